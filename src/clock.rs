@@ -1,0 +1,146 @@
+//! Time and jitter, passed in. The system clock in production; in tests a clock that is moved by hand.
+
+use chrono::{DateTime, Utc};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use tokio::sync::watch;
+
+/// Cheap to clone; all clones share one time.
+#[derive(Clone)]
+pub struct Clock(Inner);
+
+#[derive(Clone)]
+enum Inner {
+    System,
+    Manual(Arc<Manual>),
+}
+
+struct Manual {
+    now: watch::Sender<DateTime<Utc>>,
+    /// A sleep moves the clock itself to its end instead of waiting for [`Clock::advance`].
+    sleeps_advance: bool,
+    jitter: Mutex<u64>,
+}
+
+impl Clock {
+    pub fn system() -> Self {
+        Self(Inner::System)
+    }
+
+    /// A clock that only [`Clock::advance`] moves.
+    pub fn manual(start: DateTime<Utc>) -> Self {
+        Self::new_manual(start, false)
+    }
+
+    /// A clock on which every sleep is over at once and moves the time to its end: what waits, waits in
+    /// simulated time.
+    pub fn manual_sleepless(start: DateTime<Utc>) -> Self {
+        Self::new_manual(start, true)
+    }
+
+    fn new_manual(start: DateTime<Utc>, sleeps_advance: bool) -> Self {
+        let manual = Manual { now: watch::Sender::new(start), sleeps_advance, jitter: Mutex::new(1) };
+        Self(Inner::Manual(Arc::new(manual)))
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "the one place that reads the system clock")]
+    pub fn now(&self) -> DateTime<Utc> {
+        match &self.0 {
+            Inner::System => Utc::now(),
+            Inner::Manual(manual) => *manual.now.borrow(),
+        }
+    }
+
+    /// Time for measuring durations: monotonic on the system clock, the set time on a manual one.
+    #[expect(clippy::disallowed_methods, reason = "the one place that reads the monotonic clock")]
+    pub fn instant(&self) -> Instant {
+        match &self.0 {
+            Inner::System => Instant(InstantInner::System(std::time::Instant::now())),
+            Inner::Manual(_) => Instant(InstantInner::Manual(self.now())),
+        }
+    }
+
+    pub fn elapsed_since(&self, start: Instant) -> Duration {
+        match (start.0, self.instant().0) {
+            (InstantInner::System(a), InstantInner::System(b)) => b.saturating_duration_since(a),
+            (InstantInner::Manual(a), InstantInner::Manual(b)) => (b - a).to_std().unwrap_or_default(),
+            _ => Duration::ZERO,
+        }
+    }
+
+    /// Waits for `duration`. On a manual clock: until [`Clock::advance`] has moved it that far.
+    #[expect(clippy::disallowed_methods, reason = "the one place that sleeps")]
+    pub async fn sleep(&self, duration: Duration) {
+        match &self.0 {
+            Inner::System => tokio::time::sleep(duration).await,
+            Inner::Manual(manual) => {
+                let until = self.now() + duration;
+                if manual.sleeps_advance {
+                    manual.now.send_modify(|now| *now = (*now).max(until));
+                    tokio::task::yield_now().await;
+                } else {
+                    let mut changes = manual.now.subscribe();
+                    // The sender lives as long as `self`, so this only ends when the time has come.
+                    let _ = changes.wait_for(|now| *now >= until).await;
+                }
+            }
+        }
+    }
+
+    /// Moves a manual clock forward. Does nothing to the system clock.
+    pub fn advance(&self, by: Duration) {
+        if let Inner::Manual(manual) = &self.0 {
+            manual.now.send_modify(|now| *now += by);
+        }
+    }
+
+    /// A duration between zero and `most`, to spread out what would otherwise happen at once. The same
+    /// sequence every time on a manual clock.
+    pub fn jitter(&self, most: Duration) -> Duration {
+        let part = match &self.0 {
+            Inner::System => f64::from(u32::from_le_bytes(crate::seal::random_bytes())) / f64::from(u32::MAX),
+            Inner::Manual(manual) => {
+                let mut state = manual.jitter.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+                *state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                ((*state >> 33) as f64) / f64::from(1u32 << 31)
+            }
+        };
+        most.mul_f64(part.clamp(0.0, 1.0))
+    }
+}
+
+/// A point in time for measuring durations, see [`Clock::instant`].
+#[derive(Clone, Copy, Debug)]
+pub struct Instant(InstantInner);
+
+#[derive(Clone, Copy, Debug)]
+enum InstantInner {
+    System(std::time::Instant),
+    Manual(DateTime<Utc>),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_sleep_ends_when_the_clock_was_moved_far_enough() {
+        let clock = Clock::manual(DateTime::UNIX_EPOCH);
+        let sleeper = tokio::spawn({
+            let clock = clock.clone();
+            async move { clock.sleep(Duration::from_secs(10)).await }
+        });
+        tokio::task::yield_now().await;
+        clock.advance(Duration::from_secs(9));
+        tokio::task::yield_now().await;
+        assert!(!sleeper.is_finished());
+        clock.advance(Duration::from_secs(1));
+        sleeper.await.unwrap();
+    }
+
+    #[test]
+    fn jitter_stays_below_its_bound() {
+        let clock = Clock::manual(DateTime::UNIX_EPOCH);
+        assert!((0..1000).all(|_| clock.jitter(Duration::from_secs(2)) <= Duration::from_secs(2)));
+    }
+}

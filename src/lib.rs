@@ -1,0 +1,59 @@
+//! `entra-assets` imports a Microsoft Entra ID directory into Jira Service Management Assets.
+//!
+//! A REST API ([`api`]) keeps connections, filters, destinations and import jobs in PostgreSQL ([`db`]).
+//! A run of a job is a row in a queue that a pool of workers claims ([`runs`]): it collects the directory
+//! from Microsoft Graph ([`graph`]) into a mirror, compares it with what was delivered before, and
+//! delivers the rest to Assets ([`assets`]). A connection check ([`connection_check`]) says exactly which
+//! permission is missing and how to mend it. Two simulators ([`sim`]) stand in for the outside world in
+//! tests and demonstrations.
+//!
+//! # The floors
+//! Imports go downward only; adapters never import each other; only [`cli`] and the tests import [`sim`].
+//! `tests/it/architecture.rs` reads the `use crate::` lines and fails on any other edge.
+//!
+//! | floor | modules | rule |
+//! |---|---|---|
+//! | 0 kernel | `config error ids clock http seal` | the tools everything may use |
+//! | 1 rules | `filter mapping schedule permission directory run_state` | pure: no I/O, no clock, no async |
+//! | 2 adapters | `db graph assets postgres` | one outside system each |
+//! | 3 engine | `app connection_check runs` | where two adapters meet |
+//! | 4 edge | `api serve shutdown telemetry` | HTTP in, HTTP out |
+//! | beside | `sim` | imports floor 0 only |
+
+// floor 0: kernel
+pub mod clock;
+pub mod config;
+pub mod error;
+pub mod http;
+pub mod ids;
+pub mod seal;
+
+// floor 1: rules
+pub mod directory;
+pub mod filter;
+pub mod mapping;
+pub mod permission;
+pub mod run_state;
+pub mod schedule;
+
+// floor 2: adapters
+pub mod assets;
+pub mod db;
+pub mod graph;
+pub mod postgres;
+
+// floor 3: engine
+pub mod app;
+pub mod connection_check;
+pub mod runs;
+
+// floor 4: edge
+pub mod api;
+pub mod serve;
+pub mod shutdown;
+pub mod telemetry;
+
+// beside
+pub mod sim;
+
+pub mod cli;

@@ -1,0 +1,159 @@
+//! Secrets at rest: AES-256-GCM with a ring of master keys. The associated data binds a sealed value to
+//! its table, column, organization and row, so a value copied into another row does not open.
+
+use crate::error::{Code, Error, Result};
+use crate::ids::OrganizationId;
+use aes_gcm::aead::{Aead, KeyInit, Payload};
+use aes_gcm::{Aes256Gcm, Nonce};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use secrecy::{ExposeSecret, SecretString};
+use sha2::{Digest, Sha256};
+use std::sync::Arc;
+use uuid::Uuid;
+
+const FORMAT: u8 = 1;
+const KEY_ID_BYTES: usize = 4;
+const NONCE_BYTES: usize = 12;
+
+/// `N` random bytes from the operating system.
+#[expect(
+    clippy::disallowed_methods,
+    clippy::expect_used,
+    reason = "the one source of randomness; without it nothing is safe to do"
+)]
+pub fn random_bytes<const N: usize>() -> [u8; N] {
+    let mut bytes = [0; N];
+    getrandom::fill(&mut bytes).expect("the operating system gives random bytes");
+    bytes
+}
+
+/// Where a sealed value lives.
+#[derive(Clone, Copy, Debug)]
+pub struct Place {
+    pub table: &'static str,
+    pub column: &'static str,
+    pub organization: OrganizationId,
+    pub row: Uuid,
+}
+
+impl Place {
+    fn associated_data(&self) -> Vec<u8> {
+        format!("{}\0{}\0{}\0{}", self.table, self.column, self.organization, self.row).into_bytes()
+    }
+}
+
+/// The master keys: the first seals, every one opens.
+#[derive(Clone)]
+pub struct KeyRing(Arc<Vec<([u8; KEY_ID_BYTES], Aes256Gcm)>>);
+
+impl KeyRing {
+    /// Comma-separated base64 keys of 32 bytes each.
+    pub fn parse(text: &SecretString) -> Result<Self> {
+        let mut keys = Vec::new();
+        for (position, part) in text.expose_secret().split(',').map(str::trim).enumerate() {
+            let bytes = BASE64.decode(part).unwrap_or_default();
+            let key: [u8; 32] = bytes.try_into().map_err(|_| {
+                Error::new(
+                    Code::ConfigurationInvalid,
+                    format!(
+                        "ENTRA_ASSETS_MASTER_KEY: key {} is not base64 of exactly 32 bytes. Make one with \
+                         `openssl rand -base64 32`.",
+                        position + 1
+                    ),
+                )
+            })?;
+            let digest = Sha256::digest(key);
+            let mut id = [0; KEY_ID_BYTES];
+            id.copy_from_slice(&digest[..KEY_ID_BYTES]);
+            keys.push((id, Aes256Gcm::new(&key.into())));
+        }
+        Ok(Self(Arc::new(keys)))
+    }
+
+    /// A new random key in the form that [`KeyRing::parse`] reads.
+    pub fn generate() -> SecretString {
+        BASE64.encode(random_bytes::<32>()).into()
+    }
+
+    pub fn seal(&self, place: Place, plaintext: &str) -> Result<Vec<u8>> {
+        let Some((id, cipher)) = self.0.first() else {
+            return Err(Error::new(Code::ConfigurationInvalid, "there is no master key"));
+        };
+        let nonce = random_bytes::<NONCE_BYTES>();
+        let payload = Payload { msg: plaintext.as_bytes(), aad: &place.associated_data() };
+        let sealed = cipher
+            .encrypt(&Nonce::from(nonce), payload)
+            .map_err(|_| Error::new(Code::Internal, "a secret could not be sealed"))?;
+        Ok([&[FORMAT][..], id, &nonce, &sealed].concat())
+    }
+
+    pub fn open(&self, place: Place, sealed: &[u8]) -> Result<SecretString> {
+        let unreadable = || {
+            Error::new(
+                Code::SecretUnreadable,
+                format!(
+                    "the sealed value in {}.{} of row {} cannot be opened with the master keys of this process; \
+                     start it with the key that sealed it",
+                    place.table, place.column, place.row
+                ),
+            )
+        };
+        let head = 1 + KEY_ID_BYTES + NONCE_BYTES;
+        if sealed.len() < head || sealed[0] != FORMAT {
+            return Err(unreadable());
+        }
+        let (key_id, nonce) = sealed[1..head].split_at(KEY_ID_BYTES);
+        let cipher = self.0.iter().find(|(id, _)| id == key_id).map(|(_, cipher)| cipher).ok_or_else(unreadable)?;
+        let nonce: [u8; NONCE_BYTES] = nonce.try_into().map_err(|_| unreadable())?;
+        let payload = Payload { msg: &sealed[head..], aad: &place.associated_data() };
+        let plain = cipher.decrypt(&Nonce::from(nonce), payload).map_err(|_| unreadable())?;
+        Ok(String::from_utf8(plain).map_err(|_| unreadable())?.into())
+    }
+
+    /// Whether a value is sealed with a key that no longer seals, and should be sealed anew.
+    pub fn is_stale(&self, sealed: &[u8]) -> bool {
+        let current = self.0.first().map(|(id, _)| id.as_slice());
+        sealed.get(1..=KEY_ID_BYTES) != current
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn place(row: u128) -> Place {
+        Place {
+            table: "connections",
+            column: "secret",
+            organization: OrganizationId::DEFAULT,
+            row: Uuid::from_u128(row),
+        }
+    }
+
+    #[test]
+    fn what_was_sealed_opens_only_in_its_own_place() {
+        let ring = KeyRing::parse(&KeyRing::generate()).unwrap();
+        let sealed = ring.seal(place(1), "Tr0ub4dor").unwrap();
+        assert_eq!(ring.open(place(1), &sealed).unwrap().expose_secret(), "Tr0ub4dor");
+        assert!(ring.open(place(2), &sealed).is_err());
+        assert!(ring.open(Place { column: "token", ..place(1) }, &sealed).is_err());
+    }
+
+    #[test]
+    fn an_old_key_still_opens_and_a_missing_one_says_so() {
+        let (old, new) = (KeyRing::generate(), KeyRing::generate());
+        let sealed = KeyRing::parse(&old).unwrap().seal(place(1), "x").unwrap();
+        let both = KeyRing::parse(&format!("{},{}", new.expose_secret(), old.expose_secret()).into()).unwrap();
+        assert_eq!(both.open(place(1), &sealed).unwrap().expose_secret(), "x");
+        assert!(both.is_stale(&sealed));
+        let error = KeyRing::parse(&new).unwrap().open(place(1), &sealed).unwrap_err();
+        assert_eq!(error.code, Code::SecretUnreadable);
+    }
+
+    #[test]
+    fn a_key_of_the_wrong_length_is_refused() {
+        assert!(KeyRing::parse(&"c2hvcnQ=".to_owned().into()).is_err());
+        assert!(KeyRing::parse(&"not base64".to_owned().into()).is_err());
+    }
+}

@@ -1,0 +1,4 @@
+//! The integration tests, one binary: they mirror `src/api`, and drive runs through the public API.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod architecture;
