@@ -1,1 +1,122 @@
-//! db
+//! PostgreSQL. All SQL runs in a transaction that says whose rows it works on: [`Db::scoped`], or, for the
+//! few named functions of [`system`] that work across organizations, [`Db::system`]. Row-level security
+//! hides every row from anything else.
+
+pub mod connect;
+pub mod listen;
+pub mod migrate;
+pub mod mirror;
+pub mod runs;
+pub mod schema;
+pub mod system;
+
+use crate::error::{Code, Error, Result};
+use crate::ids::OrganizationId;
+use diesel::result::{DatabaseErrorKind, Error as DieselError};
+use diesel_async::pooled_connection::AsyncDieselConnectionManager;
+use diesel_async::pooled_connection::deadpool::{Object, Pool};
+use diesel_async::{AsyncConnection, AsyncPgConnection, SimpleAsyncConnection};
+use std::time::Duration;
+
+/// A connection inside a transaction that has its organization set.
+pub type Transaction = AsyncPgConnection;
+
+/// How long a caller waits for a free connection before it is told that the database is unavailable.
+const POOL_WAIT: Duration = Duration::from_secs(10);
+
+/// The pool. Cheap to clone.
+#[derive(Clone)]
+pub struct Db {
+    pool: Pool<AsyncPgConnection>,
+}
+
+/// An async closure whose future is `Send`: stable Rust cannot say that of `AsyncFnOnce` directly. The
+/// same device as in `diesel_async`.
+pub trait TransactionFn<'r, T>:
+    AsyncFnOnce(&'r mut Transaction) -> Result<T> + FnOnce(&'r mut Transaction) -> <Self as TransactionFn<'r, T>>::Fut
+{
+    type Fut: Future<Output = Result<T>> + Send;
+}
+
+impl<'r, F, T, Fut> TransactionFn<'r, T> for F
+where
+    F: AsyncFnOnce(&'r mut Transaction) -> Result<T> + FnOnce(&'r mut Transaction) -> Fut,
+    Fut: Future<Output = Result<T>> + Send,
+{
+    type Fut = Fut;
+}
+
+impl Db {
+    /// A pool of at most `connections` to the database that `options` names. Connects lazily.
+    pub fn new(options: &connect::Options, connections: u16) -> Result<Self> {
+        let manager = AsyncDieselConnectionManager::new_with_config(options.url(), connect::manager_config(options)?);
+        let pool = Pool::builder(manager).max_size(usize::from(connections)).build().map_err(Error::internal)?;
+        Ok(Self { pool })
+    }
+
+    async fn connection(&self) -> Result<Object<AsyncPgConnection>> {
+        let unavailable =
+            || Error::new(Code::DatabaseUnavailable, "The database cannot be reached or has no free connection.");
+        match tokio::time::timeout(POOL_WAIT, self.pool.get()).await {
+            Ok(connection) => connection.map_err(|e| unavailable().with_source(e)),
+            Err(_) => Err(unavailable()),
+        }
+    }
+
+    /// Runs `work` in one transaction that sees and writes the rows of `organization` only.
+    ///
+    /// No call to an outside system belongs into `work`: it holds a connection.
+    pub async fn scoped<T, F>(&self, organization: OrganizationId, work: F) -> Result<T>
+    where
+        for<'r> F: AsyncFnOnce(&'r mut Transaction) -> Result<T> + TransactionFn<'r, T> + Send,
+        T: Send,
+    {
+        let set = format!("SET LOCAL entra_assets.organization = '{organization}'");
+        self.transaction(set, work).await
+    }
+
+    /// Runs `work` in one transaction that sees the rows of every organization. Only `db::system` can call it.
+    async fn system<T, F>(&self, work: F) -> Result<T>
+    where
+        for<'r> F: AsyncFnOnce(&'r mut Transaction) -> Result<T> + TransactionFn<'r, T> + Send,
+        T: Send,
+    {
+        self.transaction("SET LOCAL entra_assets.system = 'on'".to_owned(), work).await
+    }
+
+    async fn transaction<T, F>(&self, set: String, work: F) -> Result<T>
+    where
+        for<'r> F: AsyncFnOnce(&'r mut Transaction) -> Result<T> + TransactionFn<'r, T> + Send,
+        T: Send,
+    {
+        let mut connection = self.connection().await?;
+        let connection: &mut AsyncPgConnection = &mut connection;
+        connection
+            .transaction(async |transaction: &mut AsyncPgConnection| {
+                transaction.batch_execute(&set).await?;
+                work(transaction).await
+            })
+            .await
+    }
+
+    /// Whether the database answers.
+    pub async fn ping(&self) -> Result<()> {
+        self.connection().await?.batch_execute("SELECT 1").await.map_err(Error::from)
+    }
+}
+
+impl From<DieselError> for Error {
+    fn from(error: DieselError) -> Self {
+        match error {
+            DieselError::DatabaseError(DatabaseErrorKind::ClosedConnection, _) => {
+                Error::new(Code::DatabaseUnavailable, "The connection to the database was lost.").with_source(error)
+            }
+            other => Error::internal(other),
+        }
+    }
+}
+
+/// Whether an insert or update broke the unique index or constraint `name`.
+pub fn is_unique_violation(error: &DieselError, name: &str) -> bool {
+    matches!(error, DieselError::DatabaseError(DatabaseErrorKind::UniqueViolation, info) if info.constraint_name() == Some(name))
+}

@@ -1,0 +1,138 @@
+//! Connections to PostgreSQL, with TLS as `sslmode` in the URL says.
+
+use crate::error::{Code, Error, Result};
+use diesel::ConnectionError;
+use diesel_async::AsyncPgConnection;
+use diesel_async::pooled_connection::ManagerConfig;
+use futures_util::FutureExt;
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
+use secrecy::{ExposeSecret, SecretString};
+use std::path::PathBuf;
+use std::sync::Arc;
+use tokio_postgres::config::SslMode;
+use tokio_postgres_rustls::MakeRustlsConnect;
+
+/// Where the database is and whom to trust there.
+#[derive(Clone)]
+pub struct Options {
+    url: SecretString,
+    ca_file: Option<PathBuf>,
+    verify: bool,
+}
+
+impl Options {
+    /// `url`: postgres://… or `host=… user=…`. `sslmode=prefer` (the default) encrypts where the server can,
+    /// without asking who it is, as libpq does; `require`, `verify-ca` and `verify-full` verify the
+    /// server's certificate against the system's authorities and `ca_file`.
+    pub fn new(url: &SecretString, ca_file: Option<PathBuf>) -> Result<Self> {
+        let text = url.expose_secret();
+        // tokio-postgres knows disable, prefer and require. With `require` we always verify the name too.
+        let text =
+            text.replace("sslmode=verify-full", "sslmode=require").replace("sslmode=verify-ca", "sslmode=require");
+        let config: tokio_postgres::Config = text.parse().map_err(|e| {
+            Error::new(
+                Code::ConfigurationInvalid,
+                format!(
+                    "the database URL cannot be read ({e}); it looks like postgres://user:password@host:5432/database"
+                ),
+            )
+        })?;
+        Ok(Self { verify: config.get_ssl_mode() == SslMode::Require, url: text.into(), ca_file })
+    }
+
+    pub(super) fn url(&self) -> String {
+        self.url.expose_secret().to_owned()
+    }
+
+    /// The name of the role that this URL connects as.
+    pub fn role(&self) -> Option<String> {
+        let config: tokio_postgres::Config = self.url.expose_secret().parse().ok()?;
+        config.get_user().map(str::to_owned)
+    }
+
+    pub(super) fn tls(&self) -> Result<MakeRustlsConnect> {
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let builder = ClientConfig::builder_with_provider(provider.clone())
+            .with_safe_default_protocol_versions()
+            .map_err(Error::internal)?;
+        let config = if self.verify {
+            builder.with_root_certificates(self.roots()?).with_no_client_auth()
+        } else {
+            builder.dangerous().with_custom_certificate_verifier(Arc::new(AnyServer(provider))).with_no_client_auth()
+        };
+        Ok(MakeRustlsConnect::new(config))
+    }
+
+    fn roots(&self) -> Result<RootCertStore> {
+        let mut roots = RootCertStore::empty();
+        roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+        if let Some(path) = &self.ca_file {
+            let wrong = |e: &dyn std::fmt::Display| {
+                Error::new(Code::ConfigurationInvalid, format!("ENTRA_ASSETS_CA_FILE {}: {e}", path.display()))
+            };
+            for certificate in CertificateDer::pem_file_iter(path).map_err(|e| wrong(&e))? {
+                roots.add(certificate.map_err(|e| wrong(&e))?).map_err(|e| wrong(&e))?;
+            }
+        }
+        Ok(roots)
+    }
+}
+
+/// `sslmode=prefer`: encrypted if possible, whoever the server is.
+#[derive(Debug)]
+struct AnyServer(Arc<rustls::crypto::CryptoProvider>);
+
+impl ServerCertVerifier for AnyServer {
+    fn verify_server_cert(
+        &self,
+        _: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: &ServerName<'_>,
+        _: &[u8],
+        _: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        rustls::crypto::verify_tls12_signature(message, certificate, signed, &self.0.signature_verification_algorithms)
+    }
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        rustls::crypto::verify_tls13_signature(message, certificate, signed, &self.0.signature_verification_algorithms)
+    }
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.0.signature_verification_algorithms.supported_schemes()
+    }
+}
+
+/// How the pool opens a connection.
+pub(super) fn manager_config(options: &Options) -> Result<ManagerConfig<AsyncPgConnection>> {
+    let tls = options.tls()?;
+    let mut config = ManagerConfig::default();
+    config.custom_setup = Box::new(move |url| open(url.to_owned(), tls.clone()).boxed());
+    Ok(config)
+}
+
+/// One connection outside the pool, for migrations.
+pub(super) async fn open_alone(options: &Options) -> Result<AsyncPgConnection> {
+    let refused = |e| Error::new(Code::DatabaseUnavailable, "The database cannot be reached.").with_source(e);
+    open(options.url(), options.tls()?).await.map_err(refused)
+}
+
+async fn open(url: String, tls: MakeRustlsConnect) -> Result<AsyncPgConnection, ConnectionError> {
+    let (client, connection) =
+        tokio_postgres::connect(&url, tls).await.map_err(|e| ConnectionError::BadConnection(e.to_string()))?;
+    AsyncPgConnection::try_from_client_and_connection(client, connection).await
+}

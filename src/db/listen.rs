@@ -1,0 +1,60 @@
+//! LISTEN: what other processes announce by NOTIFY. A lost notification only costs the time until the next
+//! poll, so the connection is simply opened again when it breaks.
+
+use super::connect::Options;
+use crate::error::{Code, Error, Result};
+use futures_util::{StreamExt, stream};
+use tokio::sync::broadcast;
+use tokio_postgres::AsyncMessage;
+use uuid::Uuid;
+
+/// A run was queued, or its time has come.
+pub const RUNS: &str = "entra_assets_runs";
+/// A run got new events; the payload is its id. Also sent when its cancellation was asked for.
+pub const RUN_EVENTS: &str = "entra_assets_run_events";
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Notice {
+    RunsQueued,
+    RunChanged(Uuid),
+}
+
+/// Listens until the connection breaks, and passes on what comes. `Ok` when all receivers are gone.
+pub async fn forward(options: &Options, notices: &broadcast::Sender<Notice>) -> Result<()> {
+    let refused = |e: tokio_postgres::Error| {
+        Error::new(Code::DatabaseUnavailable, "The connection that listens for notices was lost.").with_source(e)
+    };
+    let (client, mut connection) = tokio_postgres::connect(&options.url(), options.tls()?).await.map_err(refused)?;
+    let mut messages = Box::pin(stream::poll_fn(move |context| connection.poll_message(context)));
+    let listen = format!("LISTEN {RUNS}; LISTEN {RUN_EVENTS};");
+    let listening = client.batch_execute(&listen);
+    tokio::pin!(listening);
+    let mut is_listening = false;
+    loop {
+        tokio::select! {
+            result = &mut listening, if !is_listening => {
+                result.map_err(refused)?;
+                is_listening = true;
+            }
+            message = messages.next() => match message {
+                Some(Ok(AsyncMessage::Notification(notification))) => {
+                    if let Some(notice) = parse(notification.channel(), notification.payload()) {
+                        // No receiver is fine: nobody waits just now.
+                        let _ = notices.send(notice);
+                    }
+                }
+                Some(Ok(_)) => {}
+                Some(Err(e)) => return Err(refused(e)),
+                None => return Err(Error::new(Code::DatabaseUnavailable, "The connection that listens for notices was closed.")),
+            }
+        }
+    }
+}
+
+fn parse(channel: &str, payload: &str) -> Option<Notice> {
+    match channel {
+        RUNS => Some(Notice::RunsQueued),
+        RUN_EVENTS => payload.parse().ok().map(Notice::RunChanged),
+        _ => None,
+    }
+}

@@ -1,0 +1,91 @@
+//! The migrations, embedded in the program and run at start, one process at a time.
+
+use super::connect::{self, Options};
+use crate::error::{Code, Error, Result};
+use diesel::prelude::*;
+use diesel_async::{AsyncMigrationHarness, AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
+use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
+
+const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations");
+/// The key of the advisory lock that migrations hold: "entra-as" in ASCII.
+const LOCK: i64 = 0x656e_7472_612d_6173;
+
+/// Brings the database up to date and lets `runtime_role` work on its rows. Returns the names of the
+/// migrations that were run. Processes that start at once wait for one another.
+pub async fn up(options: &Options, runtime_role: Option<&str>) -> Result<Vec<String>> {
+    let connection = locked(options).await?;
+    let grants = match runtime_role {
+        Some(role) if options.role().as_deref() != Some(role) => Some(grants(role)),
+        _ => None,
+    };
+    // The harness blocks on its connection, which needs a thread of the multi-thread runtime.
+    let (connection, names) = in_harness(connection, |harness| {
+        let ran = harness.run_pending_migrations(MIGRATIONS).map_err(failed)?;
+        Ok(ran.iter().map(ToString::to_string).collect())
+    })?;
+    finish(connection, grants).await?;
+    Ok(names)
+}
+
+/// Takes the last `count` migrations back. Loses their data.
+pub async fn down(options: &Options, count: usize) -> Result<Vec<String>> {
+    let connection = locked(options).await?;
+    let (connection, names) = in_harness(connection, |harness| {
+        let mut names = Vec::new();
+        for _ in 0..count {
+            if harness.applied_migrations().map_err(failed)?.is_empty() {
+                break;
+            }
+            names.push(harness.revert_last_migration(MIGRATIONS).map_err(failed)?.to_string());
+        }
+        Ok(names)
+    })?;
+    finish(connection, None).await?;
+    Ok(names)
+}
+
+fn in_harness<T>(
+    connection: AsyncPgConnection,
+    work: impl FnOnce(&mut AsyncMigrationHarness<AsyncPgConnection>) -> Result<T>,
+) -> Result<(AsyncPgConnection, T)> {
+    let mut harness = AsyncMigrationHarness::new(connection);
+    let value = work(&mut harness)?;
+    Ok((harness.into_inner(), value))
+}
+
+async fn locked(options: &Options) -> Result<AsyncPgConnection> {
+    let mut connection = connect::open_alone(options).await?;
+    diesel::select(advisory_lock(LOCK)).execute(&mut connection).await?;
+    Ok(connection)
+}
+
+async fn finish(mut connection: AsyncPgConnection, grants: Option<String>) -> Result<()> {
+    if let Some(grants) = grants {
+        connection.batch_execute(&grants).await?;
+    }
+    diesel::select(advisory_unlock(LOCK)).execute(&mut connection).await?;
+    Ok(())
+}
+
+define_sql_function! {
+    #[sql_name = "pg_advisory_lock"]
+    fn advisory_lock(key: diesel::sql_types::BigInt);
+}
+define_sql_function! {
+    #[sql_name = "pg_advisory_unlock"]
+    fn advisory_unlock(key: diesel::sql_types::BigInt);
+}
+
+fn grants(role: &str) -> String {
+    let role = role.replace('"', "\"\"");
+    format!(
+        "GRANT USAGE ON SCHEMA public TO \"{role}\"; \
+         GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO \"{role}\"; \
+         GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA public TO \"{role}\"; \
+         REVOKE INSERT, UPDATE, DELETE ON __diesel_schema_migrations FROM \"{role}\";"
+    )
+}
+
+fn failed(source: Box<dyn std::error::Error + Send + Sync>) -> Error {
+    Error::new(Code::Internal, format!("a migration of the database failed: {source}")).with_source(source)
+}
