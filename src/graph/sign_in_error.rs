@@ -1,0 +1,267 @@
+//! Why Entra gave no token: Microsoft's words kept as they came, and a plain sentence of ours beside them.
+//!
+//! The number only picks a hint. Whether a request is repeated is decided by status and number together,
+//! never by text. Source: <https://learn.microsoft.com/en-us/entra/identity-platform/reference-error-codes>;
+//! facts/graph.md §1.1, §1.2.
+
+mod table;
+
+pub use table::{ALL, Explanation, Fix};
+
+use crate::error::{Code, Error};
+use serde_json::Value;
+use std::fmt;
+use std::time::Duration;
+
+/// What became of a request for a token.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum SignInErrorKind {
+    /// Entra refused. The same request would be refused again.
+    Refused,
+    /// Entra is throttling or in trouble, and stayed so for the whole time allowed.
+    Busy,
+    /// No answer at all: name, network, proxy, TLS or time.
+    Unreachable,
+    /// An answer that no token endpoint gives, such as a page of HTML.
+    Unreadable,
+    /// Nothing was sent, because the credential cannot be used.
+    NotSent,
+}
+
+/// A request for a token that gave none. Holds no secret.
+#[derive(Clone, Debug)]
+pub struct SignInError {
+    pub kind: SignInErrorKind,
+    /// Our stable word for it: `client_secret_invalid`.
+    pub code: &'static str,
+    /// HTTP status, if there was an answer.
+    pub status: Option<u16>,
+    /// The AADSTS number.
+    pub aadsts: Option<u32>,
+    /// The OAuth error: `invalid_client`.
+    pub error: Option<String>,
+    /// Microsoft's sentence without its tail of ids, or ours when there was no answer.
+    pub description: String,
+    pub trace_id: Option<String>,
+    pub correlation_id: Option<String>,
+    /// Ids of the Conditional Access policies that blocked.
+    pub policy_ids: Vec<String>,
+    /// What the answer asked to wait.
+    pub retry_after: Option<Duration>,
+}
+
+impl SignInError {
+    /// An error of ours, without an answer from Entra.
+    pub fn of(kind: SignInErrorKind, code: &'static str, description: impl Into<String>) -> Self {
+        Self {
+            kind,
+            code,
+            status: None,
+            aadsts: None,
+            error: None,
+            description: description.into(),
+            trace_id: None,
+            correlation_id: None,
+            policy_ids: Vec::new(),
+            retry_after: None,
+        }
+    }
+
+    /// Reads the answer of the token endpoint. `request_id` is the header `x-ms-request-id`.
+    pub fn from_answer(status: u16, body: &[u8], request_id: Option<&str>, retry_after: Option<Duration>) -> Self {
+        let json = serde_json::from_slice::<Value>(body).unwrap_or_default();
+        let text = |name: &str| json.get(name).and_then(Value::as_str).map(str::to_owned);
+        let whole = text("error_description").unwrap_or_default();
+        let aadsts = json.pointer("/error_codes/0").and_then(Value::as_u64).and_then(|n| u32::try_from(n).ok());
+        let aadsts = aadsts.or_else(|| number_in(&whole));
+        let error = text("error");
+        let busy = status == 429 || status >= 500 || aadsts.is_some_and(is_transient);
+        let kind = match (busy, &error) {
+            (true, _) => SignInErrorKind::Busy,
+            (false, Some(_)) => SignInErrorKind::Refused,
+            (false, None) => SignInErrorKind::Unreadable,
+        };
+        let code = match (aadsts.and_then(table::find), kind) {
+            (Some(explanation), _) => explanation.code,
+            (None, SignInErrorKind::Busy) => table::BUSY.code,
+            (None, SignInErrorKind::Unreadable) => table::UNREADABLE.code,
+            (None, _) => table::UNKNOWN.code,
+        };
+        let description = match without_tail(&whole) {
+            "" => format!("the sign-in service answered HTTP {status} without an error in the expected form"),
+            sentence => sentence.to_owned(),
+        };
+        Self {
+            status: Some(status),
+            aadsts,
+            error,
+            trace_id: text("trace_id").or_else(|| tail(&whole, "Trace ID:")).or_else(|| request_id.map(str::to_owned)),
+            correlation_id: text("correlation_id").or_else(|| tail(&whole, "Correlation ID:")),
+            policy_ids: policy_ids(&json),
+            retry_after,
+            ..Self::of(kind, code, description)
+        }
+    }
+
+    /// Whether the same request may succeed later.
+    pub fn is_transient(&self) -> bool {
+        matches!(self.kind, SignInErrorKind::Busy | SignInErrorKind::Unreachable)
+    }
+
+    /// What it means in plain words, and what kind of thing mends it.
+    pub fn explanation(&self) -> &'static Explanation {
+        if let Some(explanation) = self.aadsts.and_then(table::find) {
+            return explanation;
+        }
+        match self.kind {
+            SignInErrorKind::Refused => &table::UNKNOWN,
+            SignInErrorKind::Busy => &table::BUSY,
+            SignInErrorKind::Unreachable => &table::UNREACHABLE,
+            SignInErrorKind::Unreadable => &table::UNREADABLE,
+            SignInErrorKind::NotSent => table::not_sent(self.code),
+        }
+    }
+}
+
+impl fmt::Display for SignInError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "no token from Entra ({}): {}", self.code, self.description)
+    }
+}
+
+impl std::error::Error for SignInError {}
+
+impl From<SignInError> for Error {
+    fn from(error: SignInError) -> Self {
+        let code = match error.kind {
+            SignInErrorKind::Busy | SignInErrorKind::Unreachable => Code::GraphUnreachable,
+            SignInErrorKind::NotSent if error.code == "federated_not_allowed" => Code::FederatedNotAllowed,
+            SignInErrorKind::Refused | SignInErrorKind::Unreadable | SignInErrorKind::NotSent => {
+                Code::ConnectionUnusable
+            }
+        };
+        let explanation = error.explanation();
+        let detail = match error.kind {
+            SignInErrorKind::NotSent => error.description.clone(),
+            _ => format!("{} {} Microsoft says: {}", explanation.message, explanation.advice, error.description),
+        };
+        Self::new(code, detail).with_source(error)
+    }
+}
+
+/// Numbers that mean «again later» whatever the status. Source: facts/graph.md §1.2.
+fn is_transient(aadsts: u32) -> bool {
+    matches!(aadsts, 50196 | 90055 | 90024 | 90033 | 90012 | 90006)
+}
+
+fn number_in(description: &str) -> Option<u32> {
+    let rest = description.split("AADSTS").nth(1)?;
+    let digits = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
+    rest[..digits].parse().ok()
+}
+
+/// The sentence without «Trace ID: … Correlation ID: … Timestamp: …», which follows after line breaks
+/// (until about 2024) or single spaces (since).
+fn without_tail(description: &str) -> &str {
+    description.find("Trace ID:").map_or(description, |at| &description[..at]).trim_end()
+}
+
+fn tail(description: &str, name: &str) -> Option<String> {
+    let rest = description.split(name).nth(1)?;
+    rest.split_whitespace().next().map(str::to_owned)
+}
+
+/// `claims` is JSON within JSON: `{"access_token":{"capolids":{"essential":true,"values":["<id>"]}}}`.
+fn policy_ids(json: &Value) -> Vec<String> {
+    let claims = json.get("claims").and_then(Value::as_str).and_then(|text| serde_json::from_str::<Value>(text).ok());
+    let values =
+        claims.as_ref().and_then(|claims| claims.pointer("/access_token/capolids/values")).and_then(Value::as_array);
+    values.into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+    use std::collections::HashSet;
+
+    const TRACE: &str = "0e1a9b0c-0000-0000-0000-000000000001";
+    const CORRELATION: &str = "0e1a9b0c-0000-0000-0000-000000000002";
+
+    fn answer(status: u16, body: &Value) -> SignInError {
+        SignInError::from_answer(status, body.to_string().as_bytes(), None, None)
+    }
+
+    #[test]
+    fn every_row_of_the_table_is_found_by_its_number_and_says_what_to_do() {
+        let mut seen = HashSet::new();
+        for row in table::ALL {
+            for number in row.numbers {
+                assert!(seen.insert(*number), "{number} twice");
+                let body = json!({"error": "invalid_client", "error_description": format!("AADSTS{number}: Text."), "error_codes": [number]});
+                let error = answer(400, &body);
+                assert_eq!((error.code, error.aadsts), (row.code, Some(*number)));
+                assert_eq!(error.explanation().message, row.message);
+                assert!(row.message.ends_with('.') && row.advice.ends_with('.'), "{number}");
+            }
+        }
+        for documented in [
+            7000215, 7000222, 7000216, 7000218, 700016, 7000229, 90002, 900023, 9001023, 50194, 50059, 900144, 700027,
+            700024, 700021, 50027, 50012, 700030, 700213, 70021, 700025, 1002012, 70011, 700022, 500011, 7000112,
+            53003, 90038, 900382, 900432, 500021, 500022, 50196, 90055, 90024, 90033, 90012, 90006, 65001, 90094,
+            65004,
+        ] {
+            assert!(seen.contains(&documented), "AADSTS{documented} has no row");
+        }
+    }
+
+    #[test]
+    fn both_tails_are_read() {
+        for separator in ["\r\n", " "] {
+            let text = format!(
+                "AADSTS7000222: The provided client secret keys are expired.{separator}Trace ID: {TRACE}{separator}\
+                 Correlation ID: {CORRELATION}{separator}Timestamp: 2023-06-02 21:00:26Z"
+            );
+            let error = answer(401, &json!({"error": "invalid_client", "error_description": text}));
+            assert_eq!(error.aadsts, Some(7_000_222));
+            assert_eq!(error.trace_id.as_deref(), Some(TRACE));
+            assert_eq!(error.correlation_id.as_deref(), Some(CORRELATION));
+            assert_eq!(error.description, "AADSTS7000222: The provided client secret keys are expired.");
+            assert_eq!(error.code, "client_secret_expired");
+        }
+    }
+
+    #[test]
+    fn an_unknown_number_still_gives_a_useful_answer() {
+        let error = answer(
+            400,
+            &json!({"error": "invalid_client", "error_description": "AADSTS999999: New.", "error_codes": [999_999]}),
+        );
+        assert_eq!(
+            (error.kind, error.code, error.aadsts),
+            (SignInErrorKind::Refused, "sign_in_refused", Some(999_999))
+        );
+        assert!(Error::from(error).detail.contains("AADSTS999999: New."));
+    }
+
+    #[test]
+    fn trouble_at_microsoft_is_told_apart_from_a_refusal() {
+        let busy = json!({"error": "temporarily_unavailable", "error_description": "AADSTS90055: Throttled.", "error_codes": [90055]});
+        assert!(answer(400, &busy).is_transient());
+        assert!(SignInError::from_answer(503, b"<html>", None, None).is_transient());
+        assert!(SignInError::from_answer(429, b"{}", None, None).is_transient());
+        let html = SignInError::from_answer(403, b"<html>proxy</html>", Some("id"), None);
+        assert_eq!(
+            (html.kind, html.code, html.trace_id.as_deref()),
+            (SignInErrorKind::Unreadable, "sign_in_answer_unreadable", Some("id"))
+        );
+    }
+
+    #[test]
+    fn the_policy_that_blocked_is_named() {
+        let claims = json!({"access_token": {"capolids": {"essential": true, "values": ["policy-1"]}}}).to_string();
+        let body = json!({"error": "invalid_grant", "error_description": "AADSTS53003: Blocked.", "error_codes": [53003],
+            "suberror": "message_only", "claims": claims});
+        assert_eq!(answer(400, &body).policy_ids, ["policy-1"]);
+    }
+}
