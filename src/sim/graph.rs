@@ -1,0 +1,1 @@
+//! The Entra and Graph simulator.
