@@ -1,5 +1,7 @@
 //! The settings: environment variables, documented here and shown by `--help`.
 
+pub mod data_dir;
+
 use crate::error::{Code, Error, Result};
 use clap::{Args, ValueEnum};
 use secrecy::SecretString;

@@ -1,0 +1,117 @@
+//! The keys that the service makes for itself in the data dir when it brings its own database.
+
+use crate::error::{Code, Error, Result};
+use crate::seal::{KeyRing, random_bytes};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use secrecy::{ExposeSecret as _, SecretString};
+use std::fs::{self, DirBuilder, OpenOptions};
+use std::io::{ErrorKind, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::path::Path;
+
+const MASTER_KEY: &str = "master-key";
+const ADMIN_KEY: &str = "admin-key";
+
+/// A key of the data dir.
+#[derive(Debug)]
+pub struct StoredKey {
+    pub key: SecretString,
+    /// It was made by this call: the moment to show an admin key, once.
+    pub is_new: bool,
+}
+
+/// The master key in `master-key`, in the form of `ENTRA_ASSETS_MASTER_KEY`; made if it is missing, mode 0600.
+/// Whoever loses it loses every sealed secret, so back it up apart from the database.
+pub fn load_or_create_master_key(data_dir: &Path) -> Result<StoredKey> {
+    load_or_create(data_dir, MASTER_KEY, KeyRing::generate)
+}
+
+/// The admin key of the organization `default` in `admin-key`; made if it is missing, mode 0600.
+pub fn load_or_create_admin_key(data_dir: &Path) -> Result<StoredKey> {
+    load_or_create(data_dir, ADMIN_KEY, || URL_SAFE_NO_PAD.encode(random_bytes::<32>()).into())
+}
+
+fn load_or_create(data_dir: &Path, name: &str, make: impl FnOnce() -> SecretString) -> Result<StoredKey> {
+    let path = data_dir.join(name);
+    let failed = |what: &str, error: std::io::Error| {
+        Error::new(
+            Code::ConfigurationInvalid,
+            format!("cannot {what} {}: {error}. Let this user read and write the data dir.", path.display()),
+        )
+    };
+    if let Some(key) = read(&path).map_err(|e| failed("read", e))? {
+        return Ok(StoredKey { key, is_new: false });
+    }
+    // As root, the database's own user passes through the data dir.
+    let mode = if rustix::process::geteuid().is_root() { 0o711 } else { 0o700 };
+    DirBuilder::new().recursive(true).mode(mode).create(data_dir).map_err(|e| failed("make the folder of", e))?;
+    // Written whole under another name, then linked: a crash leaves no half key, and of two processes that
+    // start at once one wins.
+    let key = make();
+    let unfinished = data_dir.join(format!("{name}.{}", std::process::id()));
+    let written = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(&unfinished)
+        .and_then(|mut file| writeln!(file, "{}", key.expose_secret()).and_then(|()| file.sync_all()))
+        .and_then(|()| fs::hard_link(&unfinished, &path));
+    let _ = fs::remove_file(&unfinished);
+    match written {
+        Ok(()) => Ok(StoredKey { key, is_new: true }),
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => match read(&path).map_err(|e| failed("read", e))? {
+            Some(key) => Ok(StoredKey { key, is_new: false }),
+            None => Err(failed("read", ErrorKind::NotFound.into())),
+        },
+        Err(error) => Err(failed("write", error)),
+    }
+}
+
+fn read(path: &Path) -> std::io::Result<Option<SecretString>> {
+    match fs::read_to_string(path) {
+        Ok(text) if text.trim().is_empty() => {
+            Err(std::io::Error::new(ErrorKind::InvalidData, "the file is empty; restore it from a backup"))
+        }
+        Ok(text) => Ok(Some(text.trim().to_owned().into())),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt as _;
+
+    #[test]
+    fn a_key_is_made_once_for_its_owner_only() {
+        let dir = tempfile::tempdir().unwrap();
+        let data_dir = dir.path().join("data");
+        let first = load_or_create_master_key(&data_dir).unwrap();
+        assert!(first.is_new);
+        assert!(KeyRing::parse(&first.key).is_ok());
+        let mode = fs::metadata(data_dir.join("master-key")).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+        let second = load_or_create_master_key(&data_dir).unwrap();
+        assert!(!second.is_new);
+        assert_eq!(first.key.expose_secret(), second.key.expose_secret());
+        assert_eq!(fs::read_dir(&data_dir).unwrap().count(), 1, "nothing else is left behind");
+    }
+
+    #[test]
+    fn an_admin_key_is_long_enough_to_be_accepted_as_a_setting() {
+        let dir = tempfile::tempdir().unwrap();
+        let admin = load_or_create_admin_key(dir.path()).unwrap();
+        assert!(admin.key.expose_secret().len() >= 32);
+        assert!(load_or_create_master_key(dir.path()).unwrap().key.expose_secret() != admin.key.expose_secret());
+    }
+
+    #[test]
+    fn an_empty_key_file_is_not_replaced() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join("master-key"), "\n").unwrap();
+        assert!(load_or_create_master_key(dir.path()).unwrap_err().detail.contains("empty"));
+    }
+}
