@@ -54,6 +54,8 @@ codes! {
     NameTaken = "name_taken", "The name is taken", "Another one of the same kind has this name.", "Choose another name.";
     DestinationInUse = "destination_in_use", "The destination already serves a job", "Two jobs on one import source would undo each other.", "Give each job a destination of its own.";
     RunInProgress = "run_in_progress", "A run of this job is still alive", "A job has one live run at a time.", "Wait for it, or cancel it.";
+    /// Inside the service only.
+    LeaseLost = "lease_lost", "Another process executes the run now", "The lease of this process expired.", "Nothing: the other process goes on from the last checkpoint.";
     RunNotCancellable = "run_not_cancellable", "The run has already ended", "Only a run that is queued, running or awaiting approval can be cancelled.", "Nothing is left to cancel.";
     RunNotAwaitingApproval = "run_not_awaiting_approval", "The run is not waiting for approval", "Only a run stopped by the removal brake can be approved.", "Look at the run's state.";
     ApprovalOutdated = "approval_outdated", "What would be approved is no longer what would happen", "The job, its destination or the mirror changed after the run stopped at the brake.", "Cancel it and start a new run.";

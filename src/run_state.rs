@@ -1,1 +1,267 @@
-//! run_state
+//! The life of a run: its modes, states and stages, and the records it leaves.
+
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::fmt;
+use std::str::FromStr;
+use utoipa::ToSchema;
+
+/// A text enum that PostgreSQL, JSON and the API spell alike.
+macro_rules! text_enum {
+    ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $text:literal),* $(,)? }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize, ToSchema)]
+        pub enum $name { $($(#[$variant_doc])* #[serde(rename = $text)] $variant),* }
+
+        impl $name {
+            pub const ALL: &'static [$name] = &[$($name::$variant),*];
+
+            pub fn as_str(self) -> &'static str {
+                match self { $($name::$variant => $text),* }
+            }
+        }
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(self.as_str())
+            }
+        }
+        impl FromStr for $name {
+            type Err = String;
+            fn from_str(text: &str) -> Result<Self, String> {
+                match text {
+                    $($text => Ok($name::$variant),)*
+                    other => Err(format!("`{other}` is not one of {}", [$($text),*].join(", "))),
+                }
+            }
+        }
+    };
+}
+
+text_enum! {
+    /// What a run does.
+    RunMode {
+        /// The first `limit` users with what belongs to them.
+        Test = "test",
+        /// Everything is read.
+        Full = "full",
+        /// What changed since the last complete read is read.
+        Incremental = "incremental",
+        /// Everything is read and compared; nothing is delivered.
+        DryRun = "dryRun",
+    }
+}
+
+text_enum! {
+    /// Where a run is in its life.
+    RunState {
+        Queued = "queued",
+        Running = "running",
+        /// Stopped at the removal brake; holds no lease and no open execution.
+        AwaitingApproval = "awaitingApproval",
+        Succeeded = "succeeded",
+        /// Ended, and something the admin should look at went wrong on the way.
+        Degraded = "degraded",
+        Failed = "failed",
+        Cancelled = "cancelled",
+    }
+}
+
+impl RunState {
+    pub fn is_terminal(self) -> bool {
+        match self {
+            Self::Succeeded | Self::Degraded | Self::Failed | Self::Cancelled => true,
+            Self::Queued | Self::Running | Self::AwaitingApproval => false,
+        }
+    }
+}
+
+text_enum! {
+    /// What a running run is busy with. The stages follow in this order.
+    RunStage {
+        Collect = "collect",
+        Diff = "diff",
+        Deliver = "deliver",
+        Settle = "settle",
+    }
+}
+
+text_enum! {
+    /// What is sent to the destination.
+    Deliver {
+        /// Everything in scope.
+        Full = "full",
+        /// What changed, if the destination ignores missing objects; otherwise everything in scope.
+        Changes = "changes",
+    }
+}
+
+/// What was asked for when the run was made. Never changes afterwards.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct RunRequest {
+    /// Users that a `test` reads.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub limit: Option<u32>,
+    /// Overrides the job's `deliver` for this run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub deliver: Option<Deliver>,
+    /// Accept that the connection reaches another tenant than before: the mirror starts anew.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub reset_mirror: bool,
+}
+
+/// How far a run is, as true as can be known.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Progress {
+    pub stage: RunStage,
+    /// Objects (users, groups, licences, devices and groups whose members were read) done in this stage.
+    pub done: u64,
+    /// As far as known; may grow while reading.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub total: Option<u64>,
+    pub objects_per_second: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub eta_seconds: Option<u64>,
+    /// Graph resource units spent by this run.
+    pub resource_units: u64,
+    /// Units that the limiter would give at once.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub resource_units_left: Option<u64>,
+    /// Time spent waiting because Graph asked for it.
+    pub throttled_ms: u64,
+}
+
+/// What happened to the objects of one type.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct TypeCounts {
+    pub read: u64,
+    pub created: u64,
+    pub updated: u64,
+    pub unchanged: u64,
+    pub missing: u64,
+    pub removed: u64,
+    /// Entries that Assets did not take.
+    pub ignored: u64,
+    /// Values that should have been cleared but stay, because Assets ignores empty values.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub not_cleared: u64,
+    /// Objects left out by the filter's scope, exclusions and limits.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub out_of_scope: u64,
+}
+
+fn is_zero(number: &u64) -> bool {
+    *number == 0
+}
+
+/// Counts by object type: `users`, `groups`, `licenses`, `devices`, and `memberships`.
+pub type Counts = BTreeMap<String, TypeCounts>;
+
+/// Why a run failed: the terminal record.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RunError {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stage: Option<RunStage>,
+    /// Stable text: `graph_forbidden`, `assets_conflict`, …
+    pub code: String,
+    pub detail: String,
+    /// Graph's or the sign-in service's own code.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub graph_code: Option<String>,
+    /// Assets' own code.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub assets_code: Option<String>,
+    /// The request id to give to Microsoft's support.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub request_id: Option<String>,
+    /// What to do next.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub advice: Option<String>,
+}
+
+/// Something that went wrong without ending the run.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RunWarning {
+    pub code: String,
+    pub detail: String,
+    /// How often.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub count: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub advice: Option<String>,
+}
+
+impl RunWarning {
+    pub fn new(code: &str, detail: impl Into<String>) -> Self {
+        Self { code: code.to_owned(), detail: detail.into(), count: None, advice: None }
+    }
+
+    pub fn with_advice(mut self, advice: impl Into<String>) -> Self {
+        self.advice = Some(advice.into());
+        self
+    }
+
+    pub fn with_count(mut self, count: u64) -> Self {
+        self.count = Some(count);
+        self
+    }
+}
+
+text_enum! {
+    /// The kinds of events of a run.
+    EventKind {
+        State = "state",
+        Progress = "progress",
+        Log = "log",
+    }
+}
+
+text_enum! {
+    /// What a run does to an object.
+    ChangeAction {
+        Create = "create",
+        Update = "update",
+        Unchanged = "unchanged",
+        /// Delivered before and no longer seen, or no longer in scope; counted, nothing done yet.
+        Missing = "missing",
+        /// Delivered as removed: Lifecycle and Removed On are set.
+        Mark = "mark",
+        /// Deleted in Assets.
+        Remove = "remove",
+        /// Seen again after it was missing or marked.
+        Restore = "restore",
+    }
+}
+
+text_enum! {
+    /// Why an object changes.
+    ChangeReason {
+        New = "new",
+        Changed = "changed",
+        /// A reference's target arrived or left.
+        References = "references",
+        Mapping = "mapping",
+        Deleted = "deleted",
+        SoftDeleted = "softDeleted",
+        OutOfScope = "outOfScope",
+        SeenAgain = "seenAgain",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts_read_back() {
+        for state in RunState::ALL {
+            assert_eq!(state.as_str().parse::<RunState>().as_ref(), Ok(state));
+            assert_eq!(serde_json::to_value(state).unwrap(), state.as_str());
+        }
+        assert!("done".parse::<RunState>().unwrap_err().contains("awaitingApproval"));
+    }
+}
