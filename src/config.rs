@@ -81,6 +81,24 @@ pub struct HttpSettings {
     pub ca_file: Option<PathBuf>,
 }
 
+/// How the process logs; of every command.
+#[derive(Args, Clone, Debug, Default)]
+pub struct LogSettings {
+    /// What is logged, e.g. `info` or `warn,entra_assets=debug`. Unset: RUST_LOG, else this service's own
+    /// messages and others' warnings.
+    #[arg(long, env = "ENTRA_ASSETS_LOG", global = true, value_name = "FILTER")]
+    pub log: Option<String>,
+    /// Unset: text on a terminal, JSON otherwise.
+    #[arg(long, env = "ENTRA_ASSETS_LOG_FORMAT", global = true)]
+    pub log_format: Option<LogFormat>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub enum LogFormat {
+    Text,
+    Json,
+}
+
 /// Where bytes go instead of the connection's cloud and Atlassian. Scope, audience and portal links stay
 /// the cloud's.
 #[derive(Args, Clone, Debug, Default)]

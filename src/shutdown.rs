@@ -1,1 +1,173 @@
-//! shutdown
+//! Stopping: the first signal lets what runs finish, the second, or the end of the time allowed, cuts it short.
+//!
+//! Whoever takes new work (the HTTP server, the pool of workers, the scheduler) ends when [`Shutdown::begun`]
+//! is cancelled; whoever is in the middle of something gives up at once when [`Shutdown::aborted`] is. Every
+//! background task is spawned with [`Shutdown::spawn`], so that [`Shutdown::finish`] knows when the last one is
+//! gone. The embedded database is stopped after that, because the tasks use it to the end.
+
+use crate::clock::Clock;
+use std::time::Duration;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+/// How long tasks have to notice that they are cut short.
+const AFTER_ABORT: Duration = Duration::from_secs(5);
+
+/// Cheap to clone; all clones mean the same end.
+#[derive(Clone, Default)]
+pub struct Shutdown {
+    begun: CancellationToken,
+    aborted: CancellationToken,
+    tasks: TaskTracker,
+}
+
+/// How the tasks ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Finish {
+    /// All by themselves.
+    Whole,
+    /// All, but some of them because they were cut short.
+    CutShort,
+    /// This many still run: they ignore both tokens, or block.
+    Unfinished(usize),
+}
+
+impl Shutdown {
+    /// Ends when somebody calls [`Shutdown::begin`]: for tests and commands that end by themselves.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Begins at the first SIGTERM or SIGINT, aborts at the second.
+    pub fn on_signals() -> std::io::Result<Self> {
+        let shutdown = Self::new();
+        let mut signals = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+        let ours = shutdown.clone();
+        tokio::spawn(async move {
+            let name = received(&mut signals).await;
+            tracing::info!(signal = name, "stopping: what runs is finished, a second signal cuts it short");
+            ours.begin();
+            let name = received(&mut signals).await;
+            tracing::warn!(signal = name, "stopping at once");
+            ours.abort();
+        });
+        Ok(shutdown)
+    }
+
+    /// Runs a task that [`Shutdown::finish`] waits for.
+    pub fn spawn<F>(&self, task: F) -> JoinHandle<F::Output>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        self.tasks.spawn(task)
+    }
+
+    /// Cancelled when no new work may be taken.
+    pub fn begun(&self) -> CancellationToken {
+        self.begun.clone()
+    }
+
+    /// Cancelled when work under way must be given up.
+    pub fn aborted(&self) -> CancellationToken {
+        self.aborted.clone()
+    }
+
+    pub fn begin(&self) {
+        self.begun.cancel();
+    }
+
+    pub fn abort(&self) {
+        self.begun.cancel();
+        self.aborted.cancel();
+    }
+
+    /// Waits for the beginning of the end, then until every task is gone; cuts them short after `grace`.
+    pub async fn finish(&self, clock: &Clock, grace: Duration) -> Finish {
+        self.begun.cancelled().await;
+        self.tasks.close();
+        tokio::select! {
+            biased;
+            () = self.tasks.wait() => {
+                return if self.aborted.is_cancelled() { Finish::CutShort } else { Finish::Whole };
+            }
+            () = self.aborted.cancelled() => {}
+            () = clock.sleep(grace) => {
+                tracing::warn!(grace_ms = grace.as_millis(), tasks = self.tasks.len(), "the time to finish is over");
+                self.abort();
+            }
+        }
+        tokio::select! {
+            biased;
+            () = self.tasks.wait() => Finish::CutShort,
+            () = clock.sleep(AFTER_ABORT) => Finish::Unfinished(self.tasks.len()),
+        }
+    }
+}
+
+async fn received((terminate, interrupt): &mut (Signal, Signal)) -> &'static str {
+    tokio::select! {
+        _ = terminate.recv() => "SIGTERM",
+        _ = interrupt.recv() => "SIGINT",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use chrono::DateTime;
+
+    const GRACE: Duration = Duration::from_secs(30);
+
+    #[tokio::test]
+    async fn tasks_that_finish_are_waited_for() {
+        let clock = Clock::manual(DateTime::UNIX_EPOCH);
+        let shutdown = Shutdown::new();
+        let begun = shutdown.begun();
+        let task = shutdown.spawn(async move { begun.cancelled().await });
+        shutdown.begin();
+        assert_eq!(shutdown.finish(&clock, GRACE).await, Finish::Whole);
+        assert!(task.is_finished());
+    }
+
+    #[tokio::test]
+    async fn a_task_that_takes_too_long_is_cut_short() {
+        let clock = Clock::manual(DateTime::UNIX_EPOCH);
+        let shutdown = Shutdown::new();
+        let aborted = shutdown.aborted();
+        shutdown.spawn(async move { aborted.cancelled().await });
+        shutdown.begin();
+        let finish = tokio::spawn({
+            let (shutdown, clock) = (shutdown.clone(), clock.clone());
+            async move { shutdown.finish(&clock, GRACE).await }
+        });
+        tokio::task::yield_now().await;
+        clock.advance(GRACE - Duration::from_millis(1));
+        tokio::task::yield_now().await;
+        assert!(!shutdown.aborted().is_cancelled());
+        clock.advance(Duration::from_millis(1));
+        assert_eq!(finish.await.unwrap(), Finish::CutShort);
+    }
+
+    #[tokio::test]
+    async fn a_second_request_does_not_wait_for_the_grace() {
+        let clock = Clock::manual(DateTime::UNIX_EPOCH);
+        let shutdown = Shutdown::new();
+        let aborted = shutdown.aborted();
+        shutdown.spawn(async move { aborted.cancelled().await });
+        shutdown.begin();
+        shutdown.abort();
+        assert_eq!(shutdown.finish(&clock, GRACE).await, Finish::CutShort);
+    }
+
+    #[tokio::test]
+    async fn a_task_that_ignores_everything_is_counted() {
+        let clock = Clock::manual_sleepless(DateTime::UNIX_EPOCH);
+        let shutdown = Shutdown::new();
+        shutdown.spawn(std::future::pending::<()>());
+        shutdown.begin();
+        assert_eq!(shutdown.finish(&clock, GRACE).await, Finish::Unfinished(1));
+    }
+}
