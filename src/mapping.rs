@@ -1,1 +1,242 @@
-//! mapping
+//! What Assets is told: the schema and mapping document, the exact JSON of every object, and how the
+//! document differs from what Assets has.
+//!
+//! A [`Mapping`] is made of what a job selects ([`Selection`]) and how references are written
+//! ([`ReferenceTemplate`]). Its [`Mapping::version`] changes whenever the JSON of an object would look
+//! different for the same directory data; together with a hash of the JSON it says whether an object must
+//! be sent again.
+
+pub mod difference;
+pub mod document;
+pub mod payload;
+pub mod selection;
+
+pub use difference::Difference;
+pub use document::ImportSource;
+pub use payload::{Cleared, References};
+pub use selection::{Memberships, ObjectSelection, Selection};
+
+use crate::directory::{Attribute, LicenseNames, Link, ObjectType, Source, ValueType};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use std::sync::Arc;
+
+/// Rises when the JSON of an object is written differently for the same data (a date format, the meaning
+/// of an attribute), so that every object is sent once more.
+const PAYLOAD_FORMAT: u32 = 1;
+
+/// How references are written and looked up, since Atlassian does not document lists of references for
+/// this interface (facts/assets.md §2.3).
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum ReferenceTemplate {
+    /// The ids as a JSON array, looked up by `"Object ID" IN (${groups${0}})`.
+    #[default]
+    ArrayPlaceholder,
+    /// The ids as one text joined by commas, looked up by `"Object ID" IN (${groups})`.
+    JoinedString,
+}
+
+/// What is sent for each object type, see the module.
+#[derive(Clone, Debug)]
+pub struct Mapping {
+    types: [TypeMapping; 4],
+    template: ReferenceTemplate,
+    license_names: Arc<LicenseNames>,
+    version: i32,
+}
+
+/// One object type with its attributes, in the order they are written in.
+#[derive(Clone, Debug)]
+struct TypeMapping {
+    object_type: ObjectType,
+    /// A type that is switched off is in no document. Its objects can still be written, because those that
+    /// were delivered before it was switched off must not be missing from a delivery.
+    enabled: bool,
+    name: String,
+    attributes: Vec<MappedAttribute>,
+}
+
+#[derive(Clone, Debug)]
+struct MappedAttribute {
+    attribute: Attribute,
+    /// The attribute's name in Assets.
+    name: String,
+}
+
+impl Mapping {
+    /// The mapping of a job. The selection should have been found without faults
+    /// ([`Selection::check`]); keys that are not known are left out.
+    pub fn new(selection: &Selection, memberships: Memberships, template: ReferenceTemplate) -> Self {
+        let types = ObjectType::ALL.map(|object_type| {
+            let choice = selection.of(object_type);
+            let attributes = selection.attributes(object_type, memberships).into_iter().map(|attribute| {
+                let name = choice.names.get(attribute.key.as_ref()).map_or(attribute.name.as_ref(), |name| name.trim());
+                MappedAttribute { name: name.to_owned(), attribute }
+            });
+            let name = choice.type_name.as_deref().map_or(default_type_name(object_type), str::trim);
+            TypeMapping {
+                object_type,
+                enabled: choice.enabled,
+                name: name.to_owned(),
+                attributes: attributes.collect(),
+            }
+        });
+        let mut mapping = Self { types, template, license_names: Arc::new(LicenseNames::builtin()), version: 0 };
+        mapping.version = mapping.shape();
+        mapping
+    }
+
+    /// The same with other names of licences (the operator's file).
+    #[must_use]
+    pub fn with_license_names(mut self, names: Arc<LicenseNames>) -> Self {
+        self.license_names = names;
+        self
+    }
+
+    /// Changes with the keys, order, kinds and names of the attributes and with the reference template;
+    /// positive. Stored beside the hash of each delivered object.
+    pub fn version(&self) -> i32 {
+        self.version
+    }
+
+    pub fn template(&self) -> ReferenceTemplate {
+        self.template
+    }
+
+    /// Whether objects of this type are imported.
+    pub fn is_enabled(&self, object_type: ObjectType) -> bool {
+        self.of(object_type).enabled
+    }
+
+    /// The key under `data` that holds the objects of a type.
+    pub fn selector(object_type: ObjectType) -> &'static str {
+        object_type.as_str()
+    }
+
+    /// The name of the object type in Assets.
+    pub fn type_name(&self, object_type: ObjectType) -> &str {
+        &self.of(object_type).name
+    }
+
+    /// The name in Assets of the attribute that objects of this type are recognised by.
+    pub fn identity_name(&self, object_type: ObjectType) -> &str {
+        self.of(object_type).identity_name()
+    }
+
+    /// Whether the objects of this type carry these references.
+    pub fn carries(&self, object_type: ObjectType, link: Link) -> bool {
+        self.of(object_type).attributes.iter().any(|mapped| mapped.attribute.link() == Some(link))
+    }
+
+    /// The Graph properties to ask for with `$select`: `id` first, each once. What links need beyond it
+    /// (members, owners, the manager) is read by requests of its own.
+    pub fn select(&self, object_type: ObjectType) -> Vec<&str> {
+        let mut properties = vec!["id"];
+        for mapped in &self.of(object_type).attributes {
+            for property in mapped.attribute.properties(object_type) {
+                if !properties.contains(&property) {
+                    properties.push(property);
+                }
+            }
+        }
+        properties
+    }
+
+    fn of(&self, object_type: ObjectType) -> &TypeMapping {
+        &self.types[object_type.index()]
+    }
+
+    fn shape(&self) -> i32 {
+        let mut hash = Sha256::new();
+        hash.update(PAYLOAD_FORMAT.to_le_bytes());
+        hash.update([self.template as u8]);
+        for mapped in &self.types {
+            hash.update([0, u8::from(mapped.enabled)]);
+            hash.update(&mapped.name);
+            for MappedAttribute { attribute, name } in &mapped.attributes {
+                for part in [attribute.key.as_ref(), name, attribute.value_type.as_str()] {
+                    hash.update([1]);
+                    hash.update(part);
+                }
+            }
+        }
+        let digest = hash.finalize();
+        i32::from_le_bytes([digest[0], digest[1], digest[2], digest[3]]) & i32::MAX
+    }
+}
+
+impl TypeMapping {
+    fn identity_name(&self) -> &str {
+        let identity = self.attributes.iter().find(|mapped| mapped.attribute.source == Source::Identity);
+        identity.map_or("Object ID", |mapped| &mapped.name)
+    }
+}
+
+const fn default_type_name(object_type: ObjectType) -> &'static str {
+    match object_type {
+        ObjectType::Users => "Entra User",
+        ObjectType::Groups => "Entra Group",
+        ObjectType::Licenses => "Entra License",
+        ObjectType::Devices => "Entra Device",
+    }
+}
+
+const fn is_reference(attribute: &Attribute) -> bool {
+    matches!(attribute.value_type, ValueType::Reference)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mapping(selection: &Selection) -> Mapping {
+        Mapping::new(selection, Memberships::OnUser, ReferenceTemplate::ArrayPlaceholder)
+    }
+
+    #[test]
+    fn the_version_changes_with_the_shape_and_with_nothing_else() {
+        let default = mapping(&Selection::default());
+        assert_eq!(default.version(), mapping(&Selection::default()).version());
+        assert!(default.version() > 0);
+        let mut fewer = Selection::default();
+        fewer.users.attributes = Some(vec!["department".to_owned()]);
+        let mut renamed = Selection::default();
+        renamed.users.names.insert("department".to_owned(), "Unit".to_owned());
+        let others = [
+            mapping(&fewer),
+            mapping(&renamed),
+            Mapping::new(&Selection::default(), Memberships::Both, ReferenceTemplate::ArrayPlaceholder),
+            Mapping::new(&Selection::default(), Memberships::OnUser, ReferenceTemplate::JoinedString),
+        ];
+        for other in others {
+            assert_ne!(default.version(), other.version());
+        }
+    }
+
+    #[test]
+    fn graph_is_asked_only_for_what_is_used() {
+        let mut selection = Selection::default();
+        selection.users.attributes = Some(vec!["department".to_owned(), "lastSignInDateTime".to_owned()]);
+        selection.users.references = Some(vec![]);
+        let mapping = mapping(&selection);
+        assert_eq!(
+            mapping.select(ObjectType::Users),
+            ["id", "displayName", "userPrincipalName", "mail", "department", "signInActivity", "accountEnabled"]
+        );
+        assert!(mapping.select(ObjectType::Groups).contains(&"resourceProvisioningOptions"));
+        assert!(mapping.select(ObjectType::Groups).contains(&"assignedLicenses"));
+        assert!(mapping.select(ObjectType::Licenses).contains(&"prepaidUnits"));
+    }
+
+    #[test]
+    fn memberships_lie_where_the_job_says() {
+        let carries = |memberships| {
+            let mapping = Mapping::new(&Selection::default(), memberships, ReferenceTemplate::ArrayPlaceholder);
+            (mapping.carries(ObjectType::Users, Link::Groups), mapping.carries(ObjectType::Groups, Link::Members))
+        };
+        assert_eq!(carries(Memberships::OnUser), (true, false));
+        assert_eq!(carries(Memberships::OnGroup), (false, true));
+        assert_eq!(carries(Memberships::Both), (true, true));
+    }
+}

@@ -1,0 +1,376 @@
+//! How the document that would be sent differs from what Assets has, and what Assets will not change.
+//! Source of the rules: facts/assets.md §2.4 (schema and mapping guide, «PATCH»).
+
+use super::document::{ExternalIds, ImportSource, Names};
+use super::{Mapping, TypeMapping};
+use crate::directory::ValueType;
+use serde::Serialize;
+use serde_json::Value;
+use std::collections::HashMap;
+
+/// What «Build objects/attributes» would do to the schema in Assets.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = SchemaDifference)]
+pub struct Difference {
+    /// Nothing would be added or changed.
+    pub in_sync: bool,
+    /// Names of the object types that would be added.
+    pub added_object_types: Vec<String>,
+    /// Attributes that would be added to object types that exist.
+    pub added_attributes: Vec<AttributeName>,
+    /// What would be changed: descriptions, the way attributes are filled.
+    pub changed: Vec<Change>,
+    /// What this job wants and Assets refuses to change; it stays as it is there.
+    pub refused: Vec<Refused>,
+    /// Object types and attributes that people made; they are left alone.
+    pub foreign: Vec<AttributeName>,
+    /// Attributes of earlier settings that the job no longer fills; they keep their values.
+    pub unused: Vec<AttributeName>,
+}
+
+/// An attribute by the names of Assets; without `attribute` the object type itself.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct AttributeName {
+    pub object_type: String,
+    pub attribute: Option<String>,
+}
+
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Change {
+    pub object_type: String,
+    pub attribute: Option<String>,
+    /// The field of the document: `description`, `attributeLocators`, `objectMappingIQL`.
+    pub field: String,
+    pub current: String,
+    pub wanted: String,
+}
+
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Refused {
+    pub object_type: String,
+    pub attribute: Option<String>,
+    pub kind: RefusedKind,
+    pub current: String,
+    pub wanted: String,
+    /// What a person can do.
+    pub advice: String,
+}
+
+/// What Assets does not let an import do.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum RefusedKind {
+    RenameObjectType,
+    RenameAttribute,
+    ChangeType,
+    ChangeReferencedType,
+    /// How many values, whether unique, which attribute is the label: not documented as changeable.
+    ChangeConstraint,
+    /// Another object type or attribute, not made by this import, has the name.
+    NameTaken,
+}
+
+/// What Assets answered to GET schema-and-mapping, by external id.
+pub(super) struct Current {
+    types: Vec<Value>,
+    by_id: HashMap<String, Value>,
+    mappings: HashMap<String, Value>,
+}
+
+impl Current {
+    pub(super) fn read(document: &Value) -> Self {
+        let mut types = Vec::new();
+        collect_types(document.pointer("/schema/objectSchema/objectTypes"), &mut types);
+        let attributes = types.iter().flat_map(|object_type| list(object_type, "attributes"));
+        let by_id = types.iter().chain(attributes).filter(|v| !text(v, "externalId").is_empty());
+        let by_id = by_id.map(|value| (text(value, "externalId").to_owned(), value.clone())).collect();
+        let mappings = document.pointer("/mapping/objectTypeMappings").and_then(Value::as_array);
+        let mappings = mappings.into_iter().flatten();
+        let mappings = mappings.map(|m| (text(m, "objectTypeExternalId").to_owned(), m.clone())).collect();
+        Self { types, by_id, mappings }
+    }
+
+    /// A mapping definition replaces the one that Assets has, object type by object type: what people
+    /// mapped themselves is put into ours.
+    pub(super) fn keep_foreign_mappings(&self, document: &mut Value) {
+        let wanted = document.pointer_mut("/mapping/objectTypeMappings").and_then(Value::as_array_mut);
+        for wanted in wanted.into_iter().flatten() {
+            let id = text(wanted, "objectTypeExternalId").to_owned();
+            let prefix = id.rsplit_once('/').map_or("", |(prefix, _)| prefix).to_owned();
+            let Some(current) = self.mappings.get(&id) else { continue };
+            let is_foreign = |mapping: &&Value| {
+                let id = text(mapping, "attributeExternalId");
+                !id.is_empty() && !id.starts_with(&format!("{prefix}/"))
+            };
+            let foreign: Vec<Value> = list(current, "attributesMapping").filter(is_foreign).cloned().collect();
+            if let Some(attributes) = wanted.get_mut("attributesMapping").and_then(Value::as_array_mut) {
+                attributes.extend(foreign);
+            }
+        }
+    }
+}
+
+impl Names<'_> {
+    fn get(&self, external_id: &str, field: &str) -> Option<&str> {
+        let found = self.0.and_then(|current| current.by_id.get(external_id))?.get(field)?.as_str();
+        found.filter(|text| !text.is_empty())
+    }
+
+    pub(super) fn object_type<'n>(&'n self, mapped: &'n TypeMapping, ids: &ExternalIds) -> &'n str {
+        self.get(&ids.object_type(mapped.object_type), "name").unwrap_or(&mapped.name)
+    }
+
+    pub(super) fn attribute<'n>(&'n self, external_id: &str, wanted: &'n str) -> &'n str {
+        self.get(external_id, "name").unwrap_or(wanted)
+    }
+
+    pub(super) fn value_type(&self, external_id: &str, wanted: ValueType) -> String {
+        self.get(external_id, "type").unwrap_or(wanted.as_str()).to_owned()
+    }
+}
+
+impl Mapping {
+    /// Compares what this mapping wants with what Assets has (`current`: its answer to GET
+    /// schema-and-mapping, or `None` when it has none yet).
+    pub fn difference(&self, source: ImportSource<'_>, current: Option<&Value>) -> Difference {
+        let wanted = self.document(source);
+        let ids = ExternalIds::new(source.id);
+        let current = Current::read(current.unwrap_or(&Value::Null));
+        let mut difference = Difference::default();
+        let wanted_types: Vec<&Value> = wanted
+            .pointer("/schema/objectSchema/objectTypes")
+            .and_then(Value::as_array)
+            .into_iter()
+            .flatten()
+            .collect();
+        let queries = self.patched_queries(source, &current);
+        for wanted in &wanted_types {
+            difference.compare_type(wanted, &current);
+        }
+        for mapping in wanted.pointer("/mapping/objectTypeMappings").and_then(Value::as_array).into_iter().flatten() {
+            difference.compare_mapping(mapping, &current, &queries);
+        }
+        difference.list_others(&wanted_types, &current, &ids);
+        difference.in_sync = difference.added_object_types.is_empty()
+            && difference.added_attributes.is_empty()
+            && difference.changed.is_empty();
+        difference
+    }
+
+    /// The mapping queries as they would be sent, with the names that Assets has.
+    fn patched_queries(&self, source: ImportSource<'_>, current: &Current) -> HashMap<String, String> {
+        let patched = self.write_with(source, current);
+        let mappings = patched.pointer("/mapping/objectTypeMappings").and_then(Value::as_array);
+        let attributes = mappings.into_iter().flatten().flat_map(|mapping| list(mapping, "attributesMapping"));
+        attributes
+            .map(|a| (text(a, "attributeExternalId").to_owned(), text(a, "objectMappingIQL").to_owned()))
+            .collect()
+    }
+}
+
+impl Difference {
+    fn compare_type(&mut self, wanted: &Value, current: &Current) {
+        let name = text(wanted, "name");
+        let Some(found) = current.by_id.get(text(wanted, "externalId")) else {
+            self.added_object_types.push(name.to_owned());
+            if current.types.iter().any(|other| text(other, "name").eq_ignore_ascii_case(name)) {
+                self.refused.push(refused(name, None, RefusedKind::NameTaken, name, name));
+            }
+            return;
+        };
+        let found_name = text(found, "name");
+        if found_name != name {
+            self.refused.push(refused(found_name, None, RefusedKind::RenameObjectType, found_name, name));
+        }
+        self.compare_text(found_name, None, "description", text(found, "description"), text(wanted, "description"));
+        for attribute in list(wanted, "attributes") {
+            match current.by_id.get(text(attribute, "externalId")) {
+                Some(found) => self.compare_attribute(found_name, attribute, found, current),
+                None => self.add_attribute(found, attribute),
+            }
+        }
+    }
+
+    fn add_attribute(&mut self, found: &Value, wanted: &Value) {
+        let (object_type, name) = (text(found, "name"), text(wanted, "name"));
+        if list(found, "attributes").any(|other| text(other, "name").eq_ignore_ascii_case(name)) {
+            self.refused.push(refused(object_type, Some(name), RefusedKind::NameTaken, name, name));
+        }
+        self.added_attributes.push(attribute_name(object_type, Some(name)));
+    }
+
+    fn compare_attribute(&mut self, object_type: &str, wanted: &Value, found: &Value, current: &Current) {
+        let name = text(found, "name");
+        if name != text(wanted, "name") {
+            self.refused.push(refused(
+                object_type,
+                Some(name),
+                RefusedKind::RenameAttribute,
+                name,
+                text(wanted, "name"),
+            ));
+        }
+        let (is, should) = (text(found, "type"), text(wanted, "type"));
+        if is != should {
+            self.refused.push(refused(object_type, Some(name), RefusedKind::ChangeType, is, should));
+        }
+        let (is, should) = (target(found, current), text(wanted, "referenceObjectTypeExternalId"));
+        if let Some(is) = is.filter(|is| *is != should) {
+            self.refused.push(refused(object_type, Some(name), RefusedKind::ChangeReferencedType, is, should));
+        }
+        for field in ["maximumCardinality", "minimumCardinality", "unique", "label"] {
+            // The label's least number of values is set to 1 by Assets; a stricter one of the admin stays.
+            if let (Some(is), Some(should)) = (found.get(field), wanted.get(field))
+                && is != should
+            {
+                let (is, should) = (format!("{field} {is}"), format!("{field} {should}"));
+                self.refused.push(refused(object_type, Some(name), RefusedKind::ChangeConstraint, &is, &should));
+            }
+        }
+        self.compare_text(
+            object_type,
+            Some(name),
+            "description",
+            text(found, "description"),
+            text(wanted, "description"),
+        );
+    }
+
+    fn compare_mapping(&mut self, wanted: &Value, current: &Current, queries: &HashMap<String, String>) {
+        let object_type = text(wanted, "objectTypeName");
+        let Some(found) = current.mappings.get(text(wanted, "objectTypeExternalId")) else {
+            let is_new = !current.by_id.contains_key(text(wanted, "objectTypeExternalId"));
+            if !is_new {
+                self.compare_text(object_type, None, "selector", "", text(wanted, "selector"));
+            }
+            return;
+        };
+        self.compare_text(object_type, None, "selector", text(found, "selector"), text(wanted, "selector"));
+        for attribute in list(wanted, "attributesMapping") {
+            let id = text(attribute, "attributeExternalId");
+            let name = text(attribute, "attributeName");
+            let Some(found) = list(found, "attributesMapping").find(|found| text(found, "attributeExternalId") == id)
+            else {
+                if current.by_id.contains_key(id) {
+                    self.compare_text(object_type, Some(name), "attributeLocators", "", &locators(attribute));
+                }
+                continue;
+            };
+            self.compare_text(object_type, Some(name), "attributeLocators", &locators(found), &locators(attribute));
+            let query = queries.get(id).map_or("", String::as_str);
+            self.compare_text(object_type, Some(name), "objectMappingIQL", text(found, "objectMappingIQL"), query);
+        }
+    }
+
+    fn compare_text(&mut self, object_type: &str, attribute: Option<&str>, field: &str, current: &str, wanted: &str) {
+        if current != wanted {
+            self.changed.push(Change {
+                object_type: object_type.to_owned(),
+                attribute: attribute.map(str::to_owned),
+                field: field.to_owned(),
+                current: current.to_owned(),
+                wanted: wanted.to_owned(),
+            });
+        }
+    }
+
+    /// What Assets has beyond the wanted document: made by people, or by earlier settings of the job.
+    fn list_others(&mut self, wanted: &[&Value], current: &Current, ids: &ExternalIds) {
+        let wanted: Vec<&str> = wanted
+            .iter()
+            .flat_map(|object_type| std::iter::once(*object_type).chain(list(object_type, "attributes")))
+            .map(|value| text(value, "externalId"))
+            .collect();
+        for object_type in &current.types {
+            let (name, id) = (text(object_type, "name"), text(object_type, "externalId"));
+            if !ids.is_ours(id) {
+                self.foreign.push(attribute_name(name, None));
+                continue;
+            }
+            if !wanted.contains(&id) {
+                self.unused.push(attribute_name(name, None));
+                continue;
+            }
+            for attribute in list(object_type, "attributes") {
+                let (id, attribute) = (text(attribute, "externalId"), text(attribute, "name"));
+                if ids.is_ours(id) && !wanted.contains(&id) {
+                    self.unused.push(attribute_name(name, Some(attribute)));
+                } else if !ids.is_ours(id) && !is_assets_own(attribute) {
+                    self.foreign.push(attribute_name(name, Some(attribute)));
+                }
+            }
+        }
+    }
+}
+
+/// Attributes that every object has in Assets.
+fn is_assets_own(name: &str) -> bool {
+    matches!(name, "Key" | "Created" | "Updated")
+}
+
+fn collect_types(types: Option<&Value>, found: &mut Vec<Value>) {
+    for object_type in types.and_then(Value::as_array).into_iter().flatten() {
+        found.push(object_type.clone());
+        collect_types(object_type.get("children"), found);
+    }
+}
+
+/// The external id of the referenced object type, however Assets names it.
+fn target<'v>(attribute: &'v Value, current: &'v Current) -> Option<&'v str> {
+    let by_id = text(attribute, "referenceObjectTypeExternalId");
+    if !by_id.is_empty() {
+        return Some(by_id);
+    }
+    let name = text(attribute, "referenceObjectTypeName");
+    let found = current.types.iter().find(|object_type| !name.is_empty() && text(object_type, "name") == name)?;
+    Some(text(found, "externalId"))
+}
+
+fn text<'v>(value: &'v Value, field: &str) -> &'v str {
+    value.get(field).and_then(Value::as_str).unwrap_or("")
+}
+
+fn list<'v>(value: &'v Value, field: &str) -> impl Iterator<Item = &'v Value> + use<'v> {
+    value.get(field).and_then(Value::as_array).into_iter().flatten()
+}
+
+fn locators(mapping: &Value) -> String {
+    list(mapping, "attributeLocators").filter_map(Value::as_str).collect::<Vec<_>>().join(", ")
+}
+
+fn attribute_name(object_type: &str, attribute: Option<&str>) -> AttributeName {
+    AttributeName { object_type: object_type.to_owned(), attribute: attribute.map(str::to_owned) }
+}
+
+fn refused(object_type: &str, attribute: Option<&str>, kind: RefusedKind, current: &str, wanted: &str) -> Refused {
+    let advice = match kind {
+        RefusedKind::RenameObjectType | RefusedKind::RenameAttribute => {
+            "An import cannot rename what exists; it goes on under its present name. Rename it in Assets, or set the present \
+             name in the job."
+        }
+        RefusedKind::ChangeType | RefusedKind::ChangeReferencedType => {
+            "An import cannot change the type of an attribute that exists. Delete the attribute in Assets and build again; \
+             the next full run fills it."
+        }
+        RefusedKind::ChangeConstraint => {
+            "Assets does not document that an import can change this. Change it in Assets, in the object type's attributes, \
+             if it is not intended."
+        }
+        RefusedKind::NameTaken => {
+            "Something that this import did not make already has the name, so Assets may refuse to add ours. Rename the one \
+             in Assets, or choose another name in the job."
+        }
+    };
+    Refused {
+        object_type: object_type.to_owned(),
+        attribute: attribute.map(str::to_owned),
+        kind,
+        current: current.to_owned(),
+        wanted: wanted.to_owned(),
+        advice: advice.to_owned(),
+    }
+}

@@ -1,0 +1,205 @@
+//! The schema and mapping document (version 2023_10_19) that an import source is told once and after
+//! changes. Sources: facts/assets.md §2; developer.atlassian.com/cloud/assets/imports-rest-api-guide/schema-and-mapping.
+//!
+//! Rules relied on: every object type and attribute has an external id, or none may; external ids are
+//! unique across all object schemas of a site; cardinality and uniqueness count only with external ids;
+//! a mapping finds its objects by the attributes marked `externalIdPart`.
+
+use super::difference::Current;
+use super::{MappedAttribute, Mapping, ReferenceTemplate, TypeMapping};
+use crate::directory::{Attribute, Lifecycle, Link, ObjectType, Source, ValueType};
+use serde_json::{Map, Value, json};
+use sha2::{Digest, Sha256};
+
+/// The import source that a document is for.
+#[derive(Clone, Copy, Debug)]
+pub struct ImportSource<'a> {
+    /// The import source's id. External ids are made with it, because two import sources of one site may
+    /// not use the same ones; so they stay the same as long as the import source exists.
+    pub id: &'a str,
+    /// The name of the object schema: that of the schema that the import source belongs to.
+    pub schema_name: &'a str,
+}
+
+/// Names that Assets has and does not let an import change, by external id.
+pub(super) struct Names<'a>(pub(super) Option<&'a Current>);
+
+impl Mapping {
+    /// The document for an import source that has none yet.
+    pub fn document(&self, source: ImportSource<'_>) -> Value {
+        self.write(source, &Names(None))
+    }
+
+    /// The document for an import source that already has one (`current` is what Assets answers to GET
+    /// schema-and-mapping). Names and types of attributes stay as they are there, since Assets refuses to
+    /// change them; attributes that we do not know keep their mapping.
+    pub fn patch(&self, source: ImportSource<'_>, current: &Value) -> Value {
+        let current = Current::read(current);
+        let mut document = self.write_with(source, &current);
+        current.keep_foreign_mappings(&mut document);
+        document
+    }
+
+    pub(super) fn write_with(&self, source: ImportSource<'_>, current: &Current) -> Value {
+        self.write(source, &Names(Some(current)))
+    }
+
+    fn write(&self, source: ImportSource<'_>, names: &Names<'_>) -> Value {
+        let ids = ExternalIds::new(source.id);
+        let enabled = || self.types.iter().filter(|mapped| mapped.enabled);
+        let types: Vec<Value> = enabled().map(|mapped| self.object_type(mapped, &ids, names)).collect();
+        let mappings: Vec<Value> = enabled().map(|mapped| self.type_mapping(mapped, &ids, names)).collect();
+        let statuses: Vec<Value> = Lifecycle::ALL.into_iter().map(status).collect();
+        json!({
+            "$schema": "https://api.atlassian.com/jsm/insight/imports/external/schema/versions/2023_10_19",
+            "schema": {
+                "objectSchema": {
+                    "name": source.schema_name,
+                    "description": "Users, groups and licences of a Microsoft Entra ID directory",
+                    "objectTypes": types,
+                },
+                "statusSchema": { "statuses": statuses },
+            },
+            "mapping": { "objectTypeMappings": mappings },
+        })
+    }
+
+    fn object_type(&self, mapped: &TypeMapping, ids: &ExternalIds, names: &Names<'_>) -> Value {
+        let attributes: Vec<Value> = mapped
+            .attributes
+            .iter()
+            .map(|attribute| self.attribute(mapped.object_type, attribute, ids, names))
+            .collect();
+        json!({
+            "externalId": ids.object_type(mapped.object_type),
+            "name": names.object_type(mapped, ids),
+            "description": type_description(mapped.object_type),
+            "attributes": attributes,
+        })
+    }
+
+    fn attribute(
+        &self,
+        object_type: ObjectType,
+        mapped: &MappedAttribute,
+        ids: &ExternalIds,
+        names: &Names<'_>,
+    ) -> Value {
+        let attribute = &mapped.attribute;
+        let id = ids.attribute(object_type, attribute);
+        let is_label = attribute.source == Source::Label;
+        let is_identity = attribute.source == Source::Identity;
+        let mut value = json!({
+            "name": names.attribute(&id, &mapped.name),
+            "description": attribute.description,
+            "type": names.value_type(&id, attribute.value_type),
+            "label": is_label,
+            "minimumCardinality": i32::from(is_label || is_identity),
+            "maximumCardinality": if attribute.is_many() { -1 } else { 1 },
+            "unique": is_identity,
+            "externalId": id,
+        });
+        if let Some(link) = attribute.link() {
+            let target = self.of(link.target());
+            value["referenceObjectTypeExternalId"] = ids.object_type(target.object_type).into();
+            value["referenceObjectTypeName"] = names.object_type(target, ids).into();
+        }
+        if attribute.value_type == ValueType::Status {
+            value["typeValues"] = Lifecycle::ALL.iter().map(|lifecycle| Value::from(lifecycle.as_str())).collect();
+        }
+        value
+    }
+
+    fn type_mapping(&self, mapped: &TypeMapping, ids: &ExternalIds, names: &Names<'_>) -> Value {
+        let object_type = mapped.object_type;
+        let attributes = mapped.attributes.iter().map(|MappedAttribute { attribute, name }| {
+            let id = ids.attribute(object_type, attribute);
+            let mut value = Map::new();
+            value.insert("attributeName".to_owned(), names.attribute(&id, name).into());
+            value.insert("attributeExternalId".to_owned(), id.into());
+            value.insert("attributeLocators".to_owned(), json!([attribute.key]));
+            value.insert("externalIdPart".to_owned(), (attribute.source == Source::Identity).into());
+            if let Some(link) = attribute.link() {
+                value.insert("objectMappingIQL".to_owned(), self.query(attribute, link, ids, names).into());
+            }
+            Value::Object(value)
+        });
+        json!({
+            "objectTypeExternalId": ids.object_type(object_type),
+            "objectTypeName": names.object_type(mapped, ids),
+            "selector": Mapping::selector(object_type),
+            "description": format!("Maps {object_type} of the directory"),
+            "attributesMapping": attributes.collect::<Vec<_>>(),
+        })
+    }
+
+    /// How Assets finds the referenced objects: a query within the referenced object type, in which the
+    /// placeholder is replaced by the locator's values.
+    fn query(&self, attribute: &Attribute, link: Link, ids: &ExternalIds, names: &Names<'_>) -> String {
+        let target = self.of(link.target());
+        let identity = target.attributes.iter().find(|mapped| mapped.attribute.source == Source::Identity);
+        let identity = identity.map_or("Object ID", |mapped| {
+            names.attribute(&ids.attribute(target.object_type, &mapped.attribute), &mapped.name)
+        });
+        let key = &attribute.key;
+        match (link.is_many(), self.template) {
+            (false, _) => format!("\"{identity}\" = ${{{key}}}"),
+            (true, ReferenceTemplate::ArrayPlaceholder) => format!("\"{identity}\" IN (${{{key}${{0}}}})"),
+            (true, ReferenceTemplate::JoinedString) => format!("\"{identity}\" IN (${{{key}}})"),
+        }
+    }
+}
+
+/// External ids: short, stable across releases, made of the import source, the object type and the
+/// attribute's key: `entra-1f2e3d4c/user/department`.
+pub(super) struct ExternalIds {
+    prefix: String,
+}
+
+impl ExternalIds {
+    pub(super) fn new(import_source: &str) -> Self {
+        Self { prefix: format!("entra-{}", short_hash(&import_source.trim().to_lowercase())) }
+    }
+
+    pub(super) fn object_type(&self, object_type: ObjectType) -> String {
+        format!("{}/{}", self.prefix, object_type.singular())
+    }
+
+    pub(super) fn attribute(&self, object_type: ObjectType, attribute: &Attribute) -> String {
+        let part = match attribute.source {
+            // A tenant's names of extensions can be long; the app id alone has 32 digits.
+            Source::Extension => format!("x-{}", short_hash(&attribute.key)).into(),
+            _ => attribute.key.clone(),
+        };
+        format!("{}/{}/{part}", self.prefix, object_type.singular())
+    }
+
+    pub(super) fn is_ours(&self, external_id: &str) -> bool {
+        external_id.strip_prefix(&self.prefix).is_some_and(|rest| rest.starts_with('/'))
+    }
+}
+
+fn short_hash(text: &str) -> String {
+    Sha256::digest(text.as_bytes()).iter().take(4).map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn type_description(object_type: ObjectType) -> &'static str {
+    match object_type {
+        ObjectType::Users => "A user in Microsoft Entra ID",
+        ObjectType::Groups => "A group in Microsoft Entra ID",
+        ObjectType::Licenses => "A licence that the organization subscribed to",
+        ObjectType::Devices => "A device in Microsoft Entra ID",
+    }
+}
+
+fn status(lifecycle: Lifecycle) -> Value {
+    let (description, category) = match lifecycle {
+        Lifecycle::Active => ("In use", "active"),
+        Lifecycle::Disabled => ("Blocked, disabled or suspended", "inactive"),
+        Lifecycle::Removed => ("No longer in the directory or in the scope of the import", "inactive"),
+    };
+    json!({ "name": lifecycle.as_str(), "description": description, "category": category })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,427 @@
+//! The exact JSON text of an object. Deterministic: the same data gives the same text, so its hash says
+//! whether the object changed.
+//!
+//! Every attribute of the mapping is written every time. An empty value is written as null, an empty list
+//! as `[]`: whether Assets then clears the attribute is its setting for empty values; a field that was
+//! left out could never be cleared.
+
+use super::{MappedAttribute, Mapping, ReferenceTemplate};
+use crate::directory::{self, Lifecycle, Link, ObjectType, Properties, Source, ValueType};
+use chrono::{DateTime, Datelike, SecondsFormat, Utc};
+use serde_json::Value;
+use serde_json::value::RawValue;
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use uuid::Uuid;
+
+/// The most characters (UTF-16 units, as Atlassian counts) of a `text` attribute. The few Graph texts that
+/// can be longer by a character or two, such as a display name of 256, are cut; the rest are `textarea`.
+const TEXT_MOST: usize = 255;
+
+/// What an object points at, as ids of objects that are delivered; others are left out, so that the object
+/// changes, and is sent again, when its target arrives.
+#[derive(Clone, Copy, Default, Debug)]
+pub struct References<'a> {
+    pub manager: Option<Uuid>,
+    /// The groups a user is a member of.
+    pub groups: &'a [Uuid],
+    /// The licences of a user or a group.
+    pub licenses: &'a [Uuid],
+    /// The owners of a group or a device.
+    pub owners: &'a [Uuid],
+    /// The users in a group.
+    pub members: &'a [Uuid],
+    /// The groups a group is a member of.
+    pub parents: &'a [Uuid],
+}
+
+/// An attribute that had a value in what was delivered before and has none now.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Cleared {
+    /// The attribute's key: `manager`.
+    pub key: String,
+    /// Its name in Assets: `Manager`.
+    pub name: String,
+}
+
+impl Mapping {
+    /// The JSON object that is sent for one directory object. `removed_on` is set for an object that is
+    /// kept as a record: its Lifecycle is then Removed.
+    pub fn payload(
+        &self,
+        object_type: ObjectType,
+        id: Uuid,
+        properties: &Properties,
+        references: &References<'_>,
+        removed_on: Option<DateTime<Utc>>,
+    ) -> String {
+        let attributes = &self.of(object_type).attributes;
+        let mut out =
+            String::with_capacity(attributes.len() * 48 + references.groups.len() * 39 + references.members.len() * 39);
+        let object = Object { object_type, id, properties, references, removed_on };
+        for (position, MappedAttribute { attribute, .. }) in attributes.iter().enumerate() {
+            out.push(if position == 0 { '{' } else { ',' });
+            push_string(&mut out, &attribute.key);
+            out.push(':');
+            match attribute.source {
+                Source::Link(link) => self.push_link(&mut out, link, &object),
+                source => self.push_value(&mut out, source, &attribute.key, attribute.value_type, &object),
+            }
+        }
+        out.push('}');
+        out
+    }
+
+    fn push_value(&self, out: &mut String, source: Source, key: &str, value_type: ValueType, object: &Object<'_>) {
+        let Object { object_type, id, properties, removed_on, .. } = *object;
+        match source {
+            Source::Identity => push_id(out, id),
+            Source::Label => {
+                let label = directory::label(object_type, id, properties, &self.license_names);
+                push_string(out, cut(&label));
+            }
+            Source::Property(name) => push_property(out, properties.get(name), value_type),
+            Source::Field(name, field) => {
+                push_property(out, properties.get(name).and_then(|value| value.get(field)), value_type);
+            }
+            Source::Extension => push_property(out, properties.get(key), value_type),
+            Source::GroupKind => push_string(out, directory::group_kind(properties)),
+            Source::GroupMembership => push_string(out, directory::group_membership(properties)),
+            Source::Teams => out.push_str(if directory::is_team(properties) { "true" } else { "false" }),
+            Source::AvailableUnits => match directory::available_units(properties) {
+                Some(units) => push_display(out, units),
+                None => out.push_str("null"),
+            },
+            Source::Lifecycle => {
+                let lifecycle = match removed_on {
+                    Some(_) => Lifecycle::Removed,
+                    None => directory::lifecycle(object_type, properties),
+                };
+                push_string(out, lifecycle.as_str());
+            }
+            Source::RemovedOn => match removed_on {
+                Some(at) => push_time(out, at),
+                None => out.push_str("null"),
+            },
+            // Written by `push_link`.
+            Source::Link(_) => out.push_str("null"),
+        }
+    }
+
+    fn push_link(&self, out: &mut String, link: Link, object: &Object<'_>) {
+        let references = object.references;
+        let ids = match link {
+            Link::Manager => {
+                match references.manager {
+                    Some(manager) => push_id(out, manager),
+                    None => out.push_str("null"),
+                }
+                return;
+            }
+            Link::Groups => references.groups,
+            Link::Licenses => references.licenses,
+            Link::Owners => references.owners,
+            Link::Members => references.members,
+            Link::ParentGroups => references.parents,
+        };
+        if ids.is_sorted_by(|a, b| a < b) {
+            self.push_ids(out, ids);
+        } else {
+            let mut sorted = ids.to_vec();
+            sorted.sort_unstable();
+            sorted.dedup();
+            self.push_ids(out, &sorted);
+        }
+    }
+
+    fn push_ids(&self, out: &mut String, ids: &[Uuid]) {
+        match self.template {
+            ReferenceTemplate::ArrayPlaceholder => {
+                out.push('[');
+                for (position, id) in ids.iter().enumerate() {
+                    if position > 0 {
+                        out.push(',');
+                    }
+                    push_id(out, *id);
+                }
+                out.push(']');
+            }
+            ReferenceTemplate::JoinedString if ids.is_empty() => out.push_str("null"),
+            ReferenceTemplate::JoinedString => {
+                out.push('"');
+                for (position, id) in ids.iter().enumerate() {
+                    if position > 0 {
+                        out.push(',');
+                    }
+                    push_display(out, id.as_hyphenated());
+                }
+                out.push('"');
+            }
+        }
+    }
+
+    /// The keys of the attributes that have a value in a payload, in alphabetical order.
+    pub fn non_empty_attributes(payload: &str) -> Vec<String> {
+        let fields: BTreeMap<String, &RawValue> = serde_json::from_str(payload).unwrap_or_default();
+        let filled = fields.into_iter().filter(|(_, value)| !matches!(value.get(), "null" | "\"\"" | "[]"));
+        filled.map(|(key, _)| key).collect()
+    }
+
+    /// The attributes that had a value in the payload delivered before and have none in the new one: those
+    /// that Assets keeps when it ignores empty values. Attributes that are no longer part of the mapping
+    /// do not count.
+    pub fn cleared(&self, object_type: ObjectType, before: &str, after: &str) -> Vec<Cleared> {
+        let after = Self::non_empty_attributes(after);
+        let lost = Self::non_empty_attributes(before).into_iter().filter(|key| !after.contains(key));
+        let attributes = &self.of(object_type).attributes;
+        lost.filter_map(|key| {
+            let mapped = attributes.iter().find(|mapped| mapped.attribute.key == key.as_str())?;
+            Some(Cleared { name: mapped.name.clone(), key })
+        })
+        .collect()
+    }
+}
+
+struct Object<'a> {
+    object_type: ObjectType,
+    id: Uuid,
+    properties: &'a Properties,
+    references: &'a References<'a>,
+    removed_on: Option<DateTime<Utc>>,
+}
+
+fn push_property(out: &mut String, value: Option<&Value>, value_type: ValueType) {
+    let empty = "null";
+    match (value_type, value) {
+        (ValueType::Boolean, Some(Value::Bool(value))) => out.push_str(if *value { "true" } else { "false" }),
+        (ValueType::Integer, Some(Value::Number(number))) if number.is_i64() || number.is_u64() => {
+            push_display(out, number)
+        }
+        (ValueType::DateTime, Some(Value::String(text))) => match parse_time(text) {
+            Some(at) => push_time(out, at),
+            None => out.push_str(empty),
+        },
+        (ValueType::Text, Some(value)) => push_text(out, value, cut),
+        (ValueType::Textarea, Some(value)) => push_text(out, value, |text| text),
+        (ValueType::Boolean | ValueType::Integer | ValueType::DateTime, _) | (_, None) => out.push_str(empty),
+        // Written by their own sources.
+        (ValueType::Status | ValueType::Reference, Some(_)) => out.push_str(empty),
+    }
+}
+
+/// Writes a plain value as text: a list joined by commas, a blank one as null.
+fn push_text(out: &mut String, value: &Value, bound: fn(&str) -> &str) {
+    let joined;
+    let text = match value {
+        Value::String(text) => text.as_str(),
+        Value::Array(values) => {
+            let texts = values.iter().filter_map(|value| match value {
+                Value::String(text) => Some(text.trim().to_owned()),
+                Value::Bool(_) | Value::Number(_) => Some(value.to_string()),
+                Value::Null | Value::Array(_) | Value::Object(_) => None,
+            });
+            joined = texts.filter(|text| !text.is_empty()).collect::<Vec<_>>().join(", ");
+            &joined
+        }
+        Value::Bool(_) | Value::Number(_) | Value::Object(_) => {
+            joined = value.to_string();
+            &joined
+        }
+        Value::Null => "",
+    };
+    let text = bound(text.trim());
+    if text.is_empty() {
+        out.push_str("null");
+    } else {
+        push_string(out, text);
+    }
+}
+
+/// The first 255 UTF-16 units, at a character's end.
+fn cut(text: &str) -> &str {
+    if text.len() <= TEXT_MOST {
+        return text;
+    }
+    let mut units = 0;
+    for (position, character) in text.char_indices() {
+        units += character.len_utf16();
+        if units > TEXT_MOST {
+            return &text[..position];
+        }
+    }
+    text
+}
+
+/// A time as Graph writes it (with up to seven digits of a second), or `None` for what is not one. Graph
+/// says «never» with the year 1.
+fn parse_time(text: &str) -> Option<DateTime<Utc>> {
+    let at = DateTime::parse_from_rfc3339(text).ok()?.with_timezone(&Utc);
+    (at.year() > 1600).then_some(at)
+}
+
+/// `2026-01-31T08:00:00Z`: an import source reads `yyyy-MM-dd'T'HH:mm:ss'Z'` unless told otherwise
+/// (facts/assets.md §1.12), so without fractions.
+fn push_time(out: &mut String, at: DateTime<Utc>) {
+    out.push('"');
+    out.push_str(&at.to_rfc3339_opts(SecondsFormat::Secs, true));
+    out.push('"');
+}
+
+fn push_id(out: &mut String, id: Uuid) {
+    let mut buffer = Uuid::encode_buffer();
+    out.push('"');
+    out.push_str(id.as_hyphenated().encode_lower(&mut buffer));
+    out.push('"');
+}
+
+fn push_display(out: &mut String, value: impl std::fmt::Display) {
+    // Writing to a String does not fail.
+    let _ = write!(out, "{value}");
+}
+
+/// A JSON string (RFC 8259 §7).
+fn push_string(out: &mut String, text: &str) {
+    out.push('"');
+    let mut rest = text;
+    while let Some(position) = rest.bytes().position(|b| b < 0x20 || b == b'"' || b == b'\\') {
+        out.push_str(&rest[..position]);
+        match rest.as_bytes()[position] {
+            b'"' => out.push_str("\\\""),
+            b'\\' => out.push_str("\\\\"),
+            b'\n' => out.push_str("\\n"),
+            b'\r' => out.push_str("\\r"),
+            b'\t' => out.push_str("\\t"),
+            control => {
+                let _ = write!(out, "\\u{control:04x}");
+            }
+        }
+        rest = &rest[position + 1..];
+    }
+    out.push_str(rest);
+    out.push('"');
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Memberships, Selection};
+    use super::*;
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    fn mapping(selection: Value, template: ReferenceTemplate) -> Mapping {
+        Mapping::new(&serde_json::from_value::<Selection>(selection).unwrap(), Memberships::Both, template)
+    }
+
+    fn small() -> Value {
+        json!({"users": {"attributes": ["mail", "createdDateTime", "onPremisesSyncEnabled", "businessPhones"]}})
+    }
+
+    fn properties(value: Value) -> Properties {
+        value.as_object().unwrap().clone()
+    }
+
+    #[test]
+    fn the_text_of_an_object_is_exact() {
+        let (id, manager, one, two) = (Uuid::from_u128(9), Uuid::from_u128(8), Uuid::from_u128(1), Uuid::from_u128(2));
+        let references = References { manager: Some(manager), groups: &[two, one, two], ..References::default() };
+        let user = properties(json!({
+            "displayName": "Zoë \"Z\" \u{1}\n", "mail": "z@x", "createdDateTime": "2021-03-10T20:44:46.1234567Z",
+            "onPremisesSyncEnabled": true, "businessPhones": ["+1 555 0100", " ", "+1 555 0101"], "accountEnabled": false,
+        }));
+        let mapping = mapping(small(), ReferenceTemplate::ArrayPlaceholder);
+        assert_eq!(
+            mapping.payload(ObjectType::Users, id, &user, &references, None),
+            r#"{"objectId":"00000000-0000-0000-0000-000000000009","displayName":"Zoë \"Z\" \u0001","mail":"z@x","businessPhones":"+1 555 0100, +1 555 0101","createdDateTime":"2021-03-10T20:44:46Z","onPremisesSyncEnabled":true,"manager":"00000000-0000-0000-0000-000000000008","groups":["00000000-0000-0000-0000-000000000001","00000000-0000-0000-0000-000000000002"],"licenses":[],"lifecycle":"Disabled","removedOn":null}"#
+        );
+    }
+
+    #[test]
+    fn empty_values_are_written_not_left_out() {
+        let mapping = mapping(small(), ReferenceTemplate::JoinedString);
+        let text = mapping.payload(ObjectType::Users, Uuid::nil(), &Properties::new(), &References::default(), None);
+        let value: Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(
+            value,
+            json!({"objectId": Uuid::nil(), "displayName": Uuid::nil(), "mail": null, "businessPhones": null,
+                   "createdDateTime": null, "onPremisesSyncEnabled": null, "manager": null, "groups": null,
+                   "licenses": null, "lifecycle": "Active", "removedOn": null})
+        );
+    }
+
+    #[test]
+    fn a_joined_string_holds_every_reference() {
+        let (one, two) = (Uuid::from_u128(1), Uuid::from_u128(2));
+        let references = References { groups: &[one, two], ..References::default() };
+        let mapping = mapping(small(), ReferenceTemplate::JoinedString);
+        let text = mapping.payload(ObjectType::Users, Uuid::nil(), &Properties::new(), &references, None);
+        let value: Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(value["groups"], format!("{one},{two}"));
+    }
+
+    #[test]
+    fn a_kept_object_is_marked_removed() {
+        let at = DateTime::parse_from_rfc3339("2026-02-03T04:05:06.789Z").unwrap().to_utc();
+        let mapping = mapping(small(), ReferenceTemplate::ArrayPlaceholder);
+        let text =
+            mapping.payload(ObjectType::Users, Uuid::nil(), &Properties::new(), &References::default(), Some(at));
+        assert!(text.ends_with(r#""lifecycle":"Removed","removedOn":"2026-02-03T04:05:06Z"}"#), "{text}");
+    }
+
+    #[test]
+    fn every_type_writes_its_derived_values() {
+        let mapping = mapping(json!({"devices": {}}), ReferenceTemplate::ArrayPlaceholder);
+        let of = |object_type, value| -> Value {
+            let text = mapping.payload(object_type, Uuid::nil(), &properties(value), &References::default(), None);
+            serde_json::from_str(&text).unwrap()
+        };
+        let group = of(
+            ObjectType::Groups,
+            json!({"displayName": "G", "groupTypes": ["Unified"], "resourceProvisioningOptions": ["Team"]}),
+        );
+        assert_eq!(
+            (&group["groupKind"], &group["membership"], &group["teams"]),
+            (&json!("Microsoft 365"), &json!("Assigned"), &json!(true))
+        );
+        let sku = of(
+            ObjectType::Licenses,
+            json!({"skuPartNumber": "P", "prepaidUnits": {"enabled": 5}, "consumedUnits": 2, "capabilityStatus": "Suspended"}),
+        );
+        assert_eq!(
+            (&sku["name"], &sku["enabledUnits"], &sku["availableUnits"], &sku["lifecycle"]),
+            (&json!("P"), &json!(5), &json!(3), &json!("Disabled"))
+        );
+        let device = of(
+            ObjectType::Devices,
+            json!({"isCompliant": false, "approximateLastSignInDateTime": "0001-01-01T00:00:00Z"}),
+        );
+        assert_eq!((&device["isCompliant"], &device["approximateLastSignInDateTime"]), (&json!(false), &Value::Null));
+    }
+
+    #[test]
+    fn a_text_that_is_too_long_is_cut_at_a_character() {
+        let long = "é".repeat(256);
+        assert_eq!(cut(&long).chars().count(), 255);
+        let astral = "𝒳".repeat(200);
+        assert_eq!(cut(&astral).chars().count(), 127);
+        assert_eq!(cut("short"), "short");
+    }
+
+    #[test]
+    fn what_was_cleared_is_named() {
+        let mapping = mapping(small(), ReferenceTemplate::ArrayPlaceholder);
+        let before = r#"{"mail":"a","manager":"m","groups":["g"],"displayName":"A","gone":"x"}"#;
+        let after = r#"{"mail":"b","manager":null,"groups":[],"displayName":"A"}"#;
+        let names: Vec<_> = mapping.cleared(ObjectType::Users, before, after).into_iter().map(|c| c.name).collect();
+        assert_eq!(names, ["Groups", "Manager"]);
+        assert_eq!(mapping.cleared(ObjectType::Users, after, before), []);
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_arrives_as_it_is(text in "\\PC{0,80}|[\\x00-\\x1f\"\\\\é𝒳]{0,40}") {
+            let mut out = String::new();
+            push_string(&mut out, &text);
+            prop_assert_eq!(serde_json::from_str::<String>(&out).unwrap(), text);
+        }
+    }
+}

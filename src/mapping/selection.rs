@@ -1,0 +1,315 @@
+//! What a job imports: object types, attributes, names.
+
+use super::is_reference;
+use crate::directory::attributes::{Presence, attribute, attributes};
+use crate::directory::{Attribute, Link, ObjectType};
+use crate::error::Faults;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// The longest name of an attribute or object type.
+const NAME_MOST_CHARACTERS: usize = 100;
+/// Attributes that Assets itself gives to every object.
+const ASSETS_OWN_NAMES: [&str; 2] = ["key", "updated"];
+/// No type has more: it bounds what one job can make of a tenant's directory extensions.
+const ATTRIBUTES_MOST: usize = 200;
+
+/// Where the membership of a user in a group is kept in Assets.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum Memberships {
+    /// In the attribute Groups of the user.
+    #[default]
+    OnUser,
+    /// In the attribute Members of the group.
+    OnGroup,
+    Both,
+}
+
+/// The `objects` of a job. What is absent is imported with its defaults; devices only when they are named.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+#[schema(as = JobObjects)]
+pub struct Selection {
+    pub users: ObjectSelection,
+    pub groups: ObjectSelection,
+    pub licenses: ObjectSelection,
+    pub devices: ObjectSelection,
+}
+
+/// What is imported of one object type.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct ObjectSelection {
+    /// Whether objects of this type are imported.
+    pub enabled: bool,
+    /// Keys of `GET /v1/attributes`; null: the defaults. The identity, the label, Lifecycle and Removed On
+    /// are always imported.
+    pub attributes: Option<Vec<String>>,
+    /// Which of the references `manager`, `owners`, `licenses`, `parentGroups` are imported; null: all. Groups and Members
+    /// follow the job's `memberships`.
+    pub references: Option<Vec<String>>,
+    /// Other names in Assets, by attribute key. Assets does not let an existing attribute be renamed by an
+    /// import: choose before the first run.
+    pub names: BTreeMap<String, String>,
+    /// Another name of the object type in Assets; null: `Entra User`, `Entra Group`, `Entra License`,
+    /// `Entra Device`.
+    pub type_name: Option<String>,
+}
+
+impl Default for ObjectSelection {
+    fn default() -> Self {
+        Self { enabled: true, attributes: None, references: None, names: BTreeMap::new(), type_name: None }
+    }
+}
+
+impl Default for Selection {
+    fn default() -> Self {
+        Self {
+            users: ObjectSelection::default(),
+            groups: ObjectSelection::default(),
+            licenses: ObjectSelection::default(),
+            devices: ObjectSelection { enabled: false, ..ObjectSelection::default() },
+        }
+    }
+}
+
+impl Selection {
+    pub fn of(&self, object_type: ObjectType) -> &ObjectSelection {
+        match object_type {
+            ObjectType::Users => &self.users,
+            ObjectType::Groups => &self.groups,
+            ObjectType::Licenses => &self.licenses,
+            ObjectType::Devices => &self.devices,
+        }
+    }
+
+    /// Adds every fault; `pointer` is where the selection lies in the body: `/objects`.
+    pub fn check(&self, pointer: &str, faults: &mut Faults) {
+        if !ObjectType::ALL.into_iter().any(|object_type| self.of(object_type).enabled) {
+            faults.push(pointer, "nothing_selected", "No object type is enabled, so there is nothing to import.");
+        }
+        for object_type in ObjectType::ALL {
+            self.of(object_type).check(object_type, &format!("{pointer}/{object_type}"), faults);
+        }
+        self.check_type_names(pointer, faults);
+    }
+
+    /// The attributes imported of a type, in the order of the table, extensions last. References only to
+    /// types that are imported themselves.
+    pub(super) fn attributes(&self, object_type: ObjectType, memberships: Memberships) -> Vec<Attribute> {
+        let choice = self.of(object_type);
+        let mut chosen: Vec<Attribute> = attributes(object_type)
+            .iter()
+            .filter(|attribute| match attribute.link() {
+                Some(link) => self.of(link.target()).enabled && choice.has_link(attribute, link, memberships),
+                None => choice.has(attribute),
+            })
+            .cloned()
+            .collect();
+        for key in choice.attributes.iter().flatten().filter(|key| key.starts_with("extension_")) {
+            if !chosen.iter().any(|known| known.key == key.as_str()) {
+                chosen.extend(attribute(object_type, key));
+            }
+        }
+        chosen
+    }
+
+    fn check_type_names(&self, pointer: &str, faults: &mut Faults) {
+        let mut taken: Vec<String> = Vec::new();
+        for object_type in ObjectType::ALL {
+            let name = self.of(object_type).type_name.as_deref().unwrap_or(super::default_type_name(object_type));
+            let folded = name.trim().to_lowercase();
+            if taken.contains(&folded) {
+                let detail = format!("Two object types would be called `{}`.", name.trim());
+                faults.push(format!("{pointer}/{object_type}/typeName"), "duplicate_name", detail);
+            }
+            taken.push(folded);
+        }
+    }
+}
+
+impl ObjectSelection {
+    fn names_attribute(&self, attribute: &Attribute) -> bool {
+        self.attributes.iter().flatten().any(|key| *key == attribute.key)
+    }
+
+    fn has(&self, attribute: &Attribute) -> bool {
+        match attribute.presence {
+            Presence::Always => true,
+            Presence::Default => self.attributes.is_none() || self.names_attribute(attribute),
+            Presence::OnRequest => self.names_attribute(attribute),
+        }
+    }
+
+    fn has_link(&self, attribute: &Attribute, link: Link, memberships: Memberships) -> bool {
+        match link {
+            Link::Groups => matches!(memberships, Memberships::OnUser | Memberships::Both),
+            Link::Members => matches!(memberships, Memberships::OnGroup | Memberships::Both),
+            Link::Manager | Link::Licenses | Link::Owners | Link::ParentGroups => match &self.references {
+                None => true,
+                Some(keys) => keys.iter().any(|key| *key == attribute.key) || self.names_attribute(attribute),
+            },
+        }
+    }
+
+    fn check(&self, object_type: ObjectType, pointer: &str, faults: &mut Faults) {
+        let chosen = self.attributes.as_deref().unwrap_or_default();
+        if chosen.len() > ATTRIBUTES_MOST {
+            let detail = format!("An object type can have at most {ATTRIBUTES_MOST} attributes.");
+            faults.push(format!("{pointer}/attributes"), "too_many", detail);
+            return;
+        }
+        for (position, key) in chosen.iter().enumerate() {
+            let pointer = format!("{pointer}/attributes/{position}");
+            if attribute(object_type, key).is_none() {
+                faults.push(pointer, "unknown_attribute", unknown(object_type, key));
+            } else if chosen[..position].contains(key) {
+                faults.push(pointer, "duplicate", format!("`{key}` is already in the list."));
+            }
+        }
+        for (position, key) in self.references.iter().flatten().enumerate() {
+            if !attribute(object_type, key).is_some_and(|attribute| is_reference(&attribute)) {
+                let detail = format!("`{key}` is not a reference of {object_type}.");
+                faults.push(format!("{pointer}/references/{position}"), "unknown_attribute", detail);
+            }
+        }
+        if let Some(detail) = self.type_name.as_deref().and_then(wrong_name) {
+            faults.push(format!("{pointer}/typeName"), "invalid_name", detail);
+        }
+        self.check_names(object_type, pointer, faults);
+    }
+
+    fn check_names(&self, object_type: ObjectType, pointer: &str, faults: &mut Faults) {
+        for (key, name) in &self.names {
+            let pointer = format!("{pointer}/names/{}", key.replace('~', "~0").replace('/', "~1"));
+            if attribute(object_type, key).is_none() {
+                faults.push(pointer, "unknown_attribute", unknown(object_type, key));
+            } else if let Some(detail) = wrong_name(name) {
+                faults.push(pointer, "invalid_name", detail);
+            } else if ASSETS_OWN_NAMES.contains(&name.trim().to_lowercase().as_str()) {
+                let detail = format!("`{}` is an attribute that Assets itself gives to every object.", name.trim());
+                faults.push(pointer, "reserved_name", detail);
+            }
+        }
+        let extensions = self.attributes.iter().flatten().filter(|key| key.starts_with("extension_"));
+        let extensions: Vec<Attribute> = extensions.filter_map(|key| attribute(object_type, key)).collect();
+        let mut taken: Vec<String> = Vec::new();
+        for attribute in attributes(object_type)
+            .iter()
+            .filter(|attribute| is_reference(attribute) || self.has(attribute))
+            .chain(&extensions)
+        {
+            let name = self.names.get(attribute.key.as_ref()).map_or(attribute.name.as_ref(), |name| name.trim());
+            if taken.contains(&name.to_lowercase()) {
+                let detail =
+                    format!("Two attributes would be called `{name}`; give one of them another name in `names`.");
+                faults.push(format!("{pointer}/names/{}", attribute.key), "duplicate_name", detail);
+            }
+            taken.push(name.to_lowercase());
+        }
+    }
+}
+
+fn unknown(object_type: ObjectType, key: &str) -> String {
+    format!(
+        "`{key}` is not an attribute of {object_type}. GET /v1/attributes?objectType={object_type} lists them; a directory \
+         extension is written extension_<32 digits of the app id>_<name>."
+    )
+}
+
+/// A quotation mark or `$` in a name would break the queries that Assets looks references up with.
+fn wrong_name(name: &str) -> Option<String> {
+    let length = name.trim().chars().count();
+    if length == 0 || length > NAME_MOST_CHARACTERS {
+        return Some(format!("A name has 1 to {NAME_MOST_CHARACTERS} characters."));
+    }
+    let wrong = name.chars().find(|c| c.is_control() || matches!(c, '"' | '\\' | '$' | '{' | '}'))?;
+    Some(format!("A name cannot contain {wrong:?}."))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::Error;
+    use serde_json::{Value, json};
+
+    fn faults(selection: Value) -> Vec<(String, &'static str)> {
+        let selection: Selection = serde_json::from_value(selection).unwrap();
+        let mut faults = Faults::default();
+        selection.check("/objects", &mut faults);
+        let found = faults.into_result().err().map(|Error { faults, .. }| faults).unwrap_or_default();
+        found.into_iter().map(|fault| (fault.pointer, fault.code)).collect()
+    }
+
+    #[test]
+    fn what_is_absent_has_its_default() {
+        let selection: Selection = serde_json::from_value(json!({})).unwrap();
+        assert_eq!(selection, Selection::default());
+        assert!(selection.users.enabled && !selection.devices.enabled);
+        let selection: Selection = serde_json::from_value(json!({"devices": {}})).unwrap();
+        assert!(selection.devices.enabled);
+        assert!(serde_json::from_value::<Selection>(json!({"people": {}})).is_err());
+        assert!(serde_json::from_value::<Selection>(json!({"users": {"atributes": []}})).is_err());
+    }
+
+    #[test]
+    fn every_fault_is_named_with_its_place() {
+        let selection = json!({
+            "users": {"attributes": ["department", "nickname", "department"], "names": {"mail": " ", "city": "Key", "x/y": "Z"}},
+            "groups": {"references": ["manager"], "names": {"mail": "description"}},
+            "licenses": {"typeName": "Entra User"},
+        });
+        assert_eq!(
+            faults(selection),
+            [
+                ("/objects/users/attributes/1".to_owned(), "unknown_attribute"),
+                ("/objects/users/attributes/2".to_owned(), "duplicate"),
+                ("/objects/users/names/city".to_owned(), "reserved_name"),
+                ("/objects/users/names/mail".to_owned(), "invalid_name"),
+                ("/objects/users/names/x~1y".to_owned(), "unknown_attribute"),
+                ("/objects/groups/references/0".to_owned(), "unknown_attribute"),
+                ("/objects/groups/names/mail".to_owned(), "duplicate_name"),
+                ("/objects/licenses/typeName".to_owned(), "duplicate_name"),
+            ]
+        );
+    }
+
+    #[test]
+    fn a_name_cannot_break_a_reference_query() {
+        assert_eq!(
+            faults(json!({"users": {"names": {"objectId": "ID\" OR 1"}}})),
+            [("/objects/users/names/objectId".to_owned(), "invalid_name")]
+        );
+    }
+
+    #[test]
+    fn a_selection_of_nothing_is_a_fault() {
+        let off = json!({"users": {"enabled": false}, "groups": {"enabled": false}, "licenses": {"enabled": false}});
+        assert_eq!(faults(off), [("/objects".to_owned(), "nothing_selected")]);
+    }
+
+    #[test]
+    fn a_list_chooses_attributes_and_leaves_references_on() {
+        let keys = |selection: Value| {
+            let selection: Selection = serde_json::from_value(selection).unwrap();
+            let attributes = selection.attributes(ObjectType::Users, Memberships::OnUser);
+            attributes.into_iter().map(|attribute| attribute.key.into_owned()).collect::<Vec<_>>().join(" ")
+        };
+        assert_eq!(
+            keys(json!({"users": {"attributes": ["department"]}})),
+            "objectId displayName department manager groups licenses lifecycle removedOn"
+        );
+        assert_eq!(
+            keys(json!({"users": {"attributes": [], "references": []}, "licenses": {"enabled": false}})),
+            "objectId displayName groups lifecycle removedOn"
+        );
+        let extension = "extension_0123456789abcdef0123456789abcdef_code";
+        assert_eq!(
+            keys(
+                json!({"users": {"attributes": [extension], "references": ["manager"]}, "groups": {"enabled": false}})
+            ),
+            format!("objectId displayName manager lifecycle removedOn {extension}")
+        );
+    }
+}
