@@ -1,1 +1,363 @@
-//! mirror
+//! The mirror: what the last complete read *saw* (`mirror_objects`, `mirror_members`) and, apart from it,
+//! what was *delivered* (`mirror_delivered`).
+//!
+//! A run writes what it reads into staging tables, page by page, together with the cursor of the page: a
+//! crash loses at most the pages under way. Only a complete read becomes the mirror ([`promote`]).
+//!
+//! Rows go in by UNNEST of arrays, one prepared statement for any number of rows (facts/stack.md). The
+//! members of a group are arrays of up to a page, so five million memberships are thousands of rows.
+
+pub mod delivered;
+pub mod read;
+
+use super::Transaction;
+use super::runs::{Lease, fence};
+use super::schema::{mirrors, run_cursors, staged_members};
+use crate::error::Result;
+use crate::ids::{JobId, OrganizationId, RunId};
+use chrono::{DateTime, Utc};
+use diesel::prelude::*;
+use diesel::sql_types::{Array, Bool, Bytea, Integer, Nullable, Text, Uuid as SqlUuid};
+use diesel_async::RunQueryDsl;
+use std::collections::HashMap;
+use uuid::Uuid;
+
+/// An object as read: canonical JSON of its selected properties, and the hash of that text.
+#[derive(Clone, Debug)]
+pub struct StagedObject {
+    pub object_type: &'static str,
+    pub id: Uuid,
+    pub hash: Vec<u8>,
+    pub data: String,
+}
+
+/// Members of one group of one type from one page. Sorted, so that an unchanged page is stored alike.
+#[derive(Clone, Debug)]
+pub struct StagedMembers {
+    pub group: Uuid,
+    pub member_type: String,
+    /// Number of the page, from 0.
+    pub part: i32,
+    pub members: Vec<Uuid>,
+}
+
+/// How far the reading of a collection came after a page.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Cursor {
+    pub collection: &'static str,
+    pub part: String,
+    pub next_link: Option<String>,
+    pub done: bool,
+    pub pages: i32,
+}
+
+/// Pages that belong together: their contents and where their collections go on.
+#[derive(Default, Debug)]
+pub struct Batch {
+    pub objects: Vec<StagedObject>,
+    pub members: Vec<StagedMembers>,
+    pub cursors: Vec<Cursor>,
+}
+
+impl Batch {
+    pub fn is_empty(&self) -> bool {
+        self.objects.is_empty() && self.members.is_empty() && self.cursors.is_empty()
+    }
+}
+
+/// Rows of one INSERT of members: each row binds its own array, so statements are kept moderate.
+const MEMBER_ROWS: usize = 256;
+
+/// Stores pages and their cursors in one fenced transaction. An object that comes twice is stored once,
+/// with the later data.
+pub async fn stage(tx: &mut Transaction, lease: &Lease, batch: Batch) -> Result<()> {
+    fence(tx, lease).await?;
+    stage_objects(tx, lease, batch.objects).await?;
+    stage_members(tx, lease, &batch.members).await?;
+    stage_cursors(tx, lease, &batch.cursors).await
+}
+
+async fn stage_objects(tx: &mut Transaction, lease: &Lease, objects: Vec<StagedObject>) -> Result<()> {
+    if objects.is_empty() {
+        return Ok(());
+    }
+    const STAGE: &str = "
+        INSERT INTO staged_objects (organization_id, run_id, object_type, id, hash, data)
+        SELECT $1, $2, * FROM unnest($3::text[], $4::uuid[], $5::bytea[], $6::text[])
+        ON CONFLICT (organization_id, run_id, object_type, id)
+        DO UPDATE SET hash = excluded.hash, data = excluded.data";
+    // One statement must not meet the same row twice.
+    let unique: HashMap<(&str, Uuid), StagedObject> =
+        objects.into_iter().map(|object| ((object.object_type, object.id), object)).collect();
+    let mut types = Vec::with_capacity(unique.len());
+    let mut ids = Vec::with_capacity(unique.len());
+    let mut hashes = Vec::with_capacity(unique.len());
+    let mut data = Vec::with_capacity(unique.len());
+    for object in unique.into_values() {
+        types.push(object.object_type);
+        ids.push(object.id);
+        hashes.push(object.hash);
+        data.push(object.data);
+    }
+    diesel::sql_query(STAGE)
+        .bind::<SqlUuid, _>(lease.organization.0)
+        .bind::<SqlUuid, _>(lease.run.0)
+        .bind::<Array<Text>, _>(types)
+        .bind::<Array<SqlUuid>, _>(ids)
+        .bind::<Array<Bytea>, _>(hashes)
+        .bind::<Array<Text>, _>(data)
+        .execute(tx)
+        .await?;
+    Ok(())
+}
+
+async fn stage_members(tx: &mut Transaction, lease: &Lease, members: &[StagedMembers]) -> Result<()> {
+    use diesel::upsert::excluded;
+    for rows in members.chunks(MEMBER_ROWS) {
+        let values: Vec<_> = rows
+            .iter()
+            .map(|row| {
+                (
+                    staged_members::organization_id.eq(lease.organization.0),
+                    staged_members::run_id.eq(lease.run.0),
+                    staged_members::group_id.eq(row.group),
+                    staged_members::member_type.eq(&row.member_type),
+                    staged_members::part.eq(row.part),
+                    staged_members::member_ids.eq(&row.members),
+                )
+            })
+            .collect();
+        diesel::insert_into(staged_members::table)
+            .values(values)
+            .on_conflict((
+                staged_members::organization_id,
+                staged_members::run_id,
+                staged_members::group_id,
+                staged_members::member_type,
+                staged_members::part,
+            ))
+            .do_update()
+            .set(staged_members::member_ids.eq(excluded(staged_members::member_ids)))
+            .execute(tx)
+            .await?;
+    }
+    Ok(())
+}
+
+async fn stage_cursors(tx: &mut Transaction, lease: &Lease, cursors: &[Cursor]) -> Result<()> {
+    if cursors.is_empty() {
+        return Ok(());
+    }
+    const CURSORS: &str = "
+        INSERT INTO run_cursors (organization_id, run_id, collection, part, next_link, done, pages)
+        SELECT $1, $2, * FROM unnest($3::text[], $4::text[], $5::text[], $6::bool[], $7::int[])
+        ON CONFLICT (organization_id, run_id, collection, part)
+        DO UPDATE SET next_link = excluded.next_link, done = excluded.done, pages = excluded.pages";
+    // Of several pages of one collection the last one counts.
+    let last: HashMap<(&str, &str), &Cursor> =
+        cursors.iter().map(|cursor| ((cursor.collection, cursor.part.as_str()), cursor)).collect();
+    let last: Vec<&Cursor> = last.into_values().collect();
+    diesel::sql_query(CURSORS)
+        .bind::<SqlUuid, _>(lease.organization.0)
+        .bind::<SqlUuid, _>(lease.run.0)
+        .bind::<Array<Text>, _>(last.iter().map(|c| c.collection).collect::<Vec<_>>())
+        .bind::<Array<Text>, _>(last.iter().map(|c| c.part.as_str()).collect::<Vec<_>>())
+        .bind::<Array<Nullable<Text>>, _>(last.iter().map(|c| c.next_link.as_deref()).collect::<Vec<_>>())
+        .bind::<Array<Bool>, _>(last.iter().map(|c| c.done).collect::<Vec<_>>())
+        .bind::<Array<Integer>, _>(last.iter().map(|c| c.pages).collect::<Vec<_>>())
+        .execute(tx)
+        .await?;
+    Ok(())
+}
+
+/// Forgets what a run staged of one part of a collection, so that it can be read again from its first page.
+pub async fn restart_members(tx: &mut Transaction, lease: &Lease, group: Uuid) -> Result<()> {
+    fence(tx, lease).await?;
+    diesel::delete(staged_members::table)
+        .filter(staged_members::organization_id.eq(lease.organization.0))
+        .filter(staged_members::run_id.eq(lease.run.0))
+        .filter(staged_members::group_id.eq(group))
+        .execute(tx)
+        .await?;
+    diesel::delete(run_cursors::table.find((
+        lease.organization.0,
+        lease.run.0,
+        super::mirror::MEMBERS,
+        group.to_string(),
+    )))
+    .execute(tx)
+    .await?;
+    Ok(())
+}
+
+/// The collection name of groups' members in `run_cursors`; its part is the group's id.
+pub const MEMBERS: &str = "members";
+
+#[derive(Queryable, Selectable, Clone, Debug)]
+#[diesel(table_name = run_cursors)]
+pub struct CursorRow {
+    pub part: String,
+    pub next_link: Option<String>,
+    pub done: bool,
+    pub pages: i32,
+}
+
+/// How far the parts of a collection were read, by part.
+pub async fn cursors(
+    tx: &mut Transaction,
+    organization: OrganizationId,
+    run: RunId,
+    collection: &str,
+) -> Result<HashMap<String, CursorRow>> {
+    let rows: Vec<CursorRow> = run_cursors::table
+        .filter(run_cursors::organization_id.eq(organization.0))
+        .filter(run_cursors::run_id.eq(run.0))
+        .filter(run_cursors::collection.eq(collection))
+        .select(CursorRow::as_select())
+        .load(tx)
+        .await?;
+    Ok(rows.into_iter().map(|row| (row.part.clone(), row)).collect())
+}
+
+/// What is known of a job's mirror as a whole.
+#[derive(Queryable, Selectable, Insertable, AsChangeset, Clone, Debug)]
+#[diesel(table_name = mirrors, treat_none_as_null = true)]
+pub struct MirrorRow {
+    pub organization_id: Uuid,
+    pub job_id: Uuid,
+    /// `tid` of the token that read it.
+    pub tenant_id: Option<Uuid>,
+    /// Hash of what was selected; another selection needs a full read.
+    pub selection_hash: Option<Vec<u8>>,
+    /// Rises with every complete read.
+    pub generation: i64,
+    pub read_at: Option<DateTime<Utc>>,
+    pub full_read_at: Option<DateTime<Utc>>,
+    pub users_delta_sealed: Option<Vec<u8>>,
+    pub groups_delta_sealed: Option<Vec<u8>>,
+    /// The destination that the delivered rows speak of.
+    pub delivered_to: Option<Uuid>,
+    pub delivered_at: Option<DateTime<Utc>>,
+    pub updated_at: DateTime<Utc>,
+}
+
+/// The mirror of a job; an empty one before its first read.
+pub async fn find(tx: &mut Transaction, organization: OrganizationId, job: JobId) -> Result<MirrorRow> {
+    let found =
+        mirrors::table.find((organization.0, job.0)).select(MirrorRow::as_select()).first(tx).await.optional()?;
+    Ok(found.unwrap_or(MirrorRow {
+        organization_id: organization.0,
+        job_id: job.0,
+        tenant_id: None,
+        selection_hash: None,
+        generation: 0,
+        read_at: None,
+        full_read_at: None,
+        users_delta_sealed: None,
+        groups_delta_sealed: None,
+        delivered_to: None,
+        delivered_at: None,
+        updated_at: DateTime::UNIX_EPOCH,
+    }))
+}
+
+pub async fn save(tx: &mut Transaction, row: &MirrorRow) -> Result<()> {
+    diesel::insert_into(mirrors::table)
+        .values(row)
+        .on_conflict((mirrors::organization_id, mirrors::job_id))
+        .do_update()
+        .set(row)
+        .execute(tx)
+        .await?;
+    Ok(())
+}
+
+/// A complete read to become the mirror.
+pub struct Promotion<'a> {
+    /// The object types that were read to their end. Others keep what the mirror has.
+    pub types: &'a [&'static str],
+    /// Whether memberships were read to their end.
+    pub members: bool,
+    /// Groups whose members could not be read (hidden membership, gone in between): what was known stays.
+    pub members_unknown: &'a [Uuid],
+}
+
+/// Makes what a run staged the mirror: one transaction, only rows that differ are written. Fenced.
+pub async fn promote(tx: &mut Transaction, lease: &Lease, job: JobId, read: &Promotion<'_>) -> Result<()> {
+    const GONE: &str = "
+        DELETE FROM mirror_objects m WHERE organization_id = $1 AND job_id = $3 AND object_type = ANY($4)
+        AND NOT EXISTS (SELECT FROM staged_objects s WHERE s.organization_id = $1 AND s.run_id = $2
+            AND s.object_type = m.object_type AND s.id = m.id)";
+    const SEEN: &str = "
+        INSERT INTO mirror_objects AS m (organization_id, job_id, object_type, id, hash, data)
+        SELECT $1, $3, object_type, id, hash, data FROM staged_objects
+        WHERE organization_id = $1 AND run_id = $2 AND object_type = ANY($4)
+        ON CONFLICT (organization_id, job_id, object_type, id) DO UPDATE SET hash = excluded.hash, data = excluded.data
+        WHERE m.hash IS DISTINCT FROM excluded.hash";
+    const MEMBERS_GONE: &str = "
+        DELETE FROM mirror_members m WHERE organization_id = $1 AND job_id = $3 AND group_id <> ALL($4)
+        AND NOT EXISTS (SELECT FROM staged_members s WHERE s.organization_id = $1 AND s.run_id = $2
+            AND s.group_id = m.group_id AND s.member_type = m.member_type AND s.part = m.part)";
+    const MEMBERS_SEEN: &str = "
+        INSERT INTO mirror_members AS m (organization_id, job_id, group_id, member_type, part, member_ids)
+        SELECT $1, $3, group_id, member_type, part, member_ids FROM staged_members
+        WHERE organization_id = $1 AND run_id = $2 AND group_id <> ALL($4)
+        ON CONFLICT (organization_id, job_id, group_id, member_type, part)
+        DO UPDATE SET member_ids = excluded.member_ids WHERE m.member_ids IS DISTINCT FROM excluded.member_ids";
+    fence(tx, lease).await?;
+    for statement in [GONE, SEEN] {
+        diesel::sql_query(statement)
+            .bind::<SqlUuid, _>(lease.organization.0)
+            .bind::<SqlUuid, _>(lease.run.0)
+            .bind::<SqlUuid, _>(job.0)
+            .bind::<Array<Text>, _>(read.types)
+            .execute(tx)
+            .await?;
+    }
+    if read.members {
+        for statement in [MEMBERS_GONE, MEMBERS_SEEN] {
+            diesel::sql_query(statement)
+                .bind::<SqlUuid, _>(lease.organization.0)
+                .bind::<SqlUuid, _>(lease.run.0)
+                .bind::<SqlUuid, _>(job.0)
+                .bind::<Array<SqlUuid>, _>(read.members_unknown)
+                .execute(tx)
+                .await?;
+        }
+    }
+    clear_staging(tx, lease.organization, lease.run).await
+}
+
+/// Removes what a run staged.
+pub async fn clear_staging(tx: &mut Transaction, organization: OrganizationId, run: RunId) -> Result<()> {
+    for table in ["staged_objects", "staged_members", "run_cursors"] {
+        diesel::sql_query(format!("DELETE FROM {table} WHERE organization_id = $1 AND run_id = $2"))
+            .bind::<SqlUuid, _>(organization.0)
+            .bind::<SqlUuid, _>(run.0)
+            .execute(tx)
+            .await?;
+    }
+    Ok(())
+}
+
+/// Forgets everything the mirror of a job holds, seen and delivered.
+pub async fn reset(tx: &mut Transaction, organization: OrganizationId, job: JobId) -> Result<()> {
+    for table in ["mirror_objects", "mirror_members", "mirror_delivered", "mirrors"] {
+        diesel::sql_query(format!("DELETE FROM {table} WHERE organization_id = $1 AND job_id = $2"))
+            .bind::<SqlUuid, _>(organization.0)
+            .bind::<SqlUuid, _>(job.0)
+            .execute(tx)
+            .await?;
+    }
+    Ok(())
+}
+
+/// The first 16 bytes of SHA-256: enough to tell two texts apart, half the space.
+pub fn hash(parts: &[&[u8]]) -> Vec<u8> {
+    use sha2::{Digest, Sha256};
+    let mut hasher = Sha256::new();
+    for part in parts {
+        hasher.update(part);
+    }
+    hasher.finalize()[..16].to_vec()
+}

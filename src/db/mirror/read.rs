@@ -1,0 +1,273 @@
+//! Reading what was seen, from the mirror or from what a test or dry run staged: objects in the order of
+//! their ids together with the memberships that belong to them, as a stream.
+
+use crate::db::Transaction;
+use crate::error::{Error, Result};
+use crate::ids::{JobId, OrganizationId, RunId};
+use diesel::prelude::*;
+use diesel::sql_types::{Array, BigInt, Bool, Bytea, Integer, Nullable, Text, Uuid as SqlUuid};
+use diesel_async::RunQueryDsl;
+use futures_util::stream::{Stream, StreamExt};
+use uuid::Uuid;
+
+/// Where the objects of a comparison stand.
+#[derive(Clone, Copy, Debug)]
+pub enum Source {
+    /// The last complete read of the job.
+    Mirror(JobId),
+    /// What this run alone read.
+    Staged(RunId),
+}
+
+impl Source {
+    /// Table of objects, table of members, column of the key.
+    fn names(self) -> (&'static str, &'static str, &'static str) {
+        match self {
+            Self::Mirror(_) => ("mirror_objects", "mirror_members", "job_id"),
+            Self::Staged(_) => ("staged_objects", "staged_members", "run_id"),
+        }
+    }
+
+    fn key(self) -> Uuid {
+        match self {
+            Self::Mirror(job) => job.0,
+            Self::Staged(run) => run.0,
+        }
+    }
+}
+
+/// An object as seen, with the memberships asked for and what is known of its delivery.
+#[derive(QueryableByName, Debug)]
+pub struct SeenRow {
+    #[diesel(sql_type = SqlUuid)]
+    pub id: Uuid,
+    #[diesel(sql_type = Text)]
+    pub data: String,
+    /// Groups that this object is a member of, ascending.
+    #[diesel(sql_type = Nullable<Array<SqlUuid>>)]
+    pub groups: Option<Vec<Uuid>>,
+    /// Users that are members of this group, ascending.
+    #[diesel(sql_type = Nullable<Array<SqlUuid>>)]
+    pub members: Option<Vec<Uuid>>,
+    #[diesel(sql_type = Nullable<Bytea>)]
+    pub delivered_hash: Option<Vec<u8>>,
+    #[diesel(sql_type = Nullable<Integer>)]
+    pub missing_runs: Option<i32>,
+    #[diesel(sql_type = Nullable<Bool>)]
+    pub marked: Option<bool>,
+}
+
+/// Which memberships a comparison needs beside the objects.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct With {
+    /// Groups that contain the object, if members of this type were read.
+    pub groups_of: Option<&'static str>,
+    /// The users in a group.
+    pub members: bool,
+}
+
+/// The objects of a type, by id.
+pub async fn objects<'a>(
+    tx: &'a mut Transaction,
+    organization: OrganizationId,
+    job: JobId,
+    source: Source,
+    object_type: &'static str,
+    with: With,
+) -> Result<impl Stream<Item = Result<SeenRow>> + Send + 'a> {
+    let (objects, members, key) = source.names();
+    // Turned around by the database: it sorts on disk what would not fit into memory.
+    let groups_join = match with.groups_of {
+        None => "LEFT JOIN (SELECT NULL::uuid AS id, NULL::uuid[] AS groups) g ON false".to_owned(),
+        Some(member_type) => format!(
+            "LEFT JOIN (SELECT member AS id, array_agg(DISTINCT group_id ORDER BY group_id) AS groups
+                FROM {members}, unnest(member_ids) AS member
+                WHERE organization_id = $1 AND {key} = $2 AND member_type = '{member_type}'
+                GROUP BY member) g ON g.id = o.id"
+        ),
+    };
+    let members_join = match with.members {
+        false => "LEFT JOIN (SELECT NULL::uuid AS id, NULL::uuid[] AS members) m ON false".to_owned(),
+        true => format!(
+            "LEFT JOIN (SELECT group_id AS id, array_agg(DISTINCT member ORDER BY member) AS members
+                FROM {members}, unnest(member_ids) AS member
+                WHERE organization_id = $1 AND {key} = $2 AND member_type = 'user'
+                GROUP BY group_id) m ON m.id = o.id"
+        ),
+    };
+    let query = format!(
+        "SELECT o.id, o.data, g.groups, m.members,
+            d.hash AS delivered_hash, d.missing_runs, d.marked
+         FROM {objects} o {groups_join} {members_join}
+         LEFT JOIN mirror_delivered d ON d.organization_id = $1 AND d.job_id = $4
+            AND d.object_type = o.object_type AND d.id = o.id
+         WHERE o.organization_id = $1 AND o.{key} = $2 AND o.object_type = $3
+         ORDER BY o.id"
+    );
+    let rows = diesel::sql_query(query)
+        .bind::<SqlUuid, _>(organization.0)
+        .bind::<SqlUuid, _>(source.key())
+        .bind::<Text, _>(object_type)
+        .bind::<SqlUuid, _>(job.0)
+        .load_stream::<SeenRow>(tx)
+        .await?;
+    Ok(rows.map(|row| row.map_err(Error::from)))
+}
+
+/// The ids of a type's objects, ascending: sixteen bytes each, to look up whether a reference has a target.
+pub async fn ids(
+    tx: &mut Transaction,
+    organization: OrganizationId,
+    source: Source,
+    object_type: &str,
+) -> Result<Vec<Uuid>> {
+    #[derive(QueryableByName)]
+    struct Row {
+        #[diesel(sql_type = SqlUuid)]
+        id: Uuid,
+    }
+    let (objects, _, key) = source.names();
+    let query =
+        format!("SELECT id FROM {objects} WHERE organization_id = $1 AND {key} = $2 AND object_type = $3 ORDER BY id");
+    let mut rows = diesel::sql_query(query)
+        .bind::<SqlUuid, _>(organization.0)
+        .bind::<SqlUuid, _>(source.key())
+        .bind::<Text, _>(object_type)
+        .load_stream::<Row>(tx)
+        .await?;
+    let mut ids = Vec::new();
+    while let Some(row) = rows.next().await {
+        ids.push(row?.id);
+    }
+    Ok(ids)
+}
+
+/// How many objects of a type there are.
+pub async fn count(
+    tx: &mut Transaction,
+    organization: OrganizationId,
+    source: Source,
+    object_type: &str,
+) -> Result<u64> {
+    let (objects, _, key) = source.names();
+    number(
+        tx,
+        format!(
+            "SELECT count(*) AS number FROM {objects} WHERE organization_id = $1 AND {key} = $2 AND object_type = $3"
+        ),
+        organization,
+        source,
+        object_type,
+    )
+    .await
+}
+
+/// How many memberships there are, of all member types.
+pub async fn count_memberships(tx: &mut Transaction, organization: OrganizationId, source: Source) -> Result<u64> {
+    let (_, members, key) = source.names();
+    number(
+        tx,
+        format!(
+            "SELECT coalesce(sum(cardinality(member_ids)), 0)::bigint AS number FROM {members}
+             WHERE organization_id = $1 AND {key} = $2 AND $3 = ''"
+        ),
+        organization,
+        source,
+        "",
+    )
+    .await
+}
+
+async fn number(
+    tx: &mut Transaction,
+    query: String,
+    organization: OrganizationId,
+    source: Source,
+    object_type: &str,
+) -> Result<u64> {
+    #[derive(QueryableByName)]
+    struct Row {
+        #[diesel(sql_type = BigInt)]
+        number: i64,
+    }
+    let row: Row = diesel::sql_query(query)
+        .bind::<SqlUuid, _>(organization.0)
+        .bind::<SqlUuid, _>(source.key())
+        .bind::<Text, _>(object_type)
+        .get_result(tx)
+        .await?;
+    Ok(row.number.unsigned_abs())
+}
+
+/// An object of the mirror for browsing.
+#[derive(QueryableByName, Clone, Debug)]
+pub struct ObjectRow {
+    #[diesel(sql_type = SqlUuid)]
+    pub id: Uuid,
+    #[diesel(sql_type = Text)]
+    pub data: String,
+}
+
+/// Objects of the mirror after `after`, by id.
+pub async fn page(
+    tx: &mut Transaction,
+    organization: OrganizationId,
+    job: JobId,
+    object_type: &str,
+    after: Option<Uuid>,
+    limit: i64,
+) -> Result<Vec<ObjectRow>> {
+    const PAGE: &str = "
+        SELECT id, data FROM mirror_objects
+        WHERE organization_id = $1 AND job_id = $2 AND object_type = $3 AND ($4 IS NULL OR id > $4)
+        ORDER BY id LIMIT $5";
+    Ok(diesel::sql_query(PAGE)
+        .bind::<SqlUuid, _>(organization.0)
+        .bind::<SqlUuid, _>(job.0)
+        .bind::<Text, _>(object_type)
+        .bind::<Nullable<SqlUuid>, _>(after)
+        .bind::<BigInt, _>(limit)
+        .load(tx)
+        .await?)
+}
+
+/// A membership for browsing.
+#[derive(QueryableByName, Clone, Debug)]
+pub struct MembershipRow {
+    #[diesel(sql_type = SqlUuid)]
+    pub group_id: Uuid,
+    #[diesel(sql_type = SqlUuid)]
+    pub member_id: Uuid,
+    #[diesel(sql_type = Text)]
+    pub member_type: String,
+}
+
+/// Memberships of the mirror after the pair `after`, by group and member.
+pub async fn memberships(
+    tx: &mut Transaction,
+    organization: OrganizationId,
+    job: JobId,
+    after: Option<(Uuid, Uuid)>,
+    limit: i64,
+) -> Result<Vec<MembershipRow>> {
+    // As many groups as the page can need: each listed group has at least one member after the cursor.
+    const PAGE: &str = "
+        SELECT m.group_id, member AS member_id, m.member_type
+        FROM (SELECT DISTINCT group_id FROM mirror_members
+              WHERE organization_id = $1 AND job_id = $2 AND ($3 IS NULL OR group_id >= $3)
+              ORDER BY group_id LIMIT $5 + 1) g
+        JOIN mirror_members m ON m.organization_id = $1 AND m.job_id = $2 AND m.group_id = g.group_id,
+        unnest(m.member_ids) AS member
+        WHERE $3 IS NULL OR (m.group_id, member) > ($3, $4)
+        GROUP BY m.group_id, member, m.member_type
+        ORDER BY m.group_id, member LIMIT $5";
+    let (group, member) = after.unzip();
+    Ok(diesel::sql_query(PAGE)
+        .bind::<SqlUuid, _>(organization.0)
+        .bind::<SqlUuid, _>(job.0)
+        .bind::<Nullable<SqlUuid>, _>(group)
+        .bind::<Nullable<SqlUuid>, _>(member)
+        .bind::<BigInt, _>(limit)
+        .load(tx)
+        .await?)
+}
