@@ -1,5 +1,5 @@
 //! The integration tests, one binary: they mirror `src/api`, and drive runs through the public API.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+#![expect(clippy::unwrap_used, clippy::panic, clippy::print_stderr, reason = "a test fails by panicking")]
 
 mod architecture;
 mod postgres;
