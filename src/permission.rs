@@ -1,1 +1,402 @@
-//! permission
+//! What an import needs from Microsoft Graph, as one table: the connection check, the setup commands and
+//! the documents all read it.
+//!
+//! A capability needs every one of its parts, and any permission of a part grants it, least first. Only
+//! *Application* permissions count: a service without a signed-in user cannot use *Delegated* ones.
+//! Source: facts/graph.md §2.3, §3, from Microsoft's permission tables.
+
+pub mod catalog;
+pub mod manifest;
+
+pub mod remedy;
+pub mod report;
+
+use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::str::FromStr;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+/// Something that an import needs from Graph.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum Capability {
+    Users,
+    Managers,
+    Groups,
+    Memberships,
+    NestedGroups,
+    Owners,
+    Licenses,
+    Devices,
+    SignInActivity,
+    HiddenMemberships,
+    SelfDiagnosis,
+}
+
+/// One row of the table.
+#[derive(Debug)]
+pub struct Row {
+    pub capability: Capability,
+    /// All parts are needed; of each part any one permission is enough, least first.
+    pub parts: &'static [&'static [&'static str]],
+    /// A few words, as the subject of a sentence.
+    pub title: &'static str,
+    /// What the user of the product gets.
+    pub gives: &'static str,
+    /// What is missing in Assets without it.
+    pub without: &'static str,
+}
+
+const USERS: &[&str] = &["User.Read.All", "Directory.Read.All"];
+const GROUPS: &[&str] = &["GroupMember.Read.All", "Group.Read.All", "Directory.Read.All"];
+
+/// The table, in the order in which people read it.
+pub static TABLE: &[Row] = &[
+    Row {
+        capability: Capability::Users,
+        parts: &[USERS],
+        title: "Users",
+        gives: "Every user with the profile: department, job title, office, account status and more.",
+        without: "No users arrive in Assets, so neither managers, owners nor members do.",
+    },
+    Row {
+        capability: Capability::Managers,
+        parts: &[USERS],
+        title: "Managers",
+        gives: "The manager of every user, as a reference.",
+        without: "Users arrive without their manager.",
+    },
+    Row {
+        capability: Capability::Groups,
+        parts: &[GROUPS],
+        title: "Groups",
+        gives: "Every group with its kind, description and membership rule.",
+        without: "No groups arrive in Assets.",
+    },
+    Row {
+        capability: Capability::Memberships,
+        parts: &[GROUPS],
+        title: "Memberships",
+        gives: "Who is a member of which group.",
+        without: "Users and groups arrive, but not who belongs to what.",
+    },
+    Row {
+        capability: Capability::NestedGroups,
+        parts: &[GROUPS],
+        title: "Nested groups",
+        gives: "Groups within groups, to any depth.",
+        without: "Members of groups within groups are not seen.",
+    },
+    Row {
+        capability: Capability::Owners,
+        parts: &[GROUPS],
+        title: "Owners",
+        gives: "The owners of every group, as references.",
+        without: "Groups arrive without their owners.",
+    },
+    Row {
+        capability: Capability::Licenses,
+        parts: &[&["LicenseAssignment.Read.All", "Organization.Read.All", "Directory.Read.All"]],
+        title: "Licences",
+        gives: "The licences the tenant owns: how many are bought, used and free.",
+        without: "Licences arrive without names and numbers, or not at all.",
+    },
+    Row {
+        capability: Capability::Devices,
+        parts: &[&["Device.Read.All", "Directory.Read.All"]],
+        title: "Devices",
+        gives: "Registered devices with operating system, compliance and owners.",
+        without: "No devices arrive in Assets.",
+    },
+    Row {
+        capability: Capability::SignInActivity,
+        parts: &[&["AuditLog.Read.All"], USERS],
+        title: "Sign-in activity",
+        gives: "When each user last signed in. The tenant also needs Entra ID P1 or P2.",
+        without: "Users arrive without their last sign-in.",
+    },
+    Row {
+        capability: Capability::HiddenMemberships,
+        parts: &[&["Member.Read.Hidden"], GROUPS],
+        title: "Hidden memberships",
+        gives: "The members of groups whose membership is hidden.",
+        without: "The members of such groups stay unknown; they are never taken for empty.",
+    },
+    Row {
+        capability: Capability::SelfDiagnosis,
+        parts: &[&["Application.Read.All", "Directory.Read.All"]],
+        title: "Self-diagnosis",
+        gives: "The connection check can say exactly why a permission is missing: Delegated, without consent, or never added. \
+                Delegated grants can be seen only with Directory.Read.All.",
+        without: "The check sees that a permission is missing, but not always why.",
+    },
+];
+
+impl Capability {
+    pub const ALL: [Self; 11] = [
+        Self::Users,
+        Self::Managers,
+        Self::Groups,
+        Self::Memberships,
+        Self::NestedGroups,
+        Self::Owners,
+        Self::Licenses,
+        Self::Devices,
+        Self::SignInActivity,
+        Self::HiddenMemberships,
+        Self::SelfDiagnosis,
+    ];
+
+    /// What a check looks at unless told otherwise: what nearly every import needs.
+    pub const DEFAULT: [Self; 5] = [Self::Users, Self::Groups, Self::Memberships, Self::NestedGroups, Self::Licenses];
+
+    /// The word in the API.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Users => "users",
+            Self::Managers => "managers",
+            Self::Groups => "groups",
+            Self::Memberships => "memberships",
+            Self::NestedGroups => "nestedGroups",
+            Self::Owners => "owners",
+            Self::Licenses => "licenses",
+            Self::Devices => "devices",
+            Self::SignInActivity => "signInActivity",
+            Self::HiddenMemberships => "hiddenMemberships",
+            Self::SelfDiagnosis => "selfDiagnosis",
+        }
+    }
+
+    /// Its row of the table, which has one for each.
+    pub fn row(self) -> &'static Row {
+        TABLE.iter().find(|row| row.capability == self).unwrap_or(&TABLE[0])
+    }
+
+    /// The least permissions that grant it: one of each part.
+    pub fn least(self) -> impl Iterator<Item = &'static str> {
+        self.row().parts.iter().filter_map(|part| part.first().copied())
+    }
+}
+
+impl fmt::Display for Capability {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// The text names no capability.
+#[derive(Debug, thiserror::Error)]
+#[error("«{0}» is not a capability; GET /v1/capabilities lists them")]
+pub struct UnknownCapability(pub String);
+
+impl FromStr for Capability {
+    type Err = UnknownCapability;
+    fn from_str(text: &str) -> Result<Self, UnknownCapability> {
+        Self::ALL.into_iter().find(|c| c.as_str() == text).ok_or_else(|| UnknownCapability(text.to_owned()))
+    }
+}
+
+/// How far the permissions of a token go for one capability.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Standing {
+    /// The permissions that grant it, one of each part.
+    Granted(Vec<String>),
+    /// It works in part: these permissions give only basic properties.
+    Limited(Vec<String>),
+    /// For each part that nothing grants, its least permission.
+    Missing(Vec<&'static str>),
+}
+
+/// Judges one capability by permissions that are granted as *Application* permissions.
+pub fn standing<S: AsRef<str>>(capability: Capability, granted: &[S]) -> Standing {
+    let (mut by, mut basic, mut missing) = (Vec::new(), Vec::new(), Vec::new());
+    for part in capability.row().parts {
+        if let Some(permission) = find(part, granted, |name| vec![name.to_owned(), write_twin(name)]) {
+            by.push(permission);
+        } else if let Some(permission) = find(part, granted, |name| vec![basic_twin(name)]) {
+            basic.push(permission);
+        } else {
+            missing.extend(part.first().copied());
+        }
+    }
+    if !missing.is_empty() {
+        Standing::Missing(missing)
+    } else if !basic.is_empty() {
+        Standing::Limited(basic)
+    } else {
+        Standing::Granted(by)
+    }
+}
+
+/// The first of a part's permissions, in one of its forms, that is granted.
+fn find<S: AsRef<str>>(part: &[&str], granted: &[S], forms: impl Fn(&str) -> Vec<String>) -> Option<String> {
+    let has = |form: &String| granted.iter().any(|g| g.as_ref().eq_ignore_ascii_case(form));
+    part.iter().flat_map(|name| forms(name)).find(has)
+}
+
+/// Every name that grants, in full or in part, some part of a capability: what to look for in a manifest.
+pub fn related(capability: Capability) -> impl Iterator<Item = String> {
+    let names = capability.row().parts.iter().flat_map(|part| part.iter());
+    names.flat_map(|name| [(*name).to_owned(), write_twin(name)])
+}
+
+/// `User.Read.All` → `User.ReadWrite.All`.
+fn write_twin(name: &str) -> String {
+    name.replacen(".Read.", ".ReadWrite.", 1)
+}
+
+/// `User.Read.All` → `User.ReadBasic.All`.
+fn basic_twin(name: &str) -> String {
+    name.replacen(".Read.", ".ReadBasic.", 1)
+}
+
+/// Areas that a directory import never touches.
+const FOREIGN_AREAS: [&str; 8] =
+    ["Mail.", "MailboxSettings.", "MailboxItem.", "Files.", "Sites.", "Calendars.", "Chat.", "Notes."];
+/// Words in a permission's name that let it change things.
+const CHANGING: [&str; 6] = [".ReadWrite", ".FullControl", ".Manage", ".Send", ".Create", ".Delete"];
+
+/// Permissions that let the application do more than an import may: change things, or read mail and files.
+pub fn excess<S: AsRef<str>>(granted: &[S]) -> Vec<&str> {
+    let is_excess = |name: &&str| {
+        FOREIGN_AREAS.iter().any(|area| name.starts_with(area)) || CHANGING.iter().any(|word| name.contains(word))
+    };
+    granted.iter().map(AsRef::as_ref).filter(is_excess).collect()
+}
+
+/// A permission with both its ids, as `GET /v1/capabilities` shows it.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PermissionIds {
+    pub name: String,
+    /// The id to add: type `Role` in a manifest.
+    pub application_id: Option<Uuid>,
+    /// The id of the permission of the same name that does not work here: type `Scope` in a manifest.
+    pub delegated_id: Option<Uuid>,
+}
+
+/// One capability as `GET /v1/capabilities` shows it.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct CapabilityDescription {
+    pub capability: Capability,
+    pub title: String,
+    /// Whether a check looks at it unless told otherwise.
+    pub checked_by_default: bool,
+    /// What the user gets.
+    pub gives: String,
+    /// What is lost without it.
+    pub without: String,
+    /// Every part is needed; of each part any one permission is enough, least first.
+    pub all_of: Vec<AnyOf>,
+}
+
+/// Permissions of which one is enough, least first.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct AnyOf {
+    pub any_of: Vec<PermissionIds>,
+}
+
+/// The table as data.
+pub fn describe() -> Vec<CapabilityDescription> {
+    let part = |part: &&[&str]| AnyOf { any_of: part.iter().map(|name| permission_ids(name)).collect() };
+    let row = |row: &Row| CapabilityDescription {
+        capability: row.capability,
+        title: row.title.to_owned(),
+        checked_by_default: Capability::DEFAULT.contains(&row.capability),
+        gives: row.gives.to_owned(),
+        without: row.without.to_owned(),
+        all_of: row.parts.iter().map(part).collect(),
+    };
+    TABLE.iter().map(row).collect()
+}
+
+fn permission_ids(name: &str) -> PermissionIds {
+    PermissionIds {
+        name: name.to_owned(),
+        application_id: catalog::id(name, catalog::Kind::Application),
+        delegated_id: catalog::id(name, catalog::Kind::Delegated),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_capability_has_a_row_and_every_permission_an_application_id() {
+        for capability in Capability::ALL {
+            assert_eq!(capability.row().capability, capability);
+            assert_eq!(serde_json::to_value(capability).unwrap(), capability.as_str());
+            assert_eq!(capability.as_str().parse::<Capability>().unwrap(), capability);
+            for name in capability.row().parts.iter().flat_map(|part| part.iter()) {
+                assert!(catalog::id(name, catalog::Kind::Application).is_some(), "{name}");
+            }
+        }
+    }
+
+    /// Every capability with exactly, less and more than what it needs.
+    #[test]
+    fn every_capability_is_judged_by_exactly_less_and_more() {
+        for capability in Capability::ALL {
+            let exactly: Vec<&str> = capability.least().collect();
+            assert_eq!(
+                standing(capability, &exactly),
+                Standing::Granted(exactly.iter().map(|s| (*s).to_owned()).collect())
+            );
+            for leave_out in 0..exactly.len() {
+                let mut less = exactly.clone();
+                let missing = less.remove(leave_out);
+                assert_eq!(standing(capability, &less), Standing::Missing(vec![missing]), "{capability}");
+            }
+            let more: Vec<String> = exactly.iter().map(|name| write_twin(name)).collect();
+            assert_eq!(standing(capability, &more), Standing::Granted(more.clone()), "{capability}");
+            let foreign = ["Calendars.Read", "Domain.Read.All", "Policy.Read.All"];
+            assert!(matches!(standing(capability, &foreign), Standing::Missing(_)), "{capability}");
+        }
+    }
+
+    #[test]
+    fn every_alternative_grants() {
+        for capability in Capability::ALL {
+            let parts = capability.row().parts;
+            for alternative in parts[0] {
+                let mut granted = vec![*alternative];
+                granted.extend(parts.iter().skip(1).map(|part| part[0]));
+                assert!(
+                    matches!(standing(capability, &granted), Standing::Granted(_)),
+                    "{capability} by {alternative}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn basic_permissions_are_limited_and_named() {
+        for (capability, basic) in [
+            (Capability::Users, "User.ReadBasic.All"),
+            (Capability::Groups, "Group.ReadBasic.All"),
+            (Capability::Memberships, "GroupMember.ReadBasic.All"),
+        ] {
+            assert_eq!(standing(capability, &[basic]), Standing::Limited(vec![basic.to_owned()]));
+        }
+    }
+
+    #[test]
+    fn what_can_change_things_or_read_mail_is_excess() {
+        let granted = [
+            "User.Read.All",
+            "User.ReadWrite.All",
+            "RoleManagement.ReadWrite.Directory",
+            "Mail.Read",
+            "Sites.FullControl.All",
+        ];
+        assert_eq!(excess(&granted), granted[1..]);
+        for capability in Capability::ALL {
+            let all: Vec<&str> = capability.row().parts.iter().flat_map(|part| part.iter().copied()).collect();
+            assert!(excess(&all).is_empty(), "{capability}");
+        }
+    }
+}
