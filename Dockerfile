@@ -1,0 +1,27 @@
+# syntax=docker/dockerfile:1
+# The service alone: it needs DATABASE_URL and ENTRA_ASSETS_MASTER_KEY. No PostgreSQL is in the image, so there is
+# no embedded database; compose.yaml shows the whole.
+
+FROM rust:1.95-bookworm AS build
+WORKDIR /src
+COPY . .
+RUN --mount=type=cache,target=/src/target \
+    --mount=type=cache,target=/usr/local/cargo/registry \
+    cargo build --release --locked && cp target/release/entra-assets /entra-assets
+
+FROM debian:bookworm-slim
+# The certificate authorities to trust; those of a proxy go into ENTRA_ASSETS_CA_FILE.
+RUN apt-get update \
+    && apt-get install --yes --no-install-recommends ca-certificates \
+    && rm -rf /var/lib/apt/lists/* \
+    && useradd --system --uid 10001 --no-create-home --shell /usr/sbin/nologin entra-assets
+COPY --from=build /entra-assets /usr/local/bin/entra-assets
+USER 10001:10001
+ENV ENTRA_ASSETS_LISTEN=0.0.0.0:8080
+EXPOSE 8080
+STOPSIGNAL SIGTERM
+# Every role answers /readyz. The image has no HTTP client, so bash asks.
+HEALTHCHECK --interval=10s --timeout=5s --start-period=30s \
+    CMD ["bash", "-c", "exec 3<>/dev/tcp/127.0.0.1/8080 && printf 'GET /readyz HTTP/1.0\\r\\nHost: localhost\\r\\n\\r\\n' >&3 && head -n 1 <&3 | grep -q ' 200 '"]
+ENTRYPOINT ["entra-assets"]
+CMD ["serve"]

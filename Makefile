@@ -1,0 +1,53 @@
+# The commands of this repository. Each installs what it needs and is missing.
+#
+#   make demo [ARGS=…]   everything running, the main job done while you watch; ARGS="--exit" does not stay
+#   make test            formatting, lints, documentation, every test
+#   make contract        the OpenAPI document against the linters, a fuzzer and generated clients
+#   make soak            what takes long: kills, fuzzing, large directories
+#   make bench           benchmarks
+#   make openapi         writes openapi/openapi.json anew
+#   make image           the container image
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.PHONY: help demo test fmt lint doc check-all contract soak bench openapi image
+
+ARGS ?=
+CARGO ?= cargo
+# Test runs of one checkout share a PostgreSQL; see tests/it/support/postgres.rs.
+WITH_POSTGRES := export PG_BIN_DIR="$$(scripts/postgres-binaries.sh)";
+
+help:
+	@sed -n 's/^#   //p' Makefile
+
+demo:
+	@$(WITH_POSTGRES) $(CARGO) build --quiet --locked && target/debug/entra-assets demo $(ARGS)
+
+test: fmt lint doc
+	@$(WITH_POSTGRES) scripts/test.sh
+
+fmt:
+	$(CARGO) fmt --check
+
+lint:
+	$(CARGO) clippy --locked --all-targets --quiet -- -D warnings
+
+doc:
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps --quiet
+
+contract:
+	@$(WITH_POSTGRES) scripts/contract.sh $(ARGS)
+
+soak:
+	@$(WITH_POSTGRES) scripts/soak.sh $(ARGS)
+
+bench:
+	@$(WITH_POSTGRES) $(CARGO) bench --locked $(ARGS)
+
+openapi:
+	@mkdir -p openapi
+	@$(CARGO) run --quiet --locked -- openapi >openapi/openapi.json.new && mv openapi/openapi.json.new openapi/openapi.json
+
+image:
+	docker build --tag entra-assets .

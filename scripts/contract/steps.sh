@@ -1,0 +1,28 @@
+# The steps of `make contract`; scripts/contract.sh runs every function called `step_…`.
+# shellcheck shell=bash
+# shellcheck disable=SC2154 # tools, document, log, base_url, admin_key come from scripts/contract.sh
+
+# The committed document is what the handlers say.
+step_document() {
+    target/debug/entra-assets openapi | diff "$document" - >"$log/document.diff" ||
+        { head -20 "$log/document.diff"; echo "openapi/openapi.json is not current: run make openapi"; return 1; }
+}
+
+step_redocly() {
+    local redocly
+    redocly=$(npm_tool @redocly/cli@2.77.0 redocly) || skip redocly "the npm package @redocly/cli could not be installed"
+    REDOCLY_TELEMETRY=off REDOCLY_SUPPRESS_UPDATE_NOTICE=true "$redocly" lint "$document"
+}
+
+# Licences, bans and sources, as deny.toml says.
+step_cargo_deny() {
+    command -v cargo-deny >/dev/null || skip cargo-deny "it is not installed (cargo install --locked cargo-deny)"
+    cargo deny --all-features check bans licenses sources
+}
+
+# Known vulnerabilities. The database is downloaded, so a closed network has to pass this over.
+step_advisories() {
+    command -v cargo-deny >/dev/null || skip advisories "cargo-deny is not installed (cargo install --locked cargo-deny)"
+    cargo deny fetch >"$log/advisories" 2>&1 || skip advisories "the advisory database could not be downloaded"
+    cargo deny --all-features check advisories
+}

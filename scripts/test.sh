@@ -1,0 +1,11 @@
+#!/usr/bin/env bash
+# Every test: with nextest where it is installed, else with cargo itself.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+cargo test --locked --quiet --doc
+if cargo nextest --version >/dev/null 2>&1; then
+    cargo nextest run --locked --no-fail-fast
+else
+    cargo test --locked --all-targets --no-fail-fast
+fi
