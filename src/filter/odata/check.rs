@@ -1,0 +1,438 @@
+//! From the tree with places to an expression: names, types, what Graph supports and how it must be asked.
+//! Every fault is collected.
+
+use super::grammar::{Name, Span, Syntax, Value, Written};
+use super::lexer::parse_date_time;
+use crate::filter::expression::{Expression, Function, Literal, Operator, Quantifier, Quoted};
+use crate::filter::property::{self, EntityKind, Found, Level, NotFound, Property, Shape, Type};
+use uuid::Uuid;
+
+/// The most values that Graph takes in one `in` (facts/graph.md §4.3).
+pub(crate) const MAX_IN: usize = 15;
+/// The longest text that `eq` compares by default (facts/graph.md §4.3).
+const MAX_DEFAULT_EQ: usize = 120;
+
+/// One thing that is wrong, before it is known what the place is: a part of a text or a node of a tree.
+#[derive(Clone, PartialEq, Debug)]
+pub(crate) struct Problem {
+    pub span: Span,
+    pub found: String,
+    pub expected: Vec<String>,
+    pub suggestion: Option<String>,
+    pub message: String,
+}
+
+pub(crate) struct Check {
+    kind: EntityKind,
+    pub advanced: bool,
+    pub problems: Vec<Problem>,
+}
+
+/// Where a condition stands.
+#[derive(Clone, Copy)]
+struct Place<'p> {
+    /// The collection and the variable of the lambda around it.
+    element: Option<(&'p Found, &'p str)>,
+    /// Whether a long list here can be answered by several requests: alone, or in an `and`.
+    can_split: bool,
+}
+
+impl Check {
+    pub fn new(kind: EntityKind) -> Self {
+        Self { kind, advanced: false, problems: Vec::new() }
+    }
+
+    /// The expression, or nothing if there are problems.
+    pub fn run(&mut self, syntax: &Syntax) -> Option<Expression> {
+        let expression = self.expression(syntax, Place { element: None, can_split: true });
+        if self.problems.is_empty() { expression } else { None }
+    }
+
+    fn expression(&mut self, syntax: &Syntax, place: Place<'_>) -> Option<Expression> {
+        match syntax {
+            Syntax::All(parts) => self.parts(parts, place).map(Expression::and),
+            Syntax::Any(parts) => self.parts(parts, Place { can_split: false, ..place }).map(Expression::or),
+            Syntax::Not(inner) => {
+                self.advanced = true;
+                let inner = self.expression(inner, Place { can_split: false, ..place })?;
+                Some(Expression::Not(Box::new(inner)))
+            }
+            Syntax::Compare { name, operator, operator_span, value } => {
+                self.compare(name, *operator, operator_span, value, place)
+            }
+            Syntax::In { name, values, span } => self.list(name, values, span, place),
+            Syntax::Call { function, name, value, negated } => self.call(function, name, value, *negated, place),
+            Syntax::Lambda { name, quantifier, variable, body } => {
+                self.lambda(name, *quantifier, variable, body, place)
+            }
+        }
+    }
+
+    /// All of them, so that each shows its faults.
+    fn parts(&mut self, parts: &[Syntax], place: Place<'_>) -> Option<Vec<Expression>> {
+        let checked: Vec<_> = parts.iter().map(|part| self.expression(part, place)).collect();
+        checked.into_iter().collect()
+    }
+
+    fn problem(&mut self, span: &Span, found: &str, message: String) -> &mut Problem {
+        let problem =
+            Problem { span: span.clone(), found: found.to_owned(), expected: Vec::new(), suggestion: None, message };
+        let index = self.problems.len();
+        self.problems.push(problem);
+        &mut self.problems[index]
+    }
+
+    /// The property that a name means here; its path is relative to the element inside a lambda.
+    fn resolve(&mut self, name: &Name, place: Place<'_>) -> Option<Found> {
+        let Some((collection, variable)) = place.element else {
+            return self.known(name, &name.text, property::find(self.kind, &name.text));
+        };
+        let (head, tail) = name.text.split_once('/').unwrap_or((&name.text, ""));
+        if head != variable {
+            let message = format!("Inside `any` and `all`, a condition is about the variable `{variable}` only.");
+            self.problem(&name.span, &name.text, message).expected = vec![variable.to_owned()];
+            return None;
+        }
+        match (collection.property.shape, tail) {
+            (Shape::Texts, "") => Some(Found { name: String::new(), property: collection.property }),
+            (Shape::Texts, _) => {
+                let message = format!("The elements of `{}` are texts and have no properties.", collection.name);
+                self.problem(&name.span, &name.text, message).suggestion = Some(variable.to_owned());
+                None
+            }
+            (_, "") => {
+                let names = element_names(collection.property);
+                let message =
+                    format!("The elements of `{}` are objects: name one of their properties.", collection.name);
+                let problem = self.problem(&name.span, &name.text, message);
+                problem.suggestion = names.first().map(|first| format!("{variable}/{first}"));
+                problem.expected = names.into_iter().map(|known| format!("{variable}/{known}")).collect();
+                None
+            }
+            (_, tail) => {
+                let found = property::find_in(collection.property, tail);
+                let found = found.map_err(|error| match error {
+                    NotFound::Unknown { suggestion } => {
+                        NotFound::Unknown { suggestion: suggestion.map(|near| format!("{variable}/{near}")) }
+                    }
+                    other => other,
+                });
+                self.known(name, tail, found)
+            }
+        }
+    }
+
+    fn known(&mut self, name: &Name, wanted: &str, found: Result<Found, NotFound>) -> Option<Found> {
+        let kind = self.kind.as_str();
+        match found {
+            Ok(found) => Some(found),
+            Err(NotFound::Unfilterable(why)) => {
+                self.problem(&name.span, &name.text, format!("{kind} cannot be filtered by `{wanted}`: {why}."));
+                None
+            }
+            Err(NotFound::Unknown { suggestion }) => {
+                let hint = suggestion.as_ref().map(|near| format!(" Did you mean `{near}`?")).unwrap_or_default();
+                let message = format!("`{wanted}` is not a property of {kind} that Graph can filter by.{hint}");
+                let problem = self.problem(&name.span, &name.text, message);
+                problem.expected = vec!["a property".to_owned()];
+                problem.suggestion = suggestion;
+                None
+            }
+        }
+    }
+
+    fn compare(
+        &mut self,
+        name: &Name,
+        operator: Operator,
+        operator_span: &Span,
+        value: &Value,
+        place: Place<'_>,
+    ) -> Option<Expression> {
+        if let (Some(collection), None) = (name.text.strip_suffix("/$count"), place.element) {
+            let collection = Name { text: collection.to_owned(), span: name.span.clone() };
+            return self.count(&collection, operator, operator_span, value);
+        }
+        let found = self.resolve(name, place)?;
+        let kind = self.single(&found, name, place)?;
+        let level = match operator {
+            _ if value.written == Written::Literal(Literal::Null) => {
+                return self.compare_null(found, operator, operator_span, place);
+            }
+            Operator::Eq => found.property.equal,
+            Operator::Ne => found.property.equal.max(Level::Advanced),
+            Operator::Ge | Operator::Le => found.property.range,
+            Operator::Gt | Operator::Lt => found.property.range.max(Level::Advanced),
+        };
+        let literal = self.literal(value, kind, &found);
+        self.allow(level, &found, operator.as_str(), operator_span)?;
+        let literal = literal?;
+        if matches!(&literal, Literal::String(text) if text.chars().count() > MAX_DEFAULT_EQ) {
+            self.advanced = true;
+        }
+        Some(Expression::Compare { path: found.name, operator, value: literal })
+    }
+
+    fn compare_null(&mut self, found: Found, operator: Operator, span: &Span, place: Place<'_>) -> Option<Expression> {
+        if !matches!(operator, Operator::Eq | Operator::Ne) {
+            let message = "`null` has no order: it can be compared with `eq` and `ne` only.".to_owned();
+            let problem = self.problem(span, operator.as_str(), message);
+            problem.expected = vec!["eq".to_owned(), "ne".to_owned()];
+            return None;
+        }
+        let null =
+            if operator == Operator::Ne { found.property.null.max(Level::Advanced) } else { found.property.null };
+        if null == Level::No {
+            let what = display_name(&found, place);
+            self.problem(span, operator.as_str(), format!("Graph does not compare `{what}` with null."));
+            return None;
+        }
+        self.advanced |= null == Level::Advanced;
+        Some(Expression::Compare { path: found.name, operator, value: Literal::Null })
+    }
+
+    /// Notes how it has to be asked; refuses what Graph refuses.
+    fn allow(&mut self, level: Level, found: &Found, operator: &str, span: &Span) -> Option<()> {
+        match level {
+            Level::Default => Some(()),
+            Level::Advanced => {
+                self.advanced = true;
+                Some(())
+            }
+            Level::No => {
+                let what = if found.name.is_empty() { found.property.name } else { &found.name };
+                let expected = operators(found.property);
+                let message = format!("Graph does not support `{operator}` on `{what}`.");
+                self.problem(span, operator, message).expected = expected;
+                None
+            }
+        }
+    }
+
+    /// The type of a property that has one value; a collection needs `any`.
+    fn single(&mut self, found: &Found, name: &Name, place: Place<'_>) -> Option<Type> {
+        match found.property.shape {
+            Shape::Single(kind) => Some(kind),
+            Shape::Texts if place.element.is_some() => Some(Type::String),
+            Shape::Texts | Shape::Objects(_) => {
+                let element =
+                    element_names(found.property).first().map(|first| format!("/{first}")).unwrap_or_default();
+                let suggestion = format!("{0}/any(x:x{element} eq …)", found.name);
+                let message = format!("`{}` is a collection: ask for its elements with `any`.", found.name);
+                self.problem(&name.span, &name.text, message).suggestion = Some(suggestion);
+                None
+            }
+            Shape::Relation => {
+                let message =
+                    format!("`{}` is a relationship: only the number of its objects can be asked for.", found.name);
+                self.problem(&name.span, &name.text, message).suggestion = Some(format!("{}/$count eq 0", found.name));
+                None
+            }
+        }
+    }
+
+    /// Only «none», «some», «one» and «not one» are documented.
+    fn count(&mut self, name: &Name, operator: Operator, operator_span: &Span, value: &Value) -> Option<Expression> {
+        let found = self.known(name, &name.text, property::find(self.kind, &name.text))?;
+        if !found.property.is_collection() {
+            let message = format!("`{}` has one value; `$count` is for collections.", found.name);
+            self.problem(&name.span, &format!("{}/$count", name.text), message);
+            return None;
+        }
+        let number = match &value.written {
+            Written::Literal(Literal::Integer(number @ (0 | 1))) => *number,
+            _ => {
+                let message = "Graph compares `$count` with 0 and 1 only.".to_owned();
+                self.problem(&value.span, &value.source, message).expected = vec!["0".to_owned(), "1".to_owned()];
+                return None;
+            }
+        };
+        if !matches!(operator, Operator::Eq | Operator::Ne) {
+            let message = "Graph compares `$count` with `eq` and `ne` only.".to_owned();
+            let problem = self.problem(operator_span, operator.as_str(), message);
+            problem.expected = vec!["eq".to_owned(), "ne".to_owned()];
+            problem.suggestion = (operator == Operator::Gt && number == 0).then(|| "ne".to_owned());
+            return None;
+        }
+        self.advanced = true;
+        Some(Expression::Count { path: found.name, operator, value: number })
+    }
+
+    fn list(&mut self, name: &Name, values: &[Value], span: &Span, place: Place<'_>) -> Option<Expression> {
+        let found = self.resolve(name, place)?;
+        let kind = self.single(&found, name, place)?;
+        self.allow(found.property.equal, &found, "in", span)?;
+        let checked: Vec<_> = values.iter().map(|value| self.list_value(value, kind, &found)).collect();
+        let mut literals: Vec<Literal> = Vec::with_capacity(checked.len());
+        let mut seen = std::collections::HashSet::new();
+        for literal in checked.into_iter().collect::<Option<Vec<_>>>()? {
+            if seen.insert(literal.to_string()) {
+                literals.push(literal);
+            }
+        }
+        if literals.len() > MAX_IN && !place.can_split {
+            let message = format!(
+                "Graph takes at most {MAX_IN} values in `in`, and this list has {}. A longer list is answered by several \
+                 requests where it stands alone or in an `and`; under `or`, `not`, `any` or `all` it cannot be split. \
+                 Make it shorter, or turn the filter so that the list stands in an `and`.",
+                literals.len()
+            );
+            self.problem(span, "in", message);
+            return None;
+        }
+        Some(Expression::In { path: found.name, values: literals })
+    }
+
+    fn list_value(&mut self, value: &Value, kind: Type, found: &Found) -> Option<Literal> {
+        if value.written == Written::Literal(Literal::Null) {
+            let message = "`null` cannot stand in a list; compare with `eq null` instead.".to_owned();
+            self.problem(&value.span, &value.source, message).expected = vec![kind.describe().to_owned()];
+            return None;
+        }
+        self.literal(value, kind, found)
+    }
+
+    fn call(
+        &mut self,
+        function: &Name,
+        name: &Name,
+        value: &Value,
+        negated: bool,
+        place: Place<'_>,
+    ) -> Option<Expression> {
+        let Some(known) = Function::parse(&function.text) else {
+            let names = Function::ALL.iter().map(|function| function.as_str());
+            let suggestion = property::nearest(&function.text, names);
+            let message = format!("`{}` is not a function that Graph filters by.", function.text);
+            let problem = self.problem(&function.span, &function.text, message);
+            problem.expected = vec!["startswith".to_owned(), "endswith".to_owned()];
+            problem.suggestion = suggestion;
+            return None;
+        };
+        let found = self.resolve(name, place)?;
+        let kind = self.single(&found, name, place)?;
+        let text = match self.literal(value, if kind == Type::Any { Type::String } else { kind }, &found)? {
+            Literal::String(text) => Some(text),
+            Literal::Null | Literal::Boolean(_) | Literal::Integer(_) | Literal::Guid(_) | Literal::DateTime(_) => None,
+        };
+        let level = match known {
+            Function::StartsWith => found.property.starts_with,
+            Function::EndsWith if found.property.ends_with => Level::Advanced,
+            Function::EndsWith | Function::Contains => Level::No,
+        };
+        if known == Function::Contains {
+            let what = display_name(&found, place);
+            let message =
+                format!("Graph does not support `contains` on users, groups and devices; ask how `{what}` begins.");
+            let suggestion = text.map(|text| format!("startswith({what},{})", Quoted(&text)));
+            self.problem(&function.span, &function.text, message).suggestion =
+                suggestion.filter(|_| found.property.starts_with != Level::No);
+            return None;
+        }
+        self.allow(level, &found, &function.text, &function.span)?;
+        let call = Expression::Function { function: known, path: found.name, value: text? };
+        self.advanced |= negated;
+        Some(if negated { Expression::Not(Box::new(call)) } else { call })
+    }
+
+    fn lambda(
+        &mut self,
+        name: &Name,
+        quantifier: Quantifier,
+        variable: &Name,
+        body: &Syntax,
+        place: Place<'_>,
+    ) -> Option<Expression> {
+        if place.element.is_some() {
+            let message = "Graph does not support `any` and `all` inside one another.".to_owned();
+            self.problem(&name.span, &name.text, message);
+            return None;
+        }
+        let found = self.known(name, &name.text, property::find(self.kind, &name.text))?;
+        if !matches!(found.property.shape, Shape::Texts | Shape::Objects(_)) {
+            let quantifier = quantifier.as_str();
+            let message =
+                format!("`{}` is not a collection, so it has no `{quantifier}`; compare it directly.", found.name);
+            let suggestion = match found.property.shape {
+                Shape::Relation => Some(format!("{}/$count eq 0", found.name)),
+                Shape::Single(_) | Shape::Texts | Shape::Objects(_) => Some(format!("{} eq …", found.name)),
+            };
+            self.problem(&name.span, &name.text, message).suggestion = suggestion;
+            return None;
+        }
+        self.advanced |= quantifier == Quantifier::All;
+        let inside = Place { element: Some((&found, &variable.text)), can_split: false };
+        let body = Box::new(self.expression(body, inside)?);
+        Some(Expression::Lambda { path: found.name, quantifier, variable: variable.text.clone(), body })
+    }
+
+    /// The value as the property's type has it.
+    fn literal(&mut self, value: &Value, kind: Type, found: &Found) -> Option<Literal> {
+        let (literal, suggestion) = match (&value.written, kind) {
+            (Written::Literal(Literal::Null), _) => (None, None),
+            (Written::Literal(literal), Type::Any) => (Some(literal.clone()), None),
+            (Written::Literal(literal @ Literal::String(_)), Type::String) => (Some(literal.clone()), None),
+            (Written::Literal(Literal::Guid(_)), Type::String) => (Some(Literal::String(value.source.clone())), None),
+            (Written::Bare(word), Type::String | Type::Any) => (None, Some(Quoted(word).to_string())),
+            (Written::Literal(_), Type::String) => (None, Some(Quoted(&value.source).to_string())),
+            (Written::Literal(literal @ Literal::Boolean(_)), Type::Boolean) => (Some(literal.clone()), None),
+            (Written::Literal(Literal::String(text)), Type::Boolean) => {
+                let word = text.to_ascii_lowercase();
+                (None, ["true", "false"].contains(&word.as_str()).then_some(word))
+            }
+            (Written::Literal(Literal::Guid(id)), Type::Guid) => (Some(Literal::Guid(*id)), None),
+            (Written::Literal(Literal::String(text)), Type::Guid) => {
+                (Uuid::parse_str(text).ok().map(Literal::Guid), None)
+            }
+            (Written::Literal(literal @ Literal::DateTime(_)), Type::DateTime) => (Some(literal.clone()), None),
+            (Written::Literal(Literal::String(text)), Type::DateTime) => {
+                (parse_date_time(text).map(Literal::DateTime), None)
+            }
+            (Written::Literal(literal @ Literal::Integer(_)), Type::Integer) => (Some(literal.clone()), None),
+            (Written::Bare(_) | Written::Literal(_), Type::Boolean | Type::Guid | Type::DateTime | Type::Integer) => {
+                (None, None)
+            }
+        };
+        if literal.is_none() {
+            let what = if found.name.is_empty() { "The element" } else { &found.name };
+            let message = format!("`{what}` is compared with {}, not with `{}`.", kind.describe(), value.source);
+            let problem = self.problem(&value.span, &value.source, message);
+            problem.expected = vec![kind.describe().to_owned()];
+            problem.suggestion = suggestion;
+        }
+        literal
+    }
+}
+
+fn display_name(found: &Found, place: Place<'_>) -> String {
+    match place.element {
+        Some((_, variable)) if found.name.is_empty() => variable.to_owned(),
+        Some((_, variable)) => format!("{variable}/{}", found.name),
+        None => found.name.clone(),
+    }
+}
+
+fn element_names(property: &Property) -> Vec<&'static str> {
+    match property.shape {
+        Shape::Objects(properties) => properties.iter().map(|property| property.name).collect(),
+        Shape::Single(_) | Shape::Texts | Shape::Relation => Vec::new(),
+    }
+}
+
+/// The operators that Graph supports on a property, by default or in an advanced query.
+fn operators(property: &Property) -> Vec<String> {
+    let mut names = Vec::new();
+    if property.equal != Level::No {
+        names.extend(["eq", "ne", "in"]);
+    }
+    if property.range != Level::No {
+        names.extend(["gt", "ge", "lt", "le"]);
+    }
+    if property.starts_with != Level::No {
+        names.push("startswith");
+    }
+    if property.ends_with {
+        names.push("endswith");
+    }
+    names.into_iter().map(str::to_owned).collect()
+}

@@ -1,0 +1,224 @@
+//! From text to tokens. A `+` between tokens is a space, as in a URL; within quotes and dates it is itself.
+
+use super::{ParseError, place};
+use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
+use std::ops::Range;
+use uuid::Uuid;
+use winnow::ModalResult;
+use winnow::combinator::{alt, delimited, opt, preceded, repeat};
+use winnow::prelude::*;
+use winnow::stream::{LocatingSlice, Location, Stream};
+use winnow::token::{any, one_of, take_while};
+
+#[derive(Clone, PartialEq, Debug)]
+pub(super) enum Kind<'t> {
+    Open,
+    Close,
+    Comma,
+    Colon,
+    Slash,
+    /// A name, a keyword, or text whose quotes were forgotten.
+    Word(&'t str),
+    /// The content of single quotes.
+    Text(String),
+    Guid(Uuid),
+    DateTime(DateTime<Utc>),
+    Integer(i64),
+    /// What no filter has: `=`, `&&`, `"`, `%27`.
+    Symbol(&'t str),
+}
+
+/// A token, the bytes it takes, and those bytes.
+#[derive(Clone, PartialEq, Debug)]
+pub(super) struct Token<'t> {
+    pub kind: Kind<'t>,
+    pub span: Range<usize>,
+    pub source: &'t str,
+}
+
+impl Token<'_> {
+    pub fn is_word(&self, word: &str) -> bool {
+        matches!(self.kind, Kind::Word(text) if text.eq_ignore_ascii_case(word))
+    }
+}
+
+type Input<'t> = LocatingSlice<&'t str>;
+
+pub(super) fn tokens(text: &str) -> Result<Vec<Token<'_>>, ParseError> {
+    let mut input = LocatingSlice::new(text);
+    let mut found = Vec::with_capacity(text.len() / 4);
+    loop {
+        let _: ModalResult<&str> = space.parse_next(&mut input);
+        if input.eof_offset() == 0 {
+            return Ok(found);
+        }
+        let start = input.current_token_start();
+        match kind.parse_next(&mut input) {
+            Ok(kind) => {
+                let span = start..input.current_token_start();
+                found.push(Token { kind, source: &text[span.clone()], span });
+            }
+            // Every character begins some token; only the quote can lack its end.
+            Err(_) => return Err(unfinished_text(text, start)),
+        }
+    }
+}
+
+fn unfinished_text(text: &str, start: usize) -> ParseError {
+    let (offset, length) = place(text, start..text.len());
+    ParseError {
+        offset,
+        length,
+        found: text[start..].to_owned(),
+        expected: vec!["'".to_owned()],
+        suggestion: None,
+        message: "The text that begins here has no closing quote; a quote within a text is written twice.".to_owned(),
+    }
+}
+
+fn space<'t>(input: &mut Input<'t>) -> ModalResult<&'t str> {
+    take_while(0.., |c: char| c.is_whitespace() || c == '+').parse_next(input)
+}
+
+fn kind<'t>(input: &mut Input<'t>) -> ModalResult<Kind<'t>> {
+    alt((
+        quoted.map(Kind::Text),
+        date_time.map(Kind::DateTime),
+        guid.map(Kind::Guid),
+        integer.map(Kind::Integer),
+        word.map(Kind::Word),
+        punctuation,
+        symbol.map(Kind::Symbol),
+    ))
+    .parse_next(input)
+}
+
+fn punctuation<'t>(input: &mut Input<'t>) -> ModalResult<Kind<'t>> {
+    alt((
+        '('.value(Kind::Open),
+        ')'.value(Kind::Close),
+        ','.value(Kind::Comma),
+        ':'.value(Kind::Colon),
+        '/'.value(Kind::Slash),
+    ))
+    .parse_next(input)
+}
+
+fn quoted(input: &mut Input<'_>) -> ModalResult<String> {
+    let piece = alt((take_while(1.., |c| c != '\''), "''".value("'")));
+    let content = repeat(0.., piece).fold(String::new, |mut text: String, piece: &str| {
+        text.push_str(piece);
+        text
+    });
+    delimited('\'', content, '\'').parse_next(input)
+}
+
+fn is_word_part(c: char) -> bool {
+    c.is_alphanumeric() || matches!(c, '_' | '.' | '$' | '@' | '-' | '#')
+}
+
+fn word<'t>(input: &mut Input<'t>) -> ModalResult<&'t str> {
+    take_while(1.., is_word_part).parse_next(input)
+}
+
+fn guid(input: &mut Input<'_>) -> ModalResult<Uuid> {
+    word.verify_map(|text: &str| Uuid::parse_str(text).ok().filter(|_| text.len() == 36)).parse_next(input)
+}
+
+fn integer(input: &mut Input<'_>) -> ModalResult<i64> {
+    word.verify_map(|text: &str| text.parse().ok()).parse_next(input)
+}
+
+/// `2026-01-31`, `2026-01-31T08:00Z`, `2026-01-31T08:00:00.5+02:00`; without a time it is midnight UTC.
+fn date_time(input: &mut Input<'_>) -> ModalResult<DateTime<Utc>> {
+    let digits = |count: usize| take_while(count, |c: char| c.is_ascii_digit());
+    let date = (digits(4), '-', digits(2), '-', digits(2)).take();
+    let clock = (
+        digits(2),
+        ':',
+        digits(2),
+        opt((':', digits(2), opt(('.', take_while(1..=12, |c: char| c.is_ascii_digit()))))),
+    )
+        .take();
+    let zone = alt((one_of(['Z', 'z']).take(), (one_of(['+', '-']), digits(2), ':', digits(2)).take()));
+    let end = winnow::combinator::not(any.verify(|c| is_word_part(*c)));
+    (date, opt(preceded(one_of(['T', 't']), (clock, opt(zone)))), end)
+        .verify_map(|(date, time, ()): (&str, Option<(&str, Option<&str>)>, ())| {
+            let (clock, zone) = time.unwrap_or(("00:00", None));
+            instant(date, clock, zone)
+        })
+        .parse_next(input)
+}
+
+fn instant(date: &str, clock: &str, zone: Option<&str>) -> Option<DateTime<Utc>> {
+    let date = NaiveDate::parse_from_str(date, "%Y-%m-%d").ok()?;
+    let format = if clock.len() > 5 { "%H:%M:%S%.f" } else { "%H:%M" };
+    let local = date.and_time(NaiveTime::parse_from_str(clock, format).ok()?);
+    let minutes = match zone {
+        None | Some("Z" | "z") => 0,
+        Some(zone) => {
+            let (sign, rest) = zone.split_at(1);
+            let (hours, minutes) = rest.split_once(':')?;
+            let total = hours.parse::<i64>().ok()? * 60 + minutes.parse::<i64>().ok()?;
+            if sign == "-" { -total } else { total }
+        }
+    };
+    local.and_utc().checked_sub_signed(chrono::TimeDelta::try_minutes(minutes)?)
+}
+
+/// A date in any of the forms that a filter may have; also what Graph and the mirror write.
+pub(crate) fn parse_date_time(text: &str) -> Option<DateTime<Utc>> {
+    let mut input = LocatingSlice::new(text);
+    date_time.parse_next(&mut input).ok().filter(|_| input.eof_offset() == 0)
+}
+
+/// An operator of another language, a percent-encoded character, or any one character.
+fn symbol<'t>(input: &mut Input<'t>) -> ModalResult<&'t str> {
+    let operator = take_while(1.., ['=', '!', '<', '>', '&', '|', '~']);
+    let hexadecimal = |c: char| c.is_ascii_hexdigit();
+    alt((operator, ('%', take_while(2, hexadecimal)).take(), any.verify(|c| *c != '\'').take())).parse_next(input)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn kinds(text: &str) -> Vec<Kind<'_>> {
+        tokens(text).unwrap().into_iter().map(|token| token.kind).collect()
+    }
+
+    #[test]
+    fn a_plus_is_a_space_between_tokens_only() {
+        assert_eq!(kinds("c+eq+'a+b'"), [Kind::Word("c"), Kind::Word("eq"), Kind::Text("a+b".into())]);
+        let date = kinds("2021-01-01T02:00:00+02:00");
+        assert_eq!(date, [Kind::DateTime("2021-01-01T00:00:00Z".parse().unwrap())]);
+    }
+
+    #[test]
+    fn dates_have_several_forms() {
+        for (text, same) in [
+            ("2026-01-31", "2026-01-31T00:00:00Z"),
+            ("2026-01-31T08:30Z", "2026-01-31T08:30:00Z"),
+            ("2026-01-31T08:30:00.25Z", "2026-01-31T08:30:00.250Z"),
+            ("2026-01-31T08:30:00-01:00", "2026-01-31T09:30:00Z"),
+        ] {
+            assert_eq!(parse_date_time(text), Some(same.parse().unwrap()), "{text}");
+        }
+        for text in ["2026-13-01", "2026-02-30", "2026-01-31T25:00:00Z", "2026-01-31x", "31.01.2026", ""] {
+            assert_eq!(parse_date_time(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_guid_is_told_from_a_word_and_a_number() {
+        assert_eq!(kinds("12 -3 abc"), [Kind::Integer(12), Kind::Integer(-3), Kind::Word("abc")]);
+        assert!(matches!(kinds("C42B9CAE-ea4f-4ab7-9717-81576235ccac")[..], [Kind::Guid(_)]));
+        assert!(matches!(kinds("c42b9cae-ea4f")[..], [Kind::Word(_)]));
+    }
+
+    #[test]
+    fn a_quote_without_end_is_pointed_at() {
+        let error = tokens("city eq 'London").unwrap_err();
+        assert_eq!((error.offset, error.length), (8, 7));
+    }
+}

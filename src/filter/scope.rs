@@ -1,0 +1,235 @@
+//! What Graph cannot: who is in scope by membership, and where the limits cut.
+//!
+//! Everything here works on sorted identifiers of any small type (`Uuid`, or numbers that stand for one), so that
+//! millions of memberships fit into memory: an edge is two of them.
+//!
+//! The order of the rules: what fulfils the conditions and is not excluded (`candidates`) → users by membership →
+//! limit of users → groups by the users that are left → limit of groups. Every object that falls out is counted.
+
+use crate::filter::{Limits, Scope, ScopeGroups, ScopeUsers};
+use std::collections::HashSet;
+use std::hash::Hash;
+
+/// An identifier: a `Uuid`, or a number in its place.
+pub trait Id: Copy + Ord + Hash {}
+impl<T: Copy + Ord + Hash> Id for T {}
+
+/// Who is in which group: direct memberships, as pairs (group, member), apart for users and nested groups.
+#[derive(Clone, Debug, Default)]
+pub struct Memberships<N> {
+    /// (group, user), sorted.
+    users: Vec<(N, N)>,
+    /// (group, nested group), sorted.
+    groups: Vec<(N, N)>,
+    /// (nested group, group), sorted.
+    parents: Vec<(N, N)>,
+}
+
+impl<N: Id> Memberships<N> {
+    /// From pairs in any order, repeated or not: (group, user) and (group, nested group).
+    pub fn new(users: Vec<(N, N)>, groups: Vec<(N, N)>) -> Self {
+        let parents = groups.iter().map(|(group, nested)| (*nested, *group)).collect();
+        Self { users: sorted(users), groups: sorted(groups), parents: sorted(parents) }
+    }
+
+    /// The groups themselves and all groups nested in them, sorted. Cycles end.
+    pub fn with_nested(&self, roots: &[N]) -> Vec<N> {
+        closure(roots, &self.groups)
+    }
+
+    /// The groups themselves and all groups that contain them, sorted. Cycles end.
+    pub fn with_parents(&self, groups: &[N]) -> Vec<N> {
+        closure(groups, &self.parents)
+    }
+
+    /// The users that are members of any of the groups, sorted, each once.
+    pub fn members_of(&self, groups: &[N], transitive: bool) -> Vec<N> {
+        let groups = if transitive { self.with_nested(groups) } else { sorted(groups.to_vec()) };
+        let members = groups.iter().flat_map(|group| targets(&self.users, *group)).collect();
+        sorted(members)
+    }
+
+    /// The groups that have one of the users (sorted) as a member, sorted, each once.
+    pub fn containing(&self, users: &[N], transitive: bool) -> Vec<N> {
+        let direct = self.users.iter().filter(|(_, user)| users.binary_search(user).is_ok()).map(|(group, _)| *group);
+        let direct = sorted(direct.collect());
+        if transitive { self.with_parents(&direct) } else { direct }
+    }
+}
+
+fn sorted<T: Ord>(mut list: Vec<T>) -> Vec<T> {
+    list.sort_unstable();
+    list.dedup();
+    list
+}
+
+fn targets<N: Id>(edges: &[(N, N)], from: N) -> impl Iterator<Item = N> + '_ {
+    let start = edges.partition_point(|(source, _)| *source < from);
+    edges[start..].iter().take_while(move |(source, _)| *source == from).map(|(_, target)| *target)
+}
+
+fn closure<N: Id>(roots: &[N], edges: &[(N, N)]) -> Vec<N> {
+    let mut seen: HashSet<N> = roots.iter().copied().collect();
+    let mut open: Vec<N> = seen.iter().copied().collect();
+    while let Some(group) = open.pop() {
+        for next in targets(edges, group) {
+            if seen.insert(next) {
+                open.push(next);
+            }
+        }
+    }
+    sorted(seen.into_iter().collect())
+}
+
+/// The objects that fulfil their conditions and are not excluded. Any order, repeated or not.
+#[derive(Clone, Debug, Default)]
+pub struct Candidates<N> {
+    pub users: Vec<N>,
+    pub groups: Vec<N>,
+}
+
+/// What is in scope, and how much fell out where.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct InScope<N> {
+    /// Sorted.
+    pub users: Vec<N>,
+    /// Sorted.
+    pub groups: Vec<N>,
+    pub fell_out: FellOut,
+}
+
+/// How many candidates are not in scope, by reason.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct FellOut {
+    /// Users that are in none of the groups of the scope.
+    pub users_not_members: u64,
+    pub users_over_limit: u64,
+    /// Groups without a user in scope.
+    pub groups_without_users: u64,
+    pub groups_over_limit: u64,
+}
+
+/// Applies scope and limits. `root_groups` are the identifiers of `scope.group_ids`.
+pub fn resolve<N: Id>(
+    scope: &Scope,
+    limits: Limits,
+    root_groups: &[N],
+    candidates: Candidates<N>,
+    memberships: &Memberships<N>,
+) -> InScope<N> {
+    let mut fell_out = FellOut::default();
+    let (mut users, mut groups) = (sorted(candidates.users), sorted(candidates.groups));
+    let members = match scope.users {
+        ScopeUsers::All => None,
+        ScopeUsers::MembersOf => Some(memberships.members_of(root_groups, scope.transitive)),
+        ScopeUsers::MembersOfFilteredGroups => Some(memberships.members_of(&groups, scope.transitive)),
+    };
+    if let Some(members) = members {
+        fell_out.users_not_members = keep(&mut users, &members);
+    }
+    fell_out.users_over_limit = cut(&mut users, limits.max_users);
+    match scope.groups {
+        ScopeGroups::All => {}
+        ScopeGroups::ContainingFilteredUsers => {
+            let containing = memberships.containing(&users, scope.transitive);
+            fell_out.groups_without_users = keep(&mut groups, &containing);
+        }
+    }
+    fell_out.groups_over_limit = cut(&mut groups, limits.max_groups);
+    InScope { users, groups, fell_out }
+}
+
+/// Keeps what is also in `others` (sorted); how many are gone.
+fn keep<N: Id>(list: &mut Vec<N>, others: &[N]) -> u64 {
+    let before = list.len();
+    list.retain(|id| others.binary_search(id).is_ok());
+    (before - list.len()) as u64
+}
+
+/// Keeps the smallest identifiers; how many are gone.
+fn cut<N>(list: &mut Vec<N>, limit: Option<u64>) -> u64 {
+    let limit = limit.and_then(|limit| usize::try_from(limit).ok()).unwrap_or(usize::MAX);
+    let gone = list.len().saturating_sub(limit);
+    list.truncate(limit);
+    gone as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn scope(users: ScopeUsers, transitive: bool, groups: ScopeGroups) -> Scope {
+        Scope { users, group_ids: Vec::new(), transitive, groups }
+    }
+
+    /// 1 ⊃ 2 ⊃ 3 ⊃ 1, and 9 alone; users from 100.
+    fn cyclic() -> Memberships<u32> {
+        Memberships::new(vec![(1, 101), (2, 102), (3, 103), (9, 109)], vec![(1, 2), (2, 3), (3, 1)])
+    }
+
+    #[test]
+    fn nested_and_cyclic_groups_count_once() {
+        let memberships = cyclic();
+        assert_eq!(memberships.members_of(&[2], true), [101, 102, 103]);
+        assert_eq!(memberships.members_of(&[2], false), [102]);
+        assert_eq!(memberships.members_of(&[], true), Vec::<u32>::new());
+        assert_eq!(memberships.containing(&[102], true), [1, 2, 3]);
+        assert_eq!(memberships.containing(&[102], false), [2]);
+        assert_eq!(memberships.members_of(&[777], true), Vec::<u32>::new());
+    }
+
+    #[test]
+    fn the_users_of_the_filtered_groups_and_the_groups_of_those_users() {
+        let candidates = Candidates { users: vec![109, 101, 102, 105], groups: vec![9, 1, 7] };
+        let rule = scope(ScopeUsers::MembersOfFilteredGroups, false, ScopeGroups::ContainingFilteredUsers);
+        let result = resolve(&rule, Limits::default(), &[], candidates, &cyclic());
+        assert_eq!((result.users.as_slice(), result.groups.as_slice()), (&[101, 109][..], &[1, 9][..]));
+        assert_eq!((result.fell_out.users_not_members, result.fell_out.groups_without_users), (2, 1));
+    }
+
+    #[test]
+    fn limits_cut_by_id_and_groups_look_at_the_users_that_are_left() {
+        let candidates = Candidates { users: vec![109, 101, 102], groups: vec![1, 2, 9] };
+        let limits = Limits { max_users: Some(2), max_groups: Some(1) };
+        let rule = scope(ScopeUsers::All, false, ScopeGroups::ContainingFilteredUsers);
+        let result = resolve(&rule, limits, &[], candidates, &cyclic());
+        assert_eq!((result.users.as_slice(), result.groups.as_slice()), (&[101, 102][..], &[1][..]));
+        let expected =
+            FellOut { users_over_limit: 1, groups_without_users: 1, groups_over_limit: 1, ..FellOut::default() };
+        assert_eq!(result.fell_out, expected);
+    }
+
+    fn edges(from: std::ops::Range<u8>, to: std::ops::Range<u8>) -> impl Strategy<Value = Vec<(u8, u8)>> {
+        proptest::collection::vec((from, to), 0..40)
+    }
+
+    proptest! {
+        #[test]
+        fn membership_agrees_with_walking_every_path(
+            users in edges(0..12, 100..120), groups in edges(0..12, 0..12),
+            roots in proptest::collection::vec(0u8..12, 0..4), transitive: bool,
+        ) {
+            let memberships = Memberships::new(users.clone(), groups.clone());
+            let mut reached: Vec<u8> = roots.clone();
+            for _ in 0..if transitive { 12 } else { 0 } {
+                let next: Vec<u8> =
+                    groups.iter().filter(|(group, _)| reached.contains(group)).map(|(_, nested)| *nested).collect();
+                reached.extend(next);
+                reached.sort_unstable();
+                reached.dedup();
+            }
+            let naive: std::collections::BTreeSet<u8> =
+                users.iter().filter(|(group, _)| reached.contains(group)).map(|(_, user)| *user).collect();
+            prop_assert_eq!(memberships.members_of(&roots, transitive), naive.into_iter().collect::<Vec<_>>());
+            // A group contains a user exactly if the user is among its members.
+            for user in 100..120 {
+                let containing = memberships.containing(&[user], transitive);
+                for group in 0..12 {
+                    let is_member = memberships.members_of(&[group], transitive).contains(&user);
+                    prop_assert_eq!(containing.contains(&group), is_member);
+                }
+            }
+        }
+    }
+}
