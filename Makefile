@@ -34,7 +34,7 @@ lint:
 	$(CARGO) clippy --locked --all-targets --quiet -- -D warnings
 
 doc:
-	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps --quiet
+	RUSTDOCFLAGS="-D warnings -A rustdoc::private-intra-doc-links" $(CARGO) doc --locked --no-deps --document-private-items --quiet
 
 contract:
 	@$(WITH_POSTGRES) scripts/contract.sh $(ARGS)

@@ -109,7 +109,7 @@ pub struct HostSettings {
     /// Origin of Microsoft Graph. Unset: the host of the connection's cloud.
     #[arg(long, env = "ENTRA_ASSETS_GRAPH_URL", value_parser = origin)]
     pub graph_url: Option<Url>,
-    /// Origin of the Assets API. Unset: https://api.atlassian.com.
+    /// Origin of the Assets API. Unset: `https://api.atlassian.com`.
     #[arg(long, env = "ENTRA_ASSETS_ASSETS_URL", value_parser = origin)]
     pub assets_url: Option<Url>,
 }
@@ -134,7 +134,7 @@ pub struct SecuritySettings {
     /// OpenID Connect issuers whose tokens are accepted, as JSON: [{"issuer","audience","jwksUrl"?,"organizationClaim"?,"scopesClaim"?}].
     #[arg(long, env = "ENTRA_ASSETS_JWT_ISSUERS")]
     pub jwt_issuers: Option<String>,
-    /// Accept Forge invocation tokens of this app: ari:cloud:ecosystem::app/<id>.
+    /// Accept Forge invocation tokens of this app: `ari:cloud:ecosystem::app/<id>`.
     #[arg(long, env = "ENTRA_ASSETS_FORGE_APP_ID")]
     pub forge_app_id: Option<String>,
     /// Origins that a browser may call the API from, separated by commas.
