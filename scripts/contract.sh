@@ -45,6 +45,14 @@ python_tool() {
     echo "$env/bin/$2"
 }
 
+# The path of a command of a crate, built if it is missing: cargo_tool CRATE@VERSION COMMAND
+cargo_tool() {
+    local root=$tools/cargo
+    if command -v "$2"; then return; fi
+    [ -x "$root/bin/$2" ] || cargo install --quiet --locked --debug --root "$root" "$1" >&2 || return 1
+    echo "$root/bin/$2"
+}
+
 # Starts the service with an empty database and both simulators; sets base_url and admin_key. Ends with the step.
 start_service() {
     local dir

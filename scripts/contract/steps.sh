@@ -16,13 +16,15 @@ step_redocly() {
 
 # Licences, bans and sources, as deny.toml says.
 step_cargo_deny() {
-    command -v cargo-deny >/dev/null || skip cargo-deny "it is not installed (cargo install --locked cargo-deny)"
-    cargo deny --all-features check bans licenses sources
+    local deny
+    deny=$(cargo_tool cargo-deny@0.20.2 cargo-deny) || skip cargo-deny "the crate cargo-deny could not be installed"
+    "$deny" --all-features check bans licenses sources
 }
 
-# Known vulnerabilities. The database is downloaded, so a closed network has to pass this over.
+# Known vulnerabilities. Their database is downloaded, so a closed network has to pass this over.
 step_advisories() {
-    command -v cargo-deny >/dev/null || skip advisories "cargo-deny is not installed (cargo install --locked cargo-deny)"
-    cargo deny fetch >"$log/advisories" 2>&1 || skip advisories "the advisory database could not be downloaded"
-    cargo deny --all-features check advisories
+    local deny
+    deny=$(cargo_tool cargo-deny@0.20.2 cargo-deny) || skip advisories "the crate cargo-deny could not be installed"
+    "$deny" fetch db >"$log/advisories" 2>&1 || skip advisories "the advisory database could not be downloaded"
+    "$deny" --all-features check advisories
 }

@@ -28,6 +28,22 @@ fn rust_files(dir: &Path, found: &mut Vec<PathBuf>) {
     }
 }
 
+/// The text of a `{…}` group up to its end, without the groups inside it.
+fn outermost(group: &str) -> String {
+    let mut depth = 0;
+    let mut text = String::new();
+    for c in group.chars() {
+        match c {
+            '{' => depth += 1,
+            '}' if depth == 0 => break,
+            '}' => depth -= 1,
+            c if depth == 0 => text.push(c),
+            _ => {}
+        }
+    }
+    text
+}
+
 /// The top-level modules that a file names as `crate::module`.
 fn edges(text: &str) -> Vec<String> {
     text.lines()
@@ -35,7 +51,10 @@ fn edges(text: &str) -> Vec<String> {
         .flat_map(|line| line.split("crate::").skip(1))
         .flat_map(|rest| {
             let names: Vec<String> = if let Some(group) = rest.strip_prefix('{') {
-                group.split([',', '}']).map(|part| part.trim().split("::").next().unwrap_or("").to_owned()).collect()
+                outermost(group)
+                    .split(',')
+                    .map(|part| part.trim().split("::").next().unwrap_or("").to_owned())
+                    .collect()
             } else {
                 vec![rest.split(|c: char| !c.is_alphanumeric() && c != '_').next().unwrap_or("").to_owned()]
             };
@@ -87,6 +106,7 @@ fn an_edge_upward_would_be_found() {
     assert!(!is_allowed("sim", "graph"));
     assert!(!is_allowed("api", "sim"));
     assert_eq!(edges("use crate::{db::Db, graph};"), ["db", "graph"]);
+    assert_eq!(edges("use crate::{db::{Db, mirror}, graph};"), ["db", "graph"]);
 }
 
 #[test]
