@@ -2,5 +2,6 @@
 //! and by `entra-assets simulate` and `demo`. They write their own JSON and share no types with the clients, so that
 //! client and simulator cannot agree on a mistake.
 
+pub mod assets;
 pub mod graph;
 pub mod seed;

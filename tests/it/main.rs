@@ -4,4 +4,5 @@
 mod architecture;
 mod dependencies;
 mod postgres;
+mod sim_assets;
 mod support;

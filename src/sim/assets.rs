@@ -1,0 +1,217 @@
+//! A simulated Jira Service Management Assets: the Imports API, the object API and an object store that
+//! does with an import what Assets does, as far as it is known (facts/assets.md). It speaks real HTTP on a
+//! loopback port, writes its own JSON and knows nothing of the client.
+//!
+//! ```text
+//! server   who calls, prefixes, faults, log      control  /_sim/*
+//! imports  importsource/…                        objects  object/…, objecttype/…, objectschema/…
+//! document → mapping (store) ← describe          plan → ingest → process → references
+//! ```
+
+mod answer;
+mod aql;
+mod control;
+mod describe;
+mod document;
+mod execution;
+mod imports;
+mod ingest;
+mod json;
+mod mapping;
+mod objects;
+mod options;
+mod plan;
+mod process;
+mod references;
+mod select;
+mod server;
+mod state;
+mod store;
+mod strings;
+mod traffic;
+mod truth;
+mod value;
+
+pub use execution::{ExecutionView, TypeView};
+pub use options::{
+    AssetsOptions, Behaviour, EmptyValues, ExtraValues, Missing, MissingAction, Processing, ReferenceBehaviour,
+    RepeatedChunks, UnknownValues,
+};
+pub use traffic::{AssetsChunk, AssetsFault, AssetsRequest, FaultAction};
+pub use truth::{AssetsObject, Counts};
+
+use server::{Shared, lock};
+use state::State;
+use std::net::{Ipv4Addr, TcpListener};
+use std::sync::{Arc, Mutex};
+use store::Store;
+use traffic::Traffic;
+use uuid::Uuid;
+
+pub const WORKSPACE_ID: &str = "6f1bd5a4-3c3e-4b4e-9d0a-0b8b7a5d1c01";
+pub const CLOUD_ID: &str = "2d3f0a7e-8f5c-4c1d-8a53-5e6f7a8b9c02";
+/// The import source that is there from the start.
+pub const SOURCE_ID: Uuid = Uuid::from_u128(0x3e9f_17a6_5b2c_4d1e_8f90_a1b2_c3d4_e503);
+/// The container token of [`SOURCE_ID`], until it is rotated.
+pub const CONTAINER_TOKEN: &str = "ATCTT3xFfGN0simulatedContainerTokenOfTheFirstImportSource";
+/// The account of the object API (basic authentication).
+pub const API_EMAIL: &str = "assets-admin@contoso.example";
+pub const API_TOKEN: &str = "ATATT3simulatedApiToken";
+/// The app system token of the Forge app, until it is replaced.
+pub const FORGE_TOKEN: &str = "simulated-forge-app-system-token";
+
+/// A running simulator; it stops when this is dropped.
+pub struct AssetsSim {
+    shared: Shared,
+    origin: String,
+    handle: actix_web::dev::ServerHandle,
+}
+
+/// An import source and the token that reaches it.
+#[derive(Clone, Debug)]
+pub struct SourceAccess {
+    pub id: Uuid,
+    pub token: String,
+}
+
+/// Starts the simulator on a loopback port, with one object schema and one import source in it.
+/// Needs a tokio runtime. Errors: the port cannot be bound.
+pub fn start(options: AssetsOptions) -> std::io::Result<AssetsSim> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, options.port))?;
+    let origin = format!("http://{}", listener.local_addr()?);
+    let mut state = State {
+        clock: options.clock,
+        origin: origin.clone(),
+        workspace: WORKSPACE_ID.to_owned(),
+        cloud: CLOUD_ID.to_owned(),
+        email: API_EMAIL.to_owned(),
+        api_token: API_TOKEN.to_owned(),
+        forge_token: FORGE_TOKEN.to_owned(),
+        behaviour: options.behaviour,
+        store: Store::default(),
+        sources: Vec::new(),
+        executions: Vec::new(),
+        traffic: Traffic::default(),
+    };
+    state.add_source("Entra ID", Some(SOURCE_ID), Some(CONTAINER_TOKEN.to_owned()));
+    let shared = Arc::new(Mutex::new(state));
+    let handle = server::serve(listener, shared.clone(), options.workers)?;
+    Ok(AssetsSim { shared, origin, handle })
+}
+
+impl AssetsSim {
+    /// `http://127.0.0.1:port`, for `ENTRA_ASSETS_ASSETS_URL`.
+    pub fn origin(&self) -> &str {
+        &self.origin
+    }
+
+    pub async fn stop(self) {
+        self.handle.stop(false).await;
+    }
+
+    /// The container token that [`SOURCE_ID`] accepts now.
+    pub fn token(&self) -> String {
+        lock(&self.shared).sources[0].token.clone()
+    }
+
+    /// Adds an import source in an object schema of its own.
+    pub fn add_source(&self, name: &str) -> SourceAccess {
+        let mut state = lock(&self.shared);
+        let at = state.add_source(name, None, None);
+        SourceAccess { id: state.sources[at].id, token: state.sources[at].token.clone() }
+    }
+
+    /// Generates a new container token for a source; the old one is answered 401. `None`: unknown source.
+    pub fn rotate_token(&self, source: Uuid) -> Option<String> {
+        let mut state = lock(&self.shared);
+        let at = state.source(&source.to_string())?;
+        Some(state.rotate_token(at))
+    }
+
+    /// Replaces the app system token of the Forge app; the old one is answered 401.
+    pub fn set_forge_token(&self, token: &str) {
+        token.clone_into(&mut lock(&self.shared).forge_token);
+    }
+
+    pub fn set_disabled(&self, source: Uuid, disabled: bool) {
+        let mut state = lock(&self.shared);
+        if let Some(at) = state.source(&source.to_string()) {
+            state.sources[at].disabled = disabled;
+        }
+    }
+
+    /// Changes what Assets does from now on.
+    pub fn configure(&self, change: impl FnOnce(&mut Behaviour)) {
+        change(&mut lock(&self.shared).behaviour);
+    }
+
+    /// Makes requests go wrong, see [`AssetsFault`].
+    pub fn inject(&self, fault: AssetsFault) {
+        lock(&self.shared).traffic.faults.push(fault);
+    }
+
+    pub fn clear_faults(&self) {
+        lock(&self.shared).traffic.faults.clear();
+    }
+
+    /// Every request so far, control requests apart.
+    pub fn requests(&self) -> Vec<AssetsRequest> {
+        lock(&self.shared).traffic.requests.iter().cloned().collect()
+    }
+
+    /// Every data chunk that was taken so far.
+    pub fn chunks(&self) -> Vec<AssetsChunk> {
+        lock(&self.shared).traffic.chunks.iter().cloned().collect()
+    }
+
+    /// Forgets requests and chunks.
+    pub fn clear_log(&self) {
+        let mut state = lock(&self.shared);
+        state.traffic.requests.clear();
+        state.traffic.chunks.clear();
+    }
+
+    /// Every execution in the order of their start.
+    pub fn executions(&self) -> Vec<ExecutionView> {
+        let mut state = lock(&self.shared);
+        state.settle();
+        control::views(&state)
+    }
+
+    pub fn counts(&self) -> Counts {
+        let mut state = lock(&self.shared);
+        state.settle();
+        truth::counts(&state.store)
+    }
+
+    /// The objects of a type, in the order of their ids.
+    pub fn objects(&self, type_name: &str) -> Vec<AssetsObject> {
+        let mut state = lock(&self.shared);
+        state.settle();
+        control::objects_of(&state, type_name)
+    }
+
+    /// Adds an object as a person would by hand; gives its id. The error names what is unknown.
+    pub fn add_manual_object(&self, type_name: &str, values: &[(&str, &str)]) -> Result<String, String> {
+        let values: Vec<(String, Vec<String>)> =
+            values.iter().map(|(name, value)| ((*name).to_owned(), vec![(*value).to_owned()])).collect();
+        control::add_object(&mut lock(&self.shared), type_name, &values)
+    }
+
+    /// Adds an attribute to a type as an administrator would by hand; `kind` as in the schema document.
+    pub fn add_attribute(&self, type_name: &str, name: &str, kind: &str) -> Result<(), String> {
+        control::add_attribute(&mut lock(&self.shared), type_name, name, kind).map(|_| ())
+    }
+
+    /// Sets a value as a person would by hand, on the object with this id.
+    pub fn set_value(&self, object_id: &str, attribute: &str, value: &str) -> Result<(), String> {
+        control::set_value(&mut lock(&self.shared), object_id, attribute, value)
+    }
+}
+
+impl Drop for AssetsSim {
+    fn drop(&mut self) {
+        // The command is sent at once; nobody waits for the end.
+        drop(self.handle.stop(false));
+    }
+}

@@ -1,0 +1,122 @@
+//! Everything the simulated Assets knows, behind one lock.
+
+use super::execution::{Execution, Phase};
+use super::mapping::TypeMapping;
+use super::options::{Behaviour, Processing};
+use super::process;
+use super::store::{Schema, Store};
+use super::traffic::Traffic;
+use crate::clock::Clock;
+use crate::{ids, seal};
+use chrono::{DateTime, TimeDelta, Utc};
+use uuid::Uuid;
+
+/// An import source of the kind «External import».
+pub(super) struct Source {
+    pub(super) id: Uuid,
+    pub(super) name: String,
+    pub(super) schema: usize,
+    pub(super) token: String,
+    pub(super) created: DateTime<Utc>,
+    pub(super) disabled: bool,
+    /// `None` before the first mapping: the source reports MISSING_MAPPING.
+    pub(super) mappings: Option<Vec<TypeMapping>>,
+    /// Asynchronous mapping tasks and how often each still says that it is not finished.
+    pub(super) tasks: Vec<(Uuid, u32)>,
+}
+
+pub(super) struct State {
+    pub(super) clock: Clock,
+    /// `http://127.0.0.1:port`.
+    pub(super) origin: String,
+    pub(super) workspace: String,
+    pub(super) cloud: String,
+    pub(super) email: String,
+    pub(super) api_token: String,
+    pub(super) forge_token: String,
+    pub(super) behaviour: Behaviour,
+    pub(super) store: Store,
+    pub(super) sources: Vec<Source>,
+    pub(super) executions: Vec<Execution>,
+    pub(super) traffic: Traffic,
+}
+
+impl State {
+    /// Adds an object schema with one import source in it; gives the source's place.
+    pub(super) fn add_source(&mut self, name: &str, id: Option<Uuid>, token: Option<String>) -> usize {
+        let number = self.store.schemas.len() as u32;
+        self.store.schemas.push(Schema {
+            id: number + 1,
+            name: name.to_owned(),
+            description: String::new(),
+            key: if number == 0 { "ENT".to_owned() } else { format!("ENT{number}") },
+            statuses: Vec::new(),
+            icons: Vec::new(),
+        });
+        self.sources.push(Source {
+            id: id.unwrap_or_else(|| ids::new_v7(&self.clock)),
+            name: name.to_owned(),
+            schema: number as usize,
+            token: token.unwrap_or_else(new_token),
+            created: self.clock.now(),
+            disabled: false,
+            mappings: None,
+            tasks: Vec::new(),
+        });
+        self.sources.len() - 1
+    }
+
+    pub(super) fn source(&self, id: &str) -> Option<usize> {
+        let id = Uuid::parse_str(id).ok()?;
+        self.sources.iter().position(|source| source.id == id)
+    }
+
+    /// Gives the source a new container token; the old one is worth nothing from now on.
+    pub(super) fn rotate_token(&mut self, source: usize) -> String {
+        let token = new_token();
+        self.sources[source].token.clone_from(&token);
+        token
+    }
+
+    /// The newest execution of a source.
+    pub(super) fn latest(&self, source: usize) -> Option<usize> {
+        self.executions.iter().rposition(|execution| execution.source == source)
+    }
+
+    /// Time passes for an execution: someone asked, or the clock moved on.
+    pub(super) fn poll(&mut self, at: usize) {
+        let now = self.clock.now();
+        let Phase::Processing { since, polls } = self.executions[at].phase else { return };
+        let due = match self.behaviour.processing {
+            Processing::Polls(wanted) => polls >= wanted,
+            Processing::Millis(wanted) => now - since >= TimeDelta::milliseconds(wanted as i64),
+        };
+        if due {
+            self.finish(at);
+        } else {
+            self.executions[at].phase = Phase::Processing { since, polls: polls + 1 };
+        }
+    }
+
+    /// Finishes what is due by the clock alone.
+    pub(super) fn settle(&mut self) {
+        if matches!(self.behaviour.processing, Processing::Millis(_)) {
+            (0..self.executions.len()).for_each(|at| self.poll(at));
+        }
+    }
+
+    fn finish(&mut self, at: usize) {
+        let now = self.clock.now();
+        let execution = &mut self.executions[at];
+        let entries = std::mem::take(&mut execution.entries);
+        execution.results = process::run(&mut self.store, &self.behaviour, &execution.plan, &entries, now);
+        execution.ended = Some(now);
+        execution.phase = Phase::Done;
+    }
+}
+
+fn new_token() -> String {
+    use base64::Engine;
+    let secret = base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(seal::random_bytes::<24>());
+    format!("ATCTT3xFfGN0{secret}")
+}

@@ -1,0 +1,155 @@
+//! Schema-and-mapping documents: what is taken, what GET gives back, and each refusal.
+
+use super::*;
+
+fn codes(reply: &Reply) -> Vec<String> {
+    assert_eq!(reply.0, 400, "{}", reply.1);
+    let faults = reply.1["dataValidationErrors"].as_array().unwrap();
+    faults.iter().map(|fault| fault["code"].as_str().unwrap().to_owned()).collect()
+}
+
+fn changed(pointer: &str, value: Value) -> Value {
+    let mut document = document();
+    *document.pointer_mut(pointer).unwrap() = value;
+    document
+}
+
+const USER: &str = "/schema/objectSchema/objectTypes/0";
+
+#[tokio::test]
+async fn a_second_put_is_a_conflict_and_a_patch_is_not() {
+    let bench = bench();
+    assert_eq!(bench.patch_mapping(&document()).await.0, 400);
+    assert_eq!(bench.put_mapping(&document()).await.0, 204);
+    assert_eq!(bench.put_mapping(&document()).await.0, 409);
+    assert_eq!(bench.patch_mapping(&document()).await.0, 204);
+}
+
+#[tokio::test]
+async fn a_patch_can_be_followed_to_its_end() {
+    let bench = mapped_bench().await;
+    let url = bench.workspace(&bench.source("mapping?async=true"));
+    let response = bench.request(Method::PATCH, &url).json(&document()).send().await.unwrap();
+    assert_eq!(response.status(), 303);
+    let location = response.headers()["Location"].to_str().unwrap().to_owned();
+    let progress = async || reply(bench.request(Method::GET, &location)).await.1;
+    assert_eq!(progress().await["progressStatus"], "IN_PROGRESS");
+    let finished = progress().await;
+    assert_eq!((finished["progressStatus"].as_str(), finished["result"].as_str()), (Some("FINISHED"), Some("OK")));
+}
+
+#[tokio::test]
+async fn get_fills_in_defaults_and_its_empty_icons_are_refused() {
+    let bench = mapped_bench().await;
+    let (status, mut described) = reply(bench.call(Method::GET, &bench.source("schema-and-mapping"))).await;
+    assert_eq!(status, 200);
+    let attributes = described.pointer(&format!("{USER}/attributes")).unwrap().as_array().unwrap().clone();
+    let named = |name: &str| attributes.iter().find(|a| a["name"] == name).unwrap();
+    assert_eq!((named("Key")["type"].as_str(), named("Key")["label"].as_bool()), (Some("text"), Some(false)));
+    assert_eq!(named("Department")["maximumCardinality"], 1);
+    assert_eq!(named("Groups")["maximumCardinality"], -1);
+    assert_eq!(named("Display Name")["minimumCardinality"], 1);
+    assert_eq!(named("Manager")["referenceObjectTypeName"], "User");
+    assert_eq!(described.pointer(&format!("{USER}/inheritance")), Some(&json!(false)));
+    let parts = described.pointer("/mapping/objectTypeMappings/0/attributesMapping").unwrap();
+    assert_eq!((&parts[0]["externalIdPart"], &parts[1]["externalIdPart"]), (&json!(true), &json!(false)));
+    assert_eq!(described["schema"]["iconSchema"]["icons"], json!([]));
+    assert_eq!(codes(&bench.patch_mapping(&described).await), ["TOO_FEW_ITEMS"]);
+    described["schema"].as_object_mut().unwrap().remove("iconSchema");
+    assert_eq!(bench.patch_mapping(&described).await.0, 204);
+}
+
+#[tokio::test]
+async fn each_rule_of_the_json_schema_is_kept() {
+    let cases = [
+        (changed("/schema", json!({})), "REQUIRED_KEY_MISSING"),
+        (changed(&format!("{USER}/attributes/0/type"), json!("datetime")), "UNKNOWN_TYPE"),
+        (changed(&format!("{USER}/attributes/0/type"), json!("user")), "UNKNOWN_TYPE"),
+        (changed(&format!("{USER}/attributes/0/externalId"), Value::Null), "EXTERNAL_ID_MISSING"),
+        (changed(&format!("{USER}/attributes/0/externalId"), json!("type/group")), "DUPLICATE_EXTERNAL_ID"),
+        (changed(&format!("{USER}/attributes/8/type"), json!("text")), "INVALID_TYPE_VALUES"),
+        (changed(&format!("{USER}/attributes/8/typeValues"), json!(["Gone"])), "UNKNOWN_STATUS"),
+        (
+            changed(&format!("{USER}/attributes/9/referenceObjectTypeExternalId"), json!("type/x")),
+            "UNKNOWN_REFERENCED_TYPE",
+        ),
+        (changed(&format!("{USER}/attributes/0/label"), json!(true)), "SEVERAL_LABELS"),
+        (changed(&format!("{USER}/attributes/0/label"), json!("yes")), "INVALID_TYPE"),
+        (changed(&format!("{USER}/attributes/0/name"), json!("Notes")), "DUPLICATE_NAME"),
+        (changed("/schema/statusSchema/statuses/0/category", json!("gone")), "INVALID_CATEGORY"),
+        (changed("/schema/statusSchema/statuses/0/name", json!("In Überprüfung")), "INVALID_NAME"),
+        (changed("/schema/statusSchema/statuses", json!([])), "TOO_FEW_ITEMS"),
+        (changed("/schema/objectSchema/objectTypes", json!([])), "TOO_FEW_ITEMS"),
+        (changed("/mapping/objectTypeMappings/0/attributesMapping/0/attributeLocators", json!([])), "TOO_FEW_ITEMS"),
+        (changed("/mapping/objectTypeMappings/0", json!({"ObjectTypeName": "User"})), "UNKNOWN_KEY"),
+        (
+            changed("/mapping/objectTypeMappings/0/attributesMapping/10/objectMappingIQL", json!("x IN (")),
+            "INVALID_IQL",
+        ),
+        (
+            changed("/mapping/objectTypeMappings/0/attributesMapping/0/attributeExternalId", json!("attr/u/none")),
+            "UNKNOWN_EXTERNAL_ID_MAPPING",
+        ),
+    ];
+    let bench = bench();
+    for (document, code) in cases {
+        let reply = bench.put_mapping(&document).await;
+        assert!(codes(&reply).iter().any(|found| found == code), "{code}: {}", reply.1);
+    }
+    let status = reply(bench.call(Method::GET, &bench.source("configstatus"))).await.1;
+    assert_eq!(status["status"], "MISSING_MAPPING");
+}
+
+#[tokio::test]
+async fn renaming_and_retyping_are_refused_and_adding_is_not() {
+    let bench = mapped_bench().await;
+    let cases = [
+        (changed(&format!("{USER}/name"), json!("Person")), "RENAME_NOT_ALLOWED"),
+        (changed(&format!("{USER}/attributes/2/name"), json!("Unit")), "RENAME_NOT_ALLOWED"),
+        (changed(&format!("{USER}/attributes/2/type"), json!("textarea")), "TYPE_CHANGE_NOT_ALLOWED"),
+        (
+            changed(&format!("{USER}/attributes/9/referenceObjectTypeExternalId"), json!("type/group")),
+            "TYPE_CHANGE_NOT_ALLOWED",
+        ),
+    ];
+    for (document, code) in cases {
+        assert!(codes(&bench.patch_mapping(&document).await).iter().any(|found| found == code), "{code}");
+    }
+    let mut more = document();
+    more.pointer_mut(&format!("{USER}/attributes"))
+        .unwrap()
+        .as_array_mut()
+        .unwrap()
+        .push(attribute("u", "City", "text"));
+    assert_eq!(bench.patch_mapping(&more).await.0, 204);
+    let (_, described) = reply(bench.call(Method::GET, &bench.source("schema-and-mapping"))).await;
+    assert!(described.pointer(&format!("{USER}/attributes")).unwrap().to_string().contains("City"));
+}
+
+#[tokio::test]
+async fn external_ids_are_unique_across_schemas() {
+    let bench = mapped_bench().await;
+    let other = bench.sim.add_source("Another schema");
+    let url = bench.workspace(&format!("importsource/{}/mapping", other.id));
+    let reply = reply(bench.client.put(url).bearer_auth(&other.token).json(&document())).await;
+    assert!(codes(&reply).iter().all(|code| code == "EXTERNAL_ID_NOT_UNIQUE"), "{}", reply.1);
+}
+
+#[tokio::test]
+async fn a_document_without_external_ids_is_taken_by_the_older_schema() {
+    let bench = bench();
+    let attribute = |name: &str, kind: &str| json!({"name": name, "description": "", "type": kind});
+    let mut document = json!({
+        "schema": {"objectSchema": {"name": "S", "description": "", "objectTypes": [{"name": "Drive", "description": "",
+            "attributes": [with(attribute("Name", "text"), json!({"label": true})), attribute("Backup", "referenced_object")]}]}},
+        "mapping": {"objectTypeMappings": [{"objectTypeName": "Drive", "selector": "drives", "description": "",
+            "attributesMapping": [{"attributeName": "Name", "attributeLocators": ["name"], "externalIdPart": true}]}]},
+    });
+    assert_eq!(codes(&bench.put_mapping(&document).await)[0], "REQUIRED_KEY_MISSING");
+    let backup = with(attribute("Backup", "referenced_object"), json!({"referenceObjectTypeName": "Drive"}));
+    *document.pointer_mut(&format!("{USER}/attributes/1")).unwrap() = backup;
+    assert_eq!(bench.put_mapping(&document).await.0, 204);
+    let (_, described) = reply(bench.call(Method::GET, &bench.source("schema-and-mapping"))).await;
+    let made = described.pointer(&format!("{USER}/externalId")).unwrap().as_str().unwrap();
+    assert!(made.starts_with("cmdb::externalId/"));
+}
