@@ -8,9 +8,14 @@ fn codes(reply: &Reply) -> Vec<String> {
     faults.iter().map(|fault| fault["code"].as_str().unwrap().to_owned()).collect()
 }
 
+/// The document with the value set at the place, which may be new in its parent.
 fn changed(pointer: &str, value: Value) -> Value {
     let mut document = document();
-    *document.pointer_mut(pointer).unwrap() = value;
+    let (parent, key) = pointer.rsplit_once('/').unwrap();
+    match document.pointer_mut(parent).unwrap() {
+        Value::Array(items) => items[key.parse::<usize>().unwrap()] = value,
+        object => object[key] = value,
+    }
     document
 }
 
