@@ -14,6 +14,7 @@ pub mod odata;
 pub mod pattern;
 pub mod property;
 pub mod scope;
+pub mod validation;
 pub mod where_tree;
 
 pub use body::{Exclude, Limits, Outside, Scope, ScopeGroups, ScopeUsers, Written};

@@ -3,7 +3,7 @@
 //!
 //! Sources: <https://learn.microsoft.com/en-us/graph/aad-advanced-queries> (the table «Support for filter by
 //! properties of directory objects»), the resource pages of user, group and device, facts/graph.md §4.3. Where
-//! they differ, or are silent about a default, the operator counts as advanced: an advanced query answers
+//! they differ, or one is silent about a default, the operator counts as advanced: an advanced query answers
 //! everything that a default one does.
 
 use serde::{Deserialize, Serialize};
