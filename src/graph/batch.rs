@@ -1,0 +1,210 @@
+//! Many small requests in one: JSON batching. It saves round trips, not resource units.
+//!
+//! The envelope is 200 even when its items fail, items come back in any order, and each is throttled by
+//! itself. Items worth another try go into the next envelope.
+//! Source: <https://learn.microsoft.com/en-us/graph/json-batching>; facts/graph.md §4.5.
+
+use super::error::{GraphError, Kind, Result};
+use super::page::Page;
+use super::retry::{Patience, Read, Request};
+use super::wire::Content;
+use super::{RequestOptions, Session, cost};
+use crate::http::parse_retry_after;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use std::collections::HashMap;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+use url::Url;
+
+/// Requests that one envelope may hold.
+pub const ITEMS_MOST: usize = 20;
+
+/// The answer to one item.
+#[derive(Debug)]
+pub struct BatchItem {
+    pub status: u16,
+    /// The JSON body; empty when there was none.
+    pub body: String,
+}
+
+#[derive(Deserialize)]
+struct Envelope {
+    responses: Vec<ItemWire>,
+}
+
+#[derive(Deserialize)]
+struct ItemWire {
+    id: String,
+    status: u16,
+    #[serde(default)]
+    headers: HashMap<String, serde_json::Value>,
+    #[serde(default)]
+    body: Option<Box<RawValue>>,
+}
+
+impl ItemWire {
+    /// A header by name in any case; its value may be a string or a number.
+    fn header(&self, name: &str) -> Option<String> {
+        let (_, value) = self.headers.iter().find(|(key, _)| key.eq_ignore_ascii_case(name))?;
+        Some(value.as_str().map_or_else(|| value.to_string(), str::to_owned))
+    }
+
+    fn units(&self) -> Option<f64> {
+        self.header("x-ms-resource-unit")?.parse().ok()
+    }
+}
+
+impl Session {
+    /// Sends GETs as batches of 20 at most and gives their answers in the order of `urls`. An error of one
+    /// item is that item's; the outer error says that there is no batch here (see
+    /// [`GraphError::refuses_optional`]) or that nothing could be sent.
+    pub async fn batch(&self, urls: &[Url], options: &RequestOptions) -> Result<Vec<Result<BatchItem>>> {
+        let mut answers = Vec::with_capacity(urls.len());
+        for urls in urls.chunks(ITEMS_MOST) {
+            answers.extend(self.envelope(urls, options).await?);
+        }
+        Ok(answers)
+    }
+
+    /// The page in the body of an item. Its next link is followed with a [`super::Pager`].
+    pub fn page_of<C: Content>(&self, item: BatchItem) -> Result<Page<C>> {
+        let (links, content) = C::read(item.body)
+            .map_err(|error| GraphError::new(Kind::Malformed, format!("the page cannot be read: {error}")))?;
+        Page::new(links, content, None, &self.0.origin)
+    }
+
+    async fn envelope(&self, urls: &[Url], options: &RequestOptions) -> Result<Vec<Result<BatchItem>>> {
+        let mut answers: Vec<Option<Result<BatchItem>>> = urls.iter().map(|_| None).collect();
+        let mut patience = Patience::new(options.budget);
+        let mut is_renewed = false;
+        loop {
+            let open: Vec<usize> = (0..urls.len()).filter(|at| answers[*at].is_none()).collect();
+            if open.is_empty() {
+                return Ok(answers.into_iter().flatten().collect());
+            }
+            let found = self.send_envelope(urls, &open, options).await?;
+            let mut again: Vec<(usize, GraphError)> = Vec::new();
+            let mut asked: Option<Duration> = None;
+            let mut is_refused = false;
+            for at in open {
+                let Some(item) = found.get(&at) else {
+                    again.push((at, GraphError::new(Kind::Malformed, "the batch left the item out").at(&urls[at])));
+                    continue;
+                };
+                match self.judge_item(item, &urls[at]) {
+                    Judged::Done(Err(error)) if matches!(error.kind, Kind::Unauthorized) && !is_renewed => {
+                        is_refused = true;
+                        again.push((at, error));
+                    }
+                    Judged::Done(answer) => answers[at] = Some(answer),
+                    Judged::Again(error, wait) => {
+                        asked = asked.max(wait);
+                        again.push((at, error));
+                    }
+                }
+            }
+            if again.is_empty() {
+                continue;
+            }
+            if is_refused {
+                is_renewed = true;
+                let token = self.token().await?;
+                self.renewed(&token).await?;
+            }
+            let clock = &self.0.client.0.clock;
+            match patience.next_wait(clock, asked) {
+                Some(wait) => self.wait(wait, again.iter().any(|(_, e)| matches!(e.kind, Kind::Throttled))).await?,
+                None => again.into_iter().for_each(|(at, error)| answers[at] = Some(Err(error))),
+            }
+        }
+    }
+
+    async fn send_envelope(
+        &self,
+        urls: &[Url],
+        open: &[usize],
+        options: &RequestOptions,
+    ) -> Result<HashMap<usize, ItemWire>> {
+        let requests: Vec<_> = open
+            .iter()
+            .map(|at| {
+                let mut item = serde_json::json!({"id": at.to_string(), "method": "GET", "url": relative(&urls[*at])});
+                if options.advanced {
+                    item["headers"] = serde_json::json!({"ConsistencyLevel": "eventual"});
+                }
+                item
+            })
+            .collect();
+        let url = self.url("$batch");
+        let kinds: Vec<_> = open.iter().map(|at| cost::kind_of(&urls[*at])).collect();
+        let body = serde_json::json!({ "requests": requests }).to_string();
+        let request = Request { url: &url, options, body: Some(body), kinds };
+        let read = |body: super::Body| {
+            let value = body.json::<Envelope>()?;
+            // What an item does not say is taken as nothing: the next one of its kind says it.
+            let units: Vec<f64> = value.responses.iter().filter_map(ItemWire::units).collect();
+            Ok(Read { value, units: (!units.is_empty()).then(|| units.iter().sum()) })
+        };
+        let envelope = self.exchange(&request, read).await?.value;
+        let limiter = self.0.limiter.get();
+        let mut found = HashMap::with_capacity(open.len());
+        for item in envelope.responses {
+            let Some(at) = item.id.parse::<usize>().ok().filter(|at| open.contains(at)) else { continue };
+            if let (Some(limiter), Some(units), 200..300) = (limiter, item.units(), item.status) {
+                limiter.learn(cost::kind_of(&urls[at]), units);
+            }
+            found.insert(at, item);
+        }
+        Ok(found)
+    }
+
+    fn judge_item(&self, item: &ItemWire, url: &Url) -> Judged {
+        let body = item.body.as_ref().map(|body| body.get().to_owned()).unwrap_or_default();
+        if (200..300).contains(&item.status) {
+            return Judged::Done(Ok(BatchItem { status: item.status, body }));
+        }
+        let request_id = item.header("request-id");
+        let error = GraphError::from_answer(item.status, request_id, None, body.as_bytes()).at(url);
+        let now = self.0.client.0.clock.now();
+        let asked = item.header("retry-after").and_then(|text| parse_retry_after(&text, now));
+        match error.kind {
+            Kind::Throttled => {
+                self.0.counters.throttled.fetch_add(1, Ordering::Relaxed);
+                Judged::Again(error, asked)
+            }
+            // 424: an item that this one depends on failed; ours depend on nothing.
+            Kind::Server | Kind::GatewayTimeout => Judged::Again(error, asked),
+            _ if item.status == 424 => Judged::Again(error, asked),
+            _ => Judged::Done(Err(error)),
+        }
+    }
+
+    /// Waits before the next envelope. A throttled item stops everybody, as a throttled request does.
+    async fn wait(&self, wait: Duration, is_throttled: bool) -> Result<()> {
+        if let (true, Some(limiter)) = (is_throttled, self.0.limiter.get()) {
+            let longer = limiter.stop(wait);
+            self.0.counters.throttled_ms.fetch_add(longer.as_millis() as u64, Ordering::Relaxed);
+            return Ok(());
+        }
+        tokio::select! {
+            biased;
+            () = self.0.cancel.cancelled() => Err(GraphError::new(Kind::Cancelled, "")),
+            () = self.0.client.0.clock.sleep(wait) => Ok(()),
+        }
+    }
+}
+
+enum Judged {
+    Done(Result<BatchItem>),
+    Again(GraphError, Option<Duration>),
+}
+
+/// The URL of an item: below the version, with its query.
+fn relative(url: &Url) -> String {
+    let path = url.path().trim_start_matches("/v1.0");
+    match url.query() {
+        Some(query) => format!("{path}?{query}"),
+        None => path.to_owned(),
+    }
+}

@@ -1,0 +1,450 @@
+//! How fast Graph may be asked: a token bucket in resource units and a window of requests in flight, one
+//! of each for an application in a tenant, shared by all runs of the process.
+//!
+//! The bucket starts full and as large as a large tenant's, because a slow start would waste what Graph
+//! gives; it shrinks when Graph says that it is smaller. The window rises slowly while it is used up and
+//! halves when Graph refuses or fails. A `Retry-After` stops everybody.
+//! Source: <https://learn.microsoft.com/en-us/graph/throttling-limits>; facts/graph.md §5.1.
+
+use super::cost::Kind;
+use crate::clock::{Clock, Instant};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use tokio::sync::Notify;
+
+/// Resource units that a bucket holds, per kind of tenant: over 500 users, over 50, fewer. It refills in
+/// ten seconds.
+const CAPACITIES: [f64; 3] = [8_000.0, 5_000.0, 3_500.0];
+const REFILL_SECONDS: f64 = 10.0;
+/// Below the smallest published bucket only other users of the same application can push us.
+const LEAST_CAPACITY: f64 = 500.0;
+/// So long without a refusal, and the bucket is taken to be a little larger again.
+const QUIET_SECONDS_TO_GROW: f64 = 120.0;
+/// Refusals closer together than this say that the bucket is smaller than we take it to be.
+const STRIKE_SECONDS: f64 = 30.0;
+
+const FIRST_WINDOW: f64 = 16.0;
+const LEAST_WINDOW: f64 = 2.0;
+const MOST_WINDOW: f64 = 128.0;
+/// Before the first setback the window rises this much faster.
+const START_FACTOR: f64 = 4.0;
+
+/// Learned costs kept at most; there are some dozen kinds of request.
+const LEARNED_MOST: usize = 256;
+
+/// The queue of one run. Runs take turns, so that a run with hundreds of requests waiting does not push
+/// aside one that has a few.
+#[derive(Default)]
+pub struct Lane(tokio::sync::Mutex<()>);
+
+pub struct Limiter {
+    clock: Clock,
+    base: Instant,
+    /// Whoever is next; only the holder waits for units or for a place in the window.
+    turn: tokio::sync::Mutex<()>,
+    state: Mutex<State>,
+    changed: Notify,
+}
+
+struct State {
+    capacity: f64,
+    level: f64,
+    /// Seconds since `base` at which `level` was right.
+    at: f64,
+    blocked_until: f64,
+    window: f64,
+    in_flight: usize,
+    /// Counts setbacks. What was under way when one came tells nothing new when it fails too.
+    epoch: u64,
+    strikes: f64,
+    struck_at: f64,
+    learned: HashMap<u64, f64>,
+}
+
+/// What a request costs and how full things are, for progress and metrics.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Gauge {
+    /// Resource units that could be spent at once.
+    pub units_left: f64,
+    pub units_per_second: f64,
+    pub in_flight: usize,
+    /// Requests allowed in flight.
+    pub window: usize,
+}
+
+/// Leave to send one request. Dropping it gives the place in the window back, not the units: the request
+/// may have reached Graph.
+pub struct Permit {
+    limiter: Arc<Limiter>,
+    charged: f64,
+    epoch: u64,
+}
+
+enum Take {
+    Taken {
+        epoch: u64,
+    },
+    /// Until units are there or the block is over.
+    In(Duration),
+    /// Until a request in flight ends.
+    OnRelease,
+}
+
+impl Take {
+    /// Never a wait of nothing, which rounding could make and which would never end.
+    fn in_seconds(seconds: f64) -> Self {
+        Self::In(Duration::from_secs_f64(seconds.max(1e-6)))
+    }
+}
+
+impl Limiter {
+    pub fn new(clock: Clock) -> Arc<Self> {
+        let state = State {
+            capacity: CAPACITIES[0],
+            level: CAPACITIES[0],
+            at: 0.0,
+            blocked_until: 0.0,
+            window: FIRST_WINDOW,
+            in_flight: 0,
+            epoch: 0,
+            strikes: 0.0,
+            struck_at: f64::NEG_INFINITY,
+            learned: HashMap::new(),
+        };
+        let base = clock.instant();
+        Arc::new(Self {
+            clock,
+            base,
+            turn: tokio::sync::Mutex::default(),
+            state: Mutex::new(state),
+            changed: Notify::new(),
+        })
+    }
+
+    /// Waits for this caller's turn, for `units` and for a place in the window. May be dropped at any time.
+    pub async fn acquire(self: &Arc<Self>, lane: &Lane, units: f64) -> Permit {
+        let _lane = lane.0.lock().await;
+        let _turn = self.turn.lock().await;
+        loop {
+            let taken = self.lock().take(self.seconds(), units);
+            match taken {
+                Take::Taken { epoch } => return Permit { limiter: self.clone(), charged: units, epoch },
+                Take::In(wait) => tokio::select! {
+                    () = self.clock.sleep(wait) => {}
+                    () = self.changed.notified() => {}
+                },
+                Take::OnRelease => self.changed.notified().await,
+            }
+        }
+    }
+
+    /// What a request of this kind costs: as Graph said last time, else as its table says.
+    pub fn units_of(&self, kind: Kind) -> f64 {
+        self.lock().learned.get(&kind.key).copied().unwrap_or(kind.estimate)
+    }
+
+    /// Remembers what Graph charged for a request of this kind.
+    pub fn learn(&self, kind: Kind, units: f64) {
+        let mut state = self.lock();
+        if state.learned.len() < LEARNED_MOST || state.learned.contains_key(&kind.key) {
+            state.learned.insert(kind.key, units.max(0.0));
+        }
+    }
+
+    /// Everybody waits: an item inside a batch was throttled. Returns by how much the stop got longer.
+    pub fn stop(&self, wait: Duration) -> Duration {
+        let now = self.seconds();
+        let mut state = self.lock();
+        state.refill(now);
+        let epoch = state.epoch;
+        if now >= state.blocked_until && state.setback(epoch) {
+            state.level = state.level.min(0.0);
+        }
+        state.block(now, wait)
+    }
+
+    pub fn gauge(&self) -> Gauge {
+        let now = self.seconds();
+        let mut state = self.lock();
+        state.refill(now);
+        Gauge {
+            units_left: state.level.max(0.0),
+            units_per_second: state.capacity / REFILL_SECONDS,
+            in_flight: state.in_flight,
+            window: state.window as usize,
+        }
+    }
+
+    fn seconds(&self) -> f64 {
+        self.clock.elapsed_since(self.base).as_secs_f64()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn refill(&mut self, now: f64) {
+        if self.capacity < CAPACITIES[0] && now - self.struck_at > QUIET_SECONDS_TO_GROW {
+            self.capacity = (self.capacity * 1.1).min(CAPACITIES[0]);
+            self.struck_at = now;
+        }
+        let gained = (now - self.at).max(0.0) * self.capacity / REFILL_SECONDS;
+        self.level = (self.level + gained).min(self.capacity);
+        self.at = self.at.max(now);
+    }
+
+    fn take(&mut self, now: f64, units: f64) -> Take {
+        self.refill(now);
+        // What costs more than the bucket holds goes when it is full.
+        let needed = units.min(self.capacity);
+        if now < self.blocked_until {
+            return Take::in_seconds(self.blocked_until - now);
+        }
+        if self.in_flight as f64 >= self.window.floor() {
+            return Take::OnRelease;
+        }
+        // A hair less than needed is enough: rounding must not make a wait of nothing.
+        if self.level + 1e-6 < needed {
+            return Take::in_seconds((needed - self.level) * REFILL_SECONDS / self.capacity);
+        }
+        self.level -= units;
+        self.in_flight += 1;
+        Take::Taken { epoch: self.epoch }
+    }
+
+    /// Everybody waits until then. Returns by how much the stop got longer.
+    fn block(&mut self, now: f64, wait: Duration) -> Duration {
+        let until = now + wait.as_secs_f64();
+        let longer = until - self.blocked_until.max(now);
+        self.blocked_until = self.blocked_until.max(until);
+        Duration::from_secs_f64(longer.max(0.0))
+    }
+
+    /// A refusal or failure. Returns whether it was news.
+    fn setback(&mut self, epoch: u64) -> bool {
+        let is_news = epoch == self.epoch;
+        if is_news {
+            self.epoch += 1;
+            self.window = (self.window / 2.0).max(LEAST_WINDOW);
+        }
+        is_news
+    }
+
+    fn strike(&mut self, now: f64, weight: f64) {
+        if now - self.struck_at > STRIKE_SECONDS {
+            self.strikes = 0.0;
+        }
+        self.struck_at = self.blocked_until.max(now);
+        self.strikes += weight;
+        if self.strikes >= 2.0 {
+            self.strikes = 1.0;
+            let smaller = CAPACITIES.into_iter().find(|capacity| *capacity < self.capacity);
+            self.capacity = smaller.unwrap_or(self.capacity * 0.7).max(LEAST_CAPACITY);
+        }
+    }
+}
+
+impl Permit {
+    /// The request was answered. `units` is what Graph charged, if it said so. Returns what was charged.
+    pub fn answered(self, units: Option<f64>) -> f64 {
+        let units = units.unwrap_or(self.charged);
+        let now = self.limiter.seconds();
+        let mut state = self.limiter.lock();
+        state.refill(now);
+        state.level = (state.level + self.charged - units).min(state.capacity);
+        if state.in_flight as f64 >= state.window.floor() {
+            let step = if state.epoch == 0 { START_FACTOR } else { 1.0 } / state.window;
+            state.window = (state.window + step).min(MOST_WINDOW);
+        }
+        units
+    }
+
+    /// 429: everybody stops for `wait`. `is_quota`: Graph named the units' limit as the reason. Returns by
+    /// how much the stop got longer.
+    pub fn throttled(self, wait: Duration, is_quota: bool) -> Duration {
+        let now = self.limiter.seconds();
+        let mut state = self.limiter.lock();
+        state.refill(now);
+        let longer = state.block(now, wait);
+        if state.setback(self.epoch) {
+            // Graph's bucket is empty, whatever ours says.
+            state.level = state.level.min(0.0);
+            state.strike(now, if is_quota { 1.0 } else { 0.5 });
+        }
+        longer
+    }
+
+    /// 5xx, or no answer. `wait`: what `Retry-After` said.
+    pub fn failed(self, wait: Option<Duration>) -> Duration {
+        let now = self.limiter.seconds();
+        let mut state = self.limiter.lock();
+        state.setback(self.epoch);
+        wait.map_or(Duration::ZERO, |wait| state.block(now, wait))
+    }
+}
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        self.limiter.lock().in_flight -= 1;
+        self.limiter.changed.notify_one();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use chrono::DateTime;
+    use futures_util::FutureExt;
+
+    fn limiter() -> (Clock, Arc<Limiter>) {
+        let clock = Clock::manual(DateTime::UNIX_EPOCH);
+        (clock.clone(), Limiter::new(clock))
+    }
+
+    fn try_acquire(limiter: &Arc<Limiter>, units: f64) -> Option<Permit> {
+        limiter.acquire(&Lane::default(), units).now_or_never()
+    }
+
+    #[test]
+    fn a_full_bucket_is_spent_at_once_and_then_refills_at_its_rate() {
+        let (clock, limiter) = limiter();
+        try_acquire(&limiter, 7_999.0).unwrap().answered(None);
+        try_acquire(&limiter, 1.0).unwrap().answered(None);
+        assert!(try_acquire(&limiter, 1.0).is_none());
+        clock.advance(Duration::from_secs(1));
+        try_acquire(&limiter, 800.0).unwrap().answered(None);
+        assert!(try_acquire(&limiter, 1.0).is_none());
+    }
+
+    #[test]
+    fn what_graph_charged_corrects_the_bucket_and_the_next_estimate() {
+        let (_, limiter) = limiter();
+        let kind = Kind { key: 7, estimate: 3.0 };
+        try_acquire(&limiter, limiter.units_of(kind)).unwrap().answered(Some(2.0));
+        limiter.learn(kind, 2.0);
+        assert_eq!(limiter.gauge().units_left, 7_998.0);
+        assert_eq!(limiter.units_of(kind), 2.0);
+        try_acquire(&limiter, 2.0).unwrap().answered(Some(12.0));
+        assert_eq!(limiter.gauge().units_left, 7_986.0);
+    }
+
+    #[test]
+    fn the_number_in_flight_never_passes_the_window() {
+        let (_, limiter) = limiter();
+        let held: Vec<_> = std::iter::from_fn(|| try_acquire(&limiter, 1.0)).collect();
+        assert_eq!(held.len(), FIRST_WINDOW as usize);
+        drop(held);
+        assert_eq!(limiter.gauge().in_flight, 0);
+        assert!(try_acquire(&limiter, 1.0).is_some());
+    }
+
+    #[test]
+    fn the_window_rises_only_while_it_is_used_up_and_halves_once_per_setback() {
+        let (_, limiter) = limiter();
+        for _ in 0..100 {
+            try_acquire(&limiter, 0.0).unwrap().answered(None);
+        }
+        assert_eq!(limiter.gauge().window, 16, "one at a time needs no larger window");
+        let held: Vec<_> = std::iter::from_fn(|| try_acquire(&limiter, 0.0)).collect();
+        for permit in held {
+            let _ = permit.failed(None);
+        }
+        assert_eq!(limiter.gauge().window, 8, "16 failures of one moment are one setback");
+        for _ in 0..1000 {
+            let mut held: Vec<_> = std::iter::from_fn(|| try_acquire(&limiter, 0.0)).collect();
+            held.pop().unwrap().answered(None);
+        }
+        assert!(limiter.gauge().window > 30, "{:?}", limiter.gauge());
+    }
+
+    #[test]
+    fn the_window_has_a_bound() {
+        let (_, limiter) = limiter();
+        for _ in 0..8_000 {
+            let mut held: Vec<_> = std::iter::from_fn(|| try_acquire(&limiter, 0.0)).collect();
+            held.pop().unwrap().answered(None);
+        }
+        assert_eq!(limiter.gauge().window, MOST_WINDOW as usize);
+    }
+
+    #[tokio::test]
+    async fn a_refusal_stops_everybody_for_its_time_whatever_the_bucket_holds() {
+        let (clock, limiter) = limiter();
+        let first = try_acquire(&limiter, 1.0).unwrap();
+        let second = try_acquire(&limiter, 1.0).unwrap();
+        assert_eq!(first.throttled(Duration::from_secs(5), true), Duration::from_secs(5));
+        assert_eq!(second.throttled(Duration::from_secs(7), true), Duration::from_secs(2), "the stops overlap");
+        let waiting = tokio::spawn({
+            let limiter = limiter.clone();
+            async move { limiter.acquire(&Lane::default(), 1.0).await }
+        });
+        for _ in 0..6 {
+            clock.advance(Duration::from_secs(1));
+            tokio::task::yield_now().await;
+            assert!(!waiting.is_finished());
+        }
+        clock.advance(Duration::from_secs(1));
+        waiting.await.unwrap();
+    }
+
+    #[test]
+    fn a_bucket_that_is_refused_again_and_again_is_taken_to_be_smaller_until_it_is_quiet() {
+        let (clock, limiter) = limiter();
+        let refuse = || {
+            let permit = try_acquire(&limiter, 1.0).unwrap();
+            let _ = permit.throttled(Duration::from_secs(2), true);
+            clock.advance(Duration::from_secs(3));
+        };
+        refuse();
+        assert_eq!(limiter.gauge().units_per_second, 800.0, "one refusal may have any reason");
+        refuse();
+        assert_eq!(limiter.gauge().units_per_second, 500.0);
+        refuse();
+        assert_eq!(limiter.gauge().units_per_second, 350.0);
+        clock.advance(Duration::from_secs(121));
+        assert!(limiter.gauge().units_per_second > 350.0);
+    }
+
+    #[tokio::test]
+    async fn who_gives_up_waiting_takes_nothing_and_blocks_nobody() {
+        let (clock, limiter) = limiter();
+        try_acquire(&limiter, 8_000.0).unwrap().answered(None);
+        let lane = Lane::default();
+        for _ in 0..3 {
+            assert!(limiter.acquire(&lane, 10.0).now_or_never().is_none());
+        }
+        clock.advance(Duration::from_millis(13));
+        assert!(limiter.acquire(&lane, 10.0).now_or_never().is_some());
+    }
+
+    #[tokio::test]
+    async fn a_run_with_few_requests_is_not_pushed_aside_by_one_with_many() {
+        let (_, limiter) = limiter();
+        let held: Vec<_> = std::iter::from_fn(|| try_acquire(&limiter, 0.0)).collect();
+        let (sender, mut order) = tokio::sync::mpsc::unbounded_channel();
+        let spawn = |name: &'static str, lane: Arc<Lane>| {
+            let (limiter, sender) = (limiter.clone(), sender.clone());
+            tokio::spawn(async move {
+                let permit = limiter.acquire(&lane, 0.0).await;
+                sender.send(name).unwrap();
+                drop(permit);
+            })
+        };
+        let large = Arc::new(Lane::default());
+        for _ in 0..50 {
+            spawn("large", large.clone());
+        }
+        tokio::task::yield_now().await;
+        spawn("small", Arc::default());
+        tokio::task::yield_now().await;
+        drop(held);
+        let mut before = 0;
+        while order.recv().await.unwrap() != "small" {
+            before += 1;
+        }
+        assert!(before <= 2, "{before} requests of the large run went first");
+    }
+}

@@ -1,0 +1,318 @@
+//! Collections, page by page. Links are followed verbatim and on the Graph origin only; that a collection
+//! is complete can be said only by a page without a next link, and is a type.
+//!
+//! Source: <https://learn.microsoft.com/en-us/graph/paging>; facts/graph.md §4.1.
+
+use super::error::{GraphError, Kind, Result};
+use super::wire::{Content, Links};
+use super::{RequestOptions, Session, cost};
+use crate::http::same_origin;
+use url::Url;
+
+/// Pages in a row without an item, after which paging is taken to be endless.
+const EMPTY_PAGES_MOST: u32 = 1_000;
+/// The same items so many times in a row, whatever the links say, are no progress either.
+const SAME_PAGES_MOST: u32 = 5;
+/// 504 answers waited out before they are reported: on a first page, where a smaller page can be asked
+/// for at once, and on later ones, where the collection would have to be read again.
+const GATEWAY_TIMEOUTS_FIRST: u32 = 1;
+const GATEWAY_TIMEOUTS_LATER: u32 = 3;
+/// How often a page is read again to get a link out of an answer that was not itself a repeat.
+const REREADS_MOST: u32 = 3;
+/// `$top` is not halved below this.
+const LEAST_TOP: u32 = 10;
+
+/// Proof that a collection was read to its end. Only a page without a next link yields it.
+#[derive(Debug)]
+pub struct Complete {
+    delta_link: Option<Url>,
+}
+
+impl Complete {
+    /// Where the next delta round starts; only delta answers have it.
+    pub fn delta_link(&self) -> Option<&Url> {
+        self.delta_link.as_ref()
+    }
+
+    pub fn into_delta_link(self) -> Option<Url> {
+        self.delta_link
+    }
+}
+
+/// What comes after a page.
+#[derive(Debug)]
+pub enum Next {
+    More(Url),
+    Complete(Complete),
+}
+
+#[derive(Debug)]
+pub struct Page<C> {
+    pub content: C,
+    pub next: Next,
+    /// `@odata.count`: only on the first page of a query with `$count=true`.
+    pub count: Option<u64>,
+    /// The answer came after an attempt that failed on the server's side or on the way (not after a mere
+    /// 429 or 401). Its next link may not be followed: Graph may not find its token. A [`Pager`] reads the
+    /// page again by itself.
+    pub was_retried: bool,
+    pub request_id: Option<String>,
+}
+
+impl<C> Page<C> {
+    pub(super) fn new(links: Links, content: C, request_id: Option<String>, origin: &Url) -> Result<Self> {
+        let own = |link: String| own_link(&link, origin);
+        let delta_link = links.delta.map(own).transpose()?;
+        let next = match (links.next.map(own).transpose()?, delta_link) {
+            (Some(next), None) => Next::More(next),
+            (None, delta_link) => Next::Complete(Complete { delta_link }),
+            (Some(_), Some(_)) => {
+                return Err(GraphError::new(Kind::Malformed, "the page has both a next link and a delta link"));
+            }
+        };
+        Ok(Self { content, next, count: links.count, was_retried: false, request_id })
+    }
+}
+
+/// A link that may be followed.
+pub(super) fn own_link(link: &str, origin: &Url) -> Result<Url> {
+    let url =
+        Url::parse(link).map_err(|error| GraphError::new(Kind::Malformed, format!("a link is no URL: {error}")))?;
+    if same_origin(&url, origin) {
+        return Ok(url);
+    }
+    let (found, own) = (url.origin().ascii_serialization(), origin.origin().ascii_serialization());
+    Err(GraphError::new(Kind::ForeignLink, format!("the link leads to {found}, not to {own}")))
+}
+
+/// The same first page with half the `$top`; `None` when there is none to halve. Everything else of the
+/// URL stays as it is.
+pub fn halve_top(first: &Url) -> Option<Url> {
+    let mut halved = None;
+    let parts: Vec<String> = first
+        .query()?
+        .split('&')
+        .map(|part| match part.split_once('=') {
+            Some((name @ ("$top" | "%24top"), value)) => {
+                halved = value.parse::<u32>().ok().map(|top| top / 2).filter(|top| *top >= LEAST_TOP);
+                halved.map_or_else(|| part.to_owned(), |top| format!("{name}={top}"))
+            }
+            _ => part.to_owned(),
+        })
+        .collect();
+    halved?;
+    let mut url = first.clone();
+    url.set_query(Some(&parts.join("&")));
+    Some(url)
+}
+
+/// Follows a collection. After an error the pager stays where it was: [`Pager::next`] asks for the same
+/// page again, [`Pager::position`] can be stored and resumed.
+pub struct Pager<C> {
+    session: Session,
+    options: RequestOptions,
+    next: Option<Url>,
+    is_first: bool,
+    watch: LoopWatch,
+    _content: std::marker::PhantomData<fn() -> C>,
+}
+
+impl<C: Content> Pager<C> {
+    /// From the first page. Its kind, from which later pages take their price, is the first URL's.
+    pub fn new(session: Session, first: Url, options: RequestOptions) -> Self {
+        let cost = options.cost.or_else(|| Some(cost::kind_of(&first)));
+        Self {
+            session,
+            options: RequestOptions { cost, ..options },
+            next: Some(first),
+            is_first: true,
+            watch: LoopWatch::default(),
+            _content: std::marker::PhantomData,
+        }
+    }
+
+    /// From a link stored before. `first` is the URL that the collection began with.
+    pub fn resume(session: Session, first: &Url, link: &str, options: RequestOptions) -> Result<Self> {
+        let next = session.link(link)?;
+        let mut pager = Self::new(session, first.clone(), options);
+        pager.is_first = next == *first;
+        pager.next = Some(next);
+        Ok(pager)
+    }
+
+    /// The next page; `None` after the last.
+    pub async fn next(&mut self) -> Result<Option<Page<C>>> {
+        let Some(url) = self.next.clone() else { return Ok(None) };
+        let page = self.read(&url).await?;
+        self.watch.see(&url, &page).map_err(|error| error.at(&url))?;
+        self.next = match &page.next {
+            Next::More(next) => Some(next.clone()),
+            Next::Complete(_) => None,
+        };
+        self.is_first = false;
+        Ok(Some(page))
+    }
+
+    /// The page to be read next; `None` after the last.
+    pub fn position(&self) -> Option<&Url> {
+        self.next.as_ref()
+    }
+
+    async fn read(&self, url: &Url) -> Result<Page<C>> {
+        let most = if self.is_first { GATEWAY_TIMEOUTS_FIRST } else { GATEWAY_TIMEOUTS_LATER };
+        let gateway_timeouts = self.options.gateway_timeouts.or(Some(most));
+        let options = RequestOptions { gateway_timeouts, ..self.options.clone() };
+        let mut rereads = 0;
+        loop {
+            let page = self.session.page::<C>(url, &options).await?;
+            let is_followed = matches!(page.next, Next::More(_));
+            if !(page.was_retried && is_followed) || rereads == REREADS_MOST {
+                return Ok(page);
+            }
+            // «Keep the token of the last successful response that was not a retry»: that is this URL.
+            rereads += 1;
+        }
+    }
+}
+
+/// Finds paging that does not end, in constant memory: Brent's way for links, a counter for pages that
+/// bring nothing new. One link is remembered, and replaced at page 1, 2, 4, 8 and so on, so a circle of n
+/// pages is found within about 3 n.
+#[derive(Default)]
+struct LoopWatch {
+    remembered: Option<Url>,
+    pages: u64,
+    remember_at: u64,
+    empty_pages: u32,
+    same_pages: u32,
+    last_mark: u64,
+}
+
+impl LoopWatch {
+    /// `url` gave `page`.
+    fn see<C: Content>(&mut self, url: &Url, page: &Page<C>) -> Result<()> {
+        let Next::More(next) = &page.next else { return Ok(()) };
+        if next == url || self.remembered.as_ref() == Some(next) {
+            return Err(GraphError::new(Kind::LinkLoop, "the same next link came again"));
+        }
+        self.pages += 1;
+        if self.pages >= self.remember_at {
+            self.remembered = Some(next.clone());
+            self.remember_at = self.pages * 2;
+        }
+        let (is_empty, mark) = (page.content.is_empty(), page.content.mark());
+        self.empty_pages = if is_empty { self.empty_pages + 1 } else { 0 };
+        self.same_pages = if !is_empty && mark == self.last_mark { self.same_pages + 1 } else { 0 };
+        self.last_mark = mark;
+        if self.empty_pages >= EMPTY_PAGES_MOST {
+            return Err(GraphError::new(Kind::LinkLoop, format!("{EMPTY_PAGES_MOST} pages in a row had no item")));
+        }
+        if self.same_pages >= SAME_PAGES_MOST {
+            let message = format!("the same items came on {} pages in a row", SAME_PAGES_MOST + 1);
+            return Err(GraphError::new(Kind::LinkLoop, message));
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::graph::wire::Items;
+
+    fn url(text: &str) -> Url {
+        Url::parse(text).unwrap()
+    }
+
+    fn origin() -> Url {
+        url("https://graph.microsoft.com")
+    }
+
+    fn page(value: &str, next: Option<String>) -> Page<Items> {
+        let (_, items) = Items::read(format!(r#"{{"value":{value}}}"#)).unwrap();
+        Page::new(Links { next, ..Links::default() }, items, None, &origin()).unwrap()
+    }
+
+    fn link(number: u64) -> String {
+        format!("https://graph.microsoft.com/v1.0/users?$skiptoken={number}")
+    }
+
+    /// The page at which a chain of links is refused.
+    fn refused_at(value: impl Fn(u64) -> String, next_of: impl Fn(u64) -> u64) -> Option<u64> {
+        let (mut watch, mut at) = (LoopWatch::default(), 0);
+        for pages in 1..=5_000 {
+            let next = next_of(at);
+            if let Err(error) = watch.see(&url(&link(at)), &page(&value(at), Some(link(next)))) {
+                assert!(matches!(error.kind, Kind::LinkLoop));
+                return Some(pages);
+            }
+            at = next;
+        }
+        None
+    }
+
+    #[test]
+    fn a_link_to_itself_is_refused_at_once_and_a_circle_soon() {
+        let items = |at: u64| format!("[{at}]");
+        assert_eq!(refused_at(items, |at| at), Some(1));
+        assert!(refused_at(items, |at| (at + 1) % 2).unwrap() <= 6);
+        assert!(refused_at(items, |at| (at + 1) % 100).unwrap() <= 300);
+        assert!(refused_at(items, |at| if at == 50 { 20 } else { at + 1 }).unwrap() <= 200);
+        assert_eq!(refused_at(items, |at| at + 1), None, "5,000 different pages are fine");
+    }
+
+    #[test]
+    fn new_links_that_bring_nothing_are_refused_too() {
+        assert_eq!(refused_at(|_| "[]".into(), |at| at + 1), Some(u64::from(EMPTY_PAGES_MOST)));
+        assert_eq!(refused_at(|_| "[1,2]".into(), |at| at + 1), Some(u64::from(SAME_PAGES_MOST) + 1));
+        assert_eq!(refused_at(|at| if at % 900 == 0 { "[1]".into() } else { "[]".into() }, |at| at + 1), None);
+    }
+
+    #[test]
+    fn links_lead_to_the_graph_origin_only() {
+        let foreign = [
+            "http://graph.microsoft.com/v1.0/users",
+            "https://evil.example/v1.0/users",
+            "https://graph.microsoft.com:444/",
+        ];
+        for foreign in foreign {
+            let error = own_link(foreign, &origin()).unwrap_err();
+            assert!(matches!(error.kind, Kind::ForeignLink), "{foreign}");
+        }
+        assert!(matches!(own_link("/v1.0/users", &origin()).unwrap_err().kind, Kind::Malformed));
+    }
+
+    #[test]
+    fn a_link_is_kept_as_it_came() {
+        for odd in [
+            "https://graph.microsoft.com/v1.0/users?$skiptoken=RFNwdAIA%2bAAAA+%2F==&$top=999",
+            "https://graph.microsoft.com/v1.0/users?%24select=id%2CdisplayName&%24filter=startswith(displayName%2C%27a%20b%27)",
+            "https://graph.microsoft.com/v1.0/groups('x')/members?$skiptoken=a|b~c!d*e;f:g@h,i[j]k{l}m^n`o%00%zz",
+            "https://graph.microsoft.com/v1.0/users?$skipToken=%E2%82%AC&&x=&=y&$top=1?2/3",
+        ] {
+            assert_eq!(own_link(odd, &origin()).unwrap().as_str(), odd);
+        }
+    }
+
+    #[test]
+    fn only_a_page_without_a_next_link_is_complete() {
+        assert!(matches!(page("[]", Some(link(1))).next, Next::More(_)));
+        assert!(matches!(page("[]", None).next, Next::Complete(_)));
+        let links = Links { next: Some(link(1)), delta: Some(link(2)), count: None };
+        assert!(Page::new(links, (), None, &origin()).is_err());
+    }
+
+    #[test]
+    fn half_the_top_changes_nothing_else() {
+        let first = url("https://graph.microsoft.com/v1.0/users?$select=id,a%20b&$top=999&$filter=x%20eq%20'+'");
+        let half = halve_top(&first).unwrap();
+        assert_eq!(half.as_str(), first.as_str().replace("999", "499"));
+        let mut times = 0;
+        let mut smaller = Some(first);
+        while let Some(url) = smaller {
+            (smaller, times) = (halve_top(&url), times + 1);
+        }
+        assert_eq!(times, 7, "999 499 249 124 62 31 15");
+        assert!(halve_top(&url("https://graph.microsoft.com/v1.0/users?$select=id")).is_none());
+    }
+}

@@ -1,0 +1,277 @@
+//! One directory object: its properties as canonical JSON, and apart from them what it refers to.
+
+use super::Member;
+use serde::Deserialize;
+use serde::de::{MapAccess, Visitor};
+use serde_json::value::RawValue;
+use std::borrow::Cow;
+use std::fmt;
+use uuid::Uuid;
+
+/// Deeper than this, values are kept as they came. Graph's own nest three levels.
+const DEPTH_MOST: usize = 32;
+
+/// Why an object of a delta answer is gone.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Removed {
+    /// Soft-deleted: it can be restored for 30 days.
+    Changed,
+    /// Gone for good.
+    Deleted,
+}
+
+/// An object of a list or delta answer.
+#[derive(Debug, Default, PartialEq)]
+pub struct Properties {
+    /// A GUID, except for `subscribedSku`: `{tenantId}_{skuId}`.
+    pub id: String,
+    /// The properties with their id as canonical JSON: sorted, without white space, annotations, relations and
+    /// nulls. The same object always gives the same text.
+    pub json: String,
+    /// Names of the properties that came as null, sorted. In a delta answer they were cleared.
+    pub nulls: Vec<String>,
+    /// Whether there is any property besides the id. A delta answer repeats a group with its members alone.
+    pub has_properties: bool,
+    /// `$expand=manager`, or `manager@delta`. Without a manager Graph leaves it out of a list.
+    pub manager: Option<Member>,
+    /// `$expand=owners` (20 at most: read them apart when 20 came), or `owners@delta`. `None`: not in the answer.
+    pub owners: Option<Vec<Member>>,
+    /// `$expand=members` (20 at most), or `members@delta`, in which several parts of one group may come.
+    pub members: Option<Vec<Member>>,
+    /// `$expand=memberOf` (20 at most).
+    pub member_of: Option<Vec<Member>>,
+    /// In a delta answer: why it is gone.
+    pub removed: Option<Removed>,
+}
+
+impl Properties {
+    /// The id of a directory object.
+    pub fn uuid(&self) -> Option<Uuid> {
+        Uuid::try_parse(&self.id).ok()
+    }
+}
+
+/// Reads one object of a page.
+pub fn properties(item: &str) -> Result<Properties, serde_json::Error> {
+    let mut found = Properties::default();
+    let mut kept: Vec<(Cow<'_, str>, &RawValue)> = Vec::new();
+    for (name, value) in serde_json::from_str::<Entries<'_>>(item)?.0 {
+        match &*name {
+            "manager" | "manager@delta" => found.manager = single(value)?,
+            "owners" | "owners@delta" => found.owners = Some(serde_json::from_str(value.get())?),
+            "members" | "members@delta" => found.members = Some(serde_json::from_str(value.get())?),
+            "memberOf" => found.member_of = Some(serde_json::from_str(value.get())?),
+            "@removed" => found.removed = Some(serde_json::from_str::<RemovedWire<'_>>(value.get())?.read()),
+            name if name.contains('@') => {}
+            _ if value.get() == "null" => found.nulls.push(name.into_owned()),
+            _ => {
+                if name == "id" {
+                    found.id = serde_json::from_str(value.get())?;
+                } else {
+                    found.has_properties = true;
+                }
+                kept.push((name, value));
+            }
+        }
+    }
+    if found.id.is_empty() {
+        return Err(serde::de::Error::missing_field("id"));
+    }
+    found.has_properties |= !found.nulls.is_empty();
+    found.nulls.sort_unstable();
+    found.json.reserve(item.len());
+    write_object(kept, &mut found.json, 0)?;
+    Ok(found)
+}
+
+/// A relation to one object: the object itself when expanded, a list of one in a delta answer.
+fn single(value: &RawValue) -> Result<Option<Member>, serde_json::Error> {
+    if value.get().starts_with('[') {
+        // A change of manager may come as a removal and an addition: the addition counts.
+        let all: Vec<Member> = serde_json::from_str(value.get())?;
+        let added = all.iter().find(|member| !member.is_removed);
+        return Ok(added.or(all.first()).copied());
+    }
+    serde_json::from_str(value.get())
+}
+
+#[derive(Deserialize)]
+struct RemovedWire<'a> {
+    #[serde(borrow, default)]
+    reason: Cow<'a, str>,
+}
+
+impl RemovedWire<'_> {
+    /// An unknown reason is taken as the one that can be undone.
+    fn read(&self) -> Removed {
+        if self.reason == "deleted" { Removed::Deleted } else { Removed::Changed }
+    }
+}
+
+/// Canonical form of any JSON value.
+fn write(value: &RawValue, out: &mut String, depth: usize) -> Result<(), serde_json::Error> {
+    let text = value.get();
+    match text.as_bytes().first() {
+        Some(b'{') if depth < DEPTH_MOST => {
+            let entries = serde_json::from_str::<Entries<'_>>(text)?.0;
+            let is_kept =
+                |(name, value): &(Cow<'_, str>, &RawValue)| !name.contains("@odata.") && value.get() != "null";
+            write_object(entries.into_iter().filter(is_kept).collect(), out, depth)
+        }
+        Some(b'[') if depth < DEPTH_MOST => {
+            out.push('[');
+            for (position, item) in serde_json::from_str::<Vec<&RawValue>>(text)?.into_iter().enumerate() {
+                if position > 0 {
+                    out.push(',');
+                }
+                write(item, out, depth + 1)?;
+            }
+            out.push(']');
+            Ok(())
+        }
+        // `\u00e9` and `é` are the same text.
+        Some(b'"') if text.contains('\\') => {
+            out.push_str(&serde_json::to_string(&serde_json::from_str::<String>(text)?)?);
+            Ok(())
+        }
+        _ => {
+            out.push_str(text);
+            Ok(())
+        }
+    }
+}
+
+fn write_object(
+    mut entries: Vec<(Cow<'_, str>, &RawValue)>,
+    out: &mut String,
+    depth: usize,
+) -> Result<(), serde_json::Error> {
+    entries.sort_unstable_by(|a, b| a.0.cmp(&b.0));
+    out.push('{');
+    for (position, (name, value)) in entries.into_iter().enumerate() {
+        if position > 0 {
+            out.push(',');
+        }
+        if name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_') {
+            out.push('"');
+            out.push_str(&name);
+            out.push('"');
+        } else {
+            out.push_str(&serde_json::to_string(&name)?);
+        }
+        out.push(':');
+        write(value, out, depth + 1)?;
+    }
+    out.push('}');
+    Ok(())
+}
+
+/// The entries of an object in their order, borrowed.
+struct Entries<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
+
+#[derive(Deserialize)]
+struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for Entries<'a> {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Object;
+        impl<'de> Visitor<'de> for Object {
+            type Value = Vec<(Cow<'de, str>, &'de RawValue)>;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                let mut entries = Vec::with_capacity(24);
+                while let Some((Name(name), value)) = map.next_entry::<Name<'de>, &'de RawValue>()? {
+                    entries.push((name, value));
+                }
+                Ok(entries)
+            }
+        }
+        deserializer.deserialize_map(Object).map(Self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::graph::wire::MemberKind;
+
+    const ID: &str = "6e7b768e-07e2-4810-8459-485f84f8f204";
+    const OTHER: &str = "11111111-1111-1111-1111-111111111111";
+
+    #[test]
+    fn the_same_object_gives_the_same_text_however_it_is_written() {
+        let one = properties(&format!(
+            r#"{{"@odata.type":"t","id":"{ID}","surname":"M\u00fcller","businessPhones":[ "1" , "2" ],"mail":null,"onPremisesExtensionAttributes":{{"b":1,"a":null,"@odata.type":"x"}}}}"#
+        ));
+        let two = properties(&format!(
+            r#"{{"surname":"Müller","onPremisesExtensionAttributes":{{"b":1}},"businessPhones":["1","2"],"id":"{ID}"}}"#
+        ));
+        let (one, two) = (one.unwrap(), two.unwrap());
+        assert_eq!(one.json, two.json);
+        assert_eq!(
+            one.json,
+            format!(
+                r#"{{"businessPhones":["1","2"],"id":"{ID}","onPremisesExtensionAttributes":{{"b":1}},"surname":"Müller"}}"#
+            )
+        );
+        assert_eq!(one.nulls, ["mail"]);
+        assert!(serde_json::from_str::<serde_json::Value>(&one.json).is_ok());
+    }
+
+    #[test]
+    fn what_was_expanded_stands_apart() {
+        let read = properties(&format!(
+            r##"{{"id":"{ID}","manager@odata.context":"x","manager":{{"@odata.type":"#microsoft.graph.user","id":"{OTHER}"}},
+                "owners":[],"members":[{{"id":"{OTHER}","@odata.type":"#microsoft.graph.group"}}]}}"##
+        ))
+        .unwrap();
+        assert_eq!(read.manager.unwrap().id.to_string(), OTHER);
+        assert_eq!(read.owners.as_deref(), Some(&[][..]));
+        assert_eq!(read.members.unwrap()[0].kind, MemberKind::Group);
+        assert_eq!(read.member_of, None);
+        assert_eq!(read.json, format!(r#"{{"id":"{ID}"}}"#));
+        assert!(!read.has_properties);
+    }
+
+    #[test]
+    fn a_change_of_manager_is_its_addition() {
+        let read = |text: &str| properties(&format!(r#"{{"id":"{ID}","manager@delta":{text}}}"#)).unwrap().manager;
+        let both = format!(r#"[{{"id":"{ID}","@removed":{{"reason":"deleted"}}}},{{"id":"{OTHER}"}}]"#);
+        assert_eq!(read(&both).unwrap().id.to_string(), OTHER);
+        let gone = format!(r#"[{{"id":"{ID}","@removed":{{"reason":"deleted"}}}}]"#);
+        assert!(read(&gone).unwrap().is_removed);
+        assert_eq!(read("[]"), None);
+    }
+
+    #[test]
+    fn removals_tell_soft_from_permanent() {
+        let read = |reason: &str| {
+            properties(&format!(r#"{{"id":"{ID}","@removed":{{"reason":"{reason}"}}}}"#)).unwrap().removed
+        };
+        assert_eq!(read("changed"), Some(Removed::Changed));
+        assert_eq!(read("deleted"), Some(Removed::Deleted));
+        assert_eq!(properties(&format!(r#"{{"id":"{ID}"}}"#)).unwrap().removed, None);
+    }
+
+    #[test]
+    fn a_sku_has_an_id_of_two_parts() {
+        let read = properties(&format!(r#"{{"id":"{ID}_{OTHER}","consumedUnits":14}}"#)).unwrap();
+        assert_eq!(read.uuid(), None);
+        assert!(read.has_properties);
+    }
+
+    #[test]
+    fn an_object_without_an_id_is_an_error() {
+        assert!(properties("{}").is_err());
+        assert!(properties(r#"{"id":null}"#).is_err());
+        assert!(properties("[]").is_err());
+    }
+
+    #[test]
+    fn deep_nesting_does_not_exhaust_the_stack() {
+        let deep = format!(r#"{{"id":"{ID}","x":{}1{}}}"#, "[".repeat(100_000), "]".repeat(100_000));
+        let _ = properties(&deep);
+    }
+}
