@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, clippy::print_stderr, reason = "a test fails by panicking")]
 
 mod architecture;
+mod database_url;
 mod dependencies;
 mod postgres;
 mod sim_assets;

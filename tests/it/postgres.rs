@@ -11,7 +11,7 @@ use std::time::Duration;
 use tempfile::TempDir;
 use tokio_postgres::{Client, NoTls};
 
-const FAST: Options = Options { fsync: false, max_connections: 20 };
+pub const FAST: Options = Options { fsync: false, max_connections: 20 };
 
 async fn start(data_dir: &Path) -> entra_assets::error::Result<Embedded> {
     Embedded::start(data_dir, &Clock::system(), FAST).await
@@ -42,25 +42,39 @@ fn is_root() -> bool {
 }
 
 /// Starts the server of a stopped cluster again without its owner, as an earlier process that was killed
-/// leaves it behind.
-fn leave_behind(data_dir: &Path) -> Child {
+/// leaves it behind, with more settings (` -c name=value`).
+pub fn leave_behind(data_dir: &Path, settings: &str) -> Child {
     let cluster = data_dir.join("postgres");
     let line = fs::read_to_string(cluster.join("postmaster.opts")).unwrap();
-    let owner = fs::metadata(&cluster).unwrap();
     fs::create_dir_all(data_dir.join("run")).unwrap();
-    std::os::unix::fs::chown(data_dir.join("run"), Some(owner.uid()), Some(owner.gid())).unwrap();
     fs::set_permissions(data_dir.join("run"), fs::Permissions::from_mode(0o700)).unwrap();
+    let owner = fs::metadata(&cluster).unwrap();
+    std::os::unix::fs::chown(data_dir.join("run"), Some(owner.uid()), Some(owner.gid())).unwrap();
     let mut shell = Command::new("sh");
-    shell.args(["-c", &format!("exec {line}")]).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-    shell.current_dir("/").process_group(0);
+    shell.args(["-c", &format!("exec {} {settings}", line.trim())]);
+    shell.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).current_dir("/").process_group(0);
     if is_root() {
         shell.uid(owner.uid()).gid(owner.gid());
     }
     shell.spawn().unwrap()
 }
 
+/// Gives a file of a cluster to the cluster's owner alone.
+pub fn own(cluster: &Path, name: &str) {
+    let owner = fs::metadata(cluster).unwrap();
+    fs::set_permissions(cluster.join(name), fs::Permissions::from_mode(0o600)).unwrap();
+    std::os::unix::fs::chown(cluster.join(name), Some(owner.uid()), Some(owner.gid())).unwrap();
+}
+
+/// A fast shutdown of a server that [`leave_behind`] started.
+pub fn stop_by_hand(server: &mut Child) {
+    let pid = rustix::process::Pid::from_child(server);
+    let _ = rustix::process::kill_process(pid, rustix::process::Signal::INT);
+    let _ = server.wait();
+}
+
 /// Polls until a condition of another process holds.
-async fn eventually<F: AsyncFnMut() -> bool>(what: &str, mut holds: F) {
+pub async fn eventually<F: AsyncFnMut() -> bool>(what: &str, mut holds: F) {
     let clock = Clock::system();
     for _ in 0..1000 {
         if holds().await {
@@ -158,7 +172,7 @@ async fn a_server_left_by_a_killed_process_is_stopped_and_started_anew() {
     let postgres = start(dir.path()).await.unwrap();
     let urls = postgres.urls();
     postgres.stop().await.unwrap();
-    let mut leftover = leave_behind(dir.path());
+    let mut leftover = leave_behind(dir.path(), "");
     eventually("the leftover serves", async || tokio_postgres::connect(&urls.runtime, NoTls).await.is_ok()).await;
     // Reaps the leftover, as init does for a process whose parent was killed.
     let pid = leftover.id();

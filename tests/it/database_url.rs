@@ -1,0 +1,96 @@
+//! `DATABASE_URL`: a PostgreSQL elsewhere, with TLS as `sslmode` says.
+
+use crate::postgres::{FAST, eventually, leave_behind, own, stop_by_hand};
+use entra_assets::clock::Clock;
+use entra_assets::db::{Db, connect, migrate};
+use entra_assets::postgres::Embedded;
+use rcgen::{CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use std::fs;
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::Child;
+use tempfile::TempDir;
+
+/// A server on TCP, with a certificate for `localhost` when it has `tls`.
+struct Elsewhere {
+    dir: TempDir,
+    port: u16,
+    server: Child,
+}
+
+impl Elsewhere {
+    async fn start(tls: bool) -> Self {
+        let dir = TempDir::new().unwrap();
+        Embedded::start(dir.path(), &Clock::system(), FAST).await.unwrap().stop().await.unwrap();
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let mut settings = format!(" -c listen_addresses=127.0.0.1 -c port={port}");
+        if tls {
+            write_certificates(dir.path());
+            settings += " -c ssl=on -c ssl_cert_file=server.crt -c ssl_key_file=server.key";
+        }
+        let server = leave_behind(dir.path(), &settings);
+        let elsewhere = Self { dir, port, server };
+        eventually("the server answers", async || {
+            std::net::TcpStream::connect(("127.0.0.1", port)).is_ok() && elsewhere.ping("prefer", None).await.is_ok()
+        })
+        .await;
+        elsewhere
+    }
+
+    fn options(&self, sslmode: &str, ca_file: Option<PathBuf>) -> connect::Options {
+        let url = format!("postgres://entra_assets_owner@localhost:{}/entra_assets?sslmode={sslmode}", self.port);
+        connect::Options::new(&url.into(), ca_file).unwrap()
+    }
+
+    async fn ping(&self, sslmode: &str, ca_file: Option<PathBuf>) -> entra_assets::error::Result<()> {
+        Db::new(&self.options(sslmode, ca_file), 4)?.ping().await
+    }
+
+    fn ca_file(&self) -> PathBuf {
+        self.dir.path().join("ca.pem")
+    }
+}
+
+impl Drop for Elsewhere {
+    fn drop(&mut self) {
+        stop_by_hand(&mut self.server);
+    }
+}
+
+/// `ca.pem` in the data dir; the server's certificate and key in the cluster.
+fn write_certificates(data_dir: &Path) {
+    let mut authority = CertificateParams::default();
+    authority.is_ca = IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    let authority = CertifiedIssuer::self_signed(authority, KeyPair::generate().unwrap()).unwrap();
+    fs::write(data_dir.join("ca.pem"), authority.pem()).unwrap();
+    let key = KeyPair::generate().unwrap();
+    let server = CertificateParams::new(vec!["localhost".to_owned()]).unwrap().signed_by(&key, &authority).unwrap();
+    let cluster = data_dir.join("postgres");
+    fs::write(cluster.join("server.crt"), server.pem()).unwrap();
+    fs::write(cluster.join("server.key"), key.serialize_pem()).unwrap();
+    own(&cluster, "server.crt");
+    own(&cluster, "server.key");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_verified_connection_migrates_and_answers() {
+    let elsewhere = Elsewhere::start(true).await;
+    let options = elsewhere.options("verify-full", Some(elsewhere.ca_file()));
+    assert!(!migrate::up(&options, Some("entra_assets")).await.unwrap().is_empty());
+    elsewhere.ping("require", Some(elsewhere.ca_file())).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_certificate_of_an_unknown_authority_is_refused_when_tls_is_required() {
+    let elsewhere = Elsewhere::start(true).await;
+    assert!(elsewhere.ping("require", None).await.is_err());
+    elsewhere.ping("prefer", None).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_server_without_tls_is_refused_when_tls_is_required() {
+    let elsewhere = Elsewhere::start(false).await;
+    assert!(elsewhere.ping("require", None).await.is_err());
+    elsewhere.ping("prefer", None).await.unwrap();
+    elsewhere.ping("disable", None).await.unwrap();
+}
