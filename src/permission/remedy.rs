@@ -35,6 +35,7 @@ pub enum Page {
     ApiPermissions,
     Credentials,
     Authentication,
+    Manifest,
     EnterpriseProperties,
     TenantOverview,
     ConditionalAccess,
@@ -56,6 +57,7 @@ impl Place {
             Page::ApiPermissions => registration("CallAnAPI"),
             Page::Credentials => registration("Credentials"),
             Page::Authentication => registration("Authentication"),
+            Page::Manifest => registration("Manifest"),
             Page::EnterpriseProperties => match self.service_principal {
                 Some(id) => format!(
                     "{host}/#view/Microsoft_AAD_IAM/ManagedAppMenuBlade/~/Properties/objectId/{id}/appId/{client}"

@@ -109,11 +109,6 @@ impl Tokens {
         Ok(token)
     }
 
-    /// As [`Tokens::fresh_within`] without storing it: for settings that are tried, not saved.
-    pub async fn once_within(&self, identity: &Identity, budget: Duration) -> Result<Arc<AccessToken>, SignInError> {
-        self.ask_until(identity, budget).await
-    }
-
     /// Drops the token, after Graph refused it with 401.
     pub fn forget(&self, identity: &Identity) {
         self.slot(identity).set_token(None);

@@ -1,0 +1,166 @@
+//! How to set up the application in Entra, step by step, with the ids of the connection.
+
+use crate::graph::cloud::Cloud;
+use crate::graph::token::Identity;
+use crate::permission::catalog::{self, Kind};
+use crate::permission::manifest::list;
+use crate::permission::remedy::{Page, Place};
+use crate::permission::report::CapabilityVerdict;
+use crate::permission::{Capability, report::Verdict};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+/// The place of a connection's remedies.
+pub fn place(identity: &Identity) -> Place {
+    place_of(identity.cloud, &identity.tenant_id, identity.client_id)
+}
+
+/// The same from its parts.
+pub fn place_of(cloud: Cloud, tenant_id: &str, client_id: Uuid) -> Place {
+    Place {
+        tenant: tenant_id.to_owned(),
+        client: client_id,
+        service_principal: None,
+        graph_service_principal: None,
+        login_host: cloud.login_host(),
+        graph_host: cloud.graph_host(),
+        portal_host: cloud.portal_host(),
+        az_cloud: cloud.az_name(),
+        powershell_environment: cloud.powershell_name(),
+    }
+}
+
+/// A step in the portal.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Step {
+    pub title: String,
+    /// What to do, with the names as the portal shows them.
+    pub text: String,
+    pub url: Option<String>,
+}
+
+/// A permission that the connection needs.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct NeededPermission {
+    pub name: String,
+    /// Always `Application`.
+    pub kind: String,
+    /// The id of the Application permission.
+    pub id: Option<Uuid>,
+    /// What needs it.
+    pub capabilities: Vec<Capability>,
+    /// What the last check saw; `null` before the first.
+    pub granted: Option<bool>,
+}
+
+/// Links of the portal of the connection's cloud.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PortalLinks {
+    pub overview: String,
+    pub api_permissions: String,
+    pub certificates_and_secrets: String,
+    pub manifest: String,
+    pub enterprise_application: String,
+    pub tenant_overview: String,
+}
+
+/// Everything an Azure administrator needs to mend or set up a connection.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Setup {
+    pub permissions: Vec<NeededPermission>,
+    /// An administrator opens it and accepts what is added to the app registration.
+    pub consent_url: String,
+    pub portal: PortalLinks,
+    pub steps: Vec<Step>,
+    /// Bash with the Azure CLI: grants the missing Application permissions. Empty if none is missing.
+    pub az_cli: String,
+    /// Microsoft Graph PowerShell: the same.
+    pub powershell: String,
+}
+
+/// The set-up of a connection for some capabilities. `last` are the verdicts of the last check, if there was
+/// one: the scripts leave out what it saw granted.
+pub fn setup(place: &Place, capabilities: &[Capability], last: Option<&[CapabilityVerdict]>) -> Setup {
+    let mut permissions: Vec<NeededPermission> = Vec::new();
+    for capability in capabilities {
+        for name in capability.least() {
+            let granted = last.and_then(|verdicts| granted(verdicts, *capability));
+            match permissions.iter_mut().find(|permission| permission.name == name) {
+                Some(permission) => {
+                    permission.capabilities.push(*capability);
+                    permission.granted = permission.granted.zip(granted).map(|(a, b)| a && b);
+                }
+                None => permissions.push(NeededPermission {
+                    name: name.to_owned(),
+                    kind: Kind::Application.title().to_owned(),
+                    id: catalog::id(name, Kind::Application),
+                    capabilities: vec![*capability],
+                    granted,
+                }),
+            }
+        }
+    }
+    let missing: Vec<&str> = permissions.iter().filter(|p| p.granted != Some(true)).map(|p| p.name.as_str()).collect();
+    let script = |make: &dyn Fn(&[&str]) -> String| if missing.is_empty() { String::new() } else { make(&missing) };
+    let (az_cli, powershell) =
+        (script(&|names| place.az_script(names)), script(&|names| place.powershell_script(names)));
+    let steps = steps(place, &permissions);
+    Setup { consent_url: place.consent_url(), portal: portal_links(place), steps, az_cli, powershell, permissions }
+}
+
+fn granted(verdicts: &[CapabilityVerdict], capability: Capability) -> Option<bool> {
+    let verdict = verdicts.iter().find(|verdict| verdict.capability == capability)?;
+    match verdict.verdict {
+        Verdict::Unknown => None,
+        other => Some(other == Verdict::Granted),
+    }
+}
+
+fn portal_links(place: &Place) -> PortalLinks {
+    PortalLinks {
+        overview: place.portal_url(Page::Overview),
+        api_permissions: place.portal_url(Page::ApiPermissions),
+        certificates_and_secrets: place.portal_url(Page::Credentials),
+        manifest: place.portal_url(Page::Manifest),
+        enterprise_application: place.portal_url(Page::EnterpriseProperties),
+        tenant_overview: place.portal_url(Page::TenantOverview),
+    }
+}
+
+fn steps(place: &Place, permissions: &[NeededPermission]) -> Vec<Step> {
+    let names: Vec<&str> = permissions.iter().map(|permission| permission.name.as_str()).collect();
+    let step = |title: &str, text: String, page: Option<Page>| Step {
+        title: title.to_owned(),
+        text,
+        url: page.map(|page| place.portal_url(page)),
+    };
+    vec![
+        step(
+            "Open API permissions",
+            format!("In the portal open App registrations → All applications → the application {} → API permissions.", place.client),
+            Some(Page::ApiPermissions),
+        ),
+        step("Add a permission", "Press «Add a permission», then choose «Microsoft Graph».".to_owned(), None),
+        step(
+            "Choose Application permissions",
+            "The portal asks «What type of permissions does your application require?». Choose «Application permissions». «Delegated \
+             permissions» comes first and is the wrong one: it has no effect for an import."
+                .to_owned(),
+            None,
+        ),
+        step("Tick the permissions", format!("Search for and tick {}, then press «Add permissions».", list(&names)), None),
+        step(
+            "Grant admin consent",
+            "Press «Grant admin consent for …» and confirm. Each row must now show the Type «Application» and the Status «Granted». An \
+             administrator who cannot open the portal page can open the consent link instead."
+                .to_owned(),
+            Some(Page::ApiPermissions),
+        ),
+        step("Check the connection", "Wait a minute, then run the connection check. Entra can take up to five minutes.".to_owned(), None),
+    ]
+}

@@ -1,0 +1,152 @@
+//! Findings about the token: why there is none, or why it is not the right one.
+
+use super::setup::place;
+use crate::graph::cloud::Cloud;
+use crate::graph::sign_in_error::{Fix, SignInError, SignInErrorKind};
+use crate::graph::token::{Claims, Identity};
+use crate::permission::catalog::{AZURE_AD_GRAPH, MICROSOFT_GRAPH};
+use crate::permission::remedy::{Page, Place};
+use crate::permission::report::{Finding, Remedy, Severity};
+use url::Url;
+use uuid::Uuid;
+
+/// A refusal of Entra in plain words, with its number, its ids and what mends it.
+pub fn sign_in_finding(error: &SignInError, identity: &Identity) -> Finding {
+    let explanation = error.explanation();
+    let mut message = format!("{} {}", fill(explanation.message, identity), fill(explanation.advice, identity));
+    if !error.policy_ids.is_empty() {
+        message.push_str(&format!(" The policy that blocked has the id {}.", error.policy_ids.join(", ")));
+    }
+    if error.kind == SignInErrorKind::NotSent && error.code == "certificate_unusable" {
+        message = format!("{} {}", explanation.message, error.description);
+    }
+    let microsoft_message = (error.kind != SignInErrorKind::NotSent).then(|| error.description.clone());
+    Finding {
+        aadsts: error.aadsts,
+        microsoft_message,
+        trace_id: error.trace_id.clone(),
+        correlation_id: error.correlation_id.clone(),
+        ..Finding::new(Severity::Error, error.code, message)
+    }
+    .with_remedies(remedies(explanation.fix, error.code, &place(identity)))
+}
+
+fn fill(text: &str, identity: &Identity) -> String {
+    text.replace("{tenant}", &identity.tenant_id)
+        .replace("{client}", &identity.client_id.to_string())
+        .replace("{cloud}", identity.cloud.title())
+}
+
+fn remedies(fix: Fix, code: &str, place: &Place) -> Vec<Remedy> {
+    match fix {
+        Fix::ClientSecrets => vec![place.portal(
+            Page::Credentials,
+            "In the portal: Certificates & secrets → Client secrets → New client secret → copy the Value.",
+        )],
+        Fix::Certificates => {
+            vec![place.portal(Page::Credentials, "In the portal: Certificates & secrets → Certificates → Upload certificate.")]
+        }
+        Fix::FederatedCredentials => {
+            vec![place.portal(Page::Credentials, "In the portal: Certificates & secrets → Federated credentials.")]
+        }
+        Fix::AppOverview => vec![place.portal(
+            Page::Overview,
+            "In the portal: the app registration's Overview shows Application (client) ID and Directory (tenant) ID.",
+        )],
+        Fix::Authentication => vec![place.portal(Page::Authentication, "In the portal: Authentication → Advanced settings.")],
+        Fix::Consent => {
+            let mut remedies = vec![place.consent("Let an administrator open this link and accept.")];
+            if code == "service_principal_missing" {
+                remedies.push(place.az_make_service_principal());
+            }
+            remedies
+        }
+        Fix::EnterpriseApplication => vec![
+            place.portal(
+                Page::EnterpriseProperties,
+                "In the portal: Enterprise applications → the application → Properties → Enabled for users to sign-in? → Yes.",
+            ),
+            place.az_enable(),
+        ],
+        Fix::TenantOverview => {
+            vec![place.portal(Page::TenantOverview, "In the portal: Microsoft Entra ID → Overview shows the Tenant ID.")]
+        }
+        Fix::ConditionalAccess => {
+            vec![place.portal(Page::ConditionalAccess, "In the portal: Microsoft Entra ID → Security → Conditional Access → Policies.")]
+        }
+        Fix::Nothing => Vec::new(),
+    }
+}
+
+/// What is wrong with a token as such (decision table, rows 2 to 5). `graph_url` is the operator's setting.
+pub fn token_findings(claims: &Claims, identity: &Identity, graph_url: Option<&Url>) -> Vec<Finding> {
+    if !claims.readable {
+        let text = "The token has a form that cannot be read here, so its permissions are not known. Only live requests were judged.";
+        return vec![Finding::new(Severity::Info, "token_unreadable", text)];
+    }
+    let place = place(identity);
+    let overview =
+        || vec![place.portal(Page::Overview, "In the portal: the app registration's Overview shows both ids.")];
+    let mut findings = Vec::new();
+    let mut error = |code: &str, text: String, remedies: Vec<Remedy>| {
+        findings.push(Finding::new(Severity::Error, code, text).with_remedies(remedies));
+    };
+    if let Some(audience) = claims.aud.as_deref().filter(|aud| !is_graph(aud, identity.cloud, graph_url)) {
+        error("token_wrong_audience", wrong_audience(audience, identity.cloud), Vec::new());
+    }
+    if let (Some(tid), Ok(_)) = (&claims.tid, Uuid::parse_str(&identity.tenant_id))
+        && !tid.eq_ignore_ascii_case(&identity.tenant_id)
+    {
+        let text = format!(
+            "The token is from the tenant {tid}, but the connection names {}. Correct the tenant id.",
+            identity.tenant_id
+        );
+        error("token_wrong_tenant", text, overview());
+    }
+    if let Some(appid) = claims.appid.as_deref().filter(|id| !id.eq_ignore_ascii_case(&identity.client_id.to_string()))
+    {
+        let text = format!(
+            "The token is for the application {appid}, but the connection names {}. Correct the client id.",
+            identity.client_id
+        );
+        error("token_wrong_application", text, overview());
+    }
+    if let Some(scopes) = &claims.scp {
+        let text = format!(
+            "The token stands for a signed-in person (scopes: {scopes}), not for the application. Something between this service and \
+             Entra replaces it."
+        );
+        error("token_is_delegated", text, Vec::new());
+    }
+    findings
+}
+
+fn is_graph(audience: &str, cloud: Cloud, graph_url: Option<&Url>) -> bool {
+    let audience = audience.trim_end_matches('/');
+    audience.eq_ignore_ascii_case(cloud.graph_host())
+        || Uuid::parse_str(audience).is_ok_and(|id| id == MICROSOFT_GRAPH)
+        || graph_url.is_some_and(|url| url.as_str().trim_end_matches('/').eq_ignore_ascii_case(audience))
+}
+
+fn wrong_audience(audience: &str, cloud: Cloud) -> String {
+    let plain = audience.trim_end_matches('/');
+    let other = Cloud::ALL.into_iter().find(|other| plain.eq_ignore_ascii_case(other.graph_host()));
+    if plain.eq_ignore_ascii_case("https://graph.windows.net")
+        || Uuid::parse_str(plain).is_ok_and(|id| id == AZURE_AD_GRAPH)
+    {
+        "The token is for Azure AD Graph, which Microsoft has shut down, not for Microsoft Graph. Remove the permissions of Azure AD \
+         Graph and add those of Microsoft Graph."
+            .to_owned()
+    } else if let Some(other) = other {
+        format!(
+            "The token is for Microsoft Graph of {}, but the connection is for {}. Change the connection's cloud.",
+            other.title(),
+            cloud.title()
+        )
+    } else {
+        format!(
+            "The token is for {audience}, not for Microsoft Graph of {}. Check the connection's cloud.",
+            cloud.title()
+        )
+    }
+}

@@ -1,0 +1,118 @@
+//! A report as text for a terminal.
+
+use super::{CheckReport, Overall};
+use crate::permission::report::{Remedy, RemedyKind, Severity, Verdict};
+use std::fmt::Write as _;
+
+/// Columns of a line of prose.
+const WIDTH: usize = 100;
+
+/// The report as a person would read it, ending with a line break. Remedies that several places share are
+/// written once.
+pub fn render_text(report: &CheckReport) -> String {
+    let mut out = String::new();
+    let verdict = match report.overall {
+        Overall::Ok => "OK: everything that was asked for works",
+        Overall::Degraded => "DEGRADED: some things work, some do not",
+        Overall::Failed => "FAILED: nothing can be imported with this connection",
+    };
+    line(&mut out, "", &format!("Connection check: {verdict}"));
+    if report.partial {
+        line(&mut out, "", "Time ran out, so the report is not complete. Check again.");
+    }
+    let identity = &report.identity;
+    let name = identity.app_display_name.as_deref().unwrap_or("(name not known)");
+    line(&mut out, "  ", &format!("Application  {name}, client id {}", identity.client_id));
+    line(&mut out, "  ", &format!("Tenant       {}", identity.tenant_id));
+    let end = identity.credential_expires_at.map(|at| format!(", ends {}", at.format("%Y-%m-%d"))).unwrap_or_default();
+    line(&mut out, "  ", &format!("Credential   {}{end}", identity.credential_kind));
+    let mut shown: Vec<&Remedy> = Vec::new();
+    for finding in &report.findings {
+        let mark = match finding.severity {
+            Severity::Error => "✗",
+            Severity::Warning => "!",
+            Severity::Info => "i",
+        };
+        out.push('\n');
+        wrap(&mut out, &format!("{mark} "), &finding.message);
+        if let Some(text) = &finding.microsoft_message {
+            wrap(&mut out, "  Microsoft says: ", text);
+        }
+        for (name, id) in [("Trace ID", &finding.trace_id), ("Correlation ID", &finding.correlation_id)] {
+            if let Some(id) = id {
+                line(&mut out, "  ", &format!("{name}: {id}"));
+            }
+        }
+        collect(&mut shown, &finding.remedies);
+    }
+    out.push('\n');
+    for capability in &report.capabilities {
+        wrap(
+            &mut out,
+            &format!("{} {:<18} ", mark(capability.verdict), capability.capability.as_str()),
+            &capability.message,
+        );
+        collect(&mut shown, &capability.remedies);
+    }
+    remedies(&mut out, &shown);
+    out
+}
+
+fn mark(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Granted => "✓",
+        Verdict::Limited => "~",
+        Verdict::Unknown => "?",
+        Verdict::Missing
+        | Verdict::AddedAsDelegated
+        | Verdict::ConsentPending
+        | Verdict::StaleToken
+        | Verdict::NotAdded => "✗",
+    }
+}
+
+fn collect<'a>(shown: &mut Vec<&'a Remedy>, more: &'a [Remedy]) {
+    for remedy in more {
+        if !shown.iter().any(|s| s.value == remedy.value && s.kind == remedy.kind) {
+            shown.push(remedy);
+        }
+    }
+}
+
+fn remedies(out: &mut String, shown: &[&Remedy]) {
+    if shown.is_empty() {
+        return;
+    }
+    out.push_str("\nHow to mend it\n");
+    for remedy in shown {
+        wrap(out, "• ", &remedy.title);
+        match remedy.kind {
+            RemedyKind::ConsentUrl | RemedyKind::Portal => line(out, "  ", &remedy.value),
+            RemedyKind::AzCli | RemedyKind::Powershell => remedy.value.lines().for_each(|text| line(out, "    ", text)),
+        }
+    }
+}
+
+fn line(out: &mut String, indent: &str, text: &str) {
+    let _ = writeln!(out, "{indent}{text}");
+}
+
+/// Breaks prose at spaces; later lines are indented as far as `first` reaches.
+fn wrap(out: &mut String, first: &str, text: &str) {
+    let indent = " ".repeat(first.chars().count().min(21));
+    let mut current = first.to_owned();
+    let mut is_empty = true;
+    for word in text.split_whitespace() {
+        if !is_empty && current.chars().count() + 1 + word.chars().count() > WIDTH {
+            line(out, "", &current);
+            current.clone_from(&indent);
+            is_empty = true;
+        }
+        if !is_empty {
+            current.push(' ');
+        }
+        current.push_str(word);
+        is_empty = false;
+    }
+    line(out, "", &current);
+}

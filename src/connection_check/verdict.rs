@@ -1,0 +1,300 @@
+//! The verdicts: what the token carries, what the tenant shows, and what a live request did, put together.
+//! Pure functions of those three.
+
+use super::introspect::Introspection;
+use super::probe::Probe;
+use super::setup::place;
+use crate::graph::token::{Claims, Identity};
+use crate::permission::catalog::Kind;
+use crate::permission::manifest::{self, list};
+use crate::permission::remedy::{Page, Place};
+use crate::permission::report::{CapabilityVerdict, Evidence, EvidenceKind, Finding, Severity, Verdict};
+use crate::permission::{Capability, Standing, standing};
+
+/// A capability that was not looked at.
+pub fn unchecked(capability: Capability, why: &str) -> CapabilityVerdict {
+    CapabilityVerdict {
+        capability,
+        verdict: Verdict::Unknown,
+        permission: capability.least().collect::<Vec<_>>().join(", "),
+        message: format!("{} could not be checked: {why}.", capability.row().title),
+        evidence: Vec::new(),
+        remedies: Vec::new(),
+    }
+}
+
+/// What a token alone says about each capability: by this, and by nothing older, a run is refused early.
+pub fn judge_token(claims: &Claims, identity: &Identity, capabilities: &[Capability]) -> Vec<CapabilityVerdict> {
+    let (nothing, place) = (Introspection::default(), place(identity));
+    let untried = Probe::NothingToTry { why: "no live request was made".to_owned() };
+    capabilities.iter().map(|capability| judge(*capability, claims, &untried, &nothing, &place)).collect()
+}
+
+/// The verdict on one capability.
+pub fn judge(
+    capability: Capability,
+    claims: &Claims,
+    probe: &Probe,
+    introspection: &Introspection,
+    place: &Place,
+) -> CapabilityVerdict {
+    let mut verdict = match standing(capability, &claims.roles) {
+        _ if !claims.readable => by_probe_alone(capability, probe),
+        Standing::Granted(by) => with_permission(capability, Verdict::Granted, &by, probe, place),
+        Standing::Limited(by) => with_permission(capability, Verdict::Limited, &by, probe, place),
+        Standing::Missing(missing) => without_permission(capability, &missing, probe, introspection, place),
+    };
+    verdict.evidence.extend(probe_evidence(probe));
+    verdict
+}
+
+/// The permission is in the token; the live request confirms or contradicts it.
+fn with_permission(
+    capability: Capability,
+    verdict: Verdict,
+    by: &[String],
+    probe: &Probe,
+    place: &Place,
+) -> CapabilityVerdict {
+    let (title, names) = (capability.row().title, list(by));
+    let least: Vec<&str> = capability.least().collect();
+    let (verdict, message, remedies) = match (probe, verdict) {
+        (Probe::Refused { code, .. }, _) => (Verdict::Missing, refused_although(capability, &names, code), Vec::new()),
+        (Probe::Failed { .. }, _) => (
+            Verdict::Unknown,
+            format!("{title}: {names} is granted, but the live request failed, so it is not certain."),
+            Vec::new(),
+        ),
+        (Probe::OutOfTime, _) => {
+            (Verdict::Unknown, format!("{title}: {names} is granted, but Graph did not answer in time."), Vec::new())
+        }
+        (Probe::Worked { .. } | Probe::NothingToTry { .. }, Verdict::Limited) => {
+            let text = format!(
+                "{title} can be read only in part: {names} gives basic properties. For all of them grant {}.",
+                list(&least)
+            );
+            (Verdict::Limited, text, place.grant(&least))
+        }
+        (Probe::Worked { .. } | Probe::NothingToTry { .. }, verdict) => {
+            (verdict, format!("{title} can be read: {names} is granted as an Application permission."), Vec::new())
+        }
+    };
+    let role = |name: &String| Evidence::new(EvidenceKind::TokenRole, format!("the token carries {name}"));
+    let evidence = by.iter().map(role).collect();
+    CapabilityVerdict { capability, verdict, permission: by.join(", "), message, evidence, remedies }
+}
+
+fn refused_although(capability: Capability, names: &str, code: &str) -> String {
+    let title = capability.row().title;
+    match code {
+        "Authentication_RequestFromNonPremiumTenantOrB2CTenant" => {
+            format!(
+                "{title} cannot be read: {names} is granted, but the tenant has no Entra ID P1 or P2 licence, which Microsoft requires for this."
+            )
+        }
+        "Authorization_IdentityNotFound" => format!(
+            "{title} cannot be read yet: {names} is granted, but Graph does not know the application yet. That takes a minute after \
+             consent; check again."
+        ),
+        _ => format!(
+            "{title} cannot be read: {names} is granted, yet Graph refuses the request. Either the consent is only minutes old, or \
+             something in the directory restricts the application. Check again in five minutes; if it lasts, give the request id to \
+             Microsoft support."
+        ),
+    }
+}
+
+/// No permission in the token: either it works all the same, or the reason is looked for.
+fn without_permission(
+    capability: Capability,
+    missing: &[&'static str],
+    probe: &Probe,
+    introspection: &Introspection,
+    place: &Place,
+) -> CapabilityVerdict {
+    let (title, names) = (capability.row().title, list(missing));
+    if let Probe::Worked { .. } = probe {
+        let text = format!(
+            "{title} can be read although {names} is not granted: a directory role of the application, or another permission, allows \
+             it. It stops working when that is taken away."
+        );
+        let role = Evidence::new(EvidenceKind::DirectoryRole, format!("the live request works without {names}"));
+        return CapabilityVerdict {
+            capability,
+            verdict: Verdict::Granted,
+            permission: missing.join(", "),
+            message: text,
+            evidence: vec![role],
+            remedies: Vec::new(),
+        };
+    }
+    let (verdict, evidence) = reason(missing, capability, introspection);
+    let (message, remedies) = match verdict {
+        Verdict::AddedAsDelegated => (
+            format!(
+                "{title} cannot be read: you added {names} as Delegated, which works only for a signed-in person. Add it as an \
+                 Application permission and grant admin consent."
+            ),
+            place.grant(missing),
+        ),
+        Verdict::ConsentPending => (
+            format!(
+                "{title} cannot be read: {names} is added as an Application permission, but admin consent is missing."
+            ),
+            place.grant_added(missing),
+        ),
+        Verdict::StaleToken => (
+            format!(
+                "{title} cannot be read yet: {names} is granted, but the token that Entra gives does not carry it yet. That takes up \
+                 to some minutes after consent; check again."
+            ),
+            Vec::new(),
+        ),
+        Verdict::NotAdded => {
+            (format!("{title} cannot be read: {names} is not added to the application."), place.grant(missing))
+        }
+        Verdict::Granted | Verdict::Limited | Verdict::Missing | Verdict::Unknown => (
+            format!("{title} cannot be read: the token does not carry {names} as an Application permission."),
+            place.grant(missing),
+        ),
+    };
+    CapabilityVerdict { capability, verdict, permission: missing.join(", "), message, evidence, remedies }
+}
+
+/// Why a permission is not in the token, as far as the tenant lets it be seen.
+fn reason(missing: &[&'static str], capability: Capability, seen: &Introspection) -> (Verdict, Vec<Evidence>) {
+    let part = capability.row().parts.iter().find(|part| part.first() == missing.first());
+    let names: Vec<String> = part
+        .into_iter()
+        .flat_map(|part| part.iter())
+        .flat_map(|name| [(*name).to_owned(), name.replacen(".Read.", ".ReadWrite.", 1)])
+        .collect();
+    let among =
+        |found: &[String]| names.iter().find(|name| found.iter().any(|f| f.eq_ignore_ascii_case(name))).cloned();
+    let of_kind = |kind: Kind| -> Vec<String> {
+        let added = seen.manifest.as_deref().unwrap_or_default();
+        manifest::graph_permissions(added, kind).into_iter().map(str::to_owned).collect()
+    };
+    let evidence = |kind, detail: String, request_id: &Option<String>| {
+        vec![Evidence { request_id: request_id.clone(), ..Evidence::new(kind, detail) }]
+    };
+    if let Some(name) = seen.assigned.as_deref().and_then(among) {
+        let detail = format!("the tenant has granted {name} to the application");
+        return (Verdict::StaleToken, evidence(EvidenceKind::AppRoleAssignment, detail, &seen.request_ids.assigned));
+    }
+    if let Some(name) = among(&of_kind(Kind::Application)) {
+        let detail = format!("the app registration asks for {name} as Application; the tenant has not granted it");
+        return (Verdict::ConsentPending, evidence(EvidenceKind::Manifest, detail, &seen.request_ids.manifest));
+    }
+    if let Some(name) = among(&of_kind(Kind::Delegated)) {
+        let detail = format!("the app registration asks for {name} as Delegated");
+        return (Verdict::AddedAsDelegated, evidence(EvidenceKind::Manifest, detail, &seen.request_ids.manifest));
+    }
+    if let Some(name) = seen.delegated.as_deref().and_then(among) {
+        let detail = format!("the tenant has granted {name} as Delegated");
+        return (
+            Verdict::AddedAsDelegated,
+            evidence(EvidenceKind::DelegatedGrant, detail, &seen.request_ids.delegated),
+        );
+    }
+    if seen.manifest.is_some() {
+        let detail = format!("the app registration asks for none of {}", list(part.copied().unwrap_or_default()));
+        return (Verdict::NotAdded, evidence(EvidenceKind::Manifest, detail, &seen.request_ids.manifest));
+    }
+    (Verdict::Missing, Vec::new())
+}
+
+/// The token could not be read.
+fn by_probe_alone(capability: Capability, probe: &Probe) -> CapabilityVerdict {
+    let title = capability.row().title;
+    let (verdict, message) = match probe {
+        Probe::Worked { .. } => (Verdict::Granted, format!("{title} can be read: a live request worked.")),
+        Probe::Refused { .. } => (Verdict::Missing, format!("{title} cannot be read: Graph refuses the request.")),
+        Probe::NothingToTry { .. } | Probe::Failed { .. } | Probe::OutOfTime => {
+            (Verdict::Unknown, format!("{title}: whether it can be read could not be found out."))
+        }
+    };
+    CapabilityVerdict { verdict, message, ..unchecked(capability, "") }
+}
+
+fn probe_evidence(probe: &Probe) -> Option<Evidence> {
+    let (detail, request_id) = match probe {
+        Probe::Worked { detail, request_id }
+        | Probe::Refused { detail, request_id, .. }
+        | Probe::Failed { detail, request_id } => (detail.clone(), request_id.clone()),
+        Probe::NothingToTry { why } => (why.clone(), None),
+        Probe::OutOfTime => ("Graph did not answer in the time of a check".to_owned(), None),
+    };
+    Some(Evidence { kind: EvidenceKind::Probe, detail, request_id })
+}
+
+/// Findings that concern the connection as a whole (decision table, rows 6 and 7, and what the tenant shows).
+pub fn connection_findings(
+    claims: &Claims,
+    seen: &Introspection,
+    probes: &[Probe],
+    verdicts: &[CapabilityVerdict],
+    place: &Place,
+) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    if seen.enabled == Some(false) {
+        findings.push(
+            Finding::new(
+                Severity::Error,
+                "application_disabled",
+                "The enterprise application is disabled in the tenant: new tokens will be refused.",
+            )
+            .with_remedies(vec![
+                place.portal(
+                    Page::EnterpriseProperties,
+                    "In the portal: Properties → Enabled for users to sign-in? → Yes.",
+                ),
+                place.az_enable(),
+            ]),
+        );
+    }
+    let nothing_works = !verdicts.iter().any(|verdict| verdict.verdict.works());
+    if claims.readable && claims.oid.is_none() && nothing_works {
+        let text = "The application has no enterprise application (service principal) in the tenant yet. Granting admin consent makes it; \
+                    right after that it takes about a minute.";
+        findings.push(Finding::new(Severity::Error, "service_principal_missing", text).with_remedies(vec![
+            place.consent("Let an administrator open this link and accept."),
+            place.az_make_service_principal(),
+        ]));
+    } else if claims.readable && claims.roles.is_empty() && nothing_works {
+        findings.push(no_permission(seen, verdicts, place));
+    }
+    if probes.iter().all(|probe| matches!(probe, Probe::Failed { .. } | Probe::OutOfTime)) && !probes.is_empty() {
+        let text = "Entra gave a token, but Microsoft Graph could not be reached or gave no useful answer. Check the network and proxy of \
+                    this service, or Microsoft's service health, and check again.";
+        findings.push(Finding::new(Severity::Error, "graph_unreachable", text));
+    }
+    findings
+}
+
+/// A token without any Application permission. Where nothing shows the reason, this says so.
+fn no_permission(seen: &Introspection, verdicts: &[CapabilityVerdict], place: &Place) -> Finding {
+    if seen.manifest.is_some() || seen.assigned.is_some() {
+        let text = "Entra gave a token, so the credential is right, but the token carries no Application permission. Each capability below \
+                    says why.";
+        return Finding::new(Severity::Error, "no_application_permission", text);
+    }
+    let mut names: Vec<&str> = verdicts.iter().flat_map(|v| v.permission.split(", ")).collect();
+    names.sort_unstable();
+    names.dedup();
+    let text = format!(
+        "Entra gave a token, so tenant, client id and credential are right, but the token carries no Application permission, and Entra \
+         does not say why. Most likely {} added as Delegated permissions, which the portal offers first and which have no effect for a \
+         service. Next likeliest: they are Application permissions, but nobody pressed «Grant admin consent». Or consent was granted in \
+         the last five minutes and has not arrived yet. To know which it is, look at the column Type under API permissions, or give the \
+         app registration's manifest to the manifest check (POST /v1/manifest-checks): it names every permission that was added as \
+         Delegated.",
+        if names.len() == 1 { "the permission was" } else { "the permissions were" }
+    );
+    let mut remedies = place.grant(&names);
+    remedies.push(place.portal(
+        Page::Manifest,
+        "To know the reason: open Manifest in the portal, copy all of it, and paste it into the manifest check.",
+    ));
+    Finding::new(Severity::Error, "no_application_permission", text).with_remedies(remedies)
+}
