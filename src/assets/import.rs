@@ -1,0 +1,243 @@
+//! Executions of an import source: start, send chunks, complete, watch, cancel.
+
+use super::error::{AssetsError, Kind, Result};
+use super::request::{Repeat, Request, json_body};
+use super::wire::{ConfigAnswer, Info, Started};
+use super::{Chunk, Client, ConfigStatus, ExecutionLinks, ExecutionStatus, ImportSourceInfo, Target};
+use reqwest::Method;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use url::Url;
+
+/// The longest reason in the history, in characters (facts/assets.md §1.3).
+const REASON_MOST_CHARACTERS: usize = 1024;
+
+/// The links of an import source.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Links {
+    pub get_status: String,
+    pub start: String,
+    pub mapping: String,
+}
+
+impl Links {
+    /// The id of the import source, from the path: what external ids are made with.
+    pub fn import_source_id(&self) -> Option<String> {
+        segment_after(&self.mapping, "importsource")
+    }
+
+    /// The id of the Assets workspace, from the path.
+    pub fn workspace_id(&self) -> Option<String> {
+        segment_after(&self.mapping, "workspace")
+    }
+
+    /// A link beside `mapping`, for what `imports/info` does not list.
+    fn beside_mapping(&self, name: &str) -> Result<String> {
+        let (base, query) =
+            self.mapping.split_once('?').map_or((self.mapping.as_str(), ""), |(base, query)| (base, query));
+        let parent = base.trim_end_matches('/').strip_suffix("/mapping");
+        let parent = parent
+            .ok_or_else(|| AssetsError::new(Kind::Malformed, "the link of the mapping does not end in /mapping"))?;
+        let query = if query.is_empty() { String::new() } else { format!("?{query}") };
+        let slash = if name.is_empty() { "" } else { "/" };
+        Ok(format!("{parent}{slash}{name}{query}"))
+    }
+
+    /// The link to the schema and mapping that Assets has.
+    pub(super) fn schema_and_mapping(&self) -> Result<String> {
+        self.beside_mapping("schema-and-mapping")
+    }
+}
+
+/// An execution that was started.
+#[derive(Clone, Debug)]
+pub struct Execution {
+    pub links: ExecutionLinks,
+    /// The execution's id; Assets names it only in the path of its links.
+    pub execution_id: String,
+}
+
+/// What a submitted chunk came to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Submitted {
+    /// The chunk was sent again after an attempt of unknown outcome: Assets may count its objects twice.
+    pub maybe_twice: bool,
+}
+
+/// What people see in Assets while data arrives.
+#[derive(Clone, Debug, Default)]
+pub struct Progress<'a> {
+    pub step: u32,
+    pub steps: u32,
+    pub description: &'a str,
+    pub objects: u64,
+    pub objects_total: u64,
+}
+
+impl Client {
+    /// The links of the import source. Proves that the token is good.
+    pub async fn links(&self, target: &Target) -> Result<Links> {
+        let links = match target {
+            Target::ImportToken { .. } => {
+                let mut url = self.origin.clone();
+                url.set_path("/jsm/assets/v1/imports/info");
+                let info: Info = self.get("GET imports/info", target.into(), url).await?;
+                Links { get_status: info.links.get_status, start: info.links.start, mapping: info.links.mapping }
+            }
+            Target::Forge { api_base_url, workspace_id, import_id, .. } => {
+                let base = format!("workspace/{workspace_id}/v1/importsource/{import_id}");
+                let link = |name: &str| self.forge_url(api_base_url, &format!("{base}/{name}")).map(String::from);
+                Links { get_status: link("configstatus")?, start: link("executions")?, mapping: link("mapping")? }
+            }
+        };
+        for link in [&links.get_status, &links.start, &links.mapping] {
+            self.resolve(target, link)?;
+        }
+        Ok(links)
+    }
+
+    /// The state of the import source.
+    pub async fn config_status(&self, target: &Target, links: &Links) -> Result<ConfigStatus> {
+        let url = self.resolve(target, &links.get_status)?;
+        self.get::<ConfigAnswer>("GET configstatus", target.into(), url).await.map(ConfigStatus::from)
+    }
+
+    /// What Assets says of the import source; `None` where the token may not read it.
+    pub async fn import_source(&self, target: &Target, links: &Links) -> Result<Option<ImportSourceInfo>> {
+        let url = self.resolve(target, &links.beside_mapping("")?)?;
+        match self.get("GET importsource", target.into(), url).await {
+            Ok(info) => Ok(Some(info)),
+            Err(error) => match error.kind {
+                Kind::Unauthorized | Kind::Forbidden | Kind::NotFound | Kind::Validation { .. } => Ok(None),
+                _ => Err(error),
+            },
+        }
+    }
+
+    /// Starts an execution. `scheduled` marks it so in the history of Assets.
+    ///
+    /// When no answer arrives the error is [`Kind::OutcomeUnknown`]: an execution may be open. Look at
+    /// [`Client::config_status`] before starting again.
+    pub async fn start(&self, target: &Target, links: &Links, scheduled: bool) -> Result<Execution> {
+        let request = Request {
+            action: "POST executions",
+            method: Method::POST,
+            url: self.resolve(target, &links.start)?,
+            credential: target.into(),
+            body: if scheduled { json_body(&json!({"scheduled": true})) } else { None },
+            repeat: Repeat::OnlyIfNotDone,
+        };
+        let started: Started = self.send(&request).await?.json().map_err(|error| {
+            // Something was started, but there is no link to it.
+            AssetsError { kind: Kind::OutcomeUnknown, ..error }.during("POST executions")
+        })?;
+        let links = started.links;
+        for link in [&links.submit_progress, &links.submit_results, &links.get_execution_status, &links.cancel] {
+            self.resolve(target, link)?;
+        }
+        let execution_id = segment_after(&links.submit_results, "executions").ok_or_else(|| {
+            AssetsError::new(Kind::Malformed, "the link for data names no execution").during("POST executions")
+        })?;
+        Ok(Execution { links, execution_id })
+    }
+
+    /// Sends one chunk. A chunk that completes the execution is not repeated when its outcome is unknown:
+    /// look at the status first ([`Kind::OutcomeUnknown`]). Other chunks are repeated as they are, with the
+    /// same `clientGeneratedId`.
+    pub async fn submit(&self, target: &Target, links: &ExecutionLinks, chunk: &Chunk) -> Result<Submitted> {
+        let request = Request {
+            action: "POST data",
+            method: Method::POST,
+            url: self.resolve(target, &links.submit_results)?,
+            credential: target.into(),
+            body: Some(chunk.body.clone()),
+            repeat: if chunk.completed { Repeat::OnlyIfNotDone } else { Repeat::Safe },
+        };
+        let answer = self.send(&request).await?;
+        Ok(Submitted { maybe_twice: answer.was_repeated })
+    }
+
+    /// Tells Assets how far we are. For the eyes only: a failure is no reason to stop.
+    pub async fn progress(&self, target: &Target, links: &ExecutionLinks, progress: &Progress<'_>) -> Result<()> {
+        let body = json!({
+            "steps": {"total": progress.steps, "current": progress.step, "description": progress.description},
+            "objects": {"total": progress.objects_total, "processed": progress.objects},
+        });
+        let request = Request {
+            action: "PUT progress",
+            method: Method::PUT,
+            url: self.resolve(target, &links.submit_progress)?,
+            credential: target.into(),
+            body: json_body(&body),
+            repeat: Repeat::OnlyIfNotDone,
+        };
+        self.send(&request).await.map(|_| ())
+    }
+
+    /// Where an execution stands, with every counter.
+    pub async fn status(&self, target: &Target, links: &ExecutionLinks) -> Result<ExecutionStatus> {
+        self.status_at(target, &links.get_execution_status).await
+    }
+
+    /// The same by a link that [`ConfigStatus`] gave.
+    pub async fn status_at(&self, target: &Target, link: &str) -> Result<ExecutionStatus> {
+        let url = self.resolve(target, link)?;
+        self.get("GET execution status", target.into(), url).await
+    }
+
+    /// The execution that was created last, whoever started it; `None` when there was none.
+    pub async fn latest_status(&self, target: &Target, links: &Links) -> Result<Option<ExecutionStatus>> {
+        let url = self.resolve(target, &format!("{}/status", links.start.trim_end_matches('/')))?;
+        match self.get("GET latest execution status", target.into(), url).await {
+            Ok(status) => Ok(Some(status)),
+            Err(error) if error.kind == Kind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Cancels an execution by its `cancel` link. After `completed` Assets may refuse (400 or 409): then it
+    /// can only be waited for. An execution that is not known any more counts as cancelled.
+    pub async fn cancel(&self, target: &Target, cancel_link: &str) -> Result<()> {
+        let request = Request {
+            action: "DELETE execution",
+            method: Method::DELETE,
+            url: self.resolve(target, cancel_link)?,
+            credential: target.into(),
+            body: None,
+            repeat: Repeat::Safe,
+        };
+        match self.send(&request).await {
+            Ok(_) => Ok(()),
+            Err(error) if error.kind == Kind::NotFound => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Writes a reason into the history of Assets. Only while data is accepted; afterwards Assets answers
+    /// 400.
+    pub async fn failed_history(&self, target: &Target, links: &ExecutionLinks, reason: &str) -> Result<()> {
+        let execution = links.submit_results.trim_end_matches('/');
+        let execution = execution
+            .strip_suffix("/data")
+            .ok_or_else(|| AssetsError::new(Kind::Malformed, "the link for data does not end in /data"))?;
+        let reason: String = reason.chars().take(REASON_MOST_CHARACTERS).collect();
+        let request = Request {
+            action: "POST history/failed",
+            method: Method::POST,
+            url: self.resolve(target, &format!("{execution}/history/failed"))?,
+            credential: target.into(),
+            body: json_body(&json!({"failureReason": reason})),
+            repeat: Repeat::OnlyIfNotDone,
+        };
+        self.send(&request).await.map(|_| ())
+    }
+}
+
+/// The path segment that follows the one named.
+fn segment_after(link: &str, name: &str) -> Option<String> {
+    let url = Url::parse(link).ok()?;
+    let mut segments = url.path_segments()?;
+    segments.find(|segment| *segment == name)?;
+    segments.next().filter(|segment| !segment.is_empty()).map(str::to_owned)
+}

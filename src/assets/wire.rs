@@ -1,0 +1,359 @@
+//! What Assets answers. Unknown fields are ignored and missing ones have a default, since the interface
+//! grows (facts/assets.md §1.9: `errorCount`, `executionId`).
+
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::Value;
+use std::collections::BTreeMap;
+
+/// Answer of `imports/info`.
+#[derive(Deserialize)]
+pub(super) struct Info {
+    pub links: InfoLinks,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct InfoLinks {
+    pub get_status: String,
+    pub start: String,
+    pub mapping: String,
+}
+
+/// Answer of a start.
+#[derive(Deserialize)]
+pub(super) struct Started {
+    pub links: ExecutionLinks,
+}
+
+/// The links of one execution, good only with the token that got them. Stored sealed.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ExecutionLinks {
+    pub submit_progress: String,
+    pub submit_results: String,
+    pub get_execution_status: String,
+    pub cancel: String,
+}
+
+impl std::fmt::Debug for ExecutionLinks {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("ExecutionLinks(…)")
+    }
+}
+
+/// The state of an import source.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum ConfigState {
+    Idle,
+    Disabled,
+    MissingMapping,
+    Running,
+    /// A word that we do not know.
+    Other,
+}
+
+/// Answer of `configstatus`.
+#[derive(Clone, Debug)]
+pub struct ConfigStatus {
+    pub state: ConfigState,
+    /// The word of Assets.
+    pub status: String,
+    /// While it is running: the link that cancels the execution, where Assets gives it.
+    pub cancel: Option<String>,
+    /// While it is running: the link to the execution's status, where Assets gives it.
+    pub get_execution_status: Option<String>,
+}
+
+#[derive(Deserialize)]
+pub(super) struct ConfigAnswer {
+    pub status: String,
+    #[serde(default)]
+    pub links: BTreeMap<String, Value>,
+}
+
+impl From<ConfigAnswer> for ConfigStatus {
+    fn from(answer: ConfigAnswer) -> Self {
+        let state = match answer.status.as_str() {
+            "IDLE" => ConfigState::Idle,
+            "DISABLED" => ConfigState::Disabled,
+            "MISSING_MAPPING" => ConfigState::MissingMapping,
+            "RUNNING" => ConfigState::Running,
+            _ => ConfigState::Other,
+        };
+        let link = |name: &str| answer.links.get(name).and_then(Value::as_str).map(str::to_owned);
+        Self { state, cancel: link("cancel"), get_execution_status: link("getExecutionStatus"), status: answer.status }
+    }
+}
+
+/// Where an execution stands.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum ExecutionState {
+    /// Data is accepted.
+    Ingesting,
+    /// `completed` was received.
+    Processing,
+    /// Over, with or without errors.
+    Done,
+    Cancelled,
+    /// A word that we do not know: treated as not over.
+    #[default]
+    #[serde(other)]
+    Other,
+}
+
+/// Answer of an execution's status.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ExecutionStatus {
+    pub status: ExecutionState,
+    pub execution_id: Option<String>,
+    /// Absent while data is accepted.
+    pub progress_result: Option<ProgressResult>,
+}
+
+/// What an execution did. `DONE` does not mean success: the counters and messages say.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ProgressResult {
+    pub object_schema_id: Option<i64>,
+    pub result: Option<String>,
+    pub status: Option<String>,
+    /// Says «No data to import» even when objects were written.
+    pub info_message: Option<String>,
+    pub job_id: Option<String>,
+    pub started: Option<String>,
+    pub ended: Option<String>,
+    /// By the number of the object type.
+    #[serde(deserialize_with = "null_as_default")]
+    pub object_type_result_map: BTreeMap<String, ObjectTypeResult>,
+    #[serde(deserialize_with = "texts")]
+    pub error_messages: Vec<String>,
+    #[serde(deserialize_with = "number")]
+    pub total_number_entries_in_import: i64,
+}
+
+/// The counters of one object type.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ObjectTypeResult {
+    #[serde(deserialize_with = "null_as_default")]
+    pub object_type_name: String,
+    #[serde(deserialize_with = "number")]
+    pub object_type_id: i64,
+    #[serde(deserialize_with = "number")]
+    pub objects_updated: i64,
+    #[serde(deserialize_with = "number")]
+    pub objects_created: i64,
+    #[serde(deserialize_with = "number")]
+    pub objects_identical: i64,
+    /// Objects that the execution left out and Assets marked.
+    #[serde(deserialize_with = "number")]
+    pub objects_missing_updated: i64,
+    /// Objects that the execution left out and Assets deleted.
+    #[serde(deserialize_with = "number")]
+    pub objects_missing_deleted: i64,
+    #[serde(deserialize_with = "number")]
+    pub entries_in_source: i64,
+    /// Spelled so by Assets.
+    #[serde(rename = "duplicateEnries", alias = "duplicateEntries", deserialize_with = "number")]
+    pub duplicate_entries: i64,
+    #[serde(deserialize_with = "number")]
+    pub empty_label_entries: i64,
+    #[serde(deserialize_with = "number")]
+    pub empty_external_id_entries: i64,
+    #[serde(deserialize_with = "number")]
+    pub objects_filtered_with_ql_query: i64,
+    #[serde(deserialize_with = "number")]
+    pub error_count: i64,
+    #[serde(deserialize_with = "texts")]
+    pub error_messages: Vec<String>,
+    #[serde(deserialize_with = "number")]
+    pub objects_with_updated_references: i64,
+}
+
+impl ObjectTypeResult {
+    /// Entries that Assets did not take: duplicates, those without label or id, those with errors.
+    pub fn ignored(&self) -> i64 {
+        self.duplicate_entries
+            + self.empty_label_entries
+            + self.empty_external_id_entries
+            + self.objects_filtered_with_ql_query
+            + self.error_count
+    }
+
+    /// Whether everything that was sent of this type was taken.
+    pub fn is_clean(&self) -> bool {
+        self.ignored() == 0 && self.error_messages.is_empty()
+    }
+}
+
+impl ExecutionStatus {
+    pub fn is_over(&self) -> bool {
+        matches!(self.status, ExecutionState::Done | ExecutionState::Cancelled)
+    }
+
+    /// The counters of the object type of this name.
+    pub fn object_type(&self, name: &str) -> Option<&ObjectTypeResult> {
+        self.progress_result.as_ref()?.object_type_result_map.values().find(|result| result.object_type_name == name)
+    }
+}
+
+/// What Assets says of an import source, where the credential may read it (facts/assets.md §1.12). How it
+/// treats missing objects is not among it.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ImportSourceInfo {
+    pub name: Option<String>,
+    pub object_schema_id: Option<Value>,
+    /// `IGNORE` or `REMOVE`.
+    pub default_handle_empty_values: Option<String>,
+    #[serde(rename = "importSourceOTEntries", deserialize_with = "null_as_default")]
+    pub object_types: Vec<ImportSourceObjectType>,
+}
+
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ImportSourceObjectType {
+    pub selector: Option<String>,
+    /// `IGNORE` or `REMOVE`.
+    pub empty_values: Option<String>,
+}
+
+/// Answer of a mapping's progress.
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "camelCase", default)]
+pub(super) struct MappingProgress {
+    pub progress_status: String,
+    pub result: Option<String>,
+    pub result_message: Option<String>,
+}
+
+/// One page of an AQL query.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct AqlPage {
+    #[serde(default)]
+    pub values: Vec<AqlObject>,
+    #[serde(default)]
+    pub object_type_attributes: Vec<AqlAttribute>,
+    #[serde(default)]
+    pub is_last: Option<bool>,
+    #[serde(default)]
+    pub last: Option<bool>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct AqlObject {
+    pub id: Value,
+    #[serde(default)]
+    pub object_key: String,
+    #[serde(default)]
+    pub object_type: AqlObjectType,
+    #[serde(default)]
+    pub attributes: Vec<AqlObjectAttribute>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "camelCase", default)]
+pub(super) struct AqlObjectType {
+    pub id: Value,
+    pub object_schema_id: Value,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct AqlAttribute {
+    pub id: Value,
+    #[serde(default)]
+    pub name: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct AqlObjectAttribute {
+    #[serde(default)]
+    pub object_type_attribute_id: Value,
+    #[serde(default)]
+    pub object_attribute_values: Vec<AqlValue>,
+}
+
+#[derive(Deserialize)]
+pub(super) struct AqlValue {
+    #[serde(default)]
+    pub value: Value,
+}
+
+/// Ids come as text or as numbers.
+pub(super) fn id_text(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Number(number) => number.to_string(),
+        Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => String::new(),
+    }
+}
+
+/// A number, or zero for null and for what is none.
+fn number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<i64, D::Error> {
+    Ok(Value::deserialize(deserializer)?.as_i64().unwrap_or_default())
+}
+
+fn null_as_default<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(deserializer: D) -> Result<T, D::Error> {
+    Ok(Option::deserialize(deserializer)?.unwrap_or_default())
+}
+
+/// Messages: null, one text (with lines), or a list.
+fn texts<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+    let lines = |text: &str| text.lines().map(str::to_owned).filter(|line| !line.trim().is_empty()).collect::<Vec<_>>();
+    Ok(match Value::deserialize(deserializer)? {
+        Value::Null => Vec::new(),
+        Value::String(text) => lines(&text),
+        Value::Array(values) => {
+            values.iter().map(|value| value.as_str().map_or_else(|| value.to_string(), str::to_owned)).collect()
+        }
+        other => vec![other.to_string()],
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    /// The example of the published interface description (facts/assets.md §1.9), shortened.
+    #[test]
+    fn the_published_status_is_read() {
+        let status: ExecutionStatus = serde_json::from_value(json!({"status":"DONE","progressResult":{
+            "type":"IMPORT","id":438,"started":"2023-06-15T12:13:03.952+00:00","ended":"2023-06-15T12:13:05.124+00:00",
+            "objectSchemaId":266,"result":"OK","status":"FINISHED","infoMessage":"No data to import",
+            "jobId":"241d9437","importSourceId":"3e9f17a6","populatedObjectTypes":["Hard Drive"],"onlyExecutedForObjectTypes":[],
+            "objectTypeResultMap":{"2547":{"id":null,"objectTypeName":"Hard Drive","objectTypeId":2547,
+              "objectsUpdated":0,"objectsCreated":1,"objectsIdentical":0,"objectsMissingUpdated":0,"objectsMissingDeleted":0,
+              "entriesInSource":1,"duplicateEnries":3,"emptyLabelEntries":0,"emptyExternalIdEntries":0,
+              "objectsFilteredWithQlQuery":0,"errorMessages":null,"objectsWithUpdatedReferences":1}},
+            "errorMessages":null,"totalNumberEntriesInImport":3}})).unwrap();
+        let drives = status.object_type("Hard Drive").unwrap();
+        assert_eq!(
+            (status.status, drives.objects_created, drives.objects_with_updated_references),
+            (ExecutionState::Done, 1, 1)
+        );
+        assert_eq!((drives.ignored(), drives.is_clean()), (3, false));
+        assert_eq!(status.progress_result.unwrap().object_schema_id, Some(266));
+    }
+
+    #[test]
+    fn other_forms_and_unknown_words_are_taken() {
+        let status: ExecutionStatus =
+            serde_json::from_value(json!({"status":"QUEUED","executionId":"e","progressResult":{
+            "objectTypeResultMap":{"1":{"objectTypeName":"A","objectsCreated":null,"errorMessages":"one\ntwo"},
+                                   "2":{"objectTypeName":"B","errorMessages":["three"],"errorCount":1}}}}))
+            .unwrap();
+        assert_eq!(status.status, ExecutionState::Other);
+        assert!(!status.is_over());
+        assert_eq!(status.object_type("A").unwrap().error_messages, ["one", "two"]);
+        assert!(!status.object_type("B").unwrap().is_clean());
+        let bare: ExecutionStatus = serde_json::from_value(json!({"status": "INGESTING"})).unwrap();
+        assert!(bare.progress_result.is_none());
+    }
+}
