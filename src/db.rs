@@ -2,7 +2,10 @@
 //! few named functions of [`system`] that work across organizations, [`Db::system`]. Row-level security
 //! hides every row from anything else.
 
+pub mod audit_events;
 pub mod connect;
+pub mod filters;
+pub mod idempotency;
 pub mod listen;
 pub mod migrate;
 pub mod mirror;

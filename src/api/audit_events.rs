@@ -1,0 +1,106 @@
+//! The audit log: every write leaves an event.
+
+use super::auth::Caller;
+use super::page::{Page, PageQuery};
+use crate::app::App;
+use crate::db::audit_events::{self, AuditEventRow};
+use crate::db::Transaction;
+use crate::error::Result;
+use crate::ids;
+use actix_web::{get};
+use actix_web::web::{Data, Json, Query};
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use serde_json::{Value, json};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+#[derive(Serialize, ToSchema, Debug)]
+#[serde(rename_all = "camelCase")]
+pub struct AuditEventResponse {
+    pub id: Uuid,
+    pub at: DateTime<Utc>,
+    /// Who acted: `adminKey`, `apiKey:<id>`, `jwt:<issuer>:<subject>`, or a part of the service.
+    pub actor: String,
+    #[schema(example = "create")]
+    pub action: String,
+    /// The collection of the API that the thing is in.
+    #[schema(example = "filters")]
+    pub resource_kind: String,
+    #[schema(required = true)]
+    pub resource_id: Option<Uuid>,
+    /// More about it, never a secret.
+    #[schema(value_type = Object)]
+    pub detail: Value,
+}
+
+impl From<AuditEventRow> for AuditEventResponse {
+    fn from(row: AuditEventRow) -> Self {
+        Self {
+            id: row.id,
+            at: row.at,
+            actor: row.actor,
+            action: row.action,
+            resource_kind: row.resource_kind,
+            resource_id: row.resource_id,
+            detail: row.detail,
+        }
+    }
+}
+
+/// Notes that `caller` did `action` to a thing, in the transaction that does it.
+pub(super) async fn record(
+    tx: &mut Transaction,
+    app: &App,
+    caller: &Caller,
+    action: &str,
+    kind: &str,
+    id: Uuid,
+) -> Result<()> {
+    record_with(tx, app, caller, (action, kind, id), json!({})).await
+}
+
+/// As [`record`], with more about it. `detail` must hold no secret.
+pub(super) async fn record_with(
+    tx: &mut Transaction,
+    app: &App,
+    caller: &Caller,
+    (action, kind, id): (&str, &str, Uuid),
+    detail: Value,
+) -> Result<()> {
+    let event = AuditEventRow {
+        organization_id: caller.organization.0,
+        id: ids::new_v7(&app.clock),
+        at: app.clock.now(),
+        actor: caller.actor.clone(),
+        action: action.to_owned(),
+        resource_kind: kind.to_owned(),
+        resource_id: Some(id),
+        detail,
+    };
+    audit_events::insert(tx, &event).await
+}
+
+/// List audit events
+///
+/// What was done by whom, newest first.
+#[utoipa::path(
+    tag = "Administration",
+    params(PageQuery),
+    responses((status = 200, description = "A page of events", body = Page<AuditEventResponse>)),
+    security(("bearer" = ["admin"]))
+)]
+#[get("/v1/audit-events")]
+pub async fn list_audit_events(
+    app: Data<App>,
+    caller: Caller,
+    query: Query<PageQuery>,
+) -> Result<Json<Page<AuditEventResponse>>> {
+    let window = query.window("audit-events")?;
+    let organization = caller.organization;
+    let rows = app
+        .db
+        .scoped(organization, async |tx| audit_events::list(tx, organization, window.after, window.rows()).await)
+        .await?;
+    Ok(Json(window.page(rows, |row| row.id, AuditEventResponse::from)))
+}

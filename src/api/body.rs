@@ -1,0 +1,115 @@
+//! JSON bodies: read from what `contract::enforce` checked, and merge patches (RFC 7396).
+
+use super::contract::{CheckedBody, Contract};
+use crate::error::{Error, Faults, Result};
+use actix_web::dev::Payload;
+use actix_web::{FromRequest, HttpMessage, HttpRequest};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use std::future::{Ready, ready};
+
+/// The request's body as a `T`. A body that may be left out is `T::default()`'s JSON `{}`.
+pub struct Body<T>(pub T);
+
+impl<T: DeserializeOwned + 'static> FromRequest for Body<T> {
+    type Error = Error;
+    type Future = Ready<Result<Self>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let body = request.extensions().get::<CheckedBody>().map(|body| body.value.clone());
+        ready(read(body.unwrap_or_else(|| Value::Object(serde_json::Map::new()))).map(Self))
+    }
+}
+
+/// A merge patch: absent fields stay, null is the default.
+pub struct MergePatch(pub Value);
+
+impl FromRequest for MergePatch {
+    type Error = Error;
+    type Future = Ready<Result<Self>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let body = request.extensions().get::<CheckedBody>().map(|body| body.value.clone());
+        ready(Ok(Self(body.unwrap_or_else(|| Value::Object(serde_json::Map::new())))))
+    }
+}
+
+impl MergePatch {
+    /// The `current` state with this patch applied, checked as `schema` (a component's name) like a body
+    /// that creates one.
+    pub fn apply<T: Serialize + DeserializeOwned>(&self, contract: &Contract, schema: &str, current: &T) -> Result<T> {
+        let mut merged = serde_json::to_value(current).map_err(Error::internal)?;
+        merge(&mut merged, &self.0);
+        remove_nulls(&mut merged);
+        let mut faults = Faults::default();
+        contract.check(schema, &merged, &mut faults);
+        faults.into_result()?;
+        read(merged)
+    }
+}
+
+/// The check against the document comes first, so this only fails where the two disagree.
+fn read<T: DeserializeOwned>(value: Value) -> Result<T> {
+    serde_json::from_value(value).map_err(|e| {
+        let mut faults = Faults::default();
+        faults.push("", "invalid", e.to_string());
+        match faults.into_result() {
+            Ok(()) => Error::internal(e),
+            Err(error) => error,
+        }
+    })
+}
+
+/// RFC 7396 §2.
+pub fn merge(target: &mut Value, patch: &Value) {
+    let Value::Object(changes) = patch else {
+        *target = patch.clone();
+        return;
+    };
+    if !target.is_object() {
+        *target = Value::Object(serde_json::Map::new());
+    }
+    let Value::Object(fields) = target else { return };
+    for (name, change) in changes {
+        if change.is_null() {
+            fields.remove(name);
+        } else {
+            merge(fields.entry(name).or_insert(Value::Null), change);
+        }
+    }
+}
+
+/// A null and an absent field mean the same: the default.
+fn remove_nulls(value: &mut Value) {
+    match value {
+        Value::Object(fields) => {
+            fields.retain(|_, field| !field.is_null());
+            fields.values_mut().for_each(remove_nulls);
+        }
+        Value::Array(items) => items.iter_mut().for_each(remove_nulls),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn the_examples_of_rfc_7396() {
+        for (target, patch, result) in [
+            (json!({"a": "b"}), json!({"a": "c"}), json!({"a": "c"})),
+            (json!({"a": "b", "b": "c"}), json!({"a": null}), json!({"b": "c"})),
+            (json!({"a": {"b": "c"}}), json!({"a": {"b": "d", "c": null}}), json!({"a": {"b": "d"}})),
+            (json!({"a": [{"b": "c"}]}), json!({"a": [1]}), json!({"a": [1]})),
+            (json!({"e": null}), json!({"a": 1}), json!({"e": null, "a": 1})),
+            (json!({}), json!({"a": {"bb": {"ccc": null}}}), json!({"a": {"bb": {}}})),
+        ] {
+            let mut merged = target;
+            merge(&mut merged, &patch);
+            assert_eq!(merged, result);
+        }
+    }
+}

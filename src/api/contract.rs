@@ -1,0 +1,401 @@
+//! The OpenAPI document, enforced: before a handler runs, the request is held against its operation. In
+//! this order: path (404), method (405), caller (401), scope (403), `Accept` (406), body's media type (415),
+//! size (413), JSON (400), then every fault of path, query, headers and body at once (422).
+
+pub mod schema;
+
+use super::auth::{self, Scope};
+use crate::app::App;
+use crate::error::{Code, Error, Faults, Result};
+use actix_web::body::MessageBody;
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::http::{Method, header};
+use actix_web::middleware::Next;
+use actix_web::{HttpMessage, HttpResponse, ResponseError, web};
+use futures_util::StreamExt;
+use schema::Checker;
+use serde_json::{Map, Value};
+use sha2::{Digest, Sha256};
+
+/// Most bytes that a request body may have.
+pub const BODY_BYTES_MOST: usize = 1 << 20;
+/// What a sender of too large a body may still send before the connection is closed; reading it lets the
+/// sender see the answer.
+const BODY_BYTES_DRAINED: usize = 16 << 20;
+
+/// A check that the document cannot express, on a body that may have other faults too.
+pub type ExtraCheck = fn(&Value, &mut Faults);
+
+/// The operations of the document, ready to be matched.
+pub struct Contract {
+    document: Value,
+    operations: Vec<Operation>,
+    extra: fn(&str) -> Option<ExtraCheck>,
+}
+
+struct Operation {
+    template: String,
+    method: Method,
+    /// None: open to everybody.
+    scope: Option<Scope>,
+    parameters: Vec<Value>,
+    /// The schema and media types of the body, and whether there must be one.
+    body: Option<OperationBody>,
+    produces: Vec<String>,
+}
+
+struct OperationBody {
+    schema: Value,
+    media_types: Vec<String>,
+    required: bool,
+}
+
+/// A checked JSON body, and the hash of what was sent.
+#[derive(Clone)]
+pub struct CheckedBody {
+    pub value: Value,
+    pub hash: [u8; 32],
+}
+
+/// The template of the operation that a request matched, such as `/v1/filters/{id}`.
+#[derive(Clone)]
+pub struct MatchedPath(pub String);
+
+const METHODS: [&str; 5] = ["get", "post", "put", "patch", "delete"];
+
+impl Contract {
+    pub fn new(document: Value, extra: fn(&str) -> Option<ExtraCheck>) -> Self {
+        let mut operations = Vec::new();
+        for (template, item) in document.get("paths").and_then(Value::as_object).into_iter().flatten() {
+            for name in METHODS {
+                if let Some(operation) = item.get(name) {
+                    operations.extend(Operation::read(template, name, operation));
+                }
+            }
+        }
+        Self { document, operations, extra }
+    }
+
+    pub fn document(&self) -> &Value {
+        &self.document
+    }
+
+    /// The operation of `method` and `path`. An error says whether the path or only the method is unknown.
+    fn find(&self, method: &Method, path: &str) -> Result<&Operation, NoOperation> {
+        let matching: Vec<&Operation> =
+            self.operations.iter().filter(|operation| matches(&operation.template, path)).collect();
+        let mut candidates: Vec<&Operation> =
+            matching.iter().filter(|operation| operation.method == *method).copied().collect();
+        // `/v1/filters/validate` before `/v1/filters/{id}`.
+        candidates.sort_by_key(|operation| operation.template.matches('{').count());
+        match candidates.first() {
+            Some(operation) => Ok(operation),
+            None if matching.is_empty() => Err(NoOperation::UnknownPath),
+            None => {
+                let mut allowed: Vec<&str> = matching.iter().map(|operation| operation.method.as_str()).collect();
+                allowed.sort_unstable();
+                allowed.dedup();
+                Err(NoOperation::OtherMethods(allowed.join(", ")))
+            }
+        }
+    }
+
+    /// Adds every fault of a body at `schema` (a component's name) to `faults`.
+    pub fn check(&self, schema: &str, value: &Value, faults: &mut Faults) {
+        let reference = serde_json::json!({"$ref": format!("#/components/schemas/{schema}")});
+        self.check_against(&reference, value, faults);
+    }
+
+    fn check_against(&self, schema: &Value, value: &Value, faults: &mut Faults) {
+        Checker { document: &self.document, faults }.check(schema, value, "");
+        let name = schema.get("$ref").and_then(Value::as_str).and_then(|target| target.rsplit('/').next());
+        if let Some(check) = name.and_then(self.extra) {
+            check(value, faults);
+        }
+    }
+}
+
+enum NoOperation {
+    UnknownPath,
+    OtherMethods(String),
+}
+
+/// Whether `path` fits `template`, in which `{name}` stands for one segment.
+fn matches(template: &str, path: &str) -> bool {
+    let mut parts = path.split('/');
+    let mut wanted = template.split('/');
+    loop {
+        match (wanted.next(), parts.next()) {
+            (None, None) => return true,
+            (Some(wanted), Some(part)) if wanted.starts_with('{') && !part.is_empty() || wanted == part => {}
+            _ => return false,
+        }
+    }
+}
+
+impl Operation {
+    fn read(template: &str, method: &str, operation: &Value) -> Option<Self> {
+        let scope = operation.pointer("/security/0/bearer/0").and_then(Value::as_str).and_then(Scope::parse);
+        let content = |value: &Value| -> Vec<String> {
+            let types = value.get("content").and_then(Value::as_object);
+            types.into_iter().flat_map(Map::keys).cloned().collect()
+        };
+        let body = operation.get("requestBody").map(|body| OperationBody {
+            schema: body
+                .get("content")
+                .and_then(Value::as_object)
+                .and_then(|types| types.values().next())
+                .and_then(|media| media.get("schema"))
+                .cloned()
+                .unwrap_or_default(),
+            media_types: content(body),
+            required: body.get("required") == Some(&Value::Bool(true)),
+        });
+        let responses = operation.get("responses").and_then(Value::as_object);
+        let successes = responses.into_iter().flatten().filter(|(status, _)| status.starts_with('2'));
+        Some(Self {
+            template: template.to_owned(),
+            method: Method::from_bytes(method.to_ascii_uppercase().as_bytes()).ok()?,
+            scope,
+            parameters: operation.get("parameters").and_then(Value::as_array).cloned().unwrap_or_default(),
+            body,
+            produces: successes.flat_map(|(_, response)| content(response)).collect(),
+        })
+    }
+
+    fn parameters_in<'a>(&'a self, place: &'a str) -> impl Iterator<Item = (&'a str, &'a Value)> {
+        self.parameters
+            .iter()
+            .filter(move |parameter| parameter.get("in").and_then(Value::as_str) == Some(place))
+            .filter_map(|parameter| Some((parameter.get("name")?.as_str()?, parameter)))
+    }
+
+    /// An id in the path that is no UUID is simply unknown.
+    fn check_path(&self, path: &str) -> Result<()> {
+        for (part, wanted) in path.split('/').zip(self.template.split('/')) {
+            let Some(name) = wanted.strip_prefix('{').map(|name| name.trim_end_matches('}')) else { continue };
+            let is_uuid = self
+                .parameters_in("path")
+                .any(|(n, p)| n == name && p.pointer("/schema/format").and_then(Value::as_str) == Some("uuid"));
+            if is_uuid && !schema::is_uuid(part) {
+                return Err(Error::new(Code::NotFound, "The id in the path is not a UUID, so nothing has it."));
+            }
+        }
+        Ok(())
+    }
+
+    fn check_query(&self, document: &Value, query: &str, faults: &mut Faults) {
+        let mut seen: Vec<String> = Vec::new();
+        for (name, text) in url::form_urlencoded::parse(query.as_bytes()) {
+            let pointer = format!("?{name}");
+            let Some((_, parameter)) = self.parameters_in("query").find(|(known, _)| *known == name) else {
+                let known: Vec<&str> = self.parameters_in("query").map(|(known, _)| known).collect();
+                let detail = if known.is_empty() {
+                    "is not a parameter of this operation; it has none".to_owned()
+                } else {
+                    format!("is not a parameter of this operation; they are {}", known.join(", "))
+                };
+                faults.push(pointer, "unknown_parameter", detail);
+                continue;
+            };
+            if seen.iter().any(|other| *other == name) {
+                faults.push(pointer, "duplicate", "is there twice");
+                continue;
+            }
+            seen.push(name.clone().into_owned());
+            let schema = parameter.get("schema").unwrap_or(&Value::Null);
+            Checker { document, faults }.check(schema, &from_text(document, schema, &text), &pointer);
+        }
+        for (name, parameter) in self.parameters_in("query") {
+            if parameter.get("required") == Some(&Value::Bool(true)) && !seen.iter().any(|other| other == name) {
+                faults.push(format!("?{name}"), "required", "is missing");
+            }
+        }
+    }
+
+    fn check_headers(&self, document: &Value, headers: &header::HeaderMap, faults: &mut Faults) {
+        for (name, parameter) in self.parameters_in("header") {
+            let Some(value) = headers.get(name) else { continue };
+            let schema = parameter.get("schema").unwrap_or(&Value::Null);
+            match value.to_str() {
+                Ok(text) => {
+                    Checker { document, faults }.check(schema, &from_text(document, schema, text), name);
+                }
+                Err(_) => faults.push(name, "invalid_format", "must be printable ASCII"),
+            }
+        }
+    }
+}
+
+/// The value that a text of a query or header means, given its type.
+fn from_text(document: &Value, schema: &Value, text: &str) -> Value {
+    let schema = match schema.get("$ref").and_then(Value::as_str) {
+        Some(target) => document.pointer(target.trim_start_matches('#')).unwrap_or(schema),
+        None => schema,
+    };
+    let is = |name: &str| match schema.get("type") {
+        Some(Value::String(one)) => one == name,
+        Some(Value::Array(several)) => several.iter().any(|one| one == name),
+        _ => false,
+    };
+    let is_plain_number = text.bytes().enumerate().all(|(i, b)| b.is_ascii_digit() || (i == 0 && b == b'-'));
+    if is("integer") && is_plain_number {
+        return text.parse::<i64>().map_or_else(|_| Value::String(text.to_owned()), Value::from);
+    }
+    match text {
+        "true" if is("boolean") => Value::Bool(true),
+        "false" if is("boolean") => Value::Bool(false),
+        _ => Value::String(text.to_owned()),
+    }
+}
+
+/// The middleware: holds a request against the document, see the module.
+pub async fn enforce(mut request: ServiceRequest, next: Next<impl MessageBody + 'static>) -> Result<ServiceResponse, actix_web::Error> {
+    let (Some(app), Some(contract)) =
+        (request.app_data::<web::Data<App>>().cloned(), request.app_data::<web::Data<Contract>>().cloned())
+    else {
+        return Err(Error::internal("the app and the contract are registered").into());
+    };
+    let operation = match contract.find(request.method(), request.path()) {
+        Ok(operation) => operation,
+        Err(NoOperation::UnknownPath) => return Ok(next.call(request).await?.map_into_boxed_body()),
+        Err(NoOperation::OtherMethods(allowed)) => {
+            let response = method_not_allowed(request.method(), &allowed);
+            return Ok(request.into_response(response));
+        }
+    };
+    request.extensions_mut().insert(MatchedPath(operation.template.clone()));
+    if let Some(scope) = operation.scope {
+        let caller = auth::authenticate(&app, &request).await?;
+        caller.require(scope)?;
+        request.extensions_mut().insert(caller);
+    }
+    check_accept(&request, &operation.produces)?;
+    operation.check_path(request.path())?;
+    let mut faults = Faults::default();
+    operation.check_query(&contract.document, request.query_string(), &mut faults);
+    operation.check_headers(&contract.document, request.headers(), &mut faults);
+    if let Some(body) = &operation.body
+        && let Some(checked) = read_body(&mut request, body).await?
+    {
+        contract.check_against(&body.schema, &checked.value, &mut faults);
+        request.extensions_mut().insert(checked);
+    }
+    faults.into_result()?;
+    Ok(next.call(request).await?.map_into_boxed_body())
+}
+
+fn method_not_allowed(method: &Method, allowed: &str) -> HttpResponse {
+    let error = Error::new(
+        Code::MethodNotAllowed,
+        format!("This path does not have the method {method}; it has {allowed}."),
+    );
+    let mut response = error.error_response();
+    if let Ok(value) = header::HeaderValue::from_str(allowed) {
+        response.headers_mut().insert(header::ALLOW, value);
+    }
+    response
+}
+
+/// Whether a media range of `Accept` covers `offer`.
+pub fn accepts(range: &str, offer: &str) -> bool {
+    let range = range.split(';').next().unwrap_or_default().trim();
+    let offer = offer.split(';').next().unwrap_or_default().trim();
+    match range.strip_suffix("/*") {
+        Some("*") => true,
+        Some(kind) => offer.split('/').next().is_some_and(|own| own.eq_ignore_ascii_case(kind)),
+        None => range.eq_ignore_ascii_case(offer),
+    }
+}
+
+fn check_accept(request: &ServiceRequest, offers: &[String]) -> Result<()> {
+    let Some(accept) = request.headers().get(header::ACCEPT).and_then(|value| value.to_str().ok()) else {
+        return Ok(());
+    };
+    let is_taken = |range: &str| {
+        let refused = range.split(';').skip(1).any(|p| matches!(p.trim(), "q=0" | "q=0.0" | "q=0.00" | "q=0.000"));
+        !refused && offers.iter().any(|offer| accepts(range, offer))
+    };
+    if offers.is_empty() || accept.trim().is_empty() || accept.split(',').any(is_taken) {
+        return Ok(());
+    }
+    Err(Error::new(
+        Code::NotAcceptable,
+        format!("`Accept: {accept}` leaves nothing to answer with; this operation offers {}.", offers.join(", ")),
+    ))
+}
+
+/// Reads the body if there is one. `None`: there is none and none is needed.
+async fn read_body(request: &mut ServiceRequest, expected: &OperationBody) -> Result<Option<CheckedBody>> {
+    let bytes = collect(request).await?;
+    if bytes.is_empty() && !expected.required {
+        return Ok(None);
+    }
+    let given = request.headers().get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default();
+    if !expected.media_types.iter().any(|media_type| accepts(given, media_type)) || given.contains('*') {
+        let named = if given.is_empty() { "no Content-Type" } else { given };
+        return Err(Error::new(
+            Code::UnsupportedMediaType,
+            format!("The request has {named}; this operation takes {}.", expected.media_types.join(" or ")),
+        ));
+    }
+    let value = serde_json::from_slice(&bytes).map_err(|e| {
+        Error::new(
+            Code::MalformedJson,
+            format!("The body is not JSON: {} at line {}, column {}.", reason(&e), e.line(), e.column()),
+        )
+    })?;
+    Ok(Some(CheckedBody { value, hash: Sha256::digest(&bytes).into() }))
+}
+
+/// What serde says without its « at line … » tail.
+fn reason(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    text.split(" at line ").next().unwrap_or(&text).to_owned()
+}
+
+async fn collect(request: &mut ServiceRequest) -> Result<web::BytesMut> {
+    let mut payload = request.take_payload();
+    let mut bytes = web::BytesMut::new();
+    let mut length = 0;
+    while let Some(part) = payload.next().await {
+        let part = part.map_err(|e| {
+            Error::new(Code::MalformedJson, "The body broke off before its end.").with_source(e.to_string())
+        })?;
+        length += part.len();
+        if length > BODY_BYTES_DRAINED {
+            break;
+        }
+        if length <= BODY_BYTES_MOST {
+            bytes.extend_from_slice(&part);
+        }
+    }
+    if length > BODY_BYTES_MOST {
+        return Err(Error::new(
+            Code::BodyTooLarge,
+            format!("The body has more than {BODY_BYTES_MOST} bytes, the most that is taken."),
+        ));
+    }
+    Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_template_fits_segment_by_segment() {
+        assert!(matches("/v1/filters/{id}", "/v1/filters/7"));
+        assert!(!matches("/v1/filters/{id}", "/v1/filters/"));
+        assert!(!matches("/v1/filters/{id}", "/v1/filters/7/preview"));
+        assert!(!matches("/v1/filters", "/v1/filter"));
+    }
+
+    #[test]
+    fn a_media_range_covers_what_it_says() {
+        assert!(accepts("*/*", "application/json"));
+        assert!(accepts("application/*;q=0.5", "application/json"));
+        assert!(accepts("application/json; charset=utf-8", "application/json"));
+        assert!(!accepts("text/*", "application/json"));
+    }
+}

@@ -1,0 +1,135 @@
+//! The outermost middleware: request id, log span, problem documents for whatever fails, panics included,
+//! security headers, CORS, and the request metrics.
+
+use super::contract::MatchedPath;
+use super::problem::{self, REQUEST_ID};
+use crate::app::App;
+use crate::error::{Code, Error};
+use crate::ids;
+use actix_web::body::{BoxBody, MessageBody};
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use actix_web::http::Method;
+use actix_web::middleware::Next;
+use actix_web::{HttpMessage, HttpResponse, ResponseError, web};
+use futures_util::FutureExt;
+use std::panic::AssertUnwindSafe;
+use std::time::Duration;
+use tracing::Instrument;
+
+const REQUEST_ID_HEADER: HeaderName = HeaderName::from_static("x-request-id");
+const REQUEST_ID_LONGEST: usize = 128;
+/// How long a browser may remember what a preflight allowed.
+const PREFLIGHT_SECONDS: &str = "600";
+
+/// See the module.
+pub async fn wrap(
+    request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
+    let Some(app) = request.app_data::<web::Data<App>>().cloned() else {
+        return Err(actix_web::error::ErrorInternalServerError("the app is registered"));
+    };
+    let started = app.clock.instant();
+    let id = request_id(&app, request.headers());
+    let origin = allowed_origin(&app, request.headers());
+    let http_request = request.request().clone();
+    let span = tracing::info_span!(
+        "request",
+        request.id = id,
+        http.method = %request.method(),
+        http.path = request.path(),
+    );
+    let answer = async {
+        if origin.is_some() && is_preflight(&request) {
+            return request.into_response(preflight());
+        }
+        match AssertUnwindSafe(next.call(request)).catch_unwind().await {
+            Ok(Ok(response)) => response.map_into_boxed_body(),
+            Ok(Err(error)) => ServiceResponse::new(http_request.clone(), problem::from_actix(&error)),
+            Err(_) => {
+                let error = Error::internal("a handler panicked");
+                ServiceResponse::new(http_request.clone(), error.error_response())
+            }
+        }
+    };
+    let mut response = REQUEST_ID.scope(id.clone(), answer).instrument(span).await;
+    let path = http_request.extensions().get::<MatchedPath>().map_or("other".to_owned(), |path| path.0.clone());
+    note(&http_request.method().to_string(), path, response.status().as_u16(), app.clock.elapsed_since(started));
+    let is_page = http_request.path().starts_with("/docs");
+    add_headers(response.headers_mut(), &id, origin.as_ref(), is_page);
+    Ok(response)
+}
+
+/// The caller's own id for the request if it is harmless, else a new one.
+fn request_id(app: &App, headers: &HeaderMap) -> String {
+    let given = headers.get(&REQUEST_ID_HEADER).and_then(|value| value.to_str().ok());
+    let harmless = |id: &&str| {
+        !id.is_empty()
+            && id.len() <= REQUEST_ID_LONGEST
+            && id.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.' | b':'))
+    };
+    given.filter(harmless).map_or_else(|| ids::new_v7(&app.clock).to_string(), str::to_owned)
+}
+
+/// The request's origin, if the operator lets browsers call from there.
+fn allowed_origin(app: &App, headers: &HeaderMap) -> Option<HeaderValue> {
+    let origin = headers.get(header::ORIGIN)?;
+    let allowed = &app.settings.security.cors_origins;
+    allowed.iter().any(|one| one.trim_end_matches('/').as_bytes() == origin.as_bytes()).then(|| origin.clone())
+}
+
+fn is_preflight(request: &ServiceRequest) -> bool {
+    request.method() == Method::OPTIONS && request.headers().contains_key(header::ACCESS_CONTROL_REQUEST_METHOD)
+}
+
+fn preflight() -> HttpResponse {
+    HttpResponse::NoContent()
+        .insert_header((header::ACCESS_CONTROL_ALLOW_METHODS, "GET, POST, PATCH, DELETE"))
+        .insert_header((
+            header::ACCESS_CONTROL_ALLOW_HEADERS,
+            "Authorization, Content-Type, Accept, If-Match, Idempotency-Key, Last-Event-ID, X-Request-Id",
+        ))
+        .insert_header((header::ACCESS_CONTROL_MAX_AGE, PREFLIGHT_SECONDS))
+        .finish()
+}
+
+fn note(method: &str, path: String, status: u16, took: Duration) {
+    tracing::debug!(status, duration_ms = took.as_millis(), "answered");
+    let labels = [("method", method.to_owned()), ("path", path), ("status", status.to_string())];
+    metrics::counter!("http_requests_total", &labels).increment(1);
+    metrics::histogram!("http_request_duration_seconds", &labels[..2]).record(took.as_secs_f64());
+}
+
+fn add_headers(headers: &mut HeaderMap, id: &str, origin: Option<&HeaderValue>, is_page: bool) {
+    if let Ok(id) = HeaderValue::from_str(id) {
+        headers.insert(REQUEST_ID_HEADER, id);
+    }
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
+    headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    let policy = match is_page {
+        // Swagger UI has its start-up script and styles inline.
+        true => {
+            "default-src 'self'; style-src 'self' 'unsafe-inline'; script-src 'self' 'unsafe-inline'; img-src 'self' data:; frame-ancestors 'none'"
+        }
+        false => "default-src 'none'; frame-ancestors 'none'",
+    };
+    headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(policy));
+    if !is_page && !headers.contains_key(header::CACHE_CONTROL) {
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    }
+    if let Some(origin) = origin {
+        headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
+        headers.append(header::VARY, HeaderValue::from_static("Origin"));
+        headers.insert(
+            header::ACCESS_CONTROL_EXPOSE_HEADERS,
+            HeaderValue::from_static("ETag, Location, Retry-After, X-Request-Id, Content-Disposition"),
+        );
+    }
+}
+
+/// What no route takes.
+pub async fn unknown_path(request: actix_web::HttpRequest) -> HttpResponse {
+    Error::new(Code::NotFound, format!("There is nothing at {}.", request.path())).error_response()
+}

@@ -1,0 +1,77 @@
+//! `Idempotency-Key`: a create that is repeated with the same key is carried out once.
+
+use super::auth::Caller;
+use super::contract::CheckedBody;
+use crate::app::App;
+use crate::db::Transaction;
+use crate::db::idempotency::{self, Known, Request};
+use crate::error::{Code, Error, Result};
+use actix_web::dev::Payload;
+use actix_web::{FromRequest, HttpMessage, HttpRequest};
+use serde::Deserialize;
+use std::future::{Ready, ready};
+use utoipa::IntoParams;
+use uuid::Uuid;
+
+/// How the document names the header; handlers take [`Once`].
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Header)]
+#[expect(dead_code, reason = "only describes the header in the document")]
+pub struct IdempotencyKeyHeader {
+    /// Any text unique to this request. Repeating the request with it within 24 hours does not carry it out
+    /// again: the answer has the first one's status, and the thing as it is now.
+    #[serde(rename = "Idempotency-Key")]
+    #[param(required = false, min_length = 1, max_length = 255)]
+    idempotency_key: Option<String>,
+}
+
+/// The request's idempotency key, if it has one.
+pub struct Once(Option<Request>);
+
+impl FromRequest for Once {
+    type Error = Error;
+    type Future = Ready<Result<Self>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let key = request.headers().get("Idempotency-Key").and_then(|value| value.to_str().ok());
+        let extensions = request.extensions();
+        let hash = extensions.get::<CheckedBody>().map(|body| body.hash.to_vec()).unwrap_or_default();
+        ready(Ok(Self(key.map(|key| Request {
+            key: key.to_owned(),
+            method: request.method().to_string(),
+            path: request.uri().to_string(),
+            body_hash: hash,
+        }))))
+    }
+}
+
+impl Once {
+    /// The id of what the first request with this key made. `None`: this is the first one; carry it out and
+    /// call [`Once::done`] in the same transaction.
+    pub async fn replay(&self, tx: &mut Transaction, app: &App, caller: &Caller) -> Result<Option<Uuid>> {
+        let Some(request) = &self.0 else { return Ok(None) };
+        match idempotency::begin(tx, caller.organization, request, app.clock.now()).await? {
+            Known::Nothing => Ok(None),
+            // The only status of a create; each handler gives its own.
+            Known::Answer { resource_id, .. } => Ok(Some(resource_id)),
+            Known::OtherBody => Err(Error::new(
+                Code::IdempotencyKeyReused,
+                "This idempotency key was sent before with another body; use a new key for a new request.",
+            )),
+            Known::Running => Err(Error::new(
+                Code::IdempotencyKeyInProgress,
+                "The first request with this idempotency key is still running; repeat this one in a moment.",
+            )),
+        }
+    }
+
+    /// Remembers what the request made. `status` is the one it is answered with.
+    pub async fn done(&self, tx: &mut Transaction, app: &App, caller: &Caller, status: u16, id: Uuid) -> Result<()> {
+        match &self.0 {
+            Some(request) => {
+                idempotency::insert(tx, caller.organization, request, status, id, app.clock.now()).await
+            }
+            None => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,181 @@
+//! The OpenAPI document: generated from the handlers, completed with what holds for every operation.
+
+use super::problem::{self, Problem, ProblemFault, ProblemUse};
+use crate::error::Code;
+use actix_web::{get};
+use actix_web::web::Data;
+use actix_web::{App as ActixApp, HttpResponse};
+use serde_json::{Map, Value, json};
+use utoipa::{OpenApi, ToResponse};
+use utoipa_actix_web::AppExt;
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "entra-assets",
+        description = "Imports a Microsoft Entra ID directory into Jira Service Management Assets.",
+        license(name = "MIT", identifier = "MIT")
+    ),
+    servers((url = "/", description = "This service")),
+    tags(
+        (name = "Connections", description = "How to reach an Entra tenant, and whether the permissions are right"),
+        (name = "Filters", description = "Which users and groups to import"),
+        (name = "Destinations", description = "Where objects go: import sources of Assets"),
+        (name = "Jobs", description = "What to import from where to where, and when"),
+        (name = "Runs", description = "Executions of a job"),
+        (name = "Administration", description = "Keys, organizations, webhooks, workers and the audit log"),
+        (name = "Operations", description = "Health and metrics"),
+    ),
+    components(schemas(Problem, ProblemFault, ProblemUse))
+)]
+struct Base;
+
+/// 409: the state of things forbids it. Handlers name it where it can happen.
+#[derive(ToResponse)]
+#[response(description = "The state of things forbids it, see `code`", content_type = "application/problem+json")]
+#[expect(dead_code, reason = "only describes the response in the document")]
+pub struct Conflict(Problem);
+
+/// 503: the database is not there.
+#[derive(ToResponse)]
+#[response(description = "The database cannot be reached", content_type = "application/problem+json")]
+#[expect(dead_code, reason = "only describes the response in the document")]
+pub struct Unready(Problem);
+
+/// The complete document.
+pub fn document() -> Value {
+    let (_, api) = ActixApp::new().into_utoipa_app().openapi(Base::openapi()).configure(super::routes).split_for_parts();
+    let mut document = serde_json::to_value(api).unwrap_or_default();
+    complete(&mut document);
+    document
+}
+
+/// As YAML, with the same order of fields.
+pub fn to_yaml(document: &Value) -> String {
+    yaml_serde::to_string(document).unwrap_or_default()
+}
+
+/// The responses that any operation may have, by the name of their component.
+const COMMON: [(&str, &str, Code); 11] = [
+    ("BadRequest", "400", Code::MalformedJson),
+    ("Unauthorized", "401", Code::Unauthenticated),
+    ("Forbidden", "403", Code::Forbidden),
+    ("NotFound", "404", Code::NotFound),
+    ("NotAcceptable", "406", Code::NotAcceptable),
+    ("PreconditionFailed", "412", Code::PreconditionFailed),
+    ("ContentTooLarge", "413", Code::BodyTooLarge),
+    ("UnsupportedMediaType", "415", Code::UnsupportedMediaType),
+    ("UnprocessableContent", "422", Code::ValidationFailed),
+    ("InternalServerError", "500", Code::Internal),
+    ("ServiceUnavailable", "503", Code::DatabaseUnavailable),
+];
+
+fn problem_response(code: Code) -> Value {
+    let status = problem::status(code).as_u16();
+    let mut headers = json!({"X-Request-Id": {"$ref": "#/components/headers/X-Request-Id"}});
+    if status == 503 {
+        headers["Retry-After"] = json!({"$ref": "#/components/headers/Retry-After"});
+    }
+    json!({
+        "description": code.title(),
+        "headers": headers,
+        "content": {problem::MEDIA_TYPE: {
+            "schema": {"$ref": "#/components/schemas/Problem"},
+            "example": {
+                "type": format!("urn:entra-assets:problem:{code}"),
+                "title": code.title(),
+                "status": status,
+                "code": code.as_str(),
+                "detail": code.why(),
+                "requestId": "01900000-0000-7000-8000-000000000000",
+            },
+        }},
+    })
+}
+
+fn complete(document: &mut Value) {
+    let codes: Vec<&str> = Code::ALL.iter().map(|code| code.as_str()).collect();
+    document["components"]["schemas"]["Problem"]["properties"]["code"]["enum"] = json!(codes);
+    document["components"]["securitySchemes"] = json!({"bearer": {
+        "type": "http", "scheme": "bearer",
+        "description": "An API key (`eak_…`), the operator's admin key, or a JWT of a configured issuer. The names beside an operation are the scopes that it needs; `admin` includes all.",
+    }});
+    document["components"]["headers"] = json!({
+        "ETag": {"description": "The version, for `If-Match`", "schema": {"type": "string", "pattern": "^\"[0-9]+\"$"}, "example": "\"1\""},
+        "Location": {"description": "Where the new thing is", "schema": {"type": "string", "format": "uri-reference"}},
+        "Retry-After": {"description": "Seconds to wait", "schema": {"type": "integer", "minimum": 0}},
+        "X-Request-Id": {"description": "The id of the request in the service's log", "schema": {"type": "string"}},
+    });
+    let mut responses = Map::new();
+    for (name, _, code) in COMMON {
+        responses.insert(name.to_owned(), problem_response(code));
+    }
+    responses.insert("Conflict".to_owned(), problem_response(Code::InUse));
+    responses["Conflict"]["description"] = json!("The state of things forbids it, see `code`");
+    document["components"]["responses"] = Value::Object(responses);
+    let Some(paths) = document["paths"].as_object_mut() else { return };
+    for item in paths.values_mut().filter_map(Value::as_object_mut) {
+        for (method, operation) in item.iter_mut() {
+            complete_operation(method, operation);
+        }
+    }
+}
+
+fn complete_operation(method: &str, operation: &mut Value) {
+    let parameters = operation.get("parameters").and_then(Value::as_array).cloned().unwrap_or_default();
+    let has_in = |place: &str| parameters.iter().any(|parameter| parameter["in"] == place);
+    let has_if_match = parameters.iter().any(|parameter| parameter["name"] == "If-Match");
+    let has_body = operation.get("requestBody").is_some();
+    let is_open = operation.pointer("/security/0/bearer").is_none();
+    let has_cursor = parameters.iter().any(|parameter| parameter["name"] == "cursor");
+    let is_versioned = is_open_answer(operation);
+    let Some(responses) = operation["responses"].as_object_mut() else { return };
+    for (name, status, _) in COMMON {
+        let applies = match status {
+            "400" => has_body || has_cursor,
+            "401" | "403" => !is_open,
+            "404" => has_in("path"),
+            "412" => has_if_match,
+            "413" | "415" => has_body,
+            "422" => has_body || has_in("query") || has_in("header"),
+            "503" => !is_open,
+            _ => true,
+        };
+        if applies && !responses.contains_key(status) {
+            responses.insert(status.to_owned(), json!({"$ref": format!("#/components/responses/{name}")}));
+        }
+    }
+    for (status, response) in responses.iter_mut().filter(|(status, _)| status.starts_with('2')) {
+        response["headers"]["X-Request-Id"] = json!({"$ref": "#/components/headers/X-Request-Id"});
+        let creates = method == "post" && matches!(status.as_str(), "201" | "202");
+        if creates {
+            response["headers"]["Location"] = json!({"$ref": "#/components/headers/Location"});
+        }
+        if is_versioned && status != "204" {
+            response["headers"]["ETag"] = json!({"$ref": "#/components/headers/ETag"});
+        }
+    }
+}
+
+/// Whether the answer is one thing with a version.
+fn is_open_answer(operation: &Value) -> bool {
+    let schema = ["200", "201"]
+        .iter()
+        .find_map(|status| operation.pointer(&format!("/responses/{status}/content/application~1json/schema/$ref")));
+    let name = schema.and_then(Value::as_str).and_then(|target| target.rsplit('/').next()).unwrap_or_default();
+    VERSIONED.contains(&name)
+}
+
+/// The schemas of things with a version.
+const VERSIONED: [&str; 1] = ["FilterResponse"];
+
+/// The document as JSON
+#[utoipa::path(
+    tag = "Operations",
+    responses((status = 200, description = "This document", body = Object)),
+    security(())
+)]
+#[get("/openapi.json")]
+pub async fn get_openapi(contract: Data<super::contract::Contract>) -> HttpResponse {
+    HttpResponse::Ok().json(contract.document())
+}

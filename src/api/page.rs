@@ -1,0 +1,124 @@
+//! Lists in pages: `?limit=` and an opaque `cursor` that stands for the last id of the page before. A cursor
+//! is only good for the list that gave it. Because the order is that of the ids, rows that come or go in
+//! between neither shift nor repeat others.
+
+use crate::error::{Code, Error, Result};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use utoipa::{IntoParams, ToSchema};
+use uuid::Uuid;
+
+const LIMIT_DEFAULT: u16 = 50;
+const LIST_BYTES: usize = 8;
+
+#[derive(Deserialize, IntoParams, Clone, Debug, Default)]
+#[into_params(parameter_in = Query)]
+#[serde(rename_all = "camelCase")]
+pub struct PageQuery {
+    /// Most items in the answer.
+    #[param(minimum = 1, maximum = 200, default = 50)]
+    pub limit: Option<u16>,
+    /// `nextCursor` of the page before.
+    #[param(min_length = 1, max_length = 200)]
+    pub cursor: Option<String>,
+}
+
+/// Which rows a page has: at most `limit` after the row with the id `after`.
+#[derive(Clone, Copy, Debug)]
+pub struct Window {
+    list: [u8; LIST_BYTES],
+    pub after: Option<Uuid>,
+    limit: u16,
+}
+
+#[derive(Serialize, ToSchema, Debug)]
+#[serde(rename_all = "camelCase")]
+pub struct Page<T> {
+    pub items: Vec<T>,
+    /// Send it as `cursor` for the next page; null: this was the last one.
+    #[schema(required = true)]
+    pub next_cursor: Option<String>,
+}
+
+impl PageQuery {
+    /// `list`: a name of the list, with everything that chooses its rows.
+    pub fn window(&self, list: &str) -> Result<Window> {
+        let mut name = [0; LIST_BYTES];
+        name.copy_from_slice(&Sha256::digest(list)[..LIST_BYTES]);
+        let after = self.cursor.as_deref().map(|cursor| parse(cursor, name)).transpose()?;
+        Ok(Window { list: name, after, limit: self.limit.unwrap_or(LIMIT_DEFAULT) })
+    }
+}
+
+fn parse(cursor: &str, list: [u8; LIST_BYTES]) -> Result<Uuid> {
+    let bytes = URL_SAFE_NO_PAD.decode(cursor).unwrap_or_default();
+    match bytes.split_first_chunk::<LIST_BYTES>() {
+        Some((of, id)) if *of == list => Uuid::from_slice(id).ok(),
+        _ => None,
+    }
+    .ok_or_else(|| {
+        Error::new(Code::InvalidCursor, "The cursor does not belong to this list; start it again without `cursor`.")
+    })
+}
+
+impl Window {
+    /// How many rows to ask the database for: one more than fits shows whether there is a next page.
+    pub fn rows(&self) -> i64 {
+        i64::from(self.limit) + 1
+    }
+
+    /// The page of up to [`Window::rows`] rows.
+    pub fn page<R, T>(&self, rows: Vec<R>, id: impl Fn(&R) -> Uuid, item: impl FnMut(R) -> T) -> Page<T> {
+        let Page { items, next_cursor } = self.cut(rows, id);
+        Page { items: items.into_iter().map(item).collect(), next_cursor }
+    }
+
+    /// As [`Window::page`] with items that may fail to be made.
+    pub fn try_page<R, T>(
+        &self,
+        rows: Vec<R>,
+        id: impl Fn(&R) -> Uuid,
+        item: impl FnMut(R) -> Result<T>,
+    ) -> Result<Page<T>> {
+        let Page { items, next_cursor } = self.cut(rows, id);
+        Ok(Page { items: items.into_iter().map(item).collect::<Result<_>>()?, next_cursor })
+    }
+
+    fn cut<R>(&self, mut rows: Vec<R>, id: impl Fn(&R) -> Uuid) -> Page<R> {
+        let has_more = rows.len() > usize::from(self.limit);
+        rows.truncate(usize::from(self.limit));
+        let next_cursor = rows.last().filter(|_| has_more).map(|row| {
+            let bytes = [self.list.as_slice(), id(row).as_bytes()].concat();
+            URL_SAFE_NO_PAD.encode(bytes)
+        });
+        Page { items: rows, next_cursor }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn window(list: &str, limit: u16, cursor: Option<String>) -> Result<Window> {
+        PageQuery { limit: Some(limit), cursor }.window(list)
+    }
+
+    #[test]
+    fn a_cursor_continues_after_the_last_item_of_its_own_list() {
+        let first = window("filters", 2, None).unwrap();
+        let page = first.page(vec![1, 2, 3], |n| Uuid::from_u128(*n), |n| n);
+        assert_eq!(page.items, [1, 2]);
+        let next = window("filters", 2, page.next_cursor.clone()).unwrap();
+        assert_eq!(next.after, Some(Uuid::from_u128(2)));
+        assert_eq!(window("jobs", 2, page.next_cursor).unwrap_err().code, Code::InvalidCursor);
+        assert_eq!(window("filters", 2, Some("?".into())).unwrap_err().code, Code::InvalidCursor);
+    }
+
+    #[test]
+    fn the_last_page_has_no_cursor() {
+        let page = window("filters", 2, None).unwrap().page(vec![1, 2], |n| Uuid::from_u128(*n), |n| n);
+        assert_eq!(page.next_cursor, None);
+    }
+}

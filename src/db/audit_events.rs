@@ -1,0 +1,47 @@
+//! The audit log: who changed what, when.
+
+use super::Transaction;
+use super::schema::audit_events::{self, dsl};
+use crate::error::Result;
+use crate::ids::OrganizationId;
+use chrono::{DateTime, Utc};
+use diesel::prelude::*;
+use diesel_async::RunQueryDsl;
+use serde_json::Value;
+use uuid::Uuid;
+
+#[derive(Queryable, Selectable, Insertable, Clone, Debug)]
+#[diesel(table_name = audit_events)]
+pub struct AuditEventRow {
+    pub organization_id: Uuid,
+    pub id: Uuid,
+    pub at: DateTime<Utc>,
+    /// The key, token or part of the service that acted.
+    pub actor: String,
+    /// create, update, delete, …
+    pub action: String,
+    /// The collection in the API: `filters`.
+    pub resource_kind: String,
+    pub resource_id: Option<Uuid>,
+    /// More about it, such as the names of the changed fields. Never a secret.
+    pub detail: Value,
+}
+
+pub async fn insert(tx: &mut Transaction, event: &AuditEventRow) -> Result<()> {
+    diesel::insert_into(audit_events::table).values(event).execute(tx).await?;
+    Ok(())
+}
+
+/// Newest first; `before` is the last id of the page before.
+pub async fn list(
+    tx: &mut Transaction,
+    organization: OrganizationId,
+    before: Option<Uuid>,
+    limit: i64,
+) -> Result<Vec<AuditEventRow>> {
+    let mut query = dsl::audit_events.filter(dsl::organization_id.eq(organization.0)).into_boxed();
+    if let Some(before) = before {
+        query = query.filter(dsl::id.lt(before));
+    }
+    Ok(query.order(dsl::id.desc()).limit(limit).select(AuditEventRow::as_select()).load(tx).await?)
+}
