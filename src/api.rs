@@ -15,12 +15,11 @@ pub mod problem;
 mod respond;
 
 use crate::app::App;
-use crate::error::{Faults, Result};
+use crate::error::Result;
 use actix_web::dev::Server;
 use actix_web::middleware::{Compress, from_fn};
 use actix_web::{App as ActixApp, HttpServer, web};
 use contract::{Contract, ExtraCheck};
-use serde_json::Value;
 use std::net::TcpListener;
 use utoipa_actix_web::service_config::ServiceConfig;
 use utoipa_swagger_ui::{Config, SwaggerUi};
@@ -30,25 +29,42 @@ const THREADS: usize = 2;
 /// How long open requests have to end when the service stops.
 const DRAIN_SECONDS: u64 = 10;
 
+/// Which operations a server has.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Offer {
+    /// Every operation.
+    All,
+    /// All but `/metrics`, which has a listener of its own.
+    AllButMetrics,
+    /// Health and metrics.
+    Operations,
+}
+
 /// Every operation. `.service()` only: `.route()` would be left out of the document.
 fn routes(config: &mut ServiceConfig<'_>) {
+    routes_v1(config);
+    config.service(openapi::get_openapi).service(health::get_metrics);
+    health_routes(config);
+}
+
+fn health_routes(config: &mut ServiceConfig<'_>) {
+    config.service(health::get_health).service(health::get_readiness);
+}
+
+fn routes_v1(config: &mut ServiceConfig<'_>) {
     config
         .service(filters::list_filters)
         .service(filters::create_filter)
         .service(filters::get_filter)
         .service(filters::update_filter)
         .service(filters::delete_filter)
-        .service(audit_events::list_audit_events)
-        .service(health::get_health)
-        .service(health::get_readiness)
-        .service(health::get_metrics)
-        .service(openapi::get_openapi);
+        .service(audit_events::list_audit_events);
 }
 
 /// Checks of bodies that the document cannot express, by the name of the body's schema.
 fn extra_checks(schema: &str) -> Option<ExtraCheck> {
-    let _unused: fn(&Value, &mut Faults) = |_, _| {};
     match schema {
+        "CreateFilter" => Some(filters::check),
         _ => None,
     }
 }
@@ -59,11 +75,21 @@ pub fn contract() -> Contract {
 }
 
 /// The HTTP server on `listener`; runs when it is awaited and stops by its handle.
-pub fn server(app: App, listener: TcpListener) -> Result<Server> {
+pub fn server(app: App, listener: TcpListener, offer: Offer) -> Result<Server> {
     let (app, contract) = (web::Data::new(app), web::Data::new(contract()));
     let server = HttpServer::new(move || {
         let docs = SwaggerUi::new("/docs/{_:.*}").config(Config::from("/openapi.json"));
-        let configure = |config: &mut web::ServiceConfig| routes(&mut ServiceConfig::new(config));
+        let configure = move |config: &mut web::ServiceConfig| {
+            let config = &mut ServiceConfig::new(config);
+            health_routes(config);
+            if offer != Offer::Operations {
+                routes_v1(config);
+                config.service(openapi::get_openapi);
+            }
+            if offer != Offer::AllButMetrics {
+                config.service(health::get_metrics);
+            }
+        };
         ActixApp::new()
             .app_data(app.clone())
             .app_data(contract.clone())

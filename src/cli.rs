@@ -1,7 +1,148 @@
 //! The commands: `serve migrate openapi doctor keys simulate demo bench`.
 
+use crate::api::{self, openapi};
+use crate::clock::Clock;
+use crate::config::{LogSettings, Role, Settings};
+use crate::serve::{self, Database};
+use crate::shutdown::Shutdown;
+use crate::telemetry;
+use anyhow::{Context, Result};
+use clap::{Args, Parser, Subcommand};
+use secrecy::ExposeSecret;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
+/// Imports a Microsoft Entra ID directory into Jira Service Management Assets.
+#[derive(Parser)]
+#[command(name = "entra-assets", version, max_term_width = 110)]
+struct Cli {
+    #[command(flatten)]
+    log: LogSettings,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Answer the API and execute runs.
+    Serve(Box<Serve>),
+    /// Bring the tables up to date, or take migrations back.
+    Migrate(Box<Migrate>),
+    /// Print the OpenAPI document, or write it to files.
+    Openapi(OpenApi),
+    /// Keys of the service.
+    #[command(subcommand)]
+    Keys(Keys),
+}
+
+#[derive(Args)]
+struct Serve {
+    #[command(flatten)]
+    settings: Settings,
+    /// What this process does.
+    #[arg(long, env = "ENTRA_ASSETS_ROLE", value_enum, default_value_t = Role::All)]
+    role: Role,
+}
+
+#[derive(Args)]
+struct Migrate {
+    #[command(flatten)]
+    settings: Settings,
+    /// Take the last N migrations back. Their data is lost.
+    #[arg(long, value_name = "N")]
+    down: Option<usize>,
+}
+
+#[derive(Args)]
+struct OpenApi {
+    /// Print YAML instead of JSON.
+    #[arg(long)]
+    yaml: bool,
+    /// Write openapi.json and openapi.yaml into this folder instead of printing.
+    #[arg(long, value_name = "FOLDER")]
+    write: Option<PathBuf>,
+}
+
+#[derive(Subcommand)]
+enum Keys {
+    /// Print a new master key for ENTRA_ASSETS_MASTER_KEY.
+    Master,
+}
+
+/// Parses the command line and carries the command out.
 pub async fn main() -> ExitCode {
-    ExitCode::SUCCESS
+    let cli = Cli::parse();
+    let result = match telemetry::start_logging(&cli.log) {
+        Ok(()) => run(cli.command).await,
+        Err(error) => Err(error.into()),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            say_error(&error);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(command: Command) -> Result<()> {
+    match command {
+        Command::Serve(serve) => run_service(*serve).await,
+        Command::Migrate(migrate) => run_migrations(*migrate).await,
+        Command::Openapi(options) => write_document(&options),
+        Command::Keys(Keys::Master) => {
+            say(crate::seal::KeyRing::generate().expose_secret());
+            Ok(())
+        }
+    }
+}
+
+async fn run_service(serve: Serve) -> Result<()> {
+    let shutdown = Shutdown::on_signals().context("signals cannot be handled")?;
+    let service = serve::start(serve.settings, serve.role, Clock::system(), shutdown).await?;
+    say(&format!("entra-assets answers at http://{}, its documentation at http://{0}/docs/", service.address));
+    if let Some(stored) = service.admin_key.as_ref().filter(|stored| stored.is_new) {
+        say(&format!("admin key (shown only now, kept in the data dir): {}", stored.key.expose_secret()));
+    }
+    Ok(service.run().await?)
+}
+
+async fn run_migrations(migrate: Migrate) -> Result<()> {
+    let database = Database::open(&migrate.settings, &Clock::system()).await?;
+    let names = match migrate.down {
+        Some(count) => crate::db::migrate::down(&database.migrate, count).await?,
+        None => database.migrate().await?,
+    };
+    let verb = if migrate.down.is_some() { "took back" } else { "ran" };
+    match names.is_empty() {
+        true => say("nothing to do"),
+        false => names.iter().for_each(|name| say(&format!("{verb} {name}"))),
+    }
+    Ok(database.close().await?)
+}
+
+fn write_document(options: &OpenApi) -> Result<()> {
+    let contract = api::contract();
+    let document = contract.document();
+    let (json, yaml) = (openapi::to_json(document), openapi::to_yaml(document));
+    match &options.write {
+        Some(folder) => {
+            for (name, text) in [("openapi.json", &json), ("openapi.yaml", &yaml)] {
+                let path = folder.join(name);
+                std::fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
+            }
+        }
+        None => say(if options.yaml { &yaml } else { &json }),
+    }
+    Ok(())
+}
+
+#[expect(clippy::print_stdout, reason = "the answer of a command")]
+fn say(text: &str) {
+    println!("{text}");
+}
+
+#[expect(clippy::print_stderr, reason = "the last word of a command that failed")]
+fn say_error(error: &anyhow::Error) {
+    eprintln!("entra-assets: {error:#}");
 }

@@ -175,6 +175,16 @@ impl Faults {
         self.0.push(Fault::new(pointer, code, detail));
     }
 
+    /// Adds those of `more` that are about places without a fault so far.
+    pub fn add_new(&mut self, more: Faults) {
+        let known = self.0.len();
+        for fault in more.0 {
+            if !self.0[..known].iter().any(|other| other.pointer == fault.pointer) {
+                self.0.push(fault);
+            }
+        }
+    }
+
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }

@@ -1,1 +1,222 @@
-//! serve
+//! Boot and stop of the service, as one line of steps: database, migrations, keys, listeners, workers; then
+//! the same backwards.
+
+use crate::api::{self, Offer};
+use crate::app::App;
+use crate::clock::Clock;
+use crate::config::data_dir::{self, StoredKey};
+use crate::config::{Role, SecuritySettings, Settings};
+use crate::db::connect::Options;
+use crate::db::{Db, listen, migrate};
+use crate::error::{Code, Error, Result};
+use crate::postgres::{self, Embedded};
+use crate::seal::KeyRing;
+use crate::shutdown::{Finish, Shutdown};
+use crate::telemetry;
+use actix_web::dev::ServerHandle;
+use secrecy::SecretString;
+use std::net::{SocketAddr, TcpListener};
+use std::time::Duration;
+
+/// How long runs have to reach a checkpoint when the service stops.
+const GRACE: Duration = Duration::from_secs(25);
+/// The wait before the connection that listens for notices is opened again, at most.
+const LISTEN_AGAIN_AFTER: Duration = Duration::from_secs(5);
+
+/// A running service.
+pub struct Service {
+    pub app: App,
+    /// Where the API answers.
+    pub address: SocketAddr,
+    /// The admin key of the data dir, with the embedded database.
+    pub admin_key: Option<StoredKey>,
+    embedded: Option<Embedded>,
+    servers: Vec<ServerHandle>,
+    shutdown: Shutdown,
+}
+
+/// The database of the service: ours, or one elsewhere.
+pub struct Database {
+    pub embedded: Option<Embedded>,
+    pub runtime: Options,
+    pub migrate: Options,
+    pub listen: Options,
+}
+
+impl Database {
+    /// Connects to `DATABASE_URL`, or starts the embedded PostgreSQL in the data dir.
+    pub async fn open(settings: &Settings, clock: &Clock) -> Result<Self> {
+        let (database, ca_file) = (&settings.database, &settings.http.ca_file);
+        let options = |url: &SecretString| Options::new(url, ca_file.clone());
+        if let Some(url) = &database.database_url {
+            return Ok(Self {
+                embedded: None,
+                runtime: options(url)?,
+                migrate: options(database.migrate_url.as_ref().unwrap_or(url))?,
+                listen: options(database.listen_database_url.as_ref().unwrap_or(url))?,
+            });
+        }
+        let embedded = Embedded::start(&database.data_dir()?, clock, postgres::Options::default()).await?;
+        let urls = embedded.urls();
+        Ok(Self {
+            runtime: options(&urls.runtime.clone().into())?,
+            migrate: options(&urls.migrate.into())?,
+            listen: options(&urls.runtime.into())?,
+            embedded: Some(embedded),
+        })
+    }
+
+    /// Brings the tables up to date. Returns the names of the migrations that were run.
+    pub async fn migrate(&self) -> Result<Vec<String>> {
+        migrate::up(&self.migrate, self.runtime.role().as_deref()).await
+    }
+
+    /// Stops the embedded server, if there is one.
+    pub async fn close(self) -> Result<()> {
+        match self.embedded {
+            Some(embedded) => embedded.stop().await,
+            None => Ok(()),
+        }
+    }
+}
+
+/// Starts everything that `role` needs. When this returns, requests are answered.
+pub async fn start(mut settings: Settings, role: Role, clock: Clock, shutdown: Shutdown) -> Result<Service> {
+    let database = Database::open(&settings, &clock).await?;
+    for name in database.migrate().await? {
+        tracing::info!(migration = name, "ran");
+    }
+    let admin_key = match (&database.embedded, &settings.security.admin_key) {
+        (Some(_), None) => Some(data_dir::load_or_create_admin_key(&settings.database.data_dir()?)?),
+        (Some(_), Some(_)) | (None, _) => None,
+    };
+    if let Some(stored) = &admin_key {
+        settings.security.admin_key = Some(stored.key.clone());
+    }
+    let keys = master_keys(&settings, database.embedded.is_some())?;
+    let db = Db::new(&database.runtime, settings.database.database_connections)?;
+    db.ping().await?;
+    let (listen, metrics_listen) = (settings.listen, settings.metrics_listen);
+    let app = App::new(db, clock.clone(), keys, settings, shutdown.begun())?;
+
+    shutdown.spawn(telemetry_upkeep(&app, &shutdown)?);
+    shutdown.spawn(keep_listening(app.clone(), database.listen.clone(), shutdown.clone()));
+    start_workers(&app, role, &shutdown);
+
+    let offer = match (role, metrics_listen) {
+        (Role::Worker, _) => Offer::Operations,
+        (Role::Api | Role::All, Some(_)) => Offer::AllButMetrics,
+        (Role::Api | Role::All, None) => Offer::All,
+    };
+    let listener = bind(listen, "ENTRA_ASSETS_LISTEN")?;
+    let address = listener.local_addr().map_err(Error::internal)?;
+    let mut servers = vec![serve(&app, listener, offer)?];
+    if let Some(address) = metrics_listen {
+        servers.push(serve(&app, bind(address, "ENTRA_ASSETS_METRICS_LISTEN")?, Offer::Operations)?);
+    }
+    tracing::info!(%address, "serving");
+    Ok(Service { app, address, admin_key, embedded: database.embedded, servers, shutdown })
+}
+
+impl Service {
+    /// Serves until the shutdown begins (or the embedded database is gone for good), then stops: first the
+    /// HTTP servers, then the workers, the database last.
+    pub async fn run(self) -> Result<()> {
+        let lost = async {
+            match &self.embedded {
+                Some(embedded) => embedded.watch().await,
+                None => std::future::pending().await,
+            }
+        };
+        let lost = tokio::select! {
+            () = async { self.shutdown.begun().cancelled().await } => None,
+            why = lost => Some(why),
+        };
+        if lost.is_some() {
+            self.shutdown.abort();
+        }
+        for server in &self.servers {
+            server.stop(true).await;
+        }
+        let finish = self.shutdown.finish(&self.app.clock, GRACE).await;
+        match finish {
+            Finish::Whole => tracing::info!("stopped"),
+            Finish::CutShort => tracing::warn!("stopped; runs that were cut short go on from their checkpoints"),
+            Finish::Unfinished(tasks) => tracing::error!(tasks, "stopped, though some tasks do not end"),
+        }
+        if let Some(embedded) = self.embedded {
+            embedded.stop().await?;
+        }
+        match lost {
+            Some(why) => Err(Error::new(Code::DatabaseUnavailable, why)),
+            None => Ok(()),
+        }
+    }
+}
+
+/// The master keys: as set, else of the data dir if the database is our own.
+pub fn master_keys(settings: &Settings, is_embedded: bool) -> Result<KeyRing> {
+    let SecuritySettings { master_key, master_key_file, .. } = &settings.security;
+    if let Some(text) = master_key {
+        return KeyRing::parse(text);
+    }
+    if let Some(path) = master_key_file {
+        let text = std::fs::read_to_string(path).map_err(|e| {
+            let detail = format!("ENTRA_ASSETS_MASTER_KEY_FILE {} cannot be read: {e}.", path.display());
+            Error::new(Code::ConfigurationInvalid, detail)
+        })?;
+        return KeyRing::parse(&text.trim().to_owned().into());
+    }
+    if is_embedded {
+        return KeyRing::parse(&data_dir::load_or_create_master_key(&settings.database.data_dir()?)?.key);
+    }
+    Err(Error::new(
+        Code::ConfigurationInvalid,
+        "ENTRA_ASSETS_MASTER_KEY is required together with DATABASE_URL: it seals the stored secrets. Make one with \
+         `openssl rand -base64 32` and keep it.",
+    ))
+}
+
+fn bind(address: SocketAddr, setting: &str) -> Result<TcpListener> {
+    TcpListener::bind(address).map_err(|e| {
+        let detail = format!("cannot listen on {address}: {e}. Set {setting} to a free address.");
+        Error::new(Code::ConfigurationInvalid, detail)
+    })
+}
+
+fn serve(app: &App, listener: TcpListener, offer: Offer) -> Result<ServerHandle> {
+    let server = api::server(app.clone(), listener, offer)?;
+    let handle = server.handle();
+    tokio::spawn(server);
+    Ok(handle)
+}
+
+fn telemetry_upkeep(app: &App, shutdown: &Shutdown) -> Result<impl Future<Output = ()> + use<>> {
+    let upkeep = telemetry::keep_metrics_small(telemetry::metrics()?, app.clock.clone());
+    let begun = shutdown.begun();
+    Ok(async move {
+        begun.run_until_cancelled(upkeep).await;
+    })
+}
+
+/// Passes on what other processes announce; opens the connection again whenever it breaks.
+async fn keep_listening(app: App, options: Options, shutdown: Shutdown) {
+    let listening = async {
+        loop {
+            if let Err(error) = listen::forward(&options, &app.notices).await {
+                tracing::warn!(%error, "does not hear notices of other processes; polling goes on");
+            }
+            let wait = LISTEN_AGAIN_AFTER / 2 + app.clock.jitter(LISTEN_AGAIN_AFTER / 2);
+            app.clock.sleep(wait).await;
+        }
+    };
+    shutdown.begun().run_until_cancelled(listening).await;
+}
+
+/// Starts the pool of workers where `role` has one.
+fn start_workers(_app: &App, role: Role, _shutdown: &Shutdown) {
+    match role {
+        Role::Api => {}
+        Role::Worker | Role::All => {}
+    }
+}

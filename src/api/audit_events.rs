@@ -3,11 +3,11 @@
 use super::auth::Caller;
 use super::page::{Page, PageQuery};
 use crate::app::App;
-use crate::db::audit_events::{self, AuditEventRow};
 use crate::db::Transaction;
+use crate::db::audit_events::{self, AuditEventRow};
 use crate::error::Result;
 use crate::ids;
-use actix_web::{get};
+use actix_web::get;
 use actix_web::web::{Data, Json, Query};
 use chrono::{DateTime, Utc};
 use serde::Serialize;

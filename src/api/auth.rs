@@ -26,6 +26,7 @@ const TOUCH_EVERY: TimeDelta = TimeDelta::minutes(1);
 /// What a key or token may do. `admin` includes the others.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = KeyScope)]
 pub enum Scope {
     /// See everything but secrets.
     Read,

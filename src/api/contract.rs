@@ -100,6 +100,27 @@ impl Contract {
         }
     }
 
+    /// Lets a request through to its handler, with its caller and its checked body beside it.
+    async fn admit(&self, app: &App, operation: &Operation, request: &mut ServiceRequest) -> Result<()> {
+        if let Some(scope) = operation.scope {
+            let caller = auth::authenticate(app, request).await?;
+            caller.require(scope)?;
+            request.extensions_mut().insert(caller);
+        }
+        check_accept(request, &operation.produces)?;
+        operation.check_path(&self.document, request.path())?;
+        let mut faults = Faults::default();
+        operation.check_query(&self.document, request.query_string(), &mut faults);
+        operation.check_headers(&self.document, request.headers(), &mut faults);
+        if let Some(body) = &operation.body
+            && let Some(checked) = read_body(request, body).await?
+        {
+            self.check_against(&body.schema, &checked.value, &mut faults);
+            request.extensions_mut().insert(checked);
+        }
+        faults.into_result()
+    }
+
     /// Adds every fault of a body at `schema` (a component's name) to `faults`.
     pub fn check(&self, schema: &str, value: &Value, faults: &mut Faults) {
         let reference = serde_json::json!({"$ref": format!("#/components/schemas/{schema}")});
@@ -110,7 +131,9 @@ impl Contract {
         Checker { document: &self.document, faults }.check(schema, value, "");
         let name = schema.get("$ref").and_then(Value::as_str).and_then(|target| target.rsplit('/').next());
         if let Some(check) = name.and_then(self.extra) {
-            check(value, faults);
+            let mut more = Faults::default();
+            check(value, &mut more);
+            faults.add_new(more);
         }
     }
 }
@@ -171,12 +194,14 @@ impl Operation {
     }
 
     /// An id in the path that is no UUID is simply unknown.
-    fn check_path(&self, path: &str) -> Result<()> {
+    fn check_path(&self, document: &Value, path: &str) -> Result<()> {
         for (part, wanted) in path.split('/').zip(self.template.split('/')) {
             let Some(name) = wanted.strip_prefix('{').map(|name| name.trim_end_matches('}')) else { continue };
             let is_uuid = self
                 .parameters_in("path")
-                .any(|(n, p)| n == name && p.pointer("/schema/format").and_then(Value::as_str) == Some("uuid"));
+                .filter(|(known, _)| *known == name)
+                .filter_map(|(_, parameter)| parameter.get("schema"))
+                .any(|of| resolve(document, of).get("format").and_then(Value::as_str) == Some("uuid"));
             if is_uuid && !schema::is_uuid(part) {
                 return Err(Error::new(Code::NotFound, "The id in the path is not a UUID, so nothing has it."));
             }
@@ -227,12 +252,16 @@ impl Operation {
     }
 }
 
-/// The value that a text of a query or header means, given its type.
-fn from_text(document: &Value, schema: &Value, text: &str) -> Value {
-    let schema = match schema.get("$ref").and_then(Value::as_str) {
+fn resolve<'a>(document: &'a Value, schema: &'a Value) -> &'a Value {
+    match schema.get("$ref").and_then(Value::as_str) {
         Some(target) => document.pointer(target.trim_start_matches('#')).unwrap_or(schema),
         None => schema,
-    };
+    }
+}
+
+/// The value that a text of a query or header means, given its type.
+fn from_text(document: &Value, schema: &Value, text: &str) -> Value {
+    let schema = resolve(document, schema);
     let is = |name: &str| match schema.get("type") {
         Some(Value::String(one)) => one == name,
         Some(Value::Array(several)) => several.iter().any(|one| one == name),
@@ -250,46 +279,35 @@ fn from_text(document: &Value, schema: &Value, text: &str) -> Value {
 }
 
 /// The middleware: holds a request against the document, see the module.
-pub async fn enforce(mut request: ServiceRequest, next: Next<impl MessageBody + 'static>) -> Result<ServiceResponse, actix_web::Error> {
+pub async fn enforce(
+    mut request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse, actix_web::Error> {
     let (Some(app), Some(contract)) =
         (request.app_data::<web::Data<App>>().cloned(), request.app_data::<web::Data<Contract>>().cloned())
     else {
         return Err(Error::internal("the app and the contract are registered").into());
     };
-    let operation = match contract.find(request.method(), request.path()) {
-        Ok(operation) => operation,
-        Err(NoOperation::UnknownPath) => return Ok(next.call(request).await?.map_into_boxed_body()),
+    match contract.find(request.method(), request.path()) {
+        Ok(operation) => {
+            request.extensions_mut().insert(MatchedPath(operation.template.clone()));
+            if let Err(error) = contract.admit(&app, operation, &mut request).await {
+                return Ok(request.error_response(error));
+            }
+        }
+        // Not in the document: the pages of /docs, or nothing.
+        Err(NoOperation::UnknownPath) => {}
         Err(NoOperation::OtherMethods(allowed)) => {
             let response = method_not_allowed(request.method(), &allowed);
             return Ok(request.into_response(response));
         }
-    };
-    request.extensions_mut().insert(MatchedPath(operation.template.clone()));
-    if let Some(scope) = operation.scope {
-        let caller = auth::authenticate(&app, &request).await?;
-        caller.require(scope)?;
-        request.extensions_mut().insert(caller);
     }
-    check_accept(&request, &operation.produces)?;
-    operation.check_path(request.path())?;
-    let mut faults = Faults::default();
-    operation.check_query(&contract.document, request.query_string(), &mut faults);
-    operation.check_headers(&contract.document, request.headers(), &mut faults);
-    if let Some(body) = &operation.body
-        && let Some(checked) = read_body(&mut request, body).await?
-    {
-        contract.check_against(&body.schema, &checked.value, &mut faults);
-        request.extensions_mut().insert(checked);
-    }
-    faults.into_result()?;
     Ok(next.call(request).await?.map_into_boxed_body())
 }
 
 fn method_not_allowed(method: &Method, allowed: &str) -> HttpResponse {
-    let error = Error::new(
-        Code::MethodNotAllowed,
-        format!("This path does not have the method {method}; it has {allowed}."),
-    );
+    let error =
+        Error::new(Code::MethodNotAllowed, format!("This path does not have the method {method}; it has {allowed}."));
     let mut response = error.error_response();
     if let Ok(value) = header::HeaderValue::from_str(allowed) {
         response.headers_mut().insert(header::ALLOW, value);

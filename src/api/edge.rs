@@ -8,8 +8,9 @@ use crate::error::{Code, Error};
 use crate::ids;
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
-use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use actix_web::error::InternalError;
 use actix_web::http::Method;
+use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use actix_web::middleware::Next;
 use actix_web::{HttpMessage, HttpResponse, ResponseError, web};
 use futures_util::FutureExt;
@@ -33,32 +34,35 @@ pub async fn wrap(
     let started = app.clock.instant();
     let id = request_id(&app, request.headers());
     let origin = allowed_origin(&app, request.headers());
-    let http_request = request.request().clone();
-    let span = tracing::info_span!(
-        "request",
-        request.id = id,
-        http.method = %request.method(),
-        http.path = request.path(),
-    );
+    let is_page = request.path().starts_with("/docs");
+    let method = request.method().to_string();
+    let span = tracing::info_span!("request", request.id = id, http.method = method, http.path = request.path(),);
     let answer = async {
         if origin.is_some() && is_preflight(&request) {
-            return request.into_response(preflight());
+            return Ok(request.into_response(preflight()));
         }
+        // The request itself is gone by now, so what failed is answered without it.
         match AssertUnwindSafe(next.call(request)).catch_unwind().await {
-            Ok(Ok(response)) => response.map_into_boxed_body(),
-            Ok(Err(error)) => ServiceResponse::new(http_request.clone(), problem::from_actix(&error)),
-            Err(_) => {
-                let error = Error::internal("a handler panicked");
-                ServiceResponse::new(http_request.clone(), error.error_response())
-            }
+            Ok(Ok(response)) => Ok(response.map_into_boxed_body()),
+            Ok(Err(error)) => Err(problem::from_actix(&error)),
+            Err(_) => Err(Error::internal("a handler panicked").error_response()),
         }
     };
-    let mut response = REQUEST_ID.scope(id.clone(), answer).instrument(span).await;
-    let path = http_request.extensions().get::<MatchedPath>().map_or("other".to_owned(), |path| path.0.clone());
-    note(&http_request.method().to_string(), path, response.status().as_u16(), app.clock.elapsed_since(started));
-    let is_page = http_request.path().starts_with("/docs");
-    add_headers(response.headers_mut(), &id, origin.as_ref(), is_page);
-    Ok(response)
+    let answer = REQUEST_ID.scope(id.clone(), answer).instrument(span).await;
+    let took = app.clock.elapsed_since(started);
+    match answer {
+        Ok(mut response) => {
+            let path = response.request().extensions().get::<MatchedPath>().map(|path| path.0.clone());
+            note(method, path, response.status().as_u16(), took);
+            add_headers(response.headers_mut(), &id, origin.as_ref(), is_page);
+            Ok(response)
+        }
+        Err(mut response) => {
+            note(method, None, response.status().as_u16(), took);
+            add_headers(response.headers_mut(), &id, origin.as_ref(), is_page);
+            Err(InternalError::from_response("a request failed outside its handler", response).into())
+        }
+    }
 }
 
 /// The caller's own id for the request if it is harmless, else a new one.
@@ -94,9 +98,10 @@ fn preflight() -> HttpResponse {
         .finish()
 }
 
-fn note(method: &str, path: String, status: u16, took: Duration) {
+fn note(method: String, path: Option<String>, status: u16, took: Duration) {
     tracing::debug!(status, duration_ms = took.as_millis(), "answered");
-    let labels = [("method", method.to_owned()), ("path", path), ("status", status.to_string())];
+    let path = path.unwrap_or_else(|| "other".to_owned());
+    let labels = [("method", method), ("path", path), ("status", status.to_string())];
     metrics::counter!("http_requests_total", &labels).increment(1);
     metrics::histogram!("http_request_duration_seconds", &labels[..2]).record(took.as_secs_f64());
 }

@@ -9,118 +9,18 @@ use super::page::{Page, PageQuery};
 use super::respond::{Created, Deleted, Found, IfMatch, IfMatchHeader, Versioned};
 use crate::app::App;
 use crate::db::filters::{self, FilterRow, NewFilterRow};
-use crate::error::{Code, Error, Result};
+use crate::error::{Code, Error, Faults, Result};
+use crate::filter::body::{ExcludeBody, RuleBody};
+use crate::filter::{Filter, Limits, Outside, Scope};
 use crate::ids::FilterId;
-use actix_web::{delete, get, patch, post};
 use actix_web::web::{Data, Json, Path, Query};
+use actix_web::{delete, get, patch, post};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
-use uuid::Uuid;
 
 const KIND: &str = "filters";
-
-/// Which objects of one kind: an OData `$filter`, or the same as a tree of conditions; not both.
-#[derive(Serialize, Deserialize, ToSchema, Clone, Debug, Default)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Selection {
-    /// A `$filter` of Microsoft Graph.
-    #[schema(min_length = 1, max_length = 8192, example = "accountEnabled eq true")]
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub odata: Option<String>,
-    /// A tree of conditions.
-    #[schema(value_type = Option<Object>)]
-    #[serde(rename = "where", skip_serializing_if = "Option::is_none")]
-    pub conditions: Option<Value>,
-}
-
-/// Whose users are imported.
-#[derive(Serialize, Deserialize, ToSchema, Clone, Copy, PartialEq, Eq, Debug, Default)]
-#[serde(rename_all = "camelCase")]
-pub enum UserScope {
-    /// Every user that `users` selects.
-    #[default]
-    All,
-    /// Only members of the groups in `groupIds`.
-    MembersOf,
-    /// Only members of the groups that `groups` selects.
-    MembersOfFilteredGroups,
-}
-
-#[derive(Serialize, Deserialize, ToSchema, Clone, Copy, PartialEq, Eq, Debug, Default)]
-#[serde(rename_all = "camelCase")]
-pub enum GroupScope {
-    /// Every group that `groups` selects.
-    #[default]
-    All,
-    /// Only groups that have an imported user as a member.
-    ContainingFilteredUsers,
-}
-
-#[derive(Serialize, Deserialize, ToSchema, Clone, Debug)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct FilterScope {
-    #[serde(default)]
-    #[schema(inline)]
-    pub users: UserScope,
-    /// The groups of `users: membersOf`.
-    #[serde(default)]
-    #[schema(max_items = 1000)]
-    pub group_ids: Vec<Uuid>,
-    /// Whether members of nested groups count.
-    #[serde(default = "yes")]
-    #[schema(default = true)]
-    pub transitive: bool,
-    #[serde(default)]
-    #[schema(inline)]
-    pub groups: GroupScope,
-}
-
-fn yes() -> bool {
-    true
-}
-
-/// What becomes of references to objects outside the filter.
-#[derive(Serialize, Deserialize, ToSchema, Clone, Copy, PartialEq, Eq, Debug, Default)]
-#[serde(rename_all = "camelCase")]
-pub enum Outside {
-    /// The reference is left out.
-    #[default]
-    Drop,
-    /// The object is imported with its name only.
-    Stub,
-}
-
-/// What is never imported, whatever else selects it.
-#[derive(Serialize, Deserialize, ToSchema, Clone, Debug, Default)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Exclude {
-    #[serde(default)]
-    #[schema(max_items = 10000)]
-    pub user_ids: Vec<Uuid>,
-    #[serde(default)]
-    #[schema(max_items = 10000)]
-    pub group_ids: Vec<Uuid>,
-    /// Patterns of user principal names; `*` stands for any text.
-    #[serde(default)]
-    #[schema(max_items = 1000, example = json!(["svc-*"]))]
-    pub user_names: Vec<String>,
-    /// Patterns of display names of groups.
-    #[serde(default)]
-    #[schema(max_items = 1000)]
-    pub group_names: Vec<String>,
-}
-
-#[derive(Serialize, Deserialize, ToSchema, Clone, Debug, Default)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Limits {
-    /// Import at most this many users; null: all.
-    #[schema(minimum = 1, maximum = 100000000)]
-    pub max_users: Option<u32>,
-    #[schema(minimum = 1, maximum = 100000000)]
-    pub max_groups: Option<u32>,
-}
 
 /// A filter to be made. Every part but the name is optional; what is left out does not restrict.
 #[derive(Serialize, Deserialize, ToSchema, Clone, Debug)]
@@ -133,13 +33,12 @@ pub struct Limits {
 pub struct CreateFilter {
     #[schema(min_length = 1, max_length = 200)]
     pub name: String,
-    pub users: Option<Selection>,
-    pub groups: Option<Selection>,
-    pub devices: Option<Selection>,
-    pub scope: Option<FilterScope>,
-    #[serde(default)]
+    pub users: Option<RuleBody>,
+    pub groups: Option<RuleBody>,
+    pub devices: Option<RuleBody>,
+    pub scope: Option<Scope>,
     pub outside: Option<Outside>,
-    pub exclude: Option<Exclude>,
+    pub exclude: Option<ExcludeBody>,
     pub limits: Option<Limits>,
 }
 
@@ -151,12 +50,12 @@ pub struct CreateFilter {
 pub struct UpdateFilter {
     #[schema(min_length = 1, max_length = 200, nullable = false)]
     name: Option<String>,
-    users: Option<Selection>,
-    groups: Option<Selection>,
-    devices: Option<Selection>,
-    scope: Option<FilterScope>,
+    users: Option<RuleBody>,
+    groups: Option<RuleBody>,
+    devices: Option<RuleBody>,
+    scope: Option<Scope>,
     outside: Option<Outside>,
-    exclude: Option<Exclude>,
+    exclude: Option<ExcludeBody>,
     limits: Option<Limits>,
 }
 
@@ -166,18 +65,15 @@ pub struct FilterResponse {
     pub id: FilterId,
     pub name: String,
     #[schema(required = true)]
-    pub users: Option<Selection>,
+    pub users: Option<RuleBody>,
     #[schema(required = true)]
-    pub groups: Option<Selection>,
+    pub groups: Option<RuleBody>,
     #[schema(required = true)]
-    pub devices: Option<Selection>,
-    #[schema(required = true)]
-    pub scope: Option<FilterScope>,
+    pub devices: Option<RuleBody>,
+    pub scope: Scope,
     pub outside: Outside,
-    #[schema(required = true)]
-    pub exclude: Option<Exclude>,
-    #[schema(required = true)]
-    pub limits: Option<Limits>,
+    pub exclude: ExcludeBody,
+    pub limits: Limits,
     pub version: i64,
     pub created_at: DateTime<Utc>,
     pub updated_at: DateTime<Utc>,
@@ -191,12 +87,9 @@ impl Versioned for FilterResponse {
 
 impl CreateFilter {
     fn row(&self) -> Result<NewFilterRow> {
-        let mut rule = serde_json::to_value(self).map_err(Error::internal)?;
-        if let Value::Object(fields) = &mut rule {
-            fields.remove("name");
-            fields.retain(|_, part| !part.is_null());
-        }
-        Ok(NewFilterRow { name: self.name.clone(), rule })
+        let mut body = serde_json::to_value(self).map_err(Error::internal)?;
+        without_name(&mut body);
+        Ok(NewFilterRow { name: self.name.clone(), rule: Filter::from_json(&body)?.to_json() })
     }
 
     fn from_row(row: &FilterRow) -> Result<Self> {
@@ -217,15 +110,28 @@ impl FilterResponse {
             users: filter.users,
             groups: filter.groups,
             devices: filter.devices,
-            scope: filter.scope,
+            scope: filter.scope.unwrap_or_default(),
             outside: filter.outside.unwrap_or_default(),
-            exclude: filter.exclude,
-            limits: filter.limits,
+            exclude: filter.exclude.unwrap_or_default(),
+            limits: filter.limits.unwrap_or_default(),
             version: row.version,
             created_at: row.created_at,
             updated_at: row.updated_at,
         })
     }
+}
+
+fn without_name(body: &mut Value) {
+    if let Value::Object(fields) = body {
+        fields.remove("name");
+    }
+}
+
+/// What the document cannot say of a filter: its conditions parse, a scope has its groups.
+pub(super) fn check(body: &Value, faults: &mut Faults) {
+    let mut rule = body.clone();
+    without_name(&mut rule);
+    Filter::collect(&rule, "", faults);
 }
 
 fn unknown(id: FilterId) -> Error {
@@ -240,7 +146,11 @@ fn unknown(id: FilterId) -> Error {
     security(("bearer" = ["read"]))
 )]
 #[get("/v1/filters")]
-pub async fn list_filters(app: Data<App>, caller: Caller, query: Query<PageQuery>) -> Result<Json<Page<FilterResponse>>> {
+pub async fn list_filters(
+    app: Data<App>,
+    caller: Caller,
+    query: Query<PageQuery>,
+) -> Result<Json<Page<FilterResponse>>> {
     let (organization, window) = (caller.organization, query.window(KIND)?);
     let rows = app
         .db

@@ -2,8 +2,8 @@
 
 use crate::app::App;
 use crate::error::Result;
-use actix_web::{get};
 use actix_web::HttpResponse;
+use actix_web::get;
 use actix_web::web::{Data, Json};
 use serde::Serialize;
 use utoipa::ToSchema;

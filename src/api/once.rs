@@ -68,9 +68,7 @@ impl Once {
     /// Remembers what the request made. `status` is the one it is answered with.
     pub async fn done(&self, tx: &mut Transaction, app: &App, caller: &Caller, status: u16, id: Uuid) -> Result<()> {
         match &self.0 {
-            Some(request) => {
-                idempotency::insert(tx, caller.organization, request, status, id, app.clock.now()).await
-            }
+            Some(request) => idempotency::insert(tx, caller.organization, request, status, id, app.clock.now()).await,
             None => Ok(()),
         }
     }

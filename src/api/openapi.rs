@@ -2,7 +2,7 @@
 
 use super::problem::{self, Problem, ProblemFault, ProblemUse};
 use crate::error::Code;
-use actix_web::{get};
+use actix_web::get;
 use actix_web::web::Data;
 use actix_web::{App as ActixApp, HttpResponse};
 use serde_json::{Map, Value, json};
@@ -44,10 +44,16 @@ pub struct Unready(Problem);
 
 /// The complete document.
 pub fn document() -> Value {
-    let (_, api) = ActixApp::new().into_utoipa_app().openapi(Base::openapi()).configure(super::routes).split_for_parts();
+    let (_, api) =
+        ActixApp::new().into_utoipa_app().openapi(Base::openapi()).configure(super::routes).split_for_parts();
     let mut document = serde_json::to_value(api).unwrap_or_default();
     complete(&mut document);
     document
+}
+
+/// As indented JSON with a line break at the end.
+pub fn to_json(document: &Value) -> String {
+    serde_json::to_string_pretty(document).map(|text| text + "\n").unwrap_or_default()
 }
 
 /// As YAML, with the same order of fields.
