@@ -4,8 +4,10 @@
 
 pub mod audit_events;
 pub mod connect;
+pub mod executions;
 pub mod filters;
 pub mod idempotency;
+pub mod job_settings;
 pub mod listen;
 pub mod migrate;
 pub mod mirror;

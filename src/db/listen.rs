@@ -8,14 +8,15 @@ use tokio::sync::broadcast;
 use tokio_postgres::AsyncMessage;
 use uuid::Uuid;
 
-/// A run was queued, or its time has come.
+/// A run was queued, or its time has come; with a run's id as payload: its cancellation was asked for.
 pub const RUNS: &str = "entra_assets_runs";
-/// A run got new events; the payload is its id. Also sent when its cancellation was asked for.
+/// A run got new events; the payload is its id.
 pub const RUN_EVENTS: &str = "entra_assets_run_events";
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Notice {
     RunsQueued,
+    CancelRequested(Uuid),
     RunChanged(Uuid),
 }
 
@@ -53,7 +54,8 @@ pub async fn forward(options: &Options, notices: &broadcast::Sender<Notice>) -> 
 
 fn parse(channel: &str, payload: &str) -> Option<Notice> {
     match channel {
-        RUNS => Some(Notice::RunsQueued),
+        RUNS if payload.is_empty() => Some(Notice::RunsQueued),
+        RUNS => payload.parse().ok().map(Notice::CancelRequested),
         RUN_EVENTS => payload.parse().ok().map(Notice::RunChanged),
         _ => None,
     }

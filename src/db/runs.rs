@@ -199,7 +199,7 @@ pub async fn request_cancel(
                 .set((runs::cancel_requested_at.eq(now), runs::updated_at.eq(now)))
                 .execute(tx)
                 .await?;
-            notify(tx, RUN_EVENTS, &id.to_string()).await?;
+            notify(tx, RUNS, &id.to_string()).await?;
         }
         RunState::Succeeded | RunState::Degraded | RunState::Failed | RunState::Cancelled => {
             return Err(Error::new(Code::RunNotCancellable, format!("Run {id} has already ended: {}.", run.state)));
@@ -309,12 +309,13 @@ pub async fn renew(db: &Db, lease: &Lease, until: DateTime<Utc>) -> Result<Renew
 }
 
 /// The first statement of every transaction in which the holder of a lease writes: fails when the lease is
-/// lost, and keeps others from taking it until the transaction ends.
+/// lost, and keeps others from claiming the run until the transaction ends (a claim skips locked rows). Notes
+/// and renewals of the same holder are not held up: a key share lock lets other columns change.
 pub async fn fence(tx: &mut Transaction, lease: &Lease) -> Result<()> {
     let held: Option<Uuid> = runs::table
         .find((lease.organization.0, lease.run.0))
         .filter(runs::lease_token.eq(lease.token.0))
-        .for_share()
+        .for_key_share()
         .select(runs::id)
         .first(tx)
         .await

@@ -163,6 +163,14 @@ pub struct RuleBody {
 }
 
 impl Exclude {
+    /// Whether it excludes nothing.
+    pub fn is_empty(&self) -> bool {
+        self.user_ids.is_empty()
+            && self.group_ids.is_empty()
+            && self.user_names.is_empty()
+            && self.group_names.is_empty()
+    }
+
     pub(super) fn to_json(&self) -> Value {
         fn names(patterns: &[Pattern]) -> Vec<&str> {
             patterns.iter().map(Pattern::as_str).collect()

@@ -1,5 +1,6 @@
 //! What was delivered, and the outbox of what is to be: `run_changes` rows with `send`.
 
+use super::read::Source;
 use crate::db::Transaction;
 use crate::db::runs::{Lease, fence};
 use crate::error::Result;
@@ -100,22 +101,26 @@ pub struct DeliveredRow {
     pub marked: bool,
 }
 
-/// Delivered objects of a type that the mirror no longer has, after `after`, by id.
+/// Delivered objects of a type that the source does not have, after `after`, by id.
 pub async fn absent(
     tx: &mut Transaction,
     organization: OrganizationId,
     job: JobId,
+    source: Source,
     object_type: &str,
     after: Option<Uuid>,
     limit: i64,
 ) -> Result<Vec<DeliveredRow>> {
-    const ABSENT: &str = "
-        SELECT id, label, payload, hash, missing_runs, missing_reason, marked FROM mirror_delivered d
+    let (objects, _, key) = source.names();
+    let query = format!(
+        "SELECT id, label, payload, hash, missing_runs, missing_reason, marked FROM mirror_delivered d
         WHERE organization_id = $1 AND job_id = $2 AND object_type = $3 AND ($4 IS NULL OR id > $4)
-          AND NOT EXISTS (SELECT FROM mirror_objects o WHERE o.organization_id = $1 AND o.job_id = $2
+          AND NOT EXISTS (SELECT FROM {objects} o WHERE o.organization_id = $1 AND o.{key} = '{}'
             AND o.object_type = $3 AND o.id = d.id)
-        ORDER BY id LIMIT $5";
-    delivered_page(tx, ABSENT, organization, job, object_type, after, limit).await
+        ORDER BY id LIMIT $5",
+        source.key()
+    );
+    delivered_page(tx, &query, organization, job, object_type, after, limit).await
 }
 
 /// Delivered objects of a type after `after`, by id.
@@ -181,7 +186,26 @@ pub async fn payloads(
     Ok(rows.into_iter().map(|row| (row.id, row.payload)).collect())
 }
 
-/// Delivered objects by type, with how many of them are not marked as removed.
+/// The ids of a type's delivered objects that are not marked as removed, ascending.
+pub async fn ids(
+    tx: &mut Transaction,
+    organization: OrganizationId,
+    job: JobId,
+    object_type: &str,
+) -> Result<Vec<Uuid>> {
+    use crate::db::schema::mirror_delivered as d;
+    Ok(d::table
+        .filter(d::organization_id.eq(organization.0))
+        .filter(d::job_id.eq(job.0))
+        .filter(d::object_type.eq(object_type))
+        .filter(d::marked.eq(false))
+        .order(d::id)
+        .select(d::id)
+        .load(tx)
+        .await?)
+}
+
+/// Delivered objects by type that are not marked as removed.
 pub async fn counts(
     tx: &mut Transaction,
     organization: OrganizationId,

@@ -21,14 +21,14 @@ pub enum Source {
 
 impl Source {
     /// Table of objects, table of members, column of the key.
-    fn names(self) -> (&'static str, &'static str, &'static str) {
+    pub(super) fn names(self) -> (&'static str, &'static str, &'static str) {
         match self {
             Self::Mirror(_) => ("mirror_objects", "mirror_members", "job_id"),
             Self::Staged(_) => ("staged_objects", "staged_members", "run_id"),
         }
     }
 
-    fn key(self) -> Uuid {
+    pub(super) fn key(self) -> Uuid {
         match self {
             Self::Mirror(job) => job.0,
             Self::Staged(run) => run.0,
@@ -140,6 +140,70 @@ pub async fn ids(
         ids.push(row?.id);
     }
     Ok(ids)
+}
+
+/// The objects of a type without anything beside, by id.
+pub async fn data<'a>(
+    tx: &'a mut Transaction,
+    organization: OrganizationId,
+    source: Source,
+    object_type: &str,
+) -> Result<impl Stream<Item = Result<ObjectRow>> + Send + use<'a>> {
+    let (objects, _, key) = source.names();
+    let query = format!(
+        "SELECT id, data FROM {objects} WHERE organization_id = $1 AND {key} = $2 AND object_type = $3 ORDER BY id"
+    );
+    let rows = diesel::sql_query(query)
+        .bind::<SqlUuid, _>(organization.0)
+        .bind::<SqlUuid, _>(source.key())
+        .bind::<Text, _>(object_type.to_owned())
+        .load_stream::<ObjectRow>(tx)
+        .await?;
+    Ok(rows.map(|row| row.map_err(Error::from)))
+}
+
+/// The data of one object.
+pub async fn one(
+    tx: &mut Transaction,
+    organization: OrganizationId,
+    source: Source,
+    object_type: &str,
+    id: Uuid,
+) -> Result<Option<String>> {
+    let (objects, _, key) = source.names();
+    let query = format!(
+        "SELECT id, data FROM {objects} WHERE organization_id = $1 AND {key} = $2 AND object_type = $3 AND id = $4"
+    );
+    let row: Option<ObjectRow> = diesel::sql_query(query)
+        .bind::<SqlUuid, _>(organization.0)
+        .bind::<SqlUuid, _>(source.key())
+        .bind::<Text, _>(object_type)
+        .bind::<SqlUuid, _>(id)
+        .get_result(tx)
+        .await
+        .optional()?;
+    Ok(row.map(|row| row.data))
+}
+
+/// How many pages of members the last read found, for groups that had more than one.
+pub async fn group_sizes(
+    tx: &mut Transaction,
+    organization: OrganizationId,
+    job: JobId,
+) -> Result<std::collections::HashMap<Uuid, i32>> {
+    #[derive(QueryableByName)]
+    struct Row {
+        #[diesel(sql_type = SqlUuid)]
+        group_id: Uuid,
+        #[diesel(sql_type = Integer)]
+        pages: i32,
+    }
+    const SIZES: &str = "
+        SELECT group_id, max(part) + 1 AS pages FROM mirror_members
+        WHERE organization_id = $1 AND job_id = $2 AND part > 0 GROUP BY group_id";
+    let rows: Vec<Row> =
+        diesel::sql_query(SIZES).bind::<SqlUuid, _>(organization.0).bind::<SqlUuid, _>(job.0).load(tx).await?;
+    Ok(rows.into_iter().map(|row| (row.group_id, row.pages)).collect())
 }
 
 /// How many objects of a type there are.

@@ -1,0 +1,217 @@
+//! Graph → staging → mirror. What is read goes into the database page by page, with the cursor of the page;
+//! memory holds the pages under way and nothing of the tenant.
+
+mod groups;
+mod list;
+mod test_run;
+mod writer;
+
+use super::pipeline::Run;
+use super::stop::Stop;
+use crate::db::mirror::{self, MirrorRow, Promotion, read};
+use crate::directory::ObjectType;
+use crate::error::Result;
+use crate::graph::Session;
+use crate::run_state::{RunMode, RunStage, RunWarning};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+use writer::Writer;
+
+/// What was read, and the proof that it was read to its end. Only this module makes one, after the last
+/// page of every collection; a stored one is a checkpoint that this module wrote.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Collected {
+    /// The types read to their end.
+    pub types: Vec<ObjectType>,
+    /// Types that could not be read now: what was delivered of them stays as it is.
+    pub frozen: Vec<ObjectType>,
+    pub memberships: bool,
+    /// The mirror's generation that this read made.
+    pub generation: i64,
+    _complete: Completeness,
+}
+
+/// See [`Collected`].
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+struct Completeness(());
+
+/// What all readers of one run share.
+struct Reader<'a> {
+    run: &'a Run,
+    session: Session,
+    /// `roles` of the token: what the application may read.
+    roles: Vec<String>,
+    writer: Writer,
+}
+
+/// What a way of reading read to its end.
+#[derive(Default)]
+struct Read {
+    types: Vec<ObjectType>,
+    frozen: Vec<ObjectType>,
+    memberships: bool,
+    members_unknown: Vec<Uuid>,
+}
+
+/// Reads what the job selects, and makes it the mirror (not for tests and dry runs).
+pub async fn collect(run: &Run) -> Result<Collected, Stop> {
+    let session = run.engine.graph.session(run.job.identity.clone(), run.cancel.clone());
+    let token = session.token().await?;
+    let tenant = token.claims.tid.as_deref().and_then(|tid| Uuid::parse_str(tid).ok());
+    refuse_without_roles(&token.claims.roles)?;
+    let mirror = begin(run, tenant).await?;
+    let (writer, writing) = writer::start(run);
+    let reader = Reader { run, session, roles: token.claims.roles.clone(), writer };
+    let reading = async {
+        let read = match run.mode {
+            RunMode::Test => test_run::read(&reader).await,
+            RunMode::Full | RunMode::DryRun | RunMode::Incremental => read_all(&reader).await,
+        };
+        run.journal.used(reader.session.usage());
+        // The writer ends when the last sender is gone.
+        drop(reader);
+        read
+    };
+    let (read, written) = tokio::join!(reading, writing);
+    // A failure to write makes the readers fail too, as a closed channel: it is the cause.
+    written?;
+    finish(run, mirror, tenant, read?).await
+}
+
+/// A token without any role cannot read anything: say what is wrong instead of failing at the first page.
+/// Only the run's own token may refuse it; a stored check may be out of date.
+fn refuse_without_roles(roles: &[String]) -> Result<(), Stop> {
+    if !roles.is_empty() {
+        return Ok(());
+    }
+    Err(Stop::failed(
+        RunStage::Collect,
+        "no_application_permission",
+        "The token that Entra gave carries no permission at all. The commonest cause: the permissions were added as \
+         Delegated instead of Application; the next: admin consent was not granted.",
+        "Run the connection check: it says which permissions are missing and gives the commands that add them.",
+    ))
+}
+
+/// Makes sure that the mirror holds the same directory, or starts it anew when that is wanted.
+async fn begin(run: &Run, tenant: Option<Uuid>) -> Result<MirrorRow, Stop> {
+    let (organization, job, lease) = (run.job.organization, run.job.id, run.lease);
+    let reset = run.request.reset_mirror;
+    let mirror = run
+        .engine
+        .db
+        .scoped(organization, async move |tx| {
+            let mirror = mirror::find(tx, organization, job).await?;
+            if mirror.tenant_id.is_none() || mirror.tenant_id == tenant || !reset {
+                return Ok(mirror);
+            }
+            crate::db::runs::fence(tx, &lease).await?;
+            mirror::reset(tx, organization, job).await?;
+            mirror::find(tx, organization, job).await
+        })
+        .await?;
+    match (mirror.tenant_id, tenant) {
+        (Some(known), Some(found)) if known != found => Err(Stop::failed(
+            RunStage::Collect,
+            "tenant_changed",
+            format!("The connection now reaches the tenant {found}, but the mirror of this job holds {known}."),
+            "If the change is wanted, start the run with resetMirror: true; otherwise correct the connection.",
+        )),
+        _ => Ok(mirror),
+    }
+}
+
+/// Everything that the job selects, each collection once.
+async fn read_all(reader: &Reader<'_>) -> Result<Read, Stop> {
+    let mapping = &reader.run.job.mapping;
+    let mut read = Read::default();
+    let small = async {
+        let mut small = Vec::new();
+        for object_type in [ObjectType::Licenses, ObjectType::Devices] {
+            if mapping.is_enabled(object_type) {
+                small.push((object_type, list::read(reader, object_type).await));
+            }
+        }
+        small
+    };
+    let users = async {
+        match mapping.is_enabled(ObjectType::Users) {
+            true => list::read(reader, ObjectType::Users).await.map(|()| true),
+            false => Ok(false),
+        }
+    };
+    let groups = async {
+        match mapping.is_enabled(ObjectType::Groups) {
+            true => groups::read(reader).await.map(Some),
+            false => Ok(None),
+        }
+    };
+    // The first failure of users or groups ends the others.
+    let (users, groups, small) = tokio::try_join!(users, groups, async { Ok::<_, Stop>(small.await) })?;
+    if users {
+        read.types.push(ObjectType::Users);
+    }
+    if let Some(groups) = groups {
+        read.types.push(ObjectType::Groups);
+        read.memberships = groups.memberships;
+        read.members_unknown = groups.members_unknown;
+    }
+    for (object_type, outcome) in small {
+        match outcome {
+            Ok(()) => read.types.push(object_type),
+            Err(Stop::Failed(error)) if error.code == "graph_forbidden" => {
+                let detail =
+                    format!("{object_type} could not be read: {}. They stay as they were delivered.", error.detail);
+                let advice = "Run the connection check: it names the missing permission and how to add it.";
+                reader.run.journal.degrade(RunWarning::new("capability_lost", detail).with_advice(advice));
+                read.frozen.push(object_type);
+            }
+            Err(stop) => return Err(stop),
+        }
+    }
+    Ok(read)
+}
+
+/// Counts what was read and, unless the run only looks, makes it the mirror.
+async fn finish(run: &Run, mut mirror: MirrorRow, tenant: Option<Uuid>, read: Read) -> Result<Collected, Stop> {
+    let (organization, job, lease, mode) = (run.job.organization, run.job.id, run.lease, run.mode);
+    let source = run.source();
+    let now = run.engine.clock.now();
+    mirror.tenant_id = tenant.or(mirror.tenant_id);
+    mirror.selection_hash = Some(run.job.selection_hash.clone());
+    mirror.generation += 1;
+    mirror.read_at = Some(now);
+    mirror.full_read_at = Some(now);
+    mirror.updated_at = now;
+    let generation = mirror.generation;
+    let names: Vec<&'static str> = read.types.iter().map(|t| t.as_str()).collect();
+    let unknown = read.members_unknown;
+    let (counts, memberships) = run
+        .engine
+        .db
+        .scoped(organization, async move |tx| {
+            if matches!(mode, RunMode::Full | RunMode::Incremental) {
+                let promotion = Promotion { types: &names, members: read.memberships, members_unknown: &unknown };
+                mirror::promote(tx, &lease, job, &promotion).await?;
+                mirror::save(tx, &mirror).await?;
+            }
+            let mut counts = Vec::new();
+            for name in names {
+                counts.push((name, read::count(tx, organization, source, name).await?));
+            }
+            Ok((counts, read::count_memberships(tx, organization, source).await?))
+        })
+        .await?;
+    for (name, number) in counts {
+        run.journal.count(name, |count| count.read = number);
+    }
+    run.journal.count("memberships", |count| count.read = memberships);
+    Ok(Collected {
+        types: read.types,
+        frozen: read.frozen,
+        memberships: read.memberships,
+        generation,
+        _complete: Completeness(()),
+    })
+}

@@ -1,0 +1,235 @@
+//! The settings of a run's job as values of the rules: parsed once, opened once.
+
+use super::Engine;
+use crate::assets::Target;
+use crate::db::job_settings::{self, ConnectionPart, DestinationPart, JobSettings};
+use crate::directory::ObjectType;
+use crate::error::{Code, Error, Result};
+use crate::filter::Filter;
+use crate::graph::cloud::Cloud;
+use crate::graph::token::{Credential, Identity};
+use crate::ids::{ConnectionId, JobId, OrganizationId};
+use crate::mapping::{Mapping, Memberships, ReferenceTemplate, Selection};
+use crate::run_state::Deliver;
+use crate::seal::{KeyRing, Place};
+use secrecy::SecretString;
+use serde::de::DeserializeOwned;
+use uuid::Uuid;
+
+/// What happens to objects that are gone.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, serde::Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum RemovalPolicy {
+    Keep,
+    Mark,
+    Remove,
+}
+
+/// The admin's word on what Assets does with objects missing from an execution.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, serde::Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum MissingObjects {
+    Unknown,
+    Ignore,
+    Update,
+    Remove,
+}
+
+/// The admin's word on what Assets does with empty values.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, serde::Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum EmptyValues {
+    Unknown,
+    Ignore,
+    Remove,
+}
+
+/// The settings that a run works by.
+pub struct JobContext {
+    pub organization: OrganizationId,
+    pub id: JobId,
+    /// The job's version, so that an approval can tell whether it changed.
+    pub version: i64,
+    pub identity: Identity,
+    pub filter: Filter,
+    pub mapping: Mapping,
+    pub memberships: Memberships,
+    pub deliver: Deliver,
+    pub policy: RemovalPolicy,
+    pub after_missing_runs: i32,
+    pub brake_percent: i32,
+    pub destination: Option<Destination>,
+    /// What was selected to be read: another one needs a full read.
+    pub selection_hash: Vec<u8>,
+}
+
+pub struct Destination {
+    pub id: Uuid,
+    pub kind: DestinationKind,
+    pub missing_objects: MissingObjects,
+    pub empty_values: EmptyValues,
+    /// For removals and clearing by the object API.
+    pub api: Option<ObjectApi>,
+}
+
+pub enum DestinationKind {
+    AssetsImport { token: SecretString },
+    Forge { workspace_id: String, import_id: String },
+}
+
+#[derive(Clone)]
+pub struct ObjectApi {
+    pub site_url: String,
+    pub email: String,
+    pub token: SecretString,
+}
+
+impl JobContext {
+    pub async fn load(engine: &Engine, organization: OrganizationId, id: JobId) -> Result<Self> {
+        let settings = engine.db.scoped(organization, async move |tx| job_settings::load(tx, organization, id).await);
+        Self::new(engine, organization, settings.await?)
+    }
+
+    fn new(engine: &Engine, organization: OrganizationId, settings: JobSettings) -> Result<Self> {
+        let JobSettings { job, connection, filter, destination } = settings;
+        let selection: Selection = read("objects", job.objects)?;
+        let memberships: Memberships = word("memberships", &job.memberships)?;
+        let template = match &destination {
+            Some(destination) => word("referenceTemplate", &destination.reference_template)?,
+            None => ReferenceTemplate::default(),
+        };
+        let rule = filter.map_or_else(|| serde_json::json!({}), |filter| filter.rule);
+        let filter = Filter::from_json(&rule)?;
+        let mapping = Mapping::new(&selection, memberships, template).with_license_names(engine.license_names.clone());
+        Ok(Self {
+            organization,
+            id: JobId(job.id),
+            version: job.version,
+            selection_hash: selection_hash(&mapping, &filter),
+            identity: identity(&engine.keys, organization, &connection)?,
+            filter,
+            mapping,
+            memberships,
+            deliver: word("deliver", &job.deliver)?,
+            policy: word("removal.policy", &job.removal_policy)?,
+            after_missing_runs: job.removal_after_missing_runs,
+            brake_percent: job.brake_percent,
+            destination: destination.map(|d| open_destination(&engine.keys, organization, d)).transpose()?,
+        })
+    }
+
+    /// The types that the job imports.
+    pub fn enabled_types(&self) -> impl Iterator<Item = ObjectType> {
+        ObjectType::ALL.into_iter().filter(|object_type| self.mapping.is_enabled(*object_type))
+    }
+}
+
+/// Who a connection signs in as, with its credential opened.
+pub fn identity(keys: &KeyRing, organization: OrganizationId, connection: &ConnectionPart) -> Result<Identity> {
+    let open = |column: &'static str, sealed: &Option<Vec<u8>>| match sealed {
+        Some(sealed) => keys.open(Place { table: "connections", column, organization, row: connection.id }, sealed),
+        None => Err(Error::new(Code::ConnectionUnusable, "The connection has no credential; enter it again.")),
+    };
+    let credential = match connection.credential_kind.as_str() {
+        "clientSecret" => Credential::ClientSecret(open("credential_sealed", &connection.credential_sealed)?),
+        "certificate" => Credential::Certificate {
+            certificate_pem: connection.certificate_pem.clone().unwrap_or_default(),
+            private_key_pem: open("credential_sealed", &connection.credential_sealed)?,
+        },
+        "federated" => Credential::Federated,
+        other => return Err(Error::internal(format!("credential kind {other}"))),
+    };
+    Ok(Identity {
+        organization,
+        connection: ConnectionId(connection.id),
+        credential_version: connection.credential_version,
+        tenant_id: connection.tenant_id.clone(),
+        client_id: connection.client_id,
+        cloud: word::<Cloud>("cloud", &connection.cloud)?,
+        credential,
+    })
+}
+
+/// The import source and the object API of a destination, with their secrets opened.
+pub fn open_destination(
+    keys: &KeyRing,
+    organization: OrganizationId,
+    destination: DestinationPart,
+) -> Result<Destination> {
+    let row = destination.id;
+    let open = |column: &'static str, sealed: &[u8]| {
+        keys.open(Place { table: "destinations", column, organization, row }, sealed)
+    };
+    let kind = match (destination.kind.as_str(), &destination.token_sealed) {
+        ("assetsImport", Some(sealed)) => DestinationKind::AssetsImport { token: open("token_sealed", sealed)? },
+        ("forge", _) => DestinationKind::Forge {
+            workspace_id: destination.workspace_id.unwrap_or_default(),
+            import_id: destination.import_id.unwrap_or_default(),
+        },
+        (other, _) => return Err(Error::internal(format!("destination kind {other}"))),
+    };
+    let api = match (destination.api_site_url, destination.api_email, &destination.api_token_sealed) {
+        (Some(site_url), Some(email), Some(sealed)) => {
+            Some(ObjectApi { site_url, email, token: open("api_token_sealed", sealed)? })
+        }
+        _ => None,
+    };
+    Ok(Destination {
+        id: row,
+        kind,
+        missing_objects: word("missingObjects", &destination.missing_objects)?,
+        empty_values: word("emptyValues", &destination.empty_values)?,
+        api,
+    })
+}
+
+impl Destination {
+    /// How to call Assets now. For Forge: with the newest token that the app brought; `None` while there is
+    /// none that lives for `least` more.
+    pub async fn target(
+        &self,
+        engine: &Engine,
+        organization: OrganizationId,
+        least: chrono::TimeDelta,
+    ) -> Result<Option<Target>> {
+        match &self.kind {
+            DestinationKind::AssetsImport { token } => Ok(Some(Target::ImportToken { token: token.clone() })),
+            DestinationKind::Forge { workspace_id, import_id } => {
+                let newest =
+                    engine.db.scoped(organization, async move |tx| job_settings::forge_token(tx, organization).await);
+                let Some(newest) = newest.await? else { return Ok(None) };
+                if newest.expires_at < engine.clock.now() + least {
+                    return Ok(None);
+                }
+                let place = Place { table: "forge_tokens", column: "token_sealed", organization, row: newest.id };
+                Ok(Some(Target::Forge {
+                    token: engine.keys.open(place, &newest.token_sealed)?,
+                    api_base_url: newest.api_base_url.parse().map_err(Error::internal)?,
+                    workspace_id: workspace_id.clone(),
+                    import_id: import_id.clone(),
+                }))
+            }
+        }
+    }
+}
+
+/// What the mirror's contents depend on: attributes, types and filter, but not names or templates.
+fn selection_hash(mapping: &Mapping, filter: &Filter) -> Vec<u8> {
+    let mut text = String::new();
+    for object_type in ObjectType::ALL.into_iter().filter(|t| mapping.is_enabled(*t)) {
+        text.push_str(object_type.as_str());
+        text.push_str(&mapping.select(object_type).join(","));
+        text.push(';');
+    }
+    crate::db::mirror::hash(&[text.as_bytes(), filter.to_json().to_string().as_bytes()])
+}
+
+/// A stored JSON value. It was validated when it was stored, so a fault is a defect.
+fn read<T: DeserializeOwned>(what: &str, value: serde_json::Value) -> Result<T> {
+    serde_json::from_value(value).map_err(|e| Error::internal(format!("stored {what}: {e}")))
+}
+
+/// A stored word, kept valid by the table's CHECK.
+fn word<T: DeserializeOwned>(what: &str, text: &str) -> Result<T> {
+    read(what, serde_json::Value::String(text.to_owned()))
+}

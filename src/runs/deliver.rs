@@ -1,0 +1,203 @@
+//! Mirror → Assets: one execution, chunk by chunk, to its end.
+//!
+//! Before anything is asked of Assets the intention is written down; before the first chunk the links are.
+//! After a crash: an open execution goes on from the last acknowledged chunk, repeating the unacknowledged
+//! one with the same id and the same rows; one that was completed is only watched.
+
+mod chunks;
+mod execution;
+mod objects;
+mod schema;
+
+use super::Engine;
+use super::collect::Collected;
+use super::diff::Diffed;
+use super::pipeline::Run;
+use super::stop::Stop;
+use crate::assets::{AssetsError, Client, ExecutionState, ExecutionStatus, Links, Target};
+use crate::db::executions;
+use crate::db::runs::Lease;
+use crate::error::Error;
+use crate::ids::JobId;
+use crate::run_state::RunStage;
+use chrono::TimeDelta;
+pub use execution::abandon;
+use serde::{Deserialize, Serialize};
+use std::time::Duration;
+
+/// A Forge token with less life than this is not used for a call.
+const FORGE_LEAST: TimeDelta = TimeDelta::minutes(3);
+/// How long a run waits for the Forge app to bring a token.
+const FORGE_WAIT_MOST: TimeDelta = TimeDelta::hours(6);
+const FORGE_POLL: TimeDelta = TimeDelta::minutes(1);
+/// Between looks at an execution that Assets processes: quick at first, for small imports.
+const POLL_FIRST: Duration = Duration::from_millis(200);
+const POLL_MOST: Duration = Duration::from_secs(10);
+/// Longer than this Assets has never been seen to process.
+const PROCESSING_MOST: Duration = Duration::from_secs(12 * 3600);
+
+/// What came of a delivery.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Delivered {
+    /// `None`: there was nothing to send.
+    pub result: Option<ExecutionStatus>,
+}
+
+/// What the steps of a delivery share.
+pub(super) struct Delivery<'a> {
+    pub run: &'a Run,
+    pub client: Client,
+    pub links: Links,
+}
+
+/// Sends the outbox. Needs the proof that what was read is complete: an execution may only be completed
+/// with a whole read behind it.
+pub async fn deliver(run: &Run, collected: &Collected, diffed: &Diffed) -> Result<Delivered, Stop> {
+    let total: u64 = diffed.sends.values().sum();
+    run.journal.enter(&run.engine, RunStage::Deliver, Some(total));
+    let client = run.engine.assets.clone().with_cancellation(run.cancel.clone());
+    let mut delivered = Delivered::default();
+    if total > 0 {
+        let target = target(run).await?;
+        let links = client.links(&target).await.map_err(|e| failed(&e))?;
+        let delivery = Delivery { run, client: client.clone(), links };
+        delivered.result = Some(delivery.carry_out(collected, diffed).await?);
+    }
+    objects::carry_out(run, &client, diffed, delivered.result.as_ref()).await?;
+    Ok(delivered)
+}
+
+/// How to call Assets now. A Forge run without a good token goes back to the queue and waits for the app.
+pub(super) async fn target(run: &Run) -> Result<Target, Stop> {
+    let destination =
+        run.job.destination.as_ref().ok_or_else(|| Error::internal("a delivery without a destination"))?;
+    if let Some(target) = destination.target(&run.engine, run.job.organization, FORGE_LEAST).await? {
+        return Ok(target);
+    }
+    let now = run.engine.clock.now();
+    let (organization, lease) = (run.job.organization, run.lease);
+    let (newest, row) = run
+        .engine
+        .db
+        .scoped(organization, async move |tx| {
+            let newest = crate::db::job_settings::forge_token(tx, organization).await?;
+            Ok((newest, crate::db::runs::find(tx, organization, lease.run).await?))
+        })
+        .await?;
+    let missing_since = newest.map_or(row.queued_at, |token| token.expires_at.max(row.queued_at));
+    if now - missing_since > FORGE_WAIT_MOST {
+        return Err(Stop::failed(
+            RunStage::Deliver,
+            "forge_token_missing",
+            "The Forge app brought no valid token for six hours.",
+            "Open the app in Jira once, and check that its scheduled trigger calls POST /v1/forge/refresh.",
+        ));
+    }
+    Err(Stop::Wait { until: now + FORGE_POLL, reason: "forgeToken" })
+}
+
+pub(super) fn failed(error: &AssetsError) -> Stop {
+    Stop::assets(RunStage::Deliver, error)
+}
+
+impl Delivery<'_> {
+    /// From wherever an earlier attempt left it, to the end of the execution.
+    async fn carry_out(&self, collected: &Collected, diffed: &Diffed) -> Result<ExecutionStatus, Stop> {
+        let open = self.open_or_resume().await?;
+        if let Some(result) = open.result {
+            return Ok(result);
+        }
+        if !open.completed {
+            let sent = self.send_all(&open, collected, diffed).await;
+            if let Err(stop @ Stop::Failed(_)) = sent {
+                // An execution left open would block the import source.
+                let lease = self.run.lease;
+                execution::close(&self.run.engine, &lease, self.run.job.id, &reason_of(&stop)).await;
+                return Err(stop);
+            }
+            sent?;
+        }
+        self.watch(&open).await
+    }
+
+    /// Looks at the execution until it is over. Not cancellable: once completed, Assets carries it out.
+    async fn watch(&self, open: &execution::Open) -> Result<ExecutionStatus, Stop> {
+        let engine = &self.run.engine;
+        let client = engine.assets.clone();
+        let started = engine.clock.instant();
+        let mut pause = POLL_FIRST;
+        loop {
+            let target = target(self.run).await?;
+            let status = client.status(&target, &open.links).await.map_err(|e| failed(&e))?;
+            match status.status {
+                ExecutionState::Done => {
+                    let result = serde_json::to_value(&status).map_err(Error::internal)?;
+                    let change = executions::Change { state: Some("done"), result: Some(result), ..Default::default() };
+                    self.note(open.id, change).await?;
+                    return Ok(status);
+                }
+                ExecutionState::Cancelled => {
+                    let change = executions::Change { state: Some("cancelled"), ..Default::default() };
+                    self.note(open.id, change).await?;
+                    return Err(Stop::failed(
+                        RunStage::Deliver,
+                        "execution_cancelled",
+                        "The import was cancelled in Assets.",
+                        "Start the run again when it suits; it sends everything that was not delivered.",
+                    ));
+                }
+                ExecutionState::Ingesting | ExecutionState::Processing | ExecutionState::Other => {}
+            }
+            if engine.clock.elapsed_since(started) > PROCESSING_MOST {
+                return Err(Stop::failed(
+                    RunStage::Deliver,
+                    "assets_processing_too_long",
+                    "Assets has been processing the import for twelve hours.",
+                    "Look at the import in Assets, and ask Atlassian support if it is stuck.",
+                ));
+            }
+            engine.clock.sleep(pause).await;
+            pause = (pause * 3 / 2).min(POLL_MOST);
+        }
+    }
+
+    async fn note(&self, id: uuid::Uuid, change: executions::Change) -> Result<(), Stop> {
+        note(&self.run.engine, &self.run.lease, id, change).await
+    }
+}
+
+/// Writes down what is known of an execution. Fenced.
+pub(super) async fn note(
+    engine: &Engine,
+    lease: &Lease,
+    id: uuid::Uuid,
+    change: executions::Change,
+) -> Result<(), Stop> {
+    let (lease, now) = (*lease, engine.clock.now());
+    let noted =
+        engine.db.scoped(lease.organization, async move |tx| executions::update(tx, &lease, id, &change, now).await);
+    Ok(noted.await?)
+}
+
+fn reason_of(stop: &Stop) -> String {
+    match stop {
+        Stop::Failed(error) => format!("{}: {}", error.code, error.detail),
+        Stop::Cancelled => "The run was cancelled.".to_owned(),
+        Stop::LeaseLost | Stop::Released | Stop::Wait { .. } | Stop::AwaitApproval { .. } => String::new(),
+    }
+}
+
+/// Where the sealed links of an execution live.
+fn links_place(lease: &Lease, id: uuid::Uuid) -> crate::seal::Place {
+    crate::seal::Place { table: "executions", column: "links_sealed", organization: lease.organization, row: id }
+}
+
+/// For [`abandon`], which has no run.
+async fn target_of_job(engine: &Engine, lease: &Lease, job: JobId) -> crate::error::Result<Option<Target>> {
+    let context = super::context::JobContext::load(engine, lease.organization, job).await?;
+    match &context.destination {
+        Some(destination) => destination.target(engine, lease.organization, TimeDelta::zero()).await,
+        None => Ok(None),
+    }
+}

@@ -1,0 +1,183 @@
+//! The outbox in chunks, one at a time. Of each chunk its last row and its id are written down before it is
+//! sent, so that it can be repeated as it was.
+
+use super::execution::Open;
+use super::{Delivery, failed, target};
+use crate::assets::{ChunkBuilder, ChunkLimits, Kind, import::Progress};
+use crate::db::executions::Change;
+use crate::db::mirror::delivered::{self, OutboxRow};
+use crate::directory::ObjectType;
+use crate::error::Error;
+use crate::mapping::Mapping;
+use crate::run_state::RunStage;
+use crate::runs::collect::Collected;
+use crate::runs::diff::Diffed;
+use crate::runs::stop::Stop;
+use std::collections::VecDeque;
+
+/// Rows fetched at once.
+const FETCH: i64 = 500;
+/// Chunks between two reports to Assets, which are for the eyes only.
+const REPORT_EVERY: i32 = 10;
+
+/// Rows of the outbox that were fetched and not sent.
+struct Ahead {
+    rows: VecDeque<OutboxRow>,
+    fetched_to: i64,
+    at_end: bool,
+}
+
+/// A chunk with the rows that are in it.
+struct Planned {
+    builder: ChunkBuilder,
+    last_seq: i64,
+    id: String,
+    rows: Vec<OutboxRow>,
+}
+
+impl Delivery<'_> {
+    /// Sends what was not acknowledged. The last chunk completes the execution, which takes the proof that
+    /// the read behind it is complete.
+    pub(super) async fn send_all(&self, open: &Open, _complete: &Collected, diffed: &Diffed) -> Result<(), Stop> {
+        let mut limits = ChunkLimits::default();
+        let mut ahead = Ahead { rows: VecDeque::new(), fetched_to: open.acknowledged_seq, at_end: false };
+        let mut repeat = open.sending.clone();
+        let mut chunks = open.chunks;
+        let total: u64 = diffed.sends.values().sum();
+        loop {
+            if self.run.cancel.is_cancelled() {
+                return Err(Stop::Cancelled);
+            }
+            let planned = self.plan(open, &mut ahead, limits, repeat.take()).await?;
+            let completes = ahead.at_end && ahead.rows.is_empty();
+            let change = Change {
+                sending_seq: Some(planned.last_seq),
+                sending_id: Some(planned.id.clone()),
+                ..Change::default()
+            };
+            self.note(open.id, change).await?;
+            let target = target(self.run).await?;
+            let chunk = planned.builder.build(&planned.id, completes);
+            let objects = chunk.objects as u64;
+            match self.client.submit(&target, &open.links, &chunk).await {
+                Ok(_) => {}
+                Err(error) if error.kind == Kind::TooLarge && planned.rows.len() > 1 => {
+                    limits = ChunkLimits { objects: planned.rows.len(), ..limits }.halved();
+                    for row in planned.rows.into_iter().rev() {
+                        ahead.rows.push_front(row);
+                    }
+                    continue;
+                }
+                // What became of the completing chunk is seen by its effect.
+                Err(error) if error.kind == Kind::OutcomeUnknown && completes => {
+                    return self.resolve_completion(open, planned.last_seq, chunks).await;
+                }
+                Err(error) => return Err(failed(&error)),
+            }
+            chunks += 1;
+            let change = Change {
+                state: completes.then_some("completed"),
+                acknowledged_seq: Some(planned.last_seq),
+                chunks: Some(chunks),
+                ..Change::default()
+            };
+            self.note(open.id, change).await?;
+            self.run.journal.advance(objects);
+            if completes {
+                return Ok(());
+            }
+            if chunks % REPORT_EVERY == 0 {
+                self.report(open, planned.last_seq.unsigned_abs(), total).await?;
+            }
+        }
+    }
+
+    /// The next chunk: the rows up to the limits; or, after a crash, exactly those that were under way.
+    async fn plan(
+        &self,
+        open: &Open,
+        ahead: &mut Ahead,
+        limits: ChunkLimits,
+        repeat: Option<(i64, String)>,
+    ) -> Result<Planned, Stop> {
+        let mut builder = match repeat {
+            Some(_) => ChunkBuilder::new(ChunkLimits { bytes: usize::MAX, objects: usize::MAX }),
+            None => ChunkBuilder::new(limits),
+        };
+        let mut rows = Vec::new();
+        loop {
+            self.fetch(ahead).await?;
+            let Some(row) = ahead.rows.front() else { break };
+            let is_in = match &repeat {
+                Some((last_seq, _)) => row.seq <= *last_seq,
+                None => builder.fits(&row.payload),
+            };
+            if !is_in {
+                break;
+            }
+            let object_type: ObjectType = row.object_type.parse().map_err(|e: String| Error::internal(e))?;
+            builder.push(Mapping::selector(object_type), &row.payload);
+            rows.extend(ahead.rows.pop_front());
+        }
+        let last_seq = rows.last().map_or(open.acknowledged_seq, |row| row.seq);
+        let id = match repeat {
+            Some((_, id)) => id,
+            None => format!("{}-{last_seq}", open.id),
+        };
+        // To know whether this chunk is the last.
+        self.fetch(ahead).await?;
+        Ok(Planned { builder, last_seq, id, rows })
+    }
+
+    async fn fetch(&self, ahead: &mut Ahead) -> Result<(), Stop> {
+        if !ahead.rows.is_empty() || ahead.at_end {
+            return Ok(());
+        }
+        let (organization, run, job, after) =
+            (self.run.job.organization, self.run.lease.run, self.run.job.id, ahead.fetched_to);
+        let rows = self
+            .run
+            .engine
+            .db
+            .scoped(organization, async move |tx| delivered::outbox(tx, organization, run, job, after, FETCH).await)
+            .await?;
+        ahead.at_end = rows.len() < FETCH as usize;
+        if let Some(last) = rows.last() {
+            ahead.fetched_to = last.seq;
+        }
+        ahead.rows.extend(rows);
+        Ok(())
+    }
+
+    /// The answer to the completing chunk did not arrive: if the execution still accepts data, the chunk
+    /// did not either, and the run is taken up again from here.
+    async fn resolve_completion(&self, open: &Open, last_seq: i64, chunks: i32) -> Result<(), Stop> {
+        let target = target(self.run).await?;
+        let status = self.client.status(&target, &open.links).await.map_err(|e| failed(&e))?;
+        if status.status == crate::assets::ExecutionState::Ingesting {
+            return Err(Stop::Wait { until: self.run.engine.clock.now(), reason: "assetsAnswerLost" });
+        }
+        let change = Change {
+            state: Some("completed"),
+            acknowledged_seq: Some(last_seq),
+            chunks: Some(chunks + 1),
+            ..Change::default()
+        };
+        self.note(open.id, change).await
+    }
+
+    async fn report(&self, open: &Open, sent: u64, total: u64) -> Result<(), Stop> {
+        let target = target(self.run).await?;
+        let progress = Progress {
+            step: 1,
+            steps: 1,
+            description: "Sending the directory",
+            objects: sent.min(total),
+            objects_total: total,
+        };
+        if let Err(error) = self.client.progress(&target, &open.links, &progress).await {
+            tracing::debug!(run.id = %self.run.lease.run, %error, stage = %RunStage::Deliver, "progress was not taken");
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,208 @@
+//! Getting an execution to send into: the one an earlier attempt left, or a new one; and giving it up.
+
+use super::{Delivery, failed, links_place, note, schema, target, target_of_job};
+use crate::assets::{AssetsError, ConfigState, Conflict, ExecutionLinks, ExecutionState, ExecutionStatus, Kind};
+use crate::db::executions::{self, Change, ExecutionRow};
+use crate::db::runs::Lease;
+use crate::error::Error;
+use crate::ids::JobId;
+use crate::run_state::RunStage;
+use crate::runs::Engine;
+use crate::runs::stop::Stop;
+use secrecy::ExposeSecret;
+use std::time::Duration;
+use uuid::Uuid;
+
+/// How long somebody else's execution is waited for.
+const OTHERS_MOST: Duration = Duration::from_secs(1800);
+const OTHERS_POLL: Duration = Duration::from_secs(10);
+
+/// An execution of ours.
+pub(in crate::runs) struct Open {
+    pub id: Uuid,
+    pub links: ExecutionLinks,
+    pub acknowledged_seq: i64,
+    /// A chunk whose acknowledgement is not known: its last row and its id.
+    pub sending: Option<(i64, String)>,
+    pub chunks: i32,
+    pub completed: bool,
+    /// It is over already.
+    pub result: Option<ExecutionStatus>,
+}
+
+impl Delivery<'_> {
+    /// The execution of an earlier attempt where it can go on, else a new one.
+    pub(super) async fn open_or_resume(&self) -> Result<Open, Stop> {
+        let (organization, run) = (self.run.job.organization, self.run.lease.run);
+        let known =
+            self.run.engine.db.scoped(organization, async move |tx| executions::current(tx, organization, run).await);
+        match known.await? {
+            None => self.start().await,
+            Some(row) if row.state == "starting" => {
+                self.give_up_lost_start(row.id).await?;
+                self.start().await
+            }
+            Some(row) => match self.resume(row).await? {
+                Some(open) => Ok(open),
+                None => self.start().await,
+            },
+        }
+    }
+
+    /// `None` when it is gone or was cancelled: then a new one is started, and everything sent again.
+    async fn resume(&self, row: ExecutionRow) -> Result<Option<Open>, Stop> {
+        let sealed = row.links_sealed.as_ref().ok_or_else(|| Error::internal("an execution without links"))?;
+        let text = self.run.engine.keys.open(links_place(&self.run.lease, row.id), sealed)?;
+        let links: ExecutionLinks = serde_json::from_str(text.expose_secret()).map_err(Error::internal)?;
+        let mut open = Open {
+            id: row.id,
+            links,
+            acknowledged_seq: row.acknowledged_seq,
+            sending: row.sending_seq.zip(row.sending_id).filter(|(seq, _)| *seq > row.acknowledged_seq),
+            chunks: row.chunks,
+            completed: matches!(row.state.as_str(), "completed" | "done"),
+            result: row.result.map(serde_json::from_value).transpose().map_err(Error::internal)?,
+        };
+        if open.result.is_some() {
+            return Ok(Some(open));
+        }
+        let target = target(self.run).await?;
+        let state = match self.client.status(&target, &open.links).await {
+            Ok(status) => status.status,
+            Err(error) if error.kind == Kind::NotFound => ExecutionState::Cancelled,
+            Err(error) => return Err(failed(&error)),
+        };
+        match state {
+            ExecutionState::Ingesting | ExecutionState::Other => {}
+            // The answer to the last chunk was lost, not the chunk.
+            ExecutionState::Processing | ExecutionState::Done => open.completed = true,
+            ExecutionState::Cancelled => {
+                self.note(open.id, Change { state: Some("cancelled"), ..Change::default() }).await?;
+                return Ok(None);
+            }
+        }
+        self.run.log("Going on with the execution that an earlier attempt started.").await?;
+        Ok(Some(open))
+    }
+
+    /// A new execution, with its links sealed and stored.
+    async fn start(&self) -> Result<Open, Stop> {
+        self.wait_until_idle().await?;
+        schema::ensure(self).await?;
+        let engine = &self.run.engine;
+        let id = crate::ids::new_v7(&engine.clock);
+        let (lease, now) = (self.run.lease, engine.clock.now());
+        engine.db.scoped(lease.organization, async move |tx| executions::insert(tx, &lease, id, now).await).await?;
+        let target = target(self.run).await?;
+        let execution = match self.client.start(&target, &self.links, false).await {
+            Ok(execution) => execution,
+            Err(error) if error.kind == Kind::OutcomeUnknown => {
+                // Perhaps it was started. It is ours then, nothing is in it, and it can be cancelled.
+                self.give_up_lost_start(id).await?;
+                return Box::pin(self.start()).await;
+            }
+            Err(error) => {
+                self.note(id, Change { state: Some("cancelled"), ..Change::default() }).await?;
+                return Err(failed(&error));
+            }
+        };
+        let text = serde_json::to_string(&execution.links).map_err(Error::internal)?;
+        let change = Change {
+            state: Some("ingesting"),
+            links_sealed: Some(engine.keys.seal(links_place(&self.run.lease, id), &text)?),
+            execution_id: Some(execution.execution_id),
+            ..Change::default()
+        };
+        self.note(id, change).await?;
+        Ok(Open {
+            id,
+            links: execution.links,
+            acknowledged_seq: 0,
+            sending: None,
+            chunks: 0,
+            completed: false,
+            result: None,
+        })
+    }
+
+    /// We asked for a start and do not know what became of it. If an execution is open now, and accepts
+    /// data, it is ours: nobody else's could have been open when we asked. It is empty, so it is cancelled.
+    async fn give_up_lost_start(&self, id: Uuid) -> Result<(), Stop> {
+        let target = target(self.run).await?;
+        let config = self.client.config_status(&target, &self.links).await.map_err(|e| failed(&e))?;
+        if config.state == ConfigState::Running {
+            let latest = self.client.latest_status(&target, &self.links).await.map_err(|e| failed(&e))?;
+            let is_open = latest.as_ref().is_some_and(|latest| latest.status == ExecutionState::Ingesting);
+            let cancel = config.cancel.or_else(|| {
+                let id = latest.and_then(|latest| latest.execution_id)?;
+                Some(format!("{}/{id}", self.links.start.trim_end_matches('/')))
+            });
+            if let Some(cancel) = cancel.filter(|_| is_open) {
+                self.client.cancel(&target, &cancel).await.map_err(|e| failed(&e))?;
+            }
+        }
+        self.note(id, Change { state: Some("cancelled"), ..Change::default() }).await
+    }
+
+    /// Somebody else's execution is waited for, never cancelled.
+    async fn wait_until_idle(&self) -> Result<(), Stop> {
+        let clock = &self.run.engine.clock;
+        let started = clock.instant();
+        loop {
+            let target = target(self.run).await?;
+            let config = self.client.config_status(&target, &self.links).await.map_err(|e| failed(&e))?;
+            if config.state != ConfigState::Running {
+                return match config.state {
+                    ConfigState::Disabled => {
+                        let kind = Kind::Conflict(Conflict::Disabled);
+                        Err(failed(&AssetsError::new(kind, "configstatus says DISABLED")))
+                    }
+                    ConfigState::Idle | ConfigState::MissingMapping | ConfigState::Running | ConfigState::Other => {
+                        Ok(())
+                    }
+                };
+            }
+            if clock.elapsed_since(started) > OTHERS_MOST {
+                return Err(Stop::failed(
+                    RunStage::Deliver,
+                    "execution_in_progress",
+                    "Another execution of the import source, not started by this run, has been running for half an hour.",
+                    "Look at the import in Assets: wait for it or cancel it there; then start the run again.",
+                ));
+            }
+            tokio::select! {
+                () = self.run.cancel.cancelled() => return Err(Stop::Cancelled),
+                () = clock.sleep(OTHERS_POLL) => {}
+            }
+        }
+    }
+}
+
+/// Gives up what a cancelled run has open in Assets. Failures are only logged: the next run finds what is
+/// left.
+pub async fn abandon(engine: &Engine, lease: &Lease, job: JobId) {
+    close(engine, lease, job, "The run was cancelled.").await;
+}
+
+/// Cancels an execution that accepts data, with the reason in Assets' history.
+pub(super) async fn close(engine: &Engine, lease: &Lease, job: JobId, reason: &str) {
+    if let Err(stop) = try_close(engine, lease, job, reason).await {
+        tracing::warn!(run.id = %lease.run, ?stop, "an open execution could not be cancelled");
+    }
+}
+
+async fn try_close(engine: &Engine, lease: &Lease, job: JobId, reason: &str) -> Result<(), Stop> {
+    let (organization, run) = (lease.organization, lease.run);
+    let known = engine.db.scoped(organization, async move |tx| executions::current(tx, organization, run).await);
+    let Some(row) = known.await?.filter(|row| row.state == "ingesting") else { return Ok(()) };
+    let Some(sealed) = &row.links_sealed else { return Ok(()) };
+    let text = engine.keys.open(links_place(lease, row.id), sealed)?;
+    let links: ExecutionLinks = serde_json::from_str(text.expose_secret()).map_err(Error::internal)?;
+    let Some(target) = target_of_job(engine, lease, job).await? else { return Ok(()) };
+    let client = engine.assets.clone();
+    if let Err(error) = client.failed_history(&target, &links, reason).await {
+        tracing::info!(run.id = %run, %error, "the reason could not be written into the history of Assets");
+    }
+    client.cancel(&target, &links.cancel).await.map_err(|e| failed(&e))?;
+    note(engine, lease, row.id, Change { state: Some("cancelled"), ..Change::default() }).await
+}

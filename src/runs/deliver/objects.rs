@@ -1,0 +1,171 @@
+//! What an import cannot do, one object at a time by the object API: removing objects, and clearing values
+//! that Assets keeps because it ignores empty ones.
+
+use super::failed;
+use crate::assets::objects::{ObjectScope, SiteAccess};
+use crate::assets::{Client, ExecutionStatus};
+use crate::db::mirror::delivered;
+use crate::db::runs;
+use crate::directory::ObjectType;
+use crate::error::{Code, Error};
+use crate::run_state::RunWarning;
+use crate::runs::context::EmptyValues;
+use crate::runs::diff::Diffed;
+use crate::runs::pipeline::Run;
+use crate::runs::stop::Stop;
+use std::collections::HashMap;
+use uuid::Uuid;
+
+/// Objects looked up and removed between two checkpoints.
+const REMOVED_AT_ONCE: usize = 50;
+const CHANGES_AT_ONCE: i64 = 500;
+
+/// Removes what the diff said, and clears what stayed. Without `api` there is nothing to do it with.
+pub(super) async fn carry_out(
+    run: &Run,
+    client: &Client,
+    _diffed: &Diffed,
+    result: Option<&ExecutionStatus>,
+) -> Result<(), Stop> {
+    let Some(destination) = &run.job.destination else { return Ok(()) };
+    let Some(api) = &destination.api else { return Ok(()) };
+    let access = SiteAccess {
+        site_url: api.site_url.parse().map_err(|_| {
+            Error::new(Code::ConfigurationInvalid, format!("{} is not the URL of a site", api.site_url))
+        })?,
+        email: api.email.clone(),
+        api_token: api.token.clone(),
+    };
+    let mut workspace: Option<String> = None;
+    for object_type in ObjectType::ALL {
+        let ids = removals(run, object_type).await?;
+        let cleared = match destination.empty_values {
+            EmptyValues::Remove => HashMap::new(),
+            EmptyValues::Unknown | EmptyValues::Ignore => cleared(run, object_type).await?,
+        };
+        if ids.is_empty() && cleared.is_empty() {
+            continue;
+        }
+        let workspace_id = match workspace.take() {
+            Some(known) => known,
+            None => client.workspace_id(&access).await.map_err(|e| failed(&e))?,
+        };
+        let workspace: &str = workspace.insert(workspace_id);
+        let Some(scope) = scope(run, object_type, result) else {
+            let detail = format!(
+                "Assets did not say which object type holds the {object_type}; {} were not removed.",
+                ids.len()
+            );
+            let advice = "They are removed by the next run that delivers objects of this type.";
+            run.journal.degrade(RunWarning::new("removal_postponed", detail).with_advice(advice));
+            continue;
+        };
+        remove(run, client, &access, workspace, &scope, object_type, &ids).await?;
+        clear(run, client, &access, workspace, &scope, object_type, cleared).await?;
+    }
+    Ok(())
+}
+
+/// The object type in Assets, by the numbers in the result of the execution.
+fn scope<'a>(run: &'a Run, object_type: ObjectType, result: Option<&ExecutionStatus>) -> Option<ObjectScope<'a>> {
+    let name = run.job.mapping.type_name(object_type);
+    let progress = result?.progress_result.as_ref()?;
+    let of_type = progress.object_type_result_map.values().find(|result| result.object_type_name == name)?;
+    Some(ObjectScope {
+        object_schema_id: progress.object_schema_id?,
+        object_type_id: of_type.object_type_id,
+        object_type: name,
+        identity: run.job.mapping.identity_name(object_type),
+    })
+}
+
+async fn removals(run: &Run, object_type: ObjectType) -> Result<Vec<Uuid>, Stop> {
+    let (organization, id) = (run.job.organization, run.lease.run);
+    let found = run
+        .engine
+        .db
+        .scoped(organization, async move |tx| delivered::removals(tx, organization, id, object_type.as_str()).await);
+    Ok(found.await?)
+}
+
+async fn remove(
+    run: &Run,
+    client: &Client,
+    access: &SiteAccess,
+    workspace: &str,
+    scope: &ObjectScope<'_>,
+    object_type: ObjectType,
+    ids: &[Uuid],
+) -> Result<(), Stop> {
+    for ids in ids.chunks(REMOVED_AT_ONCE) {
+        let found = client.find_by_external_id(access, workspace, scope, ids).await.map_err(|e| failed(&e))?;
+        for object in &found.objects {
+            client.delete_object(access, workspace, &object.id).await.map_err(|e| failed(&e))?;
+        }
+        let (lease, ids) = (run.lease, ids.to_vec());
+        let number = ids.len() as u64;
+        run.engine
+            .db
+            .scoped(lease.organization, async move |tx| {
+                delivered::removal_done(tx, &lease, object_type.as_str(), &ids).await
+            })
+            .await?;
+        run.journal.count(object_type.as_str(), |count| count.removed += number);
+    }
+    Ok(())
+}
+
+/// The attributes that each updated object should have lost.
+async fn cleared(run: &Run, object_type: ObjectType) -> Result<HashMap<Uuid, Vec<String>>, Stop> {
+    let (organization, id) = (run.job.organization, run.lease.run);
+    let mut cleared = HashMap::new();
+    let mut after = 0;
+    loop {
+        let page = run
+            .engine
+            .db
+            .scoped(organization, async move |tx| runs::changes(tx, organization, id, after, CHANGES_AT_ONCE).await)
+            .await?;
+        let Some(last) = page.last() else { return Ok(cleared) };
+        after = last.seq;
+        for change in page.iter().filter(|change| change.object_type == object_type.as_str()) {
+            let (Some(before), Some(now)) = (&change.before, &change.after) else { continue };
+            if !matches!(change.action.as_str(), "update" | "restore" | "mark") {
+                continue;
+            }
+            let names: Vec<String> =
+                run.job.mapping.cleared(object_type, before, now).into_iter().map(|cleared| cleared.name).collect();
+            if !names.is_empty() {
+                cleared.insert(change.object_id, names);
+            }
+        }
+    }
+}
+
+async fn clear(
+    run: &Run,
+    client: &Client,
+    access: &SiteAccess,
+    workspace: &str,
+    scope: &ObjectScope<'_>,
+    object_type: ObjectType,
+    cleared: HashMap<Uuid, Vec<String>>,
+) -> Result<(), Stop> {
+    let ids: Vec<Uuid> = cleared.keys().copied().collect();
+    for ids in ids.chunks(REMOVED_AT_ONCE) {
+        let found = client.find_by_external_id(access, workspace, scope, ids).await.map_err(|e| failed(&e))?;
+        for object in &found.objects {
+            let names = cleared.get(&object.external_id).into_iter().flatten();
+            let attributes: Vec<&str> =
+                names.filter_map(|name| found.attribute_ids.get(name)).map(String::as_str).collect();
+            if attributes.is_empty() {
+                continue;
+            }
+            client.clear_attributes(access, workspace, scope, &object.id, &attributes).await.map_err(|e| failed(&e))?;
+            let number = attributes.len() as u64;
+            run.journal
+                .count(object_type.as_str(), |count| count.not_cleared = count.not_cleared.saturating_sub(number));
+        }
+    }
+    Ok(())
+}

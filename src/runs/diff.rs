@@ -1,0 +1,393 @@
+//! What was seen against what was delivered. The result is the run's changes, which are at the same time
+//! the outbox of its delivery. Everything here is local, so after a crash it simply begins anew.
+
+mod absent;
+mod targets;
+
+use super::collect::Collected;
+use super::context::MissingObjects;
+use super::pipeline::Run;
+use super::stop::Stop;
+use crate::db::mirror;
+use crate::db::mirror::delivered::{self, NewChange};
+use crate::db::mirror::read::{self, SeenRow, With};
+use crate::directory::{self, Link, ObjectType, Properties};
+use crate::error::{Error, Result};
+use crate::mapping::References;
+use crate::run_state::{ChangeAction, ChangeReason, Deliver, RunMode, RunStage, RunWarning};
+use futures_util::StreamExt;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::collections::BTreeMap;
+use targets::Targets;
+use uuid::Uuid;
+
+/// Changes written in one statement.
+const BATCH: usize = 1000;
+/// Values that were not cleared and are named one by one; the rest is counted.
+const NOT_CLEARED_NAMED: u64 = 20;
+/// The order in which types are sent: what others refer to comes first.
+const ORDER: [ObjectType; 4] = [ObjectType::Licenses, ObjectType::Groups, ObjectType::Users, ObjectType::Devices];
+
+/// What the comparison found.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Diffed {
+    /// Rows to send, by type.
+    pub sends: BTreeMap<String, u64>,
+    /// Set when the removal brake stops the run.
+    pub brake: Option<Brake>,
+    /// Whether every object in scope is sent.
+    pub everything: bool,
+    /// Objects that the last delivery had and this one leaves out.
+    pub left_out: u64,
+    /// New and changed objects that point at others.
+    pub with_references: u64,
+    /// What an approval approves: it no longer holds when either has changed.
+    pub job_version: i64,
+    pub generation: i64,
+}
+
+/// Too many objects of one type would go missing at once.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Brake {
+    pub object_type: String,
+    /// Objects that are newly missing or out of scope.
+    pub missing: u64,
+    /// Objects that the last delivery had.
+    pub delivered: u64,
+    pub brake_percent: i32,
+}
+
+/// Compares type by type.
+pub async fn diff(run: &Run, collected: &Collected) -> Result<Diffed, Stop> {
+    let known = begin(run).await?;
+    let everything = sends_everything(run);
+    let mut outbox = Outbox { run, seq: 0, with_references: 0, waiting: Vec::new() };
+    let targets = Targets::load(run, collected).await?;
+    let mut brake = None;
+    let mut left_out = 0;
+    for object_type in ORDER {
+        let delivered = known.get(object_type.as_str()).copied().unwrap_or(0);
+        if collected.types.contains(&object_type) {
+            compare(run, object_type, &targets, everything, &mut outbox).await?;
+            if run.mode != RunMode::Test {
+                let absent = absent::judge(run, object_type, everything, &mut outbox).await?;
+                left_out += absent.left_out;
+                brake = brake.or_else(|| pull_brake(run, object_type, absent.newly_missing, delivered));
+            }
+        } else if everything && delivered > 0 && run.mode != RunMode::Test {
+            // Not read: what was delivered is sent as it was, so that Assets does not miss it.
+            absent::repeat(run, object_type, &mut outbox).await?;
+        }
+        outbox.flush().await?;
+    }
+    let (organization, lease) = (run.job.organization, run.lease);
+    let sends = run
+        .engine
+        .db
+        .scoped(organization, async move |tx| delivered::outbox_counts(tx, organization, lease.run).await)
+        .await?;
+    if let Some(brake) = &brake {
+        let detail = format!(
+            "{} of {} {} are missing or out of scope since the last delivery: more than {} %.",
+            brake.missing, brake.delivered, brake.object_type, brake.brake_percent
+        );
+        let advice = "Look at the changes of this run. If they are right, approve it; otherwise cancel it and mend the filter or the connection.";
+        run.journal.warn(RunWarning::new("removal_brake", detail).with_advice(advice));
+    }
+    Ok(Diffed {
+        sends,
+        brake,
+        everything,
+        left_out,
+        with_references: outbox.with_references,
+        job_version: run.job.version,
+        generation: collected.generation,
+    })
+}
+
+/// Clears an earlier attempt, and forgets what was delivered when the destination is another one. Returns
+/// the number of delivered objects by type.
+async fn begin(run: &Run) -> Result<BTreeMap<String, u64>, Stop> {
+    let (organization, job, lease, mode) = (run.job.organization, run.job.id, run.lease, run.mode);
+    let destination = run.job.destination.as_ref().map(|destination| destination.id);
+    let known = run
+        .engine
+        .db
+        .scoped(organization, async move |tx| {
+            delivered::clear_changes(tx, &lease).await?;
+            let mut mirror = mirror::find(tx, organization, job).await?;
+            if mode != RunMode::DryRun && destination.is_some() && mirror.delivered_to != destination {
+                delivered::forget(tx, organization, job).await?;
+                mirror.delivered_to = destination;
+                mirror.delivered_at = None;
+                mirror::save(tx, &mirror).await?;
+            }
+            delivered::counts(tx, organization, job).await
+        })
+        .await?;
+    run.journal.enter(&run.engine, RunStage::Diff, None);
+    let may_leave_out = run.job.destination.as_ref().is_none_or(|d| d.missing_objects == MissingObjects::Ignore);
+    if run.mode == RunMode::Test && !may_leave_out && !known.is_empty() {
+        return Err(Stop::failed(
+            RunStage::Diff,
+            "test_would_remove",
+            "A test sends only a part, and this destination already has objects that Assets could then treat as missing.",
+            "Use a dryRun; or set missingObjects to ignore once «Missing objects» is set to Ignore in Assets.",
+        ));
+    }
+    Ok(known)
+}
+
+/// Unless Assets ignores what is missing from an execution, every delivery has to be whole.
+fn sends_everything(run: &Run) -> bool {
+    let ignores = run.job.destination.as_ref().is_none_or(|d| d.missing_objects == MissingObjects::Ignore);
+    !ignores || run.delivery() == Deliver::Full
+}
+
+fn pull_brake(run: &Run, object_type: ObjectType, missing: u64, delivered: u64) -> Option<Brake> {
+    let percent = u64::from(run.job.brake_percent.unsigned_abs());
+    (missing * 100 > delivered * percent).then(|| Brake {
+        object_type: object_type.as_str().to_owned(),
+        missing,
+        delivered,
+        brake_percent: run.job.brake_percent,
+    })
+}
+
+/// The changes of a run on their way into the database.
+pub(super) struct Outbox<'a> {
+    run: &'a Run,
+    seq: i64,
+    with_references: u64,
+    waiting: Vec<NewChange>,
+}
+
+impl Outbox<'_> {
+    async fn push(&mut self, mut change: NewChange) -> Result<()> {
+        self.seq += 1;
+        change.seq = self.seq;
+        self.waiting.push(change);
+        if self.waiting.len() >= BATCH { self.flush().await } else { Ok(()) }
+    }
+
+    async fn flush(&mut self) -> Result<()> {
+        let changes = std::mem::take(&mut self.waiting);
+        if changes.is_empty() {
+            return Ok(());
+        }
+        self.run.journal.advance(changes.len() as u64);
+        let lease = self.run.lease;
+        let db = &self.run.engine.db;
+        db.scoped(lease.organization, async move |tx| delivered::add_changes(tx, &lease, &changes).await).await
+    }
+}
+
+/// Compares the seen objects of one type with what was delivered of them.
+async fn compare(
+    run: &Run,
+    object_type: ObjectType,
+    targets: &Targets,
+    everything: bool,
+    outbox: &mut Outbox<'_>,
+) -> Result<(), Stop> {
+    let (organization, job, source) = (run.job.organization, run.job.id, run.source());
+    let with = with(run, object_type);
+    run.engine
+        .db
+        .scoped(organization, async |tx| {
+            let rows = read::objects(tx, organization, job, source, object_type.as_str(), with).await?;
+            let mut batches = std::pin::pin!(rows.ready_chunks(BATCH));
+            while let Some(batch) = batches.next().await {
+                let batch = batch.into_iter().collect::<Result<Vec<SeenRow>>>()?;
+                compare_batch(run, object_type, targets, everything, batch, outbox).await?;
+            }
+            Ok(())
+        })
+        .await?;
+    Ok(())
+}
+
+/// Which memberships the payload of a type needs.
+fn with(run: &Run, object_type: ObjectType) -> With {
+    let carries = |link| run.job.mapping.carries(object_type, link);
+    With {
+        groups_of: match object_type {
+            ObjectType::Users if carries(Link::Groups) => Some("user"),
+            ObjectType::Groups if carries(Link::ParentGroups) => Some("group"),
+            _ => None,
+        },
+        members: object_type == ObjectType::Groups && carries(Link::Members),
+    }
+}
+
+async fn compare_batch(
+    run: &Run,
+    object_type: ObjectType,
+    targets: &Targets,
+    everything: bool,
+    batch: Vec<SeenRow>,
+    outbox: &mut Outbox<'_>,
+) -> Result<()> {
+    let mut changed = Vec::new();
+    for row in batch {
+        let properties: Properties = serde_json::from_str(&row.data).map_err(Error::internal)?;
+        let (payload, has_references) = payload(run, object_type, targets, &row, &properties);
+        let hash = hash(run, &payload);
+        let is_same = row.delivered_hash.as_deref() == Some(&hash[..]);
+        if is_same && row.marked != Some(true) {
+            run.journal.count(object_type.as_str(), |count| count.unchanged += 1);
+            if everything {
+                outbox.push(unchanged(object_type, row.id)).await?;
+            }
+            continue;
+        }
+        outbox.with_references += u64::from(has_references);
+        let label = directory::label(object_type, row.id, &properties, &run.engine.license_names);
+        changed.push((row, payload, hash, label));
+    }
+    let known: Vec<Uuid> =
+        changed.iter().filter(|(row, ..)| row.delivered_hash.is_some()).map(|(row, ..)| row.id).collect();
+    let mut before = payloads(run, object_type, known).await?;
+    for (row, payload, hash, label) in changed {
+        let before = before.remove(&row.id);
+        let (action, reason) = match (&before, row.marked) {
+            (None, _) => (ChangeAction::Create, ChangeReason::New),
+            (Some(_), Some(true)) => (ChangeAction::Restore, ChangeReason::SeenAgain),
+            (Some(_), _) => (ChangeAction::Update, ChangeReason::Changed),
+        };
+        run.journal.count(object_type.as_str(), |count| match action {
+            ChangeAction::Create => count.created += 1,
+            _ => count.updated += 1,
+        });
+        if let Some(before) = &before {
+            count_not_cleared(run, object_type, before, &payload, &label);
+        }
+        let change = NewChange {
+            seq: 0,
+            object_type: object_type.as_str(),
+            object_id: row.id,
+            label: Some(label),
+            action: action.as_str(),
+            reason: Some(reason.as_str()),
+            send: true,
+            hash: Some(hash),
+            before,
+            after: Some(payload),
+        };
+        outbox.push(change).await?;
+    }
+    Ok(())
+}
+
+/// A row that only repeats what was delivered.
+fn unchanged(object_type: ObjectType, id: Uuid) -> NewChange {
+    NewChange {
+        seq: 0,
+        object_type: object_type.as_str(),
+        object_id: id,
+        label: None,
+        action: ChangeAction::Unchanged.as_str(),
+        reason: None,
+        send: true,
+        hash: None,
+        before: None,
+        after: None,
+    }
+}
+
+/// The hash of the exact text that is sent, with the mapping that gives it its meaning.
+fn hash(run: &Run, payload: &str) -> Vec<u8> {
+    mirror::hash(&[payload.as_bytes(), &run.job.mapping.version().to_le_bytes()])
+}
+
+async fn payloads(
+    run: &Run,
+    object_type: ObjectType,
+    ids: Vec<Uuid>,
+) -> Result<std::collections::HashMap<Uuid, String>> {
+    if ids.is_empty() {
+        return Ok(std::collections::HashMap::new());
+    }
+    let (organization, job) = (run.job.organization, run.job.id);
+    let name = object_type.as_str();
+    run.engine
+        .db
+        .scoped(organization, async move |tx| delivered::payloads(tx, organization, job, name, &ids).await)
+        .await
+}
+
+/// The exact text for one object, and whether it points at others. References to what is not delivered are left out, so that the object is
+/// sent again when its target arrives.
+fn payload(
+    run: &Run,
+    object_type: ObjectType,
+    targets: &Targets,
+    row: &SeenRow,
+    properties: &Properties,
+) -> (String, bool) {
+    let id = |name: &str| properties.get(name).and_then(Value::as_str).and_then(|text| Uuid::parse_str(text).ok());
+    let groups = targets.only(ObjectType::Groups, row.groups.clone().unwrap_or_default());
+    let (groups, parents) = match object_type {
+        ObjectType::Groups => (Vec::new(), groups),
+        _ => (groups, Vec::new()),
+    };
+    let owners = match object_type {
+        ObjectType::Devices => nested_ids(properties, "registeredOwners", "id"),
+        _ => plain_ids(properties, "ownerIds"),
+    };
+    let references = References {
+        manager: id("managerId").filter(|manager| targets.has(ObjectType::Users, *manager)),
+        groups: &groups,
+        licenses: &targets.only(ObjectType::Licenses, nested_ids(properties, "assignedLicenses", "skuId")),
+        owners: &targets.only(ObjectType::Users, owners),
+        members: &targets.only(ObjectType::Users, row.members.clone().unwrap_or_default()),
+        parents: &parents,
+    };
+    let has_references = references.manager.is_some()
+        || [references.groups, references.licenses, references.owners, references.members, references.parents]
+            .iter()
+            .any(|ids| !ids.is_empty());
+    (run.job.mapping.payload(object_type, row.id, properties, &references, None), has_references)
+}
+
+fn plain_ids(properties: &Properties, name: &str) -> Vec<Uuid> {
+    let list = properties.get(name).and_then(Value::as_array).into_iter().flatten();
+    sorted(list.filter_map(Value::as_str).filter_map(|text| Uuid::parse_str(text).ok()).collect())
+}
+
+fn nested_ids(properties: &Properties, name: &str, field: &str) -> Vec<Uuid> {
+    let list = properties.get(name).and_then(Value::as_array).into_iter().flatten();
+    let ids = list.filter_map(|item| item.get(field)).filter_map(Value::as_str);
+    sorted(ids.filter_map(|text| Uuid::parse_str(text).ok()).collect())
+}
+
+fn sorted(mut ids: Vec<Uuid>) -> Vec<Uuid> {
+    ids.sort_unstable();
+    ids.dedup();
+    ids
+}
+
+/// Under «empty values: ignore», Assets keeps a value that is now empty. Each is counted and said.
+fn count_not_cleared(run: &Run, object_type: ObjectType, before: &str, after: &str, label: &str) {
+    use super::context::EmptyValues;
+    let Some(destination) = &run.job.destination else { return };
+    if destination.empty_values == EmptyValues::Remove {
+        return;
+    }
+    for cleared in run.job.mapping.cleared(object_type, before, after) {
+        let mut number = 0;
+        run.journal.count(object_type.as_str(), |count| {
+            count.not_cleared += 1;
+            number = count.not_cleared;
+        });
+        if number <= NOT_CLEARED_NAMED {
+            let detail = format!("{} of {} «{label}» is now empty.", cleared.name, object_type.singular());
+            let advice = "In Assets, set «Empty values» of this object type mapping to Remove, and emptyValues of the \
+                          destination to remove; or give the destination `api`, so that values are cleared one by one.";
+            run.journal.warn(RunWarning::new("not_cleared", detail).with_advice(advice));
+        }
+    }
+}

@@ -1,0 +1,44 @@
+//! What a reference may point at: the objects that are delivered. Sixteen bytes for each.
+
+use crate::db::mirror::{delivered, read};
+use crate::directory::ObjectType;
+use crate::error::Result;
+use crate::runs::collect::Collected;
+use crate::runs::pipeline::Run;
+use uuid::Uuid;
+
+/// Sorted ids by type.
+pub(super) struct Targets([Vec<Uuid>; 4]);
+
+impl Targets {
+    pub(super) async fn load(run: &Run, collected: &Collected) -> Result<Self> {
+        let mut ids: [Vec<Uuid>; 4] = Default::default();
+        for object_type in [ObjectType::Users, ObjectType::Groups, ObjectType::Licenses] {
+            ids[object_type.index()] = load_type(run, collected, object_type).await?;
+        }
+        Ok(Self(ids))
+    }
+
+    pub(super) fn has(&self, object_type: ObjectType, id: Uuid) -> bool {
+        self.0[object_type.index()].binary_search(&id).is_ok()
+    }
+
+    /// Those of the ids that are delivered.
+    pub(super) fn only(&self, object_type: ObjectType, mut ids: Vec<Uuid>) -> Vec<Uuid> {
+        ids.retain(|id| self.has(object_type, *id));
+        ids
+    }
+}
+
+async fn load_type(run: &Run, collected: &Collected, object_type: ObjectType) -> Result<Vec<Uuid>> {
+    let (organization, job, source) = (run.job.organization, run.job.id, run.source());
+    let was_read = collected.types.contains(&object_type);
+    run.engine
+        .db
+        .scoped(organization, async move |tx| match was_read {
+            true => read::ids(tx, organization, source, object_type.as_str()).await,
+            // Frozen: what was delivered stays there to be pointed at.
+            false => delivered::ids(tx, organization, job, object_type.as_str()).await,
+        })
+        .await
+}

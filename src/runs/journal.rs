@@ -1,0 +1,185 @@
+//! What a run tells while it goes on: counts, warnings and progress, written down at most once a second.
+
+use super::Engine;
+use crate::clock::Instant;
+use crate::db::runs::{self, Lease, Note};
+use crate::error::Result;
+use crate::graph::Usage;
+use crate::run_state::{Counts, EventKind, Progress, RunStage, RunWarning, TypeCounts};
+use serde_json::{Value, json};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// Warnings of one code beyond this many are only counted.
+const SAME_WARNINGS_MOST: usize = 20;
+
+/// Cheap to clone; all clones write into the same run.
+#[derive(Clone)]
+pub struct Journal(Arc<Mutex<State>>);
+
+struct State {
+    stage: RunStage,
+    stage_started: Instant,
+    done: u64,
+    total: Option<u64>,
+    usage: Usage,
+    /// Units and waiting of earlier attempts of this run.
+    earlier: (u64, u64),
+    counts: Counts,
+    warnings: Vec<RunWarning>,
+    degraded: bool,
+    changed: bool,
+}
+
+impl Journal {
+    /// Goes on from what an earlier attempt wrote down.
+    pub fn new(engine: &Engine, counts: Counts, warnings: Vec<RunWarning>, progress: Option<&Progress>) -> Self {
+        Self(Arc::new(Mutex::new(State {
+            stage: RunStage::Collect,
+            stage_started: engine.clock.instant(),
+            done: 0,
+            total: None,
+            usage: Usage::default(),
+            earlier: progress.map_or((0, 0), |p| (p.resource_units, p.throttled_ms)),
+            degraded: warnings.iter().any(|w| w.advice.is_some()),
+            counts,
+            warnings,
+            changed: true,
+        })))
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Enters a stage.
+    pub fn enter(&self, engine: &Engine, stage: RunStage, total: Option<u64>) {
+        let mut state = self.state();
+        state.stage = stage;
+        state.stage_started = engine.clock.instant();
+        state.done = 0;
+        state.total = total;
+        state.changed = true;
+    }
+
+    pub fn stage(&self) -> RunStage {
+        self.state().stage
+    }
+
+    pub fn advance(&self, done: u64) {
+        let mut state = self.state();
+        state.done += done;
+        state.changed = true;
+    }
+
+    pub fn expect(&self, more: u64) {
+        let mut state = self.state();
+        state.total = Some(state.total.unwrap_or(0) + more);
+        state.changed = true;
+    }
+
+    pub fn used(&self, usage: Usage) {
+        self.state().usage = usage;
+    }
+
+    /// Changes the counts of one type: `users`, …, or `memberships`.
+    pub fn count(&self, object_type: &str, change: impl FnOnce(&mut TypeCounts)) {
+        let mut state = self.state();
+        change(state.counts.entry(object_type.to_owned()).or_default());
+        state.changed = true;
+    }
+
+    pub fn counts(&self) -> Counts {
+        self.state().counts.clone()
+    }
+
+    /// Something to know that leaves the result as it should be.
+    pub fn warn(&self, warning: RunWarning) {
+        let mut state = self.state();
+        let same = state.warnings.iter().filter(|w| w.code == warning.code).count();
+        if same < SAME_WARNINGS_MOST {
+            state.warnings.push(warning);
+        } else if let Some(last) = state.warnings.iter_mut().rfind(|w| w.code == warning.code) {
+            last.count = Some(last.count.unwrap_or(1) + 1);
+        }
+        state.changed = true;
+    }
+
+    /// Something that the admin should look at: the run ends `degraded`.
+    pub fn degrade(&self, warning: RunWarning) {
+        self.state().degraded = true;
+        self.warn(warning);
+    }
+
+    pub fn is_degraded(&self) -> bool {
+        self.state().degraded
+    }
+
+    fn progress(&self, engine: &Engine) -> Progress {
+        let state = self.state();
+        let seconds = engine.clock.elapsed_since(state.stage_started).as_secs_f64();
+        let per_second = if seconds > 0.0 { state.done as f64 / seconds } else { 0.0 };
+        let left = state.total.map(|total| total.saturating_sub(state.done));
+        Progress {
+            stage: state.stage,
+            done: state.done,
+            total: state.total,
+            objects_per_second: (per_second * 10.0).round() / 10.0,
+            eta_seconds: left.filter(|_| per_second > 0.0).map(|left| (left as f64 / per_second).ceil() as u64),
+            resource_units: state.earlier.0 + state.usage.resource_units,
+            resource_units_left: (state.usage.requests > 0).then_some(state.usage.units_left),
+            throttled_ms: state.earlier.1 + state.usage.throttled_ms,
+        }
+    }
+
+    /// Writes down what changed since the last time, with an event for those who watch.
+    pub async fn flush(&self, engine: &Engine, lease: &Lease) -> Result<()> {
+        if !std::mem::take(&mut self.state().changed) {
+            return Ok(());
+        }
+        self.write(engine, lease, None).await
+    }
+
+    /// Writes everything down together with a checkpoint.
+    pub async fn checkpoint(&self, engine: &Engine, lease: &Lease, checkpoint: &Value) -> Result<()> {
+        self.write(engine, lease, Some(checkpoint)).await
+    }
+
+    async fn write(&self, engine: &Engine, lease: &Lease, checkpoint: Option<&Value>) -> Result<()> {
+        let progress = self.progress(engine);
+        let (counts, warnings, stage) = {
+            let state = self.state();
+            (state.counts.clone(), state.warnings.clone(), state.stage)
+        };
+        let data = json!({"progress": &progress, "counts": &counts});
+        let progress = serde_json::to_value(progress).map_err(crate::error::Error::internal)?;
+        let (lease, now) = (*lease, engine.clock.now());
+        engine
+            .db
+            .scoped(lease.organization, async |tx| {
+                let note = Note {
+                    stage: Some(stage),
+                    checkpoint,
+                    progress: Some(&progress),
+                    counts: Some(&counts),
+                    warnings: Some(&warnings),
+                };
+                runs::note(tx, &lease, &note, now).await?;
+                runs::add_event(tx, lease.organization, lease.run, EventKind::Progress, &data, now).await
+            })
+            .await
+    }
+
+    /// A line for those who watch.
+    pub async fn log(&self, engine: &Engine, lease: &Lease, message: &str) -> Result<()> {
+        let (lease, now) = (*lease, engine.clock.now());
+        tracing::info!(run.id = %lease.run, organization.id = %lease.organization, "{message}");
+        let data = json!({"message": message, "stage": self.stage()});
+        engine
+            .db
+            .scoped(lease.organization, async |tx| {
+                runs::fence(tx, &lease).await?;
+                runs::add_event(tx, lease.organization, lease.run, EventKind::Log, &data, now).await
+            })
+            .await
+    }
+}

@@ -1,0 +1,111 @@
+//! One run, stage by stage. After each stage a checkpoint is written, from which any process goes on.
+
+use super::collect::{self, Collected};
+use super::context::JobContext;
+use super::deliver::{self, Delivered};
+use super::diff::{self, Diffed};
+use super::journal::Journal;
+use super::stop::Stop;
+use super::{Engine, settle};
+use crate::db::mirror::read::Source;
+use crate::db::runs::{Lease, RunRow};
+use crate::error::{Error, Result};
+use crate::run_state::{Deliver, RunMode, RunRequest, RunStage, RunState};
+use chrono::TimeDelta;
+use serde::{Deserialize, Serialize};
+use tokio_util::sync::CancellationToken;
+
+/// How long a run waits for approval.
+const APPROVAL_LIFE: TimeDelta = TimeDelta::days(7);
+
+/// A claimed run with all it needs.
+pub struct Run {
+    pub engine: Engine,
+    pub lease: Lease,
+    pub mode: RunMode,
+    pub request: RunRequest,
+    pub job: JobContext,
+    pub approved: bool,
+    pub journal: Journal,
+    /// Ends every wait and request of this run.
+    pub cancel: CancellationToken,
+}
+
+/// How far a run came. What is `None` is still to do.
+#[derive(Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Checkpoint {
+    pub collected: Option<Collected>,
+    pub diffed: Option<Diffed>,
+    pub delivered: Option<Delivered>,
+}
+
+impl Run {
+    pub fn checkpoint(row: &RunRow) -> Result<Checkpoint> {
+        serde_json::from_value(row.checkpoint.clone()).map_err(Error::internal)
+    }
+
+    /// Whether everything in scope is sent, or only what changed.
+    pub fn delivery(&self) -> Deliver {
+        self.request.deliver.unwrap_or(self.job.deliver)
+    }
+
+    /// A test and a dry run compare what they read themselves; the others make it the mirror first.
+    pub fn source(&self) -> Source {
+        match self.mode {
+            RunMode::Test | RunMode::DryRun => Source::Staged(self.lease.run),
+            RunMode::Full | RunMode::Incremental => Source::Mirror(self.job.id),
+        }
+    }
+
+    async fn save(&self, checkpoint: &Checkpoint) -> Result<()> {
+        let value = serde_json::to_value(checkpoint).map_err(Error::internal)?;
+        self.journal.checkpoint(&self.engine, &self.lease, &value).await
+    }
+
+    pub async fn log(&self, message: &str) -> Result<()> {
+        self.journal.log(&self.engine, &self.lease, message).await
+    }
+}
+
+/// Leads a run from its checkpoint to its end. `Ok`: its terminal record is written.
+pub async fn execute(run: &Run, mut checkpoint: Checkpoint) -> Result<RunState, Stop> {
+    let collected = match checkpoint.collected.take() {
+        Some(collected) => collected,
+        None => {
+            run.journal.enter(&run.engine, RunStage::Collect, None);
+            collect::collect(run).await?
+        }
+    };
+    let diffed = match checkpoint.diffed.take() {
+        Some(diffed) => diffed,
+        None => {
+            let read = Checkpoint { collected: Some(collected.clone()), ..Checkpoint::default() };
+            run.save(&read).await?;
+            diff::diff(run, &collected).await?
+        }
+    };
+    checkpoint.collected = Some(collected);
+    checkpoint.diffed = Some(diffed);
+    run.save(&checkpoint).await?;
+    let (Some(collected), Some(diffed)) = (&checkpoint.collected, &checkpoint.diffed) else {
+        return Err(Error::internal("the checkpoint lost its stages").into());
+    };
+
+    if run.mode == RunMode::DryRun || run.job.destination.is_none() {
+        return Ok(settle::without_delivery(run).await?);
+    }
+    if let Some(brake) = &diffed.brake
+        && !run.approved
+    {
+        let expires_at = run.engine.clock.now() + APPROVAL_LIFE;
+        let detail = serde_json::to_value(brake).map_err(Error::internal)?;
+        return Err(Stop::AwaitApproval { detail, expires_at });
+    }
+    let delivered = match checkpoint.delivered.take() {
+        Some(delivered) => delivered,
+        None => deliver::deliver(run, collected, diffed).await?,
+    };
+    let state = settle::settle(run, collected, diffed, &delivered).await?;
+    Ok(state)
+}

@@ -1,0 +1,71 @@
+//! Queues what is due, and clears away what has had its time. Any number of processes may do it at once.
+
+use super::Engine;
+use crate::db::{runs, system};
+use crate::error::Result;
+use crate::ids::{RunId, WorkerId};
+use crate::run_state::{RunMode, RunRequest};
+use crate::schedule::Schedule;
+use chrono::TimeDelta;
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+
+/// Between two looks at the clock.
+const EVERY: Duration = Duration::from_secs(15);
+/// A worker process that was not seen for so long is taken off the list.
+const WORKER_LIFE: TimeDelta = TimeDelta::minutes(10);
+/// How long idempotency keys are kept.
+const IDEMPOTENCY_LIFE: TimeDelta = TimeDelta::hours(24);
+/// Rows removed in one transaction.
+const BATCH: i64 = 5_000;
+
+/// Works until `stopping`.
+pub async fn keep(engine: Engine, worker: WorkerId, stopping: CancellationToken) {
+    loop {
+        if let Err(error) = tick(&engine, worker).await {
+            tracing::warn!(code = %error.code, "the scheduler failed and tries again: {}", error.detail);
+        }
+        tokio::select! {
+            () = stopping.cancelled() => return,
+            () = engine.clock.sleep(EVERY) => {}
+        }
+    }
+}
+
+/// One look at the clock. Public for tests, which move it by hand.
+pub async fn tick(engine: &Engine, worker: WorkerId) -> Result<()> {
+    queue_due(engine).await?;
+    runs::expire_approvals(&engine.db, engine.clock.now()).await?;
+    system::see_worker(&engine.db, worker, i32::from(engine.settings.workers), engine.clock.now()).await?;
+    clear_away(engine).await
+}
+
+/// Queues a run for every schedule whose time has come. Times that were missed while nothing ran are made
+/// up for once, not one by one.
+async fn queue_due(engine: &Engine) -> Result<()> {
+    let now = engine.clock.now();
+    for due in system::due_jobs(&engine.db, now).await? {
+        let next = Schedule::parse(&due.cron, &due.timezone).ok().and_then(|schedule| schedule.next_after(now));
+        let new = runs::NewRun {
+            id: RunId::new(&engine.clock),
+            job: due.job,
+            mode: RunMode::Incremental,
+            request: RunRequest::default(),
+            requested_by: "schedule".to_owned(),
+        };
+        match system::run_due_job(&engine.db, &due, &new, next, now).await {
+            Ok(true) => tracing::info!(job.id = %due.job, run.id = %new.id, "scheduled run queued"),
+            Ok(false) => tracing::info!(job.id = %due.job, "the time of a schedule came while a run is alive; skipped"),
+            Err(error) => tracing::error!(job.id = %due.job, code = %error.code, "a schedule failed: {}", error.detail),
+        }
+    }
+    Ok(())
+}
+
+/// Retention, in batches that hold no lock for long.
+async fn clear_away(engine: &Engine) -> Result<()> {
+    let now = engine.clock.now();
+    let keep = TimeDelta::days(i64::from(engine.settings.retention_days));
+    system::clear_expired(&engine.db, now - keep, now - IDEMPOTENCY_LIFE, now - WORKER_LIFE, now, BATCH).await?;
+    system::clear_deleted_jobs(&engine.db, BATCH).await
+}

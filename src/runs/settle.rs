@@ -1,0 +1,188 @@
+//! Writing down what was delivered, and ending the run, in one transaction.
+
+use super::collect::Collected;
+use super::context::MissingObjects;
+use super::deliver::Delivered;
+use super::diff::Diffed;
+use super::pipeline::Run;
+use crate::assets::ExecutionStatus;
+use crate::assets::wire::ObjectTypeResult;
+use crate::db::audit_events::{self, AuditEventRow};
+use crate::db::mirror::{self, delivered};
+use crate::db::{job_settings, runs};
+use crate::directory::ObjectType;
+use crate::error::Result;
+use crate::run_state::{RunMode, RunStage, RunState, RunWarning};
+
+/// Messages of Assets that are shown one by one.
+const MESSAGES_MOST: usize = 10;
+
+/// Ends a run that delivers nothing: a dry run, or a job without a destination.
+pub async fn without_delivery(run: &Run) -> Result<RunState> {
+    let state = end_state(run);
+    run.journal.flush(&run.engine, &run.lease).await?;
+    let (lease, now) = (run.lease, run.engine.clock.now());
+    run.engine
+        .db
+        .scoped(lease.organization, async move |tx| {
+            runs::fence(tx, &lease).await?;
+            mirror::clear_staging(tx, lease.organization, lease.run).await?;
+            runs::finish(tx, &lease, state, None, now).await
+        })
+        .await?;
+    Ok(state)
+}
+
+fn end_state(run: &Run) -> RunState {
+    if run.journal.is_degraded() { RunState::Degraded } else { RunState::Succeeded }
+}
+
+/// Settles what Assets took, type by type: only a type whose execution was without errors, and in which
+/// Assets counted as many entries as were sent, is written down as delivered. Any other is sent whole next
+/// time.
+pub async fn settle(run: &Run, collected: &Collected, diffed: &Diffed, delivery: &Delivered) -> Result<RunState> {
+    run.journal.enter(&run.engine, RunStage::Settle, None);
+    let settled = settled_types(run, diffed, delivery.result.as_ref());
+    let observed = delivery.result.as_ref().and_then(|result| observe_missing(run, diffed, result));
+    if let Some(result) = &delivery.result {
+        check_references(run, diffed, result);
+    }
+    let state = end_state(run);
+    run.journal.flush(&run.engine, &run.lease).await?;
+    let (lease, job, now) = (run.lease, run.job.id, run.engine.clock.now());
+    let organization = lease.organization;
+    let destination = run.job.destination.as_ref().map(|destination| destination.id);
+    let audit_id = crate::ids::new_v7(&run.engine.clock);
+    let count_missing = run.mode != RunMode::Test && !collected.types.is_empty();
+    run.engine
+        .db
+        .scoped(organization, async move |tx| {
+            delivered::settle(tx, &lease, job, &settled, count_missing, now).await?;
+            let mut mirror = mirror::find(tx, organization, job).await?;
+            mirror.delivered_to = destination;
+            mirror.delivered_at = Some(now);
+            mirror.updated_at = now;
+            mirror::save(tx, &mirror).await?;
+            if let (Some(observed), Some(destination)) = (observed, destination) {
+                job_settings::observe_missing_objects(tx, organization, destination, observed, now).await?;
+                job_settings::pause_schedule(tx, organization, job, "missing_objects_observed", now).await?;
+                let event = AuditEventRow {
+                    organization_id: organization.0,
+                    id: audit_id,
+                    at: now,
+                    actor: format!("run {}", lease.run),
+                    action: "observe".to_owned(),
+                    resource_kind: "destinations".to_owned(),
+                    resource_id: Some(destination),
+                    detail: serde_json::json!({"missingObjects": observed}),
+                };
+                audit_events::insert(tx, &event).await?;
+            }
+            mirror::clear_staging(tx, organization, lease.run).await?;
+            runs::finish(tx, &lease, state, None, now).await
+        })
+        .await?;
+    Ok(state)
+}
+
+fn settled_types(run: &Run, diffed: &Diffed, result: Option<&ExecutionStatus>) -> Vec<String> {
+    let mut settled = Vec::new();
+    for object_type in ObjectType::ALL {
+        let sent = diffed.sends.get(object_type.as_str()).copied().unwrap_or(0);
+        let found = result.and_then(|result| result.object_type(run.job.mapping.type_name(object_type)));
+        let is_settled = match found {
+            _ if sent == 0 => true,
+            None => {
+                let detail = format!("Assets does not say what it did with {sent} {object_type}.");
+                let advice = "Compare GET /v1/jobs/{id}/schema with Assets; they are sent again by the next run.";
+                run.journal.degrade(RunWarning::new("type_not_processed", detail).with_advice(advice));
+                false
+            }
+            Some(found) => is_taken(run, object_type, sent, found),
+        };
+        if is_settled {
+            settled.push(object_type.as_str().to_owned());
+        }
+    }
+    let messages = result.and_then(|result| result.progress_result.as_ref()).map(|r| r.error_messages.clone());
+    for message in messages.into_iter().flatten().take(MESSAGES_MOST) {
+        let advice = "Look at the import's history in Assets.";
+        run.journal.degrade(RunWarning::new("assets_error", message).with_advice(advice));
+        settled.clear();
+    }
+    settled
+}
+
+/// Whether Assets took every entry of a type; otherwise what it did not take is said.
+fn is_taken(run: &Run, object_type: ObjectType, sent: u64, result: &ObjectTypeResult) -> bool {
+    let entries = result.entries_in_source.unsigned_abs();
+    if result.is_clean() && entries == sent {
+        return true;
+    }
+    let ignored = result.ignored().unsigned_abs();
+    run.journal.count(object_type.as_str(), |count| count.ignored += ignored);
+    let detail = format!(
+        "Of {sent} {object_type} Assets read {entries}: {} duplicates, {} without a label, {} without an id, {} left \
+         out by a query, {} errors.",
+        result.duplicate_entries,
+        result.empty_label_entries,
+        result.empty_external_id_entries,
+        result.objects_filtered_with_ql_query,
+        result.error_count.max(result.error_messages.len() as i64),
+    );
+    let advice = "They are all sent again by the next run. Look at the import's history in Assets for the reasons.";
+    run.journal.degrade(RunWarning::new("entries_ignored", detail).with_count(ignored).with_advice(advice));
+    for message in result.error_messages.iter().take(MESSAGES_MOST) {
+        run.journal.degrade(RunWarning::new("assets_error", message.clone()).with_advice(advice));
+    }
+    false
+}
+
+/// Assets acted on objects that this execution left out: it is not what the destination says.
+fn observe_missing(run: &Run, diffed: &Diffed, result: &ExecutionStatus) -> Option<&'static str> {
+    let types = result.progress_result.iter().flat_map(|result| result.object_type_result_map.values());
+    let (deleted, updated) = types.fold((0, 0), |(deleted, updated), result| {
+        (deleted + result.objects_missing_deleted, updated + result.objects_missing_updated)
+    });
+    let observed = match (deleted, updated) {
+        (1.., _) => "remove",
+        (_, 1..) => "update",
+        _ => return None,
+    };
+    let declared = run.job.destination.as_ref().map(|destination| destination.missing_objects)?;
+    let is_as_said =
+        matches!((declared, observed), (MissingObjects::Remove, "remove") | (MissingObjects::Update, "update"));
+    if is_as_said && (deleted + updated).unsigned_abs() <= diffed.left_out {
+        return None;
+    }
+    let detail = format!(
+        "Assets {} {} objects that this import left out. The destination said «{}».",
+        if observed == "remove" { "deleted" } else { "changed" },
+        deleted + updated,
+        match declared {
+            MissingObjects::Unknown => "unknown",
+            MissingObjects::Ignore => "ignore",
+            MissingObjects::Update => "update",
+            MissingObjects::Remove => "remove",
+        },
+    );
+    let advice = "In Assets open the import's mapping and look at «Missing objects» of every object type. The \
+                  destination now says what was observed, and the job's schedule is paused until somebody enables it.";
+    run.journal.degrade(RunWarning::new("missing_objects_observed", detail).with_advice(advice));
+    Some(observed)
+}
+
+/// References were sent, nothing was as before, and Assets resolved none: the template does not work there.
+fn check_references(run: &Run, diffed: &Diffed, result: &ExecutionStatus) {
+    let types = result.progress_result.iter().flat_map(|result| result.object_type_result_map.values());
+    let (identical, resolved) = types.fold((0, 0), |(identical, resolved), result| {
+        (identical + result.objects_identical, resolved + result.objects_with_updated_references)
+    });
+    if diffed.with_references == 0 || identical > 0 || resolved > 0 {
+        return;
+    }
+    let detail =
+        format!("{} objects with references were sent, and Assets resolved none of them.", diffed.with_references);
+    let advice = "Set referenceTemplate of the destination to the other value (arrayPlaceholder or joinedString) and start a full run.";
+    run.journal.degrade(RunWarning::new("references_not_resolved", detail).with_advice(advice));
+}

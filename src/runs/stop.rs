@@ -1,0 +1,100 @@
+//! Why a run does not go on: it failed, was cancelled, lost its lease, waits, or awaits approval.
+
+use crate::assets::{AssetsError, Kind as AssetsKind};
+use crate::error::{Code, Error};
+use crate::graph::{GraphError, error::Kind};
+use crate::run_state::{RunError, RunStage};
+use chrono::{DateTime, Utc};
+use serde_json::Value;
+
+#[derive(Debug)]
+pub enum Stop {
+    /// It ends here, and the record says why.
+    Failed(Box<RunError>),
+    /// Somebody asked for it, and whatever was open has been closed.
+    Cancelled,
+    /// Another process has the run now: nothing more may be written.
+    LeaseLost,
+    /// The process is stopping: the run goes back to the queue, to be taken up at once.
+    Released,
+    /// It goes on at `until`, from its checkpoint.
+    Wait { until: DateTime<Utc>, reason: &'static str },
+    /// The removal brake: it goes on when somebody approves.
+    AwaitApproval { detail: Value, expires_at: DateTime<Utc> },
+}
+
+impl Stop {
+    pub fn failed(stage: RunStage, code: &str, detail: impl Into<String>, advice: impl Into<String>) -> Self {
+        Self::Failed(Box::new(RunError {
+            stage: Some(stage),
+            code: code.to_owned(),
+            detail: detail.into(),
+            graph_code: None,
+            assets_code: None,
+            request_id: None,
+            advice: Some(advice.into()),
+        }))
+    }
+
+    /// A failure of Graph or of the sign-in.
+    pub fn graph(error: &GraphError) -> Self {
+        if error.is_cancelled() {
+            return Self::Cancelled;
+        }
+        let sign_in = match &error.kind {
+            Kind::SignIn(error) => Some(error),
+            _ => None,
+        };
+        Self::Failed(Box::new(RunError {
+            stage: Some(RunStage::Collect),
+            code: error.kind_name().to_owned(),
+            detail: error.to_string(),
+            graph_code: sign_in.and_then(|e| e.aadsts).map(|n| format!("AADSTS{n}")).or_else(|| error.code.clone()),
+            assets_code: None,
+            request_id: sign_in.and_then(|e| e.trace_id.clone()).or_else(|| error.request_id.clone()),
+            advice: Some(error.advice()),
+        }))
+    }
+
+    /// A failure of Assets.
+    pub fn assets(stage: RunStage, error: &AssetsError) -> Self {
+        if error.kind == AssetsKind::Cancelled {
+            return Self::Cancelled;
+        }
+        Self::Failed(Box::new(RunError {
+            stage: Some(stage),
+            code: error.code().to_owned(),
+            detail: error.to_string(),
+            graph_code: None,
+            assets_code: error.status.map(|status| status.to_string()),
+            request_id: error.request_id.clone(),
+            advice: Some(error.advice().to_owned()),
+        }))
+    }
+}
+
+impl From<GraphError> for Stop {
+    fn from(error: GraphError) -> Self {
+        Self::graph(&error)
+    }
+}
+
+/// Errors of our own: of the database, of sealed secrets, or defects.
+impl From<Error> for Stop {
+    fn from(error: Error) -> Self {
+        if error.code == Code::LeaseLost {
+            return Self::LeaseLost;
+        }
+        let cause = std::error::Error::source(&error).map(ToString::to_string);
+        tracing::error!(code = %error.code, cause, "a stage failed: {}", error.detail);
+        Self::Failed(Box::new(RunError {
+            stage: None,
+            code: error.code.as_str().to_owned(),
+            detail: error.detail,
+            graph_code: None,
+            assets_code: None,
+            request_id: None,
+            advice: Some(error.code.next().to_owned()),
+        }))
+    }
+}

@@ -1,0 +1,287 @@
+//! The pool: claims runs, keeps their leases, writes their ends.
+
+use super::context::JobContext;
+use super::journal::Journal;
+use super::pipeline::{self, Run};
+use super::stop::Stop;
+use super::{Engine, deliver};
+use crate::db::listen::Notice;
+use crate::db::mirror;
+use crate::db::runs::{self, Lease, RunRow};
+use crate::error::{Code, Error, Result};
+use crate::ids::{LeaseToken, WorkerId};
+use crate::run_state::{RunError, RunState};
+use chrono::TimeDelta;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{Semaphore, broadcast};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+/// A process that dies is missed after this long.
+const LEASE: TimeDelta = TimeDelta::seconds(30);
+/// The lease is renewed every third of its life.
+const RENEWAL: Duration = Duration::from_secs(10);
+const POLL: Duration = Duration::from_secs(5);
+const FLUSH: Duration = Duration::from_secs(1);
+/// A run that failed to begin so often (its process died each time) is given up.
+const ATTEMPTS_MOST: i32 = 50;
+
+/// Executes runs until `stopping`; then gives back what it has, and ends.
+pub async fn work(engine: Engine, worker: WorkerId, stopping: CancellationToken) {
+    let mut notices = engine.notices.subscribe();
+    let slots = Arc::new(Semaphore::new(usize::from(engine.settings.workers)));
+    let tasks = TaskTracker::new();
+    loop {
+        let slot = tokio::select! {
+            slot = slots.clone().acquire_owned() => slot,
+            () = stopping.cancelled() => break,
+        };
+        let Ok(slot) = slot else { break };
+        match claim(&engine, worker).await {
+            Ok(Some((lease, row))) => {
+                let (engine, stopping) = (engine.clone(), stopping.clone());
+                tasks.spawn(async move {
+                    execute(&engine, lease, row, &stopping).await;
+                    drop(slot);
+                });
+            }
+            Ok(None) => {
+                drop(slot);
+                wait(&engine, &mut notices, &stopping).await;
+            }
+            Err(error) => {
+                drop(slot);
+                tracing::error!(code = %error.code, "the queue cannot be read: {}", error.detail);
+                wait(&engine, &mut notices, &stopping).await;
+            }
+        }
+    }
+    tasks.close();
+    tasks.wait().await;
+}
+
+/// Claims and executes one run, if any is due. For tests, which drive the worker by hand. Returns whether
+/// there was one.
+pub async fn step(engine: &Engine, worker: WorkerId) -> Result<bool> {
+    let Some((lease, row)) = claim(engine, worker).await? else { return Ok(false) };
+    execute(engine, lease, row, &CancellationToken::new()).await;
+    Ok(true)
+}
+
+async fn claim(engine: &Engine, worker: WorkerId) -> Result<Option<(Lease, RunRow)>> {
+    let token = LeaseToken::new(&engine.clock);
+    runs::claim(&engine.db, token, worker, engine.clock.now(), LEASE).await
+}
+
+/// Until something is announced, or the time for a poll has come: an announcement can be lost, a poll not.
+async fn wait(engine: &Engine, notices: &mut broadcast::Receiver<Notice>, stopping: &CancellationToken) {
+    let poll = engine.clock.sleep(POLL + engine.clock.jitter(POLL / 2));
+    tokio::pin!(poll);
+    loop {
+        tokio::select! {
+            () = &mut poll => return,
+            () = stopping.cancelled() => return,
+            notice = notices.recv() => match notice {
+                Ok(Notice::RunsQueued) | Err(broadcast::error::RecvError::Lagged(_)) => return,
+                Ok(Notice::RunChanged(_) | Notice::CancelRequested(_)) => {}
+                Err(broadcast::error::RecvError::Closed) => {
+                    // Nobody announces in this process: only the polls are left.
+                    poll.await;
+                    return;
+                }
+            },
+        }
+    }
+}
+
+/// Executes a claimed run beside the renewal of its lease, and writes how it ended.
+async fn execute(engine: &Engine, lease: Lease, row: RunRow, stopping: &CancellationToken) {
+    let cancel = CancellationToken::new();
+    tracing::info!(run.id = %lease.run, organization.id = %lease.organization, mode = row.mode, attempt = row.attempt, "run claimed");
+    let keeper = Keeper { engine, lease, cancel: cancel.clone(), stopping };
+    let outcome = keeper.beside(lead(engine, lease, row, cancel)).await;
+    if let Err(error) = write_end(engine, &lease, outcome).await {
+        // The lease runs out, and whoever claims the run then goes on from its checkpoint.
+        tracing::error!(run.id = %lease.run, code = %error.code, "the end of a run could not be written: {}", error.detail);
+    }
+}
+
+/// What became of a run, and how the end is to be written.
+enum Outcome {
+    Ended(RunState),
+    Stopped(Stop, Option<Journal>),
+}
+
+async fn lead(engine: &Engine, lease: Lease, row: RunRow, cancel: CancellationToken) -> Outcome {
+    if row.cancel_requested_at.is_some() {
+        deliver::abandon(engine, &lease, row.job()).await;
+        return Outcome::Stopped(Stop::Cancelled, None);
+    }
+    if row.attempt > ATTEMPTS_MOST {
+        let advice = "Look at the log of the service for why its process ended; then start a new run.";
+        let detail = format!("The run was begun {ATTEMPTS_MOST} times and its process ended each time.");
+        let stage = row.stage.as_deref().and_then(|s| s.parse().ok()).unwrap_or(crate::run_state::RunStage::Collect);
+        return Outcome::Stopped(Stop::failed(stage, "too_many_attempts", detail, advice), None);
+    }
+    match prepare(engine, lease, &row, cancel).await {
+        Err(error) => Outcome::Stopped(error.into(), None),
+        Ok((run, checkpoint)) => match pipeline_beside_flush(&run, checkpoint).await {
+            Ok(state) => Outcome::Ended(state),
+            Err(Stop::Cancelled) => {
+                deliver::abandon(engine, &lease, run.job.id).await;
+                Outcome::Stopped(Stop::Cancelled, Some(run.journal))
+            }
+            Err(stop) => Outcome::Stopped(stop, Some(run.journal)),
+        },
+    }
+}
+
+async fn prepare(
+    engine: &Engine,
+    lease: Lease,
+    row: &RunRow,
+    cancel: CancellationToken,
+) -> Result<(Run, pipeline::Checkpoint)> {
+    let read = |value: &serde_json::Value| serde_json::from_value(value.clone()).map_err(Error::internal);
+    let counts = read(&row.counts)?;
+    let warnings = serde_json::from_value(row.warnings.clone()).map_err(Error::internal)?;
+    let progress = row.progress.as_ref().and_then(|p| serde_json::from_value(p.clone()).ok());
+    let run = Run {
+        engine: engine.clone(),
+        lease,
+        mode: row.run_mode()?,
+        request: row.run_request()?,
+        job: JobContext::load(engine, lease.organization, row.job()).await?,
+        approved: row.approved_at.is_some(),
+        journal: Journal::new(engine, counts, warnings, progress.as_ref()),
+        cancel,
+    };
+    Ok((run, Run::checkpoint(row)?))
+}
+
+/// The stages, with progress written down every second beside them.
+async fn pipeline_beside_flush(run: &Run, checkpoint: pipeline::Checkpoint) -> Result<RunState, Stop> {
+    let flushing = async {
+        loop {
+            run.engine.clock.sleep(FLUSH).await;
+            if let Err(error) = run.journal.flush(&run.engine, &run.lease).await {
+                return error;
+            }
+        }
+    };
+    // Both are polled all the time: a stage that holds a row must be able to let go of it.
+    tokio::select! {
+        ended = pipeline::execute(run, checkpoint) => ended,
+        error = flushing => Err(error.into()),
+    }
+}
+
+/// Keeps a lease while a run is executed.
+struct Keeper<'a> {
+    engine: &'a Engine,
+    lease: Lease,
+    cancel: CancellationToken,
+    stopping: &'a CancellationToken,
+}
+
+impl Keeper<'_> {
+    /// `work` until its end; or until the lease is lost, or this process stops: then it is dropped where it
+    /// stands, which is safe at every point, as a crash would be.
+    async fn beside(&self, work: impl Future<Output = Outcome>) -> Outcome {
+        tokio::select! {
+            outcome = work => outcome,
+            stop = self.keep() => Outcome::Stopped(stop, None),
+        }
+    }
+
+    /// Renews the lease until there is a reason to stop.
+    async fn keep(&self) -> Stop {
+        let mut notices = self.engine.notices.subscribe();
+        loop {
+            tokio::select! {
+                () = self.stopping.cancelled() => {
+                    self.cancel.cancel();
+                    return Stop::Released;
+                }
+                () = self.engine.clock.sleep(RENEWAL) => {}
+                () = cancel_requested(&mut notices, &self.lease) => {}
+            }
+            if let Some(stop) = self.renew().await {
+                return stop;
+            }
+        }
+    }
+
+    async fn renew(&self) -> Option<Stop> {
+        match runs::renew(&self.engine.db, &self.lease, self.engine.clock.now() + LEASE).await {
+            Ok(renewed) => {
+                if renewed.cancel_requested {
+                    // The stages see it, close what they have open, and end.
+                    self.cancel.cancel();
+                }
+                None
+            }
+            Err(error) if error.code == Code::LeaseLost => {
+                self.cancel.cancel();
+                Some(Stop::LeaseLost)
+            }
+            Err(error) => {
+                // The next renewal may succeed before the lease runs out; if not, the fence stops us.
+                tracing::warn!(run.id = %self.lease.run, code = %error.code, "the lease could not be renewed: {}", error.detail);
+                None
+            }
+        }
+    }
+}
+
+/// Until the cancellation of this run is announced. A lost announcement costs the time to the next renewal.
+async fn cancel_requested(notices: &mut broadcast::Receiver<Notice>, lease: &Lease) {
+    loop {
+        match notices.recv().await {
+            Ok(Notice::CancelRequested(run)) if run == lease.run.0 => return,
+            Ok(_) | Err(broadcast::error::RecvError::Lagged(_)) => {}
+            Err(broadcast::error::RecvError::Closed) => std::future::pending().await,
+        }
+    }
+}
+
+async fn write_end(engine: &Engine, lease: &Lease, outcome: Outcome) -> Result<()> {
+    let (stop, journal) = match outcome {
+        Outcome::Ended(state) => {
+            tracing::info!(run.id = %lease.run, state = %state, "run ended");
+            return Ok(());
+        }
+        Outcome::Stopped(Stop::LeaseLost, _) => {
+            tracing::warn!(run.id = %lease.run, "the lease was lost; another process has the run");
+            return Ok(());
+        }
+        Outcome::Stopped(stop, journal) => (stop, journal),
+    };
+    if let Some(journal) = &journal {
+        journal.flush(engine, lease).await?;
+    }
+    let (lease, now) = (*lease, engine.clock.now());
+    tracing::info!(run.id = %lease.run, ?stop, "run stopped");
+    engine
+        .db
+        .scoped(lease.organization, async |tx| match &stop {
+            Stop::Failed(error) => {
+                let error =
+                    RunError { stage: error.stage.or(journal.as_ref().map(Journal::stage)), ..(**error).clone() };
+                mirror::clear_staging(tx, lease.organization, lease.run).await?;
+                runs::finish(tx, &lease, RunState::Failed, Some(&error), now).await
+            }
+            Stop::Cancelled => {
+                mirror::clear_staging(tx, lease.organization, lease.run).await?;
+                runs::finish(tx, &lease, RunState::Cancelled, None, now).await
+            }
+            Stop::Released => runs::release(tx, &lease, now, None, now).await,
+            Stop::Wait { until, reason } => runs::release(tx, &lease, *until, Some(reason), now).await,
+            Stop::AwaitApproval { detail, expires_at } => {
+                runs::await_approval(tx, &lease, detail, *expires_at, now).await
+            }
+            Stop::LeaseLost => Ok(()),
+        })
+        .await
+}
