@@ -1,10 +1,14 @@
 //! What every part of the running service shares. Cheap to clone.
 
+use crate::assets;
 use crate::clock::Clock;
 use crate::config::Settings;
 use crate::db::Db;
 use crate::db::listen::Notice;
-use crate::error::Result;
+use crate::directory::LicenseNames;
+use crate::error::{Code, Error, Result};
+use crate::graph;
+use crate::graph::token::{Federated, Tokens};
 use crate::http;
 use crate::seal::KeyRing;
 use std::sync::Arc;
@@ -22,6 +26,10 @@ pub struct App {
     pub settings: Arc<Settings>,
     /// The one client for requests to Microsoft and Atlassian.
     pub http: reqwest::Client,
+    pub graph: graph::Client,
+    pub assets: assets::Client,
+    /// What licences are called, by SKU id.
+    pub license_names: Arc<LicenseNames>,
     /// What other processes announce by NOTIFY, see [`crate::db::listen`].
     pub notices: broadcast::Sender<Notice>,
     /// Cancelled when the process is about to stop: whoever waits for news answers with what there is.
@@ -32,6 +40,31 @@ impl App {
     pub fn new(db: Db, clock: Clock, keys: KeyRing, settings: Settings, stopping: CancellationToken) -> Result<Self> {
         let http = http::client(&settings.http)?;
         let (notices, _) = broadcast::channel(NOTICES);
-        Ok(Self { db, clock, keys, settings: Arc::new(settings), http, notices, stopping })
+        let federated = Federated::from_settings(&settings.security)?;
+        let tokens = Tokens::new(http.clone(), clock.clone(), settings.hosts.clone(), federated);
+        let graph = graph::Client::new(http.clone(), clock.clone(), &settings.hosts, tokens);
+        let assets = assets::Client::new(http.clone(), clock.clone(), &settings.hosts);
+        let license_names = Arc::new(license_names(&settings)?);
+        Ok(Self {
+            db,
+            clock,
+            keys,
+            settings: Arc::new(settings),
+            http,
+            graph,
+            assets,
+            license_names,
+            notices,
+            stopping,
+        })
     }
+}
+
+fn license_names(settings: &Settings) -> Result<LicenseNames> {
+    let Some(path) = &settings.license_names else { return Ok(LicenseNames::builtin()) };
+    let text = std::fs::read_to_string(path).map_err(|e| {
+        let detail = format!("ENTRA_ASSETS_LICENSE_NAMES {} cannot be read: {e}.", path.display());
+        Error::new(Code::ConfigurationInvalid, detail)
+    })?;
+    LicenseNames::with_override(&text)
 }

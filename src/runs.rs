@@ -15,28 +15,3 @@ pub mod scheduler;
 pub mod settle;
 pub mod stop;
 pub mod worker;
-
-use crate::assets;
-use crate::clock::Clock;
-use crate::config::Settings;
-use crate::db::Db;
-use crate::db::listen::Notice;
-use crate::directory::LicenseNames;
-use crate::graph;
-use crate::seal::KeyRing;
-use std::sync::Arc;
-use tokio::sync::broadcast;
-
-/// What the stages work with. Cheap to clone.
-#[derive(Clone)]
-pub struct Engine {
-    pub db: Db,
-    pub clock: Clock,
-    pub keys: KeyRing,
-    pub graph: graph::Client,
-    pub assets: assets::Client,
-    pub settings: Arc<Settings>,
-    pub license_names: Arc<LicenseNames>,
-    /// What LISTEN heard, from this process and others.
-    pub notices: broadcast::Sender<Notice>,
-}

@@ -9,7 +9,9 @@ use crate::config::{Role, SecuritySettings, Settings};
 use crate::db::connect::Options;
 use crate::db::{Db, listen, migrate};
 use crate::error::{Code, Error, Result};
+use crate::ids::WorkerId;
 use crate::postgres::{self, Embedded};
+use crate::runs::{scheduler, worker};
 use crate::seal::KeyRing;
 use crate::shutdown::{Finish, Shutdown};
 use crate::telemetry;
@@ -213,10 +215,14 @@ async fn keep_listening(app: App, options: Options, shutdown: Shutdown) {
     shutdown.begun().run_until_cancelled(listening).await;
 }
 
-/// Starts the pool of workers where `role` has one.
-fn start_workers(_app: &App, role: Role, _shutdown: &Shutdown) {
+/// Starts the pool of workers and the scheduler where `role` has them.
+fn start_workers(app: &App, role: Role, shutdown: &Shutdown) {
     match role {
         Role::Api => {}
-        Role::Worker | Role::All => {}
+        Role::Worker | Role::All => {
+            let worker = WorkerId::new(&app.clock);
+            shutdown.spawn(worker::work(app.clone(), worker, shutdown.begun()));
+            shutdown.spawn(scheduler::keep(app.clone(), worker, shutdown.begun()));
+        }
     }
 }

@@ -92,7 +92,7 @@ pub async fn insert(
         dsl::created_at.eq(now),
     );
     diesel::insert_into(idempotency_keys::table)
-        .values(values.clone())
+        .values(values)
         .on_conflict((dsl::organization_id, dsl::key, dsl::method, dsl::path))
         .do_update()
         .set((

@@ -56,7 +56,7 @@ struct Read {
 
 /// Reads what the job selects, and makes it the mirror (not for tests and dry runs).
 pub async fn collect(run: &Run) -> Result<Collected, Stop> {
-    let session = run.engine.graph.session(run.job.identity.clone(), run.cancel.clone());
+    let session = run.app.graph.session(run.job.identity.clone(), run.cancel.clone());
     let token = session.token().await?;
     let tenant = token.claims.tid.as_deref().and_then(|tid| Uuid::parse_str(tid).ok());
     refuse_without_roles(&token.claims.roles)?;
@@ -99,7 +99,7 @@ async fn begin(run: &Run, tenant: Option<Uuid>) -> Result<MirrorRow, Stop> {
     let (organization, job, lease) = (run.job.organization, run.job.id, run.lease);
     let reset = run.request.reset_mirror;
     let mirror = run
-        .engine
+        .app
         .db
         .scoped(organization, async move |tx| {
             let mirror = mirror::find(tx, organization, job).await?;
@@ -177,7 +177,7 @@ async fn read_all(reader: &Reader<'_>) -> Result<Read, Stop> {
 async fn finish(run: &Run, mut mirror: MirrorRow, tenant: Option<Uuid>, read: Read) -> Result<Collected, Stop> {
     let (organization, job, lease, mode) = (run.job.organization, run.job.id, run.lease, run.mode);
     let source = run.source();
-    let now = run.engine.clock.now();
+    let now = run.app.clock.now();
     mirror.tenant_id = tenant.or(mirror.tenant_id);
     mirror.selection_hash = Some(run.job.selection_hash.clone());
     mirror.generation += 1;
@@ -188,7 +188,7 @@ async fn finish(run: &Run, mut mirror: MirrorRow, tenant: Option<Uuid>, read: Re
     let names: Vec<&'static str> = read.types.iter().map(|t| t.as_str()).collect();
     let unknown = read.members_unknown;
     let (counts, memberships) = run
-        .engine
+        .app
         .db
         .scoped(organization, async move |tx| {
             if matches!(mode, RunMode::Full | RunMode::Incremental) {

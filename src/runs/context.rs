@@ -1,6 +1,6 @@
 //! The settings of a run's job as values of the rules: parsed once, opened once.
 
-use super::Engine;
+use crate::app::App;
 use crate::assets::Target;
 use crate::db::job_settings::{self, ConnectionPart, DestinationPart, JobSettings};
 use crate::directory::ObjectType;
@@ -85,12 +85,12 @@ pub struct ObjectApi {
 }
 
 impl JobContext {
-    pub async fn load(engine: &Engine, organization: OrganizationId, id: JobId) -> Result<Self> {
-        let settings = engine.db.scoped(organization, async move |tx| job_settings::load(tx, organization, id).await);
-        Self::new(engine, organization, settings.await?)
+    pub async fn load(app: &App, organization: OrganizationId, id: JobId) -> Result<Self> {
+        let settings = app.db.scoped(organization, async move |tx| job_settings::load(tx, organization, id).await);
+        Self::new(app, organization, settings.await?)
     }
 
-    fn new(engine: &Engine, organization: OrganizationId, settings: JobSettings) -> Result<Self> {
+    fn new(app: &App, organization: OrganizationId, settings: JobSettings) -> Result<Self> {
         let JobSettings { job, connection, filter, destination } = settings;
         let selection: Selection = read("objects", job.objects)?;
         let memberships: Memberships = word("memberships", &job.memberships)?;
@@ -100,13 +100,13 @@ impl JobContext {
         };
         let rule = filter.map_or_else(|| serde_json::json!({}), |filter| filter.rule);
         let filter = Filter::from_json(&rule)?;
-        let mapping = Mapping::new(&selection, memberships, template).with_license_names(engine.license_names.clone());
+        let mapping = Mapping::new(&selection, memberships, template).with_license_names(app.license_names.clone());
         Ok(Self {
             organization,
             id: JobId(job.id),
             version: job.version,
             selection_hash: selection_hash(&mapping, &filter),
-            identity: identity(&engine.keys, organization, &connection)?,
+            identity: identity(&app.keys, organization, &connection)?,
             filter,
             mapping,
             memberships,
@@ -114,7 +114,7 @@ impl JobContext {
             policy: word("removal.policy", &job.removal_policy)?,
             after_missing_runs: job.removal_after_missing_runs,
             brake_percent: job.brake_percent,
-            destination: destination.map(|d| open_destination(&engine.keys, organization, d)).transpose()?,
+            destination: destination.map(|d| open_destination(&app.keys, organization, d)).transpose()?,
         })
     }
 
@@ -188,7 +188,7 @@ impl Destination {
     /// none that lives for `least` more.
     pub async fn target(
         &self,
-        engine: &Engine,
+        app: &App,
         organization: OrganizationId,
         least: chrono::TimeDelta,
     ) -> Result<Option<Target>> {
@@ -196,14 +196,14 @@ impl Destination {
             DestinationKind::AssetsImport { token } => Ok(Some(Target::ImportToken { token: token.clone() })),
             DestinationKind::Forge { workspace_id, import_id } => {
                 let newest =
-                    engine.db.scoped(organization, async move |tx| job_settings::forge_token(tx, organization).await);
+                    app.db.scoped(organization, async move |tx| job_settings::forge_token(tx, organization).await);
                 let Some(newest) = newest.await? else { return Ok(None) };
-                if newest.expires_at < engine.clock.now() + least {
+                if newest.expires_at < app.clock.now() + least {
                     return Ok(None);
                 }
                 let place = Place { table: "forge_tokens", column: "token_sealed", organization, row: newest.id };
                 Ok(Some(Target::Forge {
-                    token: engine.keys.open(place, &newest.token_sealed)?,
+                    token: app.keys.open(place, &newest.token_sealed)?,
                     api_base_url: newest.api_base_url.parse().map_err(Error::internal)?,
                     workspace_id: workspace_id.clone(),
                     import_id: import_id.clone(),

@@ -9,11 +9,11 @@ mod execution;
 mod objects;
 mod schema;
 
-use super::Engine;
 use super::collect::Collected;
 use super::diff::Diffed;
 use super::pipeline::Run;
 use super::stop::Stop;
+use crate::app::App;
 use crate::assets::{AssetsError, Client, ExecutionState, ExecutionStatus, Links, Target};
 use crate::db::executions;
 use crate::db::runs::Lease;
@@ -55,8 +55,8 @@ pub(super) struct Delivery<'a> {
 /// with a whole read behind it.
 pub async fn deliver(run: &Run, collected: &Collected, diffed: &Diffed) -> Result<Delivered, Stop> {
     let total: u64 = diffed.sends.values().sum();
-    run.journal.enter(&run.engine, RunStage::Deliver, Some(total));
-    let client = run.engine.assets.clone().with_cancellation(run.cancel.clone());
+    run.journal.enter(&run.app, RunStage::Deliver, Some(total));
+    let client = run.app.assets.clone().with_cancellation(run.cancel.clone());
     let mut delivered = Delivered::default();
     if total > 0 {
         let target = target(run).await?;
@@ -72,13 +72,13 @@ pub async fn deliver(run: &Run, collected: &Collected, diffed: &Diffed) -> Resul
 pub(super) async fn target(run: &Run) -> Result<Target, Stop> {
     let destination =
         run.job.destination.as_ref().ok_or_else(|| Error::internal("a delivery without a destination"))?;
-    if let Some(target) = destination.target(&run.engine, run.job.organization, FORGE_LEAST).await? {
+    if let Some(target) = destination.target(&run.app, run.job.organization, FORGE_LEAST).await? {
         return Ok(target);
     }
-    let now = run.engine.clock.now();
+    let now = run.app.clock.now();
     let (organization, lease) = (run.job.organization, run.lease);
     let (newest, row) = run
-        .engine
+        .app
         .db
         .scoped(organization, async move |tx| {
             let newest = crate::db::job_settings::forge_token(tx, organization).await?;
@@ -113,7 +113,7 @@ impl Delivery<'_> {
             if let Err(stop @ Stop::Failed(_)) = sent {
                 // An execution left open would block the import source.
                 let lease = self.run.lease;
-                execution::close(&self.run.engine, &lease, self.run.job.id, &reason_of(&stop)).await;
+                execution::close(&self.run.app, &lease, self.run.job.id, &reason_of(&stop)).await;
                 return Err(stop);
             }
             sent?;
@@ -123,9 +123,9 @@ impl Delivery<'_> {
 
     /// Looks at the execution until it is over. Not cancellable: once completed, Assets carries it out.
     async fn watch(&self, open: &execution::Open) -> Result<ExecutionStatus, Stop> {
-        let engine = &self.run.engine;
-        let client = engine.assets.clone();
-        let started = engine.clock.instant();
+        let app = &self.run.app;
+        let client = app.assets.clone();
+        let started = app.clock.instant();
         let mut pause = POLL_FIRST;
         loop {
             let target = target(self.run).await?;
@@ -149,7 +149,7 @@ impl Delivery<'_> {
                 }
                 ExecutionState::Ingesting | ExecutionState::Processing | ExecutionState::Other => {}
             }
-            if engine.clock.elapsed_since(started) > PROCESSING_MOST {
+            if app.clock.elapsed_since(started) > PROCESSING_MOST {
                 return Err(Stop::failed(
                     RunStage::Deliver,
                     "assets_processing_too_long",
@@ -157,26 +157,21 @@ impl Delivery<'_> {
                     "Look at the import in Assets, and ask Atlassian support if it is stuck.",
                 ));
             }
-            engine.clock.sleep(pause).await;
+            app.clock.sleep(pause).await;
             pause = (pause * 3 / 2).min(POLL_MOST);
         }
     }
 
     async fn note(&self, id: uuid::Uuid, change: executions::Change) -> Result<(), Stop> {
-        note(&self.run.engine, &self.run.lease, id, change).await
+        note(&self.run.app, &self.run.lease, id, change).await
     }
 }
 
 /// Writes down what is known of an execution. Fenced.
-pub(super) async fn note(
-    engine: &Engine,
-    lease: &Lease,
-    id: uuid::Uuid,
-    change: executions::Change,
-) -> Result<(), Stop> {
-    let (lease, now) = (*lease, engine.clock.now());
+pub(super) async fn note(app: &App, lease: &Lease, id: uuid::Uuid, change: executions::Change) -> Result<(), Stop> {
+    let (lease, now) = (*lease, app.clock.now());
     let noted =
-        engine.db.scoped(lease.organization, async move |tx| executions::update(tx, &lease, id, &change, now).await);
+        app.db.scoped(lease.organization, async move |tx| executions::update(tx, &lease, id, &change, now).await);
     Ok(noted.await?)
 }
 
@@ -194,10 +189,10 @@ fn links_place(lease: &Lease, id: uuid::Uuid) -> crate::seal::Place {
 }
 
 /// For [`abandon`], which has no run.
-async fn target_of_job(engine: &Engine, lease: &Lease, job: JobId) -> crate::error::Result<Option<Target>> {
-    let context = super::context::JobContext::load(engine, lease.organization, job).await?;
+async fn target_of_job(app: &App, lease: &Lease, job: JobId) -> crate::error::Result<Option<Target>> {
+    let context = super::context::JobContext::load(app, lease.organization, job).await?;
     match &context.destination {
-        Some(destination) => destination.target(engine, lease.organization, TimeDelta::zero()).await,
+        Some(destination) => destination.target(app, lease.organization, TimeDelta::zero()).await,
         None => Ok(None),
     }
 }

@@ -85,7 +85,7 @@ pub async fn diff(run: &Run, collected: &Collected) -> Result<Diffed, Stop> {
     }
     let (organization, lease) = (run.job.organization, run.lease);
     let sends = run
-        .engine
+        .app
         .db
         .scoped(organization, async move |tx| delivered::outbox_counts(tx, organization, lease.run).await)
         .await?;
@@ -114,7 +114,7 @@ async fn begin(run: &Run) -> Result<BTreeMap<String, u64>, Stop> {
     let (organization, job, lease, mode) = (run.job.organization, run.job.id, run.lease, run.mode);
     let destination = run.job.destination.as_ref().map(|destination| destination.id);
     let known = run
-        .engine
+        .app
         .db
         .scoped(organization, async move |tx| {
             delivered::clear_changes(tx, &lease).await?;
@@ -128,7 +128,7 @@ async fn begin(run: &Run) -> Result<BTreeMap<String, u64>, Stop> {
             delivered::counts(tx, organization, job).await
         })
         .await?;
-    run.journal.enter(&run.engine, RunStage::Diff, None);
+    run.journal.enter(&run.app, RunStage::Diff, None);
     let may_leave_out = run.job.destination.as_ref().is_none_or(|d| d.missing_objects == MissingObjects::Ignore);
     if run.mode == RunMode::Test && !may_leave_out && !known.is_empty() {
         return Err(Stop::failed(
@@ -180,7 +180,7 @@ impl Outbox<'_> {
         }
         self.run.journal.advance(changes.len() as u64);
         let lease = self.run.lease;
-        let db = &self.run.engine.db;
+        let db = &self.run.app.db;
         db.scoped(lease.organization, async move |tx| delivered::add_changes(tx, &lease, &changes).await).await
     }
 }
@@ -195,7 +195,7 @@ async fn compare(
 ) -> Result<(), Stop> {
     let (organization, job, source) = (run.job.organization, run.job.id, run.source());
     let with = with(run, object_type);
-    run.engine
+    run.app
         .db
         .scoped(organization, async |tx| {
             let rows = read::objects(tx, organization, job, source, object_type.as_str(), with).await?;
@@ -245,7 +245,7 @@ async fn compare_batch(
             continue;
         }
         outbox.with_references += u64::from(has_references);
-        let label = directory::label(object_type, row.id, &properties, &run.engine.license_names);
+        let label = directory::label(object_type, row.id, &properties, &run.app.license_names);
         changed.push((row, payload, hash, label));
     }
     let known: Vec<Uuid> =
@@ -313,10 +313,7 @@ async fn payloads(
     }
     let (organization, job) = (run.job.organization, run.job.id);
     let name = object_type.as_str();
-    run.engine
-        .db
-        .scoped(organization, async move |tx| delivered::payloads(tx, organization, job, name, &ids).await)
-        .await
+    run.app.db.scoped(organization, async move |tx| delivered::payloads(tx, organization, job, name, &ids).await).await
 }
 
 /// The exact text for one object, and whether it points at others. References to what is not delivered are left out, so that the object is

@@ -1,6 +1,6 @@
 //! What a run tells while it goes on: counts, warnings and progress, written down at most once a second.
 
-use super::Engine;
+use crate::app::App;
 use crate::clock::Instant;
 use crate::db::runs::{self, Lease, Note};
 use crate::error::Result;
@@ -32,10 +32,10 @@ struct State {
 
 impl Journal {
     /// Goes on from what an earlier attempt wrote down.
-    pub fn new(engine: &Engine, counts: Counts, warnings: Vec<RunWarning>, progress: Option<&Progress>) -> Self {
+    pub fn new(app: &App, counts: Counts, warnings: Vec<RunWarning>, progress: Option<&Progress>) -> Self {
         Self(Arc::new(Mutex::new(State {
             stage: RunStage::Collect,
-            stage_started: engine.clock.instant(),
+            stage_started: app.clock.instant(),
             done: 0,
             total: None,
             usage: Usage::default(),
@@ -52,10 +52,10 @@ impl Journal {
     }
 
     /// Enters a stage.
-    pub fn enter(&self, engine: &Engine, stage: RunStage, total: Option<u64>) {
+    pub fn enter(&self, app: &App, stage: RunStage, total: Option<u64>) {
         let mut state = self.state();
         state.stage = stage;
-        state.stage_started = engine.clock.instant();
+        state.stage_started = app.clock.instant();
         state.done = 0;
         state.total = total;
         state.changed = true;
@@ -114,9 +114,9 @@ impl Journal {
         self.state().degraded
     }
 
-    fn progress(&self, engine: &Engine) -> Progress {
+    fn progress(&self, app: &App) -> Progress {
         let state = self.state();
-        let seconds = engine.clock.elapsed_since(state.stage_started).as_secs_f64();
+        let seconds = app.clock.elapsed_since(state.stage_started).as_secs_f64();
         let per_second = if seconds > 0.0 { state.done as f64 / seconds } else { 0.0 };
         let left = state.total.map(|total| total.saturating_sub(state.done));
         Progress {
@@ -132,29 +132,28 @@ impl Journal {
     }
 
     /// Writes down what changed since the last time, with an event for those who watch.
-    pub async fn flush(&self, engine: &Engine, lease: &Lease) -> Result<()> {
+    pub async fn flush(&self, app: &App, lease: &Lease) -> Result<()> {
         if !std::mem::take(&mut self.state().changed) {
             return Ok(());
         }
-        self.write(engine, lease, None).await
+        self.write(app, lease, None).await
     }
 
     /// Writes everything down together with a checkpoint.
-    pub async fn checkpoint(&self, engine: &Engine, lease: &Lease, checkpoint: &Value) -> Result<()> {
-        self.write(engine, lease, Some(checkpoint)).await
+    pub async fn checkpoint(&self, app: &App, lease: &Lease, checkpoint: &Value) -> Result<()> {
+        self.write(app, lease, Some(checkpoint)).await
     }
 
-    async fn write(&self, engine: &Engine, lease: &Lease, checkpoint: Option<&Value>) -> Result<()> {
-        let progress = self.progress(engine);
+    async fn write(&self, app: &App, lease: &Lease, checkpoint: Option<&Value>) -> Result<()> {
+        let progress = self.progress(app);
         let (counts, warnings, stage) = {
             let state = self.state();
             (state.counts.clone(), state.warnings.clone(), state.stage)
         };
         let data = json!({"progress": &progress, "counts": &counts});
         let progress = serde_json::to_value(progress).map_err(crate::error::Error::internal)?;
-        let (lease, now) = (*lease, engine.clock.now());
-        engine
-            .db
+        let (lease, now) = (*lease, app.clock.now());
+        app.db
             .scoped(lease.organization, async |tx| {
                 let note = Note {
                     stage: Some(stage),
@@ -170,12 +169,11 @@ impl Journal {
     }
 
     /// A line for those who watch.
-    pub async fn log(&self, engine: &Engine, lease: &Lease, message: &str) -> Result<()> {
-        let (lease, now) = (*lease, engine.clock.now());
+    pub async fn log(&self, app: &App, lease: &Lease, message: &str) -> Result<()> {
+        let (lease, now) = (*lease, app.clock.now());
         tracing::info!(run.id = %lease.run, organization.id = %lease.organization, "{message}");
         let data = json!({"message": message, "stage": self.stage()});
-        engine
-            .db
+        app.db
             .scoped(lease.organization, async |tx| {
                 runs::fence(tx, &lease).await?;
                 runs::add_event(tx, lease.organization, lease.run, EventKind::Log, &data, now).await

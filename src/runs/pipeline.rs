@@ -5,8 +5,9 @@ use super::context::JobContext;
 use super::deliver::{self, Delivered};
 use super::diff::{self, Diffed};
 use super::journal::Journal;
+use super::settle;
 use super::stop::Stop;
-use super::{Engine, settle};
+use crate::app::App;
 use crate::db::mirror::read::Source;
 use crate::db::runs::{Lease, RunRow};
 use crate::error::{Error, Result};
@@ -20,7 +21,7 @@ const APPROVAL_LIFE: TimeDelta = TimeDelta::days(7);
 
 /// A claimed run with all it needs.
 pub struct Run {
-    pub engine: Engine,
+    pub app: App,
     pub lease: Lease,
     pub mode: RunMode,
     pub request: RunRequest,
@@ -60,11 +61,11 @@ impl Run {
 
     async fn save(&self, checkpoint: &Checkpoint) -> Result<()> {
         let value = serde_json::to_value(checkpoint).map_err(Error::internal)?;
-        self.journal.checkpoint(&self.engine, &self.lease, &value).await
+        self.journal.checkpoint(&self.app, &self.lease, &value).await
     }
 
     pub async fn log(&self, message: &str) -> Result<()> {
-        self.journal.log(&self.engine, &self.lease, message).await
+        self.journal.log(&self.app, &self.lease, message).await
     }
 }
 
@@ -73,8 +74,8 @@ pub async fn execute(run: &Run, mut checkpoint: Checkpoint) -> Result<RunState, 
     let collected = match checkpoint.collected.take() {
         Some(collected) => collected,
         None => {
-            run.journal.enter(&run.engine, RunStage::Collect, None);
-            collect::collect(run).await?
+            run.journal.enter(&run.app, RunStage::Collect, None);
+            Box::pin(collect::collect(run)).await?
         }
     };
     let diffed = match checkpoint.diffed.take() {
@@ -98,7 +99,7 @@ pub async fn execute(run: &Run, mut checkpoint: Checkpoint) -> Result<RunState, 
     if let Some(brake) = &diffed.brake
         && !run.approved
     {
-        let expires_at = run.engine.clock.now() + APPROVAL_LIFE;
+        let expires_at = run.app.clock.now() + APPROVAL_LIFE;
         let detail = serde_json::to_value(brake).map_err(Error::internal)?;
         return Err(Stop::AwaitApproval { detail, expires_at });
     }

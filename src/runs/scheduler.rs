@@ -1,6 +1,6 @@
 //! Queues what is due, and clears away what has had its time. Any number of processes may do it at once.
 
-use super::Engine;
+use crate::app::App;
 use crate::db::{runs, system};
 use crate::error::Result;
 use crate::ids::{RunId, WorkerId};
@@ -20,40 +20,40 @@ const IDEMPOTENCY_LIFE: TimeDelta = TimeDelta::hours(24);
 const BATCH: i64 = 5_000;
 
 /// Works until `stopping`.
-pub async fn keep(engine: Engine, worker: WorkerId, stopping: CancellationToken) {
+pub async fn keep(app: App, worker: WorkerId, stopping: CancellationToken) {
     loop {
-        if let Err(error) = tick(&engine, worker).await {
+        if let Err(error) = tick(&app, worker).await {
             tracing::warn!(code = %error.code, "the scheduler failed and tries again: {}", error.detail);
         }
         tokio::select! {
             () = stopping.cancelled() => return,
-            () = engine.clock.sleep(EVERY) => {}
+            () = app.clock.sleep(EVERY) => {}
         }
     }
 }
 
 /// One look at the clock. Public for tests, which move it by hand.
-pub async fn tick(engine: &Engine, worker: WorkerId) -> Result<()> {
-    queue_due(engine).await?;
-    runs::expire_approvals(&engine.db, engine.clock.now()).await?;
-    system::see_worker(&engine.db, worker, i32::from(engine.settings.workers), engine.clock.now()).await?;
-    clear_away(engine).await
+pub async fn tick(app: &App, worker: WorkerId) -> Result<()> {
+    queue_due(app).await?;
+    runs::expire_approvals(&app.db, app.clock.now()).await?;
+    system::see_worker(&app.db, worker, i32::from(app.settings.workers), app.clock.now()).await?;
+    clear_away(app).await
 }
 
 /// Queues a run for every schedule whose time has come. Times that were missed while nothing ran are made
 /// up for once, not one by one.
-async fn queue_due(engine: &Engine) -> Result<()> {
-    let now = engine.clock.now();
-    for due in system::due_jobs(&engine.db, now).await? {
+async fn queue_due(app: &App) -> Result<()> {
+    let now = app.clock.now();
+    for due in system::due_jobs(&app.db, now).await? {
         let next = Schedule::parse(&due.cron, &due.timezone).ok().and_then(|schedule| schedule.next_after(now));
         let new = runs::NewRun {
-            id: RunId::new(&engine.clock),
+            id: RunId::new(&app.clock),
             job: due.job,
             mode: RunMode::Incremental,
             request: RunRequest::default(),
             requested_by: "schedule".to_owned(),
         };
-        match system::run_due_job(&engine.db, &due, &new, next, now).await {
+        match system::run_due_job(&app.db, &due, &new, next, now).await {
             Ok(true) => tracing::info!(job.id = %due.job, run.id = %new.id, "scheduled run queued"),
             Ok(false) => tracing::info!(job.id = %due.job, "the time of a schedule came while a run is alive; skipped"),
             Err(error) => tracing::error!(job.id = %due.job, code = %error.code, "a schedule failed: {}", error.detail),
@@ -63,9 +63,9 @@ async fn queue_due(engine: &Engine) -> Result<()> {
 }
 
 /// Retention, in batches that hold no lock for long.
-async fn clear_away(engine: &Engine) -> Result<()> {
-    let now = engine.clock.now();
-    let keep = TimeDelta::days(i64::from(engine.settings.retention_days));
-    system::clear_expired(&engine.db, now - keep, now - IDEMPOTENCY_LIFE, now - WORKER_LIFE, now, BATCH).await?;
-    system::clear_deleted_jobs(&engine.db, BATCH).await
+async fn clear_away(app: &App) -> Result<()> {
+    let now = app.clock.now();
+    let keep = TimeDelta::days(i64::from(app.settings.retention_days));
+    system::clear_expired(&app.db, now - keep, now - IDEMPOTENCY_LIFE, now - WORKER_LIFE, now, BATCH).await?;
+    system::clear_deleted_jobs(&app.db, BATCH).await
 }

@@ -20,9 +20,9 @@ const MESSAGES_MOST: usize = 10;
 /// Ends a run that delivers nothing: a dry run, or a job without a destination.
 pub async fn without_delivery(run: &Run) -> Result<RunState> {
     let state = end_state(run);
-    run.journal.flush(&run.engine, &run.lease).await?;
-    let (lease, now) = (run.lease, run.engine.clock.now());
-    run.engine
+    run.journal.flush(&run.app, &run.lease).await?;
+    let (lease, now) = (run.lease, run.app.clock.now());
+    run.app
         .db
         .scoped(lease.organization, async move |tx| {
             runs::fence(tx, &lease).await?;
@@ -41,20 +41,20 @@ fn end_state(run: &Run) -> RunState {
 /// Assets counted as many entries as were sent, is written down as delivered. Any other is sent whole next
 /// time.
 pub async fn settle(run: &Run, collected: &Collected, diffed: &Diffed, delivery: &Delivered) -> Result<RunState> {
-    run.journal.enter(&run.engine, RunStage::Settle, None);
+    run.journal.enter(&run.app, RunStage::Settle, None);
     let settled = settled_types(run, diffed, delivery.result.as_ref());
     let observed = delivery.result.as_ref().and_then(|result| observe_missing(run, diffed, result));
     if let Some(result) = &delivery.result {
         check_references(run, diffed, result);
     }
     let state = end_state(run);
-    run.journal.flush(&run.engine, &run.lease).await?;
-    let (lease, job, now) = (run.lease, run.job.id, run.engine.clock.now());
+    run.journal.flush(&run.app, &run.lease).await?;
+    let (lease, job, now) = (run.lease, run.job.id, run.app.clock.now());
     let organization = lease.organization;
     let destination = run.job.destination.as_ref().map(|destination| destination.id);
-    let audit_id = crate::ids::new_v7(&run.engine.clock);
+    let audit_id = crate::ids::new_v7(&run.app.clock);
     let count_missing = run.mode != RunMode::Test && !collected.types.is_empty();
-    run.engine
+    run.app
         .db
         .scoped(organization, async move |tx| {
             delivered::settle(tx, &lease, job, &settled, count_missing, now).await?;

@@ -1,10 +1,11 @@
 //! The pool: claims runs, keeps their leases, writes their ends.
 
 use super::context::JobContext;
+use super::deliver;
 use super::journal::Journal;
 use super::pipeline::{self, Run};
 use super::stop::Stop;
-use super::{Engine, deliver};
+use crate::app::App;
 use crate::db::listen::Notice;
 use crate::db::mirror;
 use crate::db::runs::{self, Lease, RunRow};
@@ -28,9 +29,9 @@ const FLUSH: Duration = Duration::from_secs(1);
 const ATTEMPTS_MOST: i32 = 50;
 
 /// Executes runs until `stopping`; then gives back what it has, and ends.
-pub async fn work(engine: Engine, worker: WorkerId, stopping: CancellationToken) {
-    let mut notices = engine.notices.subscribe();
-    let slots = Arc::new(Semaphore::new(usize::from(engine.settings.workers)));
+pub async fn work(app: App, worker: WorkerId, stopping: CancellationToken) {
+    let mut notices = app.notices.subscribe();
+    let slots = Arc::new(Semaphore::new(usize::from(app.settings.workers)));
     let tasks = TaskTracker::new();
     loop {
         let slot = tokio::select! {
@@ -38,22 +39,22 @@ pub async fn work(engine: Engine, worker: WorkerId, stopping: CancellationToken)
             () = stopping.cancelled() => break,
         };
         let Ok(slot) = slot else { break };
-        match claim(&engine, worker).await {
+        match claim(&app, worker).await {
             Ok(Some((lease, row))) => {
-                let (engine, stopping) = (engine.clone(), stopping.clone());
+                let (app, stopping) = (app.clone(), stopping.clone());
                 tasks.spawn(async move {
-                    execute(&engine, lease, row, &stopping).await;
+                    Box::pin(execute(&app, lease, row, &stopping)).await;
                     drop(slot);
                 });
             }
             Ok(None) => {
                 drop(slot);
-                wait(&engine, &mut notices, &stopping).await;
+                wait(&app, &mut notices, &stopping).await;
             }
             Err(error) => {
                 drop(slot);
                 tracing::error!(code = %error.code, "the queue cannot be read: {}", error.detail);
-                wait(&engine, &mut notices, &stopping).await;
+                wait(&app, &mut notices, &stopping).await;
             }
         }
     }
@@ -63,20 +64,20 @@ pub async fn work(engine: Engine, worker: WorkerId, stopping: CancellationToken)
 
 /// Claims and executes one run, if any is due. For tests, which drive the worker by hand. Returns whether
 /// there was one.
-pub async fn step(engine: &Engine, worker: WorkerId) -> Result<bool> {
-    let Some((lease, row)) = claim(engine, worker).await? else { return Ok(false) };
-    execute(engine, lease, row, &CancellationToken::new()).await;
+pub async fn step(app: &App, worker: WorkerId) -> Result<bool> {
+    let Some((lease, row)) = claim(app, worker).await? else { return Ok(false) };
+    Box::pin(execute(app, lease, row, &CancellationToken::new())).await;
     Ok(true)
 }
 
-async fn claim(engine: &Engine, worker: WorkerId) -> Result<Option<(Lease, RunRow)>> {
-    let token = LeaseToken::new(&engine.clock);
-    runs::claim(&engine.db, token, worker, engine.clock.now(), LEASE).await
+async fn claim(app: &App, worker: WorkerId) -> Result<Option<(Lease, RunRow)>> {
+    let token = LeaseToken::new(&app.clock);
+    runs::claim(&app.db, token, worker, app.clock.now(), LEASE).await
 }
 
 /// Until something is announced, or the time for a poll has come: an announcement can be lost, a poll not.
-async fn wait(engine: &Engine, notices: &mut broadcast::Receiver<Notice>, stopping: &CancellationToken) {
-    let poll = engine.clock.sleep(POLL + engine.clock.jitter(POLL / 2));
+async fn wait(app: &App, notices: &mut broadcast::Receiver<Notice>, stopping: &CancellationToken) {
+    let poll = app.clock.sleep(POLL + app.clock.jitter(POLL / 2));
     tokio::pin!(poll);
     loop {
         tokio::select! {
@@ -96,12 +97,12 @@ async fn wait(engine: &Engine, notices: &mut broadcast::Receiver<Notice>, stoppi
 }
 
 /// Executes a claimed run beside the renewal of its lease, and writes how it ended.
-async fn execute(engine: &Engine, lease: Lease, row: RunRow, stopping: &CancellationToken) {
+async fn execute(app: &App, lease: Lease, row: RunRow, stopping: &CancellationToken) {
     let cancel = CancellationToken::new();
     tracing::info!(run.id = %lease.run, organization.id = %lease.organization, mode = row.mode, attempt = row.attempt, "run claimed");
-    let keeper = Keeper { engine, lease, cancel: cancel.clone(), stopping };
-    let outcome = keeper.beside(lead(engine, lease, row, cancel)).await;
-    if let Err(error) = write_end(engine, &lease, outcome).await {
+    let keeper = Keeper { app, lease, cancel: cancel.clone(), stopping };
+    let outcome = Box::pin(keeper.beside(lead(app, lease, row, cancel))).await;
+    if let Err(error) = write_end(app, &lease, outcome).await {
         // The lease runs out, and whoever claims the run then goes on from its checkpoint.
         tracing::error!(run.id = %lease.run, code = %error.code, "the end of a run could not be written: {}", error.detail);
     }
@@ -113,9 +114,9 @@ enum Outcome {
     Stopped(Stop, Option<Journal>),
 }
 
-async fn lead(engine: &Engine, lease: Lease, row: RunRow, cancel: CancellationToken) -> Outcome {
+async fn lead(app: &App, lease: Lease, row: RunRow, cancel: CancellationToken) -> Outcome {
     if row.cancel_requested_at.is_some() {
-        deliver::abandon(engine, &lease, row.job()).await;
+        deliver::abandon(app, &lease, row.job()).await;
         return Outcome::Stopped(Stop::Cancelled, None);
     }
     if row.attempt > ATTEMPTS_MOST {
@@ -124,12 +125,12 @@ async fn lead(engine: &Engine, lease: Lease, row: RunRow, cancel: CancellationTo
         let stage = row.stage.as_deref().and_then(|s| s.parse().ok()).unwrap_or(crate::run_state::RunStage::Collect);
         return Outcome::Stopped(Stop::failed(stage, "too_many_attempts", detail, advice), None);
     }
-    match prepare(engine, lease, &row, cancel).await {
+    match prepare(app, lease, &row, cancel).await {
         Err(error) => Outcome::Stopped(error.into(), None),
-        Ok((run, checkpoint)) => match pipeline_beside_flush(&run, checkpoint).await {
+        Ok((run, checkpoint)) => match Box::pin(pipeline_beside_flush(&run, checkpoint)).await {
             Ok(state) => Outcome::Ended(state),
             Err(Stop::Cancelled) => {
-                deliver::abandon(engine, &lease, run.job.id).await;
+                deliver::abandon(app, &lease, run.job.id).await;
                 Outcome::Stopped(Stop::Cancelled, Some(run.journal))
             }
             Err(stop) => Outcome::Stopped(stop, Some(run.journal)),
@@ -138,7 +139,7 @@ async fn lead(engine: &Engine, lease: Lease, row: RunRow, cancel: CancellationTo
 }
 
 async fn prepare(
-    engine: &Engine,
+    app: &App,
     lease: Lease,
     row: &RunRow,
     cancel: CancellationToken,
@@ -148,13 +149,13 @@ async fn prepare(
     let warnings = serde_json::from_value(row.warnings.clone()).map_err(Error::internal)?;
     let progress = row.progress.as_ref().and_then(|p| serde_json::from_value(p.clone()).ok());
     let run = Run {
-        engine: engine.clone(),
+        app: app.clone(),
         lease,
         mode: row.run_mode()?,
         request: row.run_request()?,
-        job: JobContext::load(engine, lease.organization, row.job()).await?,
+        job: JobContext::load(app, lease.organization, row.job()).await?,
         approved: row.approved_at.is_some(),
-        journal: Journal::new(engine, counts, warnings, progress.as_ref()),
+        journal: Journal::new(app, counts, warnings, progress.as_ref()),
         cancel,
     };
     Ok((run, Run::checkpoint(row)?))
@@ -164,8 +165,8 @@ async fn prepare(
 async fn pipeline_beside_flush(run: &Run, checkpoint: pipeline::Checkpoint) -> Result<RunState, Stop> {
     let flushing = async {
         loop {
-            run.engine.clock.sleep(FLUSH).await;
-            if let Err(error) = run.journal.flush(&run.engine, &run.lease).await {
+            run.app.clock.sleep(FLUSH).await;
+            if let Err(error) = run.journal.flush(&run.app, &run.lease).await {
                 return error;
             }
         }
@@ -179,7 +180,7 @@ async fn pipeline_beside_flush(run: &Run, checkpoint: pipeline::Checkpoint) -> R
 
 /// Keeps a lease while a run is executed.
 struct Keeper<'a> {
-    engine: &'a Engine,
+    app: &'a App,
     lease: Lease,
     cancel: CancellationToken,
     stopping: &'a CancellationToken,
@@ -197,14 +198,14 @@ impl Keeper<'_> {
 
     /// Renews the lease until there is a reason to stop.
     async fn keep(&self) -> Stop {
-        let mut notices = self.engine.notices.subscribe();
+        let mut notices = self.app.notices.subscribe();
         loop {
             tokio::select! {
                 () = self.stopping.cancelled() => {
                     self.cancel.cancel();
                     return Stop::Released;
                 }
-                () = self.engine.clock.sleep(RENEWAL) => {}
+                () = self.app.clock.sleep(RENEWAL) => {}
                 () = cancel_requested(&mut notices, &self.lease) => {}
             }
             if let Some(stop) = self.renew().await {
@@ -214,7 +215,7 @@ impl Keeper<'_> {
     }
 
     async fn renew(&self) -> Option<Stop> {
-        match runs::renew(&self.engine.db, &self.lease, self.engine.clock.now() + LEASE).await {
+        match runs::renew(&self.app.db, &self.lease, self.app.clock.now() + LEASE).await {
             Ok(renewed) => {
                 if renewed.cancel_requested {
                     // The stages see it, close what they have open, and end.
@@ -246,7 +247,7 @@ async fn cancel_requested(notices: &mut broadcast::Receiver<Notice>, lease: &Lea
     }
 }
 
-async fn write_end(engine: &Engine, lease: &Lease, outcome: Outcome) -> Result<()> {
+async fn write_end(app: &App, lease: &Lease, outcome: Outcome) -> Result<()> {
     let (stop, journal) = match outcome {
         Outcome::Ended(state) => {
             tracing::info!(run.id = %lease.run, state = %state, "run ended");
@@ -259,12 +260,11 @@ async fn write_end(engine: &Engine, lease: &Lease, outcome: Outcome) -> Result<(
         Outcome::Stopped(stop, journal) => (stop, journal),
     };
     if let Some(journal) = &journal {
-        journal.flush(engine, lease).await?;
+        journal.flush(app, lease).await?;
     }
-    let (lease, now) = (*lease, engine.clock.now());
+    let (lease, now) = (*lease, app.clock.now());
     tracing::info!(run.id = %lease.run, ?stop, "run stopped");
-    engine
-        .db
+    app.db
         .scoped(lease.organization, async |tx| match &stop {
             Stop::Failed(error) => {
                 let error =

@@ -58,7 +58,7 @@ impl<'a> Checker<'a> {
             "number" => value.is_number(),
             other => other == type_name(value),
         };
-        if expected.iter().any(|name| is(name)) {
+        if expected.iter().any(is) {
             return true;
         }
         let detail = format!("must be {}, not {}", expected.join(" or "), type_name(value));
@@ -173,7 +173,7 @@ impl<'a> Checker<'a> {
     fn check_variants(&mut self, variants: &'a [Value], value: &Value, pointer: &str) {
         let variants: Vec<&'a Value> = variants.iter().map(|variant| self.resolve(variant)).collect();
         let is_null = |variant: &&Value| variant.get("type").and_then(Value::as_str) == Some("null");
-        if value.is_null() && variants.iter().any(|variant| is_null(variant)) {
+        if value.is_null() && variants.iter().any(is_null) {
             return;
         }
         let real: Vec<&'a Value> = variants.into_iter().filter(|variant| !is_null(variant)).collect();

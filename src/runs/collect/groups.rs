@@ -78,7 +78,7 @@ async fn staged_groups(reader: &Reader<'_>) -> Result<Vec<Group>, Stop> {
     let may_see_hidden = reader.roles.iter().any(|role| role == HIDDEN_ROLE);
     let (mut groups, sizes) = reader
         .run
-        .engine
+        .app
         .db
         .scoped(organization, async move |tx| {
             let sizes = read::group_sizes(tx, organization, job).await?;
@@ -105,8 +105,7 @@ async fn staged_groups(reader: &Reader<'_>) -> Result<Vec<Group>, Stop> {
 
 async fn known_cursors(reader: &Reader<'_>) -> Result<HashMap<String, CursorRow>, Stop> {
     let (organization, run) = (reader.run.job.organization, reader.run.lease.run);
-    let known =
-        reader.run.engine.db.scoped(organization, async move |tx| cursors(tx, organization, run, MEMBERS).await);
+    let known = reader.run.app.db.scoped(organization, async move |tx| cursors(tx, organization, run, MEMBERS).await);
     Ok(known.await?)
 }
 
@@ -164,7 +163,7 @@ async fn read_members(reader: &Reader<'_>, group: Uuid, cursor: Option<CursorRow
 async fn restart(reader: &Reader<'_>, group: Uuid) -> Result<(), Stop> {
     reader.writer.flushed().await?;
     let lease = reader.run.lease;
-    let db = &reader.run.engine.db;
+    let db = &reader.run.app.db;
     db.scoped(lease.organization, async move |tx| mirror::restart_members(tx, &lease, group).await).await?;
     Ok(())
 }
@@ -237,7 +236,7 @@ async fn with_owners(reader: &Reader<'_>, group: Uuid, owners: Vec<Uuid>) -> Res
     let source = read::Source::Staged(run);
     let data = reader
         .run
-        .engine
+        .app
         .db
         .scoped(organization, async move |tx| read::one(tx, organization, source, "groups", group).await)
         .await?;

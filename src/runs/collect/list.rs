@@ -232,7 +232,7 @@ async fn stored_cursor(reader: &Reader<'_>, query: &Query) -> Result<Option<mirr
     let (collection, part) = (query.object_type.as_str(), query.part.clone());
     let known = reader
         .run
-        .engine
+        .app
         .db
         .scoped(organization, async move |tx| cursors(tx, organization, run, collection).await)
         .await?;

@@ -61,7 +61,8 @@ async fn groups_of(reader: &Reader<'_>, users: &[Uuid]) -> Result<(), Stop> {
             match answer {
                 Ok(item) => take_groups(reader, *user, item.body, &mut members, &mut batch).await?,
                 Err(error) if matches!(error.kind, ErrorKind::Forbidden) => {
-                    return Ok(warn_of_forbidden(reader, &error));
+                    warn_of_forbidden(reader, &error);
+                    return Ok(());
                 }
                 Err(error) if matches!(error.kind, ErrorKind::NotFound) => {}
                 Err(error) => return Err(error.into()),

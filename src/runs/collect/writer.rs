@@ -38,7 +38,7 @@ impl Writer {
 /// A writer, and the future that does its work until every clone of the writer is gone.
 pub(super) fn start(run: &Run) -> (Writer, impl Future<Output = Result<(), Stop>>) {
     let (sender, mut receiver) = mpsc::channel(WAITING_MOST);
-    let (db, lease) = (run.engine.db.clone(), run.lease);
+    let (db, lease) = (run.app.db.clone(), run.lease);
     let writing = async move {
         while let Some(first) = receiver.recv().await {
             let (batch, flushed) = gather(first, &mut receiver);

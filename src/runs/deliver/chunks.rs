@@ -137,7 +137,7 @@ impl Delivery<'_> {
             (self.run.job.organization, self.run.lease.run, self.run.job.id, ahead.fetched_to);
         let rows = self
             .run
-            .engine
+            .app
             .db
             .scoped(organization, async move |tx| delivered::outbox(tx, organization, run, job, after, FETCH).await)
             .await?;
@@ -155,7 +155,7 @@ impl Delivery<'_> {
         let target = target(self.run).await?;
         let status = self.client.status(&target, &open.links).await.map_err(|e| failed(&e))?;
         if status.status == crate::assets::ExecutionState::Ingesting {
-            return Err(Stop::Wait { until: self.run.engine.clock.now(), reason: "assetsAnswerLost" });
+            return Err(Stop::Wait { until: self.run.app.clock.now(), reason: "assetsAnswerLost" });
         }
         let change = Change {
             state: Some("completed"),

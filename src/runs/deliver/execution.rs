@@ -1,13 +1,13 @@
 //! Getting an execution to send into: the one an earlier attempt left, or a new one; and giving it up.
 
 use super::{Delivery, failed, links_place, note, schema, target, target_of_job};
+use crate::app::App;
 use crate::assets::{AssetsError, ConfigState, Conflict, ExecutionLinks, ExecutionState, ExecutionStatus, Kind};
 use crate::db::executions::{self, Change, ExecutionRow};
 use crate::db::runs::Lease;
 use crate::error::Error;
 use crate::ids::JobId;
 use crate::run_state::RunStage;
-use crate::runs::Engine;
 use crate::runs::stop::Stop;
 use secrecy::ExposeSecret;
 use std::time::Duration;
@@ -35,7 +35,7 @@ impl Delivery<'_> {
     pub(super) async fn open_or_resume(&self) -> Result<Open, Stop> {
         let (organization, run) = (self.run.job.organization, self.run.lease.run);
         let known =
-            self.run.engine.db.scoped(organization, async move |tx| executions::current(tx, organization, run).await);
+            self.run.app.db.scoped(organization, async move |tx| executions::current(tx, organization, run).await);
         match known.await? {
             None => self.start().await,
             Some(row) if row.state == "starting" => {
@@ -52,7 +52,7 @@ impl Delivery<'_> {
     /// `None` when it is gone or was cancelled: then a new one is started, and everything sent again.
     async fn resume(&self, row: ExecutionRow) -> Result<Option<Open>, Stop> {
         let sealed = row.links_sealed.as_ref().ok_or_else(|| Error::internal("an execution without links"))?;
-        let text = self.run.engine.keys.open(links_place(&self.run.lease, row.id), sealed)?;
+        let text = self.run.app.keys.open(links_place(&self.run.lease, row.id), sealed)?;
         let links: ExecutionLinks = serde_json::from_str(text.expose_secret()).map_err(Error::internal)?;
         let mut open = Open {
             id: row.id,
@@ -89,10 +89,10 @@ impl Delivery<'_> {
     async fn start(&self) -> Result<Open, Stop> {
         self.wait_until_idle().await?;
         schema::ensure(self).await?;
-        let engine = &self.run.engine;
-        let id = crate::ids::new_v7(&engine.clock);
-        let (lease, now) = (self.run.lease, engine.clock.now());
-        engine.db.scoped(lease.organization, async move |tx| executions::insert(tx, &lease, id, now).await).await?;
+        let app = &self.run.app;
+        let id = crate::ids::new_v7(&app.clock);
+        let (lease, now) = (self.run.lease, app.clock.now());
+        app.db.scoped(lease.organization, async move |tx| executions::insert(tx, &lease, id, now).await).await?;
         let target = target(self.run).await?;
         let execution = match self.client.start(&target, &self.links, false).await {
             Ok(execution) => execution,
@@ -109,7 +109,7 @@ impl Delivery<'_> {
         let text = serde_json::to_string(&execution.links).map_err(Error::internal)?;
         let change = Change {
             state: Some("ingesting"),
-            links_sealed: Some(engine.keys.seal(links_place(&self.run.lease, id), &text)?),
+            links_sealed: Some(app.keys.seal(links_place(&self.run.lease, id), &text)?),
             execution_id: Some(execution.execution_id),
             ..Change::default()
         };
@@ -146,7 +146,7 @@ impl Delivery<'_> {
 
     /// Somebody else's execution is waited for, never cancelled.
     async fn wait_until_idle(&self) -> Result<(), Stop> {
-        let clock = &self.run.engine.clock;
+        let clock = &self.run.app.clock;
         let started = clock.instant();
         loop {
             let target = target(self.run).await?;
@@ -180,29 +180,29 @@ impl Delivery<'_> {
 
 /// Gives up what a cancelled run has open in Assets. Failures are only logged: the next run finds what is
 /// left.
-pub async fn abandon(engine: &Engine, lease: &Lease, job: JobId) {
-    close(engine, lease, job, "The run was cancelled.").await;
+pub async fn abandon(app: &App, lease: &Lease, job: JobId) {
+    close(app, lease, job, "The run was cancelled.").await;
 }
 
 /// Cancels an execution that accepts data, with the reason in Assets' history.
-pub(super) async fn close(engine: &Engine, lease: &Lease, job: JobId, reason: &str) {
-    if let Err(stop) = try_close(engine, lease, job, reason).await {
+pub(super) async fn close(app: &App, lease: &Lease, job: JobId, reason: &str) {
+    if let Err(stop) = try_close(app, lease, job, reason).await {
         tracing::warn!(run.id = %lease.run, ?stop, "an open execution could not be cancelled");
     }
 }
 
-async fn try_close(engine: &Engine, lease: &Lease, job: JobId, reason: &str) -> Result<(), Stop> {
+async fn try_close(app: &App, lease: &Lease, job: JobId, reason: &str) -> Result<(), Stop> {
     let (organization, run) = (lease.organization, lease.run);
-    let known = engine.db.scoped(organization, async move |tx| executions::current(tx, organization, run).await);
+    let known = app.db.scoped(organization, async move |tx| executions::current(tx, organization, run).await);
     let Some(row) = known.await?.filter(|row| row.state == "ingesting") else { return Ok(()) };
     let Some(sealed) = &row.links_sealed else { return Ok(()) };
-    let text = engine.keys.open(links_place(lease, row.id), sealed)?;
+    let text = app.keys.open(links_place(lease, row.id), sealed)?;
     let links: ExecutionLinks = serde_json::from_str(text.expose_secret()).map_err(Error::internal)?;
-    let Some(target) = target_of_job(engine, lease, job).await? else { return Ok(()) };
-    let client = engine.assets.clone();
+    let Some(target) = target_of_job(app, lease, job).await? else { return Ok(()) };
+    let client = app.assets.clone();
     if let Err(error) = client.failed_history(&target, &links, reason).await {
         tracing::info!(run.id = %run, %error, "the reason could not be written into the history of Assets");
     }
     client.cancel(&target, &links.cancel).await.map_err(|e| failed(&e))?;
-    note(engine, lease, row.id, Change { state: Some("cancelled"), ..Change::default() }).await
+    note(app, lease, row.id, Change { state: Some("cancelled"), ..Change::default() }).await
 }

@@ -82,7 +82,7 @@ fn scope<'a>(run: &'a Run, object_type: ObjectType, result: Option<&ExecutionSta
 async fn removals(run: &Run, object_type: ObjectType) -> Result<Vec<Uuid>, Stop> {
     let (organization, id) = (run.job.organization, run.lease.run);
     let found = run
-        .engine
+        .app
         .db
         .scoped(organization, async move |tx| delivered::removals(tx, organization, id, object_type.as_str()).await);
     Ok(found.await?)
@@ -104,7 +104,7 @@ async fn remove(
         }
         let (lease, ids) = (run.lease, ids.to_vec());
         let number = ids.len() as u64;
-        run.engine
+        run.app
             .db
             .scoped(lease.organization, async move |tx| {
                 delivered::removal_done(tx, &lease, object_type.as_str(), &ids).await
@@ -122,7 +122,7 @@ async fn cleared(run: &Run, object_type: ObjectType) -> Result<HashMap<Uuid, Vec
     let mut after = 0;
     loop {
         let page = run
-            .engine
+            .app
             .db
             .scoped(organization, async move |tx| runs::changes(tx, organization, id, after, CHANGES_AT_ONCE).await)
             .await?;

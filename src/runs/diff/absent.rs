@@ -35,7 +35,7 @@ pub(super) async fn judge(
     let mut after = None;
     loop {
         let rows = run
-            .engine
+            .app
             .db
             .scoped(organization, async move |tx| {
                 delivered::absent(tx, organization, job, source, object_type.as_str(), after, PAGE).await
@@ -96,7 +96,7 @@ fn change_of(
     everything: bool,
 ) -> Result<NewChange> {
     let after = match action {
-        ChangeAction::Mark => Some(removed_payload(&row.payload, run.engine.clock.now())?),
+        ChangeAction::Mark => Some(removed_payload(&row.payload, run.app.clock.now())?),
         _ => None,
     };
     Ok(NewChange {
@@ -159,7 +159,7 @@ pub(super) async fn repeat(run: &Run, object_type: ObjectType, outbox: &mut Outb
     let mut after: Option<Uuid> = None;
     loop {
         let rows = run
-            .engine
+            .app
             .db
             .scoped(organization, async move |tx| {
                 delivered::page(tx, organization, job, object_type.as_str(), after, PAGE).await

@@ -33,7 +33,7 @@ impl Targets {
 async fn load_type(run: &Run, collected: &Collected, object_type: ObjectType) -> Result<Vec<Uuid>> {
     let (organization, job, source) = (run.job.organization, run.job.id, run.source());
     let was_read = collected.types.contains(&object_type);
-    run.engine
+    run.app
         .db
         .scoped(organization, async move |tx| match was_read {
             true => read::ids(tx, organization, source, object_type.as_str()).await,
