@@ -29,12 +29,13 @@ fn may_hold(store: &Store, of: TypeIx, query: &Query) -> bool {
 fn type_field(store: &Store, of: TypeIx, field: &str) -> Option<String> {
     let found = &store.types[of];
     let schema = &store.schemas[found.schema];
-    match field.to_ascii_lowercase().as_str() {
-        "objecttype" => Some(found.name.clone()),
-        "objecttypeid" => Some(found.id.to_string()),
-        "objectschema" => Some(schema.name.clone()),
-        "objectschemaid" => Some(schema.id.to_string()),
-        _ => None,
+    let is = |name: &str| field.eq_ignore_ascii_case(name);
+    match () {
+        () if is("objectType") => Some(found.name.clone()),
+        () if is("objectTypeId") => Some(found.id.to_string()),
+        () if is("objectSchema") => Some(schema.name.clone()),
+        () if is("objectSchemaId") => Some(schema.id.to_string()),
+        () => None,
     }
 }
 
@@ -52,11 +53,12 @@ fn compares(store: &Store, ix: ObjectIx, field: &str, op: Op, operands: &[Operan
     if let Some(text) = type_field(store, object.of, field) {
         return holds(&[text], op, operands);
     }
-    match field.to_ascii_lowercase().as_str() {
-        "key" => return holds(&[store.key(ix)], op, operands),
-        "objectid" => return holds(&[Store::id(ix)], op, operands),
-        "label" => return holds(&[store.label(ix)], op, operands),
-        _ => {}
+    let is = |name: &str| field.eq_ignore_ascii_case(name);
+    match () {
+        () if is("Key") => return holds(&[store.key(ix)], op, operands),
+        () if is("objectId") => return holds(&[Store::id(ix)], op, operands),
+        () if is("label") => return holds(&[store.label(ix)], op, operands),
+        () => {}
     }
     let of = &store.types[object.of];
     let Some(at) = of.attributes.iter().position(|a| a.name.eq_ignore_ascii_case(field)) else { return false };

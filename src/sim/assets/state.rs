@@ -109,6 +109,7 @@ impl State {
         let now = self.clock.now();
         let execution = &mut self.executions[at];
         let entries = std::mem::take(&mut execution.entries);
+        execution.chunk_ids.clear();
         execution.results = process::run(&mut self.store, &self.behaviour, &execution.plan, &entries, now);
         execution.ended = Some(now);
         execution.phase = Phase::Done;

@@ -158,3 +158,62 @@ async fn a_document_without_external_ids_is_taken_by_the_older_schema() {
     let made = described.pointer(&format!("{USER}/externalId")).unwrap().as_str().unwrap();
     assert!(made.starts_with("cmdb::externalId/"));
 }
+
+/// Atlassian's own example: nested files, a reference by name, a reference to its own type.
+#[tokio::test]
+async fn the_hard_drives_of_the_official_guide_arrive() {
+    let attribute = |id: &str, name: &str, kind: &str, more: Value| {
+        with(json!({"externalId": id, "name": name, "description": name, "type": kind}), more)
+    };
+    let mapped = |id: &str, name: &str, locators: Value, more: Value| {
+        let part = json!({"attributeExternalId": id, "attributeName": name, "attributeLocators": locators});
+        with(part, more)
+    };
+    let label = || json!({"label": true});
+    let to = |target: &str, most: i64| json!({"referenceObjectTypeExternalId": target, "maximumCardinality": most});
+    let file = json!({"externalId": "type/file", "name": "File", "description": "", "attributes": [
+        attribute("file/path", "Path", "text", label()), attribute("file/size", "Size", "integer", json!({}))]});
+    let drive = json!({"externalId": "type/drive", "name": "Hard Drive", "description": "", "children": [file], "attributes": [
+        attribute("drive/name", "Name", "text", label()),
+        attribute("drive/os", "Operating System", "referenced_object", to("type/os", 1)),
+        attribute("drive/backups", "Backups", "referenced_object", to("type/drive", -1)),
+        attribute("drive/spec", "Specification", "text", json!({}))]});
+    let os = json!({"externalId": "type/os", "name": "Operating System", "description": "", "attributes": [
+        attribute("os/name", "Name", "text", label())]});
+    let mapping = |id: &str, name: &str, selector: &str, attributes: Value| json!({"objectTypeExternalId": id, "objectTypeName": name, "selector": selector, "description": "", "attributesMapping": attributes});
+    let identity = || json!({"externalIdPart": true});
+    let by = |iql: &str| json!({"objectMappingIQL": iql});
+    let document = json!({
+        "schema": {"objectSchema": {"name": "Drives", "description": "", "objectTypes": [drive, os]}},
+        "mapping": {"objectTypeMappings": [
+            mapping("type/drive", "Hard Drive", "hardDrives", json!([
+                mapped("drive/name", "Name", json!(["label"]), identity()),
+                mapped("drive/os", "Operating System", json!(["os"]), by("Name Like ${os}")),
+                mapped("drive/backups", "Backups", json!(["backups"]), by("Name IN (${backups${0}}) AND Name != none")),
+                mapped("drive/spec", "Specification", json!(["maker", "model"]), json!({}))])),
+            mapping("type/file", "File", "hardDrives.files", json!([
+                mapped("file/path", "Path", json!(["path"]), identity()),
+                mapped("file/size", "Size", json!(["size"]), identity())])),
+            mapping("type/os", "Operating System", "systems", json!([mapped("os/name", "Name", json!(["name"]), identity())])),
+        ]},
+    });
+    let bench = bench();
+    let reply = bench.put_mapping(&document).await;
+    assert_eq!(reply.0, 204, "{}", reply.1);
+    let drives = json!([
+        {"label": "One", "os": "macOS Big Sur", "backups": ["Two"], "maker": "Contoso", "model": "X1",
+         "files": [{"path": "/a", "size": 1}, {"path": "/a", "size": 2}]},
+        {"label": "Two", "backups": ["One", "none"], "files": [{"path": "/b", "size": 1}]},
+    ]);
+    let data = json!({"hardDrives": drives, "systems": [{"name": "macOS Big Sur"}]});
+    let result = bench.import(data.clone()).await;
+    assert_eq!(
+        (&result["File"]["objectsCreated"], &result["Hard Drive"]["objectsWithUpdatedReferences"]),
+        (&json!(3), &json!(2))
+    );
+    assert_eq!(bench.import(data).await["File"]["objectsIdentical"], 3);
+    let one = &bench.sim.objects("Hard Drive")[0].values;
+    assert_eq!((&one["Operating System"][0], &one["Backups"][0]), (&"macOS Big Sur".to_owned(), &"Two".to_owned()));
+    assert_eq!(one["Specification"], ["Contoso,X1"]);
+    assert_eq!(bench.sim.counts().references["Hard Drive"]["Backups"], 2);
+}
