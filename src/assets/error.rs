@@ -128,12 +128,13 @@ impl AssetsError {
     pub fn advice(&self) -> &'static str {
         match &self.kind {
             Kind::Unauthorized => {
-                "Generating a token ends the one before it. In Assets open the schema's settings, Import, the import source's \
-                 menu, «Generate new token», and store the new token in the destination."
+                "Generating a token ends the one before it. In Assets open the schema's settings, Import, the import \
+                 source's menu, «Generate new token», and store the new token in the destination."
             }
             Kind::Forbidden => {
-                "The credential is not allowed to do this. An import token reaches only its own import source; objects need \
-                 the `api` part of the destination: a user who may edit the object schema, with an API token."
+                "The credential is not allowed to do this. An import token reaches only its own import source; \
+                 objects need the `api` part of the destination: a user who may edit the object schema, with an API \
+                 token."
             }
             Kind::Conflict(Conflict::MissingMapping) => {
                 "The import source has no schema and mapping yet. Build them with POST /v1/jobs/{id}/schema and start again."
@@ -142,8 +143,8 @@ impl AssetsError {
                 "The import source is disabled. Enable it in Assets: the schema's settings, Import, the import source's menu."
             }
             Kind::Conflict(Conflict::InvalidImportModuleKey) => {
-                "The import source belongs to an app that is no longer installed or was rebuilt. Create a new «External \
-                 import» and store its token in the destination."
+                "The import source belongs to an app that is no longer installed or was rebuilt. Create a new \
+                 «External import» and store its token in the destination."
             }
             Kind::Conflict(Conflict::InProgress) => {
                 "Another import of this import source is running. Wait for it, or cancel it in Assets; then start again."
@@ -151,12 +152,12 @@ impl AssetsError {
             Kind::Conflict(Conflict::Other) => "Assets is in another state than expected. Start again.",
             Kind::TooLarge => "Assets refused a chunk for its size, even the smallest. Import fewer attributes.",
             Kind::Validation { .. } => {
-                "Assets refused what was sent. If it names an attribute, compare GET /v1/jobs/{id}/schema with the schema in \
-                 Assets; attributes of the types User and Group cannot be imported."
+                "Assets refused what was sent. If it names an attribute, compare GET /v1/jobs/{id}/schema with the \
+                 schema in Assets; attributes of the types User and Group cannot be imported."
             }
             Kind::NotFound => {
-                "The import source, execution or object no longer exists. If the import source was deleted, create a new one \
-                 and store its token in the destination."
+                "The import source, execution or object no longer exists. If the import source was deleted, create a \
+                 new one and store its token in the destination."
             }
             Kind::Throttled => "Assets allows a number of requests a minute for the whole site. Start again later.",
             Kind::Server | Kind::Malformed => {

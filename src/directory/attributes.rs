@@ -261,19 +261,20 @@ mod tests {
         );
         assert_eq!(
             names(ObjectType::Groups),
-            "Created, Description, Display Name, Group Kind, Licenses, Lifecycle, Mail, Members, Membership, Membership Rule, \
-             Object ID, On-premises Sync, Owners, Parent Groups, Removed On, Teams, Visibility"
+            "Created, Description, Display Name, Group Kind, Licenses, Lifecycle, Mail, Members, Membership, \
+             Membership Rule, Object ID, On-premises Sync, Owners, Parent Groups, Removed On, Teams, Visibility"
         );
         assert_eq!(
             names(ObjectType::Users),
-            "Account Enabled, Business Phones, City, Company, Country, Created, Department, Display Name, Employee ID, \
-             Employee Type, Given Name, Groups, Job Title, Licenses, Lifecycle, Mail, Manager, Mobile Phone, Object ID, \
-             Office, On-premises Sync, Removed On, State, Surname, Usage Location, User Principal Name, User Type"
+            "Account Enabled, Business Phones, City, Company, Country, Created, Department, Display Name, Employee \
+             ID, Employee Type, Given Name, Groups, Job Title, Licenses, Lifecycle, Mail, Manager, Mobile Phone, \
+             Object ID, Office, On-premises Sync, Removed On, State, Surname, Usage Location, User Principal Name, \
+             User Type"
         );
         assert_eq!(
             names(ObjectType::Devices),
-            "Compliant, Display Name, Last Sign-in, Lifecycle, Managed, Object ID, Operating System, Owners, Removed On, \
-             Trust Type, Version"
+            "Compliant, Display Name, Last Sign-in, Lifecycle, Managed, Object ID, Operating System, Owners, Removed \
+             On, Trust Type, Version"
         );
     }
 

@@ -349,20 +349,20 @@ fn attribute_name(object_type: &str, attribute: Option<&str>) -> AttributeName {
 fn refused(object_type: &str, attribute: Option<&str>, kind: RefusedKind, current: &str, wanted: &str) -> Refused {
     let advice = match kind {
         RefusedKind::RenameObjectType | RefusedKind::RenameAttribute => {
-            "An import cannot rename what exists; it goes on under its present name. Rename it in Assets, or set the present \
-             name in the job."
+            "An import cannot rename what exists; it goes on under its present name. Rename it in Assets, or set the \
+             present name in the job."
         }
         RefusedKind::ChangeType | RefusedKind::ChangeReferencedType => {
-            "An import cannot change the type of an attribute that exists. Delete the attribute in Assets and build again; \
-             the next full run fills it."
+            "An import cannot change the type of an attribute that exists. Delete the attribute in Assets and build \
+             again; the next full run fills it."
         }
         RefusedKind::ChangeConstraint => {
-            "Assets does not document that an import can change this. Change it in Assets, in the object type's attributes, \
-             if it is not intended."
+            "Assets does not document that an import can change this. Change it in Assets, in the object type's \
+             attributes, if it is not intended."
         }
         RefusedKind::NameTaken => {
-            "Something that this import did not make already has the name, so Assets may refuse to add ours. Rename the one \
-             in Assets, or choose another name in the job."
+            "Something that this import did not make already has the name, so Assets may refuse to add ours. Rename \
+             the one in Assets, or choose another name in the job."
         }
     };
     Refused {

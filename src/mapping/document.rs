@@ -1,5 +1,6 @@
 //! The schema and mapping document (version 2023_10_19) that an import source is told once and after
-//! changes. Sources: facts/assets.md §2; developer.atlassian.com/cloud/assets/imports-rest-api-guide/schema-and-mapping.
+//! changes. Sources: facts/assets.md §2;
+//! developer.atlassian.com/cloud/assets/imports-rest-api-guide/schema-and-mapping.
 //!
 //! Rules relied on: every object type and attribute has an external id, or none may; external ids are
 //! unique across all object schemas of a site; cardinality and uniqueness count only with external ids;

@@ -46,8 +46,8 @@ pub struct ObjectSelection {
     /// Keys of `GET /v1/attributes`; null: the defaults. The identity, the label, Lifecycle and Removed On
     /// are always imported.
     pub attributes: Option<Vec<String>>,
-    /// Which of the references `manager`, `owners`, `licenses`, `parentGroups` are imported; null: all. Groups and Members
-    /// follow the job's `memberships`.
+    /// Which of the references `manager`, `owners`, `licenses`, `parentGroups` are imported; null: all.
+    /// Groups and Members follow the job's `memberships`.
     pub references: Option<Vec<String>>,
     /// Other names in Assets, by attribute key. Assets does not let an existing attribute be renamed by an
     /// import: choose before the first run.
@@ -213,8 +213,8 @@ impl ObjectSelection {
 
 fn unknown(object_type: ObjectType, key: &str) -> String {
     format!(
-        "`{key}` is not an attribute of {object_type}. GET /v1/attributes?objectType={object_type} lists them; a directory \
-         extension is written extension_<32 digits of the app id>_<name>."
+        "`{key}` is not an attribute of {object_type}. GET /v1/attributes?objectType={object_type} lists them; a \
+         directory extension is written extension_<32 digits of the app id>_<name>."
     )
 }
 

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, clippy::print_stderr, reason = "a test fails by panicking")]
 
 mod architecture;
+mod assets_client;
 mod database_url;
 mod dependencies;
 mod postgres;

@@ -94,6 +94,15 @@ pub(super) struct AttributeMappingPart {
 /// Attributes that Assets itself adds; GET shows them, and they may come back without an external id.
 pub(super) const SYSTEM_ATTRIBUTES: [&str; 3] = ["Key", "Created", "Updated"];
 
+impl AttributePart {
+    /// Whether it is one that Assets itself added, come back from a GET; an import's own attribute of the same
+    /// name has an external id of its own.
+    pub(super) fn is_system(&self) -> bool {
+        let own_id = self.external_id.as_ref().is_some_and(|id| !id.starts_with("cmdb::externalId/"));
+        SYSTEM_ATTRIBUTES.contains(&self.name.as_str()) && !own_id
+    }
+}
+
 /// Reads a document. `partial` (PATCH): one of `schema` and `mapping` is enough.
 pub(super) fn read(body: &Value, partial: bool) -> Result<Document, Vec<Fault>> {
     let mut reader = Reader { faults: Vec::new(), with_external_ids: has_external_id(body) };

@@ -112,7 +112,7 @@ impl Check<'_> {
 
     fn attribute(&mut self, document: &SchemaPart, of: Option<TypeIx>, part: &AttributePart) {
         let store = self.store;
-        if SYSTEM_ATTRIBUTES.contains(&part.name.as_str()) {
+        if part.is_system() {
             return;
         }
         if part.kind == Kind::Reference && self.target(document, part).is_none() {
@@ -136,7 +136,7 @@ impl Check<'_> {
         let Some(of) = of.map(|of| &store.types[of]) else { return };
         match find_attribute(of, part.external_id.as_deref(), &part.name) {
             Some(at) => self.unchanged(document, &of.attributes[at as usize], part),
-            None if of.attributes.iter().any(|a| a.name == part.name) => {
+            None if of.attributes.iter().any(|a| a.name == part.name && !a.system) => {
                 let message = format!("`{}` already has an attribute `{}`", of.name, part.name);
                 self.fault("DUPLICATE_NAME", &part.path, message);
             }
@@ -290,7 +290,7 @@ pub(super) fn attribute(store: &mut Store, name: &str, kind: Kind, clock: &Clock
 }
 
 fn write_attribute(store: &mut Store, schema: usize, place: TypeIx, part: AttributePart, clock: &Clock) {
-    if SYSTEM_ATTRIBUTES.contains(&part.name.as_str()) {
+    if part.is_system() {
         return;
     }
     let by_name = part.target_name.as_deref().unwrap_or("");
