@@ -237,3 +237,6 @@ fn overall(report: &CheckReport) -> Overall {
         Overall::Failed
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,231 @@
+//! The decision table row by row, against a scripted tenant.
+
+mod tenant;
+
+use super::*;
+use crate::permission::Capability as C;
+use crate::permission::report::{EvidenceKind, RemedyKind};
+use serde_json::json;
+use tenant::{CLIENT, Kind, SECRET, TENANT, Tenant};
+
+fn codes(report: &CheckReport) -> Vec<&str> {
+    report.findings.iter().map(|finding| finding.code.as_str()).collect()
+}
+
+fn verdicts(report: &CheckReport) -> Vec<Verdict> {
+    report.capabilities.iter().map(|c| c.verdict).collect()
+}
+
+fn evidence(report: &CheckReport, nth: usize) -> Vec<EvidenceKind> {
+    report.capabilities[nth].evidence.iter().map(|evidence| evidence.kind).collect()
+}
+
+const ALL: [&str; 3] = ["User.Read.All", "GroupMember.Read.All", "LicenseAssignment.Read.All"];
+
+#[tokio::test]
+async fn what_is_granted_and_works_is_ok() {
+    let report = Tenant::with_roles(&ALL).check(&C::DEFAULT).await;
+    assert_eq!(report.overall, Overall::Ok);
+    assert_eq!(verdicts(&report), [Verdict::Granted; 5]);
+    assert_eq!(evidence(&report, 0), [EvidenceKind::TokenRole, EvidenceKind::Probe]);
+    assert_eq!(report.capabilities[0].evidence[1].request_id.as_deref(), Some("graph-request"));
+    insta::assert_snapshot!(render_text(&report));
+}
+
+#[tokio::test]
+async fn a_token_without_roles_says_honestly_that_the_reason_is_not_known() {
+    let report = Tenant::with_roles(&[]).check(&C::DEFAULT).await;
+    assert_eq!((report.overall, verdicts(&report)), (Overall::Failed, vec![Verdict::Missing; 5]));
+    assert_eq!(codes(&report), ["no_application_permission"]);
+    let text = &report.findings[0].message;
+    let at = |part: &str| text.find(part).unwrap_or_else(|| panic!("{part} is not in: {text}"));
+    assert!(at("Delegated") < at("Grant admin consent") && at("Grant admin consent") < at("five minutes"));
+    assert!(text.contains("manifest"));
+    insta::assert_snapshot!(render_text(&report));
+}
+
+#[tokio::test]
+async fn with_self_diagnosis_every_reason_is_told_apart() {
+    let base = || Tenant::with_roles(&["Application.Read.All"]);
+    let permission = "User.Read.All";
+    for (tenant, verdict, kind) in [
+        (base().added(permission, Kind::Delegated), Verdict::AddedAsDelegated, EvidenceKind::Manifest),
+        (base().added(permission, Kind::Application), Verdict::ConsentPending, EvidenceKind::Manifest),
+        (base().assigned(permission), Verdict::StaleToken, EvidenceKind::AppRoleAssignment),
+        (base().added("User.Read", Kind::Delegated), Verdict::NotAdded, EvidenceKind::Manifest),
+    ] {
+        let report = tenant.check(&[C::Users, C::SelfDiagnosis]).await;
+        assert_eq!(verdicts(&report), [verdict, Verdict::Granted]);
+        assert_eq!(evidence(&report, 0), [kind, EvidenceKind::Probe]);
+        assert_eq!(report.overall, Overall::Degraded);
+        let has = |kind: RemedyKind| report.capabilities[0].remedies.iter().any(|remedy| remedy.kind == kind);
+        assert_eq!(has(RemedyKind::AzCli), verdict != Verdict::StaleToken);
+        insta::assert_snapshot!(format!("reason_{verdict:?}"), report.capabilities[0].message);
+    }
+}
+
+#[tokio::test]
+async fn a_delegated_grant_is_seen_where_the_manifest_is_in_another_tenant() {
+    let tenant =
+        Tenant::with_roles(&["Directory.Read.All"]).without_manifest().granted_delegated("AuditLog.Read.All openid");
+    let report = tenant.check(&[C::SignInActivity]).await;
+    assert_eq!(verdicts(&report), [Verdict::AddedAsDelegated]);
+    assert_eq!(evidence(&report, 0)[0], EvidenceKind::DelegatedGrant);
+    let nothing = Tenant::with_roles(&["Directory.Read.All"]).without_manifest().check(&[C::SignInActivity]).await;
+    assert_eq!(verdicts(&nothing), [Verdict::Missing], "not added, or pending: it cannot be seen");
+}
+
+#[tokio::test]
+async fn consent_that_is_pending_leads_with_the_consent_link() {
+    let report = Tenant::with_roles(&["Application.Read.All"])
+        .added("User.Read.All", Kind::Application)
+        .check(&[C::Users])
+        .await;
+    let first = &report.capabilities[0].remedies[0];
+    let url = format!("https://login.microsoftonline.com/{TENANT}/adminconsent?client_id={CLIENT}");
+    assert_eq!((first.kind, &first.value), (RemedyKind::ConsentUrl, &url));
+}
+
+#[tokio::test]
+async fn what_works_without_a_permission_is_granted_by_a_directory_role() {
+    let report = Tenant::with_roles(&[]).allowing("/users").check(&[C::Users, C::Groups]).await;
+    assert_eq!(verdicts(&report), [Verdict::Granted, Verdict::Missing]);
+    assert_eq!(evidence(&report, 0)[0], EvidenceKind::DirectoryRole);
+    assert_eq!(report.overall, Overall::Degraded);
+}
+
+#[tokio::test]
+async fn what_graph_refuses_in_spite_of_the_permission_is_missing() {
+    let report = Tenant::with_roles(&ALL).refusing("/users").check(&C::DEFAULT).await;
+    assert_eq!(verdicts(&report)[..2], [Verdict::Missing, Verdict::Granted]);
+    assert_eq!(report.overall, Overall::Degraded);
+}
+
+#[tokio::test]
+async fn a_nested_group_that_may_not_be_read_is_found_out() {
+    let report =
+        Tenant::with_roles(&ALL).refusing(&format!("/groups/{}/members", tenant::INNER)).check(&C::DEFAULT).await;
+    assert_eq!(
+        verdicts(&report),
+        [Verdict::Granted, Verdict::Granted, Verdict::Granted, Verdict::Missing, Verdict::Granted]
+    );
+}
+
+#[tokio::test]
+async fn basic_permissions_are_limited() {
+    let report = Tenant::with_roles(&["User.ReadBasic.All"]).allowing("/users").check(&[C::Users]).await;
+    assert_eq!((report.overall, verdicts(&report)), (Overall::Degraded, vec![Verdict::Limited]));
+    assert_eq!(report.capabilities[0].permission, "User.ReadBasic.All");
+}
+
+#[tokio::test]
+async fn more_than_needed_is_a_warning() {
+    let report = Tenant::with_roles(&["User.ReadWrite.All", "Mail.Read"]).check(&[C::Users]).await;
+    assert_eq!((report.overall, codes(&report)), (Overall::Ok, vec!["excess_privileges"]));
+    assert!(report.findings[0].message.contains("User.ReadWrite.All and Mail.Read"));
+}
+
+#[tokio::test]
+async fn a_token_that_is_not_the_right_one_is_named() {
+    for (claims, code) in [
+        (json!({"aud": "https://graph.windows.net"}), "token_wrong_audience"),
+        (json!({"aud": "https://graph.microsoft.us"}), "token_wrong_audience"),
+        (json!({"tid": "00000000-0000-4000-8000-00000000abcd"}), "token_wrong_tenant"),
+        (json!({"appid": "00000000-0000-4000-8000-00000000abcd"}), "token_wrong_application"),
+        (json!({"scp": "User.Read"}), "token_is_delegated"),
+    ] {
+        let report = Tenant::with_roles(&ALL).claims(claims).check(&C::DEFAULT).await;
+        assert_eq!((report.overall, codes(&report)), (Overall::Failed, vec![code]));
+        assert_eq!(verdicts(&report), [Verdict::Unknown; 5]);
+    }
+    for audience in ["https://graph.microsoft.com/", "00000003-0000-0000-c000-000000000000"] {
+        let report = Tenant::with_roles(&ALL).claims(json!({"aud": audience})).check(&C::DEFAULT).await;
+        assert_eq!(report.overall, Overall::Ok, "{audience}");
+    }
+}
+
+#[tokio::test]
+async fn a_tenant_without_the_enterprise_application_is_told() {
+    let report = Tenant::with_roles(&[]).claims(json!({"oid": null})).check(&C::DEFAULT).await;
+    assert_eq!(codes(&report), ["service_principal_missing"]);
+}
+
+#[tokio::test]
+async fn a_token_that_cannot_be_read_is_judged_by_live_requests_alone() {
+    let report = Tenant::with_roles(&ALL).opaque().allowing("/users").check(&[C::Users, C::Groups]).await;
+    assert_eq!(codes(&report), ["token_unreadable"]);
+    assert_eq!(verdicts(&report), [Verdict::Granted, Verdict::Missing]);
+}
+
+#[tokio::test]
+async fn a_disabled_application_is_seen() {
+    let report = Tenant::with_roles(&["Application.Read.All"]).disabled().check(&[C::SelfDiagnosis]).await;
+    assert_eq!((report.overall, codes(&report)), (Overall::Degraded, vec!["application_disabled"]));
+}
+
+#[tokio::test]
+async fn every_refusal_of_entra_becomes_a_finding() {
+    let mut all = String::new();
+    for row in crate::graph::sign_in_error::ALL {
+        let number = row.numbers[0];
+        let report = Tenant::refused_with(number).check(&C::DEFAULT).await;
+        let finding = &report.findings[0];
+        assert_eq!((report.overall, finding.code.as_str(), finding.aadsts), (Overall::Failed, row.code, Some(number)));
+        assert_eq!(finding.trace_id.as_deref(), Some("trace"));
+        assert_eq!(finding.correlation_id.as_deref(), Some("correlation"));
+        assert_eq!(verdicts(&report), [Verdict::Unknown; 5]);
+        assert!(!finding.message.contains('{'), "{}", finding.message);
+        let remedies: Vec<&str> = finding.remedies.iter().map(|remedy| remedy.value.as_str()).collect();
+        all.push_str(&format!("AADSTS{number} {}\n  {}\n  {}\n", finding.code, finding.message, remedies.join("\n  ")));
+    }
+    insta::assert_snapshot!(all);
+}
+
+#[tokio::test]
+async fn the_end_of_a_credential_is_warned_of_from_thirty_days_before() {
+    let ends = |days: i64| Some(tenant::now() + TimeDelta::days(days));
+    for (end, expected) in [
+        (None, vec![]),
+        (ends(31), vec![]),
+        (ends(30), vec!["credential_expires_soon"]),
+        (ends(-1), vec!["credential_expired"]),
+    ] {
+        let report = Tenant::with_roles(&ALL).check_until(&C::DEFAULT, end, DEADLINE).await;
+        assert_eq!((report.overall, codes(&report)), (Overall::Ok, expected), "{end:?}");
+        assert_eq!(report.identity.credential_expires_at, end);
+    }
+    let refused = Tenant::refused_with(7_000_222).check_until(&C::DEFAULT, ends(-1), DEADLINE).await;
+    assert_eq!(codes(&refused), ["client_secret_expired"]);
+}
+
+#[tokio::test]
+async fn a_slow_graph_ends_with_what_there_is() {
+    let slow = Tenant::with_roles(&ALL).slow("/subscribedSkus");
+    let report = slow.check_until(&C::DEFAULT, None, Duration::from_millis(1500)).await;
+    assert!(report.partial);
+    assert_eq!(verdicts(&report)[..4], [Verdict::Granted; 4]);
+    assert_eq!(verdicts(&report)[4], Verdict::Unknown);
+}
+
+#[tokio::test]
+async fn no_secret_is_in_a_report() {
+    for tenant in [Tenant::with_roles(&ALL), Tenant::with_roles(&[]), Tenant::refused_with(7_000_215)] {
+        let report = tenant.check(&C::ALL).await;
+        let text = serde_json::to_string(&report).unwrap() + &render_text(&report);
+        assert!(!text.contains(SECRET) && !text.contains("eyJ") && !text.contains(".sig"), "{text}");
+    }
+}
+
+#[test]
+fn the_set_up_reads_well_and_leaves_out_what_is_granted() {
+    let place = setup::place_of(crate::graph::cloud::Cloud::China, TENANT, CLIENT);
+    let first = setup(&place, &C::DEFAULT, None);
+    assert_eq!(first.permissions.iter().map(|p| p.name.as_str()).collect::<Vec<_>>(), ALL);
+    assert!(first.permissions.iter().all(|p| p.kind == "Application" && p.granted.is_none()));
+    assert!(first.az_cli.contains("https://microsoftgraph.chinacloudapi.cn/v1.0/"));
+    insta::assert_json_snapshot!(first.steps);
+    let verdict = |capability| CapabilityVerdict { verdict: Verdict::Granted, ..verdict::unchecked(capability, "") };
+    let after = setup(&place, &C::DEFAULT, Some(&C::DEFAULT.map(verdict)));
+    assert_eq!((after.az_cli.as_str(), after.powershell.as_str()), ("", ""));
+    assert!(after.permissions.iter().all(|p| p.granted == Some(true)));
+}

@@ -1,0 +1,231 @@
+//! A scripted tenant: the token endpoint and the few Graph paths that a check reads.
+
+use super::super::*;
+use crate::clock::Clock;
+use crate::config::{HostSettings, HttpSettings};
+use crate::graph::cloud::Cloud;
+use crate::graph::token::Federated;
+use crate::ids::{ConnectionId, OrganizationId};
+use crate::permission::catalog;
+pub use crate::permission::catalog::Kind;
+use base64::Engine as _;
+use serde_json::{Value, json};
+use uuid::uuid;
+use wiremock::matchers::any;
+use wiremock::{Mock, MockServer, Request, Respond, ResponseTemplate};
+
+pub const TENANT: &str = "72f988bf-86f1-41af-91ab-2d7cd011db47";
+pub const CLIENT: Uuid = uuid!("11111111-2222-4333-8444-555555555555");
+pub const SECRET: &str = "abc8Q~very-secret-value";
+const PRINCIPAL: &str = "aaaaaaaa-0000-4000-8000-000000000001";
+const OUTER: &str = "bbbbbbbb-0000-4000-8000-000000000001";
+pub const INNER: &str = "bbbbbbbb-0000-4000-8000-000000000002";
+
+pub fn now() -> DateTime<Utc> {
+    "2026-06-01T00:00:00Z".parse().unwrap()
+}
+
+pub struct Tenant {
+    claims: Value,
+    is_opaque: bool,
+    sign_in_error: Option<u32>,
+    allowed: Vec<String>,
+    refused: Vec<String>,
+    slow: Option<String>,
+    enabled: bool,
+    assigned: Vec<Uuid>,
+    delegated: Option<String>,
+    manifest: Option<Vec<Value>>,
+}
+
+/// Paths that a permission opens, as far as a check reads them.
+fn opens(role: &str) -> &'static [&'static str] {
+    match role {
+        "User.Read.All" | "User.ReadWrite.All" => &["/users"],
+        "GroupMember.Read.All" => &["/groups"],
+        "LicenseAssignment.Read.All" => &["/subscribedSkus"],
+        "Application.Read.All" => &["/servicePrincipals", "/applications"],
+        "Directory.Read.All" => &["/"],
+        _ => &[],
+    }
+}
+
+impl Tenant {
+    pub fn with_roles(roles: &[&str]) -> Self {
+        let mut claims = json!({
+            "aud": "https://graph.microsoft.com", "tid": TENANT, "appid": CLIENT, "oid": PRINCIPAL,
+            "app_displayname": "Assets import", "idtyp": "app", "appidacr": "1",
+        });
+        if !roles.is_empty() {
+            claims["roles"] = json!(roles);
+        }
+        let mut refused = Vec::new();
+        if roles.contains(&"Application.Read.All") {
+            refused.push("oauth2PermissionGrants".to_owned());
+        }
+        if !roles.contains(&"AuditLog.Read.All") {
+            refused.push("signInActivity".to_owned());
+        }
+        Self {
+            claims,
+            is_opaque: false,
+            sign_in_error: None,
+            allowed: roles.iter().flat_map(|role| opens(role)).map(|path| (*path).to_owned()).collect(),
+            refused,
+            slow: None,
+            enabled: true,
+            assigned: Vec::new(),
+            delegated: None,
+            manifest: Some(Vec::new()),
+        }
+    }
+
+    pub fn refused_with(aadsts: u32) -> Self {
+        Self { sign_in_error: Some(aadsts), ..Self::with_roles(&[]) }
+    }
+
+    pub fn claims(mut self, changed: Value) -> Self {
+        for (name, value) in changed.as_object().unwrap() {
+            self.claims[name] = value.clone();
+        }
+        self
+    }
+
+    pub fn opaque(self) -> Self {
+        Self { is_opaque: true, allowed: Vec::new(), ..self }
+    }
+
+    pub fn allowing(mut self, path: &str) -> Self {
+        self.allowed.push(path.to_owned());
+        self
+    }
+
+    pub fn refusing(mut self, part: &str) -> Self {
+        self.refused.push(part.to_owned());
+        self
+    }
+
+    pub fn slow(self, path: &str) -> Self {
+        Self { slow: Some(path.to_owned()), ..self }
+    }
+
+    pub fn disabled(self) -> Self {
+        Self { enabled: false, ..self }
+    }
+
+    pub fn added(mut self, name: &str, kind: Kind) -> Self {
+        let letter = if kind == Kind::Application { "Role" } else { "Scope" };
+        let entry = json!({"id": catalog::id(name, kind).unwrap(), "type": letter});
+        self.manifest.get_or_insert_default().push(entry);
+        self
+    }
+
+    pub fn without_manifest(self) -> Self {
+        Self { manifest: None, ..self }
+    }
+
+    pub fn assigned(mut self, name: &str) -> Self {
+        self.assigned.push(catalog::id(name, Kind::Application).unwrap());
+        self
+    }
+
+    pub fn granted_delegated(self, scope: &str) -> Self {
+        Self { delegated: Some(scope.to_owned()), ..self }
+    }
+
+    pub async fn check(self, capabilities: &[Capability]) -> CheckReport {
+        self.check_until(capabilities, None, DEADLINE).await
+    }
+
+    pub async fn check_until(
+        self,
+        capabilities: &[Capability],
+        declared: Option<DateTime<Utc>>,
+        deadline: Duration,
+    ) -> CheckReport {
+        let clock = if self.slow.is_some() { Clock::system() } else { Clock::manual_sleepless(now()) };
+        let server = MockServer::start().await;
+        Mock::given(any()).respond_with(self).mount(&server).await;
+        let origin: url::Url = server.uri().parse().unwrap();
+        let hosts = HostSettings { login_url: Some(origin.clone()), graph_url: Some(origin), assets_url: None };
+        let http = crate::http::client(&HttpSettings::default()).unwrap();
+        let tokens = Tokens::new(http.clone(), clock, hosts, Federated::default());
+        let identity = Identity {
+            organization: OrganizationId::DEFAULT,
+            connection: ConnectionId(Uuid::from_u128(1)),
+            credential_version: 1,
+            tenant_id: TENANT.to_owned(),
+            client_id: CLIENT,
+            cloud: Cloud::Global,
+            credential: Credential::ClientSecret(SECRET.to_owned().into()),
+        };
+        check(&tokens, &http, &identity, capabilities, declared, deadline).await
+    }
+
+    fn token(&self) -> ResponseTemplate {
+        if let Some(number) = self.sign_in_error {
+            let text = format!(
+                "AADSTS{number}: Microsoft's sentence. Trace ID: trace Correlation ID: correlation Timestamp: 2026-06-01 00:00:00Z"
+            );
+            let body = json!({"error": "invalid_client", "error_description": text, "error_codes": [number],
+                "trace_id": "trace", "correlation_id": "correlation"});
+            return ResponseTemplate::new(401).set_body_json(body);
+        }
+        let payload = base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(self.claims.to_string());
+        let token = if self.is_opaque { "opaque".to_owned() } else { format!("eyJ.{payload}.sig") };
+        ResponseTemplate::new(200)
+            .set_body_json(json!({"token_type": "Bearer", "expires_in": 3599, "access_token": token}))
+    }
+
+    fn graph(&self, path: &str, url: &str) -> (u16, Value) {
+        let is_allowed = self.allowed.iter().any(|allowed| path.starts_with(allowed.as_str()));
+        if !is_allowed || self.refused.iter().any(|part| url.contains(part.as_str())) {
+            let error = json!({"code": "Authorization_RequestDenied", "message": "Insufficient privileges to complete the operation."});
+            return (403, json!({"error": error}));
+        }
+        let members = json!([{"@odata.type": "#microsoft.graph.group", "id": INNER}]);
+        let own = format!("/servicePrincipals/{PRINCIPAL}");
+        let body = match path {
+            "/users" => json!({"value": [{"id": PRINCIPAL}]}),
+            "/groups" => json!({"value": [{"id": OUTER, "displayName": "Outer"}]}),
+            "/subscribedSkus" => json!({"value": []}),
+            _ if path == format!("/groups/{OUTER}/members") => json!({"value": members}),
+            _ if path.starts_with("/groups/") => json!({"value": []}),
+            _ if path == format!("/servicePrincipals(appId='{CLIENT}')") => {
+                json!({"id": PRINCIPAL, "appId": CLIENT, "accountEnabled": self.enabled})
+            }
+            _ if path == format!("{own}/appRoleAssignments") => {
+                json!({"value": self.assigned.iter().map(|id| json!({"appRoleId": id})).collect::<Vec<_>>()})
+            }
+            _ if path == format!("{own}/oauth2PermissionGrants") => {
+                json!({"value": self.delegated.iter().map(|scope| json!({"consentType": "AllPrincipals", "scope": scope})).collect::<Vec<_>>()})
+            }
+            _ if path.starts_with("/applications") => match &self.manifest {
+                Some(access) => {
+                    json!({"requiredResourceAccess": [{"resourceAppId": catalog::MICROSOFT_GRAPH, "resourceAccess": access}]})
+                }
+                None => {
+                    return (
+                        404,
+                        json!({"error": {"code": "Request_ResourceNotFound", "message": "Resource does not exist."}}),
+                    );
+                }
+            },
+            _ => json!({"id": PRINCIPAL}),
+        };
+        (200, body)
+    }
+}
+
+impl Respond for Tenant {
+    fn respond(&self, request: &Request) -> ResponseTemplate {
+        let path = request.url.path().replace("%27", "'");
+        let Some(path) = path.strip_prefix("/v1.0") else { return self.token() };
+        let (status, body) = self.graph(path, &request.url.as_str().replace("%27", "'"));
+        let answer = ResponseTemplate::new(status).insert_header("request-id", "graph-request").set_body_json(body);
+        match &self.slow {
+            Some(slow) if path.starts_with(slow.as_str()) => answer.set_delay(Duration::from_secs(30)),
+            _ => answer,
+        }
+    }
+}

@@ -1,0 +1,218 @@
+//! Connection checks against the simulated tenants: the report that a person sees, and the commands that mend it.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use entra_assets::clock::Clock;
+use entra_assets::config::{HostSettings, HttpSettings};
+use entra_assets::connection_check::{CheckReport, DEADLINE, Overall, check, judge_token, render_text};
+use entra_assets::graph::cloud::Cloud;
+use entra_assets::graph::token::{Credential, Federated, Identity, Tokens};
+use entra_assets::ids::{ConnectionId, OrganizationId};
+use entra_assets::permission::Capability;
+use entra_assets::permission::report::{RemedyKind, Verdict};
+use entra_assets::sim::graph::{GraphOptions, GraphSim, SECRET, Scenario, start};
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::process::Command;
+use uuid::Uuid;
+
+struct World {
+    sim: GraphSim,
+    clock: Clock,
+    http: reqwest::Client,
+    tokens: Tokens,
+}
+
+fn epoch() -> DateTime<Utc> {
+    "2026-11-01T08:00:00Z".parse().unwrap()
+}
+
+impl World {
+    fn start() -> Self {
+        let clock = Clock::manual_sleepless(epoch());
+        let sim = start(GraphOptions { clock: clock.clone(), ..GraphOptions::default() }).unwrap();
+        let hosts = HostSettings {
+            login_url: Some(sim.login_origin().parse().unwrap()),
+            graph_url: Some(sim.graph_origin().parse().unwrap()),
+            assets_url: None,
+        };
+        let http = entra_assets::http::client(&HttpSettings::default()).unwrap();
+        let tokens = Tokens::new(http.clone(), clock.clone(), hosts, Federated::default());
+        Self { sim, clock, http, tokens }
+    }
+
+    fn identity(scenario: Scenario) -> Identity {
+        let entered = scenario.credentials();
+        Identity {
+            organization: OrganizationId::DEFAULT,
+            connection: ConnectionId(Uuid::from_u128(scenario as u128 + 1)),
+            credential_version: 1,
+            tenant_id: entered.tenant_id,
+            client_id: entered.client_id,
+            cloud: Cloud::Global,
+            credential: Credential::ClientSecret(entered.client_secret.into()),
+        }
+    }
+
+    async fn check(&self, scenario: Scenario) -> CheckReport {
+        self.check_for(scenario, &Capability::DEFAULT).await
+    }
+
+    async fn check_for(&self, scenario: Scenario, capabilities: &[Capability]) -> CheckReport {
+        check(&self.tokens, &self.http, &Self::identity(scenario), capabilities, None, DEADLINE).await
+    }
+}
+
+fn codes(report: &CheckReport) -> Vec<&str> {
+    report.findings.iter().map(|finding| finding.code.as_str()).collect()
+}
+
+fn verdicts(report: &CheckReport) -> Vec<Verdict> {
+    report.capabilities.iter().map(|capability| capability.verdict).collect()
+}
+
+/// What a check says of each simulated tenant: overall, findings, verdicts of users, groups, memberships,
+/// nested groups and licences.
+#[tokio::test]
+async fn every_simulated_tenant_gets_its_own_words() {
+    use Verdict::{AddedAsDelegated, ConsentPending, Granted, Limited, Missing, NotAdded, StaleToken, Unknown};
+    let world = World::start();
+    let all = |verdict| vec![verdict; 5];
+    let no_roles = || (Overall::Failed, vec!["no_application_permission"], all(Missing));
+    for scenario in Scenario::ALL {
+        let report = world.check(*scenario).await;
+        let expected = match scenario {
+            Scenario::Healthy | Scenario::NoHidden | Scenario::NotPremium | Scenario::DirectoryReader => {
+                (Overall::Ok, vec![], all(Granted))
+            }
+            Scenario::Delegated | Scenario::Pending | Scenario::NotAdded | Scenario::AzureAdGraph => no_roles(),
+            Scenario::DelegatedDiagnosable => (Overall::Failed, vec![], all(AddedAsDelegated)),
+            Scenario::PendingDiagnosable => (Overall::Failed, vec![], all(ConsentPending)),
+            Scenario::ExpiredSecret => (Overall::Failed, vec!["client_secret_expired"], all(Unknown)),
+            Scenario::SecretId => (Overall::Failed, vec!["secret_id_pasted"], all(Unknown)),
+            Scenario::WrongSecret => (Overall::Failed, vec!["client_secret_invalid"], all(Unknown)),
+            Scenario::WrongTenant | Scenario::ObjectId => (Overall::Failed, vec!["application_not_found"], all(Unknown)),
+            Scenario::UnknownTenant => (Overall::Failed, vec!["tenant_not_found"], all(Unknown)),
+            Scenario::NoLicences => (Overall::Degraded, vec![], vec![Granted, Granted, Granted, Granted, NotAdded]),
+            Scenario::Basic => (Overall::Degraded, vec![], vec![Limited, Limited, Limited, Limited, Missing]),
+            Scenario::DirectoryRole => (Overall::Ok, vec![], all(Granted)),
+            Scenario::Excess => (Overall::Ok, vec!["excess_privileges"], all(Granted)),
+            Scenario::Propagating => no_roles(),
+            Scenario::Disabled => (Overall::Failed, vec!["application_disabled"], all(Unknown)),
+            Scenario::MissingPrincipal => (Overall::Failed, vec!["service_principal_missing"], all(Unknown)),
+            Scenario::IdentityUnknown => (Overall::Failed, vec!["service_principal_missing"], all(Missing)),
+            Scenario::ConditionalAccess => (Overall::Failed, vec!["conditional_access_blocked"], all(Unknown)),
+        };
+        let seen = (report.overall, codes(&report), verdicts(&report));
+        assert_eq!(seen, expected, "{}: {}", scenario.as_str(), render_text(&report));
+        assert!(!serde_json::to_string(&report).unwrap().contains(SECRET));
+        assert!(!report.partial);
+    }
+    assert_ne!(StaleToken, Granted);
+}
+
+/// The tenants that `demo --tenant` shows, as a person reads them.
+#[tokio::test]
+async fn reports_read_well_to_someone_who_has_never_seen_entra() {
+    let world = World::start();
+    for scenario in [
+        Scenario::Healthy,
+        Scenario::Delegated,
+        Scenario::DelegatedDiagnosable,
+        Scenario::Pending,
+        Scenario::PendingDiagnosable,
+        Scenario::ExpiredSecret,
+        Scenario::SecretId,
+        Scenario::WrongTenant,
+        Scenario::NoLicences,
+        Scenario::ConditionalAccess,
+    ] {
+        let text = render_text(&world.check(scenario).await);
+        insta::with_settings!({filters => [(r"(?i)\b(Trace ID|Correlation ID|Timestamp): [0-9a-z: -]{20,36}", "$1: …")]}, {
+            insta::assert_snapshot!(format!("report_{}", scenario.as_str()), text);
+        });
+    }
+}
+
+#[tokio::test]
+async fn consent_that_is_on_its_way_is_told_apart_once_the_check_may_look() {
+    let world = World::start();
+    world.sim.set_roles(Scenario::NoLicences, &["Application.Read.All"]);
+    run_remedies(&world, Scenario::NoLicences, &world.check(Scenario::NoLicences).await);
+    let report = world.check(Scenario::NoLicences).await;
+    assert_eq!(verdicts(&report), [Verdict::StaleToken; 5], "{}", render_text(&report));
+    world.clock.advance(TimeDelta::minutes(6).to_std().unwrap());
+    assert_eq!(world.check(Scenario::NoLicences).await.overall, Overall::Ok);
+}
+
+#[tokio::test]
+async fn the_emitted_commands_mend_what_the_report_names() {
+    let world = World::start();
+    for scenario in [
+        Scenario::Delegated,
+        Scenario::Pending,
+        Scenario::NotAdded,
+        Scenario::DelegatedDiagnosable,
+        Scenario::NoLicences,
+        Scenario::Disabled,
+    ] {
+        let report = world.check(scenario).await;
+        assert_ne!(report.overall, Overall::Ok, "{}", scenario.as_str());
+        run_remedies(&world, scenario, &report);
+        world.clock.advance(TimeDelta::minutes(6).to_std().unwrap());
+        let report = world.check(scenario).await;
+        assert_eq!(report.overall, Overall::Ok, "{}: {}", scenario.as_str(), render_text(&report));
+    }
+}
+
+/// Runs every Azure CLI script of a report with an `az` that only forwards `az rest` to the simulator, as
+/// the tenant's administrator.
+fn run_remedies(world: &World, scenario: Scenario, report: &CheckReport) {
+    let dir = tempfile::tempdir().unwrap();
+    let az = dir.path().join("az");
+    fs::write(&az, include_str!("connection_checks/az.sh")).unwrap();
+    fs::set_permissions(&az, fs::Permissions::from_mode(0o755)).unwrap();
+    let path = format!("{}:{}", dir.path().display(), std::env::var("PATH").unwrap());
+    let of_findings = report.findings.iter().flat_map(|finding| &finding.remedies);
+    let remedies = of_findings.chain(report.capabilities.iter().flat_map(|capability| &capability.remedies));
+    let mut scripts: Vec<&str> =
+        remedies.filter(|remedy| remedy.kind == RemedyKind::AzCli).map(|remedy| remedy.value.as_str()).collect();
+    scripts.dedup();
+    assert!(!scripts.is_empty(), "{}", render_text(report));
+    for script in scripts {
+        let output = Command::new("bash")
+            .args(["-c", script])
+            .env("PATH", &path)
+            .env("GRAPH", world.sim.graph_origin())
+            .env("TOKEN", scenario.admin_token())
+            .output()
+            .unwrap();
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{script}\n{errors}{}", String::from_utf8_lossy(&output.stdout));
+    }
+}
+
+#[tokio::test]
+async fn a_run_is_judged_by_its_own_token_alone() {
+    let world = World::start();
+    let identity = World::identity(Scenario::NoLicences);
+    let token = world.tokens.fresh(&identity).await.unwrap();
+    let seen = judge_token(&token.claims, &identity, &[Capability::Users, Capability::Licenses]);
+    assert_eq!(seen.iter().map(|v| v.verdict).collect::<Vec<_>>(), [Verdict::Granted, Verdict::Missing]);
+}
+
+#[tokio::test]
+async fn what_the_tenants_licence_does_not_allow_is_said() {
+    let world = World::start();
+    let report = world.check_for(Scenario::NotPremium, &[Capability::SignInActivity]).await;
+    assert_eq!(verdicts(&report), [Verdict::Missing]);
+    assert!(report.capabilities[0].message.contains("Entra ID P1 or P2"), "{}", report.capabilities[0].message);
+}
+
+#[tokio::test]
+async fn a_check_takes_a_fresh_token_every_time() {
+    let world = World::start();
+    world.check(Scenario::Healthy).await;
+    world.sim.set_roles(Scenario::Healthy, &["User.Read.All"]);
+    let report = world.check(Scenario::Healthy).await;
+    assert_eq!(verdicts(&report)[..2], [Verdict::Granted, Verdict::Missing]);
+}
