@@ -4,7 +4,10 @@
 pub mod audit_events;
 pub mod auth;
 mod body;
+pub mod capabilities;
+pub mod connection_checks;
 pub mod contract;
+pub mod credentials;
 mod edge;
 pub mod filters;
 pub mod health;
@@ -53,6 +56,12 @@ fn health_routes(config: &mut ServiceConfig<'_>) {
 
 fn routes_v1(config: &mut ServiceConfig<'_>) {
     config
+        .service(capabilities::list_capabilities)
+        .service(connection_checks::check_connection)
+        .service(connection_checks::list_connection_checks)
+        .service(connection_checks::check_connection_settings)
+        .service(connection_checks::check_manifest)
+        .service(connection_checks::get_connection_setup)
         .service(filters::list_filters)
         .service(filters::create_filter)
         .service(filters::get_filter)
@@ -65,6 +74,7 @@ fn routes_v1(config: &mut ServiceConfig<'_>) {
 fn extra_checks(schema: &str) -> Option<ExtraCheck> {
     match schema {
         "CreateFilter" => Some(filters::check),
+        "CheckConnectionSettings" => Some(credentials::check),
         _ => None,
     }
 }

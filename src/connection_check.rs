@@ -18,7 +18,7 @@ pub use verdict::judge_token;
 
 use crate::graph::sign_in_error::{SignInError, SignInErrorKind};
 use crate::graph::token::{AccessToken, Claims, Credential, Identity, Tokens};
-use crate::permission::report::{CapabilityVerdict, Finding, Severity, Verdict};
+use crate::permission::report::{CapabilityVerdict, Finding, Remedy, Severity, Verdict};
 use crate::permission::{Capability, excess, manifest};
 use chrono::{DateTime, TimeDelta, Utc};
 use reader::{Deadline, Reader};
@@ -88,6 +88,9 @@ pub struct CheckReport {
     pub findings: Vec<Finding>,
     /// One verdict for each capability that was asked about, in that order.
     pub capabilities: Vec<CapabilityVerdict>,
+    /// What grants everything that is missing at once; a capability's own remedies grant only that one.
+    #[serde(default)]
+    pub remedies: Vec<Remedy>,
 }
 
 /// Checks a connection. `http` is the client for Graph; `declared_secret_expiry` is what the administrator
@@ -117,6 +120,7 @@ pub async fn check(
         identity: seen(identity, outcome.as_ref().ok().map(|token| &token.claims), expires_at),
         findings: Vec::new(),
         capabilities: Vec::new(),
+        remedies: Vec::new(),
     };
     match outcome {
         Err(error) => {
@@ -162,6 +166,7 @@ async fn look(
     report.partial = introspection.out_of_time || probes.iter().any(probe::Probe::is_out_of_time);
     report.capabilities = capabilities.iter().zip(&probes).map(judge).collect();
     report.findings.extend(verdict::connection_findings(claims, &introspection, &probes, &report.capabilities, &place));
+    report.remedies = verdict::remedies_for_all(&report.capabilities, &place);
     let roles: Vec<&str> = claims.roles.iter().map(String::as_str).collect();
     let too_much = excess(&roles);
     if !too_much.is_empty() {

@@ -4,6 +4,7 @@
 
 pub mod audit_events;
 pub mod connect;
+pub mod connection_checks;
 pub mod executions;
 pub mod filters;
 pub mod idempotency;

@@ -7,16 +7,16 @@ use std::fmt::Write as _;
 /// Columns of a line of prose.
 const WIDTH: usize = 100;
 
-/// The report as a person would read it, ending with a line break. Remedies that several places share are
-/// written once.
+/// The report as a person would read it, ending with a line break. Remedies are written once, for
+/// everything that is missing.
 pub fn render_text(report: &CheckReport) -> String {
     let mut out = String::new();
     let verdict = match report.overall {
-        Overall::Ok => "OK: everything that was asked for works",
-        Overall::Degraded => "DEGRADED: some things work, some do not",
-        Overall::Failed => "FAILED: nothing can be imported with this connection",
+        Overall::Ok => "ok: everything that was asked for works",
+        Overall::Degraded => "degraded: some things work, some do not",
+        Overall::Failed => "failed: nothing can be imported with this connection",
     };
-    line(&mut out, "", &format!("Connection check: {verdict}"));
+    line(&mut out, "", &format!("Connection check {verdict}."));
     if report.partial {
         line(&mut out, "", "Time ran out, so the report is not complete. Check again.");
     }
@@ -52,8 +52,8 @@ pub fn render_text(report: &CheckReport) -> String {
             &format!("{} {:<18} ", mark(capability.verdict), capability.capability.as_str()),
             &capability.message,
         );
-        collect(&mut shown, &capability.remedies);
     }
+    collect(&mut shown, &report.remedies);
     remedies(&mut out, &shown);
     out
 }

@@ -8,7 +8,7 @@ use crate::graph::token::{Claims, Identity};
 use crate::permission::catalog::Kind;
 use crate::permission::manifest::{self, list};
 use crate::permission::remedy::{Page, Place};
-use crate::permission::report::{CapabilityVerdict, Evidence, EvidenceKind, Finding, Severity, Verdict};
+use crate::permission::report::{CapabilityVerdict, Evidence, EvidenceKind, Finding, Remedy, Severity, Verdict};
 use crate::permission::{Capability, Standing, standing};
 
 /// A capability that was not looked at.
@@ -272,6 +272,34 @@ pub fn connection_findings(
     findings
 }
 
+/// The permissions that would make everything work, each once, in the order of the capabilities.
+fn wanted(verdicts: &[CapabilityVerdict]) -> Vec<&'static str> {
+    let mut names: Vec<&str> = Vec::new();
+    let lacking = verdicts.iter().filter(|verdict| !verdict.remedies.is_empty());
+    for verdict in lacking {
+        for name in verdict.capability.least() {
+            let is_missing = verdict.verdict == Verdict::Limited || verdict.permission.split(", ").any(|p| p == name);
+            if is_missing && !names.contains(&name) {
+                names.push(name);
+            }
+        }
+    }
+    names
+}
+
+/// One set of remedies for everything that is missing.
+pub fn remedies_for_all(verdicts: &[CapabilityVerdict], place: &Place) -> Vec<Remedy> {
+    let names = wanted(verdicts);
+    let mut lacking = verdicts.iter().filter(|verdict| !verdict.remedies.is_empty());
+    if names.is_empty() {
+        Vec::new()
+    } else if lacking.all(|verdict| verdict.verdict == Verdict::ConsentPending) {
+        place.grant_added(&names)
+    } else {
+        place.grant(&names)
+    }
+}
+
 /// A token without any Application permission. Where nothing shows the reason, this says so.
 fn no_permission(seen: &Introspection, verdicts: &[CapabilityVerdict], place: &Place) -> Finding {
     if seen.manifest.is_some() || seen.assigned.is_some() {
@@ -279,9 +307,7 @@ fn no_permission(seen: &Introspection, verdicts: &[CapabilityVerdict], place: &P
                     says why.";
         return Finding::new(Severity::Error, "no_application_permission", text);
     }
-    let mut names: Vec<&str> = verdicts.iter().flat_map(|v| v.permission.split(", ")).collect();
-    names.sort_unstable();
-    names.dedup();
+    let names = wanted(verdicts);
     let text = format!(
         "Entra gave a token, so tenant, client id and credential are right, but the token carries no Application permission, and Entra \
          does not say why. Most likely {} added as Delegated permissions, which the portal offers first and which have no effect for a \

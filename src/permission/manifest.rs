@@ -17,6 +17,9 @@ use uuid::Uuid;
 /// More entries than any manifest may have; Entra allows about 400.
 const ENTRIES_MOST: usize = 2_000;
 
+/// Stands in links and scripts for the client id of a list without one.
+const CLIENT_ID_PLACEHOLDER: &str = "APPLICATION-CLIENT-ID";
+
 /// Where a permission belongs.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
@@ -70,8 +73,15 @@ pub fn check(manifest: &Value, capabilities: &[Capability], place: &Place) -> Re
     let app_id = text(manifest, &["appId"]).and_then(|id| Uuid::parse_str(&id).ok());
     let place = Place { client: app_id.unwrap_or(place.client), ..place.clone() };
     let permissions: Vec<ManifestPermission> = added.iter().map(|entry| describe(entry, capabilities)).collect();
-    let findings = findings(&permissions, &added, capabilities, &place);
-    let capabilities = capabilities.iter().map(|capability| verdict(*capability, &added, &place)).collect();
+    let mut findings = findings(&permissions, &added, capabilities, &place);
+    let mut capabilities: Vec<_> = capabilities.iter().map(|capability| verdict(*capability, &added, &place)).collect();
+    if place.client.is_nil() {
+        let of_findings = findings.iter_mut().flat_map(|finding| &mut finding.remedies);
+        let of_capabilities = capabilities.iter_mut().flat_map(|capability| &mut capability.remedies);
+        for remedy in of_findings.chain(of_capabilities) {
+            remedy.value = remedy.value.replace(&Uuid::nil().to_string(), CLIENT_ID_PLACEHOLDER);
+        }
+    }
     Ok(ManifestReport {
         app_id,
         display_name: text(manifest, &["displayName", "name"]),
@@ -385,6 +395,9 @@ mod tests {
         let whole = manifest(&[entry("User.Read.All", Kind::Application)]);
         let report = check(&whole["requiredResourceAccess"], &[Capability::Users], &place()).unwrap();
         assert_eq!((verdicts(&report), report.app_id), (vec![Verdict::Granted], None));
+        let unknown = Place { client: Uuid::nil(), ..place() };
+        let report = check(&json!([]), &[Capability::Users], &unknown).unwrap();
+        assert!(report.capabilities[0].remedies.iter().all(|remedy| remedy.value.contains(CLIENT_ID_PLACEHOLDER)));
     }
 
     #[test]

@@ -1,0 +1,52 @@
+//! Capabilities: what an import needs from Microsoft Graph, and which permissions grant it.
+
+use super::page::Page;
+use crate::error::{Faults, Result};
+use crate::permission::{self, Capability, CapabilityDescription};
+use actix_web::get;
+use actix_web::web::Json;
+
+/// List capabilities
+///
+/// The whole table, as one page: for each capability the Application permissions that grant it, with their
+/// ids, what it gives and what is lost without it.
+#[utoipa::path(
+    tag = "Connections",
+    responses((status = 200, description = "Every capability", body = Page<CapabilityDescription>)),
+    security(("bearer" = ["read"]))
+)]
+#[get("/v1/capabilities")]
+pub async fn list_capabilities() -> Json<Page<CapabilityDescription>> {
+    Json(Page { items: permission::describe(), next_cursor: None })
+}
+
+/// Reads `?capabilities=users,groups`. Absent or empty: what a check looks at by default.
+pub(super) fn parse(text: Option<&str>) -> Result<Vec<Capability>> {
+    let (mut faults, mut capabilities) = (Faults::default(), Vec::new());
+    for word in text.unwrap_or_default().split(',').map(str::trim).filter(|word| !word.is_empty()) {
+        match word.parse::<Capability>() {
+            Ok(capability) if !capabilities.contains(&capability) => capabilities.push(capability),
+            Ok(_) => {}
+            Err(unknown) => faults.push("?capabilities", "unknown_capability", unknown.to_string()),
+        }
+    }
+    faults.into_result()?;
+    Ok(or_default(capabilities))
+}
+
+/// What is asked for, or the default.
+pub(super) fn or_default(capabilities: Vec<Capability>) -> Vec<Capability> {
+    if capabilities.is_empty() { Capability::DEFAULT.to_vec() } else { capabilities }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_unknown_capability_is_a_fault() {
+        assert_eq!(parse(None).unwrap(), Capability::DEFAULT);
+        assert_eq!(parse(Some("devices, users,devices")).unwrap(), [Capability::Devices, Capability::Users]);
+        assert_eq!(parse(Some("user,users,Groups")).unwrap_err().faults.len(), 2);
+    }
+}

@@ -1,0 +1,330 @@
+//! Connection checks: of a stored connection, of settings before they are stored, of a manifest; and how to
+//! set the application up.
+
+use super::audit_events::record;
+use super::auth::Caller;
+use super::body::Body;
+use super::capabilities::{or_default, parse};
+use super::credentials::{self, CredentialBody};
+use super::page::{Page, PageQuery};
+use crate::app::App;
+use crate::connection_check::setup::place_of;
+use crate::connection_check::{self, CheckIdentity, CheckReport, DEADLINE, Overall, Setup};
+use crate::db::connection_checks::{self, ConnectionCheckRow, NewConnectionCheckRow};
+use crate::db::job_settings;
+use crate::error::{Error, Faults, Result};
+use crate::graph::cloud::Cloud;
+use crate::graph::token::{Credential, Identity};
+use crate::ids::{CheckId, ConnectionId, OrganizationId};
+use crate::permission::Capability;
+use crate::permission::manifest::{self, ManifestReport};
+use crate::permission::report::{CapabilityVerdict, Finding, Remedy};
+use crate::runs::context;
+use actix_web::web::{Data, Json, Path, Query};
+use actix_web::{get, post};
+use chrono::{DateTime, TimeDelta, Utc};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use utoipa::{IntoParams, ToSchema};
+use uuid::Uuid;
+
+const KIND: &str = "connections";
+/// A result older than this is stale: permissions and secrets change.
+const STALE_AFTER: TimeDelta = TimeDelta::hours(24);
+
+/// What to check.
+#[derive(Deserialize, ToSchema, Debug, Default)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct CheckConnection {
+    /// Absent or empty: users, groups, memberships, nestedGroups and licenses.
+    #[serde(default)]
+    #[schema(max_items = 11)]
+    pub capabilities: Vec<Capability>,
+}
+
+/// Settings of a connection to check without storing them.
+#[derive(Deserialize, ToSchema, Debug)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct CheckConnectionSettings {
+    /// Ignored; it may stay in a body that is also good for creating a connection.
+    #[schema(min_length = 1, max_length = 200)]
+    pub name: Option<String>,
+    /// The tenant's id (a GUID) or a domain that is verified in it.
+    #[schema(min_length = 1, max_length = 253, example = "contoso.onmicrosoft.com")]
+    pub tenant_id: String,
+    /// Application (client) ID.
+    pub client_id: Uuid,
+    #[serde(default)]
+    pub cloud: Cloud,
+    pub credential: CredentialBody,
+    /// Absent or empty: users, groups, memberships, nestedGroups and licenses.
+    #[serde(default)]
+    #[schema(max_items = 11)]
+    pub capabilities: Vec<Capability>,
+}
+
+/// A check's result.
+#[derive(Serialize, ToSchema, Debug, Clone)]
+#[serde(rename_all = "camelCase")]
+pub struct CheckResponse {
+    pub id: CheckId,
+    /// `null` for settings that are not stored.
+    #[schema(required = true)]
+    pub connection_id: Option<ConnectionId>,
+    pub checked_at: DateTime<Utc>,
+    /// How long ago that was, in seconds.
+    pub age_seconds: i64,
+    /// Older than a day: check again before relying on it.
+    pub stale: bool,
+    pub overall: Overall,
+    /// Time ran out before everything was looked at.
+    pub partial: bool,
+    pub identity: CheckIdentity,
+    /// About the connection as a whole.
+    pub findings: Vec<Finding>,
+    /// One verdict for each capability that was asked about, in that order.
+    pub capabilities: Vec<CapabilityVerdict>,
+    /// What grants everything that is missing at once; a capability's own remedies grant only that one.
+    pub remedies: Vec<Remedy>,
+}
+
+impl CheckResponse {
+    pub(super) fn new(id: CheckId, connection: Option<ConnectionId>, report: CheckReport, now: DateTime<Utc>) -> Self {
+        let age = now - report.checked_at;
+        Self {
+            id,
+            connection_id: connection,
+            checked_at: report.checked_at,
+            age_seconds: age.num_seconds().max(0),
+            stale: age > STALE_AFTER,
+            overall: report.overall,
+            partial: report.partial,
+            identity: report.identity,
+            findings: report.findings,
+            capabilities: report.capabilities,
+            remedies: report.remedies,
+        }
+    }
+
+    pub(super) fn from_row(row: ConnectionCheckRow, now: DateTime<Utc>) -> Result<Self> {
+        let report = serde_json::from_value(row.report).map_err(Error::internal)?;
+        Ok(Self::new(CheckId(row.id), Some(ConnectionId(row.connection_id)), report, now))
+    }
+}
+
+/// Checks a stored connection, keeps the result and answers it: also «Save & check».
+pub(super) async fn check_stored(
+    app: &App,
+    caller: &Caller,
+    id: ConnectionId,
+    capabilities: &[Capability],
+) -> Result<CheckResponse> {
+    let organization = caller.organization;
+    let connection =
+        app.db.scoped(organization, async move |tx| job_settings::connection(tx, organization, id).await).await?;
+    let identity = context::identity(&app.keys, organization, &connection)?;
+    let report = check(app, &identity, capabilities, connection.credential_expires_at).await;
+    let new = NewConnectionCheckRow {
+        connection_id: id.0,
+        checked_at: report.checked_at,
+        overall: report.overall.as_str().to_owned(),
+        report: serde_json::to_value(&report).map_err(Error::internal)?,
+    };
+    let check = CheckId::new(&app.clock);
+    app.db
+        .scoped(organization, async |tx| {
+            // It may have been deleted while Microsoft answered.
+            job_settings::connection(tx, organization, id).await?;
+            connection_checks::insert(tx, organization, check, &new).await?;
+            record(tx, app, caller, "check", KIND, id.0).await
+        })
+        .await?;
+    Ok(CheckResponse::new(check, Some(id), report, app.clock.now()))
+}
+
+async fn check(
+    app: &App,
+    identity: &Identity,
+    capabilities: &[Capability],
+    declared: Option<DateTime<Utc>>,
+) -> CheckReport {
+    connection_check::check(app.graph.tokens(), &app.http, identity, capabilities, declared, DEADLINE).await
+}
+
+/// The newest check of a connection, if it was ever checked.
+async fn last_report(app: &App, organization: OrganizationId, id: ConnectionId) -> Result<Option<CheckReport>> {
+    let rows =
+        app.db.scoped(organization, async move |tx| connection_checks::latest(tx, organization, &[id.0]).await).await?;
+    rows.into_iter().next().map(|row| serde_json::from_value(row.report).map_err(Error::internal)).transpose()
+}
+
+/// Check a connection
+///
+/// Asks Entra for a fresh token, looks at what it carries and at what the tenant has granted, and makes one
+/// live request per capability. Answers within 20 seconds; `partial` says that time ran out. The result is kept.
+#[utoipa::path(
+    tag = "Connections",
+    params(("id" = ConnectionId, Path, description = "The connection's id")),
+    request_body = Option<CheckConnection>,
+    responses((status = 200, description = "The result", body = CheckResponse)),
+    security(("bearer" = ["write"]))
+)]
+#[post("/v1/connections/{id}/check")]
+pub async fn check_connection(
+    app: Data<App>,
+    caller: Caller,
+    id: Path<ConnectionId>,
+    body: Body<CheckConnection>,
+) -> Result<Json<CheckResponse>> {
+    let capabilities = or_default(body.0.capabilities);
+    Ok(Json(check_stored(&app, &caller, *id, &capabilities).await?))
+}
+
+/// List the checks of a connection
+///
+/// Newest first.
+#[utoipa::path(
+    tag = "Connections",
+    params(("id" = ConnectionId, Path, description = "The connection's id"), PageQuery),
+    responses((status = 200, description = "A page of results", body = Page<CheckResponse>)),
+    security(("bearer" = ["read"]))
+)]
+#[get("/v1/connections/{id}/checks")]
+pub async fn list_connection_checks(
+    app: Data<App>,
+    caller: Caller,
+    id: Path<ConnectionId>,
+    query: Query<PageQuery>,
+) -> Result<Json<Page<CheckResponse>>> {
+    let (organization, id) = (caller.organization, *id);
+    let window = query.window(&format!("connections/{id}/checks"))?;
+    let rows = app
+        .db
+        .scoped(organization, async |tx| {
+            job_settings::connection(tx, organization, id).await?;
+            connection_checks::list(tx, organization, id, window.after, window.rows()).await
+        })
+        .await?;
+    let now = app.clock.now();
+    Ok(Json(window.try_page(rows, |row| row.id, |row| CheckResponse::from_row(row, now))?))
+}
+
+/// Check settings of a connection
+///
+/// The same check for settings that are not stored; neither they nor the result are kept.
+#[utoipa::path(
+    tag = "Connections",
+    request_body = CheckConnectionSettings,
+    responses((status = 200, description = "The result", body = CheckResponse)),
+    security(("bearer" = ["write"]))
+)]
+#[post("/v1/connection-checks")]
+pub async fn check_connection_settings(
+    app: Data<App>,
+    caller: Caller,
+    body: Body<CheckConnectionSettings>,
+) -> Result<Json<CheckResponse>> {
+    let settings = body.0;
+    let mut faults = Faults::default();
+    credentials::check_dates(&settings.credential, app.clock.now(), &mut faults);
+    faults.into_result()?;
+    let tokens = app.graph.tokens();
+    let credential = settings.credential.credential();
+    if matches!(credential, Credential::Federated) {
+        tokens.federated().require(caller.organization, &settings.tenant_id, settings.client_id)?;
+    }
+    let identity = Identity {
+        organization: caller.organization,
+        connection: ConnectionId::new(&app.clock),
+        credential_version: 0,
+        tenant_id: settings.tenant_id,
+        client_id: settings.client_id,
+        cloud: settings.cloud,
+        credential,
+    };
+    let capabilities = or_default(settings.capabilities);
+    let report = check(&app, &identity, &capabilities, settings.credential.expires_at()).await;
+    tokens.forget(&identity);
+    Ok(Json(CheckResponse::new(CheckId::new(&app.clock), None, report, app.clock.now())))
+}
+
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(rename_all = "camelCase")]
+pub struct ManifestQuery {
+    /// Capabilities, separated by commas. Absent: users, groups, memberships, nestedGroups and licenses.
+    #[param(max_length = 300, example = "users,groups")]
+    pub capabilities: Option<String>,
+    /// The cloud that links and commands are for. Absent: global.
+    pub cloud: Option<Cloud>,
+    /// The application that links and commands are for, if the manifest does not name it.
+    pub client_id: Option<Uuid>,
+    /// The tenant that links and commands are for, if it is known.
+    #[param(max_length = 253)]
+    pub tenant_id: Option<String>,
+}
+
+/// Check a manifest
+///
+/// Takes the manifest of an app registration (portal → App registrations → the app → Manifest, in either
+/// format), or just the list under `requiredResourceAccess`. Names every permission with its kind, flags those
+/// that were added as Delegated, and says which capabilities will work after consent. Nothing is sent anywhere.
+#[utoipa::path(
+    tag = "Connections",
+    params(ManifestQuery),
+    request_body(content = Value, description = "The manifest, or its `requiredResourceAccess`"),
+    responses((status = 200, description = "What the manifest says", body = ManifestReport)),
+    security(("bearer" = ["read"]))
+)]
+#[post("/v1/manifest-checks")]
+pub async fn check_manifest(query: Query<ManifestQuery>, body: Body<Value>) -> Result<Json<ManifestReport>> {
+    let query = query.into_inner();
+    let capabilities = parse(query.capabilities.as_deref())?;
+    let tenant = query.tenant_id.unwrap_or_else(|| "organizations".to_owned());
+    let mut faults = Faults::default();
+    if tenant != "organizations" {
+        crate::graph::token::validate_tenant_id(&tenant, "?tenantId", &mut faults);
+    }
+    faults.into_result()?;
+    let place = place_of(query.cloud.unwrap_or_default(), &tenant, query.client_id.unwrap_or_default());
+    Ok(Json(manifest::check(&body.0, &capabilities, &place)?))
+}
+
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(rename_all = "camelCase")]
+pub struct SetupQuery {
+    /// Capabilities, separated by commas. Absent: users, groups, memberships, nestedGroups and licenses.
+    #[param(max_length = 300, example = "users,groups")]
+    pub capabilities: Option<String>,
+}
+
+/// Get how to set a connection up
+///
+/// The steps in the portal, the consent link, and scripts that grant the *Application* permissions which the
+/// last check did not see granted.
+#[utoipa::path(
+    tag = "Connections",
+    params(("id" = ConnectionId, Path, description = "The connection's id"), SetupQuery),
+    responses((status = 200, description = "Steps, links and scripts", body = Setup)),
+    security(("bearer" = ["read"]))
+)]
+#[get("/v1/connections/{id}/setup")]
+pub async fn get_connection_setup(
+    app: Data<App>,
+    caller: Caller,
+    id: Path<ConnectionId>,
+    query: Query<SetupQuery>,
+) -> Result<Json<Setup>> {
+    let (organization, id) = (caller.organization, *id);
+    let capabilities = parse(query.capabilities.as_deref())?;
+    let connection =
+        app.db.scoped(organization, async move |tx| job_settings::connection(tx, organization, id).await).await?;
+    let last = last_report(&app, organization, id).await?;
+    let cloud: Cloud = connection.cloud.parse().map_err(Error::internal)?;
+    let mut place = place_of(cloud, &connection.tenant_id, connection.client_id);
+    let principal = last.as_ref().and_then(|report| report.identity.service_principal_id.as_deref());
+    place.service_principal = principal.and_then(|id| Uuid::parse_str(id).ok());
+    let verdicts = last.as_ref().map(|report| report.capabilities.as_slice());
+    Ok(Json(connection_check::setup(&place, &capabilities, verdicts)))
+}

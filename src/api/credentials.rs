@@ -1,0 +1,109 @@
+//! Credentials in request bodies. They are write-only: no answer, log or error has them.
+
+use crate::error::Faults;
+use crate::graph::token::{Credential, validate_tenant_id};
+use chrono::{DateTime, Utc};
+use serde::Deserialize;
+use serde_json::Value;
+use std::fmt;
+use utoipa::ToSchema;
+
+/// How the application proves who it is.
+#[derive(Deserialize, ToSchema, Clone)]
+#[serde(tag = "kind", rename_all = "camelCase", rename_all_fields = "camelCase", deny_unknown_fields)]
+pub enum CredentialBody {
+    ClientSecret {
+        /// The Value of a client secret, not its Secret ID.
+        #[schema(write_only, min_length = 1, max_length = 4096, example = "abc8Q~simulated-secret-value")]
+        secret: String,
+        /// The end date that the portal shows, for a warning from 30 days before.
+        expires_at: Option<DateTime<Utc>>,
+    },
+    Certificate {
+        /// PEM, uploaded to the app registration.
+        #[schema(write_only, min_length = 1, max_length = 65536)]
+        certificate: String,
+        /// PEM of the RSA private key, without a passphrase.
+        #[schema(write_only, min_length = 1, max_length = 65536)]
+        private_key: String,
+    },
+    /// The service's own workload identity, if the operator allows it for this organization, tenant and client.
+    Federated {},
+}
+
+impl fmt::Debug for CredentialBody {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("CredentialBody").field(&self.credential().kind()).finish()
+    }
+}
+
+impl CredentialBody {
+    pub fn credential(&self) -> Credential {
+        match self {
+            Self::ClientSecret { secret, .. } => Credential::ClientSecret(secret.clone().into()),
+            Self::Certificate { certificate, private_key } => Credential::Certificate {
+                certificate_pem: certificate.clone(),
+                private_key_pem: private_key.clone().into(),
+            },
+            Self::Federated {} => Credential::Federated,
+        }
+    }
+
+    /// When it ends: as declared for a secret, as written in a certificate.
+    pub fn expires_at(&self) -> Option<DateTime<Utc>> {
+        match self {
+            Self::ClientSecret { expires_at, .. } => *expires_at,
+            Self::Certificate { .. } => self.credential().expires_at(),
+            Self::Federated {} => None,
+        }
+    }
+}
+
+/// What the document cannot say of a body with `tenantId` and `credential`: the tenant is one tenant, the
+/// secret is no Secret ID, certificate and key are readable and belong together. Dates are judged where there
+/// is a clock, see [`check_dates`].
+pub fn check(body: &Value, faults: &mut Faults) {
+    if let Some(tenant_id) = body.get("tenantId").and_then(Value::as_str) {
+        validate_tenant_id(tenant_id, "/tenantId", faults);
+    }
+    let credential = body.get("credential").cloned().unwrap_or_default();
+    if let Ok(credential) = serde_json::from_value::<CredentialBody>(credential) {
+        credential.credential().validate(None, "/credential", faults);
+    }
+}
+
+/// Adds a fault if the certificate has expired or is not valid yet.
+pub fn check_dates(credential: &CredentialBody, now: DateTime<Utc>, faults: &mut Faults) {
+    credential.credential().validate(Some(now), "/credential", faults);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn the_three_kinds_are_read_and_shown_without_secrets() {
+        for (body, kind) in [
+            (json!({"kind": "clientSecret", "secret": "abc8Q~x", "expiresAt": "2027-01-01T00:00:00Z"}), "clientSecret"),
+            (json!({"kind": "certificate", "certificate": "c", "privateKey": "abc8Q~x"}), "certificate"),
+            (json!({"kind": "federated"}), "federated"),
+        ] {
+            let read: CredentialBody = serde_json::from_value(body).unwrap();
+            assert_eq!(read.credential().kind(), kind);
+            assert!(!format!("{read:?}").contains("abc8Q"));
+        }
+        assert!(serde_json::from_value::<CredentialBody>(json!({"kind": "federated", "secret": "x"})).is_err());
+    }
+
+    #[test]
+    fn every_fault_is_named_where_it_is() {
+        let body =
+            json!({"tenantId": "common", "credential": {"kind": "certificate", "certificate": "x", "privateKey": "y"}});
+        let mut faults = Faults::default();
+        check(&body, &mut faults);
+        let pointers: Vec<String> =
+            faults.into_result().unwrap_err().faults.into_iter().map(|fault| fault.pointer).collect();
+        assert_eq!(pointers, ["/tenantId", "/credential/certificate", "/credential/privateKey"]);
+    }
+}
