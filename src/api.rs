@@ -16,6 +16,9 @@ pub mod openapi;
 mod page;
 pub mod problem;
 mod respond;
+pub mod run_changes;
+pub mod run_events;
+pub mod runs;
 
 use crate::app::App;
 use crate::error::Result;
@@ -67,6 +70,14 @@ fn routes_v1(config: &mut ServiceConfig<'_>) {
         .service(filters::get_filter)
         .service(filters::update_filter)
         .service(filters::delete_filter)
+        .service(runs::create_run)
+        .service(runs::list_job_runs)
+        .service(runs::list_runs)
+        .service(runs::get_run)
+        .service(runs::cancel_run)
+        .service(runs::approve_run)
+        .service(run_events::list_run_events)
+        .service(run_changes::list_run_changes)
         .service(audit_events::list_audit_events);
 }
 

@@ -23,6 +23,23 @@ pub struct Created<T> {
     pub location: String,
 }
 
+/// 202 with `ETag` and `Location`: it was queued.
+pub struct Accepted<T> {
+    pub value: T,
+    pub location: String,
+}
+
+impl<T: Versioned> Responder for Accepted<T> {
+    type Body = BoxBody;
+
+    fn respond_to(self, _: &HttpRequest) -> HttpResponse {
+        HttpResponse::Accepted()
+            .insert_header(etag(self.value.version()))
+            .insert_header((header::LOCATION, self.location))
+            .json(self.value)
+    }
+}
+
 fn etag(version: i64) -> (header::HeaderName, String) {
     (header::ETAG, format!("\"{version}\""))
 }

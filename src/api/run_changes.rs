@@ -1,0 +1,83 @@
+//! What a run creates, updates, or finds missing or out of scope.
+
+use super::auth::Caller;
+use crate::app::App;
+use crate::db::runs::{self, ChangeRow};
+use crate::directory::ObjectType;
+use crate::error::{Error, Result};
+use crate::ids::RunId;
+use crate::run_state::{ChangeAction, ChangeReason};
+use actix_web::get;
+use actix_web::web::{Data, Json, Path, Query};
+use serde::Serialize;
+use serde_json::Value;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use super::page::{Page, PageQuery};
+
+/// One object that a run changes.
+#[derive(Serialize, ToSchema, Debug)]
+#[serde(rename_all = "camelCase")]
+pub struct ChangeResponse {
+    pub object_type: ObjectType,
+    pub object_id: Uuid,
+    #[schema(required = true)]
+    pub label: Option<String>,
+    pub action: ChangeAction,
+    #[schema(required = true)]
+    pub reason: Option<ChangeReason>,
+    /// As it was delivered before; null for a new object.
+    #[schema(required = true, value_type = Option<Object>)]
+    pub before: Option<Value>,
+    /// As it is delivered now; null when it is only found missing or is removed.
+    #[schema(required = true, value_type = Option<Object>)]
+    pub after: Option<Value>,
+}
+
+impl ChangeResponse {
+    pub(super) fn from_row(row: ChangeRow) -> Result<Self> {
+        let word = |e: String| Error::internal(e);
+        let object = |text: Option<String>| text.and_then(|text| serde_json::from_str(&text).ok());
+        Ok(Self {
+            object_type: row.object_type.parse().map_err(word)?,
+            object_id: row.object_id,
+            label: row.label,
+            action: row.action.parse().map_err(word)?,
+            reason: row.reason.map(|reason| reason.parse()).transpose().map_err(word)?,
+            before: object(row.before),
+            after: object(row.after),
+        })
+    }
+}
+
+/// List the changes of a run
+///
+/// In the order of their delivery. A dry run has them too: it is how to see what a run would do.
+#[utoipa::path(
+    tag = "Runs",
+    params(("id" = RunId, Path, description = "The run's id"), PageQuery),
+    responses((status = 200, description = "A page of changes", body = Page<ChangeResponse>)),
+    security(("bearer" = ["read"]))
+)]
+#[get("/v1/runs/{id}/changes")]
+pub async fn list_run_changes(
+    app: Data<App>,
+    caller: Caller,
+    id: Path<RunId>,
+    query: Query<PageQuery>,
+) -> Result<Json<Page<ChangeResponse>>> {
+    let (organization, id) = (caller.organization, *id);
+    let window = query.window(&format!("runs/{id}/changes"))?;
+    // The cursor is the number of the last change, in the place of an id.
+    let after = window.after.map_or(0, |after| i64::try_from(after.as_u128()).unwrap_or(i64::MAX));
+    let rows = app
+        .db
+        .scoped(organization, async |tx| {
+            runs::find(tx, organization, id).await?;
+            runs::changes(tx, organization, id, after, window.rows()).await
+        })
+        .await?;
+    let number = |row: &ChangeRow| Uuid::from_u128(u128::from(row.seq.unsigned_abs()));
+    Ok(Json(window.try_page(rows, number, ChangeResponse::from_row)?))
+}

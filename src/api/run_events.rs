@@ -1,0 +1,215 @@
+//! The events of a run, as a stream of server-sent events or by long poll.
+
+use super::auth::Caller;
+use crate::app::App;
+use crate::db::listen::Notice;
+use crate::db::runs::{self, EventRow};
+use crate::error::{Error, Result};
+use crate::ids::{OrganizationId, RunId};
+use crate::run_state::EventKind;
+use actix_web::http::header;
+use actix_web::web::{Bytes, Data, Json, Path, Query};
+use actix_web::{HttpRequest, HttpResponse, Responder, get};
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::time::Duration;
+use tokio::sync::broadcast;
+use utoipa::{IntoParams, ToSchema};
+
+/// Events in one answer of the long poll, and in one step of the stream.
+const EVENTS_MOST: i64 = 500;
+/// Without a notice the events are looked for this often: a notice can be lost.
+const POLL: Duration = Duration::from_secs(2);
+/// A comment is sent when nothing happens for so long, so that proxies keep the stream open.
+const HEARTBEAT: Duration = Duration::from_secs(15);
+
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(rename_all = "camelCase")]
+pub struct EventsQuery {
+    /// Events after the one with this id; 0 for all.
+    #[param(minimum = 0, default = 0)]
+    pub after: Option<i64>,
+    /// Seconds to wait for an event when there is none yet. JSON only.
+    #[param(minimum = 0, maximum = 20, default = 0)]
+    pub wait: Option<u8>,
+}
+
+/// How the document names the header of a stream that is taken up again.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Header)]
+#[expect(dead_code, reason = "only describes the header in the document")]
+pub struct LastEventIdHeader {
+    /// The stream goes on after the event with this id. Browsers send it by themselves.
+    #[serde(rename = "Last-Event-ID")]
+    #[param(required = false, pattern = "^[0-9]{1,18}$")]
+    last_event_id: Option<String>,
+}
+
+#[derive(Serialize, ToSchema, Debug)]
+#[serde(rename_all = "camelCase")]
+pub struct RunEventResponse {
+    /// Rises by one per run.
+    pub id: i64,
+    pub event: EventKind,
+    /// `state`: the new state; `progress`: progress and counts; `log`: a message.
+    #[schema(value_type = Object)]
+    pub data: Value,
+    pub at: DateTime<Utc>,
+}
+
+#[derive(Serialize, ToSchema, Debug)]
+#[serde(rename_all = "camelCase")]
+pub struct RunEventsResponse {
+    pub items: Vec<RunEventResponse>,
+    /// Send it as `after` next time.
+    pub next_after: i64,
+    /// The run has ended and there are no more events.
+    pub done: bool,
+}
+
+impl RunEventResponse {
+    fn from_row(row: EventRow) -> Result<Self> {
+        let event = row.event.parse().map_err(|e: String| Error::internal(e))?;
+        Ok(Self { id: row.id, event, data: row.data, at: row.at })
+    }
+}
+
+/// Follow a run
+///
+/// With `Accept: text/event-stream` a stream of server-sent events that ends with the run; otherwise a long
+/// poll: the answer comes as soon as there are events after `after`, or when `wait` is over.
+#[utoipa::path(
+    tag = "Runs",
+    params(("id" = RunId, Path, description = "The run's id"), EventsQuery, LastEventIdHeader),
+    responses((
+        status = 200,
+        description = "Events in their order",
+        content((RunEventsResponse = "application/json"), (String = "text/event-stream"))
+    )),
+    security(("bearer" = ["read"]))
+)]
+#[get("/v1/runs/{id}/events")]
+pub async fn list_run_events(
+    app: Data<App>,
+    caller: Caller,
+    request: HttpRequest,
+    id: Path<RunId>,
+    query: Query<EventsQuery>,
+) -> Result<HttpResponse> {
+    let follower = Follower { app: app.get_ref().clone(), organization: caller.organization, run: *id };
+    let last_seen = request.headers().get("Last-Event-ID").and_then(|id| id.to_str().ok()?.parse().ok());
+    let after = last_seen.or(query.after).unwrap_or(0);
+    if wants_stream(&request) {
+        // An unknown run is a 404, not an empty stream.
+        follower.look(after).await?;
+        return Ok(follower.stream(after));
+    }
+    let wait = Duration::from_secs(u64::from(query.wait.unwrap_or(0)));
+    let answer = follower.wait_for(after, wait).await?;
+    Ok(Json(answer).respond_to(&request).map_into_boxed_body())
+}
+
+fn wants_stream(request: &HttpRequest) -> bool {
+    let accept = request.headers().get(header::ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
+    let position = |media: &str| accept.find(media);
+    match (position("text/event-stream"), position("application/json")) {
+        (Some(stream), Some(json)) => stream < json,
+        (Some(_), None) => true,
+        (None, _) => false,
+    }
+}
+
+/// One caller that follows one run.
+struct Follower {
+    app: App,
+    organization: OrganizationId,
+    run: RunId,
+}
+
+impl Follower {
+    async fn look(&self, after: i64) -> Result<RunEventsResponse> {
+        let (organization, run) = (self.organization, self.run);
+        let (row, events) = self
+            .app
+            .db
+            .scoped(organization, async move |tx| {
+                let row = runs::find(tx, organization, run).await?;
+                Ok((row, runs::events(tx, organization, run, after, EVENTS_MOST).await?))
+            })
+            .await?;
+        let items = events.into_iter().map(RunEventResponse::from_row).collect::<Result<Vec<_>>>()?;
+        let next_after = items.last().map_or(after, |event| event.id);
+        let done = row.run_state()?.is_terminal() && next_after >= row.last_event_id;
+        Ok(RunEventsResponse { items, next_after, done })
+    }
+
+    /// What there is after `after`, waiting up to `wait` for something.
+    async fn wait_for(&self, after: i64, wait: Duration) -> Result<RunEventsResponse> {
+        let mut notices = self.app.notices.subscribe();
+        let started = self.app.clock.instant();
+        loop {
+            let seen = self.look(after).await?;
+            let left = wait.saturating_sub(self.app.clock.elapsed_since(started));
+            if !seen.items.is_empty() || seen.done || left.is_zero() || self.app.stopping.is_cancelled() {
+                return Ok(seen);
+            }
+            self.until_news(&mut notices, left.min(POLL)).await;
+        }
+    }
+
+    /// Until something was announced of this run, or `most` is over.
+    async fn until_news(&self, notices: &mut broadcast::Receiver<Notice>, most: Duration) {
+        let announced = async {
+            loop {
+                match notices.recv().await {
+                    Ok(Notice::RunChanged(run)) if run == self.run.0 => return,
+                    Ok(_) => {}
+                    Err(broadcast::error::RecvError::Lagged(_)) => return,
+                    Err(broadcast::error::RecvError::Closed) => std::future::pending().await,
+                }
+            }
+        };
+        tokio::select! {
+            () = announced => {}
+            () = self.app.clock.sleep(most) => {}
+            () = self.app.stopping.cancelled() => {}
+        }
+    }
+
+    fn stream(self, mut after: i64) -> HttpResponse {
+        let events = async_stream::stream! {
+            loop {
+                let seen = match self.wait_for(after, HEARTBEAT).await {
+                    Ok(seen) => seen,
+                    // The head is sent: all that is left is to end, and the client takes it up again.
+                    Err(error) => {
+                        tracing::warn!(run.id = %self.run, code = %error.code, "a stream of events ends: {}", error.detail);
+                        return;
+                    }
+                };
+                after = seen.next_after;
+                let text = if seen.items.is_empty() { ": waiting\n\n".to_owned() } else { write(&seen.items) };
+                yield Ok::<Bytes, actix_web::Error>(Bytes::from(text));
+                if seen.done || self.app.stopping.is_cancelled() {
+                    return;
+                }
+            }
+        };
+        HttpResponse::Ok()
+            .insert_header((header::CONTENT_TYPE, "text/event-stream"))
+            .insert_header((header::CACHE_CONTROL, "no-store"))
+            .insert_header(("X-Accel-Buffering", "no"))
+            .insert_header((header::CONTENT_ENCODING, "identity"))
+            .streaming(events)
+    }
+}
+
+fn write(events: &[RunEventResponse]) -> String {
+    events.iter().fold(String::new(), |mut text, event| {
+        // JSON text has no line breaks, so it is one line of data.
+        text.push_str(&format!("id: {}\nevent: {}\ndata: {}\n\n", event.id, event.event, event.data));
+        text
+    })
+}
