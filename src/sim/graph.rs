@@ -1,1 +1,310 @@
-//! The Entra and Graph simulator.
+//! The Entra and Microsoft Graph simulator: two loopback origins, one for signing in, one for Graph.
+//! It follows facts/graph.md; what is not confirmed there is said where it is decided.
+//!
+//! Control, on the Graph origin, without a token: `POST /_sim/faults`, `DELETE /_sim/faults`, `GET /_sim/truth`,
+//! `GET /_sim/requests`; see `sim::graph::control`.
+
+pub mod answer;
+mod apps;
+mod batch;
+mod control;
+mod delta;
+mod entra;
+mod fault;
+mod filter;
+mod links;
+mod list;
+mod log;
+mod permission;
+mod property;
+mod query;
+mod quota;
+mod request;
+mod route;
+mod scenario;
+mod server;
+mod shape;
+mod tenant;
+mod tenants;
+mod token;
+
+use crate::clock::Clock;
+use crate::ids;
+use crate::seal::random_bytes;
+use crate::sim::seed::{Directory, SeedOptions, Truth};
+use answer::{Answer, Problem};
+use chrono::{DateTime, Utc};
+use std::collections::{HashMap, HashSet};
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::time::Duration;
+use uuid::Uuid;
+
+pub use entra::statuses as token_error_statuses;
+pub use fault::{Action, Fault};
+pub use log::{Counters, RequestRecord};
+pub use quota::{Quota, RetryAfterForm};
+pub use scenario::{Credentials, POLICY, PROPAGATION, RECOMMENDED, SECRET, Scenario, TokenError, admin_token};
+pub use tenant::{App, Assignment, Certificate, Federated, Principal, Required, Secret, Tail, Tenant};
+
+/// How the simulator starts.
+#[derive(Clone)]
+pub struct GraphOptions {
+    pub clock: Clock,
+    pub seed: SeedOptions,
+    /// A directory of one's own instead of a generated one.
+    pub directory: Option<Directory>,
+    /// `None`: no throttling.
+    pub quota: Option<Quota>,
+    pub retry_after: RetryAfterForm,
+    /// Every Graph answer takes at least so long.
+    pub latency: Duration,
+    pub gzip: bool,
+    /// 0: any free port.
+    pub login_port: u16,
+    pub graph_port: u16,
+    pub address: IpAddr,
+    /// Threads of each of the two servers.
+    pub workers: usize,
+}
+
+impl Default for GraphOptions {
+    fn default() -> Self {
+        Self {
+            clock: Clock::system(),
+            seed: SeedOptions::default(),
+            directory: None,
+            quota: None,
+            retry_after: RetryAfterForm::default(),
+            latency: Duration::ZERO,
+            gzip: true,
+            login_port: 0,
+            graph_port: 0,
+            address: IpAddr::from([127, 0, 0, 1]),
+            workers: 1,
+        }
+    }
+}
+
+/// Requests that a server may not support; see [`GraphSim::refuse`].
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, serde::Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Feature {
+    /// `$count=true` and `/$count`.
+    Count,
+    /// A `$filter` that names `createdDateTime`.
+    CreatedDateTimeFilter,
+    Delta,
+    Batch,
+    /// Any `$expand`.
+    Expand,
+}
+
+/// A running simulator; clones are the same one. Stops when [`GraphSim::stop`] is called.
+#[derive(Clone)]
+pub struct GraphSim {
+    sim: Arc<Sim>,
+    running: Arc<server::Running>,
+}
+
+pub(crate) struct Sim {
+    clock: Clock,
+    quota: Mutex<Option<Quota>>,
+    retry_after: Mutex<RetryAfterForm>,
+    latency: Mutex<Duration>,
+    tenants: RwLock<Vec<Tenant>>,
+    tokens: RwLock<HashMap<String, Arc<token::Token>>>,
+    buckets: quota::Buckets,
+    faults: fault::Faults,
+    refusals: Mutex<HashMap<Feature, u16>>,
+    /// Requests whose answer failed, when the tokens of repeated requests are to be bad.
+    failed: Mutex<Option<HashSet<String>>>,
+    log: log::Log,
+    signing_key: [u8; 32],
+    /// Of the directory that the tenants share.
+    directory: Arc<RwLock<Directory>>,
+}
+
+/// Binds both ports and serves on threads of its own.
+pub fn start(options: GraphOptions) -> std::io::Result<GraphSim> {
+    let directory = options.directory.clone().unwrap_or_else(|| Directory::generate(options.seed.clone()));
+    let directory = Arc::new(RwLock::new(directory));
+    let now = options.clock.now();
+    let tenants = Scenario::ALL.iter().filter(|scenario| **scenario != Scenario::UnknownTenant);
+    let sim = Arc::new(Sim {
+        clock: options.clock.clone(),
+        quota: Mutex::new(options.quota),
+        retry_after: Mutex::new(options.retry_after),
+        latency: Mutex::new(options.latency),
+        tenants: RwLock::new(tenants.map(|scenario| scenario.tenant(directory.clone(), now)).collect()),
+        tokens: RwLock::default(),
+        buckets: quota::Buckets::default(),
+        faults: fault::Faults::default(),
+        refusals: Mutex::default(),
+        failed: Mutex::new(None),
+        log: log::Log::default(),
+        signing_key: random_bytes(),
+        directory,
+    });
+    let running = server::run(&options, &sim)?;
+    Ok(GraphSim { sim, running: Arc::new(running) })
+}
+
+impl GraphSim {
+    /// `http://127.0.0.1:port` for `ENTRA_ASSETS_LOGIN_URL`.
+    pub fn login_origin(&self) -> String {
+        self.running.login_origin.clone()
+    }
+
+    /// `http://127.0.0.1:port` for `ENTRA_ASSETS_GRAPH_URL`.
+    pub fn graph_origin(&self) -> String {
+        self.running.graph_origin.clone()
+    }
+
+    /// Stops both servers, letting open requests end.
+    pub async fn stop(&self) {
+        self.running.stop().await;
+    }
+
+    /// The directory, shared by every tenant, to look at.
+    pub fn read<T>(&self, look: impl FnOnce(&Directory) -> T) -> T {
+        look(&self.sim.directory.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The directory to change; every change shows in delta.
+    pub fn change<T>(&self, change: impl FnOnce(&mut Directory) -> T) -> T {
+        change(&mut self.sim.directory.write().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    pub fn truth(&self) -> Truth {
+        self.read(Directory::truth)
+    }
+
+    /// What the product reads of a tenant that it may read whole.
+    pub fn default_credentials(&self) -> Credentials {
+        Scenario::Healthy.credentials()
+    }
+
+    /// Changes the tenant of a scenario: its app registrations, consents, token errors.
+    pub fn change_tenant<T>(&self, scenario: Scenario, change: impl FnOnce(&mut Tenant) -> T) -> Option<T> {
+        let mut tenants = self.sim.write_tenants();
+        tenants.iter_mut().find(|tenant| tenant.id == scenario.tenant_id()).map(change)
+    }
+
+    /// The app of a scenario.
+    pub fn change_app<T>(&self, scenario: Scenario, change: impl FnOnce(&mut App) -> T) -> Option<T> {
+        self.change_tenant(scenario, |tenant| tenant.apps.first_mut().map(change)).flatten()
+    }
+
+    /// From now on every token request of the tenant ends in this error; `None` ends that.
+    pub fn set_token_error(&self, scenario: Scenario, error: Option<TokenError>, tail: Tail) {
+        self.change_tenant(scenario, |tenant| {
+            tenant.token_error = error;
+            tenant.tail = tail;
+        });
+    }
+
+    /// Replaces the Application permissions of a scenario's app, consent included, at once.
+    pub fn set_roles(&self, scenario: Scenario, names: &[&str]) {
+        let now = self.sim.now();
+        self.change_app(scenario, |app| {
+            app.required.retain(|required| !required.application);
+            if let Some(principal) = &mut app.principal {
+                principal.assignments.clear();
+            }
+            app.require(names, true);
+            app.consent(now, now);
+        });
+    }
+
+    pub fn add_fault(&self, fault: Fault) {
+        self.sim.faults.add(fault);
+    }
+
+    pub fn clear_faults(&self) {
+        self.sim.faults.clear();
+    }
+
+    /// Answers every use of a feature with 400, 404 or 501; `None` ends that.
+    pub fn refuse(&self, feature: Feature, status: Option<u16>) {
+        self.sim.set_refusal(feature, status);
+    }
+
+    /// A page that is asked for again after its answer failed has a next link that Graph does not find
+    /// (`DirectoryPageTokenNotFoundException`).
+    pub fn poison_repeated_pages(&self, on: bool) {
+        *self.sim.failed.lock().unwrap_or_else(PoisonError::into_inner) = on.then(HashSet::new);
+    }
+
+    pub fn set_quota(&self, quota: Option<Quota>, form: RetryAfterForm) {
+        *self.sim.quota.lock().unwrap_or_else(PoisonError::into_inner) = quota;
+        *self.sim.retry_after.lock().unwrap_or_else(PoisonError::into_inner) = form;
+    }
+
+    pub fn set_latency(&self, latency: Duration) {
+        *self.sim.latency.lock().unwrap_or_else(PoisonError::into_inner) = latency;
+    }
+
+    /// Every access token given out so far is refused from now on.
+    pub fn revoke_tokens(&self) {
+        self.sim.tokens.write().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
+    /// The last requests, oldest first (at most 100,000).
+    pub fn requests(&self) -> Vec<RequestRecord> {
+        self.sim.log.last(usize::MAX)
+    }
+
+    pub fn counters(&self) -> Counters {
+        self.sim.log.counters()
+    }
+
+    pub fn reset_counters(&self) {
+        self.sim.log.reset();
+    }
+}
+
+impl Sim {
+    fn now(&self) -> DateTime<Utc> {
+        self.clock.now()
+    }
+
+    fn new_id(&self) -> Uuid {
+        ids::new_v7(&self.clock)
+    }
+
+    fn read_tenants(&self) -> RwLockReadGuard<'_, Vec<Tenant>> {
+        self.tenants.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write_tenants(&self) -> RwLockWriteGuard<'_, Vec<Tenant>> {
+        self.tenants.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn remember(&self, text: String, token: token::Token) {
+        self.tokens.write().unwrap_or_else(PoisonError::into_inner).insert(text, Arc::new(token));
+    }
+
+    fn recall(&self, text: &str) -> Option<Arc<token::Token>> {
+        self.tokens.read().unwrap_or_else(PoisonError::into_inner).get(text).cloned()
+    }
+
+    fn set_refusal(&self, feature: Feature, status: Option<u16>) {
+        let mut refusals = self.refusals.lock().unwrap_or_else(PoisonError::into_inner);
+        match status {
+            Some(status) => refusals.insert(feature, status),
+            None => refusals.remove(&feature),
+        };
+    }
+
+    /// The refusal of a feature, if it is refused.
+    fn refused(&self, feature: Feature) -> Result<(), Problem> {
+        let refusals = self.refusals.lock().unwrap_or_else(PoisonError::into_inner);
+        match refusals.get(&feature) {
+            None => Ok(()),
+            Some(404) => Err(Problem::new(404, "Request_ResourceNotFound", "Resource not found for the segment.")),
+            Some(501) => Err(Problem::new(501, "NotImplemented", "This operation target is not yet supported.")),
+            Some(status) => Err(Problem::new(*status, "Request_UnsupportedQuery", "Unsupported Query.")),
+        }
+    }
+}

@@ -16,7 +16,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use uuid::Uuid;
 
-pub use change::{Change, What};
+pub use change::{Change, Refused, What};
 pub use truth::{Edges, Truth};
 
 /// What to generate.

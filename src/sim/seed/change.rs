@@ -17,7 +17,8 @@ pub enum What {
     Created,
     /// These properties have new values.
     Properties(Vec<String>),
-    Manager,
+    /// Another manager than this one before.
+    Manager(Option<u32>),
     MemberAdded(Ref),
     MemberRemoved(Ref),
     OwnerAdded(Ref),
@@ -150,8 +151,8 @@ impl Directory {
         if *held == manager {
             return Err(Refused::NoChange);
         }
-        *held = manager;
-        self.log(Ref::user(slot), What::Manager);
+        let before = std::mem::replace(held, manager);
+        self.log(Ref::user(slot), What::Manager(before));
         Ok(())
     }
 
@@ -290,7 +291,7 @@ impl Directory {
     fn manager_moved(&mut self, manager: u32) {
         let reports: Vec<u32> = self.live_users().filter(|(_, u)| u.manager == Some(manager)).map(|(s, _)| s).collect();
         for report in reports {
-            self.log(Ref::user(report), What::Manager);
+            self.log(Ref::user(report), What::Manager(Some(manager)));
         }
     }
 
