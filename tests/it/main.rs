@@ -7,4 +7,5 @@ mod database_url;
 mod dependencies;
 mod postgres;
 mod sim_assets;
+mod sim_graph;
 mod support;

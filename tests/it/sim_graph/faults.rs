@@ -91,7 +91,8 @@ async fn optional_features_can_be_refused() {
 #[tokio::test]
 async fn the_control_side_takes_orders_and_tells_the_truth() {
     let graph = Graph::start().await;
-    let control = |method: Method, path: &str| graph.client.request(method, format!("{}{path}", graph.sim.graph_origin()));
+    let control =
+        |method: Method, path: &str| graph.client.request(method, format!("{}{path}", graph.sim.graph_origin()));
     let order = json!([
         {"path": "/v1.0/users", "action": {"kind": "status", "status": 504}},
         {"path": "/v1.0/groups", "nth": 2, "times": 0, "action": {"kind": "tokenRefused"}},
@@ -109,7 +110,10 @@ async fn the_control_side_takes_orders_and_tells_the_truth() {
     assert_eq!(truth["users"], 2_000);
     let rows = control(Method::GET, "/_sim/truth/memberships?skip=10&top=5").send().await.unwrap();
     let rows: Value = rows.json().await.unwrap();
-    assert_eq!((rows["total"].as_u64(), rows["items"].as_array().map(Vec::len)), (truth["userMemberships"].as_u64(), Some(5)));
+    assert_eq!(
+        (rows["total"].as_u64(), rows["items"].as_array().map(Vec::len)),
+        (truth["userMemberships"].as_u64(), Some(5))
+    );
     let requests: Value = control(Method::GET, "/_sim/requests").send().await.unwrap().json().await.unwrap();
     assert_eq!(requests["counters"]["requests"], 4);
     let order = json!({"tenant": "healthy", "aadsts": 7_000_222, "tail": "lines"});

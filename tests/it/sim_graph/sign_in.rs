@@ -87,7 +87,7 @@ async fn malformed_requests_are_told_apart() {
     let tenant = good.tenant_id.as_str();
     for (tenant, name, value, number) in [
         (tenant, "scope", None, 900_144),
-        (tenant, "scope", Some("https%3A%2F%2Fgraph.microsoft.com%2F.default"), 500_011),
+        (tenant, "scope", Some("https%3A%2F%2Fgraph.microsoft.com%2F.default"), 1_002_012),
         (tenant, "scope", Some("User.Read.All"), 1_002_012),
         (tenant, "scope", Some("https://vault.azure.net/.default"), 500_011),
         (tenant, "client_secret", None, 7_000_218),
