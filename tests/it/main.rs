@@ -6,6 +6,7 @@ mod assets_client;
 mod database_url;
 mod dependencies;
 mod postgres;
+mod runs;
 mod sim_assets;
 mod sim_graph;
 mod support;

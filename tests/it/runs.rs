@@ -1,0 +1,3 @@
+//! Runs from their queue to Assets, against both simulators.
+
+mod complete;
