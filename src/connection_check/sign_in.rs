@@ -13,13 +13,10 @@ use uuid::Uuid;
 /// A refusal of Entra in plain words, with its number, its ids and what mends it.
 pub fn sign_in_finding(error: &SignInError, identity: &Identity) -> Finding {
     let explanation = error.explanation();
-    let mut message = format!("{} {}", fill(explanation.message, identity), fill(explanation.advice, identity));
-    if !error.policy_ids.is_empty() {
-        message.push_str(&format!(" The policy that blocked has the id {}.", error.policy_ids.join(", ")));
-    }
-    if error.kind == SignInErrorKind::NotSent && error.code == "certificate_unusable" {
-        message = format!("{} {}", explanation.message, error.description);
-    }
+    let message = match error.code {
+        "certificate_unusable" => format!("{} {}", explanation.message, error.description),
+        _ => error.sentences(),
+    };
     let microsoft_message = (error.kind != SignInErrorKind::NotSent).then(|| error.description.clone());
     Finding {
         aadsts: error.aadsts,
@@ -29,12 +26,6 @@ pub fn sign_in_finding(error: &SignInError, identity: &Identity) -> Finding {
         ..Finding::new(Severity::Error, error.code, message)
     }
     .with_remedies(remedies(explanation.fix, error.code, &place(identity)))
-}
-
-fn fill(text: &str, identity: &Identity) -> String {
-    text.replace("{tenant}", &identity.tenant_id)
-        .replace("{client}", &identity.client_id.to_string())
-        .replace("{cloud}", identity.cloud.title())
 }
 
 fn remedies(fix: Fix, code: &str, place: &Place) -> Vec<Remedy> {
@@ -87,7 +78,7 @@ pub fn token_findings(claims: &Claims, identity: &Identity, graph_url: Option<&U
     let place = place(identity);
     let overview =
         || vec![place.portal(Page::Overview, "In the portal: the app registration's Overview shows both ids.")];
-    let mut findings = Vec::new();
+    let (mut findings, mut domain) = (Vec::new(), None);
     let mut error = |code: &str, text: String, remedies: Vec<Remedy>| {
         findings.push(Finding::new(Severity::Error, code, text).with_remedies(remedies));
     };
@@ -102,6 +93,13 @@ pub fn token_findings(claims: &Claims, identity: &Identity, graph_url: Option<&U
             identity.tenant_id
         );
         error("token_wrong_tenant", text, overview());
+    }
+    if let (Some(tid), Err(_)) = (&claims.tid, Uuid::parse_str(&identity.tenant_id)) {
+        let text = format!(
+            "The connection names the tenant by its domain {}; its id is {tid}. A domain can move, the id stays.",
+            identity.tenant_id
+        );
+        domain = Some(Finding::new(Severity::Info, "tenant_named_by_domain", text));
     }
     if let Some(appid) = claims.appid.as_deref().filter(|id| !id.eq_ignore_ascii_case(&identity.client_id.to_string()))
     {
@@ -118,6 +116,7 @@ pub fn token_findings(claims: &Claims, identity: &Identity, graph_url: Option<&U
         );
         error("token_is_delegated", text, Vec::new());
     }
+    findings.extend(domain);
     findings
 }
 

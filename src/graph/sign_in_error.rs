@@ -8,10 +8,12 @@ mod table;
 
 pub use table::{ALL, Explanation, Fix};
 
+use super::cloud::Cloud;
 use crate::error::{Code, Error};
 use serde_json::Value;
 use std::fmt;
 use std::time::Duration;
+use uuid::Uuid;
 
 /// What became of a request for a token.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -48,6 +50,15 @@ pub struct SignInError {
     pub policy_ids: Vec<String>,
     /// What the answer asked to wait.
     pub retry_after: Option<Duration>,
+    /// Who asked.
+    subject: Option<Box<Subject>>,
+}
+
+#[derive(Clone, Debug)]
+struct Subject {
+    tenant_id: String,
+    client_id: Uuid,
+    cloud: Cloud,
 }
 
 impl SignInError {
@@ -64,7 +75,13 @@ impl SignInError {
             correlation_id: None,
             policy_ids: Vec::new(),
             retry_after: None,
+            subject: None,
         }
+    }
+
+    /// The same error, with who asked, so that its sentences can name them.
+    pub fn about(self, tenant_id: &str, client_id: Uuid, cloud: Cloud) -> Self {
+        Self { subject: Some(Box::new(Subject { tenant_id: tenant_id.to_owned(), client_id, cloud })), ..self }
     }
 
     /// Reads the answer of the token endpoint. `request_id` is the header `x-ms-request-id`.
@@ -108,7 +125,25 @@ impl SignInError {
         matches!(self.kind, SignInErrorKind::Busy | SignInErrorKind::Unreachable)
     }
 
-    /// What it means in plain words, and what kind of thing mends it.
+    /// What happened and what to do next, in plain words, with the names of the connection filled in.
+    pub fn sentences(&self) -> String {
+        let explanation = self.explanation();
+        let (tenant, client, cloud) = match self.subject.as_deref() {
+            Some(subject) => (subject.tenant_id.as_str(), subject.client_id.to_string(), subject.cloud.title()),
+            None => ("of the connection", "of the connection".to_owned(), "its cloud"),
+        };
+        let mut text = format!("{} {}", explanation.message, explanation.advice);
+        if matches!(self.aadsts, Some(90_002 | 900_023)) && Uuid::parse_str(tenant).is_err() {
+            text.push_str(" «{tenant}» is a domain name: it must be one that is verified in the tenant. The Tenant ID is safer, for it never changes.");
+        }
+        let mut text = text.replace("{tenant}", tenant).replace("{client}", &client).replace("{cloud}", cloud);
+        if !self.policy_ids.is_empty() {
+            text.push_str(&format!(" The policy that blocked has the id {}.", self.policy_ids.join(", ")));
+        }
+        text
+    }
+
+    /// What it means, and what kind of thing mends it.
     pub fn explanation(&self) -> &'static Explanation {
         if let Some(explanation) = self.aadsts.and_then(table::find) {
             return explanation;
@@ -140,10 +175,9 @@ impl From<SignInError> for Error {
                 Code::ConnectionUnusable
             }
         };
-        let explanation = error.explanation();
         let detail = match error.kind {
             SignInErrorKind::NotSent => error.description.clone(),
-            _ => format!("{} {} Microsoft says: {}", explanation.message, explanation.advice, error.description),
+            _ => format!("{} Microsoft says: {}", error.sentences(), error.description),
         };
         Self::new(code, detail).with_source(error)
     }
@@ -258,10 +292,24 @@ mod tests {
     }
 
     #[test]
+    fn sentences_name_the_connection_and_a_domain_gets_words_of_its_own() {
+        let body = json!({"error": "invalid_request", "error_description": "AADSTS90002: Tenant not found.", "error_codes": [90002]});
+        let of = |tenant: &str| answer(400, &body).about(tenant, Uuid::nil(), Cloud::Global).sentences();
+        assert!(of("contoso.example").contains("«contoso.example» is a domain name"));
+        assert!(!of("72f988bf-86f1-41af-91ab-2d7cd011db47").contains("domain name"));
+        for row in table::ALL {
+            let number = row.numbers[0];
+            let body = json!({"error": "x", "error_codes": [number]});
+            assert!(!Error::from(answer(400, &body)).detail.contains('{'), "{number}");
+        }
+    }
+
+    #[test]
     fn the_policy_that_blocked_is_named() {
         let claims = json!({"access_token": {"capolids": {"essential": true, "values": ["policy-1"]}}}).to_string();
         let body = json!({"error": "invalid_grant", "error_description": "AADSTS53003: Blocked.", "error_codes": [53003],
             "suberror": "message_only", "claims": claims});
         assert_eq!(answer(400, &body).policy_ids, ["policy-1"]);
+        assert!(answer(400, &body).sentences().contains("policy-1"));
     }
 }

@@ -160,7 +160,7 @@ impl Tokens {
             let error = match request::ask(&inner.client, &inner.clock, &inner.hosts, &inner.federated, identity).await
             {
                 Ok(token) => return Ok(Arc::new(token)),
-                Err(error) => error,
+                Err(error) => error.about(&identity.tenant_id, identity.client_id, identity.cloud),
             };
             let wait = error.retry_after.unwrap_or(backoff) + inner.clock.jitter(backoff / 2);
             if !error.is_transient() || inner.clock.elapsed_since(start) + wait > budget {
@@ -329,6 +329,35 @@ mod tests {
         let error = tokens(&server, &clock).await.get(&identity(1, SECRET)).await.unwrap_err();
         assert!(error.is_transient() && error.code == "sign_in_busy");
         assert!(clock.now() - start() <= TimeDelta::from_std(RETRY_BUDGET).unwrap());
+    }
+
+    #[tokio::test]
+    async fn the_workload_identity_is_read_anew_and_only_for_who_is_allowed() {
+        let server = MockServer::start().await;
+        let ok = json!({"expires_in": 3599, "access_token": "a.e30.s"});
+        Mock::given(method("POST")).respond_with(ResponseTemplate::new(200).set_body_json(ok)).mount(&server).await;
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let allowed = identity(1, SECRET);
+        let settings = crate::config::SecuritySettings {
+            federated_allow: vec![format!("{}/{TENANT}/{}", allowed.organization, allowed.client_id)],
+            federated_token_file: Some(file.path().to_owned()),
+            ..Default::default()
+        };
+        let client = crate::http::client(&HttpSettings::default()).unwrap();
+        let hosts = HostSettings { login_url: Some(server.uri().parse().unwrap()), ..Default::default() };
+        let federated = Federated::from_settings(&settings).unwrap();
+        let tokens = Tokens::new(client, Clock::manual_sleepless(start()), hosts, federated);
+        let allowed = Identity { credential: Credential::Federated, ..allowed };
+        for token in ["first.jwt.x", "second.jwt.x"] {
+            std::fs::write(file.path(), format!("{token}\n")).unwrap();
+            tokens.fresh(&allowed).await.unwrap();
+            let body = server.received_requests().await.unwrap().pop().unwrap().body;
+            let form: HashMap<String, String> = url::form_urlencoded::parse(&body).into_owned().collect();
+            assert_eq!((form["client_assertion"].as_str(), form.get("client_secret")), (token, None));
+        }
+        let other = Identity { credential: Credential::Federated, ..identity(2, SECRET) };
+        assert_eq!(tokens.fresh(&other).await.unwrap_err().code, "federated_not_allowed");
+        assert_eq!(requests(&server).await, 2);
     }
 
     #[tokio::test]
