@@ -127,8 +127,10 @@ async fn nested(reader: &Reader<'_>, groups: &OnceCell<Answer>) -> Probe {
     }
     match answers.iter().zip(&outer).find(|(answer, _)| !matches!(answer, Answer::Ok { .. })) {
         Some((answer, group)) => from(&format!("GET /groups/{group}/members"), answer),
-        None => Probe::NothingToTry {
-            why: format!("none of the first {} groups contains a group to try it on", outer.len()),
+        None if outer.is_empty() => Probe::NothingToTry { why: "the tenant shows no group to try it on".to_owned() },
+        None => Probe::Worked {
+            detail: format!("the members of the first {} groups can be read; none of them is a group", outer.len()),
+            request_id: None,
         },
     }
 }

@@ -25,7 +25,12 @@ pub fn render_text(report: &CheckReport) -> String {
     line(&mut out, "  ", &format!("Application  {name}, client id {}", identity.client_id));
     line(&mut out, "  ", &format!("Tenant       {}", identity.tenant_id));
     let end = identity.credential_expires_at.map(|at| format!(", ends {}", at.format("%Y-%m-%d"))).unwrap_or_default();
-    line(&mut out, "  ", &format!("Credential   {}{end}", identity.credential_kind));
+    let kind = match identity.credential_kind.as_str() {
+        "clientSecret" => "client secret",
+        "federated" => "workload identity of this service",
+        other => other,
+    };
+    line(&mut out, "  ", &format!("Credential   {kind}{end}"));
     let mut shown: Vec<&Remedy> = Vec::new();
     for finding in &report.findings {
         let mark = match finding.severity {

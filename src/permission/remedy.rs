@@ -119,8 +119,8 @@ impl Place {
             "# Sign in first as a Privileged Role Administrator: az cloud set --name {} && az login --tenant {}",
             self.az_cloud, self.tenant
         )];
-        let app = self.known_or_look_up(&mut lines, "APP", self.service_principal, self.client);
-        let graph = self.known_or_look_up(&mut lines, "GRAPH", self.graph_service_principal, MICROSOFT_GRAPH);
+        let app = self.known_or_look_up(&mut lines, "app_principal", self.service_principal, self.client);
+        let graph = self.known_or_look_up(&mut lines, "graph_principal", self.graph_service_principal, MICROSOFT_GRAPH);
         for (name, id) in &ids {
             lines.push(format!("# {name} as an Application permission, with admin consent"));
             lines.push(format!(

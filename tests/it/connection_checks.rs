@@ -7,8 +7,8 @@ use entra_assets::connection_check::{CheckReport, DEADLINE, Overall, check, judg
 use entra_assets::graph::cloud::Cloud;
 use entra_assets::graph::token::{Credential, Federated, Identity, Tokens};
 use entra_assets::ids::{ConnectionId, OrganizationId};
-use entra_assets::permission::Capability;
 use entra_assets::permission::report::{RemedyKind, Verdict};
+use entra_assets::permission::{Capability, catalog};
 use entra_assets::sim::graph::{GraphOptions, GraphSim, SECRET, Scenario, start};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -74,7 +74,7 @@ fn verdicts(report: &CheckReport) -> Vec<Verdict> {
 /// nested groups and licences.
 #[tokio::test]
 async fn every_simulated_tenant_gets_its_own_words() {
-    use Verdict::{AddedAsDelegated, ConsentPending, Granted, Limited, Missing, NotAdded, StaleToken, Unknown};
+    use Verdict::{AddedAsDelegated, ConsentPending, Granted, Limited, Missing, NotAdded, Unknown};
     let world = World::start();
     let all = |verdict| vec![verdict; 5];
     let no_roles = || (Overall::Failed, vec!["no_application_permission"], all(Missing));
@@ -90,7 +90,9 @@ async fn every_simulated_tenant_gets_its_own_words() {
             Scenario::ExpiredSecret => (Overall::Failed, vec!["client_secret_expired"], all(Unknown)),
             Scenario::SecretId => (Overall::Failed, vec!["secret_id_pasted"], all(Unknown)),
             Scenario::WrongSecret => (Overall::Failed, vec!["client_secret_invalid"], all(Unknown)),
-            Scenario::WrongTenant | Scenario::ObjectId => (Overall::Failed, vec!["application_not_found"], all(Unknown)),
+            Scenario::WrongTenant | Scenario::ObjectId => {
+                (Overall::Failed, vec!["application_not_found"], all(Unknown))
+            }
             Scenario::UnknownTenant => (Overall::Failed, vec!["tenant_not_found"], all(Unknown)),
             Scenario::NoLicences => (Overall::Degraded, vec![], vec![Granted, Granted, Granted, Granted, NotAdded]),
             Scenario::Basic => (Overall::Degraded, vec![], vec![Limited, Limited, Limited, Limited, Missing]),
@@ -107,7 +109,6 @@ async fn every_simulated_tenant_gets_its_own_words() {
         assert!(!serde_json::to_string(&report).unwrap().contains(SECRET));
         assert!(!report.partial);
     }
-    assert_ne!(StaleToken, Granted);
 }
 
 /// The tenants that `demo --tenant` shows, as a person reads them.
@@ -127,21 +128,34 @@ async fn reports_read_well_to_someone_who_has_never_seen_entra() {
         Scenario::ConditionalAccess,
     ] {
         let text = render_text(&world.check(scenario).await);
-        insta::with_settings!({filters => [(r"(?i)\b(Trace ID|Correlation ID|Timestamp): [0-9a-z: -]{20,36}", "$1: …")]}, {
-            insta::assert_snapshot!(format!("report_{}", scenario.as_str()), text);
-        });
+        insta::assert_snapshot!(format!("report_{}", scenario.as_str()), without_ids(&text));
     }
+}
+
+/// The text with the ids, which differ each time, checked and replaced.
+fn without_ids(text: &str) -> String {
+    let line = |line: &str| match line.split_once(" ID: ") {
+        Some((name @ ("  Trace" | "  Correlation"), id)) => {
+            assert!(Uuid::parse_str(id).is_ok(), "{line}");
+            format!("{name} ID: …\n")
+        }
+        _ => format!("{line}\n"),
+    };
+    text.lines().map(line).collect()
 }
 
 #[tokio::test]
 async fn consent_that_is_on_its_way_is_told_apart_once_the_check_may_look() {
     let world = World::start();
-    world.sim.set_roles(Scenario::NoLicences, &["Application.Read.All"]);
-    run_remedies(&world, Scenario::NoLicences, &world.check(Scenario::NoLicences).await);
-    let report = world.check(Scenario::NoLicences).await;
+    let look = catalog::id("Application.Read.All", catalog::Kind::Application).unwrap();
+    world.sim.change_app(Scenario::Propagating, |app| {
+        let assignments = &mut app.principal.as_mut().unwrap().assignments;
+        assignments.iter_mut().filter(|granted| granted.role == look).for_each(|granted| granted.effective = epoch());
+    });
+    let report = world.check(Scenario::Propagating).await;
     assert_eq!(verdicts(&report), [Verdict::StaleToken; 5], "{}", render_text(&report));
     world.clock.advance(TimeDelta::minutes(6).to_std().unwrap());
-    assert_eq!(world.check(Scenario::NoLicences).await.overall, Overall::Ok);
+    assert_eq!(world.check(Scenario::Propagating).await.overall, Overall::Ok);
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@
 
 mod architecture;
 mod assets_client;
+mod connection_checks;
 mod database_url;
 mod dependencies;
 mod postgres;
