@@ -7,6 +7,7 @@
 pub mod answer;
 mod apps;
 mod batch;
+mod call;
 mod control;
 mod delta;
 mod entra;

@@ -5,6 +5,7 @@
 //! the lists are stable and never used again, so that a page token can be a position.
 
 mod change;
+mod churn;
 mod generate;
 mod random;
 mod truth;
@@ -17,6 +18,7 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 pub use change::{Change, Refused, What};
+pub use churn::Churn;
 pub use truth::{Edges, Truth};
 
 /// What to generate.

@@ -2,8 +2,8 @@
 
 use super::Sim;
 use super::answer::{Answer, Answered, Problem};
+use super::call::Call;
 use super::property::write_str;
-use super::server::Call;
 use super::token::Token;
 use serde::Deserialize;
 use serde_json::value::RawValue;

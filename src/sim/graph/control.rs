@@ -6,6 +6,8 @@
 //! | `POST /_sim/refusals` | `{"feature":"count","status":501}`; without a status: supported again |
 //! | `POST /_sim/token-errors` | `{"tenant":"healthy","aadsts":7000222,"tail":"lines"}`; without a number: none |
 //! | `POST /_sim/quota` | `{"units":8000,"retryAfter":"decimal"}`; without units: none |
+//! | `POST /_sim/latency` | `{"millis":80}` |
+//! | `POST /_sim/changes` | `{"share":0.01}`: changes that part of the directory, see [`Directory::churn`] |
 //! | `GET /_sim/tenants` | what to enter for each tenant |
 //! | `GET /_sim/truth` | counts; `/_sim/truth/{what}?skip=&top=` the rows |
 //! | `GET /_sim/requests?top=` | counters and the last requests; `DELETE` resets |
@@ -22,6 +24,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use std::collections::HashMap;
 use std::sync::PoisonError;
+use std::time::Duration;
 
 #[derive(Deserialize)]
 #[serde(untagged)]
@@ -54,6 +57,18 @@ struct QuotaOrder {
     retry_after: RetryAfterForm,
 }
 
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct LatencyOrder {
+    millis: u64,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ChangeOrder {
+    share: f64,
+}
+
 /// Rows of one answer of the truth, unless `top` says otherwise.
 const ROWS_DEFAULT: usize = 10_000;
 
@@ -82,6 +97,14 @@ pub fn control(sim: &Sim, method: &str, path: &str, query: &str, body: &[u8]) ->
             *sim.quota.lock().unwrap_or_else(PoisonError::into_inner) = order.units.map(Quota::Units);
             *sim.retry_after.lock().unwrap_or_else(PoisonError::into_inner) = order.retry_after;
             Answer::empty(204)
+        }),
+        ("POST", ["latency"]) => read(body).map(|order: LatencyOrder| {
+            *sim.latency.lock().unwrap_or_else(PoisonError::into_inner) = Duration::from_millis(order.millis);
+            Answer::empty(204)
+        }),
+        ("POST", ["changes"]) => read(body).map(|order: ChangeOrder| {
+            let mut directory = sim.directory.write().unwrap_or_else(PoisonError::into_inner);
+            plain(&json!(directory.churn(order.share)))
         }),
         ("GET", ["tenants"]) => Ok(tenants()),
         ("GET", ["truth"]) => Ok(with(sim, |directory| json!(directory.truth()))),
