@@ -97,7 +97,7 @@ impl Sim {
         *units = quota::units(call.method, &parts, &query);
         let used = match self.charge(&token, *units) {
             Ok(used) => used,
-            Err(throttled) => return Ok(throttled),
+            Err(throttled) => return Ok(*throttled),
         };
         if query.has("$expand") {
             self.refused(Feature::Expand)?;
@@ -122,7 +122,7 @@ impl Sim {
     }
 
     /// Pays for a request: the share of the limit in use, or the 429 of facts/graph.md §5.1.
-    fn charge(&self, token: &Token, units: u32) -> Result<f64, Answer> {
+    fn charge(&self, token: &Token, units: u32) -> Result<f64, Box<Answer>> {
         let quota = match *self.quota.lock().unwrap_or_else(PoisonError::into_inner) {
             Some(quota) if !token.admin => quota,
             Some(_) | None => return Ok(0.0),
@@ -145,7 +145,7 @@ impl Sim {
             let scope = format!("Tenant_Application/ReadWrite/{}/{}", token.app, token.tenant);
             answer.headers.push(("x-ms-throttle-scope", scope));
             answer.headers.push(("x-ms-throttle-information", "ResourceUnitLimitExceeded".into()));
-            answer
+            Box::new(answer)
         })
     }
 
