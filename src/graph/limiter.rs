@@ -55,6 +55,8 @@ struct State {
     blocked_until: f64,
     window: f64,
     in_flight: usize,
+    /// Somebody had to wait for a place in the window, and it has not been half empty since.
+    is_wanted: bool,
     /// Counts setbacks. What was under way when one came tells nothing new when it fails too.
     epoch: u64,
     strikes: f64,
@@ -107,6 +109,7 @@ impl Limiter {
             blocked_until: 0.0,
             window: FIRST_WINDOW,
             in_flight: 0,
+            is_wanted: false,
             epoch: 0,
             strikes: 0.0,
             struck_at: f64::NEG_INFINITY,
@@ -204,6 +207,7 @@ impl State {
             return Take::in_seconds(self.blocked_until - now);
         }
         if self.in_flight as f64 >= self.window.floor() {
+            self.is_wanted = true;
             return Take::OnRelease;
         }
         // A hair less than needed is enough: rounding must not make a wait of nothing.
@@ -212,6 +216,7 @@ impl State {
         }
         self.level -= units;
         self.in_flight += 1;
+        self.is_wanted &= self.in_flight as f64 > self.window / 2.0;
         Take::Taken { epoch: self.epoch }
     }
 
@@ -255,7 +260,7 @@ impl Permit {
         let mut state = self.limiter.lock();
         state.refill(now);
         state.level = (state.level + self.charged - units).min(state.capacity);
-        if state.in_flight as f64 >= state.window.floor() {
+        if state.is_wanted {
             let step = if state.epoch == 0 { START_FACTOR } else { 1.0 } / state.window;
             state.window = (state.window + step).min(MOST_WINDOW);
         }

@@ -2,6 +2,7 @@
 
 mod failures;
 mod pages;
+mod quota;
 mod shapes;
 
 use super::*;
