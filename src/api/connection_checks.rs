@@ -167,7 +167,7 @@ async fn last_report(app: &App, organization: OrganizationId, id: ConnectionId) 
     params(("id" = ConnectionId, Path, description = "The connection's id")),
     request_body = Option<CheckConnection>,
     responses((status = 200, description = "The result", body = CheckResponse)),
-    security(("bearer" = ["write"]))
+    security(("bearer" = ["run"]))
 )]
 #[post("/v1/connections/{id}/check")]
 pub async fn check_connection(
@@ -216,7 +216,7 @@ pub async fn list_connection_checks(
     tag = "Connections",
     request_body = CheckConnectionSettings,
     responses((status = 200, description = "The result", body = CheckResponse)),
-    security(("bearer" = ["write"]))
+    security(("bearer" = ["run"]))
 )]
 #[post("/v1/connection-checks")]
 pub async fn check_connection_settings(

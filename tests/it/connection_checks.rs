@@ -1,5 +1,7 @@
 //! Connection checks against the simulated tenants: the report that a person sees, and the commands that mend it.
 
+mod http;
+
 use chrono::{DateTime, TimeDelta, Utc};
 use entra_assets::clock::Clock;
 use entra_assets::config::{HostSettings, HttpSettings};
@@ -10,9 +12,12 @@ use entra_assets::ids::{ConnectionId, OrganizationId};
 use entra_assets::permission::report::{RemedyKind, Verdict};
 use entra_assets::permission::{Capability, catalog};
 use entra_assets::sim::graph::{GraphOptions, GraphSim, SECRET, Scenario, start};
+use secrecy::ExposeSecret;
 use std::fs;
+use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
+use std::sync::{Arc, Mutex};
 use uuid::Uuid;
 
 struct World {
@@ -229,4 +234,40 @@ async fn a_check_takes_a_fresh_token_every_time() {
     world.sim.set_roles(Scenario::Healthy, &["User.Read.All"]);
     let report = world.check(Scenario::Healthy).await;
     assert_eq!(verdicts(&report)[..2], [Verdict::Granted, Verdict::Missing]);
+}
+
+/// What tracing writes, to search it.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn no_secret_and_no_token_is_in_a_log() {
+    let log = Log::default();
+    let writer = log.clone();
+    let subscriber =
+        tracing_subscriber::fmt().with_max_level(tracing::Level::TRACE).with_writer(move || writer.clone()).finish();
+    let guard = tracing::subscriber::set_default(subscriber);
+    let world = World::start();
+    for scenario in [Scenario::Healthy, Scenario::WrongSecret, Scenario::Delegated] {
+        world.check(scenario).await;
+    }
+    let token = world.tokens.get(&World::identity(Scenario::Healthy)).await.unwrap();
+    tracing::info!(token = ?token, identity = ?World::identity(Scenario::Healthy), "the log is written");
+    drop(guard);
+    let text = String::from_utf8_lossy(&log.0.lock().unwrap()).into_owned();
+    assert!(text.contains("the log is written"));
+    for secret in [SECRET, &Scenario::WrongSecret.credentials().client_secret, token.secret.expose_secret()] {
+        assert!(!text.contains(secret));
+    }
 }
