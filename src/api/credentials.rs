@@ -10,8 +10,9 @@ use utoipa::ToSchema;
 
 /// How the application proves who it is.
 #[derive(Deserialize, ToSchema, Clone)]
-#[serde(tag = "kind", rename_all = "camelCase", rename_all_fields = "camelCase", deny_unknown_fields)]
+#[serde(tag = "kind", rename_all = "camelCase", deny_unknown_fields)]
 pub enum CredentialBody {
+    #[serde(rename_all = "camelCase")]
     ClientSecret {
         /// The Value of a client secret, not its Secret ID.
         #[schema(write_only, min_length = 1, max_length = 4096, example = "abc8Q~simulated-secret-value")]
@@ -19,6 +20,7 @@ pub enum CredentialBody {
         /// The end date that the portal shows, for a warning from 30 days before.
         expires_at: Option<DateTime<Utc>>,
     },
+    #[serde(rename_all = "camelCase")]
     Certificate {
         /// PEM, uploaded to the app registration.
         #[schema(write_only, min_length = 1, max_length = 65536)]
