@@ -10,27 +10,64 @@ use utoipa::ToSchema;
 
 /// How the application proves who it is.
 #[derive(Deserialize, ToSchema, Clone)]
-#[serde(tag = "kind", rename_all = "camelCase", deny_unknown_fields)]
+#[serde(untagged)]
 pub enum CredentialBody {
-    #[serde(rename_all = "camelCase")]
-    ClientSecret {
-        /// The Value of a client secret, not its Secret ID.
-        #[schema(write_only, min_length = 1, max_length = 4096, example = "abc8Q~simulated-secret-value")]
-        secret: String,
-        /// The end date that the portal shows, for a warning from 30 days before.
-        expires_at: Option<DateTime<Utc>>,
-    },
-    #[serde(rename_all = "camelCase")]
-    Certificate {
-        /// PEM, uploaded to the app registration.
-        #[schema(write_only, min_length = 1, max_length = 65536)]
-        certificate: String,
-        /// PEM of the RSA private key, without a passphrase.
-        #[schema(write_only, min_length = 1, max_length = 65536)]
-        private_key: String,
-    },
-    /// The service's own workload identity, if the operator allows it for this organization, tenant and client.
-    Federated {},
+    ClientSecret(ClientSecretBody),
+    Certificate(CertificateBody),
+    Federated(FederatedBody),
+}
+
+/// A client secret.
+#[derive(Deserialize, ToSchema, Clone)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ClientSecretBody {
+    #[schema(inline)]
+    pub kind: ClientSecretKind,
+    /// The Value of a client secret, not its Secret ID.
+    #[schema(write_only, min_length = 1, max_length = 4096, example = "abc8Q~simulated-secret-value")]
+    pub secret: String,
+    /// The end date that the portal shows, for a warning from 30 days before.
+    pub expires_at: Option<DateTime<Utc>>,
+}
+
+/// A certificate with its private key.
+#[derive(Deserialize, ToSchema, Clone)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct CertificateBody {
+    #[schema(inline)]
+    pub kind: CertificateKind,
+    /// PEM, uploaded to the app registration.
+    #[schema(write_only, min_length = 1, max_length = 65536)]
+    pub certificate: String,
+    /// PEM of the RSA private key, without a passphrase.
+    #[schema(write_only, min_length = 1, max_length = 65536)]
+    pub private_key: String,
+}
+
+/// The service's own workload identity, if the operator allows it for this organization, tenant and client.
+#[derive(Deserialize, ToSchema, Clone)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct FederatedBody {
+    #[schema(inline)]
+    pub kind: FederatedKind,
+}
+
+#[derive(Deserialize, ToSchema, Clone, Copy)]
+#[serde(rename_all = "camelCase")]
+pub enum ClientSecretKind {
+    ClientSecret,
+}
+
+#[derive(Deserialize, ToSchema, Clone, Copy)]
+#[serde(rename_all = "camelCase")]
+pub enum CertificateKind {
+    Certificate,
+}
+
+#[derive(Deserialize, ToSchema, Clone, Copy)]
+#[serde(rename_all = "camelCase")]
+pub enum FederatedKind {
+    Federated,
 }
 
 impl fmt::Debug for CredentialBody {
@@ -42,21 +79,21 @@ impl fmt::Debug for CredentialBody {
 impl CredentialBody {
     pub fn credential(&self) -> Credential {
         match self {
-            Self::ClientSecret { secret, .. } => Credential::ClientSecret(secret.clone().into()),
-            Self::Certificate { certificate, private_key } => Credential::Certificate {
-                certificate_pem: certificate.clone(),
-                private_key_pem: private_key.clone().into(),
+            Self::ClientSecret(body) => Credential::ClientSecret(body.secret.clone().into()),
+            Self::Certificate(body) => Credential::Certificate {
+                certificate_pem: body.certificate.clone(),
+                private_key_pem: body.private_key.clone().into(),
             },
-            Self::Federated {} => Credential::Federated,
+            Self::Federated(_) => Credential::Federated,
         }
     }
 
     /// When it ends: as declared for a secret, as written in a certificate.
     pub fn expires_at(&self) -> Option<DateTime<Utc>> {
         match self {
-            Self::ClientSecret { expires_at, .. } => *expires_at,
-            Self::Certificate { .. } => self.credential().expires_at(),
-            Self::Federated {} => None,
+            Self::ClientSecret(body) => body.expires_at,
+            Self::Certificate(_) => self.credential().expires_at(),
+            Self::Federated(_) => None,
         }
     }
 }
@@ -68,10 +105,16 @@ pub fn check(body: &Value, faults: &mut Faults) {
     if let Some(tenant_id) = body.get("tenantId").and_then(Value::as_str) {
         validate_tenant_id(tenant_id, "/tenantId", faults);
     }
-    let credential = body.get("credential").cloned().unwrap_or_default();
-    if let Ok(credential) = serde_json::from_value::<CredentialBody>(credential) {
-        credential.credential().validate(None, "/credential", faults);
-    }
+    let text = |name: &str| body.pointer(&format!("/credential/{name}")).and_then(Value::as_str).map(str::to_owned);
+    // Read field by field, so that a fault elsewhere in the credential does not hide these.
+    let credential = match (text("kind").as_deref(), text("secret"), text("certificate"), text("privateKey")) {
+        (Some("clientSecret"), Some(secret), _, _) => Credential::ClientSecret(secret.into()),
+        (Some("certificate"), _, Some(certificate_pem), key) => {
+            Credential::Certificate { certificate_pem, private_key_pem: key.unwrap_or_default().into() }
+        }
+        _ => return,
+    };
+    credential.validate(None, "/credential", faults);
 }
 
 /// Adds a fault if the certificate has expired or is not valid yet.

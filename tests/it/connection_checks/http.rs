@@ -102,7 +102,7 @@ async fn settings_are_checked_without_being_stored() {
 async fn every_fault_of_settings_is_named_at_once() {
     let api = Api::start().await;
     let wrong = json!({"tenantId": "common", "clientId": "not a guid", "cloud": "mars", "secrets": 1,
-        "capabilities": ["users", "usres"], "credential": {"kind": "certificate", "certificate": "x", "privateKey": "y"}});
+        "capabilities": ["users", "usres"], "credential": {"kind": "certificate", "certificate": "x", "privateKey": "y", "secret": "z"}});
     let (status, problem) = api.post("/v1/connection-checks", &wrong).await;
     assert_eq!((status, &problem["code"]), (422, &json!("validation_failed")));
     assert_eq!(
@@ -113,6 +113,7 @@ async fn every_fault_of_settings_is_named_at_once() {
             "/cloud",
             "/credential/certificate",
             "/credential/privateKey",
+            "/credential/secret",
             "/secrets",
             "/tenantId",
         ]
