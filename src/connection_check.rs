@@ -14,7 +14,7 @@ mod verdict;
 pub use setup::{Setup, place, setup};
 pub use sign_in::sign_in_finding;
 pub use text::render_text;
-pub use verdict::judge_token;
+pub use verdict::{judge_token, refusal};
 
 use crate::graph::sign_in_error::{SignInError, SignInErrorKind};
 use crate::graph::token::{AccessToken, Claims, Credential, Identity, Tokens};

@@ -4,12 +4,14 @@
 use super::introspect::Introspection;
 use super::probe::Probe;
 use super::setup::place;
+use super::sign_in;
 use crate::graph::token::{Claims, Identity};
 use crate::permission::catalog::Kind;
 use crate::permission::manifest::{self, list};
 use crate::permission::remedy::{Page, Place};
 use crate::permission::report::{CapabilityVerdict, Evidence, EvidenceKind, Finding, Remedy, Severity, Verdict};
 use crate::permission::{Capability, Standing, standing};
+use url::Url;
 
 /// A capability that was not looked at.
 pub fn unchecked(capability: Capability, why: &str) -> CapabilityVerdict {
@@ -28,6 +30,21 @@ pub fn judge_token(claims: &Claims, identity: &Identity, capabilities: &[Capabil
     let (nothing, place) = (Introspection::default(), place(identity));
     let untried = Probe::NothingToTry { why: "no live request was made".to_owned() };
     capabilities.iter().map(|capability| judge(*capability, claims, &untried, &nothing, &place)).collect()
+}
+
+/// Why a run need not begin with this token, its own and made for it: a finding of the check, or `None`. A
+/// token that cannot be read, or that has a directory role, may well work. `graph_url` is the operator's setting.
+pub fn refusal(claims: &Claims, identity: &Identity, graph_url: Option<&Url>) -> Option<Finding> {
+    let wrong = sign_in::token_findings(claims, identity, graph_url);
+    if let Some(error) = wrong.into_iter().find(|finding| finding.severity == Severity::Error) {
+        return Some(error);
+    }
+    let may_work = !claims.readable || !claims.roles.is_empty() || claims.directory_roles().next().is_some();
+    if may_work {
+        return None;
+    }
+    let verdicts = judge_token(claims, identity, &Capability::DEFAULT);
+    connection_findings(claims, &Introspection::default(), &[], &verdicts, &place(identity)).into_iter().next()
 }
 
 /// The verdict on one capability.

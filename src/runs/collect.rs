@@ -8,10 +8,12 @@ mod writer;
 
 use super::pipeline::Run;
 use super::stop::Stop;
+use crate::connection_check;
 use crate::db::mirror::{self, MirrorRow, Promotion, read};
 use crate::directory::ObjectType;
 use crate::error::Result;
 use crate::graph::Session;
+use crate::graph::error::GraphError;
 use crate::run_state::{RunMode, RunStage, RunWarning};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -57,9 +59,15 @@ struct Read {
 /// Reads what the job selects, and makes it the mirror (not for tests and dry runs).
 pub async fn collect(run: &Run) -> Result<Collected, Stop> {
     let session = run.app.graph.session(run.job.identity.clone(), run.cancel.clone());
-    let token = session.token().await?;
+    // A token made now: what was granted since the last one is written only into a new one. The session finds
+    // it in the cache.
+    let token = run.app.graph.tokens().fresh(&run.job.identity).await.map_err(GraphError::from)?;
     let tenant = token.claims.tid.as_deref().and_then(|tid| Uuid::parse_str(tid).ok());
-    refuse_without_roles(&token.claims.roles)?;
+    let graph_url = run.app.settings.hosts.graph_url.as_ref();
+    if let Some(finding) = connection_check::refusal(&token.claims, &run.job.identity, graph_url) {
+        let advice = "Run the connection check: its remedies mend what it finds. Then start the run again.";
+        return Err(Stop::failed(RunStage::Collect, &finding.code, finding.message, advice));
+    }
     let mirror = begin(run, tenant).await?;
     let (writer, writing) = writer::start(run);
     let reader = Reader { run, session, roles: token.claims.roles.clone(), writer };
@@ -77,21 +85,6 @@ pub async fn collect(run: &Run) -> Result<Collected, Stop> {
     // A failure to write makes the readers fail too, as a closed channel: it is the cause.
     written?;
     finish(run, mirror, tenant, read?).await
-}
-
-/// A token without any role cannot read anything: say what is wrong instead of failing at the first page.
-/// Only the run's own token may refuse it; a stored check may be out of date.
-fn refuse_without_roles(roles: &[String]) -> Result<(), Stop> {
-    if !roles.is_empty() {
-        return Ok(());
-    }
-    Err(Stop::failed(
-        RunStage::Collect,
-        "no_application_permission",
-        "The token that Entra gave carries no permission at all. The commonest cause: the permissions were added as \
-         Delegated instead of Application; the next: admin consent was not granted.",
-        "Run the connection check: it says which permissions are missing and gives the commands that add them.",
-    ))
 }
 
 /// Makes sure that the mirror holds the same directory, or starts it anew when that is wanted.

@@ -5,7 +5,7 @@ mod http;
 use chrono::{DateTime, TimeDelta, Utc};
 use entra_assets::clock::Clock;
 use entra_assets::config::{HostSettings, HttpSettings};
-use entra_assets::connection_check::{CheckReport, DEADLINE, Overall, check, judge_token, render_text};
+use entra_assets::connection_check::{CheckReport, DEADLINE, Overall, check, judge_token, refusal, render_text};
 use entra_assets::graph::cloud::Cloud;
 use entra_assets::graph::token::{Credential, Federated, Identity, Tokens};
 use entra_assets::ids::{ConnectionId, OrganizationId};
@@ -217,6 +217,17 @@ async fn a_run_is_judged_by_its_own_token_alone() {
     let token = world.tokens.fresh(&identity).await.unwrap();
     let seen = judge_token(&token.claims, &identity, &[Capability::Users, Capability::Licenses]);
     assert_eq!(seen.iter().map(|v| v.verdict).collect::<Vec<_>>(), [Verdict::Granted, Verdict::Missing]);
+    for (scenario, expected) in [
+        (Scenario::NoLicences, None),
+        (Scenario::DirectoryRole, None),
+        (Scenario::Delegated, Some("no_application_permission")),
+        (Scenario::IdentityUnknown, Some("service_principal_missing")),
+    ] {
+        let identity = World::identity(scenario);
+        let token = world.tokens.fresh(&identity).await.unwrap();
+        let refused = refusal(&token.claims, &identity, None).map(|finding| finding.code);
+        assert_eq!(refused.as_deref(), expected, "{}", scenario.as_str());
+    }
 }
 
 #[tokio::test]
