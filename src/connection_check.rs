@@ -18,6 +18,7 @@ pub use verdict::{judge_token, refusal};
 
 use crate::graph::sign_in_error::{SignInError, SignInErrorKind};
 use crate::graph::token::{AccessToken, Claims, Credential, Identity, Tokens};
+use crate::permission::remedy::{Page, Place};
 use crate::permission::report::{CapabilityVerdict, Finding, Remedy, Severity, Verdict};
 use crate::permission::{Capability, excess, manifest};
 use chrono::{DateTime, TimeDelta, Utc};
@@ -156,10 +157,12 @@ async fn look(
         return;
     }
     let reader = Reader::new(http, tokens.hosts(), identity.cloud, token.secret.expose_secret(), deadline);
-    let looking = introspect::introspect(&reader, identity.client_id);
+    let principal = claims.oid.as_deref().and_then(|oid| Uuid::parse_str(oid).ok());
+    let looking = introspect::introspect(&reader, identity.client_id, principal);
     let probing = probe::probe_all(&reader, capabilities);
     let (introspection, probes) = futures_util::join!(looking, probing);
-    let place = introspection.place(setup::place(identity));
+    let place = Place { service_principal: principal, ..setup::place(identity) };
+    let place = introspection.place(place);
     let judge = |(capability, probe): (&Capability, &probe::Probe)| {
         verdict::judge(*capability, claims, probe, &introspection, &place)
     };
@@ -224,10 +227,9 @@ fn expiry_finding(
             format!("The {what} ends on {day}, in {days} days. Make a new one and enter it here before that."),
         )
     };
-    let remedies = vec![setup::place(identity).portal(
-        crate::permission::remedy::Page::Credentials,
-        "In the portal: Certificates & secrets → make a new one.",
-    )];
+    let remedies = vec![
+        setup::place(identity).portal(Page::Credentials, "In the portal: Certificates & secrets → make a new one."),
+    ];
     Some(Finding::new(Severity::Warning, code, text).with_remedies(remedies))
 }
 

@@ -46,17 +46,24 @@ impl Introspection {
 }
 
 /// Reads what it may. A refusal of the first call ends it: the others need the same permission or more.
-pub async fn introspect(reader: &Reader<'_>, client: Uuid) -> Introspection {
+/// `principal` is the service principal that the token names.
+pub async fn introspect(reader: &Reader<'_>, client: Uuid, principal: Option<Uuid>) -> Introspection {
     let path = format!("/servicePrincipals(appId='{client}')?$select=id,appId,displayName,accountEnabled");
     let first = reader.get(&path).await;
     let mut found = Introspection { out_of_time: first.is_out_of_time(), ..Introspection::default() };
-    let Answer::Ok { body: own, .. } = first else { return found };
-    let Some(id) = guid(&own, "id") else { return found };
+    let id = match &first {
+        Answer::Ok { body, .. } => {
+            found.enabled = body.get("accountEnabled").and_then(Value::as_bool);
+            guid(body, "id").or(principal)
+        }
+        Answer::Error { status: 401 | 403, .. } | Answer::None { .. } | Answer::OutOfTime => None,
+        Answer::Error { .. } => principal,
+    };
+    let Some(id) = id else { return found };
     found.service_principal = Some(id);
-    found.enabled = own.get("accountEnabled").and_then(Value::as_bool);
     let (assigned, delegated, application, graph) = futures_util::join!(
         read(reader, format!("/servicePrincipals/{id}/appRoleAssignments")),
-        read(reader, format!("/servicePrincipals/{id}/oauth2PermissionGrants")),
+        delegated_grants(reader, id),
         read(reader, format!("/applications(appId='{client}')?$select=requiredResourceAccess")),
         read(reader, format!("/servicePrincipals(appId='{MICROSOFT_GRAPH}')?$select=id")),
     );
@@ -78,6 +85,14 @@ pub async fn introspect(reader: &Reader<'_>, client: Uuid) -> Introspection {
         found.request_ids.manifest.clone_from(request_id);
     }
     found
+}
+
+/// Both forms of the question are documented; which permission each needs is not.
+async fn delegated_grants(reader: &Reader<'_>, id: Uuid) -> Answer {
+    match reader.get(&format!("/servicePrincipals/{id}/oauth2PermissionGrants")).await {
+        Answer::Error { .. } => reader.get(&format!("/oauth2PermissionGrants?$filter=clientId eq '{id}'")).await,
+        answer @ (Answer::Ok { .. } | Answer::None { .. } | Answer::OutOfTime) => answer,
+    }
 }
 
 async fn read(reader: &Reader<'_>, path: String) -> Answer {
