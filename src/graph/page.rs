@@ -17,6 +17,8 @@ const SAME_PAGES_MOST: u32 = 5;
 /// for at once, and on later ones, where the collection would have to be read again.
 const GATEWAY_TIMEOUTS_FIRST: u32 = 1;
 const GATEWAY_TIMEOUTS_LATER: u32 = 3;
+/// A page without items may name itself as the next one so many times: the server asks to come again.
+const EMPTY_REPEATS_MOST: u32 = 2;
 /// How often a page is read again to get a link out of an answer that was not itself a repeat.
 const REREADS_MOST: u32 = 3;
 /// `$top` is not halved below this.
@@ -52,9 +54,8 @@ pub struct Page<C> {
     pub next: Next,
     /// `@odata.count`: only on the first page of a query with `$count=true`.
     pub count: Option<u64>,
-    /// The answer came after an attempt that failed on the server's side or on the way (not after a mere
-    /// 429 or 401). Its next link may not be followed: Graph may not find its token. A [`Pager`] reads the
-    /// page again by itself.
+    /// The answer came after an attempt that was throttled, failed or broke off. Its next link may not be
+    /// followed: Graph may not find its token. A [`Pager`] reads the page again by itself.
     pub was_retried: bool,
     pub request_id: Option<String>,
 }
@@ -184,6 +185,7 @@ struct LoopWatch {
     pages: u64,
     remember_at: u64,
     empty_pages: u32,
+    empty_repeats: u32,
     same_pages: u32,
     last_mark: u64,
 }
@@ -193,7 +195,11 @@ impl LoopWatch {
     fn see<C: Content>(&mut self, url: &Url, page: &Page<C>) -> Result<()> {
         let Next::More(next) = &page.next else { return Ok(()) };
         if next == url || self.remembered.as_ref() == Some(next) {
-            return Err(GraphError::new(Kind::LinkLoop, "the same next link came again"));
+            self.empty_repeats += 1;
+            if !page.content.is_empty() || self.empty_repeats > EMPTY_REPEATS_MOST {
+                return Err(GraphError::new(Kind::LinkLoop, "the same next link came again"));
+            }
+            return Ok(());
         }
         self.pages += 1;
         if self.pages >= self.remember_at {
@@ -255,6 +261,7 @@ mod tests {
     fn a_link_to_itself_is_refused_at_once_and_a_circle_soon() {
         let items = |at: u64| format!("[{at}]");
         assert_eq!(refused_at(items, |at| at), Some(1));
+        assert_eq!(refused_at(|_| "[]".into(), |at| at), Some(3), "a page without items may ask to come again");
         assert!(refused_at(items, |at| (at + 1) % 2).unwrap() <= 6);
         assert!(refused_at(items, |at| (at + 1) % 100).unwrap() <= 300);
         assert!(refused_at(items, |at| if at == 50 { 20 } else { at + 1 }).unwrap() <= 200);

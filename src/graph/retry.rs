@@ -200,6 +200,7 @@ impl Session {
         match error.kind {
             Kind::Throttled => {
                 counters.throttled.fetch_add(1, Ordering::Relaxed);
+                course.was_retried = true;
                 let wait = course.patience.next_wait(&self.0.client.0.clock, asked);
                 let Some(wait) = wait else {
                     let _ = permit.throttled(asked.unwrap_or(BACKOFF_FIRST), is_quota(headers));

@@ -6,6 +6,7 @@ mod assets_client;
 mod connection_checks;
 mod database_url;
 mod dependencies;
+mod graph_client;
 mod postgres;
 mod runs;
 mod sim_assets;

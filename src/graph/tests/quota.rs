@@ -51,10 +51,11 @@ async fn spend(capacity: f64, requests: u32, units: f64, latency_ms: u64) -> Out
                         clock.sleep(half).await;
                         let taken = bucket.lock().unwrap().take(clock.now(), units);
                         clock.sleep(half).await;
-                        match taken {
-                            Ok(()) => break drop(permit.answered(Some(units))),
-                            Err(wait) => drop(permit.throttled(wait, true)),
-                        }
+                        let Err(wait) = taken else {
+                            permit.answered(Some(units));
+                            break;
+                        };
+                        let _ = permit.throttled(wait, true);
                     }
                 }
             })
