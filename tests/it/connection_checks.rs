@@ -282,3 +282,29 @@ async fn no_secret_and_no_token_is_in_a_log() {
         assert!(!text.contains(secret));
     }
 }
+
+/// Every capability with exactly, less and more than what it needs, live.
+#[tokio::test]
+async fn every_capability_works_with_exactly_what_the_table_says() {
+    let world = World::start();
+    for capability in Capability::ALL {
+        let exactly: Vec<&str> = capability.least().collect();
+        let check = async |roles: &[&str]| {
+            world.sim.set_roles(Scenario::Healthy, roles);
+            let report = world.check_for(Scenario::Healthy, &[capability]).await;
+            (report.capabilities[0].verdict, codes(&report).contains(&"excess_privileges"), render_text(&report))
+        };
+        let (verdict, excess, text) = check(&exactly).await;
+        assert_eq!((verdict, excess), (Verdict::Granted, false), "{capability} exactly: {text}");
+        for leave_out in 0..exactly.len() {
+            let mut less = exactly.clone();
+            less.remove(leave_out);
+            let (verdict, _, text) = check(&less).await;
+            assert!(!verdict.works(), "{capability} with {less:?}: {text}");
+        }
+        let mut more = exactly.clone();
+        more.push("Directory.ReadWrite.All");
+        let (verdict, excess, text) = check(&more).await;
+        assert_eq!((verdict, excess), (Verdict::Granted, true), "{capability} with more: {text}");
+    }
+}
