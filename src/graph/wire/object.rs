@@ -118,6 +118,11 @@ fn write(value: &RawValue, out: &mut String, depth: usize) -> Result<(), serde_j
                 |(name, value): &(Cow<'_, str>, &RawValue)| !name.contains("@odata.") && value.get() != "null";
             write_object(entries.into_iter().filter(is_kept).collect(), out, depth)
         }
+        // As Graph writes lists of texts and numbers: nothing in it could be written otherwise.
+        Some(b'[') if !text.bytes().any(|b| b == b'{' || b == b'\\' || b.is_ascii_whitespace()) => {
+            out.push_str(text);
+            Ok(())
+        }
         Some(b'[') if depth < DEPTH_MOST => {
             out.push('[');
             for (position, item) in serde_json::from_str::<Vec<&RawValue>>(text)?.into_iter().enumerate() {
