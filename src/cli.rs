@@ -1,5 +1,8 @@
 //! The commands: `serve migrate openapi doctor keys simulate demo bench`.
 
+mod demo;
+mod simulate;
+
 use crate::api::{self, openapi};
 use crate::clock::Clock;
 use crate::config::{LogSettings, Role, Settings};
@@ -30,6 +33,10 @@ enum Command {
     Migrate(Box<Migrate>),
     /// Print the OpenAPI document, or write it to files.
     Openapi(OpenApi),
+    /// The two simulators alone.
+    Simulate(simulate::SimulateArgs),
+    /// Everything at once, with simulators, and the main job done while you watch.
+    Demo(Box<demo::DemoArgs>),
     /// Keys of the service.
     #[command(subcommand)]
     Keys(Keys),
@@ -89,6 +96,8 @@ async fn run(command: Command) -> Result<()> {
     match command {
         Command::Serve(serve) => run_service(*serve).await,
         Command::Migrate(migrate) => run_migrations(*migrate).await,
+        Command::Simulate(arguments) => simulate::run(&arguments).await,
+        Command::Demo(arguments) => Box::pin(demo::run(*arguments)).await,
         Command::Openapi(options) => write_document(&options),
         Command::Keys(Keys::Master) => {
             say(crate::seal::KeyRing::generate().expose_secret());

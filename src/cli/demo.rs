@@ -1,0 +1,230 @@
+//! `demo`: everything at once, and the main job done over HTTP as any caller would do it, while a person
+//! watches. Ends with a table that compares what arrived with the truth.
+
+mod calls;
+mod table;
+
+use super::simulate::{self, DirectoryArgs, Simulators};
+use crate::clock::Clock;
+use crate::config::{Role, Settings};
+use crate::connection_check::{self, CheckReport};
+use crate::serve::{self, Service};
+use crate::shutdown::Shutdown;
+use crate::sim::graph::Scenario;
+use anyhow::{Context, Result, bail};
+use calls::Calls;
+use clap::Args;
+use indicatif::{ProgressBar, ProgressStyle};
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::{Value, json};
+
+#[derive(Args)]
+pub struct DemoArgs {
+    #[command(flatten)]
+    settings: Settings,
+    #[command(flatten)]
+    directory: DirectoryArgs,
+    /// End after the main job, with an error unless everything arrived.
+    #[arg(long)]
+    exit: bool,
+    /// Only check the connection of a tenant with something wrong: delegated, pending, expired-secret,
+    /// secret-id, wrong-tenant, no-licences, …
+    #[arg(long)]
+    tenant: Option<String>,
+}
+
+/// A running demonstration.
+struct Demo {
+    calls: Calls,
+    simulators: Simulators,
+    key: SecretString,
+    address: String,
+}
+
+pub async fn run(arguments: DemoArgs) -> Result<()> {
+    let simulators = simulate::start(&arguments.directory, [0, 0, 0])?;
+    let shutdown = Shutdown::on_signals().context("signals cannot be handled")?;
+    let service = start_service(&arguments, &simulators, &shutdown).await?;
+    let key = match (&service.admin_key, &arguments.settings.security.admin_key) {
+        (Some(stored), _) => stored.key.clone(),
+        (None, Some(key)) => key.clone(),
+        (None, None) => bail!("set ENTRA_ASSETS_ADMIN_KEY together with DATABASE_URL"),
+    };
+    let address = format!("http://{}", service.address);
+    let demo = Demo { calls: Calls::new(&address, &key)?, simulators, key, address };
+    let outcome = tokio::select! {
+        outcome = demo.show(&arguments) => outcome,
+        () = async { shutdown.begun().cancelled().await } => Ok(()),
+    };
+    if outcome.is_ok() && !arguments.exit && !shutdown.begun().is_cancelled() {
+        super::say("\nEverything stays up until Ctrl-C.");
+        service.run().await?;
+    } else {
+        shutdown.begin();
+        service.run().await?;
+    }
+    outcome
+}
+
+/// The service with its embedded database in a folder of the demonstration's own, pointed at the simulators.
+async fn start_service(arguments: &DemoArgs, simulators: &Simulators, shutdown: &Shutdown) -> Result<Service> {
+    let mut settings = arguments.settings.clone();
+    if settings.database.database_url.is_none() {
+        settings.database.data_dir = Some(settings.database.data_dir()?.join("demo"));
+    }
+    settings.hosts.login_url = Some(simulators.graph.login_origin().parse()?);
+    settings.hosts.graph_url = Some(simulators.graph.graph_origin().parse()?);
+    settings.hosts.assets_url = Some(simulators.assets.origin().parse()?);
+    if std::net::TcpListener::bind(settings.listen).is_err() {
+        // Somebody else has the port; for a demonstration any other will do.
+        settings.listen.set_port(0);
+    }
+    Ok(serve::start(settings, Role::All, Clock::system(), shutdown.clone()).await?)
+}
+
+impl Demo {
+    async fn show(&self, arguments: &DemoArgs) -> Result<()> {
+        if let Some(tenant) = &arguments.tenant {
+            return self.show_check(tenant).await;
+        }
+        let truth = self.simulators.graph.truth();
+        say_step(&format!(
+            "A simulated Entra directory: {} users, {} groups, {} memberships, {} licences",
+            truth.users,
+            truth.groups,
+            truth.user_memberships + truth.group_memberships,
+            truth.licenses
+        ));
+        let job = self.set_up().await?;
+        self.calls.post(&format!("/v1/jobs/{job}/schema"), &json!({})).await.context("building the schema")?;
+        say_step("Object types and attributes are built in Assets");
+        let test = self.follow(&job, json!({"mode": "test", "limit": 50})).await?;
+        say_step(&format!("Test run: {}", table::counts_in_words(&test)));
+        // The whole directory goes to where the test went: Assets updates what is there.
+        let full = self.follow(&job, json!({"mode": "full"})).await?;
+        say_step(&format!("Full run: {}", table::counts_in_words(&full)));
+        let rows = table::rows(&truth, &self.simulators.assets.counts(), &full);
+        super::say(&format!("\n{}\n", table::render(&rows)));
+        self.say_where_to_look(&job, &full);
+        match rows.iter().filter(|row| !row.is_whole()).count() {
+            0 if full["state"] == "succeeded" => Ok(()),
+            0 => bail!("the full run ended {}: {}", full["state"], full["warnings"]),
+            wrong => bail!("{wrong} counts in Assets differ from the directory"),
+        }
+    }
+
+    /// Connection, check, filter, destination, job. Returns the job's id.
+    async fn set_up(&self) -> Result<String> {
+        let credentials = self.simulators.graph.default_credentials();
+        let connection = json!({
+            "name": "Contoso", "tenantId": credentials.tenant_id, "clientId": credentials.client_id, "cloud": "global",
+            "credential": {"kind": "clientSecret", "secret": credentials.client_secret},
+        });
+        let connection = id_of(&self.calls.post("/v1/connections", &connection).await.context("the connection")?)?;
+        let report = self.calls.post(&format!("/v1/connections/{connection}/check"), &json!({})).await?;
+        say_step(&format!("Connection saved and checked: {}", report["overall"].as_str().unwrap_or("?")));
+        // Everybody, written as a filter.
+        let filter = json!({"name": "Everybody", "users": {"odata": "userType in ('Member','Guest')"}});
+        let filter = id_of(&self.calls.post("/v1/filters", &filter).await.context("the filter")?)?;
+        let destination = json!({
+            "name": "Assets", "kind": "assetsImport", "token": self.simulators.assets.token(),
+            "missingObjects": "ignore",
+        });
+        let destination = id_of(&self.calls.post("/v1/destinations", &destination).await.context("the destination")?)?;
+        let job = json!({
+            "name": "Everything", "connectionId": connection, "filterId": filter, "destinationId": destination,
+            "objects": {"users": {"enabled": true}, "groups": {"enabled": true}, "licenses": {"enabled": true}},
+        });
+        let job = id_of(&self.calls.post("/v1/jobs", &job).await.context("the job")?)?;
+        say_step("Filter, destination and job saved");
+        Ok(job)
+    }
+
+    /// Starts a run and shows its progress to the end.
+    async fn follow(&self, job: &str, request: Value) -> Result<Value> {
+        let run = id_of(&self.calls.post(&format!("/v1/jobs/{job}/runs"), &request).await.context("the run")?)?;
+        let bar = ProgressBar::new_spinner();
+        let style = ProgressStyle::with_template("  {spinner} {prefix:8} {wide_msg}")
+            .unwrap_or(ProgressStyle::default_spinner());
+        bar.set_style(style);
+        let mut after = 0;
+        loop {
+            let answer = self.calls.get(&format!("/v1/runs/{run}/events?after={after}&wait=10")).await?;
+            for event in answer["items"].as_array().into_iter().flatten() {
+                show_event(&bar, event);
+            }
+            after = answer["nextAfter"].as_i64().unwrap_or(after);
+            if answer["done"] == true {
+                break;
+            }
+        }
+        bar.finish_and_clear();
+        let run = self.calls.get(&format!("/v1/runs/{run}")).await?;
+        match run["state"].as_str() {
+            Some("succeeded" | "degraded") => Ok(run),
+            _ => bail!("the run ended {}: {}", run["state"], run["error"]),
+        }
+    }
+
+    /// What the check says of a tenant that has something wrong.
+    async fn show_check(&self, tenant: &str) -> Result<()> {
+        let scenario = Scenario::ALL.iter().find(|scenario| scenario.as_str() == tenant).with_context(|| {
+            let known: Vec<&str> = Scenario::ALL.iter().map(|scenario| scenario.as_str()).collect();
+            format!("there is no tenant «{tenant}»; there are {}", known.join(", "))
+        })?;
+        let credentials = scenario.credentials();
+        let body = json!({
+            "tenantId": credentials.tenant_id, "clientId": credentials.client_id, "cloud": "global",
+            "credential": {"kind": "clientSecret", "secret": credentials.client_secret},
+        });
+        match self.calls.try_post("/v1/connection-checks", &body).await? {
+            (200..=299, report) => {
+                let report: CheckReport = serde_json::from_value(report).context("the report")?;
+                super::say(&connection_check::render_text(&report));
+            }
+            (_, problem) => super::say(&serde_json::to_string_pretty(&problem)?),
+        }
+        Ok(())
+    }
+
+    fn say_where_to_look(&self, job: &str, run: &Value) {
+        let (address, key, run) = (&self.address, self.key.expose_secret(), run["id"].as_str().unwrap_or_default());
+        super::say(&format!(
+            "Look around:\n\
+             \x20 curl -H 'Authorization: Bearer {key}' '{address}/v1/jobs/{job}/objects?type=users&limit=3'\n\
+             \x20 curl -H 'Authorization: Bearer {key}' '{address}/v1/runs/{run}'\n\
+             \x20 curl -H 'Authorization: Bearer {key}' '{address}/v1/runs/{run}/changes?limit=3'\n\
+             \x20 curl -H 'Authorization: Bearer {key}' '{address}/v1/capabilities'\n\
+             \x20 the API, to read and to try: {address}/docs/\n\
+             \x20 what Assets holds: {}/_sim/truth",
+            self.simulators.assets.origin()
+        ));
+    }
+}
+
+fn id_of(answer: &Value) -> Result<String> {
+    Ok(answer["id"].as_str().with_context(|| format!("an answer without an id: {answer}"))?.to_owned())
+}
+
+fn say_step(text: &str) {
+    super::say(&format!("✓ {text}"));
+}
+
+fn show_event(bar: &ProgressBar, event: &Value) {
+    let data = &event["data"];
+    match event["event"].as_str() {
+        Some("progress") => {
+            let progress = &data["progress"];
+            bar.set_prefix(progress["stage"].as_str().unwrap_or_default().to_owned());
+            let total = progress["total"].as_u64().map(|total| format!(" of {total}")).unwrap_or_default();
+            let eta = progress["etaSeconds"].as_u64().map(|eta| format!(", {eta} s left")).unwrap_or_default();
+            bar.set_message(format!(
+                "{}{total} at {}/s{eta}, {} units",
+                progress["done"], progress["objectsPerSecond"], progress["resourceUnits"]
+            ));
+        }
+        Some("log") => bar.set_message(data["message"].as_str().unwrap_or_default().to_owned()),
+        _ => {}
+    }
+    bar.tick();
+}

@@ -1,0 +1,52 @@
+//! The API, called as a script would.
+
+use crate::config::HttpSettings;
+use crate::http;
+use anyhow::{Context, Result, bail};
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::Value;
+
+pub(super) struct Calls {
+    client: reqwest::Client,
+    address: String,
+    key: SecretString,
+}
+
+impl Calls {
+    pub(super) fn new(address: &str, key: &SecretString) -> Result<Self> {
+        let client = http::client(&HttpSettings::default())?;
+        Ok(Self { client, address: address.to_owned(), key: key.clone() })
+    }
+
+    pub(super) async fn get(&self, path: &str) -> Result<Value> {
+        Self::whole(path, self.send(self.client.get(self.url(path))).await?)
+    }
+
+    pub(super) async fn post(&self, path: &str, body: &Value) -> Result<Value> {
+        Self::whole(path, self.try_post(path, body).await?)
+    }
+
+    /// The status with the answer, whatever it is.
+    pub(super) async fn try_post(&self, path: &str, body: &Value) -> Result<(u16, Value)> {
+        self.send(self.client.post(self.url(path)).json(body)).await
+    }
+
+    fn url(&self, path: &str) -> String {
+        format!("{}{path}", self.address)
+    }
+
+    async fn send(&self, request: reqwest::RequestBuilder) -> Result<(u16, Value)> {
+        let response =
+            request.bearer_auth(self.key.expose_secret()).send().await.context("the service does not answer")?;
+        let status = response.status().as_u16();
+        let body = response.text().await?;
+        Ok((status, serde_json::from_str(&body).unwrap_or(Value::String(body))))
+    }
+
+    fn whole(path: &str, (status, body): (u16, Value)) -> Result<Value> {
+        match status {
+            200..=299 => Ok(body),
+            _ => bail!("{path} answered {status}: {body}"),
+        }
+    }
+}

@@ -1,0 +1,123 @@
+//! `simulate`: the two simulators alone, for trying the service out without Microsoft and Atlassian.
+
+use crate::clock::Clock;
+use crate::shutdown::Shutdown;
+use crate::sim::assets::{self, AssetsOptions, AssetsSim};
+use crate::sim::graph::{self, GraphOptions, GraphSim, Quota, Scenario};
+use crate::sim::seed::SeedOptions;
+use anyhow::{Context, Result};
+use clap::{Args, ValueEnum};
+use std::time::Duration;
+
+/// What the simulated directory is like.
+#[derive(Args, Clone)]
+pub struct DirectoryArgs {
+    /// Users in the simulated directory.
+    #[arg(long, default_value_t = 2000)]
+    pub users: u32,
+    /// Groups in the simulated directory.
+    #[arg(long, default_value_t = 150)]
+    pub groups: u32,
+    /// Direct memberships, about. Unset: five a user.
+    #[arg(long)]
+    pub memberships: Option<u64>,
+    /// The same seed makes the same directory.
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// Least time that each answer of Graph takes.
+    #[arg(long, default_value_t = 0)]
+    pub latency_ms: u64,
+    /// Graph's quota: that of a small, medium or large tenant, or none.
+    #[arg(long, value_enum, default_value_t = QuotaArg::None)]
+    pub quota: QuotaArg,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub enum QuotaArg {
+    None,
+    S,
+    M,
+    L,
+}
+
+#[derive(Args)]
+pub struct SimulateArgs {
+    #[command(flatten)]
+    directory: DirectoryArgs,
+    /// Port of the simulated sign-in service.
+    #[arg(long, default_value_t = 9001)]
+    login_port: u16,
+    /// Port of the simulated Graph.
+    #[arg(long, default_value_t = 9002)]
+    graph_port: u16,
+    /// Port of the simulated Assets.
+    #[arg(long, default_value_t = 9003)]
+    assets_port: u16,
+}
+
+/// Both simulators, running.
+pub struct Simulators {
+    pub graph: GraphSim,
+    pub assets: AssetsSim,
+}
+
+/// Starts both; port 0 is any free one.
+pub fn start(directory: &DirectoryArgs, [login, graph_port, assets_port]: [u16; 3]) -> Result<Simulators> {
+    let quota = match directory.quota {
+        QuotaArg::None => None,
+        QuotaArg::S => Some(Quota::Units(3_500)),
+        QuotaArg::M => Some(Quota::Units(5_000)),
+        QuotaArg::L => Some(Quota::Units(8_000)),
+    };
+    let graph = graph::start(GraphOptions {
+        clock: Clock::system(),
+        seed: SeedOptions {
+            seed: directory.seed,
+            users: directory.users,
+            groups: directory.groups,
+            memberships: directory.memberships,
+            ..SeedOptions::default()
+        },
+        quota,
+        latency: Duration::from_millis(directory.latency_ms),
+        login_port: login,
+        graph_port,
+        ..GraphOptions::default()
+    })
+    .context("the simulator of Entra and Graph cannot listen; choose other ports")?;
+    let assets = assets::start(AssetsOptions { clock: Clock::system(), port: assets_port, ..AssetsOptions::default() })
+        .context("the simulator of Assets cannot listen; choose another port")?;
+    Ok(Simulators { graph, assets })
+}
+
+/// Serves until the process is told to stop.
+pub async fn run(arguments: &SimulateArgs) -> Result<()> {
+    let shutdown = Shutdown::on_signals().context("signals cannot be handled")?;
+    let ports = [arguments.login_port, arguments.graph_port, arguments.assets_port];
+    let simulators = start(&arguments.directory, ports)?;
+    let credentials = simulators.graph.default_credentials();
+    super::say(&format!(
+        "Point the service at the simulators:\n\n\
+         export ENTRA_ASSETS_LOGIN_URL={}\n\
+         export ENTRA_ASSETS_GRAPH_URL={}\n\
+         export ENTRA_ASSETS_ASSETS_URL={}\n\n\
+         connection:  tenantId {}  clientId {}  secret {}\n\
+         destination: token {}\n\
+         tenants with something wrong: {}\n\
+         truth:       GET {}/_sim/truth   GET {}/_sim/truth",
+        simulators.graph.login_origin(),
+        simulators.graph.graph_origin(),
+        simulators.assets.origin(),
+        credentials.tenant_id,
+        credentials.client_id,
+        credentials.client_secret,
+        simulators.assets.token(),
+        Scenario::ALL.iter().map(|scenario| scenario.as_str()).collect::<Vec<_>>().join(", "),
+        simulators.graph.graph_origin(),
+        simulators.assets.origin(),
+    ));
+    shutdown.begun().cancelled().await;
+    simulators.graph.stop().await;
+    simulators.assets.stop().await;
+    Ok(())
+}
