@@ -280,7 +280,14 @@ pub struct Promotion<'a> {
     pub members: bool,
     /// Groups whose members could not be read (hidden membership, gone in between): what was known stays.
     pub members_unknown: &'a [Uuid],
+    /// Only what changed was staged: small types whole, users and groups as changes with marks for what is
+    /// gone.
+    pub is_patch: bool,
 }
+
+/// In place of an object type: the object is gone, and its data is the reason. They stay until the run ends,
+/// for the diff.
+pub const GONE_PREFIX: [&str; 3] = ["gone:users", "gone:groups", "gone:devices"];
 
 /// Makes what a run staged the mirror: one transaction, only rows that differ are written. Fenced.
 pub async fn promote(tx: &mut Transaction, lease: &Lease, job: JobId, read: &Promotion<'_>) -> Result<()> {
@@ -304,7 +311,42 @@ pub async fn promote(tx: &mut Transaction, lease: &Lease, job: JobId, read: &Pro
         WHERE organization_id = $1 AND run_id = $2 AND group_id <> ALL($4)
         ON CONFLICT (organization_id, job_id, group_id, member_type, part)
         DO UPDATE SET member_ids = excluded.member_ids WHERE m.member_ids IS DISTINCT FROM excluded.member_ids";
+    // The members of a changed group are staged whole, as are those of a new one; those of a group that is
+    // gone go with it.
+    const MEMBERS_PATCHED: &str = "
+        DELETE FROM mirror_members m WHERE organization_id = $1 AND job_id = $3 AND group_id <> ALL($4)
+        AND (EXISTS (SELECT FROM staged_members s WHERE s.organization_id = $1 AND s.run_id = $2
+                AND s.group_id = m.group_id)
+            OR EXISTS (SELECT FROM staged_objects s WHERE s.organization_id = $1 AND s.run_id = $2
+                AND s.object_type = 'gone:groups' AND s.id = m.group_id))";
+    const MARKED: &str = "
+        DELETE FROM mirror_objects m USING staged_objects s WHERE m.organization_id = $1 AND m.job_id = $3
+        AND m.object_type = ANY($4) AND s.organization_id = $1 AND s.run_id = $2
+        AND s.object_type = 'gone:' || m.object_type AND s.id = m.id";
     fence(tx, lease).await?;
+    if read.is_patch {
+        let (patched, whole): (Vec<&str>, Vec<&str>) =
+            read.types.iter().partition(|name| matches!(**name, "users" | "groups"));
+        for (statement, types) in [(MARKED, &patched), (SEEN, &patched), (GONE, &whole), (SEEN, &whole)] {
+            diesel::sql_query(statement)
+                .bind::<SqlUuid, _>(lease.organization.0)
+                .bind::<SqlUuid, _>(lease.run.0)
+                .bind::<SqlUuid, _>(job.0)
+                .bind::<Array<Text>, _>(types)
+                .execute(tx)
+                .await?;
+        }
+        for statement in [MEMBERS_PATCHED, MEMBERS_SEEN] {
+            diesel::sql_query(statement)
+                .bind::<SqlUuid, _>(lease.organization.0)
+                .bind::<SqlUuid, _>(lease.run.0)
+                .bind::<SqlUuid, _>(job.0)
+                .bind::<Array<SqlUuid>, _>(read.members_unknown)
+                .execute(tx)
+                .await?;
+        }
+        return Ok(());
+    }
     for statement in [GONE, SEEN] {
         diesel::sql_query(statement)
             .bind::<SqlUuid, _>(lease.organization.0)
@@ -326,6 +368,35 @@ pub async fn promote(tx: &mut Transaction, lease: &Lease, job: JobId, read: &Pro
         }
     }
     clear_staging(tx, lease.organization, lease.run).await
+}
+
+/// Keeps only these of the staged objects of a type. Callers have fenced.
+pub async fn keep_staged(tx: &mut Transaction, lease: &Lease, object_type: &str, ids: &[Uuid]) -> Result<()> {
+    const KEEP: &str = "
+        DELETE FROM staged_objects s WHERE organization_id = $1 AND run_id = $2 AND object_type = $3
+        AND NOT EXISTS (SELECT FROM unnest($4::uuid[]) AS kept(id) WHERE kept.id = s.id)";
+    diesel::sql_query(KEEP)
+        .bind::<SqlUuid, _>(lease.organization.0)
+        .bind::<SqlUuid, _>(lease.run.0)
+        .bind::<Text, _>(object_type)
+        .bind::<Array<SqlUuid>, _>(ids)
+        .execute(tx)
+        .await?;
+    Ok(())
+}
+
+/// Keeps only the staged members of these groups. Callers have fenced.
+pub async fn keep_staged_members(tx: &mut Transaction, lease: &Lease, groups: &[Uuid]) -> Result<()> {
+    const KEEP: &str = "
+        DELETE FROM staged_members s WHERE organization_id = $1 AND run_id = $2
+        AND NOT EXISTS (SELECT FROM unnest($3::uuid[]) AS kept(id) WHERE kept.id = s.group_id)";
+    diesel::sql_query(KEEP)
+        .bind::<SqlUuid, _>(lease.organization.0)
+        .bind::<SqlUuid, _>(lease.run.0)
+        .bind::<Array<SqlUuid>, _>(groups)
+        .execute(tx)
+        .await?;
+    Ok(())
 }
 
 /// Removes what a run staged.

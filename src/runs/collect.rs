@@ -2,7 +2,9 @@
 //! memory holds the pages under way and nothing of the tenant.
 
 mod groups;
+mod incremental;
 mod list;
+mod scope;
 mod test_run;
 mod writer;
 
@@ -11,10 +13,12 @@ use super::stop::Stop;
 use crate::connection_check;
 use crate::db::mirror::{self, MirrorRow, Promotion, read};
 use crate::directory::ObjectType;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::graph::Session;
 use crate::graph::error::GraphError;
 use crate::run_state::{RunMode, RunStage, RunWarning};
+use crate::seal::Place;
+use secrecy::ExposeSecret;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 use writer::Writer;
@@ -54,6 +58,16 @@ struct Read {
     frozen: Vec<ObjectType>,
     memberships: bool,
     members_unknown: Vec<Uuid>,
+    /// Only what changed was read.
+    is_patch: bool,
+    /// Where the next incremental read begins.
+    delta: Option<DeltaLinks>,
+}
+
+/// Positions in the changes of users and groups.
+struct DeltaLinks {
+    users: String,
+    groups: String,
 }
 
 /// Reads what the job selects, and makes it the mirror (not for tests and dry runs).
@@ -74,7 +88,8 @@ pub async fn collect(run: &Run) -> Result<Collected, Stop> {
     let reading = async {
         let read = match run.mode {
             RunMode::Test => test_run::read(&reader).await,
-            RunMode::Full | RunMode::DryRun | RunMode::Incremental => read_all(&reader).await,
+            RunMode::Incremental => read_changes(&reader, &mirror).await,
+            RunMode::Full | RunMode::DryRun => read_all(&reader).await,
         };
         run.journal.used(reader.session.usage());
         // The writer ends when the last sender is gone.
@@ -115,18 +130,52 @@ async fn begin(run: &Run, tenant: Option<Uuid>) -> Result<MirrorRow, Stop> {
     }
 }
 
+/// What changed since the last complete read; everything, where that cannot be told, and the run says why.
+async fn read_changes(reader: &Reader<'_>, mirror: &MirrorRow) -> Result<Read, Stop> {
+    let why = match incremental::reason_for_full(reader, mirror) {
+        Some(why) => why,
+        None => {
+            let links = open_links(reader.run, mirror)?;
+            match incremental::read(reader, &links).await? {
+                incremental::Outcome::Read(read) => return Ok(read),
+                incremental::Outcome::Expired(why) => why,
+            }
+        }
+    };
+    reader.run.journal.warn(RunWarning::new("incremental_became_full", format!("Everything is read: {why}.")));
+    reader.writer.flushed().await?;
+    let lease = reader.run.lease;
+    let db = &reader.run.app.db;
+    db.scoped(lease.organization, async move |tx| mirror::clear_staging(tx, lease.organization, lease.run).await)
+        .await?;
+    read_all(reader).await
+}
+
+fn delta_place(run: &Run, column: &'static str) -> Place {
+    Place { table: "mirrors", column, organization: run.job.organization, row: run.job.id.0 }
+}
+
+fn open_links(run: &Run, mirror: &MirrorRow) -> Result<DeltaLinks> {
+    let open = |column, sealed: &Option<Vec<u8>>| {
+        let sealed = sealed.as_deref().unwrap_or_default();
+        Ok::<_, Error>(run.app.keys.open(delta_place(run, column), sealed)?.expose_secret().to_owned())
+    };
+    Ok(DeltaLinks {
+        users: open("users_delta_sealed", &mirror.users_delta_sealed)?,
+        groups: open("groups_delta_sealed", &mirror.groups_delta_sealed)?,
+    })
+}
+
 /// Everything that the job selects, each collection once.
 async fn read_all(reader: &Reader<'_>) -> Result<Read, Stop> {
     let mapping = &reader.run.job.mapping;
     let mut read = Read::default();
+    if reader.run.mode != RunMode::DryRun {
+        read.delta = incremental::positions(reader).await?;
+    }
     let small = async {
-        let mut small = Vec::new();
-        for object_type in [ObjectType::Licenses, ObjectType::Devices] {
-            if mapping.is_enabled(object_type) {
-                small.push((object_type, list::read(reader, object_type).await));
-            }
-        }
-        small
+        let mut small = Read::default();
+        read_small(reader, &mut small).await.map(|()| small)
     };
     let users = async {
         match mapping.is_enabled(ObjectType::Users) {
@@ -141,7 +190,7 @@ async fn read_all(reader: &Reader<'_>) -> Result<Read, Stop> {
         }
     };
     // The first failure of users or groups ends the others.
-    let (users, groups, small) = tokio::try_join!(users, groups, async { Ok::<_, Stop>(small.await) })?;
+    let (users, groups, small) = tokio::try_join!(users, groups, small)?;
     if users {
         read.types.push(ObjectType::Users);
     }
@@ -150,8 +199,19 @@ async fn read_all(reader: &Reader<'_>) -> Result<Read, Stop> {
         read.memberships = groups.memberships;
         read.members_unknown = groups.members_unknown;
     }
-    for (object_type, outcome) in small {
-        match outcome {
+    read.types.extend(small.types);
+    read.frozen.extend(small.frozen);
+    scope::apply(reader, &read).await?;
+    Ok(read)
+}
+
+/// Licences and devices: a job goes on without them when they may not be read.
+async fn read_small(reader: &Reader<'_>, read: &mut Read) -> Result<(), Stop> {
+    for object_type in [ObjectType::Licenses, ObjectType::Devices] {
+        if !reader.run.job.mapping.is_enabled(object_type) {
+            continue;
+        }
+        match list::read(reader, object_type).await {
             Ok(()) => read.types.push(object_type),
             Err(Stop::Failed(error)) if error.code == "graph_forbidden" => {
                 let detail =
@@ -163,7 +223,7 @@ async fn read_all(reader: &Reader<'_>) -> Result<Read, Stop> {
             Err(stop) => return Err(stop),
         }
     }
-    Ok(read)
+    Ok(())
 }
 
 /// Counts what was read and, unless the run only looks, makes it the mirror.
@@ -175,7 +235,15 @@ async fn finish(run: &Run, mut mirror: MirrorRow, tenant: Option<Uuid>, read: Re
     mirror.selection_hash = Some(run.job.selection_hash.clone());
     mirror.generation += 1;
     mirror.read_at = Some(now);
-    mirror.full_read_at = Some(now);
+    if !read.is_patch {
+        mirror.full_read_at = Some(now);
+        (mirror.users_delta_sealed, mirror.groups_delta_sealed) = (None, None);
+    }
+    if let Some(links) = &read.delta {
+        let seal = |column, link: &str| run.app.keys.seal(delta_place(run, column), link);
+        mirror.users_delta_sealed = Some(seal("users_delta_sealed", &links.users)?);
+        mirror.groups_delta_sealed = Some(seal("groups_delta_sealed", &links.groups)?);
+    }
     mirror.updated_at = now;
     let generation = mirror.generation;
     let names: Vec<&'static str> = read.types.iter().map(|t| t.as_str()).collect();
@@ -185,7 +253,12 @@ async fn finish(run: &Run, mut mirror: MirrorRow, tenant: Option<Uuid>, read: Re
         .db
         .scoped(organization, async move |tx| {
             if matches!(mode, RunMode::Full | RunMode::Incremental) {
-                let promotion = Promotion { types: &names, members: read.memberships, members_unknown: &unknown };
+                let promotion = Promotion {
+                    types: &names,
+                    members: read.memberships,
+                    members_unknown: &unknown,
+                    is_patch: read.is_patch,
+                };
                 mirror::promote(tx, &lease, job, &promotion).await?;
                 mirror::save(tx, &mirror).await?;
             }

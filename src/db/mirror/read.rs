@@ -162,6 +162,55 @@ pub async fn data<'a>(
     Ok(rows.map(|row| row.map_err(Error::from)))
 }
 
+/// Those of the objects with these ids that there are.
+pub async fn some(
+    tx: &mut Transaction,
+    organization: OrganizationId,
+    source: Source,
+    object_type: &str,
+    ids: &[Uuid],
+) -> Result<Vec<ObjectRow>> {
+    let (objects, _, key) = source.names();
+    let query = format!(
+        "SELECT id, data FROM {objects}
+         WHERE organization_id = $1 AND {key} = $2 AND object_type = $3 AND id = ANY($4)"
+    );
+    Ok(diesel::sql_query(query)
+        .bind::<SqlUuid, _>(organization.0)
+        .bind::<SqlUuid, _>(source.key())
+        .bind::<Text, _>(object_type)
+        .bind::<Array<SqlUuid>, _>(ids)
+        .load(tx)
+        .await?)
+}
+
+/// The members of one group by their type, many to a row.
+#[derive(QueryableByName, Clone, Debug)]
+pub struct MembersRow {
+    #[diesel(sql_type = Text)]
+    pub member_type: String,
+    #[diesel(sql_type = Array<SqlUuid>)]
+    pub member_ids: Vec<Uuid>,
+}
+
+/// The members of one group in the mirror.
+pub async fn members_of(
+    tx: &mut Transaction,
+    organization: OrganizationId,
+    job: JobId,
+    group: Uuid,
+) -> Result<Vec<MembersRow>> {
+    const MEMBERS: &str = "
+        SELECT member_type, member_ids FROM mirror_members
+        WHERE organization_id = $1 AND job_id = $2 AND group_id = $3";
+    Ok(diesel::sql_query(MEMBERS)
+        .bind::<SqlUuid, _>(organization.0)
+        .bind::<SqlUuid, _>(job.0)
+        .bind::<SqlUuid, _>(group)
+        .load(tx)
+        .await?)
+}
+
 /// The data of one object.
 pub async fn one(
     tx: &mut Transaction,
@@ -183,6 +232,68 @@ pub async fn one(
         .await
         .optional()?;
     Ok(row.map(|row| row.data))
+}
+
+/// All memberships as pairs (group, member), users and groups apart.
+pub struct Edges {
+    pub users: Vec<(Uuid, Uuid)>,
+    pub groups: Vec<(Uuid, Uuid)>,
+}
+
+/// The memberships of users and groups. Thirty-two bytes each: for the scopes that need them all.
+pub async fn edges(tx: &mut Transaction, organization: OrganizationId, source: Source) -> Result<Edges> {
+    #[derive(QueryableByName)]
+    struct Row {
+        #[diesel(sql_type = SqlUuid)]
+        group_id: Uuid,
+        #[diesel(sql_type = Text)]
+        member_type: String,
+        #[diesel(sql_type = Array<SqlUuid>)]
+        member_ids: Vec<Uuid>,
+    }
+    let (_, members, key) = source.names();
+    let query = format!(
+        "SELECT group_id, member_type, member_ids FROM {members}
+         WHERE organization_id = $1 AND {key} = $2 AND member_type IN ('user', 'group')"
+    );
+    let mut rows = diesel::sql_query(query)
+        .bind::<SqlUuid, _>(organization.0)
+        .bind::<SqlUuid, _>(source.key())
+        .load_stream::<Row>(tx)
+        .await?;
+    let mut edges = Edges { users: Vec::new(), groups: Vec::new() };
+    while let Some(row) = rows.next().await {
+        let row = row?;
+        let list = if row.member_type == "user" { &mut edges.users } else { &mut edges.groups };
+        list.extend(row.member_ids.into_iter().map(|member| (row.group_id, member)));
+    }
+    Ok(edges)
+}
+
+/// The groups that are direct members of these groups.
+pub async fn nested_groups(
+    tx: &mut Transaction,
+    organization: OrganizationId,
+    source: Source,
+    groups: &[Uuid],
+) -> Result<Vec<Uuid>> {
+    #[derive(QueryableByName)]
+    struct Row {
+        #[diesel(sql_type = SqlUuid)]
+        member: Uuid,
+    }
+    let (_, members, key) = source.names();
+    let query = format!(
+        "SELECT DISTINCT member FROM {members}, unnest(member_ids) AS member
+         WHERE organization_id = $1 AND {key} = $2 AND member_type = 'group' AND group_id = ANY($3)"
+    );
+    let rows: Vec<Row> = diesel::sql_query(query)
+        .bind::<SqlUuid, _>(organization.0)
+        .bind::<SqlUuid, _>(source.key())
+        .bind::<Array<SqlUuid>, _>(groups)
+        .load(tx)
+        .await?;
+    Ok(rows.into_iter().map(|row| row.member).collect())
 }
 
 /// How many pages of members the last read found, for groups that had more than one.

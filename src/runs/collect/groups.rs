@@ -128,6 +128,17 @@ async fn read_group(reader: &Reader<'_>, group: &Group, cursor: Option<CursorRow
     Ok(known)
 }
 
+/// Reads the members of a group that the scope names, unless they were read already; `false` when it is
+/// gone.
+pub(super) async fn read_root(reader: &Reader<'_>, group: Uuid) -> Result<bool, Stop> {
+    reader.writer.flushed().await?;
+    let cursor = known_cursors(reader).await?.remove(&group.to_string());
+    if cursor.as_ref().is_some_and(|cursor| cursor.done) {
+        return Ok(true);
+    }
+    read_members(reader, group, cursor).await
+}
+
 /// Reads the members of one group to the last page; `false` when the group is gone.
 async fn read_members(reader: &Reader<'_>, group: Uuid, cursor: Option<CursorRow>) -> Result<bool, Stop> {
     let mut first = reader.session.url(&format!("groups/{group}/members?$top=999&$select=id"));

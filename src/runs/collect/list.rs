@@ -94,16 +94,45 @@ pub(super) async fn read_first(reader: &Reader<'_>, object_type: ObjectType, lim
     Ok(ids)
 }
 
+/// The URL that gives these objects, with the relations that a list has too.
+pub(super) fn by_id(reader: &Reader<'_>, object_type: ObjectType, ids: &[Uuid]) -> Url {
+    let quoted: Vec<String> = ids.iter().map(|id| format!("'{id}'")).collect();
+    let mut query = base_query(reader, object_type, false);
+    query.filter = Some(format!("id in ({})", quoted.join(",")));
+    reader.session.url(&query.path())
+}
+
 /// The requests for a type: one, or several when its filter has to be split.
 pub(super) fn queries(reader: &Reader<'_>, object_type: ObjectType) -> Vec<Query> {
+    let rule = entity(object_type).and_then(|kind| reader.run.job.filter.rule(kind));
+    let query = base_query(reader, object_type, rule.is_some_and(|rule| rule.parsed.advanced));
+    match rule {
+        None => vec![query],
+        Some(rule) => rule
+            .parsed
+            .requests()
+            .iter()
+            .enumerate()
+            .map(|(number, text)| Query { part: number.to_string(), filter: Some(text.clone()), ..query.clone() })
+            .collect(),
+    }
+}
+
+/// The request for a type without a filter. An advanced one allows no `$expand`.
+fn base_query(reader: &Reader<'_>, object_type: ObjectType, advanced: bool) -> Query {
     let job = &reader.run.job;
     let mut select: Vec<String> = job.mapping.select(object_type).into_iter().map(str::to_owned).collect();
     let rule = entity(object_type).and_then(|kind| job.filter.rule(kind));
+    // What the filter decides by, so that what changes later can be decided here.
+    for name in rule.map(|rule| rule.parsed.select()).unwrap_or_default() {
+        if !select.iter().any(|known| known == name) {
+            select.push(name.to_owned());
+        }
+    }
     if object_type == ObjectType::Groups && !select.iter().any(|name| name == "visibility") {
         // Whether its members may be hidden from us.
         select.push("visibility".to_owned());
     }
-    let advanced = rule.is_some_and(|rule| rule.parsed.advanced);
     let expand = match object_type {
         _ if advanced => None,
         ObjectType::Users if job.mapping.carries(ObjectType::Users, Link::Manager) => Some("manager($select=id)"),
@@ -119,17 +148,7 @@ pub(super) fn queries(reader: &Reader<'_>, object_type: ObjectType) -> Vec<Query
         _ if select.iter().any(|name| name == "signInActivity") => Some(TOP_WITH_SIGN_IN),
         ObjectType::Users | ObjectType::Groups | ObjectType::Devices => Some(TOP),
     };
-    let query = Query { object_type, part: "0".to_owned(), select, expand, filter: None, advanced, top };
-    match rule {
-        None => vec![query],
-        Some(rule) => rule
-            .parsed
-            .requests()
-            .iter()
-            .enumerate()
-            .map(|(number, text)| Query { part: number.to_string(), filter: Some(text.clone()), ..query.clone() })
-            .collect(),
-    }
+    Query { object_type, part: "0".to_owned(), select, expand, filter: None, advanced, top }
 }
 
 fn entity(object_type: ObjectType) -> Option<EntityKind> {
@@ -339,6 +358,12 @@ pub(super) fn staged(object_type: ObjectType, object: &Properties) -> Result<Opt
     }
     let hash = mirror::hash(&[data.as_bytes()]);
     Ok(Some(StagedObject { object_type: object_type.as_str(), id, hash, data }))
+}
+
+/// The same for an object that is a map already.
+pub(super) fn staged_map(object_type: ObjectType, id: Uuid, map: crate::directory::Properties) -> StagedObject {
+    let data = serde_json::Value::Object(map).to_string();
+    StagedObject { object_type: object_type.as_str(), id, hash: mirror::hash(&[data.as_bytes()]), data }
 }
 
 /// Adds a field to the text of a JSON object.
