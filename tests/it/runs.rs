@@ -1,3 +1,5 @@
 //! Runs from their queue to Assets, against both simulators.
 
 mod complete;
+mod incremental;
+mod scope;

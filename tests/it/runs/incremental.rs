@@ -1,6 +1,112 @@
 //! Incremental runs: what changed, and no more.
 
 use crate::support::world::World;
+use entra_assets::directory::ObjectType;
 use entra_assets::run_state::RunMode;
-use entra_assets::sim::seed::{Change, What};
-use serde_json::json;
+use entra_assets::sim::assets::{AssetsObject, EmptyValues, Missing};
+use entra_assets::sim::seed::{Directory, GroupKind};
+use serde_json::{Map, Value, json};
+use uuid::Uuid;
+
+/// A world in which Assets does what the destination says it does, so that the store can equal the directory.
+async fn world() -> World {
+    let world = World::new(200, 30).await;
+    world.assets.configure(|behaviour| {
+        behaviour.empty_values = EmptyValues::Remove;
+        behaviour.missing = Missing::remove();
+    });
+    world.set_destination("missing_objects = 'remove', empty_values = 'remove'").await;
+    world
+}
+
+fn map(value: Value) -> Map<String, Value> {
+    value.as_object().unwrap().clone()
+}
+
+fn some_user(directory: &Directory, number: usize) -> Uuid {
+    directory.live_users().nth(number).unwrap().1.id
+}
+
+fn some_group(directory: &Directory, number: usize) -> Uuid {
+    directory.live_groups().nth(number).unwrap().1.id
+}
+
+fn id(object: &AssetsObject) -> Uuid {
+    object.values["Object ID"][0].parse().unwrap()
+}
+
+fn change_a_bit_of_everything(directory: &mut Directory) {
+    let users: Vec<Uuid> = (10..16).map(|number| some_user(directory, number)).collect();
+    let groups: Vec<Uuid> = (3..6).map(|number| some_group(directory, number)).collect();
+    directory.update(users[0], map(json!({"jobTitle": "Astronomer"}))).unwrap();
+    directory.set_manager(users[1], Some(users[2])).unwrap();
+    directory.set_manager(users[3], None).unwrap();
+    directory.add_member(groups[0], users[4]).ok();
+    directory.add_owner(groups[1], users[5]).ok();
+    let arrived = directory.add_user(map(json!({
+        "displayName": "Arrived Later", "userPrincipalName": "arrived.later@contoso.example",
+    })));
+    let team = directory.add_group("Arrived team", GroupKind::Security);
+    directory.add_member(team, arrived).unwrap();
+    directory.add_member(team, groups[2]).unwrap();
+    directory.delete(users[2]).unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_incremental_run_delivers_what_changed() {
+    let world = world().await;
+    let job = world.add_job().await;
+    world.run(job, RunMode::Full).await;
+    world.graph.change(change_a_bit_of_everything);
+    world.graph.reset_counters();
+    let run = world.run(job, RunMode::Incremental).await;
+    assert_eq!(run.state, "succeeded", "{:?} {:?}", run.error, run.warnings);
+    let requests = world.graph.counters().requests;
+    assert!(requests < 12, "{requests} requests: {:?}", world.graph.requests());
+    world.assert_delivered();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_first_incremental_run_reads_everything_and_says_why() {
+    let world = world().await;
+    let job = world.add_job().await;
+    let run = world.run(job, RunMode::Incremental).await;
+    assert_eq!(run.state, "succeeded");
+    assert_eq!(run.warnings[0]["code"], "incremental_became_full");
+    world.assert_delivered();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_changed_selection_reads_everything() {
+    let world = world().await;
+    let job = world.add_job().await;
+    world.run(job, RunMode::Full).await;
+    world.set_job(r#"objects = '{"users": {"attributes": ["department"]}}'"#).await;
+    let run = world.run(job, RunMode::Incremental).await;
+    assert_eq!(run.warnings[0]["code"], "incremental_became_full");
+    assert_eq!(run.counts[ObjectType::Users.as_str()]["read"], 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_enters_or_leaves_the_filter_arrives_or_is_out_of_scope() {
+    let world = world().await;
+    let job = world.add_job().await;
+    let filter = world.add_filter(json!({"users": {"odata": "department eq 'Engineering'"}})).await;
+    world.set_job(&format!("filter_id = '{filter}', brake_percent = 100")).await;
+    world.run(job, RunMode::Full).await;
+    let before = world.assets.counts().objects["Entra User"];
+    let arrived: Vec<Uuid> = world.assets.objects("Entra User").iter().map(id).collect();
+    let (enters, leaves) = world.graph.change(|directory| {
+        let leaves = arrived[0];
+        let enters = directory.live_users().map(|(_, user)| user.id).find(|id| !arrived.contains(id)).unwrap();
+        directory.update(enters, map(json!({"department": "Engineering"}))).unwrap();
+        directory.update(leaves, map(json!({"department": "Sales"}))).unwrap();
+        (enters, leaves)
+    });
+    let run = world.run(job, RunMode::Incremental).await;
+    assert_eq!(run.state, "succeeded", "{:?} {:?}", run.error, run.warnings);
+    let users = world.assets.objects("Entra User");
+    let has = |wanted: Uuid| users.iter().any(|user| id(user) == wanted);
+    assert!(has(enters) && !has(leaves));
+    assert_eq!(users.len(), before);
+}
