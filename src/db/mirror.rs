@@ -190,6 +190,20 @@ pub async fn restart_members(tx: &mut Transaction, lease: &Lease, group: Uuid) -
     Ok(())
 }
 
+/// Forgets what a run staged of a collection of objects, so that it can be read again from its first page.
+pub async fn restart(tx: &mut Transaction, lease: &Lease, object_type: &str) -> Result<()> {
+    fence(tx, lease).await?;
+    for (table, column) in [("staged_objects", "object_type"), ("run_cursors", "collection")] {
+        diesel::sql_query(format!("DELETE FROM {table} WHERE organization_id = $1 AND run_id = $2 AND {column} = $3"))
+            .bind::<SqlUuid, _>(lease.organization.0)
+            .bind::<SqlUuid, _>(lease.run.0)
+            .bind::<Text, _>(object_type)
+            .execute(tx)
+            .await?;
+    }
+    Ok(())
+}
+
 /// The collection name of groups' members in `run_cursors`; its part is the group's id.
 pub const MEMBERS: &str = "members";
 

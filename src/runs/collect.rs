@@ -4,6 +4,7 @@
 mod groups;
 mod incremental;
 mod list;
+mod partition;
 mod scope;
 mod test_run;
 mod writer;

@@ -2,4 +2,5 @@
 
 mod complete;
 mod incremental;
+mod large;
 mod scope;

@@ -1,6 +1,6 @@
 //! Reading a collection of objects page by page: users, groups, devices, licences.
 
-use super::Reader;
+use super::{Reader, partition};
 use crate::db::mirror::{self, Batch, Cursor, StagedObject, cursors};
 use crate::directory::{Link, ObjectType};
 use crate::filter::EntityKind;
@@ -68,10 +68,101 @@ pub(super) async fn read(reader: &Reader<'_>, object_type: ObjectType) -> Result
         ObjectType::Users => managers_apart(reader).await?,
         ObjectType::Groups | ObjectType::Licenses | ObjectType::Devices => None,
     };
+    if object_type == ObjectType::Users
+        && let Some(parts) = parts_of_users(reader).await?
+    {
+        let managers = managers.as_ref();
+        let readings = parts.into_iter().map(|query| read_part(reader, query, managers));
+        match futures_util::future::try_join_all(readings).await {
+            Ok(_) => return Ok(()),
+            Err(Stop::Failed(error)) if REFUSALS.contains(&error.code.as_str()) => {
+                let detail = format!(
+                    "The server refuses ranges of createdDateTime; users are read in one chain. {}",
+                    error.detail
+                );
+                reader.run.journal.warn(RunWarning::new("partition_refused", detail));
+                forget_cursors(reader, ObjectType::Users).await?;
+            }
+            Err(stop) => return Err(stop),
+        }
+    }
     for query in queries(reader, object_type) {
         read_query(reader, query, managers.as_ref()).await?;
     }
     Ok(())
+}
+
+/// What a server answers that does not know a kind of request that it need not know.
+const REFUSALS: [&str; 3] = ["graph_bad_request", "graph_unsupported", "graph_not_found"];
+
+/// Begins a collection anew.
+async fn forget_cursors(reader: &Reader<'_>, object_type: ObjectType) -> Result<(), Stop> {
+    reader.writer.flushed().await?;
+    let lease = reader.run.lease;
+    let db = &reader.run.app.db;
+    db.scoped(lease.organization, async move |tx| mirror::restart(tx, &lease, object_type.as_str()).await).await?;
+    Ok(())
+}
+
+/// Users in ranges that are read at once, when there are many. After a crash the ranges that were begun are
+/// gone on with, since new ones would have other borders.
+async fn parts_of_users(reader: &Reader<'_>) -> Result<Option<Vec<Query>>, Stop> {
+    let begun = stored_cursors(reader, ObjectType::Users).await?;
+    let mut conditions = begun_conditions(&begun);
+    if conditions.is_empty() {
+        if !begun.is_empty() {
+            return Ok(None);
+        }
+        let rule = reader.run.job.filter.rule(EntityKind::Users).map(|rule| &rule.parsed);
+        let Some(found) = partition::of_users(reader, rule).await? else { return Ok(None) };
+        conditions = found.into_iter().map(|condition| (condition.filter, condition.advanced)).collect();
+        // Written down before the first page, so that a crash finds them all.
+        let cursors = conditions.iter().map(|(filter, advanced)| Cursor {
+            collection: ObjectType::Users.as_str(),
+            part: part_name(filter, *advanced),
+            next_link: None,
+            done: false,
+            pages: 0,
+        });
+        reader.writer.write(Batch { cursors: cursors.collect(), ..Batch::default() }).await?;
+        reader.writer.flushed().await?;
+    }
+    let query = |(filter, advanced): (String, bool)| Query {
+        part: part_name(&filter, advanced),
+        filter: Some(filter),
+        ..base_query(reader, ObjectType::Users, advanced)
+    };
+    Ok(Some(conditions.into_iter().map(query).collect()))
+}
+
+/// The part of a range is its condition, marked when it is an advanced query.
+fn part_name(filter: &str, advanced: bool) -> String {
+    format!("{}{filter}", if advanced { "advanced:" } else { "range:" })
+}
+
+fn begun_conditions(begun: &HashMap<String, mirror::CursorRow>) -> Vec<(String, bool)> {
+    let condition = |part: &String| {
+        let plain = part.strip_prefix("range:").map(|filter| (filter.to_owned(), false));
+        plain.or_else(|| part.strip_prefix("advanced:").map(|filter| (filter.to_owned(), true)))
+    };
+    begun.keys().filter_map(condition).collect()
+}
+
+/// One range. The few without a date come by an advanced query without managers, which are asked for apart.
+async fn read_part(reader: &Reader<'_>, query: Query, managers: Option<&HashMap<Uuid, Uuid>>) -> Result<(), Stop> {
+    if !query.advanced {
+        return read_query(reader, query, managers).await;
+    }
+    let wants_managers = reader.run.job.mapping.carries(ObjectType::Users, Link::Manager);
+    let count = reader.session.count("users", query.filter.as_deref()).await?;
+    match count {
+        Some(0) => Ok(()),
+        _ if wants_managers && managers.is_none() => {
+            let managers = all_managers(reader).await?;
+            read_query(reader, query, Some(&managers)).await
+        }
+        _ => read_query(reader, query, managers).await,
+    }
 }
 
 /// Reads the first `limit` objects of a type, and no more. Returns their ids.
@@ -168,6 +259,10 @@ async fn managers_apart(reader: &Reader<'_>) -> Result<Option<HashMap<Uuid, Uuid
     if !advanced || !job.mapping.carries(ObjectType::Users, Link::Manager) {
         return Ok(None);
     }
+    Ok(Some(all_managers(reader).await?))
+}
+
+async fn all_managers(reader: &Reader<'_>) -> Result<HashMap<Uuid, Uuid>, Stop> {
     let first = reader.session.url(&format!("users?$top={TOP}&$select=id&$expand=manager($select=id)"));
     let mut managers = HashMap::new();
     let mut pager: Pager<Items> = reader.session.pages(first, RequestOptions::default());
@@ -180,7 +275,7 @@ async fn managers_apart(reader: &Reader<'_>) -> Result<Option<HashMap<Uuid, Uuid
         }
         reader.run.journal.used(reader.session.usage());
     }
-    Ok(Some(managers))
+    Ok(managers)
 }
 
 async fn read_query(reader: &Reader<'_>, mut query: Query, managers: Option<&HashMap<Uuid, Uuid>>) -> Result<(), Stop> {
@@ -247,15 +342,18 @@ fn again(reader: &Reader<'_>, query: Query, error: GraphError) -> Result<Query, 
 }
 
 async fn stored_cursor(reader: &Reader<'_>, query: &Query) -> Result<Option<mirror::CursorRow>, Stop> {
+    Ok(stored_cursors(reader, query.object_type).await?.remove(&query.part))
+}
+
+async fn stored_cursors(
+    reader: &Reader<'_>,
+    object_type: ObjectType,
+) -> Result<HashMap<String, mirror::CursorRow>, Stop> {
     let (organization, run) = (reader.run.job.organization, reader.run.lease.run);
-    let (collection, part) = (query.object_type.as_str(), query.part.clone());
-    let known = reader
-        .run
-        .app
-        .db
-        .scoped(organization, async move |tx| cursors(tx, organization, run, collection).await)
-        .await?;
-    Ok(known.into_values().find(|cursor| cursor.part == part))
+    let collection = object_type.as_str();
+    let known =
+        reader.run.app.db.scoped(organization, async move |tx| cursors(tx, organization, run, collection).await);
+    Ok(known.await?)
 }
 
 /// From the first page, or from a stored link, to the last page.

@@ -1,0 +1,139 @@
+//! Users in several ranges of `createdDateTime` at once: one chain of pages is bound by latency, several are
+//! bound by Graph's quota. Ranges share their borders, so nobody falls between them; who stands on a border
+//! comes twice and is stored once. Source: facts/graph.md §5.2.
+
+use super::Reader;
+use crate::filter::Parsed;
+use crate::run_state::RunWarning;
+use crate::runs::stop::Stop;
+use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
+
+/// Fewer users than this are read in one chain.
+const PARTITION_FROM: u64 = 8_000;
+/// Users to a range, about: eight pages.
+const USERS_PER_PART: u64 = 8_000;
+const PARTS_MOST: u64 = 16;
+/// Looks at the number of users before a point in time, per border.
+const LOOKS_PER_BORDER: u32 = 6;
+/// Before this Entra ID had no users.
+const EARLIEST: &str = "2008-01-01T00:00:00Z";
+
+/// The conditions of the ranges; `None`: one chain is as good, or the server cannot count or compare.
+pub(super) async fn of_users(reader: &Reader<'_>, rule: Option<&Parsed>) -> Result<Option<Vec<Condition>>, Stop> {
+    // With an advanced query or several texts the ranges could not be combined safely.
+    if rule.is_some_and(|rule| rule.advanced || rule.requests().len() > 1) {
+        return Ok(None);
+    }
+    let filter = rule.map(Parsed::text);
+    let Some(total) = reader.session.count("users", filter).await? else {
+        warn_of_serial(reader);
+        return Ok(None);
+    };
+    reader.run.journal.expect(total);
+    if total < PARTITION_FROM {
+        return Ok(None);
+    }
+    let parts = (total / USERS_PER_PART).clamp(2, PARTS_MOST);
+    let Some(borders) = borders(reader, filter, total, parts).await? else {
+        warn_of_serial(reader);
+        return Ok(None);
+    };
+    Ok(Some(conditions(filter, &borders)))
+}
+
+fn warn_of_serial(reader: &Reader<'_>) {
+    let detail = "The server does not count or compare by createdDateTime; users are read one page after another.";
+    reader.run.journal.warn(RunWarning::new("partition_refused", detail));
+}
+
+/// One range.
+pub(super) struct Condition {
+    pub filter: String,
+    /// Asking for null needs an advanced query, which allows no `$expand`.
+    pub advanced: bool,
+}
+
+fn conditions(filter: Option<&str>, borders: &[DateTime<Utc>]) -> Vec<Condition> {
+    let with = |range: String, advanced: bool| Condition {
+        filter: filter.map_or(range.clone(), |filter| format!("({filter}) and {range}")),
+        advanced,
+    };
+    let mut conditions = Vec::new();
+    if let (Some(first), Some(last)) = (borders.first(), borders.last()) {
+        conditions.push(with(format!("createdDateTime le {}", text(*first)), false));
+        for pair in borders.windows(2) {
+            let range = format!("createdDateTime ge {} and createdDateTime le {}", text(pair[0]), text(pair[1]));
+            conditions.push(with(range, false));
+        }
+        conditions.push(with(format!("createdDateTime ge {}", text(*last)), false));
+    }
+    // Some old accounts have no date at all.
+    conditions.push(with("createdDateTime eq null".to_owned(), true));
+    conditions
+}
+
+fn text(at: DateTime<Utc>) -> String {
+    at.to_rfc3339_opts(SecondsFormat::Secs, true)
+}
+
+/// Points in time between which about equally many users were created, found by halving.
+async fn borders(
+    reader: &Reader<'_>,
+    filter: Option<&str>,
+    total: u64,
+    parts: u64,
+) -> Result<Option<Vec<DateTime<Utc>>>, Stop> {
+    let now = reader.run.app.clock.now();
+    let earliest = DateTime::parse_from_rfc3339(EARLIEST).map_or(now, |at| at.with_timezone(&Utc));
+    let searches = (1..parts).map(|part| border(reader, filter, total * part / parts, earliest, now));
+    let found: Vec<Option<DateTime<Utc>>> = futures_util::future::try_join_all(searches).await?;
+    let mut borders: Vec<DateTime<Utc>> = match found.into_iter().collect() {
+        Some(borders) => borders,
+        None => return Ok(None),
+    };
+    borders.sort_unstable();
+    borders.dedup();
+    Ok(Some(borders))
+}
+
+/// A point before which about `wanted` users were created; `None` when the server refuses to say.
+async fn border(
+    reader: &Reader<'_>,
+    filter: Option<&str>,
+    wanted: u64,
+    mut from: DateTime<Utc>,
+    mut to: DateTime<Utc>,
+) -> Result<Option<DateTime<Utc>>, Stop> {
+    for _ in 0..LOOKS_PER_BORDER {
+        let middle = from + (to - from) / 2;
+        let middle = middle - TimeDelta::nanoseconds(i64::from(middle.timestamp_subsec_nanos()));
+        let range = format!("createdDateTime le {}", text(middle));
+        let condition = filter.map_or(range.clone(), |filter| format!("({filter}) and {range}"));
+        let Some(count) = reader.session.count("users", Some(&condition)).await? else { return Ok(None) };
+        if count > wanted { to = middle } else { from = middle }
+    }
+    let middle = from + (to - from) / 2;
+    Ok(Some(middle - TimeDelta::nanoseconds(i64::from(middle.timestamp_subsec_nanos()))))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranges_share_their_borders_and_include_those_without_a_date() {
+        let at = |seconds| DateTime::from_timestamp(seconds, 0).unwrap();
+        let conditions = conditions(Some("accountEnabled eq true"), &[at(0), at(60)]);
+        let texts: Vec<&str> = conditions.iter().map(|condition| condition.filter.as_str()).collect();
+        assert_eq!(
+            texts,
+            [
+                "(accountEnabled eq true) and createdDateTime le 1970-01-01T00:00:00Z",
+                "(accountEnabled eq true) and createdDateTime ge 1970-01-01T00:00:00Z and createdDateTime le 1970-01-01T00:01:00Z",
+                "(accountEnabled eq true) and createdDateTime ge 1970-01-01T00:01:00Z",
+                "(accountEnabled eq true) and createdDateTime eq null",
+            ]
+        );
+        assert!(conditions[3].advanced && conditions[..3].iter().all(|condition| !condition.advanced));
+    }
+}
