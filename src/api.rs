@@ -6,11 +6,14 @@ pub mod auth;
 mod body;
 pub mod capabilities;
 pub mod connection_checks;
+pub mod connections;
 pub mod contract;
 pub mod credentials;
+pub mod destinations;
 mod edge;
 pub mod filters;
 pub mod health;
+pub mod jobs;
 mod once;
 pub mod openapi;
 mod page;
@@ -60,6 +63,11 @@ fn health_routes(config: &mut ServiceConfig<'_>) {
 fn routes_v1(config: &mut ServiceConfig<'_>) {
     config
         .service(capabilities::list_capabilities)
+        .service(connections::list_connections)
+        .service(connections::create_connection)
+        .service(connections::get_connection)
+        .service(connections::update_connection)
+        .service(connections::delete_connection)
         .service(connection_checks::check_connection)
         .service(connection_checks::list_connection_checks)
         .service(connection_checks::check_connection_settings)
@@ -70,6 +78,16 @@ fn routes_v1(config: &mut ServiceConfig<'_>) {
         .service(filters::get_filter)
         .service(filters::update_filter)
         .service(filters::delete_filter)
+        .service(destinations::list_destinations)
+        .service(destinations::create_destination)
+        .service(destinations::get_destination)
+        .service(destinations::update_destination)
+        .service(destinations::delete_destination)
+        .service(jobs::list_jobs)
+        .service(jobs::create_job)
+        .service(jobs::get_job)
+        .service(jobs::update_job)
+        .service(jobs::delete_job)
         .service(runs::create_run)
         .service(runs::list_job_runs)
         .service(runs::list_runs)
@@ -84,8 +102,9 @@ fn routes_v1(config: &mut ServiceConfig<'_>) {
 /// Checks of bodies that the document cannot express, by the name of the body's schema.
 fn extra_checks(schema: &str) -> Option<ExtraCheck> {
     match schema {
+        "CreateJob" => Some(jobs::check),
         "CreateFilter" => Some(filters::check),
-        "CheckConnectionSettings" => Some(credentials::check),
+        "CreateConnection" | "CheckConnectionSettings" => Some(credentials::check),
         _ => None,
     }
 }

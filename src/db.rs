@@ -5,10 +5,14 @@
 pub mod audit_events;
 pub mod connect;
 pub mod connection_checks;
+pub mod connections;
+mod crud;
+pub mod destinations;
 pub mod executions;
 pub mod filters;
 pub mod idempotency;
 pub mod job_settings;
+pub mod jobs;
 pub mod listen;
 pub mod migrate;
 pub mod mirror;

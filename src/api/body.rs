@@ -39,13 +39,17 @@ impl MergePatch {
     /// The `current` state with this patch applied, checked as `schema` (a component's name) like a body
     /// that creates one.
     pub fn apply<T: Serialize + DeserializeOwned>(&self, contract: &Contract, schema: &str, current: &T) -> Result<T> {
-        let mut merged = serde_json::to_value(current).map_err(Error::internal)?;
-        merge(&mut merged, &self.0);
-        remove_nulls(&mut merged);
+        self.apply_to(contract, schema, serde_json::to_value(current).map_err(Error::internal)?)
+    }
+
+    /// As [`MergePatch::apply`], to a state that is JSON already.
+    pub fn apply_to<T: DeserializeOwned>(&self, contract: &Contract, schema: &str, mut current: Value) -> Result<T> {
+        merge(&mut current, &self.0);
+        remove_nulls(&mut current);
         let mut faults = Faults::default();
-        contract.check(schema, &merged, &mut faults);
+        contract.check(schema, &current, &mut faults);
         faults.into_result()?;
-        read(merged)
+        read(current)
     }
 }
 

@@ -17,18 +17,20 @@ use serde::de::DeserializeOwned;
 use uuid::Uuid;
 
 /// What happens to objects that are gone.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, serde::Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum RemovalPolicy {
+    #[default]
     Keep,
     Mark,
     Remove,
 }
 
 /// The admin's word on what Assets does with objects missing from an execution.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, serde::Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum MissingObjects {
+    #[default]
     Unknown,
     Ignore,
     Update,
@@ -36,9 +38,10 @@ pub enum MissingObjects {
 }
 
 /// The admin's word on what Assets does with empty values.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, serde::Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum EmptyValues {
+    #[default]
     Unknown,
     Ignore,
     Remove,

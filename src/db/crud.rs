@@ -1,0 +1,92 @@
+//! The queries that every noun with `organization_id, id, version, created_at, updated_at` has.
+
+use crate::error::{Code, Error};
+use diesel::result::{DatabaseErrorKind, Error as DieselError};
+
+/// Callers look for users before they delete, so only a job whose own deletion is under way is left.
+pub(super) fn from_delete(error: DieselError) -> Error {
+    match error {
+        DieselError::DatabaseError(DatabaseErrorKind::ForeignKeyViolation, _) => {
+            Error::new(Code::InUse, "A job whose deletion is under way still uses it; try again in a minute.")
+        }
+        other => other.into(),
+    }
+}
+
+/// Writes `insert find lock list update delete` for a table. `$row` is what is stored, `$new` what a caller
+/// decides of it.
+macro_rules! crud {
+    ($table:ident, $row:ident, $new:ident, $id:ident) => {
+        pub async fn insert(
+            tx: &mut $crate::db::Transaction,
+            organization: $crate::ids::OrganizationId,
+            id: $crate::ids::$id,
+            new: &$new,
+            now: chrono::DateTime<chrono::Utc>,
+        ) -> $crate::error::Result<$row> {
+            let meta = (
+                $table::organization_id.eq(organization.0),
+                $table::id.eq(id.0),
+                $table::created_at.eq(now),
+                $table::updated_at.eq(now),
+            );
+            let insert = diesel::insert_into($table::table).values((new, meta)).returning($row::as_returning());
+            Ok(insert.get_result(tx).await?)
+        }
+
+        pub async fn find(
+            tx: &mut $crate::db::Transaction,
+            organization: $crate::ids::OrganizationId,
+            id: $crate::ids::$id,
+        ) -> $crate::error::Result<Option<$row>> {
+            Ok($table::table.find((organization.0, id.0)).select($row::as_select()).first(tx).await.optional()?)
+        }
+
+        /// As [`find`], and nobody else changes it until the transaction ends.
+        pub async fn lock(
+            tx: &mut $crate::db::Transaction,
+            organization: $crate::ids::OrganizationId,
+            id: $crate::ids::$id,
+        ) -> $crate::error::Result<Option<$row>> {
+            let query = $table::table.find((organization.0, id.0)).select($row::as_select()).for_update();
+            Ok(query.first(tx).await.optional()?)
+        }
+
+        /// Oldest first; `after` is the last id of the page before.
+        pub async fn list(
+            tx: &mut $crate::db::Transaction,
+            organization: $crate::ids::OrganizationId,
+            after: Option<uuid::Uuid>,
+            limit: i64,
+        ) -> $crate::error::Result<Vec<$row>> {
+            let after = after.unwrap_or_default();
+            let query = $table::table
+                .filter($table::organization_id.eq(organization.0).and($table::id.gt(after)))
+                .order($table::id.asc())
+                .limit(limit);
+            Ok(query.select($row::as_select()).load(tx).await?)
+        }
+
+        pub async fn update(
+            tx: &mut $crate::db::Transaction,
+            organization: $crate::ids::OrganizationId,
+            id: $crate::ids::$id,
+            new: &$new,
+            now: chrono::DateTime<chrono::Utc>,
+        ) -> $crate::error::Result<$row> {
+            let change = (new, $table::version.eq($table::version + 1), $table::updated_at.eq(now));
+            let update = diesel::update($table::table.find((organization.0, id.0))).set(change);
+            Ok(update.returning($row::as_returning()).get_result(tx).await?)
+        }
+
+        pub async fn delete(
+            tx: &mut $crate::db::Transaction,
+            organization: $crate::ids::OrganizationId,
+            id: $crate::ids::$id,
+        ) -> $crate::error::Result<()> {
+            let delete = diesel::delete($table::table.find((organization.0, id.0)));
+            delete.execute(tx).await.map(|_| ()).map_err($crate::db::crud::from_delete)
+        }
+    };
+}
+pub(super) use crud;
