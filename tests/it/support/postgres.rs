@@ -120,10 +120,13 @@ fn is_kept(dir: &Path) -> bool {
     open(&dir.join("kept")).try_lock_shared().is_err()
 }
 
-/// The server's URLs, if the keeper has written them and it answers.
+/// The server's URLs, if the keeper has written them and it answers. A keeper that was killed leaves them
+/// behind, and its server, which the next keeper stops.
 async fn serving(dir: &Path) -> Option<Urls> {
     let text = fs::read_to_string(dir.join("urls")).ok()?;
     let mut lines = text.lines().map(str::to_owned);
+    let keeper = rustix::process::Pid::from_raw(lines.next()?.parse().ok()?)?;
+    rustix::process::test_kill_process(keeper).ok()?;
     let urls = Urls { superuser: lines.next()?, migrate: lines.next()?, runtime: lines.next()? };
     let (_, connection) = tokio_postgres::connect(&urls.superuser, NoTls).await.ok()?;
     drop(connection);
@@ -199,7 +202,7 @@ fn gather(folder: &Path, files: &mut Vec<PathBuf>) {
 
 fn spawn_keeper() {
     use std::os::unix::process::CommandExt as _;
-    let log = File::create(dir().join("keeper.log")).unwrap();
+    let log = OpenOptions::new().create(true).append(true).open(dir().join("keeper.log")).unwrap();
     let mut command = Command::new(std::env::current_exe().unwrap());
     command.args(["support::postgres::keeper", "--exact", "--ignored", "--nocapture"]).env(KEEPER, "1");
     // Not a child that a test runner waits for or ends with the test.
@@ -222,7 +225,7 @@ async fn keeper() {
     let clock = Clock::system();
     let postgres = start_anew(&dir, &clock).await;
     let urls = postgres.urls_of("postgres");
-    let text = format!("{}\n{}\n{}\n", urls.superuser, urls.migrate, urls.runtime);
+    let text = format!("{}\n{}\n{}\n{}\n", std::process::id(), urls.superuser, urls.migrate, urls.runtime);
     fs::write(dir.join("urls.new"), text).unwrap();
     fs::rename(dir.join("urls.new"), dir.join("urls")).unwrap();
     let in_use = open(&dir.join("in-use"));
