@@ -120,13 +120,10 @@ fn is_kept(dir: &Path) -> bool {
     open(&dir.join("kept")).try_lock_shared().is_err()
 }
 
-/// The server's URLs, if the keeper has written them and it answers. A keeper that was killed leaves them
-/// behind, and its server, which the next keeper stops.
+/// The server's URLs, if the keeper has written them and it answers.
 async fn serving(dir: &Path) -> Option<Urls> {
     let text = fs::read_to_string(dir.join("urls")).ok()?;
     let mut lines = text.lines().map(str::to_owned);
-    let keeper = rustix::process::Pid::from_raw(lines.next()?.parse().ok()?)?;
-    rustix::process::test_kill_process(keeper).ok()?;
     let urls = Urls { superuser: lines.next()?, migrate: lines.next()?, runtime: lines.next()? };
     let (_, connection) = tokio_postgres::connect(&urls.superuser, NoTls).await.ok()?;
     drop(connection);
@@ -218,14 +215,19 @@ async fn keeper() {
         return;
     }
     let dir = dir();
-    let kept = open(&dir.join("kept"));
-    if kept.try_lock().is_err() {
+    let only_keeper = open(&dir.join("keeper"));
+    if only_keeper.try_lock().is_err() {
         return;
     }
+    // A keeper that was killed leaves them behind, and its server, which the start below stops. So they go
+    // before anybody can see that there is a keeper again.
+    let _ = fs::remove_file(dir.join("urls"));
+    let kept = open(&dir.join("kept"));
+    kept.lock().unwrap();
     let clock = Clock::system();
     let postgres = start_anew(&dir, &clock).await;
     let urls = postgres.urls_of("postgres");
-    let text = format!("{}\n{}\n{}\n{}\n", std::process::id(), urls.superuser, urls.migrate, urls.runtime);
+    let text = format!("{}\n{}\n{}\n", urls.superuser, urls.migrate, urls.runtime);
     fs::write(dir.join("urls.new"), text).unwrap();
     fs::rename(dir.join("urls.new"), dir.join("urls")).unwrap();
     let in_use = open(&dir.join("in-use"));
