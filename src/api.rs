@@ -1,6 +1,7 @@
 //! HTTP: the OpenAPI document is generated from the handlers here, and `contract` holds every request against
 //! it before a handler runs. A handler extracts, parses, makes one call, and answers.
 
+pub mod attributes;
 pub mod audit_events;
 pub mod auth;
 mod body;
@@ -11,9 +12,12 @@ pub mod contract;
 pub mod credentials;
 pub mod destinations;
 mod edge;
+pub mod filter_validation;
 pub mod filters;
 pub mod health;
+pub mod job_schema;
 pub mod jobs;
+pub mod objects;
 mod once;
 pub mod openapi;
 mod page;
@@ -75,6 +79,7 @@ fn routes_v1(config: &mut ServiceConfig<'_>) {
         .service(connection_checks::get_connection_setup)
         .service(filters::list_filters)
         .service(filters::create_filter)
+        .service(filter_validation::validate_filter)
         .service(filters::get_filter)
         .service(filters::update_filter)
         .service(filters::delete_filter)
@@ -88,6 +93,10 @@ fn routes_v1(config: &mut ServiceConfig<'_>) {
         .service(jobs::get_job)
         .service(jobs::update_job)
         .service(jobs::delete_job)
+        .service(attributes::list_attributes)
+        .service(objects::list_objects)
+        .service(job_schema::get_job_schema)
+        .service(job_schema::build_job_schema)
         .service(runs::create_run)
         .service(runs::list_job_runs)
         .service(runs::list_runs)

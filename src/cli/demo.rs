@@ -96,6 +96,8 @@ impl Demo {
             truth.licenses
         ));
         let job = self.set_up().await?;
+        self.calls.post(&format!("/v1/jobs/{job}/schema"), &json!({})).await.context("building the schema")?;
+        say_step("Object types and attributes are built in Assets");
         let test = self.follow(&job, json!({"mode": "test", "limit": 50})).await?;
         say_step(&format!("Test run: {}", table::counts_in_words(&test)));
         // The whole directory goes to where the test went: Assets updates what is there.

@@ -7,7 +7,7 @@
 mod chunks;
 mod execution;
 mod objects;
-mod schema;
+pub mod schema;
 
 use super::collect::Collected;
 use super::diff::Diffed;

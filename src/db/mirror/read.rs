@@ -417,6 +417,38 @@ pub struct MembershipRow {
     pub member_type: String,
 }
 
+/// Memberships of the mirror from the one at `skip`, by group and member.
+pub async fn memberships_from(
+    tx: &mut Transaction,
+    organization: OrganizationId,
+    job: JobId,
+    skip: i64,
+    limit: i64,
+) -> Result<Vec<MembershipRow>> {
+    // The groups before are skipped by the number of their members, without looking at these.
+    const PAGE: &str = "
+        WITH sizes AS (
+            SELECT group_id, sum(cardinality(member_ids)) AS size FROM mirror_members
+            WHERE organization_id = $1 AND job_id = $2 GROUP BY group_id),
+        placed AS (SELECT group_id, sum(size) OVER (ORDER BY group_id) - size AS before, size FROM sizes),
+        wanted AS (SELECT * FROM placed WHERE before + size > $3 AND before < $3 + $4)
+        SELECT group_id, member_id, member_type FROM (
+            SELECT w.group_id, member AS member_id, m.member_type,
+                w.before + row_number() OVER (PARTITION BY w.group_id ORDER BY member) AS place
+            FROM wanted w JOIN mirror_members m
+                ON m.organization_id = $1 AND m.job_id = $2 AND m.group_id = w.group_id,
+            unnest(m.member_ids) AS member) numbered
+        WHERE place > $3 AND place <= $3 + $4
+        ORDER BY place";
+    Ok(diesel::sql_query(PAGE)
+        .bind::<SqlUuid, _>(organization.0)
+        .bind::<SqlUuid, _>(job.0)
+        .bind::<BigInt, _>(skip)
+        .bind::<BigInt, _>(limit)
+        .load(tx)
+        .await?)
+}
+
 /// Memberships of the mirror after the pair `after`, by group and member.
 pub async fn memberships(
     tx: &mut Transaction,

@@ -1,9 +1,16 @@
 //! The schema and mapping document: sent when Assets does not have what this run needs.
 
 use super::{Delivery, failed, target};
-use crate::mapping::ImportSource;
+use crate::app::App;
+use crate::assets::Links;
+use crate::error::{Code, Error, Result};
+use crate::mapping::{Difference, ImportSource};
 use crate::run_state::RunWarning;
+use crate::runs::context::JobContext;
 use crate::runs::stop::Stop;
+use chrono::TimeDelta;
+use serde_json::Value;
+use std::time::Duration;
 
 /// The name of the schema where Assets does not tell: it keeps its own.
 pub(in crate::runs) const SCHEMA_NAME: &str = "Entra ID";
@@ -37,4 +44,66 @@ pub(super) async fn ensure(delivery: &Delivery<'_>) -> Result<(), Stop> {
 
 fn schema_name(document: &serde_json::Value) -> Option<&str> {
     document.pointer("/schema/objectSchema/name")?.as_str()
+}
+
+/// While a person waits, Assets is not waited for longer than this.
+const PATIENCE: Duration = Duration::from_secs(15);
+
+/// The document of a job, and how it differs from what Assets has.
+pub struct JobSchema {
+    pub document: Value,
+    pub difference: Option<Difference>,
+    /// Why Assets could not be asked.
+    pub problem: Option<String>,
+}
+
+/// What would be sent. Without an answer of Assets the document is still shown.
+pub async fn show(app: &App, job: &JobContext) -> Result<JobSchema> {
+    match ask(app, job).await {
+        Ok((links, current)) => Ok(compare(job, &links, current.as_ref())),
+        Err(error) => {
+            let source = ImportSource { id: "unknown", schema_name: SCHEMA_NAME };
+            Ok(JobSchema { document: job.mapping.document(source), difference: None, problem: Some(error.detail) })
+        }
+    }
+}
+
+/// Sends the document. Returns what differs afterwards: what Assets refuses to change.
+pub async fn build(app: &App, job: &JobContext) -> Result<JobSchema> {
+    let (links, current) = ask(app, job).await?;
+    let wanted = compare(job, &links, current.as_ref());
+    let id = links.import_source_id().unwrap_or_default();
+    let name = current.as_ref().and_then(schema_name).unwrap_or(SCHEMA_NAME).to_owned();
+    let source = ImportSource { id: &id, schema_name: &name };
+    let client = app.assets.clone().with_patience(PATIENCE);
+    let target = reachable(app, job).await?;
+    client.put_mapping(&target, &links, &wanted.document, |current| job.mapping.patch(source, current)).await?;
+    let current = client.schema_and_mapping(&target, &links).await?;
+    Ok(JobSchema { document: wanted.document, ..compare(job, &links, current.as_ref()) })
+}
+
+async fn reachable(app: &App, job: &JobContext) -> Result<crate::assets::Target> {
+    let missing = || Error::new(Code::NotFound, "The job has no destination.");
+    let destination = job.destination.as_ref().ok_or_else(missing)?;
+    let target = destination.target(app, job.organization, TimeDelta::zero()).await?;
+    target.ok_or_else(|| Error::new(Code::ForgeTokenMissing, "The Forge app has brought no valid token yet."))
+}
+
+async fn ask(app: &App, job: &JobContext) -> Result<(Links, Option<Value>)> {
+    let client = app.assets.clone().with_patience(PATIENCE);
+    let target = reachable(app, job).await?;
+    let links = client.links(&target).await?;
+    let current = client.schema_and_mapping(&target, &links).await?;
+    Ok((links, current))
+}
+
+fn compare(job: &JobContext, links: &Links, current: Option<&Value>) -> JobSchema {
+    let id = links.import_source_id().unwrap_or_default();
+    let name = current.and_then(schema_name).unwrap_or(SCHEMA_NAME).to_owned();
+    let source = ImportSource { id: &id, schema_name: &name };
+    let document = match current {
+        Some(current) => job.mapping.patch(source, current),
+        None => job.mapping.document(source),
+    };
+    JobSchema { document, difference: Some(job.mapping.difference(source, current)), problem: None }
 }

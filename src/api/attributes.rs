@@ -1,0 +1,75 @@
+//! What can be imported.
+
+use crate::directory::{self, ObjectType};
+use actix_web::get;
+use actix_web::web::{Json, Query};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use super::auth::Caller;
+
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(rename_all = "camelCase")]
+pub struct AttributesQuery {
+    /// Only of this type.
+    #[param(inline)]
+    pub object_type: Option<ObjectType>,
+}
+
+/// An attribute of an object type. Directory extensions, `extension_<32 hexadecimal digits>_<name>`, can be
+/// chosen as well.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct AttributeResponse {
+    pub object_type: ObjectType,
+    /// How a job names it.
+    pub key: String,
+    /// Its name in Assets unless the job gives another.
+    pub name: String,
+    pub description: String,
+    /// The type of the attribute in Assets.
+    #[schema(example = "text")]
+    pub assets_type: String,
+    pub many: bool,
+    /// `always`, `default` or `onRequest`.
+    pub presence: String,
+    /// What it needs from Graph beyond its object type; null: nothing.
+    #[schema(required = true)]
+    pub capability: Option<String>,
+}
+
+#[derive(Serialize, ToSchema)]
+pub struct AttributesResponse {
+    pub items: Vec<AttributeResponse>,
+}
+
+/// List the attributes that can be imported
+#[utoipa::path(
+    tag = "Jobs",
+    params(AttributesQuery),
+    responses((status = 200, description = "The attributes", body = AttributesResponse)),
+    security(("bearer" = ["read"]))
+)]
+#[get("/v1/attributes")]
+pub async fn list_attributes(_: Caller, query: Query<AttributesQuery>) -> Json<AttributesResponse> {
+    let types = ObjectType::ALL.into_iter().filter(|t| query.object_type.is_none_or(|wanted| wanted == *t));
+    let items = types
+        .flat_map(|object_type| directory::attributes::attributes(object_type).iter().map(move |a| (object_type, a)));
+    let items = items.map(|(object_type, attribute)| AttributeResponse {
+        object_type,
+        key: attribute.key.to_string(),
+        name: attribute.name.to_string(),
+        description: attribute.description.to_string(),
+        assets_type: attribute.value_type.as_str().to_owned(),
+        many: attribute.is_many(),
+        presence: match attribute.presence {
+            directory::attributes::Presence::Always => "always",
+            directory::attributes::Presence::Default => "default",
+            directory::attributes::Presence::OnRequest => "onRequest",
+        }
+        .to_owned(),
+        capability: attribute.capability().map(str::to_owned),
+    });
+    Json(AttributesResponse { items: items.collect() })
+}

@@ -1,0 +1,76 @@
+//! The schema and mapping that a job needs in Assets.
+
+use super::auth::Caller;
+use crate::app::App;
+use crate::error::{Code, Error, Result};
+use crate::ids::JobId;
+use crate::mapping::Difference;
+use crate::runs::context::JobContext;
+use crate::runs::deliver::schema::{self, JobSchema};
+use actix_web::web::{Data, Json, Path};
+use actix_web::{get, post};
+use serde::Serialize;
+use serde_json::Value;
+use utoipa::ToSchema;
+
+/// The document, and how it differs from what Assets has.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct JobSchemaResponse {
+    /// What would be sent (schema and mapping document, version 2023_10_19).
+    #[schema(value_type = Object)]
+    pub document: Value,
+    /// Null when Assets could not be asked; `problem` then says why.
+    #[schema(required = true)]
+    pub difference: Option<Difference>,
+    #[schema(required = true)]
+    pub problem: Option<String>,
+}
+
+impl From<JobSchema> for JobSchemaResponse {
+    fn from(schema: JobSchema) -> Self {
+        Self { document: schema.document, difference: schema.difference, problem: schema.problem }
+    }
+}
+
+async fn context(app: &App, caller: &Caller, id: JobId) -> Result<JobContext> {
+    let context = JobContext::load(app, caller.organization, id).await?;
+    match context.destination {
+        Some(_) => Ok(context),
+        None => Err(Error::new(Code::NotFound, "The job has no destination, so there is no schema in Assets.")),
+    }
+}
+
+/// Show the schema of a job
+///
+/// The document that would be sent, and how it differs from what Assets has. Nothing is changed.
+#[utoipa::path(
+    tag = "Jobs",
+    params(("id" = JobId, Path, description = "The job's id")),
+    responses((status = 200, description = "The document and the difference", body = JobSchemaResponse)),
+    security(("bearer" = ["read"]))
+)]
+#[get("/v1/jobs/{id}/schema")]
+pub async fn get_job_schema(app: Data<App>, caller: Caller, id: Path<JobId>) -> Result<Json<JobSchemaResponse>> {
+    let context = context(&app, &caller, *id).await?;
+    Ok(Json(schema::show(&app, &context).await?.into()))
+}
+
+/// Build object types and attributes
+///
+/// Sends the document to Assets: the first time as a whole, later what is new. Names and types that exist stay
+/// as they are.
+#[utoipa::path(
+    tag = "Jobs",
+    params(("id" = JobId, Path, description = "The job's id")),
+    responses(
+        (status = 200, description = "The document that was sent, and what differs now", body = JobSchemaResponse),
+        (status = 409, response = super::openapi::Conflict)
+    ),
+    security(("bearer" = ["run"]))
+)]
+#[post("/v1/jobs/{id}/schema")]
+pub async fn build_job_schema(app: Data<App>, caller: Caller, id: Path<JobId>) -> Result<Json<JobSchemaResponse>> {
+    let context = context(&app, &caller, *id).await?;
+    Ok(Json(schema::build(&app, &context).await?.into()))
+}
