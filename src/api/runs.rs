@@ -7,7 +7,7 @@ use super::once::{IdempotencyKeyHeader, Once};
 use super::page::{Page, PageQuery};
 use super::respond::{Accepted, Found, Versioned};
 use crate::app::App;
-use crate::db::mirror::{self, delivered};
+use crate::db::mirror;
 use crate::db::runs::{self, NewRun, RunRow};
 use crate::db::{Transaction, job_settings};
 use crate::error::{Code, Error, Result};
@@ -182,8 +182,7 @@ async fn refuse_test_that_would_remove(tx: &mut Transaction, organization: Organ
     let settings = job_settings::load(tx, organization, new.job).await?;
     let Some(destination) = settings.destination.filter(|_| new.mode == RunMode::Test) else { return Ok(()) };
     let mirror = mirror::find(tx, organization, new.job).await?;
-    let has_objects =
-        mirror.delivered_to == Some(destination.id) && !delivered::counts(tx, organization, new.job).await?.is_empty();
+    let has_objects = mirror.delivered_to == Some(destination.id) && mirror.delivered_at.is_some();
     if has_objects && destination.missing_objects != "ignore" {
         return Err(Error::new(
             Code::TestWouldRemove,

@@ -3,9 +3,10 @@
 
 use super::Transaction;
 use super::runs::{Lease, fence};
-use super::schema::executions;
+use super::schema::{executions, runs};
 use crate::error::{Code, Error, Result};
-use crate::ids::{OrganizationId, RunId};
+use crate::ids::{JobId, OrganizationId, RunId};
+use crate::run_state::RunState;
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
@@ -80,4 +81,40 @@ pub async fn update(tx: &mut Transaction, lease: &Lease, id: Uuid, change: &Chan
         .execute(tx)
         .await?;
     if changed == 1 { Ok(()) } else { Err(Error::new(Code::Internal, format!("execution {id} is gone"))) }
+}
+
+/// Executions that other, ended runs of a job left open.
+pub async fn left_open(
+    tx: &mut Transaction,
+    organization: OrganizationId,
+    job: JobId,
+    except: RunId,
+) -> Result<Vec<ExecutionRow>> {
+    let ended = [RunState::Succeeded, RunState::Degraded, RunState::Failed, RunState::Cancelled].map(RunState::as_str);
+    let of_job = runs::table
+        .filter(runs::organization_id.eq(organization.0))
+        .filter(runs::job_id.eq(job.0))
+        .filter(runs::state.eq_any(ended))
+        .select(runs::id);
+    Ok(executions::table
+        .filter(executions::organization_id.eq(organization.0))
+        .filter(executions::run_id.eq_any(of_job))
+        .filter(executions::run_id.ne(except.0))
+        .filter(executions::state.eq_any(["starting", "ingesting"]))
+        .order(executions::id)
+        .select(ExecutionRow::as_select())
+        .load(tx)
+        .await?)
+}
+
+/// Writes down that an execution of another run, see [`left_open`], is over. Fenced by this run's lease.
+pub async fn give_up(tx: &mut Transaction, lease: &Lease, id: Uuid, now: DateTime<Utc>) -> Result<()> {
+    fence(tx, lease).await?;
+    diesel::update(executions::table)
+        .filter(executions::organization_id.eq(lease.organization.0))
+        .filter(executions::id.eq(id))
+        .set((executions::state.eq("cancelled"), executions::updated_at.eq(now)))
+        .execute(tx)
+        .await?;
+    Ok(())
 }

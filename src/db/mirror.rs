@@ -286,6 +286,21 @@ pub async fn save(tx: &mut Transaction, row: &MirrorRow) -> Result<()> {
     Ok(())
 }
 
+/// Notes that something may be in the destination from now on, before the first object is sent there.
+pub async fn delivery_begins(
+    tx: &mut Transaction,
+    organization: OrganizationId,
+    job: JobId,
+    now: DateTime<Utc>,
+) -> Result<()> {
+    diesel::update(mirrors::table.find((organization.0, job.0)))
+        .filter(mirrors::delivered_at.is_null())
+        .set(mirrors::delivered_at.eq(now))
+        .execute(tx)
+        .await?;
+    Ok(())
+}
+
 /// A complete read to become the mirror.
 pub struct Promotion<'a> {
     /// The object types that were read to their end. Others keep what the mirror has.

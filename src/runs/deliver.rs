@@ -21,7 +21,7 @@ use crate::error::Error;
 use crate::ids::JobId;
 use crate::run_state::RunStage;
 use chrono::TimeDelta;
-pub use execution::abandon;
+pub use execution::{abandon, is_completed};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
@@ -62,7 +62,12 @@ pub async fn deliver(run: &Run, collected: &Collected, diffed: &Diffed) -> Resul
         let target = target(run).await?;
         let links = client.links(&target).await.map_err(|e| failed(&e))?;
         let delivery = Delivery { run, client: client.clone(), links };
-        delivered.result = Some(delivery.carry_out(collected, diffed).await?);
+        let outcome = delivery.carry_out(collected, diffed).await;
+        if let Err(stop @ Stop::Failed(_)) = &outcome {
+            // An execution left open would block the import source.
+            execution::close(&run.app, &run.lease, run.job.id, &reason_of(stop)).await;
+        }
+        delivered.result = Some(outcome?);
     }
     objects::carry_out(run, &client, diffed, delivered.result.as_ref()).await?;
     Ok(delivered)
@@ -109,14 +114,7 @@ impl Delivery<'_> {
             return Ok(result);
         }
         if !open.completed {
-            let sent = self.send_all(&open, collected, diffed).await;
-            if let Err(stop @ Stop::Failed(_)) = sent {
-                // An execution left open would block the import source.
-                let lease = self.run.lease;
-                execution::close(&self.run.app, &lease, self.run.job.id, &reason_of(&stop)).await;
-                return Err(stop);
-            }
-            sent?;
+            self.send_all(&open, collected, diffed).await?;
         }
         self.watch(&open).await
     }

@@ -29,6 +29,11 @@ const NOT_CLEARED_NAMED: u64 = 20;
 /// The order in which types are sent: what others refer to comes first.
 const ORDER: [ObjectType; 4] = [ObjectType::Licenses, ObjectType::Groups, ObjectType::Users, ObjectType::Devices];
 
+/// Objects that Jira Service Management Premium includes. Source: facts/assets.md §3.
+const INCLUDED_OBJECTS: u64 = 50_000;
+/// Values of one reference attribute that Atlassian recommends at most. Source: facts/assets.md §3.
+const RECOMMENDED_REFERENCES: usize = 10;
+
 /// What the comparison found.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -64,7 +69,7 @@ pub struct Brake {
 pub async fn diff(run: &Run, collected: &Collected) -> Result<Diffed, Stop> {
     let known = begin(run).await?;
     let everything = sends_everything(run);
-    let mut outbox = Outbox { run, seq: 0, with_references: 0, waiting: Vec::new() };
+    let mut outbox = Outbox { run, seq: 0, with_references: 0, many_references: 0, waiting: Vec::new() };
     let targets = Targets::load(run, collected).await?;
     let mut brake = None;
     let mut left_out = 0;
@@ -82,6 +87,9 @@ pub async fn diff(run: &Run, collected: &Collected) -> Result<Diffed, Stop> {
             absent::repeat(run, object_type, &mut outbox).await?;
         }
         outbox.flush().await?;
+    }
+    if known.is_empty() {
+        warn_of_size(run, outbox.many_references);
     }
     let (organization, lease) = (run.job.organization, run.lease);
     let sends = run
@@ -113,7 +121,7 @@ pub async fn diff(run: &Run, collected: &Collected) -> Result<Diffed, Stop> {
 async fn begin(run: &Run) -> Result<BTreeMap<String, u64>, Stop> {
     let (organization, job, lease, mode) = (run.job.organization, run.job.id, run.lease, run.mode);
     let destination = run.job.destination.as_ref().map(|destination| destination.id);
-    let known = run
+    let (known, began) = run
         .app
         .db
         .scoped(organization, async move |tx| {
@@ -125,12 +133,13 @@ async fn begin(run: &Run) -> Result<BTreeMap<String, u64>, Stop> {
                 mirror.delivered_at = None;
                 mirror::save(tx, &mirror).await?;
             }
-            delivered::counts(tx, organization, job).await
+            let began = mirror.delivered_to == destination && mirror.delivered_at.is_some();
+            Ok((delivered::counts(tx, organization, job).await?, began))
         })
         .await?;
     run.journal.enter(&run.app, RunStage::Diff, None);
     let may_leave_out = run.job.destination.as_ref().is_none_or(|d| d.missing_objects == MissingObjects::Ignore);
-    if run.mode == RunMode::Test && !may_leave_out && !known.is_empty() {
+    if run.mode == RunMode::Test && !may_leave_out && began {
         return Err(Stop::failed(
             RunStage::Diff,
             "test_would_remove",
@@ -139,6 +148,25 @@ async fn begin(run: &Run) -> Result<BTreeMap<String, u64>, Stop> {
         ));
     }
     Ok(known)
+}
+
+/// Before the first delivery: what is more than Atlassian includes or recommends.
+fn warn_of_size(run: &Run, many_references: u64) {
+    let objects: u64 = run.journal.counts().values().map(|count| count.created).sum();
+    if objects > INCLUDED_OBJECTS {
+        let detail = format!("{objects} objects are to be created; {INCLUDED_OBJECTS} are included with Premium.");
+        let advice = "See how many your site may have (Assets → Configuration → Usage), or narrow the filter.";
+        run.journal.warn(RunWarning::new("many_objects", detail).with_count(objects).with_advice(advice));
+    }
+    if many_references > 0 {
+        let detail = format!(
+            "{many_references} objects have more than {RECOMMENDED_REFERENCES} values in a reference attribute, which \
+             Atlassian does not recommend. They are all delivered."
+        );
+        let advice =
+            "If Assets gets slow, put memberships on the side with fewer values, or narrow the filter of groups.";
+        run.journal.warn(RunWarning::new("many_references", detail).with_count(many_references).with_advice(advice));
+    }
 }
 
 /// Unless Assets ignores what is missing from an execution, every delivery has to be whole.
@@ -162,6 +190,8 @@ pub(super) struct Outbox<'a> {
     run: &'a Run,
     seq: i64,
     with_references: u64,
+    /// Objects with more values in a reference attribute than recommended.
+    many_references: u64,
     waiting: Vec<NewChange>,
 }
 
@@ -234,17 +264,22 @@ async fn compare_batch(
     let mut changed = Vec::new();
     for row in batch {
         let properties: Properties = serde_json::from_str(&row.data).map_err(Error::internal)?;
-        let (payload, has_references) = payload(run, object_type, targets, &row, &properties);
+        let (payload, references) = payload(run, object_type, targets, &row, &properties);
         let hash = hash(run, &payload);
         let is_same = row.delivered_hash.as_deref() == Some(&hash[..]);
-        if is_same && row.marked != Some(true) {
+        // A test does not read what groups point at: it leaves alone those that are there already.
+        let is_partial = run.mode == RunMode::Test && object_type == ObjectType::Groups && row.delivered_hash.is_some();
+        if is_partial || (is_same && row.marked != Some(true)) {
             run.journal.count(object_type.as_str(), |count| count.unchanged += 1);
-            if everything {
+            // One that was missing may have been removed by Assets meanwhile.
+            let was_missing = row.missing_runs.is_some_and(|runs| runs > 0);
+            if (everything || was_missing) && !is_partial {
                 outbox.push(unchanged(object_type, row.id)).await?;
             }
             continue;
         }
-        outbox.with_references += u64::from(has_references);
+        outbox.with_references += u64::from(references > 0);
+        outbox.many_references += u64::from(references > RECOMMENDED_REFERENCES);
         let label = directory::label(object_type, row.id, &properties, &run.app.license_names);
         changed.push((row, payload, hash, label));
     }
@@ -316,15 +351,15 @@ async fn payloads(
     run.app.db.scoped(organization, async move |tx| delivered::payloads(tx, organization, job, name, &ids).await).await
 }
 
-/// The exact text for one object, and whether it points at others. References to what is not delivered are left out, so that the object is
-/// sent again when its target arrives.
+/// The exact text for one object, and the most values that one of its reference attributes has. References to
+/// what is not delivered are left out, so that the object is sent again when its target arrives.
 fn payload(
     run: &Run,
     object_type: ObjectType,
     targets: &Targets,
     row: &SeenRow,
     properties: &Properties,
-) -> (String, bool) {
+) -> (String, usize) {
     let id = |name: &str| properties.get(name).and_then(Value::as_str).and_then(|text| Uuid::parse_str(text).ok());
     let groups = targets.only(ObjectType::Groups, row.groups.clone().unwrap_or_default());
     let (groups, parents) = match object_type {
@@ -343,11 +378,9 @@ fn payload(
         members: &targets.only(ObjectType::Users, row.members.clone().unwrap_or_default()),
         parents: &parents,
     };
-    let has_references = references.manager.is_some()
-        || [references.groups, references.licenses, references.owners, references.members, references.parents]
-            .iter()
-            .any(|ids| !ids.is_empty());
-    (run.job.mapping.payload(object_type, row.id, properties, &references, None), has_references)
+    let lists = [references.groups, references.licenses, references.owners, references.members, references.parents];
+    let most = lists.iter().map(|ids| ids.len()).fold(usize::from(references.manager.is_some()), usize::max);
+    (run.job.mapping.payload(object_type, row.id, properties, &references, None), most)
 }
 
 fn plain_ids(properties: &Properties, name: &str) -> Vec<Uuid> {

@@ -6,6 +6,7 @@ use crate::db::runs::{self, Lease, Note};
 use crate::error::Result;
 use crate::graph::Usage;
 use crate::run_state::{Counts, EventKind, Progress, RunStage, RunWarning, TypeCounts};
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -30,9 +31,20 @@ struct State {
     changed: bool,
 }
 
+/// What a run told up to a checkpoint.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Told {
+    pub counts: Counts,
+    pub warnings: Vec<RunWarning>,
+    pub degraded: bool,
+}
+
 impl Journal {
-    /// Goes on from what an earlier attempt wrote down.
-    pub fn new(app: &App, counts: Counts, warnings: Vec<RunWarning>, progress: Option<&Progress>) -> Self {
+    /// Goes on from what an earlier attempt told up to its last checkpoint: what it told after that is told
+    /// again.
+    pub fn new(app: &App, told: Told, progress: Option<&Progress>) -> Self {
+        let Told { counts, warnings, degraded } = told;
         Self(Arc::new(Mutex::new(State {
             stage: RunStage::Collect,
             stage_started: app.clock.instant(),
@@ -40,7 +52,7 @@ impl Journal {
             total: None,
             usage: Usage::default(),
             earlier: progress.map_or((0, 0), |p| (p.resource_units, p.throttled_ms)),
-            degraded: warnings.iter().any(|w| w.advice.is_some()),
+            degraded,
             counts,
             warnings,
             changed: true,
@@ -90,6 +102,12 @@ impl Journal {
 
     pub fn counts(&self) -> Counts {
         self.state().counts.clone()
+    }
+
+    /// What was told so far, to be kept with a checkpoint.
+    pub fn told(&self) -> Told {
+        let state = self.state();
+        Told { counts: state.counts.clone(), warnings: state.warnings.clone(), degraded: state.degraded }
     }
 
     /// Something to know that leaves the result as it should be.

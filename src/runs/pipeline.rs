@@ -4,7 +4,7 @@ use super::collect::{self, Collected};
 use super::context::JobContext;
 use super::deliver::{self, Delivered};
 use super::diff::{self, Diffed};
-use super::journal::Journal;
+use super::journal::{Journal, Told};
 use super::settle;
 use super::stop::Stop;
 use crate::app::App;
@@ -39,6 +39,8 @@ pub struct Checkpoint {
     pub collected: Option<Collected>,
     pub diffed: Option<Diffed>,
     pub delivered: Option<Delivered>,
+    /// Counts and warnings up to here. A stage that begins anew tells its own again.
+    pub told: Option<Told>,
 }
 
 impl Run {
@@ -59,7 +61,8 @@ impl Run {
         }
     }
 
-    async fn save(&self, checkpoint: &Checkpoint) -> Result<()> {
+    async fn save(&self, checkpoint: &mut Checkpoint) -> Result<()> {
+        checkpoint.told = Some(self.journal.told());
         let value = serde_json::to_value(checkpoint).map_err(Error::internal)?;
         self.journal.checkpoint(&self.app, &self.lease, &value).await
     }
@@ -81,20 +84,24 @@ pub async fn execute(run: &Run, mut checkpoint: Checkpoint) -> Result<RunState, 
     let diffed = match checkpoint.diffed.take() {
         Some(diffed) => diffed,
         None => {
-            let read = Checkpoint { collected: Some(collected.clone()), ..Checkpoint::default() };
-            run.save(&read).await?;
+            let mut read = Checkpoint { collected: Some(collected.clone()), ..Checkpoint::default() };
+            run.save(&mut read).await?;
             diff::diff(run, &collected).await?
         }
     };
     checkpoint.collected = Some(collected);
     checkpoint.diffed = Some(diffed);
-    run.save(&checkpoint).await?;
+    run.save(&mut checkpoint).await?;
     let (Some(collected), Some(diffed)) = (&checkpoint.collected, &checkpoint.diffed) else {
         return Err(Error::internal("the checkpoint lost its stages").into());
     };
 
     if run.mode == RunMode::DryRun || run.job.destination.is_none() {
         return Ok(settle::without_delivery(run).await?);
+    }
+    if diffed.brake.is_some() && run.approved && run.job.version != diffed.job_version {
+        let detail = "The job or its destination changed after the run stopped at the brake.";
+        return Err(Stop::failed(RunStage::Diff, "approval_outdated", detail, "Start a new run."));
     }
     if let Some(brake) = &diffed.brake
         && !run.approved

@@ -2,7 +2,7 @@
 
 use super::context::JobContext;
 use super::deliver;
-use super::journal::Journal;
+use super::journal::{Journal, Told};
 use super::pipeline::{self, Run};
 use super::stop::Stop;
 use crate::app::App;
@@ -11,7 +11,7 @@ use crate::db::mirror;
 use crate::db::runs::{self, Lease, RunRow};
 use crate::error::{Code, Error, Result};
 use crate::ids::{LeaseToken, WorkerId};
-use crate::run_state::{RunError, RunState};
+use crate::run_state::{RunError, RunState, RunWarning};
 use chrono::TimeDelta;
 use std::sync::Arc;
 use std::time::Duration;
@@ -115,7 +115,7 @@ enum Outcome {
 }
 
 async fn lead(app: &App, lease: Lease, row: RunRow, cancel: CancellationToken) -> Outcome {
-    if row.cancel_requested_at.is_some() {
+    if row.cancel_requested_at.is_some() && !deliver::is_completed(app, &lease).await {
         deliver::abandon(app, &lease, row.job()).await;
         return Outcome::Stopped(Stop::Cancelled, None);
     }
@@ -145,8 +145,15 @@ async fn prepare(
     cancel: CancellationToken,
 ) -> Result<(Run, pipeline::Checkpoint)> {
     let read = |value: &serde_json::Value| serde_json::from_value(value.clone()).map_err(Error::internal);
-    let counts = read(&row.counts)?;
-    let warnings = serde_json::from_value(row.warnings.clone()).map_err(Error::internal)?;
+    let checkpoint = Run::checkpoint(row)?;
+    let told = match checkpoint.told.clone() {
+        Some(told) => told,
+        None => {
+            let warnings: Vec<RunWarning> = serde_json::from_value(row.warnings.clone()).map_err(Error::internal)?;
+            let degraded = warnings.iter().any(|warning| warning.advice.is_some());
+            Told { counts: read(&row.counts)?, warnings, degraded }
+        }
+    };
     let progress = row.progress.as_ref().and_then(|p| serde_json::from_value(p.clone()).ok());
     let run = Run {
         app: app.clone(),
@@ -155,10 +162,10 @@ async fn prepare(
         request: row.run_request()?,
         job: JobContext::load(app, lease.organization, row.job()).await?,
         approved: row.approved_at.is_some(),
-        journal: Journal::new(app, counts, warnings, progress.as_ref()),
+        journal: Journal::new(app, told, progress.as_ref()),
         cancel,
     };
-    Ok((run, Run::checkpoint(row)?))
+    Ok((run, checkpoint))
 }
 
 /// The stages, with progress written down every second beside them.

@@ -1,6 +1,8 @@
 //! Runs from their queue to Assets, against both simulators.
 
+mod cancel;
 mod complete;
+mod crash;
 mod incremental;
 mod large;
 mod scope;

@@ -300,7 +300,7 @@ pub async fn settle(
             CASE WHEN action = 'mark' THEN reason END, action = 'mark', $5
         FROM run_changes
         WHERE organization_id = $1 AND run_id = $2 AND object_type = ANY($4)
-          AND send AND after IS NOT NULL
+          AND send AND after IS NOT NULL AND action <> 'remove'
         ON CONFLICT (organization_id, job_id, object_type, id) DO UPDATE
         SET hash = excluded.hash, payload = excluded.payload, label = excluded.label, missing_runs = 0,
             missing_reason = excluded.missing_reason, marked = excluded.marked, delivered_at = excluded.delivered_at";
@@ -317,7 +317,7 @@ pub async fn settle(
           AND c.object_type = d.object_type AND c.object_id = d.id AND $5 IS NOT NULL";
     const REMOVED: &str = "
         DELETE FROM mirror_delivered d USING run_changes c
-        WHERE d.organization_id = $1 AND d.job_id = $3 AND d.object_type = ANY($4)
+        WHERE d.organization_id = $1 AND d.job_id = $3 AND $4 IS NOT NULL
           AND c.organization_id = $1 AND c.run_id = $2 AND c.action = 'remove' AND c.after = 'removed'
           AND c.object_type = d.object_type AND c.object_id = d.id AND $5 IS NOT NULL";
     fence(tx, lease).await?;
@@ -362,6 +362,21 @@ pub async fn removal_done(tx: &mut Transaction, lease: &Lease, object_type: &str
         .execute(tx)
         .await?;
     Ok(())
+}
+
+/// Objects of a type that a run removed from Assets so far.
+pub async fn removed(tx: &mut Transaction, organization: OrganizationId, run: RunId, object_type: &str) -> Result<u64> {
+    use crate::db::schema::run_changes as c;
+    let number: i64 = c::table
+        .filter(c::organization_id.eq(organization.0))
+        .filter(c::run_id.eq(run.0))
+        .filter(c::object_type.eq(object_type))
+        .filter(c::action.eq("remove"))
+        .filter(c::after.eq("removed"))
+        .count()
+        .get_result(tx)
+        .await?;
+    Ok(number.unsigned_abs())
 }
 
 /// Removals of a run that are still to be carried out.

@@ -4,6 +4,7 @@ use super::{Delivery, failed, links_place, note, schema, target, target_of_job};
 use crate::app::App;
 use crate::assets::{AssetsError, ConfigState, Conflict, ExecutionLinks, ExecutionState, ExecutionStatus, Kind};
 use crate::db::executions::{self, Change, ExecutionRow};
+use crate::db::mirror;
 use crate::db::runs::Lease;
 use crate::error::Error;
 use crate::ids::JobId;
@@ -91,8 +92,13 @@ impl Delivery<'_> {
         schema::ensure(self).await?;
         let app = &self.run.app;
         let id = crate::ids::new_v7(&app.clock);
-        let (lease, now) = (self.run.lease, app.clock.now());
-        app.db.scoped(lease.organization, async move |tx| executions::insert(tx, &lease, id, now).await).await?;
+        let (lease, job, now) = (self.run.lease, self.run.job.id, app.clock.now());
+        app.db
+            .scoped(lease.organization, async move |tx| {
+                executions::insert(tx, &lease, id, now).await?;
+                mirror::delivery_begins(tx, lease.organization, job, now).await
+            })
+            .await?;
         let target = target(self.run).await?;
         let execution = match self.client.start(&target, &self.links, false).await {
             Ok(execution) => execution,
@@ -128,6 +134,11 @@ impl Delivery<'_> {
     /// We asked for a start and do not know what became of it. If an execution is open now, and accepts
     /// data, it is ours: nobody else's could have been open when we asked. It is empty, so it is cancelled.
     async fn give_up_lost_start(&self, id: Uuid) -> Result<(), Stop> {
+        self.cancel_empty().await?;
+        self.note(id, Change { state: Some("cancelled"), ..Change::default() }).await
+    }
+
+    async fn cancel_empty(&self) -> Result<(), Stop> {
         let target = target(self.run).await?;
         let config = self.client.config_status(&target, &self.links).await.map_err(|e| failed(&e))?;
         if config.state == ConfigState::Running {
@@ -141,13 +152,40 @@ impl Delivery<'_> {
                 self.client.cancel(&target, &cancel).await.map_err(|e| failed(&e))?;
             }
         }
-        self.note(id, Change { state: Some("cancelled"), ..Change::default() }).await
+        Ok(())
+    }
+
+    /// Cancels what earlier runs of the job left open: their process died for good, or Assets could not be
+    /// reached when they ended.
+    async fn cancel_stale(&self) -> Result<(), Stop> {
+        let (organization, job, lease) = (self.run.job.organization, self.run.job.id, self.run.lease);
+        let db = &self.run.app.db;
+        let stale =
+            db.scoped(organization, async move |tx| executions::left_open(tx, organization, job, lease.run).await);
+        for row in stale.await? {
+            match &row.links_sealed {
+                None => self.cancel_empty().await?,
+                Some(sealed) => {
+                    let text = self.run.app.keys.open(links_place(&self.run.lease, row.id), sealed)?;
+                    let links: ExecutionLinks = serde_json::from_str(text.expose_secret()).map_err(Error::internal)?;
+                    let target = target(self.run).await?;
+                    let status = self.client.status(&target, &links).await;
+                    if status.is_ok_and(|status| status.status == ExecutionState::Ingesting) {
+                        self.client.cancel(&target, &links.cancel).await.map_err(|e| failed(&e))?;
+                    }
+                }
+            }
+            let now = self.run.app.clock.now();
+            db.scoped(organization, async move |tx| executions::give_up(tx, &lease, row.id, now).await).await?;
+        }
+        Ok(())
     }
 
     /// Somebody else's execution is waited for, never cancelled.
     async fn wait_until_idle(&self) -> Result<(), Stop> {
         let clock = &self.run.app.clock;
         let started = clock.instant();
+        self.cancel_stale().await?;
         loop {
             let target = target(self.run).await?;
             let config = self.client.config_status(&target, &self.links).await.map_err(|e| failed(&e))?;
@@ -178,6 +216,13 @@ impl Delivery<'_> {
     }
 }
 
+/// Whether a run has an execution that Assets carries out, so that it can only be watched to its end.
+pub async fn is_completed(app: &App, lease: &Lease) -> bool {
+    let (organization, run) = (lease.organization, lease.run);
+    let known = app.db.scoped(organization, async move |tx| executions::current(tx, organization, run).await);
+    matches!(known.await, Ok(Some(row)) if matches!(row.state.as_str(), "completed" | "done"))
+}
+
 /// Gives up what a cancelled run has open in Assets. Failures are only logged: the next run finds what is
 /// left.
 pub async fn abandon(app: &App, lease: &Lease, job: JobId) {
@@ -194,6 +239,7 @@ pub(super) async fn close(app: &App, lease: &Lease, job: JobId, reason: &str) {
 async fn try_close(app: &App, lease: &Lease, job: JobId, reason: &str) -> Result<(), Stop> {
     let (organization, run) = (lease.organization, lease.run);
     let known = app.db.scoped(organization, async move |tx| executions::current(tx, organization, run).await);
+    // One whose start was not answered is looked for by the next run.
     let Some(row) = known.await?.filter(|row| row.state == "ingesting") else { return Ok(()) };
     let Some(sealed) = &row.links_sealed else { return Ok(()) };
     let text = app.keys.open(links_place(lease, row.id), sealed)?;

@@ -43,6 +43,7 @@ pub(super) async fn carry_out(
             EmptyValues::Remove => HashMap::new(),
             EmptyValues::Unknown | EmptyValues::Ignore => cleared(run, object_type).await?,
         };
+        count_removed(run, object_type).await?;
         if ids.is_empty() && cleared.is_empty() {
             continue;
         }
@@ -103,14 +104,27 @@ async fn remove(
             client.delete_object(access, workspace, &object.id).await.map_err(|e| failed(&e))?;
         }
         let (lease, ids) = (run.lease, ids.to_vec());
-        let number = ids.len() as u64;
         run.app
             .db
             .scoped(lease.organization, async move |tx| {
                 delivered::removal_done(tx, &lease, object_type.as_str(), &ids).await
             })
             .await?;
-        run.journal.count(object_type.as_str(), |count| count.removed += number);
+        count_removed(run, object_type).await?;
+    }
+    Ok(())
+}
+
+/// From the database, because an earlier attempt may have removed some.
+async fn count_removed(run: &Run, object_type: ObjectType) -> Result<(), Stop> {
+    let (lease, name) = (run.lease, object_type.as_str());
+    let removed = run
+        .app
+        .db
+        .scoped(lease.organization, async move |tx| delivered::removed(tx, lease.organization, lease.run, name).await)
+        .await?;
+    if removed > 0 {
+        run.journal.count(name, |count| count.removed = removed);
     }
     Ok(())
 }

@@ -107,8 +107,8 @@ fn change_of(
         action: action.as_str(),
         reason: ChangeReason::ALL.iter().map(|r| r.as_str()).find(|known| *known == reason),
         send: match action {
-            ChangeAction::Mark => true,
-            ChangeAction::Remove => false,
+            // What is removed is sent once more, so that Assets does not act on it, and says where it is.
+            ChangeAction::Mark | ChangeAction::Remove => true,
             _ => everything && is_kept(run),
         },
         hash: after.as_ref().map(|payload| super::hash(run, payload)),

@@ -3,6 +3,7 @@
 use crate::db::mirror::{delivered, read};
 use crate::directory::ObjectType;
 use crate::error::Result;
+use crate::run_state::RunMode;
 use crate::runs::collect::Collected;
 use crate::runs::pipeline::Run;
 use uuid::Uuid;
@@ -32,13 +33,24 @@ impl Targets {
 
 async fn load_type(run: &Run, collected: &Collected, object_type: ObjectType) -> Result<Vec<Uuid>> {
     let (organization, job, source) = (run.job.organization, run.job.id, run.source());
+    let is_test = run.mode == RunMode::Test;
     let was_read = collected.types.contains(&object_type);
     run.app
         .db
-        .scoped(organization, async move |tx| match was_read {
-            true => read::ids(tx, organization, source, object_type.as_str()).await,
-            // Frozen: what was delivered stays there to be pointed at.
-            false => delivered::ids(tx, organization, job, object_type.as_str()).await,
+        .scoped(organization, async move |tx| {
+            let name = object_type.as_str();
+            if !was_read {
+                // Frozen: what was delivered stays there to be pointed at.
+                return delivered::ids(tx, organization, job, name).await;
+            }
+            let mut ids = read::ids(tx, organization, source, name).await?;
+            if is_test {
+                // It reads only a part; the rest is still there.
+                ids.extend(delivered::ids(tx, organization, job, name).await?);
+                ids.sort_unstable();
+                ids.dedup();
+            }
+            Ok(ids)
         })
         .await
 }

@@ -1,6 +1,7 @@
 //! A whole world for runs: a database, both simulators, and the engine, driven by hand.
 
 use super::postgres::TestDatabase;
+use chrono::DateTime;
 use clap::Parser;
 use diesel_async::{RunQueryDsl, SimpleAsyncConnection};
 use entra_assets::app::App;
@@ -17,16 +18,23 @@ use entra_assets::sim::assets::{self as sim_assets, AssetsOptions, AssetsSim};
 use entra_assets::sim::graph::{self as sim_graph, GraphOptions, GraphSim};
 use entra_assets::sim::seed::SeedOptions;
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-const ORGANIZATION: OrganizationId = OrganizationId::DEFAULT;
+pub const ORGANIZATION: OrganizationId = OrganizationId::DEFAULT;
+const TICK: Duration = Duration::from_millis(1);
 
 #[derive(Parser)]
 struct Cli {
     #[command(flatten)]
     settings: Settings,
 }
+
+/// See [`World::store`].
+pub type Store = BTreeMap<(&'static str, String), BTreeMap<String, Vec<String>>>;
 
 pub struct World {
     pub graph: GraphSim,
@@ -35,7 +43,8 @@ pub struct World {
     pub clock: Clock,
     pub connection: Uuid,
     pub destination: Uuid,
-    worker: WorkerId,
+    pub worker: WorkerId,
+    haste: AtomicU32,
     _database: TestDatabase,
 }
 
@@ -46,7 +55,7 @@ impl World {
     }
 
     pub async fn with(seed: SeedOptions, assets: AssetsOptions) -> Self {
-        let clock = Clock::system();
+        let clock = Clock::manual(DateTime::from_timestamp(1_780_300_000, 0).unwrap());
         let database = TestDatabase::create().await;
         let graph = sim_graph::start(GraphOptions { clock: clock.clone(), seed, ..GraphOptions::default() }).unwrap();
         let assets = sim_assets::start(AssetsOptions { clock: clock.clone(), ..assets }).unwrap();
@@ -66,13 +75,23 @@ impl World {
         let app = App::new(db, clock.clone(), keys, settings, CancellationToken::new()).unwrap();
         let worker = WorkerId::new(&clock);
         let (connection, destination) = (Uuid::from_u128(1), Uuid::from_u128(2));
-        let world = Self { graph, assets, app, clock, connection, destination, worker, _database: database };
+        let world = Self {
+            graph,
+            assets,
+            app,
+            clock,
+            connection,
+            destination,
+            worker,
+            haste: AtomicU32::new(100),
+            _database: database,
+        };
         world.add_connection().await;
         world.add_destination("unknown").await;
         world
     }
 
-    async fn execute(&self, statement: String) {
+    pub async fn execute(&self, statement: String) {
         self.app.db.scoped(ORGANIZATION, async |tx| Ok(tx.batch_execute(&statement).await?)).await.unwrap();
     }
 
@@ -122,6 +141,72 @@ impl World {
         self.execute(format!("UPDATE jobs SET {change}, version = version + 1")).await;
     }
 
+    /// Gives the destination access to the object API.
+    pub async fn give_object_api(&self) {
+        let row = self.destination;
+        let place = Place { table: "destinations", column: "api_token_sealed", organization: ORGANIZATION, row };
+        let sealed = self.app.keys.seal(place, sim_assets::API_TOKEN).unwrap();
+        self.set_destination(&format!(
+            "api_site_url = '{}', api_email = '{}', api_token_sealed = '\\x{}'",
+            self.assets.origin(),
+            sim_assets::API_EMAIL,
+            hex(&sealed)
+        ))
+        .await;
+    }
+
+    pub async fn approve(&self, id: RunId) {
+        let now = self.clock.now();
+        self.app.db.scoped(ORGANIZATION, async |tx| runs::approve(tx, ORGANIZATION, id, now).await).await.unwrap();
+    }
+
+    pub async fn cancel(&self, id: RunId) {
+        let now = self.clock.now();
+        let db = &self.app.db;
+        db.scoped(ORGANIZATION, async |tx| runs::request_cancel(tx, ORGANIZATION, id, now).await).await.unwrap();
+    }
+
+    /// `action`, `reason`, `label` of every change of a run that has a reason to be listed.
+    pub async fn changes(&self, id: RunId) -> Vec<runs::ChangeRow> {
+        self.app
+            .db
+            .scoped(ORGANIZATION, async |tx| runs::changes(tx, ORGANIZATION, id, 0, 100_000).await)
+            .await
+            .unwrap()
+    }
+
+    /// The text of one column of the first row.
+    pub async fn text(&self, query: &str) -> String {
+        #[derive(diesel::QueryableByName)]
+        struct Row {
+            #[diesel(sql_type = diesel::sql_types::Text)]
+            text: String,
+        }
+        let query = format!("SELECT ({query})::text AS text");
+        let db = &self.app.db;
+        let row: Row =
+            db.scoped(ORGANIZATION, async |tx| Ok(diesel::sql_query(&query).get_result(tx).await?)).await.unwrap();
+        row.text
+    }
+
+    /// What Assets holds: values by object type and Object ID.
+    pub fn store(&self) -> Store {
+        let mut store = Store::new();
+        for name in ["Entra User", "Entra Group", "Entra License"] {
+            let identity = if name == "Entra License" { "SKU ID" } else { "Object ID" };
+            for object in self.assets.objects(name) {
+                let id = object.values.get(identity).and_then(|ids| ids.iter().next().cloned()).unwrap_or(object.key);
+                store.insert((name, id), object.values);
+            }
+        }
+        store
+    }
+
+    /// Executions of Assets that were processed to their end.
+    pub fn processed(&self) -> usize {
+        self.assets.executions().iter().filter(|execution| execution.status == "DONE").count()
+    }
+
     pub async fn add_filter(&self, rule: Value) -> Uuid {
         let id = Uuid::from_u128(3);
         let rule = rule.to_string().replace('\'', "''");
@@ -159,7 +244,7 @@ impl World {
 
     pub async fn run_with(&self, job: JobId, mode: RunMode, request: RunRequest) -> RunRow {
         let id = self.queue(job, mode, request).await;
-        assert!(worker::step(&self.app, self.worker).await.unwrap(), "there was nothing to do");
+        assert!(self.step().await, "there was nothing to do");
         self.find(id).await
     }
 
@@ -170,8 +255,46 @@ impl World {
         new.id
     }
 
+    /// Claims a run and executes it, while time passes a hundred times faster.
     pub async fn step(&self) -> bool {
-        worker::step(&self.app, self.worker).await.unwrap()
+        self.while_time_passes(worker::step(&self.app, self.worker)).await.unwrap()
+    }
+
+    /// Claims a run, and drops it where it stands as soon as `dies` is true: the process is gone.
+    pub async fn step_and_die(&self, dies: impl Fn() -> bool) {
+        let death = async {
+            let mut ticks = tokio::time::interval(TICK);
+            while !dies() {
+                ticks.tick().await;
+            }
+        };
+        let step = self.while_time_passes(worker::step(&self.app, self.worker));
+        tokio::select! {
+            _ = step => {}
+            () = death => {}
+        }
+        // Nobody renews the lease: it runs out.
+        self.clock.advance(Duration::from_secs(60));
+    }
+
+    /// Drives `work` with the clock going on by itself.
+    pub async fn while_time_passes<T>(&self, work: impl Future<Output = T>) -> T {
+        let passing = async {
+            let mut ticks = tokio::time::interval(TICK);
+            loop {
+                ticks.tick().await;
+                self.clock.advance(TICK * AtomicU32::load(&self.haste, Ordering::Relaxed));
+            }
+        };
+        tokio::select! {
+            done = work => done,
+            () = passing => panic!("time does not end"),
+        }
+    }
+
+    /// How many times faster time passes in [`World::step`].
+    pub fn hasten(&self, times: u32) {
+        AtomicU32::store(&self.haste, times, Ordering::Relaxed);
     }
 
     pub async fn find(&self, id: RunId) -> RunRow {

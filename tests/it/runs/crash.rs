@@ -1,0 +1,127 @@
+//! The process dies at every step of a delivery, or an answer of Assets gets lost: the end is exact, and nothing
+//! that was acknowledged is sent again.
+
+use crate::support::world::World;
+use entra_assets::ids::RunId;
+use entra_assets::run_state::{RunMode, RunRequest};
+use entra_assets::sim::assets::{AssetsFault, AssetsOptions, Behaviour, FaultAction, Processing};
+use entra_assets::sim::seed::SeedOptions;
+use std::collections::BTreeMap;
+
+/// Several chunks, and time enough to see every request alone.
+async fn world() -> World {
+    let seed = SeedOptions { users: 30, groups: 8, ..SeedOptions::default() };
+    let behaviour = Behaviour {
+        max_chunk_entries: Some(16),
+        latency_ms: 300,
+        processing: Processing::Polls(1),
+        ..Behaviour::default()
+    };
+    World::with(seed, AssetsOptions { behaviour, ..AssetsOptions::default() }).await
+}
+
+async fn finish(world: &World, id: RunId, what: &str) {
+    for _ in 0..6 {
+        if world.find(id).await.finished_at.is_some() {
+            break;
+        }
+        world.step().await;
+    }
+    let run = world.find(id).await;
+    assert_eq!(run.state, "succeeded", "{what}: {:?} {:?}", run.error, run.warnings);
+    assert_eq!(run.counts["users"]["created"], 30, "{what}");
+    world.assert_delivered();
+    assert_eq!(world.processed(), 1, "{what}: {:?}", world.assets.executions());
+    assert!(world.assets.executions().iter().all(|e| matches!(e.status, "DONE" | "CANCELLED")), "{what}");
+}
+
+/// How often each chunk was taken, by the number of its last row.
+fn chunks(world: &World) -> BTreeMap<(uuid::Uuid, i64), usize> {
+    let mut sent = BTreeMap::new();
+    for chunk in world.assets.chunks() {
+        let id = chunk.client_generated_id.unwrap();
+        let seq = id.rsplit('-').next().unwrap().parse().unwrap();
+        *sent.entry((chunk.execution_id, seq)).or_default() += 1;
+    }
+    sent
+}
+
+async fn die_at_every_step(from: usize, every: usize) {
+    let mut number = from;
+    loop {
+        let world = world().await;
+        let job = world.add_job().await;
+        let id = world.queue(job, RunMode::Full, RunRequest::default()).await;
+        world.step_and_die(|| world.assets.requests().len() >= number).await;
+        let ended = world.find(id).await.finished_at.is_some();
+        let acknowledged = "SELECT coalesce(max(acknowledged_seq), 0) FROM executions WHERE state <> 'cancelled'";
+        let acknowledged: i64 = world.text(acknowledged).await.parse().unwrap();
+        finish(&world, id, &format!("died after request {number}")).await;
+        for ((_, seq), times) in chunks(&world) {
+            assert!(times == 1 || seq > acknowledged, "died after request {number}: chunk {seq} came {times} times");
+        }
+        if ended {
+            assert!(number > 10, "only {number} steps");
+            return;
+        }
+        number += every;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_death_at_any_odd_step_of_a_delivery_ends_exact() {
+    die_at_every_step(1, 2).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_death_at_any_even_step_of_a_delivery_ends_exact() {
+    die_at_every_step(2, 2).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lost_answer_at_any_step_of_a_delivery_ends_exact() {
+    for number in 0.. {
+        let world = world().await;
+        let job = world.add_job().await;
+        let lost = AssetsFault {
+            method: None,
+            path: String::new(),
+            after: number,
+            times: 1,
+            applied: true,
+            action: FaultAction::Cut,
+        };
+        world.assets.inject(lost);
+        let id = world.queue(job, RunMode::Full, RunRequest::default()).await;
+        finish(&world, id, &format!("the answer to request {number} was lost")).await;
+        if !world.assets.requests().iter().any(|request| request.faulty) {
+            assert!(number > 10, "only {number} steps");
+            return;
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_death_during_the_read_ends_exact() {
+    for number in [1, 3, 6, 9] {
+        let world = world().await;
+        world.graph.set_latency(std::time::Duration::from_millis(400));
+        let job = world.add_job().await;
+        let id = world.queue(job, RunMode::Full, RunRequest::default()).await;
+        world.step_and_die(|| world.graph.requests().len() >= number).await;
+        finish(&world, id, &format!("died after request {number} to Graph")).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_execution_left_open_by_an_ended_run_is_cancelled_by_the_next() {
+    let world = world().await;
+    let job = world.add_job().await;
+    let id = world.queue(job, RunMode::Full, RunRequest::default()).await;
+    world.step_and_die(|| !world.assets.chunks().is_empty()).await;
+    world
+        .execute(format!("UPDATE runs SET state = 'failed', finished_at = now(), lease_token = NULL WHERE id = '{id}'"))
+        .await;
+    let next = world.queue(job, RunMode::Full, RunRequest::default()).await;
+    finish(&world, next, "after an execution was left open").await;
+}
