@@ -99,19 +99,40 @@ impl Db {
         for<'r> F: AsyncFnOnce(&'r mut Transaction) -> Result<T> + TransactionFn<'r, T> + Send,
         T: Send,
     {
-        let mut connection = self.connection().await?;
-        let connection: &mut AsyncPgConnection = &mut connection;
-        connection
+        let mut connection = Whole(Some(self.connection().await?));
+        let Some(held) = connection.0.as_mut() else { return Err(Error::internal("a connection that is not there")) };
+        let held: &mut AsyncPgConnection = held;
+        let outcome = held
             .transaction(async |transaction: &mut AsyncPgConnection| {
                 transaction.batch_execute(&set).await?;
                 work(transaction).await
             })
-            .await
+            .await;
+        connection.hand_back();
+        outcome
     }
 
     /// Whether the database answers.
     pub async fn ping(&self) -> Result<()> {
         self.connection().await?.batch_execute("SELECT 1").await.map_err(Error::from)
+    }
+}
+
+/// A connection that goes back to the pool only after its transaction ended. Dropped before, as when the work
+/// around it is cancelled, it is closed: in the pool it would stay inside the transaction and keep its locks.
+struct Whole(Option<Object<AsyncPgConnection>>);
+
+impl Whole {
+    fn hand_back(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for Whole {
+    fn drop(&mut self) {
+        if let Some(connection) = self.0.take() {
+            drop(Object::take(connection));
+        }
     }
 }
 
