@@ -5,7 +5,7 @@
 #   make contract        the OpenAPI document against the linters, a fuzzer and generated clients
 #   make soak            what takes long: kills, fuzzing, large directories
 #   make bench           benchmarks
-#   make openapi         writes openapi/openapi.json anew
+#   make openapi         writes openapi/ and docs/errors.md anew
 #   make image           the container image
 
 SHELL := bash
@@ -46,8 +46,9 @@ bench:
 	@$(WITH_POSTGRES) $(CARGO) bench --locked $(ARGS)
 
 openapi:
-	@mkdir -p openapi
-	@$(CARGO) run --quiet --locked -- openapi >openapi/openapi.json.new && mv openapi/openapi.json.new openapi/openapi.json
+	@mkdir -p openapi docs
+	@$(CARGO) run --quiet --locked -- openapi --write openapi
+	@$(CARGO) run --quiet --locked -- openapi --errors >docs/errors.md.new && mv docs/errors.md.new docs/errors.md
 
 image:
 	docker build --tag entra-assets .

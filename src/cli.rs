@@ -68,6 +68,9 @@ struct OpenApi {
     /// Write openapi.json and openapi.yaml into this folder instead of printing.
     #[arg(long, value_name = "FOLDER")]
     write: Option<PathBuf>,
+    /// Print the page of problem codes (docs/errors.md) instead.
+    #[arg(long)]
+    errors: bool,
 }
 
 #[derive(Subcommand)]
@@ -131,6 +134,10 @@ async fn run_migrations(migrate: Migrate) -> Result<()> {
 }
 
 fn write_document(options: &OpenApi) -> Result<()> {
+    if options.errors {
+        say(openapi::errors_page().trim_end());
+        return Ok(());
+    }
     let contract = api::contract();
     let document = contract.document();
     let (json, yaml) = (openapi::to_json(document), openapi::to_yaml(document));
@@ -141,7 +148,7 @@ fn write_document(options: &OpenApi) -> Result<()> {
                 std::fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
             }
         }
-        None => say(if options.yaml { &yaml } else { &json }),
+        None => say(if options.yaml { &yaml } else { &json }.trim_end()),
     }
     Ok(())
 }

@@ -2,10 +2,17 @@
 # shellcheck shell=bash
 # shellcheck disable=SC2154 # tools, document, log, base_url, admin_key come from scripts/contract.sh
 
-# The committed document is what the handlers say.
+# The committed document and page of errors are what the program says.
 step_document() {
-    target/debug/entra-assets openapi | diff "$document" - >"$log/document.diff" ||
-        { head -20 "$log/document.diff"; echo "openapi/openapi.json is not current: run make openapi"; return 1; }
+    local new=$tools/document
+    mkdir -p "$new"
+    target/debug/entra-assets openapi --write "$new"
+    target/debug/entra-assets openapi --errors >"$new/errors.md"
+    for pair in "$document openapi.json" "openapi/openapi.yaml openapi.yaml" "docs/errors.md errors.md"; do
+        read -r committed generated <<<"$pair"
+        diff "$committed" "$new/$generated" >"$log/document.diff" ||
+            { head -20 "$log/document.diff"; echo "$committed is not current: run make openapi"; return 1; }
+    done
 }
 
 step_redocly() {

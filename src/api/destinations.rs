@@ -48,6 +48,8 @@ pub struct ObjectApiBody {
 #[schema(example = json!({"name": "Assets", "kind": "assetsImport", "token": "ATCTT3xFfGN0-simulated", "missingObjects": "unknown"}))]
 pub enum CreateDestination {
     /// An import source of the type External import, reached by its container token.
+    #[serde(rename_all = "camelCase")]
+    #[schema(title = "AssetsImport")]
     AssetsImport {
         #[schema(min_length = 1, max_length = 200)]
         name: String,
@@ -63,6 +65,8 @@ pub enum CreateDestination {
         api: Option<ObjectApiBody>,
     },
     /// An import type of a Forge app, reached by the app's own token.
+    #[serde(rename_all = "camelCase")]
+    #[schema(title = "Forge")]
     Forge {
         #[schema(min_length = 1, max_length = 200)]
         name: String,

@@ -2,6 +2,7 @@
 
 use super::problem::{self, Problem, ProblemFault, ProblemUse};
 use crate::error::Code;
+use crate::filter::where_tree::{All, Any, Condition, Elements, Not};
 use actix_web::get;
 use actix_web::web::Data;
 use actix_web::{App as ActixApp, HttpResponse};
@@ -26,7 +27,7 @@ use utoipa_actix_web::AppExt;
         (name = "Administration", description = "Keys, organizations, webhooks, workers and the audit log"),
         (name = "Operations", description = "Health and metrics"),
     ),
-    components(schemas(Problem, ProblemFault, ProblemUse))
+    components(schemas(Problem, ProblemFault, ProblemUse, All, Any, Not, Elements, Condition))
 )]
 struct Base;
 
@@ -59,6 +60,20 @@ pub fn to_json(document: &Value) -> String {
 /// As YAML, with the same order of fields.
 pub fn to_yaml(document: &Value) -> String {
     yaml_serde::to_string(document).unwrap_or_default()
+}
+
+/// Every problem code with its status, what happened, why, and what to do: the text of `docs/errors.md`.
+pub fn errors_page() -> String {
+    let mut page = "# Errors\n\n\
+        Errors are `application/problem+json` (RFC 9457). Compare `code`, show `detail`, quote `requestId`.\n\
+        `make openapi` writes this page from `src/error.rs`.\n\n\
+        | `code` | status | what happened | why | what to do |\n|---|---|---|---|---|\n"
+        .to_owned();
+    for code in Code::ALL {
+        let (status, title) = (problem::status(*code).as_u16(), code.title());
+        page.push_str(&format!("| `{code}` | {status} | {title} | {} | {} |\n", code.why(), code.next()));
+    }
+    page
 }
 
 /// The responses that any operation may have, by the name of their component.
@@ -118,11 +133,24 @@ fn complete(document: &mut Value) {
     }
     responses.insert("Conflict".to_owned(), problem_response(Code::InUse));
     responses["Conflict"]["description"] = json!("The state of things forbids it, see `code`");
+    responses.insert("Unready".to_owned(), problem_response(Code::DatabaseUnavailable));
     document["components"]["responses"] = Value::Object(responses);
+    name_items_of_pages(document);
     let Some(paths) = document["paths"].as_object_mut() else { return };
     for item in paths.values_mut().filter_map(Value::as_object_mut) {
         for (method, operation) in item.iter_mut() {
             complete_operation(method, operation);
+        }
+    }
+}
+
+/// The items of a page by the name of their schema, so that generated clients have one type for them.
+fn name_items_of_pages(document: &mut Value) {
+    let Some(schemas) = document["components"]["schemas"].as_object_mut() else { return };
+    let known: Vec<String> = schemas.keys().cloned().collect();
+    for (name, schema) in schemas.iter_mut() {
+        if let Some(item) = name.strip_prefix("Page_").filter(|item| known.iter().any(|other| other == item)) {
+            schema["properties"]["items"]["items"] = json!({"$ref": format!("#/components/schemas/{item}")});
         }
     }
 }
@@ -173,7 +201,7 @@ fn is_open_answer(operation: &Value) -> bool {
 }
 
 /// The schemas of things with a version.
-const VERSIONED: [&str; 1] = ["FilterResponse"];
+const VERSIONED: [&str; 4] = ["ConnectionResponse", "DestinationResponse", "FilterResponse", "JobResponse"];
 
 /// The document as JSON
 #[utoipa::path(

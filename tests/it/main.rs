@@ -7,6 +7,7 @@ mod connection_checks;
 mod database_url;
 mod dependencies;
 mod graph_client;
+mod openapi;
 mod postgres;
 mod runs;
 mod sim_assets;
