@@ -65,6 +65,9 @@ fn read<T: DeserializeOwned>(value: Value) -> Result<T> {
     })
 }
 
+/// A tree of conditions is one value: it is replaced whole, and a null in it is compared with.
+const TREE: &str = "where";
+
 /// RFC 7396 §2.
 pub fn merge(target: &mut Value, patch: &Value) {
     let Value::Object(changes) = patch else {
@@ -78,6 +81,8 @@ pub fn merge(target: &mut Value, patch: &Value) {
     for (name, change) in changes {
         if change.is_null() {
             fields.remove(name);
+        } else if name == TREE {
+            fields.insert(name.clone(), change.clone());
         } else {
             merge(fields.entry(name).or_insert(Value::Null), change);
         }
@@ -89,7 +94,7 @@ fn remove_nulls(value: &mut Value) {
     match value {
         Value::Object(fields) => {
             fields.retain(|_, field| !field.is_null());
-            fields.values_mut().for_each(remove_nulls);
+            fields.iter_mut().filter(|(name, _)| *name != TREE).for_each(|(_, field)| remove_nulls(field));
         }
         Value::Array(items) => items.iter_mut().for_each(remove_nulls),
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
@@ -100,6 +105,15 @@ fn remove_nulls(value: &mut Value) {
 mod tests {
     use super::*;
     use serde_json::json;
+
+    #[test]
+    fn a_tree_of_conditions_is_replaced_whole() {
+        let mut filter = json!({"users": {"where": {"property": "city", "operator": "eq", "value": "x"}}});
+        let tree = json!({"not": {"property": "mail", "operator": "eq", "value": null}});
+        merge(&mut filter, &json!({"users": {"where": tree}, "groups": null}));
+        remove_nulls(&mut filter);
+        assert_eq!(filter, json!({"users": {"where": tree}}));
+    }
 
     #[test]
     fn the_examples_of_rfc_7396() {

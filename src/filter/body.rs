@@ -10,8 +10,12 @@ use uuid::Uuid;
 
 /// The fields of a filter's body besides `name`.
 pub const FIELDS: [&str; 7] = ["users", "groups", "devices", "scope", "outside", "exclude", "limits"];
-/// The most ids or patterns in one list.
-pub const MAX_LIST: usize = 1000;
+/// The most excluded ids of one kind.
+pub const MAX_IDS: usize = 10_000;
+/// The most groups of `membersOf`: each is read apart.
+pub const MAX_GROUPS: usize = 1000;
+/// The most name patterns of one kind: each name is compared with all of them.
+pub const MAX_PATTERNS: usize = 1000;
 
 /// A condition as it was written: `odata` or `where`.
 #[derive(Clone, PartialEq, Debug, Serialize, utoipa::ToSchema)]
@@ -328,7 +332,7 @@ impl Reader<'_> {
         }
         let at = format!("{pointer}/groupIds");
         let given = present(object, "groupIds");
-        scope.group_ids = given.map(|value| self.ids(value, &at)).unwrap_or_default();
+        scope.group_ids = given.map(|value| self.ids(value, &at, MAX_GROUPS)).unwrap_or_default();
         let is_empty = given.is_none_or(|value| value.as_array().is_some_and(Vec::is_empty));
         if scope.users == ScopeUsers::MembersOf && is_empty {
             self.faults.push(at, "required", "`membersOf` needs the id of at least one group.");
@@ -342,10 +346,10 @@ impl Reader<'_> {
         let Some(object) = self.object(value, pointer, &fields) else { return exclude };
         let at = |field: &str| format!("{pointer}/{field}");
         if let Some(value) = present(object, "userIds") {
-            exclude.user_ids = self.ids(value, &at("userIds"));
+            exclude.user_ids = self.ids(value, &at("userIds"), MAX_IDS);
         }
         if let Some(value) = present(object, "groupIds") {
-            exclude.group_ids = self.ids(value, &at("groupIds"));
+            exclude.group_ids = self.ids(value, &at("groupIds"), MAX_IDS);
         }
         if let Some(value) = present(object, "userNames") {
             exclude.user_names = self.patterns(value, &at("userNames"));
@@ -387,14 +391,15 @@ impl Reader<'_> {
         value: &Value,
         pointer: &str,
         what: &str,
+        most: usize,
         parse: impl Fn(&str) -> std::result::Result<T, String>,
     ) -> Vec<T> {
         let Value::Array(list) = value else {
             self.faults.push(pointer, "invalid_type", format!("A list of {what} is expected."));
             return Vec::new();
         };
-        if list.len() > MAX_LIST {
-            let detail = format!("The list has {} entries; at most {MAX_LIST} are possible.", list.len());
+        if list.len() > most {
+            let detail = format!("The list has {} entries; at most {most} are possible.", list.len());
             self.faults.push(pointer, "out_of_range", detail);
             return Vec::new();
         }
@@ -410,16 +415,16 @@ impl Reader<'_> {
         found
     }
 
-    fn ids(&mut self, value: &Value, pointer: &str) -> Vec<Uuid> {
+    fn ids(&mut self, value: &Value, pointer: &str, most: usize) -> Vec<Uuid> {
         let parse =
             |text: &str| Uuid::parse_str(text.trim()).map_err(|_| format!("`{text}` is not an object id (a GUID)."));
-        let mut ids = self.list(value, pointer, "object ids", parse);
+        let mut ids = self.list(value, pointer, "object ids", most, parse);
         ids.sort_unstable();
         ids.dedup();
         ids
     }
 
     fn patterns(&mut self, value: &Value, pointer: &str) -> Vec<Pattern> {
-        self.list(value, pointer, "name patterns", Pattern::parse)
+        self.list(value, pointer, "name patterns", MAX_PATTERNS, Pattern::parse)
     }
 }

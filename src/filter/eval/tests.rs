@@ -24,6 +24,7 @@ fn texts_are_compared_without_regard_to_case() {
         assert!(holds_for(filter, user()), "{filter}");
     }
     assert!(!holds_for("department ne 'engineering'", user()));
+    assert!(holds_for("surname eq 'ΠΑΠΑΔΆΚΗΣ'", json!({ "surname": "Παπαδάκης" })));
 }
 
 #[test]
