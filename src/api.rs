@@ -1,6 +1,7 @@
 //! HTTP: the OpenAPI document is generated from the handlers here, and `contract` holds every request against
 //! it before a handler runs. A handler extracts, parses, makes one call, and answers.
 
+pub mod api_keys;
 pub mod attributes;
 pub mod audit_events;
 pub mod auth;
@@ -105,6 +106,10 @@ fn routes_v1(config: &mut ServiceConfig<'_>) {
         .service(runs::approve_run)
         .service(run_events::list_run_events)
         .service(run_changes::list_run_changes)
+        .service(api_keys::list_api_keys)
+        .service(api_keys::create_api_key)
+        .service(api_keys::get_api_key)
+        .service(api_keys::delete_api_key)
         .service(audit_events::list_audit_events);
 }
 

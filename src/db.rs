@@ -2,6 +2,7 @@
 //! few named functions of [`system`] that work across organizations, [`Db::system`]. Row-level security
 //! hides every row from anything else.
 
+pub mod api_keys;
 pub mod audit_events;
 pub mod connect;
 pub mod connection_checks;

@@ -201,7 +201,8 @@ fn is_open_answer(operation: &Value) -> bool {
 }
 
 /// The schemas of things with a version.
-const VERSIONED: [&str; 4] = ["ConnectionResponse", "DestinationResponse", "FilterResponse", "JobResponse"];
+const VERSIONED: [&str; 6] =
+    ["ApiKeyResponse", "ConnectionResponse", "DestinationResponse", "FilterResponse", "JobResponse", "RunResponse"];
 
 /// The document as JSON
 #[utoipa::path(
