@@ -5,12 +5,23 @@ use crate::seal::random_bytes;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
+use std::sync::atomic::{AtomicU64, Ordering};
 use uuid::Uuid;
 
-/// A new UUIDv7 with the clock's time and random bits from the operating system.
+/// The last time and counter given, as milliseconds and twelve bits.
+static LAST: AtomicU64 = AtomicU64::new(0);
+const COUNTER_BITS: u32 = 12;
+
+/// A new UUIDv7 with the clock's time, a counter and random bits from the operating system. Of two ids that this
+/// process makes the later one is greater, also within a millisecond (RFC 9562 §6.2).
 pub fn new_v7(clock: &Clock) -> Uuid {
-    let millis = clock.now().timestamp_millis().max(0) as u64;
-    uuid::Builder::from_unix_timestamp_millis(millis, &random_bytes::<10>()).into_uuid()
+    let now = (clock.now().timestamp_millis().max(0) as u64) << COUNTER_BITS;
+    let next = |last: u64| now.max(last + 1);
+    let place = next(LAST.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |last| Some(next(last))).unwrap_or(now));
+    let mut random = random_bytes::<10>();
+    random[0] = (place >> 8) as u8 & 0x0f;
+    random[1] = place as u8;
+    uuid::Builder::from_unix_timestamp_millis(place >> COUNTER_BITS, &random).into_uuid()
 }
 
 macro_rules! ids {

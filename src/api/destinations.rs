@@ -9,7 +9,7 @@ use super::page::{Page, PageQuery};
 use super::respond::{Created, Deleted, Found, IfMatch, IfMatchHeader, Versioned};
 use crate::app::App;
 use crate::db::destinations::{self, DestinationRow, NewDestinationRow};
-use crate::error::{Code, Error, Result};
+use crate::error::{Code, Error, Fault, Result};
 use crate::ids::{DestinationId, OrganizationId};
 use crate::mapping::ReferenceTemplate;
 use crate::runs::context::{EmptyValues, MissingObjects};
@@ -247,6 +247,13 @@ fn patched_row(
     current: &DestinationRow,
     patch: &MergePatch,
 ) -> Result<NewDestinationRow> {
+    let has = |pointer: &str| patch.0.pointer(pointer).is_some_and(|value| !value.is_null());
+    let moves = has("/api/siteUrl") || has("/api/email");
+    if current.api_token_sealed.is_some() && moves && !has("/api/apiToken") {
+        // A stored token is never sent to another place than the one it was given for.
+        let detail = "Give the API token again: it was stored for another site or person.";
+        return Err(Error::validation(vec![Fault::new("/api/apiToken", "required", detail)]));
+    }
     let mut document = json!({
         "kind": current.kind, "name": current.name, "missingObjects": current.missing_objects,
         "emptyValues": current.empty_values, "referenceTemplate": current.reference_template,
