@@ -1,4 +1,4 @@
-//! The commands: `serve migrate openapi doctor keys simulate demo bench`.
+//! The commands: `serve migrate openapi keys simulate demo`.
 
 mod demo;
 mod simulate;
