@@ -1,7 +1,5 @@
 //! Connection checks against the simulated tenants: the report that a person sees, and the commands that mend it.
 
-mod http;
-
 use chrono::{DateTime, TimeDelta, Utc};
 use entra_assets::clock::Clock;
 use entra_assets::config::{HostSettings, HttpSettings};

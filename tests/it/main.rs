@@ -1,6 +1,7 @@
 //! The integration tests, one binary: they mirror `src/api`, and drive runs through the public API.
 #![expect(clippy::unwrap_used, clippy::panic, clippy::print_stderr, reason = "a test fails by panicking")]
 
+mod api;
 mod architecture;
 mod assets_client;
 mod connection_checks;

@@ -130,7 +130,7 @@ async fn serving(dir: &Path) -> Option<Urls> {
     Some(urls)
 }
 
-async fn connect(url: &str) -> Client {
+pub async fn connect(url: &str) -> Client {
     let (client, connection) = tokio_postgres::connect(url, NoTls).await.unwrap();
     tokio::spawn(connection);
     client

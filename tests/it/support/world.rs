@@ -25,6 +25,8 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 pub const ORGANIZATION: OrganizationId = OrganizationId::DEFAULT;
+/// The admin key of the service over a world.
+pub const ADMIN_KEY: &str = "an-admin-key-of-the-tests-0123456789";
 const TICK: Duration = Duration::from_millis(1);
 
 #[derive(Parser)]
@@ -44,8 +46,8 @@ pub struct World {
     pub connection: Uuid,
     pub destination: Uuid,
     pub worker: WorkerId,
+    pub database: TestDatabase,
     haste: AtomicU32,
-    _database: TestDatabase,
 }
 
 #[expect(dead_code, reason = "a kit: not every test uses all of it")]
@@ -55,6 +57,14 @@ impl World {
     }
 
     pub async fn with(seed: SeedOptions, assets: AssetsOptions) -> Self {
+        let world = Self::bare(seed, assets).await;
+        world.add_connection().await;
+        world.add_destination("unknown").await;
+        world
+    }
+
+    /// Without any connection or destination.
+    pub async fn bare(seed: SeedOptions, assets: AssetsOptions) -> Self {
         let clock = Clock::manual(DateTime::from_timestamp(1_780_300_000, 0).unwrap());
         let database = TestDatabase::create().await;
         let graph = sim_graph::start(GraphOptions { clock: clock.clone(), seed, ..GraphOptions::default() }).unwrap();
@@ -67,6 +77,8 @@ impl World {
             &graph.graph_origin(),
             "--assets-url",
             assets.origin(),
+            "--admin-key",
+            ADMIN_KEY,
         ];
         let settings = Cli::parse_from(arguments).settings;
         let options = Options::new(&database.urls.runtime.clone().into(), None).unwrap();
@@ -75,20 +87,7 @@ impl World {
         let app = App::new(db, clock.clone(), keys, settings, CancellationToken::new()).unwrap();
         let worker = WorkerId::new(&clock);
         let (connection, destination) = (Uuid::from_u128(1), Uuid::from_u128(2));
-        let world = Self {
-            graph,
-            assets,
-            app,
-            clock,
-            connection,
-            destination,
-            worker,
-            haste: AtomicU32::new(100),
-            _database: database,
-        };
-        world.add_connection().await;
-        world.add_destination("unknown").await;
-        world
+        Self { graph, assets, app, clock, connection, destination, worker, haste: AtomicU32::new(100), database }
     }
 
     pub async fn execute(&self, statement: String) {

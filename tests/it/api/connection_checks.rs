@@ -1,0 +1,118 @@
+//! The checks over HTTP: capabilities, manifests, settings that are not stored, a stored connection.
+
+use crate::support::test_app::{TestApp, connection_body, pointers};
+use entra_assets::sim::graph::Scenario;
+use reqwest::Method;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+#[tokio::test]
+async fn capabilities_are_listed_with_the_ids_of_their_permissions() {
+    let app = TestApp::start().await;
+    let page = app.get("/v1/capabilities").await.expect(200);
+    assert_eq!(page["items"].as_array().unwrap().len(), 11);
+    let users = &page["items"][0];
+    let least = json!({"name": "User.Read.All", "applicationId": "df021288-bdef-4463-88db-98f22de89214",
+        "delegatedId": "a154be20-db9c-4678-8ab7-66f6cc099a59"});
+    assert_eq!((&users["capability"], &users["allOf"][0]["anyOf"][0]), (&json!("users"), &least));
+}
+
+#[tokio::test]
+async fn settings_are_checked_without_being_stored() {
+    let app = TestApp::start().await;
+    let report = app.post("/v1/connection-checks", &connection_body(Scenario::Delegated)).await.expect(200);
+    assert_eq!((&report["overall"], &report["connectionId"]), (&json!("failed"), &Value::Null));
+    assert_eq!(report["findings"][0]["code"], "no_application_permission");
+    let mut some = connection_body(Scenario::Healthy);
+    some["capabilities"] = json!(["licenses", "devices"]);
+    let report = app.post("/v1/connection-checks", &some).await.expect(200);
+    assert_eq!((&report["overall"], &report["capabilities"][1]["capability"]), (&json!("ok"), &json!("devices")));
+    assert_eq!(app.world.count("connection_checks").await, 0);
+}
+
+#[tokio::test]
+async fn every_fault_of_settings_is_named_at_once() {
+    let app = TestApp::start().await;
+    let wrong = json!({"tenantId": "common", "clientId": "not a guid", "cloud": "mars", "secrets": 1,
+        "capabilities": ["users", "usres"],
+        "credential": {"kind": "certificate", "certificate": "x", "privateKey": "y", "secret": "z"}});
+    let problem = app.post("/v1/connection-checks", &wrong).await.problem(422, "validation_failed");
+    assert_eq!(
+        pointers(&problem),
+        [
+            "/capabilities/1",
+            "/clientId",
+            "/cloud",
+            "/credential/certificate",
+            "/credential/privateKey",
+            "/credential/secret",
+            "/secrets",
+            "/tenantId",
+        ]
+    );
+    let secret_id = connection_body(Scenario::SecretId);
+    let problem = app.post("/v1/connection-checks", &secret_id).await.problem(422, "validation_failed");
+    assert_eq!(problem["errors"][0]["code"], "secret_id_pasted");
+    assert_eq!(pointers(&problem), ["/credential/secret"]);
+    let mut federated = connection_body(Scenario::Healthy);
+    federated["credential"] = json!({"kind": "federated"});
+    app.post("/v1/connection-checks", &federated).await.problem(403, "federated_not_allowed");
+}
+
+#[tokio::test]
+async fn a_stored_connection_is_checked_and_the_history_kept() {
+    let app = TestApp::start().await;
+    let path = format!("/v1/connections/{}", app.create_connection(Scenario::Healthy).await);
+    let setup = app.get(&format!("{path}/setup")).await.expect(200);
+    assert!(setup["azCli"].as_str().unwrap().contains("az rest --method POST"));
+    assert_eq!(setup["permissions"][0]["granted"], Value::Null);
+    let first = app.call(Method::POST, &format!("{path}/check")).send().await.expect(200);
+    assert_eq!((&first["overall"], &first["partial"]), (&json!("ok"), &json!(false)));
+    assert_eq!(first["capabilities"].as_array().unwrap().len(), 5);
+    let second = app.post(&format!("{path}/check"), &json!({"capabilities": ["devices"]})).await.expect(200);
+    let page = app.get(&format!("{path}/checks?limit=1")).await.expect(200);
+    assert_eq!(page["items"][0]["id"], second["id"], "newest first");
+    let cursor = page["nextCursor"].as_str().unwrap();
+    let page = app.get(&format!("{path}/checks?limit=1&cursor={cursor}")).await.expect(200);
+    assert_eq!((&page["items"][0]["id"], &page["nextCursor"]), (&first["id"], &Value::Null));
+    assert_eq!((&page["items"][0]["stale"], &page["items"][0]["findings"]), (&json!(false), &json!([])));
+    let setup = app.get(&format!("{path}/setup?capabilities=devices,users")).await.expect(200);
+    assert_eq!(setup["permissions"][0]["granted"], json!(true));
+    assert_eq!(app.world.count("audit_events").await, 3);
+}
+
+#[tokio::test]
+async fn an_unknown_connection_has_no_checks() {
+    let app = TestApp::start().await;
+    let unknown = format!("/v1/connections/{}", Uuid::from_u128(99));
+    for (method, path) in [(Method::POST, "check"), (Method::GET, "checks"), (Method::GET, "setup")] {
+        app.call(method, &format!("{unknown}/{path}")).send().await.problem(404, "not_found");
+    }
+    let known = app.create_connection(Scenario::Healthy).await;
+    let answer = app.get(&format!("/v1/connections/{known}/setup?capabilities=usres,grups")).await;
+    assert_eq!(answer.problem(422, "validation_failed")["errors"].as_array().unwrap().len(), 2);
+}
+
+#[tokio::test]
+async fn a_manifest_names_what_was_added_as_delegated() {
+    let app = TestApp::start().await;
+    let list = json!([{"resourceAppId": "00000003-0000-0000-c000-000000000000",
+        "resourceAccess": [{"id": "a154be20-db9c-4678-8ab7-66f6cc099a59", "type": "Scope"}]}]);
+    let whole = json!({"appId": "11111111-2222-4333-8444-555555555555", "displayName": "Import",
+        "requiredResourceAccess": list, "signInAudience": "AzureADMyOrg"});
+    for manifest in [&list, &whole] {
+        let report = app.post("/v1/manifest-checks?capabilities=users", manifest).await.expect(200);
+        assert_eq!(report["findings"][0]["code"], "added_as_delegated");
+        assert_eq!(report["capabilities"][0]["verdict"], "addedAsDelegated");
+        assert_eq!(report["permissions"][0]["name"], "User.Read.All");
+    }
+    for (body, status, code) in [
+        ("{\"requiredResourceAccess\":".to_owned(), 400, "malformed_json"),
+        (format!("{{\"a\":\"{}\"}}", "a".repeat(1 << 20)), 413, "body_too_large"),
+        ("{\"a\":1}".to_owned(), 422, "validation_failed"),
+        ("[{}]".to_owned(), 422, "validation_failed"),
+    ] {
+        let call = app.call(Method::POST, "/v1/manifest-checks").text("application/json", body);
+        call.send().await.problem(status, code);
+    }
+}

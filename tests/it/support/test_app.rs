@@ -1,0 +1,260 @@
+//! The service as its callers see it: the real HTTP server over a [`World`], and a client for it.
+//!
+//! Paths are given whole (`/v1/jobs`). Unless a call says otherwise it carries the admin key.
+
+use super::postgres::connect;
+use super::world::{ADMIN_KEY, World};
+use actix_web::dev::ServerHandle;
+use actix_web::rt::System;
+use entra_assets::api::auth::{self, Scope};
+use entra_assets::api::{self, Offer};
+use entra_assets::app::App;
+use entra_assets::ids::{ApiKeyId, OrganizationId};
+use entra_assets::sim::assets::AssetsOptions;
+use entra_assets::sim::graph::Scenario;
+use entra_assets::sim::seed::SeedOptions;
+use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap};
+use reqwest::{Method, RequestBuilder};
+use serde_json::{Value, json};
+use std::net::TcpListener;
+use std::sync::mpsc;
+use uuid::Uuid;
+
+pub struct TestApp {
+    /// The database, the simulators, the clock, the worker.
+    pub world: World,
+    client: reqwest::Client,
+    origin: String,
+    server: ServerHandle,
+}
+
+/// A request that is not sent yet.
+pub struct Call(RequestBuilder);
+
+pub struct Answer {
+    pub status: u16,
+    pub headers: HeaderMap,
+    pub text: String,
+    /// Null if the text is no JSON.
+    pub body: Value,
+}
+
+#[expect(dead_code, reason = "a kit: not every test uses all of it")]
+impl TestApp {
+    /// Over a small directory and an empty Assets.
+    pub async fn start() -> Self {
+        Self::with(SeedOptions { users: 60, groups: 12, ..SeedOptions::default() }, AssetsOptions::default()).await
+    }
+
+    pub async fn with(seed: SeedOptions, assets: AssetsOptions) -> Self {
+        let world = World::bare(seed, assets).await;
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let origin = format!("http://{}", listener.local_addr().unwrap());
+        let server = serve(world.app.clone(), listener);
+        Self { client: world.app.http.clone(), world, origin, server }
+    }
+
+    /// A call with the admin key; add to it, then [`Call::send`].
+    pub fn call(&self, method: Method, path: &str) -> Call {
+        self.call_with(ADMIN_KEY, method, path)
+    }
+
+    pub fn call_with(&self, key: &str, method: Method, path: &str) -> Call {
+        let Call(request) = self.call_without_key(method, path);
+        Call(request.bearer_auth(key))
+    }
+
+    pub fn call_without_key(&self, method: Method, path: &str) -> Call {
+        Call(self.client.request(method, format!("{}{path}", self.origin)))
+    }
+
+    pub async fn get(&self, path: &str) -> Answer {
+        self.call(Method::GET, path).send().await
+    }
+
+    pub async fn post(&self, path: &str, body: &Value) -> Answer {
+        self.call(Method::POST, path).json(body).send().await
+    }
+
+    pub async fn patch(&self, path: &str, body: &Value) -> Answer {
+        self.call(Method::PATCH, path).json(body).send().await
+    }
+
+    pub async fn delete(&self, path: &str) -> Answer {
+        self.call(Method::DELETE, path).send().await
+    }
+
+    /// The path of a new thing of a collection (`/v1/filters`), which must be taken.
+    pub async fn create(&self, collection: &str, body: &Value) -> String {
+        let created = self.post(collection, body).await.expect(201);
+        format!("{collection}/{}", created["id"].as_str().unwrap())
+    }
+
+    /// The id of a new connection to a simulated tenant.
+    pub async fn create_connection(&self, scenario: Scenario) -> String {
+        id_of(&self.create("/v1/connections", &connection_body(scenario)).await)
+    }
+
+    pub async fn create_filter(&self, body: &Value) -> String {
+        id_of(&self.create("/v1/filters", body).await)
+    }
+
+    /// The id of a new destination to the simulator's first import source.
+    pub async fn create_destination(&self) -> String {
+        id_of(&self.create("/v1/destinations", &self.destination_body()).await)
+    }
+
+    pub fn destination_body(&self) -> Value {
+        json!({"name": "Assets", "kind": "assetsImport", "token": self.world.assets.token()})
+    }
+
+    /// The id of a job that imports everything, with a connection and a destination of its own. `changes` are
+    /// fields beside or instead of the usual ones.
+    pub async fn create_job(&self, changes: &Value) -> String {
+        let mut body = json!({"name": "Nightly"});
+        for (name, value) in changes.as_object().unwrap() {
+            body[name] = value.clone();
+        }
+        if body.get("connectionId").is_none() {
+            body["connectionId"] = json!(self.create_connection(Scenario::Healthy).await);
+        }
+        if body.get("destinationId").is_none() {
+            body["destinationId"] = json!(self.create_destination().await);
+        }
+        id_of(&self.create("/v1/jobs", &body).await)
+    }
+
+    /// Queues a run: its id.
+    pub async fn queue(&self, job: &str, body: &Value) -> String {
+        let run = self.post(&format!("/v1/jobs/{job}/runs"), body).await.expect(202);
+        run["id"].as_str().unwrap().to_owned()
+    }
+
+    /// Queues a run and lets the worker execute it to its end: the run as it is then.
+    pub async fn run(&self, job: &str, body: &Value) -> Value {
+        let id = self.queue(job, body).await;
+        assert!(self.step().await, "there was nothing to do");
+        self.get(&format!("/v1/runs/{id}")).await.expect(200)
+    }
+
+    /// Lets the worker execute one run, if there is one.
+    pub async fn step(&self) -> bool {
+        self.world.step().await
+    }
+
+    /// Another organization: its id, and a key of it with every scope.
+    pub async fn add_organization(&self) -> (OrganizationId, String) {
+        let organization = OrganizationId(Uuid::now_v7());
+        let statement = format!(
+            "INSERT INTO organizations (organization_id, name, created_at, updated_at)
+             VALUES ('{}', 'Fabrikam', now(), now())",
+            organization.0
+        );
+        connect(&self.world.database.urls.superuser).await.batch_execute(&statement).await.unwrap();
+        (organization, self.add_key(organization, &Scope::ALL).await)
+    }
+
+    /// A key of an organization with certain scopes.
+    pub async fn add_key(&self, organization: OrganizationId, scopes: &[Scope]) -> String {
+        let id = ApiKeyId::new(&self.world.clock);
+        let (key, hash) = auth::new_key(id);
+        let scopes: Vec<&str> = scopes.iter().map(|scope| scope.as_str()).collect();
+        let statement = "INSERT INTO api_keys (organization_id, id, name, scopes, secret_hash, created_at, updated_at)
+             VALUES ($1, $2, 'Key', $3, $4, now(), now())";
+        let database = connect(&self.world.database.urls.superuser).await;
+        database.execute(statement, &[&organization.0, &id.0, &scopes, &hash]).await.unwrap();
+        key
+    }
+}
+
+impl Drop for TestApp {
+    fn drop(&mut self) {
+        // The command is sent at once; what is returned only waits for its end.
+        drop(self.server.stop(false));
+    }
+}
+
+#[expect(dead_code, reason = "a kit: not every test uses all of it")]
+impl Call {
+    pub fn header(self, name: &str, value: &str) -> Self {
+        Self(self.0.header(name, value))
+    }
+
+    pub fn accept(self, media_type: &str) -> Self {
+        self.header(ACCEPT.as_str(), media_type)
+    }
+
+    pub fn json(self, body: &Value) -> Self {
+        Self(self.0.json(body))
+    }
+
+    /// A body as it stands, sent as `media_type`.
+    pub fn text(self, media_type: &str, body: impl Into<String>) -> Self {
+        Self(self.0.header(CONTENT_TYPE, media_type).body(body.into()))
+    }
+
+    pub async fn send(self) -> Answer {
+        let response = self.0.send().await.unwrap();
+        let (status, headers) = (response.status().as_u16(), response.headers().clone());
+        let text = response.text().await.unwrap();
+        let body = serde_json::from_str(&text).unwrap_or_default();
+        Answer { status, headers, text, body }
+    }
+}
+
+#[expect(dead_code, reason = "a kit: not every test uses all of it")]
+impl Answer {
+    /// The body of an answer that must have this status.
+    pub fn expect(self, status: u16) -> Value {
+        assert_eq!(self.status, status, "{}", self.text);
+        self.body
+    }
+
+    /// The problem document of an answer that must have this status and code.
+    pub fn problem(self, status: u16, code: &str) -> Value {
+        assert_eq!((self.status, self.body["code"].as_str()), (status, Some(code)), "{}", self.text);
+        assert_eq!(self.header("content-type"), "application/problem+json");
+        assert_eq!(self.body["status"], status);
+        assert_eq!(self.body["type"], format!("urn:entra-assets:problem:{code}"));
+        assert_eq!(self.body["requestId"], self.header("x-request-id"));
+        assert!(self.body["detail"].as_str().is_some_and(|detail| detail.ends_with(['.', '`'])), "{}", self.text);
+        self.body
+    }
+
+    /// Empty if there is none.
+    pub fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map_or("", |value| value.to_str().unwrap())
+    }
+}
+
+/// The pointers of the faults of a problem document, sorted.
+pub fn pointers(problem: &Value) -> Vec<&str> {
+    let faults = problem["errors"].as_array().unwrap();
+    let mut pointers: Vec<&str> = faults.iter().map(|fault| fault["pointer"].as_str().unwrap()).collect();
+    pointers.sort_unstable();
+    pointers
+}
+
+/// A connection to a simulated tenant as its admin would enter it.
+pub fn connection_body(scenario: Scenario) -> Value {
+    let entered = scenario.credentials();
+    json!({"name": "Contoso", "tenantId": entered.tenant_id, "clientId": entered.client_id, "cloud": "global",
+        "credential": {"kind": "clientSecret", "secret": entered.client_secret}})
+}
+
+fn id_of(path: &str) -> String {
+    path.rsplit_once('/').unwrap().1.to_owned()
+}
+
+/// Serves on a thread of its own, which outlives no test: it ends when the server is stopped.
+fn serve(app: App, listener: TcpListener) -> ServerHandle {
+    let (sender, receiver) = mpsc::channel();
+    std::thread::spawn(move || {
+        System::new().block_on(async {
+            let server = api::server(app, listener, Offer::All).unwrap();
+            sender.send(server.handle()).unwrap();
+            server.await
+        })
+    });
+    receiver.recv().unwrap()
+}
