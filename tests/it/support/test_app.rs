@@ -9,7 +9,7 @@ use actix_web::rt::System;
 use entra_assets::api::auth::{self, Scope};
 use entra_assets::api::{self, Offer};
 use entra_assets::app::App;
-use entra_assets::ids::{ApiKeyId, OrganizationId};
+use entra_assets::ids::{self, ApiKeyId, OrganizationId};
 use entra_assets::sim::assets::AssetsOptions;
 use entra_assets::sim::graph::Scenario;
 use entra_assets::sim::seed::SeedOptions;
@@ -18,7 +18,6 @@ use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
 use std::net::TcpListener;
 use std::sync::mpsc;
-use uuid::Uuid;
 
 pub struct TestApp {
     /// The database, the simulators, the clock, the worker.
@@ -144,7 +143,7 @@ impl TestApp {
 
     /// Another organization: its id, and a key of it with every scope.
     pub async fn add_organization(&self) -> (OrganizationId, String) {
-        let organization = OrganizationId(Uuid::now_v7());
+        let organization = OrganizationId(ids::new_v7(&self.world.clock));
         let statement = format!(
             "INSERT INTO organizations (organization_id, name, created_at, updated_at)
              VALUES ('{}', 'Fabrikam', now(), now())",
