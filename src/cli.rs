@@ -81,7 +81,11 @@ enum Keys {
 
 /// Parses the command line and carries the command out.
 pub async fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let mut cli = Cli::parse();
+    if matches!(cli.command, Command::Demo(_)) && cli.log.log.is_none() {
+        // What a person watches is not to be interrupted by what is in order.
+        cli.log.log = Some("warn".to_owned());
+    }
     let result = match telemetry::start_logging(&cli.log) {
         Ok(()) => run(cli.command).await,
         Err(error) => Err(error.into()),

@@ -2,6 +2,7 @@
 //! watches. Ends with a table that compares what arrived with the truth.
 
 mod calls;
+mod stages;
 mod table;
 
 use super::simulate::{self, DirectoryArgs, Simulators};
@@ -14,9 +15,9 @@ use crate::sim::graph::Scenario;
 use anyhow::{Context, Result, bail};
 use calls::Calls;
 use clap::Args;
-use indicatif::{ProgressBar, ProgressStyle};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
+use stages::Stages;
 
 #[derive(Args)]
 pub struct DemoArgs {
@@ -143,22 +144,19 @@ impl Demo {
     /// Starts a run and shows its progress to the end.
     async fn follow(&self, job: &str, request: Value) -> Result<Value> {
         let run = id_of(&self.calls.post(&format!("/v1/jobs/{job}/runs"), &request).await.context("the run")?)?;
-        let bar = ProgressBar::new_spinner();
-        let style = ProgressStyle::with_template("  {spinner} {prefix:8} {wide_msg}")
-            .unwrap_or(ProgressStyle::default_spinner());
-        bar.set_style(style);
+        let mut stages = Stages::new();
         let mut after = 0;
         loop {
             let answer = self.calls.get(&format!("/v1/runs/{run}/events?after={after}&wait=10")).await?;
             for event in answer["items"].as_array().into_iter().flatten() {
-                show_event(&bar, event);
+                stages.show(event);
             }
             after = answer["nextAfter"].as_i64().unwrap_or(after);
             if answer["done"] == true {
                 break;
             }
         }
-        bar.finish_and_clear();
+        stages.end();
         let run = self.calls.get(&format!("/v1/runs/{run}")).await?;
         match run["state"].as_str() {
             Some("succeeded" | "degraded") => Ok(run),
@@ -182,7 +180,7 @@ impl Demo {
                 let report: CheckReport = serde_json::from_value(report).context("the report")?;
                 super::say(&connection_check::render_text(&report));
             }
-            (_, problem) => super::say(&serde_json::to_string_pretty(&problem)?),
+            (_, problem) => super::say(&problem_in_words(&problem)),
         }
         Ok(())
     }
@@ -206,25 +204,16 @@ fn id_of(answer: &Value) -> Result<String> {
     Ok(answer["id"].as_str().with_context(|| format!("an answer without an id: {answer}"))?.to_owned())
 }
 
-fn say_step(text: &str) {
-    super::say(&format!("✓ {text}"));
+/// What the API refused, as a frontend would show it.
+fn problem_in_words(problem: &Value) -> String {
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let mut words = format!("✗ {}", text(&problem["title"]));
+    for fault in problem["errors"].as_array().into_iter().flatten() {
+        words.push_str(&format!("\n  {}: {}", text(&fault["pointer"]), text(&fault["detail"])));
+    }
+    words
 }
 
-fn show_event(bar: &ProgressBar, event: &Value) {
-    let data = &event["data"];
-    match event["event"].as_str() {
-        Some("progress") => {
-            let progress = &data["progress"];
-            bar.set_prefix(progress["stage"].as_str().unwrap_or_default().to_owned());
-            let total = progress["total"].as_u64().map(|total| format!(" of {total}")).unwrap_or_default();
-            let eta = progress["etaSeconds"].as_u64().map(|eta| format!(", {eta} s left")).unwrap_or_default();
-            bar.set_message(format!(
-                "{}{total} at {}/s{eta}, {} units",
-                progress["done"], progress["objectsPerSecond"], progress["resourceUnits"]
-            ));
-        }
-        Some("log") => bar.set_message(data["message"].as_str().unwrap_or_default().to_owned()),
-        _ => {}
-    }
-    bar.tick();
+fn say_step(text: &str) {
+    super::say(&format!("✓ {text}"));
 }
