@@ -21,12 +21,18 @@ pub mod jobs;
 pub mod objects;
 mod once;
 pub mod openapi;
+pub mod organizations;
 mod page;
 pub mod problem;
 mod respond;
 pub mod run_changes;
 pub mod run_events;
+pub mod run_report;
 pub mod runs;
+pub mod tickets;
+pub mod webhook_deliveries;
+pub mod webhooks;
+pub mod workers;
 
 use crate::app::App;
 use crate::error::Result;
@@ -106,10 +112,25 @@ fn routes_v1(config: &mut ServiceConfig<'_>) {
         .service(runs::approve_run)
         .service(run_events::list_run_events)
         .service(run_changes::list_run_changes)
+        .service(run_report::get_run_report)
+        .service(tickets::create_ticket)
         .service(api_keys::list_api_keys)
         .service(api_keys::create_api_key)
         .service(api_keys::get_api_key)
         .service(api_keys::delete_api_key)
+        .service(organizations::list_organizations)
+        .service(organizations::create_organization)
+        .service(organizations::get_organization)
+        .service(organizations::update_organization)
+        .service(organizations::delete_organization)
+        .service(workers::list_workers)
+        .service(webhooks::list_webhooks)
+        .service(webhooks::create_webhook)
+        .service(webhooks::get_webhook)
+        .service(webhooks::update_webhook)
+        .service(webhooks::delete_webhook)
+        .service(webhook_deliveries::list_webhook_deliveries)
+        .service(webhook_deliveries::test_webhook)
         .service(audit_events::list_audit_events);
 }
 

@@ -10,6 +10,7 @@ use crate::error::{Code, Error, Result};
 use crate::graph;
 use crate::graph::token::{Federated, Tokens};
 use crate::http;
+use crate::http::public::PublicClient;
 use crate::seal::KeyRing;
 use std::sync::Arc;
 use tokio::sync::broadcast;
@@ -26,6 +27,8 @@ pub struct App {
     pub settings: Arc<Settings>,
     /// The one client for requests to Microsoft and Atlassian.
     pub http: reqwest::Client,
+    /// For addresses that callers choose.
+    pub public_http: PublicClient,
     pub graph: graph::Client,
     pub assets: assets::Client,
     /// What licences are called, by SKU id.
@@ -39,6 +42,7 @@ pub struct App {
 impl App {
     pub fn new(db: Db, clock: Clock, keys: KeyRing, settings: Settings, stopping: CancellationToken) -> Result<Self> {
         let http = http::client(&settings.http)?;
+        let public_http = PublicClient::new(&settings.http, &settings.security.webhook_allow)?;
         let (notices, _) = broadcast::channel(NOTICES);
         let federated = Federated::from_settings(&settings.security)?;
         let tokens = Tokens::new(http.clone(), clock.clone(), settings.hosts.clone(), federated);
@@ -51,6 +55,7 @@ impl App {
             keys,
             settings: Arc::new(settings),
             http,
+            public_http,
             graph,
             assets,
             license_names,

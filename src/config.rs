@@ -137,6 +137,9 @@ pub struct SecuritySettings {
     /// Accept Forge invocation tokens of this app: `ari:cloud:ecosystem::app/<id>`.
     #[arg(long, env = "ENTRA_ASSETS_FORGE_APP_ID")]
     pub forge_app_id: Option<String>,
+    /// Origins that webhooks may be sent to although they are http, private or local, separated by commas.
+    #[arg(long, env = "ENTRA_ASSETS_WEBHOOK_ALLOW", value_delimiter = ',', value_parser = origin)]
+    pub webhook_allow: Vec<Url>,
     /// Origins that a browser may call the API from, separated by commas.
     #[arg(long, env = "ENTRA_ASSETS_CORS_ORIGINS", value_delimiter = ',')]
     pub cors_origins: Vec<String>,

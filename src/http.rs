@@ -1,6 +1,8 @@
 //! The only maker of HTTP clients, and what every client of an outside system needs: `Retry-After` in all
 //! its forms, bounded bodies, and the check that a link stays on its origin.
 
+pub mod public;
+
 use crate::config::HttpSettings;
 use crate::error::{Code, Error, Result};
 use chrono::{DateTime, Utc};
@@ -19,8 +21,12 @@ const RETRY_AFTER_MOST: Duration = Duration::from_secs(600);
 
 /// A client without redirects (a redirect could carry a token elsewhere), with gzip, time limits, the
 /// operator's proxy and CA file.
-#[expect(clippy::disallowed_methods, reason = "the only place that builds HTTP clients")]
 pub fn client(settings: &HttpSettings) -> Result<reqwest::Client> {
+    builder(settings)?.build().map_err(|e| Error::new(Code::ConfigurationInvalid, format!("the HTTP client: {e}")))
+}
+
+#[expect(clippy::disallowed_methods, reason = "the only place that builds HTTP clients")]
+fn builder(settings: &HttpSettings) -> Result<reqwest::ClientBuilder> {
     let mut builder = reqwest::Client::builder()
         .user_agent(concat!("entra-assets/", env!("CARGO_PKG_VERSION")))
         .redirect(reqwest::redirect::Policy::none())
@@ -43,7 +49,7 @@ pub fn client(settings: &HttpSettings) -> Result<reqwest::Client> {
             builder = builder.add_root_certificate(certificate);
         }
     }
-    builder.build().map_err(|e| Error::new(Code::ConfigurationInvalid, format!("the HTTP client: {e}")))
+    Ok(builder)
 }
 
 /// The wait that `Retry-After` asks for: whole seconds, decimal seconds (seen from Graph: `2.128`) or an

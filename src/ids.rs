@@ -2,6 +2,7 @@
 
 use crate::clock::Clock;
 use crate::seal::random_bytes;
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
@@ -15,7 +16,12 @@ const COUNTER_BITS: u32 = 12;
 /// A new UUIDv7 with the clock's time, a counter and random bits from the operating system. Of two ids that this
 /// process makes the later one is greater, also within a millisecond (RFC 9562 §6.2).
 pub fn new_v7(clock: &Clock) -> Uuid {
-    let now = (clock.now().timestamp_millis().max(0) as u64) << COUNTER_BITS;
+    new_v7_at(clock.now())
+}
+
+/// As [`new_v7`], at a time that was read before.
+pub fn new_v7_at(now: DateTime<Utc>) -> Uuid {
+    let now = (now.timestamp_millis().max(0) as u64) << COUNTER_BITS;
     let next = |last: u64| now.max(last + 1);
     let place = next(LAST.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |last| Some(next(last))).unwrap_or(now));
     let mut random = random_bytes::<10>();

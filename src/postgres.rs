@@ -141,6 +141,28 @@ impl Drop for Embedded {
     }
 }
 
+/// Where another process of ours serves the database of `data_dir`; `None`: nobody does.
+pub fn running(data_dir: &Path) -> Option<Urls> {
+    /// The line of the file that names the folder of the socket.
+    const SOCKET_LINE: usize = 4;
+    let lock = File::open(data_dir.join("lock")).ok()?;
+    if !matches!(lock.try_lock(), Err(TryLockError::WouldBlock)) {
+        return None;
+    }
+    let pid_file = std::fs::read_to_string(data_dir.join("postgres/postmaster.pid")).ok()?;
+    let socket_dir = Path::new(pid_file.lines().nth(SOCKET_LINE)?.trim());
+    Some(Urls {
+        superuser: url(socket_dir, SUPERUSER, DATABASE),
+        migrate: url(socket_dir, OWNER_ROLE, DATABASE),
+        runtime: url(socket_dir, RUNTIME_ROLE, DATABASE),
+    })
+}
+
+/// Whether there is a database in `data_dir`.
+pub fn exists(data_dir: &Path) -> bool {
+    data_dir.join("postgres").exists()
+}
+
 fn url(socket_dir: &Path, role: &str, database: &str) -> String {
     let host = socket_dir.to_string_lossy();
     format!("postgres://{role}@{}/{database}", urlencoding::encode(&host))

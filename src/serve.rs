@@ -11,7 +11,7 @@ use crate::db::{Db, listen, migrate};
 use crate::error::{Code, Error, Result};
 use crate::ids::WorkerId;
 use crate::postgres::{self, Embedded};
-use crate::runs::{scheduler, worker};
+use crate::runs::{scheduler, webhooks, worker};
 use crate::seal::KeyRing;
 use crate::shutdown::{Finish, Shutdown};
 use crate::telemetry;
@@ -65,6 +65,22 @@ impl Database {
             migrate: options(&urls.migrate.into())?,
             listen: options(&urls.runtime.into())?,
             embedded: Some(embedded),
+        })
+    }
+
+    /// As [`Database::open`], also while another process serves the data dir.
+    pub async fn open_beside(settings: &Settings, clock: &Clock) -> Result<Self> {
+        let running = match settings.database.database_url {
+            Some(_) => None,
+            None => postgres::running(&settings.database.data_dir()?),
+        };
+        let Some(urls) = running else { return Self::open(settings, clock).await };
+        let options = |url: String| Options::new(&url.into(), None);
+        Ok(Self {
+            embedded: None,
+            runtime: options(urls.runtime.clone())?,
+            migrate: options(urls.migrate)?,
+            listen: options(urls.runtime)?,
         })
     }
 
@@ -223,6 +239,7 @@ fn start_workers(app: &App, role: Role, shutdown: &Shutdown) {
             let worker = WorkerId::new(&app.clock);
             shutdown.spawn(worker::work(app.clone(), worker, shutdown.begun()));
             shutdown.spawn(scheduler::keep(app.clone(), worker, shutdown.begun()));
+            shutdown.spawn(webhooks::keep(app.clone(), shutdown.begun()));
         }
     }
 }

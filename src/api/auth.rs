@@ -20,6 +20,8 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 const PREFIX: &str = "eak_";
+/// The actor of a request that came with a ticket.
+pub(super) const TICKET: &str = "ticket";
 /// A use of a key is noted at most this often.
 const TOUCH_EVERY: TimeDelta = TimeDelta::minutes(1);
 
@@ -65,6 +67,11 @@ pub struct Caller {
 }
 
 impl Caller {
+    /// The request came with a ticket, by a browser that cannot say in a header what it wants.
+    pub fn is_by_ticket(&self) -> bool {
+        self.actor == TICKET
+    }
+
     pub fn require(&self, scope: Scope) -> Result<()> {
         if self.scopes.contains(&scope) || self.scopes.contains(&Scope::Admin) {
             return Ok(());

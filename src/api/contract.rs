@@ -5,6 +5,7 @@
 pub mod schema;
 
 use super::auth::{self, Scope};
+use super::tickets::Presented;
 use crate::app::App;
 use crate::error::{Code, Error, Faults, Result};
 use actix_web::body::MessageBody;
@@ -38,6 +39,8 @@ struct Operation {
     method: Method,
     /// None: open to everybody.
     scope: Option<Scope>,
+    /// A ticket in the query does instead of a key.
+    takes_tickets: bool,
     parameters: Vec<Value>,
     /// The schema and media types of the body, and whether there must be one.
     body: Option<OperationBody>,
@@ -102,15 +105,20 @@ impl Contract {
 
     /// Lets a request through to its handler, with its caller and its checked body beside it.
     async fn admit(&self, app: &App, operation: &Operation, request: &mut ServiceRequest) -> Result<()> {
+        let query = request.query_string().to_owned();
+        let ticket = if operation.takes_tickets { Presented::find(&query) } else { None };
         if let Some(scope) = operation.scope {
-            let caller = auth::authenticate(app, request).await?;
+            let caller = match &ticket {
+                Some(ticket) => ticket.redeem(app, request.path()).await?,
+                None => auth::authenticate(app, request).await?,
+            };
             caller.require(scope)?;
             request.extensions_mut().insert(caller);
         }
         check_accept(request, &operation.produces)?;
         operation.check_path(&self.document, request.path())?;
         let mut faults = Faults::default();
-        operation.check_query(&self.document, request.query_string(), &mut faults);
+        operation.check_query(&self.document, ticket.as_ref().map_or(&query, |ticket| &ticket.rest), &mut faults);
         operation.check_headers(&self.document, request.headers(), &mut faults);
         if let Some(body) = &operation.body
             && let Some(checked) = read_body(request, body).await?
@@ -119,6 +127,25 @@ impl Contract {
             request.extensions_mut().insert(checked);
         }
         faults.into_result()
+    }
+
+    /// Adds to `faults` what keeps `path`, with its query, from being asked for with a ticket. `at`: where it is.
+    pub fn check_ticket_path(&self, path: &str, at: &str, faults: &mut Faults) {
+        let (path, query) = path.split_once('?').unwrap_or((path, ""));
+        let operation = self.find(&Method::GET, path).ok().filter(|operation| operation.takes_tickets);
+        let Some(operation) = operation.filter(|operation| operation.check_path(&self.document, path).is_ok()) else {
+            let known = self.operations.iter().filter(|operation| operation.takes_tickets);
+            let known: Vec<&str> = known.map(|operation| operation.template.as_str()).collect();
+            faults.push(at, "no_ticket_path", format!("tickets are only for {}", known.join(", ")));
+            return;
+        };
+        let mut of_query = Faults::default();
+        operation.check_query(&self.document, query, &mut of_query);
+        if let Err(error) = of_query.into_result() {
+            for fault in error.faults {
+                faults.push(at, fault.code, format!("{}: {}", fault.pointer, fault.detail));
+            }
+        }
     }
 
     /// Adds every fault of a body at `schema` (a component's name) to `faults`.
@@ -159,6 +186,8 @@ fn matches(template: &str, path: &str) -> bool {
 impl Operation {
     fn read(template: &str, method: &str, operation: &Value) -> Option<Self> {
         let scope = operation.pointer("/security/0/bearer/0").and_then(Value::as_str).and_then(Scope::parse);
+        let security = operation.get("security").and_then(Value::as_array);
+        let takes_tickets = security.into_iter().flatten().any(|way| way.get("ticket").is_some());
         let content = |value: &Value| -> Vec<String> {
             let types = value.get("content").and_then(Value::as_object);
             types.into_iter().flat_map(Map::keys).cloned().collect()
@@ -180,6 +209,7 @@ impl Operation {
             template: template.to_owned(),
             method: Method::from_bytes(method.to_ascii_uppercase().as_bytes()).ok()?,
             scope,
+            takes_tickets,
             parameters: operation.get("parameters").and_then(Value::as_array).cloned().unwrap_or_default(),
             body,
             produces: successes.flat_map(|(_, response)| content(response)).collect(),

@@ -7,7 +7,7 @@ use crate::db::job_settings;
 use crate::db::mirror::read::{self, MembershipRow, ObjectRow};
 use crate::error::{Error, Result};
 use crate::ids::{JobId, OrganizationId};
-use actix_web::http::header;
+use actix_web::http::header::{self, ContentDisposition};
 use actix_web::web::{Bytes, Data, Json, Path, Query};
 use actix_web::{HttpRequest, HttpResponse, Responder, get};
 use serde::{Deserialize, Serialize};
@@ -78,7 +78,8 @@ fn membership(row: MembershipRow) -> MirrorItem {
 
 /// Browse the mirror of a job
 ///
-/// What the last complete read saw. With `Accept: application/x-ndjson` everything, one JSON object a line.
+/// What the last complete read saw. With `Accept: application/x-ndjson`, or with a ticket, everything, one JSON object a
+/// line.
 #[utoipa::path(
     tag = "Jobs",
     params(("id" = JobId, Path, description = "The job's id"), ObjectsQuery, PageQuery),
@@ -87,7 +88,7 @@ fn membership(row: MembershipRow) -> MirrorItem {
         description = "A page of objects, or all of them",
         content((Page<MirrorItem> = "application/json"), (String = "application/x-ndjson"))
     )),
-    security(("bearer" = ["read"]))
+    security(("bearer" = ["read"]), ("ticket" = []))
 )]
 #[get("/v1/jobs/{id}/objects")]
 pub async fn list_objects(
@@ -101,7 +102,8 @@ pub async fn list_objects(
     let (organization, id, what) = (caller.organization, *id, what.r#type);
     app.db.scoped(organization, async |tx| job_settings::load(tx, organization, id).await).await?;
     let accept = request.headers().get(header::ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
-    if accept.contains("application/x-ndjson") {
+    let is_export = caller.is_by_ticket() && !accept.contains("application/json");
+    if is_export || accept.contains("application/x-ndjson") {
         return Ok(stream(app.get_ref().clone(), organization, id, what));
     }
     let window = query.window(&format!("jobs/{id}/objects/{}", what.as_str()))?;
@@ -169,5 +171,8 @@ fn stream(app: App, organization: OrganizationId, job: JobId, what: MirrorType) 
             }
         }
     };
-    HttpResponse::Ok().content_type("application/x-ndjson").streaming(lines)
+    HttpResponse::Ok()
+        .content_type("application/x-ndjson")
+        .insert_header(ContentDisposition::attachment(format!("{}.ndjson", what.as_str())))
+        .streaming(lines)
 }

@@ -120,6 +120,9 @@ fn complete(document: &mut Value) {
     document["components"]["securitySchemes"] = json!({"bearer": {
         "type": "http", "scheme": "bearer",
         "description": "An API key (`eak_…`), the operator's admin key, or a JWT of a configured issuer. The names beside an operation are the scopes that it needs; `admin` includes all.",
+    }, "ticket": {
+        "type": "apiKey", "in": "query", "name": "ticket",
+        "description": "A ticket of `POST /v1/tickets`, good once within 60 seconds.",
     }});
     document["components"]["headers"] = json!({
         "ETag": {"description": "The version, for `If-Match`", "schema": {"type": "string", "pattern": "^\"[0-9]+\"$"}, "example": "\"1\""},
@@ -201,8 +204,16 @@ fn is_open_answer(operation: &Value) -> bool {
 }
 
 /// The schemas of things with a version.
-const VERSIONED: [&str; 6] =
-    ["ApiKeyResponse", "ConnectionResponse", "DestinationResponse", "FilterResponse", "JobResponse", "RunResponse"];
+const VERSIONED: [&str; 8] = [
+    "ApiKeyResponse",
+    "ConnectionResponse",
+    "DestinationResponse",
+    "FilterResponse",
+    "JobResponse",
+    "OrganizationResponse",
+    "RunResponse",
+    "WebhookResponse",
+];
 
 /// The document as JSON
 #[utoipa::path(

@@ -150,7 +150,7 @@ impl ResponseError for Error {
             );
         }
         let mut response = HttpResponse::build(self.status_code());
-        if self.code == Code::Unauthenticated {
+        if self.status_code() == StatusCode::UNAUTHORIZED {
             response.insert_header((header::WWW_AUTHENTICATE, "Bearer"));
         }
         if matches!(self.code, Code::RateLimited | Code::DatabaseUnavailable | Code::IdempotencyKeyInProgress) {

@@ -79,7 +79,8 @@ impl RunEventResponse {
 /// Follow a run
 ///
 /// With `Accept: text/event-stream` a stream of server-sent events that ends with the run; otherwise a long
-/// poll: the answer comes as soon as there are events after `after`, or when `wait` is over.
+/// poll: the answer comes as soon as there are events after `after`, or when `wait` is over. With a ticket the stream
+/// is what comes unless `Accept` asks for JSON.
 #[utoipa::path(
     tag = "Runs",
     params(("id" = RunId, Path, description = "The run's id"), EventsQuery, LastEventIdHeader),
@@ -88,7 +89,7 @@ impl RunEventResponse {
         description = "Events in their order",
         content((RunEventsResponse = "application/json"), (String = "text/event-stream"))
     )),
-    security(("bearer" = ["read"]))
+    security(("bearer" = ["read"]), ("ticket" = []))
 )]
 #[get("/v1/runs/{id}/events")]
 pub async fn list_run_events(
@@ -101,7 +102,7 @@ pub async fn list_run_events(
     let follower = Follower { app: app.get_ref().clone(), organization: caller.organization, run: *id };
     let last_seen = request.headers().get("Last-Event-ID").and_then(|id| id.to_str().ok()?.parse().ok());
     let after = last_seen.or(query.after).unwrap_or(0);
-    if wants_stream(&request) {
+    if wants_stream(&request, caller.is_by_ticket()) {
         // An unknown run is a 404, not an empty stream.
         follower.look(after).await?;
         return Ok(follower.stream(after));
@@ -111,13 +112,15 @@ pub async fn list_run_events(
     Ok(Json(answer).respond_to(&request).map_into_boxed_body())
 }
 
-fn wants_stream(request: &HttpRequest) -> bool {
+/// `by_default`: where `Accept` names neither form.
+fn wants_stream(request: &HttpRequest, by_default: bool) -> bool {
     let accept = request.headers().get(header::ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
     let position = |media: &str| accept.find(media);
     match (position("text/event-stream"), position("application/json")) {
         (Some(stream), Some(json)) => stream < json,
         (Some(_), None) => true,
-        (None, _) => false,
+        (None, Some(_)) => false,
+        (None, None) => by_default,
     }
 }
 

@@ -32,6 +32,11 @@ pub fn load_or_create_admin_key(data_dir: &Path) -> Result<StoredKey> {
     load_or_create(data_dir, ADMIN_KEY, || URL_SAFE_NO_PAD.encode(random_bytes::<32>()).into())
 }
 
+/// Whether the data dir has a master key.
+pub fn has_master_key(data_dir: &Path) -> bool {
+    data_dir.join(MASTER_KEY).exists()
+}
+
 fn load_or_create(data_dir: &Path, name: &str, make: impl FnOnce() -> SecretString) -> Result<StoredKey> {
     let path = data_dir.join(name);
     let failed = |what: &str, error: std::io::Error| {

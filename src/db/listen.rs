@@ -13,8 +13,12 @@ pub const RUNS: &str = "entra_assets_runs";
 /// A run got new events; the payload is its id.
 pub const RUN_EVENTS: &str = "entra_assets_run_events";
 
+/// A webhook is to be told something.
+pub const WEBHOOKS: &str = "entra_assets_webhooks";
+
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Notice {
+    WebhooksQueued,
     RunsQueued,
     CancelRequested(Uuid),
     RunChanged(Uuid),
@@ -27,7 +31,7 @@ pub async fn forward(options: &Options, notices: &broadcast::Sender<Notice>) -> 
     };
     let (client, mut connection) = tokio_postgres::connect(&options.url(), options.tls()?).await.map_err(refused)?;
     let mut messages = Box::pin(stream::poll_fn(move |context| connection.poll_message(context)));
-    let listen = format!("LISTEN {RUNS}; LISTEN {RUN_EVENTS};");
+    let listen = format!("LISTEN {RUNS}; LISTEN {RUN_EVENTS}; LISTEN {WEBHOOKS};");
     let listening = client.batch_execute(&listen);
     tokio::pin!(listening);
     let mut is_listening = false;
@@ -56,6 +60,7 @@ fn parse(channel: &str, payload: &str) -> Option<Notice> {
     match channel {
         RUNS if payload.is_empty() => Some(Notice::RunsQueued),
         RUNS => payload.parse().ok().map(Notice::CancelRequested),
+        WEBHOOKS => Some(Notice::WebhooksQueued),
         RUN_EVENTS => payload.parse().ok().map(Notice::RunChanged),
         _ => None,
     }

@@ -2,6 +2,7 @@
 
 use super::connect::{self, Options};
 use crate::error::{Code, Error, Result};
+use diesel::migration::Migration;
 use diesel::prelude::*;
 use diesel_async::{AsyncMigrationHarness, AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
@@ -24,6 +25,16 @@ pub async fn up(options: &Options, runtime_role: Option<&str>) -> Result<Vec<Str
         Ok(ran.iter().map(ToString::to_string).collect())
     })?;
     finish(connection, grants).await?;
+    Ok(names)
+}
+
+/// The names of the migrations that are still to be run.
+pub async fn pending(options: &Options) -> Result<Vec<String>> {
+    let connection = connect::open_alone(options).await?;
+    let (_, names) = in_harness(connection, |harness| {
+        let pending = harness.pending_migrations(MIGRATIONS).map_err(failed)?;
+        Ok(pending.iter().map(|migration| migration.name().to_string()).collect())
+    })?;
     Ok(names)
 }
 

@@ -3,7 +3,7 @@
 
 use super::listen::{RUN_EVENTS, RUNS};
 use super::schema::{run_changes, run_events, runs};
-use super::{Db, Transaction, is_unique_violation};
+use super::{Db, Transaction, is_unique_violation, webhooks};
 use crate::error::{Code, Error, Result};
 use crate::ids::{JobId, LeaseToken, OrganizationId, RunId, WorkerId};
 use crate::run_state::{Counts, EventKind, RunError, RunMode, RunRequest, RunStage, RunState, RunWarning};
@@ -405,7 +405,8 @@ pub async fn await_approval(
         return Err(lease_lost(lease));
     }
     let data = json!({"state": RunState::AwaitingApproval.as_str(), "brake": detail});
-    add_event(tx, lease.organization, lease.run, EventKind::State, &data, now).await
+    add_event(tx, lease.organization, lease.run, EventKind::State, &data, now).await?;
+    webhooks::announce_run(tx, lease.organization, lease.run, RunState::AwaitingApproval, now).await
 }
 
 /// Gives a run back to the queue, to be taken up again at `run_after`.
@@ -460,7 +461,8 @@ async fn end(
         ))
         .execute(tx)
         .await?;
-    add_event(tx, organization, id, EventKind::State, &json!({"state": state, "error": error}), now).await
+    add_event(tx, organization, id, EventKind::State, &json!({"state": state, "error": error}), now).await?;
+    webhooks::announce_run(tx, organization, id, state, now).await
 }
 
 /// Ends the runs whose approval nobody gave in time. In `db::system`. Returns how many.
@@ -580,7 +582,7 @@ pub async fn changes(
         .await?)
 }
 
-async fn notify(tx: &mut Transaction, channel: &str, payload: &str) -> Result<()> {
+pub(super) async fn notify(tx: &mut Transaction, channel: &str, payload: &str) -> Result<()> {
     diesel::select(pg_notify(channel, payload)).execute(tx).await?;
     Ok(())
 }
@@ -604,6 +606,22 @@ pub async fn next_due(db: &Db) -> Result<Option<DateTime<Utc>>> {
         Ok(due.at)
     })
     .await
+}
+
+/// Ends every live run of an organization that is being deleted: whoever executes one stops at its next write.
+pub(super) async fn end_all(tx: &mut Transaction, organization: OrganizationId, now: DateTime<Utc>) -> Result<()> {
+    let live = [RunState::Queued, RunState::Running, RunState::AwaitingApproval].map(RunState::as_str);
+    let ids: Vec<Uuid> = runs::table
+        .filter(runs::organization_id.eq(organization.0))
+        .filter(runs::state.eq_any(live))
+        .select(runs::id)
+        .for_update()
+        .load(tx)
+        .await?;
+    for id in ids {
+        end(tx, organization, RunId(id), RunState::Cancelled, None, now).await?;
+    }
+    Ok(())
 }
 
 /// The number of runs in each live state, for metrics. In `db::system`.

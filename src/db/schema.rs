@@ -226,6 +226,7 @@ diesel::table! {
         version -> Int8,
         created_at -> Timestamptz,
         updated_at -> Timestamptz,
+        deleting_at -> Nullable<Timestamptz>,
     }
 }
 
@@ -299,6 +300,7 @@ diesel::table! {
         started_at -> Nullable<Timestamptz>,
         finished_at -> Nullable<Timestamptz>,
         updated_at -> Timestamptz,
+        cleared_at -> Nullable<Timestamptz>,
     }
 }
 
@@ -345,6 +347,10 @@ diesel::table! {
         failed_at -> Nullable<Timestamptz>,
         last_error -> Nullable<Text>,
         created_at -> Timestamptz,
+        event -> Text,
+        run_id -> Nullable<Uuid>,
+        lease_token -> Nullable<Uuid>,
+        last_status -> Nullable<Int4>,
     }
 }
 

@@ -1,13 +1,20 @@
 //! The few queries that work across organizations. Each is named here, and nothing else may.
 
-use super::Db;
+mod retention;
+mod workers;
+
+pub use retention::{
+    clear_deleted_jobs, clear_deleted_organizations, clear_ended_runs, clear_expired, wipe_organization,
+};
+pub use workers::{WorkerRow, forget_worker, list_workers, see_worker};
+
 use super::runs::NewRun;
-use super::schema::{api_keys, jobs};
+use super::schema::{api_keys, jobs, tickets};
+use super::{Db, Transaction, TransactionFn};
 use crate::error::Result;
-use crate::ids::{ApiKeyId, JobId, OrganizationId, WorkerId};
+use crate::ids::{ApiKeyId, JobId, OrganizationId};
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
-use diesel::sql_types as sql;
 use diesel_async::RunQueryDsl;
 use uuid::Uuid;
 
@@ -43,6 +50,19 @@ pub async fn touch_api_key(db: &Db, organization: OrganizationId, id: ApiKeyId, 
             .execute(tx)
             .await?;
         Ok(())
+    })
+    .await
+}
+
+/// Uses a ticket up, if it is good for `path`. Of two requests at once one gets it.
+pub async fn take_ticket(db: &Db, hash: &[u8], path: &str, now: DateTime<Utc>) -> Result<Option<OrganizationId>> {
+    db.system(async |tx| {
+        let good = tickets::table
+            .filter(tickets::hash.eq(hash))
+            .filter(tickets::path.eq(path))
+            .filter(tickets::expires_at.gt(now));
+        let taken = diesel::delete(good).returning(tickets::organization_id).get_result(tx).await.optional()?;
+        Ok(taken.map(OrganizationId))
     })
     .await
 }
@@ -114,120 +134,12 @@ pub async fn run_due_job(
     .await
 }
 
-/// Notes that a worker process is alive.
-pub async fn see_worker(db: &Db, worker: WorkerId, capacity: i32, now: DateTime<Utc>) -> Result<()> {
-    const SEE: &str = "
-        INSERT INTO workers (id, host, process_id, version, capacity, running, started_at, seen_at)
-        VALUES ($1, $2, $3, $4, $5, (SELECT count(*) FROM runs WHERE worker_id = $1 AND state = 'running'), $6, $6)
-        ON CONFLICT (id) DO UPDATE SET seen_at = excluded.seen_at, running = excluded.running";
-    let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
-    db.system(async |tx| {
-        diesel::sql_query(SEE)
-            .bind::<sql::Uuid, _>(worker.0)
-            .bind::<sql::Text, _>(host)
-            .bind::<sql::Integer, _>(std::process::id().cast_signed())
-            .bind::<sql::Text, _>(env!("CARGO_PKG_VERSION"))
-            .bind::<sql::Integer, _>(capacity)
-            .bind::<sql::Timestamptz, _>(now)
-            .execute(tx)
-            .await?;
-        Ok(())
-    })
-    .await
-}
-
-/// Removes what is older than it is kept: events, changes and staging of ended runs, checks and audit
-/// events; idempotency keys, tickets, workers that are gone. At most `batch` rows of each.
-pub async fn clear_expired(
-    db: &Db,
-    records_before: DateTime<Utc>,
-    keys_before: DateTime<Utc>,
-    workers_before: DateTime<Utc>,
-    now: DateTime<Utc>,
-    batch: i64,
-) -> Result<()> {
-    const OF_RUNS: [&str; 5] = ["run_events", "run_changes", "staged_objects", "staged_members", "run_cursors"];
-    let mut statements: Vec<(String, DateTime<Utc>)> = OF_RUNS
-        .iter()
-        .map(|table| {
-            let text = format!(
-                "DELETE FROM {table} WHERE ctid = ANY(ARRAY(SELECT t.ctid FROM {table} t JOIN runs r \
-                 ON r.organization_id = t.organization_id AND r.id = t.run_id \
-                 WHERE r.finished_at < $1 LIMIT $2))"
-            );
-            (text, records_before)
-        })
-        .collect();
-    for (table, column, before) in [
-        ("connection_checks", "checked_at", records_before),
-        ("audit_events", "at", records_before),
-        ("idempotency_keys", "created_at", keys_before),
-        ("tickets", "expires_at", now),
-        ("workers", "seen_at", workers_before),
-    ] {
-        let text = format!(
-            "DELETE FROM {table} WHERE ctid = ANY(ARRAY(SELECT ctid FROM {table} WHERE {column} < $1 LIMIT $2))"
-        );
-        statements.push((text, before));
-    }
-    for (statement, before) in statements {
-        db.system(async |tx| {
-            diesel::sql_query(&statement)
-                .bind::<sql::Timestamptz, _>(before)
-                .bind::<sql::BigInt, _>(batch)
-                .execute(tx)
-                .await?;
-            Ok(())
-        })
-        .await?;
-    }
-    Ok(())
-}
-
-/// Removes the data of deleted jobs in batches; the job's row goes last. Run records stay.
-pub async fn clear_deleted_jobs(db: &Db, batch: i64) -> Result<()> {
-    let deleted: Vec<(Uuid, Uuid)> = db
-        .system(async |tx| {
-            let deleted = jobs::table.filter(jobs::deleting_at.is_not_null()).select((jobs::organization_id, jobs::id));
-            Ok(deleted.load(tx).await?)
-        })
-        .await?;
-    for (organization, job) in deleted {
-        clear_deleted_job(db, OrganizationId(organization), JobId(job), batch).await?;
-    }
-    Ok(())
-}
-
-async fn clear_deleted_job(db: &Db, organization: OrganizationId, job: JobId, batch: i64) -> Result<()> {
-    const OF_JOB: [&str; 3] = ["mirror_objects", "mirror_members", "mirror_delivered"];
-    const OF_RUN: [&str; 5] = ["run_changes", "run_events", "staged_objects", "staged_members", "run_cursors"];
-    let of_job = OF_JOB.map(|table| (table, "job_id = $2"));
-    let of_run =
-        OF_RUN.map(|table| (table, "run_id IN (SELECT id FROM runs WHERE organization_id = $1 AND job_id = $2)"));
-    for (table, condition) in of_job.into_iter().chain(of_run) {
-        let statement = format!(
-            "DELETE FROM {table} WHERE ctid = ANY(ARRAY(SELECT ctid FROM {table} \
-             WHERE organization_id = $1 AND {condition} LIMIT $3))"
-        );
-        loop {
-            let removed = db
-                .scoped(organization, async |tx| {
-                    Ok(diesel::sql_query(&statement)
-                        .bind::<sql::Uuid, _>(organization.0)
-                        .bind::<sql::Uuid, _>(job.0)
-                        .bind::<sql::BigInt, _>(batch)
-                        .execute(tx)
-                        .await?)
-                })
-                .await?;
-            if (removed as i64) < batch {
-                break;
-            }
-        }
-    }
-    db.scoped(organization, async move |tx| {
-        diesel::delete(jobs::table.find((organization.0, job.0))).execute(tx).await?;
-        Ok(())
-    })
-    .await
+/// What the operator does to organizations, in one transaction with its audit event and idempotency key, which belong
+/// to the operator's own. Callers have checked who they are.
+pub async fn for_operator<T, F>(db: &Db, work: F) -> Result<T>
+where
+    for<'r> F: AsyncFnOnce(&'r mut Transaction) -> Result<T> + TransactionFn<'r, T> + Send,
+    T: Send,
+{
+    db.system(work).await
 }

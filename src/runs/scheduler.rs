@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 /// Between two looks at the clock.
 const EVERY: Duration = Duration::from_secs(15);
-/// A worker process that was not seen for so long is taken off the list.
+/// A worker process that died is taken off the list when it was not seen for so long.
 const WORKER_LIFE: TimeDelta = TimeDelta::minutes(10);
 /// How long idempotency keys are kept.
 const IDEMPOTENCY_LIFE: TimeDelta = TimeDelta::hours(24);
@@ -26,9 +26,12 @@ pub async fn keep(app: App, worker: WorkerId, stopping: CancellationToken) {
             tracing::warn!(code = %error.code, "the scheduler failed and tries again: {}", error.detail);
         }
         tokio::select! {
-            () = stopping.cancelled() => return,
+            () = stopping.cancelled() => break,
             () = app.clock.sleep(EVERY) => {}
         }
+    }
+    if let Err(error) = system::forget_worker(&app.db, worker).await {
+        tracing::warn!(code = %error.code, "this worker stays on the list until it is missed: {}", error.detail);
     }
 }
 
@@ -67,5 +70,7 @@ async fn clear_away(app: &App) -> Result<()> {
     let now = app.clock.now();
     let keep = TimeDelta::days(i64::from(app.settings.retention_days));
     system::clear_expired(&app.db, now - keep, now - IDEMPOTENCY_LIFE, now - WORKER_LIFE, now, BATCH).await?;
-    system::clear_deleted_jobs(&app.db, BATCH).await
+    system::clear_ended_runs(&app.db, now - keep, now, BATCH).await?;
+    system::clear_deleted_jobs(&app.db, BATCH).await?;
+    system::clear_deleted_organizations(&app.db, now, BATCH).await
 }

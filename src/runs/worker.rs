@@ -85,7 +85,7 @@ async fn wait(app: &App, notices: &mut broadcast::Receiver<Notice>, stopping: &C
             () = stopping.cancelled() => return,
             notice = notices.recv() => match notice {
                 Ok(Notice::RunsQueued) | Err(broadcast::error::RecvError::Lagged(_)) => return,
-                Ok(Notice::RunChanged(_) | Notice::CancelRequested(_)) => {}
+                Ok(Notice::RunChanged(_) | Notice::CancelRequested(_) | Notice::WebhooksQueued) => {}
                 Err(broadcast::error::RecvError::Closed) => {
                     // Nobody announces in this process: only the polls are left.
                     poll.await;

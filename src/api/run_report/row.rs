@@ -1,0 +1,137 @@
+//! What a spreadsheet has in its rows: facts of a run, and its changes.
+
+use super::Head;
+use crate::db::runs::ChangeRow;
+use serde_json::{Map, Value};
+
+/// A fact of the run.
+#[derive(PartialEq, Eq, Debug)]
+pub(super) struct Fact {
+    /// `run`, `count`, `warning` or `error`.
+    pub record: &'static str,
+    pub name: String,
+    pub value: String,
+}
+
+impl Fact {
+    fn new(record: &'static str, name: impl Into<String>, value: impl Into<String>) -> Self {
+        Self { record, name: name.into(), value: value.into() }
+    }
+}
+
+/// The columns of a change, in their order.
+pub(super) const COLUMNS: [&str; 8] =
+    ["objectType", "objectId", "label", "action", "reason", "changed", "before", "after"];
+
+pub(super) fn facts(head: &Head) -> Vec<Fact> {
+    let run = &head.run;
+    let time = |at: Option<chrono::DateTime<chrono::Utc>>| at.map(|at| at.to_rfc3339()).unwrap_or_default();
+    let mut facts = vec![
+        Fact::new("run", "job", head.job_name.clone().unwrap_or_default()),
+        Fact::new("run", "jobId", run.job_id.to_string()),
+        Fact::new("run", "runId", run.id.to_string()),
+        Fact::new("run", "mode", run.mode.as_str()),
+        Fact::new("run", "state", run.state.as_str()),
+        Fact::new("run", "requestedBy", run.requested_by.clone()),
+        Fact::new("run", "queuedAt", time(Some(run.queued_at))),
+        Fact::new("run", "startedAt", time(run.started_at)),
+        Fact::new("run", "finishedAt", time(run.finished_at)),
+    ];
+    for (object_type, counts) in &run.counts {
+        let Ok(Value::Object(fields)) = serde_json::to_value(counts) else { continue };
+        facts.extend(
+            fields.iter().map(|(name, number)| Fact::new("count", format!("{object_type}.{name}"), number.to_string())),
+        );
+    }
+    for warning in &run.warnings {
+        let times = warning.count.map(|count| format!(" ({count} times)")).unwrap_or_default();
+        let advice = warning.advice.as_deref().map(|advice| format!(" {advice}")).unwrap_or_default();
+        facts.push(Fact::new("warning", warning.code.clone(), format!("{}{times}{advice}", warning.detail)));
+    }
+    if let Some(error) = &run.error {
+        facts.push(Fact::new("error", error.code.clone(), error.detail.clone()));
+        for (name, value) in [
+            ("stage", error.stage.map(|stage| stage.as_str().to_owned())),
+            ("graphCode", error.graph_code.clone()),
+            ("assetsCode", error.assets_code.clone()),
+            ("requestId", error.request_id.clone()),
+            ("advice", error.advice.clone()),
+        ] {
+            facts.extend(value.map(|value| Fact::new("error", name, value)));
+        }
+    }
+    facts
+}
+
+/// The cells of a change. Of an object that was there before, only what differs.
+pub(super) fn cells(row: ChangeRow) -> [String; COLUMNS.len()] {
+    let object = |text: &Option<String>| text.as_deref().and_then(|text| serde_json::from_str(text).ok());
+    let (changed, before, after) = match (object(&row.before), object(&row.after)) {
+        (Some(before), Some(after)) => difference(&before, &after),
+        _ => (String::new(), row.before.unwrap_or_default(), row.after.unwrap_or_default()),
+    };
+    [
+        row.object_type,
+        row.object_id.to_string(),
+        row.label.unwrap_or_default(),
+        row.action,
+        row.reason.unwrap_or_default(),
+        changed,
+        before,
+        after,
+    ]
+}
+
+/// The names of the fields that differ, and both objects with these alone.
+fn difference(before: &Map<String, Value>, after: &Map<String, Value>) -> (String, String, String) {
+    let mut names: Vec<&str> = before.keys().chain(after.keys()).map(String::as_str).collect();
+    names.sort_unstable();
+    names.dedup();
+    names.retain(|name| before.get(*name) != after.get(*name));
+    let only = |object: &Map<String, Value>| {
+        let fields = names.iter().filter_map(|name| Some(((*name).to_owned(), object.get(*name)?.clone())));
+        Value::Object(fields.collect()).to_string()
+    };
+    (names.join(", "), only(before), only(after))
+}
+
+/// A text that no spreadsheet takes for a formula: a name in the directory may begin with `=`.
+/// Source: OWASP, CSV Injection.
+pub(super) fn harmless(text: String) -> String {
+    match text.starts_with(['=', '+', '-', '@', '\t', '\r', '\n']) {
+        true => format!("'{text}"),
+        false => text,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use uuid::Uuid;
+
+    #[test]
+    fn an_update_shows_what_differs() {
+        let row = ChangeRow {
+            seq: 1,
+            object_type: "users".to_owned(),
+            object_id: Uuid::nil(),
+            label: Some("Ada".to_owned()),
+            action: "update".to_owned(),
+            reason: Some("changed".to_owned()),
+            before: Some(r#"{"id":"1","city":"Ulm","groups":["a"]}"#.to_owned()),
+            after: Some(r#"{"id":"1","city":"Bonn","groups":["a"],"state":null}"#.to_owned()),
+        };
+        let [.., changed, before, after] = cells(row);
+        assert_eq!(changed, "city, state");
+        assert_eq!(before, r#"{"city":"Ulm"}"#);
+        assert_eq!(after, r#"{"city":"Bonn","state":null}"#);
+    }
+
+    #[test]
+    fn a_formula_becomes_text() {
+        for text in ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1"] {
+            assert_eq!(harmless(text.to_owned()), format!("'{text}"));
+        }
+        assert_eq!(harmless("Ada = 1".to_owned()), "Ada = 1");
+    }
+}

@@ -1,0 +1,159 @@
+//! A report as an Excel workbook. Its rows go to temporary files as they come, so memory stays small; the finished
+//! file is sent from the disk.
+
+use super::row::{COLUMNS, cells, facts, harmless};
+use super::{Head, broken_off};
+use crate::db::runs::ChangeRow;
+use crate::error::{Error, Result};
+use actix_web::web::Bytes;
+use futures_util::{Stream, StreamExt};
+use rust_xlsxwriter::{Format, Workbook, XlsxError};
+use std::fs::File;
+use std::io::{Seek, SeekFrom};
+use tokio::io::AsyncReadExt;
+use tokio::sync::mpsc;
+
+/// Changes on one sheet; Excel takes 1,048,576 rows.
+const SHEET_ROWS: u32 = 1_000_000;
+/// Excel's limit for the text of a cell, in UTF-16 units.
+const CELL_MOST: usize = 32_767;
+/// Pages of changes that wait to be written.
+const WAITING: usize = 2;
+/// Bytes sent at once.
+const BLOCK: usize = 64 * 1024;
+const FACT_WIDTHS: [u16; 3] = [10, 26, 80];
+const CHANGE_WIDTHS: [u16; COLUMNS.len()] = [12, 38, 32, 11, 13, 30, 50, 50];
+
+/// A finished workbook, unlinked: it is gone when it is dropped.
+pub(super) struct Content {
+    file: File,
+    pub length: u64,
+}
+
+impl Content {
+    pub fn into_stream(self) -> impl Stream<Item = Result<Bytes, actix_web::Error>> {
+        let mut file = tokio::fs::File::from_std(self.file);
+        async_stream::stream! {
+            loop {
+                let mut block = vec![0; BLOCK];
+                match file.read(&mut block).await {
+                    Ok(0) => return,
+                    Ok(length) => {
+                        block.truncate(length);
+                        yield Ok(Bytes::from(block));
+                    }
+                    Err(error) => {
+                        yield Err(broken_off(&Error::internal(error)));
+                        return;
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Writes the workbook on a thread of its own, which takes the pages as they are read.
+pub(super) async fn write(head: Head, changes: impl Stream<Item = Result<Vec<ChangeRow>>>) -> Result<Content> {
+    let (sender, receiver) = mpsc::channel(WAITING);
+    let writing = tokio::task::spawn_blocking(move || workbook(&head, receiver));
+    let passing = async move {
+        tokio::pin!(changes);
+        while let Some(page) = changes.next().await {
+            if sender.send(page?).await.is_err() {
+                // The writer failed, and says why.
+                break;
+            }
+        }
+        Ok(())
+    };
+    let passed: Result<()> = passing.await;
+    let content = writing.await.map_err(Error::internal)?;
+    passed?;
+    content
+}
+
+fn workbook(head: &Head, pages: mpsc::Receiver<Vec<ChangeRow>>) -> Result<Content> {
+    let mut workbook = Workbook::new();
+    fill(&mut workbook, head, pages).map_err(Error::internal)?;
+    let mut file = tempfile::tempfile().map_err(|e| {
+        Error::internal(format!("a temporary file in {} cannot be made: {e}", std::env::temp_dir().display()))
+    })?;
+    workbook.save_to_writer(&mut file).map_err(Error::internal)?;
+    let length = file.seek(SeekFrom::End(0)).map_err(Error::internal)?;
+    file.rewind().map_err(Error::internal)?;
+    Ok(Content { file, length })
+}
+
+fn fill(workbook: &mut Workbook, head: &Head, mut pages: mpsc::Receiver<Vec<ChangeRow>>) -> Result<(), XlsxError> {
+    let bold = Format::new().set_bold();
+    let sheet = workbook.add_worksheet_with_constant_memory()?.set_name("Run")?;
+    for (column, (name, width)) in (0..).zip(["", "Name", "Value"].into_iter().zip(FACT_WIDTHS)) {
+        sheet.set_column_width(column, width)?;
+        sheet.write_string_with_format(0, column, name, &bold)?;
+    }
+    for (row, fact) in (1..).zip(facts(head)) {
+        for (column, text) in (0..).zip([fact.record.to_owned(), fact.name, fact.value]) {
+            sheet.write_string(row, column, cell(text))?;
+        }
+    }
+    add_changes_sheet(workbook, &bold)?;
+    let mut row = 0;
+    while let Some(page) = pages.blocking_recv() {
+        for change in page {
+            if row == SHEET_ROWS {
+                row = 0;
+                add_changes_sheet(workbook, &bold)?;
+            }
+            row += 1;
+            let last = workbook.worksheets().len() - 1;
+            let sheet = workbook.worksheet_from_index(last)?;
+            for (column, text) in (0..).zip(cells(change)) {
+                sheet.write_string(row, column, cell(text))?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn add_changes_sheet(workbook: &mut Workbook, bold: &Format) -> Result<(), XlsxError> {
+    let number = workbook.worksheets().len();
+    let name = if number == 1 { "Changes".to_owned() } else { format!("Changes {number}") };
+    let sheet = workbook.add_worksheet_with_constant_memory()?.set_name(name)?;
+    sheet.set_freeze_panes(1, 0)?;
+    for (column, (name, width)) in (0..).zip(COLUMNS.into_iter().zip(CHANGE_WIDTHS)) {
+        sheet.set_column_width(column, width)?;
+        sheet.write_string_with_format(0, column, name, bold)?;
+    }
+    Ok(())
+}
+
+/// A text that Excel takes: harmless, and no longer than a cell may be.
+fn cell(text: String) -> String {
+    let mut text = harmless(text);
+    if text.len() > CELL_MOST && text.encode_utf16().count() > CELL_MOST {
+        let mut units = 0;
+        let end = text.char_indices().find(|(_, c)| {
+            units += c.len_utf16();
+            units >= CELL_MOST
+        });
+        text.truncate(end.map_or(text.len(), |(at, _)| at));
+        text.push('…');
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_text_is_cut_where_excel_ends() {
+        assert_eq!(cell("a".repeat(CELL_MOST)).len(), CELL_MOST);
+        for long in ["a".repeat(CELL_MOST + 1), "ä".repeat(CELL_MOST + 1), "🙂".repeat(CELL_MOST)] {
+            let cut = cell(long);
+            assert!(cut.ends_with('…'));
+            assert!(cut.encode_utf16().count() <= CELL_MOST);
+            assert!(cut.encode_utf16().count() >= CELL_MOST - 1);
+        }
+    }
+}

@@ -1,0 +1,139 @@
+//! What webhooks were told, or are still to be told.
+
+use super::audit_events::record;
+use super::auth::Caller;
+use super::page::{Page, PageQuery};
+use super::webhooks::{KIND, unknown};
+use crate::app::App;
+use crate::db::webhooks::{self, DeliveryRow};
+use crate::error::Result;
+use crate::ids::{RunId, WebhookId};
+use actix_web::http::header;
+use actix_web::web::{Data, Json, Path, Query};
+use actix_web::{HttpResponse, get, post};
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use serde_json::Value;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+#[derive(Serialize, ToSchema, Clone, Copy, PartialEq, Eq, Debug)]
+#[serde(rename_all = "camelCase")]
+pub enum DeliveryState {
+    /// To be sent, or sent again.
+    Pending,
+    Delivered,
+    /// Given up.
+    Failed,
+}
+
+#[derive(Serialize, ToSchema, Debug)]
+#[serde(rename_all = "camelCase")]
+pub struct WebhookDeliveryResponse {
+    pub id: Uuid,
+    pub webhook_id: WebhookId,
+    /// The state of the run that it tells of, or `test`.
+    #[schema(example = "failed")]
+    pub event: String,
+    /// Null: a test.
+    #[schema(required = true)]
+    pub run_id: Option<RunId>,
+    pub state: DeliveryState,
+    /// Attempts begun so far.
+    pub attempts: i32,
+    /// When it is sent next; null unless it is pending.
+    #[schema(required = true)]
+    pub next_attempt_at: Option<DateTime<Utc>>,
+    #[schema(required = true)]
+    pub delivered_at: Option<DateTime<Utc>>,
+    #[schema(required = true)]
+    pub failed_at: Option<DateTime<Utc>>,
+    /// What the receiver answered last.
+    #[schema(required = true)]
+    pub last_status: Option<i32>,
+    /// Why the last attempt failed.
+    #[schema(required = true)]
+    pub last_error: Option<String>,
+    /// What is sent.
+    #[schema(value_type = Object)]
+    pub body: Value,
+    pub created_at: DateTime<Utc>,
+}
+
+impl From<DeliveryRow> for WebhookDeliveryResponse {
+    fn from(row: DeliveryRow) -> Self {
+        let state = match (row.delivered_at, row.failed_at) {
+            (Some(_), _) => DeliveryState::Delivered,
+            (None, Some(_)) => DeliveryState::Failed,
+            (None, None) => DeliveryState::Pending,
+        };
+        Self {
+            id: row.id,
+            webhook_id: WebhookId(row.webhook_id),
+            event: row.event,
+            run_id: row.run_id.map(RunId),
+            state,
+            attempts: row.attempt,
+            next_attempt_at: Some(row.run_after).filter(|_| state == DeliveryState::Pending),
+            delivered_at: row.delivered_at,
+            failed_at: row.failed_at,
+            last_status: row.last_status,
+            last_error: row.last_error,
+            body: row.body,
+            created_at: row.created_at,
+        }
+    }
+}
+
+/// List the deliveries of a webhook
+///
+/// Newest first.
+#[utoipa::path(
+    tag = "Administration",
+    params(("id" = WebhookId, Path, description = "The webhook's id"), PageQuery),
+    responses((status = 200, description = "A page of deliveries", body = Page<WebhookDeliveryResponse>)),
+    security(("bearer" = ["read"]))
+)]
+#[get("/v1/webhooks/{id}/deliveries")]
+pub async fn list_webhook_deliveries(
+    app: Data<App>,
+    caller: Caller,
+    id: Path<WebhookId>,
+    query: Query<PageQuery>,
+) -> Result<Json<Page<WebhookDeliveryResponse>>> {
+    let (organization, id) = (caller.organization, *id);
+    let window = query.window(&format!("webhooks/{id}/deliveries"))?;
+    let rows = app
+        .db
+        .scoped(organization, async |tx| {
+            webhooks::find(tx, organization, id).await?.ok_or_else(|| unknown(id))?;
+            webhooks::list_deliveries(tx, organization, id, window.after, window.rows()).await
+        })
+        .await?;
+    Ok(Json(window.page(rows, |row| row.id, WebhookDeliveryResponse::from)))
+}
+
+/// Try a webhook out
+///
+/// Queues a delivery with the event `test`, which a worker sends at once. The list of deliveries shows what came of it.
+#[utoipa::path(
+    tag = "Administration",
+    params(("id" = WebhookId, Path, description = "The webhook's id")),
+    responses((status = 202, description = "The delivery, queued", body = WebhookDeliveryResponse)),
+    security(("bearer" = ["write"]))
+)]
+#[post("/v1/webhooks/{id}/test")]
+pub async fn test_webhook(app: Data<App>, caller: Caller, id: Path<WebhookId>) -> Result<HttpResponse> {
+    let (organization, id) = (caller.organization, *id);
+    let row = app
+        .db
+        .scoped(organization, async |tx| {
+            webhooks::lock(tx, organization, id).await?.ok_or_else(|| unknown(id))?;
+            record(tx, &app, &caller, "test", KIND, id.0).await?;
+            webhooks::enqueue_test(tx, organization, id, app.clock.now()).await
+        })
+        .await?;
+    Ok(HttpResponse::Accepted()
+        .insert_header((header::LOCATION, format!("/v1/webhooks/{id}/deliveries")))
+        .json(WebhookDeliveryResponse::from(row)))
+}

@@ -1,0 +1,290 @@
+//! Webhooks: who is told when a run ends. Sent by the workers, see [`crate::runs::webhooks`].
+
+use super::audit_events::record;
+use super::auth::Caller;
+use super::body::{Body, MergePatch};
+use super::contract::Contract;
+use super::once::{IdempotencyKeyHeader, Once};
+use super::page::{Page, PageQuery};
+use super::respond::{Created, Deleted, Found, IfMatch, IfMatchHeader, Versioned};
+use crate::app::App;
+use crate::db::webhooks::{self, NewWebhookRow, WebhookRow};
+use crate::error::{Error, Fault, Result};
+use crate::ids::{OrganizationId, WebhookId};
+use crate::runs::webhooks::secret_place;
+use actix_web::web::{Data, Json, Path, Query};
+use actix_web::{delete, get, patch, post};
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use std::fmt;
+use url::Url;
+use utoipa::ToSchema;
+
+pub(super) const KIND: &str = "webhooks";
+
+/// The state of a run that a webhook is told of.
+#[derive(Serialize, Deserialize, ToSchema, Clone, Copy, PartialEq, Eq, Debug)]
+#[serde(rename_all = "camelCase")]
+pub enum WebhookEvent {
+    Succeeded,
+    Degraded,
+    Failed,
+    Cancelled,
+    AwaitingApproval,
+}
+
+impl WebhookEvent {
+    const ALL: [Self; 5] = [Self::Succeeded, Self::Degraded, Self::Failed, Self::Cancelled, Self::AwaitingApproval];
+}
+
+/// A webhook to be made.
+#[derive(Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schema(example = json!({"name": "Chat", "url": "https://hooks.example.com/entra-assets", "events": ["degraded", "failed", "awaitingApproval"], "secret": "a-shared-secret-of-the-receiver"}))]
+pub struct CreateWebhook {
+    #[schema(min_length = 1, max_length = 200)]
+    pub name: String,
+    /// Where it is told, by POST. An https URL that leads to a public address, unless the operator allows its origin.
+    #[schema(min_length = 1, max_length = 2000, format = "uri")]
+    pub url: String,
+    /// Absent: all.
+    #[schema(min_items = 1, max_items = 5)]
+    pub events: Option<Vec<WebhookEvent>>,
+    /// Signs each delivery: the header `X-Entra-Assets-Signature: t=<seconds>,v1=<hex>` has the HMAC-SHA256 of
+    /// `<seconds>.<body>` with this secret. Without it deliveries are not signed.
+    #[schema(write_only, min_length = 16, max_length = 200, pattern = "^[!-~]+$")]
+    pub secret: Option<String>,
+    /// Absent: true.
+    pub enabled: Option<bool>,
+}
+
+impl fmt::Debug for CreateWebhook {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CreateWebhook").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+/// Changes to a webhook: absent fields stay, so the secret stays unless it is given; null is the default.
+#[derive(Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schema(example = json!({"enabled": false}))]
+#[expect(dead_code, reason = "describes the merge patch in the document")]
+pub struct UpdateWebhook {
+    #[schema(min_length = 1, max_length = 200, nullable = false)]
+    name: Option<String>,
+    #[schema(min_length = 1, max_length = 2000, format = "uri", nullable = false)]
+    url: Option<String>,
+    #[schema(min_items = 1, max_items = 5)]
+    events: Option<Vec<WebhookEvent>>,
+    #[schema(write_only, min_length = 16, max_length = 200, pattern = "^[!-~]+$")]
+    secret: Option<String>,
+    enabled: Option<bool>,
+}
+
+/// The secret is never shown.
+#[derive(Serialize, ToSchema, Debug)]
+#[serde(rename_all = "camelCase")]
+pub struct WebhookResponse {
+    pub id: WebhookId,
+    pub name: String,
+    pub url: String,
+    pub events: Vec<WebhookEvent>,
+    /// It has a secret, so deliveries are signed.
+    pub signed: bool,
+    pub enabled: bool,
+    pub version: i64,
+    pub created_at: DateTime<Utc>,
+    pub updated_at: DateTime<Utc>,
+}
+
+impl Versioned for WebhookResponse {
+    fn version(&self) -> i64 {
+        self.version
+    }
+}
+
+fn events(row: &WebhookRow) -> Result<Vec<WebhookEvent>> {
+    serde_json::from_value(json!(row.events)).map_err(Error::internal)
+}
+
+impl WebhookResponse {
+    fn from_row(row: WebhookRow) -> Result<Self> {
+        Ok(Self {
+            id: WebhookId(row.id),
+            events: events(&row)?,
+            name: row.name,
+            url: row.url,
+            signed: row.secret_sealed.is_some(),
+            enabled: row.enabled,
+            version: row.version,
+            created_at: row.created_at,
+            updated_at: row.updated_at,
+        })
+    }
+}
+
+pub(super) fn unknown(id: WebhookId) -> Error {
+    Error::not_found("webhook", id)
+}
+
+impl CreateWebhook {
+    /// As it is stored. `kept`: the sealed secret that stays when the body has none.
+    fn row(
+        self,
+        app: &App,
+        organization: OrganizationId,
+        id: WebhookId,
+        kept: Option<Vec<u8>>,
+    ) -> Result<NewWebhookRow> {
+        let url = Url::parse(&self.url).map_err(|e| wrong_url(&format!("is not a URL: {e}")))?;
+        app.public_http.check(&url).map_err(|refused| wrong_url(&refused.to_string()))?;
+        let secret_sealed = match &self.secret {
+            Some(secret) => Some(app.keys.seal(secret_place(organization, id), secret)?),
+            None => kept,
+        };
+        let events = self.events.unwrap_or_else(|| WebhookEvent::ALL.to_vec());
+        let words = serde_json::to_value(events).and_then(serde_json::from_value).map_err(Error::internal)?;
+        Ok(NewWebhookRow {
+            name: self.name,
+            url: url.into(),
+            events: words,
+            secret_sealed,
+            enabled: self.enabled.unwrap_or(true),
+        })
+    }
+}
+
+fn wrong_url(detail: &str) -> Error {
+    Error::validation(vec![Fault::new("/url", "url_refused", detail)])
+}
+
+/// List webhooks
+#[utoipa::path(
+    tag = "Administration",
+    params(PageQuery),
+    responses((status = 200, description = "A page of webhooks", body = Page<WebhookResponse>)),
+    security(("bearer" = ["read"]))
+)]
+#[get("/v1/webhooks")]
+pub async fn list_webhooks(
+    app: Data<App>,
+    caller: Caller,
+    query: Query<PageQuery>,
+) -> Result<Json<Page<WebhookResponse>>> {
+    let (organization, window) = (caller.organization, query.window(KIND)?);
+    let rows = app
+        .db
+        .scoped(organization, async |tx| webhooks::list(tx, organization, window.after, window.rows()).await)
+        .await?;
+    Ok(Json(window.try_page(rows, |row| row.id, WebhookResponse::from_row)?))
+}
+
+/// Create a webhook
+///
+/// From now on it is told when a run comes to one of its `events`. Answers outside 200-299 and redirects count as
+/// failures; a failed delivery is repeated up to seven times within a day.
+#[utoipa::path(
+    tag = "Administration",
+    params(IdempotencyKeyHeader),
+    request_body = CreateWebhook,
+    responses((status = 201, description = "The webhook", body = WebhookResponse)),
+    security(("bearer" = ["write"]))
+)]
+#[post("/v1/webhooks")]
+pub async fn create_webhook(
+    app: Data<App>,
+    caller: Caller,
+    once: Once,
+    body: Body<CreateWebhook>,
+) -> Result<Created<WebhookResponse>> {
+    let (organization, id) = (caller.organization, WebhookId::new(&app.clock));
+    let new = body.0.row(&app, organization, id, None)?;
+    let row = app
+        .db
+        .scoped(organization, async |tx| {
+            if let Some(id) = once.replay(tx, &app, &caller).await?.map(WebhookId) {
+                return webhooks::find(tx, organization, id).await?.ok_or_else(|| unknown(id));
+            }
+            let row = webhooks::insert(tx, organization, id, &new, app.clock.now()).await?;
+            record(tx, &app, &caller, "create", KIND, id.0).await?;
+            once.done(tx, &app, &caller, 201, id.0).await?;
+            Ok(row)
+        })
+        .await?;
+    Ok(Created { location: format!("/v1/webhooks/{}", row.id), value: WebhookResponse::from_row(row)? })
+}
+
+/// Get a webhook
+#[utoipa::path(
+    tag = "Administration",
+    params(("id" = WebhookId, Path, description = "The webhook's id")),
+    responses((status = 200, description = "The webhook", body = WebhookResponse)),
+    security(("bearer" = ["read"]))
+)]
+#[get("/v1/webhooks/{id}")]
+pub async fn get_webhook(app: Data<App>, caller: Caller, id: Path<WebhookId>) -> Result<Found<WebhookResponse>> {
+    let (organization, id) = (caller.organization, *id);
+    let row = app.db.scoped(organization, async |tx| webhooks::find(tx, organization, id).await).await?;
+    Ok(Found(WebhookResponse::from_row(row.ok_or_else(|| unknown(id))?)?))
+}
+
+/// Change a webhook
+///
+/// JSON merge patch: absent fields stay, null is the default; `secret: null` ends the signing.
+#[utoipa::path(
+    tag = "Administration",
+    params(("id" = WebhookId, Path, description = "The webhook's id"), IfMatchHeader),
+    request_body(content((UpdateWebhook = "application/json"), (UpdateWebhook = "application/merge-patch+json"))),
+    responses((status = 200, description = "The webhook as it is now", body = WebhookResponse)),
+    security(("bearer" = ["write"]))
+)]
+#[patch("/v1/webhooks/{id}")]
+pub async fn update_webhook(
+    app: Data<App>,
+    contract: Data<Contract>,
+    caller: Caller,
+    id: Path<WebhookId>,
+    if_match: IfMatch,
+    patch: MergePatch,
+) -> Result<Found<WebhookResponse>> {
+    let (organization, id) = (caller.organization, *id);
+    let row = app
+        .db
+        .scoped(organization, async |tx| {
+            let current = webhooks::lock(tx, organization, id).await?.ok_or_else(|| unknown(id))?;
+            if_match.check(current.version)?;
+            let kept = current.secret_sealed.clone().filter(|_| patch.0.get("secret") != Some(&Value::Null));
+            let shown =
+                json!({"name": current.name, "url": current.url, "events": current.events, "enabled": current.enabled});
+            let changed: CreateWebhook = patch.apply_to(&contract, "CreateWebhook", shown)?;
+            let new = changed.row(&app, organization, id, kept)?;
+            record(tx, &app, &caller, "update", KIND, id.0).await?;
+            webhooks::update(tx, organization, id, &new, app.clock.now()).await
+        })
+        .await?;
+    Ok(Found(WebhookResponse::from_row(row)?))
+}
+
+/// Delete a webhook
+///
+/// With its deliveries, also those that were not sent yet.
+#[utoipa::path(
+    tag = "Administration",
+    params(("id" = WebhookId, Path, description = "The webhook's id"), IfMatchHeader),
+    responses((status = 204, description = "It is deleted")),
+    security(("bearer" = ["write"]))
+)]
+#[delete("/v1/webhooks/{id}")]
+pub async fn delete_webhook(app: Data<App>, caller: Caller, id: Path<WebhookId>, if_match: IfMatch) -> Result<Deleted> {
+    let (organization, id) = (caller.organization, *id);
+    app.db
+        .scoped(organization, async |tx| {
+            let current = webhooks::lock(tx, organization, id).await?.ok_or_else(|| unknown(id))?;
+            if_match.check(current.version)?;
+            record(tx, &app, &caller, "delete", KIND, id.0).await?;
+            webhooks::delete(tx, organization, id).await
+        })
+        .await?;
+    Ok(Deleted)
+}

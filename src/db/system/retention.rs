@@ -1,0 +1,219 @@
+//! Clearing away: what is older than it is kept, and what belongs to deleted jobs and organizations. In batches, so
+//! that no transaction is long; every step can be repeated.
+
+use super::super::schema::{jobs, organizations, runs};
+use super::super::{Db, runs as queue};
+use crate::error::Result;
+use crate::ids::{JobId, OrganizationId};
+use chrono::{DateTime, Utc};
+use diesel::prelude::*;
+use diesel::sql_types as sql;
+use diesel_async::{RunQueryDsl, SimpleAsyncConnection};
+use uuid::Uuid;
+
+/// Ended runs that are cleared in one go.
+const RUNS_AT_ONCE: i64 = 20;
+/// What a run leaves beside its own row.
+const OF_RUN: [&str; 6] =
+    ["run_changes", "run_events", "staged_objects", "staged_members", "run_cursors", "executions"];
+/// What a job leaves beside its own row and its runs.
+const OF_JOB: [&str; 3] = ["mirror_objects", "mirror_members", "mirror_delivered"];
+/// Every table of an organization, so that none is left that another refers to.
+const OF_ORGANIZATION: [&str; 23] = [
+    "mirror_objects",
+    "mirror_members",
+    "mirror_delivered",
+    "mirrors",
+    "run_changes",
+    "run_events",
+    "staged_objects",
+    "staged_members",
+    "run_cursors",
+    "executions",
+    "runs",
+    "jobs",
+    "filters",
+    "connection_checks",
+    "connections",
+    "destinations",
+    "webhook_deliveries",
+    "webhooks",
+    "forge_tokens",
+    "tickets",
+    "idempotency_keys",
+    "api_keys",
+    "audit_events",
+];
+
+/// Removes what is older than it is kept: checks, audit events, deliveries of webhooks, idempotency keys, tickets,
+/// workers that are gone. At most `batch` rows of each.
+pub async fn clear_expired(
+    db: &Db,
+    records_before: DateTime<Utc>,
+    keys_before: DateTime<Utc>,
+    workers_before: DateTime<Utc>,
+    now: DateTime<Utc>,
+    batch: i64,
+) -> Result<()> {
+    for (table, column, before) in [
+        ("connection_checks", "checked_at", records_before),
+        ("audit_events", "at", records_before),
+        ("webhook_deliveries", "created_at", records_before),
+        ("idempotency_keys", "created_at", keys_before),
+        ("tickets", "expires_at", now),
+        ("workers", "seen_at", workers_before),
+    ] {
+        let statement = format!(
+            "DELETE FROM {table} WHERE ctid = ANY(ARRAY(SELECT ctid FROM {table} WHERE {column} < $1 LIMIT $2))"
+        );
+        db.system(async |tx| {
+            diesel::sql_query(&statement)
+                .bind::<sql::Timestamptz, _>(before)
+                .bind::<sql::BigInt, _>(batch)
+                .execute(tx)
+                .await?;
+            Ok(())
+        })
+        .await?;
+    }
+    Ok(())
+}
+
+/// Removes events, changes and staging of the runs that ended before `before`. Their records stay.
+pub async fn clear_ended_runs(db: &Db, before: DateTime<Utc>, now: DateTime<Utc>, batch: i64) -> Result<()> {
+    let ended: Vec<(Uuid, Uuid)> = db
+        .system(async |tx| {
+            Ok(runs::table
+                .filter(runs::finished_at.lt(before))
+                .filter(runs::cleared_at.is_null())
+                .order(runs::finished_at)
+                .limit(RUNS_AT_ONCE)
+                .select((runs::organization_id, runs::id))
+                .load(tx)
+                .await?)
+        })
+        .await?;
+    for (organization, run) in ended {
+        for table in OF_RUN {
+            clear(db, OrganizationId(organization), table, "run_id = $2", run, batch).await?;
+        }
+        db.scoped(OrganizationId(organization), async move |tx| {
+            let row = diesel::update(runs::table.find((organization, run)));
+            row.set(runs::cleared_at.eq(now)).execute(tx).await?;
+            Ok(())
+        })
+        .await?;
+    }
+    Ok(())
+}
+
+/// Removes the data of deleted jobs; the job's row goes last. The records of its runs stay, without names.
+pub async fn clear_deleted_jobs(db: &Db, batch: i64) -> Result<()> {
+    let deleted: Vec<(Uuid, Uuid)> = db
+        .system(async |tx| {
+            let deleted = jobs::table.filter(jobs::deleting_at.is_not_null()).select((jobs::organization_id, jobs::id));
+            Ok(deleted.load(tx).await?)
+        })
+        .await?;
+    for (organization, job) in deleted {
+        clear_deleted_job(db, OrganizationId(organization), JobId(job), batch).await?;
+    }
+    Ok(())
+}
+
+async fn clear_deleted_job(db: &Db, organization: OrganizationId, job: JobId, batch: i64) -> Result<()> {
+    /// Faults and warnings name users and groups; their codes and numbers stay.
+    const STRIP: &str = "
+        UPDATE runs SET checkpoint = '{}',
+            error = CASE WHEN error IS NULL THEN NULL
+                ELSE (error - 'advice') || '{\"detail\": \"The job was deleted.\"}' END,
+            warnings = (SELECT coalesce(jsonb_agg((warning - 'advice') || '{\"detail\": \"The job was deleted.\"}'), '[]')
+                FROM jsonb_array_elements(warnings) AS warning)
+        WHERE organization_id = $1 AND job_id = $2";
+    const OF_ITS_RUNS: &str = "run_id IN (SELECT id FROM runs WHERE organization_id = $1 AND job_id = $2)";
+    for table in OF_JOB {
+        clear(db, organization, table, "job_id = $2", job.0, batch).await?;
+    }
+    for table in OF_RUN.into_iter().chain(["webhook_deliveries"]) {
+        clear(db, organization, table, OF_ITS_RUNS, job.0, batch).await?;
+    }
+    db.scoped(organization, async move |tx| {
+        let strip = diesel::sql_query(STRIP).bind::<sql::Uuid, _>(organization.0).bind::<sql::Uuid, _>(job.0);
+        strip.execute(tx).await?;
+        diesel::delete(jobs::table.find((organization.0, job.0))).execute(tx).await?;
+        Ok(())
+    })
+    .await
+}
+
+/// The first step of an organization's end, which leaves nothing that opens a door: removes every secret and
+/// webhook, stops its schedules and runs.
+pub async fn wipe_organization(db: &Db, organization: OrganizationId, now: DateTime<Utc>) -> Result<()> {
+    const WIPE: &str = "
+        DELETE FROM forge_tokens;
+        DELETE FROM webhooks;
+        UPDATE connections SET credential_sealed = NULL, certificate_pem = NULL;
+        UPDATE destinations SET token_sealed = CASE WHEN token_sealed IS NULL THEN NULL ELSE ''::bytea END,
+            api_token_sealed = NULL;
+        UPDATE mirrors SET users_delta_sealed = NULL, groups_delta_sealed = NULL;
+        UPDATE executions SET links_sealed = NULL;
+        UPDATE jobs SET schedule_enabled = false;";
+    db.scoped(organization, async move |tx| {
+        // Row-level security keeps the statements to this organization.
+        tx.batch_execute(WIPE).await?;
+        queue::end_all(tx, organization, now).await
+    })
+    .await
+}
+
+/// Removes everything of deleted organizations: secrets first, then the rest in batches, the organization last.
+pub async fn clear_deleted_organizations(db: &Db, now: DateTime<Utc>, batch: i64) -> Result<()> {
+    let deleted: Vec<Uuid> = db
+        .system(async |tx| {
+            let deleted = organizations::table.filter(organizations::deleting_at.is_not_null());
+            Ok(deleted.select(organizations::organization_id).load(tx).await?)
+        })
+        .await?;
+    for id in deleted {
+        wipe_organization(db, OrganizationId(id), now).await?;
+        for table in OF_ORGANIZATION {
+            clear(db, OrganizationId(id), table, "organization_id = $2", id, batch).await?;
+        }
+        db.scoped(OrganizationId(id), async move |tx| {
+            diesel::delete(organizations::table.find(id)).execute(tx).await?;
+            Ok(())
+        })
+        .await?;
+    }
+    Ok(())
+}
+
+/// Removes the rows of `table` that fit `condition`, in which `$1` is the organization and `$2` is `id`.
+async fn clear(
+    db: &Db,
+    organization: OrganizationId,
+    table: &str,
+    condition: &str,
+    id: Uuid,
+    batch: i64,
+) -> Result<()> {
+    let statement = format!(
+        "DELETE FROM {table} WHERE ctid = ANY(ARRAY(SELECT ctid FROM {table} \
+         WHERE organization_id = $1 AND {condition} LIMIT $3))"
+    );
+    loop {
+        let removed = db
+            .scoped(organization, async |tx| {
+                Ok(diesel::sql_query(&statement)
+                    .bind::<sql::Uuid, _>(organization.0)
+                    .bind::<sql::Uuid, _>(id)
+                    .bind::<sql::BigInt, _>(batch)
+                    .execute(tx)
+                    .await?)
+            })
+            .await?;
+        if (removed as i64) < batch {
+            return Ok(());
+        }
+    }
+}

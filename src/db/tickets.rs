@@ -1,0 +1,28 @@
+//! Tickets: each lets a bearer without a key make one request. Only the hash is stored; `system::take_ticket`
+//! redeems one.
+
+use super::Transaction;
+use super::schema::tickets;
+use crate::error::Result;
+use crate::ids::OrganizationId;
+use chrono::{DateTime, Utc};
+use diesel::prelude::*;
+use diesel_async::RunQueryDsl;
+
+/// Stores a ticket for one request of `path`, the query included.
+pub async fn insert(
+    tx: &mut Transaction,
+    organization: OrganizationId,
+    hash: &[u8],
+    path: &str,
+    expires_at: DateTime<Utc>,
+) -> Result<()> {
+    let row = (
+        tickets::organization_id.eq(organization.0),
+        tickets::hash.eq(hash),
+        tickets::path.eq(path),
+        tickets::expires_at.eq(expires_at),
+    );
+    diesel::insert_into(tickets::table).values(row).execute(tx).await?;
+    Ok(())
+}

@@ -1,0 +1,240 @@
+//! Webhooks, and the outbox of what they are to be told: a delivery is written in the transaction of the change that
+//! it tells of, and claimed like a run, by a lease that fences every later write.
+
+use super::crud::crud;
+use super::listen::WEBHOOKS;
+use super::runs::{self, RunRow, notify};
+use super::schema::{jobs, webhook_deliveries, webhooks};
+use super::{Db, Transaction};
+use crate::error::Result;
+use crate::ids::{self, LeaseToken, OrganizationId, RunId, WebhookId};
+use crate::run_state::RunState;
+use chrono::{DateTime, TimeDelta, Utc};
+use diesel::prelude::*;
+use diesel::sql_types::{BigInt, Timestamptz, Uuid as SqlUuid};
+use diesel_async::RunQueryDsl;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+#[derive(Queryable, Selectable, Clone)]
+#[diesel(table_name = webhooks)]
+pub struct WebhookRow {
+    pub id: Uuid,
+    pub name: String,
+    pub url: String,
+    pub events: Vec<String>,
+    pub secret_sealed: Option<Vec<u8>>,
+    pub enabled: bool,
+    pub version: i64,
+    pub created_at: DateTime<Utc>,
+    pub updated_at: DateTime<Utc>,
+}
+
+/// What a caller decides of a webhook.
+#[derive(Insertable, AsChangeset, Clone)]
+#[diesel(table_name = webhooks, treat_none_as_null = true)]
+pub struct NewWebhookRow {
+    pub name: String,
+    pub url: String,
+    pub events: Vec<String>,
+    pub secret_sealed: Option<Vec<u8>>,
+    pub enabled: bool,
+}
+
+crud!(webhooks, WebhookRow, NewWebhookRow, WebhookId);
+
+/// Something that a webhook is told.
+#[derive(Queryable, Selectable, Clone, Debug)]
+#[diesel(table_name = webhook_deliveries)]
+pub struct DeliveryRow {
+    pub id: Uuid,
+    pub webhook_id: Uuid,
+    pub event: String,
+    pub run_id: Option<Uuid>,
+    pub body: Value,
+    pub attempt: i32,
+    pub run_after: DateTime<Utc>,
+    pub delivered_at: Option<DateTime<Utc>>,
+    pub failed_at: Option<DateTime<Utc>>,
+    pub last_status: Option<i32>,
+    pub last_error: Option<String>,
+    pub created_at: DateTime<Utc>,
+}
+
+/// The event of a delivery that only tries the webhook out.
+pub const TEST: &str = "test";
+
+/// Tells the webhooks that want to know that a run has come to `state`.
+pub(super) async fn announce_run(
+    tx: &mut Transaction,
+    organization: OrganizationId,
+    id: RunId,
+    state: RunState,
+    now: DateTime<Utc>,
+) -> Result<()> {
+    let wanted: Vec<Uuid> = webhooks::table
+        .filter(webhooks::organization_id.eq(organization.0))
+        .filter(webhooks::enabled.eq(true))
+        .filter(webhooks::events.contains(vec![state.as_str()]))
+        .select(webhooks::id)
+        .load(tx)
+        .await?;
+    if wanted.is_empty() {
+        return Ok(());
+    }
+    let run = runs::find(tx, organization, id).await?;
+    let name: Option<String> =
+        jobs::table.find((organization.0, run.job_id)).select(jobs::name).first(tx).await.optional()?;
+    let told = told(&run, name);
+    for webhook in wanted {
+        queue(tx, organization, WebhookId(webhook), (state.as_str(), Some(id)), &told, now).await?;
+    }
+    notify(tx, WEBHOOKS, "").await
+}
+
+/// Of a run what its end is about.
+fn told(run: &RunRow, job_name: Option<String>) -> Value {
+    json!({
+        "id": run.id, "jobId": run.job_id, "jobName": job_name, "mode": run.mode, "state": run.state,
+        "stage": run.stage, "counts": run.counts, "warnings": run.warnings, "error": run.error,
+        "queuedAt": run.queued_at, "startedAt": run.started_at, "finishedAt": run.finished_at,
+    })
+}
+
+/// Queues a delivery that only tries the webhook out.
+pub async fn enqueue_test(
+    tx: &mut Transaction,
+    organization: OrganizationId,
+    webhook: WebhookId,
+    now: DateTime<Utc>,
+) -> Result<DeliveryRow> {
+    let delivery = queue(tx, organization, webhook, (TEST, None), &Value::Null, now).await?;
+    notify(tx, WEBHOOKS, "").await?;
+    Ok(delivery)
+}
+
+async fn queue(
+    tx: &mut Transaction,
+    organization: OrganizationId,
+    webhook: WebhookId,
+    (event, run): (&str, Option<RunId>),
+    told: &Value,
+    now: DateTime<Utc>,
+) -> Result<DeliveryRow> {
+    let id = ids::new_v7_at(now);
+    let mut body = json!({"id": id, "event": event, "createdAt": now, "organizationId": organization});
+    if run.is_some() {
+        body["run"] = told.clone();
+    }
+    let row = (
+        webhook_deliveries::organization_id.eq(organization.0),
+        webhook_deliveries::id.eq(id),
+        webhook_deliveries::webhook_id.eq(webhook.0),
+        webhook_deliveries::event.eq(event),
+        webhook_deliveries::run_id.eq(run.map(|run| run.0)),
+        webhook_deliveries::body.eq(body),
+        webhook_deliveries::run_after.eq(now),
+        webhook_deliveries::created_at.eq(now),
+    );
+    let insert = diesel::insert_into(webhook_deliveries::table).values(row);
+    Ok(insert.returning(DeliveryRow::as_returning()).get_result(tx).await?)
+}
+
+/// Newest first; `before` is the last id of the page before.
+pub async fn list_deliveries(
+    tx: &mut Transaction,
+    organization: OrganizationId,
+    webhook: WebhookId,
+    before: Option<Uuid>,
+    limit: i64,
+) -> Result<Vec<DeliveryRow>> {
+    let mut query = webhook_deliveries::table
+        .filter(webhook_deliveries::organization_id.eq(organization.0))
+        .filter(webhook_deliveries::webhook_id.eq(webhook.0))
+        .into_boxed();
+    if let Some(before) = before {
+        query = query.filter(webhook_deliveries::id.lt(before));
+    }
+    let query = query.order(webhook_deliveries::id.desc()).limit(limit);
+    Ok(query.select(DeliveryRow::as_select()).load(tx).await?)
+}
+
+/// A delivery that this process sends.
+#[derive(QueryableByName, Clone, Debug)]
+#[diesel(table_name = webhook_deliveries)]
+pub struct Claimed {
+    pub organization_id: Uuid,
+    pub id: Uuid,
+    pub webhook_id: Uuid,
+    pub event: String,
+    pub body: Value,
+    /// The attempts begun, this one included.
+    pub attempt: i32,
+    pub lease_token: Option<Uuid>,
+}
+
+/// Takes up to `most` deliveries that are due, or whose sender died. In `db::system`, because they are of any
+/// organization.
+pub async fn claim(
+    db: &Db,
+    token: LeaseToken,
+    most: i64,
+    lease_for: TimeDelta,
+    now: DateTime<Utc>,
+) -> Result<Vec<Claimed>> {
+    const CLAIM: &str = "
+        UPDATE webhook_deliveries SET attempt = attempt + 1, lease_token = $1, run_after = $2
+        WHERE (organization_id, id) IN (
+            SELECT organization_id, id FROM webhook_deliveries
+            WHERE delivered_at IS NULL AND failed_at IS NULL AND run_after <= $3
+            ORDER BY run_after LIMIT $4 FOR UPDATE SKIP LOCKED)
+        RETURNING organization_id, id, webhook_id, event, body, attempt, lease_token";
+    db.system(async |tx| {
+        Ok(diesel::sql_query(CLAIM)
+            .bind::<SqlUuid, _>(token.0)
+            .bind::<Timestamptz, _>(now + lease_for)
+            .bind::<Timestamptz, _>(now)
+            .bind::<BigInt, _>(most)
+            .load(tx)
+            .await?)
+    })
+    .await
+}
+
+/// What came of an attempt.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Attempt {
+    Delivered {
+        status: u16,
+    },
+    Failed {
+        status: Option<u16>,
+        error: String,
+        /// None: it is given up.
+        again_at: Option<DateTime<Utc>>,
+    },
+}
+
+/// Writes what came of an attempt, unless another process has the delivery by now.
+pub async fn settle(tx: &mut Transaction, claimed: &Claimed, attempt: &Attempt, now: DateTime<Utc>) -> Result<()> {
+    let held = webhook_deliveries::table
+        .find((claimed.organization_id, claimed.id))
+        .filter(webhook_deliveries::lease_token.eq(claimed.lease_token));
+    let free = webhook_deliveries::lease_token.eq(None::<Uuid>);
+    let status = |status: u16| webhook_deliveries::last_status.eq(Some(i32::from(status)));
+    match attempt {
+        Attempt::Delivered { status: answered } => {
+            let delivered = webhook_deliveries::delivered_at.eq(now);
+            let no_error = webhook_deliveries::last_error.eq(None::<String>);
+            diesel::update(held).set((free, delivered, no_error, status(*answered))).execute(tx).await?;
+        }
+        Attempt::Failed { status, error, again_at } => {
+            let failed = webhook_deliveries::failed_at.eq(again_at.is_none().then_some(now));
+            let again = webhook_deliveries::run_after.eq(again_at.unwrap_or(now));
+            let status = webhook_deliveries::last_status.eq(status.map(i32::from));
+            let error = webhook_deliveries::last_error.eq(error);
+            diesel::update(held).set((free, failed, again, status, error)).execute(tx).await?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,191 @@
+//! Tells webhooks what was queued for them. Every worker process sends; a delivery is claimed by one at a time.
+
+use crate::app::App;
+use crate::db::listen::Notice;
+use crate::db::webhooks::{self, Attempt, Claimed, WebhookRow};
+use crate::error::{Error, Result};
+use crate::http;
+use crate::ids::{LeaseToken, OrganizationId, WebhookId};
+use crate::seal::Place;
+use aws_lc_rs::hmac;
+use chrono::{DateTime, TimeDelta, Utc};
+use futures_util::StreamExt;
+use futures_util::stream;
+use reqwest::header::CONTENT_TYPE;
+use secrecy::{ExposeSecret, SecretString};
+use std::time::Duration;
+use tokio::sync::broadcast;
+use tokio_util::sync::CancellationToken;
+use url::Url;
+
+/// The waits before a failed delivery is sent again; after the last it is given up.
+const WAITS: [Duration; 7] = [
+    Duration::from_secs(10),
+    Duration::from_secs(60),
+    Duration::from_secs(5 * 60),
+    Duration::from_secs(30 * 60),
+    Duration::from_secs(2 * 3600),
+    Duration::from_secs(6 * 3600),
+    Duration::from_secs(12 * 3600),
+];
+/// A sender that died is missed after this long. Longer than a request may take.
+const LEASE: TimeDelta = TimeDelta::seconds(60);
+const POLL: Duration = Duration::from_secs(10);
+/// Deliveries claimed and sent at once.
+const AT_ONCE: usize = 16;
+/// A receiver that wants no more answers so.
+const GONE: u16 = 410;
+
+/// Sends until `stopping`.
+pub async fn keep(app: App, stopping: CancellationToken) {
+    let mut notices = app.notices.subscribe();
+    while !stopping.is_cancelled() {
+        match step(&app).await {
+            Ok(sent) if sent > 0 => {}
+            Ok(_) => wait(&app, &mut notices, &stopping).await,
+            Err(error) => {
+                tracing::error!(code = %error.code, "webhooks cannot be sent: {}", error.detail);
+                wait(&app, &mut notices, &stopping).await;
+            }
+        }
+    }
+}
+
+/// Until something is queued, or the time for a poll has come.
+async fn wait(app: &App, notices: &mut broadcast::Receiver<Notice>, stopping: &CancellationToken) {
+    let queued = async {
+        loop {
+            match notices.recv().await {
+                Ok(Notice::WebhooksQueued) | Err(broadcast::error::RecvError::Lagged(_)) => return,
+                Ok(_) => {}
+                Err(broadcast::error::RecvError::Closed) => std::future::pending().await,
+            }
+        }
+    };
+    tokio::select! {
+        () = queued => {}
+        () = app.clock.sleep(POLL + app.clock.jitter(POLL / 2)) => {}
+        () = stopping.cancelled() => {}
+    }
+}
+
+/// Sends what is due. Returns how many deliveries were attempted. Public for tests, which move the clock by hand.
+pub async fn step(app: &App) -> Result<usize> {
+    let (token, now) = (LeaseToken::new(&app.clock), app.clock.now());
+    let claimed = webhooks::claim(&app.db, token, AT_ONCE as i64, LEASE, now).await?;
+    let number = claimed.len();
+    let mut sending = stream::iter(claimed).map(|claimed| deliver(app, claimed)).buffer_unordered(AT_ONCE);
+    while let Some(outcome) = sending.next().await {
+        outcome?;
+    }
+    Ok(number)
+}
+
+async fn deliver(app: &App, claimed: Claimed) -> Result<()> {
+    let attempt = match attempt(app, &claimed).await {
+        Ok(attempt) => attempt,
+        Err(error) => failed(app, &claimed, None, error.detail, None),
+    };
+    let organization = OrganizationId(claimed.organization_id);
+    if let Attempt::Failed { error, again_at: None, .. } = &attempt {
+        tracing::warn!(organization.id = %organization, webhook.id = %claimed.webhook_id, "a delivery was given up: {error}");
+    }
+    let now = app.clock.now();
+    app.db.scoped(organization, async |tx| webhooks::settle(tx, &claimed, &attempt, now).await).await
+}
+
+/// Sends a delivery once. An error is one of ours, and counts as a failed attempt.
+async fn attempt(app: &App, claimed: &Claimed) -> Result<Attempt> {
+    let (organization, id) = (OrganizationId(claimed.organization_id), WebhookId(claimed.webhook_id));
+    let found = app.db.scoped(organization, async |tx| webhooks::find(tx, organization, id).await).await?;
+    let webhook = found.ok_or_else(|| Error::not_found("webhook", id))?;
+    let give_up = |error: &str| Attempt::Failed { status: None, error: error.to_owned(), again_at: None };
+    if !webhook.enabled {
+        return Ok(give_up("The webhook is switched off."));
+    }
+    let url = Url::parse(&webhook.url).map_err(Error::internal)?;
+    let request = match app.public_http.post(&url).await {
+        Ok(request) => request,
+        Err(refused) => return Ok(give_up(&format!("Not sent: the URL {refused}."))),
+    };
+    let secret = secret(app, organization, &webhook)?;
+    let body = claimed.body.to_string();
+    let mut request = request
+        .header(CONTENT_TYPE, "application/json")
+        .header("X-Entra-Assets-Event", &claimed.event)
+        .header("X-Entra-Assets-Delivery", claimed.id.to_string());
+    if let Some(secret) = secret {
+        request = request.header("X-Entra-Assets-Signature", signature(&secret, app.clock.now(), &body));
+    }
+    Ok(match request.body(body).send().await {
+        Ok(response) if response.status().is_success() => Attempt::Delivered { status: response.status().as_u16() },
+        Ok(response) => {
+            let status = response.status().as_u16();
+            let wait = http::retry_after(response.headers(), app.clock.now());
+            failed(app, claimed, Some(status), answered(response.status()), wait)
+        }
+        Err(error) => failed(app, claimed, None, unreachable(error), None),
+    })
+}
+
+fn answered(status: reqwest::StatusCode) -> String {
+    match status.is_redirection() {
+        true => {
+            format!("The receiver answered {status}; redirects are not followed. Enter the address that it leads to.")
+        }
+        false => format!("The receiver answered {status}."),
+    }
+}
+
+/// Why there was no answer, to the last cause, without the URL.
+fn unreachable(error: reqwest::Error) -> String {
+    let error = error.without_url();
+    let causes = std::iter::successors(Some(&error as &dyn std::error::Error), |cause| cause.source());
+    let words: Vec<String> = causes.map(ToString::to_string).collect();
+    format!("The receiver could not be reached: {}.", words.join(": "))
+}
+
+/// A failed attempt, and when the next one is due. `wait`: what the receiver asks for, at least.
+fn failed(app: &App, claimed: &Claimed, status: Option<u16>, error: String, wait: Option<Duration>) -> Attempt {
+    let begun = usize::try_from(claimed.attempt).unwrap_or(usize::MAX);
+    let next = WAITS.get(begun.saturating_sub(1)).filter(|_| status != Some(GONE));
+    let again_at = next.map(|next| {
+        let next = (*next).max(wait.unwrap_or_default());
+        app.clock.now() + next + app.clock.jitter(next / 10)
+    });
+    Attempt::Failed { status, error, again_at }
+}
+
+/// Where the secret of a webhook is sealed.
+pub fn secret_place(organization: OrganizationId, id: WebhookId) -> Place {
+    Place { table: "webhooks", column: "secret_sealed", organization, row: id.0 }
+}
+
+fn secret(app: &App, organization: OrganizationId, webhook: &WebhookRow) -> Result<Option<SecretString>> {
+    let place = secret_place(organization, WebhookId(webhook.id));
+    webhook.secret_sealed.as_ref().map(|sealed| app.keys.open(place, sealed)).transpose()
+}
+
+/// `t=<seconds>,v1=<hex of HMAC-SHA256 over "<seconds>.<body>">`. The time lets a receiver refuse what is replayed.
+fn signature(secret: &SecretString, now: DateTime<Utc>, body: &str) -> String {
+    let key = hmac::Key::new(hmac::HMAC_SHA256, secret.expose_secret().as_bytes());
+    let seconds = now.timestamp();
+    let tag = hmac::sign(&key, format!("{seconds}.{body}").as_bytes());
+    let hex = tag.as_ref().iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}"));
+    format!("t={seconds},v1={hex}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Python: `hmac.new(b"Jefe", b"1.{}", "sha256").hexdigest()`.
+    #[test]
+    fn the_signature_covers_time_and_body() {
+        let at = |seconds| DateTime::from_timestamp(seconds, 0).unwrap();
+        let sign = |secret: &str, seconds, body| signature(&SecretString::from(secret), at(seconds), body);
+        assert_eq!(sign("Jefe", 1, "{}"), "t=1,v1=dc7943cccf20f64327d263db5e2aca27c2b8175e8e6e7ea04f482091bf456b0f");
+        let first = sign("Jefe", 1, "{}");
+        assert!(first != sign("Jefe", 2, "{}") && first != sign("Jefe", 1, "[]") && first != sign("jefe", 1, "{}"));
+    }
+}
