@@ -1,6 +1,8 @@
-//! The commands: `serve migrate openapi keys simulate demo`.
+//! The commands: `serve migrate openapi doctor keys simulate demo`.
 
 mod demo;
+mod doctor;
+mod keys;
 mod simulate;
 
 use crate::api::{self, openapi};
@@ -37,9 +39,11 @@ enum Command {
     Simulate(simulate::SimulateArgs),
     /// Everything at once, with simulators, and the main job done while you watch.
     Demo(Box<demo::DemoArgs>),
-    /// Keys of the service.
+    /// Look at settings, database, keys and network, and say what to mend.
+    Doctor(Box<doctor::DoctorArgs>),
+    /// API keys and the master key.
     #[command(subcommand)]
-    Keys(Keys),
+    Keys(Box<keys::Keys>),
 }
 
 #[derive(Args)]
@@ -73,12 +77,6 @@ struct OpenApi {
     errors: bool,
 }
 
-#[derive(Subcommand)]
-enum Keys {
-    /// Print a new master key for ENTRA_ASSETS_MASTER_KEY.
-    Master,
-}
-
 /// Parses the command line and carries the command out.
 pub async fn main() -> ExitCode {
     let mut cli = Cli::parse();
@@ -106,10 +104,8 @@ async fn run(command: Command) -> Result<()> {
         Command::Simulate(arguments) => simulate::run(&arguments).await,
         Command::Demo(arguments) => Box::pin(demo::run(*arguments)).await,
         Command::Openapi(options) => write_document(&options),
-        Command::Keys(Keys::Master) => {
-            say(crate::seal::KeyRing::generate().expose_secret());
-            Ok(())
-        }
+        Command::Doctor(arguments) => Box::pin(doctor::run(&arguments)).await,
+        Command::Keys(command) => Box::pin(keys::run(*command)).await,
     }
 }
 

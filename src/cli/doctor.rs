@@ -1,0 +1,270 @@
+//! `doctor`: looks at everything that the service stands on, and says of each thing whether it is right and, if not,
+//! what to do. It changes nothing.
+
+mod network;
+
+use crate::clock::Clock;
+use crate::config::Settings;
+use crate::config::data_dir;
+use crate::db::connect::Options;
+use crate::db::{Db, inspect, migrate, secrets};
+use crate::error::{Error, Result as OwnResult};
+use crate::http;
+use crate::postgres;
+use crate::seal::KeyRing;
+use crate::serve::{self, Database};
+use anyhow::{Result, bail};
+use clap::Args;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+const CONNECTIONS: u16 = 4;
+
+#[derive(Args)]
+pub struct DoctorArgs {
+    #[command(flatten)]
+    settings: Settings,
+}
+
+/// Prints a line a check, and counts what is wrong.
+#[derive(Default)]
+pub(super) struct Findings {
+    failures: usize,
+}
+
+impl Findings {
+    fn ok(&mut self, what: &str, detail: &str) {
+        super::say(&format!("ok    {what}: {detail}"));
+    }
+
+    /// Not wrong, but to be known.
+    fn note(&mut self, what: &str, detail: &str) {
+        super::say(&format!("note  {what}: {detail}"));
+    }
+
+    fn fail(&mut self, what: &str, detail: &str) {
+        self.failures += 1;
+        super::say(&format!("FAIL  {what}: {detail}"));
+    }
+
+    /// `detail` of what went well, or the error's own words.
+    fn result<T>(&mut self, what: &str, result: OwnResult<T>, detail: impl FnOnce(&T) -> String) -> Option<T> {
+        match result {
+            Ok(value) => {
+                let detail = detail(&value);
+                self.ok(what, &detail);
+                Some(value)
+            }
+            Err(error) => {
+                self.fail(what, &words(&error));
+                None
+            }
+        }
+    }
+
+    /// As [`Findings::result`], without a line when it is well.
+    fn result_quietly<T>(&mut self, what: &str, result: OwnResult<T>) -> Option<T> {
+        result.map_err(|error| self.fail(what, &words(&error))).ok()
+    }
+}
+
+/// What an error says, and the causes that it does not tell callers.
+fn words(error: &Error) -> String {
+    let causes = std::iter::successors(std::error::Error::source(error), |cause| cause.source());
+    causes.fold(error.detail.clone(), |text, cause| format!("{text} ({cause})"))
+}
+
+pub async fn run(arguments: &DoctorArgs) -> Result<()> {
+    let (settings, clock) = (&arguments.settings, Clock::system());
+    let mut findings = Findings::default();
+    check_admin_key(&mut findings, settings);
+    let keys = check_master_key(&mut findings, settings);
+    if settings.database.database_url.is_none() {
+        check_data_dir(&mut findings, settings);
+    }
+    check_database(&mut findings, settings, keys, &clock).await;
+    if let Some(client) = findings.result("HTTP client", http::client(&settings.http), |_| of_client(settings)) {
+        network::check(&mut findings, &client, settings, &clock).await;
+    }
+    match findings.failures {
+        0 => {
+            super::say("everything is as it should be");
+            Ok(())
+        }
+        1 => bail!("one thing is wrong"),
+        many => bail!("{many} things are wrong"),
+    }
+}
+
+fn of_client(settings: &Settings) -> String {
+    let proxy = settings
+        .http
+        .proxy
+        .as_ref()
+        .map_or("no proxy".to_owned(), |proxy| format!("proxy {}", proxy.host_str().unwrap_or_default()));
+    match &settings.http.ca_file {
+        Some(path) => format!("{proxy}, further authorities from {}", path.display()),
+        None => proxy,
+    }
+}
+
+fn check_admin_key(findings: &mut Findings, settings: &Settings) {
+    match (&settings.security.admin_key, &settings.database.database_url) {
+        (Some(_), _) => findings.ok("admin key", "set by ENTRA_ASSETS_ADMIN_KEY"),
+        (None, None) => findings.ok("admin key", "kept in the data dir"),
+        (None, Some(_)) => findings.note(
+            "admin key",
+            "ENTRA_ASSETS_ADMIN_KEY is not set; only API keys work. Make one with `entra-assets keys create --name … --scopes admin`.",
+        ),
+    }
+}
+
+/// The key ring, if there is one; makes none.
+fn check_master_key(findings: &mut Findings, settings: &Settings) -> Option<KeyRing> {
+    let is_embedded = settings.database.database_url.is_none();
+    let is_set = settings.security.master_key.is_some() || settings.security.master_key_file.is_some();
+    if is_embedded && !is_set {
+        let data_dir = findings.result_quietly("data dir", settings.database.data_dir())?;
+        if !data_dir::has_master_key(&data_dir) {
+            match postgres::exists(&data_dir) {
+                true => findings.fail("master key", "the data dir has a database but no `master-key`. Restore it from its backup: without it no stored secret can be opened."),
+                false => findings.note("master key", "the first start makes one in the data dir"),
+            }
+            return None;
+        }
+    }
+    findings.result("master key", serve::master_keys(settings, is_embedded), |_| "readable".to_owned())
+}
+
+fn check_data_dir(findings: &mut Findings, settings: &Settings) {
+    let Some(data_dir) = findings.result_quietly("data dir", settings.database.data_dir()) else { return };
+    let Ok(metadata) = fs::metadata(&data_dir) else {
+        findings.note("data dir", &format!("{} does not exist yet; the first start makes it", data_dir.display()));
+        return;
+    };
+    if !metadata.is_dir() {
+        findings.fail(
+            "data dir",
+            &format!("{} is not a folder. Set ENTRA_ASSETS_DATA_DIR to another.", data_dir.display()),
+        );
+        return;
+    }
+    if let Err(error) = tempfile::tempfile_in(&data_dir) {
+        let detail = format!("{} cannot be written: {error}. Give it to the user of the service.", data_dir.display());
+        findings.fail("data dir", &detail);
+        return;
+    }
+    let open: Vec<String> = ["master-key", "admin-key"]
+        .into_iter()
+        .filter(|name| is_open_to_others(&data_dir.join(name)))
+        .map(|name| format!("chmod 600 {}", data_dir.join(name).display()))
+        .collect();
+    if open.is_empty() {
+        findings.ok("data dir", &format!("{} can be written, its keys are for their owner only", data_dir.display()));
+    } else {
+        findings.fail("data dir", &format!("others can read keys in it: {}", open.join("; ")));
+    }
+}
+
+fn is_open_to_others(path: &Path) -> bool {
+    fs::metadata(path).is_ok_and(|metadata| metadata.permissions().mode() & 0o077 != 0)
+}
+
+async fn check_database(findings: &mut Findings, settings: &Settings, keys: Option<KeyRing>, clock: &Clock) {
+    if settings.database.database_url.is_none()
+        && settings.database.data_dir().is_ok_and(|data_dir| !postgres::exists(&data_dir))
+    {
+        findings.note("database", "there is none in the data dir yet; the first start makes it");
+        return;
+    }
+    let opened = Database::open_beside(settings, clock).await;
+    let Some(database) = findings.result_quietly("database", opened) else { return };
+    check_open_database(findings, settings, keys, &database, clock).await;
+    if let Err(error) = database.close().await {
+        findings.fail("database", &words(&error));
+    }
+}
+
+async fn check_open_database(
+    findings: &mut Findings,
+    settings: &Settings,
+    keys: Option<KeyRing>,
+    database: &Database,
+    clock: &Clock,
+) {
+    let reached = inspect::version(&database.runtime).await;
+    if findings.result("database", reached, |version| format!("PostgreSQL {version} answers")).is_none() {
+        return;
+    }
+    let is_current = check_migrations(findings, &database.migrate).await;
+    check_roles(findings, &database.runtime).await;
+    let heard = inspect::hears_notices(&database.runtime, &database.listen, clock).await.map_err(|error| {
+        let advice = "Behind a transaction pooler set ENTRA_ASSETS_LISTEN_DATABASE_URL to the database itself; without LISTEN runs begin seconds later.";
+        Error::new(error.code, format!("{} {advice}", words(&error)))
+    });
+    findings.result("LISTEN", heard, |()| "notices are heard".to_owned());
+    if let (Some(keys), true) = (keys, is_current) {
+        let opened = match Db::new(&database.runtime, CONNECTIONS) {
+            Ok(db) => secrets::inspect(&db, &keys).await.and_then(secrets::Tally::into_result),
+            Err(error) => Err(error),
+        };
+        let tally = findings.result("secrets", opened, |tally| format!("all {} can be opened", tally.values));
+        if let Some(stale) = tally.map(|tally| tally.stale).filter(|stale| *stale > 0) {
+            findings.note(
+                "secrets",
+                &format!("{stale} are sealed with an older master key; `entra-assets keys rotate` seals them anew"),
+            );
+        }
+    } else if settings.database.database_url.is_some() {
+        findings.note("secrets", "not looked at, because of what was found above");
+    }
+}
+
+async fn check_migrations(findings: &mut Findings, options: &Options) -> bool {
+    match migrate::pending(options).await {
+        Ok(names) if names.is_empty() => {
+            findings.ok("migrations", "current");
+            true
+        }
+        Ok(names) => {
+            let detail = format!(
+                "{} are still to be run: {}. Start the service, or run `entra-assets migrate`.",
+                names.len(),
+                names.join(", ")
+            );
+            findings.fail("migrations", &detail);
+            false
+        }
+        Err(error) => {
+            findings.fail("migrations", &words(&error));
+            false
+        }
+    }
+}
+
+async fn check_roles(findings: &mut Findings, runtime: &Options) {
+    match inspect::runtime_role(runtime).await {
+        Ok(role) if role.bypasses_security => findings.fail(
+            "runtime role",
+            &format!("{0} is a superuser or may bypass row-level security, so nothing keeps organizations apart in the database. Run: ALTER ROLE \"{0}\" NOSUPERUSER NOBYPASSRLS;", role.name),
+        ),
+        Ok(role) if role.owns_tables => findings.fail(
+            "runtime role",
+            &format!("{} owns the tables, so it can switch row-level security off. Let another role own them: name it in ENTRA_ASSETS_MIGRATE_URL, and the runtime role in DATABASE_URL.", role.name),
+        ),
+        Ok(role) => findings.ok("runtime role", &format!("{} is bound by row-level security", role.name)),
+        Err(error) => findings.fail("runtime role", &words(&error)),
+    }
+    match inspect::unprotected_tables(runtime).await {
+        Ok(tables) if tables.is_empty() => findings.ok("row-level security", "forced on every table"),
+        Ok(tables) => findings.fail(
+            "row-level security",
+            &format!(
+                "not forced on {}. Run `entra-assets migrate`, or find out who switched it off.",
+                tables.join(", ")
+            ),
+        ),
+        Err(error) => findings.fail("row-level security", &words(&error)),
+    }
+}

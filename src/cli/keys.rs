@@ -1,0 +1,205 @@
+//! `keys`: API keys without the API, for whoever has the database, and the master key that seals the stored secrets.
+
+use crate::api::auth::{Scope, new_key};
+use crate::clock::Clock;
+use crate::config::Settings;
+use crate::db::api_keys::{self, ApiKeyRow, NewApiKeyRow};
+use crate::db::audit_events::{self, AuditEventRow};
+use crate::db::{Db, Transaction, organizations, secrets};
+use crate::error::{Error, Result as OwnResult};
+use crate::ids::{self, ApiKeyId, OrganizationId};
+use crate::seal::KeyRing;
+use crate::serve::{self, Database};
+use anyhow::Result;
+use chrono::{DateTime, Utc};
+use clap::{Args, Subcommand};
+use comfy_table::Table;
+use comfy_table::presets::NOTHING;
+use secrecy::ExposeSecret;
+use serde_json::json;
+
+/// The actor of the audit log.
+const ACTOR: &str = "commandLine";
+const CONNECTIONS: u16 = 4;
+const KEYS_MOST: i64 = 1000;
+
+#[derive(Subcommand)]
+pub enum Keys {
+    /// Print a new master key for ENTRA_ASSETS_MASTER_KEY.
+    Master,
+    /// Seal every stored secret with the first of the master keys. The others can be taken away afterwards.
+    Rotate(Rotate),
+    /// Make an API key. It is printed once.
+    Create(Create),
+    /// List the API keys of an organization.
+    List(Of),
+    /// Revoke an API key.
+    Revoke(Revoke),
+}
+
+#[derive(Args)]
+pub struct Rotate {
+    #[command(flatten)]
+    settings: Settings,
+}
+
+#[derive(Args)]
+pub struct Of {
+    /// Id of the organization. Unset: `default`.
+    #[arg(long)]
+    organization: Option<OrganizationId>,
+    #[command(flatten)]
+    settings: Settings,
+}
+
+#[derive(Args)]
+pub struct Create {
+    #[arg(long)]
+    name: String,
+    /// What it may do, separated by commas: read, write, run, admin.
+    #[arg(long, value_delimiter = ',', required = true, value_parser = scope)]
+    scopes: Vec<Scope>,
+    /// RFC 3339. Unset: it does not expire.
+    #[arg(long)]
+    expires_at: Option<DateTime<Utc>>,
+    #[command(flatten)]
+    of: Of,
+}
+
+#[derive(Args)]
+pub struct Revoke {
+    id: ApiKeyId,
+    #[command(flatten)]
+    of: Of,
+}
+
+fn scope(text: &str) -> Result<Scope, String> {
+    Scope::parse(text).ok_or_else(|| format!("a scope is one of {}", Scope::ALL.map(Scope::as_str).join(", ")))
+}
+
+pub async fn run(command: Keys) -> Result<()> {
+    match command {
+        Keys::Master => {
+            super::say(KeyRing::generate().expose_secret());
+            Ok(())
+        }
+        Keys::Rotate(Rotate { settings }) => rotate(&settings).await,
+        Keys::Create(arguments) => create(arguments).await,
+        Keys::List(of) => list(of).await,
+        Keys::Revoke(Revoke { id, of }) => revoke(id, of).await,
+    }
+}
+
+async fn rotate(settings: &Settings) -> Result<()> {
+    let database = Database::open_beside(settings, &Clock::system()).await?;
+    let keys = serve::master_keys(settings, settings.database.database_url.is_none())?;
+    let db = Db::new(&database.runtime, CONNECTIONS)?;
+    let tally = secrets::rotate(&db, &keys).await;
+    database.close().await?;
+    let tally = tally?.into_result()?;
+    super::say(&format!(
+        "{} of {} stored secrets were sealed anew; all are now sealed with the first master key",
+        tally.stale, tally.values
+    ));
+    Ok(())
+}
+
+/// The database of an organization that exists, for one command.
+struct Opened {
+    database: Database,
+    db: Db,
+    organization: OrganizationId,
+    clock: Clock,
+}
+
+impl Opened {
+    async fn new(of: &Of) -> Result<Self> {
+        let clock = Clock::system();
+        let database = Database::open_beside(&of.settings, &clock).await?;
+        let db = Db::new(&database.runtime, CONNECTIONS)?;
+        let organization = of.organization.unwrap_or(OrganizationId::DEFAULT);
+        let opened = Self { database, db, organization, clock };
+        let found = opened.db.scoped(organization, async |tx| organizations::find(tx, organization).await).await;
+        match found {
+            Ok(Some(_)) => Ok(opened),
+            Ok(None) => Err(opened.close(Error::not_found("organization", organization).into()).await),
+            Err(error) => Err(opened.close(error.into()).await),
+        }
+    }
+
+    /// Stops what was started, and hands the reason on.
+    async fn close(self, error: anyhow::Error) -> anyhow::Error {
+        self.database.close().await.map_or_else(Into::into, |()| error)
+    }
+
+    async fn audit(&self, tx: &mut Transaction, action: &str, id: ApiKeyId) -> OwnResult<()> {
+        let event = AuditEventRow {
+            organization_id: self.organization.0,
+            id: ids::new_v7(&self.clock),
+            at: self.clock.now(),
+            actor: ACTOR.to_owned(),
+            action: action.to_owned(),
+            resource_kind: "api-keys".to_owned(),
+            resource_id: Some(id.0),
+            detail: json!({}),
+        };
+        audit_events::insert(tx, &event).await
+    }
+}
+
+async fn create(arguments: Create) -> Result<()> {
+    let opened = Opened::new(&arguments.of).await?;
+    let id = ApiKeyId::new(&opened.clock);
+    let (key, secret_hash) = new_key(id);
+    let scopes = arguments.scopes.iter().map(|scope| scope.as_str().to_owned()).collect();
+    let new = NewApiKeyRow { name: arguments.name, scopes, secret_hash, expires_at: arguments.expires_at };
+    let created = opened
+        .db
+        .scoped(opened.organization, async |tx| {
+            opened.audit(tx, "create", id).await?;
+            api_keys::insert(tx, opened.organization, id, &new, opened.clock.now()).await
+        })
+        .await;
+    opened.database.close().await?;
+    created?;
+    super::say(&key);
+    Ok(())
+}
+
+async fn list(of: Of) -> Result<()> {
+    let opened = Opened::new(&of).await?;
+    let organization = opened.organization;
+    let rows = opened.db.scoped(organization, async |tx| api_keys::list(tx, organization, None, KEYS_MOST).await).await;
+    opened.database.close().await?;
+    super::say(&table(&rows?).to_string());
+    Ok(())
+}
+
+fn table(rows: &[ApiKeyRow]) -> Table {
+    let time = |at: Option<DateTime<Utc>>| at.map_or_else(|| "never".to_owned(), |at| at.to_rfc3339());
+    let mut table = Table::new();
+    table.load_style(NOTHING);
+    table.set_header(["id", "name", "scopes", "expires", "last used"]);
+    for row in rows {
+        let scopes = row.scopes.join(",");
+        table.add_row([row.id.to_string(), row.name.clone(), scopes, time(row.expires_at), time(row.last_used_at)]);
+    }
+    table
+}
+
+async fn revoke(id: ApiKeyId, of: Of) -> Result<()> {
+    let opened = Opened::new(&of).await?;
+    let organization = opened.organization;
+    let revoked = opened
+        .db
+        .scoped(organization, async |tx| {
+            api_keys::lock(tx, organization, id).await?.ok_or_else(|| Error::not_found("API key", id))?;
+            opened.audit(tx, "delete", id).await?;
+            api_keys::delete(tx, organization, id).await
+        })
+        .await;
+    opened.database.close().await?;
+    revoked?;
+    super::say(&format!("revoked {id}"));
+    Ok(())
+}
