@@ -5,7 +5,7 @@ mod calls;
 mod stages;
 mod table;
 
-use super::simulate::{self, DirectoryArgs, Simulators};
+use super::simulate::{self, DirectoryArgs, Places, Simulators};
 use crate::clock::Clock;
 use crate::config::{Role, Settings};
 use crate::connection_check::{self, CheckReport};
@@ -43,7 +43,7 @@ struct Demo {
 }
 
 pub async fn run(arguments: DemoArgs) -> Result<()> {
-    let simulators = simulate::start(&arguments.directory, [0, 0, 0])?;
+    let simulators = simulate::start(&arguments.directory, Places::local([0, 0, 0]))?;
     let shutdown = Shutdown::on_signals().context("signals cannot be handled")?;
     let service = start_service(&arguments, &simulators, &shutdown).await?;
     let key = match (&service.admin_key, &arguments.settings.security.admin_key) {

@@ -7,6 +7,7 @@ use crate::sim::graph::{self, GraphOptions, GraphSim, Quota, Scenario};
 use crate::sim::seed::SeedOptions;
 use anyhow::{Context, Result};
 use clap::{Args, ValueEnum};
+use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 /// What the simulated directory is like.
@@ -44,6 +45,12 @@ pub enum QuotaArg {
 pub struct SimulateArgs {
     #[command(flatten)]
     directory: DirectoryArgs,
+    /// Address that the simulators listen on.
+    #[arg(long, default_value = "127.0.0.1")]
+    address: IpAddr,
+    /// The name that they are reached by, for links. Unset: their address.
+    #[arg(long)]
+    host: Option<String>,
     /// Port of the simulated sign-in service.
     #[arg(long, default_value_t = 9001)]
     login_port: u16,
@@ -61,8 +68,24 @@ pub struct Simulators {
     pub assets: AssetsSim,
 }
 
-/// Starts both; port 0 is any free one.
-pub fn start(directory: &DirectoryArgs, [login, graph_port, assets_port]: [u16; 3]) -> Result<Simulators> {
+/// Where the simulators listen; port 0 is any free one.
+pub struct Places {
+    pub address: IpAddr,
+    /// The name that they are reached by, if not by their address.
+    pub host: Option<String>,
+    /// Of the sign-in service, Graph and Assets.
+    pub ports: [u16; 3],
+}
+
+impl Places {
+    pub fn local(ports: [u16; 3]) -> Self {
+        Self { address: Ipv4Addr::LOCALHOST.into(), host: None, ports }
+    }
+}
+
+/// Starts both.
+pub fn start(directory: &DirectoryArgs, places: Places) -> Result<Simulators> {
+    let Places { address, host, ports: [login, graph_port, assets_port] } = places;
     let quota = match directory.quota {
         QuotaArg::None => None,
         QuotaArg::S => Some(Quota::Units(3_500)),
@@ -82,11 +105,19 @@ pub fn start(directory: &DirectoryArgs, [login, graph_port, assets_port]: [u16; 
         latency: Duration::from_millis(directory.latency_ms),
         login_port: login,
         graph_port,
+        address,
+        host: host.clone(),
         ..GraphOptions::default()
     })
     .context("the simulator of Entra and Graph cannot listen; choose other ports")?;
-    let assets = assets::start(AssetsOptions { clock: Clock::system(), port: assets_port, ..AssetsOptions::default() })
-        .context("the simulator of Assets cannot listen; choose another port")?;
+    let assets = assets::start(AssetsOptions {
+        clock: Clock::system(),
+        port: assets_port,
+        address,
+        host,
+        ..AssetsOptions::default()
+    })
+    .context("the simulator of Assets cannot listen; choose another port")?;
     Ok(Simulators { graph, assets })
 }
 
@@ -94,7 +125,8 @@ pub fn start(directory: &DirectoryArgs, [login, graph_port, assets_port]: [u16; 
 pub async fn run(arguments: &SimulateArgs) -> Result<()> {
     let shutdown = Shutdown::on_signals().context("signals cannot be handled")?;
     let ports = [arguments.login_port, arguments.graph_port, arguments.assets_port];
-    let simulators = start(&arguments.directory, ports)?;
+    let places = Places { address: arguments.address, host: arguments.host.clone(), ports };
+    let simulators = start(&arguments.directory, places)?;
     let credentials = simulators.graph.default_credentials();
     super::say(&format!(
         "Point the service at the simulators:\n\n\

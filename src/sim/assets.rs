@@ -42,7 +42,7 @@ pub use truth::{AssetsObject, Counts};
 
 use server::{Shared, lock};
 use state::State;
-use std::net::{Ipv4Addr, TcpListener};
+use std::net::TcpListener;
 use std::sync::{Arc, Mutex};
 use store::Store;
 use traffic::Traffic;
@@ -77,8 +77,12 @@ pub struct SourceAccess {
 /// Starts the simulator on a loopback port, with one object schema and one import source in it.
 /// Needs a tokio runtime. Errors: the port cannot be bound.
 pub fn start(options: AssetsOptions) -> std::io::Result<AssetsSim> {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, options.port))?;
-    let origin = format!("http://{}", listener.local_addr()?);
+    let listener = TcpListener::bind((options.address, options.port))?;
+    let address = listener.local_addr()?;
+    let origin = match &options.host {
+        Some(host) => format!("http://{host}:{}", address.port()),
+        None => format!("http://{address}"),
+    };
     let mut state = State {
         clock: options.clock,
         origin: origin.clone(),

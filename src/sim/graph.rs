@@ -65,6 +65,8 @@ pub struct GraphOptions {
     pub login_port: u16,
     pub graph_port: u16,
     pub address: IpAddr,
+    /// The name that the servers are reached by, if not by their address.
+    pub host: Option<String>,
     /// Threads of each of the two servers.
     pub workers: usize,
 }
@@ -82,6 +84,7 @@ impl Default for GraphOptions {
             login_port: 0,
             graph_port: 0,
             address: IpAddr::from([127, 0, 0, 1]),
+            host: None,
             workers: 1,
         }
     }

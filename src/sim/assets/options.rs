@@ -3,14 +3,18 @@
 use crate::clock::Clock;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr};
 
 /// How to start the simulator.
 #[derive(Clone)]
 pub struct AssetsOptions {
     /// Stamps objects and executions, and measures the object API's rate limit.
     pub clock: Clock,
-    /// Loopback port; 0 takes a free one.
+    /// 0 takes a free one.
     pub port: u16,
+    pub address: IpAddr,
+    /// The name that the server is reached by, if not by its address.
+    pub host: Option<String>,
     /// Threads that answer requests.
     pub workers: usize,
     pub behaviour: Behaviour,
@@ -18,7 +22,14 @@ pub struct AssetsOptions {
 
 impl Default for AssetsOptions {
     fn default() -> Self {
-        Self { clock: Clock::system(), port: 0, workers: 2, behaviour: Behaviour::default() }
+        Self {
+            clock: Clock::system(),
+            port: 0,
+            address: Ipv4Addr::LOCALHOST.into(),
+            host: None,
+            workers: 2,
+            behaviour: Behaviour::default(),
+        }
     }
 }
 

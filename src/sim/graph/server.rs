@@ -52,7 +52,12 @@ enum Side {
 pub fn run(options: &GraphOptions, sim: &Arc<Sim>) -> std::io::Result<Running> {
     let login = TcpListener::bind((options.address, options.login_port))?;
     let graph = TcpListener::bind((options.address, options.graph_port))?;
-    let origin = |listener: &TcpListener| listener.local_addr().map(|address| format!("http://{address}"));
+    let origin = |listener: &TcpListener| {
+        listener.local_addr().map(|address| match &options.host {
+            Some(host) => format!("http://{host}:{}", address.port()),
+            None => format!("http://{address}"),
+        })
+    };
     let (login_origin, graph_origin) = (origin(&login)?, origin(&graph)?);
     let mut handles = Vec::new();
     for (side, listener) in [(Side::Login, login), (Side::Graph, graph)] {
