@@ -1,3 +1,9 @@
 //! The API over real HTTP, file by file as in `src/api`.
 
 mod connection_checks;
+mod cors;
+mod organizations;
+mod run_report;
+mod tickets;
+mod webhooks;
+mod workers;

@@ -4,12 +4,14 @@
 mod api;
 mod architecture;
 mod assets_client;
+mod commands;
 mod connection_checks;
 mod database_url;
 mod dependencies;
 mod graph_client;
 mod openapi;
 mod postgres;
+mod retention;
 mod runs;
 mod sim_assets;
 mod sim_graph;

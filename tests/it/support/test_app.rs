@@ -46,7 +46,11 @@ impl TestApp {
     }
 
     pub async fn with(seed: SeedOptions, assets: AssetsOptions) -> Self {
-        let world = World::bare(seed, assets).await;
+        Self::over(World::bare(seed, assets).await)
+    }
+
+    /// Over a world that was changed before.
+    pub fn over(world: World) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let origin = format!("http://{}", listener.local_addr().unwrap());
         let server = serve(world.app.clone(), listener);
@@ -193,6 +197,12 @@ impl Call {
     /// A body as it stands, sent as `media_type`.
     pub fn text(self, media_type: &str, body: impl Into<String>) -> Self {
         Self(self.0.header(CONTENT_TYPE, media_type).body(body.into()))
+    }
+
+    /// Status and body of an answer that is no text.
+    pub async fn bytes(self) -> (u16, Vec<u8>) {
+        let response = self.0.send().await.unwrap();
+        (response.status().as_u16(), response.bytes().await.unwrap().to_vec())
     }
 
     pub async fn send(self) -> Answer {

@@ -1,0 +1,211 @@
+//! Who is told when a run ends, how, and how often it is tried.
+
+use crate::support::test_app::{TestApp, pointers};
+use crate::support::world::World;
+use aws_lc_rs::hmac;
+use entra_assets::config::HttpSettings;
+use entra_assets::db::runs;
+use entra_assets::http::public::PublicClient;
+use entra_assets::runs::scheduler;
+use entra_assets::runs::webhooks::step;
+use entra_assets::sim::assets::AssetsOptions;
+use entra_assets::sim::seed::SeedOptions;
+use reqwest::Method;
+use serde_json::{Value, json};
+use std::time::Duration;
+use wiremock::{Mock, MockServer, Request, ResponseTemplate, matchers};
+
+const SECRET: &str = "a-secret-of-the-receiver";
+
+/// The service, and somebody's server that the operator allows.
+async fn start() -> (TestApp, MockServer) {
+    let receiver = MockServer::start().await;
+    let mut world =
+        World::bare(SeedOptions { users: 30, groups: 5, ..SeedOptions::default() }, AssetsOptions::default()).await;
+    let allowed = [receiver.uri().parse().unwrap()];
+    world.app.public_http = PublicClient::new(&HttpSettings::default(), &allowed).unwrap();
+    (TestApp::over(world), receiver)
+}
+
+async fn answer(receiver: &MockServer, template: ResponseTemplate) {
+    receiver.reset().await;
+    Mock::given(matchers::method("POST")).respond_with(template).mount(receiver).await;
+}
+
+async fn add(app: &TestApp, receiver: &MockServer, events: Value) -> String {
+    let body = json!({"name": "Chat", "url": format!("{}/hook", receiver.uri()), "events": events, "secret": SECRET});
+    app.create("/v1/webhooks", &body).await
+}
+
+async fn deliveries(app: &TestApp, webhook: &str) -> Vec<Value> {
+    app.get(&format!("{webhook}/deliveries")).await.expect(200)["items"].as_array().unwrap().clone()
+}
+
+/// What the receiver got, whose signature must be right.
+fn verified(request: &Request) -> Value {
+    let header = |name: &str| request.headers.get(name).unwrap().to_str().unwrap().to_owned();
+    let signature = header("x-entra-assets-signature");
+    let (time, tag) = signature.strip_prefix("t=").unwrap().split_once(",v1=").unwrap();
+    let tag: Vec<u8> = (0..tag.len()).step_by(2).map(|at| u8::from_str_radix(&tag[at..at + 2], 16).unwrap()).collect();
+    let signed = [time.as_bytes(), b".", &request.body].concat();
+    hmac::verify(&hmac::Key::new(hmac::HMAC_SHA256, SECRET.as_bytes()), &signed, &tag).unwrap();
+    let body: Value = serde_json::from_slice(&request.body).unwrap();
+    assert_eq!(
+        (json!(header("x-entra-assets-event")), json!(header("x-entra-assets-delivery"))),
+        (body["event"].clone(), body["id"].clone())
+    );
+    body
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_end_of_a_run_is_told_signed_to_those_who_want_it() {
+    let (app, receiver) = start().await;
+    answer(&receiver, ResponseTemplate::new(204)).await;
+    let (wants, does_not) =
+        (add(&app, &receiver, json!(["succeeded"])).await, add(&app, &receiver, json!(["failed"])).await);
+    let run = app.run(&app.create_job(&json!({})).await, &json!({"mode": "full"})).await;
+    assert_eq!(run["state"], "succeeded");
+    let queued = deliveries(&app, &wants).await;
+    assert_eq!((&queued[0]["state"], &queued[0]["attempts"]), (&json!("pending"), &json!(0)), "with the end itself");
+    assert_eq!(step(&app.world.app).await.unwrap(), 1);
+    let requests = receiver.received_requests().await.unwrap();
+    assert_eq!(requests.len(), 1);
+    let told = verified(&requests[0]);
+    assert_eq!(
+        (&told["event"], &told["run"]["id"], &told["run"]["jobName"]),
+        (&json!("succeeded"), &run["id"], &json!("Nightly"))
+    );
+    assert_eq!(told["run"]["counts"]["users"], run["counts"]["users"]);
+    let delivered = deliveries(&app, &wants).await;
+    assert_eq!((&delivered[0]["state"], &delivered[0]["lastStatus"]), (&json!("delivered"), &json!(204)));
+    assert_eq!(delivered[0]["body"], told);
+    assert_eq!(deliveries(&app, &does_not).await, Vec::<Value>::new());
+    assert_eq!(step(&app.world.app).await.unwrap(), 0, "once");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cancelled_and_an_expired_run_are_told_too() {
+    let (app, receiver) = start().await;
+    let webhook = add(&app, &receiver, json!(["cancelled", "failed"])).await;
+    let job = app.create_job(&json!({})).await;
+    let run = app.queue(&job, &json!({"mode": "full"})).await;
+    app.call(Method::POST, &format!("/v1/runs/{run}/cancel")).send().await.expect(200);
+    let id = app.queue(&job, &json!({"mode": "full"})).await;
+    app.world
+        .execute(format!(
+            "UPDATE runs SET state = 'awaitingApproval', approval_expires_at = queued_at WHERE id = '{id}'"
+        ))
+        .await;
+    assert_eq!(runs::expire_approvals(&app.world.app.db, app.world.clock.now()).await.unwrap(), 1);
+    let told: Vec<Value> = deliveries(&app, &webhook).await.iter().map(|delivery| delivery["event"].clone()).collect();
+    assert_eq!(told, ["failed", "cancelled"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_failed_delivery_is_tried_eight_times_and_given_up() {
+    let (app, receiver) = start().await;
+    answer(&receiver, ResponseTemplate::new(500)).await;
+    let webhook = add(&app, &receiver, json!(["failed"])).await;
+    let queued = app.post(&format!("{webhook}/test"), &Value::Null).await;
+    assert_eq!(queued.header("location"), format!("{webhook}/deliveries"));
+    assert_eq!(queued.expect(202)["event"], "test");
+    for attempt in 1..=8 {
+        assert_eq!(step(&app.world.app).await.unwrap(), 1, "attempt {attempt}");
+        assert_eq!(step(&app.world.app).await.unwrap(), 0, "it waits");
+        let delivery = deliveries(&app, &webhook).await.remove(0);
+        assert_eq!((&delivery["attempts"], &delivery["lastStatus"]), (&json!(attempt), &json!(500)));
+        assert_eq!(delivery["state"], if attempt < 8 { "pending" } else { "failed" });
+        assert!(delivery["lastError"].as_str().unwrap().contains("500"), "{delivery}");
+        app.world.clock.advance(Duration::from_secs(14 * 3600));
+    }
+    assert_eq!(step(&app.world.app).await.unwrap(), 0);
+    assert_eq!(receiver.received_requests().await.unwrap().len(), 8);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn redirects_are_not_followed_and_gone_is_the_end() {
+    let (app, receiver) = start().await;
+    let webhook = add(&app, &receiver, json!(["failed"])).await;
+    for (template, state, said) in [
+        (ResponseTemplate::new(302).insert_header("Location", "/elsewhere"), "pending", "redirects are not followed"),
+        (ResponseTemplate::new(410), "failed", "410"),
+    ] {
+        answer(&receiver, template).await;
+        app.post(&format!("{webhook}/test"), &Value::Null).await.expect(202);
+        step(&app.world.app).await.unwrap();
+        let delivery = deliveries(&app, &webhook).await.remove(0);
+        assert_eq!(delivery["state"], state);
+        assert!(delivery["lastError"].as_str().unwrap().contains(said), "{delivery}");
+        assert_eq!(receiver.received_requests().await.unwrap().len(), 1);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_delivery_has_one_sender_and_outlives_it() {
+    let (app, receiver) = start().await;
+    answer(&receiver, ResponseTemplate::new(200)).await;
+    let webhook = add(&app, &receiver, json!(["failed"])).await;
+    app.post(&format!("{webhook}/test"), &Value::Null).await.expect(202);
+    let (one, other) = tokio::join!(step(&app.world.app), step(&app.world.app));
+    assert_eq!(one.unwrap() + other.unwrap(), 1);
+    // A sender that claims one and dies.
+    app.post(&format!("{webhook}/test"), &Value::Null).await.expect(202);
+    let token = entra_assets::ids::LeaseToken::new(&app.world.clock);
+    let (db, now) = (&app.world.app.db, app.world.clock.now());
+    let lost = entra_assets::db::webhooks::claim(db, token, 9, chrono::TimeDelta::seconds(60), now).await.unwrap();
+    assert_eq!((lost.len(), step(&app.world.app).await.unwrap()), (1, 0));
+    app.world.clock.advance(Duration::from_secs(61));
+    assert_eq!(step(&app.world.app).await.unwrap(), 1);
+    assert_eq!(deliveries(&app, &webhook).await[0]["state"], "delivered");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_secret_is_never_shown_and_stays_until_it_is_changed() {
+    let (app, receiver) = start().await;
+    let webhook = add(&app, &receiver, json!(["failed"])).await;
+    let shown = app.get(&webhook).await;
+    assert!(!shown.text.contains(SECRET));
+    assert_eq!(shown.expect(200)["signed"], true);
+    let renamed = app.patch(&webhook, &json!({"name": "Other", "events": null})).await.expect(200);
+    assert_eq!((&renamed["signed"], renamed["events"].as_array().unwrap().len()), (&json!(true), 5));
+    assert_eq!(app.patch(&webhook, &json!({"secret": null})).await.expect(200)["signed"], false);
+    let disabled = app.patch(&webhook, &json!({"enabled": false})).await.expect(200);
+    assert_eq!(disabled["enabled"], false);
+    app.post(&format!("{webhook}/test"), &Value::Null).await.expect(202);
+    step(&app.world.app).await.unwrap();
+    assert_eq!(deliveries(&app, &webhook).await[0]["lastError"], "The webhook is switched off.");
+    assert_eq!(app.delete(&webhook).await.status, 204);
+    app.get(&webhook).await.problem(404, "not_found");
+    assert_eq!(app.world.count("webhook_deliveries").await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_webhook_cannot_look_into_the_network() {
+    let (app, receiver) = start().await;
+    for url in [
+        "http://example.com/hook",
+        "https://127.0.0.1/hook",
+        "https://169.254.169.254/latest/meta-data",
+        "https://[::ffff:10.0.0.1]/",
+        "https://localhost/",
+        "https://user:password@example.com/",
+        "ftp://example.com/",
+        "nonsense",
+    ] {
+        let problem =
+            app.post("/v1/webhooks", &json!({"name": "W", "url": url})).await.problem(422, "validation_failed");
+        assert_eq!(pointers(&problem), ["/url"], "{url}");
+    }
+    let elsewhere = receiver.uri().replace("127.0.0.1", "127.0.0.2");
+    app.post("/v1/webhooks", &json!({"name": "W", "url": elsewhere})).await.problem(422, "validation_failed");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn old_deliveries_are_cleared_away() {
+    let (app, receiver) = start().await;
+    let webhook = add(&app, &receiver, json!(["failed"])).await;
+    app.post(&format!("{webhook}/test"), &Value::Null).await.expect(202);
+    app.world.clock.advance(Duration::from_secs(91 * 24 * 3600));
+    scheduler::tick(&app.world.app, app.world.worker).await.unwrap();
+    assert_eq!(deliveries(&app, &webhook).await, Vec::<Value>::new());
+}

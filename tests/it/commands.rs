@@ -1,0 +1,142 @@
+//! The commands `doctor` and `keys`, as an operator runs them.
+
+use crate::support::postgres::connect;
+use crate::support::test_app::TestApp;
+use entra_assets::db::secrets::{self, SEALED};
+use entra_assets::seal::KeyRing;
+use reqwest::Method;
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::json;
+use std::collections::BTreeSet;
+use tokio::process::Command;
+
+/// What a command printed, and whether it was content.
+async fn run(app: &TestApp, arguments: &[&str], database_url: &str, master_keys: &str) -> (bool, String) {
+    let world = &app.world;
+    let output = Command::new(env!("CARGO_BIN_EXE_entra-assets"))
+        .args(arguments)
+        .env_clear()
+        .env("DATABASE_URL", database_url)
+        .env("ENTRA_ASSETS_MIGRATE_URL", &world.database.urls.migrate)
+        .env("ENTRA_ASSETS_MASTER_KEY", master_keys)
+        .env("ENTRA_ASSETS_LOGIN_URL", world.graph.login_origin())
+        .env("ENTRA_ASSETS_GRAPH_URL", world.graph.graph_origin())
+        .env("ENTRA_ASSETS_ASSETS_URL", world.assets.origin())
+        .output()
+        .await
+        .unwrap();
+    let text = [output.stdout, output.stderr].map(|bytes| String::from_utf8(bytes).unwrap()).concat();
+    (output.status.success(), text)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn doctor_is_content_and_says_what_it_looked_at() {
+    let app = TestApp::start().await;
+    let key = KeyRing::generate();
+    let (content, text) = run(&app, &["doctor"], &app.world.database.urls.runtime, key.expose_secret()).await;
+    assert!(content, "{text}");
+    for line in [
+        "ok    master key",
+        "ok    database: PostgreSQL",
+        "ok    migrations: current",
+        "ok    runtime role",
+        "ok    row-level security",
+        "ok    LISTEN",
+        "ok    secrets: all 0",
+        "ok    sign-in service",
+        "ok    Microsoft Graph",
+        "ok    Assets",
+    ] {
+        assert!(text.contains(line), "{line} is not in\n{text}");
+    }
+    assert!(!text.contains(key.expose_secret()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn doctor_finds_a_strong_role_a_missing_migration_and_a_wrong_key() {
+    let app = TestApp::start().await;
+    app.create_destination().await;
+    let (urls, key) = (&app.world.database.urls, KeyRing::generate());
+    let (content, text) = run(&app, &["doctor"], &urls.superuser, key.expose_secret()).await;
+    assert!(!content);
+    assert!(text.contains("FAIL  runtime role") && text.contains("NOBYPASSRLS"), "{text}");
+    assert!(text.contains("FAIL  secrets: 1 of 1"), "{text}");
+    let (_, text) = run(&app, &["doctor"], &urls.migrate, key.expose_secret()).await;
+    assert!(text.contains("FAIL  runtime role") && text.contains("owns the tables"), "{text}");
+    run(&app, &["migrate", "--down", "1"], &urls.runtime, key.expose_secret()).await;
+    let (content, text) = run(&app, &["doctor"], &urls.runtime, key.expose_secret()).await;
+    assert!(!content && text.contains("FAIL  migrations: 1 are still to be run"), "{text}");
+    let (content, text) = run(&app, &["doctor"], "postgres://nobody@127.0.0.1:1/nothing", key.expose_secret()).await;
+    assert!(!content && text.contains("FAIL  database"), "{text}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rotating_seals_everything_with_the_first_key() {
+    let app = TestApp::start().await;
+    let (old, new) = (KeyRing::generate(), KeyRing::generate());
+    let both: SecretString = format!("{},{}", new.expose_secret(), old.expose_secret()).into();
+    // What the service itself sealed is sealed with the old key.
+    app.create_destination().await;
+    let mut world_ring = app.world.app.keys.clone();
+    let tally = secrets::inspect(&app.world.app.db, &world_ring).await.unwrap();
+    assert_eq!((tally.values, tally.stale, tally.unreadable.len()), (1, 0, 0));
+    let superuser = connect(&app.world.database.urls.superuser).await;
+    let row = superuser.query_one("SELECT id::text, token_sealed FROM destinations", &[]).await.unwrap();
+    let (id, sealed): (String, Vec<u8>) = (row.get(0), row.get(1));
+    let place = entra_assets::seal::Place {
+        table: "destinations",
+        column: "token_sealed",
+        organization: entra_assets::ids::OrganizationId::DEFAULT,
+        row: id.parse().unwrap(),
+    };
+    let secret = world_ring.open(place, &sealed).unwrap();
+    world_ring = KeyRing::parse(&old).unwrap();
+    let sealed = world_ring.seal(place, secret.expose_secret()).unwrap();
+    superuser.execute("UPDATE destinations SET token_sealed = $1", &[&sealed]).await.unwrap();
+
+    let runtime = app.world.database.urls.runtime.clone();
+    let (content, text) = run(&app, &["keys", "rotate"], &runtime, new.expose_secret()).await;
+    assert!(!content && text.contains("1 of 1 stored secrets cannot be opened"), "{text}");
+    let (content, text) = run(&app, &["keys", "rotate"], &runtime, both.expose_secret()).await;
+    assert!(content && text.contains("1 of 1 stored secrets were sealed anew"), "{text}");
+    let only_new = KeyRing::parse(&new).unwrap();
+    let row = superuser.query_one("SELECT token_sealed FROM destinations", &[]).await.unwrap();
+    assert_eq!(only_new.open(place, row.get(0)).unwrap().expose_secret(), secret.expose_secret());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_sealed_column_is_known() {
+    let app = TestApp::start().await;
+    let columns = "SELECT table_name::text, column_name::text FROM information_schema.columns
+        WHERE table_schema = 'public' AND column_name LIKE '%\\_sealed'";
+    let superuser = connect(&app.world.database.urls.superuser).await;
+    let found: BTreeSet<(String, String)> =
+        superuser.query(columns, &[]).await.unwrap().iter().map(|row| (row.get(0), row.get(1))).collect();
+    let known = SEALED.map(|(table, column, _)| (table.to_owned(), column.to_owned()));
+    assert_eq!(found, BTreeSet::from(known));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn keys_are_made_listed_and_revoked_without_the_api() {
+    let app = TestApp::start().await;
+    let (runtime, master) = (app.world.database.urls.runtime.clone(), KeyRing::generate());
+    let keys = async |arguments: &[&str]| {
+        let (content, text) = run(&app, &[&["keys"], arguments].concat(), &runtime, master.expose_secret()).await;
+        assert!(content, "{text}");
+        text.trim().to_owned()
+    };
+    let key = keys(&["create", "--name", "Script", "--scopes", "read,run"]).await;
+    app.call_with(&key, Method::GET, "/v1/jobs").send().await.expect(200);
+    app.call_with(&key, Method::GET, "/v1/api-keys").send().await.problem(403, "forbidden");
+    let listed = app.get("/v1/api-keys").await.expect(200);
+    assert_eq!(
+        (&listed["items"][0]["name"], &listed["items"][0]["scopes"]),
+        (&json!("Script"), &json!(["read", "run"]))
+    );
+    let id = listed["items"][0]["id"].as_str().unwrap();
+    assert!(keys(&["list"]).await.contains(id));
+    keys(&["revoke", id]).await;
+    app.call_with(&key, Method::GET, "/v1/jobs").send().await.problem(401, "unauthenticated");
+    let (content, text) = run(&app, &["keys", "revoke", id], &runtime, master.expose_secret()).await;
+    assert!(!content && text.contains("There is no API key"), "{text}");
+}

@@ -1,0 +1,83 @@
+//! What is removed when a job is deleted or its time is over, and what stays.
+
+use crate::support::postgres::connect;
+use crate::support::test_app::TestApp;
+use entra_assets::runs::scheduler;
+use serde_json::{Value, json};
+use std::time::Duration;
+
+const OF_RUNS: [&str; 6] =
+    ["run_changes", "run_events", "staged_objects", "staged_members", "run_cursors", "executions"];
+const OF_JOBS: [&str; 5] = ["mirrors", "mirror_objects", "mirror_members", "mirror_delivered", "jobs"];
+
+async fn tick(app: &TestApp) {
+    scheduler::tick(&app.world.app, app.world.worker).await.unwrap();
+}
+
+/// A job that imported a directory: its id and its run.
+async fn imported(app: &TestApp) -> (String, Value) {
+    let job = app.create_job(&json!({"name": "Payroll"})).await;
+    let run = app.run(&job, &json!({"mode": "full"})).await;
+    assert_eq!(run["state"], "succeeded", "{run}");
+    (job, run)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_with_a_live_run_is_not_deleted() {
+    let app = TestApp::start().await;
+    let job = app.create_job(&json!({})).await;
+    let run = app.queue(&job, &json!({"mode": "full"})).await;
+    app.delete(&format!("/v1/jobs/{job}")).await.problem(409, "run_in_progress");
+    app.post(&format!("/v1/runs/{run}/cancel"), &Value::Null).await.expect(200);
+    assert_eq!(app.delete(&format!("/v1/jobs/{job}")).await.status, 204);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_deleted_job_leaves_records_without_names() {
+    let app = TestApp::start().await;
+    let (job, run) = imported(&app).await;
+    let id = run["id"].as_str().unwrap();
+    let warning =
+        r#"[{"code": "hidden", "detail": "The group Payroll hides its members.", "count": 3, "advice": "Ask Ada."}]"#;
+    app.world
+        .execute(format!("UPDATE runs SET warnings = '{warning}', error = '{{\"code\": \"x\", \"detail\": \"Ada\"}}'"))
+        .await;
+    let held = app.world.assets.counts();
+    assert_eq!(app.delete(&format!("/v1/jobs/{job}")).await.status, 204);
+    app.get(&format!("/v1/jobs/{job}")).await.problem(404, "not_found");
+    tick(&app).await;
+    for table in OF_JOBS.into_iter().chain(OF_RUNS) {
+        assert_eq!(app.world.count(table).await, 0, "{table}");
+    }
+    let kept = app.get(&format!("/v1/runs/{id}")).await;
+    assert!(!kept.text.contains("Payroll") && !kept.text.contains("Ada"), "{}", kept.text);
+    let kept = kept.expect(200);
+    assert_eq!((&kept["counts"], &kept["warnings"][0]["count"]), (&run["counts"], &json!(3)));
+    assert_eq!((&kept["warnings"][0]["code"], &kept["error"]["code"]), (&json!("hidden"), &json!("x")));
+    let report = app.get(&format!("/v1/runs/{id}/report")).await.expect(200);
+    assert_eq!((&report["jobName"], &report["changes"]), (&Value::Null, &json!([])));
+    assert!(app.world.count("audit_events").await > 0);
+    assert_eq!(app.world.assets.counts().objects, held.objects, "Assets is not touched");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn events_and_changes_go_when_their_time_is_over_and_records_stay() {
+    let app = TestApp::start().await;
+    let (job, run) = imported(&app).await;
+    let path = format!("/v1/runs/{}", run["id"].as_str().unwrap());
+    app.world.clock.advance(Duration::from_secs(89 * 24 * 3600));
+    tick(&app).await;
+    assert!(app.world.count("run_changes").await > 0, "not yet");
+    let young = app.run(&job, &json!({"mode": "dryRun"})).await;
+    app.world.clock.advance(Duration::from_secs(2 * 24 * 3600));
+    tick(&app).await;
+    assert_eq!(app.get(&format!("{path}/changes")).await.expect(200)["items"], json!([]));
+    assert_eq!(app.get(&format!("{path}/events")).await.expect(200)["items"], json!([]));
+    assert_eq!(app.get(&path).await.expect(200)["counts"], run["counts"]);
+    assert!(app.world.count("mirror_objects").await > 0, "the mirror is not history");
+    let events = format!("/v1/runs/{}/events", young["id"].as_str().unwrap());
+    assert_ne!(app.get(&events).await.expect(200)["items"], json!([]), "a younger run keeps its own");
+    let cleared = "SELECT count(*) FROM runs WHERE cleared_at IS NOT NULL";
+    let superuser = connect(&app.world.database.urls.superuser).await;
+    assert_eq!(superuser.query_one(cleared, &[]).await.unwrap().get::<_, i64>(0), 1);
+}
