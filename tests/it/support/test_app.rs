@@ -180,7 +180,6 @@ impl Drop for TestApp {
     }
 }
 
-#[expect(dead_code, reason = "a kit: not every test uses all of it")]
 impl Call {
     pub fn header(self, name: &str, value: &str) -> Self {
         Self(self.0.header(name, value))
