@@ -15,6 +15,7 @@ pub mod destinations;
 mod edge;
 pub mod filter_validation;
 pub mod filters;
+pub mod forge;
 pub mod health;
 pub mod job_schema;
 pub mod jobs;
@@ -39,6 +40,7 @@ use crate::error::Result;
 use actix_web::dev::Server;
 use actix_web::middleware::{Compress, from_fn};
 use actix_web::{App as ActixApp, HttpServer, web};
+use auth::issuers::Issuers;
 use contract::{Contract, ExtraCheck};
 use std::net::TcpListener;
 use utoipa_actix_web::service_config::ServiceConfig;
@@ -114,6 +116,7 @@ fn routes_v1(config: &mut ServiceConfig<'_>) {
         .service(run_changes::list_run_changes)
         .service(run_report::get_run_report)
         .service(tickets::create_ticket)
+        .service(forge::refresh_forge_token)
         .service(api_keys::list_api_keys)
         .service(api_keys::create_api_key)
         .service(api_keys::get_api_key)
@@ -151,6 +154,7 @@ pub fn contract() -> Contract {
 
 /// The HTTP server on `listener`; runs when it is awaited and stops by its handle.
 pub fn server(app: App, listener: TcpListener, offer: Offer) -> Result<Server> {
+    let issuers = web::Data::new(Issuers::new(&app));
     let (app, contract) = (web::Data::new(app), web::Data::new(contract()));
     let server = HttpServer::new(move || {
         let docs = SwaggerUi::new("/docs/{_:.*}").config(Config::from("/openapi.json"));
@@ -168,6 +172,7 @@ pub fn server(app: App, listener: TcpListener, offer: Offer) -> Result<Server> {
         ActixApp::new()
             .app_data(app.clone())
             .app_data(contract.clone())
+            .app_data(issuers.clone())
             .configure(configure)
             .service(web::redirect("/docs", "/docs/"))
             .service(docs)

@@ -114,12 +114,23 @@ impl Client {
         }
     }
 
+    /// Whether a Forge app's `apiBaseUrl` is that of a Jira site: `/ex/jira/{cloudId}` at Atlassian, or at the
+    /// operator's origin.
+    pub fn is_api_base_url(&self, url: &Url) -> bool {
+        let is_atlassian = Url::parse(ATLASSIAN).is_ok_and(|atlassian| same_origin(url, &atlassian));
+        let is_cloud_id = |id: &str| !id.is_empty() && id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+        let cloud_id = url.path().strip_prefix("/ex/jira/").map(|rest| rest.trim_end_matches('/'));
+        (is_atlassian || same_origin(url, &self.origin))
+            && cloud_id.is_some_and(is_cloud_id)
+            && url.query().is_none()
+            && url.fragment().is_none()
+    }
+
     /// `{apiBaseUrl}/jsm/assets/{path}` on the origin that bytes go to. The base URL must be Atlassian's or
     /// the operator's.
     fn forge_url(&self, api_base_url: &Url, path: &str) -> Result<Url, AssetsError> {
-        let is_atlassian = Url::parse(ATLASSIAN).is_ok_and(|atlassian| same_origin(api_base_url, &atlassian));
-        if !is_atlassian && !same_origin(api_base_url, &self.origin) {
-            let detail = format!("the API base URL {api_base_url} is neither {ATLASSIAN} nor {}", self.origin);
+        if !self.is_api_base_url(api_base_url) {
+            let detail = format!("the API base URL {api_base_url} is no site of {ATLASSIAN} or {}", self.origin);
             return Err(AssetsError::new(Kind::ForeignLink, detail));
         }
         let base = api_base_url.path().trim_end_matches('/');

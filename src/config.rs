@@ -1,9 +1,11 @@
 //! The settings: environment variables, documented here and shown by `--help`.
 
 pub mod data_dir;
+pub mod issuers;
 
 use crate::error::{Code, Error, Result};
 use clap::{Args, ValueEnum};
+use issuers::{ForgeAppId, JwtIssuer, JwtIssuers};
 use secrecy::SecretString;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -132,17 +134,24 @@ pub struct SecuritySettings {
     #[arg(long, env = "AZURE_FEDERATED_TOKEN_FILE")]
     pub federated_token_file: Option<PathBuf>,
     /// OpenID Connect issuers whose tokens are accepted, as JSON: [{"issuer","audience","jwksUrl"?,"organizationClaim"?,"scopesClaim"?}].
-    #[arg(long, env = "ENTRA_ASSETS_JWT_ISSUERS")]
-    pub jwt_issuers: Option<String>,
+    #[arg(long, env = "ENTRA_ASSETS_JWT_ISSUERS", value_name = "JSON")]
+    pub jwt_issuers: Option<JwtIssuers>,
     /// Accept Forge invocation tokens of this app: `ari:cloud:ecosystem::app/<id>`.
-    #[arg(long, env = "ENTRA_ASSETS_FORGE_APP_ID")]
-    pub forge_app_id: Option<String>,
+    #[arg(long, env = "ENTRA_ASSETS_FORGE_APP_ID", value_name = "APP")]
+    pub forge_app_id: Option<ForgeAppId>,
     /// Origins that webhooks may be sent to although they are http, private or local, separated by commas.
     #[arg(long, env = "ENTRA_ASSETS_WEBHOOK_ALLOW", value_delimiter = ',', value_parser = origin)]
     pub webhook_allow: Vec<Url>,
     /// Origins that a browser may call the API from, separated by commas.
     #[arg(long, env = "ENTRA_ASSETS_CORS_ORIGINS", value_delimiter = ',')]
     pub cors_origins: Vec<String>,
+}
+
+impl SecuritySettings {
+    /// Whose JWTs are accepted.
+    pub fn issuers(&self) -> Vec<JwtIssuer> {
+        self.jwt_issuers.clone().unwrap_or_default().with_forge(self.forge_app_id.as_ref())
+    }
 }
 
 const ADMIN_KEY_LEAST_CHARACTERS: usize = 32;

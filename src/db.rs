@@ -11,6 +11,7 @@ mod crud;
 pub mod destinations;
 pub mod executions;
 pub mod filters;
+pub mod forge_tokens;
 pub mod idempotency;
 pub mod inspect;
 pub mod job_settings;

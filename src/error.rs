@@ -45,6 +45,7 @@ codes! {
     UnsupportedMediaType = "unsupported_media_type", "The media type is not supported", "Bodies are JSON.", "Send `Content-Type: application/json` (or `application/merge-patch+json` for PATCH).";
     NotAcceptable = "not_acceptable", "The answer cannot be given in that form", "None of the media types in `Accept` is offered here.", "Ask for one of the media types that the OpenAPI document names for this operation.";
     Unauthenticated = "unauthenticated", "Who is calling is not known", "There is no API key or token, or it is wrong, expired or revoked.", "Send `Authorization: Bearer <key>`.";
+    IssuerUnreachable = "issuer_unreachable", "The token cannot be verified now", "The public keys of the token's issuer could not be fetched.", "Try again in a moment; if it lasts, ask the operator to look at ENTRA_ASSETS_JWT_ISSUERS and the way to the issuer.";
     Forbidden = "forbidden", "The key may not do this", "The key or token lacks the scope that this operation needs.", "Use a key that has the scope named in `detail`.";
     FederatedNotAllowed = "federated_not_allowed", "The workload identity may not be used for this connection", "The operator lists in ENTRA_ASSETS_FEDERATED_ALLOW which tenants and clients may use the service's own identity.", "Ask the operator to add `organization/tenant/client`, or use a secret or a certificate.";
     NotFound = "not_found", "There is no such thing here", "The id or path is unknown, or belongs to another organization.", "Check the id; list the collection to see what exists.";

@@ -9,6 +9,7 @@ pub mod collect;
 pub mod context;
 pub mod deliver;
 pub mod diff;
+pub mod forge_token;
 pub mod journal;
 pub mod pipeline;
 pub mod scheduler;

@@ -1,29 +1,32 @@
 //! Who is calling, and what they may do. The organization comes from the key or token, never from the
 //! request.
 
+mod api_key;
+pub mod forge;
+pub mod issuers;
+mod jwks;
+mod jwt;
+
+pub use api_key::new_key;
+
 use crate::app::App;
-use crate::db::system;
 use crate::error::{Code, Error, Result};
-use crate::ids::{ApiKeyId, OrganizationId};
+use crate::ids::OrganizationId;
 use actix_web::dev::{Payload, ServiceRequest};
 use actix_web::http::header;
-use actix_web::{FromRequest, HttpMessage, HttpRequest};
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use chrono::TimeDelta;
+use actix_web::{FromRequest, HttpMessage, HttpRequest, web};
+use api_key::PresentedKey;
+use issuers::Issuers;
+use jwt::UnverifiedJwt;
 use secrecy::ExposeSecret;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::future::{Ready, ready};
 use subtle::ConstantTimeEq;
 use utoipa::ToSchema;
-use uuid::Uuid;
 
-const PREFIX: &str = "eak_";
 /// The actor of a request that came with a ticket.
 pub(super) const TICKET: &str = "ticket";
-/// A use of a key is noted at most this often.
-const TOUCH_EVERY: TimeDelta = TimeDelta::minutes(1);
 
 /// What a key or token may do. `admin` includes the others.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
@@ -113,10 +116,18 @@ pub async fn authenticate(app: &App, request: &ServiceRequest) -> Result<Caller>
             scopes: Scope::ALL.to_vec(),
         });
     }
-    match PresentedKey::parse(bearer) {
-        Some(key) => by_api_key(app, &key).await,
-        None => Err(unauthenticated()),
+    if let Some(key) = PresentedKey::parse(bearer) {
+        return api_key::authenticate(app, &key).await;
     }
+    let Some(jwt) = UnverifiedJwt::parse(bearer) else { return Err(unauthenticated()) };
+    let issuers = request.app_data::<web::Data<Issuers>>().ok_or_else(|| Error::internal("no issuers"))?;
+    let verified = issuers.verify(&jwt).await?;
+    if !verified.issuer.is_forge() {
+        return issuers::caller(app, &verified).await;
+    }
+    let (caller, invocation) = forge::caller(app, &verified.claims, request.headers()).await?;
+    request.extensions_mut().insert(invocation);
+    Ok(caller)
 }
 
 /// The token of `Bearer <token>`.
@@ -130,59 +141,9 @@ fn same(given: &str, expected: &str) -> bool {
     Sha256::digest(given).ct_eq(&Sha256::digest(expected)).into()
 }
 
-/// An API key as presented: `eak_<id>_<secret>`, the id as 32 hexadecimal digits.
-struct PresentedKey {
-    id: ApiKeyId,
-    secret_hash: [u8; 32],
-}
-
-impl PresentedKey {
-    fn parse(text: &str) -> Option<Self> {
-        let (id, secret) = text.strip_prefix(PREFIX)?.split_once('_')?;
-        let id = Uuid::try_parse(id).ok()?;
-        Some(Self { id: ApiKeyId(id), secret_hash: Sha256::digest(secret).into() })
-    }
-}
-
-/// A new key: the text shown once, and the hash that is kept.
-pub fn new_key(id: ApiKeyId) -> (String, Vec<u8>) {
-    let secret = URL_SAFE_NO_PAD.encode(crate::seal::random_bytes::<32>());
-    let hash = Sha256::digest(&secret).to_vec();
-    (format!("{PREFIX}{}_{secret}", id.0.simple()), hash)
-}
-
-async fn by_api_key(app: &App, presented: &PresentedKey) -> Result<Caller> {
-    let Some(key) = system::find_api_key(&app.db, presented.id).await? else { return Err(unauthenticated()) };
-    let now = app.clock.now();
-    let is_right: bool = presented.secret_hash.ct_eq(key.secret_hash.as_slice()).into();
-    let is_alive = key.revoked_at.is_none() && key.expires_at.is_none_or(|at| now < at);
-    if !is_right || !is_alive {
-        return Err(unauthenticated());
-    }
-    let organization = OrganizationId(key.organization_id);
-    if key.last_used_at.is_none_or(|at| now - at >= TOUCH_EVERY) {
-        system::touch_api_key(&app.db, organization, presented.id, now).await?;
-    }
-    Ok(Caller {
-        organization,
-        actor: format!("apiKey:{}", key.id),
-        scopes: key.scopes.iter().filter_map(|scope| Scope::parse(scope)).collect(),
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_new_key_is_recognised_by_its_hash_alone() {
-        let id = ApiKeyId(Uuid::from_u128(7));
-        let (text, hash) = new_key(id);
-        let presented = PresentedKey::parse(&text).unwrap();
-        assert_eq!((presented.id, presented.secret_hash.to_vec()), (id, hash));
-        assert!(PresentedKey::parse("eak_x_y").is_none());
-        assert!(PresentedKey::parse("Bearer").is_none());
-    }
 
     #[test]
     fn the_bearer_scheme_is_not_case_sensitive() {

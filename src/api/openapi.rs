@@ -24,6 +24,7 @@ use utoipa_actix_web::AppExt;
         (name = "Destinations", description = "Where objects go: import sources of Assets"),
         (name = "Jobs", description = "What to import from where to where, and when"),
         (name = "Runs", description = "Executions of a job"),
+        (name = "Forge", description = "What a Forge app calls for itself"),
         (name = "Administration", description = "Keys, organizations, webhooks, workers and the audit log"),
         (name = "Operations", description = "Health and metrics"),
     ),

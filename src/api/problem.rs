@@ -93,7 +93,7 @@ pub fn status(code: Code) -> StatusCode {
         Code::RateLimited => StatusCode::TOO_MANY_REQUESTS,
         Code::GraphFailed | Code::AssetsRefused => StatusCode::BAD_GATEWAY,
         Code::GraphUnreachable | Code::AssetsUnreachable => StatusCode::GATEWAY_TIMEOUT,
-        Code::DatabaseUnavailable => StatusCode::SERVICE_UNAVAILABLE,
+        Code::DatabaseUnavailable | Code::IssuerUnreachable => StatusCode::SERVICE_UNAVAILABLE,
         Code::SecretUnreadable | Code::ConfigurationInvalid | Code::Internal => StatusCode::INTERNAL_SERVER_ERROR,
     }
 }
@@ -153,12 +153,20 @@ impl ResponseError for Error {
         if self.status_code() == StatusCode::UNAUTHORIZED {
             response.insert_header((header::WWW_AUTHENTICATE, "Bearer"));
         }
-        if matches!(self.code, Code::RateLimited | Code::DatabaseUnavailable | Code::IdempotencyKeyInProgress) {
-            response.insert_header((header::RETRY_AFTER, "1"));
+        if let Some(seconds) = retry_after_seconds(self.code) {
+            response.insert_header((header::RETRY_AFTER, seconds));
         }
         response.insert_header((header::CONTENT_TYPE, MEDIA_TYPE)).insert_header((header::CACHE_CONTROL, "no-store"));
         // Not `.json()`: that would set its own content type.
         response.body(serde_json::to_vec(&problem).unwrap_or_default())
+    }
+}
+
+fn retry_after_seconds(code: Code) -> Option<&'static str> {
+    match code {
+        Code::RateLimited | Code::DatabaseUnavailable | Code::IdempotencyKeyInProgress => Some("1"),
+        Code::IssuerUnreachable => Some("10"),
+        _ => None,
     }
 }
 

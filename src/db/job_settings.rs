@@ -2,7 +2,7 @@
 //! and destination, read together so that they belong together.
 
 use super::Transaction;
-use super::schema::{connections, destinations, filters, forge_tokens, jobs};
+use super::schema::{connections, destinations, filters, jobs};
 use crate::error::{Error, Result};
 use crate::ids::{ConnectionId, JobId, OrganizationId};
 use chrono::{DateTime, Utc};
@@ -149,26 +149,4 @@ pub async fn pause_schedule(
         .execute(tx)
         .await?;
     Ok(())
-}
-
-/// A Forge app's token as stored.
-#[derive(Queryable, Selectable, Clone, Debug)]
-#[diesel(table_name = forge_tokens)]
-pub struct ForgeTokenPart {
-    pub id: Uuid,
-    pub installation_id: String,
-    pub token_sealed: Vec<u8>,
-    pub api_base_url: String,
-    pub expires_at: DateTime<Utc>,
-}
-
-/// The newest token that a Forge installation of the organization brought.
-pub async fn forge_token(tx: &mut Transaction, organization: OrganizationId) -> Result<Option<ForgeTokenPart>> {
-    Ok(forge_tokens::table
-        .filter(forge_tokens::organization_id.eq(organization.0))
-        .order(forge_tokens::expires_at.desc())
-        .select(ForgeTokenPart::as_select())
-        .first(tx)
-        .await
-        .optional()?)
 }

@@ -437,6 +437,26 @@ pub async fn release(
     notify(tx, RUNS, "").await
 }
 
+/// Lets the runs that wait for `reason` go on now. Returns how many.
+pub async fn resume(
+    tx: &mut Transaction,
+    organization: OrganizationId,
+    reason: &str,
+    now: DateTime<Utc>,
+) -> Result<usize> {
+    let resumed = diesel::update(runs::table)
+        .filter(runs::organization_id.eq(organization.0))
+        .filter(runs::state.eq(RunState::Queued.as_str()))
+        .filter(runs::wait_reason.eq(reason))
+        .set((runs::run_after.eq(now), runs::updated_at.eq(now)))
+        .execute(tx)
+        .await?;
+    if resumed > 0 {
+        notify(tx, RUNS, "").await?;
+    }
+    Ok(resumed)
+}
+
 /// Writes the terminal record of a run, whoever holds it. Callers have fenced or locked it.
 async fn end(
     tx: &mut Transaction,

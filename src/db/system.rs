@@ -1,8 +1,10 @@
 //! The few queries that work across organizations. Each is named here, and nothing else may.
 
+mod organizations;
 mod retention;
 mod workers;
 
+pub use organizations::{NewOrganization, ensure_organization, find_organization};
 pub use retention::{
     clear_deleted_jobs, clear_deleted_organizations, clear_ended_runs, clear_expired, wipe_organization,
 };

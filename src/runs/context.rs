@@ -1,7 +1,6 @@
 //! The settings of a run's job as values of the rules: parsed once, opened once.
 
 use crate::app::App;
-use crate::assets::Target;
 use crate::db::job_settings::{self, ConnectionPart, DestinationPart, JobSettings};
 use crate::directory::ObjectType;
 use crate::error::{Code, Error, Result};
@@ -184,36 +183,6 @@ pub fn open_destination(
         empty_values: word("emptyValues", &destination.empty_values)?,
         api,
     })
-}
-
-impl Destination {
-    /// How to call Assets now. For Forge: with the newest token that the app brought; `None` while there is
-    /// none that lives for `least` more.
-    pub async fn target(
-        &self,
-        app: &App,
-        organization: OrganizationId,
-        least: chrono::TimeDelta,
-    ) -> Result<Option<Target>> {
-        match &self.kind {
-            DestinationKind::AssetsImport { token } => Ok(Some(Target::ImportToken { token: token.clone() })),
-            DestinationKind::Forge { workspace_id, import_id } => {
-                let newest =
-                    app.db.scoped(organization, async move |tx| job_settings::forge_token(tx, organization).await);
-                let Some(newest) = newest.await? else { return Ok(None) };
-                if newest.expires_at < app.clock.now() + least {
-                    return Ok(None);
-                }
-                let place = Place { table: "forge_tokens", column: "token_sealed", organization, row: newest.id };
-                Ok(Some(Target::Forge {
-                    token: app.keys.open(place, &newest.token_sealed)?,
-                    api_base_url: newest.api_base_url.parse().map_err(Error::internal)?,
-                    workspace_id: workspace_id.clone(),
-                    import_id: import_id.clone(),
-                }))
-            }
-        }
-    }
 }
 
 /// What the mirror's contents depend on: attributes, types and filter, but not names or templates.

@@ -10,26 +10,22 @@ mod objects;
 pub mod schema;
 
 use super::collect::Collected;
+use super::context::DestinationKind;
 use super::diff::Diffed;
+use super::forge_token::{self, target};
 use super::pipeline::Run;
 use super::stop::Stop;
 use crate::app::App;
 use crate::assets::{AssetsError, Client, ExecutionState, ExecutionStatus, Links, Target};
 use crate::db::executions;
 use crate::db::runs::Lease;
-use crate::error::Error;
+use crate::error::{Code, Error};
 use crate::ids::JobId;
 use crate::run_state::RunStage;
-use chrono::TimeDelta;
 pub use execution::{abandon, is_completed};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
-/// A Forge token with less life than this is not used for a call.
-const FORGE_LEAST: TimeDelta = TimeDelta::minutes(3);
-/// How long a run waits for the Forge app to bring a token.
-const FORGE_WAIT_MOST: TimeDelta = TimeDelta::hours(6);
-const FORGE_POLL: TimeDelta = TimeDelta::minutes(1);
 /// Between looks at an execution that Assets processes: quick at first, for small imports.
 const POLL_FIRST: Duration = Duration::from_millis(200);
 const POLL_MOST: Duration = Duration::from_secs(10);
@@ -59,10 +55,13 @@ pub async fn deliver(run: &Run, collected: &Collected, diffed: &Diffed) -> Resul
     let client = run.app.assets.clone().with_cancellation(run.cancel.clone());
     let mut delivered = Delivered::default();
     if total > 0 {
-        let target = target(run).await?;
-        let links = client.links(&target).await.map_err(|e| failed(&e))?;
-        let delivery = Delivery { run, client: client.clone(), links };
-        let outcome = delivery.carry_out(collected, diffed).await;
+        let began_at = run.app.clock.now();
+        let outcome = match send(run, &client, collected, diffed).await {
+            Err(stop) if is_forge(run) && stop.is_failure(Code::AssetsTokenInvalid) => {
+                Err(forge_token::after_refusal(run, began_at, stop).await?)
+            }
+            outcome => outcome,
+        };
         if let Err(stop @ Stop::Failed(_)) = &outcome {
             // An execution left open would block the import source.
             execution::close(&run.app, &run.lease, run.job.id, &reason_of(stop)).await;
@@ -73,33 +72,14 @@ pub async fn deliver(run: &Run, collected: &Collected, diffed: &Diffed) -> Resul
     Ok(delivered)
 }
 
-/// How to call Assets now. A Forge run without a good token goes back to the queue and waits for the app.
-pub(super) async fn target(run: &Run) -> Result<Target, Stop> {
-    let destination =
-        run.job.destination.as_ref().ok_or_else(|| Error::internal("a delivery without a destination"))?;
-    if let Some(target) = destination.target(&run.app, run.job.organization, FORGE_LEAST).await? {
-        return Ok(target);
-    }
-    let now = run.app.clock.now();
-    let (organization, lease) = (run.job.organization, run.lease);
-    let (newest, row) = run
-        .app
-        .db
-        .scoped(organization, async move |tx| {
-            let newest = crate::db::job_settings::forge_token(tx, organization).await?;
-            Ok((newest, crate::db::runs::find(tx, organization, lease.run).await?))
-        })
-        .await?;
-    let missing_since = newest.map_or(row.queued_at, |token| token.expires_at.max(row.queued_at));
-    if now - missing_since > FORGE_WAIT_MOST {
-        return Err(Stop::failed(
-            RunStage::Deliver,
-            "forge_token_missing",
-            "The Forge app brought no valid token for six hours.",
-            "Open the app in Jira once, and check that its scheduled trigger calls POST /v1/forge/refresh.",
-        ));
-    }
-    Err(Stop::Wait { until: now + FORGE_POLL, reason: "forgeToken" })
+async fn send(run: &Run, client: &Client, collected: &Collected, diffed: &Diffed) -> Result<ExecutionStatus, Stop> {
+    let target = target(run).await?;
+    let links = client.links(&target).await.map_err(|e| failed(&e))?;
+    Delivery { run, client: client.clone(), links }.carry_out(collected, diffed).await
+}
+
+fn is_forge(run: &Run) -> bool {
+    run.job.destination.as_ref().is_some_and(|destination| matches!(destination.kind, DestinationKind::Forge { .. }))
 }
 
 pub(super) fn failed(error: &AssetsError) -> Stop {
@@ -190,7 +170,7 @@ fn links_place(lease: &Lease, id: uuid::Uuid) -> crate::seal::Place {
 async fn target_of_job(app: &App, lease: &Lease, job: JobId) -> crate::error::Result<Option<Target>> {
     let context = super::context::JobContext::load(app, lease.organization, job).await?;
     match &context.destination {
-        Some(destination) => destination.target(app, lease.organization, TimeDelta::zero()).await,
+        Some(destination) => Ok(Some(destination.target(app, lease.organization).await?)),
         None => Ok(None),
     }
 }

@@ -36,6 +36,11 @@ impl Stop {
         }))
     }
 
+    /// Whether the run fails for this reason.
+    pub fn is_failure(&self, code: Code) -> bool {
+        matches!(self, Self::Failed(error) if error.code == code.as_str())
+    }
+
     /// A failure of Graph or of the sign-in.
     pub fn graph(error: &GraphError) -> Self {
         if error.is_cancelled() {

@@ -40,8 +40,9 @@ pub use options::{
 pub use traffic::{AssetsChunk, AssetsFault, AssetsRequest, FaultAction};
 pub use truth::{AssetsObject, Counts};
 
+use chrono::TimeDelta;
 use server::{Shared, lock};
-use state::State;
+use state::{ForgeToken, State};
 use std::net::TcpListener;
 use std::sync::{Arc, Mutex};
 use store::Store;
@@ -57,7 +58,7 @@ pub const CONTAINER_TOKEN: &str = "ATCTT3xFfGN0simulatedContainerTokenOfTheFirst
 /// The account of the object API (basic authentication).
 pub const API_EMAIL: &str = "assets-admin@contoso.example";
 pub const API_TOKEN: &str = "ATATT3simulatedApiToken";
-/// The app system token of the Forge app, until it is replaced.
+/// The app system token of the Forge app that does not expire, until it is replaced.
 pub const FORGE_TOKEN: &str = "simulated-forge-app-system-token";
 
 /// A running simulator; it stops when this is dropped.
@@ -90,7 +91,7 @@ pub fn start(options: AssetsOptions) -> std::io::Result<AssetsSim> {
         cloud: CLOUD_ID.to_owned(),
         email: API_EMAIL.to_owned(),
         api_token: API_TOKEN.to_owned(),
-        forge_token: FORGE_TOKEN.to_owned(),
+        forge_tokens: vec![ForgeToken { token: FORGE_TOKEN.to_owned(), expires_at: None }],
         behaviour: options.behaviour,
         store: Store::default(),
         sources: Vec::new(),
@@ -132,9 +133,14 @@ impl AssetsSim {
         Some(state.rotate_token(at))
     }
 
-    /// Replaces the app system token of the Forge app; the old one is answered 401.
+    /// Replaces every app system token of the Forge app by one that does not expire; the old ones are answered 401.
     pub fn set_forge_token(&self, token: &str) {
-        token.clone_into(&mut lock(&self.shared).forge_token);
+        lock(&self.shared).forge_tokens = vec![ForgeToken { token: token.to_owned(), expires_at: None }];
+    }
+
+    /// A new app system token of the Forge app that is good for so long by the clock.
+    pub fn mint_forge_token(&self, life: TimeDelta) -> String {
+        lock(&self.shared).mint_forge_token(life).0
     }
 
     pub fn set_disabled(&self, source: Uuid, disabled: bool) {

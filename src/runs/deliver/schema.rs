@@ -8,7 +8,6 @@ use crate::mapping::{Difference, ImportSource};
 use crate::run_state::RunWarning;
 use crate::runs::context::JobContext;
 use crate::runs::stop::Stop;
-use chrono::TimeDelta;
 use serde_json::Value;
 use std::time::Duration;
 
@@ -84,9 +83,7 @@ pub async fn build(app: &App, job: &JobContext) -> Result<JobSchema> {
 
 async fn reachable(app: &App, job: &JobContext) -> Result<crate::assets::Target> {
     let missing = || Error::new(Code::NotFound, "The job has no destination.");
-    let destination = job.destination.as_ref().ok_or_else(missing)?;
-    let target = destination.target(app, job.organization, TimeDelta::zero()).await?;
-    target.ok_or_else(|| Error::new(Code::ForgeTokenMissing, "The Forge app has brought no valid token yet."))
+    job.destination.as_ref().ok_or_else(missing)?.target(app, job.organization).await
 }
 
 async fn ask(app: &App, job: &JobContext) -> Result<(Links, Option<Value>)> {

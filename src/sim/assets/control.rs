@@ -8,6 +8,7 @@ use super::state::State;
 use super::store::{Kind, Store, TypeIx};
 use super::traffic::AssetsFault;
 use super::truth::{self, AssetsObject};
+use chrono::TimeDelta;
 use serde_json::{Map, Value, json};
 
 /// Everything below `/_sim/`.
@@ -54,6 +55,10 @@ pub(super) fn route(state: &mut State, method: &str, path: &[&str], body: &[u8])
             Some(at) => Answer::json(200, json!({"token": state.rotate_token(at)})),
             None => Answer::not_found("The import source"),
         },
+        ("POST", ["forge-tokens"]) => {
+            let (token, expires_at) = state.mint_forge_token(forge_life(&body["lifeSeconds"]));
+            Answer::json(201, json!({"token": token, "expiresAt": expires_at}))
+        }
         ("PATCH", ["sources", id]) => match state.source(id) {
             Some(at) => {
                 state.sources[at].disabled = body["disabled"] == true;
@@ -71,6 +76,11 @@ pub(super) fn route(state: &mut State, method: &str, path: &[&str], body: &[u8])
         },
         _ => Answer::not_found("The path"),
     }
+}
+
+/// How long a new app system token is good: as asked, else as long as Forge promises (facts §4.2).
+fn forge_life(seconds: &Value) -> TimeDelta {
+    seconds.as_u64().map_or(TimeDelta::minutes(55), |seconds| TimeDelta::seconds(i64::try_from(seconds).unwrap_or(0)))
 }
 
 fn patch_behaviour(state: &mut State, patch: Value) -> Answer {
@@ -96,7 +106,7 @@ fn access(state: &State) -> Value {
         "cloudId": state.cloud,
         "email": state.email,
         "apiToken": state.api_token,
-        "forgeToken": state.forge_token,
+        "forgeToken": state.forge_tokens.last().map(|known| &known.token),
         "sources": sources,
     })
 }

@@ -112,7 +112,7 @@ fn caller(state: &State, authorization: &str) -> Caller {
         let source = state.sources.iter().position(|source| source.token == token);
         return match source {
             Some(source) => Caller::Container(source),
-            None if token == state.forge_token => Caller::Forge,
+            None if state.is_forge_token(token) => Caller::Forge,
             None => Caller::Nobody,
         };
     }

@@ -25,6 +25,12 @@ pub(super) struct Source {
     pub(super) tasks: Vec<(Uuid, u32)>,
 }
 
+/// An app system token of the Forge app. `None`: it does not expire.
+pub(super) struct ForgeToken {
+    pub(super) token: String,
+    pub(super) expires_at: Option<DateTime<Utc>>,
+}
+
 pub(super) struct State {
     pub(super) clock: Clock,
     /// `http://127.0.0.1:port`.
@@ -33,7 +39,7 @@ pub(super) struct State {
     pub(super) cloud: String,
     pub(super) email: String,
     pub(super) api_token: String,
-    pub(super) forge_token: String,
+    pub(super) forge_tokens: Vec<ForgeToken>,
     pub(super) behaviour: Behaviour,
     pub(super) store: Store,
     pub(super) sources: Vec<Source>,
@@ -78,6 +84,20 @@ impl State {
         token
     }
 
+    /// A new app system token that is good for so long, as Forge would send it along. Those before stay good until
+    /// their own end.
+    pub(super) fn mint_forge_token(&mut self, life: TimeDelta) -> (String, DateTime<Utc>) {
+        let (token, expires_at) = (format!("forge-{}", secret()), self.clock.now() + life);
+        self.forge_tokens.push(ForgeToken { token: token.clone(), expires_at: Some(expires_at) });
+        (token, expires_at)
+    }
+
+    pub(super) fn is_forge_token(&self, token: &str) -> bool {
+        let now = self.clock.now();
+        let is_alive = |known: &ForgeToken| known.expires_at.is_none_or(|at| now < at);
+        self.forge_tokens.iter().any(|known| known.token == token && is_alive(known))
+    }
+
     /// The newest execution of a source.
     pub(super) fn latest(&self, source: usize) -> Option<usize> {
         self.executions.iter().rposition(|execution| execution.source == source)
@@ -116,8 +136,11 @@ impl State {
     }
 }
 
-fn new_token() -> String {
+fn secret() -> String {
     use base64::Engine;
-    let secret = base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(seal::random_bytes::<24>());
-    format!("ATCTT3xFfGN0{secret}")
+    base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(seal::random_bytes::<24>())
+}
+
+fn new_token() -> String {
+    format!("ATCTT3xFfGN0{}", secret())
 }

@@ -1,0 +1,72 @@
+//! API keys: `eak_<id>_<secret>`, of which only a hash is kept.
+
+use super::{Caller, Scope, unauthenticated};
+use crate::app::App;
+use crate::db::system;
+use crate::error::Result;
+use crate::ids::{ApiKeyId, OrganizationId};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use chrono::TimeDelta;
+use sha2::{Digest, Sha256};
+use subtle::ConstantTimeEq;
+use uuid::Uuid;
+
+const PREFIX: &str = "eak_";
+/// A use of a key is noted at most this often.
+const TOUCH_EVERY: TimeDelta = TimeDelta::minutes(1);
+
+/// An API key as presented: `eak_<id>_<secret>`, the id as 32 hexadecimal digits.
+pub(super) struct PresentedKey {
+    id: ApiKeyId,
+    secret_hash: [u8; 32],
+}
+
+impl PresentedKey {
+    pub(super) fn parse(text: &str) -> Option<Self> {
+        let (id, secret) = text.strip_prefix(PREFIX)?.split_once('_')?;
+        let id = Uuid::try_parse(id).ok()?;
+        Some(Self { id: ApiKeyId(id), secret_hash: Sha256::digest(secret).into() })
+    }
+}
+
+/// A new key: the text shown once, and the hash that is kept.
+pub fn new_key(id: ApiKeyId) -> (String, Vec<u8>) {
+    let secret = URL_SAFE_NO_PAD.encode(crate::seal::random_bytes::<32>());
+    let hash = Sha256::digest(&secret).to_vec();
+    (format!("{PREFIX}{}_{secret}", id.0.simple()), hash)
+}
+
+pub(super) async fn authenticate(app: &App, presented: &PresentedKey) -> Result<Caller> {
+    let Some(key) = system::find_api_key(&app.db, presented.id).await? else { return Err(unauthenticated()) };
+    let now = app.clock.now();
+    let is_right: bool = presented.secret_hash.ct_eq(key.secret_hash.as_slice()).into();
+    let is_alive = key.revoked_at.is_none() && key.expires_at.is_none_or(|at| now < at);
+    if !is_right || !is_alive {
+        return Err(unauthenticated());
+    }
+    let organization = OrganizationId(key.organization_id);
+    if key.last_used_at.is_none_or(|at| now - at >= TOUCH_EVERY) {
+        system::touch_api_key(&app.db, organization, presented.id, now).await?;
+    }
+    Ok(Caller {
+        organization,
+        actor: format!("apiKey:{}", key.id),
+        scopes: key.scopes.iter().filter_map(|scope| Scope::parse(scope)).collect(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_new_key_is_recognised_by_its_hash_alone() {
+        let id = ApiKeyId(Uuid::from_u128(7));
+        let (text, hash) = new_key(id);
+        let presented = PresentedKey::parse(&text).unwrap();
+        assert_eq!((presented.id, presented.secret_hash.to_vec()), (id, hash));
+        assert!(PresentedKey::parse("eak_x_y").is_none());
+        assert!(PresentedKey::parse("Bearer").is_none());
+    }
+}

@@ -1,0 +1,82 @@
+//! Callers from a Forge app: the invocation token names the installation, which is the organization, and the call
+//! may bring the app's system token for Assets. Source: facts/assets.md §4.2;
+//! developer.atlassian.com/platform/forge/remote/essentials.
+
+use super::issuers::actor;
+use super::jwt::{self, Claims, refused};
+use super::{Caller, Scope};
+use crate::app::App;
+use crate::db::system;
+use crate::error::{Error, Fault, Result};
+use crate::ids::OrganizationId;
+use crate::runs::forge_token::{self, Brought};
+use actix_web::http::header::HeaderMap;
+use serde_json::Value;
+use url::Url;
+
+/// The app's token for Atlassian's APIs. Never logged.
+pub const SYSTEM_TOKEN_HEADER: &str = "x-forge-oauth-system";
+const SYSTEM_TOKEN_MOST_BYTES: usize = 16 * 1024;
+/// An installation never administers this service.
+const SCOPES: [Scope; 3] = [Scope::Read, Scope::Write, Scope::Run];
+const INSTALLATION_MOST_BYTES: usize = 500;
+/// The name of an installation's organization, in characters.
+const NAME_MOST_CHARACTERS: usize = 200;
+
+/// That a call came from a Forge app; beside the [`Caller`] in the request's extensions.
+#[derive(Clone, Copy, Debug)]
+pub struct Invocation {
+    /// What became of the system token, if the call brought one.
+    pub brought: Option<Brought>,
+}
+
+/// The caller that a verified invocation token names. The organization is made on the first call of an
+/// installation. A system token that came along replaces the one before.
+pub(super) async fn caller(app: &App, claims: &Claims, headers: &HeaderMap) -> Result<(Caller, Invocation)> {
+    let installation = claims.get("app").and_then(|of| of.get("installationId")).and_then(Value::as_str);
+    let installation = installation
+        .filter(|id| !id.is_empty() && id.len() <= INSTALLATION_MOST_BYTES && id.bytes().all(|b| b.is_ascii_graphic()))
+        .ok_or_else(|| refused("it names no installation (`app.installationId`)"))?;
+    let api_base_url = api_base_url(app, claims)?;
+    let token = system_token(headers)?;
+    let subject = jwt::text(claims, "principal").unwrap_or(installation);
+    let actor = actor(jwt::text(claims, "iss").unwrap_or_default(), subject);
+    let organization = organization(app, installation, claims, &actor).await?;
+    let brought = match (token, api_base_url) {
+        (None, _) => None,
+        (Some(_), None) => return Err(refused("it names no `app.apiBaseUrl` for the system token beside it")),
+        (Some(token), Some(url)) => {
+            let ends_at = jwt::unverified_end(token);
+            Some(forge_token::bring(app, organization, installation, token, &url, ends_at).await?)
+        }
+    };
+    Ok((Caller { organization, actor, scopes: SCOPES.to_vec() }, Invocation { brought }))
+}
+
+/// Where the installation's APIs are: a site at Atlassian or at the operator's own origin.
+fn api_base_url(app: &App, claims: &Claims) -> Result<Option<Url>> {
+    let Some(text) = claims.get("app").and_then(|of| of.get("apiBaseUrl")) else { return Ok(None) };
+    let url = text.as_str().and_then(|text| Url::parse(text).ok());
+    let url = url.filter(|url| app.assets.is_api_base_url(url));
+    url.map(Some).ok_or_else(|| refused("its `app.apiBaseUrl` is not a Jira site of Atlassian's API"))
+}
+
+fn system_token(headers: &HeaderMap) -> Result<Option<&str>> {
+    let Some(value) = headers.get(SYSTEM_TOKEN_HEADER) else { return Ok(None) };
+    let text = value.to_str().unwrap_or_default().trim();
+    if text.is_empty() || text.len() > SYSTEM_TOKEN_MOST_BYTES || !text.bytes().all(|b| b.is_ascii_graphic()) {
+        let fault = Fault::new(SYSTEM_TOKEN_HEADER, "invalid_format", "is not a token");
+        return Err(Error::validation(vec![fault]));
+    }
+    Ok(Some(text))
+}
+
+async fn organization(app: &App, installation: &str, claims: &Claims, actor: &str) -> Result<OrganizationId> {
+    if let Some(known) = system::find_organization(&app.db, installation).await? {
+        return Ok(known);
+    }
+    let site = claims.get("context").and_then(|of| of.get("siteUrl")).and_then(Value::as_str).unwrap_or(installation);
+    let name: String = format!("Forge {site}").chars().filter(|c| !c.is_control()).take(NAME_MOST_CHARACTERS).collect();
+    let new = system::NewOrganization { id: OrganizationId::new(&app.clock), external_id: installation, name: &name };
+    system::ensure_organization(&app.db, &new, actor, crate::ids::new_v7(&app.clock), app.clock.now()).await
+}

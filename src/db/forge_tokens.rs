@@ -1,0 +1,65 @@
+//! System tokens of Forge apps: of each installation the newest, sealed.
+
+use super::Transaction;
+use super::schema::forge_tokens;
+use crate::error::Result;
+use crate::ids::OrganizationId;
+use chrono::{DateTime, Utc};
+use diesel::prelude::*;
+use diesel::upsert::excluded;
+use diesel_async::RunQueryDsl;
+use uuid::Uuid;
+
+#[derive(Queryable, Selectable, Insertable, Clone, Debug)]
+#[diesel(table_name = forge_tokens)]
+pub struct ForgeTokenRow {
+    pub organization_id: Uuid,
+    pub installation_id: String,
+    pub token_sealed: Vec<u8>,
+    /// Another one for each token: a part of the seal.
+    pub id: Uuid,
+    pub api_base_url: String,
+    pub expires_at: DateTime<Utc>,
+    /// When the app brought it.
+    pub updated_at: DateTime<Utc>,
+}
+
+/// Puts a token in the place of the installation's one before.
+pub async fn replace(tx: &mut Transaction, row: &ForgeTokenRow) -> Result<()> {
+    diesel::insert_into(forge_tokens::table)
+        .values(row)
+        .on_conflict((forge_tokens::organization_id, forge_tokens::installation_id))
+        .do_update()
+        .set((
+            forge_tokens::token_sealed.eq(excluded(forge_tokens::token_sealed)),
+            forge_tokens::id.eq(excluded(forge_tokens::id)),
+            forge_tokens::api_base_url.eq(excluded(forge_tokens::api_base_url)),
+            forge_tokens::expires_at.eq(excluded(forge_tokens::expires_at)),
+            forge_tokens::updated_at.eq(excluded(forge_tokens::updated_at)),
+        ))
+        .execute(tx)
+        .await?;
+    Ok(())
+}
+
+/// The token of the organization that was brought last.
+pub async fn newest(tx: &mut Transaction, organization: OrganizationId) -> Result<Option<ForgeTokenRow>> {
+    Ok(forge_tokens::table
+        .filter(forge_tokens::organization_id.eq(organization.0))
+        .order(forge_tokens::updated_at.desc())
+        .select(ForgeTokenRow::as_select())
+        .first(tx)
+        .await
+        .optional()?)
+}
+
+/// Notes that a token has ended before its time. One that was replaced meanwhile is left alone.
+pub async fn end(tx: &mut Transaction, organization: OrganizationId, id: Uuid, now: DateTime<Utc>) -> Result<()> {
+    diesel::update(forge_tokens::table)
+        .filter(forge_tokens::organization_id.eq(organization.0))
+        .filter(forge_tokens::id.eq(id))
+        .set(forge_tokens::expires_at.eq(now))
+        .execute(tx)
+        .await?;
+    Ok(())
+}

@@ -1,0 +1,83 @@
+//! The organization of a caller who comes with a token.
+
+use crate::db::Db;
+use crate::db::audit_events::{self, AuditEventRow};
+use crate::db::schema::organizations;
+use crate::error::Result;
+use crate::ids::OrganizationId;
+use chrono::{DateTime, Utc};
+use diesel::prelude::*;
+use diesel_async::RunQueryDsl;
+use uuid::Uuid;
+
+/// The organization that a token names: by its id, or by the id it has outside. A name outside goes before.
+pub async fn find_organization(db: &Db, name: &str) -> Result<Option<OrganizationId>> {
+    let id = Uuid::parse_str(name).ok();
+    db.system(async |tx| {
+        let found: Option<Uuid> = organizations::table
+            .filter(organizations::external_id.eq(name).or(organizations::organization_id.nullable().eq(id)))
+            .filter(organizations::deleting_at.is_null())
+            .order(organizations::external_id.eq(name).desc().nulls_last())
+            .select(organizations::organization_id)
+            .first(tx)
+            .await
+            .optional()?;
+        Ok(found.map(OrganizationId))
+    })
+    .await
+}
+
+/// An organization that is made when its first caller comes.
+pub struct NewOrganization<'a> {
+    pub id: OrganizationId,
+    pub external_id: &'a str,
+    pub name: &'a str,
+}
+
+/// The organization with this id outside; made if there is none.
+pub async fn ensure_organization(
+    db: &Db,
+    new: &NewOrganization<'_>,
+    actor: &str,
+    event_id: Uuid,
+    now: DateTime<Utc>,
+) -> Result<OrganizationId> {
+    let known = || {
+        let known = organizations::table.filter(organizations::external_id.eq(new.external_id));
+        known.select(organizations::organization_id)
+    };
+    db.system(async |tx| {
+        if let Some(known) = known().first(tx).await.optional()? {
+            return Ok(OrganizationId(known));
+        }
+        let made = diesel::insert_into(organizations::table)
+            .values((
+                organizations::organization_id.eq(new.id.0),
+                organizations::name.eq(new.name),
+                organizations::external_id.eq(new.external_id),
+                organizations::created_at.eq(now),
+                organizations::updated_at.eq(now),
+            ))
+            .on_conflict(organizations::external_id)
+            .do_nothing()
+            .execute(tx)
+            .await?;
+        if made == 0 {
+            // Another process was faster.
+            return Ok(OrganizationId(known().first(tx).await?));
+        }
+        let event = AuditEventRow {
+            organization_id: new.id.0,
+            id: event_id,
+            at: now,
+            actor: actor.to_owned(),
+            action: "create".to_owned(),
+            resource_kind: "organizations".to_owned(),
+            resource_id: Some(new.id.0),
+            detail: serde_json::json!({"externalId": new.external_id}),
+        };
+        audit_events::insert(tx, &event).await?;
+        Ok(new.id)
+    })
+    .await
+}

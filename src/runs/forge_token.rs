@@ -1,0 +1,162 @@
+//! The system token of a Forge app: the app brings it with its calls, runs use the newest one for each call to
+//! Assets, and wait without a lease while there is none.
+
+use super::context::{Destination, DestinationKind};
+use super::pipeline::Run;
+use super::stop::Stop;
+use crate::app::App;
+use crate::assets::Target;
+use crate::db::forge_tokens::{self, ForgeTokenRow};
+use crate::db::runs;
+use crate::error::{Code, Error, Result};
+use crate::ids::{self, OrganizationId};
+use crate::run_state::RunStage;
+use crate::seal::Place;
+use chrono::{DateTime, TimeDelta, Utc};
+use url::Url;
+
+/// A token with less life than this is not used for another call.
+const LEAST: TimeDelta = TimeDelta::minutes(3);
+/// How long a token lives that does not say so itself. Source: facts/assets.md §4.2.
+const LIFE: TimeDelta = TimeDelta::minutes(55);
+/// How long a run waits for the app to bring a token.
+const WAIT_MOST: TimeDelta = TimeDelta::hours(6);
+/// A token that Assets refuses although it was brought so recently has not run out: it is not good at all.
+const REFUSED_EARLY: TimeDelta = TimeDelta::minutes(5);
+/// `waitReason` of a run.
+const WAIT_REASON: &str = "forgeToken";
+
+/// What became of a token that an app brought.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Brought {
+    pub expires_at: DateTime<Utc>,
+    /// Runs that waited for it and go on.
+    pub runs_resumed: usize,
+}
+
+fn place(organization: OrganizationId, row: uuid::Uuid) -> Place {
+    Place { table: "forge_tokens", column: "token_sealed", organization, row }
+}
+
+/// Seals and stores a token in the place of the one before, and wakes the runs that wait for it. `ends_at`: as the
+/// token says itself.
+pub async fn bring(
+    app: &App,
+    organization: OrganizationId,
+    installation: &str,
+    token: &str,
+    api_base_url: &Url,
+    ends_at: Option<DateTime<Utc>>,
+) -> Result<Brought> {
+    let (id, now) = (ids::new_v7(&app.clock), app.clock.now());
+    let expires_at = ends_at.unwrap_or(now + LIFE);
+    let row = ForgeTokenRow {
+        organization_id: organization.0,
+        installation_id: installation.to_owned(),
+        token_sealed: app.keys.seal(place(organization, id), token)?,
+        id,
+        api_base_url: api_base_url.to_string(),
+        expires_at,
+        updated_at: now,
+    };
+    app.db
+        .scoped(organization, async |tx| {
+            forge_tokens::replace(tx, &row).await?;
+            let is_of_use = expires_at - now >= LEAST;
+            let runs_resumed = if is_of_use { runs::resume(tx, organization, WAIT_REASON, now).await? } else { 0 };
+            Ok(Brought { expires_at, runs_resumed })
+        })
+        .await
+}
+
+async fn newest(app: &App, organization: OrganizationId) -> Result<Option<ForgeTokenRow>> {
+    app.db.scoped(organization, async move |tx| forge_tokens::newest(tx, organization).await).await
+}
+
+impl Destination {
+    /// How to call Assets now, while a person waits.
+    pub async fn target(&self, app: &App, organization: OrganizationId) -> Result<Target> {
+        self.target_for(app, organization, TimeDelta::zero()).await?.ok_or_else(|| {
+            let detail = "The Forge app has brought no token for Assets that is still valid. Call this from the app, \
+                          with `appSystemToken` enabled for its endpoint.";
+            Error::new(Code::ForgeTokenMissing, detail)
+        })
+    }
+
+    /// For Forge with the newest token that the app brought; `None` while there is none that lives for `least` more.
+    async fn target_for(&self, app: &App, organization: OrganizationId, least: TimeDelta) -> Result<Option<Target>> {
+        let (workspace_id, import_id) = match &self.kind {
+            DestinationKind::AssetsImport { token } => return Ok(Some(Target::ImportToken { token: token.clone() })),
+            DestinationKind::Forge { workspace_id, import_id } => (workspace_id.clone(), import_id.clone()),
+        };
+        let alive_at = app.clock.now() + least;
+        let Some(newest) = newest(app, organization).await?.filter(|token| alive_at < token.expires_at) else {
+            return Ok(None);
+        };
+        Ok(Some(Target::Forge {
+            token: app.keys.open(place(organization, newest.id), &newest.token_sealed)?,
+            api_base_url: newest.api_base_url.parse().map_err(Error::internal)?,
+            workspace_id,
+            import_id,
+        }))
+    }
+}
+
+/// How a run calls Assets now. Without a good token it stops, and waits for the app to bring one.
+pub(super) async fn target(run: &Run) -> Result<Target, Stop> {
+    let organization = run.job.organization;
+    let destination =
+        run.job.destination.as_ref().ok_or_else(|| Error::internal("a delivery without a destination"))?;
+    match destination.target_for(&run.app, organization, LEAST).await? {
+        Some(target) => Ok(target),
+        None => Err(wait(run).await?),
+    }
+}
+
+/// Why a run without a token stops: it waits until six hours have passed since it had one, or since it was ready
+/// to begin; then it fails.
+async fn wait(run: &Run) -> Result<Stop> {
+    let (organization, id) = (run.job.organization, run.lease.run);
+    let (newest, row) = run
+        .app
+        .db
+        .scoped(organization, async move |tx| {
+            Ok((forge_tokens::newest(tx, organization).await?, runs::find(tx, organization, id).await?))
+        })
+        .await?;
+    let ready_at = row.approved_at.unwrap_or(row.queued_at);
+    let until = newest.map_or(ready_at, |token| token.expires_at.max(ready_at)) + WAIT_MOST;
+    if run.app.clock.now() < until {
+        return Ok(Stop::Wait { until, reason: WAIT_REASON });
+    }
+    Ok(Stop::failed(
+        RunStage::Deliver,
+        Code::ForgeTokenMissing.as_str(),
+        "The Forge app brought no valid token for six hours.",
+        "Open the app in Jira once, and check that its scheduled trigger calls POST /v1/forge/refresh.",
+    ))
+}
+
+/// Assets refused the token of a run (401). One that has run out before its time is waited for; one that was good
+/// when the run used it last goes on with the newest. `began_at`: when this attempt began to deliver.
+pub(super) async fn after_refusal(run: &Run, began_at: DateTime<Utc>, refusal: Stop) -> Result<Stop> {
+    let (organization, now) = (run.job.organization, run.app.clock.now());
+    let Some(newest) = newest(&run.app, organization).await? else { return wait(run).await };
+    if newest.updated_at > began_at {
+        // Perhaps it was not this one that was refused. If it is, the next attempt knows.
+        return Ok(Stop::Wait { until: now, reason: WAIT_REASON });
+    }
+    if now - newest.updated_at < REFUSED_EARLY {
+        let Stop::Failed(mut error) = refusal else { return Ok(refusal) };
+        error.detail = "Assets does not accept the token that the Forge app brought a moment ago.".to_owned();
+        error.advice = Some(
+            "The app's manifest needs the scopes import:import-configuration:cmdb and read:app-system-token, the app \
+             must be installed on the site of the destination's workspace, and importId must be of its own import type."
+                .to_owned(),
+        );
+        return Ok(Stop::Failed(error));
+    }
+    let id = newest.id;
+    run.app.db.scoped(organization, async move |tx| forge_tokens::end(tx, organization, id, now).await).await?;
+    wait(run).await
+}
