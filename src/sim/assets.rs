@@ -138,6 +138,13 @@ impl AssetsSim {
         lock(&self.shared).forge_tokens = vec![ForgeToken { token: token.to_owned(), expires_at: None }];
     }
 
+    /// Takes a token as an app system token of the Forge app, for so long by the clock. Those before stay good.
+    pub fn accept_forge_token(&self, token: &str, life: TimeDelta) {
+        let mut state = lock(&self.shared);
+        let expires_at = Some(state.clock.now() + life);
+        state.forge_tokens.push(ForgeToken { token: token.to_owned(), expires_at });
+    }
+
     /// A new app system token of the Forge app that is good for so long by the clock.
     pub fn mint_forge_token(&self, life: TimeDelta) -> String {
         lock(&self.shared).mint_forge_token(life).0

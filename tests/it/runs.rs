@@ -3,6 +3,7 @@
 mod cancel;
 mod complete;
 mod crash;
+mod forge;
 mod incremental;
 mod large;
 mod scope;

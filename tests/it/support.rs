@@ -1,5 +1,6 @@
 //! What the integration tests share.
 
+pub mod issuer;
 pub mod postgres;
 pub mod test_app;
 pub mod world;

@@ -8,7 +8,10 @@ use super::store::{Schema, Store};
 use super::traffic::Traffic;
 use crate::clock::Clock;
 use crate::{ids, seal};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::{DateTime, TimeDelta, Utc};
+use serde_json::json;
 use uuid::Uuid;
 
 /// An import source of the kind «External import».
@@ -86,8 +89,13 @@ impl State {
 
     /// A new app system token that is good for so long, as Forge would send it along. Those before stay good until
     /// their own end.
+    /// It is a JWT whose `exp` tells the end. Source:
+    /// <https://developer.atlassian.com/platform/forge/remote/calling-product-apis/>.
     pub(super) fn mint_forge_token(&mut self, life: TimeDelta) -> (String, DateTime<Utc>) {
-        let (token, expires_at) = (format!("forge-{}", secret()), self.clock.now() + life);
+        let expires_at = self.clock.now() + life;
+        let part = |value: serde_json::Value| URL_SAFE_NO_PAD.encode(value.to_string());
+        let (header, claims) = (json!({"alg": "RS256", "typ": "JWT"}), json!({"exp": expires_at.timestamp()}));
+        let token = format!("{}.{}.{}", part(header), part(claims), secret());
         self.forge_tokens.push(ForgeToken { token: token.clone(), expires_at: Some(expires_at) });
         (token, expires_at)
     }
@@ -137,8 +145,7 @@ impl State {
 }
 
 fn secret() -> String {
-    use base64::Engine;
-    base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(seal::random_bytes::<24>())
+    URL_SAFE_NO_PAD.encode(seal::random_bytes::<24>())
 }
 
 fn new_token() -> String {

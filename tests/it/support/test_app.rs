@@ -157,6 +157,12 @@ impl TestApp {
         (organization, self.add_key(organization, &Scope::ALL).await)
     }
 
+    /// The text of one value, whoever owns the rows.
+    pub async fn text_of_all(&self, query: &str) -> String {
+        let database = connect(&self.world.database.urls.superuser).await;
+        database.query_one(&format!("SELECT ({query})::text"), &[]).await.unwrap().get(0)
+    }
+
     /// A key of an organization with certain scopes.
     pub async fn add_key(&self, organization: OrganizationId, scopes: &[Scope]) -> String {
         let id = ApiKeyId::new(&self.world.clock);
