@@ -72,9 +72,6 @@ fn system_token(headers: &HeaderMap) -> Result<Option<&str>> {
 }
 
 async fn organization(app: &App, installation: &str, claims: &Claims, actor: &str) -> Result<OrganizationId> {
-    if let Some(known) = system::find_organization(&app.db, installation).await? {
-        return Ok(known);
-    }
     let site = claims.get("context").and_then(|of| of.get("siteUrl")).and_then(Value::as_str).unwrap_or(installation);
     let name: String = format!("Forge {site}").chars().filter(|c| !c.is_control()).take(NAME_MOST_CHARACTERS).collect();
     let new = system::NewOrganization { id: OrganizationId::new(&app.clock), external_id: installation, name: &name };
