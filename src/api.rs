@@ -25,6 +25,7 @@ pub mod openapi;
 pub mod organizations;
 mod page;
 pub mod problem;
+pub mod rate_limit;
 mod respond;
 pub mod run_changes;
 pub mod run_events;
@@ -155,6 +156,7 @@ pub fn contract() -> Contract {
 /// The HTTP server on `listener`; runs when it is awaited and stops by its handle.
 pub fn server(app: App, listener: TcpListener, offer: Offer) -> Result<Server> {
     let issuers = web::Data::new(Issuers::new(&app));
+    let limiter = web::Data::new(rate_limit::RateLimiter::new(app.settings.rate_limit));
     let (app, contract) = (web::Data::new(app), web::Data::new(contract()));
     let server = HttpServer::new(move || {
         let docs = SwaggerUi::new("/docs/{_:.*}").config(Config::from("/openapi.json"));
@@ -173,6 +175,7 @@ pub fn server(app: App, listener: TcpListener, offer: Offer) -> Result<Server> {
             .app_data(app.clone())
             .app_data(contract.clone())
             .app_data(issuers.clone())
+            .app_data(limiter.clone())
             .configure(configure)
             .service(web::redirect("/docs", "/docs/"))
             .service(docs)

@@ -42,6 +42,9 @@ pub struct Settings {
     /// Runs executed at once by this process.
     #[arg(long, env = "ENTRA_ASSETS_WORKERS", default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=256))]
     pub workers: u16,
+    /// Requests a minute that each API key or token may send to this process. 0: any number.
+    #[arg(long, env = "ENTRA_ASSETS_RATE_LIMIT", default_value_t = 12_000)]
+    pub rate_limit: u32,
     /// A CSV file `skuId,skuPartNumber,name` whose licence names replace the built-in ones.
     #[arg(long, env = "ENTRA_ASSETS_LICENSE_NAMES")]
     pub license_names: Option<PathBuf>,

@@ -1,10 +1,11 @@
 //! The OpenAPI document, enforced: before a handler runs, the request is held against its operation. In
-//! this order: path (404), method (405), caller (401), scope (403), `Accept` (406), body's media type (415),
+//! this order: path (404), method (405), caller (401), rate (429), scope (403), `Accept` (406), body's media type (415),
 //! size (413), JSON (400), then every fault of path, query, headers and body at once (422).
 
 pub mod schema;
 
-use super::auth::{self, Scope};
+use super::auth::{self, Caller, Scope};
+use super::rate_limit::{Quota, RateLimiter};
 use super::tickets::Presented;
 use crate::app::App;
 use crate::error::{Code, Error, Faults, Result};
@@ -112,6 +113,7 @@ impl Contract {
                 Some(ticket) => ticket.redeem(app, request.path()).await?,
                 None => auth::authenticate(app, request).await?,
             };
+            count(app, &caller, request)?;
             caller.require(scope)?;
             request.extensions_mut().insert(caller);
         }
@@ -321,9 +323,16 @@ pub async fn enforce(
     match contract.find(request.method(), request.path()) {
         Ok(operation) => {
             request.extensions_mut().insert(MatchedPath(operation.template.clone()));
-            if let Err(error) = contract.admit(&app, operation, &mut request).await {
-                return Ok(request.error_response(error));
+            let admitted = contract.admit(&app, operation, &mut request).await;
+            let quota = request.extensions().get::<Quota>().copied();
+            let mut response = match admitted {
+                Ok(()) => next.call(request).await?.map_into_boxed_body(),
+                Err(error) => request.error_response(error),
+            };
+            if let Some(quota) = quota {
+                quota.add_to(response.headers_mut());
             }
+            return Ok(response);
         }
         // Not in the document: the pages of /docs, or nothing.
         Err(NoOperation::UnknownPath) => {}
@@ -333,6 +342,14 @@ pub async fn enforce(
         }
     }
     Ok(next.call(request).await?.map_into_boxed_body())
+}
+
+/// Counts a request against its caller's limit, and leaves for the answer how they stand.
+fn count(app: &App, caller: &Caller, request: &ServiceRequest) -> Result<()> {
+    let limiter = request.app_data::<web::Data<RateLimiter>>();
+    let Some(quota) = limiter.and_then(|limiter| limiter.count(caller, &app.clock)) else { return Ok(()) };
+    request.extensions_mut().insert(quota);
+    quota.refusal().map_or(Ok(()), Err)
 }
 
 fn method_not_allowed(method: &Method, allowed: &str) -> HttpResponse {

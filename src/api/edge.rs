@@ -129,7 +129,7 @@ fn add_headers(headers: &mut HeaderMap, id: &str, origin: Option<&HeaderValue>, 
         headers.append(header::VARY, HeaderValue::from_static("Origin"));
         headers.insert(
             header::ACCESS_CONTROL_EXPOSE_HEADERS,
-            HeaderValue::from_static("ETag, Location, Retry-After, X-Request-Id, Content-Disposition"),
+            HeaderValue::from_static("ETag, Location, Retry-After, X-Request-Id, Content-Disposition, RateLimit-Limit, RateLimit-Remaining, RateLimit-Reset"),
         );
     }
 }

@@ -78,7 +78,7 @@ pub fn errors_page() -> String {
 }
 
 /// The responses that any operation may have, by the name of their component.
-const COMMON: [(&str, &str, Code); 11] = [
+const COMMON: [(&str, &str, Code); 12] = [
     ("BadRequest", "400", Code::MalformedJson),
     ("Unauthorized", "401", Code::Unauthenticated),
     ("Forbidden", "403", Code::Forbidden),
@@ -88,14 +88,23 @@ const COMMON: [(&str, &str, Code); 11] = [
     ("ContentTooLarge", "413", Code::BodyTooLarge),
     ("UnsupportedMediaType", "415", Code::UnsupportedMediaType),
     ("UnprocessableContent", "422", Code::ValidationFailed),
+    ("TooManyRequests", "429", Code::RateLimited),
     ("InternalServerError", "500", Code::Internal),
     ("ServiceUnavailable", "503", Code::DatabaseUnavailable),
 ];
 
+/// Of every answer to a caller with a key, unless the operator set no limit.
+const RATE_LIMIT_HEADERS: [&str; 3] = ["RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset"];
+
 fn problem_response(code: Code) -> Value {
     let status = problem::status(code).as_u16();
     let mut headers = json!({"X-Request-Id": {"$ref": "#/components/headers/X-Request-Id"}});
-    if status == 503 {
+    if !matches!(status, 401 | 500 | 503) {
+        for name in RATE_LIMIT_HEADERS {
+            headers[name] = json!({"$ref": format!("#/components/headers/{name}")});
+        }
+    }
+    if matches!(status, 429 | 503) {
         headers["Retry-After"] = json!({"$ref": "#/components/headers/Retry-After"});
     }
     json!({
@@ -129,6 +138,9 @@ fn complete(document: &mut Value) {
         "ETag": {"description": "The version, for `If-Match`", "schema": {"type": "string", "pattern": "^\"[0-9]+\"$"}, "example": "\"1\""},
         "Location": {"description": "Where the new thing is", "schema": {"type": "string", "format": "uri-reference"}},
         "Retry-After": {"description": "Seconds to wait", "schema": {"type": "integer", "minimum": 0}},
+        "RateLimit-Limit": {"description": "Requests a minute that the key may send to this process", "schema": {"type": "integer", "minimum": 1}},
+        "RateLimit-Remaining": {"description": "Requests that are left", "schema": {"type": "integer", "minimum": 0}},
+        "RateLimit-Reset": {"description": "Seconds until all are there again", "schema": {"type": "integer", "minimum": 0}},
         "X-Request-Id": {"description": "The id of the request in the service's log", "schema": {"type": "string"}},
     });
     let mut responses = Map::new();
@@ -171,7 +183,7 @@ fn complete_operation(method: &str, operation: &mut Value) {
     for (name, status, _) in COMMON {
         let applies = match status {
             "400" => has_body || has_cursor,
-            "401" | "403" => !is_open,
+            "401" | "403" | "429" => !is_open,
             "404" => has_in("path"),
             "412" => has_if_match,
             "413" | "415" => has_body,
@@ -185,6 +197,11 @@ fn complete_operation(method: &str, operation: &mut Value) {
     }
     for (status, response) in responses.iter_mut().filter(|(status, _)| status.starts_with('2')) {
         response["headers"]["X-Request-Id"] = json!({"$ref": "#/components/headers/X-Request-Id"});
+        if !is_open {
+            for name in RATE_LIMIT_HEADERS {
+                response["headers"][name] = json!({"$ref": format!("#/components/headers/{name}")});
+            }
+        }
         let creates = method == "post" && matches!(status.as_str(), "201" | "202");
         if creates {
             response["headers"]["Location"] = json!({"$ref": "#/components/headers/Location"});

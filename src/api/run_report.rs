@@ -14,9 +14,10 @@ use crate::db::jobs;
 use crate::db::runs::{self, ChangeRow};
 use crate::error::Result;
 use crate::ids::{OrganizationId, RunId};
+use actix_web::body::SizedStream;
 use actix_web::http::header::{self, ContentDisposition};
 use actix_web::web::{Data, Path, Query};
-use actix_web::{HttpResponse, get};
+use actix_web::{HttpRequest, HttpResponse, get};
 use futures_util::Stream;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -24,16 +25,33 @@ use utoipa::{IntoParams, ToSchema};
 /// Changes read at once. With memberships on the group, one can be megabytes.
 const ROWS: i64 = 200;
 
-#[derive(Deserialize, ToSchema, Clone, Copy, PartialEq, Eq, Default, Debug)]
+#[derive(Deserialize, ToSchema, Clone, Copy, PartialEq, Eq, Debug)]
 #[serde(rename_all = "lowercase")]
 pub enum ReportFormat {
     Xlsx,
     Csv,
-    #[default]
     Json,
 }
 
 impl ReportFormat {
+    fn media_type(self) -> &'static str {
+        match self {
+            Self::Xlsx => "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+            Self::Csv => "text/csv; charset=utf-8",
+            Self::Json => "application/json",
+        }
+    }
+
+    /// What a caller gets who does not say it in the query.
+    fn by_accept(request: &HttpRequest) -> Self {
+        let accept = request.headers().get(header::ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
+        let named = |format: &Self| {
+            let media_type = format.media_type().split(';').next().unwrap_or_default();
+            accept.split(',').any(|range| range.split(';').next().unwrap_or_default().trim() == media_type)
+        };
+        [Self::Json, Self::Csv, Self::Xlsx].into_iter().find(named).unwrap_or(Self::Json)
+    }
+
     fn extension(self) -> &'static str {
         match self {
             Self::Xlsx => "xlsx",
@@ -46,7 +64,8 @@ impl ReportFormat {
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct ReportQuery {
-    #[param(inline, default = "json")]
+    /// Absent: the first of these that `Accept` names, else JSON.
+    #[param(inline)]
     pub format: Option<ReportFormat>,
 }
 
@@ -118,23 +137,25 @@ impl Head {
 pub async fn get_run_report(
     app: Data<App>,
     caller: Caller,
+    request: HttpRequest,
     id: Path<RunId>,
     query: Query<ReportQuery>,
 ) -> Result<HttpResponse> {
-    let (organization, id, format) = (caller.organization, *id, query.format.unwrap_or_default());
+    let (organization, id, format) =
+        (caller.organization, *id, query.format.unwrap_or_else(|| ReportFormat::by_accept(&request)));
     let head = Head::load(&app, organization, id).await?;
     let mut response = HttpResponse::Ok();
+    response.content_type(format.media_type());
     response.insert_header((header::CONTENT_DISPOSITION, ContentDisposition::attachment(head.file_name(format))));
     let changes = changes(app.get_ref().clone(), organization, id);
     Ok(match format {
-        ReportFormat::Json => response.content_type("application/json").streaming(json::write(head, changes)),
-        ReportFormat::Csv => response.content_type("text/csv; charset=utf-8").streaming(csv::write(head, changes)),
+        ReportFormat::Json => response.streaming(json::write(head, changes)),
+        ReportFormat::Csv => response.streaming(csv::write(head, changes)),
         ReportFormat::Xlsx => {
             let content = xlsx::write(head, changes).await?;
-            response
-                .content_type("application/vnd.openxmlformats-officedocument.spreadsheetml.sheet")
-                .no_chunking(content.length)
-                .streaming(content.into_stream())
+            // It is compressed already.
+            response.insert_header((header::CONTENT_ENCODING, "identity"));
+            response.body(SizedStream::new(content.length, content.into_stream()))
         }
     })
 }

@@ -4,6 +4,7 @@ mod auth;
 mod connection_checks;
 mod cors;
 mod organizations;
+mod rate_limit;
 mod run_report;
 mod tickets;
 mod webhooks;

@@ -1,0 +1,51 @@
+//! Each key may send so many requests a minute, and is told how it stands.
+
+use crate::support::test_app::TestApp;
+use crate::support::world::World;
+use entra_assets::api::auth::Scope;
+use entra_assets::ids::OrganizationId;
+use entra_assets::sim::assets::AssetsOptions;
+use entra_assets::sim::seed::SeedOptions;
+use reqwest::Method;
+use std::sync::Arc;
+use std::time::Duration;
+
+const LIMIT: u32 = 6;
+
+async fn start() -> TestApp {
+    let seed = SeedOptions { users: 10, groups: 2, ..SeedOptions::default() };
+    let mut world = World::bare(seed, AssetsOptions::default()).await;
+    let mut settings = (*world.app.settings).clone();
+    settings.rate_limit = LIMIT;
+    world.app.settings = Arc::new(settings);
+    TestApp::over(world)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_request_too_many_is_refused_and_told_when_to_come_back() {
+    let app = start().await;
+    for left in (0..LIMIT).rev() {
+        let answer = app.get("/v1/jobs").await;
+        assert_eq!((answer.status, answer.header("ratelimit-limit")), (200, "6"));
+        assert_eq!(answer.header("ratelimit-remaining"), left.to_string());
+    }
+    let refused = app.get("/v1/jobs").await;
+    assert_eq!((refused.header("retry-after"), refused.header("ratelimit-remaining")), ("10", "0"));
+    refused.problem(429, "rate_limited");
+    // Another key has its own limit, and whoever has none is not counted.
+    let other = app.add_key(OrganizationId::DEFAULT, &[Scope::Read]).await;
+    app.call_with(&other, Method::GET, "/v1/jobs").send().await.expect(200);
+    app.call_without_key(Method::GET, "/healthz").send().await.expect(200);
+    app.world.clock.advance(Duration::from_secs(10));
+    app.get("/v1/jobs").await.expect(200);
+    app.get("/v1/jobs").await.problem(429, "rate_limited");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn refusals_count_too() {
+    let app = start().await;
+    let reader = app.add_key(OrganizationId::DEFAULT, &[Scope::Read]).await;
+    let refused = app.call_with(&reader, Method::GET, "/v1/api-keys").send().await;
+    assert_eq!((refused.status, refused.header("ratelimit-remaining")), (403, "5"));
+    assert_eq!(app.call_without_key(Method::GET, "/v1/jobs").send().await.header("ratelimit-limit"), "");
+}
