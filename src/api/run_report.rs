@@ -81,6 +81,12 @@ pub struct RunReport {
     pub changes: Vec<ChangeResponse>,
 }
 
+/// An Excel workbook.
+#[derive(ToSchema)]
+#[schema(value_type = String, format = Binary)]
+#[expect(dead_code, reason = "only describes the file in the document")]
+pub struct Workbook(Vec<u8>);
+
 /// What a report says beside the changes.
 struct Head {
     job_name: Option<String>,
@@ -128,7 +134,7 @@ impl Head {
         content(
             (RunReport = "application/json"),
             (String = "text/csv"),
-            (Vec<u8> = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet")
+            (Workbook = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet")
         )
     )),
     security(("bearer" = ["read"]), ("ticket" = []))
