@@ -144,7 +144,8 @@ impl Follower {
             .await?;
         let items = events.into_iter().map(RunEventResponse::from_row).collect::<Result<Vec<_>>>()?;
         let next_after = items.last().map_or(after, |event| event.id);
-        let done = row.run_state()?.is_terminal() && next_after >= row.last_event_id;
+        // Of a run that ended long ago there are none any more.
+        let done = row.run_state()?.is_terminal() && (items.is_empty() || next_after >= row.last_event_id);
         Ok(RunEventsResponse { items, next_after, done })
     }
 
