@@ -9,6 +9,7 @@ use issuers::{ForgeAppId, JwtIssuer, JwtIssuers};
 use secrecy::SecretString;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 use url::Url;
 
 /// What this process does.
@@ -84,6 +85,9 @@ pub struct HttpSettings {
     /// PEM file of further certificate authorities to trust.
     #[arg(long, env = "ENTRA_ASSETS_CA_FILE")]
     pub ca_file: Option<PathBuf>,
+    /// For tests: how long one request may take.
+    #[arg(skip)]
+    pub request_timeout: Option<Duration>,
 }
 
 /// How the process logs; of every command.

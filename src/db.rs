@@ -146,11 +146,22 @@ impl Drop for Whole {
 impl From<DieselError> for Error {
     fn from(error: DieselError) -> Self {
         match error {
-            DieselError::DatabaseError(DatabaseErrorKind::ClosedConnection, _) => {
+            DieselError::DatabaseError(kind, ref info) if is_lost(&kind, info.message()) => {
                 Error::new(Code::DatabaseUnavailable, "The connection to the database was lost.").with_source(error)
             }
             other => Error::internal(other),
         }
+    }
+}
+
+/// Whether an error means that the server or the connection is gone. What the server says when it ends a
+/// connection itself (SQLSTATE 57P01 to 57P03) reaches us as text only.
+/// Source: <https://www.postgresql.org/docs/current/errcodes-appendix.html>
+fn is_lost(kind: &DatabaseErrorKind, message: &str) -> bool {
+    const ENDED: [&str; 3] = ["terminating connection", "the database system is", "connection to server was lost"];
+    match kind {
+        DatabaseErrorKind::ClosedConnection | DatabaseErrorKind::UnableToSendCommand => true,
+        _ => ENDED.iter().any(|start| message.starts_with(start)),
     }
 }
 

@@ -31,7 +31,7 @@ fn builder(settings: &HttpSettings) -> Result<reqwest::ClientBuilder> {
         .user_agent(concat!("entra-assets/", env!("CARGO_PKG_VERSION")))
         .redirect(reqwest::redirect::Policy::none())
         .connect_timeout(CONNECT_TIMEOUT)
-        .timeout(REQUEST_TIMEOUT)
+        .timeout(settings.request_timeout.unwrap_or(REQUEST_TIMEOUT))
         .pool_idle_timeout(POOL_IDLE_TIMEOUT)
         .tcp_nodelay(true);
     if let Some(proxy) = &settings.proxy {

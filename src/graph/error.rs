@@ -59,7 +59,8 @@ pub struct GraphError {
     pub code: Option<String>,
     /// `error.message` of the last answer, or what we found.
     pub message: String,
-    /// `request-id` of the last answer, which Microsoft support asks for.
+    /// `request-id` of the last answer, which Microsoft support asks for; without an answer of Graph's, the
+    /// `client-request-id` that was sent, by which it can be found too.
     pub request_id: Option<String>,
     /// What was asked for: the path without its query.
     pub path: String,
@@ -81,6 +82,12 @@ impl GraphError {
         if self.path.is_empty() {
             self.path = url.path().to_owned();
         }
+        self
+    }
+
+    /// Names the request by `id` if nothing named it before.
+    pub fn of_request(mut self, id: Option<&str>) -> Self {
+        self.request_id = self.request_id.or_else(|| id.map(printable));
         self
     }
 

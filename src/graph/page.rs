@@ -145,7 +145,7 @@ impl<C: Content> Pager<C> {
     pub async fn next(&mut self) -> Result<Option<Page<C>>> {
         let Some(url) = self.next.clone() else { return Ok(None) };
         let page = self.read(&url).await?;
-        self.watch.see(&url, &page).map_err(|error| error.at(&url))?;
+        self.watch.see(&url, &page).map_err(|error| error.at(&url).of_request(page.request_id.as_deref()))?;
         self.next = match &page.next {
             Next::More(next) => Some(next.clone()),
             Next::Complete(_) => None,

@@ -10,7 +10,6 @@ use crate::http::{self, BodyError};
 use crate::ids;
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
 use secrecy::ExposeSecret;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 use url::Url;
@@ -112,15 +111,21 @@ impl Session {
         request: &Request<'_>,
         read: impl Fn(Body) -> Result<Read<T>>,
     ) -> Result<Answered<T>> {
+        let own_id = ids::new_v7(&self.0.client.0.clock).to_string();
         let outcome = tokio::select! {
             biased;
             () = self.0.cancel.cancelled() => Err(GraphError::new(Kind::Cancelled, "")),
-            outcome = Box::pin(self.attempts(request, read)) => outcome,
+            outcome = Box::pin(self.attempts(request, &own_id, read)) => outcome,
         };
-        outcome.map_err(|error| error.at(request.url))
+        outcome.map_err(|error| error.at(request.url).of_request(Some(&own_id)))
     }
 
-    async fn attempts<T>(&self, request: &Request<'_>, read: impl Fn(Body) -> Result<Read<T>>) -> Result<Answered<T>> {
+    async fn attempts<T>(
+        &self,
+        request: &Request<'_>,
+        own_id: &str,
+        read: impl Fn(Body) -> Result<Read<T>>,
+    ) -> Result<Answered<T>> {
         let mut token = self.token().await?;
         let limiter = self.limiter(&token).await;
         let mut course = Course {
@@ -134,7 +139,7 @@ impl Session {
             let units = request.kinds.iter().map(|kind| limiter.units_of(*kind)).sum();
             let permit = limiter.acquire(&self.0.lane, units).await;
             self.0.counters.requests.fetch_add(1, Ordering::Relaxed);
-            let step = match self.attempt(request, &token).await {
+            let step = match self.attempt(request, &token, own_id).await {
                 Attempt::Answer(body, headers) if body.status == 401 => {
                     permit.answered(Some(0.0));
                     let refusal = refusal(&body, &headers, request.url);
@@ -146,7 +151,8 @@ impl Session {
                     Step::Again
                 }
                 Attempt::Answer(body, headers) if (200..300).contains(&body.status) => {
-                    let read = read(body);
+                    let request_id = body.request_id.clone();
+                    let read = read(body).map_err(|error| error.of_request(request_id.as_deref()));
                     let units = read.as_ref().ok().and_then(|read| read.units).or_else(|| units_of(&headers));
                     self.count_units(permit.answered(units));
                     if let ([kind], Some(units)) = (request.kinds.as_slice(), units) {
@@ -245,9 +251,9 @@ impl Session {
         self.0.counters.milli_units.fetch_add((units * 1000.0) as u64, Ordering::Relaxed);
     }
 
-    async fn attempt(&self, request: &Request<'_>, token: &Arc<super::AccessToken>) -> Attempt {
+    async fn attempt(&self, request: &Request<'_>, token: &super::AccessToken, own_id: &str) -> Attempt {
         let client = &self.0.client.0;
-        let headers = match self.headers(request, token) {
+        let headers = match headers(request, token, own_id) {
             Ok(headers) => headers,
             Err(error) => return Attempt::Final(error),
         };
@@ -283,37 +289,36 @@ impl Session {
         let text = if text.starts_with('\u{feff}') { text.split_off('\u{feff}'.len_utf8()) } else { text };
         Attempt::Answer(Body { text, status, request_id, was_retried: false }, headers)
     }
-
-    fn headers(&self, request: &Request<'_>, token: &super::AccessToken) -> Result<HeaderMap> {
-        let unusable = |_| GraphError::new(Kind::Unauthorized, "the token has characters that no header may have");
-        let bearer = format!("Bearer {}", token.secret.expose_secret());
-        let mut bearer = HeaderValue::try_from(bearer).map_err(unusable)?;
-        bearer.set_sensitive(true);
-        let own_id = ids::new_v7(&self.0.client.0.clock).to_string();
-        let mut headers = HeaderMap::with_capacity(8);
-        headers.insert(AUTHORIZATION, bearer);
-        headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
-        headers.extend(HeaderValue::try_from(own_id).ok().map(|id| (CLIENT_REQUEST_ID, id)));
-        if request.options.low_priority {
-            headers.insert(THROTTLE_PRIORITY, HeaderValue::from_static("Low"));
-        }
-        if request.options.advanced {
-            headers.insert(CONSISTENCY_LEVEL, HeaderValue::from_static("eventual"));
-        }
-        if let Some(prefer) = request.options.prefer {
-            headers.insert("prefer", HeaderValue::from_static(prefer));
-        }
-        if request.body.is_some() {
-            headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        }
-        Ok(headers)
-    }
 }
 
 const CLIENT_REQUEST_ID: reqwest::header::HeaderName = reqwest::header::HeaderName::from_static("client-request-id");
 const THROTTLE_PRIORITY: reqwest::header::HeaderName =
     reqwest::header::HeaderName::from_static("x-ms-throttle-priority");
 const CONSISTENCY_LEVEL: reqwest::header::HeaderName = reqwest::header::HeaderName::from_static("consistencylevel");
+
+fn headers(request: &Request<'_>, token: &super::AccessToken, own_id: &str) -> Result<HeaderMap> {
+    let unusable = |_| GraphError::new(Kind::Unauthorized, "the token has characters that no header may have");
+    let bearer = format!("Bearer {}", token.secret.expose_secret());
+    let mut bearer = HeaderValue::try_from(bearer).map_err(unusable)?;
+    bearer.set_sensitive(true);
+    let mut headers = HeaderMap::with_capacity(8);
+    headers.insert(AUTHORIZATION, bearer);
+    headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
+    headers.extend(HeaderValue::try_from(own_id).ok().map(|id| (CLIENT_REQUEST_ID, id)));
+    if request.options.low_priority {
+        headers.insert(THROTTLE_PRIORITY, HeaderValue::from_static("Low"));
+    }
+    if request.options.advanced {
+        headers.insert(CONSISTENCY_LEVEL, HeaderValue::from_static("eventual"));
+    }
+    if let Some(prefer) = request.options.prefer {
+        headers.insert("prefer", HeaderValue::from_static(prefer));
+    }
+    if request.body.is_some() {
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    }
+    Ok(headers)
+}
 
 /// What Graph charged, if it said so.
 pub(super) fn units_of(headers: &HeaderMap) -> Option<f64> {

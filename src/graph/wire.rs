@@ -141,6 +141,12 @@ pub struct Member {
     pub is_removed: bool,
 }
 
+impl Member {
+    pub fn user(id: Uuid) -> Self {
+        Self { id, kind: MemberKind::User, is_unreadable: false, is_removed: false }
+    }
+}
+
 /// A page of directory objects of which only id and type matter.
 #[derive(Debug, Default)]
 pub struct Members(pub Vec<Member>);

@@ -1,10 +1,15 @@
 //! Graph → staging → mirror. What is read goes into the database page by page, with the cursor of the page;
 //! memory holds the pages under way and nothing of the tenant.
 
+mod by_id;
 mod groups;
 mod incremental;
 mod list;
+mod managers;
 mod partition;
+mod plan;
+mod query;
+mod refused;
 mod scope;
 mod test_run;
 mod writer;
@@ -19,6 +24,7 @@ use crate::graph::Session;
 use crate::graph::error::GraphError;
 use crate::run_state::{RunMode, RunStage, RunWarning};
 use crate::seal::Place;
+use refused::Refused;
 use secrecy::ExposeSecret;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -50,6 +56,7 @@ struct Reader<'a> {
     /// `roles` of the token: what the application may read.
     roles: Vec<String>,
     writer: Writer,
+    refused: Refused,
 }
 
 /// What a way of reading read to its end.
@@ -85,7 +92,7 @@ pub async fn collect(run: &Run) -> Result<Collected, Stop> {
     }
     let mirror = begin(run, tenant).await?;
     let (writer, writing) = writer::start(run);
-    let reader = Reader { run, session, roles: token.claims.roles.clone(), writer };
+    let reader = Reader { run, session, roles: token.claims.roles.clone(), writer, refused: Refused::default() };
     let reading = async {
         let read = match run.mode {
             RunMode::Test => test_run::read(&reader).await,
@@ -133,6 +140,13 @@ async fn begin(run: &Run, tenant: Option<Uuid>) -> Result<MirrorRow, Stop> {
 
 /// What changed since the last complete read; everything, where that cannot be told, and the run says why.
 async fn read_changes(reader: &Reader<'_>, mirror: &MirrorRow) -> Result<Read, Stop> {
+    const FULL: &str = "fullBecause";
+    if let Some(why) = plan::noted(reader, FULL).await? {
+        say_full(reader, &why);
+        return read_all(reader).await;
+    }
+    // What an earlier attempt staged would be mixed with changes that came since.
+    forget_staged(reader).await?;
     let why = match incremental::reason_for_full(reader, mirror) {
         Some(why) => why,
         None => {
@@ -143,13 +157,25 @@ async fn read_changes(reader: &Reader<'_>, mirror: &MirrorRow) -> Result<Read, S
             }
         }
     };
+    say_full(reader, &why);
+    forget_staged(reader).await?;
+    plan::note(reader, FULL, Some(&why)).await?;
+    read_all(reader).await
+}
+
+fn say_full(reader: &Reader<'_>, why: &str) {
     reader.run.journal.warn(RunWarning::new("incremental_became_full", format!("Everything is read: {why}.")));
+}
+
+async fn forget_staged(reader: &Reader<'_>) -> Result<(), Stop> {
     reader.writer.flushed().await?;
     let lease = reader.run.lease;
     let db = &reader.run.app.db;
-    db.scoped(lease.organization, async move |tx| mirror::clear_staging(tx, lease.organization, lease.run).await)
-        .await?;
-    read_all(reader).await
+    let cleared = db.scoped(lease.organization, async move |tx| {
+        crate::db::runs::fence(tx, &lease).await?;
+        mirror::clear_staging(tx, lease.organization, lease.run).await
+    });
+    Ok(cleared.await?)
 }
 
 fn delta_place(run: &Run, column: &'static str) -> Place {
@@ -253,13 +279,9 @@ async fn finish(run: &Run, mut mirror: MirrorRow, tenant: Option<Uuid>, read: Re
         .app
         .db
         .scoped(organization, async move |tx| {
+            mirror::keep_known_members(tx, &lease, job, &unknown).await?;
             if matches!(mode, RunMode::Full | RunMode::Incremental) {
-                let promotion = Promotion {
-                    types: &names,
-                    members: read.memberships,
-                    members_unknown: &unknown,
-                    is_patch: read.is_patch,
-                };
+                let promotion = Promotion { types: &names, members: read.memberships, is_patch: read.is_patch };
                 mirror::promote(tx, &lease, job, &promotion).await?;
                 mirror::save(tx, &mirror).await?;
             }

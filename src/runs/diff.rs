@@ -267,8 +267,10 @@ async fn compare_batch(
         let (payload, references) = payload(run, object_type, targets, &row, &properties);
         let hash = hash(run, &payload);
         let is_same = row.delivered_hash.as_deref() == Some(&hash[..]);
-        // A test does not read what groups point at: it leaves alone those that are there already.
-        let is_partial = run.mode == RunMode::Test && object_type == ObjectType::Groups && row.delivered_hash.is_some();
+        // A test does not read what groups point at, and not always the groups of users: it leaves alone what is
+        // there already.
+        let is_whole = object_type != ObjectType::Groups && (object_type != ObjectType::Users || targets.memberships);
+        let is_partial = run.mode == RunMode::Test && !is_whole && row.delivered_hash.is_some();
         if is_partial || (is_same && row.marked != Some(true)) {
             run.journal.count(object_type.as_str(), |count| count.unchanged += 1);
             // One that was missing may have been removed by Assets meanwhile.

@@ -110,9 +110,13 @@ impl Journal {
         Told { counts: state.counts.clone(), warnings: state.warnings.clone(), degraded: state.degraded }
     }
 
-    /// Something to know that leaves the result as it should be.
+    /// Something to know that leaves the result as it should be. Told once: an attempt that goes on after a
+    /// crash may come to say it again.
     pub fn warn(&self, warning: RunWarning) {
         let mut state = self.state();
+        if state.warnings.contains(&warning) {
+            return;
+        }
         let same = state.warnings.iter().filter(|w| w.code == warning.code).count();
         if same < SAME_WARNINGS_MOST {
             state.warnings.push(warning);

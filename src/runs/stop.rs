@@ -15,7 +15,8 @@ pub enum Stop {
     Cancelled,
     /// Another process has the run now: nothing more may be written.
     LeaseLost,
-    /// The process is stopping: the run goes back to the queue, to be taken up at once.
+    /// The process is stopping, or the database went away: the run goes back to the queue, to be taken up at
+    /// once.
     Released,
     /// It goes on at `until`, from its checkpoint.
     Wait { until: DateTime<Utc>, reason: &'static str },
@@ -87,8 +88,11 @@ impl From<GraphError> for Stop {
 /// Errors of our own: of the database, of sealed secrets, or defects.
 impl From<Error> for Stop {
     fn from(error: Error) -> Self {
-        if error.code == Code::LeaseLost {
-            return Self::LeaseLost;
+        match error.code {
+            Code::LeaseLost => return Self::LeaseLost,
+            // Nothing is wrong with the run: it goes on from its checkpoint when the database is back.
+            Code::DatabaseUnavailable => return Self::Released,
+            _ => {}
         }
         let cause = std::error::Error::source(&error).map(ToString::to_string);
         tracing::error!(code = %error.code, cause, "a stage failed: {}", error.detail);

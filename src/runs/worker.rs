@@ -102,9 +102,16 @@ async fn execute(app: &App, lease: Lease, row: RunRow, stopping: &CancellationTo
     tracing::info!(run.id = %lease.run, organization.id = %lease.organization, mode = row.mode, attempt = row.attempt, "run claimed");
     let keeper = Keeper { app, lease, cancel: cancel.clone(), stopping };
     let outcome = Box::pin(keeper.beside(lead(app, lease, row, cancel))).await;
-    if let Err(error) = write_end(app, &lease, outcome).await {
-        // The lease runs out, and whoever claims the run then goes on from its checkpoint.
+    let first = app.clock.instant();
+    loop {
+        let Err(error) = write_end(app, &lease, &outcome).await else { return };
         tracing::error!(run.id = %lease.run, code = %error.code, "the end of a run could not be written: {}", error.detail);
+        let is_late = app.clock.elapsed_since(first) > LEASE.to_std().unwrap_or_default();
+        // After the lease, whoever claims the run goes on from its checkpoint.
+        if error.code != Code::DatabaseUnavailable || is_late || stopping.is_cancelled() {
+            return;
+        }
+        app.clock.sleep(FLUSH).await;
     }
 }
 
@@ -254,7 +261,7 @@ async fn cancel_requested(notices: &mut broadcast::Receiver<Notice>, lease: &Lea
     }
 }
 
-async fn write_end(app: &App, lease: &Lease, outcome: Outcome) -> Result<()> {
+async fn write_end(app: &App, lease: &Lease, outcome: &Outcome) -> Result<()> {
     let (stop, journal) = match outcome {
         Outcome::Ended(state) => {
             tracing::info!(run.id = %lease.run, state = %state, "run ended");
@@ -266,13 +273,13 @@ async fn write_end(app: &App, lease: &Lease, outcome: Outcome) -> Result<()> {
         }
         Outcome::Stopped(stop, journal) => (stop, journal),
     };
-    if let Some(journal) = &journal {
+    if let Some(journal) = journal {
         journal.flush(app, lease).await?;
     }
     let (lease, now) = (*lease, app.clock.now());
     tracing::info!(run.id = %lease.run, ?stop, "run stopped");
     app.db
-        .scoped(lease.organization, async |tx| match &stop {
+        .scoped(lease.organization, async |tx| match stop {
             Stop::Failed(error) => {
                 let error =
                     RunError { stage: error.stage.or(journal.as_ref().map(Journal::stage)), ..(**error).clone() };

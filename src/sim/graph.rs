@@ -37,6 +37,7 @@ use answer::{Answer, Problem};
 use chrono::{DateTime, Utc};
 use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
 use uuid::Uuid;
@@ -121,6 +122,13 @@ pub(crate) struct Sim {
     buckets: quota::Buckets,
     faults: fault::Faults,
     refusals: Mutex<HashMap<Feature, u16>>,
+    /// Requests to Graph that are not answered yet, and the most of them there were.
+    open: AtomicUsize,
+    most_open: AtomicUsize,
+    /// No page has more objects than this.
+    page_most: AtomicUsize,
+    /// The changes of groups do not tell of members that were deleted.
+    silent_deletions: AtomicBool,
     /// Requests whose answer failed, when the tokens of repeated requests are to be bad.
     failed: Mutex<Option<HashSet<String>>>,
     log: log::Log,
@@ -145,6 +153,10 @@ pub fn start(options: GraphOptions) -> std::io::Result<GraphSim> {
         buckets: quota::Buckets::default(),
         faults: fault::Faults::default(),
         refusals: Mutex::default(),
+        open: AtomicUsize::new(0),
+        most_open: AtomicUsize::new(0),
+        page_most: AtomicUsize::new(usize::MAX),
+        silent_deletions: AtomicBool::new(false),
         failed: Mutex::new(None),
         log: log::Log::default(),
         signing_key: random_bytes(),
@@ -155,6 +167,11 @@ pub fn start(options: GraphOptions) -> std::io::Result<GraphSim> {
 }
 
 impl GraphSim {
+    /// The clock that it started with.
+    pub fn clock(&self) -> Clock {
+        self.sim.clock.clone()
+    }
+
     /// `http://127.0.0.1:port` for `ENTRA_ASSETS_LOGIN_URL`.
     pub fn login_origin(&self) -> String {
         self.running.login_origin.clone()
@@ -240,6 +257,16 @@ impl GraphSim {
         *self.sim.failed.lock().unwrap_or_else(PoisonError::into_inner) = on.then(HashSet::new);
     }
 
+    /// From now on no page has more objects than this, whatever `$top` says.
+    pub fn set_page_most(&self, most: usize) {
+        self.sim.page_most.store(most.max(1), Ordering::Relaxed);
+    }
+
+    /// From now on the changes of groups tell no removal of members that were themselves deleted.
+    pub fn set_silent_deletions(&self, on: bool) {
+        self.sim.silent_deletions.store(on, Ordering::Relaxed);
+    }
+
     pub fn set_quota(&self, quota: Option<Quota>, form: RetryAfterForm) {
         *self.sim.quota.lock().unwrap_or_else(PoisonError::into_inner) = quota;
         *self.sim.retry_after.lock().unwrap_or_else(PoisonError::into_inner) = form;
@@ -261,6 +288,11 @@ impl GraphSim {
 
     pub fn counters(&self) -> Counters {
         self.sim.log.counters()
+    }
+
+    /// The most requests to Graph that were open at once.
+    pub fn most_open(&self) -> usize {
+        self.sim.most_open.load(Ordering::Relaxed)
     }
 
     pub fn reset_counters(&self) {
@@ -291,6 +323,10 @@ impl Sim {
 
     fn recall(&self, text: &str) -> Option<Arc<token::Token>> {
         self.tokens.read().unwrap_or_else(PoisonError::into_inner).get(text).cloned()
+    }
+
+    fn page_most(&self) -> usize {
+        self.page_most.load(Ordering::Relaxed)
     }
 
     fn set_refusal(&self, feature: Feature, status: Option<u16>) {

@@ -1,6 +1,9 @@
 //! What the integration tests share.
 
+pub mod exact;
+pub mod gateway;
 pub mod issuer;
 pub mod postgres;
+pub mod service;
 pub mod test_app;
 pub mod world;

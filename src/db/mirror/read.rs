@@ -142,6 +142,16 @@ pub async fn ids(
     Ok(ids)
 }
 
+/// Whether any user has a manager.
+pub async fn has_managers(tx: &mut Transaction, organization: OrganizationId, source: Source) -> Result<bool> {
+    let (objects, _, key) = source.names();
+    let query = format!(
+        "SELECT count(*) AS number FROM (SELECT FROM {objects} WHERE organization_id = $1 AND {key} = $2
+            AND object_type = $3 AND data LIKE '%\"managerId\":%' LIMIT 1) found"
+    );
+    Ok(number(tx, query, organization, source, "users").await? > 0)
+}
+
 /// The objects of a type without anything beside, by id.
 pub async fn data<'a>(
     tx: &'a mut Transaction,
@@ -193,19 +203,20 @@ pub struct MembersRow {
     pub member_ids: Vec<Uuid>,
 }
 
-/// The members of one group in the mirror.
+/// The members of one group.
 pub async fn members_of(
     tx: &mut Transaction,
     organization: OrganizationId,
-    job: JobId,
+    source: Source,
     group: Uuid,
 ) -> Result<Vec<MembersRow>> {
-    const MEMBERS: &str = "
-        SELECT member_type, member_ids FROM mirror_members
-        WHERE organization_id = $1 AND job_id = $2 AND group_id = $3";
-    Ok(diesel::sql_query(MEMBERS)
+    let (_, members, key) = source.names();
+    let query = format!(
+        "SELECT member_type, member_ids FROM {members} WHERE organization_id = $1 AND {key} = $2 AND group_id = $3"
+    );
+    Ok(diesel::sql_query(query)
         .bind::<SqlUuid, _>(organization.0)
-        .bind::<SqlUuid, _>(job.0)
+        .bind::<SqlUuid, _>(source.key())
         .bind::<SqlUuid, _>(group)
         .load(tx)
         .await?)

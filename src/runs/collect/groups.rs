@@ -1,6 +1,8 @@
 //! Groups with their owners and members. Groups come as a list; then the members of many groups are read at
 //! once, each to its last page. There is no limit on groups a user is in, or members of a group.
 
+use super::query::TOP;
+use super::refused::{Optional, links_url, links_without_select};
 use super::{Reader, list};
 use crate::db::mirror::{self, Batch, Cursor, CursorRow, MEMBERS, StagedMembers, StagedObject, cursors, read};
 use crate::directory::{Link, ObjectType, Properties};
@@ -8,11 +10,11 @@ use crate::graph::error::{GraphError, Kind};
 use crate::graph::page::halve_top;
 use crate::graph::wire::{Member, Members};
 use crate::graph::{Next, Page, Pager, RequestOptions};
-use crate::run_state::{RunStage, RunWarning};
+use crate::run_state::{RunMode, RunStage, RunWarning};
 use crate::runs::stop::Stop;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use serde_json::{Value, json};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use url::Url;
 use uuid::Uuid;
 
@@ -20,7 +22,7 @@ use uuid::Uuid;
 const GROUPS_AT_ONCE: usize = 96;
 /// `$expand` gives so many at most, and no link to the rest. Source: facts/graph.md §4.4.
 const EXPANDED_MOST: usize = 20;
-const RESTARTS_MOST: u32 = 5;
+const RESTARTS_MOST: u32 = 8;
 /// What reading the members of groups with `visibility: HiddenMembership` needs. Source: facts/graph.md §3.1.
 const HIDDEN_ROLE: &str = "Member.Read.Hidden";
 
@@ -35,6 +37,7 @@ struct Group {
     id: Uuid,
     hidden: bool,
     owners_incomplete: bool,
+    owners_unknown: bool,
 }
 
 /// Reads groups, owners and members to their end.
@@ -93,12 +96,20 @@ async fn staged_groups(reader: &Reader<'_>) -> Result<Vec<Group>, Stop> {
                 groups.push(Group {
                     id: row.id,
                     hidden: hidden && !may_see_hidden,
+                    owners_unknown: owners.is_none(),
                     owners_incomplete: wants_owners && owners.is_none_or(|owners| owners >= EXPANDED_MOST),
                 });
             }
             Ok((groups, sizes))
         })
         .await?;
+    let ignored = wants_owners
+        && reader.run.mode != RunMode::Incremental
+        && !groups.is_empty()
+        && groups.iter().all(|group| group.owners_unknown);
+    if ignored {
+        reader.refused.note(&reader.run.journal, Optional::Expand(ObjectType::Groups), None);
+    }
     groups.sort_by_key(|group| std::cmp::Reverse(sizes.get(&group.id).copied().unwrap_or(0)));
     Ok(groups)
 }
@@ -107,6 +118,17 @@ async fn known_cursors(reader: &Reader<'_>) -> Result<HashMap<String, CursorRow>
     let (organization, run) = (reader.run.job.organization, reader.run.lease.run);
     let known = reader.run.app.db.scoped(organization, async move |tx| cursors(tx, organization, run, MEMBERS).await);
     Ok(known.await?)
+}
+
+/// Reads owners and members of groups that came into scope, and were staged as objects before.
+pub(super) async fn read_arrived(reader: &Reader<'_>, arrived: &[Uuid]) -> Result<(), Stop> {
+    if arrived.is_empty() {
+        return Ok(());
+    }
+    let groups = staged_groups(reader).await?;
+    let groups = groups.into_iter().filter(|group| arrived.contains(&group.id));
+    let readings = groups.map(|group| async move { read_group(reader, &group, None).await });
+    stream::iter(readings).buffer_unordered(GROUPS_AT_ONCE).try_for_each(|_| std::future::ready(Ok(()))).await
 }
 
 /// Reads one group; `false` when its members are unknown.
@@ -141,11 +163,16 @@ pub(super) async fn read_root(reader: &Reader<'_>, group: Uuid) -> Result<bool, 
 
 /// Reads the members of one group to the last page; `false` when the group is gone.
 async fn read_members(reader: &Reader<'_>, group: Uuid, cursor: Option<CursorRow>) -> Result<bool, Stop> {
-    let mut first = reader.session.url(&format!("groups/{group}/members?$top=999&$select=id"));
+    let path = format!("groups/{group}/members");
+    let mut first = links_url(reader, &path, Some(TOP));
     let mut resume = cursor;
     for _ in 0..=RESTARTS_MOST {
         match follow_members(reader, group, &first, resume.take()).await? {
             None => return Ok(true),
+            Some(error) if links_without_select(reader, &path, &first, &error).await? => {
+                first = links_url(reader, &path, Some(TOP));
+                restart(reader, group).await?;
+            }
             Some(error) if matches!(error.kind, Kind::NotFound) => {
                 let detail = format!("Group {group} disappeared while it was read; its members are left as known.");
                 reader.run.journal.warn(RunWarning::new("group_gone", detail));
@@ -166,7 +193,7 @@ async fn read_members(reader: &Reader<'_>, group: Uuid, cursor: Option<CursorRow
     Err(Stop::failed(
         RunStage::Collect,
         "graph_page_token_expired",
-        format!("Graph's page tokens for the members of group {group} expired {RESTARTS_MOST} times."),
+        format!("The members of group {group} were begun {RESTARTS_MOST} times and never read to their last page."),
         "Graph is slow or overloaded just now: start the run again later.",
     ))
 }
@@ -188,13 +215,18 @@ async fn follow_members(
 ) -> Result<Option<GraphError>, Stop> {
     let mut part = cursor.as_ref().map_or(0, |cursor| cursor.pages);
     let link = cursor.and_then(|cursor| cursor.next_link);
+    let mut seen = if part > 0 { staged_members(reader, group).await? } else { HashSet::new() };
     let mut pager: Pager<Members> = match link {
         Some(link) => Pager::resume(reader.session.clone(), first, &link, RequestOptions::default())?,
         None => reader.session.pages(first.clone(), RequestOptions::default()),
     };
     loop {
         match pager.next().await {
-            Ok(Some(page)) => {
+            Ok(Some(mut page)) => {
+                // While the directory changes, a member can come on two pages.
+                if part > 0 || matches!(page.next, Next::More(_)) {
+                    page.content.0.retain(|member| seen.insert(member.id));
+                }
                 reader.writer.write(batch_of(group, part, &page)).await?;
                 part += 1;
             }
@@ -203,6 +235,16 @@ async fn follow_members(
             Err(error) => return Ok(Some(error)),
         }
     }
+}
+
+/// The members that an earlier attempt of this run found.
+async fn staged_members(reader: &Reader<'_>, group: Uuid) -> Result<HashSet<Uuid>, Stop> {
+    reader.writer.flushed().await?;
+    let (organization, run) = (reader.run.job.organization, reader.run.lease.run);
+    let source = read::Source::Staged(run);
+    let db = &reader.run.app.db;
+    let rows = db.scoped(organization, async move |tx| read::members_of(tx, organization, source, group).await).await?;
+    Ok(rows.into_iter().flat_map(|row| row.member_ids).collect())
 }
 
 fn batch_of(group: Uuid, part: i32, page: &Page<Members>) -> Batch {
@@ -224,22 +266,42 @@ fn batch_of(group: Uuid, part: i32, page: &Page<Members>) -> Batch {
 }
 
 /// Reads all owners of a group of which the list showed only the first twenty, or none.
-async fn read_owners(reader: &Reader<'_>, group: Uuid) -> Result<(), Stop> {
-    let first = reader.session.url(&format!("groups/{group}/owners?$top=999&$select=id"));
-    let mut pager: Pager<Members> = reader.session.pages(first, RequestOptions::default());
-    let mut owners: Vec<Uuid> = Vec::new();
-    loop {
-        match pager.next().await {
-            Ok(Some(page)) => owners.extend(page.content.0.iter().map(|owner: &Member| owner.id)),
-            Ok(None) => break,
+pub(super) async fn read_owners(reader: &Reader<'_>, group: Uuid) -> Result<(), Stop> {
+    let path = format!("groups/{group}/owners");
+    let mut first = links_url(reader, &path, Some(TOP));
+    for restarts in 0.. {
+        match follow_owners(reader, &first).await {
+            Ok(owners) => {
+                let object = with_owners(reader, group, owners).await?;
+                return reader.writer.write(Batch { objects: object.into_iter().collect(), ..Batch::default() }).await;
+            }
+            Err(error) if links_without_select(reader, &path, &first, &error).await? => {
+                first = links_url(reader, &path, Some(TOP));
+            }
             Err(error) if matches!(error.kind, Kind::NotFound) => return Ok(()),
-            Err(error) => return Err(error.into()),
+            Err(error) if restarts == RESTARTS_MOST => return Err(error.into()),
+            Err(error) => {
+                first = match (&error.kind, halve_top(&first)) {
+                    (Kind::PageTokenExpired, _) => first,
+                    (Kind::GatewayTimeout, Some(halved)) => halved,
+                    _ => return Err(error.into()),
+                };
+            }
         }
+    }
+    Ok(())
+}
+
+/// The owners from the first page to the last.
+async fn follow_owners(reader: &Reader<'_>, first: &Url) -> crate::graph::error::Result<Vec<Uuid>> {
+    let mut pager: Pager<Members> = reader.session.pages(first.clone(), RequestOptions::default());
+    let mut owners: Vec<Uuid> = Vec::new();
+    while let Some(page) = pager.next().await? {
+        owners.extend(page.content.0.iter().map(|owner: &Member| owner.id));
     }
     owners.sort_unstable();
     owners.dedup();
-    let object = with_owners(reader, group, owners).await?;
-    reader.writer.write(Batch { objects: object.into_iter().collect(), ..Batch::default() }).await
+    Ok(owners)
 }
 
 async fn with_owners(reader: &Reader<'_>, group: Uuid, owners: Vec<Uuid>) -> Result<Option<StagedObject>, Stop> {

@@ -1,77 +1,42 @@
 //! Reading a collection of objects page by page: users, groups, devices, licences.
 
-use super::{Reader, partition};
+use super::query::{Query, SIGN_IN, TOP, base_query, entity, queries};
+use super::refused::{Optional, plainer};
+use super::{Reader, managers, partition};
 use crate::db::mirror::{self, Batch, Cursor, StagedObject, cursors};
 use crate::directory::{Link, ObjectType};
 use crate::filter::EntityKind;
 use crate::graph::error::{GraphError, Kind};
-use crate::graph::wire::{Items, Properties, properties};
-use crate::graph::{Next, Page, Pager, RequestOptions};
-use crate::run_state::{RunStage, RunWarning};
+use crate::graph::wire::{Items, Member, Properties, properties};
+use crate::graph::{Next, Page, Pager};
+use crate::run_state::RunWarning;
 use crate::runs::stop::Stop;
 use std::collections::HashMap;
 use url::Url;
 use uuid::Uuid;
 
 /// How often a collection whose page token expired is begun again.
-const RESTARTS_MOST: u32 = 5;
-/// Objects asked for per page: the most that Graph gives.
-const TOP: u32 = 999;
-/// With signInActivity Graph gives no more. Source: facts/graph.md §4.1.
-const TOP_WITH_SIGN_IN: u32 = 500;
-
-/// How a collection is asked for. What the server refuses is taken out, once, and said.
-#[derive(Clone)]
-pub(super) struct Query {
-    object_type: ObjectType,
-    /// Names the cursor: several queries of one collection have different parts.
-    part: String,
-    select: Vec<String>,
-    expand: Option<&'static str>,
-    filter: Option<String>,
-    advanced: bool,
-    top: Option<u32>,
-}
-
-impl Query {
-    fn path(&self) -> String {
-        let collection = match self.object_type {
-            ObjectType::Users => "users",
-            ObjectType::Groups => "groups",
-            ObjectType::Devices => "devices",
-            ObjectType::Licenses => "subscribedSkus",
-        };
-        let mut options = vec![format!("$select={}", self.select.join(","))];
-        if let Some(top) = self.top {
-            options.insert(0, format!("$top={top}"));
-        }
-        if let Some(expand) = self.expand {
-            options.push(format!("$expand={expand}"));
-        }
-        if let Some(filter) = &self.filter {
-            options.push(format!("$filter={}", urlencoding::encode(filter)));
-        }
-        if self.advanced {
-            options.push("$count=true".to_owned());
-        }
-        format!("{collection}?{}", options.join("&"))
-    }
-
-    fn options(&self) -> RequestOptions {
-        if self.advanced { RequestOptions::advanced() } else { RequestOptions::default() }
-    }
-}
-
+const RESTARTS_MOST: u32 = 8;
+/// A page is not made smaller than this.
+const LEAST_TOP: u32 = 10;
 /// Reads all objects of a type that the filter admits, to the last page.
 pub(super) async fn read(reader: &Reader<'_>, object_type: ObjectType) -> Result<(), Stop> {
     let managers = match object_type {
-        ObjectType::Users => managers_apart(reader).await?,
+        ObjectType::Users => managers::apart(reader).await?,
         ObjectType::Groups | ObjectType::Licenses | ObjectType::Devices => None,
     };
+    read_collection(reader, object_type, managers.as_ref()).await?;
+    if object_type == ObjectType::Users { managers::complete(reader).await } else { Ok(()) }
+}
+
+async fn read_collection(
+    reader: &Reader<'_>,
+    object_type: ObjectType,
+    managers: Option<&HashMap<Uuid, Uuid>>,
+) -> Result<(), Stop> {
     if object_type == ObjectType::Users
         && let Some(parts) = parts_of_users(reader).await?
     {
-        let managers = managers.as_ref();
         let readings = parts.into_iter().map(|query| read_part(reader, query, managers));
         match futures_util::future::try_join_all(readings).await {
             Ok(_) => return Ok(()),
@@ -87,7 +52,7 @@ pub(super) async fn read(reader: &Reader<'_>, object_type: ObjectType) -> Result
         }
     }
     for query in queries(reader, object_type) {
-        read_query(reader, query, managers.as_ref()).await?;
+        read_query(reader, query, managers).await?;
     }
     Ok(())
 }
@@ -158,8 +123,8 @@ async fn read_part(reader: &Reader<'_>, query: Query, managers: Option<&HashMap<
     match count {
         Some(0) => Ok(()),
         _ if wants_managers && managers.is_none() => {
-            let managers = all_managers(reader).await?;
-            read_query(reader, query, Some(&managers)).await
+            let managers = managers::all(reader).await?;
+            read_query(reader, query, managers.as_ref()).await
         }
         _ => read_query(reader, query, managers).await,
     }
@@ -170,112 +135,32 @@ pub(super) async fn read_first(reader: &Reader<'_>, object_type: ObjectType, lim
     let mut ids = Vec::new();
     for mut query in queries(reader, object_type) {
         query.top = query.top.map(|top| top.min(limit));
-        let mut pager: Pager<Items> = reader.session.pages(reader.session.url(&query.path()), query.options());
-        while ids.len() < limit as usize {
-            let Some(page) = pager.next().await? else { break };
-            let mut batch = batch_of(reader, &query, &page, None, 0)?;
-            batch.cursors.clear();
-            batch.objects.truncate(limit as usize - ids.len());
-            ids.extend(batch.objects.iter().map(|object| object.id));
-            reader.run.journal.advance(batch.objects.len() as u64);
-            reader.run.journal.used(reader.session.usage());
-            reader.writer.write(batch).await?;
+        let mut restarts = 0;
+        loop {
+            match first_of(reader, &query, limit, &mut ids).await {
+                Ok(()) => break,
+                Err(failure) => query = after(reader, query, failure, restarts).await?,
+            }
+            restarts += 1;
         }
     }
     Ok(ids)
 }
 
-/// The URL that gives these objects, with the relations that a list has too.
-pub(super) fn by_id(reader: &Reader<'_>, object_type: ObjectType, ids: &[Uuid]) -> Url {
-    let quoted: Vec<String> = ids.iter().map(|id| format!("'{id}'")).collect();
-    let mut query = base_query(reader, object_type, false);
-    query.filter = Some(format!("id in ({})", quoted.join(",")));
-    reader.session.url(&query.path())
-}
-
-/// The requests for a type: one, or several when its filter has to be split.
-pub(super) fn queries(reader: &Reader<'_>, object_type: ObjectType) -> Vec<Query> {
-    let rule = entity(object_type).and_then(|kind| reader.run.job.filter.rule(kind));
-    let query = base_query(reader, object_type, rule.is_some_and(|rule| rule.parsed.advanced));
-    match rule {
-        None => vec![query],
-        Some(rule) => rule
-            .parsed
-            .requests()
-            .iter()
-            .enumerate()
-            .map(|(number, text)| Query { part: number.to_string(), filter: Some(text.clone()), ..query.clone() })
-            .collect(),
-    }
-}
-
-/// The request for a type without a filter. An advanced one allows no `$expand`.
-fn base_query(reader: &Reader<'_>, object_type: ObjectType, advanced: bool) -> Query {
-    let job = &reader.run.job;
-    let mut select: Vec<String> = job.mapping.select(object_type).into_iter().map(str::to_owned).collect();
-    let rule = entity(object_type).and_then(|kind| job.filter.rule(kind));
-    // What the filter decides by, so that what changes later can be decided here.
-    for name in rule.map(|rule| rule.parsed.select()).unwrap_or_default() {
-        if !select.iter().any(|known| known == name) {
-            select.push(name.to_owned());
-        }
-    }
-    if object_type == ObjectType::Groups && !select.iter().any(|name| name == "visibility") {
-        // Whether its members may be hidden from us.
-        select.push("visibility".to_owned());
-    }
-    let expand = match object_type {
-        _ if advanced => None,
-        ObjectType::Users if job.mapping.carries(ObjectType::Users, Link::Manager) => Some("manager($select=id)"),
-        ObjectType::Groups if job.mapping.carries(ObjectType::Groups, Link::Owners) => Some("owners($select=id)"),
-        ObjectType::Devices if job.mapping.carries(ObjectType::Devices, Link::Owners) => {
-            Some("registeredOwners($select=id)")
-        }
-        ObjectType::Users | ObjectType::Groups | ObjectType::Devices | ObjectType::Licenses => None,
-    };
-    let top = match object_type {
-        // subscribedSkus has no paging and refuses $top.
-        ObjectType::Licenses => None,
-        _ if select.iter().any(|name| name == "signInActivity") => Some(TOP_WITH_SIGN_IN),
-        ObjectType::Users | ObjectType::Groups | ObjectType::Devices => Some(TOP),
-    };
-    Query { object_type, part: "0".to_owned(), select, expand, filter: None, advanced, top }
-}
-
-fn entity(object_type: ObjectType) -> Option<EntityKind> {
-    match object_type {
-        ObjectType::Users => Some(EntityKind::Users),
-        ObjectType::Groups => Some(EntityKind::Groups),
-        ObjectType::Devices => Some(EntityKind::Devices),
-        ObjectType::Licenses => None,
-    }
-}
-
-/// With an advanced filter Graph allows no `$expand`: the managers come from one extra pass over all users.
-/// Source: facts/graph.md §4.3.
-async fn managers_apart(reader: &Reader<'_>) -> Result<Option<HashMap<Uuid, Uuid>>, Stop> {
-    let job = &reader.run.job;
-    let advanced = job.filter.rule(EntityKind::Users).is_some_and(|rule| rule.parsed.advanced);
-    if !advanced || !job.mapping.carries(ObjectType::Users, Link::Manager) {
-        return Ok(None);
-    }
-    Ok(Some(all_managers(reader).await?))
-}
-
-async fn all_managers(reader: &Reader<'_>) -> Result<HashMap<Uuid, Uuid>, Stop> {
-    let first = reader.session.url(&format!("users?$top={TOP}&$select=id&$expand=manager($select=id)"));
-    let mut managers = HashMap::new();
-    let mut pager: Pager<Items> = reader.session.pages(first, RequestOptions::default());
-    while let Some(page) = pager.next().await? {
-        for item in page.content.iter() {
-            let user = parse(item)?;
-            if let (Some(id), Some(manager)) = (user.uuid(), user.manager) {
-                managers.insert(id, manager.id);
-            }
-        }
+async fn first_of(reader: &Reader<'_>, query: &Query, limit: u32, ids: &mut Vec<Uuid>) -> Result<(), Failure> {
+    let mut pager: Pager<Items> = reader.session.pages(reader.session.url(&query.path()), query.options());
+    while ids.len() < limit as usize {
+        let Some(page) = pager.next().await.map_err(Failure::Graph)? else { break };
+        let mut batch = batch_of(reader, query, &page, None, 0)?;
+        batch.cursors.clear();
+        batch.objects.retain(|object| !ids.contains(&object.id));
+        batch.objects.truncate(limit as usize - ids.len());
+        ids.extend(batch.objects.iter().map(|object| object.id));
+        reader.run.journal.advance(batch.objects.len() as u64);
         reader.run.journal.used(reader.session.usage());
+        reader.writer.write(batch).await?;
     }
-    Ok(managers)
+    Ok(())
 }
 
 async fn read_query(reader: &Reader<'_>, mut query: Query, managers: Option<&HashMap<Uuid, Uuid>>) -> Result<(), Stop> {
@@ -284,25 +169,24 @@ async fn read_query(reader: &Reader<'_>, mut query: Query, managers: Option<&Has
         return Ok(());
     }
     let mut resume = known.and_then(|cursor| cursor.next_link);
-    for _ in 0..=RESTARTS_MOST {
+    let mut restarts = 0;
+    loop {
         match read_from(reader, &query, resume.take().as_deref(), managers).await {
             Ok(()) => return Ok(()),
-            Err(Failure::Stop(stop)) => return Err(stop),
-            Err(Failure::Graph(error)) => query = again(reader, query, error)?,
+            Err(failure) => query = after(reader, query, failure, restarts).await?,
         }
+        restarts += 1;
     }
-    Err(Stop::failed(
-        RunStage::Collect,
-        "graph_page_token_expired",
-        format!("Graph's page tokens for {} expired {RESTARTS_MOST} times before the last page.", query.object_type),
-        "Graph is slow or overloaded just now: start the run again later.",
-    ))
 }
 
-enum Failure {
+pub(super) enum Failure {
     Stop(Stop),
     /// May be helped by asking differently.
     Graph(GraphError),
+    /// A link stored by an earlier attempt of the run is refused.
+    Resumed(GraphError),
+    /// A later page is refused: that is not about how the collection was asked for.
+    Later(GraphError),
 }
 
 impl From<Stop> for Failure {
@@ -311,34 +195,41 @@ impl From<Stop> for Failure {
     }
 }
 
+/// How to ask again after a failure, so many restarts having been made; the failure when nothing helps.
+pub(super) async fn after(reader: &Reader<'_>, query: Query, failure: Failure, restarts: u32) -> Result<Query, Stop> {
+    match failure {
+        Failure::Stop(stop) => Err(stop),
+        Failure::Graph(error) if restarts < RESTARTS_MOST => again(reader, query, error).await,
+        Failure::Resumed(error) if restarts < RESTARTS_MOST => {
+            let detail = format!("The reading of {} begins anew: {error}", query.object_type);
+            reader.run.journal.warn(RunWarning::new("page_token_expired", detail));
+            Ok(query)
+        }
+        Failure::Graph(error) | Failure::Resumed(error) | Failure::Later(error) => Err(error.into()),
+    }
+}
+
 /// How to ask again after a failure; the failure itself when nothing helps.
-fn again(reader: &Reader<'_>, query: Query, error: GraphError) -> Result<Query, Stop> {
+async fn again(reader: &Reader<'_>, query: Query, error: GraphError) -> Result<Query, Stop> {
     let journal = &reader.run.journal;
     if matches!(error.kind, Kind::PageTokenExpired) {
         let detail = format!("A page token for {} expired; the collection is read again.", query.object_type);
         journal.warn(RunWarning::new("page_token_expired", detail));
         return Ok(query);
     }
-    if error.is_about_sign_in_activity() && query.select.iter().any(|name| name == "signInActivity") {
-        let detail = "Sign-in activity may not be read (AuditLog.Read.All and a premium licence are needed); \
-                      users are imported without it.";
-        journal.degrade(RunWarning::new("sign_in_activity_refused", detail).with_advice(error.advice()));
-        let select = query.select.into_iter().filter(|name| name != "signInActivity").collect();
+    if error.is_about_sign_in_activity() && query.select.iter().any(|name| name == SIGN_IN) {
+        reader.refused.note(journal, Optional::SignInActivity, Some(&error));
+        let select = query.select.into_iter().filter(|name| name != SIGN_IN).collect();
         return Ok(Query { select, top: Some(TOP), ..query });
     }
     if matches!(error.kind, Kind::GatewayTimeout)
-        && let Some(top) = query.top.map(|top| top / 2).filter(|top| *top >= 10)
+        && let Some(top) = query.top.map(|top| top / 2).filter(|top| *top >= LEAST_TOP)
     {
         let detail = format!("Graph took too long for a page of {}; pages are halved to {top}.", query.object_type);
         journal.warn(RunWarning::new("page_halved", detail));
         return Ok(Query { top: Some(top), ..query });
     }
-    if query.expand.is_some() && error.refuses_optional() && query.object_type != ObjectType::Users {
-        let detail = format!("The server does not expand owners of {}; they are read one by one.", query.object_type);
-        journal.warn(RunWarning::new("expand_refused", detail));
-        return Ok(Query { expand: None, ..query });
-    }
-    Err(error.into())
+    if error.refuses_optional() { plainer(reader, query, error).await } else { Err(error.into()) }
 }
 
 async fn stored_cursor(reader: &Reader<'_>, query: &Query) -> Result<Option<mirror::CursorRow>, Stop> {
@@ -369,7 +260,16 @@ async fn read_from(
         None => reader.session.pages(first, query.options()),
     };
     let mut pages = 0;
-    while let Some(page) = pager.next().await.map_err(Failure::Graph)? {
+    loop {
+        let page = match pager.next().await {
+            Ok(Some(page)) => page,
+            Ok(None) => return Ok(()),
+            Err(error) if !error.refuses_optional() || (pages == 0 && link.is_none()) => {
+                return Err(Failure::Graph(error));
+            }
+            Err(error) if pages == 0 => return Err(Failure::Resumed(error)),
+            Err(error) => return Err(Failure::Later(error)),
+        };
         pages += 1;
         let batch = batch_of(reader, query, &page, managers, pages)?;
         reader.run.journal.advance(batch.objects.len() as u64);
@@ -379,7 +279,6 @@ async fn read_from(
         reader.run.journal.used(reader.session.usage());
         reader.writer.write(batch).await?;
     }
-    Ok(())
 }
 
 /// A page as rows: what the exclusions leave, and where the collection goes on.
@@ -395,12 +294,7 @@ fn batch_of(
     for item in page.content.iter() {
         let mut object = parse(item)?;
         if let Some(managers) = managers {
-            object.manager = object.uuid().and_then(|id| managers.get(&id)).map(|id| crate::graph::wire::Member {
-                id: *id,
-                kind: crate::graph::wire::MemberKind::User,
-                is_unreadable: false,
-                is_removed: false,
-            });
+            object.manager = object.uuid().and_then(|id| managers.get(&id)).map(|id| Member::user(*id));
         }
         match admitted(reader, query.object_type, &object)? {
             true => batch.objects.extend(staged(query.object_type, &object)?),
@@ -432,7 +326,11 @@ pub(super) fn parse(item: &str) -> Result<Properties, Stop> {
 }
 
 fn malformed(error: &serde_json::Error) -> Stop {
-    Stop::graph(&GraphError::new(Kind::Malformed, format!("an object cannot be read: {error}")))
+    Stop::graph(&unreadable(error))
+}
+
+pub(super) fn unreadable(error: &serde_json::Error) -> GraphError {
+    GraphError::new(Kind::Malformed, format!("an object cannot be read: {error}"))
 }
 
 /// An object as it is kept: its properties and, beside them, the ids it refers to. `None` for something

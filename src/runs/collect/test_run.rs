@@ -1,11 +1,12 @@
 //! A test: the first users with what belongs to them, in few requests on a tenant of any size.
 
 use super::list::{self, parse, staged};
+use super::refused::get_many;
 use super::{Read, Reader};
 use crate::db::mirror::{Batch, StagedMembers};
 use crate::directory::ObjectType;
 use crate::graph::wire::{Content, Items};
-use crate::graph::{ErrorKind, RequestOptions};
+use crate::graph::{ErrorKind, GraphError, RequestOptions};
 use crate::run_state::RunWarning;
 use crate::runs::stop::Stop;
 use std::collections::BTreeMap;
@@ -25,11 +26,8 @@ pub(super) async fn read(reader: &Reader<'_>) -> Result<Read, Stop> {
         read.types.push(ObjectType::Users);
     }
     if mapping.is_enabled(ObjectType::Groups) {
-        if !users.is_empty() {
-            groups_of(reader, &users).await?;
-        }
+        read.memberships = groups_of(reader, &users).await?;
         read.types.push(ObjectType::Groups);
-        read.memberships = true;
     }
     if mapping.is_enabled(ObjectType::Licenses) {
         list::read(reader, ObjectType::Licenses).await?;
@@ -42,61 +40,48 @@ pub(super) async fn read(reader: &Reader<'_>) -> Result<Read, Stop> {
     Ok(read)
 }
 
-/// The groups that these users are direct members of, twenty users to a request.
-async fn groups_of(reader: &Reader<'_>, users: &[Uuid]) -> Result<(), Stop> {
+/// The groups that these users are direct members of, twenty users to a request; `false`: they cannot be read.
+async fn groups_of(reader: &Reader<'_>, users: &[Uuid]) -> Result<bool, Stop> {
     let select = reader.run.job.mapping.select(ObjectType::Groups).join(",");
     let mut members: BTreeMap<Uuid, Vec<Uuid>> = BTreeMap::new();
-    for part in users.chunks(crate::graph::batch::ITEMS_MOST) {
-        let urls: Vec<_> = part
-            .iter()
-            .map(|id| reader.session.url(&format!("users/{id}/memberOf?$top=999&$select={select}")))
-            .collect();
-        let answers = match reader.session.batch(&urls, &RequestOptions::default()).await {
-            Ok(answers) => answers,
-            Err(error) if error.refuses_optional() => one_by_one(reader, &urls).await?,
-            Err(error) => return Err(error.into()),
-        };
+    for (number, part) in users.chunks(crate::graph::batch::ITEMS_MOST).enumerate() {
+        let url = |id: &Uuid| reader.session.url(&format!("users/{id}/memberOf?$top=999&$select={select}"));
+        let answers = get_many(reader, part.iter().map(url).collect()).await?;
+        let refusals: Vec<&GraphError> = answers.iter().filter_map(|answer| answer.as_ref().err()).collect();
+        // One user may have been deleted meanwhile; not twenty.
+        if let Some(error) = refusals.first().filter(|error| error.refuses_optional())
+            && number == 0
+            && refusals.len() == part.len()
+        {
+            warn_of_refusal(reader, error);
+            return Ok(false);
+        }
         let mut batch = Batch::default();
         for (user, answer) in part.iter().zip(answers) {
             match answer {
                 Ok(item) => take_groups(reader, *user, item.body, &mut members, &mut batch).await?,
                 Err(error) if matches!(error.kind, ErrorKind::Forbidden) => {
-                    warn_of_forbidden(reader, &error);
-                    return Ok(());
+                    warn_of_refusal(reader, &error);
+                    return Ok(false);
                 }
                 Err(error) if matches!(error.kind, ErrorKind::NotFound) => {}
                 Err(error) => return Err(error.into()),
             }
         }
-        reader.run.journal.used(reader.session.usage());
         reader.writer.write(batch).await?;
     }
     let members = members.into_iter().map(|(group, mut members)| {
         members.sort_unstable();
         StagedMembers { group, member_type: "user".to_owned(), part: 0, members }
     });
-    reader.writer.write(Batch { members: members.collect(), ..Batch::default() }).await
+    reader.writer.write(Batch { members: members.collect(), ..Batch::default() }).await?;
+    Ok(true)
 }
 
-/// The plain way for a server that has no `$batch`.
-async fn one_by_one(
-    reader: &Reader<'_>,
-    urls: &[url::Url],
-) -> Result<Vec<crate::graph::error::Result<crate::graph::batch::BatchItem>>, Stop> {
-    let detail = "The server does not take JSON batches; the groups of each user are read one by one.";
-    reader.run.journal.warn(RunWarning::new("batch_refused", detail));
-    let mut answers = Vec::with_capacity(urls.len());
-    for url in urls {
-        let answer = reader.session.get(url, &RequestOptions::default()).await;
-        answers.push(answer.map(|body| crate::graph::batch::BatchItem { status: body.status, body: body.text }));
-    }
-    Ok(answers)
-}
-
-fn warn_of_forbidden(reader: &Reader<'_>, error: &crate::graph::GraphError) {
+fn warn_of_refusal(reader: &Reader<'_>, error: &GraphError) {
     let detail = format!(
-        "The groups of single users may not be read with these permissions ({error}); the test goes on without \
-         groups. A full run reads groups another way."
+        "The groups of single users cannot be read here ({error}); the test goes on without groups. A full run \
+         reads groups another way."
     );
     reader.run.journal.warn(RunWarning::new("test_without_groups", detail));
 }
@@ -110,9 +95,8 @@ async fn take_groups(
     batch: &mut Batch,
 ) -> Result<(), Stop> {
     let read = |body: String| {
-        Items::read(body).map_err(|e| {
-            Stop::graph(&crate::graph::GraphError::new(ErrorKind::Malformed, format!("a list of groups: {e}")))
-        })
+        Items::read(body)
+            .map_err(|e| Stop::graph(&GraphError::new(ErrorKind::Malformed, format!("a list of groups: {e}"))))
     };
     let (mut links, mut items) = read(body)?;
     loop {

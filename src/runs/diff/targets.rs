@@ -8,8 +8,12 @@ use crate::runs::collect::Collected;
 use crate::runs::pipeline::Run;
 use uuid::Uuid;
 
-/// Sorted ids by type.
-pub(super) struct Targets([Vec<Uuid>; 4]);
+pub(super) struct Targets {
+    /// Sorted ids by type.
+    ids: [Vec<Uuid>; 4],
+    /// Whether the memberships were read that the references of users come from.
+    pub memberships: bool,
+}
 
 impl Targets {
     pub(super) async fn load(run: &Run, collected: &Collected) -> Result<Self> {
@@ -17,11 +21,11 @@ impl Targets {
         for object_type in [ObjectType::Users, ObjectType::Groups, ObjectType::Licenses] {
             ids[object_type.index()] = load_type(run, collected, object_type).await?;
         }
-        Ok(Self(ids))
+        Ok(Self { ids, memberships: collected.memberships })
     }
 
     pub(super) fn has(&self, object_type: ObjectType, id: Uuid) -> bool {
-        self.0[object_type.index()].binary_search(&id).is_ok()
+        self.ids[object_type.index()].binary_search(&id).is_ok()
     }
 
     /// Those of the ids that are delivered.

@@ -17,6 +17,7 @@ use chrono::TimeDelta;
 use entries::{Entry, Link, Reason};
 use serde::{Deserialize, Serialize};
 use std::sync::PoisonError;
+use std::sync::atomic::Ordering;
 use uuid::Uuid;
 
 /// Observed page sizes: objects, and links of groups.
@@ -81,7 +82,8 @@ pub fn delta(sim: &Sim, request: &Request<'_>, kind: Kind) -> Answered {
         body.extend_from_slice(b",\"value\":[]}");
         return Ok(Answer::json(200, body));
     }
-    Ok(page(request, kind, state, &directory))
+    let silent = sim.silent_deletions.load(Ordering::Relaxed);
+    Ok(page(request, kind, state, &directory, silent))
 }
 
 /// The state with which the next round begins.
@@ -138,8 +140,8 @@ fn link(out: &mut Vec<u8>, name: &str, request: &Request<'_>, kind: Kind, option
     write_str(out, &link);
 }
 
-fn page(request: &Request<'_>, kind: Kind, state: State, directory: &Directory) -> Answer {
-    let wanted = Wanted::of(&state, kind, request);
+fn page(request: &Request<'_>, kind: Kind, state: State, directory: &Directory, silent: bool) -> Answer {
+    let wanted = Wanted { silent, ..Wanted::of(&state, kind, request) };
     let mut items: Vec<Vec<u8>> = Vec::new();
     let mut links = 0;
     let mut next = None;
@@ -182,6 +184,8 @@ pub struct Wanted {
     pub owners: bool,
     /// `Prefer: return=minimal`.
     pub minimal: bool,
+    /// Members that were deleted are not told as removed.
+    pub silent: bool,
 }
 
 impl Wanted {
@@ -198,6 +202,7 @@ impl Wanted {
             members: kind == Kind::Group && (state.select.is_none() || selected("members")),
             owners: kind == Kind::Group && selected("owners"),
             minimal: request.prefer.contains("return=minimal"),
+            silent: false,
         }
     }
 }

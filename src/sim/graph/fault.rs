@@ -24,6 +24,9 @@ pub struct Fault {
     /// Text that path and query, decoded, must contain: `/members`, `$skiptoken`.
     #[serde(default)]
     pub contains: Option<String>,
+    /// Another such text.
+    #[serde(default)]
+    pub contains_too: Option<String>,
     /// The first matching request that it hits, from 1.
     #[serde(default = "one")]
     pub nth: u32,
@@ -65,12 +68,34 @@ pub enum Action {
     ForeignNextLink {
         origin: String,
     },
+    /// One item a page, and so many pages that follow each other in a circle.
+    LinkCircle {
+        pages: u32,
+    },
+    /// 302 to another place.
+    Redirect {
+        location: String,
+    },
+    /// 200 with gzip that ends in the middle.
+    HalfGzip,
+    /// 200 with a body of so many megabytes that never becomes a page.
+    Flood {
+        megabytes: u32,
+    },
+    /// The body comes byte by byte, this long apart.
+    Drip {
+        millis: u64,
+    },
     /// No items, and a next link to this very page, once: reading goes on.
     EmptyPage,
     ExpiredPageToken,
     PageTokenNotFound,
     /// The last row of the page before comes again.
     DuplicateRow,
+    /// The page has one more row.
+    ExtraRow {
+        row: Value,
+    },
     Slow {
         millis: u64,
     },
@@ -141,7 +166,16 @@ impl Faults {
 impl Fault {
     /// A fault on the first request whose path begins so.
     pub fn on(path: impl Into<String>, action: Action) -> Self {
-        Self { method: None, path: path.into(), exact: false, contains: None, nth: 1, times: 1, action }
+        Self {
+            method: None,
+            path: path.into(),
+            exact: false,
+            contains: None,
+            contains_too: None,
+            nth: 1,
+            times: 1,
+            action,
+        }
     }
 
     pub fn containing(mut self, text: impl Into<String>) -> Self {
@@ -168,7 +202,7 @@ impl Fault {
     fn matches(&self, method: &str, path: &str, full: &str) -> bool {
         self.method.as_ref().is_none_or(|wanted| wanted.eq_ignore_ascii_case(method))
             && if self.exact { path == self.path } else { path.starts_with(&self.path) }
-            && self.contains.as_ref().is_none_or(|text| full.contains(text.as_str()))
+            && [&self.contains, &self.contains_too].into_iter().flatten().all(|text| full.contains(text.as_str()))
     }
 }
 
@@ -190,6 +224,10 @@ pub enum Sending {
     Whole,
     /// Half of it, then the connection closes.
     Cut,
+    /// Byte by byte.
+    Drip(Duration),
+    /// So many megabytes instead of it.
+    Flood(u32),
 }
 
 /// The answer that takes the place of the real one, if a hit says so.
@@ -224,12 +262,22 @@ pub fn instead(hits: &[Hit], here: &str, now: DateTime<Utc>) -> Option<Result<An
             let message = "Lifetime validation failed, the token is expired.";
             Some(Err((Problem::new(401, "InvalidAuthenticationToken", message), None)))
         }
+        Action::Redirect { location } => {
+            let mut answer = Answer::empty(302);
+            answer.headers.push(("location", location.clone()));
+            Some(Ok(answer))
+        }
         Action::HalfPage
+        | Action::HalfGzip
         | Action::Cut
+        | Action::Drip { .. }
+        | Action::Flood { .. }
         | Action::EndlessNextLink
+        | Action::LinkCircle { .. }
         | Action::ForeignNextLink { .. }
         | Action::EmptyPage
         | Action::DuplicateRow
+        | Action::ExtraRow { .. }
         | Action::Slow { .. } => None,
     })
 }
@@ -248,6 +296,13 @@ pub fn spoil(hits: &[Hit], here: &str, answer: &mut Answer) -> Sending {
         match &hit.action {
             Action::HalfPage => answer.body.truncate(answer.body.len() / 2),
             Action::Cut => sending = Sending::Cut,
+            Action::Drip { millis } => sending = Sending::Drip(Duration::from_millis(*millis)),
+            Action::Flood { megabytes } => sending = Sending::Flood(*megabytes),
+            Action::HalfGzip => {
+                answer.body = half_gzip(&answer.body);
+                answer.headers.push(("content-encoding", "gzip".to_owned()));
+            }
+            Action::LinkCircle { pages } => edit(answer, |page| circle(page, here, *pages)),
             Action::EndlessNextLink => edit(answer, |page| page["@odata.nextLink"] = json!(here)),
             Action::ForeignNextLink { origin } => edit(answer, |page| {
                 page["@odata.nextLink"] = json!(format!("{origin}/v1.0/users?$skiptoken=stolen"));
@@ -257,6 +312,11 @@ pub fn spoil(hits: &[Hit], here: &str, answer: &mut Answer) -> Sending {
                 page["@odata.nextLink"] = json!(here);
                 page.as_object_mut().map(|page| page.remove("@odata.deltaLink"));
             }),
+            Action::ExtraRow { row } => edit(answer, |page| {
+                if let Some(rows) = page["value"].as_array_mut() {
+                    rows.push(row.clone());
+                }
+            }),
             Action::DuplicateRow => edit(answer, |page| {
                 if let (Some(row), Some(rows)) = (&hit.last_row, page["value"].as_array_mut()) {
                     rows.insert(0, row.clone());
@@ -264,6 +324,7 @@ pub fn spoil(hits: &[Hit], here: &str, answer: &mut Answer) -> Sending {
             }),
             Action::Status { .. }
             | Action::Html { .. }
+            | Action::Redirect { .. }
             | Action::ExpiredPageToken
             | Action::PageTokenNotFound
             | Action::Slow { .. }
@@ -273,6 +334,28 @@ pub fn spoil(hits: &[Hit], here: &str, answer: &mut Answer) -> Sending {
         }
     }
     sending
+}
+
+/// One of the items, and a link to the next place in the circle.
+fn circle(page: &mut Value, here: &str, pages: u32) {
+    let place = |text: &str| text.split_once("circle=").and_then(|(_, place)| place.parse::<u32>().ok());
+    let at = place(here).unwrap_or(0);
+    let items = page["value"].as_array().cloned().unwrap_or_default();
+    let item = items.get(at as usize % items.len().max(1)).cloned();
+    page["value"] = item.into_iter().collect();
+    let path = here.split('?').next().unwrap_or(here);
+    page["@odata.nextLink"] = json!(format!("{path}?circle={}", (at + 1) % pages.max(1)));
+}
+
+/// The first half of a gzip stream with one stored block. Source: RFC 1951 §3.2.4, RFC 1952 §2.3.
+fn half_gzip(body: &[u8]) -> Vec<u8> {
+    let block = &body[..body.len().min(usize::from(u16::MAX))];
+    let length = block.len() as u16;
+    let mut out = vec![0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255, 1];
+    out.extend_from_slice(&length.to_le_bytes());
+    out.extend_from_slice(&(!length).to_le_bytes());
+    out.extend_from_slice(&block[..block.len() / 2]);
+    out
 }
 
 fn edit(answer: &mut Answer, change: impl FnOnce(&mut Value)) {

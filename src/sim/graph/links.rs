@@ -58,7 +58,7 @@ pub fn list(
     counted: bool,
 ) -> Answered {
     let query = &request.query;
-    let size = query.page_size(100, 999)?;
+    let size = query.page_size(100, 999)?.min(sim.page_most());
     if request.advanced() || counted {
         sim.refused(Feature::Count)?;
     }

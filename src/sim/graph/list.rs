@@ -108,7 +108,7 @@ pub fn list(sim: &Sim, request: &Request<'_>, kind: Kind) -> Answered {
         Kind::User if mentions_sign_ins(request) => SIGN_IN_PAGE_MOST,
         _ => 999,
     };
-    let size = request.query.page_size(100, most)?;
+    let size = request.query.page_size(100, most)?.min(sim.page_most());
     let shape = Shape::of(kind, &request.query, &request.token, true)?;
     let choice = Choice::of(sim, request, kind)?;
     let [start, ..] = request.position()?;

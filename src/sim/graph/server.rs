@@ -13,6 +13,7 @@ use actix_web::web::{Bytes, Data, PayloadConfig};
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
 use futures_util::StreamExt;
 use std::net::TcpListener;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Bodies larger than this are refused: a batch has 20 small items.
@@ -181,8 +182,11 @@ async fn graph(sim: &Sim, http: &HttpRequest, body: &[u8]) -> HttpResponse {
     };
     let latency = *sim.latency.lock().unwrap_or_else(PoisonError::into_inner);
     let token = sim.authenticate(header(http.headers(), "authorization"));
+    let open = sim.open.fetch_add(1, Ordering::Relaxed) + 1;
+    sim.most_open.fetch_max(open, Ordering::Relaxed);
     let reply = sim.answer(&call, token);
     sim.clock.sleep(latency + reply.delay).await;
+    sim.open.fetch_sub(1, Ordering::Relaxed);
     send(sim, reply.answer, reply.sending, true)
 }
 
@@ -193,6 +197,7 @@ fn send(sim: &Sim, answer: Answer, sending: Sending, dated: bool) -> HttpRespons
     let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let mut response = HttpResponse::build(status);
     response.content_type(answer.content_type);
+    let is_encoded = answer.headers.iter().any(|(name, _)| *name == "content-encoding");
     for (name, value) in answer.headers {
         response.insert_header((name, value));
     }
@@ -202,10 +207,28 @@ fn send(sim: &Sim, answer: Answer, sending: Sending, dated: bool) -> HttpRespons
     match sending {
         Sending::Whole if answer.body.is_empty() => response.finish(),
         Sending::Whole => {
-            if answer.body.len() < GZIP_LEAST {
+            if answer.body.len() < GZIP_LEAST && !is_encoded {
                 response.insert_header(("content-encoding", "identity"));
             }
             response.body(answer.body)
+        }
+        Sending::Drip(pause) => {
+            let clock = sim.clock.clone();
+            let drops = futures_util::stream::iter(answer.body).then(move |byte| {
+                let clock = clock.clone();
+                async move {
+                    clock.sleep(pause).await;
+                    Ok::<_, std::io::Error>(Bytes::copy_from_slice(&[byte]))
+                }
+            });
+            response.insert_header(("content-encoding", "identity"));
+            response.streaming(drops.boxed_local())
+        }
+        Sending::Flood(megabytes) => {
+            let megabyte = Bytes::from(vec![b' '; 1 << 20]);
+            let flood = (0..megabytes).map(move |_| Ok::<_, std::io::Error>(megabyte.clone()));
+            response.insert_header(("content-encoding", "identity"));
+            response.streaming(futures_util::stream::iter(flood))
         }
         Sending::Cut => {
             let half = Bytes::copy_from_slice(&answer.body[..answer.body.len() / 2]);

@@ -28,6 +28,8 @@ pub const ORGANIZATION: OrganizationId = OrganizationId::DEFAULT;
 /// The admin key of the service over a world.
 pub const ADMIN_KEY: &str = "an-admin-key-of-the-tests-0123456789";
 const TICK: Duration = Duration::from_millis(1);
+/// Real time: what does not answer should not hold up a test.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 
 #[derive(Parser)]
 struct Cli {
@@ -57,30 +59,49 @@ impl World {
     }
 
     pub async fn with(seed: SeedOptions, assets: AssetsOptions) -> Self {
-        let world = Self::bare(seed, assets).await;
+        let graph = Self::graph(seed);
+        let origin = graph.graph_origin();
+        Self::reaching(graph, &origin, assets).await
+    }
+
+    /// Without any connection or destination.
+    pub async fn bare(seed: SeedOptions, assets: AssetsOptions) -> Self {
+        let graph = Self::graph(seed);
+        let origin = graph.graph_origin();
+        Self::over(graph, &origin, assets).await
+    }
+
+    /// A directory on a clock that is moved by hand.
+    pub fn graph(seed: SeedOptions) -> GraphSim {
+        let clock = Clock::manual(DateTime::from_timestamp(1_780_300_000, 0).unwrap());
+        sim_graph::start(GraphOptions { clock, seed, ..GraphOptions::default() }).unwrap()
+    }
+
+    /// A world that reads `graph` through another origin.
+    pub async fn reaching(graph: GraphSim, graph_origin: &str, assets: AssetsOptions) -> Self {
+        let world = Self::over(graph, graph_origin, assets).await;
         world.add_connection().await;
         world.add_destination("unknown").await;
         world
     }
 
-    /// Without any connection or destination.
-    pub async fn bare(seed: SeedOptions, assets: AssetsOptions) -> Self {
-        let clock = Clock::manual(DateTime::from_timestamp(1_780_300_000, 0).unwrap());
+    async fn over(graph: GraphSim, graph_origin: &str, assets: AssetsOptions) -> Self {
+        let clock = graph.clock();
         let database = TestDatabase::create().await;
-        let graph = sim_graph::start(GraphOptions { clock: clock.clone(), seed, ..GraphOptions::default() }).unwrap();
         let assets = sim_assets::start(AssetsOptions { clock: clock.clone(), ..assets }).unwrap();
         let arguments = [
             "test",
             "--login-url",
             &graph.login_origin(),
             "--graph-url",
-            &graph.graph_origin(),
+            graph_origin,
             "--assets-url",
             assets.origin(),
             "--admin-key",
             ADMIN_KEY,
         ];
-        let settings = Cli::parse_from(arguments).settings;
+        let mut settings = Cli::parse_from(arguments).settings;
+        settings.http.request_timeout = Some(REQUEST_TIMEOUT);
         let options = Options::new(&database.urls.runtime.clone().into(), None).unwrap();
         let db = Db::new(&options, 12).unwrap();
         let keys = KeyRing::parse(&KeyRing::generate()).unwrap();

@@ -186,6 +186,9 @@ impl Reader<'_> {
         if to.kind() == Kind::ServicePrincipal {
             return;
         }
+        if self.wanted.silent && !self.directory.is_live(to) {
+            return;
+        }
         let removed = removed || !self.directory.is_live(to);
         links.retain(|link| link.to != to);
         links.push(Link { to, removed });

@@ -1,0 +1,104 @@
+//! Memberships after a round of changes.
+
+use super::super::refused::get_many;
+use super::super::{Reader, groups};
+use super::Delta;
+use super::known;
+use crate::db::mirror::{Batch, StagedMembers, read};
+use crate::directory::ObjectType;
+use crate::graph::error::{GraphError, Kind};
+use crate::graph::wire::{Content, MemberKind, Members};
+use crate::graph::{Pager, RequestOptions};
+use crate::runs::stop::Stop;
+use std::collections::{BTreeMap, BTreeSet};
+use uuid::Uuid;
+
+/// Adds the groups that those who arrived are in. Who comes back from the recycle bin has memberships of before,
+/// which the changes of the groups need not tell. Where it may not be read, they are left to what groups tell.
+pub(super) async fn of_arrived(
+    reader: &Reader<'_>,
+    users: &[Uuid],
+    groups_arrived: &[Uuid],
+    changes: &mut BTreeMap<Uuid, Delta>,
+) -> Result<(), Stop> {
+    let mut found: BTreeMap<Uuid, Vec<(Uuid, &'static str)>> = BTreeMap::new();
+    for (path, kind, ids) in [("users", MemberKind::User, users), ("groups", MemberKind::Group, groups_arrived)] {
+        let url = |id: &Uuid| reader.session.url(&format!("{path}/{id}/memberOf?$top=999&$select=id"));
+        for (id, answer) in ids.iter().zip(get_many(reader, ids.iter().map(url).collect()).await?) {
+            let item = match answer {
+                Ok(item) => item,
+                Err(error) if error.refuses_optional() || matches!(error.kind, Kind::Forbidden) => continue,
+                Err(error) => return Err(error.into()),
+            };
+            for group in to_the_last(reader, item.body).await? {
+                found.entry(group).or_default().push((*id, kind.as_str()));
+            }
+        }
+    }
+    let known = known(reader, ObjectType::Groups, found.keys().copied().collect()).await?;
+    for (group, members) in found {
+        let is_there = changes.get(&group).is_none_or(|delta| delta.removed.is_none());
+        if known.contains_key(&group) && is_there {
+            let delta = changes.entry(group).or_default();
+            for (member, kind) in members {
+                delta.members.entry(member).or_insert((true, kind));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The groups in an answer, and in the pages after it.
+async fn to_the_last(reader: &Reader<'_>, body: String) -> Result<Vec<Uuid>, Stop> {
+    let (links, mut found) = Members::read(body)
+        .map_err(|e| Stop::graph(&GraphError::new(Kind::Malformed, format!("a list of groups cannot be read: {e}"))))?;
+    if let Some(next) = links.next {
+        let mut pager: Pager<Members> = reader.session.pages(reader.session.link(&next)?, RequestOptions::default());
+        while let Some(page) = pager.next().await? {
+            found.0.extend(page.content.0);
+        }
+    }
+    Ok(found.0.iter().filter(|member| member.kind == MemberKind::Group).map(|member| member.id).collect())
+}
+
+/// Stages the members of the groups that changed, and reads those of the groups that arrived.
+pub(super) async fn stage(reader: &Reader<'_>, changes: &BTreeMap<Uuid, Delta>, arrived: &[Uuid]) -> Result<(), Stop> {
+    let with_members = changes.iter().filter(|(_, delta)| delta.removed.is_none() && !delta.members.is_empty());
+    let known = known(reader, ObjectType::Groups, with_members.clone().map(|(id, _)| *id).collect()).await?;
+    for (id, delta) in with_members.filter(|(id, _)| known.contains_key(id)) {
+        stage_members(reader, *id, delta).await?;
+    }
+    groups::read_arrived(reader, arrived).await
+}
+
+/// The members of a group as they are now: as the mirror has them, with what came and went.
+async fn stage_members(reader: &Reader<'_>, group: Uuid, delta: &Delta) -> Result<(), Stop> {
+    let (organization, source) = (reader.run.job.organization, read::Source::Mirror(reader.run.job.id));
+    let db = &reader.run.app.db;
+    let rows = db.scoped(organization, async move |tx| read::members_of(tx, organization, source, group).await).await?;
+    let mut by_type: BTreeMap<String, BTreeSet<Uuid>> = BTreeMap::new();
+    for row in rows {
+        by_type.entry(row.member_type).or_default().extend(row.member_ids);
+    }
+    for (member, (came, kind)) in &delta.members {
+        if *came {
+            by_type.entry((*kind).to_owned()).or_default().insert(*member);
+        } else {
+            // A removal does not always say of what type the member was.
+            by_type.values_mut().for_each(|members| {
+                members.remove(member);
+            });
+        }
+    }
+    // An empty row says that nothing is left, which no row would not.
+    if by_type.values().all(BTreeSet::is_empty) {
+        by_type.entry("user".to_owned()).or_default();
+    }
+    let members = by_type.into_iter().map(|(member_type, members)| StagedMembers {
+        group,
+        member_type,
+        part: 0,
+        members: members.into_iter().collect(),
+    });
+    reader.writer.write(Batch { members: members.collect(), ..Batch::default() }).await
+}

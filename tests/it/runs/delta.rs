@@ -1,0 +1,262 @@
+//! The odd sides of delta queries, and of what happens between a full read and the changes after it.
+
+use crate::support::exact::warnings;
+use crate::support::world::World;
+use entra_assets::ids::JobId;
+use entra_assets::run_state::{RunMode, RunRequest};
+use entra_assets::sim::graph::{Action, Fault, Feature};
+use entra_assets::sim::seed::{Kind, SeedOptions};
+use serde_json::{Map, Value, json};
+use std::time::Duration;
+use uuid::Uuid;
+
+const SEED: SeedOptions = SeedOptions { seed: 9, users: 60, groups: 12, memberships: Some(200), devices: Some(4) };
+
+async fn world() -> (World, JobId) {
+    let world = World::following(SEED).await;
+    let job = world.add_job().await;
+    world.set_job("brake_percent = 100").await;
+    let run = world.run(job, RunMode::Full).await;
+    assert_eq!((run.state.as_str(), &run.warnings), ("succeeded", &json!([])));
+    world.graph.reset_counters();
+    (world, job)
+}
+
+fn map(value: &Value) -> Map<String, Value> {
+    value.as_object().unwrap().clone()
+}
+
+fn user(world: &World, number: usize) -> Uuid {
+    world.graph.read(|directory| directory.live_users().nth(number).unwrap().1.id)
+}
+
+async fn assert_followed(world: &World, job: JobId, why: &str) {
+    let run = world.run(job, RunMode::Incremental).await;
+    assert_eq!(run.state, "succeeded", "{why}: {:?}", run.error);
+    assert_eq!(run.warnings, json!([]), "{why}");
+    world.assert_exact(why);
+}
+
+/// Runs incrementally, expecting a full read and why.
+async fn assert_full(world: &World, job: JobId, why: &str) {
+    let run = world.run(job, RunMode::Incremental).await;
+    assert_eq!(run.state, "succeeded", "{why}: {:?}", run.error);
+    let warning = &run.warnings[0];
+    assert_eq!(warning["code"], "incremental_became_full", "{why}: {:?}", run.warnings);
+    assert!(warning["detail"].as_str().unwrap().contains(why), "{why}: {warning}");
+    world.assert_exact(why);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_round_without_changes_asks_little_and_changes_nothing() {
+    let (world, job) = world().await;
+    assert_followed(&world, job, "nothing").await;
+    let paths: Vec<String> = world.graph.requests().iter().map(|request| request.path.clone()).collect();
+    assert_eq!(paths.len(), 4, "a token, two rounds, licences: {paths:?}");
+    let run = world.run(job, RunMode::Incremental).await;
+    assert_eq!((&run.counts["users"]["updated"], &run.counts["users"]["unchanged"]), (&json!(0), &json!(60)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_that_come_again_in_parts_or_for_unknown_objects_do_no_harm() {
+    let (world, job) = world().await;
+    let (somebody, manager) = (user(&world, 4), user(&world, 5));
+    let group = world.graph.read(|directory| directory.live_groups().next().unwrap().1.id);
+    world.graph.change(|directory| {
+        directory.set_manager(somebody, Some(manager)).unwrap();
+        directory.update(somebody, map(&json!({"jobTitle": "Astronomer"}))).unwrap();
+        directory.update(group, map(&json!({"description": "Changed"}))).unwrap();
+        let newest = directory.add_user(map(&json!({"userPrincipalName": "new@contoso.example"})));
+        directory.add_member(group, newest).unwrap();
+    });
+    let member = world.graph.read(|directory| {
+        let edges = directory.member_edges(Kind::User);
+        edges.iter().find(|(of, _)| *of == group).unwrap().1
+    });
+    let extra = [
+        // The same user again, only with what was not told before, and once more without anything.
+        ("/v1.0/users/delta", json!({"id": somebody, "city": "Oslo"})),
+        ("/v1.0/users/delta", json!({"id": somebody})),
+        ("/v1.0/users/delta", json!({"id": Uuid::from_u128(4), "@removed": {"reason": "changed"}})),
+        ("/v1.0/users/delta", json!({"id": Uuid::from_u128(5), "@removed": {"reason": "deleted"}})),
+        // A part of the group with one more member, which it has already.
+        ("/v1.0/groups/delta", {
+            let members = json!([{"@odata.type": "#microsoft.graph.user", "id": member}]);
+            json!({"id": group, "members@delta": members})
+        }),
+        ("/v1.0/groups/delta", json!({"id": group, "members@delta": []})),
+    ];
+    for (path, row) in extra {
+        world.graph.add_fault(Fault::on(path, Action::ExtraRow { row }));
+    }
+    assert_followed(&world, job, "repeated").await;
+    let found =
+        world.assets.objects("Entra User").into_iter().find(|o| o.values["Object ID"][0] == somebody.to_string());
+    let values = found.unwrap().values;
+    assert_eq!((values["Job Title"][0].as_str(), values["City"][0].as_str()), ("Astronomer", "Oslo"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_group_that_is_told_in_many_pages_is_put_together() {
+    let (world, job) = world().await;
+    world.graph.change(|directory| {
+        let group = directory.live_groups().nth(3).unwrap().1.id;
+        // More than the 500 links of one page.
+        for number in 0..620 {
+            let name = json!({"userPrincipalName": format!("many{number}@contoso.example")});
+            let id = directory.add_user(map(&name));
+            directory.add_member(group, id).unwrap();
+        }
+    });
+    assert_followed(&world, job, "620 members").await;
+    let by_id = world.graph.requests().iter().filter(|request| request.query.contains("id%20in")).count();
+    assert!((40..=45).contains(&by_id), "fifteen ids to a request: {by_id}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_is_deleted_leaves_all_groups_even_when_no_group_says_so_and_comes_back() {
+    let (world, job) = world().await;
+    world.graph.set_silent_deletions(true);
+    let (somebody, group) = world.graph.change(|directory| {
+        let (group, somebody) = directory.member_edges(Kind::User)[7];
+        directory.delete(somebody).unwrap();
+        (somebody, group)
+    });
+    assert_followed(&world, job, "soft-deleted").await;
+    let left = format!("SELECT count(*) FROM mirror_members WHERE '{somebody}' = ANY(member_ids)");
+    assert_eq!(world.text(&left).await, "0");
+    world.graph.change(|directory| directory.restore(somebody).unwrap());
+    assert_followed(&world, job, "restored").await;
+    world.graph.change(|directory| {
+        directory.purge(somebody).unwrap();
+        directory.delete(group).unwrap();
+    });
+    assert_followed(&world, job, "gone for good").await;
+    world.graph.change(|directory| directory.restore(group).unwrap());
+    assert_followed(&world, job, "a group restored").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_position_that_is_no_longer_good_makes_the_run_a_full_one_that_says_why() {
+    let (world, job) = world().await;
+    let change = |directory: &mut entra_assets::sim::seed::Directory| {
+        let id = directory.live_users().nth(8).unwrap().1.id;
+        directory.delete(id).unwrap();
+    };
+    for (action, why) in [
+        (Action::Resync, "410"),
+        (Action::SyncStateNotFound, "syncStateNotFound"),
+        (Action::status(400), "400"),
+        (Action::status(501), "501"),
+    ] {
+        for path in ["/v1.0/users/delta", "/v1.0/groups/delta"] {
+            world.graph.change(change);
+            world.graph.add_fault(Fault::on(path, action.clone()).containing("$deltatoken"));
+            assert_full(&world, job, why).await;
+            assert_followed(&world, job, "the next one").await;
+        }
+    }
+    world.graph.change(change);
+    world.clock.advance(Duration::from_secs(7 * 24 * 3600));
+    assert_full(&world, job, "7 days old").await;
+    let filter =
+        world.add_filter(json!({"users": {"odata": "startsWith(userPrincipalName, 'a') or userType eq 'Member'"}}));
+    let filter = filter.await;
+    world.set_job(&format!("filter_id = '{filter}'")).await;
+    let run = world.run(job, RunMode::Incremental).await;
+    assert_eq!(warnings(&run)["incremental_became_full"], 1);
+    assert!(run.warnings[0]["detail"].as_str().unwrap().contains("filter changed"), "{:?}", run.warnings);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_changes_while_everything_is_read_is_told_by_the_next_round() {
+    let (world, job) = world().await;
+    world.graph.set_page_most(5);
+    let change = async {
+        let mut ticks = tokio::time::interval(Duration::from_millis(1));
+        while world.graph.counters().requests < 10 {
+            ticks.tick().await;
+        }
+        world.graph.change(|directory| {
+            let ids: Vec<Uuid> = directory.live_users().map(|(_, user)| user.id).collect();
+            directory.update(ids[0], map(&json!({"jobTitle": "Changed in between"}))).unwrap();
+            directory.delete(ids[1]).unwrap();
+            let group = directory.live_groups().next().unwrap().1.id;
+            directory.add_member(group, ids[2]).ok();
+            let team = directory.live_groups().nth(4).unwrap().1.id;
+            directory.delete(team).unwrap();
+        });
+    };
+    let (run, ()) = tokio::join!(world.run(job, RunMode::Full), change);
+    assert!(matches!(run.state.as_str(), "succeeded" | "degraded"), "{:?}", run.error);
+    assert_followed(&world, job, "after a change in between").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_changes_between_a_crash_and_its_mending_is_told_by_the_next_round() {
+    let (world, job) = world().await;
+    world.graph.set_page_most(5);
+    world.graph.set_latency(Duration::from_millis(300));
+    for at in [6, 12, 20, 30] {
+        world.graph.reset_counters();
+        let id = world.queue(job, RunMode::Full, RunRequest::default()).await;
+        world.step_and_die(|| world.graph.counters().requests >= at).await;
+        world.graph.change(|directory| {
+            let ids: Vec<Uuid> = directory.live_users().map(|(_, user)| user.id).collect();
+            directory.update(ids[0], map(&json!({"jobTitle": format!("Changed at {at}")}))).unwrap();
+            directory.delete(ids[1]).unwrap();
+            directory.set_manager(ids[3], Some(ids[4])).ok();
+        });
+        assert!(world.step().await);
+        assert_eq!(world.find(id).await.state, "succeeded");
+        assert_followed(&world, job, &format!("died at {at}")).await;
+        let title =
+            world.assets.objects("Entra User").into_iter().filter_map(|user| user.values.get("Job Title").cloned());
+        assert!(title.flatten().any(|title| title == format!("Changed at {at}")), "the change at {at} got lost");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_crash_in_the_middle_of_changes_mixes_nothing() {
+    let (world, job) = world().await;
+    world.graph.set_latency(Duration::from_millis(300));
+    for at in 2..9 {
+        let (team, new) = world.graph.change(|directory| {
+            let team = directory.add_group(&format!("Team {at}"), entra_assets::sim::seed::GroupKind::Security);
+            let name = json!({"userPrincipalName": format!("first{at}@contoso.example")});
+            let new = directory.add_user(map(&name));
+            directory.add_member(team, new).unwrap();
+            (team, new)
+        });
+        world.graph.reset_counters();
+        let id = world.queue(job, RunMode::Incremental, RunRequest::default()).await;
+        world.step_and_die(|| world.graph.counters().requests >= at).await;
+        world.graph.change(|directory| {
+            directory.delete(new).unwrap();
+            let name = json!({"userPrincipalName": format!("second{at}@contoso.example")});
+            let second = directory.add_user(map(&name));
+            directory.add_member(team, second).unwrap();
+        });
+        world.step().await;
+        assert_eq!(world.find(id).await.state, "succeeded");
+        assert_followed(&world, job, &format!("died at {at}")).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn newcomers_are_read_one_by_one_where_their_ids_cannot_be_named_together() {
+    let (world, job) = world().await;
+    world.graph.change(|directory| {
+        let boss = directory.live_users().next().unwrap().1.id;
+        for number in 0..4 {
+            let name = json!({"userPrincipalName": format!("new{number}@contoso.example")});
+            let new = directory.add_user(map(&name));
+            directory.set_manager(new, Some(boss)).unwrap();
+        }
+    });
+    world.graph.add_fault(Fault::on("/v1.0/users", Action::status(400)).exactly().containing("id in").times(0));
+    assert_followed(&world, job, "without `in`").await;
+    world.graph.clear_faults();
+    world.graph.refuse(Feature::Delta, Some(404));
+    assert_full(&world, job, "404").await;
+}

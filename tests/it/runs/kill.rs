@@ -1,0 +1,235 @@
+//! The real program, killed again and again: its runs end by themselves, exact, with little asked twice.
+
+use crate::support::postgres::TestDatabase;
+use crate::support::service::{Plan, Service};
+use entra_assets::seal::KeyRing;
+use entra_assets::sim::assets::{self as sim_assets, AssetsOptions, AssetsSim, Behaviour, Processing};
+use entra_assets::sim::graph::{self as sim_graph, GraphOptions, GraphSim};
+use entra_assets::sim::seed::SeedOptions;
+use rustix::process::{Pid, Signal, kill_process};
+use secrecy::ExposeSecret;
+use serde_json::{Value, json};
+use std::time::Duration;
+use tokio_postgres::NoTls;
+
+const SEED: SeedOptions = SeedOptions { seed: 2, users: 150, groups: 40, memberships: Some(700), devices: Some(4) };
+
+struct Outside {
+    graph: GraphSim,
+    assets: AssetsSim,
+}
+
+impl Outside {
+    /// Small pages and chunks, and answers slow enough to be interrupted.
+    fn start() -> Self {
+        let graph = sim_graph::start(GraphOptions { seed: SEED, ..GraphOptions::default() }).unwrap();
+        graph.set_page_most(10);
+        graph.set_latency(Duration::from_millis(30));
+        let behaviour = Behaviour {
+            max_chunk_entries: Some(20),
+            latency_ms: 30,
+            processing: Processing::Polls(3),
+            ..Behaviour::default()
+        };
+        let assets = sim_assets::start(AssetsOptions { behaviour, ..AssetsOptions::default() }).unwrap();
+        Self { graph, assets }
+    }
+
+    fn graph_requests(&self) -> usize {
+        self.graph.requests().iter().filter(|request| request.path.starts_with("/v1.0")).count()
+    }
+
+    fn requests(&self) -> usize {
+        self.graph_requests() + self.assets.requests().len()
+    }
+
+    /// Assets holds what the directory has, object by object and reference by reference.
+    fn assert_exact(&self, why: &str) {
+        let (truth, counts) = (self.graph.truth(), self.assets.counts());
+        let objects = |name: &str| counts.objects.get(name).copied().unwrap_or(0) as u64;
+        let references = |name: &str, of: &str| counts.references[name].get(of).copied().unwrap_or(0) as u64;
+        let found = [
+            objects("Entra User"),
+            objects("Entra Group"),
+            objects("Entra License"),
+            references("Entra User", "Manager"),
+            references("Entra User", "Groups"),
+            references("Entra User", "Licenses"),
+            references("Entra Group", "Parent Groups"),
+            references("Entra Group", "Owners"),
+        ];
+        let wanted = [
+            truth.users,
+            truth.groups,
+            truth.licenses,
+            truth.managers,
+            truth.user_memberships,
+            truth.user_licenses,
+            truth.group_memberships,
+            truth.owners,
+        ];
+        assert_eq!(found, wanted, "{why}: users groups licences | managers groups licences | parents owners");
+    }
+}
+
+/// Settings that name the tests' own database.
+fn settings(database: &TestDatabase) -> Vec<(&'static str, String)> {
+    vec![
+        ("DATABASE_URL", database.urls.runtime.clone()),
+        ("ENTRA_ASSETS_MIGRATE_URL", database.urls.migrate.clone()),
+        ("ENTRA_ASSETS_MASTER_KEY", KeyRing::generate().expose_secret().to_owned()),
+    ]
+}
+
+fn plan(outside: &Outside, settings: &[(&'static str, String)]) -> Plan {
+    let settings: Vec<(&str, &str)> = settings.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    Plan::new(&outside.graph, &outside.assets, &settings)
+}
+
+/// As if the time that a lease lives had gone by.
+async fn let_leases_run_out(database: &TestDatabase) {
+    let (client, connection) = tokio_postgres::connect(&database.urls.superuser, NoTls).await.unwrap();
+    tokio::spawn(connection);
+    let past = "UPDATE runs SET lease_expires_at = now() - interval '1 second' WHERE state = 'running'";
+    client.batch_execute(past).await.unwrap();
+}
+
+/// The requests that a run makes when nobody kills it: to Graph, and in all.
+async fn undisturbed() -> (usize, usize) {
+    let (outside, database) = (Outside::start(), TestDatabase::create().await);
+    let settings = settings(&database);
+    let plan = plan(&outside, &settings);
+    let mut service = plan.start().await;
+    let job = service.add_job(&outside.graph, &outside.assets).await;
+    let run = service.start_run(&job).await;
+    assert_succeeded(&service.ended(&run).await, "undisturbed");
+    outside.assert_exact("undisturbed");
+    service.signal(Signal::TERM);
+    assert!(service.exit().await.success());
+    (outside.graph_requests(), outside.requests())
+}
+
+fn assert_succeeded(run: &Value, why: &str) {
+    assert_eq!(run["state"], "succeeded", "{why}: {run}");
+}
+
+/// A number below `bound` that depends on the seed alone.
+fn below(seed: u64, bound: usize) -> usize {
+    let mut mixed = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    ((mixed ^ (mixed >> 31)) % bound.max(1) as u64) as usize
+}
+
+/// One run that is killed after so many requests each, and ends exact.
+async fn killed_at(moments: &[usize], graph_requests: usize, natural: bool) {
+    let (outside, database) = (Outside::start(), TestDatabase::create().await);
+    let settings = settings(&database);
+    let plan = plan(&outside, &settings);
+    let mut service = plan.start().await;
+    let job = service.add_job(&outside.graph, &outside.assets).await;
+    let run = service.start_run(&job).await;
+    let mut kills = 0;
+    for moment in moments {
+        let path = format!("/v1/runs/{run}");
+        let mut is_over = false;
+        service
+            .until("the moment to die", async |service: &mut Service<'_>| {
+                let ended = service.get(&path).await.is_some_and(|run| !run["finishedAt"].is_null());
+                is_over = ended;
+                ended || outside.requests() >= *moment
+            })
+            .await;
+        if is_over {
+            break;
+        }
+        service.kill();
+        kills += 1;
+        // One of them is left to be missed by the clock alone.
+        if !(natural && kills == 1) {
+            let_leases_run_out(&database).await;
+        }
+        service = plan.start().await;
+    }
+    let ended = service.ended(&run).await;
+    let why = format!("killed {kills} times, at {moments:?}");
+    assert_succeeded(&ended, &why);
+    outside.assert_exact(&why);
+    let done = outside.assets.executions().iter().filter(|execution| execution.status == "DONE").count();
+    assert_eq!(done, 1, "{why}: one import");
+    let (asked, open) = (outside.graph_requests(), outside.graph.most_open());
+    assert!(
+        asked <= graph_requests + kills * open,
+        "{why}: {asked} requests, {graph_requests} undisturbed, {open} open"
+    );
+    let next = service.start_run(&job).await;
+    let next = service.ended(&next).await;
+    assert_eq!((&next["state"], &next["counts"]["users"]["updated"]), (&json!("succeeded"), &json!(0)), "{why}");
+    service.signal(Signal::TERM);
+    assert!(service.exit().await.success());
+}
+
+/// Moments spread over a run, another set for each seed.
+fn moments(seed: u64, kills: usize, requests: usize) -> Vec<usize> {
+    let part = requests / kills;
+    (0..kills).map(|number| number * part + 1 + below(seed * 100 + number as u64, part)).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_that_is_killed_five_times_ends_exact() {
+    let (graph_requests, requests) = undisturbed().await;
+    killed_at(&moments(1, 5, requests), graph_requests, true).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "takes minutes: make soak"]
+async fn soak_a_hundred_kills_end_exact() {
+    let (graph_requests, requests) = undisturbed().await;
+    for seed in 2..22 {
+        killed_at(&moments(seed, 5, requests), graph_requests, false).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_that_is_killed_in_the_middle_of_a_run_comes_back_and_the_run_goes_on() {
+    let outside = Outside::start();
+    let plan = plan(&outside, &[]);
+    let mut service = plan.start().await;
+    let job = service.add_job(&outside.graph, &outside.assets).await;
+    let run = service.start_run(&job).await;
+    for requests in [25, 90] {
+        service.until("the run is on its way", async |_| outside.requests() >= requests).await;
+        let file = std::fs::read_to_string(plan.data_dir().join("postgres/postmaster.pid")).unwrap();
+        let postmaster: i32 = file.lines().next().unwrap().parse().unwrap();
+        kill_process(Pid::from_raw(postmaster).unwrap(), Signal::KILL).unwrap();
+    }
+    assert_succeeded(&service.ended(&run).await, "its database was killed");
+    outside.assert_exact("its database was killed");
+    service.signal(Signal::TERM);
+    assert!(service.exit().await.success());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_signal_stops_the_program_cleanly_and_the_run_goes_on_after_a_start() {
+    let (outside, database) = (Outside::start(), TestDatabase::create().await);
+    let settings = settings(&database);
+    let plan = plan(&outside, &settings);
+    let mut service = plan.start().await;
+    let job = service.add_job(&outside.graph, &outside.assets).await;
+    let run = service.start_run(&job).await;
+    for (requests, signals) in [(20, 1), (60, 2)] {
+        service.until("the run is on its way", async |_| outside.requests() >= requests).await;
+        for _ in 0..signals {
+            service.signal(Signal::TERM);
+        }
+        let status = service.exit().await;
+        assert_eq!(status.code(), Some(0), "{signals} signals\n{}", plan.log());
+        service = plan.start().await;
+        // Given back, not lost: nobody had to wait for a lease to run out.
+        let found = service.get(&format!("/v1/runs/{run}")).await.unwrap();
+        assert!(found["finishedAt"].is_null(), "{found}");
+    }
+    let ended = service.ended(&run).await;
+    assert_succeeded(&ended, "stopped twice");
+    assert_eq!(ended["attempt"], 3);
+    outside.assert_exact("stopped twice");
+}

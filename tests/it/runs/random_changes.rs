@@ -1,0 +1,136 @@
+//! Incremental runs after random changes: what Assets holds equals the directory after each.
+
+use crate::support::world::World;
+use entra_assets::ids::JobId;
+use entra_assets::run_state::RunMode;
+use entra_assets::sim::seed::{Directory, GroupKind, Kind, Refused, SeedOptions, State, words::SKUS};
+use serde_json::{Map, Value, json};
+use uuid::Uuid;
+
+/// Steele and Vigna's SplitMix64: the same numbers for the same seed, on every machine.
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, bound: usize) -> usize {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        ((mixed ^ (mixed >> 31)) % bound.max(1) as u64) as usize
+    }
+
+    fn pick<T: Copy>(&mut self, some: &[T]) -> Option<T> {
+        let at = self.below(some.len());
+        some.get(at).copied()
+    }
+}
+
+fn map(value: &Value) -> Map<String, Value> {
+    value.as_object().unwrap().clone()
+}
+
+fn users(directory: &Directory) -> Vec<Uuid> {
+    directory.live_users().map(|(_, user)| user.id).collect()
+}
+
+fn groups(directory: &Directory) -> Vec<Uuid> {
+    directory.live_groups().map(|(_, group)| group.id).collect()
+}
+
+fn in_bin(directory: &Directory) -> Vec<Uuid> {
+    let users = directory.users.iter().filter(|user| user.state == State::SoftDeleted).map(|user| user.id);
+    let groups = directory.groups.iter().filter(|group| group.state == State::SoftDeleted).map(|group| group.id);
+    users.chain(groups).collect()
+}
+
+/// One change, or an attempt at one that the directory refuses.
+fn change_something(directory: &mut Directory, random: &mut Random) -> Option<Result<(), Refused>> {
+    let (users, groups) = (users(directory), groups(directory));
+    let (user, other) = (random.pick(&users)?, random.pick(&users)?);
+    let (group, nested) = (random.pick(&groups)?, random.pick(&groups)?);
+    let number = random.below(1_000_000);
+    Some(match random.below(20) {
+        0 => directory.update(user, map(&json!({"jobTitle": format!("Title {number}"), "city": null}))),
+        1 => directory.update(user, map(&json!({"department": null, "mobilePhone": "+1 555"}))),
+        2 => directory.update(group, map(&json!({"description": format!("Text {number}")}))),
+        3 => directory.set_manager(user, Some(other).filter(|other| *other != user)),
+        4 => directory.set_manager(user, None),
+        5 | 6 => directory.add_member(group, user),
+        7 => directory.add_member(group, nested),
+        8 | 9 => {
+            let edges = directory.member_edges(if number.is_multiple_of(4) { Kind::Group } else { Kind::User });
+            let (group, member) = random.pick(&edges)?;
+            directory.remove_member(group, member)
+        }
+        10 => directory.add_owner(group, user),
+        11 => {
+            let (group, owner) = random.pick(&directory.owner_edges())?;
+            directory.remove_owner(group, owner)
+        }
+        12 => {
+            let name = format!("new{number}@contoso.example");
+            let new = directory.add_user(map(&json!({"userPrincipalName": name, "displayName": name})));
+            directory.add_member(group, new).and_then(|()| directory.set_manager(new, Some(user)))
+        }
+        13 => {
+            let new = directory.add_group(&format!("New {number}"), GroupKind::Security);
+            let owned = users.iter().take(number % 25).try_for_each(|owner| directory.add_owner(new, *owner));
+            owned.and_then(|()| directory.add_member(new, user)).and_then(|()| directory.add_member(group, new))
+        }
+        14 => directory.delete(user),
+        15 => directory.delete(group),
+        16 => directory.purge(random.pick(&[user, group])?),
+        17 | 18 => directory.restore(random.pick(&in_bin(directory))?),
+        _ => directory.set_user_licenses(user, &[SKUS[number % SKUS.len()].id]),
+    })
+}
+
+async fn world(seed: u64) -> (World, JobId) {
+    let size = SeedOptions { seed, users: 50, groups: 16, memberships: Some(200), devices: Some(6) };
+    let world = World::following(size).await;
+    let job = world.add_job().await;
+    world.set_job("brake_percent = 100").await;
+    assert_eq!(world.run(job, RunMode::Full).await.state, "succeeded");
+    (world, job)
+}
+
+async fn rounds(seed: u64, rounds: usize) {
+    let (world, job) = world(seed).await;
+    let mut random = Random(seed);
+    for round in 0..rounds {
+        let changes = random.below(14);
+        world.graph.change(|directory| {
+            for _ in 0..changes {
+                // What the directory refuses is no change.
+                let _ = change_something(directory, &mut random);
+            }
+        });
+        let why = format!("seed {seed}, round {round}, {changes} changes");
+        let run = world.run(job, RunMode::Incremental).await;
+        assert_eq!(run.state, "succeeded", "{why}: {:?} {:?}", run.error, run.warnings);
+        assert_eq!(run.warnings, json!([]), "{why}");
+        world.assert_exact(&why);
+        let truth = world.graph.truth();
+        let members = truth.user_memberships + truth.group_memberships;
+        assert!(run.counts["memberships"]["read"].as_u64().unwrap() >= members, "{why}");
+    }
+    // What a full read finds is what the incremental ones left.
+    let run = world.run(job, RunMode::Full).await;
+    for name in ["users", "groups", "licenses"] {
+        let counts = &run.counts[name];
+        assert_eq!((&counts["created"], &counts["updated"], &counts["missing"]), (&json!(0), &json!(0), &json!(0)));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn random_changes_are_followed_round_by_round() {
+    rounds(11, 12).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "takes minutes: make soak"]
+async fn soak_random_changes_are_followed_for_long() {
+    for seed in 100..130 {
+        rounds(seed, 40).await;
+    }
+}

@@ -1,0 +1,255 @@
+//! What Graph does now and then, and nobody expects. Assets is compared with the directory after each of it.
+
+use crate::support::exact::warnings;
+use crate::support::world::World;
+use entra_assets::ids::JobId;
+use entra_assets::run_state::RunMode;
+use entra_assets::sim::graph::{Action, Fault, Scenario};
+use entra_assets::sim::seed::{Directory, Kind, SeedOptions};
+use serde_json::{Map, Value, json};
+use std::time::Duration;
+use uuid::Uuid;
+
+const SEED: SeedOptions = SeedOptions { seed: 7, users: 40, groups: 14, memberships: Some(160), devices: Some(8) };
+
+/// Pages of four, and one run behind it.
+async fn world() -> (World, JobId) {
+    let world = World::following(SEED).await;
+    world.graph.set_page_most(4);
+    let job = world.add_job().await;
+    world.set_job("brake_percent = 100").await;
+    assert_eq!(world.run(job, RunMode::Full).await.state, "succeeded");
+    world.assert_exact("before");
+    (world, job)
+}
+
+fn map(value: &Value) -> Map<String, Value> {
+    value.as_object().unwrap().clone()
+}
+
+/// Something of everything changes, another thing each time.
+fn change(directory: &mut Directory, time: usize) {
+    let user = |directory: &Directory, number: usize| directory.live_users().nth(number).unwrap().1.id;
+    let group = |directory: &Directory, number: usize| directory.live_groups().nth(number).unwrap().1.id;
+    let (some, other) = (user(directory, 3 + time % 17), user(directory, 21 + time % 11));
+    let team = group(directory, time % 9);
+    directory.update(some, map(&json!({"jobTitle": format!("Title {time}")}))).unwrap();
+    directory.set_manager(some, Some(other)).ok();
+    directory.add_member(team, some).or_else(|_| directory.remove_member(team, some)).unwrap();
+    directory.add_owner(team, other).ok();
+    let new = directory.add_user(map(&json!({"userPrincipalName": format!("arrived{time}@contoso.example")})));
+    directory.add_member(team, new).unwrap();
+    let goes = user(directory, 30);
+    directory.delete(goes).unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_goes_wrong_on_the_way_leaves_the_delivery_exact() {
+    let (world, job) = world().await;
+    // Tokens of repeated answers are bad here, as Graph documents.
+    world.graph.poison_repeated_pages(true);
+    let actions = [
+        Action::ExpiredPageToken,
+        Action::PageTokenNotFound,
+        Action::DuplicateRow,
+        Action::EmptyPage,
+        Action::TokenRefused,
+        Action::HalfPage,
+        Action::HalfGzip,
+        Action::Cut,
+        Action::Html { status: 200 },
+        Action::status(500),
+        Action::status(502),
+        Action::status(503),
+        Action::status(504),
+        Action::throttled(Some("3")),
+        Action::throttled(Some("0.249")),
+        Action::throttled(Some("date+5")),
+        Action::throttled(Some("1")),
+        Action::throttled(None),
+    ];
+    for (time, action) in actions.into_iter().enumerate() {
+        world.graph.change(|directory| change(directory, time));
+        for part in ["/users?", "/groups?", "/members?"] {
+            let fault = Fault::on("/v1.0/", action.clone()).containing(part).nth(2).times(1);
+            world.graph.add_fault(Fault { contains_too: Some("$skiptoken".to_owned()), ..fault });
+        }
+        let run = world.run(job, RunMode::Full).await;
+        let why = format!("{action:?}");
+        assert_eq!(run.state, "succeeded", "{why}: {:?}", run.error);
+        world.assert_exact(&why);
+        let truth = world.graph.truth();
+        let members = truth.user_memberships + truth.group_memberships + truth.device_memberships;
+        let listed = run.counts["memberships"]["read"].as_u64().unwrap();
+        assert!(listed >= members && listed <= members + truth.other_memberships, "{why}: {listed} for {members}");
+        if matches!(action, Action::ExpiredPageToken | Action::PageTokenNotFound) {
+            let warnings = warnings(&run);
+            assert_eq!(warnings.get("page_token_expired"), Some(&2), "{why}: users and groups");
+            assert_eq!(warnings.get("members_restarted"), Some(&1), "{why}");
+        }
+        world.graph.clear_faults();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_that_is_too_heavy_is_asked_for_in_halves() {
+    let (world, job) = world().await;
+    world.graph.change(|directory| change(directory, 1));
+    for part in ["/users?", "/groups?", "/members?"] {
+        let heavy = Fault::on("/v1.0/", Action::status(504)).containing(part).times(0);
+        world.graph.add_fault(Fault { contains_too: Some("$top=999".to_owned()), ..heavy });
+    }
+    let run = world.run(job, RunMode::Full).await;
+    assert_eq!(run.state, "succeeded", "{:?}", run.error);
+    world.assert_exact("in halves");
+    assert!(world.graph.requests().iter().any(|request| request.query.contains("$top=499")));
+    assert_eq!(warnings(&run)["page_halved"], 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_group_that_disappears_while_it_is_read_is_a_warning() {
+    let (world, job) = world().await;
+    let group = world.graph.read(|directory| directory.live_groups().nth(2).unwrap().1.id);
+    world.graph.change(|directory| change(directory, 5));
+    let gone = Fault::on(format!("/v1.0/groups/{group}/members"), Action::status(404)).times(0);
+    world.graph.add_fault(gone);
+    let run = world.run(job, RunMode::Full).await;
+    assert_eq!(run.state, "succeeded", "{:?}", run.error);
+    assert_eq!(warnings(&run)["group_gone"], 1);
+    world.graph.clear_faults();
+    world.run(job, RunMode::Full).await;
+    world.assert_exact("after it came back");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sign_in_activity_without_permission_is_left_out_and_said() {
+    let world = World::following(SEED).await;
+    world.graph.set_page_most(7);
+    world.graph.set_roles(Scenario::Healthy, &["User.Read.All", "GroupMember.Read.All", "LicenseAssignment.Read.All"]);
+    let job = world.add_job_with(json!({"users": {"attributes": ["jobTitle", "lastSignInDateTime"]}})).await;
+    for (time, mode) in [RunMode::Test, RunMode::Full, RunMode::Incremental].into_iter().enumerate() {
+        world.graph.change(|directory| change(directory, time));
+        let run = world.run(job, mode).await;
+        assert_eq!(run.state, "degraded", "{mode}: {:?}", run.error);
+        assert_eq!(warnings(&run).get("sign_in_activity_refused"), Some(&1), "{mode}");
+    }
+    world.assert_exact("without sign-in activity");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn hidden_memberships_stay_as_they_were_known() {
+    let (world, job) = world().await;
+    let (group, member) = world.graph.change(|directory| {
+        let (group, member) = directory.member_edges(Kind::User)[0];
+        directory.set_hidden_membership(group, true).unwrap();
+        (group, member)
+    });
+    world.run(job, RunMode::Full).await;
+    world.assert_exact("with Member.Read.Hidden");
+    world.graph.set_roles(Scenario::Healthy, &["User.Read.All", "GroupMember.Read.All", "LicenseAssignment.Read.All"]);
+    for mode in [RunMode::DryRun, RunMode::Full, RunMode::Incremental] {
+        let run = world.run(job, mode).await;
+        assert_eq!(run.state, "succeeded", "{mode}: {:?}", run.error);
+        for name in ["users", "groups"] {
+            assert_eq!((mode, &run.counts[name]["updated"]), (mode, &json!(0)), "{name}");
+        }
+        world.assert_exact("without it");
+    }
+    // What is known grows old, and is not made up.
+    world.graph.change(|directory| directory.remove_member(group, member).unwrap());
+    world.run(job, RunMode::Full).await;
+    world.assert_exact_but("a change that nobody may see", |truth| {
+        truth.groups_of_users.insert((member, group));
+    });
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn members_of_unknown_types_and_without_properties_do_no_harm() {
+    let (world, job) = world().await;
+    let robot = json!({"@odata.type": "#microsoft.graph.somethingNew", "id": Uuid::from_u128(77), "serial": 1});
+    let known = world.graph.read(|directory| directory.member_edges(Kind::User)[0]);
+    world.graph.add_fault(Fault::on("/v1.0/groups/", Action::ExtraRow { row: robot }).containing("/members?").times(0));
+    let again = json!({"@odata.type": "#microsoft.graph.user", "id": known.1, "displayName": null});
+    let path = format!("/v1.0/groups/{}/members", known.0);
+    world.graph.add_fault(Fault::on(path, Action::ExtraRow { row: again }).times(0));
+    let run = world.run(job, RunMode::Full).await;
+    assert_eq!(run.state, "succeeded", "{:?}", run.error);
+    world.assert_exact("strange members");
+    assert_eq!(run.counts["users"]["updated"], 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn devices_that_may_no_longer_be_read_stay_as_they_were() {
+    let world = World::following(SEED).await;
+    let job = world.add_job_with(json!({"devices": {"enabled": true}})).await;
+    assert_eq!(world.run(job, RunMode::Full).await.state, "succeeded");
+    let before = world.assets.objects("Entra Device");
+    assert_eq!(before.len(), 8);
+    world.graph.set_roles(Scenario::Healthy, &["User.Read.All", "GroupMember.Read.All", "LicenseAssignment.Read.All"]);
+    let run = world.run(job, RunMode::Full).await;
+    assert_eq!(run.state, "degraded", "{:?}", run.error);
+    assert_eq!(warnings(&run)["capability_lost"], 1);
+    assert_eq!(world.assets.objects("Entra Device"), before);
+    world.assert_exact("the rest");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn owners_beyond_the_twenty_that_are_shown_are_read_again() {
+    let (world, job) = world().await;
+    for number in [19, 20, 21, 30] {
+        let group = world.graph.change(|directory| {
+            let group = directory.live_groups().nth(number - 19).unwrap().1.id;
+            let users: Vec<Uuid> = directory.live_users().map(|(_, user)| user.id).take(number).collect();
+            for user in users {
+                directory.add_owner(group, user).ok();
+            }
+            group
+        });
+        world.graph.reset_counters();
+        let run = world.run(job, RunMode::Full).await;
+        assert_eq!(run.state, "succeeded", "{:?}", run.error);
+        world.assert_exact(&format!("{number} owners"));
+        let asked = world.graph.requests().iter().any(|r| r.path == format!("/v1.0/groups/{group}/owners"));
+        let owners = world.graph.read(|directory| directory.group(group).unwrap().1.owners.len());
+        assert_eq!(asked, owners >= 20, "{owners}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_that_is_refused_is_renewed_once_and_one_that_grows_old_in_time() {
+    let (world, job) = world().await;
+    let path = format!("/{}/oauth2/v2.0/token", world.graph.default_credentials().tenant_id);
+    let tokens = |world: &World| world.graph.requests().iter().filter(|r| r.path == path).count();
+    world.graph.reset_counters();
+    let revoke = async {
+        while world.graph.counters().requests < 12 {
+            tokio::task::yield_now().await;
+        }
+        world.graph.revoke_tokens();
+    };
+    let (run, ()) = tokio::join!(world.run(job, RunMode::Full), revoke);
+    assert_eq!(run.state, "succeeded", "{:?}", run.error);
+    assert_eq!(tokens(&world), 2, "one for the run, one after the refusal");
+    world.graph.reset_counters();
+    world.graph.change(|directory| change(directory, 9));
+    world.graph.set_latency(Duration::from_secs(1_500));
+    world.hasten(20_000);
+    let run = world.run(job, RunMode::Full).await;
+    assert_eq!(run.state, "succeeded", "{:?}", run.error);
+    assert!(tokens(&world) >= 3, "a run of hours needs several tokens, not {}", tokens(&world));
+    assert!(world.graph.requests().iter().all(|request| request.status != 401));
+    world.assert_exact("after hours");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn items_of_a_batch_are_throttled_one_by_one() {
+    let world = World::following(SEED).await;
+    world.graph.set_roles(Scenario::Healthy, &["Directory.Read.All"]);
+    let throttled = Fault::on("/v1.0/users/", Action::throttled(Some("0.249"))).containing("/memberOf").nth(3);
+    world.graph.add_fault(throttled.times(5));
+    let job = world.add_job().await;
+    let run = world.run(job, RunMode::Test).await;
+    assert_eq!(run.state, "succeeded", "{:?} {:?}", run.error, run.warnings);
+    let edges = world.graph.read(|directory| directory.member_edges(Kind::User));
+    assert_eq!(world.assets.counts().references["Entra User"]["Groups"], edges.len());
+}

@@ -1,0 +1,124 @@
+//! The store of Assets against the directory, object by object and reference by reference.
+
+use super::world::World;
+use entra_assets::db::runs::RunRow;
+use entra_assets::sim::assets::{AssetsOptions, EmptyValues, Missing};
+use entra_assets::sim::seed::{Directory, Kind, SeedOptions};
+use std::collections::{BTreeMap, BTreeSet};
+use uuid::Uuid;
+
+type Pairs = BTreeSet<(Uuid, Uuid)>;
+
+impl World {
+    /// Asserts that Assets holds exactly the live objects and links of the directory.
+    pub fn assert_exact(&self, why: &str) {
+        self.assert_exact_but(why, |_| {});
+    }
+
+    /// The same with a truth that differs from the directory in a known way.
+    pub fn assert_exact_but(&self, why: &str, differ: impl FnOnce(&mut Truth)) {
+        let mut truth = self.graph.read(Truth::of);
+        differ(&mut truth);
+        let found = Truth {
+            users: self.ids("Entra User"),
+            groups: self.ids("Entra Group"),
+            managers: self.links("Entra User", "Manager"),
+            groups_of_users: self.links("Entra User", "Groups"),
+            licenses_of_users: self.links("Entra User", "Licenses"),
+            parents_of_groups: self.links("Entra Group", "Parent Groups"),
+            owners: self.links("Entra Group", "Owners"),
+            licenses_of_groups: self.links("Entra Group", "Licenses"),
+        };
+        let pairs = [
+            ("managers", &found.managers, &truth.managers),
+            ("groups of users", &found.groups_of_users, &truth.groups_of_users),
+            ("licences of users", &found.licenses_of_users, &truth.licenses_of_users),
+            ("parents of groups", &found.parents_of_groups, &truth.parents_of_groups),
+            ("owners", &found.owners, &truth.owners),
+            ("licences of groups", &found.licenses_of_groups, &truth.licenses_of_groups),
+        ];
+        let (users, groups) = (&found.users, &found.groups);
+        assert!(*users == truth.users, "{why}: users {}", difference(users, &truth.users));
+        assert!(*groups == truth.groups, "{why}: groups {}", difference(groups, &truth.groups));
+        for (what, found, truth) in pairs {
+            assert!(found == truth, "{why}: {what} {}", difference(found, truth));
+        }
+    }
+
+    fn ids(&self, name: &str) -> BTreeSet<Uuid> {
+        self.assets.objects(name).iter().map(|object| object.values["Object ID"][0].parse().unwrap()).collect()
+    }
+
+    fn links(&self, name: &str, attribute: &str) -> Pairs {
+        let mut pairs = Pairs::new();
+        for object in self.assets.objects(name) {
+            let id: Uuid = object.values["Object ID"][0].parse().unwrap();
+            for target in object.values.get(attribute).into_iter().flatten() {
+                assert!(pairs.insert((id, target.parse().unwrap())), "{name} {id} has {attribute} {target} twice");
+            }
+        }
+        pairs
+    }
+}
+
+fn difference<T: Ord + std::fmt::Debug>(found: &BTreeSet<T>, truth: &BTreeSet<T>) -> String {
+    let few = |set: Vec<&T>| format!("{} {:?}", set.len(), &set[..set.len().min(3)]);
+    format!("too many: {}, missing: {}", few(found.difference(truth).collect()), few(truth.difference(found).collect()))
+}
+
+/// What a whole delivery holds. Links lead from the object that carries the reference.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Truth {
+    pub users: BTreeSet<Uuid>,
+    pub groups: BTreeSet<Uuid>,
+    pub managers: Pairs,
+    pub groups_of_users: Pairs,
+    pub licenses_of_users: Pairs,
+    pub parents_of_groups: Pairs,
+    pub owners: Pairs,
+    pub licenses_of_groups: Pairs,
+}
+
+impl Truth {
+    fn of(directory: &Directory) -> Self {
+        let turned = |kind| directory.member_edges(kind).into_iter().map(|(group, member)| (member, group)).collect();
+        Self {
+            users: directory.live_users().map(|(_, user)| user.id).collect(),
+            groups: directory.live_groups().map(|(_, group)| group.id).collect(),
+            managers: directory.manager_edges().into_iter().collect(),
+            groups_of_users: turned(Kind::User),
+            licenses_of_users: directory.user_license_edges().into_iter().collect(),
+            parents_of_groups: turned(Kind::Group),
+            owners: directory.owner_edges().into_iter().collect(),
+            licenses_of_groups: directory.group_license_edges().into_iter().collect(),
+        }
+    }
+}
+
+impl World {
+    /// A world in which Assets follows every delivery: what is left out is removed, what is empty is cleared. Its
+    /// store equals the directory after every complete read, and no longer after an incomplete one.
+    pub async fn following(seed: SeedOptions) -> Self {
+        let world = Self::with(seed, AssetsOptions::default()).await;
+        world.follow().await;
+        world
+    }
+
+    /// See [`World::following`].
+    pub async fn follow(&self) {
+        self.assets.configure(|behaviour| {
+            behaviour.empty_values = EmptyValues::Remove;
+            behaviour.missing = Missing::remove();
+        });
+        self.set_destination("missing_objects = 'remove', empty_values = 'remove'").await;
+    }
+}
+
+/// How often a run warned of each kind.
+pub fn warnings(run: &RunRow) -> BTreeMap<String, usize> {
+    let mut kinds = BTreeMap::new();
+    for warning in run.warnings.as_array().into_iter().flatten() {
+        *kinds.entry(warning["code"].as_str().unwrap_or_default().to_owned()).or_default() += 1;
+    }
+    kinds
+}
