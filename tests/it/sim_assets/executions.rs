@@ -2,6 +2,7 @@
 
 use super::*;
 use entra_assets::sim::assets::{Processing, RepeatedChunks};
+use std::time::Duration;
 
 #[tokio::test]
 async fn the_documented_sequence_of_an_import_works() {
@@ -194,6 +195,23 @@ async fn a_forge_app_comes_below_its_cloud_and_gets_links_without_it() {
     assert!(body["links"]["cancel"].as_str().unwrap().contains("/ex/jira/"));
     bench.sim.set_forge_token("another");
     assert_eq!(post(&below(assets::CLOUD_ID), assets::FORGE_TOKEN).await.0, 401);
+}
+
+#[tokio::test]
+async fn a_forge_app_s_token_ends_by_the_clock() {
+    let bench = mapped_bench().await;
+    let mint = format!("{}/_sim/forge-tokens", bench.sim.origin());
+    let (status, minted) = reply(bench.client.post(mint).json(&json!({"lifeSeconds": 600}))).await;
+    assert_eq!(status, 201);
+    let token = minted["token"].as_str().unwrap();
+    let path = format!("workspace/{}/v1/{}", assets::WORKSPACE_ID, bench.source("configstatus"));
+    let url = format!("{}/ex/jira/{}/jsm/assets/{path}", bench.sim.origin(), assets::CLOUD_ID);
+    let get = async || reply(bench.client.get(&url).bearer_auth(token)).await.0;
+    assert_eq!(get().await, 200);
+    bench.clock.advance(Duration::from_secs(599));
+    assert_eq!(get().await, 200);
+    bench.clock.advance(Duration::from_secs(1));
+    assert_eq!(get().await, 401);
 }
 
 #[tokio::test]
