@@ -79,6 +79,8 @@ fn unknown(id: ApiKeyId) -> Error {
 }
 
 /// List API keys
+///
+/// Without the keys themselves; oldest first.
 #[utoipa::path(
     tag = "Administration",
     params(PageQuery),
@@ -137,6 +139,8 @@ pub async fn create_api_key(
 }
 
 /// Get an API key
+///
+/// Its name, scopes and last use; the key itself is shown only when it is made.
 #[utoipa::path(
     tag = "Administration",
     params(("id" = ApiKeyId, Path, description = "The key's id")),

@@ -45,6 +45,8 @@ pub struct AttributesResponse {
 }
 
 /// List the attributes that can be imported
+///
+/// By object type, with the name and type that each has in Assets; a job chooses among them by `key`.
 #[utoipa::path(
     tag = "Jobs",
     params(AttributesQuery),

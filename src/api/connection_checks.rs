@@ -165,7 +165,7 @@ async fn last_report(app: &App, organization: OrganizationId, id: ConnectionId) 
 #[utoipa::path(
     tag = "Connections",
     params(("id" = ConnectionId, Path, description = "The connection's id")),
-    request_body = Option<CheckConnection>,
+    request_body(content = Option<CheckConnection>, example = json!({"capabilities": ["users", "groups", "memberships"]})),
     responses((status = 200, description = "The result", body = CheckResponse)),
     security(("bearer" = ["run"]))
 )]
@@ -253,7 +253,10 @@ pub async fn check_connection_settings(
 #[serde(rename_all = "camelCase")]
 pub struct ManifestQuery {
     /// Capabilities, separated by commas. Absent: users, groups, memberships, nestedGroups and licenses.
-    #[param(max_length = 300, example = "users,groups")]
+    #[param(
+        value_type = Vec<Capability>, required = false, style = Form, explode = false, max_items = 11,
+        example = json!(["users", "groups"])
+    )]
     pub capabilities: Option<String>,
     /// The cloud that links and commands are for. Absent: global.
     pub cloud: Option<Cloud>,
@@ -264,6 +267,16 @@ pub struct ManifestQuery {
     pub tenant_id: Option<String>,
 }
 
+/// The manifest of an app registration, of which only the list of permissions is read, or that list alone.
+#[derive(Deserialize, ToSchema)]
+#[serde(untagged)]
+pub enum Manifest {
+    #[schema(value_type = Object)]
+    Whole(Value),
+    #[schema(value_type = Vec<Object>)]
+    Permissions(Vec<Value>),
+}
+
 /// Check a manifest
 ///
 /// Takes the manifest of an app registration (portal → App registrations → the app → Manifest, in either
@@ -272,7 +285,14 @@ pub struct ManifestQuery {
 #[utoipa::path(
     tag = "Connections",
     params(ManifestQuery),
-    request_body(content = Value, description = "The manifest, or its `requiredResourceAccess`"),
+    request_body(
+        content = Manifest,
+        description = "The manifest, or its `requiredResourceAccess`",
+        example = json!({"requiredResourceAccess": [{
+            "resourceAppId": "00000003-0000-0000-c000-000000000000",
+            "resourceAccess": [{"id": "df021288-bdef-4463-88db-98f22de89214", "type": "Role"}],
+        }]})
+    ),
     responses((status = 200, description = "What the manifest says", body = ManifestReport)),
     security(("bearer" = ["read"]))
 )]
@@ -295,7 +315,10 @@ pub async fn check_manifest(query: Query<ManifestQuery>, body: Body<Value>) -> R
 #[serde(rename_all = "camelCase")]
 pub struct SetupQuery {
     /// Capabilities, separated by commas. Absent: users, groups, memberships, nestedGroups and licenses.
-    #[param(max_length = 300, example = "users,groups")]
+    #[param(
+        value_type = Vec<Capability>, required = false, style = Form, explode = false, max_items = 11,
+        example = json!(["users", "groups"])
+    )]
     pub capabilities: Option<String>,
 }
 

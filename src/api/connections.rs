@@ -303,6 +303,8 @@ async fn load(app: &App, organization: OrganizationId, id: ConnectionId) -> Resu
 }
 
 /// List connections
+///
+/// Oldest first, each with its newest check.
 #[utoipa::path(
     tag = "Connections",
     params(PageQuery),
@@ -368,6 +370,8 @@ pub async fn create_connection(
 }
 
 /// Get a connection
+///
+/// With its newest check; of the credential only what may be shown.
 #[utoipa::path(
     tag = "Connections",
     params(("id" = ConnectionId, Path, description = "The connection's id")),
@@ -418,6 +422,8 @@ pub async fn update_connection(
 }
 
 /// Delete a connection
+///
+/// Its credential and its checks go with it. A connection that jobs use is kept: 409 `in_use` names them.
 #[utoipa::path(
     tag = "Connections",
     params(("id" = ConnectionId, Path, description = "The connection's id"), IfMatchHeader),

@@ -86,22 +86,16 @@ impl Contract {
 
     /// The operation of `method` and `path`. An error says whether the path or only the method is unknown.
     fn find(&self, method: &Method, path: &str) -> Result<&Operation, NoOperation> {
-        let matching: Vec<&Operation> =
-            self.operations.iter().filter(|operation| matches(&operation.template, path)).collect();
-        let mut candidates: Vec<&Operation> =
-            matching.iter().filter(|operation| operation.method == *method).copied().collect();
-        // `/v1/filters/validate` before `/v1/filters/{id}`.
-        candidates.sort_by_key(|operation| operation.template.matches('{').count());
-        match candidates.first() {
-            Some(operation) => Ok(operation),
-            None if matching.is_empty() => Err(NoOperation::UnknownPath),
-            None => {
-                let mut allowed: Vec<&str> = matching.iter().map(|operation| operation.method.as_str()).collect();
-                allowed.sort_unstable();
-                allowed.dedup();
-                Err(NoOperation::OtherMethods(allowed.join(", ")))
-            }
-        }
+        let matching = || self.operations.iter().filter(|operation| matches(&operation.template, path));
+        // `/v1/filters/validate` is not one of `/v1/filters/{id}`.
+        let closest = matching().min_by_key(|operation| operation.template.matches('{').count());
+        let Some(Operation { template, .. }) = closest else { return Err(NoOperation::UnknownPath) };
+        let of_path: Vec<&Operation> = matching().filter(|operation| operation.template == *template).collect();
+        of_path.iter().find(|operation| operation.method == *method).copied().ok_or_else(|| {
+            let mut allowed: Vec<&str> = of_path.iter().map(|operation| operation.method.as_str()).collect();
+            allowed.sort_unstable();
+            NoOperation::OtherMethods(allowed.join(", "))
+        })
     }
 
     /// Lets a request through to its handler, with its caller and its checked body beside it.
@@ -299,6 +293,10 @@ fn from_text(document: &Value, schema: &Value, text: &str) -> Value {
         Some(Value::Array(several)) => several.iter().any(|one| one == name),
         _ => false,
     };
+    if is("array") {
+        let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
+        return parts.map(Value::from).collect();
+    }
     let is_plain_number = text.bytes().enumerate().all(|(i, b)| b.is_ascii_digit() || (i == 0 && b == b'-'));
     if is("integer") && is_plain_number {
         return text.parse::<i64>().map_or_else(|_| Value::String(text.to_owned()), Value::from);
@@ -404,13 +402,34 @@ async fn read_body(request: &mut ServiceRequest, expected: &OperationBody) -> Re
             format!("The request has {named}; this operation takes {}.", expected.media_types.join(" or ")),
         ));
     }
-    let value = serde_json::from_slice(&bytes).map_err(|e| {
+    let mut value = serde_json::from_slice(&bytes).map_err(|e| {
         Error::new(
             Code::MalformedJson,
             format!("The body is not JSON: {} at line {}, column {}.", reason(&e), e.line(), e.column()),
         )
     })?;
+    write_integers(&mut value);
     Ok(Some(CheckedBody { value, hash: Sha256::digest(&bytes).into() }))
+}
+
+/// Largest integer up to which every one is exact as a floating-point number.
+const EXACT_MOST: f64 = 9_007_199_254_740_992.0;
+
+/// `5.0` is an integer to JSON Schema, so it becomes one.
+fn write_integers(value: &mut Value) {
+    match value {
+        Value::Number(number) => {
+            let float = number.as_f64().filter(|_| number.is_f64());
+            if let Some(float) = float.filter(|float| float.fract() == 0.0 && float.abs() <= EXACT_MOST) {
+                #[expect(clippy::cast_possible_truncation, reason = "it is whole and small enough")]
+                let integer = float as i64;
+                *value = Value::from(integer);
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(write_integers),
+        Value::Object(fields) => fields.values_mut().for_each(write_integers),
+        Value::Null | Value::Bool(_) | Value::String(_) => {}
+    }
 }
 
 /// What serde says without its « at line … » tail.
@@ -454,6 +473,13 @@ mod tests {
         assert!(!matches("/v1/filters/{id}", "/v1/filters/"));
         assert!(!matches("/v1/filters/{id}", "/v1/filters/7/preview"));
         assert!(!matches("/v1/filters", "/v1/filter"));
+    }
+
+    #[test]
+    fn a_whole_number_is_an_integer() {
+        let mut value = serde_json::json!({"a": [5.0, 5.5, -1e3, 1e300], "b": 7});
+        write_integers(&mut value);
+        assert_eq!(value, serde_json::json!({"a": [5, 5.5, -1000, 1e300], "b": 7}));
     }
 
     #[test]

@@ -276,6 +276,8 @@ fn unknown(id: DestinationId) -> Error {
 }
 
 /// List destinations
+///
+/// Oldest first; tokens are never shown.
 #[utoipa::path(
     tag = "Destinations",
     params(PageQuery),
@@ -333,6 +335,8 @@ pub async fn create_destination(
 }
 
 /// Get a destination
+///
+/// Its tokens are never shown.
 #[utoipa::path(
     tag = "Destinations",
     params(("id" = DestinationId, Path, description = "The destination's id")),
@@ -384,6 +388,9 @@ pub async fn update_destination(
 }
 
 /// Delete a destination
+///
+/// Its tokens go with it; what is in Assets stays. A destination that a job uses is kept: 409 `in_use` names
+/// it.
 #[utoipa::path(
     tag = "Destinations",
     params(("id" = DestinationId, Path, description = "The destination's id"), IfMatchHeader),

@@ -139,6 +139,8 @@ fn unknown(id: FilterId) -> Error {
 }
 
 /// List filters
+///
+/// Oldest first.
 #[utoipa::path(
     tag = "Filters",
     params(PageQuery),
@@ -160,6 +162,9 @@ pub async fn list_filters(
 }
 
 /// Create a filter
+///
+/// Every part is optional; without conditions it takes everything. All faults of its conditions are named at
+/// once.
 #[utoipa::path(
     tag = "Filters",
     params(IdempotencyKeyHeader),
@@ -191,6 +196,8 @@ pub async fn create_filter(
 }
 
 /// Get a filter
+///
+/// As it was written, with the defaults of what was left out.
 #[utoipa::path(
     tag = "Filters",
     params(("id" = FilterId, Path, description = "The filter's id")),
@@ -239,6 +246,8 @@ pub async fn update_filter(
 }
 
 /// Delete a filter
+///
+/// A filter that jobs use is kept: 409 `in_use` names them.
 #[utoipa::path(
     tag = "Filters",
     params(("id" = FilterId, Path, description = "The filter's id"), IfMatchHeader),

@@ -19,6 +19,8 @@ pub struct Health {
 const OK: Health = Health { status: "ok", version: env!("CARGO_PKG_VERSION") };
 
 /// The process lives
+///
+/// Answers as long as the process does, whatever the database does. For restarting it.
 #[utoipa::path(tag = "Operations", responses((status = 200, description = "It lives", body = Health)), security(()))]
 #[get("/healthz")]
 pub async fn get_health() -> Json<Health> {
@@ -26,6 +28,8 @@ pub async fn get_health() -> Json<Health> {
 }
 
 /// The service can answer: its database is there
+///
+/// For sending it requests: 503 while the database cannot be reached.
 #[utoipa::path(
     tag = "Operations",
     responses(
@@ -41,6 +45,8 @@ pub async fn get_readiness(app: Data<App>) -> Result<Json<Health>> {
 }
 
 /// Metrics in the Prometheus text format
+///
+/// On a listener of its own if the operator set one; then not here.
 #[utoipa::path(
     tag = "Operations",
     responses((status = 200, description = "The metrics", body = String, content_type = "text/plain")),

@@ -322,6 +322,8 @@ fn unknown(id: JobId) -> Error {
 }
 
 /// List jobs
+///
+/// Oldest first, each with the next time it runs by itself.
 #[utoipa::path(
     tag = "Jobs",
     params(PageQuery),
@@ -337,6 +339,9 @@ pub async fn list_jobs(app: Data<App>, caller: Caller, query: Query<PageQuery>) 
 }
 
 /// Create a job
+///
+/// It imports everything that its filter takes, unless `objects` says less. It runs when it is asked to, and by
+/// its schedule.
 #[utoipa::path(
     tag = "Jobs",
     params(IdempotencyKeyHeader),
@@ -373,6 +378,8 @@ pub async fn create_job(
 }
 
 /// Get a job
+///
+/// With the next time that its schedule runs it.
 #[utoipa::path(
     tag = "Jobs",
     params(("id" = JobId, Path, description = "The job's id")),

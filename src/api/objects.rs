@@ -12,6 +12,7 @@ use actix_web::web::{Bytes, Data, Json, Path, Query};
 use actix_web::{HttpRequest, HttpResponse, Responder, get};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use std::collections::BTreeMap;
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
@@ -53,9 +54,17 @@ pub struct ObjectsQuery {
 #[serde(untagged)]
 pub enum MirrorItem {
     Membership(MembershipResponse),
-    /// `id` and the selected properties; relations as `managerId` and `ownerIds`.
-    #[schema(value_type = Object)]
+    #[schema(value_type = MirrorObject)]
     Object(Value),
+}
+
+/// `id` and the selected properties; relations as `managerId` and `ownerIds`.
+#[derive(Serialize, ToSchema)]
+#[schema(example = json!({"id": "01900000-0000-7000-8000-000000000001", "displayName": "Adele Vance"}))]
+pub struct MirrorObject {
+    pub id: String,
+    #[serde(flatten)]
+    pub properties: BTreeMap<String, Value>,
 }
 
 #[derive(Serialize, ToSchema)]

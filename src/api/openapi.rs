@@ -1,5 +1,9 @@
 //! The OpenAPI document: generated from the handlers, completed with what holds for every operation.
 
+mod examples;
+mod links;
+mod schemas;
+
 use super::problem::{self, Problem, ProblemFault, ProblemUse};
 use crate::error::Code;
 use crate::filter::where_tree::{All, Any, Condition, Elements, Not};
@@ -151,24 +155,15 @@ fn complete(document: &mut Value) {
     responses["Conflict"]["description"] = json!("The state of things forbids it, see `code`");
     responses.insert("Unready".to_owned(), problem_response(Code::DatabaseUnavailable));
     document["components"]["responses"] = Value::Object(responses);
-    name_items_of_pages(document);
+    schemas::tidy(document);
     let Some(paths) = document["paths"].as_object_mut() else { return };
     for item in paths.values_mut().filter_map(Value::as_object_mut) {
         for (method, operation) in item.iter_mut() {
             complete_operation(method, operation);
         }
     }
-}
-
-/// The items of a page by the name of their schema, so that generated clients have one type for them.
-fn name_items_of_pages(document: &mut Value) {
-    let Some(schemas) = document["components"]["schemas"].as_object_mut() else { return };
-    let known: Vec<String> = schemas.keys().cloned().collect();
-    for (name, schema) in schemas.iter_mut() {
-        if let Some(item) = name.strip_prefix("Page_").filter(|item| known.iter().any(|other| other == item)) {
-            schema["properties"]["items"]["items"] = json!({"$ref": format!("#/components/schemas/{item}")});
-        }
-    }
+    links::add(document);
+    examples::add(document);
 }
 
 fn complete_operation(method: &str, operation: &mut Value) {
@@ -234,6 +229,8 @@ const VERSIONED: [&str; 8] = [
 ];
 
 /// The document as JSON
+///
+/// OpenAPI 3.1. The same document as YAML is in the program: `entra-assets openapi`.
 #[utoipa::path(
     tag = "Operations",
     responses((status = 200, description = "This document", body = Object)),

@@ -12,7 +12,9 @@ use crate::db::runs::{self, NewRun, RunRow};
 use crate::db::{Transaction, job_settings};
 use crate::error::{Code, Error, Result};
 use crate::ids::{JobId, OrganizationId, RunId};
-use crate::run_state::{Counts, Deliver, Progress, RunError, RunMode, RunRequest, RunStage, RunState, RunWarning};
+use crate::run_state::{
+    Counts, Deliver, Progress, RunError, RunMode, RunRequest, RunStage, RunState, RunWarning, TypeCounts,
+};
 use actix_web::web::{Data, Json, Path, Query};
 use actix_web::{get, post};
 use chrono::{DateTime, Utc};
@@ -64,6 +66,8 @@ pub struct RunResponse {
     pub cancel_requested: bool,
     #[schema(required = true)]
     pub progress: Option<Progress>,
+    /// By object type: `users`, `groups`, `licenses`, `devices`, and `memberships`.
+    #[schema(value_type = BTreeMap<String, TypeCounts>)]
     pub counts: Counts,
     /// Why it failed; null otherwise.
     #[schema(required = true)]
@@ -243,6 +247,8 @@ pub async fn list_runs(app: Data<App>, caller: Caller, query: Query<PageQuery>) 
 }
 
 /// Get a run
+///
+/// Its state, progress and counts; when it has ended, its result, warnings and error.
 #[utoipa::path(
     tag = "Runs",
     params(("id" = RunId, Path, description = "The run's id")),

@@ -41,6 +41,7 @@ impl Written {
 pub struct Scope {
     pub users: ScopeUsers,
     /// The groups of `membersOf`; sorted, each once.
+    #[schema(max_items = 1000)]
     pub group_ids: Vec<Uuid>,
     /// Whether members of nested groups count as members.
     pub transitive: bool,
@@ -145,12 +146,16 @@ pub struct Exclude {
 #[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct ExcludeBody {
+    #[schema(max_items = 10_000)]
     pub user_ids: Vec<Uuid>,
+    #[schema(max_items = 10_000)]
     pub group_ids: Vec<Uuid>,
-    /// `*` stands for any text; compared with the user principal name and the display name.
-    #[schema(example = json!(["svc-*"]))]
+    /// `*` stands for any text; compared with the user principal name and the display name. A pattern has at
+    /// most 256 characters and names at least one.
+    #[schema(max_items = 1000, example = json!(["svc-*"]))]
     pub user_names: Vec<String>,
     /// `*` stands for any text; compared with the display name.
+    #[schema(max_items = 1000, example = json!(["test-*"]))]
     pub group_names: Vec<String>,
 }
 
@@ -159,7 +164,7 @@ pub struct ExcludeBody {
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct RuleBody {
     /// Microsoft Graph's `$filter`, plain, not percent-encoded.
-    #[schema(example = "accountEnabled eq true and userType eq 'Member'")]
+    #[schema(max_length = 8192, example = "accountEnabled eq true and userType eq 'Member'")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub odata: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -23,7 +23,10 @@ use serde_json::{Map, Value};
 /// A node of the tree.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(untagged)]
-#[schema(no_recursion)]
+#[schema(no_recursion, example = json!({"all": [
+    {"property": "department", "operator": "eq", "value": "Engineering"},
+    {"not": {"property": "userType", "operator": "eq", "value": "Guest"}},
+]}))]
 pub enum Where {
     All(All),
     Any(Any),
@@ -35,7 +38,7 @@ pub enum Where {
 /// Every one of these holds.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
-#[schema(no_recursion)]
+#[schema(no_recursion, as = WhereAll)]
 pub struct All {
     pub all: Vec<Where>,
 }
@@ -43,7 +46,7 @@ pub struct All {
 /// At least one of these holds.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
-#[schema(no_recursion)]
+#[schema(no_recursion, as = WhereAny)]
 pub struct Any {
     pub any: Vec<Where>,
 }
@@ -51,7 +54,7 @@ pub struct Any {
 /// It does not hold.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
-#[schema(no_recursion)]
+#[schema(no_recursion, as = WhereNot)]
 pub struct Not {
     pub not: Box<Where>,
 }
@@ -59,7 +62,7 @@ pub struct Not {
 /// Some (`any`) or all (`all`) elements of a collection fulfil a condition; exactly one of the two.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
-#[schema(no_recursion)]
+#[schema(no_recursion, as = WhereElements)]
 pub struct Elements {
     pub property: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -71,12 +74,12 @@ pub struct Elements {
 /// A comparison. `property` is left out only for the elements of a collection of texts.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = WhereCondition)]
 pub struct Condition {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub property: Option<String>,
     pub operator: ConditionOperator,
     /// A text, a number, true, false or null; for `in` a list.
-    #[schema(value_type = Object)]
     pub value: Value,
 }
 

@@ -107,6 +107,10 @@ impl<'a> Checker<'a> {
             Some("int32") => (Some(f64::from(i32::MIN)), Some(f64::from(i32::MAX))),
             _ => (None, None),
         };
+        if value.is_u64() && !value.is_i64() {
+            self.faults.push(pointer, "too_large", format!("must be at most {}, is {value}", i64::MAX));
+            return;
+        }
         let least = schema.get("minimum").and_then(Value::as_f64).or(lowest);
         let most = schema.get("maximum").and_then(Value::as_f64).or(highest);
         if let Some(least) = least

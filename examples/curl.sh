@@ -1,0 +1,46 @@
+#!/usr/bin/env bash
+# From a connection to a result with curl and jq: what to do once to import a directory into Assets.
+#
+# Needs the service's API key in API_KEY, and in TENANT_ID, CLIENT_ID, CLIENT_SECRET and IMPORT_TOKEN what the app
+# registration and the import source in Assets show. API_URL: where the service is.
+set -euo pipefail
+
+API=${API_URL:-http://127.0.0.1:8080}/v1
+
+call() { # [CURL OPTION…] PATH
+    curl --silent --show-error --fail-with-body --header "Authorization: Bearer $API_KEY" \
+        --header 'Content-Type: application/json' "${@:1:$#-1}" "$API${*: -1}"
+}
+
+# A connection, saved and checked at once. What is missing is named, with the commands that add it.
+connection=$(jq -n '{name: "Contoso", tenantId: env.TENANT_ID, clientId: env.CLIENT_ID,
+    credential: {kind: "clientSecret", secret: env.CLIENT_SECRET}}' |
+    call --data @- '/connections?check=true')
+jq '.lastCheck | {overall, verdicts: [.capabilities[] | {(.capability): .verdict}] | add}' <<<"$connection"
+connection=$(jq -r .id <<<"$connection")
+
+# Who is imported, where to, and the job that binds them.
+filter=$(call --data '{"name": "Active people", "users": {"odata": "accountEnabled eq true"}}' /filters | jq -r .id)
+destination=$(jq -n '{name: "Assets", kind: "assetsImport", token: env.IMPORT_TOKEN, missingObjects: "ignore"}' |
+    call --data @- /destinations | jq -r .id)
+job=$(jq -n --arg connection "$connection" --arg filter "$filter" --arg destination "$destination" \
+    '{name: "Nightly", connectionId: $connection, filterId: $filter, destinationId: $destination,
+      schedule: {cron: "0 5 * * *", timezone: "Europe/Berlin", enabled: false}}' |
+    call --data @- /jobs | jq -r .id)
+
+# «Build objects/attributes»: the object types that the job fills. The first delivery would do it too.
+call --request POST "/jobs/$job/schema" | jq '.difference | {inSync, addedObjectTypes}'
+
+# A run, followed to its end by long poll.
+run=$(call --data '{"mode": "full"}' "/jobs/$job/runs" | jq -r .id)
+after=0 ended=false
+while [ "$ended" = false ]; do
+    events=$(call "/runs/$run/events?after=$after&wait=20")
+    jq -c '.items[] | [.id, .event, .data.state // .data.stage // .data.message]' <<<"$events"
+    read -r after ended < <(jq -r '"\(.nextAfter) \(.done)"' <<<"$events")
+done
+
+# The result, what changed, and what was read.
+call "/runs/$run/changes?limit=1" | jq '.items[] | {action, reason, label}'
+call "/jobs/$job/objects?type=users&limit=1" | jq '.items[] | {id, displayName}'
+call "/runs/$run" | jq '{state, error, warnings, counts}'

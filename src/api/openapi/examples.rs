@@ -1,0 +1,153 @@
+//! Examples: every body and every answer has one. Where the code gives none, it is put together from the schema, so
+//! that it is always a whole and valid one.
+
+use serde_json::{Map, Value, json};
+
+/// How deep an example goes; schemas may contain themselves.
+const DEPTH_MOST: usize = 14;
+
+/// Examples of bodies that are not JSON.
+const TEXTS: [(&str, &str); 4] = [
+    ("text/event-stream", "id: 1\nevent: state\ndata: {\"state\":\"queued\"}\n\n"),
+    ("application/x-ndjson", "{\"id\":\"01900000-0000-7000-8000-000000000001\"}\n"),
+    ("text/csv", "objectType,objectId,label,action\nusers,01900000-0000-7000-8000-000000000001,Adele Vance,create\n"),
+    ("text/plain", "http_requests_total{method=\"GET\",path=\"/v1/jobs\",status=\"200\"} 7\n"),
+];
+
+/// Examples of texts, by the name of their field. The rest have one beside their schema, or get [`TEXT`].
+const NAMED: [(&str, &str); 24] = [
+    ("name", "Contoso"),
+    ("title", "Users"),
+    ("tenantId", "contoso.onmicrosoft.com"),
+    ("appDisplayName", "entra-assets"),
+    ("label", "Adele Vance"),
+    ("code", "references_not_resolved"),
+    ("detail", "What happened, to what, and why"),
+    ("message", "What happened, to what, and why"),
+    ("advice", "What to do next"),
+    ("permission", "User.Read.All"),
+    ("hint", "abc"),
+    ("credentialKind", "clientSecret"),
+    ("requestedBy", "schedule"),
+    ("actor", "adminKey"),
+    ("cron", "0 5 * * *"),
+    ("timezone", "Europe/Berlin"),
+    ("siteUrl", "https://example.atlassian.net"),
+    ("url", "https://example.com/hooks/entra-assets"),
+    ("consentUrl", "https://login.microsoftonline.com/contoso.onmicrosoft.com/adminconsent"),
+    ("email", "importer@example.com"),
+    ("memberType", "user"),
+    ("odata", "accountEnabled eq true"),
+    ("presence", "default"),
+    ("pointer", "/name"),
+];
+const TEXT: &str = "text";
+
+pub(super) fn add(document: &mut Value) {
+    let whole = document.clone();
+    let Some(paths) = document["paths"].as_object_mut() else { return };
+    let operations = paths.values_mut().filter_map(Value::as_object_mut).flat_map(|item| item.values_mut());
+    for operation in operations {
+        if let Some(body) = operation.get_mut("requestBody") {
+            add_to_media(&whole, body, Side::Request);
+        }
+        let responses = operation.get_mut("responses").and_then(Value::as_object_mut);
+        for (_, response) in responses.into_iter().flatten() {
+            add_to_media(&whole, response, Side::Response);
+        }
+    }
+}
+
+/// Secrets are in requests only, and what the service makes is in answers only.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Side {
+    Request,
+    Response,
+}
+
+fn add_to_media(document: &Value, body: &mut Value, side: Side) {
+    let content = body.get_mut("content").and_then(Value::as_object_mut);
+    for (media_type, media) in content.into_iter().flatten() {
+        let schema = media.get("schema").cloned().unwrap_or_default();
+        let is_binary = schema.get("format").and_then(Value::as_str) == Some("binary");
+        if media.get("example").is_some() || media.get("examples").is_some() || is_binary {
+            continue;
+        }
+        let text = TEXTS.iter().find(|(known, _)| known == media_type).map(|(_, text)| json!(text));
+        if let Some(example) = text.or_else(|| Example { document, side }.of(&schema, "", 0)) {
+            media["example"] = example;
+        }
+    }
+}
+
+struct Example<'d> {
+    document: &'d Value,
+    side: Side,
+}
+
+impl Example<'_> {
+    /// An example of `schema`, which a field called `name` has. `None`: it would never end.
+    fn of(&self, schema: &Value, name: &str, depth: usize) -> Option<Value> {
+        if depth > DEPTH_MOST {
+            return None;
+        }
+        if let Some(target) = schema.get("$ref").and_then(Value::as_str) {
+            return self.of(self.document.pointer(target.trim_start_matches('#'))?, name, depth + 1);
+        }
+        let given = schema.get("example").or_else(|| schema.pointer("/examples/0")).or_else(|| schema.get("const"));
+        if let Some(given) = given.or_else(|| schema.pointer("/enum/0")) {
+            return Some(given.clone());
+        }
+        if let Some(variants) = schema.get("oneOf").or_else(|| schema.get("anyOf")).and_then(Value::as_array) {
+            let mut examples = variants.iter().filter_map(|variant| self.of(variant, name, depth + 1));
+            return examples.find(|example| !example.is_null()).or(Some(Value::Null));
+        }
+        let kind = match schema.get("type") {
+            Some(Value::Array(kinds)) => kinds.first().and_then(Value::as_str),
+            kind => kind.and_then(Value::as_str),
+        };
+        match kind {
+            Some("object") => self.object(schema, depth),
+            Some("array") => Some(self.of(schema.get("items")?, name, depth + 1).into_iter().collect()),
+            Some("integer" | "number") => {
+                Some(schema.get("default").or(schema.get("minimum")).cloned().unwrap_or(json!(1)))
+            }
+            Some("boolean") => Some(schema.get("default").cloned().unwrap_or(json!(false))),
+            Some("null") => Some(Value::Null),
+            _ => Some(json!(text(schema, name))),
+        }
+    }
+
+    fn object(&self, schema: &Value, depth: usize) -> Option<Value> {
+        let required = schema.get("required").and_then(Value::as_array);
+        let is_required = |name: &str| required.is_some_and(|names| names.iter().any(|required| required == name));
+        let elsewhere = if self.side == Side::Request { "readOnly" } else { "writeOnly" };
+        let mut fields = Map::new();
+        for (name, of) in schema.get("properties").and_then(Value::as_object).into_iter().flatten() {
+            if of.get(elsewhere) == Some(&Value::Bool(true)) {
+                continue;
+            }
+            match self.of(of, name, depth + 1) {
+                Some(example) => {
+                    fields.insert(name.clone(), example);
+                }
+                None if is_required(name) => return None,
+                None => {}
+            }
+        }
+        if let Some(others @ Value::Object(_)) = schema.get("additionalProperties") {
+            fields.insert("users".to_owned(), self.of(others, "", depth + 1)?);
+        }
+        Some(Value::Object(fields))
+    }
+}
+
+fn text(schema: &Value, name: &str) -> &'static str {
+    let known = NAMED.iter().find(|(known, _)| *known == name).map(|(_, text)| *text);
+    match schema.get("format").and_then(Value::as_str) {
+        Some("uuid") => "01900000-0000-7000-8000-000000000001",
+        Some("date-time") => "2027-01-01T05:00:00Z",
+        Some("uri") => known.unwrap_or("https://example.com/"),
+        _ => known.unwrap_or(TEXT),
+    }
+}

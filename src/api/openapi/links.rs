@@ -1,0 +1,73 @@
+//! Links: which operations take what an answer gives, with the values that go along. Tools that follow them can go
+//! from what was made to all that can be done with it.
+
+use super::schemas::name_of;
+use serde_json::{Map, Value, json};
+
+/// What a job needs the id of, by the collection that makes it.
+const OF_A_JOB: [(&str, &str); 3] =
+    [("/v1/connections", "connectionId"), ("/v1/filters", "filterId"), ("/v1/destinations", "destinationId")];
+
+/// An operation as links need to know it.
+struct Target {
+    id: String,
+    path: String,
+    takes_if_match: bool,
+}
+
+pub(super) fn add(document: &mut Value) {
+    let targets = targets(document);
+    let Some(paths) = document["paths"].as_object().cloned() else { return };
+    for (path, item) in &paths {
+        for status in ["201", "202"] {
+            let Some(response) = item.pointer(&format!("/post/responses/{status}")) else { continue };
+            let links = links_of(path, response, &paths, &targets);
+            if !links.is_empty() {
+                document["paths"][path]["post"]["responses"][status]["links"] = Value::Object(links);
+            }
+        }
+    }
+}
+
+fn targets(document: &Value) -> Vec<Target> {
+    let paths = document["paths"].as_object().into_iter().flatten();
+    let operations = paths.flat_map(|(path, item)| item.as_object().into_iter().flatten().map(move |(_, o)| (path, o)));
+    operations
+        .filter_map(|(path, operation)| {
+            let parameters = operation.get("parameters").and_then(Value::as_array);
+            Some(Target {
+                id: operation.get("operationId")?.as_str()?.to_owned(),
+                path: path.clone(),
+                takes_if_match: parameters.into_iter().flatten().any(|parameter| parameter["name"] == "If-Match"),
+            })
+        })
+        .collect()
+}
+
+/// The links of an answer that is a new thing: to everything below its own path, and to the job that may use it.
+fn links_of(path: &str, response: &Value, paths: &Map<String, Value>, targets: &[Target]) -> Map<String, Value> {
+    let mut links = Map::new();
+    let Some(made) = schema_of(response) else { return links };
+    let own_path = paths.iter().find(|(path, item)| {
+        path.ends_with("/{id}") && item.pointer("/get/responses/200").and_then(schema_of) == Some(made)
+    });
+    let Some((own_path, _)) = own_path else { return links };
+    let below = format!("{own_path}/");
+    for target in targets.iter().filter(|target| target.path == *own_path || target.path.starts_with(&below)) {
+        let mut link = json!({"operationId": target.id, "parameters": {"path.id": "$response.body#/id"}});
+        if target.takes_if_match {
+            link["parameters"]["header.If-Match"] = json!("$response.header.ETag");
+        }
+        links.insert(target.id.clone(), link);
+    }
+    if let Some((_, field)) = OF_A_JOB.iter().find(|(collection, _)| *collection == path) {
+        let link = json!({"operationId": "create_job", "requestBody": {*field: "$response.body#/id"}});
+        links.insert("create_job".to_owned(), link);
+    }
+    links
+}
+
+/// The component that an answer is.
+fn schema_of(response: &Value) -> Option<&str> {
+    name_of(response.pointer("/content/application~1json/schema")?)
+}

@@ -1,0 +1,126 @@
+//! What the schemas need beyond what is generated, so that clients made from the document are good to use: every
+//! type has one name, every choice a tag, and nothing is null that can only be absent.
+
+use serde_json::{Map, Value, json};
+
+pub(super) fn tidy(document: &mut Value) {
+    name_items_of_pages(document);
+    name_variants(document);
+    add_discriminators(document);
+    if let Some(schemas) = document["components"]["schemas"].as_object_mut() {
+        schemas.values_mut().for_each(lift_descriptions);
+    }
+    let Some(paths) = document["paths"].as_object_mut() else { return };
+    let operations = paths.values_mut().filter_map(Value::as_object_mut).flat_map(|item| item.values_mut());
+    operations.for_each(remove_nulls);
+}
+
+fn reference(name: &str) -> Value {
+    json!({"$ref": format!("#/components/schemas/{name}")})
+}
+
+/// The name of the component that a schema refers to.
+pub(super) fn name_of(schema: &Value) -> Option<&str> {
+    schema.get("$ref")?.as_str()?.strip_prefix("#/components/schemas/")
+}
+
+fn is_null(schema: &Value) -> bool {
+    schema.get("type").and_then(Value::as_str) == Some("null")
+}
+
+/// The items of a page by the name of their schema, so that there is one type for them.
+fn name_items_of_pages(document: &mut Value) {
+    let Some(schemas) = document["components"]["schemas"].as_object_mut() else { return };
+    let known: Vec<String> = schemas.keys().cloned().collect();
+    for (name, schema) in schemas.iter_mut() {
+        if let Some(item) = name.strip_prefix("Page_").filter(|item| known.iter().any(|other| other == item)) {
+            schema["properties"]["items"]["items"] = reference(item);
+        }
+    }
+}
+
+/// The variants of a tagged choice become components called by their title, closed as the service reads them.
+fn name_variants(document: &mut Value) {
+    let Some(schemas) = document["components"]["schemas"].as_object_mut() else { return };
+    let mut named = Map::new();
+    for schema in schemas.values_mut() {
+        for variant in schema.get_mut("oneOf").and_then(Value::as_array_mut).into_iter().flatten() {
+            let Some(title) = variant.get("title").and_then(Value::as_str).map(str::to_owned) else { continue };
+            let mut whole = std::mem::replace(variant, reference(&title));
+            whole["additionalProperties"] = json!(false);
+            named.insert(title, whole);
+        }
+    }
+    schemas.extend(named);
+}
+
+/// A choice between components that share a field with one allowed value each names that field.
+fn add_discriminators(document: &mut Value) {
+    let Some(schemas) = document["components"]["schemas"].as_object_mut() else { return };
+    let found: Vec<(String, Value)> = schemas
+        .iter()
+        .filter_map(|(name, schema)| Some((name.clone(), discriminator(schemas, schema.get("oneOf")?.as_array()?)?)))
+        .collect();
+    for (name, discriminator) in found {
+        schemas[&name]["discriminator"] = discriminator;
+    }
+}
+
+fn discriminator(schemas: &Map<String, Value>, variants: &[Value]) -> Option<Value> {
+    let names = variants.iter().map(name_of).collect::<Option<Vec<_>>>()?;
+    let properties = |name: &str| schemas.get(name)?.get("properties")?.as_object();
+    let (tag, values) = properties(names.first()?)?.keys().find_map(|tag| {
+        let values = names.iter().map(|name| match properties(name)?.get(tag)?.get("enum")?.as_array()?.as_slice() {
+            [Value::String(one)] => Some(one.clone()),
+            _ => None,
+        });
+        Some((tag, values.collect::<Option<Vec<_>>>()?))
+    })?;
+    let targets = names.iter().map(|name| json!(format!("#/components/schemas/{name}")));
+    let mapping: Map<String, Value> = values.into_iter().zip(targets).collect();
+    Some(json!({"propertyName": tag, "mapping": mapping}))
+}
+
+/// What is said of one alternative of «a thing or null» is said of the whole.
+fn lift_descriptions(schema: &mut Value) {
+    let variants = schema.get_mut("oneOf").and_then(Value::as_array_mut);
+    if let Some(variants) = variants.filter(|variants| variants.iter().any(is_null)) {
+        let found: Vec<Value> =
+            variants.iter_mut().filter_map(|variant| variant.as_object_mut()?.remove("description")).collect();
+        if let Some(description) = found.into_iter().next() {
+            schema["description"] = description;
+        }
+    }
+    match schema {
+        Value::Object(fields) => fields.values_mut().for_each(lift_descriptions),
+        Value::Array(items) => items.iter_mut().for_each(lift_descriptions),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}
+
+/// A parameter or a body that may be left out is absent then, never null.
+fn remove_nulls(operation: &mut Value) {
+    let parameters = operation.get_mut("parameters").and_then(Value::as_array_mut);
+    for parameter in parameters.into_iter().flatten() {
+        remove_null(&mut parameter["schema"]);
+    }
+    let media_types = operation.pointer_mut("/requestBody/content").and_then(Value::as_object_mut);
+    for media in media_types.into_iter().flat_map(|types| types.values_mut()) {
+        remove_null(&mut media["schema"]);
+    }
+}
+
+fn remove_null(schema: &mut Value) {
+    if let Some(types) = schema.get_mut("type").and_then(Value::as_array_mut) {
+        types.retain(|name| name != "null");
+        if let [only] = types.as_slice() {
+            schema["type"] = only.clone();
+        }
+    }
+    if let Some(variants) = schema.get_mut("oneOf").and_then(Value::as_array_mut) {
+        variants.retain(|variant| !is_null(variant));
+        if let [only] = variants.as_slice() {
+            *schema = only.clone();
+        }
+    }
+}
