@@ -20,7 +20,8 @@ jq '.lastCheck | {overall, verdicts: [.capabilities[] | {(.capability): .verdict
 connection=$(jq -r .id <<<"$connection")
 
 # Who is imported, where to, and the job that binds them.
-filter=$(call --data '{"name": "Active people", "users": {"odata": "accountEnabled eq true"}}' /filters | jq -r .id)
+filter=$(jq -n '{name: "Members and guests", users: {odata: "userType in ('"'Member','Guest'"')"}}' |
+    call --data @- /filters | jq -r .id)
 destination=$(jq -n '{name: "Assets", kind: "assetsImport", token: env.IMPORT_TOKEN, missingObjects: "ignore"}' |
     call --data @- /destinations | jq -r .id)
 job=$(jq -n --arg connection "$connection" --arg filter "$filter" --arg destination "$destination" \
@@ -36,11 +37,11 @@ run=$(call --data '{"mode": "full"}' "/jobs/$job/runs" | jq -r .id)
 after=0 ended=false
 while [ "$ended" = false ]; do
     events=$(call "/runs/$run/events?after=$after&wait=20")
-    jq -c '.items[] | [.id, .event, .data.state // .data.stage // .data.message]' <<<"$events"
+    jq -c '.items[] | [.id, .event, .data.state // .data.message // "\(.data.progress.stage): \(.data.progress.done)"]' <<<"$events"
     read -r after ended < <(jq -r '"\(.nextAfter) \(.done)"' <<<"$events")
 done
 
 # The result, what changed, and what was read.
-call "/runs/$run/changes?limit=1" | jq '.items[] | {action, reason, label}'
+call "/runs/$run/changes?limit=1" | jq '.items[] | {action, reason, "label"}'
 call "/jobs/$job/objects?type=users&limit=1" | jq '.items[] | {id, displayName}'
 call "/runs/$run" | jq '{state, error, warnings, counts}'

@@ -26,23 +26,30 @@ skip() { # WHAT WHY
     exit 1
 }
 
-# The path of a command of an npm package, installed if it is missing: npm_tool PACKAGE@VERSION COMMAND
-npm_tool() {
-    command -v npm >/dev/null || return 1
-    local prefix=$tools/npm/${1//[^A-Za-z0-9.]/_}
-    [ -x "$prefix/node_modules/.bin/$2" ] ||
-        npm install --silent --no-fund --no-audit --no-save --prefix "$prefix" "$1" >&2 || return 1
-    echo "$prefix/node_modules/.bin/$2"
+npm_install() { # FOLDER [PACKAGE…]
+    command -v npm >/dev/null && npm install --silent --no-fund --no-audit --prefix "$@" >&2
 }
 
-# The path of a command of a Python package, in an environment of its own: python_tool PACKAGE==VERSION COMMAND
-python_tool() {
-    command -v python3 >/dev/null || return 1
-    local env=$tools/python/${1//[^A-Za-z0-9.]/_}
-    if [ ! -x "$env/bin/$2" ]; then
-        python3 -m venv "$env" >&2 && "$env/bin/pip" install --quiet "$1" >&2 || return 1
+# The folder with the commands of npm packages, installed if they are missing: npm_tools FOLDER PACKAGE@VERSION…
+npm_tools() {
+    local prefix=$tools/npm/$1 wanted="${*:2}"
+    if [ "$(cat "$prefix/installed" 2>/dev/null)" != "$wanted" ]; then
+        npm_install "$prefix" --no-save "${@:2}" || return 1
+        echo "$wanted" >"$prefix/installed"
     fi
-    echo "$env/bin/$2"
+    echo "$prefix/node_modules/.bin"
+}
+
+# The folder with the commands of Python packages in an environment of their own, installed if they are missing:
+# python_tools FOLDER PACKAGE==VERSION…
+python_tools() {
+    command -v python3 >/dev/null || return 1
+    local env=$tools/python/$1 wanted="${*:2}"
+    if [ "$(cat "$env/installed" 2>/dev/null)" != "$wanted" ]; then
+        python3 -m venv --clear "$env" >&2 && "$env/bin/pip" install --quiet "${@:2}" >&2 || return 1
+        echo "$wanted" >"$env/installed"
+    fi
+    echo "$env/bin"
 }
 
 # The path of a command of a crate, built if it is missing: cargo_tool CRATE@VERSION COMMAND
@@ -53,27 +60,66 @@ cargo_tool() {
     echo "$root/bin/$2"
 }
 
-# Starts the service with an empty database and both simulators; sets base_url and admin_key. Ends with the step.
+# Waits until PROCESS has written a line with PATTERN to FILE.
+wait_for() { # PROCESS PATTERN FILE
+    for _ in $(seq 300); do
+        grep --quiet -- "$2" "$3" && return
+        kill -0 "$1" 2>/dev/null || break
+        sleep 0.2
+    done
+    echo "it did not start:" >&2
+    tail -20 "$3" >&2
+    return 1
+}
+
+# Starts both simulators, and in front of them the service with an empty database, on free ports; exports what the
+# examples need: API_URL, API_KEY, TENANT_ID, CLIENT_ID, CLIENT_SECRET, IMPORT_TOKEN. All ends with the step.
 start_service() {
     local dir
     dir=$(mktemp -d)
-    chmod 711 "$dir"
-    admin_key=contract-$(od -An -N16 -tx1 /dev/urandom | tr -d ' \n')
-    local port=${CONTRACT_PORT:-18080}
-    base_url=http://127.0.0.1:$port
-    ENTRA_ASSETS_DATA_DIR=$dir ENTRA_ASSETS_ADMIN_KEY=$admin_key ENTRA_ASSETS_LISTEN=127.0.0.1:$port "$@" \
-        target/debug/entra-assets serve >"$log/serve.log" 2>&1 &
-    service=$!
+    chmod 711 "$dir" # the embedded database may run as another user
+    target/debug/entra-assets simulate --login-port 0 --graph-port 0 --assets-port 0 --users 300 --groups 30 \
+        >"$log/simulate.log" 2>&1 &
+    local simulators=$!
     # shellcheck disable=SC2064 # the values of now are meant
-    trap "kill $service 2>/dev/null; wait $service 2>/dev/null; rm -rf '$dir'" EXIT
-    for _ in $(seq 300); do
-        curl --silent --fail --max-time 2 "$base_url/readyz" >/dev/null && return
-        kill -0 $service 2>/dev/null || break
-        sleep 0.2
-    done
-    echo "the service did not become ready:" >&2
-    tail -20 "$log/serve.log" >&2
-    return 1
+    trap "kill $simulators 2>/dev/null; rm -rf '$dir'" EXIT
+    wait_for $simulators '^truth:' "$log/simulate.log" || return
+    eval "$(grep '^export ENTRA_ASSETS_' "$log/simulate.log")"
+    local tenant
+    tenant=$(curl --silent --fail "$ENTRA_ASSETS_GRAPH_URL/_sim/tenants" | jq '.tenants[] | select(.name == "healthy")')
+    TENANT_ID=$(jq -r .tenantId <<<"$tenant") CLIENT_ID=$(jq -r .clientId <<<"$tenant")
+    CLIENT_SECRET=$(jq -r .clientSecret <<<"$tenant")
+    IMPORT_TOKEN=$(curl --silent --fail "$ENTRA_ASSETS_ASSETS_URL/_sim" | jq -r '.sources[0].token')
+    API_KEY=contract-$(od -An -N16 -tx1 /dev/urandom | tr -d ' \n')
+
+    ENTRA_ASSETS_DATA_DIR=$dir ENTRA_ASSETS_ADMIN_KEY=$API_KEY ENTRA_ASSETS_LISTEN=127.0.0.1:${CONTRACT_PORT:-0} \
+        target/debug/entra-assets serve >"$log/serve.log" 2>&1 &
+    local service=$!
+    # shellcheck disable=SC2064 # the values of now are meant
+    trap "kill $service $simulators 2>/dev/null; wait $service 2>/dev/null; rm -rf '$dir'" EXIT
+    wait_for $service '^entra-assets answers at' "$log/serve.log" || return
+    API_URL=$(sed -n 's/^entra-assets answers at \([^,]*\),.*/\1/p' "$log/serve.log")
+    export API_URL API_KEY TENANT_ID CLIENT_ID CLIENT_SECRET IMPORT_TOKEN
+}
+
+# A call of the service's API: call PATH [CURL OPTION…]
+call() {
+    curl --silent --show-error --fail-with-body --header "Authorization: Bearer $API_KEY" "$API_URL/v1$1" "${@:2}"
+}
+
+# Whether what the simulated directory has was read, delivered, and is in the simulated Assets.
+everything_arrived() {
+    local run directory assets
+    run=$(call '/runs?limit=1' | jq -c '.items[0]')
+    directory=$(curl --silent "$ENTRA_ASSETS_GRAPH_URL/_sim/truth")
+    assets=$(curl --silent "$ENTRA_ASSETS_ASSETS_URL/_sim/counts")
+    jq -n -r --argjson run "$run" --argjson directory "$directory" --argjson assets "$assets" '
+        [["users", "Entra User"], ["groups", "Entra Group"], ["licenses", "Entra License"]] | map(
+            {type: .[0], directory: $directory[.[0]], read: $run.counts[.[0]].read,
+             created: $run.counts[.[0]].created, assets: $assets.objects[.[1]]}) |
+        (.[] | "\(.type): \(.directory) in the directory, \(.read) read, \(.created) created, \(.assets) in Assets"),
+        (if $run.state == "succeeded" and all(.[]; .directory > 0 and ([.directory, .read, .created, .assets] | unique | length) == 1)
+         then empty else "the counts differ, or the run did not succeed" | halt_error(1) end)'
 }
 
 run_step() {

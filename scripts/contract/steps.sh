@@ -1,6 +1,6 @@
 # The steps of `make contract`; scripts/contract.sh runs every function called `step_…`.
 # shellcheck shell=bash
-# shellcheck disable=SC2154 # tools, document, log, base_url, admin_key come from scripts/contract.sh
+# shellcheck disable=SC2154 # tools, document, log, API_URL… come from scripts/contract.sh
 
 # The committed document and page of errors are what the program says.
 step_document() {
@@ -15,10 +15,64 @@ step_document() {
     done
 }
 
+# Redocly's recommended rules, every one.
 step_redocly() {
-    local redocly
-    redocly=$(npm_tool @redocly/cli@2.77.0 redocly) || skip redocly "the npm package @redocly/cli could not be installed"
-    REDOCLY_TELEMETRY=off REDOCLY_SUPPRESS_UPDATE_NOTICE=true "$redocly" lint "$document"
+    local bin
+    bin=$(npm_tools redocly @redocly/cli@2.77.0) || skip redocly "the npm package @redocly/cli could not be installed"
+    REDOCLY_TELEMETRY=off REDOCLY_SUPPRESS_UPDATE_NOTICE=true "$bin/redocly" lint --extends=recommended "$document"
+}
+
+# Generated requests, right and wrong ones, alone and along the document's links: does the service keep its word?
+step_schemathesis() {
+    local bin
+    bin=$(python_tools schemathesis schemathesis==4.32.5) ||
+        skip schemathesis "the Python package schemathesis could not be installed"
+    start_service
+    examples/curl.sh >"$log/schemathesis.before" # something to look at
+    CONNECTION_ID=$(call /connections | jq -r '.items[0].id')
+    export CONNECTION_ID
+    SCHEMATHESIS_HOOKS=scripts/contract/checks.py "$bin/schemathesis" --config-file scripts/contract/schemathesis.toml \
+        run "$document" --url "$API_URL" --header "Authorization: Bearer $API_KEY" --checks all --seed 1 \
+        --max-examples 15 --workers 2 --continue-on-failure --no-color >"$log/schemathesis" 2>&1 ||
+        { sed -n '/=== FAILURES/,$p' "$log/schemathesis" | head -400; tail -30 "$log/schemathesis"; return 1; }
+    tail -12 "$log/schemathesis"
+}
+
+# The README's walk-through.
+step_curl_example() {
+    start_service
+    examples/curl.sh
+    everything_arrived
+}
+
+# A client that openapi-generator makes, checked by mypy, does the main job.
+step_python_example() {
+    local bin client=$tools/python-client
+    need_java || skip python_example "there is no Java for openapi-generator, and it could not be installed"
+    bin=$(python_tools client openapi-generator-cli==7.26.0 mypy==1.20.2 types-python-dateutil==2.9.0.20261116 \
+        pydantic==2.14.4 urllib3==2.8.0 python-dateutil==2.9.0.post0 typing-extensions==4.16.0) ||
+        skip python_example "the Python package openapi-generator-cli or mypy could not be installed"
+    rm -rf "$client"
+    "$bin/openapi-generator-cli" generate --generator-name python --input-spec "$document" --output "$client" \
+        --package-name entra_assets_client >"$log/openapi-generator" 2>&1 || { tail -30 "$log/openapi-generator"; return 1; }
+    (cd "$client" && "$bin/mypy" --package entra_assets_client)
+    MYPYPATH=$client "$bin/mypy" --config-file scripts/contract/mypy.ini --strict --follow-imports=silent examples/python/import_directory.py
+    start_service
+    PYTHONPATH=$client "$bin/python" examples/python/import_directory.py
+    everything_arrived
+}
+
+# Types that openapi-typescript makes, checked by tsc, do the main job through openapi-fetch.
+step_typescript_example() {
+    local project=$tools/typescript-client
+    mkdir -p "$project"
+    cp examples/typescript/* "$project/"
+    npm_install "$project" || skip typescript_example "the npm packages of examples/typescript could not be installed"
+    OPENAPI=$PWD/$document npm --prefix "$project" run generate
+    npm --prefix "$project" run build
+    start_service
+    npm --prefix "$project" start
+    everything_arrived
 }
 
 # Licences, bans and sources, as deny.toml says.
@@ -34,4 +88,12 @@ step_advisories() {
     deny=$(cargo_tool cargo-deny@0.20.2 cargo-deny) || skip advisories "the crate cargo-deny could not be installed"
     "$deny" fetch db >"$log/advisories" 2>&1 || skip advisories "the advisory database could not be downloaded"
     "$deny" --all-features check advisories
+}
+
+# Java, which openapi-generator is written in: from the machine, else from the system's package manager.
+need_java() {
+    command -v java >/dev/null && return
+    [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null || return 1
+    { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
+        default-jre-headless; } >"$log/java" 2>&1
 }

@@ -170,6 +170,8 @@ fn complete_operation(method: &str, operation: &mut Value) {
     let parameters = operation.get("parameters").and_then(Value::as_array).cloned().unwrap_or_default();
     let has_in = |place: &str| parameters.iter().any(|parameter| parameter["in"] == place);
     let has_if_match = parameters.iter().any(|parameter| parameter["name"] == "If-Match");
+    // What a repeated request made may be deleted by then.
+    let has_idempotency_key = parameters.iter().any(|parameter| parameter["name"] == "Idempotency-Key");
     let has_body = operation.get("requestBody").is_some();
     let is_open = operation.pointer("/security/0/bearer").is_none();
     let has_cursor = parameters.iter().any(|parameter| parameter["name"] == "cursor");
@@ -179,7 +181,7 @@ fn complete_operation(method: &str, operation: &mut Value) {
         let applies = match status {
             "400" => has_body || has_cursor,
             "401" | "403" | "429" => !is_open,
-            "404" => has_in("path"),
+            "404" => has_in("path") || has_idempotency_key,
             "412" => has_if_match,
             "413" | "415" => has_body,
             "422" => has_body || has_in("query") || has_in("header"),
@@ -209,7 +211,7 @@ fn complete_operation(method: &str, operation: &mut Value) {
 
 /// Whether the answer is one thing with a version.
 fn is_open_answer(operation: &Value) -> bool {
-    let schema = ["200", "201"]
+    let schema = ["200", "201", "202"]
         .iter()
         .find_map(|status| operation.pointer(&format!("/responses/{status}/content/application~1json/schema/$ref")));
     let name = schema.and_then(Value::as_str).and_then(|target| target.rsplit('/').next()).unwrap_or_default();

@@ -176,6 +176,8 @@ pub async fn create_organization(
 }
 
 /// Get an organization
+///
+/// Its name, and what it is called outside, such as a Forge installation.
 #[utoipa::path(
     tag = "Administration",
     params(("id" = OrganizationId, Path, description = "The organization's id")),

@@ -160,6 +160,8 @@ fn wrong_url(detail: &str) -> Error {
 }
 
 /// List webhooks
+///
+/// Oldest first; secrets are never shown.
 #[utoipa::path(
     tag = "Administration",
     params(PageQuery),
@@ -216,6 +218,8 @@ pub async fn create_webhook(
 }
 
 /// Get a webhook
+///
+/// Where it sends what, and how its last delivery went; its secret is never shown.
 #[utoipa::path(
     tag = "Administration",
     params(("id" = WebhookId, Path, description = "The webhook's id")),

@@ -4,10 +4,6 @@
 use super::schemas::name_of;
 use serde_json::{Map, Value, json};
 
-/// What a job needs the id of, by the collection that makes it.
-const OF_A_JOB: [(&str, &str); 3] =
-    [("/v1/connections", "connectionId"), ("/v1/filters", "filterId"), ("/v1/destinations", "destinationId")];
-
 /// An operation as links need to know it.
 struct Target {
     id: String,
@@ -21,7 +17,7 @@ pub(super) fn add(document: &mut Value) {
     for (path, item) in &paths {
         for status in ["201", "202"] {
             let Some(response) = item.pointer(&format!("/post/responses/{status}")) else { continue };
-            let links = links_of(path, response, &paths, &targets);
+            let links = links_of(response, &paths, &targets);
             if !links.is_empty() {
                 document["paths"][path]["post"]["responses"][status]["links"] = Value::Object(links);
             }
@@ -44,8 +40,8 @@ fn targets(document: &Value) -> Vec<Target> {
         .collect()
 }
 
-/// The links of an answer that is a new thing: to everything below its own path, and to the job that may use it.
-fn links_of(path: &str, response: &Value, paths: &Map<String, Value>, targets: &[Target]) -> Map<String, Value> {
+/// The links of an answer that is a new thing: to everything at and below its own path.
+fn links_of(response: &Value, paths: &Map<String, Value>, targets: &[Target]) -> Map<String, Value> {
     let mut links = Map::new();
     let Some(made) = schema_of(response) else { return links };
     let own_path = paths.iter().find(|(path, item)| {
@@ -59,10 +55,6 @@ fn links_of(path: &str, response: &Value, paths: &Map<String, Value>, targets: &
             link["parameters"]["header.If-Match"] = json!("$response.header.ETag");
         }
         links.insert(target.id.clone(), link);
-    }
-    if let Some((_, field)) = OF_A_JOB.iter().find(|(collection, _)| *collection == path) {
-        let link = json!({"operationId": "create_job", "requestBody": {*field: "$response.body#/id"}});
-        links.insert("create_job".to_owned(), link);
     }
     links
 }

@@ -9,6 +9,7 @@ pub(super) fn tidy(document: &mut Value) {
     add_discriminators(document);
     if let Some(schemas) = document["components"]["schemas"].as_object_mut() {
         schemas.values_mut().for_each(lift_descriptions);
+        schemas.values_mut().for_each(open_objects);
     }
     let Some(paths) = document["paths"].as_object_mut() else { return };
     let operations = paths.values_mut().filter_map(Value::as_object_mut).flat_map(|item| item.values_mut());
@@ -96,6 +97,30 @@ fn lift_descriptions(schema: &mut Value) {
         Value::Array(items) => items.iter_mut().for_each(lift_descriptions),
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
     }
+}
+
+/// An object of which nothing is said may have any fields; a default of null is none.
+fn open_objects(schema: &mut Value) {
+    if let Value::Object(fields) = schema {
+        let is_object = fields.get("type").is_some_and(|of| texts(of).any(|name| name == "object"));
+        if is_object && !fields.contains_key("properties") && !fields.contains_key("additionalProperties") {
+            fields.insert("additionalProperties".to_owned(), json!(true));
+        }
+        if fields.get("default") == Some(&Value::Null) {
+            fields.remove("default");
+        }
+    }
+    match schema {
+        Value::Object(fields) => fields.values_mut().for_each(open_objects),
+        Value::Array(items) => items.iter_mut().for_each(open_objects),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}
+
+/// A text, or the texts of a list.
+fn texts(value: &Value) -> impl Iterator<Item = &str> {
+    let several = value.as_array().into_iter().flatten().filter_map(Value::as_str);
+    value.as_str().into_iter().chain(several)
 }
 
 /// A parameter or a body that may be left out is absent then, never null.
