@@ -6,12 +6,13 @@
 #   make soak            what takes long: kills, fuzzing, large directories
 #   make bench           benchmarks
 #   make openapi         writes openapi/ and docs/errors.md anew
+#   make openapi-release makes the document of today the one that callers may rely on
 #   make image           the container image
 
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo test fmt lint doc check-all contract soak bench openapi image
+.PHONY: help demo test fmt lint doc check-all contract soak bench openapi openapi-release image
 
 ARGS ?=
 CARGO ?= cargo
@@ -49,6 +50,10 @@ openapi:
 	@mkdir -p openapi docs
 	@$(CARGO) run --quiet --locked -- openapi --write openapi
 	@$(CARGO) run --quiet --locked -- openapi --errors >docs/errors.md.new && mv docs/errors.md.new docs/errors.md
+
+openapi-release: openapi
+	@cp openapi/openapi.json openapi/released.json
+	@sed -i '/^- /d' openapi/breaking-changes.md
 
 image:
 	docker build --tag entra-assets .

@@ -30,7 +30,8 @@ step_schemathesis() {
     start_service
     examples/curl.sh >"$log/schemathesis.before" # something to look at
     CONNECTION_ID=$(call /connections | jq -r '.items[0].id')
-    export CONNECTION_ID
+    JOB_ID=$(call /jobs | jq -r '.items[0].id')
+    export CONNECTION_ID JOB_ID
     SCHEMATHESIS_HOOKS=scripts/contract/checks.py "$bin/schemathesis" --config-file scripts/contract/schemathesis.toml \
         run "$document" --url "$API_URL" --header "Authorization: Bearer $API_KEY" --checks all --seed 1 \
         --max-examples 15 --workers 2 --continue-on-failure --no-color >"$log/schemathesis" 2>&1 ||
