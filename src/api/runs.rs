@@ -43,6 +43,21 @@ pub struct CreateRun {
 /// One execution of a job.
 #[derive(Serialize, ToSchema, Debug)]
 #[serde(rename_all = "camelCase")]
+#[schema(example = json!({
+    "id": "01900000-0000-7000-8000-000000000001", "jobId": "01900000-0000-7000-8000-000000000002",
+    "mode": "full", "limit": null, "deliver": null, "resetMirror": false, "requestedBy": "schedule",
+    "state": "running", "stage": "collect", "waitReason": null, "attempt": 1, "cancelRequested": false,
+    "progress": {
+        "stage": "collect", "done": 1200, "total": 2000, "objectsPerSecond": 5400.0, "etaSeconds": 3,
+        "resourceUnits": 310, "resourceUnitsLeft": 7690, "throttledMs": 0,
+    },
+    "counts": {"users": {
+        "read": 1200, "created": 0, "updated": 0, "unchanged": 0, "missing": 0, "removed": 0, "ignored": 0,
+    }},
+    "error": null, "warnings": [], "approvalExpiresAt": null, "queuedAt": "2027-01-01T05:00:00Z",
+    "startedAt": "2027-01-01T05:00:01Z", "finishedAt": null, "version": 3,
+    "createdAt": "2027-01-01T05:00:00Z", "updatedAt": "2027-01-01T05:00:02Z",
+}))]
 pub struct RunResponse {
     pub id: RunId,
     pub job_id: JobId,

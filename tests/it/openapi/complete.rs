@@ -42,10 +42,16 @@ fn every_operation_is_described() {
     for (name, operation) in operations(&document) {
         for field in ["operationId", "summary", "description"] {
             let is_there = operation[field].as_str().is_some_and(|text| !text.is_empty());
-            assert!(is_there, "{name} has no {field}: the handler's comment has a summary, an empty line, a description");
+            assert!(
+                is_there,
+                "{name} has no {field}: the handler's comment has a summary, an empty line, a description"
+            );
         }
         let tags = document["tags"].as_array().unwrap();
-        assert!(tags.iter().any(|tag| tag["name"] == operation["tags"][0]), "{name} has no tag that the document lists");
+        assert!(
+            tags.iter().any(|tag| tag["name"] == operation["tags"][0]),
+            "{name} has no tag that the document lists"
+        );
         assert!(operation["security"].is_array(), "{name} does not say who may call it");
         for (status, answer) in operation["responses"].as_object().unwrap() {
             let answer = resolve(&document, answer);
