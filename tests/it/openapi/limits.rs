@@ -87,7 +87,7 @@ fn set(body: &mut Value, pointer: &str, value: Value) {
     *target = value;
 }
 
-fn borders(document: &Value, schema: &Value) -> Vec<Border> {
+fn borders(document: &Value, schema: &Value, in_body: bool) -> Vec<Border> {
     let mut found = Vec::new();
     let mut add = |value: Value, is_inside: bool| found.push(Border { value, is_inside });
     let kinds: Vec<&str> = match &schema["type"] {
@@ -103,7 +103,9 @@ fn borders(document: &Value, schema: &Value) -> Vec<Border> {
     match kinds.first() {
         Some(&"string") => {
             texts(schema).into_iter().for_each(|(text, is_inside)| add(json!(text), is_inside));
-            add(json!({}), false);
+            if in_body {
+                add(json!({}), false);
+            }
         }
         Some(&("integer" | "number")) => {
             for (name, outward) in [("minimum", -1), ("maximum", 1)] {
@@ -176,7 +178,8 @@ fn faults_at<'p>(problem: &'p Value, pointer: &str) -> Vec<&'p Value> {
 
 /// Puts the borders of one value to the test.
 async fn check(app: &TestApp, document: &Value, method: &Method, path: &str, place: &Place) -> usize {
-    let borders = borders(document, &place.schema);
+    let in_body = place.pointer.is_empty() || place.pointer.starts_with('/');
+    let borders = borders(document, &place.schema, in_body);
     for Border { value, is_inside } in &borders {
         let text = || value.as_str().map_or_else(|| value.to_string(), str::to_owned);
         let call = match place.pointer.strip_prefix('?') {
@@ -184,7 +187,7 @@ async fn check(app: &TestApp, document: &Value, method: &Method, path: &str, pla
                 let path = format!("{path}?{name}={}", urlencoding::encode(&text()));
                 app.call(method.clone(), &path).json(&place.body)
             }
-            None if place.pointer.is_empty() || place.pointer.starts_with('/') => {
+            None if in_body => {
                 let mut body = place.body.clone();
                 set(&mut body, &place.pointer, value.clone());
                 app.call(method.clone(), path).json(&body)
