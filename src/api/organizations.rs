@@ -177,7 +177,7 @@ pub async fn create_organization(
 
 /// Get an organization
 ///
-/// Its name, and what it is called outside, such as a Forge installation.
+/// Its name, and its id outside, such as that of a Forge installation.
 #[utoipa::path(
     tag = "Administration",
     params(("id" = OrganizationId, Path, description = "The organization's id")),

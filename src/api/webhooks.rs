@@ -219,7 +219,7 @@ pub async fn create_webhook(
 
 /// Get a webhook
 ///
-/// Where it sends what, and how its last delivery went; its secret is never shown.
+/// Whom it tells of what; its secret is never shown.
 #[utoipa::path(
     tag = "Administration",
     params(("id" = WebhookId, Path, description = "The webhook's id")),

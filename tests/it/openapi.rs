@@ -2,7 +2,6 @@
 //! somewhere.
 
 mod complete;
-mod limits;
 
 use entra_assets::api::{self, openapi};
 use entra_assets::error::Code;

@@ -10,7 +10,10 @@ const DEPTH_MOST: usize = 14;
 const TEXTS: [(&str, &str); 4] = [
     ("text/event-stream", "id: 1\nevent: state\ndata: {\"state\":\"queued\"}\n\n"),
     ("application/x-ndjson", "{\"id\":\"01900000-0000-7000-8000-000000000001\"}\n"),
-    ("text/csv", "objectType,objectId,label,action\nusers,01900000-0000-7000-8000-000000000001,Adele Vance,create\n"),
+    (
+        "text/csv",
+        "record,objectType,objectId,label,action\nchange,users,01900000-0000-7000-8000-000000000001,Adele Vance,create\n",
+    ),
     ("text/plain", "http_requests_total{method=\"GET\",path=\"/v1/jobs\",status=\"200\"} 7\n"),
 ];
 
