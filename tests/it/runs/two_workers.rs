@@ -77,7 +77,7 @@ async fn who_lost_its_lease_stops_before_it_writes() {
                 true => until(|| !world.assets.chunks().is_empty()).await,
                 false => until(|| world.graph.counters().requests >= 5).await,
             }
-            let later = "'infinity'";
+            let later = "'2099-01-01'";
             world
                 .execute(format!(
                     "UPDATE runs SET lease_token = '{thief}', lease_expires_at = {later} WHERE id = '{id}'"
