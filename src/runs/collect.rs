@@ -202,7 +202,7 @@ async fn read_all(reader: &Reader<'_>) -> Result<Read, Stop> {
     }
     let small = async {
         let mut small = Read::default();
-        read_small(reader, &mut small).await.map(|()| small)
+        read_small(reader, &mut small, None).await.map(|()| small)
     };
     let users = async {
         match mapping.is_enabled(ObjectType::Users) {
@@ -232,13 +232,17 @@ async fn read_all(reader: &Reader<'_>) -> Result<Read, Stop> {
     Ok(read)
 }
 
-/// Licences and devices: a job goes on without them when they may not be read.
-async fn read_small(reader: &Reader<'_>, read: &mut Read) -> Result<(), Stop> {
+/// Licences and devices, of devices the first `devices_most`: a job goes on without them when they may not be read.
+async fn read_small(reader: &Reader<'_>, read: &mut Read, devices_most: Option<u32>) -> Result<(), Stop> {
     for object_type in [ObjectType::Licenses, ObjectType::Devices] {
         if !reader.run.job.mapping.is_enabled(object_type) {
             continue;
         }
-        match list::read(reader, object_type).await {
+        let outcome = match devices_most.filter(|_| object_type == ObjectType::Devices) {
+            Some(most) => list::read_first(reader, object_type, most).await.map(drop),
+            None => list::read(reader, object_type).await,
+        };
+        match outcome {
             Ok(()) => read.types.push(object_type),
             Err(Stop::Failed(error)) if error.code == "graph_forbidden" => {
                 let detail =

@@ -15,7 +15,13 @@ const SAME_WARNINGS_MOST: usize = 20;
 
 /// Cheap to clone; all clones write into the same run.
 #[derive(Clone)]
-pub struct Journal(Arc<Mutex<State>>);
+pub struct Journal(Arc<Shared>);
+
+struct Shared {
+    state: Mutex<State>,
+    /// One write at a time, so that an older one does not come after a newer one.
+    writing: tokio::sync::Mutex<()>,
+}
 
 struct State {
     stage: RunStage,
@@ -28,7 +34,10 @@ struct State {
     counts: Counts,
     warnings: Vec<RunWarning>,
     degraded: bool,
-    changed: bool,
+    /// Rises with every change.
+    revision: u64,
+    /// What is written down for certain.
+    written: u64,
 }
 
 /// What a run told up to a checkpoint.
@@ -45,7 +54,7 @@ impl Journal {
     /// again.
     pub fn new(app: &App, told: Told, progress: Option<&Progress>) -> Self {
         let Told { counts, warnings, degraded } = told;
-        Self(Arc::new(Mutex::new(State {
+        let state = State {
             stage: RunStage::Collect,
             stage_started: app.clock.instant(),
             done: 0,
@@ -55,12 +64,14 @@ impl Journal {
             degraded,
             counts,
             warnings,
-            changed: true,
-        })))
+            revision: 1,
+            written: 0,
+        };
+        Self(Arc::new(Shared { state: Mutex::new(state), writing: tokio::sync::Mutex::new(()) }))
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Enters a stage.
@@ -70,7 +81,7 @@ impl Journal {
         state.stage_started = app.clock.instant();
         state.done = 0;
         state.total = total;
-        state.changed = true;
+        state.revision += 1;
     }
 
     pub fn stage(&self) -> RunStage {
@@ -80,13 +91,13 @@ impl Journal {
     pub fn advance(&self, done: u64) {
         let mut state = self.state();
         state.done += done;
-        state.changed = true;
+        state.revision += 1;
     }
 
     pub fn expect(&self, more: u64) {
         let mut state = self.state();
         state.total = Some(state.total.unwrap_or(0) + more);
-        state.changed = true;
+        state.revision += 1;
     }
 
     pub fn used(&self, usage: Usage) {
@@ -97,7 +108,7 @@ impl Journal {
     pub fn count(&self, object_type: &str, change: impl FnOnce(&mut TypeCounts)) {
         let mut state = self.state();
         change(state.counts.entry(object_type.to_owned()).or_default());
-        state.changed = true;
+        state.revision += 1;
     }
 
     pub fn counts(&self) -> Counts {
@@ -123,7 +134,7 @@ impl Journal {
         } else if let Some(last) = state.warnings.iter_mut().rfind(|w| w.code == warning.code) {
             last.count = Some(last.count.unwrap_or(1) + 1);
         }
-        state.changed = true;
+        state.revision += 1;
     }
 
     /// Something that the admin should look at: the run ends `degraded`.
@@ -155,9 +166,6 @@ impl Journal {
 
     /// Writes down what changed since the last time, with an event for those who watch.
     pub async fn flush(&self, app: &App, lease: &Lease) -> Result<()> {
-        if !std::mem::take(&mut self.state().changed) {
-            return Ok(());
-        }
         self.write(app, lease, None).await
     }
 
@@ -167,10 +175,14 @@ impl Journal {
     }
 
     async fn write(&self, app: &App, lease: &Lease, checkpoint: Option<&Value>) -> Result<()> {
+        let _alone = self.0.writing.lock().await;
         let progress = self.progress(app);
-        let (counts, warnings, stage) = {
+        let (counts, warnings, stage, revision) = {
             let state = self.state();
-            (state.counts.clone(), state.warnings.clone(), state.stage)
+            if checkpoint.is_none() && state.written == state.revision {
+                return Ok(());
+            }
+            (state.counts.clone(), state.warnings.clone(), state.stage, state.revision)
         };
         let data = json!({"progress": &progress, "counts": &counts});
         let progress = serde_json::to_value(progress).map_err(crate::error::Error::internal)?;
@@ -187,7 +199,10 @@ impl Journal {
                 runs::note(tx, &lease, &note, now).await?;
                 runs::add_event(tx, lease.organization, lease.run, EventKind::Progress, &data, now).await
             })
-            .await
+            .await?;
+        // Not before: a write that is dropped on its way did not happen.
+        self.state().written = revision;
+        Ok(())
     }
 
     /// A line for those who watch.

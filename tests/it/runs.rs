@@ -2,6 +2,7 @@
 
 mod bad_days;
 mod cancel;
+mod cases;
 mod complete;
 mod crash;
 mod delta;

@@ -135,7 +135,7 @@ pub(super) async fn read(reader: &Reader<'_>, links: &DeltaLinks) -> Result<Outc
         read.types.push(ObjectType::Groups);
         read.memberships = true;
     }
-    super::read_small(reader, &mut read).await?;
+    super::read_small(reader, &mut read, None).await?;
     read.delta = Some(DeltaLinks { users: users_link, groups: groups_link });
     Ok(Outcome::Read(read))
 }

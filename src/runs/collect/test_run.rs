@@ -29,14 +29,7 @@ pub(super) async fn read(reader: &Reader<'_>) -> Result<Read, Stop> {
         read.memberships = groups_of(reader, &users).await?;
         read.types.push(ObjectType::Groups);
     }
-    if mapping.is_enabled(ObjectType::Licenses) {
-        list::read(reader, ObjectType::Licenses).await?;
-        read.types.push(ObjectType::Licenses);
-    }
-    if mapping.is_enabled(ObjectType::Devices) {
-        list::read_first(reader, ObjectType::Devices, limit).await?;
-        read.types.push(ObjectType::Devices);
-    }
+    super::read_small(reader, &mut read, Some(limit)).await?;
     Ok(read)
 }
 
