@@ -11,7 +11,8 @@ pub mod connection_checks;
 pub mod connections;
 pub mod contract;
 pub mod credentials;
-pub mod destinations;
+pub mod destination_checks;
+mod destinations;
 mod edge;
 pub mod filter_validation;
 pub mod filters;
@@ -95,9 +96,11 @@ fn routes_v1(config: &mut ServiceConfig<'_>) {
         .service(filters::delete_filter)
         .service(destinations::list_destinations)
         .service(destinations::create_destination)
+        .service(destination_checks::get_destination_setup)
         .service(destinations::get_destination)
         .service(destinations::update_destination)
         .service(destinations::delete_destination)
+        .service(destination_checks::check_destination)
         .service(jobs::list_jobs)
         .service(jobs::create_job)
         .service(jobs::get_job)

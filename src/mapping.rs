@@ -6,14 +6,16 @@
 //! different for the same directory data; together with a hash of the JSON it says whether an object must
 //! be sent again.
 
+pub mod change;
 pub mod difference;
 pub mod document;
 pub mod payload;
 pub mod selection;
 
+pub use change::{Cleared, NewReferences, TextChange};
 pub use difference::Difference;
 pub use document::ImportSource;
-pub use payload::{Cleared, References};
+pub use payload::References;
 pub use selection::{Memberships, ObjectSelection, Selection};
 
 use crate::directory::{Attribute, LicenseNames, Link, ObjectType, Source, ValueType};

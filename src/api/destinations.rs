@@ -29,8 +29,9 @@ const KEPT: &str = "kept";
 #[derive(Deserialize, ToSchema, Clone)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ObjectApiBody {
+    /// The site's address; where the operator set ENTRA_ASSETS_ASSETS_URL, that origin is good too.
     #[schema(
-        pattern = "^https://[A-Za-z0-9.-]+[.]atlassian[.]net/?$",
+        pattern = "^https?://[A-Za-z0-9.:\\[\\]-]+/?$",
         max_length = 300,
         example = "https://example.atlassian.net"
     )]
@@ -109,7 +110,7 @@ pub struct UpdateDestination {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[expect(dead_code, reason = "describes the merge patch in the document")]
 pub struct UpdateObjectApi {
-    #[schema(pattern = "^https://[A-Za-z0-9.-]+[.]atlassian[.]net/?$", max_length = 300, nullable = false)]
+    #[schema(pattern = "^https?://[A-Za-z0-9.:\\[\\]-]+/?$", max_length = 300, nullable = false)]
     site_url: Option<String>,
     #[schema(min_length = 3, max_length = 254, pattern = "^[^\\s@]+@[^\\s@]+$", nullable = false)]
     email: Option<String>,
@@ -221,6 +222,9 @@ fn row(
             ("forge", None, Some(workspace_id), Some(import_id), name, choices, api)
         }
     };
+    if let Some(fault) = api.as_ref().and_then(|api| app.assets.site_url_fault(&api.site_url)) {
+        return Err(Error::validation(vec![Fault::new("/api/siteUrl", "invalid_site", fault)]));
+    }
     let api_token = match &api {
         Some(api) => Some(kept.api_token.map_or_else(|| seal("api_token_sealed", &api.api_token), Ok)?),
         None => None,
@@ -271,7 +275,7 @@ fn patched_row(
     row(app, organization, DestinationId(current.id), body, kept)
 }
 
-fn unknown(id: DestinationId) -> Error {
+pub(super) fn unknown(id: DestinationId) -> Error {
     Error::not_found("destination", id)
 }
 

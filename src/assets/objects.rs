@@ -5,6 +5,7 @@ use super::Client;
 use super::error::{AssetsError, Kind, Result};
 use super::request::{Credential, Repeat, Request, json_body};
 use super::wire::{AqlPage, id_text};
+use crate::http::same_origin;
 use reqwest::Method;
 use secrecy::SecretString;
 use serde::Deserialize;
@@ -82,25 +83,31 @@ struct Workspace {
     workspace_id: String,
 }
 
-/// Why a site URL cannot be used, or `None` when it can. The operator's own origin for Assets replaces the
-/// host, so any is taken then.
-pub fn site_url_fault(site_url: &Url) -> Option<&'static str> {
+/// Whether this is the address of a site of Atlassian's, and nothing more.
+fn is_site(site_url: &Url) -> bool {
     let host = site_url.host_str().unwrap_or_default();
-    let is_site = site_url.scheme() == "https"
+    site_url.scheme() == "https"
         && site_url.port().is_none()
         && site_url.username().is_empty()
-        && SITE_DOMAINS.iter().any(|domain| host.ends_with(domain) && host.len() > domain.len());
-    if is_site { None } else { Some("must be the site's address, like https://example.atlassian.net") }
+        && SITE_DOMAINS.iter().any(|domain| host.ends_with(domain) && host.len() > domain.len())
 }
 
 impl Client {
+    /// Why a site URL cannot be used, or `None` when it can. Where the operator named the origin of Assets,
+    /// that origin is a site too.
+    pub fn site_url_fault(&self, site_url: &str) -> Option<&'static str> {
+        let url = Url::parse(site_url).ok();
+        let is_good = url.is_some_and(|url| is_site(&url) || (self.is_overridden && same_origin(&url, &self.origin)));
+        if is_good { None } else { Some("must be the site's address, like https://example.atlassian.net") }
+    }
+
     /// The Assets workspace of a site. [`Kind::NotFound`] when the site has no Assets (it needs Jira Service
     /// Management Premium or Enterprise) or the person may not see it.
     pub async fn workspace_id(&self, access: &SiteAccess) -> Result<String> {
         let mut url = if self.is_overridden {
             self.origin.clone()
         } else {
-            if let Some(fault) = site_url_fault(&access.site_url) {
+            if let Some(fault) = self.site_url_fault(access.site_url.as_str()) {
                 return Err(AssetsError::new(Kind::ForeignLink, format!("the site URL {fault}")));
             }
             access.site_url.clone()
@@ -112,6 +119,25 @@ impl Client {
             AssetsError::new(Kind::NotFound, "the site has no Assets workspace that this person may see")
                 .during("GET workspace")
         })
+    }
+
+    /// Asks whether the person may query objects at all. A query that Assets does not understand, such as one
+    /// for an object type that is not there yet, is understood as allowed.
+    pub async fn may_query(&self, access: &SiteAccess, workspace_id: &str, object_type: &str) -> Result<()> {
+        let query = format!("objectType = \"{}\"", object_type.replace(['"', '\\'], ""));
+        let request = Request {
+            action: "POST object/aql/totalcount",
+            method: Method::POST,
+            url: self.object_url(workspace_id, "object/aql/totalcount")?,
+            credential: access.credential(),
+            body: json_body(&json!({ "qlQuery": query })),
+            repeat: Repeat::Safe,
+        };
+        match self.send(&request).await {
+            Ok(_) => Ok(()),
+            Err(error) if matches!(error.kind, Kind::Validation { .. }) => Ok(()),
+            Err(error) => Err(error),
+        }
     }
 
     /// The objects with these directory ids, found by queries of 50 ids each.
@@ -291,7 +317,7 @@ mod tests {
 
     #[test]
     fn a_site_is_a_site_of_atlassian() {
-        let fault = |url: &str| site_url_fault(&Url::parse(url).unwrap()).is_some();
+        let fault = |url: &str| !is_site(&Url::parse(url).unwrap());
         assert!(!fault("https://example.atlassian.net"));
         for wrong in [
             "http://example.atlassian.net",

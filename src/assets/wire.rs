@@ -107,6 +107,7 @@ pub enum ExecutionState {
 #[serde(rename_all = "camelCase", default)]
 pub struct ExecutionStatus {
     pub status: ExecutionState,
+    #[serde(deserialize_with = "optional_text")]
     pub execution_id: Option<String>,
     /// Absent while data is accepted.
     pub progress_result: Option<ProgressResult>,
@@ -116,14 +117,12 @@ pub struct ExecutionStatus {
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct ProgressResult {
+    #[serde(deserialize_with = "optional_number")]
     pub object_schema_id: Option<i64>,
+    /// `OK`; other words are not documented. `infoMessage` says «No data to import» even when objects were
+    /// written, and is not looked at.
+    #[serde(deserialize_with = "optional_text")]
     pub result: Option<String>,
-    pub status: Option<String>,
-    /// Says «No data to import» even when objects were written.
-    pub info_message: Option<String>,
-    pub job_id: Option<String>,
-    pub started: Option<String>,
-    pub ended: Option<String>,
     /// By the number of the object type.
     #[serde(deserialize_with = "null_as_default")]
     pub object_type_result_map: BTreeMap<String, ObjectTypeResult>,
@@ -185,6 +184,14 @@ impl ObjectTypeResult {
     /// Whether everything that was sent of this type was taken.
     pub fn is_clean(&self) -> bool {
         self.ignored() == 0 && self.error_messages.is_empty()
+    }
+}
+
+impl ProgressResult {
+    /// The word of a failure of the whole import, if it is one.
+    pub fn failure(&self) -> Option<&str> {
+        let word = self.result.as_deref()?;
+        ["FAIL", "ERROR"].iter().any(|part| word.to_uppercase().contains(part)).then_some(word)
     }
 }
 
@@ -294,9 +301,20 @@ pub(super) fn id_text(value: &Value) -> String {
     }
 }
 
-/// A number, or zero for null and for what is none.
+/// A number, also one written as text; zero for null and for what is none.
 fn number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<i64, D::Error> {
-    Ok(Value::deserialize(deserializer)?.as_i64().unwrap_or_default())
+    Ok(optional_number(deserializer)?.unwrap_or_default())
+}
+
+fn optional_number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<i64>, D::Error> {
+    let value = Value::deserialize(deserializer)?;
+    Ok(value.as_i64().or_else(|| value.as_str()?.trim().parse().ok()))
+}
+
+/// A text; a number as its text.
+fn optional_text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    let text = id_text(&Value::deserialize(deserializer)?);
+    Ok((!text.is_empty()).then_some(text))
 }
 
 fn null_as_default<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(deserializer: D) -> Result<T, D::Error> {
@@ -353,6 +371,13 @@ mod tests {
         assert!(!status.is_over());
         assert_eq!(status.object_type("A").unwrap().error_messages, ["one", "two"]);
         assert!(!status.object_type("B").unwrap().is_clean());
+        let loose: ExecutionStatus = serde_json::from_value(json!({"status":"DONE","executionId":7,"progressResult":{
+            "result":"FAILURE","objectSchemaId":"266","started":5,
+            "objectTypeResultMap":{"9":{"objectTypeName":"A","entriesInSource":"3","added":{"later":true}}}}}))
+        .unwrap();
+        let progress = loose.progress_result.as_ref().unwrap();
+        assert_eq!((loose.execution_id.as_deref(), progress.failure()), (Some("7"), Some("FAILURE")));
+        assert_eq!((progress.object_schema_id, loose.object_type("A").unwrap().entries_in_source), (Some(266), 3));
         let bare: ExecutionStatus = serde_json::from_value(json!({"status": "INGESTING"})).unwrap();
         assert!(bare.progress_result.is_none());
     }

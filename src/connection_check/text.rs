@@ -92,7 +92,9 @@ fn remedies(out: &mut String, shown: &[&Remedy]) {
     for remedy in shown {
         wrap(out, "• ", &remedy.title);
         match remedy.kind {
-            RemedyKind::ConsentUrl | RemedyKind::Portal => line(out, "  ", &remedy.value),
+            RemedyKind::ConsentUrl | RemedyKind::Portal | RemedyKind::Assets | RemedyKind::Request => {
+                line(out, "  ", &remedy.value)
+            }
             RemedyKind::AzCli | RemedyKind::Powershell => remedy.value.lines().for_each(|text| line(out, "    ", text)),
         }
     }

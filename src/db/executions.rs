@@ -83,6 +83,21 @@ pub async fn update(tx: &mut Transaction, lease: &Lease, id: Uuid, change: &Chan
     if changed == 1 { Ok(()) } else { Err(Error::new(Code::Internal, format!("execution {id} is gone"))) }
 }
 
+/// Whether a live run of a job has an execution that Assets accepts data for or works on.
+pub async fn is_under_way(tx: &mut Transaction, organization: OrganizationId, job: JobId) -> Result<bool> {
+    let ended = [RunState::Succeeded, RunState::Degraded, RunState::Failed, RunState::Cancelled].map(RunState::as_str);
+    let live = runs::table
+        .filter(runs::organization_id.eq(organization.0))
+        .filter(runs::job_id.eq(job.0))
+        .filter(runs::state.ne_all(ended))
+        .select(runs::id);
+    let open = executions::table
+        .filter(executions::organization_id.eq(organization.0))
+        .filter(executions::run_id.eq_any(live))
+        .filter(executions::state.eq_any(["starting", "ingesting", "completed"]));
+    Ok(diesel::select(diesel::dsl::exists(open)).get_result(tx).await?)
+}
+
 /// Executions that other, ended runs of a job left open.
 pub async fn left_open(
     tx: &mut Transaction,

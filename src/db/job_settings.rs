@@ -4,7 +4,7 @@
 use super::Transaction;
 use super::schema::{connections, destinations, filters, jobs};
 use crate::error::{Error, Result};
-use crate::ids::{ConnectionId, JobId, OrganizationId};
+use crate::ids::{ConnectionId, DestinationId, JobId, OrganizationId};
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
@@ -110,6 +110,21 @@ pub async fn connection(
         .await
         .optional()?
         .ok_or_else(|| Error::not_found("connection", id))
+}
+
+/// A destination alone, for its check.
+pub async fn destination(
+    tx: &mut Transaction,
+    organization: OrganizationId,
+    id: DestinationId,
+) -> Result<DestinationPart> {
+    destinations::table
+        .find((organization.0, id.0))
+        .select(DestinationPart::as_select())
+        .first(tx)
+        .await
+        .optional()?
+        .ok_or_else(|| Error::not_found("destination", id))
 }
 
 /// What the execution of an import showed about a destination's setting for missing objects.

@@ -253,6 +253,8 @@ pub struct MirrorRow {
     pub delivered_to: Option<Uuid>,
     pub delivered_at: Option<DateTime<Utc>>,
     pub updated_at: DateTime<Utc>,
+    /// Types whose objects are all sent by the next delivery, whatever was delivered of them.
+    pub resend: Vec<String>,
 }
 
 /// The mirror of a job; an empty one before its first read.
@@ -272,6 +274,7 @@ pub async fn find(tx: &mut Transaction, organization: OrganizationId, job: JobId
         delivered_to: None,
         delivered_at: None,
         updated_at: DateTime::UNIX_EPOCH,
+        resend: Vec::new(),
     }))
 }
 

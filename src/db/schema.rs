@@ -215,6 +215,7 @@ diesel::table! {
         delivered_to -> Nullable<Uuid>,
         delivered_at -> Nullable<Timestamptz>,
         updated_at -> Timestamptz,
+        resend -> Array<Text>,
     }
 }
 

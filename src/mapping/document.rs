@@ -41,6 +41,20 @@ impl Mapping {
         document
     }
 
+    /// What Assets calls our object types and the attributes that objects are recognised by, which may have been
+    /// renamed there: type, its name, the attribute's name.
+    pub fn names_in(&self, source: ImportSource<'_>, current: &Value) -> Vec<(ObjectType, String, String)> {
+        let (ids, current) = (ExternalIds::new(source.id), Current::read(current));
+        let names = Names(Some(&current));
+        let name = |mapped: &TypeMapping| {
+            let identity = mapped.attributes.iter().find(|of| of.attribute.source == Source::Identity)?;
+            let id = ids.attribute(mapped.object_type, &identity.attribute);
+            let identity = names.attribute(&id, &identity.name).to_owned();
+            Some((mapped.object_type, names.object_type(mapped, &ids).to_owned(), identity))
+        };
+        self.types.iter().filter_map(name).collect()
+    }
+
     pub(super) fn write_with(&self, source: ImportSource<'_>, current: &Current) -> Value {
         self.write(source, &Names(Some(current)))
     }

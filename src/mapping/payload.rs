@@ -9,8 +9,6 @@ use super::{MappedAttribute, Mapping, ReferenceTemplate};
 use crate::directory::{self, Lifecycle, Link, ObjectType, Properties, Source, ValueType};
 use chrono::{DateTime, Datelike, SecondsFormat, Utc};
 use serde_json::Value;
-use serde_json::value::RawValue;
-use std::collections::BTreeMap;
 use std::fmt::Write;
 use uuid::Uuid;
 
@@ -33,15 +31,6 @@ pub struct References<'a> {
     pub members: &'a [Uuid],
     /// The groups a group is a member of.
     pub parents: &'a [Uuid],
-}
-
-/// An attribute that had a value in what was delivered before and has none now.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Cleared {
-    /// The attribute's key: `manager`.
-    pub key: String,
-    /// Its name in Assets: `Manager`.
-    pub name: String,
 }
 
 impl Mapping {
@@ -158,27 +147,6 @@ impl Mapping {
                 out.push('"');
             }
         }
-    }
-
-    /// The keys of the attributes that have a value in a payload, in alphabetical order.
-    pub fn non_empty_attributes(payload: &str) -> Vec<String> {
-        let fields: BTreeMap<String, &RawValue> = serde_json::from_str(payload).unwrap_or_default();
-        let filled = fields.into_iter().filter(|(_, value)| !matches!(value.get(), "null" | "\"\"" | "[]"));
-        filled.map(|(key, _)| key).collect()
-    }
-
-    /// The attributes that had a value in the payload delivered before and have none in the new one: those
-    /// that Assets keeps when it ignores empty values. Attributes that are no longer part of the mapping
-    /// do not count.
-    pub fn cleared(&self, object_type: ObjectType, before: &str, after: &str) -> Vec<Cleared> {
-        let after = Self::non_empty_attributes(after);
-        let lost = Self::non_empty_attributes(before).into_iter().filter(|key| !after.contains(key));
-        let attributes = &self.of(object_type).attributes;
-        lost.filter_map(|key| {
-            let mapped = attributes.iter().find(|mapped| mapped.attribute.key == key.as_str())?;
-            Some(Cleared { name: mapped.name.clone(), key })
-        })
-        .collect()
     }
 }
 

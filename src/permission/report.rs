@@ -84,6 +84,10 @@ pub enum RemedyKind {
     AzCli,
     /// A script for Microsoft Graph PowerShell.
     Powershell,
+    /// What to do in Assets, in its own words.
+    Assets,
+    /// A request to this service.
+    Request,
 }
 
 /// One way to mend it. Several remedies of one finding are steps in that order, or alternatives as their

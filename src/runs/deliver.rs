@@ -4,10 +4,12 @@
 //! After a crash: an open execution goes on from the last acknowledged chunk, repeating the unacknowledged
 //! one with the same id and the same rows; one that was completed is only watched.
 
+pub mod check;
 mod chunks;
 mod execution;
 mod objects;
 pub mod schema;
+pub mod setup;
 
 use super::collect::Collected;
 use super::context::DestinationKind;
@@ -16,14 +18,17 @@ use super::forge_token::{self, target};
 use super::pipeline::Run;
 use super::stop::Stop;
 use crate::app::App;
+use crate::assets::wire::ObjectTypeResult;
 use crate::assets::{AssetsError, Client, ExecutionState, ExecutionStatus, Links, Target};
 use crate::db::executions;
 use crate::db::runs::Lease;
+use crate::directory::ObjectType;
 use crate::error::{Code, Error};
 use crate::ids::JobId;
 use crate::run_state::RunStage;
 pub use execution::{abandon, is_completed};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// Between looks at an execution that Assets processes: quick at first, for small imports.
@@ -38,6 +43,25 @@ const PROCESSING_MOST: Duration = Duration::from_secs(12 * 3600);
 pub struct Delivered {
     /// `None`: there was nothing to send.
     pub result: Option<ExecutionStatus>,
+    /// What Assets calls our object types, which people may have renamed there.
+    #[serde(default)]
+    pub names: BTreeMap<String, TypeNames>,
+}
+
+/// The names of one object type in Assets.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TypeNames {
+    pub object_type: String,
+    /// The attribute that holds the directory's id.
+    pub identity: String,
+}
+
+impl Delivered {
+    /// The counters of one object type.
+    pub(super) fn of(&self, object_type: ObjectType) -> Option<&ObjectTypeResult> {
+        self.result.as_ref()?.object_type(&self.names.get(object_type.as_str())?.object_type)
+    }
 }
 
 /// What the steps of a delivery share.
@@ -67,8 +91,9 @@ pub async fn deliver(run: &Run, collected: &Collected, diffed: &Diffed) -> Resul
             execution::close(&run.app, &run.lease, run.job.id, &reason_of(stop)).await;
         }
         delivered.result = Some(outcome?);
+        delivered.names = schema::names(&delivery).await?;
     }
-    objects::carry_out(run, &client, diffed, delivered.result.as_ref()).await?;
+    objects::carry_out(run, &client, &delivered).await?;
     Ok(delivered)
 }
 

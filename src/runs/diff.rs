@@ -2,6 +2,7 @@
 //! the outbox of its delivery. Everything here is local, so after a crash it simply begins anew.
 
 mod absent;
+mod payload;
 mod targets;
 
 use super::collect::Collected;
@@ -13,11 +14,11 @@ use crate::db::mirror::delivered::{self, NewChange};
 use crate::db::mirror::read::{self, SeenRow, With};
 use crate::directory::{self, Link, ObjectType, Properties};
 use crate::error::{Error, Result};
-use crate::mapping::References;
+use crate::mapping::TextChange;
 use crate::run_state::{ChangeAction, ChangeReason, Deliver, RunMode, RunStage, RunWarning};
 use futures_util::StreamExt;
+use payload::{hash, payload};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 use std::collections::BTreeMap;
 use targets::Targets;
 use uuid::Uuid;
@@ -42,15 +43,25 @@ pub struct Diffed {
     pub sends: BTreeMap<String, u64>,
     /// Set when the removal brake stops the run.
     pub brake: Option<Brake>,
-    /// Whether every object in scope is sent.
-    pub everything: bool,
+    /// Types of which everything in scope is sent.
+    pub whole: Vec<ObjectType>,
     /// Objects that the last delivery had and this one leaves out.
     pub left_out: u64,
-    /// New and changed objects that point at others.
-    pub with_references: u64,
+    /// By type, the objects that have references which were not delivered so before.
+    pub references: BTreeMap<String, NewReferenceCounts>,
     /// What an approval approves: it no longer holds when either has changed.
     pub job_version: i64,
     pub generation: i64,
+}
+
+/// Objects of one type with references that Assets has to look up.
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct NewReferenceCounts {
+    /// With one that leads to a single object, whatever lists there are beside it.
+    pub single: u64,
+    /// With lists only.
+    pub lists_only: u64,
 }
 
 /// Too many objects of one type would go missing at once.
@@ -67,14 +78,18 @@ pub struct Brake {
 
 /// Compares type by type.
 pub async fn diff(run: &Run, collected: &Collected) -> Result<Diffed, Stop> {
-    let known = begin(run).await?;
-    let everything = sends_everything(run);
-    let mut outbox = Outbox { run, seq: 0, with_references: 0, many_references: 0, waiting: Vec::new() };
+    let (known, resend) = begin(run).await?;
+    let mut outbox = Outbox { run, seq: 0, references: BTreeMap::new(), many_references: 0, waiting: Vec::new() };
+    let mut whole = Vec::new();
     let targets = Targets::load(run, collected).await?;
     let mut brake = None;
     let mut left_out = 0;
     for object_type in ORDER {
         let delivered = known.get(object_type.as_str()).copied().unwrap_or(0);
+        let everything = sends_everything(run) || resend.contains(&object_type.as_str().to_owned());
+        if everything && run.mode != RunMode::Test {
+            whole.push(object_type);
+        }
         if collected.types.contains(&object_type) {
             compare(run, object_type, &targets, everything, &mut outbox).await?;
             if run.mode != RunMode::Test {
@@ -108,20 +123,20 @@ pub async fn diff(run: &Run, collected: &Collected) -> Result<Diffed, Stop> {
     Ok(Diffed {
         sends,
         brake,
-        everything,
+        whole,
         left_out,
-        with_references: outbox.with_references,
+        references: outbox.references,
         job_version: run.job.version,
         generation: collected.generation,
     })
 }
 
 /// Clears an earlier attempt, and forgets what was delivered when the destination is another one. Returns
-/// the number of delivered objects by type.
-async fn begin(run: &Run) -> Result<BTreeMap<String, u64>, Stop> {
+/// the number of delivered objects by type, and the types to send whole because Assets may have lost some.
+async fn begin(run: &Run) -> Result<(BTreeMap<String, u64>, Vec<String>), Stop> {
     let (organization, job, lease, mode) = (run.job.organization, run.job.id, run.lease, run.mode);
     let destination = run.job.destination.as_ref().map(|destination| destination.id);
-    let (known, began) = run
+    let (known, resend, began) = run
         .app
         .db
         .scoped(organization, async move |tx| {
@@ -131,10 +146,11 @@ async fn begin(run: &Run) -> Result<BTreeMap<String, u64>, Stop> {
                 delivered::forget(tx, organization, job).await?;
                 mirror.delivered_to = destination;
                 mirror.delivered_at = None;
+                mirror.resend.clear();
                 mirror::save(tx, &mirror).await?;
             }
             let began = mirror.delivered_to == destination && mirror.delivered_at.is_some();
-            Ok((delivered::counts(tx, organization, job).await?, began))
+            Ok((delivered::counts(tx, organization, job).await?, mirror.resend, began))
         })
         .await?;
     run.journal.enter(&run.app, RunStage::Diff, None);
@@ -147,7 +163,7 @@ async fn begin(run: &Run) -> Result<BTreeMap<String, u64>, Stop> {
             "Use a dryRun; or set missingObjects to ignore once «Missing objects» is set to Ignore in Assets.",
         ));
     }
-    Ok(known)
+    Ok((known, resend))
 }
 
 /// Before the first delivery: what is more than Atlassian includes or recommends.
@@ -189,7 +205,7 @@ fn pull_brake(run: &Run, object_type: ObjectType, missing: u64, delivered: u64) 
 pub(super) struct Outbox<'a> {
     run: &'a Run,
     seq: i64,
-    with_references: u64,
+    references: BTreeMap<String, NewReferenceCounts>,
     /// Objects with more values in a reference attribute than recommended.
     many_references: u64,
     waiting: Vec<NewChange>,
@@ -201,6 +217,15 @@ impl Outbox<'_> {
         change.seq = self.seq;
         self.waiting.push(change);
         if self.waiting.len() >= BATCH { self.flush().await } else { Ok(()) }
+    }
+
+    fn count_references(&mut self, object_type: ObjectType, before: Option<&str>, after: &str) {
+        let new = self.run.job.mapping.new_references(object_type, before, after);
+        if new.single || new.list {
+            let counts = self.references.entry(object_type.as_str().to_owned()).or_default();
+            counts.single += u64::from(new.single);
+            counts.lists_only += u64::from(!new.single);
+        }
     }
 
     async fn flush(&mut self) -> Result<()> {
@@ -280,7 +305,6 @@ async fn compare_batch(
             }
             continue;
         }
-        outbox.with_references += u64::from(references > 0);
         outbox.many_references += u64::from(references > RECOMMENDED_REFERENCES);
         let label = directory::label(object_type, row.id, &properties, &run.app.license_names);
         changed.push((row, payload, hash, label));
@@ -290,10 +314,11 @@ async fn compare_batch(
     let mut before = payloads(run, object_type, known).await?;
     for (row, payload, hash, label) in changed {
         let before = before.remove(&row.id);
+        outbox.count_references(object_type, before.as_deref(), &payload);
         let (action, reason) = match (&before, row.marked) {
             (None, _) => (ChangeAction::Create, ChangeReason::New),
             (Some(_), Some(true)) => (ChangeAction::Restore, ChangeReason::SeenAgain),
-            (Some(_), _) => (ChangeAction::Update, ChangeReason::Changed),
+            (Some(before), _) => (ChangeAction::Update, why_changed(run, object_type, before, &payload)),
         };
         run.journal.count(object_type.as_str(), |count| match action {
             ChangeAction::Create => count.created += 1,
@@ -319,6 +344,14 @@ async fn compare_batch(
     Ok(())
 }
 
+fn why_changed(run: &Run, object_type: ObjectType, before: &str, after: &str) -> ChangeReason {
+    match run.job.mapping.text_change(object_type, before, after) {
+        TextChange::Mapping => ChangeReason::Mapping,
+        TextChange::References => ChangeReason::References,
+        TextChange::Values => ChangeReason::Changed,
+    }
+}
+
 /// A row that only repeats what was delivered.
 fn unchanged(object_type: ObjectType, id: Uuid) -> NewChange {
     NewChange {
@@ -335,11 +368,6 @@ fn unchanged(object_type: ObjectType, id: Uuid) -> NewChange {
     }
 }
 
-/// The hash of the exact text that is sent, with the mapping that gives it its meaning.
-fn hash(run: &Run, payload: &str) -> Vec<u8> {
-    mirror::hash(&[payload.as_bytes(), &run.job.mapping.version().to_le_bytes()])
-}
-
 async fn payloads(
     run: &Run,
     object_type: ObjectType,
@@ -351,55 +379,6 @@ async fn payloads(
     let (organization, job) = (run.job.organization, run.job.id);
     let name = object_type.as_str();
     run.app.db.scoped(organization, async move |tx| delivered::payloads(tx, organization, job, name, &ids).await).await
-}
-
-/// The exact text for one object, and the most values that one of its reference attributes has. References to
-/// what is not delivered are left out, so that the object is sent again when its target arrives.
-fn payload(
-    run: &Run,
-    object_type: ObjectType,
-    targets: &Targets,
-    row: &SeenRow,
-    properties: &Properties,
-) -> (String, usize) {
-    let id = |name: &str| properties.get(name).and_then(Value::as_str).and_then(|text| Uuid::parse_str(text).ok());
-    let groups = targets.only(ObjectType::Groups, row.groups.clone().unwrap_or_default());
-    let (groups, parents) = match object_type {
-        ObjectType::Groups => (Vec::new(), groups),
-        _ => (groups, Vec::new()),
-    };
-    let owners = match object_type {
-        ObjectType::Devices => nested_ids(properties, "registeredOwners", "id"),
-        _ => plain_ids(properties, "ownerIds"),
-    };
-    let references = References {
-        manager: id("managerId").filter(|manager| targets.has(ObjectType::Users, *manager)),
-        groups: &groups,
-        licenses: &targets.only(ObjectType::Licenses, nested_ids(properties, "assignedLicenses", "skuId")),
-        owners: &targets.only(ObjectType::Users, owners),
-        members: &targets.only(ObjectType::Users, row.members.clone().unwrap_or_default()),
-        parents: &parents,
-    };
-    let lists = [references.groups, references.licenses, references.owners, references.members, references.parents];
-    let most = lists.iter().map(|ids| ids.len()).fold(usize::from(references.manager.is_some()), usize::max);
-    (run.job.mapping.payload(object_type, row.id, properties, &references, None), most)
-}
-
-fn plain_ids(properties: &Properties, name: &str) -> Vec<Uuid> {
-    let list = properties.get(name).and_then(Value::as_array).into_iter().flatten();
-    sorted(list.filter_map(Value::as_str).filter_map(|text| Uuid::parse_str(text).ok()).collect())
-}
-
-fn nested_ids(properties: &Properties, name: &str, field: &str) -> Vec<Uuid> {
-    let list = properties.get(name).and_then(Value::as_array).into_iter().flatten();
-    let ids = list.filter_map(|item| item.get(field)).filter_map(Value::as_str);
-    sorted(ids.filter_map(|text| Uuid::parse_str(text).ok()).collect())
-}
-
-fn sorted(mut ids: Vec<Uuid>) -> Vec<Uuid> {
-    ids.sort_unstable();
-    ids.dedup();
-    ids
 }
 
 /// Under «empty values: ignore», Assets keeps a value that is now empty. Each is counted and said.

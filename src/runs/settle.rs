@@ -3,10 +3,10 @@
 use super::collect::Collected;
 use super::context::MissingObjects;
 use super::deliver::Delivered;
-use super::diff::Diffed;
+use super::diff::{Diffed, NewReferenceCounts};
 use super::pipeline::Run;
 use crate::assets::ExecutionStatus;
-use crate::assets::wire::ObjectTypeResult;
+use crate::assets::wire::{ObjectTypeResult, ProgressResult};
 use crate::db::audit_events::{self, AuditEventRow};
 use crate::db::mirror::{self, delivered};
 use crate::db::{job_settings, runs};
@@ -42,11 +42,13 @@ fn end_state(run: &Run) -> RunState {
 /// time.
 pub async fn settle(run: &Run, collected: &Collected, diffed: &Diffed, delivery: &Delivered) -> Result<RunState> {
     run.journal.enter(&run.app, RunStage::Settle, None);
-    let settled = settled_types(run, diffed, delivery.result.as_ref());
+    let settled = settled_types(run, diffed, delivery);
     let observed = delivery.result.as_ref().and_then(|result| observe_missing(run, diffed, result));
-    if let Some(result) = &delivery.result {
-        check_references(run, diffed, result);
+    for (object_type, new) in &diffed.references {
+        check_references(run, object_type, *new, delivery);
     }
+    let resent = resent_types(diffed, &settled);
+    let acted = observed.is_some();
     let state = end_state(run);
     run.journal.flush(&run.app, &run.lease).await?;
     let (lease, job, now) = (run.lease, run.job.id, run.app.clock.now());
@@ -62,6 +64,14 @@ pub async fn settle(run: &Run, collected: &Collected, diffed: &Diffed, delivery:
             mirror.delivered_to = destination;
             mirror.delivered_at = Some(now);
             mirror.updated_at = now;
+            mirror.resend.retain(|known| !resent.done.contains(known));
+            mirror.resend.extend(resent.open);
+            if acted {
+                // What Assets removed or marked may be anything that was left out.
+                mirror.resend.extend(ObjectType::ALL.map(|of| of.as_str().to_owned()));
+            }
+            mirror.resend.sort();
+            mirror.resend.dedup();
             mirror::save(tx, &mirror).await?;
             if let (Some(observed), Some(destination)) = (observed, destination) {
                 job_settings::observe_missing_objects(tx, organization, destination, observed, now).await?;
@@ -85,11 +95,23 @@ pub async fn settle(run: &Run, collected: &Collected, diffed: &Diffed, delivery:
     Ok(state)
 }
 
-fn settled_types(run: &Run, diffed: &Diffed, result: Option<&ExecutionStatus>) -> Vec<String> {
+/// Which types are sent whole by the next delivery, and which were now.
+struct Resent {
+    open: Vec<String>,
+    done: Vec<String>,
+}
+
+fn resent_types(diffed: &Diffed, settled: &[String]) -> Resent {
+    let open = diffed.sends.keys().filter(|sent| !settled.contains(sent)).cloned();
+    let whole = diffed.whole.iter().map(|object_type| object_type.as_str().to_owned());
+    Resent { open: open.collect(), done: whole.filter(|whole| settled.contains(whole)).collect() }
+}
+
+fn settled_types(run: &Run, diffed: &Diffed, delivery: &Delivered) -> Vec<String> {
     let mut settled = Vec::new();
     for object_type in ObjectType::ALL {
         let sent = diffed.sends.get(object_type.as_str()).copied().unwrap_or(0);
-        let found = result.and_then(|result| result.object_type(run.job.mapping.type_name(object_type)));
+        let found = delivery.of(object_type);
         let is_settled = match found {
             _ if sent == 0 => true,
             None => {
@@ -104,8 +126,11 @@ fn settled_types(run: &Run, diffed: &Diffed, result: Option<&ExecutionStatus>) -
             settled.push(object_type.as_str().to_owned());
         }
     }
-    let messages = result.and_then(|result| result.progress_result.as_ref()).map(|r| r.error_messages.clone());
-    for message in messages.into_iter().flatten().take(MESSAGES_MOST) {
+    let progress = delivery.result.as_ref().and_then(|result| result.progress_result.as_ref());
+    let failure =
+        progress.and_then(ProgressResult::failure).map(|word| format!("Assets says that the import is {word}."));
+    let messages = progress.into_iter().flat_map(|progress| progress.error_messages.iter().cloned());
+    for message in failure.into_iter().chain(messages).take(MESSAGES_MOST) {
         let advice = "Look at the import's history in Assets.";
         run.journal.degrade(RunWarning::new("assets_error", message).with_advice(advice));
         settled.clear();
@@ -172,17 +197,19 @@ fn observe_missing(run: &Run, diffed: &Diffed, result: &ExecutionStatus) -> Opti
     Some(observed)
 }
 
-/// References were sent, nothing was as before, and Assets resolved none: the template does not work there.
-fn check_references(run: &Run, diffed: &Diffed, result: &ExecutionStatus) {
-    let types = result.progress_result.iter().flat_map(|result| result.object_type_result_map.values());
-    let (identical, resolved) = types.fold((0, 0), |(identical, resolved), result| {
-        (identical + result.objects_identical, resolved + result.objects_with_updated_references)
-    });
-    if diffed.with_references == 0 || identical > 0 || resolved > 0 {
+/// References were sent, no object of the type was as before, and Assets resolved none: the template does not work
+/// there. Assets counts objects whose references changed, so a manager, which is looked up another way, must not hide
+/// lists that find nothing: then no more objects changed than had a single reference.
+fn check_references(run: &Run, object_type: &str, new: NewReferenceCounts, delivery: &Delivered) {
+    let Some(result) = object_type.parse().ok().and_then(|of: ObjectType| delivery.of(of)) else { return };
+    let resolved = result.objects_with_updated_references.unsigned_abs();
+    let lists_failed = new.lists_only > 0 && resolved <= new.single;
+    if result.objects_identical > 0 || !(resolved == 0 || lists_failed) {
         return;
     }
+    let sent = new.single + new.lists_only;
     let detail =
-        format!("{} objects with references were sent, and Assets resolved none of them.", diffed.with_references);
+        format!("{sent} {object_type} with new references were sent, and Assets resolved those of {resolved}.");
     let advice = "Set referenceTemplate of the destination to the other value (arrayPlaceholder or joinedString) and start a full run.";
-    run.journal.degrade(RunWarning::new("references_not_resolved", detail).with_advice(advice));
+    run.journal.degrade(RunWarning::new("references_not_resolved", detail).with_count(sent).with_advice(advice));
 }

@@ -1,16 +1,15 @@
 //! What an import cannot do, one object at a time by the object API: removing objects, and clearing values
 //! that Assets keeps because it ignores empty ones.
 
-use super::failed;
+use super::{Delivered, failed};
+use crate::assets::Client;
 use crate::assets::objects::{ObjectScope, SiteAccess};
-use crate::assets::{Client, ExecutionStatus};
 use crate::db::mirror::delivered;
 use crate::db::runs;
 use crate::directory::ObjectType;
 use crate::error::{Code, Error};
 use crate::run_state::RunWarning;
 use crate::runs::context::EmptyValues;
-use crate::runs::diff::Diffed;
 use crate::runs::pipeline::Run;
 use crate::runs::stop::Stop;
 use std::collections::HashMap;
@@ -21,12 +20,7 @@ const REMOVED_AT_ONCE: usize = 50;
 const CHANGES_AT_ONCE: i64 = 500;
 
 /// Removes what the diff said, and clears what stayed. Without `api` there is nothing to do it with.
-pub(super) async fn carry_out(
-    run: &Run,
-    client: &Client,
-    _diffed: &Diffed,
-    result: Option<&ExecutionStatus>,
-) -> Result<(), Stop> {
+pub(super) async fn carry_out(run: &Run, client: &Client, delivered: &Delivered) -> Result<(), Stop> {
     let Some(destination) = &run.job.destination else { return Ok(()) };
     let Some(api) = &destination.api else { return Ok(()) };
     let access = SiteAccess {
@@ -52,7 +46,7 @@ pub(super) async fn carry_out(
             None => client.workspace_id(&access).await.map_err(|e| failed(&e))?,
         };
         let workspace: &str = workspace.insert(workspace_id);
-        let Some(scope) = scope(run, object_type, result) else {
+        let Some(scope) = scope(delivered, object_type) else {
             let detail = format!(
                 "Assets did not say which object type holds the {object_type}; {} were not removed.",
                 ids.len()
@@ -68,15 +62,13 @@ pub(super) async fn carry_out(
 }
 
 /// The object type in Assets, by the numbers in the result of the execution.
-fn scope<'a>(run: &'a Run, object_type: ObjectType, result: Option<&ExecutionStatus>) -> Option<ObjectScope<'a>> {
-    let name = run.job.mapping.type_name(object_type);
-    let progress = result?.progress_result.as_ref()?;
-    let of_type = progress.object_type_result_map.values().find(|result| result.object_type_name == name)?;
+fn scope(delivered: &Delivered, object_type: ObjectType) -> Option<ObjectScope<'_>> {
+    let names = delivered.names.get(object_type.as_str())?;
     Some(ObjectScope {
-        object_schema_id: progress.object_schema_id?,
-        object_type_id: of_type.object_type_id,
-        object_type: name,
-        identity: run.job.mapping.identity_name(object_type),
+        object_schema_id: delivered.result.as_ref()?.progress_result.as_ref()?.object_schema_id?,
+        object_type_id: delivered.of(object_type)?.object_type_id,
+        object_type: &names.object_type,
+        identity: &names.identity,
     })
 }
 

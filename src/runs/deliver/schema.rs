@@ -1,6 +1,6 @@
 //! The schema and mapping document: sent when Assets does not have what this run needs.
 
-use super::{Delivery, failed, target};
+use super::{Delivery, TypeNames, failed, target};
 use crate::app::App;
 use crate::assets::Links;
 use crate::error::{Code, Error, Result};
@@ -9,6 +9,7 @@ use crate::run_state::RunWarning;
 use crate::runs::context::JobContext;
 use crate::runs::stop::Stop;
 use serde_json::Value;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// The name of the schema where Assets does not tell: it keeps its own.
@@ -39,6 +40,22 @@ pub(super) async fn ensure(delivery: &Delivery<'_>) -> Result<(), Stop> {
         .await
         .map_err(|e| failed(&e))?;
     Ok(())
+}
+
+/// What Assets calls the object types of this run. An answer that does not come costs only the names that
+/// people gave.
+pub(super) async fn names(delivery: &Delivery<'_>) -> Result<BTreeMap<String, TypeNames>, Stop> {
+    let Delivery { run, client, links } = delivery;
+    let target = target(run).await?;
+    let current = client.schema_and_mapping(&target, links).await.unwrap_or_else(|error| {
+        tracing::warn!(run.id = %run.lease.run, %error, "the names of object types in Assets could not be read");
+        None
+    });
+    let id = links.import_source_id().unwrap_or_default();
+    let source = ImportSource { id: &id, schema_name: SCHEMA_NAME };
+    let names = run.job.mapping.names_in(source, &current.unwrap_or_default()).into_iter();
+    let names = names.map(|(of, object_type, identity)| (of.as_str().to_owned(), TypeNames { object_type, identity }));
+    Ok(names.collect())
 }
 
 fn schema_name(document: &serde_json::Value) -> Option<&str> {
@@ -102,5 +119,12 @@ fn compare(job: &JobContext, links: &Links, current: Option<&Value>) -> JobSchem
         Some(current) => job.mapping.patch(source, current),
         None => job.mapping.document(source),
     };
-    JobSchema { document, difference: Some(job.mapping.difference(source, current)), problem: None }
+    JobSchema { document, difference: Some(difference(job, links, current)), problem: None }
+}
+
+/// How what a job needs differs from what Assets has.
+pub(super) fn difference(job: &JobContext, links: &Links, current: Option<&Value>) -> Difference {
+    let id = links.import_source_id().unwrap_or_default();
+    let name = current.and_then(schema_name).unwrap_or(SCHEMA_NAME);
+    job.mapping.difference(ImportSource { id: &id, schema_name: name }, current)
 }

@@ -111,7 +111,7 @@ fn change_of(
             ChangeAction::Mark | ChangeAction::Remove => true,
             _ => everything && is_kept(run),
         },
-        hash: after.as_ref().map(|payload| super::hash(run, payload)),
+        hash: after.as_ref().map(|payload| super::payload::hash(run, payload)),
         before: (action != ChangeAction::Missing).then_some(row.payload),
         after,
     })

@@ -1,0 +1,344 @@
+//! One look at a destination: its token, the state of its import source, the mapping, and the access to objects
+//! by `api`, told apart. Nothing is changed in Assets.
+
+use super::schema;
+use crate::app::App;
+use crate::assets::objects::SiteAccess;
+use crate::assets::{AssetsError, Client, ConfigState, ConfigStatus, Kind, Links, Target};
+use crate::connection_check::Overall;
+use crate::db::{destinations, executions, job_settings};
+use crate::error::Result;
+use crate::ids::{DestinationId, JobId, OrganizationId};
+use crate::mapping::Difference;
+use crate::permission::report::{Finding, Remedy, RemedyKind, Severity};
+use crate::runs::context::{
+    Destination, EmptyValues, JobContext, MissingObjects, ObjectApi, RemovalPolicy, open_destination,
+};
+use chrono::{DateTime, TimeDelta, Utc};
+use serde::Serialize;
+use std::time::Duration;
+use utoipa::ToSchema;
+
+/// A check answers within this time, with what it has: Forge gives a call 25 seconds.
+pub const DEADLINE: Duration = Duration::from_secs(18);
+/// How long one request to Assets is repeated.
+const PATIENCE: Duration = Duration::from_secs(8);
+
+/// What a check of a destination says.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct DestinationCheck {
+    pub checked_at: DateTime<Utc>,
+    /// `ok`: a run can deliver. `degraded`: it can, and there is something to look at. `failed`: it cannot.
+    pub overall: Overall,
+    /// Time ran out before everything was looked at.
+    pub partial: bool,
+    /// The import source, once its token told it.
+    #[schema(required = true)]
+    pub import_source: Option<ImportSourceSeen>,
+    pub findings: Vec<Finding>,
+}
+
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ImportSourceSeen {
+    #[schema(required = true)]
+    pub id: Option<String>,
+    #[schema(required = true)]
+    pub workspace_id: Option<String>,
+    /// `IDLE`, `DISABLED`, `MISSING_MAPPING` or `RUNNING`, as Assets says; null while it has not said.
+    #[schema(required = true)]
+    pub status: Option<String>,
+}
+
+/// A destination with the job that delivers there.
+struct Subject {
+    organization: OrganizationId,
+    destination: Destination,
+    job: Option<JobContext>,
+}
+
+/// Checks a destination of an organization.
+pub async fn check(app: &App, organization: OrganizationId, id: DestinationId) -> Result<DestinationCheck> {
+    let subject = load(app, organization, id).await?;
+    let mut report = DestinationCheck {
+        checked_at: app.clock.now(),
+        overall: Overall::Ok,
+        partial: false,
+        import_source: None,
+        findings: Vec::new(),
+    };
+    report.partial = tokio::select! {
+        looked = look(app, &subject, &mut report) => { looked?; false }
+        () = app.clock.sleep(DEADLINE) => true,
+    };
+    if report.partial {
+        let detail =
+            "Assets did not answer everything in time. Check again; if it lasts, look at status.atlassian.com.";
+        report.findings.push(Finding::new(Severity::Warning, "check_incomplete", detail));
+    }
+    report.overall = match report.findings.iter().map(|finding| finding.severity).min_by_key(|severity| *severity as u8)
+    {
+        Some(Severity::Error) => Overall::Failed,
+        Some(Severity::Warning) => Overall::Degraded,
+        Some(Severity::Info) | None => Overall::Ok,
+    };
+    Ok(report)
+}
+
+async fn load(app: &App, organization: OrganizationId, id: DestinationId) -> Result<Subject> {
+    let (part, users) = app
+        .db
+        .scoped(organization, async move |tx| {
+            let part = job_settings::destination(tx, organization, id).await?;
+            Ok((part, destinations::used_by(tx, organization, id).await?))
+        })
+        .await?;
+    let job = match users.first() {
+        Some(user) => Some(JobContext::load(app, organization, JobId(user.id)).await?),
+        None => None,
+    };
+    Ok(Subject { organization, destination: open_destination(&app.keys, organization, part)?, job })
+}
+
+async fn look(app: &App, subject: &Subject, report: &mut DestinationCheck) -> Result<()> {
+    let client = app.assets.clone().with_patience(PATIENCE);
+    settings(subject, &mut report.findings);
+    let target = subject.destination.target(app, subject.organization, TimeDelta::zero()).await?;
+    let Some(target) = target else {
+        let detail =
+            "The Forge app has brought no valid token yet. Open the app in Jira, or check its scheduled trigger.";
+        report.findings.push(Finding::new(Severity::Error, "forge_token_missing", detail));
+        return Ok(());
+    };
+    let mut workspace = None;
+    match client.links(&target).await {
+        Err(error) => report.findings.push(of_import(&error)),
+        Ok(links) => {
+            workspace = links.workspace_id();
+            let text = "Assets accepts the token.";
+            report.findings.push(Finding::new(Severity::Info, "assets_token_valid", text));
+            report.import_source =
+                Some(ImportSourceSeen { id: links.import_source_id(), workspace_id: workspace.clone(), status: None });
+            source(app, subject, (&client, &target, &links), report).await?;
+        }
+    }
+    if let Some(api) = &subject.destination.api {
+        object_api(&client, subject, api, workspace.as_deref(), &mut report.findings).await;
+    }
+    Ok(())
+}
+
+/// What the settings alone say.
+fn settings(subject: &Subject, findings: &mut Vec<Finding>) {
+    let destination = &subject.destination;
+    if destination.missing_objects == MissingObjects::Unknown {
+        let text = "What Assets does with objects that an import leaves out is not known, so every delivery sends \
+                    everything in scope, and a test is delivered only once. GET /v1/destinations/setup says where it is set.";
+        findings.push(Finding::new(Severity::Info, "missing_objects_unknown", text));
+    }
+    let removes = subject.job.as_ref().is_some_and(|job| job.policy == RemovalPolicy::Remove);
+    if removes && destination.api.is_none() {
+        let text =
+            "The job removes missing objects, but the destination has no `api` to remove them by; they are kept.";
+        let how = "Give the destination `api` with the site's URL, an email address and an API token.";
+        let remedy = remedy(RemedyKind::Request, "Give access to objects", how);
+        findings.push(Finding::new(Severity::Warning, "removal_needs_api", text).with_remedies(vec![remedy]));
+    }
+    if subject.job.is_none() {
+        let text = "No job delivers to this destination yet.";
+        findings.push(Finding::new(Severity::Info, "no_job", text));
+    }
+}
+
+/// The import source's state and mapping.
+async fn source(
+    app: &App,
+    subject: &Subject,
+    (client, target, links): (&Client, &Target, &Links),
+    report: &mut DestinationCheck,
+) -> Result<()> {
+    let config = match client.config_status(target, links).await {
+        Ok(config) => config,
+        Err(error) => {
+            report.findings.push(of_import(&error));
+            return Ok(());
+        }
+    };
+    if let Some(source) = &mut report.import_source {
+        source.status = Some(config.status.clone());
+    }
+    report.findings.push(state(app, subject, &config).await?);
+    if config.state != ConfigState::MissingMapping {
+        match client.schema_and_mapping(target, links).await {
+            Ok(current) => report.findings.extend(mapping(subject, links, current.as_ref())),
+            Err(error) => report.findings.push(of_import(&error)),
+        }
+    }
+    // What an import token may not read is no finding.
+    if let Ok(Some(info)) = client.import_source(target, links).await {
+        report.findings.extend(empty_values(&subject.destination, info.default_handle_empty_values.as_deref()));
+    }
+    Ok(())
+}
+
+async fn state(app: &App, subject: &Subject, config: &ConfigStatus) -> Result<Finding> {
+    Ok(match config.state {
+        ConfigState::Idle => Finding::new(Severity::Info, "import_source_ready", "The import source is ready."),
+        ConfigState::Disabled => {
+            let how = "Open the schema's settings, Import, the import source's menu, and enable it.";
+            let text = "The import source is disabled: no execution can be started.";
+            Finding::new(Severity::Error, "assets_import_disabled", text).with_remedies(vec![remedy(
+                RemedyKind::Assets,
+                "Enable the import source",
+                how,
+            )])
+        }
+        ConfigState::MissingMapping => {
+            let text = "The import source has no object types and attributes yet. The first run builds them.";
+            let job = subject.job.as_ref().map_or_else(|| "{id}".to_owned(), |job| job.id.to_string());
+            let how = format!("POST /v1/jobs/{job}/schema");
+            Finding::new(Severity::Warning, "assets_mapping_missing", text).with_remedies(vec![remedy(
+                RemedyKind::Request,
+                "Build them now",
+                &how,
+            )])
+        }
+        ConfigState::Running => running(app, subject).await?,
+        ConfigState::Other => {
+            let text = format!("Assets says that the import source is {}, which is not documented.", config.status);
+            Finding::new(Severity::Warning, "import_source_state_unknown", text)
+        }
+    })
+}
+
+/// Whether the execution that is under way is one of ours.
+async fn running(app: &App, subject: &Subject) -> Result<Finding> {
+    let organization = subject.organization;
+    let ours = match subject.job.as_ref().map(|job| job.id) {
+        Some(job) => {
+            app.db.scoped(organization, async move |tx| executions::is_under_way(tx, organization, job).await).await?
+        }
+        None => false,
+    };
+    if ours {
+        return Ok(Finding::new(
+            Severity::Info,
+            "own_execution_in_progress",
+            "A run of the job is delivering just now.",
+        ));
+    }
+    let text = "An execution of the import source is under way that no live run of this service started. A run waits \
+                half an hour for it, and never cancels it.";
+    let how = "Open the schema's settings, Import: wait for the import, or cancel it there if nobody needs it.";
+    let remedy = remedy(RemedyKind::Assets, "Look at the import in Assets", how);
+    Ok(Finding::new(Severity::Warning, "execution_in_progress", text).with_remedies(vec![remedy]))
+}
+
+fn mapping(subject: &Subject, links: &Links, current: Option<&serde_json::Value>) -> Vec<Finding> {
+    let Some(job) = &subject.job else { return Vec::new() };
+    let difference = schema::difference(job, links, current);
+    let mut findings = Vec::new();
+    if difference.in_sync {
+        let text = "Object types and attributes in Assets are as the job needs them.";
+        findings.push(Finding::new(Severity::Info, "mapping_equal", text));
+    } else {
+        let how = format!("POST /v1/jobs/{}/schema", job.id);
+        let remedy = remedy(RemedyKind::Request, "Build them now; the next run does it too", &how);
+        findings.push(
+            Finding::new(Severity::Warning, "mapping_differs", differences(&difference)).with_remedies(vec![remedy]),
+        );
+    }
+    for refused in &difference.refused {
+        let what = refused.attribute.as_deref().unwrap_or(&refused.object_type);
+        let text = format!("{what} stays «{}» in Assets instead of «{}».", refused.current, refused.wanted);
+        let remedy = remedy(RemedyKind::Assets, "What can be done", &refused.advice);
+        findings.push(Finding::new(Severity::Warning, "schema_change_refused", text).with_remedies(vec![remedy]));
+    }
+    findings
+}
+
+fn differences(difference: &Difference) -> String {
+    format!(
+        "Assets lacks {} object types and {} attributes that the job needs, and {} definitions differ.",
+        difference.added_object_types.len(),
+        difference.added_attributes.len(),
+        difference.changed.len()
+    )
+}
+
+/// Whether the administrator's word fits what the import source says.
+fn empty_values(destination: &Destination, said: Option<&str>) -> Option<Finding> {
+    let fits = match (said?, destination.empty_values) {
+        ("REMOVE", EmptyValues::Ignore) | ("IGNORE", EmptyValues::Remove) => false,
+        (_, EmptyValues::Unknown | EmptyValues::Ignore | EmptyValues::Remove) => true,
+    };
+    let text = format!(
+        "The import source's default for empty values is {}, and the destination says {}. Single object types may differ.",
+        said?.to_lowercase(),
+        if destination.empty_values == EmptyValues::Ignore { "ignore" } else { "remove" }
+    );
+    (!fits).then(|| Finding::new(Severity::Warning, "empty_values_differ", text))
+}
+
+/// The object API has a credential, a place and rights of its own.
+async fn object_api(
+    client: &Client,
+    subject: &Subject,
+    api: &ObjectApi,
+    workspace: Option<&str>,
+    findings: &mut Vec<Finding>,
+) {
+    let Ok(site_url) = api.site_url.parse() else {
+        let text = format!("{} is not the URL of a site.", api.site_url);
+        findings.push(Finding::new(Severity::Error, "object_api_site_invalid", text));
+        return;
+    };
+    let access = SiteAccess { site_url, email: api.email.clone(), api_token: api.token.clone() };
+    let found = match client.workspace_id(&access).await {
+        Ok(found) => found,
+        Err(error) => return findings.push(of_objects(&error, api)),
+    };
+    if workspace.is_some_and(|workspace| workspace != found) {
+        let text = format!("The site {} has another Assets workspace than the import source.", api.site_url);
+        findings.push(Finding::new(Severity::Error, "object_api_other_workspace", text));
+        return;
+    }
+    let object_type =
+        subject.job.as_ref().map_or("Entra User", |job| job.mapping.type_name(crate::directory::ObjectType::Users));
+    findings.push(match client.may_query(&access, &found, object_type).await {
+        Ok(()) => Finding::new(Severity::Info, "object_api_ok", format!("{} may query objects.", api.email)),
+        Err(error) => of_objects(&error, api),
+    });
+}
+
+fn of_import(error: &AssetsError) -> Finding {
+    let remedies = vec![remedy(RemedyKind::Assets, "What to do", error.advice())];
+    Finding::new(Severity::Error, error.code(), format!("{error}.")).with_remedies(remedies)
+}
+
+fn of_objects(error: &AssetsError, api: &ObjectApi) -> Finding {
+    let (code, text, how) = match &error.kind {
+        Kind::Unauthorized => (
+            "object_api_token_invalid",
+            format!("{} does not accept the API token of {}.", api.site_url, api.email),
+            "Make an API token at id.atlassian.com → Security → API tokens as that person, and store it in the destination.",
+        ),
+        Kind::Forbidden => (
+            "object_api_forbidden",
+            format!("{} may not use Assets at {}.", api.email, api.site_url),
+            "Give the person a Jira Service Management licence and the role Object Schema Manager or Object Schema User.",
+        ),
+        Kind::NotFound => (
+            "object_api_no_workspace",
+            format!("{} has no Assets workspace that {} may see.", api.site_url, api.email),
+            "Assets comes with Jira Service Management Premium or Enterprise; check the address of the site.",
+        ),
+        _ => (error.code(), format!("{error}."), error.advice()),
+    };
+    Finding::new(Severity::Error, code, text).with_remedies(vec![remedy(RemedyKind::Assets, "What to do", how)])
+}
+
+fn remedy(kind: RemedyKind, title: &str, value: &str) -> Remedy {
+    Remedy { kind, title: title.to_owned(), value: value.to_owned() }
+}

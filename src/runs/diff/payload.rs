@@ -1,0 +1,64 @@
+//! The exact text that is sent for an object, and its hash.
+
+use super::targets::Targets;
+use crate::db::mirror;
+use crate::db::mirror::read::SeenRow;
+use crate::directory::{ObjectType, Properties};
+use crate::mapping::References;
+use crate::runs::pipeline::Run;
+use serde_json::Value;
+use uuid::Uuid;
+
+/// The hash of the exact text that is sent, with the mapping that gives it its meaning.
+pub(super) fn hash(run: &Run, payload: &str) -> Vec<u8> {
+    mirror::hash(&[payload.as_bytes(), &run.job.mapping.version().to_le_bytes()])
+}
+
+/// The exact text for one object, and the most values that one of its reference attributes has. References to
+/// what is not delivered are left out, so that the object is sent again when its target arrives.
+pub(super) fn payload(
+    run: &Run,
+    object_type: ObjectType,
+    targets: &Targets,
+    row: &SeenRow,
+    properties: &Properties,
+) -> (String, usize) {
+    let id = |name: &str| properties.get(name).and_then(Value::as_str).and_then(|text| Uuid::parse_str(text).ok());
+    let groups = targets.only(ObjectType::Groups, row.groups.clone().unwrap_or_default());
+    let (groups, parents) = match object_type {
+        ObjectType::Groups => (Vec::new(), groups),
+        _ => (groups, Vec::new()),
+    };
+    let owners = match object_type {
+        ObjectType::Devices => nested_ids(properties, "registeredOwners", "id"),
+        _ => plain_ids(properties, "ownerIds"),
+    };
+    let references = References {
+        manager: id("managerId").filter(|manager| targets.has(ObjectType::Users, *manager)),
+        groups: &groups,
+        licenses: &targets.only(ObjectType::Licenses, nested_ids(properties, "assignedLicenses", "skuId")),
+        owners: &targets.only(ObjectType::Users, owners),
+        members: &targets.only(ObjectType::Users, row.members.clone().unwrap_or_default()),
+        parents: &parents,
+    };
+    let lists = [references.groups, references.licenses, references.owners, references.members, references.parents];
+    let most = lists.iter().map(|ids| ids.len()).fold(usize::from(references.manager.is_some()), usize::max);
+    (run.job.mapping.payload(object_type, row.id, properties, &references, None), most)
+}
+
+fn plain_ids(properties: &Properties, name: &str) -> Vec<Uuid> {
+    let list = properties.get(name).and_then(Value::as_array).into_iter().flatten();
+    sorted(list.filter_map(Value::as_str).filter_map(|text| Uuid::parse_str(text).ok()).collect())
+}
+
+fn nested_ids(properties: &Properties, name: &str, field: &str) -> Vec<Uuid> {
+    let list = properties.get(name).and_then(Value::as_array).into_iter().flatten();
+    let ids = list.filter_map(|item| item.get(field)).filter_map(Value::as_str);
+    sorted(ids.filter_map(|text| Uuid::parse_str(text).ok()).collect())
+}
+
+fn sorted(mut ids: Vec<Uuid>) -> Vec<Uuid> {
+    ids.sort_unstable();
+    ids.dedup();
+    ids
+}
