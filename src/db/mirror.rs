@@ -405,7 +405,7 @@ pub async fn promote(tx: &mut Transaction, lease: &Lease, job: JobId, read: &Pro
                 .await?;
         }
     }
-    clear_staging(tx, lease.organization, lease.run).await
+    clear(tx, lease.organization, lease.run, "object_type NOT LIKE 'gone:%'").await
 }
 
 /// Stages for groups whose members could not be read (hidden membership, gone in between) what the mirror knows
@@ -464,8 +464,13 @@ pub async fn keep_staged_members(tx: &mut Transaction, lease: &Lease, groups: &[
 
 /// Removes what a run staged.
 pub async fn clear_staging(tx: &mut Transaction, organization: OrganizationId, run: RunId) -> Result<()> {
-    for table in ["staged_objects", "staged_members", "run_cursors"] {
-        diesel::sql_query(format!("DELETE FROM {table} WHERE organization_id = $1 AND run_id = $2"))
+    clear(tx, organization, run, "true").await
+}
+
+/// Removes what a run staged, of the objects those of `which`.
+async fn clear(tx: &mut Transaction, organization: OrganizationId, run: RunId, which: &'static str) -> Result<()> {
+    for (table, which) in [("staged_objects", which), ("staged_members", "true"), ("run_cursors", "true")] {
+        diesel::sql_query(format!("DELETE FROM {table} WHERE organization_id = $1 AND run_id = $2 AND {which}"))
             .bind::<SqlUuid, _>(organization.0)
             .bind::<SqlUuid, _>(run.0)
             .execute(tx)

@@ -2,6 +2,7 @@
 //! memory holds the pages under way and nothing of the tenant.
 
 mod by_id;
+mod deleted;
 mod groups;
 mod incremental;
 mod list;
@@ -229,6 +230,7 @@ async fn read_all(reader: &Reader<'_>) -> Result<Read, Stop> {
     read.types.extend(small.types);
     read.frozen.extend(small.frozen);
     scope::apply(reader, &read).await?;
+    deleted::mark(reader, &read).await?;
     Ok(read)
 }
 

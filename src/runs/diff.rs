@@ -300,7 +300,10 @@ async fn compare_batch(
             run.journal.count(object_type.as_str(), |count| count.unchanged += 1);
             // One that was missing may have been removed by Assets meanwhile.
             let was_missing = row.missing_runs.is_some_and(|runs| runs > 0);
-            if (everything || was_missing) && !is_partial {
+            if was_missing && !is_partial {
+                let label = directory::label(object_type, row.id, &properties, &run.app.license_names);
+                outbox.push(seen_again(object_type, row.id, label)).await?;
+            } else if everything && !is_partial {
                 outbox.push(unchanged(object_type, row.id)).await?;
             }
             continue;
@@ -315,10 +318,11 @@ async fn compare_batch(
     for (row, payload, hash, label) in changed {
         let before = before.remove(&row.id);
         outbox.count_references(object_type, before.as_deref(), &payload);
-        let (action, reason) = match (&before, row.marked) {
+        let is_back = row.marked == Some(true) || row.missing_runs.is_some_and(|runs| runs > 0);
+        let (action, reason) = match (&before, is_back) {
             (None, _) => (ChangeAction::Create, ChangeReason::New),
-            (Some(_), Some(true)) => (ChangeAction::Restore, ChangeReason::SeenAgain),
-            (Some(before), _) => (ChangeAction::Update, why_changed(run, object_type, before, &payload)),
+            (Some(_), true) => (ChangeAction::Restore, ChangeReason::SeenAgain),
+            (Some(before), false) => (ChangeAction::Update, why_changed(run, object_type, before, &payload)),
         };
         run.journal.count(object_type.as_str(), |count| match action {
             ChangeAction::Create => count.created += 1,
@@ -349,6 +353,16 @@ fn why_changed(run: &Run, object_type: ObjectType, before: &str, after: &str) ->
         TextChange::Mapping => ChangeReason::Mapping,
         TextChange::References => ChangeReason::References,
         TextChange::Values => ChangeReason::Changed,
+    }
+}
+
+/// An object that is as it was delivered before it was missing.
+fn seen_again(object_type: ObjectType, id: Uuid, label: String) -> NewChange {
+    NewChange {
+        label: Some(label),
+        action: ChangeAction::Restore.as_str(),
+        reason: Some(ChangeReason::SeenAgain.as_str()),
+        ..unchanged(object_type, id)
     }
 }
 

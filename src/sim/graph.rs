@@ -103,6 +103,8 @@ pub enum Feature {
     Batch,
     /// Any `$expand`.
     Expand,
+    /// `/directory/deletedItems`.
+    DeletedItems,
 }
 
 /// A running simulator; clones are the same one. Stops when [`GraphSim::stop`] is called.

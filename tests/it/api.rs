@@ -3,6 +3,8 @@
 mod auth;
 mod connection_checks;
 mod cors;
+mod destination_checks;
+mod job_schema;
 mod organizations;
 mod rate_limit;
 mod run_report;

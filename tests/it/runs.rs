@@ -1,6 +1,7 @@
 //! Runs from their queue to Assets, against both simulators.
 
 mod bad_days;
+mod brake;
 mod cancel;
 mod cases;
 mod complete;
@@ -11,8 +12,13 @@ mod forge;
 mod incremental;
 mod kill;
 mod large;
+mod missing_objects;
+mod other_assets;
 mod plain_server;
 mod random_changes;
+mod references;
+mod removal;
 mod scope;
+mod settling;
 mod traps;
 mod two_workers;

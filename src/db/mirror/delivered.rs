@@ -101,11 +101,12 @@ pub struct DeliveredRow {
     pub marked: bool,
 }
 
-/// Delivered objects of a type that the source does not have, after `after`, by id.
+/// Delivered objects of a type that the source does not have, after `after`, by id. The reason is what the run
+/// found out now, else what an earlier one did.
 pub async fn absent(
     tx: &mut Transaction,
     organization: OrganizationId,
-    job: JobId,
+    (job, run): (JobId, RunId),
     source: Source,
     object_type: &str,
     after: Option<Uuid>,
@@ -113,7 +114,10 @@ pub async fn absent(
 ) -> Result<Vec<DeliveredRow>> {
     let (objects, _, key) = source.names();
     let query = format!(
-        "SELECT id, label, payload, hash, missing_runs, missing_reason, marked FROM mirror_delivered d
+        "SELECT id, label, payload, hash, missing_runs, marked, coalesce(
+            (SELECT s.data FROM staged_objects s WHERE s.organization_id = $1 AND s.run_id = '{run}'
+                AND s.object_type = 'gone:' || $3 AND s.id = d.id), missing_reason) AS missing_reason
+        FROM mirror_delivered d
         WHERE organization_id = $1 AND job_id = $2 AND object_type = $3 AND ($4 IS NULL OR id > $4)
           AND NOT EXISTS (SELECT FROM {objects} o WHERE o.organization_id = $1 AND o.{key} = '{}'
             AND o.object_type = $3 AND o.id = d.id)

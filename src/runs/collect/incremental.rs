@@ -178,7 +178,7 @@ fn reason_of(removed: Removed) -> ChangeReason {
 }
 
 /// A mark that an object is no longer there, with the reason as its text.
-fn gone(object_type: ObjectType, id: Uuid, reason: ChangeReason) -> StagedObject {
+pub(super) fn gone(object_type: ObjectType, id: Uuid, reason: ChangeReason) -> StagedObject {
     let marker = match object_type {
         ObjectType::Users => GONE_PREFIX[0],
         ObjectType::Groups => GONE_PREFIX[1],

@@ -3,6 +3,7 @@
 use super::{Delivery, failed, links_place, note, schema, target, target_of_job};
 use crate::app::App;
 use crate::assets::{AssetsError, ConfigState, Conflict, ExecutionLinks, ExecutionState, ExecutionStatus, Kind};
+use crate::clock::Instant;
 use crate::db::executions::{self, Change, ExecutionRow};
 use crate::db::mirror;
 use crate::db::runs::Lease;
@@ -88,8 +89,18 @@ impl Delivery<'_> {
 
     /// A new execution, with its links sealed and stored.
     async fn start(&self) -> Result<Open, Stop> {
-        self.wait_until_idle().await?;
-        schema::ensure(self).await?;
+        let since = self.run.app.clock.instant();
+        loop {
+            if let Some(open) = self.try_start(since).await? {
+                return Ok(open);
+            }
+        }
+    }
+
+    /// `None`: Assets did not start one now; it is to be tried again.
+    async fn try_start(&self, since: Instant) -> Result<Option<Open>, Stop> {
+        let state = self.wait_until_idle(since).await?;
+        schema::ensure(self, state).await?;
         let app = &self.run.app;
         let id = crate::ids::new_v7(&app.clock);
         let (lease, job, now) = (self.run.lease, self.run.job.id, app.clock.now());
@@ -105,7 +116,13 @@ impl Delivery<'_> {
             Err(error) if error.kind == Kind::OutcomeUnknown => {
                 // Perhaps it was started. It is ours then, nothing is in it, and it can be cancelled.
                 self.give_up_lost_start(id).await?;
-                return Box::pin(self.start()).await;
+                return Ok(None);
+            }
+            Err(error) if error.kind == Kind::Conflict(Conflict::InProgress) => {
+                // Somebody was quicker.
+                self.note(id, Change { state: Some("cancelled"), ..Change::default() }).await?;
+                self.wait_for_others(since).await?;
+                return Ok(None);
             }
             Err(error) => {
                 self.note(id, Change { state: Some("cancelled"), ..Change::default() }).await?;
@@ -120,7 +137,7 @@ impl Delivery<'_> {
             ..Change::default()
         };
         self.note(id, change).await?;
-        Ok(Open {
+        Ok(Some(Open {
             id,
             links: execution.links,
             acknowledged_seq: 0,
@@ -128,7 +145,7 @@ impl Delivery<'_> {
             chunks: 0,
             completed: false,
             result: None,
-        })
+        }))
     }
 
     /// We asked for a start and do not know what became of it. If an execution is open now, and accepts
@@ -181,10 +198,8 @@ impl Delivery<'_> {
         Ok(())
     }
 
-    /// Somebody else's execution is waited for, never cancelled.
-    async fn wait_until_idle(&self) -> Result<(), Stop> {
-        let clock = &self.run.app.clock;
-        let started = clock.instant();
+    /// Somebody else's execution is waited for, never cancelled. Returns the state of the import source then.
+    async fn wait_until_idle(&self, since: Instant) -> Result<ConfigState, Stop> {
         self.cancel_stale().await?;
         loop {
             let target = target(self.run).await?;
@@ -195,23 +210,27 @@ impl Delivery<'_> {
                         let kind = Kind::Conflict(Conflict::Disabled);
                         Err(failed(&AssetsError::new(kind, "configstatus says DISABLED")))
                     }
-                    ConfigState::Idle | ConfigState::MissingMapping | ConfigState::Running | ConfigState::Other => {
-                        Ok(())
-                    }
+                    state => Ok(state),
                 };
             }
-            if clock.elapsed_since(started) > OTHERS_MOST {
-                return Err(Stop::failed(
-                    RunStage::Deliver,
-                    "execution_in_progress",
-                    "Another execution of the import source, not started by this run, has been running for half an hour.",
-                    "Look at the import in Assets: wait for it or cancel it there; then start the run again.",
-                ));
-            }
-            tokio::select! {
-                () = self.run.cancel.cancelled() => return Err(Stop::Cancelled),
-                () = clock.sleep(OTHERS_POLL) => {}
-            }
+            self.wait_for_others(since).await?;
+        }
+    }
+
+    /// A moment, unless it took too long already.
+    async fn wait_for_others(&self, since: Instant) -> Result<(), Stop> {
+        let clock = &self.run.app.clock;
+        if clock.elapsed_since(since) > OTHERS_MOST {
+            return Err(Stop::failed(
+                RunStage::Deliver,
+                "execution_in_progress",
+                "Another execution of the import source, not started by this run, has been running for half an hour.",
+                "Look at the import in Assets: wait for it or cancel it there; then start the run again.",
+            ));
+        }
+        tokio::select! {
+            () = self.run.cancel.cancelled() => Err(Stop::Cancelled),
+            () = clock.sleep(OTHERS_POLL) => Ok(()),
         }
     }
 }

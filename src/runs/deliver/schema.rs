@@ -2,7 +2,7 @@
 
 use super::{Delivery, TypeNames, failed, target};
 use crate::app::App;
-use crate::assets::Links;
+use crate::assets::{ConfigState, Links};
 use crate::error::{Code, Error, Result};
 use crate::mapping::{Difference, ImportSource};
 use crate::run_state::RunWarning;
@@ -16,10 +16,15 @@ use std::time::Duration;
 pub(in crate::runs) const SCHEMA_NAME: &str = "Entra ID";
 
 /// Makes sure that Assets has the types and attributes of this run.
-pub(super) async fn ensure(delivery: &Delivery<'_>) -> Result<(), Stop> {
+pub(super) async fn ensure(delivery: &Delivery<'_>, state: ConfigState) -> Result<(), Stop> {
     let Delivery { run, client, links } = delivery;
     let target = target(run).await?;
-    let current = client.schema_and_mapping(&target, links).await.map_err(|e| failed(&e))?;
+    let current = match state {
+        ConfigState::MissingMapping => None,
+        ConfigState::Idle | ConfigState::Disabled | ConfigState::Running | ConfigState::Other => {
+            client.schema_and_mapping(&target, links).await.map_err(|e| failed(&e))?
+        }
+    };
     let id = links.import_source_id().unwrap_or_default();
     let name = current.as_ref().and_then(schema_name).unwrap_or(SCHEMA_NAME).to_owned();
     let source = ImportSource { id: &id, schema_name: &name };

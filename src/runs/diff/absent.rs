@@ -30,7 +30,7 @@ pub(super) async fn judge(
     everything: bool,
     outbox: &mut Outbox<'_>,
 ) -> Result<Absent, Stop> {
-    let (organization, job, source) = (run.job.organization, run.job.id, run.source());
+    let (organization, job, source) = (run.job.organization, (run.job.id, run.lease.run), run.source());
     let mut absent = Absent::default();
     let mut after = None;
     loop {

@@ -71,6 +71,9 @@ pub struct Behaviour {
     pub object_calls_per_minute: Option<u32>,
     /// Whether that 429 says `Retry-After`.
     pub rate_limit_says_retry_after: bool,
+    /// Whether answers have only what the published description shows, and more elsewhere: no links while RUNNING,
+    /// no `executionId`, no `errorCount`, 200 for a mapping, fields that nobody knows.
+    pub sparse: bool,
     /// Added to every answer, in milliseconds.
     pub latency_ms: u64,
     /// Whether absolute links in answers below `/ex/jira/{cloudId}` keep that prefix. The real ones may lack it.
@@ -102,6 +105,7 @@ impl Default for Behaviour {
             max_objects: None,
             object_calls_per_minute: None,
             rate_limit_says_retry_after: true,
+            sparse: false,
             latency_ms: 0,
             forge_links_keep_prefix: false,
             put_mapping_can_be_async: false,

@@ -2,11 +2,11 @@
 
 use super::answer::{Answer, Answered, Problem};
 use super::filter::{self, Filter};
-use super::property::{principal_name, property};
+use super::property::{self, Val, principal_name, property};
 use super::request::Request;
 use super::shape::{Shape, check_sign_ins};
 use super::{Feature, Sim};
-use crate::sim::seed::{Directory, Kind, Ref};
+use crate::sim::seed::{Directory, Kind, Ref, State};
 use std::sync::PoisonError;
 use uuid::Uuid;
 
@@ -100,6 +100,20 @@ fn clause(text: &str) -> Result<(String, String), Problem> {
         Problem::bad_request("Syntax error: the value of $search must be a clause \"property:value\" in quotes.")
     })?;
     Ok((name.to_owned(), term.to_owned()))
+}
+
+/// `GET /directory/deletedItems/microsoft.graph.user`: the recycle bin. Of the properties only `id` is told.
+pub fn deleted_users(request: &Request<'_>) -> Answered {
+    let size = request.query.page_size(100, 999)?;
+    let [start, ..] = request.position()?;
+    let directory = request.token.directory.read().unwrap_or_else(PoisonError::into_inner);
+    let items = (start..directory.users.len() as u64)
+        .filter(|slot| directory.users[*slot as usize].state == State::SoftDeleted);
+    Ok(request.page("directoryObjects", size, None, items, |out, slot| {
+        out.push(b'{');
+        property::write_member(out, "id", &Val::Guid(directory.users[slot as usize].id));
+        out.push(b'}');
+    }))
 }
 
 /// `GET /users`, `/groups`, `/devices`.

@@ -56,6 +56,11 @@ pub fn route(sim: &Sim, request: &Request<'_>) -> Answered {
             request.token.needs(may::UNITS)?;
             Ok(request.page("directory/administrativeUnits", 1, None, std::iter::empty(), |_, _| {}))
         }
+        ["directory", "deletedItems", "microsoft.graph.user"] => {
+            request.token.needs(may::USERS_WHOLE)?;
+            sim.refused(Feature::DeletedItems)?;
+            list::deleted_users(request)
+        }
         _ => Err(segment_not_found(&parts)),
     }
 }

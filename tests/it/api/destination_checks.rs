@@ -1,0 +1,115 @@
+//! Checks of destinations, and how to set one up.
+
+use crate::support::test_app::{TestApp, pointers};
+use entra_assets::sim::assets::{API_EMAIL, API_TOKEN, AssetsFault, SOURCE_ID};
+use reqwest::Method;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+async fn check(app: &TestApp, id: &str) -> Value {
+    app.call(Method::POST, &format!("/v1/destinations/{id}/check")).send().await.expect(200)
+}
+
+fn codes(report: &Value) -> Vec<&str> {
+    report["findings"].as_array().unwrap().iter().map(|finding| finding["code"].as_str().unwrap()).collect()
+}
+
+async fn patch(app: &TestApp, id: &str, body: Value) {
+    app.patch(&format!("/v1/destinations/{id}"), &body).await.expect(200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_destination_is_looked_at_from_its_token_to_its_mapping() {
+    let app = TestApp::start().await;
+    let id = app.create_destination().await;
+    let report = check(&app, &id).await;
+    assert_eq!((&report["overall"], &report["partial"]), (&json!("degraded"), &json!(false)));
+    assert_eq!(
+        (&report["importSource"]["id"], &report["importSource"]["status"]),
+        (&json!(SOURCE_ID), &json!("MISSING_MAPPING"))
+    );
+    assert_eq!(codes(&report), ["missing_objects_unknown", "no_job", "assets_token_valid", "assets_mapping_missing"]);
+
+    let job = app.create_job(&json!({"destinationId": id})).await;
+    app.post(&format!("/v1/jobs/{job}/schema"), &json!({})).await.expect(200);
+    let report = check(&app, &id).await;
+    assert_eq!((&report["overall"], codes(&report).pop()), (&json!("ok"), Some("mapping_equal")), "{report}");
+    app.patch(&format!("/v1/jobs/{job}"), &json!({"objects": {"devices": {"enabled": true}}})).await.expect(200);
+    let report = check(&app, &id).await;
+    let last = report["findings"].as_array().unwrap().last().unwrap();
+    assert_eq!(
+        (&report["overall"], &last["code"], &last["severity"]),
+        (&json!("degraded"), &json!("mapping_differs"), &json!("warning"))
+    );
+    assert_eq!(last["remedies"][0]["value"], format!("POST /v1/jobs/{job}/schema"));
+    assert_eq!(app.world.assets.executions().len(), 0, "a check changes nothing");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_that_is_not_good_a_disabled_source_and_a_silent_assets_are_told_apart() {
+    let app = TestApp::start().await;
+    let id = app.create_destination().await;
+    app.world.assets.set_disabled(Uuid::parse_str(SOURCE_ID).unwrap(), true);
+    let report = check(&app, &id).await;
+    assert_eq!((&report["overall"], codes(&report).contains(&"assets_import_disabled")), (&json!("failed"), true));
+    let token = app.world.assets.rotate_token(Uuid::parse_str(SOURCE_ID).unwrap()).unwrap();
+    let report = check(&app, &id).await;
+    assert_eq!(codes(&report).pop(), Some("assets_token_invalid"));
+    assert!(report["findings"].to_string().contains("Generate new token"));
+    assert!(!report.to_string().contains(&token) && report["importSource"].is_null());
+    app.world.assets.inject(AssetsFault::answer("GET", "/imports/info", 503, "").times(u32::MAX));
+    let path = format!("/v1/destinations/{id}/check");
+    let report = app.world.while_time_passes(app.call(Method::POST, &path).send()).await.expect(200);
+    assert_eq!(report["overall"], "failed", "{report}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_execution_of_somebody_else_is_told_from_one_of_ours() {
+    let app = TestApp::start().await;
+    let id = app.create_destination().await;
+    let job = app.create_job(&json!({"destinationId": id})).await;
+    app.post(&format!("/v1/jobs/{job}/schema"), &json!({})).await.expect(200);
+    let assets = &app.world.assets;
+    let start = format!(
+        "{}/jsm/assets/workspace/{}/v1/importsource/{SOURCE_ID}/executions",
+        assets.origin(),
+        entra_assets::sim::assets::WORKSPACE_ID
+    );
+    let request = app.world.app.http.post(start).bearer_auth(assets.token());
+    assert_eq!(request.send().await.unwrap().status(), 200);
+    let report = check(&app, &id).await;
+    assert_eq!((&report["overall"], codes(&report).contains(&"execution_in_progress")), (&json!("degraded"), true));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn access_to_objects_is_judged_apart_and_the_operators_origin_is_a_site() {
+    let app = TestApp::start().await;
+    let id = app.create_destination().await;
+    let site = app.world.assets.origin().to_owned();
+    patch(&app, &id, json!({"api": {"siteUrl": site, "email": API_EMAIL, "apiToken": API_TOKEN}})).await;
+    let report = check(&app, &id).await;
+    assert_eq!(codes(&report).pop(), Some("object_api_ok"), "{report}");
+    patch(&app, &id, json!({"api": {"apiToken": "wrong"}})).await;
+    let report = check(&app, &id).await;
+    assert_eq!((codes(&report).pop(), &report["overall"]), (Some("object_api_token_invalid"), &json!("failed")));
+    assert!(codes(&report).contains(&"assets_token_valid"), "the import's token is good all the same");
+    for site in ["https://example.com", "http://example.atlassian.net", "https://x.atlassian.net.example.com"] {
+        let body = json!({"api": {"siteUrl": site, "email": API_EMAIL, "apiToken": "x"}});
+        let problem = app.patch(&format!("/v1/destinations/{id}"), &body).await.problem(422, "validation_failed");
+        assert_eq!(pointers(&problem), ["/api/siteUrl"], "{site}");
+    }
+}
+
+#[tokio::test]
+async fn the_steps_in_assets_and_the_meaning_of_its_settings_are_told() {
+    let app = TestApp::start().await;
+    let setup = app.get("/v1/destinations/setup").await.expect(200);
+    let text = setup.to_string();
+    for word in ["External import", "Generate new token", "Missing objects", "Empty values", "/v1/jobs/{id}/schema"] {
+        assert!(text.contains(word), "{word}");
+    }
+    let fields: Vec<&str> =
+        setup["choices"].as_array().unwrap().iter().map(|choice| choice["field"].as_str().unwrap()).collect();
+    assert_eq!(fields, ["missingObjects", "emptyValues", "referenceTemplate"]);
+    app.get(&format!("/v1/destinations/{}", Uuid::nil())).await.problem(404, "not_found");
+}

@@ -1,0 +1,64 @@
+//! The schema of a job: what would be sent, how it differs from Assets, and what Assets refuses.
+
+use crate::support::test_app::TestApp;
+use serde_json::{Value, json};
+
+async fn schema(app: &TestApp, job: &str) -> Value {
+    app.get(&format!("/v1/jobs/{job}/schema")).await.expect(200)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_difference_is_shown_and_gone_once_it_is_built() {
+    let app = TestApp::start().await;
+    let job = app.create_job(&json!({})).await;
+    let shown = schema(&app, &job).await;
+    assert_eq!(shown["difference"]["addedObjectTypes"], json!(["Entra User", "Entra Group", "Entra License"]));
+    assert_eq!(app.world.assets.counts().objects.len(), 0, "looking changes nothing");
+    let built = app.post(&format!("/v1/jobs/{job}/schema"), &json!({})).await.expect(200);
+    assert_eq!(built["difference"]["inSync"], true, "{built}");
+    app.patch(&format!("/v1/jobs/{job}"), &json!({"objects": {"devices": {"enabled": true}}})).await.expect(200);
+    assert_eq!(schema(&app, &job).await["difference"]["addedObjectTypes"], json!(["Entra Device"]));
+    let built = app.post(&format!("/v1/jobs/{job}/schema"), &json!({})).await.expect(200);
+    assert_eq!(built["difference"]["inSync"], true, "{built}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rename_is_explained_before_it_is_sent_and_what_people_made_is_left_alone() {
+    let app = TestApp::start().await;
+    let job = app.create_job(&json!({})).await;
+    assert_eq!(app.run(&job, &json!({"mode": "full"})).await["state"], "succeeded");
+    let assets = &app.world.assets;
+    assets.add_attribute("Entra User", "Desk", "text").unwrap();
+    let user = assets.objects("Entra User").remove(0);
+    assets.set_value(&user.id, "Desk", "4711").unwrap();
+
+    let renamed = json!({"objects": {"users": {"names": {"department": "Unit"}}}});
+    app.patch(&format!("/v1/jobs/{job}"), &renamed).await.expect(200);
+    let difference = schema(&app, &job).await["difference"].clone();
+    let refused = &difference["refused"][0];
+    assert_eq!(
+        (&refused["kind"], &refused["current"], &refused["wanted"]),
+        (&json!("renameAttribute"), &json!("Department"), &json!("Unit"))
+    );
+    assert!(refused["advice"].as_str().unwrap().contains("Rename it in Assets"));
+    assert_eq!(difference["foreign"], json!([{"objectType": "Entra User", "attribute": "Desk"}]));
+
+    let run = app.run(&job, &json!({"mode": "full"})).await;
+    assert_eq!(
+        (&run["state"], &run["warnings"][0]["code"]),
+        (&json!("succeeded"), &json!("schema_change_refused")),
+        "{run}"
+    );
+    let found = assets.objects("Entra User").remove(0);
+    assert_eq!((found.id, &found.values["Desk"]), (user.id, &vec!["4711".to_owned()]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_an_answer_of_assets_the_document_is_still_shown() {
+    let app = TestApp::start().await;
+    let job = app.create_job(&json!({})).await;
+    app.world.assets.rotate_token(entra_assets::sim::assets::SOURCE_ID.parse().unwrap()).unwrap();
+    let shown = schema(&app, &job).await;
+    assert!(shown["difference"].is_null() && shown["document"]["schema"].is_object(), "{shown}");
+    assert!(shown["problem"].as_str().unwrap().contains("token"));
+}

@@ -1,0 +1,77 @@
+//! The removal brake: too much missing at once waits for a person.
+
+use crate::support::test_app::TestApp;
+use chrono::TimeDelta;
+use entra_assets::runs::scheduler;
+use serde_json::{Value, json};
+
+/// A job that delivered sixty users, of which the filter then loses a third; the run that stops for it.
+async fn stopped(app: &TestApp) -> (String, String) {
+    let job = app.create_job(&json!({})).await;
+    assert_eq!(app.run(&job, &json!({"mode": "full"})).await["state"], "succeeded");
+    let ids: Vec<String> = app
+        .world
+        .graph
+        .read(|directory| directory.live_users().take(20).map(|(_, user)| user.id.to_string()).collect());
+    let filter = app.create_filter(&json!({"name": "Fewer", "exclude": {"userIds": ids}})).await;
+    app.patch(&format!("/v1/jobs/{job}"), &json!({"filterId": filter})).await.expect(200);
+    let run = app.run(&job, &json!({"mode": "full"})).await;
+    assert_eq!((&run["state"], &run["warnings"][0]["code"]), (&json!("awaitingApproval"), &json!("removal_brake")));
+    (job, run["id"].as_str().unwrap().to_owned())
+}
+
+async fn state(app: &TestApp, run: &str) -> Value {
+    app.get(&format!("/v1/runs/{run}")).await.expect(200)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stopped_run_has_no_execution_and_what_is_approved_is_delivered() {
+    let app = TestApp::start().await;
+    let (_, run) = stopped(&app).await;
+    assert_eq!(app.world.assets.executions().len(), 1, "none was started");
+    let listed = app.get(&format!("/v1/runs/{run}/changes?limit=200")).await.expect(200);
+    let missing = listed["items"].as_array().unwrap().iter().filter(|change| change["reason"] == "outOfScope").count();
+    assert_eq!(missing, 20);
+    app.post(&format!("/v1/runs/{run}/approve"), &json!({})).await.expect(200);
+    assert!(app.step().await);
+    assert_eq!(state(&app, &run).await["state"], "succeeded");
+    assert_eq!(app.world.assets.counts().objects["Entra User"], 60, "the policy is to keep them");
+    app.post(&format!("/v1/runs/{run}/approve"), &json!({})).await.problem(409, "run_not_awaiting_approval");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_approval_of_something_else_is_refused() {
+    let app = TestApp::start().await;
+    let (job, run) = stopped(&app).await;
+    app.patch(&format!("/v1/jobs/{job}"), &json!({"removal": {"policy": "mark"}})).await.expect(200);
+    app.post(&format!("/v1/runs/{run}/approve"), &json!({})).await.problem(409, "approval_outdated");
+    assert_eq!(state(&app, &run).await["state"], "awaitingApproval");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_approval_that_nobody_gives_expires_after_a_week() {
+    let app = TestApp::start().await;
+    let (_, run) = stopped(&app).await;
+    let world = &app.world;
+    world.clock.advance(TimeDelta::days(6).to_std().unwrap());
+    scheduler::tick(&world.app, world.worker).await.unwrap();
+    assert_eq!(state(&app, &run).await["state"], "awaitingApproval");
+    world.clock.advance(TimeDelta::days(2).to_std().unwrap());
+    scheduler::tick(&world.app, world.worker).await.unwrap();
+    let run = state(&app, &run).await;
+    assert_eq!((&run["state"], &run["error"]["code"]), (&json!("failed"), &json!("approval_expired")));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_newer_run_supersedes_and_a_cancelled_one_delivers_nothing() {
+    let app = TestApp::start().await;
+    let (job, first) = stopped(&app).await;
+    let second = app.run(&job, &json!({"mode": "full"})).await;
+    let first = state(&app, &first).await;
+    assert_eq!((&first["state"], &first["error"]["code"]), (&json!("cancelled"), &json!("superseded")));
+    assert_eq!(second["state"], "awaitingApproval");
+    let path = format!("/v1/runs/{}", second["id"].as_str().unwrap());
+    app.post(&format!("{path}/cancel"), &json!({})).await;
+    assert_eq!(app.get(&path).await.expect(200)["state"], "cancelled");
+    assert_eq!(app.world.assets.executions().len(), 1);
+}

@@ -1,0 +1,139 @@
+//! Objects that are gone: kept, marked, removed; in the recycle bin, and back from it. Values that should be cleared.
+
+use crate::support::world::World;
+use entra_assets::ids::{JobId, RunId};
+use entra_assets::run_state::RunMode;
+use entra_assets::sim::assets::Missing;
+use entra_assets::sim::graph::Feature;
+use serde_json::json;
+use uuid::Uuid;
+
+async fn world() -> (World, JobId, Uuid) {
+    let world = World::new(30, 6).await;
+    let job = world.add_job().await;
+    world.run(job, RunMode::Full).await;
+    let user = world.graph.read(|directory| directory.live_users().nth(9).unwrap().1.id);
+    (world, job, user)
+}
+
+/// What a run did with one object, and why.
+async fn change(world: &World, run: RunId, id: Uuid) -> Option<(String, Option<String>)> {
+    let changes = world.changes(run).await;
+    changes.into_iter().find(|change| change.object_id == id).map(|change| (change.action, change.reason))
+}
+
+fn so(action: &str, reason: &str) -> Option<(String, Option<String>)> {
+    Some((action.to_owned(), Some(reason.to_owned())))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_user_in_the_recycle_bin_is_told_from_one_that_is_gone_for_good() {
+    for mode in [RunMode::Full, RunMode::DryRun, RunMode::Incremental] {
+        let (world, job, user) = world().await;
+        let purged = world.graph.read(|directory| directory.live_users().nth(4).unwrap().1.id);
+        world.graph.change(|directory| {
+            directory.delete(user).unwrap();
+            directory.purge(purged).unwrap();
+        });
+        let run = world.run(job, mode).await.run_id();
+        assert_eq!(change(&world, run, user).await, so("missing", "softDeleted"), "{mode}");
+        assert_eq!(change(&world, run, purged).await, so("missing", "deleted"), "{mode}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_without_a_recycle_bin_costs_only_the_distinction() {
+    for status in [400, 404, 501] {
+        let (world, job, user) = world().await;
+        world.graph.change(|directory| directory.delete(user)).unwrap();
+        world.graph.refuse(Feature::DeletedItems, Some(status));
+        let run = world.run(job, RunMode::Full).await;
+        assert_eq!((run.state.as_str(), &run.warnings[0]["code"]), ("succeeded", &json!("soft_deleted_unknown")));
+        assert_eq!(change(&world, run.run_id(), user).await, so("missing", "deleted"));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_user_is_marked_after_missing_runs_stays_in_every_delivery_and_is_restored() {
+    let (world, job, user) = world().await;
+    world.set_job("removal_policy = 'mark', removal_after_missing_runs = 2").await;
+    world.assets.configure(|behaviour| behaviour.missing = Missing::remove());
+    world.graph.change(|directory| directory.delete(user)).unwrap();
+    let lifecycle = |world: &World| world.store()[&("Entra User", user.to_string())]["Lifecycle"].join("");
+    let mut actions = Vec::new();
+    for _ in 0..3 {
+        let run = world.run(job, RunMode::Full).await;
+        assert_eq!(run.state, "succeeded", "{}", run.warnings);
+        actions.push((change(&world, run.run_id(), user).await.map(|(action, _)| action), lifecycle(&world)));
+    }
+    let missing = (Some("missing".to_owned()), "Active".to_owned());
+    let marked = (Some("mark".to_owned()), "Removed".to_owned());
+    assert_eq!(actions, [missing, marked, (None, "Removed".to_owned())]);
+    assert!(world.store()[&("Entra User", user.to_string())].contains_key("Removed On"));
+    world.graph.change(|directory| directory.restore(user)).unwrap();
+    let run = world.run(job, RunMode::Full).await;
+    assert_eq!(change(&world, run.run_id(), user).await, so("restore", "seenAgain"));
+    assert_eq!(lifecycle(&world), "Active");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_user_that_comes_back_before_anything_was_done_is_listed_as_restored() {
+    let (world, job, user) = world().await;
+    world.graph.change(|directory| directory.delete(user)).unwrap();
+    world.run(job, RunMode::Full).await;
+    world.graph.change(|directory| directory.restore(user)).unwrap();
+    let run = world.run(job, RunMode::Full).await;
+    assert_eq!(change(&world, run.run_id(), user).await, so("restore", "seenAgain"));
+    assert_eq!(world.text("SELECT max(missing_runs) FROM mirror_delivered").await, "0");
+    world.assert_delivered();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_user_is_removed_by_the_object_api_and_nothing_else_is() {
+    let (world, job, user) = world().await;
+    world.give_object_api().await;
+    world.set_job("removal_policy = 'remove', removal_after_missing_runs = 1").await;
+    let by_hand = [("Object ID", "made-by-hand"), ("Display Name", "Made by hand")];
+    world.assets.add_manual_object("Entra User", &by_hand).unwrap();
+    world.graph.change(|directory| directory.delete(user)).unwrap();
+    let run = world.run(job, RunMode::DryRun).await;
+    assert_eq!(change(&world, run.run_id(), user).await, so("remove", "softDeleted"), "listed before");
+    let run = world.run(job, RunMode::Full).await;
+    assert_eq!(run.state, "succeeded", "{:?} {}", run.error, run.warnings);
+    assert_eq!(
+        (change(&world, run.run_id(), user).await, &run.counts["users"]["removed"]),
+        (so("remove", "softDeleted"), &json!(1))
+    );
+    let store = world.store();
+    assert!(!store.contains_key(&("Entra User", user.to_string())));
+    assert!(store.contains_key(&("Entra User", "made-by-hand".to_owned())));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_removal_without_access_to_objects_keeps_them_and_says_so() {
+    let (world, job, user) = world().await;
+    world.set_job("removal_policy = 'remove', removal_after_missing_runs = 1").await;
+    world.graph.change(|directory| directory.delete(user)).unwrap();
+    let run = world.run(job, RunMode::Full).await;
+    assert_eq!((run.state.as_str(), &run.warnings[0]["code"]), ("degraded", &json!("removal_needs_api")));
+    assert!(world.store().contains_key(&("Entra User", user.to_string())));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_value_that_assets_keeps_is_counted_named_and_cleared_by_the_object_api() {
+    for has_api in [false, true] {
+        let (world, job, _) = world().await;
+        if has_api {
+            world.give_object_api().await;
+        }
+        let (user, manager) = world.graph.read(|directory| directory.manager_edges()[0]);
+        world.graph.change(|directory| directory.set_manager(user, None)).unwrap();
+        let run = world.run(job, RunMode::Full).await;
+        assert_eq!(run.state, "succeeded", "{:?} {}", run.error, run.warnings);
+        let warning = &run.warnings[0];
+        assert!(warning["code"] == "not_cleared" && warning["detail"].as_str().unwrap().contains("Manager of user"));
+        let found = world.store()[&("Entra User", user.to_string())].get("Manager").cloned();
+        let expected = if has_api { (None, json!(0)) } else { (Some(vec![manager.to_string()]), json!(1)) };
+        assert_eq!((found, run.counts["users"]["notCleared"].clone()), expected, "{}", run.counts);
+    }
+}
