@@ -90,17 +90,18 @@ pub async fn deliver(run: &Run, collected: &Collected, diffed: &Diffed) -> Resul
             // An execution left open would block the import source.
             execution::close(&run.app, &run.lease, run.job.id, &reason_of(stop)).await;
         }
-        delivered.result = Some(outcome?);
-        delivered.names = schema::names(&delivery).await?;
+        delivered = outcome?;
     }
     objects::carry_out(run, &client, &delivered).await?;
     Ok(delivered)
 }
 
-async fn send(run: &Run, client: &Client, collected: &Collected, diffed: &Diffed) -> Result<ExecutionStatus, Stop> {
+async fn send(run: &Run, client: &Client, collected: &Collected, diffed: &Diffed) -> Result<Delivered, Stop> {
     let target = target(run).await?;
     let links = client.links(&target).await.map_err(|e| failed(&e))?;
-    Delivery { run, client: client.clone(), links }.carry_out(collected, diffed).await
+    let delivery = Delivery { run, client: client.clone(), links };
+    let result = delivery.carry_out(collected, diffed).await?;
+    Ok(Delivered { result: Some(result), names: schema::names(&delivery).await? })
 }
 
 fn is_forge(run: &Run) -> bool {

@@ -7,14 +7,14 @@ use crate::assets::objects::SiteAccess;
 use crate::assets::{AssetsError, Client, ConfigState, ConfigStatus, Kind, Links, Target};
 use crate::connection_check::Overall;
 use crate::db::{destinations, executions, job_settings};
-use crate::error::Result;
+use crate::error::{Code, Result};
 use crate::ids::{DestinationId, JobId, OrganizationId};
 use crate::mapping::Difference;
 use crate::permission::report::{Finding, Remedy, RemedyKind, Severity};
 use crate::runs::context::{
     Destination, EmptyValues, JobContext, MissingObjects, ObjectApi, RemovalPolicy, open_destination,
 };
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use serde::Serialize;
 use std::time::Duration;
 use utoipa::ToSchema;
@@ -104,12 +104,13 @@ async fn load(app: &App, organization: OrganizationId, id: DestinationId) -> Res
 async fn look(app: &App, subject: &Subject, report: &mut DestinationCheck) -> Result<()> {
     let client = app.assets.clone().with_patience(PATIENCE);
     settings(subject, &mut report.findings);
-    let target = subject.destination.target(app, subject.organization, TimeDelta::zero()).await?;
-    let Some(target) = target else {
-        let detail =
-            "The Forge app has brought no valid token yet. Open the app in Jira, or check its scheduled trigger.";
-        report.findings.push(Finding::new(Severity::Error, "forge_token_missing", detail));
-        return Ok(());
+    let target = match subject.destination.target(app, subject.organization).await {
+        Ok(target) => target,
+        Err(error) if error.code == Code::ForgeTokenMissing => {
+            report.findings.push(Finding::new(Severity::Error, error.code.as_str(), error.detail));
+            return Ok(());
+        }
+        Err(error) => return Err(error),
     };
     let mut workspace = None;
     match client.links(&target).await {

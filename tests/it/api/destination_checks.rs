@@ -26,7 +26,7 @@ async fn a_destination_is_looked_at_from_its_token_to_its_mapping() {
     assert_eq!((&report["overall"], &report["partial"]), (&json!("degraded"), &json!(false)));
     assert_eq!(
         (&report["importSource"]["id"], &report["importSource"]["status"]),
-        (&json!(SOURCE_ID), &json!("MISSING_MAPPING"))
+        (&json!(SOURCE_ID.to_string()), &json!("MISSING_MAPPING"))
     );
     assert_eq!(codes(&report), ["missing_objects_unknown", "no_job", "assets_token_valid", "assets_mapping_missing"]);
 
@@ -49,10 +49,10 @@ async fn a_destination_is_looked_at_from_its_token_to_its_mapping() {
 async fn a_token_that_is_not_good_a_disabled_source_and_a_silent_assets_are_told_apart() {
     let app = TestApp::start().await;
     let id = app.create_destination().await;
-    app.world.assets.set_disabled(Uuid::parse_str(SOURCE_ID).unwrap(), true);
+    app.world.assets.set_disabled(SOURCE_ID, true);
     let report = check(&app, &id).await;
     assert_eq!((&report["overall"], codes(&report).contains(&"assets_import_disabled")), (&json!("failed"), true));
-    let token = app.world.assets.rotate_token(Uuid::parse_str(SOURCE_ID).unwrap()).unwrap();
+    let token = app.world.assets.rotate_token(SOURCE_ID).unwrap();
     let report = check(&app, &id).await;
     assert_eq!(codes(&report).pop(), Some("assets_token_invalid"));
     assert!(report["findings"].to_string().contains("Generate new token"));

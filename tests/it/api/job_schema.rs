@@ -57,7 +57,7 @@ async fn a_rename_is_explained_before_it_is_sent_and_what_people_made_is_left_al
 async fn without_an_answer_of_assets_the_document_is_still_shown() {
     let app = TestApp::start().await;
     let job = app.create_job(&json!({})).await;
-    app.world.assets.rotate_token(entra_assets::sim::assets::SOURCE_ID.parse().unwrap()).unwrap();
+    app.world.assets.rotate_token(entra_assets::sim::assets::SOURCE_ID).unwrap();
     let shown = schema(&app, &job).await;
     assert!(shown["difference"].is_null() && shown["document"]["schema"].is_object(), "{shown}");
     assert!(shown["problem"].as_str().unwrap().contains("token"));

@@ -125,3 +125,47 @@ async fn an_execution_left_open_by_an_ended_run_is_cancelled_by_the_next() {
     let next = world.queue(job, RunMode::Full, RunRequest::default()).await;
     finish(&world, next, "after an execution was left open").await;
 }
+
+mod soak {
+    use super::*;
+    use entra_assets::sim::assets::Missing;
+    use serde_json::json;
+
+    /// The second delivery of a destination of which nobody knows that it removes what is left out.
+    #[tokio::test(flavor = "multi_thread")]
+    #[ignore = "takes a minute"]
+    async fn a_death_at_any_step_of_a_later_delivery_removes_nothing() {
+        for number in 1.. {
+            let world = world().await;
+            let job = world.add_job().await;
+            world.run(job, RunMode::Full).await;
+            world.assets.configure(|behaviour| behaviour.missing = Missing::remove());
+            let (gone, arrived) = world.graph.change(|directory| {
+                let gone = directory.live_users().nth(7).unwrap().1.id;
+                directory.delete(gone).unwrap();
+                (gone, directory.add_user(json!({"displayName": "Arrived"}).as_object().unwrap().clone()))
+            });
+            world.assets.clear_log();
+            let id = world.queue(job, RunMode::Full, RunRequest::default()).await;
+            world.step_and_die(|| world.assets.requests().len() >= number).await;
+            let ended = world.find(id).await.finished_at.is_some();
+            for _ in 0..6 {
+                if world.find(id).await.finished_at.is_none() {
+                    world.step().await;
+                }
+            }
+            let run = world.find(id).await;
+            assert_eq!(run.state, "succeeded", "died after request {number}: {:?} {}", run.error, run.warnings);
+            let store = world.store();
+            let users = store.keys().filter(|(of, _)| *of == "Entra User").count();
+            assert_eq!(users, 31, "died after request {number}");
+            for id in [gone, arrived] {
+                assert!(store.contains_key(&("Entra User", id.to_string())), "died after request {number}: {id}");
+            }
+            if ended {
+                assert!(number > 10, "only {number} steps");
+                return;
+            }
+        }
+    }
+}
