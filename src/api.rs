@@ -14,6 +14,7 @@ pub mod credentials;
 pub mod destination_checks;
 mod destinations;
 mod edge;
+pub mod filter_previews;
 pub mod filter_validation;
 pub mod filters;
 pub mod forge;
@@ -91,6 +92,8 @@ fn routes_v1(config: &mut ServiceConfig<'_>) {
         .service(filters::list_filters)
         .service(filters::create_filter)
         .service(filter_validation::validate_filter)
+        .service(filter_previews::preview_filter)
+        .service(filter_previews::preview_stored_filter)
         .service(filters::get_filter)
         .service(filters::update_filter)
         .service(filters::delete_filter)
@@ -146,6 +149,7 @@ fn extra_checks(schema: &str) -> Option<ExtraCheck> {
     match schema {
         "CreateJob" => Some(jobs::check),
         "CreateFilter" => Some(filters::check),
+        "PreviewFilter" => Some(filter_previews::check),
         "CreateConnection" | "CheckConnectionSettings" => Some(credentials::check),
         _ => None,
     }

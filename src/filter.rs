@@ -78,6 +78,16 @@ impl Filter {
         }
     }
 
+    /// Whether it leaves out any user or group.
+    pub fn narrows(&self) -> bool {
+        self.users.is_some()
+            || self.groups.is_some()
+            || self.scope.users != ScopeUsers::All
+            || self.scope.groups != ScopeGroups::All
+            || !self.exclude.is_empty()
+            || self.limits != Limits::default()
+    }
+
     /// Whether an object, in Graph's own JSON, fulfils its condition and is not excluded by id or name. Membership
     /// and limits are [`scope`]'s business.
     pub fn admits(&self, kind: EntityKind, object: &Map<String, Value>) -> bool {

@@ -16,7 +16,7 @@
 //! | 0 kernel | `config error ids clock http seal` | the tools everything may use |
 //! | 1 rules | `filter mapping schedule permission directory run_state` | pure: no I/O, no clock, no async |
 //! | 2 adapters | `db graph assets postgres` | one outside system each |
-//! | 3 engine | `app connection_check runs` | where two adapters meet |
+//! | 3 engine | `app connection_check filter_preview runs` | where two adapters meet |
 //! | 4 edge | `api serve shutdown telemetry` | HTTP in, HTTP out |
 //! | beside | `sim` | imports floor 0 only |
 
@@ -45,6 +45,7 @@ pub mod postgres;
 // floor 3: engine
 pub mod app;
 pub mod connection_check;
+pub mod filter_preview;
 pub mod runs;
 
 // floor 4: edge

@@ -150,6 +150,12 @@ pub struct TypeCounts {
     /// Objects left out by the filter's scope, exclusions and limits.
     #[serde(skip_serializing_if = "is_zero")]
     pub out_of_scope: u64,
+    /// Stubs of objects outside the scope, to which objects in scope refer (`outside: stub`). Not among `read`.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub stubs: u64,
+    /// References to objects outside the scope that were left out.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub dropped_references: u64,
 }
 
 fn is_zero(number: &u64) -> bool {

@@ -121,7 +121,7 @@ impl FilterResponse {
     }
 }
 
-fn without_name(body: &mut Value) {
+pub(super) fn without_name(body: &mut Value) {
     if let Value::Object(fields) = body {
         fields.remove("name");
     }

@@ -319,6 +319,14 @@ pub struct Promotion<'a> {
 /// for the diff.
 pub const GONE_PREFIX: [&str; 3] = ["gone:users", "gone:groups", "gone:devices"];
 
+/// In place of an object type: stubs of objects outside the scope, to which objects in scope refer.
+const STUBS: [(&str, &str); 2] = [("users", "stub:users"), ("groups", "stub:groups")];
+
+/// How stubs of a type are stored; `None` for a type that has none.
+pub fn stubs_of(object_type: &str) -> Option<&'static str> {
+    STUBS.iter().find(|(name, _)| *name == object_type).map(|(_, stubs)| *stubs)
+}
+
 /// Makes what a run staged the mirror: one transaction, only rows that differ are written. Fenced.
 pub async fn promote(tx: &mut Transaction, lease: &Lease, job: JobId, read: &Promotion<'_>) -> Result<()> {
     const GONE: &str = "

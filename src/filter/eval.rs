@@ -114,9 +114,13 @@ fn call(function: Function, actual: &str, wanted: &str) -> bool {
     }
 }
 
-/// By way of the capital, since some letters have two small forms (σ and ς).
+/// By way of the capital, since some letters have two small forms (σ and ς). The Turkish dotless ı is a letter of its
+/// own, as in Unicode's simple case folding.
 fn folded(text: &str) -> impl Iterator<Item = char> + '_ {
     let capital = |letter: char| {
+        if letter == 'ı' {
+            return letter;
+        }
         let mut capitals = letter.to_uppercase();
         match (capitals.next(), capitals.next()) {
             (Some(capital), None) => capital,

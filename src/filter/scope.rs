@@ -32,6 +32,16 @@ impl<N: Id> Memberships<N> {
         Self { users: sorted(users), groups: sorted(groups), parents: sorted(parents) }
     }
 
+    /// (group, user), sorted.
+    pub fn of_users(&self) -> &[(N, N)] {
+        &self.users
+    }
+
+    /// (group, nested group), sorted.
+    pub fn of_groups(&self) -> &[(N, N)] {
+        &self.groups
+    }
+
     /// The groups themselves and all groups nested in them, sorted. Cycles end.
     pub fn with_nested(&self, roots: &[N]) -> Vec<N> {
         closure(roots, &self.groups)

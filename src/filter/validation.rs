@@ -142,8 +142,15 @@ fn valid_rule(rule: &Rule) -> ValidRule {
 }
 
 /// What works and may still surprise: each a sentence.
-pub fn warnings(filter: &Filter) -> Vec<String> {
+fn warnings(filter: &Filter) -> Vec<String> {
     let mut warnings = filter.local_only_problems();
+    warnings.extend(hints(filter));
+    warnings
+}
+
+/// What may surprise, apart from what an incremental run cannot see.
+pub fn hints(filter: &Filter) -> Vec<String> {
+    let mut warnings = Vec::new();
     if filter.users.as_ref().is_some_and(|rule| rule.parsed.select().contains(&"signInActivity")) {
         warnings.push(
             "`signInActivity` needs the Application permission AuditLog.Read.All and a Microsoft Entra ID P1 licence; \

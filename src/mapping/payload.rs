@@ -44,17 +44,31 @@ impl Mapping {
         references: &References<'_>,
         removed_on: Option<DateTime<Utc>>,
     ) -> String {
-        let attributes = &self.of(object_type).attributes;
+        self.text_of(&Object { object_type, id, properties, references, removed_on, is_stub: false })
+    }
+
+    /// The JSON object for one that is outside the scope and referred to: its identity, name and Lifecycle. The
+    /// rest is empty, not guessed.
+    pub fn stub(&self, object_type: ObjectType, id: Uuid, properties: &Properties) -> String {
+        let references = &References::default();
+        self.text_of(&Object { object_type, id, properties, references, removed_on: None, is_stub: true })
+    }
+
+    fn text_of(&self, object: &Object<'_>) -> String {
+        let (attributes, references) = (&self.of(object.object_type).attributes, object.references);
         let mut out =
             String::with_capacity(attributes.len() * 48 + references.groups.len() * 39 + references.members.len() * 39);
-        let object = Object { object_type, id, properties, references, removed_on };
         for (position, MappedAttribute { attribute, .. }) in attributes.iter().enumerate() {
             out.push(if position == 0 { '{' } else { ',' });
             push_string(&mut out, &attribute.key);
             out.push(':');
             match attribute.source {
-                Source::Link(link) => self.push_link(&mut out, link, &object),
-                source => self.push_value(&mut out, source, &attribute.key, attribute.value_type, &object),
+                Source::Link(link) => self.push_link(&mut out, link, object),
+                Source::Identity | Source::Label | Source::Lifecycle => {
+                    self.push_value(&mut out, attribute.source, &attribute.key, attribute.value_type, object);
+                }
+                _ if object.is_stub => out.push_str("null"),
+                source => self.push_value(&mut out, source, &attribute.key, attribute.value_type, object),
             }
         }
         out.push('}');
@@ -156,6 +170,7 @@ struct Object<'a> {
     properties: &'a Properties,
     references: &'a References<'a>,
     removed_on: Option<DateTime<Utc>>,
+    is_stub: bool,
 }
 
 fn push_property(out: &mut String, value: Option<&Value>, value_type: ValueType) {
@@ -333,6 +348,19 @@ mod tests {
         let text =
             mapping.payload(ObjectType::Users, Uuid::nil(), &Properties::new(), &References::default(), Some(at));
         assert!(text.ends_with(r#""lifecycle":"Removed","removedOn":"2026-02-03T04:05:06Z"}"#), "{text}");
+    }
+
+    #[test]
+    fn a_stub_has_its_identity_and_name_and_guesses_nothing() {
+        let mapping = mapping(json!({}), ReferenceTemplate::ArrayPlaceholder);
+        let user = properties(json!({"displayName": "Ada", "userPrincipalName": "ada@x", "accountEnabled": false}));
+        for (object_type, lifecycle) in [(ObjectType::Users, "Disabled"), (ObjectType::Groups, "Active")] {
+            let text = mapping.stub(object_type, Uuid::nil(), &user);
+            let filled = Mapping::non_empty_attributes(&text);
+            assert_eq!(filled, ["displayName", "lifecycle", "objectId"]);
+            let value: Value = serde_json::from_str(&text).unwrap();
+            assert_eq!((&value["displayName"], &value["lifecycle"]), (&json!("Ada"), &json!(lifecycle)));
+        }
     }
 
     #[test]

@@ -7,6 +7,7 @@ mod groups;
 mod incremental;
 mod list;
 mod managers;
+mod outside;
 mod partition;
 mod plan;
 mod query;
@@ -21,6 +22,7 @@ use crate::connection_check;
 use crate::db::mirror::{self, MirrorRow, Promotion, read};
 use crate::directory::ObjectType;
 use crate::error::{Error, Result};
+use crate::filter::{ScopeGroups, ScopeUsers};
 use crate::graph::Session;
 use crate::graph::error::GraphError;
 use crate::run_state::{RunMode, RunStage, RunWarning};
@@ -67,6 +69,8 @@ struct Read {
     frozen: Vec<ObjectType>,
     memberships: bool,
     members_unknown: Vec<Uuid>,
+    /// How many users fulfil the filter's condition, where only members of groups were read.
+    matching_users: Option<u64>,
     /// Only what changed was read.
     is_patch: bool,
     /// Where the next incremental read begins.
@@ -197,6 +201,7 @@ fn open_links(run: &Run, mirror: &MirrorRow) -> Result<DeltaLinks> {
 /// Everything that the job selects, each collection once.
 async fn read_all(reader: &Reader<'_>) -> Result<Read, Stop> {
     let mapping = &reader.run.job.mapping;
+    let scope = &reader.run.job.filter.scope;
     let mut read = Read::default();
     if reader.run.mode != RunMode::DryRun {
         read.delta = incremental::positions(reader).await?;
@@ -205,33 +210,47 @@ async fn read_all(reader: &Reader<'_>) -> Result<Read, Stop> {
         let mut small = Read::default();
         read_small(reader, &mut small, None).await.map(|()| small)
     };
-    let users = async {
-        match mapping.is_enabled(ObjectType::Users) {
-            true => list::read(reader, ObjectType::Users).await.map(|()| true),
-            false => Ok(false),
-        }
-    };
+    // What a scope decides by is read also where it is not imported.
+    let wants_users = mapping.is_enabled(ObjectType::Users) || scope.groups == ScopeGroups::ContainingFilteredUsers;
+    let wants_groups = mapping.is_enabled(ObjectType::Groups) || scope.users == ScopeUsers::MembersOfFilteredGroups;
     let groups = async {
-        match mapping.is_enabled(ObjectType::Groups) {
+        match wants_groups {
             true => groups::read(reader).await.map(Some),
             false => Ok(None),
         }
     };
     // The first failure of users or groups ends the others.
-    let (users, groups, small) = tokio::try_join!(users, groups, small)?;
-    if users {
-        read.types.push(ObjectType::Users);
-    }
+    let (matching_users, groups, small) = match scope.users {
+        ScopeUsers::All => tokio::try_join!(read_users(reader, wants_users, None), groups, small)?,
+        ScopeUsers::MembersOf => {
+            let members = scope::members_of_named(reader).await?;
+            tokio::try_join!(read_users(reader, wants_users, Some(members)), groups, small)?
+        }
+        ScopeUsers::MembersOfFilteredGroups => {
+            let (groups, small) = tokio::try_join!(groups, small)?;
+            let unknown = groups.as_ref().map_or(&[][..], |groups| &groups.members_unknown);
+            let members = scope::members_of_filtered(reader, unknown).await?;
+            (read_users(reader, wants_users, Some(members)).await?, groups, small)
+        }
+    };
+    read.matching_users = matching_users;
+    read.types.extend([ObjectType::Users].iter().filter(|users| mapping.is_enabled(**users)));
     if let Some(groups) = groups {
-        read.types.push(ObjectType::Groups);
-        read.memberships = groups.memberships;
         read.members_unknown = groups.members_unknown;
+        if mapping.is_enabled(ObjectType::Groups) {
+            read.types.push(ObjectType::Groups);
+            read.memberships = groups.memberships;
+        }
     }
     read.types.extend(small.types);
     read.frozen.extend(small.frozen);
     scope::apply(reader, &read).await?;
     deleted::mark(reader, &read).await?;
     Ok(read)
+}
+
+async fn read_users(reader: &Reader<'_>, wanted: bool, members: Option<Vec<Uuid>>) -> Result<Option<u64>, Stop> {
+    if wanted { list::read_users(reader, members).await } else { Ok(None) }
 }
 
 /// Licences and devices, of devices the first `devices_most`: a job goes on without them when they may not be read.
@@ -279,7 +298,10 @@ async fn finish(run: &Run, mut mirror: MirrorRow, tenant: Option<Uuid>, read: Re
     }
     mirror.updated_at = now;
     let generation = mirror.generation;
-    let names: Vec<&'static str> = read.types.iter().map(|t| t.as_str()).collect();
+    let mut names: Vec<&'static str> = read.types.iter().map(|t| t.as_str()).collect();
+    if !read.is_patch {
+        names.extend(read.types.iter().filter_map(|t| mirror::stubs_of(t.as_str())));
+    }
     let unknown = read.members_unknown;
     let (counts, memberships) = run
         .app
@@ -299,7 +321,11 @@ async fn finish(run: &Run, mut mirror: MirrorRow, tenant: Option<Uuid>, read: Re
         })
         .await?;
     for (name, number) in counts {
-        run.journal.count(name, |count| count.read = number);
+        match name.strip_prefix("stub:") {
+            None => run.journal.count(name, |count| count.read = number),
+            Some(of) if number > 0 => run.journal.count(of, |count| count.stubs = number),
+            Some(_) => {}
+        }
     }
     run.journal.count("memberships", |count| count.read = memberships);
     Ok(Collected {

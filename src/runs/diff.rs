@@ -17,7 +17,7 @@ use crate::error::{Error, Result};
 use crate::mapping::TextChange;
 use crate::run_state::{ChangeAction, ChangeReason, Deliver, RunMode, RunStage, RunWarning};
 use futures_util::StreamExt;
-use payload::{hash, payload};
+use payload::{Built, hash, payload};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use targets::Targets;
@@ -79,7 +79,8 @@ pub struct Brake {
 /// Compares type by type.
 pub async fn diff(run: &Run, collected: &Collected) -> Result<Diffed, Stop> {
     let (known, resend) = begin(run).await?;
-    let mut outbox = Outbox { run, seq: 0, references: BTreeMap::new(), many_references: 0, waiting: Vec::new() };
+    let mut outbox =
+        Outbox { run, seq: 0, references: BTreeMap::new(), many_references: 0, reduced: 0, waiting: Vec::new() };
     let mut whole = Vec::new();
     let targets = Targets::load(run, collected).await?;
     let mut brake = None;
@@ -91,11 +92,16 @@ pub async fn diff(run: &Run, collected: &Collected) -> Result<Diffed, Stop> {
             whole.push(object_type);
         }
         if collected.types.contains(&object_type) {
-            compare(run, object_type, &targets, everything, &mut outbox).await?;
+            outbox.reduced = 0;
+            for stored_as in [Some(object_type.as_str()), mirror::stubs_of(object_type.as_str())].into_iter().flatten()
+            {
+                compare(run, object_type, stored_as, &targets, everything, &mut outbox).await?;
+            }
             if run.mode != RunMode::Test {
                 let absent = absent::judge(run, object_type, everything, &mut outbox).await?;
                 left_out += absent.left_out;
-                brake = brake.or_else(|| pull_brake(run, object_type, absent.newly_missing, delivered));
+                let missing = absent.newly_missing + outbox.reduced;
+                brake = brake.or_else(|| pull_brake(run, object_type, missing, delivered));
             }
         } else if everything && delivered > 0 && run.mode != RunMode::Test {
             // Not read: what was delivered is sent as it was, so that Assets does not miss it.
@@ -208,6 +214,8 @@ pub(super) struct Outbox<'a> {
     references: BTreeMap<String, NewReferenceCounts>,
     /// Objects with more values in a reference attribute than recommended.
     many_references: u64,
+    /// Objects of the type under comparison that left the scope and become stubs.
+    reduced: u64,
     waiting: Vec<NewChange>,
 }
 
@@ -240,24 +248,26 @@ impl Outbox<'_> {
     }
 }
 
-/// Compares the seen objects of one type with what was delivered of them.
+/// Compares the seen objects of one type, or its stubs, with what was delivered of them.
 async fn compare(
     run: &Run,
     object_type: ObjectType,
+    stored_as: &'static str,
     targets: &Targets,
     everything: bool,
     outbox: &mut Outbox<'_>,
 ) -> Result<(), Stop> {
     let (organization, job, source) = (run.job.organization, run.job.id, run.source());
-    let with = with(run, object_type);
+    let is_stub = stored_as != object_type.as_str();
+    let with = if is_stub { With { groups_of: None, members: false } } else { with(run, object_type) };
     run.app
         .db
         .scoped(organization, async |tx| {
-            let rows = read::objects(tx, organization, job, source, object_type.as_str(), with).await?;
+            let rows = read::objects(tx, organization, job, source, object_type.as_str(), stored_as, with).await?;
             let mut batches = std::pin::pin!(rows.ready_chunks(BATCH));
             while let Some(batch) = batches.next().await {
                 let batch = batch.into_iter().collect::<Result<Vec<SeenRow>>>()?;
-                compare_batch(run, object_type, targets, everything, batch, outbox).await?;
+                compare_batch(run, object_type, is_stub, targets, everything, batch, outbox).await?;
             }
             Ok(())
         })
@@ -281,6 +291,7 @@ fn with(run: &Run, object_type: ObjectType) -> With {
 async fn compare_batch(
     run: &Run,
     object_type: ObjectType,
+    is_stub: bool,
     targets: &Targets,
     everything: bool,
     batch: Vec<SeenRow>,
@@ -289,7 +300,13 @@ async fn compare_batch(
     let mut changed = Vec::new();
     for row in batch {
         let properties: Properties = serde_json::from_str(&row.data).map_err(Error::internal)?;
-        let (payload, references) = payload(run, object_type, targets, &row, &properties);
+        let Built { text: payload, references, dropped } = match is_stub {
+            true => Built { text: run.job.mapping.stub(object_type, row.id, &properties), references: 0, dropped: 0 },
+            false => payload(run, object_type, targets, &row, &properties),
+        };
+        if dropped > 0 && run.job.filter.narrows() {
+            run.journal.count(object_type.as_str(), |count| count.dropped_references += dropped as u64);
+        }
         let hash = hash(run, &payload);
         let is_same = row.delivered_hash.as_deref() == Some(&hash[..]);
         // A test does not read what groups point at, and not always the groups of users: it leaves alone what is
@@ -318,10 +335,15 @@ async fn compare_batch(
     for (row, payload, hash, label) in changed {
         let before = before.remove(&row.id);
         outbox.count_references(object_type, before.as_deref(), &payload);
+        // It was there in full, and has left the scope.
+        let is_reduced =
+            is_stub && before.as_ref().is_some_and(|b| !run.job.mapping.cleared(object_type, b, &payload).is_empty());
+        outbox.reduced += u64::from(is_reduced);
         let is_back = row.marked == Some(true) || row.missing_runs.is_some_and(|runs| runs > 0);
         let (action, reason) = match (&before, is_back) {
             (None, _) => (ChangeAction::Create, ChangeReason::New),
             (Some(_), true) => (ChangeAction::Restore, ChangeReason::SeenAgain),
+            (Some(_), false) if is_reduced => (ChangeAction::Update, ChangeReason::OutOfScope),
             (Some(before), false) => (ChangeAction::Update, why_changed(run, object_type, before, &payload)),
         };
         run.journal.count(object_type.as_str(), |count| match action {

@@ -8,7 +8,7 @@ const FLOORS: [&[&str]; 5] = [
     &["config", "error", "ids", "clock", "http", "seal"],
     &["filter", "mapping", "schedule", "permission", "directory", "run_state"],
     &["db", "graph", "assets", "postgres"],
-    &["app", "connection_check", "runs"],
+    &["app", "connection_check", "filter_preview", "runs"],
     &["api", "serve", "shutdown", "telemetry"],
 ];
 const ADAPTERS: usize = 2;

@@ -8,6 +8,7 @@ mod commands;
 mod connection_checks;
 mod database_url;
 mod dependencies;
+mod filters;
 mod graph_client;
 mod openapi;
 mod postgres;

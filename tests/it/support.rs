@@ -4,6 +4,7 @@ pub mod exact;
 pub mod gateway;
 pub mod issuer;
 pub mod postgres;
+pub mod raw;
 pub mod service;
 pub mod test_app;
 pub mod world;

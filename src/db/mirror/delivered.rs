@@ -120,7 +120,7 @@ pub async fn absent(
         FROM mirror_delivered d
         WHERE organization_id = $1 AND job_id = $2 AND object_type = $3 AND ($4 IS NULL OR id > $4)
           AND NOT EXISTS (SELECT FROM {objects} o WHERE o.organization_id = $1 AND o.{key} = '{}'
-            AND o.object_type = $3 AND o.id = d.id)
+            AND o.object_type IN ($3, 'stub:' || $3) AND o.id = d.id)
         ORDER BY id LIMIT $5",
         source.key()
     );
@@ -312,7 +312,7 @@ pub async fn settle(
         UPDATE mirror_delivered d SET missing_runs = 0, missing_reason = NULL
         WHERE organization_id = $1 AND job_id = $3 AND object_type = ANY($4) AND missing_runs > 0 AND NOT marked
           AND EXISTS (SELECT FROM mirror_objects o WHERE o.organization_id = $1 AND o.job_id = $3
-            AND o.object_type = d.object_type AND o.id = d.id) AND $2 IS NOT NULL AND $5 IS NOT NULL";
+            AND o.object_type IN (d.object_type, 'stub:' || d.object_type) AND o.id = d.id) AND $2 IS NOT NULL AND $5 IS NOT NULL";
     const MISSING: &str = "
         UPDATE mirror_delivered d SET missing_runs = missing_runs + 1, missing_reason = c.reason
         FROM run_changes c

@@ -66,13 +66,14 @@ pub struct With {
     pub members: bool,
 }
 
-/// The objects of a type, by id.
+/// The objects of a type, by id; `stored_as` is the type itself, or its stubs.
 pub async fn objects<'a>(
     tx: &'a mut Transaction,
     organization: OrganizationId,
     job: JobId,
     source: Source,
     object_type: &'static str,
+    stored_as: &'static str,
     with: With,
 ) -> Result<impl Stream<Item = Result<SeenRow>> + Send + 'a> {
     let (objects, members, key) = source.names();
@@ -100,15 +101,16 @@ pub async fn objects<'a>(
             d.hash AS delivered_hash, d.missing_runs, d.marked
          FROM {objects} o {groups_join} {members_join}
          LEFT JOIN mirror_delivered d ON d.organization_id = $1 AND d.job_id = $4
-            AND d.object_type = o.object_type AND d.id = o.id
+            AND d.object_type = $5 AND d.id = o.id
          WHERE o.organization_id = $1 AND o.{key} = $2 AND o.object_type = $3
          ORDER BY o.id"
     );
     let rows = diesel::sql_query(query)
         .bind::<SqlUuid, _>(organization.0)
         .bind::<SqlUuid, _>(source.key())
-        .bind::<Text, _>(object_type)
+        .bind::<Text, _>(stored_as)
         .bind::<SqlUuid, _>(job.0)
+        .bind::<Text, _>(object_type)
         .load_stream::<SeenRow>(tx)
         .await?;
     Ok(rows.map(|row| row.map_err(Error::from)))
@@ -245,14 +247,21 @@ pub async fn one(
     Ok(row.map(|row| row.data))
 }
 
-/// All memberships as pairs (group, member), users and groups apart.
+/// Memberships as pairs (group, member), users and groups apart.
+#[derive(Default, Debug)]
 pub struct Edges {
     pub users: Vec<(Uuid, Uuid)>,
     pub groups: Vec<(Uuid, Uuid)>,
 }
 
-/// The memberships of users and groups. Thirty-two bytes each: for the scopes that need them all.
-pub async fn edges(tx: &mut Transaction, organization: OrganizationId, source: Source) -> Result<Edges> {
+/// The memberships of users and groups, of all groups or only of some. Thirty-two bytes each: for the scopes that
+/// need them all.
+pub async fn edges(
+    tx: &mut Transaction,
+    organization: OrganizationId,
+    source: Source,
+    only: Option<&[Uuid]>,
+) -> Result<Edges> {
     #[derive(QueryableByName)]
     struct Row {
         #[diesel(sql_type = SqlUuid)]
@@ -265,11 +274,13 @@ pub async fn edges(tx: &mut Transaction, organization: OrganizationId, source: S
     let (_, members, key) = source.names();
     let query = format!(
         "SELECT group_id, member_type, member_ids FROM {members}
-         WHERE organization_id = $1 AND {key} = $2 AND member_type IN ('user', 'group')"
+         WHERE organization_id = $1 AND {key} = $2 AND member_type IN ('user', 'group')
+           AND ($3 IS NULL OR group_id = ANY($3))"
     );
     let mut rows = diesel::sql_query(query)
         .bind::<SqlUuid, _>(organization.0)
         .bind::<SqlUuid, _>(source.key())
+        .bind::<Nullable<Array<SqlUuid>>, _>(only)
         .load_stream::<Row>(tx)
         .await?;
     let mut edges = Edges { users: Vec::new(), groups: Vec::new() };

@@ -25,6 +25,7 @@ fn texts_are_compared_without_regard_to_case() {
     }
     assert!(!holds_for("department ne 'engineering'", user()));
     assert!(holds_for("surname eq 'ΠΑΠΑΔΆΚΗΣ'", json!({ "surname": "Παπαδάκης" })));
+    assert!(!holds_for("surname eq 'Yilmaz'", json!({ "surname": "Yılmaz" })));
 }
 
 #[test]

@@ -78,7 +78,7 @@ async fn staged_groups(reader: &Reader<'_>) -> Result<Vec<Group>, Stop> {
     reader.writer.flushed().await?;
     let (organization, job, run) = (reader.run.job.organization, reader.run.job.id, reader.run.lease.run);
     let wants_owners = reader.run.job.mapping.carries(ObjectType::Groups, Link::Owners);
-    let may_see_hidden = reader.roles.iter().any(|role| role == HIDDEN_ROLE);
+    let may_see_hidden = may_see_hidden(reader);
     let (mut groups, sizes) = reader
         .run
         .app
@@ -150,15 +150,77 @@ async fn read_group(reader: &Reader<'_>, group: &Group, cursor: Option<CursorRow
     Ok(known)
 }
 
-/// Reads the members of a group that the scope names, unless they were read already; `false` when it is
-/// gone.
-pub(super) async fn read_root(reader: &Reader<'_>, group: Uuid) -> Result<bool, Stop> {
+/// Whether the members of a group can be known.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Visible {
+    Yes,
+    /// `visibility: HiddenMembership`, and the permission for it is missing.
+    Hidden,
+    Gone,
+}
+
+/// Reads the members of groups by which a scope decides, unless they were read already. They need not be among the
+/// groups that are imported.
+pub(super) async fn read_roots(reader: &Reader<'_>, groups: &[Uuid]) -> Result<Vec<(Uuid, Visible)>, Stop> {
     reader.writer.flushed().await?;
-    let cursor = known_cursors(reader).await?.remove(&group.to_string());
+    let known = known_cursors(reader).await?;
+    stream::iter(groups.to_vec())
+        .map(|group| {
+            let cursor = known.get(&group.to_string()).cloned();
+            async move { read_root(reader, group, cursor).await.map(|visible| (group, visible)) }
+        })
+        .buffer_unordered(GROUPS_AT_ONCE)
+        .try_collect()
+        .await
+}
+
+async fn read_root(reader: &Reader<'_>, group: Uuid, cursor: Option<CursorRow>) -> Result<Visible, Stop> {
     if cursor.as_ref().is_some_and(|cursor| cursor.done) {
-        return Ok(true);
+        return Ok(Visible::Yes);
     }
-    read_members(reader, group, cursor).await
+    // Hidden members look like no members.
+    let visible = visible(reader, group).await?;
+    if visible != Visible::Yes {
+        return Ok(visible);
+    }
+    let is_known = read_members(reader, group, cursor).await?;
+    reader.run.journal.used(reader.session.usage());
+    Ok(if is_known { Visible::Yes } else { Visible::Gone })
+}
+
+async fn visible(reader: &Reader<'_>, group: Uuid) -> Result<Visible, Stop> {
+    let url = |query: &str| reader.session.url(&format!("groups/{group}{query}"));
+    let options = RequestOptions::default();
+    let body = match reader.session.get(&url("?$select=id,visibility"), &options).await {
+        Ok(body) => body,
+        Err(error) if matches!(error.kind, Kind::NotFound) => return Ok(Visible::Gone),
+        // A server that takes no $select.
+        Err(error) if error.refuses_optional() => reader.session.get(&url(""), &options).await?,
+        Err(error) => return Err(error.into()),
+    };
+    let map: Properties = body.json()?;
+    let hides = map.get("visibility").and_then(Value::as_str) == Some("HiddenMembership");
+    Ok(if hides && !may_see_hidden(reader) { Visible::Hidden } else { Visible::Yes })
+}
+
+fn may_see_hidden(reader: &Reader<'_>) -> bool {
+    reader.roles.iter().any(|role| role == HIDDEN_ROLE)
+}
+
+/// Reads the members of the groups (id, whether its membership is hidden) that were not read yet.
+pub(super) async fn read_others(reader: &Reader<'_>, groups: Vec<(Uuid, bool)>) -> Result<(), Stop> {
+    reader.writer.flushed().await?;
+    let known = known_cursors(reader).await?;
+    let may_see_hidden = may_see_hidden(reader);
+    stream::iter(groups)
+        .map(|(id, hides)| {
+            let cursor = known.get(&id.to_string()).cloned();
+            let group = Group { id, hidden: hides && !may_see_hidden, owners_incomplete: false, owners_unknown: false };
+            async move { read_group(reader, &group, cursor).await.map(|_| ()) }
+        })
+        .buffer_unordered(GROUPS_AT_ONCE)
+        .try_collect()
+        .await
 }
 
 /// Reads the members of one group to the last page; `false` when the group is gone.

@@ -7,11 +7,12 @@ mod links;
 
 use super::list::{self, staged};
 use super::query::entity;
-use super::{DeltaLinks, Read, Reader, by_id, managers, plan, scope};
+use super::{DeltaLinks, Read, Reader, by_id, managers, outside, plan, scope};
 use crate::db::mirror::{Batch, GONE_PREFIX, MirrorRow, StagedObject, read};
 use crate::directory::{Link, ObjectType, Properties as Map};
 use crate::error::Error;
 use crate::filter::EntityKind;
+use crate::graph::IDS_IN_A_QUERY;
 use crate::graph::delta::Collection;
 use crate::graph::error::{GraphError, Kind};
 use crate::graph::wire::Removed;
@@ -21,9 +22,6 @@ use changes::{Delta, Replayed, replay};
 use chrono::TimeDelta;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use uuid::Uuid;
-
-/// Ids that one `$filter=id in (…)` may name. Source: facts/graph.md §4.3.
-const IDS_IN_A_QUERY: usize = 15;
 
 /// Why everything has to be read instead; `None`: the changes are enough.
 pub(super) fn reason_for_full(reader: &Reader<'_>, mirror: &MirrorRow) -> Option<String> {
@@ -44,6 +42,9 @@ pub(super) fn reason_for_full(reader: &Reader<'_>, mirror: &MirrorRow) -> Option
     }
     if scope::narrows(reader) {
         return Some("the filter's scope or limits depend on everybody's memberships".to_owned());
+    }
+    if outside::wants_stubs(reader) {
+        return Some("stubs of what is outside the scope depend on every reference".to_owned());
     }
     job.filter.local_only_problems().into_iter().next()
 }

@@ -2,15 +2,16 @@
 
 use super::query::{Query, SIGN_IN, TOP, base_query, entity, queries};
 use super::refused::{Optional, plainer};
-use super::{Reader, managers, partition};
+use super::{Reader, by_id, managers, partition};
 use crate::db::mirror::{self, Batch, Cursor, StagedObject, cursors};
 use crate::directory::{Link, ObjectType};
-use crate::filter::EntityKind;
+use crate::filter::{EntityKind, Parsed, eval};
 use crate::graph::error::{GraphError, Kind};
 use crate::graph::wire::{Items, Member, Properties, properties};
-use crate::graph::{Next, Page, Pager};
+use crate::graph::{IDS_IN_A_QUERY, Next, Page, Pager, is_cheaper_by_id};
 use crate::run_state::RunWarning;
 use crate::runs::stop::Stop;
+use futures_util::{StreamExt, TryStreamExt, stream};
 use std::collections::HashMap;
 use url::Url;
 use uuid::Uuid;
@@ -19,6 +20,9 @@ use uuid::Uuid;
 const RESTARTS_MOST: u32 = 8;
 /// A page is not made smaller than this.
 const LEAST_TOP: u32 = 10;
+/// Requests for users by id under way at once; the limiter decides how many really are.
+const REQUESTS_AT_ONCE: usize = 32;
+
 /// Reads all objects of a type that the filter admits, to the last page.
 pub(super) async fn read(reader: &Reader<'_>, object_type: ObjectType) -> Result<(), Stop> {
     let managers = match object_type {
@@ -52,9 +56,101 @@ async fn read_collection(
         }
     }
     for query in queries(reader, object_type) {
-        read_query(reader, query, managers).await?;
+        read_query(reader, query, managers).await.map_err(|stop| filter_refused(reader, object_type, stop))?;
     }
     Ok(())
+}
+
+/// Graph refuses the request that has the filter's condition in it: that is what has to be changed.
+fn filter_refused(reader: &Reader<'_>, object_type: ObjectType, stop: Stop) -> Stop {
+    let rule = entity(object_type).and_then(|kind| reader.run.job.filter.rule(kind));
+    match (stop, rule) {
+        (Stop::Failed(mut error), Some(rule)) if REFUSALS.contains(&error.code.as_str()) => {
+            let text = rule.parsed.text();
+            error.code = "filter_invalid".to_owned();
+            error.detail = format!("Graph refuses the filter's condition on {object_type}, `{text}`. {}", error.detail);
+            error.advice =
+                Some(format!("Change `{object_type}` of the filter; its preview shows whether Graph takes it."));
+            Stop::Failed(error)
+        }
+        (stop, _) => stop,
+    }
+}
+
+/// Reads users: all that fulfil the condition, or, of `members`, those that do. Returns how many fulfil it, where only
+/// members were read and the server counts.
+pub(super) async fn read_users(reader: &Reader<'_>, members: Option<Vec<Uuid>>) -> Result<Option<u64>, Stop> {
+    let Some(members) = members else { return read(reader, ObjectType::Users).await.map(|()| None) };
+    let rule = reader.run.job.filter.rule(EntityKind::Users).map(|rule| &rule.parsed);
+    let reason = if rule.is_some_and(|rule| rule.select().contains(&SIGN_IN)) {
+        "the filter decides by sign-ins, which are asked for with everybody".to_owned()
+    } else {
+        let matching = count_matching(reader, rule).await?;
+        if is_cheaper_by_id(members.len(), matching) {
+            reader.run.log(&format!("The {} members of the scope's groups are read by id.", members.len())).await?;
+            read_by_id(reader, &members).await?;
+            return Ok(matching);
+        }
+        let all = matching.unwrap_or(0);
+        format!("that takes fewer requests for {all} users than reading {} members by id", members.len())
+    };
+    reader.run.log(&format!("Everybody is read: {reason}.")).await?;
+    read(reader, ObjectType::Users).await.map(|()| None)
+}
+
+/// How many users fulfil the condition; `None` where the server does not count, or the parts of the condition may have
+/// users in common.
+async fn count_matching(reader: &Reader<'_>, rule: Option<&Parsed>) -> Result<Option<u64>, Stop> {
+    match rule.map(Parsed::requests) {
+        None => Ok(reader.session.count("users", None).await?),
+        Some([one]) => Ok(reader.session.count("users", Some(one)).await?),
+        Some(_) => Ok(None),
+    }
+}
+
+/// Reads these users and keeps those that fulfil the condition.
+async fn read_by_id(reader: &Reader<'_>, ids: &[Uuid]) -> Result<(), Stop> {
+    reader.run.journal.expect(ids.len() as u64);
+    let parts: Vec<Vec<Uuid>> = ids.chunks(IDS_IN_A_QUERY).map(<[Uuid]>::to_vec).collect();
+    stream::iter(parts)
+        .map(|ids| async move {
+            let batch = decided(reader, by_id::fetch(reader, ObjectType::Users, &ids).await?)?;
+            reader.run.journal.advance(ids.len() as u64);
+            reader.writer.write(batch).await
+        })
+        .buffer_unordered(REQUESTS_AT_ONCE)
+        .try_for_each(|()| std::future::ready(Ok(())))
+        .await?;
+    managers::complete(reader).await
+}
+
+/// Reads of these users the first that the filter takes. Returns their ids.
+pub(super) async fn read_first_of(reader: &Reader<'_>, ids: &[Uuid], limit: u32) -> Result<Vec<Uuid>, Stop> {
+    let mut found = Vec::new();
+    for ids in ids.chunks(IDS_IN_A_QUERY) {
+        if found.len() >= limit as usize {
+            break;
+        }
+        let mut batch = decided(reader, by_id::fetch(reader, ObjectType::Users, ids).await?)?;
+        batch.objects.truncate(limit as usize - found.len());
+        found.extend(batch.objects.iter().map(|object| object.id));
+        reader.run.journal.advance(batch.objects.len() as u64);
+        reader.writer.write(batch).await?;
+    }
+    Ok(found)
+}
+
+/// Users that were asked for by id, as far as the filter takes them.
+fn decided(reader: &Reader<'_>, users: Vec<Properties>) -> Result<Batch, Stop> {
+    let mut batch = Batch::default();
+    for user in users {
+        match admitted(reader, ObjectType::Users, &user, true)? {
+            Admitted::Yes => batch.objects.extend(staged(ObjectType::Users, &user)?),
+            Admitted::Excluded => reader.run.journal.count("users", |count| count.out_of_scope += 1),
+            Admitted::NoMatch => {}
+        }
+    }
+    Ok(batch)
 }
 
 /// What a server answers that does not know a kind of request that it need not know.
@@ -296,9 +392,9 @@ fn batch_of(
         if let Some(managers) = managers {
             object.manager = object.uuid().and_then(|id| managers.get(&id)).map(|id| Member::user(*id));
         }
-        match admitted(reader, query.object_type, &object)? {
-            true => batch.objects.extend(staged(query.object_type, &object)?),
-            false => excluded += 1,
+        match admitted(reader, query.object_type, &object, false)? {
+            Admitted::Excluded => excluded += 1,
+            Admitted::Yes | Admitted::NoMatch => batch.objects.extend(staged(query.object_type, &object)?),
         }
     }
     if excluded > 0 {
@@ -313,12 +409,42 @@ fn batch_of(
     Ok(batch)
 }
 
-/// Whether the exclusions let an object through.
-fn admitted(reader: &Reader<'_>, object_type: ObjectType, object: &Properties) -> Result<bool, Stop> {
-    let exclude = &reader.run.job.filter.exclude;
-    let Some(kind) = entity(object_type).filter(|_| !exclude.is_empty()) else { return Ok(true) };
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Admitted {
+    Yes,
+    Excluded,
+    /// The condition does not hold.
+    NoMatch,
+}
+
+/// Whether the exclusions let an object through and, for one that was asked for without it, the condition holds.
+fn admitted(
+    reader: &Reader<'_>,
+    object_type: ObjectType,
+    object: &Properties,
+    decides: bool,
+) -> Result<Admitted, Stop> {
+    let filter = &reader.run.job.filter;
+    let Some(kind) = entity(object_type) else { return Ok(Admitted::Yes) };
+    let rule = filter.rule(kind).filter(|_| decides);
+    if filter.exclude.is_empty() && rule.is_none() {
+        return Ok(Admitted::Yes);
+    }
     let map = serde_json::from_str(&object.json).map_err(|e| malformed(&e))?;
-    Ok(!exclude.excludes(kind, &map))
+    if rule.is_some_and(|rule| !eval::matches(&rule.parsed.expression, &map)) {
+        return Ok(Admitted::NoMatch);
+    }
+    Ok(if filter.exclude.excludes(kind, &map) { Admitted::Excluded } else { Admitted::Yes })
+}
+
+/// Whether the filter takes an object that was asked for without its condition.
+pub(super) fn is_admitted(reader: &Reader<'_>, object_type: ObjectType, object: &Properties) -> Result<bool, Stop> {
+    Ok(admitted(reader, object_type, object, true)? == Admitted::Yes)
+}
+
+/// Whether the filter excludes an object by id or name.
+pub(super) fn is_excluded(reader: &Reader<'_>, object_type: ObjectType, object: &Properties) -> Result<bool, Stop> {
+    Ok(admitted(reader, object_type, object, false)? == Admitted::Excluded)
 }
 
 pub(super) fn parse(item: &str) -> Result<Properties, Stop> {

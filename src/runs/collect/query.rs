@@ -4,7 +4,7 @@ use super::Reader;
 use super::refused::Optional;
 use crate::directory::{Link, ObjectType};
 use crate::filter::EntityKind;
-use crate::graph::RequestOptions;
+use crate::graph::{RequestOptions, ids_filter};
 use url::Url;
 use uuid::Uuid;
 
@@ -85,8 +85,7 @@ pub(super) fn queries(reader: &Reader<'_>, object_type: ObjectType) -> Vec<Query
 
 /// The request for objects with these ids, with the relations that a list has too.
 pub(super) fn by_ids(reader: &Reader<'_>, object_type: ObjectType, ids: &[Uuid]) -> Query {
-    let quoted: Vec<String> = ids.iter().map(|id| format!("'{id}'")).collect();
-    let filter = Some(format!("id in ({})", quoted.join(",")));
+    let filter = Some(ids_filter(ids));
     Query { filter, ..base_query(reader, object_type, false) }
 }
 

@@ -1,15 +1,17 @@
 //! The scope of a filter, which Graph cannot apply: members of groups, groups of users, limits. Decided over
 //! what was staged, before it becomes the mirror.
 
-use super::{Read, Reader, groups};
+use super::groups::{self, Visible};
+use super::{Read, Reader, outside};
 use crate::db::mirror::{self, read};
 use crate::directory::ObjectType;
 use crate::error::Result;
 use crate::filter::scope::{Candidates, Memberships, resolve};
-use crate::filter::{Outside, ScopeGroups, ScopeUsers};
-use crate::run_state::RunWarning;
+use crate::filter::{ScopeGroups, ScopeUsers};
+use crate::ids::OrganizationId;
+use crate::run_state::{RunStage, RunWarning};
 use crate::runs::stop::Stop;
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use uuid::Uuid;
 
 /// Whether scope or limits leave anything out that the conditions admit.
@@ -21,91 +23,174 @@ pub(super) fn narrows(reader: &Reader<'_>) -> bool {
         || filter.limits.max_groups.is_some()
 }
 
-/// Removes from staging what the scope leaves out, and counts it.
+/// The members of the groups that the scope names, sorted. Reads them, and the groups nested in them; these need
+/// not be among the groups that are imported.
+pub(super) async fn members_of_named(reader: &Reader<'_>) -> Result<Vec<Uuid>, Stop> {
+    let scope = &reader.run.job.filter.scope;
+    walk(reader, &scope.group_ids).await?;
+    let memberships = staged_memberships(reader, &[]).await?;
+    Ok(memberships.members_of(&scope.group_ids, scope.transitive))
+}
+
+/// The members of the groups that were staged, sorted. Those nested in them are read too.
+pub(super) async fn members_of_filtered(reader: &Reader<'_>, unknown: &[Uuid]) -> Result<Vec<Uuid>, Stop> {
+    let groups = staged_ids(reader, ObjectType::Groups).await?;
+    walk(reader, &groups).await?;
+    let memberships = staged_memberships(reader, unknown).await?;
+    Ok(memberships.members_of(&groups, reader.run.job.filter.scope.transitive))
+}
+
+/// What stays in staging. Sorted.
+pub(super) struct Kept {
+    pub users: Vec<Uuid>,
+    pub groups: Vec<Uuid>,
+}
+
+/// Removes from staging what the scope leaves out, counts it, and stages the stubs that are wanted.
 pub(super) async fn apply(reader: &Reader<'_>, what: &Read) -> Result<(), Stop> {
-    if !narrows(reader) {
+    let wants_stubs = outside::wants_stubs(reader);
+    if !narrows(reader) && !wants_stubs {
         return Ok(());
     }
-    let filter = &reader.run.job.filter;
-    if filter.scope.users == ScopeUsers::MembersOf {
-        read_roots(reader).await?;
+    if wants_stubs {
+        outside::read_other_groups(reader).await?;
     }
-    reader.writer.flushed().await?;
-    let (organization, lease) = (reader.run.job.organization, reader.run.lease);
-    let source = read::Source::Staged(lease.run);
-    let (users, groups, edges) = reader
-        .run
-        .app
-        .db
-        .scoped(organization, async move |tx| {
-            let users = read::ids(tx, organization, source, ObjectType::Users.as_str()).await?;
-            let groups = read::ids(tx, organization, source, ObjectType::Groups.as_str()).await?;
-            Ok((users, groups, read::edges(tx, organization, source).await?))
-        })
-        .await?;
-    let candidates = Candidates { users, groups };
-    let memberships = Memberships::new(edges.users, edges.groups);
+    let filter = &reader.run.job.filter;
+    let candidates = Candidates {
+        users: staged_ids(reader, ObjectType::Users).await?,
+        groups: staged_ids(reader, ObjectType::Groups).await?,
+    };
+    if filter.scope.groups == ScopeGroups::ContainingFilteredUsers {
+        // A group may contain a user through a group that is not imported itself.
+        walk(reader, &candidates.groups).await?;
+    }
+    let memberships = staged_memberships(reader, &what.members_unknown).await?;
+    let not_read = not_read(reader, what, candidates.users.len());
     let in_scope = resolve(&filter.scope, filter.limits, &filter.scope.group_ids, candidates, &memberships);
     let fell_out = in_scope.fell_out;
-    let (kept_users, kept_groups) = (in_scope.users, in_scope.groups);
-    let (has_users, has_groups) = (what.types.contains(&ObjectType::Users), what.types.contains(&ObjectType::Groups));
-    reader
-        .run
-        .app
-        .db
-        .scoped(organization, async move |tx| {
-            crate::db::runs::fence(tx, &lease).await?;
-            if has_users {
-                mirror::keep_staged(tx, &lease, ObjectType::Users.as_str(), &kept_users).await?;
-            }
-            if has_groups {
-                mirror::keep_staged(tx, &lease, ObjectType::Groups.as_str(), &kept_groups).await?;
-                mirror::keep_staged_members(tx, &lease, &kept_groups).await?;
-            }
-            Ok(())
-        })
-        .await?;
+    let kept = Kept { users: in_scope.users, groups: in_scope.groups };
+    let mut referred = outside::by_membership(reader, &kept, &memberships);
+    drop(memberships);
+    keep(reader, &kept, wants_stubs.then_some(&referred.groups)).await?;
     let journal = &reader.run.journal;
-    journal.count("users", |count| count.out_of_scope += fell_out.users_not_members + fell_out.users_over_limit);
+    journal.count("users", |count| {
+        count.out_of_scope += not_read + fell_out.users_not_members + fell_out.users_over_limit;
+    });
     journal.count("groups", |count| count.out_of_scope += fell_out.groups_without_users + fell_out.groups_over_limit);
-    if filter.outside == Outside::Stub {
-        let detail =
-            "References to objects outside the scope are left out: stubs for them are not made by this version.";
-        journal.warn(RunWarning::new("outside_stub_not_made", detail));
+    if wants_stubs {
+        outside::by_property(reader, &kept, &mut referred).await?;
+        return outside::stage(reader, &referred).await;
     }
+    journal.count("users", |count| count.dropped_references += referred.to_groups);
     Ok(())
 }
 
-/// The members of the groups that the scope names, and of the groups nested in them. They need not be
-/// among the groups that are imported.
-async fn read_roots(reader: &Reader<'_>) -> Result<(), Stop> {
+/// How many users fulfil the condition and were not read, because they are in none of the groups.
+fn not_read(reader: &Reader<'_>, what: &Read, staged: usize) -> u64 {
+    let excluded = reader.run.journal.counts().get("users").map_or(0, |count| count.out_of_scope);
+    what.matching_users.map_or(0, |matching| matching.saturating_sub(staged as u64 + excluded))
+}
+
+/// Keeps what is in scope, and the members of the groups in scope and of `others`.
+async fn keep(reader: &Reader<'_>, kept: &Kept, others: Option<&BTreeSet<Uuid>>) -> Result<(), Stop> {
+    let lease = reader.run.lease;
+    let groups: Vec<Uuid> = kept.groups.iter().chain(others.into_iter().flatten()).copied().collect();
+    let db = &reader.run.app.db;
+    db.scoped(lease.organization, async |tx| {
+        crate::db::runs::fence(tx, &lease).await?;
+        mirror::keep_staged(tx, &lease, ObjectType::Users.as_str(), &kept.users).await?;
+        mirror::keep_staged(tx, &lease, ObjectType::Groups.as_str(), &kept.groups).await?;
+        mirror::keep_staged_members(tx, &lease, &groups).await
+    })
+    .await?;
+    Ok(())
+}
+
+fn staged(reader: &Reader<'_>) -> (OrganizationId, read::Source) {
+    (reader.run.job.organization, read::Source::Staged(reader.run.lease.run))
+}
+
+async fn staged_ids(reader: &Reader<'_>, object_type: ObjectType) -> Result<Vec<Uuid>, Stop> {
+    reader.writer.flushed().await?;
+    let (organization, source) = staged(reader);
+    let db = &reader.run.app.db;
+    Ok(db.scoped(organization, async move |tx| read::ids(tx, organization, source, object_type.as_str()).await).await?)
+}
+
+/// All memberships that were read. Those of groups whose members are `unknown` now are the last known ones: unknown
+/// is not empty.
+async fn staged_memberships(reader: &Reader<'_>, unknown: &[Uuid]) -> Result<Memberships<Uuid>, Stop> {
+    reader.writer.flushed().await?;
+    let (organization, source) = staged(reader);
+    let (job, unknown) = (reader.run.job.id, unknown.to_vec());
+    let db = &reader.run.app.db;
+    let (mut edges, known) = db
+        .scoped(organization, async move |tx| {
+            let edges = read::edges(tx, organization, source, None).await?;
+            let known = match unknown.is_empty() {
+                true => read::Edges::default(),
+                false => read::edges(tx, organization, read::Source::Mirror(job), Some(&unknown)).await?,
+            };
+            Ok((edges, known))
+        })
+        .await?;
+    edges.users.extend(known.users);
+    edges.groups.extend(known.groups);
+    Ok(Memberships::new(edges.users, edges.groups))
+}
+
+/// Reads the members of these groups and, if the scope is transitive, of the groups nested in them, unless they were
+/// read already. Cycles end.
+async fn walk(reader: &Reader<'_>, roots: &[Uuid]) -> Result<(), Stop> {
     let scope = &reader.run.job.filter.scope;
     let mut seen: HashSet<Uuid> = HashSet::new();
-    let mut open: Vec<Uuid> = scope.group_ids.clone();
+    let mut open: Vec<Uuid> = roots.to_vec();
     while !open.is_empty() {
         open.retain(|group| seen.insert(*group));
-        for group in &open {
-            if !groups::read_root(reader, *group).await? {
-                let detail =
-                    format!("Group {group}, which the filter's scope names, does not exist or hides its members.");
-                let advice = "Correct the filter's scope.groupIds.";
-                reader.run.journal.degrade(RunWarning::new("scope_group_unreadable", detail).with_advice(advice));
-            }
+        for (group, visible) in groups::read_roots(reader, &open).await? {
+            told_unreadable(reader, group, visible)?;
         }
         if !scope.transitive {
             return Ok(());
         }
         reader.writer.flushed().await?;
-        let (organization, run) = (reader.run.job.organization, reader.run.lease.run);
+        let (organization, source) = staged(reader);
         let parents = std::mem::take(&mut open);
-        open = reader
-            .run
-            .app
-            .db
-            .scoped(organization, async move |tx| {
-                read::nested_groups(tx, organization, read::Source::Staged(run), &parents).await
-            })
+        let db = &reader.run.app.db;
+        open = db
+            .scoped(organization, async move |tx| read::nested_groups(tx, organization, source, &parents).await)
             .await?;
     }
+    Ok(())
+}
+
+/// Says that the members of a group are not known. If the scope itself names it and its members are hidden, nobody
+/// can say who is in scope: the run ends, rather than to take everybody for out of scope.
+fn told_unreadable(reader: &Reader<'_>, group: Uuid, visible: Visible) -> Result<(), Stop> {
+    let is_named = reader.run.job.filter.scope.group_ids.contains(&group);
+    let (detail, advice) = match visible {
+        Visible::Yes => return Ok(()),
+        Visible::Hidden if is_named => {
+            return Err(Stop::failed(
+                RunStage::Collect,
+                "scope_group_hidden",
+                format!(
+                    "The members of group {group}, which the filter's scope names, are hidden from the application."
+                ),
+                "Add the Application permission Member.Read.Hidden, or correct the filter's scope.groupIds.",
+            ));
+        }
+        // Told with the groups themselves, or nothing that the admin named.
+        Visible::Hidden => (
+            format!("The members of group {group}, through which others may be in scope, are hidden."),
+            "Add the Application permission Member.Read.Hidden.",
+        ),
+        Visible::Gone if is_named => (
+            format!("Group {group}, which the filter's scope names, does not exist."),
+            "Correct the filter's scope.groupIds.",
+        ),
+        Visible::Gone => return Ok(()),
+    };
+    reader.run.journal.degrade(RunWarning::new("scope_group_unreadable", detail).with_advice(advice));
     Ok(())
 }

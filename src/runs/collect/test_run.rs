@@ -5,24 +5,32 @@ use super::refused::get_many;
 use super::{Read, Reader};
 use crate::db::mirror::{Batch, StagedMembers};
 use crate::directory::ObjectType;
-use crate::graph::wire::{Content, Items};
-use crate::graph::{ErrorKind, GraphError, RequestOptions};
+use crate::filter::ScopeUsers;
+use crate::graph::wire::{Content, Items, MemberKind, Members};
+use crate::graph::{ErrorKind, GraphError, Page, RequestOptions};
 use crate::run_state::RunWarning;
 use crate::runs::stop::Stop;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use uuid::Uuid;
 
 /// Users that a test reads unless it says how many.
 const USERS: u32 = 100;
+/// Groups of a scope that a test looks into.
+const GROUPS_OF_A_SCOPE: u32 = 10;
 
 /// Reads the first `limit` users, their direct groups, and the licences.
 pub(super) async fn read(reader: &Reader<'_>) -> Result<Read, Stop> {
     let mapping = &reader.run.job.mapping;
+    let filter = &reader.run.job.filter;
     let limit = reader.run.request.limit.unwrap_or(USERS);
+    let most = filter.limits.max_users.and_then(|most| u32::try_from(most).ok()).unwrap_or(u32::MAX);
     let mut read = Read::default();
     let mut users = Vec::new();
     if mapping.is_enabled(ObjectType::Users) {
-        users = list::read_first(reader, ObjectType::Users, limit).await?;
+        users = match first_members(reader, limit).await? {
+            Some(members) => list::read_first_of(reader, &members, limit.min(most)).await?,
+            None => list::read_first(reader, ObjectType::Users, limit.min(most)).await?,
+        };
         read.types.push(ObjectType::Users);
     }
     if mapping.is_enabled(ObjectType::Groups) {
@@ -33,9 +41,49 @@ pub(super) async fn read(reader: &Reader<'_>) -> Result<Read, Stop> {
     Ok(read)
 }
 
+/// Some members of the groups that the scope takes, if it takes only members: more than the test needs, since the
+/// filter may leave some of them out.
+async fn first_members(reader: &Reader<'_>, limit: u32) -> Result<Option<Vec<Uuid>>, Stop> {
+    let scope = &reader.run.job.filter.scope;
+    let mut open: VecDeque<Uuid> = match scope.users {
+        ScopeUsers::All => return Ok(None),
+        ScopeUsers::MembersOf => scope.group_ids.iter().copied().collect(),
+        ScopeUsers::MembersOfFilteredGroups => {
+            list::read_first(reader, ObjectType::Groups, GROUPS_OF_A_SCOPE).await?.into()
+        }
+    };
+    let mut seen: BTreeSet<Uuid> = open.iter().copied().collect();
+    let mut users = BTreeSet::new();
+    for _ in 0..GROUPS_OF_A_SCOPE {
+        let Some(group) = open.pop_front().filter(|_| users.len() < 2 * limit as usize) else { break };
+        let url = reader.session.url(&format!("groups/{group}/members?$top=999&$select=id"));
+        let page: Page<Members> = match reader.session.page(&url, &RequestOptions::default()).await {
+            Ok(page) => page,
+            Err(error) if matches!(error.kind, ErrorKind::NotFound) => continue,
+            Err(error) => return Err(error.into()),
+        };
+        for member in page.content.0 {
+            match member.kind {
+                MemberKind::User => {
+                    users.insert(member.id);
+                }
+                MemberKind::Group if scope.transitive && seen.insert(member.id) => open.push_back(member.id),
+                _ => {}
+            }
+        }
+    }
+    Ok(Some(users.into_iter().take(2 * limit as usize).collect()))
+}
+
 /// The groups that these users are direct members of, twenty users to a request; `false`: they cannot be read.
 async fn groups_of(reader: &Reader<'_>, users: &[Uuid]) -> Result<bool, Stop> {
-    let select = reader.run.job.mapping.select(ObjectType::Groups).join(",");
+    let job = &reader.run.job;
+    let mut select = job.mapping.select(ObjectType::Groups);
+    // The filter's condition is decided here.
+    select.extend(job.filter.groups.as_ref().map(|rule| rule.parsed.select()).unwrap_or_default());
+    select.sort_unstable();
+    select.dedup();
+    let select = select.join(",");
     let mut members: BTreeMap<Uuid, Vec<Uuid>> = BTreeMap::new();
     for (number, part) in users.chunks(crate::graph::batch::ITEMS_MOST).enumerate() {
         let url = |id: &Uuid| reader.session.url(&format!("users/{id}/memberOf?$top=999&$select={select}"));
@@ -99,7 +147,9 @@ async fn take_groups(
                 continue;
             }
             let group = parse(item)?;
-            if let Some(id) = group.uuid() {
+            if let Some(id) = group.uuid()
+                && list::is_admitted(reader, ObjectType::Groups, &group)?
+            {
                 members.entry(id).or_default().push(user);
                 batch.objects.extend(staged(ObjectType::Groups, &group)?);
             }

@@ -14,36 +14,52 @@ pub(super) fn hash(run: &Run, payload: &str) -> Vec<u8> {
     mirror::hash(&[payload.as_bytes(), &run.job.mapping.version().to_le_bytes()])
 }
 
-/// The exact text for one object, and the most values that one of its reference attributes has. References to
-/// what is not delivered are left out, so that the object is sent again when its target arrives.
+/// The exact text for one object.
+pub(super) struct Built {
+    pub text: String,
+    /// The most values that one of its reference attributes has.
+    pub references: usize,
+    /// References to users and groups that are not delivered.
+    pub dropped: usize,
+}
+
+/// References to what is not delivered are left out, so that the object is sent again when its target arrives.
 pub(super) fn payload(
     run: &Run,
     object_type: ObjectType,
     targets: &Targets,
     row: &SeenRow,
     properties: &Properties,
-) -> (String, usize) {
+) -> Built {
     let id = |name: &str| properties.get(name).and_then(Value::as_str).and_then(|text| Uuid::parse_str(text).ok());
-    let groups = targets.only(ObjectType::Groups, row.groups.clone().unwrap_or_default());
-    let (groups, parents) = match object_type {
-        ObjectType::Groups => (Vec::new(), groups),
-        _ => (groups, Vec::new()),
-    };
     let owners = match object_type {
         ObjectType::Devices => nested_ids(properties, "registeredOwners", "id"),
         _ => plain_ids(properties, "ownerIds"),
     };
+    let (manager, groups, members) =
+        (id("managerId"), row.groups.clone().unwrap_or_default(), row.members.clone().unwrap_or_default());
+    let all = usize::from(manager.is_some()) + groups.len() + owners.len() + members.len();
+    let manager = manager.filter(|manager| targets.has(ObjectType::Users, *manager));
+    let groups = targets.only(ObjectType::Groups, groups);
+    let owners = targets.only(ObjectType::Users, owners);
+    let members = targets.only(ObjectType::Users, members);
+    let dropped = all - usize::from(manager.is_some()) - groups.len() - owners.len() - members.len();
+    let (groups, parents) = match object_type {
+        ObjectType::Groups => (Vec::new(), groups),
+        _ => (groups, Vec::new()),
+    };
     let references = References {
-        manager: id("managerId").filter(|manager| targets.has(ObjectType::Users, *manager)),
+        manager,
         groups: &groups,
         licenses: &targets.only(ObjectType::Licenses, nested_ids(properties, "assignedLicenses", "skuId")),
-        owners: &targets.only(ObjectType::Users, owners),
-        members: &targets.only(ObjectType::Users, row.members.clone().unwrap_or_default()),
+        owners: &owners,
+        members: &members,
         parents: &parents,
     };
     let lists = [references.groups, references.licenses, references.owners, references.members, references.parents];
     let most = lists.iter().map(|ids| ids.len()).fold(usize::from(references.manager.is_some()), usize::max);
-    (run.job.mapping.payload(object_type, row.id, properties, &references, None), most)
+    let text = run.job.mapping.payload(object_type, row.id, properties, &references, None);
+    Built { text, references: most, dropped }
 }
 
 fn plain_ids(properties: &Properties, name: &str) -> Vec<Uuid> {

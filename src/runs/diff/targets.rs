@@ -1,6 +1,6 @@
 //! What a reference may point at: the objects that are delivered. Sixteen bytes for each.
 
-use crate::db::mirror::{delivered, read};
+use crate::db::mirror::{delivered, read, stubs_of};
 use crate::directory::ObjectType;
 use crate::error::Result;
 use crate::run_state::RunMode;
@@ -48,12 +48,15 @@ async fn load_type(run: &Run, collected: &Collected, object_type: ObjectType) ->
                 return delivered::ids(tx, organization, job, name).await;
             }
             let mut ids = read::ids(tx, organization, source, name).await?;
+            if let Some(stubs) = stubs_of(name) {
+                ids.extend(read::ids(tx, organization, source, stubs).await?);
+            }
             if is_test {
                 // It reads only a part; the rest is still there.
                 ids.extend(delivered::ids(tx, organization, job, name).await?);
-                ids.sort_unstable();
-                ids.dedup();
             }
+            ids.sort_unstable();
+            ids.dedup();
             Ok(ids)
         })
         .await

@@ -1,41 +1,123 @@
-//! Scopes that Graph cannot apply: groups' members, groups of users, exclusions, limits.
+//! Scopes that Graph cannot apply: groups' members, groups of users, exclusions, limits. Each is compared with sets
+//! that are reckoned here from the simulated directory.
 
 use crate::support::world::World;
-use entra_assets::run_state::RunMode;
-use entra_assets::sim::seed::Kind;
+use entra_assets::db::runs::RunRow;
+use entra_assets::run_state::{RunMode, RunRequest};
+use entra_assets::sim::graph::Scenario;
+use entra_assets::sim::seed::{Directory, GroupKind, Kind};
 use serde_json::{Value, json};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use uuid::Uuid;
 
-/// Delivers with a filter; the ids of users and groups that arrived.
-async fn delivered(world: &World, rule: Value) -> (BTreeSet<Uuid>, BTreeSet<Uuid>) {
+type Ids = BTreeSet<Uuid>;
+
+async fn run(world: &World, rule: Value, mode: RunMode) -> RunRow {
     let job = world.add_job().await;
     let filter = world.add_filter(rule).await;
     world.set_job(&format!("filter_id = '{filter}'")).await;
-    let run = world.run(job, RunMode::Full).await;
-    assert_eq!(run.state, "succeeded", "{:?} {:?}", run.error, run.warnings);
-    let ids = |name: &str| {
-        let objects = world.assets.objects(name);
-        objects.iter().map(|object| object.values["Object ID"][0].parse().unwrap()).collect()
-    };
-    (ids("Entra User"), ids("Entra Group"))
+    world.graph.reset_counters();
+    world.run_with(job, mode, RunRequest { limit: Some(10), ..RunRequest::default() }).await
 }
 
-/// The members of a group, and of the groups in it, by walking.
-fn members(world: &World, group: Uuid, transitive: bool) -> BTreeSet<Uuid> {
-    let (users, groups) =
-        world.graph.read(|directory| (directory.member_edges(Kind::User), directory.member_edges(Kind::Group)));
-    let mut seen = BTreeSet::from([group]);
-    let mut open = vec![group];
-    while let Some(group) = open.pop().filter(|_| transitive) {
-        let nested = groups.iter().filter(|(parent, _)| *parent == group).map(|(_, child)| *child);
-        open.extend(nested.filter(|child| seen.insert(*child)).collect::<Vec<_>>());
+/// Delivers with a filter; the ids of users and groups that arrived. What they refer to is checked on the way.
+async fn delivered(world: &World, rule: Value) -> (Ids, Ids) {
+    let run = run(world, rule, RunMode::Full).await;
+    assert_eq!(run.state, "succeeded", "{:?} {:?}", run.error, run.warnings);
+    let found = (ids(world, "Entra User"), ids(world, "Entra Group"));
+    check_references(world, &found.0, &found.1);
+    found
+}
+
+fn ids(world: &World, name: &str) -> Ids {
+    world.assets.objects(name).iter().map(|object| object.values["Object ID"][0].parse().unwrap()).collect()
+}
+
+/// Managers, groups, parents and owners are those of the directory, as far as both ends arrived.
+fn check_references(world: &World, users: &Ids, groups: &Ids) {
+    let expected = world.graph.read(|directory| {
+        let inside = |edges: Vec<(Uuid, Uuid)>, from: &Ids, to: &Ids| {
+            edges.into_iter().filter(|(a, b)| from.contains(a) && to.contains(b)).collect::<BTreeSet<_>>()
+        };
+        let turned = |edges: Vec<(Uuid, Uuid)>| edges.into_iter().map(|(a, b)| (b, a)).collect();
+        [
+            inside(directory.manager_edges(), users, users),
+            inside(turned(directory.member_edges(Kind::User)), users, groups),
+            inside(turned(directory.member_edges(Kind::Group)), groups, groups),
+            inside(directory.owner_edges(), groups, users),
+        ]
+    });
+    let of = |name: &str, attribute: &str| {
+        let mut edges = BTreeSet::new();
+        for object in world.assets.objects(name) {
+            let from: Uuid = object.values["Object ID"][0].parse().unwrap();
+            edges.extend(
+                object.values.get(attribute).into_iter().flatten().map(|to| (from, to.parse::<Uuid>().unwrap())),
+            );
+        }
+        edges
+    };
+    let found = [
+        of("Entra User", "Manager"),
+        of("Entra User", "Groups"),
+        of("Entra Group", "Parent Groups"),
+        of("Entra Group", "Owners"),
+    ];
+    for ((found, expected), name) in found.iter().zip(&expected).zip(["managers", "groups", "parents", "owners"]) {
+        assert_eq!(found, expected, "{name}");
     }
-    users.iter().filter(|(group, _)| seen.contains(group)).map(|(_, user)| *user).collect()
+}
+
+/// Group → users and group → groups in it.
+fn edges(directory: &Directory) -> (BTreeMap<Uuid, Ids>, BTreeMap<Uuid, Ids>) {
+    let of = |kind| {
+        let mut map: BTreeMap<Uuid, Ids> = BTreeMap::new();
+        for (group, member) in directory.member_edges(kind) {
+            map.entry(group).or_default().insert(member);
+        }
+        map
+    };
+    (of(Kind::User), of(Kind::Group))
+}
+
+/// The members of groups, and of the groups in them, by walking.
+fn members(world: &World, groups: &Ids, transitive: bool) -> Ids {
+    let (users, nested) = world.graph.read(edges);
+    let mut seen = groups.clone();
+    let mut open: Vec<Uuid> = groups.iter().copied().collect();
+    while let Some(group) = open.pop().filter(|_| transitive) {
+        open.extend(
+            nested.get(&group).into_iter().flatten().filter(|child| seen.insert(**child)).copied().collect::<Vec<_>>(),
+        );
+    }
+    seen.iter().filter_map(|group| users.get(group)).flatten().copied().collect()
+}
+
+fn all_users(world: &World, takes: impl Fn(&entra_assets::sim::seed::User) -> bool) -> Ids {
+    world
+        .graph
+        .read(|directory| directory.live_users().filter(|(_, user)| takes(user)).map(|(_, user)| user.id).collect())
+}
+
+fn all_groups(world: &World, takes: impl Fn(&entra_assets::sim::seed::Group) -> bool) -> Ids {
+    world.graph.read(|directory| directory.live_groups().filter(|(_, g)| takes(g)).map(|(_, group)| group.id).collect())
 }
 
 fn nesting_group(world: &World) -> Uuid {
     world.graph.read(|directory| directory.member_edges(Kind::Group)[0].0)
+}
+
+/// A security group that holds only a mail-enabled one: the users of the inner are in the outer through a group that
+/// a filter by `mailEnabled` leaves out.
+fn nest(world: &World) -> (Uuid, Uuid, Uuid) {
+    world.graph.change(|directory| {
+        let outer = directory.add_group("Nesting outer", GroupKind::Security);
+        let inner = directory.add_group("Nesting inner", GroupKind::Microsoft365);
+        let user = directory.live_users().last().unwrap().1.id;
+        directory.add_member(outer, inner).unwrap();
+        directory.add_member(inner, user).unwrap();
+        (outer, inner, user)
+    })
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -44,17 +126,154 @@ async fn members_of_a_group_with_and_without_nested_groups() {
         let world = World::new(150, 30).await;
         let group = nesting_group(&world);
         let rule = json!({"scope": {"users": "membersOf", "groupIds": [group], "transitive": transitive}});
-        let (users, _) = delivered(&world, rule).await;
-        assert_eq!(users, members(&world, group, transitive), "transitive: {transitive}");
+        let (users, groups) = delivered(&world, rule).await;
+        assert_eq!(users, members(&world, &[group].into(), transitive), "transitive: {transitive}");
+        assert_eq!(groups, all_groups(&world, |_| true));
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn excluded_users_do_not_arrive_and_limits_cut() {
+async fn only_the_members_of_the_groups_are_read_where_that_is_less() {
+    let world = World::new(3000, 12).await;
+    let (group, wanted) = world.graph.change(|directory| {
+        let group = directory.add_group("Small", GroupKind::Security);
+        let users: Vec<Uuid> = directory.live_users().map(|(_, user)| user.id).take(20).collect();
+        users.iter().for_each(|user| directory.add_member(group, *user).unwrap());
+        (group, users)
+    });
+    let rule =
+        json!({"users": {"odata": "accountEnabled eq true"}, "scope": {"users": "membersOf", "groupIds": [group]}});
+    let enabled = all_users(&world, |user| user.enabled);
+    let run = run(&world, rule, RunMode::Full).await;
+    let users = ids(&world, "Entra User");
+    assert_eq!(users, wanted.iter().copied().filter(|user| enabled.contains(user)).collect());
+    check_references(&world, &users, &ids(&world, "Entra Group"));
+    let requests = world.graph.requests();
+    let lists: Vec<_> = requests.iter().filter(|request| request.path == "/v1.0/users").map(|r| &r.query).collect();
+    assert_eq!(lists.len(), 2, "{lists:?}");
+    assert_eq!(run.counts["users"]["outOfScope"], enabled.len() - users.len());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn everybody_is_read_where_that_is_less_and_the_result_is_the_same() {
+    let world = World::new(600, 12).await;
+    let group = world.graph.change(|directory| {
+        let group = directory.add_group("Large", GroupKind::Security);
+        let users: Vec<Uuid> = directory.live_users().map(|(_, user)| user.id).take(400).collect();
+        users.iter().for_each(|user| directory.add_member(group, *user).unwrap());
+        group
+    });
+    let (users, _) = delivered(&world, json!({"scope": {"users": "membersOf", "groupIds": [group]}})).await;
+    assert_eq!(users, members(&world, &[group].into(), true));
+    let requests = world.graph.requests();
+    assert_eq!(requests.iter().filter(|request| request.path == "/v1.0/users").count(), 1);
+    let why =
+        "SELECT data->>'message' FROM run_events WHERE event = 'log' AND data::text LIKE '%Everybody is read%' LIMIT 1";
+    assert!(world.text(why).await.contains("fewer requests for 600 users than reading 400 members"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn members_of_the_filtered_groups_also_through_groups_outside() {
+    let world = World::new(150, 30).await;
+    let (outer, _, user) = nest(&world);
+    let rule = json!({"groups": {"odata": "securityEnabled eq true and mailEnabled eq false"},
+        "scope": {"users": "membersOfFilteredGroups"}});
+    let filtered = all_groups(&world, |group| group.kind == GroupKind::Security);
+    let (users, groups) = delivered(&world, rule).await;
+    assert_eq!(groups, filtered);
+    assert_eq!(users, members(&world, &filtered, true));
+    assert!(groups.contains(&outer) && users.contains(&user));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn groups_that_contain_filtered_users_also_through_groups_outside() {
+    for transitive in [true, false] {
+        let world = World::new(150, 30).await;
+        nest(&world);
+        let rule = json!({"users": {"odata": "department eq 'Legal'"}, "groups": {"odata": "mailEnabled eq false"},
+            "scope": {"groups": "containingFilteredUsers", "transitive": transitive}});
+        let lawyers = all_users(&world, |user| user.department == 5 && !user.guest);
+        let filtered = all_groups(&world, |group| group.kind == GroupKind::Security);
+        let contains = |group: &&Uuid| !members(&world, &[**group].into(), transitive).is_disjoint(&lawyers);
+        let expected: Ids = filtered.iter().filter(contains).copied().collect();
+        assert!(!expected.is_empty() && expected.len() < filtered.len());
+        assert_eq!(delivered(&world, rule).await, (lawyers, expected), "transitive: {transitive}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_scope_decides_by_types_that_are_not_imported() {
+    let world = World::new(100, 20).await;
+    let job = world.add_job_with(json!({"groups": {"enabled": false}})).await;
+    let rule = json!({"groups": {"odata": "mailEnabled eq true"}, "scope": {"users": "membersOfFilteredGroups"}});
+    let filter = world.add_filter(rule).await;
+    world.set_job(&format!("filter_id = '{filter}'")).await;
+    let run = world.run(job, RunMode::Full).await;
+    assert_eq!(run.state, "succeeded", "{:?} {:?}", run.error, run.warnings);
+    let filtered = all_groups(&world, |group| group.kind != GroupKind::Security);
+    assert_eq!(ids(&world, "Entra User"), members(&world, &filtered, true));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn exclusions_win_over_everything() {
+    let world = World::new(80, 12).await;
+    let (service, group) = world.graph.change(|directory| {
+        let properties = json!({"displayName": "Backup", "userPrincipalName": "SVC-backup@contoso.example"});
+        let service = directory.add_user(properties.as_object().unwrap().clone());
+        let group = directory.add_group("Temporary things", GroupKind::Security);
+        let other = directory.live_users().next().unwrap().1.id;
+        directory.add_member(group, service).unwrap();
+        directory.add_member(group, other).unwrap();
+        (service, group)
+    });
+    let excluded = *members(&world, &[group].into(), true).iter().find(|user| **user != service).unwrap();
+    let rule = json!({"scope": {"users": "membersOf", "groupIds": [group]},
+        "exclude": {"userNames": ["svc-*"], "groupNames": ["temp*"]}});
+    let (users, groups) = delivered(&world, rule).await;
+    assert_eq!(users, [excluded].into());
+    assert!(!groups.contains(&group) && groups.len() == all_groups(&world, |_| true).len() - 1);
+
     let world = World::new(60, 10).await;
-    let excluded = world.graph.read(|directory| directory.live_users().next().unwrap().1.id);
+    let excluded = *all_users(&world, |_| true).first().unwrap();
+    let some_group = *all_groups(&world, |_| true).first().unwrap();
+    let (users, groups) =
+        delivered(&world, json!({"exclude": {"userIds": [excluded], "groupIds": [some_group]}})).await;
+    let without = |ids: Ids, gone: Uuid| ids.into_iter().filter(|id| *id != gone).collect::<Ids>();
+    assert_eq!(users, without(all_users(&world, |_| true), excluded));
+    assert_eq!(groups, without(all_groups(&world, |_| true), some_group));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn limits_take_the_smallest_ids_after_everything_else() {
+    let world = World::new(60, 10).await;
+    let excluded = *all_users(&world, |_| true).first().unwrap();
     let rule = json!({"exclude": {"userIds": [excluded]}, "limits": {"maxUsers": 40, "maxGroups": 5}});
     let (users, groups) = delivered(&world, rule).await;
-    assert!(!users.contains(&excluded));
-    assert_eq!((users.len(), groups.len()), (40, 5));
+    assert_eq!(users, all_users(&world, |_| true).into_iter().skip(1).take(40).collect());
+    assert_eq!(groups, all_groups(&world, |_| true).into_iter().take(5).collect());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_scope_whose_group_hides_its_members_ends_the_run() {
+    let world = World::new(60, 10).await;
+    let group = *all_groups(&world, |group| !group.hidden_membership).first().unwrap();
+    world.graph.change(|directory| directory.set_hidden_membership(group, true).unwrap());
+    world.graph.set_roles(Scenario::Healthy, &["User.Read.All", "GroupMember.Read.All", "LicenseAssignment.Read.All"]);
+    let run = run(&world, json!({"scope": {"users": "membersOf", "groupIds": [group]}}), RunMode::Full).await;
+    assert_eq!((run.state.as_str(), &run.error.unwrap()["code"]), ("failed", &json!("scope_group_hidden")));
+    assert!(ids(&world, "Entra User").is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_test_takes_only_what_is_in_scope() {
+    let world = World::new(150, 30).await;
+    let group = nesting_group(&world);
+    let rule =
+        json!({"groups": {"odata": "mailEnabled eq true"}, "scope": {"users": "membersOf", "groupIds": [group]}});
+    let run = run(&world, rule, RunMode::Test).await;
+    assert_eq!(run.state, "succeeded", "{:?} {:?}", run.error, run.warnings);
+    let (users, groups) = (ids(&world, "Entra User"), ids(&world, "Entra Group"));
+    assert_eq!(users.len(), 10);
+    assert!(users.is_subset(&members(&world, &[group].into(), true)));
+    assert!(!groups.is_empty() && groups.is_subset(&all_groups(&world, |group| group.kind != GroupKind::Security)));
 }

@@ -1,0 +1,152 @@
+//! What a full run with the filter would ask of Graph: requests and resource units, reckoned from the counts by the
+//! published price of each request. For a job with the default selection: users with managers, groups with owners,
+//! memberships, licences; devices if the filter names them.
+
+use super::look::Looked;
+use crate::filter::{Filter, Rule, ScopeUsers};
+use crate::graph::{IDS_IN_A_QUERY, PAGE_MOST, Session, cost, is_cheaper_by_id};
+use serde::Serialize;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+/// Fewer users than this are read in one chain; more in ranges, whose borders are found by counting.
+const PARTITION_FROM: u64 = 8_000;
+const PARTS_MOST: u64 = 16;
+const LOOKS_PER_BORDER: u64 = 6;
+/// Units that a large tenant gives at once, and in a second after that. Source: facts/graph.md §5.1.
+const UNITS_AT_ONCE: u64 = 8_000;
+const UNITS_A_SECOND: u64 = 800;
+
+/// What one full read would cost. An estimate: how many members the groups have is known only where they were read.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PreviewCost {
+    pub requests: u64,
+    pub resource_units: u64,
+    /// What Graph's quota makes it take at least, in a tenant of more than 500 users.
+    pub seconds_at_least: u64,
+    pub parts: Vec<CostPart>,
+}
+
+/// The cost of one kind of thing.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct CostPart {
+    /// `users`, `managers`, `groups`, `memberships`, `licenses`, `devices`, `scope`, `positions`.
+    pub part: String,
+    pub requests: u64,
+    pub resource_units: u64,
+}
+
+struct Sum<'a> {
+    session: &'a Session,
+    parts: Vec<CostPart>,
+}
+
+impl Sum<'_> {
+    /// So many requests like this one.
+    fn add(&mut self, part: &str, requests: u64, path: &str) {
+        if requests == 0 {
+            return;
+        }
+        let units = requests * cost::kind_of(&self.session.url(path)).estimate as u64;
+        match self.parts.iter_mut().find(|known| known.part == part) {
+            Some(known) => {
+                known.requests += requests;
+                known.resource_units += units;
+            }
+            None => self.parts.push(CostPart { part: part.to_owned(), requests, resource_units: units }),
+        }
+    }
+}
+
+fn pages(objects: u64) -> u64 {
+    objects.div_ceil(PAGE_MOST as u64).max(1)
+}
+
+fn is_advanced(rule: Option<&Rule>) -> bool {
+    rule.is_some_and(|rule| rule.parsed.advanced)
+}
+
+fn requests_of(rule: Option<&Rule>) -> u64 {
+    rule.map_or(1, |rule| rule.parsed.requests().len() as u64)
+}
+
+pub(super) fn cost(session: &Session, filter: &Filter, looked: &Looked) -> PreviewCost {
+    let mut sum = Sum { session, parts: Vec::new() };
+    users(&mut sum, filter, looked);
+    groups(&mut sum, filter, looked);
+    sum.add("licenses", 1, "subscribedSkus?$select=id");
+    if filter.devices.is_some() {
+        let part = pages(looked.devices.matching.unwrap_or(0)).max(requests_of(filter.devices.as_ref()));
+        let expand = if is_advanced(filter.devices.as_ref()) { "" } else { "&$expand=registeredOwners($select=id)" };
+        sum.add("devices", part, &format!("devices?$top=999&$select=id{expand}"));
+    }
+    sum.add("positions", 1, "users/delta?$deltatoken=latest");
+    sum.add("positions", 1, "groups/delta?$deltatoken=latest");
+    let requests = sum.parts.iter().map(|part| part.requests).sum();
+    let resource_units = sum.parts.iter().map(|part| part.resource_units).sum();
+    let seconds_at_least = u64::saturating_sub(resource_units, UNITS_AT_ONCE).div_ceil(UNITS_A_SECOND);
+    PreviewCost { requests, resource_units, seconds_at_least, parts: sum.parts }
+}
+
+fn users(sum: &mut Sum<'_>, filter: &Filter, looked: &Looked) {
+    let (rule, kind) = (filter.users.as_ref(), &looked.users);
+    let matching = kind.matching.unwrap_or(0);
+    let members = kind.looked_at.1;
+    let narrows = filter.scope.users != ScopeUsers::All;
+    if narrows {
+        sum.add("users", 1, "users/$count");
+    }
+    // Both where the members are few and where everybody would be read, the run does what is less.
+    if narrows && kind.looked_at.0 <= members && is_cheaper_by_id(members as usize, kind.matching) {
+        let by_id = members.div_ceil(IDS_IN_A_QUERY as u64);
+        return sum.add("users", by_id, "users?$select=id&$expand=manager($select=id)");
+    }
+    let (advanced, requests) = (is_advanced(rule), requests_of(rule));
+    if advanced {
+        sum.add("users", pages(matching).max(requests), "users?$top=999&$select=id");
+        return sum.add(
+            "managers",
+            pages(looked.users.total.unwrap_or(0)),
+            "users?$top=999&$select=id&$expand=manager",
+        );
+    }
+    if requests == 1 {
+        sum.add("users", 1, "users/$count");
+        if matching >= PARTITION_FROM {
+            let parts = (matching / PARTITION_FROM).clamp(2, PARTS_MOST);
+            // Counting for the borders, and those without a date; each range ends with a page that is not full.
+            sum.add("users", (parts - 1) * LOOKS_PER_BORDER + 1, "users/$count");
+            sum.add("users", parts - 1, "users?$top=999&$select=id&$expand=manager");
+        }
+    }
+    sum.add("users", pages(matching).max(requests), "users?$top=999&$select=id&$expand=manager");
+}
+
+fn groups(sum: &mut Sum<'_>, filter: &Filter, looked: &Looked) {
+    let rule = filter.groups.as_ref();
+    let matching = looked.groups.matching.unwrap_or(0);
+    let expand = if is_advanced(rule) { "" } else { "&$expand=owners($select=id)" };
+    let list = format!("groups?$top=999&$select=id{expand}");
+    sum.add("groups", pages(matching).max(requests_of(rule)), &list);
+    const ID: &str = "00000000-0000-0000-0000-000000000000";
+    if is_advanced(rule) {
+        sum.add("groups", matching, &format!("groups/{ID}/owners?$top=999&$select=id"));
+    }
+    let members = format!("groups/{ID}/members?$top=999&$select=id");
+    // One page a group, and what the groups that were looked at show beyond that.
+    let further = looked.walked.as_ref().map_or(0, |walked| walked.members / PAGE_MOST as u64);
+    sum.add("memberships", matching + further, &members);
+    let Some(walked) = &looked.walked else { return };
+    // Groups by which the scope decides and which the filter leaves out.
+    let is_listed = |group: &&Uuid| looked.groups.objects.contains_key(group);
+    let beyond = match rule.is_some() || looked.groups.is_whole {
+        true => walked.groups.iter().filter(|group| !is_listed(group)).count(),
+        false => 0,
+    };
+    sum.add("scope", beyond as u64, &members);
+    // Whether a group hides its members is asked before they are read, unless the list has said so.
+    let asked = if filter.scope.users == ScopeUsers::MembersOf { walked.groups.len() } else { beyond };
+    sum.add("scope", asked as u64, &format!("groups/{ID}?$select=id,visibility"));
+}
