@@ -31,7 +31,7 @@ async fn a_destination_is_looked_at_from_its_token_to_its_mapping() {
     assert_eq!(codes(&report), ["missing_objects_unknown", "no_job", "assets_token_valid", "assets_mapping_missing"]);
 
     let job = app.create_job(&json!({"destinationId": id})).await;
-    app.post(&format!("/v1/jobs/{job}/schema"), &json!({})).await.expect(200);
+    app.call(Method::POST, &format!("/v1/jobs/{job}/schema")).send().await.expect(200);
     let report = check(&app, &id).await;
     assert_eq!((&report["overall"], codes(&report).pop()), (&json!("ok"), Some("mapping_equal")), "{report}");
     app.patch(&format!("/v1/jobs/{job}"), &json!({"objects": {"devices": {"enabled": true}}})).await.expect(200);
@@ -68,7 +68,7 @@ async fn an_execution_of_somebody_else_is_told_from_one_of_ours() {
     let app = TestApp::start().await;
     let id = app.create_destination().await;
     let job = app.create_job(&json!({"destinationId": id})).await;
-    app.post(&format!("/v1/jobs/{job}/schema"), &json!({})).await.expect(200);
+    app.call(Method::POST, &format!("/v1/jobs/{job}/schema")).send().await.expect(200);
     let assets = &app.world.assets;
     let start = format!(
         "{}/jsm/assets/workspace/{}/v1/importsource/{SOURCE_ID}/executions",

@@ -1,6 +1,7 @@
 //! The schema of a job: what would be sent, how it differs from Assets, and what Assets refuses.
 
 use crate::support::test_app::TestApp;
+use reqwest::Method;
 use serde_json::{Value, json};
 
 async fn schema(app: &TestApp, job: &str) -> Value {
@@ -14,11 +15,11 @@ async fn the_difference_is_shown_and_gone_once_it_is_built() {
     let shown = schema(&app, &job).await;
     assert_eq!(shown["difference"]["addedObjectTypes"], json!(["Entra User", "Entra Group", "Entra License"]));
     assert_eq!(app.world.assets.counts().objects.len(), 0, "looking changes nothing");
-    let built = app.post(&format!("/v1/jobs/{job}/schema"), &json!({})).await.expect(200);
+    let built = app.call(Method::POST, &format!("/v1/jobs/{job}/schema")).send().await.expect(200);
     assert_eq!(built["difference"]["inSync"], true, "{built}");
     app.patch(&format!("/v1/jobs/{job}"), &json!({"objects": {"devices": {"enabled": true}}})).await.expect(200);
     assert_eq!(schema(&app, &job).await["difference"]["addedObjectTypes"], json!(["Entra Device"]));
-    let built = app.post(&format!("/v1/jobs/{job}/schema"), &json!({})).await.expect(200);
+    let built = app.call(Method::POST, &format!("/v1/jobs/{job}/schema")).send().await.expect(200);
     assert_eq!(built["difference"]["inSync"], true, "{built}");
 }
 

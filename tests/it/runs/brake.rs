@@ -3,6 +3,7 @@
 use crate::support::test_app::TestApp;
 use chrono::TimeDelta;
 use entra_assets::runs::scheduler;
+use reqwest::Method;
 use serde_json::{Value, json};
 
 /// A job that delivered sixty users, of which the filter then loses a third; the run that stops for it.
@@ -16,7 +17,8 @@ async fn stopped(app: &TestApp) -> (String, String) {
     let filter = app.create_filter(&json!({"name": "Fewer", "exclude": {"userIds": ids}})).await;
     app.patch(&format!("/v1/jobs/{job}"), &json!({"filterId": filter})).await.expect(200);
     let run = app.run(&job, &json!({"mode": "full"})).await;
-    assert_eq!((&run["state"], &run["warnings"][0]["code"]), (&json!("awaitingApproval"), &json!("removal_brake")));
+    assert_eq!(run["state"], "awaitingApproval", "{run}");
+    assert!(run["warnings"].to_string().contains("removal_brake"), "{run}");
     (job, run["id"].as_str().unwrap().to_owned())
 }
 
@@ -32,11 +34,11 @@ async fn a_stopped_run_has_no_execution_and_what_is_approved_is_delivered() {
     let listed = app.get(&format!("/v1/runs/{run}/changes?limit=200")).await.expect(200);
     let missing = listed["items"].as_array().unwrap().iter().filter(|change| change["reason"] == "outOfScope").count();
     assert_eq!(missing, 20);
-    app.post(&format!("/v1/runs/{run}/approve"), &json!({})).await.expect(200);
+    app.call(Method::POST, &format!("/v1/runs/{run}/approve")).send().await.expect(200);
     assert!(app.step().await);
     assert_eq!(state(&app, &run).await["state"], "succeeded");
     assert_eq!(app.world.assets.counts().objects["Entra User"], 60, "the policy is to keep them");
-    app.post(&format!("/v1/runs/{run}/approve"), &json!({})).await.problem(409, "run_not_awaiting_approval");
+    app.call(Method::POST, &format!("/v1/runs/{run}/approve")).send().await.problem(409, "run_not_awaiting_approval");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -44,7 +46,7 @@ async fn an_approval_of_something_else_is_refused() {
     let app = TestApp::start().await;
     let (job, run) = stopped(&app).await;
     app.patch(&format!("/v1/jobs/{job}"), &json!({"removal": {"policy": "mark"}})).await.expect(200);
-    app.post(&format!("/v1/runs/{run}/approve"), &json!({})).await.problem(409, "approval_outdated");
+    app.call(Method::POST, &format!("/v1/runs/{run}/approve")).send().await.problem(409, "approval_outdated");
     assert_eq!(state(&app, &run).await["state"], "awaitingApproval");
 }
 
@@ -71,7 +73,7 @@ async fn a_newer_run_supersedes_and_a_cancelled_one_delivers_nothing() {
     assert_eq!((&first["state"], &first["error"]["code"]), (&json!("cancelled"), &json!("superseded")));
     assert_eq!(second["state"], "awaitingApproval");
     let path = format!("/v1/runs/{}", second["id"].as_str().unwrap());
-    app.post(&format!("{path}/cancel"), &json!({})).await;
+    app.call(Method::POST, &format!("{path}/cancel")).send().await;
     assert_eq!(app.get(&path).await.expect(200)["state"], "cancelled");
     assert_eq!(app.world.assets.executions().len(), 1);
 }

@@ -70,7 +70,7 @@ async fn every_reason_not_to_start_is_told_with_what_to_do() {
         ("IN_PROGRESS", "execution_in_progress", "Look at the import in Assets"),
     ] {
         let world = world(Behaviour::default()).await;
-        world.hasten(10_000);
+        world.hasten(1_000);
         let job = world.add_job().await;
         let body = json!({"result": "error", "errorCode": word}).to_string();
         world.assets.inject(AssetsFault::answer("POST", "/executions", 409, &body).times(u32::MAX));

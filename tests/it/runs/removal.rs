@@ -115,7 +115,8 @@ async fn a_removal_without_access_to_objects_keeps_them_and_says_so() {
     world.set_job("removal_policy = 'remove', removal_after_missing_runs = 1").await;
     world.graph.change(|directory| directory.delete(user)).unwrap();
     let run = world.run(job, RunMode::Full).await;
-    assert_eq!((run.state.as_str(), &run.warnings[0]["code"]), ("degraded", &json!("removal_needs_api")));
+    assert_eq!(run.state, "degraded");
+    assert!(run.warnings.to_string().contains("removal_needs_api"), "{}", run.warnings);
     assert!(world.store().contains_key(&("Entra User", user.to_string())));
 }
 
@@ -133,7 +134,8 @@ async fn a_value_that_assets_keeps_is_counted_named_and_cleared_by_the_object_ap
         let warning = &run.warnings[0];
         assert!(warning["code"] == "not_cleared" && warning["detail"].as_str().unwrap().contains("Manager of user"));
         let found = world.store()[&("Entra User", user.to_string())].get("Manager").cloned();
-        let expected = if has_api { (None, json!(0)) } else { (Some(vec![manager.to_string()]), json!(1)) };
+        let expected =
+            if has_api { (None, serde_json::Value::Null) } else { (Some(vec![manager.to_string()]), json!(1)) };
         assert_eq!((found, run.counts["users"]["notCleared"].clone()), expected, "{}", run.counts);
     }
 }
