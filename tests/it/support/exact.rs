@@ -2,6 +2,7 @@
 
 use super::world::World;
 use entra_assets::db::runs::RunRow;
+use entra_assets::ids::RunId;
 use entra_assets::sim::assets::{AssetsOptions, EmptyValues, Missing};
 use entra_assets::sim::seed::{Directory, Kind, SeedOptions};
 use std::collections::{BTreeMap, BTreeSet};
@@ -102,6 +103,17 @@ impl World {
         let world = Self::with(seed, AssetsOptions::default()).await;
         world.follow().await;
         world
+    }
+
+    /// Brings a run to its end after its process died. The connection of the dead may hold the row for a moment.
+    pub async fn bring_to_its_end(&self, id: RunId) -> RunRow {
+        for _ in 0..50 {
+            if self.find(id).await.finished_at.is_some() {
+                break;
+            }
+            self.step().await;
+        }
+        self.find(id).await
     }
 
     /// See [`World::following`].
