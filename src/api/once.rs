@@ -39,7 +39,7 @@ impl FromRequest for Once {
         ready(Ok(Self(key.map(|key| Request {
             key: key.to_owned(),
             method: request.method().to_string(),
-            path: request.uri().to_string(),
+            path: request.path().to_owned(),
             body_hash: hash,
         }))))
     }

@@ -4,6 +4,7 @@
 mod api;
 mod architecture;
 mod assets_client;
+mod cli;
 mod commands;
 mod connection_checks;
 mod database_url;
@@ -13,6 +14,7 @@ mod graph_client;
 mod openapi;
 mod postgres;
 mod retention;
+mod row_level_security;
 mod runs;
 mod sim_assets;
 mod sim_graph;

@@ -3,6 +3,7 @@
 //! Paths are given whole (`/v1/jobs`). Unless a call says otherwise it carries the admin key.
 
 use super::postgres::connect;
+use super::recorder;
 use super::world::{ADMIN_KEY, World};
 use actix_web::dev::ServerHandle;
 use actix_web::rt::System;
@@ -10,14 +11,17 @@ use entra_assets::api::auth::{self, Scope};
 use entra_assets::api::{self, Offer};
 use entra_assets::app::App;
 use entra_assets::ids::{self, ApiKeyId, OrganizationId};
-use entra_assets::sim::assets::AssetsOptions;
-use entra_assets::sim::graph::Scenario;
+use entra_assets::sim::assets::{API_TOKEN, AssetsOptions, CONTAINER_TOKEN, FORGE_TOKEN};
+use entra_assets::sim::graph::{SECRET, Scenario};
 use entra_assets::sim::seed::SeedOptions;
 use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap};
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
 use std::net::TcpListener;
 use std::sync::mpsc;
+
+/// What the simulators take as secrets.
+pub const SECRETS: [&str; 4] = [SECRET, CONTAINER_TOKEN, API_TOKEN, FORGE_TOKEN];
 
 pub struct TestApp {
     /// The database, the simulators, the clock, the worker.
@@ -28,7 +32,11 @@ pub struct TestApp {
 }
 
 /// A request that is not sent yet.
-pub struct Call(RequestBuilder);
+pub struct Call {
+    method: Method,
+    path: String,
+    request: RequestBuilder,
+}
 
 pub struct Answer {
     pub status: u16,
@@ -38,7 +46,6 @@ pub struct Answer {
     pub body: Value,
 }
 
-#[expect(dead_code, reason = "a kit: not every test uses all of it")]
 impl TestApp {
     /// Over a small directory and an empty Assets.
     pub async fn start() -> Self {
@@ -63,12 +70,13 @@ impl TestApp {
     }
 
     pub fn call_with(&self, key: &str, method: Method, path: &str) -> Call {
-        let Call(request) = self.call_without_key(method, path);
-        Call(request.bearer_auth(key))
+        let call = self.call_without_key(method, path);
+        Call { request: call.request.bearer_auth(key), ..call }
     }
 
     pub fn call_without_key(&self, method: Method, path: &str) -> Call {
-        Call(self.client.request(method, format!("{}{path}", self.origin)))
+        let request = self.client.request(method.clone(), format!("{}{path}", self.origin));
+        Call { method, path: path.to_owned(), request }
     }
 
     pub async fn get(&self, path: &str) -> Answer {
@@ -188,7 +196,7 @@ impl Drop for TestApp {
 
 impl Call {
     pub fn header(self, name: &str, value: &str) -> Self {
-        Self(self.0.header(name, value))
+        Self { request: self.request.header(name, value), ..self }
     }
 
     pub fn accept(self, media_type: &str) -> Self {
@@ -196,22 +204,37 @@ impl Call {
     }
 
     pub fn json(self, body: &Value) -> Self {
-        Self(self.0.json(body))
+        Self { request: self.request.json(body), ..self }
     }
 
     /// A body as it stands, sent as `media_type`.
-    pub fn text(self, media_type: &str, body: impl Into<String>) -> Self {
-        Self(self.0.header(CONTENT_TYPE, media_type).body(body.into()))
+    pub fn text(self, media_type: &str, body: impl Into<Vec<u8>>) -> Self {
+        let request = self.request.header(CONTENT_TYPE, media_type).body(body.into());
+        Self { request, ..self }
     }
 
     /// Status and body of an answer that is no text.
     pub async fn bytes(self) -> (u16, Vec<u8>) {
-        let response = self.0.send().await.unwrap();
-        (response.status().as_u16(), response.bytes().await.unwrap().to_vec())
+        let response = self.request.send().await.unwrap();
+        let status = response.status().as_u16();
+        recorder::check(&self.method, &self.path, status, response.headers(), "");
+        (status, response.bytes().await.unwrap().to_vec())
     }
 
+    /// The answer, which is as the document says, and in which there is no secret of the simulators.
     pub async fn send(self) -> Answer {
-        let response = self.0.send().await.unwrap();
+        let (method, path) = (self.method.clone(), self.path.clone());
+        let answer = self.send_unrecorded().await;
+        recorder::check(&method, &path, answer.status, &answer.headers, &answer.text);
+        for secret in SECRETS {
+            assert!(!answer.text.contains(secret), "{method} {path}: {}", answer.text);
+        }
+        answer
+    }
+
+    /// For what is not in the document, such as the pages of `/docs`.
+    pub async fn send_unrecorded(self) -> Answer {
+        let response = self.request.send().await.unwrap();
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
         let text = response.text().await.unwrap();
         let body = serde_json::from_str(&text).unwrap_or_default();

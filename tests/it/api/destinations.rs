@@ -1,0 +1,73 @@
+//! Destinations: tokens that are never shown, and one job for each.
+
+use crate::support::test_app::{TestApp, pointers};
+use entra_assets::sim::assets::{API_EMAIL, API_TOKEN};
+use serde_json::{Value, json};
+
+#[tokio::test]
+async fn a_destination_shows_all_but_its_tokens() {
+    let app = TestApp::start().await;
+    let mut body = app.destination_body();
+    body["api"] = json!({"siteUrl": "https://contoso.atlassian.net", "email": API_EMAIL, "apiToken": API_TOKEN});
+    let path = app.create("/v1/destinations", &body).await;
+    let created = app.get(&path).await.expect(200);
+    assert_eq!(created.get("token"), None);
+    assert_eq!(created["api"], json!({"siteUrl": "https://contoso.atlassian.net", "email": API_EMAIL}));
+    let words = [&created["missingObjects"], &created["emptyValues"], &created["referenceTemplate"]];
+    assert_eq!(words, ["unknown", "unknown", "arrayPlaceholder"]);
+    let changed = app.patch(&path, &json!({"missingObjects": "ignore", "api": null})).await.expect(200);
+    assert_eq!((&changed["missingObjects"], &changed["api"]), (&json!("ignore"), &Value::Null));
+    let back = app.patch(&path, &json!({"missingObjects": null})).await.expect(200);
+    assert_eq!(back["missingObjects"], "unknown", "null is the default");
+    let forge = json!({"name": "Forge", "kind": "forge", "workspaceId": "w-1", "importId": "i-1"});
+    let path = app.create("/v1/destinations", &forge).await;
+    let created = app.get(&path).await.expect(200);
+    assert_eq!((&created["kind"], &created["workspaceId"]), (&json!("forge"), &json!("w-1")));
+    app.delete(&path).await.expect(204);
+    app.get(&path).await.problem(404, "not_found");
+}
+
+#[tokio::test]
+async fn a_change_keeps_the_token() {
+    let app = TestApp::start().await;
+    let job = app.create_job(&json!({})).await;
+    let destination = app.get(&format!("/v1/jobs/{job}")).await.expect(200)["destinationId"].clone();
+    let path = format!("/v1/destinations/{}", destination.as_str().unwrap());
+    app.patch(&path, &json!({"name": "Renamed"})).await.expect(200);
+    assert_eq!(app.run(&job, &json!({"mode": "full"})).await["state"], "succeeded");
+    let problem = app.patch(&path, &json!({"token": null, "kind": "forge"})).await.problem(422, "validation_failed");
+    assert_eq!(pointers(&problem), ["/kind", "/token"]);
+}
+
+#[tokio::test]
+async fn a_destination_serves_one_job() {
+    let app = TestApp::start().await;
+    let job = app.create_job(&json!({"name": "Nightly import"})).await;
+    let first = app.get(&format!("/v1/jobs/{job}")).await.expect(200);
+    let body =
+        json!({"name": "Second", "connectionId": first["connectionId"], "destinationId": first["destinationId"]});
+    let problem = app.post("/v1/jobs", &body).await.problem(409, "destination_in_use");
+    assert_eq!(problem["usedBy"], json!([{"kind": "jobs", "id": job, "name": "Nightly import"}]));
+    assert!(problem["detail"].as_str().unwrap().contains("Nightly import"), "{problem}");
+    let other = app.create_job(&json!({"connectionId": first["connectionId"], "destinationId": null})).await;
+    let change = json!({"destinationId": first["destinationId"]});
+    app.patch(&format!("/v1/jobs/{other}"), &change).await.problem(409, "destination_in_use");
+    app.patch(&format!("/v1/jobs/{job}"), &change).await.expect(200);
+    let path = format!("/v1/destinations/{}", first["destinationId"].as_str().unwrap());
+    let problem = app.delete(&path).await.problem(409, "in_use");
+    assert_eq!(problem["usedBy"][0]["id"], json!(job));
+}
+
+#[tokio::test]
+async fn every_fault_of_a_destination_is_named_at_once() {
+    let app = TestApp::start().await;
+    let wrong = json!({"name": "", "kind": "assetsImport", "token": "with a space", "missingObjects": "maybe",
+        "workspaceId": "w", "api": {"siteUrl": "http://evil.example", "email": "x", "apiToken": ""}});
+    let problem = app.post("/v1/destinations", &wrong).await.problem(422, "validation_failed");
+    let expected =
+        ["/api/apiToken", "/api/email", "/api/siteUrl", "/missingObjects", "/name", "/token", "/workspaceId"];
+    assert_eq!(pointers(&problem), expected);
+    assert!(!problem.to_string().contains("with a space"), "{problem}");
+    let unknown = json!({"name": "Assets", "kind": "elsewhere"});
+    assert_eq!(pointers(&app.post("/v1/destinations", &unknown).await.problem(422, "validation_failed")), ["/kind"]);
+}

@@ -1,0 +1,109 @@
+//! Jobs: what they refer to, their defaults, their schedule, and their end.
+
+use crate::support::test_app::{TestApp, pointers};
+use entra_assets::sim::graph::Scenario;
+use reqwest::Method;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+#[tokio::test]
+async fn a_job_has_a_default_for_all_but_name_and_connection() {
+    let app = TestApp::start().await;
+    let connection = app.create_connection(Scenario::Healthy).await;
+    let path = app.create("/v1/jobs", &json!({"name": "Nightly", "connectionId": connection})).await;
+    let created = app.get(&path).await.expect(200);
+    assert_eq!(created["removal"], json!({"policy": "keep", "afterMissingRuns": 3, "brakePercent": 20}));
+    assert_eq!((&created["memberships"], &created["deliver"]), (&json!("onUser"), &json!("full")));
+    assert_eq!([&created["filterId"], &created["destinationId"], &created["schedule"]], [&Value::Null; 3]);
+    let change = json!({"removal": {"policy": "mark"}, "memberships": "both"});
+    let changed = app.patch(&path, &change).await.expect(200);
+    assert_eq!(changed["removal"], json!({"policy": "mark", "afterMissingRuns": 3, "brakePercent": 20}));
+    let back = app.patch(&path, &json!({"removal": null, "memberships": null})).await.expect(200);
+    assert_eq!((&back["removal"], &back["memberships"]), (&created["removal"], &json!("onUser")));
+    for field in ["name", "connectionId"] {
+        let problem = app.patch(&path, &json!({field: null})).await.problem(422, "validation_failed");
+        assert_eq!(pointers(&problem), [format!("/{field}")], "it has no default");
+    }
+}
+
+#[tokio::test]
+async fn every_fault_of_a_job_is_named_at_once() {
+    let app = TestApp::start().await;
+    let wrong = json!({"name": "", "connectionId": "x", "deliver": "some", "memberships": 1, "extra": true,
+        "objects": {"users": {"enabled": true, "attributes": ["department", "shoeSize"]}},
+        "removal": {"policy": "burn", "brakePercent": 101, "afterMissingRuns": 0},
+        "schedule": {"cron": "every day", "timezone": "Europe/Atlantis"}});
+    let problem = app.post("/v1/jobs", &wrong).await.problem(422, "validation_failed");
+    let found = pointers(&problem);
+    for pointer in [
+        "/connectionId",
+        "/deliver",
+        "/extra",
+        "/memberships",
+        "/name",
+        "/objects/users/attributes/1",
+        "/removal/afterMissingRuns",
+        "/removal/brakePercent",
+        "/removal/policy",
+        "/schedule/cron",
+    ] {
+        assert!(found.contains(&pointer), "{pointer}: {problem}");
+    }
+}
+
+#[tokio::test]
+async fn what_a_job_refers_to_exists() {
+    let app = TestApp::start().await;
+    let unknown = Uuid::from_u128(99);
+    let body = json!({"name": "Nightly", "connectionId": unknown, "filterId": unknown, "destinationId": unknown});
+    let problem = app.post("/v1/jobs", &body).await.problem(422, "validation_failed");
+    assert_eq!(pointers(&problem), ["/connectionId", "/destinationId", "/filterId"]);
+    assert!(problem["errors"].as_array().unwrap().iter().all(|fault| fault["code"] == "unknown_reference"));
+    let job = app.create_job(&json!({})).await;
+    let problem = app.patch(&format!("/v1/jobs/{job}"), &json!({"filterId": unknown})).await;
+    assert_eq!(pointers(&problem.problem(422, "validation_failed")), ["/filterId"]);
+    let removes = app.patch(&format!("/v1/jobs/{job}"), &json!({"removal": {"policy": "remove"}})).await;
+    assert_eq!(pointers(&removes.problem(422, "validation_failed")), ["/removal/policy"]);
+}
+
+#[tokio::test]
+async fn a_schedule_says_when_it_is_next() {
+    let app = TestApp::start().await;
+    let schedule = json!({"cron": "0 5 * * *", "timezone": "Europe/Berlin"});
+    let job = app.create_job(&json!({"schedule": schedule})).await;
+    let path = format!("/v1/jobs/{job}");
+    let schedule = app.get(&path).await.expect(200)["schedule"].clone();
+    assert_eq!((&schedule["enabled"], &schedule["nextRunAt"]), (&json!(true), &json!("2026-06-02T03:00:00Z")));
+    let off = app.patch(&path, &json!({"schedule": {"enabled": false}})).await.expect(200)["schedule"].clone();
+    assert_eq!((&off["cron"], &off["nextRunAt"]), (&json!("0 5 * * *"), &Value::Null));
+    assert_eq!(app.patch(&path, &json!({"schedule": null})).await.expect(200)["schedule"], Value::Null);
+    let problem = app.patch(&path, &json!({"schedule": {"cron": "61 * * * *"}})).await;
+    assert_eq!(pointers(&problem.problem(422, "validation_failed")), ["/schedule/cron"]);
+}
+
+#[tokio::test]
+async fn a_job_is_not_deleted_under_a_live_run() {
+    let app = TestApp::start().await;
+    let job = app.create_job(&json!({})).await;
+    let path = format!("/v1/jobs/{job}");
+    let run = app.queue(&job, &json!({"mode": "full"})).await;
+    app.delete(&path).await.problem(409, "run_in_progress");
+    app.call(Method::POST, &format!("/v1/runs/{run}/cancel")).send().await.expect(200);
+    app.delete(&path).await.expect(204);
+    app.get(&path).await.problem(404, "not_found");
+    app.post(&format!("{path}/runs"), &json!({"mode": "full"})).await.problem(404, "not_found");
+    app.get(&format!("{path}/objects?type=users")).await.problem(404, "not_found");
+    assert_eq!(app.get("/v1/jobs").await.expect(200)["items"], json!([]));
+}
+
+#[tokio::test]
+async fn the_schema_of_a_job_is_shown_and_built() {
+    let app = TestApp::start().await;
+    let job = app.create_job(&json!({})).await;
+    let path = format!("/v1/jobs/{job}/schema");
+    app.get(&path).await.expect(200);
+    app.call(Method::POST, &path).send().await.expect(200);
+    assert_eq!(app.run(&job, &json!({"mode": "full"})).await["state"], "succeeded");
+    let attributes = app.get("/v1/attributes?objectType=users").await.expect(200);
+    assert!(attributes.to_string().contains("department"), "{attributes}");
+}

@@ -1,0 +1,60 @@
+//! The mirror of a job, by pages and as a stream.
+
+use crate::support::test_app::{TestApp, pointers};
+use reqwest::Method;
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+
+#[tokio::test]
+async fn everything_that_was_read_can_be_browsed_and_taken_away() {
+    let app = TestApp::start().await;
+    let job = app.create_job(&json!({})).await;
+    app.run(&job, &json!({"mode": "full"})).await;
+    let truth = app.world.graph.truth();
+    let memberships = truth.user_memberships + truth.group_memberships;
+    for (kind, count) in
+        [("users", truth.users), ("groups", truth.groups), ("licenses", truth.licenses), ("memberships", memberships)]
+    {
+        let path = format!("/v1/jobs/{job}/objects?type={kind}");
+        let (mut paged, mut cursor) = (Vec::new(), String::new());
+        loop {
+            let page = app.get(&format!("{path}&limit=7{cursor}")).await.expect(200);
+            paged.extend(page["items"].as_array().unwrap().iter().map(Value::to_string));
+            match page["nextCursor"].as_str() {
+                Some(next) => cursor = format!("&cursor={next}"),
+                None => break,
+            }
+        }
+        let stream = app.call(Method::GET, &path).accept("application/x-ndjson").send().await;
+        assert_eq!((stream.status, stream.header("content-type")), (200, "application/x-ndjson"));
+        let lines: Vec<Value> = stream.text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        assert_eq!(lines.len() as u64, count, "{kind}");
+        let streamed: BTreeSet<String> = lines.iter().map(Value::to_string).collect();
+        assert_eq!(streamed.len(), lines.len(), "{kind}: nothing twice");
+        assert_eq!(paged.len(), lines.len(), "{kind}");
+        assert_eq!(paged.into_iter().collect::<BTreeSet<_>>(), streamed, "{kind}");
+    }
+}
+
+#[tokio::test]
+async fn a_membership_names_both_ends() {
+    let app = TestApp::start().await;
+    let job = app.create_job(&json!({})).await;
+    app.run(&job, &json!({"mode": "full"})).await;
+    let page = app.get(&format!("/v1/jobs/{job}/objects?type=memberships&limit=1")).await.expect(200);
+    let fields: Vec<&String> = page["items"][0].as_object().unwrap().keys().collect();
+    assert_eq!(fields, ["groupId", "memberId", "memberType"]);
+}
+
+#[tokio::test]
+async fn a_mirror_that_was_never_filled_is_empty() {
+    let app = TestApp::start().await;
+    let job = app.create_job(&json!({})).await;
+    let path = format!("/v1/jobs/{job}/objects");
+    assert_eq!(app.get(&format!("{path}?type=users")).await.expect(200)["items"], json!([]));
+    let stream = app.call(Method::GET, &format!("{path}?type=users")).accept("application/x-ndjson").send().await;
+    assert_eq!((stream.status, stream.text.as_str()), (200, ""));
+    assert_eq!(pointers(&app.get(&path).await.problem(422, "validation_failed")), ["?type"]);
+    let problem = app.get(&format!("{path}?type=printers")).await.problem(422, "validation_failed");
+    assert_eq!(pointers(&problem), ["?type"]);
+}

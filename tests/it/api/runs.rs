@@ -1,0 +1,202 @@
+//! Runs: queued, one at a time, cancelled in every state, approved only while they wait for it.
+
+use crate::support::test_app::{TestApp, pointers};
+use entra_assets::sim::assets::AssetsOptions;
+use entra_assets::sim::graph::Scenario;
+use entra_assets::sim::seed::SeedOptions;
+use reqwest::Method;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+async fn cancel(app: &TestApp, run: &str) -> crate::support::test_app::Answer {
+    app.call(Method::POST, &format!("/v1/runs/{run}/cancel")).send().await
+}
+
+async fn approve(app: &TestApp, run: &str) -> crate::support::test_app::Answer {
+    app.call(Method::POST, &format!("/v1/runs/{run}/approve")).send().await
+}
+
+/// A run that the removal brake stopped: half of all users are gone.
+async fn stopped_at_the_brake(app: &TestApp) -> (String, String) {
+    let job = app.create_job(&json!({})).await;
+    assert_eq!(app.run(&job, &json!({"mode": "full"})).await["state"], "succeeded");
+    app.world.graph.change(|directory| {
+        let half: Vec<Uuid> = directory.live_users().step_by(2).map(|(_, user)| user.id).collect();
+        half.into_iter().for_each(|user| directory.delete(user).unwrap());
+    });
+    let run = app.run(&job, &json!({"mode": "full"})).await;
+    assert_eq!(run["state"], "awaitingApproval", "{run}");
+    assert!(run["approvalExpiresAt"].is_string());
+    (job, run["id"].as_str().unwrap().to_owned())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_is_queued_executed_and_read() {
+    let app = TestApp::start().await;
+    let job = app.create_job(&json!({})).await;
+    let answer = app.post(&format!("/v1/jobs/{job}/runs"), &json!({"mode": "full"})).await;
+    let location = answer.header("location").to_owned();
+    let queued = answer.expect(202);
+    assert_eq!((&queued["state"], &queued["stage"], &queued["attempt"]), (&json!("queued"), &Value::Null, &json!(0)));
+    assert_eq!(location, format!("/v1/runs/{}", queued["id"].as_str().unwrap()));
+    assert!(app.step().await);
+    let done = app.get(&location).await.expect(200);
+    assert_eq!((&done["state"], &done["error"], &done["attempt"]), (&json!("succeeded"), &Value::Null, &json!(1)));
+    let truth = app.world.graph.truth();
+    assert_eq!(done["counts"]["users"]["read"], truth.users);
+    assert_eq!(done["counts"]["users"]["created"], truth.users);
+    app.world.assert_delivered();
+    for list in ["/v1/runs".to_owned(), format!("/v1/jobs/{job}/runs")] {
+        assert_eq!(app.get(&list).await.expect(200)["items"], json!([done]), "{list}");
+    }
+    let changes = app.get(&format!("{location}/changes?limit=3")).await.expect(200);
+    assert_eq!(changes["items"][0]["action"], "create");
+    let cursor = changes["nextCursor"].as_str().unwrap();
+    let next = app.get(&format!("{location}/changes?limit=3&cursor={cursor}")).await.expect(200);
+    assert_ne!(next["items"][0]["objectId"], changes["items"][0]["objectId"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn runs_are_listed_newest_first() {
+    let app = TestApp::start().await;
+    let job = app.create_job(&json!({"destinationId": null})).await;
+    let mut ids = Vec::new();
+    for _ in 0..3 {
+        ids.insert(0, app.run(&job, &json!({"mode": "full"})).await["id"].clone());
+    }
+    let first = app.get("/v1/runs?limit=2").await.expect(200);
+    let cursor = first["nextCursor"].as_str().unwrap();
+    let second = app.get(&format!("/v1/runs?limit=2&cursor={cursor}")).await.expect(200);
+    let listed: Vec<Value> = [&first, &second]
+        .iter()
+        .flat_map(|page| page["items"].as_array().unwrap().iter().map(|run| run["id"].clone()))
+        .collect();
+    assert_eq!(listed, ids);
+}
+
+#[tokio::test]
+async fn a_job_has_one_live_run() {
+    let app = TestApp::start().await;
+    let job = app.create_job(&json!({})).await;
+    let run = app.queue(&job, &json!({"mode": "full"})).await;
+    let problem = app.post(&format!("/v1/jobs/{job}/runs"), &json!({"mode": "dryRun"})).await;
+    assert!(problem.problem(409, "run_in_progress")["detail"].as_str().unwrap().len() > 20);
+    let other = app.create_job(&json!({"destinationId": null})).await;
+    app.queue(&other, &json!({"mode": "full"})).await;
+    cancel(&app, &run).await.expect(200);
+    app.queue(&job, &json!({"mode": "full"})).await;
+}
+
+#[tokio::test]
+async fn every_fault_of_a_run_is_named_at_once() {
+    let app = TestApp::start().await;
+    let job = app.create_job(&json!({})).await;
+    let path = format!("/v1/jobs/{job}/runs");
+    let wrong = json!({"mode": "half", "limit": 0, "deliver": "some", "fast": true});
+    let problem = app.post(&path, &wrong).await.problem(422, "validation_failed");
+    assert_eq!(pointers(&problem), ["/deliver", "/fast", "/limit", "/mode"]);
+    assert_eq!(pointers(&app.post(&path, &json!({})).await.problem(422, "validation_failed")), ["/mode"]);
+    let unknown = format!("/v1/jobs/{}/runs", Uuid::from_u128(99));
+    app.post(&unknown, &json!({"mode": "full"})).await.problem(404, "not_found");
+}
+
+#[tokio::test]
+async fn a_queued_run_is_cancelled_at_once() {
+    let app = TestApp::start().await;
+    let job = app.create_job(&json!({})).await;
+    let run = app.queue(&job, &json!({"mode": "full"})).await;
+    let cancelled = cancel(&app, &run).await.expect(200);
+    assert_eq!(cancelled["state"], "cancelled");
+    assert!(cancelled["finishedAt"].is_string());
+    assert!(!app.step().await, "nobody executes it");
+    cancel(&app, &run).await.problem(409, "run_not_cancellable");
+    approve(&app, &run).await.problem(409, "run_not_awaiting_approval");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_running_run_is_cancelled_and_says_so() {
+    let app = TestApp::start().await;
+    let job = app.create_job(&json!({})).await;
+    let run = app.queue(&job, &json!({"mode": "full"})).await;
+    app.world.graph.set_latency(std::time::Duration::from_secs(1));
+    let cancel = async {
+        let mut ticks = tokio::time::interval(std::time::Duration::from_millis(1));
+        while app.world.graph.requests().is_empty() {
+            ticks.tick().await;
+        }
+        let asked = cancel(&app, &run).await.expect(200);
+        assert_eq!((&asked["state"], &asked["cancelRequested"]), (&json!("running"), &json!(true)));
+    };
+    tokio::join!(app.step(), cancel);
+    let ended = app.get(&format!("/v1/runs/{run}")).await.expect(200);
+    assert_eq!(ended["state"], "cancelled", "{ended}");
+    assert!(app.world.store().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_finished_run_is_neither_cancelled_nor_approved() {
+    let app = TestApp::start().await;
+    let job = app.create_job(&json!({"destinationId": null})).await;
+    let run = app.run(&job, &json!({"mode": "full"})).await;
+    let run = run["id"].as_str().unwrap();
+    cancel(&app, run).await.problem(409, "run_not_cancellable");
+    approve(&app, run).await.problem(409, "run_not_awaiting_approval");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_approved_run_delivers_what_it_found() {
+    let app = TestApp::start().await;
+    let (_, run) = stopped_at_the_brake(&app).await;
+    assert!(!app.step().await, "it waits for a person");
+    assert_eq!(approve(&app, &run).await.expect(200)["state"], "queued");
+    approve(&app, &run).await.problem(409, "run_not_awaiting_approval");
+    assert!(app.step().await);
+    let ended = app.get(&format!("/v1/runs/{run}")).await.expect(200);
+    assert!(matches!(ended["state"].as_str(), Some("succeeded" | "degraded")), "{ended}");
+    approve(&app, &run).await.problem(409, "run_not_awaiting_approval");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_at_the_brake_can_be_refused() {
+    let app = TestApp::start().await;
+    let (job, run) = stopped_at_the_brake(&app).await;
+    let before = app.world.processed();
+    assert_eq!(cancel(&app, &run).await.expect(200)["state"], "cancelled");
+    approve(&app, &run).await.problem(409, "run_not_awaiting_approval");
+    assert_eq!(app.world.processed(), before, "nothing was sent");
+    assert_eq!(app.run(&job, &json!({"mode": "full"})).await["state"], "awaitingApproval", "it is still so");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_changed_since_is_not_approved() {
+    let app = TestApp::start().await;
+    let (job, run) = stopped_at_the_brake(&app).await;
+    app.patch(&format!("/v1/jobs/{job}"), &json!({"memberships": "both"})).await.expect(200);
+    approve(&app, &run).await.problem(409, "approval_outdated");
+    assert_eq!(cancel(&app, &run).await.expect(200)["state"], "cancelled");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_test_that_would_remove_the_rest_is_refused() {
+    let app = TestApp::start().await;
+    let job = app.create_job(&json!({})).await;
+    assert_eq!(app.run(&job, &json!({"mode": "test", "limit": 5})).await["state"], "succeeded");
+    assert_eq!(app.run(&job, &json!({"mode": "full"})).await["state"], "succeeded");
+    let runs = format!("/v1/jobs/{job}/runs");
+    app.post(&runs, &json!({"mode": "test"})).await.problem(409, "test_would_remove");
+    assert_eq!(app.run(&job, &json!({"mode": "dryRun"})).await["state"], "succeeded");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_failed_run_says_where_why_and_what_to_do() {
+    let app =
+        TestApp::with(SeedOptions { users: 20, groups: 4, ..SeedOptions::default() }, AssetsOptions::default()).await;
+    let connection = app.create_connection(Scenario::Delegated).await;
+    let job = app.create_job(&json!({"connectionId": connection})).await;
+    let run = app.run(&job, &json!({"mode": "full"})).await;
+    assert_eq!((&run["state"], &run["error"]["stage"]), (&json!("failed"), &json!("collect")));
+    assert_eq!(run["error"]["code"], "no_application_permission");
+    for field in ["detail", "advice"] {
+        assert!(run["error"][field].as_str().is_some_and(|text| text.len() > 20), "{field}: {run}");
+    }
+}

@@ -1,0 +1,104 @@
+//! The program as it is started from a shell.
+
+use std::process::{Command, Output};
+
+fn program(arguments: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_entra-assets"));
+    // What a developer has set must not show.
+    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("ENTRA_ASSETS_") || name == "DATABASE_URL") {
+        command.env_remove(name);
+    }
+    command.env("COLUMNS", "100").args(arguments).output().unwrap()
+}
+
+fn text(output: &Output) -> String {
+    assert!(output.status.success(), "{output:?}");
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+#[test]
+fn help_names_every_command() {
+    let help = text(&program(&["--help"]));
+    for command in ["serve", "migrate", "openapi", "keys", "simulate", "demo"] {
+        assert!(help.lines().any(|line| line.trim_start().starts_with(&format!("{command} "))), "{command}: {help}");
+    }
+}
+
+#[test]
+fn help_names_every_setting() {
+    let help = text(&program(&["serve", "--help"]));
+    for setting in [
+        "DATABASE_URL",
+        "ENTRA_ASSETS_MIGRATE_URL",
+        "ENTRA_ASSETS_LISTEN_DATABASE_URL",
+        "ENTRA_ASSETS_DATA_DIR",
+        "ENTRA_ASSETS_LISTEN",
+        "ENTRA_ASSETS_MASTER_KEY",
+        "ENTRA_ASSETS_MASTER_KEY_FILE",
+        "ENTRA_ASSETS_ADMIN_KEY",
+        "ENTRA_ASSETS_LOGIN_URL",
+        "ENTRA_ASSETS_GRAPH_URL",
+        "ENTRA_ASSETS_ASSETS_URL",
+        "ENTRA_ASSETS_WORKERS",
+        "ENTRA_ASSETS_FEDERATED_ALLOW",
+        "ENTRA_ASSETS_JWT_ISSUERS",
+        "ENTRA_ASSETS_FORGE_APP_ID",
+        "ENTRA_ASSETS_LICENSE_NAMES",
+        "ENTRA_ASSETS_ROLE",
+    ] {
+        assert!(help.contains(&format!("[env: {setting}=")), "{setting}: {help}");
+    }
+    assert!(help.contains("127.0.0.1:8080"), "{help}");
+}
+
+#[test]
+fn a_wrong_setting_is_refused_with_its_name() {
+    for (arguments, named) in [
+        (["serve", "--admin-key", "short"], "--admin-key"),
+        (["serve", "--role", "boss"], "--role"),
+        (["serve", "--graph-url", "not a url"], "--graph-url"),
+        (["serve", "--listen", "everywhere"], "--listen"),
+    ] {
+        let output = program(&arguments);
+        let errors = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(!output.status.success() && errors.contains(named), "{errors}");
+    }
+    let output = program(&["serve", "--database-url", "postgres://127.0.0.1:1/none"]);
+    let errors = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(!output.status.success() && errors.lines().count() < 4, "{errors}");
+}
+
+#[test]
+fn a_new_master_key_is_32_bytes() {
+    use base64::Engine as _;
+    let key = text(&program(&["keys", "master"]));
+    assert_eq!(base64::engine::general_purpose::STANDARD.decode(key.trim()).unwrap().len(), 32);
+}
+
+#[test]
+fn the_document_is_printed() {
+    let document: serde_json::Value = serde_json::from_str(&text(&program(&["openapi"]))).unwrap();
+    assert!(document["openapi"].as_str().unwrap().starts_with("3.1"));
+}
+
+/// A person sees the report of the tenant that they chose, and the demonstration ends well.
+#[test]
+fn the_demonstration_shows_what_is_wrong_with_a_tenant() {
+    let data_dir = tempfile::Builder::new().prefix("entra-assets-demo").tempdir_in("/tmp").unwrap();
+    for (tenant, says) in [
+        ("delegated", "Most likely the permissions were added as"),
+        ("pending", "Grant admin consent"),
+        ("expired-secret", "expired"),
+        ("secret-id", "is the Secret ID, not the secret"),
+        ("wrong-tenant", "is not known in the tenant"),
+        ("no-licences", "LicenseAssignment.Read.All"),
+    ] {
+        let data_dir = data_dir.path().to_str().unwrap();
+        let output =
+            program(&["demo", "--tenant", tenant, "--exit", "--data-dir", data_dir, "--listen", "127.0.0.1:0"]);
+        let shown = text(&output);
+        assert!(shown.contains("Connection check"), "{tenant}: {shown}");
+        let flowing = shown.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(flowing.contains(says), "{tenant}: {shown}");
+    }
+}
