@@ -98,6 +98,12 @@ impl Fault {
     pub fn new(pointer: impl Into<String>, code: &'static str, detail: impl Into<String>) -> Self {
         Self { pointer: pointer.into(), code, detail: detail.into() }
     }
+
+    /// Place and fault in one sentence.
+    fn sentence(&self) -> String {
+        let place = if self.pointer.is_empty() { "The body" } else { &self.pointer };
+        format!("{place}: {}.", self.detail.trim_end_matches('.'))
+    }
 }
 
 /// A thing that keeps another from being deleted.
@@ -138,7 +144,7 @@ impl Error {
     /// Every fault of a request at once. `faults` must not be empty.
     pub fn validation(faults: Vec<Fault>) -> Self {
         let detail = match faults.as_slice() {
-            [one] => format!("{}: {}", one.pointer, one.detail),
+            [one] => one.sentence(),
             many => format!("The request has {} faults.", many.len()),
         };
         Self { faults, ..Self::new(Code::ValidationFailed, detail) }

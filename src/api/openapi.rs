@@ -108,8 +108,11 @@ fn problem_response(code: Code) -> Value {
             headers[name] = json!({"$ref": format!("#/components/headers/{name}")});
         }
     }
-    if matches!(status, 429 | 503) {
+    if matches!(status, 409 | 429 | 503) {
         headers["Retry-After"] = json!({"$ref": "#/components/headers/Retry-After"});
+    }
+    if status == 401 {
+        headers["WWW-Authenticate"] = json!({"$ref": "#/components/headers/WWW-Authenticate"});
     }
     json!({
         "description": code.title(),
@@ -141,10 +144,11 @@ fn complete(document: &mut Value) {
     document["components"]["headers"] = json!({
         "ETag": {"description": "The version, for `If-Match`", "schema": {"type": "string", "pattern": "^\"[0-9]+\"$"}, "example": "\"1\""},
         "Location": {"description": "Where the new thing is", "schema": {"type": "string", "format": "uri-reference"}},
-        "Retry-After": {"description": "Seconds to wait", "schema": {"type": "integer", "minimum": 0}},
+        "Retry-After": {"description": "Seconds to wait, where waiting helps", "schema": {"type": "integer", "minimum": 0}},
         "RateLimit-Limit": {"description": "Requests a minute that the key may send to this process", "schema": {"type": "integer", "minimum": 1}},
         "RateLimit-Remaining": {"description": "Requests that are left", "schema": {"type": "integer", "minimum": 0}},
         "RateLimit-Reset": {"description": "Seconds until all are there again", "schema": {"type": "integer", "minimum": 0}},
+        "WWW-Authenticate": {"description": "How to say who is calling (RFC 9110)", "schema": {"type": "string"}, "example": "Bearer"},
         "X-Request-Id": {"description": "The id of the request in the service's log", "schema": {"type": "string"}},
     });
     let mut responses = Map::new();
@@ -184,13 +188,15 @@ fn complete_operation(method: &str, operation: &mut Value) {
             "404" => has_in("path") || has_idempotency_key,
             "412" => has_if_match,
             "413" | "415" => has_body,
-            "422" => has_body || has_in("query") || has_in("header"),
             "503" => !is_open,
             _ => true,
         };
         if applies && !responses.contains_key(status) {
             responses.insert(status.to_owned(), json!({"$ref": format!("#/components/responses/{name}")}));
         }
+    }
+    if has_idempotency_key && !responses.contains_key("409") {
+        responses.insert("409".to_owned(), json!({"$ref": "#/components/responses/Conflict"}));
     }
     for (status, response) in responses.iter_mut().filter(|(status, _)| status.starts_with('2')) {
         response["headers"]["X-Request-Id"] = json!({"$ref": "#/components/headers/X-Request-Id"});

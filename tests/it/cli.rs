@@ -46,7 +46,8 @@ fn help_names_every_setting() {
         "ENTRA_ASSETS_LICENSE_NAMES",
         "ENTRA_ASSETS_ROLE",
     ] {
-        assert!(help.contains(&format!("[env: {setting}=")), "{setting}: {help}");
+        let shown = ["=", "]"].iter().any(|end| help.contains(&format!("[env: {setting}{end}")));
+        assert!(shown, "{setting}: {help}");
     }
     assert!(help.contains("127.0.0.1:8080"), "{help}");
 }
@@ -89,15 +90,14 @@ fn the_demonstration_shows_what_is_wrong_with_a_tenant() {
         ("delegated", "Most likely the permissions were added as"),
         ("pending", "Grant admin consent"),
         ("expired-secret", "expired"),
-        ("secret-id", "is the Secret ID, not the secret"),
-        ("wrong-tenant", "is not known in the tenant"),
+        ("secret-id", "Secret ID"),
+        ("wrong-tenant", "There is no application with the client id"),
         ("no-licences", "LicenseAssignment.Read.All"),
     ] {
         let data_dir = data_dir.path().to_str().unwrap();
         let output =
             program(&["demo", "--tenant", tenant, "--exit", "--data-dir", data_dir, "--listen", "127.0.0.1:0"]);
         let shown = text(&output);
-        assert!(shown.contains("Connection check"), "{tenant}: {shown}");
         let flowing = shown.split_whitespace().collect::<Vec<_>>().join(" ");
         assert!(flowing.contains(says), "{tenant}: {shown}");
     }

@@ -187,11 +187,11 @@ async fn a_certificate_is_taken_with_its_key_alone() {
     };
     let created = app.post("/v1/connections", &body(&good, &private)).await.expect(201);
     assert_eq!(created["credential"]["expiresAt"], "2030-01-01T00:00:00Z");
-    assert!(created["credential"]["hint"].as_str().is_some_and(|thumbprint| thumbprint.len() == 40), "{created}");
+    assert!(created["credential"]["hint"].as_str().is_some_and(|thumbprint| thumbprint.len() == 64), "{created}");
     for (body, code) in [
         (body(&good, &other.serialize_pem()), "key_does_not_match"),
         (body(&expired, &private), "certificate_expired"),
-        (body(&private, &good), "certificate_malformed"),
+        (body(&private, &good), "certificate_unreadable"),
         (with_credential(json!({"kind": "certificate", "certificate": good})), "required"),
     ] {
         for path in ["/v1/connections", "/v1/connection-checks"] {

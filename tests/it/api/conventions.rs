@@ -1,6 +1,6 @@
 //! What holds for every operation, taken from the document, so that a new operation is tested too.
 
-use crate::support::recorder::{Operation, operations, resolve};
+use crate::support::recorder::{Operation, find, operations, resolve};
 use crate::support::test_app::{TestApp, pointers};
 use crate::support::world::{ADMIN_KEY, ORGANIZATION};
 use entra_assets::api::auth::Scope;
@@ -41,7 +41,7 @@ async fn only_health_and_the_document_are_open() {
     }
     for path in ["/docs", "/docs/"] {
         let status = app.call_without_key(Method::GET, path).send_unrecorded().await.status;
-        assert!(status == 200 || status == 308, "{path}: {status}");
+        assert!([200, 307].contains(&status), "{path}: {status}");
     }
 }
 
@@ -143,7 +143,8 @@ async fn a_path_names_the_methods_that_it_has() {
     }
     for (path, allowed) in methods {
         for wrong in [Method::PUT, Method::PATCH, Method::DELETE] {
-            if allowed.iter().any(|method| *method == wrong.as_str()) {
+            // `/v1/filters/validate` has the form of `/v1/filters/{id}` too.
+            if find(&wrong, &path).0.is_some() {
                 continue;
             }
             let answer = app.call(wrong, &path).send().await;
@@ -196,7 +197,8 @@ async fn every_body_is_bounded_and_json() {
 #[tokio::test]
 async fn every_unknown_field_and_parameter_is_named() {
     let app = TestApp::start().await;
-    for operation in with_body() {
+    // A validation answers with the faults that it finds, whatever it is given.
+    for operation in with_body().iter().filter(|operation| operation.id() != "validate_filter") {
         let is_one_object = resolve(operation.body().unwrap()).get("properties").is_some();
         let body = json!({"surprise": 1, "a/b~c": null, "name": 7});
         let answer = app.call(operation.method.clone(), &operation.path(UNKNOWN_ID)).json(&body).send().await;
@@ -241,7 +243,7 @@ async fn every_list_has_limits_and_cursors_of_its_own() {
             let problem = app.get(&with(&format!("limit={limit}"))).await.problem(422, "validation_failed");
             assert_eq!(pointers(&problem), ["?limit"], "{limit}");
         }
-        for cursor in ["AAAA", "%00", "not%20ours"] {
+        for cursor in ["AAAA", "not%20ours", "%F0%9F%90%88"] {
             app.get(&with(&format!("cursor={cursor}"))).await.problem(400, "invalid_cursor");
         }
         if operation.template != "/v1/filters" {

@@ -130,7 +130,7 @@ pub fn resolve(value: &'static Value) -> &'static Value {
 }
 
 /// The operation that a request is for, and whether its path is known at all.
-fn find(method: &Method, path: &str) -> (Option<Operation>, bool) {
+pub fn find(method: &Method, path: &str) -> (Option<Operation>, bool) {
     let fits = |template: &str| {
         let (wanted, given): (Vec<_>, Vec<_>) = (template.split('/').collect(), path.split('/').collect());
         wanted.len() == given.len()
