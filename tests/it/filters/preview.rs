@@ -181,6 +181,7 @@ async fn what_graph_does_not_answer_in_time_is_left_out() {
         path: "/v1.0/users".to_owned(),
         exact: false,
         contains: None,
+        contains_too: None,
         nth: 1,
         times: 0,
         action: Action::Status { status: 429, code: None, message: None, retry_after: Some("60".to_owned()) },

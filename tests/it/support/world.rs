@@ -52,7 +52,6 @@ pub struct World {
     haste: AtomicU32,
 }
 
-#[expect(dead_code, reason = "a kit: not every test uses all of it")]
 impl World {
     pub async fn new(users: u32, groups: u32) -> Self {
         Self::with(SeedOptions { users, groups, ..SeedOptions::default() }, AssetsOptions::default()).await
