@@ -1,7 +1,9 @@
 //! The committed document and page of errors are what the program says, and the document's references lead
 //! somewhere.
 
+mod breaking;
 mod complete;
+mod limits;
 
 use entra_assets::api::{self, openapi};
 use entra_assets::error::Code;
