@@ -26,8 +26,19 @@ skip() { # WHAT WHY
     exit 1
 }
 
+# Installs a package of the system, if we may.
+install_package() { # PACKAGE
+    [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null || return 1
+    { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$1"; } \
+        >"$log/install.$1" 2>&1
+}
+
+need() { # COMMAND PACKAGE
+    command -v "$1" >/dev/null || install_package "$2"
+}
+
 npm_install() { # FOLDER [PACKAGE…]
-    command -v npm >/dev/null && npm install --silent --no-fund --no-audit --prefix "$@" >&2
+    need npm npm && npm install --silent --no-fund --no-audit --prefix "$@" >&2
 }
 
 # The folder with the commands of npm packages, installed if they are missing: npm_tools FOLDER PACKAGE@VERSION…
@@ -43,9 +54,10 @@ npm_tools() {
 # The folder with the commands of Python packages in an environment of their own, installed if they are missing:
 # python_tools FOLDER PACKAGE==VERSION…
 python_tools() {
-    command -v python3 >/dev/null || return 1
     local env=$tools/python/$1 wanted="${*:2}"
     if [ "$(cat "$env/installed" 2>/dev/null)" != "$wanted" ]; then
+        need python3 python3 || return 1
+        python3 -c 'import ensurepip' 2>/dev/null || install_package python3-venv || return 1
         python3 -m venv --clear "$env" >&2 && "$env/bin/pip" install --quiet "${@:2}" >&2 || return 1
         echo "$wanted" >"$env/installed"
     fi
@@ -75,6 +87,10 @@ wait_for() { # PROCESS PATTERN FILE
 # Starts both simulators, and in front of them the service with an empty database, on free ports; exports what the
 # examples need: API_URL, API_KEY, TENANT_ID, CLIENT_ID, CLIENT_SECRET, IMPORT_TOKEN. All ends with the step.
 start_service() {
+    if ! need jq jq || ! need curl curl; then
+        echo "jq and curl are needed: install them" >&2
+        return 1
+    fi
     local dir
     dir=$(mktemp -d)
     chmod 711 "$dir" # the embedded database may run as another user

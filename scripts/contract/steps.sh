@@ -49,7 +49,7 @@ step_curl_example() {
 # A client that openapi-generator makes, checked by mypy, does the main job.
 step_python_example() {
     local bin client=$tools/python-client
-    need_java || skip python_example "there is no Java for openapi-generator, and it could not be installed"
+    need java default-jre-headless || skip python_example "there is no Java for openapi-generator, and it could not be installed"
     bin=$(python_tools client openapi-generator-cli==7.26.0 mypy==1.20.2 types-python-dateutil==2.9.0.20261116 \
         pydantic==2.14.4 urllib3==2.8.0 python-dateutil==2.9.0.post0 typing-extensions==4.16.0) ||
         skip python_example "the Python package openapi-generator-cli or mypy could not be installed"
@@ -89,12 +89,4 @@ step_advisories() {
     deny=$(cargo_tool cargo-deny@0.20.2 cargo-deny) || skip advisories "the crate cargo-deny could not be installed"
     "$deny" fetch db >"$log/advisories" 2>&1 || skip advisories "the advisory database could not be downloaded"
     "$deny" --all-features check advisories
-}
-
-# Java, which openapi-generator is written in: from the machine, else from the system's package manager.
-need_java() {
-    command -v java >/dev/null && return
-    [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null || return 1
-    { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
-        default-jre-headless; } >"$log/java" 2>&1
 }
