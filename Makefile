@@ -4,7 +4,7 @@
 #   make test            formatting, lints, documentation, every test
 #   make contract        the OpenAPI document against the linters, a fuzzer and generated clients
 #   make soak            what takes long: kills, fuzzing, large directories
-#   make bench           benchmarks
+#   make bench           what runs and filters cost; ARGS="--users 20000 …" for one measurement of runs
 #   make openapi         writes openapi/ and docs/errors.md anew
 #   make openapi-release makes the document of today the one that callers may rely on
 #   make image           the container image
@@ -44,7 +44,7 @@ soak:
 	@$(WITH_POSTGRES) scripts/soak.sh $(ARGS)
 
 bench:
-	@$(WITH_POSTGRES) $(CARGO) bench --locked $(ARGS)
+	@$(WITH_POSTGRES) scripts/bench.sh $(ARGS)
 
 openapi:
 	@mkdir -p openapi docs

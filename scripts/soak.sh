@@ -10,3 +10,4 @@ export PROPTEST_CASES=${PROPTEST_CASES:-20000}
 cargo test --locked --release --test it -- --ignored "${1:-soak}" --nocapture --test-threads 1
 cargo test --locked --release --lib -- "${1:-}"
 cargo bench --locked
+scripts/bench.sh large

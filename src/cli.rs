@@ -1,5 +1,7 @@
-//! The commands: `serve migrate openapi doctor keys simulate demo`.
+//! The commands: `serve migrate openapi doctor keys simulate demo bench`.
 
+mod bench;
+mod calls;
 mod demo;
 mod doctor;
 mod keys;
@@ -41,6 +43,8 @@ enum Command {
     Demo(Box<demo::DemoArgs>),
     /// Look at settings, database, keys and network, and say what to mend.
     Doctor(Box<doctor::DoctorArgs>),
+    /// Measure what runs cost, with the simulators or against other servers.
+    Bench(Box<bench::BenchArgs>),
     /// API keys and the master key.
     #[command(subcommand)]
     Keys(Box<keys::Keys>),
@@ -103,6 +107,7 @@ async fn run(command: Command) -> Result<()> {
         Command::Migrate(migrate) => run_migrations(*migrate).await,
         Command::Simulate(arguments) => simulate::run(&arguments).await,
         Command::Demo(arguments) => Box::pin(demo::run(*arguments)).await,
+        Command::Bench(arguments) => Box::pin(bench::run(&arguments)).await,
         Command::Openapi(options) => write_document(&options),
         Command::Doctor(arguments) => Box::pin(doctor::run(&arguments)).await,
         Command::Keys(command) => Box::pin(keys::run(*command)).await,
@@ -158,7 +163,12 @@ fn say(text: &str) {
     println!("{text}");
 }
 
-#[expect(clippy::print_stderr, reason = "the last word of a command that failed")]
 fn say_error(error: &anyhow::Error) {
-    eprintln!("entra-assets: {error:#}");
+    say_aside(&format!("entra-assets: {error:#}"));
+}
+
+/// For those who watch, apart from the answer.
+#[expect(clippy::print_stderr, reason = "progress, and the last word of a command that failed")]
+fn say_aside(text: &str) {
+    eprintln!("{text}");
 }

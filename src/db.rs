@@ -88,7 +88,8 @@ impl Db {
         for<'r> F: AsyncFnOnce(&'r mut Transaction) -> Result<T> + TransactionFn<'r, T> + Send,
         T: Send,
     {
-        let set = format!("SET LOCAL entra_assets.organization = '{organization}'");
+        // What takes long here takes long once; compiling it first never pays.
+        let set = format!("SET LOCAL entra_assets.organization = '{organization}'; SET LOCAL jit = off");
         self.transaction(set, work).await
     }
 
@@ -123,6 +124,17 @@ impl Db {
     pub async fn ping(&self) -> Result<()> {
         self.connection().await?.batch_execute("SELECT 1").await.map_err(Error::from)
     }
+}
+
+/// For statements that join many rows of tables that were filled a moment ago: until they are analysed, the planner
+/// takes them to be empty, and would compare every row with every other. To the end of the transaction.
+pub(crate) async fn join_in_bulk(tx: &mut Transaction) -> Result<()> {
+    Ok(tx.batch_execute("SET LOCAL enable_nestloop = off").await?)
+}
+
+/// For what a run would do again: its commit does not wait for the disk. What is committed after it waits for both.
+pub(crate) async fn may_be_lost(tx: &mut Transaction) -> Result<()> {
+    Ok(tx.batch_execute("SET LOCAL synchronous_commit = off").await?)
 }
 
 /// A connection that goes back to the pool only after its transaction ended. Dropped before, as when the work

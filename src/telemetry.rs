@@ -6,6 +6,7 @@ use crate::clock::Clock;
 use crate::config::{LogFormat, LogSettings};
 use crate::error::{Code, Error, Result};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+use metrics_util::MetricKindMask;
 use std::io::IsTerminal as _;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -16,6 +17,9 @@ const DEFAULT_FILTER: &str = "warn,entra_assets=info,actix_server=warn";
 
 /// Upper bounds in seconds for every metric whose name ends in `_seconds`.
 const SECONDS: [f64; 12] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0];
+
+/// A gauge that nobody sets any more is left out after so long.
+const GAUGE_LIFE: Duration = Duration::from_secs(300);
 
 /// How often old samples are folded into the buckets.
 const UPKEEP_EVERY: Duration = Duration::from_secs(5);
@@ -53,6 +57,8 @@ pub fn metrics() -> Result<PrometheusHandle> {
         return Ok(handle.clone());
     }
     let installed = PrometheusBuilder::new()
+        // Of runs that have ended nothing is told any more.
+        .idle_timeout(MetricKindMask::GAUGE, Some(GAUGE_LIFE))
         .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &SECONDS)
         .map_err(Error::internal)?
         .install_recorder()

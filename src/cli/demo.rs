@@ -1,10 +1,10 @@
 //! `demo`: everything at once, and the main job done over HTTP as any caller would do it, while a person
 //! watches. Ends with a table that compares what arrived with the truth.
 
-mod calls;
 mod stages;
 mod table;
 
+use super::calls::Calls;
 use super::simulate::{self, DirectoryArgs, Places, Simulators};
 use crate::clock::Clock;
 use crate::config::{Role, Settings};
@@ -13,7 +13,6 @@ use crate::serve::{self, Service};
 use crate::shutdown::Shutdown;
 use crate::sim::graph::Scenario;
 use anyhow::{Context, Result, bail};
-use calls::Calls;
 use clap::Args;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
@@ -121,29 +120,29 @@ impl Demo {
             "name": "Contoso", "tenantId": credentials.tenant_id, "clientId": credentials.client_id, "cloud": "global",
             "credential": {"kind": "clientSecret", "secret": credentials.client_secret},
         });
-        let connection = id_of(&self.calls.post("/v1/connections", &connection).await.context("the connection")?)?;
+        let connection = self.calls.create("/v1/connections", &connection).await.context("the connection")?;
         let report = self.calls.post(&format!("/v1/connections/{connection}/check"), &json!({})).await?;
         say_step(&format!("Connection saved and checked: {}", report["overall"].as_str().unwrap_or("?")));
         // Everybody, written as a filter.
         let filter = json!({"name": "Everybody", "users": {"odata": "userType in ('Member','Guest')"}});
-        let filter = id_of(&self.calls.post("/v1/filters", &filter).await.context("the filter")?)?;
+        let filter = self.calls.create("/v1/filters", &filter).await.context("the filter")?;
         let destination = json!({
             "name": "Assets", "kind": "assetsImport", "token": self.simulators.assets.token(),
             "missingObjects": "ignore",
         });
-        let destination = id_of(&self.calls.post("/v1/destinations", &destination).await.context("the destination")?)?;
+        let destination = self.calls.create("/v1/destinations", &destination).await.context("the destination")?;
         let job = json!({
             "name": "Everything", "connectionId": connection, "filterId": filter, "destinationId": destination,
             "objects": {"users": {"enabled": true}, "groups": {"enabled": true}, "licenses": {"enabled": true}},
         });
-        let job = id_of(&self.calls.post("/v1/jobs", &job).await.context("the job")?)?;
+        let job = self.calls.create("/v1/jobs", &job).await.context("the job")?;
         say_step("Filter, destination and job saved");
         Ok(job)
     }
 
     /// Starts a run and shows its progress to the end.
     async fn follow(&self, job: &str, request: Value) -> Result<Value> {
-        let run = id_of(&self.calls.post(&format!("/v1/jobs/{job}/runs"), &request).await.context("the run")?)?;
+        let run = self.calls.create(&format!("/v1/jobs/{job}/runs"), &request).await.context("the run")?;
         let mut stages = Stages::new();
         let mut after = 0;
         loop {
@@ -198,10 +197,6 @@ impl Demo {
             self.simulators.assets.origin()
         ));
     }
-}
-
-fn id_of(answer: &Value) -> Result<String> {
-    Ok(answer["id"].as_str().with_context(|| format!("an answer without an id: {answer}"))?.to_owned())
 }
 
 /// What the API refused, as a frontend would show it.

@@ -29,12 +29,13 @@ pub struct DirectoryArgs {
     #[arg(long, default_value_t = 0)]
     pub latency_ms: u64,
     /// Graph's quota: that of a small, medium or large tenant, or none.
-    #[arg(long, value_enum, default_value_t = QuotaArg::None)]
+    #[arg(long, value_enum, ignore_case = true, default_value_t = QuotaArg::None)]
     pub quota: QuotaArg,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
 pub enum QuotaArg {
+    #[value(alias = "off")]
     None,
     S,
     M,

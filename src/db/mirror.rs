@@ -10,9 +10,9 @@
 pub mod delivered;
 pub mod read;
 
-use super::Transaction;
 use super::runs::{Lease, fence};
 use super::schema::{mirrors, run_cursors, staged_members};
+use super::{Transaction, join_in_bulk, may_be_lost};
 use crate::error::Result;
 use crate::ids::{JobId, OrganizationId, RunId};
 use chrono::{DateTime, Utc};
@@ -72,6 +72,7 @@ const MEMBER_ROWS: usize = 256;
 /// with the later data.
 pub async fn stage(tx: &mut Transaction, lease: &Lease, batch: Batch) -> Result<()> {
     fence(tx, lease).await?;
+    may_be_lost(tx).await?;
     stage_objects(tx, lease, batch.objects).await?;
     stage_members(tx, lease, &batch.members).await?;
     stage_cursors(tx, lease, &batch.cursors).await
@@ -372,6 +373,7 @@ pub async fn promote(tx: &mut Transaction, lease: &Lease, job: JobId, read: &Pro
         AND m.object_type = ANY($4) AND s.organization_id = $1 AND s.run_id = $2
         AND s.object_type = 'gone:' || m.object_type AND s.id = m.id";
     fence(tx, lease).await?;
+    join_in_bulk(tx).await?;
     if read.is_patch {
         let (patched, whole): (Vec<&str>, Vec<&str>) =
             read.types.iter().partition(|name| matches!(**name, "users" | "groups"));
@@ -446,6 +448,7 @@ pub async fn keep_staged(tx: &mut Transaction, lease: &Lease, object_type: &str,
     const KEEP: &str = "
         DELETE FROM staged_objects s WHERE organization_id = $1 AND run_id = $2 AND object_type = $3
         AND NOT EXISTS (SELECT FROM unnest($4::uuid[]) AS kept(id) WHERE kept.id = s.id)";
+    join_in_bulk(tx).await?;
     diesel::sql_query(KEEP)
         .bind::<SqlUuid, _>(lease.organization.0)
         .bind::<SqlUuid, _>(lease.run.0)
@@ -461,6 +464,7 @@ pub async fn keep_staged_members(tx: &mut Transaction, lease: &Lease, groups: &[
     const KEEP: &str = "
         DELETE FROM staged_members s WHERE organization_id = $1 AND run_id = $2
         AND NOT EXISTS (SELECT FROM unnest($3::uuid[]) AS kept(id) WHERE kept.id = s.group_id)";
+    join_in_bulk(tx).await?;
     diesel::sql_query(KEEP)
         .bind::<SqlUuid, _>(lease.organization.0)
         .bind::<SqlUuid, _>(lease.run.0)

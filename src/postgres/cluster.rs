@@ -165,6 +165,8 @@ impl Cluster {
             "timezone=UTC".to_owned(),
             "log_timezone=UTC".to_owned(),
             "logging_collector=off".to_owned(),
+            // A large import writes more than the default gigabyte; checkpoints in the middle of it write pages twice.
+            "max_wal_size=2GB".to_owned(),
             "log_line_prefix=%m [%p] ".to_owned(),
         ];
         if !self.options.fsync {

@@ -30,6 +30,7 @@ use crate::seal::Place;
 use refused::Refused;
 use secrecy::ExposeSecret;
 use serde::{Deserialize, Serialize};
+use std::sync::atomic::{AtomicBool, Ordering};
 use uuid::Uuid;
 use writer::Writer;
 
@@ -60,6 +61,20 @@ struct Reader<'a> {
     roles: Vec<String>,
     writer: Writer,
     refused: Refused,
+    /// The types whose number Graph has told; of others it is known only as they come.
+    counted: [AtomicBool; 4],
+}
+
+impl Reader<'_> {
+    /// So many objects of a type are to be read.
+    fn expect(&self, object_type: ObjectType, number: u64) {
+        self.counted[object_type.index()].store(true, Ordering::Relaxed);
+        self.run.journal.expect(number);
+    }
+
+    fn is_counted(&self, object_type: ObjectType) -> bool {
+        self.counted[object_type.index()].load(Ordering::Relaxed)
+    }
 }
 
 /// What a way of reading read to its end.
@@ -97,7 +112,14 @@ pub async fn collect(run: &Run) -> Result<Collected, Stop> {
     }
     let mirror = begin(run, tenant).await?;
     let (writer, writing) = writer::start(run);
-    let reader = Reader { run, session, roles: token.claims.roles.clone(), writer, refused: Refused::default() };
+    let reader = Reader {
+        run,
+        session,
+        roles: token.claims.roles.clone(),
+        writer,
+        refused: Refused::default(),
+        counted: Default::default(),
+    };
     let reading = async {
         let read = match run.mode {
             RunMode::Test => test_run::read(&reader).await,

@@ -2,6 +2,7 @@
 //! the outbox of its delivery. Everything here is local, so after a crash it simply begins anew.
 
 mod absent;
+mod memberships;
 mod payload;
 mod targets;
 
@@ -11,13 +12,14 @@ use super::pipeline::Run;
 use super::stop::Stop;
 use crate::db::mirror;
 use crate::db::mirror::delivered::{self, NewChange};
-use crate::db::mirror::read::{self, SeenRow, With};
+use crate::db::mirror::read::{self, SeenRow};
 use crate::directory::{self, Link, ObjectType, Properties};
 use crate::error::{Error, Result};
 use crate::mapping::TextChange;
 use crate::run_state::{ChangeAction, ChangeReason, Deliver, RunMode, RunStage, RunWarning};
 use futures_util::StreamExt;
-use payload::{Built, hash, payload};
+use memberships::GroupsOf;
+use payload::{Built, Referring, hash, payload};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use targets::Targets;
@@ -78,7 +80,7 @@ pub struct Brake {
 
 /// Compares type by type.
 pub async fn diff(run: &Run, collected: &Collected) -> Result<Diffed, Stop> {
-    let (known, resend) = begin(run).await?;
+    let (known, resend) = begin(run, collected).await?;
     let mut outbox =
         Outbox { run, seq: 0, references: BTreeMap::new(), many_references: 0, reduced: 0, waiting: Vec::new() };
     let mut whole = Vec::new();
@@ -139,7 +141,7 @@ pub async fn diff(run: &Run, collected: &Collected) -> Result<Diffed, Stop> {
 
 /// Clears an earlier attempt, and forgets what was delivered when the destination is another one. Returns
 /// the number of delivered objects by type, and the types to send whole because Assets may have lost some.
-async fn begin(run: &Run) -> Result<(BTreeMap<String, u64>, Vec<String>), Stop> {
+async fn begin(run: &Run, collected: &Collected) -> Result<(BTreeMap<String, u64>, Vec<String>), Stop> {
     let (organization, job, lease, mode) = (run.job.organization, run.job.id, run.lease, run.mode);
     let destination = run.job.destination.as_ref().map(|destination| destination.id);
     let (known, resend, began) = run
@@ -159,7 +161,9 @@ async fn begin(run: &Run) -> Result<(BTreeMap<String, u64>, Vec<String>), Stop> 
             Ok((delivered::counts(tx, organization, job).await?, mirror.resend, began))
         })
         .await?;
-    run.journal.enter(&run.app, RunStage::Diff, None);
+    let counts = run.journal.counts();
+    let read = collected.types.iter().filter_map(|object_type| counts.get(object_type.as_str()));
+    run.journal.enter(&run.app, RunStage::Diff, Some(read.map(|count| count.read).sum()));
     let may_leave_out = run.job.destination.as_ref().is_none_or(|d| d.missing_objects == MissingObjects::Ignore);
     if run.mode == RunMode::Test && !may_leave_out && began {
         return Err(Stop::failed(
@@ -241,7 +245,6 @@ impl Outbox<'_> {
         if changes.is_empty() {
             return Ok(());
         }
-        self.run.journal.advance(changes.len() as u64);
         let lease = self.run.lease;
         let db = &self.run.app.db;
         db.scoped(lease.organization, async move |tx| delivered::add_changes(tx, &lease, &changes).await).await
@@ -259,15 +262,24 @@ async fn compare(
 ) -> Result<(), Stop> {
     let (organization, job, source) = (run.job.organization, run.job.id, run.source());
     let is_stub = stored_as != object_type.as_str();
-    let with = if is_stub { With { groups_of: None, members: false } } else { with(run, object_type) };
+    let carries = |link| !is_stub && run.job.mapping.carries(object_type, link);
+    let groups_of = match object_type {
+        ObjectType::Users if carries(Link::Groups) => Some(GroupsOf::load(run, targets, object_type).await?),
+        ObjectType::Groups if carries(Link::ParentGroups) => Some(GroupsOf::load(run, targets, object_type).await?),
+        _ => None,
+    };
+    let referring = Referring { targets, groups_of };
+    let with_members = object_type == ObjectType::Groups && carries(Link::Members);
     run.app
         .db
         .scoped(organization, async |tx| {
-            let rows = read::objects(tx, organization, job, source, object_type.as_str(), stored_as, with).await?;
-            let mut batches = std::pin::pin!(rows.ready_chunks(BATCH));
+            let rows = read::objects(tx, organization, job, source, object_type.as_str(), stored_as, with_members);
+            let mut batches = std::pin::pin!(rows.await?.ready_chunks(BATCH));
             while let Some(batch) = batches.next().await {
                 let batch = batch.into_iter().collect::<Result<Vec<SeenRow>>>()?;
-                compare_batch(run, object_type, is_stub, targets, everything, batch, outbox).await?;
+                let compared = batch.len() as u64;
+                compare_batch(run, object_type, is_stub, &referring, everything, batch, outbox).await?;
+                run.journal.advance(compared);
             }
             Ok(())
         })
@@ -275,24 +287,11 @@ async fn compare(
     Ok(())
 }
 
-/// Which memberships the payload of a type needs.
-fn with(run: &Run, object_type: ObjectType) -> With {
-    let carries = |link| run.job.mapping.carries(object_type, link);
-    With {
-        groups_of: match object_type {
-            ObjectType::Users if carries(Link::Groups) => Some("user"),
-            ObjectType::Groups if carries(Link::ParentGroups) => Some("group"),
-            _ => None,
-        },
-        members: object_type == ObjectType::Groups && carries(Link::Members),
-    }
-}
-
 async fn compare_batch(
     run: &Run,
     object_type: ObjectType,
     is_stub: bool,
-    targets: &Targets,
+    referring: &Referring<'_>,
     everything: bool,
     batch: Vec<SeenRow>,
     outbox: &mut Outbox<'_>,
@@ -302,7 +301,7 @@ async fn compare_batch(
         let properties: Properties = serde_json::from_str(&row.data).map_err(Error::internal)?;
         let Built { text: payload, references, dropped } = match is_stub {
             true => Built { text: run.job.mapping.stub(object_type, row.id, &properties), references: 0, dropped: 0 },
-            false => payload(run, object_type, targets, &row, &properties),
+            false => payload(run, object_type, referring, &row, &properties),
         };
         if dropped > 0 && run.job.filter.narrows() {
             run.journal.count(object_type.as_str(), |count| count.dropped_references += dropped as u64);
@@ -311,7 +310,8 @@ async fn compare_batch(
         let is_same = row.delivered_hash.as_deref() == Some(&hash[..]);
         // A test does not read what groups point at, and not always the groups of users: it leaves alone what is
         // there already.
-        let is_whole = object_type != ObjectType::Groups && (object_type != ObjectType::Users || targets.memberships);
+        let is_whole =
+            object_type != ObjectType::Groups && (object_type != ObjectType::Users || referring.targets.memberships);
         let is_partial = run.mode == RunMode::Test && !is_whole && row.delivered_hash.is_some();
         if is_partial || (is_same && row.marked != Some(true)) {
             run.journal.count(object_type.as_str(), |count| count.unchanged += 1);

@@ -5,6 +5,7 @@ use crate::clock::Instant;
 use crate::db::runs::{self, Lease, Note};
 use crate::error::Result;
 use crate::graph::Usage;
+use crate::ids::JobId;
 use crate::run_state::{Counts, EventKind, Progress, RunStage, RunWarning, TypeCounts};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -24,6 +25,8 @@ struct Shared {
 }
 
 struct State {
+    /// Names the run's job in metrics.
+    job: String,
     stage: RunStage,
     stage_started: Instant,
     done: u64,
@@ -52,9 +55,10 @@ pub struct Told {
 impl Journal {
     /// Goes on from what an earlier attempt told up to its last checkpoint: what it told after that is told
     /// again.
-    pub fn new(app: &App, told: Told, progress: Option<&Progress>) -> Self {
+    pub fn new(app: &App, job: JobId, told: Told, progress: Option<&Progress>) -> Self {
         let Told { counts, warnings, degraded } = told;
         let state = State {
+            job: job.to_string(),
             stage: RunStage::Collect,
             stage_started: app.clock.instant(),
             done: 0,
@@ -182,6 +186,7 @@ impl Journal {
             if checkpoint.is_none() && state.written == state.revision {
                 return Ok(());
             }
+            measure(&state.job, &progress);
             (state.counts.clone(), state.warnings.clone(), state.stage, state.revision)
         };
         let data = json!({"progress": &progress, "counts": &counts});
@@ -217,4 +222,24 @@ impl Journal {
             })
             .await
     }
+}
+
+/// The progress as metrics, by job: a job has one live run. What is not updated any more fades from `/metrics`.
+fn measure(job: &str, progress: &Progress) {
+    let job = job.to_owned();
+    let of_stage = [("job", job.clone()), ("stage", progress.stage.to_string())];
+    metrics::gauge!("entra_assets_run_done", &of_stage).set(progress.done as f64);
+    if let Some(total) = progress.total {
+        metrics::gauge!("entra_assets_run_total", &of_stage).set(total as f64);
+    }
+    metrics::gauge!("entra_assets_run_objects_per_second", &of_stage).set(progress.objects_per_second);
+    if let Some(seconds) = progress.eta_seconds {
+        metrics::gauge!("entra_assets_run_eta_seconds", &of_stage).set(seconds as f64);
+    }
+    let of_job = [("job", job)];
+    metrics::gauge!("entra_assets_run_resource_units", &of_job).set(progress.resource_units as f64);
+    if let Some(left) = progress.resource_units_left {
+        metrics::gauge!("entra_assets_run_resource_units_left", &of_job).set(left as f64);
+    }
+    metrics::gauge!("entra_assets_run_throttled_seconds", &of_job).set(progress.throttled_ms as f64 / 1000.0);
 }

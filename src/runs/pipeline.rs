@@ -114,6 +114,8 @@ pub async fn execute(run: &Run, mut checkpoint: Checkpoint) -> Result<RunState, 
         Some(delivered) => delivered,
         None => deliver::deliver(run, collected, diffed).await?,
     };
+    // The last word of this stage, before the next one begins.
+    run.journal.flush(&run.app, &run.lease).await?;
     let state = settle::settle(run, collected, diffed, &delivered).await?;
     Ok(state)
 }

@@ -169,7 +169,7 @@ async fn prepare(
         request: row.run_request()?,
         job: JobContext::load(app, lease.organization, row.job()).await?,
         approved: row.approved_at.is_some(),
-        journal: Journal::new(app, told, progress.as_ref()),
+        journal: Journal::new(app, row.job(), told, progress.as_ref()),
         cancel,
     };
     Ok((run, checkpoint))

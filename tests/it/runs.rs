@@ -16,6 +16,7 @@ mod large;
 mod missing_objects;
 mod other_assets;
 mod plain_server;
+mod progress;
 mod random_changes;
 mod references;
 mod removal;

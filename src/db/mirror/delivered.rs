@@ -1,8 +1,8 @@
 //! What was delivered, and the outbox of what is to be: `run_changes` rows with `send`.
 
 use super::read::Source;
-use crate::db::Transaction;
 use crate::db::runs::{Lease, fence};
+use crate::db::{Transaction, join_in_bulk, may_be_lost};
 use crate::error::Result;
 use crate::ids::{JobId, OrganizationId, RunId};
 use chrono::{DateTime, Utc};
@@ -35,6 +35,7 @@ pub async fn add_changes(tx: &mut Transaction, lease: &Lease, changes: &[NewChan
         SELECT $1, $2, * FROM unnest($3::bigint[], $4::text[], $5::uuid[], $6::text[], $7::text[], $8::text[],
             $9::bool[], $10::bytea[], $11::text[], $12::text[])";
     fence(tx, lease).await?;
+    may_be_lost(tx).await?;
     fn column<'a, T>(changes: &'a [NewChange], value: impl Fn(&'a NewChange) -> T) -> Vec<T> {
         changes.iter().map(value).collect()
     }
@@ -124,6 +125,7 @@ pub async fn absent(
         ORDER BY id LIMIT $5",
         source.key()
     );
+    join_in_bulk(tx).await?;
     delivered_page(tx, &query, organization, job, object_type, after, limit).await
 }
 
@@ -177,9 +179,11 @@ pub async fn payloads(
         #[diesel(sql_type = Text)]
         payload: String,
     }
+    // One look at the index for each id, whatever the planner takes the table to hold.
     const PAYLOADS: &str = "
-        SELECT id, payload FROM mirror_delivered
-        WHERE organization_id = $1 AND job_id = $2 AND object_type = $3 AND id = ANY($4)";
+        SELECT wanted.id, d.payload FROM unnest($4::uuid[]) AS wanted(id) CROSS JOIN LATERAL (
+            SELECT payload FROM mirror_delivered
+            WHERE organization_id = $1 AND job_id = $2 AND object_type = $3 AND id = wanted.id OFFSET 0) d";
     let rows: Vec<Row> = diesel::sql_query(PAYLOADS)
         .bind::<SqlUuid, _>(organization.0)
         .bind::<SqlUuid, _>(job.0)
@@ -251,9 +255,9 @@ pub async fn outbox(
     limit: i64,
 ) -> Result<Vec<OutboxRow>> {
     const OUTBOX: &str = "
-        SELECT c.seq, c.object_type, coalesce(c.after, d.payload) AS payload FROM run_changes c
-        LEFT JOIN mirror_delivered d ON c.after IS NULL AND d.organization_id = $1 AND d.job_id = $3
-            AND d.object_type = c.object_type AND d.id = c.object_id
+        SELECT c.seq, c.object_type, coalesce(c.after, (
+            SELECT payload FROM mirror_delivered d WHERE d.organization_id = $1 AND d.job_id = $3
+                AND d.object_type = c.object_type AND d.id = c.object_id)) AS payload FROM run_changes c
         WHERE c.organization_id = $1 AND c.run_id = $2 AND c.seq > $4 AND c.send
         ORDER BY c.seq LIMIT $5";
     Ok(diesel::sql_query(OUTBOX)
@@ -325,6 +329,7 @@ pub async fn settle(
           AND c.organization_id = $1 AND c.run_id = $2 AND c.action = 'remove' AND c.after = 'removed'
           AND c.object_type = d.object_type AND c.object_id = d.id AND $5 IS NOT NULL";
     fence(tx, lease).await?;
+    join_in_bulk(tx).await?;
     let mut statements = vec![SENT, REMOVED];
     if count_missing {
         statements.extend([SEEN_AGAIN, MISSING]);

@@ -1,7 +1,7 @@
 //! Reading what was seen, from the mirror or from what a test or dry run staged: objects in the order of
 //! their ids together with the memberships that belong to them, as a stream.
 
-use crate::db::Transaction;
+use crate::db::{Transaction, join_in_bulk};
 use crate::error::{Error, Result};
 use crate::ids::{JobId, OrganizationId, RunId};
 use diesel::prelude::*;
@@ -43,9 +43,6 @@ pub struct SeenRow {
     pub id: Uuid,
     #[diesel(sql_type = Text)]
     pub data: String,
-    /// Groups that this object is a member of, ascending.
-    #[diesel(sql_type = Nullable<Array<SqlUuid>>)]
-    pub groups: Option<Vec<Uuid>>,
     /// Users that are members of this group, ascending.
     #[diesel(sql_type = Nullable<Array<SqlUuid>>)]
     pub members: Option<Vec<Uuid>>,
@@ -57,16 +54,8 @@ pub struct SeenRow {
     pub marked: Option<bool>,
 }
 
-/// Which memberships a comparison needs beside the objects.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct With {
-    /// Groups that contain the object, if members of this type were read.
-    pub groups_of: Option<&'static str>,
-    /// The users in a group.
-    pub members: bool,
-}
-
-/// The objects of a type, by id; `stored_as` is the type itself, or its stubs.
+/// The objects of a type, by id; `stored_as` is the type itself, or its stubs; `with_members`: groups with the users in
+/// them.
 pub async fn objects<'a>(
     tx: &'a mut Transaction,
     organization: OrganizationId,
@@ -74,20 +63,10 @@ pub async fn objects<'a>(
     source: Source,
     object_type: &'static str,
     stored_as: &'static str,
-    with: With,
+    with_members: bool,
 ) -> Result<impl Stream<Item = Result<SeenRow>> + Send + 'a> {
     let (objects, members, key) = source.names();
-    // Turned around by the database: it sorts on disk what would not fit into memory.
-    let groups_join = match with.groups_of {
-        None => "LEFT JOIN (SELECT NULL::uuid AS id, NULL::uuid[] AS groups) g ON false".to_owned(),
-        Some(member_type) => format!(
-            "LEFT JOIN (SELECT member AS id, array_agg(DISTINCT group_id ORDER BY group_id) AS groups
-                FROM {members}, unnest(member_ids) AS member
-                WHERE organization_id = $1 AND {key} = $2 AND member_type = '{member_type}'
-                GROUP BY member) g ON g.id = o.id"
-        ),
-    };
-    let members_join = match with.members {
+    let members_join = match with_members {
         false => "LEFT JOIN (SELECT NULL::uuid AS id, NULL::uuid[] AS members) m ON false".to_owned(),
         true => format!(
             "LEFT JOIN (SELECT group_id AS id, array_agg(DISTINCT member ORDER BY member) AS members
@@ -97,14 +76,15 @@ pub async fn objects<'a>(
         ),
     };
     let query = format!(
-        "SELECT o.id, o.data, g.groups, m.members,
+        "SELECT o.id, o.data, m.members,
             d.hash AS delivered_hash, d.missing_runs, d.marked
-         FROM {objects} o {groups_join} {members_join}
+         FROM {objects} o {members_join}
          LEFT JOIN mirror_delivered d ON d.organization_id = $1 AND d.job_id = $4
             AND d.object_type = $5 AND d.id = o.id
          WHERE o.organization_id = $1 AND o.{key} = $2 AND o.object_type = $3
          ORDER BY o.id"
     );
+    join_in_bulk(tx).await?;
     let rows = diesel::sql_query(query)
         .bind::<SqlUuid, _>(organization.0)
         .bind::<SqlUuid, _>(source.key())
@@ -114,6 +94,34 @@ pub async fn objects<'a>(
         .load_stream::<SeenRow>(tx)
         .await?;
     Ok(rows.map(|row| row.map_err(Error::from)))
+}
+
+/// The members of one type of all groups, many to a row, in the order of the groups.
+pub async fn members_by_group<'a>(
+    tx: &'a mut Transaction,
+    organization: OrganizationId,
+    source: Source,
+    member_type: &'static str,
+) -> Result<impl Stream<Item = Result<(Uuid, Vec<Uuid>)>> + Send + use<'a>> {
+    #[derive(QueryableByName)]
+    struct Row {
+        #[diesel(sql_type = SqlUuid)]
+        group_id: Uuid,
+        #[diesel(sql_type = Array<SqlUuid>)]
+        member_ids: Vec<Uuid>,
+    }
+    let (_, members, key) = source.names();
+    let query = format!(
+        "SELECT group_id, member_ids FROM {members}
+         WHERE organization_id = $1 AND {key} = $2 AND member_type = $3 ORDER BY group_id"
+    );
+    let rows = diesel::sql_query(query)
+        .bind::<SqlUuid, _>(organization.0)
+        .bind::<SqlUuid, _>(source.key())
+        .bind::<Text, _>(member_type)
+        .load_stream::<Row>(tx)
+        .await?;
+    Ok(rows.map(|row| row.map(|row| (row.group_id, row.member_ids)).map_err(Error::from)))
 }
 
 /// The ids of a type's objects, ascending: sixteen bytes each, to look up whether a reference has a target.

@@ -3,6 +3,7 @@
 //! comes twice and is stored once. Source: facts/graph.md §5.2.
 
 use super::Reader;
+use crate::directory::ObjectType;
 use crate::filter::Parsed;
 use crate::run_state::RunWarning;
 use crate::runs::stop::Stop;
@@ -12,7 +13,8 @@ use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 const PARTITION_FROM: u64 = 8_000;
 /// Users to a range, about: eight pages.
 const USERS_PER_PART: u64 = 8_000;
-const PARTS_MOST: u64 = 16;
+/// Each holds a page of a megabyte while it reads.
+const PARTS_MOST: u64 = 8;
 /// Looks at the number of users before a point in time, per border.
 const LOOKS_PER_BORDER: u32 = 6;
 /// Before this Entra ID had no users.
@@ -29,7 +31,7 @@ pub(super) async fn of_users(reader: &Reader<'_>, rule: Option<&Parsed>) -> Resu
         warn_of_serial(reader);
         return Ok(None);
     };
-    reader.run.journal.expect(total);
+    reader.expect(ObjectType::Users, total);
     if total < PARTITION_FROM {
         return Ok(None);
     }

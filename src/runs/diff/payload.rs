@@ -1,5 +1,6 @@
 //! The exact text that is sent for an object, and its hash.
 
+use super::memberships::GroupsOf;
 use super::targets::Targets;
 use crate::db::mirror;
 use crate::db::mirror::read::SeenRow;
@@ -12,6 +13,13 @@ use uuid::Uuid;
 /// The hash of the exact text that is sent, with the mapping that gives it its meaning.
 pub(super) fn hash(run: &Run, payload: &str) -> Vec<u8> {
     mirror::hash(&[payload.as_bytes(), &run.job.mapping.version().to_le_bytes()])
+}
+
+/// What the references of a type's objects are made of.
+pub(super) struct Referring<'a> {
+    pub targets: &'a Targets,
+    /// `None` when the type does not carry them.
+    pub groups_of: Option<GroupsOf<'a>>,
 }
 
 /// The exact text for one object.
@@ -27,7 +35,7 @@ pub(super) struct Built {
 pub(super) fn payload(
     run: &Run,
     object_type: ObjectType,
-    targets: &Targets,
+    Referring { targets, groups_of }: &Referring<'_>,
     row: &SeenRow,
     properties: &Properties,
 ) -> Built {
@@ -36,14 +44,13 @@ pub(super) fn payload(
         ObjectType::Devices => nested_ids(properties, "registeredOwners", "id"),
         _ => plain_ids(properties, "ownerIds"),
     };
-    let (manager, groups, members) =
-        (id("managerId"), row.groups.clone().unwrap_or_default(), row.members.clone().unwrap_or_default());
-    let all = usize::from(manager.is_some()) + groups.len() + owners.len() + members.len();
+    let (manager, members) = (id("managerId"), row.members.clone().unwrap_or_default());
+    let (groups, dropped_groups) = groups_of.as_ref().map(|groups_of| groups_of.of(row.id)).unwrap_or_default();
+    let all = usize::from(manager.is_some()) + owners.len() + members.len();
     let manager = manager.filter(|manager| targets.has(ObjectType::Users, *manager));
-    let groups = targets.only(ObjectType::Groups, groups);
     let owners = targets.only(ObjectType::Users, owners);
     let members = targets.only(ObjectType::Users, members);
-    let dropped = all - usize::from(manager.is_some()) - groups.len() - owners.len() - members.len();
+    let dropped = dropped_groups + all - usize::from(manager.is_some()) - owners.len() - members.len();
     let (groups, parents) = match object_type {
         ObjectType::Groups => (Vec::new(), groups),
         _ => (groups, Vec::new()),

@@ -10,22 +10,33 @@ use uuid::Uuid;
 
 pub(super) struct Targets {
     /// Sorted ids by type.
-    ids: [Vec<Uuid>; 4],
+    ids: [Ids; 4],
     /// Whether the memberships were read that the references of users come from.
     pub memberships: bool,
 }
 
 impl Targets {
     pub(super) async fn load(run: &Run, collected: &Collected) -> Result<Self> {
-        let mut ids: [Vec<Uuid>; 4] = Default::default();
+        let mut ids: [Ids; 4] = Default::default();
         for object_type in [ObjectType::Users, ObjectType::Groups, ObjectType::Licenses] {
-            ids[object_type.index()] = load_type(run, collected, object_type).await?;
+            ids[object_type.index()] = Ids::new(load_type(run, collected, object_type).await?);
         }
         Ok(Self { ids, memberships: collected.memberships })
     }
 
+    #[cfg(test)]
+    pub(super) fn for_tests(sorted: [(ObjectType, Vec<Uuid>); 2]) -> Self {
+        let mut ids: [Ids; 4] = Default::default();
+        sorted.into_iter().for_each(|(object_type, sorted)| ids[object_type.index()] = Ids::new(sorted));
+        Self { ids, memberships: true }
+    }
+
+    pub(super) fn of(&self, object_type: ObjectType) -> &Ids {
+        &self.ids[object_type.index()]
+    }
+
     pub(super) fn has(&self, object_type: ObjectType, id: Uuid) -> bool {
-        self.ids[object_type.index()].binary_search(&id).is_ok()
+        self.of(object_type).place(id).is_some()
     }
 
     /// Those of the ids that are delivered.
@@ -33,6 +44,52 @@ impl Targets {
         ids.retain(|id| self.has(object_type, *id));
         ids
     }
+}
+
+/// Sorted ids that are found by their place. The first two bytes lead to the few among which to search.
+#[derive(Default)]
+pub(super) struct Ids {
+    sorted: Vec<Uuid>,
+    /// Where the ids with each value of the first two bytes begin; empty for a few ids, which need no help.
+    starts: Vec<u32>,
+}
+
+const PREFIXES: usize = 1 << 16;
+const FEW: usize = 1_000;
+
+impl Ids {
+    /// `sorted`: ascending, each once.
+    fn new(sorted: Vec<Uuid>) -> Self {
+        let mut starts = Vec::new();
+        if sorted.len() > FEW {
+            starts.resize(PREFIXES + 1, 0);
+            sorted.iter().for_each(|id| starts[prefix(*id) + 1] += 1);
+            (0..PREFIXES).for_each(|prefix| starts[prefix + 1] += starts[prefix]);
+        }
+        Self { sorted, starts }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.sorted.len()
+    }
+
+    /// The place of an id among all.
+    pub(super) fn place(&self, id: Uuid) -> Option<u32> {
+        let (from, until) = match self.starts.get(prefix(id)..prefix(id) + 2) {
+            Some(range) => (range[0] as usize, range[1] as usize),
+            None => (0, self.sorted.len()),
+        };
+        self.sorted[from..until].binary_search(&id).ok().map(|place| (from + place) as u32)
+    }
+
+    /// The id at a place.
+    pub(super) fn at(&self, place: u32) -> Uuid {
+        self.sorted[place as usize]
+    }
+}
+
+fn prefix(id: Uuid) -> usize {
+    usize::from(u16::from_be_bytes([id.as_bytes()[0], id.as_bytes()[1]]))
 }
 
 async fn load_type(run: &Run, collected: &Collected, object_type: ObjectType) -> Result<Vec<Uuid>> {
@@ -60,4 +117,25 @@ async fn load_type(run: &Run, collected: &Collected, object_type: ObjectType) ->
             Ok(ids)
         })
         .await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::collections::BTreeSet;
+
+    proptest! {
+        #[test]
+        fn every_id_is_found_at_its_place_and_no_other(
+            known in prop::collection::btree_set(0u128..5_000, 0..2_000), asked in 0u128..5_000, spread in 0u32..124,
+        ) {
+            let id = |number: u128| Uuid::from_u128(number.rotate_right(spread));
+            let sorted: BTreeSet<Uuid> = known.iter().map(|number| id(*number)).collect();
+            let ids = Ids::new(sorted.iter().copied().collect());
+            let place = sorted.iter().position(|known| *known == id(asked)).map(|place| place as u32);
+            prop_assert_eq!(ids.place(id(asked)), place);
+            prop_assert!(place.is_none_or(|place| ids.at(place) == id(asked)));
+        }
+    }
 }

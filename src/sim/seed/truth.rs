@@ -29,7 +29,12 @@ pub struct Truth {
     /// Pairs of group and SKU.
     pub group_licenses: u64,
     pub device_owners: u64,
+    /// Requests for the members of all groups, 999 a page; one for a group without any.
+    pub member_pages: u64,
 }
+
+/// facts/graph.md §4.1.
+const MEMBERS_OF_A_PAGE: u64 = 999;
 
 /// Pairs of ids `(from, to)`.
 pub type Edges = Vec<(Uuid, Uuid)>;
@@ -54,7 +59,9 @@ impl Directory {
             truth.groups += 1;
             truth.group_licenses += u64::from(group.skus.count_ones());
             truth.owners += group.owners.iter().filter(|o| o.kind() == Kind::User && self.is_live(**o)).count() as u64;
+            let mut listed = 0u64;
             for member in group.members.iter().filter(|m| self.is_live(**m)) {
+                listed += u64::from(member.kind() != Kind::ServicePrincipal);
                 match member.kind() {
                     Kind::User => truth.user_memberships += 1,
                     Kind::Group => truth.group_memberships += 1,
@@ -62,6 +69,7 @@ impl Directory {
                     Kind::ServicePrincipal | Kind::OrgContact => truth.other_memberships += 1,
                 }
             }
+            truth.member_pages += listed.div_ceil(MEMBERS_OF_A_PAGE).max(1);
         }
         for device in self.devices.iter().filter(|d| d.state == State::Live) {
             truth.devices += 1;

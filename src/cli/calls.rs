@@ -6,28 +6,34 @@ use anyhow::{Context, Result, bail};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 
-pub(super) struct Calls {
+pub(in crate::cli) struct Calls {
     client: reqwest::Client,
     address: String,
     key: SecretString,
 }
 
 impl Calls {
-    pub(super) fn new(address: &str, key: &SecretString) -> Result<Self> {
+    pub(in crate::cli) fn new(address: &str, key: &SecretString) -> Result<Self> {
         let client = http::client(&HttpSettings::default())?;
         Ok(Self { client, address: address.to_owned(), key: key.clone() })
     }
 
-    pub(super) async fn get(&self, path: &str) -> Result<Value> {
+    pub(in crate::cli) async fn get(&self, path: &str) -> Result<Value> {
         Self::whole(path, self.send(self.client.get(self.url(path))).await?)
     }
 
-    pub(super) async fn post(&self, path: &str, body: &Value) -> Result<Value> {
+    pub(in crate::cli) async fn post(&self, path: &str, body: &Value) -> Result<Value> {
         Self::whole(path, self.try_post(path, body).await?)
     }
 
+    /// Posts, and gives the id of what came to be.
+    pub(in crate::cli) async fn create(&self, path: &str, body: &Value) -> Result<String> {
+        let answer = self.post(path, body).await?;
+        Ok(answer["id"].as_str().with_context(|| format!("an answer without an id: {answer}"))?.to_owned())
+    }
+
     /// The status with the answer, whatever it is.
-    pub(super) async fn try_post(&self, path: &str, body: &Value) -> Result<(u16, Value)> {
+    pub(in crate::cli) async fn try_post(&self, path: &str, body: &Value) -> Result<(u16, Value)> {
         self.send(self.client.post(self.url(path)).json(body)).await
     }
 

@@ -1,0 +1,27 @@
+#!/usr/bin/env bash
+# What imports and filters cost. The figures of docs/PERFORMANCE.md come from here.
+#
+#   scripts/bench.sh                 a small import, and the benchmarks of filters
+#   scripts/bench.sh large           the imports of docs/PERFORMANCE.md: half an hour
+#   scripts/bench.sh --users 5000 …  one import; `entra-assets bench --help` names the options
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+cargo build --locked --release --quiet
+bench() {
+    echo "entra-assets bench $*"
+    target/release/entra-assets bench "$@"
+}
+
+case "${1:-}" in
+"")
+    bench --users 2000 --groups 200 --memberships 20000
+    cargo bench --locked
+    ;;
+large)
+    bench --users 20000 --groups 2000 --memberships 200000
+    bench --users 200000 --groups 20000 --memberships 2000000
+    bench --users 50000 --groups 10000 --memberships 1000000 --latency-ms 80 --quota L
+    ;;
+*) bench "$@" ;;
+esac

@@ -1,0 +1,175 @@
+//! `bench`: what a run costs. The service and its PostgreSQL are measured from outside, as processes of their
+//! own; the simulators are another process, so that what they cost is not counted.
+//!
+//! Against other servers: give their three URLs, `--tenant-id`, `--client-id`, `--client-secret` and `--assets-token`.
+
+mod download;
+mod plan;
+mod process;
+mod ratios;
+mod runs;
+mod table;
+
+use super::simulate::{DirectoryArgs, QuotaArg};
+use crate::clock::Clock;
+use crate::config::HostSettings;
+use anyhow::{Context, Result, bail};
+use clap::{Args, ValueEnum};
+use process::{Scratch, Service, Simulators};
+use secrecy::SecretString;
+use std::path::PathBuf;
+use std::time::Duration;
+use url::Url;
+
+/// In this time Graph's bucket is full again.
+const REFILL: Duration = Duration::from_secs(11);
+
+#[derive(Args)]
+pub struct BenchArgs {
+    #[command(flatten)]
+    directory: DirectoryArgs,
+    #[command(flatten)]
+    hosts: HostSettings,
+    /// How often everything is measured; the table has the medians.
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=20))]
+    repetitions: u32,
+    /// What is measured, in this order.
+    #[arg(long, value_enum, value_delimiter = ',', default_values_t = Step::ALL)]
+    steps: Vec<Step>,
+    /// Only download what a full run reads, with the same HTTP client, and throw it away.
+    #[arg(long)]
+    download_only: bool,
+    /// Part of the directory that changes before an incremental run. Simulators only.
+    #[arg(long, default_value_t = 0.01)]
+    share: f64,
+    /// Folder for the database and the logs of the processes. Unset: the system's folder for temporary files.
+    #[arg(long)]
+    scratch: Option<PathBuf>,
+    /// Print JSON instead of a table.
+    #[arg(long)]
+    json: bool,
+    /// With other servers: the tenant to read.
+    #[arg(long)]
+    tenant_id: Option<String>,
+    #[arg(long)]
+    client_id: Option<String>,
+    #[arg(long, env = "ENTRA_ASSETS_BENCH_CLIENT_SECRET", hide_env_values = true)]
+    client_secret: Option<SecretString>,
+    /// With other servers: the token of the import source.
+    #[arg(long, env = "ENTRA_ASSETS_BENCH_ASSETS_TOKEN", hide_env_values = true)]
+    assets_token: Option<SecretString>,
+}
+
+/// What is measured.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum, serde::Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Step {
+    /// The pages of a full run, downloaded and thrown away.
+    Download,
+    /// A test run of a hundred users.
+    Test,
+    /// The first full run.
+    Full,
+    /// The full run again, with nothing changed.
+    Repeat,
+    /// An incremental run after a part of the directory changed.
+    Incremental,
+}
+
+impl Step {
+    const ALL: [Self; 5] = [Self::Download, Self::Test, Self::Full, Self::Repeat, Self::Incremental];
+}
+
+/// Where everything is, and how to sign in there.
+struct Target {
+    login: Url,
+    graph: Url,
+    assets: Url,
+    tenant_id: String,
+    client_id: String,
+    client_secret: SecretString,
+    assets_token: SecretString,
+    /// Absent with other servers.
+    simulators: Option<Simulators>,
+}
+
+pub async fn run(arguments: &BenchArgs) -> Result<()> {
+    let steps = if arguments.download_only { vec![Step::Download] } else { arguments.steps.clone() };
+    let mut measured = Vec::new();
+    for repetition in 1..=arguments.repetitions {
+        super::say_aside(&format!("repetition {repetition} of {}", arguments.repetitions));
+        measured.push(repeat(arguments, &steps).await?);
+    }
+    let rows = table::medians(&measured);
+    if arguments.json {
+        super::say(&serde_json::to_string_pretty(&rows)?);
+        return Ok(());
+    }
+    super::say(&table::render(&rows));
+    for (name, ratio) in ratios::ratios(&rows) {
+        super::say(&format!("{name}: {ratio:.3}"));
+    }
+    Ok(())
+}
+
+/// Everything once, with new processes and an empty database.
+async fn repeat(arguments: &BenchArgs, steps: &[Step]) -> Result<Vec<table::Measured>> {
+    let scratch = Scratch::new(arguments.scratch.as_deref())?;
+    let target = target(arguments, &scratch).await?;
+    let mut measured = Vec::new();
+    let mut service: Option<(Service, runs::Job)> = None;
+    for (number, step) in steps.iter().enumerate() {
+        if number > 0 && arguments.directory.quota != QuotaArg::None {
+            Clock::system().sleep(REFILL).await;
+        }
+        if *step == Step::Download {
+            measured.push(download::measure(&target).await.context("the bare download")?);
+            continue;
+        }
+        let (service, job) = match &service {
+            Some(known) => known,
+            None => {
+                let started = Service::start(&scratch, &target).await?;
+                let job = runs::Job::set_up(&started, &target).await?;
+                service.insert((started, job))
+            }
+        };
+        if *step == Step::Incremental
+            && let Some(simulators) = &target.simulators
+        {
+            simulators.change(arguments.share).await?;
+        }
+        let row = job.measure(service, &target, *step).await.with_context(|| format!("the step {step:?}"))?;
+        super::say_aside(&table::line(&row));
+        measured.push(row);
+    }
+    if let Some((service, _)) = service {
+        service.stop().await?;
+    }
+    Ok(measured)
+}
+
+async fn target(arguments: &BenchArgs, scratch: &Scratch) -> Result<Target> {
+    let hosts = &arguments.hosts;
+    let (Some(login), Some(graph), Some(assets)) = (&hosts.login_url, &hosts.graph_url, &hosts.assets_url) else {
+        if hosts.login_url.is_some() || hosts.graph_url.is_some() || hosts.assets_url.is_some() {
+            bail!("give all three of --login-url, --graph-url and --assets-url, or none for the simulators");
+        }
+        return Simulators::start(&arguments.directory, scratch).await;
+    };
+    let (Some(tenant), Some(client), Some(secret), Some(token)) =
+        (&arguments.tenant_id, &arguments.client_id, &arguments.client_secret, &arguments.assets_token)
+    else {
+        bail!("other servers need --tenant-id, --client-id, --client-secret and --assets-token");
+    };
+    Ok(Target {
+        login: login.clone(),
+        graph: graph.clone(),
+        assets: assets.clone(),
+        tenant_id: tenant.clone(),
+        client_id: client.clone(),
+        client_secret: secret.clone(),
+        assets_token: token.clone(),
+        simulators: None,
+    })
+}

@@ -1,0 +1,173 @@
+//! Runs of one job, started and watched over the API as any caller would, and what they took.
+
+use super::plan::Plan;
+use super::process::Service;
+use super::table::Measured;
+use super::{Step, Target};
+use crate::cli::calls::Calls;
+use crate::clock::Clock;
+use anyhow::{Context, Result, bail};
+use chrono::{DateTime, Utc};
+use secrecy::ExposeSecret;
+use serde_json::{Value, json};
+
+/// Users of a test run.
+const TEST_LIMIT: u32 = 100;
+
+/// A connection, a destination and a job over them.
+pub(super) struct Job {
+    calls: Calls,
+    id: String,
+}
+
+/// What the events of a run say of one of its stages.
+#[derive(Default)]
+struct Stage {
+    ended: Option<DateTime<Utc>>,
+    done: f64,
+}
+
+impl Job {
+    pub(super) async fn set_up(service: &Service, target: &Target) -> Result<Self> {
+        let calls = Calls::new(&service.address, &service.key)?;
+        let connection = json!({
+            "name": "Bench", "tenantId": target.tenant_id, "clientId": target.client_id, "cloud": "global",
+            "credential": {"kind": "clientSecret", "secret": target.client_secret.expose_secret()},
+        });
+        let connection = calls.create("/v1/connections", &connection).await.context("the connection")?;
+        let destination = json!({
+            "name": "Bench", "kind": "assetsImport", "token": target.assets_token.expose_secret(),
+            "missingObjects": "ignore", "emptyValues": "remove",
+        });
+        let destination = calls.create("/v1/destinations", &destination).await.context("the destination")?;
+        let job = json!({
+            "name": "Bench", "connectionId": connection, "destinationId": destination, "deliver": "changes",
+            "objects": {"users": {"enabled": true}, "groups": {"enabled": true}, "licenses": {"enabled": true}},
+        });
+        let id = calls.create("/v1/jobs", &job).await.context("the job")?;
+        calls.post(&format!("/v1/jobs/{id}/schema"), &json!({})).await.context("the schema")?;
+        Ok(Self { calls, id })
+    }
+
+    /// One run from its start to its end.
+    pub(super) async fn measure(&self, service: &Service, target: &Target, step: Step) -> Result<Measured> {
+        let request = match step {
+            Step::Test => json!({"mode": "test", "limit": TEST_LIMIT, "deliver": "changes"}),
+            Step::Incremental => json!({"mode": "incremental"}),
+            Step::Full | Step::Repeat | Step::Download => json!({"mode": "full"}),
+        };
+        let before = Used::now(service, target).await?;
+        let clock = Clock::system();
+        let started = clock.instant();
+        let run = self.calls.create(&format!("/v1/jobs/{}/runs", self.id), &request).await.context("the run")?;
+        let events = self.follow(&run).await?;
+        let wall = clock.elapsed_since(started);
+        let after = Used::now(service, target).await?;
+        let run = self.calls.get(&format!("/v1/runs/{run}")).await?;
+        if !matches!(run["state"].as_str(), Some("succeeded" | "degraded")) {
+            bail!("the run ended {}: {}", run["state"], run["error"]);
+        }
+        let mut measured = Measured {
+            wall_seconds: Some(wall.as_secs_f64()),
+            cpu_seconds: Some((after.cpu_seconds - before.cpu_seconds).max(0.0)),
+            peak_megabytes: Some(service.peak_memory()? as f64 / 1e6),
+            requests: Some(after.requests - before.requests),
+            throttled: Some(after.throttled - before.throttled),
+            units: Some(after.units.map_or_else(
+                || run["progress"]["resourceUnits"].as_f64().unwrap_or(0.0),
+                |units| units - before.units.unwrap_or(0.0),
+            )),
+            ..Measured::new(step)
+        };
+        if matches!(step, Step::Full | Step::Repeat) {
+            let plan = Plan::of(target, service, &self.id, &run).await?;
+            measured.planned_units = Some(plan.units as f64);
+            measured.floor_seconds = Some(plan.floor());
+        }
+        add_stages(&mut measured, &run, &events)?;
+        Ok(measured)
+    }
+
+    /// The events of a run, all of them.
+    async fn follow(&self, run: &str) -> Result<Vec<Value>> {
+        let mut events = Vec::new();
+        let mut after = 0;
+        loop {
+            let answer = self.calls.get(&format!("/v1/runs/{run}/events?after={after}&wait=20")).await?;
+            events.extend(answer["items"].as_array().into_iter().flatten().cloned());
+            after = answer["nextAfter"].as_i64().unwrap_or(after);
+            if answer["done"] == true {
+                return Ok(events);
+            }
+        }
+    }
+}
+
+/// Sums up to now.
+struct Used {
+    cpu_seconds: f64,
+    requests: f64,
+    throttled: f64,
+    /// Only simulators tell.
+    units: Option<f64>,
+}
+
+impl Used {
+    async fn now(service: &Service, target: &Target) -> Result<Self> {
+        let cpu_seconds = service.cpu()?.as_secs_f64();
+        if let Some(simulators) = &target.simulators {
+            let counters = simulators.counters().await?;
+            let number = |name: &str| counters[name].as_f64().unwrap_or(0.0);
+            let (requests, throttled, units) = (number("requests"), number("throttled"), number("units"));
+            return Ok(Self { cpu_seconds, requests, throttled, units: Some(units) });
+        }
+        let metrics = reqwest_text(&format!("{}/metrics", service.address)).await?;
+        let requests = metrics.lines().filter(|line| line.starts_with("entra_assets_graph_requests_total"));
+        let (mut all, mut throttled) = (0.0, 0.0);
+        for line in requests {
+            let number: f64 = line.rsplit(' ').next().and_then(|number| number.parse().ok()).unwrap_or(0.0);
+            all += number;
+            throttled += if line.contains("\"429\"") { number } else { 0.0 };
+        }
+        Ok(Self { cpu_seconds, requests: all, throttled, units: None })
+    }
+}
+
+async fn reqwest_text(url: &str) -> Result<String> {
+    let client = crate::http::client(&crate::config::HttpSettings::default())?;
+    Ok(client.get(url).send().await?.error_for_status()?.text().await?)
+}
+
+/// How long each stage took, and what it got through, from the run's own events.
+fn add_stages(measured: &mut Measured, run: &Value, events: &[Value]) -> Result<()> {
+    let time = |value: &Value| value.as_str().and_then(|text| DateTime::parse_from_rfc3339(text).ok());
+    let started = time(&run["startedAt"]).context("a run without a start")?.to_utc();
+    let mut stages = [Stage::default(), Stage::default(), Stage::default()];
+    for event in events.iter().filter(|event| event["event"] == "progress") {
+        let progress = &event["data"]["progress"];
+        let place = match progress["stage"].as_str() {
+            Some("collect") => 0,
+            Some("diff") => 1,
+            Some("deliver") => 2,
+            _ => continue,
+        };
+        stages[place].ended = time(&event["at"]).map(|at| at.to_utc());
+        stages[place].done = progress["done"].as_f64().unwrap_or(0.0);
+    }
+    let mut from = started;
+    let mut seconds = stages.iter().map(|stage| {
+        let until = stage.ended?.max(from);
+        let took = (until - from).as_seconds_f64();
+        from = until;
+        Some(took)
+    });
+    measured.collect_seconds = seconds.next().flatten();
+    measured.diff_seconds = seconds.next().flatten();
+    measured.deliver_seconds = seconds.next().flatten();
+    let read = |name: &str| run["counts"][name]["read"].as_f64().unwrap_or(0.0);
+    let read = ["users", "groups", "licenses", "devices", "memberships"].map(read);
+    measured.objects_collected = Some(read.iter().sum());
+    measured.objects_compared = Some(read[..4].iter().sum());
+    measured.objects_delivered = Some(stages[2].done);
+    Ok(())
+}
