@@ -95,6 +95,7 @@ fn membership(row: MembershipRow) -> MirrorItem {
     responses((
         status = 200,
         description = "A page of objects, or all of them",
+        headers(("Content-Disposition" = String, description = "`attachment` with a file name, when it is all of them")),
         content((Page<MirrorItem> = "application/json"), (String = "application/x-ndjson"))
     )),
     security(("bearer" = ["read"]), ("ticket" = []))

@@ -3,9 +3,10 @@
 //! memberships, licences; devices if the filter names them.
 
 use super::look::Looked;
-use crate::filter::{Filter, Rule, ScopeUsers};
+use crate::filter::{EntityKind, Filter, Rule, ScopeUsers};
 use crate::graph::{IDS_IN_A_QUERY, PAGE_MOST, Session, cost, is_cheaper_by_id};
 use serde::Serialize;
+use serde_json::{Map, Value};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -127,17 +128,20 @@ fn users(sum: &mut Sum<'_>, filter: &Filter, looked: &Looked) {
 fn groups(sum: &mut Sum<'_>, filter: &Filter, looked: &Looked) {
     let rule = filter.groups.as_ref();
     let matching = looked.groups.matching.unwrap_or(0);
+    // Of excluded groups nothing more is read than the list.
+    let excluded = |group: &&Map<String, Value>| filter.exclude.excludes(EntityKind::Groups, group);
+    let read = matching.saturating_sub(looked.groups.objects.values().filter(excluded).count() as u64);
     let expand = if is_advanced(rule) { "" } else { "&$expand=owners($select=id)" };
     let list = format!("groups?$top=999&$select=id{expand}");
     sum.add("groups", pages(matching).max(requests_of(rule)), &list);
     const ID: &str = "00000000-0000-0000-0000-000000000000";
     if is_advanced(rule) {
-        sum.add("groups", matching, &format!("groups/{ID}/owners?$top=999&$select=id"));
+        sum.add("groups", read, &format!("groups/{ID}/owners?$top=999&$select=id"));
     }
     let members = format!("groups/{ID}/members?$top=999&$select=id");
     // One page a group, and what the groups that were looked at show beyond that.
     let further = looked.walked.as_ref().map_or(0, |walked| walked.members / PAGE_MOST as u64);
-    sum.add("memberships", matching + further, &members);
+    sum.add("memberships", read + further, &members);
     let Some(walked) = &looked.walked else { return };
     // Groups by which the scope decides and which the filter leaves out.
     let is_listed = |group: &&Uuid| looked.groups.objects.contains_key(group);
