@@ -51,6 +51,8 @@ use utoipa_swagger_ui::{Config, SwaggerUi};
 
 /// Threads that answer requests; the work is waiting for the database.
 const THREADS: usize = 2;
+/// How long a caller has to send the head of a request: a busy machine at either end is not to be refused.
+const HEAD_SECONDS: u64 = 30;
 /// How long open requests have to end when the service stops.
 const DRAIN_SECONDS: u64 = 10;
 
@@ -194,6 +196,7 @@ pub fn server(app: App, listener: TcpListener, offer: Offer) -> Result<Server> {
     let server = server
         .workers(THREADS)
         .disable_signals()
+        .client_request_timeout(std::time::Duration::from_secs(HEAD_SECONDS))
         .shutdown_timeout(DRAIN_SECONDS)
         .listen(listener)
         .map_err(crate::error::Error::internal)?;

@@ -90,7 +90,7 @@ async fn a_stream_follows_a_run_to_its_end() {
     let path = queued(&app).await;
     let follow = app.call(Method::GET, &path).accept("text/event-stream").send();
     let both = async { tokio::join!(follow, app.step()) };
-    let (answer, _) = app.world.while_time_passes(both).await;
+    let (answer, _) = Box::pin(app.world.while_time_passes(both)).await;
     let events = parse(&answer);
     assert_eq!(events.first().unwrap().2["state"], "queued");
     assert_eq!(events.last().unwrap().2["state"], "succeeded");
@@ -115,7 +115,7 @@ async fn a_long_poll_waits_as_long_as_it_says() {
     let run = path.trim_end_matches("/events");
     let cancel = app.call(Method::POST, &format!("{run}/cancel")).send();
     let both = async { tokio::join!(app.get(&poll), cancel) };
-    let (news, _) = app.world.while_time_passes(both).await;
+    let (news, _) = Box::pin(app.world.while_time_passes(both)).await;
     let news = news.expect(200);
     assert_eq!((&news["items"][0]["data"]["state"], &news["done"]), (&json!("cancelled"), &json!(true)));
 }

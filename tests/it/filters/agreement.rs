@@ -89,7 +89,7 @@ fn condition(kind: EntityKind, objects: &Objects) -> BoxedStrategy<String> {
         let null = prop::sample::select(vec!["eq", "ne"]).prop_map(move |operator| format!("{name} {operator} null"));
         choices.push(prop_oneof![compared, listed, begun, null].boxed());
     }
-    for name in booleans.iter().copied() {
+    for name in booleans {
         choices.push((any::<bool>()).prop_map(move |value| format!("{name} eq {value}")).boxed());
     }
     for name in dates.iter().copied() {

@@ -230,7 +230,7 @@ fn drop_dangling(store: &mut BTreeMap<Key, Want>) {
 }
 
 pub fn compare(found: &Store, wanted: &BTreeMap<Key, Want>) -> Result<(), String> {
-    for key in found.keys().filter(|key| !wanted.contains_key(*key)) {
+    if let Some(key) = found.keys().find(|key| !wanted.contains_key(*key)) {
         return Err(format!("{key:?} should not be there"));
     }
     for (key, want) in wanted {
