@@ -35,8 +35,10 @@ pub async fn work(app: App, worker: WorkerId, stopping: CancellationToken) {
     let tasks = TaskTracker::new();
     loop {
         let slot = tokio::select! {
-            slot = slots.clone().acquire_owned() => slot,
+            // First: what is given back while stopping is not to be taken again.
+            biased;
             () = stopping.cancelled() => break,
+            slot = slots.clone().acquire_owned() => slot,
         };
         let Ok(slot) = slot else { break };
         match claim(&app, worker).await {

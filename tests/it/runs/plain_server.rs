@@ -112,7 +112,7 @@ async fn a_filter_that_is_refused_is_reported_as_it_is() {
     world.graph.add_fault(fault.containing("accountEnabled eq true").times(0));
     let run = world.run(job, RunMode::Full).await;
     let error = run.error.unwrap();
-    assert_eq!((run.state.as_str(), error["code"].as_str()), ("failed", Some("graph_bad_request")));
+    assert_eq!((run.state.as_str(), error["code"].as_str()), ("failed", Some("filter_invalid")));
     assert_eq!(error["graphCode"], "Request_BadRequest");
     assert!(world.store().is_empty());
 }
