@@ -88,6 +88,8 @@ async fn one_of_each(app: &TestApp) -> BTreeMap<&'static str, String> {
     let jobs = app.get(&format!("/v1/jobs/{job}")).await.expect(200);
     let run = app.run(&job, &json!({"mode": "full"})).await;
     let key = app.create("/v1/api-keys", &json!({"name": "Script", "scopes": ["read"]})).await;
+    let webhook = json!({"name": "Alerts", "url": "https://example.com/hooks", "events": ["failed"]});
+    let webhook = app.create("/v1/webhooks", &webhook).await;
     let text = |value: &Value| value.as_str().unwrap().to_owned();
     BTreeMap::from([
         ("api-keys", key.rsplit('/').next().unwrap().to_owned()),
@@ -96,6 +98,7 @@ async fn one_of_each(app: &TestApp) -> BTreeMap<&'static str, String> {
         ("filters", filter),
         ("jobs", job),
         ("runs", text(&run["id"])),
+        ("webhooks", webhook.rsplit('/').next().unwrap().to_owned()),
     ])
 }
 
@@ -108,10 +111,13 @@ async fn what_another_organization_has_is_not_there() {
     for operation in operations().iter().filter(|operation| operation.template.contains("/{id}")) {
         let collection = operation.template.split('/').nth(2).unwrap();
         let own = ids.get(collection).map_or(UNKNOWN_ID, String::as_str);
-        // Organizations are the operator's alone.
-        let (status, code) = if collection == "organizations" { (403, "forbidden") } else { (404, "not_found") };
         for id in [own, UNKNOWN_ID, "not-a-uuid"] {
-            call(&app, operation, &other_key, id).send().await.problem(status, code);
+            let answer = call(&app, operation, &other_key, id).send().await;
+            // Organizations are the operator's alone.
+            match collection == "organizations" && id != "not-a-uuid" {
+                true => answer.problem(403, "forbidden"),
+                false => answer.problem(404, "not_found"),
+            };
         }
     }
     for (collection, id) in &ids {
