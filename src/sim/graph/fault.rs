@@ -110,7 +110,8 @@ pub enum Action {
 struct Armed {
     fault: Fault,
     seen: u32,
-    last_row: Option<Value>,
+    /// Of which path, and the row.
+    last_row: Option<(String, Value)>,
 }
 
 #[derive(Default)]
@@ -146,7 +147,9 @@ impl Faults {
             let first = armed.fault.nth.max(1);
             let last = if armed.fault.times == 0 { u32::MAX } else { first + (armed.fault.times - 1) };
             if (first..=last).contains(&armed.seen) {
-                hits.push(Hit { action: armed.fault.action.clone(), last_row: armed.last_row.clone() });
+                // Only within one collection: another's row would be one more, not one twice.
+                let last_row = armed.last_row.as_ref().filter(|(from, _)| from == path).map(|(_, row)| row.clone());
+                hits.push(Hit { action: armed.fault.action.clone(), last_row });
             }
         }
         hits
@@ -158,7 +161,8 @@ impl Faults {
         let waiting = armed.iter_mut().filter(|armed| matches!(armed.fault.action, Action::DuplicateRow));
         for armed in waiting.filter(|armed| armed.fault.matches(method, path, full)) {
             let page: Option<Value> = serde_json::from_slice(body).ok();
-            armed.last_row = page.and_then(|page| page.get("value")?.as_array()?.last().cloned());
+            let row = page.and_then(|page| page.get("value")?.as_array()?.last().cloned());
+            armed.last_row = row.map(|row| (path.to_owned(), row));
         }
     }
 }

@@ -80,7 +80,7 @@ async fn who_lost_its_lease_stops_before_it_writes() {
             let later = "'2099-01-01'";
             world
                 .execute(format!(
-                    "UPDATE runs SET lease_token = '{thief}', lease_expires_at = {later} WHERE id = '{id}'"
+                    "SELECT 1 FROM runs WHERE id = '{id}' FOR UPDATE; UPDATE runs SET lease_token = '{thief}', lease_expires_at = {later} WHERE id = '{id}'"
                 ))
                 .await;
             let written = "SELECT (SELECT count(*) FROM run_events) || ' ' || (SELECT count(*) FROM staged_objects) \
