@@ -184,11 +184,21 @@ pub struct RequestOptions {
     pub cost: Option<cost::Kind>,
     /// A further `Prefer` header, such as `return=minimal`.
     pub prefer: Option<&'static str>,
+    /// It is the next page of something begun, and goes before what begins. A [`Pager`] sets it.
+    pub goes_on: bool,
 }
 
 impl Default for RequestOptions {
     fn default() -> Self {
-        Self { advanced: false, budget: BUDGET, low_priority: true, gateway_timeouts: None, cost: None, prefer: None }
+        Self {
+            advanced: false,
+            budget: BUDGET,
+            low_priority: true,
+            gateway_timeouts: None,
+            cost: None,
+            prefer: None,
+            goes_on: false,
+        }
     }
 }
 
@@ -261,7 +271,7 @@ impl Session {
             Ok(retry::Read { value, units: None })
         };
         let answered = self.exchange(&request, read).await?;
-        Ok(Page { was_retried: answered.was_retried, ..answered.value })
+        Ok(Page { was_retried: answered.was_retried, permit: Some(answered.permit), ..answered.value })
     }
 
     /// The pages of a collection from its first.

@@ -28,7 +28,8 @@ pub struct StagedObject {
     pub object_type: &'static str,
     pub id: Uuid,
     pub hash: Vec<u8>,
-    pub data: String,
+    /// `None`: as the mirror has it, under the same hash.
+    pub data: Option<String>,
 }
 
 /// Members of one group of one type from one page. Sorted, so that an unchanged page is stored alike.
@@ -67,6 +68,9 @@ impl Batch {
 
 /// Rows of one INSERT of members: each row binds its own array, so statements are kept moderate.
 const MEMBER_ROWS: usize = 256;
+/// Bytes of one INSERT of objects, about. On its way to the database each statement is held three times over, in
+/// buffers that grow by doubling.
+const STATEMENT_BYTES: usize = 1 << 20;
 
 /// Stores pages and their cursors in one fenced transaction. An object that comes twice is stored once,
 /// with the later data.
@@ -90,25 +94,29 @@ async fn stage_objects(tx: &mut Transaction, lease: &Lease, objects: Vec<StagedO
     // One statement must not meet the same row twice.
     let unique: HashMap<(&str, Uuid), StagedObject> =
         objects.into_iter().map(|object| ((object.object_type, object.id), object)).collect();
-    let mut types = Vec::with_capacity(unique.len());
-    let mut ids = Vec::with_capacity(unique.len());
-    let mut hashes = Vec::with_capacity(unique.len());
-    let mut data = Vec::with_capacity(unique.len());
-    for object in unique.into_values() {
-        types.push(object.object_type);
-        ids.push(object.id);
-        hashes.push(object.hash);
-        data.push(object.data);
+    let mut unique = unique.into_values().peekable();
+    while unique.peek().is_some() {
+        let (mut types, mut ids, mut hashes, mut data) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        let mut bytes = 0;
+        while bytes < STATEMENT_BYTES
+            && let Some(object) = unique.next()
+        {
+            bytes += object.data.as_ref().map_or(0, String::len);
+            types.push(object.object_type);
+            ids.push(object.id);
+            hashes.push(object.hash);
+            data.push(object.data);
+        }
+        diesel::sql_query(STAGE)
+            .bind::<SqlUuid, _>(lease.organization.0)
+            .bind::<SqlUuid, _>(lease.run.0)
+            .bind::<Array<Text>, _>(types)
+            .bind::<Array<SqlUuid>, _>(ids)
+            .bind::<Array<Bytea>, _>(hashes)
+            .bind::<Array<Nullable<Text>>, _>(data)
+            .execute(tx)
+            .await?;
     }
-    diesel::sql_query(STAGE)
-        .bind::<SqlUuid, _>(lease.organization.0)
-        .bind::<SqlUuid, _>(lease.run.0)
-        .bind::<Array<Text>, _>(types)
-        .bind::<Array<SqlUuid>, _>(ids)
-        .bind::<Array<Bytea>, _>(hashes)
-        .bind::<Array<Text>, _>(data)
-        .execute(tx)
-        .await?;
     Ok(())
 }
 
@@ -328,7 +336,8 @@ pub fn stubs_of(object_type: &str) -> Option<&'static str> {
     STUBS.iter().find(|(name, _)| *name == object_type).map(|(_, stubs)| *stubs)
 }
 
-/// Makes what a run staged the mirror: one transaction, only rows that differ are written. Fenced.
+/// Makes what a run staged the mirror: one transaction, only rows that differ are written. Fenced. Those that do not
+/// are left out before the insertion, which would lock each of them, and so write it.
 pub async fn promote(tx: &mut Transaction, lease: &Lease, job: JobId, read: &Promotion<'_>) -> Result<()> {
     const GONE: &str = "
         DELETE FROM mirror_objects m WHERE organization_id = $1 AND job_id = $3 AND object_type = ANY($4)
@@ -337,7 +346,7 @@ pub async fn promote(tx: &mut Transaction, lease: &Lease, job: JobId, read: &Pro
     const SEEN: &str = "
         INSERT INTO mirror_objects AS m (organization_id, job_id, object_type, id, hash, data)
         SELECT $1, $3, object_type, id, hash, data FROM staged_objects
-        WHERE organization_id = $1 AND run_id = $2 AND object_type = ANY($4)
+        WHERE organization_id = $1 AND run_id = $2 AND object_type = ANY($4) AND data IS NOT NULL
         ON CONFLICT (organization_id, job_id, object_type, id) DO UPDATE SET hash = excluded.hash, data = excluded.data
         WHERE m.hash IS DISTINCT FROM excluded.hash";
     const MEMBERS_GONE: &str = "
@@ -346,8 +355,11 @@ pub async fn promote(tx: &mut Transaction, lease: &Lease, job: JobId, read: &Pro
             AND s.group_id = m.group_id AND s.member_type = m.member_type AND s.part = m.part)";
     const MEMBERS_SEEN: &str = "
         INSERT INTO mirror_members AS m (organization_id, job_id, group_id, member_type, part, member_ids)
-        SELECT $1, $3, group_id, member_type, part, member_ids FROM staged_members
+        SELECT $1, $3, group_id, member_type, part, member_ids FROM staged_members s
         WHERE organization_id = $1 AND run_id = $2
+        AND NOT EXISTS (SELECT FROM mirror_members k WHERE k.organization_id = $1 AND k.job_id = $3
+            AND k.group_id = s.group_id AND k.member_type = s.member_type AND k.part = s.part
+            AND k.member_ids = s.member_ids)
         ON CONFLICT (organization_id, job_id, group_id, member_type, part)
         DO UPDATE SET member_ids = excluded.member_ids WHERE m.member_ids IS DISTINCT FROM excluded.member_ids";
     // The members of a changed group are staged whole, as are those of a new one; those of a group that is
@@ -502,6 +514,9 @@ pub async fn reset(tx: &mut Transaction, organization: OrganizationId, job: JobI
     }
     Ok(())
 }
+
+/// What [`hash`] gives.
+pub type Hash = [u8; 16];
 
 /// The first 16 bytes of SHA-256: enough to tell two texts apart, half the space.
 pub fn hash(parts: &[&[u8]]) -> Vec<u8> {

@@ -323,7 +323,7 @@ diesel::table! {
         object_type -> Text,
         id -> Uuid,
         hash -> Bytea,
-        data -> Text,
+        data -> Nullable<Text>,
     }
 }
 

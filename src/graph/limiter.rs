@@ -2,8 +2,8 @@
 //! of each for an application in a tenant, shared by all runs of the process.
 //!
 //! The bucket starts full and as large as a large tenant's, because a slow start would waste what Graph
-//! gives; it shrinks when Graph says that it is smaller. The window rises slowly while it is used up and
-//! halves when Graph refuses or fails. A `Retry-After` stops everybody.
+//! gives; it shrinks when Graph says that it is smaller. The window rises while it is used up, fast until the
+//! first setback and slowly after it, and halves when Graph refuses or fails. A `Retry-After` stops everybody.
 //! Source: <https://learn.microsoft.com/en-us/graph/throttling-limits>; facts/graph.md §5.1.
 
 use super::cost::Kind;
@@ -29,10 +29,12 @@ const STRIKE_SECONDS: f64 = 30.0;
 
 const FIRST_WINDOW: f64 = 16.0;
 const LEAST_WINDOW: f64 = 2.0;
+/// Before the first setback the window doubles in the time of an answer up to here, as TCP's does: an import of a
+/// minute should not begin with seconds of caution. What is in flight when the bucket of a smaller tenant is empty is
+/// refused, so it does not go on like this to the end.
+const DOUBLES_UNTIL: f64 = 96.0;
 /// A large tenant's 400 requests for members a second at 0.4 s each are 160 at once. Source: facts/graph.md §5.2.
 const MOST_WINDOW: f64 = 192.0;
-/// Before the first setback the window rises this much faster.
-const START_FACTOR: f64 = 4.0;
 
 /// Learned costs kept at most; there are some dozen kinds of request.
 const LEARNED_MOST: usize = 256;
@@ -40,7 +42,12 @@ const LEARNED_MOST: usize = 256;
 /// The queue of one run. Runs take turns, so that a run with hundreds of requests waiting does not push
 /// aside one that has a few.
 #[derive(Default)]
-pub struct Lane(tokio::sync::Mutex<()>);
+pub struct Lane {
+    next: tokio::sync::Mutex<()>,
+    /// Where those wait that begin something new: one at a time joins the others. So a collection of a thousand
+    /// pages, each of which has to wait for the one before, does not queue behind all that could begin.
+    begin: tokio::sync::Mutex<()>,
+}
 
 pub struct Limiter {
     clock: Clock,
@@ -80,7 +87,8 @@ pub struct Gauge {
 }
 
 /// Leave to send one request. Dropping it gives the place in the window back, not the units: the request
-/// may have reached Graph.
+/// may have reached Graph. Whoever keeps it after the answer, until what it brought is stored, bounds what a crash can
+/// lose by the window.
 pub struct Permit {
     limiter: Arc<Limiter>,
     charged: f64,
@@ -129,9 +137,11 @@ impl Limiter {
         })
     }
 
-    /// Waits for this caller's turn, for `units` and for a place in the window. May be dropped at any time.
-    pub async fn acquire(self: &Arc<Self>, lane: &Lane, units: f64) -> Permit {
-        let _lane = lane.0.lock().await;
+    /// Waits for this caller's turn, for `units` and for a place in the window. `goes_on`: it is the next page of
+    /// something begun. May be dropped at any time.
+    pub async fn acquire(self: &Arc<Self>, lane: &Lane, units: f64, goes_on: bool) -> Permit {
+        let _begin = if goes_on { None } else { Some(lane.begin.lock().await) };
+        let _next = lane.next.lock().await;
         let _turn = self.turn.lock().await;
         loop {
             let taken = self.lock().take(self.seconds(), units);
@@ -258,14 +268,15 @@ impl State {
 
 impl Permit {
     /// The request was answered. `units` is what Graph charged, if it said so. Returns what was charged.
-    pub fn answered(self, units: Option<f64>) -> f64 {
+    pub fn answered(&mut self, units: Option<f64>) -> f64 {
         let units = units.unwrap_or(self.charged);
         let now = self.limiter.seconds();
         let mut state = self.limiter.lock();
         state.refill(now);
         state.level = (state.level + self.charged - units).min(state.capacity * FILL);
         if state.is_wanted {
-            let step = if state.epoch == 0 { START_FACTOR } else { 1.0 } / state.window;
+            let doubles = state.epoch == 0 && state.window < DOUBLES_UNTIL;
+            let step = if doubles { 1.0 } else { 1.0 / state.window };
             state.window = (state.window + step).min(MOST_WINDOW);
         }
         units
@@ -295,6 +306,12 @@ impl Permit {
     }
 }
 
+impl std::fmt::Debug for Permit {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Permit").field("charged", &self.charged).finish_non_exhaustive()
+    }
+}
+
 impl Drop for Permit {
     fn drop(&mut self) {
         self.limiter.lock().in_flight -= 1;
@@ -314,7 +331,7 @@ mod tests {
     }
 
     fn try_acquire(limiter: &Arc<Limiter>, units: f64) -> Option<Permit> {
-        limiter.acquire(&Lane::default(), units).now_or_never()
+        limiter.acquire(&Lane::default(), units, false).now_or_never()
     }
 
     #[test]
@@ -372,7 +389,7 @@ mod tests {
     #[test]
     fn the_window_has_a_bound() {
         let (_, limiter) = limiter();
-        for _ in 0..8_000 {
+        for _ in 0..20_000 {
             let mut held: Vec<_> = std::iter::from_fn(|| try_acquire(&limiter, 0.0)).collect();
             held.pop().unwrap().answered(None);
         }
@@ -388,7 +405,7 @@ mod tests {
         assert_eq!(second.throttled(Duration::from_secs(7), true), Duration::from_secs(2), "the stops overlap");
         let waiting = tokio::spawn({
             let limiter = limiter.clone();
-            async move { limiter.acquire(&Lane::default(), 1.0).await }
+            async move { limiter.acquire(&Lane::default(), 1.0, false).await }
         });
         for _ in 0..6 {
             clock.advance(Duration::from_secs(1));
@@ -423,10 +440,10 @@ mod tests {
         try_acquire(&limiter, 7_920.0).unwrap().answered(None);
         let lane = Lane::default();
         for _ in 0..3 {
-            assert!(limiter.acquire(&lane, 10.0).now_or_never().is_none());
+            assert!(limiter.acquire(&lane, 10.0, false).now_or_never().is_none());
         }
         clock.advance(Duration::from_millis(13));
-        assert!(limiter.acquire(&lane, 10.0).now_or_never().is_some());
+        assert!(limiter.acquire(&lane, 10.0, false).now_or_never().is_some());
     }
 
     #[tokio::test]
@@ -437,7 +454,7 @@ mod tests {
         let spawn = |name: &'static str, lane: Arc<Lane>| {
             let (limiter, sender) = (limiter.clone(), sender.clone());
             tokio::spawn(async move {
-                let permit = limiter.acquire(&lane, 0.0).await;
+                let permit = limiter.acquire(&lane, 0.0, false).await;
                 sender.send(name).unwrap();
                 drop(permit);
             })
@@ -455,5 +472,28 @@ mod tests {
             before += 1;
         }
         assert!(before <= 2, "{before} requests of the large run went first");
+    }
+
+    #[tokio::test]
+    async fn a_next_page_goes_before_what_only_begins() {
+        let (_, limiter) = limiter();
+        let held: Vec<_> = std::iter::from_fn(|| try_acquire(&limiter, 0.0)).collect();
+        let (sender, mut order) = tokio::sync::mpsc::unbounded_channel();
+        let lane = Arc::new(Lane::default());
+        for goes_on in std::iter::repeat_n(false, 50).chain([true]) {
+            let (limiter, lane, sender) = (limiter.clone(), lane.clone(), sender.clone());
+            tokio::spawn(async move {
+                let permit = limiter.acquire(&lane, 0.0, goes_on).await;
+                sender.send(goes_on).unwrap();
+                drop(permit);
+            });
+            tokio::task::yield_now().await;
+        }
+        drop(held);
+        let mut before = 0;
+        while !order.recv().await.unwrap() {
+            before += 1;
+        }
+        assert!(before <= 2, "{before} beginnings went first");
     }
 }

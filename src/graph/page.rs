@@ -4,6 +4,7 @@
 //! Source: <https://learn.microsoft.com/en-us/graph/paging>; facts/graph.md §4.1.
 
 use super::error::{GraphError, Kind, Result};
+use super::limiter::Permit;
 use super::wire::{Content, Links};
 use super::{RequestOptions, Session, cost};
 use crate::http::same_origin;
@@ -58,6 +59,8 @@ pub struct Page<C> {
     /// followed: Graph may not find its token. A [`Pager`] reads the page again by itself.
     pub was_retried: bool,
     pub request_id: Option<String>,
+    /// Its place among the requests under way, as [`Pager::next_held`] gives it.
+    pub permit: Option<Permit>,
 }
 
 impl<C> Page<C> {
@@ -71,7 +74,7 @@ impl<C> Page<C> {
                 return Err(GraphError::new(Kind::Malformed, "the page has both a next link and a delta link"));
             }
         };
-        Ok(Self { content, next, count: links.count, was_retried: false, request_id })
+        Ok(Self { content, next, count: links.count, was_retried: false, request_id, permit: None })
     }
 }
 
@@ -143,6 +146,12 @@ impl<C: Content> Pager<C> {
 
     /// The next page; `None` after the last.
     pub async fn next(&mut self) -> Result<Option<Page<C>>> {
+        Ok(self.next_held().await?.map(|page| Page { permit: None, ..page }))
+    }
+
+    /// The next page with its place among the requests under way, for who drops it when the page is stored. Meanwhile
+    /// nothing else may be asked for: it could be the last place.
+    pub async fn next_held(&mut self) -> Result<Option<Page<C>>> {
         let Some(url) = self.next.clone() else { return Ok(None) };
         let page = self.read(&url).await?;
         self.watch.see(&url, &page).map_err(|error| error.at(&url).of_request(page.request_id.as_deref()))?;
@@ -162,7 +171,7 @@ impl<C: Content> Pager<C> {
     async fn read(&self, url: &Url) -> Result<Page<C>> {
         let most = if self.is_first { GATEWAY_TIMEOUTS_FIRST } else { GATEWAY_TIMEOUTS_LATER };
         let gateway_timeouts = self.options.gateway_timeouts.or(Some(most));
-        let options = RequestOptions { gateway_timeouts, ..self.options.clone() };
+        let options = RequestOptions { gateway_timeouts, goes_on: !self.is_first, ..self.options.clone() };
         let mut rereads = 0;
         loop {
             let page = self.session.page::<C>(url, &options).await?;

@@ -4,12 +4,14 @@
 //! answer; 401 once, with a new token; 400, 403, 404 never. Source: facts/graph.md §5.1.
 
 use super::error::{GraphError, Kind, Result};
+use super::limiter::Permit;
 use super::{Body, RequestOptions, Session, cost};
 use crate::clock::{Clock, Instant};
 use crate::http::{self, BodyError};
 use crate::ids;
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
 use secrecy::ExposeSecret;
+use std::ops::ControlFlow;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 use url::Url;
@@ -49,6 +51,7 @@ pub(super) struct Read<T> {
 pub(super) struct Answered<T> {
     pub value: T,
     pub was_retried: bool,
+    pub permit: Permit,
 }
 
 /// The failures of one request so far.
@@ -97,8 +100,7 @@ struct Course {
 }
 
 /// What to do after an attempt.
-enum Step<T> {
-    Done(T),
+enum Step {
     Again,
     Wait(Duration),
 }
@@ -137,7 +139,7 @@ impl Session {
         };
         loop {
             let units = request.kinds.iter().map(|kind| limiter.units_of(*kind)).sum();
-            let permit = limiter.acquire(&self.0.lane, units).await;
+            let mut permit = limiter.acquire(&self.0.lane, units, request.options.goes_on).await;
             self.0.counters.requests.fetch_add(1, Ordering::Relaxed);
             let step = match self.attempt(request, &token, own_id).await {
                 Attempt::Answer(body, headers) if body.status == 401 => {
@@ -158,7 +160,12 @@ impl Session {
                     if let ([kind], Some(units)) = (request.kinds.as_slice(), units) {
                         limiter.learn(*kind, units);
                     }
-                    self.judge_body(read.map(|read| read.value), &mut course)?
+                    match self.judge_body(read.map(|read| read.value), &mut course)? {
+                        ControlFlow::Break(value) => {
+                            return Ok(Answered { value, was_retried: course.was_retried, permit });
+                        }
+                        ControlFlow::Continue(step) => step,
+                    }
                 }
                 Attempt::Answer(body, headers) => {
                     self.judge_refusal(refusal(&body, &headers, request.url), &headers, permit, &mut course, request)?
@@ -171,7 +178,6 @@ impl Session {
                 Attempt::Final(error) => return Err(error),
             };
             match step {
-                Step::Done(value) => return Ok(Answered { value, was_retried: course.was_retried }),
                 Step::Again => {}
                 Step::Wait(wait) => self.0.client.0.clock.sleep(wait).await,
             }
@@ -180,26 +186,26 @@ impl Session {
         }
     }
 
-    fn judge_body<T>(&self, read: Result<T>, course: &mut Course) -> Result<Step<T>> {
+    fn judge_body<T>(&self, read: Result<T>, course: &mut Course) -> Result<ControlFlow<T, Step>> {
         match read {
-            Ok(value) => Ok(Step::Done(value)),
+            Ok(value) => Ok(ControlFlow::Break(value)),
             Err(error) if matches!(error.kind, Kind::Malformed) && course.malformed < MALFORMED_MOST => {
                 course.malformed += 1;
                 course.was_retried = true;
-                self.wait_or(error, None, course)
+                self.wait_or(error, None, course).map(ControlFlow::Continue)
             }
             Err(error) => Err(error),
         }
     }
 
-    fn judge_refusal<T>(
+    fn judge_refusal(
         &self,
         error: GraphError,
         headers: &HeaderMap,
-        permit: super::limiter::Permit,
+        mut permit: Permit,
         course: &mut Course,
         request: &Request<'_>,
-    ) -> Result<Step<T>> {
+    ) -> Result<Step> {
         let counters = &self.0.counters;
         let asked = http::retry_after(headers, self.0.client.0.clock.now());
         self.count_units(units_of(headers).unwrap_or(0.0));
@@ -240,7 +246,7 @@ impl Session {
     }
 
     /// Waits before another attempt, or gives up with the error of the last.
-    fn wait_or<T>(&self, error: GraphError, asked: Option<Duration>, course: &mut Course) -> Result<Step<T>> {
+    fn wait_or(&self, error: GraphError, asked: Option<Duration>, course: &mut Course) -> Result<Step> {
         let Some(wait) = course.patience.next_wait(&self.0.client.0.clock, asked) else { return Err(error) };
         self.0.counters.failed.fetch_add(1, Ordering::Relaxed);
         tracing::debug!(error = %error, wait_ms = wait.as_millis() as u64, "Graph failed; asking again");

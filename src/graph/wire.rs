@@ -106,7 +106,8 @@ pub enum MemberKind {
 impl MemberKind {
     /// From `@odata.type`: `#microsoft.graph.user`.
     pub fn parse(odata_type: &str) -> Self {
-        match odata_type.trim_start_matches('#').trim_start_matches("microsoft.graph.") {
+        let name = odata_type.strip_prefix('#').unwrap_or(odata_type);
+        match name.strip_prefix("microsoft.graph.").unwrap_or(name) {
             "user" => Self::User,
             "group" => Self::Group,
             "device" => Self::Device,

@@ -11,6 +11,7 @@ mod outside;
 mod partition;
 mod plan;
 mod query;
+mod recheck;
 mod refused;
 mod scope;
 mod test_run;
@@ -32,7 +33,7 @@ use secrecy::ExposeSecret;
 use serde::{Deserialize, Serialize};
 use std::sync::atomic::{AtomicBool, Ordering};
 use uuid::Uuid;
-use writer::Writer;
+use writer::{Known, Writer};
 
 /// What was read, and the proof that it was read to its end. Only this module makes one, after the last
 /// page of every collection; a stored one is a checkpoint that this module wrote.
@@ -111,7 +112,11 @@ pub async fn collect(run: &Run) -> Result<Collected, Stop> {
         return Err(Stop::failed(RunStage::Collect, &finding.code, finding.message, advice));
     }
     let mirror = begin(run, tenant).await?;
-    let (writer, writing) = writer::start(run);
+    let known = match run.mode {
+        RunMode::Full => Known::load(run).await?,
+        RunMode::Incremental | RunMode::Test | RunMode::DryRun => Known::default(),
+    };
+    let (writer, writing) = writer::start(run, known);
     let reader = Reader {
         run,
         session,
@@ -237,7 +242,7 @@ async fn read_all(reader: &Reader<'_>) -> Result<Read, Stop> {
     let wants_groups = mapping.is_enabled(ObjectType::Groups) || scope.users == ScopeUsers::MembersOfFilteredGroups;
     let groups = async {
         match wants_groups {
-            true => groups::read(reader).await.map(Some),
+            true => Box::pin(groups::read(reader)).await.map(Some),
             false => Ok(None),
         }
     };
@@ -266,6 +271,9 @@ async fn read_all(reader: &Reader<'_>) -> Result<Read, Stop> {
     }
     read.types.extend(small.types);
     read.frozen.extend(small.frozen);
+    if let Some(positions) = read.delta.as_ref().filter(|_| read.memberships) {
+        Box::pin(recheck::memberships(reader, positions)).await?;
+    }
     scope::apply(reader, &read).await?;
     deleted::mark(reader, &read).await?;
     Ok(read)

@@ -1,7 +1,7 @@
 //! Reading what was seen, from the mirror or from what a test or dry run staged: objects in the order of
 //! their ids together with the memberships that belong to them, as a stream.
 
-use crate::db::{Transaction, join_in_bulk};
+use crate::db::{Transaction, join_in_bulk, mirror};
 use crate::error::{Error, Result};
 use crate::ids::{JobId, OrganizationId, RunId};
 use diesel::prelude::*;
@@ -25,6 +25,19 @@ impl Source {
         match self {
             Self::Mirror(_) => ("mirror_objects", "mirror_members", "job_id"),
             Self::Staged(_) => ("staged_objects", "staged_members", "run_id"),
+        }
+    }
+
+    /// The objects with their data: an object that was read as the mirror has it is staged without.
+    fn whole_objects(self) -> &'static str {
+        match self {
+            Self::Mirror(_) => "mirror_objects",
+            Self::Staged(_) => {
+                "(SELECT s.organization_id, s.run_id, s.object_type, s.id, coalesce(s.data, m.data) AS data
+                  FROM staged_objects s JOIN runs r ON r.organization_id = s.organization_id AND r.id = s.run_id
+                  LEFT JOIN mirror_objects m ON s.data IS NULL AND m.organization_id = s.organization_id
+                    AND m.job_id = r.job_id AND m.object_type = s.object_type AND m.id = s.id)"
+            }
         }
     }
 
@@ -65,7 +78,7 @@ pub async fn objects<'a>(
     stored_as: &'static str,
     with_members: bool,
 ) -> Result<impl Stream<Item = Result<SeenRow>> + Send + 'a> {
-    let (objects, members, key) = source.names();
+    let (objects, (_, members, key)) = (source.whole_objects(), source.names());
     let members_join = match with_members {
         false => "LEFT JOIN (SELECT NULL::uuid AS id, NULL::uuid[] AS members) m ON false".to_owned(),
         true => format!(
@@ -152,11 +165,31 @@ pub async fn ids(
     Ok(ids)
 }
 
+/// The hashes of all objects of a mirror, unordered.
+pub async fn hashes(tx: &mut Transaction, organization: OrganizationId, job: JobId) -> Result<Vec<mirror::Hash>> {
+    #[derive(QueryableByName)]
+    struct Row {
+        #[diesel(sql_type = Bytea)]
+        hash: Vec<u8>,
+    }
+    const HASHES: &str = "SELECT hash FROM mirror_objects WHERE organization_id = $1 AND job_id = $2";
+    let mut rows = diesel::sql_query(HASHES)
+        .bind::<SqlUuid, _>(organization.0)
+        .bind::<SqlUuid, _>(job.0)
+        .load_stream::<Row>(tx)
+        .await?;
+    let mut hashes = Vec::new();
+    while let Some(row) = rows.next().await {
+        hashes.extend(mirror::Hash::try_from(row?.hash));
+    }
+    Ok(hashes)
+}
+
 /// Whether any user has a manager.
 pub async fn has_managers(tx: &mut Transaction, organization: OrganizationId, source: Source) -> Result<bool> {
-    let (objects, _, key) = source.names();
+    let (objects, (_, _, key)) = (source.whole_objects(), source.names());
     let query = format!(
-        "SELECT count(*) AS number FROM (SELECT FROM {objects} WHERE organization_id = $1 AND {key} = $2
+        "SELECT count(*) AS number FROM (SELECT FROM {objects} o WHERE organization_id = $1 AND {key} = $2
             AND object_type = $3 AND data LIKE '%\"managerId\":%' LIMIT 1) found"
     );
     Ok(number(tx, query, organization, source, "users").await? > 0)
@@ -169,9 +202,9 @@ pub async fn data<'a>(
     source: Source,
     object_type: &str,
 ) -> Result<impl Stream<Item = Result<ObjectRow>> + Send + use<'a>> {
-    let (objects, _, key) = source.names();
+    let (objects, (_, _, key)) = (source.whole_objects(), source.names());
     let query = format!(
-        "SELECT id, data FROM {objects} WHERE organization_id = $1 AND {key} = $2 AND object_type = $3 ORDER BY id"
+        "SELECT id, data FROM {objects} o WHERE organization_id = $1 AND {key} = $2 AND object_type = $3 ORDER BY id"
     );
     let rows = diesel::sql_query(query)
         .bind::<SqlUuid, _>(organization.0)
@@ -190,9 +223,9 @@ pub async fn some(
     object_type: &str,
     ids: &[Uuid],
 ) -> Result<Vec<ObjectRow>> {
-    let (objects, _, key) = source.names();
+    let (objects, (_, _, key)) = (source.whole_objects(), source.names());
     let query = format!(
-        "SELECT id, data FROM {objects}
+        "SELECT id, data FROM {objects} o
          WHERE organization_id = $1 AND {key} = $2 AND object_type = $3 AND id = ANY($4)"
     );
     Ok(diesel::sql_query(query)
@@ -240,9 +273,9 @@ pub async fn one(
     object_type: &str,
     id: Uuid,
 ) -> Result<Option<String>> {
-    let (objects, _, key) = source.names();
+    let (objects, (_, _, key)) = (source.whole_objects(), source.names());
     let query = format!(
-        "SELECT id, data FROM {objects} WHERE organization_id = $1 AND {key} = $2 AND object_type = $3 AND id = $4"
+        "SELECT id, data FROM {objects} o WHERE organization_id = $1 AND {key} = $2 AND object_type = $3 AND id = $4"
     );
     let row: Option<ObjectRow> = diesel::sql_query(query)
         .bind::<SqlUuid, _>(organization.0)
@@ -326,11 +359,11 @@ pub async fn nested_groups(
     Ok(rows.into_iter().map(|row| row.member).collect())
 }
 
-/// How many pages of members the last read found, for groups that had more than one.
+/// How many pages of members were read, for groups that had more than one.
 pub async fn group_sizes(
     tx: &mut Transaction,
     organization: OrganizationId,
-    job: JobId,
+    source: Source,
 ) -> Result<std::collections::HashMap<Uuid, i32>> {
     #[derive(QueryableByName)]
     struct Row {
@@ -339,11 +372,13 @@ pub async fn group_sizes(
         #[diesel(sql_type = Integer)]
         pages: i32,
     }
-    const SIZES: &str = "
-        SELECT group_id, max(part) + 1 AS pages FROM mirror_members
-        WHERE organization_id = $1 AND job_id = $2 AND part > 0 GROUP BY group_id";
+    let (_, members, key) = source.names();
+    let query = format!(
+        "SELECT group_id, max(part) + 1 AS pages FROM {members}
+         WHERE organization_id = $1 AND {key} = $2 AND part > 0 GROUP BY group_id"
+    );
     let rows: Vec<Row> =
-        diesel::sql_query(SIZES).bind::<SqlUuid, _>(organization.0).bind::<SqlUuid, _>(job.0).load(tx).await?;
+        diesel::sql_query(query).bind::<SqlUuid, _>(organization.0).bind::<SqlUuid, _>(source.key()).load(tx).await?;
     Ok(rows.into_iter().map(|row| (row.group_id, row.pages)).collect())
 }
 

@@ -47,7 +47,7 @@ async fn spend(capacity: f64, requests: u32, units: f64, latency_ms: u64) -> Out
             tokio::spawn(async move {
                 while left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).is_ok() {
                     loop {
-                        let permit = limiter.acquire(&lane, units).await;
+                        let mut permit = limiter.acquire(&lane, units, false).await;
                         clock.sleep(half).await;
                         let taken = bucket.lock().unwrap().take(clock.now(), units);
                         clock.sleep(half).await;

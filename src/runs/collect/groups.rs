@@ -1,5 +1,5 @@
-//! Groups with their owners and members. Groups come as a list; then the members of many groups are read at
-//! once, each to its last page. There is no limit on groups a user is in, or members of a group.
+//! Groups with their owners and members. The members of a group are read as soon as the list shows it, those of many
+//! groups at once, each to its last page. There is no limit on groups a user is in, or members of a group.
 
 use super::query::TOP;
 use super::refused::{Optional, links_url, links_without_select};
@@ -12,9 +12,13 @@ use crate::graph::wire::{Member, Members};
 use crate::graph::{Next, Page, Pager, RequestOptions};
 use crate::run_state::{RunMode, RunStage, RunWarning};
 use crate::runs::stop::Stop;
+use futures_util::stream::FuturesUnordered;
 use futures_util::{StreamExt, TryStreamExt, stream};
+use serde::Deserialize;
+use serde::de::IgnoredAny;
 use serde_json::{Value, json};
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BinaryHeap, HashMap, HashSet};
+use tokio::sync::mpsc;
 use url::Url;
 use uuid::Uuid;
 
@@ -25,6 +29,8 @@ const EXPANDED_MOST: usize = 20;
 const RESTARTS_MOST: u32 = 8;
 /// What reading the members of groups with `visibility: HiddenMembership` needs. Source: facts/graph.md §3.1.
 const HIDDEN_ROLE: &str = "Member.Read.Hidden";
+/// The collection name of groups' owners in `run_cursors`; its part is the group's id.
+const OWNERS: &str = "owners";
 
 pub(super) struct ReadGroups {
     pub memberships: bool,
@@ -32,30 +38,65 @@ pub(super) struct ReadGroups {
     pub members_unknown: Vec<Uuid>,
 }
 
-/// A group as far as the reading of its members goes.
-struct Group {
+/// A group as far as the reading of its owners and members goes.
+pub(super) struct Group {
     id: Uuid,
     hidden: bool,
     owners_incomplete: bool,
     owners_unknown: bool,
 }
 
+impl Group {
+    fn without_owners(id: Uuid, hidden: bool) -> Self {
+        Self { id, hidden, owners_incomplete: false, owners_unknown: false }
+    }
+
+    /// From the data that is staged of it.
+    fn of(reader: &Reader<'_>, id: Uuid, data: &str) -> crate::error::Result<Self> {
+        #[derive(Deserialize)]
+        struct Shown<'a> {
+            #[serde(rename = "ownerIds")]
+            owners: Option<Vec<IgnoredAny>>,
+            #[serde(borrow)]
+            visibility: Option<std::borrow::Cow<'a, str>>,
+        }
+        let shown: Shown<'_> = serde_json::from_str(data).map_err(crate::error::Error::internal)?;
+        let wants_owners = reader.run.job.mapping.carries(ObjectType::Groups, Link::Owners);
+        Ok(Self {
+            id,
+            hidden: shown.visibility.as_deref() == Some("HiddenMembership") && !may_see_hidden(reader),
+            owners_unknown: wants_owners && shown.owners.is_none(),
+            owners_incomplete: wants_owners && shown.owners.is_none_or(|owners| owners.len() >= EXPANDED_MOST),
+        })
+    }
+}
+
+/// Where the list of groups says which groups it has found.
+pub(super) struct Found(mpsc::UnboundedSender<Group>);
+
+impl Found {
+    pub(super) fn tell(&self, reader: &Reader<'_>, objects: &[StagedObject]) -> Result<(), Stop> {
+        reader.run.journal.expect(objects.len() as u64);
+        for object in objects {
+            let data = object.data.as_deref().unwrap_or("{}");
+            // Who reads them may have failed; that failure is told by itself.
+            let _ = self.0.send(Group::of(reader, object.id, data)?);
+        }
+        Ok(())
+    }
+}
+
 /// Reads groups, owners and members to their end.
 pub(super) async fn read(reader: &Reader<'_>) -> Result<ReadGroups, Stop> {
-    list::read(reader, ObjectType::Groups).await?;
-    let groups = staged_groups(reader).await?;
-    // Each has counted as one object; its members are one more thing to do.
-    reader.run.journal.expect(groups.len() as u64);
-    let known = known_cursors(reader).await?;
-    let members_unknown: Vec<Uuid> = stream::iter(groups)
-        .map(|group| {
-            let cursor = known.get(&group.id.to_string()).cloned();
-            async move { read_group(reader, &group, cursor).await.map(|known| (!known).then_some(group.id)) }
-        })
-        .buffer_unordered(GROUPS_AT_ONCE)
-        .try_filter_map(async |unknown| Ok(unknown))
-        .try_collect()
-        .await?;
+    let (sender, found) = mpsc::unbounded_channel();
+    // Those that an earlier attempt of this run has listed.
+    for group in staged_groups(reader).await? {
+        reader.run.journal.expect(1);
+        let _ = sender.send(group);
+    }
+    // The sender goes with the list: what is found ends when it does.
+    let listing = async move { list::read_groups(reader, Found(sender)).await };
+    let ((), members_unknown) = tokio::try_join!(listing, read_found(reader, found, known_sizes(reader).await?))?;
     warn_of_unknown(reader, members_unknown.len());
     Ok(ReadGroups { memberships: true, members_unknown })
 }
@@ -72,53 +113,34 @@ fn warn_of_unknown(reader: &Reader<'_>, unknown: usize) {
     reader.run.journal.warn(warning);
 }
 
-/// The groups that were just read, from where they were written, largest known first: a group of a million
-/// members is a thousand pages one after another, so it has to begin early.
+/// The groups that this run has staged by now.
 async fn staged_groups(reader: &Reader<'_>) -> Result<Vec<Group>, Stop> {
     // Everything handed to the writer before is stored when this answers.
     reader.writer.flushed().await?;
-    let (organization, job, run) = (reader.run.job.organization, reader.run.job.id, reader.run.lease.run);
-    let wants_owners = reader.run.job.mapping.carries(ObjectType::Groups, Link::Owners);
-    let may_see_hidden = may_see_hidden(reader);
-    let (mut groups, sizes) = reader
-        .run
-        .app
-        .db
-        .scoped(organization, async move |tx| {
-            let sizes = read::group_sizes(tx, organization, job).await?;
-            let source = read::Source::Staged(run);
-            let mut rows = std::pin::pin!(read::data(tx, organization, source, "groups").await?);
-            let mut groups = Vec::new();
-            while let Some(row) = rows.next().await {
-                let row = row?;
-                let map: Properties = serde_json::from_str(&row.data).map_err(crate::error::Error::internal)?;
-                let owners = map.get("ownerIds").and_then(Value::as_array).map(Vec::len);
-                let hidden = map.get("visibility").and_then(Value::as_str) == Some("HiddenMembership");
-                groups.push(Group {
-                    id: row.id,
-                    hidden: hidden && !may_see_hidden,
-                    owners_unknown: owners.is_none(),
-                    owners_incomplete: wants_owners && owners.is_none_or(|owners| owners >= EXPANDED_MOST),
-                });
-            }
-            Ok((groups, sizes))
-        })
-        .await?;
-    let ignored = wants_owners
-        && reader.run.mode != RunMode::Incremental
-        && !groups.is_empty()
-        && groups.iter().all(|group| group.owners_unknown);
-    if ignored {
-        reader.refused.note(&reader.run.journal, Optional::Expand(ObjectType::Groups), None);
-    }
-    groups.sort_by_key(|group| std::cmp::Reverse(sizes.get(&group.id).copied().unwrap_or(0)));
-    Ok(groups)
+    let (organization, run) = (reader.run.job.organization, reader.run.lease.run);
+    let groups = reader.run.app.db.scoped(organization, async |tx| {
+        let mut rows = std::pin::pin!(read::data(tx, organization, read::Source::Staged(run), "groups").await?);
+        let mut groups = Vec::new();
+        while let Some(row) = rows.next().await {
+            let row = row?;
+            groups.push(Group::of(reader, row.id, &row.data)?);
+        }
+        Ok(groups)
+    });
+    Ok(groups.await?)
 }
 
-async fn known_cursors(reader: &Reader<'_>) -> Result<HashMap<String, CursorRow>, Stop> {
+/// How many pages of members the large groups had when they were last read.
+async fn known_sizes(reader: &Reader<'_>) -> Result<HashMap<Uuid, i32>, Stop> {
+    let (organization, source) = (reader.run.job.organization, read::Source::Mirror(reader.run.job.id));
+    let db = &reader.run.app.db;
+    Ok(db.scoped(organization, async move |tx| read::group_sizes(tx, organization, source).await).await?)
+}
+
+async fn known_cursors(reader: &Reader<'_>, collection: &'static str) -> Result<HashMap<String, CursorRow>, Stop> {
     let (organization, run) = (reader.run.job.organization, reader.run.lease.run);
-    let known = reader.run.app.db.scoped(organization, async move |tx| cursors(tx, organization, run, MEMBERS).await);
-    Ok(known.await?)
+    let db = &reader.run.app.db;
+    Ok(db.scoped(organization, async move |tx| cursors(tx, organization, run, collection).await).await?)
 }
 
 /// Reads owners and members of groups that came into scope, and were staged as objects before.
@@ -126,29 +148,124 @@ pub(super) async fn read_arrived(reader: &Reader<'_>, arrived: &[Uuid]) -> Resul
     if arrived.is_empty() {
         return Ok(());
     }
+    let arrived: HashSet<Uuid> = arrived.iter().copied().collect();
     let groups = staged_groups(reader).await?;
-    let groups = groups.into_iter().filter(|group| arrived.contains(&group.id));
-    let readings = groups.map(|group| async move { read_group(reader, &group, None).await });
-    stream::iter(readings).buffer_unordered(GROUPS_AT_ONCE).try_for_each(|_| std::future::ready(Ok(()))).await
+    read_these(reader, groups.into_iter().filter(|group| arrived.contains(&group.id))).await
 }
 
-/// Reads one group; `false` when its members are unknown.
-async fn read_group(reader: &Reader<'_>, group: &Group, cursor: Option<CursorRow>) -> Result<bool, Stop> {
-    if cursor.as_ref().is_some_and(|cursor| cursor.done) {
-        reader.run.journal.advance(1);
-        return Ok(true);
+/// Reads the members of the groups (id, whether its membership is hidden) that were not read yet.
+pub(super) async fn read_others(reader: &Reader<'_>, groups: Vec<(Uuid, bool)>) -> Result<(), Stop> {
+    reader.writer.flushed().await?;
+    let may_see_hidden = may_see_hidden(reader);
+    read_these(reader, groups.into_iter().map(|(id, hides)| Group::without_owners(id, hides && !may_see_hidden))).await
+}
+
+/// Reads the members of groups once more, from their first page.
+pub(super) async fn read_again(reader: &Reader<'_>, groups: &[Uuid]) -> Result<(), Stop> {
+    for group in groups {
+        restart(reader, *group).await?;
     }
-    if group.owners_incomplete {
-        read_owners(reader, group.id).await?;
+    reader.run.journal.expect(groups.len() as u64);
+    read_these(reader, groups.iter().map(|group| Group::without_owners(*group, false))).await
+}
+
+async fn read_these(reader: &Reader<'_>, groups: impl Iterator<Item = Group>) -> Result<(), Stop> {
+    let (sender, found) = mpsc::unbounded_channel();
+    for group in groups {
+        let _ = sender.send(group);
     }
-    if group.hidden {
-        reader.run.journal.advance(1);
-        return Ok(false);
+    drop(sender);
+    read_found(reader, found, HashMap::new()).await.map(drop)
+}
+
+/// What is still to be read of a group. Largest known first: a group of a million members is a thousand pages one
+/// after another, so it has to begin early.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct Waiting {
+    size: i32,
+    group: Uuid,
+    part: Part,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Part {
+    Members,
+    /// Those that the list did not show.
+    Owners,
+}
+
+/// Reads the members of groups while they are being found, and, when all are, the owners that the list did not show:
+/// until then the list may begin anew and bring the first twenty again. Returns the groups whose members are unknown.
+async fn read_found(
+    reader: &Reader<'_>,
+    mut found: mpsc::UnboundedReceiver<Group>,
+    sizes: HashMap<Uuid, i32>,
+) -> Result<Vec<Uuid>, Stop> {
+    let (members, owners) = (known_cursors(reader, MEMBERS).await?, known_cursors(reader, OWNERS).await?);
+    let cursor = |part, group: Uuid| match part {
+        Part::Members => members.get(&group.to_string()).cloned(),
+        Part::Owners => owners.get(&group.to_string()).cloned(),
+    };
+    let (mut seen, mut without_owners, mut owners_unknown) = (HashSet::new(), Vec::new(), 0);
+    let (mut waiting, mut reading) = (BinaryHeap::new(), FuturesUnordered::new());
+    let mut unknown = Vec::new();
+    let mut is_complete = false;
+    // Nothing else may be waited for in this loop: what is being read would stand still meanwhile, and with it whoever
+    // waits behind it for the limiter or the writer.
+    loop {
+        while reading.len() < GROUPS_AT_ONCE
+            && let Some(Waiting { group, part, .. }) = waiting.pop()
+        {
+            reading.push(read_part(reader, group, part, cursor(part, group)));
+        }
+        if is_complete && reading.is_empty() {
+            return Ok(unknown);
+        }
+        tokio::select! {
+            biased;
+            group = found.recv(), if !is_complete => match group {
+                Some(group) if !seen.insert(group.id) => {}
+                Some(group) => {
+                    owners_unknown += usize::from(group.owners_unknown);
+                    without_owners.extend(group.owners_incomplete.then_some(group.id));
+                    if group.hidden {
+                        reader.run.journal.advance(1);
+                        unknown.push(group.id);
+                    } else {
+                        let size = sizes.get(&group.id).copied().unwrap_or(0);
+                        waiting.push(Waiting { size, group: group.id, part: Part::Members });
+                    }
+                }
+                None => {
+                    is_complete = true;
+                    if owners_unknown > 0 && owners_unknown == seen.len() && reader.run.mode != RunMode::Incremental {
+                        reader.refused.note(&reader.run.journal, Optional::Expand(ObjectType::Groups), None);
+                    }
+                    let owners = without_owners.drain(..);
+                    waiting.extend(owners.map(|group| Waiting { size: 0, group, part: Part::Owners }));
+                }
+            },
+            Some(read) = reading.next(), if !reading.is_empty() => unknown.extend(read?),
+        }
     }
-    let known = read_members(reader, group.id, cursor).await?;
-    reader.run.journal.advance(1);
+}
+
+/// Reads the members or the owners of one group. Returns the group when its members are unknown.
+async fn read_part(
+    reader: &Reader<'_>,
+    group: Uuid,
+    part: Part,
+    cursor: Option<CursorRow>,
+) -> Result<Option<Uuid>, Stop> {
+    let is_done = cursor.as_ref().is_some_and(|cursor| cursor.done);
+    let is_known = match part {
+        Part::Owners if !is_done => read_owners(reader, group).await.map(|()| true)?,
+        Part::Members if !is_done => read_members(reader, group, cursor).await?,
+        Part::Members | Part::Owners => true,
+    };
+    reader.run.journal.advance(u64::from(part == Part::Members));
     reader.run.journal.used(reader.session.usage());
-    Ok(known)
+    Ok((!is_known).then_some(group))
 }
 
 /// Whether the members of a group can be known.
@@ -164,7 +281,7 @@ pub(super) enum Visible {
 /// groups that are imported.
 pub(super) async fn read_roots(reader: &Reader<'_>, groups: &[Uuid]) -> Result<Vec<(Uuid, Visible)>, Stop> {
     reader.writer.flushed().await?;
-    let known = known_cursors(reader).await?;
+    let known = known_cursors(reader, MEMBERS).await?;
     stream::iter(groups.to_vec())
         .map(|group| {
             let cursor = known.get(&group.to_string()).cloned();
@@ -206,22 +323,6 @@ async fn visible(reader: &Reader<'_>, group: Uuid) -> Result<Visible, Stop> {
 
 fn may_see_hidden(reader: &Reader<'_>) -> bool {
     reader.roles.iter().any(|role| role == HIDDEN_ROLE)
-}
-
-/// Reads the members of the groups (id, whether its membership is hidden) that were not read yet.
-pub(super) async fn read_others(reader: &Reader<'_>, groups: Vec<(Uuid, bool)>) -> Result<(), Stop> {
-    reader.writer.flushed().await?;
-    let known = known_cursors(reader).await?;
-    let may_see_hidden = may_see_hidden(reader);
-    stream::iter(groups)
-        .map(|(id, hides)| {
-            let cursor = known.get(&id.to_string()).cloned();
-            let group = Group { id, hidden: hides && !may_see_hidden, owners_incomplete: false, owners_unknown: false };
-            async move { read_group(reader, &group, cursor).await.map(|_| ()) }
-        })
-        .buffer_unordered(GROUPS_AT_ONCE)
-        .try_collect()
-        .await
 }
 
 /// Reads the members of one group to the last page; `false` when the group is gone.
@@ -284,13 +385,13 @@ async fn follow_members(
         None => reader.session.pages(first.clone(), RequestOptions::default()),
     };
     loop {
-        match pager.next().await {
+        match pager.next_held().await {
             Ok(Some(mut page)) => {
                 // While the directory changes, a member can come on two pages.
                 if part > 0 || matches!(page.next, Next::More(_)) {
                     page.content.0.retain(|member| seen.insert(member.id));
                 }
-                reader.writer.write(batch_of(group, part, &page)).await?;
+                reader.writer.write_page(batch_of(group, part, &page), page.permit.take()).await?;
                 part += 1;
             }
             Ok(None) => return Ok(None),
@@ -329,14 +430,16 @@ fn batch_of(group: Uuid, part: i32, page: &Page<Members>) -> Batch {
 }
 
 /// Reads all owners of a group of which the list showed only the first twenty, or none.
-pub(super) async fn read_owners(reader: &Reader<'_>, group: Uuid) -> Result<(), Stop> {
+async fn read_owners(reader: &Reader<'_>, group: Uuid) -> Result<(), Stop> {
     let path = format!("groups/{group}/owners");
     let mut first = links_url(reader, &path, Some(TOP));
     for restarts in 0.. {
         match follow_owners(reader, &first).await {
             Ok(owners) => {
-                let object = with_owners(reader, group, owners).await?;
-                return reader.writer.write(Batch { objects: object.into_iter().collect(), ..Batch::default() }).await;
+                let objects = with_owners(reader, group, owners).await?.into_iter().collect();
+                let part = group.to_string();
+                let cursor = Cursor { collection: OWNERS, part, next_link: None, done: true, pages: 1 };
+                return reader.writer.write(Batch { objects, cursors: vec![cursor], ..Batch::default() }).await;
             }
             Err(error) if links_without_select(reader, &path, &first, &error).await? => {
                 first = links_url(reader, &path, Some(TOP));
@@ -368,6 +471,8 @@ async fn follow_owners(reader: &Reader<'_>, first: &Url) -> crate::graph::error:
 }
 
 async fn with_owners(reader: &Reader<'_>, group: Uuid, owners: Vec<Uuid>) -> Result<Option<StagedObject>, Stop> {
+    // The page that has the group may still be on its way.
+    reader.writer.flushed().await?;
     let (organization, run) = (reader.run.job.organization, reader.run.lease.run);
     let source = read::Source::Staged(run);
     let data = reader
@@ -381,5 +486,5 @@ async fn with_owners(reader: &Reader<'_>, group: Uuid, owners: Vec<Uuid>) -> Res
     map.insert("ownerIds".to_owned(), json!(owners));
     let data = Value::Object(map).to_string();
     let hash = mirror::hash(&[data.as_bytes()]);
-    Ok(Some(StagedObject { object_type: ObjectType::Groups.as_str(), id: group, hash, data }))
+    Ok(Some(StagedObject { object_type: ObjectType::Groups.as_str(), id: group, hash, data: Some(data) }))
 }

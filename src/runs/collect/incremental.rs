@@ -18,7 +18,8 @@ use crate::graph::error::{GraphError, Kind};
 use crate::graph::wire::Removed;
 use crate::run_state::{ChangeReason, RunWarning};
 use crate::runs::stop::Stop;
-use changes::{Delta, Replayed, replay};
+use changes::Delta;
+pub(super) use changes::{Replayed, replay};
 use chrono::TimeDelta;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use uuid::Uuid;
@@ -185,7 +186,7 @@ pub(super) fn gone(object_type: ObjectType, id: Uuid, reason: ChangeReason) -> S
         ObjectType::Groups => GONE_PREFIX[1],
         ObjectType::Licenses | ObjectType::Devices => GONE_PREFIX[2],
     };
-    StagedObject { object_type: marker, id, hash: Vec::new(), data: reason.as_str().to_owned() }
+    StagedObject { object_type: marker, id, hash: Vec::new(), data: Some(reason.as_str().to_owned()) }
 }
 
 /// What the mirror has of these objects.

@@ -1,5 +1,6 @@
 //! Reading a collection of objects page by page: users, groups, devices, licences.
 
+use super::groups::Found;
 use super::query::{Query, SIGN_IN, TOP, base_query, entity, queries};
 use super::refused::{Optional, plainer};
 use super::{Reader, by_id, managers, partition};
@@ -16,6 +17,8 @@ use std::collections::HashMap;
 use url::Url;
 use uuid::Uuid;
 
+/// Characters that the id of a manager adds to an object.
+const ID_FIELD: usize = 64;
 /// How often a collection whose page token expired is begun again.
 const RESTARTS_MOST: u32 = 8;
 /// A page is not made smaller than this.
@@ -25,25 +28,35 @@ const REQUESTS_AT_ONCE: usize = 32;
 /// Up to so many users are read by their ids; more are cheaper together with all the others.
 const BY_ID_MOST: u64 = 1_500;
 
-/// Reads all objects of a type that the filter admits, to the last page.
-pub(super) async fn read(reader: &Reader<'_>, object_type: ObjectType) -> Result<(), Stop> {
-    let managers = match object_type {
-        ObjectType::Users => managers::apart(reader).await?,
-        ObjectType::Groups | ObjectType::Licenses | ObjectType::Devices => None,
-    };
-    read_collection(reader, object_type, managers.as_ref()).await?;
-    if object_type == ObjectType::Users { managers::complete(reader).await } else { Ok(()) }
+/// What the pages of a collection are joined with, and who else is told of them.
+#[derive(Default)]
+struct Beside {
+    /// The managers of users, where the list does not carry them.
+    managers: Option<HashMap<Uuid, Uuid>>,
+    /// Who reads the members of groups.
+    found: Option<Found>,
 }
 
-async fn read_collection(
-    reader: &Reader<'_>,
-    object_type: ObjectType,
-    managers: Option<&HashMap<Uuid, Uuid>>,
-) -> Result<(), Stop> {
+/// Reads all objects of a type that the filter admits, to the last page.
+pub(super) async fn read(reader: &Reader<'_>, object_type: ObjectType) -> Result<(), Stop> {
+    if object_type != ObjectType::Users {
+        return read_collection(reader, object_type, &Beside::default()).await;
+    }
+    let beside = Beside { managers: managers::apart(reader).await?, ..Beside::default() };
+    read_collection(reader, object_type, &beside).await?;
+    managers::complete(reader).await
+}
+
+/// Reads all groups that the filter admits, and tells of each page.
+pub(super) async fn read_groups(reader: &Reader<'_>, found: Found) -> Result<(), Stop> {
+    read_collection(reader, ObjectType::Groups, &Beside { found: Some(found), ..Beside::default() }).await
+}
+
+async fn read_collection(reader: &Reader<'_>, object_type: ObjectType, beside: &Beside) -> Result<(), Stop> {
     if object_type == ObjectType::Users
         && let Some(parts) = parts_of_users(reader).await?
     {
-        let readings = parts.into_iter().map(|query| read_part(reader, query, managers));
+        let readings = parts.into_iter().map(|query| read_part(reader, query, beside));
         match futures_util::future::try_join_all(readings).await {
             Ok(_) => return Ok(()),
             Err(Stop::Failed(error)) if REFUSALS.contains(&error.code.as_str()) => {
@@ -58,7 +71,7 @@ async fn read_collection(
         }
     }
     for query in queries(reader, object_type) {
-        read_query(reader, query, managers).await.map_err(|stop| filter_refused(reader, object_type, stop))?;
+        read_query(reader, query, beside).await.map_err(|stop| filter_refused(reader, object_type, stop))?;
     }
     Ok(())
 }
@@ -212,22 +225,22 @@ fn begun_conditions(begun: &HashMap<String, mirror::CursorRow>) -> Vec<(String, 
 }
 
 /// One range. The few without a date come by an advanced query without managers, which are asked for apart.
-async fn read_part(reader: &Reader<'_>, query: Query, managers: Option<&HashMap<Uuid, Uuid>>) -> Result<(), Stop> {
+async fn read_part(reader: &Reader<'_>, query: Query, beside: &Beside) -> Result<(), Stop> {
     if !query.advanced {
-        return read_query(reader, query, managers).await;
+        return read_query(reader, query, beside).await;
     }
     let wants_managers = reader.run.job.mapping.carries(ObjectType::Users, Link::Manager);
     let count = reader.session.count("users", query.filter.as_deref()).await?;
     match count {
         Some(0) => Ok(()),
-        Some(count) if wants_managers && managers.is_none() && count <= BY_ID_MOST => {
+        Some(count) if wants_managers && beside.managers.is_none() && count <= BY_ID_MOST => {
             read_dateless(reader, &query).await
         }
-        _ if wants_managers && managers.is_none() => {
-            let managers = managers::all(reader).await?;
-            read_query(reader, query, managers.as_ref()).await
+        _ if wants_managers && beside.managers.is_none() => {
+            let beside = Beside { managers: managers::all(reader).await?, ..Beside::default() };
+            read_query(reader, query, &beside).await
         }
-        _ => read_query(reader, query, managers).await,
+        _ => read_query(reader, query, beside).await,
     }
 }
 
@@ -283,7 +296,7 @@ async fn first_of(reader: &Reader<'_>, query: &Query, limit: u32, ids: &mut Vec<
     let mut pager: Pager<Items> = reader.session.pages(reader.session.url(&query.path()), query.options());
     while ids.len() < limit as usize {
         let Some(page) = pager.next().await.map_err(Failure::Graph)? else { break };
-        let mut batch = batch_of(reader, query, &page, None, 0)?;
+        let mut batch = batch_of(reader, query, &page, &Beside::default(), 0)?;
         batch.cursors.clear();
         batch.objects.retain(|object| !ids.contains(&object.id));
         batch.objects.truncate(limit as usize - ids.len());
@@ -295,7 +308,7 @@ async fn first_of(reader: &Reader<'_>, query: &Query, limit: u32, ids: &mut Vec<
     Ok(())
 }
 
-async fn read_query(reader: &Reader<'_>, mut query: Query, managers: Option<&HashMap<Uuid, Uuid>>) -> Result<(), Stop> {
+async fn read_query(reader: &Reader<'_>, mut query: Query, beside: &Beside) -> Result<(), Stop> {
     let known = stored_cursor(reader, &query).await?;
     if known.as_ref().is_some_and(|cursor| cursor.done) {
         return Ok(());
@@ -303,7 +316,7 @@ async fn read_query(reader: &Reader<'_>, mut query: Query, managers: Option<&Has
     let mut resume = known.and_then(|cursor| cursor.next_link);
     let mut restarts = 0;
     loop {
-        match read_from(reader, &query, resume.take().as_deref(), managers).await {
+        match read_from(reader, &query, resume.take().as_deref(), beside).await {
             Ok(()) => return Ok(()),
             Err(failure) => query = after(reader, query, failure, restarts).await?,
         }
@@ -380,12 +393,7 @@ async fn stored_cursors(
 }
 
 /// From the first page, or from a stored link, to the last page.
-async fn read_from(
-    reader: &Reader<'_>,
-    query: &Query,
-    link: Option<&str>,
-    managers: Option<&HashMap<Uuid, Uuid>>,
-) -> Result<(), Failure> {
+async fn read_from(reader: &Reader<'_>, query: &Query, link: Option<&str>, beside: &Beside) -> Result<(), Failure> {
     let first: Url = reader.session.url(&query.path());
     let mut pager: Pager<Items> = match link {
         Some(link) => Pager::resume(reader.session.clone(), &first, link, query.options()).map_err(Failure::Graph)?,
@@ -393,7 +401,7 @@ async fn read_from(
     };
     let mut pages = 0;
     loop {
-        let page = match pager.next().await {
+        let page = match pager.next_held().await {
             Ok(Some(page)) => page,
             Ok(None) => return Ok(()),
             Err(error) if !error.refuses_optional() || (pages == 0 && link.is_none()) => {
@@ -403,7 +411,10 @@ async fn read_from(
             Err(error) => return Err(Failure::Later(error)),
         };
         pages += 1;
-        let batch = batch_of(reader, query, &page, managers, pages)?;
+        let batch = batch_of(reader, query, &page, beside, pages)?;
+        if let Some(found) = &beside.found {
+            found.tell(reader, &batch.objects)?;
+        }
         let read = page.content.iter().len() as u64;
         reader.run.journal.advance(read);
         match page.count {
@@ -412,7 +423,7 @@ async fn read_from(
             None => {}
         }
         reader.run.journal.used(reader.session.usage());
-        reader.writer.write(batch).await?;
+        reader.writer.write_page(batch, page.permit).await?;
     }
 }
 
@@ -421,14 +432,14 @@ fn batch_of(
     reader: &Reader<'_>,
     query: &Query,
     page: &Page<Items>,
-    managers: Option<&HashMap<Uuid, Uuid>>,
+    beside: &Beside,
     pages: i32,
 ) -> Result<Batch, Stop> {
     let mut batch = Batch::default();
     let mut excluded = 0;
     for item in page.content.iter() {
         let mut object = parse(item)?;
-        if let Some(managers) = managers {
+        if let Some(managers) = &beside.managers {
             object.manager = object.uuid().and_then(|id| managers.get(&id)).map(|id| Member::user(*id));
         }
         match admitted(reader, query.object_type, &object, false)? {
@@ -507,7 +518,10 @@ pub(super) fn staged(object_type: ObjectType, object: &Properties) -> Result<Opt
         ObjectType::Users | ObjectType::Groups | ObjectType::Devices => object.uuid(),
     };
     let Some(id) = id else { return Ok(None) };
-    let mut data = object.json.clone();
+    // With room for what is added: making it later would double it.
+    let mut data =
+        String::with_capacity(object.json.len() + ID_FIELD + object.owners.as_ref().map_or(0, Vec::len) * 39);
+    data.push_str(&object.json);
     if let Some(manager) = object.manager.filter(|manager| !manager.is_removed) {
         append(&mut data, "managerId", &format!("\"{}\"", manager.id));
     }
@@ -518,13 +532,14 @@ pub(super) fn staged(object_type: ObjectType, object: &Properties) -> Result<Opt
         append(&mut data, "ownerIds", &serde_json::to_string(&ids).unwrap_or_else(|_| "[]".to_owned()));
     }
     let hash = mirror::hash(&[data.as_bytes()]);
-    Ok(Some(StagedObject { object_type: object_type.as_str(), id, hash, data }))
+    Ok(Some(StagedObject { object_type: object_type.as_str(), id, hash, data: Some(data) }))
 }
 
 /// The same for an object that is a map already.
 pub(super) fn staged_map(object_type: ObjectType, id: Uuid, map: crate::directory::Properties) -> StagedObject {
     let data = serde_json::Value::Object(map).to_string();
-    StagedObject { object_type: object_type.as_str(), id, hash: mirror::hash(&[data.as_bytes()]), data }
+    let hash = mirror::hash(&[data.as_bytes()]);
+    StagedObject { object_type: object_type.as_str(), id, hash, data: Some(data) }
 }
 
 /// Adds a field to the text of a JSON object.

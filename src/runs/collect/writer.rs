@@ -1,7 +1,8 @@
 //! The one that writes what the readers read. It stores whatever has come since its last transaction, so
 //! batches grow when the database is slow, and a crash loses only the pages under way.
 
-use crate::db::mirror::{self, Batch};
+use crate::db::mirror::{self, Batch, Hash};
+use crate::graph::limiter::Permit;
 use crate::runs::pipeline::Run;
 use crate::runs::stop::Stop;
 use std::sync::Arc;
@@ -9,10 +10,13 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
 /// Pages that wait for the writer, by number and in kilobytes: a page of users is a megabyte, one of members a few
 /// kilobytes. The readers stop when there are more.
-const WAITING_MOST: usize = 256;
-const WAITING_MOST_KILOBYTES: u32 = 12 << 10;
+const WAITING_MOST: usize = 64;
+const WAITING_MOST_KILOBYTES: u32 = 8 << 10;
 /// What one transaction stores, about.
-const STORED_MOST_KILOBYTES: u32 = 4 << 10;
+const STORED_MOST_KILOBYTES: u32 = 2 << 10;
+
+/// What an object without data takes, about.
+const ROW: usize = 64;
 
 /// The readers' end of the channel.
 #[derive(Clone)]
@@ -20,20 +24,57 @@ pub(super) struct Writer {
     sender: mpsc::Sender<Message>,
     /// Kilobytes that may still wait.
     room: Arc<Semaphore>,
+    known: Arc<Known>,
+}
+
+/// What the mirror holds, by hash. What is read as it is there already is stored by its hash alone.
+#[derive(Default)]
+pub(super) struct Known(Vec<Hash>);
+
+impl Known {
+    /// Only for a run that makes staging the mirror: others look at the data that they staged.
+    pub(super) async fn load(run: &Run) -> Result<Self, Stop> {
+        let (organization, job) = (run.job.organization, run.job.id);
+        let mut hashes =
+            run.app.db.scoped(organization, async move |tx| mirror::read::hashes(tx, organization, job).await).await?;
+        hashes.sort_unstable();
+        Ok(Self(hashes))
+    }
+
+    fn has(&self, hash: &[u8]) -> bool {
+        Hash::try_from(hash).is_ok_and(|hash| self.0.binary_search(&hash).is_ok())
+    }
 }
 
 enum Message {
-    /// With its place in the room, which is given back when it is stored.
-    Store(Batch, OwnedSemaphorePermit),
+    /// With its place in the room and among the requests under way, which are given back when it is stored.
+    Store(Batch, Held),
     /// Answered when everything before it is stored.
     Flush(oneshot::Sender<()>),
 }
 
+/// What a page holds until it is stored.
+struct Held {
+    _room: OwnedSemaphorePermit,
+    _request: Option<Permit>,
+}
+
 impl Writer {
-    /// Hands a page over. Fails when the writer has failed, which is then the cause of it all.
+    /// Hands something over that no page brought, or several did.
     pub(super) async fn write(&self, batch: Batch) -> Result<(), Stop> {
+        self.write_page(batch, None).await
+    }
+
+    /// Hands a page over. Fails when the writer has failed, which is then the cause of it all.
+    pub(super) async fn write_page(&self, mut batch: Batch, request: Option<Permit>) -> Result<(), Stop> {
+        for object in &mut batch.objects {
+            if self.known.has(&object.hash) {
+                object.data = None;
+            }
+        }
         let room = self.room.clone().acquire_many_owned(kilobytes(&batch)).await.map_err(|_| Stop::Cancelled)?;
-        self.sender.send(Message::Store(batch, room)).await.map_err(|_| Stop::Cancelled)
+        let held = Held { _room: room, _request: request };
+        self.sender.send(Message::Store(batch, held)).await.map_err(|_| Stop::Cancelled)
     }
 
     /// Waits until everything handed over before is in the database.
@@ -45,16 +86,16 @@ impl Writer {
 }
 
 /// A writer, and the future that does its work until every clone of the writer is gone.
-pub(super) fn start(run: &Run) -> (Writer, impl Future<Output = Result<(), Stop>>) {
+pub(super) fn start(run: &Run, known: Known) -> (Writer, impl Future<Output = Result<(), Stop>>) {
     let (sender, mut receiver) = mpsc::channel(WAITING_MOST);
     let (db, lease) = (run.app.db.clone(), run.lease);
     let writing = async move {
         while let Some(first) = receiver.recv().await {
-            let Gathered { batch, flushed, room } = gather(first, &mut receiver);
+            let Gathered { batch, flushed, held } = gather(first, &mut receiver);
             if !batch.is_empty() {
                 db.scoped(lease.organization, async move |tx| mirror::stage(tx, &lease, batch).await).await?;
             }
-            drop(room);
+            drop(held);
             for done in flushed {
                 // Whoever waited may have stopped.
                 let _ = done.send(());
@@ -62,7 +103,8 @@ pub(super) fn start(run: &Run) -> (Writer, impl Future<Output = Result<(), Stop>
         }
         Ok(())
     };
-    (Writer { sender, room: Arc::new(Semaphore::new(WAITING_MOST_KILOBYTES as usize)) }, writing)
+    let room = Arc::new(Semaphore::new(WAITING_MOST_KILOBYTES as usize));
+    (Writer { sender, room, known: Arc::new(known) }, writing)
 }
 
 /// What goes into one transaction.
@@ -70,7 +112,7 @@ pub(super) fn start(run: &Run) -> (Writer, impl Future<Output = Result<(), Stop>
 struct Gathered {
     batch: Batch,
     flushed: Vec<oneshot::Sender<()>>,
-    room: Vec<OwnedSemaphorePermit>,
+    held: Vec<Held>,
 }
 
 /// What has come by now, up to the size of one transaction.
@@ -81,12 +123,12 @@ fn gather(first: Message, receiver: &mut mpsc::Receiver<Message>) -> Gathered {
     while let Some(message) = next {
         match message {
             Message::Flush(done) => gathered.flushed.push(done),
-            Message::Store(more, room) => {
+            Message::Store(more, held) => {
                 size += kilobytes(&more);
                 gathered.batch.objects.extend(more.objects);
                 gathered.batch.members.extend(more.members);
                 gathered.batch.cursors.extend(more.cursors);
-                gathered.room.push(room);
+                gathered.held.push(held);
             }
         }
         next = if size < STORED_MOST_KILOBYTES { receiver.try_recv().ok() } else { None };
@@ -96,7 +138,7 @@ fn gather(first: Message, receiver: &mut mpsc::Receiver<Message>) -> Gathered {
 
 /// The size of a page, at least one; never more than there is room.
 fn kilobytes(batch: &Batch) -> u32 {
-    let objects: usize = batch.objects.iter().map(|object| object.data.len()).sum();
+    let objects: usize = batch.objects.iter().map(|object| object.data.as_ref().map_or(ROW, String::len)).sum();
     let members: usize = batch.members.iter().map(|row| size_of_val(row.members.as_slice())).sum();
     u32::try_from((objects + members) >> 10).unwrap_or(u32::MAX).clamp(1, WAITING_MOST_KILOBYTES)
 }

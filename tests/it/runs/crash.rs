@@ -21,13 +21,7 @@ async fn world() -> World {
 }
 
 async fn finish(world: &World, id: RunId, what: &str) {
-    for _ in 0..6 {
-        if world.find(id).await.finished_at.is_some() {
-            break;
-        }
-        world.step().await;
-    }
-    let run = world.find(id).await;
+    let run = world.bring_to_its_end(id).await;
     assert_eq!(run.state, "succeeded", "{what}: {:?} {:?}", run.error, run.warnings);
     assert_eq!(run.counts["users"]["created"], 30, "{what}");
     world.assert_delivered();

@@ -3,7 +3,7 @@
 use crate::support::exact::warnings;
 use crate::support::world::World;
 use entra_assets::ids::JobId;
-use entra_assets::run_state::RunMode;
+use entra_assets::run_state::{RunMode, RunRequest};
 use entra_assets::sim::graph::{Action, Fault, Scenario};
 use entra_assets::sim::seed::{Directory, Kind, SeedOptions};
 use serde_json::{Map, Value, json};
@@ -251,4 +251,52 @@ async fn items_of_a_batch_are_throttled_one_by_one() {
     assert_eq!(run.state, "succeeded", "{:?} {:?}", run.error, run.warnings);
     let edges = world.graph.read(|directory| directory.member_edges(Kind::User));
     assert_eq!(world.assets.counts().references["Entra User"]["Groups"], edges.len());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_leaves_a_group_while_it_is_read_hides_nobody() {
+    let (world, job) = world().await;
+    let (group, members) = world.graph.read(|directory| {
+        let edges = directory.member_edges(Kind::User);
+        let members = |group: Uuid| edges.iter().filter(|(of, _)| *of == group).map(|(_, member)| *member).collect();
+        let groups = directory.live_groups().map(|(_, group)| (group.id, members(group.id)));
+        groups.max_by_key(|(_, members): &(Uuid, Vec<Uuid>)| members.len()).unwrap()
+    });
+    assert!(members.len() > 8, "three pages: {}", members.len());
+    world.graph.reset_counters();
+    world.graph.set_latency(Duration::from_millis(60));
+    let path = format!("groups/{group}/members");
+    let change = async {
+        let mut ticks = tokio::time::interval(Duration::from_millis(1));
+        // The second page is being asked for: the first was answered.
+        while world.graph.requests().iter().filter(|request| request.path.contains(&path)).count() < 2 {
+            ticks.tick().await;
+        }
+        world.graph.change(|directory| {
+            members[..2].iter().for_each(|member| directory.remove_member(group, *member).unwrap());
+        });
+    };
+    let (run, ()) = tokio::join!(world.run(job, RunMode::Full), change);
+    assert_eq!(run.state, "succeeded", "{:?}", run.error);
+    world.assert_exact("who left moved the others to the page before");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_repeated_read_that_dies_goes_on_with_what_it_found_unchanged() {
+    let mut bare = 0;
+    for requests in [12, 20, 30] {
+        let (world, job) = world().await;
+        world.graph.change(|directory| change(directory, requests));
+        world.graph.reset_counters();
+        world.graph.set_latency(Duration::from_millis(40));
+        let id = world.queue(job, RunMode::Full, RunRequest::default()).await;
+        world.step_and_die(|| world.graph.counters().requests >= requests as u64).await;
+        let stored = world.text("SELECT count(*) FROM staged_objects WHERE data IS NULL").await;
+        bare += stored.parse::<u64>().unwrap();
+        let run = world.bring_to_its_end(id).await;
+        assert_eq!(run.state, "succeeded", "{:?}", run.error);
+        assert_ne!(run.counts["users"]["unchanged"], json!(0));
+        world.assert_exact("after it died");
+    }
+    assert_ne!(bare, 0, "unchanged objects are stored by their hash alone");
 }

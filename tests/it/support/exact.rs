@@ -107,11 +107,15 @@ impl World {
 
     /// Brings a run to its end after its process died. The connection of the dead may hold the row for a moment.
     pub async fn bring_to_its_end(&self, id: RunId) -> RunRow {
-        for _ in 0..50 {
+        // A dead process may leave a transaction that the database is still about to end: until then nobody can claim.
+        let mut ticks = tokio::time::interval(std::time::Duration::from_millis(5));
+        for _ in 0..2_000 {
             if self.find(id).await.finished_at.is_some() {
                 break;
             }
-            self.step().await;
+            if !self.step().await {
+                ticks.tick().await;
+            }
         }
         self.find(id).await
     }

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use uuid::Uuid;
 
-pub(super) enum Replayed {
+pub(in crate::runs::collect) enum Replayed {
     /// What changed, and where the next round begins.
     Round(BTreeMap<Uuid, Delta>, String),
     /// The position is no longer good.
@@ -21,7 +21,7 @@ pub(super) enum Replayed {
 
 /// All that happened to one object since the last time, the last word counting.
 #[derive(Default)]
-pub(super) struct Delta {
+pub(in crate::runs::collect) struct Delta {
     pub removed: Option<Removed>,
     /// Properties that have a value now.
     values: Map,
@@ -91,7 +91,7 @@ impl Delta {
 }
 
 /// Follows a round to its end.
-pub(super) async fn replay(reader: &Reader<'_>, link: &str) -> Result<Replayed, Stop> {
+pub(in crate::runs::collect) async fn replay(reader: &Reader<'_>, link: &str) -> Result<Replayed, Stop> {
     let mut pager: Pager<Items> = reader.session.delta(link)?;
     let mut changes: BTreeMap<Uuid, Delta> = BTreeMap::new();
     loop {
