@@ -4,6 +4,7 @@
 mod absent;
 mod memberships;
 mod payload;
+mod size;
 mod targets;
 
 use super::collect::Collected;
@@ -31,11 +32,6 @@ const BATCH: usize = 1000;
 const NOT_CLEARED_NAMED: u64 = 20;
 /// The order in which types are sent: what others refer to comes first.
 const ORDER: [ObjectType; 4] = [ObjectType::Licenses, ObjectType::Groups, ObjectType::Users, ObjectType::Devices];
-
-/// Objects that Jira Service Management Premium includes. Source: facts/assets.md §3.
-const INCLUDED_OBJECTS: u64 = 50_000;
-/// Values of one reference attribute that Atlassian recommends at most. Source: facts/assets.md §3.
-const RECOMMENDED_REFERENCES: usize = 10;
 
 /// What the comparison found.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -112,7 +108,8 @@ pub async fn diff(run: &Run, collected: &Collected) -> Result<Diffed, Stop> {
         outbox.flush().await?;
     }
     if known.is_empty() {
-        warn_of_size(run, outbox.many_references);
+        let created = run.journal.counts().values().map(|count| count.created).sum();
+        size::warnings(created, outbox.many_references).into_iter().for_each(|warning| run.journal.warn(warning));
     }
     let (organization, lease) = (run.job.organization, run.lease);
     let sends = run
@@ -174,25 +171,6 @@ async fn begin(run: &Run, collected: &Collected) -> Result<(BTreeMap<String, u64
         ));
     }
     Ok((known, resend))
-}
-
-/// Before the first delivery: what is more than Atlassian includes or recommends.
-fn warn_of_size(run: &Run, many_references: u64) {
-    let objects: u64 = run.journal.counts().values().map(|count| count.created).sum();
-    if objects > INCLUDED_OBJECTS {
-        let detail = format!("{objects} objects are to be created; {INCLUDED_OBJECTS} are included with Premium.");
-        let advice = "See how many your site may have (Assets → Configuration → Usage), or narrow the filter.";
-        run.journal.warn(RunWarning::new("many_objects", detail).with_count(objects).with_advice(advice));
-    }
-    if many_references > 0 {
-        let detail = format!(
-            "{many_references} objects have more than {RECOMMENDED_REFERENCES} values in a reference attribute, which \
-             Atlassian does not recommend. They are all delivered."
-        );
-        let advice =
-            "If Assets gets slow, put memberships on the side with fewer values, or narrow the filter of groups.";
-        run.journal.warn(RunWarning::new("many_references", detail).with_count(many_references).with_advice(advice));
-    }
 }
 
 /// Unless Assets ignores what is missing from an execution, every delivery has to be whole.
@@ -325,7 +303,7 @@ async fn compare_batch(
             }
             continue;
         }
-        outbox.many_references += u64::from(references > RECOMMENDED_REFERENCES);
+        outbox.many_references += u64::from(references > size::RECOMMENDED_REFERENCES);
         let label = directory::label(object_type, row.id, &properties, &run.app.license_names);
         changed.push((row, payload, hash, label));
     }
