@@ -22,7 +22,7 @@ use futures_util::StreamExt;
 use memberships::GroupsOf;
 use payload::{Built, Referring, hash, payload};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use targets::Targets;
 use uuid::Uuid;
 
@@ -101,9 +101,9 @@ pub async fn diff(run: &Run, collected: &Collected) -> Result<Diffed, Stop> {
                 let missing = absent.newly_missing + outbox.reduced;
                 brake = brake.or_else(|| pull_brake(run, object_type, missing, delivered));
             }
-        } else if everything && delivered > 0 && run.mode != RunMode::Test {
+        } else if everything && run.mode != RunMode::Test {
             // Not read: what was delivered is sent as it was, so that Assets does not miss it.
-            absent::repeat(run, object_type, &mut outbox).await?;
+            left_out += absent::repeat(run, object_type, &mut outbox).await?;
         }
         outbox.flush().await?;
     }
@@ -275,11 +275,20 @@ async fn compare_batch(
     outbox: &mut Outbox<'_>,
 ) -> Result<()> {
     let mut changed = Vec::new();
+    let keeps_groups = object_type == ObjectType::Users && !is_stub && referring.targets.groups_frozen;
+    let kept = match keeps_groups {
+        true => payloads(run, object_type, delivered_ids(batch.iter())).await?,
+        false => HashMap::new(),
+    };
     for row in batch {
         let properties: Properties = serde_json::from_str(&row.data).map_err(Error::internal)?;
         let Built { text: payload, references, dropped } = match is_stub {
             true => Built { text: run.job.mapping.stub(object_type, row.id, &properties), references: 0, dropped: 0 },
-            false => payload(run, object_type, referring, &row, &properties),
+            false => {
+                let before = kept.get(&row.id);
+                let groups = before.and_then(|before| run.job.mapping.linked(object_type, Link::Groups, before));
+                payload(run, object_type, referring, &row, &properties, groups)
+            }
         };
         if dropped > 0 && run.job.filter.narrows() {
             run.journal.count(object_type.as_str(), |count| count.dropped_references += dropped as u64);
@@ -307,9 +316,7 @@ async fn compare_batch(
         let label = directory::label(object_type, row.id, &properties, &run.app.license_names);
         changed.push((row, payload, hash, label));
     }
-    let known: Vec<Uuid> =
-        changed.iter().filter(|(row, ..)| row.delivered_hash.is_some()).map(|(row, ..)| row.id).collect();
-    let mut before = payloads(run, object_type, known).await?;
+    let mut before = payloads(run, object_type, delivered_ids(changed.iter().map(|(row, ..)| row))).await?;
     for (row, payload, hash, label) in changed {
         let before = before.remove(&row.id);
         outbox.count_references(object_type, before.as_deref(), &payload);
@@ -382,13 +389,13 @@ fn unchanged(object_type: ObjectType, id: Uuid) -> NewChange {
     }
 }
 
-async fn payloads(
-    run: &Run,
-    object_type: ObjectType,
-    ids: Vec<Uuid>,
-) -> Result<std::collections::HashMap<Uuid, String>> {
+fn delivered_ids<'a>(rows: impl Iterator<Item = &'a SeenRow>) -> Vec<Uuid> {
+    rows.filter(|row| row.delivered_hash.is_some()).map(|row| row.id).collect()
+}
+
+async fn payloads(run: &Run, object_type: ObjectType, ids: Vec<Uuid>) -> Result<HashMap<Uuid, String>> {
     if ids.is_empty() {
-        return Ok(std::collections::HashMap::new());
+        return Ok(HashMap::new());
     }
     let (organization, job) = (run.job.organization, run.job.id);
     let name = object_type.as_str();
