@@ -267,3 +267,40 @@ async fn a_job_that_only_keeps_the_mirror_keeps_it() {
     lost(&world.run(job, RunMode::Full).await);
     assert_eq!(world.text(users).await, before);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn members_of_groups_lead_to_users_that_may_no_longer_be_read() {
+    let world = World::following(SEED).await;
+    grant_all_but(&world, &[]);
+    let job = world.add_job().await;
+    world.set_job("memberships = 'both'").await;
+    assert_eq!(world.run(job, RunMode::Full).await.state, "succeeded");
+    let before = world.store();
+    let members =
+        |store: &Store| -> usize { store.values().filter_map(|values| values.get("Members")).map(Vec::len).sum() };
+    assert!(members(&before) > 50);
+    grant_all_but(&world, &["User.Read.All"]);
+    lost(&world.run(job, RunMode::Full).await);
+    assert!(world.store() == before, "nothing changed in the directory");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn stubs_of_the_owners_of_devices_stay_when_devices_may_no_longer_be_read() {
+    let world = World::following(SEED).await;
+    let roles = ["User.Read.All", "GroupMember.Read.All", "LicenseAssignment.Read.All"];
+    world.graph.set_roles(Scenario::Healthy, &[&roles[..], &["Device.Read.All"]].concat());
+    let job = world.add_job_with(json!({"devices": {"enabled": true}})).await;
+    let filter = world.add_filter(json!({"limits": {"maxUsers": 1}, "outside": "stub"})).await;
+    world.set_job(&format!("filter_id = '{filter}'")).await;
+    let run = world.run(job, RunMode::Full).await;
+    assert_eq!(run.state, "succeeded", "{:?} {}", run.error, run.warnings);
+    let owners = |world: &World| -> Vec<Vec<String>> {
+        let devices = world.assets.objects("Entra Device").into_iter();
+        devices.map(|mut device| device.values.remove("Owners").unwrap_or_default()).collect()
+    };
+    let (before, owned) = (world.store(), owners(&world));
+    assert!(owned.iter().any(|owners| !owners.is_empty()));
+    world.graph.set_roles(Scenario::Healthy, &roles);
+    lost(&world.run(job, RunMode::Full).await);
+    assert_eq!((only(&world.store(), "Entra User"), owners(&world)), (only(&before, "Entra User"), owned));
+}
