@@ -1,9 +1,10 @@
 //! What differs between the JSON of an object as it was delivered and as it is now.
 
 use super::Mapping;
-use crate::directory::ObjectType;
+use crate::directory::{Link, ObjectType, Source};
 use serde_json::value::RawValue;
 use std::collections::BTreeMap;
+use uuid::Uuid;
 
 /// An attribute that had a value in what was delivered before and has none now.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -80,6 +81,16 @@ impl Mapping {
         filled.map(|(key, _)| key).collect()
     }
 
+    /// The ids that a payload has in a list of references, in whatever template it was written; `None`: the payload
+    /// has no such attribute.
+    pub fn linked(&self, object_type: ObjectType, link: Link, payload: &str) -> Option<Vec<Uuid>> {
+        let attributes = &self.of(object_type).attributes;
+        let mapped = attributes.iter().find(|mapped| mapped.attribute.source == Source::Link(link))?;
+        let fields = fields(payload);
+        let text = fields.get(mapped.attribute.key.as_ref() as &str)?.get();
+        Some(text.split(['[', ']', '"', ',']).filter_map(|id| Uuid::parse_str(id).ok()).collect())
+    }
+
     /// The attributes that had a value in the payload delivered before and have none in the new one: those
     /// that Assets keeps when it ignores empty values. Attributes that are no longer part of the mapping
     /// do not count.
@@ -121,5 +132,16 @@ mod tests {
         assert_eq!(new(Some(after), after), NewReferences::default());
         let before = r#"{"manager":null,"groups":["g"],"licenses":["l"]}"#;
         assert_eq!(new(Some(before), after), NewReferences { single: true, list: false });
+    }
+
+    #[test]
+    fn references_are_found_again_in_what_was_delivered_in_either_template() {
+        let (one, two) = (Uuid::from_u128(1), Uuid::from_u128(2));
+        let linked = |payload: &str| mapping().linked(ObjectType::Users, Link::Groups, payload);
+        assert_eq!(linked(&format!(r#"{{"mail":"m","groups":["{one}","{two}"]}}"#)), Some(vec![one, two]));
+        assert_eq!(linked(&format!(r#"{{"groups":"{one},{two}"}}"#)), Some(vec![one, two]));
+        assert_eq!(linked(r#"{"groups":null}"#), Some(vec![]));
+        assert_eq!(linked(r#"{"groups":[]}"#), Some(vec![]));
+        assert_eq!(linked(r#"{"mail":"m"}"#), None);
     }
 }

@@ -3,6 +3,7 @@
 
 mod by_id;
 mod deleted;
+mod frozen;
 mod groups;
 mod incremental;
 mod list;
@@ -28,6 +29,7 @@ use crate::graph::Session;
 use crate::graph::error::GraphError;
 use crate::run_state::{RunMode, RunStage, RunWarning};
 use crate::seal::Place;
+use frozen::{Frozen, Reading};
 use refused::Refused;
 use secrecy::ExposeSecret;
 use serde::{Deserialize, Serialize};
@@ -48,6 +50,12 @@ pub struct Collected {
     /// The mirror's generation that this read made.
     pub generation: i64,
     _complete: Completeness,
+}
+
+impl Collected {
+    pub fn is_frozen(&self, object_type: ObjectType) -> bool {
+        self.frozen.contains(&object_type)
+    }
 }
 
 /// See [`Collected`].
@@ -82,7 +90,8 @@ impl Reader<'_> {
 #[derive(Default)]
 struct Read {
     types: Vec<ObjectType>,
-    frozen: Vec<ObjectType>,
+    /// Types that may no longer be read.
+    frozen: Vec<Frozen>,
     memberships: bool,
     members_unknown: Vec<Uuid>,
     /// How many users fulfil the filter's condition, where only members of groups were read.
@@ -131,6 +140,7 @@ pub async fn collect(run: &Run) -> Result<Collected, Stop> {
             RunMode::Incremental => read_changes(&reader, &mirror).await,
             RunMode::Full | RunMode::DryRun => read_all(&reader).await,
         };
+        let read = read.and_then(|read| frozen::tell(&reader, read));
         run.journal.used(reader.session.usage());
         // The writer ends when the last sender is gone.
         drop(reader);
@@ -242,32 +252,50 @@ async fn read_all(reader: &Reader<'_>) -> Result<Read, Stop> {
     let wants_groups = mapping.is_enabled(ObjectType::Groups) || scope.users == ScopeUsers::MembersOfFilteredGroups;
     let groups = async {
         match wants_groups {
-            true => Box::pin(groups::read(reader)).await.map(Some),
+            true => frozen::unless_refused(reader, ObjectType::Groups, Box::pin(groups::read(reader))).await.map(Some),
             false => Ok(None),
         }
     };
     // The first failure of users or groups ends the others.
-    let (matching_users, groups, small) = match scope.users {
+    let (users, groups, small) = match scope.users {
         ScopeUsers::All => tokio::try_join!(read_users(reader, wants_users, None), groups, small)?,
         ScopeUsers::MembersOf => {
-            let members = scope::members_of_named(reader).await?;
+            let members = scope::members_of_named(reader).await;
+            let members = members.map_err(|stop| frozen::undecidable(stop, ObjectType::Groups))?;
             tokio::try_join!(read_users(reader, wants_users, Some(members)), groups, small)?
         }
         ScopeUsers::MembersOfFilteredGroups => {
             let (groups, small) = tokio::try_join!(groups, small)?;
-            let unknown = groups.as_ref().map_or(&[][..], |groups| &groups.members_unknown);
-            let members = scope::members_of_filtered(reader, unknown).await?;
+            let unknown = match &groups {
+                Some(Reading::Whole(groups)) => &groups.members_unknown[..],
+                Some(Reading::Frozen(_)) | None => &[],
+            };
+            let members = scope::members_of_filtered(reader, unknown).await;
+            let members = members.map_err(|stop| frozen::undecidable(stop, ObjectType::Groups))?;
             (read_users(reader, wants_users, Some(members)).await?, groups, small)
         }
     };
-    read.matching_users = matching_users;
-    read.types.extend([ObjectType::Users].iter().filter(|users| mapping.is_enabled(**users)));
-    if let Some(groups) = groups {
-        read.members_unknown = groups.members_unknown;
-        if mapping.is_enabled(ObjectType::Groups) {
-            read.types.push(ObjectType::Groups);
-            read.memberships = groups.memberships;
+    match users {
+        Reading::Whole(matching) => {
+            read.matching_users = matching;
+            read.types.extend([ObjectType::Users].iter().filter(|users| mapping.is_enabled(**users)));
         }
+        Reading::Frozen(frozen) => read.frozen.push(frozen),
+    }
+    match groups {
+        Some(Reading::Whole(groups)) => {
+            read.members_unknown = groups.members_unknown;
+            if mapping.is_enabled(ObjectType::Groups) {
+                read.types.push(ObjectType::Groups);
+                read.memberships = groups.memberships;
+            }
+        }
+        Some(Reading::Frozen(frozen)) => read.frozen.push(frozen),
+        None => {}
+    }
+    if !read.frozen.is_empty() {
+        // What changes while a type is frozen is told by no position: the next read has to be whole.
+        read.delta = None;
     }
     read.types.extend(small.types);
     read.frozen.extend(small.frozen);
@@ -279,30 +307,32 @@ async fn read_all(reader: &Reader<'_>) -> Result<Read, Stop> {
     Ok(read)
 }
 
-async fn read_users(reader: &Reader<'_>, wanted: bool, members: Option<Vec<Uuid>>) -> Result<Option<u64>, Stop> {
-    if wanted { list::read_users(reader, members).await } else { Ok(None) }
+async fn read_users(
+    reader: &Reader<'_>,
+    wanted: bool,
+    members: Option<Vec<Uuid>>,
+) -> Result<Reading<Option<u64>>, Stop> {
+    match wanted {
+        true => frozen::unless_refused(reader, ObjectType::Users, Box::pin(list::read_users(reader, members))).await,
+        false => Ok(Reading::Whole(None)),
+    }
 }
 
-/// Licences and devices, of devices the first `devices_most`: a job goes on without them when they may not be read.
+/// Licences and devices, of devices the first `devices_most`.
 async fn read_small(reader: &Reader<'_>, read: &mut Read, devices_most: Option<u32>) -> Result<(), Stop> {
     for object_type in [ObjectType::Licenses, ObjectType::Devices] {
         if !reader.run.job.mapping.is_enabled(object_type) {
             continue;
         }
-        let outcome = match devices_most.filter(|_| object_type == ObjectType::Devices) {
-            Some(most) => list::read_first(reader, object_type, most).await.map(drop),
-            None => list::read(reader, object_type).await,
-        };
-        match outcome {
-            Ok(()) => read.types.push(object_type),
-            Err(Stop::Failed(error)) if error.code == "graph_forbidden" => {
-                let detail =
-                    format!("{object_type} could not be read: {}. They stay as they were delivered.", error.detail);
-                let advice = "Run the connection check: it names the missing permission and how to add it.";
-                reader.run.journal.degrade(RunWarning::new("capability_lost", detail).with_advice(advice));
-                read.frozen.push(object_type);
+        let reading = async {
+            match devices_most.filter(|_| object_type == ObjectType::Devices) {
+                Some(most) => list::read_first(reader, object_type, most).await.map(drop),
+                None => list::read(reader, object_type).await,
             }
-            Err(stop) => return Err(stop),
+        };
+        match frozen::unless_refused(reader, object_type, Box::pin(reading)).await? {
+            Reading::Whole(()) => read.types.push(object_type),
+            Reading::Frozen(frozen) => read.frozen.push(frozen),
         }
     }
     Ok(())
@@ -319,8 +349,8 @@ async fn finish(run: &Run, mut mirror: MirrorRow, tenant: Option<Uuid>, read: Re
     mirror.read_at = Some(now);
     if !read.is_patch {
         mirror.full_read_at = Some(now);
-        (mirror.users_delta_sealed, mirror.groups_delta_sealed) = (None, None);
     }
+    (mirror.users_delta_sealed, mirror.groups_delta_sealed) = (None, None);
     if let Some(links) = &read.delta {
         let seal = |column, link: &str| run.app.keys.seal(delta_place(run, column), link);
         mirror.users_delta_sealed = Some(seal("users_delta_sealed", &links.users)?);
@@ -357,10 +387,10 @@ async fn finish(run: &Run, mut mirror: MirrorRow, tenant: Option<Uuid>, read: Re
             Some(_) => {}
         }
     }
-    run.journal.count("memberships", |count| count.read = memberships);
+    run.journal.count("memberships", |count| count.read = if read.memberships { memberships } else { 0 });
     Ok(Collected {
         types: read.types,
-        frozen: read.frozen,
+        frozen: read.frozen.iter().map(|frozen| frozen.object_type).collect(),
         memberships: read.memberships,
         generation,
         _complete: Completeness(()),

@@ -4,6 +4,7 @@
 mod absent;
 mod memberships;
 mod payload;
+mod size;
 mod targets;
 
 use super::collect::Collected;
@@ -21,7 +22,7 @@ use futures_util::StreamExt;
 use memberships::GroupsOf;
 use payload::{Built, Referring, hash, payload};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use targets::Targets;
 use uuid::Uuid;
 
@@ -31,11 +32,6 @@ const BATCH: usize = 1000;
 const NOT_CLEARED_NAMED: u64 = 20;
 /// The order in which types are sent: what others refer to comes first.
 const ORDER: [ObjectType; 4] = [ObjectType::Licenses, ObjectType::Groups, ObjectType::Users, ObjectType::Devices];
-
-/// Objects that Jira Service Management Premium includes. Source: facts/assets.md §3.
-const INCLUDED_OBJECTS: u64 = 50_000;
-/// Values of one reference attribute that Atlassian recommends at most. Source: facts/assets.md §3.
-const RECOMMENDED_REFERENCES: usize = 10;
 
 /// What the comparison found.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -105,14 +101,15 @@ pub async fn diff(run: &Run, collected: &Collected) -> Result<Diffed, Stop> {
                 let missing = absent.newly_missing + outbox.reduced;
                 brake = brake.or_else(|| pull_brake(run, object_type, missing, delivered));
             }
-        } else if everything && delivered > 0 && run.mode != RunMode::Test {
+        } else if everything && run.mode != RunMode::Test {
             // Not read: what was delivered is sent as it was, so that Assets does not miss it.
-            absent::repeat(run, object_type, &mut outbox).await?;
+            left_out += absent::repeat(run, object_type, &mut outbox).await?;
         }
         outbox.flush().await?;
     }
     if known.is_empty() {
-        warn_of_size(run, outbox.many_references);
+        let created = run.journal.counts().values().map(|count| count.created).sum();
+        size::warnings(created, outbox.many_references).into_iter().for_each(|warning| run.journal.warn(warning));
     }
     let (organization, lease) = (run.job.organization, run.lease);
     let sends = run
@@ -174,25 +171,6 @@ async fn begin(run: &Run, collected: &Collected) -> Result<(BTreeMap<String, u64
         ));
     }
     Ok((known, resend))
-}
-
-/// Before the first delivery: what is more than Atlassian includes or recommends.
-fn warn_of_size(run: &Run, many_references: u64) {
-    let objects: u64 = run.journal.counts().values().map(|count| count.created).sum();
-    if objects > INCLUDED_OBJECTS {
-        let detail = format!("{objects} objects are to be created; {INCLUDED_OBJECTS} are included with Premium.");
-        let advice = "See how many your site may have (Assets → Configuration → Usage), or narrow the filter.";
-        run.journal.warn(RunWarning::new("many_objects", detail).with_count(objects).with_advice(advice));
-    }
-    if many_references > 0 {
-        let detail = format!(
-            "{many_references} objects have more than {RECOMMENDED_REFERENCES} values in a reference attribute, which \
-             Atlassian does not recommend. They are all delivered."
-        );
-        let advice =
-            "If Assets gets slow, put memberships on the side with fewer values, or narrow the filter of groups.";
-        run.journal.warn(RunWarning::new("many_references", detail).with_count(many_references).with_advice(advice));
-    }
 }
 
 /// Unless Assets ignores what is missing from an execution, every delivery has to be whole.
@@ -297,11 +275,20 @@ async fn compare_batch(
     outbox: &mut Outbox<'_>,
 ) -> Result<()> {
     let mut changed = Vec::new();
+    let keeps_groups = object_type == ObjectType::Users && !is_stub && referring.targets.groups_frozen;
+    let kept = match keeps_groups {
+        true => payloads(run, object_type, delivered_ids(batch.iter())).await?,
+        false => HashMap::new(),
+    };
     for row in batch {
         let properties: Properties = serde_json::from_str(&row.data).map_err(Error::internal)?;
         let Built { text: payload, references, dropped } = match is_stub {
             true => Built { text: run.job.mapping.stub(object_type, row.id, &properties), references: 0, dropped: 0 },
-            false => payload(run, object_type, referring, &row, &properties),
+            false => {
+                let before = kept.get(&row.id);
+                let groups = before.and_then(|before| run.job.mapping.linked(object_type, Link::Groups, before));
+                payload(run, object_type, referring, &row, &properties, groups)
+            }
         };
         if dropped > 0 && run.job.filter.narrows() {
             run.journal.count(object_type.as_str(), |count| count.dropped_references += dropped as u64);
@@ -325,13 +312,11 @@ async fn compare_batch(
             }
             continue;
         }
-        outbox.many_references += u64::from(references > RECOMMENDED_REFERENCES);
+        outbox.many_references += u64::from(references > size::RECOMMENDED_REFERENCES);
         let label = directory::label(object_type, row.id, &properties, &run.app.license_names);
         changed.push((row, payload, hash, label));
     }
-    let known: Vec<Uuid> =
-        changed.iter().filter(|(row, ..)| row.delivered_hash.is_some()).map(|(row, ..)| row.id).collect();
-    let mut before = payloads(run, object_type, known).await?;
+    let mut before = payloads(run, object_type, delivered_ids(changed.iter().map(|(row, ..)| row))).await?;
     for (row, payload, hash, label) in changed {
         let before = before.remove(&row.id);
         outbox.count_references(object_type, before.as_deref(), &payload);
@@ -404,13 +389,13 @@ fn unchanged(object_type: ObjectType, id: Uuid) -> NewChange {
     }
 }
 
-async fn payloads(
-    run: &Run,
-    object_type: ObjectType,
-    ids: Vec<Uuid>,
-) -> Result<std::collections::HashMap<Uuid, String>> {
+fn delivered_ids<'a>(rows: impl Iterator<Item = &'a SeenRow>) -> Vec<Uuid> {
+    rows.filter(|row| row.delivered_hash.is_some()).map(|row| row.id).collect()
+}
+
+async fn payloads(run: &Run, object_type: ObjectType, ids: Vec<Uuid>) -> Result<HashMap<Uuid, String>> {
     if ids.is_empty() {
-        return Ok(std::collections::HashMap::new());
+        return Ok(HashMap::new());
     }
     let (organization, job) = (run.job.organization, run.job.id);
     let name = object_type.as_str();

@@ -34,8 +34,8 @@ mod value;
 
 pub use execution::{ExecutionView, TypeView};
 pub use options::{
-    AssetsOptions, Behaviour, EmptyValues, ExtraValues, Missing, MissingAction, Processing, ReferenceBehaviour,
-    RepeatedChunks, UnknownValues,
+    AssetsOptions, Behaviour, EmptyValues, ExtraValues, LinkForm, Missing, MissingAction, Processing,
+    ReferenceBehaviour, RepeatedChunks, UnknownValues,
 };
 pub use traffic::{AssetsChunk, AssetsFault, AssetsRequest, FaultAction};
 pub use truth::{AssetsObject, Counts};

@@ -3,6 +3,7 @@
 mod bad_days;
 mod brake;
 mod cancel;
+mod capability;
 mod cases;
 mod complete;
 mod crash;

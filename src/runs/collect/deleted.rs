@@ -1,5 +1,6 @@
-//! Which of the delivered users that a full read no longer sees lie in the directory's recycle bin, from which they
-//! can be restored for 30 days. An incremental read is told so by delta.
+//! Which of the delivered users and groups that a full read no longer sees lie in the directory's recycle bin, from
+//! which they can be restored for 30 days. An incremental read is told so by delta. Of devices and licences there is
+//! no recycle bin. Source: learn.microsoft.com/graph/api/directory-deleteditems-list.
 
 use super::incremental::gone;
 use super::list::parse;
@@ -8,7 +9,7 @@ use crate::db::mirror::Batch;
 use crate::db::mirror::delivered;
 use crate::db::mirror::read::Source;
 use crate::directory::ObjectType;
-use crate::graph::error::Kind;
+use crate::graph::error::{GraphError, Kind};
 use crate::graph::wire::Items;
 use crate::graph::{Pager, RequestOptions};
 use crate::run_state::{ChangeReason, RunWarning};
@@ -20,30 +21,38 @@ const PAGE: i64 = 1000;
 
 /// Marks them in staging. A server that does not offer or allow it costs only the distinction.
 pub(super) async fn mark(reader: &Reader<'_>, read: &Read) -> Result<(), Stop> {
-    if !read.types.contains(&ObjectType::Users) {
+    for object_type in [ObjectType::Users, ObjectType::Groups] {
+        if read.types.contains(&object_type) {
+            mark_type(reader, object_type).await?;
+        }
+    }
+    Ok(())
+}
+
+async fn mark_type(reader: &Reader<'_>, object_type: ObjectType) -> Result<(), Stop> {
+    let absent = absent(reader, object_type).await?;
+    if absent.ids.is_empty() {
         return Ok(());
     }
-    let absent = absent_users(reader).await?;
-    if absent.is_empty() {
-        return Ok(());
-    }
-    let url = reader.session.url("directory/deletedItems/microsoft.graph.user?$select=id&$top=999");
+    let cast = if object_type == ObjectType::Groups { "group" } else { "user" };
+    let url = reader.session.url(&format!("directory/deletedItems/microsoft.graph.{cast}?$select=id&$top=999"));
     let mut pager: Pager<Items> = reader.session.pages(url, RequestOptions::default());
     loop {
         let page = match pager.next().await {
             Ok(Some(page)) => page,
             Ok(None) => return Ok(()),
             Err(error) if error.refuses_optional() || matches!(error.kind, Kind::Forbidden) => {
-                let detail = format!("Whether users that are gone can be restored could not be read: {error}.");
-                reader.run.journal.warn(RunWarning::new("soft_deleted_unknown", detail));
+                if absent.has_new {
+                    warn_of_refusal(reader, object_type, &error);
+                }
                 return Ok(());
             }
             Err(error) => return Err(error.into()),
         };
         let mut batch = Batch::default();
         for item in page.content.iter() {
-            if let Some(id) = parse(item)?.uuid().filter(|id| absent.contains(id)) {
-                batch.objects.push(gone(ObjectType::Users, id, ChangeReason::SoftDeleted));
+            if let Some(id) = parse(item)?.uuid().filter(|id| absent.ids.contains(id)) {
+                batch.objects.push(gone(object_type, id, ChangeReason::SoftDeleted));
             }
         }
         reader.run.journal.used(reader.session.usage());
@@ -51,20 +60,41 @@ pub(super) async fn mark(reader: &Reader<'_>, read: &Read) -> Result<(), Stop> {
     }
 }
 
-/// Delivered users that were not read.
-async fn absent_users(reader: &Reader<'_>) -> Result<HashSet<Uuid>, Stop> {
+fn warn_of_refusal(reader: &Reader<'_>, object_type: ObjectType, error: &GraphError) {
+    let detail = format!("Whether {object_type} that are gone can be restored could not be read: {error}.");
+    let warning = RunWarning::new("soft_deleted_unknown", detail);
+    let advice = match object_type {
+        ObjectType::Groups => {
+            "To be told, grant the Application permission Group.Read.All. Nothing else depends on it."
+        }
+        _ => "To be told, grant the Application permission User.Read.All. Nothing else in this run depends on it.",
+    };
+    let is_forbidden = matches!(error.kind, Kind::Forbidden);
+    reader.run.journal.warn(if is_forbidden { warning.with_advice(advice) } else { warning });
+}
+
+/// Delivered objects that were not read.
+#[derive(Default)]
+struct Absent {
+    ids: HashSet<Uuid>,
+    /// One of them was there the last time: of the others it was said before.
+    has_new: bool,
+}
+
+async fn absent(reader: &Reader<'_>, object_type: ObjectType) -> Result<Absent, Stop> {
     reader.writer.flushed().await?;
     let (organization, job, run) = (reader.run.job.organization, reader.run.job.id, reader.run.lease.run);
-    let mut absent = HashSet::new();
+    let mut absent = Absent::default();
     let mut after = None;
     loop {
         let rows = reader.run.app.db.scoped(organization, async move |tx| {
-            let users = ObjectType::Users.as_str();
-            delivered::absent(tx, organization, (job, run), Source::Staged(run), users, after, PAGE).await
+            let (keys, source) = ((job, run), Source::Staged(run));
+            delivered::absent(tx, organization, keys, source, object_type.as_str(), after, PAGE).await
         });
         let rows = rows.await?;
         let Some(last) = rows.last() else { return Ok(absent) };
         after = Some(last.id);
-        absent.extend(rows.into_iter().map(|row| row.id));
+        absent.has_new |= rows.iter().any(|row| row.missing_runs == 0 && !row.marked);
+        absent.ids.extend(rows.into_iter().map(|row| row.id));
     }
 }

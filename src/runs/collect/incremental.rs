@@ -5,6 +5,7 @@
 mod changes;
 mod links;
 
+use super::frozen::{self, Reading};
 use super::list::{self, staged};
 use super::query::entity;
 use super::{DeltaLinks, Read, Reader, by_id, managers, outside, plan, scope};
@@ -35,7 +36,7 @@ pub(super) fn reason_for_full(reader: &Reader<'_>, mirror: &MirrorRow) -> Option
         return Some("the selected attributes, types or filter changed".to_owned());
     }
     if mirror.users_delta_sealed.is_none() || mirror.groups_delta_sealed.is_none() {
-        return Some("there is no position to go on from: the server offers no delta queries".to_owned());
+        return Some("the last full read could not take a position to go on from".to_owned());
     }
     let every = TimeDelta::days(i64::from(app.settings.full_every_days));
     if mirror.full_read_at.is_none_or(|at| at + every <= app.clock.now()) {
@@ -63,7 +64,7 @@ pub(super) async fn positions(reader: &Reader<'_>) -> Result<Option<DeltaLinks>,
             Ok(link) => Some(link.to_string()),
             Err(error) if is_without_delta(&error) => {
                 let detail = format!(
-                    "The server offers no delta queries for {}, so incremental runs will read everything. ({error})",
+                    "A position in the changes of {} cannot be had, so incremental runs will read everything. ({error})",
                     collection.as_str()
                 );
                 reader.run.journal.warn(RunWarning::new("delta_refused", detail));
@@ -113,33 +114,77 @@ pub(super) enum Outcome {
     Expired(String),
 }
 
-/// Replays the changes since `links`.
+/// Replays the changes since `links`. A type that may no longer be read keeps its position, as the mirror keeps its
+/// objects: when it can be read again, it goes on from there.
 pub(super) async fn read(reader: &Reader<'_>, links: &DeltaLinks) -> Result<Outcome, Stop> {
-    let (users, users_link) = match replay(reader, &links.users).await? {
-        Replayed::Round(changes, link) => (changes, link),
-        Replayed::Expired(why) => return Ok(Outcome::Expired(why)),
-    };
-    let (mut groups, groups_link) = match replay(reader, &links.groups).await? {
-        Replayed::Round(changes, link) => (changes, link),
-        Replayed::Expired(why) => return Ok(Outcome::Expired(why)),
-    };
     let job = &reader.run.job;
+    let is_enabled = |object_type| job.mapping.is_enabled(object_type);
     let mut read = Read { is_patch: true, ..Read::default() };
+    let mut users_link = links.users.clone();
     let mut arrived = Vec::new();
-    if job.mapping.is_enabled(ObjectType::Users) {
-        arrived = apply(reader, ObjectType::Users, &users).await?;
-        read.types.push(ObjectType::Users);
+    let reading = Box::pin(read_users(reader, &links.users));
+    match frozen::unless_refused(reader, ObjectType::Users, reading).await? {
+        Reading::Whole(Round::Expired(why)) => return Ok(Outcome::Expired(why)),
+        Reading::Whole(Round::Read { link, arrived: users }) => {
+            (users_link, arrived) = (link, users);
+            read.types.extend([ObjectType::Users].iter().filter(|users| is_enabled(**users)));
+        }
+        Reading::Frozen(frozen) => read.frozen.push(frozen),
     }
-    if job.mapping.is_enabled(ObjectType::Groups) {
-        let groups_arrived = apply(reader, ObjectType::Groups, &groups).await?;
-        links::of_arrived(reader, &arrived, &groups_arrived, &mut groups).await?;
-        links::stage(reader, &groups, &groups_arrived).await?;
-        read.types.push(ObjectType::Groups);
-        read.memberships = true;
+    let mut groups_link = Some(links.groups.clone());
+    let reading = Box::pin(read_groups(reader, &links.groups, &arrived));
+    match frozen::unless_refused(reader, ObjectType::Groups, reading).await? {
+        Reading::Whole(Round::Expired(why)) => return Ok(Outcome::Expired(why)),
+        Reading::Whole(Round::Read { link, .. }) => {
+            groups_link = Some(link);
+            if is_enabled(ObjectType::Groups) {
+                read.types.push(ObjectType::Groups);
+                read.memberships = true;
+            }
+        }
+        Reading::Frozen(frozen) => {
+            read.frozen.push(frozen);
+            // The memberships of who comes back from the recycle bin are told by no later change.
+            groups_link = groups_link.filter(|_| arrived.is_empty());
+        }
     }
+    read.frozen.retain(|frozen| is_enabled(frozen.object_type));
     super::read_small(reader, &mut read, None).await?;
-    read.delta = Some(DeltaLinks { users: users_link, groups: groups_link });
+    read.delta = groups_link.map(|groups| DeltaLinks { users: users_link, groups });
     Ok(Outcome::Read(read))
+}
+
+/// What became of a round of changes of one type.
+enum Round {
+    Read { link: String, arrived: Vec<Uuid> },
+    Expired(String),
+}
+
+async fn read_users(reader: &Reader<'_>, link: &str) -> Result<Round, Stop> {
+    let (changes, link) = match replay(reader, link).await? {
+        Replayed::Round(changes, link) => (changes, link),
+        Replayed::Expired(why) => return Ok(Round::Expired(why)),
+    };
+    let arrived = match reader.run.job.mapping.is_enabled(ObjectType::Users) {
+        true => apply(reader, ObjectType::Users, &changes).await?,
+        false => Vec::new(),
+    };
+    Ok(Round::Read { link, arrived })
+}
+
+/// Groups with their memberships; `users`: those who arrived.
+async fn read_groups(reader: &Reader<'_>, link: &str, users: &[Uuid]) -> Result<Round, Stop> {
+    let (mut changes, link) = match replay(reader, link).await? {
+        Replayed::Round(changes, link) => (changes, link),
+        Replayed::Expired(why) => return Ok(Round::Expired(why)),
+    };
+    let mut arrived = Vec::new();
+    if reader.run.job.mapping.is_enabled(ObjectType::Groups) {
+        arrived = apply(reader, ObjectType::Groups, &changes).await?;
+        links::of_arrived(reader, users, &arrived, &mut changes).await?;
+        links::stage(reader, &changes, &arrived).await?;
+    }
+    Ok(Round::Read { link, arrived })
 }
 
 /// Stages what the changes make of the objects of one type: new texts, and marks for what is gone. Returns the
@@ -181,12 +226,16 @@ fn reason_of(removed: Removed) -> ChangeReason {
 
 /// A mark that an object is no longer there, with the reason as its text.
 pub(super) fn gone(object_type: ObjectType, id: Uuid, reason: ChangeReason) -> StagedObject {
-    let marker = match object_type {
+    StagedObject { object_type: gone_marker(object_type), id, hash: Vec::new(), data: Some(reason.as_str().to_owned()) }
+}
+
+/// What stands in place of the type in such a mark.
+pub(super) fn gone_marker(object_type: ObjectType) -> &'static str {
+    match object_type {
         ObjectType::Users => GONE_PREFIX[0],
         ObjectType::Groups => GONE_PREFIX[1],
         ObjectType::Licenses | ObjectType::Devices => GONE_PREFIX[2],
-    };
-    StagedObject { object_type: marker, id, hash: Vec::new(), data: Some(reason.as_str().to_owned()) }
+    }
 }
 
 /// What the mirror has of these objects.

@@ -3,7 +3,7 @@
 
 use super::list::{self, parse, staged_map};
 use super::scope::Kept;
-use super::{Reader, by_id, groups};
+use super::{Read, Reader, by_id, groups};
 use crate::db::mirror::{Batch, StagedObject, read, stubs_of};
 use crate::directory::{Link, ObjectType, Properties as Map};
 use crate::error::Error;
@@ -84,11 +84,17 @@ pub(super) fn by_membership(reader: &Reader<'_>, kept: &Kept, memberships: &Memb
     referred
 }
 
-/// Adds the managers and owners outside. Everything out of scope has left staging.
-pub(super) async fn by_property(reader: &Reader<'_>, kept: &Kept, referred: &mut Referred) -> Result<(), Stop> {
+/// Adds the managers and owners outside. Everything out of scope has left staging; of a type that is frozen, the mirror
+/// knows whom it refers to.
+pub(super) async fn by_property(
+    reader: &Reader<'_>,
+    what: &Read,
+    kept: &Kept,
+    referred: &mut Referred,
+) -> Result<(), Stop> {
     reader.writer.flushed().await?;
     let mapping = &reader.run.job.mapping;
-    let (organization, source) = (reader.run.job.organization, read::Source::Staged(reader.run.lease.run));
+    let organization = reader.run.job.organization;
     let known: HashSet<&Uuid> = kept.users.iter().collect();
     for (object_type, link) in
         [(ObjectType::Users, Link::Manager), (ObjectType::Groups, Link::Owners), (ObjectType::Devices, Link::Owners)]
@@ -96,6 +102,10 @@ pub(super) async fn by_property(reader: &Reader<'_>, kept: &Kept, referred: &mut
         if !mapping.is_enabled(object_type) || !mapping.carries(object_type, link) {
             continue;
         }
+        let source = match what.frozen.iter().any(|frozen| frozen.object_type == object_type) {
+            true => read::Source::Mirror(reader.run.job.id),
+            false => read::Source::Staged(reader.run.lease.run),
+        };
         let db = &reader.run.app.db;
         let found: BTreeSet<Uuid> = db
             .scoped(organization, async |tx| {

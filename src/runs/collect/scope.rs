@@ -78,7 +78,7 @@ pub(super) async fn apply(reader: &Reader<'_>, what: &Read) -> Result<(), Stop> 
     });
     journal.count("groups", |count| count.out_of_scope += fell_out.groups_without_users + fell_out.groups_over_limit);
     if wants_stubs {
-        outside::by_property(reader, &kept, &mut referred).await?;
+        outside::by_property(reader, what, &kept, &mut referred).await?;
         return outside::stage(reader, &referred).await;
     }
     journal.count("users", |count| count.dropped_references += referred.to_groups);

@@ -1,5 +1,6 @@
 //! A test: the first users with what belongs to them, in few requests on a tenant of any size.
 
+use super::frozen::{self, Reading};
 use super::list::{self, parse, staged};
 use super::refused::get_many;
 use super::{Read, Reader};
@@ -34,8 +35,13 @@ pub(super) async fn read(reader: &Reader<'_>) -> Result<Read, Stop> {
         read.types.push(ObjectType::Users);
     }
     if mapping.is_enabled(ObjectType::Groups) {
-        read.memberships = groups_of(reader, &users).await?;
-        read.types.push(ObjectType::Groups);
+        match groups_of(reader, &users).await? {
+            None => {
+                read.memberships = true;
+                read.types.push(ObjectType::Groups);
+            }
+            Some(refusal) => without_groups(reader, &mut read, refusal).await?,
+        }
     }
     super::read_small(reader, &mut read, Some(limit)).await?;
     Ok(read)
@@ -75,8 +81,8 @@ async fn first_members(reader: &Reader<'_>, limit: u32) -> Result<Option<Vec<Uui
     Ok(Some(users.into_iter().take(2 * limit as usize).collect()))
 }
 
-/// The groups that these users are direct members of, twenty users to a request; `false`: they cannot be read.
-async fn groups_of(reader: &Reader<'_>, users: &[Uuid]) -> Result<bool, Stop> {
+/// The groups that these users are direct members of, twenty users to a request; the error, if they cannot be read.
+async fn groups_of(reader: &Reader<'_>, users: &[Uuid]) -> Result<Option<GraphError>, Stop> {
     let job = &reader.run.job;
     let mut select = job.mapping.select(ObjectType::Groups);
     // The filter's condition is decided here.
@@ -88,23 +94,20 @@ async fn groups_of(reader: &Reader<'_>, users: &[Uuid]) -> Result<bool, Stop> {
     for (number, part) in users.chunks(crate::graph::batch::ITEMS_MOST).enumerate() {
         let url = |id: &Uuid| reader.session.url(&format!("users/{id}/memberOf?$top=999&$select={select}"));
         let answers = get_many(reader, part.iter().map(url).collect()).await?;
-        let refusals: Vec<&GraphError> = answers.iter().filter_map(|answer| answer.as_ref().err()).collect();
+        let is_refused = matches!(answers.first(), Some(Err(error)) if error.refuses_optional());
         // One user may have been deleted meanwhile; not twenty.
-        if let Some(error) = refusals.first().filter(|error| error.refuses_optional())
-            && number == 0
-            && refusals.len() == part.len()
-        {
-            warn_of_refusal(reader, error);
-            return Ok(false);
+        if number == 0 && is_refused && answers.iter().all(Result::is_err) {
+            return Ok(answers.into_iter().find_map(Result::err));
         }
         let mut batch = Batch::default();
         for (user, answer) in part.iter().zip(answers) {
             match answer {
-                Ok(item) => take_groups(reader, *user, item.body, &mut members, &mut batch).await?,
-                Err(error) if matches!(error.kind, ErrorKind::Forbidden) => {
-                    warn_of_refusal(reader, &error);
-                    return Ok(false);
+                Ok(item) => {
+                    if let Some(refusal) = take_groups(reader, *user, item.body, &mut members, &mut batch).await? {
+                        return Ok(Some(refusal));
+                    }
                 }
+                Err(error) if matches!(error.kind, ErrorKind::Forbidden) => return Ok(Some(error)),
                 Err(error) if matches!(error.kind, ErrorKind::NotFound) => {}
                 Err(error) => return Err(error.into()),
             }
@@ -116,25 +119,38 @@ async fn groups_of(reader: &Reader<'_>, users: &[Uuid]) -> Result<bool, Stop> {
         StagedMembers { group, member_type: "user".to_owned(), part: 0, members }
     });
     reader.writer.write(Batch { members: members.collect(), ..Batch::default() }).await?;
-    Ok(true)
+    Ok(None)
 }
 
-fn warn_of_refusal(reader: &Reader<'_>, error: &GraphError) {
+/// Goes on without groups. If the permission for them is gone, and they were delivered before, they are frozen; that
+/// single users' groups cannot be read need not mean it.
+async fn without_groups(reader: &Reader<'_>, read: &mut Read, error: GraphError) -> Result<(), Stop> {
+    if frozen::lacks_groups(reader) && frozen::was_delivered(reader, ObjectType::Groups).await? {
+        let refusal = GraphError { kind: ErrorKind::Forbidden, ..error };
+        let refused = std::future::ready(Err::<(), Stop>(refusal.into()));
+        if let Reading::Frozen(frozen) = frozen::unless_refused(reader, ObjectType::Groups, refused).await? {
+            read.frozen.push(frozen);
+        }
+        return Ok(());
+    }
+    read.types.push(ObjectType::Groups);
     let detail = format!(
         "The groups of single users cannot be read here ({error}); the test goes on without groups. A full run \
          reads groups another way."
     );
     reader.run.journal.warn(RunWarning::new("test_without_groups", detail));
+    Ok(())
 }
 
-/// The groups in one user's answer, to the last page.
+/// The groups in one user's answer, to the last page; the error, if Graph shows them without their properties, as it
+/// does to an application without the permission for them (facts/graph.md §3.1).
 async fn take_groups(
     reader: &Reader<'_>,
     user: Uuid,
     body: String,
     members: &mut BTreeMap<Uuid, Vec<Uuid>>,
     batch: &mut Batch,
-) -> Result<(), Stop> {
+) -> Result<Option<GraphError>, Stop> {
     let read = |body: String| {
         Items::read(body)
             .map_err(|e| Stop::graph(&GraphError::new(ErrorKind::Malformed, format!("a list of groups: {e}"))))
@@ -147,6 +163,10 @@ async fn take_groups(
                 continue;
             }
             let group = parse(item)?;
+            if group.nulls.iter().any(|name| name == "displayName") {
+                let message = "groups come without their properties: the permission for them is missing";
+                return Ok(Some(GraphError::new(ErrorKind::Forbidden, message)));
+            }
             if let Some(id) = group.uuid()
                 && list::is_admitted(reader, ObjectType::Groups, &group)?
             {
@@ -154,7 +174,7 @@ async fn take_groups(
                 batch.objects.extend(staged(ObjectType::Groups, &group)?);
             }
         }
-        let Some(next) = links.next.take() else { return Ok(()) };
+        let Some(next) = links.next.take() else { return Ok(None) };
         let url = reader.session.link(&next)?;
         let page = reader.session.get(&url, &RequestOptions::default()).await?;
         (links, items) = read(page.text)?;

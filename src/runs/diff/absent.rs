@@ -153,9 +153,11 @@ fn removed_payload(payload: &str, now: DateTime<Utc>) -> Result<String> {
     Ok(Value::Object(map).to_string())
 }
 
-/// Sends everything that was delivered of a type as it was.
-pub(super) async fn repeat(run: &Run, object_type: ObjectType, outbox: &mut Outbox<'_>) -> Result<(), Stop> {
+/// Sends everything that was delivered of a type as it was, but for what was missing already and is left for Assets to
+/// act on. Returns how many are left out.
+pub(super) async fn repeat(run: &Run, object_type: ObjectType, outbox: &mut Outbox<'_>) -> Result<u64, Stop> {
     let (organization, job) = (run.job.organization, run.job.id);
+    let mut left_out = 0;
     let mut after: Option<Uuid> = None;
     loop {
         let rows = run
@@ -165,10 +167,14 @@ pub(super) async fn repeat(run: &Run, object_type: ObjectType, outbox: &mut Outb
                 delivered::page(tx, organization, job, object_type.as_str(), after, PAGE).await
             })
             .await?;
-        let Some(last) = rows.last() else { return Ok(()) };
+        let Some(last) = rows.last() else { return Ok(left_out) };
         after = Some(last.id);
         for row in rows {
-            outbox.push(unchanged(object_type, row.id)).await?;
+            if row.missing_runs > 0 && !row.marked && !is_kept(run) {
+                left_out += 1;
+            } else {
+                outbox.push(unchanged(object_type, row.id)).await?;
+            }
         }
     }
 }

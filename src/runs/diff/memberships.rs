@@ -3,7 +3,7 @@
 //! comparison. Here a membership is four bytes, and five million are twenty megabytes.
 
 use super::targets::Targets;
-use crate::db::mirror::read;
+use crate::db::mirror::read::{self, Source};
 use crate::directory::ObjectType;
 use crate::error::Result;
 use crate::runs::pipeline::Run;
@@ -25,7 +25,8 @@ pub(super) struct GroupsOf<'a> {
 impl<'a> GroupsOf<'a> {
     /// The groups of the users, or of the groups. Only delivered groups count.
     pub(super) async fn load(run: &Run, targets: &'a Targets, members: ObjectType) -> Result<Self> {
-        let (organization, source) = (run.job.organization, run.source());
+        let organization = run.job.organization;
+        let source = if targets.groups_frozen { Source::Mirror(run.job.id) } else { run.source() };
         let member_type = if members == ObjectType::Groups { "group" } else { "user" };
         run.app
             .db

@@ -32,12 +32,14 @@ pub(super) struct Built {
 }
 
 /// References to what is not delivered are left out, so that the object is sent again when its target arrives.
+/// `kept_groups`: those that were delivered with a user, where groups cannot be read now.
 pub(super) fn payload(
     run: &Run,
     object_type: ObjectType,
     Referring { targets, groups_of }: &Referring<'_>,
     row: &SeenRow,
     properties: &Properties,
+    kept_groups: Option<Vec<Uuid>>,
 ) -> Built {
     let id = |name: &str| properties.get(name).and_then(Value::as_str).and_then(|text| Uuid::parse_str(text).ok());
     let owners = match object_type {
@@ -45,7 +47,10 @@ pub(super) fn payload(
         _ => plain_ids(properties, "ownerIds"),
     };
     let (manager, members) = (id("managerId"), row.members.clone().unwrap_or_default());
-    let (groups, dropped_groups) = groups_of.as_ref().map(|groups_of| groups_of.of(row.id)).unwrap_or_default();
+    let (groups, dropped_groups) = match kept_groups {
+        Some(groups) => (groups, 0),
+        None => groups_of.as_ref().map(|groups_of| groups_of.of(row.id)).unwrap_or_default(),
+    };
     let all = usize::from(manager.is_some()) + owners.len() + members.len();
     let manager = manager.filter(|manager| targets.has(ObjectType::Users, *manager));
     let owners = targets.only(ObjectType::Users, owners);

@@ -13,6 +13,8 @@ pub(super) struct Targets {
     ids: [Ids; 4],
     /// Whether the memberships were read that the references of users come from.
     pub memberships: bool,
+    /// Whether groups could not be read now: then it is the mirror that knows who is in them.
+    pub groups_frozen: bool,
 }
 
 impl Targets {
@@ -21,14 +23,15 @@ impl Targets {
         for object_type in [ObjectType::Users, ObjectType::Groups, ObjectType::Licenses] {
             ids[object_type.index()] = Ids::new(load_type(run, collected, object_type).await?);
         }
-        Ok(Self { ids, memberships: collected.memberships })
+        let groups_frozen = collected.is_frozen(ObjectType::Groups);
+        Ok(Self { ids, memberships: collected.memberships, groups_frozen })
     }
 
     #[cfg(test)]
     pub(super) fn for_tests(sorted: [(ObjectType, Vec<Uuid>); 2]) -> Self {
         let mut ids: [Ids; 4] = Default::default();
         sorted.into_iter().for_each(|(object_type, sorted)| ids[object_type.index()] = Ids::new(sorted));
-        Self { ids, memberships: true }
+        Self { ids, memberships: true, groups_frozen: false }
     }
 
     pub(super) fn of(&self, object_type: ObjectType) -> &Ids {

@@ -76,6 +76,8 @@ pub struct Behaviour {
     pub sparse: bool,
     /// Added to every answer, in milliseconds.
     pub latency_ms: u64,
+    /// What the links begin with that an import token is given.
+    pub links: LinkForm,
     /// Whether absolute links in answers below `/ex/jira/{cloudId}` keep that prefix. The real ones may lack it.
     pub forge_links_keep_prefix: bool,
     /// Whether PUT of a mapping with `?async=true` answers 303 as PATCH does, rather than 204.
@@ -107,6 +109,7 @@ impl Default for Behaviour {
             rate_limit_says_retry_after: true,
             sparse: false,
             latency_ms: 0,
+            links: LinkForm::Assets,
             forge_links_keep_prefix: false,
             put_mapping_can_be_async: false,
             patch_mapping_is_always_async: false,
@@ -119,6 +122,18 @@ impl Behaviour {
     pub(super) fn missing_of(&self, type_name: &str) -> &Missing {
         self.missing_by_type.get(type_name).unwrap_or(&self.missing)
     }
+}
+
+/// The families of links that Assets has been seen to give. All lead to the same. Source: facts §1.1.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum LinkForm {
+    /// `/jsm/assets/…`
+    Assets,
+    /// `/ex/jira/{cloudId}/jsm/assets/…`
+    BelowCloud,
+    /// `/jsm/insight/…`, from when Assets was called Insight.
+    Insight,
 }
 
 /// How long an execution is PROCESSING.

@@ -1,6 +1,7 @@
 //! The HTTP side: who calls, which part of the API, what is made to go wrong, and the log.
 
 use super::answer::{Answer, Call, Caller};
+use super::options::LinkForm;
 use super::state::State;
 use super::traffic::{AssetsRequest, FaultAction};
 use super::{control, imports, objects};
@@ -138,12 +139,13 @@ fn dispatch(state: &mut State, method: &str, path: &str, query: &str, body: &[u8
         Caller::Forge if !below_cloud => return Answer::unauthorized(),
         other => other,
     };
-    let prefix = if below_cloud && state.behaviour.forge_links_keep_prefix {
-        format!("{}/ex/jira/{}", state.origin, state.cloud)
-    } else {
-        state.origin.clone()
+    let keeps_prefix = match caller {
+        Caller::Container(_) => state.behaviour.links == LinkForm::BelowCloud,
+        Caller::Basic | Caller::Forge | Caller::Nobody => below_cloud && state.behaviour.forge_links_keep_prefix,
     };
-    let base = format!("{prefix}/jsm/assets/workspace/{}/v1", state.workspace);
+    let prefix = if keeps_prefix { format!("/ex/jira/{}", state.cloud) } else { String::new() };
+    let name = if state.behaviour.links == LinkForm::Insight { "insight" } else { "assets" };
+    let base = format!("{}{prefix}/jsm/{name}/workspace/{}/v1", state.origin, state.workspace);
     match rest {
         ["jsm", "assets" | "insight", "v1", "imports", "info"] if method == "GET" => {
             imports::info(state, caller, &base)

@@ -102,16 +102,19 @@ fn clause(text: &str) -> Result<(String, String), Problem> {
     Ok((name.to_owned(), term.to_owned()))
 }
 
-/// `GET /directory/deletedItems/microsoft.graph.user`: the recycle bin. Of the properties only `id` is told.
-pub fn deleted_users(request: &Request<'_>) -> Answered {
+/// `GET /directory/deletedItems/microsoft.graph.user` or `.group`: the recycle bin. Of the properties only `id` is told.
+pub fn deleted(request: &Request<'_>, kind: Kind) -> Answered {
     let size = request.query.page_size(100, 999)?;
     let [start, ..] = request.position()?;
     let directory = request.token.directory.read().unwrap_or_else(PoisonError::into_inner);
-    let items = (start..directory.users.len() as u64)
-        .filter(|slot| directory.users[*slot as usize].state == State::SoftDeleted);
+    let object = |slot: u64| match kind {
+        Kind::Group => (directory.groups[slot as usize].id, directory.groups[slot as usize].state),
+        _ => (directory.users[slot as usize].id, directory.users[slot as usize].state),
+    };
+    let items = (start..slots(&directory, kind)).filter(|slot| object(*slot).1 == State::SoftDeleted);
     Ok(request.page("directoryObjects", size, None, items, |out, slot| {
         out.push(b'{');
-        property::write_member(out, "id", &Val::Guid(directory.users[slot as usize].id));
+        property::write_member(out, "id", &Val::Guid(object(slot).0));
         out.push(b'}');
     }))
 }

@@ -93,6 +93,9 @@ pub const GROUPS_WHOLE: AnyOf = &[
     "Group.ReadWrite.All",
     "Directory.ReadWrite.All",
 ];
+/// The recycle bin of groups. Source: learn.microsoft.com/graph/api/directory-deleteditems-list.
+pub const GROUPS_DELETED: AnyOf =
+    &["Group.Read.All", "Directory.Read.All", "Group.ReadWrite.All", "Directory.ReadWrite.All"];
 pub const MEMBERS: AnyOf = &[
     "GroupMember.ReadBasic.All",
     "Group.ReadBasic.All",

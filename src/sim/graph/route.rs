@@ -59,7 +59,12 @@ pub fn route(sim: &Sim, request: &Request<'_>) -> Answered {
         ["directory", "deletedItems", "microsoft.graph.user"] => {
             request.token.needs(may::USERS_WHOLE)?;
             sim.refused(Feature::DeletedItems)?;
-            list::deleted_users(request)
+            list::deleted(request, Kind::User)
+        }
+        ["directory", "deletedItems", "microsoft.graph.group"] => {
+            request.token.needs(may::GROUPS_DELETED)?;
+            sim.refused(Feature::DeletedItems)?;
+            list::deleted(request, Kind::Group)
         }
         _ => Err(segment_not_found(&parts)),
     }

@@ -1,7 +1,7 @@
 //! Checks of destinations, and how to set one up.
 
 use crate::support::test_app::{TestApp, pointers};
-use entra_assets::sim::assets::{API_EMAIL, API_TOKEN, AssetsFault, SOURCE_ID};
+use entra_assets::sim::assets::{API_EMAIL, API_TOKEN, AssetsFault, CLOUD_ID, LinkForm, SOURCE_ID, WORKSPACE_ID};
 use reqwest::Method;
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -79,6 +79,65 @@ async fn an_execution_of_somebody_else_is_told_from_one_of_ours() {
     assert_eq!(request.send().await.unwrap().status(), 200);
     let report = check(&app, &id).await;
     assert_eq!((&report["overall"], codes(&report).contains(&"execution_in_progress")), (&json!("degraded"), true));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_execution_of_our_own_run_is_nothing_to_worry_about() {
+    let app = TestApp::start().await;
+    let id = app.create_destination().await;
+    let job = app.create_job(&json!({"destinationId": id})).await;
+    app.world.assets.configure(|behaviour| behaviour.latency_ms = 300);
+    app.queue(&job, &json!({"mode": "full"})).await;
+    app.world.step_and_die(|| !app.world.assets.chunks().is_empty()).await;
+    app.world.assets.configure(|behaviour| behaviour.latency_ms = 0);
+    let report = check(&app, &id).await;
+    assert!(codes(&report).contains(&"own_execution_in_progress"), "{report}");
+    assert!(!codes(&report).contains(&"execution_in_progress"), "{report}");
+    assert_eq!(report["importSource"]["status"], "RUNNING");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_assets_that_takes_too_long_gives_what_there_is_in_time() {
+    let app = TestApp::start().await;
+    let id = app.create_destination().await;
+    let job = app.create_job(&json!({"destinationId": id})).await;
+    app.call(Method::POST, &format!("/v1/jobs/{job}/schema")).send().await.expect(200);
+    app.world.assets.configure(|behaviour| behaviour.latency_ms = 7_000);
+    let began = app.world.clock.now();
+    let path = format!("/v1/destinations/{id}/check");
+    let report = app.world.while_time_passes(app.call(Method::POST, &path).send()).await.expect(200);
+    let took = app.world.clock.now() - began;
+    assert_eq!((&report["partial"], &report["overall"]), (&json!(true), &json!("degraded")), "{report}");
+    let known = ["assets_token_valid", "import_source_ready", "check_incomplete"];
+    assert!(known.iter().all(|code| codes(&report).contains(code)), "{report}");
+    assert!(report["findings"].to_string().contains("Check again"), "{report}");
+    assert!(took.num_seconds() < 25, "Forge gives a call 25 seconds, and it took {took}");
+}
+
+/// Source: facts/assets.md §1.1.
+#[tokio::test(flavor = "multi_thread")]
+async fn both_families_of_links_are_followed_as_they_are_given() {
+    for (form, prefix) in [
+        (LinkForm::BelowCloud, format!("/ex/jira/{CLOUD_ID}/jsm/assets/workspace/")),
+        (LinkForm::Insight, "/jsm/insight/workspace/".to_owned()),
+    ] {
+        let app = TestApp::start().await;
+        app.world.assets.configure(|behaviour| behaviour.links = form);
+        let id = app.create_destination().await;
+        let job = app.create_job(&json!({"destinationId": id})).await;
+        let report = check(&app, &id).await;
+        assert_eq!(report["importSource"]["workspaceId"], WORKSPACE_ID.to_string(), "{report}");
+        assert_eq!(report["importSource"]["id"], SOURCE_ID.to_string());
+        for mode in ["full", "incremental"] {
+            let run = app.run(&job, &json!({"mode": mode})).await;
+            assert_eq!(run["state"], "succeeded", "{run}");
+            app.world.assert_delivered();
+        }
+        let requests = app.world.assets.requests();
+        let others: Vec<&str> = requests.iter().map(|r| r.path.as_str()).filter(|p| !p.starts_with(&prefix)).collect();
+        assert!(others.iter().all(|path| *path == "/jsm/assets/v1/imports/info"), "{others:?}");
+        assert_eq!(check(&app, &id).await["overall"], "ok");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

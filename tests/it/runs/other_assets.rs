@@ -2,7 +2,7 @@
 
 use crate::support::world::World;
 use entra_assets::run_state::{RunMode, RunRequest};
-use entra_assets::sim::assets::{AssetsFault, AssetsOptions, Behaviour};
+use entra_assets::sim::assets::{AssetsFault, AssetsOptions, Behaviour, Processing};
 use entra_assets::sim::seed::SeedOptions;
 use serde_json::json;
 
@@ -58,6 +58,25 @@ async fn somebody_who_starts_just_before_is_waited_for() {
     world.assets.inject(AssetsFault::answer("POST", "/executions", 409, body).times(3));
     let run = world.run(job, RunMode::Full).await;
     assert_eq!(run.state, "succeeded", "{:?} {}", run.error, run.warnings);
+    world.assert_delivered();
+}
+
+/// An execution that was completed cannot be cancelled: the next run waits until Assets is done with it.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_own_execution_that_assets_still_carries_out_is_waited_for() {
+    let world = world(Behaviour { processing: Processing::Millis(120_000), ..Behaviour::default() }).await;
+    let job = world.add_job().await;
+    let id = world.queue(job, RunMode::Full, RunRequest::default()).await;
+    let is_completed = || world.assets.executions().iter().any(|execution| execution.status == "PROCESSING");
+    world.step_and_die(is_completed).await;
+    world
+        .execute(format!("UPDATE runs SET state = 'failed', finished_at = now(), lease_token = NULL WHERE id = '{id}'"))
+        .await;
+    assert!(is_completed(), "it is still carried out");
+    let run = world.run(job, RunMode::Full).await;
+    assert_eq!(run.state, "succeeded", "{:?} {}", run.error, run.warnings);
+    let ends: Vec<_> = world.assets.executions().iter().map(|execution| execution.status).collect();
+    assert_eq!(ends, ["DONE", "DONE"], "neither was cancelled");
     world.assert_delivered();
 }
 

@@ -1,10 +1,11 @@
 //! Objects that are gone: kept, marked, removed; in the recycle bin, and back from it. Values that should be cleared.
 
+use crate::support::exact::warnings;
 use crate::support::world::World;
 use entra_assets::ids::{JobId, RunId};
 use entra_assets::run_state::RunMode;
 use entra_assets::sim::assets::Missing;
-use entra_assets::sim::graph::Feature;
+use entra_assets::sim::graph::{Feature, Scenario};
 use serde_json::json;
 use uuid::Uuid;
 
@@ -42,8 +43,50 @@ async fn a_user_in_the_recycle_bin_is_told_from_one_that_is_gone_for_good() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_group_in_the_recycle_bin_is_told_from_one_that_is_gone_for_good() {
+    for mode in [RunMode::Full, RunMode::DryRun, RunMode::Incremental] {
+        let (world, job, _) = world().await;
+        world.graph.set_roles(Scenario::Healthy, &["Directory.Read.All"]);
+        world.set_job("brake_percent = 100").await;
+        let (deleted, purged) = world.graph.change(|directory| {
+            let groups: Vec<Uuid> = directory.live_groups().map(|(_, group)| group.id).collect();
+            directory.delete(groups[1]).unwrap();
+            directory.purge(groups[2]).unwrap();
+            (groups[1], groups[2])
+        });
+        let run = world.run(job, mode).await;
+        assert_eq!(run.state, "succeeded", "{:?} {}", run.error, run.warnings);
+        assert_eq!(change(&world, run.run_id(), deleted).await, so("missing", "softDeleted"), "{mode}");
+        assert_eq!(change(&world, run.run_id(), purged).await, so("missing", "deleted"), "{mode}");
+    }
+}
+
+/// The permission that reads groups does not show their recycle bin.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_recycle_bin_that_may_not_be_read_is_said_once_with_the_permission_that_would_show_it() {
+    let (world, job, user) = world().await;
+    let roles = ["User.Read.All", "GroupMember.Read.All", "LicenseAssignment.Read.All"];
+    world.graph.set_roles(Scenario::Healthy, &roles);
+    world.set_job("brake_percent = 100").await;
+    let group = world.graph.change(|directory| {
+        let group = directory.live_groups().nth(2).unwrap().1.id;
+        directory.delete(group).unwrap();
+        directory.delete(user).unwrap();
+        group
+    });
+    let run = world.run(job, RunMode::Full).await;
+    assert_eq!(run.state, "succeeded", "{:?} {}", run.error, run.warnings);
+    assert_eq!(warnings(&run).get("soft_deleted_unknown"), Some(&1), "{}", run.warnings);
+    assert!(run.warnings.to_string().contains("Group.Read.All"), "{}", run.warnings);
+    assert_eq!(change(&world, run.run_id(), user).await, so("missing", "softDeleted"));
+    assert_eq!(change(&world, run.run_id(), group).await, so("missing", "deleted"));
+    let run = world.run(job, RunMode::Full).await;
+    assert!(!warnings(&run).contains_key("soft_deleted_unknown"), "it was said: {}", run.warnings);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_server_without_a_recycle_bin_costs_only_the_distinction() {
-    for status in [400, 404, 501] {
+    for status in [400, 403, 404, 501] {
         let (world, job, user) = world().await;
         world.graph.change(|directory| directory.delete(user)).unwrap();
         world.graph.refuse(Feature::DeletedItems, Some(status));

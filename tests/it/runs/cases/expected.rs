@@ -3,6 +3,7 @@
 
 use super::{Assets, Case, Mode, Scene, Situation, Word};
 use crate::support::world::{Store, World};
+use entra_assets::run_state::RunMode;
 use entra_assets::sim::seed::{Directory, Edges, Kind};
 use std::collections::{BTreeMap, BTreeSet};
 use uuid::Uuid;
@@ -52,15 +53,26 @@ fn swapped(edges: Edges) -> Edges {
 }
 
 /// The directory as objects of Assets, as far as the case imports it.
-pub fn directory(world: &World, scene: &Scene, case: Case) -> BTreeMap<Key, Values> {
+pub fn directory(world: &World, before: &Store, scene: &Scene, case: Case) -> BTreeMap<Key, Values> {
     world.graph.read(|directory| {
         let mut objects = BTreeMap::new();
         let excluded = |id: &Uuid| case.situation == Situation::Narrowed && scene.excluded.contains(id);
         let users: BTreeSet<Uuid> =
             directory.live_users().map(|(_, user)| user.id).filter(|id| !excluded(id)).collect();
+        // Of users that may not be read, those can be pointed at that are there already.
+        let known = |id: &Uuid| before.contains_key(&("Entra User", id.to_string()));
+        let targets: BTreeSet<Uuid> =
+            users.iter().copied().filter(|id| case.situation != Situation::UsersLost || known(id)).collect();
         let groups: BTreeSet<Uuid> = directory.live_groups().map(|(_, group)| group.id).collect();
         add_users(directory, scene, case, &users, &groups, &mut objects);
-        add_groups(directory, case, &users, &groups, &mut objects);
+        if case.situation == Situation::GroupsLost {
+            keep(before, "Groups", &mut objects);
+        }
+        add_groups(directory, case, &targets, &groups, &mut objects);
+        // What is read are changes, and that an owner is gone is a change of the owner.
+        if case.situation == Situation::UsersLost && case.mode.of_run() == RunMode::Incremental {
+            keep(before, "Owners", &mut objects);
+        }
         let licences = directory.user_license_edges();
         for id in entra_assets::sim::seed::words::SKUS.iter().map(|sku| sku.id) {
             let used = licences.iter().filter(|(_, sku)| *sku == id).count();
@@ -100,6 +112,15 @@ fn add_users(
     }
 }
 
+/// References that may not be read stay as they are in Assets; who arrives has none.
+fn keep(before: &Store, attribute: &str, objects: &mut BTreeMap<Key, Values>) {
+    for (key, values) in objects {
+        if let Some(found) = values.get_mut(attribute) {
+            *found = before.get(key).and_then(|values| values.get(attribute)).cloned().unwrap_or_default();
+        }
+    }
+}
+
 fn add_groups(
     directory: &Directory,
     case: Case,
@@ -132,11 +153,15 @@ pub fn outcome(case: Case, before: &Store, directory: &BTreeMap<Key, Values>) ->
     if case.situation == Situation::Partial {
         return nothing_sent("failed", vec!["collect"]);
     }
+    // A test begins with users: there is nothing else to try.
+    if case.mode == Mode::Test && case.situation == Situation::UsersLost {
+        return nothing_sent("failed", vec!["graph_forbidden"]);
+    }
     // A test sends a part. Unless Assets ignores the rest, that would make it act on all of it.
     if case.mode == Mode::Test && case.word != Word::Ignore {
         return nothing_sent("failed", vec!["test_would_remove"]);
     }
-    let lost = case.situation == Situation::CapabilityLost;
+    let lost = matches!(case.situation, Situation::LicensesLost | Situation::UsersLost | Situation::GroupsLost);
     let codes = if lost { vec!["capability_lost"] } else { Vec::new() };
     if case.mode == Mode::DryRun {
         return nothing_sent(if lost { "degraded" } else { "succeeded" }, codes);
@@ -181,9 +206,14 @@ fn delivered(case: Case, before: &Store, directory: &BTreeMap<Key, Values>, mut 
     Outcome { state: if codes.is_empty() { "succeeded" } else { "degraded" }, codes, word, store }
 }
 
-/// Licences that are switched off, or that may not be read, stay as they are.
+/// Objects of a type that is switched off, or that may not be read, stay as they are.
 fn is_frozen(case: Case, key: &Key) -> bool {
-    key.0 == "Entra License" && matches!(case.situation, Situation::TypeOff | Situation::CapabilityLost)
+    match case.situation {
+        Situation::TypeOff | Situation::LicensesLost => key.0 == "Entra License",
+        Situation::UsersLost => key.0 == "Entra User",
+        Situation::GroupsLost => key.0 == "Entra Group",
+        Situation::Complete | Situation::Partial | Situation::Narrowed => false,
+    }
 }
 
 /// Whether every object in scope is in the execution.
@@ -196,6 +226,10 @@ fn is_sent(case: Case, before: Option<&Values>, key: &Key, values: &Values) -> b
     let Some(before) = before else { return true };
     // A test knows only some members of a group, so it leaves alone those that are there.
     if case.mode == Mode::Test && key.0 == "Entra Group" {
+        return false;
+    }
+    // Nor does it know the groups of users that it may not read.
+    if case.mode == Mode::Test && key.0 == "Entra User" && case.situation == Situation::GroupsLost {
         return false;
     }
     // Another selection gives every object another meaning.
