@@ -1,11 +1,14 @@
 //! The one that writes what the readers read. It stores whatever has come since its last transaction, so
 //! batches grow when the database is slow, and a crash loses only the pages under way.
 
+use crate::clock::Clock;
 use crate::db::mirror::{self, Batch, Hash};
 use crate::graph::limiter::Permit;
 use crate::runs::pipeline::Run;
 use crate::runs::stop::Stop;
+use std::pin::pin;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
 /// Pages that wait for the writer, by number and in kilobytes: a page of users is a megabyte, one of members a few
@@ -14,6 +17,9 @@ const WAITING_MOST: usize = 64;
 const WAITING_MOST_KILOBYTES: u32 = 8 << 10;
 /// What one transaction stores, about.
 const STORED_MOST_KILOBYTES: u32 = 2 << 10;
+/// How long a transaction waits for more: under a quota pages come every few milliseconds, and a transaction for each of
+/// them costs more than all else. Who waits for it to be stored is not kept waiting.
+const LINGER: Duration = Duration::from_millis(25);
 
 /// What an object without data takes, about.
 const ROW: usize = 64;
@@ -88,10 +94,10 @@ impl Writer {
 /// A writer, and the future that does its work until every clone of the writer is gone.
 pub(super) fn start(run: &Run, known: Known) -> (Writer, impl Future<Output = Result<(), Stop>>) {
     let (sender, mut receiver) = mpsc::channel(WAITING_MOST);
-    let (db, lease) = (run.app.db.clone(), run.lease);
+    let (db, clock, lease) = (run.app.db.clone(), run.app.clock.clone(), run.lease);
     let writing = async move {
         while let Some(first) = receiver.recv().await {
-            let Gathered { batch, flushed, held } = gather(first, &mut receiver);
+            let Gathered { batch, flushed, held } = gather(first, &mut receiver, &clock).await;
             if !batch.is_empty() {
                 db.scoped(lease.organization, async move |tx| mirror::stage(tx, &lease, batch).await).await?;
             }
@@ -115,9 +121,10 @@ struct Gathered {
     held: Vec<Held>,
 }
 
-/// What has come by now, up to the size of one transaction.
-fn gather(first: Message, receiver: &mut mpsc::Receiver<Message>) -> Gathered {
+/// What comes within a moment, up to the size of one transaction.
+async fn gather(first: Message, receiver: &mut mpsc::Receiver<Message>, clock: &Clock) -> Gathered {
     let mut gathered = Gathered::default();
+    let mut linger = pin!(clock.sleep(LINGER));
     let mut size = 0;
     let mut next = Some(first);
     while let Some(message) = next {
@@ -131,7 +138,17 @@ fn gather(first: Message, receiver: &mut mpsc::Receiver<Message>) -> Gathered {
                 gathered.held.push(held);
             }
         }
-        next = if size < STORED_MOST_KILOBYTES { receiver.try_recv().ok() } else { None };
+        next = if size >= STORED_MOST_KILOBYTES {
+            None
+        } else if gathered.flushed.is_empty() {
+            tokio::select! {
+                biased;
+                more = receiver.recv() => more,
+                () = &mut linger => None,
+            }
+        } else {
+            receiver.try_recv().ok()
+        };
     }
     gathered
 }
