@@ -263,6 +263,11 @@ impl Session {
 
     /// One page, on the Graph origin. Whoever follows links wants a [`Pager`].
     pub async fn page<C: wire::Content>(&self, url: &Url, options: &RequestOptions) -> Result<Page<C>> {
+        Ok(Page { permit: None, ..self.page_held(url, options).await? })
+    }
+
+    /// One page with its place among the requests under way.
+    async fn page_held<C: wire::Content>(&self, url: &Url, options: &RequestOptions) -> Result<Page<C>> {
         let request = retry::Request::get(url, options);
         let read = |body: Body| {
             let is_html = body.is_html();

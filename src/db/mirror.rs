@@ -337,7 +337,8 @@ pub fn stubs_of(object_type: &str) -> Option<&'static str> {
 }
 
 /// Makes what a run staged the mirror: one transaction, only rows that differ are written. Fenced. Those that do not
-/// are left out before the insertion, which would lock each of them, and so write it.
+/// are left out before the insertion, which would lock each of them, and so write it. An object that was staged without
+/// data and is not in the mirror fails the transaction, rather than being lost.
 pub async fn promote(tx: &mut Transaction, lease: &Lease, job: JobId, read: &Promotion<'_>) -> Result<()> {
     const GONE: &str = "
         DELETE FROM mirror_objects m WHERE organization_id = $1 AND job_id = $3 AND object_type = ANY($4)
@@ -345,8 +346,10 @@ pub async fn promote(tx: &mut Transaction, lease: &Lease, job: JobId, read: &Pro
             AND s.object_type = m.object_type AND s.id = m.id)";
     const SEEN: &str = "
         INSERT INTO mirror_objects AS m (organization_id, job_id, object_type, id, hash, data)
-        SELECT $1, $3, object_type, id, hash, data FROM staged_objects
-        WHERE organization_id = $1 AND run_id = $2 AND object_type = ANY($4) AND data IS NOT NULL
+        SELECT $1, $3, object_type, id, hash, data FROM staged_objects s
+        WHERE organization_id = $1 AND run_id = $2 AND object_type = ANY($4)
+        AND NOT EXISTS (SELECT FROM mirror_objects k WHERE k.organization_id = $1 AND k.job_id = $3
+            AND k.object_type = s.object_type AND k.id = s.id AND k.hash = s.hash)
         ON CONFLICT (organization_id, job_id, object_type, id) DO UPDATE SET hash = excluded.hash, data = excluded.data
         WHERE m.hash IS DISTINCT FROM excluded.hash";
     const MEMBERS_GONE: &str = "

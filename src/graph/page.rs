@@ -174,7 +174,7 @@ impl<C: Content> Pager<C> {
         let options = RequestOptions { gateway_timeouts, goes_on: !self.is_first, ..self.options.clone() };
         let mut rereads = 0;
         loop {
-            let page = self.session.page::<C>(url, &options).await?;
+            let page = self.session.page_held::<C>(url, &options).await?;
             let is_followed = matches!(page.next, Next::More(_));
             if !(page.was_retried && is_followed) || rereads == REREADS_MOST {
                 return Ok(page);

@@ -2,7 +2,7 @@
 //! bound by Graph's quota. Ranges share their borders, so nobody falls between them; who stands on a border
 //! comes twice and is stored once. Source: facts/graph.md §5.2.
 
-use super::Reader;
+use super::{Reader, plan};
 use crate::directory::ObjectType;
 use crate::filter::Parsed;
 use crate::run_state::RunWarning;
@@ -27,7 +27,7 @@ pub(super) async fn of_users(reader: &Reader<'_>, rule: Option<&Parsed>) -> Resu
         return Ok(None);
     }
     let filter = rule.map(Parsed::text);
-    let Some(total) = reader.session.count("users", filter).await? else {
+    let Some(total) = number(reader, filter).await? else {
         warn_of_serial(reader);
         return Ok(None);
     };
@@ -41,6 +41,19 @@ pub(super) async fn of_users(reader: &Reader<'_>, rule: Option<&Parsed>) -> Resu
         return Ok(None);
     };
     Ok(Some(conditions(filter, &borders)))
+}
+
+/// How many users there are, asked once in a run; `None`: the server does not count.
+async fn number(reader: &Reader<'_>, filter: Option<&str>) -> Result<Option<u64>, Stop> {
+    const NUMBER: &str = "usersNumber";
+    if let Some(number) = plan::noted(reader, NUMBER).await?.and_then(|number| number.parse().ok()) {
+        return Ok(Some(number));
+    }
+    let number = reader.session.count("users", filter).await?;
+    if let Some(number) = number {
+        plan::note(reader, NUMBER, Some(&number.to_string())).await?;
+    }
+    Ok(number)
 }
 
 fn warn_of_serial(reader: &Reader<'_>) {

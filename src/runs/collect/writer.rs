@@ -17,9 +17,11 @@ const WAITING_MOST: usize = 64;
 const WAITING_MOST_KILOBYTES: u32 = 8 << 10;
 /// What one transaction stores, about.
 const STORED_MOST_KILOBYTES: u32 = 2 << 10;
-/// How long a transaction waits for more: under a quota pages come every few milliseconds, and a transaction for each of
-/// them costs more than all else. Who waits for it to be stored is not kept waiting.
+/// How long a transaction waits for so many pages: under a quota they come every few milliseconds, and a transaction for
+/// each of them costs more than all else. Who waits for it to be stored is not kept waiting. No longer and no more than
+/// that, because what is not stored is asked for again after a crash.
 const LINGER: Duration = Duration::from_millis(25);
+const LINGER_UNTIL_PAGES: usize = 8;
 
 /// What an object without data takes, about.
 const ROW: usize = 64;
@@ -140,7 +142,7 @@ async fn gather(first: Message, receiver: &mut mpsc::Receiver<Message>, clock: &
         }
         next = if size >= STORED_MOST_KILOBYTES {
             None
-        } else if gathered.flushed.is_empty() {
+        } else if gathered.flushed.is_empty() && gathered.held.len() < LINGER_UNTIL_PAGES {
             tokio::select! {
                 biased;
                 more = receiver.recv() => more,

@@ -14,9 +14,6 @@ use tokio_postgres::NoTls;
 
 const SEED: SeedOptions = SeedOptions { seed: 2, users: 150, groups: 40, memberships: Some(700), devices: Some(4) };
 
-/// What a start asks again because it is not stored, such as numbers of objects.
-const ASKED_BY_EACH_START: usize = 5;
-
 struct Outside {
     graph: GraphSim,
     assets: AssetsSim,
@@ -162,7 +159,7 @@ async fn killed_at(moments: &[usize], graph_requests: usize, natural: bool) {
     let (asked, open) = (outside.graph_requests(), outside.graph.most_open());
     // An answer that was received and not yet stored keeps its place among the requests in flight.
     assert!(
-        asked <= graph_requests + kills * (open + ASKED_BY_EACH_START),
+        asked <= graph_requests + kills * open,
         "{why}: {asked} requests, {graph_requests} undisturbed, {open} open"
     );
     let next = service.start_run(&job).await;
