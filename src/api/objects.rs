@@ -4,7 +4,8 @@ use super::auth::Caller;
 use super::page::{Page, PageQuery};
 use crate::app::App;
 use crate::db::job_settings;
-use crate::db::mirror::read::{self, MembershipRow, ObjectRow};
+use crate::db::mirror::browse::{self, MembershipRow};
+use crate::db::mirror::read::ObjectRow;
 use crate::error::{Error, Result};
 use crate::ids::{JobId, OrganizationId};
 use actix_web::http::header::{self, ContentDisposition};
@@ -122,7 +123,7 @@ pub async fn list_objects(
         let skip = window.after.map_or(0, |after| i64::try_from(after.as_u128()).unwrap_or(i64::MAX));
         let rows = app
             .db
-            .scoped(organization, async |tx| read::memberships_from(tx, organization, id, skip, window.rows()).await)
+            .scoped(organization, async |tx| browse::memberships_from(tx, organization, id, skip, window.rows()).await)
             .await?;
         let mut number = skip;
         let rows: Vec<(i64, MembershipRow)> = rows
@@ -138,7 +139,7 @@ pub async fn list_objects(
         let rows = app
             .db
             .scoped(organization, async |tx| {
-                read::page(tx, organization, id, what.as_str(), window.after, window.rows()).await
+                browse::page(tx, organization, id, what.as_str(), window.after, window.rows()).await
             })
             .await?;
         window.try_page(rows, |row| row.id, object)?
@@ -154,7 +155,7 @@ fn stream(app: App, organization: OrganizationId, job: JobId, what: MirrorType) 
         loop {
             let lines: Result<Vec<String>> = if what == MirrorType::Memberships {
                 let rows = app.db.scoped(organization, async move |tx| {
-                    read::memberships(tx, organization, job, after_membership, STREAM_ROWS).await
+                    browse::memberships(tx, organization, job, after_membership, STREAM_ROWS).await
                 });
                 rows.await.and_then(|rows| {
                     after_membership = rows.last().map(|row| (row.group_id, row.member_id));
@@ -162,7 +163,7 @@ fn stream(app: App, organization: OrganizationId, job: JobId, what: MirrorType) 
                 })
             } else {
                 let rows = app.db.scoped(organization, async move |tx| {
-                    read::page(tx, organization, job, what.as_str(), after_object, STREAM_ROWS).await
+                    browse::page(tx, organization, job, what.as_str(), after_object, STREAM_ROWS).await
                 });
                 rows.await.map(|rows| {
                     after_object = rows.last().map(|row| row.id);

@@ -7,8 +7,12 @@
 //! Rows go in by UNNEST of arrays, one prepared statement for any number of rows (facts/stack.md). The
 //! members of a group are arrays of up to a page, so five million memberships are thousands of rows.
 
+pub mod browse;
 pub mod delivered;
+mod promote;
 pub mod read;
+
+pub use promote::{Promotion, keep_known_members, promote};
 
 use super::runs::{Lease, fence};
 use super::schema::{mirrors, run_cursors, staged_members};
@@ -313,17 +317,6 @@ pub async fn delivery_begins(
     Ok(())
 }
 
-/// A complete read to become the mirror.
-pub struct Promotion<'a> {
-    /// The object types that were read to their end. Others keep what the mirror has.
-    pub types: &'a [&'static str],
-    /// Whether memberships were read to their end.
-    pub members: bool,
-    /// Only what changed was staged: small types whole, users and groups as changes with marks for what is
-    /// gone.
-    pub is_patch: bool,
-}
-
 /// In place of an object type: the object is gone, and its data is the reason. They stay until the run ends,
 /// for the diff.
 pub const GONE_PREFIX: [&str; 3] = ["gone:users", "gone:groups", "gone:devices"];
@@ -334,128 +327,6 @@ const STUBS: [(&str, &str); 2] = [("users", "stub:users"), ("groups", "stub:grou
 /// How stubs of a type are stored; `None` for a type that has none.
 pub fn stubs_of(object_type: &str) -> Option<&'static str> {
     STUBS.iter().find(|(name, _)| *name == object_type).map(|(_, stubs)| *stubs)
-}
-
-/// Makes what a run staged the mirror: one transaction, only rows that differ are written. Fenced. Those that do not
-/// are left out before the insertion, which would lock each of them, and so write it. An object that was staged without
-/// data and is not in the mirror fails the transaction, rather than being lost.
-pub async fn promote(tx: &mut Transaction, lease: &Lease, job: JobId, read: &Promotion<'_>) -> Result<()> {
-    const GONE: &str = "
-        DELETE FROM mirror_objects m WHERE organization_id = $1 AND job_id = $3 AND object_type = ANY($4)
-        AND NOT EXISTS (SELECT FROM staged_objects s WHERE s.organization_id = $1 AND s.run_id = $2
-            AND s.object_type = m.object_type AND s.id = m.id)";
-    const SEEN: &str = "
-        INSERT INTO mirror_objects AS m (organization_id, job_id, object_type, id, hash, data)
-        SELECT $1, $3, object_type, id, hash, data FROM staged_objects s
-        WHERE organization_id = $1 AND run_id = $2 AND object_type = ANY($4)
-        AND NOT EXISTS (SELECT FROM mirror_objects k WHERE k.organization_id = $1 AND k.job_id = $3
-            AND k.object_type = s.object_type AND k.id = s.id AND k.hash = s.hash)
-        ON CONFLICT (organization_id, job_id, object_type, id) DO UPDATE SET hash = excluded.hash, data = excluded.data
-        WHERE m.hash IS DISTINCT FROM excluded.hash";
-    const MEMBERS_GONE: &str = "
-        DELETE FROM mirror_members m WHERE organization_id = $1 AND job_id = $3
-        AND NOT EXISTS (SELECT FROM staged_members s WHERE s.organization_id = $1 AND s.run_id = $2
-            AND s.group_id = m.group_id AND s.member_type = m.member_type AND s.part = m.part)";
-    const MEMBERS_SEEN: &str = "
-        INSERT INTO mirror_members AS m (organization_id, job_id, group_id, member_type, part, member_ids)
-        SELECT $1, $3, group_id, member_type, part, member_ids FROM staged_members s
-        WHERE organization_id = $1 AND run_id = $2
-        AND NOT EXISTS (SELECT FROM mirror_members k WHERE k.organization_id = $1 AND k.job_id = $3
-            AND k.group_id = s.group_id AND k.member_type = s.member_type AND k.part = s.part
-            AND k.member_ids = s.member_ids)
-        ON CONFLICT (organization_id, job_id, group_id, member_type, part)
-        DO UPDATE SET member_ids = excluded.member_ids WHERE m.member_ids IS DISTINCT FROM excluded.member_ids";
-    // The members of a changed group are staged whole, as are those of a new one; those of a group that is
-    // gone go with it.
-    const MEMBERS_PATCHED: &str = "
-        DELETE FROM mirror_members m WHERE organization_id = $1 AND job_id = $3
-        AND (EXISTS (SELECT FROM staged_members s WHERE s.organization_id = $1 AND s.run_id = $2
-                AND s.group_id = m.group_id)
-            OR EXISTS (SELECT FROM staged_objects s WHERE s.organization_id = $1 AND s.run_id = $2
-                AND s.object_type = 'gone:groups' AND s.id = m.group_id))";
-    // Who is deleted is in no group, whether or not the groups' own changes say so.
-    const MEMBERS_OF_GONE: &str = "
-        WITH gone AS (SELECT id FROM staged_objects WHERE organization_id = $1 AND run_id = $2
-                AND object_type IN ('gone:users', 'gone:groups') AND data IN ('deleted', 'softDeleted')),
-            hit AS (SELECT DISTINCT m.group_id, m.member_type, m.part FROM mirror_members m, unnest(m.member_ids) AS member
-                JOIN gone ON gone.id = member WHERE m.organization_id = $1 AND m.job_id = $3)
-        UPDATE mirror_members m SET member_ids = ARRAY(SELECT member FROM unnest(m.member_ids) AS member
-            WHERE member NOT IN (SELECT id FROM gone) ORDER BY member)
-        FROM hit WHERE m.organization_id = $1 AND m.job_id = $3 AND m.group_id = hit.group_id
-            AND m.member_type = hit.member_type AND m.part = hit.part";
-    const MARKED: &str = "
-        DELETE FROM mirror_objects m USING staged_objects s WHERE m.organization_id = $1 AND m.job_id = $3
-        AND m.object_type = ANY($4) AND s.organization_id = $1 AND s.run_id = $2
-        AND s.object_type = 'gone:' || m.object_type AND s.id = m.id";
-    fence(tx, lease).await?;
-    join_in_bulk(tx).await?;
-    if read.is_patch {
-        let (patched, whole): (Vec<&str>, Vec<&str>) =
-            read.types.iter().partition(|name| matches!(**name, "users" | "groups"));
-        for (statement, types) in [(MARKED, &patched), (SEEN, &patched), (GONE, &whole), (SEEN, &whole)] {
-            diesel::sql_query(statement)
-                .bind::<SqlUuid, _>(lease.organization.0)
-                .bind::<SqlUuid, _>(lease.run.0)
-                .bind::<SqlUuid, _>(job.0)
-                .bind::<Array<Text>, _>(types)
-                .execute(tx)
-                .await?;
-        }
-        for statement in [MEMBERS_PATCHED, MEMBERS_SEEN, MEMBERS_OF_GONE] {
-            diesel::sql_query(statement)
-                .bind::<SqlUuid, _>(lease.organization.0)
-                .bind::<SqlUuid, _>(lease.run.0)
-                .bind::<SqlUuid, _>(job.0)
-                .execute(tx)
-                .await?;
-        }
-        return Ok(());
-    }
-    for statement in [GONE, SEEN] {
-        diesel::sql_query(statement)
-            .bind::<SqlUuid, _>(lease.organization.0)
-            .bind::<SqlUuid, _>(lease.run.0)
-            .bind::<SqlUuid, _>(job.0)
-            .bind::<Array<Text>, _>(read.types)
-            .execute(tx)
-            .await?;
-    }
-    if read.members {
-        for statement in [MEMBERS_GONE, MEMBERS_SEEN] {
-            diesel::sql_query(statement)
-                .bind::<SqlUuid, _>(lease.organization.0)
-                .bind::<SqlUuid, _>(lease.run.0)
-                .bind::<SqlUuid, _>(job.0)
-                .execute(tx)
-                .await?;
-        }
-    }
-    clear(tx, lease.organization, lease.run, "object_type NOT LIKE 'gone:%'").await
-}
-
-/// Stages for groups whose members could not be read (hidden membership, gone in between) what the mirror knows
-/// of them, in place of what was staged.
-pub async fn keep_known_members(tx: &mut Transaction, lease: &Lease, job: JobId, groups: &[Uuid]) -> Result<()> {
-    const FORGET: &str = "
-        DELETE FROM staged_members WHERE organization_id = $1 AND run_id = $2 AND group_id = ANY($4) AND $3 IS NOT NULL";
-    const KEEP: &str = "
-        INSERT INTO staged_members (organization_id, run_id, group_id, member_type, part, member_ids)
-        SELECT $1, $2, group_id, member_type, part, member_ids FROM mirror_members
-        WHERE organization_id = $1 AND job_id = $3 AND group_id = ANY($4)";
-    if groups.is_empty() {
-        return Ok(());
-    }
-    fence(tx, lease).await?;
-    for statement in [FORGET, KEEP] {
-        diesel::sql_query(statement)
-            .bind::<SqlUuid, _>(lease.organization.0)
-            .bind::<SqlUuid, _>(lease.run.0)
-            .bind::<SqlUuid, _>(job.0)
-            .bind::<Array<SqlUuid>, _>(groups)
-            .execute(tx)
-            .await?;
-    }
-    Ok(())
 }
 
 /// Keeps only these of the staged objects of a type. Callers have fenced.

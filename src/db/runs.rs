@@ -1,15 +1,21 @@
 //! The queue: rows of `runs` are claimed by a lease, and every write of the holder is fenced by its token.
 //! One predicate finds what is new, what is due again and what a dead process left, so nothing reaps.
 
-use super::listen::{RUN_EVENTS, RUNS};
-use super::schema::{run_changes, run_events, runs};
+mod history;
+mod lease;
+
+pub use history::{ChangeRow, EventRow, add_event, changes, events};
+pub use lease::{Lease, Note, Renewed, await_approval, claim, fence, finish, note, release, renew};
+
+use super::listen::RUNS;
+use super::schema::runs;
 use super::{Db, Transaction, is_unique_violation, webhooks};
 use crate::error::{Code, Error, Result};
-use crate::ids::{JobId, LeaseToken, OrganizationId, RunId, WorkerId};
-use crate::run_state::{Counts, EventKind, RunError, RunMode, RunRequest, RunStage, RunState, RunWarning};
-use chrono::{DateTime, TimeDelta, Utc};
+use crate::ids::{JobId, OrganizationId, RunId};
+use crate::run_state::{EventKind, RunError, RunMode, RunRequest, RunStage, RunState};
+use chrono::{DateTime, Utc};
 use diesel::prelude::*;
-use diesel::sql_types::{BigInt, Jsonb, Nullable, Text, Timestamptz, Uuid as SqlUuid};
+use diesel::sql_types::{BigInt, Nullable, Text, Timestamptz};
 use diesel_async::RunQueryDsl;
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -241,202 +247,6 @@ pub async fn approve(
     Ok(run)
 }
 
-/// A claim on a run.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Lease {
-    pub organization: OrganizationId,
-    pub run: RunId,
-    pub token: LeaseToken,
-}
-
-/// Takes the run that has waited longest: queued and due, or running with an expired lease. In
-/// `db::system`, because the organization is not known before.
-pub async fn claim(
-    db: &Db,
-    token: LeaseToken,
-    worker: WorkerId,
-    now: DateTime<Utc>,
-    lease_for: TimeDelta,
-) -> Result<Option<(Lease, RunRow)>> {
-    const CLAIM: &str = "
-        UPDATE runs SET state = 'running', lease_token = $1, worker_id = $2, lease_expires_at = $3,
-            attempt = attempt + 1, started_at = coalesce(started_at, $4), wait_reason = NULL,
-            version = version + 1, updated_at = $4
-        WHERE (organization_id, id) = (
-            SELECT organization_id, id FROM runs
-            WHERE state IN ('queued', 'running') AND run_after <= $4
-              AND (state = 'queued' OR lease_expires_at <= $4)
-            ORDER BY run_after LIMIT 1 FOR UPDATE SKIP LOCKED)
-        RETURNING *";
-    db.system(async |tx| {
-        let run: Option<RunRow> = diesel::sql_query(CLAIM)
-            .bind::<SqlUuid, _>(token.0)
-            .bind::<SqlUuid, _>(worker.0)
-            .bind::<Timestamptz, _>(now + lease_for)
-            .bind::<Timestamptz, _>(now)
-            .get_result(tx)
-            .await
-            .optional()?;
-        let Some(run) = run else { return Ok(None) };
-        let lease = Lease { organization: run.organization(), run: run.run_id(), token };
-        let data = json!({"state": "running", "attempt": run.attempt});
-        add_event(tx, lease.organization, lease.run, EventKind::State, &data, now).await?;
-        Ok(Some((lease, run)))
-    })
-    .await
-}
-
-/// What a renewal tells the holder of a lease.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Renewed {
-    pub cancel_requested: bool,
-}
-
-/// Extends a lease. An error `lease_lost` when another process has the run now.
-pub async fn renew(db: &Db, lease: &Lease, until: DateTime<Utc>) -> Result<Renewed> {
-    let lease = *lease;
-    db.scoped(lease.organization, async move |tx| {
-        let requested: Option<Option<DateTime<Utc>>> = diesel::update(held(&lease))
-            .set(runs::lease_expires_at.eq(until))
-            .returning(runs::cancel_requested_at)
-            .get_result(tx)
-            .await
-            .optional()?;
-        let requested = requested.ok_or_else(|| lease_lost(&lease))?;
-        Ok(Renewed { cancel_requested: requested.is_some() })
-    })
-    .await
-}
-
-/// The first statement of every transaction in which the holder of a lease writes: fails when the lease is
-/// lost, and keeps others from claiming the run until the transaction ends (a claim skips locked rows). Notes
-/// and renewals of the same holder are not held up: a key share lock lets other columns change.
-pub async fn fence(tx: &mut Transaction, lease: &Lease) -> Result<()> {
-    let held: Option<Uuid> = runs::table
-        .find((lease.organization.0, lease.run.0))
-        .filter(runs::lease_token.eq(lease.token.0))
-        .for_key_share()
-        .select(runs::id)
-        .first(tx)
-        .await
-        .optional()?;
-    held.map(|_| ()).ok_or_else(|| lease_lost(lease))
-}
-
-#[diesel::dsl::auto_type]
-fn held(lease: &Lease) -> _ {
-    let organization: Uuid = lease.organization.0;
-    let run: Uuid = lease.run.0;
-    let token: Uuid = lease.token.0;
-    runs::table.filter(runs::organization_id.eq(organization).and(runs::id.eq(run)).and(runs::lease_token.eq(token)))
-}
-
-fn lease_lost(lease: &Lease) -> Error {
-    Error::new(Code::LeaseLost, format!("Run {} is executed by another process now.", lease.run))
-}
-
-/// What a worker writes down while it goes on.
-#[derive(Default)]
-pub struct Note<'a> {
-    pub stage: Option<RunStage>,
-    pub checkpoint: Option<&'a Value>,
-    pub progress: Option<&'a Value>,
-    pub counts: Option<&'a Counts>,
-    pub warnings: Option<&'a [RunWarning]>,
-}
-
-/// Writes down how far the run is. Fenced.
-pub async fn note(tx: &mut Transaction, lease: &Lease, note: &Note<'_>, now: DateTime<Utc>) -> Result<()> {
-    const NOTE: &str = "
-        UPDATE runs SET stage = coalesce($4, stage), checkpoint = coalesce($5, checkpoint),
-            progress = coalesce($6, progress), counts = coalesce($7, counts), warnings = coalesce($8, warnings),
-            updated_at = $9
-        WHERE organization_id = $1 AND id = $2 AND lease_token = $3";
-    let json = |value: Option<serde_json::Result<Value>>| value.transpose().map_err(Error::internal);
-    let counts = json(note.counts.map(serde_json::to_value))?;
-    let warnings = json(note.warnings.map(serde_json::to_value))?;
-    let changed = diesel::sql_query(NOTE)
-        .bind::<SqlUuid, _>(lease.organization.0)
-        .bind::<SqlUuid, _>(lease.run.0)
-        .bind::<SqlUuid, _>(lease.token.0)
-        .bind::<Nullable<Text>, _>(note.stage.map(RunStage::as_str))
-        .bind::<Nullable<Jsonb>, _>(note.checkpoint)
-        .bind::<Nullable<Jsonb>, _>(note.progress)
-        .bind::<Nullable<Jsonb>, _>(counts)
-        .bind::<Nullable<Jsonb>, _>(warnings)
-        .bind::<Timestamptz, _>(now)
-        .execute(tx)
-        .await?;
-    if changed == 1 { Ok(()) } else { Err(lease_lost(lease)) }
-}
-
-/// Ends a run that this lease holds.
-pub async fn finish(
-    tx: &mut Transaction,
-    lease: &Lease,
-    state: RunState,
-    error: Option<&RunError>,
-    now: DateTime<Utc>,
-) -> Result<()> {
-    fence(tx, lease).await?;
-    end(tx, lease.organization, lease.run, state, error, now).await
-}
-
-/// Stops at the removal brake: no lease, until somebody approves, cancels or `expires_at` comes.
-pub async fn await_approval(
-    tx: &mut Transaction,
-    lease: &Lease,
-    detail: &Value,
-    expires_at: DateTime<Utc>,
-    now: DateTime<Utc>,
-) -> Result<()> {
-    let changed = diesel::update(held(lease))
-        .set((
-            runs::state.eq(RunState::AwaitingApproval.as_str()),
-            runs::lease_token.eq(None::<Uuid>),
-            runs::lease_expires_at.eq(None::<DateTime<Utc>>),
-            runs::approval_expires_at.eq(expires_at),
-            runs::version.eq(runs::version + 1),
-            runs::updated_at.eq(now),
-        ))
-        .execute(tx)
-        .await?;
-    if changed != 1 {
-        return Err(lease_lost(lease));
-    }
-    let data = json!({"state": RunState::AwaitingApproval.as_str(), "brake": detail});
-    add_event(tx, lease.organization, lease.run, EventKind::State, &data, now).await?;
-    webhooks::announce_run(tx, lease.organization, lease.run, RunState::AwaitingApproval, now).await
-}
-
-/// Gives a run back to the queue, to be taken up again at `run_after`.
-pub async fn release(
-    tx: &mut Transaction,
-    lease: &Lease,
-    run_after: DateTime<Utc>,
-    wait_reason: Option<&str>,
-    now: DateTime<Utc>,
-) -> Result<()> {
-    let changed = diesel::update(held(lease))
-        .set((
-            runs::state.eq(RunState::Queued.as_str()),
-            runs::lease_token.eq(None::<Uuid>),
-            runs::lease_expires_at.eq(None::<DateTime<Utc>>),
-            runs::run_after.eq(run_after),
-            runs::wait_reason.eq(wait_reason),
-            runs::version.eq(runs::version + 1),
-            runs::updated_at.eq(now),
-        ))
-        .execute(tx)
-        .await?;
-    if changed != 1 {
-        return Err(lease_lost(lease));
-    }
-    let data = json!({"state": "queued", "waitReason": wait_reason, "runAfter": run_after});
-    add_event(tx, lease.organization, lease.run, EventKind::State, &data, now).await?;
-    notify(tx, RUNS, "").await
-}
-
 /// Lets the runs that wait for `reason` go on now. Returns how many.
 pub async fn resume(
     tx: &mut Transaction,
@@ -511,95 +321,6 @@ pub async fn expire_approvals(db: &Db, now: DateTime<Utc>) -> Result<usize> {
         Ok(expired.len())
     })
     .await
-}
-
-/// An event of a run.
-#[derive(Queryable, Selectable, Clone, Debug)]
-#[diesel(table_name = run_events)]
-pub struct EventRow {
-    pub id: i64,
-    pub event: String,
-    pub data: Value,
-    pub at: DateTime<Utc>,
-}
-
-/// Adds an event with the run's next number, and wakes those who wait for it.
-pub async fn add_event(
-    tx: &mut Transaction,
-    organization: OrganizationId,
-    run: RunId,
-    kind: EventKind,
-    data: &Value,
-    now: DateTime<Utc>,
-) -> Result<()> {
-    const ADD: &str = "
-        WITH numbered AS (
-            UPDATE runs SET last_event_id = last_event_id + 1
-            WHERE organization_id = $1 AND id = $2 RETURNING last_event_id)
-        INSERT INTO run_events (organization_id, run_id, id, event, data, at)
-        SELECT $1, $2, last_event_id, $3, $4, $5 FROM numbered";
-    diesel::sql_query(ADD)
-        .bind::<SqlUuid, _>(organization.0)
-        .bind::<SqlUuid, _>(run.0)
-        .bind::<Text, _>(kind.as_str())
-        .bind::<Jsonb, _>(data)
-        .bind::<Timestamptz, _>(now)
-        .execute(tx)
-        .await?;
-    notify(tx, RUN_EVENTS, &run.to_string()).await
-}
-
-/// Events after `after`, oldest first.
-pub async fn events(
-    tx: &mut Transaction,
-    organization: OrganizationId,
-    run: RunId,
-    after: i64,
-    limit: i64,
-) -> Result<Vec<EventRow>> {
-    Ok(run_events::table
-        .filter(run_events::organization_id.eq(organization.0))
-        .filter(run_events::run_id.eq(run.0))
-        .filter(run_events::id.gt(after))
-        .order(run_events::id)
-        .limit(limit)
-        .select(EventRow::as_select())
-        .load(tx)
-        .await?)
-}
-
-/// A change of a run.
-#[derive(Queryable, Selectable, QueryableByName, Clone, Debug)]
-#[diesel(table_name = run_changes)]
-pub struct ChangeRow {
-    pub seq: i64,
-    pub object_type: String,
-    pub object_id: Uuid,
-    pub label: Option<String>,
-    pub action: String,
-    pub reason: Option<String>,
-    pub before: Option<String>,
-    pub after: Option<String>,
-}
-
-/// Changes after `after` in their order, without what is only sent again.
-pub async fn changes(
-    tx: &mut Transaction,
-    organization: OrganizationId,
-    run: RunId,
-    after: i64,
-    limit: i64,
-) -> Result<Vec<ChangeRow>> {
-    Ok(run_changes::table
-        .filter(run_changes::organization_id.eq(organization.0))
-        .filter(run_changes::run_id.eq(run.0))
-        .filter(run_changes::seq.gt(after))
-        .filter(run_changes::action.ne("unchanged"))
-        .order(run_changes::seq)
-        .limit(limit)
-        .select(ChangeRow::as_select())
-        .load(tx)
-        .await?)
 }
 
 pub(super) async fn notify(tx: &mut Transaction, channel: &str, payload: &str) -> Result<()> {

@@ -8,6 +8,7 @@ mod groups;
 mod incremental;
 mod list;
 mod managers;
+mod object;
 mod outside;
 mod partition;
 mod plan;

@@ -1,7 +1,8 @@
 //! Reading objects by their ids: who comes into scope between two full reads.
 
 use super::Reader;
-use super::list::{Failure, after, parse, unreadable};
+use super::list::{Failure, after};
+use super::object::{parse, unreadable};
 use super::query::{Query, by_ids, url_of_one};
 use super::refused::get_many;
 use crate::directory::ObjectType;

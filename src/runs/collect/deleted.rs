@@ -3,7 +3,7 @@
 //! no recycle bin. Source: learn.microsoft.com/graph/api/directory-deleteditems-list.
 
 use super::incremental::gone;
-use super::list::parse;
+use super::object::parse;
 use super::{Read, Reader};
 use crate::db::mirror::Batch;
 use crate::db::mirror::delivered;

@@ -6,7 +6,7 @@ mod changes;
 mod links;
 
 use super::frozen::{self, Reading};
-use super::list::{self, staged};
+use super::object::{self, staged};
 use super::query::entity;
 use super::{DeltaLinks, Read, Reader, by_id, managers, outside, plan, scope};
 use crate::db::mirror::{Batch, GONE_PREFIX, MirrorRow, StagedObject, read};
@@ -206,7 +206,7 @@ async fn apply(
             (None, Some(data)) => {
                 let map = delta.merged(data)?;
                 if is_in_scope(reader, object_type, &map) {
-                    batch.objects.push(list::staged_map(object_type, *id, map));
+                    batch.objects.push(object::staged_map(object_type, *id, map));
                 } else {
                     batch.objects.push(gone(object_type, *id, ChangeReason::OutOfScope));
                 }

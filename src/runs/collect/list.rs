@@ -1,14 +1,15 @@
 //! Reading a collection of objects page by page: users, groups, devices, licences.
 
 use super::groups::Found;
+use super::object::{Admitted, admitted, parse, staged};
 use super::query::{Query, SIGN_IN, TOP, base_query, entity, queries};
 use super::refused::{Optional, plainer};
 use super::{Reader, by_id, managers, partition};
-use crate::db::mirror::{self, Batch, Cursor, StagedObject, cursors};
+use crate::db::mirror::{self, Batch, Cursor, cursors};
 use crate::directory::{Link, ObjectType};
-use crate::filter::{EntityKind, Parsed, eval};
+use crate::filter::{EntityKind, Parsed};
 use crate::graph::error::{GraphError, Kind};
-use crate::graph::wire::{Items, Member, Properties, properties};
+use crate::graph::wire::{Items, Member, Properties};
 use crate::graph::{IDS_IN_A_QUERY, Next, Page, Pager, is_cheaper_by_id};
 use crate::run_state::RunWarning;
 use crate::runs::stop::Stop;
@@ -17,8 +18,6 @@ use std::collections::HashMap;
 use url::Url;
 use uuid::Uuid;
 
-/// Characters that the id of a manager adds to an object.
-const ID_FIELD: usize = 64;
 /// How often a collection whose page token expired is begun again.
 const RESTARTS_MOST: u32 = 8;
 /// A page is not made smaller than this.
@@ -457,100 +456,4 @@ fn batch_of(
     let collection = query.object_type.as_str();
     batch.cursors.push(Cursor { collection, part: query.part.clone(), next_link, done, pages });
     Ok(batch)
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Admitted {
-    Yes,
-    Excluded,
-    /// The condition does not hold.
-    NoMatch,
-}
-
-/// Whether the exclusions let an object through and, for one that was asked for without it, the condition holds.
-fn admitted(
-    reader: &Reader<'_>,
-    object_type: ObjectType,
-    object: &Properties,
-    decides: bool,
-) -> Result<Admitted, Stop> {
-    let filter = &reader.run.job.filter;
-    let Some(kind) = entity(object_type) else { return Ok(Admitted::Yes) };
-    let rule = filter.rule(kind).filter(|_| decides);
-    if filter.exclude.is_empty() && rule.is_none() {
-        return Ok(Admitted::Yes);
-    }
-    let map = serde_json::from_str(&object.json).map_err(|e| malformed(&e))?;
-    if rule.is_some_and(|rule| !eval::matches(&rule.parsed.expression, &map)) {
-        return Ok(Admitted::NoMatch);
-    }
-    Ok(if filter.exclude.excludes(kind, &map) { Admitted::Excluded } else { Admitted::Yes })
-}
-
-/// Whether the filter takes an object that was asked for without its condition.
-pub(super) fn is_admitted(reader: &Reader<'_>, object_type: ObjectType, object: &Properties) -> Result<bool, Stop> {
-    Ok(admitted(reader, object_type, object, true)? == Admitted::Yes)
-}
-
-/// Whether the filter excludes an object by id or name.
-pub(super) fn is_excluded(reader: &Reader<'_>, object_type: ObjectType, object: &Properties) -> Result<bool, Stop> {
-    Ok(admitted(reader, object_type, object, false)? == Admitted::Excluded)
-}
-
-pub(super) fn parse(item: &str) -> Result<Properties, Stop> {
-    properties(item).map_err(|e| malformed(&e))
-}
-
-fn malformed(error: &serde_json::Error) -> Stop {
-    Stop::graph(&unreadable(error))
-}
-
-pub(super) fn unreadable(error: &serde_json::Error) -> GraphError {
-    GraphError::new(Kind::Malformed, format!("an object cannot be read: {error}"))
-}
-
-/// An object as it is kept: its properties and, beside them, the ids it refers to. `None` for something
-/// without a GUID, which no directory object is.
-pub(super) fn staged(object_type: ObjectType, object: &Properties) -> Result<Option<StagedObject>, Stop> {
-    let id = match object_type {
-        // The id of a subscribed SKU is {tenant}_{skuId}: what others refer to is its second half.
-        ObjectType::Licenses => object.id.rsplit('_').next().and_then(|sku| Uuid::parse_str(sku).ok()),
-        ObjectType::Users | ObjectType::Groups | ObjectType::Devices => object.uuid(),
-    };
-    let Some(id) = id else { return Ok(None) };
-    // With room for what is added: making it later would double it.
-    let mut data =
-        String::with_capacity(object.json.len() + ID_FIELD + object.owners.as_ref().map_or(0, Vec::len) * 39);
-    data.push_str(&object.json);
-    if let Some(manager) = object.manager.filter(|manager| !manager.is_removed) {
-        append(&mut data, "managerId", &format!("\"{}\"", manager.id));
-    }
-    if let Some(owners) = &object.owners {
-        let mut ids: Vec<Uuid> = owners.iter().filter(|owner| !owner.is_removed).map(|owner| owner.id).collect();
-        ids.sort_unstable();
-        ids.dedup();
-        append(&mut data, "ownerIds", &serde_json::to_string(&ids).unwrap_or_else(|_| "[]".to_owned()));
-    }
-    let hash = mirror::hash(&[data.as_bytes()]);
-    Ok(Some(StagedObject { object_type: object_type.as_str(), id, hash, data: Some(data) }))
-}
-
-/// The same for an object that is a map already.
-pub(super) fn staged_map(object_type: ObjectType, id: Uuid, map: crate::directory::Properties) -> StagedObject {
-    let data = serde_json::Value::Object(map).to_string();
-    let hash = mirror::hash(&[data.as_bytes()]);
-    StagedObject { object_type: object_type.as_str(), id, hash, data: Some(data) }
-}
-
-/// Adds a field to the text of a JSON object.
-fn append(data: &mut String, name: &str, value: &str) {
-    data.pop();
-    if data.len() > 1 {
-        data.push(',');
-    }
-    data.push('"');
-    data.push_str(name);
-    data.push_str("\":");
-    data.push_str(value);
-    data.push('}');
 }

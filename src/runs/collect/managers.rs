@@ -3,7 +3,7 @@
 
 use super::query::TOP;
 use super::refused::{Optional, get_many};
-use super::{Reader, list};
+use super::{Reader, object};
 use crate::db::mirror::{Batch, read};
 use crate::directory::{Link, ObjectType, Properties};
 use crate::error::Error;
@@ -52,7 +52,7 @@ pub(super) async fn all(reader: &Reader<'_>) -> Result<Option<HashMap<Uuid, Uuid
             Err(error) => return Err(error.into()),
         };
         for item in page.content.iter() {
-            let user = list::parse(item)?;
+            let user = object::parse(item)?;
             if let (Some(id), Some(manager)) = (user.uuid(), user.manager) {
                 managers.insert(id, manager.id);
             }
@@ -141,7 +141,7 @@ async fn store(reader: &Reader<'_>, managers: &HashMap<Uuid, Uuid>) -> Result<()
         if let Some(manager) = managers.get(&row.id) {
             map.insert("managerId".to_owned(), json!(manager));
         }
-        batch.objects.push(list::staged_map(ObjectType::Users, row.id, map));
+        batch.objects.push(object::staged_map(ObjectType::Users, row.id, map));
     }
     reader.writer.write(batch).await
 }

@@ -1,7 +1,7 @@
 //! Objects outside the scope to which objects in scope refer, with `outside: stub`: a manager, an owner, a group. They
 //! are staged apart, with what makes a stub: identity, name, and whether they are in use.
 
-use super::list::{self, parse, staged_map};
+use super::object::{self, parse, staged_map};
 use super::scope::Kept;
 use super::{Read, Reader, by_id, groups};
 use crate::db::mirror::{Batch, StagedObject, read, stubs_of};
@@ -148,7 +148,7 @@ async fn stage_type(reader: &Reader<'_>, object_type: ObjectType, ids: &BTreeSet
             for object in by_id::fetch(reader, object_type, &ids).await? {
                 // What is excluded is never imported.
                 let Some(id) = object.uuid() else { continue };
-                if !list::is_excluded(reader, object_type, &object)? {
+                if !object::is_excluded(reader, object_type, &object)? {
                     let mut map: Map = serde_json::from_str(&object.json).map_err(Error::internal)?;
                     map.retain(|name, _| KEPT.contains(&name.as_str()));
                     batch.objects.push(StagedObject { object_type: stored_as, ..staged_map(object_type, id, map) });

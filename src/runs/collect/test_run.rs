@@ -1,7 +1,8 @@
 //! A test: the first users with what belongs to them, in few requests on a tenant of any size.
 
 use super::frozen::{self, Reading};
-use super::list::{self, parse, staged};
+use super::list;
+use super::object::{self, parse, staged};
 use super::refused::get_many;
 use super::{Read, Reader};
 use crate::db::mirror::{Batch, StagedMembers};
@@ -168,7 +169,7 @@ async fn take_groups(
                 return Ok(Some(GraphError::new(ErrorKind::Forbidden, message)));
             }
             if let Some(id) = group.uuid()
-                && list::is_admitted(reader, ObjectType::Groups, &group)?
+                && object::is_admitted(reader, ObjectType::Groups, &group)?
             {
                 members.entry(id).or_default().push(user);
                 batch.objects.extend(staged(ObjectType::Groups, &group)?);

@@ -300,3 +300,19 @@ async fn a_repeated_read_that_dies_goes_on_with_what_it_found_unchanged() {
     }
     assert_ne!(bare, 0, "unchanged objects are stored by their hash alone");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_staged_by_its_hash_and_missing_from_the_mirror_is_not_taken_for_gone() {
+    let (world, job) = world().await;
+    let before = world.store();
+    world.graph.reset_counters();
+    world.graph.set_latency(Duration::from_millis(40));
+    let id = world.queue(job, RunMode::Full, RunRequest::default()).await;
+    world.step_and_die(|| world.graph.counters().requests >= 30).await;
+    let deleted = "DELETE FROM mirror_objects m USING staged_objects s
+        WHERE s.data IS NULL AND m.object_type = s.object_type AND m.id = s.id AND s.object_type = 'users'";
+    world.execute(deleted.to_owned()).await;
+    let run = world.bring_to_its_end(id).await;
+    assert_eq!(run.state, "failed", "{:?}", run.counts);
+    assert_eq!(world.store(), before, "nothing was delivered or removed");
+}

@@ -1,0 +1,106 @@
+//! The mirror page by page, for whoever looks at it over the API.
+
+use super::read::ObjectRow;
+use crate::db::Transaction;
+use crate::error::Result;
+use crate::ids::{JobId, OrganizationId};
+use diesel::prelude::*;
+use diesel::sql_types::{BigInt, Nullable, Text, Uuid as SqlUuid};
+use diesel_async::RunQueryDsl;
+use uuid::Uuid;
+
+/// Objects of the mirror after `after`, by id.
+pub async fn page(
+    tx: &mut Transaction,
+    organization: OrganizationId,
+    job: JobId,
+    object_type: &str,
+    after: Option<Uuid>,
+    limit: i64,
+) -> Result<Vec<ObjectRow>> {
+    const PAGE: &str = "
+        SELECT id, data FROM mirror_objects
+        WHERE organization_id = $1 AND job_id = $2 AND object_type = $3 AND ($4 IS NULL OR id > $4)
+        ORDER BY id LIMIT $5";
+    Ok(diesel::sql_query(PAGE)
+        .bind::<SqlUuid, _>(organization.0)
+        .bind::<SqlUuid, _>(job.0)
+        .bind::<Text, _>(object_type)
+        .bind::<Nullable<SqlUuid>, _>(after)
+        .bind::<BigInt, _>(limit)
+        .load(tx)
+        .await?)
+}
+
+/// A membership for browsing.
+#[derive(QueryableByName, Clone, Debug)]
+pub struct MembershipRow {
+    #[diesel(sql_type = SqlUuid)]
+    pub group_id: Uuid,
+    #[diesel(sql_type = SqlUuid)]
+    pub member_id: Uuid,
+    #[diesel(sql_type = Text)]
+    pub member_type: String,
+}
+
+/// Memberships of the mirror from the one at `skip`, by group and member.
+pub async fn memberships_from(
+    tx: &mut Transaction,
+    organization: OrganizationId,
+    job: JobId,
+    skip: i64,
+    limit: i64,
+) -> Result<Vec<MembershipRow>> {
+    // The groups before are skipped by the number of their members, without looking at these.
+    const PAGE: &str = "
+        WITH sizes AS (
+            SELECT group_id, sum(cardinality(member_ids)) AS size FROM mirror_members
+            WHERE organization_id = $1 AND job_id = $2 GROUP BY group_id),
+        placed AS (SELECT group_id, sum(size) OVER (ORDER BY group_id) - size AS before, size FROM sizes),
+        wanted AS (SELECT * FROM placed WHERE before + size > $3 AND before < $3 + $4)
+        SELECT group_id, member_id, member_type FROM (
+            SELECT w.group_id, member AS member_id, m.member_type,
+                w.before + row_number() OVER (PARTITION BY w.group_id ORDER BY member) AS place
+            FROM wanted w JOIN mirror_members m
+                ON m.organization_id = $1 AND m.job_id = $2 AND m.group_id = w.group_id,
+            unnest(m.member_ids) AS member) numbered
+        WHERE place > $3 AND place <= $3 + $4
+        ORDER BY place";
+    Ok(diesel::sql_query(PAGE)
+        .bind::<SqlUuid, _>(organization.0)
+        .bind::<SqlUuid, _>(job.0)
+        .bind::<BigInt, _>(skip)
+        .bind::<BigInt, _>(limit)
+        .load(tx)
+        .await?)
+}
+
+/// Memberships of the mirror after the pair `after`, by group and member.
+pub async fn memberships(
+    tx: &mut Transaction,
+    organization: OrganizationId,
+    job: JobId,
+    after: Option<(Uuid, Uuid)>,
+    limit: i64,
+) -> Result<Vec<MembershipRow>> {
+    // As many groups as the page can need: each listed group has at least one member after the cursor.
+    const PAGE: &str = "
+        SELECT m.group_id, member AS member_id, m.member_type
+        FROM (SELECT DISTINCT group_id FROM mirror_members
+              WHERE organization_id = $1 AND job_id = $2 AND ($3 IS NULL OR group_id >= $3)
+              ORDER BY group_id LIMIT $5 + 1) g
+        JOIN mirror_members m ON m.organization_id = $1 AND m.job_id = $2 AND m.group_id = g.group_id,
+        unnest(m.member_ids) AS member
+        WHERE $3 IS NULL OR (m.group_id, member) > ($3, $4)
+        GROUP BY m.group_id, member, m.member_type
+        ORDER BY m.group_id, member LIMIT $5";
+    let (group, member) = after.unzip();
+    Ok(diesel::sql_query(PAGE)
+        .bind::<SqlUuid, _>(organization.0)
+        .bind::<SqlUuid, _>(job.0)
+        .bind::<Nullable<SqlUuid>, _>(group)
+        .bind::<Nullable<SqlUuid>, _>(member)
+        .bind::<BigInt, _>(limit)
+        .load(tx)
+        .await?)
+}

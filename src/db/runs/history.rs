@@ -1,0 +1,104 @@
+//! What a run leaves to be read: its events and its changes.
+
+use super::notify;
+use crate::db::Transaction;
+use crate::db::listen::RUN_EVENTS;
+use crate::db::schema::{run_changes, run_events};
+use crate::error::Result;
+use crate::ids::{OrganizationId, RunId};
+use crate::run_state::EventKind;
+use chrono::{DateTime, Utc};
+use diesel::prelude::*;
+use diesel::sql_types::{Jsonb, Text, Timestamptz, Uuid as SqlUuid};
+use diesel_async::RunQueryDsl;
+use serde_json::Value;
+use uuid::Uuid;
+
+/// An event of a run.
+#[derive(Queryable, Selectable, Clone, Debug)]
+#[diesel(table_name = run_events)]
+pub struct EventRow {
+    pub id: i64,
+    pub event: String,
+    pub data: Value,
+    pub at: DateTime<Utc>,
+}
+
+/// Adds an event with the run's next number, and wakes those who wait for it.
+pub async fn add_event(
+    tx: &mut Transaction,
+    organization: OrganizationId,
+    run: RunId,
+    kind: EventKind,
+    data: &Value,
+    now: DateTime<Utc>,
+) -> Result<()> {
+    const ADD: &str = "
+        WITH numbered AS (
+            UPDATE runs SET last_event_id = last_event_id + 1
+            WHERE organization_id = $1 AND id = $2 RETURNING last_event_id)
+        INSERT INTO run_events (organization_id, run_id, id, event, data, at)
+        SELECT $1, $2, last_event_id, $3, $4, $5 FROM numbered";
+    diesel::sql_query(ADD)
+        .bind::<SqlUuid, _>(organization.0)
+        .bind::<SqlUuid, _>(run.0)
+        .bind::<Text, _>(kind.as_str())
+        .bind::<Jsonb, _>(data)
+        .bind::<Timestamptz, _>(now)
+        .execute(tx)
+        .await?;
+    notify(tx, RUN_EVENTS, &run.to_string()).await
+}
+
+/// Events after `after`, oldest first.
+pub async fn events(
+    tx: &mut Transaction,
+    organization: OrganizationId,
+    run: RunId,
+    after: i64,
+    limit: i64,
+) -> Result<Vec<EventRow>> {
+    Ok(run_events::table
+        .filter(run_events::organization_id.eq(organization.0))
+        .filter(run_events::run_id.eq(run.0))
+        .filter(run_events::id.gt(after))
+        .order(run_events::id)
+        .limit(limit)
+        .select(EventRow::as_select())
+        .load(tx)
+        .await?)
+}
+
+/// A change of a run.
+#[derive(Queryable, Selectable, QueryableByName, Clone, Debug)]
+#[diesel(table_name = run_changes)]
+pub struct ChangeRow {
+    pub seq: i64,
+    pub object_type: String,
+    pub object_id: Uuid,
+    pub label: Option<String>,
+    pub action: String,
+    pub reason: Option<String>,
+    pub before: Option<String>,
+    pub after: Option<String>,
+}
+
+/// Changes after `after` in their order, without what is only sent again.
+pub async fn changes(
+    tx: &mut Transaction,
+    organization: OrganizationId,
+    run: RunId,
+    after: i64,
+    limit: i64,
+) -> Result<Vec<ChangeRow>> {
+    Ok(run_changes::table
+        .filter(run_changes::organization_id.eq(organization.0))
+        .filter(run_changes::run_id.eq(run.0))
+        .filter(run_changes::seq.gt(after))
+        .filter(run_changes::action.ne("unchanged"))
+        .order(run_changes::seq)
+        .limit(limit)
+        .select(ChangeRow::as_select())
+        .load(tx)
+        .await?)
+}

@@ -1,0 +1,211 @@
+//! The holder of a run: claims it, keeps it, writes down how far it is, and gives it back or ends it.
+
+use super::{RunRow, add_event, end, notify};
+use crate::db::listen::RUNS;
+use crate::db::schema::runs;
+use crate::db::{Db, Transaction, webhooks};
+use crate::error::{Code, Error, Result};
+use crate::ids::{LeaseToken, OrganizationId, RunId, WorkerId};
+use crate::run_state::{Counts, EventKind, RunError, RunStage, RunState, RunWarning};
+use chrono::{DateTime, TimeDelta, Utc};
+use diesel::prelude::*;
+use diesel::sql_types::{Jsonb, Nullable, Text, Timestamptz, Uuid as SqlUuid};
+use diesel_async::RunQueryDsl;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+/// A claim on a run.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Lease {
+    pub organization: OrganizationId,
+    pub run: RunId,
+    pub token: LeaseToken,
+}
+
+/// Takes the run that has waited longest: queued and due, or running with an expired lease. In
+/// `db::system`, because the organization is not known before.
+pub async fn claim(
+    db: &Db,
+    token: LeaseToken,
+    worker: WorkerId,
+    now: DateTime<Utc>,
+    lease_for: TimeDelta,
+) -> Result<Option<(Lease, RunRow)>> {
+    const CLAIM: &str = "
+        UPDATE runs SET state = 'running', lease_token = $1, worker_id = $2, lease_expires_at = $3,
+            attempt = attempt + 1, started_at = coalesce(started_at, $4), wait_reason = NULL,
+            version = version + 1, updated_at = $4
+        WHERE (organization_id, id) = (
+            SELECT organization_id, id FROM runs
+            WHERE state IN ('queued', 'running') AND run_after <= $4
+              AND (state = 'queued' OR lease_expires_at <= $4)
+            ORDER BY run_after LIMIT 1 FOR UPDATE SKIP LOCKED)
+        RETURNING *";
+    db.system(async |tx| {
+        let run: Option<RunRow> = diesel::sql_query(CLAIM)
+            .bind::<SqlUuid, _>(token.0)
+            .bind::<SqlUuid, _>(worker.0)
+            .bind::<Timestamptz, _>(now + lease_for)
+            .bind::<Timestamptz, _>(now)
+            .get_result(tx)
+            .await
+            .optional()?;
+        let Some(run) = run else { return Ok(None) };
+        let lease = Lease { organization: run.organization(), run: run.run_id(), token };
+        let data = json!({"state": "running", "attempt": run.attempt});
+        add_event(tx, lease.organization, lease.run, EventKind::State, &data, now).await?;
+        Ok(Some((lease, run)))
+    })
+    .await
+}
+
+/// What a renewal tells the holder of a lease.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Renewed {
+    pub cancel_requested: bool,
+}
+
+/// Extends a lease. An error `lease_lost` when another process has the run now.
+pub async fn renew(db: &Db, lease: &Lease, until: DateTime<Utc>) -> Result<Renewed> {
+    let lease = *lease;
+    db.scoped(lease.organization, async move |tx| {
+        let requested: Option<Option<DateTime<Utc>>> = diesel::update(held(&lease))
+            .set(runs::lease_expires_at.eq(until))
+            .returning(runs::cancel_requested_at)
+            .get_result(tx)
+            .await
+            .optional()?;
+        let requested = requested.ok_or_else(|| lease_lost(&lease))?;
+        Ok(Renewed { cancel_requested: requested.is_some() })
+    })
+    .await
+}
+
+/// The first statement of every transaction in which the holder of a lease writes: fails when the lease is
+/// lost, and keeps others from claiming the run until the transaction ends (a claim skips locked rows). Notes
+/// and renewals of the same holder are not held up: a key share lock lets other columns change.
+pub async fn fence(tx: &mut Transaction, lease: &Lease) -> Result<()> {
+    let held: Option<Uuid> = runs::table
+        .find((lease.organization.0, lease.run.0))
+        .filter(runs::lease_token.eq(lease.token.0))
+        .for_key_share()
+        .select(runs::id)
+        .first(tx)
+        .await
+        .optional()?;
+    held.map(|_| ()).ok_or_else(|| lease_lost(lease))
+}
+
+#[diesel::dsl::auto_type]
+fn held(lease: &Lease) -> _ {
+    let organization: Uuid = lease.organization.0;
+    let run: Uuid = lease.run.0;
+    let token: Uuid = lease.token.0;
+    runs::table.filter(runs::organization_id.eq(organization).and(runs::id.eq(run)).and(runs::lease_token.eq(token)))
+}
+
+fn lease_lost(lease: &Lease) -> Error {
+    Error::new(Code::LeaseLost, format!("Run {} is executed by another process now.", lease.run))
+}
+
+/// What a worker writes down while it goes on.
+#[derive(Default)]
+pub struct Note<'a> {
+    pub stage: Option<RunStage>,
+    pub checkpoint: Option<&'a Value>,
+    pub progress: Option<&'a Value>,
+    pub counts: Option<&'a Counts>,
+    pub warnings: Option<&'a [RunWarning]>,
+}
+
+/// Writes down how far the run is. Fenced.
+pub async fn note(tx: &mut Transaction, lease: &Lease, note: &Note<'_>, now: DateTime<Utc>) -> Result<()> {
+    const NOTE: &str = "
+        UPDATE runs SET stage = coalesce($4, stage), checkpoint = coalesce($5, checkpoint),
+            progress = coalesce($6, progress), counts = coalesce($7, counts), warnings = coalesce($8, warnings),
+            updated_at = $9
+        WHERE organization_id = $1 AND id = $2 AND lease_token = $3";
+    let json = |value: Option<serde_json::Result<Value>>| value.transpose().map_err(Error::internal);
+    let counts = json(note.counts.map(serde_json::to_value))?;
+    let warnings = json(note.warnings.map(serde_json::to_value))?;
+    let changed = diesel::sql_query(NOTE)
+        .bind::<SqlUuid, _>(lease.organization.0)
+        .bind::<SqlUuid, _>(lease.run.0)
+        .bind::<SqlUuid, _>(lease.token.0)
+        .bind::<Nullable<Text>, _>(note.stage.map(RunStage::as_str))
+        .bind::<Nullable<Jsonb>, _>(note.checkpoint)
+        .bind::<Nullable<Jsonb>, _>(note.progress)
+        .bind::<Nullable<Jsonb>, _>(counts)
+        .bind::<Nullable<Jsonb>, _>(warnings)
+        .bind::<Timestamptz, _>(now)
+        .execute(tx)
+        .await?;
+    if changed == 1 { Ok(()) } else { Err(lease_lost(lease)) }
+}
+
+/// Ends a run that this lease holds.
+pub async fn finish(
+    tx: &mut Transaction,
+    lease: &Lease,
+    state: RunState,
+    error: Option<&RunError>,
+    now: DateTime<Utc>,
+) -> Result<()> {
+    fence(tx, lease).await?;
+    end(tx, lease.organization, lease.run, state, error, now).await
+}
+
+/// Stops at the removal brake: no lease, until somebody approves, cancels or `expires_at` comes.
+pub async fn await_approval(
+    tx: &mut Transaction,
+    lease: &Lease,
+    detail: &Value,
+    expires_at: DateTime<Utc>,
+    now: DateTime<Utc>,
+) -> Result<()> {
+    let changed = diesel::update(held(lease))
+        .set((
+            runs::state.eq(RunState::AwaitingApproval.as_str()),
+            runs::lease_token.eq(None::<Uuid>),
+            runs::lease_expires_at.eq(None::<DateTime<Utc>>),
+            runs::approval_expires_at.eq(expires_at),
+            runs::version.eq(runs::version + 1),
+            runs::updated_at.eq(now),
+        ))
+        .execute(tx)
+        .await?;
+    if changed != 1 {
+        return Err(lease_lost(lease));
+    }
+    let data = json!({"state": RunState::AwaitingApproval.as_str(), "brake": detail});
+    add_event(tx, lease.organization, lease.run, EventKind::State, &data, now).await?;
+    webhooks::announce_run(tx, lease.organization, lease.run, RunState::AwaitingApproval, now).await
+}
+
+/// Gives a run back to the queue, to be taken up again at `run_after`.
+pub async fn release(
+    tx: &mut Transaction,
+    lease: &Lease,
+    run_after: DateTime<Utc>,
+    wait_reason: Option<&str>,
+    now: DateTime<Utc>,
+) -> Result<()> {
+    let changed = diesel::update(held(lease))
+        .set((
+            runs::state.eq(RunState::Queued.as_str()),
+            runs::lease_token.eq(None::<Uuid>),
+            runs::lease_expires_at.eq(None::<DateTime<Utc>>),
+            runs::run_after.eq(run_after),
+            runs::wait_reason.eq(wait_reason),
+            runs::version.eq(runs::version + 1),
+            runs::updated_at.eq(now),
+        ))
+        .execute(tx)
+        .await?;
+    if changed != 1 {
+        return Err(lease_lost(lease));
+    }
+    let data = json!({"state": "queued", "waitReason": wait_reason, "runAfter": run_after});
+    add_event(tx, lease.organization, lease.run, EventKind::State, &data, now).await?;
+    notify(tx, RUNS, "").await
+}
