@@ -46,7 +46,7 @@ impl App {
         let (notices, _) = broadcast::channel(NOTICES);
         let federated = Federated::from_settings(&settings.security)?;
         let tokens = Tokens::new(http.clone(), clock.clone(), settings.hosts.clone(), federated);
-        let graph = graph::Client::new(http.clone(), clock.clone(), &settings.hosts, tokens);
+        let graph = graph::Client::new(http.clone(), clock.clone(), &settings.hosts, tokens, settings.graph_units);
         let assets = assets::Client::new(http.clone(), clock.clone(), &settings.hosts);
         let license_names = Arc::new(license_names(&settings)?);
         Ok(Self {

@@ -46,6 +46,10 @@ pub struct Settings {
     /// Requests a minute that each API key or token may send to this process. 0: any number.
     #[arg(long, env = "ENTRA_ASSETS_RATE_LIMIT", default_value_t = 12_000)]
     pub rate_limit: u32,
+    /// Graph's resource units that are spent in ten seconds at most, per application and tenant. A large tenant has 8,000
+    /// for each application: fewer leave a part to other programs of the same application.
+    #[arg(long, env = "ENTRA_ASSETS_GRAPH_UNITS", default_value_t = 8_000, value_parser = clap::value_parser!(u32).range(500..))]
+    pub graph_units: u32,
     /// A CSV file `skuId,skuPartNumber,name` whose licence names replace the built-in ones.
     #[arg(long, env = "ENTRA_ASSETS_LICENSE_NAMES")]
     pub license_names: Option<PathBuf>,

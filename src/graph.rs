@@ -63,13 +63,16 @@ struct ClientInner {
     clock: Clock,
     graph_url: Option<Url>,
     tokens: Tokens,
+    /// Resource units that an application may spend in ten seconds in one tenant.
+    units: u32,
     limiters: Mutex<HashMap<(Uuid, String), Arc<Limiter>>>,
 }
 
 impl Client {
-    pub fn new(http: reqwest::Client, clock: Clock, hosts: &HostSettings, tokens: Tokens) -> Self {
+    /// `units`: resource units that each application may spend in ten seconds in one tenant.
+    pub fn new(http: reqwest::Client, clock: Clock, hosts: &HostSettings, tokens: Tokens, units: u32) -> Self {
         let graph_url = hosts.graph_url.clone();
-        Self(Arc::new(ClientInner { http, clock, graph_url, tokens, limiters: Mutex::default() }))
+        Self(Arc::new(ClientInner { http, clock, graph_url, tokens, units, limiters: Mutex::default() }))
     }
 
     pub fn tokens(&self) -> &Tokens {
@@ -112,7 +115,7 @@ impl Client {
     fn limiter(&self, client_id: Uuid, tenant: &str) -> Arc<Limiter> {
         let mut limiters = self.0.limiters.lock().unwrap_or_else(PoisonError::into_inner);
         let key = (client_id, tenant.to_ascii_lowercase());
-        limiters.entry(key).or_insert_with(|| Limiter::new(self.0.clock.clone())).clone()
+        limiters.entry(key).or_insert_with(|| Limiter::new(self.0.clock.clone(), self.0.units)).clone()
     }
 }
 

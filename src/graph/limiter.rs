@@ -1,8 +1,8 @@
 //! How fast Graph may be asked: a token bucket in resource units and a window of requests in flight, one
 //! of each for an application in a tenant, shared by all runs of the process.
 //!
-//! The bucket starts full and as large as a large tenant's, because a slow start would waste what Graph
-//! gives; it shrinks when Graph says that it is smaller. The window rises while it is used up, fast until the
+//! The bucket starts full and as large as a large tenant's, or as the settings say, because a slow start would waste
+//! what Graph gives; it shrinks when Graph says that it is smaller. The window rises while it is used up, fast until the
 //! first setback and slowly after it, and halves when Graph refuses or fails. A `Retry-After` stops everybody.
 //! Source: <https://learn.microsoft.com/en-us/graph/throttling-limits>; facts/graph.md §5.1.
 
@@ -13,9 +13,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::Notify;
 
-/// Resource units that a bucket holds, per kind of tenant: over 500 users, over 50, fewer. It refills in
-/// ten seconds.
-const CAPACITIES: [f64; 3] = [8_000.0, 5_000.0, 3_500.0];
+/// Resource units that the bucket of a large tenant holds: over 500 users.
+pub const LARGE_TENANT: u32 = 8_000;
+/// Per kind of tenant: large, over 50 users, fewer. A bucket refills in ten seconds.
+const CAPACITIES: [f64; 3] = [LARGE_TENANT as f64, 5_000.0, 3_500.0];
 const REFILL_SECONDS: f64 = 10.0;
 /// Of a full bucket this share is used: Graph's begins to refill a little later than ours, when the first
 /// request arrives, and one refusal costs more than the rest.
@@ -59,6 +60,8 @@ pub struct Limiter {
 }
 
 struct State {
+    /// What the bucket holds at most, whatever Graph would give.
+    most: f64,
     capacity: f64,
     level: f64,
     /// Seconds since `base` at which `level` was right.
@@ -113,10 +116,13 @@ impl Take {
 }
 
 impl Limiter {
-    pub fn new(clock: Clock) -> Arc<Self> {
+    /// `most`: units that are spent in ten seconds at most.
+    pub fn new(clock: Clock, most: u32) -> Arc<Self> {
+        let most = f64::from(most);
         let state = State {
-            capacity: CAPACITIES[0],
-            level: CAPACITIES[0] * FILL,
+            most,
+            capacity: most,
+            level: most * FILL,
             at: 0.0,
             blocked_until: 0.0,
             window: FIRST_WINDOW,
@@ -204,8 +210,8 @@ impl Limiter {
 
 impl State {
     fn refill(&mut self, now: f64) {
-        if self.capacity < CAPACITIES[0] && now - self.struck_at > QUIET_SECONDS_TO_GROW {
-            self.capacity = (self.capacity * 1.1).min(CAPACITIES[0]);
+        if self.capacity < self.most && now - self.struck_at > QUIET_SECONDS_TO_GROW {
+            self.capacity = (self.capacity * 1.1).min(self.most);
             self.struck_at = now;
         }
         let gained = (now - self.at).max(0.0) * self.capacity / REFILL_SECONDS;
@@ -327,7 +333,7 @@ mod tests {
 
     fn limiter() -> (Clock, Arc<Limiter>) {
         let clock = Clock::manual(DateTime::UNIX_EPOCH);
-        (clock.clone(), Limiter::new(clock))
+        (clock.clone(), Limiter::new(clock, LARGE_TENANT))
     }
 
     fn try_acquire(limiter: &Arc<Limiter>, units: f64) -> Option<Permit> {
@@ -432,6 +438,17 @@ mod tests {
         assert_eq!(limiter.gauge().units_per_second, 350.0);
         clock.advance(Duration::from_secs(121));
         assert!(limiter.gauge().units_per_second > 350.0);
+    }
+
+    #[test]
+    fn a_share_of_the_quota_is_not_outgrown() {
+        let clock = Clock::manual(DateTime::UNIX_EPOCH);
+        let limiter = Limiter::new(clock.clone(), 2_000);
+        try_acquire(&limiter, 1_980.0).unwrap().answered(None);
+        assert!(try_acquire(&limiter, 1.0).is_none());
+        clock.advance(Duration::from_secs(600));
+        assert_eq!(limiter.gauge().units_per_second, 200.0);
+        assert_eq!(limiter.gauge().units_left, 1_980.0);
     }
 
     #[tokio::test]

@@ -5,6 +5,7 @@ mod pages;
 mod quota;
 mod shapes;
 
+use super::limiter::LARGE_TENANT;
 use super::*;
 use base64::Engine as _;
 use chrono::{DateTime, Utc};
@@ -45,7 +46,7 @@ impl Peer {
             HostSettings { login_url: Some(origin.clone()), graph_url: Some(origin), ..HostSettings::default() };
         let http = crate::http::client(&crate::config::HttpSettings::default()).unwrap();
         let tokens = Tokens::new(http.clone(), clock.clone(), hosts.clone(), token::Federated::default());
-        let client = Client::new(http, clock.clone(), &hosts, tokens);
+        let client = Client::new(http, clock.clone(), &hosts, tokens, LARGE_TENANT);
         let claims = json!({"tid": TENANT, "roles": ["User.Read.All"]}).to_string();
         let jwt = format!("e30.{}.s", base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(claims));
         let answer = json!({"token_type": "Bearer", "expires_in": 3599, "access_token": jwt});

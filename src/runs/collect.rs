@@ -17,6 +17,7 @@ mod recheck;
 mod refused;
 mod scope;
 mod test_run;
+mod unseen;
 mod writer;
 
 use super::pipeline::Run;
@@ -103,10 +104,11 @@ struct Read {
     delta: Option<DeltaLinks>,
 }
 
-/// Positions in the changes of users and groups.
+/// Positions in the changes of the types that the job imports.
+#[derive(Clone)]
 struct DeltaLinks {
-    users: String,
-    groups: String,
+    users: Option<String>,
+    groups: Option<String>,
 }
 
 /// Reads what the job selects, and makes it the mirror (not for tests and dry runs).
@@ -226,9 +228,12 @@ fn delta_place(run: &Run, column: &'static str) -> Place {
 }
 
 fn open_links(run: &Run, mirror: &MirrorRow) -> Result<DeltaLinks> {
-    let open = |column, sealed: &Option<Vec<u8>>| {
-        let sealed = sealed.as_deref().unwrap_or_default();
-        Ok::<_, Error>(run.app.keys.open(delta_place(run, column), sealed)?.expose_secret().to_owned())
+    let open = |column, sealed: &Option<Vec<u8>>| match sealed {
+        Some(sealed) => {
+            let link = run.app.keys.open(delta_place(run, column), sealed)?;
+            Ok::<_, Error>(Some(link.expose_secret().to_owned()))
+        }
+        None => Ok(None),
     };
     Ok(DeltaLinks {
         users: open("users_delta_sealed", &mirror.users_delta_sealed)?,
@@ -300,8 +305,10 @@ async fn read_all(reader: &Reader<'_>) -> Result<Read, Stop> {
     }
     read.types.extend(small.types);
     read.frozen.extend(small.frozen);
-    if let Some(positions) = read.delta.as_ref().filter(|_| read.memberships) {
-        Box::pin(recheck::memberships(reader, positions)).await?;
+    unseen::find(reader, &mut read).await?;
+    let position = read.delta.as_ref().and_then(|links| links.groups.as_deref());
+    if let Some(position) = position.filter(|_| read.memberships) {
+        Box::pin(recheck::memberships(reader, position)).await?;
     }
     scope::apply(reader, &read).await?;
     deleted::mark(reader, &read).await?;
@@ -353,9 +360,11 @@ async fn finish(run: &Run, mut mirror: MirrorRow, tenant: Option<Uuid>, read: Re
     }
     (mirror.users_delta_sealed, mirror.groups_delta_sealed) = (None, None);
     if let Some(links) = &read.delta {
-        let seal = |column, link: &str| run.app.keys.seal(delta_place(run, column), link);
-        mirror.users_delta_sealed = Some(seal("users_delta_sealed", &links.users)?);
-        mirror.groups_delta_sealed = Some(seal("groups_delta_sealed", &links.groups)?);
+        let seal = |column, link: &Option<String>| {
+            link.as_deref().map(|link| run.app.keys.seal(delta_place(run, column), link)).transpose()
+        };
+        mirror.users_delta_sealed = seal("users_delta_sealed", &links.users)?;
+        mirror.groups_delta_sealed = seal("groups_delta_sealed", &links.groups)?;
     }
     mirror.updated_at = now;
     let generation = mirror.generation;

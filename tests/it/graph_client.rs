@@ -56,7 +56,7 @@ fn world_with(options: GraphOptions) -> World {
         cloud: Cloud::Global,
         credential: Credential::ClientSecret(credentials.client_secret.into()),
     };
-    let session = Client::new(http, clock.clone(), &hosts, tokens).session(identity, CancellationToken::new());
+    let session = Client::new(http, clock.clone(), &hosts, tokens, 8_000).session(identity, CancellationToken::new());
     World { sim, clock, session }
 }
 

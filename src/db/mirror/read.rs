@@ -237,32 +237,63 @@ pub async fn some(
         .await?)
 }
 
-/// The members of one group by their type, many to a row.
+/// Members of a group by their type, many to a row.
 #[derive(QueryableByName, Clone, Debug)]
 pub struct MembersRow {
+    #[diesel(sql_type = SqlUuid)]
+    pub group_id: Uuid,
     #[diesel(sql_type = Text)]
     pub member_type: String,
     #[diesel(sql_type = Array<SqlUuid>)]
     pub member_ids: Vec<Uuid>,
 }
 
-/// The members of one group.
+/// The members of these groups, unordered.
 pub async fn members_of(
     tx: &mut Transaction,
     organization: OrganizationId,
     source: Source,
-    group: Uuid,
+    groups: &[Uuid],
 ) -> Result<Vec<MembersRow>> {
     let (_, members, key) = source.names();
     let query = format!(
-        "SELECT member_type, member_ids FROM {members} WHERE organization_id = $1 AND {key} = $2 AND group_id = $3"
+        "SELECT group_id, member_type, member_ids FROM {members}
+         WHERE organization_id = $1 AND {key} = $2 AND group_id = ANY($3)"
     );
     Ok(diesel::sql_query(query)
         .bind::<SqlUuid, _>(organization.0)
         .bind::<SqlUuid, _>(source.key())
-        .bind::<SqlUuid, _>(group)
+        .bind::<Array<SqlUuid>, _>(groups)
         .load(tx)
         .await?)
+}
+
+/// How many members each of these groups has; those without any are left out.
+pub async fn member_counts(
+    tx: &mut Transaction,
+    organization: OrganizationId,
+    source: Source,
+    groups: &[Uuid],
+) -> Result<std::collections::HashMap<Uuid, i64>> {
+    #[derive(QueryableByName)]
+    struct Row {
+        #[diesel(sql_type = SqlUuid)]
+        group_id: Uuid,
+        #[diesel(sql_type = BigInt)]
+        members: i64,
+    }
+    let (_, members, key) = source.names();
+    let query = format!(
+        "SELECT group_id, sum(cardinality(member_ids))::bigint AS members FROM {members}
+         WHERE organization_id = $1 AND {key} = $2 AND group_id = ANY($3) GROUP BY group_id"
+    );
+    let rows: Vec<Row> = diesel::sql_query(query)
+        .bind::<SqlUuid, _>(organization.0)
+        .bind::<SqlUuid, _>(source.key())
+        .bind::<Array<SqlUuid>, _>(groups)
+        .load(tx)
+        .await?;
+    Ok(rows.into_iter().map(|row| (row.group_id, row.members)).collect())
 }
 
 /// The data of one object.

@@ -214,7 +214,7 @@ async fn breaking_server(broken: usize) -> Url {
 fn client_at(origin: &Url, peer: &Peer) -> Client {
     let http = crate::http::client(&crate::config::HttpSettings::default()).unwrap();
     let hosts = HostSettings { graph_url: Some(origin.clone()), ..HostSettings::default() };
-    Client::new(http, peer.clock.clone(), &hosts, peer.client.tokens().clone())
+    Client::new(http, peer.clock.clone(), &hosts, peer.client.tokens().clone(), LARGE_TENANT)
 }
 
 #[tokio::test]

@@ -36,7 +36,7 @@ struct Outcome {
 /// Spends `requests` of `units` each, as fast as the limiter lets many tasks go.
 async fn spend(capacity: f64, requests: u32, units: f64, latency_ms: u64) -> Outcome {
     let clock = Clock::manual(start());
-    let limiter = Limiter::new(clock.clone());
+    let limiter = Limiter::new(clock.clone(), LARGE_TENANT);
     let bucket = Arc::new(Mutex::new(Bucket { capacity, level: capacity, at: start(), refused: 0 }));
     let (left, lane) = (Arc::new(AtomicU32::new(requests)), Arc::new(Lane::default()));
     let half = Duration::from_millis(latency_ms / 2);

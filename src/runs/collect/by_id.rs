@@ -1,16 +1,77 @@
-//! Reading objects by their ids: who comes into scope between two full reads.
+//! Reading objects by their ids: who comes into scope between two full reads, or was not in a list.
 
-use super::Reader;
+use super::incremental::gone;
 use super::list::{Failure, after};
-use super::object::{parse, unreadable};
+use super::object::{is_admitted, parse, staged, unreadable};
 use super::query::{Query, by_ids, url_of_one};
 use super::refused::get_many;
+use super::{Reader, managers};
+use crate::db::mirror::Batch;
 use crate::directory::ObjectType;
-use crate::graph::Pager;
 use crate::graph::error::Kind;
 use crate::graph::wire::{Items, Properties, properties};
+use crate::graph::{IDS_IN_A_QUERY, Pager};
+use crate::run_state::ChangeReason;
 use crate::runs::stop::Stop;
+use futures_util::{StreamExt, TryStreamExt, stream};
+use std::collections::HashSet;
 use uuid::Uuid;
+
+/// Requests under way at once; the limiter decides how many really are.
+pub(super) const REQUESTS_AT_ONCE: usize = 32;
+
+/// What is done about objects that are gone, or that the filter does not take.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Others {
+    Forget,
+    /// They are marked as gone, with the reason.
+    Mark,
+}
+
+/// Reads objects and stages those that the filter takes. Returns their ids.
+pub(super) async fn stage(
+    reader: &Reader<'_>,
+    object_type: ObjectType,
+    ids: &[Uuid],
+    others: Others,
+) -> Result<Vec<Uuid>, Stop> {
+    let parts: Vec<Vec<Uuid>> = ids.chunks(IDS_IN_A_QUERY).map(<[Uuid]>::to_vec).collect();
+    stream::iter(parts)
+        .map(|ids| async move { stage_part(reader, object_type, &ids, others).await })
+        .buffer_unordered(REQUESTS_AT_ONCE)
+        .try_concat()
+        .await
+}
+
+async fn stage_part(
+    reader: &Reader<'_>,
+    object_type: ObjectType,
+    ids: &[Uuid],
+    others: Others,
+) -> Result<Vec<Uuid>, Stop> {
+    let mut found = fetch(reader, object_type, ids).await?;
+    if object_type == ObjectType::Users {
+        managers::add(reader, &mut found).await?;
+    }
+    let mut batch = Batch::default();
+    let (mut in_scope, mut out_of_scope) = (Vec::new(), HashSet::new());
+    for object in found {
+        if is_admitted(reader, object_type, &object)? {
+            in_scope.extend(object.uuid());
+            batch.objects.extend(staged(object_type, &object)?);
+        } else {
+            out_of_scope.extend(object.uuid());
+        }
+    }
+    if others == Others::Mark {
+        batch.objects.extend(ids.iter().filter(|id| !in_scope.contains(id)).map(|id| {
+            let is_there = out_of_scope.contains(id);
+            gone(object_type, *id, if is_there { ChangeReason::OutOfScope } else { ChangeReason::Deleted })
+        }));
+    }
+    reader.writer.write(batch).await?;
+    Ok(in_scope)
+}
 
 /// Objects by their ids, as many as one query may name, with the relations that a list has too. Those that are
 /// gone are left out.

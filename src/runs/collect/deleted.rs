@@ -4,20 +4,15 @@
 
 use super::incremental::gone;
 use super::object::parse;
+use super::unseen::absent;
 use super::{Read, Reader};
 use crate::db::mirror::Batch;
-use crate::db::mirror::delivered;
-use crate::db::mirror::read::Source;
 use crate::directory::ObjectType;
 use crate::graph::error::{GraphError, Kind};
 use crate::graph::wire::Items;
 use crate::graph::{Pager, RequestOptions};
 use crate::run_state::{ChangeReason, RunWarning};
 use crate::runs::stop::Stop;
-use std::collections::HashSet;
-use uuid::Uuid;
-
-const PAGE: i64 = 1000;
 
 /// Marks them in staging. A server that does not offer or allow it costs only the distinction.
 pub(super) async fn mark(reader: &Reader<'_>, read: &Read) -> Result<(), Stop> {
@@ -71,30 +66,4 @@ fn warn_of_refusal(reader: &Reader<'_>, object_type: ObjectType, error: &GraphEr
     };
     let is_forbidden = matches!(error.kind, Kind::Forbidden);
     reader.run.journal.warn(if is_forbidden { warning.with_advice(advice) } else { warning });
-}
-
-/// Delivered objects that were not read.
-#[derive(Default)]
-struct Absent {
-    ids: HashSet<Uuid>,
-    /// One of them was there the last time: of the others it was said before.
-    has_new: bool,
-}
-
-async fn absent(reader: &Reader<'_>, object_type: ObjectType) -> Result<Absent, Stop> {
-    reader.writer.flushed().await?;
-    let (organization, job, run) = (reader.run.job.organization, reader.run.job.id, reader.run.lease.run);
-    let mut absent = Absent::default();
-    let mut after = None;
-    loop {
-        let rows = reader.run.app.db.scoped(organization, async move |tx| {
-            let (keys, source) = ((job, run), Source::Staged(run));
-            delivered::absent(tx, organization, keys, source, object_type.as_str(), after, PAGE).await
-        });
-        let rows = rows.await?;
-        let Some(last) = rows.last() else { return Ok(absent) };
-        after = Some(last.id);
-        absent.has_new |= rows.iter().any(|row| row.missing_runs == 0 && !row.marked);
-        absent.ids.extend(rows.into_iter().map(|row| row.id));
-    }
 }

@@ -143,10 +143,11 @@ async fn known_cursors(reader: &Reader<'_>, collection: &'static str) -> Result<
     Ok(db.scoped(organization, async move |tx| cursors(tx, organization, run, collection).await).await?)
 }
 
-/// Reads owners and members of groups that came into scope, and were staged as objects before.
-pub(super) async fn read_arrived(reader: &Reader<'_>, arrived: &[Uuid]) -> Result<(), Stop> {
+/// Reads owners and members of groups that came into scope, and were staged as objects before. Returns those whose
+/// members are unknown.
+pub(super) async fn read_arrived(reader: &Reader<'_>, arrived: &[Uuid]) -> Result<Vec<Uuid>, Stop> {
     if arrived.is_empty() {
-        return Ok(());
+        return Ok(Vec::new());
     }
     let arrived: HashSet<Uuid> = arrived.iter().copied().collect();
     let groups = staged_groups(reader).await?;
@@ -157,7 +158,8 @@ pub(super) async fn read_arrived(reader: &Reader<'_>, arrived: &[Uuid]) -> Resul
 pub(super) async fn read_others(reader: &Reader<'_>, groups: Vec<(Uuid, bool)>) -> Result<(), Stop> {
     reader.writer.flushed().await?;
     let may_see_hidden = may_see_hidden(reader);
-    read_these(reader, groups.into_iter().map(|(id, hides)| Group::without_owners(id, hides && !may_see_hidden))).await
+    let groups = groups.into_iter().map(|(id, hides)| Group::without_owners(id, hides && !may_see_hidden));
+    read_these(reader, groups).await.map(drop)
 }
 
 /// Reads the members of groups once more, from their first page.
@@ -166,16 +168,16 @@ pub(super) async fn read_again(reader: &Reader<'_>, groups: &[Uuid]) -> Result<(
         restart(reader, *group).await?;
     }
     reader.run.journal.expect(groups.len() as u64);
-    read_these(reader, groups.iter().map(|group| Group::without_owners(*group, false))).await
+    read_these(reader, groups.iter().map(|group| Group::without_owners(*group, false))).await.map(drop)
 }
 
-async fn read_these(reader: &Reader<'_>, groups: impl Iterator<Item = Group>) -> Result<(), Stop> {
+async fn read_these(reader: &Reader<'_>, groups: impl Iterator<Item = Group>) -> Result<Vec<Uuid>, Stop> {
     let (sender, found) = mpsc::unbounded_channel();
     for group in groups {
         let _ = sender.send(group);
     }
     drop(sender);
-    read_found(reader, found, HashMap::new()).await.map(drop)
+    read_found(reader, found, HashMap::new()).await
 }
 
 /// What is still to be read of a group. Largest known first: a group of a million members is a thousand pages one
@@ -407,7 +409,8 @@ async fn staged_members(reader: &Reader<'_>, group: Uuid) -> Result<HashSet<Uuid
     let (organization, run) = (reader.run.job.organization, reader.run.lease.run);
     let source = read::Source::Staged(run);
     let db = &reader.run.app.db;
-    let rows = db.scoped(organization, async move |tx| read::members_of(tx, organization, source, group).await).await?;
+    let rows =
+        db.scoped(organization, async move |tx| read::members_of(tx, organization, source, &[group]).await).await?;
     Ok(rows.into_iter().flat_map(|row| row.member_ids).collect())
 }
 

@@ -5,15 +5,14 @@
 mod changes;
 mod links;
 
+use super::by_id::{self, Others};
 use super::frozen::{self, Reading};
-use super::object::{self, staged};
+use super::object;
 use super::query::entity;
-use super::{DeltaLinks, Read, Reader, by_id, managers, outside, plan, scope};
+use super::{DeltaLinks, Read, Reader, outside, plan, scope};
 use crate::db::mirror::{Batch, GONE_PREFIX, MirrorRow, StagedObject, read};
 use crate::directory::{Link, ObjectType, Properties as Map};
-use crate::error::Error;
 use crate::filter::EntityKind;
-use crate::graph::IDS_IN_A_QUERY;
 use crate::graph::delta::Collection;
 use crate::graph::error::{GraphError, Kind};
 use crate::graph::wire::Removed;
@@ -35,7 +34,12 @@ pub(super) fn reason_for_full(reader: &Reader<'_>, mirror: &MirrorRow) -> Option
     if mirror.selection_hash.as_deref() != Some(&job.selection_hash[..]) {
         return Some("the selected attributes, types or filter changed".to_owned());
     }
-    if mirror.users_delta_sealed.is_none() || mirror.groups_delta_sealed.is_none() {
+    let has_position = |(object_type, sealed): (ObjectType, &Option<Vec<u8>>)| {
+        sealed.is_some() || !job.mapping.is_enabled(object_type)
+    };
+    let positions =
+        [(ObjectType::Users, &mirror.users_delta_sealed), (ObjectType::Groups, &mirror.groups_delta_sealed)];
+    if !positions.into_iter().all(has_position) {
         return Some("the last full read could not take a position to go on from".to_owned());
     }
     let every = TimeDelta::days(i64::from(app.settings.full_every_days));
@@ -51,34 +55,61 @@ pub(super) fn reason_for_full(reader: &Reader<'_>, mirror: &MirrorRow) -> Option
     job.filter.local_only_problems().into_iter().next()
 }
 
-/// Where the next incremental read begins: taken before a full read, so that nothing that changes while it
-/// reads is lost, and only once in a run. `None` where the server has no delta queries.
+/// Where the next incremental read of the types of the job begins: taken before a full read, so that nothing that
+/// changes while it reads is lost, and only once in a run. `None` where the server has no delta queries.
 pub(super) async fn positions(reader: &Reader<'_>) -> Result<Option<DeltaLinks>, Stop> {
-    let (users, groups) = ("usersDelta", "groupsDelta");
-    if let (Some(users), Some(groups)) = (plan::noted(reader, users).await?, plan::noted(reader, groups).await?) {
-        return Ok((!users.is_empty() && !groups.is_empty()).then_some(DeltaLinks { users, groups }));
+    let users = match reader.run.job.mapping.is_enabled(ObjectType::Users) {
+        true => position(reader, Collection::Users, "usersDelta").await?,
+        false => Position::Unwanted,
+    };
+    let groups = match (&users, reader.run.job.mapping.is_enabled(ObjectType::Groups)) {
+        (Position::Refused, _) | (_, false) => Position::Unwanted,
+        (_, true) => position(reader, Collection::Groups, "groupsDelta").await?,
+    };
+    Ok(match (users, groups) {
+        (Position::Refused, _) | (_, Position::Refused) => None,
+        (users, groups) => Some(DeltaLinks { users: users.link(), groups: groups.link() }),
+    })
+}
+
+enum Position {
+    At(String),
+    /// The server has no delta queries.
+    Refused,
+    /// The job does not import the type.
+    Unwanted,
+}
+
+impl Position {
+    fn link(self) -> Option<String> {
+        match self {
+            Self::At(link) => Some(link),
+            Self::Refused | Self::Unwanted => None,
+        }
     }
-    let mut links = Vec::new();
-    for (collection, part) in [(Collection::Users, users), (Collection::Groups, groups)] {
-        let link = match reader.session.delta_from_now(collection, &select(reader, collection)).await {
-            Ok(link) => Some(link.to_string()),
-            Err(error) if is_without_delta(&error) => {
-                let detail = format!(
-                    "A position in the changes of {} cannot be had, so incremental runs will read everything. ({error})",
-                    collection.as_str()
-                );
-                reader.run.journal.warn(RunWarning::new("delta_refused", detail));
-                plan::note(reader, users, None).await?;
-                plan::note(reader, groups, None).await?;
-                return Ok(None);
-            }
-            Err(error) => return Err(error.into()),
-        };
-        plan::note(reader, part, link.as_deref()).await?;
-        links.extend(link);
+}
+
+/// The position that an earlier attempt of this run took, else the one of now.
+async fn position(reader: &Reader<'_>, collection: Collection, part: &str) -> Result<Position, Stop> {
+    if let Some(link) = plan::noted(reader, part).await? {
+        return Ok(if link.is_empty() { Position::Refused } else { Position::At(link) });
     }
-    let groups = links.pop();
-    Ok(links.pop().zip(groups).map(|(users, groups)| DeltaLinks { users, groups }))
+    match reader.session.delta_from_now(collection, &select(reader, collection)).await {
+        Ok(link) => {
+            plan::note(reader, part, Some(link.as_str())).await?;
+            Ok(Position::At(link.to_string()))
+        }
+        Err(error) if is_without_delta(&error) => {
+            let detail = format!(
+                "A position in the changes of {} cannot be had, so incremental runs will read everything. ({error})",
+                collection.as_str()
+            );
+            reader.run.journal.warn(RunWarning::new("delta_refused", detail));
+            plan::note(reader, part, None).await?;
+            Ok(Position::Refused)
+        }
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// Whether an error means that the server does not know delta queries, or not as Graph does.
@@ -117,40 +148,39 @@ pub(super) enum Outcome {
 /// Replays the changes since `links`. A type that may no longer be read keeps its position, as the mirror keeps its
 /// objects: when it can be read again, it goes on from there.
 pub(super) async fn read(reader: &Reader<'_>, links: &DeltaLinks) -> Result<Outcome, Stop> {
-    let job = &reader.run.job;
-    let is_enabled = |object_type| job.mapping.is_enabled(object_type);
     let mut read = Read { is_patch: true, ..Read::default() };
-    let mut users_link = links.users.clone();
+    let mut next = Some(links.clone());
     let mut arrived = Vec::new();
-    let reading = Box::pin(read_users(reader, &links.users));
-    match frozen::unless_refused(reader, ObjectType::Users, reading).await? {
-        Reading::Whole(Round::Expired(why)) => return Ok(Outcome::Expired(why)),
-        Reading::Whole(Round::Read { link, arrived: users }) => {
-            (users_link, arrived) = (link, users);
-            read.types.extend([ObjectType::Users].iter().filter(|users| is_enabled(**users)));
+    if let Some(link) = &links.users {
+        let reading = Box::pin(read_users(reader, link));
+        match frozen::unless_refused(reader, ObjectType::Users, reading).await? {
+            Reading::Whole(Round::Expired(why)) => return Ok(Outcome::Expired(why)),
+            Reading::Whole(Round::Read { link, arrived: users }) => {
+                next = next.map(|next| DeltaLinks { users: Some(link), ..next });
+                arrived = users;
+                read.types.push(ObjectType::Users);
+            }
+            Reading::Frozen(frozen) => read.frozen.push(frozen),
         }
-        Reading::Frozen(frozen) => read.frozen.push(frozen),
     }
-    let mut groups_link = Some(links.groups.clone());
-    let reading = Box::pin(read_groups(reader, &links.groups, &arrived));
-    match frozen::unless_refused(reader, ObjectType::Groups, reading).await? {
-        Reading::Whole(Round::Expired(why)) => return Ok(Outcome::Expired(why)),
-        Reading::Whole(Round::Read { link, .. }) => {
-            groups_link = Some(link);
-            if is_enabled(ObjectType::Groups) {
+    if let Some(link) = &links.groups {
+        let reading = Box::pin(read_groups(reader, link, &arrived));
+        match frozen::unless_refused(reader, ObjectType::Groups, reading).await? {
+            Reading::Whole(Round::Expired(why)) => return Ok(Outcome::Expired(why)),
+            Reading::Whole(Round::Read { link, .. }) => {
+                next = next.map(|next| DeltaLinks { groups: Some(link), ..next });
                 read.types.push(ObjectType::Groups);
                 read.memberships = true;
             }
-        }
-        Reading::Frozen(frozen) => {
-            read.frozen.push(frozen);
-            // The memberships of who comes back from the recycle bin are told by no later change.
-            groups_link = groups_link.filter(|_| arrived.is_empty());
+            Reading::Frozen(frozen) => {
+                read.frozen.push(frozen);
+                // The memberships of who comes back from the recycle bin are told by no later change.
+                next = next.filter(|_| arrived.is_empty());
+            }
         }
     }
-    read.frozen.retain(|frozen| is_enabled(frozen.object_type));
     super::read_small(reader, &mut read, None).await?;
-    read.delta = groups_link.map(|groups| DeltaLinks { users: users_link, groups });
+    read.delta = next;
     Ok(Outcome::Read(read))
 }
 
@@ -165,10 +195,7 @@ async fn read_users(reader: &Reader<'_>, link: &str) -> Result<Round, Stop> {
         Replayed::Round(changes, link) => (changes, link),
         Replayed::Expired(why) => return Ok(Round::Expired(why)),
     };
-    let arrived = match reader.run.job.mapping.is_enabled(ObjectType::Users) {
-        true => apply(reader, ObjectType::Users, &changes).await?,
-        false => Vec::new(),
-    };
+    let arrived = apply(reader, ObjectType::Users, &changes).await?;
     Ok(Round::Read { link, arrived })
 }
 
@@ -178,12 +205,9 @@ async fn read_groups(reader: &Reader<'_>, link: &str, users: &[Uuid]) -> Result<
         Replayed::Round(changes, link) => (changes, link),
         Replayed::Expired(why) => return Ok(Round::Expired(why)),
     };
-    let mut arrived = Vec::new();
-    if reader.run.job.mapping.is_enabled(ObjectType::Groups) {
-        arrived = apply(reader, ObjectType::Groups, &changes).await?;
-        links::of_arrived(reader, users, &arrived, &mut changes).await?;
-        links::stage(reader, &changes, &arrived).await?;
-    }
+    let arrived = apply(reader, ObjectType::Groups, &changes).await?;
+    links::of_arrived(reader, users, &arrived, &mut changes).await?;
+    links::stage(reader, &changes, &arrived).await?;
     Ok(Round::Read { link, arrived })
 }
 
@@ -214,7 +238,7 @@ async fn apply(
         }
     }
     reader.writer.write(batch).await?;
-    fetch(reader, object_type, &newcomers).await
+    by_id::stage(reader, object_type, &newcomers, Others::Forget).await
 }
 
 fn reason_of(removed: Removed) -> ChangeReason {
@@ -256,25 +280,4 @@ fn is_in_scope(reader: &Reader<'_>, object_type: ObjectType, map: &Map) -> bool 
     let filter = &reader.run.job.filter;
     let Some(kind) = entity(object_type) else { return true };
     filter.admits(kind, map) && !filter.exclude.excludes(kind, map)
-}
-
-/// Reads objects that were not in the mirror, and stages those in scope. Returns their ids.
-async fn fetch(reader: &Reader<'_>, object_type: ObjectType, ids: &[Uuid]) -> Result<Vec<Uuid>, Stop> {
-    let mut arrived = Vec::new();
-    for ids in ids.chunks(IDS_IN_A_QUERY) {
-        let mut found = by_id::fetch(reader, object_type, ids).await?;
-        if object_type == ObjectType::Users {
-            managers::add(reader, &mut found).await?;
-        }
-        let mut batch = Batch::default();
-        for object in found {
-            let map: Map = serde_json::from_str(&object.json).map_err(Error::internal)?;
-            if is_in_scope(reader, object_type, &map) {
-                arrived.extend(object.uuid());
-                batch.objects.extend(staged(object_type, &object)?);
-            }
-        }
-        reader.writer.write(batch).await?;
-    }
-    Ok(arrived)
 }

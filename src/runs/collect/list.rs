@@ -1,10 +1,11 @@
 //! Reading a collection of objects page by page: users, groups, devices, licences.
 
+use super::by_id::{self, REQUESTS_AT_ONCE};
 use super::groups::Found;
 use super::object::{Admitted, admitted, parse, staged};
 use super::query::{Query, SIGN_IN, TOP, base_query, entity, queries};
 use super::refused::{Optional, plainer};
-use super::{Reader, by_id, managers, partition};
+use super::{Reader, managers, partition};
 use crate::db::mirror::{self, Batch, Cursor, cursors};
 use crate::directory::{Link, ObjectType};
 use crate::filter::{EntityKind, Parsed};
@@ -22,8 +23,6 @@ use uuid::Uuid;
 const RESTARTS_MOST: u32 = 8;
 /// A page is not made smaller than this.
 const LEAST_TOP: u32 = 10;
-/// Requests for users by id under way at once; the limiter decides how many really are.
-const REQUESTS_AT_ONCE: usize = 32;
 /// Up to so many users are read by their ids; more are cheaper together with all the others.
 const BY_ID_MOST: u64 = 1_500;
 

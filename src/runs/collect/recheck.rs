@@ -3,7 +3,7 @@
 //! happened to those who were missed. Source: facts/graph.md §4.1.
 
 use super::incremental::{Replayed, replay};
-use super::{DeltaLinks, Reader, groups};
+use super::{Reader, groups};
 use crate::db::mirror::read;
 use crate::runs::stop::Stop;
 use uuid::Uuid;
@@ -13,12 +13,12 @@ const ROUNDS_MOST: u32 = 3;
 
 /// Reads the members of groups again that somebody left since `from`, a position taken before the first page. What came
 /// in one page was read at one moment and needs no second look.
-pub(super) async fn memberships(reader: &Reader<'_>, from: &DeltaLinks) -> Result<(), Stop> {
+pub(super) async fn memberships(reader: &Reader<'_>, from: &str) -> Result<(), Stop> {
     reader.writer.flushed().await?;
     let (organization, source) = (reader.run.job.organization, read::Source::Staged(reader.run.lease.run));
     let db = &reader.run.app.db;
     let pages = db.scoped(organization, async move |tx| read::group_sizes(tx, organization, source).await).await?;
-    let mut position = from.groups.clone();
+    let mut position = from.to_owned();
     for _ in 0..ROUNDS_MOST {
         if pages.is_empty() {
             return Ok(());

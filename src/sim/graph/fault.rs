@@ -8,6 +8,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
+use uuid::Uuid;
 
 /// When, and what.
 #[derive(Clone, Debug, Deserialize)]
@@ -92,6 +93,10 @@ pub enum Action {
     PageTokenNotFound,
     /// The last row of the page before comes again.
     DuplicateRow,
+    /// The page leaves out this object, as when it moved to a page that was given before.
+    MissingRow {
+        id: Uuid,
+    },
     /// The page has one more row.
     ExtraRow {
         row: Value,
@@ -281,6 +286,7 @@ pub fn instead(hits: &[Hit], here: &str, now: DateTime<Utc>) -> Option<Result<An
         | Action::ForeignNextLink { .. }
         | Action::EmptyPage
         | Action::DuplicateRow
+        | Action::MissingRow { .. }
         | Action::ExtraRow { .. }
         | Action::Slow { .. } => None,
     })
@@ -319,6 +325,11 @@ pub fn spoil(hits: &[Hit], here: &str, answer: &mut Answer) -> Sending {
             Action::ExtraRow { row } => edit(answer, |page| {
                 if let Some(rows) = page["value"].as_array_mut() {
                     rows.push(row.clone());
+                }
+            }),
+            Action::MissingRow { id } => edit(answer, |page| {
+                if let Some(rows) = page["value"].as_array_mut() {
+                    rows.retain(|row| row["id"] != json!(id));
                 }
             }),
             Action::DuplicateRow => edit(answer, |page| {

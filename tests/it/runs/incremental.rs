@@ -4,6 +4,7 @@ use crate::support::world::World;
 use entra_assets::directory::ObjectType;
 use entra_assets::run_state::RunMode;
 use entra_assets::sim::assets::{AssetsObject, EmptyValues, Missing};
+use entra_assets::sim::graph::Scenario;
 use entra_assets::sim::seed::{Directory, GroupKind};
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
@@ -85,6 +86,23 @@ async fn a_changed_selection_reads_everything() {
     let run = world.run(job, RunMode::Incremental).await;
     assert_eq!(run.warnings[0]["code"], "incremental_became_full");
     assert_eq!(run.counts[ObjectType::Users.as_str()]["read"], 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn users_alone_need_no_permission_for_groups_to_be_read_by_their_changes() {
+    let world = world().await;
+    world.graph.set_roles(Scenario::Healthy, &["User.Read.All"]);
+    let job = world.add_job_with(json!({"groups": {"enabled": false}, "licenses": {"enabled": false}})).await;
+    let run = world.run(job, RunMode::Full).await;
+    assert_eq!(run.state, "succeeded", "{:?} {:?}", run.error, run.warnings);
+    world.graph.change(change_a_bit_of_everything);
+    world.graph.reset_counters();
+    let run = world.run(job, RunMode::Incremental).await;
+    assert_eq!(run.state, "succeeded", "{:?} {:?}", run.error, run.warnings);
+    assert_eq!(run.warnings, json!([]));
+    let requests = world.graph.requests();
+    assert!(requests.len() < 8 && requests.iter().any(|request| request.path.contains("delta")), "{requests:?}");
+    assert_eq!(world.assets.counts().objects["Entra User"] as u64, world.graph.truth().users);
 }
 
 #[tokio::test(flavor = "multi_thread")]

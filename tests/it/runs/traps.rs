@@ -316,3 +316,23 @@ async fn what_is_staged_by_its_hash_and_missing_from_the_mirror_is_not_taken_for
     assert_eq!(run.state, "failed", "{:?}", run.counts);
     assert_eq!(world.store(), before, "nothing was delivered or removed");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_list_leaves_out_is_asked_for_before_it_is_taken_for_gone() {
+    let (world, job) = world().await;
+    let truth = world.graph.truth();
+    let (user, group, deleted) = world.graph.read(|directory| {
+        let user = |number: usize| directory.live_users().nth(number).unwrap().1.id;
+        (user(9), directory.live_groups().nth(5).unwrap().1.id, user(20))
+    });
+    for (path, id, number) in [("/v1.0/users", user, truth.users), ("/v1.0/groups", group, truth.groups)] {
+        let pages = number.div_ceil(4) as u32;
+        world.graph.add_fault(Fault::on(path, Action::MissingRow { id }).exactly().times(pages));
+    }
+    world.graph.change(|directory| directory.delete(deleted).unwrap());
+    let run = world.run(job, RunMode::Full).await;
+    assert_eq!(run.state, "succeeded", "{:?}", run.error);
+    assert_eq!(warnings(&run)["list_incomplete"], 2, "{:?}", run.warnings);
+    assert_eq!(run.counts["users"]["missing"], 1);
+    world.assert_exact("nothing but what was deleted is gone");
+}

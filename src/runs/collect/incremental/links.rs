@@ -61,25 +61,62 @@ async fn to_the_last(reader: &Reader<'_>, body: String) -> Result<Vec<Uuid>, Sto
     Ok(found.0.iter().filter(|member| member.kind == MemberKind::Group).map(|member| member.id).collect())
 }
 
+/// Members held in memory at once, about; one group can have more.
+const MEMBERS_AT_ONCE: i64 = 50_000;
+
 /// Stages the members of the groups that changed, and reads those of the groups that arrived.
 pub(super) async fn stage(reader: &Reader<'_>, changes: &BTreeMap<Uuid, Delta>, arrived: &[Uuid]) -> Result<(), Stop> {
     let with_members = changes.iter().filter(|(_, delta)| delta.removed.is_none() && !delta.members.is_empty());
-    let known = known(reader, ObjectType::Groups, with_members.clone().map(|(id, _)| *id).collect()).await?;
-    for (id, delta) in with_members.filter(|(id, _)| known.contains_key(id)) {
-        stage_members(reader, *id, delta).await?;
+    let ids: Vec<Uuid> = with_members.map(|(id, _)| *id).collect();
+    let known = known(reader, ObjectType::Groups, ids.clone()).await?;
+    let ids: Vec<Uuid> = ids.into_iter().filter(|id| known.contains_key(id)).collect();
+    for groups in parts(reader, &ids).await? {
+        stage_members(reader, groups, changes).await?;
     }
-    groups::read_arrived(reader, arrived).await
+    groups::read_arrived(reader, arrived).await.map(drop)
 }
 
-/// The members of a group as they are now: as the mirror has them, with what came and went.
-async fn stage_members(reader: &Reader<'_>, group: Uuid, delta: &Delta) -> Result<(), Stop> {
+/// Groups in parts whose members fit into memory.
+async fn parts<'a>(reader: &Reader<'_>, groups: &'a [Uuid]) -> Result<Vec<&'a [Uuid]>, Stop> {
     let (organization, source) = (reader.run.job.organization, read::Source::Mirror(reader.run.job.id));
     let db = &reader.run.app.db;
-    let rows = db.scoped(organization, async move |tx| read::members_of(tx, organization, source, group).await).await?;
-    let mut by_type: BTreeMap<String, BTreeSet<Uuid>> = BTreeMap::new();
+    let counts =
+        db.scoped(organization, async |tx| read::member_counts(tx, organization, source, groups).await).await?;
+    let mut held = 0;
+    let parts = groups.chunk_by(|group, next| {
+        // A group without members takes a row as well.
+        held += counts.get(group).copied().unwrap_or(0).max(1);
+        let fits = held + counts.get(next).copied().unwrap_or(0) <= MEMBERS_AT_ONCE;
+        held = if fits { held } else { 0 };
+        fits
+    });
+    Ok(parts.collect())
+}
+
+/// The members of groups as they are now: as the mirror has them, with what came and went.
+async fn stage_members(reader: &Reader<'_>, groups: &[Uuid], changes: &BTreeMap<Uuid, Delta>) -> Result<(), Stop> {
+    let (organization, source) = (reader.run.job.organization, read::Source::Mirror(reader.run.job.id));
+    let db = &reader.run.app.db;
+    let rows = db.scoped(organization, async |tx| read::members_of(tx, organization, source, groups).await).await?;
+    let mut known: BTreeMap<Uuid, BTreeMap<String, BTreeSet<Uuid>>> = BTreeMap::new();
     for row in rows {
-        by_type.entry(row.member_type).or_default().extend(row.member_ids);
+        known.entry(row.group_id).or_default().entry(row.member_type).or_default().extend(row.member_ids);
     }
+    let mut batch = Batch::default();
+    for (group, delta) in groups.iter().filter_map(|group| changes.get_key_value(group)) {
+        let members = as_now(known.remove(group).unwrap_or_default(), delta).into_iter();
+        batch.members.extend(members.map(|(member_type, members)| StagedMembers {
+            group: *group,
+            member_type,
+            part: 0,
+            members: members.into_iter().collect(),
+        }));
+    }
+    reader.writer.write(batch).await
+}
+
+/// The members of one group by their type, after a round of changes.
+fn as_now(mut by_type: BTreeMap<String, BTreeSet<Uuid>>, delta: &Delta) -> BTreeMap<String, BTreeSet<Uuid>> {
     for (member, (came, kind)) in &delta.members {
         if *came {
             by_type.entry((*kind).to_owned()).or_default().insert(*member);
@@ -94,11 +131,5 @@ async fn stage_members(reader: &Reader<'_>, group: Uuid, delta: &Delta) -> Resul
     if by_type.values().all(BTreeSet::is_empty) {
         by_type.entry("user".to_owned()).or_default();
     }
-    let members = by_type.into_iter().map(|(member_type, members)| StagedMembers {
-        group,
-        member_type,
-        part: 0,
-        members: members.into_iter().collect(),
-    });
-    reader.writer.write(Batch { members: members.collect(), ..Batch::default() }).await
+    by_type
 }

@@ -1,0 +1,83 @@
+//! Delivered objects that a full read did not see. While the directory changes a list can leave out what is still there
+//! (facts/graph.md §4.1), and what is taken for gone may be removed: so they are asked for by their ids.
+
+use super::by_id::{self, Others};
+use super::{Read, Reader, groups};
+use crate::db::mirror::delivered;
+use crate::db::mirror::read::Source;
+use crate::directory::ObjectType;
+use crate::filter::ScopeUsers;
+use crate::run_state::RunWarning;
+use crate::runs::stop::Stop;
+use std::collections::HashSet;
+use uuid::Uuid;
+
+/// More are not asked for: so many are gone at once when a filter changes, not because a list left them out.
+const ASKED_MOST: usize = 1_500;
+const PAGE: i64 = 1000;
+
+/// Asks for users and groups that were there the last time. Stages those that are still there and in scope, as if the
+/// list had had them, and says of the others why they are gone.
+pub(super) async fn find(reader: &Reader<'_>, read: &mut Read) -> Result<(), Stop> {
+    for object_type in [ObjectType::Users, ObjectType::Groups] {
+        if !read.types.contains(&object_type) || !can_decide(reader, object_type) {
+            continue;
+        }
+        let ids = absent(reader, object_type).await?.unexplained;
+        if ids.is_empty() || ids.len() > ASKED_MOST {
+            continue;
+        }
+        let found = by_id::stage(reader, object_type, &ids, Others::Mark).await?;
+        if found.is_empty() {
+            continue;
+        }
+        let detail = format!(
+            "The list of {object_type} left out {} that are still there; they were found by their ids.",
+            found.len()
+        );
+        reader.run.journal.warn(RunWarning::new("list_incomplete", detail).with_count(found.len() as u64));
+        if object_type == ObjectType::Groups {
+            read.members_unknown.extend(groups::read_arrived(reader, &found).await?);
+        }
+    }
+    Ok(())
+}
+
+/// Whether it can be told here if an object belongs to the list.
+fn can_decide(reader: &Reader<'_>, object_type: ObjectType) -> bool {
+    let filter = &reader.run.job.filter;
+    let is_by_membership = object_type == ObjectType::Users && filter.scope.users != ScopeUsers::All;
+    !is_by_membership && filter.local_only_problems().is_empty()
+}
+
+/// Delivered objects that were not read.
+#[derive(Default)]
+pub(super) struct Absent {
+    pub ids: HashSet<Uuid>,
+    /// One of them was there the last time: of the others it was said before.
+    pub has_new: bool,
+    /// Those that were there the last time, and of which this run does not know yet why they are gone.
+    unexplained: Vec<Uuid>,
+}
+
+pub(super) async fn absent(reader: &Reader<'_>, object_type: ObjectType) -> Result<Absent, Stop> {
+    reader.writer.flushed().await?;
+    let (organization, job, run) = (reader.run.job.organization, reader.run.job.id, reader.run.lease.run);
+    let mut absent = Absent::default();
+    let mut after = None;
+    loop {
+        let rows = reader.run.app.db.scoped(organization, async move |tx| {
+            let (keys, source) = ((job, run), Source::Staged(run));
+            delivered::absent(tx, organization, keys, source, object_type.as_str(), after, PAGE).await
+        });
+        let rows = rows.await?;
+        let Some(last) = rows.last() else { return Ok(absent) };
+        after = Some(last.id);
+        for row in rows {
+            absent.ids.insert(row.id);
+            let is_new = row.missing_runs == 0 && !row.marked;
+            absent.has_new |= is_new;
+            absent.unexplained.extend((is_new && row.missing_reason.is_none()).then_some(row.id));
+        }
+    }
+}
