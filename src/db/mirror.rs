@@ -70,7 +70,7 @@ impl Batch {
     }
 }
 
-/// Rows of one INSERT of members: each row binds its own array, so statements are kept moderate.
+/// Rows of one INSERT of members.
 const MEMBER_ROWS: usize = 256;
 /// Bytes of one INSERT of objects, about. On its way to the database each statement is held three times over, in
 /// buffers that grow by doubling.
@@ -124,37 +124,41 @@ async fn stage_objects(tx: &mut Transaction, lease: &Lease, objects: Vec<StagedO
     Ok(())
 }
 
+/// The members of all rows go as one array, of which each row is a slice: rows of other lengths are the same statement.
 async fn stage_members(tx: &mut Transaction, lease: &Lease, members: &[StagedMembers]) -> Result<()> {
-    use diesel::upsert::excluded;
+    if members.is_empty() {
+        return Ok(());
+    }
+    const STAGE: &str = "
+        INSERT INTO staged_members (organization_id, run_id, group_id, member_type, part, member_ids)
+        SELECT $1, $2, group_id, member_type, part, ($3::uuid[])[first:last]
+        FROM unnest($4::uuid[], $5::text[], $6::int[], $7::int[], $8::int[]) AS t(group_id, member_type, part, first, last)
+        ON CONFLICT (organization_id, run_id, group_id, member_type, part)
+        DO UPDATE SET member_ids = excluded.member_ids";
     for rows in members.chunks(MEMBER_ROWS) {
-        let values: Vec<_> = rows
-            .iter()
-            .map(|row| {
-                (
-                    staged_members::organization_id.eq(lease.organization.0),
-                    staged_members::run_id.eq(lease.run.0),
-                    staged_members::group_id.eq(row.group),
-                    staged_members::member_type.eq(&row.member_type),
-                    staged_members::part.eq(row.part),
-                    staged_members::member_ids.eq(&row.members),
-                )
-            })
-            .collect();
-        diesel::insert_into(staged_members::table)
-            .values(values)
-            .on_conflict((
-                staged_members::organization_id,
-                staged_members::run_id,
-                staged_members::group_id,
-                staged_members::member_type,
-                staged_members::part,
-            ))
-            .do_update()
-            .set(staged_members::member_ids.eq(excluded(staged_members::member_ids)))
+        let (mut all, mut first, mut last) = (Vec::<Uuid>::new(), Vec::new(), Vec::new());
+        for row in rows {
+            first.push(place(all.len())? + 1);
+            all.extend(&row.members);
+            last.push(place(all.len())?);
+        }
+        diesel::sql_query(STAGE)
+            .bind::<SqlUuid, _>(lease.organization.0)
+            .bind::<SqlUuid, _>(lease.run.0)
+            .bind::<Array<SqlUuid>, _>(all)
+            .bind::<Array<SqlUuid>, _>(rows.iter().map(|row| row.group).collect::<Vec<_>>())
+            .bind::<Array<Text>, _>(rows.iter().map(|row| row.member_type.as_str()).collect::<Vec<_>>())
+            .bind::<Array<Integer>, _>(rows.iter().map(|row| row.part).collect::<Vec<_>>())
+            .bind::<Array<Integer>, _>(first)
+            .bind::<Array<Integer>, _>(last)
             .execute(tx)
             .await?;
     }
     Ok(())
+}
+
+fn place(number: usize) -> Result<i32> {
+    i32::try_from(number).map_err(crate::error::Error::internal)
 }
 
 async fn stage_cursors(tx: &mut Transaction, lease: &Lease, cursors: &[Cursor]) -> Result<()> {

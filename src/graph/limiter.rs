@@ -273,6 +273,11 @@ impl State {
 }
 
 impl Permit {
+    /// How many requests are under way, this one among them.
+    pub fn in_flight(&self) -> usize {
+        self.limiter.lock().in_flight
+    }
+
     /// The request was answered. `units` is what Graph charged, if it said so. Returns what was charged.
     pub fn answered(&mut self, units: Option<f64>) -> f64 {
         let units = units.unwrap_or(self.charged);

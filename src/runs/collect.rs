@@ -311,7 +311,6 @@ async fn read_all(reader: &Reader<'_>) -> Result<Read, Stop> {
         Box::pin(recheck::memberships(reader, position)).await?;
     }
     scope::apply(reader, &read).await?;
-    deleted::mark(reader, &read).await?;
     Ok(read)
 }
 

@@ -18,7 +18,7 @@ use crate::directory::{self, Link, ObjectType, Properties};
 use crate::error::{Error, Result};
 use crate::mapping::TextChange;
 use crate::run_state::{ChangeAction, ChangeReason, Deliver, RunMode, RunStage, RunWarning};
-use futures_util::StreamExt;
+use futures_util::{Stream, StreamExt};
 use memberships::GroupsOf;
 use payload::{Built, Referring, hash, payload};
 use serde::{Deserialize, Serialize};
@@ -26,8 +26,10 @@ use std::collections::{BTreeMap, HashMap};
 use targets::Targets;
 use uuid::Uuid;
 
-/// Changes written in one statement.
+/// Changes written in one statement, and objects compared together.
 const BATCH: usize = 1000;
+/// What objects that are compared together take, about: some groups have a hundred thousand members.
+const BATCH_BYTES: usize = 2 << 20;
 /// Values that were not cleared and are named one by one; the rest is counted.
 const NOT_CLEARED_NAMED: u64 = 20;
 /// The order in which types are sent: what others refer to comes first.
@@ -252,17 +254,33 @@ async fn compare(
         .db
         .scoped(organization, async |tx| {
             let rows = read::objects(tx, organization, job, source, object_type.as_str(), stored_as, with_members);
-            let mut batches = std::pin::pin!(rows.await?.ready_chunks(BATCH));
-            while let Some(batch) = batches.next().await {
-                let batch = batch.into_iter().collect::<Result<Vec<SeenRow>>>()?;
+            let mut rows = std::pin::pin!(rows.await?.fuse());
+            loop {
+                let batch = next_batch(&mut rows).await?;
+                if batch.is_empty() {
+                    return Ok(());
+                }
                 let compared = batch.len() as u64;
                 compare_batch(run, object_type, is_stub, &referring, everything, batch, outbox).await?;
                 run.journal.advance(compared);
             }
-            Ok(())
         })
         .await?;
     Ok(())
+}
+
+/// The next objects, as many as are compared together; empty at the end.
+async fn next_batch(rows: &mut (impl Stream<Item = Result<SeenRow>> + Unpin)) -> Result<Vec<SeenRow>> {
+    let (mut batch, mut bytes) = (Vec::new(), 0);
+    while batch.len() < BATCH
+        && bytes < BATCH_BYTES
+        && let Some(row) = rows.next().await
+    {
+        let row = row?;
+        bytes += row.data.len() + row.members.as_deref().map_or(0, size_of_val);
+        batch.push(row);
+    }
+    Ok(batch)
 }
 
 async fn compare_batch(

@@ -2,10 +2,10 @@
 //! which they can be restored for 30 days. An incremental read is told so by delta. Of devices and licences there is
 //! no recycle bin. Source: learn.microsoft.com/graph/api/directory-deleteditems-list.
 
+use super::Reader;
 use super::incremental::gone;
 use super::object::parse;
-use super::unseen::absent;
-use super::{Read, Reader};
+use super::unseen::Absent;
 use crate::db::mirror::Batch;
 use crate::directory::ObjectType;
 use crate::graph::error::{GraphError, Kind};
@@ -15,17 +15,7 @@ use crate::run_state::{ChangeReason, RunWarning};
 use crate::runs::stop::Stop;
 
 /// Marks them in staging. A server that does not offer or allow it costs only the distinction.
-pub(super) async fn mark(reader: &Reader<'_>, read: &Read) -> Result<(), Stop> {
-    for object_type in [ObjectType::Users, ObjectType::Groups] {
-        if read.types.contains(&object_type) {
-            mark_type(reader, object_type).await?;
-        }
-    }
-    Ok(())
-}
-
-async fn mark_type(reader: &Reader<'_>, object_type: ObjectType) -> Result<(), Stop> {
-    let absent = absent(reader, object_type).await?;
+pub(super) async fn mark(reader: &Reader<'_>, object_type: ObjectType, absent: &Absent) -> Result<(), Stop> {
     if absent.ids.is_empty() {
         return Ok(());
     }

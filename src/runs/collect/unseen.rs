@@ -2,7 +2,7 @@
 //! (facts/graph.md §4.1), and what is taken for gone may be removed: so they are asked for by their ids.
 
 use super::by_id::{self, Others};
-use super::{Read, Reader, groups};
+use super::{Read, Reader, deleted, groups};
 use crate::db::mirror::delivered;
 use crate::db::mirror::read::Source;
 use crate::directory::ObjectType;
@@ -16,31 +16,39 @@ use uuid::Uuid;
 const ASKED_MOST: usize = 1_500;
 const PAGE: i64 = 1000;
 
-/// Asks for users and groups that were there the last time. Stages those that are still there and in scope, as if the
-/// list had had them, and says of the others why they are gone.
+/// Stages what is still there and in scope as if the list had had it, and says of the rest why it is gone.
 pub(super) async fn find(reader: &Reader<'_>, read: &mut Read) -> Result<(), Stop> {
     for object_type in [ObjectType::Users, ObjectType::Groups] {
-        if !read.types.contains(&object_type) || !can_decide(reader, object_type) {
+        if !read.types.contains(&object_type) {
             continue;
         }
-        let ids = absent(reader, object_type).await?.unexplained;
-        if ids.is_empty() || ids.len() > ASKED_MOST {
-            continue;
+        let mut absent = absent(reader, object_type).await?;
+        if can_decide(reader, object_type) && (1..=ASKED_MOST).contains(&absent.unexplained.len()) {
+            let found = by_id::stage(reader, object_type, &absent.unexplained, Others::Mark).await?;
+            found.iter().for_each(|id| {
+                absent.ids.remove(id);
+            });
+            read.members_unknown.extend(told_found(reader, object_type, &found).await?);
         }
-        let found = by_id::stage(reader, object_type, &ids, Others::Mark).await?;
-        if found.is_empty() {
-            continue;
-        }
-        let detail = format!(
-            "The list of {object_type} left out {} that are still there; they were found by their ids.",
-            found.len()
-        );
-        reader.run.journal.warn(RunWarning::new("list_incomplete", detail).with_count(found.len() as u64));
-        if object_type == ObjectType::Groups {
-            read.members_unknown.extend(groups::read_arrived(reader, &found).await?);
-        }
+        deleted::mark(reader, object_type, &absent).await?;
     }
     Ok(())
+}
+
+/// Says what a list left out, and reads what belongs to it. Returns the groups whose members are unknown.
+async fn told_found(reader: &Reader<'_>, object_type: ObjectType, found: &[Uuid]) -> Result<Vec<Uuid>, Stop> {
+    if found.is_empty() {
+        return Ok(Vec::new());
+    }
+    let detail = format!(
+        "The list of {object_type} left out {} that are still there; they were found by their ids.",
+        found.len()
+    );
+    reader.run.journal.warn(RunWarning::new("list_incomplete", detail).with_count(found.len() as u64));
+    match object_type {
+        ObjectType::Groups => groups::read_arrived(reader, found).await,
+        _ => Ok(Vec::new()),
+    }
 }
 
 /// Whether it can be told here if an object belongs to the list.
@@ -60,7 +68,7 @@ pub(super) struct Absent {
     unexplained: Vec<Uuid>,
 }
 
-pub(super) async fn absent(reader: &Reader<'_>, object_type: ObjectType) -> Result<Absent, Stop> {
+async fn absent(reader: &Reader<'_>, object_type: ObjectType) -> Result<Absent, Stop> {
     reader.writer.flushed().await?;
     let (organization, job, run) = (reader.run.job.organization, reader.run.job.id, reader.run.lease.run);
     let mut absent = Absent::default();

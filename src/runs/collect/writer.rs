@@ -17,11 +17,13 @@ const WAITING_MOST: usize = 64;
 const WAITING_MOST_KILOBYTES: u32 = 8 << 10;
 /// What one transaction stores, about.
 const STORED_MOST_KILOBYTES: u32 = 2 << 10;
-/// How long a transaction waits for so many pages: under a quota they come every few milliseconds, and a transaction for
-/// each of them costs more than all else. Who waits for it to be stored is not kept waiting. No longer and no more than
-/// that, because what is not stored is asked for again after a crash.
+/// How long a transaction waits for more pages: under a quota they come every few milliseconds, and a transaction for
+/// each of them costs more than all else. Who waits for it to be stored is not kept waiting.
 const LINGER: Duration = Duration::from_millis(25);
-const LINGER_UNTIL_PAGES: usize = 8;
+/// It waits for no more than so many, or this part of the requests under way: what is not stored is asked for again after
+/// a crash.
+const LINGER_PAGES: usize = 8;
+const LINGER_PART: usize = 4;
 
 /// What an object without data takes, about.
 const ROW: usize = 64;
@@ -64,7 +66,7 @@ enum Message {
 /// What a page holds until it is stored.
 struct Held {
     _room: OwnedSemaphorePermit,
-    _request: Option<Permit>,
+    request: Option<Permit>,
 }
 
 impl Writer {
@@ -81,7 +83,7 @@ impl Writer {
             }
         }
         let room = self.room.clone().acquire_many_owned(kilobytes(&batch)).await.map_err(|_| Stop::Cancelled)?;
-        let held = Held { _room: room, _request: request };
+        let held = Held { _room: room, request };
         self.sender.send(Message::Store(batch, held)).await.map_err(|_| Stop::Cancelled)
     }
 
@@ -142,7 +144,7 @@ async fn gather(first: Message, receiver: &mut mpsc::Receiver<Message>, clock: &
         }
         next = if size >= STORED_MOST_KILOBYTES {
             None
-        } else if gathered.flushed.is_empty() && gathered.held.len() < LINGER_UNTIL_PAGES {
+        } else if gathered.flushed.is_empty() && gathered.held.len() < enough(&gathered.held) {
             tokio::select! {
                 biased;
                 more = receiver.recv() => more,
@@ -153,6 +155,12 @@ async fn gather(first: Message, receiver: &mut mpsc::Receiver<Message>, clock: &
         };
     }
     gathered
+}
+
+/// For how many pages a transaction waits.
+fn enough(held: &[Held]) -> usize {
+    let in_flight = held.iter().find_map(|held| held.request.as_ref()).map_or(0, Permit::in_flight);
+    (in_flight / LINGER_PART).max(LINGER_PAGES)
 }
 
 /// The size of a page, at least one; never more than there is room.
