@@ -77,10 +77,11 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    /// So many objects of a type are to be read.
+    /// So many objects of a type are to be read. The first word counts.
     fn expect(&self, object_type: ObjectType, number: u64) {
-        self.counted[object_type.index()].store(true, Ordering::Relaxed);
-        self.run.journal.expect(number);
+        if !self.counted[object_type.index()].swap(true, Ordering::Relaxed) {
+            self.run.journal.expect(number);
+        }
     }
 
     fn is_counted(&self, object_type: ObjectType) -> bool {

@@ -30,6 +30,8 @@ struct State {
     stage: RunStage,
     stage_started: Instant,
     done: u64,
+    /// What of it an earlier attempt had done.
+    done_before: u64,
     total: Option<u64>,
     usage: Usage,
     /// Units and waiting of earlier attempts of this run.
@@ -62,6 +64,7 @@ impl Journal {
             stage: RunStage::Collect,
             stage_started: app.clock.instant(),
             done: 0,
+            done_before: 0,
             total: None,
             usage: Usage::default(),
             earlier: progress.map_or((0, 0), |p| (p.resource_units, p.throttled_ms)),
@@ -83,7 +86,7 @@ impl Journal {
         let mut state = self.state();
         state.stage = stage;
         state.stage_started = app.clock.instant();
-        state.done = 0;
+        (state.done, state.done_before) = (0, 0);
         state.total = total;
         state.revision += 1;
     }
@@ -95,6 +98,14 @@ impl Journal {
     pub fn advance(&self, done: u64) {
         let mut state = self.state();
         state.done += done;
+        state.revision += 1;
+    }
+
+    /// Done by an earlier attempt of this run: that is progress, but not speed.
+    pub fn was_done(&self, done: u64) {
+        let mut state = self.state();
+        state.done += done;
+        state.done_before += done;
         state.revision += 1;
     }
 
@@ -154,7 +165,7 @@ impl Journal {
     fn progress(&self, app: &App) -> Progress {
         let state = self.state();
         let seconds = app.clock.elapsed_since(state.stage_started).as_secs_f64();
-        let per_second = if seconds > 0.0 { state.done as f64 / seconds } else { 0.0 };
+        let per_second = if seconds > 0.0 { (state.done - state.done_before) as f64 / seconds } else { 0.0 };
         let left = state.total.map(|total| total.saturating_sub(state.done));
         Progress {
             stage: state.stage,

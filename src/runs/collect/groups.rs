@@ -265,7 +265,11 @@ async fn read_part(
         Part::Members if !is_done => read_members(reader, group, cursor).await?,
         Part::Members | Part::Owners => true,
     };
-    reader.run.journal.advance(u64::from(part == Part::Members));
+    let done = u64::from(part == Part::Members);
+    match is_done {
+        true => reader.run.journal.was_done(done),
+        false => reader.run.journal.advance(done),
+    }
     reader.run.journal.used(reader.session.usage());
     Ok((!is_known).then_some(group))
 }

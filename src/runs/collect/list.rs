@@ -6,6 +6,7 @@ use super::object::{Admitted, admitted, parse, staged};
 use super::query::{Query, SIGN_IN, TOP, base_query, entity, queries};
 use super::refused::{Optional, plainer};
 use super::{Reader, managers, partition};
+use crate::db::mirror::read::{self as read_mirror, Source};
 use crate::db::mirror::{self, Batch, Cursor, cursors};
 use crate::directory::{Link, ObjectType};
 use crate::filter::{EntityKind, Parsed};
@@ -51,6 +52,7 @@ pub(super) async fn read_groups(reader: &Reader<'_>, found: Found) -> Result<(),
 }
 
 async fn read_collection(reader: &Reader<'_>, object_type: ObjectType, beside: &Beside) -> Result<(), Stop> {
+    count_earlier(reader, object_type).await?;
     if object_type == ObjectType::Users
         && let Some(parts) = parts_of_users(reader).await?
     {
@@ -71,6 +73,28 @@ async fn read_collection(reader: &Reader<'_>, object_type: ObjectType, beside: &
     for query in queries(reader, object_type) {
         read_query(reader, query, beside).await.map_err(|stop| filter_refused(reader, object_type, stop))?;
     }
+    Ok(())
+}
+
+/// What an earlier attempt of this run read is done already.
+async fn count_earlier(reader: &Reader<'_>, object_type: ObjectType) -> Result<(), Stop> {
+    let (organization, source) = (reader.run.job.organization, Source::Staged(reader.run.lease.run));
+    let db = &reader.run.app.db;
+    let count = db
+        .scoped(organization, async move |tx| read_mirror::count(tx, organization, source, object_type.as_str()).await);
+    let earlier = count.await?;
+    if earlier == 0 {
+        return Ok(());
+    }
+    let number = match object_type {
+        ObjectType::Users => partition::noted_number(reader).await?,
+        ObjectType::Groups | ObjectType::Licenses | ObjectType::Devices => None,
+    };
+    match number {
+        Some(number) => reader.expect(object_type, number),
+        None => reader.run.journal.expect(earlier),
+    }
+    reader.run.journal.was_done(earlier);
     Ok(())
 }
 

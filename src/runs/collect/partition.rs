@@ -43,10 +43,16 @@ pub(super) async fn of_users(reader: &Reader<'_>, rule: Option<&Parsed>) -> Resu
     Ok(Some(conditions(filter, &borders)))
 }
 
+const NUMBER: &str = "usersNumber";
+
+/// How many users an earlier attempt of this run expected.
+pub(super) async fn noted_number(reader: &Reader<'_>) -> Result<Option<u64>, Stop> {
+    Ok(plan::noted(reader, NUMBER).await?.and_then(|number| number.parse().ok()))
+}
+
 /// How many users there are, asked once in a run; `None`: the server does not count.
 async fn number(reader: &Reader<'_>, filter: Option<&str>) -> Result<Option<u64>, Stop> {
-    const NUMBER: &str = "usersNumber";
-    if let Some(number) = plan::noted(reader, NUMBER).await?.and_then(|number| number.parse().ok()) {
+    if let Some(number) = noted_number(reader).await? {
         return Ok(Some(number));
     }
     let number = reader.session.count("users", filter).await?;

@@ -3,12 +3,20 @@
 use crate::support::world::{ORGANIZATION, World};
 use entra_assets::db::runs;
 use entra_assets::ids::RunId;
-use entra_assets::run_state::RunMode;
+use entra_assets::run_state::{RunMode, RunRequest};
 use serde_json::Value;
+use std::time::Duration;
 
 /// The last progress that a run told of a stage.
 fn last<'a>(told: &'a [Value], stage: &str) -> &'a Value {
     told.iter().rfind(|progress| progress["stage"] == stage).unwrap_or_else(|| panic!("nothing was told of {stage}"))
+}
+
+/// All the progress that a run told.
+async fn told(world: &World, id: RunId) -> Vec<Value> {
+    let events = world.app.db.scoped(ORGANIZATION, async move |tx| runs::events(tx, ORGANIZATION, id, 0, 500).await);
+    let events = events.await.unwrap().into_iter().filter(|event| event.event == "progress");
+    events.map(|event| event.data["progress"].clone()).collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -17,10 +25,7 @@ async fn every_stage_ends_with_its_total_done_and_the_units_are_those_that_graph
     let job = world.add_job().await;
     let run = world.run(job, RunMode::Full).await;
     assert_eq!(run.state, "succeeded", "{:?} {:?}", run.error, run.warnings);
-    let id = RunId(run.id);
-    let events = world.app.db.scoped(ORGANIZATION, async move |tx| runs::events(tx, ORGANIZATION, id, 0, 500).await);
-    let events = events.await.unwrap().into_iter().filter(|event| event.event == "progress");
-    let told: Vec<Value> = events.map(|event| event.data["progress"].clone()).collect();
+    let told = told(&world, RunId(run.id)).await;
     for stage in ["collect", "diff", "deliver"] {
         let progress = last(&told, stage);
         assert!(progress["done"].as_u64() > Some(0), "{progress}");
@@ -29,4 +34,25 @@ async fn every_stage_ends_with_its_total_done_and_the_units_are_those_that_graph
     let collect = last(&told, "collect");
     assert_eq!(collect["resourceUnits"], world.graph.counters().units);
     assert!(collect["resourceUnitsLeft"].as_u64() < Some(8_000), "{collect}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_read_before_a_crash_counts_as_done() {
+    let world = World::new(300, 40).await;
+    let job = world.add_job().await;
+    world.graph.set_page_most(20);
+    let full = world.run(job, RunMode::Full).await;
+    let whole = last(&told(&world, RunId(full.id)).await, "collect")["total"].clone();
+    world.graph.reset_counters();
+    world.graph.set_latency(Duration::from_millis(30));
+    let id = world.queue(job, RunMode::Full, RunRequest::default()).await;
+    world.step_and_die(|| world.graph.counters().requests >= 25).await;
+    world.graph.set_latency(Duration::ZERO);
+    let staged: u64 = world.text("SELECT count(*) FROM staged_objects").await.parse().unwrap();
+    assert_ne!(staged, 0);
+    let run = world.bring_to_its_end(id).await;
+    assert_eq!(run.state, "succeeded", "{:?}", run.error);
+    let told = told(&world, id).await;
+    let collect = last(&told, "collect");
+    assert_eq!((&collect["done"], &collect["total"]), (&whole, &whole), "{told:?}");
 }
