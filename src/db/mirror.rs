@@ -36,14 +36,27 @@ pub struct StagedObject {
     pub data: Option<String>,
 }
 
-/// Members of one group of one type from one page. Sorted, so that an unchanged page is stored alike.
+/// Members of one group of one type from one page.
 #[derive(Clone, Debug)]
 pub struct StagedMembers {
-    pub group: Uuid,
-    pub member_type: String,
-    /// Number of the page, from 0.
-    pub part: i32,
-    pub members: Vec<Uuid>,
+    group: Uuid,
+    member_type: String,
+    part: i32,
+    pub hash: Vec<u8>,
+    /// `None`: as the mirror has them, under the same hash.
+    pub members: Option<Vec<Uuid>>,
+}
+
+impl StagedMembers {
+    /// `part`: number of the page, from 0. Sorts the members, so that an unchanged page is stored alike.
+    pub fn new(group: Uuid, member_type: impl Into<String>, part: i32, mut members: Vec<Uuid>) -> Self {
+        members.sort_unstable();
+        members.dedup();
+        let member_type = member_type.into();
+        let ids: Vec<u8> = members.iter().flat_map(|member| *member.as_bytes()).collect();
+        let hash = hash(&[group.as_bytes(), member_type.as_bytes(), &part.to_le_bytes(), &ids]);
+        Self { group, member_type, part, hash, members: Some(members) }
+    }
 }
 
 /// How far the reading of a collection came after a page.
@@ -126,20 +139,18 @@ async fn stage_objects(tx: &mut Transaction, lease: &Lease, objects: Vec<StagedO
 
 /// The members of all rows go as one array, of which each row is a slice: rows of other lengths are the same statement.
 async fn stage_members(tx: &mut Transaction, lease: &Lease, members: &[StagedMembers]) -> Result<()> {
-    if members.is_empty() {
-        return Ok(());
-    }
     const STAGE: &str = "
-        INSERT INTO staged_members (organization_id, run_id, group_id, member_type, part, member_ids)
-        SELECT $1, $2, group_id, member_type, part, ($3::uuid[])[first:last]
-        FROM unnest($4::uuid[], $5::text[], $6::int[], $7::int[], $8::int[]) AS t(group_id, member_type, part, first, last)
+        INSERT INTO staged_members (organization_id, run_id, group_id, member_type, part, hash, member_ids)
+        SELECT $1, $2, group_id, member_type, part, hash, CASE WHEN first IS NOT NULL THEN ($3::uuid[])[first:last] END
+        FROM unnest($4::uuid[], $5::text[], $6::int[], $7::bytea[], $8::int[], $9::int[])
+            AS t(group_id, member_type, part, hash, first, last)
         ON CONFLICT (organization_id, run_id, group_id, member_type, part)
-        DO UPDATE SET member_ids = excluded.member_ids";
+        DO UPDATE SET member_ids = excluded.member_ids, hash = excluded.hash";
     for rows in members.chunks(MEMBER_ROWS) {
         let (mut all, mut first, mut last) = (Vec::<Uuid>::new(), Vec::new(), Vec::new());
         for row in rows {
-            first.push(place(all.len())? + 1);
-            all.extend(&row.members);
+            first.push(row.members.as_ref().map(|_| place(all.len() + 1)).transpose()?);
+            all.extend(row.members.iter().flatten());
             last.push(place(all.len())?);
         }
         diesel::sql_query(STAGE)
@@ -149,7 +160,8 @@ async fn stage_members(tx: &mut Transaction, lease: &Lease, members: &[StagedMem
             .bind::<Array<SqlUuid>, _>(rows.iter().map(|row| row.group).collect::<Vec<_>>())
             .bind::<Array<Text>, _>(rows.iter().map(|row| row.member_type.as_str()).collect::<Vec<_>>())
             .bind::<Array<Integer>, _>(rows.iter().map(|row| row.part).collect::<Vec<_>>())
-            .bind::<Array<Integer>, _>(first)
+            .bind::<Array<Bytea>, _>(rows.iter().map(|row| row.hash.as_slice()).collect::<Vec<_>>())
+            .bind::<Array<Nullable<Integer>>, _>(first)
             .bind::<Array<Integer>, _>(last)
             .execute(tx)
             .await?;

@@ -187,6 +187,7 @@ diesel::table! {
         member_type -> Text,
         part -> Int4,
         member_ids -> Array<Uuid>,
+        hash -> Bytea,
     }
 }
 
@@ -312,7 +313,8 @@ diesel::table! {
         group_id -> Uuid,
         member_type -> Text,
         part -> Int4,
-        member_ids -> Array<Uuid>,
+        member_ids -> Nullable<Array<Uuid>>,
+        hash -> Bytea,
     }
 }
 

@@ -21,8 +21,8 @@ pub struct Promotion<'a> {
 }
 
 /// Makes what a run staged the mirror: one transaction, only rows that differ are written. Fenced. Those that do not
-/// are left out before the insertion, which would lock each of them, and so write it. An object that was staged without
-/// data and is not in the mirror fails the transaction, rather than being lost.
+/// are left out before the insertion, which would lock each of them, and so write it. What was staged by
+/// its hash alone and is not in the mirror fails the transaction, rather than being lost.
 pub async fn promote(tx: &mut Transaction, lease: &Lease, job: JobId, read: &Promotion<'_>) -> Result<()> {
     const GONE: &str = "
         DELETE FROM mirror_objects m WHERE organization_id = $1 AND job_id = $3 AND object_type = ANY($4)
@@ -41,14 +41,13 @@ pub async fn promote(tx: &mut Transaction, lease: &Lease, job: JobId, read: &Pro
         AND NOT EXISTS (SELECT FROM staged_members s WHERE s.organization_id = $1 AND s.run_id = $2
             AND s.group_id = m.group_id AND s.member_type = m.member_type AND s.part = m.part)";
     const MEMBERS_SEEN: &str = "
-        INSERT INTO mirror_members AS m (organization_id, job_id, group_id, member_type, part, member_ids)
-        SELECT $1, $3, group_id, member_type, part, member_ids FROM staged_members s
+        INSERT INTO mirror_members AS m (organization_id, job_id, group_id, member_type, part, hash, member_ids)
+        SELECT $1, $3, group_id, member_type, part, hash, member_ids FROM staged_members s
         WHERE organization_id = $1 AND run_id = $2
         AND NOT EXISTS (SELECT FROM mirror_members k WHERE k.organization_id = $1 AND k.job_id = $3
-            AND k.group_id = s.group_id AND k.member_type = s.member_type AND k.part = s.part
-            AND k.member_ids = s.member_ids)
+            AND k.group_id = s.group_id AND k.member_type = s.member_type AND k.part = s.part AND k.hash = s.hash)
         ON CONFLICT (organization_id, job_id, group_id, member_type, part)
-        DO UPDATE SET member_ids = excluded.member_ids WHERE m.member_ids IS DISTINCT FROM excluded.member_ids";
+        DO UPDATE SET member_ids = excluded.member_ids, hash = excluded.hash";
     // The members of a changed group are staged whole, as are those of a new one; those of a group that is
     // gone go with it.
     const MEMBERS_PATCHED: &str = "
@@ -63,7 +62,7 @@ pub async fn promote(tx: &mut Transaction, lease: &Lease, job: JobId, read: &Pro
                 AND object_type IN ('gone:users', 'gone:groups') AND data IN ('deleted', 'softDeleted')),
             hit AS (SELECT DISTINCT m.group_id, m.member_type, m.part FROM mirror_members m, unnest(m.member_ids) AS member
                 JOIN gone ON gone.id = member WHERE m.organization_id = $1 AND m.job_id = $3)
-        UPDATE mirror_members m SET member_ids = ARRAY(SELECT member FROM unnest(m.member_ids) AS member
+        UPDATE mirror_members m SET hash = '', member_ids = ARRAY(SELECT member FROM unnest(m.member_ids) AS member
             WHERE member NOT IN (SELECT id FROM gone) ORDER BY member)
         FROM hit WHERE m.organization_id = $1 AND m.job_id = $3 AND m.group_id = hit.group_id
             AND m.member_type = hit.member_type AND m.part = hit.part";
@@ -123,8 +122,8 @@ pub async fn keep_known_members(tx: &mut Transaction, lease: &Lease, job: JobId,
     const FORGET: &str = "
         DELETE FROM staged_members WHERE organization_id = $1 AND run_id = $2 AND group_id = ANY($4) AND $3 IS NOT NULL";
     const KEEP: &str = "
-        INSERT INTO staged_members (organization_id, run_id, group_id, member_type, part, member_ids)
-        SELECT $1, $2, group_id, member_type, part, member_ids FROM mirror_members
+        INSERT INTO staged_members (organization_id, run_id, group_id, member_type, part, hash, member_ids)
+        SELECT $1, $2, group_id, member_type, part, hash, member_ids FROM mirror_members
         WHERE organization_id = $1 AND job_id = $3 AND group_id = ANY($4)";
     if groups.is_empty() {
         return Ok(());

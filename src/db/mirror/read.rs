@@ -41,6 +41,21 @@ impl Source {
         }
     }
 
+    /// The members of groups with their ids: members that were read as the mirror has them are staged without.
+    fn whole_members(self) -> &'static str {
+        match self {
+            Self::Mirror(_) => "mirror_members",
+            Self::Staged(_) => {
+                "(SELECT s.organization_id, s.run_id, s.group_id, s.member_type, s.part,
+                    coalesce(s.member_ids, m.member_ids) AS member_ids
+                  FROM staged_members s JOIN runs r ON r.organization_id = s.organization_id AND r.id = s.run_id
+                  LEFT JOIN mirror_members m ON s.member_ids IS NULL AND m.organization_id = s.organization_id
+                    AND m.job_id = r.job_id AND m.group_id = s.group_id AND m.member_type = s.member_type
+                    AND m.part = s.part AND m.hash = s.hash)"
+            }
+        }
+    }
+
     pub(super) fn key(self) -> Uuid {
         match self {
             Self::Mirror(job) => job.0,
@@ -78,12 +93,12 @@ pub async fn objects<'a>(
     stored_as: &'static str,
     with_members: bool,
 ) -> Result<impl Stream<Item = Result<SeenRow>> + Send + 'a> {
-    let (objects, (_, members, key)) = (source.whole_objects(), source.names());
+    let (objects, members, (_, _, key)) = (source.whole_objects(), source.whole_members(), source.names());
     let members_join = match with_members {
         false => "LEFT JOIN (SELECT NULL::uuid AS id, NULL::uuid[] AS members) m ON false".to_owned(),
         true => format!(
             "LEFT JOIN (SELECT group_id AS id, array_agg(DISTINCT member ORDER BY member) AS members
-                FROM {members}, unnest(member_ids) AS member
+                FROM {members} g, unnest(member_ids) AS member
                 WHERE organization_id = $1 AND {key} = $2 AND member_type = 'user'
                 GROUP BY group_id) m ON m.id = o.id"
         ),
@@ -123,9 +138,9 @@ pub async fn members_by_group<'a>(
         #[diesel(sql_type = Array<SqlUuid>)]
         member_ids: Vec<Uuid>,
     }
-    let (_, members, key) = source.names();
+    let (members, (_, _, key)) = (source.whole_members(), source.names());
     let query = format!(
-        "SELECT group_id, member_ids FROM {members}
+        "SELECT group_id, member_ids FROM {members} g
          WHERE organization_id = $1 AND {key} = $2 AND member_type = $3 ORDER BY group_id"
     );
     let rows = diesel::sql_query(query)
@@ -165,14 +180,16 @@ pub async fn ids(
     Ok(ids)
 }
 
-/// The hashes of all objects of a mirror, unordered.
+/// The hashes of all objects and pages of members of a mirror, unordered.
 pub async fn hashes(tx: &mut Transaction, organization: OrganizationId, job: JobId) -> Result<Vec<mirror::Hash>> {
     #[derive(QueryableByName)]
     struct Row {
         #[diesel(sql_type = Bytea)]
         hash: Vec<u8>,
     }
-    const HASHES: &str = "SELECT hash FROM mirror_objects WHERE organization_id = $1 AND job_id = $2";
+    const HASHES: &str = "
+        SELECT hash FROM mirror_objects WHERE organization_id = $1 AND job_id = $2
+        UNION ALL SELECT hash FROM mirror_members WHERE organization_id = $1 AND job_id = $2";
     let mut rows = diesel::sql_query(HASHES)
         .bind::<SqlUuid, _>(organization.0)
         .bind::<SqlUuid, _>(job.0)
@@ -255,9 +272,9 @@ pub async fn members_of(
     source: Source,
     groups: &[Uuid],
 ) -> Result<Vec<MembersRow>> {
-    let (_, members, key) = source.names();
+    let (members, (_, _, key)) = (source.whole_members(), source.names());
     let query = format!(
-        "SELECT group_id, member_type, member_ids FROM {members}
+        "SELECT group_id, member_type, member_ids FROM {members} g
          WHERE organization_id = $1 AND {key} = $2 AND group_id = ANY($3)"
     );
     Ok(diesel::sql_query(query)
@@ -282,9 +299,9 @@ pub async fn member_counts(
         #[diesel(sql_type = BigInt)]
         members: i64,
     }
-    let (_, members, key) = source.names();
+    let (members, (_, _, key)) = (source.whole_members(), source.names());
     let query = format!(
-        "SELECT group_id, sum(cardinality(member_ids))::bigint AS members FROM {members}
+        "SELECT group_id, sum(cardinality(member_ids))::bigint AS members FROM {members} g
          WHERE organization_id = $1 AND {key} = $2 AND group_id = ANY($3) GROUP BY group_id"
     );
     let rows: Vec<Row> = diesel::sql_query(query)
@@ -343,9 +360,9 @@ pub async fn edges(
         #[diesel(sql_type = Array<SqlUuid>)]
         member_ids: Vec<Uuid>,
     }
-    let (_, members, key) = source.names();
+    let (members, (_, _, key)) = (source.whole_members(), source.names());
     let query = format!(
-        "SELECT group_id, member_type, member_ids FROM {members}
+        "SELECT group_id, member_type, member_ids FROM {members} g
          WHERE organization_id = $1 AND {key} = $2 AND member_type IN ('user', 'group')
            AND ($3 IS NULL OR group_id = ANY($3))"
     );
@@ -376,9 +393,9 @@ pub async fn nested_groups(
         #[diesel(sql_type = SqlUuid)]
         member: Uuid,
     }
-    let (_, members, key) = source.names();
+    let (members, (_, _, key)) = (source.whole_members(), source.names());
     let query = format!(
-        "SELECT DISTINCT member FROM {members}, unnest(member_ids) AS member
+        "SELECT DISTINCT member FROM {members} g, unnest(member_ids) AS member
          WHERE organization_id = $1 AND {key} = $2 AND member_type = 'group' AND group_id = ANY($3)"
     );
     let rows: Vec<Row> = diesel::sql_query(query)
@@ -405,7 +422,7 @@ pub async fn group_sizes(
     }
     let (_, members, key) = source.names();
     let query = format!(
-        "SELECT group_id, max(part) + 1 AS pages FROM {members}
+        "SELECT group_id, max(part) + 1 AS pages FROM {members} g
          WHERE organization_id = $1 AND {key} = $2 AND part > 0 GROUP BY group_id"
     );
     let rows: Vec<Row> =
@@ -435,11 +452,11 @@ pub async fn count(
 
 /// How many memberships there are, of all member types.
 pub async fn count_memberships(tx: &mut Transaction, organization: OrganizationId, source: Source) -> Result<u64> {
-    let (_, members, key) = source.names();
+    let (members, (_, _, key)) = (source.whole_members(), source.names());
     number(
         tx,
         format!(
-            "SELECT coalesce(sum(cardinality(member_ids)), 0)::bigint AS number FROM {members}
+            "SELECT coalesce(sum(cardinality(member_ids)), 0)::bigint AS number FROM {members} g
              WHERE organization_id = $1 AND {key} = $2 AND $3 = ''"
         ),
         organization,

@@ -423,11 +423,8 @@ fn batch_of(group: Uuid, part: i32, page: &Page<Members>) -> Batch {
     for member in &page.content.0 {
         by_type.entry(member.kind.as_str()).or_default().push(member.id);
     }
-    let members = by_type.into_iter().map(|(member_type, mut members)| {
-        members.sort_unstable();
-        members.dedup();
-        StagedMembers { group, member_type: member_type.to_owned(), part, members }
-    });
+    let members =
+        by_type.into_iter().map(|(member_type, members)| StagedMembers::new(group, member_type, part, members));
     let (next_link, done) = match &page.next {
         Next::More(next) => (Some(next.to_string()), false),
         Next::Complete(_) => (None, true),

@@ -117,7 +117,7 @@ async fn groups_of(reader: &Reader<'_>, users: &[Uuid]) -> Result<Option<GraphEr
     }
     let members = members.into_iter().map(|(group, mut members)| {
         members.sort_unstable();
-        StagedMembers { group, member_type: "user".to_owned(), part: 0, members }
+        StagedMembers::new(group, "user", 0, members)
     });
     reader.writer.write(Batch { members: members.collect(), ..Batch::default() }).await?;
     Ok(None)

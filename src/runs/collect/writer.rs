@@ -25,7 +25,7 @@ const LINGER: Duration = Duration::from_millis(25);
 const LINGER_PAGES: usize = 8;
 const LINGER_PART: usize = 4;
 
-/// What an object without data takes, about.
+/// What takes an object without data, or a page of members without them, about.
 const ROW: usize = 64;
 
 /// The readers' end of the channel.
@@ -80,6 +80,11 @@ impl Writer {
         for object in &mut batch.objects {
             if self.known.has(&object.hash) {
                 object.data = None;
+            }
+        }
+        for page in &mut batch.members {
+            if self.known.has(&page.hash) {
+                page.members = None;
             }
         }
         let room = self.room.clone().acquire_many_owned(kilobytes(&batch)).await.map_err(|_| Stop::Cancelled)?;
@@ -166,6 +171,6 @@ fn enough(held: &[Held]) -> usize {
 /// The size of a page, at least one; never more than there is room.
 fn kilobytes(batch: &Batch) -> u32 {
     let objects: usize = batch.objects.iter().map(|object| object.data.as_ref().map_or(ROW, String::len)).sum();
-    let members: usize = batch.members.iter().map(|row| size_of_val(row.members.as_slice())).sum();
+    let members: usize = batch.members.iter().map(|row| row.members.as_deref().map_or(ROW, size_of_val)).sum();
     u32::try_from((objects + members) >> 10).unwrap_or(u32::MAX).clamp(1, WAITING_MOST_KILOBYTES)
 }

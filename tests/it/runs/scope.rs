@@ -3,6 +3,7 @@
 
 use crate::support::world::World;
 use entra_assets::db::runs::RunRow;
+use entra_assets::ids::JobId;
 use entra_assets::run_state::{RunMode, RunRequest};
 use entra_assets::sim::graph::Scenario;
 use entra_assets::sim::seed::{Directory, GroupKind, Kind};
@@ -26,6 +27,14 @@ async fn delivered(world: &World, rule: Value) -> (Ids, Ids) {
     assert_eq!(run.state, "succeeded", "{:?} {:?}", run.error, run.warnings);
     let found = (ids(world, "Entra User"), ids(world, "Entra Group"));
     check_references(world, &found.0, &found.1);
+    // The same again, of which nothing is new.
+    let again = world.run(JobId(run.job_id), RunMode::Full).await;
+    assert_eq!(again.state, "succeeded", "{:?} {:?}", again.error, again.warnings);
+    for name in ["users", "groups"] {
+        let of = |run: &RunRow, what: &str| run.counts[name][what].as_u64().unwrap_or(0);
+        assert_eq!(of(&again, "unchanged"), of(&run, "created"), "{name}: {}", again.counts);
+        assert_eq!((of(&again, "updated"), of(&again, "missing")), (0, 0), "{name}: {}", again.counts);
+    }
     found
 }
 
@@ -166,7 +175,7 @@ async fn everybody_is_read_where_that_is_less_and_the_result_is_the_same() {
     let (users, _) = delivered(&world, json!({"scope": {"users": "membersOf", "groupIds": [group]}})).await;
     assert_eq!(users, members(&world, &[group].into(), true));
     let requests = world.graph.requests();
-    assert_eq!(requests.iter().filter(|request| request.path == "/v1.0/users").count(), 1);
+    assert_eq!(requests.iter().filter(|request| request.path == "/v1.0/users").count(), 2, "one page in each run");
     let why =
         "SELECT data->>'message' FROM run_events WHERE event = 'log' AND data::text LIKE '%Everybody is read%' LIMIT 1";
     assert!(world.text(why).await.contains("fewer requests for 600 users than reading 400 members"));

@@ -283,7 +283,7 @@ async fn who_leaves_a_group_while_it_is_read_hides_nobody() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_repeated_read_that_dies_goes_on_with_what_it_found_unchanged() {
-    let mut bare = 0;
+    let mut bare = [0, 0];
     for requests in [12, 20, 30] {
         let (world, job) = world().await;
         world.graph.change(|directory| change(directory, requests));
@@ -291,30 +291,36 @@ async fn a_repeated_read_that_dies_goes_on_with_what_it_found_unchanged() {
         world.graph.set_latency(Duration::from_millis(40));
         let id = world.queue(job, RunMode::Full, RunRequest::default()).await;
         world.step_and_die(|| world.graph.counters().requests >= requests as u64).await;
-        let stored = world.text("SELECT count(*) FROM staged_objects WHERE data IS NULL").await;
-        bare += stored.parse::<u64>().unwrap();
+        for (number, table) in ["staged_objects WHERE data", "staged_members WHERE member_ids"].iter().enumerate() {
+            let stored = world.text(&format!("SELECT count(*) FROM {table} IS NULL")).await;
+            bare[number] += stored.parse::<u64>().unwrap();
+        }
         let run = world.bring_to_its_end(id).await;
         assert_eq!(run.state, "succeeded", "{:?}", run.error);
         assert_ne!(run.counts["users"]["unchanged"], json!(0));
         world.assert_exact("after it died");
     }
-    assert_ne!(bare, 0, "unchanged objects are stored by their hash alone");
+    assert!(bare.iter().all(|rows| *rows > 0), "what is unchanged is stored by its hash alone: {bare:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_staged_by_its_hash_and_missing_from_the_mirror_is_not_taken_for_gone() {
-    let (world, job) = world().await;
-    let before = world.store();
-    world.graph.reset_counters();
-    world.graph.set_latency(Duration::from_millis(40));
-    let id = world.queue(job, RunMode::Full, RunRequest::default()).await;
-    world.step_and_die(|| world.graph.counters().requests >= 30).await;
-    let deleted = "DELETE FROM mirror_objects m USING staged_objects s
+    let objects = "DELETE FROM mirror_objects m USING staged_objects s
         WHERE s.data IS NULL AND m.object_type = s.object_type AND m.id = s.id AND s.object_type = 'users'";
-    world.execute(deleted.to_owned()).await;
-    let run = world.bring_to_its_end(id).await;
-    assert_eq!(run.state, "failed", "{:?}", run.counts);
-    assert_eq!(world.store(), before, "nothing was delivered or removed");
+    let members = "DELETE FROM mirror_members m USING staged_members s
+        WHERE s.member_ids IS NULL AND m.group_id = s.group_id AND m.member_type = s.member_type AND m.part = s.part";
+    for lost in [objects, members] {
+        let (world, job) = world().await;
+        let before = world.store();
+        world.graph.reset_counters();
+        world.graph.set_latency(Duration::from_millis(40));
+        let id = world.queue(job, RunMode::Full, RunRequest::default()).await;
+        world.step_and_die(|| world.graph.counters().requests >= 30).await;
+        world.execute(lost.to_owned()).await;
+        let run = world.bring_to_its_end(id).await;
+        assert_eq!(run.state, "failed", "{:?}", run.counts);
+        assert_eq!(world.store(), before, "nothing was delivered or removed");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -105,12 +105,11 @@ async fn stage_members(reader: &Reader<'_>, groups: &[Uuid], changes: &BTreeMap<
     let mut batch = Batch::default();
     for (group, delta) in groups.iter().filter_map(|group| changes.get_key_value(group)) {
         let members = as_now(known.remove(group).unwrap_or_default(), delta).into_iter();
-        batch.members.extend(members.map(|(member_type, members)| StagedMembers {
-            group: *group,
-            member_type,
-            part: 0,
-            members: members.into_iter().collect(),
-        }));
+        batch.members.extend(
+            members.map(|(member_type, members)| {
+                StagedMembers::new(*group, member_type, 0, members.into_iter().collect())
+            }),
+        );
     }
     reader.writer.write(batch).await
 }
