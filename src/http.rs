@@ -88,7 +88,8 @@ pub async fn bounded_body(response: reqwest::Response, most: usize) -> Result<Ve
         return Ok(parts.remove(0).into());
     }
     let mut body = Vec::with_capacity(length);
-    parts.iter().for_each(|part| body.extend_from_slice(part));
+    // One after the other they are given back.
+    parts.into_iter().for_each(|part| body.extend_from_slice(&part));
     Ok(body)
 }
 

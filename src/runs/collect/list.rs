@@ -423,7 +423,7 @@ async fn read_from(reader: &Reader<'_>, query: &Query, link: Option<&str>, besid
     };
     let mut pages = 0;
     loop {
-        let page = match pager.next_held().await {
+        let mut page = match pager.next_held().await {
             Ok(Some(page)) => page,
             Ok(None) => return Ok(()),
             Err(error) if !error.refuses_optional() || (pages == 0 && link.is_none()) => {
@@ -445,7 +445,10 @@ async fn read_from(reader: &Reader<'_>, query: &Query, link: Option<&str>, besid
             None => {}
         }
         reader.run.journal.used(reader.session.usage());
-        reader.writer.write_page(batch, page.permit).await?;
+        // The text of a page is a megabyte, and the writer may be busy.
+        let permit = page.permit.take();
+        drop(page);
+        reader.writer.write_page(batch, permit).await?;
     }
 }
 

@@ -14,7 +14,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 /// Pages that wait for the writer, by number and in kilobytes: a page of users is a megabyte, one of members a few
 /// kilobytes. The readers stop when there are more.
 const WAITING_MOST: usize = 64;
-const WAITING_MOST_KILOBYTES: u32 = 8 << 10;
+const WAITING_MOST_KILOBYTES: u32 = 4 << 10;
 /// What one transaction stores, about.
 const STORED_MOST_KILOBYTES: u32 = 2 << 10;
 /// How long a transaction waits for more pages: under a quota they come every few milliseconds, and a transaction for
