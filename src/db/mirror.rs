@@ -2,7 +2,7 @@
 //! what was *delivered* (`mirror_delivered`).
 //!
 //! A run writes what it reads into staging tables, page by page, together with the cursor of the page: a
-//! crash loses at most the pages under way. Only a complete read becomes the mirror ([`promote`]).
+//! crash loses at most the pages under way. Only a complete read becomes the mirror ([`promote()`]).
 //!
 //! Rows go in by UNNEST of arrays, one prepared statement for any number of rows (facts/stack.md). The
 //! members of a group are arrays of up to a page, so five million memberships are thousands of rows.
