@@ -290,7 +290,9 @@ async fn a_repeated_read_that_dies_goes_on_with_what_it_found_unchanged() {
         world.graph.reset_counters();
         world.graph.set_latency(Duration::from_millis(40));
         let id = world.queue(job, RunMode::Full, RunRequest::default()).await;
-        world.step_and_die(|| world.graph.counters().requests >= requests as u64).await;
+        let bare_members = "SELECT count(*) FROM staged_members WHERE member_ids IS NULL";
+        let dies = async || world.graph.counters().requests >= requests as u64 && world.text(bare_members).await != "0";
+        world.step_and_die_when(dies).await;
         for (number, table) in ["staged_objects WHERE data", "staged_members WHERE member_ids"].iter().enumerate() {
             let stored = world.text(&format!("SELECT count(*) FROM {table} IS NULL")).await;
             bare[number] += stored.parse::<u64>().unwrap();
@@ -305,18 +307,20 @@ async fn a_repeated_read_that_dies_goes_on_with_what_it_found_unchanged() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_staged_by_its_hash_and_missing_from_the_mirror_is_not_taken_for_gone() {
-    let objects = "DELETE FROM mirror_objects m USING staged_objects s
-        WHERE s.data IS NULL AND m.object_type = s.object_type AND m.id = s.id AND s.object_type = 'users'";
-    let members = "DELETE FROM mirror_members m USING staged_members s
-        WHERE s.member_ids IS NULL AND m.group_id = s.group_id AND m.member_type = s.member_type AND m.part = s.part";
-    for lost in [objects, members] {
+    let objects = "staged_objects s WHERE s.data IS NULL AND s.object_type = 'users'";
+    let members = "staged_members s WHERE s.member_ids IS NULL";
+    let in_mirror = [
+        (objects, "mirror_objects m", "m.object_type = s.object_type AND m.id = s.id"),
+        (members, "mirror_members m", "m.group_id = s.group_id AND m.member_type = s.member_type AND m.part = s.part"),
+    ];
+    for (bare, mirror, same) in in_mirror {
         let (world, job) = world().await;
         let before = world.store();
-        world.graph.reset_counters();
         world.graph.set_latency(Duration::from_millis(40));
         let id = world.queue(job, RunMode::Full, RunRequest::default()).await;
-        world.step_and_die(|| world.graph.counters().requests >= 30).await;
-        world.execute(lost.to_owned()).await;
+        let is_there = async || world.text(&format!("SELECT count(*) FROM {bare}")).await != "0";
+        world.step_and_die_when(is_there).await;
+        world.execute(format!("DELETE FROM {mirror} WHERE EXISTS (SELECT FROM {bare} AND {same})")).await;
         let run = world.bring_to_its_end(id).await;
         assert_eq!(run.state, "failed", "{:?}", run.counts);
         assert_eq!(world.store(), before, "nothing was delivered or removed");

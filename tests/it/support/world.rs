@@ -281,9 +281,14 @@ impl World {
 
     /// Claims a run, and drops it where it stands as soon as `dies` is true: the process is gone.
     pub async fn step_and_die(&self, dies: impl Fn() -> bool) {
+        self.step_and_die_when(async || dies()).await;
+    }
+
+    /// The same, with something that has to be asked for.
+    pub async fn step_and_die_when(&self, dies: impl AsyncFn() -> bool) {
         let death = async {
             let mut ticks = tokio::time::interval(TICK);
-            while !dies() {
+            while !dies().await {
                 ticks.tick().await;
             }
         };
