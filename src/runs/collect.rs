@@ -2,7 +2,6 @@
 //! memory holds the pages under way and nothing of the tenant.
 
 mod by_id;
-mod deleted;
 mod frozen;
 mod groups;
 mod incremental;
@@ -14,6 +13,7 @@ mod partition;
 mod plan;
 mod query;
 mod recheck;
+mod recycle_bin;
 mod refused;
 mod scope;
 mod test_run;
@@ -228,17 +228,18 @@ fn delta_place(run: &Run, column: &'static str) -> Place {
     Place { table: "mirrors", column, organization: run.job.organization, row: run.job.id.0 }
 }
 
+/// The positions of the types that the job imports; earlier versions kept those of others too.
 fn open_links(run: &Run, mirror: &MirrorRow) -> Result<DeltaLinks> {
-    let open = |column, sealed: &Option<Vec<u8>>| match sealed {
-        Some(sealed) => {
+    let open = |object_type, column, sealed: &Option<Vec<u8>>| match sealed {
+        Some(sealed) if run.job.mapping.is_enabled(object_type) => {
             let link = run.app.keys.open(delta_place(run, column), sealed)?;
             Ok::<_, Error>(Some(link.expose_secret().to_owned()))
         }
-        None => Ok(None),
+        Some(_) | None => Ok(None),
     };
     Ok(DeltaLinks {
-        users: open("users_delta_sealed", &mirror.users_delta_sealed)?,
-        groups: open("groups_delta_sealed", &mirror.groups_delta_sealed)?,
+        users: open(ObjectType::Users, "users_delta_sealed", &mirror.users_delta_sealed)?,
+        groups: open(ObjectType::Groups, "groups_delta_sealed", &mirror.groups_delta_sealed)?,
     })
 }
 

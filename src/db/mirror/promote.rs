@@ -72,46 +72,36 @@ pub async fn promote(tx: &mut Transaction, lease: &Lease, job: JobId, read: &Pro
         AND s.object_type = 'gone:' || m.object_type AND s.id = m.id";
     fence(tx, lease).await?;
     join_in_bulk(tx).await?;
-    if read.is_patch {
-        let (patched, whole): (Vec<&str>, Vec<&str>) =
-            read.types.iter().partition(|name| matches!(**name, "users" | "groups"));
-        for (statement, types) in [(MARKED, &patched), (SEEN, &patched), (GONE, &whole), (SEEN, &whole)] {
-            diesel::sql_query(statement)
-                .bind::<SqlUuid, _>(lease.organization.0)
-                .bind::<SqlUuid, _>(lease.run.0)
-                .bind::<SqlUuid, _>(job.0)
-                .bind::<Array<Text>, _>(types)
-                .execute(tx)
-                .await?;
-        }
-        for statement in [MEMBERS_PATCHED, MEMBERS_SEEN, MEMBERS_OF_GONE] {
-            diesel::sql_query(statement)
-                .bind::<SqlUuid, _>(lease.organization.0)
-                .bind::<SqlUuid, _>(lease.run.0)
-                .bind::<SqlUuid, _>(job.0)
-                .execute(tx)
-                .await?;
-        }
-        return Ok(());
-    }
-    for statement in [GONE, SEEN] {
-        diesel::sql_query(statement)
+    let (patched, whole): (Vec<&str>, Vec<&str>) =
+        read.types.iter().partition(|name| read.is_patch && matches!(**name, "users" | "groups"));
+    let objects = match read.is_patch {
+        true => &[(MARKED, &patched), (SEEN, &patched), (GONE, &whole), (SEEN, &whole)][..],
+        false => &[(GONE, &whole), (SEEN, &whole)],
+    };
+    for (statement, types) in objects {
+        diesel::sql_query(*statement)
             .bind::<SqlUuid, _>(lease.organization.0)
             .bind::<SqlUuid, _>(lease.run.0)
             .bind::<SqlUuid, _>(job.0)
-            .bind::<Array<Text>, _>(read.types)
+            .bind::<Array<Text>, _>(types)
             .execute(tx)
             .await?;
     }
-    if read.members {
-        for statement in [MEMBERS_GONE, MEMBERS_SEEN] {
-            diesel::sql_query(statement)
-                .bind::<SqlUuid, _>(lease.organization.0)
-                .bind::<SqlUuid, _>(lease.run.0)
-                .bind::<SqlUuid, _>(job.0)
-                .execute(tx)
-                .await?;
-        }
+    let members = match (read.is_patch, read.members) {
+        (true, _) => &[MEMBERS_PATCHED, MEMBERS_SEEN, MEMBERS_OF_GONE][..],
+        (false, true) => &[MEMBERS_GONE, MEMBERS_SEEN],
+        (false, false) => &[],
+    };
+    for statement in members {
+        diesel::sql_query(*statement)
+            .bind::<SqlUuid, _>(lease.organization.0)
+            .bind::<SqlUuid, _>(lease.run.0)
+            .bind::<SqlUuid, _>(job.0)
+            .execute(tx)
+            .await?;
+    }
+    if read.is_patch {
+        return Ok(());
     }
     clear(tx, lease.organization, lease.run, "object_type NOT LIKE 'gone:%'").await
 }

@@ -8,10 +8,9 @@ mod links;
 use super::by_id::{self, Others};
 use super::frozen::{self, Reading};
 use super::object;
-use super::query::entity;
 use super::{DeltaLinks, Read, Reader, outside, plan, scope};
 use crate::db::mirror::{Batch, GONE_PREFIX, MirrorRow, StagedObject, read};
-use crate::directory::{Link, ObjectType, Properties as Map};
+use crate::directory::{Link, ObjectType};
 use crate::filter::EntityKind;
 use crate::graph::delta::Collection;
 use crate::graph::error::{GraphError, Kind};
@@ -229,7 +228,7 @@ async fn apply(
             (None, None) => newcomers.push(*id),
             (None, Some(data)) => {
                 let map = delta.merged(data)?;
-                if is_in_scope(reader, object_type, &map) {
+                if object::is_in_scope(reader, object_type, &map) {
                     batch.objects.push(object::staged_map(object_type, *id, map));
                 } else {
                     batch.objects.push(gone(object_type, *id, ChangeReason::OutOfScope));
@@ -274,10 +273,4 @@ async fn known(reader: &Reader<'_>, object_type: ObjectType, ids: Vec<Uuid>) -> 
         })
         .await?;
     Ok(found.into_iter().map(|row| (row.id, row.data)).collect())
-}
-
-fn is_in_scope(reader: &Reader<'_>, object_type: ObjectType, map: &Map) -> bool {
-    let filter = &reader.run.job.filter;
-    let Some(kind) = entity(object_type) else { return true };
-    filter.admits(kind, map) && !filter.exclude.excludes(kind, map)
 }

@@ -3,7 +3,7 @@
 use super::Reader;
 use super::query::entity;
 use crate::db::mirror::{self, StagedObject};
-use crate::directory::ObjectType;
+use crate::directory::{ObjectType, Properties as Map};
 use crate::filter::eval;
 use crate::graph::error::{GraphError, Kind};
 use crate::graph::wire::{Properties, properties};
@@ -45,6 +45,11 @@ pub(super) fn admitted(
 /// Whether the filter takes an object that was asked for without its condition.
 pub(super) fn is_admitted(reader: &Reader<'_>, object_type: ObjectType, object: &Properties) -> Result<bool, Stop> {
     Ok(admitted(reader, object_type, object, true)? == Admitted::Yes)
+}
+
+/// The same of an object as it is after a change.
+pub(super) fn is_in_scope(reader: &Reader<'_>, object_type: ObjectType, map: &Map) -> bool {
+    entity(object_type).is_none_or(|kind| reader.run.job.filter.admits(kind, map))
 }
 
 /// Whether the filter excludes an object by id or name.

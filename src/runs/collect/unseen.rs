@@ -2,7 +2,7 @@
 //! (facts/graph.md §4.1), and what is taken for gone may be removed: so they are asked for by their ids.
 
 use super::by_id::{self, Others};
-use super::{Read, Reader, deleted, groups};
+use super::{Read, Reader, groups, recycle_bin};
 use crate::db::mirror::delivered;
 use crate::db::mirror::read::Source;
 use crate::directory::ObjectType;
@@ -30,7 +30,7 @@ pub(super) async fn find(reader: &Reader<'_>, read: &mut Read) -> Result<(), Sto
             });
             read.members_unknown.extend(told_found(reader, object_type, &found).await?);
         }
-        deleted::mark(reader, object_type, &absent).await?;
+        recycle_bin::mark(reader, object_type, &absent).await?;
     }
     Ok(())
 }
