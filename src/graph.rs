@@ -180,8 +180,11 @@ pub struct RequestOptions {
     pub budget: Duration,
     /// Graph sheds what is of low priority first: right for imports, wrong where a person waits.
     pub low_priority: bool,
-    /// So many 504 in a row are reported instead of waited out, because a smaller page may help.
-    /// `None`: they are waited out like any failure.
+    /// Whoever asks can ask for a smaller page: a [`Pager`] reports 504 answers soon, where `$top` can be halved,
+    /// instead of waiting them out.
+    pub may_halve: bool,
+    /// So many 504 in a row are reported instead of waited out. `None`: they are waited out like any failure. A
+    /// [`Pager`] sets it.
     pub gateway_timeouts: Option<u32>,
     /// What it costs, when the URL does not show it. A [`Pager`] sets it for later pages.
     pub cost: Option<cost::Kind>,
@@ -197,6 +200,7 @@ impl Default for RequestOptions {
             advanced: false,
             budget: BUDGET,
             low_priority: true,
+            may_halve: false,
             gateway_timeouts: None,
             cost: None,
             prefer: None,
@@ -209,6 +213,11 @@ impl RequestOptions {
     /// For queries that need `ConsistencyLevel: eventual`; the URL must have `$count=true`.
     pub fn advanced() -> Self {
         Self { advanced: true, ..Self::default() }
+    }
+
+    /// For a collection whose pages are made smaller when Graph takes too long for one.
+    pub fn halving() -> Self {
+        Self { may_halve: true, ..Self::default() }
     }
 
     /// While a person waits.

@@ -201,7 +201,9 @@ async fn refuse_test_that_would_remove(tx: &mut Transaction, organization: Organ
     let settings = job_settings::load(tx, organization, new.job).await?;
     let Some(destination) = settings.destination.filter(|_| new.mode == RunMode::Test) else { return Ok(()) };
     let mirror = mirror::find(tx, organization, new.job).await?;
-    let has_objects = mirror.delivered_to == Some(destination.id) && mirror.delivered_at.is_some();
+    let has_delivered = mirror.delivered_to == Some(destination.id) && mirror.delivered_at.is_some();
+    // Also what another job left there.
+    let has_objects = has_delivered || destination.delivered_at.is_some();
     if has_objects && destination.missing_objects != "ignore" {
         return Err(Error::new(
             Code::TestWouldRemove,

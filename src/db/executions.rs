@@ -27,6 +27,7 @@ pub struct ExecutionRow {
     pub sending_id: Option<String>,
     pub chunks: i32,
     pub result: Option<Value>,
+    pub created_at: DateTime<Utc>,
 }
 
 /// What is said of an execution; `None` leaves a column as it is.

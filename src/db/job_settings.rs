@@ -8,7 +8,8 @@ use crate::ids::{ConnectionId, DestinationId, JobId, OrganizationId};
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
-use serde_json::Value;
+use serde_json::{Map, Value};
+use std::collections::BTreeMap;
 use uuid::Uuid;
 
 #[derive(Queryable, Selectable, Clone, Debug)]
@@ -64,6 +65,11 @@ pub struct DestinationPart {
     pub api_site_url: Option<String>,
     pub api_email: Option<String>,
     pub api_token_sealed: Option<Vec<u8>>,
+    pub version: i64,
+    /// When something was first sent there, by whatever job.
+    pub delivered_at: Option<DateTime<Utc>>,
+    /// Objects by type, as the last settled delivery left them.
+    pub delivered: Value,
 }
 
 #[derive(Clone, Debug)]
@@ -140,6 +146,33 @@ pub async fn observe_missing_objects(
             destinations::missing_objects.eq(observed),
             destinations::version.eq(destinations::version + 1),
             destinations::updated_at.eq(now),
+        ))
+        .execute(tx)
+        .await?;
+    Ok(())
+}
+
+/// What a settled delivery left in a destination: objects by type.
+pub async fn holds(
+    tx: &mut Transaction,
+    organization: OrganizationId,
+    destination: Uuid,
+    counts: &BTreeMap<String, u64>,
+) -> Result<()> {
+    let counts = serde_json::to_value(counts).map_err(Error::internal)?;
+    diesel::update(destinations::table.find((organization.0, destination)))
+        .set(destinations::delivered.eq(counts))
+        .execute(tx)
+        .await?;
+    Ok(())
+}
+
+/// Another import source stands behind the destination now, and nothing was sent there yet.
+pub async fn is_empty_now(tx: &mut Transaction, organization: OrganizationId, destination: Uuid) -> Result<()> {
+    diesel::update(destinations::table.find((organization.0, destination)))
+        .set((
+            destinations::delivered_at.eq(None::<DateTime<Utc>>),
+            destinations::delivered.eq(Value::Object(Map::new())),
         ))
         .execute(tx)
         .await?;

@@ -15,7 +15,7 @@ pub mod read;
 pub use promote::{Promotion, keep_known_members, promote};
 
 use super::runs::{Lease, fence};
-use super::schema::{mirrors, run_cursors, staged_members};
+use super::schema::{destinations, mirrors, run_cursors, staged_members};
 use super::{Transaction, join_in_bulk, may_be_lost};
 use crate::error::Result;
 use crate::ids::{JobId, OrganizationId, RunId};
@@ -284,6 +284,9 @@ pub struct MirrorRow {
     pub updated_at: DateTime<Utc>,
     /// Types whose objects are all sent by the next delivery, whatever was delivered of them.
     pub resend: Vec<String>,
+    /// The import source in Assets to which they were sent, and the version of the destination that led there.
+    pub import_source: Option<String>,
+    pub destination_version: Option<i64>,
 }
 
 /// The mirror of a job; an empty one before its first read.
@@ -304,6 +307,8 @@ pub async fn find(tx: &mut Transaction, organization: OrganizationId, job: JobId
         delivered_at: None,
         updated_at: DateTime::UNIX_EPOCH,
         resend: Vec::new(),
+        import_source: None,
+        destination_version: None,
     }))
 }
 
@@ -318,16 +323,35 @@ pub async fn save(tx: &mut Transaction, row: &MirrorRow) -> Result<()> {
     Ok(())
 }
 
+/// Where a delivery goes.
+#[derive(Clone, Debug)]
+pub struct Receiver {
+    pub destination: Uuid,
+    pub destination_version: i64,
+    /// What Assets calls the import source, where its links say so.
+    pub import_source: Option<String>,
+}
+
 /// Notes that something may be in the destination from now on, before the first object is sent there.
 pub async fn delivery_begins(
     tx: &mut Transaction,
     organization: OrganizationId,
     job: JobId,
+    to: &Receiver,
     now: DateTime<Utc>,
 ) -> Result<()> {
     diesel::update(mirrors::table.find((organization.0, job.0)))
+        .set((mirrors::import_source.eq(&to.import_source), mirrors::destination_version.eq(to.destination_version)))
+        .execute(tx)
+        .await?;
+    diesel::update(mirrors::table.find((organization.0, job.0)))
         .filter(mirrors::delivered_at.is_null())
         .set(mirrors::delivered_at.eq(now))
+        .execute(tx)
+        .await?;
+    diesel::update(destinations::table.find((organization.0, to.destination)))
+        .filter(destinations::delivered_at.is_null())
+        .set(destinations::delivered_at.eq(now))
         .execute(tx)
         .await?;
     Ok(())
@@ -343,6 +367,11 @@ const STUBS: [(&str, &str); 2] = [("users", "stub:users"), ("groups", "stub:grou
 /// How stubs of a type are stored; `None` for a type that has none.
 pub fn stubs_of(object_type: &str) -> Option<&'static str> {
     STUBS.iter().find(|(name, _)| *name == object_type).map(|(_, stubs)| *stubs)
+}
+
+/// Whether objects are stored under this name as stubs.
+pub fn is_stub(stored_as: &str) -> bool {
+    STUBS.iter().any(|(_, stubs)| *stubs == stored_as)
 }
 
 /// Keeps only these of the staged objects of a type. Callers have fenced.

@@ -52,6 +52,8 @@ pub struct RunRow {
     pub started_at: Option<DateTime<Utc>>,
     pub finished_at: Option<DateTime<Utc>>,
     pub updated_at: DateTime<Utc>,
+    /// Whether something in it went wrong so far.
+    pub degraded: bool,
 }
 
 impl RunRow {

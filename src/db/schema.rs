@@ -78,6 +78,8 @@ diesel::table! {
         version -> Int8,
         created_at -> Timestamptz,
         updated_at -> Timestamptz,
+        delivered_at -> Nullable<Timestamptz>,
+        delivered -> Jsonb,
     }
 }
 
@@ -217,6 +219,8 @@ diesel::table! {
         delivered_at -> Nullable<Timestamptz>,
         updated_at -> Timestamptz,
         resend -> Array<Text>,
+        import_source -> Nullable<Text>,
+        destination_version -> Nullable<Int8>,
     }
 }
 
@@ -303,6 +307,7 @@ diesel::table! {
         finished_at -> Nullable<Timestamptz>,
         updated_at -> Timestamptz,
         cleared_at -> Nullable<Timestamptz>,
+        degraded -> Bool,
     }
 }
 

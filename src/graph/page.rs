@@ -125,9 +125,10 @@ impl<C: Content> Pager<C> {
     /// From the first page. Its kind, from which later pages take their price, is the first URL's.
     pub fn new(session: Session, first: Url, options: RequestOptions) -> Self {
         let cost = options.cost.or_else(|| Some(cost::kind_of(&first)));
+        let may_halve = options.may_halve && halve_top(&first).is_some();
         Self {
             session,
-            options: RequestOptions { cost, ..options },
+            options: RequestOptions { cost, may_halve, ..options },
             next: Some(first),
             is_first: true,
             watch: LoopWatch::default(),
@@ -170,7 +171,7 @@ impl<C: Content> Pager<C> {
 
     async fn read(&self, url: &Url) -> Result<Page<C>> {
         let most = if self.is_first { GATEWAY_TIMEOUTS_FIRST } else { GATEWAY_TIMEOUTS_LATER };
-        let gateway_timeouts = self.options.gateway_timeouts.or(Some(most));
+        let gateway_timeouts = self.options.may_halve.then_some(most);
         let options = RequestOptions { gateway_timeouts, goes_on: !self.is_first, ..self.options.clone() };
         let mut rereads = 0;
         loop {

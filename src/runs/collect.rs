@@ -139,12 +139,7 @@ pub async fn collect(run: &Run) -> Result<Collected, Stop> {
         counted: Default::default(),
     };
     let reading = async {
-        let read = match run.mode {
-            RunMode::Test => test_run::read(&reader).await,
-            RunMode::Incremental => read_changes(&reader, &mirror).await,
-            RunMode::Full | RunMode::DryRun => read_all(&reader).await,
-        };
-        let read = read.and_then(|read| frozen::tell(&reader, read));
+        let read = read_as_selected(&reader, &mirror).await.and_then(|read| frozen::tell(&reader, read));
         run.journal.used(reader.session.usage());
         // The writer ends when the last sender is gone.
         drop(reader);
@@ -156,10 +151,36 @@ pub async fn collect(run: &Run) -> Result<Collected, Stop> {
     finish(run, mirror, tenant, read?).await
 }
 
+/// Reads in the way of the mode, and goes on with what an earlier attempt staged only if that was selected so too.
+async fn read_as_selected(reader: &Reader<'_>, mirror: &MirrorRow) -> Result<Read, Stop> {
+    match plan::noted(reader, SELECTION).await? {
+        Some(selection) if selection == reader.run.job.selection() => {}
+        Some(_) => {
+            reader.run.log("The filter or the selected attributes changed; everything is read again.").await?;
+            reader.run.journal.forget_counts();
+            forget_staged(reader).await?;
+        }
+        None => note_selection(reader).await?,
+    }
+    match reader.run.mode {
+        RunMode::Test => test_run::read(reader).await,
+        RunMode::Incremental => read_changes(reader, mirror).await,
+        RunMode::Full | RunMode::DryRun => read_all(reader).await,
+    }
+}
+
+/// What was selected when the run began to read.
+const SELECTION: &str = "selection";
+
+async fn note_selection(reader: &Reader<'_>) -> Result<(), Stop> {
+    plan::note(reader, SELECTION, Some(&reader.run.job.selection())).await
+}
+
 /// Makes sure that the mirror holds the same directory, or starts it anew when that is wanted.
 async fn begin(run: &Run, tenant: Option<Uuid>) -> Result<MirrorRow, Stop> {
     let (organization, job, lease) = (run.job.organization, run.job.id, run.lease);
-    let reset = run.request.reset_mirror;
+    // A test and a dry run change no mirror.
+    let reset = run.request.reset_mirror && matches!(run.mode, RunMode::Full | RunMode::Incremental);
     let mirror = run
         .app
         .db
@@ -221,7 +242,8 @@ async fn forget_staged(reader: &Reader<'_>) -> Result<(), Stop> {
         crate::db::runs::fence(tx, &lease).await?;
         mirror::clear_staging(tx, lease.organization, lease.run).await
     });
-    Ok(cleared.await?)
+    cleared.await?;
+    note_selection(reader).await
 }
 
 fn delta_place(run: &Run, column: &'static str) -> Place {
@@ -270,7 +292,8 @@ async fn read_all(reader: &Reader<'_>) -> Result<Read, Stop> {
         ScopeUsers::MembersOf => {
             let members = scope::members_of_named(reader).await;
             let members = members.map_err(|stop| frozen::undecidable(stop, ObjectType::Groups))?;
-            tokio::try_join!(read_users(reader, wants_users, Some(members)), groups, small)?
+            read.members_unknown = members.unknown;
+            tokio::try_join!(read_users(reader, wants_users, Some(members.users)), groups, small)?
         }
         ScopeUsers::MembersOfFilteredGroups => {
             let (groups, small) = tokio::try_join!(groups, small)?;
@@ -280,7 +303,8 @@ async fn read_all(reader: &Reader<'_>) -> Result<Read, Stop> {
             };
             let members = scope::members_of_filtered(reader, unknown).await;
             let members = members.map_err(|stop| frozen::undecidable(stop, ObjectType::Groups))?;
-            (read_users(reader, wants_users, Some(members)).await?, groups, small)
+            read.members_unknown = members.unknown;
+            (read_users(reader, wants_users, Some(members.users)).await?, groups, small)
         }
     };
     match users {
@@ -292,7 +316,7 @@ async fn read_all(reader: &Reader<'_>) -> Result<Read, Stop> {
     }
     match groups {
         Some(Reading::Whole(groups)) => {
-            read.members_unknown = groups.members_unknown;
+            read.members_unknown.extend(groups.members_unknown);
             if mapping.is_enabled(ObjectType::Groups) {
                 read.types.push(ObjectType::Groups);
                 read.memberships = groups.memberships;
@@ -308,9 +332,9 @@ async fn read_all(reader: &Reader<'_>) -> Result<Read, Stop> {
     read.types.extend(small.types);
     read.frozen.extend(small.frozen);
     unseen::find(reader, &mut read).await?;
-    let position = read.delta.as_ref().and_then(|links| links.groups.as_deref());
+    let position = read.delta.as_ref().and_then(|links| links.groups.clone());
     if let Some(position) = position.filter(|_| read.memberships) {
-        Box::pin(recheck::memberships(reader, position)).await?;
+        Box::pin(recheck::memberships(reader, &mut read, &position)).await?;
     }
     scope::apply(reader, &read).await?;
     Ok(read)

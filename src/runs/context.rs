@@ -2,7 +2,7 @@
 
 use crate::app::App;
 use crate::db::job_settings::{self, ConnectionPart, DestinationPart, JobSettings};
-use crate::directory::ObjectType;
+use crate::directory::{Link, ObjectType};
 use crate::error::{Code, Error, Result};
 use crate::filter::Filter;
 use crate::graph::cloud::Cloud;
@@ -13,6 +13,7 @@ use crate::run_state::Deliver;
 use crate::seal::{KeyRing, Place};
 use secrecy::SecretString;
 use serde::de::DeserializeOwned;
+use std::collections::BTreeMap;
 use uuid::Uuid;
 
 /// What happens to objects that are gone.
@@ -67,11 +68,28 @@ pub struct JobContext {
 
 pub struct Destination {
     pub id: Uuid,
+    /// Rises with every change of the destination.
+    pub version: i64,
+    /// Whether something was sent there before, by whatever job.
+    pub has_objects: bool,
+    /// Objects by type, as the last settled delivery of whatever job left them.
+    pub holds: BTreeMap<String, u64>,
     pub kind: DestinationKind,
     pub missing_objects: MissingObjects,
     pub empty_values: EmptyValues,
     /// For removals and clearing by the object API.
     pub api: Option<ObjectApi>,
+}
+
+/// Which settings a comparison was made with: what it found holds only for them.
+#[derive(Clone, PartialEq, Eq, Debug, Default, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Settings {
+    pub job_version: i64,
+    pub destination: Option<Uuid>,
+    pub destination_version: Option<i64>,
+    /// See [`JobContext::selection`].
+    pub selection: String,
 }
 
 pub enum DestinationKind {
@@ -118,6 +136,22 @@ impl JobContext {
             brake_percent: job.brake_percent,
             destination: destination.map(|d| open_destination(&app.keys, organization, d)).transpose()?,
         })
+    }
+
+    /// The settings that a comparison goes by.
+    pub fn settings(&self) -> Settings {
+        let destination = self.destination.as_ref();
+        Settings {
+            job_version: self.version,
+            destination: destination.map(|destination| destination.id),
+            destination_version: destination.map(|destination| destination.version),
+            selection: self.selection(),
+        }
+    }
+
+    /// What is selected to be read, as text.
+    pub fn selection(&self) -> String {
+        self.selection_hash.iter().map(|byte| format!("{byte:02x}")).collect()
     }
 
     /// The types that the job imports.
@@ -178,6 +212,9 @@ pub fn open_destination(
     };
     Ok(Destination {
         id: row,
+        version: destination.version,
+        has_objects: destination.delivered_at.is_some(),
+        holds: read("delivered", destination.delivered)?,
         kind,
         missing_objects: word("missingObjects", &destination.missing_objects)?,
         empty_values: word("emptyValues", &destination.empty_values)?,
@@ -191,6 +228,10 @@ fn selection_hash(mapping: &Mapping, filter: &Filter) -> Vec<u8> {
     for object_type in ObjectType::ALL.into_iter().filter(|t| mapping.is_enabled(*t)) {
         text.push_str(object_type.as_str());
         text.push_str(&mapping.select(object_type).join(","));
+        // These have no property of their own.
+        for (link, name) in [(Link::Manager, ",manager"), (Link::Owners, ",owners")] {
+            text.push_str(if mapping.carries(object_type, link) { name } else { "" });
+        }
         text.push(';');
     }
     crate::db::mirror::hash(&[text.as_bytes(), filter.to_json().to_string().as_bytes()])

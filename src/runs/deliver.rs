@@ -26,7 +26,7 @@ use crate::directory::ObjectType;
 use crate::error::{Code, Error};
 use crate::ids::JobId;
 use crate::run_state::RunStage;
-pub use execution::{abandon, is_completed};
+pub use execution::{abandon, discard, is_completed};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -92,7 +92,12 @@ pub async fn deliver(run: &Run, collected: &Collected, diffed: &Diffed) -> Resul
         }
         delivered = outcome?;
     }
-    objects::carry_out(run, &client, &delivered).await?;
+    // What Assets has taken is written down whatever comes of the rest.
+    match objects::carry_out(run, &client, &delivered).await {
+        Err(Stop::Failed(error)) => objects::say_what_is_left(run, Some(&error)),
+        Err(Stop::Cancelled) if delivered.result.is_some() => objects::say_what_is_left(run, None),
+        done => done?,
+    }
     Ok(delivered)
 }
 

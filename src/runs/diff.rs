@@ -4,11 +4,12 @@
 mod absent;
 mod memberships;
 mod payload;
+mod receiver;
 mod size;
 mod targets;
 
 use super::collect::Collected;
-use super::context::MissingObjects;
+use super::context::{MissingObjects, Settings};
 use super::pipeline::Run;
 use super::stop::Stop;
 use crate::db::mirror;
@@ -21,6 +22,7 @@ use crate::run_state::{ChangeAction, ChangeReason, Deliver, RunMode, RunStage, R
 use futures_util::{Stream, StreamExt};
 use memberships::GroupsOf;
 use payload::{Built, Referring, hash, payload};
+use receiver::Change;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashMap};
 use targets::Targets;
@@ -49,8 +51,9 @@ pub struct Diffed {
     pub left_out: u64,
     /// By type, the objects that have references which were not delivered so before.
     pub references: BTreeMap<String, NewReferenceCounts>,
-    /// What an approval approves: it no longer holds when either has changed.
-    pub job_version: i64,
+    /// What an approval approves: it no longer holds when any of it has changed.
+    #[serde(flatten)]
+    pub settings: Settings,
     pub generation: i64,
 }
 
@@ -78,7 +81,7 @@ pub struct Brake {
 
 /// Compares type by type.
 pub async fn diff(run: &Run, collected: &Collected) -> Result<Diffed, Stop> {
-    let (known, resend) = begin(run, collected).await?;
+    let Before { known, resend, of_others } = begin(run, collected).await?;
     let mut outbox =
         Outbox { run, seq: 0, references: BTreeMap::new(), many_references: 0, reduced: 0, waiting: Vec::new() };
     let mut whole = Vec::new();
@@ -109,16 +112,19 @@ pub async fn diff(run: &Run, collected: &Collected) -> Result<Diffed, Stop> {
         }
         outbox.flush().await?;
     }
-    if known.is_empty() {
-        let created = run.journal.counts().values().map(|count| count.created).sum();
-        size::warnings(created, outbox.many_references).into_iter().for_each(|warning| run.journal.warn(warning));
-    }
+    let created = run.journal.counts().values().map(|count| count.created).sum();
+    let warnings = size::warnings(known.values().sum(), created, outbox.many_references);
+    warnings.into_iter().for_each(|warning| run.journal.warn(warning));
     let (organization, lease) = (run.job.organization, run.lease);
     let sends = run
         .app
         .db
         .scoped(organization, async move |tx| delivered::outbox_counts(tx, organization, lease.run).await)
         .await?;
+    for (object_type, held) in of_others {
+        let missing = held.saturating_sub(sends.get(&object_type).copied().unwrap_or(0));
+        brake = brake.or_else(|| object_type.parse().ok().and_then(|of| pull_brake(run, of, missing, held)));
+    }
     if let Some(brake) = &brake {
         let detail = format!(
             "{} of {} {} are missing or out of scope since the last delivery: more than {} %.",
@@ -133,38 +139,46 @@ pub async fn diff(run: &Run, collected: &Collected) -> Result<Diffed, Stop> {
         whole,
         left_out,
         references: outbox.references,
-        job_version: run.job.version,
+        settings: run.job.settings(),
         generation: collected.generation,
     })
 }
 
-/// Clears an earlier attempt, and forgets what was delivered when the destination is another one. Returns
-/// the number of delivered objects by type, and the types to send whole because Assets may have lost some.
-async fn begin(run: &Run, collected: &Collected) -> Result<(BTreeMap<String, u64>, Vec<String>), Stop> {
-    let (organization, job, lease, mode) = (run.job.organization, run.job.id, run.lease, run.mode);
-    let destination = run.job.destination.as_ref().map(|destination| destination.id);
-    let (known, resend, began) = run
+/// What a comparison begins with.
+struct Before {
+    /// Delivered objects by type.
+    known: BTreeMap<String, u64>,
+    /// Types to send whole because Assets may have lost some.
+    resend: Vec<String>,
+    /// Objects by type that other jobs left in the destination, where this one has not delivered yet and Assets may act on
+    /// what is missing.
+    of_others: BTreeMap<String, u64>,
+}
+
+/// Clears an earlier attempt, and forgets what was delivered when it went somewhere else.
+async fn begin(run: &Run, collected: &Collected) -> Result<Before, Stop> {
+    let (organization, job, lease) = (run.job.organization, run.job.id, run.lease);
+    let change = receiver::compare(run).await?;
+    let (known, mirror) = run
         .app
         .db
-        .scoped(organization, async move |tx| {
+        .scoped(organization, async |tx| {
             delivered::clear_changes(tx, &lease).await?;
             let mut mirror = mirror::find(tx, organization, job).await?;
-            if mode != RunMode::DryRun && destination.is_some() && mirror.delivered_to != destination {
-                delivered::forget(tx, organization, job).await?;
-                mirror.delivered_to = destination;
-                mirror.delivered_at = None;
-                mirror.resend.clear();
-                mirror::save(tx, &mirror).await?;
+            if run.mode != RunMode::DryRun {
+                receiver::note(tx, run, &mut mirror, change).await?;
             }
-            let began = mirror.delivered_to == destination && mirror.delivered_at.is_some();
-            Ok((delivered::counts(tx, organization, job).await?, mirror.resend, began))
+            Ok((delivered::counts(tx, organization, job).await?, mirror))
         })
         .await?;
     let counts = run.journal.counts();
     let read = collected.types.iter().filter_map(|object_type| counts.get(object_type.as_str()));
     run.journal.enter(&run.app, RunStage::Diff, Some(read.map(|count| count.read).sum()));
-    let may_leave_out = run.job.destination.as_ref().is_none_or(|d| d.missing_objects == MissingObjects::Ignore);
-    if run.mode == RunMode::Test && !may_leave_out && began {
+    let to = run.job.destination.as_ref().filter(|to| to.missing_objects != MissingObjects::Ignore);
+    let Some(to) = to else { return Ok(Before { known, resend: mirror.resend, of_others: BTreeMap::new() }) };
+    let has_delivered = mirror.delivered_to == Some(to.id) && mirror.delivered_at.is_some();
+    let has_others = !has_delivered && to.has_objects && change != Change::ImportSource;
+    if run.mode == RunMode::Test && (has_delivered || has_others) {
         return Err(Stop::failed(
             RunStage::Diff,
             "test_would_remove",
@@ -172,7 +186,8 @@ async fn begin(run: &Run, collected: &Collected) -> Result<(BTreeMap<String, u64
             "Use a dryRun; or set missingObjects to ignore once «Missing objects» is set to Ignore in Assets.",
         ));
     }
-    Ok((known, resend))
+    let of_others = if has_others { to.holds.clone() } else { BTreeMap::new() };
+    Ok(Before { known, resend: mirror.resend, of_others })
 }
 
 /// Unless Assets ignores what is missing from an execution, every delivery has to be whole.

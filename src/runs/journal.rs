@@ -45,6 +45,12 @@ struct State {
     written: u64,
 }
 
+impl State {
+    fn told(&self) -> Told {
+        Told { counts: self.counts.clone(), warnings: self.warnings.clone(), degraded: self.degraded }
+    }
+}
+
 /// What a run told up to a checkpoint.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
@@ -126,14 +132,20 @@ impl Journal {
         state.revision += 1;
     }
 
+    /// What was counted so far is counted again.
+    pub fn forget_counts(&self) {
+        let mut state = self.state();
+        state.counts.clear();
+        state.revision += 1;
+    }
+
     pub fn counts(&self) -> Counts {
         self.state().counts.clone()
     }
 
     /// What was told so far, to be kept with a checkpoint.
     pub fn told(&self) -> Told {
-        let state = self.state();
-        Told { counts: state.counts.clone(), warnings: state.warnings.clone(), degraded: state.degraded }
+        self.state().told()
     }
 
     /// Something to know that leaves the result as it should be. Told once: an attempt that goes on after a
@@ -192,15 +204,15 @@ impl Journal {
     async fn write(&self, app: &App, lease: &Lease, checkpoint: Option<&Value>) -> Result<()> {
         let _alone = self.0.writing.lock().await;
         let progress = self.progress(app);
-        let (counts, warnings, stage, revision) = {
+        let (told, stage, revision) = {
             let state = self.state();
             if checkpoint.is_none() && state.written == state.revision {
                 return Ok(());
             }
             measure(&state.job, &progress);
-            (state.counts.clone(), state.warnings.clone(), state.stage, state.revision)
+            (state.told(), state.stage, state.revision)
         };
-        let data = json!({"progress": &progress, "counts": &counts});
+        let data = json!({"progress": &progress, "counts": &told.counts});
         let progress = serde_json::to_value(progress).map_err(crate::error::Error::internal)?;
         let (lease, now) = (*lease, app.clock.now());
         app.db
@@ -209,8 +221,9 @@ impl Journal {
                     stage: Some(stage),
                     checkpoint,
                     progress: Some(&progress),
-                    counts: Some(&counts),
-                    warnings: Some(&warnings),
+                    counts: Some(&told.counts),
+                    warnings: Some(&told.warnings),
+                    degraded: Some(told.degraded),
                 };
                 runs::note(tx, &lease, &note, now).await?;
                 runs::add_event(tx, lease.organization, lease.run, EventKind::Progress, &data, now).await

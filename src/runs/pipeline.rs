@@ -1,7 +1,7 @@
 //! One run, stage by stage. After each stage a checkpoint is written, from which any process goes on.
 
 use super::collect::{self, Collected};
-use super::context::JobContext;
+use super::context::{JobContext, Settings};
 use super::deliver::{self, Delivered};
 use super::diff::{self, Diffed};
 use super::journal::{Journal, Told};
@@ -41,6 +41,26 @@ pub struct Checkpoint {
     pub delivered: Option<Delivered>,
     /// Counts and warnings up to here. A stage that begins anew tells its own again.
     pub told: Option<Told>,
+    /// What was told when everything had been read.
+    pub told_of_read: Option<Told>,
+}
+
+impl Checkpoint {
+    /// Whether it was made with other settings than those of now.
+    pub fn is_outdated(&self, settings: &Settings) -> bool {
+        self.diffed.as_ref().is_some_and(|diffed| diffed.settings != *settings)
+    }
+
+    /// Forgets what does not hold with these settings: the comparison, and what was read if it was something else.
+    pub fn begin_again(&mut self, settings: &Settings) {
+        let reads_the_same = self.diffed.as_ref().is_none_or(|diffed| diffed.settings.selection == settings.selection);
+        (self.diffed, self.delivered) = (None, None);
+        self.told = self.told_of_read.take();
+        if !reads_the_same {
+            self.collected = None;
+            self.told = Some(Told::default());
+        }
+    }
 }
 
 impl Run {
@@ -84,8 +104,9 @@ pub async fn execute(run: &Run, mut checkpoint: Checkpoint) -> Result<RunState, 
     let diffed = match checkpoint.diffed.take() {
         Some(diffed) => diffed,
         None => {
-            let mut read = Checkpoint { collected: Some(collected.clone()), ..Checkpoint::default() };
-            run.save(&mut read).await?;
+            let told = Some(run.journal.told());
+            checkpoint = Checkpoint { collected: Some(collected.clone()), told_of_read: told, ..Checkpoint::default() };
+            run.save(&mut checkpoint).await?;
             diff::diff(run, &collected).await?
         }
     };
@@ -99,7 +120,7 @@ pub async fn execute(run: &Run, mut checkpoint: Checkpoint) -> Result<RunState, 
     if run.mode == RunMode::DryRun || run.job.destination.is_none() {
         return Ok(settle::without_delivery(run).await?);
     }
-    if diffed.brake.is_some() && run.approved && run.job.version != diffed.job_version {
+    if diffed.brake.is_some() && run.approved && run.job.settings() != diffed.settings {
         let detail = "The job or its destination changed after the run stopped at the brake.";
         return Err(Stop::failed(RunStage::Diff, "approval_outdated", detail, "Start a new run."));
     }

@@ -53,7 +53,7 @@ pub async fn settle(run: &Run, collected: &Collected, diffed: &Diffed, delivery:
     run.journal.flush(&run.app, &run.lease).await?;
     let (lease, job, now) = (run.lease, run.job.id, run.app.clock.now());
     let organization = lease.organization;
-    let destination = run.job.destination.as_ref().map(|destination| destination.id);
+    let destination = diffed.settings.destination;
     let audit_id = crate::ids::new_v7(&run.app.clock);
     let count_missing = run.mode != RunMode::Test && !collected.types.is_empty();
     run.app
@@ -73,6 +73,10 @@ pub async fn settle(run: &Run, collected: &Collected, diffed: &Diffed, delivery:
             mirror.resend.sort();
             mirror.resend.dedup();
             mirror::save(tx, &mirror).await?;
+            if let Some(destination) = destination {
+                let counts = delivered::counts(tx, organization, job).await?;
+                job_settings::holds(tx, organization, destination, &counts).await?;
+            }
             if let (Some(observed), Some(destination)) = (observed, destination) {
                 job_settings::observe_missing_objects(tx, organization, destination, observed, now).await?;
                 job_settings::pause_schedule(tx, organization, job, "missing_objects_observed", now).await?;

@@ -3,7 +3,7 @@
 use super::context::JobContext;
 use super::deliver;
 use super::journal::{Journal, Told};
-use super::pipeline::{self, Run};
+use super::pipeline::{self, Checkpoint, Run};
 use super::stop::Stop;
 use crate::app::App;
 use crate::db::listen::Notice;
@@ -135,7 +135,7 @@ async fn lead(app: &App, lease: Lease, row: RunRow, cancel: CancellationToken) -
         return Outcome::Stopped(Stop::failed(stage, "too_many_attempts", detail, advice), None);
     }
     match prepare(app, lease, &row, cancel).await {
-        Err(error) => Outcome::Stopped(error.into(), None),
+        Err(stop) => Outcome::Stopped(stop, None),
         Ok((run, checkpoint)) => match Box::pin(pipeline_beside_flush(&run, checkpoint)).await {
             Ok(state) => Outcome::Ended(state),
             Err(Stop::Cancelled) => {
@@ -147,20 +147,15 @@ async fn lead(app: &App, lease: Lease, row: RunRow, cancel: CancellationToken) -
     }
 }
 
-async fn prepare(
-    app: &App,
-    lease: Lease,
-    row: &RunRow,
-    cancel: CancellationToken,
-) -> Result<(Run, pipeline::Checkpoint)> {
+async fn prepare(app: &App, lease: Lease, row: &RunRow, cancel: CancellationToken) -> Result<(Run, Checkpoint), Stop> {
     let read = |value: &serde_json::Value| serde_json::from_value(value.clone()).map_err(Error::internal);
-    let checkpoint = Run::checkpoint(row)?;
+    let job = JobContext::load(app, lease.organization, row.job()).await?;
+    let checkpoint = settle_outdated(app, &lease, row, &job).await?;
     let told = match checkpoint.told.clone() {
         Some(told) => told,
         None => {
             let warnings: Vec<RunWarning> = serde_json::from_value(row.warnings.clone()).map_err(Error::internal)?;
-            let degraded = warnings.iter().any(|warning| warning.advice.is_some());
-            Told { counts: read(&row.counts)?, warnings, degraded }
+            Told { counts: read(&row.counts)?, warnings, degraded: row.degraded }
         }
     };
     let progress = row.progress.as_ref().and_then(|p| serde_json::from_value(p.clone()).ok());
@@ -169,7 +164,7 @@ async fn prepare(
         lease,
         mode: row.run_mode()?,
         request: row.run_request()?,
-        job: JobContext::load(app, lease.organization, row.job()).await?,
+        job,
         approved: row.approved_at.is_some(),
         journal: Journal::new(app, row.job(), told, progress.as_ref()),
         cancel,
@@ -177,8 +172,24 @@ async fn prepare(
     Ok((run, checkpoint))
 }
 
+/// Where an earlier attempt came to. If the settings changed since it compared, that is compared anew: rows made for one
+/// destination or mapping are no good for another. What Assets carries out already goes on as it began, and what was
+/// approved is not changed.
+async fn settle_outdated(app: &App, lease: &Lease, row: &RunRow, job: &JobContext) -> Result<Checkpoint, Stop> {
+    let mut checkpoint = Run::checkpoint(row)?;
+    let settings = job.settings();
+    let is_approved = row.approved_at.is_some();
+    if is_approved || !checkpoint.is_outdated(&settings) || deliver::is_completed(app, lease).await {
+        return Ok(checkpoint);
+    }
+    let went_there = checkpoint.diffed.as_ref().and_then(|diffed| diffed.settings.destination);
+    deliver::discard(app, lease, row.job(), went_there == settings.destination).await?;
+    checkpoint.begin_again(&settings);
+    Ok(checkpoint)
+}
+
 /// The stages, with progress written down every second beside them.
-async fn pipeline_beside_flush(run: &Run, checkpoint: pipeline::Checkpoint) -> Result<RunState, Stop> {
+async fn pipeline_beside_flush(run: &Run, checkpoint: Checkpoint) -> Result<RunState, Stop> {
     let flushing = async {
         loop {
             run.app.clock.sleep(FLUSH).await;

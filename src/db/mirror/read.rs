@@ -189,6 +189,7 @@ pub async fn hashes(tx: &mut Transaction, organization: OrganizationId, job: Job
     }
     const HASHES: &str = "
         SELECT hash FROM mirror_objects WHERE organization_id = $1 AND job_id = $2
+            AND object_type NOT IN ('stub:users', 'stub:groups')
         UNION ALL SELECT hash FROM mirror_members WHERE organization_id = $1 AND job_id = $2";
     let mut rows = diesel::sql_query(HASHES)
         .bind::<SqlUuid, _>(organization.0)

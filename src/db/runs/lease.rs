@@ -9,7 +9,7 @@ use crate::ids::{LeaseToken, OrganizationId, RunId, WorkerId};
 use crate::run_state::{Counts, EventKind, RunError, RunStage, RunState, RunWarning};
 use chrono::{DateTime, TimeDelta, Utc};
 use diesel::prelude::*;
-use diesel::sql_types::{Jsonb, Nullable, Text, Timestamptz, Uuid as SqlUuid};
+use diesel::sql_types::{Bool, Jsonb, Nullable, Text, Timestamptz, Uuid as SqlUuid};
 use diesel_async::RunQueryDsl;
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -116,6 +116,8 @@ pub struct Note<'a> {
     pub progress: Option<&'a Value>,
     pub counts: Option<&'a Counts>,
     pub warnings: Option<&'a [RunWarning]>,
+    /// Whether something went wrong.
+    pub degraded: Option<bool>,
 }
 
 /// Writes down how far the run is. Fenced.
@@ -123,7 +125,7 @@ pub async fn note(tx: &mut Transaction, lease: &Lease, note: &Note<'_>, now: Dat
     const NOTE: &str = "
         UPDATE runs SET stage = coalesce($4, stage), checkpoint = coalesce($5, checkpoint),
             progress = coalesce($6, progress), counts = coalesce($7, counts), warnings = coalesce($8, warnings),
-            updated_at = $9
+            updated_at = $9, degraded = coalesce($10, degraded)
         WHERE organization_id = $1 AND id = $2 AND lease_token = $3";
     let json = |value: Option<serde_json::Result<Value>>| value.transpose().map_err(Error::internal);
     let counts = json(note.counts.map(serde_json::to_value))?;
@@ -138,6 +140,7 @@ pub async fn note(tx: &mut Transaction, lease: &Lease, note: &Note<'_>, now: Dat
         .bind::<Nullable<Jsonb>, _>(counts)
         .bind::<Nullable<Jsonb>, _>(warnings)
         .bind::<Timestamptz, _>(now)
+        .bind::<Nullable<Bool>, _>(note.degraded)
         .execute(tx)
         .await?;
     if changed == 1 { Ok(()) } else { Err(lease_lost(lease)) }

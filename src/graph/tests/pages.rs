@@ -136,7 +136,7 @@ async fn a_gateway_timeout_is_reported_soon_so_that_a_smaller_page_can_be_asked_
     let peer = Peer::start().await;
     peer.script("/v1.0/users", [fails(504, "UnknownError")]).await;
     let first = peer.url("users?$top=999&$select=id");
-    let error = all(peer.session().pages(first.clone(), RequestOptions::default())).await.unwrap_err();
+    let error = all(peer.session().pages(first.clone(), RequestOptions::halving())).await.unwrap_err();
     assert!(matches!(error.kind, ErrorKind::GatewayTimeout));
     assert_eq!(peer.requests().await.len(), 2);
     assert!(page::halve_top(&first).unwrap().as_str().ends_with("users?$top=499&$select=id"));

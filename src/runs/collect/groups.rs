@@ -162,13 +162,13 @@ pub(super) async fn read_others(reader: &Reader<'_>, groups: Vec<(Uuid, bool)>) 
     read_these(reader, groups).await.map(drop)
 }
 
-/// Reads the members of groups once more, from their first page.
-pub(super) async fn read_again(reader: &Reader<'_>, groups: &[Uuid]) -> Result<(), Stop> {
+/// Reads the members of groups once more, from their first page. Returns those whose members are unknown.
+pub(super) async fn read_again(reader: &Reader<'_>, groups: &[Uuid]) -> Result<Vec<Uuid>, Stop> {
     for group in groups {
         restart(reader, *group).await?;
     }
     reader.run.journal.expect(groups.len() as u64);
-    read_these(reader, groups.iter().map(|group| Group::without_owners(*group, false))).await.map(drop)
+    read_these(reader, groups.iter().map(|group| Group::without_owners(*group, false))).await
 }
 
 async fn read_these(reader: &Reader<'_>, groups: impl Iterator<Item = Group>) -> Result<Vec<Uuid>, Stop> {
@@ -387,8 +387,8 @@ async fn follow_members(
     let link = cursor.and_then(|cursor| cursor.next_link);
     let mut seen = if part > 0 { staged_members(reader, group).await? } else { HashSet::new() };
     let mut pager: Pager<Members> = match link {
-        Some(link) => Pager::resume(reader.session.clone(), first, &link, RequestOptions::default())?,
-        None => reader.session.pages(first.clone(), RequestOptions::default()),
+        Some(link) => Pager::resume(reader.session.clone(), first, &link, RequestOptions::halving())?,
+        None => reader.session.pages(first.clone(), RequestOptions::halving()),
     };
     loop {
         match pager.next_held().await {
@@ -464,7 +464,7 @@ async fn read_owners(reader: &Reader<'_>, group: Uuid) -> Result<(), Stop> {
 
 /// The owners from the first page to the last.
 async fn follow_owners(reader: &Reader<'_>, first: &Url) -> crate::graph::error::Result<Vec<Uuid>> {
-    let mut pager: Pager<Members> = reader.session.pages(first.clone(), RequestOptions::default());
+    let mut pager: Pager<Members> = reader.session.pages(first.clone(), RequestOptions::halving());
     let mut owners: Vec<Uuid> = Vec::new();
     while let Some(page) = pager.next().await? {
         owners.extend(page.content.0.iter().map(|owner: &Member| owner.id));

@@ -210,6 +210,9 @@ async fn read_groups(reader: &Reader<'_>, link: &str, users: &[Uuid]) -> Result<
     Ok(Round::Read { link, arrived })
 }
 
+/// Changed objects whose texts are held in memory together.
+const APPLIED_AT_ONCE: usize = 1_000;
+
 /// Stages what the changes make of the objects of one type: new texts, and marks for what is gone. Returns the
 /// ids of those that were not in the mirror.
 async fn apply(
@@ -217,26 +220,29 @@ async fn apply(
     object_type: ObjectType,
     changes: &BTreeMap<Uuid, Delta>,
 ) -> Result<Vec<Uuid>, Stop> {
-    let known = known(reader, object_type, changes.keys().copied().collect()).await?;
-    let mut batch = Batch::default();
+    let ids: Vec<Uuid> = changes.keys().copied().collect();
     let mut newcomers = Vec::new();
-    for (id, delta) in changes {
-        match (delta.removed, known.get(id)) {
-            (Some(removed), Some(_)) => batch.objects.push(gone(object_type, *id, reason_of(removed))),
-            (Some(_), None) => {}
-            // Not in the mirror: it is new, or was out of scope. Delta tells only what changed of it.
-            (None, None) => newcomers.push(*id),
-            (None, Some(data)) => {
-                let map = delta.merged(data)?;
-                if object::is_in_scope(reader, object_type, &map) {
-                    batch.objects.push(object::staged_map(object_type, *id, map));
-                } else {
-                    batch.objects.push(gone(object_type, *id, ChangeReason::OutOfScope));
+    for ids in ids.chunks(APPLIED_AT_ONCE) {
+        let known = known(reader, object_type, ids.to_vec()).await?;
+        let mut batch = Batch::default();
+        for (id, delta) in ids.iter().filter_map(|id| changes.get_key_value(id)) {
+            match (delta.removed, known.get(id)) {
+                (Some(removed), Some(_)) => batch.objects.push(gone(object_type, *id, reason_of(removed))),
+                (Some(_), None) => {}
+                // Not in the mirror: it is new, or was out of scope. Delta tells only what changed of it.
+                (None, None) => newcomers.push(*id),
+                (None, Some(data)) => {
+                    let map = delta.merged(data)?;
+                    if object::is_in_scope(reader, object_type, &map) {
+                        batch.objects.push(object::staged_map(object_type, *id, map));
+                    } else {
+                        batch.objects.push(gone(object_type, *id, ChangeReason::OutOfScope));
+                    }
                 }
             }
         }
+        reader.writer.write(batch).await?;
     }
-    reader.writer.write(batch).await?;
     by_id::stage(reader, object_type, &newcomers, Others::Forget).await
 }
 

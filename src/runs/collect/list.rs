@@ -12,7 +12,7 @@ use crate::directory::{Link, ObjectType};
 use crate::filter::{EntityKind, Parsed};
 use crate::graph::error::{GraphError, Kind};
 use crate::graph::wire::{Items, Member, Properties};
-use crate::graph::{IDS_IN_A_QUERY, Next, Page, Pager, is_cheaper_by_id};
+use crate::graph::{IDS_IN_A_QUERY, Next, Page, Pager, RequestOptions, is_cheaper_by_id};
 use crate::run_state::RunWarning;
 use crate::runs::stop::Stop;
 use futures_util::{StreamExt, TryStreamExt, stream};
@@ -272,7 +272,8 @@ async fn read_dateless(reader: &Reader<'_>, query: &Query) -> Result<(), Stop> {
         return Ok(());
     }
     let found = Query { select: vec!["id".to_owned()], ..query.clone() };
-    let mut pager: Pager<Items> = reader.session.pages(reader.session.url(&found.path()), found.options());
+    let options = RequestOptions { may_halve: false, ..found.options() };
+    let mut pager: Pager<Items> = reader.session.pages(reader.session.url(&found.path()), options);
     let mut ids = Vec::new();
     while let Some(page) = pager.next().await? {
         for item in page.content.iter() {

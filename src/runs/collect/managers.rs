@@ -3,7 +3,7 @@
 
 use super::query::TOP;
 use super::refused::{Optional, get_many};
-use super::{Reader, object};
+use super::{Reader, object, plan};
 use crate::db::mirror::{Batch, read};
 use crate::directory::{Link, ObjectType, Properties};
 use crate::error::Error;
@@ -21,6 +21,9 @@ use uuid::Uuid;
 const ASKED_MOST: usize = 200;
 /// Users whose managers are asked for and stored together.
 const TOGETHER: usize = 1_000;
+
+/// What is written down when managers are asked for one by one.
+const ONE_BY_ONE: &str = "managersOneByOne";
 
 fn are_wanted(reader: &Reader<'_>) -> bool {
     reader.run.job.mapping.carries(ObjectType::Users, Link::Manager)
@@ -69,6 +72,10 @@ pub(super) async fn complete(reader: &Reader<'_>) -> Result<(), Stop> {
     reader.writer.flushed().await?;
     let (organization, source) = (reader.run.job.organization, read::Source::Staged(reader.run.lease.run));
     let db = &reader.run.app.db;
+    // Some managers may be there because an earlier attempt was stopped in the middle of asking for them.
+    if plan::noted(reader, ONE_BY_ONE).await?.is_some() {
+        reader.refused.note(&reader.run.journal, Optional::Expand(ObjectType::Users), None);
+    }
     if !reader.refused.has(Optional::Expand(ObjectType::Users)) {
         let known = db.scoped(organization, async move |tx| read::has_managers(tx, organization, source).await).await?;
         if known {
@@ -84,6 +91,7 @@ pub(super) async fn complete(reader: &Reader<'_>) -> Result<(), Stop> {
         }
         reader.refused.note(&reader.run.journal, Optional::Expand(ObjectType::Users), None);
     }
+    plan::note(reader, ONE_BY_ONE, None).await?;
     for ids in ids.chunks(TOGETHER) {
         let managers = of(reader, ids).await?;
         store(reader, &managers).await?;

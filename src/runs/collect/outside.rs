@@ -58,12 +58,18 @@ pub(super) struct Referred {
     pub to_groups: u64,
 }
 
-/// The groups and members beyond the scope that memberships lead to from what is in scope.
-pub(super) fn by_membership(reader: &Reader<'_>, kept: &Kept, memberships: &Memberships<Uuid>) -> Referred {
+/// The groups and members beyond the scope that memberships lead to from what is in scope. What is only `assumed` of
+/// groups leads nowhere.
+pub(super) fn by_membership(
+    reader: &Reader<'_>,
+    kept: &Kept,
+    memberships: &Memberships<Uuid>,
+    assumed: &HashSet<Uuid>,
+) -> Referred {
     let mapping = &reader.run.job.mapping;
     let (users, groups): (HashSet<&Uuid>, HashSet<&Uuid>) = (kept.users.iter().collect(), kept.groups.iter().collect());
     let mut referred = Referred::default();
-    for (group, user) in memberships.of_users() {
+    for (group, user) in memberships.of_users().iter().filter(|(group, _)| !assumed.contains(group)) {
         match (groups.contains(group), users.contains(user)) {
             (false, true) if mapping.carries(ObjectType::Users, Link::Groups) => {
                 referred.to_groups += 1;

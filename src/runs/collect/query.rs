@@ -54,7 +54,7 @@ impl Query {
     }
 
     pub fn options(&self) -> RequestOptions {
-        if self.advanced { RequestOptions::advanced() } else { RequestOptions::default() }
+        RequestOptions { advanced: self.advanced, ..RequestOptions::halving() }
     }
 }
 

@@ -3,8 +3,9 @@
 //! happened to those who were missed. Source: facts/graph.md §4.1.
 
 use super::incremental::{Replayed, replay};
-use super::{Reader, groups};
+use super::{Read, Reader, groups};
 use crate::db::mirror::read;
+use crate::run_state::RunWarning;
 use crate::runs::stop::Stop;
 use uuid::Uuid;
 
@@ -12,27 +13,47 @@ use uuid::Uuid;
 const ROUNDS_MOST: u32 = 3;
 
 /// Reads the members of groups again that somebody left since `from`, a position taken before the first page. What came
-/// in one page was read at one moment and needs no second look.
-pub(super) async fn memberships(reader: &Reader<'_>, from: &str) -> Result<(), Stop> {
+/// in one page was read at one moment and needs no second look. Where it cannot be told who left, the next read has to be
+/// whole.
+pub(super) async fn memberships(reader: &Reader<'_>, read: &mut Read, from: &str) -> Result<(), Stop> {
+    match read_moved(reader, from).await {
+        Ok(unknown) => read.members_unknown.extend(unknown),
+        Err(Stop::Failed(error)) => {
+            let detail = format!(
+                "Whether somebody left a group while its members were read could not be told, so the next run reads \
+                 everything: {}",
+                error.detail
+            );
+            reader.run.journal.warn(RunWarning::new("members_not_compared", detail));
+            read.delta = None;
+        }
+        Err(stop) => return Err(stop),
+    }
+    Ok(())
+}
+
+/// Returns the groups whose members are not known.
+async fn read_moved(reader: &Reader<'_>, from: &str) -> Result<Vec<Uuid>, Stop> {
     reader.writer.flushed().await?;
     let (organization, source) = (reader.run.job.organization, read::Source::Staged(reader.run.lease.run));
     let db = &reader.run.app.db;
     let pages = db.scoped(organization, async move |tx| read::group_sizes(tx, organization, source).await).await?;
     let mut position = from.to_owned();
+    let mut unknown = Vec::new();
     for _ in 0..ROUNDS_MOST {
         if pages.is_empty() {
-            return Ok(());
+            break;
         }
         // A position that is no good any more is found by the next incremental run, which then reads everything.
-        let Replayed::Round(changes, next) = replay(reader, &position).await? else { return Ok(()) };
+        let Replayed::Round(changes, next) = replay(reader, &position).await? else { break };
         let left = changes.iter().filter(|(group, _)| pages.contains_key(group));
         let left = left.filter(|(_, change)| change.members.values().any(|(is_member, _)| !is_member));
         let again: Vec<Uuid> = left.map(|(group, _)| *group).collect();
         if again.is_empty() {
-            return Ok(());
+            break;
         }
-        groups::read_again(reader, &again).await?;
+        unknown.extend(groups::read_again(reader, &again).await?);
         position = next;
     }
-    Ok(())
+    Ok(unknown)
 }

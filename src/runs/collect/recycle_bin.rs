@@ -14,7 +14,7 @@ use crate::graph::{Pager, RequestOptions};
 use crate::run_state::{ChangeReason, RunWarning};
 use crate::runs::stop::Stop;
 
-/// Marks them in staging. A server that does not offer or allow it costs only the distinction.
+/// Marks them in staging. A server that does not offer or allow it, or fails, costs only the distinction.
 pub(super) async fn mark(reader: &Reader<'_>, object_type: ObjectType, absent: &Absent) -> Result<(), Stop> {
     if absent.ids.is_empty() {
         return Ok(());
@@ -26,13 +26,13 @@ pub(super) async fn mark(reader: &Reader<'_>, object_type: ObjectType, absent: &
         let page = match pager.next().await {
             Ok(Some(page)) => page,
             Ok(None) => return Ok(()),
-            Err(error) if error.refuses_optional() || matches!(error.kind, Kind::Forbidden) => {
+            Err(error) if error.is_cancelled() => return Err(error.into()),
+            Err(error) => {
                 if absent.has_new {
                     warn_of_refusal(reader, object_type, &error);
                 }
                 return Ok(());
             }
-            Err(error) => return Err(error.into()),
         };
         let mut batch = Batch::default();
         for item in page.content.iter() {

@@ -23,21 +23,31 @@ pub(super) fn narrows(reader: &Reader<'_>) -> bool {
         || filter.limits.max_groups.is_some()
 }
 
-/// The members of the groups that the scope names, sorted. Reads them, and the groups nested in them; these need
-/// not be among the groups that are imported.
-pub(super) async fn members_of_named(reader: &Reader<'_>) -> Result<Vec<Uuid>, Stop> {
-    let scope = &reader.run.job.filter.scope;
-    walk(reader, &scope.group_ids).await?;
-    let memberships = staged_memberships(reader, &[]).await?;
-    Ok(memberships.members_of(&scope.group_ids, scope.transitive))
+/// The users that are in scope as members of groups.
+pub(super) struct Members {
+    /// Sorted.
+    pub users: Vec<Uuid>,
+    /// Groups through which others may be in scope, and whose members are hidden.
+    pub unknown: Vec<Uuid>,
 }
 
-/// The members of the groups that were staged, sorted. Those nested in them are read too.
-pub(super) async fn members_of_filtered(reader: &Reader<'_>, unknown: &[Uuid]) -> Result<Vec<Uuid>, Stop> {
+/// The members of the groups that the scope names. Reads them, and the groups nested in them; these need not be among
+/// the groups that are imported.
+pub(super) async fn members_of_named(reader: &Reader<'_>) -> Result<Members, Stop> {
+    members(reader, &reader.run.job.filter.scope.group_ids, Vec::new()).await
+}
+
+/// The members of the groups that were staged. Those nested in them are read too.
+pub(super) async fn members_of_filtered(reader: &Reader<'_>, unknown: &[Uuid]) -> Result<Members, Stop> {
     let groups = staged_ids(reader, ObjectType::Groups).await?;
-    walk(reader, &groups).await?;
-    let memberships = staged_memberships(reader, unknown).await?;
-    Ok(memberships.members_of(&groups, reader.run.job.filter.scope.transitive))
+    members(reader, &groups, unknown.to_vec()).await
+}
+
+async fn members(reader: &Reader<'_>, groups: &[Uuid], mut unknown: Vec<Uuid>) -> Result<Members, Stop> {
+    unknown.extend(walk(reader, groups).await?);
+    let known = known_memberships(reader, &unknown).await?;
+    let users = known.memberships.members_of(groups, reader.run.job.filter.scope.transitive);
+    Ok(Members { users, unknown })
 }
 
 /// What stays in staging. Sorted.
@@ -60,16 +70,17 @@ pub(super) async fn apply(reader: &Reader<'_>, what: &Read) -> Result<(), Stop> 
         users: staged_ids(reader, ObjectType::Users).await?,
         groups: staged_ids(reader, ObjectType::Groups).await?,
     };
+    let mut unknown = what.members_unknown.clone();
     if filter.scope.groups == ScopeGroups::ContainingFilteredUsers {
         // A group may contain a user through a group that is not imported itself.
-        walk(reader, &candidates.groups).await?;
+        unknown.extend(walk(reader, &candidates.groups).await?);
     }
-    let memberships = staged_memberships(reader, &what.members_unknown).await?;
+    let Known { memberships, assumed } = known_memberships(reader, &unknown).await?;
     let not_read = not_read(reader, what, candidates.users.len());
     let in_scope = resolve(&filter.scope, filter.limits, &filter.scope.group_ids, candidates, &memberships);
     let fell_out = in_scope.fell_out;
     let kept = Kept { users: in_scope.users, groups: in_scope.groups };
-    let mut referred = outside::by_membership(reader, &kept, &memberships);
+    let mut referred = outside::by_membership(reader, &kept, &memberships, &assumed);
     drop(memberships);
     keep(reader, &kept, wants_stubs.then_some(&referred.groups)).await?;
     let journal = &reader.run.journal;
@@ -117,41 +128,57 @@ async fn staged_ids(reader: &Reader<'_>, object_type: ObjectType) -> Result<Vec<
     Ok(db.scoped(organization, async move |tx| read::ids(tx, organization, source, object_type.as_str()).await).await?)
 }
 
-/// All memberships that were read. Those of groups whose members are `unknown` now are the last known ones: unknown
+struct Known {
+    memberships: Memberships<Uuid>,
+    /// Groups of which nothing is known: everybody who was in scope is taken for a member.
+    assumed: HashSet<Uuid>,
+}
+
+/// All memberships that were read. Those of groups whose members are `unknown` now are the last known ones; where there
+/// are none, because the group itself is not imported, whoever was in scope is taken for a member, and stays: unknown
 /// is not empty.
-async fn staged_memberships(reader: &Reader<'_>, unknown: &[Uuid]) -> Result<Memberships<Uuid>, Stop> {
+async fn known_memberships(reader: &Reader<'_>, unknown: &[Uuid]) -> Result<Known, Stop> {
     reader.writer.flushed().await?;
     let (organization, source) = staged(reader);
-    let (job, unknown) = (reader.run.job.id, unknown.to_vec());
+    let mirror = read::Source::Mirror(reader.run.job.id);
     let db = &reader.run.app.db;
-    let (mut edges, known) = db
-        .scoped(organization, async move |tx| {
+    let (mut edges, known, in_scope) = db
+        .scoped(organization, async |tx| {
             let edges = read::edges(tx, organization, source, None).await?;
-            let known = match unknown.is_empty() {
-                true => read::Edges::default(),
-                false => read::edges(tx, organization, read::Source::Mirror(job), Some(&unknown)).await?,
-            };
-            Ok((edges, known))
+            if unknown.is_empty() {
+                return Ok((edges, read::Edges::default(), Vec::new()));
+            }
+            let known = read::edges(tx, organization, mirror, Some(unknown)).await?;
+            Ok((edges, known, read::ids(tx, organization, mirror, ObjectType::Users.as_str()).await?))
         })
         .await?;
+    let mut assumed: HashSet<Uuid> = unknown.iter().copied().collect();
+    known.users.iter().chain(&known.groups).for_each(|(group, _)| {
+        assumed.remove(group);
+    });
     edges.users.extend(known.users);
     edges.groups.extend(known.groups);
-    Ok(Memberships::new(edges.users, edges.groups))
+    for group in &assumed {
+        edges.users.extend(in_scope.iter().map(|user| (*group, *user)));
+    }
+    Ok(Known { memberships: Memberships::new(edges.users, edges.groups), assumed })
 }
 
 /// Reads the members of these groups and, if the scope is transitive, of the groups nested in them, unless they were
-/// read already. Cycles end.
-async fn walk(reader: &Reader<'_>, roots: &[Uuid]) -> Result<(), Stop> {
+/// read already. Cycles end. Returns the groups whose members are hidden.
+async fn walk(reader: &Reader<'_>, roots: &[Uuid]) -> Result<Vec<Uuid>, Stop> {
     let scope = &reader.run.job.filter.scope;
     let mut seen: HashSet<Uuid> = HashSet::new();
+    let mut hidden = Vec::new();
     let mut open: Vec<Uuid> = roots.to_vec();
     while !open.is_empty() {
         open.retain(|group| seen.insert(*group));
         for (group, visible) in groups::read_roots(reader, &open).await? {
             told_unreadable(reader, group, visible)?;
+            hidden.extend((visible == Visible::Hidden).then_some(group));
         }
         if !scope.transitive {
-            return Ok(());
+            break;
         }
         reader.writer.flushed().await?;
         let (organization, source) = staged(reader);
@@ -161,7 +188,7 @@ async fn walk(reader: &Reader<'_>, roots: &[Uuid]) -> Result<(), Stop> {
             .scoped(organization, async move |tx| read::nested_groups(tx, organization, source, &parents).await)
             .await?;
     }
-    Ok(())
+    Ok(hidden)
 }
 
 /// Says that the members of a group are not known. If the scope itself names it and its members are hidden, nobody
@@ -182,7 +209,10 @@ fn told_unreadable(reader: &Reader<'_>, group: Uuid, visible: Visible) -> Result
         }
         // Told with the groups themselves, or nothing that the admin named.
         Visible::Hidden => (
-            format!("The members of group {group}, through which others may be in scope, are hidden."),
+            format!(
+                "The members of group {group}, through which others may be in scope, are hidden. Whoever was in scope \
+                 stays so; who came since is not known."
+            ),
             "Add the Application permission Member.Read.Hidden.",
         ),
         Visible::Gone if is_named => (

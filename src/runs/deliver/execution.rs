@@ -5,12 +5,13 @@ use crate::app::App;
 use crate::assets::{AssetsError, ConfigState, Conflict, ExecutionLinks, ExecutionState, ExecutionStatus, Kind};
 use crate::clock::Instant;
 use crate::db::executions::{self, Change, ExecutionRow};
-use crate::db::mirror;
+use crate::db::mirror::{self, Receiver};
 use crate::db::runs::Lease;
 use crate::error::Error;
 use crate::ids::JobId;
 use crate::run_state::RunStage;
 use crate::runs::stop::Stop;
+use chrono::{DateTime, TimeDelta, Utc};
 use secrecy::ExposeSecret;
 use std::time::Duration;
 use uuid::Uuid;
@@ -18,6 +19,8 @@ use uuid::Uuid;
 /// How long somebody else's execution is waited for.
 const OTHERS_MOST: Duration = Duration::from_secs(1800);
 const OTHERS_POLL: Duration = Duration::from_secs(10);
+/// How long an open execution is taken for the one whose start was not answered.
+const OURS_MOST: TimeDelta = TimeDelta::days(1);
 
 /// An execution of ours.
 pub(in crate::runs) struct Open {
@@ -41,7 +44,7 @@ impl Delivery<'_> {
         match known.await? {
             None => self.start().await,
             Some(row) if row.state == "starting" => {
-                self.give_up_lost_start(row.id).await?;
+                self.give_up_lost_start(row.id, row.created_at).await?;
                 self.start().await
             }
             Some(row) => match self.resume(row).await? {
@@ -103,11 +106,12 @@ impl Delivery<'_> {
         schema::ensure(self, state).await?;
         let app = &self.run.app;
         let id = crate::ids::new_v7(&app.clock);
+        let receiver = self.receiver()?;
         let (lease, job, now) = (self.run.lease, self.run.job.id, app.clock.now());
         app.db
             .scoped(lease.organization, async move |tx| {
                 executions::insert(tx, &lease, id, now).await?;
-                mirror::delivery_begins(tx, lease.organization, job, now).await
+                mirror::delivery_begins(tx, lease.organization, job, &receiver, now).await
             })
             .await?;
         let target = target(self.run).await?;
@@ -115,7 +119,7 @@ impl Delivery<'_> {
             Ok(execution) => execution,
             Err(error) if error.kind == Kind::OutcomeUnknown => {
                 // Perhaps it was started. It is ours then, nothing is in it, and it can be cancelled.
-                self.give_up_lost_start(id).await?;
+                self.give_up_lost_start(id, now).await?;
                 return Ok(None);
             }
             Err(error) if error.kind == Kind::Conflict(Conflict::InProgress) => {
@@ -148,14 +152,28 @@ impl Delivery<'_> {
         }))
     }
 
-    /// We asked for a start and do not know what became of it. If an execution is open now, and accepts
-    /// data, it is ours: nobody else's could have been open when we asked. It is empty, so it is cancelled.
-    async fn give_up_lost_start(&self, id: Uuid) -> Result<(), Stop> {
-        self.cancel_empty().await?;
+    fn receiver(&self) -> Result<Receiver, Stop> {
+        let destination = self.run.job.destination.as_ref();
+        let destination = destination.ok_or_else(|| Error::internal("a delivery without a destination"))?;
+        Ok(Receiver {
+            destination: destination.id,
+            destination_version: destination.version,
+            import_source: self.links.import_source_id(),
+        })
+    }
+
+    /// We asked for a start at `asked_at` and do not know what became of it. If an execution is open now, and accepts
+    /// data, it is ours: nobody else's could have been open when we asked. It is empty, so it is cancelled. After a day
+    /// that is no longer so sure, and it is waited for like another's.
+    async fn give_up_lost_start(&self, id: Uuid, asked_at: DateTime<Utc>) -> Result<(), Stop> {
+        self.cancel_empty(asked_at).await?;
         self.note(id, Change { state: Some("cancelled"), ..Change::default() }).await
     }
 
-    async fn cancel_empty(&self) -> Result<(), Stop> {
+    async fn cancel_empty(&self, asked_at: DateTime<Utc>) -> Result<(), Stop> {
+        if self.run.app.clock.now() - asked_at > OURS_MOST {
+            return Ok(());
+        }
         let target = target(self.run).await?;
         let config = self.client.config_status(&target, &self.links).await.map_err(|e| failed(&e))?;
         if config.state == ConfigState::Running {
@@ -181,7 +199,7 @@ impl Delivery<'_> {
             db.scoped(organization, async move |tx| executions::left_open(tx, organization, job, lease.run).await);
         for row in stale.await? {
             match &row.links_sealed {
-                None => self.cancel_empty().await?,
+                None => self.cancel_empty(row.created_at).await?,
                 Some(sealed) => {
                     let text = self.run.app.keys.open(links_place(&self.run.lease, row.id), sealed)?;
                     let links: ExecutionLinks = serde_json::from_str(text.expose_secret()).map_err(Error::internal)?;
@@ -252,6 +270,23 @@ pub async fn abandon(app: &App, lease: &Lease, job: JobId) {
 pub(super) async fn close(app: &App, lease: &Lease, job: JobId, reason: &str) {
     if let Err(stop) = try_close(app, lease, job, reason).await {
         tracing::warn!(run.id = %lease.run, ?stop, "an open execution could not be cancelled");
+    }
+}
+
+/// Gives up what an earlier attempt of a run has open, because the settings changed since. Where it went somewhere else,
+/// it can be that only its end in Assets closes it.
+pub async fn discard(app: &App, lease: &Lease, job: JobId, is_same_destination: bool) -> Result<(), Stop> {
+    match try_close(app, lease, job, "The settings of the import changed.").await {
+        Err(stop @ Stop::Failed(_)) if !is_same_destination => {
+            tracing::warn!(run.id = %lease.run, ?stop, "an execution of the destination before could not be cancelled");
+            let (organization, run) = (lease.organization, lease.run);
+            let db = &app.db;
+            match db.scoped(organization, async move |tx| executions::current(tx, organization, run).await).await? {
+                Some(row) => note(app, lease, row.id, Change { state: Some("cancelled"), ..Change::default() }).await,
+                None => Ok(()),
+            }
+        }
+        closed => closed,
     }
 }
 

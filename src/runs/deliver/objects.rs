@@ -8,7 +8,7 @@ use crate::db::mirror::delivered;
 use crate::db::runs;
 use crate::directory::ObjectType;
 use crate::error::{Code, Error};
-use crate::run_state::RunWarning;
+use crate::run_state::{RunError, RunWarning};
 use crate::runs::context::EmptyValues;
 use crate::runs::pipeline::Run;
 use crate::runs::stop::Stop;
@@ -59,6 +59,22 @@ pub(super) async fn carry_out(run: &Run, client: &Client, delivered: &Delivered)
         clear(run, client, &access, workspace, &scope, object_type, cleared).await?;
     }
     Ok(())
+}
+
+/// The object API failed, or, without an error, the run was cancelled meanwhile: what the import delivered stands, and
+/// what was to be removed is still known to be there.
+pub(super) fn say_what_is_left(run: &Run, error: Option<&RunError>) {
+    const LEFT: &str = "The next run removes what is left; values that were not cleared stay.";
+    let warning = match error {
+        None => RunWarning::new("removal_postponed", "The run was cancelled before everything was removed or cleared.")
+            .with_advice(LEFT),
+        Some(error) => {
+            let detail = format!("Removing objects and clearing values stopped: {}", error.detail);
+            let advice = error.advice.as_deref().unwrap_or("Look at the destination's `api`.");
+            RunWarning::new("object_api_failed", detail).with_advice(format!("{advice} {LEFT}"))
+        }
+    };
+    run.journal.degrade(warning);
 }
 
 /// The object type in Assets, by the numbers in the result of the execution.

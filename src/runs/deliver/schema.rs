@@ -50,9 +50,10 @@ pub(super) async fn ensure(delivery: &Delivery<'_>, state: ConfigState) -> Resul
 /// What Assets calls the object types of this run. An answer that does not come costs only the names that
 /// people gave.
 pub(super) async fn names(delivery: &Delivery<'_>) -> Result<BTreeMap<String, TypeNames>, Stop> {
-    let Delivery { run, client, links } = delivery;
+    let Delivery { run, links, .. } = delivery;
     let target = target(run).await?;
-    let current = client.schema_and_mapping(&target, links).await.unwrap_or_else(|error| {
+    // Not cancellable: the execution is over, and what it did is judged by these names.
+    let current = run.app.assets.schema_and_mapping(&target, links).await.unwrap_or_else(|error| {
         tracing::warn!(run.id = %run.lease.run, %error, "the names of object types in Assets could not be read");
         None
     });

@@ -1,4 +1,4 @@
-//! What a first delivery is told about its size, before anything is sent.
+//! What a delivery is told about its size, before anything is sent: once, when it is the one that makes it so large.
 
 use crate::run_state::RunWarning;
 
@@ -7,15 +7,17 @@ const INCLUDED_OBJECTS: u64 = 50_000;
 /// Values of one reference attribute that Atlassian recommends at most. Source: facts/assets.md §3.
 pub(super) const RECOMMENDED_REFERENCES: usize = 10;
 
-/// What is more than Atlassian includes or recommends: objects to create, and objects with many references.
-pub(super) fn warnings(objects: u64, many_references: u64) -> Vec<RunWarning> {
+/// What is more than Atlassian includes or recommends: objects, and objects with many references. `known` objects were
+/// delivered before; the first delivery, or the first after a test, brings more than that.
+pub(super) fn warnings(known: u64, created: u64, many_references: u64) -> Vec<RunWarning> {
     let mut warnings = Vec::new();
-    if objects > INCLUDED_OBJECTS {
-        let detail = format!("{objects} objects are to be created; {INCLUDED_OBJECTS} are included with Premium.");
+    let objects = known + created;
+    if known <= INCLUDED_OBJECTS && objects > INCLUDED_OBJECTS {
+        let detail = format!("There will be {objects} objects; {INCLUDED_OBJECTS} are included with Premium.");
         let advice = "See how many your site may have (Assets → Configuration → Usage), or narrow the filter.";
         warnings.push(RunWarning::new("many_objects", detail).with_count(objects).with_advice(advice));
     }
-    if many_references > 0 {
+    if many_references > 0 && created > known {
         let detail = format!(
             "{many_references} objects have more than {RECOMMENDED_REFERENCES} values in a reference attribute, which \
              Atlassian does not recommend. They are all delivered."
@@ -31,23 +33,27 @@ pub(super) fn warnings(objects: u64, many_references: u64) -> Vec<RunWarning> {
 mod tests {
     use super::*;
 
-    fn told(objects: u64, many_references: u64) -> Vec<(String, Option<u64>)> {
-        warnings(objects, many_references).into_iter().map(|warning| (warning.code, warning.count)).collect()
+    fn told(known: u64, created: u64, many_references: u64) -> Vec<(String, Option<u64>)> {
+        warnings(known, created, many_references).into_iter().map(|warning| (warning.code, warning.count)).collect()
     }
 
     #[test]
     fn more_objects_than_are_included_are_told_before_they_are_created() {
-        assert_eq!(told(0, 0), []);
-        assert_eq!(told(50_000, 0), []);
-        assert_eq!(told(50_001, 0), [("many_objects".to_owned(), Some(50_001))]);
-        let warning = &warnings(120_000, 0)[0];
+        assert_eq!(told(0, 0, 0), []);
+        assert_eq!(told(0, 50_000, 0), []);
+        assert_eq!(told(0, 50_001, 0), [("many_objects".to_owned(), Some(50_001))]);
+        assert_eq!(told(100, 60_000, 0), [("many_objects".to_owned(), Some(60_100))], "after a test");
+        assert_eq!(told(60_100, 500, 0), [], "it was told");
+        let warning = &warnings(0, 120_000, 0)[0];
         assert!(warning.detail.contains("120000") && warning.detail.contains("50000"), "{}", warning.detail);
         assert!(warning.advice.as_ref().is_some_and(|advice| advice.contains("Usage")));
     }
 
     #[test]
     fn objects_with_many_references_are_told_beside_it() {
-        assert_eq!(told(10, 3), [("many_references".to_owned(), Some(3))]);
-        assert_eq!(told(50_001, 3).len(), 2);
+        assert_eq!(told(0, 10, 3), [("many_references".to_owned(), Some(3))]);
+        assert_eq!(told(100, 5_000, 3), [("many_references".to_owned(), Some(3))], "after a test");
+        assert_eq!(told(5_100, 10, 3), [], "it was told");
+        assert_eq!(told(0, 50_001, 3).len(), 2);
     }
 }

@@ -3,8 +3,8 @@
 use crate::support::exact::warnings;
 use crate::support::world::World;
 use entra_assets::ids::{JobId, RunId};
-use entra_assets::run_state::RunMode;
-use entra_assets::sim::assets::Missing;
+use entra_assets::run_state::{Deliver, RunMode, RunRequest};
+use entra_assets::sim::assets::{AssetsFault, Missing};
 use entra_assets::sim::graph::{Feature, Scenario};
 use serde_json::json;
 use uuid::Uuid;
@@ -181,4 +181,32 @@ async fn a_value_that_assets_keeps_is_counted_named_and_cleared_by_the_object_ap
             if has_api { (None, serde_json::Value::Null) } else { (Some(vec![manager.to_string()]), json!(1)) };
         assert_eq!((found, run.counts["users"]["notCleared"].clone()), expected, "{}", run.counts);
     }
+}
+
+/// The import is done when the object API is asked: what Assets took is settled, whatever becomes of the rest.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_object_api_that_fails_costs_only_what_it_was_for() {
+    let (world, job, user) = world().await;
+    world.give_object_api().await;
+    world.set_job("removal_policy = 'remove', removal_after_missing_runs = 1").await;
+    world.set_destination("missing_objects = 'ignore'").await;
+    world.assets.configure(|behaviour| behaviour.missing = Missing::remove());
+    let changed = world.graph.change(|directory| {
+        directory.delete(user).unwrap();
+        let changed = directory.live_users().nth(3).unwrap().1.id;
+        directory.update(changed, json!({"jobTitle": "Changed"}).as_object().unwrap().clone()).unwrap();
+        changed
+    });
+    world.assets.inject(AssetsFault { times: 1_000, ..AssetsFault::answer("POST", "/object/aql", 401, "{}") });
+    let request = RunRequest { deliver: Some(Deliver::Changes), ..RunRequest::default() };
+    let run = world.run_with(job, RunMode::Full, request).await;
+    let warned = warnings(&run);
+    assert_eq!(run.state, "degraded", "{:?} {}", run.error, run.warnings);
+    assert!(warned.contains_key("object_api_failed"), "{}", run.warnings);
+    assert!(warned.contains_key("missing_objects_observed"), "Assets removed what was left out: {}", run.warnings);
+    let title = &world.store()[&("Entra User", changed.to_string())]["Job Title"];
+    assert_eq!(title, &["Changed"], "what was sent is there");
+    world.assets.clear_faults();
+    world.run(job, RunMode::Full).await;
+    assert_eq!(world.store().len(), world.count("mirror_delivered").await as usize, "all that was lost is back");
 }

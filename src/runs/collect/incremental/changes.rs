@@ -5,7 +5,7 @@ use crate::directory::Properties as Map;
 use crate::error::Error;
 use crate::graph::Pager;
 use crate::graph::delta::{self, end_of_round};
-use crate::graph::error::Kind;
+use crate::graph::error::{GraphError, Kind};
 use crate::graph::wire::{Items, Member, Properties, Removed};
 use crate::runs::stop::Stop;
 use serde_json::{Value, json};
@@ -43,7 +43,11 @@ impl Delta {
         for owner in change.owners.iter().flatten() {
             self.owners.insert(owner.id, !owner.is_removed);
         }
-        self.manager = change.manager.or(self.manager);
+        self.manager = match (change.manager, self.manager) {
+            // The old manager goes, and the new one was told before.
+            (Some(gone), Some(new)) if gone.is_removed && !new.is_removed && gone.id != new.id => Some(new),
+            (told, before) => told.or(before),
+        };
         if change.removed.is_none() {
             let values: Map = serde_json::from_str(&change.json).map_err(Error::internal)?;
             self.nulls.retain(|name| !values.contains_key(name));
@@ -65,8 +69,11 @@ impl Delta {
             map.remove(name);
         }
         match self.manager {
-            Some(Member { is_removed: true, .. }) => {
-                map.remove("managerId");
+            Some(Member { is_removed: true, id, .. }) => {
+                // A change that comes again may speak of a manager before this one.
+                if map.get("managerId").is_some_and(|known| *known == json!(id)) {
+                    map.remove("managerId");
+                }
             }
             Some(manager) => {
                 map.insert("managerId".to_owned(), json!(manager.id));
@@ -90,32 +97,59 @@ impl Delta {
     }
 }
 
+/// Changes are held in memory until the round ends, since a later page may say more of the same object. When they take
+/// more than this, about, everything is read instead, which takes no more memory for more changes.
+const HELD_MOST: usize = 32 << 20;
+/// What an object takes besides the text of its properties, and what a member does, about.
+const HELD_BY_OBJECT: usize = 256;
+const HELD_BY_MEMBER: usize = 64;
+
+/// What a change takes, about: parsed, a text takes three times its length.
+fn held_by(change: &Properties) -> usize {
+    let links = change.members.as_ref().map_or(0, Vec::len) + change.owners.as_ref().map_or(0, Vec::len);
+    HELD_BY_OBJECT + 3 * change.json.len() + HELD_BY_MEMBER * links
+}
+
 /// Follows a round to its end.
 pub(in crate::runs::collect) async fn replay(reader: &Reader<'_>, link: &str) -> Result<Replayed, Stop> {
     let mut pager: Pager<Items> = reader.session.delta(link)?;
     let mut changes: BTreeMap<Uuid, Delta> = BTreeMap::new();
+    let mut held = 0;
     loop {
         let page = match pager.next().await {
             Ok(Some(page)) => page,
             Ok(None) => return Err(Stop::from(Error::internal("a round of changes without an end"))),
-            // What a link of Graph's own is refused for, a full read mends.
-            Err(error)
-                if error.refuses_optional()
-                    || matches!(error.kind, Kind::DeltaExpired { .. } | Kind::PageTokenExpired) =>
-            {
-                return Ok(Replayed::Expired(error.to_string()));
-            }
+            Err(error) if is_mended_by_a_full_read(&error) => return Ok(Replayed::Expired(error.to_string())),
             Err(error) => return Err(error.into()),
         };
-        for change in delta::changes(&page)? {
+        let told = match delta::changes(&page) {
+            Err(error) if is_mended_by_a_full_read(&error) => return Ok(Replayed::Expired(error.to_string())),
+            told => told?,
+        };
+        held += told.iter().map(held_by).sum::<usize>();
+        if held > HELD_MOST {
+            let why = format!("more than {} objects changed since the last read", changes.len());
+            return Ok(Replayed::Expired(why));
+        }
+        for change in told {
             if let Some(id) = change.uuid() {
                 changes.entry(id).or_default().merge(change)?;
             }
         }
         reader.run.journal.advance(page.content.iter().len() as u64);
         reader.run.journal.used(reader.session.usage());
-        if let Some(link) = end_of_round(page.next)? {
-            return Ok(Replayed::Round(changes, link.to_string()));
+        match end_of_round(page.next) {
+            Ok(None) => {}
+            Ok(Some(link)) => return Ok(Replayed::Round(changes, link.to_string())),
+            Err(error) if is_mended_by_a_full_read(&error) => return Ok(Replayed::Expired(error.to_string())),
+            Err(error) => return Err(error.into()),
         }
     }
+}
+
+/// Whether it is the round that is no good: a link of Graph's own that Graph refuses, pages that never end or cannot be
+/// read. It would be no better the next time.
+fn is_mended_by_a_full_read(error: &GraphError) -> bool {
+    use Kind::{DeltaExpired, LinkLoop, Malformed, PageTokenExpired};
+    error.refuses_optional() || matches!(error.kind, DeltaExpired { .. } | PageTokenExpired | LinkLoop | Malformed)
 }

@@ -41,7 +41,8 @@ pub(super) async fn of_arrived(
         if known.contains_key(&group) && is_there {
             let delta = changes.entry(group).or_default();
             for (member, kind) in members {
-                delta.members.entry(member).or_insert((true, kind));
+                // Asked for after the changes, so it is the newer word.
+                delta.members.insert(member, (true, kind));
             }
         }
     }
