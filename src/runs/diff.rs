@@ -3,6 +3,7 @@
 
 mod absent;
 mod memberships;
+mod not_cleared;
 mod payload;
 mod receiver;
 mod size;
@@ -21,6 +22,7 @@ use crate::mapping::TextChange;
 use crate::run_state::{ChangeAction, ChangeReason, Deliver, RunMode, RunStage, RunWarning};
 use futures_util::{Stream, StreamExt};
 use memberships::GroupsOf;
+use not_cleared::NotCleared;
 use payload::{Built, Referring, hash, payload};
 use receiver::Change;
 use serde::{Deserialize, Serialize};
@@ -32,8 +34,6 @@ use uuid::Uuid;
 const BATCH: usize = 1000;
 /// What objects that are compared together take, about: some groups have a hundred thousand members.
 const BATCH_BYTES: usize = 2 << 20;
-/// Values that were not cleared and are named one by one; the rest is counted.
-const NOT_CLEARED_NAMED: u64 = 20;
 /// The order in which types are sent: what others refer to comes first.
 const ORDER: [ObjectType; 4] = [ObjectType::Licenses, ObjectType::Groups, ObjectType::Users, ObjectType::Devices];
 
@@ -82,8 +82,15 @@ pub struct Brake {
 /// Compares type by type.
 pub async fn diff(run: &Run, collected: &Collected) -> Result<Diffed, Stop> {
     let Before { known, resend, of_others } = begin(run, collected).await?;
-    let mut outbox =
-        Outbox { run, seq: 0, references: BTreeMap::new(), many_references: 0, reduced: 0, waiting: Vec::new() };
+    let mut outbox = Outbox {
+        run,
+        seq: 0,
+        references: BTreeMap::new(),
+        many_references: 0,
+        not_cleared: NotCleared::default(),
+        reduced: 0,
+        waiting: Vec::new(),
+    };
     let mut whole = Vec::new();
     let targets = Targets::load(run, collected).await?;
     let mut brake = None;
@@ -112,6 +119,7 @@ pub async fn diff(run: &Run, collected: &Collected) -> Result<Diffed, Stop> {
         }
         outbox.flush().await?;
     }
+    outbox.not_cleared.tell(run);
     let created = run.journal.counts().values().map(|count| count.created).sum();
     let warnings = size::warnings(known.values().sum(), created, outbox.many_references);
     warnings.into_iter().for_each(|warning| run.journal.warn(warning));
@@ -213,6 +221,7 @@ pub(super) struct Outbox<'a> {
     references: BTreeMap<String, NewReferenceCounts>,
     /// Objects with more values in a reference attribute than recommended.
     many_references: u64,
+    not_cleared: NotCleared,
     /// Objects of the type under comparison that left the scope and become stubs.
     reduced: u64,
     waiting: Vec<NewChange>,
@@ -369,7 +378,7 @@ async fn compare_batch(
             _ => count.updated += 1,
         });
         if let Some(before) = &before {
-            count_not_cleared(run, object_type, before, &payload, &label);
+            outbox.not_cleared.count(run, object_type, before, &payload, &label);
         }
         let change = NewChange {
             seq: 0,
@@ -433,26 +442,4 @@ async fn payloads(run: &Run, object_type: ObjectType, ids: Vec<Uuid>) -> Result<
     let (organization, job) = (run.job.organization, run.job.id);
     let name = object_type.as_str();
     run.app.db.scoped(organization, async move |tx| delivered::payloads(tx, organization, job, name, &ids).await).await
-}
-
-/// Under «empty values: ignore», Assets keeps a value that is now empty. Each is counted and said.
-fn count_not_cleared(run: &Run, object_type: ObjectType, before: &str, after: &str, label: &str) {
-    use super::context::EmptyValues;
-    let Some(destination) = &run.job.destination else { return };
-    if destination.empty_values == EmptyValues::Remove {
-        return;
-    }
-    for cleared in run.job.mapping.cleared(object_type, before, after) {
-        let mut number = 0;
-        run.journal.count(object_type.as_str(), |count| {
-            count.not_cleared += 1;
-            number = count.not_cleared;
-        });
-        if number <= NOT_CLEARED_NAMED {
-            let detail = format!("{} of {} «{label}» is now empty.", cleared.name, object_type.singular());
-            let advice = "In Assets, set «Empty values» of this object type mapping to Remove, and emptyValues of the \
-                          destination to remove; or give the destination `api`, so that values are cleared one by one.";
-            run.journal.warn(RunWarning::new("not_cleared", detail).with_advice(advice));
-        }
-    }
 }

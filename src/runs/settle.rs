@@ -41,7 +41,8 @@ fn end_state(run: &Run) -> RunState {
 /// Assets counted as many entries as were sent, is written down as delivered. Any other is sent whole next
 /// time.
 pub async fn settle(run: &Run, collected: &Collected, diffed: &Diffed, delivery: &Delivered) -> Result<RunState> {
-    run.journal.enter(&run.app, RunStage::Settle, None);
+    let sent = diffed.sends.values().sum();
+    run.journal.enter(&run.app, RunStage::Settle, Some(sent));
     let settled = settled_types(run, diffed, delivery);
     let observed = delivery.result.as_ref().and_then(|result| observe_missing(run, diffed, result));
     for (object_type, new) in &diffed.references {
@@ -50,6 +51,8 @@ pub async fn settle(run: &Run, collected: &Collected, diffed: &Diffed, delivery:
     let resent = resent_types(diffed, &settled);
     let acted = observed.is_some();
     let state = end_state(run);
+    // Everything is written down in one transaction, with the end of the run.
+    run.journal.was_done(sent);
     run.journal.flush(&run.app, &run.lease).await?;
     let (lease, job, now) = (run.lease, run.job.id, run.app.clock.now());
     let organization = lease.organization;

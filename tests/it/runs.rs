@@ -5,6 +5,7 @@ mod brake;
 mod cancel;
 mod capability;
 mod cases;
+mod changed_settings;
 mod complete;
 mod crash;
 mod delta;

@@ -171,6 +171,7 @@ pub(super) async fn read_first_of(reader: &Reader<'_>, ids: &[Uuid], limit: u32)
         let mut batch = decided(reader, by_id::fetch(reader, ObjectType::Users, ids).await?)?;
         batch.objects.truncate(limit as usize - found.len());
         found.extend(batch.objects.iter().map(|object| object.id));
+        reader.run.journal.expect(batch.objects.len() as u64);
         reader.run.journal.advance(batch.objects.len() as u64);
         reader.writer.write(batch).await?;
     }
@@ -324,6 +325,7 @@ async fn first_of(reader: &Reader<'_>, query: &Query, limit: u32, ids: &mut Vec<
         batch.objects.retain(|object| !ids.contains(&object.id));
         batch.objects.truncate(limit as usize - ids.len());
         ids.extend(batch.objects.iter().map(|object| object.id));
+        reader.run.journal.expect(batch.objects.len() as u64);
         reader.run.journal.advance(batch.objects.len() as u64);
         reader.run.journal.used(reader.session.usage());
         reader.writer.write(batch).await?;

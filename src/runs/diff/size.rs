@@ -20,7 +20,7 @@ pub(super) fn warnings(known: u64, created: u64, many_references: u64) -> Vec<Ru
     if many_references > 0 && created > known {
         let detail = format!(
             "{many_references} objects have more than {RECOMMENDED_REFERENCES} values in a reference attribute, which \
-             Atlassian does not recommend. They are all delivered."
+             Atlassian does not recommend. All of them are sent."
         );
         let advice =
             "If Assets gets slow, put memberships on the side with fewer values, or narrow the filter of groups.";

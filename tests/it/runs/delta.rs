@@ -259,3 +259,51 @@ async fn newcomers_are_read_one_by_one_where_their_ids_cannot_be_named_together(
     world.graph.refuse(Feature::Delta, Some(404));
     assert_full(&world, job, "404").await;
 }
+
+/// A position from which the pages never end, or cannot be read, would fail every run from now on.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_round_that_cannot_be_read_is_mended_by_a_full_read() {
+    for action in [Action::EndlessNextLink, Action::LinkCircle { pages: 40 }, Action::HalfPage] {
+        let (world, job) = world().await;
+        world.graph.change(|directory| {
+            let id = directory.live_users().next().unwrap().1.id;
+            directory.update(id, map(&json!({"jobTitle": "Astronomer"}))).unwrap();
+        });
+        // The links of the position itself; the one that a full read takes anew is asked for by `latest`.
+        world.graph.add_fault(Fault::on("/v1.0/users/delta", action.clone()).containing("$deltatoken=").times(0));
+        let run = world.run(job, RunMode::Incremental).await;
+        assert_eq!(run.state, "succeeded", "{action:?}: {:?}", run.error);
+        assert_eq!(warnings(&run)["incremental_became_full"], 1, "{action:?}: {}", run.warnings);
+        world.graph.clear_faults();
+        world.assert_exact(&format!("{action:?}"));
+    }
+}
+
+/// After everything was read, what cannot be told of the changes meanwhile fails nothing: the next run reads everything.
+#[tokio::test(flavor = "multi_thread")]
+async fn changes_meanwhile_that_cannot_be_read_cost_the_next_run_a_full_read() {
+    let (world, job) = world().await;
+    world.graph.set_page_most(5);
+    let broken = Fault::on("/v1.0/groups/delta", Action::status(500)).times(0);
+    world.graph.add_fault(Fault { contains_too: None, ..broken.containing("$deltatoken=") }.nth(2));
+    let run = world.run(job, RunMode::Full).await;
+    assert_eq!(run.state, "succeeded", "{:?}", run.error);
+    assert_eq!(warnings(&run)["members_not_compared"], 1, "{}", run.warnings);
+    world.graph.clear_faults();
+    assert_full(&world, job, "could not take a position").await;
+}
+
+/// What changes is held in memory until the round ends; beyond some megabytes everything is read instead.
+#[tokio::test(flavor = "multi_thread")]
+async fn more_changes_than_fit_into_memory_are_read_as_a_whole() {
+    let (world, job) = world().await;
+    world.graph.change(|directory| {
+        let ids: Vec<Uuid> = directory.live_users().map(|(_, user)| user.id).collect();
+        for id in ids {
+            directory.update(id, map(&json!({"companyName": "long ".repeat(60_000)}))).unwrap();
+        }
+    });
+    let run = world.run(job, RunMode::Incremental).await;
+    assert_eq!(run.warnings[0]["code"], "incremental_became_full", "{:?} {}", run.error, run.warnings);
+    assert!(run.warnings[0]["detail"].as_str().unwrap().contains("changed since the last read"), "{}", run.warnings);
+}

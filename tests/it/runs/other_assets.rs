@@ -100,3 +100,27 @@ async fn every_reason_not_to_start_is_told_with_what_to_do() {
         assert!(world.store().is_empty());
     }
 }
+
+/// Days after a start whose answer was lost, an open execution may be anybody's.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_execution_that_is_open_days_after_a_lost_start_is_not_cancelled() {
+    let world = world(Behaviour::default()).await;
+    world.hasten(1_000);
+    let job = world.add_job().await;
+    world.assets.inject(AssetsFault::cut("POST", "/executions"));
+    world.assets.inject(AssetsFault::answer("GET", "/configstatus", 500, "{}").after(1).times(u32::MAX));
+    let run = world.run(job, RunMode::Full).await;
+    assert_eq!(run.state, "failed", "{:?}", run.error);
+    assert_eq!(world.text("SELECT string_agg(state, ',') FROM executions").await, "starting");
+    world.assets.clear_faults();
+    world.clock.advance(std::time::Duration::from_secs(3 * 86_400));
+    let start = world.assets.requests().into_iter().find(|request| request.path.ends_with("/executions")).unwrap();
+    let url = format!("{}{}", world.assets.origin(), start.path);
+    let answer = reqwest::Client::new().post(url).bearer_auth(world.assets.token()).send().await.unwrap();
+    assert!(answer.status().is_success(), "{answer:?}");
+    let run = world.run(job, RunMode::Full).await;
+    let error = run.error.unwrap_or_default();
+    assert_eq!((run.state.as_str(), &error["code"]), ("failed", &json!("execution_in_progress")));
+    let ends: Vec<_> = world.assets.executions().iter().map(|execution| execution.status).collect();
+    assert_eq!(ends, ["INGESTING"], "another's");
+}

@@ -286,3 +286,32 @@ async fn a_test_takes_only_what_is_in_scope() {
     assert!(users.is_subset(&members(&world, &[group].into(), true)));
     assert!(!groups.is_empty() && groups.is_subset(&all_groups(&world, |group| group.kind != GroupKind::Security)));
 }
+
+/// The users of a nested group are in scope through it. When its members become hidden, nobody can say who left: whoever
+/// was in scope stays, although the group itself is not imported, and its members are nowhere in the mirror.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_nested_group_that_hides_its_members_puts_nobody_out_of_scope() {
+    for containing in [false, true] {
+        let world = World::new(60, 10).await;
+        let (outer, inner, user) = nest(&world);
+        let mut scope = json!({"users": "membersOf", "groupIds": [outer], "transitive": true});
+        if containing {
+            scope["groups"] = json!("containingFilteredUsers");
+        }
+        let rule = json!({"groups": {"odata": "mailEnabled eq false"}, "scope": scope});
+        let first = run(&world, rule, RunMode::Full).await;
+        assert_eq!(first.state, "succeeded", "{:?} {}", first.error, first.warnings);
+        assert!(ids(&world, "Entra User").contains(&user) && !ids(&world, "Entra Group").contains(&inner));
+        let store = world.store();
+        world.graph.change(|directory| directory.set_hidden_membership(inner, true).unwrap());
+        let roles = ["User.Read.All", "GroupMember.Read.All", "LicenseAssignment.Read.All"];
+        world.graph.set_roles(Scenario::Healthy, &roles);
+        for _ in 0..2 {
+            let again = world.run(JobId(first.job_id), RunMode::Full).await;
+            assert_eq!(again.state, "degraded", "{:?}", again.error);
+            assert!(again.warnings.to_string().contains("scope_group_unreadable"), "{}", again.warnings);
+            assert_eq!(again.counts["users"]["missing"].as_u64().unwrap_or(0), 0, "{}", again.counts);
+            assert!(world.store() == store, "everything is as it was");
+        }
+    }
+}

@@ -346,3 +346,23 @@ async fn what_a_list_leaves_out_is_asked_for_before_it_is_taken_for_gone() {
     assert_eq!(run.counts["users"]["missing"], 1);
     world.assert_exact("nothing but what was deleted is gone");
 }
+
+/// Where no smaller page can be asked for, a gateway that times out is waited for like any failure.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_gateway_that_times_out_is_waited_for_where_no_page_can_be_halved() {
+    let (world, job) = world().await;
+    world.graph.change(|directory| {
+        change(directory, 2);
+        let gone = directory.live_users().nth(7).unwrap().1.id;
+        directory.delete(gone).unwrap();
+    });
+    for path in ["/v1.0/subscribedSkus", "/v1.0/users/delta", "/v1.0/groups/delta", "/deletedItems"] {
+        world.graph.add_fault(Fault::on(path, Action::status(504)).times(4));
+    }
+    for mode in [RunMode::Full, RunMode::Incremental] {
+        let run = world.run(job, mode).await;
+        assert_eq!(run.state, "succeeded", "{mode}: {:?}", run.error);
+        assert!(!warnings(&run).contains_key("soft_deleted_unknown"), "{mode}: {}", run.warnings);
+        world.assert_exact("after it was waited for");
+    }
+}

@@ -27,7 +27,8 @@ pub(in crate::runs::collect) struct Delta {
     values: Map,
     /// Properties that were cleared.
     nulls: BTreeSet<String>,
-    manager: Option<Member>,
+    /// Managers that came or went, one after another.
+    managers: Vec<Member>,
     /// Members and owners that came (`true`) or went.
     pub members: HashMap<Uuid, (bool, &'static str)>,
     owners: HashMap<Uuid, bool>,
@@ -43,11 +44,7 @@ impl Delta {
         for owner in change.owners.iter().flatten() {
             self.owners.insert(owner.id, !owner.is_removed);
         }
-        self.manager = match (change.manager, self.manager) {
-            // The old manager goes, and the new one was told before.
-            (Some(gone), Some(new)) if gone.is_removed && !new.is_removed && gone.id != new.id => Some(new),
-            (told, before) => told.or(before),
-        };
+        self.managers.extend(change.manager);
         if change.removed.is_none() {
             let values: Map = serde_json::from_str(&change.json).map_err(Error::internal)?;
             self.nulls.retain(|name| !values.contains_key(name));
@@ -68,17 +65,14 @@ impl Delta {
         for name in &self.nulls {
             map.remove(name);
         }
-        match self.manager {
-            Some(Member { is_removed: true, id, .. }) => {
-                // A change that comes again may speak of a manager before this one.
-                if map.get("managerId").is_some_and(|known| *known == json!(id)) {
-                    map.remove("managerId");
-                }
+        for manager in &self.managers {
+            let id = json!(manager.id);
+            if !manager.is_removed {
+                map.insert("managerId".to_owned(), id);
+            } else if map.get("managerId") == Some(&id) {
+                // Otherwise another one came before this one went, or it is a change of long ago that comes again.
+                map.remove("managerId");
             }
-            Some(manager) => {
-                map.insert("managerId".to_owned(), json!(manager.id));
-            }
-            None => {}
         }
         if !self.owners.is_empty() {
             let owners = map.get("ownerIds").and_then(Value::as_array).into_iter().flatten();
@@ -136,6 +130,8 @@ pub(in crate::runs::collect) async fn replay(reader: &Reader<'_>, link: &str) ->
                 changes.entry(id).or_default().merge(change)?;
             }
         }
+        // How many there are is known only as they come.
+        reader.run.journal.expect(page.content.iter().len() as u64);
         reader.run.journal.advance(page.content.iter().len() as u64);
         reader.run.journal.used(reader.session.usage());
         match end_of_round(page.next) {
@@ -152,4 +148,32 @@ pub(in crate::runs::collect) async fn replay(reader: &Reader<'_>, link: &str) ->
 fn is_mended_by_a_full_read(error: &GraphError) -> bool {
     use Kind::{DeltaExpired, LinkLoop, Malformed, PageTokenExpired};
     error.refuses_optional() || matches!(error.kind, DeltaExpired { .. } | PageTokenExpired | LinkLoop | Malformed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn manager(number: u128, is_removed: bool) -> Member {
+        Member { is_removed, ..Member::user(Uuid::from_u128(number)) }
+    }
+
+    /// What the managers told one after another make of a user whose manager is number 1.
+    fn after(told: &[Member]) -> Option<Uuid> {
+        let delta = Delta { managers: told.to_vec(), ..Delta::default() };
+        let data = json!({"managerId": Uuid::from_u128(1)}).to_string();
+        let map = delta.merged(&data).unwrap();
+        map.get("managerId").and_then(Value::as_str).map(|id| id.parse().unwrap())
+    }
+
+    #[test]
+    fn the_end_of_the_old_manager_does_not_end_the_new_one() {
+        let (old, new) = (manager(1, true), manager(2, false));
+        assert_eq!(after(&[old]), None);
+        for told in [&[old, new][..], &[new, old], &[new, old, old], &[new]] {
+            assert_eq!(after(told), Some(new.id), "{told:?}");
+        }
+        assert_eq!(after(&[manager(3, true)]), Some(Uuid::from_u128(1)), "one of long ago");
+        assert_eq!(after(&[new, manager(2, true)]), None);
+    }
 }

@@ -1,0 +1,64 @@
+//! Values that are now empty and that an import cannot clear: under «empty values: ignore» Assets keeps the old ones.
+//! Source: facts/assets.md §2.
+
+use crate::directory::ObjectType;
+use crate::run_state::RunWarning;
+use crate::runs::context::EmptyValues;
+use crate::runs::pipeline::Run;
+use std::collections::BTreeMap;
+
+/// Objects that are named for one attribute; the changes of the run have them all.
+const NAMED: usize = 3;
+
+/// By type and attribute.
+#[derive(Default)]
+pub(super) struct NotCleared(BTreeMap<(usize, String), Found>);
+
+struct Found {
+    object_type: ObjectType,
+    number: u64,
+    /// Labels of the first.
+    names: Vec<String>,
+}
+
+impl NotCleared {
+    /// Counts what is empty in `after` and was not in `before`.
+    pub fn count(&mut self, run: &Run, object_type: ObjectType, before: &str, after: &str, label: &str) {
+        if run.job.destination.as_ref().is_none_or(|to| to.empty_values == EmptyValues::Remove) {
+            return;
+        }
+        for cleared in run.job.mapping.cleared(object_type, before, after) {
+            run.journal.count(object_type.as_str(), |count| count.not_cleared += 1);
+            let key = (object_type.index(), cleared.name);
+            let found = self.0.entry(key).or_insert(Found { object_type, number: 0, names: Vec::new() });
+            found.number += 1;
+            if found.names.len() < NAMED {
+                found.names.push(format!("«{label}»"));
+            }
+        }
+    }
+
+    /// One warning for each attribute.
+    pub fn tell(&self, run: &Run) {
+        let has_api = run.job.destination.as_ref().is_some_and(|to| to.api.is_some());
+        for ((_, attribute), found) in &self.0 {
+            let Found { object_type, number, names } = found;
+            let whose = match (*number, &names[..]) {
+                (1, [name]) => format!("{} {name}", object_type.singular()),
+                (_, [names @ .., last]) if *number as usize <= NAMED => {
+                    format!("the {object_type} {} and {last}", names.join(", "))
+                }
+                _ => format!("{number} {object_type}, among them {},", names.join(", ")),
+            };
+            let detail = match has_api {
+                true => format!("{attribute} of {whose} became empty; it is cleared by the object API."),
+                false => format!(
+                    "{attribute} of {whose} became empty; Assets keeps the old value, unless it is set otherwise there."
+                ),
+            };
+            let advice = "In Assets, set «Empty values» of this object type mapping to Remove, and emptyValues of the \
+                          destination to remove; or give the destination `api`, so that values are cleared one by one.";
+            run.journal.warn(RunWarning::new("not_cleared", detail).with_count(*number).with_advice(advice));
+        }
+    }
+}
