@@ -1,6 +1,7 @@
 //! An Assets that answers otherwise where its documentation is silent, and one that is busy.
 
 use crate::support::world::World;
+use entra_assets::assets::Target;
 use entra_assets::run_state::{RunMode, RunRequest};
 use entra_assets::sim::assets::{AssetsFault, AssetsOptions, Behaviour, Processing};
 use entra_assets::sim::seed::SeedOptions;
@@ -114,10 +115,10 @@ async fn an_execution_that_is_open_days_after_a_lost_start_is_not_cancelled() {
     assert_eq!(world.text("SELECT string_agg(state, ',') FROM executions").await, "starting");
     world.assets.clear_faults();
     world.clock.advance(std::time::Duration::from_secs(3 * 86_400));
-    let start = world.assets.requests().into_iter().find(|request| request.path.ends_with("/executions")).unwrap();
-    let url = format!("{}{}", world.assets.origin(), start.path);
-    let answer = reqwest::Client::new().post(url).bearer_auth(world.assets.token()).send().await.unwrap();
-    assert!(answer.status().is_success(), "{answer:?}");
+    let client = world.app.assets.clone();
+    let target = Target::ImportToken { token: world.assets.token().into() };
+    let links = client.links(&target).await.unwrap();
+    client.start(&target, &links, false).await.unwrap();
     let run = world.run(job, RunMode::Full).await;
     let error = run.error.unwrap_or_default();
     assert_eq!((run.state.as_str(), &error["code"]), ("failed", &json!("execution_in_progress")));
