@@ -4,6 +4,7 @@ use crate::support::world::{ORGANIZATION, World};
 use entra_assets::db::runs;
 use entra_assets::ids::RunId;
 use entra_assets::run_state::{RunMode, RunRequest};
+use entra_assets::sim::graph::{Action, Fault, Scenario};
 use serde_json::Value;
 use std::time::Duration;
 
@@ -55,4 +56,29 @@ async fn what_was_read_before_a_crash_counts_as_done() {
     let told = told(&world, id).await;
     let collect = last(&told, "collect");
     assert_eq!((&collect["done"], &collect["total"]), (&whole, &whole), "{told:?}");
+}
+
+/// A warning may have advice and still be no sign that something went wrong: a crash does not make it one.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_crash_makes_no_run_worse_than_it_was() {
+    let world = World::new(60, 12).await;
+    world.graph.set_page_most(10);
+    let group = world.graph.change(|directory| {
+        let group = directory.live_groups().next().unwrap().1.id;
+        directory.set_hidden_membership(group, true).unwrap();
+        group
+    });
+    let roles = ["User.Read.All", "GroupMember.Read.All", "LicenseAssignment.Read.All"];
+    world.graph.set_roles(Scenario::Healthy, &roles);
+    let job = world.add_job().await;
+    let slow = Fault::on("/v1.0/users", Action::Slow { millis: 400 }).exactly().times(0);
+    world.graph.add_fault(slow);
+    let id = world.queue(job, RunMode::Full, RunRequest::default()).await;
+    let is_told = async || world.text("SELECT warnings FROM runs").await.contains("memberships_unknown");
+    world.step_and_die_when(is_told).await;
+    assert!(world.find(id).await.finished_at.is_none(), "it died while it read; {group} is hidden");
+    world.graph.clear_faults();
+    let run = world.bring_to_its_end(id).await;
+    assert_eq!(run.state, "succeeded", "{:?} {}", run.error, run.warnings);
+    assert!(run.warnings.to_string().contains("Member.Read.Hidden"), "{}", run.warnings);
 }
