@@ -2,16 +2,16 @@
 
 use super::auth::Caller;
 use crate::app::App;
-use crate::db::runs::{self, ChangeRow};
+use crate::db::runs::{self, ChangeRow, Only};
 use crate::directory::ObjectType;
 use crate::error::{Error, Result};
 use crate::ids::RunId;
 use crate::run_state::{ChangeAction, ChangeReason};
 use actix_web::get;
 use actix_web::web::{Data, Json, Path, Query};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 use super::page::{Page, PageQuery};
@@ -51,12 +51,25 @@ impl ChangeResponse {
     }
 }
 
+/// Which changes to list.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct ChangesQuery {
+    /// Only objects of this type.
+    #[param(inline)]
+    pub r#type: Option<ObjectType>,
+    /// Only changes of this kind: `missing` shows what stopped a run at the removal brake. What is `unchanged` is in no
+    /// list.
+    #[param(inline)]
+    pub action: Option<ChangeAction>,
+}
+
 /// List the changes of a run
 ///
 /// In the order of their delivery. A dry run has them too: it is how to see what a run would do.
 #[utoipa::path(
     tag = "Runs",
-    params(("id" = RunId, Path, description = "The run's id"), PageQuery),
+    params(("id" = RunId, Path, description = "The run's id"), ChangesQuery, PageQuery),
     responses((status = 200, description = "A page of changes", body = Page<ChangeResponse>)),
     security(("bearer" = ["read"]))
 )]
@@ -65,17 +78,19 @@ pub async fn list_run_changes(
     app: Data<App>,
     caller: Caller,
     id: Path<RunId>,
+    what: Query<ChangesQuery>,
     query: Query<PageQuery>,
 ) -> Result<Json<Page<ChangeResponse>>> {
     let (organization, id) = (caller.organization, *id);
-    let window = query.window(&format!("runs/{id}/changes"))?;
+    let only = Only { object_type: what.r#type, action: what.action };
+    let window = query.window(&format!("runs/{id}/changes/{only:?}"))?;
     // The cursor is the number of the last change, in the place of an id.
     let after = window.after.map_or(0, |after| i64::try_from(after.as_u128()).unwrap_or(i64::MAX));
     let rows = app
         .db
         .scoped(organization, async |tx| {
             runs::find(tx, organization, id).await?;
-            runs::changes(tx, organization, id, after, window.rows()).await
+            runs::changes_of(tx, organization, id, only, after, window.rows()).await
         })
         .await?;
     let number = |row: &ChangeRow| Uuid::from_u128(u128::from(row.seq.unsigned_abs()));

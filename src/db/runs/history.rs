@@ -4,9 +4,10 @@ use super::notify;
 use crate::db::Transaction;
 use crate::db::listen::RUN_EVENTS;
 use crate::db::schema::{run_changes, run_events};
+use crate::directory::ObjectType;
 use crate::error::Result;
 use crate::ids::{OrganizationId, RunId};
-use crate::run_state::EventKind;
+use crate::run_state::{ChangeAction, EventKind};
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use diesel::sql_types::{Jsonb, Text, Timestamptz, Uuid as SqlUuid};
@@ -83,6 +84,13 @@ pub struct ChangeRow {
     pub after: Option<String>,
 }
 
+/// Which changes; `None`: all.
+#[derive(Clone, Copy, Default, Debug)]
+pub struct Only {
+    pub object_type: Option<ObjectType>,
+    pub action: Option<ChangeAction>,
+}
+
 /// Changes after `after` in their order, without what is only sent again.
 pub async fn changes(
     tx: &mut Transaction,
@@ -91,14 +99,29 @@ pub async fn changes(
     after: i64,
     limit: i64,
 ) -> Result<Vec<ChangeRow>> {
-    Ok(run_changes::table
+    changes_of(tx, organization, run, Only::default(), after, limit).await
+}
+
+/// The same, of one type or action.
+pub async fn changes_of(
+    tx: &mut Transaction,
+    organization: OrganizationId,
+    run: RunId,
+    only: Only,
+    after: i64,
+    limit: i64,
+) -> Result<Vec<ChangeRow>> {
+    let mut query = run_changes::table
         .filter(run_changes::organization_id.eq(organization.0))
         .filter(run_changes::run_id.eq(run.0))
         .filter(run_changes::seq.gt(after))
         .filter(run_changes::action.ne("unchanged"))
-        .order(run_changes::seq)
-        .limit(limit)
-        .select(ChangeRow::as_select())
-        .load(tx)
-        .await?)
+        .into_boxed();
+    if let Some(object_type) = only.object_type {
+        query = query.filter(run_changes::object_type.eq(object_type.as_str()));
+    }
+    if let Some(action) = only.action {
+        query = query.filter(run_changes::action.eq(action.as_str()));
+    }
+    Ok(query.order(run_changes::seq).limit(limit).select(ChangeRow::as_select()).load(tx).await?)
 }

@@ -54,6 +54,13 @@ async fn a_run_is_queued_executed_and_read() {
     let cursor = changes["nextCursor"].as_str().unwrap();
     let next = app.get(&format!("{location}/changes?limit=3&cursor={cursor}")).await.expect(200);
     assert_ne!(next["items"][0]["objectId"], changes["items"][0]["objectId"]);
+    let of = async |what: &str| {
+        let found = app.get(&format!("{location}/changes?limit=200&{what}")).await.expect(200);
+        found["items"].as_array().unwrap().iter().map(|item| item["objectType"].clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(of("type=groups&action=create").await, vec![json!("groups"); truth.groups as usize]);
+    assert_eq!(of("action=missing").await, Vec::<Value>::new());
+    app.get(&format!("{location}/changes?type=users&limit=3&cursor={cursor}")).await.expect(422);
 }
 
 #[tokio::test(flavor = "multi_thread")]
