@@ -60,7 +60,7 @@ async fn a_run_is_queued_executed_and_read() {
     };
     assert_eq!(of("type=groups&action=create").await, vec![json!("groups"); truth.groups as usize]);
     assert_eq!(of("action=missing").await, Vec::<Value>::new());
-    app.get(&format!("{location}/changes?type=users&limit=3&cursor={cursor}")).await.expect(422);
+    app.get(&format!("{location}/changes?type=users&limit=3&cursor={cursor}")).await.expect(400);
 }
 
 #[tokio::test(flavor = "multi_thread")]
