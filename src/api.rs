@@ -150,6 +150,8 @@ fn routes_v1(config: &mut ServiceConfig<'_>) {
 fn extra_checks(schema: &str) -> Option<ExtraCheck> {
     match schema {
         "CreateJob" => Some(jobs::check),
+        "CreateRun" => Some(runs::check),
+        "CreateWebhook" => Some(webhooks::check),
         "CreateFilter" => Some(filters::check),
         "PreviewFilter" => Some(filter_previews::check),
         "CreateConnection" | "CheckConnectionSettings" => Some(credentials::check),

@@ -92,11 +92,21 @@ pub struct Fault {
     pub pointer: String,
     pub code: &'static str,
     pub detail: String,
+    /// Where within the text that `pointer` leads to, if it is a text with a grammar of its own.
+    pub place: Option<TextPlace>,
+}
+
+/// A place in a text, in characters, and what to write there instead, if that can be guessed.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct TextPlace {
+    pub offset: usize,
+    pub length: usize,
+    pub suggestion: Option<String>,
 }
 
 impl Fault {
     pub fn new(pointer: impl Into<String>, code: &'static str, detail: impl Into<String>) -> Self {
-        Self { pointer: pointer.into(), code, detail: detail.into() }
+        Self { pointer: pointer.into(), code, detail: detail.into(), place: None }
     }
 
     /// Place and fault in one sentence.
@@ -182,6 +192,11 @@ impl Faults {
         self.0.push(Fault::new(pointer, code, detail));
     }
 
+    /// As [`Faults::push`], with the place in the text.
+    pub fn push_in_text(&mut self, pointer: &str, code: &'static str, detail: String, place: TextPlace) {
+        self.0.push(Fault { place: Some(place), ..Fault::new(pointer, code, detail) });
+    }
+
     /// Adds those of `more` that are about places without a fault so far.
     pub fn add_new(&mut self, more: Faults) {
         let known = self.0.len();
@@ -196,8 +211,18 @@ impl Faults {
         self.0.is_empty()
     }
 
+    pub fn into_vec(self) -> Vec<Fault> {
+        self.0
+    }
+
     pub fn into_result(self) -> Result<()> {
         if self.0.is_empty() { Ok(()) } else { Err(Error::validation(self.0)) }
+    }
+}
+
+impl From<Vec<Fault>> for Faults {
+    fn from(faults: Vec<Fault>) -> Self {
+        Self(faults)
     }
 }
 

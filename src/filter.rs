@@ -50,8 +50,9 @@ impl Filter {
     }
 
     /// Like [`Filter::from_json`], for a caller that gathers faults of its own: `pointer` is where the body stands.
-    /// The result is of use only if no fault was added.
+    /// The result is of use only if no fault was added. Stricter than what reads a stored filter.
     pub fn collect(body: &Value, pointer: &str, faults: &mut Faults) -> Filter {
+        body::check_groups(body, pointer, faults);
         body::filter(body, pointer, faults)
     }
 

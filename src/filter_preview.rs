@@ -147,7 +147,7 @@ pub async fn preview(app: &App, identity: &Identity, filter: &Filter) -> Result<
     let looked = look::look(&asker, filter).await?;
     let decided = decide::decide(filter, &looked);
     let cost = cost::cost(asker.session(), filter, &looked);
-    let (partial, mut warnings) = asker.finish()?;
+    let (partial, mut warnings) = asker.finish();
     warnings.extend(judge(filter, &looked, &decided.counts));
     Ok(FilterPreview { partial, counts: decided.counts, sample: decided.sample, cost, warnings })
 }

@@ -148,8 +148,17 @@ impl Capability {
         Self::SelfDiagnosis,
     ];
 
-    /// What a check looks at unless told otherwise: what nearly every import needs.
-    pub const DEFAULT: [Self; 5] = [Self::Users, Self::Groups, Self::Memberships, Self::NestedGroups, Self::Licenses];
+    /// What a check looks at unless told otherwise: everything that a job imports unless told otherwise. Managers and
+    /// owners need no permission of their own, but the `ReadBasic` ones do not reach them.
+    pub const DEFAULT: [Self; 7] = [
+        Self::Users,
+        Self::Managers,
+        Self::Groups,
+        Self::Memberships,
+        Self::NestedGroups,
+        Self::Owners,
+        Self::Licenses,
+    ];
 
     /// The word in the API.
     pub fn as_str(self) -> &'static str {

@@ -165,7 +165,7 @@ fn is_zero(number: &u64) -> bool {
 /// Counts by object type: `users`, `groups`, `licenses`, `devices`, and `memberships`.
 pub type Counts = BTreeMap<String, TypeCounts>;
 
-/// Why a run failed: the terminal record.
+/// Why a run failed or was cancelled: the terminal record.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct RunError {

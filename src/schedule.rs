@@ -1,9 +1,10 @@
 //! Schedules: five-field cron in a time zone, so that «at 5 in Berlin» stays at 5 when the clocks change.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, Datelike, NaiveDate, Utc};
 use chrono_tz::Tz;
-use croner::Cron;
+use croner::errors::CronError;
 use croner::parser::CronParser;
+use croner::{Cron, Weekday};
 
 /// A schedule that can be carried out.
 #[derive(Clone, Debug)]
@@ -20,25 +21,98 @@ pub enum ScheduleFault {
 }
 
 impl Schedule {
-    /// `cron`: minute, hour, day of month, month, day of week. `timezone`: an IANA name.
-    pub fn parse(cron: &str, timezone: &str) -> Result<Self, ScheduleFault> {
-        if cron.split_whitespace().count() != 5 {
-            let detail = "a schedule has five fields: minute hour day-of-month month day-of-week, like `0 5 * * *`";
-            return Err(ScheduleFault::Cron(detail.to_owned()));
-        }
-        let parsed = CronParser::builder().seconds(croner::parser::Seconds::Disallowed).build().parse(cron);
-        let cron = parsed.map_err(|e| ScheduleFault::Cron(e.to_string()))?;
-        let timezone = timezone.parse().map_err(|_| {
+    /// `cron`: minute, hour, day of month, month, day of week. `timezone`: an IANA name. The error has every fault.
+    pub fn parse(cron: &str, timezone: &str) -> Result<Self, Vec<ScheduleFault>> {
+        let cron = parse_cron(cron).map_err(ScheduleFault::Cron);
+        let timezone: Result<Tz, _> = timezone.parse().map_err(|_| {
             ScheduleFault::Timezone(format!("`{timezone}` is not an IANA time zone like `Europe/Berlin`"))
-        })?;
-        Ok(Self { cron, timezone })
+        });
+        match (cron, timezone) {
+            (Ok(cron), Ok(timezone)) => Ok(Self { cron, timezone }),
+            (cron, timezone) => Err(cron.err().into_iter().chain(timezone.err()).collect()),
+        }
     }
 
-    /// The first time after `now`; `None` when there is none (31 February).
+    /// The first time after `now`; `None` when there is none.
     pub fn next_after(&self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
         let local = now.with_timezone(&self.timezone);
         self.cron.find_next_occurrence(&local, false).ok().map(|next| next.with_timezone(&Utc))
     }
+}
+
+/// A field of a schedule, and what may stand in it.
+struct Field {
+    name: &'static str,
+    least: u32,
+    most: u32,
+    /// What else it takes.
+    also: &'static str,
+}
+
+const FIELDS: [Field; 5] = [
+    Field { name: "minute", least: 0, most: 59, also: "" },
+    Field { name: "hour", least: 0, most: 23, also: "" },
+    Field { name: "day of month", least: 1, most: 31, also: ", or `L` for the last" },
+    Field { name: "month", least: 1, most: 12, also: " or JAN to DEC" },
+    Field { name: "day of week", least: 0, most: 7, also: " (0 and 7 are Sunday) or SUN to SAT" },
+];
+
+fn parse_cron(text: &str) -> Result<Cron, String> {
+    let fields: Vec<&str> = text.split_whitespace().collect();
+    if fields.len() != FIELDS.len() {
+        return Err(format!(
+            "a schedule has five fields: minute hour day-of-month month day-of-week, like `0 5 * * *`; here are {}",
+            fields.len()
+        ));
+    }
+    let faults: Vec<String> =
+        FIELDS.iter().enumerate().filter_map(|(index, field)| field.fault(index, fields[index])).collect();
+    if !faults.is_empty() {
+        return Err(faults.join("; "));
+    }
+    let cron = read(text).map_err(|_| format!("`{text}` is not understood; write it like `0 5 * * *`"))?;
+    match fires(&cron) {
+        true => Ok(cron),
+        false => Err(format!("`{text}` never comes: no month that it names has such a day")),
+    }
+}
+
+fn read(text: &str) -> Result<Cron, CronError> {
+    CronParser::builder().seconds(croner::parser::Seconds::Disallowed).build().parse(text)
+}
+
+impl Field {
+    /// What is wrong with `text` as this field, in words. The library that reads it has no words for people.
+    fn fault(&self, index: usize, text: &str) -> Option<String> {
+        let mut alone = ["*"; FIELDS.len()];
+        alone[index] = text;
+        let is_nothing = text.split(',').all(str::is_empty);
+        if !is_nothing && read(&alone.join(" ")).is_ok() {
+            return None;
+        }
+        let Self { name, least, most, also } = self;
+        let numbers = text.split(',').flat_map(|part| part.split(['/', '#']).next().unwrap_or_default().split('-'));
+        let outside = numbers.filter_map(|number| number.parse::<u32>().ok()).find(|n| !(*least..=*most).contains(n));
+        Some(match outside {
+            Some(number) => format!("{name}: `{number}` is not from {least} to {most}{also}"),
+            None => format!(
+                "{name}: `{text}` is not understood; it takes {least} to {most}{also}, lists like `1,2`, ranges like `1-5`, \
+                 steps like `*/2`, and `*`"
+            ),
+        })
+    }
+}
+
+/// Whether there is a day on which it fires. Leap years and weekdays come around every 28 years; to look for the next
+/// time of a schedule that has none would take the library seconds.
+fn fires(cron: &Cron) -> bool {
+    let days = NaiveDate::from_ymd_opt(2024, 1, 1).into_iter().flat_map(|first| first.iter_days().take(29 * 366));
+    let matches = |day: NaiveDate| {
+        let (pattern, weekday) = (&cron.pattern, Weekday::from_days_from_sunday(day.weekday().num_days_from_sunday()));
+        pattern.month_match(day.month()).unwrap_or(false)
+            && pattern.day_match(day.year(), day.month(), day.day(), weekday).unwrap_or(false)
+    };
+    days.into_iter().any(matches)
 }
 
 #[cfg(test)]
@@ -62,10 +136,39 @@ mod tests {
         assert_eq!(next("*/15 * * * *", "UTC", "2026-01-01T00:15:00Z").as_deref(), Some("2026-01-01T00:30:00+00:00"));
     }
 
+    fn faults(cron: &str, timezone: &str) -> Vec<ScheduleFault> {
+        Schedule::parse(cron, timezone).unwrap_err()
+    }
+
     #[test]
-    fn faults_name_the_part() {
-        assert!(matches!(Schedule::parse("0 5 * *", "UTC"), Err(ScheduleFault::Cron(_))));
-        assert!(matches!(Schedule::parse("0 25 * * *", "UTC"), Err(ScheduleFault::Cron(_))));
-        assert!(matches!(Schedule::parse("0 5 * * *", "Mars/Base"), Err(ScheduleFault::Timezone(_))));
+    fn faults_name_the_part_in_words() {
+        let cron = |text: &str| match faults(text, "UTC").remove(0) {
+            ScheduleFault::Cron(detail) => detail,
+            ScheduleFault::Timezone(detail) => panic!("{detail}"),
+        };
+        assert_eq!(cron("0 25 * * *"), "hour: `25` is not from 0 to 23");
+        assert_eq!(
+            cron("61 5 0 1-13 *"),
+            "minute: `61` is not from 0 to 59; day of month: `0` is not from 1 to 31, or `L` for the last; month: `13` is \
+             not from 1 to 12 or JAN to DEC"
+        );
+        assert!(cron("x 5 * * *").starts_with("minute: `x` is not understood; it takes 0 to 59, lists"));
+        assert!(cron(", 5 * * *").starts_with("minute: `,` is not understood"));
+        assert!(cron("0 5 * * 8").contains("day of week: `8` is not from 0 to 7 (0 and 7 are Sunday) or SUN to SAT"));
+        assert!(cron("0 5 * *").contains("five fields") && cron("@daily").contains("five fields"));
+        assert_eq!(faults("0 25 * * *", "Mars/Base").len(), 2, "both at once");
+        assert!(matches!(faults("0 5 * * *", "Mars/Base")[..], [ScheduleFault::Timezone(_)]));
+    }
+
+    #[test]
+    fn what_never_comes_is_a_fault_and_what_comes_rarely_is_none() {
+        for never in ["0 0 31 2 *", "0 0 30,31 FEB *", "0 0 31 4,6,9,11 *", "0 0 31 1 +MON#1"] {
+            assert!(
+                matches!(&faults(never, "UTC")[..], [ScheduleFault::Cron(detail)] if detail.contains("never comes"))
+            );
+        }
+        for rare in ["0 0 29 2 *", "0 0 29 2 +MON", "0 0 31 2 MON", "0 0 L 2 *", "0 0 30 1-2 *", "0 0 * * FRI#5"] {
+            assert!(next(rare, "UTC", "2026-01-01T00:00:00Z").is_some(), "{rare}");
+        }
     }
 }

@@ -8,7 +8,7 @@ use super::page::{Page, PageQuery};
 use super::respond::{Created, Deleted, Found, IfMatch, IfMatchHeader, Versioned};
 use crate::app::App;
 use crate::db::api_keys::{self, ApiKeyRow, NewApiKeyRow};
-use crate::error::{Error, Result};
+use crate::error::{Error, Faults, Result};
 use crate::ids::ApiKeyId;
 use actix_web::web::{Data, Json, Path, Query};
 use actix_web::{delete, get, post};
@@ -78,6 +78,16 @@ fn unknown(id: ApiKeyId) -> Error {
     Error::not_found("API key", id)
 }
 
+/// A key that has expired before it is made would only be found out by its first 401.
+fn refuse_past(expires_at: Option<DateTime<Utc>>, now: DateTime<Utc>) -> Result<()> {
+    let mut faults = Faults::default();
+    if let Some(at) = expires_at.filter(|at| *at <= now) {
+        let detail = format!("{} is past; a key that expires needs a time to come", at.to_rfc3339());
+        faults.push("/expiresAt", "in_the_past", detail);
+    }
+    faults.into_result()
+}
+
 /// List API keys
 ///
 /// Without the keys themselves; oldest first.
@@ -128,6 +138,7 @@ pub async fn create_api_key(
             if let Some(id) = once.replay(tx, &app, &caller).await?.map(ApiKeyId) {
                 return Ok((api_keys::find(tx, organization, id).await?.ok_or_else(|| unknown(id))?, false));
             }
+            refuse_past(new.expires_at, app.clock.now())?;
             let row = api_keys::insert(tx, organization, id, &new, app.clock.now()).await?;
             record(tx, &app, &caller, "create", KIND, id.0).await?;
             once.done(tx, &app, &caller, 201, id.0).await?;

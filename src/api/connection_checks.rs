@@ -11,7 +11,7 @@ use crate::app::App;
 use crate::connection_check::setup::place_of;
 use crate::connection_check::{self, CheckIdentity, CheckReport, DEADLINE, Overall, Setup};
 use crate::db::connection_checks::{self, ConnectionCheckRow, NewConnectionCheckRow};
-use crate::db::job_settings;
+use crate::db::job_settings::{self, ConnectionPart};
 use crate::error::{Error, Faults, Result};
 use crate::graph::cloud::Cloud;
 use crate::graph::token::{Credential, Identity};
@@ -36,7 +36,7 @@ const STALE_AFTER: TimeDelta = TimeDelta::hours(24);
 #[derive(Deserialize, ToSchema, Debug, Default)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct CheckConnection {
-    /// Absent or empty: users, groups, memberships, nestedGroups and licenses.
+    /// Absent or empty: what a job imports by default (`checkedByDefault` in `GET /v1/capabilities`).
     #[serde(default)]
     #[schema(max_items = 11)]
     pub capabilities: Vec<Capability>,
@@ -57,7 +57,7 @@ pub struct CheckConnectionSettings {
     #[serde(default)]
     pub cloud: Cloud,
     pub credential: CredentialBody,
-    /// Absent or empty: users, groups, memberships, nestedGroups and licenses.
+    /// Absent or empty: what a job imports by default (`checkedByDefault` in `GET /v1/capabilities`).
     #[serde(default)]
     #[schema(max_items = 11)]
     pub capabilities: Vec<Capability>,
@@ -74,7 +74,8 @@ pub struct CheckResponse {
     pub checked_at: DateTime<Utc>,
     /// How long ago that was, in seconds.
     pub age_seconds: i64,
-    /// Older than a day: check again before relying on it.
+    /// Older than a day, or of a tenant, application or credential that the connection no longer has: check again
+    /// before relying on it.
     pub stale: bool,
     pub overall: Overall,
     /// Time ran out before everything was looked at.
@@ -89,7 +90,7 @@ pub struct CheckResponse {
 }
 
 impl CheckResponse {
-    pub(super) fn new(id: CheckId, connection: Option<ConnectionId>, report: CheckReport, now: DateTime<Utc>) -> Self {
+    fn new(id: CheckId, connection: Option<ConnectionId>, report: CheckReport, now: DateTime<Utc>) -> Self {
         let age = now - report.checked_at;
         Self {
             id,
@@ -106,9 +107,12 @@ impl CheckResponse {
         }
     }
 
-    pub(super) fn from_row(row: ConnectionCheckRow, now: DateTime<Utc>) -> Result<Self> {
+    /// `credential_version`: that of the connection now.
+    pub(super) fn from_row(row: ConnectionCheckRow, credential_version: i64, now: DateTime<Utc>) -> Result<Self> {
+        let is_of_another = !row.is_of(credential_version);
         let report = serde_json::from_value(row.report).map_err(Error::internal)?;
-        Ok(Self::new(CheckId(row.id), Some(ConnectionId(row.connection_id)), report, now))
+        let check = Self::new(CheckId(row.id), Some(ConnectionId(row.connection_id)), report, now);
+        Ok(Self { stale: check.stale || is_of_another, ..check })
     }
 }
 
@@ -129,17 +133,20 @@ pub(super) async fn check_stored(
         checked_at: report.checked_at,
         overall: report.overall.as_str().to_owned(),
         report: serde_json::to_value(&report).map_err(Error::internal)?,
-    };
+    }
+    .of_credential(connection.credential_version);
     let check = CheckId::new(&app.clock);
-    app.db
+    let (row, now) = app
+        .db
         .scoped(organization, async |tx| {
-            // It may have been deleted while Microsoft answered.
-            job_settings::connection(tx, organization, id).await?;
-            connection_checks::insert(tx, organization, check, &new).await?;
-            record(tx, app, caller, "check", KIND, id.0).await
+            // It may have been changed or deleted while Microsoft answered.
+            let now = job_settings::connection(tx, organization, id).await?;
+            let row = connection_checks::insert(tx, organization, check, &new).await?;
+            record(tx, app, caller, "check", KIND, id.0).await?;
+            Ok((row, now))
         })
         .await?;
-    Ok(CheckResponse::new(check, Some(id), report, app.clock.now()))
+    CheckResponse::from_row(row, now.credential_version, app.clock.now())
 }
 
 async fn check(
@@ -151,17 +158,28 @@ async fn check(
     connection_check::check(app.graph.tokens(), &app.http, identity, capabilities, declared, DEADLINE).await
 }
 
-/// The newest check of a connection, if it was ever checked.
-async fn last_report(app: &App, organization: OrganizationId, id: ConnectionId) -> Result<Option<CheckReport>> {
-    let rows =
-        app.db.scoped(organization, async move |tx| connection_checks::latest(tx, organization, &[id.0]).await).await?;
-    rows.into_iter().next().map(|row| serde_json::from_value(row.report).map_err(Error::internal)).transpose()
+/// What is known of a connection: what its newest check found, then what that left out and the last wider one found.
+/// Not what was found of another tenant, application or credential than it has by now.
+async fn known(app: &App, organization: OrganizationId, connection: &ConnectionPart) -> Result<Vec<CheckReport>> {
+    let (id, version) = (ConnectionId(connection.id), connection.credential_version);
+    let rows = app
+        .db
+        .scoped(organization, async move |tx| {
+            let mut rows = connection_checks::list(tx, organization, id, None, 1).await?;
+            rows.extend(connection_checks::latest(tx, organization, &[id.0]).await?);
+            Ok(rows)
+        })
+        .await?;
+    let current = rows.into_iter().filter(|row| row.is_of(version));
+    current.map(|row| serde_json::from_value(row.report).map_err(Error::internal)).collect()
 }
 
 /// Check a connection
 ///
 /// Asks Entra for a fresh token, looks at what it carries and at what the tenant has granted, and makes one
-/// live request per capability. Answers within 20 seconds; `partial` says that time ran out. The result is kept.
+/// live request per capability. Answers within 20 seconds; `partial` says that time ran out. The result is kept
+/// among the connection's checks; one that looked at less than a check without a body does, and found nothing
+/// wrong, does not become its `lastCheck` where there is a wider one.
 #[utoipa::path(
     tag = "Connections",
     params(("id" = ConnectionId, Path, description = "The connection's id")),
@@ -198,15 +216,15 @@ pub async fn list_connection_checks(
 ) -> Result<Json<Page<CheckResponse>>> {
     let (organization, id) = (caller.organization, *id);
     let window = query.window(&format!("connections/{id}/checks"))?;
-    let rows = app
+    let (version, rows) = app
         .db
         .scoped(organization, async |tx| {
-            job_settings::connection(tx, organization, id).await?;
-            connection_checks::list(tx, organization, id, window.after, window.rows()).await
+            let version = job_settings::connection(tx, organization, id).await?.credential_version;
+            Ok((version, connection_checks::list(tx, organization, id, window.after, window.rows()).await?))
         })
         .await?;
     let now = app.clock.now();
-    Ok(Json(window.try_page(rows, |row| row.id, |row| CheckResponse::from_row(row, now))?))
+    Ok(Json(window.try_page(rows, |row| row.id, |row| CheckResponse::from_row(row, version, now))?))
 }
 
 /// Check settings of a connection
@@ -252,7 +270,7 @@ pub async fn check_connection_settings(
 #[into_params(parameter_in = Query)]
 #[serde(rename_all = "camelCase")]
 pub struct ManifestQuery {
-    /// Capabilities, separated by commas. Absent: users, groups, memberships, nestedGroups and licenses.
+    /// Capabilities, separated by commas. Absent: what a job imports by default (`checkedByDefault` in `GET /v1/capabilities`).
     #[param(
         value_type = Vec<Capability>, required = false, style = Form, explode = false, max_items = 11,
         example = json!(["users", "groups"])
@@ -314,7 +332,7 @@ pub async fn check_manifest(query: Query<ManifestQuery>, body: Body<Value>) -> R
 #[into_params(parameter_in = Query)]
 #[serde(rename_all = "camelCase")]
 pub struct SetupQuery {
-    /// Capabilities, separated by commas. Absent: users, groups, memberships, nestedGroups and licenses.
+    /// Capabilities, separated by commas. Absent: what a job imports by default (`checkedByDefault` in `GET /v1/capabilities`).
     #[param(
         value_type = Vec<Capability>, required = false, style = Form, explode = false, max_items = 11,
         example = json!(["users", "groups"])
@@ -343,11 +361,12 @@ pub async fn get_connection_setup(
     let capabilities = parse(query.capabilities.as_deref())?;
     let connection =
         app.db.scoped(organization, async move |tx| job_settings::connection(tx, organization, id).await).await?;
-    let last = last_report(&app, organization, id).await?;
+    let known = known(&app, organization, &connection).await?;
     let cloud: Cloud = connection.cloud.parse().map_err(Error::internal)?;
     let mut place = place_of(cloud, &connection.tenant_id, connection.client_id);
-    let principal = last.as_ref().and_then(|report| report.identity.service_principal_id.as_deref());
+    let principal = known.iter().find_map(|report| report.identity.service_principal_id.as_deref());
     place.service_principal = principal.and_then(|id| Uuid::parse_str(id).ok());
-    let verdicts = last.as_ref().map(|report| report.capabilities.as_slice());
+    let verdicts: Vec<CapabilityVerdict> = known.into_iter().flat_map(|report| report.capabilities).collect();
+    let verdicts = Some(verdicts.as_slice()).filter(|verdicts| !verdicts.is_empty());
     Ok(Json(connection_check::setup(&place, &capabilities, verdicts)))
 }

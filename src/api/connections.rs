@@ -111,7 +111,8 @@ pub struct ConnectionResponse {
     pub client_id: Uuid,
     pub cloud: Cloud,
     pub credential: CredentialResponse,
-    /// The newest check; null before the first.
+    /// The newest check; null before the first. One that looked at less than a check without a body does, and found
+    /// nothing wrong, does not take the place of a wider one.
     #[schema(required = true)]
     pub last_check: Option<CheckResponse>,
     pub version: i64,
@@ -274,7 +275,9 @@ async fn responses(
                     expires_at: row.credential_expires_at,
                     hint: row.credential_hint,
                 },
-                last_check: check.map(|check| CheckResponse::from_row(check, now)).transpose()?,
+                last_check: check
+                    .map(|check| CheckResponse::from_row(check, row.credential_version, now))
+                    .transpose()?,
                 version: row.version,
                 created_at: row.created_at,
                 updated_at: row.updated_at,

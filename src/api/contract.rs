@@ -98,6 +98,15 @@ impl Contract {
         })
     }
 
+    /// Whether GET of `path` needs no caller: health, the document, and the pages of `/docs`, which are not in it.
+    fn is_open(&self, path: &str) -> bool {
+        match self.find(&Method::GET, path) {
+            Ok(operation) => operation.scope.is_none(),
+            Err(NoOperation::UnknownPath) => path.starts_with("/docs"),
+            Err(NoOperation::OtherMethods(_)) => false,
+        }
+    }
+
     /// Lets a request through to its handler, with its caller and its checked body beside it.
     async fn admit(&self, app: &App, operation: &Operation, request: &mut ServiceRequest) -> Result<()> {
         let query = request.query_string().to_owned();
@@ -144,6 +153,12 @@ impl Contract {
         }
     }
 
+    /// Adds the faults of a body that `schema` (a component's name) alone shows to `faults`.
+    pub fn check_form(&self, schema: &str, value: &Value, faults: &mut Faults) {
+        let reference = serde_json::json!({"$ref": format!("#/components/schemas/{schema}")});
+        Checker { document: &self.document, faults }.check(&reference, value, "");
+    }
+
     /// Adds every fault of a body at `schema` (a component's name) to `faults`.
     pub fn check(&self, schema: &str, value: &Value, faults: &mut Faults) {
         let reference = serde_json::json!({"$ref": format!("#/components/schemas/{schema}")});
@@ -158,6 +173,17 @@ impl Contract {
             check(value, &mut more);
             faults.add_new(more);
         }
+        if name.is_some_and(|name| name.starts_with("Create")) {
+            check_name(value, faults);
+        }
+    }
+}
+
+/// A name by which nobody could tell the thing from others.
+fn check_name(body: &Value, faults: &mut Faults) {
+    let name = body.get("name").and_then(Value::as_str);
+    if name.is_some_and(|name| !name.is_empty() && name.trim().is_empty()) {
+        faults.push("/name", "blank", "must have a character that can be seen, not only white space");
     }
 }
 
@@ -318,6 +344,10 @@ pub async fn enforce(
     else {
         return Err(Error::internal("the app and the contract are registered").into());
     };
+    if request.method() == Method::HEAD && contract.is_open(request.path()) {
+        // Answered like GET; the server leaves the body out, because it was asked with HEAD.
+        request.head_mut().method = Method::GET;
+    }
     match contract.find(request.method(), request.path()) {
         Ok(operation) => {
             request.extensions_mut().insert(MatchedPath(operation.template.clone()));

@@ -1,5 +1,6 @@
 //! The schema and mapping that a job needs in Assets.
 
+use super::audit_events::record_with;
 use super::auth::Caller;
 use crate::app::App;
 use crate::error::{Code, Error, Result};
@@ -10,7 +11,7 @@ use crate::runs::deliver::schema::{self, JobSchema};
 use actix_web::web::{Data, Json, Path};
 use actix_web::{get, post};
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 use utoipa::ToSchema;
 
 /// The document, and how it differs from what Assets has.
@@ -71,6 +72,13 @@ pub async fn get_job_schema(app: Data<App>, caller: Caller, id: Path<JobId>) -> 
 )]
 #[post("/v1/jobs/{id}/schema")]
 pub async fn build_job_schema(app: Data<App>, caller: Caller, id: Path<JobId>) -> Result<Json<JobSchemaResponse>> {
-    let context = context(&app, &caller, *id).await?;
-    Ok(Json(schema::build(&app, &context).await?.into()))
+    let (organization, id) = (caller.organization, *id);
+    let context = context(&app, &caller, id).await?;
+    let built = schema::build(&app, &context).await;
+    // Also of one that failed: Assets may have taken a part of it.
+    let detail = json!({"succeeded": built.is_ok()});
+    app.db
+        .scoped(organization, async |tx| record_with(tx, &app, &caller, ("build", "jobs", id.0), detail.clone()).await)
+        .await?;
+    Ok(Json(built?.into()))
 }

@@ -306,13 +306,15 @@ pub(super) fn check(body: &Value, faults: &mut Faults) {
     {
         selection.check("/objects", faults);
     }
-    if let Some(schedule) = body.get("schedule")
-        && let Ok(schedule) = serde_json::from_value::<JobSchedule>(schedule.clone())
-    {
-        match Schedule::parse(&schedule.cron, &schedule.timezone) {
-            Ok(_) => {}
-            Err(ScheduleFault::Cron(detail)) => faults.push("/schedule/cron", "invalid_cron", detail),
-            Err(ScheduleFault::Timezone(detail)) => faults.push("/schedule/timezone", "unknown_timezone", detail),
+    // Field by field, so that a fault of one does not hide those of the other.
+    let of_schedule = |name: &str| body.get("schedule").and_then(|schedule| schedule.get(name)).and_then(Value::as_str);
+    if let Some(cron) = of_schedule("cron") {
+        let found = Schedule::parse(cron, of_schedule("timezone").unwrap_or("UTC")).err().unwrap_or_default();
+        for fault in found {
+            match fault {
+                ScheduleFault::Cron(detail) => faults.push("/schedule/cron", "invalid_cron", detail),
+                ScheduleFault::Timezone(detail) => faults.push("/schedule/timezone", "unknown_timezone", detail),
+            }
         }
     }
 }

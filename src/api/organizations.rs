@@ -12,13 +12,14 @@ use crate::app::App;
 use crate::db::api_keys::{self, NewApiKeyRow};
 use crate::db::organizations::{self, NewOrganizationRow, OrganizationRow};
 use crate::db::{Transaction, TransactionFn, system};
-use crate::error::{Code, Error, Result};
+use crate::error::{Code, Error, Faults, Result};
 use crate::ids::{ApiKeyId, OrganizationId};
 use actix_web::web::{Data, Json, Path, Query};
 use actix_web::{delete, get, patch, post};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
+use uuid::Uuid;
 
 const KIND: &str = "organizations";
 
@@ -79,6 +80,33 @@ impl OrganizationResponse {
             created_at: row.created_at,
             updated_at: row.updated_at,
         }
+    }
+}
+
+/// The word by which tokens name the operator's organization.
+const RESERVED: &str = "default";
+
+/// Tokens name an organization by its `externalId` or its id, so one must not pass for another; and people should not
+/// take one for the operator's.
+async fn check_names(tx: &mut Transaction, new: &NewOrganizationRow, own: OrganizationId) -> Result<()> {
+    let mut faults = Faults::default();
+    let is_reserved = |text: &str| own != OrganizationId::DEFAULT && text.trim().eq_ignore_ascii_case(RESERVED);
+    if is_reserved(&new.name) {
+        faults.push("/name", "reserved", "`default` is the operator's own organization; choose another name");
+    }
+    if new.external_id.as_deref().is_some_and(is_reserved) {
+        faults.push("/externalId", "reserved", "tokens name the operator's own organization by `default`");
+    }
+    faults.into_result()?;
+    let other = new.external_id.as_deref().and_then(|id| Uuid::parse_str(id.trim()).ok()).map(OrganizationId);
+    match other.filter(|other| *other != own) {
+        Some(other) if organizations::find(tx, other).await?.is_some() => Err(Error::new(
+            Code::NameTaken,
+            format!(
+                "`externalId` is the id of another organization ({other}): tokens that name that one would reach this one."
+            ),
+        )),
+        _ => Ok(()),
     }
 }
 
@@ -164,6 +192,7 @@ pub async fn create_organization(
         if let Some(id) = once.replay(tx, &app, &caller).await?.map(OrganizationId) {
             return Ok((organizations::find(tx, id).await?.ok_or_else(|| unknown(id))?, false));
         }
+        check_names(tx, &new, id).await?;
         let row = organizations::insert(tx, id, &new, now).await?;
         api_keys::insert(tx, id, key_id, &new_key, now).await?;
         record(tx, &app, &caller, "create", KIND, id.0).await?;
@@ -227,6 +256,7 @@ pub async fn update_organization(
         let current = CreateOrganization { name: current.name, external_id: current.external_id };
         let changed: CreateOrganization = patch.apply(&contract, "CreateOrganization", &current)?;
         let new = NewOrganizationRow { name: changed.name, external_id: changed.external_id };
+        check_names(tx, &new, id).await?;
         record(tx, &app, &caller, "update", KIND, id.0).await?;
         organizations::update(tx, id, &new, app.clock.now()).await
     })

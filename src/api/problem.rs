@@ -50,6 +50,18 @@ pub struct ProblemFault {
     #[schema(example = "required")]
     pub code: &'static str,
     pub detail: String,
+    /// Where in a text with a grammar of its own, such as `odata`: the first wrong character, counted from 0.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub offset: Option<usize>,
+    /// How many characters are wrong.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub length: Option<usize>,
+    /// What to write there instead, if that can be guessed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, example = "department")]
+    pub suggestion: Option<String>,
 }
 
 #[derive(Serialize, ToSchema, Debug)]
@@ -114,6 +126,9 @@ impl Problem {
                     pointer: fault.pointer.clone(),
                     code: fault.code,
                     detail: fault.detail.clone(),
+                    offset: fault.place.as_ref().map(|place| place.offset),
+                    length: fault.place.as_ref().map(|place| place.length),
+                    suggestion: fault.place.as_ref().and_then(|place| place.suggestion.clone()),
                 })
                 .collect(),
             used_by: error

@@ -7,14 +7,17 @@ use super::once::{IdempotencyKeyHeader, Once};
 use super::page::{Page, PageQuery};
 use super::respond::{Accepted, Found, Versioned};
 use crate::app::App;
-use crate::db::mirror;
+use crate::db::job_settings::JobSettings;
+use crate::db::mirror::{self, MirrorRow};
 use crate::db::runs::{self, NewRun, RunRow};
 use crate::db::{Transaction, job_settings};
-use crate::error::{Code, Error, Result};
+use crate::error::{Code, Error, Faults, Result};
 use crate::ids::{JobId, OrganizationId, RunId};
 use crate::run_state::{
     Counts, Deliver, Progress, RunError, RunMode, RunRequest, RunStage, RunState, RunWarning, TypeCounts,
 };
+use crate::runs::context::JobContext;
+use crate::runs::pipeline::Run;
 use actix_web::web::{Data, Json, Path, Query};
 use actix_web::{get, post};
 use chrono::{DateTime, Utc};
@@ -22,6 +25,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
+use uuid::Uuid;
 
 const KIND: &str = "runs";
 
@@ -31,13 +35,37 @@ const KIND: &str = "runs";
 #[schema(example = json!({"mode": "full"}))]
 pub struct CreateRun {
     pub mode: RunMode,
-    /// Users that a `test` reads; 100 if absent.
+    /// Users that a `test` reads; 100 if absent. Only with mode `test`.
     #[schema(minimum = 1, maximum = 10_000)]
     pub limit: Option<u32>,
-    /// What is sent, for this run only; absent: as the job says.
+    /// What is sent, for this run only; absent: as the job says. Not with mode `dryRun`, which sends nothing.
     pub deliver: Option<Deliver>,
-    /// Accept that the connection reaches another tenant than before: the mirror starts anew.
+    /// Accept that the connection reaches another tenant than before: the mirror starts anew. Only with the modes
+    /// `full` and `incremental`.
     pub reset_mirror: Option<bool>,
+}
+
+/// What the document cannot say of a run to be made: which options go with its mode.
+pub(super) fn check(body: &Value, faults: &mut Faults) {
+    let Some(mode) = body.get("mode").and_then(Value::as_str).and_then(|mode| mode.parse::<RunMode>().ok()) else {
+        return;
+    };
+    let is_given = |name: &str| body.get(name).is_some_and(|value| !value.is_null());
+    if is_given("limit") && mode != RunMode::Test {
+        let detail = format!(
+            "`limit` is for mode `test` only; mode `{mode}` reads everything that the filter takes. Leave it out."
+        );
+        faults.push("/limit", "not_for_mode", detail);
+    }
+    if is_given("deliver") && mode == RunMode::DryRun {
+        faults.push("/deliver", "not_for_mode", "a `dryRun` delivers nothing. Leave `deliver` out.");
+    }
+    if body.get("resetMirror") == Some(&Value::Bool(true)) && matches!(mode, RunMode::Test | RunMode::DryRun) {
+        let detail = format!(
+            "mode `{mode}` leaves the mirror as it is, and `resetMirror` throws it away. Use mode `full`, or leave it out."
+        );
+        faults.push("/resetMirror", "not_for_mode", detail);
+    }
 }
 
 /// One execution of a job.
@@ -84,7 +112,7 @@ pub struct RunResponse {
     /// By object type: `users`, `groups`, `licenses`, `devices`, and `memberships`.
     #[schema(value_type = BTreeMap<String, TypeCounts>)]
     pub counts: Counts,
-    /// Why it failed; null otherwise.
+    /// Why it failed, or who cancelled it and when; null otherwise.
     #[schema(required = true)]
     pub error: Option<RunError>,
     pub warnings: Vec<RunWarning>,
@@ -129,7 +157,8 @@ impl RunResponse {
             cancel_requested: row.cancel_requested_at.is_some(),
             progress: row.progress.map(read).transpose()?,
             counts,
-            error: row.error.map(read).transpose()?,
+            // Who asked for the end of a run that still lives is not why it ended.
+            error: row.error.filter(|_| state.is_terminal()).map(read).transpose()?,
             warnings: read(row.warnings)?,
             approval_expires_at: row.approval_expires_at,
             queued_at: row.queued_at,
@@ -185,7 +214,10 @@ pub async fn create_run(
             if let Some(id) = once.replay(tx, &app, &caller).await? {
                 return runs::find(tx, organization, RunId(id)).await;
             }
-            refuse_test_that_would_remove(tx, organization, &new).await?;
+            let settings = job_settings::load(tx, organization, new.job).await?;
+            let mirror = mirror::find(tx, organization, new.job).await?;
+            refuse_another_tenant(&settings, &mirror, &new)?;
+            refuse_test_that_would_remove(&settings, &mirror, &new)?;
             let row = runs::enqueue(tx, organization, &new, app.clock.now()).await?;
             record(tx, &app, &caller, "create", KIND, row.id).await?;
             once.done(tx, &app, &caller, 202, row.id).await?;
@@ -195,12 +227,27 @@ pub async fn create_run(
     Ok(Accepted { location: format!("/v1/runs/{}", row.id), value: RunResponse::from_row(row)? })
 }
 
+/// A mirror that holds one tenant is not filled from another. Where the connection names its tenant by a domain, the
+/// run finds out by its token.
+fn refuse_another_tenant(settings: &JobSettings, mirror: &MirrorRow, new: &NewRun) -> Result<()> {
+    let keeps_mirror = matches!(new.mode, RunMode::Full | RunMode::Incremental) && !new.request.reset_mirror;
+    let wanted = Uuid::parse_str(&settings.connection.tenant_id).ok();
+    match (mirror.tenant_id, wanted) {
+        (Some(known), Some(wanted)) if known != wanted && keeps_mirror => Err(Error::new(
+            Code::TenantChanged,
+            format!(
+                "The connection now reaches the tenant {wanted}, but the mirror of this job holds {known}. If the change is \
+                 wanted, start the run with `resetMirror: true`; otherwise correct the connection's `tenantId`."
+            ),
+        )),
+        _ => Ok(()),
+    }
+}
+
 /// A test sends a part. Unless Assets ignores what is missing, that is safe only while the destination is
 /// empty.
-async fn refuse_test_that_would_remove(tx: &mut Transaction, organization: OrganizationId, new: &NewRun) -> Result<()> {
-    let settings = job_settings::load(tx, organization, new.job).await?;
-    let Some(destination) = settings.destination.filter(|_| new.mode == RunMode::Test) else { return Ok(()) };
-    let mirror = mirror::find(tx, organization, new.job).await?;
+fn refuse_test_that_would_remove(settings: &JobSettings, mirror: &MirrorRow, new: &NewRun) -> Result<()> {
+    let Some(destination) = settings.destination.as_ref().filter(|_| new.mode == RunMode::Test) else { return Ok(()) };
     let has_delivered = mirror.delivered_to == Some(destination.id) && mirror.delivered_at.is_some();
     // Also what another job left there.
     let has_objects = has_delivered || destination.delivered_at.is_some();
@@ -299,7 +346,7 @@ pub async fn cancel_run(app: Data<App>, caller: Caller, id: Path<RunId>) -> Resu
         .db
         .scoped(organization, async |tx| {
             record(tx, &app, &caller, "cancel", KIND, id.0).await?;
-            runs::request_cancel(tx, organization, id, app.clock.now()).await
+            runs::request_cancel(tx, organization, id, &caller.actor, app.clock.now()).await
         })
         .await?;
     Ok(Found(RunResponse::from_row(row)?))
@@ -325,7 +372,7 @@ pub async fn approve_run(app: Data<App>, caller: Caller, id: Path<RunId>) -> Res
         .scoped(organization, async |tx| {
             let run = runs::find(tx, organization, id).await?;
             if run.run_state()? == RunState::AwaitingApproval {
-                refuse_outdated(tx, organization, &run).await?;
+                refuse_outdated(tx, &app, organization, &run).await?;
             }
             record(tx, &app, &caller, "approve", KIND, id.0).await?;
             runs::approve(tx, organization, id, app.clock.now()).await
@@ -335,15 +382,16 @@ pub async fn approve_run(app: Data<App>, caller: Caller, id: Path<RunId>) -> Res
 }
 
 /// What would be approved is what was found then; it must still be what would happen.
-async fn refuse_outdated(tx: &mut Transaction, organization: OrganizationId, run: &RunRow) -> Result<()> {
-    let found = |name: &str| run.checkpoint.pointer(&format!("/diffed/{name}")).and_then(Value::as_i64);
-    let job = job_settings::load(tx, organization, run.job()).await?.job;
+async fn refuse_outdated(tx: &mut Transaction, app: &App, organization: OrganizationId, run: &RunRow) -> Result<()> {
+    let checkpoint = Run::checkpoint(run)?;
+    let settings = job_settings::load(tx, organization, run.job()).await?;
+    let settings = JobContext::new(app, organization, settings)?.settings();
     let mirror = mirror::find(tx, organization, run.job()).await?;
-    if found("jobVersion") == Some(job.version) && found("generation") == Some(mirror.generation) {
+    if checkpoint.diffed.is_some_and(|found| found.settings == settings && found.generation == mirror.generation) {
         return Ok(());
     }
     Err(Error::new(
         Code::ApprovalOutdated,
-        "The job or its mirror changed after the run stopped; cancel it and start a new one.",
+        "The job, its filter, its destination or its mirror changed after the run stopped; cancel it and start a new one.",
     ))
 }

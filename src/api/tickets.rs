@@ -6,9 +6,9 @@ use super::auth::{Caller, Scope, TICKET};
 use super::body::Body;
 use super::contract::Contract;
 use crate::app::App;
-use crate::db::{system, tickets};
-use crate::error::{Code, Error, Faults, Result};
-use crate::ids;
+use crate::db::{Transaction, job_settings, runs, system, tickets};
+use crate::error::{Code, Error, Fault, Faults, Result};
+use crate::ids::{self, JobId, OrganizationId, RunId};
 use crate::seal::random_bytes;
 use actix_web::http::header;
 use actix_web::web::Data;
@@ -20,6 +20,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use sha2::{Digest, Sha256};
 use utoipa::ToSchema;
+use uuid::Uuid;
 
 const KIND: &str = "tickets";
 /// How long a ticket is good.
@@ -73,6 +74,7 @@ pub async fn create_ticket(
     let expires_at = app.clock.now() + LIFE;
     app.db
         .scoped(organization, async |tx| {
+            refuse_unknown(tx, organization, &path).await?;
             tickets::insert(tx, organization, &hash(&ticket), &path, expires_at).await?;
             let id = ids::new_v7(&app.clock);
             record_with(tx, &app, &caller, ("create", KIND, id), json!({"path": path})).await
@@ -81,6 +83,21 @@ pub async fn create_ticket(
     let separator = if path.contains('?') { '&' } else { '?' };
     let url = format!("{path}{separator}{PARAMETER}{ticket}");
     Ok(HttpResponse::Created().insert_header((header::LOCATION, url.clone())).json(TicketResponse { url, expires_at }))
+}
+
+/// A browser that opens a link cannot say why it shows nothing, so what the path names is looked for now.
+async fn refuse_unknown(tx: &mut Transaction, organization: OrganizationId, path: &str) -> Result<()> {
+    let mut parts = path.split(['/', '?']).skip(2);
+    let (collection, id) = (parts.next(), parts.next().and_then(|id| Uuid::parse_str(id).ok()));
+    let found = match (collection, id) {
+        (Some("runs"), Some(id)) => runs::find(tx, organization, RunId(id)).await.map(|_| ()),
+        (Some("jobs"), Some(id)) => job_settings::load(tx, organization, JobId(id)).await.map(|_| ()),
+        _ => Ok(()),
+    };
+    found.map_err(|error| match error.code {
+        Code::NotFound => Error::validation(vec![Fault::new("/path", "unknown_reference", error.detail)]),
+        _ => error,
+    })
 }
 
 fn hash(ticket: &str) -> Vec<u8> {

@@ -9,7 +9,8 @@ use super::page::{Page, PageQuery};
 use super::respond::{Created, Deleted, Found, IfMatch, IfMatchHeader, Versioned};
 use crate::app::App;
 use crate::db::webhooks::{self, NewWebhookRow, WebhookRow};
-use crate::error::{Error, Fault, Result};
+use crate::error::{Error, Fault, Faults, Result};
+use crate::http::public::Refused;
 use crate::ids::{OrganizationId, WebhookId};
 use crate::runs::webhooks::secret_place;
 use actix_web::web::{Data, Json, Path, Query};
@@ -22,6 +23,7 @@ use url::Url;
 use utoipa::ToSchema;
 
 pub(super) const KIND: &str = "webhooks";
+const URL_REFUSED: &str = "url_refused";
 
 /// The state of a run that a webhook is told of.
 #[derive(Serialize, Deserialize, ToSchema, Clone, Copy, PartialEq, Eq, Debug)]
@@ -124,6 +126,14 @@ impl WebhookResponse {
     }
 }
 
+/// What can be said of a webhook's URL whatever the operator allows, beside other faults of the body.
+pub(super) fn check(body: &Value, faults: &mut Faults) {
+    let url = body.get("url").and_then(Value::as_str).and_then(|url| Url::parse(url).ok());
+    if url.is_some_and(|url| !matches!(url.scheme(), "http" | "https")) {
+        faults.push("/url", URL_REFUSED, Refused::NoHttps.to_string());
+    }
+}
+
 pub(super) fn unknown(id: WebhookId) -> Error {
     Error::not_found("webhook", id)
 }
@@ -156,7 +166,7 @@ impl CreateWebhook {
 }
 
 fn wrong_url(detail: &str) -> Error {
-    Error::validation(vec![Fault::new("/url", "url_refused", detail)])
+    Error::validation(vec![Fault::new("/url", URL_REFUSED, detail)])
 }
 
 /// List webhooks

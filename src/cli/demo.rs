@@ -8,7 +8,7 @@ use super::calls::Calls;
 use super::simulate::{self, DirectoryArgs, Places, Simulators};
 use crate::clock::Clock;
 use crate::config::{Role, Settings};
-use crate::connection_check::{self, CheckReport};
+use crate::connection_check::{self, CheckReport, Overall};
 use crate::serve::{self, Service};
 use crate::shutdown::Shutdown;
 use crate::sim::graph::Scenario;
@@ -24,7 +24,7 @@ pub struct DemoArgs {
     settings: Settings,
     #[command(flatten)]
     directory: DirectoryArgs,
-    /// End after the main job, with an error unless everything arrived.
+    /// End after the main job, with an error unless everything arrived; with --tenant, if the check failed.
     #[arg(long)]
     exit: bool,
     /// Only check the connection of a tenant with something wrong: delegated, pending, expired-secret,
@@ -85,7 +85,7 @@ async fn start_service(arguments: &DemoArgs, simulators: &Simulators, shutdown: 
 impl Demo {
     async fn show(&self, arguments: &DemoArgs) -> Result<()> {
         if let Some(tenant) = &arguments.tenant {
-            return self.show_check(tenant).await;
+            return self.show_check(tenant, arguments.exit).await;
         }
         let truth = self.simulators.graph.truth();
         say_step(&format!(
@@ -163,8 +163,9 @@ impl Demo {
         }
     }
 
-    /// What the check says of a tenant that has something wrong.
-    async fn show_check(&self, tenant: &str) -> Result<()> {
+    /// What the check says of a tenant that has something wrong. With `strict` a check that fails is an error, so that a
+    /// script can tell.
+    async fn show_check(&self, tenant: &str, strict: bool) -> Result<()> {
         let scenario = Scenario::ALL.iter().find(|scenario| scenario.as_str() == tenant).with_context(|| {
             let known: Vec<&str> = Scenario::ALL.iter().map(|scenario| scenario.as_str()).collect();
             format!("there is no tenant «{tenant}»; there are {}", known.join(", "))
@@ -174,12 +175,19 @@ impl Demo {
             "tenantId": credentials.tenant_id, "clientId": credentials.client_id, "cloud": "global",
             "credential": {"kind": "clientSecret", "secret": credentials.client_secret},
         });
-        match self.calls.try_post("/v1/connection-checks", &body).await? {
+        let works = match self.calls.try_post("/v1/connection-checks", &body).await? {
             (200..=299, report) => {
                 let report: CheckReport = serde_json::from_value(report).context("the report")?;
                 super::say(&connection_check::render_text(&report));
+                report.overall != Overall::Failed
             }
-            (_, problem) => super::say(&problem_in_words(&problem)),
+            (_, problem) => {
+                super::say(&problem_in_words(&problem));
+                false
+            }
+        };
+        if strict && !works {
+            bail!("the check of the tenant «{tenant}» failed");
         }
         Ok(())
     }

@@ -122,6 +122,20 @@ pub fn start(directory: &DirectoryArgs, places: Places) -> Result<Simulators> {
     Ok(Simulators { graph, assets })
 }
 
+/// What a person enters to reach each tenant but the healthy one, a line each.
+fn other_tenants() -> String {
+    let line = |name: &str, tenant: &str, client: &str, secret: &str| {
+        format!("{name:<22} {tenant:<37} {client:<37} {secret}").trim_end().to_owned()
+    };
+    let mut lines = vec![line("name", "tenantId", "clientId", "secret")];
+    for scenario in Scenario::ALL.iter().filter(|scenario| **scenario != Scenario::Healthy) {
+        let entered = scenario.credentials();
+        let client = entered.client_id.to_string();
+        lines.push(line(scenario.as_str(), &entered.tenant_id, &client, &entered.client_secret));
+    }
+    lines.join("\n")
+}
+
 /// Serves until the process is told to stop.
 pub async fn run(arguments: &SimulateArgs) -> Result<()> {
     let shutdown = Shutdown::on_signals().context("signals cannot be handled")?;
@@ -136,8 +150,9 @@ pub async fn run(arguments: &SimulateArgs) -> Result<()> {
          export ENTRA_ASSETS_ASSETS_URL={}\n\n\
          connection:  tenantId {}  clientId {}  secret {}\n\
          destination: token {}\n\
-         tenants with something wrong: {}\n\
-         truth:       GET {}/_sim/truth   GET {}/_sim/truth",
+         truth:       GET {}/_sim/truth   GET {}/_sim/truth\n\n\
+         Other tenants, most of them with something wrong; enter them as connections too:\n\n\
+         {}",
         simulators.graph.login_origin(),
         simulators.graph.graph_origin(),
         simulators.assets.origin(),
@@ -145,9 +160,9 @@ pub async fn run(arguments: &SimulateArgs) -> Result<()> {
         credentials.client_id,
         credentials.client_secret,
         simulators.assets.token(),
-        Scenario::ALL.iter().map(|scenario| scenario.as_str()).collect::<Vec<_>>().join(", "),
         simulators.graph.graph_origin(),
         simulators.assets.origin(),
+        other_tenants(),
     ));
     shutdown.begun().cancelled().await;
     simulators.graph.stop().await;

@@ -26,7 +26,7 @@ const ALL: [&str; 3] = ["User.Read.All", "GroupMember.Read.All", "LicenseAssignm
 async fn what_is_granted_and_works_is_ok() {
     let report = Tenant::with_roles(&ALL).check(&C::DEFAULT).await;
     assert_eq!(report.overall, Overall::Ok);
-    assert_eq!(verdicts(&report), [Verdict::Granted; 5]);
+    assert_eq!(verdicts(&report), [Verdict::Granted; 7]);
     assert_eq!(evidence(&report, 0), [EvidenceKind::TokenRole, EvidenceKind::Probe]);
     assert_eq!(report.capabilities[0].evidence[1].request_id.as_deref(), Some("graph-request"));
     insta::assert_snapshot!(render_text(&report));
@@ -35,7 +35,7 @@ async fn what_is_granted_and_works_is_ok() {
 #[tokio::test]
 async fn a_token_without_roles_says_honestly_that_the_reason_is_not_known() {
     let report = Tenant::with_roles(&[]).check(&C::DEFAULT).await;
-    assert_eq!((report.overall, verdicts(&report)), (Overall::Failed, vec![Verdict::Missing; 5]));
+    assert_eq!((report.overall, verdicts(&report)), (Overall::Failed, vec![Verdict::Missing; 7]));
     assert_eq!(codes(&report), ["no_application_permission"]);
     let text = &report.findings[0].message;
     let at = |part: &str| text.find(part).unwrap_or_else(|| panic!("{part} is not in: {text}"));
@@ -97,7 +97,7 @@ async fn what_works_without_a_permission_is_granted_by_a_directory_role() {
 #[tokio::test]
 async fn what_graph_refuses_in_spite_of_the_permission_is_missing() {
     let report = Tenant::with_roles(&ALL).refusing("/users").check(&C::DEFAULT).await;
-    assert_eq!(verdicts(&report)[..2], [Verdict::Missing, Verdict::Granted]);
+    assert_eq!(verdicts(&report)[..3], [Verdict::Missing, Verdict::Missing, Verdict::Granted]);
     assert_eq!(report.overall, Overall::Degraded);
 }
 
@@ -105,9 +105,10 @@ async fn what_graph_refuses_in_spite_of_the_permission_is_missing() {
 async fn a_nested_group_that_may_not_be_read_is_found_out() {
     let report =
         Tenant::with_roles(&ALL).refusing(&format!("/groups/{}/members", tenant::INNER)).check(&C::DEFAULT).await;
+    let of = |capability: C| report.capabilities.iter().find(|c| c.capability == capability).unwrap().verdict;
     assert_eq!(
-        verdicts(&report),
-        [Verdict::Granted, Verdict::Granted, Verdict::Granted, Verdict::Missing, Verdict::Granted]
+        (of(C::NestedGroups), of(C::Memberships), of(C::Owners)),
+        (Verdict::Missing, Verdict::Granted, Verdict::Granted)
     );
 }
 
@@ -116,6 +117,18 @@ async fn basic_permissions_are_limited() {
     let report = Tenant::with_roles(&["User.ReadBasic.All"]).allowing("/users").check(&[C::Users]).await;
     assert_eq!((report.overall, verdicts(&report)), (Overall::Degraded, vec![Verdict::Limited]));
     assert_eq!(report.capabilities[0].permission, "User.ReadBasic.All");
+}
+
+#[tokio::test]
+async fn what_basic_permissions_do_not_reach_is_missing_with_what_mends_it() {
+    let tenant = Tenant::with_roles(&["GroupMember.ReadBasic.All"]).allowing("/groups").refusing("/owners");
+    let report = tenant.check(&[C::Memberships, C::Owners]).await;
+    assert_eq!(verdicts(&report), [Verdict::Limited, Verdict::Missing]);
+    let owners = &report.capabilities[1];
+    assert_eq!(owners.permission, "GroupMember.Read.All");
+    assert!(owners.message.contains("GroupMember.ReadBasic.All") && !owners.message.contains("support"));
+    assert!(owners.remedies.iter().any(|remedy| remedy.value.contains("98830695-27a2-44f7-8c18-0c3ebc9698f6")));
+    assert!(report.remedies.iter().any(|remedy| remedy.kind == RemedyKind::AzCli));
 }
 
 #[tokio::test]
@@ -136,7 +149,7 @@ async fn a_token_that_is_not_the_right_one_is_named() {
     ] {
         let report = Tenant::with_roles(&ALL).claims(claims).check(&C::DEFAULT).await;
         assert_eq!((report.overall, codes(&report)), (Overall::Failed, vec![code]));
-        assert_eq!(verdicts(&report), [Verdict::Unknown; 5]);
+        assert_eq!(verdicts(&report), [Verdict::Unknown; 7]);
     }
     for audience in ["https://graph.microsoft.com/", "00000003-0000-0000-c000-000000000000"] {
         let report = Tenant::with_roles(&ALL).claims(json!({"aud": audience})).check(&C::DEFAULT).await;
@@ -173,7 +186,7 @@ async fn every_refusal_of_entra_becomes_a_finding() {
         assert_eq!((report.overall, finding.code.as_str(), finding.aadsts), (Overall::Failed, row.code, Some(number)));
         assert_eq!(finding.trace_id.as_deref(), Some("trace"));
         assert_eq!(finding.correlation_id.as_deref(), Some("correlation"));
-        assert_eq!(verdicts(&report), [Verdict::Unknown; 5]);
+        assert_eq!(verdicts(&report), [Verdict::Unknown; 7]);
         assert!(!finding.message.contains('{'), "{}", finding.message);
         let remedies: Vec<&str> = finding.remedies.iter().map(|remedy| remedy.value.as_str()).collect();
         all.push_str(&format!("AADSTS{number} {}\n  {}\n  {}\n", finding.code, finding.message, remedies.join("\n  ")));
@@ -203,8 +216,8 @@ async fn a_slow_graph_ends_with_what_there_is() {
     let slow = Tenant::with_roles(&ALL).slow("/subscribedSkus");
     let report = slow.check_until(&C::DEFAULT, None, Duration::from_millis(1500)).await;
     assert!(report.partial);
-    assert_eq!(verdicts(&report)[..4], [Verdict::Granted; 4]);
-    assert_eq!(verdicts(&report)[4], Verdict::Unknown);
+    assert_eq!(verdicts(&report)[..6], [Verdict::Granted; 6]);
+    assert_eq!(verdicts(&report)[6], Verdict::Unknown);
 }
 
 #[tokio::test]

@@ -76,6 +76,13 @@ fn with_permission(
     let (title, names) = (capability.row().title, list(by));
     let least: Vec<&str> = capability.least().collect();
     let (verdict, message, remedies) = match (probe, verdict) {
+        (Probe::Refused { .. }, Verdict::Limited) => {
+            let text = format!(
+                "{title} cannot be read: {names} gives basic properties only, and Graph refuses this request with it. Grant {}.",
+                list(&least)
+            );
+            (Verdict::Missing, text, place.grant(&least))
+        }
         (Probe::Refused { code, .. }, _) => (Verdict::Missing, refused_although(capability, &names, code), Vec::new()),
         (Probe::Failed { .. }, _) => (
             Verdict::Unknown,
@@ -98,7 +105,9 @@ fn with_permission(
     };
     let role = |name: &String| Evidence::new(EvidenceKind::TokenRole, format!("the token carries {name}"));
     let evidence = by.iter().map(role).collect();
-    CapabilityVerdict { capability, verdict, permission: by.join(", "), message, evidence, remedies }
+    // What is missing is named where something is to be granted for it to work at all.
+    let permission = if verdict == Verdict::Missing && !remedies.is_empty() { least.join(", ") } else { by.join(", ") };
+    CapabilityVerdict { capability, verdict, permission, message, evidence, remedies }
 }
 
 fn refused_although(capability: Capability, names: &str, code: &str) -> String {

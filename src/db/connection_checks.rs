@@ -4,10 +4,11 @@ use super::Transaction;
 use super::schema::connection_checks;
 use crate::error::Result;
 use crate::ids::{CheckId, ConnectionId, OrganizationId};
+use crate::permission::Capability;
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
-use serde_json::Value;
+use serde_json::{Value, json};
 use uuid::Uuid;
 
 #[derive(Queryable, Selectable, Clone, Debug)]
@@ -17,9 +18,31 @@ pub struct ConnectionCheckRow {
     pub connection_id: Uuid,
     pub checked_at: DateTime<Utc>,
     pub overall: String,
-    /// The report as it was answered, without its id.
+    /// The report as it was answered, without its id; beside it `credentialVersion`, the connection's at that time.
     pub report: Value,
 }
+
+impl ConnectionCheckRow {
+    /// Whether it is about the tenant, application and credential that the connection has in `version`.
+    pub fn is_of(&self, version: i64) -> bool {
+        self.report.get(CREDENTIAL_VERSION).and_then(Value::as_i64) == Some(version)
+    }
+
+    /// Whether it found nothing wrong, but did not look at everything that a job imports by default.
+    fn is_good_news_of_a_part(&self) -> bool {
+        let checked: Vec<&str> = self
+            .report
+            .get("capabilities")
+            .and_then(Value::as_array)
+            .into_iter()
+            .flatten()
+            .filter_map(|verdict| verdict.get("capability")?.as_str())
+            .collect();
+        self.overall == "ok" && Capability::DEFAULT.iter().any(|capability| !checked.contains(&capability.as_str()))
+    }
+}
+
+const CREDENTIAL_VERSION: &str = "credentialVersion";
 
 /// What a check found.
 #[derive(Insertable, Clone, Debug)]
@@ -29,6 +52,14 @@ pub struct NewConnectionCheckRow {
     pub checked_at: DateTime<Utc>,
     pub overall: String,
     pub report: Value,
+}
+
+impl NewConnectionCheckRow {
+    /// Notes which credential was checked, so that a later change of it shows.
+    pub fn of_credential(mut self, version: i64) -> Self {
+        self.report[CREDENTIAL_VERSION] = json!(version);
+        self
+    }
 }
 
 pub async fn insert(
@@ -63,15 +94,37 @@ pub async fn list(
     Ok(query.select(ConnectionCheckRow::as_select()).load(tx).await?)
 }
 
-/// The newest check of each of some connections, for those that were ever checked.
+/// The check that speaks for each of some connections, for those that were ever checked: the newest one. Where that
+/// looked at a part only and found nothing wrong, it says nothing of the rest, so the newest one that looked at
+/// everything a job imports by default goes before it.
 pub async fn latest(
     tx: &mut Transaction,
     organization: OrganizationId,
     connections: &[Uuid],
 ) -> Result<Vec<ConnectionCheckRow>> {
+    let mut rows = newest(tx, organization, connections, &[]).await?;
+    let partial = rows.iter().filter(|row| row.is_good_news_of_a_part());
+    let partial: Vec<Uuid> = partial.map(|row| row.connection_id).collect();
+    if !partial.is_empty() {
+        for wide in newest(tx, organization, &partial, &Capability::DEFAULT).await? {
+            rows.iter_mut().filter(|row| row.connection_id == wide.connection_id).for_each(|row| *row = wide.clone());
+        }
+    }
+    Ok(rows)
+}
+
+/// The newest check of each connection among those that looked at all `capabilities`.
+async fn newest(
+    tx: &mut Transaction,
+    organization: OrganizationId,
+    connections: &[Uuid],
+    capabilities: &[Capability],
+) -> Result<Vec<ConnectionCheckRow>> {
+    let looked_at: Vec<Value> = capabilities.iter().map(|capability| json!({"capability": capability})).collect();
     let rows = connection_checks::table
         .filter(connection_checks::organization_id.eq(organization.0))
         .filter(connection_checks::connection_id.eq_any(connections))
+        .filter(connection_checks::report.contains(json!({"capabilities": looked_at})))
         .distinct_on(connection_checks::connection_id)
         .order((connection_checks::connection_id, connection_checks::id.desc()))
         .select(ConnectionCheckRow::as_select())

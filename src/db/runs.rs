@@ -13,7 +13,7 @@ use super::{Db, Transaction, is_unique_violation, webhooks};
 use crate::error::{Code, Error, Result};
 use crate::ids::{JobId, OrganizationId, RunId};
 use crate::run_state::{EventKind, RunError, RunMode, RunRequest, RunStage, RunState};
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, SecondsFormat, Utc};
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Nullable, Text, Timestamptz};
 use diesel_async::RunQueryDsl;
@@ -175,11 +175,12 @@ pub async fn has_live(tx: &mut Transaction, organization: OrganizationId, job: J
 }
 
 /// Asks a run to end. One that nobody executes ends here; one that is running ends as soon as its worker
-/// sees the request.
+/// sees the request. Who asked (`by`) is kept in `error`, which becomes the terminal record.
 pub async fn request_cancel(
     tx: &mut Transaction,
     organization: OrganizationId,
     id: RunId,
+    by: &str,
     now: DateTime<Utc>,
 ) -> Result<RunRow> {
     let run = runs::table
@@ -190,21 +191,33 @@ pub async fn request_cancel(
         .await
         .optional()?
         .ok_or_else(|| Error::not_found("run", id))?;
+    let stage = run.stage.as_deref().and_then(|stage| stage.parse().ok());
+    let why = cancelled(stage, &format!("Cancelled by {by} at {}.", now.to_rfc3339_opts(SecondsFormat::Secs, true)));
+    // The first who asked is the one.
+    let first = match &run.error {
+        Some(first) => first.clone(),
+        None => serde_json::to_value(&why).map_err(Error::internal)?,
+    };
     match run.run_state()? {
         // A queued run that already started an execution must cancel it first: its worker does that.
         RunState::Queued if run.attempt > 0 => {
             diesel::update(runs::table.find((organization.0, id.0)))
-                .set((runs::cancel_requested_at.eq(now), runs::run_after.eq(now), runs::updated_at.eq(now)))
+                .set((
+                    runs::cancel_requested_at.eq(now),
+                    runs::error.eq(first),
+                    runs::run_after.eq(now),
+                    runs::updated_at.eq(now),
+                ))
                 .execute(tx)
                 .await?;
             notify(tx, RUNS, "").await?;
         }
         RunState::Queued | RunState::AwaitingApproval => {
-            end(tx, organization, id, RunState::Cancelled, None, now).await?;
+            end(tx, organization, id, RunState::Cancelled, Some(&why), now).await?;
         }
         RunState::Running => {
             diesel::update(runs::table.find((organization.0, id.0)))
-                .set((runs::cancel_requested_at.eq(now), runs::updated_at.eq(now)))
+                .set((runs::cancel_requested_at.eq(now), runs::error.eq(first), runs::updated_at.eq(now)))
                 .execute(tx)
                 .await?;
             notify(tx, RUNS, &id.to_string()).await?;
@@ -214,6 +227,35 @@ pub async fn request_cancel(
         }
     }
     find(tx, organization, id).await
+}
+
+/// The terminal record of a run that was cancelled while it was busy with `stage`.
+fn cancelled(stage: Option<RunStage>, detail: &str) -> RunError {
+    RunError {
+        stage,
+        code: "cancelled".to_owned(),
+        detail: detail.to_owned(),
+        graph_code: None,
+        assets_code: None,
+        request_id: None,
+        advice: Some(
+            "Nothing is left half done: what was open in Assets is closed. Start a new run when you want to go on."
+                .to_owned(),
+        ),
+    }
+}
+
+/// The terminal record of a run that its worker ends as cancelled: who asked for it, and where it stood.
+pub async fn cancellation(
+    tx: &mut Transaction,
+    organization: OrganizationId,
+    id: RunId,
+    stage: Option<RunStage>,
+) -> Result<RunError> {
+    let kept = find(tx, organization, id).await?.error;
+    let kept: Option<RunError> = kept.map(serde_json::from_value).transpose().map_err(Error::internal)?;
+    let error = kept.unwrap_or_else(|| cancelled(None, "The run was cancelled."));
+    Ok(RunError { stage: stage.or(error.stage), ..error })
 }
 
 /// Queues a run that waits for approval again, to deliver exactly what its diff found.
@@ -362,7 +404,8 @@ pub(super) async fn end_all(tx: &mut Transaction, organization: OrganizationId, 
         .load(tx)
         .await?;
     for id in ids {
-        end(tx, organization, RunId(id), RunState::Cancelled, None, now).await?;
+        let why = cancelled(None, "The organization is being deleted.");
+        end(tx, organization, RunId(id), RunState::Cancelled, Some(&why), now).await?;
     }
     Ok(())
 }

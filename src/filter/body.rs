@@ -1,6 +1,6 @@
 //! The body of a filter: its fields, their defaults, and the reading that names every fault.
 
-use crate::error::Faults;
+use crate::error::{Faults, TextPlace};
 use crate::filter::pattern::Pattern;
 use crate::filter::where_tree::{self, Where};
 use crate::filter::{EntityKind, Filter, Rule, escape, odata};
@@ -261,6 +261,19 @@ pub(super) fn filter(body: &Value, pointer: &str, faults: &mut Faults) -> Filter
     }
 }
 
+/// What no filter should say, although one that was stored long ago may: groups without `membersOf` restrict
+/// nothing, and everybody would be imported.
+pub(super) fn check_groups(body: &Value, pointer: &str, faults: &mut Faults) {
+    let scope = body.get("scope");
+    let has_groups = scope.and_then(|scope| scope.get("groupIds")?.as_array()).is_some_and(|ids| !ids.is_empty());
+    let users = scope.and_then(|scope| scope.get("users")).filter(|users| !users.is_null());
+    if has_groups && users.is_none_or(|users| users == ScopeUsers::All.as_str()) {
+        let detail = "`groupIds` takes effect with `users: membersOf` only; as it is, everybody would be imported. Set \
+                      `users` to `membersOf`, or leave `groupIds` out.";
+        faults.push(format!("{pointer}/scope/groupIds"), "conflict", detail);
+    }
+}
+
 /// A field that is given; null means the default.
 fn present<'v>(body: &'v Map<String, Value>, field: &str) -> Option<&'v Value> {
     body.get(field).filter(|value| !value.is_null())
@@ -311,7 +324,9 @@ impl Reader<'_> {
             Ok(parsed) => Some(Rule { written: Written::Odata(text.trim().to_owned()), parsed }),
             Err(errors) => {
                 for error in errors {
-                    self.faults.push(pointer, "invalid_filter", error.to_string());
+                    let detail = error.to_string();
+                    let place = TextPlace { offset: error.offset, length: error.length, suggestion: error.suggestion };
+                    self.faults.push_in_text(pointer, "invalid_filter", detail, place);
                 }
                 None
             }

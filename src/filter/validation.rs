@@ -1,7 +1,7 @@
 //! What can be said of a filter before it is saved: its texts in one form, how Graph has to be asked, every error
 //! with its place.
 
-use crate::error::Faults;
+use crate::error::{Fault, Faults};
 use crate::filter::odata::ParseError;
 use crate::filter::where_tree::{self, Where};
 use crate::filter::{EntityKind, Filter, Rule, ScopeUsers, odata};
@@ -76,8 +76,9 @@ pub struct FilterError {
     pub suggestion: Option<String>,
 }
 
-/// Judges a filter's body without its name.
-pub fn validate(body: &Value) -> Validation {
+/// Judges a filter's body without its name. `of_form`: what is wrong with its form, found beforehand; where that and
+/// the reading here find the same, it is said once, in the words of the former.
+pub fn validate(body: &Value, of_form: Vec<Fault>) -> Validation {
     let mut faults = Faults::default();
     let filter = Filter::collect(body, "", &mut faults);
     let faults = faults.into_result().err().map(|error| error.faults).unwrap_or_default();
@@ -88,7 +89,9 @@ pub fn validate(body: &Value) -> Validation {
         errors.extend(found.into_iter().map(|error| in_text(kind, error)));
     }
     let is_in_text = |pointer: &str| errors.iter().any(|error| error.pointer == pointer);
-    let others = faults.into_iter().filter(|fault| !is_in_text(&fault.pointer)).map(|fault| FilterError {
+    let mut all = Faults::from(of_form);
+    all.add_new(Faults::from(faults));
+    let others = all.into_vec().into_iter().filter(|fault| !is_in_text(&fault.pointer)).map(|fault| FilterError {
         pointer: fault.pointer,
         code: fault.code.to_owned(),
         detail: fault.detail,
@@ -172,7 +175,7 @@ pub fn hints(filter: &Filter) -> Vec<String> {
             "`membersOfFilteredGroups` without a condition on groups takes the members of every group.".to_owned(),
         );
     }
-    if filter.scope.users != ScopeUsers::MembersOf && !filter.scope.group_ids.is_empty() {
+    if filter.scope.users == ScopeUsers::MembersOfFilteredGroups && !filter.scope.group_ids.is_empty() {
         warnings.push("`groupIds` has an effect only with `users: membersOf`.".to_owned());
     }
     warnings
@@ -187,7 +190,7 @@ mod tests {
     fn a_valid_filter_is_shown_as_graph_will_be_asked() {
         let body =
             json!({"users": {"odata": "NOT(mail eq null)"}, "groups": {"odata": "groupTypes/any(c:c+eq+'Unified')"}});
-        let answer = serde_json::to_value(validate(&body)).unwrap();
+        let answer = serde_json::to_value(validate(&body, Vec::new())).unwrap();
         assert_eq!(
             answer,
             json!({
@@ -205,7 +208,7 @@ mod tests {
     #[test]
     fn every_error_has_its_place() {
         let body = json!({"users": {"odata": "departmnet eq 'x' and id ge 'a'"}, "limits": {"maxUsers": 0}});
-        let validation = validate(&body);
+        let validation = validate(&body, Vec::new());
         assert!(!validation.valid);
         let places: Vec<_> = validation.errors.iter().map(|e| (e.pointer.as_str(), e.offset, e.length)).collect();
         let text = "/users/odata";
@@ -220,7 +223,7 @@ mod tests {
             "users": {"odata": format!("signInActivity/lastSignInDateTime ge 2026-01-01 and country in ({countries})")},
             "scope": {"users": "membersOfFilteredGroups", "groupIds": ["00000000-0000-4000-8000-000000000001"]},
         });
-        let validation = validate(&body);
+        let validation = validate(&body, Vec::new());
         assert!(validation.valid);
         assert_eq!(validation.warnings.len(), 5);
     }

@@ -41,7 +41,6 @@ impl About {
 struct Told {
     partial: bool,
     answered: bool,
-    failure: Option<GraphError>,
     warnings: Vec<PreviewWarning>,
 }
 
@@ -117,22 +116,20 @@ impl Asker {
         }
         let warning = PreviewWarning::new("graph_failed", Some(about.kind()), error.to_string());
         self.warn(warning.with_advice(error.advice()));
-        let mut told = self.told();
-        told.partial = true;
-        told.failure = Some(error);
+        self.told().partial = true;
         Ok(())
     }
 
-    /// Whether anything is missing, and what was told. Fails if nothing was answered at all.
-    pub(super) fn finish(self) -> Result<(bool, Vec<PreviewWarning>)> {
-        let told = self.told.into_inner().unwrap_or_else(PoisonError::into_inner);
-        match told.failure {
-            Some(error) if !told.answered => Err(error.into()),
-            _ if !told.answered => {
-                Err(Error::new(Code::GraphUnreachable, "Microsoft Graph did not answer in the time allowed."))
-            }
-            _ => Ok((told.partial, told.warnings)),
+    /// Whether anything is missing, and what was told.
+    pub(super) fn finish(self) -> (bool, Vec<PreviewWarning>) {
+        let mut told = self.told.into_inner().unwrap_or_else(PoisonError::into_inner);
+        if told.partial && told.warnings.is_empty() {
+            let what = if told.answered { "some of the requests" } else { "any request" };
+            let detail = format!("Microsoft Graph did not answer {what} in the time of a preview.");
+            let advice = "Preview again in a moment; if it lasts, run the connection check and look at Microsoft's service health.";
+            told.warnings.push(PreviewWarning::new("graph_failed", None, detail).with_advice(advice));
         }
+        (told.partial, told.warnings)
     }
 }
 

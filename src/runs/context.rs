@@ -110,7 +110,7 @@ impl JobContext {
         Self::new(app, organization, settings.await?)
     }
 
-    fn new(app: &App, organization: OrganizationId, settings: JobSettings) -> Result<Self> {
+    pub fn new(app: &App, organization: OrganizationId, settings: JobSettings) -> Result<Self> {
         let JobSettings { job, connection, filter, destination } = settings;
         let selection: Selection = read("objects", job.objects)?;
         let memberships: Memberships = word("memberships", &job.memberships)?;

@@ -301,7 +301,9 @@ async fn write_end(app: &App, lease: &Lease, outcome: &Outcome) -> Result<()> {
             }
             Stop::Cancelled => {
                 mirror::clear_staging(tx, lease.organization, lease.run).await?;
-                runs::finish(tx, &lease, RunState::Cancelled, None, now).await
+                let stage = journal.as_ref().map(Journal::stage);
+                let why = runs::cancellation(tx, lease.organization, lease.run, stage).await?;
+                runs::finish(tx, &lease, RunState::Cancelled, Some(&why), now).await
             }
             Stop::Released => runs::release(tx, &lease, now, None, now).await,
             Stop::Wait { until, reason } => runs::release(tx, &lease, *until, Some(reason), now).await,

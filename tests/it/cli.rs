@@ -1,6 +1,8 @@
 //! The program as it is started from a shell.
 
-use std::process::{Command, Output};
+use entra_assets::sim::graph::Scenario;
+use std::io::{BufRead, BufReader};
+use std::process::{Command, Output, Stdio};
 
 fn program(arguments: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_entra-assets"));
@@ -82,22 +84,52 @@ fn the_document_is_printed() {
     assert!(document["openapi"].as_str().unwrap().starts_with("3.1"));
 }
 
-/// A person sees the report of the tenant that they chose, and the demonstration ends well.
+/// Every tenant of the simulators can be entered as it is printed.
+#[test]
+fn the_simulators_print_what_to_enter_for_each_tenant() {
+    let mut simulators = Command::new(env!("CARGO_BIN_EXE_entra-assets"))
+        .args(["simulate", "--users", "20", "--groups", "4"])
+        .args(["--login-port", "0", "--graph-port", "0", "--assets-port", "0"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let last = Scenario::ALL.last().unwrap().as_str();
+    let mut printed = String::new();
+    for line in BufReader::new(simulators.stdout.take().unwrap()).lines() {
+        let line = line.unwrap();
+        printed.push_str(&format!("{line}\n"));
+        if line.starts_with(last) {
+            break;
+        }
+    }
+    simulators.kill().unwrap();
+    simulators.wait().unwrap();
+    assert!(!printed.contains("healthy"), "{printed}");
+    for scenario in Scenario::ALL.iter().filter(|scenario| **scenario != Scenario::Healthy) {
+        let line = printed.lines().find(|line| line.split_whitespace().next() == Some(scenario.as_str()));
+        let entered = scenario.credentials();
+        let words: Vec<&str> = line.unwrap_or_else(|| panic!("{printed}")).split_whitespace().skip(1).collect();
+        assert_eq!(words, [entered.tenant_id, entered.client_id.to_string(), entered.client_secret]);
+    }
+}
+
+/// A person sees the report of the tenant that they chose, and a script sees whether the check failed.
 #[test]
 fn the_demonstration_shows_what_is_wrong_with_a_tenant() {
     let data_dir = tempfile::Builder::new().prefix("entra-assets-demo").tempdir_in("/tmp").unwrap();
-    for (tenant, says) in [
-        ("delegated", "Most likely the permissions were added as"),
-        ("pending", "Grant admin consent"),
-        ("expired-secret", "expired"),
-        ("secret-id", "Secret ID"),
-        ("wrong-tenant", "There is no application with the client id"),
-        ("no-licences", "LicenseAssignment.Read.All"),
+    for (tenant, says, fails) in [
+        ("delegated", "Most likely the permissions were added as", true),
+        ("pending", "Grant admin consent", true),
+        ("expired-secret", "expired", true),
+        ("secret-id", "Secret ID", true),
+        ("wrong-tenant", "There is no application with the client id", true),
+        ("no-licences", "LicenseAssignment.Read.All", false),
     ] {
         let data_dir = data_dir.path().to_str().unwrap();
         let output =
             program(&["demo", "--tenant", tenant, "--exit", "--data-dir", data_dir, "--listen", "127.0.0.1:0"]);
-        let shown = text(&output);
+        assert_eq!(output.status.success(), !fails, "{tenant}: {output:?}");
+        let shown = String::from_utf8_lossy(&output.stdout).into_owned();
         let flowing = shown.split_whitespace().collect::<Vec<_>>().join(" ");
         assert!(flowing.contains(says), "{tenant}: {shown}");
     }

@@ -56,6 +56,28 @@ async fn doctor_is_content_and_says_what_it_looked_at() {
     assert!(!text.contains(key.expose_secret()));
 }
 
+/// Through a proxy that is not there nothing is reached, and what is said of it names where the requests would go.
+#[tokio::test(flavor = "multi_thread")]
+async fn doctor_looks_at_the_real_hosts_when_none_are_set() {
+    let output = Command::new(env!("CARGO_BIN_EXE_entra-assets"))
+        .arg("doctor")
+        .env_clear()
+        .env("DATABASE_URL", "postgres://nobody@127.0.0.1:1/nothing")
+        .env("ENTRA_ASSETS_MASTER_KEY", KeyRing::generate().expose_secret())
+        .env("ENTRA_ASSETS_PROXY", "http://127.0.0.1:9")
+        .output()
+        .await
+        .unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    for line in [
+        "sign-in service: https://login.microsoftonline.com/ cannot be reached",
+        "Microsoft Graph: https://graph.microsoft.com/ cannot be reached",
+        "Assets: https://api.atlassian.com/ cannot be reached",
+    ] {
+        assert!(text.contains(line), "{line} is not in\n{text}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn doctor_finds_a_strong_role_a_missing_migration_and_a_wrong_key() {
     let app = TestApp::start().await;

@@ -73,13 +73,13 @@ fn verdicts(report: &CheckReport) -> Vec<Verdict> {
     report.capabilities.iter().map(|capability| capability.verdict).collect()
 }
 
-/// What a check says of each simulated tenant: overall, findings, verdicts of users, groups, memberships,
-/// nested groups and licences.
+/// What a check says of each simulated tenant: overall, findings, verdicts of users, managers, groups, memberships,
+/// nested groups, owners and licences.
 #[tokio::test]
 async fn every_simulated_tenant_gets_its_own_words() {
     use Verdict::{AddedAsDelegated, ConsentPending, Granted, Limited, Missing, NotAdded, Unknown};
     let world = World::start();
-    let all = |verdict| vec![verdict; 5];
+    let all = |verdict| vec![verdict; 7];
     let no_roles = || (Overall::Failed, vec!["no_application_permission"], all(Missing));
     for scenario in Scenario::ALL {
         let report = world.check(*scenario).await;
@@ -97,8 +97,10 @@ async fn every_simulated_tenant_gets_its_own_words() {
                 (Overall::Failed, vec!["application_not_found"], all(Unknown))
             }
             Scenario::UnknownTenant => (Overall::Failed, vec!["tenant_not_found"], all(Unknown)),
-            Scenario::NoLicences => (Overall::Degraded, vec![], vec![Granted, Granted, Granted, Granted, NotAdded]),
-            Scenario::Basic => (Overall::Degraded, vec![], vec![Limited, Limited, Limited, Limited, Missing]),
+            Scenario::NoLicences => (Overall::Degraded, vec![], [vec![Granted; 6], vec![NotAdded]].concat()),
+            Scenario::Basic => {
+                (Overall::Degraded, vec![], vec![Limited, Limited, Limited, Limited, Limited, Missing, Missing])
+            }
             Scenario::DirectoryRole => (Overall::Ok, vec![], all(Granted)),
             Scenario::Excess => (Overall::Ok, vec!["excess_privileges"], all(Granted)),
             Scenario::Propagating => no_roles(),
@@ -156,7 +158,7 @@ async fn consent_that_is_on_its_way_is_told_apart_once_the_check_may_look() {
         assignments.iter_mut().filter(|granted| granted.role == look).for_each(|granted| granted.effective = epoch());
     });
     let report = world.check(Scenario::Propagating).await;
-    assert_eq!(verdicts(&report), [Verdict::StaleToken; 5], "{}", render_text(&report));
+    assert_eq!(verdicts(&report), [Verdict::StaleToken; 7], "{}", render_text(&report));
     world.clock.advance(TimeDelta::minutes(6).to_std().unwrap());
     assert_eq!(world.check(Scenario::Propagating).await.overall, Overall::Ok);
 }
@@ -242,7 +244,7 @@ async fn a_check_takes_a_fresh_token_every_time() {
     world.check(Scenario::Healthy).await;
     world.sim.set_roles(Scenario::Healthy, &["User.Read.All"]);
     let report = world.check(Scenario::Healthy).await;
-    assert_eq!(verdicts(&report)[..2], [Verdict::Granted, Verdict::Missing]);
+    assert_eq!(verdicts(&report)[..3], [Verdict::Granted, Verdict::Granted, Verdict::Missing]);
 }
 
 /// What tracing writes, to search it.

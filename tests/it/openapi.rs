@@ -2,6 +2,7 @@
 //! somewhere.
 
 mod breaking;
+mod codes;
 mod complete;
 mod limits;
 

@@ -2,6 +2,8 @@
 //! document says and what the service accepts are the same thing. Covers the part of JSON Schema that the
 //! document uses.
 
+mod pattern;
+
 use crate::error::Faults;
 use serde_json::{Map, Value};
 
@@ -96,7 +98,7 @@ impl<'a> Checker<'a> {
             let expectation = schema
                 .get("x-expectation")
                 .and_then(Value::as_str)
-                .map_or_else(|| format!("must match the pattern {pattern}"), str::to_owned);
+                .map_or_else(|| pattern::words(pattern, text), str::to_owned);
             self.faults.push(pointer, "invalid_pattern", expectation);
         }
     }

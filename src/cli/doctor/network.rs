@@ -20,13 +20,13 @@ pub(super) async fn check(findings: &mut Findings, client: &reqwest::Client, set
     let hosts = &settings.hosts;
     let cloud = Cloud::Global;
     let origins = [
-        ("sign-in service", hosts.login_url.clone(), format!("https://{}", cloud.login_host())),
-        ("Microsoft Graph", hosts.graph_url.clone(), format!("https://{}", cloud.graph_host())),
-        ("Assets", hosts.assets_url.clone(), ASSETS.to_owned()),
+        ("sign-in service", hosts.login_url.clone(), cloud.login_host()),
+        ("Microsoft Graph", hosts.graph_url.clone(), cloud.graph_host()),
+        ("Assets", hosts.assets_url.clone(), ASSETS),
     ];
     let mut skew = None;
     for (what, set, default) in origins {
-        let Some(origin) = set.or_else(|| Url::parse(&default).ok()) else { continue };
+        let Some(origin) = set.or_else(|| Url::parse(default).ok()) else { continue };
         // Any answer will do: nothing is asked for.
         match client.get(origin.clone()).timeout(ANSWERS_WITHIN).send().await {
             Ok(response) => {

@@ -32,6 +32,16 @@ async fn a_key_is_shown_once_and_works_until_it_is_revoked() {
 }
 
 #[tokio::test]
+async fn a_key_cannot_have_expired_before_it_is_made() {
+    let app = TestApp::start().await;
+    let body =
+        json!({"name": "Script", "scopes": ["read"], "expiresAt": app.world.clock.now() - TimeDelta::seconds(1)});
+    let problem = app.post("/v1/api-keys", &body).await.problem(422, "validation_failed");
+    assert_eq!(pointers(&problem), ["/expiresAt"]);
+    assert_eq!(app.get("/v1/api-keys").await.expect(200)["items"], json!([]));
+}
+
+#[tokio::test]
 async fn a_key_ends_when_it_expires() {
     let app = TestApp::start().await;
     let expires_at = app.world.clock.now() + TimeDelta::hours(1);

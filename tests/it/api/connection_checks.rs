@@ -68,7 +68,7 @@ async fn a_stored_connection_is_checked_and_the_history_kept() {
     assert_eq!(setup["permissions"][0]["granted"], Value::Null);
     let first = app.call(Method::POST, &format!("{path}/check")).send().await.expect(200);
     assert_eq!((&first["overall"], &first["partial"]), (&json!("ok"), &json!(false)));
-    assert_eq!(first["capabilities"].as_array().unwrap().len(), 5);
+    assert_eq!(first["capabilities"].as_array().unwrap().len(), 7);
     let second = app.post(&format!("{path}/check"), &json!({"capabilities": ["devices"]})).await.expect(200);
     let page = app.get(&format!("{path}/checks?limit=1")).await.expect(200);
     assert_eq!(page["items"][0]["id"], second["id"], "newest first");
@@ -79,6 +79,40 @@ async fn a_stored_connection_is_checked_and_the_history_kept() {
     let setup = app.get(&format!("{path}/setup?capabilities=devices,users")).await.expect(200);
     assert_eq!(setup["permissions"][0]["granted"], json!(true));
     assert_eq!(app.world.count("audit_events").await, 3);
+}
+
+/// A check vouches for what it looked at, no more: not for another secret, not for what it left out.
+#[tokio::test]
+async fn the_last_check_vouches_for_what_it_checked_only() {
+    let app = TestApp::start().await;
+    let path = format!("/v1/connections/{}", app.create_connection(Scenario::Healthy).await);
+    let check = async |body: Value| app.post(&format!("{path}/check"), &body).await.expect(200);
+    let last = async || app.get(&path).await.expect(200)["lastCheck"].clone();
+    let devices = check(json!({"capabilities": ["devices"]})).await;
+    assert_eq!(last().await["id"], devices["id"], "there is no wider one");
+    let wide = check(json!({})).await;
+    check(json!({"capabilities": ["users", "groups"]})).await;
+    assert_eq!(last().await["id"], wide["id"]);
+    app.world.graph.set_roles(Scenario::Healthy, &["GroupMember.Read.All"]);
+    let failed = check(json!({"capabilities": ["users"]})).await;
+    assert_eq!(last().await["id"], failed["id"], "what is wrong with a part is wrong with the whole");
+
+    for change in [
+        json!({"tenantId": "00000000-0000-4000-8000-00000000abcd"}),
+        json!({"clientId": "00000000-0000-4000-8000-00000000abcd"}),
+        json!({"cloud": "usGov"}),
+        json!({"credential": {"secret": "another-secret-of-the-application"}}),
+    ] {
+        let fresh = check(json!({})).await;
+        assert_eq!((&last().await["id"], &last().await["stale"]), (&fresh["id"], &json!(false)));
+        app.call(Method::PATCH, &path).json(&json!({"name": "Another name"})).send().await.expect(200);
+        assert_eq!(last().await["stale"], false, "a name is not what was checked");
+        app.call(Method::PATCH, &path).json(&change).send().await.expect(200);
+        assert_eq!((&last().await["id"], &last().await["stale"]), (&fresh["id"], &json!(true)), "{change}");
+        assert_eq!(app.get(&format!("{path}/checks")).await.expect(200)["items"][0]["stale"], true);
+        let setup = app.get(&format!("{path}/setup")).await.expect(200);
+        assert_eq!(setup["permissions"][0]["granted"], Value::Null, "nothing is known of the new one");
+    }
 }
 
 #[tokio::test]

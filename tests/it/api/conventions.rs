@@ -46,6 +46,37 @@ async fn only_health_and_the_document_are_open() {
 }
 
 #[tokio::test]
+async fn what_is_open_answers_head_like_get_without_a_body() {
+    let app = TestApp::start().await;
+    for path in ["/healthz", "/readyz", "/metrics", "/openapi.json", "/docs/"] {
+        let get = app.call_without_key(Method::GET, path).send_unrecorded().await;
+        let head = app.call_without_key(Method::HEAD, path).send_unrecorded().await;
+        assert_eq!((head.status, head.text.as_str()), (200, ""), "{path}");
+        assert_eq!(head.header("content-type"), get.header("content-type"), "{path}");
+    }
+    let protected = app.call_without_key(Method::HEAD, "/v1/jobs").send_unrecorded().await;
+    assert_eq!(protected.status, 405);
+}
+
+#[tokio::test]
+async fn a_name_has_something_to_be_seen() {
+    let app = TestApp::start().await;
+    let examples = with_body().into_iter().filter(|operation| operation.method == Method::POST);
+    let named = examples.filter_map(|operation| {
+        let mut example = operation.example()?.clone();
+        let is_new = operation.value["requestBody"].to_string().contains("schemas/Create");
+        *example.get_mut("name").filter(|_| is_new)? = json!(" \t");
+        Some((operation.template.clone(), example))
+    });
+    let named: Vec<(String, Value)> = named.collect();
+    assert!(named.len() >= 7, "{named:?}");
+    for (path, example) in named {
+        let problem = app.post(&path, &example).await.problem(422, "validation_failed");
+        assert_eq!(pointers(&problem), ["/name"], "{path}");
+    }
+}
+
+#[tokio::test]
 async fn every_operation_refuses_who_has_no_key() {
     let app = TestApp::start().await;
     for operation in protected() {

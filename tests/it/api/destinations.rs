@@ -75,3 +75,12 @@ async fn every_fault_of_a_destination_is_named_at_once() {
     let unknown = json!({"name": "Assets", "kind": "elsewhere"});
     assert_eq!(pointers(&app.post("/v1/destinations", &unknown).await.problem(422, "validation_failed")), ["/kind"]);
 }
+
+#[tokio::test]
+async fn a_token_with_a_line_break_is_refused_in_words() {
+    let app = TestApp::start().await;
+    let body = json!({"name": "Assets", "kind": "assetsImport", "token": "ATCTT3simulated\n"});
+    let problem = app.post("/v1/destinations", &body).await.problem(422, "validation_failed");
+    let detail = problem["errors"][0]["detail"].as_str().unwrap();
+    assert!(detail.contains("character 16 is a line break, at the end") && !detail.contains("ATCTT3"), "{detail}");
+}

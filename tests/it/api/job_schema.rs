@@ -24,6 +24,24 @@ async fn the_difference_is_shown_and_gone_once_it_is_built() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn building_leaves_an_audit_event_also_where_it_fails() {
+    let app = TestApp::start().await;
+    let job = app.create_job(&json!({})).await;
+    schema(&app, &job).await;
+    let path = format!("/v1/jobs/{job}/schema");
+    app.call(Method::POST, &path).send().await.expect(200);
+    app.world.assets.rotate_token(entra_assets::sim::assets::SOURCE_ID).unwrap();
+    app.call(Method::POST, &path).send().await.problem(422, "assets_token_invalid");
+    let events = app.get("/v1/audit-events").await.expect(200)["items"].clone();
+    let builds: Vec<&Value> = events.as_array().unwrap().iter().filter(|event| event["action"] == "build").collect();
+    assert_eq!(builds.len(), 2, "looking leaves none: {events}");
+    for (event, succeeded) in builds.iter().zip([false, true]) {
+        assert_eq!((&event["resourceKind"], &event["resourceId"]), (&json!("jobs"), &json!(job)));
+        assert_eq!(event["detail"], json!({"succeeded": succeeded}));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_rename_is_explained_before_it_is_sent_and_what_people_made_is_left_alone() {
     let app = TestApp::start().await;
     let job = app.create_job(&json!({})).await;

@@ -1,9 +1,11 @@
 //! Jobs: what they refer to, their defaults, their schedule, and their end.
 
 use crate::support::test_app::{TestApp, pointers};
+use entra_assets::clock::Clock;
 use entra_assets::sim::graph::Scenario;
 use reqwest::Method;
 use serde_json::{Value, json};
+use std::time::Duration;
 use uuid::Uuid;
 
 #[tokio::test]
@@ -79,6 +81,24 @@ async fn a_schedule_says_when_it_is_next() {
     assert_eq!(app.patch(&path, &json!({"schedule": null})).await.expect(200)["schedule"], Value::Null);
     let problem = app.patch(&path, &json!({"schedule": {"cron": "61 * * * *"}})).await;
     assert_eq!(pointers(&problem.problem(422, "validation_failed")), ["/schedule/cron"]);
+}
+
+#[tokio::test]
+async fn every_fault_of_a_schedule_is_named_in_words_and_at_once() {
+    let app = TestApp::start().await;
+    let connection = app.create_connection(Scenario::Healthy).await;
+    let create = async |schedule: Value| {
+        let body = json!({"name": "Nightly", "connectionId": connection, "schedule": schedule});
+        app.post("/v1/jobs", &body).await.problem(422, "validation_failed")
+    };
+    let problem = create(json!({"cron": "0 25 * * *", "timezone": "Europe/Atlantis", "enabled": "yes"})).await;
+    assert_eq!(pointers(&problem), ["/schedule/cron", "/schedule/enabled", "/schedule/timezone"]);
+    assert!(problem.to_string().contains("hour: `25` is not from 0 to 23"), "{problem}");
+    let (clock, started) = (Clock::system(), Clock::system().instant());
+    let problem = create(json!({"cron": "0 0 31 2 *"})).await;
+    assert_eq!(pointers(&problem), ["/schedule/cron"], "it can never fire");
+    let took = clock.elapsed_since(started);
+    assert!(took < Duration::from_secs(2), "{took:?}");
 }
 
 #[tokio::test]

@@ -1,7 +1,7 @@
 //! Organizations, managed by the operator.
 
 use crate::support::postgres::connect;
-use crate::support::test_app::{TestApp, connection_body};
+use crate::support::test_app::{TestApp, connection_body, pointers};
 use entra_assets::ids::OrganizationId;
 use entra_assets::runs::scheduler;
 use entra_assets::sim::graph::Scenario;
@@ -32,6 +32,21 @@ async fn a_new_organization_has_an_admin_key_of_its_own() {
     let all = app.get("/v1/organizations").await.expect(200);
     assert_eq!(all["items"].as_array().unwrap().len(), 2);
     app.post("/v1/organizations", &json!({"name": "Other", "externalId": "cloud-1"})).await.problem(409, "name_taken");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_organization_cannot_pass_for_another() {
+    let app = TestApp::start().await;
+    let (path, _) = fabrikam(&app).await;
+    let id = path.rsplit('/').next().unwrap();
+    let wanted = json!({"name": "Other", "externalId": id});
+    let problem = app.post("/v1/organizations", &wanted).await.problem(409, "name_taken");
+    assert!(problem["detail"].as_str().unwrap().contains(id), "{problem}");
+    let other = app.create("/v1/organizations", &json!({"name": "Other"})).await;
+    app.patch(&other, &json!({"externalId": id.to_uppercase()})).await.problem(409, "name_taken");
+    app.patch(&path, &json!({"externalId": id})).await.expect(200);
+    let reserved = app.post("/v1/organizations", &json!({"name": "Default", "externalId": "default"})).await;
+    assert_eq!(pointers(&reserved.problem(422, "validation_failed")), ["/externalId", "/name"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

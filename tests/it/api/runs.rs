@@ -108,6 +108,46 @@ async fn every_fault_of_a_run_is_named_at_once() {
 }
 
 #[tokio::test]
+async fn an_option_that_does_not_go_with_the_mode_is_refused() {
+    let app = TestApp::start().await;
+    let job = app.create_job(&json!({})).await;
+    let path = format!("/v1/jobs/{job}/runs");
+    for (body, places) in [
+        (json!({"mode": "full", "limit": 5}), vec!["/limit"]),
+        (json!({"mode": "incremental", "limit": 5}), vec!["/limit"]),
+        (json!({"mode": "test", "resetMirror": true}), vec!["/resetMirror"]),
+        (
+            json!({"mode": "dryRun", "limit": 1, "deliver": "full", "resetMirror": true}),
+            vec!["/deliver", "/limit", "/resetMirror"],
+        ),
+        (json!({"mode": "full", "limit": 1, "fast": true}), vec!["/fast", "/limit"]),
+    ] {
+        let problem = app.post(&path, &body).await.problem(422, "validation_failed");
+        assert_eq!(pointers(&problem), places, "{body}");
+    }
+    let limited = app.post(&path, &json!({"mode": "full", "limit": 5})).await.problem(422, "validation_failed");
+    assert!(limited["detail"].as_str().unwrap().contains("mode `test` only"), "{limited}");
+    app.post(&path, &json!({"mode": "dryRun", "limit": null, "deliver": null, "resetMirror": false})).await.expect(202);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_tenant_is_refused_before_it_is_queued() {
+    let app = TestApp::start().await;
+    let job = app.create_job(&json!({})).await;
+    assert_eq!(app.run(&job, &json!({"mode": "full"})).await["state"], "succeeded");
+    let tenant = Uuid::from_u128(7).to_string();
+    let connection = app.get(&format!("/v1/jobs/{job}")).await.expect(200)["connectionId"].as_str().unwrap().to_owned();
+    app.patch(&format!("/v1/connections/{connection}"), &json!({"tenantId": tenant})).await.expect(200);
+    let path = format!("/v1/jobs/{job}/runs");
+    for mode in ["full", "incremental"] {
+        let problem = app.post(&path, &json!({"mode": mode})).await.problem(409, "tenant_changed");
+        let detail = problem["detail"].as_str().unwrap();
+        assert!(detail.contains(&tenant) && detail.contains("resetMirror"), "{detail}");
+    }
+    app.post(&path, &json!({"mode": "full", "resetMirror": true})).await.expect(202);
+}
+
+#[tokio::test]
 async fn a_queued_run_is_cancelled_at_once() {
     let app = TestApp::start().await;
     let job = app.create_job(&json!({})).await;
@@ -115,6 +155,10 @@ async fn a_queued_run_is_cancelled_at_once() {
     let cancelled = cancel(&app, &run).await.expect(200);
     assert_eq!(cancelled["state"], "cancelled");
     assert!(cancelled["finishedAt"].is_string());
+    let error = &cancelled["error"];
+    assert_eq!((&error["code"], &error["stage"]), (&json!("cancelled"), &Value::Null), "it never began");
+    assert!(error["detail"].as_str().unwrap().starts_with("Cancelled by adminKey at 20"), "{error}");
+    assert!(error["advice"].is_string());
     assert!(!app.step().await, "nobody executes it");
     cancel(&app, &run).await.problem(409, "run_not_cancellable");
     approve(&app, &run).await.problem(409, "run_not_awaiting_approval");
@@ -133,10 +177,13 @@ async fn a_running_run_is_cancelled_and_says_so() {
         }
         let asked = cancel(&app, &run).await.expect(200);
         assert_eq!((&asked["state"], &asked["cancelRequested"]), (&json!("running"), &json!(true)));
+        assert_eq!(asked["error"], Value::Null, "it has not ended");
     };
     tokio::join!(app.step(), cancel);
     let ended = app.get(&format!("/v1/runs/{run}")).await.expect(200);
     assert_eq!(ended["state"], "cancelled", "{ended}");
+    assert_eq!((&ended["error"]["code"], &ended["error"]["stage"]), (&json!("cancelled"), &json!("collect")));
+    assert!(ended["error"]["detail"].as_str().unwrap().contains("adminKey"), "{ended}");
     assert!(app.world.store().is_empty());
 }
 

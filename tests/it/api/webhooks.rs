@@ -209,3 +209,11 @@ async fn old_deliveries_are_cleared_away() {
     scheduler::tick(&app.world.app, app.world.worker).await.unwrap();
     assert_eq!(deliveries(&app, &webhook).await, Vec::<Value>::new());
 }
+
+#[tokio::test]
+async fn every_fault_of_a_webhook_is_named_at_once() {
+    let app = TestApp::start().await;
+    let wrong = json!({"url": "ftp://x", "events": ["nope"], "secret": "short"});
+    let problem = app.post("/v1/webhooks", &wrong).await.problem(422, "validation_failed");
+    assert_eq!(pointers(&problem), ["/events/0", "/name", "/secret", "/url"]);
+}

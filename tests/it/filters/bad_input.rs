@@ -47,6 +47,9 @@ async fn every_error_of_a_text_points_to_its_place() {
         assert_eq!((status, pointers(&problem)), (422, vec!["/users/odata"]), "{text}");
         let detail = problem["errors"][0]["detail"].as_str().unwrap();
         assert!(detail.starts_with(&format!("At character {}: ", offset + 1)), "{detail}");
+        for name in ["pointer", "code", "detail", "offset", "length", "suggestion"] {
+            assert_eq!(problem["errors"][0][name], error[name], "{text}: {name}");
+        }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
@@ -83,6 +86,32 @@ async fn what_is_too_long_or_too_deep_is_refused_and_the_service_goes_on() {
     assert!(verdict["errors"][0]["pointer"].as_str().unwrap().starts_with("/users/where/not/not"), "{verdict}");
     let (status, problem) = post_text(&api, "/v1/filters/validate", tree(10_000)).await;
     assert_eq!((status, &problem["code"]), (400, &json!("malformed_json")));
+}
+
+/// What is wrong is said in the same words before it is saved and when it is saved.
+#[tokio::test]
+async fn validating_and_saving_agree_on_what_is_wrong() {
+    let api = api().await;
+    for filter in [
+        json!({"users": {"odata": 7}, "limits": {"maxUsers": 0}, "extra": true}),
+        json!({"scope": {"users": "some", "groupIds": ["x"], "transitive": "yes"}, "outside": "nowhere"}),
+        json!({"exclude": {"userIds": "all", "userNames": [""]}}),
+        json!({"users": {"where": {"property": "ciyt", "operator": "eq", "value": "x"}}}),
+        json!({"scope": {"groupIds": ["00000000-0000-4000-8000-000000000001"]}}),
+        json!({"scope": {"users": "all", "groupIds": ["00000000-0000-4000-8000-000000000001"]}}),
+    ] {
+        let (_, verdict) = post(&api, "/v1/filters/validate", &filter).await;
+        let mut named = filter.clone();
+        named["name"] = json!("Wrong");
+        let (status, problem) = post(&api, "/v1/filters", &named).await;
+        assert_eq!((status, &verdict["valid"]), (422, &json!(false)), "{filter}");
+        assert_eq!(verdict["errors"], problem["errors"], "{filter}");
+    }
+    let (_, everybody) =
+        post(&api, "/v1/filters/validate", &json!({"scope": {"groupIds": ["00000000-0000-4000-8000-000000000001"]}}))
+            .await;
+    assert_eq!(everybody["errors"][0]["pointer"], "/scope/groupIds");
+    assert!(everybody["errors"][0]["detail"].as_str().unwrap().contains("membersOf"), "{everybody}");
 }
 
 #[tokio::test]

@@ -173,6 +173,20 @@ async fn a_condition_that_graph_refuses_is_pointed_to() {
     assert!(error["requestId"].is_string());
 }
 
+/// Graph that does not answer at all is no error: there is nothing to be shown, and it is said.
+#[tokio::test]
+async fn a_graph_that_answers_nothing_in_time_gives_a_partial_preview() {
+    let api = TestApp::over(World::new(20, 4).await);
+    let busy = Action::Status { status: 503, code: None, message: None, retry_after: Some("60".to_owned()) };
+    api.world.graph.add_fault(Fault::on("/v1.0/", busy).times(0));
+    let filter = json!({});
+    let asked = api.world.while_time_passes(preview(&api, &filter));
+    let answer = tokio::time::timeout(Duration::from_secs(60), asked).await.unwrap();
+    assert_eq!((&answer["partial"], &answer["counts"]["users"]["count"]), (&json!(true), &Value::Null));
+    assert!(codes(&answer).contains("graph_failed"), "{}", answer["warnings"]);
+    assert!(answer["sample"]["users"].as_array().unwrap().is_empty());
+}
+
 #[tokio::test]
 async fn what_graph_does_not_answer_in_time_is_left_out() {
     let api = TestApp::over(World::new(60, 12).await);

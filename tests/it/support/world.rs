@@ -182,7 +182,9 @@ impl World {
     pub async fn cancel(&self, id: RunId) {
         let now = self.clock.now();
         let db = &self.app.db;
-        db.scoped(ORGANIZATION, async |tx| runs::request_cancel(tx, ORGANIZATION, id, now).await).await.unwrap();
+        db.scoped(ORGANIZATION, async |tx| runs::request_cancel(tx, ORGANIZATION, id, "a test", now).await)
+            .await
+            .unwrap();
     }
 
     /// `action`, `reason`, `label` of every change of a run that has a reason to be listed.
