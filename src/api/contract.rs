@@ -93,6 +93,9 @@ impl Contract {
         let of_path: Vec<&Operation> = matching().filter(|operation| operation.template == *template).collect();
         of_path.iter().find(|operation| operation.method == *method).copied().ok_or_else(|| {
             let mut allowed: Vec<&str> = of_path.iter().map(|operation| operation.method.as_str()).collect();
+            if of_path.iter().any(|operation| operation.method == Method::GET && operation.scope.is_none()) {
+                allowed.push("HEAD");
+            }
             allowed.sort_unstable();
             NoOperation::OtherMethods(allowed.join(", "))
         })

@@ -139,7 +139,11 @@ impl Follower {
             .db
             .scoped(organization, async move |tx| {
                 let row = runs::find(tx, organization, run).await?;
-                Ok((row, runs::events(tx, organization, run, after, EVENTS_MOST).await?))
+                let events = runs::events(tx, organization, run, after, EVENTS_MOST).await?;
+                // An event that came after the row was read may be the end of the run.
+                let is_newer = events.last().is_some_and(|event| event.id > row.last_event_id);
+                let row = if is_newer { runs::find(tx, organization, run).await? } else { row };
+                Ok((row, events))
             })
             .await?;
         let items = events.into_iter().map(RunEventResponse::from_row).collect::<Result<Vec<_>>>()?;

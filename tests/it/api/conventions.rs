@@ -55,7 +55,9 @@ async fn what_is_open_answers_head_like_get_without_a_body() {
         assert_eq!(head.header("content-type"), get.header("content-type"), "{path}");
     }
     let protected = app.call_without_key(Method::HEAD, "/v1/jobs").send_unrecorded().await;
-    assert_eq!(protected.status, 405);
+    assert_eq!((protected.status, protected.header("allow")), (405, "GET, POST"));
+    let posted = app.call_without_key(Method::POST, "/healthz").send_unrecorded().await;
+    assert_eq!((posted.status, posted.header("allow")), (405, "GET, HEAD"));
 }
 
 #[tokio::test]
