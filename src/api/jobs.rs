@@ -397,7 +397,8 @@ pub async fn get_job(app: Data<App>, caller: Caller, id: Path<JobId>) -> Result<
 
 /// Change a job
 ///
-/// JSON merge patch: absent fields stay, null is the default. A run that is under way goes on as it began.
+/// JSON merge patch: absent fields stay, null is the default. A run that is under way goes on as it began; if it has to be
+/// taken up by another process, it compares and sends by the settings of then.
 #[utoipa::path(
     tag = "Jobs",
     params(("id" = JobId, Path, description = "The job's id"), IfMatchHeader),

@@ -35,7 +35,11 @@ const RUN_ERRORS: &[Row] = &[
         "The run stopped at the removal brake, and nobody approved it in time.",
         "Look at its changes, then start a new run.",
     ),
-    ("approval_outdated", "The job or its destination changed after the run stopped at the brake.", "Start a new run."),
+    (
+        "approval_outdated",
+        "The job, its filter or its destination changed after the run stopped at the brake.",
+        "Start a new run.",
+    ),
     (
         "superseded",
         "A newer run of the job was started while this one waited for approval.",
@@ -97,6 +101,11 @@ const WARNINGS: &[Row] = &[
         "Nothing: it only takes longer.",
     ),
     (
+        "destination_changed",
+        "The job delivers to another place than before, and a dry run compares with what was delivered there.",
+        "Nothing: the next run sends everything.",
+    ),
+    (
         "entries_ignored",
         "Assets took fewer objects than were sent.",
         "Look at the import's history in Assets; they are sent again by the next run.",
@@ -111,13 +120,18 @@ const WARNINGS: &[Row] = &[
     ("list_incomplete", "A list of Graph left out objects that are there; they were found by their ids.", "Nothing."),
     (
         "many_objects",
-        "More objects are to be created than a plan of Assets includes.",
+        "There will be more objects than a plan of Assets includes.",
         "See how many your site may have, or narrow the filter.",
     ),
     (
         "many_references",
-        "Objects have more references than Atlassian recommends. All are delivered.",
+        "Objects have more references than Atlassian recommends. All are sent.",
         "If Assets gets slow, put memberships on the side with fewer values.",
+    ),
+    (
+        "members_not_compared",
+        "Whether somebody left a group while its members were read could not be told.",
+        "Nothing: the next run reads everything.",
     ),
     ("members_restarted", "The members of a group were read again from their first page.", "Nothing."),
     (
@@ -134,6 +148,11 @@ const WARNINGS: &[Row] = &[
         "not_cleared",
         "A value became empty, and Assets keeps the old one.",
         "Set «Empty values» to Remove in Assets and `emptyValues` to `remove`; or give the destination `api`.",
+    ),
+    (
+        "object_api_failed",
+        "Removing objects or clearing values stopped; what the import delivered stands.",
+        "Mend the destination's `api`; the next run removes what is left.",
     ),
     ("page_halved", "Graph took too long for a page, so pages are smaller.", "Nothing."),
     ("page_token_expired", "A collection was read again from its beginning.", "Nothing."),
@@ -169,7 +188,7 @@ const WARNINGS: &[Row] = &[
     ),
     (
         "scope_group_unreadable",
-        "A group that the filter's scope names is not there, or hides its members.",
+        "A group that the filter's scope names is not there, or one nested in it hides its members; whoever was in scope stays.",
         "Correct `scope.groupIds`, or grant Member.Read.Hidden.",
     ),
     (
