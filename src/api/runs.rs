@@ -24,7 +24,7 @@ use chrono::{DateTime, Utc};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 const KIND: &str = "runs";
@@ -261,12 +261,21 @@ fn refuse_test_that_would_remove(settings: &JobSettings, mirror: &MirrorRow, new
     Ok(())
 }
 
+/// Which runs to list.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct RunsQuery {
+    /// Only runs in this state, such as `awaitingApproval`.
+    #[param(inline)]
+    pub state: Option<RunState>,
+}
+
 /// List the runs of a job
 ///
 /// Newest first.
 #[utoipa::path(
     tag = "Runs",
-    params(("id" = JobId, Path, description = "The job's id"), PageQuery),
+    params(("id" = JobId, Path, description = "The job's id"), RunsQuery, PageQuery),
     responses((status = 200, description = "A page of runs", body = Page<RunResponse>)),
     security(("bearer" = ["read"]))
 )]
@@ -275,15 +284,16 @@ pub async fn list_job_runs(
     app: Data<App>,
     caller: Caller,
     job: Path<JobId>,
+    which: Query<RunsQuery>,
     query: Query<PageQuery>,
 ) -> Result<Json<Page<RunResponse>>> {
-    let (organization, job) = (caller.organization, *job);
-    let window = query.window(&format!("jobs/{job}/runs"))?;
+    let (organization, job, state) = (caller.organization, *job, which.state);
+    let window = query.window(&format!("jobs/{job}/runs/{state:?}"))?;
     let rows = app
         .db
         .scoped(organization, async |tx| {
             job_settings::load(tx, organization, job).await?;
-            runs::list(tx, organization, Some(job), window.after.map(RunId), window.rows()).await
+            runs::list(tx, organization, Some(job), state, window.after.map(RunId), window.rows()).await
         })
         .await?;
     Ok(Json(window.try_page(rows, |row| row.id, RunResponse::from_row)?))
@@ -294,17 +304,23 @@ pub async fn list_job_runs(
 /// Of all jobs, newest first.
 #[utoipa::path(
     tag = "Runs",
-    params(PageQuery),
+    params(RunsQuery, PageQuery),
     responses((status = 200, description = "A page of runs", body = Page<RunResponse>)),
     security(("bearer" = ["read"]))
 )]
 #[get("/v1/runs")]
-pub async fn list_runs(app: Data<App>, caller: Caller, query: Query<PageQuery>) -> Result<Json<Page<RunResponse>>> {
-    let (organization, window) = (caller.organization, query.window(KIND)?);
+pub async fn list_runs(
+    app: Data<App>,
+    caller: Caller,
+    which: Query<RunsQuery>,
+    query: Query<PageQuery>,
+) -> Result<Json<Page<RunResponse>>> {
+    let (organization, state) = (caller.organization, which.state);
+    let window = query.window(&format!("{KIND}/{state:?}"))?;
     let rows = app
         .db
         .scoped(organization, async |tx| {
-            runs::list(tx, organization, None, window.after.map(RunId), window.rows()).await
+            runs::list(tx, organization, None, state, window.after.map(RunId), window.rows()).await
         })
         .await?;
     Ok(Json(window.try_page(rows, |row| row.id, RunResponse::from_row)?))

@@ -146,17 +146,21 @@ pub async fn find(tx: &mut Transaction, organization: OrganizationId, id: RunId)
     found.ok_or_else(|| Error::not_found("run", id))
 }
 
-/// Runs, newest first, older than `before`; of one job if given.
+/// Runs, newest first, older than `before`; of one job, in one state, if given.
 pub async fn list(
     tx: &mut Transaction,
     organization: OrganizationId,
     job: Option<JobId>,
+    state: Option<RunState>,
     before: Option<RunId>,
     limit: i64,
 ) -> Result<Vec<RunRow>> {
     let mut query = runs::table.filter(runs::organization_id.eq(organization.0)).into_boxed();
     if let Some(job) = job {
         query = query.filter(runs::job_id.eq(job.0));
+    }
+    if let Some(state) = state {
+        query = query.filter(runs::state.eq(state.as_str()));
     }
     if let Some(before) = before {
         query = query.filter(runs::id.lt(before.0));

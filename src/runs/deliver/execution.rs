@@ -279,14 +279,16 @@ pub async fn discard(app: &App, lease: &Lease, job: JobId, is_same_destination: 
     match try_close(app, lease, job, "The settings of the import changed.").await {
         Err(stop @ Stop::Failed(_)) if !is_same_destination => {
             tracing::warn!(run.id = %lease.run, ?stop, "an execution of the destination before could not be cancelled");
-            let (organization, run) = (lease.organization, lease.run);
-            let db = &app.db;
-            match db.scoped(organization, async move |tx| executions::current(tx, organization, run).await).await? {
-                Some(row) => note(app, lease, row.id, Change { state: Some("cancelled"), ..Change::default() }).await,
-                None => Ok(()),
-            }
         }
-        closed => closed,
+        closed => closed?,
+    }
+    if is_same_destination {
+        return Ok(());
+    }
+    let (organization, run) = (lease.organization, lease.run);
+    match app.db.scoped(organization, async move |tx| executions::current(tx, organization, run).await).await? {
+        Some(row) => note(app, lease, row.id, Change { state: Some("cancelled"), ..Change::default() }).await,
+        None => Ok(()),
     }
 }
 

@@ -71,6 +71,9 @@ async fn runs_are_listed_newest_first() {
     for _ in 0..3 {
         ids.insert(0, app.run(&job, &json!({"mode": "full"})).await["id"].clone());
     }
+    let in_state = |state: &str| format!("/v1/jobs/{job}/runs?state={state}");
+    assert_eq!(app.get(&in_state("succeeded")).await.expect(200)["items"].as_array().unwrap().len(), 3);
+    assert_eq!(app.get("/v1/runs?state=awaitingApproval").await.expect(200)["items"], json!([]));
     let first = app.get("/v1/runs?limit=2").await.expect(200);
     let cursor = first["nextCursor"].as_str().unwrap();
     let second = app.get(&format!("/v1/runs?limit=2&cursor={cursor}")).await.expect(200);
