@@ -97,6 +97,11 @@ const WARNINGS: &[Row] = &[
         "Nothing: it only takes longer.",
     ),
     (
+        "destination_changed",
+        "The job delivers to another place than before; a dry run compares with what was delivered there.",
+        "Nothing: the next run sends everything.",
+    ),
+    (
         "entries_ignored",
         "Assets took fewer objects than were sent.",
         "Look at the import's history in Assets; they are sent again by the next run.",
@@ -119,6 +124,11 @@ const WARNINGS: &[Row] = &[
         "Objects have more references than Atlassian recommends. All are delivered.",
         "If Assets gets slow, put memberships on the side with fewer values.",
     ),
+    (
+        "members_not_compared",
+        "Whether somebody left a group while its members were read could not be told.",
+        "Nothing: the next run reads everything.",
+    ),
     ("members_restarted", "The members of a group were read again from their first page.", "Nothing."),
     (
         "memberships_unknown",
@@ -134,6 +144,11 @@ const WARNINGS: &[Row] = &[
         "not_cleared",
         "A value became empty, and Assets keeps the old one.",
         "Set «Empty values» to Remove in Assets and `emptyValues` to `remove`; or give the destination `api`.",
+    ),
+    (
+        "object_api_failed",
+        "Removing objects and clearing values by the object API stopped.",
+        "Do what the advice says; the next run removes what is left.",
     ),
     ("page_halved", "Graph took too long for a page, so pages are smaller.", "Nothing."),
     ("page_token_expired", "A collection was read again from its beginning.", "Nothing."),
