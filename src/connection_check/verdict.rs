@@ -73,7 +73,7 @@ fn with_permission(
     probe: &Probe,
     place: &Place,
 ) -> CapabilityVerdict {
-    let (title, names) = (capability.row().title, list(by));
+    let (title, names, is) = (capability.row().title, list(by), if by.len() > 1 { "are" } else { "is" });
     let least: Vec<&str> = capability.least().collect();
     let (verdict, message, remedies) = match (probe, verdict) {
         (Probe::Refused { .. }, Verdict::Limited) => {
@@ -83,14 +83,16 @@ fn with_permission(
             );
             (Verdict::Missing, text, place.grant(&least))
         }
-        (Probe::Refused { code, .. }, _) => (Verdict::Missing, refused_although(capability, &names, code), Vec::new()),
+        (Probe::Refused { code, .. }, _) => {
+            (Verdict::Missing, refused_although(capability, &format!("{names} {is}"), code), Vec::new())
+        }
         (Probe::Failed { .. }, _) => (
             Verdict::Unknown,
-            format!("{title}: {names} is granted, but the live request failed, so it is not certain."),
+            format!("{title}: {names} {is} granted, but the live request failed, so it is not certain."),
             Vec::new(),
         ),
         (Probe::OutOfTime, _) => {
-            (Verdict::Unknown, format!("{title}: {names} is granted, but Graph did not answer in time."), Vec::new())
+            (Verdict::Unknown, format!("{title}: {names} {is} granted, but Graph did not answer in time."), Vec::new())
         }
         (Probe::Worked { .. } | Probe::NothingToTry { .. }, Verdict::Limited) => {
             let text = format!(
@@ -100,7 +102,7 @@ fn with_permission(
             (Verdict::Limited, text, place.grant(&least))
         }
         (Probe::Worked { .. } | Probe::NothingToTry { .. }, verdict) => {
-            (verdict, format!("{title} can be read: {names} is granted as an Application permission."), Vec::new())
+            (verdict, format!("{title} can be read: {names} {is} granted as an Application permission."), Vec::new())
         }
     };
     let role = |name: &String| Evidence::new(EvidenceKind::TokenRole, format!("the token carries {name}"));
@@ -110,20 +112,20 @@ fn with_permission(
     CapabilityVerdict { capability, verdict, permission, message, evidence, remedies }
 }
 
-fn refused_although(capability: Capability, names: &str, code: &str) -> String {
+fn refused_although(capability: Capability, granted: &str, code: &str) -> String {
     let title = capability.row().title;
     match code {
         "Authentication_RequestFromNonPremiumTenantOrB2CTenant" => {
             format!(
-                "{title} cannot be read: {names} is granted, but the tenant has no Entra ID P1 or P2 licence, which Microsoft requires for this."
+                "{title} cannot be read: {granted} granted, but the tenant has no Entra ID P1 or P2 licence, which Microsoft requires for this."
             )
         }
         "Authorization_IdentityNotFound" => format!(
-            "{title} cannot be read yet: {names} is granted, but Graph does not know the application yet. That takes a minute after \
+            "{title} cannot be read yet: {granted} granted, but Graph does not know the application yet. That takes a minute after \
              consent; check again."
         ),
         _ => format!(
-            "{title} cannot be read: {names} is granted, yet Graph refuses the request. Either the consent is only minutes old, or \
+            "{title} cannot be read: {granted} granted, yet Graph refuses the request. Either the consent is only minutes old, or \
              something in the directory restricts the application. Check again in five minutes; if it lasts, give the request id to \
              Microsoft support."
         ),

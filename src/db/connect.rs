@@ -47,6 +47,19 @@ impl Options {
         self.url.expose_secret().to_owned()
     }
 
+    /// Host and port, for people.
+    fn server(&self) -> String {
+        use tokio_postgres::config::Host;
+        let Ok(config) = self.url.expose_secret().parse::<tokio_postgres::Config>() else { return String::new() };
+        let host = match config.get_hosts().first() {
+            Some(Host::Tcp(name)) => name.clone(),
+            #[cfg(unix)]
+            Some(Host::Unix(path)) => path.display().to_string(),
+            None => "localhost".to_owned(),
+        };
+        format!("{host}:{}", config.get_ports().first().copied().unwrap_or(5432))
+    }
+
     /// The name of the role that this URL connects as.
     pub fn role(&self) -> Option<String> {
         let config: tokio_postgres::Config = self.url.expose_secret().parse().ok()?;
@@ -127,12 +140,20 @@ pub(super) fn manager_config(options: &Options) -> Result<ManagerConfig<AsyncPgC
 
 /// One connection outside the pool, for migrations.
 pub(super) async fn open_alone(options: &Options) -> Result<AsyncPgConnection> {
-    let refused = |e| Error::new(Code::DatabaseUnavailable, "The database cannot be reached.").with_source(e);
+    let refused = |e: ConnectionError| {
+        let detail = format!("The connection to PostgreSQL at {} failed: {e}.", options.server());
+        Error::new(Code::DatabaseUnavailable, detail)
+    };
     open(options.url(), options.tls()?).await.map_err(refused)
+}
+
+/// An error with what lies behind it: «error connecting to server» alone helps nobody.
+fn with_causes(error: &dyn std::error::Error) -> String {
+    std::iter::successors(Some(error), |error| error.source()).map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
 
 async fn open(url: String, tls: MakeRustlsConnect) -> Result<AsyncPgConnection, ConnectionError> {
     let (client, connection) =
-        tokio_postgres::connect(&url, tls).await.map_err(|e| ConnectionError::BadConnection(e.to_string()))?;
+        tokio_postgres::connect(&url, tls).await.map_err(|e| ConnectionError::BadConnection(with_causes(&e)))?;
     AsyncPgConnection::try_from_client_and_connection(client, connection).await
 }

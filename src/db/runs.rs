@@ -115,6 +115,7 @@ pub async fn enqueue(
         };
         end(tx, organization, RunId(id), RunState::Cancelled, Some(&error), now).await?;
     }
+    refuse_second(tx, organization, new.job).await?;
     let row = (
         runs::organization_id.eq(organization.0),
         runs::id.eq(new.id.0),
@@ -139,6 +140,21 @@ pub async fn enqueue(
     add_event(tx, organization, new.id, EventKind::State, &json!({"state": "queued"}), now).await?;
     notify(tx, RUNS, "").await?;
     Ok(inserted)
+}
+
+/// Says which run of the job is alive. Of two that come at once the unique index refuses one.
+async fn refuse_second(tx: &mut Transaction, organization: OrganizationId, job: JobId) -> Result<()> {
+    let live: Option<(Uuid, String)> = runs::table
+        .filter(runs::organization_id.eq(organization.0))
+        .filter(runs::job_id.eq(job.0))
+        .filter(runs::state.eq_any([RunState::Queued, RunState::Running].map(RunState::as_str)))
+        .select((runs::id, runs::state))
+        .first(tx)
+        .await
+        .optional()?;
+    let Some((id, state)) = live else { return Ok(()) };
+    let detail = format!("Run {id} of this job is {state}; wait for it or cancel it.");
+    Err(Error::new(Code::RunInProgress, detail))
 }
 
 pub async fn find(tx: &mut Transaction, organization: OrganizationId, id: RunId) -> Result<RunRow> {

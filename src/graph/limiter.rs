@@ -39,6 +39,8 @@ const MOST_WINDOW: f64 = 192.0;
 
 /// Learned costs kept at most; there are some dozen kinds of request.
 const LEARNED_MOST: usize = 256;
+/// Requests under way of all applications, with those whose answers wait to be stored.
+const IN_FLIGHT: &str = "entra_assets_graph_requests_in_flight";
 
 /// The queue of one run. Runs take turns, so that a run with hundreds of requests waiting does not push
 /// aside one that has a few.
@@ -152,7 +154,10 @@ impl Limiter {
         loop {
             let taken = self.lock().take(self.seconds(), units);
             match taken {
-                Take::Taken { epoch } => return Permit { limiter: self.clone(), charged: units, epoch },
+                Take::Taken { epoch } => {
+                    metrics::gauge!(IN_FLIGHT).increment(1.0);
+                    return Permit { limiter: self.clone(), charged: units, epoch };
+                }
                 Take::In(wait) => tokio::select! {
                     () = self.clock.sleep(wait) => {}
                     () = self.changed.notified() => {}
@@ -326,6 +331,7 @@ impl std::fmt::Debug for Permit {
 impl Drop for Permit {
     fn drop(&mut self) {
         self.limiter.lock().in_flight -= 1;
+        metrics::gauge!(IN_FLIGHT).decrement(1.0);
         self.limiter.changed.notify_one();
     }
 }

@@ -87,6 +87,14 @@ impl Service<'_> {
         Some((status, response.json().await.unwrap_or_default()))
     }
 
+    /// Requests to Graph that the service has under way, with those whose answers are not stored yet.
+    pub async fn in_flight(&self) -> Option<usize> {
+        let url = format!("http://127.0.0.1:{}/metrics", self.plan.port);
+        let text = self.plan.http.get(url).send().await.ok()?.text().await.ok()?;
+        let line = text.lines().find(|line| line.starts_with("entra_assets_graph_requests_in_flight"))?;
+        line.rsplit(' ').next()?.parse().ok()
+    }
+
     async fn is_ready(&mut self) -> bool {
         let exited = self.child.try_wait().unwrap();
         assert!(exited.is_none(), "the service ended: {exited:?}\n{}", self.plan.log());
