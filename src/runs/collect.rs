@@ -51,6 +51,9 @@ pub struct Collected {
     pub memberships: bool,
     /// The mirror's generation that this read made.
     pub generation: i64,
+    /// What was selected, see [`JobContext::selection`](super::context::JobContext::selection).
+    #[serde(default)]
+    pub selection: String,
     _complete: Completeness,
 }
 
@@ -428,6 +431,7 @@ async fn finish(run: &Run, mut mirror: MirrorRow, tenant: Option<Uuid>, read: Re
         frozen: read.frozen.iter().map(|frozen| frozen.object_type).collect(),
         memberships: read.memberships,
         generation,
+        selection: run.job.selection(),
         _complete: Completeness(()),
     })
 }

@@ -48,18 +48,22 @@ pub struct Checkpoint {
 impl Checkpoint {
     /// Whether it was made with other settings than those of now.
     pub fn is_outdated(&self, settings: &Settings) -> bool {
-        self.diffed.as_ref().is_some_and(|diffed| diffed.settings != *settings)
+        !self.reads(settings) || self.diffed.as_ref().is_some_and(|diffed| diffed.settings != *settings)
+    }
+
+    /// Whether what was read is what these settings select.
+    fn reads(&self, settings: &Settings) -> bool {
+        self.collected.as_ref().is_none_or(|collected| collected.selection == settings.selection)
     }
 
     /// Forgets what does not hold with these settings: the comparison, and what was read if it was something else.
     pub fn begin_again(&mut self, settings: &Settings) {
-        let reads_the_same = self.diffed.as_ref().is_none_or(|diffed| diffed.settings.selection == settings.selection);
+        if !self.reads(settings) {
+            *self = Self { told: Some(Told::default()), ..Self::default() };
+            return;
+        }
         (self.diffed, self.delivered) = (None, None);
         self.told = self.told_of_read.take();
-        if !reads_the_same {
-            self.collected = None;
-            self.told = Some(Told::default());
-        }
     }
 }
 
