@@ -9,6 +9,7 @@
 use super::cost::Kind;
 use crate::clock::{Clock, Instant};
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::Notify;
@@ -41,6 +42,19 @@ const MOST_WINDOW: f64 = 192.0;
 const LEARNED_MOST: usize = 256;
 /// Requests under way of all applications, with those whose answers wait to be stored.
 const IN_FLIGHT: &str = "entra_assets_graph_requests_in_flight";
+/// The most of them since the process began: what a kill can lose.
+const IN_FLIGHT_MOST: &str = "entra_assets_graph_requests_in_flight_most";
+
+/// For the metrics, which are of the process.
+static UNDER_WAY: AtomicUsize = AtomicUsize::new(0);
+static UNDER_WAY_MOST: AtomicUsize = AtomicUsize::new(0);
+
+fn count_under_way() {
+    let under_way = UNDER_WAY.fetch_add(1, Ordering::Relaxed) + 1;
+    let most = UNDER_WAY_MOST.fetch_max(under_way, Ordering::Relaxed).max(under_way);
+    metrics::gauge!(IN_FLIGHT).set(under_way as f64);
+    metrics::gauge!(IN_FLIGHT_MOST).set(most as f64);
+}
 
 /// The queue of one run. Runs take turns, so that a run with hundreds of requests waiting does not push
 /// aside one that has a few.
@@ -155,7 +169,7 @@ impl Limiter {
             let taken = self.lock().take(self.seconds(), units);
             match taken {
                 Take::Taken { epoch } => {
-                    metrics::gauge!(IN_FLIGHT).increment(1.0);
+                    count_under_way();
                     return Permit { limiter: self.clone(), charged: units, epoch };
                 }
                 Take::In(wait) => tokio::select! {
@@ -331,7 +345,8 @@ impl std::fmt::Debug for Permit {
 impl Drop for Permit {
     fn drop(&mut self) {
         self.limiter.lock().in_flight -= 1;
-        metrics::gauge!(IN_FLIGHT).decrement(1.0);
+        let under_way = UNDER_WAY.fetch_sub(1, Ordering::Relaxed) - 1;
+        metrics::gauge!(IN_FLIGHT).set(under_way as f64);
         self.limiter.changed.notify_one();
     }
 }

@@ -87,11 +87,11 @@ impl Service<'_> {
         Some((status, response.json().await.unwrap_or_default()))
     }
 
-    /// Requests to Graph that the service has under way, with those whose answers are not stored yet.
-    pub async fn in_flight(&self) -> Option<usize> {
+    /// The most requests to Graph that the service had under way, with those whose answers were not stored yet.
+    pub async fn in_flight_most(&self) -> Option<usize> {
         let url = format!("http://127.0.0.1:{}/metrics", self.plan.port);
         let text = self.plan.http.get(url).send().await.ok()?.text().await.ok()?;
-        let line = text.lines().find(|line| line.starts_with("entra_assets_graph_requests_in_flight"))?;
+        let line = text.lines().find(|line| line.starts_with("entra_assets_graph_requests_in_flight_most"))?;
         line.rsplit(' ').next()?.parse().ok()
     }
 
