@@ -90,7 +90,7 @@ pub async fn list_run_changes(
         .db
         .scoped(organization, async |tx| {
             runs::find(tx, organization, id).await?;
-            runs::changes_of(tx, organization, id, only, after, window.rows()).await
+            runs::changes(tx, organization, id, only, after, window.rows()).await
         })
         .await?;
     let number = |row: &ChangeRow| Uuid::from_u128(u128::from(row.seq.unsigned_abs()));

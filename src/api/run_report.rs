@@ -11,7 +11,7 @@ use super::run_changes::ChangeResponse;
 use super::runs::RunResponse;
 use crate::app::App;
 use crate::db::jobs;
-use crate::db::runs::{self, ChangeRow};
+use crate::db::runs::{self, ChangeRow, Only};
 use crate::error::Result;
 use crate::ids::{OrganizationId, RunId};
 use actix_web::body::SizedStream;
@@ -172,7 +172,7 @@ fn changes(app: App, organization: OrganizationId, run: RunId) -> impl Stream<It
         let mut after = 0;
         loop {
             let page =
-                app.db.scoped(organization, async move |tx| runs::changes(tx, organization, run, after, ROWS).await).await;
+                app.db.scoped(organization, async move |tx| runs::changes(tx, organization, run, Only::default(), after, ROWS).await).await;
             match page {
                 Ok(rows) => match rows.last() {
                     None => return,

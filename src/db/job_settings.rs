@@ -153,7 +153,7 @@ pub async fn observe_missing_objects(
 }
 
 /// What a settled delivery left in a destination: objects by type.
-pub async fn holds(
+pub async fn note_contents(
     tx: &mut Transaction,
     organization: OrganizationId,
     destination: Uuid,
@@ -168,7 +168,7 @@ pub async fn holds(
 }
 
 /// Another import source stands behind the destination now, and nothing was sent there yet.
-pub async fn is_empty_now(tx: &mut Transaction, organization: OrganizationId, destination: Uuid) -> Result<()> {
+pub async fn forget_contents(tx: &mut Transaction, organization: OrganizationId, destination: Uuid) -> Result<()> {
     diesel::update(destinations::table.find((organization.0, destination)))
         .set((
             destinations::delivered_at.eq(None::<DateTime<Utc>>),

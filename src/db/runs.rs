@@ -4,7 +4,7 @@
 mod history;
 mod lease;
 
-pub use history::{ChangeRow, EventRow, Only, add_event, changes, changes_of, events};
+pub use history::{ChangeRow, EventRow, Only, add_event, changes, events};
 pub use lease::{Lease, Note, Renewed, await_approval, claim, fence, finish, note, release, renew};
 
 use super::listen::RUNS;

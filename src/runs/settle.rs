@@ -78,7 +78,7 @@ pub async fn settle(run: &Run, collected: &Collected, diffed: &Diffed, delivery:
             mirror::save(tx, &mirror).await?;
             if let Some(destination) = destination {
                 let counts = delivered::counts(tx, organization, job).await?;
-                job_settings::holds(tx, organization, destination, &counts).await?;
+                job_settings::note_contents(tx, organization, destination, &counts).await?;
             }
             if let (Some(observed), Some(destination)) = (observed, destination) {
                 job_settings::observe_missing_objects(tx, organization, destination, observed, now).await?;

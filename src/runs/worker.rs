@@ -150,7 +150,7 @@ async fn lead(app: &App, lease: Lease, row: RunRow, cancel: CancellationToken) -
 async fn prepare(app: &App, lease: Lease, row: &RunRow, cancel: CancellationToken) -> Result<(Run, Checkpoint), Stop> {
     let read = |value: &serde_json::Value| serde_json::from_value(value.clone()).map_err(Error::internal);
     let job = JobContext::load(app, lease.organization, row.job()).await?;
-    let checkpoint = settle_outdated(app, &lease, row, &job).await?;
+    let checkpoint = checkpoint_of_now(app, &lease, row, &job).await?;
     let told = match checkpoint.told.clone() {
         Some(told) => told,
         None => {
@@ -175,7 +175,7 @@ async fn prepare(app: &App, lease: Lease, row: &RunRow, cancel: CancellationToke
 /// Where an earlier attempt came to. If the settings changed since it compared, that is compared anew: rows made for one
 /// destination or mapping are no good for another. What Assets carries out already goes on as it began, and what was
 /// approved is not changed.
-async fn settle_outdated(app: &App, lease: &Lease, row: &RunRow, job: &JobContext) -> Result<Checkpoint, Stop> {
+async fn checkpoint_of_now(app: &App, lease: &Lease, row: &RunRow, job: &JobContext) -> Result<Checkpoint, Stop> {
     let mut checkpoint = Run::checkpoint(row)?;
     let settings = job.settings();
     let is_approved = row.approved_at.is_some();

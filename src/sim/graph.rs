@@ -124,9 +124,6 @@ pub(crate) struct Sim {
     buckets: quota::Buckets,
     faults: fault::Faults,
     refusals: Mutex<HashMap<Feature, u16>>,
-    /// Requests to Graph that are not answered yet, and the most of them there were.
-    open: AtomicUsize,
-    most_open: AtomicUsize,
     /// No page has more objects than this.
     page_most: AtomicUsize,
     /// The changes of groups do not tell of members that were deleted.
@@ -155,8 +152,6 @@ pub fn start(options: GraphOptions) -> std::io::Result<GraphSim> {
         buckets: quota::Buckets::default(),
         faults: fault::Faults::default(),
         refusals: Mutex::default(),
-        open: AtomicUsize::new(0),
-        most_open: AtomicUsize::new(0),
         page_most: AtomicUsize::new(usize::MAX),
         silent_deletions: AtomicBool::new(false),
         failed: Mutex::new(None),
@@ -290,11 +285,6 @@ impl GraphSim {
 
     pub fn counters(&self) -> Counters {
         self.sim.log.counters()
-    }
-
-    /// The most requests to Graph that were open at once.
-    pub fn most_open(&self) -> usize {
-        self.sim.most_open.load(Ordering::Relaxed)
     }
 
     pub fn reset_counters(&self) {

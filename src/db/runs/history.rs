@@ -96,17 +96,6 @@ pub async fn changes(
     tx: &mut Transaction,
     organization: OrganizationId,
     run: RunId,
-    after: i64,
-    limit: i64,
-) -> Result<Vec<ChangeRow>> {
-    changes_of(tx, organization, run, Only::default(), after, limit).await
-}
-
-/// The same, of one type or action.
-pub async fn changes_of(
-    tx: &mut Transaction,
-    organization: OrganizationId,
-    run: RunId,
     only: Only,
     after: i64,
     limit: i64,

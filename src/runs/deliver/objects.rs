@@ -5,7 +5,7 @@ use super::{Delivered, failed};
 use crate::assets::Client;
 use crate::assets::objects::{ObjectScope, SiteAccess};
 use crate::db::mirror::delivered;
-use crate::db::runs;
+use crate::db::runs::{self, Only};
 use crate::directory::ObjectType;
 use crate::error::{Code, Error};
 use crate::run_state::{RunError, RunWarning};
@@ -140,17 +140,20 @@ async fn count_removed(run: &Run, object_type: ObjectType) -> Result<(), Stop> {
 /// The attributes that each updated object should have lost.
 async fn cleared(run: &Run, object_type: ObjectType) -> Result<HashMap<Uuid, Vec<String>>, Stop> {
     let (organization, id) = (run.job.organization, run.lease.run);
+    let only = Only { object_type: Some(object_type), action: None };
     let mut cleared = HashMap::new();
     let mut after = 0;
     loop {
         let page = run
             .app
             .db
-            .scoped(organization, async move |tx| runs::changes(tx, organization, id, after, CHANGES_AT_ONCE).await)
+            .scoped(organization, async move |tx| {
+                runs::changes(tx, organization, id, only, after, CHANGES_AT_ONCE).await
+            })
             .await?;
         let Some(last) = page.last() else { return Ok(cleared) };
         after = last.seq;
-        for change in page.iter().filter(|change| change.object_type == object_type.as_str()) {
+        for change in &page {
             let (Some(before), Some(now)) = (&change.before, &change.after) else { continue };
             if !matches!(change.action.as_str(), "update" | "restore" | "mark") {
                 continue;

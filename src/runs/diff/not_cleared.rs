@@ -12,10 +12,10 @@ const NAMED: usize = 3;
 
 /// By type and attribute.
 #[derive(Default)]
-pub(super) struct NotCleared(BTreeMap<(usize, String), Found>);
+pub(super) struct NotCleared(BTreeMap<(ObjectType, String), Found>);
 
+#[derive(Default)]
 struct Found {
-    object_type: ObjectType,
     number: u64,
     /// Labels of the first.
     names: Vec<String>,
@@ -29,8 +29,7 @@ impl NotCleared {
         }
         for cleared in run.job.mapping.cleared(object_type, before, after) {
             run.journal.count(object_type.as_str(), |count| count.not_cleared += 1);
-            let key = (object_type.index(), cleared.name);
-            let found = self.0.entry(key).or_insert(Found { object_type, number: 0, names: Vec::new() });
+            let found = self.0.entry((object_type, cleared.name)).or_default();
             found.number += 1;
             if found.names.len() < NAMED {
                 found.names.push(format!("«{label}»"));
@@ -41,8 +40,7 @@ impl NotCleared {
     /// One warning for each attribute.
     pub fn tell(&self, run: &Run) {
         let has_api = run.job.destination.as_ref().is_some_and(|to| to.api.is_some());
-        for ((_, attribute), found) in &self.0 {
-            let Found { object_type, number, names } = found;
+        for ((object_type, attribute), Found { number, names }) in &self.0 {
             let whose = match (*number, &names[..]) {
                 (1, [name]) => format!("{} {name}", object_type.singular()),
                 (_, [names @ .., last]) if *number as usize <= NAMED => {

@@ -54,7 +54,7 @@ pub(super) async fn note(tx: &mut Transaction, run: &Run, mirror: &mut MirrorRow
         Change::ImportSource => {
             forget(tx, run, mirror, id).await?;
             mirror.destination_version = Some(version);
-            job_settings::is_empty_now(tx, run.job.organization, id).await?;
+            job_settings::forget_contents(tx, run.job.organization, id).await?;
         }
         Change::Destination => forget(tx, run, mirror, id).await?,
     }

@@ -13,7 +13,6 @@ use actix_web::web::{Bytes, Data, PayloadConfig};
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
 use futures_util::StreamExt;
 use std::net::TcpListener;
-use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Bodies larger than this are refused: a batch has 20 small items.
@@ -182,11 +181,8 @@ async fn graph(sim: &Sim, http: &HttpRequest, body: &[u8]) -> HttpResponse {
     };
     let latency = *sim.latency.lock().unwrap_or_else(PoisonError::into_inner);
     let token = sim.authenticate(header(http.headers(), "authorization"));
-    let open = sim.open.fetch_add(1, Ordering::Relaxed) + 1;
-    sim.most_open.fetch_max(open, Ordering::Relaxed);
     let reply = sim.answer(&call, token);
     sim.clock.sleep(latency + reply.delay).await;
-    sim.open.fetch_sub(1, Ordering::Relaxed);
     send(sim, reply.answer, reply.sending, true)
 }
 

@@ -1,10 +1,9 @@
 //! Settings that change while a run is under way, and destinations that hold more than the job knows of.
 
 use crate::support::exact::warnings;
-use crate::support::world::{ORGANIZATION, World};
+use crate::support::world::World;
 use entra_assets::ids::JobId;
 use entra_assets::run_state::{Deliver, RunMode, RunRequest};
-use entra_assets::seal::Place;
 use entra_assets::sim::assets::Missing;
 use entra_assets::sim::seed::SeedOptions;
 use serde_json::json;
@@ -13,32 +12,15 @@ use uuid::Uuid;
 
 const SEED: SeedOptions = SeedOptions { seed: 9, users: 60, groups: 12, memberships: Some(200), devices: Some(0) };
 
-async fn sealed(world: &World, destination: Uuid, token: &str) -> String {
-    let place = Place { table: "destinations", column: "token_sealed", organization: ORGANIZATION, row: destination };
-    let sealed = world.app.keys.seal(place, token).unwrap();
-    sealed.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-/// Another destination, with an import source of its own.
-async fn add_destination(world: &World, missing_objects: &str) -> (Uuid, Uuid) {
-    let source = world.assets.add_source("Another");
-    let id = Uuid::from_u128(9);
-    let token = sealed(world, id, &source.token).await;
-    world
-        .execute(format!(
-            "INSERT INTO destinations (organization_id, id, name, kind, token_sealed, missing_objects, empty_values,
-                reference_template, created_at, updated_at)
-             VALUES ('{ORGANIZATION}', '{id}', 'Another', 'assetsImport', '\\x{token}', '{missing_objects}', 'unknown',
-                'arrayPlaceholder', now(), now())"
-        ))
-        .await;
-    (id, source.id)
-}
-
-/// Frees the destination, as the deletion of its job does, and gives it to a new job.
-async fn replace_job(world: &World, old: JobId) -> JobId {
+/// A job that has delivered was deleted, and a new one has its destination, in which Assets removes what is missing.
+async fn taken_over() -> (World, JobId) {
+    let world = World::following(SEED).await;
+    let old = world.add_job().await;
+    world.run(old, RunMode::Full).await;
+    world.assets.configure(|behaviour| behaviour.missing = Missing::remove());
     world.execute(format!("UPDATE jobs SET destination_id = NULL, deleting_at = now() WHERE id = '{old}'")).await;
-    world.add_job().await
+    let job = world.add_job().await;
+    (world, job)
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -88,7 +70,7 @@ async fn a_comparison_with_one_destination_is_not_sent_to_another() {
     let id = world.queue(job, RunMode::Full, RunRequest::default()).await;
     world.step_and_die(|| !world.assets.chunks().is_empty()).await;
     world.assets.configure(|behaviour| (behaviour.max_chunk_entries, behaviour.latency_ms) = (None, 0));
-    let (destination, source) = add_destination(&world, "ignore").await;
+    let (destination, source) = world.add_another_destination().await;
     world.set_job(&format!("destination_id = '{destination}'")).await;
     let run = world.bring_to_its_end(id).await;
     assert_eq!(run.state, "succeeded", "{:?} {}", run.error, run.warnings);
@@ -127,12 +109,8 @@ async fn changed_while_it_delivers(change: &str, reads_again: bool) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_test_of_a_new_job_is_refused_where_another_job_has_delivered() {
-    let world = World::following(SEED).await;
-    let old = world.add_job().await;
-    world.run(old, RunMode::Full).await;
-    world.assets.configure(|behaviour| behaviour.missing = Missing::remove());
+    let (world, job) = taken_over().await;
     let store = world.store();
-    let job = replace_job(&world, old).await;
     let run = world.run(job, RunMode::Test).await;
     assert_eq!((run.state.as_str(), &run.error.unwrap()["code"]), ("failed", &json!("test_would_remove")));
     assert!(world.store() == store, "nothing was sent");
@@ -141,12 +119,8 @@ async fn a_test_of_a_new_job_is_refused_where_another_job_has_delivered() {
 /// Assets would remove what the job before had delivered and this one leaves out.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_new_job_stops_at_the_brake_before_it_leaves_out_what_another_delivered() {
-    let world = World::following(SEED).await;
-    let old = world.add_job().await;
-    world.run(old, RunMode::Full).await;
-    world.assets.configure(|behaviour| behaviour.missing = Missing::remove());
+    let (world, job) = taken_over().await;
     let store = world.store();
-    let job = replace_job(&world, old).await;
     let filter = world.add_filter(json!({"limits": {"maxUsers": 10}})).await;
     world.set_job(&format!("filter_id = CASE WHEN id = '{job}' THEN '{filter}'::uuid END")).await;
     let run = world.run(job, RunMode::Full).await;
@@ -169,13 +143,13 @@ async fn another_import_source_behind_the_same_destination_gets_everything() {
     world.set_destination("missing_objects = 'ignore'").await;
     world.run(job, RunMode::Full).await;
     let rotated = world.assets.rotate_token(entra_assets::sim::assets::SOURCE_ID).unwrap();
-    let token = sealed(&world, world.destination, &rotated).await;
-    world.set_destination(&format!("token_sealed = '\\x{token}', version = version + 1")).await;
+    let token = world.seal_token(world.destination, &rotated);
+    world.set_destination(&format!("token_sealed = '{token}', version = version + 1")).await;
     let run = world.run(job, RunMode::Full).await;
     assert_eq!((run.state.as_str(), &run.counts["users"]["unchanged"]), ("succeeded", &json!(60)), "{:?}", run.error);
     let source = world.assets.add_source("Made anew");
-    let token = sealed(&world, world.destination, &source.token).await;
-    world.set_destination(&format!("token_sealed = '\\x{token}', version = version + 1")).await;
+    let token = world.seal_token(world.destination, &source.token);
+    world.set_destination(&format!("token_sealed = '{token}', version = version + 1")).await;
     let dry = world.run(job, RunMode::DryRun).await;
     assert_eq!(warnings(&dry)["destination_changed"], 1, "{}", dry.warnings);
     let run = world.run(job, RunMode::Full).await;

@@ -1,8 +1,7 @@
 //! What is written down as delivered, and what is sent again because it is not.
 
-use crate::support::world::{ORGANIZATION, World};
+use crate::support::world::World;
 use entra_assets::run_state::{RunMode, RunRequest};
-use entra_assets::seal::Place;
 use entra_assets::sim::assets::{AssetsFault, FaultAction};
 use serde_json::json;
 use uuid::Uuid;
@@ -74,24 +73,12 @@ async fn another_destination_has_nothing_yet() {
     let job = world.add_job().await;
     world.set_job("deliver = 'changes'").await;
     world.run(job, RunMode::Full).await;
-    let source = world.assets.add_source("Another");
-    let id = Uuid::from_u128(9);
-    let place = Place { table: "destinations", column: "token_sealed", organization: ORGANIZATION, row: id };
-    let sealed = world.app.keys.seal(place, &source.token).unwrap();
-    let hex: String = sealed.iter().map(|byte| format!("{byte:02x}")).collect();
-    world
-        .execute(format!(
-            "INSERT INTO destinations (organization_id, id, name, kind, token_sealed, missing_objects, empty_values,
-                reference_template, created_at, updated_at)
-             VALUES ('{ORGANIZATION}', '{id}', 'Another', 'assetsImport', '\\x{hex}', 'ignore', 'unknown',
-                'arrayPlaceholder', now(), now())"
-        ))
-        .await;
+    let (id, source) = world.add_another_destination().await;
     world.set_job(&format!("destination_id = '{id}'")).await;
     let run = world.run(job, RunMode::Incremental).await;
     assert_eq!(run.counts["users"]["created"], 30, "{:?} {}", run.error, run.warnings);
     let last = world.assets.executions().pop().unwrap();
-    assert_eq!((last.source_id, last.types["Entra User"].created), (source.id, 30));
+    assert_eq!((last.source_id, last.types["Entra User"].created), (source, 30));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -9,7 +9,7 @@ use entra_assets::clock::Clock;
 use entra_assets::config::Settings;
 use entra_assets::db::Db;
 use entra_assets::db::connect::Options;
-use entra_assets::db::runs::{self, NewRun, RunRow};
+use entra_assets::db::runs::{self, NewRun, Only, RunRow};
 use entra_assets::ids::{JobId, OrganizationId, RunId, WorkerId};
 use entra_assets::run_state::{RunMode, RunRequest};
 use entra_assets::runs::worker;
@@ -136,18 +136,32 @@ impl World {
     }
 
     async fn add_destination(&self, missing_objects: &str) {
-        let place =
-            Place { table: "destinations", column: "token_sealed", organization: ORGANIZATION, row: self.destination };
-        let sealed = self.app.keys.seal(place, &self.assets.token()).unwrap();
+        self.insert_destination(self.destination, &self.assets.token(), missing_objects).await;
+    }
+
+    /// Another destination, with an import source of its own, of which Assets ignores what is missing. Their ids.
+    pub async fn add_another_destination(&self) -> (Uuid, Uuid) {
+        let (id, source) = (Uuid::from_u128(9), self.assets.add_source("Another"));
+        self.insert_destination(id, &source.token, "ignore").await;
+        (id, source.id)
+    }
+
+    async fn insert_destination(&self, id: Uuid, token: &str, missing_objects: &str) {
+        let sealed = self.seal_token(id, token);
         self.execute(format!(
             "INSERT INTO destinations (organization_id, id, name, kind, token_sealed, missing_objects, empty_values,
                 reference_template, created_at, updated_at)
-             VALUES ('{ORGANIZATION}', '{}', 'Assets', 'assetsImport', '\\x{}', '{missing_objects}', 'unknown',
+             VALUES ('{ORGANIZATION}', '{id}', 'Assets {id}', 'assetsImport', '{sealed}', '{missing_objects}', 'unknown',
                 'arrayPlaceholder', now(), now())",
-            self.destination,
-            hex(&sealed),
         ))
         .await;
+    }
+
+    /// A token of an import source as a destination stores it.
+    pub fn seal_token(&self, destination: Uuid, token: &str) -> String {
+        let place =
+            Place { table: "destinations", column: "token_sealed", organization: ORGANIZATION, row: destination };
+        format!("\\x{}", hex(&self.app.keys.seal(place, token).unwrap()))
     }
 
     /// Changes columns of the destination: `missing_objects = 'ignore'`.
@@ -191,7 +205,7 @@ impl World {
     pub async fn changes(&self, id: RunId) -> Vec<runs::ChangeRow> {
         self.app
             .db
-            .scoped(ORGANIZATION, async |tx| runs::changes(tx, ORGANIZATION, id, 0, 100_000).await)
+            .scoped(ORGANIZATION, async |tx| runs::changes(tx, ORGANIZATION, id, Only::default(), 0, 100_000).await)
             .await
             .unwrap()
     }

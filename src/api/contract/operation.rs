@@ -1,0 +1,157 @@
+//! An operation of the document: what it takes in path, query, headers and body, and what it gives. Path, query and
+//! headers are text, which is read as the type that the document names.
+
+use super::super::auth::Scope;
+use super::schema::{self, Checker};
+use crate::error::{Code, Error, Faults, Result};
+use actix_web::http::{Method, header};
+use serde_json::{Map, Value};
+
+/// One operation of the document.
+pub(super) struct Operation {
+    pub template: String,
+    pub method: Method,
+    /// None: open to everybody.
+    pub scope: Option<Scope>,
+    /// A ticket in the query does instead of a key.
+    pub takes_tickets: bool,
+    pub parameters: Vec<Value>,
+    /// The schema and media types of the body, and whether there must be one.
+    pub body: Option<OperationBody>,
+    pub produces: Vec<String>,
+}
+
+pub(super) struct OperationBody {
+    pub schema: Value,
+    pub media_types: Vec<String>,
+    pub required: bool,
+}
+
+impl Operation {
+    pub fn read(template: &str, method: &str, operation: &Value) -> Option<Self> {
+        let scope = operation.pointer("/security/0/bearer/0").and_then(Value::as_str).and_then(Scope::parse);
+        let security = operation.get("security").and_then(Value::as_array);
+        let takes_tickets = security.into_iter().flatten().any(|way| way.get("ticket").is_some());
+        let content = |value: &Value| -> Vec<String> {
+            let types = value.get("content").and_then(Value::as_object);
+            types.into_iter().flat_map(Map::keys).cloned().collect()
+        };
+        let body = operation.get("requestBody").map(|body| OperationBody {
+            schema: body
+                .get("content")
+                .and_then(Value::as_object)
+                .and_then(|types| types.values().next())
+                .and_then(|media| media.get("schema"))
+                .cloned()
+                .unwrap_or_default(),
+            media_types: content(body),
+            required: body.get("required") == Some(&Value::Bool(true)),
+        });
+        let responses = operation.get("responses").and_then(Value::as_object);
+        let successes = responses.into_iter().flatten().filter(|(status, _)| status.starts_with('2'));
+        Some(Self {
+            template: template.to_owned(),
+            method: Method::from_bytes(method.to_ascii_uppercase().as_bytes()).ok()?,
+            scope,
+            takes_tickets,
+            parameters: operation.get("parameters").and_then(Value::as_array).cloned().unwrap_or_default(),
+            body,
+            produces: successes.flat_map(|(_, response)| content(response)).collect(),
+        })
+    }
+
+    fn parameters_in<'a>(&'a self, place: &'a str) -> impl Iterator<Item = (&'a str, &'a Value)> {
+        self.parameters
+            .iter()
+            .filter(move |parameter| parameter.get("in").and_then(Value::as_str) == Some(place))
+            .filter_map(|parameter| Some((parameter.get("name")?.as_str()?, parameter)))
+    }
+
+    /// An id in the path that is no UUID is simply unknown.
+    pub fn check_path(&self, document: &Value, path: &str) -> Result<()> {
+        for (part, wanted) in path.split('/').zip(self.template.split('/')) {
+            let Some(name) = wanted.strip_prefix('{').map(|name| name.trim_end_matches('}')) else { continue };
+            let is_uuid = self
+                .parameters_in("path")
+                .filter(|(known, _)| *known == name)
+                .filter_map(|(_, parameter)| parameter.get("schema"))
+                .any(|of| resolve(document, of).get("format").and_then(Value::as_str) == Some("uuid"));
+            if is_uuid && !schema::is_uuid(part) {
+                return Err(Error::new(Code::NotFound, "The id in the path is not a UUID, so nothing has it."));
+            }
+        }
+        Ok(())
+    }
+
+    pub fn check_query(&self, document: &Value, query: &str, faults: &mut Faults) {
+        let mut seen: Vec<String> = Vec::new();
+        for (name, text) in url::form_urlencoded::parse(query.as_bytes()) {
+            let pointer = format!("?{name}");
+            let Some((_, parameter)) = self.parameters_in("query").find(|(known, _)| *known == name) else {
+                let known: Vec<&str> = self.parameters_in("query").map(|(known, _)| known).collect();
+                let detail = if known.is_empty() {
+                    "is not a parameter of this operation; it has none".to_owned()
+                } else {
+                    format!("is not a parameter of this operation; they are {}", known.join(", "))
+                };
+                faults.push(pointer, "unknown_parameter", detail);
+                continue;
+            };
+            if seen.iter().any(|other| *other == name) {
+                faults.push(pointer, "duplicate", "is there twice");
+                continue;
+            }
+            seen.push(name.clone().into_owned());
+            let schema = parameter.get("schema").unwrap_or(&Value::Null);
+            Checker { document, faults }.check(schema, &from_text(document, schema, &text), &pointer);
+        }
+        for (name, parameter) in self.parameters_in("query") {
+            if parameter.get("required") == Some(&Value::Bool(true)) && !seen.iter().any(|other| other == name) {
+                faults.push(format!("?{name}"), "required", "is missing");
+            }
+        }
+    }
+
+    pub fn check_headers(&self, document: &Value, headers: &header::HeaderMap, faults: &mut Faults) {
+        for (name, parameter) in self.parameters_in("header") {
+            let Some(value) = headers.get(name) else { continue };
+            let schema = parameter.get("schema").unwrap_or(&Value::Null);
+            match value.to_str() {
+                Ok(text) => {
+                    Checker { document, faults }.check(schema, &from_text(document, schema, text), name);
+                }
+                Err(_) => faults.push(name, "invalid_format", "must be printable ASCII"),
+            }
+        }
+    }
+}
+
+fn resolve<'a>(document: &'a Value, schema: &'a Value) -> &'a Value {
+    match schema.get("$ref").and_then(Value::as_str) {
+        Some(target) => document.pointer(target.trim_start_matches('#')).unwrap_or(schema),
+        None => schema,
+    }
+}
+
+/// The value that a text of a query or header means, given its type.
+fn from_text(document: &Value, schema: &Value, text: &str) -> Value {
+    let schema = resolve(document, schema);
+    let is = |name: &str| match schema.get("type") {
+        Some(Value::String(one)) => one == name,
+        Some(Value::Array(several)) => several.iter().any(|one| one == name),
+        _ => false,
+    };
+    if is("array") {
+        let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
+        return parts.map(Value::from).collect();
+    }
+    let is_plain_number = text.bytes().enumerate().all(|(i, b)| b.is_ascii_digit() || (i == 0 && b == b'-'));
+    if is("integer") && is_plain_number {
+        return text.parse::<i64>().map_or_else(|_| Value::String(text.to_owned()), Value::from);
+    }
+    match text {
+        "true" if is("boolean") => Value::Bool(true),
+        "false" if is("boolean") => Value::Bool(false),
+        _ => Value::String(text.to_owned()),
+    }
+}
