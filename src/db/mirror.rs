@@ -173,7 +173,8 @@ fn place(number: usize) -> Result<i32> {
     i32::try_from(number).map_err(crate::error::Error::internal)
 }
 
-async fn stage_cursors(tx: &mut Transaction, lease: &Lease, cursors: &[Cursor]) -> Result<()> {
+/// Stores how far parts of collections were read. Callers have fenced.
+pub async fn stage_cursors(tx: &mut Transaction, lease: &Lease, cursors: &[Cursor]) -> Result<()> {
     if cursors.is_empty() {
         return Ok(());
     }

@@ -102,6 +102,8 @@ struct Read {
     members_unknown: Vec<Uuid>,
     /// How many users fulfil the filter's condition, where only members of groups were read.
     matching_users: Option<u64>,
+    /// What the filter's scope and limits leave of it.
+    narrowed: Option<scope::Narrowed>,
     /// Only what changed was read.
     is_patch: bool,
     /// Where the next incremental read begins.
@@ -157,6 +159,10 @@ pub async fn collect(run: &Run) -> Result<Collected, Stop> {
 /// Reads in the way of the mode, and goes on with what an earlier attempt staged only if that was selected so too.
 async fn read_as_selected(reader: &Reader<'_>, mirror: &MirrorRow) -> Result<Read, Stop> {
     match plan::noted(reader, SELECTION).await? {
+        Some(_) if plan::noted(reader, CUT).await?.is_some() => {
+            reader.run.journal.forget_counts();
+            forget_staged(reader).await?;
+        }
         Some(selection) if selection == reader.run.job.selection() => {}
         Some(_) => {
             reader.run.log("The filter or the selected attributes changed; everything is read again.").await?;
@@ -172,6 +178,8 @@ async fn read_as_selected(reader: &Reader<'_>, mirror: &MirrorRow) -> Result<Rea
     }
 }
 
+/// Written down when the scope was cut out of what is staged: nothing can be decided by the rest again.
+const CUT: &str = "cut";
 /// What was selected when the run began to read.
 const SELECTION: &str = "selection";
 
@@ -339,7 +347,7 @@ async fn read_all(reader: &Reader<'_>) -> Result<Read, Stop> {
     if let Some(position) = position.filter(|_| read.memberships) {
         Box::pin(recheck::memberships(reader, &mut read, &position)).await?;
     }
-    scope::apply(reader, &read).await?;
+    read.narrowed = scope::decide(reader, &read).await?;
     Ok(read)
 }
 
@@ -400,20 +408,25 @@ async fn finish(run: &Run, mut mirror: MirrorRow, tenant: Option<Uuid>, read: Re
     if !read.is_patch {
         names.extend(read.types.iter().filter_map(|t| mirror::stubs_of(t.as_str())));
     }
-    let unknown = read.members_unknown;
+    let (unknown, narrowed) = (read.members_unknown, &read.narrowed);
     let (counts, memberships) = run
         .app
         .db
-        .scoped(organization, async move |tx| {
+        .scoped(organization, async |tx| {
+            crate::db::runs::fence(tx, &lease).await?;
             mirror::keep_known_members(tx, &lease, job, &unknown).await?;
+            if let Some(narrowed) = narrowed {
+                narrowed.cut(tx, &lease).await?;
+                plan::note_in(tx, &lease, CUT).await?;
+            }
             if matches!(mode, RunMode::Full | RunMode::Incremental) {
                 let promotion = Promotion { types: &names, members: read.memberships, is_patch: read.is_patch };
                 mirror::promote(tx, &lease, job, &promotion).await?;
                 mirror::save(tx, &mirror).await?;
             }
             let mut counts = Vec::new();
-            for name in names {
-                counts.push((name, read::count(tx, organization, source, name).await?));
+            for name in &names {
+                counts.push((*name, read::count(tx, organization, source, name).await?));
             }
             Ok((counts, read::count_memberships(tx, organization, source).await?))
         })
@@ -424,6 +437,9 @@ async fn finish(run: &Run, mut mirror: MirrorRow, tenant: Option<Uuid>, read: Re
             Some(of) if number > 0 => run.journal.count(of, |count| count.stubs = number),
             Some(_) => {}
         }
+    }
+    if let Some(narrowed) = &read.narrowed {
+        narrowed.tell(&run.journal);
     }
     run.journal.count("memberships", |count| count.read = if read.memberships { memberships } else { 0 });
     Ok(Collected {

@@ -90,8 +90,7 @@ pub(super) fn by_membership(
     referred
 }
 
-/// Adds the managers and owners outside. Everything out of scope has left staging; of a type that is frozen, the mirror
-/// knows whom it refers to.
+/// Adds the managers and owners outside of what is in scope; of a type that is frozen, the mirror knows whom it refers to.
 pub(super) async fn by_property(
     reader: &Reader<'_>,
     what: &Read,
@@ -108,9 +107,10 @@ pub(super) async fn by_property(
         if !mapping.is_enabled(object_type) || !mapping.carries(object_type, link) {
             continue;
         }
-        let source = match what.frozen.iter().any(|frozen| frozen.object_type == object_type) {
-            true => read::Source::Mirror(reader.run.job.id),
-            false => read::Source::Staged(reader.run.lease.run),
+        let is_frozen = what.frozen.iter().any(|frozen| frozen.object_type == object_type);
+        let (source, in_scope) = match is_frozen {
+            true => (read::Source::Mirror(reader.run.job.id), None),
+            false => (read::Source::Staged(reader.run.lease.run), kept.of(object_type)),
         };
         let db = &reader.run.app.db;
         let found: BTreeSet<Uuid> = db
@@ -118,7 +118,11 @@ pub(super) async fn by_property(
                 let mut rows = std::pin::pin!(read::data(tx, organization, source, object_type.as_str()).await?);
                 let mut found = BTreeSet::new();
                 while let Some(row) = rows.next().await {
-                    let map: Map = serde_json::from_str(&row?.data).map_err(Error::internal)?;
+                    let row = row?;
+                    if in_scope.is_some_and(|ids| ids.binary_search(&row.id).is_err()) {
+                        continue;
+                    }
+                    let map: Map = serde_json::from_str(&row.data).map_err(Error::internal)?;
                     found.extend(people(&map).filter(|id| !known.contains(id)));
                 }
                 Ok(found)

@@ -2,7 +2,10 @@
 //! changes that is taken anew would leave out what changed between the attempts.
 
 use super::Reader;
-use crate::db::mirror::{Batch, Cursor, cursors};
+use crate::db::Transaction;
+use crate::db::mirror::{Batch, Cursor, cursors, stage_cursors};
+use crate::db::runs::Lease;
+use crate::error::Result;
 use crate::runs::stop::Stop;
 
 const PLAN: &str = "plan";
@@ -13,6 +16,12 @@ pub(super) async fn note(reader: &Reader<'_>, what: &str, text: Option<&str>) ->
     let cursor = Cursor { collection: PLAN, part: what.to_owned(), next_link, done: true, pages: 0 };
     reader.writer.write(Batch { cursors: vec![cursor], ..Batch::default() }).await?;
     reader.writer.flushed().await
+}
+
+/// Writes down, with whatever else a transaction changes, that it did so. Callers have fenced.
+pub(super) async fn note_in(tx: &mut Transaction, lease: &Lease, what: &str) -> Result<()> {
+    let cursor = Cursor { collection: PLAN, part: what.to_owned(), next_link: None, done: true, pages: 0 };
+    stage_cursors(tx, lease, &[cursor]).await
 }
 
 /// What an earlier attempt of this run decided; `None`: nothing.

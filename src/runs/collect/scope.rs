@@ -3,13 +3,16 @@
 
 use super::groups::{self, Visible};
 use super::{Read, Reader, outside};
+use crate::db::Transaction;
 use crate::db::mirror::{self, read};
+use crate::db::runs::Lease;
 use crate::directory::ObjectType;
 use crate::error::Result;
 use crate::filter::scope::{Candidates, Memberships, resolve};
 use crate::filter::{ScopeGroups, ScopeUsers};
 use crate::ids::OrganizationId;
 use crate::run_state::{RunStage, RunWarning};
+use crate::runs::journal::Journal;
 use crate::runs::stop::Stop;
 use std::collections::{BTreeSet, HashSet};
 use uuid::Uuid;
@@ -50,17 +53,39 @@ async fn members(reader: &Reader<'_>, groups: &[Uuid], mut unknown: Vec<Uuid>) -
     Ok(Members { users, unknown })
 }
 
-/// What stays in staging. Sorted.
+/// What is in scope. Sorted.
 pub(super) struct Kept {
     pub users: Vec<Uuid>,
     pub groups: Vec<Uuid>,
 }
 
-/// Removes from staging what the scope leaves out, counts it, and stages the stubs that are wanted.
-pub(super) async fn apply(reader: &Reader<'_>, what: &Read) -> Result<(), Stop> {
+impl Kept {
+    /// Those of a type; `None` for one that no scope narrows.
+    pub(super) fn of(&self, object_type: ObjectType) -> Option<&[Uuid]> {
+        match object_type {
+            ObjectType::Users => Some(&self.users),
+            ObjectType::Groups => Some(&self.groups),
+            ObjectType::Licenses | ObjectType::Devices => None,
+        }
+    }
+}
+
+/// What the scope leaves of what was staged. It is cut out in the transaction that makes it the mirror: by memberships
+/// that were thrown away before, an attempt after a crash would decide otherwise.
+pub(super) struct Narrowed {
+    kept: Kept,
+    /// Groups outside of which stubs are made.
+    others: BTreeSet<Uuid>,
+    users_out_of_scope: u64,
+    groups_out_of_scope: u64,
+    dropped_references: u64,
+}
+
+/// Decides what is in scope, and stages the stubs that are wanted. `None`: everything is.
+pub(super) async fn decide(reader: &Reader<'_>, what: &Read) -> Result<Option<Narrowed>, Stop> {
     let wants_stubs = outside::wants_stubs(reader);
     if !narrows(reader) && !wants_stubs {
-        return Ok(());
+        return Ok(None);
     }
     if wants_stubs {
         outside::read_other_groups(reader).await?;
@@ -82,39 +107,43 @@ pub(super) async fn apply(reader: &Reader<'_>, what: &Read) -> Result<(), Stop> 
     let kept = Kept { users: in_scope.users, groups: in_scope.groups };
     let mut referred = outside::by_membership(reader, &kept, &memberships, &assumed);
     drop(memberships);
-    keep(reader, &kept, wants_stubs.then_some(&referred.groups)).await?;
-    let journal = &reader.run.journal;
-    journal.count("users", |count| {
-        count.out_of_scope += not_read + fell_out.users_not_members + fell_out.users_over_limit;
-    });
-    journal.count("groups", |count| count.out_of_scope += fell_out.groups_without_users + fell_out.groups_over_limit);
+    let dropped_references = if wants_stubs { 0 } else { referred.to_groups };
     if wants_stubs {
         outside::by_property(reader, what, &kept, &mut referred).await?;
-        return outside::stage(reader, &referred).await;
+        outside::stage(reader, &referred).await?;
     }
-    journal.count("users", |count| count.dropped_references += referred.to_groups);
-    Ok(())
+    Ok(Some(Narrowed {
+        kept,
+        others: if wants_stubs { referred.groups } else { BTreeSet::new() },
+        users_out_of_scope: not_read + fell_out.users_not_members + fell_out.users_over_limit,
+        groups_out_of_scope: fell_out.groups_without_users + fell_out.groups_over_limit,
+        dropped_references,
+    }))
+}
+
+impl Narrowed {
+    /// Keeps in staging what is in scope, and the members of the groups in scope and of those of which stubs are made.
+    /// Callers have fenced.
+    pub(super) async fn cut(&self, tx: &mut Transaction, lease: &Lease) -> Result<()> {
+        let groups: Vec<Uuid> = self.kept.groups.iter().chain(&self.others).copied().collect();
+        mirror::keep_staged(tx, lease, ObjectType::Users.as_str(), &self.kept.users).await?;
+        mirror::keep_staged(tx, lease, ObjectType::Groups.as_str(), &self.kept.groups).await?;
+        mirror::keep_staged_members(tx, lease, &groups).await
+    }
+
+    pub(super) fn tell(&self, journal: &Journal) {
+        journal.count("users", |count| {
+            count.out_of_scope += self.users_out_of_scope;
+            count.dropped_references += self.dropped_references;
+        });
+        journal.count("groups", |count| count.out_of_scope += self.groups_out_of_scope);
+    }
 }
 
 /// How many users fulfil the condition and were not read, because they are in none of the groups.
 fn not_read(reader: &Reader<'_>, what: &Read, staged: usize) -> u64 {
     let excluded = reader.run.journal.counts().get("users").map_or(0, |count| count.out_of_scope);
     what.matching_users.map_or(0, |matching| matching.saturating_sub(staged as u64 + excluded))
-}
-
-/// Keeps what is in scope, and the members of the groups in scope and of `others`.
-async fn keep(reader: &Reader<'_>, kept: &Kept, others: Option<&BTreeSet<Uuid>>) -> Result<(), Stop> {
-    let lease = reader.run.lease;
-    let groups: Vec<Uuid> = kept.groups.iter().chain(others.into_iter().flatten()).copied().collect();
-    let db = &reader.run.app.db;
-    db.scoped(lease.organization, async |tx| {
-        crate::db::runs::fence(tx, &lease).await?;
-        mirror::keep_staged(tx, &lease, ObjectType::Users.as_str(), &kept.users).await?;
-        mirror::keep_staged(tx, &lease, ObjectType::Groups.as_str(), &kept.groups).await?;
-        mirror::keep_staged_members(tx, &lease, &groups).await
-    })
-    .await?;
-    Ok(())
 }
 
 fn staged(reader: &Reader<'_>) -> (OrganizationId, read::Source) {

@@ -315,3 +315,73 @@ async fn a_nested_group_that_hides_its_members_puts_nobody_out_of_scope() {
         }
     }
 }
+
+/// A job whose scope is decided by groups that are not imported: one that it names, one that is nested in it, or those
+/// beyond its limit. With it, who is in scope.
+async fn job_by_groups_outside(world: &World, case: &str) -> (JobId, Ids) {
+    let (outer, _, _) = nest(world);
+    let scope = json!({"users": "membersOf", "groupIds": [outer]});
+    let of_filtered = json!({"users": "membersOfFilteredGroups"});
+    let rule = match case {
+        "named" => json!({"groups": {"odata": "mailEnabled eq true"}, "scope": scope}),
+        "nested" => json!({"groups": {"odata": "mailEnabled eq false"}, "scope": scope}),
+        _ => json!({"groups": {"odata": "mailEnabled eq true"}, "scope": of_filtered, "limits": {"maxGroups": 1}}),
+    };
+    let groups = match case {
+        "limited" => all_groups(world, |group| group.kind != GroupKind::Security),
+        _ => [outer].into(),
+    };
+    let job = world.add_job().await;
+    let filter = world.add_filter(rule).await;
+    world.set_job(&format!("filter_id = '{filter}'")).await;
+    let users = members(world, &groups, true);
+    assert!(!users.is_empty());
+    (job, users)
+}
+
+/// What is in scope is decided by memberships that need not stay. When the process dies just before what it read becomes
+/// the mirror, the next attempt decides the same.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_death_before_the_scope_is_the_mirror_puts_nobody_out_of_scope() {
+    for case in ["named", "nested", "limited"] {
+        let world = World::new(60, 12).await;
+        let (job, expected) = job_by_groups_outside(&world, case).await;
+        let id = world.queue(job, RunMode::Full, RunRequest::default()).await;
+        let lock = world.lock("mirror_objects").await;
+        let waits = async || world.text("SELECT count(*) FROM pg_locks WHERE NOT granted").await != "0";
+        world.step_and_die_when(waits).await;
+        assert!(world.find(id).await.finished_at.is_none(), "it died before the end");
+        drop(lock);
+        let run = world.bring_to_its_end(id).await;
+        assert_eq!(run.state, "succeeded", "{case}: {:?} {:?}", run.error, run.warnings);
+        assert_eq!(ids(&world, "Entra User"), expected, "{case}");
+        assert_eq!(run.counts["users"]["read"], expected.len(), "{case}: {}", run.counts);
+    }
+}
+
+/// A dry run keeps what it staged. When the process dies after the scope was cut out of it, and before that is noted, the
+/// next attempt reads everything again.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dry_run_that_dies_after_its_scope_was_cut_out_shows_the_same() {
+    let world = World::new(60, 12).await;
+    let (job, expected) = job_by_groups_outside(&world, "limited").await;
+    let id = world.queue(job, RunMode::DryRun, RunRequest::default()).await;
+    let lock = tokio::sync::OnceCell::new();
+    let dies = async || {
+        // Nothing that is told can be written from its last word on, and the checkpoint is told too.
+        if lock.initialized() {
+            return world.text("SELECT count(*) FROM run_cursors WHERE part = 'cut'").await != "0";
+        }
+        let logged = "SELECT count(*) FROM run_events WHERE data::text LIKE '%members%read%'";
+        if world.text(logged).await != "0" {
+            lock.get_or_init(|| world.lock("run_events")).await;
+        }
+        false
+    };
+    world.step_and_die_when(dies).await;
+    assert!(world.find(id).await.finished_at.is_none(), "it died before the end");
+    drop(lock);
+    let run = world.bring_to_its_end(id).await;
+    assert_eq!(run.state, "succeeded", "{:?} {:?}", run.error, run.warnings);
+    assert_eq!(run.counts["users"]["created"], expected.len(), "{}", run.counts);
+}

@@ -21,6 +21,7 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
+use tokio_postgres::NoTls;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -222,6 +223,14 @@ impl World {
         let row: Row =
             db.scoped(ORGANIZATION, async |tx| Ok(diesel::sql_query(&query).get_result(tx).await?)).await.unwrap();
         row.text
+    }
+
+    /// Lets nobody write into a table while the answer lives.
+    pub async fn lock(&self, table: &str) -> tokio_postgres::Client {
+        let (client, connection) = tokio_postgres::connect(&self.database.urls.superuser, NoTls).await.unwrap();
+        tokio::spawn(connection);
+        client.batch_execute(&format!("BEGIN; LOCK TABLE {table} IN SHARE MODE")).await.unwrap();
+        client
     }
 
     /// What Assets holds: values by object type and Object ID.
