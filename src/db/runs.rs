@@ -5,7 +5,7 @@ mod history;
 mod lease;
 
 pub use history::{ChangeRow, EventRow, Only, add_event, changes, events};
-pub use lease::{Lease, Note, Renewed, await_approval, claim, fence, finish, note, release, renew};
+pub use lease::{Lease, Note, Renewed, await_approval, claim, fence, finish, note, note_reached, release, renew};
 
 use super::listen::RUNS;
 use super::schema::runs;

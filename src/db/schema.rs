@@ -308,6 +308,8 @@ diesel::table! {
         updated_at -> Timestamptz,
         cleared_at -> Nullable<Timestamptz>,
         degraded -> Bool,
+        attempts_in_vain -> Int4,
+        reached -> Nullable<Text>,
     }
 }
 

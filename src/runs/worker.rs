@@ -11,7 +11,7 @@ use crate::db::mirror;
 use crate::db::runs::{self, Lease, RunRow};
 use crate::error::{Code, Error, Result};
 use crate::ids::{LeaseToken, WorkerId};
-use crate::run_state::{RunError, RunState, RunWarning};
+use crate::run_state::{RunError, RunStage, RunState, RunWarning};
 use chrono::TimeDelta;
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,8 +25,9 @@ const LEASE: TimeDelta = TimeDelta::seconds(30);
 const RENEWAL: Duration = Duration::from_secs(10);
 const POLL: Duration = Duration::from_secs(5);
 const FLUSH: Duration = Duration::from_secs(1);
-/// A run that failed to begin so often (its process died each time) is given up.
-const ATTEMPTS_MOST: i32 = 50;
+/// A run whose process died so often one time after the other, without coming any further, is given up: it may be what
+/// the process dies of. A run that gets somewhere may be interrupted as often as it likes.
+const IN_VAIN_MOST: i32 = 50;
 
 /// Executes runs until `stopping`; then gives back what it has, and ends.
 pub async fn work(app: App, worker: WorkerId, stopping: CancellationToken) {
@@ -128,11 +129,17 @@ async fn lead(app: &App, lease: Lease, row: RunRow, cancel: CancellationToken) -
         deliver::abandon(app, &lease, row.job()).await;
         return Outcome::Stopped(Stop::Cancelled, None);
     }
-    if row.attempt > ATTEMPTS_MOST {
-        let advice = "Look at the log of the service for why its process ended; then start a new run.";
-        let detail = format!("The run was begun {ATTEMPTS_MOST} times and its process ended each time.");
-        let stage = row.stage.as_deref().and_then(|s| s.parse().ok()).unwrap_or(crate::run_state::RunStage::Collect);
-        return Outcome::Stopped(Stop::failed(stage, "too_many_attempts", detail, advice), None);
+    match is_in_vain(app, &lease).await {
+        // What Assets has all of is waited for, so that its outcome is known.
+        Ok(true) if !deliver::is_completed(app, &lease).await => {
+            let advice = "Look at the log of the service for why its process ended; then start a new run.";
+            let detail = format!("The process of the run ended {IN_VAIN_MOST} times, and it never came any further.");
+            let stage = row.stage.as_deref().and_then(|s| s.parse().ok()).unwrap_or(RunStage::Collect);
+            deliver::abandon(app, &lease, row.job()).await;
+            return Outcome::Stopped(Stop::failed(stage, "too_many_attempts", detail, advice), None);
+        }
+        Ok(_) => {}
+        Err(error) => return Outcome::Stopped(error.into(), None),
     }
     match prepare(app, lease, &row, cancel).await {
         Err(stop) => Outcome::Stopped(stop, None),
@@ -145,6 +152,11 @@ async fn lead(app: &App, lease: Lease, row: RunRow, cancel: CancellationToken) -
             Err(stop) => Outcome::Stopped(stop, Some(run.journal)),
         },
     }
+}
+
+async fn is_in_vain(app: &App, lease: &Lease) -> Result<bool> {
+    let attempts = app.db.scoped(lease.organization, async |tx| runs::note_reached(tx, lease).await).await?;
+    Ok(attempts >= IN_VAIN_MOST)
 }
 
 async fn prepare(app: &App, lease: Lease, row: &RunRow, cancel: CancellationToken) -> Result<(Run, Checkpoint), Stop> {

@@ -9,7 +9,7 @@ use crate::ids::{LeaseToken, OrganizationId, RunId, WorkerId};
 use crate::run_state::{Counts, EventKind, RunError, RunStage, RunState, RunWarning};
 use chrono::{DateTime, TimeDelta, Utc};
 use diesel::prelude::*;
-use diesel::sql_types::{Bool, Jsonb, Nullable, Text, Timestamptz, Uuid as SqlUuid};
+use diesel::sql_types::{Bool, Integer, Jsonb, Nullable, Text, Timestamptz, Uuid as SqlUuid};
 use diesel_async::RunQueryDsl;
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -33,7 +33,8 @@ pub async fn claim(
 ) -> Result<Option<(Lease, RunRow)>> {
     const CLAIM: &str = "
         UPDATE runs SET state = 'running', lease_token = $1, worker_id = $2, lease_expires_at = $3,
-            attempt = attempt + 1, started_at = coalesce(started_at, $4), wait_reason = NULL,
+            attempt = attempt + 1,
+            attempts_in_vain = CASE WHEN state = 'running' THEN attempts_in_vain + 1 ELSE 0 END, started_at = coalesce(started_at, $4), wait_reason = NULL,
             version = version + 1, updated_at = $4
         WHERE (organization_id, id) = (
             SELECT organization_id, id FROM runs
@@ -57,6 +58,34 @@ pub async fn claim(
         Ok(Some((lease, run)))
     })
     .await
+}
+
+/// Notes how far the run is as an attempt begins. Returns how many attempts before it, one after another, ended with
+/// their process and left nothing behind: neither a page, nor a checkpoint, nor a chunk that Assets took.
+pub async fn note_reached(tx: &mut Transaction, lease: &Lease) -> Result<i32> {
+    const REACHED: &str = "
+        WITH reached AS (SELECT concat_ws(' ',
+            (SELECT md5(checkpoint::text) FROM runs WHERE organization_id = $1 AND id = $2),
+            (SELECT concat(count(*), ' ', sum(pages)) FROM run_cursors WHERE organization_id = $1 AND run_id = $2),
+            (SELECT concat(count(*), ' ', sum(chunks), ' ', count(result)) FROM executions
+                WHERE organization_id = $1 AND run_id = $2)) AS now)
+        UPDATE runs SET reached = now,
+            attempts_in_vain = CASE WHEN runs.reached = now THEN attempts_in_vain ELSE 0 END
+        FROM reached WHERE organization_id = $1 AND id = $2 AND lease_token = $3
+        RETURNING attempts_in_vain AS number";
+    #[derive(QueryableByName)]
+    struct Row {
+        #[diesel(sql_type = Integer)]
+        number: i32,
+    }
+    let row: Option<Row> = diesel::sql_query(REACHED)
+        .bind::<SqlUuid, _>(lease.organization.0)
+        .bind::<SqlUuid, _>(lease.run.0)
+        .bind::<SqlUuid, _>(lease.token.0)
+        .get_result(tx)
+        .await
+        .optional()?;
+    row.map(|row| row.number).ok_or_else(|| lease_lost(lease))
 }
 
 /// What a renewal tells the holder of a lease.

@@ -163,3 +163,49 @@ mod soak {
         }
     }
 }
+
+/// As often as a process may die: what counts is that the run comes further.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_that_comes_further_is_never_given_up() {
+    let world = World::new(100, 8).await;
+    world.graph.set_page_most(5);
+    world.graph.set_latency(std::time::Duration::from_millis(40));
+    let job = world.add_job().await;
+    let id = world.queue(job, RunMode::Full, RunRequest::default()).await;
+    let pages =
+        async || -> i64 { world.text("SELECT coalesce(sum(pages), 0) FROM run_cursors").await.parse().unwrap() };
+    for _ in 0..5 {
+        let (before, attempt) = (pages().await, world.find(id).await.attempt);
+        // What the attempt before wrote at last may come only now, and keep the run from being claimed.
+        let is_further = async || world.find(id).await.attempt > attempt && pages().await > before;
+        while world.find(id).await.attempt == attempt {
+            world.step_and_die_when(is_further).await;
+        }
+        assert_eq!(world.find(id).await.finished_at, None, "it died while it read");
+        world.execute("UPDATE runs SET attempt = attempt + 60, attempts_in_vain = 49".to_owned()).await;
+    }
+    let run = world.bring_to_its_end(id).await;
+    assert_eq!(run.state, "succeeded", "{:?} {:?}", run.error, run.warnings);
+    world.assert_delivered();
+}
+
+/// A run that the process dies of every time is given up at last, and says so.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_that_never_comes_further_is_given_up() {
+    let world = World::new(20, 4).await;
+    let job = world.add_job().await;
+    let id = world.queue(job, RunMode::Full, RunRequest::default()).await;
+    // No page comes before the process dies.
+    world.graph.set_latency(std::time::Duration::from_secs(60));
+    while let run = world.find(id).await
+        && run.finished_at.is_none()
+    {
+        let begun = format!("SELECT count(*) FROM runs WHERE attempt > {} AND reached IS NOT NULL", run.attempt);
+        world.step_and_die_when(async || world.text(&begun).await != "0").await;
+    }
+    // Some came as far as to note what they are going to read.
+    let attempt = world.find(id).await.attempt;
+    assert!((50..200).contains(&attempt), "{attempt}");
+    let run = world.find(id).await;
+    assert_eq!((run.state.as_str(), &run.error.unwrap()["code"]), ("failed", &"too_many_attempts".into()));
+}
