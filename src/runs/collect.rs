@@ -20,6 +20,7 @@ mod test_run;
 mod unseen;
 mod writer;
 
+use super::journal::Work;
 use super::pipeline::Run;
 use super::stop::Stop;
 use crate::connection_check;
@@ -35,7 +36,9 @@ use frozen::{Frozen, Reading};
 use refused::Refused;
 use secrecy::ExposeSecret;
 use serde::{Deserialize, Serialize};
+use std::convert::Infallible;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 use uuid::Uuid;
 use writer::{Known, Writer};
 
@@ -83,7 +86,7 @@ impl Reader<'_> {
     /// So many objects of a type are to be read. The first word counts.
     fn expect(&self, object_type: ObjectType, number: u64) {
         if !self.counted[object_type.index()].swap(true, Ordering::Relaxed) {
-            self.run.journal.expect(number);
+            self.run.journal.expect(Work::Objects, number);
         }
     }
 
@@ -103,7 +106,7 @@ struct Read {
     /// How many users fulfil the filter's condition, where only members of groups were read.
     matching_users: Option<u64>,
     /// What the filter's scope and limits leave of it.
-    narrowed: Option<scope::Narrowed>,
+    narrowed: Option<Box<scope::Narrowed>>,
     /// Only what changed was read.
     is_patch: bool,
     /// Where the next incremental read begins.
@@ -117,12 +120,19 @@ struct DeltaLinks {
     groups: Option<String>,
 }
 
+/// How often it is told what was used of the quota.
+const TOLD_EVERY: Duration = Duration::from_secs(1);
+
 /// Reads what the job selects, and makes it the mirror (not for tests and dry runs).
 pub async fn collect(run: &Run) -> Result<Collected, Stop> {
     let session = run.app.graph.session(run.job.identity.clone(), run.cancel.clone());
     // A token made now: what was granted since the last one is written only into a new one. The session finds
     // it in the cache.
-    let token = run.app.graph.tokens().fresh(&run.job.identity).await.map_err(GraphError::from)?;
+    let token = tokio::select! {
+        biased;
+        () = run.cancel.cancelled() => return Err(Stop::Cancelled),
+        token = run.app.graph.tokens().fresh(&run.job.identity) => token.map_err(GraphError::from)?,
+    };
     let tenant = token.claims.tid.as_deref().and_then(|tid| Uuid::parse_str(tid).ok());
     let graph_url = run.app.settings.hosts.graph_url.as_ref();
     if let Some(finding) = connection_check::refusal(&token.claims, &run.job.identity, graph_url) {
@@ -144,7 +154,17 @@ pub async fn collect(run: &Run) -> Result<Collected, Stop> {
         counted: Default::default(),
     };
     let reading = async {
-        let read = read_as_selected(&reader, &mirror).await.and_then(|read| frozen::tell(&reader, read));
+        // A wait for the quota is told while it lasts.
+        let using = async || -> Infallible {
+            loop {
+                run.app.clock.sleep(TOLD_EVERY).await;
+                run.journal.used(reader.session.usage());
+            }
+        };
+        let read = tokio::select! {
+            read = read_as_selected(&reader, &mirror) => read.and_then(|read| frozen::tell(&reader, read)),
+            never = using() => match never {},
+        };
         run.journal.used(reader.session.usage());
         // The writer ends when the last sender is gone.
         drop(reader);
@@ -347,7 +367,7 @@ async fn read_all(reader: &Reader<'_>) -> Result<Read, Stop> {
     if let Some(position) = position.filter(|_| read.memberships) {
         Box::pin(recheck::memberships(reader, &mut read, &position)).await?;
     }
-    read.narrowed = scope::decide(reader, &read).await?;
+    read.narrowed = scope::decide(reader, &read).await?.map(Box::new);
     Ok(read)
 }
 

@@ -11,6 +11,7 @@ mod targets;
 
 use super::collect::Collected;
 use super::context::{MissingObjects, Settings};
+use super::journal::Work;
 use super::pipeline::Run;
 use super::stop::Stop;
 use crate::db::mirror;
@@ -286,7 +287,7 @@ async fn compare(
                 }
                 let compared = batch.len() as u64;
                 compare_batch(run, object_type, is_stub, &referring, everything, batch, outbox).await?;
-                run.journal.advance(compared);
+                run.journal.advance(Work::Objects, compared);
             }
         })
         .await?;

@@ -29,10 +29,8 @@ struct State {
     job: String,
     stage: RunStage,
     stage_started: Instant,
-    done: u64,
-    /// What of it an earlier attempt had done.
-    done_before: u64,
-    total: Option<u64>,
+    /// What the stage does, by kind: each goes on at its own pace.
+    work: [Amount; 2],
     usage: Usage,
     /// Units and waiting of earlier attempts of this run.
     earlier: (u64, u64),
@@ -43,6 +41,45 @@ struct State {
     revision: u64,
     /// What is written down for certain.
     written: u64,
+}
+
+/// What there is to do. A page of objects takes one request, as the members of one group do.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Work {
+    Objects,
+    /// The members of groups.
+    Groups,
+}
+
+/// So much of one kind of work.
+#[derive(Clone, Copy, Default)]
+struct Amount {
+    done: u64,
+    /// What of it an earlier attempt had done: that is progress, but not speed.
+    done_before: u64,
+    total: Option<u64>,
+}
+
+impl Amount {
+    fn per_second(self, seconds: f64) -> f64 {
+        if seconds > 0.0 { self.done.saturating_sub(self.done_before) as f64 / seconds } else { 0.0 }
+    }
+
+    /// How long the rest takes at the pace so far; `None` where there is none to go by.
+    fn seconds_left(self, seconds: f64) -> Option<f64> {
+        let left = self.total?.saturating_sub(self.done) as f64;
+        let per_second = self.per_second(seconds);
+        match left > 0.0 {
+            true => (per_second > 0.0).then_some(left / per_second),
+            false => Some(0.0),
+        }
+    }
+}
+
+/// The kinds go on side by side: the stage ends with the last of them. `None`: nobody can say when.
+fn seconds_left(work: &[Amount], seconds: f64) -> Option<f64> {
+    let expected = work.iter().filter(|amount| amount.total.is_some());
+    expected.map(|amount| amount.seconds_left(seconds)).reduce(|a, b| Some(a?.max(b?))).flatten()
 }
 
 impl State {
@@ -69,9 +106,7 @@ impl Journal {
             job: job.to_string(),
             stage: RunStage::Collect,
             stage_started: app.clock.instant(),
-            done: 0,
-            done_before: 0,
-            total: None,
+            work: Default::default(),
             usage: Usage::default(),
             earlier: progress.map_or((0, 0), |p| (p.resource_units, p.throttled_ms)),
             degraded,
@@ -92,8 +127,7 @@ impl Journal {
         let mut state = self.state();
         state.stage = stage;
         state.stage_started = app.clock.instant();
-        (state.done, state.done_before) = (0, 0);
-        state.total = total;
+        state.work = [Amount { total, ..Amount::default() }, Amount::default()];
         state.revision += 1;
     }
 
@@ -101,28 +135,39 @@ impl Journal {
         self.state().stage
     }
 
-    pub fn advance(&self, done: u64) {
+    fn change(&self, work: Work, change: impl FnOnce(&mut Amount)) {
         let mut state = self.state();
-        state.done += done;
+        change(&mut state.work[work as usize]);
         state.revision += 1;
     }
 
-    /// Done by an earlier attempt of this run: that is progress, but not speed.
-    pub fn was_done(&self, done: u64) {
-        let mut state = self.state();
-        state.done += done;
-        state.done_before += done;
-        state.revision += 1;
+    pub fn advance(&self, work: Work, done: u64) {
+        self.change(work, |amount| amount.done += done);
     }
 
-    pub fn expect(&self, more: u64) {
-        let mut state = self.state();
-        state.total = Some(state.total.unwrap_or(0) + more);
-        state.revision += 1;
+    /// Done by an earlier attempt of this run.
+    pub fn was_done(&self, work: Work, done: u64) {
+        self.change(work, |amount| {
+            amount.done += done;
+            amount.done_before += done;
+        });
+    }
+
+    pub fn expect(&self, work: Work, more: u64) {
+        self.change(work, |amount| amount.total = Some(amount.total.unwrap_or(0) + more));
+    }
+
+    /// So much is done again.
+    pub fn take_back(&self, work: Work, done: u64) {
+        self.change(work, |amount| amount.done = amount.done.saturating_sub(done));
     }
 
     pub fn used(&self, usage: Usage) {
-        self.state().usage = usage;
+        let mut state = self.state();
+        // What the quota gives back while nothing else happens is no news.
+        let known = |usage: Usage| (usage.requests, usage.resource_units, usage.throttled_ms);
+        state.revision += u64::from(known(state.usage) != known(usage));
+        state.usage = usage;
     }
 
     /// Changes the counts of one type: `users`, …, or `memberships`.
@@ -177,14 +222,14 @@ impl Journal {
     fn progress(&self, app: &App) -> Progress {
         let state = self.state();
         let seconds = app.clock.elapsed_since(state.stage_started).as_secs_f64();
-        let per_second = if seconds > 0.0 { (state.done - state.done_before) as f64 / seconds } else { 0.0 };
-        let left = state.total.map(|total| total.saturating_sub(state.done));
+        let per_second: f64 = state.work.iter().map(|amount| amount.per_second(seconds)).sum();
+        let expected = state.work.iter().filter_map(|amount| amount.total);
         Progress {
             stage: state.stage,
-            done: state.done,
-            total: state.total,
+            done: state.work.iter().map(|amount| amount.done).sum(),
+            total: expected.reduce(|all, more| all + more),
             objects_per_second: (per_second * 10.0).round() / 10.0,
-            eta_seconds: left.filter(|_| per_second > 0.0).map(|left| (left as f64 / per_second).ceil() as u64),
+            eta_seconds: seconds_left(&state.work, seconds).map(|left| left.ceil() as u64),
             resource_units: state.earlier.0 + state.usage.resource_units,
             resource_units_left: (state.usage.requests > 0).then_some(state.usage.units_left),
             throttled_ms: state.earlier.1 + state.usage.throttled_ms,
@@ -266,4 +311,25 @@ fn measure(job: &str, progress: &Progress) {
         metrics::gauge!("entra_assets_run_resource_units_left", &of_job).set(left as f64);
     }
     metrics::gauge!("entra_assets_run_throttled_seconds", &of_job).set(progress.throttled_ms as f64 / 1000.0);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn amount(done: u64, done_before: u64, total: Option<u64>) -> Amount {
+        Amount { done, done_before, total }
+    }
+
+    /// A list of 150,000 objects is soon read, the members of 50,000 groups take a request each.
+    #[test]
+    fn the_slowest_work_says_when_a_stage_ends() {
+        let lists = amount(150_000, 0, Some(150_000));
+        assert_eq!(seconds_left(&[lists, amount(5_000, 0, Some(50_000))], 10.0), Some(90.0));
+        assert_eq!(seconds_left(&[lists, amount(50_000, 0, Some(50_000))], 100.0), Some(0.0));
+        // What an earlier attempt did is no pace.
+        assert_eq!(seconds_left(&[lists, amount(5_000, 4_000, Some(50_000))], 10.0), Some(450.0));
+        assert_eq!(seconds_left(&[lists, amount(4_000, 4_000, Some(50_000))], 10.0), None);
+        assert_eq!(seconds_left(&[amount(5, 0, None), amount(0, 0, None)], 10.0), None);
+    }
 }

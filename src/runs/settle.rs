@@ -4,6 +4,7 @@ use super::collect::Collected;
 use super::context::MissingObjects;
 use super::deliver::Delivered;
 use super::diff::{Diffed, NewReferenceCounts};
+use super::journal::Work;
 use super::pipeline::Run;
 use crate::assets::ExecutionStatus;
 use crate::assets::wire::{ObjectTypeResult, ProgressResult};
@@ -52,7 +53,7 @@ pub async fn settle(run: &Run, collected: &Collected, diffed: &Diffed, delivery:
     let acted = observed.is_some();
     let state = end_state(run);
     // Everything is written down in one transaction, with the end of the run.
-    run.journal.was_done(sent);
+    run.journal.was_done(Work::Objects, sent);
     run.journal.flush(&run.app, &run.lease).await?;
     let (lease, job, now) = (run.lease, run.job.id, run.app.clock.now());
     let organization = lease.organization;

@@ -32,7 +32,7 @@ mod token;
 use crate::clock::Clock;
 use crate::ids;
 use crate::seal::random_bytes;
-use crate::sim::seed::{Directory, SeedOptions, Truth};
+use crate::sim::seed::{Directory, Ref, SeedOptions, Truth};
 use answer::{Answer, Problem};
 use chrono::{DateTime, Utc};
 use std::collections::{HashMap, HashSet};
@@ -196,6 +196,20 @@ impl GraphSim {
 
     pub fn truth(&self) -> Truth {
         self.read(Directory::truth)
+    }
+
+    /// The live users and groups that have a text in a property.
+    pub fn texts(&self, name: &str) -> Vec<(Uuid, String)> {
+        self.read(|directory| {
+            let users = directory.live_users().map(|(slot, user)| (Ref::user(slot), user.id));
+            let groups = directory.live_groups().map(|(slot, group)| (Ref::group(slot), group.id));
+            let text = |object| match property::property(directory, object, name) {
+                property::Val::Str(text) => Some(text.into_owned()),
+                property::Val::Json(value) => value.as_str().map(str::to_owned),
+                _ => None,
+            };
+            users.chain(groups).filter_map(|(object, id)| Some((id, text(object)?))).collect()
+        })
     }
 
     /// What the product reads of a tenant that it may read whole.

@@ -129,6 +129,16 @@ const WARNINGS: &[Row] = &[
         "If Assets gets slow, put memberships on the side with fewer values.",
     ),
     (
+        "changes_not_readable",
+        "Graph tells that objects changed which it does not show yet.",
+        "Nothing: the next incremental run asks for them again.",
+    ),
+    (
+        "groups_of_arrived_unknown",
+        "The groups of users who arrived may not be asked for.",
+        "Start a full run after restoring users from the recycle bin.",
+    ),
+    (
         "members_not_compared",
         "Whether somebody left a group while its members were read could not be told.",
         "Nothing: the next run reads everything.",

@@ -28,18 +28,29 @@ pub(super) enum Others {
     Mark,
 }
 
-/// Reads objects and stages those that the filter takes. Returns their ids.
+/// What became of objects that were asked for.
+#[derive(Default)]
+pub(super) struct Staged {
+    pub in_scope: Vec<Uuid>,
+    pub not_found: Vec<Uuid>,
+}
+
+/// Reads objects and stages those that the filter takes.
 pub(super) async fn stage(
     reader: &Reader<'_>,
     object_type: ObjectType,
     ids: &[Uuid],
     others: Others,
-) -> Result<Vec<Uuid>, Stop> {
+) -> Result<Staged, Stop> {
     let parts: Vec<Vec<Uuid>> = ids.chunks(IDS_IN_A_QUERY).map(<[Uuid]>::to_vec).collect();
     stream::iter(parts)
         .map(|ids| async move { stage_part(reader, object_type, &ids, others).await })
         .buffer_unordered(REQUESTS_AT_ONCE)
-        .try_concat()
+        .try_fold(Staged::default(), |mut all, part| {
+            all.in_scope.extend(part.in_scope);
+            all.not_found.extend(part.not_found);
+            std::future::ready(Ok(all))
+        })
         .await
 }
 
@@ -48,7 +59,7 @@ async fn stage_part(
     object_type: ObjectType,
     ids: &[Uuid],
     others: Others,
-) -> Result<Vec<Uuid>, Stop> {
+) -> Result<Staged, Stop> {
     let mut found = fetch(reader, object_type, ids).await?;
     if object_type == ObjectType::Users {
         managers::add(reader, &mut found).await?;
@@ -63,6 +74,8 @@ async fn stage_part(
             out_of_scope.extend(object.uuid());
         }
     }
+    let is_found = |id: &&Uuid| in_scope.contains(id) || out_of_scope.contains(id);
+    let not_found = ids.iter().filter(|id| !is_found(id)).copied().collect();
     if others == Others::Mark {
         batch.objects.extend(ids.iter().filter(|id| !in_scope.contains(id)).map(|id| {
             let is_there = out_of_scope.contains(id);
@@ -70,7 +83,7 @@ async fn stage_part(
         }));
     }
     reader.writer.write(batch).await?;
-    Ok(in_scope)
+    Ok(Staged { in_scope, not_found })
 }
 
 /// Objects by their ids, as many as one query may name, with the relations that a list has too. Those that are

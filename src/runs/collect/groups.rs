@@ -11,6 +11,7 @@ use crate::graph::page::halve_top;
 use crate::graph::wire::{Member, Members};
 use crate::graph::{Next, Page, Pager, RequestOptions};
 use crate::run_state::{RunMode, RunStage, RunWarning};
+use crate::runs::journal::Work;
 use crate::runs::stop::Stop;
 use futures_util::stream::FuturesUnordered;
 use futures_util::{StreamExt, TryStreamExt, stream};
@@ -76,7 +77,6 @@ pub(super) struct Found(mpsc::UnboundedSender<Group>);
 
 impl Found {
     pub(super) fn tell(&self, reader: &Reader<'_>, objects: &[StagedObject]) -> Result<(), Stop> {
-        reader.run.journal.expect(objects.len() as u64);
         for object in objects {
             let data = object.data.as_deref().unwrap_or("{}");
             // Who reads them may have failed; that failure is told by itself.
@@ -91,7 +91,6 @@ pub(super) async fn read(reader: &Reader<'_>) -> Result<ReadGroups, Stop> {
     let (sender, found) = mpsc::unbounded_channel();
     // Those that an earlier attempt of this run has listed.
     for group in staged_groups(reader).await? {
-        reader.run.journal.expect(1);
         let _ = sender.send(group);
     }
     // The sender goes with the list: what is found ends when it does.
@@ -167,7 +166,6 @@ pub(super) async fn read_again(reader: &Reader<'_>, groups: &[Uuid]) -> Result<V
     for group in groups {
         restart(reader, *group).await?;
     }
-    reader.run.journal.expect(groups.len() as u64);
     read_these(reader, groups.iter().map(|group| Group::without_owners(*group, false))).await
 }
 
@@ -228,10 +226,11 @@ async fn read_found(
             group = found.recv(), if !is_complete => match group {
                 Some(group) if !seen.insert(group.id) => {}
                 Some(group) => {
+                    reader.run.journal.expect(Work::Groups, 1);
                     owners_unknown += usize::from(group.owners_unknown);
                     without_owners.extend(group.owners_incomplete.then_some(group.id));
                     if group.hidden {
-                        reader.run.journal.advance(1);
+                        reader.run.journal.advance(Work::Groups, 1);
                         unknown.push(group.id);
                     } else {
                         let size = sizes.get(&group.id).copied().unwrap_or(0);
@@ -267,8 +266,8 @@ async fn read_part(
     };
     let done = u64::from(part == Part::Members);
     match is_done {
-        true => reader.run.journal.was_done(done),
-        false => reader.run.journal.advance(done),
+        true => reader.run.journal.was_done(Work::Groups, done),
+        false => reader.run.journal.advance(Work::Groups, done),
     }
     reader.run.journal.used(reader.session.usage());
     Ok((!is_known).then_some(group))
@@ -337,8 +336,11 @@ async fn read_members(reader: &Reader<'_>, group: Uuid, cursor: Option<CursorRow
     let mut first = links_url(reader, &path, Some(TOP));
     let mut resume = cursor;
     for _ in 0..=RESTARTS_MOST {
+        let is_resumed = resume.as_ref().is_some_and(|cursor| cursor.next_link.is_some());
         match follow_members(reader, group, &first, resume.take()).await? {
             None => return Ok(true),
+            // A link stored by an earlier attempt of the run.
+            Some(error) if is_resumed && error.refuses_optional() => begin_anew(reader, group, &error).await?,
             Some(error) if links_without_select(reader, &path, &first, &error).await? => {
                 first = links_url(reader, &path, Some(TOP));
                 restart(reader, group).await?;
@@ -354,9 +356,7 @@ async fn read_members(reader: &Reader<'_>, group: Uuid, cursor: Option<CursorRow
                     (Kind::GatewayTimeout, Some(halved)) => halved,
                     _ => return Err(error.into()),
                 };
-                let detail = format!("The members of group {group} are read again from their first page: {error}");
-                reader.run.journal.warn(RunWarning::new("members_restarted", detail));
-                restart(reader, group).await?;
+                begin_anew(reader, group, &error).await?;
             }
         }
     }
@@ -366,6 +366,12 @@ async fn read_members(reader: &Reader<'_>, group: Uuid, cursor: Option<CursorRow
         format!("The members of group {group} were begun {RESTARTS_MOST} times and never read to their last page."),
         "Graph is slow or overloaded just now: start the run again later.",
     ))
+}
+
+async fn begin_anew(reader: &Reader<'_>, group: Uuid, why: &GraphError) -> Result<(), Stop> {
+    let detail = format!("The members of group {group} are read again from their first page: {why}");
+    reader.run.journal.warn(RunWarning::new("members_restarted", detail));
+    restart(reader, group).await
 }
 
 async fn restart(reader: &Reader<'_>, group: Uuid) -> Result<(), Stop> {
@@ -385,7 +391,9 @@ async fn follow_members(
 ) -> Result<Option<GraphError>, Stop> {
     let mut part = cursor.as_ref().map_or(0, |cursor| cursor.pages);
     let link = cursor.and_then(|cursor| cursor.next_link);
-    let mut seen = if part > 0 { staged_members(reader, group).await? } else { HashSet::new() };
+    // While the directory changes, a member can move to the next page. One that comes again still later is stored twice,
+    // and counts once wherever it is used: to know all who came before would take the memory of the largest groups.
+    let mut before: HashSet<Uuid> = HashSet::new();
     let mut pager: Pager<Members> = match link {
         Some(link) => Pager::resume(reader.session.clone(), first, &link, RequestOptions::halving())?,
         None => reader.session.pages(first.clone(), RequestOptions::halving()),
@@ -393,10 +401,12 @@ async fn follow_members(
     loop {
         match pager.next_held().await {
             Ok(Some(mut page)) => {
-                // While the directory changes, a member can come on two pages.
-                if part > 0 || matches!(page.next, Next::More(_)) {
-                    page.content.0.retain(|member| seen.insert(member.id));
-                }
+                reader.refused.links_are_understood();
+                page.content.0.retain(|member| !before.contains(&member.id));
+                before = match page.next {
+                    Next::More(_) => page.content.0.iter().map(|member| member.id).collect(),
+                    Next::Complete(_) => HashSet::new(),
+                };
                 reader.writer.write_page(batch_of(group, part, &page), page.permit.take()).await?;
                 part += 1;
             }
@@ -405,17 +415,6 @@ async fn follow_members(
             Err(error) => return Ok(Some(error)),
         }
     }
-}
-
-/// The members that an earlier attempt of this run found.
-async fn staged_members(reader: &Reader<'_>, group: Uuid) -> Result<HashSet<Uuid>, Stop> {
-    reader.writer.flushed().await?;
-    let (organization, run) = (reader.run.job.organization, reader.run.lease.run);
-    let source = read::Source::Staged(run);
-    let db = &reader.run.app.db;
-    let rows =
-        db.scoped(organization, async move |tx| read::members_of(tx, organization, source, &[group]).await).await?;
-    Ok(rows.into_iter().flat_map(|row| row.member_ids).collect())
 }
 
 fn batch_of(group: Uuid, part: i32, page: &Page<Members>) -> Batch {

@@ -2,7 +2,7 @@
 
 use super::by_id::{self, REQUESTS_AT_ONCE};
 use super::groups::Found;
-use super::object::{Admitted, admitted, parse, staged};
+use super::object::{Admitted, admitted, parse, staged, unreadable};
 use super::query::{Query, SIGN_IN, TOP, base_query, entity, queries};
 use super::refused::{Optional, plainer};
 use super::{Reader, managers, partition};
@@ -11,12 +11,14 @@ use crate::db::mirror::{self, Batch, Cursor, cursors};
 use crate::directory::{Link, ObjectType};
 use crate::filter::{EntityKind, Parsed};
 use crate::graph::error::{GraphError, Kind};
-use crate::graph::wire::{Items, Member, Properties};
+use crate::graph::wire::{Items, Member, Properties, properties};
 use crate::graph::{IDS_IN_A_QUERY, Next, Page, Pager, RequestOptions, is_cheaper_by_id};
 use crate::run_state::RunWarning;
+use crate::runs::journal::Work;
 use crate::runs::stop::Stop;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use url::Url;
 use uuid::Uuid;
 
@@ -34,6 +36,8 @@ struct Beside {
     managers: Option<HashMap<Uuid, Uuid>>,
     /// Who reads the members of groups.
     found: Option<Found>,
+    /// How many objects came.
+    listed: AtomicU64,
 }
 
 /// Reads all objects of a type that the filter admits, to the last page.
@@ -66,6 +70,7 @@ async fn read_collection(reader: &Reader<'_>, object_type: ObjectType, beside: &
                 );
                 reader.run.journal.warn(RunWarning::new("partition_refused", detail));
                 forget_cursors(reader, ObjectType::Users).await?;
+                reader.run.journal.take_back(Work::Objects, beside.listed.load(Ordering::Relaxed));
             }
             Err(stop) => return Err(stop),
         }
@@ -92,9 +97,9 @@ async fn count_earlier(reader: &Reader<'_>, object_type: ObjectType) -> Result<(
     };
     match number {
         Some(number) => reader.expect(object_type, number),
-        None => reader.run.journal.expect(earlier),
+        None => reader.run.journal.expect(Work::Objects, earlier),
     }
-    reader.run.journal.was_done(earlier);
+    reader.run.journal.was_done(Work::Objects, earlier);
     Ok(())
 }
 
@@ -147,12 +152,12 @@ async fn count_matching(reader: &Reader<'_>, rule: Option<&Parsed>) -> Result<Op
 
 /// Reads these users and keeps those that fulfil the condition.
 async fn read_by_id(reader: &Reader<'_>, ids: &[Uuid]) -> Result<(), Stop> {
-    reader.run.journal.expect(ids.len() as u64);
+    reader.run.journal.expect(Work::Objects, ids.len() as u64);
     let parts: Vec<Vec<Uuid>> = ids.chunks(IDS_IN_A_QUERY).map(<[Uuid]>::to_vec).collect();
     stream::iter(parts)
         .map(|ids| async move {
             let batch = decided(reader, by_id::fetch(reader, ObjectType::Users, &ids).await?)?;
-            reader.run.journal.advance(ids.len() as u64);
+            reader.run.journal.advance(Work::Objects, ids.len() as u64);
             reader.writer.write(batch).await
         })
         .buffer_unordered(REQUESTS_AT_ONCE)
@@ -171,8 +176,8 @@ pub(super) async fn read_first_of(reader: &Reader<'_>, ids: &[Uuid], limit: u32)
         let mut batch = decided(reader, by_id::fetch(reader, ObjectType::Users, ids).await?)?;
         batch.objects.truncate(limit as usize - found.len());
         found.extend(batch.objects.iter().map(|object| object.id));
-        reader.run.journal.expect(batch.objects.len() as u64);
-        reader.run.journal.advance(batch.objects.len() as u64);
+        reader.run.journal.expect(Work::Objects, batch.objects.len() as u64);
+        reader.run.journal.advance(Work::Objects, batch.objects.len() as u64);
         reader.writer.write(batch).await?;
     }
     Ok(found)
@@ -273,14 +278,7 @@ async fn read_dateless(reader: &Reader<'_>, query: &Query) -> Result<(), Stop> {
         return Ok(());
     }
     let found = Query { select: vec!["id".to_owned()], ..query.clone() };
-    let options = RequestOptions { may_halve: false, ..found.options() };
-    let mut pager: Pager<Items> = reader.session.pages(reader.session.url(&found.path()), options);
-    let mut ids = Vec::new();
-    while let Some(page) = pager.next().await? {
-        for item in page.content.iter() {
-            ids.extend(parse(item)?.uuid());
-        }
-    }
+    let ids = whole(reader, "users without a date", || ids_of(reader, &found)).await?;
     for ids in ids.chunks(IDS_IN_A_QUERY) {
         let mut batch = Batch::default();
         for user in by_id::fetch(reader, ObjectType::Users, ids).await? {
@@ -291,12 +289,45 @@ async fn read_dateless(reader: &Reader<'_>, query: &Query) -> Result<(), Stop> {
                 }
             }
         }
-        reader.run.journal.advance(ids.len() as u64);
+        reader.run.journal.advance(Work::Objects, ids.len() as u64);
         reader.writer.write(batch).await?;
     }
     let collection = ObjectType::Users.as_str();
     let end = Cursor { collection, part: query.part.clone(), next_link: None, done: true, pages: 1 };
     reader.writer.write(Batch { cursors: vec![end], ..Batch::default() }).await
+}
+
+async fn ids_of(reader: &Reader<'_>, query: &Query) -> crate::graph::error::Result<Vec<Uuid>> {
+    let options = RequestOptions { may_halve: false, ..query.options() };
+    let mut pager: Pager<Items> = reader.session.pages(reader.session.url(&query.path()), options);
+    let mut ids = Vec::new();
+    while let Some(page) = pager.next().await? {
+        for item in page.content.iter() {
+            ids.extend(properties(item).map_err(|e| unreadable(&e))?.uuid());
+        }
+    }
+    Ok(ids)
+}
+
+/// Reads something of which nothing is kept before its last page: when a page token expires, from the first page.
+pub(super) async fn whole<T, Reading: Future<Output = crate::graph::error::Result<T>> + Send>(
+    reader: &Reader<'_>,
+    what: &str,
+    read: impl Fn() -> Reading,
+) -> crate::graph::error::Result<T> {
+    let mut restarts = 0;
+    loop {
+        let outcome = read().await;
+        reader.run.journal.used(reader.session.usage());
+        match outcome {
+            Err(error) if matches!(error.kind, Kind::PageTokenExpired) && restarts < RESTARTS_MOST => {
+                restarts += 1;
+                let detail = format!("A page token for {what} expired; they are read again.");
+                reader.run.journal.warn(RunWarning::new("page_token_expired", detail));
+            }
+            outcome => return outcome,
+        }
+    }
 }
 
 /// Reads the first `limit` objects of a type, and no more. Returns their ids.
@@ -320,13 +351,13 @@ async fn first_of(reader: &Reader<'_>, query: &Query, limit: u32, ids: &mut Vec<
     let mut pager: Pager<Items> = reader.session.pages(reader.session.url(&query.path()), query.options());
     while ids.len() < limit as usize {
         let Some(page) = pager.next().await.map_err(Failure::Graph)? else { break };
-        let mut batch = batch_of(reader, query, &page, &Beside::default(), 0)?;
+        let mut batch = batch_of(reader, query, &page, &Beside::default(), 0, true)?;
         batch.cursors.clear();
         batch.objects.retain(|object| !ids.contains(&object.id));
         batch.objects.truncate(limit as usize - ids.len());
         ids.extend(batch.objects.iter().map(|object| object.id));
-        reader.run.journal.expect(batch.objects.len() as u64);
-        reader.run.journal.advance(batch.objects.len() as u64);
+        reader.run.journal.expect(Work::Objects, batch.objects.len() as u64);
+        reader.run.journal.advance(Work::Objects, batch.objects.len() as u64);
         reader.run.journal.used(reader.session.usage());
         reader.writer.write(batch).await?;
     }
@@ -340,12 +371,31 @@ async fn read_query(reader: &Reader<'_>, mut query: Query, beside: &Beside) -> R
     }
     let mut resume = known.and_then(|cursor| cursor.next_link);
     let mut restarts = 0;
+    let mut listed = Listed::default();
     loop {
-        match read_from(reader, &query, resume.take().as_deref(), beside).await {
+        listed.now = 0;
+        match read_from(reader, &query, resume.take().as_deref(), beside, &mut listed).await {
             Ok(()) => return Ok(()),
             Err(failure) => query = after(reader, query, failure, restarts).await?,
         }
         restarts += 1;
+    }
+}
+
+/// How many objects of a query came. When it begins anew, those that come again are not told again.
+#[derive(Default)]
+struct Listed {
+    now: u64,
+    most: u64,
+}
+
+impl Listed {
+    /// Returns how many of them are new.
+    fn add(&mut self, number: u64) -> u64 {
+        self.now += number;
+        let new = self.now.saturating_sub(self.most);
+        self.most += new;
+        new
     }
 }
 
@@ -418,7 +468,13 @@ async fn stored_cursors(
 }
 
 /// From the first page, or from a stored link, to the last page.
-async fn read_from(reader: &Reader<'_>, query: &Query, link: Option<&str>, beside: &Beside) -> Result<(), Failure> {
+async fn read_from(
+    reader: &Reader<'_>,
+    query: &Query,
+    link: Option<&str>,
+    beside: &Beside,
+    listed: &mut Listed,
+) -> Result<(), Failure> {
     let first: Url = reader.session.url(&query.path());
     let mut pager: Pager<Items> = match link {
         Some(link) => Pager::resume(reader.session.clone(), &first, link, query.options()).map_err(Failure::Graph)?,
@@ -436,15 +492,16 @@ async fn read_from(reader: &Reader<'_>, query: &Query, link: Option<&str>, besid
             Err(error) => return Err(Failure::Later(error)),
         };
         pages += 1;
-        let batch = batch_of(reader, query, &page, beside, pages)?;
+        let read = listed.add(page.content.iter().len() as u64);
+        let batch = batch_of(reader, query, &page, beside, pages, read > 0)?;
         if let Some(found) = &beside.found {
             found.tell(reader, &batch.objects)?;
         }
-        let read = page.content.iter().len() as u64;
-        reader.run.journal.advance(read);
+        beside.listed.fetch_add(read, Ordering::Relaxed);
+        reader.run.journal.advance(Work::Objects, read);
         match page.count {
             Some(count) => reader.expect(query.object_type, count),
-            None if !reader.is_counted(query.object_type) => reader.run.journal.expect(read),
+            None if !reader.is_counted(query.object_type) => reader.run.journal.expect(Work::Objects, read),
             None => {}
         }
         reader.run.journal.used(reader.session.usage());
@@ -455,13 +512,14 @@ async fn read_from(reader: &Reader<'_>, query: &Query, link: Option<&str>, besid
     }
 }
 
-/// A page as rows: what the exclusions leave, and where the collection goes on.
+/// A page as rows: what the exclusions leave, and where the collection goes on. `is_new`: it was not counted before.
 fn batch_of(
     reader: &Reader<'_>,
     query: &Query,
     page: &Page<Items>,
     beside: &Beside,
     pages: i32,
+    is_new: bool,
 ) -> Result<Batch, Stop> {
     let mut batch = Batch::default();
     let mut excluded = 0;
@@ -475,7 +533,7 @@ fn batch_of(
             Admitted::Yes | Admitted::NoMatch => batch.objects.extend(staged(query.object_type, &object)?),
         }
     }
-    if excluded > 0 {
+    if excluded > 0 && is_new {
         reader.run.journal.count(query.object_type.as_str(), |count| count.out_of_scope += excluded);
     }
     let (next_link, done) = match &page.next {

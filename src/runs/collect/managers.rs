@@ -1,16 +1,17 @@
 //! Managers where the list of users cannot carry them: with an advanced filter, which allows no `$expand`, and
 //! on a server that refuses or ignores it.
 
+use super::list::whole;
 use super::query::TOP;
 use super::refused::{Optional, get_many};
-use super::{Reader, object, plan};
+use super::{Reader, by_id, object, plan};
 use crate::db::mirror::{Batch, read};
 use crate::directory::{Link, ObjectType, Properties};
 use crate::error::Error;
 use crate::filter::EntityKind;
 use crate::graph::error::{GraphError, Kind};
-use crate::graph::wire::{Items, Member};
-use crate::graph::{Pager, RequestOptions};
+use crate::graph::wire::{Items, Member, properties};
+use crate::graph::{IDS_IN_A_QUERY, Pager, RequestOptions};
 use crate::runs::stop::Stop;
 use serde_json::json;
 use std::collections::HashMap;
@@ -32,8 +33,12 @@ fn are_wanted(reader: &Reader<'_>) -> bool {
 /// With an advanced filter the managers come from one extra pass over all users.
 /// Source: facts/graph.md §4.3.
 pub(super) async fn apart(reader: &Reader<'_>) -> Result<Option<HashMap<Uuid, Uuid>>, Stop> {
+    if is_apart(reader) { all(reader).await } else { Ok(None) }
+}
+
+fn is_apart(reader: &Reader<'_>) -> bool {
     let advanced = reader.run.job.filter.rule(EntityKind::Users).is_some_and(|rule| rule.parsed.advanced);
-    if advanced && are_wanted(reader) { all(reader).await } else { Ok(None) }
+    advanced && are_wanted(reader)
 }
 
 /// The managers of all users, by one pass; `None`: the server does not expand them.
@@ -41,27 +46,29 @@ pub(super) async fn all(reader: &Reader<'_>) -> Result<Option<HashMap<Uuid, Uuid
     if reader.refused.has(Optional::Expand(ObjectType::Users)) {
         return Ok(None);
     }
+    match whole(reader, "managers", || by_one_pass(reader)).await {
+        Ok(managers) => Ok(Some(managers)),
+        Err(error) if error.refuses_optional() => {
+            reader.refused.note(&reader.run.journal, Optional::Expand(ObjectType::Users), Some(&error));
+            Ok(None)
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+async fn by_one_pass(reader: &Reader<'_>) -> crate::graph::error::Result<HashMap<Uuid, Uuid>> {
     let first = reader.session.url(&format!("users?$top={TOP}&$select=id&$expand=manager($select=id)"));
     let mut managers = HashMap::new();
     let mut pager: Pager<Items> = reader.session.pages(first, RequestOptions::default());
-    loop {
-        let page = match pager.next().await {
-            Ok(Some(page)) => page,
-            Ok(None) => return Ok(Some(managers)),
-            Err(error) if error.refuses_optional() => {
-                reader.refused.note(&reader.run.journal, Optional::Expand(ObjectType::Users), Some(&error));
-                return Ok(None);
-            }
-            Err(error) => return Err(error.into()),
-        };
+    while let Some(page) = pager.next().await? {
         for item in page.content.iter() {
-            let user = object::parse(item)?;
+            let user = properties(item).map_err(|e| object::unreadable(&e))?;
             if let (Some(id), Some(manager)) = (user.uuid(), user.manager) {
                 managers.insert(id, manager.id);
             }
         }
-        reader.run.journal.used(reader.session.usage());
     }
+    Ok(managers)
 }
 
 /// After the users were read: reads their managers one by one if the list could not show them.
@@ -86,7 +93,8 @@ pub(super) async fn complete(reader: &Reader<'_>) -> Result<(), Stop> {
     if !reader.refused.has(Optional::Expand(ObjectType::Users)) {
         let step = ids.len().div_ceil(ASKED_MOST).max(1);
         let some: Vec<Uuid> = ids.iter().copied().step_by(step).collect();
-        if of(reader, &some).await?.is_empty() {
+        let found = of(reader, &some).await?;
+        if found.is_empty() || is_expanded(reader, &found).await? {
             return Ok(());
         }
         reader.refused.note(&reader.run.journal, Optional::Expand(ObjectType::Users), None);
@@ -97,6 +105,23 @@ pub(super) async fn complete(reader: &Reader<'_>) -> Result<(), Stop> {
         store(reader, &managers).await?;
     }
     Ok(())
+}
+
+/// Whether the server shows a manager of some of these users, which have one now, when they are asked for by id: then the
+/// list was only read before they had one.
+async fn is_expanded(reader: &Reader<'_>, found: &HashMap<Uuid, Uuid>) -> Result<bool, Stop> {
+    let ids: Vec<Uuid> = found.keys().copied().take(IDS_IN_A_QUERY).collect();
+    let users = by_id::fetch(reader, ObjectType::Users, &ids).await?;
+    Ok(users.iter().any(|user| user.manager.is_some()))
+}
+
+/// The managers of the few users of a test, asked for one by one where an advanced filter lets the list not show them.
+pub(super) async fn of_first(reader: &Reader<'_>, users: &[Uuid]) -> Result<(), Stop> {
+    if !is_apart(reader) {
+        return complete(reader).await;
+    }
+    reader.writer.flushed().await?;
+    store(reader, &of(reader, users).await?).await
 }
 
 /// Adds the managers of users that were read on a server that does not expand them.

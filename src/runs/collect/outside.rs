@@ -1,7 +1,8 @@
 //! Objects outside the scope to which objects in scope refer, with `outside: stub`: a manager, an owner, a group. They
 //! are staged apart, with what makes a stub: identity, name, and whether they are in use.
 
-use super::object::{self, parse, staged_map};
+use super::list::whole;
+use super::object::{self, staged_map};
 use super::scope::Kept;
 use super::{Read, Reader, by_id, groups};
 use crate::db::mirror::{Batch, StagedObject, read, stubs_of};
@@ -9,7 +10,7 @@ use crate::directory::{Link, ObjectType, Properties as Map};
 use crate::error::Error;
 use crate::filter::Outside;
 use crate::filter::scope::Memberships;
-use crate::graph::wire::Items;
+use crate::graph::wire::{Items, properties};
 use crate::graph::{IDS_IN_A_QUERY, Pager, RequestOptions};
 use crate::runs::stop::Stop;
 use futures_util::{StreamExt, TryStreamExt, stream};
@@ -36,17 +37,23 @@ pub(super) async fn read_other_groups(reader: &Reader<'_>) -> Result<(), Stop> {
     if !refers || reader.run.job.filter.groups.is_none() {
         return Ok(());
     }
+    let others = whole(reader, "groups", || ids_with_visibility(reader)).await?;
+    groups::read_others(reader, others).await
+}
+
+/// All groups, and whether their membership is hidden.
+async fn ids_with_visibility(reader: &Reader<'_>) -> crate::graph::error::Result<Vec<(Uuid, bool)>> {
     let first = reader.session.url("groups?$top=999&$select=id,visibility");
     let mut pager: Pager<Items> = reader.session.pages(first, RequestOptions::default());
-    let mut others = Vec::new();
+    let mut groups = Vec::new();
     while let Some(page) = pager.next().await? {
         for item in page.content.iter() {
-            let group = parse(item)?;
+            let group = properties(item).map_err(|e| object::unreadable(&e))?;
             let hides = group.json.contains("HiddenMembership");
-            others.extend(group.uuid().map(|id| (id, hides)));
+            groups.extend(group.uuid().map(|id| (id, hides)));
         }
     }
-    groups::read_others(reader, others).await
+    Ok(groups)
 }
 
 /// What is referred to and outside.

@@ -17,43 +17,56 @@ const ROUNDS_MOST: u32 = 3;
 /// whole.
 pub(super) async fn memberships(reader: &Reader<'_>, read: &mut Read, from: &str) -> Result<(), Stop> {
     match read_moved(reader, from).await {
-        Ok(unknown) => read.members_unknown.extend(unknown),
-        Err(Stop::Failed(error)) => {
-            let detail = format!(
-                "Whether somebody left a group while its members were read could not be told, so the next run reads \
-                 everything: {}",
-                error.detail
-            );
-            reader.run.journal.warn(RunWarning::new("members_not_compared", detail));
-            read.delta = None;
+        Ok(Moved { unknown, is_settled }) => {
+            read.members_unknown.extend(unknown);
+            if !is_settled {
+                tell(reader, read, &format!("somebody left again in each of {ROUNDS_MOST} rounds."));
+            }
         }
+        Err(Stop::Failed(error)) => tell(reader, read, &error.detail),
         Err(stop) => return Err(stop),
     }
     Ok(())
 }
 
-/// Returns the groups whose members are not known.
-async fn read_moved(reader: &Reader<'_>, from: &str) -> Result<Vec<Uuid>, Stop> {
+fn tell(reader: &Reader<'_>, read: &mut Read, why: &str) {
+    let detail = format!(
+        "Whether somebody left a group while its members were read could not be told, so the next run reads \
+         everything: {why}"
+    );
+    reader.run.journal.warn(RunWarning::new("members_not_compared", detail));
+    read.delta = None;
+}
+
+struct Moved {
+    /// Groups whose members are not known.
+    unknown: Vec<Uuid>,
+    /// Nobody left in the last round.
+    is_settled: bool,
+}
+
+async fn read_moved(reader: &Reader<'_>, from: &str) -> Result<Moved, Stop> {
     reader.writer.flushed().await?;
     let (organization, source) = (reader.run.job.organization, read::Source::Staged(reader.run.lease.run));
     let db = &reader.run.app.db;
     let pages = db.scoped(organization, async move |tx| read::group_sizes(tx, organization, source).await).await?;
     let mut position = from.to_owned();
     let mut unknown = Vec::new();
-    for _ in 0..ROUNDS_MOST {
-        if pages.is_empty() {
-            break;
-        }
+    if pages.is_empty() {
+        return Ok(Moved { unknown, is_settled: true });
+    }
+    // One look more than there are rounds of reading.
+    for round in 0..=ROUNDS_MOST {
         // A position that is no good any more is found by the next incremental run, which then reads everything.
         let Replayed::Round(changes, next) = replay(reader, &position).await? else { break };
         let left = changes.iter().filter(|(group, _)| pages.contains_key(group));
         let left = left.filter(|(_, change)| change.members.values().any(|(is_member, _)| !is_member));
         let again: Vec<Uuid> = left.map(|(group, _)| *group).collect();
-        if again.is_empty() {
-            break;
+        if again.is_empty() || round == ROUNDS_MOST {
+            return Ok(Moved { unknown, is_settled: again.is_empty() });
         }
         unknown.extend(groups::read_again(reader, &again).await?);
         position = next;
     }
-    Ok(unknown)
+    Ok(Moved { unknown, is_settled: true })
 }

@@ -12,6 +12,7 @@ use crate::run_state::RunWarning;
 use crate::runs::journal::Journal;
 use crate::runs::stop::Stop;
 use futures_util::{StreamExt, stream};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 use url::Url;
 
@@ -83,17 +84,25 @@ impl Optional {
 
 /// What was found out in this run.
 #[derive(Default)]
-pub(super) struct Refused(Mutex<Vec<Optional>>);
+pub(super) struct Refused {
+    refused: Mutex<Vec<Optional>>,
+    /// A page of links was answered as it was asked for: what is refused later is not `$select`.
+    links_are_understood: AtomicBool,
+}
 
 impl Refused {
     pub(super) fn has(&self, optional: Optional) -> bool {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).contains(&optional)
+        self.refused.lock().unwrap_or_else(PoisonError::into_inner).contains(&optional)
+    }
+
+    pub(super) fn links_are_understood(&self) {
+        self.links_are_understood.store(true, Ordering::Relaxed);
     }
 
     /// Remembers a refusal, and says it the first time.
     pub(super) fn note(&self, journal: &Journal, optional: Optional, error: Option<&GraphError>) {
         {
-            let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut known = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
             if known.contains(&optional) {
                 return;
             }
@@ -173,18 +182,23 @@ pub(super) fn links_url(reader: &Reader<'_>, path: &str, top: Option<u32>) -> Ur
     }
 }
 
-/// After a refusal of a URL made by [`links_url`]: whether the same without `$select` is understood, which is
-/// then the way for all.
+/// After a refusal of a URL made by [`links_url`]: whether to ask again, because the same without `$select` is
+/// understood, which is then the way for all, or because it was not found only for a moment.
 pub(super) async fn links_without_select(
     reader: &Reader<'_>,
     path: &str,
     asked: &Url,
     error: &GraphError,
 ) -> Result<bool, Stop> {
-    if !error.refuses_optional() || !asked.query().is_some_and(|query| query.contains("$select")) {
+    let selects = asked.query().is_some_and(|query| query.contains("$select"));
+    if !error.refuses_optional() || !selects || reader.refused.links_are_understood.load(Ordering::Relaxed) {
         return Ok(false);
     }
     if reader.refused.has(Optional::SelectOfLinks) {
+        return Ok(true);
+    }
+    // What a replica does not have yet is not found for a moment: that says nothing of `$select`.
+    if matches!(error.kind, Kind::NotFound) && reader.session.get(asked, &RequestOptions::default()).await.is_ok() {
         return Ok(true);
     }
     match reader.session.get(&reader.session.url(path), &RequestOptions::default()).await {

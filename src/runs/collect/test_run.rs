@@ -4,7 +4,7 @@ use super::frozen::{self, Reading};
 use super::list;
 use super::object::{self, parse, staged};
 use super::refused::get_many;
-use super::{Read, Reader};
+use super::{Read, Reader, managers};
 use crate::db::mirror::{Batch, StagedMembers};
 use crate::directory::ObjectType;
 use crate::filter::ScopeUsers;
@@ -33,6 +33,7 @@ pub(super) async fn read(reader: &Reader<'_>) -> Result<Read, Stop> {
             Some(members) => list::read_first_of(reader, &members, limit.min(most)).await?,
             None => list::read_first(reader, ObjectType::Users, limit.min(most)).await?,
         };
+        managers::of_first(reader, &users).await?;
         read.types.push(ObjectType::Users);
     }
     if mapping.is_enabled(ObjectType::Groups) {

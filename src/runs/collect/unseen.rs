@@ -24,7 +24,7 @@ pub(super) async fn find(reader: &Reader<'_>, read: &mut Read) -> Result<(), Sto
         }
         let mut absent = absent(reader, object_type).await?;
         if can_decide(reader, object_type) && (1..=ASKED_MOST).contains(&absent.unexplained.len()) {
-            let found = by_id::stage(reader, object_type, &absent.unexplained, Others::Mark).await?;
+            let found = by_id::stage(reader, object_type, &absent.unexplained, Others::Mark).await?.in_scope;
             found.iter().for_each(|id| {
                 absent.ids.remove(id);
             });

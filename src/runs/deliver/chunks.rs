@@ -12,6 +12,7 @@ use crate::mapping::Mapping;
 use crate::run_state::RunStage;
 use crate::runs::collect::Collected;
 use crate::runs::diff::Diffed;
+use crate::runs::journal::Work;
 use crate::runs::stop::Stop;
 use std::collections::VecDeque;
 
@@ -82,7 +83,7 @@ impl Delivery<'_> {
                 ..Change::default()
             };
             self.note(open.id, change).await?;
-            self.run.journal.advance(objects);
+            self.run.journal.advance(Work::Objects, objects);
             if completes {
                 return Ok(());
             }

@@ -5,6 +5,7 @@ use entra_assets::ids::RunId;
 use entra_assets::run_state::{RunMode, RunRequest};
 use entra_assets::runs::worker;
 use entra_assets::sim::assets::{AssetsOptions, Behaviour, Processing};
+use entra_assets::sim::graph::{Action, Fault};
 use entra_assets::sim::seed::SeedOptions;
 use tokio_util::sync::CancellationToken;
 
@@ -46,6 +47,30 @@ async fn a_run_cancelled_before_completed_closes_its_execution() {
     assert!(world.store().is_empty());
     assert_eq!(world.run(job, RunMode::Full).await.state, "succeeded");
     world.assert_delivered();
+}
+
+/// Whatever is waited for while the directory is read: a sign-in, a page, the members of a group.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_cancelled_while_it_reads_ends_at_once() {
+    for path in ["/oauth2/v2.0/token", "/v1.0/users?", "/members?"] {
+        let (world, id, job) = world().await;
+        let slow = Fault::on("/", Action::Slow { millis: 600_000 }).containing(path).times(0);
+        world.graph.add_fault(slow);
+        let asked = || world.graph.requests().iter().filter(|r| format!("{}?", r.path).contains(path)).count();
+        let cancel = async {
+            until(|| asked() > 0).await;
+            world.cancel(id).await;
+        };
+        tokio::join!(world.step(), cancel);
+        let run = world.find(id).await;
+        assert_eq!(run.state, "cancelled", "{path}: {:?}", run.error);
+        assert_eq!(world.count("mirror_objects").await + world.count("staged_objects").await, 0, "{path}");
+        world.graph.clear_faults();
+        // Whoever needs a token waits for the request for one that is under way.
+        if !path.contains("token") {
+            assert_eq!(world.run(job, RunMode::Full).await.state, "succeeded", "{path}");
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

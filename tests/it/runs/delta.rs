@@ -5,7 +5,7 @@ use crate::support::world::World;
 use entra_assets::ids::JobId;
 use entra_assets::run_state::{RunMode, RunRequest};
 use entra_assets::sim::graph::{Action, Fault, Feature};
-use entra_assets::sim::seed::{Kind, SeedOptions};
+use entra_assets::sim::seed::{GroupKind, Kind, SeedOptions};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -258,6 +258,38 @@ async fn newcomers_are_read_one_by_one_where_their_ids_cannot_be_named_together(
     world.graph.clear_faults();
     world.graph.refuse(Feature::Delta, Some(404));
     assert_full(&world, job, "404").await;
+}
+
+/// The changes tell of somebody whom the server does not show yet: the next round tells of it again.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_is_told_of_and_not_shown_yet_comes_with_the_next_round() {
+    let (world, job) = world().await;
+    let (user, group) = world.graph.change(|directory| {
+        let user = directory.add_user(map(&json!({"userPrincipalName": "late@contoso.example"})));
+        let group = directory.add_group("Latecomers", GroupKind::Security);
+        let other = directory.live_users().next().unwrap().1.id;
+        directory.add_member(group, user).unwrap();
+        directory.add_member(group, other).unwrap();
+        (user, group)
+    });
+    let hidden = |path: &str, id: Uuid| Fault::on(path, Action::MissingRow { id }).exactly().containing("id in");
+    world.graph.add_fault(hidden("/v1.0/users", user));
+    world.graph.add_fault(hidden("/v1.0/groups", group));
+    let run = world.run(job, RunMode::Incremental).await;
+    assert_eq!(run.state, "succeeded", "{:?}", run.error);
+    assert_eq!(warnings(&run), [("changes_not_readable".to_owned(), 2)].into(), "users and groups");
+    assert_followed(&world, job, "shown by now").await;
+    // The members of a group that arrived.
+    let group = world.graph.change(|directory| {
+        let group = directory.add_group("More latecomers", GroupKind::Security);
+        directory.add_member(group, user).unwrap();
+        group
+    });
+    world.graph.add_fault(Fault::on(format!("/v1.0/groups/{group}/members"), Action::status(404)).times(0));
+    let run = world.run(job, RunMode::Incremental).await;
+    assert_eq!(warnings(&run)["changes_not_readable"], 1);
+    world.graph.clear_faults();
+    assert_followed(&world, job, "its members are shown by now").await;
 }
 
 /// A position from which the pages never end, or cannot be read, would fail every run from now on.

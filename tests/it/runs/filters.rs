@@ -4,7 +4,7 @@
 use crate::support::raw::{DEVICES, GROUPS, Raw, USERS, id};
 use crate::support::world::World;
 use entra_assets::run_state::RunMode;
-use entra_assets::sim::assets::Missing;
+use entra_assets::sim::assets::{EmptyValues, Missing};
 use entra_assets::sim::seed::words::SKUS;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
@@ -137,6 +137,24 @@ async fn every_documented_example_delivers_what_it_says() {
         assert!(!expected.is_empty() && expected.len() < all, "{text} takes {} of {all}", expected.len());
         assert_eq!(stored(&world, collection), expected, "{text}");
     }
+}
+
+/// An advanced filter lets the list not show managers: a test asks for them too, so that it clears none.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_test_with_an_advanced_filter_keeps_the_managers() {
+    let world = World::new(60, 10).await;
+    world.assets.configure(|behaviour| behaviour.empty_values = EmptyValues::Remove);
+    world.set_destination("missing_objects = 'ignore', empty_values = 'remove'").await;
+    let job = world.add_job().await;
+    let filter = world.add_filter(json!({"users": {"odata": "displayName ne 'Nobody'"}})).await;
+    world.set_job(&format!("filter_id = '{filter}'")).await;
+    assert_eq!(world.run(job, RunMode::Full).await.state, "succeeded");
+    let store = world.store();
+    world.graph.reset_counters();
+    let run = world.run(job, RunMode::Test).await;
+    assert_eq!(run.state, "succeeded", "{:?} {}", run.error, run.warnings);
+    assert!(world.store() == store, "a test changed what was delivered: {}", run.counts);
+    assert!(world.graph.counters().requests <= 40, "{:?}", world.graph.counters());
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,5 +1,6 @@
 //! The real program, killed again and again: its runs end by themselves, exact, with little asked twice.
 
+use crate::support::exact::assert_exact;
 use crate::support::postgres::TestDatabase;
 use crate::support::service::{Plan, Service};
 use entra_assets::seal::KeyRing;
@@ -45,30 +46,7 @@ impl Outside {
 
     /// Assets holds what the directory has, object by object and reference by reference.
     fn assert_exact(&self, why: &str) {
-        let (truth, counts) = (self.graph.truth(), self.assets.counts());
-        let objects = |name: &str| counts.objects.get(name).copied().unwrap_or(0) as u64;
-        let references = |name: &str, of: &str| counts.references[name].get(of).copied().unwrap_or(0) as u64;
-        let found = [
-            objects("Entra User"),
-            objects("Entra Group"),
-            objects("Entra License"),
-            references("Entra User", "Manager"),
-            references("Entra User", "Groups"),
-            references("Entra User", "Licenses"),
-            references("Entra Group", "Parent Groups"),
-            references("Entra Group", "Owners"),
-        ];
-        let wanted = [
-            truth.users,
-            truth.groups,
-            truth.licenses,
-            truth.managers,
-            truth.user_memberships,
-            truth.user_licenses,
-            truth.group_memberships,
-            truth.owners,
-        ];
-        assert_eq!(found, wanted, "{why}: users groups licences | managers groups licences | parents owners");
+        assert_exact(&self.graph, &self.assets, why);
     }
 }
 

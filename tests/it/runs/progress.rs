@@ -5,6 +5,7 @@ use entra_assets::db::runs;
 use entra_assets::ids::RunId;
 use entra_assets::run_state::{RunMode, RunRequest};
 use entra_assets::sim::graph::{Action, Fault, Scenario};
+use entra_assets::sim::seed::GroupKind;
 use serde_json::Value;
 use std::time::Duration;
 
@@ -35,6 +36,33 @@ async fn every_stage_ends_with_its_total_done_and_the_units_are_those_that_graph
     let collect = last(&told, "collect");
     assert_eq!(collect["resourceUnits"], world.graph.counters().units);
     assert!(collect["resourceUnitsLeft"].as_u64() < Some(8_000), "{collect}");
+}
+
+/// What is read twice counts once, and what an incremental run finds new is expected before it is done.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_read_again_or_arrives_counts_once() {
+    let world = World::new(60, 12).await;
+    world.graph.set_page_most(5);
+    let job = world.add_job().await;
+    let first = world.run(job, RunMode::Full).await;
+    let whole = last(&told(&world, RunId(first.id)).await, "collect").clone();
+    for part in ["/users?", "/groups?", "/members?"] {
+        let fault = Fault::on("/v1.0/", Action::ExpiredPageToken).containing(part).nth(2);
+        world.graph.add_fault(Fault { contains_too: Some("$skiptoken".to_owned()), ..fault });
+    }
+    let again = world.run(job, RunMode::Full).await;
+    assert!(again.warnings.to_string().contains("page_token_expired"), "{}", again.warnings);
+    let collect = last(&told(&world, RunId(again.id)).await, "collect").clone();
+    assert_eq!((&collect["done"], &collect["total"]), (&whole["done"], &whole["total"]));
+    world.graph.change(|directory| {
+        let group = directory.add_group("New", GroupKind::Security);
+        let user = directory.live_users().next().unwrap().1.id;
+        directory.add_member(group, user).unwrap();
+    });
+    let changes = world.run(job, RunMode::Incremental).await;
+    assert_eq!(changes.counts["groups"]["created"], 1, "{:?}", changes.error);
+    let collect = last(&told(&world, RunId(changes.id)).await, "collect").clone();
+    assert_eq!((collect["done"].as_u64(), collect["etaSeconds"].as_u64()), (collect["total"].as_u64(), Some(0)));
 }
 
 #[tokio::test(flavor = "multi_thread")]

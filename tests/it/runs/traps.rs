@@ -1,12 +1,13 @@
 //! What Graph does now and then, and nobody expects. Assets is compared with the directory after each of it.
 
-use crate::support::exact::warnings;
+use crate::support::exact::{Truth, warnings};
 use crate::support::world::World;
 use entra_assets::ids::JobId;
 use entra_assets::run_state::{RunMode, RunRequest};
 use entra_assets::sim::graph::{Action, Fault, Scenario};
 use entra_assets::sim::seed::{Directory, Kind, SeedOptions};
 use serde_json::{Map, Value, json};
+use std::collections::BTreeSet;
 use std::time::Duration;
 use uuid::Uuid;
 
@@ -110,15 +111,71 @@ async fn a_page_that_is_too_heavy_is_asked_for_in_halves() {
 async fn a_group_that_disappears_while_it_is_read_is_a_warning() {
     let (world, job) = world().await;
     let group = world.graph.read(|directory| directory.live_groups().nth(2).unwrap().1.id);
+    let links = |truth: &mut Truth| (truth.groups_of_users.clone(), truth.parents_of_groups.clone());
+    let mut known = None;
+    world.assert_exact_but("as it is known", |truth| known = Some(links(truth)));
+    let (users, parents) = known.unwrap();
     world.graph.change(|directory| change(directory, 5));
     let gone = Fault::on(format!("/v1.0/groups/{group}/members"), Action::status(404)).times(0);
     world.graph.add_fault(gone);
     let run = world.run(job, RunMode::Full).await;
     assert_eq!(run.state, "succeeded", "{:?}", run.error);
     assert_eq!(warnings(&run)["group_gone"], 1);
+    assert_eq!(warnings(&run).get("select_refused"), None);
+    // Its members are those that were known, as far as they are still there.
+    world.assert_exact_but("without its members", |truth| {
+        let known = |pairs: BTreeSet<(Uuid, Uuid)>, there: &BTreeSet<Uuid>| -> BTreeSet<(Uuid, Uuid)> {
+            pairs.into_iter().filter(|(member, of)| *of == group && there.contains(member)).collect()
+        };
+        truth.groups_of_users.retain(|(_, of)| *of != group);
+        truth.groups_of_users.extend(known(users, &truth.users));
+        truth.parents_of_groups.retain(|(_, of)| *of != group);
+        truth.parents_of_groups.extend(known(parents, &truth.groups));
+    });
     world.graph.clear_faults();
     world.run(job, RunMode::Full).await;
     world.assert_exact("after it came back");
+}
+
+/// A replica that is behind does not find a group for a moment. That is no refusal of `$select`.
+#[tokio::test(flavor = "multi_thread")]
+async fn members_that_are_not_found_for_a_moment_are_asked_for_again() {
+    for status in [404, 400] {
+        let (world, job) = world().await;
+        world.graph.change(|directory| change(directory, 5));
+        let group = world
+            .graph
+            .read(|directory| directory.live_groups().max_by_key(|(_, group)| group.members.len()).unwrap().1.id);
+        let members = Fault::on(format!("/v1.0/groups/{group}/members"), Action::status(status));
+        let fault = if status == 404 { members } else { members.containing("$skiptoken") };
+        world.graph.add_fault(fault);
+        let run = world.run(job, RunMode::Full).await;
+        let kinds = warnings(&run);
+        assert_eq!(kinds.get("select_refused"), None, "{status}: {kinds:?}");
+        if status == 404 {
+            assert_eq!(run.state, "succeeded", "{:?}", run.error);
+            world.assert_exact_but("after a moment", |_| {});
+        } else {
+            assert_eq!((run.state.as_str(), &run.error.unwrap()["code"]), ("failed", &json!("graph_bad_request")));
+        }
+    }
+}
+
+/// The pass that reads the managers of an advanced filter's users begins again when its page token expires.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pass_for_managers_whose_page_token_expires_begins_again() {
+    let (world, job) = world().await;
+    let filter = world.add_filter(json!({"users": {"odata": "displayName ne 'Nobody'"}})).await;
+    world.set_job(&format!("filter_id = '{filter}'")).await;
+    for (time, action) in [Action::ExpiredPageToken, Action::PageTokenNotFound].into_iter().enumerate() {
+        world.graph.change(|directory| change(directory, time));
+        let pass = Fault::on("/v1.0/users", action).exactly().containing("$expand=manager").nth(2).times(1);
+        world.graph.add_fault(Fault { contains_too: Some("$skiptoken".to_owned()), ..pass });
+        let run = world.run(job, RunMode::Full).await;
+        assert_eq!(run.state, "succeeded", "{:?}", run.error);
+        assert_eq!(warnings(&run).get("page_token_expired"), Some(&1), "{}", run.warnings);
+        world.assert_exact("managers");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

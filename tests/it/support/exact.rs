@@ -3,7 +3,8 @@
 use super::world::World;
 use entra_assets::db::runs::RunRow;
 use entra_assets::ids::RunId;
-use entra_assets::sim::assets::{AssetsOptions, EmptyValues, Missing};
+use entra_assets::sim::assets::{AssetsOptions, AssetsSim, EmptyValues, Missing};
+use entra_assets::sim::graph::GraphSim;
 use entra_assets::sim::seed::{Directory, Kind, SeedOptions};
 use std::collections::{BTreeMap, BTreeSet};
 use uuid::Uuid;
@@ -13,46 +14,77 @@ type Pairs = BTreeSet<(Uuid, Uuid)>;
 impl World {
     /// Asserts that Assets holds exactly the live objects and links of the directory.
     pub fn assert_exact(&self, why: &str) {
-        self.assert_exact_but(why, |_| {});
+        assert_exact(&self.graph, &self.assets, why);
     }
 
     /// The same with a truth that differs from the directory in a known way.
     pub fn assert_exact_but(&self, why: &str, differ: impl FnOnce(&mut Truth)) {
-        let mut truth = self.graph.read(Truth::of);
-        differ(&mut truth);
-        let found = Truth {
-            users: self.ids("Entra User"),
-            groups: self.ids("Entra Group"),
-            managers: self.links("Entra User", "Manager"),
-            groups_of_users: self.links("Entra User", "Groups"),
-            licenses_of_users: self.links("Entra User", "Licenses"),
-            parents_of_groups: self.links("Entra Group", "Parent Groups"),
-            owners: self.links("Entra Group", "Owners"),
-            licenses_of_groups: self.links("Entra Group", "Licenses"),
-        };
-        let pairs = [
-            ("managers", &found.managers, &truth.managers),
-            ("groups of users", &found.groups_of_users, &truth.groups_of_users),
-            ("licences of users", &found.licenses_of_users, &truth.licenses_of_users),
-            ("parents of groups", &found.parents_of_groups, &truth.parents_of_groups),
-            ("owners", &found.owners, &truth.owners),
-            ("licences of groups", &found.licenses_of_groups, &truth.licenses_of_groups),
-        ];
-        let (users, groups) = (&found.users, &found.groups);
-        assert!(*users == truth.users, "{why}: users {}", difference(users, &truth.users));
-        assert!(*groups == truth.groups, "{why}: groups {}", difference(groups, &truth.groups));
-        for (what, found, truth) in pairs {
-            assert!(found == truth, "{why}: {what} {}", difference(found, truth));
-        }
+        assert_exact_but(&self.graph, &self.assets, why, differ);
+    }
+}
+
+/// See [`World::assert_exact`].
+pub fn assert_exact(graph: &GraphSim, assets: &AssetsSim, why: &str) {
+    assert_exact_but(graph, assets, why, |_| {});
+}
+
+fn assert_exact_but(graph: &GraphSim, assets: &AssetsSim, why: &str, differ: impl FnOnce(&mut Truth)) {
+    let mut truth = Truth::of(graph);
+    differ(&mut truth);
+    let store = Store(assets);
+    let found = Truth {
+        users: store.ids("Entra User"),
+        groups: store.ids("Entra Group"),
+        managers: store.links("Entra User", "Manager"),
+        groups_of_users: store.links("Entra User", "Groups"),
+        licenses_of_users: store.links("Entra User", "Licenses"),
+        parents_of_groups: store.links("Entra Group", "Parent Groups"),
+        owners: store.links("Entra Group", "Owners"),
+        licenses_of_groups: store.links("Entra Group", "Licenses"),
+        texts: store.texts(),
+    };
+    let pairs = [
+        ("managers", &found.managers, &truth.managers),
+        ("groups of users", &found.groups_of_users, &truth.groups_of_users),
+        ("licences of users", &found.licenses_of_users, &truth.licenses_of_users),
+        ("parents of groups", &found.parents_of_groups, &truth.parents_of_groups),
+        ("owners", &found.owners, &truth.owners),
+        ("licences of groups", &found.licenses_of_groups, &truth.licenses_of_groups),
+    ];
+    let (users, groups) = (&found.users, &found.groups);
+    assert!(*users == truth.users, "{why}: users {}", difference(users, &truth.users));
+    assert!(*groups == truth.groups, "{why}: groups {}", difference(groups, &truth.groups));
+    let (texts, wanted) = (&found.texts, &truth.texts);
+    assert!(texts == wanted, "{why}: texts {}", difference(texts, wanted));
+    for (what, found, truth) in pairs {
+        assert!(found == truth, "{why}: {what} {}", difference(found, truth));
+    }
+}
+
+struct Store<'a>(&'a AssetsSim);
+
+impl Store<'_> {
+    fn ids(&self, name: &str) -> BTreeSet<Uuid> {
+        self.0.objects(name).iter().map(|object| object.values["Object ID"][0].parse().unwrap()).collect()
     }
 
-    fn ids(&self, name: &str) -> BTreeSet<Uuid> {
-        self.assets.objects(name).iter().map(|object| object.values["Object ID"][0].parse().unwrap()).collect()
+    /// What people and groups are called, and what people do.
+    fn texts(&self) -> BTreeSet<(Uuid, String)> {
+        let mut texts = BTreeSet::new();
+        for (name, attribute) in
+            [("Entra User", "Display Name"), ("Entra Group", "Display Name"), ("Entra User", "Job Title")]
+        {
+            for object in self.0.objects(name) {
+                let id = object.values["Object ID"][0].parse().unwrap();
+                texts.extend(object.values.get(attribute).into_iter().flatten().map(|text| (id, text.clone())));
+            }
+        }
+        texts
     }
 
     fn links(&self, name: &str, attribute: &str) -> Pairs {
         let mut pairs = Pairs::new();
-        for object in self.assets.objects(name) {
+        for object in self.0.objects(name) {
             let id: Uuid = object.values["Object ID"][0].parse().unwrap();
             for target in object.values.get(attribute).into_iter().flatten() {
                 assert!(pairs.insert((id, target.parse().unwrap())), "{name} {id} has {attribute} {target} twice");
@@ -78,10 +110,17 @@ pub struct Truth {
     pub parents_of_groups: Pairs,
     pub owners: Pairs,
     pub licenses_of_groups: Pairs,
+    pub texts: BTreeSet<(Uuid, String)>,
 }
 
 impl Truth {
-    fn of(directory: &Directory) -> Self {
+    fn of(graph: &GraphSim) -> Self {
+        let mut truth = graph.read(Self::of_directory);
+        truth.texts = graph.texts("displayName").into_iter().chain(graph.texts("jobTitle")).collect();
+        truth
+    }
+
+    fn of_directory(directory: &Directory) -> Self {
         let turned = |kind| directory.member_edges(kind).into_iter().map(|(group, member)| (member, group)).collect();
         Self {
             users: directory.live_users().map(|(_, user)| user.id).collect(),
@@ -92,6 +131,7 @@ impl Truth {
             parents_of_groups: turned(Kind::Group),
             owners: directory.owner_edges().into_iter().collect(),
             licenses_of_groups: directory.group_license_edges().into_iter().collect(),
+            texts: BTreeSet::new(),
         }
     }
 }

@@ -7,6 +7,7 @@ use crate::graph::Pager;
 use crate::graph::delta::{self, end_of_round};
 use crate::graph::error::{GraphError, Kind};
 use crate::graph::wire::{Items, Member, Properties, Removed};
+use crate::runs::journal::Work;
 use crate::runs::stop::Stop;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -131,8 +132,8 @@ pub(in crate::runs::collect) async fn replay(reader: &Reader<'_>, link: &str) ->
             }
         }
         // How many there are is known only as they come.
-        reader.run.journal.expect(page.content.iter().len() as u64);
-        reader.run.journal.advance(page.content.iter().len() as u64);
+        reader.run.journal.expect(Work::Objects, page.content.iter().len() as u64);
+        reader.run.journal.advance(Work::Objects, page.content.iter().len() as u64);
         reader.run.journal.used(reader.session.usage());
         match end_of_round(page.next) {
             Ok(None) => {}

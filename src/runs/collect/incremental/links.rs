@@ -9,9 +9,13 @@ use crate::directory::ObjectType;
 use crate::graph::error::{GraphError, Kind};
 use crate::graph::wire::{Content, MemberKind, Members};
 use crate::graph::{Pager, RequestOptions};
+use crate::run_state::RunWarning;
 use crate::runs::stop::Stop;
 use std::collections::{BTreeMap, BTreeSet};
 use uuid::Uuid;
+
+/// Objects whose groups are asked for together, and whose answers are in memory at once.
+const ASKED_AT_ONCE: usize = 320;
 
 /// Adds the groups that those who arrived are in. Who comes back from the recycle bin has memberships of before,
 /// which the changes of the groups need not tell. Where it may not be read, they are left to what groups tell.
@@ -22,18 +26,33 @@ pub(super) async fn of_arrived(
     changes: &mut BTreeMap<Uuid, Delta>,
 ) -> Result<(), Stop> {
     let mut found: BTreeMap<Uuid, Vec<(Uuid, &'static str)>> = BTreeMap::new();
+    let mut refused = None;
     for (path, kind, ids) in [("users", MemberKind::User, users), ("groups", MemberKind::Group, groups_arrived)] {
         let url = |id: &Uuid| reader.session.url(&format!("{path}/{id}/memberOf?$top=999&$select=id"));
-        for (id, answer) in ids.iter().zip(get_many(reader, ids.iter().map(url).collect()).await?) {
-            let item = match answer {
-                Ok(item) => item,
-                Err(error) if error.refuses_optional() || matches!(error.kind, Kind::Forbidden) => continue,
-                Err(error) => return Err(error.into()),
-            };
-            for group in to_the_last(reader, item.body).await? {
-                found.entry(group).or_default().push((*id, kind.as_str()));
+        for ids in ids.chunks(ASKED_AT_ONCE) {
+            for (id, answer) in ids.iter().zip(get_many(reader, ids.iter().map(url).collect()).await?) {
+                let item = match answer {
+                    Ok(item) => item,
+                    // Gone again.
+                    Err(error) if matches!(error.kind, Kind::NotFound) => continue,
+                    Err(error) if error.refuses_optional() || matches!(error.kind, Kind::Forbidden) => {
+                        refused = refused.or(Some(error));
+                        continue;
+                    }
+                    Err(error) => return Err(error.into()),
+                };
+                for group in to_the_last(reader, item.body).await? {
+                    found.entry(group).or_default().push((*id, kind.as_str()));
+                }
             }
         }
+    }
+    if let Some(error) = refused {
+        let detail = format!(
+            "The groups of those who arrived cannot be asked for ({error}). Who was restored from the recycle bin gets \
+             the groups of before with the next full run."
+        );
+        reader.run.journal.warn(RunWarning::new("groups_of_arrived_unknown", detail));
     }
     let known = known(reader, ObjectType::Groups, found.keys().copied().collect()).await?;
     for (group, members) in found {
@@ -65,8 +84,13 @@ async fn to_the_last(reader: &Reader<'_>, body: String) -> Result<Vec<Uuid>, Sto
 /// Members held in memory at once, about; one group can have more.
 const MEMBERS_AT_ONCE: i64 = 50_000;
 
-/// Stages the members of the groups that changed, and reads those of the groups that arrived.
-pub(super) async fn stage(reader: &Reader<'_>, changes: &BTreeMap<Uuid, Delta>, arrived: &[Uuid]) -> Result<(), Stop> {
+/// Stages the members of the groups that changed, and reads those of the groups that arrived. Returns the groups whose
+/// members are not known.
+pub(super) async fn stage(
+    reader: &Reader<'_>,
+    changes: &BTreeMap<Uuid, Delta>,
+    arrived: &[Uuid],
+) -> Result<Vec<Uuid>, Stop> {
     let with_members = changes.iter().filter(|(_, delta)| delta.removed.is_none() && !delta.members.is_empty());
     let ids: Vec<Uuid> = with_members.map(|(id, _)| *id).collect();
     let known = known(reader, ObjectType::Groups, ids.clone()).await?;
@@ -74,7 +98,7 @@ pub(super) async fn stage(reader: &Reader<'_>, changes: &BTreeMap<Uuid, Delta>, 
     for groups in parts(reader, &ids).await? {
         stage_members(reader, groups, changes).await?;
     }
-    groups::read_arrived(reader, arrived).await.map(drop)
+    groups::read_arrived(reader, arrived).await
 }
 
 /// Groups in parts whose members fit into memory.
