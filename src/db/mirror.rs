@@ -11,6 +11,7 @@ pub mod browse;
 pub mod delivered;
 mod promote;
 pub mod read;
+pub mod scope;
 
 pub use promote::{Promotion, keep_known_members, promote};
 
@@ -425,7 +426,7 @@ async fn clear(tx: &mut Transaction, organization: OrganizationId, run: RunId, w
 
 /// Forgets everything the mirror of a job holds, seen and delivered.
 pub async fn reset(tx: &mut Transaction, organization: OrganizationId, job: JobId) -> Result<()> {
-    for table in ["mirror_objects", "mirror_members", "mirror_delivered", "mirrors"] {
+    for table in ["mirror_objects", "mirror_members", "mirror_scope_members", "mirror_delivered", "mirrors"] {
         diesel::sql_query(format!("DELETE FROM {table} WHERE organization_id = $1 AND job_id = $2"))
             .bind::<SqlUuid, _>(organization.0)
             .bind::<SqlUuid, _>(job.0)

@@ -281,10 +281,10 @@ fn delta_place(run: &Run, column: &'static str) -> Place {
     Place { table: "mirrors", column, organization: run.job.organization, row: run.job.id.0 }
 }
 
-/// The positions of the types that the job imports; earlier versions kept those of others too.
+/// The positions of the types that the job follows; earlier versions kept those of others too.
 fn open_links(run: &Run, mirror: &MirrorRow) -> Result<DeltaLinks> {
     let open = |object_type, column, sealed: &Option<Vec<u8>>| match sealed {
-        Some(sealed) if run.job.mapping.is_enabled(object_type) => {
+        Some(sealed) if incremental::follows(&run.job, object_type) => {
             let link = run.app.keys.open(delta_place(run, column), sealed)?;
             Ok::<_, Error>(Some(link.expose_secret().to_owned()))
         }
@@ -364,7 +364,7 @@ async fn read_all(reader: &Reader<'_>) -> Result<Read, Stop> {
     read.frozen.extend(small.frozen);
     unseen::find(reader, &mut read).await?;
     let position = read.delta.as_ref().and_then(|links| links.groups.clone());
-    if let Some(position) = position.filter(|_| read.memberships) {
+    if let Some(position) = position.filter(|_| read.memberships || scope::is_by_membership(&reader.run.job)) {
         Box::pin(recheck::memberships(reader, &mut read, &position)).await?;
     }
     read.narrowed = scope::decide(reader, &read).await?.map(Box::new);
@@ -429,6 +429,7 @@ async fn finish(run: &Run, mut mirror: MirrorRow, tenant: Option<Uuid>, read: Re
         names.extend(read.types.iter().filter_map(|t| mirror::stubs_of(t.as_str())));
     }
     let (unknown, narrowed) = (read.members_unknown, &read.narrowed);
+    let by_membership = scope::is_by_membership(&run.job);
     let (counts, memberships) = run
         .app
         .db
@@ -436,8 +437,11 @@ async fn finish(run: &Run, mut mirror: MirrorRow, tenant: Option<Uuid>, read: Re
             crate::db::runs::fence(tx, &lease).await?;
             mirror::keep_known_members(tx, &lease, job, &unknown).await?;
             if let Some(narrowed) = narrowed {
-                narrowed.cut(tx, &lease).await?;
+                narrowed.cut(tx, &lease, job).await?;
                 plan::note_in(tx, &lease, CUT).await?;
+            }
+            if read.is_patch && by_membership {
+                mirror::scope::keep(tx, &lease, job, true).await?;
             }
             if matches!(mode, RunMode::Full | RunMode::Incremental) {
                 let promotion = Promotion { types: &names, members: read.memberships, is_patch: read.is_patch };

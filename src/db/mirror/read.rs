@@ -42,7 +42,7 @@ impl Source {
     }
 
     /// The members of groups with their ids: members that were read as the mirror has them are staged without.
-    fn whole_members(self) -> &'static str {
+    pub(super) fn whole_members(self) -> &'static str {
         match self {
             Self::Mirror(_) => "mirror_members",
             Self::Staged(_) => {

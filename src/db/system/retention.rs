@@ -17,11 +17,12 @@ const RUNS_AT_ONCE: i64 = 20;
 const OF_RUN: [&str; 6] =
     ["run_changes", "run_events", "staged_objects", "staged_members", "run_cursors", "executions"];
 /// What a job leaves beside its own row and its runs.
-const OF_JOB: [&str; 3] = ["mirror_objects", "mirror_members", "mirror_delivered"];
+const OF_JOB: [&str; 4] = ["mirror_objects", "mirror_members", "mirror_scope_members", "mirror_delivered"];
 /// Every table of an organization, so that none is left that another refers to.
-const OF_ORGANIZATION: [&str; 23] = [
+const OF_ORGANIZATION: [&str; 24] = [
     "mirror_objects",
     "mirror_members",
+    "mirror_scope_members",
     "mirror_delivered",
     "mirrors",
     "run_changes",

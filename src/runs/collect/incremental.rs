@@ -4,11 +4,12 @@
 
 mod changes;
 mod links;
+mod scoped;
 
 use super::by_id::{self, Others, Staged};
 use super::frozen::{self, Reading};
 use super::object;
-use super::{DeltaLinks, Read, Reader, outside, plan, scope};
+use super::{DeltaLinks, Read, Reader, plan, scope};
 use crate::db::mirror::{Batch, GONE_PREFIX, MirrorRow, StagedObject, read};
 use crate::directory::{Link, ObjectType};
 use crate::filter::EntityKind;
@@ -16,6 +17,7 @@ use crate::graph::delta::Collection;
 use crate::graph::error::{GraphError, Kind};
 use crate::graph::wire::Removed;
 use crate::run_state::{ChangeReason, RunWarning};
+use crate::runs::context::JobContext;
 use crate::runs::stop::Stop;
 use changes::Delta;
 pub(super) use changes::{Replayed, replay};
@@ -33,9 +35,8 @@ pub(super) fn reason_for_full(reader: &Reader<'_>, mirror: &MirrorRow) -> Option
     if mirror.selection_hash.as_deref() != Some(&job.selection_hash[..]) {
         return Some("the selected attributes, types or filter changed".to_owned());
     }
-    let has_position = |(object_type, sealed): (ObjectType, &Option<Vec<u8>>)| {
-        sealed.is_some() || !job.mapping.is_enabled(object_type)
-    };
+    let has_position =
+        |(object_type, sealed): (ObjectType, &Option<Vec<u8>>)| sealed.is_some() || !follows(job, object_type);
     let positions =
         [(ObjectType::Users, &mirror.users_delta_sealed), (ObjectType::Groups, &mirror.groups_delta_sealed)];
     if !positions.into_iter().all(has_position) {
@@ -45,23 +46,25 @@ pub(super) fn reason_for_full(reader: &Reader<'_>, mirror: &MirrorRow) -> Option
     if mirror.full_read_at.is_none_or(|at| at + every <= app.clock.now()) {
         return Some(format!("the last full read is {} days old", app.settings.full_every_days));
     }
-    if scope::narrows(reader) {
-        return Some("the filter's scope or limits depend on everybody's memberships".to_owned());
-    }
-    if outside::wants_stubs(reader) {
-        return Some("stubs of what is outside the scope depend on every reference".to_owned());
+    if let Some(why) = scope::needs_everything(reader) {
+        return Some(why.to_owned());
     }
     job.filter.local_only_problems().into_iter().next()
+}
+
+/// Whether the changes of a type are followed: it is imported, or the scope decides by it.
+pub(super) fn follows(job: &JobContext, object_type: ObjectType) -> bool {
+    job.mapping.is_enabled(object_type) || (object_type == ObjectType::Groups && scope::is_by_membership(job))
 }
 
 /// Where the next incremental read of the types of the job begins: taken before a full read, so that nothing that
 /// changes while it reads is lost, and only once in a run. `None` where the server has no delta queries.
 pub(super) async fn positions(reader: &Reader<'_>) -> Result<Option<DeltaLinks>, Stop> {
-    let users = match reader.run.job.mapping.is_enabled(ObjectType::Users) {
+    let users = match follows(&reader.run.job, ObjectType::Users) {
         true => position(reader, Collection::Users, "usersDelta").await?,
         false => Position::Unwanted,
     };
-    let groups = match (&users, reader.run.job.mapping.is_enabled(ObjectType::Groups)) {
+    let groups = match (&users, follows(&reader.run.job, ObjectType::Groups)) {
         (Position::Refused, _) | (_, false) => Position::Unwanted,
         (_, true) => position(reader, Collection::Groups, "groupsDelta").await?,
     };
@@ -75,7 +78,7 @@ enum Position {
     At(String),
     /// The server has no delta queries.
     Refused,
-    /// The job does not import the type.
+    /// The job does not follow the type.
     Unwanted,
 }
 
@@ -162,14 +165,17 @@ pub(super) async fn read(reader: &Reader<'_>, links: &DeltaLinks) -> Result<Outc
             Reading::Frozen(frozen) => read.frozen.push(frozen),
         }
     }
+    let mut told = scoped::Told::default();
     if let Some(link) = &links.groups {
-        let reading = Box::pin(read_groups(reader, link, &arrived));
+        let reading = Box::pin(read_groups(reader, link, &arrived, &mut told));
         match frozen::unless_refused(reader, ObjectType::Groups, reading).await? {
             Reading::Whole(Round::Expired(why)) => return Ok(Outcome::Expired(why)),
             Reading::Whole(Round::Read { link, .. }) => {
                 next = next.map(|next| DeltaLinks { groups: Some(link), ..next });
-                read.types.push(ObjectType::Groups);
-                read.memberships = true;
+                if reader.run.job.mapping.is_enabled(ObjectType::Groups) {
+                    read.types.push(ObjectType::Groups);
+                    read.memberships = true;
+                }
             }
             Reading::Frozen(frozen) => {
                 read.frozen.push(frozen);
@@ -178,8 +184,16 @@ pub(super) async fn read(reader: &Reader<'_>, links: &DeltaLinks) -> Result<Outc
             }
         }
     }
-    super::read_small(reader, &mut read, None).await?;
     read.delta = next;
+    if scope::is_by_membership(&reader.run.job) {
+        if !read.frozen.is_empty() {
+            return Ok(Outcome::Expired("the filter's scope depends on what may no longer be read".to_owned()));
+        }
+        if let Some(why) = Box::pin(scoped::decide(reader, &mut read, &told)).await? {
+            return Ok(Outcome::Expired(why));
+        }
+    }
+    super::read_small(reader, &mut read, None).await?;
     Ok(Outcome::Read(read))
 }
 
@@ -212,14 +226,25 @@ fn position_kept(reader: &Reader<'_>, object_type: ObjectType, position: &str, w
 }
 
 /// Groups with their memberships; `users`: those who arrived.
-async fn read_groups(reader: &Reader<'_>, position: &str, users: &[Uuid]) -> Result<Round, Stop> {
+async fn read_groups(
+    reader: &Reader<'_>,
+    position: &str,
+    users: &[Uuid],
+    told: &mut scoped::Told,
+) -> Result<Round, Stop> {
     let (mut changes, link) = match replay(reader, position).await? {
         Replayed::Round(changes, link) => (changes, link),
         Replayed::Expired(why) => return Ok(Round::Expired(why)),
     };
-    let Staged { in_scope: arrived, not_found: mut unread } = apply(reader, ObjectType::Groups, &changes).await?;
+    *told = scoped::Told::of(&changes);
+    let Staged { in_scope: arrived, not_found: mut unread } =
+        match reader.run.job.mapping.is_enabled(ObjectType::Groups) {
+            true => apply(reader, ObjectType::Groups, &changes).await?,
+            false => Staged::default(),
+        };
     links::of_arrived(reader, users, &arrived, &mut changes).await?;
-    unread.extend(links::stage(reader, &changes, &arrived).await?);
+    told.unread = links::stage(reader, &changes, &arrived).await?;
+    unread.extend(&told.unread);
     let link = if unread.is_empty() { link } else { position_kept(reader, ObjectType::Groups, position, &unread) };
     Ok(Round::Read { link, arrived })
 }

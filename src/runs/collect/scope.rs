@@ -10,8 +10,9 @@ use crate::directory::ObjectType;
 use crate::error::Result;
 use crate::filter::scope::{Candidates, Memberships, resolve};
 use crate::filter::{ScopeGroups, ScopeUsers};
-use crate::ids::OrganizationId;
+use crate::ids::{JobId, OrganizationId};
 use crate::run_state::{RunStage, RunWarning};
+use crate::runs::context::JobContext;
 use crate::runs::journal::Journal;
 use crate::runs::stop::Stop;
 use std::collections::{BTreeSet, HashSet};
@@ -24,6 +25,27 @@ pub(super) fn narrows(reader: &Reader<'_>) -> bool {
         || filter.scope.groups != ScopeGroups::All
         || filter.limits.max_users.is_some()
         || filter.limits.max_groups.is_some()
+}
+
+/// Whether the users in scope are the members of groups, and nothing else narrows it: then changes tell who comes and
+/// who goes.
+pub(super) fn is_by_membership(job: &JobContext) -> bool {
+    job.filter.scope.users != ScopeUsers::All && job.mapping.is_enabled(ObjectType::Users)
+}
+
+/// Why changes do not tell what is in scope; `None`: they do.
+pub(super) fn needs_everything(reader: &Reader<'_>) -> Option<&'static str> {
+    let job = &reader.run.job;
+    if job.filter.limits.max_users.is_some() || job.filter.limits.max_groups.is_some() {
+        return Some("the filter's limits depend on everybody who is in scope");
+    }
+    if job.filter.scope.groups != ScopeGroups::All {
+        return Some("which groups contain users in scope depends on everybody's memberships");
+    }
+    if job.filter.scope.users == ScopeUsers::MembersOfFilteredGroups && !job.mapping.is_enabled(ObjectType::Groups) {
+        return Some("the filter's scope depends on groups that are not imported");
+    }
+    outside::wants_stubs(reader).then_some("stubs of what is outside the scope depend on every reference")
 }
 
 /// The users that are in scope as members of groups.
@@ -76,6 +98,8 @@ pub(super) struct Narrowed {
     kept: Kept,
     /// Groups outside of which stubs are made.
     others: BTreeSet<Uuid>,
+    /// The members of groups that are not imported are kept, to decide by when something changes.
+    keeps_scope: bool,
     users_out_of_scope: u64,
     groups_out_of_scope: u64,
     dropped_references: u64,
@@ -115,6 +139,7 @@ pub(super) async fn decide(reader: &Reader<'_>, what: &Read) -> Result<Option<Na
     Ok(Some(Narrowed {
         kept,
         others: if wants_stubs { referred.groups } else { BTreeSet::new() },
+        keeps_scope: is_by_membership(&reader.run.job) && needs_everything(reader).is_none(),
         users_out_of_scope: not_read + fell_out.users_not_members + fell_out.users_over_limit,
         groups_out_of_scope: fell_out.groups_without_users + fell_out.groups_over_limit,
         dropped_references,
@@ -124,10 +149,13 @@ pub(super) async fn decide(reader: &Reader<'_>, what: &Read) -> Result<Option<Na
 impl Narrowed {
     /// Keeps in staging what is in scope, and the members of the groups in scope and of those of which stubs are made.
     /// Callers have fenced.
-    pub(super) async fn cut(&self, tx: &mut Transaction, lease: &Lease) -> Result<()> {
+    pub(super) async fn cut(&self, tx: &mut Transaction, lease: &Lease, job: JobId) -> Result<()> {
         let groups: Vec<Uuid> = self.kept.groups.iter().chain(&self.others).copied().collect();
         mirror::keep_staged(tx, lease, ObjectType::Users.as_str(), &self.kept.users).await?;
         mirror::keep_staged(tx, lease, ObjectType::Groups.as_str(), &self.kept.groups).await?;
+        if self.keeps_scope {
+            mirror::scope::keep(tx, lease, job, false).await?;
+        }
         mirror::keep_staged_members(tx, lease, &groups).await
     }
 

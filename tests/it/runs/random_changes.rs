@@ -1,10 +1,12 @@
 //! Incremental runs after random changes: what Assets holds equals the directory after each.
 
+use super::scope::members;
 use crate::support::world::World;
 use entra_assets::ids::JobId;
 use entra_assets::run_state::RunMode;
 use entra_assets::sim::seed::{Directory, GroupKind, Kind, Refused, SeedOptions, State, words::SKUS};
 use serde_json::{Map, Value, json};
+use std::collections::BTreeSet;
 use uuid::Uuid;
 
 /// Steele and Vigna's SplitMix64: the same numbers for the same seed, on every machine.
@@ -44,7 +46,7 @@ fn in_bin(directory: &Directory) -> Vec<Uuid> {
 }
 
 /// One change, or an attempt at one that the directory refuses.
-fn change_something(directory: &mut Directory, random: &mut Random) -> Option<Result<(), Refused>> {
+fn change_something(directory: &mut Directory, random: &mut Random, stays: Uuid) -> Option<Result<(), Refused>> {
     let (users, groups) = (users(directory), groups(directory));
     let (user, other) = (random.pick(&users)?, random.pick(&users)?);
     let (group, nested) = (random.pick(&groups)?, random.pick(&groups)?);
@@ -78,6 +80,7 @@ fn change_something(directory: &mut Directory, random: &mut Random) -> Option<Re
             owned.and_then(|()| directory.add_member(new, user)).and_then(|()| directory.add_member(group, new))
         }
         14 => directory.delete(user),
+        15 | 16 if group == stays => Err(Refused::NotFound),
         15 => directory.delete(group),
         16 => directory.purge(random.pick(&[user, group])?),
         17 | 18 => directory.restore(random.pick(&in_bin(directory))?),
@@ -94,17 +97,23 @@ async fn world(seed: u64) -> (World, JobId) {
     (world, job)
 }
 
+/// Changes something, or nothing, but does not delete the group that `stays`. Returns how often.
+fn change_some(world: &World, random: &mut Random, stays: Uuid) -> usize {
+    let changes = random.below(14);
+    world.graph.change(|directory| {
+        for _ in 0..changes {
+            // What the directory refuses is no change.
+            let _ = change_something(directory, random, stays);
+        }
+    });
+    changes
+}
+
 async fn rounds(seed: u64, rounds: usize) {
     let (world, job) = world(seed).await;
     let mut random = Random(seed);
     for round in 0..rounds {
-        let changes = random.below(14);
-        world.graph.change(|directory| {
-            for _ in 0..changes {
-                // What the directory refuses is no change.
-                let _ = change_something(directory, &mut random);
-            }
-        });
+        let changes = change_some(&world, &mut random, Uuid::nil());
         let why = format!("seed {seed}, round {round}, {changes} changes");
         let run = world.run(job, RunMode::Incremental).await;
         assert_eq!(run.state, "succeeded", "{why}: {:?} {:?}", run.error, run.warnings);
@@ -132,5 +141,91 @@ async fn random_changes_are_followed_round_by_round() {
 async fn soak_random_changes_are_followed_for_long() {
     for seed in 100..130 {
         rounds(seed, 40).await;
+    }
+}
+
+/// What a scope takes: its rule, the groups that it begins with, and those that are imported.
+struct Scoped {
+    rule: Value,
+    roots: fn(&Directory, Uuid) -> BTreeSet<Uuid>,
+    groups: fn(&Directory) -> BTreeSet<Uuid>,
+    imports_groups: bool,
+}
+
+fn security(directory: &Directory) -> BTreeSet<Uuid> {
+    let groups = directory.live_groups().filter(|(_, group)| group.kind == GroupKind::Security);
+    groups.map(|(_, group)| group.id).collect()
+}
+
+fn all(directory: &Directory) -> BTreeSet<Uuid> {
+    groups(directory).into_iter().collect()
+}
+
+/// Scopes by membership: of a group among others that are imported, of one whose nested groups are not, of one in a job
+/// without groups, of all groups that a condition takes.
+fn scopes(group: Uuid) -> [Scoped; 4] {
+    let one = |_: &Directory, group: Uuid| BTreeSet::from([group]);
+    let scope = json!({"users": "membersOf", "groupIds": [group]});
+    let condition = json!({"odata": "mailEnabled eq false"});
+    let filtered = json!({"groups": condition, "scope": {"users": "membersOfFilteredGroups"}});
+    [
+        Scoped { rule: json!({"scope": scope}), roots: one, groups: all, imports_groups: true },
+        Scoped {
+            rule: json!({"scope": scope, "groups": condition}),
+            roots: one,
+            groups: security,
+            imports_groups: true,
+        },
+        Scoped { rule: json!({"scope": scope}), roots: one, groups: |_| BTreeSet::new(), imports_groups: false },
+        Scoped { rule: filtered, roots: |directory, _| security(directory), groups: security, imports_groups: true },
+    ]
+}
+
+async fn rounds_in_scope(seed: u64, rounds: usize, number: usize) {
+    let size = SeedOptions { seed, users: 50, groups: 16, memberships: Some(120), devices: Some(6) };
+    let world = World::following(size).await;
+    let group = world.graph.read(|directory| directory.member_edges(Kind::Group)[0].0);
+    let case = &scopes(group)[number];
+    let job = world.add_job_with(json!({"groups": {"enabled": case.imports_groups}})).await;
+    let filter = world.add_filter(case.rule.clone()).await;
+    world.set_job(&format!("brake_percent = 100, filter_id = '{filter}'")).await;
+    assert_eq!(world.run(job, RunMode::Full).await.state, "succeeded");
+    let mut random = Random(seed);
+    let mut seen = BTreeSet::new();
+    for round in 0..rounds {
+        let changes = change_some(&world, &mut random, group);
+        let why = format!("case {number}, seed {seed}, round {round}, {changes} changes");
+        let run = world.run(job, RunMode::Incremental).await;
+        assert_eq!(run.state, "succeeded", "{why}: {:?} {:?}", run.error, run.warnings);
+        assert_eq!(run.warnings, json!([]), "{why}");
+        let roots = world.graph.read(|directory| (case.roots)(directory, group));
+        let users = members(&world, &roots, true);
+        seen.insert(users.len());
+        let groups = world.graph.read(|directory| (case.groups)(directory));
+        world.assert_exact_but(&why, |truth| truth.keep(&users, &groups));
+    }
+    assert!(seen.len() > 2, "the scope never changed: {seen:?}");
+    // What a full read finds is what the incremental ones left.
+    let run = world.run(job, RunMode::Full).await;
+    for name in ["users", "groups", "licenses"] {
+        let count = |what: &str| run.counts[name][what].as_u64().unwrap_or(0);
+        assert_eq!((count("created"), count("updated")), (0, 0), "{name}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn random_changes_are_followed_by_scopes() {
+    for number in 0..4 {
+        rounds_in_scope(23, 10, number).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "takes minutes: make soak"]
+async fn soak_random_changes_are_followed_by_scopes_for_long() {
+    for seed in 200..215 {
+        for number in 0..4 {
+            rounds_in_scope(seed, 40, number).await;
+        }
     }
 }

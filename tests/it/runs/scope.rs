@@ -90,7 +90,7 @@ fn edges(directory: &Directory) -> (BTreeMap<Uuid, Ids>, BTreeMap<Uuid, Ids>) {
 }
 
 /// The members of groups, and of the groups in them, by walking.
-fn members(world: &World, groups: &Ids, transitive: bool) -> Ids {
+pub(super) fn members(world: &World, groups: &Ids, transitive: bool) -> Ids {
     let (users, nested) = world.graph.read(edges);
     let mut seen = groups.clone();
     let mut open: Vec<Uuid> = groups.iter().copied().collect();

@@ -114,6 +114,22 @@ pub struct Truth {
 }
 
 impl Truth {
+    /// Leaves these users and groups, and what leads from one of them to another.
+    pub fn keep(&mut self, users: &BTreeSet<Uuid>, groups: &BTreeSet<Uuid>) {
+        let both = |pairs: &mut Pairs, from: &BTreeSet<Uuid>, to: &BTreeSet<Uuid>| {
+            pairs.retain(|(a, b)| from.contains(a) && to.contains(b));
+        };
+        self.users.retain(|id| users.contains(id));
+        self.groups.retain(|id| groups.contains(id));
+        both(&mut self.managers, users, users);
+        both(&mut self.groups_of_users, users, groups);
+        both(&mut self.parents_of_groups, groups, groups);
+        both(&mut self.owners, groups, users);
+        self.licenses_of_users.retain(|(user, _)| users.contains(user));
+        self.licenses_of_groups.retain(|(group, _)| groups.contains(group));
+        self.texts.retain(|(id, _)| users.contains(id) || groups.contains(id));
+    }
+
     fn of(graph: &GraphSim) -> Self {
         let mut truth = graph.read(Self::of_directory);
         truth.texts = graph.texts("displayName").into_iter().chain(graph.texts("jobTitle")).collect();

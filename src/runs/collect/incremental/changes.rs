@@ -58,6 +58,11 @@ impl Delta {
         Ok(())
     }
 
+    /// Whether a group's members are shown only with a permission of its own.
+    pub(super) fn hides_members(&self) -> bool {
+        self.values.get("visibility").and_then(Value::as_str) == Some("HiddenMembership")
+    }
+
     /// The object as it is now: delta gives every selected property of a changed object, without those that
     /// were never set; those that were cleared come as null.
     pub(super) fn merged(&self, data: &str) -> Result<Map, Stop> {

@@ -3,15 +3,15 @@
 use super::super::refused::get_many;
 use super::super::{Reader, groups};
 use super::Delta;
-use super::known;
-use crate::db::mirror::{Batch, StagedMembers, read};
+use super::{known, reason_of};
+use crate::db::mirror::{Batch, StagedMembers, read, scope};
 use crate::directory::ObjectType;
 use crate::graph::error::{GraphError, Kind};
 use crate::graph::wire::{Content, MemberKind, Members};
 use crate::graph::{Pager, RequestOptions};
 use crate::run_state::RunWarning;
 use crate::runs::stop::Stop;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use uuid::Uuid;
 
 /// Objects whose groups are asked for together, and whose answers are in memory at once.
@@ -54,10 +54,10 @@ pub(super) async fn of_arrived(
         );
         reader.run.journal.warn(RunWarning::new("groups_of_arrived_unknown", detail));
     }
-    let known = known(reader, ObjectType::Groups, found.keys().copied().collect()).await?;
+    let known = Known::of(reader, found.keys().copied().collect()).await?;
     for (group, members) in found {
         let is_there = changes.get(&group).is_none_or(|delta| delta.removed.is_none());
-        if known.contains_key(&group) && is_there {
+        if known.has(&group) && is_there {
             let delta = changes.entry(group).or_default();
             for (member, kind) in members {
                 // Asked for after the changes, so it is the newer word.
@@ -84,6 +84,26 @@ async fn to_the_last(reader: &Reader<'_>, body: String) -> Result<Vec<Uuid>, Sto
 /// Members held in memory at once, about; one group can have more.
 const MEMBERS_AT_ONCE: i64 = 50_000;
 
+/// Which of these groups the job knows: those that are imported, and those by which the scope decides.
+struct Known {
+    imported: HashSet<Uuid>,
+    for_scope: HashSet<Uuid>,
+}
+
+impl Known {
+    async fn of(reader: &Reader<'_>, groups: Vec<Uuid>) -> Result<Self, Stop> {
+        let (lease, job) = (reader.run.lease, reader.run.job.id);
+        let db = &reader.run.app.db;
+        let for_scope = db.scoped(lease.organization, async |tx| scope::kept(tx, &lease, job, &groups).await).await?;
+        let imported = known(reader, ObjectType::Groups, groups).await?.into_keys().collect();
+        Ok(Self { imported, for_scope: for_scope.into_iter().collect() })
+    }
+
+    fn has(&self, group: &Uuid) -> bool {
+        self.imported.contains(group) || self.for_scope.contains(group)
+    }
+}
+
 /// Stages the members of the groups that changed, and reads those of the groups that arrived. Returns the groups whose
 /// members are not known.
 pub(super) async fn stage(
@@ -91,10 +111,14 @@ pub(super) async fn stage(
     changes: &BTreeMap<Uuid, Delta>,
     arrived: &[Uuid],
 ) -> Result<Vec<Uuid>, Stop> {
+    let known = Known::of(reader, changes.keys().copied().collect()).await?;
+    let gone = changes.iter().filter_map(|(id, delta)| Some((id, delta.removed?)));
+    let gone = gone.filter(|(id, _)| known.for_scope.contains(id));
+    let objects = gone.map(|(id, removed)| super::gone(ObjectType::Groups, *id, reason_of(removed))).collect();
+    reader.writer.write(Batch { objects, ..Batch::default() }).await?;
     let with_members = changes.iter().filter(|(_, delta)| delta.removed.is_none() && !delta.members.is_empty());
-    let ids: Vec<Uuid> = with_members.map(|(id, _)| *id).collect();
-    let known = known(reader, ObjectType::Groups, ids.clone()).await?;
-    let ids: Vec<Uuid> = ids.into_iter().filter(|id| known.contains_key(id)).collect();
+    let ids = with_members.map(|(id, _)| *id).filter(|id| known.has(id) && !arrived.contains(id));
+    let ids: Vec<Uuid> = ids.collect();
     for groups in parts(reader, &ids).await? {
         stage_members(reader, groups, changes).await?;
     }
@@ -120,9 +144,15 @@ async fn parts<'a>(reader: &Reader<'_>, groups: &'a [Uuid]) -> Result<Vec<&'a [U
 
 /// The members of groups as they are now: as the mirror has them, with what came and went.
 async fn stage_members(reader: &Reader<'_>, groups: &[Uuid], changes: &BTreeMap<Uuid, Delta>) -> Result<(), Stop> {
-    let (organization, source) = (reader.run.job.organization, read::Source::Mirror(reader.run.job.id));
+    let (lease, job) = (reader.run.lease, reader.run.job.id);
     let db = &reader.run.app.db;
-    let rows = db.scoped(organization, async |tx| read::members_of(tx, organization, source, groups).await).await?;
+    let rows = db.scoped(lease.organization, async |tx| {
+        let for_scope = scope::kept(tx, &lease, job, groups).await?;
+        let mut rows = read::members_of(tx, lease.organization, read::Source::Mirror(job), groups).await?;
+        rows.extend(scope::members_of(tx, &lease, job, &for_scope).await?);
+        Ok(rows)
+    });
+    let rows = rows.await?;
     let mut known: BTreeMap<Uuid, BTreeMap<String, BTreeSet<Uuid>>> = BTreeMap::new();
     for row in rows {
         known.entry(row.group_id).or_default().entry(row.member_type).or_default().extend(row.member_ids);
