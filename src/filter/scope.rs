@@ -7,8 +7,9 @@
 //! limit of users → groups by the users that are left → limit of groups. Every object that falls out is counted.
 
 use crate::filter::{Limits, Scope, ScopeGroups, ScopeUsers};
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::hash::Hash;
+use uuid::Uuid;
 
 /// An identifier: a `Uuid`, or a number in its place.
 pub trait Id: Copy + Ord + Hash {}
@@ -64,6 +65,71 @@ impl<N: Id> Memberships<N> {
         let direct = self.users.iter().filter(|(_, user)| users.binary_search(user).is_ok()).map(|(group, _)| *group);
         let direct = sorted(direct.collect());
         if transitive { self.with_parents(&direct) } else { direct }
+    }
+}
+
+/// Numbers in place of ids, in the same order: a membership takes eight bytes instead of thirty-two.
+#[derive(Clone, Debug, Default)]
+pub struct Numbers {
+    /// By number. Sorted once all are known.
+    ids: Vec<Uuid>,
+}
+
+impl Numbers {
+    pub fn id(&self, number: u32) -> Uuid {
+        self.ids[number as usize]
+    }
+
+    pub fn ids(&self, numbers: &[u32]) -> Vec<Uuid> {
+        numbers.iter().map(|number| self.id(*number)).collect()
+    }
+
+    /// The numbers of these ids, as far as they have any.
+    pub fn of(&self, ids: &[Uuid]) -> Vec<u32> {
+        ids.iter().filter_map(|id| self.ids.binary_search(id).ok()).filter_map(|at| u32::try_from(at).ok()).collect()
+    }
+}
+
+/// Gathers memberships whose ids are not known beforehand.
+#[derive(Default)]
+pub struct MembershipsBuilder {
+    numbers: HashMap<Uuid, u32>,
+    users: Vec<(u32, u32)>,
+    groups: Vec<(u32, u32)>,
+}
+
+impl MembershipsBuilder {
+    /// Gives an id a number, if it has none. It is not yet in the order of the ids.
+    pub fn number(&mut self, id: Uuid) -> u32 {
+        let next = u32::try_from(self.numbers.len()).unwrap_or(u32::MAX);
+        *self.numbers.entry(id).or_insert(next)
+    }
+
+    /// Members of a group: users, or nested groups.
+    pub fn add(&mut self, group: Uuid, are_users: bool, members: &[Uuid]) {
+        let group = self.number(group);
+        for member in members {
+            let member = self.number(*member);
+            if are_users { self.users.push((group, member)) } else { self.groups.push((group, member)) }
+        }
+    }
+
+    /// The numbers in the order of the ids, and the memberships by them.
+    pub fn build(self) -> (Numbers, Memberships<u32>) {
+        let mut ids: Vec<(Uuid, u32)> = self.numbers.into_iter().collect();
+        ids.sort_unstable();
+        let mut places = vec![0u32; ids.len()];
+        for (place, (_, number)) in (0u32..).zip(&ids) {
+            places[*number as usize] = place;
+        }
+        let placed = |mut pairs: Vec<(u32, u32)>| {
+            for (group, member) in &mut pairs {
+                (*group, *member) = (places[*group as usize], places[*member as usize]);
+            }
+            pairs
+        };
+        let memberships = Memberships::new(placed(self.users), placed(self.groups));
+        (Numbers { ids: ids.into_iter().map(|(id, _)| id).collect() }, memberships)
     }
 }
 
@@ -171,6 +237,19 @@ mod tests {
 
     fn scope(users: ScopeUsers, transitive: bool, groups: ScopeGroups) -> Scope {
         Scope { users, group_ids: Vec::new(), transitive, groups }
+    }
+
+    #[test]
+    fn numbers_are_in_the_order_of_the_ids_in_whatever_order_they_came() {
+        let id = Uuid::from_u128;
+        let mut builder = MembershipsBuilder::default();
+        builder.add(id(50), true, &[id(7), id(3)]);
+        builder.number(id(1));
+        builder.add(id(2), false, &[id(50)]);
+        let (numbers, memberships) = builder.build();
+        assert_eq!(numbers.of(&[id(1), id(2), id(3), id(7), id(50), id(99)]), [0, 1, 2, 3, 4]);
+        assert_eq!(numbers.ids(&memberships.members_of(&numbers.of(&[id(2)]), true)), [id(3), id(7)]);
+        assert_eq!(memberships.of_users(), [(4, 2), (4, 3)]);
     }
 
     /// 1 ⊃ 2 ⊃ 3 ⊃ 1, and 9 alone; users from 100.

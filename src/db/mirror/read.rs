@@ -337,30 +337,21 @@ pub async fn one(
     Ok(row.map(|row| row.data))
 }
 
-/// Memberships as pairs (group, member), users and groups apart.
-#[derive(Default, Debug)]
-pub struct Edges {
-    pub users: Vec<(Uuid, Uuid)>,
-    pub groups: Vec<(Uuid, Uuid)>,
+/// Some of the members of a group, users or groups.
+pub struct Members {
+    pub group: Uuid,
+    pub are_users: bool,
+    pub members: Vec<Uuid>,
 }
 
-/// The memberships of users and groups, of all groups or only of some. Thirty-two bytes each: for the scopes that
-/// need them all.
-pub async fn edges(
+/// The memberships of users and groups, of all groups or only of some, handed over row by row.
+pub async fn memberships(
     tx: &mut Transaction,
     organization: OrganizationId,
     source: Source,
     only: Option<&[Uuid]>,
-) -> Result<Edges> {
-    #[derive(QueryableByName)]
-    struct Row {
-        #[diesel(sql_type = SqlUuid)]
-        group_id: Uuid,
-        #[diesel(sql_type = Text)]
-        member_type: String,
-        #[diesel(sql_type = Array<SqlUuid>)]
-        member_ids: Vec<Uuid>,
-    }
+    mut each: impl FnMut(Members) + Send,
+) -> Result<()> {
     let (members, (_, _, key)) = (source.whole_members(), source.names());
     let query = format!(
         "SELECT group_id, member_type, member_ids FROM {members} g
@@ -371,15 +362,13 @@ pub async fn edges(
         .bind::<SqlUuid, _>(organization.0)
         .bind::<SqlUuid, _>(source.key())
         .bind::<Nullable<Array<SqlUuid>>, _>(only)
-        .load_stream::<Row>(tx)
+        .load_stream::<MembersRow>(tx)
         .await?;
-    let mut edges = Edges { users: Vec::new(), groups: Vec::new() };
     while let Some(row) = rows.next().await {
         let row = row?;
-        let list = if row.member_type == "user" { &mut edges.users } else { &mut edges.groups };
-        list.extend(row.member_ids.into_iter().map(|member| (row.group_id, member)));
+        each(Members { group: row.group_id, are_users: row.member_type == "user", members: row.member_ids });
     }
-    Ok(edges)
+    Ok(())
 }
 
 /// The groups that are direct members of these groups.

@@ -3,13 +3,13 @@
 
 use super::list::whole;
 use super::object::{self, staged_map};
-use super::scope::Kept;
+use super::scope::{Kept, Known};
 use super::{Read, Reader, by_id, groups};
 use crate::db::mirror::{Batch, StagedObject, read, stubs_of};
 use crate::directory::{Link, ObjectType, Properties as Map};
 use crate::error::Error;
 use crate::filter::Outside;
-use crate::filter::scope::Memberships;
+use crate::filter::scope::InScope;
 use crate::graph::wire::{Items, properties};
 use crate::graph::{IDS_IN_A_QUERY, Pager, RequestOptions};
 use crate::runs::stop::Stop;
@@ -65,33 +65,29 @@ pub(super) struct Referred {
     pub to_groups: u64,
 }
 
-/// The groups and members beyond the scope that memberships lead to from what is in scope. What is only `assumed` of
+/// The groups and members beyond the scope that memberships lead to from what is in scope. What is only assumed of
 /// groups leads nowhere.
-pub(super) fn by_membership(
-    reader: &Reader<'_>,
-    kept: &Kept,
-    memberships: &Memberships<Uuid>,
-    assumed: &HashSet<Uuid>,
-) -> Referred {
+pub(super) fn by_membership(reader: &Reader<'_>, in_scope: &InScope<u32>, known: &Known) -> Referred {
     let mapping = &reader.run.job.mapping;
-    let (users, groups): (HashSet<&Uuid>, HashSet<&Uuid>) = (kept.users.iter().collect(), kept.groups.iter().collect());
+    let is_in = |list: &[u32], number: u32| list.binary_search(&number).is_ok();
+    let (users, groups) = (&in_scope.users, &in_scope.groups);
     let mut referred = Referred::default();
-    for (group, user) in memberships.of_users().iter().filter(|(group, _)| !assumed.contains(group)) {
-        match (groups.contains(group), users.contains(user)) {
+    let of_users = known.memberships.of_users().iter().filter(|(group, _)| !known.assumed.contains(group));
+    for (group, user) in of_users {
+        match (is_in(groups, *group), is_in(users, *user)) {
             (false, true) if mapping.carries(ObjectType::Users, Link::Groups) => {
                 referred.to_groups += 1;
-                referred.groups.insert(*group);
+                referred.groups.insert(known.numbers.id(*group));
             }
             (true, false) if mapping.carries(ObjectType::Groups, Link::Members) => {
-                referred.users.insert(*user);
+                referred.users.insert(known.numbers.id(*user));
             }
             _ => {}
         }
     }
-    for (group, nested) in memberships.of_groups() {
-        if groups.contains(nested) && !groups.contains(group) && mapping.carries(ObjectType::Groups, Link::ParentGroups)
-        {
-            referred.groups.insert(*group);
+    for (group, nested) in known.memberships.of_groups() {
+        if is_in(groups, *nested) && !is_in(groups, *group) && mapping.carries(ObjectType::Groups, Link::ParentGroups) {
+            referred.groups.insert(known.numbers.id(*group));
         }
     }
     referred

@@ -8,7 +8,7 @@ use crate::db::mirror::{self, read};
 use crate::db::runs::Lease;
 use crate::directory::ObjectType;
 use crate::error::Result;
-use crate::filter::scope::{Candidates, Memberships, resolve};
+use crate::filter::scope::{Candidates, Memberships, MembershipsBuilder, Numbers, resolve};
 use crate::filter::{ScopeGroups, ScopeUsers};
 use crate::ids::{JobId, OrganizationId};
 use crate::run_state::{RunStage, RunWarning};
@@ -70,9 +70,9 @@ pub(super) async fn members_of_filtered(reader: &Reader<'_>, unknown: &[Uuid]) -
 
 async fn members(reader: &Reader<'_>, groups: &[Uuid], mut unknown: Vec<Uuid>) -> Result<Members, Stop> {
     unknown.extend(walk(reader, groups).await?);
-    let known = known_memberships(reader, &unknown).await?;
-    let users = known.memberships.members_of(groups, reader.run.job.filter.scope.transitive);
-    Ok(Members { users, unknown })
+    let Known { numbers, memberships, .. } = known_memberships(reader, &unknown, &[]).await?;
+    let users = memberships.members_of(&numbers.of(groups), reader.run.job.filter.scope.transitive);
+    Ok(Members { users: numbers.ids(&users), unknown })
 }
 
 /// What is in scope. Sorted.
@@ -115,22 +115,23 @@ pub(super) async fn decide(reader: &Reader<'_>, what: &Read) -> Result<Option<Na
         outside::read_other_groups(reader).await?;
     }
     let filter = &reader.run.job.filter;
-    let candidates = Candidates {
-        users: staged_ids(reader, ObjectType::Users).await?,
-        groups: staged_ids(reader, ObjectType::Groups).await?,
-    };
+    let users = staged_ids(reader, ObjectType::Users).await?;
+    let groups = staged_ids(reader, ObjectType::Groups).await?;
     let mut unknown = what.members_unknown.clone();
     if filter.scope.groups == ScopeGroups::ContainingFilteredUsers {
         // A group may contain a user through a group that is not imported itself.
-        unknown.extend(walk(reader, &candidates.groups).await?);
+        unknown.extend(walk(reader, &groups).await?);
     }
-    let Known { memberships, assumed } = known_memberships(reader, &unknown).await?;
-    let not_read = not_read(reader, what, candidates.users.len());
-    let in_scope = resolve(&filter.scope, filter.limits, &filter.scope.group_ids, candidates, &memberships);
+    let known = known_memberships(reader, &unknown, &[&users, &groups]).await?;
+    let numbers = &known.numbers;
+    let candidates = Candidates { users: numbers.of(&users), groups: numbers.of(&groups) };
+    let roots = numbers.of(&filter.scope.group_ids);
+    let not_read = not_read(reader, what, users.len());
+    let in_scope = resolve(&filter.scope, filter.limits, &roots, candidates, &known.memberships);
+    let mut referred = outside::by_membership(reader, &in_scope, &known);
     let fell_out = in_scope.fell_out;
-    let kept = Kept { users: in_scope.users, groups: in_scope.groups };
-    let mut referred = outside::by_membership(reader, &kept, &memberships, &assumed);
-    drop(memberships);
+    let kept = Kept { users: numbers.ids(&in_scope.users), groups: numbers.ids(&in_scope.groups) };
+    drop(known);
     let dropped_references = if wants_stubs { 0 } else { referred.to_groups };
     if wants_stubs {
         outside::by_property(reader, what, &kept, &mut referred).await?;
@@ -185,40 +186,47 @@ async fn staged_ids(reader: &Reader<'_>, object_type: ObjectType) -> Result<Vec<
     Ok(db.scoped(organization, async move |tx| read::ids(tx, organization, source, object_type.as_str()).await).await?)
 }
 
-struct Known {
-    memberships: Memberships<Uuid>,
+/// Memberships by numbers in place of ids: eight bytes each, whatever there are.
+pub(super) struct Known {
+    pub numbers: Numbers,
+    pub memberships: Memberships<u32>,
     /// Groups of which nothing is known: everybody who was in scope is taken for a member.
-    assumed: HashSet<Uuid>,
+    pub assumed: HashSet<u32>,
 }
 
 /// All memberships that were read. Those of groups whose members are `unknown` now are the last known ones; where there
 /// are none, because the group itself is not imported, whoever was in scope is taken for a member, and stays: unknown
-/// is not empty.
-async fn known_memberships(reader: &Reader<'_>, unknown: &[Uuid]) -> Result<Known, Stop> {
+/// is not empty. `others`: ids that have to have numbers, whether or not they are in any membership.
+async fn known_memberships(reader: &Reader<'_>, unknown: &[Uuid], others: &[&[Uuid]]) -> Result<Known, Stop> {
     reader.writer.flushed().await?;
     let (organization, source) = staged(reader);
     let mirror = read::Source::Mirror(reader.run.job.id);
+    let mut edges = MembershipsBuilder::default();
+    others.iter().copied().flatten().for_each(|id| {
+        edges.number(*id);
+    });
+    let mut assumed: HashSet<Uuid> = unknown.iter().copied().collect();
     let db = &reader.run.app.db;
-    let (mut edges, known, in_scope) = db
-        .scoped(organization, async |tx| {
-            let edges = read::edges(tx, organization, source, None).await?;
-            if unknown.is_empty() {
-                return Ok((edges, read::Edges::default(), Vec::new()));
-            }
-            let known = read::edges(tx, organization, mirror, Some(unknown)).await?;
-            Ok((edges, known, read::ids(tx, organization, mirror, ObjectType::Users.as_str()).await?))
+    let edges = db.scoped(organization, async |tx| {
+        read::memberships(tx, organization, source, None, |row| edges.add(row.group, row.are_users, &row.members))
+            .await?;
+        if unknown.is_empty() {
+            return Ok(edges);
+        }
+        read::memberships(tx, organization, mirror, Some(unknown), |row| {
+            assumed.remove(&row.group);
+            edges.add(row.group, row.are_users, &row.members);
         })
         .await?;
-    let mut assumed: HashSet<Uuid> = unknown.iter().copied().collect();
-    known.users.iter().chain(&known.groups).for_each(|(group, _)| {
-        assumed.remove(group);
+        let in_scope = read::ids(tx, organization, mirror, ObjectType::Users.as_str()).await?;
+        for group in &assumed {
+            edges.add(*group, true, &in_scope);
+        }
+        Ok(edges)
     });
-    edges.users.extend(known.users);
-    edges.groups.extend(known.groups);
-    for group in &assumed {
-        edges.users.extend(in_scope.iter().map(|user| (*group, *user)));
-    }
-    Ok(Known { memberships: Memberships::new(edges.users, edges.groups), assumed })
+    let (numbers, memberships) = edges.await?.build();
+    let assumed = numbers.of(&assumed.into_iter().collect::<Vec<_>>()).into_iter().collect();
+    Ok(Known { numbers, memberships, assumed })
 }
 
 /// Reads the members of these groups and, if the scope is transitive, of the groups nested in them, unless they were

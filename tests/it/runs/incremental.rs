@@ -2,6 +2,7 @@
 
 use crate::support::world::World;
 use entra_assets::directory::ObjectType;
+use entra_assets::ids::{JobId, RunId};
 use entra_assets::run_state::RunMode;
 use entra_assets::sim::assets::{AssetsObject, EmptyValues, Missing};
 use entra_assets::sim::graph::Scenario;
@@ -129,4 +130,87 @@ async fn who_enters_or_leaves_the_filter_arrives_or_is_out_of_scope() {
     let has = |wanted: Uuid| users.iter().any(|user| id(user) == wanted);
     assert!(has(enters) && !has(leaves));
     assert_eq!(users.len(), before);
+}
+
+/// A job of the members of a group, with the enabled ones among them. Returns the job, the group and one nested in it that
+/// is not imported.
+async fn scoped(world: &World) -> (JobId, Uuid, Uuid) {
+    let (outer, inner) = world.graph.change(|directory| {
+        let outer = directory.add_group("Outer", GroupKind::Security);
+        let inner = directory.add_group("Inner", GroupKind::Microsoft365);
+        directory.add_member(outer, inner).unwrap();
+        for number in 0..20 {
+            let user = some_user(directory, number);
+            directory.add_member(if number.is_multiple_of(2) { outer } else { inner }, user).unwrap();
+        }
+        (outer, inner)
+    });
+    let job = world.add_job().await;
+    let rule = json!({"users": {"odata": "department ne null"}, "groups": {"odata": "mailEnabled eq false"},
+        "scope": {"users": "membersOf", "groupIds": [outer]}});
+    let filter = world.add_filter(rule).await;
+    world.set_job(&format!("filter_id = '{filter}', brake_percent = 100")).await;
+    assert_eq!(world.run(job, RunMode::Full).await.state, "succeeded");
+    world.graph.reset_counters();
+    (job, outer, inner)
+}
+
+fn users(world: &World) -> Vec<Uuid> {
+    world.assets.objects("Entra User").iter().map(id).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_comes_into_a_group_of_the_scope_is_read_by_id_and_who_leaves_it_is_out_of_scope() {
+    let world = world().await;
+    let (job, outer, inner) = scoped(&world).await;
+    let (came, deeper, left, unwanted) = world.graph.change(|directory| {
+        let new = directory.add_group("Newly nested", GroupKind::Microsoft365);
+        let [came, deeper, unwanted] = [50, 60, 70].map(|number| some_user(directory, number));
+        let left = some_user(directory, 3);
+        directory.update(unwanted, map(json!({"department": null}))).unwrap();
+        directory.add_member(new, deeper).unwrap();
+        directory.add_member(inner, new).unwrap();
+        directory.add_member(inner, came).unwrap();
+        directory.add_member(outer, unwanted).unwrap();
+        directory.remove_member(inner, left).unwrap();
+        (came, deeper, left, unwanted)
+    });
+    let before = users(&world);
+    assert!(before.contains(&left));
+    let run = world.run(job, RunMode::Incremental).await;
+    assert_eq!((run.state.as_str(), &run.warnings), ("succeeded", &json!([])), "{:?}", run.error);
+    let mut expected: Vec<Uuid> = before.into_iter().filter(|user| *user != left).chain([came, deeper]).collect();
+    let mut found = users(&world);
+    expected.sort();
+    found.sort();
+    assert_eq!(found, expected, "{unwanted} has no department");
+    let requests = world.graph.requests();
+    let lists = requests.iter().filter(|request| request.path == "/v1.0/users");
+    assert!(lists.clone().count() <= 2 && lists.clone().all(|list| list.query.contains("in")), "{requests:?}");
+    assert!(requests.len() <= 10, "{} requests", requests.len());
+    let reasons = world.changes(RunId(run.id)).await;
+    let reason = reasons.iter().find(|change| change.object_id == left).and_then(|change| change.reason.clone());
+    assert_eq!(reason.as_deref(), Some("outOfScope"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_scope_that_changes_do_not_tell_is_read_whole() {
+    let world = world().await;
+    let (job, outer, inner) = scoped(&world).await;
+    let why = async |run: RunMode| {
+        let run = world.run(job, run).await;
+        (run.state.clone(), run.warnings[0]["detail"].as_str().unwrap_or_default().to_owned())
+    };
+    world.graph.change(|directory| directory.set_hidden_membership(inner, true).unwrap());
+    world.graph.set_roles(Scenario::Healthy, &["User.Read.All", "GroupMember.Read.All", "LicenseAssignment.Read.All"]);
+    let before = users(&world).len();
+    let (state, detail) = why(RunMode::Incremental).await;
+    assert_eq!(state, "degraded", "{detail}");
+    assert!(detail.contains("are hidden"), "{detail}");
+    assert_eq!(users(&world).len(), before, "whoever was in scope stays so");
+    world.graph.change(|directory| directory.delete(outer).unwrap());
+    let (state, detail) = why(RunMode::Incremental).await;
+    assert_eq!(state, "degraded", "{detail}");
+    assert!(detail.contains("names is gone"), "{detail}");
+    assert!(users(&world).is_empty());
 }

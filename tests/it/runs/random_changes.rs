@@ -4,7 +4,7 @@ use super::scope::members;
 use crate::support::world::World;
 use entra_assets::ids::JobId;
 use entra_assets::run_state::RunMode;
-use entra_assets::sim::seed::{Directory, GroupKind, Kind, Refused, SeedOptions, State, words::SKUS};
+use entra_assets::sim::seed::{Directory, GroupKind, Kind, Ref, Refused, SeedOptions, State, words::SKUS};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
 use uuid::Uuid;
@@ -39,8 +39,12 @@ fn groups(directory: &Directory) -> Vec<Uuid> {
     directory.live_groups().map(|(_, group)| group.id).collect()
 }
 
+/// Who owned a group stays in the recycle bin: no change tells of a group that was restored before its owner who owns it;
+/// the next full read does.
 fn in_bin(directory: &Directory) -> Vec<Uuid> {
-    let users = directory.users.iter().filter(|user| user.state == State::SoftDeleted).map(|user| user.id);
+    let owns = |slot: u32| directory.groups.iter().any(|group| group.owners.contains(&Ref::user(slot)));
+    let users = directory.users.iter().zip(0..).filter(|(user, slot)| user.state == State::SoftDeleted && !owns(*slot));
+    let users = users.map(|(user, _)| user.id);
     let groups = directory.groups.iter().filter(|group| group.state == State::SoftDeleted).map(|group| group.id);
     users.chain(groups).collect()
 }
