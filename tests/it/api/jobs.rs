@@ -117,6 +117,25 @@ async fn a_job_is_not_deleted_under_a_live_run() {
 }
 
 #[tokio::test]
+async fn what_a_deleted_job_used_can_be_deleted_at_once() {
+    let app = TestApp::start().await;
+    let filter = app.create_filter(&json!({"name": "Members"})).await;
+    let path = format!("/v1/jobs/{}", app.create_job(&json!({"filterId": filter})).await);
+    let job = app.get(&path).await.expect(200);
+    let used = ["connection", "filter", "destination"].map(|what| {
+        let id = job[format!("{what}Id")].as_str().unwrap();
+        format!("/v1/{what}s/{id}")
+    });
+    for path in &used {
+        app.delete(path).await.problem(409, "in_use");
+    }
+    app.delete(&path).await.expect(204);
+    for path in &used {
+        app.delete(path).await.expect(204);
+    }
+}
+
+#[tokio::test]
 async fn the_schema_of_a_job_is_shown_and_built() {
     let app = TestApp::start().await;
     let job = app.create_job(&json!({})).await;
