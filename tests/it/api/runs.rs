@@ -1,6 +1,7 @@
 //! Runs: queued, one at a time, cancelled in every state, approved only while they wait for it.
 
 use crate::support::test_app::{TestApp, pointers};
+use entra_assets::runs::scheduler;
 use entra_assets::sim::assets::AssetsOptions;
 use entra_assets::sim::graph::Scenario;
 use entra_assets::sim::seed::SeedOptions;
@@ -232,6 +233,40 @@ async fn what_changed_since_is_not_approved() {
     app.patch(&format!("/v1/jobs/{job}"), &json!({"memberships": "both"})).await.expect(200);
     approve(&app, &run).await.problem(409, "approval_outdated");
     assert_eq!(cancel(&app, &run).await.expect(200)["state"], "cancelled");
+}
+
+/// What runs by itself is in the audit log too.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_schedule_supersedes_a_run_at_the_brake_and_stops_there_again() {
+    let app = TestApp::start().await;
+    let (job, run) = stopped_at_the_brake(&app).await;
+    let tick = async |later: u64| {
+        app.world.clock.advance(std::time::Duration::from_secs(later));
+        scheduler::tick(&app.world.app, app.world.worker).await.unwrap();
+    };
+    let newest = async |of: &str| app.get(of).await.expect(200)["items"][0].clone();
+    let runs = format!("/v1/jobs/{job}/runs");
+    app.patch(&format!("/v1/jobs/{job}"), &json!({"schedule": {"cron": "* * * * *"}})).await.expect(200);
+    tick(60).await;
+    let first = app.get(&format!("/v1/runs/{run}")).await.expect(200);
+    assert_eq!((&first["state"], &first["error"]["code"]), (&json!("cancelled"), &json!("superseded")));
+    let second = newest(&runs).await;
+    assert_eq!((&second["state"], &second["requestedBy"]), (&json!("queued"), &json!("schedule")));
+    let event = newest("/v1/audit-events").await;
+    assert_eq!([&event["actor"], &event["action"], &event["resourceKind"]], ["schedule", "create", "runs"]);
+    assert_eq!(event["resourceId"], second["id"]);
+    tick(60).await;
+    assert_eq!(newest(&runs).await["id"], second["id"], "one at a time");
+    assert!(app.step().await);
+    assert_eq!(newest(&runs).await["state"], "awaitingApproval");
+    app.patch(&format!("/v1/jobs/{job}"), &json!({"schedule": null})).await.expect(200);
+    tick(8 * 24 * 3600).await;
+    assert_eq!(newest(&runs).await["error"]["code"], "approval_expired");
+    let event = newest("/v1/audit-events").await;
+    assert_eq!(
+        [&event["actor"], &event["action"], &event["resourceId"]],
+        [&json!("service"), &json!("expire"), &second["id"]]
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
