@@ -349,6 +349,10 @@ async fn end(
     error: Option<&RunError>,
     now: DateTime<Utc>,
 ) -> Result<()> {
+    let error = match error {
+        Some(error) => Some(RunError { stage: Some(stage_of(tx, organization, id, error).await?), ..error.clone() }),
+        None => None,
+    };
     let error = error.map(serde_json::to_value).transpose().map_err(Error::internal)?;
     diesel::update(runs::table.find((organization.0, id.0)))
         .set((
@@ -366,6 +370,15 @@ async fn end(
         .await?;
     add_event(tx, organization, id, EventKind::State, &json!({"state": state, "error": error}), now).await?;
     webhooks::announce_run(tx, organization, id, state, now).await
+}
+
+/// The stage that a terminal record names: its own, else where the run stood. One that never began stood before the first.
+async fn stage_of(tx: &mut Transaction, organization: OrganizationId, id: RunId, error: &RunError) -> Result<RunStage> {
+    if let Some(stage) = error.stage {
+        return Ok(stage);
+    }
+    let stored: Option<String> = runs::table.find((organization.0, id.0)).select(runs::stage).first(tx).await?;
+    Ok(stored.and_then(|stage| stage.parse().ok()).unwrap_or(RunStage::Collect))
 }
 
 /// Ends the runs whose approval nobody gave in time. In `db::system`. Returns how many.
