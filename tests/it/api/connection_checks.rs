@@ -97,6 +97,17 @@ async fn the_last_check_vouches_for_what_it_checked_only() {
     let failed = check(json!({"capabilities": ["users"]})).await;
     assert_eq!(last().await["id"], failed["id"], "what is wrong with a part is wrong with the whole");
 
+    app.world.graph.set_roles(Scenario::Healthy, &["GroupMember.Read.All", "User.Read.All"]);
+    check(json!({})).await;
+    app.call(Method::PATCH, &path).json(&json!({"cloud": "china"})).send().await.expect(200);
+    app.call(Method::PATCH, &path).json(&json!({"cloud": "global"})).send().await.expect(200);
+    let part = check(json!({"capabilities": ["users"]})).await;
+    assert_eq!(
+        (&part["overall"], &last().await["id"]),
+        (&json!("ok"), &part["id"]),
+        "the wider one is of another cloud"
+    );
+
     for change in [
         json!({"tenantId": "00000000-0000-4000-8000-00000000abcd"}),
         json!({"clientId": "00000000-0000-4000-8000-00000000abcd"}),
