@@ -98,8 +98,15 @@ impl Database {
     }
 }
 
-/// Starts everything that `role` needs. When this returns, requests are answered.
-pub async fn start(mut settings: Settings, role: Role, clock: Clock, shutdown: Shutdown) -> Result<Service> {
+/// Starts everything that `role` needs. When this returns, requests are answered. An admin key that is made is given to
+/// `show_new_key` at once: nobody could see it again if what comes after fails.
+pub async fn start(
+    mut settings: Settings,
+    role: Role,
+    clock: Clock,
+    shutdown: Shutdown,
+    show_new_key: impl FnOnce(&SecretString),
+) -> Result<Service> {
     let database = Database::open(&settings, &clock).await?;
     for name in database.migrate().await? {
         tracing::info!(migration = name, "ran");
@@ -108,6 +115,9 @@ pub async fn start(mut settings: Settings, role: Role, clock: Clock, shutdown: S
         (Some(_), None) => Some(data_dir::load_or_create_admin_key(&settings.database.data_dir()?)?),
         (Some(_), Some(_)) | (None, _) => None,
     };
+    if let Some(stored) = admin_key.as_ref().filter(|stored| stored.is_new) {
+        show_new_key(&stored.key);
+    }
     if let Some(stored) = &admin_key {
         settings.security.admin_key = Some(stored.key.clone());
     }

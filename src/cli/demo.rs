@@ -79,7 +79,8 @@ async fn start_service(arguments: &DemoArgs, simulators: &Simulators, shutdown: 
         // Somebody else has the port; for a demonstration any other will do.
         settings.listen.set_port(0);
     }
-    Ok(serve::start(settings, Role::All, Clock::system(), shutdown.clone()).await?)
+    // The key is shown when it is told where to look.
+    Ok(serve::start(settings, Role::All, Clock::system(), shutdown.clone(), |_| {}).await?)
 }
 
 impl Demo {
