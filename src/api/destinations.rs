@@ -85,8 +85,7 @@ pub enum CreateDestination {
     },
 }
 
-/// Changes to a destination: absent fields stay, so tokens stay unless they are given; null is the default. The
-/// kind cannot change.
+/// Changes to a destination: absent fields stay, so tokens stay unless they are given; null is the default.
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schema(example = json!({"missingObjects": "ignore"}))]
@@ -94,6 +93,9 @@ pub enum CreateDestination {
 pub struct UpdateDestination {
     #[schema(min_length = 1, max_length = 200, nullable = false)]
     name: Option<String>,
+    /// As it is: it cannot change.
+    #[schema(nullable = false)]
+    kind: Option<DestinationKind>,
     #[schema(write_only, min_length = 1, max_length = 8192, pattern = "^[!-~]+$", nullable = false)]
     token: Option<String>,
     #[schema(min_length = 1, max_length = 200, pattern = "^[A-Za-z0-9:._-]+$", nullable = false)]
@@ -257,6 +259,10 @@ fn patched_row(
         // A stored token is never sent to another place than the one it was given for.
         let detail = "Give the API token again: it was stored for another site or person.";
         return Err(Error::validation(vec![Fault::new("/api/apiToken", "required", detail)]));
+    }
+    if patch.0.get("kind").is_some_and(|kind| *kind != current.kind) {
+        let detail = format!("It is `{}` and cannot change; create another destination instead.", current.kind);
+        return Err(Error::validation(vec![Fault::new("/kind", "cannot_change", detail)]));
     }
     let mut document = json!({
         "kind": current.kind, "name": current.name, "missingObjects": current.missing_objects,
