@@ -60,6 +60,9 @@ async fn a_key_cannot_have_expired_before_it_is_made() {
         json!({"name": "Script", "scopes": ["read"], "expiresAt": app.world.clock.now() - TimeDelta::seconds(1)});
     let problem = app.post("/v1/api-keys", &body).await.problem(422, "validation_failed");
     assert_eq!(pointers(&problem), ["/expiresAt"]);
+    let body = json!({"name": "", "scopes": ["read"], "expiresAt": body["expiresAt"]});
+    let problem = app.post("/v1/api-keys", &body).await.problem(422, "validation_failed");
+    assert_eq!(pointers(&problem), ["/expiresAt", "/name"], "every fault at once");
     assert_eq!(app.get("/v1/api-keys").await.expect(200)["items"], json!([]));
 }
 
