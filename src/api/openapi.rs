@@ -264,7 +264,7 @@ const VERSIONED: [&str; 8] = [
 
 /// The document as JSON
 ///
-/// OpenAPI 3.1. The same document as YAML is in the program: `entra-assets openapi`.
+/// OpenAPI 3.1. The same document as YAML is in the program: `entra-assets openapi --yaml`.
 #[utoipa::path(
     tag = "Operations",
     responses((status = 200, description = "This document", body = Object)),
