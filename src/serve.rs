@@ -20,7 +20,7 @@ use secrecy::SecretString;
 use std::net::{SocketAddr, TcpListener};
 use std::time::Duration;
 
-/// How long runs have to reach a checkpoint when the service stops.
+/// How long what is under way has to end when the service stops.
 const GRACE: Duration = Duration::from_secs(25);
 /// The wait before the connection that listens for notices is opened again, at most.
 const LISTEN_AGAIN_AFTER: Duration = Duration::from_secs(5);
@@ -169,7 +169,7 @@ impl Service {
         let finish = self.shutdown.finish(&self.app.clock, GRACE).await;
         match finish {
             Finish::Whole => tracing::info!("stopped"),
-            Finish::CutShort => tracing::warn!("stopped; runs that were cut short go on from their checkpoints"),
+            Finish::CutShort => tracing::warn!("stopped; runs that were cut short go on from what they have stored"),
             Finish::Unfinished(tasks) => tracing::error!(tasks, "stopped, though some tasks do not end"),
         }
         if let Some(embedded) = self.embedded {
