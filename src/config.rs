@@ -135,7 +135,7 @@ pub struct SecuritySettings {
     /// File that holds the master key.
     #[arg(long, env = "ENTRA_ASSETS_MASTER_KEY_FILE")]
     pub master_key_file: Option<PathBuf>,
-    /// An admin key of the organization `default`: at least 32 printable characters.
+    /// An admin key of the organization `default`: at least 32 printable characters, none of them a space at its ends.
     #[arg(long, env = "ENTRA_ASSETS_ADMIN_KEY", hide_env_values = true, value_parser = admin_key)]
     pub admin_key: Option<SecretString>,
     /// Who may use this service's own workload identity: `organization/tenant/client,…`. Unset: nobody.
