@@ -117,6 +117,8 @@ fn refer_to_patch(schemas: &Map<String, Value>, schema: &mut Value, parts: &mut 
         return;
     }
     let mut patch = whole.clone();
+    let what = whole.get("description").and_then(Value::as_str).unwrap_or_default();
+    patch["description"] = json!(format!("{what} In a change absent fields stay, and null is the default.").trim());
     for field in fields_of(&mut patch) {
         refer_to_patch(schemas, field, parts);
         if let Some(field) = field.as_object_mut() {
