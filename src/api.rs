@@ -44,7 +44,7 @@ use actix_web::dev::Server;
 use actix_web::middleware::{Compress, from_fn};
 use actix_web::{App as ActixApp, HttpServer, web};
 use auth::issuers::Issuers;
-use contract::{Contract, ExtraCheck};
+use contract::{CompletingCheck, Contract, ExtraCheck};
 use std::net::TcpListener;
 use utoipa_actix_web::service_config::ServiceConfig;
 use utoipa_swagger_ui::{Config, SwaggerUi};
@@ -159,9 +159,19 @@ fn extra_checks(schema: &str) -> Option<ExtraCheck> {
     }
 }
 
+fn completing_checks(schema: &str) -> Option<CompletingCheck> {
+    match schema {
+        "CreateApiKey" => Some(api_keys::check_now),
+        "CreateConnection" | "CheckConnectionSettings" => Some(credentials::check_now),
+        "CreateDestination" => Some(destinations::check_now),
+        "CreateWebhook" => Some(webhooks::check_now),
+        _ => None,
+    }
+}
+
 /// The contract of this program.
 pub fn contract() -> Contract {
-    Contract::new(openapi::document(), extra_checks)
+    Contract::new(openapi::document(), extra_checks, completing_checks)
 }
 
 /// The HTTP server on `listener`; runs when it is awaited and stops by its handle.

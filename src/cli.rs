@@ -15,7 +15,7 @@ use crate::shutdown::Shutdown;
 use crate::telemetry;
 use anyhow::{Context, Result};
 use clap::{Args, Parser, Subcommand};
-use secrecy::ExposeSecret;
+use secrecy::{ExposeSecret, SecretString};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -116,11 +116,11 @@ async fn run(command: Command) -> Result<()> {
 
 async fn run_service(serve: Serve) -> Result<()> {
     let shutdown = Shutdown::on_signals().context("signals cannot be handled")?;
-    let service = serve::start(serve.settings, serve.role, Clock::system(), shutdown).await?;
+    let show_new_key = |key: &SecretString| {
+        say(&format!("admin key (shown only now, kept in the data dir): {}", key.expose_secret()));
+    };
+    let service = serve::start(serve.settings, serve.role, Clock::system(), shutdown, show_new_key).await?;
     say(&format!("entra-assets answers at http://{}, its documentation at http://{0}/docs/", service.address));
-    if let Some(stored) = service.admin_key.as_ref().filter(|stored| stored.is_new) {
-        say(&format!("admin key (shown only now, kept in the data dir): {}", stored.key.expose_secret()));
-    }
     Ok(service.run().await?)
 }
 

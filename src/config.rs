@@ -135,7 +135,7 @@ pub struct SecuritySettings {
     /// File that holds the master key.
     #[arg(long, env = "ENTRA_ASSETS_MASTER_KEY_FILE")]
     pub master_key_file: Option<PathBuf>,
-    /// An admin key of the organization `default`: at least 32 printable characters.
+    /// An admin key of the organization `default`: at least 32 printable characters, none of them a space at its ends.
     #[arg(long, env = "ENTRA_ASSETS_ADMIN_KEY", hide_env_values = true, value_parser = admin_key)]
     pub admin_key: Option<SecretString>,
     /// Who may use this service's own workload identity: `organization/tenant/client,…`. Unset: nobody.
@@ -168,10 +168,11 @@ impl SecuritySettings {
 const ADMIN_KEY_LEAST_CHARACTERS: usize = 32;
 
 fn admin_key(text: &str) -> std::result::Result<SecretString, String> {
-    let printable = text.chars().all(|c| !c.is_control() && !c.is_whitespace());
+    // A header loses the white space at its ends.
+    let printable = !text.chars().any(char::is_control) && text.trim() == text;
     if text.chars().count() < ADMIN_KEY_LEAST_CHARACTERS || !printable {
         return Err(format!(
-            "an admin key has at least {ADMIN_KEY_LEAST_CHARACTERS} printable characters without spaces"
+            "an admin key has at least {ADMIN_KEY_LEAST_CHARACTERS} printable characters, and no space at its ends"
         ));
     }
     Ok(text.to_owned().into())
@@ -233,6 +234,12 @@ mod tests {
     fn a_short_admin_key_is_refused() {
         assert!(admin_key(&"a".repeat(31)).is_err());
         assert!(admin_key(&"a".repeat(32)).is_ok());
-        assert!(admin_key(&format!("{} b", "a".repeat(32))).is_err());
+        for good in ["a b ".repeat(8) + "c", "ключ".repeat(8)] {
+            assert!(admin_key(&good).is_ok(), "{good}");
+        }
+        for wrong in [" ", "\t", "\n"] {
+            assert!(admin_key(&format!("{}{wrong}", "a".repeat(32))).is_err(), "{wrong:?}");
+        }
+        assert!(admin_key(&"a\tb".repeat(32)).is_err());
     }
 }

@@ -20,7 +20,7 @@ use secrecy::SecretString;
 use std::net::{SocketAddr, TcpListener};
 use std::time::Duration;
 
-/// How long runs have to reach a checkpoint when the service stops.
+/// How long what is under way has to end when the service stops.
 const GRACE: Duration = Duration::from_secs(25);
 /// The wait before the connection that listens for notices is opened again, at most.
 const LISTEN_AGAIN_AFTER: Duration = Duration::from_secs(5);
@@ -98,8 +98,15 @@ impl Database {
     }
 }
 
-/// Starts everything that `role` needs. When this returns, requests are answered.
-pub async fn start(mut settings: Settings, role: Role, clock: Clock, shutdown: Shutdown) -> Result<Service> {
+/// Starts everything that `role` needs. When this returns, requests are answered. An admin key that is made is given to
+/// `show_new_key` at once: nobody could see it again if what comes after fails.
+pub async fn start(
+    mut settings: Settings,
+    role: Role,
+    clock: Clock,
+    shutdown: Shutdown,
+    show_new_key: impl FnOnce(&SecretString),
+) -> Result<Service> {
     let database = Database::open(&settings, &clock).await?;
     for name in database.migrate().await? {
         tracing::info!(migration = name, "ran");
@@ -108,6 +115,9 @@ pub async fn start(mut settings: Settings, role: Role, clock: Clock, shutdown: S
         (Some(_), None) => Some(data_dir::load_or_create_admin_key(&settings.database.data_dir()?)?),
         (Some(_), Some(_)) | (None, _) => None,
     };
+    if let Some(stored) = admin_key.as_ref().filter(|stored| stored.is_new) {
+        show_new_key(&stored.key);
+    }
     if let Some(stored) = &admin_key {
         settings.security.admin_key = Some(stored.key.clone());
     }
@@ -159,7 +169,7 @@ impl Service {
         let finish = self.shutdown.finish(&self.app.clock, GRACE).await;
         match finish {
             Finish::Whole => tracing::info!("stopped"),
-            Finish::CutShort => tracing::warn!("stopped; runs that were cut short go on from their checkpoints"),
+            Finish::CutShort => tracing::warn!("stopped; runs that were cut short go on from what they have stored"),
             Finish::Unfinished(tasks) => tracing::error!(tasks, "stopped, though some tasks do not end"),
         }
         if let Some(embedded) = self.embedded {

@@ -1,4 +1,5 @@
-//! Stopping: the first signal lets what runs finish, the second, or the end of the time allowed, cuts it short.
+//! Stopping: at the first signal nothing new is taken, requests are answered, and runs give up where they stand, to be gone on
+//! with from what they have stored; the second signal, or the end of the time allowed, ends the rest too.
 //!
 //! Whoever takes new work (the HTTP server, the pool of workers, the scheduler) ends when [`Shutdown::begun`]
 //! is cancelled; whoever is in the middle of something gives up at once when [`Shutdown::aborted`] is. Every
@@ -47,7 +48,10 @@ impl Shutdown {
         let ours = shutdown.clone();
         tokio::spawn(async move {
             let name = received(&mut signals).await;
-            tracing::info!(signal = name, "stopping: what runs is finished, a second signal cuts it short");
+            tracing::info!(
+                signal = name,
+                "stopping: runs stop where they stand and go on elsewhere from what they have stored; a second signal ends the rest"
+            );
             ours.begin();
             let name = received(&mut signals).await;
             tracing::warn!(signal = name, "stopping at once");

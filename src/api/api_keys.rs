@@ -14,6 +14,7 @@ use actix_web::web::{Data, Json, Path, Query};
 use actix_web::{delete, get, post};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use utoipa::ToSchema;
 
 const KIND: &str = "api-keys";
@@ -79,13 +80,17 @@ fn unknown(id: ApiKeyId) -> Error {
 }
 
 /// A key that has expired before it is made would only be found out by its first 401.
-fn refuse_past(expires_at: Option<DateTime<Utc>>, now: DateTime<Utc>) -> Result<()> {
-    let mut faults = Faults::default();
+fn check_end(expires_at: Option<DateTime<Utc>>, now: DateTime<Utc>, faults: &mut Faults) {
     if let Some(at) = expires_at.filter(|at| *at <= now) {
         let detail = format!("{} is past; a key that expires needs a time to come", at.to_rfc3339());
         faults.push("/expiresAt", "in_the_past", detail);
     }
-    faults.into_result()
+}
+
+/// What only the service can say of a key to be made: its end is to come.
+pub(super) fn check_now(app: &App, body: &Value, faults: &mut Faults) {
+    let end = body.get("expiresAt").and_then(Value::as_str).and_then(|end| end.parse().ok());
+    check_end(end, app.clock.now(), faults);
 }
 
 /// List API keys
@@ -138,7 +143,9 @@ pub async fn create_api_key(
             if let Some(id) = once.replay(tx, &app, &caller).await?.map(ApiKeyId) {
                 return Ok((api_keys::find(tx, organization, id).await?.ok_or_else(|| unknown(id))?, false));
             }
-            refuse_past(new.expires_at, app.clock.now())?;
+            let mut faults = Faults::default();
+            check_end(new.expires_at, app.clock.now(), &mut faults);
+            faults.into_result()?;
             let row = api_keys::insert(tx, organization, id, &new, app.clock.now()).await?;
             record(tx, &app, &caller, "create", KIND, id.0).await?;
             once.done(tx, &app, &caller, 201, id.0).await?;

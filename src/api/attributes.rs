@@ -1,6 +1,8 @@
 //! What can be imported.
 
+use super::page::{Page, WholeListQuery};
 use crate::directory::{self, ObjectType};
+use crate::error::Result;
 use actix_web::get;
 use actix_web::web::{Json, Query};
 use serde::{Deserialize, Serialize};
@@ -39,22 +41,22 @@ pub struct AttributeResponse {
     pub capability: Option<String>,
 }
 
-#[derive(Serialize, ToSchema)]
-pub struct AttributesResponse {
-    pub items: Vec<AttributeResponse>,
-}
-
 /// List the attributes that can be imported
 ///
-/// By object type, with the name and type that each has in Assets; a job chooses among them by `key`.
+/// By object type, with the name and type that each has in Assets; a job chooses among them by `key`. The list is whole,
+/// unless `limit` cuts it into pages.
 #[utoipa::path(
     tag = "Jobs",
-    params(AttributesQuery),
-    responses((status = 200, description = "The attributes", body = AttributesResponse)),
+    params(AttributesQuery, WholeListQuery),
+    responses((status = 200, description = "The attributes", body = Page<AttributeResponse>)),
     security(("bearer" = ["read"]))
 )]
 #[get("/v1/attributes")]
-pub async fn list_attributes(_: Caller, query: Query<AttributesQuery>) -> Json<AttributesResponse> {
+pub async fn list_attributes(
+    _: Caller,
+    query: Query<AttributesQuery>,
+    part: Query<WholeListQuery>,
+) -> Result<Json<Page<AttributeResponse>>> {
     let types = ObjectType::ALL.into_iter().filter(|t| query.object_type.is_none_or(|wanted| wanted == *t));
     let items = types
         .flat_map(|object_type| directory::attributes::attributes(object_type).iter().map(move |a| (object_type, a)));
@@ -73,5 +75,5 @@ pub async fn list_attributes(_: Caller, query: Query<AttributesQuery>) -> Json<A
         .to_owned(),
         capability: attribute.capability().map(str::to_owned),
     });
-    Json(AttributesResponse { items: items.collect() })
+    Ok(Json(part.into_inner().page(&format!("attributes/{:?}", query.object_type), items)?))
 }

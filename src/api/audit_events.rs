@@ -20,7 +20,7 @@ use uuid::Uuid;
 pub struct AuditEventResponse {
     pub id: Uuid,
     pub at: DateTime<Utc>,
-    /// Who acted: `adminKey`, `apiKey:<id>`, `jwt:<issuer>:<subject>`, or a part of the service.
+    /// Who acted: `adminKey`, `apiKey:<id>`, `jwt:<issuer>:<subject>`, or a part of the service, such as `schedule`.
     pub actor: String,
     #[schema(example = "create")]
     pub action: String,

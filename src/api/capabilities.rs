@@ -1,23 +1,24 @@
 //! Capabilities: what an import needs from Microsoft Graph, and which permissions grant it.
 
-use super::page::Page;
+use super::page::{Page, WholeListQuery};
 use crate::error::{Faults, Result};
 use crate::permission::{self, Capability, CapabilityDescription};
 use actix_web::get;
-use actix_web::web::Json;
+use actix_web::web::{Json, Query};
 
 /// List capabilities
 ///
-/// The whole table, as one page: for each capability the Application permissions that grant it, with their
+/// The whole table, unless `limit` cuts it into pages: for each capability the Application permissions that grant it, with their
 /// ids, what it gives and what is lost without it.
 #[utoipa::path(
     tag = "Connections",
+    params(WholeListQuery),
     responses((status = 200, description = "Every capability", body = Page<CapabilityDescription>)),
     security(("bearer" = ["read"]))
 )]
 #[get("/v1/capabilities")]
-pub async fn list_capabilities() -> Json<Page<CapabilityDescription>> {
-    Json(Page { items: permission::describe(), next_cursor: None })
+pub async fn list_capabilities(query: Query<WholeListQuery>) -> Result<Json<Page<CapabilityDescription>>> {
+    Ok(Json(query.into_inner().page("capabilities", permission::describe())?))
 }
 
 /// Reads `?capabilities=users,groups`. Absent or empty: what a check looks at by default.

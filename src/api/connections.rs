@@ -66,7 +66,8 @@ pub struct UpdateConnection {
     credential: Option<UpdateCredential>,
 }
 
-/// Changes to a credential. Another `kind` starts anew; the same kind keeps what is absent.
+/// Changes to a credential. Another `kind` starts anew; the same kind keeps what is absent. But a new secret has an end of
+/// its own: without `expiresAt` beside it, none is known. A certificate says its end itself.
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[expect(dead_code, reason = "describes the merge patch in the document")]

@@ -30,11 +30,16 @@ const BODY_BYTES_DRAINED: usize = 16 << 20;
 /// A check that the document cannot express, on a body that may have other faults too.
 pub type ExtraCheck = fn(&Value, &mut Faults);
 
+/// A check that needs the clock or a setting. Handlers make it too, after they know that a request is no repeated one;
+/// here it completes the faults of a body that is refused anyway.
+pub type CompletingCheck = fn(&App, &Value, &mut Faults);
+
 /// The operations of the document, ready to be matched.
 pub struct Contract {
     document: Value,
     operations: Vec<Operation>,
     extra: fn(&str) -> Option<ExtraCheck>,
+    completing: fn(&str) -> Option<CompletingCheck>,
 }
 
 /// A checked JSON body, and the hash of what was sent.
@@ -51,7 +56,11 @@ pub struct MatchedPath(pub String);
 const METHODS: [&str; 5] = ["get", "post", "put", "patch", "delete"];
 
 impl Contract {
-    pub fn new(document: Value, extra: fn(&str) -> Option<ExtraCheck>) -> Self {
+    pub fn new(
+        document: Value,
+        extra: fn(&str) -> Option<ExtraCheck>,
+        completing: fn(&str) -> Option<CompletingCheck>,
+    ) -> Self {
         let mut operations = Vec::new();
         for (template, item) in document.get("paths").and_then(Value::as_object).into_iter().flatten() {
             for name in METHODS {
@@ -60,7 +69,7 @@ impl Contract {
                 }
             }
         }
-        Self { document, operations, extra }
+        Self { document, operations, extra, completing }
     }
 
     pub fn document(&self) -> &Value {
@@ -115,6 +124,13 @@ impl Contract {
             && let Some(checked) = read_body(request, body).await?
         {
             self.check_against(&body.schema, &checked.value, &mut faults);
+            if !faults.is_empty()
+                && let Some(check) = component(&body.schema).and_then(self.completing)
+            {
+                let mut more = Faults::default();
+                check(app, &checked.value, &mut more);
+                faults.add_new(more);
+            }
             request.extensions_mut().insert(checked);
         }
         faults.into_result()
@@ -153,7 +169,7 @@ impl Contract {
 
     fn check_against(&self, schema: &Value, value: &Value, faults: &mut Faults) {
         Checker { document: &self.document, faults }.check(schema, value, "");
-        let name = schema.get("$ref").and_then(Value::as_str).and_then(|target| target.rsplit('/').next());
+        let name = component(schema);
         if let Some(check) = name.and_then(self.extra) {
             let mut more = Faults::default();
             check(value, &mut more);
@@ -163,6 +179,11 @@ impl Contract {
             check_name(value, faults);
         }
     }
+}
+
+/// The name of the component that a schema refers to.
+fn component(schema: &Value) -> Option<&str> {
+    schema.get("$ref").and_then(Value::as_str).and_then(|target| target.rsplit('/').next())
 }
 
 /// A name by which nobody could tell the thing from others.

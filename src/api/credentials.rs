@@ -1,5 +1,6 @@
 //! Credentials in request bodies. They are write-only: no answer, log or error has them.
 
+use crate::app::App;
 use crate::error::Faults;
 use crate::graph::token::{Credential, validate_tenant_id};
 use chrono::{DateTime, Utc};
@@ -105,16 +106,28 @@ pub fn check(body: &Value, faults: &mut Faults) {
     if let Some(tenant_id) = body.get("tenantId").and_then(Value::as_str) {
         validate_tenant_id(tenant_id, "/tenantId", faults);
     }
+    if let Some(credential) = read(body) {
+        credential.validate(None, "/credential", faults);
+    }
+}
+
+/// What only the service can say of such a body: the certificate is good today.
+pub(super) fn check_now(app: &App, body: &Value, faults: &mut Faults) {
+    if let Some(credential) = read(body) {
+        credential.validate(Some(app.clock.now()), "/credential", faults);
+    }
+}
+
+/// Read field by field, so that a fault elsewhere in the credential does not hide those of what is there.
+fn read(body: &Value) -> Option<Credential> {
     let text = |name: &str| body.pointer(&format!("/credential/{name}")).and_then(Value::as_str).map(str::to_owned);
-    // Read field by field, so that a fault elsewhere in the credential does not hide these.
-    let credential = match (text("kind").as_deref(), text("secret"), text("certificate"), text("privateKey")) {
+    Some(match (text("kind").as_deref(), text("secret"), text("certificate"), text("privateKey")) {
         (Some("clientSecret"), Some(secret), _, _) => Credential::ClientSecret(secret.into()),
         (Some("certificate"), _, Some(certificate_pem), key) => {
             Credential::Certificate { certificate_pem, private_key_pem: key.unwrap_or_default().into() }
         }
-        _ => return,
-    };
-    credential.validate(None, "/credential", faults);
+        _ => return None,
+    })
 }
 
 /// Adds a fault if the certificate has expired or is not valid yet.

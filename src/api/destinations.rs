@@ -9,7 +9,7 @@ use super::page::{Page, PageQuery};
 use super::respond::{Created, Deleted, Found, IfMatch, IfMatchHeader, Versioned};
 use crate::app::App;
 use crate::db::destinations::{self, DestinationRow, NewDestinationRow};
-use crate::error::{Code, Error, Fault, Result};
+use crate::error::{Code, Error, Fault, Faults, Result};
 use crate::ids::{DestinationId, OrganizationId};
 use crate::mapping::ReferenceTemplate;
 use crate::runs::context::{EmptyValues, MissingObjects};
@@ -85,8 +85,7 @@ pub enum CreateDestination {
     },
 }
 
-/// Changes to a destination: absent fields stay, so tokens stay unless they are given; null is the default. The
-/// kind cannot change.
+/// Changes to a destination: absent fields stay, so tokens stay unless they are given; null is the default.
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schema(example = json!({"missingObjects": "ignore"}))]
@@ -94,6 +93,9 @@ pub enum CreateDestination {
 pub struct UpdateDestination {
     #[schema(min_length = 1, max_length = 200, nullable = false)]
     name: Option<String>,
+    /// As it is: it cannot change.
+    #[schema(nullable = false)]
+    kind: Option<DestinationKind>,
     #[schema(write_only, min_length = 1, max_length = 8192, pattern = "^[!-~]+$", nullable = false)]
     token: Option<String>,
     #[schema(min_length = 1, max_length = 200, pattern = "^[A-Za-z0-9:._-]+$", nullable = false)]
@@ -222,9 +224,9 @@ fn row(
             ("forge", None, Some(workspace_id), Some(import_id), name, choices, api)
         }
     };
-    if let Some(fault) = api.as_ref().and_then(|api| app.assets.site_url_fault(&api.site_url)) {
-        return Err(Error::validation(vec![Fault::new("/api/siteUrl", "invalid_site", fault)]));
-    }
+    let mut faults = Faults::default();
+    check_site(app, api.as_ref().map(|api| api.site_url.as_str()), &mut faults);
+    faults.into_result()?;
     let api_token = match &api {
         Some(api) => Some(kept.api_token.map_or_else(|| seal("api_token_sealed", &api.api_token), Ok)?),
         None => None,
@@ -258,6 +260,10 @@ fn patched_row(
         let detail = "Give the API token again: it was stored for another site or person.";
         return Err(Error::validation(vec![Fault::new("/api/apiToken", "required", detail)]));
     }
+    if patch.0.get("kind").is_some_and(|kind| *kind != current.kind) {
+        let detail = format!("It is `{}` and cannot change; create another destination instead.", current.kind);
+        return Err(Error::validation(vec![Fault::new("/kind", "cannot_change", detail)]));
+    }
     let mut document = json!({
         "kind": current.kind, "name": current.name, "missingObjects": current.missing_objects,
         "emptyValues": current.empty_values, "referenceTemplate": current.reference_template,
@@ -273,6 +279,17 @@ fn patched_row(
         api_token: current.api_token_sealed.clone().filter(|_| patch.0.pointer("/api/apiToken").is_none()),
     };
     row(app, organization, DestinationId(current.id), body, kept)
+}
+
+fn check_site(app: &App, site_url: Option<&str>, faults: &mut Faults) {
+    if let Some(fault) = site_url.and_then(|site_url| app.assets.site_url_fault(site_url)) {
+        faults.push("/api/siteUrl", "invalid_site", fault);
+    }
+}
+
+/// What only the service can say of a destination to be made: its site is one that tokens may be sent to.
+pub(super) fn check_now(app: &App, body: &Value, faults: &mut Faults) {
+    check_site(app, body.pointer("/api/siteUrl").and_then(Value::as_str), faults);
 }
 
 pub(super) fn unknown(id: DestinationId) -> Error {

@@ -76,7 +76,11 @@ async fn look(app: &App, organization: OrganizationId, id: ConnectionId, filter:
 #[utoipa::path(
     tag = "Filters",
     request_body = PreviewFilter,
-    responses((status = 200, description = "What it would import", body = FilterPreview)),
+    responses(
+        (status = 200, description = "What it would import", body = FilterPreview),
+        (status = 502, response = super::openapi::BadGateway),
+        (status = 504, response = super::openapi::GatewayTimeout)
+    ),
     security(("bearer" = ["run"]))
 )]
 #[post("/v1/filters/preview")]
@@ -93,7 +97,11 @@ pub async fn preview_filter(app: Data<App>, caller: Caller, body: Body<PreviewFi
     tag = "Filters",
     params(("id" = FilterId, Path, description = "The filter's id")),
     request_body = PreviewStoredFilter,
-    responses((status = 200, description = "What it would import", body = FilterPreview)),
+    responses(
+        (status = 200, description = "What it would import", body = FilterPreview),
+        (status = 502, response = super::openapi::BadGateway),
+        (status = 504, response = super::openapi::GatewayTimeout)
+    ),
     security(("bearer" = ["run"]))
 )]
 #[post("/v1/filters/{id}/preview")]

@@ -3,7 +3,7 @@
 use super::audit_events::record_with;
 use super::auth::Caller;
 use crate::app::App;
-use crate::error::{Code, Error, Result};
+use crate::error::Result;
 use crate::ids::JobId;
 use crate::mapping::Difference;
 use crate::runs::context::JobContext;
@@ -34,17 +34,10 @@ impl From<JobSchema> for JobSchemaResponse {
     }
 }
 
-async fn context(app: &App, caller: &Caller, id: JobId) -> Result<JobContext> {
-    let context = JobContext::load(app, caller.organization, id).await?;
-    match context.destination {
-        Some(_) => Ok(context),
-        None => Err(Error::new(Code::NotFound, "The job has no destination, so there is no schema in Assets.")),
-    }
-}
-
 /// Show the schema of a job
 ///
-/// The document that would be sent, and how it differs from what Assets has. Nothing is changed.
+/// The document that would be sent, and how it differs from what Assets has. Nothing is changed. Without a destination,
+/// or an answer of Assets within 18 seconds, only the document is shown.
 #[utoipa::path(
     tag = "Jobs",
     params(("id" = JobId, Path, description = "The job's id")),
@@ -53,7 +46,7 @@ async fn context(app: &App, caller: &Caller, id: JobId) -> Result<JobContext> {
 )]
 #[get("/v1/jobs/{id}/schema")]
 pub async fn get_job_schema(app: Data<App>, caller: Caller, id: Path<JobId>) -> Result<Json<JobSchemaResponse>> {
-    let context = context(&app, &caller, *id).await?;
+    let context = JobContext::load(&app, caller.organization, *id).await?;
     Ok(Json(schema::show(&app, &context).await?.into()))
 }
 
@@ -66,14 +59,19 @@ pub async fn get_job_schema(app: Data<App>, caller: Caller, id: Path<JobId>) -> 
     params(("id" = JobId, Path, description = "The job's id")),
     responses(
         (status = 200, description = "The document that was sent, and what differs now", body = JobSchemaResponse),
-        (status = 409, response = super::openapi::Conflict)
+        (status = 409, response = super::openapi::Conflict),
+        (status = 502, response = super::openapi::BadGateway),
+        (status = 504, response = super::openapi::GatewayTimeout)
     ),
     security(("bearer" = ["run"]))
 )]
 #[post("/v1/jobs/{id}/schema")]
 pub async fn build_job_schema(app: Data<App>, caller: Caller, id: Path<JobId>) -> Result<Json<JobSchemaResponse>> {
     let (organization, id) = (caller.organization, *id);
-    let context = context(&app, &caller, id).await?;
+    let context = JobContext::load(&app, organization, id).await?;
+    if context.destination.is_none() {
+        return Err(schema::no_destination());
+    }
     let built = schema::build(&app, &context).await;
     // Also of one that failed: Assets may have taken a part of it.
     let detail = json!({"succeeded": built.is_ok()});

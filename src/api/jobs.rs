@@ -299,6 +299,14 @@ impl CreateJob {
     }
 }
 
+/// Devices that are named are imported, and the patch names them only to set `enabled` back to its default, which is off.
+fn with_default_of_devices(mut patch: MergePatch) -> MergePatch {
+    if let Some(enabled) = patch.0.pointer_mut("/objects/devices/enabled").filter(|enabled| enabled.is_null()) {
+        *enabled = json!(false);
+    }
+    patch
+}
+
 /// What the document cannot say of a job: attributes exist, the schedule can be carried out.
 pub(super) fn check(body: &Value, faults: &mut Faults) {
     if let Some(objects) = body.get("objects").filter(|objects| !objects.is_null())
@@ -424,6 +432,7 @@ pub async fn update_job(
         .scoped(organization, async |tx| {
             let current = jobs::lock(tx, organization, id).await?.ok_or_else(|| unknown(id))?;
             if_match.check(current.version)?;
+            let patch = with_default_of_devices(patch);
             let job: CreateJob = patch.apply(&contract, "CreateJob", &CreateJob::from_row(&current)?)?;
             job.check_references(tx, organization, Some(id)).await?;
             let now = app.clock.now();

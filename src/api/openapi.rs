@@ -49,6 +49,21 @@ pub struct Conflict(Problem);
 #[expect(dead_code, reason = "only describes the response in the document")]
 pub struct Unready(Problem);
 
+/// 502: Graph or Assets does not do what was asked. Handlers that hand its error on name it.
+#[derive(ToResponse)]
+#[response(description = "Microsoft Graph or Assets refused, see `code`", content_type = "application/problem+json")]
+#[expect(dead_code, reason = "only describes the response in the document")]
+pub struct BadGateway(Problem);
+
+/// 504: Graph or Assets does not answer in time.
+#[derive(ToResponse)]
+#[response(
+    description = "Microsoft Graph or Assets did not answer in time, see `code`",
+    content_type = "application/problem+json"
+)]
+#[expect(dead_code, reason = "only describes the response in the document")]
+pub struct GatewayTimeout(Problem);
+
 /// The complete document.
 pub fn document() -> Value {
     let (_, api) =
@@ -161,6 +176,13 @@ fn complete(document: &mut Value) {
     }
     responses.insert("Conflict".to_owned(), problem_response(Code::InUse));
     responses["Conflict"]["description"] = json!("The state of things forbids it, see `code`");
+    for (name, code, description) in [
+        ("BadGateway", Code::AssetsRefused, "Microsoft Graph or Assets refused, see `code`"),
+        ("GatewayTimeout", Code::AssetsUnreachable, "Microsoft Graph or Assets did not answer in time, see `code`"),
+    ] {
+        responses.insert(name.to_owned(), problem_response(code));
+        responses[name]["description"] = json!(description);
+    }
     responses.insert("Unready".to_owned(), problem_response(Code::DatabaseUnavailable));
     document["components"]["responses"] = Value::Object(responses);
     schemas::tidy(document);
@@ -242,7 +264,7 @@ const VERSIONED: [&str; 8] = [
 
 /// The document as JSON
 ///
-/// OpenAPI 3.1. The same document as YAML is in the program: `entra-assets openapi`.
+/// OpenAPI 3.1. The same document as YAML is in the program: `entra-assets openapi --yaml`.
 #[utoipa::path(
     tag = "Operations",
     responses((status = 200, description = "This document", body = Object)),

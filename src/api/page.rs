@@ -25,6 +25,30 @@ pub struct PageQuery {
     pub cursor: Option<String>,
 }
 
+/// As [`PageQuery`], of a short list that is the same for everybody: whole, unless the caller wants it in pages.
+#[derive(Deserialize, IntoParams, Clone, Debug, Default)]
+#[into_params(parameter_in = Query)]
+#[serde(rename_all = "camelCase")]
+pub struct WholeListQuery {
+    /// Most items in the answer; absent: all of them, because the list is short and does not grow with use.
+    #[param(minimum = 1, maximum = 200)]
+    pub limit: Option<u16>,
+    /// `nextCursor` of the page before.
+    #[param(min_length = 1, max_length = 200, pattern = "^[A-Za-z0-9_-]+$")]
+    pub cursor: Option<String>,
+}
+
+impl WholeListQuery {
+    /// The page of `items`, all that the list has. `list`: as of [`PageQuery::window`].
+    pub fn page<T>(self, list: &str, items: impl IntoIterator<Item = T>) -> Result<Page<T>> {
+        let window = PageQuery { limit: self.limit.or(Some(u16::MAX)), cursor: self.cursor }.window(list)?;
+        // Such items have no ids, so their number in the list stands for one.
+        let numbered = (1..).map(Uuid::from_u128).zip(items);
+        let rows = numbered.filter(|(number, _)| window.after.is_none_or(|after| *number > after)).collect();
+        Ok(window.page(rows, |(number, _)| *number, |(_, item)| item))
+    }
+}
+
 /// Which rows a page has: at most `limit` after the row with the id `after`.
 #[derive(Clone, Copy, Debug)]
 pub struct Window {
@@ -114,6 +138,17 @@ mod tests {
         assert_eq!(next.after, Some(Uuid::from_u128(2)));
         assert_eq!(window("jobs", 2, page.next_cursor).unwrap_err().code, Code::InvalidCursor);
         assert_eq!(window("filters", 2, Some("?".into())).unwrap_err().code, Code::InvalidCursor);
+    }
+
+    #[test]
+    fn a_short_list_is_whole_unless_pages_are_asked_for() {
+        let page = |limit, cursor| WholeListQuery { limit, cursor }.page("letters", ["a", "b", "c"]).unwrap();
+        let whole = page(None, None);
+        assert_eq!((whole.items, whole.next_cursor), (vec!["a", "b", "c"], None));
+        let first = page(Some(2), None);
+        assert_eq!(first.items, ["a", "b"]);
+        let last = page(Some(2), first.next_cursor);
+        assert_eq!((last.items, last.next_cursor), (vec!["c"], None));
     }
 
     #[test]

@@ -38,7 +38,7 @@ pub struct CreateRun {
     /// Users that a `test` reads; 100 if absent. Only with mode `test`.
     #[schema(minimum = 1, maximum = 10_000)]
     pub limit: Option<u32>,
-    /// What is sent, for this run only; absent: as the job says. Not with mode `dryRun`, which sends nothing.
+    /// What is sent, for this run only; absent: as the job says. It has no effect with mode `dryRun`, which sends nothing.
     pub deliver: Option<Deliver>,
     /// Accept that the connection reaches another tenant than before: the mirror starts anew. Only with the modes
     /// `full` and `incremental`.
@@ -50,15 +50,11 @@ pub(super) fn check(body: &Value, faults: &mut Faults) {
     let Some(mode) = body.get("mode").and_then(Value::as_str).and_then(|mode| mode.parse::<RunMode>().ok()) else {
         return;
     };
-    let is_given = |name: &str| body.get(name).is_some_and(|value| !value.is_null());
-    if is_given("limit") && mode != RunMode::Test {
+    if body.get("limit").is_some_and(|limit| !limit.is_null()) && mode != RunMode::Test {
         let detail = format!(
             "`limit` is for mode `test` only; mode `{mode}` reads everything that the filter takes. Leave it out."
         );
         faults.push("/limit", "not_for_mode", detail);
-    }
-    if is_given("deliver") && mode == RunMode::DryRun {
-        faults.push("/deliver", "not_for_mode", "a `dryRun` delivers nothing. Leave `deliver` out.");
     }
     if body.get("resetMirror") == Some(&Value::Bool(true)) && matches!(mode, RunMode::Test | RunMode::DryRun) {
         let detail = format!(
@@ -203,7 +199,7 @@ pub async fn create_run(
         mode: body.mode,
         request: RunRequest {
             limit: body.limit,
-            deliver: body.deliver,
+            deliver: body.deliver.filter(|_| body.mode != RunMode::DryRun),
             reset_mirror: body.reset_mirror.unwrap_or(false),
         },
         requested_by: caller.actor.clone(),

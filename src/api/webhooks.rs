@@ -147,8 +147,7 @@ impl CreateWebhook {
         id: WebhookId,
         kept: Option<Vec<u8>>,
     ) -> Result<NewWebhookRow> {
-        let url = Url::parse(&self.url).map_err(|e| wrong_url(&format!("is not a URL: {e}")))?;
-        app.public_http.check(&url).map_err(|refused| wrong_url(&refused.to_string()))?;
+        let url = read_url(app, &self.url).map_err(|fault| Error::validation(vec![fault]))?;
         let secret_sealed = match &self.secret {
             Some(secret) => Some(app.keys.seal(secret_place(organization, id), secret)?),
             None => kept,
@@ -165,8 +164,19 @@ impl CreateWebhook {
     }
 }
 
-fn wrong_url(detail: &str) -> Error {
-    Error::validation(vec![Fault::new("/url", URL_REFUSED, detail)])
+/// The address of a receiver, if requests may be sent there.
+fn read_url(app: &App, url: &str) -> Result<Url, Fault> {
+    let wrong = |detail: String| Fault::new("/url", URL_REFUSED, detail);
+    let url = Url::parse(url).map_err(|e| wrong(format!("is not a URL: {e}")))?;
+    app.public_http.check(&url).map_err(|refused| wrong(refused.to_string()))?;
+    Ok(url)
+}
+
+/// What only the service can say of a webhook to be made: its receiver may be sent to.
+pub(super) fn check_now(app: &App, body: &Value, faults: &mut Faults) {
+    if let Some(Err(fault)) = body.get("url").and_then(Value::as_str).map(|url| read_url(app, url)) {
+        faults.push(fault.pointer, fault.code, fault.detail);
+    }
 }
 
 /// List webhooks

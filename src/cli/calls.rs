@@ -3,6 +3,7 @@
 use crate::config::HttpSettings;
 use crate::http;
 use anyhow::{Context, Result, bail};
+use reqwest::header::{AUTHORIZATION, HeaderValue};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 
@@ -42,8 +43,9 @@ impl Calls {
     }
 
     async fn send(&self, request: reqwest::RequestBuilder) -> Result<(u16, Value)> {
-        let response =
-            request.bearer_auth(self.key.expose_secret()).send().await.context("the service does not answer")?;
+        // Not `bearer_auth`, which takes ASCII only.
+        let bearer = HeaderValue::from_bytes(format!("Bearer {}", self.key.expose_secret()).as_bytes())?;
+        let response = request.header(AUTHORIZATION, bearer).send().await.context("the service does not answer")?;
         let status = response.status().as_u16();
         let body = response.text().await?;
         Ok((status, serde_json::from_str(&body).unwrap_or(Value::String(body))))

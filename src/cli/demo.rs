@@ -12,7 +12,7 @@ use crate::connection_check::{self, CheckReport, Overall};
 use crate::serve::{self, Service};
 use crate::shutdown::Shutdown;
 use crate::sim::graph::Scenario;
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use clap::Args;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
@@ -54,7 +54,11 @@ pub async fn run(arguments: DemoArgs) -> Result<()> {
     let demo = Demo { calls: Calls::new(&address, &key)?, simulators, key, address };
     let outcome = tokio::select! {
         outcome = demo.show(&arguments) => outcome,
-        () = async { shutdown.begun().cancelled().await } => Ok(()),
+        () = async { shutdown.begun().cancelled().await } => match arguments.exit {
+            // A script must not take what was broken off for done.
+            true => Err(anyhow!("interrupted before everything had arrived")),
+            false => Ok(()),
+        },
     };
     if outcome.is_ok() && !arguments.exit && !shutdown.begun().is_cancelled() {
         super::say("\nEverything stays up until Ctrl-C.");
@@ -79,7 +83,8 @@ async fn start_service(arguments: &DemoArgs, simulators: &Simulators, shutdown: 
         // Somebody else has the port; for a demonstration any other will do.
         settings.listen.set_port(0);
     }
-    Ok(serve::start(settings, Role::All, Clock::system(), shutdown.clone()).await?)
+    // The key is shown when it is told where to look.
+    Ok(serve::start(settings, Role::All, Clock::system(), shutdown.clone(), |_| {}).await?)
 }
 
 impl Demo {

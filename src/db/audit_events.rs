@@ -3,11 +3,11 @@
 use super::Transaction;
 use super::schema::audit_events::{self, dsl};
 use crate::error::Result;
-use crate::ids::OrganizationId;
+use crate::ids::{self, OrganizationId};
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
-use serde_json::Value;
+use serde_json::{Value, json};
 use uuid::Uuid;
 
 #[derive(Queryable, Selectable, Insertable, Clone, Debug)]
@@ -25,6 +25,27 @@ pub struct AuditEventRow {
     pub resource_id: Option<Uuid>,
     /// More about it, such as the names of the changed fields. Never a secret.
     pub detail: Value,
+}
+
+impl AuditEventRow {
+    /// What a part of the service did to a thing by itself.
+    pub fn of_service(
+        organization: OrganizationId,
+        actor: &str,
+        (action, kind, id): (&str, &str, Uuid),
+        now: DateTime<Utc>,
+    ) -> Self {
+        Self {
+            organization_id: organization.0,
+            id: ids::new_v7_at(now),
+            at: now,
+            actor: actor.to_owned(),
+            action: action.to_owned(),
+            resource_kind: kind.to_owned(),
+            resource_id: Some(id),
+            detail: json!({}),
+        }
+    }
 }
 
 pub async fn insert(tx: &mut Transaction, event: &AuditEventRow) -> Result<()> {

@@ -25,7 +25,11 @@ pub struct ConnectionCheckRow {
 impl ConnectionCheckRow {
     /// Whether it is about the tenant, application and credential that the connection has in `version`.
     pub fn is_of(&self, version: i64) -> bool {
-        self.report.get(CREDENTIAL_VERSION).and_then(Value::as_i64) == Some(version)
+        self.credential_version() == Some(version)
+    }
+
+    fn credential_version(&self) -> Option<i64> {
+        self.report.get(CREDENTIAL_VERSION).and_then(Value::as_i64)
     }
 
     /// Whether it found nothing wrong, but did not look at everything that a job imports by default.
@@ -96,7 +100,7 @@ pub async fn list(
 
 /// The check that speaks for each of some connections, for those that were ever checked: the newest one. Where that
 /// looked at a part only and found nothing wrong, it says nothing of the rest, so the newest one that looked at
-/// everything a job imports by default goes before it.
+/// everything a job imports by default goes before it, if it is about the same tenant, application and credential.
 pub async fn latest(
     tx: &mut Transaction,
     organization: OrganizationId,
@@ -107,7 +111,10 @@ pub async fn latest(
     let partial: Vec<Uuid> = partial.map(|row| row.connection_id).collect();
     if !partial.is_empty() {
         for wide in newest(tx, organization, &partial, &Capability::DEFAULT).await? {
-            rows.iter_mut().filter(|row| row.connection_id == wide.connection_id).for_each(|row| *row = wide.clone());
+            let is_about_the_same = |row: &&mut ConnectionCheckRow| {
+                row.connection_id == wide.connection_id && row.credential_version() == wide.credential_version()
+            };
+            rows.iter_mut().filter(is_about_the_same).for_each(|row| *row = wide.clone());
         }
     }
     Ok(rows)

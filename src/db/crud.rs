@@ -3,11 +3,11 @@
 use crate::error::{Code, Error};
 use diesel::result::{DatabaseErrorKind, Error as DieselError};
 
-/// Callers look for users before they delete, so only a job whose own deletion is under way is left.
+/// Callers look for users before they delete, so only one that came in between is left.
 pub(super) fn from_delete(error: DieselError) -> Error {
     match error {
         DieselError::DatabaseError(DatabaseErrorKind::ForeignKeyViolation, _) => {
-            Error::new(Code::InUse, "A job whose deletion is under way still uses it; try again in a minute.")
+            Error::new(Code::InUse, "Something began to use it just now; look at what does, and try again.")
         }
         other => other.into(),
     }

@@ -17,6 +17,8 @@ use uuid::Uuid;
 pub struct JobPart {
     pub id: Uuid,
     pub name: String,
+    // Null only while the job is being deleted, and then it is not read.
+    #[diesel(select_expression = jobs::connection_id.assume_not_null())]
     pub connection_id: Uuid,
     pub filter_id: Option<Uuid>,
     pub destination_id: Option<Uuid>,

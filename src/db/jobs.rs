@@ -15,6 +15,8 @@ use uuid::Uuid;
 pub struct JobRow {
     pub id: Uuid,
     pub name: String,
+    // Null only while the job is being deleted, and then there is no such row here.
+    #[diesel(select_expression = jobs::connection_id.assume_not_null())]
     pub connection_id: Uuid,
     pub filter_id: Option<Uuid>,
     pub destination_id: Option<Uuid>,
@@ -118,7 +120,7 @@ pub async fn update(
     update.returning(JobRow::as_returning()).get_result(tx).await.map_err(from_write)
 }
 
-/// Hides the job and frees its destination at once; `system::clear_deleted_jobs` removes what it holds.
+/// Hides the job and frees its connection, filter and destination at once; `system::clear_deleted_jobs` removes what it holds.
 pub async fn begin_deletion(
     tx: &mut Transaction,
     organization: OrganizationId,
@@ -128,6 +130,7 @@ pub async fn begin_deletion(
     diesel::update(jobs::table.find((organization.0, id.0)))
         .set((
             jobs::deleting_at.eq(now),
+            jobs::connection_id.eq(None::<Uuid>),
             jobs::destination_id.eq(None::<Uuid>),
             jobs::filter_id.eq(None::<Uuid>),
             jobs::schedule_enabled.eq(false),

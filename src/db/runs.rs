@@ -7,6 +7,7 @@ mod lease;
 pub use history::{ChangeRow, EventRow, Only, add_event, changes, events};
 pub use lease::{Lease, Note, Renewed, await_approval, claim, fence, finish, note, note_reached, release, renew};
 
+use super::audit_events::{self, AuditEventRow};
 use super::listen::RUNS;
 use super::schema::runs;
 use super::{Db, Transaction, is_unique_violation, webhooks};
@@ -186,11 +187,19 @@ pub async fn list(
 
 /// Whether a run of the job is queued, running or waiting for approval.
 pub async fn has_live(tx: &mut Transaction, organization: OrganizationId, job: JobId) -> Result<bool> {
-    let live = [RunState::Queued, RunState::Running, RunState::AwaitingApproval].map(RunState::as_str);
+    has_any(tx, organization, job, &[RunState::Queued, RunState::Running, RunState::AwaitingApproval]).await
+}
+
+/// Whether a run of the job is queued or running, so that no other can begin.
+pub async fn has_busy(tx: &mut Transaction, organization: OrganizationId, job: JobId) -> Result<bool> {
+    has_any(tx, organization, job, &[RunState::Queued, RunState::Running]).await
+}
+
+async fn has_any(tx: &mut Transaction, organization: OrganizationId, job: JobId, states: &[RunState]) -> Result<bool> {
     let query = runs::table
         .filter(runs::organization_id.eq(organization.0))
         .filter(runs::job_id.eq(job.0))
-        .filter(runs::state.eq_any(live));
+        .filter(runs::state.eq_any(states.iter().map(|state| state.as_str())));
     Ok(diesel::select(diesel::dsl::exists(query)).get_result(tx).await?)
 }
 
@@ -340,6 +349,10 @@ async fn end(
     error: Option<&RunError>,
     now: DateTime<Utc>,
 ) -> Result<()> {
+    let error = match error {
+        Some(error) => Some(RunError { stage: Some(stage_of(tx, organization, id, error).await?), ..error.clone() }),
+        None => None,
+    };
     let error = error.map(serde_json::to_value).transpose().map_err(Error::internal)?;
     diesel::update(runs::table.find((organization.0, id.0)))
         .set((
@@ -357,6 +370,15 @@ async fn end(
         .await?;
     add_event(tx, organization, id, EventKind::State, &json!({"state": state, "error": error}), now).await?;
     webhooks::announce_run(tx, organization, id, state, now).await
+}
+
+/// The stage that a terminal record names: its own, else where the run stood. One that never began stood before the first.
+async fn stage_of(tx: &mut Transaction, organization: OrganizationId, id: RunId, error: &RunError) -> Result<RunStage> {
+    if let Some(stage) = error.stage {
+        return Ok(stage);
+    }
+    let stored: Option<String> = runs::table.find((organization.0, id.0)).select(runs::stage).first(tx).await?;
+    Ok(stored.and_then(|stage| stage.parse().ok()).unwrap_or(RunStage::Collect))
 }
 
 /// Ends the runs whose approval nobody gave in time. In `db::system`. Returns how many.
@@ -380,7 +402,10 @@ pub async fn expire_approvals(db: &Db, now: DateTime<Utc>) -> Result<usize> {
             advice: Some("Look at the changes of this run, then start a new run.".to_owned()),
         };
         for (organization, id) in &expired {
-            end(tx, OrganizationId(*organization), RunId(*id), RunState::Failed, Some(&error), now).await?;
+            let organization = OrganizationId(*organization);
+            end(tx, organization, RunId(*id), RunState::Failed, Some(&error), now).await?;
+            let event = AuditEventRow::of_service(organization, "service", ("expire", "runs", *id), now);
+            audit_events::insert(tx, &event).await?;
         }
         Ok(expired.len())
     })

@@ -144,7 +144,7 @@ diesel::table! {
         organization_id -> Uuid,
         id -> Uuid,
         name -> Text,
-        connection_id -> Uuid,
+        connection_id -> Nullable<Uuid>,
         filter_id -> Nullable<Uuid>,
         destination_id -> Nullable<Uuid>,
         objects -> Jsonb,

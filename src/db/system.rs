@@ -10,6 +10,7 @@ pub use retention::{
 };
 pub use workers::{WorkerRow, forget_worker, list_workers, see_worker};
 
+use super::audit_events::AuditEventRow;
 use super::runs::NewRun;
 use super::schema::{api_keys, jobs, tickets};
 use super::{Db, Transaction, TransactionFn};
@@ -112,7 +113,7 @@ pub async fn due_jobs(db: &Db, now: DateTime<Utc>) -> Result<Vec<DueJob>> {
 }
 
 /// Queues the run of a due schedule and sets its next time, unless another process was faster. `false` when
-/// nothing was queued: a run of the job is alive.
+/// nothing was queued: a run of the job is queued or running. One that waits for approval is superseded.
 pub async fn run_due_job(
     db: &Db,
     due: &DueJob,
@@ -127,10 +128,13 @@ pub async fn run_due_job(
             .set(jobs::schedule_next_at.eq(next))
             .execute(tx)
             .await?;
-        if taken == 0 || super::runs::has_live(tx, organization, job).await? {
+        if taken == 0 || super::runs::has_busy(tx, organization, job).await? {
             return Ok(false);
         }
         super::runs::enqueue(tx, organization, new, now).await?;
+        let done = ("create", "runs", new.id.0);
+        let event = AuditEventRow::of_service(organization, &new.requested_by, done, now);
+        super::audit_events::insert(tx, &event).await?;
         Ok(true)
     })
     .await

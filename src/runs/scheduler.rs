@@ -58,7 +58,9 @@ async fn queue_due(app: &App) -> Result<()> {
         };
         match system::run_due_job(&app.db, &due, &new, next, now).await {
             Ok(true) => tracing::info!(job.id = %due.job, run.id = %new.id, "scheduled run queued"),
-            Ok(false) => tracing::info!(job.id = %due.job, "the time of a schedule came while a run is alive; skipped"),
+            Ok(false) => {
+                tracing::info!(job.id = %due.job, "the time of a schedule came while a run is queued or running; skipped")
+            }
             Err(error) => tracing::error!(job.id = %due.job, code = %error.code, "a schedule failed: {}", error.detail),
         }
     }

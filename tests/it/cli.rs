@@ -134,3 +134,37 @@ fn the_demonstration_shows_what_is_wrong_with_a_tenant() {
         assert!(flowing.contains(says), "{tenant}: {shown}");
     }
 }
+
+/// Whoever looks for the exit code would take a demonstration that was broken off for one that succeeded.
+#[test]
+fn a_demonstration_that_is_interrupted_fails() {
+    let data_dir = tempfile::Builder::new().prefix("entra-assets-demo").tempdir_in("/tmp").unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_entra-assets"));
+    command.args(["demo", "--exit", "--users", "5000", "--listen", "127.0.0.1:0", "--data-dir"]).arg(data_dir.path());
+    command.env_remove("DATABASE_URL").stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut demo = command.spawn().unwrap();
+    let mut shown = BufReader::new(demo.stdout.take().unwrap());
+    shown.read_line(&mut String::new()).unwrap();
+    rustix::process::kill_process(rustix::process::Pid::from_child(&demo), rustix::process::Signal::INT).unwrap();
+    std::io::copy(&mut shown, &mut std::io::sink()).unwrap();
+    let ended = demo.wait_with_output().unwrap();
+    let errors = String::from_utf8_lossy(&ended.stderr).into_owned();
+    assert_eq!(ended.status.code(), Some(1), "{ended:?}");
+    assert!(errors.contains("interrupted"), "{errors}");
+}
+
+/// It is kept in the data dir, where only the operator can read it; nobody is told of it twice.
+#[test]
+fn the_first_admin_key_is_shown_although_the_start_fails() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let data_dir = tempfile::Builder::new().prefix("entra-assets-start").tempdir_in("/tmp").unwrap();
+    let start = || program(&["serve", "--data-dir", data_dir.path().to_str().unwrap(), "--listen", &address]);
+    let first = start();
+    let key = std::fs::read_to_string(data_dir.path().join("admin-key")).unwrap();
+    let (shown, errors) = (String::from_utf8_lossy(&first.stdout), String::from_utf8_lossy(&first.stderr));
+    assert!(!first.status.success() && errors.contains("ENTRA_ASSETS_LISTEN"), "{errors}");
+    assert!(shown.contains(key.trim()), "{shown}");
+    let second = start();
+    assert!(!second.status.success() && second.stdout.is_empty(), "{second:?}");
+}

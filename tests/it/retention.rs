@@ -3,6 +3,7 @@
 use crate::support::postgres::connect;
 use crate::support::test_app::TestApp;
 use entra_assets::runs::scheduler;
+use entra_assets::sim::graph::Scenario;
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -81,4 +82,18 @@ async fn events_and_changes_go_when_their_time_is_over_and_records_stay() {
     let cleared = "SELECT count(*) FROM runs WHERE cleared_at IS NOT NULL";
     let superuser = connect(&app.world.database.urls.superuser).await;
     assert_eq!(superuser.query_one(cleared, &[]).await.unwrap().get::<_, i64>(0), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_newest_check_of_a_connection_stays() {
+    let app = TestApp::start().await;
+    let path = format!("/v1/connections/{}", app.create_connection(Scenario::Healthy).await);
+    let check = async || app.post(&format!("{path}/check"), &json!({})).await.expect(200);
+    check().await;
+    let newest = check().await;
+    app.world.clock.advance(Duration::from_secs(91 * 24 * 3600));
+    tick(&app).await;
+    let kept = app.get(&format!("{path}/checks")).await.expect(200)["items"].clone();
+    assert_eq!((&kept[0]["id"], kept.as_array().unwrap().len()), (&newest["id"], 1));
+    assert_eq!(app.get(&path).await.expect(200)["lastCheck"]["id"], newest["id"]);
 }

@@ -7,6 +7,7 @@ pub(super) fn tidy(document: &mut Value) {
     name_items_of_pages(document);
     name_variants(document);
     add_discriminators(document);
+    describe_patches(document);
     if let Some(schemas) = document["components"]["schemas"].as_object_mut() {
         schemas.values_mut().for_each(lift_descriptions);
         schemas.values_mut().for_each(open_objects);
@@ -80,6 +81,71 @@ fn discriminator(schemas: &Map<String, Value>, variants: &[Value]) -> Option<Val
     let targets = names.iter().map(|name| json!(format!("#/components/schemas/{name}")));
     let mapping: Map<String, Value> = values.into_iter().zip(targets).collect();
     Some(json!({"propertyName": tag, "mapping": mapping}))
+}
+
+/// In a merge patch every field of every part may be absent, which leaves it as it is, or null, which sets it back to
+/// its default. So where an `Update…` has parts in common with what creates the thing, they are described apart.
+fn describe_patches(document: &mut Value) {
+    let Some(schemas) = document["components"]["schemas"].as_object_mut() else { return };
+    let mut parts = Map::new();
+    let mut patches: Map<String, Value> =
+        schemas.iter().filter(|(name, _)| name.starts_with("Update")).map(|(n, of)| (n.clone(), of.clone())).collect();
+    for patch in patches.values_mut() {
+        for field in fields_of(patch) {
+            refer_to_patch(schemas, field, &mut parts);
+        }
+    }
+    schemas.extend(patches);
+    schemas.extend(parts);
+}
+
+fn fields_of(schema: &mut Value) -> impl Iterator<Item = &mut Value> {
+    schema.get_mut("properties").and_then(Value::as_object_mut).into_iter().flat_map(|fields| fields.values_mut())
+}
+
+/// Where `schema` refers to an object that is created as a whole, it then refers to the patch of that object, which
+/// is added to `parts`.
+fn refer_to_patch(schemas: &Map<String, Value>, schema: &mut Value, parts: &mut Map<String, Value>) {
+    for variant in schema.get_mut("oneOf").and_then(Value::as_array_mut).into_iter().flatten() {
+        refer_to_patch(schemas, variant, parts);
+    }
+    let Some(name) = name_of(schema).filter(|name| !name.starts_with("Update")) else { return };
+    let Some(whole) = schemas.get(name).filter(|whole| whole.get("properties").is_some()) else { return };
+    let patch_name = format!("Update{}", name.trim_end_matches("Body"));
+    schema["$ref"] = json!(format!("#/components/schemas/{patch_name}"));
+    if parts.contains_key(&patch_name) {
+        return;
+    }
+    let mut patch = whole.clone();
+    let what = whole.get("description").and_then(Value::as_str).unwrap_or_default();
+    patch["description"] = json!(format!("{what} In a change absent fields stay, and null is the default.").trim());
+    for field in fields_of(&mut patch) {
+        refer_to_patch(schemas, field, parts);
+        if let Some(field) = field.as_object_mut() {
+            // What is absent from a patch is not the default.
+            field.remove("default");
+        }
+        if let Some(of_any_name) = field.get_mut("additionalProperties").filter(|others| others.is_object()) {
+            allow_null(of_any_name);
+        }
+        allow_null(field);
+    }
+    parts.insert(patch_name, patch);
+}
+
+fn allow_null(schema: &mut Value) {
+    let nothing = json!({"type": "null"});
+    let Some(fields) = schema.as_object_mut() else { return };
+    if let Some(target) = fields.remove("$ref") {
+        fields.insert("oneOf".to_owned(), json!([{"$ref": target}, nothing]));
+    } else if let Some(variants) = fields.get_mut("oneOf").and_then(Value::as_array_mut) {
+        if !variants.iter().any(is_null) {
+            variants.push(nothing);
+        }
+    } else if let Some(of) = fields.get_mut("type") {
+        let names: Vec<&str> = texts(of).filter(|name| *name != "null").chain(["null"]).collect();
+        *of = json!(names);
+    }
 }
 
 /// What is said of one alternative of «a thing or null» is said of the whole.

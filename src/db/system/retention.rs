@@ -46,6 +46,11 @@ const OF_ORGANIZATION: [&str; 24] = [
     "audit_events",
 ];
 
+/// The newest check of a connection is kept, however old: it is the connection's state.
+const OF_NEWER_CHECK: &str = " AND EXISTS (SELECT FROM connection_checks AS newer
+    WHERE newer.organization_id = connection_checks.organization_id
+        AND newer.connection_id = connection_checks.connection_id AND newer.id > connection_checks.id)";
+
 /// Removes what is older than it is kept: checks, audit events, deliveries of webhooks, idempotency keys, tickets,
 /// workers that are gone. At most `batch` rows of each.
 pub async fn clear_expired(
@@ -56,16 +61,16 @@ pub async fn clear_expired(
     now: DateTime<Utc>,
     batch: i64,
 ) -> Result<()> {
-    for (table, column, before) in [
-        ("connection_checks", "checked_at", records_before),
-        ("audit_events", "at", records_before),
-        ("webhook_deliveries", "created_at", records_before),
-        ("idempotency_keys", "created_at", keys_before),
-        ("tickets", "expires_at", now),
-        ("workers", "seen_at", workers_before),
+    for (table, column, before, also) in [
+        ("connection_checks", "checked_at", records_before, OF_NEWER_CHECK),
+        ("audit_events", "at", records_before, ""),
+        ("webhook_deliveries", "created_at", records_before, ""),
+        ("idempotency_keys", "created_at", keys_before, ""),
+        ("tickets", "expires_at", now, ""),
+        ("workers", "seen_at", workers_before, ""),
     ] {
         let statement = format!(
-            "DELETE FROM {table} WHERE ctid = ANY(ARRAY(SELECT ctid FROM {table} WHERE {column} < $1 LIMIT $2))"
+            "DELETE FROM {table} WHERE ctid = ANY(ARRAY(SELECT ctid FROM {table} WHERE {column} < $1{also} LIMIT $2))"
         );
         db.system(async |tx| {
             diesel::sql_query(&statement)

@@ -68,8 +68,9 @@ fn schema_name(document: &serde_json::Value) -> Option<&str> {
     document.pointer("/schema/objectSchema/name")?.as_str()
 }
 
-/// While a person waits, Assets is not waited for longer than this.
+/// While a person waits, one call of Assets is not waited for longer than this, and all of them not longer than that.
 const PATIENCE: Duration = Duration::from_secs(15);
+const DEADLINE: Duration = Duration::from_secs(18);
 
 /// The document of a job, and how it differs from what Assets has.
 pub struct JobSchema {
@@ -81,7 +82,11 @@ pub struct JobSchema {
 
 /// What would be sent. Without an answer of Assets the document is still shown.
 pub async fn show(app: &App, job: &JobContext) -> Result<JobSchema> {
-    match ask(app, job).await {
+    let asked = tokio::select! {
+        asked = ask(app, job) => asked,
+        () = app.clock.sleep(DEADLINE) => Err(late("Look again; if it lasts, look at status.atlassian.com.")),
+    };
+    match asked {
         Ok((links, current)) => Ok(compare(job, &links, current.as_ref())),
         Err(error) => {
             let source = ImportSource { id: "unknown", schema_name: SCHEMA_NAME };
@@ -92,6 +97,32 @@ pub async fn show(app: &App, job: &JobContext) -> Result<JobSchema> {
 
 /// Sends the document. Returns what differs afterwards: what Assets refuses to change.
 pub async fn build(app: &App, job: &JobContext) -> Result<JobSchema> {
+    let deadline = app.clock.sleep(DEADLINE);
+    tokio::pin!(deadline);
+    let (links, document) = tokio::select! {
+        sent = send(app, job) => sent?,
+        () = &mut deadline => return Err(late("It may have taken a part; look at the difference before you build again.")),
+    };
+    let seen = tokio::select! {
+        seen = look(app, job, &links) => seen,
+        () = &mut deadline => Err(late("The document was sent; look at the difference in a minute.")),
+    };
+    match seen {
+        Ok(current) => Ok(JobSchema { document, ..compare(job, &links, current.as_ref()) }),
+        // It was built all the same.
+        Err(error) => Ok(JobSchema { document, difference: None, problem: Some(error.detail) }),
+    }
+}
+
+fn late(advice: &str) -> Error {
+    Error::new(
+        Code::AssetsUnreachable,
+        format!("Assets did not answer within {} seconds. {advice}", DEADLINE.as_secs()),
+    )
+}
+
+/// Sends the document of a job. Returns it with the links of the import source.
+async fn send(app: &App, job: &JobContext) -> Result<(Links, Value)> {
     let (links, current) = ask(app, job).await?;
     let wanted = compare(job, &links, current.as_ref());
     let id = links.import_source_id().unwrap_or_default();
@@ -100,20 +131,26 @@ pub async fn build(app: &App, job: &JobContext) -> Result<JobSchema> {
     let client = app.assets.clone().with_patience(PATIENCE);
     let target = reachable(app, job).await?;
     client.put_mapping(&target, &links, &wanted.document, |current| job.mapping.patch(source, current)).await?;
-    let current = client.schema_and_mapping(&target, &links).await?;
-    Ok(JobSchema { document: wanted.document, ..compare(job, &links, current.as_ref()) })
+    Ok((links, wanted.document))
+}
+
+async fn look(app: &App, job: &JobContext, links: &Links) -> Result<Option<Value>> {
+    let client = app.assets.clone().with_patience(PATIENCE);
+    Ok(client.schema_and_mapping(&reachable(app, job).await?, links).await?)
 }
 
 async fn reachable(app: &App, job: &JobContext) -> Result<crate::assets::Target> {
-    let missing = || Error::new(Code::NotFound, "The job has no destination.");
-    job.destination.as_ref().ok_or_else(missing)?.target(app, job.organization).await
+    job.destination.as_ref().ok_or_else(no_destination)?.target(app, job.organization).await
+}
+
+pub fn no_destination() -> Error {
+    Error::new(Code::NotFound, "The job has no destination, so there is no schema in Assets.")
 }
 
 async fn ask(app: &App, job: &JobContext) -> Result<(Links, Option<Value>)> {
     let client = app.assets.clone().with_patience(PATIENCE);
-    let target = reachable(app, job).await?;
-    let links = client.links(&target).await?;
-    let current = client.schema_and_mapping(&target, &links).await?;
+    let links = client.links(&reachable(app, job).await?).await?;
+    let current = look(app, job, &links).await?;
     Ok((links, current))
 }
 

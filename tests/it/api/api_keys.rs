@@ -1,8 +1,12 @@
 //! API keys: shown once, good until they are revoked or expire.
 
+use crate::support::issuer::app_with;
 use crate::support::test_app::{TestApp, pointers};
 use chrono::TimeDelta;
+use entra_assets::sim::assets::AssetsOptions;
+use entra_assets::sim::seed::SeedOptions;
 use reqwest::Method;
+use reqwest::header::{AUTHORIZATION, HeaderValue};
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -10,6 +14,24 @@ async fn create(app: &TestApp, body: &Value) -> (String, String) {
     let created = app.post("/v1/api-keys", body).await.expect(201);
     let text = |name: &str| created[name].as_str().unwrap().to_owned();
     (format!("/v1/api-keys/{}", text("id")), text("key"))
+}
+
+/// The operator chooses the admin key: any text that a header can carry.
+#[tokio::test]
+async fn an_admin_key_may_have_spaces_and_other_letters() {
+    let key = "Ключ von Zürich: correct horse  battery staple";
+    let app = app_with(SeedOptions::default(), AssetsOptions::default(), |security| {
+        security.admin_key = Some(key.to_owned().into());
+    });
+    let app = app.await;
+    let status = async |key: &str| {
+        let bearer = HeaderValue::from_bytes(format!("Bearer {key}").as_bytes()).unwrap();
+        app.call_without_key(Method::GET, "/v1/api-keys").header_value(AUTHORIZATION, bearer).send().await.status
+    };
+    assert_eq!(status(key).await, 200);
+    for wrong in ["Ключ von Zürich: correct horse battery staple", "Ключ", &key.replace('ü', "u")] {
+        assert_eq!(status(wrong).await, 401, "{wrong}");
+    }
 }
 
 #[tokio::test]
@@ -38,6 +60,9 @@ async fn a_key_cannot_have_expired_before_it_is_made() {
         json!({"name": "Script", "scopes": ["read"], "expiresAt": app.world.clock.now() - TimeDelta::seconds(1)});
     let problem = app.post("/v1/api-keys", &body).await.problem(422, "validation_failed");
     assert_eq!(pointers(&problem), ["/expiresAt"]);
+    let body = json!({"name": "", "scopes": ["read"], "expiresAt": body["expiresAt"]});
+    let problem = app.post("/v1/api-keys", &body).await.problem(422, "validation_failed");
+    assert_eq!(pointers(&problem), ["/expiresAt", "/name"], "every fault at once");
     assert_eq!(app.get("/v1/api-keys").await.expect(200)["items"], json!([]));
 }
 

@@ -81,6 +81,26 @@ async fn a_stored_connection_is_checked_and_the_history_kept() {
     assert_eq!(app.world.count("audit_events").await, 3);
 }
 
+/// Short lists are whole unless a caller wants pages, as of any other list.
+#[tokio::test]
+async fn what_can_be_chosen_from_is_listed_whole_or_in_pages() {
+    let app = TestApp::start().await;
+    for path in ["/v1/capabilities?", "/v1/attributes?", "/v1/attributes?objectType=groups&"] {
+        let whole = app.get(path.trim_end_matches(['?', '&'])).await.expect(200);
+        assert_eq!(whole["nextCursor"], Value::Null);
+        let (mut items, mut cursor) = (Vec::new(), String::new());
+        loop {
+            let page = app.get(&format!("{path}limit=7{cursor}")).await.expect(200);
+            items.extend(page["items"].as_array().unwrap().clone());
+            let Some(next) = page["nextCursor"].as_str() else { break };
+            cursor = format!("&cursor={next}");
+        }
+        assert_eq!(&items, whole["items"].as_array().unwrap(), "{path}");
+        app.get(&format!("{path}limit=0")).await.problem(422, "validation_failed");
+        app.get(&format!("{path}cursor=x")).await.problem(400, "invalid_cursor");
+    }
+}
+
 /// A check vouches for what it looked at, no more: not for another secret, not for what it left out.
 #[tokio::test]
 async fn the_last_check_vouches_for_what_it_checked_only() {
@@ -96,6 +116,17 @@ async fn the_last_check_vouches_for_what_it_checked_only() {
     app.world.graph.set_roles(Scenario::Healthy, &["GroupMember.Read.All"]);
     let failed = check(json!({"capabilities": ["users"]})).await;
     assert_eq!(last().await["id"], failed["id"], "what is wrong with a part is wrong with the whole");
+
+    app.world.graph.set_roles(Scenario::Healthy, &["GroupMember.Read.All", "User.Read.All"]);
+    check(json!({})).await;
+    app.call(Method::PATCH, &path).json(&json!({"cloud": "china"})).send().await.expect(200);
+    app.call(Method::PATCH, &path).json(&json!({"cloud": "global"})).send().await.expect(200);
+    let part = check(json!({"capabilities": ["users"]})).await;
+    assert_eq!(
+        (&part["overall"], &last().await["id"]),
+        (&json!("ok"), &part["id"]),
+        "the wider one is of another cloud"
+    );
 
     for change in [
         json!({"tenantId": "00000000-0000-4000-8000-00000000abcd"}),

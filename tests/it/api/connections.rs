@@ -205,6 +205,16 @@ async fn a_certificate_is_taken_with_its_key_alone() {
             assert!(codes.contains(&code), "{code}: {problem}");
         }
     }
+    let mut several = body(&expired, &private);
+    several["tenantId"] = json!("common");
+    several["cloud"] = json!("moon");
+    for path in ["/v1/connections", "/v1/connection-checks"] {
+        let problem = app.post(path, &several).await.problem(422, "validation_failed");
+        let places = pointers(&problem);
+        for place in ["/cloud", "/credential/certificate", "/tenantId"] {
+            assert!(places.contains(&place), "{place}: {problem}");
+        }
+    }
 }
 
 #[tokio::test]

@@ -35,8 +35,23 @@ async fn a_change_keeps_the_token() {
     let path = format!("/v1/destinations/{}", destination.as_str().unwrap());
     app.patch(&path, &json!({"name": "Renamed"})).await.expect(200);
     assert_eq!(app.run(&job, &json!({"mode": "full"})).await["state"], "succeeded");
-    let problem = app.patch(&path, &json!({"token": null, "kind": "forge"})).await.problem(422, "validation_failed");
-    assert_eq!(pointers(&problem), ["/kind", "/token"]);
+    let problem = app.patch(&path, &json!({"token": null})).await.problem(422, "validation_failed");
+    assert_eq!(pointers(&problem), ["/token"]);
+}
+
+/// Who sends back what was read is not refused; who wants another kind is told why not.
+#[tokio::test]
+async fn the_kind_may_be_repeated_and_does_not_change() {
+    let app = TestApp::start().await;
+    let path = format!("/v1/destinations/{}", app.create_destination().await);
+    let changed = app.patch(&path, &json!({"kind": "assetsImport", "name": "Renamed"})).await.expect(200);
+    assert_eq!((&changed["kind"], &changed["name"]), (&json!("assetsImport"), &json!("Renamed")));
+    for kind in [json!("forge"), json!("elsewhere"), Value::Null] {
+        let problem = app.patch(&path, &json!({"kind": kind})).await.problem(422, "validation_failed");
+        assert_eq!(pointers(&problem), ["/kind"], "{kind}");
+    }
+    let problem = app.patch(&path, &json!({"kind": "forge"})).await.problem(422, "validation_failed");
+    assert!(problem["detail"].as_str().unwrap().contains("cannot change"), "{problem}");
 }
 
 #[tokio::test]
@@ -64,9 +79,9 @@ async fn every_fault_of_a_destination_is_named_at_once() {
     let wrong = json!({"name": "", "kind": "assetsImport", "token": "with a space", "missingObjects": "maybe",
         "workspaceId": "w", "api": {"siteUrl": "http://evil.example", "email": "x", "apiToken": ""}});
     let problem = app.post("/v1/destinations", &wrong).await.problem(422, "validation_failed");
-    let expected = ["/api/apiToken", "/api/email", "/missingObjects", "/name", "/token", "/workspaceId"];
+    let expected =
+        ["/api/apiToken", "/api/email", "/api/siteUrl", "/missingObjects", "/name", "/token", "/workspaceId"];
     assert_eq!(pointers(&problem), expected);
-    // Which sites are right depends on the operator's settings, so it is looked at when the rest is.
     let api = json!({"siteUrl": "http://evil.example", "email": "x@example.com", "apiToken": "ATATT3"});
     let elsewhere = json!({"name": "Assets", "kind": "assetsImport", "token": "ATCTT3", "api": api});
     let problem = app.post("/v1/destinations", &elsewhere).await.problem(422, "validation_failed");

@@ -26,6 +26,33 @@ async fn a_filter_is_created_read_changed_and_deleted() {
 }
 
 #[tokio::test]
+async fn null_sets_a_part_of_a_filter_back_to_its_default() {
+    let app = TestApp::start().await;
+    let defaults = app.get(&app.create("/v1/filters", &json!({"name": "Everybody"})).await).await.expect(200);
+    let id = "00000000-0000-4000-8000-00000000abcd";
+    let body = json!({"name": "Some", "users": {"odata": "accountEnabled eq true"},
+        "scope": {"users": "membersOf", "groupIds": [id], "transitive": false, "groups": "containingFilteredUsers"},
+        "exclude": {"userIds": [id], "groupIds": [id], "userNames": ["svc-*"], "groupNames": ["old-*"]},
+        "limits": {"maxUsers": 5, "maxGroups": 5}});
+    let path = app.create("/v1/filters", &body).await;
+    // The groups first: without `users` they would restrict nothing.
+    app.patch(&path, &json!({"scope": {"users": null, "groupIds": null}})).await.expect(200);
+    for (part, fields) in [
+        ("scope", ["users", "groupIds", "transitive", "groups"].as_slice()),
+        ("exclude", &["userIds", "groupIds", "userNames", "groupNames"]),
+        ("limits", &["maxUsers", "maxGroups"]),
+    ] {
+        for field in fields {
+            let changed = app.patch(&path, &json!({part: {*field: null}})).await.expect(200);
+            assert_eq!(changed[part][field], defaults[part][field], "{part} {field}");
+        }
+    }
+    let tree = json!({"property": "city", "operator": "eq", "value": null});
+    let changed = app.patch(&path, &json!({"users": {"odata": null, "where": tree}})).await.expect(200);
+    assert_eq!(changed["users"], json!({"where": tree}));
+}
+
+#[tokio::test]
 async fn a_patch_with_both_media_types_is_a_merge_patch() {
     let app = TestApp::start().await;
     let path = app.create("/v1/filters", &json!({"name": "One"})).await;

@@ -81,3 +81,41 @@ async fn without_an_answer_of_assets_the_document_is_still_shown() {
     assert!(shown["difference"].is_null() && shown["document"]["schema"].is_object(), "{shown}");
     assert!(shown["problem"].as_str().unwrap().contains("token"));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_a_destination_only_the_document_is_shown() {
+    let app = TestApp::start().await;
+    let job = app.create_job(&json!({"destinationId": null})).await;
+    let shown = schema(&app, &job).await;
+    assert!(shown["difference"].is_null() && shown["document"]["schema"].is_object(), "{shown}");
+    assert!(shown["problem"].as_str().unwrap().contains("no destination"), "{shown}");
+    let built = app.call(Method::POST, &format!("/v1/jobs/{job}/schema")).send().await;
+    built.problem(404, "not_found");
+}
+
+/// Forge gives a call 25 seconds.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_assets_that_takes_too_long_is_not_waited_for() {
+    let app = TestApp::start().await;
+    let job = app.create_job(&json!({})).await;
+    let path = format!("/v1/jobs/{job}/schema");
+    app.world.hasten(20);
+    let timed = async |method: Method| {
+        let began = app.world.clock.now();
+        let answer = app.world.while_time_passes(app.call(method, &path).send()).await;
+        let took = app.world.clock.now() - began;
+        assert!(took.num_seconds() < 22, "it took {took}");
+        answer
+    };
+    app.world.assets.configure(|behaviour| behaviour.latency_ms = 10_000);
+    let shown = timed(Method::GET).await.expect(200);
+    assert!(shown["difference"].is_null() && shown["document"]["schema"].is_object(), "{shown}");
+    assert!(shown["problem"].as_str().unwrap().contains("18 seconds"), "{shown}");
+    timed(Method::POST).await.problem(504, "assets_unreachable");
+    // Three calls until the document is there; the fourth, which looks at the result, comes too late.
+    app.world.assets.configure(|behaviour| behaviour.latency_ms = 5_000);
+    let built = timed(Method::POST).await.expect(200);
+    assert!(built["problem"].as_str().unwrap().contains("was sent"), "{built}");
+    app.world.assets.configure(|behaviour| behaviour.latency_ms = 0);
+    assert_eq!(schema(&app, &job).await["difference"]["inSync"], true);
+}

@@ -28,6 +28,42 @@ async fn a_job_has_a_default_for_all_but_name_and_connection() {
     }
 }
 
+/// Null is the default at every depth, as an absent field is where the job is created.
+#[tokio::test]
+async fn null_sets_a_part_of_a_job_back_to_its_default() {
+    let app = TestApp::start().await;
+    let defaults = app.get(&format!("/v1/jobs/{}", app.create_job(&json!({})).await)).await.expect(200);
+    let chosen = json!({"enabled": true, "attributes": ["operatingSystem"], "names": {"operatingSystem": "OS"},
+        "references": [], "typeName": "Computer"});
+    let people = json!({"enabled": false, "attributes": ["department"],
+        "names": {"department": "Team", "jobTitle": "Job"}, "references": ["manager"], "typeName": "Person"});
+    let path = format!(
+        "/v1/jobs/{}",
+        app.create_job(&json!({
+            "connectionId": defaults["connectionId"], "destinationId": null,
+            "removal": {"policy": "mark", "afterMissingRuns": 9, "brakePercent": 7},
+            "objects": {"users": people, "licenses": {"enabled": false}, "devices": chosen},
+        }))
+        .await
+    );
+    for field in ["policy", "afterMissingRuns", "brakePercent"] {
+        let changed = app.patch(&path, &json!({"removal": {field: null}})).await.expect(200);
+        assert_eq!(changed["removal"][field], defaults["removal"][field], "{field}");
+    }
+    let named = app.patch(&path, &json!({"objects": {"users": {"names": {"department": null}}}})).await.expect(200);
+    assert_eq!(named["objects"]["users"]["names"], json!({"jobTitle": "Job"}));
+    for of in ["users", "devices"] {
+        for field in ["enabled", "attributes", "names", "references", "typeName"] {
+            let changed = app.patch(&path, &json!({"objects": {of: {field: null}}})).await.expect(200);
+            assert_eq!(changed["objects"][of][field], defaults["objects"][of][field], "{of} {field}");
+        }
+    }
+    let changed = app.patch(&path, &json!({"objects": {"licenses": null}})).await.expect(200);
+    assert_eq!(changed["objects"], defaults["objects"]);
+    let problem = app.patch(&path, &json!({"removal": {"policy": 1, "brakePercent": null, "more": null}})).await;
+    assert_eq!(pointers(&problem.problem(422, "validation_failed")), ["/removal/more", "/removal/policy"]);
+}
+
 #[tokio::test]
 async fn every_fault_of_a_job_is_named_at_once() {
     let app = TestApp::start().await;
@@ -114,6 +150,25 @@ async fn a_job_is_not_deleted_under_a_live_run() {
     app.post(&format!("{path}/runs"), &json!({"mode": "full"})).await.problem(404, "not_found");
     app.get(&format!("{path}/objects?type=users")).await.problem(404, "not_found");
     assert_eq!(app.get("/v1/jobs").await.expect(200)["items"], json!([]));
+}
+
+#[tokio::test]
+async fn what_a_deleted_job_used_can_be_deleted_at_once() {
+    let app = TestApp::start().await;
+    let filter = app.create_filter(&json!({"name": "Members"})).await;
+    let path = format!("/v1/jobs/{}", app.create_job(&json!({"filterId": filter})).await);
+    let job = app.get(&path).await.expect(200);
+    let used = ["connection", "filter", "destination"].map(|what| {
+        let id = job[format!("{what}Id")].as_str().unwrap();
+        format!("/v1/{what}s/{id}")
+    });
+    for path in &used {
+        app.delete(path).await.problem(409, "in_use");
+    }
+    app.delete(&path).await.expect(204);
+    for path in &used {
+        app.delete(path).await.expect(204);
+    }
 }
 
 #[tokio::test]

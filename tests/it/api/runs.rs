@@ -1,6 +1,7 @@
 //! Runs: queued, one at a time, cancelled in every state, approved only while they wait for it.
 
 use crate::support::test_app::{TestApp, pointers};
+use entra_assets::runs::scheduler;
 use entra_assets::sim::assets::AssetsOptions;
 use entra_assets::sim::graph::Scenario;
 use entra_assets::sim::seed::SeedOptions;
@@ -120,10 +121,7 @@ async fn an_option_that_does_not_go_with_the_mode_is_refused() {
         (json!({"mode": "full", "limit": 5}), vec!["/limit"]),
         (json!({"mode": "incremental", "limit": 5}), vec!["/limit"]),
         (json!({"mode": "test", "resetMirror": true}), vec!["/resetMirror"]),
-        (
-            json!({"mode": "dryRun", "limit": 1, "deliver": "full", "resetMirror": true}),
-            vec!["/deliver", "/limit", "/resetMirror"],
-        ),
+        (json!({"mode": "dryRun", "limit": 1, "deliver": "full", "resetMirror": true}), vec!["/limit", "/resetMirror"]),
         (json!({"mode": "full", "limit": 1, "fast": true}), vec!["/fast", "/limit"]),
     ] {
         let problem = app.post(&path, &body).await.problem(422, "validation_failed");
@@ -131,7 +129,9 @@ async fn an_option_that_does_not_go_with_the_mode_is_refused() {
     }
     let limited = app.post(&path, &json!({"mode": "full", "limit": 5})).await.problem(422, "validation_failed");
     assert!(limited["detail"].as_str().unwrap().contains("mode `test` only"), "{limited}");
-    app.post(&path, &json!({"mode": "dryRun", "limit": null, "deliver": null, "resetMirror": false})).await.expect(202);
+    let harmless = json!({"mode": "dryRun", "limit": null, "deliver": "full", "resetMirror": false});
+    let dry_run = app.post(&path, &harmless).await.expect(202);
+    assert_eq!(dry_run["deliver"], Value::Null, "it has no effect");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -160,7 +160,7 @@ async fn a_queued_run_is_cancelled_at_once() {
     assert_eq!(cancelled["state"], "cancelled");
     assert!(cancelled["finishedAt"].is_string());
     let error = &cancelled["error"];
-    assert_eq!((&error["code"], &error["stage"]), (&json!("cancelled"), &Value::Null), "it never began");
+    assert_eq!((&error["code"], &error["stage"]), (&json!("cancelled"), &json!("collect")), "the stage to come");
     assert!(error["detail"].as_str().unwrap().starts_with("Cancelled by adminKey at 20"), "{error}");
     assert!(error["advice"].is_string());
     assert!(!app.step().await, "nobody executes it");
@@ -232,6 +232,40 @@ async fn what_changed_since_is_not_approved() {
     app.patch(&format!("/v1/jobs/{job}"), &json!({"memberships": "both"})).await.expect(200);
     approve(&app, &run).await.problem(409, "approval_outdated");
     assert_eq!(cancel(&app, &run).await.expect(200)["state"], "cancelled");
+}
+
+/// What runs by itself is in the audit log too.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_schedule_supersedes_a_run_at_the_brake_and_stops_there_again() {
+    let app = TestApp::start().await;
+    let (job, run) = stopped_at_the_brake(&app).await;
+    let tick = async |later: u64| {
+        app.world.clock.advance(std::time::Duration::from_secs(later));
+        scheduler::tick(&app.world.app, app.world.worker).await.unwrap();
+    };
+    let newest = async |of: &str| app.get(of).await.expect(200)["items"][0].clone();
+    let runs = format!("/v1/jobs/{job}/runs");
+    app.patch(&format!("/v1/jobs/{job}"), &json!({"schedule": {"cron": "* * * * *"}})).await.expect(200);
+    tick(60).await;
+    let first = app.get(&format!("/v1/runs/{run}")).await.expect(200);
+    assert_eq!((&first["state"], &first["error"]["code"]), (&json!("cancelled"), &json!("superseded")));
+    let second = newest(&runs).await;
+    assert_eq!((&second["state"], &second["requestedBy"]), (&json!("queued"), &json!("schedule")));
+    let event = newest("/v1/audit-events").await;
+    assert_eq!([&event["actor"], &event["action"], &event["resourceKind"]], ["schedule", "create", "runs"]);
+    assert_eq!(event["resourceId"], second["id"]);
+    tick(60).await;
+    assert_eq!(newest(&runs).await["id"], second["id"], "one at a time");
+    assert!(app.step().await);
+    assert_eq!(newest(&runs).await["state"], "awaitingApproval");
+    app.patch(&format!("/v1/jobs/{job}"), &json!({"schedule": null})).await.expect(200);
+    tick(8 * 24 * 3600).await;
+    assert_eq!(newest(&runs).await["error"]["code"], "approval_expired");
+    let event = newest("/v1/audit-events").await;
+    assert_eq!(
+        [&event["actor"], &event["action"], &event["resourceId"]],
+        [&json!("service"), &json!("expire"), &second["id"]]
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

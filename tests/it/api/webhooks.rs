@@ -196,6 +196,9 @@ async fn a_webhook_cannot_look_into_the_network() {
             app.post("/v1/webhooks", &json!({"name": "W", "url": url})).await.problem(422, "validation_failed");
         assert_eq!(pointers(&problem), ["/url"], "{url}");
     }
+    let several = json!({"name": "", "url": "https://localhost/", "events": ["born"]});
+    let problem = app.post("/v1/webhooks", &several).await.problem(422, "validation_failed");
+    assert_eq!(pointers(&problem), ["/events/0", "/name", "/url"], "every fault at once");
     let elsewhere = receiver.uri().replace("127.0.0.1", "127.0.0.2");
     app.post("/v1/webhooks", &json!({"name": "W", "url": elsewhere})).await.problem(422, "validation_failed");
 }

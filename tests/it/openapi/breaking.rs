@@ -69,6 +69,13 @@ fn resolve<'d>(document: &'d Value, value: &'d Value) -> &'d Value {
     }
 }
 
+/// The only thing that a value of such a schema can be besides null.
+fn alone(schema: &Value) -> Option<&Value> {
+    let variants = schema["oneOf"].as_array()?;
+    let mut real = variants.iter().filter(|variant| variant["type"] != "null");
+    real.next().filter(|_| real.next().is_none())
+}
+
 impl<'d> Comparison<'d> {
     fn add(&mut self, place: &str, what: impl std::fmt::Display) {
         self.breaks.push(format!("{place} {what}"));
@@ -134,7 +141,11 @@ impl<'d> Comparison<'d> {
         if component.is_some_and(|name| !self.seen.insert((name.to_owned(), side))) {
             return;
         }
-        let (old, new) = (resolve(self.old, old), resolve(self.new, new));
+        let (old, mut new) = (resolve(self.old, old), resolve(self.new, new));
+        if side == Side::Request && old.get("oneOf").is_none() {
+            // A caller who sends no null need not know that one could.
+            new = alone(new).map_or(new, |one| resolve(self.new, one));
+        }
         self.types(place, old, new, side);
         self.variants(place, old, new, side);
         self.properties(place, old, new, side);
@@ -175,6 +186,8 @@ impl<'d> Comparison<'d> {
         let (narrow, wide) = if side == Side::Request { (new, old) } else { (old, new) };
         for variant in list(wide).iter().filter(|_| !list(narrow).is_empty()) {
             let other = list(narrow).iter().find(|other| key(other) == key(variant));
+            // The one thing that is not null is compared by what it is, whatever it is called.
+            let other = other.or_else(|| alone(wide).filter(|one| *one == variant).and_then(|_| alone(narrow)));
             match (other, side) {
                 (Some(other), Side::Request) => self.schema(place, variant, other, side),
                 (Some(other), Side::Answer) => self.schema(place, other, variant, side),
@@ -282,6 +295,11 @@ fn what_is_added_breaks_nobody() {
         ("/components/schemas/Create/required", json!([])),
         ("/components/schemas/Answer/properties/note", json!({"type": "string"})),
         ("/components/schemas/Answer/properties/kind/enum", json!(["a", "b", "c"])),
+        ("/components/schemas/Create/properties/name/type", json!(["string", "null"])),
+        (
+            "/components/schemas/Create/properties/name",
+            json!({"oneOf": [{"type": "string", "maxLength": 9}, {"type": "null"}]}),
+        ),
         ("/paths/~1v1~1runs", json!({"get": {"operationId": "list_runs"}})),
     ] {
         assert_eq!(changed(pointer, &change), [] as [String; 0], "{pointer}");

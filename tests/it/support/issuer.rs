@@ -137,7 +137,8 @@ pub fn changed(mut value: Value, changes: &Value) -> Value {
     value
 }
 
-async fn app_with(seed: SeedOptions, assets: AssetsOptions, change: impl FnOnce(&mut SecuritySettings)) -> TestApp {
+/// The service with other security settings.
+pub async fn app_with(seed: SeedOptions, assets: AssetsOptions, change: impl FnOnce(&mut SecuritySettings)) -> TestApp {
     let mut world = World::bare(seed, assets).await;
     change(&mut Arc::make_mut(&mut world.app.settings).security);
     TestApp::over(world)

@@ -14,7 +14,7 @@ use entra_assets::ids::{self, ApiKeyId, OrganizationId};
 use entra_assets::sim::assets::{API_TOKEN, AssetsOptions, CONTAINER_TOKEN, FORGE_TOKEN};
 use entra_assets::sim::graph::{SECRET, Scenario};
 use entra_assets::sim::seed::SeedOptions;
-use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap};
+use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
 use std::net::TcpListener;
@@ -196,6 +196,11 @@ impl Drop for TestApp {
 
 impl Call {
     pub fn header(self, name: &str, value: &str) -> Self {
+        Self { request: self.request.header(name, value), ..self }
+    }
+
+    /// A header with any bytes.
+    pub fn header_value(self, name: HeaderName, value: HeaderValue) -> Self {
         Self { request: self.request.header(name, value), ..self }
     }
 
