@@ -164,7 +164,11 @@ impl Session {
                         ControlFlow::Break(value) => {
                             return Ok(Answered { value, was_retried: course.was_retried, permit });
                         }
-                        ControlFlow::Continue(step) => step,
+                        ControlFlow::Continue(step) => {
+                            // Nobody has to wait for this one's pause.
+                            drop(permit);
+                            step
+                        }
                     }
                 }
                 Attempt::Answer(body, headers) => {

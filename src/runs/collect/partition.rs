@@ -22,10 +22,11 @@ const EARLIEST: &str = "2008-01-01T00:00:00Z";
 
 /// The conditions of the ranges; `None`: one chain is as good, or the server cannot count or compare.
 pub(super) async fn of_users(reader: &Reader<'_>, rule: Option<&Parsed>) -> Result<Option<Vec<Condition>>, Stop> {
-    // With an advanced query or several texts the ranges could not be combined safely.
-    if rule.is_some_and(|rule| rule.advanced || rule.requests().len() > 1) {
+    // Several texts may have users in common, so that their numbers do not add up.
+    if rule.is_some_and(|rule| rule.requests().len() > 1) {
         return Ok(None);
     }
+    let advanced = rule.is_some_and(|rule| rule.advanced);
     let filter = rule.map(Parsed::text);
     let Some(total) = number(reader, filter).await? else {
         warn_of_serial(reader);
@@ -40,7 +41,7 @@ pub(super) async fn of_users(reader: &Reader<'_>, rule: Option<&Parsed>) -> Resu
         warn_of_serial(reader);
         return Ok(None);
     };
-    Ok(Some(conditions(filter, &borders)))
+    Ok(Some(conditions(filter, advanced, &borders)))
 }
 
 const NUMBER: &str = "usersNumber";
@@ -70,14 +71,14 @@ fn warn_of_serial(reader: &Reader<'_>) {
 /// One range.
 pub(super) struct Condition {
     pub filter: String,
-    /// Asking for null needs an advanced query, which allows no `$expand`.
+    /// Asking for null needs an advanced query, which allows no `$expand`; the filter itself may be one.
     pub advanced: bool,
 }
 
-fn conditions(filter: Option<&str>, borders: &[DateTime<Utc>]) -> Vec<Condition> {
-    let with = |range: String, advanced: bool| Condition {
+fn conditions(filter: Option<&str>, advanced: bool, borders: &[DateTime<Utc>]) -> Vec<Condition> {
+    let with = |range: String, asks_for_null: bool| Condition {
         filter: filter.map_or(range.clone(), |filter| format!("({filter}) and {range}")),
-        advanced,
+        advanced: advanced || asks_for_null,
     };
     let mut conditions = Vec::new();
     if let (Some(first), Some(last)) = (borders.first(), borders.last()) {
@@ -144,7 +145,7 @@ mod tests {
     #[test]
     fn ranges_share_their_borders_and_include_those_without_a_date() {
         let at = |seconds| DateTime::from_timestamp(seconds, 0).unwrap();
-        let conditions = conditions(Some("accountEnabled eq true"), &[at(0), at(60)]);
+        let conditions = super::conditions(Some("accountEnabled eq true"), false, &[at(0), at(60)]);
         let texts: Vec<&str> = conditions.iter().map(|condition| condition.filter.as_str()).collect();
         assert_eq!(
             texts,
@@ -156,5 +157,7 @@ mod tests {
             ]
         );
         assert!(conditions[3].advanced && conditions[..3].iter().all(|condition| !condition.advanced));
+        let all_advanced = super::conditions(Some("mail ne null"), true, &[at(0)]);
+        assert!(all_advanced.iter().all(|condition| condition.advanced));
     }
 }

@@ -88,6 +88,7 @@ pub(super) struct Refused {
     refused: Mutex<Vec<Optional>>,
     /// A page of links was answered as it was asked for: what is refused later is not `$select`.
     links_are_understood: AtomicBool,
+    asking: tokio::sync::Mutex<()>,
 }
 
 impl Refused {
@@ -194,6 +195,8 @@ pub(super) async fn links_without_select(
     if !error.refuses_optional() || !selects || reader.refused.links_are_understood.load(Ordering::Relaxed) {
         return Ok(false);
     }
+    // One asks, for all that were refused at the same time.
+    let _asking = reader.refused.asking.lock().await;
     if reader.refused.has(Optional::SelectOfLinks) {
         return Ok(true);
     }

@@ -112,7 +112,8 @@ fn change_of(
             _ => everything && is_kept(run),
         },
         hash: after.as_ref().map(|payload| super::payload::hash(run, payload)),
-        before: (action != ChangeAction::Missing).then_some(row.payload),
+        // What is missing still was told so when it went.
+        before: (action != ChangeAction::Missing || row.missing_runs == 0).then_some(row.payload),
         after,
     })
 }

@@ -262,8 +262,10 @@ impl Directory {
             self.groups[group as usize].members.push(object);
             self.log(Ref::group(group), What::MemberAdded(object));
         }
-        if object.kind() == Kind::User {
-            self.manager_moved(object.slot());
+        match object.kind() {
+            Kind::User => self.manager_moved(object.slot()),
+            Kind::Group => self.licenses_of_members_moved(object.slot()),
+            Kind::Device | Kind::ServicePrincipal | Kind::OrgContact => {}
         }
         Ok(())
     }
@@ -276,13 +278,7 @@ impl Directory {
         }
         match object.kind() {
             Kind::User => self.manager_moved(object.slot()),
-            Kind::Group => {
-                let slot = object.slot();
-                let members = self.groups[slot as usize].members.clone();
-                for member in members {
-                    self.licenses_moved(slot, member);
-                }
-            }
+            Kind::Group => self.licenses_of_members_moved(object.slot()),
             Kind::Device | Kind::ServicePrincipal | Kind::OrgContact => {}
         }
         Ok(())
@@ -292,6 +288,12 @@ impl Directory {
         let reports: Vec<u32> = self.live_users().filter(|(_, u)| u.manager == Some(manager)).map(|(s, _)| s).collect();
         for report in reports {
             self.log(Ref::user(report), What::Manager(Some(manager)));
+        }
+    }
+
+    fn licenses_of_members_moved(&mut self, group: u32) {
+        for member in self.groups[group as usize].members.clone() {
+            self.licenses_moved(group, member);
         }
     }
 

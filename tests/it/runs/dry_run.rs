@@ -1,6 +1,7 @@
 //! A dry run shows what a full run would do, and does nothing of it.
 
 use crate::support::world::World;
+use entra_assets::ids::RunId;
 use entra_assets::run_state::RunMode;
 use entra_assets::sim::seed::SeedOptions;
 use serde_json::json;
@@ -42,6 +43,9 @@ async fn a_dry_run_shows_the_changes_of_the_full_run_and_writes_nothing() {
     let shown = changes(&world, &dry).await;
     assert!(shown.iter().any(|line| line.contains("Astronomer") && line.contains("update")), "{shown:?}");
     assert!(dry.counts["users"]["missing"] == 1 && dry.counts["users"]["created"] == 1, "{}", dry.counts);
+    let rows = world.changes(RunId(dry.id)).await;
+    let missing = rows.iter().find(|change| change.action == "missing").unwrap();
+    assert!(missing.before.as_deref().is_some_and(|before| before.contains("userPrincipalName")), "{missing:?}");
     let full = world.run(job, RunMode::Full).await;
     assert_eq!(changes(&world, &full).await, shown, "the full run does what the dry run showed");
     world.assert_exact("after the full run");

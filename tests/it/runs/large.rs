@@ -1,8 +1,11 @@
 //! Directories large enough to be read in several chains at once.
 
+use crate::support::exact::warnings;
 use crate::support::world::World;
 use entra_assets::run_state::RunMode;
 use entra_assets::sim::graph::Feature;
+use serde_json::json;
+use std::collections::BTreeMap;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn many_users_are_read_in_ranges_and_nobody_is_lost() {
@@ -13,6 +16,22 @@ async fn many_users_are_read_in_ranges_and_nobody_is_lost() {
     let ranges = world.graph.requests().iter().filter(|request| request.query.contains("createdDateTime%20ge")).count();
     assert!(ranges > 0, "no range was asked for");
     world.assert_delivered();
+}
+
+/// An advanced filter in ranges, its managers by one pass, and those without a date too.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_advanced_filter_is_read_in_ranges_too() {
+    let world = World::new(9_000, 20).await;
+    let job = world.add_job().await;
+    let filter = world.add_filter(json!({"users": {"odata": "displayName ne 'Nobody'"}})).await;
+    world.set_job(&format!("filter_id = '{filter}'")).await;
+    let run = world.run(job, RunMode::Full).await;
+    assert_eq!((run.state.as_str(), warnings(&run)), ("succeeded", BTreeMap::new()), "{:?}", run.error);
+    let requests = world.graph.requests();
+    let ranges = requests.iter().filter(|request| request.query.contains("createdDateTime%20ge"));
+    assert!(ranges.clone().count() > 0 && ranges.clone().all(|range| range.query.contains("$count=true")));
+    assert!(!requests.iter().any(|request| request.path.ends_with("/manager")), "never a request per user");
+    world.assert_exact("in ranges");
 }
 
 #[tokio::test(flavor = "multi_thread")]
