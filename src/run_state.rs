@@ -121,6 +121,8 @@ pub struct Progress {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub total: Option<u64>,
     pub objects_per_second: f64,
+    /// How long the rest of this stage takes at the pace so far: that of its slowest part. Objects that are listed come
+    /// hundreds to a request, the members of a group take at least one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub eta_seconds: Option<u64>,
     /// Graph resource units spent by this run.
