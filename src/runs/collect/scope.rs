@@ -27,8 +27,8 @@ pub(super) fn narrows(reader: &Reader<'_>) -> bool {
         || filter.limits.max_groups.is_some()
 }
 
-/// Whether the users in scope are the members of groups, and nothing else narrows it: then changes tell who comes and
-/// who goes.
+/// Whether the users in scope are the members of groups: then changes of these tell who comes and who goes, unless
+/// something else [needs everything](needs_everything).
 pub(super) fn is_by_membership(job: &JobContext) -> bool {
     job.filter.scope.users != ScopeUsers::All && job.mapping.is_enabled(ObjectType::Users)
 }
