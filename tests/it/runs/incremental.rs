@@ -214,3 +214,21 @@ async fn a_scope_that_changes_do_not_tell_is_read_whole() {
     assert!(detail.contains("names is gone"), "{detail}");
     assert!(users(&world).is_empty());
 }
+
+/// As in a mirror of a version that kept no members of groups that are not imported: they are read, and nobody leaves.
+#[tokio::test(flavor = "multi_thread")]
+async fn members_by_which_a_scope_decides_are_read_where_they_are_not_known() {
+    let world = world().await;
+    let (job, outer, inner) = scoped(&world).await;
+    world.execute("DELETE FROM mirror_scope_members".to_owned()).await;
+    let store = world.store();
+    let run = world.run(job, RunMode::Incremental).await;
+    assert_eq!((run.state.as_str(), &run.warnings), ("succeeded", &json!([])), "{:?}", run.error);
+    assert!(world.store() == store, "nobody came and nobody left");
+    let asked = |id: Uuid| world.graph.requests().iter().any(|request| request.path.contains(&id.to_string()));
+    assert!(asked(inner) && !asked(outer), "only what is not known is read");
+    // From now on they are known.
+    world.graph.reset_counters();
+    world.run(job, RunMode::Incremental).await;
+    assert!(!asked(inner));
+}

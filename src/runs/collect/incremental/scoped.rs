@@ -47,8 +47,10 @@ pub(super) async fn decide(reader: &Reader<'_>, read: &mut Read, told: &Told) ->
     reader.writer.flushed().await?;
     let before = Groups::walk(reader, State::Before).await?;
     let after = Groups::walk(reader, State::After).await?;
-    if after.are_hidden || told.hidden.iter().any(|group| after.all.contains(group)) {
-        return Ok(Some("the members of a group by which the filter's scope decides are hidden".to_owned()));
+    if after.are_unknown || told.hidden.iter().any(|group| after.all.contains(group)) {
+        return Ok(Some(
+            "the members of a group by which the filter's scope decides are hidden, or it is gone".to_owned(),
+        ));
     }
     let (before, after) = (before.users(reader).await?, after.users(reader).await?);
     let known = ids(reader, read::Source::Mirror(reader.run.job.id), ObjectType::Users.as_str()).await?;
@@ -102,7 +104,7 @@ struct Groups {
     state: State,
     all: HashSet<Uuid>,
     /// The members of one of them cannot be known.
-    are_hidden: bool,
+    are_unknown: bool,
 }
 
 impl Groups {
@@ -110,14 +112,14 @@ impl Groups {
     /// is known are read.
     async fn walk(reader: &Reader<'_>, state: State) -> Result<Self, Stop> {
         let mut open = roots(reader, state).await?;
-        let mut groups = Self { state, all: HashSet::new(), are_hidden: false };
+        let mut groups = Self { state, all: HashSet::new(), are_unknown: false };
         loop {
             open.retain(|group| groups.all.insert(*group));
             if open.is_empty() {
                 return Ok(groups);
             }
             if state == State::After {
-                groups.are_hidden |= read_unknown(reader, &open).await?;
+                groups.are_unknown |= read_unknown(reader, &open).await?;
             }
             if !reader.run.job.filter.scope.transitive {
                 return Ok(groups);
@@ -162,12 +164,18 @@ async fn roots(reader: &Reader<'_>, state: State) -> Result<Vec<Uuid>, Stop> {
     Ok(roots)
 }
 
-/// Reads the members of groups of which nothing is known. Returns whether those of any are hidden.
+/// Reads the members of groups of which nothing is known. Returns whether those of any cannot be: they are hidden, or the
+/// scope names the group and there is none, which is no reason to take everybody for out of scope here.
 async fn read_unknown(reader: &Reader<'_>, groups: &[Uuid]) -> Result<bool, Stop> {
     let (lease, job) = (reader.run.lease, reader.run.job.id);
     let db = &reader.run.app.db;
     let unknown = db.scoped(lease.organization, async |tx| scope::unknown(tx, &lease, job, groups).await).await?;
     let read = groups::read_roots(reader, &unknown).await?;
     reader.writer.flushed().await?;
-    Ok(read.iter().any(|(_, visible)| *visible == Visible::Hidden))
+    let named = &reader.run.job.filter.scope.group_ids;
+    Ok(read.iter().any(|(group, visible)| match visible {
+        Visible::Yes => false,
+        Visible::Hidden => true,
+        Visible::Gone => named.contains(group),
+    }))
 }

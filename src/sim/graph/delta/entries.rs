@@ -147,7 +147,7 @@ impl Reader<'_> {
             seed::State::Live => {}
         }
         if changes.iter().any(|what| matches!(what, What::Created | What::Restored)) {
-            return Some(self.whole(object));
+            return Some(self.whole_but(object, changes));
         }
         let mut entry = Entry::whole(object);
         let mut names: Vec<String> = Vec::new();
@@ -179,6 +179,26 @@ impl Reader<'_> {
         let told = !names.is_empty() || !entry.links.is_empty() || !entry.owners.is_empty() || entry.manager.is_some();
         entry.changed = Some(names);
         told.then_some(entry)
+    }
+
+    /// All that an object is, and what it lost: whoever did not hear of its time in the recycle bin knows it as it was.
+    fn whole_but(&self, object: Ref, changes: &[&What]) -> Entry {
+        let mut entry = self.whole(object);
+        let hidden = self.directory.groups.get(object.slot() as usize).is_some_and(|group| group.hidden_membership);
+        let shows_members = self.wanted.members && !(object.kind() == Kind::Group && hidden && self.hidden);
+        let is_lost = |links: &[Link], to: &Ref| !links.iter().any(|link| link.to == *to);
+        for what in changes {
+            match what {
+                What::MemberRemoved(to) if shows_members && is_lost(&entry.links, to) => {
+                    self.linked(*to, true, &mut entry.links);
+                }
+                What::OwnerRemoved(to) if self.wanted.owners && is_lost(&entry.owners, to) => {
+                    self.linked(*to, true, &mut entry.owners);
+                }
+                _ => {}
+            }
+        }
+        entry
     }
 
     /// The last word about a link counts; a link to what is deleted is no link.
