@@ -1,6 +1,7 @@
 //! Graph → staging → mirror. What is read goes into the database page by page, with the cursor of the page;
 //! memory holds the pages under way and nothing of the tenant.
 
+mod anew;
 mod by_id;
 mod frozen;
 mod groups;

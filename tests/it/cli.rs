@@ -113,10 +113,15 @@ fn the_simulators_print_what_to_enter_for_each_tenant() {
     }
 }
 
+/// Where another user may go too: as root, PostgreSQL runs as one without privileges.
+fn data_dir() -> tempfile::TempDir {
+    tempfile::Builder::new().prefix("entra-assets").tempdir_in("/tmp").unwrap()
+}
+
 /// A person sees the report of the tenant that they chose, and a script sees whether the check failed.
 #[test]
 fn the_demonstration_shows_what_is_wrong_with_a_tenant() {
-    let data_dir = tempfile::Builder::new().prefix("entra-assets-demo").tempdir_in("/tmp").unwrap();
+    let data_dir = data_dir();
     for (tenant, says, fails) in [
         ("delegated", "Most likely the permissions were added as", true),
         ("pending", "Grant admin consent", true),
@@ -138,7 +143,7 @@ fn the_demonstration_shows_what_is_wrong_with_a_tenant() {
 /// Whoever looks for the exit code would take a demonstration that was broken off for one that succeeded.
 #[test]
 fn a_demonstration_that_is_interrupted_fails() {
-    let data_dir = tempfile::Builder::new().prefix("entra-assets-demo").tempdir_in("/tmp").unwrap();
+    let data_dir = data_dir();
     let mut command = Command::new(env!("CARGO_BIN_EXE_entra-assets"));
     command.args(["demo", "--exit", "--users", "5000", "--listen", "127.0.0.1:0", "--data-dir"]).arg(data_dir.path());
     command.env_remove("DATABASE_URL").stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -158,7 +163,7 @@ fn a_demonstration_that_is_interrupted_fails() {
 fn the_first_admin_key_is_shown_although_the_start_fails() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
-    let data_dir = tempfile::Builder::new().prefix("entra-assets-start").tempdir_in("/tmp").unwrap();
+    let data_dir = data_dir();
     let start = || program(&["serve", "--data-dir", data_dir.path().to_str().unwrap(), "--listen", &address]);
     let first = start();
     let key = std::fs::read_to_string(data_dir.path().join("admin-key")).unwrap();

@@ -337,20 +337,13 @@ pub async fn one(
     Ok(row.map(|row| row.data))
 }
 
-/// Some of the members of a group, users or groups.
-pub struct Members {
-    pub group: Uuid,
-    pub are_users: bool,
-    pub members: Vec<Uuid>,
-}
-
 /// The memberships of users and groups, of all groups or only of some, handed over row by row.
 pub async fn memberships(
     tx: &mut Transaction,
     organization: OrganizationId,
     source: Source,
     only: Option<&[Uuid]>,
-    mut each: impl FnMut(Members) + Send,
+    mut each: impl FnMut(MembersRow) + Send,
 ) -> Result<()> {
     let (members, (_, _, key)) = (source.whole_members(), source.names());
     let query = format!(
@@ -365,8 +358,7 @@ pub async fn memberships(
         .load_stream::<MembersRow>(tx)
         .await?;
     while let Some(row) = rows.next().await {
-        let row = row?;
-        each(Members { group: row.group_id, are_users: row.member_type == "user", members: row.member_ids });
+        each(row?);
     }
     Ok(())
 }

@@ -34,8 +34,8 @@ pub async fn claim(
     const CLAIM: &str = "
         UPDATE runs SET state = 'running', lease_token = $1, worker_id = $2, lease_expires_at = $3,
             attempt = attempt + 1,
-            attempts_in_vain = CASE WHEN state = 'running' THEN attempts_in_vain + 1 ELSE 0 END, started_at = coalesce(started_at, $4), wait_reason = NULL,
-            version = version + 1, updated_at = $4
+            attempts_in_vain = CASE WHEN state = 'running' THEN attempts_in_vain + 1 ELSE 0 END,
+            started_at = coalesce(started_at, $4), wait_reason = NULL, version = version + 1, updated_at = $4
         WHERE (organization_id, id) = (
             SELECT organization_id, id FROM runs
             WHERE state IN ('queued', 'running') AND run_after <= $4

@@ -1,7 +1,7 @@
 //! Reading objects by their ids: who comes into scope between two full reads, or was not in a list.
 
+use super::anew::{Failure, after};
 use super::incremental::gone;
-use super::list::{Failure, after};
 use super::object::{is_admitted, parse, staged, unreadable};
 use super::query::{Query, by_ids, url_of_one};
 use super::refused::get_many;

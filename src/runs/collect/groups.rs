@@ -1,6 +1,7 @@
 //! Groups with their owners and members. The members of a group are read as soon as the list shows it, those of many
 //! groups at once, each to its last page. There is no limit on groups a user is in, or members of a group.
 
+use super::anew::RESTARTS_MOST;
 use super::query::TOP;
 use super::refused::{Optional, links_url, links_without_select};
 use super::{Reader, list};
@@ -27,7 +28,6 @@ use uuid::Uuid;
 const GROUPS_AT_ONCE: usize = 176;
 /// `$expand` gives so many at most, and no link to the rest. Source: facts/graph.md §4.4.
 const EXPANDED_MOST: usize = 20;
-const RESTARTS_MOST: u32 = 8;
 /// What reading the members of groups with `visibility: HiddenMembership` needs. Source: facts/graph.md §3.1.
 const HIDDEN_ROLE: &str = "Member.Read.Hidden";
 /// The collection name of groups' owners in `run_cursors`; its part is the group's id.

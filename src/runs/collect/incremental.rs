@@ -22,6 +22,7 @@ use crate::runs::stop::Stop;
 use changes::Delta;
 pub(super) use changes::{Replayed, replay};
 use chrono::TimeDelta;
+use scoped::Told;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use uuid::Uuid;
 
@@ -157,7 +158,7 @@ pub(super) async fn read(reader: &Reader<'_>, links: &DeltaLinks) -> Result<Outc
         let reading = Box::pin(read_users(reader, link));
         match frozen::unless_refused(reader, ObjectType::Users, reading).await? {
             Reading::Whole(Round::Expired(why)) => return Ok(Outcome::Expired(why)),
-            Reading::Whole(Round::Read { link, arrived: users }) => {
+            Reading::Whole(Round::Read(link, users)) => {
                 next = next.map(|next| DeltaLinks { users: Some(link), ..next });
                 arrived = users;
                 read.types.push(ObjectType::Users);
@@ -165,12 +166,13 @@ pub(super) async fn read(reader: &Reader<'_>, links: &DeltaLinks) -> Result<Outc
             Reading::Frozen(frozen) => read.frozen.push(frozen),
         }
     }
-    let mut told = scoped::Told::default();
+    let mut told = Told::default();
     if let Some(link) = &links.groups {
-        let reading = Box::pin(read_groups(reader, link, &arrived, &mut told));
+        let reading = Box::pin(read_groups(reader, link, &arrived));
         match frozen::unless_refused(reader, ObjectType::Groups, reading).await? {
             Reading::Whole(Round::Expired(why)) => return Ok(Outcome::Expired(why)),
-            Reading::Whole(Round::Read { link, .. }) => {
+            Reading::Whole(Round::Read(link, of_groups)) => {
+                told = of_groups;
                 next = next.map(|next| DeltaLinks { groups: Some(link), ..next });
                 if reader.run.job.mapping.is_enabled(ObjectType::Groups) {
                     read.types.push(ObjectType::Groups);
@@ -198,19 +200,21 @@ pub(super) async fn read(reader: &Reader<'_>, links: &DeltaLinks) -> Result<Outc
 }
 
 /// What became of a round of changes of one type.
-enum Round {
-    Read { link: String, arrived: Vec<Uuid> },
+enum Round<T> {
+    /// Where the next one begins, and what is to be known of this one.
+    Read(String, T),
     Expired(String),
 }
 
-async fn read_users(reader: &Reader<'_>, position: &str) -> Result<Round, Stop> {
+/// Returns those who arrived.
+async fn read_users(reader: &Reader<'_>, position: &str) -> Result<Round<Vec<Uuid>>, Stop> {
     let (changes, link) = match replay(reader, position).await? {
         Replayed::Round(changes, link) => (changes, link),
         Replayed::Expired(why) => return Ok(Round::Expired(why)),
     };
     let Staged { in_scope: arrived, not_found } = apply(reader, ObjectType::Users, &changes).await?;
     let link = if not_found.is_empty() { link } else { position_kept(reader, ObjectType::Users, position, &not_found) };
-    Ok(Round::Read { link, arrived })
+    Ok(Round::Read(link, arrived))
 }
 
 /// What the changes tell of is not to be had yet, as when a replica is behind: the next round tells the same again.
@@ -226,17 +230,12 @@ fn position_kept(reader: &Reader<'_>, object_type: ObjectType, position: &str, w
 }
 
 /// Groups with their memberships; `users`: those who arrived.
-async fn read_groups(
-    reader: &Reader<'_>,
-    position: &str,
-    users: &[Uuid],
-    told: &mut scoped::Told,
-) -> Result<Round, Stop> {
+async fn read_groups(reader: &Reader<'_>, position: &str, users: &[Uuid]) -> Result<Round<Told>, Stop> {
     let (mut changes, link) = match replay(reader, position).await? {
         Replayed::Round(changes, link) => (changes, link),
         Replayed::Expired(why) => return Ok(Round::Expired(why)),
     };
-    *told = scoped::Told::of(&changes);
+    let mut told = Told::of(&changes);
     let Staged { in_scope: arrived, not_found: mut unread } =
         match reader.run.job.mapping.is_enabled(ObjectType::Groups) {
             true => apply(reader, ObjectType::Groups, &changes).await?,
@@ -244,9 +243,11 @@ async fn read_groups(
         };
     links::of_arrived(reader, users, &arrived, &mut changes).await?;
     told.unread = links::stage(reader, &changes, &arrived).await?;
+    // Those will not be shown later either.
+    told.unread.retain(|group| !told.hidden.contains(group));
     unread.extend(&told.unread);
     let link = if unread.is_empty() { link } else { position_kept(reader, ObjectType::Groups, position, &unread) };
-    Ok(Round::Read { link, arrived })
+    Ok(Round::Read(link, told))
 }
 
 /// Changed objects whose texts are held in memory together.

@@ -1,7 +1,7 @@
 //! Managers where the list of users cannot carry them: with an advanced filter, which allows no `$expand`, and
 //! on a server that refuses or ignores it.
 
-use super::list::whole;
+use super::anew::whole;
 use super::query::TOP;
 use super::refused::{Optional, get_many};
 use super::{Reader, by_id, object, plan};

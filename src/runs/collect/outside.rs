@@ -1,7 +1,7 @@
 //! Objects outside the scope to which objects in scope refer, with `outside: stub`: a manager, an owner, a group. They
 //! are staged apart, with what makes a stub: identity, name, and whether they are in use.
 
-use super::list::whole;
+use super::anew::whole;
 use super::object::{self, staged_map};
 use super::scope::{Kept, Known};
 use super::{Read, Reader, by_id, groups};

@@ -194,6 +194,10 @@ pub(super) struct Known {
     pub assumed: HashSet<u32>,
 }
 
+fn add(edges: &mut MembershipsBuilder, row: &read::MembersRow) {
+    edges.add(row.group_id, row.member_type == "user", &row.member_ids);
+}
+
 /// All memberships that were read. Those of groups whose members are `unknown` now are the last known ones; where there
 /// are none, because the group itself is not imported, whoever was in scope is taken for a member, and stays: unknown
 /// is not empty. `others`: ids that have to have numbers, whether or not they are in any membership.
@@ -208,14 +212,13 @@ async fn known_memberships(reader: &Reader<'_>, unknown: &[Uuid], others: &[&[Uu
     let mut assumed: HashSet<Uuid> = unknown.iter().copied().collect();
     let db = &reader.run.app.db;
     let edges = db.scoped(organization, async |tx| {
-        read::memberships(tx, organization, source, None, |row| edges.add(row.group, row.are_users, &row.members))
-            .await?;
+        read::memberships(tx, organization, source, None, |row| add(&mut edges, &row)).await?;
         if unknown.is_empty() {
             return Ok(edges);
         }
         read::memberships(tx, organization, mirror, Some(unknown), |row| {
-            assumed.remove(&row.group);
-            edges.add(row.group, row.are_users, &row.members);
+            assumed.remove(&row.group_id);
+            add(&mut edges, &row);
         })
         .await?;
         let in_scope = read::ids(tx, organization, mirror, ObjectType::Users.as_str()).await?;

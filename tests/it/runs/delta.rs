@@ -4,7 +4,7 @@ use crate::support::exact::warnings;
 use crate::support::world::World;
 use entra_assets::ids::JobId;
 use entra_assets::run_state::{RunMode, RunRequest};
-use entra_assets::sim::graph::{Action, Fault, Feature};
+use entra_assets::sim::graph::{Action, Fault, Feature, Scenario};
 use entra_assets::sim::seed::{GroupKind, Kind, SeedOptions};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
@@ -290,6 +290,22 @@ async fn who_is_told_of_and_not_shown_yet_comes_with_the_next_round() {
     assert_eq!(warnings(&run)["changes_not_readable"], 1);
     world.graph.clear_faults();
     assert_followed(&world, job, "its members are shown by now").await;
+}
+
+/// The members of a group that hides them are not shown later either: nothing is waited for.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_group_that_arrives_with_hidden_members_is_not_waited_for() {
+    let (world, job) = world().await;
+    world.graph.set_roles(Scenario::Healthy, &["User.Read.All", "GroupMember.Read.All", "LicenseAssignment.Read.All"]);
+    world.graph.change(|directory| {
+        let group = directory.add_group("Secret", GroupKind::Security);
+        let user = directory.live_users().next().unwrap().1.id;
+        directory.add_member(group, user).unwrap();
+        directory.set_hidden_membership(group, true).unwrap();
+    });
+    let run = world.run(job, RunMode::Incremental).await;
+    assert_eq!((run.state.as_str(), &run.counts["groups"]["created"]), ("succeeded", &json!(1)), "{:?}", run.error);
+    assert_eq!(warnings(&run).get("changes_not_readable"), None, "{}", run.warnings);
 }
 
 /// A position from which the pages never end, or cannot be read, would fail every run from now on.

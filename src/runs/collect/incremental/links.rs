@@ -54,10 +54,10 @@ pub(super) async fn of_arrived(
         );
         reader.run.journal.warn(RunWarning::new("groups_of_arrived_unknown", detail));
     }
-    let known = Known::of(reader, found.keys().copied().collect()).await?;
+    let followed = Followed::of(reader, found.keys().copied().collect()).await?;
     for (group, members) in found {
         let is_there = changes.get(&group).is_none_or(|delta| delta.removed.is_none());
-        if known.has(&group) && is_there {
+        if followed.has(&group) && is_there {
             let delta = changes.entry(group).or_default();
             for (member, kind) in members {
                 // Asked for after the changes, so it is the newer word.
@@ -84,13 +84,13 @@ async fn to_the_last(reader: &Reader<'_>, body: String) -> Result<Vec<Uuid>, Sto
 /// Members held in memory at once, about; one group can have more.
 const MEMBERS_AT_ONCE: i64 = 50_000;
 
-/// Which of these groups the job knows: those that are imported, and those by which the scope decides.
-struct Known {
+/// Which of some groups the job follows: those that are imported, and those by which the scope decides.
+struct Followed {
     imported: HashSet<Uuid>,
     for_scope: HashSet<Uuid>,
 }
 
-impl Known {
+impl Followed {
     async fn of(reader: &Reader<'_>, groups: Vec<Uuid>) -> Result<Self, Stop> {
         let (lease, job) = (reader.run.lease, reader.run.job.id);
         let db = &reader.run.app.db;
@@ -111,13 +111,13 @@ pub(super) async fn stage(
     changes: &BTreeMap<Uuid, Delta>,
     arrived: &[Uuid],
 ) -> Result<Vec<Uuid>, Stop> {
-    let known = Known::of(reader, changes.keys().copied().collect()).await?;
+    let followed = Followed::of(reader, changes.keys().copied().collect()).await?;
     let gone = changes.iter().filter_map(|(id, delta)| Some((id, delta.removed?)));
-    let gone = gone.filter(|(id, _)| known.for_scope.contains(id));
+    let gone = gone.filter(|(id, _)| followed.for_scope.contains(id));
     let objects = gone.map(|(id, removed)| super::gone(ObjectType::Groups, *id, reason_of(removed))).collect();
     reader.writer.write(Batch { objects, ..Batch::default() }).await?;
     let with_members = changes.iter().filter(|(_, delta)| delta.removed.is_none() && !delta.members.is_empty());
-    let ids = with_members.map(|(id, _)| *id).filter(|id| known.has(id) && !arrived.contains(id));
+    let ids = with_members.map(|(id, _)| *id).filter(|id| followed.has(id) && !arrived.contains(id));
     let ids: Vec<Uuid> = ids.collect();
     for groups in parts(reader, &ids).await? {
         stage_members(reader, groups, changes).await?;

@@ -58,23 +58,20 @@ pub(super) async fn decide(reader: &Reader<'_>, read: &mut Read, told: &Told) ->
     let came: Vec<Uuid> = after.iter().filter(|id| !is_in(&before, id) && !is_in(&known, id)).copied().collect();
     let came = by_id::stage(reader, ObjectType::Users, &came, Others::Forget).await?;
     if !came.not_found.is_empty() {
+        let number = came.not_found.len();
         let detail = format!(
-            "{} users came into the scope's groups whom Graph does not show yet; the next run reads everything.",
-            came.not_found.len()
+            "{number} users came into the scope's groups whom Graph does not show yet; the next run reads everything."
         );
-        reader
-            .run
-            .journal
-            .warn(RunWarning::new("changes_not_readable", detail).with_count(came.not_found.len() as u64));
+        reader.run.journal.warn(RunWarning::new("changes_not_readable", detail).with_count(number as u64));
         read.delta = None;
     }
     let left: Vec<Uuid> = known.into_iter().filter(|id| !is_in(&after, id)).collect();
-    take_out(reader, &after, &left).await
+    take_out(reader, &after, &left).await.map(|()| None)
 }
 
 /// Leaves staged users only if they are `members`, and marks those of the mirror that `left`, unless it is said already
 /// that they are gone.
-async fn take_out(reader: &Reader<'_>, members: &[Uuid], left: &[Uuid]) -> Result<Option<String>, Stop> {
+async fn take_out(reader: &Reader<'_>, members: &[Uuid], left: &[Uuid]) -> Result<(), Stop> {
     reader.writer.flushed().await?;
     let staged = read::Source::Staged(reader.run.lease.run);
     let mut kept = ids(reader, staged, ObjectType::Users.as_str()).await?;
@@ -88,8 +85,7 @@ async fn take_out(reader: &Reader<'_>, members: &[Uuid], left: &[Uuid]) -> Resul
     let marked = ids(reader, staged, super::gone_marker(ObjectType::Users)).await?;
     let left = left.iter().filter(|id| marked.binary_search(id).is_err());
     let objects = left.map(|id| gone(ObjectType::Users, *id, ChangeReason::OutOfScope)).collect();
-    reader.writer.write(Batch { objects, ..Batch::default() }).await?;
-    Ok(None)
+    reader.writer.write(Batch { objects, ..Batch::default() }).await
 }
 
 /// The ids of a type, ascending.
