@@ -1,8 +1,12 @@
-//! LISTEN: what other processes announce by NOTIFY. A lost notification only costs the time until the next
+//! NOTIFY and LISTEN: what processes announce to each other. A lost notification only costs the time until the next
 //! poll, so the connection is simply opened again when it breaks.
 
+use super::Transaction;
 use super::connect::Options;
 use crate::error::{Code, Error, Result};
+use diesel::define_sql_function;
+use diesel::sql_types::Text;
+use diesel_async::RunQueryDsl;
 use futures_util::{StreamExt, stream};
 use tokio::sync::broadcast;
 use tokio_postgres::AsyncMessage;
@@ -22,6 +26,16 @@ pub enum Notice {
     RunsQueued,
     CancelRequested(Uuid),
     RunChanged(Uuid),
+}
+
+define_sql_function! {
+    fn pg_notify(channel: Text, payload: Text);
+}
+
+/// Tells those who listen on `channel`, once the transaction is committed.
+pub(super) async fn notify(tx: &mut Transaction, channel: &str, payload: &str) -> Result<()> {
+    diesel::select(pg_notify(channel, payload)).execute(tx).await?;
+    Ok(())
 }
 
 /// Listens until the connection breaks, and passes on what comes. `Ok` when all receivers are gone.

@@ -2,8 +2,8 @@
 //! it tells of, and claimed like a run, by a lease that fences every later write.
 
 use super::crud::crud;
-use super::listen::WEBHOOKS;
-use super::runs::{self, RunRow, notify};
+use super::listen::{WEBHOOKS, notify};
+use super::runs::row::{self, RunRow};
 use super::schema::{jobs, webhook_deliveries, webhooks};
 use super::{Db, Transaction};
 use crate::error::Result;
@@ -82,7 +82,7 @@ pub(super) async fn announce_run(
     if wanted.is_empty() {
         return Ok(());
     }
-    let run = runs::find(tx, organization, id).await?;
+    let run = row::find(tx, organization, id).await?;
     let name: Option<String> =
         jobs::table.find((organization.0, run.job_id)).select(jobs::name).first(tx).await.optional()?;
     let told = told(&run, name);

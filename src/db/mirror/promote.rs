@@ -1,6 +1,6 @@
 //! A complete read becomes the mirror, in one transaction.
 
-use super::clear;
+use super::staging::clear;
 use crate::db::runs::{Lease, fence};
 use crate::db::{Transaction, join_in_bulk};
 use crate::error::Result;

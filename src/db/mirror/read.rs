@@ -1,7 +1,8 @@
 //! Reading what was seen, from the mirror or from what a test or dry run staged: objects in the order of
 //! their ids together with the memberships that belong to them, as a stream.
 
-use crate::db::{Transaction, join_in_bulk, mirror};
+use super::hash::Hash;
+use crate::db::{Transaction, join_in_bulk};
 use crate::error::{Error, Result};
 use crate::ids::{JobId, OrganizationId, RunId};
 use diesel::prelude::*;
@@ -181,7 +182,7 @@ pub async fn ids(
 }
 
 /// The hashes of all objects and pages of members of a mirror, unordered.
-pub async fn hashes(tx: &mut Transaction, organization: OrganizationId, job: JobId) -> Result<Vec<mirror::Hash>> {
+pub async fn hashes(tx: &mut Transaction, organization: OrganizationId, job: JobId) -> Result<Vec<Hash>> {
     #[derive(QueryableByName)]
     struct Row {
         #[diesel(sql_type = Bytea)]
@@ -198,7 +199,7 @@ pub async fn hashes(tx: &mut Transaction, organization: OrganizationId, job: Job
         .await?;
     let mut hashes = Vec::new();
     while let Some(row) = rows.next().await {
-        hashes.extend(mirror::Hash::try_from(row?.hash));
+        hashes.extend(Hash::try_from(row?.hash));
     }
     Ok(hashes)
 }

@@ -1,8 +1,7 @@
 //! What a run leaves to be read: its events and its changes.
 
-use super::notify;
 use crate::db::Transaction;
-use crate::db::listen::RUN_EVENTS;
+use crate::db::listen::{RUN_EVENTS, notify};
 use crate::db::schema::{run_changes, run_events};
 use crate::directory::ObjectType;
 use crate::error::Result;

@@ -1,7 +1,9 @@
 //! The holder of a run: claims it, keeps it, writes down how far it is, and gives it back or ends it.
 
-use super::{RunRow, add_event, end, notify};
-use crate::db::listen::RUNS;
+use super::end::end;
+use super::history::add_event;
+use super::row::RunRow;
+use crate::db::listen::{RUNS, notify};
 use crate::db::schema::runs;
 use crate::db::{Db, Transaction, webhooks};
 use crate::error::{Code, Error, Result};

@@ -1,0 +1,118 @@
+//! What is stored of a job's mirror as a whole.
+
+use crate::db::Transaction;
+use crate::db::schema::{destinations, mirrors};
+use crate::error::Result;
+use crate::ids::{JobId, OrganizationId};
+use chrono::{DateTime, Utc};
+use diesel::prelude::*;
+use diesel::sql_types::Uuid as SqlUuid;
+use diesel_async::RunQueryDsl;
+use uuid::Uuid;
+
+/// What is known of a job's mirror as a whole.
+#[derive(Queryable, Selectable, Insertable, AsChangeset, Clone, Debug)]
+#[diesel(table_name = mirrors, treat_none_as_null = true)]
+pub struct MirrorRow {
+    pub organization_id: Uuid,
+    pub job_id: Uuid,
+    /// `tid` of the token that read it.
+    pub tenant_id: Option<Uuid>,
+    /// Hash of what was selected; another selection needs a full read.
+    pub selection_hash: Option<Vec<u8>>,
+    /// Rises with every complete read.
+    pub generation: i64,
+    pub read_at: Option<DateTime<Utc>>,
+    pub full_read_at: Option<DateTime<Utc>>,
+    pub users_delta_sealed: Option<Vec<u8>>,
+    pub groups_delta_sealed: Option<Vec<u8>>,
+    /// The destination that the delivered rows speak of.
+    pub delivered_to: Option<Uuid>,
+    pub delivered_at: Option<DateTime<Utc>>,
+    pub updated_at: DateTime<Utc>,
+    /// Types whose objects are all sent by the next delivery, whatever was delivered of them.
+    pub resend: Vec<String>,
+    /// The import source in Assets to which they were sent, and the version of the destination that led there.
+    pub import_source: Option<String>,
+    pub destination_version: Option<i64>,
+}
+
+/// The mirror of a job; an empty one before its first read.
+pub async fn find(tx: &mut Transaction, organization: OrganizationId, job: JobId) -> Result<MirrorRow> {
+    let found =
+        mirrors::table.find((organization.0, job.0)).select(MirrorRow::as_select()).first(tx).await.optional()?;
+    Ok(found.unwrap_or(MirrorRow {
+        organization_id: organization.0,
+        job_id: job.0,
+        tenant_id: None,
+        selection_hash: None,
+        generation: 0,
+        read_at: None,
+        full_read_at: None,
+        users_delta_sealed: None,
+        groups_delta_sealed: None,
+        delivered_to: None,
+        delivered_at: None,
+        updated_at: DateTime::UNIX_EPOCH,
+        resend: Vec::new(),
+        import_source: None,
+        destination_version: None,
+    }))
+}
+
+pub async fn save(tx: &mut Transaction, row: &MirrorRow) -> Result<()> {
+    diesel::insert_into(mirrors::table)
+        .values(row)
+        .on_conflict((mirrors::organization_id, mirrors::job_id))
+        .do_update()
+        .set(row)
+        .execute(tx)
+        .await?;
+    Ok(())
+}
+
+/// Forgets everything the mirror of a job holds, seen and delivered.
+pub async fn reset(tx: &mut Transaction, organization: OrganizationId, job: JobId) -> Result<()> {
+    for table in ["mirror_objects", "mirror_members", "mirror_scope_members", "mirror_delivered", "mirrors"] {
+        diesel::sql_query(format!("DELETE FROM {table} WHERE organization_id = $1 AND job_id = $2"))
+            .bind::<SqlUuid, _>(organization.0)
+            .bind::<SqlUuid, _>(job.0)
+            .execute(tx)
+            .await?;
+    }
+    Ok(())
+}
+
+/// Where a delivery goes.
+#[derive(Clone, Debug)]
+pub struct Receiver {
+    pub destination: Uuid,
+    pub destination_version: i64,
+    /// What Assets calls the import source, where its links say so.
+    pub import_source: Option<String>,
+}
+
+/// Notes that something may be in the destination from now on, before the first object is sent there.
+pub async fn delivery_begins(
+    tx: &mut Transaction,
+    organization: OrganizationId,
+    job: JobId,
+    to: &Receiver,
+    now: DateTime<Utc>,
+) -> Result<()> {
+    diesel::update(mirrors::table.find((organization.0, job.0)))
+        .set((mirrors::import_source.eq(&to.import_source), mirrors::destination_version.eq(to.destination_version)))
+        .execute(tx)
+        .await?;
+    diesel::update(mirrors::table.find((organization.0, job.0)))
+        .filter(mirrors::delivered_at.is_null())
+        .set(mirrors::delivered_at.eq(now))
+        .execute(tx)
+        .await?;
+    diesel::update(destinations::table.find((organization.0, to.destination)))
+        .filter(destinations::delivered_at.is_null())
+        .set(destinations::delivered_at.eq(now))
+        .execute(tx)
+        .await?;
+    Ok(())
+}

@@ -1,0 +1,233 @@
+//! What a run has read so far, page by page.
+
+use super::cursor::{Cursor, MEMBERS, stage_cursors};
+use super::hash::hash;
+use crate::db::runs::{Lease, fence};
+use crate::db::schema::{run_cursors, staged_members};
+use crate::db::{Transaction, join_in_bulk, may_be_lost};
+use crate::error::{Error, Result};
+use crate::ids::{OrganizationId, RunId};
+use diesel::prelude::*;
+use diesel::sql_types::{Array, Bytea, Integer, Nullable, Text, Uuid as SqlUuid};
+use diesel_async::RunQueryDsl;
+use std::collections::HashMap;
+use uuid::Uuid;
+
+/// An object as read: canonical JSON of its selected properties, and the hash of that text.
+#[derive(Clone, Debug)]
+pub struct StagedObject {
+    pub object_type: &'static str,
+    pub id: Uuid,
+    pub hash: Vec<u8>,
+    /// `None`: as the mirror has it, under the same hash.
+    pub data: Option<String>,
+}
+
+/// Members of one group of one type from one page.
+#[derive(Clone, Debug)]
+pub struct StagedMembers {
+    group: Uuid,
+    member_type: String,
+    part: i32,
+    pub hash: Vec<u8>,
+    /// `None`: as the mirror has them, under the same hash.
+    pub members: Option<Vec<Uuid>>,
+}
+
+impl StagedMembers {
+    /// `part`: number of the page, from 0. Sorts the members, so that an unchanged page is stored alike.
+    pub fn new(group: Uuid, member_type: impl Into<String>, part: i32, mut members: Vec<Uuid>) -> Self {
+        members.sort_unstable();
+        members.dedup();
+        let member_type = member_type.into();
+        let ids: Vec<u8> = members.iter().flat_map(|member| *member.as_bytes()).collect();
+        let hash = hash(&[group.as_bytes(), member_type.as_bytes(), &part.to_le_bytes(), &ids]);
+        Self { group, member_type, part, hash, members: Some(members) }
+    }
+}
+
+/// Pages that belong together: their contents and where their collections go on.
+#[derive(Default, Debug)]
+pub struct Batch {
+    pub objects: Vec<StagedObject>,
+    pub members: Vec<StagedMembers>,
+    pub cursors: Vec<Cursor>,
+}
+
+impl Batch {
+    pub fn is_empty(&self) -> bool {
+        self.objects.is_empty() && self.members.is_empty() && self.cursors.is_empty()
+    }
+}
+
+/// Rows of one INSERT of members.
+const MEMBER_ROWS: usize = 256;
+/// Bytes of one INSERT of objects, about. On its way to the database each statement is held three times over, in
+/// buffers that grow by doubling.
+const STATEMENT_BYTES: usize = 1 << 20;
+
+/// Stores pages and their cursors in one fenced transaction. An object that comes twice is stored once,
+/// with the later data.
+pub async fn stage(tx: &mut Transaction, lease: &Lease, batch: Batch) -> Result<()> {
+    fence(tx, lease).await?;
+    may_be_lost(tx).await?;
+    stage_objects(tx, lease, batch.objects).await?;
+    stage_members(tx, lease, &batch.members).await?;
+    stage_cursors(tx, lease, &batch.cursors).await
+}
+
+async fn stage_objects(tx: &mut Transaction, lease: &Lease, objects: Vec<StagedObject>) -> Result<()> {
+    if objects.is_empty() {
+        return Ok(());
+    }
+    const STAGE: &str = "
+        INSERT INTO staged_objects (organization_id, run_id, object_type, id, hash, data)
+        SELECT $1, $2, * FROM unnest($3::text[], $4::uuid[], $5::bytea[], $6::text[])
+        ON CONFLICT (organization_id, run_id, object_type, id)
+        DO UPDATE SET hash = excluded.hash, data = excluded.data";
+    // One statement must not meet the same row twice.
+    let unique: HashMap<(&str, Uuid), StagedObject> =
+        objects.into_iter().map(|object| ((object.object_type, object.id), object)).collect();
+    let mut unique = unique.into_values().peekable();
+    while unique.peek().is_some() {
+        let (mut types, mut ids, mut hashes, mut data) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        let mut bytes = 0;
+        while bytes < STATEMENT_BYTES
+            && let Some(object) = unique.next()
+        {
+            bytes += object.data.as_ref().map_or(0, String::len);
+            types.push(object.object_type);
+            ids.push(object.id);
+            hashes.push(object.hash);
+            data.push(object.data);
+        }
+        diesel::sql_query(STAGE)
+            .bind::<SqlUuid, _>(lease.organization.0)
+            .bind::<SqlUuid, _>(lease.run.0)
+            .bind::<Array<Text>, _>(types)
+            .bind::<Array<SqlUuid>, _>(ids)
+            .bind::<Array<Bytea>, _>(hashes)
+            .bind::<Array<Nullable<Text>>, _>(data)
+            .execute(tx)
+            .await?;
+    }
+    Ok(())
+}
+
+/// The members of all rows go as one array, of which each row is a slice: rows of other lengths are the same statement.
+async fn stage_members(tx: &mut Transaction, lease: &Lease, members: &[StagedMembers]) -> Result<()> {
+    const STAGE: &str = "
+        INSERT INTO staged_members (organization_id, run_id, group_id, member_type, part, hash, member_ids)
+        SELECT $1, $2, group_id, member_type, part, hash, CASE WHEN first IS NOT NULL THEN ($3::uuid[])[first:last] END
+        FROM unnest($4::uuid[], $5::text[], $6::int[], $7::bytea[], $8::int[], $9::int[])
+            AS t(group_id, member_type, part, hash, first, last)
+        ON CONFLICT (organization_id, run_id, group_id, member_type, part)
+        DO UPDATE SET member_ids = excluded.member_ids, hash = excluded.hash";
+    for rows in members.chunks(MEMBER_ROWS) {
+        let (mut all, mut first, mut last) = (Vec::<Uuid>::new(), Vec::new(), Vec::new());
+        for row in rows {
+            first.push(row.members.as_ref().map(|_| place(all.len() + 1)).transpose()?);
+            all.extend(row.members.iter().flatten());
+            last.push(place(all.len())?);
+        }
+        diesel::sql_query(STAGE)
+            .bind::<SqlUuid, _>(lease.organization.0)
+            .bind::<SqlUuid, _>(lease.run.0)
+            .bind::<Array<SqlUuid>, _>(all)
+            .bind::<Array<SqlUuid>, _>(rows.iter().map(|row| row.group).collect::<Vec<_>>())
+            .bind::<Array<Text>, _>(rows.iter().map(|row| row.member_type.as_str()).collect::<Vec<_>>())
+            .bind::<Array<Integer>, _>(rows.iter().map(|row| row.part).collect::<Vec<_>>())
+            .bind::<Array<Bytea>, _>(rows.iter().map(|row| row.hash.as_slice()).collect::<Vec<_>>())
+            .bind::<Array<Nullable<Integer>>, _>(first)
+            .bind::<Array<Integer>, _>(last)
+            .execute(tx)
+            .await?;
+    }
+    Ok(())
+}
+
+fn place(number: usize) -> Result<i32> {
+    i32::try_from(number).map_err(Error::internal)
+}
+
+/// Forgets what a run staged of one part of a collection, so that it can be read again from its first page.
+pub async fn restart_members(tx: &mut Transaction, lease: &Lease, group: Uuid) -> Result<()> {
+    fence(tx, lease).await?;
+    diesel::delete(staged_members::table)
+        .filter(staged_members::organization_id.eq(lease.organization.0))
+        .filter(staged_members::run_id.eq(lease.run.0))
+        .filter(staged_members::group_id.eq(group))
+        .execute(tx)
+        .await?;
+    diesel::delete(run_cursors::table.find((lease.organization.0, lease.run.0, MEMBERS, group.to_string())))
+        .execute(tx)
+        .await?;
+    Ok(())
+}
+
+/// Forgets what a run staged of a collection of objects, so that it can be read again from its first page.
+pub async fn restart(tx: &mut Transaction, lease: &Lease, object_type: &str) -> Result<()> {
+    fence(tx, lease).await?;
+    for (table, column) in [("staged_objects", "object_type"), ("run_cursors", "collection")] {
+        diesel::sql_query(format!("DELETE FROM {table} WHERE organization_id = $1 AND run_id = $2 AND {column} = $3"))
+            .bind::<SqlUuid, _>(lease.organization.0)
+            .bind::<SqlUuid, _>(lease.run.0)
+            .bind::<Text, _>(object_type)
+            .execute(tx)
+            .await?;
+    }
+    Ok(())
+}
+
+/// Keeps only these of the staged objects of a type. Callers have fenced.
+pub async fn keep_staged(tx: &mut Transaction, lease: &Lease, object_type: &str, ids: &[Uuid]) -> Result<()> {
+    const KEEP: &str = "
+        DELETE FROM staged_objects s WHERE organization_id = $1 AND run_id = $2 AND object_type = $3
+        AND NOT EXISTS (SELECT FROM unnest($4::uuid[]) AS kept(id) WHERE kept.id = s.id)";
+    join_in_bulk(tx).await?;
+    diesel::sql_query(KEEP)
+        .bind::<SqlUuid, _>(lease.organization.0)
+        .bind::<SqlUuid, _>(lease.run.0)
+        .bind::<Text, _>(object_type)
+        .bind::<Array<SqlUuid>, _>(ids)
+        .execute(tx)
+        .await?;
+    Ok(())
+}
+
+/// Keeps only the staged members of these groups. Callers have fenced.
+pub async fn keep_staged_members(tx: &mut Transaction, lease: &Lease, groups: &[Uuid]) -> Result<()> {
+    const KEEP: &str = "
+        DELETE FROM staged_members s WHERE organization_id = $1 AND run_id = $2
+        AND NOT EXISTS (SELECT FROM unnest($3::uuid[]) AS kept(id) WHERE kept.id = s.group_id)";
+    join_in_bulk(tx).await?;
+    diesel::sql_query(KEEP)
+        .bind::<SqlUuid, _>(lease.organization.0)
+        .bind::<SqlUuid, _>(lease.run.0)
+        .bind::<Array<SqlUuid>, _>(groups)
+        .execute(tx)
+        .await?;
+    Ok(())
+}
+
+/// Removes what a run staged.
+pub async fn clear_staging(tx: &mut Transaction, organization: OrganizationId, run: RunId) -> Result<()> {
+    clear(tx, organization, run, "true").await
+}
+
+/// Removes what a run staged, of the objects those of `which`.
+pub(super) async fn clear(
+    tx: &mut Transaction,
+    organization: OrganizationId,
+    run: RunId,
+    which: &'static str,
+) -> Result<()> {
+    for (table, which) in [("staged_objects", which), ("staged_members", "true"), ("run_cursors", "true")] {
+        diesel::sql_query(format!("DELETE FROM {table} WHERE organization_id = $1 AND run_id = $2 AND {which}"))
+            .bind::<SqlUuid, _>(organization.0)
+            .bind::<SqlUuid, _>(run.0)
+            .execute(tx)
+            .await?;
+    }
+    Ok(())
+}

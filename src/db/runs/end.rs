@@ -1,0 +1,193 @@
+//! The end of a run: cancelled, failed or done, always with its terminal record, its event and its webhooks.
+
+use super::history::add_event;
+use super::row::{self, RunRow};
+use crate::db::audit_events::{self, AuditEventRow};
+use crate::db::listen::{RUNS, notify};
+use crate::db::schema::runs;
+use crate::db::{Db, Transaction, webhooks};
+use crate::error::{Code, Error, Result};
+use crate::ids::{OrganizationId, RunId};
+use crate::run_state::{EventKind, RunError, RunStage, RunState};
+use chrono::{DateTime, SecondsFormat, Utc};
+use diesel::prelude::*;
+use diesel_async::RunQueryDsl;
+use serde_json::json;
+use uuid::Uuid;
+
+/// Asks a run to end. One that nobody executes ends here; one that is running ends as soon as its worker
+/// sees the request. Who asked (`by`) is kept in `error`, which becomes the terminal record.
+pub async fn request_cancel(
+    tx: &mut Transaction,
+    organization: OrganizationId,
+    id: RunId,
+    by: &str,
+    now: DateTime<Utc>,
+) -> Result<RunRow> {
+    let run = runs::table
+        .find((organization.0, id.0))
+        .for_update()
+        .select(RunRow::as_select())
+        .first(tx)
+        .await
+        .optional()?
+        .ok_or_else(|| Error::not_found("run", id))?;
+    let stage = run.stage.as_deref().and_then(|stage| stage.parse().ok());
+    let why = cancelled(stage, &format!("Cancelled by {by} at {}.", now.to_rfc3339_opts(SecondsFormat::Secs, true)));
+    // The first who asked is the one.
+    let first = match &run.error {
+        Some(first) => first.clone(),
+        None => serde_json::to_value(&why).map_err(Error::internal)?,
+    };
+    match run.run_state()? {
+        // A queued run that already started an execution must cancel it first: its worker does that.
+        RunState::Queued if run.attempt > 0 => {
+            diesel::update(runs::table.find((organization.0, id.0)))
+                .set((
+                    runs::cancel_requested_at.eq(now),
+                    runs::error.eq(first),
+                    runs::run_after.eq(now),
+                    runs::updated_at.eq(now),
+                ))
+                .execute(tx)
+                .await?;
+            notify(tx, RUNS, "").await?;
+        }
+        RunState::Queued | RunState::AwaitingApproval => {
+            end(tx, organization, id, RunState::Cancelled, Some(&why), now).await?;
+        }
+        RunState::Running => {
+            diesel::update(runs::table.find((organization.0, id.0)))
+                .set((runs::cancel_requested_at.eq(now), runs::error.eq(first), runs::updated_at.eq(now)))
+                .execute(tx)
+                .await?;
+            notify(tx, RUNS, &id.to_string()).await?;
+        }
+        RunState::Succeeded | RunState::Degraded | RunState::Failed | RunState::Cancelled => {
+            return Err(Error::new(Code::RunNotCancellable, format!("Run {id} has already ended: {}.", run.state)));
+        }
+    }
+    row::find(tx, organization, id).await
+}
+
+/// The terminal record of a run that was cancelled while it was busy with `stage`.
+fn cancelled(stage: Option<RunStage>, detail: &str) -> RunError {
+    RunError {
+        stage,
+        code: "cancelled".to_owned(),
+        detail: detail.to_owned(),
+        graph_code: None,
+        assets_code: None,
+        request_id: None,
+        advice: Some(
+            "Nothing is left half done: what was open in Assets is closed. Start a new run when you want to go on."
+                .to_owned(),
+        ),
+    }
+}
+
+/// The terminal record of a run that its worker ends as cancelled: who asked for it, and where it stood.
+pub async fn cancellation(
+    tx: &mut Transaction,
+    organization: OrganizationId,
+    id: RunId,
+    stage: Option<RunStage>,
+) -> Result<RunError> {
+    let kept = row::find(tx, organization, id).await?.error;
+    let kept: Option<RunError> = kept.map(serde_json::from_value).transpose().map_err(Error::internal)?;
+    let error = kept.unwrap_or_else(|| cancelled(None, "The run was cancelled."));
+    Ok(RunError { stage: stage.or(error.stage), ..error })
+}
+
+/// Writes the terminal record of a run, whoever holds it. Callers have fenced or locked it.
+pub(super) async fn end(
+    tx: &mut Transaction,
+    organization: OrganizationId,
+    id: RunId,
+    state: RunState,
+    error: Option<&RunError>,
+    now: DateTime<Utc>,
+) -> Result<()> {
+    let error = match error {
+        Some(error) => Some(RunError { stage: Some(stage_of(tx, organization, id, error).await?), ..error.clone() }),
+        None => None,
+    };
+    let error = error.map(serde_json::to_value).transpose().map_err(Error::internal)?;
+    diesel::update(runs::table.find((organization.0, id.0)))
+        .set((
+            runs::state.eq(state.as_str()),
+            runs::error.eq(&error),
+            runs::lease_token.eq(None::<Uuid>),
+            runs::lease_expires_at.eq(None::<DateTime<Utc>>),
+            runs::approval_expires_at.eq(None::<DateTime<Utc>>),
+            runs::wait_reason.eq(None::<String>),
+            runs::finished_at.eq(now),
+            runs::version.eq(runs::version + 1),
+            runs::updated_at.eq(now),
+        ))
+        .execute(tx)
+        .await?;
+    add_event(tx, organization, id, EventKind::State, &json!({"state": state, "error": error}), now).await?;
+    webhooks::announce_run(tx, organization, id, state, now).await
+}
+
+/// The stage that a terminal record names: its own, else where the run stood. One that never began stood before the first.
+async fn stage_of(tx: &mut Transaction, organization: OrganizationId, id: RunId, error: &RunError) -> Result<RunStage> {
+    if let Some(stage) = error.stage {
+        return Ok(stage);
+    }
+    let stored: Option<String> = runs::table.find((organization.0, id.0)).select(runs::stage).first(tx).await?;
+    Ok(stored.and_then(|stage| stage.parse().ok()).unwrap_or(RunStage::Collect))
+}
+
+/// Ends the runs whose approval nobody gave in time. In `db::system`. Returns how many.
+pub async fn expire_approvals(db: &Db, now: DateTime<Utc>) -> Result<usize> {
+    db.system(async |tx| {
+        let expired: Vec<(Uuid, Uuid)> = runs::table
+            .filter(runs::state.eq(RunState::AwaitingApproval.as_str()))
+            .filter(runs::approval_expires_at.le(now))
+            .for_update()
+            .skip_locked()
+            .select((runs::organization_id, runs::id))
+            .load(tx)
+            .await?;
+        let error = RunError {
+            stage: Some(RunStage::Diff),
+            code: "approval_expired".to_owned(),
+            detail: "The run stopped at the removal brake and nobody approved it in time.".to_owned(),
+            graph_code: None,
+            assets_code: None,
+            request_id: None,
+            advice: Some("Look at the changes of this run, then start a new run.".to_owned()),
+        };
+        for (organization, id) in &expired {
+            let organization = OrganizationId(*organization);
+            end(tx, organization, RunId(*id), RunState::Failed, Some(&error), now).await?;
+            let event = AuditEventRow::of_service(organization, "service", ("expire", "runs", *id), now);
+            audit_events::insert(tx, &event).await?;
+        }
+        Ok(expired.len())
+    })
+    .await
+}
+
+/// Ends every live run of an organization that is being deleted: whoever executes one stops at its next write.
+pub(in crate::db) async fn end_all(
+    tx: &mut Transaction,
+    organization: OrganizationId,
+    now: DateTime<Utc>,
+) -> Result<()> {
+    let live = [RunState::Queued, RunState::Running, RunState::AwaitingApproval].map(RunState::as_str);
+    let ids: Vec<Uuid> = runs::table
+        .filter(runs::organization_id.eq(organization.0))
+        .filter(runs::state.eq_any(live))
+        .select(runs::id)
+        .for_update()
+        .load(tx)
+        .await?;
+    for id in ids {
+        let why = cancelled(None, "The organization is being deleted.");
+        end(tx, organization, RunId(id), RunState::Cancelled, Some(&why), now).await?;
+    }
+    Ok(())
+}
