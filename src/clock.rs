@@ -98,7 +98,7 @@ impl Clock {
     /// sequence every time on a manual clock.
     pub fn jitter(&self, most: Duration) -> Duration {
         let part = match &self.0 {
-            Inner::System => f64::from(u32::from_le_bytes(crate::seal::random_bytes())) / f64::from(u32::MAX),
+            Inner::System => f64::from(u32::from_le_bytes(crate::random::random_bytes())) / f64::from(u32::MAX),
             Inner::Manual(manual) => {
                 let mut state = manual.jitter.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
                 *state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);

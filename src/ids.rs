@@ -1,7 +1,7 @@
 //! Typed identifiers: UUID version 7, so that rows created later sort later.
 
 use crate::clock::Clock;
-use crate::seal::random_bytes;
+use crate::random::random_bytes;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use std::fmt;

@@ -7,6 +7,7 @@
 //! be sent again.
 
 pub mod change;
+mod current;
 pub mod difference;
 pub mod document;
 pub mod payload;
@@ -18,7 +19,7 @@ pub use document::ImportSource;
 pub use payload::References;
 pub use selection::{Memberships, ObjectSelection, Selection};
 
-use crate::directory::{Attribute, LicenseNames, Link, ObjectType, Source, ValueType};
+use crate::directory::{Attribute, LicenseNames, Link, ObjectType, Source};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::sync::Arc;
@@ -76,7 +77,7 @@ impl Mapping {
                 let name = choice.names.get(attribute.key.as_ref()).map_or(attribute.name.as_ref(), |name| name.trim());
                 MappedAttribute { name: name.to_owned(), attribute }
             });
-            let name = choice.type_name.as_deref().map_or(default_type_name(object_type), str::trim);
+            let name = selection.type_name(object_type);
             TypeMapping {
                 object_type,
                 enabled: choice.enabled,
@@ -173,19 +174,6 @@ impl TypeMapping {
         let identity = self.attributes.iter().find(|mapped| mapped.attribute.source == Source::Identity);
         identity.map_or("Object ID", |mapped| &mapped.name)
     }
-}
-
-const fn default_type_name(object_type: ObjectType) -> &'static str {
-    match object_type {
-        ObjectType::Users => "Entra User",
-        ObjectType::Groups => "Entra Group",
-        ObjectType::Licenses => "Entra License",
-        ObjectType::Devices => "Entra Device",
-    }
-}
-
-const fn is_reference(attribute: &Attribute) -> bool {
-    matches!(attribute.value_type, ValueType::Reference)
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 
 use crate::error::{Code, Error, Result};
 use crate::ids::OrganizationId;
+use crate::random::random_bytes;
 use aes_gcm::aead::{Aead, KeyInit, Payload};
 use aes_gcm::{Aes256Gcm, Nonce};
 use base64::Engine as _;
@@ -15,18 +16,6 @@ use uuid::Uuid;
 const FORMAT: u8 = 1;
 const KEY_ID_BYTES: usize = 4;
 const NONCE_BYTES: usize = 12;
-
-/// `N` random bytes from the operating system.
-#[expect(
-    clippy::disallowed_methods,
-    clippy::expect_used,
-    reason = "the one source of randomness; without it nothing is safe to do"
-)]
-pub fn random_bytes<const N: usize>() -> [u8; N] {
-    let mut bytes = [0; N];
-    getrandom::fill(&mut bytes).expect("the operating system gives random bytes");
-    bytes
-}
 
 /// Where a sealed value lives.
 #[derive(Clone, Copy, Debug)]

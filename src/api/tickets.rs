@@ -9,7 +9,7 @@ use crate::app::App;
 use crate::db::{Transaction, job_settings, runs, system, tickets};
 use crate::error::{Code, Error, Fault, Faults, Result};
 use crate::ids::{self, JobId, OrganizationId, RunId};
-use crate::seal::random_bytes;
+use crate::random::random_bytes;
 use actix_web::http::header;
 use actix_web::web::Data;
 use actix_web::{HttpResponse, post};

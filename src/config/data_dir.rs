@@ -1,7 +1,8 @@
 //! The keys that the service makes for itself in the data dir when it brings its own database.
 
 use crate::error::{Code, Error, Result};
-use crate::seal::{KeyRing, random_bytes};
+use crate::random::random_bytes;
+use crate::seal::KeyRing;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use secrecy::{ExposeSecret as _, SecretString};

@@ -120,6 +120,11 @@ pub struct Attribute {
 }
 
 impl Attribute {
+    /// Whether its value is the ids of other objects.
+    pub fn is_reference(&self) -> bool {
+        self.value_type == ValueType::Reference
+    }
+
     /// The Graph properties that `$select` must name for it.
     pub fn properties(&self, object_type: ObjectType) -> Vec<&str> {
         match self.source {

@@ -1,9 +1,9 @@
 //! How the document that would be sent differs from what Assets has, and what Assets will not change.
 //! Source of the rules: facts/assets.md §2.4 (schema and mapping guide, «PATCH»).
 
-use super::document::{ExternalIds, ImportSource, Names};
-use super::{Mapping, TypeMapping};
-use crate::directory::ValueType;
+use super::Mapping;
+use super::current::{Current, list, text};
+use super::document::{ExternalIds, ImportSource};
 use serde::Serialize;
 use serde_json::Value;
 use std::collections::HashMap;
@@ -72,65 +72,6 @@ pub enum RefusedKind {
     ChangeConstraint,
     /// Another object type or attribute, not made by this import, has the name.
     NameTaken,
-}
-
-/// What Assets answered to GET schema-and-mapping, by external id.
-pub(super) struct Current {
-    types: Vec<Value>,
-    by_id: HashMap<String, Value>,
-    mappings: HashMap<String, Value>,
-}
-
-impl Current {
-    pub(super) fn read(document: &Value) -> Self {
-        let mut types = Vec::new();
-        collect_types(document.pointer("/schema/objectSchema/objectTypes"), &mut types);
-        let attributes = types.iter().flat_map(|object_type| list(object_type, "attributes"));
-        let by_id = types.iter().chain(attributes).filter(|v| !text(v, "externalId").is_empty());
-        let by_id = by_id.map(|value| (text(value, "externalId").to_owned(), value.clone())).collect();
-        let mappings = document.pointer("/mapping/objectTypeMappings").and_then(Value::as_array);
-        let mappings = mappings.into_iter().flatten();
-        let mappings = mappings.map(|m| (text(m, "objectTypeExternalId").to_owned(), m.clone())).collect();
-        Self { types, by_id, mappings }
-    }
-
-    /// A mapping definition replaces the one that Assets has, object type by object type: what people
-    /// mapped themselves is put into ours.
-    pub(super) fn keep_foreign_mappings(&self, document: &mut Value) {
-        let wanted = document.pointer_mut("/mapping/objectTypeMappings").and_then(Value::as_array_mut);
-        for wanted in wanted.into_iter().flatten() {
-            let id = text(wanted, "objectTypeExternalId").to_owned();
-            let prefix = id.rsplit_once('/').map_or("", |(prefix, _)| prefix).to_owned();
-            let Some(current) = self.mappings.get(&id) else { continue };
-            let is_foreign = |mapping: &&Value| {
-                let id = text(mapping, "attributeExternalId");
-                !id.is_empty() && !id.starts_with(&format!("{prefix}/"))
-            };
-            let foreign: Vec<Value> = list(current, "attributesMapping").filter(is_foreign).cloned().collect();
-            if let Some(attributes) = wanted.get_mut("attributesMapping").and_then(Value::as_array_mut) {
-                attributes.extend(foreign);
-            }
-        }
-    }
-}
-
-impl Names<'_> {
-    fn get(&self, external_id: &str, field: &str) -> Option<&str> {
-        let found = self.0.and_then(|current| current.by_id.get(external_id))?.get(field)?.as_str();
-        found.filter(|text| !text.is_empty())
-    }
-
-    pub(super) fn object_type<'n>(&'n self, mapped: &'n TypeMapping, ids: &ExternalIds) -> &'n str {
-        self.get(&ids.object_type(mapped.object_type), "name").unwrap_or(&mapped.name)
-    }
-
-    pub(super) fn attribute<'n>(&'n self, external_id: &str, wanted: &'n str) -> &'n str {
-        self.get(external_id, "name").unwrap_or(wanted)
-    }
-
-    pub(super) fn value_type(&self, external_id: &str, wanted: ValueType) -> String {
-        self.get(external_id, "type").unwrap_or(wanted.as_str()).to_owned()
-    }
 }
 
 impl Mapping {
@@ -218,7 +159,7 @@ impl Difference {
         if is != should {
             self.refused.push(refused(object_type, Some(name), RefusedKind::ChangeType, is, should));
         }
-        let (is, should) = (target(found, current), text(wanted, "referenceObjectTypeExternalId"));
+        let (is, should) = (current.reference_target(found), text(wanted, "referenceObjectTypeExternalId"));
         if let Some(is) = is.filter(|is| *is != should) {
             self.refused.push(refused(object_type, Some(name), RefusedKind::ChangeReferencedType, is, should));
         }
@@ -310,32 +251,6 @@ impl Difference {
 /// Attributes that every object has in Assets.
 fn is_assets_own(name: &str) -> bool {
     matches!(name, "Key" | "Created" | "Updated")
-}
-
-fn collect_types(types: Option<&Value>, found: &mut Vec<Value>) {
-    for object_type in types.and_then(Value::as_array).into_iter().flatten() {
-        found.push(object_type.clone());
-        collect_types(object_type.get("children"), found);
-    }
-}
-
-/// The external id of the referenced object type, however Assets names it.
-fn target<'v>(attribute: &'v Value, current: &'v Current) -> Option<&'v str> {
-    let by_id = text(attribute, "referenceObjectTypeExternalId");
-    if !by_id.is_empty() {
-        return Some(by_id);
-    }
-    let name = text(attribute, "referenceObjectTypeName");
-    let found = current.types.iter().find(|object_type| !name.is_empty() && text(object_type, "name") == name)?;
-    Some(text(found, "externalId"))
-}
-
-fn text<'v>(value: &'v Value, field: &str) -> &'v str {
-    value.get(field).and_then(Value::as_str).unwrap_or("")
-}
-
-fn list<'v>(value: &'v Value, field: &str) -> impl Iterator<Item = &'v Value> + use<'v> {
-    value.get(field).and_then(Value::as_array).into_iter().flatten()
 }
 
 fn locators(mapping: &Value) -> String {

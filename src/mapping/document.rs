@@ -6,7 +6,7 @@
 //! unique across all object schemas of a site; cardinality and uniqueness count only with external ids;
 //! a mapping finds its objects by the attributes marked `externalIdPart`.
 
-use super::difference::Current;
+use super::current::{Current, Names};
 use super::{MappedAttribute, Mapping, ReferenceTemplate, TypeMapping};
 use crate::directory::{Attribute, Lifecycle, Link, ObjectType, Source, ValueType};
 use serde_json::{Map, Value, json};
@@ -21,9 +21,6 @@ pub struct ImportSource<'a> {
     /// The name of the object schema: that of the schema that the import source belongs to.
     pub schema_name: &'a str,
 }
-
-/// Names that Assets has and does not let an import change, by external id.
-pub(super) struct Names<'a>(pub(super) Option<&'a Current>);
 
 impl Mapping {
     /// The document for an import source that has none yet.
@@ -49,8 +46,12 @@ impl Mapping {
         let name = |mapped: &TypeMapping| {
             let identity = mapped.attributes.iter().find(|of| of.attribute.source == Source::Identity)?;
             let id = ids.attribute(mapped.object_type, &identity.attribute);
-            let identity = names.attribute(&id, &identity.name).to_owned();
-            Some((mapped.object_type, names.object_type(mapped, &ids).to_owned(), identity))
+            let identity = names.name(&id, &identity.name).to_owned();
+            Some((
+                mapped.object_type,
+                names.name(&ids.object_type(mapped.object_type), &mapped.name).to_owned(),
+                identity,
+            ))
         };
         self.types.iter().filter_map(name).collect()
     }
@@ -87,7 +88,7 @@ impl Mapping {
             .collect();
         json!({
             "externalId": ids.object_type(mapped.object_type),
-            "name": names.object_type(mapped, ids),
+            "name": names.name(&ids.object_type(mapped.object_type), &mapped.name),
             "description": type_description(mapped.object_type),
             "attributes": attributes,
         })
@@ -105,7 +106,7 @@ impl Mapping {
         let is_label = attribute.source == Source::Label;
         let is_identity = attribute.source == Source::Identity;
         let mut value = json!({
-            "name": names.attribute(&id, &mapped.name),
+            "name": names.name(&id, &mapped.name),
             "description": attribute.description,
             "type": names.value_type(&id, attribute.value_type),
             "label": is_label,
@@ -117,7 +118,7 @@ impl Mapping {
         if let Some(link) = attribute.link() {
             let target = self.of(link.target());
             value["referenceObjectTypeExternalId"] = ids.object_type(target.object_type).into();
-            value["referenceObjectTypeName"] = names.object_type(target, ids).into();
+            value["referenceObjectTypeName"] = names.name(&ids.object_type(target.object_type), &target.name).into();
         }
         if attribute.value_type == ValueType::Status {
             value["typeValues"] = Lifecycle::ALL.iter().map(|lifecycle| Value::from(lifecycle.as_str())).collect();
@@ -130,7 +131,7 @@ impl Mapping {
         let attributes = mapped.attributes.iter().map(|MappedAttribute { attribute, name }| {
             let id = ids.attribute(object_type, attribute);
             let mut value = Map::new();
-            value.insert("attributeName".to_owned(), names.attribute(&id, name).into());
+            value.insert("attributeName".to_owned(), names.name(&id, name).into());
             value.insert("attributeExternalId".to_owned(), id.into());
             value.insert("attributeLocators".to_owned(), json!([attribute.key]));
             value.insert("externalIdPart".to_owned(), (attribute.source == Source::Identity).into());
@@ -141,7 +142,7 @@ impl Mapping {
         });
         json!({
             "objectTypeExternalId": ids.object_type(object_type),
-            "objectTypeName": names.object_type(mapped, ids),
+            "objectTypeName": names.name(&ids.object_type(mapped.object_type), &mapped.name),
             "selector": Mapping::selector(object_type),
             "description": format!("Maps {object_type} of the directory"),
             "attributesMapping": attributes.collect::<Vec<_>>(),
@@ -154,7 +155,7 @@ impl Mapping {
         let target = self.of(link.target());
         let identity = target.attributes.iter().find(|mapped| mapped.attribute.source == Source::Identity);
         let identity = identity.map_or("Object ID", |mapped| {
-            names.attribute(&ids.attribute(target.object_type, &mapped.attribute), &mapped.name)
+            names.name(&ids.attribute(target.object_type, &mapped.attribute), &mapped.name)
         });
         let key = &attribute.key;
         match (link.is_many(), self.template) {

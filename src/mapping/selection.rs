@@ -1,6 +1,5 @@
 //! What a job imports: object types, attributes, names.
 
-use super::is_reference;
 use crate::directory::attributes::{Presence, attribute, attributes};
 use crate::directory::{Attribute, Link, ObjectType};
 use crate::error::Faults;
@@ -115,13 +114,18 @@ impl Selection {
         chosen
     }
 
+    /// The name of the object type in Assets.
+    pub(super) fn type_name(&self, object_type: ObjectType) -> &str {
+        self.of(object_type).type_name.as_deref().unwrap_or(default_type_name(object_type)).trim()
+    }
+
     fn check_type_names(&self, pointer: &str, faults: &mut Faults) {
         let mut taken: Vec<String> = Vec::new();
         for object_type in ObjectType::ALL {
-            let name = self.of(object_type).type_name.as_deref().unwrap_or(super::default_type_name(object_type));
-            let folded = name.trim().to_lowercase();
+            let name = self.type_name(object_type);
+            let folded = name.to_lowercase();
             if taken.contains(&folded) {
-                let detail = format!("Two object types would be called `{}`.", name.trim());
+                let detail = format!("Two object types would be called `{name}`.");
                 faults.push(format!("{pointer}/{object_type}/typeName"), "duplicate_name", detail);
             }
             taken.push(folded);
@@ -169,7 +173,7 @@ impl ObjectSelection {
             }
         }
         for (position, key) in self.references.iter().flatten().enumerate() {
-            if !attribute(object_type, key).is_some_and(|attribute| is_reference(&attribute)) {
+            if !attribute(object_type, key).is_some_and(|attribute| attribute.is_reference()) {
                 let detail = format!("`{key}` is not a reference of {object_type}.");
                 faults.push(format!("{pointer}/references/{position}"), "unknown_attribute", detail);
             }
@@ -197,7 +201,7 @@ impl ObjectSelection {
         let mut taken: Vec<String> = Vec::new();
         for attribute in attributes(object_type)
             .iter()
-            .filter(|attribute| is_reference(attribute) || self.has(attribute))
+            .filter(|attribute| attribute.is_reference() || self.has(attribute))
             .chain(&extensions)
         {
             let name = self.names.get(attribute.key.as_ref()).map_or(attribute.name.as_ref(), |name| name.trim());
@@ -226,6 +230,15 @@ fn wrong_name(name: &str) -> Option<String> {
     }
     let wrong = name.chars().find(|c| c.is_control() || matches!(c, '"' | '\\' | '$' | '{' | '}'))?;
     Some(format!("A name cannot contain {wrong:?}."))
+}
+
+const fn default_type_name(object_type: ObjectType) -> &'static str {
+    match object_type {
+        ObjectType::Users => "Entra User",
+        ObjectType::Groups => "Entra Group",
+        ObjectType::Licenses => "Entra License",
+        ObjectType::Devices => "Entra Device",
+    }
 }
 
 #[cfg(test)]

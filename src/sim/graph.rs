@@ -31,7 +31,7 @@ mod token;
 
 use crate::clock::Clock;
 use crate::ids;
-use crate::seal::random_bytes;
+use crate::random::random_bytes;
 use crate::sim::seed::{Directory, Ref, SeedOptions, Truth};
 use answer::{Answer, Problem};
 use chrono::{DateTime, Utc};

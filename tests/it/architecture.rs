@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 /// The modules of each floor, as `lib.rs` documents them.
 const FLOORS: [&[&str]; 5] = [
-    &["config", "error", "ids", "clock", "http", "seal"],
+    &["clock", "config", "error", "http", "ids", "random", "seal"],
     &["filter", "mapping", "schedule", "permission", "directory", "run_state"],
     &["db", "graph", "assets", "postgres"],
     &["app", "connection_check", "filter_preview", "runs"],

@@ -32,7 +32,7 @@ impl PresentedKey {
 
 /// A new key: the text shown once, and the hash that is kept.
 pub fn new_key(id: ApiKeyId) -> (String, Vec<u8>) {
-    let secret = URL_SAFE_NO_PAD.encode(crate::seal::random_bytes::<32>());
+    let secret = URL_SAFE_NO_PAD.encode(crate::random::random_bytes::<32>());
     let hash = Sha256::digest(&secret).to_vec();
     (format!("{PREFIX}{}_{secret}", id.0.simple()), hash)
 }

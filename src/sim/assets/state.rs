@@ -7,7 +7,8 @@ use super::process;
 use super::store::{Schema, Store};
 use super::traffic::Traffic;
 use crate::clock::Clock;
-use crate::{ids, seal};
+use crate::ids;
+use crate::random::random_bytes;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::{DateTime, TimeDelta, Utc};
@@ -145,7 +146,7 @@ impl State {
 }
 
 fn secret() -> String {
-    URL_SAFE_NO_PAD.encode(seal::random_bytes::<24>())
+    URL_SAFE_NO_PAD.encode(random_bytes::<24>())
 }
 
 fn new_token() -> String {
