@@ -16,8 +16,8 @@ use crate::ids::{JobId, OrganizationId, RunId};
 use crate::run_state::{
     Counts, Deliver, Progress, RunError, RunMode, RunRequest, RunStage, RunState, RunWarning, TypeCounts,
 };
+use crate::runs::checkpoint::Checkpoint;
 use crate::runs::context::JobContext;
-use crate::runs::pipeline::Run;
 use actix_web::web::{Data, Json, Path, Query};
 use actix_web::{get, post};
 use chrono::{DateTime, Utc};
@@ -395,7 +395,7 @@ pub async fn approve_run(app: Data<App>, caller: Caller, id: Path<RunId>) -> Res
 
 /// What would be approved is what was found then; it must still be what would happen.
 async fn refuse_outdated(tx: &mut Transaction, app: &App, organization: OrganizationId, run: &RunRow) -> Result<()> {
-    let checkpoint = Run::checkpoint(run)?;
+    let checkpoint = Checkpoint::of(run)?;
     let settings = job_settings::load(tx, organization, run.job()).await?;
     let settings = JobContext::new(app, organization, settings)?.settings();
     let mirror = mirror::find(tx, organization, run.job()).await?;

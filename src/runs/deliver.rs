@@ -6,29 +6,25 @@
 
 pub mod check;
 mod chunks;
-mod execution;
+pub mod delivered;
+mod delivery;
+pub mod execution;
 mod objects;
 pub mod schema;
 pub mod setup;
 
-use super::collect::Collected;
+use super::collect::collected::Collected;
 use super::context::DestinationKind;
-use super::diff::Diffed;
+use super::diff::diffed::Diffed;
 use super::forge_token::{self, target};
-use super::pipeline::Run;
+use super::run::Run;
 use super::stop::Stop;
-use crate::app::App;
-use crate::assets::wire::ObjectTypeResult;
-use crate::assets::{AssetsError, Client, ExecutionState, ExecutionStatus, Links, Target};
+use crate::assets::{Client, ExecutionState, ExecutionStatus};
 use crate::db::executions;
-use crate::db::runs::Lease;
-use crate::directory::ObjectType;
 use crate::error::{Code, Error};
-use crate::ids::JobId;
 use crate::run_state::RunStage;
-pub use execution::{abandon, discard, is_completed};
-use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use delivered::Delivered;
+use delivery::{Delivery, failed};
 use std::time::Duration;
 
 /// Between looks at an execution that Assets processes: quick at first, for small imports.
@@ -37,45 +33,11 @@ const POLL_MOST: Duration = Duration::from_secs(10);
 /// Longer than this Assets has never been seen to process.
 const PROCESSING_MOST: Duration = Duration::from_secs(12 * 3600);
 
-/// What came of a delivery.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Delivered {
-    /// `None`: there was nothing to send.
-    pub result: Option<ExecutionStatus>,
-    /// What Assets calls our object types, which people may have renamed there.
-    #[serde(default)]
-    pub names: BTreeMap<String, TypeNames>,
-}
-
-/// The names of one object type in Assets.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct TypeNames {
-    pub object_type: String,
-    /// The attribute that holds the directory's id.
-    pub identity: String,
-}
-
-impl Delivered {
-    /// The counters of one object type.
-    pub(super) fn of(&self, object_type: ObjectType) -> Option<&ObjectTypeResult> {
-        self.result.as_ref()?.object_type(&self.names.get(object_type.as_str())?.object_type)
-    }
-}
-
-/// What the steps of a delivery share.
-pub(super) struct Delivery<'a> {
-    pub run: &'a Run,
-    pub client: Client,
-    pub links: Links,
-}
-
 /// Sends the outbox. Needs the proof that what was read is complete: an execution may only be completed
 /// with a whole read behind it.
 pub async fn deliver(run: &Run, collected: &Collected, diffed: &Diffed) -> Result<Delivered, Stop> {
     let total: u64 = diffed.sends.values().sum();
-    run.journal.enter(&run.app, RunStage::Deliver, Some(total));
+    run.progress.enter(&run.app, RunStage::Deliver, Some(total));
     let client = run.app.assets.clone().with_cancellation(run.cancel.clone());
     let mut delivered = Delivered::default();
     if total > 0 {
@@ -111,10 +73,6 @@ async fn send(run: &Run, client: &Client, collected: &Collected, diffed: &Diffed
 
 fn is_forge(run: &Run) -> bool {
     run.job.destination.as_ref().is_some_and(|destination| matches!(destination.kind, DestinationKind::Forge { .. }))
-}
-
-pub(super) fn failed(error: &AssetsError) -> Stop {
-    Stop::assets(RunStage::Deliver, error)
 }
 
 impl Delivery<'_> {
@@ -170,18 +128,6 @@ impl Delivery<'_> {
             pause = (pause * 3 / 2).min(POLL_MOST);
         }
     }
-
-    async fn note(&self, id: uuid::Uuid, change: executions::Change) -> Result<(), Stop> {
-        note(&self.run.app, &self.run.lease, id, change).await
-    }
-}
-
-/// Writes down what is known of an execution. Fenced.
-pub(super) async fn note(app: &App, lease: &Lease, id: uuid::Uuid, change: executions::Change) -> Result<(), Stop> {
-    let (lease, now) = (*lease, app.clock.now());
-    let noted =
-        app.db.scoped(lease.organization, async move |tx| executions::update(tx, &lease, id, &change, now).await);
-    Ok(noted.await?)
 }
 
 fn reason_of(stop: &Stop) -> String {
@@ -189,19 +135,5 @@ fn reason_of(stop: &Stop) -> String {
         Stop::Failed(error) => format!("{}: {}", error.code, error.detail),
         Stop::Cancelled => "The run was cancelled.".to_owned(),
         Stop::LeaseLost | Stop::Released | Stop::Wait { .. } | Stop::AwaitApproval { .. } => String::new(),
-    }
-}
-
-/// Where the sealed links of an execution live.
-fn links_place(lease: &Lease, id: uuid::Uuid) -> crate::seal::Place {
-    crate::seal::Place { table: "executions", column: "links_sealed", organization: lease.organization, row: id }
-}
-
-/// For [`abandon`], which has no run.
-async fn target_of_job(app: &App, lease: &Lease, job: JobId) -> crate::error::Result<Option<Target>> {
-    let context = super::context::JobContext::load(app, lease.organization, job).await?;
-    match &context.destination {
-        Some(destination) => Ok(Some(destination.target(app, lease.organization).await?)),
-        None => Ok(None),
     }
 }

@@ -2,17 +2,19 @@
 //! the outbox of its delivery. Everything here is local, so after a crash it simply begins anew.
 
 mod absent;
+pub mod diffed;
 mod memberships;
 mod not_cleared;
+mod outbox;
 mod payload;
 mod receiver;
 mod size;
 mod targets;
 
-use super::collect::Collected;
-use super::context::{MissingObjects, Settings};
-use super::journal::Work;
-use super::pipeline::Run;
+use super::collect::collected::Collected;
+use super::context::MissingObjects;
+use super::progress::Work;
+use super::run::Run;
 use super::stop::Stop;
 use crate::db::mirror;
 use crate::db::mirror::delivered::{self, NewChange};
@@ -21,77 +23,25 @@ use crate::directory::{self, Link, ObjectType, Properties};
 use crate::error::{Error, Result};
 use crate::mapping::TextChange;
 use crate::run_state::{ChangeAction, ChangeReason, Deliver, RunMode, RunStage, RunWarning};
+use diffed::{Diffed, pull_brake};
 use futures_util::{Stream, StreamExt};
 use memberships::GroupsOf;
-use not_cleared::NotCleared;
+use outbox::{BATCH, Outbox, seen_again, unchanged};
 use payload::{Built, Referring, hash, payload};
 use receiver::Change;
-use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashMap};
 use targets::Targets;
 use uuid::Uuid;
 
-/// Changes written in one statement, and objects compared together.
-const BATCH: usize = 1000;
 /// What objects that are compared together take, about: some groups have a hundred thousand members.
 const BATCH_BYTES: usize = 2 << 20;
 /// The order in which types are sent: what others refer to comes first.
 const ORDER: [ObjectType; 4] = [ObjectType::Licenses, ObjectType::Groups, ObjectType::Users, ObjectType::Devices];
 
-/// What the comparison found.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Diffed {
-    /// Rows to send, by type.
-    pub sends: BTreeMap<String, u64>,
-    /// Set when the removal brake stops the run.
-    pub brake: Option<Brake>,
-    /// Types of which everything in scope is sent.
-    pub whole: Vec<ObjectType>,
-    /// Objects that the last delivery had and this one leaves out.
-    pub left_out: u64,
-    /// By type, the objects that have references which were not delivered so before.
-    pub references: BTreeMap<String, NewReferenceCounts>,
-    /// What an approval approves: it no longer holds when any of it has changed.
-    #[serde(flatten)]
-    pub settings: Settings,
-    pub generation: i64,
-}
-
-/// Objects of one type with references that Assets has to look up.
-#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub struct NewReferenceCounts {
-    /// With one that leads to a single object, whatever lists there are beside it.
-    pub single: u64,
-    /// With lists only.
-    pub lists_only: u64,
-}
-
-/// Too many objects of one type would go missing at once.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Brake {
-    pub object_type: String,
-    /// Objects that are newly missing or out of scope.
-    pub missing: u64,
-    /// Objects that the last delivery had.
-    pub delivered: u64,
-    pub brake_percent: i32,
-}
-
 /// Compares type by type.
 pub async fn diff(run: &Run, collected: &Collected) -> Result<Diffed, Stop> {
     let Before { known, resend, of_others } = begin(run, collected).await?;
-    let mut outbox = Outbox {
-        run,
-        seq: 0,
-        references: BTreeMap::new(),
-        many_references: 0,
-        not_cleared: NotCleared::default(),
-        reduced: 0,
-        waiting: Vec::new(),
-    };
+    let mut outbox = Outbox::new(run);
     let mut whole = Vec::new();
     let targets = Targets::load(run, collected).await?;
     let mut brake = None;
@@ -121,9 +71,9 @@ pub async fn diff(run: &Run, collected: &Collected) -> Result<Diffed, Stop> {
         outbox.flush().await?;
     }
     outbox.not_cleared.tell(run);
-    let created = run.journal.counts().values().map(|count| count.created).sum();
+    let created = run.progress.counts().values().map(|count| count.created).sum();
     let warnings = size::warnings(known.values().sum(), created, outbox.many_references);
-    warnings.into_iter().for_each(|warning| run.journal.warn(warning));
+    warnings.into_iter().for_each(|warning| run.progress.warn(warning));
     let (organization, lease) = (run.job.organization, run.lease);
     let sends = run
         .app
@@ -140,7 +90,7 @@ pub async fn diff(run: &Run, collected: &Collected) -> Result<Diffed, Stop> {
             brake.missing, brake.delivered, brake.object_type, brake.brake_percent
         );
         let advice = "Look at the changes of this run. If they are right, approve it; otherwise cancel it and mend the filter or the connection.";
-        run.journal.warn(RunWarning::new("removal_brake", detail).with_advice(advice));
+        run.progress.warn(RunWarning::new("removal_brake", detail).with_advice(advice));
     }
     Ok(Diffed {
         sends,
@@ -180,9 +130,9 @@ async fn begin(run: &Run, collected: &Collected) -> Result<Before, Stop> {
             Ok((delivered::counts(tx, organization, job).await?, mirror))
         })
         .await?;
-    let counts = run.journal.counts();
+    let counts = run.progress.counts();
     let read = collected.types.iter().filter_map(|object_type| counts.get(object_type.as_str()));
-    run.journal.enter(&run.app, RunStage::Diff, Some(read.map(|count| count.read).sum()));
+    run.progress.enter(&run.app, RunStage::Diff, Some(read.map(|count| count.read).sum()));
     let to = run.job.destination.as_ref().filter(|to| to.missing_objects != MissingObjects::Ignore);
     let Some(to) = to else { return Ok(Before { known, resend: mirror.resend, of_others: BTreeMap::new() }) };
     let has_delivered = mirror.delivered_to == Some(to.id) && mirror.delivered_at.is_some();
@@ -203,57 +153,6 @@ async fn begin(run: &Run, collected: &Collected) -> Result<Before, Stop> {
 fn sends_everything(run: &Run) -> bool {
     let ignores = run.job.destination.as_ref().is_none_or(|d| d.missing_objects == MissingObjects::Ignore);
     !ignores || run.delivery() == Deliver::Full
-}
-
-fn pull_brake(run: &Run, object_type: ObjectType, missing: u64, delivered: u64) -> Option<Brake> {
-    let percent = u64::from(run.job.brake_percent.unsigned_abs());
-    (missing * 100 > delivered * percent).then(|| Brake {
-        object_type: object_type.as_str().to_owned(),
-        missing,
-        delivered,
-        brake_percent: run.job.brake_percent,
-    })
-}
-
-/// The changes of a run on their way into the database.
-pub(super) struct Outbox<'a> {
-    run: &'a Run,
-    seq: i64,
-    references: BTreeMap<String, NewReferenceCounts>,
-    /// Objects with more values in a reference attribute than recommended.
-    many_references: u64,
-    not_cleared: NotCleared,
-    /// Objects of the type under comparison that left the scope and become stubs.
-    reduced: u64,
-    waiting: Vec<NewChange>,
-}
-
-impl Outbox<'_> {
-    async fn push(&mut self, mut change: NewChange) -> Result<()> {
-        self.seq += 1;
-        change.seq = self.seq;
-        self.waiting.push(change);
-        if self.waiting.len() >= BATCH { self.flush().await } else { Ok(()) }
-    }
-
-    fn count_references(&mut self, object_type: ObjectType, before: Option<&str>, after: &str) {
-        let new = self.run.job.mapping.new_references(object_type, before, after);
-        if new.single || new.list {
-            let counts = self.references.entry(object_type.as_str().to_owned()).or_default();
-            counts.single += u64::from(new.single);
-            counts.lists_only += u64::from(!new.single);
-        }
-    }
-
-    async fn flush(&mut self) -> Result<()> {
-        let changes = std::mem::take(&mut self.waiting);
-        if changes.is_empty() {
-            return Ok(());
-        }
-        let lease = self.run.lease;
-        let db = &self.run.app.db;
-        db.scoped(lease.organization, async move |tx| delivered::add_changes(tx, &lease, &changes).await).await
-    }
 }
 
 /// Compares the seen objects of one type, or its stubs, with what was delivered of them.
@@ -287,7 +186,7 @@ async fn compare(
                 }
                 let compared = batch.len() as u64;
                 compare_batch(run, object_type, is_stub, &referring, everything, batch, outbox).await?;
-                run.journal.advance(Work::Objects, compared);
+                run.progress.advance(Work::Objects, compared);
             }
         })
         .await?;
@@ -334,7 +233,7 @@ async fn compare_batch(
             }
         };
         if dropped > 0 && run.job.filter.narrows() {
-            run.journal.count(object_type.as_str(), |count| count.dropped_references += dropped as u64);
+            run.progress.count(object_type.as_str(), |count| count.dropped_references += dropped as u64);
         }
         let hash = hash(run, &payload);
         let is_same = row.delivered_hash.as_deref() == Some(&hash[..]);
@@ -344,7 +243,7 @@ async fn compare_batch(
             object_type != ObjectType::Groups && (object_type != ObjectType::Users || referring.targets.memberships);
         let is_partial = run.mode == RunMode::Test && !is_whole && row.delivered_hash.is_some();
         if is_partial || (is_same && row.marked != Some(true)) {
-            run.journal.count(object_type.as_str(), |count| count.unchanged += 1);
+            run.progress.count(object_type.as_str(), |count| count.unchanged += 1);
             // One that was missing may have been removed by Assets meanwhile.
             let was_missing = row.missing_runs.is_some_and(|runs| runs > 0);
             if was_missing && !is_partial {
@@ -374,7 +273,7 @@ async fn compare_batch(
             (Some(_), false) if is_reduced => (ChangeAction::Update, ChangeReason::OutOfScope),
             (Some(before), false) => (ChangeAction::Update, why_changed(run, object_type, before, &payload)),
         };
-        run.journal.count(object_type.as_str(), |count| match action {
+        run.progress.count(object_type.as_str(), |count| match action {
             ChangeAction::Create => count.created += 1,
             _ => count.updated += 1,
         });
@@ -403,32 +302,6 @@ fn why_changed(run: &Run, object_type: ObjectType, before: &str, after: &str) ->
         TextChange::Mapping => ChangeReason::Mapping,
         TextChange::References => ChangeReason::References,
         TextChange::Values => ChangeReason::Changed,
-    }
-}
-
-/// An object that is as it was delivered before it was missing.
-fn seen_again(object_type: ObjectType, id: Uuid, label: String) -> NewChange {
-    NewChange {
-        label: Some(label),
-        action: ChangeAction::Restore.as_str(),
-        reason: Some(ChangeReason::SeenAgain.as_str()),
-        ..unchanged(object_type, id)
-    }
-}
-
-/// A row that only repeats what was delivered.
-fn unchanged(object_type: ObjectType, id: Uuid) -> NewChange {
-    NewChange {
-        seq: 0,
-        object_type: object_type.as_str(),
-        object_id: id,
-        label: None,
-        action: ChangeAction::Unchanged.as_str(),
-        reason: None,
-        send: true,
-        hash: None,
-        before: None,
-        after: None,
     }
 }
 

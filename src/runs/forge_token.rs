@@ -2,7 +2,7 @@
 //! Assets, and wait without a lease while there is none.
 
 use super::context::{Destination, DestinationKind};
-use super::pipeline::Run;
+use super::run::Run;
 use super::stop::Stop;
 use crate::app::App;
 use crate::assets::Target;

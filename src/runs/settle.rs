@@ -1,11 +1,11 @@
 //! Writing down what was delivered, and ending the run, in one transaction.
 
-use super::collect::Collected;
+use super::collect::collected::Collected;
 use super::context::MissingObjects;
-use super::deliver::Delivered;
-use super::diff::{Diffed, NewReferenceCounts};
-use super::journal::Work;
-use super::pipeline::Run;
+use super::deliver::delivered::Delivered;
+use super::diff::diffed::{Diffed, NewReferenceCounts};
+use super::progress::Work;
+use super::run::Run;
 use crate::assets::ExecutionStatus;
 use crate::assets::wire::{ObjectTypeResult, ProgressResult};
 use crate::db::audit_events::{self, AuditEventRow};
@@ -21,7 +21,7 @@ const MESSAGES_MOST: usize = 10;
 /// Ends a run that delivers nothing: a dry run, or a job without a destination.
 pub async fn without_delivery(run: &Run) -> Result<RunState> {
     let state = end_state(run);
-    run.journal.flush(&run.app, &run.lease).await?;
+    run.progress.flush(&run.app, &run.lease).await?;
     let (lease, now) = (run.lease, run.app.clock.now());
     run.app
         .db
@@ -35,7 +35,7 @@ pub async fn without_delivery(run: &Run) -> Result<RunState> {
 }
 
 fn end_state(run: &Run) -> RunState {
-    if run.journal.is_degraded() { RunState::Degraded } else { RunState::Succeeded }
+    if run.progress.is_degraded() { RunState::Degraded } else { RunState::Succeeded }
 }
 
 /// Settles what Assets took, type by type: only a type whose execution was without errors, and in which
@@ -43,7 +43,7 @@ fn end_state(run: &Run) -> RunState {
 /// time.
 pub async fn settle(run: &Run, collected: &Collected, diffed: &Diffed, delivery: &Delivered) -> Result<RunState> {
     let sent = diffed.sends.values().sum();
-    run.journal.enter(&run.app, RunStage::Settle, Some(sent));
+    run.progress.enter(&run.app, RunStage::Settle, Some(sent));
     let settled = settled_types(run, diffed, delivery);
     let observed = delivery.result.as_ref().and_then(|result| observe_missing(run, diffed, result));
     for (object_type, new) in &diffed.references {
@@ -53,8 +53,8 @@ pub async fn settle(run: &Run, collected: &Collected, diffed: &Diffed, delivery:
     let acted = observed.is_some();
     let state = end_state(run);
     // Everything is written down in one transaction, with the end of the run.
-    run.journal.was_done(Work::Objects, sent);
-    run.journal.flush(&run.app, &run.lease).await?;
+    run.progress.was_done(Work::Objects, sent);
+    run.progress.flush(&run.app, &run.lease).await?;
     let (lease, job, now) = (run.lease, run.job.id, run.app.clock.now());
     let organization = lease.organization;
     let destination = diffed.settings.destination;
@@ -125,7 +125,7 @@ fn settled_types(run: &Run, diffed: &Diffed, delivery: &Delivered) -> Vec<String
             None => {
                 let detail = format!("Assets does not say what it did with {sent} {object_type}.");
                 let advice = "Compare GET /v1/jobs/{id}/schema with Assets; they are sent again by the next run.";
-                run.journal.degrade(RunWarning::new("type_not_processed", detail).with_advice(advice));
+                run.progress.degrade(RunWarning::new("type_not_processed", detail).with_advice(advice));
                 false
             }
             Some(found) => is_taken(run, object_type, sent, found),
@@ -140,7 +140,7 @@ fn settled_types(run: &Run, diffed: &Diffed, delivery: &Delivered) -> Vec<String
     let messages = progress.into_iter().flat_map(|progress| progress.error_messages.iter().cloned());
     for message in failure.into_iter().chain(messages).take(MESSAGES_MOST) {
         let advice = "Look at the import's history in Assets.";
-        run.journal.degrade(RunWarning::new("assets_error", message).with_advice(advice));
+        run.progress.degrade(RunWarning::new("assets_error", message).with_advice(advice));
         settled.clear();
     }
     settled
@@ -153,7 +153,7 @@ fn is_taken(run: &Run, object_type: ObjectType, sent: u64, result: &ObjectTypeRe
         return true;
     }
     let ignored = result.ignored().unsigned_abs();
-    run.journal.count(object_type.as_str(), |count| count.ignored += ignored);
+    run.progress.count(object_type.as_str(), |count| count.ignored += ignored);
     let detail = format!(
         "Of {sent} {object_type} Assets read {entries}: {} duplicates, {} without a label, {} without an id, {} left \
          out by a query, {} errors.",
@@ -164,9 +164,9 @@ fn is_taken(run: &Run, object_type: ObjectType, sent: u64, result: &ObjectTypeRe
         result.error_count.max(result.error_messages.len() as i64),
     );
     let advice = "They are all sent again by the next run. Look at the import's history in Assets for the reasons.";
-    run.journal.degrade(RunWarning::new("entries_ignored", detail).with_count(ignored).with_advice(advice));
+    run.progress.degrade(RunWarning::new("entries_ignored", detail).with_count(ignored).with_advice(advice));
     for message in result.error_messages.iter().take(MESSAGES_MOST) {
-        run.journal.degrade(RunWarning::new("assets_error", message.clone()).with_advice(advice));
+        run.progress.degrade(RunWarning::new("assets_error", message.clone()).with_advice(advice));
     }
     false
 }
@@ -201,7 +201,7 @@ fn observe_missing(run: &Run, diffed: &Diffed, result: &ExecutionStatus) -> Opti
     );
     let advice = "In Assets open the import's mapping and look at «Missing objects» of every object type. The \
                   destination now says what was observed, and the job's schedule is paused until somebody enables it.";
-    run.journal.degrade(RunWarning::new("missing_objects_observed", detail).with_advice(advice));
+    run.progress.degrade(RunWarning::new("missing_objects_observed", detail).with_advice(advice));
     Some(observed)
 }
 
@@ -219,5 +219,5 @@ fn check_references(run: &Run, object_type: &str, new: NewReferenceCounts, deliv
     let detail =
         format!("{sent} {object_type} with new references were sent, and Assets resolved those of {resolved}.");
     let advice = "Set referenceTemplate of the destination to the other value (arrayPlaceholder or joinedString) and start a full run.";
-    run.journal.degrade(RunWarning::new("references_not_resolved", detail).with_count(sent).with_advice(advice));
+    run.progress.degrade(RunWarning::new("references_not_resolved", detail).with_count(sent).with_advice(advice));
 }

@@ -1,9 +1,11 @@
 //! The pool: claims runs, keeps their leases, writes their ends.
 
+use super::checkpoint::Checkpoint;
 use super::context::JobContext;
-use super::deliver;
-use super::journal::{Journal, Told};
-use super::pipeline::{self, Checkpoint, Run};
+use super::deliver::execution;
+use super::pipeline;
+use super::progress::{Reported, RunProgress};
+use super::run::Run;
 use super::stop::Stop;
 use crate::app::App;
 use crate::db::listen::Notice;
@@ -121,21 +123,21 @@ async fn execute(app: &App, lease: Lease, row: RunRow, stopping: &CancellationTo
 /// What became of a run, and how the end is to be written.
 enum Outcome {
     Ended(RunState),
-    Stopped(Stop, Option<Journal>),
+    Stopped(Stop, Option<RunProgress>),
 }
 
 async fn lead(app: &App, lease: Lease, row: RunRow, cancel: CancellationToken) -> Outcome {
-    if row.cancel_requested_at.is_some() && !deliver::is_completed(app, &lease).await {
-        deliver::abandon(app, &lease, row.job()).await;
+    if row.cancel_requested_at.is_some() && !execution::is_completed(app, &lease).await {
+        execution::abandon(app, &lease, row.job()).await;
         return Outcome::Stopped(Stop::Cancelled, None);
     }
     match is_in_vain(app, &lease).await {
         // What Assets has all of is waited for, so that its outcome is known.
-        Ok(true) if !deliver::is_completed(app, &lease).await => {
+        Ok(true) if !execution::is_completed(app, &lease).await => {
             let advice = "Look at the log of the service for why its process ended; then start a new run.";
             let detail = format!("The process of the run ended {IN_VAIN_MOST} times, and it never came any further.");
             let stage = row.stage.as_deref().and_then(|s| s.parse().ok()).unwrap_or(RunStage::Collect);
-            deliver::abandon(app, &lease, row.job()).await;
+            execution::abandon(app, &lease, row.job()).await;
             return Outcome::Stopped(Stop::failed(stage, "too_many_attempts", detail, advice), None);
         }
         Ok(_) => {}
@@ -146,10 +148,10 @@ async fn lead(app: &App, lease: Lease, row: RunRow, cancel: CancellationToken) -
         Ok((run, checkpoint)) => match Box::pin(pipeline_beside_flush(&run, checkpoint)).await {
             Ok(state) => Outcome::Ended(state),
             Err(Stop::Cancelled) => {
-                deliver::abandon(app, &lease, run.job.id).await;
-                Outcome::Stopped(Stop::Cancelled, Some(run.journal))
+                execution::abandon(app, &lease, run.job.id).await;
+                Outcome::Stopped(Stop::Cancelled, Some(run.progress))
             }
-            Err(stop) => Outcome::Stopped(stop, Some(run.journal)),
+            Err(stop) => Outcome::Stopped(stop, Some(run.progress)),
         },
     }
 }
@@ -163,11 +165,11 @@ async fn prepare(app: &App, lease: Lease, row: &RunRow, cancel: CancellationToke
     let read = |value: &serde_json::Value| serde_json::from_value(value.clone()).map_err(Error::internal);
     let job = JobContext::load(app, lease.organization, row.job()).await?;
     let checkpoint = checkpoint_of_now(app, &lease, row, &job).await?;
-    let told = match checkpoint.told.clone() {
-        Some(told) => told,
+    let reported = match checkpoint.reported.clone() {
+        Some(reported) => reported,
         None => {
             let warnings: Vec<RunWarning> = serde_json::from_value(row.warnings.clone()).map_err(Error::internal)?;
-            Told { counts: read(&row.counts)?, warnings, degraded: row.degraded }
+            Reported { counts: read(&row.counts)?, warnings, degraded: row.degraded }
         }
     };
     let progress = row.progress.as_ref().and_then(|p| serde_json::from_value(p.clone()).ok());
@@ -178,7 +180,7 @@ async fn prepare(app: &App, lease: Lease, row: &RunRow, cancel: CancellationToke
         request: row.run_request()?,
         job,
         approved: row.approved_at.is_some(),
-        journal: Journal::new(app, row.job(), told, progress.as_ref()),
+        progress: RunProgress::new(app, row.job(), reported, progress.as_ref()),
         cancel,
     };
     Ok((run, checkpoint))
@@ -188,14 +190,14 @@ async fn prepare(app: &App, lease: Lease, row: &RunRow, cancel: CancellationToke
 /// destination or mapping are no good for another. What Assets carries out already goes on as it began, and what was
 /// approved is not changed.
 async fn checkpoint_of_now(app: &App, lease: &Lease, row: &RunRow, job: &JobContext) -> Result<Checkpoint, Stop> {
-    let mut checkpoint = Run::checkpoint(row)?;
+    let mut checkpoint = Checkpoint::of(row)?;
     let settings = job.settings();
     let is_approved = row.approved_at.is_some();
-    if is_approved || !checkpoint.is_outdated(&settings) || deliver::is_completed(app, lease).await {
+    if is_approved || !checkpoint.is_outdated(&settings) || execution::is_completed(app, lease).await {
         return Ok(checkpoint);
     }
     let went_there = checkpoint.diffed.as_ref().and_then(|diffed| diffed.settings.destination);
-    deliver::discard(app, lease, row.job(), went_there == settings.destination).await?;
+    execution::discard(app, lease, row.job(), went_there == settings.destination).await?;
     checkpoint.begin_again(&settings);
     Ok(checkpoint)
 }
@@ -205,7 +207,7 @@ async fn pipeline_beside_flush(run: &Run, checkpoint: Checkpoint) -> Result<RunS
     let flushing = async {
         loop {
             run.app.clock.sleep(FLUSH).await;
-            if let Err(error) = run.journal.flush(&run.app, &run.lease).await {
+            if let Err(error) = run.progress.flush(&run.app, &run.lease).await {
                 return error;
             }
         }
@@ -287,7 +289,7 @@ async fn cancel_requested(notices: &mut broadcast::Receiver<Notice>, lease: &Lea
 }
 
 async fn write_end(app: &App, lease: &Lease, outcome: &Outcome) -> Result<()> {
-    let (stop, journal) = match outcome {
+    let (stop, progress) = match outcome {
         Outcome::Ended(state) => {
             tracing::info!(run.id = %lease.run, state = %state, "run ended");
             return Ok(());
@@ -296,10 +298,10 @@ async fn write_end(app: &App, lease: &Lease, outcome: &Outcome) -> Result<()> {
             tracing::warn!(run.id = %lease.run, "the lease was lost; another process has the run");
             return Ok(());
         }
-        Outcome::Stopped(stop, journal) => (stop, journal),
+        Outcome::Stopped(stop, progress) => (stop, progress),
     };
-    if let Some(journal) = journal {
-        journal.flush(app, lease).await?;
+    if let Some(progress) = progress {
+        progress.flush(app, lease).await?;
     }
     let (lease, now) = (*lease, app.clock.now());
     tracing::info!(run.id = %lease.run, ?stop, "run stopped");
@@ -307,13 +309,13 @@ async fn write_end(app: &App, lease: &Lease, outcome: &Outcome) -> Result<()> {
         .scoped(lease.organization, async |tx| match stop {
             Stop::Failed(error) => {
                 let error =
-                    RunError { stage: error.stage.or(journal.as_ref().map(Journal::stage)), ..(**error).clone() };
+                    RunError { stage: error.stage.or(progress.as_ref().map(RunProgress::stage)), ..(**error).clone() };
                 mirror::clear_staging(tx, lease.organization, lease.run).await?;
                 runs::finish(tx, &lease, RunState::Failed, Some(&error), now).await
             }
             Stop::Cancelled => {
                 mirror::clear_staging(tx, lease.organization, lease.run).await?;
-                let stage = journal.as_ref().map(Journal::stage);
+                let stage = progress.as_ref().map(RunProgress::stage);
                 let why = runs::cancellation(tx, lease.organization, lease.run, stage).await?;
                 runs::finish(tx, &lease, RunState::Cancelled, Some(&why), now).await
             }

@@ -1,10 +1,12 @@
 //! Groups with their owners and members. The members of a group are read as soon as the list shows it, those of many
 //! groups at once, each to its last page. There is no limit on groups a user is in, or members of a group.
 
-use super::anew::RESTARTS_MOST;
-use super::query::TOP;
-use super::refused::{Optional, links_url, links_without_select};
-use super::{Reader, list};
+pub(super) mod group;
+
+use super::dialect::Optional;
+use super::list;
+use super::reader::Reader;
+use super::request::{RESTARTS_MOST, TOP, links_url, links_without_select};
 use crate::db::mirror::{self, Batch, Cursor, CursorRow, MEMBERS, StagedMembers, StagedObject, cursors, read};
 use crate::directory::{Link, ObjectType, Properties};
 use crate::graph::error::{GraphError, Kind};
@@ -12,7 +14,7 @@ use crate::graph::page::halve_top;
 use crate::graph::wire::{Member, Members};
 use crate::graph::{Next, Page, Pager, RequestOptions};
 use crate::run_state::{RunMode, RunStage, RunWarning};
-use crate::runs::journal::Work;
+use crate::runs::progress::Work;
 use crate::runs::stop::Stop;
 use futures_util::stream::FuturesUnordered;
 use futures_util::{StreamExt, TryStreamExt, stream};
@@ -26,10 +28,6 @@ use uuid::Uuid;
 
 /// Groups whose members are asked for at once; the limiter decides how many requests are really under way.
 const GROUPS_AT_ONCE: usize = 176;
-/// `$expand` gives so many at most, and no link to the rest. Source: facts/graph.md §4.4.
-const EXPANDED_MOST: usize = 20;
-/// What reading the members of groups with `visibility: HiddenMembership` needs. Source: facts/graph.md §3.1.
-const HIDDEN_ROLE: &str = "Member.Read.Hidden";
 /// The collection name of groups' owners in `run_cursors`; its part is the group's id.
 const OWNERS: &str = "owners";
 
@@ -37,53 +35,6 @@ pub(super) struct ReadGroups {
     pub memberships: bool,
     /// Groups whose members we may not see or could not read: what was known stays.
     pub members_unknown: Vec<Uuid>,
-}
-
-/// A group as far as the reading of its owners and members goes.
-pub(super) struct Group {
-    id: Uuid,
-    hidden: bool,
-    owners_incomplete: bool,
-    owners_unknown: bool,
-}
-
-impl Group {
-    fn without_owners(id: Uuid, hidden: bool) -> Self {
-        Self { id, hidden, owners_incomplete: false, owners_unknown: false }
-    }
-
-    /// From the data that is staged of it.
-    fn of(reader: &Reader<'_>, id: Uuid, data: &str) -> crate::error::Result<Self> {
-        #[derive(Deserialize)]
-        struct Shown<'a> {
-            #[serde(rename = "ownerIds")]
-            owners: Option<Vec<IgnoredAny>>,
-            #[serde(borrow)]
-            visibility: Option<std::borrow::Cow<'a, str>>,
-        }
-        let shown: Shown<'_> = serde_json::from_str(data).map_err(crate::error::Error::internal)?;
-        let wants_owners = reader.run.job.mapping.carries(ObjectType::Groups, Link::Owners);
-        Ok(Self {
-            id,
-            hidden: shown.visibility.as_deref() == Some("HiddenMembership") && !may_see_hidden(reader),
-            owners_unknown: wants_owners && shown.owners.is_none(),
-            owners_incomplete: wants_owners && shown.owners.is_none_or(|owners| owners.len() >= EXPANDED_MOST),
-        })
-    }
-}
-
-/// Where the list of groups says which groups it has found.
-pub(super) struct Found(mpsc::UnboundedSender<Group>);
-
-impl Found {
-    pub(super) fn tell(&self, reader: &Reader<'_>, objects: &[StagedObject]) -> Result<(), Stop> {
-        for object in objects {
-            let data = object.data.as_deref().unwrap_or("{}");
-            // Who reads them may have failed; that failure is told by itself.
-            let _ = self.0.send(Group::of(reader, object.id, data)?);
-        }
-        Ok(())
-    }
 }
 
 /// Reads groups, owners and members to their end.
@@ -109,7 +60,7 @@ fn warn_of_unknown(reader: &Reader<'_>, unknown: usize) {
     );
     let advice = format!("Add the Application permission {HIDDEN_ROLE} if hidden memberships are to be imported.");
     let warning = RunWarning::new("memberships_unknown", detail).with_count(unknown as u64).with_advice(advice);
-    reader.run.journal.warn(warning);
+    reader.run.progress.warn(warning);
 }
 
 /// The groups that this run has staged by now.
@@ -226,11 +177,11 @@ async fn read_found(
             group = found.recv(), if !is_complete => match group {
                 Some(group) if !seen.insert(group.id) => {}
                 Some(group) => {
-                    reader.run.journal.expect(Work::Groups, 1);
+                    reader.run.progress.expect(Work::Groups, 1);
                     owners_unknown += usize::from(group.owners_unknown);
                     without_owners.extend(group.owners_incomplete.then_some(group.id));
                     if group.hidden {
-                        reader.run.journal.advance(Work::Groups, 1);
+                        reader.run.progress.advance(Work::Groups, 1);
                         unknown.push(group.id);
                     } else {
                         let size = sizes.get(&group.id).copied().unwrap_or(0);
@@ -240,7 +191,7 @@ async fn read_found(
                 None => {
                     is_complete = true;
                     if owners_unknown > 0 && owners_unknown == seen.len() && reader.run.mode != RunMode::Incremental {
-                        reader.refused.note(&reader.run.journal, Optional::Expand(ObjectType::Groups), None);
+                        reader.refused.note(&reader.run.progress, Optional::Expand(ObjectType::Groups), None);
                     }
                     let owners = without_owners.drain(..);
                     waiting.extend(owners.map(|group| Waiting { size: 0, group, part: Part::Owners }));
@@ -266,10 +217,10 @@ async fn read_part(
     };
     let done = u64::from(part == Part::Members);
     match is_done {
-        true => reader.run.journal.was_done(Work::Groups, done),
-        false => reader.run.journal.advance(Work::Groups, done),
+        true => reader.run.progress.was_done(Work::Groups, done),
+        false => reader.run.progress.advance(Work::Groups, done),
     }
-    reader.run.journal.used(reader.session.usage());
+    reader.run.progress.used(reader.session.usage());
     Ok((!is_known).then_some(group))
 }
 
@@ -307,7 +258,7 @@ async fn read_root(reader: &Reader<'_>, group: Uuid, cursor: Option<CursorRow>) 
         return Ok(visible);
     }
     let is_known = read_members(reader, group, cursor).await?;
-    reader.run.journal.used(reader.session.usage());
+    reader.run.progress.used(reader.session.usage());
     Ok(if is_known { Visible::Yes } else { Visible::Gone })
 }
 
@@ -324,10 +275,6 @@ async fn visible(reader: &Reader<'_>, group: Uuid) -> Result<Visible, Stop> {
     let map: Properties = body.json()?;
     let hides = map.get("visibility").and_then(Value::as_str) == Some("HiddenMembership");
     Ok(if hides && !may_see_hidden(reader) { Visible::Hidden } else { Visible::Yes })
-}
-
-fn may_see_hidden(reader: &Reader<'_>) -> bool {
-    reader.roles.iter().any(|role| role == HIDDEN_ROLE)
 }
 
 /// Reads the members of one group to the last page; `false` when the group is gone.
@@ -347,7 +294,7 @@ async fn read_members(reader: &Reader<'_>, group: Uuid, cursor: Option<CursorRow
             }
             Some(error) if matches!(error.kind, Kind::NotFound) => {
                 let detail = format!("Group {group} disappeared while it was read; its members are left as known.");
-                reader.run.journal.warn(RunWarning::new("group_gone", detail));
+                reader.run.progress.warn(RunWarning::new("group_gone", detail));
                 return Ok(false);
             }
             Some(error) => {
@@ -370,7 +317,7 @@ async fn read_members(reader: &Reader<'_>, group: Uuid, cursor: Option<CursorRow
 
 async fn begin_anew(reader: &Reader<'_>, group: Uuid, why: &GraphError) -> Result<(), Stop> {
     let detail = format!("The members of group {group} are read again from their first page: {why}");
-    reader.run.journal.warn(RunWarning::new("members_restarted", detail));
+    reader.run.progress.warn(RunWarning::new("members_restarted", detail));
     restart(reader, group).await
 }
 

@@ -2,14 +2,18 @@
 //! tenant and knows no filter, so what is in scope is decided here. What comes into scope is read whole by its
 //! id, since delta tells only what changed. Nothing is written into the mirror before the last page.
 
-mod changes;
+pub(super) mod changes;
 mod links;
 mod scoped;
 
 use super::by_id::{self, Others, Staged};
-use super::frozen::{self, Reading};
-use super::object;
-use super::{DeltaLinks, Read, Reader, plan, scope};
+use super::collected::DeltaLinks;
+use super::lost_permission::{self, Reading};
+use super::object::{self, gone, known, reason_of};
+use super::plan;
+use super::read_plan::{follows, is_by_membership};
+use super::reader::{Read, Reader};
+use super::small::read_small;
 use crate::db::mirror::{Batch, GONE_PREFIX, MirrorRow, StagedObject, read};
 use crate::directory::{Link, ObjectType};
 use crate::filter::EntityKind;
@@ -19,44 +23,10 @@ use crate::graph::wire::Removed;
 use crate::run_state::{ChangeReason, RunWarning};
 use crate::runs::context::JobContext;
 use crate::runs::stop::Stop;
-use changes::Delta;
-pub(super) use changes::{Replayed, replay};
-use chrono::TimeDelta;
+use changes::{Delta, Replayed, replay};
 use scoped::Told;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use uuid::Uuid;
-
-/// Why everything has to be read instead; `None`: the changes are enough.
-pub(super) fn reason_for_full(reader: &Reader<'_>, mirror: &MirrorRow) -> Option<String> {
-    let job = &reader.run.job;
-    let app = &reader.run.app;
-    if mirror.read_at.is_none() {
-        return Some("nothing was read before".to_owned());
-    }
-    if mirror.selection_hash.as_deref() != Some(&job.selection_hash[..]) {
-        return Some("the selected attributes, types or filter changed".to_owned());
-    }
-    let has_position =
-        |(object_type, sealed): (ObjectType, &Option<Vec<u8>>)| sealed.is_some() || !follows(job, object_type);
-    let positions =
-        [(ObjectType::Users, &mirror.users_delta_sealed), (ObjectType::Groups, &mirror.groups_delta_sealed)];
-    if !positions.into_iter().all(has_position) {
-        return Some("the last full read could not take a position to go on from".to_owned());
-    }
-    let every = TimeDelta::days(i64::from(app.settings.full_every_days));
-    if mirror.full_read_at.is_none_or(|at| at + every <= app.clock.now()) {
-        return Some(format!("the last full read is {} days old", app.settings.full_every_days));
-    }
-    if let Some(why) = scope::needs_everything(reader) {
-        return Some(why.to_owned());
-    }
-    job.filter.local_only_problems().into_iter().next()
-}
-
-/// Whether the changes of a type are followed: it is imported, or the scope decides by it.
-pub(super) fn follows(job: &JobContext, object_type: ObjectType) -> bool {
-    job.mapping.is_enabled(object_type) || (object_type == ObjectType::Groups && scope::is_by_membership(job))
-}
 
 /// Where the next incremental read of the types of the job begins: taken before a full read, so that nothing that
 /// changes while it reads is lost, and only once in a run. `None` where the server has no delta queries.
@@ -107,7 +77,7 @@ async fn position(reader: &Reader<'_>, collection: Collection, part: &str) -> Re
                 "A position in the changes of {} cannot be had, so incremental runs will read everything. ({error})",
                 collection.as_str()
             );
-            reader.run.journal.warn(RunWarning::new("delta_refused", detail));
+            reader.run.progress.warn(RunWarning::new("delta_refused", detail));
             plan::note(reader, part, None).await?;
             Ok(Position::Refused)
         }
@@ -156,7 +126,7 @@ pub(super) async fn read(reader: &Reader<'_>, links: &DeltaLinks) -> Result<Outc
     let mut arrived = Vec::new();
     if let Some(link) = &links.users {
         let reading = Box::pin(read_users(reader, link));
-        match frozen::unless_refused(reader, ObjectType::Users, reading).await? {
+        match lost_permission::unless_refused(reader, ObjectType::Users, reading).await? {
             Reading::Whole(Round::Expired(why)) => return Ok(Outcome::Expired(why)),
             Reading::Whole(Round::Read(link, users)) => {
                 next = next.map(|next| DeltaLinks { users: Some(link), ..next });
@@ -169,7 +139,7 @@ pub(super) async fn read(reader: &Reader<'_>, links: &DeltaLinks) -> Result<Outc
     let mut told = Told::default();
     if let Some(link) = &links.groups {
         let reading = Box::pin(read_groups(reader, link, &arrived));
-        match frozen::unless_refused(reader, ObjectType::Groups, reading).await? {
+        match lost_permission::unless_refused(reader, ObjectType::Groups, reading).await? {
             Reading::Whole(Round::Expired(why)) => return Ok(Outcome::Expired(why)),
             Reading::Whole(Round::Read(link, of_groups)) => {
                 told = of_groups;
@@ -187,7 +157,7 @@ pub(super) async fn read(reader: &Reader<'_>, links: &DeltaLinks) -> Result<Outc
         }
     }
     read.delta = next;
-    if scope::is_by_membership(&reader.run.job) {
+    if is_by_membership(&reader.run.job) {
         if !read.frozen.is_empty() {
             return Ok(Outcome::Expired("the filter's scope depends on what may no longer be read".to_owned()));
         }
@@ -195,7 +165,7 @@ pub(super) async fn read(reader: &Reader<'_>, links: &DeltaLinks) -> Result<Outc
             return Ok(Outcome::Expired(why));
         }
     }
-    super::read_small(reader, &mut read, None).await?;
+    read_small(reader, &mut read, None).await?;
     Ok(Outcome::Read(read))
 }
 
@@ -225,7 +195,7 @@ fn position_kept(reader: &Reader<'_>, object_type: ObjectType, position: &str, w
          where this one did.",
         what.len()
     );
-    reader.run.journal.warn(RunWarning::new("changes_not_readable", detail).with_count(what.len() as u64));
+    reader.run.progress.warn(RunWarning::new("changes_not_readable", detail).with_count(what.len() as u64));
     position.to_owned()
 }
 
@@ -280,39 +250,4 @@ async fn apply(reader: &Reader<'_>, object_type: ObjectType, changes: &BTreeMap<
         reader.writer.write(batch).await?;
     }
     by_id::stage(reader, object_type, &newcomers, Others::Forget).await
-}
-
-fn reason_of(removed: Removed) -> ChangeReason {
-    match removed {
-        Removed::Changed => ChangeReason::SoftDeleted,
-        Removed::Deleted => ChangeReason::Deleted,
-    }
-}
-
-/// A mark that an object is no longer there, with the reason as its text.
-pub(super) fn gone(object_type: ObjectType, id: Uuid, reason: ChangeReason) -> StagedObject {
-    StagedObject { object_type: gone_marker(object_type), id, hash: Vec::new(), data: Some(reason.as_str().to_owned()) }
-}
-
-/// What stands in place of the type in such a mark.
-pub(super) fn gone_marker(object_type: ObjectType) -> &'static str {
-    match object_type {
-        ObjectType::Users => GONE_PREFIX[0],
-        ObjectType::Groups => GONE_PREFIX[1],
-        ObjectType::Licenses | ObjectType::Devices => GONE_PREFIX[2],
-    }
-}
-
-/// What the mirror has of these objects.
-async fn known(reader: &Reader<'_>, object_type: ObjectType, ids: Vec<Uuid>) -> Result<HashMap<Uuid, String>, Stop> {
-    let (organization, job) = (reader.run.job.organization, reader.run.job.id);
-    let found = reader
-        .run
-        .app
-        .db
-        .scoped(organization, async move |tx| {
-            read::some(tx, organization, read::Source::Mirror(job), object_type.as_str(), &ids).await
-        })
-        .await?;
-    Ok(found.into_iter().map(|row| (row.id, row.data)).collect())
 }

@@ -1,11 +1,10 @@
 //! Reading a collection of objects page by page: users, groups, devices, licences.
 
-use super::anew::{Failure, after, whole};
-use super::by_id::{self, REQUESTS_AT_ONCE};
-use super::groups::Found;
-use super::object::{Admitted, admitted, parse, staged, unreadable};
-use super::query::{Query, SIGN_IN, base_query, entity, queries};
-use super::{Reader, managers, partition};
+use super::groups::group::Found;
+use super::object::{Admitted, admitted, entity, parse, staged, unreadable};
+use super::reader::Reader;
+use super::request::{Failure, Query, REQUESTS_AT_ONCE, SIGN_IN, after, base_query, fetch, queries, whole};
+use super::{managers, ranges};
 use crate::db::mirror::read::{self as read_mirror, Source};
 use crate::db::mirror::{self, Batch, Cursor, cursors};
 use crate::directory::{Link, ObjectType};
@@ -13,7 +12,7 @@ use crate::filter::{EntityKind, Parsed};
 use crate::graph::wire::{Items, Member, Properties, properties};
 use crate::graph::{IDS_IN_A_QUERY, Next, Page, Pager, RequestOptions, is_cheaper_by_id};
 use crate::run_state::RunWarning;
-use crate::runs::journal::Work;
+use crate::runs::progress::Work;
 use crate::runs::stop::Stop;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use std::collections::HashMap;
@@ -63,9 +62,9 @@ async fn read_collection(reader: &Reader<'_>, object_type: ObjectType, beside: &
                     "The server refuses ranges of createdDateTime; users are read in one chain. {}",
                     error.detail
                 );
-                reader.run.journal.warn(RunWarning::new("partition_refused", detail));
+                reader.run.progress.warn(RunWarning::new("partition_refused", detail));
                 forget_cursors(reader, ObjectType::Users).await?;
-                reader.run.journal.take_back(Work::Objects, beside.listed.load(Ordering::Relaxed));
+                reader.run.progress.take_back(Work::Objects, beside.listed.load(Ordering::Relaxed));
             }
             Err(stop) => return Err(stop),
         }
@@ -87,14 +86,14 @@ async fn count_earlier(reader: &Reader<'_>, object_type: ObjectType) -> Result<(
         return Ok(());
     }
     let number = match object_type {
-        ObjectType::Users => partition::noted_number(reader).await?,
+        ObjectType::Users => ranges::noted_number(reader).await?,
         ObjectType::Groups | ObjectType::Licenses | ObjectType::Devices => None,
     };
     match number {
         Some(number) => reader.expect(object_type, number),
-        None => reader.run.journal.expect(Work::Objects, earlier),
+        None => reader.run.progress.expect(Work::Objects, earlier),
     }
-    reader.run.journal.was_done(Work::Objects, earlier);
+    reader.run.progress.was_done(Work::Objects, earlier);
     Ok(())
 }
 
@@ -147,12 +146,12 @@ async fn count_matching(reader: &Reader<'_>, rule: Option<&Parsed>) -> Result<Op
 
 /// Reads these users and keeps those that fulfil the condition.
 async fn read_by_id(reader: &Reader<'_>, ids: &[Uuid]) -> Result<(), Stop> {
-    reader.run.journal.expect(Work::Objects, ids.len() as u64);
+    reader.run.progress.expect(Work::Objects, ids.len() as u64);
     let parts: Vec<Vec<Uuid>> = ids.chunks(IDS_IN_A_QUERY).map(<[Uuid]>::to_vec).collect();
     stream::iter(parts)
         .map(|ids| async move {
-            let batch = decided(reader, by_id::fetch(reader, ObjectType::Users, &ids).await?)?;
-            reader.run.journal.advance(Work::Objects, ids.len() as u64);
+            let batch = decided(reader, fetch(reader, ObjectType::Users, &ids).await?)?;
+            reader.run.progress.advance(Work::Objects, ids.len() as u64);
             reader.writer.write(batch).await
         })
         .buffer_unordered(REQUESTS_AT_ONCE)
@@ -168,11 +167,11 @@ pub(super) async fn read_first_of(reader: &Reader<'_>, ids: &[Uuid], limit: u32)
         if found.len() >= limit as usize {
             break;
         }
-        let mut batch = decided(reader, by_id::fetch(reader, ObjectType::Users, ids).await?)?;
+        let mut batch = decided(reader, fetch(reader, ObjectType::Users, ids).await?)?;
         batch.objects.truncate(limit as usize - found.len());
         found.extend(batch.objects.iter().map(|object| object.id));
-        reader.run.journal.expect(Work::Objects, batch.objects.len() as u64);
-        reader.run.journal.advance(Work::Objects, batch.objects.len() as u64);
+        reader.run.progress.expect(Work::Objects, batch.objects.len() as u64);
+        reader.run.progress.advance(Work::Objects, batch.objects.len() as u64);
         reader.writer.write(batch).await?;
     }
     Ok(found)
@@ -184,7 +183,7 @@ fn decided(reader: &Reader<'_>, users: Vec<Properties>) -> Result<Batch, Stop> {
     for user in users {
         match admitted(reader, ObjectType::Users, &user, true)? {
             Admitted::Yes => batch.objects.extend(staged(ObjectType::Users, &user)?),
-            Admitted::Excluded => reader.run.journal.count("users", |count| count.out_of_scope += 1),
+            Admitted::Excluded => reader.run.progress.count("users", |count| count.out_of_scope += 1),
             Admitted::NoMatch => {}
         }
     }
@@ -213,7 +212,7 @@ async fn parts_of_users(reader: &Reader<'_>) -> Result<Option<Vec<Query>>, Stop>
             return Ok(None);
         }
         let rule = reader.run.job.filter.rule(EntityKind::Users).map(|rule| &rule.parsed);
-        let Some(found) = partition::of_users(reader, rule).await? else { return Ok(None) };
+        let Some(found) = ranges::of_users(reader, rule).await? else { return Ok(None) };
         conditions = found.into_iter().map(|condition| (condition.filter, condition.advanced)).collect();
         // Written down before the first page, so that a crash finds them all.
         let cursors = conditions.iter().map(|(filter, advanced)| Cursor {
@@ -276,15 +275,15 @@ async fn read_dateless(reader: &Reader<'_>, query: &Query) -> Result<(), Stop> {
     let ids = whole(reader, "users without a date", || ids_of(reader, &found)).await?;
     for ids in ids.chunks(IDS_IN_A_QUERY) {
         let mut batch = Batch::default();
-        for user in by_id::fetch(reader, ObjectType::Users, ids).await? {
+        for user in fetch(reader, ObjectType::Users, ids).await? {
             match admitted(reader, ObjectType::Users, &user, false)? {
                 Admitted::Yes => batch.objects.extend(staged(ObjectType::Users, &user)?),
                 Admitted::Excluded | Admitted::NoMatch => {
-                    reader.run.journal.count("users", |count| count.out_of_scope += 1);
+                    reader.run.progress.count("users", |count| count.out_of_scope += 1);
                 }
             }
         }
-        reader.run.journal.advance(Work::Objects, ids.len() as u64);
+        reader.run.progress.advance(Work::Objects, ids.len() as u64);
         reader.writer.write(batch).await?;
     }
     let collection = ObjectType::Users.as_str();
@@ -330,9 +329,9 @@ async fn first_of(reader: &Reader<'_>, query: &Query, limit: u32, ids: &mut Vec<
         batch.objects.retain(|object| !ids.contains(&object.id));
         batch.objects.truncate(limit as usize - ids.len());
         ids.extend(batch.objects.iter().map(|object| object.id));
-        reader.run.journal.expect(Work::Objects, batch.objects.len() as u64);
-        reader.run.journal.advance(Work::Objects, batch.objects.len() as u64);
-        reader.run.journal.used(reader.session.usage());
+        reader.run.progress.expect(Work::Objects, batch.objects.len() as u64);
+        reader.run.progress.advance(Work::Objects, batch.objects.len() as u64);
+        reader.run.progress.used(reader.session.usage());
         reader.writer.write(batch).await?;
     }
     Ok(())
@@ -419,13 +418,13 @@ async fn read_from(
             found.tell(reader, &batch.objects)?;
         }
         beside.listed.fetch_add(read, Ordering::Relaxed);
-        reader.run.journal.advance(Work::Objects, read);
+        reader.run.progress.advance(Work::Objects, read);
         match page.count {
             Some(count) => reader.expect(query.object_type, count),
-            None if !reader.is_counted(query.object_type) => reader.run.journal.expect(Work::Objects, read),
+            None if !reader.is_counted(query.object_type) => reader.run.progress.expect(Work::Objects, read),
             None => {}
         }
-        reader.run.journal.used(reader.session.usage());
+        reader.run.progress.used(reader.session.usage());
         // The text of a page is a megabyte, and the writer may be busy.
         let permit = page.permit.take();
         drop(page);
@@ -455,7 +454,7 @@ fn batch_of(
         }
     }
     if excluded > 0 && is_new {
-        reader.run.journal.count(query.object_type.as_str(), |count| count.out_of_scope += excluded);
+        reader.run.progress.count(query.object_type.as_str(), |count| count.out_of_scope += excluded);
     }
     let (next_link, done) = match &page.next {
         Next::More(next) => (Some(next.to_string()), false),

@@ -1,10 +1,10 @@
 //! Managers where the list of users cannot carry them: with an advanced filter, which allows no `$expand`, and
 //! on a server that refuses or ignores it.
 
-use super::anew::whole;
-use super::query::TOP;
-use super::refused::{Optional, get_many};
-use super::{Reader, by_id, object, plan};
+use super::dialect::Optional;
+use super::reader::Reader;
+use super::request::{TOP, fetch, get_many, whole};
+use super::{object, plan};
 use crate::db::mirror::{Batch, read};
 use crate::directory::{Link, ObjectType, Properties};
 use crate::error::Error;
@@ -49,7 +49,7 @@ pub(super) async fn all(reader: &Reader<'_>) -> Result<Option<HashMap<Uuid, Uuid
     match whole(reader, "managers", || by_one_pass(reader)).await {
         Ok(managers) => Ok(Some(managers)),
         Err(error) if error.refuses_optional() => {
-            reader.refused.note(&reader.run.journal, Optional::Expand(ObjectType::Users), Some(&error));
+            reader.refused.note(&reader.run.progress, Optional::Expand(ObjectType::Users), Some(&error));
             Ok(None)
         }
         Err(error) => Err(error.into()),
@@ -81,7 +81,7 @@ pub(super) async fn complete(reader: &Reader<'_>) -> Result<(), Stop> {
     let db = &reader.run.app.db;
     // Some managers may be there because an earlier attempt was stopped in the middle of asking for them.
     if plan::noted(reader, ONE_BY_ONE).await?.is_some() {
-        reader.refused.note(&reader.run.journal, Optional::Expand(ObjectType::Users), None);
+        reader.refused.note(&reader.run.progress, Optional::Expand(ObjectType::Users), None);
     }
     if !reader.refused.has(Optional::Expand(ObjectType::Users)) {
         let known = db.scoped(organization, async move |tx| read::has_managers(tx, organization, source).await).await?;
@@ -97,7 +97,7 @@ pub(super) async fn complete(reader: &Reader<'_>) -> Result<(), Stop> {
         if found.is_empty() || is_expanded(reader, &found).await? {
             return Ok(());
         }
-        reader.refused.note(&reader.run.journal, Optional::Expand(ObjectType::Users), None);
+        reader.refused.note(&reader.run.progress, Optional::Expand(ObjectType::Users), None);
     }
     plan::note(reader, ONE_BY_ONE, None).await?;
     for ids in ids.chunks(TOGETHER) {
@@ -111,7 +111,7 @@ pub(super) async fn complete(reader: &Reader<'_>) -> Result<(), Stop> {
 /// list was only read before they had one.
 async fn is_expanded(reader: &Reader<'_>, found: &HashMap<Uuid, Uuid>) -> Result<bool, Stop> {
     let ids: Vec<Uuid> = found.keys().copied().take(IDS_IN_A_QUERY).collect();
-    let users = by_id::fetch(reader, ObjectType::Users, &ids).await?;
+    let users = fetch(reader, ObjectType::Users, &ids).await?;
     Ok(users.iter().any(|user| user.manager.is_some()))
 }
 

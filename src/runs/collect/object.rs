@@ -1,10 +1,9 @@
 //! One object as Graph sends it: whether the filter takes it, and how it is staged.
 
-use super::Reader;
-use super::query::entity;
+use super::reader::Reader;
 use crate::db::mirror::{self, StagedObject};
 use crate::directory::{ObjectType, Properties as Map};
-use crate::filter::eval;
+use crate::filter::{EntityKind, eval};
 use crate::graph::error::{GraphError, Kind};
 use crate::graph::wire::{Properties, properties};
 use crate::runs::stop::Stop;
@@ -114,4 +113,52 @@ fn append(data: &mut String, name: &str, value: &str) {
     data.push_str("\":");
     data.push_str(value);
     data.push('}');
+}
+
+pub(super) fn reason_of(removed: Removed) -> ChangeReason {
+    match removed {
+        Removed::Changed => ChangeReason::SoftDeleted,
+        Removed::Deleted => ChangeReason::Deleted,
+    }
+}
+
+/// A mark that an object is no longer there, with the reason as its text.
+pub(super) fn gone(object_type: ObjectType, id: Uuid, reason: ChangeReason) -> StagedObject {
+    StagedObject { object_type: gone_marker(object_type), id, hash: Vec::new(), data: Some(reason.as_str().to_owned()) }
+}
+
+/// What stands in place of the type in such a mark.
+pub(super) fn gone_marker(object_type: ObjectType) -> &'static str {
+    match object_type {
+        ObjectType::Users => GONE_PREFIX[0],
+        ObjectType::Groups => GONE_PREFIX[1],
+        ObjectType::Licenses | ObjectType::Devices => GONE_PREFIX[2],
+    }
+}
+
+/// What the mirror has of these objects.
+pub(super) async fn known(
+    reader: &Reader<'_>,
+    object_type: ObjectType,
+    ids: Vec<Uuid>,
+) -> Result<HashMap<Uuid, String>, Stop> {
+    let (organization, job) = (reader.run.job.organization, reader.run.job.id);
+    let found = reader
+        .run
+        .app
+        .db
+        .scoped(organization, async move |tx| {
+            read::some(tx, organization, read::Source::Mirror(job), object_type.as_str(), &ids).await
+        })
+        .await?;
+    Ok(found.into_iter().map(|row| (row.id, row.data)).collect())
+}
+
+pub(super) fn entity(object_type: ObjectType) -> Option<EntityKind> {
+    match object_type {
+        ObjectType::Users => Some(EntityKind::Users),
+        ObjectType::Groups => Some(EntityKind::Groups),
+        ObjectType::Devices => Some(EntityKind::Devices),
+        ObjectType::Licenses => None,
+    }
 }

@@ -1,7 +1,7 @@
 //! What a read decided before its first page. A later attempt of the same run goes on by it: a position in the
 //! changes that is taken anew would leave out what changed between the attempts.
 
-use super::Reader;
+use super::reader::Reader;
 use crate::db::Transaction;
 use crate::db::mirror::{Batch, Cursor, cursors, stage_cursors};
 use crate::db::runs::Lease;

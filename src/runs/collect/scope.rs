@@ -2,7 +2,11 @@
 //! what was staged, before it becomes the mirror.
 
 use super::groups::{self, Visible};
-use super::{Read, Reader, outside};
+use super::memberships::{Known, known_memberships};
+use super::narrowed::{Kept, Narrowed};
+use super::read_plan::{is_by_membership, narrows, needs_everything, wants_stubs};
+use super::reader::{Read, Reader};
+use super::stubs;
 use crate::db::Transaction;
 use crate::db::mirror::{self, read};
 use crate::db::runs::Lease;
@@ -13,40 +17,10 @@ use crate::filter::{ScopeGroups, ScopeUsers};
 use crate::ids::{JobId, OrganizationId};
 use crate::run_state::{RunStage, RunWarning};
 use crate::runs::context::JobContext;
-use crate::runs::journal::Journal;
+use crate::runs::progress::RunProgress;
 use crate::runs::stop::Stop;
 use std::collections::{BTreeSet, HashSet};
 use uuid::Uuid;
-
-/// Whether scope or limits leave anything out that the conditions admit.
-pub(super) fn narrows(reader: &Reader<'_>) -> bool {
-    let filter = &reader.run.job.filter;
-    filter.scope.users != ScopeUsers::All
-        || filter.scope.groups != ScopeGroups::All
-        || filter.limits.max_users.is_some()
-        || filter.limits.max_groups.is_some()
-}
-
-/// Whether the users in scope are the members of groups: then changes of these tell who comes and who goes, unless
-/// something else [needs everything](needs_everything).
-pub(super) fn is_by_membership(job: &JobContext) -> bool {
-    job.filter.scope.users != ScopeUsers::All && job.mapping.is_enabled(ObjectType::Users)
-}
-
-/// Why changes do not tell what is in scope; `None`: they do.
-pub(super) fn needs_everything(reader: &Reader<'_>) -> Option<&'static str> {
-    let job = &reader.run.job;
-    if job.filter.limits.max_users.is_some() || job.filter.limits.max_groups.is_some() {
-        return Some("the filter's limits depend on everybody who is in scope");
-    }
-    if job.filter.scope.groups != ScopeGroups::All {
-        return Some("which groups contain users in scope depends on everybody's memberships");
-    }
-    if job.filter.scope.users == ScopeUsers::MembersOfFilteredGroups && !job.mapping.is_enabled(ObjectType::Groups) {
-        return Some("the filter's scope depends on groups that are not imported");
-    }
-    outside::wants_stubs(reader).then_some("stubs of what is outside the scope depend on every reference")
-}
 
 /// The users that are in scope as members of groups.
 pub(super) struct Members {
@@ -75,44 +49,14 @@ async fn members(reader: &Reader<'_>, groups: &[Uuid], mut unknown: Vec<Uuid>) -
     Ok(Members { users: numbers.ids(&users), unknown })
 }
 
-/// What is in scope. Sorted.
-pub(super) struct Kept {
-    pub users: Vec<Uuid>,
-    pub groups: Vec<Uuid>,
-}
-
-impl Kept {
-    /// Those of a type; `None` for one that no scope narrows.
-    pub(super) fn of(&self, object_type: ObjectType) -> Option<&[Uuid]> {
-        match object_type {
-            ObjectType::Users => Some(&self.users),
-            ObjectType::Groups => Some(&self.groups),
-            ObjectType::Licenses | ObjectType::Devices => None,
-        }
-    }
-}
-
-/// What the scope leaves of what was staged. It is cut out in the transaction that makes it the mirror: by memberships
-/// that were thrown away before, an attempt after a crash would decide otherwise.
-pub(super) struct Narrowed {
-    kept: Kept,
-    /// Groups outside of which stubs are made.
-    others: BTreeSet<Uuid>,
-    /// The members of groups that are not imported are kept, to decide by when something changes.
-    keeps_scope: bool,
-    users_out_of_scope: u64,
-    groups_out_of_scope: u64,
-    dropped_references: u64,
-}
-
 /// Decides what is in scope, and stages the stubs that are wanted. `None`: everything is.
 pub(super) async fn decide(reader: &Reader<'_>, what: &Read) -> Result<Option<Narrowed>, Stop> {
-    let wants_stubs = outside::wants_stubs(reader);
+    let wants_stubs = wants_stubs(reader);
     if !narrows(reader) && !wants_stubs {
         return Ok(None);
     }
     if wants_stubs {
-        outside::read_other_groups(reader).await?;
+        stubs::read_other_groups(reader).await?;
     }
     let filter = &reader.run.job.filter;
     let users = staged_ids(reader, ObjectType::Users).await?;
@@ -128,14 +72,14 @@ pub(super) async fn decide(reader: &Reader<'_>, what: &Read) -> Result<Option<Na
     let roots = numbers.of(&filter.scope.group_ids);
     let not_read = not_read(reader, what, users.len());
     let in_scope = resolve(&filter.scope, filter.limits, &roots, candidates, &known.memberships);
-    let mut referred = outside::by_membership(reader, &in_scope, &known);
+    let mut referred = stubs::by_membership(reader, &in_scope, &known);
     let fell_out = in_scope.fell_out;
     let kept = Kept { users: numbers.ids(&in_scope.users), groups: numbers.ids(&in_scope.groups) };
     drop(known);
     let dropped_references = if wants_stubs { 0 } else { referred.to_groups };
     if wants_stubs {
-        outside::by_property(reader, what, &kept, &mut referred).await?;
-        outside::stage(reader, &referred).await?;
+        stubs::by_property(reader, what, &kept, &mut referred).await?;
+        stubs::stage(reader, &referred).await?;
     }
     Ok(Some(Narrowed {
         kept,
@@ -147,31 +91,9 @@ pub(super) async fn decide(reader: &Reader<'_>, what: &Read) -> Result<Option<Na
     }))
 }
 
-impl Narrowed {
-    /// Keeps in staging what is in scope, and the members of the groups in scope and of those of which stubs are made.
-    /// Callers have fenced.
-    pub(super) async fn cut(&self, tx: &mut Transaction, lease: &Lease, job: JobId) -> Result<()> {
-        let groups: Vec<Uuid> = self.kept.groups.iter().chain(&self.others).copied().collect();
-        mirror::keep_staged(tx, lease, ObjectType::Users.as_str(), &self.kept.users).await?;
-        mirror::keep_staged(tx, lease, ObjectType::Groups.as_str(), &self.kept.groups).await?;
-        if self.keeps_scope {
-            mirror::scope::keep(tx, lease, job, false).await?;
-        }
-        mirror::keep_staged_members(tx, lease, &groups).await
-    }
-
-    pub(super) fn tell(&self, journal: &Journal) {
-        journal.count("users", |count| {
-            count.out_of_scope += self.users_out_of_scope;
-            count.dropped_references += self.dropped_references;
-        });
-        journal.count("groups", |count| count.out_of_scope += self.groups_out_of_scope);
-    }
-}
-
 /// How many users fulfil the condition and were not read, because they are in none of the groups.
 fn not_read(reader: &Reader<'_>, what: &Read, staged: usize) -> u64 {
-    let excluded = reader.run.journal.counts().get("users").map_or(0, |count| count.out_of_scope);
+    let excluded = reader.run.progress.counts().get("users").map_or(0, |count| count.out_of_scope);
     what.matching_users.map_or(0, |matching| matching.saturating_sub(staged as u64 + excluded))
 }
 
@@ -184,52 +106,6 @@ async fn staged_ids(reader: &Reader<'_>, object_type: ObjectType) -> Result<Vec<
     let (organization, source) = staged(reader);
     let db = &reader.run.app.db;
     Ok(db.scoped(organization, async move |tx| read::ids(tx, organization, source, object_type.as_str()).await).await?)
-}
-
-/// Memberships by numbers in place of ids: eight bytes each, whatever there are.
-pub(super) struct Known {
-    pub numbers: Numbers,
-    pub memberships: Memberships<u32>,
-    /// Groups of which nothing is known: everybody who was in scope is taken for a member.
-    pub assumed: HashSet<u32>,
-}
-
-fn add(edges: &mut MembershipsBuilder, row: &read::MembersRow) {
-    edges.add(row.group_id, row.member_type == "user", &row.member_ids);
-}
-
-/// All memberships that were read. Those of groups whose members are `unknown` now are the last known ones; where there
-/// are none, because the group itself is not imported, whoever was in scope is taken for a member, and stays: unknown
-/// is not empty. `others`: ids that have to have numbers, whether or not they are in any membership.
-async fn known_memberships(reader: &Reader<'_>, unknown: &[Uuid], others: &[&[Uuid]]) -> Result<Known, Stop> {
-    reader.writer.flushed().await?;
-    let (organization, source) = staged(reader);
-    let mirror = read::Source::Mirror(reader.run.job.id);
-    let mut edges = MembershipsBuilder::default();
-    others.iter().copied().flatten().for_each(|id| {
-        edges.number(*id);
-    });
-    let mut assumed: HashSet<Uuid> = unknown.iter().copied().collect();
-    let db = &reader.run.app.db;
-    let edges = db.scoped(organization, async |tx| {
-        read::memberships(tx, organization, source, None, |row| add(&mut edges, &row)).await?;
-        if unknown.is_empty() {
-            return Ok(edges);
-        }
-        read::memberships(tx, organization, mirror, Some(unknown), |row| {
-            assumed.remove(&row.group_id);
-            add(&mut edges, &row);
-        })
-        .await?;
-        let in_scope = read::ids(tx, organization, mirror, ObjectType::Users.as_str()).await?;
-        for group in &assumed {
-            edges.add(*group, true, &in_scope);
-        }
-        Ok(edges)
-    });
-    let (numbers, memberships) = edges.await?.build();
-    let assumed = numbers.of(&assumed.into_iter().collect::<Vec<_>>()).into_iter().collect();
-    Ok(Known { numbers, memberships, assumed })
 }
 
 /// Reads the members of these groups and, if the scope is transitive, of the groups nested in them, unless they were
@@ -289,6 +165,6 @@ fn told_unreadable(reader: &Reader<'_>, group: Uuid, visible: Visible) -> Result
         ),
         Visible::Gone => return Ok(()),
     };
-    reader.run.journal.degrade(RunWarning::new("scope_group_unreadable", detail).with_advice(advice));
+    reader.run.progress.degrade(RunWarning::new("scope_group_unreadable", detail).with_advice(advice));
     Ok(())
 }

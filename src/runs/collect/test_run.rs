@@ -1,10 +1,11 @@
 //! A test: the first users with what belongs to them, in few requests on a tenant of any size.
 
-use super::frozen::{self, Reading};
-use super::list;
+use super::lost_permission::{self, Reading};
 use super::object::{self, parse, staged};
-use super::refused::get_many;
-use super::{Read, Reader, managers};
+use super::reader::{Read, Reader};
+use super::request::get_many;
+use super::small::read_small;
+use super::{list, managers};
 use crate::db::mirror::{Batch, StagedMembers};
 use crate::directory::ObjectType;
 use crate::filter::ScopeUsers;
@@ -45,7 +46,7 @@ pub(super) async fn read(reader: &Reader<'_>) -> Result<Read, Stop> {
             Some(refusal) => without_groups(reader, &mut read, refusal).await?,
         }
     }
-    super::read_small(reader, &mut read, Some(limit)).await?;
+    read_small(reader, &mut read, Some(limit)).await?;
     Ok(read)
 }
 
@@ -127,10 +128,10 @@ async fn groups_of(reader: &Reader<'_>, users: &[Uuid]) -> Result<Option<GraphEr
 /// Goes on without groups. If the permission for them is gone, and they were delivered before, they are frozen; that
 /// single users' groups cannot be read need not mean it.
 async fn without_groups(reader: &Reader<'_>, read: &mut Read, error: GraphError) -> Result<(), Stop> {
-    if frozen::lacks_groups(reader) && frozen::was_delivered(reader, ObjectType::Groups).await? {
+    if lost_permission::lacks_groups(reader) && lost_permission::was_delivered(reader, ObjectType::Groups).await? {
         let refusal = GraphError { kind: ErrorKind::Forbidden, ..error };
         let refused = std::future::ready(Err::<(), Stop>(refusal.into()));
-        if let Reading::Frozen(frozen) = frozen::unless_refused(reader, ObjectType::Groups, refused).await? {
+        if let Reading::Frozen(frozen) = lost_permission::unless_refused(reader, ObjectType::Groups, refused).await? {
             read.frozen.push(frozen);
         }
         return Ok(());
@@ -140,7 +141,7 @@ async fn without_groups(reader: &Reader<'_>, read: &mut Read, error: GraphError)
         "The groups of single users cannot be read here ({error}); the test goes on without groups. A full run \
          reads groups another way."
     );
-    reader.run.journal.warn(RunWarning::new("test_without_groups", detail));
+    reader.run.progress.warn(RunWarning::new("test_without_groups", detail));
     Ok(())
 }
 

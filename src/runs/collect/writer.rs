@@ -4,7 +4,7 @@
 use crate::clock::Clock;
 use crate::db::mirror::{self, Batch, Hash, is_stub};
 use crate::graph::limiter::Permit;
-use crate::runs::pipeline::Run;
+use crate::runs::run::Run;
 use crate::runs::stop::Stop;
 use std::pin::pin;
 use std::sync::Arc;

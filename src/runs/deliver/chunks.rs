@@ -1,8 +1,8 @@
 //! The outbox in chunks, one at a time. Of each chunk its last row and its id are written down before it is
 //! sent, so that it can be repeated as it was.
 
+use super::delivery::{Delivery, failed};
 use super::execution::Open;
-use super::{Delivery, failed, target};
 use crate::assets::{ChunkBuilder, ChunkLimits, Kind, import::Progress};
 use crate::db::executions::Change;
 use crate::db::mirror::delivered::{self, OutboxRow};
@@ -10,9 +10,10 @@ use crate::directory::ObjectType;
 use crate::error::Error;
 use crate::mapping::Mapping;
 use crate::run_state::RunStage;
-use crate::runs::collect::Collected;
-use crate::runs::diff::Diffed;
-use crate::runs::journal::Work;
+use crate::runs::collect::collected::Collected;
+use crate::runs::diff::diffed::Diffed;
+use crate::runs::forge_token::target;
+use crate::runs::progress::Work;
 use crate::runs::stop::Stop;
 use std::collections::VecDeque;
 
@@ -83,7 +84,7 @@ impl Delivery<'_> {
                 ..Change::default()
             };
             self.note(open.id, change).await?;
-            self.run.journal.advance(Work::Objects, objects);
+            self.run.progress.advance(Work::Objects, objects);
             if completes {
                 return Ok(());
             }

@@ -1,8 +1,11 @@
 //! Getting an execution to send into: the one an earlier attempt left, or a new one; and giving it up.
 
-use super::{Delivery, failed, links_place, note, schema, target, target_of_job};
+use super::delivery::{Delivery, failed, links_place, note};
+use super::schema;
 use crate::app::App;
-use crate::assets::{AssetsError, ConfigState, Conflict, ExecutionLinks, ExecutionState, ExecutionStatus, Kind};
+use crate::assets::{
+    AssetsError, ConfigState, Conflict, ExecutionLinks, ExecutionState, ExecutionStatus, Kind, Target,
+};
 use crate::clock::Instant;
 use crate::db::executions::{self, Change, ExecutionRow};
 use crate::db::mirror::{self, Receiver};
@@ -10,6 +13,8 @@ use crate::db::runs::Lease;
 use crate::error::Error;
 use crate::ids::JobId;
 use crate::run_state::RunStage;
+use crate::runs::context::JobContext;
+use crate::runs::forge_token::target;
 use crate::runs::stop::Stop;
 use chrono::{DateTime, TimeDelta, Utc};
 use secrecy::ExposeSecret;
@@ -307,4 +312,13 @@ async fn try_close(app: &App, lease: &Lease, job: JobId, reason: &str) -> Result
     }
     client.cancel(&target, &links.cancel).await.map_err(|e| failed(&e))?;
     note(app, lease, row.id, Change { state: Some("cancelled"), ..Change::default() }).await
+}
+
+/// For [`abandon`], which has no run.
+async fn target_of_job(app: &App, lease: &Lease, job: JobId) -> crate::error::Result<Option<Target>> {
+    let context = JobContext::load(app, lease.organization, job).await?;
+    match &context.destination {
+        Some(destination) => Ok(Some(destination.target(app, lease.organization).await?)),
+        None => Ok(None),
+    }
 }

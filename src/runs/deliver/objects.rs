@@ -1,7 +1,8 @@
 //! What an import cannot do, one object at a time by the object API: removing objects, and clearing values
 //! that Assets keeps because it ignores empty ones.
 
-use super::{Delivered, failed};
+use super::delivered::Delivered;
+use super::delivery::failed;
 use crate::assets::Client;
 use crate::assets::objects::{ObjectScope, SiteAccess};
 use crate::db::mirror::delivered;
@@ -10,7 +11,7 @@ use crate::directory::ObjectType;
 use crate::error::{Code, Error};
 use crate::run_state::{RunError, RunWarning};
 use crate::runs::context::EmptyValues;
-use crate::runs::pipeline::Run;
+use crate::runs::run::Run;
 use crate::runs::stop::Stop;
 use std::collections::HashMap;
 use uuid::Uuid;
@@ -52,7 +53,7 @@ pub(super) async fn carry_out(run: &Run, client: &Client, delivered: &Delivered)
                 ids.len()
             );
             let advice = "They are removed by the next run that delivers objects of this type.";
-            run.journal.degrade(RunWarning::new("removal_postponed", detail).with_advice(advice));
+            run.progress.degrade(RunWarning::new("removal_postponed", detail).with_advice(advice));
             continue;
         };
         remove(run, client, &access, workspace, &scope, object_type, &ids).await?;
@@ -74,7 +75,7 @@ pub(super) fn say_what_is_left(run: &Run, error: Option<&RunError>) {
             RunWarning::new("object_api_failed", detail).with_advice(format!("{advice} {LEFT}"))
         }
     };
-    run.journal.degrade(warning);
+    run.progress.degrade(warning);
 }
 
 /// The object type in Assets, by the numbers in the result of the execution.
@@ -132,7 +133,7 @@ async fn count_removed(run: &Run, object_type: ObjectType) -> Result<(), Stop> {
         .scoped(lease.organization, async move |tx| delivered::removed(tx, lease.organization, lease.run, name).await)
         .await?;
     if removed > 0 {
-        run.journal.count(name, |count| count.removed = removed);
+        run.progress.count(name, |count| count.removed = removed);
     }
     Ok(())
 }
@@ -188,7 +189,7 @@ async fn clear(
             }
             client.clear_attributes(access, workspace, scope, &object.id, &attributes).await.map_err(|e| failed(&e))?;
             let number = attributes.len() as u64;
-            run.journal
+            run.progress
                 .count(object_type.as_str(), |count| count.not_cleared = count.not_cleared.saturating_sub(number));
         }
     }

@@ -1,12 +1,14 @@
 //! The schema and mapping document: sent when Assets does not have what this run needs.
 
-use super::{Delivery, TypeNames, failed, target};
+use super::delivered::TypeNames;
+use super::delivery::{Delivery, failed};
 use crate::app::App;
 use crate::assets::{ConfigState, Links};
 use crate::error::{Code, Error, Result};
 use crate::mapping::{Difference, ImportSource};
 use crate::run_state::RunWarning;
 use crate::runs::context::JobContext;
+use crate::runs::forge_token::target;
 use crate::runs::stop::Stop;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -33,7 +35,7 @@ pub(super) async fn ensure(delivery: &Delivery<'_>, state: ConfigState) -> Resul
     for refused in &difference.refused {
         let what = refused.attribute.as_deref().unwrap_or(&refused.object_type);
         let detail = format!("{what} stays «{}» in Assets instead of «{}».", refused.current, refused.wanted);
-        run.journal.warn(RunWarning::new("schema_change_refused", detail).with_advice(&refused.advice));
+        run.progress.warn(RunWarning::new("schema_change_refused", detail).with_advice(&refused.advice));
     }
     if current.is_some() && difference.in_sync {
         return Ok(());

@@ -1,13 +1,14 @@
 //! Objects that were delivered and are not seen any more: counted, kept, marked or removed, by policy.
 
-use super::{Outbox, unchanged};
+use super::outbox::{Outbox, unchanged};
+use super::payload::hash;
 use crate::db::mirror::delivered::{self, DeliveredRow, NewChange};
 use crate::directory::{Lifecycle, ObjectType};
 use crate::error::{Error, Result};
 use crate::filter::{EntityKind, ScopeGroups, ScopeUsers};
 use crate::run_state::{ChangeAction, ChangeReason, RunWarning};
 use crate::runs::context::{MissingObjects, RemovalPolicy};
-use crate::runs::pipeline::Run;
+use crate::runs::run::Run;
 use crate::runs::stop::Stop;
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde_json::{Map, Value};
@@ -51,7 +52,7 @@ pub(super) async fn judge(
         let detail =
             "Missing objects should be removed, but the destination has no `api` to remove them by; they are kept.";
         let advice = "Give the destination `api` with the site's URL, an email address and an API token; or choose the policy keep or mark.";
-        run.journal.degrade(RunWarning::new("removal_needs_api", detail).with_advice(advice));
+        run.progress.degrade(RunWarning::new("removal_needs_api", detail).with_advice(advice));
     }
     Ok(absent)
 }
@@ -80,7 +81,7 @@ async fn judge_one(
         RemovalPolicy::Remove if due && has_api(run) => ChangeAction::Remove,
         RemovalPolicy::Keep | RemovalPolicy::Mark | RemovalPolicy::Remove => ChangeAction::Missing,
     };
-    run.journal.count(object_type.as_str(), |count| count.missing += 1);
+    run.progress.count(object_type.as_str(), |count| count.missing += 1);
     let reason = row.missing_reason.clone().unwrap_or_else(|| reason(run, object_type).as_str().to_owned());
     let change = change_of(run, object_type, row, action, &reason, everything)?;
     absent.left_out += u64::from(!change.send);
@@ -111,7 +112,7 @@ fn change_of(
             ChangeAction::Mark | ChangeAction::Remove => true,
             _ => everything && is_kept(run),
         },
-        hash: after.as_ref().map(|payload| super::payload::hash(run, payload)),
+        hash: after.as_ref().map(|payload| hash(run, payload)),
         // What is missing still was told so when it went.
         before: (action != ChangeAction::Missing || row.missing_runs == 0).then_some(row.payload),
         after,

@@ -6,7 +6,7 @@ use super::targets::Targets;
 use crate::db::mirror::read::{self, Source};
 use crate::directory::ObjectType;
 use crate::error::Result;
-use crate::runs::pipeline::Run;
+use crate::runs::run::Run;
 use futures_util::StreamExt;
 use uuid::Uuid;
 

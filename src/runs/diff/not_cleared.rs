@@ -4,7 +4,7 @@
 use crate::directory::ObjectType;
 use crate::run_state::RunWarning;
 use crate::runs::context::EmptyValues;
-use crate::runs::pipeline::Run;
+use crate::runs::run::Run;
 use std::collections::BTreeMap;
 
 /// Objects that are named for one attribute; the changes of the run have them all.
@@ -28,7 +28,7 @@ impl NotCleared {
             return;
         }
         for cleared in run.job.mapping.cleared(object_type, before, after) {
-            run.journal.count(object_type.as_str(), |count| count.not_cleared += 1);
+            run.progress.count(object_type.as_str(), |count| count.not_cleared += 1);
             let found = self.0.entry((object_type, cleared.name)).or_default();
             found.number += 1;
             if found.names.len() < NAMED {
@@ -56,7 +56,7 @@ impl NotCleared {
             };
             let advice = "In Assets, set «Empty values» of this object type mapping to Remove, and emptyValues of the \
                           destination to remove; or give the destination `api`, so that values are cleared one by one.";
-            run.journal.warn(RunWarning::new("not_cleared", detail).with_count(*number).with_advice(advice));
+            run.progress.warn(RunWarning::new("not_cleared", detail).with_count(*number).with_advice(advice));
         }
     }
 }

@@ -6,7 +6,7 @@ use crate::db::mirror;
 use crate::db::mirror::read::SeenRow;
 use crate::directory::{ObjectType, Properties};
 use crate::mapping::References;
-use crate::runs::pipeline::Run;
+use crate::runs::run::Run;
 use serde_json::Value;
 use uuid::Uuid;
 

@@ -6,7 +6,7 @@ use crate::db::{Transaction, job_settings};
 use crate::error::Result;
 use crate::run_state::{RunMode, RunStage, RunWarning};
 use crate::runs::forge_token::target;
-use crate::runs::pipeline::Run;
+use crate::runs::run::Run;
 use crate::runs::stop::Stop;
 use uuid::Uuid;
 
@@ -40,7 +40,7 @@ pub(super) async fn compare(run: &Run) -> Result<Change, Stop> {
     if run.mode == RunMode::DryRun && is_elsewhere && mirror.delivered_at.is_some() {
         let detail = "The job delivers to another place than before. This dry run compares with what was delivered there; \
                       the next run sends everything.";
-        run.journal.warn(RunWarning::new("destination_changed", detail));
+        run.progress.warn(RunWarning::new("destination_changed", detail));
     }
     Ok(change)
 }

@@ -4,8 +4,8 @@ use crate::db::mirror::{delivered, read, stubs_of};
 use crate::directory::ObjectType;
 use crate::error::Result;
 use crate::run_state::RunMode;
-use crate::runs::collect::Collected;
-use crate::runs::pipeline::Run;
+use crate::runs::collect::collected::Collected;
+use crate::runs::run::Run;
 use uuid::Uuid;
 
 pub(super) struct Targets {

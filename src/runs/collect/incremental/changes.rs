@@ -1,19 +1,19 @@
 //! A round of changes, gathered by object.
 
-use super::super::Reader;
 use crate::directory::Properties as Map;
 use crate::error::Error;
 use crate::graph::Pager;
 use crate::graph::delta::{self, end_of_round};
 use crate::graph::error::{GraphError, Kind};
 use crate::graph::wire::{Items, Member, Properties, Removed};
-use crate::runs::journal::Work;
+use crate::runs::collect::reader::Reader;
+use crate::runs::progress::Work;
 use crate::runs::stop::Stop;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use uuid::Uuid;
 
-pub(in crate::runs::collect) enum Replayed {
+pub enum Replayed {
     /// What changed, and where the next round begins.
     Round(BTreeMap<Uuid, Delta>, String),
     /// The position is no longer good.
@@ -22,7 +22,7 @@ pub(in crate::runs::collect) enum Replayed {
 
 /// All that happened to one object since the last time, the last word counting.
 #[derive(Default)]
-pub(in crate::runs::collect) struct Delta {
+pub struct Delta {
     pub removed: Option<Removed>,
     /// Properties that have a value now.
     values: Map,
@@ -59,13 +59,13 @@ impl Delta {
     }
 
     /// Whether a group's members are shown only with a permission of its own.
-    pub(super) fn hides_members(&self) -> bool {
+    pub fn hides_members(&self) -> bool {
         self.values.get("visibility").and_then(Value::as_str) == Some("HiddenMembership")
     }
 
     /// The object as it is now: delta gives every selected property of a changed object, without those that
     /// were never set; those that were cleared come as null.
-    pub(super) fn merged(&self, data: &str) -> Result<Map, Stop> {
+    pub fn merged(&self, data: &str) -> Result<Map, Stop> {
         let mut map: Map = serde_json::from_str(data).map_err(Error::internal)?;
         map.extend(self.values.clone());
         for name in &self.nulls {
@@ -111,7 +111,7 @@ fn held_by(change: &Properties) -> usize {
 }
 
 /// Follows a round to its end.
-pub(in crate::runs::collect) async fn replay(reader: &Reader<'_>, link: &str) -> Result<Replayed, Stop> {
+pub async fn replay(reader: &Reader<'_>, link: &str) -> Result<Replayed, Stop> {
     let mut pager: Pager<Items> = reader.session.delta(link)?;
     let mut changes: BTreeMap<Uuid, Delta> = BTreeMap::new();
     let mut held = 0;
@@ -137,9 +137,9 @@ pub(in crate::runs::collect) async fn replay(reader: &Reader<'_>, link: &str) ->
             }
         }
         // How many there are is known only as they come.
-        reader.run.journal.expect(Work::Objects, page.content.iter().len() as u64);
-        reader.run.journal.advance(Work::Objects, page.content.iter().len() as u64);
-        reader.run.journal.used(reader.session.usage());
+        reader.run.progress.expect(Work::Objects, page.content.iter().len() as u64);
+        reader.run.progress.advance(Work::Objects, page.content.iter().len() as u64);
+        reader.run.progress.used(reader.session.usage());
         match end_of_round(page.next) {
             Ok(None) => {}
             Ok(Some(link)) => return Ok(Replayed::Round(changes, link.to_string())),

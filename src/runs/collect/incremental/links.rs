@@ -1,15 +1,16 @@
 //! Memberships after a round of changes.
 
-use super::super::refused::get_many;
-use super::super::{Reader, groups};
-use super::Delta;
-use super::{known, reason_of};
+use super::changes::Delta;
 use crate::db::mirror::{Batch, StagedMembers, read, scope};
 use crate::directory::ObjectType;
 use crate::graph::error::{GraphError, Kind};
 use crate::graph::wire::{Content, MemberKind, Members};
 use crate::graph::{Pager, RequestOptions};
 use crate::run_state::RunWarning;
+use crate::runs::collect::groups;
+use crate::runs::collect::object::{gone, known, reason_of};
+use crate::runs::collect::reader::Reader;
+use crate::runs::collect::request::get_many;
 use crate::runs::stop::Stop;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use uuid::Uuid;
@@ -52,7 +53,7 @@ pub(super) async fn of_arrived(
             "The groups of those who arrived cannot be asked for ({error}). Who was restored from the recycle bin gets \
              the groups of before with the next full run."
         );
-        reader.run.journal.warn(RunWarning::new("groups_of_arrived_unknown", detail));
+        reader.run.progress.warn(RunWarning::new("groups_of_arrived_unknown", detail));
     }
     let followed = Followed::of(reader, found.keys().copied().collect()).await?;
     for (group, members) in found {
@@ -114,7 +115,7 @@ pub(super) async fn stage(
     let followed = Followed::of(reader, changes.keys().copied().collect()).await?;
     let gone = changes.iter().filter_map(|(id, delta)| Some((id, delta.removed?)));
     let gone = gone.filter(|(id, _)| followed.for_scope.contains(id));
-    let objects = gone.map(|(id, removed)| super::gone(ObjectType::Groups, *id, reason_of(removed))).collect();
+    let objects = gone.map(|(id, removed)| gone(ObjectType::Groups, *id, reason_of(removed))).collect();
     reader.writer.write(Batch { objects, ..Batch::default() }).await?;
     let with_members = changes.iter().filter(|(_, delta)| delta.removed.is_none() && !delta.members.is_empty());
     let ids = with_members.map(|(id, _)| *id).filter(|id| followed.has(id) && !arrived.contains(id));

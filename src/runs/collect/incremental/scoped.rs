@@ -2,16 +2,16 @@
 //! the groups by which it decides are known, those of the imported groups by the mirror, the others kept for this; whoever
 //! came into a group is read by id.
 
-use super::super::by_id::{self, Others};
-use super::super::groups::{self, Visible};
-use super::super::{Read, Reader};
 use super::changes::Delta;
-use super::gone;
 use crate::db::mirror::scope::{self, State};
 use crate::db::mirror::{self, Batch, read};
 use crate::directory::ObjectType;
 use crate::filter::ScopeUsers;
 use crate::run_state::{ChangeReason, RunWarning};
+use crate::runs::collect::by_id::{self, Others};
+use crate::runs::collect::groups::{self, Visible};
+use crate::runs::collect::object::{gone, gone_marker};
+use crate::runs::collect::reader::{Read, Reader};
 use crate::runs::stop::Stop;
 use std::collections::{BTreeMap, HashSet};
 use uuid::Uuid;
@@ -62,7 +62,7 @@ pub(super) async fn decide(reader: &Reader<'_>, read: &mut Read, told: &Told) ->
         let detail = format!(
             "{number} users came into the scope's groups whom Graph does not show yet; the next run reads everything."
         );
-        reader.run.journal.warn(RunWarning::new("changes_not_readable", detail).with_count(number as u64));
+        reader.run.progress.warn(RunWarning::new("changes_not_readable", detail).with_count(number as u64));
         read.delta = None;
     }
     let left: Vec<Uuid> = known.into_iter().filter(|id| !is_in(&after, id)).collect();
@@ -82,7 +82,7 @@ async fn take_out(reader: &Reader<'_>, members: &[Uuid], left: &[Uuid]) -> Resul
         mirror::keep_staged(tx, &lease, ObjectType::Users.as_str(), &kept).await
     });
     keeping.await?;
-    let marked = ids(reader, staged, super::gone_marker(ObjectType::Users)).await?;
+    let marked = ids(reader, staged, gone_marker(ObjectType::Users)).await?;
     let left = left.iter().filter(|id| marked.binary_search(id).is_err());
     let objects = left.map(|id| gone(ObjectType::Users, *id, ChangeReason::OutOfScope)).collect();
     reader.writer.write(Batch { objects, ..Batch::default() }).await
@@ -153,7 +153,7 @@ async fn roots(reader: &Reader<'_>, state: State) -> Result<Vec<Uuid>, Stop> {
     let mut roots = ids(reader, read::Source::Mirror(reader.run.job.id), groups).await?;
     if state == State::After {
         let staged = read::Source::Staged(reader.run.lease.run);
-        let gone = ids(reader, staged, super::gone_marker(ObjectType::Groups)).await?;
+        let gone = ids(reader, staged, gone_marker(ObjectType::Groups)).await?;
         roots.retain(|group| gone.binary_search(group).is_err());
         roots.extend(ids(reader, staged, groups).await?);
     }

@@ -1,26 +1,21 @@
 //! A type that may no longer be read, because a permission was taken away. It is frozen: what was delivered of it
 //! stays as it is and can be pointed at, and the other types go on. Where that makes no sense, the run fails.
 
-use super::incremental::gone_marker;
-use super::{Read, Reader, outside};
+use super::object::gone_marker;
+use super::read_plan::wants_stubs;
+use super::reader::{Frozen, Read, Reader};
 use crate::db::mirror::read::{self, Source};
 use crate::db::mirror::{self, MEMBERS, delivered, stubs_of};
 use crate::directory::ObjectType;
 use crate::filter::{ScopeGroups, ScopeUsers};
 use crate::permission::{Capability, Standing, standing};
-use crate::run_state::{RunError, RunWarning};
+use crate::run_state::RunWarning;
 use crate::runs::stop::Stop;
 
 /// What became of the reading of a type.
 pub(super) enum Reading<T> {
     Whole(T),
     Frozen(Frozen),
-}
-
-/// A type that may no longer be read, and Graph's refusal.
-pub(super) struct Frozen {
-    pub object_type: ObjectType,
-    refusal: Box<RunError>,
 }
 
 /// Reads a type. If Graph refuses it with 403, the type is frozen and what was staged of it forgotten; the refusal
@@ -50,8 +45,8 @@ pub(super) async fn unless_refused<T>(
 fn decides(reader: &Reader<'_>, object_type: ObjectType) -> bool {
     let scope = &reader.run.job.filter.scope;
     match object_type {
-        ObjectType::Users => scope.groups != ScopeGroups::All || outside::wants_stubs(reader),
-        ObjectType::Groups => scope.users != ScopeUsers::All || outside::wants_stubs(reader),
+        ObjectType::Users => scope.groups != ScopeGroups::All || wants_stubs(reader),
+        ObjectType::Groups => scope.users != ScopeUsers::All || wants_stubs(reader),
         ObjectType::Licenses | ObjectType::Devices => false,
     }
 }
@@ -139,7 +134,7 @@ pub(super) fn tell(reader: &Reader<'_>, mut read: Read) -> Result<Read, Stop> {
              to add it. The next run after that makes up for what was not read.",
             least.join(" and ")
         );
-        reader.run.journal.degrade(RunWarning::new("capability_lost", detail).with_advice(advice));
+        reader.run.progress.degrade(RunWarning::new("capability_lost", detail).with_advice(advice));
     }
     Ok(read)
 }

@@ -2,12 +2,17 @@
 //! (facts/graph.md §4.1), and what is taken for gone may be removed: so they are asked for by their ids.
 
 use super::by_id::{self, Others};
-use super::{Read, Reader, groups, recycle_bin};
-use crate::db::mirror::delivered;
+use super::groups;
+use super::object::{gone, parse};
+use super::reader::{Read, Reader};
 use crate::db::mirror::read::Source;
+use crate::db::mirror::{Batch, delivered};
 use crate::directory::ObjectType;
 use crate::filter::ScopeUsers;
-use crate::run_state::RunWarning;
+use crate::graph::error::{GraphError, Kind};
+use crate::graph::wire::Items;
+use crate::graph::{Pager, RequestOptions};
+use crate::run_state::{ChangeReason, RunWarning};
 use crate::runs::stop::Stop;
 use std::collections::HashSet;
 use uuid::Uuid;
@@ -30,7 +35,7 @@ pub(super) async fn find(reader: &Reader<'_>, read: &mut Read) -> Result<(), Sto
             });
             read.members_unknown.extend(told_found(reader, object_type, &found).await?);
         }
-        recycle_bin::mark(reader, object_type, &absent).await?;
+        mark_deleted(reader, object_type, &absent).await?;
     }
     Ok(())
 }
@@ -44,7 +49,7 @@ async fn told_found(reader: &Reader<'_>, object_type: ObjectType, found: &[Uuid]
         "The list of {object_type} left out {} that are still there; they were found by their ids.",
         found.len()
     );
-    reader.run.journal.warn(RunWarning::new("list_incomplete", detail).with_count(found.len() as u64));
+    reader.run.progress.warn(RunWarning::new("list_incomplete", detail).with_count(found.len() as u64));
     match object_type {
         ObjectType::Groups => groups::read_arrived(reader, found).await,
         _ => Ok(Vec::new()),
@@ -60,7 +65,7 @@ fn can_decide(reader: &Reader<'_>, object_type: ObjectType) -> bool {
 
 /// Delivered objects that were not read.
 #[derive(Default)]
-pub(super) struct Absent {
+struct Absent {
     pub ids: HashSet<Uuid>,
     /// One of them was there the last time: of the others it was said before.
     pub has_new: bool,
@@ -88,4 +93,48 @@ async fn absent(reader: &Reader<'_>, object_type: ObjectType) -> Result<Absent, 
             absent.unexplained.extend((is_new && row.missing_reason.is_none()).then_some(row.id));
         }
     }
+}
+
+/// Marks them in staging. A server that does not offer or allow it, or fails, costs only the distinction.
+async fn mark_deleted(reader: &Reader<'_>, object_type: ObjectType, absent: &Absent) -> Result<(), Stop> {
+    if absent.ids.is_empty() {
+        return Ok(());
+    }
+    let cast = if object_type == ObjectType::Groups { "group" } else { "user" };
+    let url = reader.session.url(&format!("directory/deletedItems/microsoft.graph.{cast}?$select=id&$top=999"));
+    let mut pager: Pager<Items> = reader.session.pages(url, RequestOptions::default());
+    loop {
+        let page = match pager.next().await {
+            Ok(Some(page)) => page,
+            Ok(None) => return Ok(()),
+            Err(error) if error.is_cancelled() => return Err(error.into()),
+            Err(error) => {
+                if absent.has_new {
+                    warn_of_refusal(reader, object_type, &error);
+                }
+                return Ok(());
+            }
+        };
+        let mut batch = Batch::default();
+        for item in page.content.iter() {
+            if let Some(id) = parse(item)?.uuid().filter(|id| absent.ids.contains(id)) {
+                batch.objects.push(gone(object_type, id, ChangeReason::SoftDeleted));
+            }
+        }
+        reader.run.progress.used(reader.session.usage());
+        reader.writer.write(batch).await?;
+    }
+}
+
+fn warn_of_refusal(reader: &Reader<'_>, object_type: ObjectType, error: &GraphError) {
+    let detail = format!("Whether {object_type} that are gone can be restored could not be read: {error}.");
+    let warning = RunWarning::new("soft_deleted_unknown", detail);
+    let advice = match object_type {
+        ObjectType::Groups => {
+            "To be told, grant the Application permission Group.Read.All. Nothing else depends on it."
+        }
+        _ => "To be told, grant the Application permission User.Read.All. Nothing else in this run depends on it.",
+    };
+    let is_forbidden = matches!(error.kind, Kind::Forbidden);
+    reader.run.progress.warn(if is_forbidden { warning.with_advice(advice) } else { warning });
 }

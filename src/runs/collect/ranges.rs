@@ -2,7 +2,8 @@
 //! bound by Graph's quota. Ranges share their borders, so nobody falls between them; who stands on a border
 //! comes twice and is stored once. Source: facts/graph.md §5.2.
 
-use super::{Reader, plan};
+use super::plan;
+use super::reader::Reader;
 use crate::directory::ObjectType;
 use crate::filter::Parsed;
 use crate::run_state::RunWarning;
@@ -65,7 +66,7 @@ async fn number(reader: &Reader<'_>, filter: Option<&str>) -> Result<Option<u64>
 
 fn warn_of_serial(reader: &Reader<'_>) {
     let detail = "The server does not count or compare by createdDateTime; users are read one page after another.";
-    reader.run.journal.warn(RunWarning::new("partition_refused", detail));
+    reader.run.progress.warn(RunWarning::new("partition_refused", detail));
 }
 
 /// One range.

@@ -1,14 +1,15 @@
 //! Objects outside the scope to which objects in scope refer, with `outside: stub`: a manager, an owner, a group. They
 //! are staged apart, with what makes a stub: identity, name, and whether they are in use.
 
-use super::anew::whole;
+use super::groups;
+use super::memberships::Known;
+use super::narrowed::Kept;
 use super::object::{self, staged_map};
-use super::scope::{Kept, Known};
-use super::{Read, Reader, by_id, groups};
+use super::reader::{Read, Reader};
+use super::request::{fetch, whole};
 use crate::db::mirror::{Batch, StagedObject, read, stubs_of};
 use crate::directory::{Link, ObjectType, Properties as Map};
 use crate::error::Error;
-use crate::filter::Outside;
 use crate::filter::scope::InScope;
 use crate::graph::wire::{Items, properties};
 use crate::graph::{IDS_IN_A_QUERY, Pager, RequestOptions};
@@ -21,12 +22,6 @@ use uuid::Uuid;
 const REQUESTS_AT_ONCE: usize = 32;
 /// What is kept of an object that becomes a stub.
 const KEPT: [&str; 5] = ["id", "displayName", "userPrincipalName", "mail", "accountEnabled"];
-
-/// Whether stubs are to be made: asked for, and there is an outside.
-pub(super) fn wants_stubs(reader: &Reader<'_>) -> bool {
-    let filter = &reader.run.job.filter;
-    filter.outside == Outside::Stub && filter.narrows()
-}
 
 /// Reads the members of the groups that the filter's condition leaves out: which of them the users in scope are in is
 /// not known otherwise.
@@ -158,7 +153,7 @@ async fn stage_type(reader: &Reader<'_>, object_type: ObjectType, ids: &BTreeSet
     stream::iter(parts)
         .map(|ids| async move {
             let mut batch = Batch::default();
-            for object in by_id::fetch(reader, object_type, &ids).await? {
+            for object in fetch(reader, object_type, &ids).await? {
                 // What is excluded is never imported.
                 let Some(id) = object.uuid() else { continue };
                 if !object::is_excluded(reader, object_type, &object)? {

@@ -2,8 +2,9 @@
 //! behind by a place, and who stood first on the next page is never shown. No change tells of that later, since nothing
 //! happened to those who were missed. Source: facts/graph.md §4.1.
 
-use super::incremental::{Replayed, replay};
-use super::{Read, Reader, groups};
+use super::groups;
+use super::incremental::changes::{Replayed, replay};
+use super::reader::{Read, Reader};
 use crate::db::mirror::read;
 use crate::run_state::RunWarning;
 use crate::runs::stop::Stop;
@@ -34,7 +35,7 @@ fn tell(reader: &Reader<'_>, read: &mut Read, why: &str) {
         "Whether somebody left a group while its members were read could not be told, so the next run reads \
          everything: {why}"
     );
-    reader.run.journal.warn(RunWarning::new("members_not_compared", detail));
+    reader.run.progress.warn(RunWarning::new("members_not_compared", detail));
     read.delta = None;
 }
 

@@ -16,7 +16,7 @@ const SAME_WARNINGS_MOST: usize = 20;
 
 /// Cheap to clone; all clones write into the same run.
 #[derive(Clone)]
-pub struct Journal(Arc<Shared>);
+pub struct RunProgress(Arc<Shared>);
 
 struct Shared {
     state: Mutex<State>,
@@ -83,25 +83,25 @@ fn seconds_left(work: &[Amount], seconds: f64) -> Option<f64> {
 }
 
 impl State {
-    fn told(&self) -> Told {
-        Told { counts: self.counts.clone(), warnings: self.warnings.clone(), degraded: self.degraded }
+    fn reported(&self) -> Reported {
+        Reported { counts: self.counts.clone(), warnings: self.warnings.clone(), degraded: self.degraded }
     }
 }
 
 /// What a run told up to a checkpoint.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-pub struct Told {
+pub struct Reported {
     pub counts: Counts,
     pub warnings: Vec<RunWarning>,
     pub degraded: bool,
 }
 
-impl Journal {
+impl RunProgress {
     /// Goes on from what an earlier attempt told up to its last checkpoint: what it told after that is told
     /// again.
-    pub fn new(app: &App, job: JobId, told: Told, progress: Option<&Progress>) -> Self {
-        let Told { counts, warnings, degraded } = told;
+    pub fn new(app: &App, job: JobId, reported: Reported, progress: Option<&Progress>) -> Self {
+        let Reported { counts, warnings, degraded } = reported;
         let state = State {
             job: job.to_string(),
             stage: RunStage::Collect,
@@ -189,8 +189,8 @@ impl Journal {
     }
 
     /// What was told so far, to be kept with a checkpoint.
-    pub fn told(&self) -> Told {
-        self.state().told()
+    pub fn reported(&self) -> Reported {
+        self.state().reported()
     }
 
     /// Something to know that leaves the result as it should be. Told once: an attempt that goes on after a
@@ -249,15 +249,15 @@ impl Journal {
     async fn write(&self, app: &App, lease: &Lease, checkpoint: Option<&Value>) -> Result<()> {
         let _alone = self.0.writing.lock().await;
         let progress = self.progress(app);
-        let (told, stage, revision) = {
+        let (reported, stage, revision) = {
             let state = self.state();
             if checkpoint.is_none() && state.written == state.revision {
                 return Ok(());
             }
             measure(&state.job, &progress);
-            (state.told(), state.stage, state.revision)
+            (state.reported(), state.stage, state.revision)
         };
-        let data = json!({"progress": &progress, "counts": &told.counts});
+        let data = json!({"progress": &progress, "counts": &reported.counts});
         let progress = serde_json::to_value(progress).map_err(crate::error::Error::internal)?;
         let (lease, now) = (*lease, app.clock.now());
         app.db
@@ -266,9 +266,9 @@ impl Journal {
                     stage: Some(stage),
                     checkpoint,
                     progress: Some(&progress),
-                    counts: Some(&told.counts),
-                    warnings: Some(&told.warnings),
-                    degraded: Some(told.degraded),
+                    counts: Some(&reported.counts),
+                    warnings: Some(&reported.warnings),
+                    degraded: Some(reported.degraded),
                 };
                 runs::note(tx, &lease, &note, now).await?;
                 runs::add_event(tx, lease.organization, lease.run, EventKind::Progress, &data, now).await

@@ -1,0 +1,103 @@
+//! Everything that the job selects, each collection once.
+
+use super::lost_permission::{self, Reading};
+use super::read_plan::is_by_membership;
+use super::reader::{Read, Reader};
+use super::small::read_small;
+use super::{groups, incremental, list, missing, moved_members, scope};
+use crate::directory::ObjectType;
+use crate::filter::{ScopeGroups, ScopeUsers};
+use crate::run_state::RunMode;
+use crate::runs::stop::Stop;
+use uuid::Uuid;
+
+/// Everything that the job selects, each collection once.
+pub(super) async fn read_all(reader: &Reader<'_>) -> Result<Read, Stop> {
+    let mapping = &reader.run.job.mapping;
+    let scope = &reader.run.job.filter.scope;
+    let mut read = Read::default();
+    if reader.run.mode != RunMode::DryRun {
+        read.delta = incremental::positions(reader).await?;
+    }
+    let small = async {
+        let mut small = Read::default();
+        read_small(reader, &mut small, None).await.map(|()| small)
+    };
+    // What a scope decides by is read also where it is not imported.
+    let wants_users = mapping.is_enabled(ObjectType::Users) || scope.groups == ScopeGroups::ContainingFilteredUsers;
+    let wants_groups = mapping.is_enabled(ObjectType::Groups) || scope.users == ScopeUsers::MembersOfFilteredGroups;
+    let groups = async {
+        match wants_groups {
+            true => lost_permission::unless_refused(reader, ObjectType::Groups, Box::pin(groups::read(reader)))
+                .await
+                .map(Some),
+            false => Ok(None),
+        }
+    };
+    // The first failure of users or groups ends the others.
+    let (users, groups, small) = match scope.users {
+        ScopeUsers::All => tokio::try_join!(read_users(reader, wants_users, None), groups, small)?,
+        ScopeUsers::MembersOf => {
+            let members = scope::members_of_named(reader).await;
+            let members = members.map_err(|stop| lost_permission::undecidable(stop, ObjectType::Groups))?;
+            read.members_unknown = members.unknown;
+            tokio::try_join!(read_users(reader, wants_users, Some(members.users)), groups, small)?
+        }
+        ScopeUsers::MembersOfFilteredGroups => {
+            let (groups, small) = tokio::try_join!(groups, small)?;
+            let unknown = match &groups {
+                Some(Reading::Whole(groups)) => &groups.members_unknown[..],
+                Some(Reading::Frozen(_)) | None => &[],
+            };
+            let members = scope::members_of_filtered(reader, unknown).await;
+            let members = members.map_err(|stop| lost_permission::undecidable(stop, ObjectType::Groups))?;
+            read.members_unknown = members.unknown;
+            (read_users(reader, wants_users, Some(members.users)).await?, groups, small)
+        }
+    };
+    match users {
+        Reading::Whole(matching) => {
+            read.matching_users = matching;
+            read.types.extend([ObjectType::Users].iter().filter(|users| mapping.is_enabled(**users)));
+        }
+        Reading::Frozen(frozen) => read.frozen.push(frozen),
+    }
+    match groups {
+        Some(Reading::Whole(groups)) => {
+            read.members_unknown.extend(groups.members_unknown);
+            if mapping.is_enabled(ObjectType::Groups) {
+                read.types.push(ObjectType::Groups);
+                read.memberships = groups.memberships;
+            }
+        }
+        Some(Reading::Frozen(frozen)) => read.frozen.push(frozen),
+        None => {}
+    }
+    if !read.frozen.is_empty() {
+        // What changes while a type is frozen is told by no position: the next read has to be whole.
+        read.delta = None;
+    }
+    read.types.extend(small.types);
+    read.frozen.extend(small.frozen);
+    missing::find(reader, &mut read).await?;
+    let position = read.delta.as_ref().and_then(|links| links.groups.clone());
+    if let Some(position) = position.filter(|_| read.memberships || is_by_membership(&reader.run.job)) {
+        Box::pin(moved_members::memberships(reader, &mut read, &position)).await?;
+    }
+    read.narrowed = scope::decide(reader, &read).await?.map(Box::new);
+    Ok(read)
+}
+
+async fn read_users(
+    reader: &Reader<'_>,
+    wanted: bool,
+    members: Option<Vec<Uuid>>,
+) -> Result<Reading<Option<u64>>, Stop> {
+    match wanted {
+        true => {
+            lost_permission::unless_refused(reader, ObjectType::Users, Box::pin(list::read_users(reader, members)))
+                .await
+        }
+        false => Ok(Reading::Whole(None)),
+    }
+}

@@ -1,0 +1,63 @@
+//! What a filter's scope leaves of what was staged.
+
+use crate::db::Transaction;
+use crate::db::mirror;
+use crate::db::runs::Lease;
+use crate::directory::ObjectType;
+use crate::error::Result;
+use crate::ids::JobId;
+use crate::runs::progress::RunProgress;
+use std::collections::BTreeSet;
+use uuid::Uuid;
+
+/// What is in scope. Sorted.
+pub(super) struct Kept {
+    pub users: Vec<Uuid>,
+    pub groups: Vec<Uuid>,
+}
+
+impl Kept {
+    /// Those of a type; `None` for one that no scope narrows.
+    pub(super) fn of(&self, object_type: ObjectType) -> Option<&[Uuid]> {
+        match object_type {
+            ObjectType::Users => Some(&self.users),
+            ObjectType::Groups => Some(&self.groups),
+            ObjectType::Licenses | ObjectType::Devices => None,
+        }
+    }
+}
+
+/// What the scope leaves of what was staged. It is cut out in the transaction that makes it the mirror: by memberships
+/// that were thrown away before, an attempt after a crash would decide otherwise.
+pub(super) struct Narrowed {
+    pub kept: Kept,
+    /// Groups outside of which stubs are made.
+    pub others: BTreeSet<Uuid>,
+    /// The members of groups that are not imported are kept, to decide by when something changes.
+    pub keeps_scope: bool,
+    pub users_out_of_scope: u64,
+    pub groups_out_of_scope: u64,
+    pub dropped_references: u64,
+}
+
+impl Narrowed {
+    /// Keeps in staging what is in scope, and the members of the groups in scope and of those of which stubs are made.
+    /// Callers have fenced.
+    pub(super) async fn cut(&self, tx: &mut Transaction, lease: &Lease, job: JobId) -> Result<()> {
+        let groups: Vec<Uuid> = self.kept.groups.iter().chain(&self.others).copied().collect();
+        mirror::keep_staged(tx, lease, ObjectType::Users.as_str(), &self.kept.users).await?;
+        mirror::keep_staged(tx, lease, ObjectType::Groups.as_str(), &self.kept.groups).await?;
+        if self.keeps_scope {
+            mirror::scope::keep(tx, lease, job, false).await?;
+        }
+        mirror::keep_staged_members(tx, lease, &groups).await
+    }
+
+    pub(super) fn tell(&self, progress: &RunProgress) {
+        progress.count("users", |count| {
+            count.out_of_scope += self.users_out_of_scope;
+            count.dropped_references += self.dropped_references;
+        });
+        progress.count("groups", |count| count.out_of_scope += self.groups_out_of_scope);
+    }
+}

@@ -1,0 +1,34 @@
+//! What came of a delivery.
+
+use crate::assets::ExecutionStatus;
+use crate::assets::wire::ObjectTypeResult;
+use crate::directory::ObjectType;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// What came of a delivery.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Delivered {
+    /// `None`: there was nothing to send.
+    pub result: Option<ExecutionStatus>,
+    /// What Assets calls our object types, which people may have renamed there.
+    #[serde(default)]
+    pub names: BTreeMap<String, TypeNames>,
+}
+
+/// The names of one object type in Assets.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TypeNames {
+    pub object_type: String,
+    /// The attribute that holds the directory's id.
+    pub identity: String,
+}
+
+impl Delivered {
+    /// The counters of one object type.
+    pub(in crate::runs) fn of(&self, object_type: ObjectType) -> Option<&ObjectTypeResult> {
+        self.result.as_ref()?.object_type(&self.names.get(object_type.as_str())?.object_type)
+    }
+}
