@@ -2,17 +2,11 @@
 //! then on.
 
 use crate::directory::ObjectType;
-use crate::graph::batch::{BatchItem, ITEMS_MOST};
-use crate::graph::error::{GraphError, Kind};
-use crate::graph::wire::{Items, properties};
-use crate::graph::{RequestOptions, Session};
+use crate::graph::GraphError;
 use crate::run_state::RunWarning;
 use crate::runs::progress::RunProgress;
-use crate::runs::stop::Stop;
-use futures_util::{StreamExt, stream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
-use url::Url;
 
 /// A kind of request that a server need not know.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -14,18 +14,16 @@ use super::plan;
 use super::read_plan::{follows, is_by_membership};
 use super::reader::{Read, Reader};
 use super::small::read_small;
-use crate::db::mirror::{Batch, GONE_PREFIX, MirrorRow, StagedObject, read};
+use crate::db::mirror::Batch;
 use crate::directory::{Link, ObjectType};
 use crate::filter::EntityKind;
 use crate::graph::delta::Collection;
 use crate::graph::error::{GraphError, Kind};
-use crate::graph::wire::Removed;
 use crate::run_state::{ChangeReason, RunWarning};
-use crate::runs::context::JobContext;
 use crate::runs::stop::Stop;
 use changes::{Delta, Replayed, replay};
 use scoped::Told;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use uuid::Uuid;
 
 /// Where the next incremental read of the types of the job begins: taken before a full read, so that nothing that

@@ -1,12 +1,14 @@
 //! One object as Graph sends it: whether the filter takes it, and how it is staged.
 
 use super::reader::Reader;
-use crate::db::mirror::{self, StagedObject};
+use crate::db::mirror::{self, GONE_PREFIX, StagedObject, read};
 use crate::directory::{ObjectType, Properties as Map};
 use crate::filter::{EntityKind, eval};
 use crate::graph::error::{GraphError, Kind};
-use crate::graph::wire::{Properties, properties};
+use crate::graph::wire::{Properties, Removed, properties};
+use crate::run_state::ChangeReason;
 use crate::runs::stop::Stop;
+use std::collections::HashMap;
 use uuid::Uuid;
 
 /// Characters that the id of a manager adds to an object, and each id of an owner.

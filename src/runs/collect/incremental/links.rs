@@ -8,7 +8,7 @@ use crate::graph::wire::{Content, MemberKind, Members};
 use crate::graph::{Pager, RequestOptions};
 use crate::run_state::RunWarning;
 use crate::runs::collect::groups;
-use crate::runs::collect::object::{gone, known, reason_of};
+use crate::runs::collect::object::{self, known, reason_of};
 use crate::runs::collect::reader::Reader;
 use crate::runs::collect::request::get_many;
 use crate::runs::stop::Stop;
@@ -115,7 +115,7 @@ pub(super) async fn stage(
     let followed = Followed::of(reader, changes.keys().copied().collect()).await?;
     let gone = changes.iter().filter_map(|(id, delta)| Some((id, delta.removed?)));
     let gone = gone.filter(|(id, _)| followed.for_scope.contains(id));
-    let objects = gone.map(|(id, removed)| gone(ObjectType::Groups, *id, reason_of(removed))).collect();
+    let objects = gone.map(|(id, removed)| object::gone(ObjectType::Groups, *id, reason_of(removed))).collect();
     reader.writer.write(Batch { objects, ..Batch::default() }).await?;
     let with_members = changes.iter().filter(|(_, delta)| delta.removed.is_none() && !delta.members.is_empty());
     let ids = with_members.map(|(id, _)| *id).filter(|id| followed.has(id) && !arrived.contains(id));
