@@ -1,5 +1,5 @@
 //! The client of Atlassian Assets: the Imports REST API, and the object API where a job removes objects
-//! or clears values. Source: facts/assets.md; developer.atlassian.com/cloud/assets/imports-rest-api-guide.
+//! or clears values. Source: docs/assets.md; developer.atlassian.com/cloud/assets/imports-rest-api-guide.
 //!
 //! Links are followed as they were given, and only on the Assets origin; for a Forge app they are cut to
 //! their path below `/jsm/assets/` and joined to the installation's API base URL. Requests are repeated on

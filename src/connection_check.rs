@@ -1,7 +1,7 @@
 //! One validation of a connection: a fresh token, what it carries, what the tenant has granted, and one live
 //! request per capability. The report says exactly what is wrong and how to mend it.
 //!
-//! Source of the decisions: facts/graph.md §1.2, §2.1, §2.2.
+//! Source of the decisions: docs/graph.md, «Sign-in errors», «Access tokens», «Grants».
 
 mod introspect;
 mod probe;

@@ -1,6 +1,6 @@
 //! Which users, groups and devices to import: Graph's `$filter` or a tree of conditions, and the scope around it.
 //!
-//! [`Filter`] is the rule, parsed from the body of design §9. [`odata`] parses and prints filter texts over the
+//! [`Filter`] is the rule, parsed from the body that the API takes. [`odata`] parses and prints filter texts over the
 //! [`property`] table; [`where_tree`] is the same as JSON; [`eval`] decides over our own values; [`scope`] adds what
 //! Graph cannot: membership, exclusions, limits.
 

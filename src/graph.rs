@@ -33,7 +33,7 @@ use tokio_util::sync::CancellationToken;
 use url::Url;
 use uuid::Uuid;
 
-/// Ids that one `$filter=id in (…)` may name. Source: facts/graph.md §4.3.
+/// Ids that one `$filter=id in (…)` may name. Source: docs/graph.md, «Filters».
 pub const IDS_IN_A_QUERY: usize = 15;
 
 /// The `$filter` for the objects with these ids, at most [`IDS_IN_A_QUERY`].
@@ -42,7 +42,7 @@ pub fn ids_filter(ids: &[Uuid]) -> String {
     format!("id in ({})", quoted.join(","))
 }
 
-/// Objects that one page may have. Source: facts/graph.md §4.1.
+/// Objects that one page may have. Source: docs/graph.md, «Paging».
 pub const PAGE_MOST: usize = 999;
 
 /// Whether some objects are read in fewer requests by their ids than as a part of the `all` that a list would give.
@@ -174,7 +174,7 @@ pub struct Usage {
 /// How a request is made.
 #[derive(Clone, Debug)]
 pub struct RequestOptions {
-    /// Sends `ConsistencyLevel: eventual`, on every page. Source: facts/graph.md §4.3.
+    /// Sends `ConsistencyLevel: eventual`, on every page. Source: docs/graph.md, «Filters».
     pub advanced: bool,
     /// How long failures are waited out. Zero: every failure is final.
     pub budget: Duration,

@@ -54,7 +54,7 @@ fn builder(settings: &HttpSettings) -> Result<reqwest::ClientBuilder> {
 
 /// The wait that `Retry-After` asks for: whole seconds, decimal seconds (seen from Graph: `2.128`) or an
 /// HTTP date. `None` when it is absent or unreadable.
-/// Source: RFC 9110 §10.2.3; facts/graph.md §4.5, §5.1.
+/// Source: RFC 9110 §10.2.3; docs/graph.md, «Batches», «Throttling».
 pub fn retry_after(headers: &reqwest::header::HeaderMap, now: DateTime<Utc>) -> Option<Duration> {
     let text = headers.get(reqwest::header::RETRY_AFTER)?.to_str().ok()?.trim();
     parse_retry_after(text, now)

@@ -29,7 +29,7 @@ use std::sync::Arc;
 const PAYLOAD_FORMAT: u32 = 1;
 
 /// How references are written and looked up, since Atlassian does not document lists of references for
-/// this interface (facts/assets.md §2.3).
+/// this interface (docs/assets.md, «References»).
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum ReferenceTemplate {

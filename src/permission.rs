@@ -3,7 +3,7 @@
 //!
 //! A capability needs every one of its parts, and any permission of a part grants it, least first. Only
 //! *Application* permissions count: a service without a signed-in user cannot use *Delegated* ones.
-//! Source: facts/graph.md §2.3, §3, from Microsoft's permission tables.
+//! Source: docs/graph.md, «Permissions», from Microsoft's permission tables.
 
 pub mod catalog;
 pub mod manifest;

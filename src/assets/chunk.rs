@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use std::ops::Range;
 
-/// How much one chunk holds. Atlassian publishes no limit (facts/assets.md §1.7); a chunk that is refused
+/// How much one chunk holds. Atlassian publishes no limit (docs/assets.md, «Chunks»); a chunk that is refused
 /// with 413 is split.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct ChunkLimits {

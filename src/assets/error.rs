@@ -1,7 +1,7 @@
 //! What can go wrong between us and Assets, told apart by what the caller should do about it.
 //!
 //! The kind is decided by status and `errorCode`, never by the text of a message.
-//! Source: facts/assets.md §1.3, §1.5, §1.6, §3.
+//! Source: docs/assets.md, «Endpoints», «Mapping», «Executions», «Object API».
 
 use crate::error::{Code, Error};
 use serde_json::Value;

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use url::Url;
 
-/// The longest reason in the history, in characters (facts/assets.md §1.3).
+/// The longest reason in the history, in characters (docs/assets.md, «Endpoints»).
 const REASON_MOST_CHARACTERS: usize = 1024;
 
 /// The links of an import source.

@@ -111,7 +111,7 @@ fn refused(message: String) -> AssetsError {
     AssetsError::new(Kind::Validation { details: vec![message.clone()] }, message)
 }
 
-/// Assets answers an empty list of icons and refuses to be given one (facts/assets.md §1.5).
+/// Assets answers an empty list of icons and refuses to be given one (docs/assets.md, «Mapping»).
 fn without_empty_icons(document: &Value) -> Value {
     let mut document = document.clone();
     let has_icons =

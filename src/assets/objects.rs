@@ -1,5 +1,5 @@
 //! The object API, where a job removes objects or clears values: it needs a person's API token, and its
-//! rate limits are counted for the whole site (facts/assets.md §3).
+//! rate limits are counted for the whole site (docs/assets.md, «Limits»).
 
 use super::Client;
 use super::error::{AssetsError, Kind, Result};

@@ -1,5 +1,5 @@
 //! What Assets answers. Unknown fields are ignored and missing ones have a default, since the interface
-//! grows (facts/assets.md §1.9: `errorCount`, `executionId`).
+//! grows (docs/assets.md, «Endpoints»).
 
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
@@ -206,8 +206,8 @@ impl ExecutionStatus {
     }
 }
 
-/// What Assets says of an import source, where the credential may read it (facts/assets.md §1.12). How it
-/// treats missing objects is not among it.
+/// What Assets says of an import source, where the credential may read it. How it treats missing objects is not among it.
+/// Source: docs/assets.md, «Missing objects and empty values».
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct ImportSourceInfo {
@@ -339,7 +339,7 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    /// The example of the published interface description (facts/assets.md §1.9), shortened.
+    /// The example of the published interface description (docs/assets.md, «Execution status»), shortened.
     #[test]
     fn the_published_status_is_read() {
         let status: ExecutionStatus = serde_json::from_value(json!({"status":"DONE","progressResult":{

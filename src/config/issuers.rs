@@ -5,7 +5,7 @@ use serde::{Deserialize, Deserializer};
 use std::str::FromStr;
 use url::Url;
 
-/// `iss` of a Forge invocation token. Source: facts/assets.md §4.2.
+/// `iss` of a Forge invocation token. Source: docs/assets.md, «Forge».
 const FORGE_ISSUER: &str = "forge/invocation-token";
 const FORGE_JWKS_URL: &str = "https://forge.cdn.prod.atlassian-dev.net/.well-known/jwks.json";
 /// What `aud` of a Forge invocation token begins with; the app's id follows.

@@ -1,7 +1,7 @@
 //! What the tenant has granted and what the app registration asks for, read with the connection's own token
 //! where that is allowed. A role-less token is refused here, which is no fault of its own.
 //!
-//! Source: facts/graph.md §2.2 (calls and the permissions they need).
+//! Source: docs/graph.md, «Grants» (calls and the permissions they need).
 
 use super::reader::{Answer, Reader};
 use crate::permission::catalog::{self, Kind, MICROSOFT_GRAPH};

@@ -24,7 +24,7 @@ pub enum ValueType {
 }
 
 impl ValueType {
-    /// The word of the schema document (facts: `date_time`, not `datetime`).
+    /// The word of the schema document (`date_time`, not `datetime`).
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Text => "text",
@@ -168,7 +168,7 @@ impl Attribute {
         self.link().is_some_and(Link::is_many)
     }
 
-    /// The connection capability (design §2) without which Graph does not give the attribute, beyond the
+    /// The connection capability without which Graph does not give the attribute, beyond the
     /// one for the object type.
     pub fn capability(&self) -> Option<&'static str> {
         match self.source {

@@ -2,7 +2,7 @@
 //! operators work by default or only in an advanced query.
 //!
 //! Sources: <https://learn.microsoft.com/en-us/graph/aad-advanced-queries> (the table «Support for filter by
-//! properties of directory objects»), the resource pages of user, group and device, facts/graph.md §4.3. Where
+//! properties of directory objects»), the resource pages of user, group and device, docs/graph.md, «Filters». Where
 //! they differ, or one is silent about a default, the operator counts as advanced: an advanced query answers
 //! everything that a default one does.
 

@@ -14,7 +14,7 @@ use uuid::Uuid;
 const PARTITION_FROM: u64 = 8_000;
 const PARTS_MOST: u64 = 16;
 const LOOKS_PER_BORDER: u64 = 6;
-/// Units that a large tenant gives at once, and in a second after that. Source: facts/graph.md §5.1.
+/// Units that a large tenant gives at once, and in a second after that. Source: docs/graph.md, «Throttling».
 const UNITS_AT_ONCE: u64 = 8_000;
 const UNITS_A_SECOND: u64 = 800;
 

@@ -2,7 +2,7 @@
 //!
 //! The envelope is 200 even when its items fail, items come back in any order, and each is throttled by
 //! itself. Items worth another try go into the next envelope.
-//! Source: <https://learn.microsoft.com/en-us/graph/json-batching>; facts/graph.md §4.5.
+//! Source: <https://learn.microsoft.com/en-us/graph/json-batching>; docs/graph.md, «Batches».
 
 use super::error::{GraphError, Kind, Result};
 use super::page::Page;

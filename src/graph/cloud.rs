@@ -1,6 +1,6 @@
 //! The four clouds Microsoft runs, each with hosts of its own. Tokens of one are worthless in another.
 //!
-//! Source: <https://learn.microsoft.com/en-us/graph/deployments>; facts/graph.md §6.
+//! Source: <https://learn.microsoft.com/en-us/graph/deployments>; docs/graph.md, «Clouds».
 
 use serde::{Deserialize, Serialize};
 use std::fmt;

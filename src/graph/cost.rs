@@ -1,5 +1,5 @@
 //! What a request costs in resource units before Graph has said so: the published table.
-//! Source: <https://learn.microsoft.com/en-us/graph/throttling-limits>; facts/graph.md §5.1.
+//! Source: <https://learn.microsoft.com/en-us/graph/throttling-limits>; docs/graph.md, «Throttling».
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use url::Url;

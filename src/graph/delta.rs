@@ -2,7 +2,7 @@
 //!
 //! A round begins at a first URL or a saved delta link and ends with a new one. An object may come several
 //! times, a group in several parts with other members each; parts are merged, never replaced.
-//! Source: <https://learn.microsoft.com/en-us/graph/delta-query-overview>; facts/graph.md §4.6.
+//! Source: <https://learn.microsoft.com/en-us/graph/delta-query-overview>; docs/graph.md, «Delta queries».
 
 use super::error::{GraphError, Kind, Result};
 use super::wire::{Items, Properties, properties};

@@ -1,7 +1,8 @@
 //! What can go wrong between us and Microsoft Graph, told apart by what the caller should do about it.
 //!
 //! The kind is decided by status and Graph code, never by the text of a message, with one exception that
-//! is named where it is made. Source: <https://learn.microsoft.com/en-us/graph/errors>; facts/graph.md §3.1, §4.
+//! is named where it is made. Source: docs/graph.md, «Refusals», «Paging»,
+//! «Delta queries».
 
 use super::sign_in_error::SignInError;
 use std::fmt;
@@ -142,7 +143,7 @@ impl GraphError {
     }
 
     /// Whether the 403 is about `signInActivity` alone: the same page without that property may be read.
-    /// Source: facts/graph.md §3.1.
+    /// Source: docs/graph.md, «Refusals».
     pub fn is_about_sign_in_activity(&self) -> bool {
         matches!(self.kind, Kind::Forbidden)
             && matches!(

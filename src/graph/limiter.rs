@@ -4,7 +4,7 @@
 //! The bucket starts full and as large as a large tenant's, or as the settings say, because a slow start would waste
 //! what Graph gives; it shrinks when Graph says that it is smaller. The window rises while it is used up, fast until the
 //! first setback and slowly after it, and halves when Graph refuses or fails. A `Retry-After` stops everybody.
-//! Source: <https://learn.microsoft.com/en-us/graph/throttling-limits>; facts/graph.md §5.1.
+//! Source: <https://learn.microsoft.com/en-us/graph/throttling-limits>; docs/graph.md, «Throttling».
 
 use super::cost::Kind;
 use crate::clock::{Clock, Instant};
@@ -35,7 +35,8 @@ const LEAST_WINDOW: f64 = 2.0;
 /// minute should not begin with seconds of caution. What is in flight when the bucket of a smaller tenant is empty is
 /// refused, so it does not go on like this to the end.
 const DOUBLES_UNTIL: f64 = 96.0;
-/// A large tenant's 400 requests for members a second at 0.4 s each are 160 at once. Source: facts/graph.md §5.2.
+/// A large tenant's 400 requests for members a second at 0.4 s each are 160 at once.
+/// Source: docs/graph.md, «Reading in parallel».
 const MOST_WINDOW: f64 = 192.0;
 
 /// Learned costs kept at most; there are some dozen kinds of request.

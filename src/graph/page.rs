@@ -1,7 +1,7 @@
 //! Collections, page by page. Links are followed verbatim and on the Graph origin only; that a collection
 //! is complete can be said only by a page without a next link, and is a type.
 //!
-//! Source: <https://learn.microsoft.com/en-us/graph/paging>; facts/graph.md §4.1.
+//! Source: <https://learn.microsoft.com/en-us/graph/paging>; docs/graph.md, «Paging».
 
 use super::error::{GraphError, Kind, Result};
 use super::limiter::Permit;

@@ -1,7 +1,7 @@
 //! One request and its repeats. Which failures are worth another try is decided here and nowhere else.
 //!
 //! Budgets are of time, not of attempts: what is repeated is 429, 500, 502, 503, 504, no answer and half an
-//! answer; 401 once, with a new token; 400, 403, 404 never. Source: facts/graph.md §5.1.
+//! answer; 401 once, with a new token; 400, 403, 404 never. Source: docs/graph.md, «Retries».
 
 use super::error::{GraphError, Kind, Result};
 use super::limiter::Permit;

@@ -2,7 +2,7 @@
 //!
 //! The number only picks a hint. Whether a request is repeated is decided by status and number together,
 //! never by text. Source: <https://learn.microsoft.com/en-us/entra/identity-platform/reference-error-codes>;
-//! facts/graph.md §1.1, §1.2.
+//! docs/graph.md, «Sign-in errors».
 
 mod table;
 
@@ -183,7 +183,7 @@ impl From<SignInError> for Error {
     }
 }
 
-/// Numbers that mean «again later» whatever the status. Source: facts/graph.md §1.2.
+/// Numbers that mean «again later» whatever the status. Source: docs/graph.md, «Sign-in errors».
 fn is_transient(aadsts: u32) -> bool {
     matches!(aadsts, 50196 | 90055 | 90024 | 90033 | 90012 | 90006)
 }

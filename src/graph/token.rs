@@ -2,7 +2,7 @@
 //! shared between organizations, connections or versions of a credential.
 //!
 //! Source: <https://learn.microsoft.com/en-us/entra/identity-platform/v2-oauth2-client-creds-grant-flow>;
-//! facts/graph.md §1.
+//! docs/graph.md, «Sign-in».
 
 pub mod assertion;
 mod cache;

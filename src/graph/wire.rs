@@ -136,7 +136,7 @@ pub struct Member {
     pub id: Uuid,
     pub kind: MemberKind,
     /// It came with properties and every one of them is null: the application may not read this type of
-    /// object. Its nulls mean nothing. Source: facts/graph.md §3.1.
+    /// object. Its nulls mean nothing. Source: docs/graph.md, «Unreadable objects».
     pub is_unreadable: bool,
     /// In a delta answer: it is a member no more.
     pub is_removed: bool,

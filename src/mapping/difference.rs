@@ -1,5 +1,5 @@
 //! How the document that would be sent differs from what Assets has, and what Assets will not change.
-//! Source of the rules: facts/assets.md §2.4 (schema and mapping guide, «PATCH»).
+//! Source of the rules: docs/assets.md, «Changing a mapping».
 
 use super::Mapping;
 use super::current::{Current, list, text};

@@ -1,5 +1,5 @@
 //! The schema and mapping document (version 2023_10_19) that an import source is told once and after
-//! changes. Sources: facts/assets.md §2;
+//! changes. Sources: docs/assets.md, «Schema and mapping document»;
 //! developer.atlassian.com/cloud/assets/imports-rest-api-guide/schema-and-mapping.
 //!
 //! Rules relied on: every object type and attribute has an external id, or none may; external ids are

@@ -243,7 +243,7 @@ fn parse_time(text: &str) -> Option<DateTime<Utc>> {
 }
 
 /// `2026-01-31T08:00:00Z`: an import source reads `yyyy-MM-dd'T'HH:mm:ss'Z'` unless told otherwise
-/// (facts/assets.md §1.12), so without fractions.
+/// (docs/assets.md, «Schema and mapping document»), so without fractions.
 fn push_time(out: &mut String, at: DateTime<Utc>) {
     out.push('"');
     out.push_str(&at.to_rfc3339_opts(SecondsFormat::Secs, true));

@@ -2,8 +2,8 @@
 //!
 //! Source: microsoftgraph/microsoft-graph-devx-content, `permissions/new/provisioningInfo.json` (MIT), see
 //! `NOTICE`. That export leaves some permissions out; `graph-permissions-more.csv` adds the ones that matter
-//! here, from Microsoft's permissions reference (facts/graph.md §2.3). The same name has one id as *Application* and another as *Delegated* permission, so an id
-//! alone nearly always tells which of the two it is.
+//! here, from Microsoft's permissions reference (docs/graph.md, «Permission ids»). The same name has
+//! one id as *Application* and another as *Delegated* permission, so an id alone nearly always tells which of the two it is.
 
 use std::collections::HashMap;
 use std::sync::LazyLock;
@@ -85,7 +85,7 @@ mod tests {
         assert_eq!(CATALOG.by_name.len(), with_id);
     }
 
-    /// Microsoft's documentation names these: facts/graph.md §2.3.
+    /// Microsoft's documentation names these: docs/graph.md, «Permission ids».
     #[test]
     fn documented_ids_are_found_both_ways() {
         let role = uuid!("df021288-bdef-4463-88db-98f22de89214");

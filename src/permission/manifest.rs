@@ -2,7 +2,7 @@
 //! way to tell why a token has no permissions: Delegated, or not consented, or never added.
 //!
 //! Source: <https://learn.microsoft.com/en-us/entra/identity-platform/reference-microsoft-graph-app-manifest>;
-//! facts/graph.md §2.2. Both manifest formats have `requiredResourceAccess` with the same items.
+//! docs/graph.md, «Grants». Both manifest formats have `requiredResourceAccess` with the same items.
 
 use super::catalog::{self, AZURE_AD_GRAPH, Kind, MICROSOFT_GRAPH};
 use super::remedy::{Page, Place};

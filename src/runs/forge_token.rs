@@ -17,7 +17,7 @@ use url::Url;
 
 /// A token with less life than this is not used for another call.
 const LEAST: TimeDelta = TimeDelta::minutes(3);
-/// How long a token lives that does not say so itself. Source: facts/assets.md §4.2.
+/// How long a token lives that does not say so itself. Source: docs/assets.md, «Forge».
 const LIFE: TimeDelta = TimeDelta::minutes(55);
 /// How long a run waits for the app to bring a token.
 const WAIT_MOST: TimeDelta = TimeDelta::hours(6);

@@ -1,5 +1,5 @@
 //! A simulated Jira Service Management Assets: the Imports API, the object API and an object store that
-//! does with an import what Assets does, as far as it is known (facts/assets.md). It speaks real HTTP on a
+//! does with an import what Assets does, as far as it is known (docs/assets.md). It speaks real HTTP on a
 //! loopback port, writes its own JSON and knows nothing of the client.
 //!
 //! ```text

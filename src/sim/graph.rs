@@ -1,5 +1,5 @@
 //! The Entra and Microsoft Graph simulator: two loopback origins, one for signing in, one for Graph.
-//! It follows facts/graph.md; what is not confirmed there is said where it is decided.
+//! It follows docs/graph.md; what is not confirmed there is said where it is decided.
 //!
 //! Control, on the Graph origin, without a token: `POST /_sim/faults`, `DELETE /_sim/faults`, `GET /_sim/truth`,
 //! `GET /_sim/requests`; see `sim::graph::control`.

@@ -1,4 +1,4 @@
-//! The simulated Assets does what facts/assets.md says, call by call, and refuses what it says.
+//! The simulated Assets does what docs/assets.md says, call by call, and refuses what it says.
 
 use chrono::{DateTime, Utc};
 use entra_assets::clock::Clock;

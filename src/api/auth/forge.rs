@@ -1,5 +1,5 @@
 //! Callers from a Forge app: the invocation token names the installation, which is the organization, and the call
-//! may bring the app's system token for Assets. Source: facts/assets.md §4.2;
+//! may bring the app's system token for Assets. Source: docs/assets.md, «Forge»;
 //! developer.atlassian.com/platform/forge/remote/essentials.
 
 use super::issuers::actor;

@@ -10,12 +10,12 @@ use std::collections::HashMap;
 
 /// Objects of one page at most.
 const PAGE: u64 = 999;
-/// Units of one page with `$select`. Users with `$expand`, groups with `$expand`. Source: facts/graph.md §5.1.
+/// Units of one page with `$select`. Users with `$expand`, groups with `$expand`. Source: docs/graph.md, «Throttling».
 const USERS_UNITS: u64 = 2;
 const GROUPS_UNITS: u64 = 1;
 const MEMBERS_UNITS: u64 = 2;
 const LICENSES_UNITS: u64 = 2;
-/// A large tenant's bucket, and how fast it fills. Source: facts/graph.md §5.1.
+/// A large tenant's bucket, and how fast it fills. Source: docs/graph.md, «Throttling».
 const BUCKET: f64 = 8_000.0;
 const UNITS_PER_SECOND: f64 = 800.0;
 

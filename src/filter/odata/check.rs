@@ -7,9 +7,9 @@ use crate::filter::expression::{Expression, Function, Literal, Operator, Quantif
 use crate::filter::property::{self, EntityKind, Found, Level, NotFound, Property, Shape, Type};
 use uuid::Uuid;
 
-/// The most values that Graph takes in one `in` (facts/graph.md §4.3).
+/// The most values that Graph takes in one `in` (docs/graph.md, «Filters»).
 pub(crate) const MAX_IN: usize = 15;
-/// The longest text that `eq` compares by default (facts/graph.md §4.3).
+/// The longest text that `eq` compares by default (docs/graph.md, «Filters»).
 const MAX_DEFAULT_EQ: usize = 120;
 
 /// One thing that is wrong, before it is known what the place is: a part of a text or a node of a tree.

@@ -17,7 +17,7 @@ fn error(kind: EntityKind, input: &str) -> ParseError {
     }
 }
 
-/// facts/market.md §1.3: the text as documented, what is sent, whether it is advanced.
+/// Filters that administrators use: the text as written, what is sent, whether it is advanced.
 const EXAMPLES: &[(EntityKind, &str, &str, bool)] = &[
     (Users, "accountEnabled eq true", "accountEnabled eq true", false),
     (Users, "city eq 'London'", "city eq 'London'", false),

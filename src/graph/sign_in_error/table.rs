@@ -1,6 +1,6 @@
 //! The AADSTS numbers that an administrator meets, each in plain words.
 //!
-//! Source: facts/graph.md §1.2, which names Microsoft's page or the captured answer behind every row.
+//! Source: docs/graph.md, «Sign-in errors».
 
 /// Where the thing is mended. `connection_check` turns it into links and commands for the tenant's cloud.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -1,7 +1,7 @@
 //! The signed statement by which an application with a certificate asks for a token.
 //!
 //! Source: <https://learn.microsoft.com/en-us/entra/identity-platform/certificate-credentials>;
-//! facts/graph.md §1.
+//! docs/graph.md, «Sign-in».
 
 use super::credential::{Certificate, CredentialFault, signing_key};
 use crate::clock::Clock;

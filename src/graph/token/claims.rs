@@ -2,7 +2,7 @@
 //! so every part is optional and an unknown form means «cannot tell».
 //!
 //! Source: <https://learn.microsoft.com/en-us/entra/identity-platform/access-token-claims-reference>;
-//! facts/graph.md §2.
+//! docs/graph.md, «Access tokens».
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;

@@ -31,7 +31,7 @@ fn are_wanted(reader: &Reader<'_>) -> bool {
 }
 
 /// With an advanced filter the managers come from one extra pass over all users.
-/// Source: facts/graph.md §4.3.
+/// Source: docs/graph.md, «Filters».
 pub(super) async fn apart(reader: &Reader<'_>) -> Result<Option<HashMap<Uuid, Uuid>>, Stop> {
     if is_apart(reader) { all(reader).await } else { Ok(None) }
 }

@@ -1,5 +1,5 @@
 //! Delivered objects that a full read did not see. While the directory changes a list can leave out what is still there
-//! (facts/graph.md §4.1), and what is taken for gone may be removed: so they are asked for by their ids.
+//! (docs/graph.md, «Paging»), and what is taken for gone may be removed: so they are asked for by their ids.
 
 use super::by_id::{self, Others};
 use super::groups;

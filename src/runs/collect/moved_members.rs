@@ -1,6 +1,6 @@
 //! What was missed because it moved: while the members of a group are read page by page, one who leaves moves those
 //! behind by a place, and who stood first on the next page is never shown. No change tells of that later, since nothing
-//! happened to those who were missed. Source: facts/graph.md §4.1.
+//! happened to those who were missed. Source: docs/graph.md, «Paging».
 
 use super::groups;
 use super::incremental::changes::{Replayed, replay};

@@ -1,6 +1,6 @@
 //! Users in several ranges of `createdDateTime` at once: one chain of pages is bound by latency, several are
 //! bound by Graph's quota. Ranges share their borders, so nobody falls between them; who stands on a border
-//! comes twice and is stored once. Source: facts/graph.md §5.2.
+//! comes twice and is stored once. Source: docs/graph.md, «Reading in parallel».
 
 use super::plan;
 use super::reader::Reader;

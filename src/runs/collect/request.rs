@@ -17,7 +17,7 @@ use uuid::Uuid;
 
 /// Objects asked for per page: the most that Graph gives.
 pub(super) const TOP: u32 = 999;
-/// With signInActivity Graph gives no more. Source: facts/graph.md §4.1.
+/// With signInActivity Graph gives no more. Source: docs/graph.md, «Paging».
 const TOP_WITH_SIGN_IN: u32 = 500;
 pub(super) const SIGN_IN: &str = "signInActivity";
 
@@ -152,7 +152,7 @@ const AT_ONCE: usize = 16;
 /// Objects asked for when a plainer way is tried.
 const PROBE_TOP: u32 = 20;
 
-/// What Graph tells of a user without `$select`. Source: facts/graph.md §4.2.
+/// What Graph tells of a user without `$select`. Source: docs/graph.md, «Properties».
 const USER_DEFAULTS: [&str; 11] = [
     "businessPhones",
     "displayName",

@@ -146,7 +146,7 @@ async fn without_groups(reader: &Reader<'_>, read: &mut Read, error: GraphError)
 }
 
 /// The groups in one user's answer, to the last page; the error, if Graph shows them without their properties, as it
-/// does to an application without the permission for them (facts/graph.md §3.1).
+/// does to an application without the permission for them (docs/graph.md, «Unreadable objects»).
 async fn take_groups(
     reader: &Reader<'_>,
     user: Uuid,

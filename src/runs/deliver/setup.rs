@@ -1,5 +1,6 @@
 //! How to set up an import source in Assets, step by step, and what its settings mean for this service.
-//! Source: facts/assets.md §1.1, §2.5; developer.atlassian.com/cloud/assets/imports-rest-api-guide/workflow.
+//! Source: docs/assets.md, «Addresses and credentials»,
+//! «Missing objects and empty values».
 
 use crate::connection_check::setup::Step;
 use serde::Serialize;

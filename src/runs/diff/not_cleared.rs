@@ -1,5 +1,5 @@
 //! Values that are now empty and that an import cannot clear: under «empty values: ignore» Assets keeps the old ones.
-//! Source: facts/assets.md §2.
+//! Source: docs/assets.md, «Missing objects and empty values».
 
 use crate::directory::ObjectType;
 use crate::run_state::RunWarning;

@@ -2,9 +2,9 @@
 
 use crate::run_state::RunWarning;
 
-/// Objects that Jira Service Management Premium includes. Source: facts/assets.md §3.
+/// Objects that Jira Service Management Premium includes. Source: docs/assets.md, «Limits».
 const INCLUDED_OBJECTS: u64 = 50_000;
-/// Values of one reference attribute that Atlassian recommends at most. Source: facts/assets.md §3.
+/// Values of one reference attribute that Atlassian recommends at most. Source: docs/assets.md, «Limits».
 pub(super) const RECOMMENDED_REFERENCES: usize = 10;
 
 /// What is more than Atlassian includes or recommends: objects, and objects with many references. `known` objects were

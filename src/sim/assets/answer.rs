@@ -66,12 +66,12 @@ impl Answer {
         Self { status, headers: Vec::new(), body: None }
     }
 
-    /// Atlassian's error model. Source: facts §3.
+    /// Atlassian's error model. Source: docs/assets.md, «Object API».
     pub(super) fn refused(status: u16, message: impl Into<String>) -> Self {
         Self::json(status, json!({"errorMessages": [message.into()], "errors": {}}))
     }
 
-    /// Source: facts §1.1.
+    /// Source: docs/assets.md, «Addresses and credentials».
     pub(super) fn unauthorized() -> Self {
         Self::json(401, json!({"code": 401, "message": "Unauthorized"}))
     }

@@ -1,5 +1,5 @@
 //! The part of AQL (formerly IQL) that imports and the object API need, with the placeholders of
-//! `objectMappingIQL`. Source: facts §2.3, §3.
+//! `objectMappingIQL`. Source: docs/assets.md, «References», «Object API».
 
 /// `"Object ID" IN (${groups${0}}) AND Key != X-1`.
 #[derive(Clone, PartialEq, Debug)]

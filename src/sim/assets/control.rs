@@ -78,7 +78,7 @@ pub(super) fn route(state: &mut State, method: &str, path: &[&str], body: &[u8])
     }
 }
 
-/// How long a new app system token is good: as asked, else as long as Forge promises (facts §4.2).
+/// How long a new app system token is good: as asked, else as long as Forge promises (docs/assets.md, «Forge»).
 fn forge_life(seconds: &Value) -> TimeDelta {
     seconds.as_u64().map_or(TimeDelta::minutes(55), |seconds| TimeDelta::seconds(i64::try_from(seconds).unwrap_or(0)))
 }

@@ -1,5 +1,5 @@
 //! The document that GET schema-and-mapping answers: the same shape, with every default filled in, the
-//! `Key` attribute, and an empty `iconSchema.icons` that PATCH would refuse. Source: facts §1.5, §2.6.
+//! `Key` attribute, and an empty `iconSchema.icons` that PATCH would refuse. Source: docs/assets.md, «Mapping».
 
 use super::document::SYSTEM_ATTRIBUTES;
 use super::mapping::TypeMapping;

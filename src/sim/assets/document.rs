@@ -1,6 +1,6 @@
 //! Reads a schema-and-mapping document by the rules of Atlassian's JSON schemas 2021_09_15 and 2023_10_19:
 //! a document with any external id is held to the newer one. Every fault is found at once.
-//! Source: facts §2.1, §2.2.
+//! Source: docs/assets.md, «Schema and mapping document».
 
 use super::store::{Kind, Status};
 use serde_json::{Map, Value, json};
@@ -19,7 +19,8 @@ impl Fault {
     }
 }
 
-/// The body of a 400 for a document. Source: facts §1.5; only the code `UNKNOWN_EXTERNAL_ID_MAPPING` is known.
+/// The body of a 400 for a document. Source: docs/assets.md, «Mapping»; no other code than
+/// `UNKNOWN_EXTERNAL_ID_MAPPING` is known.
 pub(super) fn refusal(faults: &[Fault]) -> Value {
     let messages: Vec<String> = faults.iter().map(|fault| format!("{}: {}", fault.path, fault.message)).collect();
     let details: Vec<Value> =
@@ -134,7 +135,7 @@ impl Reader {
         self.faults.push(Fault::new(code, path, message));
     }
 
-    /// The fields of an object; a known key in another case is a fault. Source: facts §1.5.
+    /// The fields of an object; a known key in another case is a fault. Source: docs/assets.md, «Mapping».
     fn object<'v>(&mut self, value: &'v Value, path: &str, known: &[&str]) -> Option<&'v Map<String, Value>> {
         let Some(fields) = value.as_object() else {
             self.fault("INVALID_TYPE", path, "an object is expected");

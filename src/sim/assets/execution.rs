@@ -1,5 +1,5 @@
 //! An execution of an import: INGESTING, PROCESSING, DONE or CANCELLED, and the status that tells of it.
-//! Source: facts §1.6 to §1.10.
+//! Source: docs/assets.md, «Executions», «Chunks», «Execution status».
 
 use super::ingest::Entry;
 use super::plan::Plan;
@@ -53,7 +53,7 @@ pub(super) struct Execution {
     pub(super) results: Vec<TypeResult>,
 }
 
-/// The counters of one object type. Source: facts §1.9.
+/// The counters of one object type. Source: docs/assets.md, «Execution status».
 #[derive(Clone, Default, Debug)]
 pub(super) struct TypeResult {
     pub(super) updated: usize,

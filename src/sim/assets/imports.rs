@@ -1,4 +1,4 @@
-//! The Imports REST API. Source: facts §1.
+//! The Imports REST API. Source: docs/assets.md, «Endpoints».
 
 use super::answer::{Answer, Call, Caller};
 use super::describe;

@@ -36,7 +36,7 @@ impl<'a> Json<'a> {
     }
 
     /// The objects that a dotted selector leads to; lists on the way are entered.
-    /// Source: facts §2.2 (`hardDrives.files`).
+    /// Source: docs/assets.md, «Schema and mapping document» (`hardDrives.files`).
     pub(super) fn select<'t>(&'t self, selector: &[String], found: &mut Vec<&'t Json<'a>>) {
         match (self, selector.split_first()) {
             (Json::List(items), _) => items.iter().for_each(|item| item.select(selector, found)),

@@ -1,6 +1,6 @@
 //! Takes a schema-and-mapping document over into the store, and refuses what Assets refuses: renaming,
 //! changing types, external ids that are unknown or belong to another schema.
-//! Source: facts §1.3, §1.5, §2.2, §2.4.
+//! Source: docs/assets.md, «Mapping», «Changing a mapping».
 
 use super::document::{AttributePart, Document, Fault, MappingPart, SYSTEM_ATTRIBUTES, SchemaPart, TypePart};
 use super::store::{Attribute, Kind, ObjectType, Store, TypeIx};

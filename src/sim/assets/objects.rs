@@ -1,5 +1,5 @@
 //! The object API: single objects, AQL, types and their attributes. Basic authentication or a Forge app;
-//! a container token is refused. Source: facts §3.
+//! a container token is refused. Source: docs/assets.md, «Object API».
 
 use super::answer::{Answer, Call, Caller};
 use super::aql;

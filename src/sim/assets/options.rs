@@ -124,7 +124,8 @@ impl Behaviour {
     }
 }
 
-/// The families of links that Assets has been seen to give. All lead to the same. Source: facts §1.1.
+/// The families of links that Assets has been seen to give. All lead to the same.
+/// Source: docs/assets.md, «Addresses and credentials».
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum LinkForm {
@@ -146,7 +147,7 @@ pub enum Processing {
     Millis(u64),
 }
 
-/// Facts §2.3: whether the placeholder for several values works at this endpoint is not confirmed.
+/// docs/assets.md, «References»: whether the placeholder for several values works at this endpoint is not confirmed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum ReferenceBehaviour {
@@ -157,7 +158,7 @@ pub enum ReferenceBehaviour {
 }
 
 /// «Missing objects» of an object type mapping: what happens to objects that an execution left out,
-/// whoever made them. Source: facts §2.5.
+/// whoever made them. Source: docs/assets.md, «Missing objects and empty values».
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 #[serde(default, rename_all = "camelCase", deny_unknown_fields)]
 pub struct Missing {

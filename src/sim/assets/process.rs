@@ -1,5 +1,5 @@
 //! Carries an execution out: objects first, references in a later pass over the whole execution, then
-//! «Missing objects». Source: facts §2.2, §2.3, §2.5.
+//! «Missing objects». Source: docs/assets.md, «References», «Missing objects and empty values».
 
 use super::execution::TypeResult;
 use super::ingest::{EMPTY, Entry};

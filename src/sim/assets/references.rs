@@ -1,5 +1,5 @@
 //! The pass that turns the references of an execution into links between objects, by `objectMappingIQL`
-//! within the referenced type. Source: facts §2.3.
+//! within the referenced type. Source: docs/assets.md, «References».
 
 use super::aql::{Op, Operand, Query};
 use super::execution::TypeResult;

@@ -128,7 +128,7 @@ fn dispatch(state: &mut State, method: &str, path: &str, query: &str, body: &[u8
     if let ["rest", "servicedeskapi", "assets" | "insight", "workspace"] = segments.as_slice() {
         return workspaces(state, method, caller);
     }
-    // Three prefixes lead to the same API. Source: facts §1.1.
+    // Three prefixes lead to the same API. Source: docs/assets.md, «Addresses and credentials».
     let (below_cloud, rest) = match segments.as_slice() {
         ["ex", "jira", cloud, rest @ ..] if *cloud == state.cloud => (true, rest),
         ["gateway", "api", rest @ ..] => (false, rest),

@@ -12,7 +12,7 @@ const FIRST_OBJECT_ID: u32 = 1;
 const FIRST_TYPE_ID: u32 = 20;
 const FIRST_ATTRIBUTE_ID: u32 = 130;
 
-/// The type of an attribute, as the schema document names it. Source: facts §2.1.
+/// The type of an attribute, as the schema document names it. Source: docs/assets.md, «Schema and mapping document».
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Kind {
     Text,
@@ -57,7 +57,7 @@ impl Kind {
         Self::NAMES.iter().find(|(kind, ..)| *kind == self).map_or("text", |(_, name, ..)| name)
     }
 
-    /// The object API's numbers: `type` and `defaultType.id`. Source: facts §3.
+    /// The object API's numbers: `type` and `defaultType.id`. Source: docs/assets.md, «Object API».
     pub(super) fn numbers(self) -> (i32, i32) {
         Self::NAMES.iter().find(|(kind, ..)| *kind == self).map_or((0, 0), |(_, _, of, default)| (*of, *default))
     }

@@ -40,7 +40,7 @@ impl Problem {
         Self::new(404, "Request_ResourceNotFound", message)
     }
 
-    /// facts/graph.md §3.1.
+    /// docs/graph.md, «Refusals».
     pub fn forbidden() -> Self {
         Self::new(403, "Authorization_RequestDenied", "Insufficient privileges to complete the operation.")
     }

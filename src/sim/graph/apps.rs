@@ -1,5 +1,5 @@
 //! App registrations and service principals: what a connection check looks at, and the writes that remedies make.
-//! Source: facts/graph.md §2.2. Writes take the administrator's token (`simulated-admin.{tenant id}`), or an
+//! Source: docs/graph.md, «Grants». Writes take the administrator's token (`simulated-admin.{tenant id}`), or an
 //! application's that has the `ReadWrite` permission.
 
 mod write;

@@ -1,4 +1,4 @@
-//! JSON batches: at most 20 requests, each with its own units, faults and headers. Source: facts/graph.md §4.5.
+//! JSON batches: at most 20 requests, each with its own units, faults and headers. Source: docs/graph.md, «Batches».
 
 use super::Sim;
 use super::answer::{Answer, Answered, Problem};

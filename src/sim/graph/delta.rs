@@ -1,5 +1,5 @@
 //! Delta queries for users, groups and devices: a first round over everything, then only what the log has since.
-//! Source: facts/graph.md §4.6.
+//! Source: docs/graph.md, «Delta queries».
 
 mod entries;
 

@@ -1,5 +1,5 @@
 //! The sign-in service: the v2.0 token endpoint for client credentials, tenant metadata, admin consent.
-//! Source: facts/graph.md §1.
+//! Source: docs/graph.md, «Sign-in».
 
 mod assertion;
 mod failure;

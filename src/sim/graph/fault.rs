@@ -292,7 +292,7 @@ pub fn instead(hits: &[Hit], here: &str, now: DateTime<Utc>) -> Option<Result<An
     })
 }
 
-/// facts/graph.md §4.6.
+/// docs/graph.md, «Delta queries».
 pub fn sync_state_not_found() -> Problem {
     let message =
         "The sync state generation is not found. The delta token is expired and data must be synchronized again.";
@@ -389,7 +389,7 @@ pub fn delay(hits: &[Hit]) -> Duration {
         .sum()
 }
 
-/// Code and message that Graph has for a status: facts/graph.md §3.1, §5.1.
+/// Code and message that Graph has for a status: docs/graph.md, «Refusals», «Throttling».
 fn usual(status: u16) -> (&'static str, &'static str) {
     match status {
         400 => ("Request_BadRequest", "Bad request."),

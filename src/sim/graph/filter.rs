@@ -1,6 +1,6 @@
 //! The simulator's own `$filter`: a small parser, the default and advanced rule of Graph with its errors, and an
 //! evaluator. It shares nothing with the product's filter, so that the two can be compared.
-//! Source: facts/graph.md §4.3; aad-advanced-queries of the Graph documentation.
+//! Source: docs/graph.md, «Filters»; aad-advanced-queries of the Graph documentation.
 
 mod eval;
 mod parse;

@@ -10,7 +10,7 @@ use crate::sim::seed::{Directory, Kind, Ref, State};
 use std::sync::PoisonError;
 use uuid::Uuid;
 
-/// Pages of users with sign-in activity are smaller: facts/graph.md §4.1.
+/// Pages of users with sign-in activity are smaller: docs/graph.md, «Paging».
 const SIGN_IN_PAGE_MOST: usize = 500;
 
 fn context(kind: Kind) -> &'static str {

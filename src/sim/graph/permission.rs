@@ -1,5 +1,5 @@
 //! The permissions that the simulator knows, with their ids, and what each path asks for.
-//! Source: facts/graph.md §2.3 and §3 (Microsoft's permission reference of August 2026).
+//! Source: docs/graph.md, «Permissions» (Microsoft's permissions reference of August 2026).
 
 use uuid::{Uuid, uuid};
 

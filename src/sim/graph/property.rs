@@ -1,5 +1,5 @@
 //! The properties of directory objects, computed when they are asked for, and how they are written as JSON.
-//! Names and types: the v1.0 metadata, facts/graph.md §4.2.
+//! Names and types: the v1.0 metadata; docs/graph.md, «Properties».
 
 mod device;
 mod group;
@@ -95,7 +95,7 @@ pub fn is_known(kind: Kind, name: &str) -> bool {
         }
 }
 
-/// Kept by another workload: selecting one on a collection is answered with 501 (facts/graph.md §3.1).
+/// Kept by another workload: selecting one on a collection is answered with 501 (docs/graph.md, «Refusals»).
 pub const ELSEWHERE: &[&str] = &[
     "aboutMe",
     "skills",

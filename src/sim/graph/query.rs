@@ -134,13 +134,13 @@ impl PageToken {
     }
 }
 
-/// facts/graph.md §4.1: a token from a retried answer, or of another replica.
+/// docs/graph.md, «Paging»: a token from a retried answer, or of another replica.
 pub fn page_token_not_found() -> Problem {
     let message = "Cannot find the specified page token. Please retry the request from the first page.";
     Problem::new(400, "DirectoryPageTokenNotFoundException", message)
 }
 
-/// facts/graph.md §4.1: the older code for a page token that has timed out.
+/// docs/graph.md, «Paging»: the older code for a page token that has timed out.
 pub fn expired_page_token() -> Problem {
     Problem::new(
         400,

@@ -1,5 +1,5 @@
 //! Resource units: what a request costs, and the token bucket of each application in each tenant.
-//! Source: facts/graph.md §5.1.
+//! Source: docs/graph.md, «Throttling».
 
 use super::query::Query;
 use chrono::{DateTime, Utc};

@@ -8,7 +8,7 @@ use super::token::Token;
 use crate::sim::seed::{Directory, Kind, Ref};
 use std::borrow::Cow;
 
-/// `$expand` gives no more than this, and no next link: facts/graph.md §4.4.
+/// `$expand` gives no more than this, and no next link: docs/graph.md, «Expand».
 pub const EXPAND_MOST: usize = 20;
 
 #[derive(Clone, Debug)]
@@ -92,7 +92,7 @@ pub fn check_names(kind: Kind, names: &[String], collection: bool) -> Result<(),
     Ok(())
 }
 
-/// facts/graph.md §3.1: the whole page fails.
+/// docs/graph.md, «Refusals»: the whole page fails.
 pub fn check_sign_ins(token: &Token) -> Result<(), Problem> {
     if !token.has(permission::SIGN_INS) {
         let message = "The principal does not have required Microsoft Graph permission(s): AuditLog.Read.All to call \

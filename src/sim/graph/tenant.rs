@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use std::sync::{Arc, RwLock};
 use uuid::Uuid;
 
-/// How the tail of a token error is written: facts/graph.md §1.1.
+/// How the tail of a token error is written: docs/graph.md, «Sign-in errors».
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, serde::Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Tail {

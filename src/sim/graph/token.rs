@@ -1,4 +1,4 @@
-//! Access tokens: JWTs with the claims of facts/graph.md §2, remembered by their text.
+//! Access tokens: JWTs with the claims of docs/graph.md, «Access tokens», remembered by their text.
 
 use super::Sim;
 use super::answer::Problem;

@@ -33,7 +33,7 @@ pub struct Truth {
     pub member_pages: u64,
 }
 
-/// facts/graph.md §4.1.
+/// docs/graph.md, «Paging».
 const MEMBERS_OF_A_PAGE: u64 = 999;
 
 /// Pairs of ids `(from, to)`.

@@ -114,7 +114,7 @@ async fn an_assets_that_takes_too_long_gives_what_there_is_in_time() {
     assert!(took.num_seconds() < 25, "Forge gives a call 25 seconds, and it took {took}");
 }
 
-/// Source: facts/assets.md §1.1.
+/// Source: docs/assets.md, «Addresses and credentials».
 #[tokio::test(flavor = "multi_thread")]
 async fn both_families_of_links_are_followed_as_they_are_given() {
     for (form, prefix) in [

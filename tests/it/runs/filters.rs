@@ -36,7 +36,7 @@ fn any_of(name: &'static str, values: &'static [&'static str]) -> Predicate {
     Box::new(move |object| values.iter().any(|value| is(object, name, value)))
 }
 
-/// facts/market.md §1.3, among them the four that are said not to work elsewhere.
+/// Filters that administrators use, each with what it means.
 fn documented() -> Vec<(&'static str, String, Predicate)> {
     let enabled = |object: &Object| object["accountEnabled"] == true;
     let member = |object: &Object| is(object, "userType", "Member");

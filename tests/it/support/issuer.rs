@@ -169,7 +169,7 @@ pub fn installation(number: u32) -> String {
     format!("ari:cloud:ecosystem::installation/00000000-0000-4000-8000-{number:012}")
 }
 
-/// The claims of an invocation token that Forge made now. Source: facts/assets.md §4.2.
+/// The claims of an invocation token that Forge made now. Source: docs/assets.md, «Forge».
 pub fn invocation(app: &TestApp, installation: &str) -> Value {
     let now = app.world.clock.now().timestamp();
     json!({

@@ -9,10 +9,11 @@ use serde::de::IgnoredAny;
 use tokio::sync::mpsc;
 use uuid::Uuid;
 
-/// `$expand` gives so many at most, and no link to the rest. Source: facts/graph.md §4.4.
+/// `$expand` gives so many at most, and no link to the rest. Source: docs/graph.md, «Expand».
 const EXPANDED_MOST: usize = 20;
 
-/// What reading the members of groups with `visibility: HiddenMembership` needs. Source: facts/graph.md §3.1.
+/// What reading the members of groups with `visibility: HiddenMembership` needs.
+/// Source: docs/graph.md, «Unreadable objects».
 pub const HIDDEN_ROLE: &str = "Member.Read.Hidden";
 
 /// A group as far as the reading of its owners and members goes.

@@ -1,5 +1,5 @@
 //! Client assertions: of an own certificate, verified; of another issuer, matched with the federated credentials.
-//! Source: facts/graph.md §1, certificate-credentials of the identity platform.
+//! Source: docs/graph.md, «Sign-in», certificate-credentials of the identity platform.
 
 use super::Failure;
 use crate::sim::graph::tenant::{App, Certificate, Federated, Tenant};

@@ -1,4 +1,4 @@
-//! What the token endpoint says when it refuses: facts/graph.md §1.1 and §1.2.
+//! What the token endpoint says when it refuses: docs/graph.md, «Sign-in errors».
 
 use crate::sim::graph::Sim;
 use crate::sim::graph::answer::Answer;

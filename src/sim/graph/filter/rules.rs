@@ -5,7 +5,7 @@ use crate::sim::graph::answer::Problem;
 use crate::sim::graph::property::is_known;
 use crate::sim::seed::Kind;
 
-/// More values in `in` than this are refused by default (facts/graph.md §4.3).
+/// More values in `in` than this are refused by default (docs/graph.md, «Filters»).
 const IN_MOST: usize = 15;
 /// A longer value of `eq` is refused by default.
 const EQ_LENGTH_MOST: usize = 120;
@@ -321,7 +321,7 @@ mod tests {
         Filter::parse(text, kind, advanced).err().map(|problem| problem.code)
     }
 
-    /// facts/market.md §1.3: every documented example.
+    /// Examples of filters that administrators use.
     #[test]
     fn the_documented_examples_work_by_default() {
         let users = [

@@ -19,7 +19,7 @@ pub const DEFAULT: &[&str] = &[
     "id",
 ];
 
-/// What `User.ReadBasic.All` shows (facts/graph.md §3).
+/// What `User.ReadBasic.All` shows (docs/graph.md, «Permissions»).
 pub const BASIC: &[&str] = &["displayName", "givenName", "surname", "mail", "id", "securityIdentifier"];
 
 pub const ALL: &[&str] = &[
