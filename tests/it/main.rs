@@ -9,6 +9,7 @@ mod commands;
 mod connection_checks;
 mod database_url;
 mod dependencies;
+mod documents;
 mod filters;
 mod graph_client;
 mod openapi;
