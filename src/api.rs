@@ -1,5 +1,5 @@
-//! HTTP: the OpenAPI document is generated from the handlers here, and `contract` holds every request against
-//! it before a handler runs. A handler extracts, parses, makes one call, and answers.
+//! HTTP: the OpenAPI document is generated from the handlers here, and `contract` checks every request against it
+//! before a handler runs. A handler extracts, parses, makes one call, and answers.
 
 pub mod api_keys;
 pub mod attributes;
@@ -29,6 +29,7 @@ mod page;
 pub mod problem;
 pub mod rate_limit;
 mod respond;
+mod routes;
 pub mod run_changes;
 pub mod run_events;
 pub mod run_report;
@@ -49,104 +50,25 @@ use std::net::TcpListener;
 use utoipa_actix_web::service_config::ServiceConfig;
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
-/// Threads that answer requests; the work is waiting for the database.
+/// Threads that answer requests; they mostly wait for the database.
 const THREADS: usize = 2;
-/// How long a caller has to send the head of a request: a busy machine at either end is not to be refused.
+/// How long a caller may take to send the head of a request; generous, because either machine may be busy.
 const HEAD_SECONDS: u64 = 30;
-/// How long open requests have to end when the service stops.
+/// How long open requests may take to end when the service stops.
 const DRAIN_SECONDS: u64 = 10;
 
-/// Which operations a server has.
+/// Which operations a server offers.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Offer {
     /// Every operation.
     All,
-    /// All but `/metrics`, which has a listener of its own.
+    /// Every operation but `/metrics`, which has its own listener.
     AllButMetrics,
     /// Health and metrics.
     Operations,
 }
 
-/// Every operation. `.service()` only: `.route()` would be left out of the document.
-fn routes(config: &mut ServiceConfig<'_>) {
-    routes_v1(config);
-    config.service(openapi::get_openapi).service(health::get_metrics);
-    health_routes(config);
-}
-
-fn health_routes(config: &mut ServiceConfig<'_>) {
-    config.service(health::get_health).service(health::get_readiness);
-}
-
-fn routes_v1(config: &mut ServiceConfig<'_>) {
-    config
-        .service(capabilities::list_capabilities)
-        .service(connections::list_connections)
-        .service(connections::create_connection)
-        .service(connections::get_connection)
-        .service(connections::update_connection)
-        .service(connections::delete_connection)
-        .service(connection_checks::check_connection)
-        .service(connection_checks::list_connection_checks)
-        .service(connection_checks::check_connection_settings)
-        .service(connection_checks::check_manifest)
-        .service(connection_checks::get_connection_setup)
-        .service(filters::list_filters)
-        .service(filters::create_filter)
-        .service(filter_validation::validate_filter)
-        .service(filter_previews::preview_filter)
-        .service(filter_previews::preview_stored_filter)
-        .service(filters::get_filter)
-        .service(filters::update_filter)
-        .service(filters::delete_filter)
-        .service(destinations::list_destinations)
-        .service(destinations::create_destination)
-        .service(destination_checks::get_destination_setup)
-        .service(destinations::get_destination)
-        .service(destinations::update_destination)
-        .service(destinations::delete_destination)
-        .service(destination_checks::check_destination)
-        .service(jobs::list_jobs)
-        .service(jobs::create_job)
-        .service(jobs::get_job)
-        .service(jobs::update_job)
-        .service(jobs::delete_job)
-        .service(attributes::list_attributes)
-        .service(objects::list_objects)
-        .service(job_schema::get_job_schema)
-        .service(job_schema::build_job_schema)
-        .service(runs::create_run)
-        .service(runs::list_job_runs)
-        .service(runs::list_runs)
-        .service(runs::get_run)
-        .service(runs::cancel_run)
-        .service(runs::approve_run)
-        .service(run_events::list_run_events)
-        .service(run_changes::list_run_changes)
-        .service(run_report::get_run_report)
-        .service(tickets::create_ticket)
-        .service(forge::refresh_forge_token)
-        .service(api_keys::list_api_keys)
-        .service(api_keys::create_api_key)
-        .service(api_keys::get_api_key)
-        .service(api_keys::delete_api_key)
-        .service(organizations::list_organizations)
-        .service(organizations::create_organization)
-        .service(organizations::get_organization)
-        .service(organizations::update_organization)
-        .service(organizations::delete_organization)
-        .service(workers::list_workers)
-        .service(webhooks::list_webhooks)
-        .service(webhooks::create_webhook)
-        .service(webhooks::get_webhook)
-        .service(webhooks::update_webhook)
-        .service(webhooks::delete_webhook)
-        .service(webhook_deliveries::list_webhook_deliveries)
-        .service(webhook_deliveries::test_webhook)
-        .service(audit_events::list_audit_events);
-}
-
-/// Checks of bodies that the document cannot express, by the name of the body's schema.
+/// The checks of a body that the document cannot express, by the name of the body's schema.
 fn extra_checks(schema: &str) -> Option<ExtraCheck> {
     match schema {
         "CreateJob" => Some(jobs::check),
@@ -159,6 +81,7 @@ fn extra_checks(schema: &str) -> Option<ExtraCheck> {
     }
 }
 
+/// The checks of a body that need the clock or a setting, by the name of the body's schema.
 fn completing_checks(schema: &str) -> Option<CompletingCheck> {
     match schema {
         "CreateApiKey" => Some(api_keys::check_now),
@@ -171,10 +94,10 @@ fn completing_checks(schema: &str) -> Option<CompletingCheck> {
 
 /// The contract of this program.
 pub fn contract() -> Contract {
-    Contract::new(openapi::document(), extra_checks, completing_checks)
+    Contract::new(openapi::document(routes::all), extra_checks, completing_checks)
 }
 
-/// The HTTP server on `listener`; runs when it is awaited and stops by its handle.
+/// The HTTP server on `listener`. It runs while it is awaited, and its handle stops it.
 pub fn server(app: App, listener: TcpListener, offer: Offer) -> Result<Server> {
     let issuers = web::Data::new(Issuers::new(&app));
     let limiter = web::Data::new(rate_limit::RateLimiter::new(app.settings.rate_limit));
@@ -183,9 +106,9 @@ pub fn server(app: App, listener: TcpListener, offer: Offer) -> Result<Server> {
         let docs = SwaggerUi::new("/docs/{_:.*}").config(Config::from("/openapi.json"));
         let configure = move |config: &mut web::ServiceConfig| {
             let config = &mut ServiceConfig::new(config);
-            health_routes(config);
+            routes::health(config);
             if offer != Offer::Operations {
-                routes_v1(config);
+                routes::v1(config);
                 config.service(openapi::get_openapi);
             }
             if offer != Offer::AllButMetrics {

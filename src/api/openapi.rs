@@ -5,6 +5,7 @@ mod examples;
 mod links;
 mod schemas;
 
+use super::contract::Contract;
 use super::problem::{self, Problem, ProblemFault, ProblemUse};
 use crate::error::Code;
 use crate::filter::where_tree::{All, Any, Condition, Elements, Not};
@@ -14,6 +15,7 @@ use actix_web::{App as ActixApp, HttpResponse};
 use serde_json::{Map, Value, json};
 use utoipa::{OpenApi, ToResponse};
 use utoipa_actix_web::AppExt;
+use utoipa_actix_web::service_config::ServiceConfig;
 
 #[derive(OpenApi)]
 #[openapi(
@@ -64,10 +66,9 @@ pub struct BadGateway(Problem);
 #[expect(dead_code, reason = "only describes the response in the document")]
 pub struct GatewayTimeout(Problem);
 
-/// The complete document.
-pub fn document() -> Value {
-    let (_, api) =
-        ActixApp::new().into_utoipa_app().openapi(Base::openapi()).configure(super::routes).split_for_parts();
+/// The complete document of the operations that `routes` registers.
+pub fn document(routes: impl FnOnce(&mut ServiceConfig<'_>)) -> Value {
+    let (_, api) = ActixApp::new().into_utoipa_app().openapi(Base::openapi()).configure(routes).split_for_parts();
     let mut document = serde_json::to_value(api).unwrap_or_default();
     complete(&mut document);
     document
@@ -271,6 +272,6 @@ const VERSIONED: [&str; 8] = [
     security(())
 )]
 #[get("/openapi.json")]
-pub async fn get_openapi(contract: Data<super::contract::Contract>) -> HttpResponse {
+pub async fn get_openapi(contract: Data<Contract>) -> HttpResponse {
     HttpResponse::Ok().json(contract.document())
 }

@@ -2,6 +2,7 @@
 //! of `run_changes` a page at a time, so its size does not matter.
 
 mod csv;
+mod head;
 mod json;
 mod row;
 mod xlsx;
@@ -10,7 +11,6 @@ use super::auth::Caller;
 use super::run_changes::ChangeResponse;
 use super::runs::RunResponse;
 use crate::app::App;
-use crate::db::jobs;
 use crate::db::runs::{self, ChangeRow, Only};
 use crate::error::Result;
 use crate::ids::{OrganizationId, RunId};
@@ -19,47 +19,12 @@ use actix_web::http::header::{self, ContentDisposition};
 use actix_web::web::{Data, Path, Query};
 use actix_web::{HttpRequest, HttpResponse, get};
 use futures_util::Stream;
+use head::{Head, ReportFormat};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 /// Changes read at once. With memberships on the group, one can be megabytes.
 const ROWS: i64 = 200;
-
-#[derive(Deserialize, ToSchema, Clone, Copy, PartialEq, Eq, Debug)]
-#[serde(rename_all = "lowercase")]
-pub enum ReportFormat {
-    Xlsx,
-    Csv,
-    Json,
-}
-
-impl ReportFormat {
-    fn media_type(self) -> &'static str {
-        match self {
-            Self::Xlsx => "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
-            Self::Csv => "text/csv; charset=utf-8",
-            Self::Json => "application/json",
-        }
-    }
-
-    /// What a caller gets who does not say it in the query.
-    fn by_accept(request: &HttpRequest) -> Self {
-        let accept = request.headers().get(header::ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
-        let named = |format: &Self| {
-            let media_type = format.media_type().split(';').next().unwrap_or_default();
-            accept.split(',').any(|range| range.split(';').next().unwrap_or_default().trim() == media_type)
-        };
-        [Self::Json, Self::Csv, Self::Xlsx].into_iter().find(named).unwrap_or(Self::Json)
-    }
-
-    fn extension(self) -> &'static str {
-        match self {
-            Self::Xlsx => "xlsx",
-            Self::Csv => "csv",
-            Self::Json => "json",
-        }
-    }
-}
 
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
@@ -86,37 +51,6 @@ pub struct RunReport {
 #[schema(value_type = String, format = Binary)]
 #[expect(dead_code, reason = "only describes the file in the document")]
 pub struct Workbook(Vec<u8>);
-
-/// What a report says beside the changes.
-struct Head {
-    job_name: Option<String>,
-    run: RunResponse,
-}
-
-impl Head {
-    async fn load(app: &App, organization: OrganizationId, id: RunId) -> Result<Self> {
-        app.db
-            .scoped(organization, async |tx| {
-                let row = runs::find(tx, organization, id).await?;
-                let job = jobs::find(tx, organization, row.job()).await?;
-                Ok(Self { job_name: job.map(|job| job.name), run: RunResponse::from_row(row)? })
-            })
-            .await
-    }
-
-    /// `entra-assets-nightly-full-20260801-0500.csv`; the time is when the run was queued, in UTC.
-    fn file_name(&self, format: ReportFormat) -> String {
-        let job = self.job_name.as_deref().unwrap_or("deleted job");
-        let words: Vec<String> = job
-            .split(|c: char| !c.is_ascii_alphanumeric())
-            .filter(|word| !word.is_empty())
-            .map(str::to_ascii_lowercase)
-            .collect();
-        let job = if words.is_empty() { "job".to_owned() } else { words.join("-") };
-        let at = self.run.queued_at.format("%Y%m%d-%H%M");
-        format!("entra-assets-{job}-{}-{at}.{}", self.run.mode, format.extension())
-    }
-}
 
 /// Get the report of a run
 ///
@@ -188,10 +122,4 @@ fn changes(app: App, organization: OrganizationId, run: RunId) -> impl Stream<It
             }
         }
     }
-}
-
-/// How a body that has begun ends when the rest cannot be read: broken off, so that the caller sees it.
-fn broken_off(error: &crate::error::Error) -> actix_web::Error {
-    tracing::error!(code = %error.code, "a report broke off: {}", error.detail);
-    actix_web::error::ErrorInternalServerError("the report broke off")
 }

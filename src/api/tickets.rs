@@ -1,32 +1,25 @@
-//! Tickets: a URL that is good once, for what a browser cannot send a header to. An operation takes tickets when
-//! the document says so in its `security`.
+//! Tickets: a URL that works once, for a browser that cannot send a header.
 
 use super::audit_events::record_with;
-use super::auth::{Caller, Scope, TICKET};
+use super::auth::{Caller, ticket};
 use super::body::Body;
 use super::contract::Contract;
 use crate::app::App;
-use crate::db::{Transaction, job_settings, runs, system, tickets};
+use crate::db::{Transaction, job_settings, runs, tickets};
 use crate::error::{Code, Error, Fault, Faults, Result};
 use crate::ids::{self, JobId, OrganizationId, RunId};
-use crate::random::random_bytes;
 use actix_web::http::header;
 use actix_web::web::Data;
 use actix_web::{HttpResponse, post};
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use sha2::{Digest, Sha256};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
 const KIND: &str = "tickets";
 /// How long a ticket is good.
 const LIFE: TimeDelta = TimeDelta::seconds(60);
-/// The query parameter that carries a ticket.
-const PARAMETER: &str = "ticket=";
 
 /// What a ticket is wanted for.
 #[derive(Deserialize, ToSchema, Debug)]
@@ -70,18 +63,16 @@ pub async fn create_ticket(
     let mut faults = Faults::default();
     contract.check_ticket_path(&path, "/path", &mut faults);
     faults.into_result()?;
-    let ticket = URL_SAFE_NO_PAD.encode(random_bytes::<32>());
+    let (url, hash) = ticket::new_ticket(&path);
     let expires_at = app.clock.now() + LIFE;
     app.db
         .scoped(organization, async |tx| {
             refuse_unknown(tx, organization, &path).await?;
-            tickets::insert(tx, organization, &hash(&ticket), &path, expires_at).await?;
+            tickets::insert(tx, organization, &hash, &path, expires_at).await?;
             let id = ids::new_v7(&app.clock);
             record_with(tx, &app, &caller, ("create", KIND, id), json!({"path": path})).await
         })
         .await?;
-    let separator = if path.contains('?') { '&' } else { '?' };
-    let url = format!("{path}{separator}{PARAMETER}{ticket}");
     Ok(HttpResponse::Created().insert_header((header::LOCATION, url.clone())).json(TicketResponse { url, expires_at }))
 }
 
@@ -98,54 +89,4 @@ async fn refuse_unknown(tx: &mut Transaction, organization: OrganizationId, path
         Code::NotFound => Error::validation(vec![Fault::new("/path", "unknown_reference", error.detail)]),
         _ => error,
     })
-}
-
-fn hash(ticket: &str) -> Vec<u8> {
-    Sha256::digest(ticket).to_vec()
-}
-
-/// A query that carries a ticket.
-#[derive(PartialEq, Eq, Debug)]
-pub(super) struct Presented<'a> {
-    ticket: &'a str,
-    /// The query without the ticket.
-    pub rest: String,
-}
-
-impl<'a> Presented<'a> {
-    pub fn find(query: &'a str) -> Option<Self> {
-        let (tickets, rest): (Vec<&str>, Vec<&str>) = query.split('&').partition(|part| part.starts_with(PARAMETER));
-        // Of several none is good.
-        let ticket = tickets.first()?.strip_prefix(PARAMETER).filter(|_| tickets.len() == 1).unwrap_or_default();
-        Some(Self { ticket, rest: rest.join("&") })
-    }
-
-    /// Uses the ticket up. The caller is its organization, and may only read.
-    pub async fn redeem(&self, app: &App, path: &str) -> Result<Caller> {
-        let separator = if self.rest.is_empty() { "" } else { "?" };
-        let asked = format!("{path}{separator}{}", self.rest);
-        let taken = system::take_ticket(&app.db, &hash(self.ticket), &asked, app.clock.now()).await?;
-        let organization = taken.ok_or_else(|| {
-            Error::new(
-                Code::TicketInvalid,
-                "The ticket was used before, is older than 60 seconds, or was made for another path or query. Ask for \
-                 a new one with POST /v1/tickets.",
-            )
-        })?;
-        Ok(Caller { organization, actor: TICKET.to_owned(), scopes: vec![Scope::Read] })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_ticket_is_told_from_the_rest_of_the_query() {
-        let found = |query| Presented::find(query).map(|found| (found.ticket, found.rest));
-        assert_eq!(found("format=csv&ticket=abc"), Some(("abc", "format=csv".to_owned())));
-        assert_eq!(found("ticket=abc"), Some(("abc", String::new())));
-        assert_eq!(found("ticket=abc&ticket=def"), Some(("", String::new())), "two are none");
-        assert_eq!(found("format=csv"), None);
-    }
 }

@@ -1,6 +1,6 @@
 //! API keys: `eak_<id>_<secret>`, of which only a hash is kept.
 
-use super::{Caller, Scope, unauthenticated};
+use super::caller::{Caller, Scope, unauthenticated};
 use crate::app::App;
 use crate::db::system;
 use crate::error::Result;

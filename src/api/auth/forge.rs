@@ -2,9 +2,9 @@
 //! may bring the app's system token for Assets. Source: docs/assets.md, «Forge»;
 //! developer.atlassian.com/platform/forge/remote/essentials.
 
+use super::caller::{Caller, Scope};
 use super::issuers::actor;
 use super::jwt::{self, Claims, refused};
-use super::{Caller, Scope};
 use crate::app::App;
 use crate::db::system;
 use crate::error::{Error, Fault, Result};

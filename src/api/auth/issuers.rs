@@ -1,8 +1,8 @@
 //! Callers with a JWT of an issuer that the operator configured.
 
+use super::caller::{Caller, Scope};
 use super::jwks::KeySet;
 use super::jwt::{self, Claims, UnverifiedJwt, refused};
-use super::{Caller, Scope};
 use crate::app::App;
 use crate::config::issuers::JwtIssuer;
 use crate::db::system;

@@ -1,10 +1,9 @@
-//! An operation of the document: what it takes in path, query, headers and body, and what it gives. Path, query and
-//! headers are text, which is read as the type that the document names.
+//! An operation of the document: what it takes in path, query, headers and body, and what it answers with.
 
-use super::super::auth::Scope;
-use super::schema::{self, Checker};
-use crate::error::{Code, Error, Faults, Result};
-use actix_web::http::{Method, header};
+use super::schema;
+use crate::api::auth::Scope;
+use crate::error::{Code, Error, Result};
+use actix_web::http::Method;
 use serde_json::{Map, Value};
 
 /// One operation of the document.
@@ -60,7 +59,7 @@ impl Operation {
         })
     }
 
-    fn parameters_in<'a>(&'a self, place: &'a str) -> impl Iterator<Item = (&'a str, &'a Value)> {
+    pub fn parameters_in<'a>(&'a self, place: &'a str) -> impl Iterator<Item = (&'a str, &'a Value)> {
         self.parameters
             .iter()
             .filter(move |parameter| parameter.get("in").and_then(Value::as_str) == Some(place))
@@ -82,76 +81,11 @@ impl Operation {
         }
         Ok(())
     }
-
-    pub fn check_query(&self, document: &Value, query: &str, faults: &mut Faults) {
-        let mut seen: Vec<String> = Vec::new();
-        for (name, text) in url::form_urlencoded::parse(query.as_bytes()) {
-            let pointer = format!("?{name}");
-            let Some((_, parameter)) = self.parameters_in("query").find(|(known, _)| *known == name) else {
-                let known: Vec<&str> = self.parameters_in("query").map(|(known, _)| known).collect();
-                let detail = if known.is_empty() {
-                    "is not a parameter of this operation; it has none".to_owned()
-                } else {
-                    format!("is not a parameter of this operation; they are {}", known.join(", "))
-                };
-                faults.push(pointer, "unknown_parameter", detail);
-                continue;
-            };
-            if seen.iter().any(|other| *other == name) {
-                faults.push(pointer, "duplicate", "is there twice");
-                continue;
-            }
-            seen.push(name.clone().into_owned());
-            let schema = parameter.get("schema").unwrap_or(&Value::Null);
-            Checker { document, faults }.check(schema, &from_text(document, schema, &text), &pointer);
-        }
-        for (name, parameter) in self.parameters_in("query") {
-            if parameter.get("required") == Some(&Value::Bool(true)) && !seen.iter().any(|other| other == name) {
-                faults.push(format!("?{name}"), "required", "is missing");
-            }
-        }
-    }
-
-    pub fn check_headers(&self, document: &Value, headers: &header::HeaderMap, faults: &mut Faults) {
-        for (name, parameter) in self.parameters_in("header") {
-            let Some(value) = headers.get(name) else { continue };
-            let schema = parameter.get("schema").unwrap_or(&Value::Null);
-            match value.to_str() {
-                Ok(text) => {
-                    Checker { document, faults }.check(schema, &from_text(document, schema, text), name);
-                }
-                Err(_) => faults.push(name, "invalid_format", "must be printable ASCII"),
-            }
-        }
-    }
 }
 
-fn resolve<'a>(document: &'a Value, schema: &'a Value) -> &'a Value {
+pub(super) fn resolve<'a>(document: &'a Value, schema: &'a Value) -> &'a Value {
     match schema.get("$ref").and_then(Value::as_str) {
         Some(target) => document.pointer(target.trim_start_matches('#')).unwrap_or(schema),
         None => schema,
-    }
-}
-
-/// The value that a text of a query or header means, given its type.
-fn from_text(document: &Value, schema: &Value, text: &str) -> Value {
-    let schema = resolve(document, schema);
-    let is = |name: &str| match schema.get("type") {
-        Some(Value::String(one)) => one == name,
-        Some(Value::Array(several)) => several.iter().any(|one| one == name),
-        _ => false,
-    };
-    if is("array") {
-        let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
-        return parts.map(Value::from).collect();
-    }
-    let is_plain_number = text.bytes().enumerate().all(|(i, b)| b.is_ascii_digit() || (i == 0 && b == b'-'));
-    if is("integer") && is_plain_number {
-        return text.parse::<i64>().map_or_else(|_| Value::String(text.to_owned()), Value::from);
-    }
-    match text {
-        "true" if is("boolean") => Value::Bool(true),
-        "false" if is("boolean") => Value::Bool(false),
-        _ => Value::String(text.to_owned()),
     }
 }

@@ -1,7 +1,7 @@
 //! A report in CSV (RFC 4180): one table, in which facts and changes have columns of their own.
 
+use super::head::{Head, broken_off};
 use super::row::{COLUMNS, cells, facts, harmless};
-use super::{Head, broken_off};
 use crate::db::runs::ChangeRow;
 use crate::error::{Error, Result};
 use actix_web::web::Bytes;

@@ -1,7 +1,7 @@
 //! A report in JSON: [`super::RunReport`], written as it is read.
 
 use super::super::run_changes::ChangeResponse;
-use super::{Head, broken_off};
+use super::head::{Head, broken_off};
 use crate::db::runs::ChangeRow;
 use crate::error::{Error, Result};
 use actix_web::web::Bytes;

@@ -1,6 +1,6 @@
 //! What a spreadsheet has in its rows: facts of a run, and its changes.
 
-use super::Head;
+use super::head::Head;
 use crate::db::runs::ChangeRow;
 use serde_json::{Map, Value};
 

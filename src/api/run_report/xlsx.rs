@@ -1,8 +1,8 @@
 //! A report as an Excel workbook. Its rows go to temporary files as they come, so memory stays small; the finished
 //! file is sent from the disk.
 
+use super::head::{Head, broken_off};
 use super::row::{COLUMNS, cells, facts, harmless};
-use super::{Head, broken_off};
 use crate::db::runs::ChangeRow;
 use crate::error::{Error, Result};
 use actix_web::web::Bytes;

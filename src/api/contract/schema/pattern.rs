@@ -90,7 +90,8 @@ mod tests {
                 _ => {}
             }
         }
-        let document = crate::api::openapi::document();
+        let contract = crate::api::contract();
+        let document = contract.document();
         let mut found = Vec::new();
         patterns(&document["paths"], &mut found);
         patterns(&document["components"]["schemas"], &mut found);

@@ -1,0 +1,71 @@
+//! Tickets: a URL that works once, for a browser that cannot send a header. An operation takes tickets when the
+//! document says so in its `security`.
+
+use super::caller::Caller;
+use crate::app::App;
+use crate::db::system;
+use crate::error::{Code, Error, Result};
+use crate::random::random_bytes;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use sha2::{Digest, Sha256};
+
+/// The query parameter that carries a ticket.
+const PARAMETER: &str = "ticket=";
+
+/// A new ticket for a path with its query: the URL that shows it once, and the hash that is stored.
+pub fn new_ticket(path: &str) -> (String, Vec<u8>) {
+    let ticket = URL_SAFE_NO_PAD.encode(random_bytes::<32>());
+    let separator = if path.contains('?') { '&' } else { '?' };
+    (format!("{path}{separator}{PARAMETER}{ticket}"), hash(&ticket))
+}
+
+fn hash(ticket: &str) -> Vec<u8> {
+    Sha256::digest(ticket).to_vec()
+}
+
+/// A ticket as it was presented in a query.
+#[derive(PartialEq, Eq, Debug)]
+pub struct PresentedTicket<'a> {
+    ticket: &'a str,
+    /// The query without the ticket.
+    pub rest: String,
+}
+
+impl<'a> PresentedTicket<'a> {
+    pub fn parse(query: &'a str) -> Option<Self> {
+        let (tickets, rest): (Vec<&str>, Vec<&str>) = query.split('&').partition(|part| part.starts_with(PARAMETER));
+        // Of two tickets neither is valid.
+        let ticket = tickets.first()?.strip_prefix(PARAMETER).filter(|_| tickets.len() == 1).unwrap_or_default();
+        Some(Self { ticket, rest: rest.join("&") })
+    }
+
+    /// Uses up the ticket. The caller belongs to the ticket's organization and may only read.
+    pub async fn redeem(&self, app: &App, path: &str) -> Result<Caller> {
+        let separator = if self.rest.is_empty() { "" } else { "?" };
+        let asked = format!("{path}{separator}{}", self.rest);
+        let taken = system::take_ticket(&app.db, &hash(self.ticket), &asked, app.clock.now()).await?;
+        let organization = taken.ok_or_else(|| {
+            Error::new(
+                Code::TicketInvalid,
+                "The ticket was used before, is older than 60 seconds, or was made for another path or query. Ask for \
+                 a new one with POST /v1/tickets.",
+            )
+        })?;
+        Ok(Caller::by_ticket(organization))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_ticket_is_separated_from_the_rest_of_the_query() {
+        let found = |query| PresentedTicket::parse(query).map(|found| (found.ticket, found.rest));
+        assert_eq!(found("format=csv&ticket=abc"), Some(("abc", "format=csv".to_owned())));
+        assert_eq!(found("ticket=abc"), Some(("abc", String::new())));
+        assert_eq!(found("ticket=abc&ticket=def"), Some(("", String::new())), "two are none");
+        assert_eq!(found("format=csv"), None);
+    }
+}
