@@ -26,6 +26,7 @@ mod once;
 pub mod openapi;
 pub mod organizations;
 mod page;
+mod patch;
 pub mod problem;
 pub mod rate_limit;
 mod respond;
@@ -92,8 +93,8 @@ fn completing_checks(schema: &str) -> Option<CompletingCheck> {
     }
 }
 
-/// The contract of this program.
-pub fn contract() -> Contract {
+/// The contract of this program. Fails if its document says more than the contract keeps.
+pub fn contract() -> Result<Contract> {
     Contract::new(openapi::document(routes::all), extra_checks, completing_checks)
 }
 
@@ -101,7 +102,7 @@ pub fn contract() -> Contract {
 pub fn server(app: App, listener: TcpListener, offer: Offer) -> Result<Server> {
     let issuers = web::Data::new(Issuers::new(&app));
     let limiter = web::Data::new(rate_limit::RateLimiter::new(app.settings.rate_limit));
-    let (app, contract) = (web::Data::new(app), web::Data::new(contract()));
+    let (app, contract) = (web::Data::new(app), web::Data::new(contract()?));
     let server = HttpServer::new(move || {
         let docs = SwaggerUi::new("/docs/{_:.*}").config(Config::from("/openapi.json"));
         let configure = move |config: &mut web::ServiceConfig| {

@@ -143,7 +143,7 @@ fn write_document(options: &OpenApi) -> Result<()> {
         say(openapi::errors_page().trim_end());
         return Ok(());
     }
-    let contract = api::contract();
+    let contract = api::contract()?;
     let document = contract.document();
     let (json, yaml) = (openapi::to_json(document), openapi::to_yaml(document));
     match &options.write {

@@ -5,6 +5,7 @@
 //! Graph cannot: membership, exclusions, limits.
 
 use crate::error::{Faults, Result};
+use body::Body;
 use serde_json::{Map, Value};
 
 pub mod body;
@@ -44,16 +45,17 @@ impl Filter {
     /// Parses the body without `name`. The error has every fault, with pointers into the body.
     pub fn from_json(body: &Value) -> Result<Filter> {
         let mut faults = Faults::default();
-        let filter = body::filter(body, "", &mut faults);
+        let filter = Body::whole(body)?.parse("", &mut faults);
         faults.into_result()?;
         Ok(filter)
     }
 
-    /// Like [`Filter::from_json`], for a caller that gathers faults of its own: `pointer` is where the body stands.
-    /// The result is of use only if no fault was added. Stricter than what reads a stored filter.
+    /// Like [`Filter::from_json`], for a caller that checks the form of the body and gathers faults: `pointer` is where
+    /// the body stands. The result is complete only if there is no fault. Stricter than the reading of a stored filter.
     pub fn collect(body: &Value, pointer: &str, faults: &mut Faults) -> Filter {
-        body::check_groups(body, pointer, faults);
-        body::filter(body, pointer, faults)
+        let body = Body::parts(body);
+        body.check_groups(pointer, faults);
+        body.parse(pointer, faults)
     }
 
     /// The body with every field, defaults included; what [`Filter::from_json`] reads back.

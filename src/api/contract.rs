@@ -22,8 +22,9 @@ use actix_web::middleware::Next;
 use actix_web::{HttpMessage, web};
 use operation::Operation;
 use route::NoOperation;
-use schema::Checker;
-use serde_json::Value;
+use schema::Schemas;
+use schema::reference::component;
+use serde_json::{Value, json};
 
 /// A check that the document cannot express, on a body that may have other faults too.
 pub type ExtraCheck = fn(&Value, &mut Faults);
@@ -34,7 +35,7 @@ pub type CompletingCheck = fn(&App, &Value, &mut Faults);
 
 /// The operations of the document, ready to be matched.
 pub struct Contract {
-    document: Value,
+    schemas: Schemas,
     operations: Vec<Operation>,
     extra: fn(&str) -> Option<ExtraCheck>,
     completing: fn(&str) -> Option<CompletingCheck>,
@@ -47,11 +48,12 @@ pub struct MatchedPath(pub String);
 const METHODS: [&str; 5] = ["get", "post", "put", "patch", "delete"];
 
 impl Contract {
+    /// Fails if the document describes requests with what the check does not keep.
     pub fn new(
         document: Value,
         extra: fn(&str) -> Option<ExtraCheck>,
         completing: fn(&str) -> Option<CompletingCheck>,
-    ) -> Self {
+    ) -> Result<Self> {
         let mut operations = Vec::new();
         for (template, item) in document.get("paths").and_then(Value::as_object).into_iter().flatten() {
             for name in METHODS {
@@ -60,21 +62,25 @@ impl Contract {
                 }
             }
         }
-        Self { document, operations, extra, completing }
+        Ok(Self { schemas: Schemas::new(document)?, operations, extra, completing })
     }
 
     pub fn document(&self) -> &Value {
-        &self.document
+        self.schemas.document()
+    }
+
+    pub fn schemas(&self) -> &Schemas {
+        &self.schemas
     }
 
     /// Lets a request through to its handler, with its caller and its checked body in its extensions.
     async fn admit(&self, app: &App, operation: &Operation, request: &mut ServiceRequest) -> Result<()> {
         let query = caller::identify(app, operation, request).await?;
         negotiation::check_accept(request, &operation.produces)?;
-        operation.check_path(&self.document, request.path())?;
+        operation.check_path(&self.schemas, request.path())?;
         let mut faults = Faults::default();
-        parameters::check_query(operation, &self.document, &query, &mut faults);
-        parameters::check_headers(operation, &self.document, request.headers(), &mut faults);
+        parameters::check_query(operation, &self.schemas, &query, &mut faults);
+        parameters::check_headers(operation, &self.schemas, request.headers(), &mut faults);
         self.admit_body(app, operation, request, &mut faults).await?;
         faults.into_result()
     }
@@ -106,14 +112,14 @@ impl Contract {
         let (path, query) = path.split_once('?').unwrap_or((path, ""));
         let operation =
             route::find(&self.operations, &Method::GET, path).ok().filter(|operation| operation.takes_tickets);
-        let Some(operation) = operation.filter(|operation| operation.check_path(&self.document, path).is_ok()) else {
+        let Some(operation) = operation.filter(|operation| operation.check_path(&self.schemas, path).is_ok()) else {
             let known = self.operations.iter().filter(|operation| operation.takes_tickets);
             let known: Vec<&str> = known.map(|operation| operation.template.as_str()).collect();
             faults.push(at, "no_ticket_path", format!("does not take a ticket; tickets are for {}", known.join(", ")));
             return;
         };
         let mut of_query = Faults::default();
-        parameters::check_query(operation, &self.document, query, &mut of_query);
+        parameters::check_query(operation, &self.schemas, query, &mut of_query);
         if let Err(error) = of_query.into_result() {
             for fault in error.faults {
                 faults.push(at, fault.code, format!("{}: {}", fault.pointer, fault.detail));
@@ -121,35 +127,28 @@ impl Contract {
         }
     }
 
-    /// Adds the faults of a body that `schema` (a component's name) alone shows to `faults`.
-    pub fn check_form(&self, schema: &str, value: &Value, faults: &mut Faults) {
-        let reference = serde_json::json!({"$ref": format!("#/components/schemas/{schema}")});
-        Checker { document: &self.document, faults }.check(&reference, value, "");
+    /// Adds the faults of form of a value to `faults`, without those of its extra check. `schema` is a component's name.
+    pub fn check_form(&self, schema: &str, value: &Value, pointer: &str, faults: &mut Faults) {
+        self.schemas.check(&json!({"$ref": format!("#/components/schemas/{schema}")}), value, pointer, faults);
     }
 
-    /// Adds every fault of a body at `schema` (a component's name) to `faults`.
+    /// Adds every fault of a body to `faults`. `schema` is a component's name.
     pub fn check(&self, schema: &str, value: &Value, faults: &mut Faults) {
-        let reference = serde_json::json!({"$ref": format!("#/components/schemas/{schema}")});
-        self.check_against(&reference, value, faults);
+        self.check_against(&json!({"$ref": format!("#/components/schemas/{schema}")}), value, faults);
     }
 
     fn check_against(&self, schema: &Value, value: &Value, faults: &mut Faults) {
-        Checker { document: &self.document, faults }.check(schema, value, "");
+        self.schemas.check(schema, value, "", faults);
         let name = component(schema);
         if let Some(check) = name.and_then(self.extra) {
             let mut more = Faults::default();
             check(value, &mut more);
             faults.add_new(more);
         }
-        if name.is_some_and(|name| name.starts_with("Create")) {
+        if name.is_some_and(|name| name.starts_with("Create") || name.starts_with("Update")) {
             check_name(value, faults);
         }
     }
-}
-
-/// The name of the component that a schema refers to.
-fn component(schema: &Value) -> Option<&str> {
-    schema.get("$ref").and_then(Value::as_str).and_then(|target| target.rsplit('/').next())
 }
 
 /// A name of white space only could not be told from others.

@@ -1,4 +1,4 @@
-//! Judging a filter before it is saved.
+//! Validation of a filter before it is stored.
 
 use super::auth::Caller;
 use super::body::Body;
@@ -11,13 +11,13 @@ use serde_json::Value;
 
 /// Validate a filter
 ///
-/// Takes the body of a filter, with or without a name, and answers with its texts in one form and how Graph has
-/// to be asked, or with every error and its place, in the words of `POST /v1/filters`. Nothing is saved, and Graph is
-/// not asked.
+/// Takes the body of a filter, with or without a name. The response has its conditions in normalised form and the
+/// queries for Graph, or every error with its place, as `POST /v1/filters` would name them. Nothing is stored, and no
+/// request to Graph is made.
 #[utoipa::path(
     tag = "Filters",
     request_body(content = Object, example = json!({"users": {"odata": "endsWith(mail,'@contoso.example')"}})),
-    responses((status = 200, description = "The verdict, also on an invalid filter", body = Validation)),
+    responses((status = 200, description = "The verdict, also for an invalid filter", body = Validation)),
     security(("bearer" = ["read"]))
 )]
 #[post("/v1/filters/validate")]
@@ -30,6 +30,6 @@ pub async fn validate_filter(contract: Data<Contract>, _: Caller, body: Body<Val
         fields.remove("name");
     }
     let mut of_form = Faults::default();
-    contract.check_form("CreateFilter", &named, &mut of_form);
+    contract.check_form("CreateFilter", &named, "", &mut of_form);
     Json(validation::validate(&body, of_form.into_vec()))
 }

@@ -2,14 +2,15 @@
 
 use super::audit_events::record;
 use super::auth::Caller;
-use super::body::{Body, MergePatch};
+use super::body::Body;
 use super::contract::Contract;
 use super::once::{IdempotencyKeyHeader, Once};
 use super::page::{Page, PageQuery};
-use super::respond::{Created, Deleted, Found, IfMatch, IfMatchHeader, Versioned};
+use super::patch::Patch;
+use super::respond::{Created, Deleted, Found, IfMatch, IfMatchHeader, Versioned, in_use};
 use crate::app::App;
 use crate::db::filters::{self, FilterRow, NewFilterRow};
-use crate::error::{Code, Error, Faults, Result};
+use crate::error::{Error, Faults, Result};
 use crate::filter::body::{ExcludeBody, RuleBody};
 use crate::filter::{Filter, Limits, Outside, Scope};
 use crate::ids::FilterId;
@@ -22,7 +23,7 @@ use utoipa::ToSchema;
 
 const KIND: &str = "filters";
 
-/// A filter to be made. Every part but the name is optional; what is left out does not restrict.
+/// A new filter. Every field but the name is optional; an omitted field does not restrict.
 #[derive(Serialize, Deserialize, ToSchema, Clone, Debug)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schema(example = json!({
@@ -42,7 +43,7 @@ pub struct CreateFilter {
     pub limits: Option<Limits>,
 }
 
-/// Changes to a filter: absent parts stay, null is the default.
+/// Changes to a filter: omitted fields keep their value; null resets to the default.
 #[derive(Deserialize, ToSchema, Debug)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schema(example = json!({"users": {"odata": "userType eq 'Member'"}, "groups": null}))]
@@ -127,7 +128,7 @@ pub(super) fn without_name(body: &mut Value) {
     }
 }
 
-/// What the document cannot say of a filter: its conditions parse, a scope has its groups.
+/// What the document cannot say of a filter: its conditions are valid, and a scope has its groups.
 pub(super) fn check(body: &Value, faults: &mut Faults) {
     let mut rule = body.clone();
     without_name(&mut rule);
@@ -163,8 +164,8 @@ pub async fn list_filters(
 
 /// Create a filter
 ///
-/// Every part is optional; without conditions it takes everything. All faults of its conditions are named at
-/// once.
+/// Every field but the name is optional; a filter without conditions selects every object. The response names all
+/// faults of the conditions at once.
 #[utoipa::path(
     tag = "Filters",
     params(IdempotencyKeyHeader),
@@ -197,7 +198,7 @@ pub async fn create_filter(
 
 /// Get a filter
 ///
-/// As it was written, with the defaults of what was left out.
+/// The filter as it was written, with the defaults of omitted fields.
 #[utoipa::path(
     tag = "Filters",
     params(("id" = FilterId, Path, description = "The filter's id")),
@@ -213,13 +214,13 @@ pub async fn get_filter(app: Data<App>, caller: Caller, id: Path<FilterId>) -> R
 
 /// Change a filter
 ///
-/// JSON merge patch: absent parts stay, null is the default. Jobs that use the filter read everything anew in
-/// their next run.
+/// JSON merge patch: omitted fields keep their value; null resets to the default. Jobs that use the filter read the
+/// whole directory in their next run.
 #[utoipa::path(
     tag = "Filters",
     params(("id" = FilterId, Path, description = "The filter's id"), IfMatchHeader),
     request_body(content((UpdateFilter = "application/json"), (UpdateFilter = "application/merge-patch+json"))),
-    responses((status = 200, description = "The filter as it is now", body = FilterResponse)),
+    responses((status = 200, description = "The changed filter", body = FilterResponse)),
     security(("bearer" = ["write"]))
 )]
 #[patch("/v1/filters/{id}")]
@@ -229,7 +230,7 @@ pub async fn update_filter(
     caller: Caller,
     id: Path<FilterId>,
     if_match: IfMatch,
-    patch: MergePatch,
+    patch: Patch<CreateFilter>,
 ) -> Result<Found<FilterResponse>> {
     let (organization, id) = (caller.organization, *id);
     let row = app
@@ -237,7 +238,7 @@ pub async fn update_filter(
         .scoped(organization, async |tx| {
             let current = filters::lock(tx, organization, id).await?.ok_or_else(|| unknown(id))?;
             if_match.check(current.version)?;
-            let new = patch.apply(&contract, "CreateFilter", &CreateFilter::from_row(&current)?)?.row()?;
+            let new = patch.apply(&contract, &CreateFilter::from_row(&current)?, &Value::Null)?.row()?;
             record(tx, &app, &caller, "update", KIND, id.0).await?;
             filters::update(tx, organization, id, &new, app.clock.now()).await
         })
@@ -247,11 +248,11 @@ pub async fn update_filter(
 
 /// Delete a filter
 ///
-/// A filter that jobs use is kept: 409 `in_use` names them.
+/// A filter that jobs use cannot be deleted: 409 `in_use` names the jobs.
 #[utoipa::path(
     tag = "Filters",
     params(("id" = FilterId, Path, description = "The filter's id"), IfMatchHeader),
-    responses((status = 204, description = "It is deleted"), (status = 409, response = super::openapi::Conflict)),
+    responses((status = 204, description = "Deleted"), (status = 409, response = super::openapi::Conflict)),
     security(("bearer" = ["write"]))
 )]
 #[delete("/v1/filters/{id}")]
@@ -263,8 +264,7 @@ pub async fn delete_filter(app: Data<App>, caller: Caller, id: Path<FilterId>, i
             if_match.check(current.version)?;
             let users = filters::used_by(tx, organization, id).await?;
             if !users.is_empty() {
-                let detail = format!("The filter «{}» is used by {} job(s).", current.name, users.len());
-                return Err(Error::new(Code::InUse, detail).with_used_by(users));
+                return Err(in_use("filter", &current.name, users));
             }
             record(tx, &app, &caller, "delete", KIND, id.0).await?;
             filters::delete(tx, organization, id).await

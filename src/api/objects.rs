@@ -1,4 +1,4 @@
-//! The mirror of a job, to browse or to take away whole.
+//! The mirror of a job, to browse or to export.
 
 use super::auth::Caller;
 use super::page::{Page, PageQuery};
@@ -6,6 +6,7 @@ use crate::app::App;
 use crate::db::job_settings;
 use crate::db::mirror::browse::{self, MembershipRow};
 use crate::db::mirror::read::ObjectRow;
+use crate::directory::ObjectType;
 use crate::error::{Error, Result};
 use crate::ids::{JobId, OrganizationId};
 use actix_web::http::header::{self, ContentDisposition};
@@ -20,7 +21,7 @@ use uuid::Uuid;
 /// Rows fetched at once for a stream.
 const STREAM_ROWS: i64 = 1000;
 
-/// What can be browsed.
+/// What a mirror has.
 #[derive(Deserialize, ToSchema, Clone, Copy, PartialEq, Eq, Debug)]
 #[serde(rename_all = "camelCase")]
 pub enum MirrorType {
@@ -32,14 +33,19 @@ pub enum MirrorType {
 }
 
 impl MirrorType {
-    fn as_str(self) -> &'static str {
-        match self {
-            Self::Users => "users",
-            Self::Groups => "groups",
-            Self::Licenses => "licenses",
-            Self::Devices => "devices",
-            Self::Memberships => "memberships",
+    /// Matches every object type, so that a new one cannot be left out here.
+    fn of(object_type: ObjectType) -> Self {
+        match object_type {
+            ObjectType::Users => Self::Users,
+            ObjectType::Groups => Self::Groups,
+            ObjectType::Licenses => Self::Licenses,
+            ObjectType::Devices => Self::Devices,
         }
+    }
+
+    fn as_str(self) -> &'static str {
+        let object_type = ObjectType::ALL.into_iter().find(|object_type| Self::of(*object_type) == self);
+        object_type.map_or("memberships", ObjectType::as_str)
     }
 }
 
@@ -88,15 +94,15 @@ fn membership(row: MembershipRow) -> MirrorItem {
 
 /// Browse the mirror of a job
 ///
-/// What the last complete read saw. With `Accept: application/x-ndjson`, or with a ticket, everything, one JSON object a
-/// line.
+/// What the last complete read found. With `Accept: application/x-ndjson` or with a ticket, the response has all objects,
+/// one JSON object per line.
 #[utoipa::path(
     tag = "Jobs",
     params(("id" = JobId, Path, description = "The job's id"), ObjectsQuery, PageQuery),
     responses((
         status = 200,
         description = "A page of objects, or all of them",
-        headers(("Content-Disposition" = String, description = "`attachment` with a file name, when it is all of them")),
+        headers(("Content-Disposition" = String, description = "`attachment` with a file name, if the response has all objects")),
         content((Page<MirrorItem> = "application/json"), (String = "application/x-ndjson"))
     )),
     security(("bearer" = ["read"]), ("ticket" = []))
@@ -119,7 +125,7 @@ pub async fn list_objects(
     }
     let window = query.window(&format!("jobs/{id}/objects/{}", what.as_str()))?;
     let page = if what == MirrorType::Memberships {
-        // The cursor is the number of memberships before, in the place of an id.
+        // The cursor holds the number of memberships before it instead of an id.
         let skip = window.after.map_or(0, |after| i64::try_from(after.as_u128()).unwrap_or(i64::MAX));
         let rows = app
             .db
@@ -147,7 +153,7 @@ pub async fn list_objects(
     Ok(Json(page).respond_to(&request).map_into_boxed_body())
 }
 
-/// Everything, a thousand rows at a time, so that no connection is held while the caller reads.
+/// All rows, a thousand at a time: no database connection is held while the caller reads.
 fn stream(app: App, organization: OrganizationId, job: JobId, what: MirrorType) -> HttpResponse {
     let lines = async_stream::stream! {
         let mut after_object: Option<Uuid> = None;
@@ -173,10 +179,10 @@ fn stream(app: App, organization: OrganizationId, job: JobId, what: MirrorType) 
             match lines {
                 Ok(lines) if lines.is_empty() => return,
                 Ok(lines) => yield Ok::<Bytes, actix_web::Error>(Bytes::from(lines.join("\n") + "\n")),
-                // The head is sent: a broken stream is how the caller learns that it is not whole.
+                // The headers are sent already: only an aborted stream tells the caller that it is incomplete.
                 Err(error) => {
-                    tracing::error!(job.id = %job, code = %error.code, "a stream of objects broke off: {}", error.detail);
-                    yield Err(actix_web::error::ErrorInternalServerError("the stream broke off"));
+                    tracing::error!(job.id = %job, code = %error.code, "export aborted: {}", error.detail);
+                    yield Err(actix_web::error::ErrorInternalServerError("export aborted"));
                     return;
                 }
             }

@@ -1,12 +1,12 @@
-//! Organizations. The admin keys of the organization `default` are the operator's: they manage the others. Everybody
-//! else sees their own.
+//! Organizations. Admin keys of the organization `default` belong to the operator, who manages all organizations.
+//! Other callers see only their own.
 
 use super::audit_events::record;
 use super::auth::{Caller, Scope, new_key};
-use super::body::{Body, MergePatch};
-use super::contract::Contract;
+use super::body::Body;
 use super::once::{IdempotencyKeyHeader, Once};
 use super::page::{Page, PageQuery};
+use super::patch::Change;
 use super::respond::{Created, Deleted, Found, IfMatch, IfMatchHeader, Versioned};
 use crate::app::App;
 use crate::db::api_keys::{self, NewApiKeyRow};
@@ -23,28 +23,28 @@ use uuid::Uuid;
 
 const KIND: &str = "organizations";
 
-/// An organization to be made.
-#[derive(Serialize, Deserialize, ToSchema, Debug)]
+/// A new organization.
+#[derive(Deserialize, ToSchema, Debug)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schema(example = json!({"name": "Contoso"}))]
 pub struct CreateOrganization {
     #[schema(min_length = 1, max_length = 200)]
     pub name: String,
-    /// What tokens of this organization name it by, such as a cloud id or a Forge installation.
+    /// The id by which tokens name this organization, such as a cloud id or a Forge installation.
     #[schema(min_length = 1, max_length = 300)]
     pub external_id: Option<String>,
 }
 
-/// Changes to an organization: absent fields stay, null is the default.
+/// Changes to an organization: omitted fields keep their value; null resets to the default.
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schema(example = json!({"name": "Contoso Ltd"}))]
-#[expect(dead_code, reason = "describes the merge patch in the document")]
 pub struct UpdateOrganization {
     #[schema(min_length = 1, max_length = 200, nullable = false)]
     name: Option<String>,
-    #[schema(min_length = 1, max_length = 300)]
-    external_id: Option<String>,
+    #[serde(default)]
+    #[schema(value_type = Option<String>, min_length = 1, max_length = 300)]
+    external_id: Change<String>,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -54,7 +54,7 @@ pub struct OrganizationResponse {
     pub name: String,
     #[schema(required = true)]
     pub external_id: Option<String>,
-    /// Its first admin key, in the answer to the request that made it and never again.
+    /// The first admin key. Only the response to the creation has it.
     #[schema(read_only)]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub admin_key: Option<String>,
@@ -83,19 +83,23 @@ impl OrganizationResponse {
     }
 }
 
-/// The word by which tokens name the operator's organization.
+/// The name of the operator's organization in tokens.
 const RESERVED: &str = "default";
 
-/// Tokens name an organization by its `externalId` or its id, so one must not pass for another; and people should not
-/// take one for the operator's.
+/// Tokens name an organization by its `externalId` or its id, so no name may stand for another organization or look
+/// like the operator's.
 async fn check_names(tx: &mut Transaction, new: &NewOrganizationRow, own: OrganizationId) -> Result<()> {
     let mut faults = Faults::default();
     let is_reserved = |text: &str| own != OrganizationId::DEFAULT && text.trim().eq_ignore_ascii_case(RESERVED);
     if is_reserved(&new.name) {
-        faults.push("/name", "reserved", "`default` is the operator's own organization; choose another name");
+        faults.push("/name", "reserved", "`default` is the name of the operator's organization; choose another name");
     }
     if new.external_id.as_deref().is_some_and(is_reserved) {
-        faults.push("/externalId", "reserved", "tokens name the operator's own organization by `default`");
+        faults.push(
+            "/externalId",
+            "reserved",
+            "`default` names the operator's organization in tokens; choose another id",
+        );
     }
     faults.into_result()?;
     let other = new.external_id.as_deref().and_then(|id| Uuid::parse_str(id.trim()).ok()).map(OrganizationId);
@@ -103,7 +107,7 @@ async fn check_names(tx: &mut Transaction, new: &NewOrganizationRow, own: Organi
         Some(other) if organizations::find(tx, other).await?.is_some() => Err(Error::new(
             Code::NameTaken,
             format!(
-                "`externalId` is the id of another organization ({other}): tokens that name that one would reach this one."
+                "`externalId` is the id of another organization ({other}). Tokens for that one would reach this one."
             ),
         )),
         _ => Ok(()),
@@ -119,18 +123,18 @@ fn is_operator(caller: &Caller) -> bool {
     caller.organization == OrganizationId::DEFAULT
 }
 
-/// Refuses whoever is not the operator.
+/// Refuses every caller but the operator.
 pub(super) fn require_operator(caller: &Caller) -> Result<()> {
     match is_operator(caller) {
         true => Ok(()),
         false => Err(Error::new(
             Code::Forbidden,
-            "This is the operator's: it needs an admin key of the organization `default`.",
+            "Only the operator may do this: it needs an admin key of the organization `default`.",
         )),
     }
 }
 
-/// Runs `work` over what the caller may see: every organization, or their own.
+/// Runs `work` on what the caller may see: all organizations, or their own.
 async fn visible<T, F>(app: &App, caller: &Caller, work: F) -> Result<T>
 where
     for<'r> F: AsyncFnOnce(&'r mut Transaction) -> Result<T> + TransactionFn<'r, T> + Send,
@@ -144,7 +148,7 @@ where
 
 /// List organizations
 ///
-/// The operator sees all, everybody else their own.
+/// The operator sees all organizations, other callers only their own.
 #[utoipa::path(
     tag = "Administration",
     params(PageQuery),
@@ -164,7 +168,7 @@ pub async fn list_organizations(
 
 /// Create an organization
 ///
-/// For the operator. The answer has the organization's first admin key, which is not shown again.
+/// For the operator. The response has the organization's first admin key, which is not shown again.
 #[utoipa::path(
     tag = "Administration",
     params(IdempotencyKeyHeader),
@@ -206,7 +210,7 @@ pub async fn create_organization(
 
 /// Get an organization
 ///
-/// Its name, and its id outside, such as that of a Forge installation.
+/// Its name and its external id, such as that of a Forge installation.
 #[utoipa::path(
     tag = "Administration",
     params(("id" = OrganizationId, Path, description = "The organization's id")),
@@ -226,7 +230,7 @@ pub async fn get_organization(
 
 /// Change an organization
 ///
-/// For the operator. JSON merge patch: absent fields stay, null is the default.
+/// For the operator. JSON merge patch: omitted fields keep their value; null resets to the default.
 #[utoipa::path(
     tag = "Administration",
     params(("id" = OrganizationId, Path, description = "The organization's id"), IfMatchHeader),
@@ -234,7 +238,7 @@ pub async fn get_organization(
         content((UpdateOrganization = "application/json"), (UpdateOrganization = "application/merge-patch+json"))
     ),
     responses(
-        (status = 200, description = "The organization as it is now", body = OrganizationResponse),
+        (status = 200, description = "The changed organization", body = OrganizationResponse),
         (status = 409, response = super::openapi::Conflict)
     ),
     security(("bearer" = ["admin"]))
@@ -242,20 +246,20 @@ pub async fn get_organization(
 #[patch("/v1/organizations/{id}")]
 pub async fn update_organization(
     app: Data<App>,
-    contract: Data<Contract>,
     caller: Caller,
     id: Path<OrganizationId>,
     if_match: IfMatch,
-    patch: MergePatch,
+    body: Body<UpdateOrganization>,
 ) -> Result<Found<OrganizationResponse>> {
     require_operator(&caller)?;
-    let id = *id;
+    let (id, change) = (*id, body.0);
     let row = system::for_operator(&app.db, async |tx| {
         let current = organizations::lock(tx, id).await?.ok_or_else(|| unknown(id))?;
         if_match.check(current.version)?;
-        let current = CreateOrganization { name: current.name, external_id: current.external_id };
-        let changed: CreateOrganization = patch.apply(&contract, "CreateOrganization", &current)?;
-        let new = NewOrganizationRow { name: changed.name, external_id: changed.external_id };
+        let new = NewOrganizationRow {
+            name: change.name.unwrap_or(current.name),
+            external_id: change.external_id.of_optional(current.external_id),
+        };
         check_names(tx, &new, id).await?;
         record(tx, &app, &caller, "update", KIND, id.0).await?;
         organizations::update(tx, id, &new, app.clock.now()).await
@@ -266,12 +270,13 @@ pub async fn update_organization(
 
 /// Delete an organization
 ///
-/// For the operator. Its keys, secrets and webhooks are gone when this is answered, and its runs are ended; the rest
-/// is removed by a worker soon after, to the last audit event. Never touches Assets. `default` cannot be deleted.
+/// For the operator. The response is sent when its keys, secrets and webhooks are deleted and its runs have ended. A
+/// worker deletes all other data soon after, including the audit events. Changes nothing in Assets. `default` cannot
+/// be deleted.
 #[utoipa::path(
     tag = "Administration",
     params(("id" = OrganizationId, Path, description = "The organization's id"), IfMatchHeader),
-    responses((status = 204, description = "It is deleted"), (status = 409, response = super::openapi::Conflict)),
+    responses((status = 204, description = "Deleted"), (status = 409, response = super::openapi::Conflict)),
     security(("bearer" = ["admin"]))
 )]
 #[delete("/v1/organizations/{id}")]
@@ -284,7 +289,10 @@ pub async fn delete_organization(
     require_operator(&caller)?;
     let (id, now) = (*id, app.clock.now());
     if id == OrganizationId::DEFAULT {
-        return Err(Error::new(Code::InUse, "The organization `default` is the operator's own and cannot be deleted."));
+        return Err(Error::new(
+            Code::InUse,
+            "The organization `default` belongs to the operator and cannot be deleted.",
+        ));
     }
     system::for_operator(&app.db, async |tx| {
         let current = organizations::lock(tx, id).await?.ok_or_else(|| unknown(id))?;

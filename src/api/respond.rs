@@ -1,6 +1,6 @@
-//! Answers with the headers that go with them, and the conditional header `If-Match`.
+//! Responses with their headers, and the conditional header `If-Match`.
 
-use crate::error::{Code, Error, Result};
+use crate::error::{Code, Error, Result, UsedBy};
 use actix_web::body::BoxBody;
 use actix_web::dev::Payload;
 use actix_web::http::header;
@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use std::future::{Ready, ready};
 use utoipa::IntoParams;
 
-/// A thing with a version, which is its ETag.
+/// A resource with a version, which is its ETag.
 pub trait Versioned: Serialize {
     fn version(&self) -> i64;
 }
@@ -23,7 +23,7 @@ pub struct Created<T> {
     pub location: String,
 }
 
-/// 202 with `ETag` and `Location`: it was queued.
+/// 202 with `ETag` and `Location`: the request was queued.
 pub struct Accepted<T> {
     pub value: T,
     pub location: String,
@@ -74,12 +74,21 @@ impl Responder for Deleted {
     }
 }
 
-/// How the document names the header; handlers take [`IfMatch`].
+/// The refusal to delete what others use.
+pub fn in_use(what: &str, name: &str, users: Vec<UsedBy>) -> Error {
+    let detail = match users.as_slice() {
+        [one] => format!("The {what} «{name}» is used by the job «{}».", one.name),
+        several => format!("The {what} «{name}» is used by {} jobs.", several.len()),
+    };
+    Error::new(Code::InUse, detail).with_used_by(users)
+}
+
+/// Describes the header in the document; handlers take [`IfMatch`].
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Header)]
 #[expect(dead_code, reason = "only describes the header in the document")]
 pub struct IfMatchHeader {
-    /// The ETag of the version that the change is meant for. Another current version is answered with 412.
+    /// The ETag of the version to change. If the current version is another one, the answer is 412.
     #[serde(rename = "If-Match")]
     #[param(required = false, min_length = 1, max_length = 1000, example = "\"1\"")]
     if_match: Option<String>,
@@ -99,17 +108,16 @@ impl FromRequest for IfMatch {
 }
 
 impl IfMatch {
-    /// Whether the change may be made to `version`. Strong comparison: a weak tag fits nothing (RFC 9110 §13.1.1).
+    /// Whether the change may be made to `version`. Strong comparison: a weak tag never matches (RFC 9110 §13.1.1).
     pub fn check(&self, version: i64) -> Result<()> {
         let Some(tags) = &self.0 else { return Ok(()) };
         let current = format!("\"{version}\"");
         if tags.split(',').map(str::trim).any(|tag| tag == "*" || tag == current) {
             return Ok(());
         }
-        Err(Error::new(
-            Code::PreconditionFailed,
-            format!("`If-Match: {tags}` does not name the current version, which is {current}."),
-        ))
+        let sent = tags.replace('"', "");
+        let detail = format!("Changed by someone else: you sent version {sent}, the current version is {version}.");
+        Err(Error::new(Code::PreconditionFailed, detail))
     }
 }
 

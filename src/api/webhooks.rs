@@ -1,11 +1,11 @@
-//! Webhooks: who is told when a run ends. Sent by the workers, see [`crate::runs::webhooks`].
+//! Webhooks: notifications about runs. The workers send them, see [`crate::runs::webhooks`].
 
 use super::audit_events::record;
 use super::auth::Caller;
-use super::body::{Body, MergePatch};
-use super::contract::Contract;
+use super::body::Body;
 use super::once::{IdempotencyKeyHeader, Once};
 use super::page::{Page, PageQuery};
+use super::patch::Change;
 use super::respond::{Created, Deleted, Found, IfMatch, IfMatchHeader, Versioned};
 use crate::app::App;
 use crate::db::webhooks::{self, NewWebhookRow, WebhookRow};
@@ -25,7 +25,7 @@ use utoipa::ToSchema;
 pub(super) const KIND: &str = "webhooks";
 const URL_REFUSED: &str = "url_refused";
 
-/// The state of a run that a webhook is told of.
+/// A state of a run that a webhook announces.
 #[derive(Serialize, Deserialize, ToSchema, Clone, Copy, PartialEq, Eq, Debug)]
 #[serde(rename_all = "camelCase")]
 pub enum WebhookEvent {
@@ -40,21 +40,21 @@ impl WebhookEvent {
     const ALL: [Self; 5] = [Self::Succeeded, Self::Degraded, Self::Failed, Self::Cancelled, Self::AwaitingApproval];
 }
 
-/// A webhook to be made.
+/// A new webhook.
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schema(example = json!({"name": "Chat", "url": "https://hooks.example.com/entra-assets", "events": ["degraded", "failed", "awaitingApproval"], "secret": "a-shared-secret-of-the-receiver"}))]
 pub struct CreateWebhook {
     #[schema(min_length = 1, max_length = 200)]
     pub name: String,
-    /// Where it is told, by POST. An https URL that leads to a public address, unless the operator allows its origin.
+    /// The receiver, called with POST: an https URL with a public address, unless the operator allows its origin.
     #[schema(min_length = 1, max_length = 2000, format = "uri")]
     pub url: String,
-    /// Absent: all.
+    /// Absent: all events.
     #[schema(min_items = 1, max_items = 5)]
     pub events: Option<Vec<WebhookEvent>>,
-    /// Signs each delivery: the header `X-Entra-Assets-Signature: t=<seconds>,v1=<hex>` has the HMAC-SHA256 of
-    /// `<seconds>.<body>` with this secret. Without it deliveries are not signed.
+    /// The key that signs each delivery: the header `X-Entra-Assets-Signature: t=<seconds>,v1=<hex>` has the
+    /// HMAC-SHA256 of `<seconds>.<body>` with this secret. Without a secret, deliveries are not signed.
     #[schema(write_only, min_length = 16, max_length = 200, pattern = "^[!-~]+$")]
     pub secret: Option<String>,
     /// Absent: true.
@@ -67,24 +67,27 @@ impl fmt::Debug for CreateWebhook {
     }
 }
 
-/// Changes to a webhook: absent fields stay, so the secret stays unless it is given; null is the default.
+/// Changes to a webhook: omitted fields keep their value, also the secret; null resets to the default.
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schema(example = json!({"enabled": false}))]
-#[expect(dead_code, reason = "describes the merge patch in the document")]
 pub struct UpdateWebhook {
     #[schema(min_length = 1, max_length = 200, nullable = false)]
     name: Option<String>,
     #[schema(min_length = 1, max_length = 2000, format = "uri", nullable = false)]
     url: Option<String>,
-    #[schema(min_items = 1, max_items = 5)]
-    events: Option<Vec<WebhookEvent>>,
-    #[schema(write_only, min_length = 16, max_length = 200, pattern = "^[!-~]+$")]
-    secret: Option<String>,
-    enabled: Option<bool>,
+    #[serde(default)]
+    #[schema(value_type = Option<Vec<WebhookEvent>>, min_items = 1, max_items = 5)]
+    events: Change<Vec<WebhookEvent>>,
+    #[serde(default)]
+    #[schema(value_type = Option<String>, write_only, min_length = 16, max_length = 200, pattern = "^[!-~]+$")]
+    secret: Change<String>,
+    #[serde(default)]
+    #[schema(value_type = Option<bool>)]
+    enabled: Change<bool>,
 }
 
-/// The secret is never shown.
+/// A webhook without its secret.
 #[derive(Serialize, ToSchema, Debug)]
 #[serde(rename_all = "camelCase")]
 pub struct WebhookResponse {
@@ -92,7 +95,7 @@ pub struct WebhookResponse {
     pub name: String,
     pub url: String,
     pub events: Vec<WebhookEvent>,
-    /// It has a secret, so deliveries are signed.
+    /// Whether deliveries are signed, because the webhook has a secret.
     pub signed: bool,
     pub enabled: bool,
     pub version: i64,
@@ -126,7 +129,7 @@ impl WebhookResponse {
     }
 }
 
-/// What can be said of a webhook's URL whatever the operator allows, beside other faults of the body.
+/// What the document cannot say of a webhook's URL, independent of the operator's settings.
 pub(super) fn check(body: &Value, faults: &mut Faults) {
     let url = body.get("url").and_then(Value::as_str).and_then(|url| Url::parse(url).ok());
     if url.is_some_and(|url| !matches!(url.scheme(), "http" | "https")) {
@@ -139,32 +142,49 @@ pub(super) fn unknown(id: WebhookId) -> Error {
 }
 
 impl CreateWebhook {
-    /// As it is stored. `kept`: the sealed secret that stays when the body has none.
-    fn row(
-        self,
-        app: &App,
-        organization: OrganizationId,
-        id: WebhookId,
-        kept: Option<Vec<u8>>,
-    ) -> Result<NewWebhookRow> {
-        let url = read_url(app, &self.url).map_err(|fault| Error::validation(vec![fault]))?;
-        let secret_sealed = match &self.secret {
-            Some(secret) => Some(app.keys.seal(secret_place(organization, id), secret)?),
-            None => kept,
-        };
-        let events = self.events.unwrap_or_else(|| WebhookEvent::ALL.to_vec());
-        let words = serde_json::to_value(events).and_then(serde_json::from_value).map_err(Error::internal)?;
+    fn row(self, app: &App, organization: OrganizationId, id: WebhookId) -> Result<NewWebhookRow> {
+        let seal = |secret: &String| app.keys.seal(secret_place(organization, id), secret);
         Ok(NewWebhookRow {
             name: self.name,
-            url: url.into(),
-            events: words,
-            secret_sealed,
+            url: receiver(app, &self.url)?,
+            events: words(self.events.unwrap_or_else(|| WebhookEvent::ALL.to_vec()))?,
+            secret_sealed: self.secret.as_ref().map(seal).transpose()?,
             enabled: self.enabled.unwrap_or(true),
         })
     }
 }
 
-/// The address of a receiver, if requests may be sent there.
+impl UpdateWebhook {
+    fn row(self, app: &App, organization: OrganizationId, current: WebhookRow) -> Result<NewWebhookRow> {
+        let id = WebhookId(current.id);
+        Ok(NewWebhookRow {
+            name: self.name.unwrap_or(current.name),
+            url: receiver(app, &self.url.unwrap_or(current.url))?,
+            events: match self.events {
+                Change::Keep => current.events,
+                Change::Reset => words(WebhookEvent::ALL.to_vec())?,
+                Change::Set(events) => words(events)?,
+            },
+            secret_sealed: match self.secret {
+                Change::Keep => current.secret_sealed,
+                Change::Reset => None,
+                Change::Set(secret) => Some(app.keys.seal(secret_place(organization, id), &secret)?),
+            },
+            enabled: self.enabled.of_optional(Some(current.enabled)).unwrap_or(true),
+        })
+    }
+}
+
+/// Events as they are stored.
+fn words(events: Vec<WebhookEvent>) -> Result<Vec<String>> {
+    serde_json::to_value(events).and_then(serde_json::from_value).map_err(Error::internal)
+}
+
+fn receiver(app: &App, url: &str) -> Result<String> {
+    read_url(app, url).map(Into::into).map_err(|fault| Error::validation(vec![fault]))
+}
+
+/// The URL of a receiver, if the operator's settings allow it.
 fn read_url(app: &App, url: &str) -> Result<Url, Fault> {
     let wrong = |detail: String| Fault::new("/url", URL_REFUSED, detail);
     let url = Url::parse(url).map_err(|e| wrong(format!("is not a URL: {e}")))?;
@@ -172,7 +192,7 @@ fn read_url(app: &App, url: &str) -> Result<Url, Fault> {
     Ok(url)
 }
 
-/// What only the service can say of a webhook to be made: its receiver may be sent to.
+/// What only the service can say of a new webhook: the operator's settings allow its receiver.
 pub(super) fn check_now(app: &App, body: &Value, faults: &mut Faults) {
     if let Some(Err(fault)) = body.get("url").and_then(Value::as_str).map(|url| read_url(app, url)) {
         faults.push(fault.pointer, fault.code, fault.detail);
@@ -204,7 +224,7 @@ pub async fn list_webhooks(
 
 /// Create a webhook
 ///
-/// From now on it is told when a run comes to one of its `events`. Answers outside 200-299 and redirects count as
+/// The receiver is called each time a run reaches one of its `events`. Responses outside 200-299 and redirects are
 /// failures; a failed delivery is repeated up to seven times within a day.
 #[utoipa::path(
     tag = "Administration",
@@ -221,7 +241,7 @@ pub async fn create_webhook(
     body: Body<CreateWebhook>,
 ) -> Result<Created<WebhookResponse>> {
     let (organization, id) = (caller.organization, WebhookId::new(&app.clock));
-    let new = body.0.row(&app, organization, id, None)?;
+    let new = body.0.row(&app, organization, id)?;
     let row = app
         .db
         .scoped(organization, async |tx| {
@@ -239,7 +259,7 @@ pub async fn create_webhook(
 
 /// Get a webhook
 ///
-/// Whom it tells of what; its secret is never shown.
+/// Its receiver and its events. The secret is never shown.
 #[utoipa::path(
     tag = "Administration",
     params(("id" = WebhookId, Path, description = "The webhook's id")),
@@ -255,22 +275,21 @@ pub async fn get_webhook(app: Data<App>, caller: Caller, id: Path<WebhookId>) ->
 
 /// Change a webhook
 ///
-/// JSON merge patch: absent fields stay, null is the default; `secret: null` ends the signing.
+/// JSON merge patch: omitted fields keep their value; null resets to the default. `secret: null` ends the signing.
 #[utoipa::path(
     tag = "Administration",
     params(("id" = WebhookId, Path, description = "The webhook's id"), IfMatchHeader),
     request_body(content((UpdateWebhook = "application/json"), (UpdateWebhook = "application/merge-patch+json"))),
-    responses((status = 200, description = "The webhook as it is now", body = WebhookResponse)),
+    responses((status = 200, description = "The changed webhook", body = WebhookResponse)),
     security(("bearer" = ["write"]))
 )]
 #[patch("/v1/webhooks/{id}")]
 pub async fn update_webhook(
     app: Data<App>,
-    contract: Data<Contract>,
     caller: Caller,
     id: Path<WebhookId>,
     if_match: IfMatch,
-    patch: MergePatch,
+    body: Body<UpdateWebhook>,
 ) -> Result<Found<WebhookResponse>> {
     let (organization, id) = (caller.organization, *id);
     let row = app
@@ -278,11 +297,7 @@ pub async fn update_webhook(
         .scoped(organization, async |tx| {
             let current = webhooks::lock(tx, organization, id).await?.ok_or_else(|| unknown(id))?;
             if_match.check(current.version)?;
-            let kept = current.secret_sealed.clone().filter(|_| patch.0.get("secret") != Some(&Value::Null));
-            let shown =
-                json!({"name": current.name, "url": current.url, "events": current.events, "enabled": current.enabled});
-            let changed: CreateWebhook = patch.apply_to(&contract, "CreateWebhook", shown)?;
-            let new = changed.row(&app, organization, id, kept)?;
+            let new = body.0.row(&app, organization, current)?;
             record(tx, &app, &caller, "update", KIND, id.0).await?;
             webhooks::update(tx, organization, id, &new, app.clock.now()).await
         })
@@ -292,11 +307,11 @@ pub async fn update_webhook(
 
 /// Delete a webhook
 ///
-/// With its deliveries, also those that were not sent yet.
+/// Also deletes its deliveries, sent or not.
 #[utoipa::path(
     tag = "Administration",
     params(("id" = WebhookId, Path, description = "The webhook's id"), IfMatchHeader),
-    responses((status = 204, description = "It is deleted")),
+    responses((status = 204, description = "Deleted")),
     security(("bearer" = ["write"]))
 )]
 #[delete("/v1/webhooks/{id}")]

@@ -1,21 +1,13 @@
-//! The body of a filter: its fields, their defaults, and the reading that names every fault.
+//! The body of a filter: its fields, their defaults, and the parsing of its conditions and name patterns.
 
-use crate::error::{Faults, TextPlace};
+use crate::error::{Error, Fault, Faults, Result, TextPlace};
 use crate::filter::pattern::Pattern;
 use crate::filter::where_tree::{self, Where};
-use crate::filter::{EntityKind, Filter, Rule, escape, odata};
+use crate::filter::{EntityKind, Filter, Rule, odata};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
-
-/// The fields of a filter's body besides `name`.
-pub const FIELDS: [&str; 7] = ["users", "groups", "devices", "scope", "outside", "exclude", "limits"];
-/// The most excluded ids of one kind.
-pub const MAX_IDS: usize = 10_000;
-/// The most groups of `membersOf`: each is read apart.
-pub const MAX_GROUPS: usize = 1000;
-/// The most name patterns of one kind: each name is compared with all of them.
-pub const MAX_PATTERNS: usize = 1000;
 
 /// A condition as it was written: `odata` or `where`.
 #[derive(Clone, PartialEq, Debug, Serialize, utoipa::ToSchema)]
@@ -40,10 +32,10 @@ impl Written {
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Scope {
     pub users: ScopeUsers,
-    /// The groups of `membersOf`; sorted, each once.
+    /// The groups of `membersOf`, sorted and without duplicates.
     #[schema(max_items = 1000)]
     pub group_ids: Vec<Uuid>,
-    /// Whether members of nested groups count as members.
+    /// Whether members of nested groups count as members too.
     pub transitive: bool,
     pub groups: ScopeGroups,
 }
@@ -72,13 +64,11 @@ pub enum ScopeUsers {
     All,
     /// Members of the groups in `groupIds`.
     MembersOf,
-    /// Members of the groups that the filter takes.
+    /// Members of the groups that the filter selects.
     MembersOfFilteredGroups,
 }
 
 impl ScopeUsers {
-    const ALL: [Self; 3] = [Self::All, Self::MembersOf, Self::MembersOfFilteredGroups];
-
     pub fn as_str(self) -> &'static str {
         match self {
             Self::All => "all",
@@ -98,8 +88,6 @@ pub enum ScopeGroups {
 }
 
 impl ScopeGroups {
-    const ALL: [Self; 2] = [Self::All, Self::ContainingFilteredUsers];
-
     pub fn as_str(self) -> &'static str {
         match self {
             Self::All => "all",
@@ -108,20 +96,18 @@ impl ScopeGroups {
     }
 }
 
-/// What becomes of references to objects outside the scope.
+/// What happens to references to objects outside the scope.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum Outside {
-    /// They are left out, and counted.
+    /// They are left out and counted.
     #[default]
     Drop,
-    /// Their targets are imported with id and name only.
+    /// Their targets are imported with their id and name only.
     Stub,
 }
 
 impl Outside {
-    const ALL: [Self; 2] = [Self::Drop, Self::Stub];
-
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Drop => "drop",
@@ -130,7 +116,7 @@ impl Outside {
     }
 }
 
-/// What is never imported; it wins over everything else.
+/// What is never imported: it wins over every condition.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Exclude {
     /// Sorted, each once; likewise `group_ids`.
@@ -142,7 +128,7 @@ pub struct Exclude {
     pub group_names: Vec<Pattern>,
 }
 
-/// [`Exclude`] in the API document.
+/// What is never imported: it wins over every condition.
 #[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct ExcludeBody {
@@ -150,16 +136,16 @@ pub struct ExcludeBody {
     pub user_ids: Vec<Uuid>,
     #[schema(max_items = 10_000)]
     pub group_ids: Vec<Uuid>,
-    /// `*` stands for any text; compared with the user principal name and the display name. A pattern has at
-    /// most 256 characters and names at least one.
+    /// Patterns, compared with the user principal name and the display name. `*` stands for any text. A pattern has at
+    /// most 256 characters, at least one of them not `*`.
     #[schema(max_items = 1000, example = json!(["svc-*"]))]
     pub user_names: Vec<String>,
-    /// `*` stands for any text; compared with the display name.
+    /// Patterns, compared with the display name. `*` stands for any text.
     #[schema(max_items = 1000, example = json!(["test-*"]))]
     pub group_names: Vec<String>,
 }
 
-/// A condition in the API document: `odata` or `where`, not both.
+/// A condition: `odata` or `where`, not both.
 #[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct RuleBody {
@@ -167,8 +153,10 @@ pub struct RuleBody {
     #[schema(max_length = 8192, example = "accountEnabled eq true and userType eq 'Member'")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub odata: Option<String>,
+    /// Read by `where_tree`, which points to each fault in the tree.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub r#where: Option<Where>,
+    #[schema(value_type = Option<Where>)]
+    pub r#where: Option<Value>,
 }
 
 impl Exclude {
@@ -220,7 +208,7 @@ fn any(patterns: &[Pattern], name: &str) -> bool {
     patterns.iter().any(|pattern| pattern.matches(name))
 }
 
-/// The most objects to import; those with the smallest ids, so that every run takes the same.
+/// The maximum number of objects to import. Those with the smallest ids are taken, so that every run takes the same.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Limits {
@@ -236,215 +224,129 @@ impl Limits {
     }
 }
 
-/// Reads the whole body; what is wrong goes to `faults`.
-pub(super) fn filter(body: &Value, pointer: &str, faults: &mut Faults) -> Filter {
-    let mut reader = Reader { faults };
-    let Some(body) = reader.object(body, pointer, &FIELDS) else { return Filter::default() };
-    let rule = |reader: &mut Reader<'_>, kind: EntityKind| {
-        let field = kind.as_str();
-        present(body, field).and_then(|value| reader.rule(kind, value, &format!("{pointer}/{field}")))
-    };
-    Filter {
-        users: rule(&mut reader, EntityKind::Users),
-        groups: rule(&mut reader, EntityKind::Groups),
-        devices: rule(&mut reader, EntityKind::Devices),
-        scope: present(body, "scope").map(|value| reader.scope(value, &format!("{pointer}/scope"))).unwrap_or_default(),
-        outside: present(body, "outside")
-            .and_then(|value| reader.choice(value, &format!("{pointer}/outside"), &Outside::ALL, Outside::as_str))
-            .unwrap_or_default(),
-        exclude: present(body, "exclude")
-            .map(|value| reader.exclude(value, &format!("{pointer}/exclude")))
-            .unwrap_or_default(),
-        limits: present(body, "limits")
-            .map(|value| reader.limits(value, &format!("{pointer}/limits")))
-            .unwrap_or_default(),
+/// The body of a filter without its name. Its form is checked in one place, by the document: this only reads it.
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub(super) struct Body {
+    users: Option<RuleBody>,
+    groups: Option<RuleBody>,
+    devices: Option<RuleBody>,
+    scope: Option<Scope>,
+    outside: Option<Outside>,
+    exclude: Option<ExcludeBody>,
+    limits: Option<Limits>,
+}
+
+impl Body {
+    /// Reads a body that must be whole, such as a stored one.
+    pub fn whole(body: &Value) -> Result<Self> {
+        serde_json::from_value(body.clone()).map_err(|e| {
+            Error::validation(vec![Fault::new("", "invalid", format!("This is not the body of a filter: {e}"))])
+        })
     }
-}
 
-/// What no filter should say, although one that was stored long ago may: groups without `membersOf` restrict
-/// nothing, and everybody would be imported.
-pub(super) fn check_groups(body: &Value, pointer: &str, faults: &mut Faults) {
-    let scope = body.get("scope");
-    let has_groups = scope.and_then(|scope| scope.get("groupIds")?.as_array()).is_some_and(|ids| !ids.is_empty());
-    let users = scope.and_then(|scope| scope.get("users")).filter(|users| !users.is_null());
-    if has_groups && users.is_none_or(|users| users == ScopeUsers::All.as_str()) {
-        let detail = "`groupIds` takes effect with `users: membersOf` only; as it is, everybody would be imported. Set \
-                      `users` to `membersOf`, or leave `groupIds` out.";
-        faults.push(format!("{pointer}/scope/groupIds"), "conflict", detail);
-    }
-}
-
-/// A field that is given; null means the default.
-fn present<'v>(body: &'v Map<String, Value>, field: &str) -> Option<&'v Value> {
-    body.get(field).filter(|value| !value.is_null())
-}
-
-struct Reader<'f> {
-    faults: &'f mut Faults,
-}
-
-impl Reader<'_> {
-    fn object<'v>(&mut self, value: &'v Value, pointer: &str, fields: &[&str]) -> Option<&'v Map<String, Value>> {
-        let Value::Object(object) = value else {
-            self.faults.push(pointer, "invalid_type", format!("An object is expected, with {}.", fields.join(", ")));
-            return None;
-        };
-        for key in object.keys().filter(|key| !fields.contains(&key.as_str())) {
-            let detail = format!("There is no such field; there are {}.", fields.join(", "));
-            self.faults.push(format!("{pointer}/{}", escape(key)), "unknown_field", detail);
+    /// Reads the parts of a body that can be read, so that a fault of form in one does not hide what is wrong in another.
+    pub fn parts(body: &Value) -> Self {
+        fn part<T: DeserializeOwned>(body: &Value, name: &str) -> Option<T> {
+            body.get(name).and_then(|part| serde_json::from_value(part.clone()).ok())
         }
-        Some(object)
+        Self {
+            users: part(body, "users"),
+            groups: part(body, "groups"),
+            devices: part(body, "devices"),
+            scope: part(body, "scope"),
+            outside: part(body, "outside"),
+            exclude: part(body, "exclude"),
+            limits: part(body, "limits"),
+        }
     }
 
-    fn rule(&mut self, kind: EntityKind, value: &Value, pointer: &str) -> Option<Rule> {
-        let object = self.object(value, pointer, &["odata", "where"])?;
-        match (present(object, "odata"), present(object, "where")) {
+    /// What no filter should say, although one that was stored long ago may: groups without `membersOf` restrict
+    /// nothing, and everybody would be imported.
+    pub fn check_groups(&self, pointer: &str, faults: &mut Faults) {
+        if self.scope.as_ref().is_some_and(|scope| !scope.group_ids.is_empty() && scope.users == ScopeUsers::All) {
+            let detail = "`groupIds` takes effect only with `users: membersOf`; as it is, everybody would be imported. \
+                          Set `users` to `membersOf`, or leave out `groupIds`.";
+            faults.push(format!("{pointer}/scope/groupIds"), "conflict", detail);
+        }
+    }
+
+    /// Parses the conditions and the name patterns. Every fault is added to `faults`.
+    pub fn parse(self, pointer: &str, faults: &mut Faults) -> Filter {
+        let mut parse = |kind: EntityKind, rule: Option<RuleBody>| {
+            rule.and_then(|rule| rule.parse(kind, &format!("{pointer}/{}", kind.as_str()), faults))
+        };
+        let users = parse(EntityKind::Users, self.users);
+        let groups = parse(EntityKind::Groups, self.groups);
+        let devices = parse(EntityKind::Devices, self.devices);
+        let mut scope = self.scope.unwrap_or_default();
+        if scope.users == ScopeUsers::MembersOf && scope.group_ids.is_empty() {
+            let detail = "`membersOf` needs the id of at least one group.";
+            faults.push(format!("{pointer}/scope/groupIds"), "required", detail);
+        }
+        sort(&mut scope.group_ids);
+        Filter {
+            users,
+            groups,
+            devices,
+            scope,
+            outside: self.outside.unwrap_or_default(),
+            exclude: self.exclude.unwrap_or_default().parse(&format!("{pointer}/exclude"), faults),
+            limits: self.limits.unwrap_or_default(),
+        }
+    }
+}
+
+impl RuleBody {
+    /// `None`: there is no condition, or it has faults.
+    fn parse(self, kind: EntityKind, pointer: &str, faults: &mut Faults) -> Option<Rule> {
+        match (self.odata, self.r#where) {
             (Some(_), Some(_)) => {
-                self.faults.push(pointer, "conflict", "Give `odata` or `where`, not both.");
+                faults.push(pointer, "conflict", "Give `odata` or `where`, not both.");
                 None
             }
-            (None, None) => {
-                // An object without a condition takes everything; what is wrong with its fields is said above.
-                None
-            }
-            (Some(Value::String(text)), None) => self.odata(kind, text, &format!("{pointer}/odata")),
-            (Some(_), None) => {
-                self.faults.push(format!("{pointer}/odata"), "invalid_type", "A filter text is expected.");
-                None
-            }
-            (None, Some(tree)) => {
-                let parsed = where_tree::parse(kind, tree, &format!("{pointer}/where"), self.faults)?;
-                Some(Rule { written: Written::Where(tree.clone()), parsed })
-            }
-        }
-    }
-
-    fn odata(&mut self, kind: EntityKind, text: &str, pointer: &str) -> Option<Rule> {
-        match odata::parse_all(kind, text) {
-            Ok(parsed) => Some(Rule { written: Written::Odata(text.trim().to_owned()), parsed }),
-            Err(errors) => {
-                for error in errors {
-                    let detail = error.to_string();
-                    let place = TextPlace { offset: error.offset, length: error.length, suggestion: error.suggestion };
-                    self.faults.push_in_text(pointer, "invalid_filter", detail, place);
+            (None, None) => None,
+            (Some(text), None) => match odata::parse_all(kind, &text) {
+                Ok(parsed) => Some(Rule { written: Written::Odata(text.trim().to_owned()), parsed }),
+                Err(errors) => {
+                    for error in errors {
+                        let detail = error.to_string();
+                        let place =
+                            TextPlace { offset: error.offset, length: error.length, suggestion: error.suggestion };
+                        faults.push_in_text(&format!("{pointer}/odata"), "invalid_filter", detail, place);
+                    }
+                    None
                 }
-                None
+            },
+            (None, Some(tree)) => {
+                let parsed = where_tree::parse(kind, &tree, &format!("{pointer}/where"), faults)?;
+                Some(Rule { written: Written::Where(tree), parsed })
             }
         }
     }
+}
 
-    fn scope(&mut self, value: &Value, pointer: &str) -> Scope {
-        let mut scope = Scope::default();
-        let fields = ["users", "groupIds", "transitive", "groups"];
-        let Some(object) = self.object(value, pointer, &fields) else { return scope };
-        if let Some(value) = present(object, "users") {
-            let at = format!("{pointer}/users");
-            scope.users = self.choice(value, &at, &ScopeUsers::ALL, ScopeUsers::as_str).unwrap_or_default();
-        }
-        if let Some(value) = present(object, "groups") {
-            let at = format!("{pointer}/groups");
-            scope.groups = self.choice(value, &at, &ScopeGroups::ALL, ScopeGroups::as_str).unwrap_or_default();
-        }
-        match present(object, "transitive") {
-            None => {}
-            Some(Value::Bool(value)) => scope.transitive = *value,
-            Some(_) => self.faults.push(format!("{pointer}/transitive"), "invalid_type", "true or false is expected."),
-        }
-        let at = format!("{pointer}/groupIds");
-        let given = present(object, "groupIds");
-        scope.group_ids = given.map(|value| self.ids(value, &at, MAX_GROUPS)).unwrap_or_default();
-        let is_empty = given.is_none_or(|value| value.as_array().is_some_and(Vec::is_empty));
-        if scope.users == ScopeUsers::MembersOf && is_empty {
-            self.faults.push(at, "required", "`membersOf` needs the id of at least one group.");
-        }
-        scope
-    }
-
-    fn exclude(&mut self, value: &Value, pointer: &str) -> Exclude {
-        let mut exclude = Exclude::default();
-        let fields = ["userIds", "groupIds", "userNames", "groupNames"];
-        let Some(object) = self.object(value, pointer, &fields) else { return exclude };
-        let at = |field: &str| format!("{pointer}/{field}");
-        if let Some(value) = present(object, "userIds") {
-            exclude.user_ids = self.ids(value, &at("userIds"), MAX_IDS);
-        }
-        if let Some(value) = present(object, "groupIds") {
-            exclude.group_ids = self.ids(value, &at("groupIds"), MAX_IDS);
-        }
-        if let Some(value) = present(object, "userNames") {
-            exclude.user_names = self.patterns(value, &at("userNames"));
-        }
-        if let Some(value) = present(object, "groupNames") {
-            exclude.group_names = self.patterns(value, &at("groupNames"));
-        }
-        exclude
-    }
-
-    fn limits(&mut self, value: &Value, pointer: &str) -> Limits {
-        let Some(object) = self.object(value, pointer, &["maxUsers", "maxGroups"]) else { return Limits::default() };
-        let mut limit = |field: &str| {
-            let value = present(object, field)?;
-            let limit = value.as_u64().filter(|limit| *limit >= 1);
-            if limit.is_none() {
-                let code = if value.is_number() { "out_of_range" } else { "invalid_type" };
-                let detail = "A whole number of at least 1 is expected, or null for no limit.";
-                self.faults.push(format!("{pointer}/{field}"), code, detail);
+impl ExcludeBody {
+    fn parse(self, pointer: &str, faults: &mut Faults) -> Exclude {
+        let mut parse = |field: &str, names: Vec<String>| {
+            let mut patterns = Vec::with_capacity(names.len());
+            for (index, name) in names.iter().enumerate() {
+                match Pattern::parse(name) {
+                    Ok(pattern) => patterns.push(pattern),
+                    Err(detail) => faults.push(format!("{pointer}/{field}/{index}"), "invalid_value", detail),
+                }
             }
-            limit
+            patterns
         };
-        Limits { max_users: limit("maxUsers"), max_groups: limit("maxGroups") }
+        let (user_names, group_names) = (parse("userNames", self.user_names), parse("groupNames", self.group_names));
+        let (mut user_ids, mut group_ids) = (self.user_ids, self.group_ids);
+        sort(&mut user_ids);
+        sort(&mut group_ids);
+        Exclude { user_ids, group_ids, user_names, group_names }
     }
+}
 
-    fn choice<T: Copy>(&mut self, value: &Value, pointer: &str, all: &[T], name: fn(T) -> &'static str) -> Option<T> {
-        let found = value.as_str().and_then(|text| all.iter().copied().find(|known| name(*known) == text));
-        if found.is_none() {
-            let names = all.iter().map(|known| name(*known)).collect::<Vec<_>>().join(", ");
-            let code = if value.is_string() { "invalid_value" } else { "invalid_type" };
-            self.faults.push(pointer, code, format!("One of {names} is expected."));
-        }
-        found
-    }
-
-    /// The entries of a list of texts.
-    fn list<T>(
-        &mut self,
-        value: &Value,
-        pointer: &str,
-        what: &str,
-        most: usize,
-        parse: impl Fn(&str) -> std::result::Result<T, String>,
-    ) -> Vec<T> {
-        let Value::Array(list) = value else {
-            self.faults.push(pointer, "invalid_type", format!("A list of {what} is expected."));
-            return Vec::new();
-        };
-        if list.len() > most {
-            let detail = format!("The list has {} entries; at most {most} are possible.", list.len());
-            self.faults.push(pointer, "out_of_range", detail);
-            return Vec::new();
-        }
-        let mut found = Vec::with_capacity(list.len());
-        for (index, entry) in list.iter().enumerate() {
-            let at = format!("{pointer}/{index}");
-            match entry.as_str().map(&parse) {
-                Some(Ok(entry)) => found.push(entry),
-                Some(Err(detail)) => self.faults.push(at, "invalid_value", detail),
-                None => self.faults.push(at, "invalid_type", format!("One of {what} is expected, as a text.")),
-            }
-        }
-        found
-    }
-
-    fn ids(&mut self, value: &Value, pointer: &str, most: usize) -> Vec<Uuid> {
-        let parse =
-            |text: &str| Uuid::parse_str(text.trim()).map_err(|_| format!("`{text}` is not an object id (a GUID)."));
-        let mut ids = self.list(value, pointer, "object ids", most, parse);
-        ids.sort_unstable();
-        ids.dedup();
-        ids
-    }
-
-    fn patterns(&mut self, value: &Value, pointer: &str) -> Vec<Pattern> {
-        self.list(value, pointer, "name patterns", MAX_PATTERNS, Pattern::parse)
-    }
+fn sort(ids: &mut Vec<Uuid>) {
+    ids.sort_unstable();
+    ids.dedup();
 }

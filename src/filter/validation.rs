@@ -208,7 +208,8 @@ mod tests {
     #[test]
     fn every_error_has_its_place() {
         let body = json!({"users": {"odata": "departmnet eq 'x' and id ge 'a'"}, "limits": {"maxUsers": 0}});
-        let validation = validate(&body, Vec::new());
+        let of_form = vec![Fault::new("/limits/maxUsers", "too_small", "must be at least 1, is 0")];
+        let validation = validate(&body, of_form);
         assert!(!validation.valid);
         let places: Vec<_> = validation.errors.iter().map(|e| (e.pointer.as_str(), e.offset, e.length)).collect();
         let text = "/users/odata";

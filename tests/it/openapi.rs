@@ -16,7 +16,7 @@ fn committed(name: &str) -> String {
 }
 
 fn document() -> Value {
-    api::contract().document().clone()
+    api::contract().unwrap().document().clone()
 }
 
 fn references<'a>(value: &'a Value, found: &mut Vec<&'a str>) {

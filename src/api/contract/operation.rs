@@ -1,6 +1,6 @@
 //! An operation of the document: what it takes in path, query, headers and body, and what it answers with.
 
-use super::schema;
+use super::schema::{self, Schemas};
 use crate::api::auth::Scope;
 use crate::error::{Code, Error, Result};
 use actix_web::http::Method;
@@ -12,7 +12,7 @@ pub(super) struct Operation {
     pub method: Method,
     /// None: open to everybody.
     pub scope: Option<Scope>,
-    /// A ticket in the query does instead of a key.
+    /// The operation also accepts a ticket in the query instead of a key.
     pub takes_tickets: bool,
     pub parameters: Vec<Value>,
     /// The schema and media types of the body, and whether there must be one.
@@ -66,26 +66,19 @@ impl Operation {
             .filter_map(|parameter| Some((parameter.get("name")?.as_str()?, parameter)))
     }
 
-    /// An id in the path that is no UUID is simply unknown.
-    pub fn check_path(&self, document: &Value, path: &str) -> Result<()> {
+    /// An id in the path that is no UUID belongs to no resource.
+    pub fn check_path(&self, schemas: &Schemas, path: &str) -> Result<()> {
         for (part, wanted) in path.split('/').zip(self.template.split('/')) {
             let Some(name) = wanted.strip_prefix('{').map(|name| name.trim_end_matches('}')) else { continue };
             let is_uuid = self
                 .parameters_in("path")
                 .filter(|(known, _)| *known == name)
                 .filter_map(|(_, parameter)| parameter.get("schema"))
-                .any(|of| resolve(document, of).get("format").and_then(Value::as_str) == Some("uuid"));
+                .any(|of| schemas.resolve(of).get("format").and_then(Value::as_str) == Some("uuid"));
             if is_uuid && !schema::is_uuid(part) {
-                return Err(Error::new(Code::NotFound, "The id in the path is not a UUID, so nothing has it."));
+                return Err(Error::new(Code::NotFound, "Not found: the id in the path is not a UUID."));
             }
         }
         Ok(())
-    }
-}
-
-pub(super) fn resolve<'a>(document: &'a Value, schema: &'a Value) -> &'a Value {
-    match schema.get("$ref").and_then(Value::as_str) {
-        Some(target) => document.pointer(target.trim_start_matches('#')).unwrap_or(schema),
-        None => schema,
     }
 }

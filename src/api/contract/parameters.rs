@@ -1,13 +1,13 @@
 //! Query and headers: their texts are read as the types that the document names, then checked like the body.
 
-use super::operation::{Operation, resolve};
-use super::schema::Checker;
+use super::operation::Operation;
+use super::schema::{Schemas, types};
 use crate::error::Faults;
 use actix_web::http::header;
 use serde_json::Value;
 
 /// Adds every fault of the query to `faults`.
-pub(super) fn check_query(operation: &Operation, document: &Value, query: &str, faults: &mut Faults) {
+pub(super) fn check_query(operation: &Operation, schemas: &Schemas, query: &str, faults: &mut Faults) {
     let mut seen: Vec<String> = Vec::new();
     for (name, text) in url::form_urlencoded::parse(query.as_bytes()) {
         let pointer = format!("?{name}");
@@ -27,7 +27,7 @@ pub(super) fn check_query(operation: &Operation, document: &Value, query: &str, 
         }
         seen.push(name.clone().into_owned());
         let schema = parameter.get("schema").unwrap_or(&Value::Null);
-        Checker { document, faults }.check(schema, &from_text(document, schema, &text), &pointer);
+        schemas.check(schema, &from_text(schemas, schema, &text), &pointer, faults);
     }
     for (name, parameter) in operation.parameters_in("query") {
         if parameter.get("required") == Some(&Value::Bool(true)) && !seen.iter().any(|other| other == name) {
@@ -37,27 +37,26 @@ pub(super) fn check_query(operation: &Operation, document: &Value, query: &str, 
 }
 
 /// Adds every fault of the headers that the document names to `faults`.
-pub(super) fn check_headers(operation: &Operation, document: &Value, headers: &header::HeaderMap, faults: &mut Faults) {
+pub(super) fn check_headers(
+    operation: &Operation,
+    schemas: &Schemas,
+    headers: &header::HeaderMap,
+    faults: &mut Faults,
+) {
     for (name, parameter) in operation.parameters_in("header") {
         let Some(value) = headers.get(name) else { continue };
         let schema = parameter.get("schema").unwrap_or(&Value::Null);
         match value.to_str() {
-            Ok(text) => {
-                Checker { document, faults }.check(schema, &from_text(document, schema, text), name);
-            }
+            Ok(text) => schemas.check(schema, &from_text(schemas, schema, text), name, faults),
             Err(_) => faults.push(name, "invalid_format", "must be printable ASCII"),
         }
     }
 }
 
 /// The value that the text of a query parameter or header stands for, given its type.
-fn from_text(document: &Value, schema: &Value, text: &str) -> Value {
-    let schema = resolve(document, schema);
-    let is = |name: &str| match schema.get("type") {
-        Some(Value::String(one)) => one == name,
-        Some(Value::Array(several)) => several.iter().any(|one| one == name),
-        _ => false,
-    };
+fn from_text(schemas: &Schemas, schema: &Value, text: &str) -> Value {
+    let names = types::allowed(schemas.resolve(schema));
+    let is = |name: &str| names.contains(&name);
     if is("array") {
         let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
         return parts.map(Value::from).collect();

@@ -27,7 +27,7 @@ const TOLD: [&str; 10] = [
 fn document() -> &'static Value {
     static DOCUMENT: OnceLock<Value> = OnceLock::new();
     DOCUMENT.get_or_init(|| {
-        let mut document = api::contract().document().clone();
+        let mut document = api::contract().unwrap().document().clone();
         close(&mut document["components"]["schemas"]);
         document
     })

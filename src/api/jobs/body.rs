@@ -1,0 +1,194 @@
+//! Jobs in requests and responses.
+
+use crate::api::patch::Change;
+use crate::api::respond::Versioned;
+use crate::db::jobs::JobRow;
+use crate::error::{Error, Result};
+use crate::ids::{ConnectionId, DestinationId, FilterId, JobId};
+use crate::mapping::{Memberships, Selection};
+use crate::run_state::Deliver;
+use crate::runs::context::RemovalPolicy;
+use chrono::{DateTime, Utc};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use utoipa::ToSchema;
+
+/// What happens to objects that left the directory or the scope.
+#[derive(Serialize, Deserialize, ToSchema, Clone, Debug)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct Removal {
+    pub policy: RemovalPolicy,
+    /// How many complete runs in a row must miss an object first.
+    #[schema(minimum = 1, maximum = 1000)]
+    pub after_missing_runs: i32,
+    /// The percentage of a type's objects that one run may remove. A run that would remove more stops for approval.
+    #[schema(minimum = 0, maximum = 100)]
+    pub brake_percent: i32,
+}
+
+impl Default for Removal {
+    fn default() -> Self {
+        Self { policy: RemovalPolicy::Keep, after_missing_runs: 3, brake_percent: 20 }
+    }
+}
+
+/// When the job runs on its own.
+#[derive(Serialize, Deserialize, ToSchema, Clone, Debug)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct JobSchedule {
+    /// Minute, hour, day of month, month, day of week.
+    #[schema(min_length = 1, max_length = 200, example = "0 5 * * *")]
+    pub cron: String,
+    /// An IANA time zone.
+    #[serde(default = "utc")]
+    #[schema(min_length = 1, max_length = 100, default = "UTC", example = "Europe/Berlin")]
+    pub timezone: String,
+    #[serde(default = "yes")]
+    #[schema(default = true)]
+    pub enabled: bool,
+}
+
+fn utc() -> String {
+    "UTC".to_owned()
+}
+
+fn yes() -> bool {
+    true
+}
+
+/// A new job. Every field but the name and the connection has a default.
+#[derive(Serialize, Deserialize, ToSchema, Clone, Debug)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schema(example = json!({
+    "name": "Nightly", "connectionId": "01900000-0000-7000-8000-000000000010",
+    "schedule": {"cron": "0 5 * * *", "timezone": "Europe/Berlin", "enabled": true},
+}))]
+pub struct CreateJob {
+    #[schema(min_length = 1, max_length = 200)]
+    pub name: String,
+    pub connection_id: ConnectionId,
+    /// Null: the whole directory.
+    pub filter_id: Option<FilterId>,
+    /// Null: the job only keeps its mirror. A destination serves one job.
+    pub destination_id: Option<DestinationId>,
+    pub objects: Option<Selection>,
+    pub memberships: Option<Memberships>,
+    pub deliver: Option<Deliver>,
+    pub removal: Option<Removal>,
+    /// Null: the job runs only on request.
+    pub schedule: Option<JobSchedule>,
+}
+
+/// Changes to a job: omitted fields keep their value; null resets to the default.
+#[derive(Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schema(example = json!({"removal": {"policy": "mark"}}))]
+#[expect(dead_code, reason = "merged by `Patch`, but for the schedule")]
+pub struct UpdateJob {
+    #[schema(min_length = 1, max_length = 200, nullable = false)]
+    name: Option<String>,
+    #[schema(nullable = false)]
+    connection_id: Option<ConnectionId>,
+    filter_id: Option<FilterId>,
+    destination_id: Option<DestinationId>,
+    #[schema(value_type = Option<Selection>)]
+    objects: Option<Value>,
+    memberships: Option<Memberships>,
+    deliver: Option<Deliver>,
+    #[schema(value_type = Option<Removal>)]
+    removal: Option<Value>,
+    #[serde(default)]
+    #[schema(value_type = Option<UpdateSchedule>)]
+    pub(super) schedule: Change<UpdateSchedule>,
+}
+
+#[derive(Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[expect(dead_code, reason = "describes the merge patch in the document")]
+pub struct UpdateSchedule {
+    #[schema(min_length = 1, max_length = 200, nullable = false)]
+    cron: Option<String>,
+    #[schema(min_length = 1, max_length = 100)]
+    timezone: Option<String>,
+    enabled: Option<bool>,
+}
+
+#[derive(Serialize, ToSchema, Debug)]
+#[serde(rename_all = "camelCase")]
+pub struct JobResponse {
+    pub id: JobId,
+    pub name: String,
+    pub connection_id: ConnectionId,
+    #[schema(required = true)]
+    pub filter_id: Option<FilterId>,
+    #[schema(required = true)]
+    pub destination_id: Option<DestinationId>,
+    pub objects: Selection,
+    pub memberships: Memberships,
+    pub deliver: Deliver,
+    pub removal: Removal,
+    #[schema(required = true)]
+    pub schedule: Option<ScheduleResponse>,
+    pub version: i64,
+    pub created_at: DateTime<Utc>,
+    pub updated_at: DateTime<Utc>,
+}
+
+#[derive(Serialize, ToSchema, Debug)]
+#[serde(rename_all = "camelCase")]
+pub struct ScheduleResponse {
+    pub cron: String,
+    pub timezone: String,
+    pub enabled: bool,
+    /// The next time; null while the schedule is off or paused.
+    #[schema(required = true)]
+    pub next_run_at: Option<DateTime<Utc>>,
+    /// Why the service paused the schedule. Any change of the schedule resumes it, also a change to the same values.
+    #[schema(required = true)]
+    pub paused_reason: Option<String>,
+}
+
+impl Versioned for JobResponse {
+    fn version(&self) -> i64 {
+        self.version
+    }
+}
+
+fn read<T: DeserializeOwned>(value: Value) -> Result<T> {
+    serde_json::from_value(value).map_err(Error::internal)
+}
+
+impl JobResponse {
+    pub(super) fn from_row(row: JobRow) -> Result<Self> {
+        let schedule = match (row.schedule_cron, row.schedule_timezone) {
+            (Some(cron), Some(timezone)) => Some(ScheduleResponse {
+                cron,
+                timezone,
+                enabled: row.schedule_enabled,
+                next_run_at: row.schedule_next_at,
+                paused_reason: row.schedule_paused_reason,
+            }),
+            _ => None,
+        };
+        Ok(Self {
+            id: JobId(row.id),
+            name: row.name,
+            connection_id: ConnectionId(row.connection_id),
+            filter_id: row.filter_id.map(FilterId),
+            destination_id: row.destination_id.map(DestinationId),
+            objects: read(row.objects)?,
+            memberships: read(json!(row.memberships))?,
+            deliver: read(json!(row.deliver))?,
+            removal: Removal {
+                policy: read(json!(row.removal_policy))?,
+                after_missing_runs: row.removal_after_missing_runs,
+                brake_percent: row.brake_percent,
+            },
+            schedule,
+            version: row.version,
+            created_at: row.created_at,
+            updated_at: row.updated_at,
+        })
+    }
+}

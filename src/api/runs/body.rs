@@ -1,0 +1,145 @@
+//! Runs in requests and responses.
+
+use crate::api::respond::Versioned;
+use crate::db::runs::RunRow;
+use crate::directory::ObjectType;
+use crate::error::{Error, Result};
+use crate::ids::{JobId, RunId};
+use crate::run_state::{Counts, Deliver, Progress, RunError, RunMode, RunStage, RunState, RunWarning, TypeCounts};
+use chrono::{DateTime, Utc};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use utoipa::ToSchema;
+
+/// What a run should do.
+#[derive(Deserialize, ToSchema, Debug)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schema(example = json!({"mode": "full"}))]
+pub struct CreateRun {
+    pub mode: RunMode,
+    /// How many users a `test` reads; 100 by default. Only with the mode `test`.
+    #[schema(minimum = 1, maximum = 10_000)]
+    pub limit: Option<u32>,
+    /// What this run sends; by default what the job says. Without effect with the mode `dryRun`, which sends nothing.
+    pub deliver: Option<Deliver>,
+    /// Discard the mirror, because the connection reaches another tenant than before. Only with the modes `full` and
+    /// `incremental`.
+    pub reset_mirror: Option<bool>,
+}
+
+/// One execution of a job.
+#[derive(Serialize, ToSchema, Debug)]
+#[serde(rename_all = "camelCase")]
+#[schema(example = json!({
+    "id": "01900000-0000-7000-8000-000000000001", "jobId": "01900000-0000-7000-8000-000000000002",
+    "mode": "full", "limit": null, "deliver": null, "resetMirror": false, "requestedBy": "schedule",
+    "state": "running", "stage": "collect", "waitReason": null, "attempt": 1, "cancelRequested": false,
+    "progress": {
+        "stage": "collect", "done": 1200, "total": 2000, "objectsPerSecond": 5400.0, "etaSeconds": 3,
+        "resourceUnits": 310, "resourceUnitsLeft": 7690, "throttledMs": 0,
+    },
+    "counts": {"users": {
+        "read": 1200, "created": 0, "updated": 0, "unchanged": 0, "missing": 0, "removed": 0, "ignored": 0,
+    }},
+    "error": null, "warnings": [], "approvalExpiresAt": null, "queuedAt": "2027-01-01T05:00:00Z",
+    "startedAt": "2027-01-01T05:00:01Z", "finishedAt": null, "version": 3,
+    "createdAt": "2027-01-01T05:00:00Z", "updatedAt": "2027-01-01T05:00:02Z",
+}))]
+pub struct RunResponse {
+    pub id: RunId,
+    pub job_id: JobId,
+    pub mode: RunMode,
+    #[schema(required = true)]
+    pub limit: Option<u32>,
+    #[schema(required = true)]
+    pub deliver: Option<Deliver>,
+    pub reset_mirror: bool,
+    /// `schedule`, or the caller that requested it.
+    pub requested_by: String,
+    pub state: RunState,
+    /// The current stage, or the last one of a run that has ended; null before the first.
+    #[schema(required = true)]
+    pub stage: Option<RunStage>,
+    /// Why a queued run waits: `forgeToken`, …
+    #[schema(required = true)]
+    pub wait_reason: Option<String>,
+    /// How many times a process started or resumed it.
+    pub attempt: i32,
+    pub cancel_requested: bool,
+    #[schema(required = true)]
+    pub progress: Option<Progress>,
+    /// By object type: `users`, `groups`, `licenses`, `devices`, and `memberships`.
+    #[schema(value_type = BTreeMap<String, TypeCounts>)]
+    pub counts: Counts,
+    /// Why the run failed, or who cancelled it and when; null otherwise.
+    #[schema(required = true)]
+    pub error: Option<RunError>,
+    pub warnings: Vec<RunWarning>,
+    /// When the approval expires; null unless the run awaits approval.
+    #[schema(required = true)]
+    pub approval_expires_at: Option<DateTime<Utc>>,
+    pub queued_at: DateTime<Utc>,
+    #[schema(required = true)]
+    pub started_at: Option<DateTime<Utc>>,
+    #[schema(required = true)]
+    pub finished_at: Option<DateTime<Utc>>,
+    pub version: i64,
+    pub created_at: DateTime<Utc>,
+    pub updated_at: DateTime<Utc>,
+}
+
+impl Versioned for RunResponse {
+    fn version(&self) -> i64 {
+        self.version
+    }
+}
+
+impl RunResponse {
+    pub(in crate::api) fn from_row(row: RunRow) -> Result<Self> {
+        let (mode, state, request) = (row.run_mode()?, row.run_state()?, row.run_request()?);
+        let mut counts: Counts = read(row.counts)?;
+        let counted = ObjectType::ALL.into_iter().filter(|object_type| is_always_counted(*object_type));
+        for name in counted.map(ObjectType::as_str).chain(["memberships"]) {
+            counts.entry(name.to_owned()).or_default();
+        }
+        Ok(Self {
+            id: RunId(row.id),
+            job_id: JobId(row.job_id),
+            mode,
+            limit: request.limit,
+            deliver: request.deliver,
+            reset_mirror: request.reset_mirror,
+            requested_by: row.requested_by,
+            state,
+            stage: row.stage.map(|stage| stage.parse()).transpose().map_err(|e: String| Error::internal(e))?,
+            wait_reason: row.wait_reason,
+            attempt: row.attempt,
+            cancel_requested: row.cancel_requested_at.is_some(),
+            progress: row.progress.map(read).transpose()?,
+            counts,
+            // While the run lives, the column holds who requested the cancellation, which is no error.
+            error: row.error.filter(|_| state.is_terminal()).map(read).transpose()?,
+            warnings: read(row.warnings)?,
+            approval_expires_at: row.approval_expires_at,
+            queued_at: row.queued_at,
+            started_at: row.started_at,
+            finished_at: row.finished_at,
+            version: row.version,
+            created_at: row.queued_at,
+            updated_at: row.updated_at,
+        })
+    }
+}
+
+/// Whether a run has counts of a type before it read any. Devices are off by default.
+fn is_always_counted(object_type: ObjectType) -> bool {
+    match object_type {
+        ObjectType::Users | ObjectType::Groups | ObjectType::Licenses => true,
+        ObjectType::Devices => false,
+    }
+}
+
+fn read<T: DeserializeOwned>(value: Value) -> Result<T> {
+    serde_json::from_value(value).map_err(Error::internal)
+}
