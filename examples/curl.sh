@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# From a connection to a result with curl and jq: what to do once to import a directory into Assets.
+# From a connection to a result with curl and jq: how to import a directory into Assets.
 #
 # Needs the service's API key in API_KEY, and in TENANT_ID, CLIENT_ID, CLIENT_SECRET and IMPORT_TOKEN what the app
-# registration and the import source in Assets show. API_URL: where the service is.
+# registration and the import source in Assets show. API_URL: the address of the service.
 set -euo pipefail
 
 API=${API_URL:-http://127.0.0.1:8080}/v1
@@ -12,14 +12,14 @@ call() { # [CURL OPTION…] PATH
         --header 'Content-Type: application/json' "${@:1:$#-1}" "$API${*: -1}"
 }
 
-# A connection, saved and checked at once. What is missing is named, with the commands that add it.
+# A connection, saved and checked in one step. The response names every missing permission and the commands that grant it.
 connection=$(jq -n '{name: "Contoso", tenantId: env.TENANT_ID, clientId: env.CLIENT_ID,
     credential: {kind: "clientSecret", secret: env.CLIENT_SECRET}}' |
     call --data @- '/connections?check=true')
 jq '.lastCheck | {overall, verdicts: [.capabilities[] | {(.capability): .verdict}] | add}' <<<"$connection"
 connection=$(jq -r .id <<<"$connection")
 
-# Who is imported, where to, and the job that binds them.
+# The filter, the destination, and the job that connects them.
 filter=$(jq -n '{name: "Members and guests", users: {odata: "userType in ('"'Member','Guest'"')"}}' |
     call --data @- /filters | jq -r .id)
 destination=$(jq -n '{name: "Assets", kind: "assetsImport", token: env.IMPORT_TOKEN, missingObjects: "ignore"}' |
@@ -29,7 +29,7 @@ job=$(jq -n --arg connection "$connection" --arg filter "$filter" --arg destinat
       schedule: {cron: "0 5 * * *", timezone: "Europe/Berlin", enabled: false}}' |
     call --data @- /jobs | jq -r .id)
 
-# «Build objects/attributes»: the object types that the job fills. The first delivery would do it too.
+# «Build objects/attributes»: the object types that the job fills. The first delivery would create them too.
 call --request POST "/jobs/$job/schema" | jq '.difference | {inSync, addedObjectTypes}'
 
 # A run, followed to its end by long poll.
@@ -41,7 +41,7 @@ while [ "$ended" = false ]; do
     read -r after ended < <(jq -r '"\(.nextAfter) \(.done)"' <<<"$events")
 done
 
-# The result, what changed, and what was read.
+# The result, one change, and one imported user.
 call "/runs/$run/changes?limit=1" | jq '.items[] | {action, reason, "label"}'
 call "/jobs/$job/objects?type=users&limit=1" | jq '.items[] | {id, displayName}'
 call "/runs/$run" | jq '{state, error, warnings, counts}'

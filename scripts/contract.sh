@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The OpenAPI document and the licences against the tools that others use.
+# Checks the OpenAPI document and the licences with common tools.
 #
 #   scripts/contract.sh [STEP…]
 #
@@ -26,7 +26,7 @@ skip() { # WHAT WHY
     exit 1
 }
 
-# Installs a package of the system, if we may.
+# Installs a package of the system, if that is allowed.
 install_package() { # PACKAGE
     [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null || return 1
     { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$1"; } \
@@ -79,13 +79,13 @@ wait_for() { # PROCESS PATTERN FILE
         kill -0 "$1" 2>/dev/null || break
         sleep 0.2
     done
-    echo "it did not start:" >&2
+    echo "the process did not start:" >&2
     tail -20 "$3" >&2
     return 1
 }
 
-# Starts both simulators, and in front of them the service with an empty database, on free ports; exports what the
-# examples need: API_URL, API_KEY, TENANT_ID, CLIENT_ID, CLIENT_SECRET, IMPORT_TOKEN. All ends with the step.
+# Starts both simulators and the service with an empty database, on free ports; exports what the
+# examples need: API_URL, API_KEY, TENANT_ID, CLIENT_ID, CLIENT_SECRET, IMPORT_TOKEN. Everything is stopped at the end of the step.
 start_service() {
     if ! need jq jq || ! need curl curl; then
         echo "jq and curl are needed: install them" >&2
@@ -97,7 +97,7 @@ start_service() {
     target/debug/entra-assets simulate --login-port 0 --graph-port 0 --assets-port 0 --users 300 --groups 30 \
         >"$log/simulate.log" 2>&1 &
     local simulators=$!
-    # shellcheck disable=SC2064 # the values of now are meant
+    # shellcheck disable=SC2064 # the current values are meant
     trap "kill $simulators 2>/dev/null; rm -rf '$dir'" EXIT
     wait_for $simulators '^truth:' "$log/simulate.log" || return
     eval "$(grep '^export ENTRA_ASSETS_' "$log/simulate.log")"
@@ -111,7 +111,7 @@ start_service() {
     ENTRA_ASSETS_DATA_DIR=$dir ENTRA_ASSETS_ADMIN_KEY=$API_KEY ENTRA_ASSETS_LISTEN=127.0.0.1:${CONTRACT_PORT:-0} \
         target/debug/entra-assets serve >"$log/serve.log" 2>&1 &
     local service=$!
-    # shellcheck disable=SC2064 # the values of now are meant
+    # shellcheck disable=SC2064 # the current values are meant
     trap "kill $service $simulators 2>/dev/null; wait $service 2>/dev/null; rm -rf '$dir'" EXIT
     wait_for $service '^entra-assets answers at' "$log/serve.log" || return
     API_URL=$(sed -n 's/^entra-assets answers at \([^,]*\),.*/\1/p' "$log/serve.log")
@@ -123,7 +123,7 @@ call() {
     curl --silent --show-error --fail-with-body --header "Authorization: Bearer $API_KEY" "$API_URL/v1$1" "${@:2}"
 }
 
-# Whether what the simulated directory has was read, delivered, and is in the simulated Assets.
+# Whether every object of the simulated directory was read, was delivered, and is in the simulated Assets.
 everything_arrived() {
     local run directory assets
     run=$(call '/runs?limit=1' | jq -c '.items[0]')
@@ -140,7 +140,7 @@ everything_arrived() {
 
 run_step() {
     echo "== $1"
-    # In a shell of its own: a step may leave with `exit`, and its traps end what it started.
+    # In its own shell: a step may leave with `exit`, and its traps stop what it started.
     (set -e; "step_$1")
     case $? in
         0) passed=$((passed + 1)) ;;

@@ -3,7 +3,7 @@
     openapi-generator-cli generate -g python -i openapi/openapi.json -o client --package-name entra_assets_client
 
 Needs API_KEY, and in TENANT_ID, CLIENT_ID, CLIENT_SECRET and IMPORT_TOKEN what the app registration and the import
-source in Assets show. API_URL: where the service is.
+source in Assets show. API_URL: the address of the service.
 """
 
 import json
@@ -15,7 +15,7 @@ import entra_assets_client as api
 
 
 def create_job(client: api.ApiClient) -> UUID:
-    """A connection that works, a filter, a destination, and the job that binds them."""
+    """A connection that works, a filter, a destination, and the job that connects them."""
     secret = api.ClientSecretBody(kind="clientSecret", secret=os.environ["CLIENT_SECRET"])
     connection = api.ConnectionsApi(client).create_connection(
         api.CreateConnection(

@@ -3,7 +3,7 @@
 //     npm install && npm run generate && npm run build && npm start
 //
 // Needs API_KEY, and in TENANT_ID, CLIENT_ID, CLIENT_SECRET and IMPORT_TOKEN what the app registration and the
-// import source in Assets show. API_URL: where the service is.
+// import source in Assets show. API_URL: the address of the service.
 
 import createClient from "openapi-fetch";
 import type { components, paths } from "./api.js";
@@ -16,7 +16,7 @@ function setting(name: string): string {
   return value;
 }
 
-/** What a call answered; every fault of a refused one at once. */
+/** The data of a response. A refused call throws an error with all its faults. */
 function answer<T>({ data, error }: { data?: T; error?: unknown }): T {
   if (data !== undefined) return data;
   const problem = error as Problem;
@@ -24,13 +24,13 @@ function answer<T>({ data, error }: { data?: T; error?: unknown }): T {
   throw new Error([`${problem.code}: ${problem.detail}`, ...faults].join("\n"));
 }
 
-// Events can also be had as a stream; here everything is JSON.
+// Events are also available as a stream; here everything is JSON.
 const api = createClient<paths, "application/json">({
   baseUrl: process.env.API_URL ?? "http://127.0.0.1:8080",
   headers: { Authorization: `Bearer ${setting("API_KEY")}` },
 });
 
-/** A connection that works, a filter, a destination, and the job that binds them. */
+/** A connection that works, a filter, a destination, and the job that connects them. */
 async function createJob(): Promise<string> {
   const connection = answer(
     await api.POST("/v1/connections", {

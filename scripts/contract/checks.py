@@ -1,4 +1,4 @@
-"""What schemathesis gets beside the document: a check that it does not have, and ids that lead somewhere."""
+"""An additional check for schemathesis, and ids of resources that exist."""
 
 import os
 
@@ -17,13 +17,13 @@ def is_positive(case):
 
 @schemathesis.hook
 def before_call(ctx, case, kwargs):
-    """Most requests that name a tenant or a connection name one that exists, so that they reach what comes after."""
+    """Most requests that name a tenant or a connection name one that exists, so that they reach the handlers."""
     if not is_positive(case):
         return
     if case.operation.label.endswith("/v1/jobs/{id}/schema"):
         case.path_parameters["id"] = os.environ["JOB_ID"]
     if "wait" in (case.query or {}):
-        case.query["wait"] = 1  # to be done in time
+        case.query["wait"] = 1  # to end in time
     if not isinstance(case.body, dict) or len(repr(case.body)) % 4 == 0:
         return
     if case.operation.label in ("POST /v1/connections", "POST /v1/connection-checks"):
@@ -44,7 +44,7 @@ def form_is_described(ctx, response, case):
     problem = response.json()
     if problem["code"] in ("malformed_json", "unsupported_media_type"):
         raise AssertionError(f"a body that the document allows is refused: {problem['detail']}")
-    # Which fields a patch may have depends on the kind of what is stored.
+    # Which fields a patch may have depends on the kind of the stored resource.
     allowed = {"unknown_field"} if case.method == "PATCH" else set()
     faults = [fault for fault in problem.get("errors", []) if fault["code"] in FORM - allowed]
     assert not faults, f"the document allows what the service refuses: {faults}"

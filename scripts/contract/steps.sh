@@ -2,7 +2,7 @@
 # shellcheck shell=bash
 # shellcheck disable=SC2154 # tools, document, log, API_URL… come from scripts/contract.sh
 
-# The committed document and page of errors are what the program says.
+# The committed document and page of errors are current.
 step_document() {
     local new=$tools/document
     mkdir -p "$new"
@@ -22,13 +22,13 @@ step_redocly() {
     REDOCLY_TELEMETRY=off REDOCLY_SUPPRESS_UPDATE_NOTICE=true "$bin/redocly" lint --extends=recommended "$document"
 }
 
-# Generated requests, right and wrong ones, alone and along the document's links: does the service keep its word?
+# Generated requests, valid and invalid ones, alone and along the document's links: does the service behave as the document says?
 step_schemathesis() {
     local bin
     bin=$(python_tools schemathesis schemathesis==4.32.5) ||
         skip schemathesis "the Python package schemathesis could not be installed"
     start_service
-    examples/curl.sh >"$log/schemathesis.before" # something to look at
+    examples/curl.sh >"$log/schemathesis.before" # objects to read
     CONNECTION_ID=$(call /connections | jq -r '.items[0].id')
     JOB_ID=$(call /jobs | jq -r '.items[0].id')
     export CONNECTION_ID JOB_ID
@@ -83,7 +83,7 @@ step_cargo_deny() {
     "$deny" --all-features check bans licenses sources
 }
 
-# Known vulnerabilities. Their database is downloaded, so a closed network has to pass this over.
+# Known vulnerabilities. Their database is downloaded, so this is skipped in a closed network.
 step_advisories() {
     local deny
     deny=$(cargo_tool cargo-deny@0.20.2 cargo-deny) || skip advisories "the crate cargo-deny could not be installed"

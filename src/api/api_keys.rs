@@ -1,4 +1,4 @@
-//! API keys of an organization. A key is shown once, when it is made.
+//! API keys of an organization. A key is shown once, when it is created.
 
 use super::audit_events::record;
 use super::auth::{Caller, Scope, new_key};
@@ -19,17 +19,17 @@ use utoipa::ToSchema;
 
 const KIND: &str = "api-keys";
 
-/// A key to be made.
+/// A new API key.
 #[derive(Deserialize, ToSchema, Debug)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schema(example = json!({"name": "Nightly script", "scopes": ["read", "run"]}))]
 pub struct CreateApiKey {
     #[schema(min_length = 1, max_length = 200)]
     pub name: String,
-    /// `admin` includes the others.
+    /// What the key may do; `admin` includes the other scopes.
     #[schema(min_items = 1, max_items = 4)]
     pub scopes: Vec<Scope>,
-    /// Null: it does not expire.
+    /// When the key expires; null: never.
     pub expires_at: Option<DateTime<Utc>>,
 }
 
@@ -41,10 +41,10 @@ pub struct ApiKeyResponse {
     pub scopes: Vec<Scope>,
     #[schema(required = true)]
     pub expires_at: Option<DateTime<Utc>>,
-    /// To the minute; null: never.
+    /// When the key was last used, to the minute; null: never.
     #[schema(required = true)]
     pub last_used_at: Option<DateTime<Utc>>,
-    /// The key itself, in the answer to the request that made it and never again.
+    /// The key itself. Only the response to its creation has it.
     #[schema(read_only)]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub key: Option<String>,
@@ -79,15 +79,15 @@ fn unknown(id: ApiKeyId) -> Error {
     Error::not_found("API key", id)
 }
 
-/// A key that has expired before it is made would only be found out by its first 401.
+/// Without this check, a key that has already expired would show only as a 401 at its first use.
 fn check_end(expires_at: Option<DateTime<Utc>>, now: DateTime<Utc>, faults: &mut Faults) {
     if let Some(at) = expires_at.filter(|at| *at <= now) {
-        let detail = format!("{} is past; a key that expires needs a time to come", at.to_rfc3339());
+        let detail = format!("{} is in the past; `expiresAt` must be in the future", at.to_rfc3339());
         faults.push("/expiresAt", "in_the_past", detail);
     }
 }
 
-/// What only the service can say of a key to be made: its end is to come.
+/// What only the service can say of a new key: it expires in the future.
 pub(super) fn check_now(app: &App, body: &Value, faults: &mut Faults) {
     let end = body.get("expiresAt").and_then(Value::as_str).and_then(|end| end.parse().ok());
     check_end(end, app.clock.now(), faults);
@@ -95,7 +95,7 @@ pub(super) fn check_now(app: &App, body: &Value, faults: &mut Faults) {
 
 /// List API keys
 ///
-/// Without the keys themselves; oldest first.
+/// Oldest first, without the keys themselves.
 #[utoipa::path(
     tag = "Administration",
     params(PageQuery),
@@ -118,7 +118,7 @@ pub async fn list_api_keys(
 
 /// Create an API key
 ///
-/// The answer has the key, which is not shown again.
+/// The response has the key, which is not shown again.
 #[utoipa::path(
     tag = "Administration",
     params(IdempotencyKeyHeader),
@@ -158,7 +158,7 @@ pub async fn create_api_key(
 
 /// Get an API key
 ///
-/// Its name, scopes and last use; the key itself is shown only when it is made.
+/// Its name, scopes and last use. The key itself is shown only when it is created.
 #[utoipa::path(
     tag = "Administration",
     params(("id" = ApiKeyId, Path, description = "The key's id")),
@@ -174,11 +174,11 @@ pub async fn get_api_key(app: Data<App>, caller: Caller, id: Path<ApiKeyId>) -> 
 
 /// Revoke an API key
 ///
-/// It is good for nothing from the next request on.
+/// The key stops working at once.
 #[utoipa::path(
     tag = "Administration",
     params(("id" = ApiKeyId, Path, description = "The key's id"), IfMatchHeader),
-    responses((status = 204, description = "It is revoked")),
+    responses((status = 204, description = "Revoked")),
     security(("bearer" = ["admin"]))
 )]
 #[delete("/v1/api-keys/{id}")]

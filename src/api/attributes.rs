@@ -1,4 +1,4 @@
-//! What can be imported.
+//! The attributes that can be imported.
 
 use super::page::{Page, WholeListQuery};
 use crate::directory::{self, ObjectType};
@@ -14,20 +14,20 @@ use super::auth::Caller;
 #[into_params(parameter_in = Query)]
 #[serde(rename_all = "camelCase")]
 pub struct AttributesQuery {
-    /// Only of this type.
+    /// Only attributes of this object type.
     #[param(inline)]
     pub object_type: Option<ObjectType>,
 }
 
-/// An attribute of an object type. Directory extensions, `extension_<32 hexadecimal digits>_<name>`, can be
-/// chosen as well.
+/// An attribute of an object type. Directory extensions (`extension_<32 hexadecimal digits>_<name>`) can be imported
+/// too.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct AttributeResponse {
     pub object_type: ObjectType,
-    /// How a job names it.
+    /// The key that a job uses for it.
     pub key: String,
-    /// Its name in Assets unless the job gives another.
+    /// Its default name in Assets; a job can change it.
     pub name: String,
     pub description: String,
     /// The type of the attribute in Assets.
@@ -36,15 +36,15 @@ pub struct AttributeResponse {
     pub many: bool,
     /// `always`, `default` or `onRequest`.
     pub presence: String,
-    /// What it needs from Graph beyond its object type; null: nothing.
+    /// The capability that it needs beyond that of its object type; null: none.
     #[schema(required = true)]
     pub capability: Option<String>,
 }
 
 /// List the attributes that can be imported
 ///
-/// By object type, with the name and type that each has in Assets; a job chooses among them by `key`. The list is whole,
-/// unless `limit` cuts it into pages.
+/// By object type, with the name and type of each attribute in Assets. A job selects attributes by `key`. The
+/// response has the whole list unless `limit` is set.
 #[utoipa::path(
     tag = "Jobs",
     params(AttributesQuery, WholeListQuery),

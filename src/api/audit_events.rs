@@ -24,12 +24,12 @@ pub struct AuditEventResponse {
     pub actor: String,
     #[schema(example = "create")]
     pub action: String,
-    /// The collection of the API that the thing is in.
+    /// The collection of the changed resource in the API.
     #[schema(example = "filters")]
     pub resource_kind: String,
     #[schema(required = true)]
     pub resource_id: Option<Uuid>,
-    /// More about it, never a secret.
+    /// Details of the action; never a secret.
     #[schema(value_type = Object)]
     pub detail: Value,
 }
@@ -48,7 +48,7 @@ impl From<AuditEventRow> for AuditEventResponse {
     }
 }
 
-/// Notes that `caller` did `action` to a thing, in the transaction that does it.
+/// Records an action of `caller`, in the transaction of the action.
 pub(super) async fn record(
     tx: &mut Transaction,
     app: &App,
@@ -60,7 +60,7 @@ pub(super) async fn record(
     record_with(tx, app, caller, (action, kind, id), json!({})).await
 }
 
-/// As [`record`], with more about it. `detail` must hold no secret.
+/// As [`record`], with details. `detail` must hold no secret.
 pub(super) async fn record_with(
     tx: &mut Transaction,
     app: &App,
@@ -83,7 +83,7 @@ pub(super) async fn record_with(
 
 /// List audit events
 ///
-/// What was done by whom, newest first.
+/// Who did what, newest first.
 #[utoipa::path(
     tag = "Administration",
     params(PageQuery),

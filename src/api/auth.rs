@@ -1,5 +1,5 @@
-//! Who is calling, and what they may do. The organization comes from the key or token, never from the
-//! request.
+//! Authentication: who sends a request, and what they may do. The organization comes from the key or token, never
+//! from the request.
 
 mod api_key;
 mod caller;
@@ -30,7 +30,7 @@ use subtle::ConstantTimeEq;
 pub async fn authenticate(app: &App, request: &ServiceRequest) -> Result<Caller> {
     let header = request.headers().get(header::AUTHORIZATION);
     let Some(bearer) = header.and_then(|value| bearer(value.as_bytes())) else { return Err(unauthenticated()) };
-    // As bytes: an admin key is any text, in UTF-8.
+    // Compared as bytes: an admin key may have any UTF-8 text.
     if let Some(admin) = &app.settings.security.admin_key
         && same(bearer, admin.expose_secret().as_bytes())
     {
@@ -62,7 +62,7 @@ fn bearer(header: &[u8]) -> Option<&[u8]> {
     scheme.eq_ignore_ascii_case(b"bearer").then(|| token.trim_ascii()).filter(|token| !token.is_empty())
 }
 
-/// Compares the hashes, so that neither content nor length shows in the time it takes.
+/// Compares hashes in constant time, so that the duration reveals neither content nor length.
 fn same(given: &[u8], expected: &[u8]) -> bool {
     Sha256::digest(given).ct_eq(&Sha256::digest(expected)).into()
 }

@@ -8,8 +8,8 @@ use actix_web::web::{Json, Query};
 
 /// List capabilities
 ///
-/// The whole table, unless `limit` cuts it into pages: for each capability the Application permissions that grant it, with their
-/// ids, what it gives and what is lost without it.
+/// For each capability: the Application permissions that grant it with their ids, what it provides, and what is lost
+/// without it. The response has the whole list unless `limit` is set.
 #[utoipa::path(
     tag = "Connections",
     params(WholeListQuery),
@@ -21,7 +21,7 @@ pub async fn list_capabilities(query: Query<WholeListQuery>) -> Result<Json<Page
     Ok(Json(query.into_inner().page("capabilities", permission::describe())?))
 }
 
-/// Reads `?capabilities=users,groups`. Absent or empty: what a check looks at by default.
+/// Reads `?capabilities=users,groups`. Absent or empty: the capabilities that a check covers by default.
 pub(super) fn parse(text: Option<&str>) -> Result<Vec<Capability>> {
     let (mut faults, mut capabilities) = (Faults::default(), Vec::new());
     for word in text.unwrap_or_default().split(',').map(str::trim).filter(|word| !word.is_empty()) {
@@ -35,7 +35,7 @@ pub(super) fn parse(text: Option<&str>) -> Result<Vec<Capability>> {
     Ok(or_default(capabilities))
 }
 
-/// What is asked for, or the default.
+/// The capabilities that were requested, or the default ones.
 pub(super) fn or_default(capabilities: Vec<Capability>) -> Vec<Capability> {
     if capabilities.is_empty() { Capability::DEFAULT.to_vec() } else { capabilities }
 }

@@ -1,5 +1,5 @@
-//! Connection checks: of a stored connection, of settings before they are stored, of a manifest; and how to
-//! set the application up.
+//! Connection checks: of a stored connection, of settings before they are stored, of a manifest; and how to set up
+//! the application.
 
 use super::audit_events::record;
 use super::auth::Caller;
@@ -36,7 +36,7 @@ const STALE_AFTER: TimeDelta = TimeDelta::hours(24);
 #[derive(Deserialize, ToSchema, Debug, Default)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct CheckConnection {
-    /// Absent or empty: what a job imports by default (`checkedByDefault` in `GET /v1/capabilities`).
+    /// Absent or empty: the capabilities that a job needs by default (`checkedByDefault` in `GET /v1/capabilities`).
     #[serde(default)]
     #[schema(max_items = 11)]
     pub capabilities: Vec<Capability>,
@@ -46,10 +46,10 @@ pub struct CheckConnection {
 #[derive(Deserialize, ToSchema, Debug)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct CheckConnectionSettings {
-    /// Ignored; it may stay in a body that is also good for creating a connection.
+    /// Ignored. It is allowed so that a body for creating a connection can be checked as it is.
     #[schema(min_length = 1, max_length = 200)]
     pub name: Option<String>,
-    /// The tenant's id (a GUID) or a domain that is verified in it.
+    /// The id (a GUID) or a verified domain of the tenant.
     #[schema(min_length = 1, max_length = 253, example = "contoso.onmicrosoft.com")]
     pub tenant_id: String,
     /// Application (client) ID.
@@ -57,35 +57,35 @@ pub struct CheckConnectionSettings {
     #[serde(default)]
     pub cloud: Cloud,
     pub credential: CredentialBody,
-    /// Absent or empty: what a job imports by default (`checkedByDefault` in `GET /v1/capabilities`).
+    /// Absent or empty: the capabilities that a job needs by default (`checkedByDefault` in `GET /v1/capabilities`).
     #[serde(default)]
     #[schema(max_items = 11)]
     pub capabilities: Vec<Capability>,
 }
 
-/// A check's result.
+/// The result of a check.
 #[derive(Serialize, ToSchema, Debug, Clone)]
 #[serde(rename_all = "camelCase")]
 pub struct CheckResponse {
     pub id: CheckId,
-    /// `null` for settings that are not stored.
+    /// Null for settings that are not stored.
     #[schema(required = true)]
     pub connection_id: Option<ConnectionId>,
     pub checked_at: DateTime<Utc>,
-    /// How long ago that was, in seconds.
+    /// The age of the result in seconds.
     pub age_seconds: i64,
-    /// Older than a day, or of a tenant, application or credential that the connection no longer has: check again
-    /// before relying on it.
+    /// The result is older than a day, or the connection has another tenant, application or credential since: check
+    /// again.
     pub stale: bool,
     pub overall: Overall,
-    /// Time ran out before everything was looked at.
+    /// The time limit was reached before everything was checked.
     pub partial: bool,
     pub identity: CheckIdentity,
-    /// About the connection as a whole.
+    /// Findings about the connection as a whole.
     pub findings: Vec<Finding>,
-    /// One verdict for each capability that was asked about, in that order.
+    /// One verdict for each requested capability, in the order of the request.
     pub capabilities: Vec<CapabilityVerdict>,
-    /// What grants everything that is missing at once; a capability's own remedies grant only that one.
+    /// How to grant everything that is missing at once. The remedies of a capability grant only that capability.
     pub remedies: Vec<Remedy>,
 }
 
@@ -107,7 +107,7 @@ impl CheckResponse {
         }
     }
 
-    /// `credential_version`: that of the connection now.
+    /// `credential_version`: the connection's current one.
     pub(super) fn from_row(row: ConnectionCheckRow, credential_version: i64, now: DateTime<Utc>) -> Result<Self> {
         let is_of_another = !row.is_of(credential_version);
         let report = serde_json::from_value(row.report).map_err(Error::internal)?;
@@ -116,7 +116,7 @@ impl CheckResponse {
     }
 }
 
-/// Checks a stored connection, keeps the result and answers it: also «Save & check».
+/// Checks a stored connection and stores the result. «Save & check» uses it too.
 pub(super) async fn check_stored(
     app: &App,
     caller: &Caller,
@@ -158,8 +158,8 @@ async fn check(
     connection_check::check(app.graph.tokens(), &app.http, identity, capabilities, declared, DEADLINE).await
 }
 
-/// What is known of a connection: what its newest check found, then what that left out and the last wider one found.
-/// Not what was found of another tenant, application or credential than it has by now.
+/// The reports that are valid for the connection's current credential: the newest one, then the last wider one for
+/// the capabilities that the newest one left out.
 async fn known(app: &App, organization: OrganizationId, connection: &ConnectionPart) -> Result<Vec<CheckReport>> {
     let (id, version) = (ConnectionId(connection.id), connection.credential_version);
     let rows = app
@@ -176,10 +176,10 @@ async fn known(app: &App, organization: OrganizationId, connection: &ConnectionP
 
 /// Check a connection
 ///
-/// Asks Entra for a fresh token, looks at what it carries and at what the tenant has granted, and makes one
-/// live request per capability. Answers within 20 seconds; `partial` says that time ran out. The result is kept
-/// among the connection's checks; one that looked at less than a check without a body does, and found nothing
-/// wrong, does not become its `lastCheck` where there is a wider one.
+/// Requests a new token from Entra, reads its permissions and those that the tenant has granted, and makes one live
+/// request per capability. The response takes at most 20 seconds; `partial` means that the time was not enough. The
+/// result is added to the connection's checks. A check of fewer capabilities than the default, without findings, does
+/// not replace a wider `lastCheck`.
 #[utoipa::path(
     tag = "Connections",
     params(("id" = ConnectionId, Path, description = "The connection's id")),
@@ -229,7 +229,7 @@ pub async fn list_connection_checks(
 
 /// Check settings of a connection
 ///
-/// The same check for settings that are not stored; neither they nor the result are kept.
+/// The same check for settings that are not stored. Neither the settings nor the result are stored.
 #[utoipa::path(
     tag = "Connections",
     request_body = CheckConnectionSettings,
@@ -270,22 +270,23 @@ pub async fn check_connection_settings(
 #[into_params(parameter_in = Query)]
 #[serde(rename_all = "camelCase")]
 pub struct ManifestQuery {
-    /// Capabilities, separated by commas. Absent: what a job imports by default (`checkedByDefault` in `GET /v1/capabilities`).
+    /// Capabilities, separated by commas. Absent: those that a job needs by default (`checkedByDefault` in
+    /// `GET /v1/capabilities`).
     #[param(
         value_type = Vec<Capability>, required = false, style = Form, explode = false, max_items = 11,
         example = json!(["users", "groups"])
     )]
     pub capabilities: Option<String>,
-    /// The cloud that links and commands are for. Absent: global.
+    /// The cloud for the links and commands. Absent: global.
     pub cloud: Option<Cloud>,
-    /// The application that links and commands are for, if the manifest does not name it.
+    /// The application for the links and commands, if the manifest does not name it.
     pub client_id: Option<Uuid>,
-    /// The tenant that links and commands are for, if it is known.
+    /// The tenant for the links and commands, if it is known.
     #[param(max_length = 253)]
     pub tenant_id: Option<String>,
 }
 
-/// The manifest of an app registration, of which only the list of permissions is read, or that list alone.
+/// The manifest of an app registration, or only its list of permissions. Nothing else is read from a manifest.
 #[derive(Deserialize, ToSchema)]
 #[serde(untagged)]
 pub enum Manifest {
@@ -297,9 +298,9 @@ pub enum Manifest {
 
 /// Check a manifest
 ///
-/// Takes the manifest of an app registration (portal → App registrations → the app → Manifest, in either
-/// format), or just the list under `requiredResourceAccess`. Names every permission with its kind, flags those
-/// that were added as Delegated, and says which capabilities will work after consent. Nothing is sent anywhere.
+/// Takes the manifest of an app registration (portal → App registrations → the app → Manifest, in either format) or
+/// only the list under `requiredResourceAccess`. The response names every permission with its kind, marks those that
+/// were added as Delegated, and tells which capabilities will work after consent. No request to Microsoft is made.
 #[utoipa::path(
     tag = "Connections",
     params(ManifestQuery),
@@ -311,7 +312,7 @@ pub enum Manifest {
             "resourceAccess": [{"id": "df021288-bdef-4463-88db-98f22de89214", "type": "Role"}],
         }]})
     ),
-    responses((status = 200, description = "What the manifest says", body = ManifestReport)),
+    responses((status = 200, description = "The permissions of the manifest", body = ManifestReport)),
     security(("bearer" = ["read"]))
 )]
 #[post("/v1/manifest-checks")]
@@ -332,7 +333,8 @@ pub async fn check_manifest(query: Query<ManifestQuery>, body: Body<Value>) -> R
 #[into_params(parameter_in = Query)]
 #[serde(rename_all = "camelCase")]
 pub struct SetupQuery {
-    /// Capabilities, separated by commas. Absent: what a job imports by default (`checkedByDefault` in `GET /v1/capabilities`).
+    /// Capabilities, separated by commas. Absent: those that a job needs by default (`checkedByDefault` in
+    /// `GET /v1/capabilities`).
     #[param(
         value_type = Vec<Capability>, required = false, style = Form, explode = false, max_items = 11,
         example = json!(["users", "groups"])
@@ -340,10 +342,10 @@ pub struct SetupQuery {
     pub capabilities: Option<String>,
 }
 
-/// Get how to set a connection up
+/// Get the setup of a connection
 ///
-/// The steps in the portal, the consent link, and scripts that grant the *Application* permissions which the
-/// last check did not see granted.
+/// The steps in the portal, the consent link, and scripts that grant the *Application* permissions that the last
+/// check found missing.
 #[utoipa::path(
     tag = "Connections",
     params(("id" = ConnectionId, Path, description = "The connection's id"), SetupQuery),

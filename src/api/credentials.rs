@@ -1,4 +1,4 @@
-//! Credentials in request bodies. They are write-only: no answer, log or error has them.
+//! Credentials in request bodies. They are write-only: no response, log or error contains them.
 
 use crate::app::App;
 use crate::error::Faults;
@@ -27,7 +27,7 @@ pub struct ClientSecretBody {
     /// The Value of a client secret, not its Secret ID.
     #[schema(write_only, min_length = 1, max_length = 4096, example = "abc8Q~simulated-secret-value")]
     pub secret: String,
-    /// The end date that the portal shows, for a warning from 30 days before.
+    /// The expiry date that the portal shows. A warning begins 30 days before.
     pub expires_at: Option<DateTime<Utc>>,
 }
 
@@ -37,10 +37,10 @@ pub struct ClientSecretBody {
 pub struct CertificateBody {
     #[schema(inline)]
     pub kind: CertificateKind,
-    /// PEM, uploaded to the app registration.
+    /// The certificate in PEM form, as uploaded to the app registration.
     #[schema(write_only, min_length = 1, max_length = 65536)]
     pub certificate: String,
-    /// PEM of the RSA private key, without a passphrase.
+    /// The RSA private key in PEM form, without a passphrase.
     #[schema(write_only, min_length = 1, max_length = 65536)]
     pub private_key: String,
 }
@@ -89,7 +89,7 @@ impl CredentialBody {
         }
     }
 
-    /// When it ends: as declared for a secret, as written in a certificate.
+    /// When the credential expires: as declared for a secret, as written in a certificate.
     pub fn expires_at(&self) -> Option<DateTime<Utc>> {
         match self {
             Self::ClientSecret(body) => body.expires_at,
@@ -99,9 +99,9 @@ impl CredentialBody {
     }
 }
 
-/// What the document cannot say of a body with `tenantId` and `credential`: the tenant is one tenant, the
-/// secret is no Secret ID, certificate and key are readable and belong together. Dates are judged where there
-/// is a clock, see [`check_dates`].
+/// What the document cannot say of a body with `tenantId` and `credential`: the tenant is a single tenant, the secret
+/// is no Secret ID, certificate and key are readable and belong together. [`check_dates`] checks the dates, which
+/// needs the clock.
 pub fn check(body: &Value, faults: &mut Faults) {
     if let Some(tenant_id) = body.get("tenantId").and_then(Value::as_str) {
         validate_tenant_id(tenant_id, "/tenantId", faults);
@@ -111,14 +111,14 @@ pub fn check(body: &Value, faults: &mut Faults) {
     }
 }
 
-/// What only the service can say of such a body: the certificate is good today.
+/// What only the service can say of such a body: the certificate is valid today.
 pub(super) fn check_now(app: &App, body: &Value, faults: &mut Faults) {
     if let Some(credential) = read(body) {
         credential.validate(Some(app.clock.now()), "/credential", faults);
     }
 }
 
-/// Read field by field, so that a fault elsewhere in the credential does not hide those of what is there.
+/// Reads each field alone, so that a fault of one does not hide the faults of the others.
 fn read(body: &Value) -> Option<Credential> {
     let text = |name: &str| body.pointer(&format!("/credential/{name}")).and_then(Value::as_str).map(str::to_owned);
     Some(match (text("kind").as_deref(), text("secret"), text("certificate"), text("privateKey")) {

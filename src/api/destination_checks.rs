@@ -1,4 +1,4 @@
-//! Checks of destinations, and how to set one up in Assets.
+//! Checks of destinations, and how to set up a destination in Assets.
 
 use super::auth::Caller;
 use crate::app::App;
@@ -11,9 +11,9 @@ use actix_web::{get, post};
 
 /// Check a destination
 ///
-/// Asks Assets whether the token is good, in which state the import source is, whether somebody else's execution
-/// is under way, and whether the mapping is as the job needs it; and, apart from that, whether `api` reaches
-/// objects. Nothing is changed. Answers within 20 seconds; `partial` says that time ran out.
+/// Checks in Assets whether the token is valid, the state of the import source, whether another execution is in
+/// progress, whether the mapping is as the job needs it, and whether `api` can read objects. Nothing is changed. The
+/// response takes at most 20 seconds; `partial` means that the time was not enough.
 #[utoipa::path(
     tag = "Destinations",
     params(("id" = DestinationId, Path, description = "The destination's id")),
@@ -29,9 +29,9 @@ pub async fn check_destination(
     Ok(Json(check::check(&app, caller.organization, *id).await?))
 }
 
-/// Get how to set a destination up
+/// Get the setup of a destination
 ///
-/// The steps in Assets, and what its settings for missing objects and empty values mean here.
+/// The steps in Assets, and the meaning of its settings for missing objects and empty values.
 #[utoipa::path(
     tag = "Destinations",
     responses((status = 200, description = "Steps and choices", body = DestinationSetup)),

@@ -1,5 +1,5 @@
-//! The outermost middleware: request id, log span, problem documents for whatever fails, panics included,
-//! security headers, CORS, and the request metrics.
+//! The outermost middleware: request id, log span, problem documents for every failure (also panics), security
+//! headers, CORS, and the metrics of requests.
 
 use super::contract::MatchedPath;
 use super::problem::{self, REQUEST_ID};
@@ -19,11 +19,11 @@ use std::time::Duration;
 use tracing::Instrument;
 
 const REQUEST_ID_HEADER: HeaderName = HeaderName::from_static("x-request-id");
-const REQUEST_ID_LONGEST: usize = 128;
-/// How long a browser may remember what a preflight allowed.
+const MAX_REQUEST_ID_BYTES: usize = 128;
+/// How long a browser may cache the response to a preflight.
 const PREFLIGHT_SECONDS: &str = "600";
 
-/// See the module.
+/// The middleware.
 pub async fn wrap(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
@@ -65,18 +65,18 @@ pub async fn wrap(
     }
 }
 
-/// The caller's own id for the request if it is harmless, else a new one.
+/// The caller's id for the request if it has only harmless characters, otherwise a new one.
 fn request_id(app: &App, headers: &HeaderMap) -> String {
     let given = headers.get(&REQUEST_ID_HEADER).and_then(|value| value.to_str().ok());
     let harmless = |id: &&str| {
         !id.is_empty()
-            && id.len() <= REQUEST_ID_LONGEST
+            && id.len() <= MAX_REQUEST_ID_BYTES
             && id.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.' | b':'))
     };
     given.filter(harmless).map_or_else(|| ids::new_v7(&app.clock).to_string(), str::to_owned)
 }
 
-/// The request's origin, if the operator lets browsers call from there.
+/// The origin of the request, if the operator allows it.
 fn allowed_origin(app: &App, headers: &HeaderMap) -> Option<HeaderValue> {
     let origin = headers.get(header::ORIGIN)?;
     let allowed = &app.settings.security.cors_origins;
@@ -134,7 +134,7 @@ fn add_headers(headers: &mut HeaderMap, id: &str, origin: Option<&HeaderValue>, 
     }
 }
 
-/// What no route takes.
+/// Answers every path without a route.
 pub async fn unknown_path(request: actix_web::HttpRequest) -> HttpResponse {
-    Error::new(Code::NotFound, format!("There is nothing at {}.", request.path())).error_response()
+    Error::new(Code::NotFound, format!("The path {} does not exist.", request.path())).error_response()
 }

@@ -1,4 +1,4 @@
-//! What a filter would import, asked of Graph: of a stored filter, or of one that is not saved yet.
+//! What a filter would import according to Graph: a stored filter, or one that is not stored yet.
 
 use super::auth::Caller;
 use super::body::Body;
@@ -17,14 +17,14 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
-/// Where to look.
+/// The connection for the preview.
 #[derive(Deserialize, ToSchema, Debug)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct PreviewStoredFilter {
     pub connection_id: ConnectionId,
 }
 
-/// A filter that need not be saved, and where to look.
+/// A filter that need not be stored, and the connection for its preview.
 #[derive(Serialize, Deserialize, ToSchema, Debug)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schema(example = json!({
@@ -34,7 +34,7 @@ pub struct PreviewStoredFilter {
 }))]
 pub struct PreviewFilter {
     pub connection_id: ConnectionId,
-    /// Ignored; it may stay in a body that is also good for creating a filter.
+    /// Ignored. It is allowed so that a body for creating a filter can be previewed as it is.
     #[schema(min_length = 1, max_length = 200)]
     pub name: Option<String>,
     pub users: Option<RuleBody>,
@@ -46,7 +46,7 @@ pub struct PreviewFilter {
     pub limits: Option<Limits>,
 }
 
-/// What the document cannot say of the filter in the body.
+/// What the document cannot say of the filter.
 pub(super) fn check(body: &Value, faults: &mut Faults) {
     Filter::collect(&filter_of(body.clone()), "", faults);
 }
@@ -71,13 +71,13 @@ async fn look(app: &App, organization: OrganizationId, id: ConnectionId, filter:
 
 /// Preview a filter
 ///
-/// Asks Graph what a filter would import, without saving it: counts, ten objects of each kind, what a full run would
-/// cost, and warnings. Answers within 20 seconds; `partial` says that something could not be looked at.
+/// Asks Graph what a filter would import, without storing it: counts, ten objects of each type, the cost of a full
+/// run, and warnings. The response takes at most 20 seconds; `partial` means that a part could not be read.
 #[utoipa::path(
     tag = "Filters",
     request_body = PreviewFilter,
     responses(
-        (status = 200, description = "What it would import", body = FilterPreview),
+        (status = 200, description = "What the filter would import", body = FilterPreview),
         (status = 502, response = super::openapi::BadGateway),
         (status = 504, response = super::openapi::GatewayTimeout)
     ),
@@ -91,14 +91,14 @@ pub async fn preview_filter(app: Data<App>, caller: Caller, body: Body<PreviewFi
 
 /// Preview a stored filter
 ///
-/// Asks Graph through a connection what the filter would import: counts, ten objects of each kind, what a full run
-/// would cost, and warnings. Answers within 20 seconds; `partial` says that something could not be looked at.
+/// Asks Graph through a connection what the filter would import: counts, ten objects of each type, the cost of a full
+/// run, and warnings. The response takes at most 20 seconds; `partial` means that a part could not be read.
 #[utoipa::path(
     tag = "Filters",
     params(("id" = FilterId, Path, description = "The filter's id")),
     request_body = PreviewStoredFilter,
     responses(
-        (status = 200, description = "What it would import", body = FilterPreview),
+        (status = 200, description = "What the filter would import", body = FilterPreview),
         (status = 502, response = super::openapi::BadGateway),
         (status = 504, response = super::openapi::GatewayTimeout)
     ),

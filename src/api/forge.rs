@@ -1,4 +1,4 @@
-//! What a Forge app calls for itself.
+//! What a Forge app calls on its own behalf.
 
 use super::auth::Caller;
 use super::auth::forge::{Invocation, SYSTEM_TOKEN_HEADER};
@@ -13,20 +13,20 @@ use utoipa::ToSchema;
 #[derive(Serialize, ToSchema, Debug)]
 #[serde(rename_all = "camelCase")]
 pub struct ForgeTokenResponse {
-    /// Until when runs can use the token.
+    /// When the token expires.
     pub expires_at: DateTime<Utc>,
-    /// Runs that waited for it and go on.
+    /// The number of runs that waited for the token and now continue.
     #[schema(example = 1)]
     pub runs_resumed: usize,
 }
 
 /// Refresh the Forge app's token
 ///
-/// For the app's scheduled trigger: Forge sends the app's system token along, which runs need to reach Assets. Every
-/// other call of the app that carries the token refreshes it just as well. A body is not read.
+/// For the scheduled trigger of the app: Forge adds the app's system token, which runs need to reach Assets. Every
+/// other call of the app with the token refreshes it too. A body is not read.
 #[utoipa::path(
     tag = "Forge",
-    params(("x-forge-oauth-system" = Option<String>, Header, description = "The app's system token; Forge sends it")),
+    params(("x-forge-oauth-system" = Option<String>, Header, description = "The system token of the app, which Forge adds")),
     responses((status = 200, description = "The token is stored", body = ForgeTokenResponse)),
     security(("bearer" = ["run"]))
 )]
@@ -36,7 +36,8 @@ pub async fn refresh_forge_token(
     invocation: Option<ReqData<Invocation>>,
 ) -> Result<Json<ForgeTokenResponse>> {
     let Some(invocation) = invocation else {
-        let detail = "Only a Forge app can refresh its token: with a Forge invocation token as its bearer.";
+        let detail =
+            "Only a Forge app can refresh its token. Call this with a Forge invocation token as the bearer token.";
         return Err(Error::new(Code::Forbidden, detail));
     };
     let brought = invocation.brought.ok_or_else(|| {

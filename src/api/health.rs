@@ -1,4 +1,4 @@
-//! Whether the process lives, whether it can serve, and its metrics.
+//! Liveness, readiness and metrics.
 
 use crate::app::App;
 use crate::error::Result;
@@ -18,22 +18,23 @@ pub struct Health {
 
 const OK: Health = Health { status: "ok", version: env!("CARGO_PKG_VERSION") };
 
-/// The process lives
+/// Get liveness
 ///
-/// Answers as long as the process does, whatever the database does. For restarting it.
-#[utoipa::path(tag = "Operations", responses((status = 200, description = "It lives", body = Health)), security(()))]
+/// Liveness probe: answers while the process runs, also without the database. Restart the process if it does not
+/// answer.
+#[utoipa::path(tag = "Operations", responses((status = 200, description = "The process runs", body = Health)), security(()))]
 #[get("/healthz")]
 pub async fn get_health() -> Json<Health> {
     Json(OK)
 }
 
-/// The service can answer: its database is there
+/// Get readiness
 ///
-/// For sending it requests: 503 while the database cannot be reached.
+/// Readiness probe: 503 while the database cannot be reached.
 #[utoipa::path(
     tag = "Operations",
     responses(
-        (status = 200, description = "It can answer", body = Health),
+        (status = 200, description = "The service is ready", body = Health),
         (status = 503, response = super::openapi::Unready),
     ),
     security(())
@@ -46,7 +47,7 @@ pub async fn get_readiness(app: Data<App>) -> Result<Json<Health>> {
 
 /// Metrics in the Prometheus text format
 ///
-/// On a listener of its own if the operator set one; then not here.
+/// If the operator set a separate listener for metrics, they are only there.
 #[utoipa::path(
     tag = "Operations",
     responses((status = 200, description = "The metrics", body = String, content_type = "text/plain")),

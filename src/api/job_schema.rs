@@ -14,14 +14,14 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use utoipa::ToSchema;
 
-/// The document, and how it differs from what Assets has.
+/// The document, and its differences from Assets.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct JobSchemaResponse {
-    /// What would be sent (schema and mapping document, version 2023_10_19).
+    /// The schema and mapping document (version 2023_10_19) that would be sent.
     #[schema(value_type = Object)]
     pub document: Value,
-    /// Null when Assets could not be asked; `problem` then says why.
+    /// Null if Assets could not be read; `problem` has the reason.
     #[schema(required = true)]
     pub difference: Option<Difference>,
     #[schema(required = true)]
@@ -36,8 +36,8 @@ impl From<JobSchema> for JobSchemaResponse {
 
 /// Show the schema of a job
 ///
-/// The document that would be sent, and how it differs from what Assets has. Nothing is changed. Without a destination,
-/// or an answer of Assets within 18 seconds, only the document is shown.
+/// The document that would be sent, and its differences from Assets. Nothing is changed. Without a destination, or if
+/// Assets does not answer within 18 seconds, the response has only the document.
 #[utoipa::path(
     tag = "Jobs",
     params(("id" = JobId, Path, description = "The job's id")),
@@ -52,13 +52,13 @@ pub async fn get_job_schema(app: Data<App>, caller: Caller, id: Path<JobId>) -> 
 
 /// Build object types and attributes
 ///
-/// Sends the document to Assets: the first time as a whole, later what is new. Names and types that exist stay
-/// as they are.
+/// Sends the document to Assets: the whole document the first time, later only what is new. Existing names and types
+/// do not change.
 #[utoipa::path(
     tag = "Jobs",
     params(("id" = JobId, Path, description = "The job's id")),
     responses(
-        (status = 200, description = "The document that was sent, and what differs now", body = JobSchemaResponse),
+        (status = 200, description = "The document that was sent, and the remaining differences", body = JobSchemaResponse),
         (status = 409, response = super::openapi::Conflict),
         (status = 502, response = super::openapi::BadGateway),
         (status = 504, response = super::openapi::GatewayTimeout)

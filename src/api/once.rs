@@ -1,4 +1,4 @@
-//! `Idempotency-Key`: a create that is repeated with the same key is carried out once.
+//! `Idempotency-Key`: a request that is repeated with the same key is executed once.
 
 use super::auth::Caller;
 use super::contract::CheckedBody;
@@ -13,13 +13,13 @@ use std::future::{Ready, ready};
 use utoipa::IntoParams;
 use uuid::Uuid;
 
-/// How the document names the header; handlers take [`Once`].
+/// Describes the header in the document; handlers take [`Once`].
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Header)]
 #[expect(dead_code, reason = "only describes the header in the document")]
 pub struct IdempotencyKeyHeader {
-    /// Any text unique to this request. Repeating the request with it within 24 hours does not carry it out
-    /// again: the answer has the first one's status, and the thing as it is now.
+    /// Any text unique to this request. If the request is repeated with it within 24 hours, it is not executed again:
+    /// the response has the status of the first one and the current state of the resource.
     #[serde(rename = "Idempotency-Key")]
     #[param(required = false, min_length = 1, max_length = 255)]
     idempotency_key: Option<String>,
@@ -46,8 +46,8 @@ impl FromRequest for Once {
 }
 
 impl Once {
-    /// The id of what the first request with this key made. `None`: this is the first one; carry it out and
-    /// call [`Once::done`] in the same transaction.
+    /// The id of the resource that the first request with this key created. `None`: this request is the first;
+    /// execute it and call [`Once::done`] in the same transaction.
     pub async fn replay(&self, tx: &mut Transaction, app: &App, caller: &Caller) -> Result<Option<Uuid>> {
         let Some(request) = &self.0 else { return Ok(None) };
         match idempotency::begin(tx, caller.organization, request, app.clock.now()).await? {
@@ -56,16 +56,16 @@ impl Once {
             Known::Answer { resource_id, .. } => Ok(Some(resource_id)),
             Known::OtherBody => Err(Error::new(
                 Code::IdempotencyKeyReused,
-                "This idempotency key was sent before with another body; use a new key for a new request.",
+                "This idempotency key was used with another body. Use a new key for a new request.",
             )),
             Known::Running => Err(Error::new(
                 Code::IdempotencyKeyInProgress,
-                "The first request with this idempotency key is still running; repeat this one in a moment.",
+                "The first request with this idempotency key is still running. Repeat the request in a moment.",
             )),
         }
     }
 
-    /// Remembers what the request made. `status` is the one it is answered with.
+    /// Stores what the request created. `status` is the status of the response.
     pub async fn done(&self, tx: &mut Transaction, app: &App, caller: &Caller, status: u16, id: Uuid) -> Result<()> {
         match &self.0 {
             Some(request) => idempotency::insert(tx, caller.organization, request, status, id, app.clock.now()).await,

@@ -1,4 +1,4 @@
-//! The OpenAPI document: generated from the handlers, completed with what holds for every operation.
+//! The OpenAPI document: generated from the handlers, completed with what every operation has.
 
 mod codes;
 mod examples;
@@ -26,12 +26,12 @@ use utoipa_actix_web::service_config::ServiceConfig;
     ),
     servers((url = "/", description = "This service")),
     tags(
-        (name = "Connections", description = "How to reach an Entra tenant, and whether the permissions are right"),
+        (name = "Connections", description = "How to reach an Entra tenant, and whether its permissions are sufficient"),
         (name = "Filters", description = "Which users and groups to import"),
-        (name = "Destinations", description = "Where objects go: import sources of Assets"),
-        (name = "Jobs", description = "What to import from where to where, and when"),
+        (name = "Destinations", description = "Where objects are delivered: import sources of Assets"),
+        (name = "Jobs", description = "What to import, from which tenant, to which destination, and when"),
         (name = "Runs", description = "Executions of a job"),
-        (name = "Forge", description = "What a Forge app calls for itself"),
+        (name = "Forge", description = "What a Forge app calls on its own behalf"),
         (name = "Administration", description = "Keys, organizations, webhooks, workers and the audit log"),
         (name = "Operations", description = "Health and metrics"),
     ),
@@ -39,19 +39,22 @@ use utoipa_actix_web::service_config::ServiceConfig;
 )]
 struct Base;
 
-/// 409: the state of things forbids it. Handlers name it where it can happen.
+/// 409: the current state does not allow the request. Handlers name it where it can happen.
 #[derive(ToResponse)]
-#[response(description = "The state of things forbids it, see `code`", content_type = "application/problem+json")]
+#[response(
+    description = "The current state does not allow the request, see `code`",
+    content_type = "application/problem+json"
+)]
 #[expect(dead_code, reason = "only describes the response in the document")]
 pub struct Conflict(Problem);
 
-/// 503: the database is not there.
+/// 503: the database cannot be reached.
 #[derive(ToResponse)]
 #[response(description = "The database cannot be reached", content_type = "application/problem+json")]
 #[expect(dead_code, reason = "only describes the response in the document")]
 pub struct Unready(Problem);
 
-/// 502: Graph or Assets does not do what was asked. Handlers that hand its error on name it.
+/// 502: Graph or Assets refused. Handlers name it if they pass on its error.
 #[derive(ToResponse)]
 #[response(description = "Microsoft Graph or Assets refused, see `code`", content_type = "application/problem+json")]
 #[expect(dead_code, reason = "only describes the response in the document")]
@@ -117,7 +120,7 @@ const COMMON: [(&str, &str, Code); 12] = [
     ("ServiceUnavailable", "503", Code::DatabaseUnavailable),
 ];
 
-/// Of every answer to a caller with a key, unless the operator set no limit.
+/// Headers of every response to an authenticated caller, unless the operator set no limit.
 const RATE_LIMIT_HEADERS: [&str; 3] = ["RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset"];
 
 fn problem_response(code: Code) -> Value {
@@ -156,19 +159,19 @@ fn complete(document: &mut Value) {
     document["components"]["schemas"]["Problem"]["properties"]["code"]["enum"] = json!(codes);
     document["components"]["securitySchemes"] = json!({"bearer": {
         "type": "http", "scheme": "bearer",
-        "description": "An API key (`eak_…`), the operator's admin key, or a JWT of a configured issuer. The names beside an operation are the scopes that it needs; `admin` includes all.",
+        "description": "An API key (`eak_…`), the operator's admin key, or a JWT of a configured issuer. The names next to an operation are the scopes that it needs; `admin` includes all scopes.",
     }, "ticket": {
         "type": "apiKey", "in": "query", "name": "ticket",
-        "description": "A ticket of `POST /v1/tickets`, good once within 60 seconds.",
+        "description": "A ticket of `POST /v1/tickets`, valid once within 60 seconds.",
     }});
     document["components"]["headers"] = json!({
         "ETag": {"description": "The version, for `If-Match`", "schema": {"type": "string", "pattern": "^\"[0-9]+\"$"}, "example": "\"1\""},
-        "Location": {"description": "Where the new thing is", "schema": {"type": "string", "format": "uri-reference"}},
-        "Retry-After": {"description": "Seconds to wait, where waiting helps", "schema": {"type": "integer", "minimum": 0}},
-        "RateLimit-Limit": {"description": "Requests a minute that the key may send to this process", "schema": {"type": "integer", "minimum": 1}},
-        "RateLimit-Remaining": {"description": "Requests that are left", "schema": {"type": "integer", "minimum": 0}},
-        "RateLimit-Reset": {"description": "Seconds until all are there again", "schema": {"type": "integer", "minimum": 0}},
-        "WWW-Authenticate": {"description": "How to say who is calling (RFC 9110)", "schema": {"type": "string"}, "example": "Bearer"},
+        "Location": {"description": "The path of the new resource", "schema": {"type": "string", "format": "uri-reference"}},
+        "Retry-After": {"description": "How many seconds to wait before the next attempt", "schema": {"type": "integer", "minimum": 0}},
+        "RateLimit-Limit": {"description": "How many requests per minute the key may send to this process", "schema": {"type": "integer", "minimum": 1}},
+        "RateLimit-Remaining": {"description": "How many requests are left", "schema": {"type": "integer", "minimum": 0}},
+        "RateLimit-Reset": {"description": "How many seconds until the whole limit is available again", "schema": {"type": "integer", "minimum": 0}},
+        "WWW-Authenticate": {"description": "How to authenticate (RFC 9110)", "schema": {"type": "string"}, "example": "Bearer"},
         "X-Request-Id": {"description": "The id of the request in the service's log", "schema": {"type": "string"}},
     });
     let mut responses = Map::new();
@@ -176,7 +179,7 @@ fn complete(document: &mut Value) {
         responses.insert(name.to_owned(), problem_response(code));
     }
     responses.insert("Conflict".to_owned(), problem_response(Code::InUse));
-    responses["Conflict"]["description"] = json!("The state of things forbids it, see `code`");
+    responses["Conflict"]["description"] = json!("The current state does not allow the request, see `code`");
     for (name, code, description) in [
         ("BadGateway", Code::AssetsRefused, "Microsoft Graph or Assets refused, see `code`"),
         ("GatewayTimeout", Code::AssetsUnreachable, "Microsoft Graph or Assets did not answer in time, see `code`"),
@@ -201,12 +204,12 @@ fn complete_operation(method: &str, operation: &mut Value) {
     let parameters = operation.get("parameters").and_then(Value::as_array).cloned().unwrap_or_default();
     let has_in = |place: &str| parameters.iter().any(|parameter| parameter["in"] == place);
     let has_if_match = parameters.iter().any(|parameter| parameter["name"] == "If-Match");
-    // What a repeated request made may be deleted by then.
+    // The resource that the first request created may be deleted before the repetition.
     let has_idempotency_key = parameters.iter().any(|parameter| parameter["name"] == "Idempotency-Key");
     let has_body = operation.get("requestBody").is_some();
     let is_open = operation.pointer("/security/0/bearer").is_none();
     let has_cursor = parameters.iter().any(|parameter| parameter["name"] == "cursor");
-    let is_versioned = is_open_answer(operation);
+    let is_versioned = answers_with_version(operation);
     let Some(responses) = operation["responses"].as_object_mut() else { return };
     for (name, status, _) in COMMON {
         let applies = match status {
@@ -242,8 +245,8 @@ fn complete_operation(method: &str, operation: &mut Value) {
     }
 }
 
-/// Whether the answer is one thing with a version.
-fn is_open_answer(operation: &Value) -> bool {
+/// Whether the response is one resource with a version.
+fn answers_with_version(operation: &Value) -> bool {
     let schema = ["200", "201", "202"]
         .iter()
         .find_map(|status| operation.pointer(&format!("/responses/{status}/content/application~1json/schema/$ref")));
@@ -251,7 +254,7 @@ fn is_open_answer(operation: &Value) -> bool {
     VERSIONED.contains(&name)
 }
 
-/// The schemas of things with a version.
+/// The schemas of resources with a version.
 const VERSIONED: [&str; 8] = [
     "ApiKeyResponse",
     "ConnectionResponse",
@@ -263,9 +266,9 @@ const VERSIONED: [&str; 8] = [
     "WebhookResponse",
 ];
 
-/// The document as JSON
+/// Get the OpenAPI document
 ///
-/// OpenAPI 3.1. The same document as YAML is in the program: `entra-assets openapi --yaml`.
+/// OpenAPI 3.1 as JSON. `entra-assets openapi --yaml` prints the same document as YAML.
 #[utoipa::path(
     tag = "Operations",
     responses((status = 200, description = "This document", body = Object)),

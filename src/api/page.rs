@@ -1,6 +1,6 @@
-//! Lists in pages: `?limit=` and an opaque `cursor` that stands for the last id of the page before. A cursor
-//! is only good for the list that gave it. Because the order is that of the ids, rows that come or go in
-//! between neither shift nor repeat others.
+//! Lists in pages: `?limit=` and an opaque `cursor` that holds the last id of the previous page. A cursor is valid
+//! only for its own list. Lists are sorted by id, so rows that are added or deleted between two pages neither shift
+//! nor repeat others.
 
 use crate::error::{Code, Error, Result};
 use base64::Engine as _;
@@ -17,29 +17,30 @@ const LIST_BYTES: usize = 8;
 #[into_params(parameter_in = Query)]
 #[serde(rename_all = "camelCase")]
 pub struct PageQuery {
-    /// Most items in the answer.
+    /// The maximum number of items in the response.
     #[param(minimum = 1, maximum = 200, default = 50)]
     pub limit: Option<u16>,
-    /// `nextCursor` of the page before.
+    /// `nextCursor` of the previous page.
     #[param(min_length = 1, max_length = 200, pattern = "^[A-Za-z0-9_-]+$")]
     pub cursor: Option<String>,
 }
 
-/// As [`PageQuery`], of a short list that is the same for everybody: whole, unless the caller wants it in pages.
+/// As [`PageQuery`], for a short list that is the same for every caller: whole unless the caller asks for pages.
 #[derive(Deserialize, IntoParams, Clone, Debug, Default)]
 #[into_params(parameter_in = Query)]
 #[serde(rename_all = "camelCase")]
 pub struct WholeListQuery {
-    /// Most items in the answer; absent: all of them, because the list is short and does not grow with use.
+    /// The maximum number of items in the response. Absent: all items, because the list is short and does not grow
+    /// with use.
     #[param(minimum = 1, maximum = 200)]
     pub limit: Option<u16>,
-    /// `nextCursor` of the page before.
+    /// `nextCursor` of the previous page.
     #[param(min_length = 1, max_length = 200, pattern = "^[A-Za-z0-9_-]+$")]
     pub cursor: Option<String>,
 }
 
 impl WholeListQuery {
-    /// The page of `items`, all that the list has. `list`: as of [`PageQuery::window`].
+    /// The page of `items`, which is the whole list. `list`: as of [`PageQuery::window`].
     pub fn page<T>(self, list: &str, items: impl IntoIterator<Item = T>) -> Result<Page<T>> {
         let window = PageQuery { limit: self.limit.or(Some(u16::MAX)), cursor: self.cursor }.window(list)?;
         // Such items have no ids, so their number in the list stands for one.
@@ -49,7 +50,7 @@ impl WholeListQuery {
     }
 }
 
-/// Which rows a page has: at most `limit` after the row with the id `after`.
+/// The rows of a page: at most `limit` after the row with the id `after`.
 #[derive(Clone, Copy, Debug)]
 pub struct Window {
     list: [u8; LIST_BYTES],
@@ -61,13 +62,13 @@ pub struct Window {
 #[serde(rename_all = "camelCase")]
 pub struct Page<T> {
     pub items: Vec<T>,
-    /// Send it as `cursor` for the next page; null: this was the last one.
+    /// The `cursor` of the next page; null on the last page.
     #[schema(required = true)]
     pub next_cursor: Option<String>,
 }
 
 impl PageQuery {
-    /// `list`: a name of the list, with everything that chooses its rows.
+    /// `list`: a name of the list, including everything that selects its rows.
     pub fn window(&self, list: &str) -> Result<Window> {
         let mut name = [0; LIST_BYTES];
         name.copy_from_slice(&Sha256::digest(list)[..LIST_BYTES]);
@@ -83,7 +84,7 @@ fn parse(cursor: &str, list: [u8; LIST_BYTES]) -> Result<Uuid> {
         _ => None,
     }
     .ok_or_else(|| {
-        Error::new(Code::InvalidCursor, "The cursor does not belong to this list; start it again without `cursor`.")
+        Error::new(Code::InvalidCursor, "This cursor is not valid for this list. Start again without `cursor`.")
     })
 }
 
@@ -99,7 +100,7 @@ impl Window {
         Page { items: items.into_iter().map(item).collect(), next_cursor }
     }
 
-    /// As [`Window::page`] with items that may fail to be made.
+    /// As [`Window::page`], if making an item can fail.
     pub fn try_page<R, T>(
         &self,
         rows: Vec<R>,

@@ -1,4 +1,4 @@
-//! Problem documents (RFC 9457). The one file that knows which HTTP status a problem code has.
+//! Problem documents (RFC 9457). Only this file knows the HTTP status of a problem code.
 
 use crate::error::{Code, Error};
 use actix_web::http::{StatusCode, header};
@@ -11,7 +11,7 @@ use uuid::Uuid;
 pub const MEDIA_TYPE: &str = "application/problem+json";
 
 tokio::task_local! {
-    /// The id of the request that the current task answers.
+    /// The id of the request that the current task handles.
     pub(super) static REQUEST_ID: String;
 }
 
@@ -23,21 +23,21 @@ pub struct Problem {
     #[serde(rename = "type")]
     #[schema(example = "urn:entra-assets:problem:not_found")]
     pub kind: String,
-    #[schema(example = "There is no such thing here")]
+    #[schema(example = "Not found")]
     pub title: &'static str,
     #[schema(minimum = 400, maximum = 599, example = 404)]
     pub status: u16,
-    /// Stable; compare this.
+    /// The code for programs; it never changes.
     #[schema(example = "not_found")]
     pub code: &'static str,
-    /// What happened, to what, why, and what to do next.
+    /// What happened, to which resource, why, and what to do next.
     pub detail: String,
     /// The id of this request in the service's log, also in the header `X-Request-Id`.
     pub request_id: String,
-    /// Every fault of the request, if it had faults.
+    /// Every fault of the request, if it has faults.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub errors: Vec<ProblemFault>,
-    /// What keeps a thing from being deleted.
+    /// The resources that prevent the deletion.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub used_by: Vec<ProblemUse>,
 }
@@ -50,7 +50,7 @@ pub struct ProblemFault {
     #[schema(example = "required")]
     pub code: &'static str,
     pub detail: String,
-    /// Where in a text with a grammar of its own, such as `odata`: the first wrong character, counted from 0.
+    /// The position of the first wrong character in a text with its own grammar, such as `odata`, counted from 0.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub offset: Option<usize>,
@@ -58,7 +58,7 @@ pub struct ProblemFault {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub length: Option<usize>,
-    /// What to write there instead, if that can be guessed.
+    /// A probable correction, if there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, example = "department")]
     pub suggestion: Option<String>,
@@ -196,7 +196,7 @@ fn chain(error: &Error) -> String {
     causes.join(": ")
 }
 
-/// What actix itself refuses becomes a problem document too.
+/// Turns what actix itself refuses into a problem document.
 pub(super) fn from_actix(error: &actix_web::Error) -> HttpResponse {
     if let Some(own) = error.as_error::<Error>() {
         return own.error_response();

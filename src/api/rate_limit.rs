@@ -1,5 +1,5 @@
-//! The limit on each key's requests: a bucket that fills evenly and holds a minute's worth. Each API process counts
-//! for itself.
+//! The rate limit of each key: a token bucket that refills evenly and holds the requests of one minute. Each API
+//! process counts on its own.
 
 use super::auth::Caller;
 use crate::clock::{Clock, Instant};
@@ -13,12 +13,12 @@ const LIMIT: HeaderName = HeaderName::from_static("ratelimit-limit");
 const REMAINING: HeaderName = HeaderName::from_static("ratelimit-remaining");
 const RESET: HeaderName = HeaderName::from_static("ratelimit-reset");
 const MINUTE: Duration = Duration::from_secs(60);
-/// Buckets kept; full ones are as good as none, and go first.
-const BUCKETS_MOST: usize = 10_000;
+/// The most buckets kept. Full buckets are discarded first: they have the same effect as none.
+const MAX_BUCKETS: usize = 10_000;
 
 /// The buckets of a process, by caller.
 pub struct RateLimiter {
-    /// Requests a minute; 0: no limit.
+    /// Requests per minute; 0: no limit.
     limit: u32,
     buckets: Mutex<HashMap<String, Bucket>>,
 }
@@ -29,14 +29,14 @@ struct Bucket {
     at: Instant,
 }
 
-/// How a caller stands after a request.
+/// The quota of a caller after a request.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Quota {
     pub limit: u32,
     pub remaining: u32,
     /// Until the bucket is full again.
     pub reset: Duration,
-    /// Set when the request is one too many: when the next one is taken.
+    /// Set if the request exceeds the limit: when the next one is allowed.
     pub retry_after: Option<Duration>,
 }
 
@@ -54,7 +54,7 @@ impl RateLimiter {
         let rate = full / MINUTE.as_secs_f64();
         let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
         let filled = |bucket: &Bucket| (bucket.left + clock.elapsed_since(bucket.at).as_secs_f64() * rate).min(full);
-        if buckets.len() >= BUCKETS_MOST {
+        if buckets.len() >= MAX_BUCKETS {
             buckets.retain(|_, bucket| filled(bucket) < full);
         }
         let key = format!("{} {}", caller.organization, caller.actor);
@@ -72,13 +72,11 @@ impl RateLimiter {
 }
 
 impl Quota {
-    /// The refusal of a request that is one too many.
+    /// The refusal, if the request exceeds the limit.
     pub fn refusal(&self) -> Option<Error> {
         let wait = seconds(self.retry_after?);
-        let detail = format!(
-            "This key may send {} requests a minute to this process, and has sent them. Wait {wait} s.",
-            self.limit
-        );
+        let detail =
+            format!("The limit of this key is {} requests a minute to this process. Wait {wait} s.", self.limit);
         Some(Error::new(Code::RateLimited, detail))
     }
 

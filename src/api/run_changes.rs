@@ -27,10 +27,10 @@ pub struct ChangeResponse {
     pub action: ChangeAction,
     #[schema(required = true)]
     pub reason: Option<ChangeReason>,
-    /// As it was delivered before; null for a new object.
+    /// The object as it was delivered before; null for a new object.
     #[schema(required = true, value_type = Option<Object>)]
     pub before: Option<Value>,
-    /// As it is delivered now; null when it is only found missing or is removed.
+    /// The object as it is delivered now; null if it is missing or removed.
     #[schema(required = true, value_type = Option<Object>)]
     pub after: Option<Value>,
 }
@@ -58,15 +58,15 @@ pub struct ChangesQuery {
     /// Only objects of this type.
     #[param(inline)]
     pub r#type: Option<ObjectType>,
-    /// Only changes of this kind: `missing` shows what stopped a run at the removal brake. What is `unchanged` is in no
-    /// list.
+    /// Only changes of this kind. `missing` shows the objects that stopped a run at the removal brake. Objects that
+    /// are `unchanged` are never listed.
     #[param(inline)]
     pub action: Option<ChangeAction>,
 }
 
 /// List the changes of a run
 ///
-/// In the order of their delivery. A dry run has them too: it is how to see what a run would do.
+/// In the order of their delivery. A dry run has changes too: they show what a full run would do.
 #[utoipa::path(
     tag = "Runs",
     params(("id" = RunId, Path, description = "The run's id"), ChangesQuery, PageQuery),

@@ -17,31 +17,31 @@ use std::time::Duration;
 use tokio::sync::broadcast;
 use utoipa::{IntoParams, ToSchema};
 
-/// Events in one answer of the long poll, and in one step of the stream.
-const EVENTS_MOST: i64 = 500;
-/// Without a notice the events are looked for this often: a notice can be lost.
+/// The events in one response of the long poll, and in one step of the stream.
+const MAX_EVENTS: i64 = 500;
+/// How often the events are polled without a notice, because a notice can be lost.
 const POLL: Duration = Duration::from_secs(2);
-/// A comment is sent when nothing happens for so long, so that proxies keep the stream open.
+/// How long a stream is silent before a comment is sent, so that proxies keep it open.
 const HEARTBEAT: Duration = Duration::from_secs(15);
 
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(rename_all = "camelCase")]
 pub struct EventsQuery {
-    /// Events after the one with this id; 0 for all.
+    /// Only events after the one with this id; 0: all events.
     #[param(minimum = 0, default = 0)]
     pub after: Option<i64>,
-    /// Seconds to wait for an event when there is none yet. JSON only.
+    /// How many seconds to wait if there is no event yet. Only for JSON.
     #[param(minimum = 0, maximum = 20, default = 0)]
     pub wait: Option<u8>,
 }
 
-/// How the document names the header of a stream that is taken up again.
+/// Describes the header of a resumed stream in the document.
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Header)]
 #[expect(dead_code, reason = "only describes the header in the document")]
 pub struct LastEventIdHeader {
-    /// The stream goes on after the event with this id. Browsers send it by themselves.
+    /// The stream continues after the event with this id. Browsers send this header on their own.
     #[serde(rename = "Last-Event-ID")]
     #[param(required = false, pattern = "^[0-9]{1,18}$")]
     last_event_id: Option<String>,
@@ -50,7 +50,7 @@ pub struct LastEventIdHeader {
 #[derive(Serialize, ToSchema, Debug)]
 #[serde(rename_all = "camelCase")]
 pub struct RunEventResponse {
-    /// Rises by one per run.
+    /// Rises by one with each event of the run.
     pub id: i64,
     pub event: EventKind,
     /// `state`: the new state; `progress`: progress and counts; `log`: a message.
@@ -63,7 +63,7 @@ pub struct RunEventResponse {
 #[serde(rename_all = "camelCase")]
 pub struct RunEventsResponse {
     pub items: Vec<RunEventResponse>,
-    /// Send it as `after` next time.
+    /// The `after` of the next request.
     pub next_after: i64,
     /// The run has ended and there are no more events.
     pub done: bool,
@@ -78,15 +78,15 @@ impl RunEventResponse {
 
 /// Follow a run
 ///
-/// With `Accept: text/event-stream` a stream of server-sent events that ends with the run; otherwise a long
-/// poll: the answer comes as soon as there are events after `after`, or when `wait` is over. With a ticket the stream
-/// is what comes unless `Accept` asks for JSON.
+/// With `Accept: text/event-stream`, a stream of server-sent events that ends with the run. Otherwise a long poll:
+/// the response is sent as soon as there are events after `after`, or when `wait` is over. With a ticket, the
+/// response is a stream unless `Accept` asks for JSON.
 #[utoipa::path(
     tag = "Runs",
     params(("id" = RunId, Path, description = "The run's id"), EventsQuery, LastEventIdHeader),
     responses((
         status = 200,
-        description = "Events in their order",
+        description = "The events in their order",
         content((RunEventsResponse = "application/json"), (String = "text/event-stream"))
     )),
     security(("bearer" = ["read"]), ("ticket" = []))
@@ -112,7 +112,7 @@ pub async fn list_run_events(
     Ok(Json(answer).respond_to(&request).map_into_boxed_body())
 }
 
-/// `by_default`: where `Accept` names neither form.
+/// `by_default`: the answer if `Accept` names neither form.
 fn wants_stream(request: &HttpRequest, by_default: bool) -> bool {
     let accept = request.headers().get(header::ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
     let position = |media: &str| accept.find(media);
@@ -124,7 +124,7 @@ fn wants_stream(request: &HttpRequest, by_default: bool) -> bool {
     }
 }
 
-/// One caller that follows one run.
+/// One caller who follows one run.
 struct Follower {
     app: App,
     organization: OrganizationId,
@@ -139,7 +139,7 @@ impl Follower {
             .db
             .scoped(organization, async move |tx| {
                 let row = runs::find(tx, organization, run).await?;
-                let events = runs::events(tx, organization, run, after, EVENTS_MOST).await?;
+                let events = runs::events(tx, organization, run, after, MAX_EVENTS).await?;
                 // An event that came after the row was read may be the end of the run.
                 let is_newer = events.last().is_some_and(|event| event.id > row.last_event_id);
                 let row = if is_newer { runs::find(tx, organization, run).await? } else { row };
@@ -153,7 +153,7 @@ impl Follower {
         Ok(RunEventsResponse { items, next_after, done })
     }
 
-    /// What there is after `after`, waiting up to `wait` for something.
+    /// The events after `after`. If there are none, waits up to `wait` for one.
     async fn wait_for(&self, after: i64, wait: Duration) -> Result<RunEventsResponse> {
         let mut notices = self.app.notices.subscribe();
         let started = self.app.clock.instant();
@@ -167,7 +167,7 @@ impl Follower {
         }
     }
 
-    /// Until something was announced of this run, or `most` is over.
+    /// Waits for a notice of this run, at most for `most`.
     async fn until_news(&self, notices: &mut broadcast::Receiver<Notice>, most: Duration) {
         let announced = async {
             loop {
@@ -193,7 +193,7 @@ impl Follower {
                     Ok(seen) => seen,
                     // The head is sent: all that is left is to end, and the client takes it up again.
                     Err(error) => {
-                        tracing::warn!(run.id = %self.run, code = %error.code, "a stream of events ends: {}", error.detail);
+                        tracing::warn!(run.id = %self.run, code = %error.code, "event stream aborted: {}", error.detail);
                         return;
                     }
                 };

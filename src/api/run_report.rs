@@ -1,5 +1,5 @@
-//! The report of a run as a file: what it was, what it counted, and every object it changed. Written from the rows
-//! of `run_changes` a page at a time, so its size does not matter.
+//! The report of a run as a file: its facts, its counts, and every object that it changed. It is written from the
+//! rows of `run_changes` a page at a time, so memory does not grow with its size.
 
 mod csv;
 mod head;
@@ -23,13 +23,13 @@ use head::{Head, ReportFormat};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-/// Changes read at once. With memberships on the group, one can be megabytes.
+/// How many changes are read at once. With memberships on the group, one change can have megabytes.
 const ROWS: i64 = 200;
 
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct ReportQuery {
-    /// Absent: the first of these that `Accept` names, else JSON.
+    /// Absent: the first of these that `Accept` names, otherwise JSON.
     #[param(inline)]
     pub format: Option<ReportFormat>,
 }
@@ -38,11 +38,11 @@ pub struct ReportQuery {
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct RunReport {
-    /// Null: the job was deleted since.
+    /// Null if the job was deleted.
     #[schema(required = true)]
     pub job_name: Option<String>,
     pub run: RunResponse,
-    /// In the order of their delivery. Empty once they are older than they are kept.
+    /// In the order of their delivery. Empty after the retention time.
     pub changes: Vec<ChangeResponse>,
 }
 
@@ -55,9 +55,9 @@ pub struct Workbook(Vec<u8>);
 /// Get the report of a run
 ///
 /// A file with the facts of the run (job, mode, state, counts, warnings, error) and every object that it changed.
-/// XLSX: a sheet «Run», and sheets «Changes» of up to a million rows. CSV: one table; the column `record` tells facts
-/// (`run`, `count`, `warning`, `error`) from changes (`change`). In both, a text that a spreadsheet could take for a
-/// formula begins with an apostrophe. A run that is under way is reported as far as it is.
+/// XLSX: a sheet «Run» and sheets «Changes» of up to a million rows. CSV: one table; its column `record` separates
+/// facts (`run`, `count`, `warning`, `error`) from changes (`change`). In both, a text that a spreadsheet could read
+/// as a formula begins with an apostrophe. The report of a run in progress has what is known so far.
 #[utoipa::path(
     tag = "Runs",
     params(("id" = RunId, Path, description = "The run's id"), ReportQuery),
@@ -100,7 +100,7 @@ pub async fn get_run_report(
     })
 }
 
-/// All changes of a run in their order, a page at a time: no connection is held while the caller reads.
+/// All changes of a run in their order, a page at a time: no database connection is held while the caller reads.
 fn changes(app: App, organization: OrganizationId, run: RunId) -> impl Stream<Item = Result<Vec<ChangeRow>>> {
     async_stream::stream! {
         let mut after = 0;

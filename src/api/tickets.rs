@@ -18,10 +18,10 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 const KIND: &str = "tickets";
-/// How long a ticket is good.
+/// How long a ticket is valid.
 const LIFE: TimeDelta = TimeDelta::seconds(60);
 
-/// What a ticket is wanted for.
+/// A new ticket.
 #[derive(Deserialize, ToSchema, Debug)]
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({"path": "/v1/runs/01900000-0000-7000-8000-000000000000/report?format=xlsx"}))]
@@ -34,18 +34,18 @@ pub struct CreateTicket {
 #[derive(Serialize, ToSchema, Debug)]
 #[serde(rename_all = "camelCase")]
 pub struct TicketResponse {
-    /// The path asked for with the ticket in its query, relative to this service.
+    /// The requested path with the ticket in its query, relative to this service.
     #[schema(format = "uri-reference")]
     pub url: String,
-    /// It is good once, and not after this.
+    /// When the ticket expires. It can be used once before.
     pub expires_at: DateTime<Utc>,
 }
 
-/// Get a ticket
+/// Create a ticket
 ///
-/// Gives a URL that a browser can open without a key, once, within 60 seconds: an `EventSource` for the events of a
-/// run, a link to a report, or an export of a job's objects as NDJSON. It is good for exactly this path and query.
-/// A stream that breaks off needs a new ticket, with `after` set to the last event.
+/// The response has a URL that a browser can open once within 60 seconds without a key: an `EventSource` for the
+/// events of a run, a link to a report, or an export of a job's objects as NDJSON. The ticket is valid only for this
+/// path and query. To resume a stream, create a new ticket with `after` set to the last event.
 #[utoipa::path(
     tag = "Runs",
     request_body = CreateTicket,
@@ -76,7 +76,7 @@ pub async fn create_ticket(
     Ok(HttpResponse::Created().insert_header((header::LOCATION, url.clone())).json(TicketResponse { url, expires_at }))
 }
 
-/// A browser that opens a link cannot say why it shows nothing, so what the path names is looked for now.
+/// A browser that opens a link shows no reason for a failure, so the resource of the path is looked up now.
 async fn refuse_unknown(tx: &mut Transaction, organization: OrganizationId, path: &str) -> Result<()> {
     let mut parts = path.split(['/', '?']).skip(2);
     let (collection, id) = (parts.next(), parts.next().and_then(|id| Uuid::parse_str(id).ok()));

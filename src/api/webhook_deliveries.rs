@@ -1,4 +1,4 @@
-//! What webhooks were told, or are still to be told.
+//! The deliveries of webhooks: sent, pending or given up.
 
 use super::audit_events::record;
 use super::auth::Caller;
@@ -20,10 +20,10 @@ use uuid::Uuid;
 #[derive(Serialize, ToSchema, Clone, Copy, PartialEq, Eq, Debug)]
 #[serde(rename_all = "camelCase")]
 pub enum DeliveryState {
-    /// To be sent, or sent again.
+    /// Waiting to be sent, or to be sent again.
     Pending,
     Delivered,
-    /// Given up.
+    /// All attempts failed.
     Failed,
 }
 
@@ -32,29 +32,29 @@ pub enum DeliveryState {
 pub struct WebhookDeliveryResponse {
     pub id: Uuid,
     pub webhook_id: WebhookId,
-    /// The state of the run that it tells of, or `test`.
+    /// The state of the run that it announces, or `test`.
     #[schema(example = "failed")]
     pub event: String,
-    /// Null: a test.
+    /// Null for a test.
     #[schema(required = true)]
     pub run_id: Option<RunId>,
     pub state: DeliveryState,
-    /// Attempts begun so far.
+    /// How many attempts have begun.
     pub attempts: i32,
-    /// When it is sent next; null unless it is pending.
+    /// The time of the next attempt; null unless the delivery is pending.
     #[schema(required = true)]
     pub next_attempt_at: Option<DateTime<Utc>>,
     #[schema(required = true)]
     pub delivered_at: Option<DateTime<Utc>>,
     #[schema(required = true)]
     pub failed_at: Option<DateTime<Utc>>,
-    /// What the receiver answered last.
+    /// The last status of the receiver's response.
     #[schema(required = true)]
     pub last_status: Option<i32>,
     /// Why the last attempt failed.
     #[schema(required = true)]
     pub last_error: Option<String>,
-    /// What is sent.
+    /// The body that is sent.
     #[schema(value_type = Object)]
     pub body: Value,
     pub created_at: DateTime<Utc>,
@@ -113,9 +113,9 @@ pub async fn list_webhook_deliveries(
     Ok(Json(window.page(rows, |row| row.id, WebhookDeliveryResponse::from)))
 }
 
-/// Try a webhook out
+/// Test a webhook
 ///
-/// Queues a delivery with the event `test`, which a worker sends at once. The list of deliveries shows what came of it.
+/// Queues a delivery with the event `test`, which a worker sends at once. The list of deliveries shows its result.
 #[utoipa::path(
     tag = "Administration",
     params(("id" = WebhookId, Path, description = "The webhook's id")),

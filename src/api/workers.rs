@@ -13,14 +13,15 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-/// A worker says every 15 seconds that it is there.
+/// A worker sends a heartbeat every 15 seconds.
 const ALIVE_WITHIN: TimeDelta = TimeDelta::seconds(60);
 
 #[derive(Serialize, ToSchema, Clone, Copy, PartialEq, Eq, Debug)]
 #[serde(rename_all = "camelCase")]
 pub enum WorkerState {
     Alive,
-    /// Not seen for a minute: it died, or has lost the database. It is taken off the list after ten.
+    /// Whether the worker has sent no heartbeat for a minute: it died or lost the database. After ten minutes it is
+    /// removed from the list.
     Stale,
 }
 
@@ -31,11 +32,11 @@ pub struct WorkerResponse {
     pub state: WorkerState,
     pub host: String,
     pub process_id: i32,
-    /// Of the service.
+    /// The version of the service.
     pub version: String,
-    /// Runs that it executes at once.
+    /// The maximum number of runs that it executes at the same time.
     pub capacity: i32,
-    /// Runs that it executed when it was last seen.
+    /// The number of runs that it executed at its last heartbeat.
     pub running: i32,
     pub started_at: DateTime<Utc>,
     pub seen_at: DateTime<Utc>,
@@ -60,7 +61,8 @@ impl WorkerResponse {
 
 /// List workers
 ///
-/// For the operator: the processes that execute runs, of every organization. One that stops takes itself off the list.
+/// For the operator: the processes that execute the runs of all organizations. A worker that stops removes itself
+/// from the list.
 #[utoipa::path(
     tag = "Administration",
     params(PageQuery),

@@ -1,4 +1,4 @@
-//! API keys: `eak_<id>_<secret>`, of which only a hash is kept.
+//! API keys: `eak_<id>_<secret>`, of which only a hash is stored.
 
 use super::caller::{Caller, Scope, unauthenticated};
 use crate::app::App;
@@ -13,7 +13,7 @@ use subtle::ConstantTimeEq;
 use uuid::Uuid;
 
 const PREFIX: &str = "eak_";
-/// A use of a key is noted at most this often.
+/// The last use of a key is written at most this often.
 const TOUCH_EVERY: TimeDelta = TimeDelta::minutes(1);
 
 /// An API key as presented: `eak_<id>_<secret>`, the id as 32 hexadecimal digits.
@@ -30,7 +30,7 @@ impl PresentedKey {
     }
 }
 
-/// A new key: the text shown once, and the hash that is kept.
+/// A new key: its text, which is shown once, and the hash to store.
 pub fn new_key(id: ApiKeyId) -> (String, Vec<u8>) {
     let secret = URL_SAFE_NO_PAD.encode(crate::random::random_bytes::<32>());
     let hash = Sha256::digest(&secret).to_vec();

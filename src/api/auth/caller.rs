@@ -16,13 +16,13 @@ const TICKET: &str = "ticket";
 #[serde(rename_all = "camelCase")]
 #[schema(as = KeyScope)]
 pub enum Scope {
-    /// See everything but secrets.
+    /// Read everything but secrets.
     Read,
     /// Create, change and delete connections, filters, destinations, jobs and webhooks.
     Write,
     /// Start, cancel and approve runs; check connections and destinations.
     Run,
-    /// Manage keys and organizations, read the audit log.
+    /// Manage keys and organizations, and read the audit log.
     Admin,
 }
 
@@ -47,7 +47,7 @@ impl Scope {
 #[derive(Clone, Debug)]
 pub struct Caller {
     pub organization: OrganizationId,
-    /// As the audit log names them: `adminKey`, `apiKey:<id>`, `jwt:<issuer>:<subject>`, `ticket`.
+    /// The name in the audit log: `adminKey`, `apiKey:<id>`, `jwt:<issuer>:<subject>`, `ticket`.
     pub actor: String,
     pub scopes: Vec<Scope>,
 }
@@ -69,7 +69,7 @@ impl Caller {
         }
         Err(Error::new(
             Code::Forbidden,
-            format!("This needs the scope `{}`, which the key or token does not have.", scope.as_str()),
+            format!("The key or token does not have the scope `{}`, which is required here.", scope.as_str()),
         ))
     }
 }
@@ -87,6 +87,6 @@ impl FromRequest for Caller {
 pub(super) fn unauthenticated() -> Error {
     Error::new(
         Code::Unauthenticated,
-        "This needs an API key or a token: send `Authorization: Bearer <key>`. The one that was sent, if any, is wrong, expired or revoked.",
+        "Send a valid API key or token: `Authorization: Bearer <key>`. The credentials are missing, wrong, expired or revoked.",
     )
 }

@@ -1,5 +1,5 @@
-//! Callers from a Forge app: the invocation token names the installation, which is the organization, and the call
-//! may bring the app's system token for Assets. Source: docs/assets.md, «Forge»;
+//! Callers from a Forge app: the invocation token names the installation, which is the organization, and the call may
+//! carry the app's system token for Assets. Source: docs/assets.md, «Forge»;
 //! developer.atlassian.com/platform/forge/remote/essentials.
 
 use super::caller::{Caller, Scope};
@@ -14,29 +14,29 @@ use actix_web::http::header::HeaderMap;
 use serde_json::Value;
 use url::Url;
 
-/// The app's token for Atlassian's APIs. Never logged.
+/// The header of the app's token for Atlassian's APIs. Never logged.
 pub const SYSTEM_TOKEN_HEADER: &str = "x-forge-oauth-system";
-const SYSTEM_TOKEN_MOST_BYTES: usize = 16 * 1024;
-/// An installation never administers this service.
+const MAX_SYSTEM_TOKEN_BYTES: usize = 16 * 1024;
+/// An installation never has the scope `admin`.
 const SCOPES: [Scope; 3] = [Scope::Read, Scope::Write, Scope::Run];
-const INSTALLATION_MOST_BYTES: usize = 500;
-/// The name of an installation's organization, in characters.
-const NAME_MOST_CHARACTERS: usize = 200;
+const MAX_INSTALLATION_BYTES: usize = 500;
+/// The longest name of an installation's organization.
+const MAX_NAME_CHARACTERS: usize = 200;
 
-/// That a call came from a Forge app; beside the [`Caller`] in the request's extensions.
+/// Marks a call from a Forge app. It is in the request's extensions together with the [`Caller`].
 #[derive(Clone, Copy, Debug)]
 pub struct Invocation {
-    /// What became of the system token, if the call brought one.
+    /// What happened to the system token, if the call carried one.
     pub brought: Option<Brought>,
 }
 
-/// The caller that a verified invocation token names. The organization is made on the first call of an
-/// installation. A system token that came along replaces the one before.
+/// The caller that a verified invocation token names. The first call of an installation creates its organization. A
+/// system token in the call replaces the stored one.
 pub(super) async fn caller(app: &App, claims: &Claims, headers: &HeaderMap) -> Result<(Caller, Invocation)> {
     let installation = claims.get("app").and_then(|of| of.get("installationId")).and_then(Value::as_str);
     let installation = installation
-        .filter(|id| !id.is_empty() && id.len() <= INSTALLATION_MOST_BYTES && id.bytes().all(|b| b.is_ascii_graphic()))
-        .ok_or_else(|| refused("it names no installation (`app.installationId`)"))?;
+        .filter(|id| !id.is_empty() && id.len() <= MAX_INSTALLATION_BYTES && id.bytes().all(|b| b.is_ascii_graphic()))
+        .ok_or_else(|| refused("it has no installation (`app.installationId`)"))?;
     let api_base_url = api_base_url(app, claims)?;
     let token = system_token(headers)?;
     let subject = jwt::text(claims, "principal").unwrap_or(installation);
@@ -44,7 +44,7 @@ pub(super) async fn caller(app: &App, claims: &Claims, headers: &HeaderMap) -> R
     let organization = organization(app, installation, claims, &actor).await?;
     let brought = match (token, api_base_url) {
         (None, _) => None,
-        (Some(_), None) => return Err(refused("it names no `app.apiBaseUrl` for the system token beside it")),
+        (Some(_), None) => return Err(refused("it has a system token but no `app.apiBaseUrl`")),
         (Some(token), Some(url)) => {
             let ends_at = jwt::unverified_end(token);
             Some(forge_token::bring(app, organization, installation, token, &url, ends_at).await?)
@@ -53,7 +53,7 @@ pub(super) async fn caller(app: &App, claims: &Claims, headers: &HeaderMap) -> R
     Ok((Caller { organization, actor, scopes: SCOPES.to_vec() }, Invocation { brought }))
 }
 
-/// Where the installation's APIs are: a site at Atlassian or at the operator's own origin.
+/// The base URL of the installation's APIs: a site of Atlassian, or the operator's own origin.
 fn api_base_url(app: &App, claims: &Claims) -> Result<Option<Url>> {
     let Some(text) = claims.get("app").and_then(|of| of.get("apiBaseUrl")) else { return Ok(None) };
     let url = text.as_str().and_then(|text| Url::parse(text).ok());
@@ -64,7 +64,7 @@ fn api_base_url(app: &App, claims: &Claims) -> Result<Option<Url>> {
 fn system_token(headers: &HeaderMap) -> Result<Option<&str>> {
     let Some(value) = headers.get(SYSTEM_TOKEN_HEADER) else { return Ok(None) };
     let text = value.to_str().unwrap_or_default().trim();
-    if text.is_empty() || text.len() > SYSTEM_TOKEN_MOST_BYTES || !text.bytes().all(|b| b.is_ascii_graphic()) {
+    if text.is_empty() || text.len() > MAX_SYSTEM_TOKEN_BYTES || !text.bytes().all(|b| b.is_ascii_graphic()) {
         let fault = Fault::new(SYSTEM_TOKEN_HEADER, "invalid_format", "is not a token");
         return Err(Error::validation(vec![fault]));
     }
@@ -73,7 +73,7 @@ fn system_token(headers: &HeaderMap) -> Result<Option<&str>> {
 
 async fn organization(app: &App, installation: &str, claims: &Claims, actor: &str) -> Result<OrganizationId> {
     let site = claims.get("context").and_then(|of| of.get("siteUrl")).and_then(Value::as_str).unwrap_or(installation);
-    let name: String = format!("Forge {site}").chars().filter(|c| !c.is_control()).take(NAME_MOST_CHARACTERS).collect();
+    let name: String = format!("Forge {site}").chars().filter(|c| !c.is_control()).take(MAX_NAME_CHARACTERS).collect();
     let new = system::NewOrganization { id: OrganizationId::new(&app.clock), external_id: installation, name: &name };
     system::ensure_organization(&app.db, &new, actor, crate::ids::new_v7(&app.clock), app.clock.now()).await
 }

@@ -10,14 +10,14 @@ use crate::error::{Code, Error, Result};
 use crate::ids::OrganizationId;
 use serde_json::Value;
 
-/// Where scopes are unless the operator names another claim. Source: RFC 9068 §2.2.3.
+/// The claim of the scopes, unless the operator configured another. Source: RFC 9068 §2.2.3.
 const SCOPES_CLAIM: &str = "scope";
-/// What a token may call the organization of the admin key.
+/// The name of the admin key's organization in tokens.
 const DEFAULT_ORGANIZATION: &str = "default";
-/// A subject is cut to this many characters: it ends in the audit log.
-const SUBJECT_MOST_CHARACTERS: usize = 200;
+/// A longer subject is cut off: it is written to the audit log.
+const MAX_SUBJECT_CHARACTERS: usize = 200;
 
-/// Everybody whose tokens are accepted, with their keys.
+/// The issuers whose tokens are accepted, with their keys.
 pub struct Issuers {
     clock: crate::clock::Clock,
     issuers: Vec<(JwtIssuer, KeySet)>,
@@ -45,13 +45,13 @@ impl Issuers {
         let (issuer, keys) = of_issuer()
             .find(|(issuer, _)| token.is_for(&issuer.audience))
             .or_else(|| of_issuer().next())
-            .ok_or_else(|| refused("its issuer (`iss`) is not one that this service accepts"))?;
+            .ok_or_else(|| refused("this service does not accept its issuer (`iss`)"))?;
         let algorithm = token.algorithm(issuer.is_forge())?;
         let key = keys.find(token.key_id(), algorithm).await?;
         let key = key.ok_or_else(|| refused("its issuer has no key with its id (`kid`) for its algorithm"))?;
         let claims = token.verify(&key, algorithm)?;
         if !jwt::is_for(&claims, &issuer.audience) {
-            return Err(refused("it was made for another audience (`aud`)"));
+            return Err(refused("it is for another audience (`aud`)"));
         }
         jwt::check_times(&claims, self.clock.now())?;
         Ok(VerifiedJwt { issuer, claims })
@@ -74,27 +74,27 @@ pub(super) async fn caller(app: &App, token: &VerifiedJwt<'_>) -> Result<Caller>
 }
 
 pub(super) fn actor(issuer: &str, subject: &str) -> String {
-    let subject: String = subject.chars().filter(|c| !c.is_control()).take(SUBJECT_MOST_CHARACTERS).collect();
+    let subject: String = subject.chars().filter(|c| !c.is_control()).take(MAX_SUBJECT_CHARACTERS).collect();
     format!("jwt:{issuer}:{subject}")
 }
 
-/// The organization that a claim names: its id, the id it has outside, or `default`.
+/// The organization that a claim names by its id, its external id, or `default`.
 async fn organization(app: &App, claims: &Claims, claim: &str) -> Result<OrganizationId> {
     let refused = |what: &str| {
         let detail = format!("The token's claim `{claim}` {what}. Ask the operator which organization it should name.");
         Error::new(Code::Forbidden, detail)
     };
     match find(claims, claim).and_then(Value::as_str) {
-        None | Some("") => Err(refused("is missing or is not a text, so the organization is not known")),
+        None | Some("") => Err(refused("is missing or is not a text, so it names no organization")),
         Some(DEFAULT_ORGANIZATION) => Ok(OrganizationId::DEFAULT),
         Some(name) => {
             let found = system::find_organization(&app.db, name).await?;
-            found.ok_or_else(|| refused("names an organization that this service does not have"))
+            found.ok_or_else(|| refused("names an unknown organization"))
         }
     }
 }
 
-/// The claim with this name; else, for `app.tenant`, the claim inside another one.
+/// The claim with this name. If there is none, `app.tenant` is the claim `tenant` inside the claim `app`.
 fn find<'c>(claims: &'c Claims, name: &str) -> Option<&'c Value> {
     claims.get(name).or_else(|| {
         let mut parts = name.split('.');
@@ -103,7 +103,7 @@ fn find<'c>(claims: &'c Claims, name: &str) -> Option<&'c Value> {
     })
 }
 
-/// The scopes of ours among those of a list or of a text with spaces.
+/// The known scopes in a list or in a text separated by spaces. Other scopes are ignored.
 fn scopes_in(claim: Option<&Value>) -> Vec<Scope> {
     let mut names: Vec<&str> = match claim {
         Some(Value::String(text)) => text.split_whitespace().collect(),

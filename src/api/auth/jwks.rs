@@ -1,4 +1,4 @@
-//! The public keys of an issuer (RFC 7517), fetched when they are needed and kept for a while.
+//! The public keys of an issuer (RFC 7517), fetched on demand and cached.
 
 use crate::clock::Clock;
 use crate::config::issuers::JwtIssuer;
@@ -14,27 +14,27 @@ use std::time::Duration;
 use tokio::sync::Mutex;
 use url::Url;
 
-/// A key that an issuer withdraws is trusted for so long at most.
+/// How long cached keys are used. A withdrawn key is trusted no longer than this.
 const LIFE: TimeDelta = TimeDelta::hours(1);
-/// While the issuer cannot be reached, keys are used for so long.
+/// How long cached keys are used while the issuer cannot be reached.
 const LIFE_UNREACHABLE: TimeDelta = TimeDelta::hours(24);
-/// Between two fetches, whatever tokens ask for.
+/// The minimum time between two fetches, whichever keys the tokens name.
 const BETWEEN_FETCHES: TimeDelta = TimeDelta::seconds(10);
-/// A caller waits for the answer; Forge gives an event 5 seconds.
+/// The timeout of a fetch. A caller is waiting for it, and Forge gives an event 5 seconds.
 const TIMEOUT: Duration = Duration::from_secs(4);
-const ANSWER_MOST_BYTES: usize = 256 * 1024;
-const KEYS_MOST: usize = 200;
+const MAX_RESPONSE_BYTES: usize = 256 * 1024;
+const MAX_KEYS: usize = 200;
 
 #[derive(Clone)]
 struct Key {
     id: Option<String>,
-    /// The one algorithm that the key is for, if the issuer says so.
+    /// The only algorithm of the key, if the issuer declares one.
     algorithm: Option<KeyAlgorithm>,
     key: DecodingKey,
 }
 
 #[derive(Default)]
-struct Known {
+struct CachedKeys {
     keys: Vec<Key>,
     fetched_at: Option<DateTime<Utc>>,
 }
@@ -45,8 +45,8 @@ pub(super) struct KeySet {
     clock: Clock,
     issuer: String,
     url: Option<Url>,
-    known: RwLock<Arc<Known>>,
-    /// When keys were asked for last. Held while they are: one fetch at a time.
+    known: RwLock<Arc<CachedKeys>>,
+    /// The time of the last fetch. Locked during a fetch, so that there is only one at a time.
     asked_at: Mutex<Option<DateTime<Utc>>>,
 }
 
@@ -66,21 +66,23 @@ impl KeySet {
         match (self.known(LIFE_UNREACHABLE), failure) {
             (Some(known), _) => Ok(known.find(id, algorithm)),
             (None, failure) => {
-                let why = failure.unwrap_or_else(|| "they could not be fetched a moment ago".to_owned());
-                let detail =
-                    format!("The token cannot be verified: the signing keys of {} are not there: {why}.", self.issuer);
+                let why = failure.unwrap_or_else(|| "the last fetch failed a moment ago".to_owned());
+                let detail = format!(
+                    "The token cannot be verified, because the signing keys of {} are not available: {why}.",
+                    self.issuer
+                );
                 Err(Error::new(Code::IssuerUnreachable, detail))
             }
         }
     }
 
-    /// What was fetched no longer than `life` ago.
-    fn known(&self, life: TimeDelta) -> Option<Arc<Known>> {
+    /// The cached keys, if they are younger than `life`.
+    fn known(&self, life: TimeDelta) -> Option<Arc<CachedKeys>> {
         let known = self.known.read().unwrap_or_else(PoisonError::into_inner).clone();
         known.fetched_at.is_some_and(|at| self.clock.now() - at < life).then_some(known)
     }
 
-    /// Fetches the keys unless that was tried a moment ago. Returns why it failed.
+    /// Fetches the keys, unless the last fetch was a moment ago. Returns the reason of a failure.
     async fn fetch_again(&self) -> Option<String> {
         let mut asked_at = self.asked_at.lock().await;
         let now = self.clock.now();
@@ -91,12 +93,12 @@ impl KeySet {
         match self.fetch().await {
             Ok(keys) => {
                 tracing::debug!(issuer = self.issuer, keys = keys.len(), "signing keys fetched");
-                let known = Known { keys, fetched_at: Some(now) };
+                let known = CachedKeys { keys, fetched_at: Some(now) };
                 *self.known.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(known);
                 None
             }
             Err(why) => {
-                tracing::warn!(issuer = self.issuer, "the signing keys cannot be fetched: {why}");
+                tracing::warn!(issuer = self.issuer, "fetching the signing keys failed: {why}");
                 Some(why)
             }
         }
@@ -108,7 +110,7 @@ impl KeySet {
             None => self.discover().await?,
         };
         let Keys { keys } = self.get(url).await?;
-        Ok(keys.into_iter().take(KEYS_MOST).filter_map(Key::read).collect())
+        Ok(keys.into_iter().take(MAX_KEYS).filter_map(Key::read).collect())
     }
 
     /// `jwks_uri` of the issuer's metadata. Source: OpenID Connect Discovery 1.0 §4.
@@ -130,14 +132,14 @@ impl KeySet {
     async fn get<T: for<'de> Deserialize<'de>>(&self, url: Url) -> Result<T, String> {
         let request = self.http.get(url).header(reqwest::header::ACCEPT, "application/json").timeout(TIMEOUT);
         let response = request.send().await.map_err(|e| match e.is_timeout() {
-            true => "no answer came in time".to_owned(),
+            true => "the request timed out".to_owned(),
             false => "the issuer cannot be reached".to_owned(),
         })?;
         if response.status() != reqwest::StatusCode::OK {
             return Err(format!("the issuer answered {}", response.status().as_u16()));
         }
-        let body = bounded_body(response, ANSWER_MOST_BYTES).await.map_err(|e| e.to_string())?;
-        serde_json::from_slice(&body).map_err(|e| format!("the answer cannot be read: {e}"))
+        let body = bounded_body(response, MAX_RESPONSE_BYTES).await.map_err(|e| e.to_string())?;
+        serde_json::from_slice(&body).map_err(|e| format!("the response cannot be read: {e}"))
     }
 }
 
@@ -152,7 +154,7 @@ struct Keys {
     keys: Vec<Value>,
 }
 
-impl Known {
+impl CachedKeys {
     fn find(&self, id: Option<&str>, algorithm: Algorithm) -> Option<DecodingKey> {
         let key = match (id, self.keys.as_slice()) {
             (Some(id), keys) => keys.iter().find(|key| key.id.as_deref() == Some(id))?,
@@ -165,7 +167,7 @@ impl Known {
 }
 
 impl Key {
-    /// `None`: not a public key for signatures, or of a kind that is not known.
+    /// `None`: this is no public key for signatures, or its type is unknown.
     fn read(value: Value) -> Option<Self> {
         let jwk: Jwk = serde_json::from_value(value).ok()?;
         let key = DecodingKey::from_jwk(&jwk).ok()?;
@@ -200,12 +202,12 @@ mod tests {
     #[test]
     fn a_key_is_found_by_its_id_and_used_for_its_own_algorithm() {
         let key = |id: &str| Key::read(json!({"kty": "RSA", "kid": id, "alg": "RS256", "n": "AQAB", "e": "AQAB"}));
-        let two = Known { keys: [key("a"), key("b")].into_iter().flatten().collect(), fetched_at: None };
+        let two = CachedKeys { keys: [key("a"), key("b")].into_iter().flatten().collect(), fetched_at: None };
         assert!(two.find(Some("b"), Algorithm::RS256).is_some());
         assert!(two.find(Some("b"), Algorithm::PS256).is_none());
         assert!(two.find(Some("c"), Algorithm::RS256).is_none());
         assert!(two.find(None, Algorithm::RS256).is_none());
-        let one = Known { keys: key("a").into_iter().collect(), fetched_at: None };
+        let one = CachedKeys { keys: key("a").into_iter().collect(), fetched_at: None };
         assert!(one.find(None, Algorithm::RS256).is_some());
     }
 }

@@ -9,11 +9,11 @@ use serde_json::{Map, Value};
 
 pub(super) type Claims = Map<String, Value>;
 
-/// No issuer makes longer ones; what is longer is not looked at.
-const MOST_BYTES: usize = 16 * 1024;
-/// How far clocks may be apart. A Forge invocation token lives 25 seconds.
+/// Longer tokens are refused without parsing them; no issuer makes such.
+const MAX_BYTES: usize = 16 * 1024;
+/// The tolerated difference between clocks. A Forge invocation token lives 25 seconds.
 const LEEWAY_SECONDS: f64 = 10.0;
-/// Signatures by a private key only: nobody who can read the public keys can make a token.
+/// Only asymmetric signatures: whoever can read the public keys cannot sign a token.
 const ASYMMETRIC: [Algorithm; 9] = [
     Algorithm::RS256,
     Algorithm::RS384,
@@ -26,7 +26,7 @@ const ASYMMETRIC: [Algorithm; 9] = [
     Algorithm::EdDSA,
 ];
 
-/// A token that says things which nobody has proved yet.
+/// A token whose claims are not verified yet.
 pub(super) struct UnverifiedJwt<'a> {
     text: &'a str,
     header: Claims,
@@ -38,7 +38,7 @@ impl<'a> UnverifiedJwt<'a> {
     pub(super) fn parse(text: &'a str) -> Option<Self> {
         let mut parts = text.split('.');
         let (header, claims, _signature) = (parts.next()?, parts.next()?, parts.next()?);
-        if parts.next().is_some() || text.len() > MOST_BYTES {
+        if parts.next().is_some() || text.len() > MAX_BYTES {
             return None;
         }
         Some(Self { text, header: object(header)?, claims: object(claims)? })
@@ -56,19 +56,19 @@ impl<'a> UnverifiedJwt<'a> {
         text(&self.header, "kid")
     }
 
-    /// The algorithm of the signature, if it is one of those that are taken.
+    /// The algorithm of the signature, if it is allowed.
     pub(super) fn algorithm(&self, is_forge: bool) -> Result<Algorithm> {
         if self.header.contains_key("crit") {
-            return Err(refused("its header has extensions (`crit`) that are not understood"));
+            return Err(refused("its header has unsupported extensions (`crit`)"));
         }
         let named: Option<Algorithm> = text(&self.header, "alg").and_then(|name| name.parse().ok());
         let taken: &[Algorithm] = if is_forge { &[Algorithm::RS256] } else { &ASYMMETRIC };
         named
             .filter(|algorithm| taken.contains(algorithm))
-            .ok_or_else(|| refused("its algorithm (`alg`) is not one of those that are taken: asymmetric ones only"))
+            .ok_or_else(|| refused("its algorithm (`alg`) is not supported: only asymmetric algorithms are"))
     }
 
-    /// The claims, once the signature was found to be that of `key`.
+    /// The claims, if the signature was made with `key`.
     pub(super) fn verify(&self, key: &DecodingKey, algorithm: Algorithm) -> Result<Claims> {
         let mut validation = Validation::new(algorithm);
         // Times by our own clock, audience by our own rule: see `check_times` and `is_for`.
@@ -80,12 +80,12 @@ impl<'a> UnverifiedJwt<'a> {
     }
 }
 
-/// A part of a JWT.
+/// The JSON of one part of a JWT.
 fn object(part: &str) -> Option<Claims> {
     serde_json::from_slice(&URL_SAFE_NO_PAD.decode(part).ok()?).ok()
 }
 
-/// When a token ends, if it is a JWT that says so. For tokens of others that we only pass on.
+/// The expiry of a token, if it is a JWT with one. For foreign tokens that are only passed on.
 pub(super) fn unverified_end(token: &str) -> Option<DateTime<Utc>> {
     let jwt = UnverifiedJwt::parse(token)?;
     DateTime::from_timestamp(seconds(&jwt.claims, "exp")? as i64, 0)
@@ -109,11 +109,11 @@ pub(super) fn is_for(claims: &Claims, audiences: &[String]) -> bool {
     }
 }
 
-/// `exp` must be there and ahead; `nbf` and `iat`, if there, behind.
+/// `exp` is required and must be in the future; `nbf` and `iat` are optional and must be in the past.
 pub(super) fn check_times(claims: &Claims, now: DateTime<Utc>) -> Result<()> {
     let now = now.timestamp_millis() as f64 / 1000.0;
     match seconds(claims, "exp") {
-        None => return Err(refused("it has no time of expiry (`exp`)")),
+        None => return Err(refused("it has no expiry (`exp`)")),
         Some(end) if end + LEEWAY_SECONDS <= now => return Err(refused("it has expired (`exp`)")),
         Some(_) => {}
     }
@@ -127,10 +127,10 @@ pub(super) fn check_times(claims: &Claims, now: DateTime<Utc>) -> Result<()> {
     Ok(())
 }
 
-/// The answer to a token that fails a check.
+/// The error for a token that fails a check.
 pub(super) fn refused(why: &str) -> Error {
     let detail =
-        format!("The token is not accepted: {why}. Ask its issuer for a new one and send it as `Bearer <token>`.");
+        format!("The token is not valid: {why}. Get a new one from its issuer and send it as `Bearer <token>`.");
     Error::new(Code::Unauthenticated, detail)
 }
 

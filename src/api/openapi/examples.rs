@@ -1,10 +1,10 @@
-//! Examples: every body and every answer has one. Where the code gives none, it is put together from the schema, so
-//! that it is always a whole and valid one.
+//! Examples: every request body and every response has one. If the code has none, it is generated from the schema, so
+//! that it is always complete and valid.
 
 use serde_json::{Map, Value, json};
 
-/// How deep an example goes; schemas may contain themselves.
-const DEPTH_MOST: usize = 14;
+/// The maximum depth of an example, because schemas may be recursive.
+const MAX_DEPTH: usize = 14;
 
 /// Examples of bodies that are not JSON.
 const TEXTS: [(&str, &str); 4] = [
@@ -17,7 +17,7 @@ const TEXTS: [(&str, &str); 4] = [
     ("text/plain", "http_requests_total{method=\"GET\",path=\"/v1/jobs\",status=\"200\"} 7\n"),
 ];
 
-/// Examples of texts, by the name of their field. The rest have one beside their schema, or get [`TEXT`].
+/// Examples of texts, by the name of their field. The others have one in their schema, or get [`TEXT`].
 const NAMED: [(&str, &str); 72] = [
     ("actor", "adminKey"),
     ("addedObjectTypes", "Entra License"),
@@ -109,7 +109,7 @@ pub(super) fn add(document: &mut Value) {
     }
 }
 
-/// Secrets are in requests only, and what the service makes is in answers only.
+/// Secrets are only in requests, and what the service generates is only in responses.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Side {
     Request,
@@ -137,9 +137,9 @@ struct Example<'d> {
 }
 
 impl Example<'_> {
-    /// An example of `schema`, which a field called `name` has. `None`: it would never end.
+    /// An example of `schema` for a field called `name`. `None`: it would be infinite.
     fn of(&self, schema: &Value, name: &str, depth: usize) -> Option<Value> {
-        if depth > DEPTH_MOST {
+        if depth > MAX_DEPTH {
             return None;
         }
         if let Some(target) = schema.get("$ref").and_then(Value::as_str) {

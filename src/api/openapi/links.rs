@@ -1,10 +1,10 @@
-//! Links: which operations take what an answer gives, with the values that go along. Tools that follow them can go
-//! from what was made to all that can be done with it.
+//! Links: which operations accept a new resource, and with which values. Tools follow them from the creation of a
+//! resource to all its operations.
 
 use super::schemas::name_of;
 use serde_json::{Map, Value, json};
 
-/// An operation as links need to know it.
+/// An operation that a link can lead to.
 struct Target {
     id: String,
     path: String,
@@ -40,7 +40,7 @@ fn targets(document: &Value) -> Vec<Target> {
         .collect()
 }
 
-/// The links of an answer that is a new thing: to everything at and below its own path.
+/// The links of a response with a new resource: to every operation at and below its path.
 fn links_of(response: &Value, paths: &Map<String, Value>, targets: &[Target]) -> Map<String, Value> {
     let mut links = Map::new();
     let Some(made) = schema_of(response) else { return links };
@@ -59,7 +59,7 @@ fn links_of(response: &Value, paths: &Map<String, Value>, targets: &[Target]) ->
     links
 }
 
-/// The component that an answer is.
+/// The component of a response.
 fn schema_of(response: &Value) -> Option<&str> {
     name_of(response.pointer("/content/application~1json/schema")?)
 }

@@ -1,5 +1,5 @@
-//! What the schemas need beyond what is generated, so that clients made from the document are good to use: every
-//! type has one name, every choice a tag, and nothing is null that can only be absent.
+//! Corrections of the generated schemas, so that generated clients are easy to use: every type has one name, every
+//! union a tag, and nothing that can only be absent is nullable.
 
 use serde_json::{Map, Value, json};
 
@@ -30,7 +30,7 @@ fn is_null(schema: &Value) -> bool {
     schema.get("type").and_then(Value::as_str) == Some("null")
 }
 
-/// The items of a page by the name of their schema, so that there is one type for them.
+/// Names the schema of the items of a page, so that there is one type for them.
 fn name_items_of_pages(document: &mut Value) {
     let Some(schemas) = document["components"]["schemas"].as_object_mut() else { return };
     let known: Vec<String> = schemas.keys().cloned().collect();
@@ -41,7 +41,8 @@ fn name_items_of_pages(document: &mut Value) {
     }
 }
 
-/// The variants of a tagged choice become components called by their title, closed as the service reads them.
+/// Turns the variants of a tagged union into components named by their title. Unknown fields are not allowed in them,
+/// as in the service.
 fn name_variants(document: &mut Value) {
     let Some(schemas) = document["components"]["schemas"].as_object_mut() else { return };
     let mut named = Map::new();
@@ -56,7 +57,7 @@ fn name_variants(document: &mut Value) {
     schemas.extend(named);
 }
 
-/// A choice between components that share a field with one allowed value each names that field.
+/// Adds the discriminator to a union of components that share a field with one allowed value each.
 fn add_discriminators(document: &mut Value) {
     let Some(schemas) = document["components"]["schemas"].as_object_mut() else { return };
     let found: Vec<(String, Value)> = schemas
@@ -83,8 +84,8 @@ fn discriminator(schemas: &Map<String, Value>, variants: &[Value]) -> Option<Val
     Some(json!({"propertyName": tag, "mapping": mapping}))
 }
 
-/// In a merge patch every field of every part may be absent, which leaves it as it is, or null, which sets it back to
-/// its default. So where an `Update…` has parts in common with what creates the thing, they are described apart.
+/// In a merge patch every field at every depth may be absent, which keeps its value, or null, which resets it to its
+/// default. So the nested objects that an `Update…` shares with its `Create…` get their own schemas.
 fn describe_patches(document: &mut Value) {
     let Some(schemas) = document["components"]["schemas"].as_object_mut() else { return };
     let mut parts = Map::new();
@@ -103,8 +104,7 @@ fn fields_of(schema: &mut Value) -> impl Iterator<Item = &mut Value> {
     schema.get_mut("properties").and_then(Value::as_object_mut).into_iter().flat_map(|fields| fields.values_mut())
 }
 
-/// Where `schema` refers to an object that is created as a whole, it then refers to the patch of that object, which
-/// is added to `parts`.
+/// Replaces a reference to a nested object by a reference to the patch of that object, and adds the patch to `parts`.
 fn refer_to_patch(schemas: &Map<String, Value>, schema: &mut Value, parts: &mut Map<String, Value>) {
     for variant in schema.get_mut("oneOf").and_then(Value::as_array_mut).into_iter().flatten() {
         refer_to_patch(schemas, variant, parts);
@@ -118,11 +118,12 @@ fn refer_to_patch(schemas: &Map<String, Value>, schema: &mut Value, parts: &mut 
     }
     let mut patch = whole.clone();
     let what = whole.get("description").and_then(Value::as_str).unwrap_or_default();
-    patch["description"] = json!(format!("{what} In a change absent fields stay, and null is the default.").trim());
+    patch["description"] =
+        json!(format!("{what} In a change, omitted fields keep their value; null resets to the default.").trim());
     for field in fields_of(&mut patch) {
         refer_to_patch(schemas, field, parts);
         if let Some(field) = field.as_object_mut() {
-            // What is absent from a patch is not the default.
+            // A field that is absent from a patch keeps its value, so it has no default.
             field.remove("default");
         }
         if let Some(of_any_name) = field.get_mut("additionalProperties").filter(|others| others.is_object()) {
@@ -148,7 +149,7 @@ fn allow_null(schema: &mut Value) {
     }
 }
 
-/// What is said of one alternative of «a thing or null» is said of the whole.
+/// Moves the description of the alternative in «X or null» to the whole.
 fn lift_descriptions(schema: &mut Value) {
     let variants = schema.get_mut("oneOf").and_then(Value::as_array_mut);
     if let Some(variants) = variants.filter(|variants| variants.iter().any(is_null)) {
@@ -165,7 +166,7 @@ fn lift_descriptions(schema: &mut Value) {
     }
 }
 
-/// An object of which nothing is said may have any fields; a default of null is none.
+/// Allows any field in an object without properties, and removes a default of null, which is none.
 fn open_objects(schema: &mut Value) {
     if let Value::Object(fields) = schema {
         let is_object = fields.get("type").is_some_and(|of| texts(of).any(|name| name == "object"));
@@ -189,7 +190,7 @@ fn texts(value: &Value) -> impl Iterator<Item = &str> {
     value.as_str().into_iter().chain(several)
 }
 
-/// A parameter or a body that may be left out is absent then, never null.
+/// An optional parameter or body is absent, never null.
 fn remove_nulls(operation: &mut Value) {
     let parameters = operation.get_mut("parameters").and_then(Value::as_array_mut);
     for parameter in parameters.into_iter().flatten() {

@@ -1,4 +1,4 @@
-//! A report in CSV (RFC 4180): one table, in which facts and changes have columns of their own.
+//! A report in CSV (RFC 4180): one table, with separate columns for facts and for changes.
 
 use super::head::{Head, broken_off};
 use super::row::{COLUMNS, cells, facts, harmless};
@@ -9,7 +9,7 @@ use csv::Writer;
 use futures_util::{Stream, StreamExt};
 
 const FACT_COLUMNS: [&str; 3] = ["record", "name", "value"];
-/// Spreadsheets take a file for UTF-8 when it begins with this.
+/// The byte order mark by which spreadsheets recognise UTF-8.
 const BYTE_ORDER_MARK: &str = "\u{feff}";
 
 pub(super) fn write(
@@ -31,7 +31,7 @@ pub(super) fn write(
     }
 }
 
-/// The names of the columns, and the facts of the run.
+/// The header row and the facts of the run.
 fn top(head: &Head) -> Result<Bytes> {
     let mut writer = Writer::from_writer(BYTE_ORDER_MARK.as_bytes().to_vec());
     writer.write_record(FACT_COLUMNS.iter().chain(&COLUMNS)).map_err(Error::internal)?;

@@ -1,4 +1,4 @@
-//! What every report has beside the changes: the job, the run, the format, and the name of the file.
+//! What every report has in addition to the changes: the job, the run, the format, and the name of the file.
 
 use crate::api::runs::RunResponse;
 use crate::app::App;
@@ -46,7 +46,7 @@ impl ReportFormat {
     }
 }
 
-/// What a report has beside the changes.
+/// The facts of a report, without the changes.
 pub(super) struct Head {
     pub job_name: Option<String>,
     pub run: RunResponse,
@@ -63,7 +63,7 @@ impl Head {
             .await
     }
 
-    /// `entra-assets-nightly-full-20260801-0500.csv`; the time is when the run was queued, in UTC.
+    /// `entra-assets-nightly-full-20260801-0500.csv`; the time is that of the queueing of the run, in UTC.
     pub fn file_name(&self, format: ReportFormat) -> String {
         let job = self.job_name.as_deref().unwrap_or("deleted job");
         let words: Vec<String> = job

@@ -1,4 +1,4 @@
-//! A report in JSON: [`super::RunReport`], written as it is read.
+//! A report in JSON: [`super::RunReport`], written while the changes are read.
 
 use super::super::run_changes::ChangeResponse;
 use super::head::{Head, broken_off};
@@ -28,7 +28,7 @@ pub(super) fn write(
     }
 }
 
-/// The fields before the changes, the object left open.
+/// The fields before the changes; the object is not closed yet.
 fn text(head: &Head) -> Result<String> {
     let run = serde_json::to_string(&head.run).map_err(Error::internal)?;
     let name = serde_json::to_string(&head.job_name).map_err(Error::internal)?;

@@ -1,4 +1,4 @@
-//! What a spreadsheet has in its rows: facts of a run, and its changes.
+//! The rows of a spreadsheet: facts of a run, and its changes.
 
 use super::head::Head;
 use crate::db::runs::ChangeRow;
@@ -63,7 +63,7 @@ pub(super) fn facts(head: &Head) -> Vec<Fact> {
     facts
 }
 
-/// The cells of a change. Of an object that was there before, only what differs.
+/// The cells of a change. For an object that existed before, they have only the differences.
 pub(super) fn cells(row: ChangeRow) -> [String; COLUMNS.len()] {
     let object = |text: &Option<String>| text.as_deref().and_then(|text| serde_json::from_str(text).ok());
     let (changed, before, after) = match (object(&row.before), object(&row.after)) {
@@ -82,7 +82,7 @@ pub(super) fn cells(row: ChangeRow) -> [String; COLUMNS.len()] {
     ]
 }
 
-/// The names of the fields that differ, and both objects with these alone.
+/// The names of the fields that differ, and both objects reduced to these fields.
 fn difference(before: &Map<String, Value>, after: &Map<String, Value>) -> (String, String, String) {
     let mut names: Vec<&str> = before.keys().chain(after.keys()).map(String::as_str).collect();
     names.sort_unstable();
@@ -95,7 +95,7 @@ fn difference(before: &Map<String, Value>, after: &Map<String, Value>) -> (Strin
     (names.join(", "), only(before), only(after))
 }
 
-/// A text that no spreadsheet takes for a formula: a name in the directory may begin with `=`.
+/// A text that no spreadsheet reads as a formula: a name in the directory may begin with `=`.
 /// Source: OWASP, CSV Injection.
 pub(super) fn harmless(text: String) -> String {
     match text.starts_with(['=', '+', '-', '@', '\t', '\r', '\n']) {

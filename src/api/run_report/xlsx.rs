@@ -1,5 +1,5 @@
-//! A report as an Excel workbook. Its rows go to temporary files as they come, so memory stays small; the finished
-//! file is sent from the disk.
+//! A report as an Excel workbook. Its rows are written to temporary files as they are read, so memory is bounded; the
+//! finished file is sent from disk.
 
 use super::head::{Head, broken_off};
 use super::row::{COLUMNS, cells, facts, harmless};
@@ -16,15 +16,15 @@ use tokio::sync::mpsc;
 /// Changes on one sheet; Excel takes 1,048,576 rows.
 const SHEET_ROWS: u32 = 1_000_000;
 /// Excel's limit for the text of a cell, in UTF-16 units.
-const CELL_MOST: usize = 32_767;
-/// Pages of changes that wait to be written.
+const MAX_CELL_LENGTH: usize = 32_767;
+/// How many pages of changes may wait to be written.
 const WAITING: usize = 2;
-/// Bytes sent at once.
+/// How many bytes are sent at once.
 const BLOCK: usize = 64 * 1024;
 const FACT_WIDTHS: [u16; 3] = [10, 26, 80];
 const CHANGE_WIDTHS: [u16; COLUMNS.len()] = [12, 38, 32, 11, 13, 30, 50, 50];
 
-/// A finished workbook, unlinked: it is gone when it is dropped.
+/// A finished workbook in an unlinked file, which disappears when it is dropped.
 pub(super) struct Content {
     file: File,
     pub length: u64,
@@ -52,7 +52,7 @@ impl Content {
     }
 }
 
-/// Writes the workbook on a thread of its own, which takes the pages as they are read.
+/// Writes the workbook on its own thread, which receives the pages as they are read.
 pub(super) async fn write(head: Head, changes: impl Stream<Item = Result<Vec<ChangeRow>>>) -> Result<Content> {
     let (sender, receiver) = mpsc::channel(WAITING);
     let writing = tokio::task::spawn_blocking(move || workbook(&head, receiver));
@@ -127,14 +127,14 @@ fn add_changes_sheet(workbook: &mut Workbook, bold: &Format) -> Result<(), XlsxE
     Ok(())
 }
 
-/// A text that Excel takes: harmless, and no longer than a cell may be.
+/// A text that is valid in Excel: no formula, and not too long for a cell.
 fn cell(text: String) -> String {
     let mut text = harmless(text);
-    if text.len() > CELL_MOST && text.encode_utf16().count() > CELL_MOST {
+    if text.len() > MAX_CELL_LENGTH && text.encode_utf16().count() > MAX_CELL_LENGTH {
         let mut units = 0;
         let end = text.char_indices().find(|(_, c)| {
             units += c.len_utf16();
-            units >= CELL_MOST
+            units >= MAX_CELL_LENGTH
         });
         text.truncate(end.map_or(text.len(), |(at, _)| at));
         text.push('…');
@@ -148,12 +148,13 @@ mod tests {
 
     #[test]
     fn a_long_text_is_cut_where_excel_ends() {
-        assert_eq!(cell("a".repeat(CELL_MOST)).len(), CELL_MOST);
-        for long in ["a".repeat(CELL_MOST + 1), "ä".repeat(CELL_MOST + 1), "🙂".repeat(CELL_MOST)] {
+        assert_eq!(cell("a".repeat(MAX_CELL_LENGTH)).len(), MAX_CELL_LENGTH);
+        for long in ["a".repeat(MAX_CELL_LENGTH + 1), "ä".repeat(MAX_CELL_LENGTH + 1), "🙂".repeat(MAX_CELL_LENGTH)]
+        {
             let cut = cell(long);
             assert!(cut.ends_with('…'));
-            assert!(cut.encode_utf16().count() <= CELL_MOST);
-            assert!(cut.encode_utf16().count() >= CELL_MOST - 1);
+            assert!(cut.encode_utf16().count() <= MAX_CELL_LENGTH);
+            assert!(cut.encode_utf16().count() >= MAX_CELL_LENGTH - 1);
         }
     }
 }
