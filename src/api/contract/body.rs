@@ -3,6 +3,7 @@
 use super::negotiation::check_content_type;
 use super::operation::OperationBody;
 use crate::error::{Code, Error, Result};
+use actix_web::HttpMessage;
 use actix_web::dev::ServiceRequest;
 use actix_web::web::BytesMut;
 use futures_util::StreamExt;
