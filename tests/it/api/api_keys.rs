@@ -1,4 +1,4 @@
-//! API keys: shown once, good until they are revoked or expire.
+//! API keys: shown once, valid until they are revoked or expire.
 
 use crate::support::issuer::app_with;
 use crate::support::test_app::{TestApp, pointers};
@@ -16,7 +16,7 @@ async fn create(app: &TestApp, body: &Value) -> (String, String) {
     (format!("/v1/api-keys/{}", text("id")), text("key"))
 }
 
-/// The operator chooses the admin key: any text that a header can carry.
+/// The operator chooses the admin key: any text that fits into a header.
 #[tokio::test]
 async fn an_admin_key_may_have_spaces_and_other_letters() {
     let key = "Ключ von Zürich: correct horse  battery staple";

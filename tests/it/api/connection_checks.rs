@@ -81,7 +81,7 @@ async fn a_stored_connection_is_checked_and_the_history_kept() {
     assert_eq!(app.world.count("audit_events").await, 3);
 }
 
-/// Short lists are whole unless a caller wants pages, as of any other list.
+/// Short lists are whole unless a caller asks for pages.
 #[tokio::test]
 async fn what_can_be_chosen_from_is_listed_whole_or_in_pages() {
     let app = TestApp::start().await;
@@ -101,7 +101,7 @@ async fn what_can_be_chosen_from_is_listed_whole_or_in_pages() {
     }
 }
 
-/// A check vouches for what it looked at, no more: not for another secret, not for what it left out.
+/// A check is valid only for what it covered: not for another secret, and not for other capabilities.
 #[tokio::test]
 async fn the_last_check_vouches_for_what_it_checked_only() {
     let app = TestApp::start().await;

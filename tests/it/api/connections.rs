@@ -1,4 +1,4 @@
-//! Connections: credentials that are never shown, «Save & check», and what keeps one from being deleted.
+//! Connections: credentials that are never shown, «Save & check», and deletion, which is refused while jobs use one.
 
 use crate::support::test_app::{TestApp, connection_body, pointers};
 use entra_assets::sim::graph::{SECRET, Scenario};

@@ -1,4 +1,4 @@
-//! What holds for every operation, taken from the document, so that a new operation is tested too.
+//! The rules for every operation. The operations come from the document, so that a new one is tested too.
 
 use crate::support::recorder::{Operation, find, operations, resolve};
 use crate::support::test_app::{TestApp, pointers};
@@ -15,13 +15,13 @@ fn protected() -> Vec<Operation> {
     operations().into_iter().filter(|operation| operation.scope().is_some()).collect()
 }
 
-/// Operations with a JSON body that must be there.
+/// Operations with a required JSON body.
 fn with_body() -> Vec<Operation> {
     let has_body = |operation: &Operation| operation.value["requestBody"]["required"] == true;
     operations().into_iter().filter(has_body).collect()
 }
 
-/// A call that passes every check of its form.
+/// A call without a fault of form.
 fn call(app: &TestApp, operation: &Operation, key: &str, id: &str) -> crate::support::test_app::Call {
     let call = app.call_with(key, operation.method.clone(), &operation.path(id));
     match operation.example() {

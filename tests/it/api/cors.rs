@@ -1,4 +1,4 @@
-//! Browsers of the origins that the operator names may call the API, and no others.
+//! Browsers may call the API only from the origins that the operator allows.
 
 use crate::support::test_app::TestApp;
 use crate::support::world::World;

@@ -1,4 +1,4 @@
-//! Checks of destinations, and how to set one up.
+//! Checks of destinations, and the setup of a destination.
 
 use crate::support::test_app::{TestApp, pointers};
 use entra_assets::sim::assets::{API_EMAIL, API_TOKEN, AssetsFault, CLOUD_ID, LinkForm, SOURCE_ID, WORKSPACE_ID};

@@ -39,7 +39,7 @@ async fn a_change_keeps_the_token() {
     assert_eq!(pointers(&problem), ["/token"]);
 }
 
-/// Who sends back what was read is not refused; who wants another kind is told why not.
+/// A destination may be sent back as it was read; another kind is refused with the reason.
 #[tokio::test]
 async fn the_kind_may_be_repeated_and_does_not_change() {
     let app = TestApp::start().await;

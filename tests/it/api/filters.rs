@@ -1,4 +1,4 @@
-//! Filters: kept, changed in parts, and named by what uses them.
+//! Filters: stored, changed in parts, and protected while jobs use them.
 
 use crate::support::test_app::{TestApp, pointers};
 use reqwest::Method;

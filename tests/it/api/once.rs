@@ -1,4 +1,4 @@
-//! `Idempotency-Key`: a create that is repeated is carried out once.
+//! `Idempotency-Key`: a repeated request is executed once.
 
 use crate::support::postgres::connect;
 use crate::support::test_app::{Answer, TestApp, connection_body};

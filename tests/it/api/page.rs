@@ -1,4 +1,4 @@
-//! Pages of lists: their order, and their cursors while things come and go.
+//! Pages of lists: their order, and their cursors while rows are added and deleted.
 
 use crate::support::test_app::TestApp;
 use serde_json::{Value, json};

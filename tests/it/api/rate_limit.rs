@@ -1,4 +1,4 @@
-//! Each key may send so many requests a minute, and is told how it stands.
+//! The rate limit of each key, and the headers that show it.
 
 use crate::support::test_app::TestApp;
 use crate::support::world::World;

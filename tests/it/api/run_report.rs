@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::io::{Cursor, Read};
 
-/// A run that ended with changes: its path and itself.
+/// A run that ended with changes: its path and its response.
 async fn a_run(app: &TestApp) -> (String, Value) {
     let job = app.create_job(&json!({"name": "=Nächtlich (EU)"})).await;
     let run = app.run(&job, &json!({"mode": "full"})).await;

@@ -1,4 +1,4 @@
-//! Runs: queued, one at a time, cancelled in every state, approved only while they wait for it.
+//! Runs: queued, one at a time, cancelled in every state, approved only while they await approval.
 
 use crate::support::test_app::{TestApp, pointers};
 use entra_assets::runs::scheduler;
@@ -234,7 +234,7 @@ async fn what_changed_since_is_not_approved() {
     assert_eq!(cancel(&app, &run).await.expect(200)["state"], "cancelled");
 }
 
-/// What runs by itself is in the audit log too.
+/// Runs of a schedule are in the audit log too.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_schedule_supersedes_a_run_at_the_brake_and_stops_there_again() {
     let app = TestApp::start().await;

@@ -1,4 +1,4 @@
-//! Secrets go in and never come out: not in an answer, an error, an event, the audit log or the log.
+//! Secrets are accepted and never shown: not in a response, an error, an event, the audit log or the log.
 
 use crate::support::log::Log;
 use crate::support::test_app::{SECRETS, TestApp, connection_body};

@@ -1,4 +1,4 @@
-//! Who is told when a run ends, how, and how often it is tried.
+//! Webhooks: their settings, their deliveries, and the attempts.
 
 use crate::support::test_app::{TestApp, pointers};
 use crate::support::world::World;
@@ -17,7 +17,7 @@ use wiremock::{Mock, MockServer, Request, ResponseTemplate, matchers};
 
 const SECRET: &str = "a-secret-of-the-receiver";
 
-/// The service, and somebody's server that the operator allows.
+/// The service, and a receiver that the operator allows.
 async fn start() -> (TestApp, MockServer) {
     let receiver = MockServer::start().await;
     let mut world =
@@ -41,7 +41,7 @@ async fn deliveries(app: &TestApp, webhook: &str) -> Vec<Value> {
     app.get(&format!("{webhook}/deliveries")).await.expect(200)["items"].as_array().unwrap().clone()
 }
 
-/// What the receiver got, whose signature must be right.
+/// The delivery that the receiver got. Its signature must be valid.
 fn verified(request: &Request) -> Value {
     let header = |name: &str| request.headers.get(name).unwrap().to_str().unwrap().to_owned();
     let signature = header("x-entra-assets-signature");

@@ -1,5 +1,5 @@
-//! `openapi/released.json` is what callers rely on. Whatever the document of today takes away from it is noted in
-//! `openapi/breaking-changes.md`, word for word, or is a mistake. `make openapi-release` starts the next release.
+//! `openapi/released.json` is the document that callers rely on. Every incompatible change of the current document
+//! must be listed word for word in `openapi/breaking-changes.md`. `make openapi-release` starts the next release.
 
 use super::{committed, document};
 use serde_json::{Map, Value, json};
@@ -21,7 +21,7 @@ fn nothing_is_taken_away_without_a_note() {
     assert!(stale.is_empty(), "openapi/breaking-changes.md notes what does not happen: {stale:#?}");
 }
 
-/// What a caller of `old` can no longer rely on in `new`, a line each.
+/// What a caller of `old` can no longer rely on in `new`, one line each.
 fn breaks(old: &Value, new: &Value) -> Vec<String> {
     let mut comparison = Comparison { old, new, seen: HashSet::new(), breaks: Vec::new() };
     for (path, item) in fields(&old["paths"]) {

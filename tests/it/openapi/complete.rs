@@ -1,4 +1,4 @@
-//! Every operation says all that a caller needs, and every example is true.
+//! Every operation is completely described, and every example is valid.
 
 use super::document;
 use jsonschema::Draft;

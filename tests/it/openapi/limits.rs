@@ -3,12 +3,14 @@
 
 use super::document;
 use crate::support::test_app::TestApp;
+use entra_assets::api;
+use entra_assets::error::Faults;
 use reqwest::Method;
 use serde_json::{Value, json};
 use std::collections::HashSet;
 use uuid::Uuid;
 
-/// Faults that the document alone decides on; other faults are about what a value means.
+/// Codes of faults of form, which the document alone decides; other faults are about the meaning of a value.
 const FORM: [&str; 13] = [
     "wrong_type",
     "unknown_field",
@@ -176,7 +178,7 @@ fn faults_at<'p>(problem: &'p Value, pointer: &str) -> Vec<&'p Value> {
         .collect()
 }
 
-/// Puts the borders of one value to the test.
+/// Tests the borders of one value.
 async fn check(app: &TestApp, document: &Value, method: &Method, path: &str, place: &Place) -> usize {
     let in_body = place.pointer.is_empty() || place.pointer.starts_with('/');
     let borders = borders(document, &place.schema, in_body);
@@ -277,4 +279,35 @@ async fn what_is_required_must_be_there_and_what_is_unknown_must_not() {
             }
         }
     }
+}
+
+/// The service's own check of a body's form says the same as an independent implementation of JSON Schema.
+#[test]
+fn another_implementation_of_json_schema_agrees() {
+    let (contract, document) = (api::contract().unwrap(), document());
+    let mut count = 0;
+    for operation in document["paths"].as_object().unwrap().values().flat_map(|item| item.as_object().unwrap().values())
+    {
+        let content = operation["requestBody"]["content"].as_object();
+        let Some(schema) = content.and_then(|types| types.values().next()).map(|media| &media["schema"]) else {
+            continue;
+        };
+        let Some(name) = schema["$ref"].as_str().and_then(|target| target.rsplit('/').next()) else { continue };
+        let whole = json!({"$ref": schema["$ref"], "components": document["components"]});
+        let judge = jsonschema::options().should_validate_formats(true).build(&whole).unwrap();
+        for Place { pointer, schema, body } in places_of(&document, operation) {
+            if !pointer.is_empty() && !pointer.starts_with('/') {
+                continue;
+            }
+            for Border { value, .. } in borders(&document, &schema, true) {
+                let mut body = body.clone();
+                set(&mut body, &pointer, value);
+                let mut faults = Faults::default();
+                contract.check_form(name, &body, "", &mut faults);
+                assert_eq!(faults.is_empty(), judge.is_valid(&body), "{name}{pointer}: {body} {faults:?}");
+                count += 1;
+            }
+        }
+    }
+    assert!(count > 300, "only {count} values");
 }

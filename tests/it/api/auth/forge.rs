@@ -1,4 +1,4 @@
-//! Signing in as a Forge app: installations are organizations, and calls bring the app's token.
+//! Signing in as a Forge app: installations are organizations, and calls carry the app's token.
 
 use super::refused;
 use crate::support::issuer::{Issuer, SigningKey, app_with_forge, changed, installation, invocation};

@@ -1,4 +1,4 @@
-//! The public keys of an issuer: fetched when needed, kept, and not asked for more often than is good.
+//! The public keys of an issuer: fetched on demand, cached, and not fetched too often.
 
 use super::{is_accepted, refused};
 use crate::support::issuer::{SigningKey, app_with_issuer, keys};
