@@ -48,7 +48,8 @@ impl<'a> PresentedTicket<'a> {
         let organization = taken.ok_or_else(|| {
             Error::new(
                 Code::TicketInvalid,
-                "The ticket was used before, is older than 60 seconds, or is for another path or query. Create a new one with POST /v1/tickets.",
+                "The ticket was used before, is older than 60 seconds, or is for another path or query. Create a new \
+                 one with POST /v1/tickets.",
             )
         })?;
         Ok(Caller::by_ticket(organization))
