@@ -1,125 +1,54 @@
 //! One validation of a connection: a fresh token, what it carries, what the tenant has granted, and one live
-//! request per capability. The report says exactly what is wrong and how to mend it.
+//! request per capability. The report says exactly what is wrong and how to fix it.
 //!
 //! Source of the decisions: docs/graph.md, «Sign-in errors», «Access tokens», «Grants».
 
 mod introspect;
 mod probe;
 mod reader;
+mod report;
 pub mod setup;
 mod sign_in;
 mod text;
 mod verdict;
 
+pub use report::{CheckIdentity, CheckReport, Overall};
 pub use setup::{Setup, place, setup};
 pub use sign_in::sign_in_finding;
 pub use text::render_text;
 pub use verdict::{judge_token, refusal};
 
-use crate::graph::sign_in_error::{SignInError, SignInErrorKind};
-use crate::graph::token::{AccessToken, Claims, Credential, Identity, Tokens};
+use crate::graph::token::{Claims, Credential, Identity};
+use crate::graph::{Client, Session};
 use crate::permission::remedy::{Page, Place};
-use crate::permission::report::{CapabilityVerdict, Finding, Remedy, Severity, Verdict};
+use crate::permission::report::{CapabilityVerdict, Finding, Severity, Verdict};
 use crate::permission::{Capability, excess, manifest};
 use chrono::{DateTime, TimeDelta, Utc};
-pub(crate) use reader::Deadline;
-use reader::Reader;
-use secrecy::ExposeSecret;
-use serde::{Deserialize, Serialize};
 use std::time::Duration;
-use utoipa::ToSchema;
+use url::Url;
 use uuid::Uuid;
 
-/// A check answers within this time, with what it has: Forge gives a call 25 seconds.
+/// The time of a check. When it is over, the report contains what was found so far. A Forge call lasts 25 seconds at most.
 pub const DEADLINE: Duration = Duration::from_secs(18);
-/// How much of it repeating the request for a token may take.
-const SIGN_IN_BUDGET: Duration = Duration::from_secs(6);
-/// From this long before its end, a credential's end date is a warning.
+/// The check warns this long before a credential ends.
 const EXPIRY_WARNING: TimeDelta = TimeDelta::days(30);
 
-/// The result in one word.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub enum Overall {
-    /// Every capability that was asked about is granted.
-    Ok,
-    /// Some work, some do not, or only in part.
-    Degraded,
-    /// There is no token, or nothing works with it.
-    Failed,
-}
-
-impl Overall {
-    /// The word in the API and the database.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Ok => "ok",
-            Self::Degraded => "degraded",
-            Self::Failed => "failed",
-        }
-    }
-}
-
-/// Who Entra says that the connection is.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct CheckIdentity {
-    /// The application's name, once a token has told it.
-    pub app_display_name: Option<String>,
-    /// The tenant of the token; before there is one, the tenant of the connection (GUID or domain).
-    pub tenant_id: String,
-    pub client_id: Uuid,
-    /// Object id of the enterprise application in the tenant.
-    pub service_principal_id: Option<String>,
-    /// `clientSecret`, `certificate` or `federated`.
-    pub credential_kind: String,
-    /// When the certificate ends, or the secret as declared.
-    pub credential_expires_at: Option<DateTime<Utc>>,
-}
-
-/// What a check says.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct CheckReport {
-    pub checked_at: DateTime<Utc>,
-    pub overall: Overall,
-    /// Time ran out before everything was looked at.
-    pub partial: bool,
-    pub identity: CheckIdentity,
-    /// About the connection as a whole.
-    pub findings: Vec<Finding>,
-    /// One verdict for each capability that was asked about, in that order.
-    pub capabilities: Vec<CapabilityVerdict>,
-    /// What grants everything that is missing at once; a capability's own remedies grant only that one.
-    #[serde(default)]
-    pub remedies: Vec<Remedy>,
-}
-
-/// Checks a connection. `http` is the client for Graph; `declared_secret_expiry` is what the administrator
-/// entered as the secret's end; `deadline` is how long it may take in all, see [`DEADLINE`].
+/// Checks a connection. `declared_secret_expiry` is the end of the secret as the administrator entered it;
+/// `deadline` is the time of the whole check, see [`DEADLINE`].
 pub async fn check(
-    tokens: &Tokens,
-    http: &reqwest::Client,
+    graph: &Client,
     identity: &Identity,
     capabilities: &[Capability],
     declared_secret_expiry: Option<DateTime<Utc>>,
     deadline: Duration,
 ) -> CheckReport {
-    let deadline = Deadline::new(tokens.clock().clone(), deadline);
     let expires_at = expires_at(&identity.credential, declared_secret_expiry);
-    let sign_in = tokio::time::timeout(deadline.remaining(), tokens.fresh_within(identity, SIGN_IN_BUDGET));
-    let outcome = match sign_in.await {
-        Ok(outcome) => outcome,
-        Err(_) => {
-            let text = "the sign-in service did not answer in the time of a check";
-            Err(SignInError::of(SignInErrorKind::Unreachable, "sign_in_unreachable", text))
-        }
-    };
+    let outcome = graph.interactive_session(identity, deadline).await;
     let mut report = CheckReport {
-        checked_at: tokens.clock().now(),
+        checked_at: graph.tokens().clock().now(),
         overall: Overall::Failed,
         partial: false,
-        identity: seen(identity, outcome.as_ref().ok().map(|token| &token.claims), expires_at),
+        identity: seen(identity, outcome.as_ref().ok().map(|(_, token)| &token.claims), expires_at),
         findings: Vec::new(),
         capabilities: Vec::new(),
         remedies: Vec::new(),
@@ -128,39 +57,40 @@ pub async fn check(
         Err(error) => {
             report.partial = error.is_transient();
             report.findings.push(sign_in_finding(&error, identity));
-            let unchecked = |capability: &Capability| verdict::unchecked(*capability, "Entra gave no token");
+            let unchecked = |capability: &Capability| verdict::unchecked(*capability, "sign-in failed");
             report.capabilities = capabilities.iter().map(unchecked).collect();
         }
-        Ok(token) => look(&mut report, tokens, http, identity, &token, capabilities, &deadline).await,
+        Ok((session, token)) => {
+            let graph_url = graph.tokens().hosts().graph_url.as_ref();
+            look(&mut report, &session, &token.claims, graph_url, capabilities).await;
+        }
     }
     report.findings.extend(expiry_finding(identity, expires_at, report.checked_at, &report.findings));
     report.overall = overall(&report);
     report
 }
 
-/// Everything that needs a token.
+/// Everything that needs a token. `graph_url` is the operator's setting.
 async fn look(
     report: &mut CheckReport,
-    tokens: &Tokens,
-    http: &reqwest::Client,
-    identity: &Identity,
-    token: &AccessToken,
+    session: &Session,
+    claims: &Claims,
+    graph_url: Option<&Url>,
     capabilities: &[Capability],
-    deadline: &Deadline,
 ) {
-    let claims = &token.claims;
-    let wrong = sign_in::token_findings(claims, identity, tokens.hosts().graph_url.as_ref());
+    let identity = session.identity();
+    let wrong = sign_in::token_findings(claims, identity, graph_url);
     let is_unusable = wrong.iter().any(|finding| finding.severity == Severity::Error);
     report.findings.extend(wrong);
     if is_unusable {
-        let unchecked = |capability: &Capability| verdict::unchecked(*capability, "the token is not the right one");
+        let unchecked =
+            |capability: &Capability| verdict::unchecked(*capability, "the token does not match the connection");
         report.capabilities = capabilities.iter().map(unchecked).collect();
         return;
     }
-    let reader = Reader::new(http, tokens.hosts(), identity.cloud, token.secret.expose_secret(), deadline);
     let principal = claims.oid.as_deref().and_then(|oid| Uuid::parse_str(oid).ok());
-    let looking = introspect::introspect(&reader, identity.client_id, principal);
-    let probing = probe::probe_all(&reader, capabilities);
+    let looking = introspect::introspect(session, identity.client_id, principal);
+    let probing = probe::probe_all(session, capabilities);
     let (introspection, probes) = futures_util::join!(looking, probing);
     let place = Place { service_principal: principal, ..setup::place(identity) };
     let place = introspection.place(place);
@@ -198,7 +128,7 @@ fn expires_at(credential: &Credential, declared: Option<DateTime<Utc>>) -> Optio
     }
 }
 
-/// A warning from 30 days before the end of the credential, unless Entra said already that it has expired.
+/// A warning from 30 days before the end of the credential, unless Entra already reported it as expired.
 fn expiry_finding(
     identity: &Identity,
     expires_at: Option<DateTime<Utc>>,
@@ -218,18 +148,18 @@ fn expiry_finding(
         (
             "credential_expired",
             format!(
-                "The {what} ended on {day} according to its date. Replace it, or correct the date if it still works."
+                "According to its end date the {what} expired on {day}. Replace it, or correct the date if it still works."
             ),
         )
     } else {
         let days = (at - now).num_days();
         (
             "credential_expires_soon",
-            format!("The {what} ends on {day}, in {days} days. Make a new one and enter it here before that."),
+            format!("The {what} expires on {day}, in {days} days. Create a new one and enter it here before that."),
         )
     };
     let remedies = vec![
-        setup::place(identity).portal(Page::Credentials, "In the portal: Certificates & secrets → make a new one."),
+        setup::place(identity).portal(Page::Credentials, "In the portal: Certificates & secrets → create a new one."),
     ];
     Some(Finding::new(Severity::Warning, code, text).with_remedies(remedies))
 }

@@ -155,7 +155,7 @@ async fn check(
     capabilities: &[Capability],
     declared: Option<DateTime<Utc>>,
 ) -> CheckReport {
-    connection_check::check(app.graph.tokens(), &app.http, identity, capabilities, declared, DEADLINE).await
+    connection_check::check(&app.graph, identity, capabilities, declared, DEADLINE).await
 }
 
 /// The reports that are valid for the connection's current credential: the newest one, then the last wider one for

@@ -1,10 +1,10 @@
-//! Data chunks: the texts of objects put together to one request body, without parsing them again.
+//! Data chunks: JSON texts of objects joined to one request body, without parsing them again.
 
 use bytes::Bytes;
 use std::ops::Range;
 
-/// How much one chunk holds. Atlassian publishes no limit (docs/assets.md, «Chunks»); a chunk that is refused
-/// with 413 is split.
+/// The limits of a chunk. Atlassian publishes none (docs/assets.md, «Chunks»); a chunk that Assets
+/// rejects with 413 is split.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct ChunkLimits {
     pub bytes: usize,
@@ -18,7 +18,7 @@ impl Default for ChunkLimits {
 }
 
 impl ChunkLimits {
-    /// Half of it, at least one object.
+    /// Half of these limits, at least one object.
     #[must_use]
     pub fn halved(self) -> Self {
         Self { bytes: (self.bytes / 2).max(1), objects: (self.objects / 2).max(1) }
@@ -31,7 +31,7 @@ pub struct Chunk {
     pub body: Bytes,
     /// The objects in it.
     pub objects: usize,
-    /// The last one: Assets then starts processing.
+    /// The last chunk: Assets starts processing after it.
     pub completed: bool,
 }
 
@@ -52,12 +52,12 @@ impl ChunkBuilder {
         self.entries.is_empty()
     }
 
-    /// Objects in it.
+    /// Objects in the chunk.
     pub fn len(&self) -> usize {
         self.entries.len()
     }
 
-    /// Whether one more object goes in. An empty chunk takes any.
+    /// Whether one more object fits. An empty chunk takes any object.
     pub fn fits(&self, payload: &str) -> bool {
         self.is_empty()
             || (self.entries.len() < self.limits.objects && self.text.len() + payload.len() <= self.limits.bytes)
@@ -70,14 +70,13 @@ impl ChunkBuilder {
         self.entries.push((selector, start..self.text.len()));
     }
 
-    /// Empties it for the next chunk; the memory stays.
+    /// Empties the builder for the next chunk; its memory stays allocated.
     pub fn clear(&mut self) {
         self.text.clear();
         self.entries.clear();
     }
 
-    /// The body of the chunk. `id` is the chunk's own (`clientGeneratedId`): the same one when it is sent
-    /// again.
+    /// The chunk. `id` is its `clientGeneratedId`, which stays the same when the chunk is sent again.
     pub fn build(&self, id: &str, completed: bool) -> Chunk {
         let mut body = String::with_capacity(self.text.len() + self.entries.len() + id.len() + 128);
         body.push('{');
@@ -110,7 +109,7 @@ impl ChunkBuilder {
         Chunk { body: Bytes::from(body), objects: self.entries.len(), completed }
     }
 
-    /// Two halves for a chunk that was refused for its size; `None` for a single object.
+    /// The two halves of a chunk that Assets rejected because of its size; `None` for a single object.
     pub fn split(&self) -> Option<(Self, Self)> {
         if self.entries.len() < 2 {
             return None;

@@ -1,6 +1,6 @@
-//! What can go wrong between us and Assets, told apart by what the caller should do about it.
+//! The errors of Assets. Each kind stands for one thing that the caller can do about it.
 //!
-//! The kind is decided by status and `errorCode`, never by the text of a message.
+//! HTTP status and `errorCode` decide the kind, never the text of a message.
 //! Source: docs/assets.md, «Endpoints», «Mapping», «Executions», «Object API».
 
 use crate::error::{Code, Error};
@@ -9,10 +9,10 @@ use std::fmt;
 
 pub type Result<T, E = AssetsError> = std::result::Result<T, E>;
 
-/// Messages of the other side are cut to this many characters: they end in logs, events and run records.
-const MESSAGE_MOST_CHARACTERS: usize = 500;
-/// More messages of one answer are counted, not shown.
-const DETAILS_MOST: usize = 20;
+/// Messages from Assets are cut to this length, because they end up in logs, events and run records.
+const MAX_MESSAGE_CHARACTERS: usize = 500;
+/// Further messages of one response are only counted.
+const MAX_DETAILS: usize = 20;
 
 /// Why an execution cannot be started: `errorCode` of the 409.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -21,35 +21,35 @@ pub enum Conflict {
     Disabled,
     InvalidImportModuleKey,
     InProgress,
-    /// A 409 without a code we know: a mapping that exists, an execution that has moved on.
+    /// A 409 without a documented code: the mapping exists already, or the execution is in a later state.
     Other,
 }
 
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Kind {
-    /// 401: the token is wrong, or a newer one was generated.
+pub enum AssetsErrorKind {
+    /// 401: the token is wrong, or a newer one replaced it.
     Unauthorized,
-    /// 403: the token is good for something else, such as an import token for the object API.
+    /// 403: the credential does not allow this, such as an import token for the object API.
     Forbidden,
     Conflict(Conflict),
     /// 413: send smaller chunks.
     TooLarge,
-    /// 400 and 422, with every message of the answer.
+    /// 400 and 422, with every message of the response.
     Validation {
         details: Vec<String>,
     },
     NotFound,
-    /// 429 until the patience was used up.
+    /// 429 until the retry time was over.
     Throttled,
-    /// 5xx until the patience was used up, or a status that has no meaning here.
+    /// 5xx until the retry time was over, or a status that Assets does not document.
     Server,
-    /// No answer, or only a part of one, until the patience was used up.
+    /// No response, or only a part of one, until the retry time was over.
     Unreachable,
-    /// An answer that is no answer of Assets': HTML, other JSON.
+    /// A response that does not come from Assets, such as HTML, or JSON of another form.
     Malformed,
-    /// A link that leads away from Assets; it was not followed.
+    /// A link that points outside Assets; it was not followed.
     ForeignLink,
-    /// The request may or may not have been carried out. Ask for the state before repeating it.
+    /// Assets may or may not have executed the request. Read the state before sending it again.
     OutcomeUnknown,
     Cancelled,
 }
@@ -57,19 +57,19 @@ pub enum Kind {
 /// One failed call. Holds no secret and no URL.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct AssetsError {
-    pub kind: Kind,
-    /// The HTTP status of the last answer.
+    pub kind: AssetsErrorKind,
+    /// The HTTP status of the last response.
     pub status: Option<u16>,
-    /// What the other side said, or what we found.
+    /// What Assets said, or what this client found.
     pub message: String,
-    /// `atl-traceid` of the last answer, which Atlassian support asks for.
+    /// `atl-traceid` of the last response. Atlassian support asks for it.
     pub request_id: Option<String>,
-    /// What was asked for, for the log: `POST executions`.
+    /// The request, for logs: `POST executions`.
     pub action: &'static str,
 }
 
 impl AssetsError {
-    pub fn new(kind: Kind, message: impl Into<String>) -> Self {
+    pub fn new(kind: AssetsErrorKind, message: impl Into<String>) -> Self {
         Self { kind, status: None, message: printable(&message.into()), request_id: None, action: "" }
     }
 
@@ -78,123 +78,154 @@ impl AssetsError {
         self
     }
 
-    /// The error that a status and body mean.
+    /// The error for a status and a body.
     pub(super) fn from_answer(status: u16, body: &[u8], request_id: Option<String>) -> Self {
         let answer: Option<Value> = serde_json::from_slice(body).ok();
         let details = answer.as_ref().map(messages).unwrap_or_default();
         let kind = match status {
-            401 => Kind::Unauthorized,
-            403 => Kind::Forbidden,
-            404 | 410 => Kind::NotFound,
-            409 => Kind::Conflict(answer.as_ref().map_or(Conflict::Other, conflict)),
-            413 => Kind::TooLarge,
-            400 | 422 => Kind::Validation { details: details.clone() },
-            429 => Kind::Throttled,
-            _ => Kind::Server,
+            401 => AssetsErrorKind::Unauthorized,
+            403 => AssetsErrorKind::Forbidden,
+            404 | 410 => AssetsErrorKind::NotFound,
+            409 => AssetsErrorKind::Conflict(answer.as_ref().map_or(Conflict::Other, conflict)),
+            413 => AssetsErrorKind::TooLarge,
+            400 | 422 => AssetsErrorKind::Validation { details: details.clone() },
+            429 => AssetsErrorKind::Throttled,
+            _ => AssetsErrorKind::Server,
         };
         let message = match (details.is_empty(), answer.is_some()) {
             (false, _) => details.join("; "),
             (true, true) => "no message".to_owned(),
             (true, false) if body.is_empty() => "no message".to_owned(),
-            (true, false) => "an answer that is not JSON".to_owned(),
+            (true, false) => "the response is not JSON".to_owned(),
         };
         Self { kind, status: Some(status), message: printable(&message), request_id, action: "" }
     }
 
     /// A stable code for run records and problems.
     pub fn code(&self) -> &'static str {
-        match &self.kind {
-            Kind::Unauthorized => "assets_token_invalid",
-            Kind::Forbidden => "assets_forbidden",
-            Kind::Conflict(Conflict::MissingMapping) => "assets_mapping_missing",
-            Kind::Conflict(Conflict::Disabled) => "assets_import_disabled",
-            Kind::Conflict(Conflict::InvalidImportModuleKey) => "assets_import_module_invalid",
-            Kind::Conflict(Conflict::InProgress) => "execution_in_progress",
-            Kind::Conflict(Conflict::Other) => "assets_conflict",
-            Kind::TooLarge => "assets_chunk_too_large",
-            Kind::Validation { .. } => "assets_refused",
-            Kind::NotFound => "assets_not_found",
-            Kind::Throttled => "assets_throttled",
-            Kind::Server => "assets_failed",
-            Kind::Unreachable => "assets_unreachable",
-            Kind::Malformed => "assets_answer_unreadable",
-            Kind::ForeignLink => "assets_foreign_link",
-            Kind::OutcomeUnknown => "assets_outcome_unknown",
-            Kind::Cancelled => "cancelled",
-        }
+        self.kind.row().code
     }
 
     /// What to do next, for the person who reads the error.
     pub fn advice(&self) -> &'static str {
-        match &self.kind {
-            Kind::Unauthorized => {
-                "Generating a token ends the one before it. In Assets open the schema's settings, Import, the import \
-                 source's menu, «Generate new token», and store the new token in the destination."
+        self.kind.row().advice
+    }
+}
+
+/// Everything that is said about a kind of error.
+struct Row {
+    code: &'static str,
+    /// The code of the problem that a caller of the API gets.
+    problem: Code,
+    sentence: &'static str,
+    advice: &'static str,
+}
+
+impl AssetsErrorKind {
+    fn row(&self) -> Row {
+        let row = |code, sentence, advice| Row { code, problem: Code::AssetsRefused, sentence, advice };
+        match self {
+            Self::Unauthorized => Row {
+                problem: Code::AssetsTokenInvalid,
+                ..row(
+                    "assets_token_invalid",
+                    "Assets rejected the token",
+                    "A token stops working when a newer one is generated. In Assets open the schema's settings, Import, \
+                 the import source's menu, «Generate new token», and store the new token in the destination.",
+                )
+            },
+            Self::Forbidden => row(
+                "assets_forbidden",
+                "Assets does not allow this request with this credential",
+                "An import token gives access to its own import source only. Access to objects needs the `api` part \
+                 of the destination: a user who may edit the object schema, with an API token.",
+            ),
+            Self::Conflict(Conflict::MissingMapping) => row(
+                "assets_mapping_missing",
+                "the import source has no mapping",
+                "The import source has no schema and mapping yet. Build them with POST /v1/jobs/{id}/schema and start \
+                 again.",
+            ),
+            Self::Conflict(Conflict::Disabled) => row(
+                "assets_import_disabled",
+                "the import source is disabled",
+                "Enable the import source in Assets: the schema's settings, Import, the import source's menu.",
+            ),
+            Self::Conflict(Conflict::InvalidImportModuleKey) => row(
+                "assets_import_module_invalid",
+                "the app of the import source is not valid",
+                "The import source belongs to an app that was uninstalled or rebuilt. Create a new «External import» \
+                 and store its token in the destination.",
+            ),
+            Self::Conflict(Conflict::InProgress) => row(
+                "execution_in_progress",
+                "another import is in progress",
+                "Another import of this import source is running. Wait for it to end, or cancel it in Assets; then \
+                 start again.",
+            ),
+            Self::Conflict(Conflict::Other) => row(
+                "assets_conflict",
+                "Assets reported a conflict",
+                "The state of the import source in Assets is not the expected one. Start again.",
+            ),
+            Self::TooLarge => row(
+                "assets_chunk_too_large",
+                "Assets rejected a request because of its size",
+                "Assets rejected even the smallest chunk. Import fewer attributes.",
+            ),
+            Self::Validation { .. } => row(
+                "assets_refused",
+                "Assets rejected the request",
+                "If the message names an attribute, compare GET /v1/jobs/{id}/schema with the schema in Assets. \
+                 Attributes of the types User and Group cannot be imported.",
+            ),
+            Self::NotFound => row(
+                "assets_not_found",
+                "Assets did not find the import source, execution or object",
+                "It no longer exists. If the import source was deleted, create a new one and store its token in the \
+                 destination.",
+            ),
+            Self::Throttled => Row {
+                problem: Code::AssetsUnreachable,
+                ..row(
+                    "assets_throttled",
+                    "Assets is throttling requests",
+                    "Assets limits the number of requests per minute for the whole site. Start again later.",
+                )
+            },
+            Self::Server => row("assets_failed", "Assets failed", SERVICE_FAULT),
+            Self::Unreachable => Row {
+                problem: Code::AssetsUnreachable,
+                ..row(
+                    "assets_unreachable",
+                    "Assets could not be reached",
+                    "Check the network, proxy and DNS of the service, and start again.",
+                )
+            },
+            Self::Malformed => {
+                row("assets_answer_unreadable", "the response of Assets could not be read", SERVICE_FAULT)
             }
-            Kind::Forbidden => {
-                "The credential is not allowed to do this. An import token reaches only its own import source; \
-                 objects need the `api` part of the destination: a user who may edit the object schema, with an API \
-                 token."
-            }
-            Kind::Conflict(Conflict::MissingMapping) => {
-                "The import source has no schema and mapping yet. Build them with POST /v1/jobs/{id}/schema and start again."
-            }
-            Kind::Conflict(Conflict::Disabled) => {
-                "The import source is disabled. Enable it in Assets: the schema's settings, Import, the import source's menu."
-            }
-            Kind::Conflict(Conflict::InvalidImportModuleKey) => {
-                "The import source belongs to an app that is no longer installed or was rebuilt. Create a new \
-                 «External import» and store its token in the destination."
-            }
-            Kind::Conflict(Conflict::InProgress) => {
-                "Another import of this import source is running. Wait for it, or cancel it in Assets; then start again."
-            }
-            Kind::Conflict(Conflict::Other) => "Assets is in another state than expected. Start again.",
-            Kind::TooLarge => "Assets refused a chunk for its size, even the smallest. Import fewer attributes.",
-            Kind::Validation { .. } => {
-                "Assets refused what was sent. If it names an attribute, compare GET /v1/jobs/{id}/schema with the \
-                 schema in Assets; attributes of the types User and Group cannot be imported."
-            }
-            Kind::NotFound => {
-                "The import source, execution or object no longer exists. If the import source was deleted, create a \
-                 new one and store its token in the destination."
-            }
-            Kind::Throttled => "Assets allows a number of requests a minute for the whole site. Start again later.",
-            Kind::Server | Kind::Malformed => {
-                "Look at status.atlassian.com and start again; if it lasts, give the request id to Atlassian support."
-            }
-            Kind::Unreachable => "Check the network, proxy and DNS of the service, and start again.",
-            Kind::ForeignLink => {
-                "The link was not followed. If Assets is reached through another host, the operator sets \
-                 ENTRA_ASSETS_ASSETS_URL."
-            }
-            Kind::OutcomeUnknown => "Nothing is lost: the next attempt looks at the state in Assets first.",
-            Kind::Cancelled => "Start again when it suits.",
+            Self::ForeignLink => row(
+                "assets_foreign_link",
+                "a link was not followed",
+                "If Assets is reached through another host, the operator sets ENTRA_ASSETS_ASSETS_URL to it.",
+            ),
+            Self::OutcomeUnknown => row(
+                "assets_outcome_unknown",
+                "it is unknown whether Assets executed the request",
+                "No data is lost: the next attempt reads the state in Assets first.",
+            ),
+            Self::Cancelled => row("cancelled", "the request was cancelled", "Start again when you want to."),
         }
     }
 }
 
+const SERVICE_FAULT: &str =
+    "Check status.atlassian.com and start again. If the error persists, give the request id to Atlassian support.";
+
 impl fmt::Display for AssetsError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match &self.kind {
-            Kind::Unauthorized => "Assets does not accept the token",
-            Kind::Forbidden => "Assets does not allow this with the credential",
-            Kind::Conflict(Conflict::MissingMapping) => "the import source has no mapping",
-            Kind::Conflict(Conflict::Disabled) => "the import source is disabled",
-            Kind::Conflict(Conflict::InvalidImportModuleKey) => "the import source's app is not valid",
-            Kind::Conflict(Conflict::InProgress) => "another import is in progress",
-            Kind::Conflict(Conflict::Other) => "Assets reports a conflict",
-            Kind::TooLarge => "Assets refused a request for its size",
-            Kind::Validation { .. } => "Assets refused the request",
-            Kind::NotFound => "Assets does not know it",
-            Kind::Throttled => "Assets limited the requests",
-            Kind::Server => "Assets failed",
-            Kind::Unreachable => "Assets could not be reached",
-            Kind::Malformed => "the answer of Assets could not be read",
-            Kind::ForeignLink => "a link was not followed",
-            Kind::OutcomeUnknown => "it is not known whether Assets carried the request out",
-            Kind::Cancelled => "the call was cancelled",
-        })?;
+        f.write_str(self.kind.row().sentence)?;
         if !self.action.is_empty() {
             write!(f, " ({})", self.action)?;
         }
@@ -213,21 +244,8 @@ impl std::error::Error for AssetsError {}
 impl From<AssetsError> for Error {
     /// The problem for a caller of the API, with the advice.
     fn from(error: AssetsError) -> Self {
-        let code = match &error.kind {
-            Kind::Unauthorized => Code::AssetsTokenInvalid,
-            Kind::Unreachable | Kind::Throttled => Code::AssetsUnreachable,
-            Kind::Forbidden
-            | Kind::Conflict(_)
-            | Kind::TooLarge
-            | Kind::Validation { .. }
-            | Kind::NotFound
-            | Kind::Server
-            | Kind::Malformed
-            | Kind::ForeignLink
-            | Kind::OutcomeUnknown
-            | Kind::Cancelled => Code::AssetsRefused,
-        };
-        Self::new(code, format!("{error}. {}", error.advice())).with_source(error)
+        let Row { problem, advice, .. } = error.kind.row();
+        Self::new(problem, format!("{error}. {advice}")).with_source(error)
     }
 }
 
@@ -241,7 +259,7 @@ fn conflict(answer: &Value) -> Conflict {
     }
 }
 
-/// Every message in the forms that Assets uses: `errorMessages`, `errors`, `dataValidationErrors`,
+/// The messages of a response, in every form that Assets uses: `errorMessages`, `errors`, `dataValidationErrors`,
 /// `errorCode`, `message`.
 fn messages(answer: &Value) -> Vec<String> {
     let mut found = Vec::new();
@@ -260,9 +278,9 @@ fn messages(answer: &Value) -> Vec<String> {
         found.extend(answer.get(field).and_then(Value::as_str).map(str::to_owned));
     }
     found.retain(|message| !message.trim().is_empty());
-    if found.len() > DETAILS_MOST {
-        let rest = found.len() - DETAILS_MOST;
-        found.truncate(DETAILS_MOST);
+    if found.len() > MAX_DETAILS {
+        let rest = found.len() - MAX_DETAILS;
+        found.truncate(MAX_DETAILS);
         found.push(format!("and {rest} more"));
     }
     found.iter().map(|message| printable(message)).collect()
@@ -274,7 +292,7 @@ fn plain(value: &Value) -> String {
 
 /// One line of bounded length.
 fn printable(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(MESSAGE_MOST_CHARACTERS).collect()
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(MAX_MESSAGE_CHARACTERS).collect()
 }
 
 #[cfg(test)]
@@ -287,28 +305,28 @@ mod tests {
 
     #[test]
     fn the_kind_follows_status_and_code() {
-        assert_eq!(of(401, r#"{"code":401,"message":"Unauthorized"}"#).kind, Kind::Unauthorized);
+        assert_eq!(of(401, r#"{"code":401,"message":"Unauthorized"}"#).kind, AssetsErrorKind::Unauthorized);
         let conflict = |code: &str| of(409, &format!(r#"{{"result":"error","errorCode":"{code}"}}"#));
-        assert_eq!(conflict("MISSING_MAPPING").kind, Kind::Conflict(Conflict::MissingMapping));
+        assert_eq!(conflict("MISSING_MAPPING").kind, AssetsErrorKind::Conflict(Conflict::MissingMapping));
         assert_eq!(conflict("DISABLED").code(), "assets_import_disabled");
         assert_eq!(conflict("INVALID_IMPORT_MODULE_KEY").code(), "assets_import_module_invalid");
         assert_eq!(conflict("IN_PROGRESS").code(), "execution_in_progress");
-        assert_eq!(of(409, "").kind, Kind::Conflict(Conflict::Other));
-        assert_eq!(of(413, "<html>").kind, Kind::TooLarge);
-        assert_eq!(of(503, "<html>").message, "an answer that is not JSON");
+        assert_eq!(of(409, "").kind, AssetsErrorKind::Conflict(Conflict::Other));
+        assert_eq!(of(413, "<html>").kind, AssetsErrorKind::TooLarge);
+        assert_eq!(of(503, "<html>").message, "the response is not JSON");
     }
 
     #[test]
     fn every_message_of_a_refusal_is_kept() {
         let body = r#"{"errorMessages":["one"],"errors":{"field":"two"},
                        "dataValidationErrors":[{"code":"UNKNOWN_EXTERNAL_ID_MAPPING","id":"a/b"}]}"#;
-        let Kind::Validation { details } = of(400, body).kind else { panic!() };
+        let AssetsErrorKind::Validation { details } = of(400, body).kind else { panic!() };
         assert_eq!(details, ["one", "field: two", "code UNKNOWN_EXTERNAL_ID_MAPPING, id a/b"]);
     }
 
     #[test]
     fn a_long_message_is_one_bounded_line() {
         let error = of(400, &format!(r#"{{"errorMessages":["a\nb{}"]}}"#, "x".repeat(9000)));
-        assert!(error.message.starts_with("a b") && error.message.len() <= MESSAGE_MOST_CHARACTERS);
+        assert!(error.message.starts_with("a b") && error.message.len() <= MAX_MESSAGE_CHARACTERS);
     }
 }

@@ -1,16 +1,17 @@
-//! Executions of an import source: start, send chunks, complete, watch, cancel.
+//! Executions of an import source: start, send chunks, complete, read the status, cancel.
 
-use super::error::{AssetsError, Kind, Result};
+use super::chunk::Chunk;
+use super::client::{Client, Target};
+use super::error::{AssetsError, AssetsErrorKind, Result};
 use super::request::{Repeat, Request, json_body};
-use super::wire::{ConfigAnswer, Info, Started};
-use super::{Chunk, Client, ConfigStatus, ExecutionLinks, ExecutionStatus, ImportSourceInfo, Target};
+use super::wire::{ConfigAnswer, ConfigStatus, ExecutionLinks, ExecutionStatus, ImportSourceInfo, Info, Started};
 use reqwest::Method;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use url::Url;
 
 /// The longest reason in the history, in characters (docs/assets.md, «Endpoints»).
-const REASON_MOST_CHARACTERS: usize = 1024;
+const MAX_REASON_CHARACTERS: usize = 1024;
 
 /// The links of an import source.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -22,7 +23,7 @@ pub struct Links {
 }
 
 impl Links {
-    /// The id of the import source, from the path: what external ids are made with.
+    /// The id of the import source, from the path. External ids contain it.
     pub fn import_source_id(&self) -> Option<String> {
         segment_after(&self.mapping, "importsource")
     }
@@ -32,13 +33,14 @@ impl Links {
         segment_after(&self.mapping, "workspace")
     }
 
-    /// A link beside `mapping`, for what `imports/info` does not list.
-    fn beside_mapping(&self, name: &str) -> Result<String> {
+    /// A link next to `mapping`, for resources that `imports/info` does not list.
+    fn next_to_mapping(&self, name: &str) -> Result<String> {
         let (base, query) =
             self.mapping.split_once('?').map_or((self.mapping.as_str(), ""), |(base, query)| (base, query));
         let parent = base.trim_end_matches('/').strip_suffix("/mapping");
-        let parent = parent
-            .ok_or_else(|| AssetsError::new(Kind::Malformed, "the link of the mapping does not end in /mapping"))?;
+        let parent = parent.ok_or_else(|| {
+            AssetsError::new(AssetsErrorKind::Malformed, "the link of the mapping does not end in /mapping")
+        })?;
         let query = if query.is_empty() { String::new() } else { format!("?{query}") };
         let slash = if name.is_empty() { "" } else { "/" };
         Ok(format!("{parent}{slash}{name}{query}"))
@@ -46,7 +48,7 @@ impl Links {
 
     /// The link to the schema and mapping that Assets has.
     pub(super) fn schema_and_mapping(&self) -> Result<String> {
-        self.beside_mapping("schema-and-mapping")
+        self.next_to_mapping("schema-and-mapping")
     }
 }
 
@@ -58,14 +60,14 @@ pub struct Execution {
     pub execution_id: String,
 }
 
-/// What a submitted chunk came to.
+/// The outcome of a submitted chunk.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Submitted {
-    /// The chunk was sent again after an attempt of unknown outcome: Assets may count its objects twice.
+    /// The chunk was sent again after an attempt with unknown outcome: Assets may count its objects twice.
     pub maybe_twice: bool,
 }
 
-/// What people see in Assets while data arrives.
+/// What users see in Assets while data arrives.
 #[derive(Clone, Debug, Default)]
 pub struct Progress<'a> {
     pub step: u32,
@@ -76,7 +78,7 @@ pub struct Progress<'a> {
 }
 
 impl Client {
-    /// The links of the import source. Proves that the token is good.
+    /// The links of the import source. Proves that the token is valid.
     pub async fn links(&self, target: &Target) -> Result<Links> {
         let links = match target {
             Target::ImportToken { .. } => {
@@ -103,21 +105,24 @@ impl Client {
         self.get::<ConfigAnswer>("GET configstatus", target.into(), url).await.map(ConfigStatus::from)
     }
 
-    /// What Assets says of the import source; `None` where the token may not read it.
+    /// The import source as Assets describes it; `None` if the token may not read it.
     pub async fn import_source(&self, target: &Target, links: &Links) -> Result<Option<ImportSourceInfo>> {
-        let url = self.resolve(target, &links.beside_mapping("")?)?;
+        let url = self.resolve(target, &links.next_to_mapping("")?)?;
         match self.get("GET importsource", target.into(), url).await {
             Ok(info) => Ok(Some(info)),
             Err(error) => match error.kind {
-                Kind::Unauthorized | Kind::Forbidden | Kind::NotFound | Kind::Validation { .. } => Ok(None),
+                AssetsErrorKind::Unauthorized
+                | AssetsErrorKind::Forbidden
+                | AssetsErrorKind::NotFound
+                | AssetsErrorKind::Validation { .. } => Ok(None),
                 _ => Err(error),
             },
         }
     }
 
-    /// Starts an execution. `scheduled` marks it so in the history of Assets.
+    /// Starts an execution. `scheduled` marks it as scheduled in the history of Assets.
     ///
-    /// When no answer arrives the error is [`Kind::OutcomeUnknown`]: an execution may be open. Look at
+    /// Without a response the error is [`AssetsErrorKind::OutcomeUnknown`]: an execution may be open. Read
     /// [`Client::config_status`] before starting again.
     pub async fn start(&self, target: &Target, links: &Links, scheduled: bool) -> Result<Execution> {
         let request = Request {
@@ -129,22 +134,23 @@ impl Client {
             repeat: Repeat::OnlyIfNotDone,
         };
         let started: Started = self.send(&request).await?.json().map_err(|error| {
-            // Something was started, but there is no link to it.
-            AssetsError { kind: Kind::OutcomeUnknown, ..error }.during("POST executions")
+            // An execution was started, but there is no link to it.
+            AssetsError { kind: AssetsErrorKind::OutcomeUnknown, ..error }.during("POST executions")
         })?;
         let links = started.links;
         for link in [&links.submit_progress, &links.submit_results, &links.get_execution_status, &links.cancel] {
             self.resolve(target, link)?;
         }
         let execution_id = segment_after(&links.submit_results, "executions").ok_or_else(|| {
-            AssetsError::new(Kind::Malformed, "the link for data names no execution").during("POST executions")
+            AssetsError::new(AssetsErrorKind::Malformed, "the link for data does not contain an execution")
+                .during("POST executions")
         })?;
         Ok(Execution { links, execution_id })
     }
 
-    /// Sends one chunk. A chunk that completes the execution is not repeated when its outcome is unknown:
-    /// look at the status first ([`Kind::OutcomeUnknown`]). Other chunks are repeated as they are, with the
-    /// same `clientGeneratedId`.
+    /// Sends one chunk. A chunk that completes the execution is not retried when its outcome is unknown: read the status
+    /// first ([`AssetsErrorKind::OutcomeUnknown`]). Other chunks are retried unchanged, with the same
+    /// `clientGeneratedId`.
     pub async fn submit(&self, target: &Target, links: &ExecutionLinks, chunk: &Chunk) -> Result<Submitted> {
         let request = Request {
             action: "POST data",
@@ -158,7 +164,7 @@ impl Client {
         Ok(Submitted { maybe_twice: answer.was_repeated })
     }
 
-    /// Tells Assets how far we are. For the eyes only: a failure is no reason to stop.
+    /// Reports the progress to Assets. It is only shown to users, so a failure is no reason to stop.
     pub async fn progress(&self, target: &Target, links: &ExecutionLinks, progress: &Progress<'_>) -> Result<()> {
         let body = json!({
             "steps": {"total": progress.steps, "current": progress.step, "description": progress.description},
@@ -175,29 +181,29 @@ impl Client {
         self.send(&request).await.map(|_| ())
     }
 
-    /// Where an execution stands, with every counter.
+    /// The status of an execution, with all counters.
     pub async fn status(&self, target: &Target, links: &ExecutionLinks) -> Result<ExecutionStatus> {
         self.status_at(target, &links.get_execution_status).await
     }
 
-    /// The same by a link that [`ConfigStatus`] gave.
+    /// The same by a link from [`ConfigStatus`].
     pub async fn status_at(&self, target: &Target, link: &str) -> Result<ExecutionStatus> {
         let url = self.resolve(target, link)?;
         self.get("GET execution status", target.into(), url).await
     }
 
-    /// The execution that was created last, whoever started it; `None` when there was none.
+    /// The status of the newest execution, whoever started it; `None` if there was none.
     pub async fn latest_status(&self, target: &Target, links: &Links) -> Result<Option<ExecutionStatus>> {
         let url = self.resolve(target, &format!("{}/status", links.start.trim_end_matches('/')))?;
         match self.get("GET latest execution status", target.into(), url).await {
             Ok(status) => Ok(Some(status)),
-            Err(error) if error.kind == Kind::NotFound => Ok(None),
+            Err(error) if error.kind == AssetsErrorKind::NotFound => Ok(None),
             Err(error) => Err(error),
         }
     }
 
-    /// Cancels an execution by its `cancel` link. After `completed` Assets may refuse (400 or 409): then it
-    /// can only be waited for. An execution that is not known any more counts as cancelled.
+    /// Cancels an execution by its `cancel` link. After `completed` Assets can reject this (400 or 409): then the caller can
+    /// only wait for its end. An execution that no longer exists counts as cancelled.
     pub async fn cancel(&self, target: &Target, cancel_link: &str) -> Result<()> {
         let request = Request {
             action: "DELETE execution",
@@ -209,19 +215,18 @@ impl Client {
         };
         match self.send(&request).await {
             Ok(_) => Ok(()),
-            Err(error) if error.kind == Kind::NotFound => Ok(()),
+            Err(error) if error.kind == AssetsErrorKind::NotFound => Ok(()),
             Err(error) => Err(error),
         }
     }
 
-    /// Writes a reason into the history of Assets. Only while data is accepted; afterwards Assets answers
-    /// 400.
+    /// Writes a reason into the history of Assets. This works only while Assets accepts data; afterwards it answers 400.
     pub async fn failed_history(&self, target: &Target, links: &ExecutionLinks, reason: &str) -> Result<()> {
         let execution = links.submit_results.trim_end_matches('/');
         let execution = execution
             .strip_suffix("/data")
-            .ok_or_else(|| AssetsError::new(Kind::Malformed, "the link for data does not end in /data"))?;
-        let reason: String = reason.chars().take(REASON_MOST_CHARACTERS).collect();
+            .ok_or_else(|| AssetsError::new(AssetsErrorKind::Malformed, "the link for data does not end in /data"))?;
+        let reason: String = reason.chars().take(MAX_REASON_CHARACTERS).collect();
         let request = Request {
             action: "POST history/failed",
             method: Method::POST,
@@ -234,7 +239,7 @@ impl Client {
     }
 }
 
-/// The path segment that follows the one named.
+/// The path segment after the named one.
 fn segment_after(link: &str, name: &str) -> Option<String> {
     let url = Url::parse(link).ok()?;
     let mut segments = url.path_segments()?;

@@ -1,41 +1,43 @@
-//! The schema and mapping document on its way to Assets: PUT the first time, PATCH afterwards, at once or
+//! Sends the schema and mapping document to Assets: PUT the first time, PATCH afterwards. Assets works on it at once or
 //! in the background.
 
-use super::error::{AssetsError, Kind, Result};
+use super::client::{Client, Target};
+use super::error::{AssetsError, AssetsErrorKind, Result};
+use super::import::Links;
 use super::request::{Answer, Repeat, Request, json_body};
 use super::wire::MappingProgress;
-use super::{Client, Links, Target};
 use reqwest::Method;
 use serde_json::Value;
 use std::time::Duration;
 
-/// How often a mapping that is made in the background is asked for.
+/// How often the progress of a background job is polled.
 const POLL_EVERY: Duration = Duration::from_secs(1);
 
-/// What became of a document.
+/// What Assets did with a document.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum MappingOutcome {
     /// The import source had no mapping.
     Created,
-    /// It had one, which was patched.
+    /// The import source had a mapping, which was patched.
     Updated,
 }
 
 impl Client {
-    /// What the import source has: the schema and mapping with filled defaults, or `None` before the first.
+    /// The schema and mapping of the import source, with defaults; `None` if it has none yet.
     pub async fn schema_and_mapping(&self, target: &Target, links: &Links) -> Result<Option<Value>> {
         let url = self.resolve(target, &links.schema_and_mapping()?)?;
         match self.get::<Value>("GET schema-and-mapping", target.into(), url).await {
             Ok(document) if document.get("mapping").is_some() => Ok(Some(document)),
             Ok(_) => Ok(None),
-            Err(error) if matches!(error.kind, Kind::NotFound | Kind::Validation { .. }) => Ok(None),
+            Err(error) if matches!(error.kind, AssetsErrorKind::NotFound | AssetsErrorKind::Validation { .. }) => {
+                Ok(None)
+            }
             Err(error) => Err(error),
         }
     }
 
-    /// Builds the schema: PUT of `document`, or where Assets has a mapping already (409) PATCH of what
-    /// `patch` makes of it. `patch` sees the document that Assets has, so that it asks for nothing that
-    /// Assets refuses to change.
+    /// Builds the schema: PUT of `document`, or if Assets already has a mapping (409), PATCH of the result of `patch`.
+    /// `patch` gets the document that Assets has, so that it leaves out what Assets does not allow to change.
     pub async fn put_mapping(
         &self,
         target: &Target,
@@ -45,7 +47,7 @@ impl Client {
     ) -> Result<MappingOutcome> {
         match self.send_mapping(target, links, Method::PUT, document).await {
             Ok(()) => return Ok(MappingOutcome::Created),
-            Err(error) if matches!(error.kind, Kind::Conflict(_)) => {}
+            Err(error) if matches!(error.kind, AssetsErrorKind::Conflict(_)) => {}
             Err(error) => return Err(error),
         }
         let current = self.schema_and_mapping(target, links).await?;
@@ -68,20 +70,21 @@ impl Client {
         self.follow_mapping(target, &request, &answer).await.map_err(|error| error.during(action))
     }
 
-    /// Waits for a document that Assets works on in the background: 303, or 202, with a link to its progress.
+    /// Waits until Assets has processed a document in the background: 303 or 202, with a link to its progress.
     async fn follow_mapping(&self, target: &Target, request: &Request<'_>, answer: &Answer) -> Result<()> {
         let Some(location) = answer.location.as_deref().filter(|_| matches!(answer.status, 202 | 301..=308)) else {
             return match answer.status {
                 200..=299 => Ok(()),
-                status => {
-                    Err(AssetsError::new(Kind::Malformed, format!("status {status} without a link to the progress")))
-                }
+                status => Err(AssetsError::new(
+                    AssetsErrorKind::Malformed,
+                    format!("status {status} without a link to the progress"),
+                )),
             };
         };
         let link = request
             .url
             .join(location)
-            .map_err(|_| AssetsError::new(Kind::Malformed, "a link of Assets is not a URL"))?;
+            .map_err(|_| AssetsError::new(AssetsErrorKind::Malformed, "a link of Assets is not a URL"))?;
         let start = self.clock.instant();
         loop {
             let url = self.resolve(target, link.as_str())?;
@@ -97,10 +100,13 @@ impl Client {
                 _ => {}
             }
             if self.clock.elapsed_since(start) + POLL_EVERY > self.patience {
-                return Err(AssetsError::new(Kind::OutcomeUnknown, "Assets is still working on the mapping"));
+                return Err(AssetsError::new(
+                    AssetsErrorKind::OutcomeUnknown,
+                    "Assets is still working on the mapping",
+                ));
             }
             tokio::select! {
-                () = self.cancel.cancelled() => return Err(AssetsError::new(Kind::Cancelled, "")),
+                () = self.cancel.cancelled() => return Err(AssetsError::new(AssetsErrorKind::Cancelled, "")),
                 () = self.clock.sleep(POLL_EVERY) => {}
             }
         }
@@ -108,10 +114,10 @@ impl Client {
 }
 
 fn refused(message: String) -> AssetsError {
-    AssetsError::new(Kind::Validation { details: vec![message.clone()] }, message)
+    AssetsError::new(AssetsErrorKind::Validation { details: vec![message.clone()] }, message)
 }
 
-/// Assets answers an empty list of icons and refuses to be given one (docs/assets.md, «Mapping»).
+/// Assets returns an empty list of icons, but rejects one in a request (docs/assets.md, «Mapping»).
 fn without_empty_icons(document: &Value) -> Value {
     let mut document = document.clone();
     let has_icons =

@@ -1,8 +1,8 @@
-//! The object API, where a job removes objects or clears values: it needs a person's API token, and its
-//! rate limits are counted for the whole site (docs/assets.md, «Limits»).
+//! The object API, for jobs that remove objects or clear values. It needs a user's API token, and its rate limits apply
+//! to the whole site (docs/assets.md, «Limits»).
 
-use super::Client;
-use super::error::{AssetsError, Kind, Result};
+use super::client::Client;
+use super::error::{AssetsError, AssetsErrorKind, Result};
 use super::request::{Credential, Repeat, Request, json_body};
 use super::wire::{AqlPage, id_text};
 use crate::http::same_origin;
@@ -16,16 +16,16 @@ use std::time::Duration;
 use url::Url;
 use uuid::Uuid;
 
-/// Objects named in one query.
+/// Ids in one query.
 const IDS_IN_A_QUERY: usize = 50;
 const PAGE: usize = 100;
-/// Between requests: 500 queries a minute are allowed, and 1000 requests of all kinds.
+/// The pause between requests: 500 queries per minute are allowed, and 1000 requests of all kinds.
 const BETWEEN_QUERIES: Duration = Duration::from_millis(120);
 const BETWEEN_WRITES: Duration = Duration::from_millis(60);
-/// Where Jira sites live.
+/// The domain of Jira sites.
 const SITE_DOMAINS: [&str; 4] = [".atlassian.net", ".jira.com", ".jira-dev.com", ".atlassian-us-gov-mod.net"];
 
-/// A person's access to a site: the `api` part of a destination.
+/// A user's access to a site: the `api` part of a destination.
 #[derive(Clone, Debug)]
 pub struct SiteAccess {
     /// `https://example.atlassian.net`
@@ -40,22 +40,22 @@ impl SiteAccess {
     }
 }
 
-/// The objects of one import in one object type. Both numbers are those of an execution's status; an object
-/// of another type or schema is never touched, whatever its attributes are called.
+/// The objects of one import in one object type. Both ids are those in an execution's status. An object of another type
+/// or schema is never changed, whatever the names of its attributes.
 #[derive(Clone, Debug)]
 pub struct ObjectScope<'a> {
     pub object_schema_id: i64,
     pub object_type_id: i64,
     /// The object type's name in Assets.
     pub object_type: &'a str,
-    /// The name of the attribute that holds the directory's id.
+    /// The name of the attribute with the directory's id.
     pub identity: &'a str,
 }
 
 /// An object in Assets.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct FoundObject {
-    /// The number that the object API knows it by.
+    /// Its id in the object API.
     pub id: String,
     /// Such as `ITSM-5186`.
     pub object_key: String,
@@ -63,11 +63,11 @@ pub struct FoundObject {
     pub external_id: Uuid,
 }
 
-/// What a search found.
+/// The result of a search.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Found {
     pub objects: Vec<FoundObject>,
-    /// The numbers of the type's attributes by their names.
+    /// The ids of the type's attributes by their names.
     pub attribute_ids: BTreeMap<String, String>,
 }
 
@@ -83,7 +83,7 @@ struct Workspace {
     workspace_id: String,
 }
 
-/// Whether this is the address of a site of Atlassian's, and nothing more.
+/// Whether the URL is the address of an Atlassian site, without a path.
 fn is_site(site_url: &Url) -> bool {
     let host = site_url.host_str().unwrap_or_default();
     site_url.scheme() == "https"
@@ -93,22 +93,22 @@ fn is_site(site_url: &Url) -> bool {
 }
 
 impl Client {
-    /// Why a site URL cannot be used, or `None` when it can. Where the operator named the origin of Assets,
-    /// that origin is a site too.
+    /// Why a site URL cannot be used; `None` if it can. If the operator set the origin of Assets, that origin is a site
+    /// too.
     pub fn site_url_fault(&self, site_url: &str) -> Option<&'static str> {
         let url = Url::parse(site_url).ok();
         let is_good = url.is_some_and(|url| is_site(&url) || (self.is_overridden && same_origin(&url, &self.origin)));
         if is_good { None } else { Some("must be the site's address, like https://example.atlassian.net") }
     }
 
-    /// The Assets workspace of a site. [`Kind::NotFound`] when the site has no Assets (it needs Jira Service
-    /// Management Premium or Enterprise) or the person may not see it.
+    /// The Assets workspace of a site. [`AssetsErrorKind::NotFound`] when the site has no Assets (it needs Jira Service
+    /// Management Premium or Enterprise) or the user may not see it.
     pub async fn workspace_id(&self, access: &SiteAccess) -> Result<String> {
         let mut url = if self.is_overridden {
             self.origin.clone()
         } else {
             if let Some(fault) = self.site_url_fault(access.site_url.as_str()) {
-                return Err(AssetsError::new(Kind::ForeignLink, format!("the site URL {fault}")));
+                return Err(AssetsError::new(AssetsErrorKind::ForeignLink, format!("the site URL {fault}")));
             }
             access.site_url.clone()
         };
@@ -116,13 +116,13 @@ impl Client {
         url.set_query(None);
         let found: Workspaces = self.get("GET workspace", access.credential(), url).await?;
         found.values.into_iter().next().map(|workspace| workspace.workspace_id).ok_or_else(|| {
-            AssetsError::new(Kind::NotFound, "the site has no Assets workspace that this person may see")
+            AssetsError::new(AssetsErrorKind::NotFound, "the site has no Assets workspace that this user may see")
                 .during("GET workspace")
         })
     }
 
-    /// Asks whether the person may query objects at all. A query that Assets does not understand, such as one
-    /// for an object type that is not there yet, is understood as allowed.
+    /// Checks that the user may query objects at all. An error about the query itself, such as for an object type that does
+    /// not exist yet, counts as allowed.
     pub async fn may_query(&self, access: &SiteAccess, workspace_id: &str, object_type: &str) -> Result<()> {
         let query = format!("objectType = \"{}\"", object_type.replace(['"', '\\'], ""));
         let request = Request {
@@ -135,7 +135,7 @@ impl Client {
         };
         match self.send(&request).await {
             Ok(_) => Ok(()),
-            Err(error) if matches!(error.kind, Kind::Validation { .. }) => Ok(()),
+            Err(error) if matches!(error.kind, AssetsErrorKind::Validation { .. }) => Ok(()),
             Err(error) => Err(error),
         }
     }
@@ -180,7 +180,7 @@ impl Client {
         Ok(found)
     }
 
-    /// Deletes an object; one that is gone already counts as deleted.
+    /// Deletes an object. One that no longer exists counts as deleted.
     pub async fn delete_object(&self, access: &SiteAccess, workspace_id: &str, object_id: &str) -> Result<()> {
         self.clock.sleep(BETWEEN_WRITES).await;
         let request = Request {
@@ -193,12 +193,12 @@ impl Client {
         };
         match self.send(&request).await {
             Ok(_) => Ok(()),
-            Err(error) if error.kind == Kind::NotFound => Ok(()),
+            Err(error) if error.kind == AssetsErrorKind::NotFound => Ok(()),
             Err(error) => Err(error),
         }
     }
 
-    /// Clears the values of attributes ([`Found::attribute_ids`]) of an object; the others stay.
+    /// Clears the values of attributes ([`Found::attribute_ids`]) of an object. Other attributes stay unchanged.
     pub async fn clear_attributes(
         &self,
         access: &SiteAccess,
@@ -225,7 +225,7 @@ impl Client {
 
     fn object_url(&self, workspace_id: &str, path: &str) -> Result<Url> {
         if workspace_id.is_empty() || !workspace_id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-') {
-            return Err(AssetsError::new(Kind::Malformed, "the workspace id is not one"));
+            return Err(AssetsError::new(AssetsErrorKind::Malformed, "the workspace id is not valid"));
         }
         let mut url = self.origin.clone();
         url.set_path(&format!("/jsm/assets/workspace/{workspace_id}/v1/{path}"));
@@ -233,25 +233,27 @@ impl Client {
     }
 }
 
-/// An object's number: it becomes part of a path.
+/// An object's id: it becomes part of a path.
 fn number(object_id: &str) -> Result<&str> {
     let is_number = !object_id.is_empty() && object_id.bytes().all(|b| b.is_ascii_digit());
-    is_number.then_some(object_id).ok_or_else(|| AssetsError::new(Kind::Malformed, "an object's id is not a number"))
+    is_number
+        .then_some(object_id)
+        .ok_or_else(|| AssetsError::new(AssetsErrorKind::Malformed, "an object's id is not a number"))
 }
 
 fn query(scope: &ObjectScope<'_>, ids: &[Uuid]) -> String {
     let name = |text: &str| text.replace(['"', '\\'], "");
     let mut text = format!("objectType = \"{}\" AND \"{}\" IN (", name(scope.object_type), name(scope.identity));
     for (position, id) in ids.iter().enumerate() {
-        // Writing to a String does not fail.
+        // Writing to a String cannot fail.
         let _ = write!(text, "{}\"{id}\"", if position == 0 { "" } else { ", " });
     }
     text.push(')');
     text
 }
 
-/// Takes over what belongs to the scope and was asked for; a query that means something else to Assets than
-/// to us must not make us delete a stranger's object.
+/// Takes only objects that belong to the scope and were requested. A query that Assets interprets differently must not
+/// lead to the deletion of another object.
 fn collect(scope: &ObjectScope<'_>, ids: &[Uuid], page: AqlPage, found: &mut Found) {
     let names: HashMap<String, &str> =
         page.object_type_attributes.iter().map(|attribute| (id_text(&attribute.id), attribute.name.as_str())).collect();

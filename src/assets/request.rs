@@ -1,7 +1,7 @@
-//! One request until it is answered: repeated while that is safe and the patience lasts.
+//! One request with its retries, as long as they are safe and the retry time lasts.
 
-use super::error::{AssetsError, Kind, Result};
-use super::{Client, Target};
+use super::client::{Client, Target};
+use super::error::{AssetsError, AssetsErrorKind, Result};
 use crate::clock::Instant;
 use crate::http::{bounded_body, retry_after};
 use bytes::Bytes;
@@ -14,20 +14,20 @@ use serde_json::Value;
 use std::time::Duration;
 use url::Url;
 
-/// No answer of Assets is longer: the longest is the schema with its icons.
-const ANSWER_MOST_BYTES: usize = 32 << 20;
+/// The longest response that is read. The longest of Assets is the schema with its icons.
+const MAX_BODY_BYTES: usize = 32 << 20;
 const FIRST_WAIT: Duration = Duration::from_secs(1);
-const LONGEST_WAIT: Duration = Duration::from_secs(30);
-/// A request gets at least this long, however little patience is left.
-const SHORTEST_TIMEOUT: Duration = Duration::from_secs(1);
-const LONGEST_TIMEOUT: Duration = Duration::from_secs(120);
+const MAX_WAIT: Duration = Duration::from_secs(30);
+/// The least timeout of an attempt, even if less retry time is left.
+const MIN_TIMEOUT: Duration = Duration::from_secs(1);
+const MAX_TIMEOUT: Duration = Duration::from_secs(120);
 
-/// Whether a request whose outcome is not known may be sent again.
+/// Whether a request with unknown outcome may be sent again.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Repeat {
-    /// It does the same thing twice over.
+    /// Executing it twice has the same effect as once.
     Safe,
-    /// Only when it certainly was not carried out: never sent, or answered 429.
+    /// Only if it was certainly not executed: never sent, or answered 429.
     OnlyIfNotDone,
 }
 
@@ -57,24 +57,24 @@ pub(super) struct Answer {
     pub status: u16,
     pub location: Option<String>,
     pub body: Vec<u8>,
-    /// A request before this one may have been carried out too.
+    /// An earlier attempt may have been executed too.
     pub was_repeated: bool,
 }
 
 impl Answer {
     pub fn json<T: DeserializeOwned>(&self) -> Result<T> {
-        serde_json::from_slice(&self.body).map_err(|e| AssetsError::new(Kind::Malformed, e.to_string()))
+        serde_json::from_slice(&self.body).map_err(|e| AssetsError::new(AssetsErrorKind::Malformed, e.to_string()))
     }
 }
 
-/// What one attempt came to.
+/// The outcome of one attempt.
 enum Attempt {
     Answered(Answer),
     Failed { error: AssetsError, is_passing: bool, may_be_done: bool, wait: Option<Duration> },
 }
 
 impl Client {
-    /// Sends until there is an answer with status 2xx or 3xx, or an error that does not pass by waiting.
+    /// Sends until there is a response with status 2xx or 3xx, or an error that is not temporary.
     pub(super) async fn send(&self, request: &Request<'_>) -> Result<Answer> {
         let start = self.clock.instant();
         let mut was_repeated = false;
@@ -95,20 +95,22 @@ impl Client {
             };
             if may_be_done && request.repeat == Repeat::OnlyIfNotDone {
                 let message = format!("{error}");
-                return Err(AssetsError { kind: Kind::OutcomeUnknown, message, ..error }.during(request.action));
+                return Err(
+                    AssetsError { kind: AssetsErrorKind::OutcomeUnknown, message, ..error }.during(request.action)
+                );
             }
             let pause = asked.unwrap_or(wait) + self.clock.jitter(wait / 4);
             if !is_passing || self.clock.elapsed_since(start) + pause > self.patience {
                 return Err(error.during(request.action));
             }
-            tracing::debug!(action = request.action, pause_ms = pause.as_millis() as u64, error = %error, "waiting for Assets");
+            tracing::debug!(action = request.action, pause_ms = pause.as_millis() as u64, error = %error, "request to Assets failed; retrying");
             was_repeated |= may_be_done;
             tokio::select! {
                 biased;
                 () = self.cancel.cancelled() => return Err(cancelled(request)),
                 () = self.clock.sleep(pause) => {}
             }
-            wait = (wait * 2).min(LONGEST_WAIT);
+            wait = (wait * 2).min(MAX_WAIT);
         }
     }
 
@@ -118,7 +120,7 @@ impl Client {
             .http
             .request(request.method.clone(), request.url.clone())
             .header(reqwest::header::ACCEPT, "application/json")
-            .timeout(left.clamp(SHORTEST_TIMEOUT, LONGEST_TIMEOUT));
+            .timeout(left.clamp(MIN_TIMEOUT, MAX_TIMEOUT));
         builder = match &request.credential {
             Credential::Bearer(token) => builder.bearer_auth(token.expose_secret()),
             Credential::Basic { email, token } => builder.basic_auth(email, Some(token.expose_secret())),
@@ -129,9 +131,9 @@ impl Client {
         let response = match builder.send().await {
             Ok(response) => response,
             Err(error) => {
-                // Without the URL: it is of no use to the reader, and the cause says more.
+                // Without the URL: the cause is more useful to the reader.
                 let may_be_done = !error.is_connect();
-                let error = AssetsError::new(Kind::Unreachable, cause(&error.without_url()));
+                let error = AssetsError::new(AssetsErrorKind::Unreachable, cause(&error.without_url()));
                 return Attempt::Failed { error, is_passing: true, may_be_done, wait: None };
             }
         };
@@ -140,10 +142,10 @@ impl Client {
         let wait = asked_wait(&headers, self.clock.now());
         let request_id = request_id(&headers);
         let is_success = status.is_success() || status.is_redirection();
-        let body = match bounded_body(response, ANSWER_MOST_BYTES).await {
+        let body = match bounded_body(response, MAX_BODY_BYTES).await {
             Ok(body) => body,
             Err(error) => {
-                let error = AssetsError::new(Kind::Unreachable, error.to_string());
+                let error = AssetsError::new(AssetsErrorKind::Unreachable, error.to_string());
                 let error = AssetsError { status: Some(status.as_u16()), request_id, ..error };
                 return Attempt::Failed { error, is_passing: true, may_be_done: true, wait: None };
             }
@@ -154,8 +156,8 @@ impl Client {
         }
         let error = AssetsError::from_answer(status.as_u16(), &body, request_id);
         let may_be_done = status.is_server_error() || status.as_u16() == 408;
-        let is_passing = may_be_done || error.kind == Kind::Throttled;
-        // 501 is an answer that does not change.
+        let is_passing = may_be_done || error.kind == AssetsErrorKind::Throttled;
+        // 501 does not change when retried.
         Attempt::Failed { error, is_passing: is_passing && status.as_u16() != 501, may_be_done, wait }
     }
 
@@ -176,16 +178,16 @@ pub(super) fn json_body(value: &Value) -> Option<Bytes> {
 }
 
 fn cancelled(request: &Request<'_>) -> AssetsError {
-    AssetsError::new(Kind::Cancelled, "").during(request.action)
+    AssetsError::new(AssetsErrorKind::Cancelled, "").during(request.action)
 }
 
-/// The innermost cause, which says what really happened: a name that does not resolve, a refused connection.
+/// The innermost cause, such as a name that does not resolve or a refused connection.
 fn cause(error: &reqwest::Error) -> String {
     let mut innermost: &dyn std::error::Error = error;
     while let Some(source) = innermost.source() {
         innermost = source;
     }
-    if error.is_timeout() { "no answer in time".to_owned() } else { innermost.to_string() }
+    if error.is_timeout() { "timed out".to_owned() } else { innermost.to_string() }
 }
 
 /// `Retry-After`, else `X-RateLimit-Reset` as Atlassian's other products send it: a point in time.

@@ -1,11 +1,16 @@
 //! The client against scripted answers.
 
 use super::*;
+use crate::clock::Clock;
+use crate::config::HostSettings;
 use crate::http;
 use chrono::DateTime;
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+use url::Url;
 use wiremock::matchers::{body_json, header, method, path};
 use wiremock::{Mock, MockServer, Request, ResponseTemplate};
 
@@ -92,7 +97,7 @@ async fn a_link_to_another_host_is_not_followed() {
     let mut foreign = links(&server);
     foreign.start = "https://evil.example/jsm/assets/workspace/w/v1/importsource/s/executions".to_owned();
     let error = client(&server).start(&target(), &foreign, false).await.unwrap_err();
-    assert_eq!(error.kind, Kind::ForeignLink);
+    assert_eq!(error.kind, AssetsErrorKind::ForeignLink);
     in_turn(
         &server,
         "POST",
@@ -101,7 +106,7 @@ async fn a_link_to_another_host_is_not_followed() {
     )
     .await;
     let error = client(&server).start(&target(), &links(&server), false).await.unwrap_err();
-    assert_eq!(error.kind, Kind::ForeignLink);
+    assert_eq!(error.kind, AssetsErrorKind::ForeignLink);
 }
 
 #[tokio::test]
@@ -115,7 +120,7 @@ async fn an_outdated_token_is_told_apart() {
     )
     .await;
     let error = client(&server).links(&target()).await.unwrap_err();
-    assert_eq!((error.kind.clone(), error.code()), (Kind::Unauthorized, "assets_token_invalid"));
+    assert_eq!((error.kind.clone(), error.code()), (AssetsErrorKind::Unauthorized, "assets_token_invalid"));
     assert!(!format!("{error} {error:?}").contains(TOKEN));
     assert_eq!(crate::error::Error::from(error).code, crate::error::Code::AssetsTokenInvalid);
 }
@@ -139,7 +144,7 @@ async fn patience_ends() {
     let asked = in_turn(&server, "GET", &format!("{}/configstatus", base()), vec![status(429)]).await;
     let client = client(&server).with_patience(Duration::from_secs(20));
     let error = client.config_status(&target(), &links(&server)).await.unwrap_err();
-    assert_eq!((error.kind, error.status), (Kind::Throttled, Some(429)));
+    assert_eq!((error.kind, error.status), (AssetsErrorKind::Throttled, Some(429)));
     assert!(asked.load(Ordering::SeqCst) >= 4);
     assert!((client.clock.now() - DateTime::UNIX_EPOCH).num_seconds() <= 20);
 }
@@ -151,8 +156,8 @@ async fn a_cancelled_call_ends() {
     let cancel = CancellationToken::new();
     cancel.cancel();
     let client = client(&server).with_cancellation(cancel);
-    assert_eq!(client.config_status(&target(), &links(&server)).await.unwrap_err().kind, Kind::Cancelled);
-    assert_eq!(client.start(&target(), &links(&server), false).await.unwrap_err().kind, Kind::Cancelled);
+    assert_eq!(client.config_status(&target(), &links(&server)).await.unwrap_err().kind, AssetsErrorKind::Cancelled);
+    assert_eq!(client.start(&target(), &links(&server), false).await.unwrap_err().kind, AssetsErrorKind::Cancelled);
 }
 
 #[tokio::test]
@@ -163,7 +168,7 @@ async fn a_start_is_never_repeated_blindly() {
         in_turn(&server, "POST", &format!("{}/executions", base()), vec![status(502), status(429), started]).await;
     let client = client(&server);
     let error = client.start(&target(), &links(&server), false).await.unwrap_err();
-    assert_eq!((error.kind, asked.load(Ordering::SeqCst)), (Kind::OutcomeUnknown, 1));
+    assert_eq!((error.kind, asked.load(Ordering::SeqCst)), (AssetsErrorKind::OutcomeUnknown, 1));
     let execution = client.start(&target(), &links(&server), true).await.unwrap();
     assert_eq!(execution.execution_id, EXECUTION);
     assert_eq!(asked.load(Ordering::SeqCst), 3, "a 429 was certainly not carried out");
@@ -190,7 +195,7 @@ async fn a_busy_or_unmapped_import_source_says_why() {
         .await;
     for (_, conflict) in codes {
         let error = client(&server).start(&target(), &links(&server), false).await.unwrap_err();
-        assert_eq!(error.kind, Kind::Conflict(conflict));
+        assert_eq!(error.kind, AssetsErrorKind::Conflict(conflict));
         assert!(!error.advice().is_empty());
     }
 }
@@ -206,7 +211,7 @@ async fn a_chunk_is_repeated_with_its_own_id_but_the_last_one_is_not() {
     let bodies = server.received_requests().await.unwrap();
     assert_eq!(bodies[0].body, bodies[1].body);
     let error = client.submit(&target(), &links, &chunk(true)).await.unwrap_err();
-    assert_eq!((error.kind, asked.load(Ordering::SeqCst)), (Kind::OutcomeUnknown, 3));
+    assert_eq!((error.kind, asked.load(Ordering::SeqCst)), (AssetsErrorKind::OutcomeUnknown, 3));
 }
 
 #[tokio::test]
@@ -215,7 +220,7 @@ async fn a_chunk_that_is_too_large_is_told_apart() {
     in_turn(&server, "POST", &format!("{}/executions/{EXECUTION}/data", base()), vec![status(413)]).await;
     let links: ExecutionLinks = serde_json::from_value(execution_links(&server.uri())).unwrap();
     let error = client(&server).submit(&target(), &links, &chunk(false)).await.unwrap_err();
-    assert_eq!(error.kind, Kind::TooLarge);
+    assert_eq!(error.kind, AssetsErrorKind::TooLarge);
 }
 
 #[tokio::test]
@@ -256,7 +261,7 @@ async fn a_mapping_made_in_the_background_is_followed_to_its_end() {
     let put = || async { client.put_mapping(&target(), &links(&server), &json!({}), Value::clone).await };
     assert_eq!(put().await.unwrap(), MappingOutcome::Created);
     let error = put().await.unwrap_err();
-    assert_eq!(error.kind, Kind::Validation { details: vec!["no such type".to_owned()] });
+    assert_eq!(error.kind, AssetsErrorKind::Validation { details: vec!["no such type".to_owned()] });
 }
 
 #[tokio::test]
@@ -267,7 +272,7 @@ async fn a_refused_mapping_names_every_fault() {
     let error = client(&server).put_mapping(&target(), &links(&server), &json!({}), Value::clone).await.unwrap_err();
     assert_eq!(
         error.kind,
-        Kind::Validation { details: vec!["code UNKNOWN_EXTERNAL_ID_MAPPING".into(), "code OTHER".into()] }
+        AssetsErrorKind::Validation { details: vec!["code UNKNOWN_EXTERNAL_ID_MAPPING".into(), "code OTHER".into()] }
     );
 }
 
@@ -294,7 +299,10 @@ async fn an_execution_is_watched_cancelled_and_explained() {
     assert!(client.latest_status(&target, &links).await.unwrap().unwrap().is_over());
     client.cancel(&target, &execution.cancel).await.unwrap();
     client.cancel(&target, &execution.cancel).await.unwrap();
-    assert!(matches!(client.cancel(&target, &execution.cancel).await.unwrap_err().kind, Kind::Validation { .. }));
+    assert!(matches!(
+        client.cancel(&target, &execution.cancel).await.unwrap_err().kind,
+        AssetsErrorKind::Validation { .. }
+    ));
     client.failed_history(&target, &execution, &"x".repeat(5000)).await.unwrap();
 }
 
@@ -302,7 +310,10 @@ async fn an_execution_is_watched_cancelled_and_explained() {
 async fn what_is_not_json_is_not_taken_for_an_answer() {
     let server = MockServer::start().await;
     in_turn(&server, "GET", &format!("{}/configstatus", base()), vec![status(200).set_body_string("<html>")]).await;
-    assert_eq!(client(&server).config_status(&target(), &links(&server)).await.unwrap_err().kind, Kind::Malformed);
+    assert_eq!(
+        client(&server).config_status(&target(), &links(&server)).await.unwrap_err().kind,
+        AssetsErrorKind::Malformed
+    );
 }
 
 fn forge(base: &str) -> Target {
@@ -333,9 +344,12 @@ async fn a_forge_app_joins_links_to_its_own_base_url() {
         "https://api.atlassian.com/jsm/assets/workspace/another/v1/importsource/s/executions".to_owned(),
         format!("https://api.atlassian.com/jsm/assets/workspace/{WORKSPACE}/../../../../../rest/x"),
     ] {
-        assert_eq!(plain.resolve(&target, &wrong).unwrap_err().kind, Kind::ForeignLink, "{wrong}");
+        assert_eq!(plain.resolve(&target, &wrong).unwrap_err().kind, AssetsErrorKind::ForeignLink, "{wrong}");
     }
-    assert_eq!(plain.links(&forge("https://evil.example/ex/jira/x")).await.unwrap_err().kind, Kind::ForeignLink);
+    assert_eq!(
+        plain.links(&forge("https://evil.example/ex/jira/x")).await.unwrap_err().kind,
+        AssetsErrorKind::ForeignLink
+    );
 }
 
 #[tokio::test]
@@ -364,7 +378,7 @@ async fn a_site_without_assets_says_so() {
     let answers = vec![ok(json!({"values": []})), ok(json!({"size": 1, "values": [{"workspaceId": WORKSPACE}]}))];
     in_turn(&server, "GET", "/rest/servicedeskapi/assets/workspace", answers).await;
     let client = client(&server);
-    assert_eq!(client.workspace_id(&access()).await.unwrap_err().kind, Kind::NotFound);
+    assert_eq!(client.workspace_id(&access()).await.unwrap_err().kind, AssetsErrorKind::NotFound);
     assert_eq!(client.workspace_id(&access()).await.unwrap(), WORKSPACE);
 }
 
@@ -411,5 +425,5 @@ async fn objects_are_found_page_by_page_deleted_and_cleared() {
     client.delete_object(&access, WORKSPACE, "5").await.unwrap();
     client.delete_object(&access, WORKSPACE, "5").await.unwrap();
     client.clear_attributes(&access, WORKSPACE, &scope, "5", &[&found.attribute_ids["Manager"]]).await.unwrap();
-    assert_eq!(client.delete_object(&access, WORKSPACE, "5/../6").await.unwrap_err().kind, Kind::Malformed);
+    assert_eq!(client.delete_object(&access, WORKSPACE, "5/../6").await.unwrap_err().kind, AssetsErrorKind::Malformed);
 }

@@ -1,11 +1,11 @@
-//! What Assets answers. Unknown fields are ignored and missing ones have a default, since the interface
-//! grows (docs/assets.md, «Endpoints»).
+//! The responses of Assets. Unknown fields are ignored and missing ones have a default, because Atlassian adds fields
+//! (docs/assets.md, «Endpoints»).
 
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;
 
-/// Answer of `imports/info`.
+/// Response of `imports/info`.
 #[derive(Deserialize)]
 pub(super) struct Info {
     pub links: InfoLinks,
@@ -19,13 +19,13 @@ pub(super) struct InfoLinks {
     pub mapping: String,
 }
 
-/// Answer of a start.
+/// Response to starting an execution.
 #[derive(Deserialize)]
 pub(super) struct Started {
     pub links: ExecutionLinks,
 }
 
-/// The links of one execution, good only with the token that got them. Stored sealed.
+/// The links of one execution. They work only with the token that got them. Stored encrypted.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ExecutionLinks {
@@ -48,19 +48,19 @@ pub enum ConfigState {
     Disabled,
     MissingMapping,
     Running,
-    /// A word that we do not know.
+    /// An unknown state.
     Other,
 }
 
-/// Answer of `configstatus`.
+/// Response of `configstatus`.
 #[derive(Clone, Debug)]
 pub struct ConfigStatus {
     pub state: ConfigState,
-    /// The word of Assets.
+    /// The state as Assets writes it.
     pub status: String,
-    /// While it is running: the link that cancels the execution, where Assets gives it.
+    /// While an execution runs: the link that cancels it, if Assets returns one.
     pub cancel: Option<String>,
-    /// While it is running: the link to the execution's status, where Assets gives it.
+    /// While an execution runs: the link to its status, if Assets returns one.
     pub get_execution_status: Option<String>,
 }
 
@@ -85,45 +85,45 @@ impl From<ConfigAnswer> for ConfigStatus {
     }
 }
 
-/// Where an execution stands.
+/// The state of an execution.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum ExecutionState {
-    /// Data is accepted.
+    /// Assets accepts data.
     Ingesting,
-    /// `completed` was received.
+    /// Assets received `completed`.
     Processing,
-    /// Over, with or without errors.
+    /// Ended, with or without errors.
     Done,
     Cancelled,
-    /// A word that we do not know: treated as not over.
+    /// An unknown state, treated as not ended.
     #[default]
     #[serde(other)]
     Other,
 }
 
-/// Answer of an execution's status.
+/// Response of an execution's status.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct ExecutionStatus {
     pub status: ExecutionState,
     #[serde(deserialize_with = "optional_text")]
     pub execution_id: Option<String>,
-    /// Absent while data is accepted.
+    /// Absent while Assets accepts data.
     pub progress_result: Option<ProgressResult>,
 }
 
-/// What an execution did. `DONE` does not mean success: the counters and messages say.
+/// The result of an execution. `DONE` does not mean success: that is in the counters and messages.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct ProgressResult {
     #[serde(deserialize_with = "optional_number")]
     pub object_schema_id: Option<i64>,
-    /// `OK`; other words are not documented. `infoMessage` says «No data to import» even when objects were
-    /// written, and is not looked at.
+    /// `OK`; other values are not documented. `infoMessage` is ignored, because it says «No data to import» even after
+    /// objects were written.
     #[serde(deserialize_with = "optional_text")]
     pub result: Option<String>,
-    /// By the number of the object type.
+    /// By the id of the object type.
     #[serde(deserialize_with = "null_as_default")]
     pub object_type_result_map: BTreeMap<String, ObjectTypeResult>,
     #[serde(deserialize_with = "texts")]
@@ -146,15 +146,15 @@ pub struct ObjectTypeResult {
     pub objects_created: i64,
     #[serde(deserialize_with = "number")]
     pub objects_identical: i64,
-    /// Objects that the execution left out and Assets marked.
+    /// Objects that were missing from the execution and that Assets marked.
     #[serde(deserialize_with = "number")]
     pub objects_missing_updated: i64,
-    /// Objects that the execution left out and Assets deleted.
+    /// Objects that were missing from the execution and that Assets deleted.
     #[serde(deserialize_with = "number")]
     pub objects_missing_deleted: i64,
     #[serde(deserialize_with = "number")]
     pub entries_in_source: i64,
-    /// Spelled so by Assets.
+    /// Assets spells it like this.
     #[serde(rename = "duplicateEnries", alias = "duplicateEntries", deserialize_with = "number")]
     pub duplicate_entries: i64,
     #[serde(deserialize_with = "number")]
@@ -172,7 +172,7 @@ pub struct ObjectTypeResult {
 }
 
 impl ObjectTypeResult {
-    /// Entries that Assets did not take: duplicates, those without label or id, those with errors.
+    /// Entries that Assets rejected: duplicates, those without label or id, those with errors.
     pub fn ignored(&self) -> i64 {
         self.duplicate_entries
             + self.empty_label_entries
@@ -181,14 +181,14 @@ impl ObjectTypeResult {
             + self.error_count
     }
 
-    /// Whether everything that was sent of this type was taken.
+    /// Whether Assets accepted every object of this type.
     pub fn is_clean(&self) -> bool {
         self.ignored() == 0 && self.error_messages.is_empty()
     }
 }
 
 impl ProgressResult {
-    /// The word of a failure of the whole import, if it is one.
+    /// The failure of the whole import, if there is one.
     pub fn failure(&self) -> Option<&str> {
         let word = self.result.as_deref()?;
         ["FAIL", "ERROR"].iter().any(|part| word.to_uppercase().contains(part)).then_some(word)
@@ -206,7 +206,7 @@ impl ExecutionStatus {
     }
 }
 
-/// What Assets says of an import source, where the credential may read it. How it treats missing objects is not among it.
+/// An import source, if the credential may read it. It does not include how missing objects are treated.
 /// Source: docs/assets.md, «Missing objects and empty values».
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
@@ -227,7 +227,7 @@ pub struct ImportSourceObjectType {
     pub empty_values: Option<String>,
 }
 
-/// Answer of a mapping's progress.
+/// Response of a mapping's progress.
 #[derive(Deserialize, Default)]
 #[serde(rename_all = "camelCase", default)]
 pub(super) struct MappingProgress {
@@ -292,7 +292,7 @@ pub(super) struct AqlValue {
     pub value: Value,
 }
 
-/// Ids come as text or as numbers.
+/// An id, which can be a text or a number.
 pub(super) fn id_text(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
@@ -301,7 +301,7 @@ pub(super) fn id_text(value: &Value) -> String {
     }
 }
 
-/// A number, also one written as text; zero for null and for what is none.
+/// A number, or a number in a text; zero for everything else.
 fn number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<i64, D::Error> {
     Ok(optional_number(deserializer)?.unwrap_or_default())
 }
@@ -311,7 +311,7 @@ fn optional_number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<
     Ok(value.as_i64().or_else(|| value.as_str()?.trim().parse().ok()))
 }
 
-/// A text; a number as its text.
+/// A text, or a number as text.
 fn optional_text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
     let text = id_text(&Value::deserialize(deserializer)?);
     Ok((!text.is_empty()).then_some(text))
@@ -321,7 +321,7 @@ fn null_as_default<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(des
     Ok(Option::deserialize(deserializer)?.unwrap_or_default())
 }
 
-/// Messages: null, one text (with lines), or a list.
+/// Messages: null, one text with lines, or a list.
 fn texts<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
     let lines = |text: &str| text.lines().map(str::to_owned).filter(|line| !line.trim().is_empty()).collect::<Vec<_>>();
     Ok(match Value::deserialize(deserializer)? {
@@ -339,7 +339,7 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    /// The example of the published interface description (docs/assets.md, «Execution status»), shortened.
+    /// The example of the published API description (docs/assets.md, «Execution status»), shortened.
     #[test]
     fn the_published_status_is_read() {
         let status: ExecutionStatus = serde_json::from_value(json!({"status":"DONE","progressResult":{

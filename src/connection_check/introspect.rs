@@ -1,16 +1,18 @@
-//! What the tenant has granted and what the app registration asks for, read with the connection's own token
-//! where that is allowed. A role-less token is refused here, which is no fault of its own.
+//! What the tenant has granted and what the app registration requests, read with the connection's own token where
+//! that is allowed. Graph denies this to a token without roles; that is not a finding.
 //!
 //! Source: docs/graph.md, «Grants» (calls and the permissions they need).
 
-use super::reader::{Answer, Reader};
+use super::reader::{self, Answer};
+use crate::graph::error::Result;
+use crate::graph::{GraphErrorKind, Session};
 use crate::permission::catalog::{self, Kind, MICROSOFT_GRAPH};
 use crate::permission::manifest::{self, Added};
 use crate::permission::remedy::Place;
 use serde_json::Value;
 use uuid::Uuid;
 
-/// What could be read; `None` means that it could not, and nothing follows from it.
+/// What could be read. `None` means «unknown».
 #[derive(Clone, Debug, Default)]
 pub struct Introspection {
     pub service_principal: Option<Uuid>,
@@ -19,7 +21,7 @@ pub struct Introspection {
     pub graph_service_principal: Option<Uuid>,
     /// Names of Application permissions that are granted on Microsoft Graph.
     pub assigned: Option<Vec<String>>,
-    /// Names of Delegated permissions that are granted, for everybody or for one person.
+    /// Names of granted Delegated permissions, for all users or for one.
     pub delegated: Option<Vec<String>>,
     /// What is added in the app registration. Readable only in the application's home tenant.
     pub manifest: Option<Vec<Added>>,
@@ -35,7 +37,7 @@ pub struct RequestIds {
 }
 
 impl Introspection {
-    /// The place of the remedies, with the object ids that were found.
+    /// Adds the object ids that were found to the values for remedies.
     pub fn place(&self, place: Place) -> Place {
         Place {
             service_principal: self.service_principal.or(place.service_principal),
@@ -45,58 +47,61 @@ impl Introspection {
     }
 }
 
-/// Reads what it may. A refusal of the first call ends it: the others need the same permission or more.
+/// Reads what it may. If Graph denies the first call it ends: the others need the same permission or more.
 /// `principal` is the service principal that the token names.
-pub async fn introspect(reader: &Reader<'_>, client: Uuid, principal: Option<Uuid>) -> Introspection {
+pub async fn introspect(session: &Session, client: Uuid, principal: Option<Uuid>) -> Introspection {
     let path = format!("/servicePrincipals(appId='{client}')?$select=id,appId,displayName,accountEnabled");
-    let first = reader.get(&path).await;
-    let mut found = Introspection { out_of_time: first.is_out_of_time(), ..Introspection::default() };
+    let first = reader::get(session, &path).await;
+    let mut found = Introspection { out_of_time: is_out_of_time(&first), ..Introspection::default() };
     let id = match &first {
-        Answer::Ok { body, .. } => {
+        Ok(Answer { body, .. }) => {
             found.enabled = body.get("accountEnabled").and_then(Value::as_bool);
             guid(body, "id").or(principal)
         }
-        Answer::Error { status: 401 | 403, .. } | Answer::None { .. } | Answer::OutOfTime => None,
-        Answer::Error { .. } => principal,
+        // Graph answered, and not that this may not be read.
+        Err(error) if error.status.is_some_and(|status| !matches!(status, 200 | 401 | 403)) => principal,
+        Err(_) => None,
     };
     let Some(id) = id else { return found };
     found.service_principal = Some(id);
     let (assigned, delegated, application, graph) = futures_util::join!(
-        read(reader, format!("/servicePrincipals/{id}/appRoleAssignments")),
-        delegated_grants(reader, id),
-        read(reader, format!("/applications(appId='{client}')?$select=requiredResourceAccess")),
-        read(reader, format!("/servicePrincipals(appId='{MICROSOFT_GRAPH}')?$select=id")),
+        reader::get(session, format!("/servicePrincipals/{id}/appRoleAssignments")),
+        delegated_grants(session, id),
+        reader::get(session, format!("/applications(appId='{client}')?$select=requiredResourceAccess")),
+        reader::get(session, format!("/servicePrincipals(appId='{MICROSOFT_GRAPH}')?$select=id")),
     );
-    found.out_of_time = [&assigned, &delegated, &application, &graph].into_iter().any(Answer::is_out_of_time);
-    if let Answer::Ok { body, .. } = &graph {
-        found.graph_service_principal = guid(body, "id");
+    found.out_of_time = [&assigned, &delegated, &application, &graph].into_iter().any(is_out_of_time);
+    if let Ok(graph) = &graph {
+        found.graph_service_principal = guid(&graph.body, "id");
     }
-    if let Answer::Ok { request_id, .. } = &assigned {
+    if let Ok(assigned) = assigned {
         found.assigned = Some(assigned.items().iter().filter_map(granted_name).collect());
-        found.request_ids.assigned.clone_from(request_id);
+        found.request_ids.assigned = assigned.request_id;
     }
-    if let Answer::Ok { request_id, .. } = &delegated {
+    if let Ok(delegated) = delegated {
         let scopes = delegated.items().iter().filter_map(|grant| grant.get("scope").and_then(Value::as_str));
         found.delegated = Some(scopes.flat_map(str::split_whitespace).map(str::to_owned).collect());
-        found.request_ids.delegated.clone_from(request_id);
+        found.request_ids.delegated = delegated.request_id;
     }
-    if let Answer::Ok { body, request_id } = &application {
-        found.manifest = manifest::read(body).ok();
-        found.request_ids.manifest.clone_from(request_id);
+    if let Ok(application) = application {
+        found.manifest = manifest::read(&application.body).ok();
+        found.request_ids.manifest = application.request_id;
     }
     found
 }
 
-/// Both forms of the question are documented; which permission each needs is not.
-async fn delegated_grants(reader: &Reader<'_>, id: Uuid) -> Answer {
-    match reader.get(&format!("/servicePrincipals/{id}/oauth2PermissionGrants")).await {
-        Answer::Error { .. } => reader.get(&format!("/oauth2PermissionGrants?$filter=clientId eq '{id}'")).await,
-        answer @ (Answer::Ok { .. } | Answer::None { .. } | Answer::OutOfTime) => answer,
-    }
+fn is_out_of_time(answer: &Result<Answer>) -> bool {
+    matches!(answer, Err(error) if matches!(error.kind, GraphErrorKind::Cancelled))
 }
 
-async fn read(reader: &Reader<'_>, path: String) -> Answer {
-    reader.get(&path).await
+/// Microsoft documents both forms of this query, but not which permission each needs.
+async fn delegated_grants(session: &Session, id: Uuid) -> Result<Answer> {
+    match reader::get(session, &format!("/servicePrincipals/{id}/oauth2PermissionGrants")).await {
+        Err(error) if error.status.is_some_and(|status| status != 200) => {
+            reader::get(session, &format!("/oauth2PermissionGrants?$filter=clientId eq '{id}'")).await
+        }
+        answer => answer,
+    }
 }
 
 fn guid(body: &Value, name: &str) -> Option<Uuid> {

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-/// The place of a connection's remedies.
+/// The values of a connection that its remedies need.
 pub fn place(identity: &Identity) -> Place {
     place_of(identity.cloud, &identity.tenant_id, identity.client_id)
 }
@@ -36,7 +36,7 @@ pub fn place_of(cloud: Cloud, tenant_id: &str, client_id: Uuid) -> Place {
 #[serde(rename_all = "camelCase")]
 pub struct Step {
     pub title: String,
-    /// What to do, with the names as the portal shows them.
+    /// What to do. Names are as the portal shows them.
     pub text: String,
     pub url: Option<String>,
 }
@@ -50,13 +50,13 @@ pub struct NeededPermission {
     pub kind: String,
     /// The id of the Application permission.
     pub id: Option<Uuid>,
-    /// What needs it.
+    /// The capabilities that need it.
     pub capabilities: Vec<Capability>,
-    /// What the last check saw; `null` before the first.
+    /// Whether the last check found it granted; `null` before the first check.
     pub granted: Option<bool>,
 }
 
-/// Links of the portal of the connection's cloud.
+/// Links to the portal of the connection's cloud.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PortalLinks {
@@ -68,12 +68,12 @@ pub struct PortalLinks {
     pub tenant_overview: String,
 }
 
-/// Everything an Azure administrator needs to mend or set up a connection.
+/// Everything an Azure administrator needs to set up or fix a connection.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Setup {
     pub permissions: Vec<NeededPermission>,
-    /// An administrator opens it and accepts what is added to the app registration.
+    /// An administrator opens this link and accepts the permissions of the app registration.
     pub consent_url: String,
     pub portal: PortalLinks,
     pub steps: Vec<Step>,
@@ -83,8 +83,8 @@ pub struct Setup {
     pub powershell: String,
 }
 
-/// The set-up of a connection for some capabilities. `last` are the verdicts of the last check, if there was
-/// one: the scripts leave out what it saw granted.
+/// The setup of a connection for some capabilities. `last` are the verdicts of the last check, if there was one: the
+/// scripts leave out permissions that it found granted.
 pub fn setup(place: &Place, capabilities: &[Capability], last: Option<&[CapabilityVerdict]>) -> Setup {
     let mut permissions: Vec<NeededPermission> = Vec::new();
     for capability in capabilities {
@@ -148,8 +148,8 @@ fn steps(place: &Place, permissions: &[NeededPermission]) -> Vec<Step> {
         step("Add a permission", "Press «Add a permission», then choose «Microsoft Graph».".to_owned(), None),
         step(
             "Choose Application permissions",
-            "The portal asks «What type of permissions does your application require?». Choose «Application permissions». «Delegated \
-             permissions» comes first and is the wrong one: it has no effect for an import."
+            "The portal asks «What type of permissions does your application require?». Choose «Application permissions». Do not \
+             choose «Delegated permissions», which comes first: it has no effect for an import."
                 .to_owned(),
             None,
         ),

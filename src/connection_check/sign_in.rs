@@ -1,4 +1,4 @@
-//! Findings about the token: why there is none, or why it is not the right one.
+//! Findings about the token: why sign-in failed, or why the token does not match the connection.
 
 use super::setup::place;
 use crate::graph::cloud::Cloud;
@@ -10,7 +10,7 @@ use crate::permission::report::{Finding, Remedy, Severity};
 use url::Url;
 use uuid::Uuid;
 
-/// A refusal of Entra in plain words, with its number, its ids and what mends it.
+/// The finding for a failed sign-in, with Entra's number and ids, and its remedies.
 pub fn sign_in_finding(error: &SignInError, identity: &Identity) -> Finding {
     let explanation = error.explanation();
     let message = match error.code {
@@ -46,7 +46,7 @@ fn remedies(fix: Fix, code: &str, place: &Place) -> Vec<Remedy> {
         )],
         Fix::Authentication => vec![place.portal(Page::Authentication, "In the portal: Authentication → Advanced settings.")],
         Fix::Consent => {
-            let mut remedies = vec![place.consent("Let an administrator open this link and accept.")];
+            let mut remedies = vec![place.consent("Ask an administrator to open this link and accept.")];
             if code == "service_principal_missing" {
                 remedies.push(place.az_make_service_principal());
             }
@@ -69,10 +69,11 @@ fn remedies(fix: Fix, code: &str, place: &Place) -> Vec<Remedy> {
     }
 }
 
-/// What is wrong with a token as such (decision table, rows 2 to 5). `graph_url` is the operator's setting.
+/// Findings about the token itself. `graph_url` is the operator's setting.
 pub fn token_findings(claims: &Claims, identity: &Identity, graph_url: Option<&Url>) -> Vec<Finding> {
     if !claims.readable {
-        let text = "The token has a form that cannot be read here, so its permissions are not known. Only live requests were judged.";
+        let text =
+            "The token cannot be decoded, so its permissions are unknown. The verdicts rest on live requests only.";
         return vec![Finding::new(Severity::Info, "token_unreadable", text)];
     }
     let place = place(identity);
@@ -89,14 +90,14 @@ pub fn token_findings(claims: &Claims, identity: &Identity, graph_url: Option<&U
         && !tid.eq_ignore_ascii_case(&identity.tenant_id)
     {
         let text = format!(
-            "The token is from the tenant {tid}, but the connection names {}. Correct the tenant id.",
+            "The token is from the tenant {tid}, but the tenant of the connection is {}. Correct the tenant id.",
             identity.tenant_id
         );
         error("token_wrong_tenant", text, overview());
     }
     if let (Some(tid), Err(_)) = (&claims.tid, Uuid::parse_str(&identity.tenant_id)) {
         let text = format!(
-            "The connection names the tenant by its domain {}; its id is {tid}. A domain can move, the id stays.",
+            "The connection names the tenant by its domain {}; its tenant id is {tid}. A domain can move to another tenant; the id never changes.",
             identity.tenant_id
         );
         domain = Some(Finding::new(Severity::Info, "tenant_named_by_domain", text));
@@ -104,15 +105,15 @@ pub fn token_findings(claims: &Claims, identity: &Identity, graph_url: Option<&U
     if let Some(appid) = claims.appid.as_deref().filter(|id| !id.eq_ignore_ascii_case(&identity.client_id.to_string()))
     {
         let text = format!(
-            "The token is for the application {appid}, but the connection names {}. Correct the client id.",
+            "The token is for the application {appid}, but the application of the connection is {}. Correct the client id.",
             identity.client_id
         );
         error("token_wrong_application", text, overview());
     }
     if let Some(scopes) = &claims.scp {
         let text = format!(
-            "The token stands for a signed-in person (scopes: {scopes}), not for the application. Something between this service and \
-             Entra replaces it."
+            "The token belongs to a signed-in user (scopes: {scopes}), not to the application. Something between this service and \
+             Entra replaces the token."
         );
         error("token_is_delegated", text, Vec::new());
     }

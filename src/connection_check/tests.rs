@@ -120,7 +120,7 @@ async fn basic_permissions_are_limited() {
 }
 
 #[tokio::test]
-async fn what_basic_permissions_do_not_reach_is_missing_with_what_mends_it() {
+async fn what_basic_permissions_do_not_reach_is_missing_with_its_remedies() {
     let tenant = Tenant::with_roles(&["GroupMember.ReadBasic.All"]).allowing("/groups").refusing("/owners");
     let report = tenant.check(&[C::Memberships, C::Owners]).await;
     assert_eq!(verdicts(&report), [Verdict::Limited, Verdict::Missing]);
@@ -207,7 +207,7 @@ async fn the_end_of_a_credential_is_warned_of_from_thirty_days_before() {
         assert_eq!((report.overall, codes(&report)), (Overall::Ok, expected), "{end:?}");
         assert_eq!(report.identity.credential_expires_at, end);
     }
-    let refused = Tenant::refused_with(7_000_222).check_until(&C::DEFAULT, ends(-1), DEADLINE).await;
+    let refused = Tenant::refused_with(7000222).check_until(&C::DEFAULT, ends(-1), DEADLINE).await;
     assert_eq!(codes(&refused), ["client_secret_expired"]);
 }
 
@@ -222,7 +222,7 @@ async fn a_slow_graph_ends_with_what_there_is() {
 
 #[tokio::test]
 async fn no_secret_is_in_a_report() {
-    for tenant in [Tenant::with_roles(&ALL), Tenant::with_roles(&[]), Tenant::refused_with(7_000_215)] {
+    for tenant in [Tenant::with_roles(&ALL), Tenant::with_roles(&[]), Tenant::refused_with(7000215)] {
         let report = tenant.check(&C::ALL).await;
         let text = serde_json::to_string(&report).unwrap() + &render_text(&report);
         assert!(!text.contains(SECRET) && !text.contains("eyJ") && !text.contains(".sig"), "{text}");

@@ -1,6 +1,6 @@
 //! A report as text for a terminal.
 
-use super::{CheckReport, Overall};
+use super::report::{CheckReport, Overall};
 use crate::permission::report::{Remedy, RemedyKind, Severity, Verdict};
 use std::fmt::Write as _;
 
@@ -12,19 +12,20 @@ const WIDTH: usize = 100;
 pub fn render_text(report: &CheckReport) -> String {
     let mut out = String::new();
     let verdict = match report.overall {
-        Overall::Ok => "ok: everything that was asked for works",
-        Overall::Degraded => "degraded: some things work, some do not",
+        Overall::Ok => "ok: every capability works",
+        Overall::Degraded => "degraded: some capabilities do not work",
         Overall::Failed => "failed: nothing can be imported with this connection",
     };
     line(&mut out, "", &format!("Connection check {verdict}."));
     if report.partial {
-        line(&mut out, "", "Time ran out, so the report is not complete. Check again.");
+        line(&mut out, "", "The report is incomplete because time ran out. Check again.");
     }
     let identity = &report.identity;
-    let name = identity.app_display_name.as_deref().unwrap_or("(name not known)");
+    let name = identity.app_display_name.as_deref().unwrap_or("(unknown name)");
     line(&mut out, "  ", &format!("Application  {name}, client id {}", identity.client_id));
     line(&mut out, "  ", &format!("Tenant       {}", identity.tenant_id));
-    let end = identity.credential_expires_at.map(|at| format!(", ends {}", at.format("%Y-%m-%d"))).unwrap_or_default();
+    let end =
+        identity.credential_expires_at.map(|at| format!(", expires {}", at.format("%Y-%m-%d"))).unwrap_or_default();
     let kind = match identity.credential_kind.as_str() {
         "clientSecret" => "client secret",
         "federated" => "workload identity of this service",
@@ -88,7 +89,7 @@ fn remedies(out: &mut String, shown: &[&Remedy]) {
     if shown.is_empty() {
         return;
     }
-    out.push_str("\nHow to mend it\n");
+    out.push_str("\nHow to fix it\n");
     for remedy in shown {
         wrap(out, "• ", &remedy.title);
         match remedy.kind {

@@ -1,5 +1,4 @@
-//! The verdicts: what the token carries, what the tenant shows, and what a live request did, put together.
-//! Pure functions of those three.
+//! The verdicts: pure functions of the token's claims, what the tenant shows, and the result of a live request.
 
 use super::introspect::Introspection;
 use super::probe::Probe;
@@ -13,7 +12,7 @@ use crate::permission::report::{CapabilityVerdict, Evidence, EvidenceKind, Findi
 use crate::permission::{Capability, Standing, standing};
 use url::Url;
 
-/// A capability that was not looked at.
+/// The verdict on a capability that was not checked.
 pub fn unchecked(capability: Capability, why: &str) -> CapabilityVerdict {
     CapabilityVerdict {
         capability,
@@ -25,15 +24,15 @@ pub fn unchecked(capability: Capability, why: &str) -> CapabilityVerdict {
     }
 }
 
-/// What a token alone says about each capability: by this, and by nothing older, a run is refused early.
+/// The verdicts by the token alone. A run is refused early by these, never by an older check.
 pub fn judge_token(claims: &Claims, identity: &Identity, capabilities: &[Capability]) -> Vec<CapabilityVerdict> {
     let (nothing, place) = (Introspection::default(), place(identity));
-    let untried = Probe::NothingToTry { why: "no live request was made".to_owned() };
+    let untried = Probe::NothingToTry { why: "no live request was sent".to_owned() };
     capabilities.iter().map(|capability| judge(*capability, claims, &untried, &nothing, &place)).collect()
 }
 
-/// Why a run need not begin with this token, its own and made for it: a finding of the check, or `None`. A
-/// token that cannot be read, or that has a directory role, may well work. `graph_url` is the operator's setting.
+/// The finding for which a run with this token, its own, cannot succeed; `None` if it can. A token that cannot be
+/// decoded, or that has a directory role, may work. `graph_url` is the operator's setting.
 pub fn refusal(claims: &Claims, identity: &Identity, graph_url: Option<&Url>) -> Option<Finding> {
     let wrong = sign_in::token_findings(claims, identity, graph_url);
     if let Some(error) = wrong.into_iter().find(|finding| finding.severity == Severity::Error) {
@@ -65,7 +64,7 @@ pub fn judge(
     verdict
 }
 
-/// The permission is in the token; the live request confirms or contradicts it.
+/// The verdict when the token contains the permission. The live request confirms or contradicts it.
 fn with_permission(
     capability: Capability,
     verdict: Verdict,
@@ -78,7 +77,7 @@ fn with_permission(
     let (verdict, message, remedies) = match (probe, verdict) {
         (Probe::Refused { .. }, Verdict::Limited) => {
             let text = format!(
-                "{title} cannot be read: {names} gives basic properties only, and Graph refuses this request with it. Grant {}.",
+                "{title} cannot be read: {names} allows basic properties only, and Graph denied this request. Grant {}.",
                 list(&least)
             );
             (Verdict::Missing, text, place.grant(&least))
@@ -88,7 +87,7 @@ fn with_permission(
         }
         (Probe::Failed { .. }, _) => (
             Verdict::Unknown,
-            format!("{title}: {names} {is} granted, but the live request failed, so it is not certain."),
+            format!("{title}: {names} {is} granted, but the live request failed, so the result is uncertain."),
             Vec::new(),
         ),
         (Probe::OutOfTime, _) => {
@@ -96,7 +95,7 @@ fn with_permission(
         }
         (Probe::Worked { .. } | Probe::NothingToTry { .. }, Verdict::Limited) => {
             let text = format!(
-                "{title} can be read only in part: {names} gives basic properties. For all of them grant {}.",
+                "{title} can be read only in part: {names} allows basic properties. Grant {} to read all properties.",
                 list(&least)
             );
             (Verdict::Limited, text, place.grant(&least))
@@ -105,9 +104,9 @@ fn with_permission(
             (verdict, format!("{title} can be read: {names} {is} granted as an Application permission."), Vec::new())
         }
     };
-    let role = |name: &String| Evidence::new(EvidenceKind::TokenRole, format!("the token carries {name}"));
+    let role = |name: &String| Evidence::new(EvidenceKind::TokenRole, format!("the token contains {name}"));
     let evidence = by.iter().map(role).collect();
-    // What is missing is named where something is to be granted for it to work at all.
+    // The missing permissions are named where something must be granted before the capability works at all.
     let permission = if verdict == Verdict::Missing && !remedies.is_empty() { least.join(", ") } else { by.join(", ") };
     CapabilityVerdict { capability, verdict, permission, message, evidence, remedies }
 }
@@ -121,18 +120,18 @@ fn refused_although(capability: Capability, granted: &str, code: &str) -> String
             )
         }
         "Authorization_IdentityNotFound" => format!(
-            "{title} cannot be read yet: {granted} granted, but Graph does not know the application yet. That takes a minute after \
-             consent; check again."
+            "{title} cannot be read yet: {granted} granted, but Graph does not know the application yet. This takes about a \
+             minute after consent; check again."
         ),
         _ => format!(
-            "{title} cannot be read: {granted} granted, yet Graph refuses the request. Either the consent is only minutes old, or \
-             something in the directory restricts the application. Check again in five minutes; if it lasts, give the request id to \
-             Microsoft support."
+            "{title} cannot be read: {granted} granted, but Graph denied the request. Either consent was granted only minutes ago, \
+             or a setting in the directory restricts the application. Check again in five minutes; if the error persists, give the \
+             request id to Microsoft support."
         ),
     }
 }
 
-/// No permission in the token: either it works all the same, or the reason is looked for.
+/// The verdict when the token lacks the permission: it works anyway, or the reason is looked for.
 fn without_permission(
     capability: Capability,
     missing: &[&'static str],
@@ -144,7 +143,7 @@ fn without_permission(
     if let Probe::Worked { .. } = probe {
         let text = format!(
             "{title} can be read although {names} is not granted: a directory role of the application, or another permission, allows \
-             it. It stops working when that is taken away."
+             it. It stops working when that role or permission is removed."
         );
         let role = Evidence::new(EvidenceKind::DirectoryRole, format!("the live request works without {names}"));
         return CapabilityVerdict {
@@ -160,7 +159,7 @@ fn without_permission(
     let (message, remedies) = match verdict {
         Verdict::AddedAsDelegated => (
             format!(
-                "{title} cannot be read: you added {names} as Delegated, which works only for a signed-in person. Add it as an \
+                "{title} cannot be read: you added {names} as Delegated, which works only for a signed-in user. Add it as an \
                  Application permission and grant admin consent."
             ),
             place.grant(missing),
@@ -173,8 +172,8 @@ fn without_permission(
         ),
         Verdict::StaleToken => (
             format!(
-                "{title} cannot be read yet: {names} is granted, but the token that Entra gives does not carry it yet. That takes up \
-                 to some minutes after consent; check again."
+                "{title} cannot be read yet: {names} is granted, but new tokens do not contain it yet. This can take a few minutes \
+                 after consent; check again."
             ),
             Vec::new(),
         ),
@@ -182,14 +181,14 @@ fn without_permission(
             (format!("{title} cannot be read: {names} is not added to the application."), place.grant(missing))
         }
         Verdict::Granted | Verdict::Limited | Verdict::Missing | Verdict::Unknown => (
-            format!("{title} cannot be read: the token does not carry {names} as an Application permission."),
+            format!("{title} cannot be read: the token does not contain {names} as an Application permission."),
             place.grant(missing),
         ),
     };
     CapabilityVerdict { capability, verdict, permission: missing.join(", "), message, evidence, remedies }
 }
 
-/// Why a permission is not in the token, as far as the tenant lets it be seen.
+/// Why a permission is not in the token, as far as the tenant shows it.
 fn reason(missing: &[&'static str], capability: Capability, seen: &Introspection) -> (Verdict, Vec<Evidence>) {
     let part = capability.row().parts.iter().find(|part| part.first() == missing.first());
     let names: Vec<String> = part
@@ -211,11 +210,11 @@ fn reason(missing: &[&'static str], capability: Capability, seen: &Introspection
         return (Verdict::StaleToken, evidence(EvidenceKind::AppRoleAssignment, detail, &seen.request_ids.assigned));
     }
     if let Some(name) = among(&of_kind(Kind::Application)) {
-        let detail = format!("the app registration asks for {name} as Application; the tenant has not granted it");
+        let detail = format!("the app registration requests {name} as Application; the tenant has not granted it");
         return (Verdict::ConsentPending, evidence(EvidenceKind::Manifest, detail, &seen.request_ids.manifest));
     }
     if let Some(name) = among(&of_kind(Kind::Delegated)) {
-        let detail = format!("the app registration asks for {name} as Delegated");
+        let detail = format!("the app registration requests {name} as Delegated");
         return (Verdict::AddedAsDelegated, evidence(EvidenceKind::Manifest, detail, &seen.request_ids.manifest));
     }
     if let Some(name) = seen.delegated.as_deref().and_then(among) {
@@ -226,20 +225,20 @@ fn reason(missing: &[&'static str], capability: Capability, seen: &Introspection
         );
     }
     if seen.manifest.is_some() {
-        let detail = format!("the app registration asks for none of {}", list(part.copied().unwrap_or_default()));
+        let detail = format!("the app registration requests none of {}", list(part.copied().unwrap_or_default()));
         return (Verdict::NotAdded, evidence(EvidenceKind::Manifest, detail, &seen.request_ids.manifest));
     }
     (Verdict::Missing, Vec::new())
 }
 
-/// The token could not be read.
+/// The verdict when the token cannot be decoded.
 fn by_probe_alone(capability: Capability, probe: &Probe) -> CapabilityVerdict {
     let title = capability.row().title;
     let (verdict, message) = match probe {
         Probe::Worked { .. } => (Verdict::Granted, format!("{title} can be read: a live request worked.")),
-        Probe::Refused { .. } => (Verdict::Missing, format!("{title} cannot be read: Graph refuses the request.")),
+        Probe::Refused { .. } => (Verdict::Missing, format!("{title} cannot be read: Graph denied the request.")),
         Probe::NothingToTry { .. } | Probe::Failed { .. } | Probe::OutOfTime => {
-            (Verdict::Unknown, format!("{title}: whether it can be read could not be found out."))
+            (Verdict::Unknown, format!("{title}: the check could not find out whether it can be read."))
         }
     };
     CapabilityVerdict { verdict, message, ..unchecked(capability, "") }
@@ -251,12 +250,12 @@ fn probe_evidence(probe: &Probe) -> Option<Evidence> {
         | Probe::Refused { detail, request_id, .. }
         | Probe::Failed { detail, request_id } => (detail.clone(), request_id.clone()),
         Probe::NothingToTry { why } => (why.clone(), None),
-        Probe::OutOfTime => ("Graph did not answer in the time of a check".to_owned(), None),
+        Probe::OutOfTime => ("Graph did not answer in time".to_owned(), None),
     };
     Some(Evidence { kind: EvidenceKind::Probe, detail, request_id })
 }
 
-/// Findings that concern the connection as a whole (decision table, rows 6 and 7, and what the tenant shows).
+/// Findings about the connection as a whole.
 pub fn connection_findings(
     claims: &Claims,
     seen: &Introspection,
@@ -270,7 +269,7 @@ pub fn connection_findings(
             Finding::new(
                 Severity::Error,
                 "application_disabled",
-                "The enterprise application is disabled in the tenant: new tokens will be refused.",
+                "The enterprise application is disabled in the tenant: Entra will issue no new tokens.",
             )
             .with_remedies(vec![
                 place.portal(
@@ -283,24 +282,24 @@ pub fn connection_findings(
     }
     let nothing_works = !verdicts.iter().any(|verdict| verdict.verdict.works());
     if claims.readable && claims.oid.is_none() && nothing_works {
-        let text = "The application has no enterprise application (service principal) in the tenant yet. Granting admin consent makes it; \
-                    right after that it takes about a minute.";
+        let text = "The application has no enterprise application (service principal) in the tenant yet. Granting admin consent creates \
+                    it, which takes about a minute.";
         findings.push(Finding::new(Severity::Error, "service_principal_missing", text).with_remedies(vec![
-            place.consent("Let an administrator open this link and accept."),
+            place.consent("Ask an administrator to open this link and accept."),
             place.az_make_service_principal(),
         ]));
     } else if claims.readable && claims.roles.is_empty() && nothing_works {
         findings.push(no_permission(seen, verdicts, place));
     }
     if probes.iter().all(|probe| matches!(probe, Probe::Failed { .. } | Probe::OutOfTime)) && !probes.is_empty() {
-        let text = "Entra gave a token, but Microsoft Graph could not be reached or gave no useful answer. Check the network and proxy of \
-                    this service, or Microsoft's service health, and check again.";
+        let text = "Sign-in succeeded, but Microsoft Graph could not be reached or returned errors only. Check the network and proxy of \
+                    this service, and Microsoft's service health; then check again.";
         findings.push(Finding::new(Severity::Error, "graph_unreachable", text));
     }
     findings
 }
 
-/// The permissions that would make everything work, each once, in the order of the capabilities.
+/// The permissions that would make every capability work, each once, in the order of the capabilities.
 fn wanted(verdicts: &[CapabilityVerdict]) -> Vec<&'static str> {
     let mut names: Vec<&str> = Vec::new();
     let lacking = verdicts.iter().filter(|verdict| !verdict.remedies.is_empty());
@@ -328,27 +327,27 @@ pub fn remedies_for_all(verdicts: &[CapabilityVerdict], place: &Place) -> Vec<Re
     }
 }
 
-/// A token without any Application permission. Where nothing shows the reason, this says so.
+/// The finding for a token without any Application permission. It says so if nothing shows the reason.
 fn no_permission(seen: &Introspection, verdicts: &[CapabilityVerdict], place: &Place) -> Finding {
     if seen.manifest.is_some() || seen.assigned.is_some() {
-        let text = "Entra gave a token, so the credential is right, but the token carries no Application permission. Each capability below \
-                    says why.";
+        let text = "Sign-in succeeded, so the credential is correct, but the token contains no Application permission. Each capability \
+                    below names the reason.";
         return Finding::new(Severity::Error, "no_application_permission", text);
     }
     let names = wanted(verdicts);
     let text = format!(
-        "Entra gave a token, so tenant, client id and credential are right, but the token carries no Application permission, and Entra \
-         does not say why. Most likely {} added as Delegated permissions, which the portal offers first and which have no effect for a \
-         service. Next likeliest: they are Application permissions, but nobody pressed «Grant admin consent». Or consent was granted in \
-         the last five minutes and has not arrived yet. To know which it is, look at the column Type under API permissions, or give the \
-         app registration's manifest to the manifest check (POST /v1/manifest-checks): it names every permission that was added as \
-         Delegated.",
+        "Sign-in succeeded, so tenant, client id and credential are correct, but the token contains no Application permission, and \
+         Entra does not name the reason. Most likely {} added as Delegated permissions, which the portal offers first and which have \
+         no effect for a service. The second most likely reason: they are Application permissions, but nobody clicked «Grant admin \
+         consent». The third: consent was granted in the last five minutes and is not effective yet. To find the reason, look at the \
+         column Type under API permissions, or give the app registration's manifest to the manifest check (POST /v1/manifest-checks): \
+         it names every permission that was added as Delegated.",
         if names.len() == 1 { "the permission was" } else { "the permissions were" }
     );
     let mut remedies = place.grant(&names);
     remedies.push(place.portal(
         Page::Manifest,
-        "To know the reason: open Manifest in the portal, copy all of it, and paste it into the manifest check.",
+        "To find the reason: open Manifest in the portal, copy all of it, and paste it into the manifest check.",
     ));
     Finding::new(Severity::Error, "no_application_permission", text).with_remedies(remedies)
 }

@@ -1,20 +1,19 @@
-//! Requests of a preview: each within the time that is left, its failure told instead of ending everything.
+//! The requests of a preview. A failed request becomes a warning and does not end the preview.
 
-use super::PreviewWarning;
-use crate::connection_check::Deadline;
+use super::report::PreviewWarning;
 use crate::error::{Code, Error, Fault, Result};
 use crate::filter::EntityKind;
 use crate::graph::token::Claims;
-use crate::graph::{self, ErrorKind, GraphError, RequestOptions, Session};
+use crate::graph::{self, GraphError, GraphErrorKind, RequestOptions, Session};
 use crate::permission::{Capability, Standing, standing};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// What a request is about, for what is said when it fails.
+/// What a request is about, for the warning when it fails.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum About {
     /// A kind of object, without a condition.
     All(EntityKind),
-    /// A kind of object, with the filter's condition.
+    /// A kind of object, with the condition of the filter.
     Condition(EntityKind),
     Members,
 }
@@ -38,7 +37,7 @@ impl About {
 }
 
 #[derive(Default)]
-struct Told {
+struct Notes {
     partial: bool,
     answered: bool,
     warnings: Vec<PreviewWarning>,
@@ -46,14 +45,13 @@ struct Told {
 
 pub(super) struct Asker {
     session: Session,
-    deadline: Deadline,
     claims: Claims,
-    told: Mutex<Told>,
+    notes: Mutex<Notes>,
 }
 
 impl Asker {
-    pub(super) fn new(session: Session, deadline: Deadline, claims: Claims) -> Self {
-        Self { session, deadline, claims, told: Mutex::default() }
+    pub(super) fn new(session: Session, claims: Claims) -> Self {
+        Self { session, claims, notes: Mutex::default() }
     }
 
     pub(super) fn session(&self) -> &Session {
@@ -66,49 +64,50 @@ impl Asker {
         !self.claims.readable || !matches!(granted, Standing::Missing(_))
     }
 
-    /// How a person who waits asks.
+    /// Options of a request while a person waits.
     pub(super) fn options(&self, advanced: bool) -> RequestOptions {
-        RequestOptions { advanced, ..RequestOptions::interactive(self.deadline.remaining()) }
+        RequestOptions { advanced, ..RequestOptions::interactive() }
     }
 
     pub(super) fn warn(&self, warning: PreviewWarning) {
-        let mut told = self.told();
-        if !told.warnings.contains(&warning) {
-            told.warnings.push(warning);
+        let mut notes = self.notes();
+        if !notes.warnings.contains(&warning) {
+            notes.warnings.push(warning);
         }
     }
 
-    fn told(&self) -> MutexGuard<'_, Told> {
-        self.told.lock().unwrap_or_else(PoisonError::into_inner)
+    fn notes(&self) -> MutexGuard<'_, Notes> {
+        self.notes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The answer; `None` if there was none, which is then told. Fails only where nothing else can work either.
+    /// The answer; `None` if the request failed, which becomes a warning. Fails only if no other request can work either.
     pub(super) async fn ask<T>(
         &self,
         about: About,
         request: impl Future<Output = graph::error::Result<T>>,
     ) -> Result<Option<T>> {
-        match tokio::time::timeout(self.deadline.remaining(), request).await {
-            Ok(Ok(answer)) => {
-                self.told().answered = true;
+        match request.await {
+            Ok(answer) => {
+                self.notes().answered = true;
                 Ok(Some(answer))
             }
-            Ok(Err(error)) => self.failed(about, error).map(|()| None),
-            Err(_) => {
-                self.told().partial = true;
-                Ok(None)
-            }
+            Err(error) => self.failed(about, error).map(|()| None),
         }
     }
 
     fn failed(&self, about: About, error: GraphError) -> Result<()> {
         match (&error.kind, about) {
-            (ErrorKind::SignIn(_) | ErrorKind::Unauthorized, _) => return Err(error.into()),
-            (ErrorKind::BadRequest | ErrorKind::Unsupported, About::Condition(kind)) => {
+            (GraphErrorKind::SignIn(_) | GraphErrorKind::Unauthorized, _) => return Err(error.into()),
+            (GraphErrorKind::BadRequest | GraphErrorKind::Unsupported, About::Condition(kind)) => {
                 return Err(refused(kind, error));
             }
-            (ErrorKind::Forbidden, _) => {
-                self.told().answered = true;
+            // The time of the preview is over.
+            (GraphErrorKind::Cancelled, _) => {
+                self.notes().partial = true;
+                return Ok(());
+            }
+            (GraphErrorKind::Forbidden, _) => {
+                self.notes().answered = true;
                 self.warn(missing_permission(about, &error));
                 return Ok(());
             }
@@ -116,26 +115,26 @@ impl Asker {
         }
         let warning = PreviewWarning::new("graph_failed", Some(about.kind()), error.to_string());
         self.warn(warning.with_advice(error.advice()));
-        self.told().partial = true;
+        self.notes().partial = true;
         Ok(())
     }
 
-    /// Whether anything is missing, and what was told.
+    /// Whether the preview is partial, and the warnings.
     pub(super) fn finish(self) -> (bool, Vec<PreviewWarning>) {
-        let mut told = self.told.into_inner().unwrap_or_else(PoisonError::into_inner);
-        if told.partial && told.warnings.is_empty() {
-            let what = if told.answered { "some of the requests" } else { "any request" };
-            let detail = format!("Microsoft Graph did not answer {what} in the time of a preview.");
-            let advice = "Preview again in a moment; if it lasts, run the connection check and look at Microsoft's service health.";
-            told.warnings.push(PreviewWarning::new("graph_failed", None, detail).with_advice(advice));
+        let mut notes = self.notes.into_inner().unwrap_or_else(PoisonError::into_inner);
+        if notes.partial && notes.warnings.is_empty() {
+            let what = if notes.answered { "some of the requests" } else { "any request" };
+            let detail = format!("Microsoft Graph did not answer {what} in time.");
+            let advice = "Try again in a moment. If the error persists, run the connection check and look at Microsoft's service health.";
+            notes.warnings.push(PreviewWarning::new("graph_failed", None, detail).with_advice(advice));
         }
-        (told.partial, told.warnings)
+        (notes.partial, notes.warnings)
     }
 }
 
-/// Graph does not take a condition that the rules here allow: the error points to it.
+/// The error for a condition that this service allows and Graph rejects. It points to the condition.
 fn refused(kind: EntityKind, error: GraphError) -> Error {
-    let detail = format!("{error}. Change the condition on {}: Graph refuses it as it is.", kind.as_str());
+    let detail = format!("{error}. Change the condition on {}.", kind.as_str());
     let fault = Fault::new(format!("/{}", kind.as_str()), "invalid_filter", detail.clone());
     let mut refused = Error::new(Code::FilterInvalid, detail).with_source(error);
     refused.faults.push(fault);
@@ -148,7 +147,8 @@ fn missing_permission(about: About, error: &GraphError) -> PreviewWarning {
         false => about.capability(),
     };
     let least = capability.least().collect::<Vec<_>>().join(" and ");
-    let detail = format!("{} may not be read: {error}.", capability.row().title);
+    let status = error.status.map_or_else(|| "an error".to_owned(), |status| status.to_string());
+    let detail = format!("No permission to read {}: Graph answered {status}.", capability.row().title.to_lowercase());
     let advice =
         format!("Add the Application permission {least} and grant admin consent, or run the connection check.");
     PreviewWarning::new("permission_missing", Some(about.kind()), detail).with_advice(advice)

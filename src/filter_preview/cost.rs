@@ -1,43 +1,21 @@
-//! What a full run with the filter would ask of Graph: requests and resource units, reckoned from the counts by the
-//! published price of each request. For a job with the default selection: users with managers, groups with owners,
-//! memberships, licences; devices if the filter names them.
+//! The requests and resource units of a full run with the filter, calculated from the counts and the published price of
+//! each request. The job is assumed to have the default selection: users with managers, groups with owners, memberships,
+//! licences, and devices if the filter names them.
 
 use super::look::Looked;
+use super::report::{CostPart, PreviewCost};
 use crate::filter::{EntityKind, Filter, Rule, ScopeUsers};
-use crate::graph::{IDS_IN_A_QUERY, PAGE_MOST, Session, cost, is_cheaper_by_id};
-use serde::Serialize;
+use crate::graph::{IDS_IN_A_QUERY, MAX_PAGE_SIZE, Session, cost, is_cheaper_by_id};
 use serde_json::{Map, Value};
-use utoipa::ToSchema;
 use uuid::Uuid;
 
-/// Fewer users than this are read in one chain; more in ranges, whose borders are found by counting.
+/// Fewer users than this are read in one chain of pages. More are read in ranges, whose borders are found by counting.
 const PARTITION_FROM: u64 = 8_000;
-const PARTS_MOST: u64 = 16;
+const MAX_PARTS: u64 = 16;
 const LOOKS_PER_BORDER: u64 = 6;
-/// Units that a large tenant gives at once, and in a second after that. Source: docs/graph.md, «Throttling».
+/// Resource units that a large tenant allows at once, and per second after that. Source: docs/graph.md, «Throttling».
 const UNITS_AT_ONCE: u64 = 8_000;
 const UNITS_A_SECOND: u64 = 800;
-
-/// What one full read would cost. An estimate: how many members the groups have is known only where they were read.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct PreviewCost {
-    pub requests: u64,
-    pub resource_units: u64,
-    /// What Graph's quota makes it take at least, in a tenant of more than 500 users.
-    pub seconds_at_least: u64,
-    pub parts: Vec<CostPart>,
-}
-
-/// The cost of one kind of thing.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct CostPart {
-    /// `users`, `managers`, `groups`, `memberships`, `licenses`, `devices`, `scope`, `positions`.
-    pub part: String,
-    pub requests: u64,
-    pub resource_units: u64,
-}
 
 struct Sum<'a> {
     session: &'a Session,
@@ -45,16 +23,16 @@ struct Sum<'a> {
 }
 
 impl Sum<'_> {
-    /// So many requests like this one.
+    /// Adds `requests` requests of the kind of `path`.
     fn add(&mut self, part: &str, requests: u64, path: &str) {
         if requests == 0 {
             return;
         }
         let units = requests * cost::kind_of(&self.session.url(path)).estimate as u64;
-        match self.parts.iter_mut().find(|known| known.part == part) {
-            Some(known) => {
-                known.requests += requests;
-                known.resource_units += units;
+        match self.parts.iter_mut().find(|existing| existing.part == part) {
+            Some(existing) => {
+                existing.requests += requests;
+                existing.resource_units += units;
             }
             None => self.parts.push(CostPart { part: part.to_owned(), requests, resource_units: units }),
         }
@@ -62,7 +40,7 @@ impl Sum<'_> {
 }
 
 fn pages(objects: u64) -> u64 {
-    objects.div_ceil(PAGE_MOST as u64).max(1)
+    objects.div_ceil(MAX_PAGE_SIZE as u64).max(1)
 }
 
 fn is_advanced(rule: Option<&Rule>) -> bool {
@@ -99,7 +77,7 @@ fn users(sum: &mut Sum<'_>, filter: &Filter, looked: &Looked) {
     if narrows {
         sum.add("users", 1, "users/$count");
     }
-    // Both where the members are few and where everybody would be read, the run does what is less.
+    // A run reads the members by their ids if that takes fewer requests than a list of all users.
     if narrows && kind.looked_at.0 <= members && is_cheaper_by_id(members as usize, kind.matching) {
         let by_id = members.div_ceil(IDS_IN_A_QUERY as u64);
         return sum.add("users", by_id, "users?$select=id&$expand=manager($select=id)");
@@ -116,8 +94,8 @@ fn users(sum: &mut Sum<'_>, filter: &Filter, looked: &Looked) {
     if requests == 1 {
         sum.add("users", 1, "users/$count");
         if matching >= PARTITION_FROM {
-            let parts = (matching / PARTITION_FROM).clamp(2, PARTS_MOST);
-            // Counting for the borders, and those without a date; each range ends with a page that is not full.
+            let parts = (matching / PARTITION_FROM).clamp(2, MAX_PARTS);
+            // Counts for the borders, and one for users without a date. Each range ends with a page that is not full.
             sum.add("users", (parts - 1) * LOOKS_PER_BORDER + 1, "users/$count");
             sum.add("users", parts - 1, "users?$top=999&$select=id&$expand=manager");
         }
@@ -128,7 +106,7 @@ fn users(sum: &mut Sum<'_>, filter: &Filter, looked: &Looked) {
 fn groups(sum: &mut Sum<'_>, filter: &Filter, looked: &Looked) {
     let rule = filter.groups.as_ref();
     let matching = looked.groups.matching.unwrap_or(0);
-    // Of excluded groups nothing more is read than the list.
+    // Of excluded groups only the list is read.
     let excluded = |group: &&Map<String, Value>| filter.exclude.excludes(EntityKind::Groups, group);
     let read = matching.saturating_sub(looked.groups.objects.values().filter(excluded).count() as u64);
     let expand = if is_advanced(rule) { "" } else { "&$expand=owners($select=id)" };
@@ -139,18 +117,18 @@ fn groups(sum: &mut Sum<'_>, filter: &Filter, looked: &Looked) {
         sum.add("groups", read, &format!("groups/{ID}/owners?$top=999&$select=id"));
     }
     let members = format!("groups/{ID}/members?$top=999&$select=id");
-    // One page a group, and what the groups that were looked at show beyond that.
-    let further = looked.walked.as_ref().map_or(0, |walked| walked.members / PAGE_MOST as u64);
+    // One page for each group, and the further pages of the groups that were read.
+    let further = looked.walked.as_ref().map_or(0, |walked| walked.members / MAX_PAGE_SIZE as u64);
     sum.add("memberships", read + further, &members);
     let Some(walked) = &looked.walked else { return };
-    // Groups by which the scope decides and which the filter leaves out.
+    // Groups that decide the scope but do not match the filter.
     let is_listed = |group: &&Uuid| looked.groups.objects.contains_key(group);
     let beyond = match rule.is_some() || looked.groups.is_whole {
         true => walked.groups.iter().filter(|group| !is_listed(group)).count(),
         false => 0,
     };
     sum.add("scope", beyond as u64, &members);
-    // Whether a group hides its members is asked before they are read, unless the list has said so.
+    // The visibility of a group is read before its members, unless the list contains it.
     let asked = if filter.scope.users == ScopeUsers::MembersOf { walked.groups.len() } else { beyond };
     sum.add("scope", asked as u64, &format!("groups/{ID}?$select=id,visibility"));
 }

@@ -1,7 +1,7 @@
-//! From what was looked at to the numbers: exact where everything needed was seen, otherwise by proportion.
+//! The counts of a preview: exact if all needed objects were read, otherwise estimated in proportion.
 
 use super::look::{Kind, Looked, takes_everyone};
-use super::{PreviewCount, PreviewCounts, PreviewSample, SAMPLE, SampleObject};
+use super::report::{MAX_SAMPLE, PreviewCount, PreviewCounts, PreviewSample, SampleObject};
 use crate::filter::scope::{Candidates, InScope, Memberships, resolve};
 use crate::filter::{EntityKind, Filter, Limits, ScopeGroups, ScopeUsers};
 use serde_json::{Map, Value};
@@ -70,8 +70,8 @@ fn in_scope(filter: &Filter, looked: &Looked, limits: Limits) -> InScope<Uuid> {
     resolve(&filter.scope, limits, &filter.scope.group_ids, candidates, memberships)
 }
 
-/// `narrowed`: how many of the objects that were looked at are in scope, whether these are all, and how many of how
-/// many were looked at. Without it, all that fulfil the condition are in scope.
+/// `narrowed`: how many of the objects that were read are in scope, whether these are all, and how many of how many were
+/// read. Without it, all objects that match the condition are in scope.
 fn count(kind: &Kind, narrowed: Option<(usize, bool, (u64, u64))>, limit: Option<u64>) -> PreviewCount {
     let Some(matching) = kind.matching else { return PreviewCount { total: kind.total, ..PreviewCount::default() } };
     let (count, exact) = match narrowed {
@@ -88,7 +88,7 @@ fn count(kind: &Kind, narrowed: Option<(usize, bool, (u64, u64))>, limit: Option
 }
 
 fn sample(kind: &Kind, ids: &[Uuid], count: Option<u64>) -> Vec<SampleObject> {
-    let most = count.map_or(SAMPLE, |count| usize::try_from(count).unwrap_or(SAMPLE).min(SAMPLE));
+    let most = count.map_or(MAX_SAMPLE, |count| usize::try_from(count).unwrap_or(MAX_SAMPLE).min(MAX_SAMPLE));
     let objects = ids.iter().filter_map(|id| Some((*id, kind.objects.get(id)?)));
     objects.take(most).map(|(id, object)| shown(id, object)).collect()
 }

@@ -1,50 +1,50 @@
-//! Looking at the directory: counts, and as many objects as the filter needs to be decided here.
+//! Reads counts, and as many objects as are needed to decide the filter here.
 
 use super::asker::{About, Asker};
 use super::members::{self, Walked};
-use super::{PreviewWarning, SAMPLE};
+use super::report::{MAX_SAMPLE, PreviewWarning};
 use crate::error::{Error, Result};
 use crate::filter::{EntityKind, Filter, Rule, ScopeGroups, ScopeUsers};
 use crate::graph::wire::{Items, Properties, properties};
-use crate::graph::{ErrorKind, GraphError, IDS_IN_A_QUERY, PAGE_MOST, Pager, ids_filter, is_cheaper_by_id};
+use crate::graph::{GraphError, GraphErrorKind, IDS_IN_A_QUERY, MAX_PAGE_SIZE, Pager, ids_filter, is_cheaper_by_id};
 use crate::permission::Capability;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 use uuid::Uuid;
 
-/// Pages of one kind that a preview reads at most, where it has to look at the objects themselves.
-const PAGES_MOST: usize = 20;
-/// Requests by id that a preview makes at most.
-const REQUESTS_BY_ID_MOST: usize = 60;
+/// Pages of one kind of object that a preview reads at most.
+const MAX_PAGES: usize = 20;
+/// Requests by id that a preview sends at most.
+const MAX_REQUESTS_BY_ID: usize = 60;
 const AT_ONCE: usize = 8;
-/// Groups whose members are looked at, at most.
-const GROUPS_MOST: usize = 100;
+/// Groups whose members a preview reads at most.
+const MAX_GROUPS: usize = 100;
 
-/// What is known of one kind of object.
+/// What was read of one kind of object.
 #[derive(Default)]
 pub(super) struct Kind {
     pub total: Option<u64>,
-    /// How many fulfil the condition.
+    /// How many match the condition.
     pub matching: Option<u64>,
     /// Whether that was counted, not estimated.
     pub is_counted: bool,
-    /// Objects that fulfil the condition, excluded ones too, by id.
+    /// Objects that match the condition, excluded ones too, by id.
     pub objects: BTreeMap<Uuid, Map<String, Value>>,
-    /// Whether `objects` are all of those that can come into scope.
+    /// Whether `objects` are all that can be in scope.
     pub is_whole: bool,
-    /// So many were looked at, of so many: by this the rest is estimated.
+    /// How many of how many were read. The rest is estimated in this proportion.
     pub looked_at: (u64, u64),
 }
 
-/// All that was found out.
+/// Everything that was read.
 #[derive(Default)]
 pub(super) struct Looked {
     pub users: Kind,
     pub groups: Kind,
     pub devices: Kind,
     pub walked: Option<Walked>,
-    /// Of how many groups the members should have been looked at.
+    /// The number of groups whose members are needed.
     pub roots: usize,
 }
 
@@ -90,23 +90,23 @@ pub(super) async fn look(asker: &Asker, filter: &Filter) -> Result<Looked> {
     };
     let walked = match roots.is_empty() {
         true => None,
-        false => Some(members::walk(asker, &roots[..roots.len().min(GROUPS_MOST)], scope.transitive).await?),
+        false => Some(members::walk(asker, &roots[..roots.len().min(MAX_GROUPS)], scope.transitive).await?),
     };
     read_users(asker, filter, &mut users, &groups, walked.as_ref(), needs_users).await?;
     Ok(Looked { users, groups, devices, walked, roots: roots.len() })
 }
 
-/// Counts a kind of object and reads as many of it as are needed.
+/// Counts a kind of object and reads as many objects as are needed.
 async fn kind(asker: &Asker, filter: &Filter, kind: EntityKind, whole: bool) -> Result<Kind> {
     let mut found = numbers(asker, filter, kind).await?;
     read_matching(asker, filter, kind, whole, &mut found).await?;
     Ok(found)
 }
 
-/// How many objects there are, and how many fulfil the condition.
+/// How many objects there are, and how many match the condition.
 async fn numbers(asker: &Asker, filter: &Filter, kind: EntityKind) -> Result<Kind> {
     let mut found = Kind::default();
-    // Devices are imported only where a job says so; without the permission there is nothing to be said of them.
+    // Devices are imported only if a job says so. Without the permission the preview leaves them out.
     if kind == EntityKind::Devices && filter.devices.is_none() && !asker.may(Capability::Devices) {
         return Ok(found);
     }
@@ -124,19 +124,19 @@ async fn numbers(asker: &Asker, filter: &Filter, kind: EntityKind) -> Result<Kin
         sum = sum.zip(count).map(|(sum, count): (u64, u64)| sum + count);
     }
     found.matching = sum;
-    // The answers to the parts of a long filter may have objects in common.
+    // The parts of a long filter may match the same objects.
     found.is_counted = sum.is_some() && rule.parsed.requests().len() == 1;
     Ok(found)
 }
 
-/// Reads objects that fulfil the condition: the first page, or as many as a preview may, if `whole`.
+/// Reads objects that match the condition: the first page, or with `whole` as many as a preview may.
 async fn read_matching(asker: &Asker, filter: &Filter, kind: EntityKind, whole: bool, found: &mut Kind) -> Result<()> {
     if kind == EntityKind::Devices && filter.devices.is_none() && found.total.is_none() {
         return Ok(());
     }
     let rule = filter.rule(kind);
     let whole = whole || !found.is_counted;
-    let (pages, top) = if whole { (PAGES_MOST, PAGE_MOST) } else { (1, SAMPLE * 5) };
+    let (pages, top) = if whole { (MAX_PAGES, MAX_PAGE_SIZE) } else { (1, MAX_SAMPLE * 5) };
     let texts: Vec<Option<&String>> = match rule {
         None => vec![None],
         Some(rule) => rule.parsed.requests().iter().map(Some).collect(),
@@ -152,14 +152,14 @@ async fn read_matching(asker: &Asker, filter: &Filter, kind: EntityKind, whole: 
             found.total = found.matching;
         }
     } else if found.matching.is_none() && !found.objects.is_empty() {
-        // There are at least so many.
+        // A lower bound.
         found.matching = Some(found.objects.len() as u64);
     }
     found.looked_at = (found.objects.len() as u64, found.matching.unwrap_or(0));
     Ok(())
 }
 
-/// Reads the pages of one request; whether it came to the last.
+/// Reads the pages of one request. The result says whether it reached the last page.
 async fn read_pages(
     asker: &Asker,
     kind: EntityKind,
@@ -194,7 +194,7 @@ async fn read_pages(
     Ok(false)
 }
 
-/// What is shown and decided by; with `rule`, also what its condition reads.
+/// The properties that are shown and that decide exclusions; with `rule`, also those of its condition.
 fn select(kind: EntityKind, rule: Option<&Rule>) -> String {
     let mut names = match kind {
         EntityKind::Users => vec!["id", "displayName", "userPrincipalName", "mail"],
@@ -210,13 +210,14 @@ fn select(kind: EntityKind, rule: Option<&Rule>) -> String {
 }
 
 fn object(item: &str) -> Result<(Option<Uuid>, Map<String, Value>)> {
-    let malformed =
-        |error: serde_json::Error| Error::from(GraphError::new(ErrorKind::Malformed, format!("an object: {error}")));
+    let malformed = |error: serde_json::Error| {
+        Error::from(GraphError::new(GraphErrorKind::Malformed, format!("an object: {error}")))
+    };
     let object: Properties = properties(item).map_err(malformed)?;
     Ok((object.uuid(), serde_json::from_str(&object.json).map_err(malformed)?))
 }
 
-/// Users: the first few; all that fulfil the condition; or those of the groups, by id, where that is less.
+/// Reads users: the first few, all that match the condition, or the members of the groups by id if that is cheaper.
 async fn read_users(
     asker: &Asker,
     filter: &Filter,
@@ -238,7 +239,7 @@ async fn read_users(
             walked.memberships.members_of(&admitted, scope.transitive)
         }
     };
-    let is_too_many = users.matching.is_none_or(|matching| matching as usize > PAGES_MOST * PAGE_MOST);
+    let is_too_many = users.matching.is_none_or(|matching| matching as usize > MAX_PAGES * MAX_PAGE_SIZE);
     let can_decide = filter.users.as_ref().is_none_or(|rule| !rule.parsed.select().contains(&"signInActivity"));
     if can_decide && (is_too_many || is_cheaper_by_id(members.len(), users.matching)) {
         return read_members(asker, filter, users, &members).await;
@@ -246,11 +247,11 @@ async fn read_users(
     read_matching(asker, filter, EntityKind::Users, true, users).await
 }
 
-/// Reads these users by their ids, as many as a preview may, and decides the condition here.
+/// Reads these users by their ids, as many as a preview may, and evaluates the condition here.
 async fn read_members(asker: &Asker, filter: &Filter, users: &mut Kind, members: &[Uuid]) -> Result<()> {
     let rule = filter.users.as_ref();
     let path = format!("users?$select={}", select(EntityKind::Users, rule));
-    let parts = members.chunks(IDS_IN_A_QUERY).take(REQUESTS_BY_ID_MOST);
+    let parts = members.chunks(IDS_IN_A_QUERY).take(MAX_REQUESTS_BY_ID);
     let urls: Vec<_> = parts
         .map(|ids| asker.session().url(&format!("{path}&$filter={}", urlencoding::encode(&ids_filter(ids)))))
         .collect();
@@ -261,7 +262,7 @@ async fn read_members(asker: &Asker, filter: &Filter, users: &mut Kind, members:
         })
         .buffer_unordered(AT_ONCE);
     let pages: Vec<_> = pages.try_collect().await?;
-    let asked = members.len().min(IDS_IN_A_QUERY * REQUESTS_BY_ID_MOST);
+    let asked = members.len().min(IDS_IN_A_QUERY * MAX_REQUESTS_BY_ID);
     users.is_whole = asked == members.len() && pages.iter().all(Option::is_some);
     users.looked_at = (asked as u64, members.len() as u64);
     for page in pages.iter().flatten() {
@@ -274,12 +275,12 @@ async fn read_members(asker: &Asker, filter: &Filter, users: &mut Kind, members:
     Ok(())
 }
 
-/// Whether the groups that the scope names are there, and show their members.
+/// Warns if a group of the scope does not exist, or hides its members.
 async fn check_roots(asker: &Asker, filter: &Filter) -> Result<()> {
     if filter.scope.users != ScopeUsers::MembersOf {
         return Ok(());
     }
-    for ids in filter.scope.group_ids.chunks(IDS_IN_A_QUERY).take(REQUESTS_BY_ID_MOST) {
+    for ids in filter.scope.group_ids.chunks(IDS_IN_A_QUERY).take(MAX_REQUESTS_BY_ID) {
         let query = urlencoding::encode(&ids_filter(ids)).into_owned();
         let url = asker.session().url(&format!("groups?$select=id,displayName,visibility&$filter={query}"));
         let options = asker.options(false);
@@ -291,7 +292,7 @@ async fn check_roots(asker: &Asker, filter: &Filter) -> Result<()> {
             found.extend(id.map(|id| (id, map)));
         }
         for id in ids.iter().filter(|id| !found.contains_key(id)) {
-            let detail = format!("The group {id}, which the scope names, is not in the directory.");
+            let detail = format!("The group {id} of the scope does not exist in the directory.");
             let warning = PreviewWarning::new("scope_group_not_found", Some(EntityKind::Groups), detail);
             asker.warn(warning.with_advice("Correct scope.groupIds."));
         }
@@ -306,7 +307,8 @@ fn warn_of_hidden<'g>(asker: &Asker, groups: impl Iterator<Item = &'g Map<String
     }
     for group in groups.filter(|group| group.get("visibility").and_then(Value::as_str) == Some("HiddenMembership")) {
         let name = group.get("displayName").or_else(|| group.get("id")).and_then(Value::as_str).unwrap_or_default();
-        let detail = format!("The members of the group «{name}» are hidden from this application: they are unknown.");
+        let detail =
+            format!("The members of the group «{name}» are hidden from this application, so they are unknown.");
         let warning = PreviewWarning::new("hidden_membership", Some(EntityKind::Groups), detail);
         asker.warn(warning.with_advice("Add the Application permission Member.Read.Hidden."));
     }

@@ -1,4 +1,4 @@
-//! Who is in which group, walked from some groups through those nested in them, with a bound on the requests.
+//! The members of some groups and of the groups nested in them, with a limit on the requests.
 
 use super::asker::{About, Asker};
 use crate::error::Result;
@@ -10,15 +10,15 @@ use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use uuid::Uuid;
 
-/// Requests for members that a preview makes at most.
-const REQUESTS_MOST: usize = 150;
+/// Requests for members that a preview sends at most.
+const MAX_REQUESTS: usize = 150;
 const AT_ONCE: usize = 16;
 
 pub(super) struct Walked {
     pub memberships: Memberships<Uuid>,
     /// The groups that were read to their last member.
     pub groups: BTreeSet<Uuid>,
-    /// Whether every group that can be reached was read to its last member.
+    /// Whether every group that was reached was read to its last member.
     pub complete: bool,
     /// Members of all kinds in the groups that were read.
     pub members: u64,
@@ -32,9 +32,9 @@ struct Group {
     complete: bool,
 }
 
-/// Reads the members of these groups and, if that is asked for, of all groups in them.
+/// Reads the members of these groups and, with `transitive`, of all groups nested in them.
 pub(super) async fn walk(asker: &Asker, roots: &[Uuid], transitive: bool) -> Result<Walked> {
-    let left = AtomicUsize::new(REQUESTS_MOST);
+    let left = AtomicUsize::new(MAX_REQUESTS);
     let mut seen: BTreeSet<Uuid> = BTreeSet::new();
     let mut walked =
         Walked { memberships: Memberships::default(), groups: BTreeSet::new(), complete: true, members: 0 };

@@ -1,14 +1,17 @@
-//! Many small requests in one: JSON batching. It saves round trips, not resource units.
+//! JSON batching: many small requests in one. It saves round trips, not resource units.
 //!
-//! The envelope is 200 even when its items fail, items come back in any order, and each is throttled by
-//! itself. Items worth another try go into the next envelope.
+//! The status of the envelope is 200 even when items fail. Items come back in any order, and each is throttled
+//! separately. Items that are retried go into the next envelope.
 //! Source: <https://learn.microsoft.com/en-us/graph/json-batching>; docs/graph.md, «Batches».
 
-use super::error::{GraphError, Kind, Result};
+use super::cost;
+use super::error::{GraphError, GraphErrorKind, Result};
+use super::options::RequestOptions;
 use super::page::Page;
-use super::retry::{Patience, Read, Request};
+use super::request::{Body, Request};
+use super::retry::{Patience, Read};
+use super::session::Session;
 use super::wire::Content;
-use super::{RequestOptions, Session, cost};
 use crate::http::parse_retry_after;
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -17,10 +20,10 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 use url::Url;
 
-/// Requests that one envelope may hold.
+/// Requests in one envelope at most.
 pub const ITEMS_MOST: usize = 20;
 
-/// The answer to one item.
+/// The response to one item.
 #[derive(Debug)]
 pub struct BatchItem {
     pub status: u16,
@@ -56,9 +59,9 @@ impl ItemWire {
 }
 
 impl Session {
-    /// Sends GETs as batches of 20 at most and gives their answers in the order of `urls`. An error of one
-    /// item is that item's; the outer error says that there is no batch here (see
-    /// [`GraphError::refuses_optional`]) or that nothing could be sent.
+    /// Sends GETs in batches of 20 at most and returns the responses in the order of `urls`. An inner error is that of
+    /// one item. The outer error means that the server has no batching (see [`GraphError::refuses_optional`]) or that
+    /// nothing could be sent.
     pub async fn batch(&self, urls: &[Url], options: &RequestOptions) -> Result<Vec<Result<BatchItem>>> {
         let mut answers = Vec::with_capacity(urls.len());
         for urls in urls.chunks(ITEMS_MOST) {
@@ -67,16 +70,17 @@ impl Session {
         Ok(answers)
     }
 
-    /// The page in the body of an item. Its next link is followed with a [`super::Pager`].
+    /// The page in the body of an item. Its next link is followed with a [`super::page::Pager`].
     pub fn page_of<C: Content>(&self, item: BatchItem) -> Result<Page<C>> {
-        let (links, content) = C::read(item.body)
-            .map_err(|error| GraphError::new(Kind::Malformed, format!("the page cannot be read: {error}")))?;
+        let (links, content) = C::read(item.body).map_err(|error| {
+            GraphError::new(GraphErrorKind::Malformed, format!("a page could not be parsed: {error}"))
+        })?;
         Page::new(links, content, None, &self.0.origin)
     }
 
     async fn envelope(&self, urls: &[Url], options: &RequestOptions) -> Result<Vec<Result<BatchItem>>> {
         let mut answers: Vec<Option<Result<BatchItem>>> = urls.iter().map(|_| None).collect();
-        let mut patience = Patience::new(options.budget);
+        let mut patience = Patience::new(self.budget(options));
         let mut is_renewed = false;
         loop {
             let open: Vec<usize> = (0..urls.len()).filter(|at| answers[*at].is_none()).collect();
@@ -89,11 +93,15 @@ impl Session {
             let mut is_refused = false;
             for at in open {
                 let Some(item) = found.get(&at) else {
-                    again.push((at, GraphError::new(Kind::Malformed, "the batch left the item out").at(&urls[at])));
+                    again.push((
+                        at,
+                        GraphError::new(GraphErrorKind::Malformed, "the response of the batch lacks this item")
+                            .at(&urls[at]),
+                    ));
                     continue;
                 };
                 match self.judge_item(item, &urls[at]) {
-                    Judged::Done(Err(error)) if matches!(error.kind, Kind::Unauthorized) && !is_renewed => {
+                    Judged::Done(Err(error)) if matches!(error.kind, GraphErrorKind::Unauthorized) && !is_renewed => {
                         is_refused = true;
                         again.push((at, error));
                     }
@@ -114,7 +122,9 @@ impl Session {
             }
             let clock = &self.0.client.0.clock;
             match patience.next_wait(clock, asked) {
-                Some(wait) => self.wait(wait, again.iter().any(|(_, e)| matches!(e.kind, Kind::Throttled))).await?,
+                Some(wait) => {
+                    self.wait(wait, again.iter().any(|(_, e)| matches!(e.kind, GraphErrorKind::Throttled))).await?
+                }
                 None => again.into_iter().for_each(|(at, error)| answers[at] = Some(Err(error))),
             }
         }
@@ -140,9 +150,9 @@ impl Session {
         let kinds: Vec<_> = open.iter().map(|at| cost::kind_of(&urls[*at])).collect();
         let body = serde_json::json!({ "requests": requests }).to_string();
         let request = Request { url: &url, options, body: Some(body), kinds };
-        let read = |body: super::Body| {
+        let read = |body: Body| {
             let value = body.json::<Envelope>()?;
-            // What an item does not say is taken as nothing: the next one of its kind says it.
+            // An item without this header counts as zero: the next one of its kind has it.
             let units: Vec<f64> = value.responses.iter().filter_map(ItemWire::units).collect();
             Ok(Read { value, units: (!units.is_empty()).then(|| units.iter().sum()) })
         };
@@ -169,29 +179,29 @@ impl Session {
         let now = self.0.client.0.clock.now();
         let asked = item.header("retry-after").and_then(|text| parse_retry_after(&text, now));
         match error.kind {
-            Kind::Throttled => {
+            GraphErrorKind::Throttled => {
                 self.0.counters.throttled.fetch_add(1, Ordering::Relaxed);
                 Judged::Again(error, asked)
             }
-            // 424: an item that this one depends on failed; ours depend on nothing.
-            Kind::Server | Kind::GatewayTimeout => Judged::Again(error, asked),
+            // 424: an item on which this one depends failed. These items depend on nothing, so it is retried.
+            GraphErrorKind::Server | GraphErrorKind::GatewayTimeout => Judged::Again(error, asked),
             _ if item.status == 424 => Judged::Again(error, asked),
             _ => Judged::Done(Err(error)),
         }
     }
 
-    /// Waits before the next envelope. A throttled item stops everybody, as a throttled request does.
+    /// Waits before the next envelope. A throttled item pauses all requests, as a throttled request does.
     async fn wait(&self, wait: Duration, is_throttled: bool) -> Result<()> {
         if let (true, Some(limiter)) = (is_throttled, self.0.limiter.get()) {
             let longer = limiter.stop(wait);
             self.0.counters.throttled_ms.fetch_add(longer.as_millis() as u64, Ordering::Relaxed);
             return Ok(());
         }
-        tokio::select! {
-            biased;
-            () = self.0.cancel.cancelled() => Err(GraphError::new(Kind::Cancelled, "")),
-            () = self.0.client.0.clock.sleep(wait) => Ok(()),
-        }
+        self.unless_over(async {
+            self.0.client.0.clock.sleep(wait).await;
+            Ok(())
+        })
+        .await
     }
 }
 
@@ -200,7 +210,7 @@ enum Judged {
     Again(GraphError, Option<Duration>),
 }
 
-/// The URL of an item: below the version, with its query.
+/// The URL of an item: the path below the version, and the query.
 fn relative(url: &Url) -> String {
     let path = url.path().trim_start_matches("/v1.0");
     match url.query() {

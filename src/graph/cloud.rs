@@ -1,4 +1,4 @@
-//! The four clouds Microsoft runs, each with hosts of its own. Tokens of one are worthless in another.
+//! Microsoft's four clouds. Each has its own hosts, and a token of one is not valid in another.
 //!
 //! Source: <https://learn.microsoft.com/en-us/graph/deployments>; docs/graph.md, «Clouds».
 
@@ -7,8 +7,8 @@ use std::fmt;
 use std::str::FromStr;
 use utoipa::ToSchema;
 
-/// Where a tenant lives. The service's own host settings change only where bytes go; everything here
-/// (scope, audience, portal links) stays the cloud's.
+/// The cloud of a tenant. The service's host settings change only where requests are sent; scope, audience and portal
+/// links stay those of the cloud.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum Cloud {
@@ -36,7 +36,7 @@ impl Cloud {
         }
     }
 
-    /// The name people know it by.
+    /// The name in messages.
     pub fn title(self) -> &'static str {
         match self {
             Self::Global => "the public (global) cloud",
@@ -110,7 +110,7 @@ impl fmt::Display for Cloud {
     }
 }
 
-/// The text is none of the four words.
+/// The text does not name a cloud.
 #[derive(Debug, thiserror::Error)]
 #[error("the cloud must be global, usGov, usGovDod or china")]
 pub struct UnknownCloud;

@@ -1,11 +1,11 @@
-//! What a request costs in resource units before Graph has said so: the published table.
+//! The price of a request in resource units by the published table, for requests whose price Graph has not named yet.
 //! Source: <https://learn.microsoft.com/en-us/graph/throttling-limits>; docs/graph.md, «Throttling».
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use url::Url;
 use uuid::Uuid;
 
-/// Requests that cost the same: the path without its ids, and the options that change the price.
+/// Requests with the same price: the path without its ids, and the options that change the price.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Kind {
     pub key: u64,
@@ -13,7 +13,7 @@ pub struct Kind {
     pub estimate: f64,
 }
 
-/// Delta is not in the table; Microsoft's own group sync service reckons with this.
+/// The table has no price for delta. Microsoft's own group sync service assumes this one.
 const DELTA_UNITS: f64 = 5.0;
 /// `$top` below this makes a request cheaper.
 const SMALL_TOP: u32 = 20;

@@ -1,12 +1,14 @@
-//! What changed since a saved position: delta queries.
+//! Delta queries: the changes since a saved delta link.
 //!
-//! A round begins at a first URL or a saved delta link and ends with a new one. An object may come several
-//! times, a group in several parts with other members each; parts are merged, never replaced.
+//! A round starts with a first URL or a saved delta link and ends with a new delta link. An object can come several
+//! times, and a group in several parts with different members. Parts are merged; they never replace each other.
 //! Source: <https://learn.microsoft.com/en-us/graph/delta-query-overview>; docs/graph.md, «Delta queries».
 
-use super::error::{GraphError, Kind, Result};
+use super::error::{GraphError, GraphErrorKind, Result};
+use super::options::RequestOptions;
+use super::page::{Next, Page, Pager};
+use super::session::Session;
 use super::wire::{Items, Properties, properties};
-use super::{Page, Pager, RequestOptions, Session};
 use url::Url;
 
 /// A collection that has a delta query.
@@ -28,8 +30,8 @@ impl Collection {
 }
 
 impl Session {
-    /// A delta link for «from now on», without reading anything. `select` names the properties whose changes
-    /// will be told, relations included (`manager`; `members`, `owners`).
+    /// A delta link for changes from now on, without reading any object. `select` names the properties whose changes the
+    /// link will return, with relations (`manager`; `members`, `owners`).
     pub async fn delta_from_now(&self, collection: Collection, select: &str) -> Result<Url> {
         let path = format!("{}/delta?$deltatoken=latest&$select={select}", collection.as_str());
         let mut pager = self.pages::<Items>(self.url(&path), RequestOptions::default());
@@ -47,25 +49,26 @@ impl Session {
     }
 }
 
-/// The delta link when the page was the last of its round, `None` when more follow. A last page without
-/// one is an error: there would be nothing to go on from.
-pub fn end_of_round(next: super::Next) -> Result<Option<Url>> {
+/// The delta link if the page is the last of its round, `None` if more pages follow. A last page without a delta link is
+/// an error, because the next round could not start.
+pub fn end_of_round(next: Next) -> Result<Option<Url>> {
     match next {
-        super::Next::More(_) => Ok(None),
-        super::Next::Complete(complete) => complete.into_delta_link().map(Some).ok_or_else(without_delta_link),
+        Next::More(_) => Ok(None),
+        Next::Complete(complete) => complete.into_delta_link().map(Some).ok_or_else(without_delta_link),
     }
 }
 
-/// The objects of a page. What is `removed` has only its id; `members` and `owners` hold additions and
-/// removals; `nulls` were cleared.
+/// The objects of a page. A `removed` object has only its id. `members` and `owners` are additions and removals; `nulls`
+/// are properties that were cleared.
 pub fn changes(page: &Page<Items>) -> Result<Vec<Properties>> {
     let read = |item: &str| {
-        properties(item)
-            .map_err(|error| GraphError::new(Kind::Malformed, format!("a changed object cannot be read: {error}")))
+        properties(item).map_err(|error| {
+            GraphError::new(GraphErrorKind::Malformed, format!("a changed object could not be parsed: {error}"))
+        })
     };
     page.content.iter().map(read).collect()
 }
 
 fn without_delta_link() -> GraphError {
-    GraphError::new(Kind::Malformed, "the round of changes ended without a delta link")
+    GraphError::new(GraphErrorKind::Malformed, "Graph returned no delta link at the end of the changes")
 }

@@ -1,9 +1,9 @@
-//! How fast Graph may be asked: a token bucket in resource units and a window of requests in flight, one
-//! of each for an application in a tenant, shared by all runs of the process.
+//! How fast requests may be sent to Graph: a token bucket in resource units and a window of requests in flight. Each
+//! application in a tenant has one of each, which all runs of the process share.
 //!
-//! The bucket starts full and as large as a large tenant's, or as the settings say, because a slow start would waste
-//! what Graph gives; it shrinks when Graph says that it is smaller. The window rises while it is used up, fast until the
-//! first setback and slowly after it, and halves when Graph refuses or fails. A `Retry-After` stops everybody.
+//! The bucket starts full, with the size of a large tenant's or of the settings, because a slow start would waste quota;
+//! it shrinks when Graph shows that it is smaller. The window grows while it is used up, fast until the first setback
+//! and slowly after it, and halves when Graph throttles or fails. A `Retry-After` pauses all requests.
 //! Source: <https://learn.microsoft.com/en-us/graph/throttling-limits>; docs/graph.md, «Throttling».
 
 use super::cost::Kind;
@@ -14,101 +14,101 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::Notify;
 
-/// Resource units that the bucket of a large tenant holds: over 500 users.
+/// Size of the bucket of a large tenant (over 500 users) in resource units.
 pub const LARGE_TENANT: u32 = 8_000;
-/// Per kind of tenant: large, over 50 users, fewer. A bucket refills in ten seconds.
+/// Bucket sizes by tenant: large, over 50 users, fewer. A bucket refills in ten seconds.
 const CAPACITIES: [f64; 3] = [LARGE_TENANT as f64, 5_000.0, 3_500.0];
 const REFILL_SECONDS: f64 = 10.0;
-/// Of a full bucket this share is used: Graph's begins to refill a little later than ours, when the first
-/// request arrives, and one refusal costs more than the rest.
+/// Only this share of a full bucket is used. Graph's bucket starts to refill a little later than this one, when the
+/// first request arrives, and one 429 costs more than the unused rest.
 const FILL: f64 = 0.99;
-/// Below the smallest published bucket only other users of the same application can push us.
-const LEAST_CAPACITY: f64 = 500.0;
-/// So long without a refusal, and the bucket is taken to be a little larger again.
+/// The least bucket. It is below the smallest published one, because other users of the application share the quota.
+const MIN_CAPACITY: f64 = 500.0;
+/// After so long without a 429 the bucket grows a little again.
 const QUIET_SECONDS_TO_GROW: f64 = 120.0;
-/// Refusals closer together than this say that the bucket is smaller than we take it to be.
+/// 429 responses closer together than this mean that Graph's bucket is smaller than assumed.
 const STRIKE_SECONDS: f64 = 30.0;
 
 const FIRST_WINDOW: f64 = 16.0;
-const LEAST_WINDOW: f64 = 2.0;
-/// Before the first setback the window doubles in the time of an answer up to here, as TCP's does: an import of a
-/// minute should not begin with seconds of caution. What is in flight when the bucket of a smaller tenant is empty is
-/// refused, so it does not go on like this to the end.
+const MIN_WINDOW: f64 = 2.0;
+/// Before the first setback the window doubles with each round trip up to this size, as in TCP: an import of a minute
+/// should not start with seconds of caution. The doubling stops here, because requests in flight are throttled when the
+/// bucket of a smaller tenant is empty.
 const DOUBLES_UNTIL: f64 = 96.0;
 /// A large tenant's 400 requests for members a second at 0.4 s each are 160 at once.
 /// Source: docs/graph.md, «Reading in parallel».
-const MOST_WINDOW: f64 = 192.0;
+const MAX_WINDOW: f64 = 192.0;
 
-/// Learned costs kept at most; there are some dozen kinds of request.
-const LEARNED_MOST: usize = 256;
-/// Requests under way of all applications, with those whose answers wait to be stored.
+/// Learned costs at most; there are some dozen kinds of request.
+const MAX_LEARNED: usize = 256;
+/// Requests in flight of all applications, and responses that are not stored yet.
 const IN_FLIGHT: &str = "entra_assets_graph_requests_in_flight";
-/// The most of them since the process began: what a kill can lose.
-const IN_FLIGHT_MOST: &str = "entra_assets_graph_requests_in_flight_most";
+/// The maximum since the process started: what a crash can lose.
+const MAX_IN_FLIGHT: &str = "entra_assets_graph_requests_in_flight_most";
 
-/// For the metrics, which are of the process.
+/// For the metrics, which cover the process.
 static UNDER_WAY: AtomicUsize = AtomicUsize::new(0);
-static UNDER_WAY_MOST: AtomicUsize = AtomicUsize::new(0);
+static MAX_UNDER_WAY: AtomicUsize = AtomicUsize::new(0);
 
 fn count_under_way() {
     let under_way = UNDER_WAY.fetch_add(1, Ordering::Relaxed) + 1;
-    let most = UNDER_WAY_MOST.fetch_max(under_way, Ordering::Relaxed).max(under_way);
+    let most = MAX_UNDER_WAY.fetch_max(under_way, Ordering::Relaxed).max(under_way);
     metrics::gauge!(IN_FLIGHT).set(under_way as f64);
-    metrics::gauge!(IN_FLIGHT_MOST).set(most as f64);
+    metrics::gauge!(MAX_IN_FLIGHT).set(most as f64);
 }
 
-/// The queue of one run. Runs take turns, so that a run with hundreds of requests waiting does not push
-/// aside one that has a few.
+/// The queue of one session. Sessions take turns, so that one with hundreds of waiting requests does not block one with a
+/// few.
 #[derive(Default)]
 pub struct Lane {
     next: tokio::sync::Mutex<()>,
-    /// Where those wait that begin something new: one at a time joins the others. So a collection of a thousand
-    /// pages, each of which has to wait for the one before, does not queue behind all that could begin.
+    /// The queue of requests for first pages: one at a time may enter `next`. So the next page of a long collection does
+    /// not wait behind all collections that have not started.
     begin: tokio::sync::Mutex<()>,
 }
 
 pub struct Limiter {
     clock: Clock,
     base: Instant,
-    /// Whoever is next; only the holder waits for units or for a place in the window.
+    /// Held by the next request: only its holder waits for units or for a place in the window.
     turn: tokio::sync::Mutex<()>,
     state: Mutex<State>,
     changed: Notify,
 }
 
 struct State {
-    /// What the bucket holds at most, whatever Graph would give.
+    /// The size of the bucket at most, by the settings.
     most: f64,
     capacity: f64,
     level: f64,
-    /// Seconds since `base` at which `level` was right.
+    /// When `level` was calculated, in seconds since `base`.
     at: f64,
     blocked_until: f64,
     window: f64,
     in_flight: usize,
-    /// Somebody had to wait for a place in the window, and it has not been half empty since.
+    /// A request had to wait for a place in the window, and the window has not been half empty since.
     is_wanted: bool,
-    /// Counts setbacks. What was under way when one came tells nothing new when it fails too.
+    /// Number of setbacks. Requests in flight during a setback carry no new information when they fail too.
     epoch: u64,
     strikes: f64,
     struck_at: f64,
     learned: HashMap<u64, f64>,
 }
 
-/// What a request costs and how full things are, for progress and metrics.
+/// The state of the limiter, for progress and metrics.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Gauge {
-    /// Resource units that could be spent at once.
+    /// Resource units that can be spent at once.
     pub units_left: f64,
     pub units_per_second: f64,
     pub in_flight: usize,
-    /// Requests allowed in flight.
+    /// Requests in flight at most.
     pub window: usize,
 }
 
-/// Leave to send one request. Dropping it gives the place in the window back, not the units: the request
-/// may have reached Graph. Whoever keeps it after the answer, until what it brought is stored, bounds what a crash can
-/// lose by the window.
+/// Permission to send one request. Dropping it frees the place in the window, but does not return the units, because the
+/// request may have reached Graph. A caller that holds it until the response is stored limits what a crash can lose to
+/// the window.
 pub struct Permit {
     limiter: Arc<Limiter>,
     charged: f64,
@@ -119,21 +119,21 @@ enum Take {
     Taken {
         epoch: u64,
     },
-    /// Until units are there or the block is over.
+    /// Until there are units, or the pause is over.
     In(Duration),
     /// Until a request in flight ends.
     OnRelease,
 }
 
 impl Take {
-    /// Never a wait of nothing, which rounding could make and which would never end.
+    /// A wait greater than zero: rounding could give a wait of zero, which would never end.
     fn in_seconds(seconds: f64) -> Self {
         Self::In(Duration::from_secs_f64(seconds.max(1e-6)))
     }
 }
 
 impl Limiter {
-    /// `most`: units that are spent in ten seconds at most.
+    /// `most`: resource units in ten seconds at most.
     pub fn new(clock: Clock, most: u32) -> Arc<Self> {
         let most = f64::from(most);
         let state = State {
@@ -160,8 +160,8 @@ impl Limiter {
         })
     }
 
-    /// Waits for this caller's turn, for `units` and for a place in the window. `goes_on`: it is the next page of
-    /// something begun. May be dropped at any time.
+    /// Waits for the caller's turn, for `units` and for a place in the window. `goes_on`: the request is for a later page.
+    /// The future can be dropped at any time.
     pub async fn acquire(self: &Arc<Self>, lane: &Lane, units: f64, goes_on: bool) -> Permit {
         let _begin = if goes_on { None } else { Some(lane.begin.lock().await) };
         let _next = lane.next.lock().await;
@@ -182,20 +182,20 @@ impl Limiter {
         }
     }
 
-    /// What a request of this kind costs: as Graph said last time, else as its table says.
+    /// The price of a request of this kind: what Graph charged last time, else the price in the table.
     pub fn units_of(&self, kind: Kind) -> f64 {
         self.lock().learned.get(&kind.key).copied().unwrap_or(kind.estimate)
     }
 
-    /// Remembers what Graph charged for a request of this kind.
+    /// Stores what Graph charged for a request of this kind.
     pub fn learn(&self, kind: Kind, units: f64) {
         let mut state = self.lock();
-        if state.learned.len() < LEARNED_MOST || state.learned.contains_key(&kind.key) {
+        if state.learned.len() < MAX_LEARNED || state.learned.contains_key(&kind.key) {
             state.learned.insert(kind.key, units.max(0.0));
         }
     }
 
-    /// Everybody waits: an item inside a batch was throttled. Returns by how much the stop got longer.
+    /// Pauses all requests, because an item inside a batch was throttled. Returns by how much the pause got longer.
     pub fn stop(&self, wait: Duration) -> Duration {
         let now = self.seconds();
         let mut state = self.lock();
@@ -241,7 +241,7 @@ impl State {
 
     fn take(&mut self, now: f64, units: f64) -> Take {
         self.refill(now);
-        // What costs more than the bucket holds goes when it is full.
+        // A request that costs more than the whole bucket is sent when the bucket is full.
         let needed = units.min(self.capacity * FILL);
         if now < self.blocked_until {
             return Take::in_seconds(self.blocked_until - now);
@@ -250,7 +250,7 @@ impl State {
             self.is_wanted = true;
             return Take::OnRelease;
         }
-        // A hair less than needed is enough: rounding must not make a wait of nothing.
+        // Slightly less than needed is enough, so that rounding cannot give a wait of zero.
         if self.level + 1e-6 < needed {
             return Take::in_seconds((needed - self.level) * REFILL_SECONDS / self.capacity);
         }
@@ -260,7 +260,7 @@ impl State {
         Take::Taken { epoch: self.epoch }
     }
 
-    /// Everybody waits until then. Returns by how much the stop got longer.
+    /// Pauses all requests until then. Returns by how much the pause got longer.
     fn block(&mut self, now: f64, wait: Duration) -> Duration {
         let until = now + wait.as_secs_f64();
         let longer = until - self.blocked_until.max(now);
@@ -268,12 +268,12 @@ impl State {
         Duration::from_secs_f64(longer.max(0.0))
     }
 
-    /// A refusal or failure. Returns whether it was news.
+    /// Records a 429 or a failure. Returns whether it is new information.
     fn setback(&mut self, epoch: u64) -> bool {
         let is_news = epoch == self.epoch;
         if is_news {
             self.epoch += 1;
-            self.window = (self.window / 2.0).max(LEAST_WINDOW);
+            self.window = (self.window / 2.0).max(MIN_WINDOW);
         }
         is_news
     }
@@ -287,18 +287,18 @@ impl State {
         if self.strikes >= 2.0 {
             self.strikes = 1.0;
             let smaller = CAPACITIES.into_iter().find(|capacity| *capacity < self.capacity);
-            self.capacity = smaller.unwrap_or(self.capacity * 0.7).max(LEAST_CAPACITY);
+            self.capacity = smaller.unwrap_or(self.capacity * 0.7).max(MIN_CAPACITY);
         }
     }
 }
 
 impl Permit {
-    /// How many requests are under way, this one among them.
+    /// The number of requests in flight, with this one.
     pub fn in_flight(&self) -> usize {
         self.limiter.lock().in_flight
     }
 
-    /// The request was answered. `units` is what Graph charged, if it said so. Returns what was charged.
+    /// Records a response. `units` is what Graph charged, if it is known. Returns what was charged.
     pub fn answered(&mut self, units: Option<f64>) -> f64 {
         let units = units.unwrap_or(self.charged);
         let now = self.limiter.seconds();
@@ -308,27 +308,27 @@ impl Permit {
         if state.is_wanted {
             let doubles = state.epoch == 0 && state.window < DOUBLES_UNTIL;
             let step = if doubles { 1.0 } else { 1.0 / state.window };
-            state.window = (state.window + step).min(MOST_WINDOW);
+            state.window = (state.window + step).min(MAX_WINDOW);
         }
         units
     }
 
-    /// 429: everybody stops for `wait`. `is_quota`: Graph named the units' limit as the reason. Returns by
-    /// how much the stop got longer.
+    /// Records a 429: pauses all requests for `wait`. `is_quota`: Graph named the quota of units as the reason. Returns by
+    /// how much the pause got longer.
     pub fn throttled(self, wait: Duration, is_quota: bool) -> Duration {
         let now = self.limiter.seconds();
         let mut state = self.limiter.lock();
         state.refill(now);
         let longer = state.block(now, wait);
         if state.setback(self.epoch) {
-            // Graph's bucket is empty, whatever ours says.
+            // Graph's bucket is empty, whatever the level here.
             state.level = state.level.min(0.0);
             state.strike(now, if is_quota { 1.0 } else { 0.5 });
         }
         longer
     }
 
-    /// 5xx, or no answer. `wait`: what `Retry-After` said.
+    /// Records a 5xx or no response. `wait` is `Retry-After`.
     pub fn failed(self, wait: Option<Duration>) -> Duration {
         let now = self.limiter.seconds();
         let mut state = self.limiter.lock();

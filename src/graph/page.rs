@@ -1,29 +1,32 @@
-//! Collections, page by page. Links are followed verbatim and on the Graph origin only; that a collection
-//! is complete can be said only by a page without a next link, and is a type.
+//! Collections, page by page. Links are followed verbatim and on the Graph origin only. Only a page without a next link
+//! proves that a collection is complete; the proof is a type, [`Complete`].
 //!
 //! Source: <https://learn.microsoft.com/en-us/graph/paging>; docs/graph.md, «Paging».
 
-use super::error::{GraphError, Kind, Result};
+use super::Read;
+use super::cost;
+use super::error::{GraphError, GraphErrorKind, Result};
 use super::limiter::Permit;
+use super::options::RequestOptions;
+use super::request::{self, Body, Request};
+use super::session::{Session, own_link};
 use super::wire::{Content, Links};
-use super::{RequestOptions, Session, cost};
-use crate::http::same_origin;
 use url::Url;
 
-/// Pages in a row without an item, after which paging is taken to be endless.
-const EMPTY_PAGES_MOST: u32 = 1_000;
-/// The same items so many times in a row, whatever the links say, are no progress either.
-const SAME_PAGES_MOST: u32 = 5;
-/// 504 answers waited out before they are reported: on a first page, where a smaller page can be asked
-/// for at once, and on later ones, where the collection would have to be read again.
-const GATEWAY_TIMEOUTS_FIRST: u32 = 1;
-const GATEWAY_TIMEOUTS_LATER: u32 = 3;
-/// A page without items may name itself as the next one so many times: the server asks to come again.
-const EMPTY_REPEATS_MOST: u32 = 2;
-/// How often a page is read again to get a link out of an answer that was not itself a repeat.
-const REREADS_MOST: u32 = 3;
+/// So many pages in a row without an item count as endless paging.
+const MAX_EMPTY_PAGES: u32 = 1_000;
+/// The same items on so many pages in a row count as endless paging too.
+const MAX_SAME_PAGES: u32 = 5;
+/// 504 responses that are waited out before they are reported: on a first page, which can be requested again with a
+/// smaller size at once, and on later ones, for which the collection would have to be read again.
+const MAX_GATEWAY_TIMEOUTS_FIRST: u32 = 1;
+const MAX_GATEWAY_TIMEOUTS_LATER: u32 = 3;
+/// So many times a page without items may link to itself, because the server asks to try again.
+const MAX_EMPTY_REPEATS: u32 = 2;
+/// How often a page is read again to get a link from a response that is not that of a retry.
+const MAX_REREADS: u32 = 3;
 /// `$top` is not halved below this.
-const LEAST_TOP: u32 = 10;
+const MIN_TOP: u32 = 10;
 
 /// Proof that a collection was read to its end. Only a page without a next link yields it.
 #[derive(Debug)]
@@ -32,7 +35,7 @@ pub struct Complete {
 }
 
 impl Complete {
-    /// Where the next delta round starts; only delta answers have it.
+    /// The start of the next delta round. Only delta responses have it.
     pub fn delta_link(&self) -> Option<&Url> {
         self.delta_link.as_ref()
     }
@@ -55,11 +58,11 @@ pub struct Page<C> {
     pub next: Next,
     /// `@odata.count`: only on the first page of a query with `$count=true`.
     pub count: Option<u64>,
-    /// The answer came after an attempt that was throttled, failed or broke off. Its next link may not be
-    /// followed: Graph may not find its token. A [`Pager`] reads the page again by itself.
+    /// The response came after an attempt that was throttled, failed or broke off. Its next link must not be followed:
+    /// Graph may not find its token. A [`Pager`] reads such a page again.
     pub was_retried: bool,
     pub request_id: Option<String>,
-    /// Its place among the requests under way, as [`Pager::next_held`] gives it.
+    /// Its place among the requests in flight, if it came from [`Pager::next_held`].
     pub permit: Option<Permit>,
 }
 
@@ -71,26 +74,14 @@ impl<C> Page<C> {
             (Some(next), None) => Next::More(next),
             (None, delta_link) => Next::Complete(Complete { delta_link }),
             (Some(_), Some(_)) => {
-                return Err(GraphError::new(Kind::Malformed, "the page has both a next link and a delta link"));
+                return Err(GraphError::new(GraphErrorKind::Malformed, "a page has both a next link and a delta link"));
             }
         };
         Ok(Self { content, next, count: links.count, was_retried: false, request_id, permit: None })
     }
 }
 
-/// A link that may be followed.
-pub(super) fn own_link(link: &str, origin: &Url) -> Result<Url> {
-    let url =
-        Url::parse(link).map_err(|error| GraphError::new(Kind::Malformed, format!("a link is no URL: {error}")))?;
-    if same_origin(&url, origin) {
-        return Ok(url);
-    }
-    let (found, own) = (url.origin().ascii_serialization(), origin.origin().ascii_serialization());
-    Err(GraphError::new(Kind::ForeignLink, format!("the link leads to {found}, not to {own}")))
-}
-
-/// The same first page with half the `$top`; `None` when there is none to halve. Everything else of the
-/// URL stays as it is.
+/// The same first page with half the `$top`; `None` if there is none to halve. The rest of the URL stays unchanged.
 pub fn halve_top(first: &Url) -> Option<Url> {
     let mut halved = None;
     let parts: Vec<String> = first
@@ -98,7 +89,7 @@ pub fn halve_top(first: &Url) -> Option<Url> {
         .split('&')
         .map(|part| match part.split_once('=') {
             Some((name @ ("$top" | "%24top"), value)) => {
-                halved = value.parse::<u32>().ok().map(|top| top / 2).filter(|top| *top >= LEAST_TOP);
+                halved = value.parse::<u32>().ok().map(|top| top / 2).filter(|top| *top >= MIN_TOP);
                 halved.map_or_else(|| part.to_owned(), |top| format!("{name}={top}"))
             }
             _ => part.to_owned(),
@@ -110,8 +101,33 @@ pub fn halve_top(first: &Url) -> Option<Url> {
     Some(url)
 }
 
-/// Follows a collection. After an error the pager stays where it was: [`Pager::next`] asks for the same
-/// page again, [`Pager::position`] can be stored and resumed.
+impl Session {
+    /// One page, on the Graph origin. To follow links, use a [`Pager`].
+    pub async fn page<C: Content>(&self, url: &Url, options: &RequestOptions) -> Result<Page<C>> {
+        Ok(Page { permit: None, ..self.page_held(url, options).await? })
+    }
+
+    /// One page with its place among the requests in flight.
+    async fn page_held<C: Content>(&self, url: &Url, options: &RequestOptions) -> Result<Page<C>> {
+        let request = Request::get(url, options);
+        let read = |body: Body| {
+            let is_html = body.is_html();
+            let (links, content) = C::read(body.text).map_err(|error| request::malformed(is_html, &error))?;
+            let value = Page::new(links, content, body.request_id, &self.0.origin)?;
+            Ok(Read { value, units: None })
+        };
+        let answered = self.exchange(&request, read).await?;
+        Ok(Page { was_retried: answered.was_retried, permit: Some(answered.permit), ..answered.value })
+    }
+
+    /// The pages of a collection from its first.
+    pub fn pages<C: Content>(&self, first: Url, options: RequestOptions) -> Pager<C> {
+        Pager::new(self.clone(), first, options)
+    }
+}
+
+/// Reads a collection page by page. After an error the pager stays at its page: [`Pager::next`] requests it again.
+/// [`Pager::position`] can be stored and resumed.
 pub struct Pager<C> {
     session: Session,
     options: RequestOptions,
@@ -122,7 +138,7 @@ pub struct Pager<C> {
 }
 
 impl<C: Content> Pager<C> {
-    /// From the first page. Its kind, from which later pages take their price, is the first URL's.
+    /// From the first page. Later pages have the price of the first URL.
     pub fn new(session: Session, first: Url, options: RequestOptions) -> Self {
         let cost = options.cost.or_else(|| Some(cost::kind_of(&first)));
         let may_halve = options.may_halve && halve_top(&first).is_some();
@@ -136,7 +152,7 @@ impl<C: Content> Pager<C> {
         }
     }
 
-    /// From a link stored before. `first` is the URL that the collection began with.
+    /// From a stored link. `first` is the URL that the collection began with.
     pub fn resume(session: Session, first: &Url, link: &str, options: RequestOptions) -> Result<Self> {
         let next = session.link(link)?;
         let mut pager = Self::new(session, first.clone(), options);
@@ -150,8 +166,8 @@ impl<C: Content> Pager<C> {
         Ok(self.next_held().await?.map(|page| Page { permit: None, ..page }))
     }
 
-    /// The next page with its place among the requests under way, for who drops it when the page is stored. Meanwhile
-    /// nothing else may be asked for: it could be the last place.
+    /// The next page with its place among the requests in flight. The caller drops it when the page is stored. Until then
+    /// it must send no other request, because this could be the last place.
     pub async fn next_held(&mut self) -> Result<Option<Page<C>>> {
         let Some(url) = self.next.clone() else { return Ok(None) };
         let page = self.read(&url).await?;
@@ -170,25 +186,24 @@ impl<C: Content> Pager<C> {
     }
 
     async fn read(&self, url: &Url) -> Result<Page<C>> {
-        let most = if self.is_first { GATEWAY_TIMEOUTS_FIRST } else { GATEWAY_TIMEOUTS_LATER };
+        let most = if self.is_first { MAX_GATEWAY_TIMEOUTS_FIRST } else { MAX_GATEWAY_TIMEOUTS_LATER };
         let gateway_timeouts = self.options.may_halve.then_some(most);
         let options = RequestOptions { gateway_timeouts, goes_on: !self.is_first, ..self.options.clone() };
         let mut rereads = 0;
         loop {
             let page = self.session.page_held::<C>(url, &options).await?;
             let is_followed = matches!(page.next, Next::More(_));
-            if !(page.was_retried && is_followed) || rereads == REREADS_MOST {
+            if !(page.was_retried && is_followed) || rereads == MAX_REREADS {
                 return Ok(page);
             }
-            // «Keep the token of the last successful response that was not a retry»: that is this URL.
+            // Microsoft: «Keep the token of the last successful response that was not a retry». That is this URL.
             rereads += 1;
         }
     }
 }
 
-/// Finds paging that does not end, in constant memory: Brent's way for links, a counter for pages that
-/// bring nothing new. One link is remembered, and replaced at page 1, 2, 4, 8 and so on, so a circle of n
-/// pages is found within about 3 n.
+/// Finds endless paging in constant memory: Brent's algorithm for links, and a counter for pages without new items. One
+/// link is remembered, and replaced at page 1, 2, 4, 8 and so on, so a circle of n pages is found within about 3 n.
 #[derive(Default)]
 struct LoopWatch {
     remembered: Option<Url>,
@@ -206,8 +221,8 @@ impl LoopWatch {
         let Next::More(next) = &page.next else { return Ok(()) };
         if next == url || self.remembered.as_ref() == Some(next) {
             self.empty_repeats += 1;
-            if !page.content.is_empty() || self.empty_repeats > EMPTY_REPEATS_MOST {
-                return Err(GraphError::new(Kind::LinkLoop, "the same next link came again"));
+            if !page.content.is_empty() || self.empty_repeats > MAX_EMPTY_REPEATS {
+                return Err(GraphError::new(GraphErrorKind::LinkLoop, "Graph returned the same next link again"));
             }
             return Ok(());
         }
@@ -220,12 +235,15 @@ impl LoopWatch {
         self.empty_pages = if is_empty { self.empty_pages + 1 } else { 0 };
         self.same_pages = if !is_empty && mark == self.last_mark { self.same_pages + 1 } else { 0 };
         self.last_mark = mark;
-        if self.empty_pages >= EMPTY_PAGES_MOST {
-            return Err(GraphError::new(Kind::LinkLoop, format!("{EMPTY_PAGES_MOST} pages in a row had no item")));
+        if self.empty_pages >= MAX_EMPTY_PAGES {
+            return Err(GraphError::new(
+                GraphErrorKind::LinkLoop,
+                format!("{MAX_EMPTY_PAGES} pages in a row were empty"),
+            ));
         }
-        if self.same_pages >= SAME_PAGES_MOST {
-            let message = format!("the same items came on {} pages in a row", SAME_PAGES_MOST + 1);
-            return Err(GraphError::new(Kind::LinkLoop, message));
+        if self.same_pages >= MAX_SAME_PAGES {
+            let message = format!("{} pages in a row had the same items", MAX_SAME_PAGES + 1);
+            return Err(GraphError::new(GraphErrorKind::LinkLoop, message));
         }
         Ok(())
     }
@@ -259,7 +277,7 @@ mod tests {
         for pages in 1..=5_000 {
             let next = next_of(at);
             if let Err(error) = watch.see(&url(&link(at)), &page(&value(at), Some(link(next)))) {
-                assert!(matches!(error.kind, Kind::LinkLoop));
+                assert!(matches!(error.kind, GraphErrorKind::LinkLoop));
                 return Some(pages);
             }
             at = next;
@@ -280,8 +298,8 @@ mod tests {
 
     #[test]
     fn new_links_that_bring_nothing_are_refused_too() {
-        assert_eq!(refused_at(|_| "[]".into(), |at| at + 1), Some(u64::from(EMPTY_PAGES_MOST)));
-        assert_eq!(refused_at(|_| "[1,2]".into(), |at| at + 1), Some(u64::from(SAME_PAGES_MOST) + 1));
+        assert_eq!(refused_at(|_| "[]".into(), |at| at + 1), Some(u64::from(MAX_EMPTY_PAGES)));
+        assert_eq!(refused_at(|_| "[1,2]".into(), |at| at + 1), Some(u64::from(MAX_SAME_PAGES) + 1));
         assert_eq!(refused_at(|at| if at % 900 == 0 { "[1]".into() } else { "[]".into() }, |at| at + 1), None);
     }
 
@@ -294,9 +312,9 @@ mod tests {
         ];
         for foreign in foreign {
             let error = own_link(foreign, &origin()).unwrap_err();
-            assert!(matches!(error.kind, Kind::ForeignLink), "{foreign}");
+            assert!(matches!(error.kind, GraphErrorKind::ForeignLink), "{foreign}");
         }
-        assert!(matches!(own_link("/v1.0/users", &origin()).unwrap_err().kind, Kind::Malformed));
+        assert!(matches!(own_link("/v1.0/users", &origin()).unwrap_err().kind, GraphErrorKind::Malformed));
     }
 
     #[test]

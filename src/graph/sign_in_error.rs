@@ -1,7 +1,7 @@
-//! Why Entra gave no token: Microsoft's words kept as they came, and a plain sentence of ours beside them.
+//! Why Entra gave no token: Microsoft's own message, and an explanation of its number.
 //!
-//! The number only picks a hint. Whether a request is repeated is decided by status and number together,
-//! never by text. Source: <https://learn.microsoft.com/en-us/entra/identity-platform/reference-error-codes>;
+//! The number only selects the explanation. Status and number together decide whether a request is repeated;
+//! the text never does. Source: <https://learn.microsoft.com/en-us/entra/identity-platform/reference-error-codes>;
 //! docs/graph.md, «Sign-in errors».
 
 mod table;
@@ -15,42 +15,42 @@ use std::fmt;
 use std::time::Duration;
 use uuid::Uuid;
 
-/// What became of a request for a token.
+/// Why a request for a token failed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum SignInErrorKind {
-    /// Entra refused. The same request would be refused again.
+    /// Entra rejected the request and would reject it again.
     Refused,
-    /// Entra is throttling or in trouble, and stayed so for the whole time allowed.
+    /// Entra was throttling or failing until the retry time was over.
     Busy,
-    /// No answer at all: name, network, proxy, TLS or time.
+    /// No response at all: DNS, network, proxy, TLS or timeout.
     Unreachable,
-    /// An answer that no token endpoint gives, such as a page of HTML.
+    /// A response that does not come from a token endpoint, such as an HTML page.
     Unreadable,
-    /// Nothing was sent, because the credential cannot be used.
+    /// No request was sent, because the credential cannot be used.
     NotSent,
 }
 
-/// A request for a token that gave none. Holds no secret.
+/// A failed request for a token. Holds no secret.
 #[derive(Clone, Debug)]
 pub struct SignInError {
     pub kind: SignInErrorKind,
-    /// Our stable word for it: `client_secret_invalid`.
+    /// A stable code: `client_secret_invalid`.
     pub code: &'static str,
-    /// HTTP status, if there was an answer.
+    /// HTTP status, if there was a response.
     pub status: Option<u16>,
     /// The AADSTS number.
     pub aadsts: Option<u32>,
     /// The OAuth error: `invalid_client`.
     pub error: Option<String>,
-    /// Microsoft's sentence without its tail of ids, or ours when there was no answer.
+    /// Microsoft's sentence without the ids at its end. Without a response, a sentence of this client.
     pub description: String,
     pub trace_id: Option<String>,
     pub correlation_id: Option<String>,
     /// Ids of the Conditional Access policies that blocked.
     pub policy_ids: Vec<String>,
-    /// What the answer asked to wait.
+    /// `Retry-After` of the response.
     pub retry_after: Option<Duration>,
-    /// Who asked.
+    /// The connection that asked.
     subject: Option<Box<Subject>>,
 }
 
@@ -62,7 +62,7 @@ struct Subject {
 }
 
 impl SignInError {
-    /// An error of ours, without an answer from Entra.
+    /// An error without a response from Entra.
     pub fn of(kind: SignInErrorKind, code: &'static str, description: impl Into<String>) -> Self {
         Self {
             kind,
@@ -79,12 +79,12 @@ impl SignInError {
         }
     }
 
-    /// The same error, with who asked, so that its sentences can name them.
+    /// Adds the values of the connection, so that the explanation can name them.
     pub fn about(self, tenant_id: &str, client_id: Uuid, cloud: Cloud) -> Self {
         Self { subject: Some(Box::new(Subject { tenant_id: tenant_id.to_owned(), client_id, cloud })), ..self }
     }
 
-    /// Reads the answer of the token endpoint. `request_id` is the header `x-ms-request-id`.
+    /// Reads the response of the token endpoint. `request_id` is the header `x-ms-request-id`.
     pub fn from_answer(status: u16, body: &[u8], request_id: Option<&str>, retry_after: Option<Duration>) -> Self {
         let json = serde_json::from_slice::<Value>(body).unwrap_or_default();
         let text = |name: &str| json.get(name).and_then(Value::as_str).map(str::to_owned);
@@ -105,7 +105,7 @@ impl SignInError {
             (None, _) => table::UNKNOWN.code,
         };
         let description = match without_tail(&whole) {
-            "" => format!("the sign-in service answered HTTP {status} without an error in the expected form"),
+            "" => format!("the sign-in service answered HTTP {status} without an OAuth error"),
             sentence => sentence.to_owned(),
         };
         Self {
@@ -125,7 +125,7 @@ impl SignInError {
         matches!(self.kind, SignInErrorKind::Busy | SignInErrorKind::Unreachable)
     }
 
-    /// What happened and what to do next, in plain words, with the names of the connection filled in.
+    /// What happened and what to do next, with the values of the connection.
     pub fn sentences(&self) -> String {
         let explanation = self.explanation();
         let (tenant, client, cloud) = match self.subject.as_deref() {
@@ -133,17 +133,17 @@ impl SignInError {
             None => ("of the connection", "of the connection".to_owned(), "its cloud"),
         };
         let mut text = format!("{} {}", explanation.message, explanation.advice);
-        if matches!(self.aadsts, Some(90_002 | 900_023)) && Uuid::parse_str(tenant).is_err() {
-            text.push_str(" «{tenant}» is a domain name: it must be one that is verified in the tenant. The Tenant ID is safer, for it never changes.");
+        if matches!(self.aadsts, Some(90002 | 900023)) && Uuid::parse_str(tenant).is_err() {
+            text.push_str(" «{tenant}» is a domain name. It must be verified in the tenant. The Tenant ID is safer, because it never changes.");
         }
         let mut text = text.replace("{tenant}", tenant).replace("{client}", &client).replace("{cloud}", cloud);
         if !self.policy_ids.is_empty() {
-            text.push_str(&format!(" The policy that blocked has the id {}.", self.policy_ids.join(", ")));
+            text.push_str(&format!(" The id of the blocking policy is {}.", self.policy_ids.join(", ")));
         }
         text
     }
 
-    /// What it means, and what kind of thing mends it.
+    /// What the error means, and where to fix it.
     pub fn explanation(&self) -> &'static Explanation {
         if let Some(explanation) = self.aadsts.and_then(table::find) {
             return explanation;
@@ -160,7 +160,7 @@ impl SignInError {
 
 impl fmt::Display for SignInError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "no token from Entra ({}): {}", self.code, self.description)
+        write!(f, "sign-in failed ({}): {}", self.code, self.description)
     }
 }
 
@@ -177,13 +177,16 @@ impl From<SignInError> for Error {
         };
         let detail = match error.kind {
             SignInErrorKind::NotSent => error.description.clone(),
-            _ => format!("{} Microsoft says: {}", error.sentences(), error.description),
+            SignInErrorKind::Unreachable => format!("{} Reason: {}.", error.sentences(), error.description),
+            SignInErrorKind::Refused | SignInErrorKind::Busy | SignInErrorKind::Unreadable => {
+                format!("{} Microsoft says: {}", error.sentences(), error.description)
+            }
         };
         Self::new(code, detail).with_source(error)
     }
 }
 
-/// Numbers that mean «again later» whatever the status. Source: docs/graph.md, «Sign-in errors».
+/// Numbers that mean «try again later», whatever the status. Source: docs/graph.md, «Sign-in errors».
 fn is_transient(aadsts: u32) -> bool {
     matches!(aadsts, 50196 | 90055 | 90024 | 90033 | 90012 | 90006)
 }
@@ -257,7 +260,7 @@ mod tests {
                  Correlation ID: {CORRELATION}{separator}Timestamp: 2023-06-02 21:00:26Z"
             );
             let error = answer(401, &json!({"error": "invalid_client", "error_description": text}));
-            assert_eq!(error.aadsts, Some(7_000_222));
+            assert_eq!(error.aadsts, Some(7000222));
             assert_eq!(error.trace_id.as_deref(), Some(TRACE));
             assert_eq!(error.correlation_id.as_deref(), Some(CORRELATION));
             assert_eq!(error.description, "AADSTS7000222: The provided client secret keys are expired.");
@@ -269,12 +272,9 @@ mod tests {
     fn an_unknown_number_still_gives_a_useful_answer() {
         let error = answer(
             400,
-            &json!({"error": "invalid_client", "error_description": "AADSTS999999: New.", "error_codes": [999_999]}),
+            &json!({"error": "invalid_client", "error_description": "AADSTS999999: New.", "error_codes": [999999]}),
         );
-        assert_eq!(
-            (error.kind, error.code, error.aadsts),
-            (SignInErrorKind::Refused, "sign_in_refused", Some(999_999))
-        );
+        assert_eq!((error.kind, error.code, error.aadsts), (SignInErrorKind::Refused, "sign_in_refused", Some(999999)));
         assert!(Error::from(error).detail.contains("AADSTS999999: New."));
     }
 

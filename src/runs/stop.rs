@@ -1,8 +1,8 @@
 //! Why a run does not go on: it failed, was cancelled, lost its lease, waits, or awaits approval.
 
-use crate::assets::{AssetsError, Kind as AssetsKind};
+use crate::assets::{AssetsError, AssetsErrorKind};
 use crate::error::{Code, Error};
-use crate::graph::{GraphError, error::Kind};
+use crate::graph::{GraphError, GraphErrorKind};
 use crate::run_state::{RunError, RunStage};
 use chrono::{DateTime, Utc};
 use serde_json::Value;
@@ -48,7 +48,7 @@ impl Stop {
             return Self::Cancelled;
         }
         let sign_in = match &error.kind {
-            Kind::SignIn(error) => Some(error),
+            GraphErrorKind::SignIn(error) => Some(error),
             _ => None,
         };
         Self::Failed(Box::new(RunError {
@@ -58,13 +58,13 @@ impl Stop {
             graph_code: sign_in.and_then(|e| e.aadsts).map(|n| format!("AADSTS{n}")).or_else(|| error.code.clone()),
             assets_code: None,
             request_id: sign_in.and_then(|e| e.trace_id.clone()).or_else(|| error.request_id.clone()),
-            advice: Some(error.advice()),
+            advice: Some(error.advice().to_owned()),
         }))
     }
 
     /// A failure of Assets.
     pub fn assets(stage: RunStage, error: &AssetsError) -> Self {
-        if error.kind == AssetsKind::Cancelled {
+        if error.kind == AssetsErrorKind::Cancelled {
             return Self::Cancelled;
         }
         Self::Failed(Box::new(RunError {

@@ -56,19 +56,6 @@ const STILL_IN_A_CIRCLE: &[&str] = &[
     "filter/property.rs",
     "filter/property/table.rs",
     "filter/where_tree.rs",
-    // filter_preview
-    "filter_preview.rs",
-    "filter_preview/asker.rs",
-    "filter_preview/cost.rs",
-    "filter_preview/decide.rs",
-    "filter_preview/look.rs",
-    "filter_preview/members.rs",
-    // graph
-    "graph.rs",
-    "graph/page.rs",
-    "graph/retry.rs",
-    "graph/wire.rs",
-    "graph/wire/object.rs",
     // postgres
     "postgres.rs",
     "postgres/cluster.rs",

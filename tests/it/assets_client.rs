@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use entra_assets::assets::objects::{ObjectScope, SiteAccess};
 use entra_assets::assets::{
-    ChunkBuilder, ChunkLimits, Client, ConfigState, Execution, ExecutionState, ExecutionStatus, Kind, Links,
+    AssetsErrorKind, ChunkBuilder, ChunkLimits, Client, ConfigState, Execution, ExecutionState, ExecutionStatus, Links,
     MappingOutcome, Target,
 };
 use entra_assets::clock::Clock;
@@ -122,7 +122,7 @@ impl Bench {
             let chunk = builder.build(&format!("{}-{number}", execution.execution_id), waiting.is_empty());
             match self.client.submit(target, &execution.links, &chunk).await {
                 Ok(_) => {}
-                Err(error) if error.kind == Kind::TooLarge => {
+                Err(error) if error.kind == AssetsErrorKind::TooLarge => {
                     let (first, second) = builder.split().unwrap();
                     waiting.extend([second, first]);
                 }
@@ -254,7 +254,7 @@ async fn states_of_the_import_source_are_told_apart() {
     bench.sim.set_disabled(sim::SOURCE_ID, true);
     assert_eq!(bench.client.start(&target, &links, false).await.unwrap_err().code(), "assets_import_disabled");
     bench.sim.rotate_token(sim::SOURCE_ID);
-    assert_eq!(bench.client.links(&target).await.unwrap_err().kind, Kind::Unauthorized);
+    assert_eq!(bench.client.links(&target).await.unwrap_err().kind, AssetsErrorKind::Unauthorized);
 }
 
 #[tokio::test]
@@ -264,7 +264,7 @@ async fn a_start_whose_answer_was_lost_is_found_running() {
     let (links, _) = bench.build(&target).await;
     bench.sim.inject(AssetsFault { applied: true, ..AssetsFault::cut("POST", "/executions") });
     let error = bench.client.start(&target, &links, false).await.unwrap_err();
-    assert_eq!(error.kind, Kind::OutcomeUnknown, "{error}");
+    assert_eq!(error.kind, AssetsErrorKind::OutcomeUnknown, "{error}");
     let status = bench.client.config_status(&target, &links).await.unwrap();
     assert_eq!(status.state, ConfigState::Running);
     bench.client.cancel(&target, &status.cancel.unwrap()).await.unwrap();

@@ -127,7 +127,7 @@ fn the_demonstration_shows_what_is_wrong_with_a_tenant() {
         ("pending", "Grant admin consent", true),
         ("expired-secret", "expired", true),
         ("secret-id", "Secret ID", true),
-        ("wrong-tenant", "There is no application with the client id", true),
+        ("wrong-tenant", "has no application with the client id", true),
         ("no-licences", "LicenseAssignment.Read.All", false),
     ] {
         let data_dir = data_dir.path().to_str().unwrap();

@@ -1,10 +1,12 @@
-//! Connection checks against the simulated tenants: the report that a person sees, and the commands that mend it.
+//! Connection checks against the simulated tenants: the report that a person sees, and the commands that fix what it names.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use entra_assets::clock::Clock;
 use entra_assets::config::{HostSettings, HttpSettings};
 use entra_assets::connection_check::{CheckReport, DEADLINE, Overall, check, judge_token, refusal, render_text};
+use entra_assets::graph::Client;
 use entra_assets::graph::cloud::Cloud;
+use entra_assets::graph::limiter::LARGE_TENANT;
 use entra_assets::graph::token::{Credential, Federated, Identity, Tokens};
 use entra_assets::ids::{ConnectionId, OrganizationId};
 use entra_assets::permission::report::{RemedyKind, Verdict};
@@ -21,8 +23,8 @@ use uuid::Uuid;
 struct World {
     sim: GraphSim,
     clock: Clock,
-    http: reqwest::Client,
     tokens: Tokens,
+    client: Client,
 }
 
 fn epoch() -> DateTime<Utc> {
@@ -39,8 +41,9 @@ impl World {
             assets_url: None,
         };
         let http = entra_assets::http::client(&HttpSettings::default()).unwrap();
-        let tokens = Tokens::new(http.clone(), clock.clone(), hosts, Federated::default());
-        Self { sim, clock, http, tokens }
+        let tokens = Tokens::new(http.clone(), clock.clone(), hosts.clone(), Federated::default());
+        let client = Client::new(http, clock.clone(), &hosts, tokens.clone(), LARGE_TENANT);
+        Self { sim, clock, tokens, client }
     }
 
     fn identity(scenario: Scenario) -> Identity {
@@ -61,7 +64,7 @@ impl World {
     }
 
     async fn check_for(&self, scenario: Scenario, capabilities: &[Capability]) -> CheckReport {
-        check(&self.tokens, &self.http, &Self::identity(scenario), capabilities, None, DEADLINE).await
+        check(&self.client, &Self::identity(scenario), capabilities, None, DEADLINE).await
     }
 }
 
@@ -76,7 +79,7 @@ fn verdicts(report: &CheckReport) -> Vec<Verdict> {
 /// What a check says of each simulated tenant: overall, findings, verdicts of users, managers, groups, memberships,
 /// nested groups, owners and licences.
 #[tokio::test]
-async fn every_simulated_tenant_gets_its_own_words() {
+async fn every_simulated_tenant_gets_its_own_report() {
     use Verdict::{AddedAsDelegated, ConsentPending, Granted, Limited, Missing, NotAdded, Unknown};
     let world = World::start();
     let all = |verdict| vec![verdict; 7];
@@ -164,7 +167,7 @@ async fn consent_that_is_on_its_way_is_told_apart_once_the_check_may_look() {
 }
 
 #[tokio::test]
-async fn the_emitted_commands_mend_what_the_report_names() {
+async fn the_emitted_commands_fix_what_the_report_names() {
     let world = World::start();
     for scenario in [
         Scenario::Delegated,

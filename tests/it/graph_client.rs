@@ -8,7 +8,7 @@ use entra_assets::graph::delta::{Collection, changes, end_of_round};
 use entra_assets::graph::page::halve_top;
 use entra_assets::graph::token::{Credential, Federated, Identity, Tokens};
 use entra_assets::graph::wire::{Items, MemberKind, Members, Properties, properties};
-use entra_assets::graph::{Client, ErrorKind, GraphError, Next, Pager, RequestOptions, Session};
+use entra_assets::graph::{Client, GraphError, GraphErrorKind, Next, Pager, RequestOptions, Session};
 use entra_assets::ids::{ConnectionId, OrganizationId};
 use entra_assets::sim::graph::{
     Action, Fault, Feature, GraphOptions, GraphSim, Quota, RetryAfterForm, Scenario, start,
@@ -85,7 +85,8 @@ impl World {
         let ids: BTreeSet<_> = found.iter().filter_map(Properties::uuid).collect();
         let truth: BTreeSet<_> = self.sim.read(|directory| directory.live_users().map(|(_, user)| user.id).collect());
         assert!(ids == truth, "{why}: {} users, not {}", ids.len(), truth.len());
-        let managers: BTreeSet<_> = found.iter().filter_map(|user| Some((user.uuid()?, user.manager?.id))).collect();
+        let managers: BTreeSet<_> =
+            found.iter().filter_map(|user| Some((user.uuid()?, user.manager.member()?.id))).collect();
         let truth: BTreeSet<_> = self.sim.read(|directory| directory.manager_edges().into_iter().collect());
         assert!(managers == truth, "{why}: {} managers, not {}", managers.len(), truth.len());
     }
@@ -194,7 +195,7 @@ async fn a_page_that_is_too_heavy_is_read_in_halves() {
     world.sim.add_fault(Fault::on("/v1.0/users", Action::status(504)).containing("$top=999").times(0));
     let first = world.session.url("users?$top=999&$select=id");
     let mut pager: Pager<Items> = world.session.pages(first.clone(), RequestOptions::default());
-    assert!(matches!(pager.next().await.unwrap_err().kind, ErrorKind::GatewayTimeout));
+    assert!(matches!(pager.next().await.unwrap_err().kind, GraphErrorKind::GatewayTimeout));
     let mut pager: Pager<Items> = world.session.pages(halve_top(&first).unwrap(), RequestOptions::default());
     assert!(matches!(pager.next().await.unwrap().unwrap().next, Next::More(_)));
 }
@@ -274,6 +275,6 @@ async fn a_delta_round_tells_what_changed_since_its_link() {
     for action in [Action::Resync, Action::SyncStateNotFound] {
         world.sim.add_fault(Fault::on("/v1.0/users/delta", action));
         let error = world.session.delta(link.as_str()).unwrap().next().await.unwrap_err();
-        assert!(matches!(error.kind, ErrorKind::DeltaExpired { .. }));
+        assert!(matches!(error.kind, GraphErrorKind::DeltaExpired { .. }));
     }
 }

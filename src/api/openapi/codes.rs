@@ -1,8 +1,8 @@
 //! What `docs/errors.md` says of the codes that are no problem codes: of the errors and warnings of runs, and of the
 //! findings of checks. `tests/it/openapi/codes.rs` searches the source for a code that is not here.
 
-use crate::assets::{AssetsError, Conflict, Kind as AssetsKind};
-use crate::graph::{ErrorKind, GraphError, sign_in_error};
+use crate::assets::{AssetsError, AssetsErrorKind, Conflict};
+use crate::graph::{GraphError, GraphErrorKind, sign_in_error};
 
 /// Code, what it means, what to do.
 type Row = (&'static str, &'static str, &'static str);
@@ -426,7 +426,7 @@ fn owned(rows: &[Row]) -> Vec<(String, String, String)> {
 }
 
 fn of_graph() -> Vec<(String, String, String)> {
-    use ErrorKind::{
+    use GraphErrorKind::{
         BadRequest, DeltaExpired, Forbidden, ForeignLink, GatewayTimeout, LinkLoop, Malformed, NotFound,
         PageTokenExpired, Server, Throttled, Unauthorized, Unreachable, Unsupported,
     };
@@ -448,13 +448,13 @@ fn of_graph() -> Vec<(String, String, String)> {
     ];
     let row = |kind| {
         let error = GraphError::new(kind, "");
-        (error.kind_name().to_owned(), error.to_string(), error.advice())
+        (error.kind_name().to_owned(), error.to_string(), error.advice().to_owned())
     };
     kinds.into_iter().map(row).collect()
 }
 
 fn of_assets() -> Vec<(String, String, String)> {
-    use AssetsKind::{
+    use AssetsErrorKind::{
         Forbidden, ForeignLink, Malformed, NotFound, OutcomeUnknown, Server, Throttled, TooLarge, Unauthorized,
         Unreachable, Validation,
     };
@@ -482,7 +482,7 @@ fn of_assets() -> Vec<(String, String, String)> {
         let error = AssetsError::new(kind, "");
         (error.code().to_owned(), error.to_string(), error.advice().to_owned())
     };
-    conflicts.map(AssetsKind::Conflict).into_iter().chain(others).map(row).collect()
+    conflicts.map(AssetsErrorKind::Conflict).into_iter().chain(others).map(row).collect()
 }
 
 fn of_sign_in() -> Vec<(String, String, String)> {

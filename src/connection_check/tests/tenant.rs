@@ -4,7 +4,8 @@ use super::super::*;
 use crate::clock::Clock;
 use crate::config::{HostSettings, HttpSettings};
 use crate::graph::cloud::Cloud;
-use crate::graph::token::Federated;
+use crate::graph::limiter::LARGE_TENANT;
+use crate::graph::token::{Federated, Tokens};
 use crate::ids::{ConnectionId, OrganizationId};
 use crate::permission::catalog;
 pub use crate::permission::catalog::Kind;
@@ -149,7 +150,8 @@ impl Tenant {
         let origin: url::Url = server.uri().parse().unwrap();
         let hosts = HostSettings { login_url: Some(origin.clone()), graph_url: Some(origin), assets_url: None };
         let http = crate::http::client(&HttpSettings::default()).unwrap();
-        let tokens = Tokens::new(http.clone(), clock, hosts, Federated::default());
+        let tokens = Tokens::new(http.clone(), clock.clone(), hosts.clone(), Federated::default());
+        let graph = Client::new(http, clock, &hosts, tokens, LARGE_TENANT);
         let identity = Identity {
             organization: OrganizationId::DEFAULT,
             connection: ConnectionId(Uuid::from_u128(1)),
@@ -159,7 +161,7 @@ impl Tenant {
             cloud: Cloud::Global,
             credential: Credential::ClientSecret(SECRET.to_owned().into()),
         };
-        check(&tokens, &http, &identity, capabilities, declared, deadline).await
+        check(&graph, &identity, capabilities, declared, deadline).await
     }
 
     fn token(&self) -> ResponseTemplate {

@@ -72,7 +72,7 @@ fn the_window_has_a_bound() {
         let mut held: Vec<_> = std::iter::from_fn(|| try_acquire(&limiter, 0.0)).collect();
         held.pop().unwrap().answered(None);
     }
-    assert_eq!(limiter.gauge().window, MOST_WINDOW as usize);
+    assert_eq!(limiter.gauge().window, MAX_WINDOW as usize);
 }
 
 #[tokio::test]

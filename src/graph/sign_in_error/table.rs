@@ -1,8 +1,9 @@
-//! The AADSTS numbers that an administrator meets, each in plain words.
+//! The AADSTS numbers that an administrator meets, each with an explanation. The numbers are written as Microsoft
+//! writes them, so that a search finds the row.
 //!
 //! Source: docs/graph.md, «Sign-in errors».
 
-/// Where the thing is mended. `connection_check` turns it into links and commands for the tenant's cloud.
+/// Where to fix it. `connection_check` turns it into links and commands for the tenant's cloud.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Fix {
     /// App registration → Certificates & secrets → Client secrets.
@@ -15,7 +16,7 @@ pub enum Fix {
     AppOverview,
     /// App registration → Authentication.
     Authentication,
-    /// Grant admin consent, which also makes the enterprise application.
+    /// Grant admin consent, which also creates the enterprise application.
     Consent,
     /// Enterprise application → Properties.
     EnterpriseApplication,
@@ -23,15 +24,15 @@ pub enum Fix {
     TenantOverview,
     /// Entra → Security → Conditional Access.
     ConditionalAccess,
-    /// Nothing in the portal: a setting or the network here, or patience.
+    /// Nothing in the portal: fix a setting or the network of this service, or wait.
     Nothing,
 }
 
-/// One row: numbers that mean the same to an administrator.
+/// One row: the numbers that have the same meaning for an administrator.
 #[derive(Debug)]
 pub struct Explanation {
     pub numbers: &'static [u32],
-    /// Our stable word, also the code of the finding.
+    /// A stable code, also the code of the finding.
     pub code: &'static str,
     /// What happened and why. `{tenant}`, `{client}` and `{cloud}` stand for the connection's values.
     pub message: &'static str,
@@ -57,171 +58,173 @@ const fn row(
 
 pub static ALL: &[Explanation] = &[
     row(
-        &[7_000_215],
+        &[7000215],
         "client_secret_invalid",
         Fix::ClientSecrets,
-        "Entra does not accept the client secret.",
-        "Make a new client secret under Certificates & secrets and enter its Value here: the column Value, not the Secret ID. The Value \
-         is shown only right after it was made.",
+        "Entra rejected the client secret.",
+        "Create a new client secret under Certificates & secrets and enter its Value here, not its Secret ID. The portal shows the \
+         Value only once, right after creation.",
     ),
     row(
-        &[7_000_222],
+        &[7000222],
         "client_secret_expired",
         Fix::ClientSecrets,
         "The client secret has expired.",
-        "Make a new client secret under Certificates & secrets and enter its Value here. Note its end date, or use a certificate.",
+        "Create a new client secret under Certificates & secrets and enter its Value here. Note its end date, or use a certificate \
+         instead.",
     ),
     row(
-        &[7_000_216, 7_000_218],
+        &[7000216, 7000218],
         "client_credential_missing",
         Fix::ClientSecrets,
         "The request reached Entra without a client secret or certificate.",
         "Enter the Value of a client secret, or a certificate with its private key.",
     ),
     row(
-        &[700_016],
+        &[700016],
         "application_not_found",
         Fix::AppOverview,
-        "There is no application with the client id {client} in the tenant {tenant}.",
-        "Compare both ids with the Overview of the app registration. A common slip is to copy the Object ID: the one needed is called \
-         Application (client) ID. If the app is registered in another tenant, an administrator of {tenant} must first consent to it.",
+        "The tenant {tenant} has no application with the client id {client}.",
+        "Compare both ids with the Overview of the app registration. A common mistake is to copy the Object ID: the id needed \
+         here is the Application (client) ID. If the app is registered in another tenant, an administrator of {tenant} must first consent to it.",
     ),
     row(
-        &[7_000_229],
+        &[7000229],
         "service_principal_missing",
         Fix::Consent,
-        "The app registration exists, but the tenant {tenant} has no enterprise application (service principal) for it: it was deleted, \
-         or never made.",
-        "Open the admin consent link and accept: that makes the enterprise application.",
+        "The app registration exists, but the tenant {tenant} has no enterprise application (service principal) for it: it was deleted \
+         or never created.",
+        "Open the admin consent link and accept. That creates the enterprise application.",
     ),
     row(
-        &[90_002],
+        &[90002],
         "tenant_not_found",
         Fix::TenantOverview,
-        "There is no tenant {tenant} in {cloud}.",
-        "Compare the Tenant ID with the Overview of Microsoft Entra ID. If it is right, the tenant lives in another national cloud: \
+        "The tenant {tenant} does not exist in {cloud}.",
+        "Compare the Tenant ID with the Overview of Microsoft Entra ID. If it is correct, the tenant is in another national cloud: \
          change the connection's cloud.",
     ),
     row(
-        &[900_023],
+        &[900023],
         "tenant_malformed",
         Fix::TenantOverview,
         "«{tenant}» is neither a tenant id nor a domain of a tenant.",
         "Enter the Tenant ID from the Overview of Microsoft Entra ID (a GUID), or a domain that is verified there.",
     ),
     row(
-        &[9_001_023, 50_194, 50_059],
+        &[9001023, 50194, 50059],
         "tenant_not_specific",
         Fix::TenantOverview,
-        "The connection names no particular tenant: «{tenant}» stands for any.",
+        "«{tenant}» does not name one particular tenant.",
         "Enter the Tenant ID from the Overview of Microsoft Entra ID. `common`, `organizations` and `consumers` do not work here.",
     ),
     row(
-        &[900_144],
+        &[900144],
         "request_incomplete",
         Fix::Nothing,
-        "Entra misses a field in the request for a token.",
-        "Enter tenant id, client id and credential again. If it lasts, a proxy may change requests; report the trace id.",
+        "A field is missing in the token request.",
+        "Enter tenant id, client id and credential again. If the error persists, a proxy may be changing requests; \
+         report the trace id.",
     ),
     row(
-        &[700_027],
+        &[700027],
         "certificate_not_registered",
         Fix::Certificates,
-        "Entra does not know the certificate that signed the request: it is not uploaded to this application, it is another one, or \
-         it has expired.",
-        "Upload the certificate (without its private key) under Certificates & secrets → Certificates, and compare the thumbprint.",
+        "Entra does not know the certificate that signed the request: it was not uploaded to this application, it is a \
+         different one, or it has expired.",
+        "Upload the certificate (without its private key) under Certificates & secrets → Certificates, and compare the thumbprints.",
     ),
     row(
-        &[700_024],
+        &[700024],
         "assertion_out_of_time",
         Fix::Nothing,
-        "Entra finds the signed request outside its time: this service's clock and Microsoft's differ by minutes.",
+        "Entra rejected the time range of the signed request: the clocks of this service and of Microsoft differ by minutes.",
         "Correct the clock of the machine that runs this service (NTP).",
     ),
     row(
-        &[700_021, 50_027],
+        &[700021, 50027],
         "assertion_invalid",
         Fix::AppOverview,
-        "Entra does not accept the signed request: its issuer, subject or audience is not what the application {client} must send.",
+        "Entra rejected the signed request: its issuer, subject or audience does not match the application {client}.",
         "Check the client id, the tenant id and the cloud of the connection.",
     ),
     row(
-        &[50_012, 700_030],
+        &[50012, 700030],
         "certificate_not_accepted",
         Fix::Certificates,
-        "The certificate is not allowed for this application: thumbprint, subject or chain does not fit what is registered.",
-        "Upload this very certificate under Certificates & secrets → Certificates, or enter the one that is registered.",
+        "Entra rejected the certificate: its thumbprint, subject or chain does not match what is registered for this application.",
+        "Upload exactly this certificate under Certificates & secrets → Certificates, or enter the registered one.",
     ),
     row(
-        &[700_213, 70_021],
+        &[700213, 70021],
         "federated_credential_not_found",
         Fix::FederatedCredentials,
-        "The application has no federated credential that fits the identity of this service.",
-        "Compare issuer, subject and audience in Microsoft's message with Certificates & secrets → Federated credentials. They must be \
-         equal to the letter.",
+        "The application has no federated credential that matches the identity of this service.",
+        "Compare issuer, subject and audience in Microsoft's message with Certificates & secrets → Federated credentials. They must \
+         match exactly.",
     ),
     row(
-        &[700_025],
+        &[700025],
         "application_is_public",
         Fix::Authentication,
-        "The application is set up as a public client, which may not use a secret or certificate.",
+        "The application is configured as a public client, which cannot use a secret or certificate.",
         "Under Authentication → Advanced settings set «Allow public client flows» to No.",
     ),
     row(
-        &[1_002_012, 70_011, 700_022],
+        &[1002012, 70011, 700022],
         "scope_invalid",
         Fix::Nothing,
-        "Entra does not accept the scope for {cloud}.",
-        "Check the cloud of the connection. If it is right, report the trace id.",
+        "Entra rejected the scope for {cloud}.",
+        "Check the connection's cloud. If it is correct, report the trace id.",
     ),
     row(
-        &[500_011],
+        &[500011],
         "resource_not_found",
         Fix::TenantOverview,
-        "Microsoft Graph of {cloud} is unknown in the tenant {tenant}.",
-        "The tenant most likely lives in another national cloud: change the connection's cloud.",
+        "The tenant {tenant} does not know Microsoft Graph of {cloud}.",
+        "The tenant is most likely in another national cloud: change the connection's cloud.",
     ),
     row(
-        &[7_000_112],
+        &[7000112],
         "application_disabled",
         Fix::EnterpriseApplication,
         "The application is disabled in the tenant {tenant}.",
         "Open the enterprise application → Properties and set «Enabled for users to sign-in?» to Yes.",
     ),
     row(
-        &[53_003],
+        &[53003],
         "conditional_access_blocked",
         Fix::ConditionalAccess,
-        "A Conditional Access policy for workload identities blocks the application, usually because of the address it calls from.",
-        "Ask a Conditional Access administrator to allow this service's addresses in that policy, or to exclude the application.",
+        "A Conditional Access policy for workload identities blocks the application, usually because of the IP address of this service.",
+        "Ask a Conditional Access administrator to allow the IP addresses of this service in that policy, or to exclude the application.",
     ),
     row(
-        &[90_038, 900_382, 900_432],
+        &[90038, 900382, 900432],
         "wrong_cloud",
         Fix::TenantOverview,
-        "The tenant {tenant} lives in another national cloud than {cloud}.",
+        "The tenant {tenant} is not in {cloud} but in another national cloud.",
         "Change the connection's cloud.",
     ),
     row(
-        &[500_021, 500_022],
+        &[500021, 500022],
         "tenant_restricted",
         Fix::Nothing,
-        "A proxy on the way out allows only certain tenants, and {tenant} is not one of them.",
+        "An outbound proxy allows only certain tenants, and {tenant} is not one of them.",
         "Ask the network administrators to add the tenant to the tenant restrictions of the proxy.",
     ),
     row(
-        &[50_196, 90_055, 90_024, 90_033, 90_012, 90_006],
+        &[50196, 90055, 90024, 90033, 90012, 90006],
         "sign_in_busy",
         Fix::Nothing,
-        "Entra is busy or throttles this application or tenant.",
+        "Entra is busy, or it is throttling this application or tenant.",
         "Nothing is wrong with the connection. Try again in a few minutes.",
     ),
     row(
-        &[65_001, 90_094, 65_004, 500_341],
+        &[65001, 90094, 65004, 500341],
         "consent_required",
         Fix::Consent,
-        "Entra wants consent for the application first.",
-        "Have an administrator open the admin consent link and accept.",
+        "An administrator has not consented to the application yet.",
+        "Ask an administrator to open the admin consent link and accept.",
     ),
 ];
 
@@ -229,17 +232,17 @@ pub static UNKNOWN: Explanation = row(
     &[],
     "sign_in_refused",
     Fix::AppOverview,
-    "Entra refused the application {client} in the tenant {tenant}, for a reason that has no explanation here.",
-    "Read Microsoft's message below; look its number up at https://login.microsoftonline.com/error. Microsoft support can find the \
-     attempt by the trace id and correlation id.",
+    "Entra rejected the sign-in of the application {client} in the tenant {tenant}. Microsoft's message names the reason.",
+    "Read Microsoft's message and look up its number at https://login.microsoftonline.com/error. Microsoft support can find the \
+     attempt by its trace id and correlation id.",
 );
 
 pub static BUSY: Explanation = row(
     &[],
     "sign_in_busy",
     Fix::Nothing,
-    "Entra's sign-in service is busy or in trouble.",
-    "Nothing is wrong with the connection as far as can be seen. Try again in a few minutes.",
+    "Entra's sign-in service is busy or failing.",
+    "The connection itself shows no error. Try again in a few minutes.",
 );
 
 pub static UNREACHABLE: Explanation = row(
@@ -254,8 +257,8 @@ pub static UNREADABLE: Explanation = row(
     &[],
     "sign_in_answer_unreadable",
     Fix::Nothing,
-    "The answer did not come from Entra's sign-in service, or is no token.",
-    "A proxy or firewall may have answered in its place: check the way out to the sign-in service.",
+    "The response did not come from Entra's sign-in service, or it contains no token.",
+    "A proxy or firewall may have answered instead: check the outbound path to the sign-in service.",
 );
 
 static NOT_SENT: &[Explanation] = &[
@@ -263,9 +266,9 @@ static NOT_SENT: &[Explanation] = &[
         &[],
         "secret_id_pasted",
         Fix::ClientSecrets,
-        "The client secret that was entered is the Secret ID, not the secret.",
-        "In the portal, Certificates & secrets shows both: copy the column Value, which can be read only right after the secret was \
-         made. If it is hidden already, make a new secret.",
+        "The value entered as the client secret is the Secret ID, not the secret.",
+        "In the portal, Certificates & secrets shows both. Copy the column Value, which is visible only right after the secret was \
+         created. If it is already hidden, create a new secret.",
     ),
     row(
         &[],
@@ -285,19 +288,19 @@ static NOT_SENT: &[Explanation] = &[
         &[],
         "federated_not_allowed",
         Fix::Nothing,
-        "This connection may not use the service's own workload identity.",
+        "This connection is not allowed to use the service's own workload identity.",
         "Ask the operator to add organization, tenant and client to ENTRA_ASSETS_FEDERATED_ALLOW, or use a secret or certificate.",
     ),
     row(
         &[],
         "federated_token_missing",
         Fix::Nothing,
-        "The service has no workload identity token to show to Entra.",
+        "The service has no workload identity token for Entra.",
         "Ask the operator to set AZURE_FEDERATED_TOKEN_FILE to a file that the service can read.",
     ),
 ];
 
-/// The explanation of an error of ours by its code.
+/// The explanation for a request that was not sent, by its code.
 pub fn not_sent(code: &str) -> &'static Explanation {
     NOT_SENT.iter().find(|row| row.code == code).unwrap_or(&UNREADABLE)
 }

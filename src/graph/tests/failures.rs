@@ -78,9 +78,9 @@ async fn a_budget_of_time_ends_the_repeats_with_the_last_failure() {
 async fn without_a_budget_the_first_failure_is_final_and_says_what_it_was() {
     let peer = Peer::start().await;
     peer.script("/v1.0/organization", [fails(429, "x").insert_header("Retry-After", "1")]).await;
-    let options = RequestOptions::interactive(Duration::ZERO);
+    let options = RequestOptions { budget: Duration::ZERO, ..RequestOptions::interactive() };
     let error = peer.session().get(&peer.url("organization"), &options).await.unwrap_err();
-    assert!(matches!(error.kind, ErrorKind::Throttled));
+    assert!(matches!(error.kind, GraphErrorKind::Throttled));
     let requests = peer.requests().await;
     assert_eq!(requests.len(), 1);
     assert!(!requests[0].headers.contains_key("x-ms-throttle-priority"));
@@ -96,7 +96,7 @@ async fn a_refused_token_is_renewed_once() {
     let peer = Peer::start().await;
     peer.script("/v1.0/organization", [fails(401, "InvalidAuthenticationToken")]).await;
     let error = get(&peer).await.unwrap_err();
-    assert!(matches!(error.kind, ErrorKind::Unauthorized));
+    assert!(matches!(error.kind, GraphErrorKind::Unauthorized));
     assert_eq!((peer.requests().await.len(), peer.token_requests().await), (2, 2));
 }
 
@@ -112,23 +112,36 @@ async fn many_refused_at_once_share_one_new_token() {
 }
 
 #[tokio::test]
-async fn a_session_with_a_given_token_uses_no_other() {
+async fn an_interactive_session_uses_no_token_but_its_own() {
     let peer = Peer::start().await;
     peer.script("/v1.0/organization", [fails(401, "x")]).await;
-    let token = peer.session().token().await.unwrap();
-    let session = peer.client.session_with_token(identity(1), token, CancellationToken::new());
+    let (session, _) = peer.client.interactive_session(&identity(1), Duration::from_secs(18)).await.unwrap();
     assert!(session.get(&peer.url("organization"), &RequestOptions::default()).await.is_err());
     assert_eq!((peer.requests().await.len(), peer.token_requests().await), (1, 1));
+}
+
+#[tokio::test]
+async fn an_interactive_session_ends_with_its_time() {
+    let peer = Peer::with_clock(Clock::system()).await;
+    peer.script("/v1.0/organization", [ok(&json!({})).set_delay(Duration::from_secs(30))]).await;
+    peer.script("/v1.0/domains", [fails(503, "x")]).await;
+    let (session, _) = peer.client.interactive_session(&identity(1), Duration::from_secs(2)).await.unwrap();
+    let options = RequestOptions::interactive();
+    let (organization, domains) = (peer.url("organization"), peer.url("domains"));
+    let (slow, failing) = tokio::join!(session.get(&organization, &options), session.get(&domains, &options));
+    assert!(matches!(slow.unwrap_err().kind, GraphErrorKind::Cancelled));
+    assert!(matches!(failing.unwrap_err().kind, GraphErrorKind::Server | GraphErrorKind::Cancelled));
+    assert!(matches!(session.get(&domains, &options).await.unwrap_err().kind, GraphErrorKind::Cancelled));
 }
 
 #[tokio::test]
 async fn a_token_that_entra_refuses_is_an_error_of_the_sign_in() {
     let peer = Peer::start().await;
     let mut wrong = identity(1);
-    wrong.credential = token::Credential::ClientSecret(TENANT.to_owned().into());
+    wrong.credential = Credential::ClientSecret(TENANT.to_owned().into());
     let session = peer.client.session(wrong, CancellationToken::new());
     let error = session.get(&peer.url("organization"), &RequestOptions::default()).await.unwrap_err();
-    assert!(matches!(error.kind, ErrorKind::SignIn(_)));
+    assert!(matches!(error.kind, GraphErrorKind::SignIn(_)));
     assert_eq!(crate::error::Error::from(error).code, crate::error::Code::ConnectionUnusable);
 }
 
@@ -171,7 +184,7 @@ async fn html_and_half_a_page_are_never_taken_for_data() {
         let peer = Peer::start().await;
         peer.script("/v1.0/users", [ResponseTemplate::new(200).set_body_string(body)]).await;
         let error = peer.session().page::<Items>(&peer.url("users"), &RequestOptions::default()).await.unwrap_err();
-        assert!(matches!(error.kind, ErrorKind::Malformed));
+        assert!(matches!(error.kind, GraphErrorKind::Malformed));
         assert!(error.message.contains(what), "{error}");
         assert!(peer.requests().await.len() <= 5);
     }
@@ -187,7 +200,7 @@ async fn a_redirect_is_not_followed() {
     let (peer, other) = (Peer::start().await, Peer::start().await);
     let to = ResponseTemplate::new(302).insert_header("Location", other.uri("/v1.0/organization"));
     peer.script("/v1.0/organization", [to]).await;
-    assert!(matches!(get(&peer).await.unwrap_err().kind, ErrorKind::Malformed));
+    assert!(matches!(get(&peer).await.unwrap_err().kind, GraphErrorKind::Malformed));
     assert!(other.requests().await.is_empty());
 }
 
@@ -235,7 +248,7 @@ async fn no_answer_until_the_budget_is_over_says_so_without_the_query() {
     drop(listener);
     let session = client_at(&origin, &peer).session(identity(1), CancellationToken::new());
     let error = session.get(&session.url("users?$skiptoken=secret"), &RequestOptions::default()).await.unwrap_err();
-    assert!(matches!(error.kind, ErrorKind::Unreachable), "{error:?}");
+    assert!(matches!(error.kind, GraphErrorKind::Unreachable), "{error:?}");
     assert!(!format!("{error} {error:?}").contains("secret"));
     assert!((60.0..=601.0).contains(&peer.seconds()), "{}", peer.seconds());
 }

@@ -76,7 +76,7 @@ async fn a_link_to_another_host_is_refused_and_the_token_stays_here() {
     peer.script("/v1.0/users", [ok(&json!({"value": [1], "@odata.nextLink": other.uri("/v1.0/users?$skiptoken=2")}))])
         .await;
     let error = all(peer.session().pages(peer.url("users"), RequestOptions::default())).await.unwrap_err();
-    assert!(matches!(error.kind, ErrorKind::ForeignLink));
+    assert!(matches!(error.kind, GraphErrorKind::ForeignLink));
     assert!(other.requests().await.is_empty());
     assert!(peer.session().link(&other.uri("/v1.0/users")).is_err(), "nor one that was stored");
 }
@@ -87,7 +87,7 @@ async fn an_endless_next_link_ends_with_an_error() {
     peer.script("/v1.0/users", [ok(&json!({"value": [1], "@odata.nextLink": peer.uri("/v1.0/users?$skiptoken=1")}))])
         .await;
     let error = all(peer.session().pages(peer.url("users"), RequestOptions::default())).await.unwrap_err();
-    assert!(matches!(error.kind, ErrorKind::LinkLoop), "{error}");
+    assert!(matches!(error.kind, GraphErrorKind::LinkLoop), "{error}");
     assert!(peer.requests().await.len() <= 3);
 }
 
@@ -107,7 +107,7 @@ async fn an_expired_page_token_is_told_apart() {
         let peer = Peer::start().await;
         peer.script("/v1.0/users", [fails(400, code)]).await;
         let error = all(peer.session().pages(peer.url("users"), RequestOptions::default())).await.unwrap_err();
-        assert!(matches!(error.kind, ErrorKind::PageTokenExpired));
+        assert!(matches!(error.kind, GraphErrorKind::PageTokenExpired));
         assert_eq!(peer.requests().await.len(), 1);
     }
 }
@@ -137,7 +137,7 @@ async fn a_gateway_timeout_is_reported_soon_so_that_a_smaller_page_can_be_asked_
     peer.script("/v1.0/users", [fails(504, "UnknownError")]).await;
     let first = peer.url("users?$top=999&$select=id");
     let error = all(peer.session().pages(first.clone(), RequestOptions::halving())).await.unwrap_err();
-    assert!(matches!(error.kind, ErrorKind::GatewayTimeout));
+    assert!(matches!(error.kind, GraphErrorKind::GatewayTimeout));
     assert_eq!(peer.requests().await.len(), 2);
     assert!(page::halve_top(&first).unwrap().as_str().ends_with("users?$top=499&$select=id"));
 }

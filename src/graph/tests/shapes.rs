@@ -52,7 +52,7 @@ async fn items_of_a_batch_come_back_in_order_and_fail_each_for_itself() {
     let session = peer.session();
     let mut answers = session.batch(&member_of(&peer, 3), &RequestOptions::default()).await.unwrap();
     assert_eq!(answers[1].as_ref().unwrap().body, r#"{"value":[]}"#);
-    assert!(matches!(answers[2].as_ref().unwrap_err().kind, ErrorKind::NotFound));
+    assert!(matches!(answers[2].as_ref().unwrap_err().kind, GraphErrorKind::NotFound));
     let first = session.page_of::<Members>(answers.remove(0).unwrap()).unwrap();
     assert_eq!(first.content.0[0].kind, MemberKind::Group);
     assert!(matches!(first.next, Next::More(_)));
@@ -85,7 +85,7 @@ async fn an_item_that_keeps_failing_ends_with_the_budget_and_leaves_the_others()
     peer.script("/v1.0/$batch", [ok(&first), ok(&json!({"responses": [item("1", 503, &error("x"))]}))]).await;
     let answers = peer.session().batch(&member_of(&peer, 2), &RequestOptions::default()).await.unwrap();
     assert!(answers[0].is_ok());
-    assert!(matches!(answers[1].as_ref().unwrap_err().kind, ErrorKind::Server));
+    assert!(matches!(answers[1].as_ref().unwrap_err().kind, GraphErrorKind::Server));
     assert!(peer.seconds() <= 601.0);
 }
 
@@ -95,7 +95,7 @@ async fn a_token_refused_inside_a_batch_is_renewed_once() {
     let refused = json!({"responses": [item("0", 401, &error("InvalidAuthenticationToken"))]});
     peer.script("/v1.0/$batch", [ok(&refused)]).await;
     let answers = peer.session().batch(&member_of(&peer, 1), &RequestOptions::default()).await.unwrap();
-    assert!(matches!(answers[0].as_ref().unwrap_err().kind, ErrorKind::Unauthorized));
+    assert!(matches!(answers[0].as_ref().unwrap_err().kind, GraphErrorKind::Unauthorized));
     assert_eq!((peer.requests().await.len(), peer.token_requests().await), (2, 2));
 }
 
@@ -161,7 +161,9 @@ async fn a_position_that_is_too_old_is_told_apart() {
         let peer = Peer::start().await;
         peer.script("/v1.0/users/delta", [answer]).await;
         let mut pager = peer.session().delta(&peer.uri("/v1.0/users/delta?$deltatoken=old")).unwrap();
-        let ErrorKind::DeltaExpired { location } = pager.next().await.unwrap_err().kind else { panic!("another kind") };
+        let GraphErrorKind::DeltaExpired { location } = pager.next().await.unwrap_err().kind else {
+            panic!("another kind")
+        };
         assert_eq!(location.is_some(), has_location);
     }
 }

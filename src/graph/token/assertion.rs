@@ -1,4 +1,4 @@
-//! The signed statement by which an application with a certificate asks for a token.
+//! The signed client assertion with which an application with a certificate requests a token.
 //!
 //! Source: <https://learn.microsoft.com/en-us/entra/identity-platform/certificate-credentials>;
 //! docs/graph.md, «Sign-in».
@@ -14,7 +14,7 @@ use uuid::Uuid;
 /// Seconds that an assertion is good for.
 const LIFE_SECONDS: i64 = 300;
 
-/// Times are seconds since 1970 and JSON numbers: Entra refuses strings.
+/// Times are seconds since 1970 and JSON numbers: Entra rejects strings.
 #[derive(Serialize)]
 struct AssertionClaims<'a> {
     aud: &'a str,

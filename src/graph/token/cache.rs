@@ -1,6 +1,9 @@
 //! The cache of tokens, and the one renewal that concurrent callers share.
 
-use super::{AccessToken, Federated, Identity, request};
+use super::access_token::AccessToken;
+use super::federated::Federated;
+use super::identity::Identity;
+use super::request;
 use crate::clock::Clock;
 use crate::config::HostSettings;
 use crate::graph::cloud::Cloud;
@@ -15,15 +18,15 @@ use uuid::Uuid;
 
 /// A token is renewed this long before its end.
 const RENEW_BEFORE: TimeDelta = TimeDelta::minutes(5);
-/// How long trouble at Entra is waited out.
+/// How long failures of Entra are waited out.
 const RETRY_BUDGET: Duration = Duration::from_secs(120);
-/// First wait when Entra does not say how long; doubled each time.
-const RETRY_FIRST: Duration = Duration::from_secs(1);
-const RETRY_MOST: Duration = Duration::from_secs(30);
+/// First wait when Entra sends no `Retry-After`; doubled each time.
+const FIRST_RETRY_WAIT: Duration = Duration::from_secs(1);
+const MAX_RETRY_WAIT: Duration = Duration::from_secs(30);
 /// Above this many entries, those without a live token are dropped.
 const ENTRIES_BEFORE_SWEEP: usize = 256;
 
-/// The source of tokens. Cheap to clone; all clones share one cache.
+/// The cache of access tokens. Cheap to clone; all clones share one cache.
 #[derive(Clone)]
 pub struct Tokens(Arc<Inner>);
 
@@ -35,8 +38,8 @@ struct Inner {
     slots: Mutex<HashMap<Key, Arc<Slot>>>,
 }
 
-/// Everything that makes a token somebody's: a second organization that enters the same application
-/// never meets the first one's token, whatever its own secret is.
+/// Everything that a token belongs to. A second organization that enters the same application never gets the first
+/// one's token, whatever secret it entered.
 #[derive(Clone, PartialEq, Eq, Hash)]
 struct Key {
     organization: OrganizationId,
@@ -49,9 +52,9 @@ struct Key {
 
 #[derive(Default)]
 struct Slot {
-    /// Held while a renewal is under way: who waits for it shares its outcome.
+    /// Locked during a renewal. Callers that wait for it share its outcome.
     renewal: tokio::sync::Mutex<Option<SignInError>>,
-    /// Counts finished renewals, so that a waiter knows that one ended while it waited.
+    /// Number of finished renewals, so that a waiting caller knows that one ended meanwhile.
     renewals: AtomicU64,
     token: Mutex<Option<Arc<AccessToken>>>,
 }
@@ -96,20 +99,20 @@ impl Tokens {
         outcome
     }
 
-    /// A token made now, never one from the cache: what is granted is written into a token when it is
-    /// made. Stores it. Trouble at Entra is waited out for two minutes.
+    /// A new token, never one from the cache: the permissions in a token are those at the time of its creation. It is
+    /// put into the cache. Failures of Entra are waited out for two minutes.
     pub async fn fresh(&self, identity: &Identity) -> Result<Arc<AccessToken>, SignInError> {
         self.fresh_within(identity, RETRY_BUDGET).await
     }
 
-    /// As [`Tokens::fresh`], with another limit on the time that is spent on repeating.
+    /// As [`Tokens::fresh`], with another limit on the time for retries.
     pub async fn fresh_within(&self, identity: &Identity, budget: Duration) -> Result<Arc<AccessToken>, SignInError> {
         let token = self.ask_until(identity, budget).await?;
         self.slot(identity).set_token(Some(token.clone()));
         Ok(token)
     }
 
-    /// Drops the token, after Graph refused it with 401.
+    /// Removes the token from the cache, after Graph answered 401.
     pub fn forget(&self, identity: &Identity) {
         self.slot(identity).set_token(None);
     }
@@ -138,7 +141,7 @@ impl Tokens {
         let mut slots = self.0.slots.lock().unwrap_or_else(PoisonError::into_inner);
         if slots.len() > ENTRIES_BEFORE_SWEEP {
             let now = self.0.clock.now();
-            // A slot that somebody else holds may be in the middle of a renewal.
+            // A slot that is in use may be in the middle of a renewal.
             slots.retain(|_, slot| {
                 Arc::strong_count(slot) > 1 || slot.token().is_some_and(|token| token.expires_at > now)
             });
@@ -151,11 +154,11 @@ impl Tokens {
         slot.token().filter(|token| now < renew_at(token))
     }
 
-    /// Repeats while Entra is in trouble and the budget lasts.
+    /// Retries while Entra fails and the budget lasts.
     async fn ask_until(&self, identity: &Identity, budget: Duration) -> Result<Arc<AccessToken>, SignInError> {
         let inner = &*self.0;
         let start = inner.clock.instant();
-        let mut backoff = RETRY_FIRST;
+        let mut backoff = FIRST_RETRY_WAIT;
         loop {
             let error = match request::ask(&inner.client, &inner.clock, &inner.hosts, &inner.federated, identity).await
             {
@@ -168,10 +171,10 @@ impl Tokens {
             }
             tracing::warn!(
                 connection.id = %identity.connection, aadsts = error.aadsts, status = error.status,
-                wait_ms = wait.as_millis() as u64, "the sign-in service gave no token; asking again",
+                wait_ms = wait.as_millis() as u64, "sign-in failed; retrying",
             );
             inner.clock.sleep(wait).await;
-            backoff = (backoff * 2).min(RETRY_MOST);
+            backoff = (backoff * 2).min(MAX_RETRY_WAIT);
         }
     }
 }
@@ -218,7 +221,7 @@ mod tests {
         let server = MockServer::start().await;
         let ok = json!({"token_type": "Bearer", "expires_in": 3599, "access_token": "a.e30.s"});
         let refused = json!({"error": "invalid_client", "error_description": "AADSTS7000215: Invalid client secret provided.",
-            "error_codes": [7_000_215]});
+            "error_codes": [7000215]});
         Mock::given(method("POST"))
             .and(path(format!("/{TENANT}/oauth2/v2.0/token")))
             .and(body_string_contains("client_secret=abc8Q%7Eright"))

@@ -1,5 +1,5 @@
-//! What a Graph access token says. It is decoded for diagnosis only: Graph tokens are opaque to clients,
-//! so every part is optional and an unknown form means «cannot tell».
+//! The claims of a Graph access token. They are decoded for diagnosis only. Graph tokens are opaque to clients, so
+//! every claim is optional, and an unknown format means «unknown».
 //!
 //! Source: <https://learn.microsoft.com/en-us/entra/identity-platform/access-token-claims-reference>;
 //! docs/graph.md, «Access tokens».
@@ -11,15 +11,15 @@ use serde_json::{Map, Value};
 /// The claims that matter here.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Claims {
-    /// Whether the token could be decoded at all. If not, nothing can be concluded from what is absent.
+    /// Whether the token could be decoded. If not, a missing claim means nothing.
     pub readable: bool,
-    /// Application permissions that are granted. Absent in a token without any, hence empty here.
+    /// Granted Application permissions. A token without any has no such claim.
     pub roles: Vec<String>,
     /// Delegated permissions. Only user tokens have them.
     pub scp: Option<String>,
     /// Tenant that issued the token.
     pub tid: Option<String>,
-    /// Object id of the service principal (enterprise application); absent while there is none.
+    /// Object id of the service principal (enterprise application); absent as long as it does not exist.
     pub oid: Option<String>,
     /// The application (client) id: `appid` of a v1.0 token, `azp` of a v2.0 one.
     pub appid: Option<String>,
@@ -27,17 +27,17 @@ pub struct Claims {
     pub app_displayname: Option<String>,
     /// Template ids of directory roles, and one id that every app-only token has.
     pub wids: Vec<String>,
-    /// How the application proved itself: `1` secret, `2` certificate.
+    /// How the application authenticated: `1` secret, `2` certificate.
     pub appidacr: Option<String>,
     /// `app` in app-only tokens.
     pub idtyp: Option<String>,
     /// Seconds since 1970.
     pub exp: Option<i64>,
-    /// Seconds since 1970; about five minutes before the token was made.
+    /// Seconds since 1970; about five minutes before the token was issued.
     pub iat: Option<i64>,
 }
 
-/// In every app-only token; not a directory role.
+/// This id is in every app-only token. It is not a directory role.
 const WIDS_OF_EVERY_APP: &str = "0997a1d0-0d1d-4acb-b408-d5ca73121e90";
 
 impl Claims {

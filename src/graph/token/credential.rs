@@ -1,4 +1,4 @@
-//! How an application proves who it is, and every fault that can be seen without asking Entra.
+//! How an application proves who it is, and every fault that shows without asking Entra.
 
 use crate::error::Faults;
 use base64::Engine as _;
@@ -20,16 +20,16 @@ pub enum Credential {
         certificate_pem: String,
         private_key_pem: SecretString,
     },
-    /// The service's own workload identity: the operator's token file, read anew for each use.
+    /// The service's own workload identity: the operator's token file, read again for each use.
     Federated,
 }
 
-/// The sentence for a Secret ID in the place of the secret's Value.
-pub const SECRET_ID_PASTED: &str = "This is the Secret ID, not the secret. In the portal, Certificates & secrets shows both: copy the \
-     column Value, which can be read only right after the secret was made. If it is hidden already, make a new secret.";
+/// The text when the Secret ID was entered instead of the secret's Value.
+pub const SECRET_ID_PASTED: &str = "This is the Secret ID, not the secret. In the portal, Certificates & secrets shows both. Copy the \
+     column Value, which is visible only right after the secret was created. If it is already hidden, create a new secret.";
 
 /// The longest secret, certificate or key that is read, in bytes.
-const CREDENTIAL_MOST_BYTES: usize = 64 * 1024;
+const MAX_CREDENTIAL_BYTES: usize = 64 * 1024;
 
 impl fmt::Debug for Credential {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -59,7 +59,7 @@ impl Credential {
         }
     }
 
-    /// What an answer may show: the first three characters of a secret, which the portal shows too, or the
+    /// What the API may show: the first three characters of a secret, which the portal shows too, or the
     /// certificate's SHA-256 thumbprint in hexadecimal.
     pub fn hint(&self) -> Option<String> {
         match self {
@@ -69,7 +69,7 @@ impl Credential {
         }
     }
 
-    /// When the certificate ends. A secret does not know its own end.
+    /// When the certificate ends. The end of a secret is not part of the secret.
     pub fn expires_at(&self) -> Option<DateTime<Utc>> {
         match self {
             Self::Certificate { certificate_pem, .. } => Certificate::parse(certificate_pem).ok().map(|c| c.not_after),
@@ -85,8 +85,8 @@ pub fn looks_like_secret_id(secret: &str) -> bool {
 
 fn validate_secret(secret: &str, at: &str, faults: &mut Faults) {
     if secret.trim().is_empty() {
-        faults.push(at, "required", "The client secret is empty. Paste the Value of a client secret.");
-    } else if secret.len() > CREDENTIAL_MOST_BYTES {
+        faults.push(at, "required", "The client secret is required. Paste its Value.");
+    } else if secret.len() > MAX_CREDENTIAL_BYTES {
         faults.push(at, "too_long", "This is too long for a client secret. Paste only the Value.");
     } else if looks_like_secret_id(secret) {
         faults.push(at, "secret_id_pasted", SECRET_ID_PASTED);
@@ -94,7 +94,7 @@ fn validate_secret(secret: &str, at: &str, faults: &mut Faults) {
         faults.push(
             at,
             "secret_has_spaces",
-            "There are spaces or line breaks around the client secret. Paste the Value alone.",
+            "The client secret has spaces or line breaks around it. Paste only the Value.",
         );
     }
 }
@@ -111,7 +111,7 @@ fn validate_certificate(certificate: &str, key: &str, now: Option<DateTime<Utc>>
     if let (Some(parsed), Some(now)) = (&parsed, now) {
         if now >= parsed.not_after {
             let detail = format!(
-                "The certificate expired on {}. Make a new one, upload it to the app registration, and enter it here.",
+                "The certificate expired on {}. Create a new one, upload it to the app registration, and enter it here.",
                 parsed.not_after.format("%Y-%m-%d")
             );
             faults.push(&certificate_at, "certificate_expired", detail);
@@ -130,14 +130,14 @@ fn validate_certificate(certificate: &str, key: &str, now: Option<DateTime<Utc>>
                 faults.push(
                     &key_at,
                     "key_does_not_match",
-                    "The private key does not belong to the certificate. Use the key the certificate was made with.",
+                    "The private key does not belong to the certificate. Use the key that the certificate was created with.",
                 );
             }
         }
     }
 }
 
-/// Why a certificate or key cannot be used. Holds nothing of the key.
+/// Why a certificate or key cannot be used. Contains no part of the key.
 #[derive(Clone, Debug)]
 pub struct CredentialFault {
     pub code: &'static str,
@@ -163,10 +163,10 @@ impl Certificate {
         if pem.trim().is_empty() {
             return fault(
                 "required",
-                "The certificate is missing. Paste its PEM text, from BEGIN CERTIFICATE to END CERTIFICATE.",
+                "The certificate is required. Paste its PEM text, from BEGIN CERTIFICATE to END CERTIFICATE.",
             );
         }
-        if pem.len() > CREDENTIAL_MOST_BYTES {
+        if pem.len() > MAX_CREDENTIAL_BYTES {
             return fault("too_long", "This is too long for a certificate. Paste only the application's certificate.");
         }
         let found =
@@ -179,13 +179,13 @@ impl Certificate {
             );
         };
         let Ok(certificate) = block.parse_x509() else {
-            return fault("certificate_unreadable", "The PEM text does not hold a readable X.509 certificate.");
+            return fault("certificate_unreadable", "The PEM text does not contain a valid X.509 certificate.");
         };
         let public_key = certificate.public_key();
         if !matches!(public_key.parsed(), Ok(x509_parser::public_key::PublicKey::RSA(_))) {
             return fault(
                 "certificate_not_rsa",
-                "Entra accepts only certificates with an RSA key here. Make one with RSA 2048 or more.",
+                "Entra accepts only certificates with an RSA key here. Create one with RSA 2048 or more.",
             );
         }
         let time = |at: x509_parser::time::ASN1Time| DateTime::from_timestamp(at.timestamp(), 0).unwrap_or_default();
@@ -213,18 +213,15 @@ impl Certificate {
 pub fn signing_key(pem: &str) -> Result<EncodingKey, CredentialFault> {
     let fault = |code, detail| Err(CredentialFault { code, detail });
     if pem.trim().is_empty() {
-        return fault(
-            "required",
-            "The private key is missing. A certificate alone proves nothing: paste its private key as well.",
-        );
+        return fault("required", "The private key is required: paste it together with the certificate.");
     }
-    if pem.len() > CREDENTIAL_MOST_BYTES {
+    if pem.len() > MAX_CREDENTIAL_BYTES {
         return fault("too_long", "This is too long for a private key.");
     }
     if pem.contains("ENCRYPTED") {
         return fault(
             "key_encrypted",
-            "The private key is protected by a passphrase. Remove it with `openssl pkey -in key.pem`; it is sealed before it is stored.",
+            "The private key is protected by a passphrase. Remove the passphrase with `openssl pkey -in key.pem`; this service encrypts the key before it stores it.",
         );
     }
     match EncodingKey::from_rsa_pem(pem.trim().as_bytes()) {

@@ -1,6 +1,6 @@
-//! The service's own workload identity, as the operator lends it to single connections.
+//! The service's own workload identity, which the operator allows for single connections.
 
-use super::Identity;
+use super::identity::{Identity, is_tenant_id};
 use crate::config::SecuritySettings;
 use crate::error::{Code, Error, Result};
 use crate::graph::sign_in_error::{SignInError, SignInErrorKind};
@@ -11,9 +11,9 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 /// The longest token file that is read, in bytes.
-const TOKEN_MOST_BYTES: u64 = 64 * 1024;
+const MAX_TOKEN_BYTES: u64 = 64 * 1024;
 
-/// Who may use the workload identity, and where its token is. By default nobody may.
+/// Which connections may use the workload identity, and where its token is. By default none may.
 #[derive(Clone, Debug, Default)]
 pub struct Federated {
     allowed: Arc<Vec<Allowed>>,
@@ -52,7 +52,7 @@ impl Federated {
         Err(Error::new(Code::FederatedNotAllowed, not_allowed(organization, tenant_id, client_id)))
     }
 
-    /// The operator's token, read anew each time, since the platform replaces it every few minutes.
+    /// The operator's token. It is read again each time, because the platform replaces it every few minutes.
     pub(super) async fn token(&self, identity: &Identity) -> Result<SecretString, SignInError> {
         let (organization, tenant, client) = (identity.organization, identity.tenant_id.as_str(), identity.client_id);
         if !self.allows(organization, tenant, client) {
@@ -69,8 +69,8 @@ impl Federated {
             missing(format!("the workload identity token in AZURE_FEDERATED_TOKEN_FILE cannot be read: {why}"))
         };
         let size = tokio::fs::metadata(path).await.map_err(|e| unreadable(&e))?.len();
-        if size > TOKEN_MOST_BYTES {
-            return Err(unreadable(&format!("the file has {size} bytes, more than a token has")));
+        if size > MAX_TOKEN_BYTES {
+            return Err(unreadable(&format!("the file has {size} bytes, which is too large for a token")));
         }
         let text = tokio::fs::read_to_string(path).await.map_err(|e| unreadable(&e))?;
         match text.trim() {
@@ -82,7 +82,7 @@ impl Federated {
 
 fn not_allowed(organization: OrganizationId, tenant_id: &str, client_id: Uuid) -> String {
     format!(
-        "The service's own workload identity may not be used for this connection. Ask the operator to add \
+        "This connection is not allowed to use the service's own workload identity. Ask the operator to add \
          `{organization}/{tenant_id}/{client_id}` to ENTRA_ASSETS_FEDERATED_ALLOW, or use a secret or a certificate."
     )
 }
@@ -103,7 +103,7 @@ impl Allowed {
             "default" => OrganizationId::DEFAULT,
             id => id.parse().map_err(|_| wrong())?,
         };
-        if !super::is_tenant_id(tenant) {
+        if !is_tenant_id(tenant) {
             return Err(wrong());
         }
         Ok(Self { organization, tenant: tenant.to_owned(), client: Uuid::parse_str(client).map_err(|_| wrong())? })

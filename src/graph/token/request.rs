@@ -1,6 +1,11 @@
 //! One request for a token.
 
-use super::{AccessToken, Claims, Credential, Federated, Identity, assertion, is_tenant_id, looks_like_secret_id};
+use super::access_token::AccessToken;
+use super::assertion;
+use super::claims::Claims;
+use super::credential::{Credential, SECRET_ID_PASTED, looks_like_secret_id};
+use super::federated::Federated;
+use super::identity::{Identity, is_tenant_id};
 use crate::clock::Clock;
 use crate::config::HostSettings;
 use crate::graph::sign_in_error::{SignInError, SignInErrorKind};
@@ -13,11 +18,11 @@ use std::time::Duration;
 use url::Url;
 
 const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
-/// The longest answer that is read, in bytes. A token with hundreds of roles has some tens of kilobytes.
-const ANSWER_MOST_BYTES: usize = 512 * 1024;
-/// One attempt: the sign-in service answers within a second or two, or not at all.
+/// The longest response that is read, in bytes. A token with hundreds of roles has some tens of kilobytes.
+const MAX_BODY_BYTES: usize = 512 * 1024;
+/// Timeout of one attempt: the sign-in service answers within a second or two, or not at all.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(20);
-/// Assumed life when the answer does not say.
+/// Assumed lifetime when the response does not name one.
 const LIFE_ASSUMED_SECONDS: i64 = 3599;
 
 #[derive(Deserialize)]
@@ -27,7 +32,7 @@ struct Answer {
     expires_in: Option<i64>,
 }
 
-/// Seconds as a number, or as text, as some answers of the older endpoint have it.
+/// Seconds as a number, or as text: some responses of the older endpoint use text.
 fn lenient_seconds<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<i64>, D::Error> {
     Ok(match serde_json::Value::deserialize(from)? {
         serde_json::Value::Number(number) => number.as_i64(),
@@ -36,7 +41,7 @@ fn lenient_seconds<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<i
     })
 }
 
-/// Asks once. No repetition here.
+/// Sends one request, without retries.
 pub(super) async fn ask(
     client: &reqwest::Client,
     clock: &Clock,
@@ -55,7 +60,7 @@ pub(super) async fn ask(
     let status = response.status().as_u16();
     let retry_after = http::retry_after(response.headers(), clock.now());
     let request_id = response.headers().get("x-ms-request-id").and_then(|id| id.to_str().ok()).map(str::to_owned);
-    let body = match http::bounded_body(response, ANSWER_MOST_BYTES).await {
+    let body = match http::bounded_body(response, MAX_BODY_BYTES).await {
         Ok(body) => body,
         Err(http::BodyError::Broken(e)) => return Err(unreachable(&e)),
         Err(e @ http::BodyError::TooLarge { .. }) => {
@@ -66,7 +71,7 @@ pub(super) async fn ask(
         return Err(SignInError::from_answer(status, &body, request_id.as_deref(), retry_after));
     }
     let Ok(answer) = serde_json::from_slice::<Answer>(&body) else {
-        let text = "the answer to the request for a token has status 200 but holds no access_token";
+        let text = "the response of the sign-in service has status 200 but no access_token";
         return Err(SignInError::of(SignInErrorKind::Unreadable, "sign_in_answer_unreadable", text));
     };
     let now = clock.now();
@@ -81,8 +86,8 @@ pub(super) async fn ask(
     })
 }
 
-/// The endpoint that is called: the operator's host setting, else the cloud's. `None`: the tenant id
-/// cannot be part of a path.
+/// The token endpoint: at the operator's host setting, else at the cloud's. `None`: the tenant id cannot be
+/// part of a path.
 fn token_url(hosts: &HostSettings, identity: &Identity) -> Option<Url> {
     let path = is_tenant_id(&identity.tenant_id).then(|| token_path(identity))?;
     match &hosts.login_url {
@@ -105,7 +110,7 @@ async fn form(clock: &Clock, federated: &Federated, identity: &Identity) -> Resu
     ];
     match &identity.credential {
         Credential::ClientSecret(secret) if looks_like_secret_id(secret.expose_secret()) => {
-            let text = super::credential::SECRET_ID_PASTED;
+            let text = SECRET_ID_PASTED;
             return Err(SignInError::of(SignInErrorKind::NotSent, "secret_id_pasted", text));
         }
         Credential::ClientSecret(secret) => form.push(("client_secret", secret.clone())),

@@ -1,6 +1,6 @@
-//! One directory object: its properties as canonical JSON, and apart from them what it refers to.
+//! One directory object: its properties as canonical JSON, and separately its references.
 
-use super::Member;
+use super::member::Member;
 use serde::Deserialize;
 use serde::de::{MapAccess, Visitor};
 use serde_json::value::RawValue;
@@ -8,19 +8,48 @@ use std::borrow::Cow;
 use std::fmt;
 use uuid::Uuid;
 
-/// Deeper than this, values are kept as they came. Graph's own nest three levels.
-const DEPTH_MOST: usize = 32;
+/// Values nested deeper than this are copied unchanged. Those of Graph have three levels.
+const MAX_DEPTH: usize = 32;
 
-/// Why an object of a delta answer is gone.
+/// Why an object of a delta response was removed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Removed {
     /// Soft-deleted: it can be restored for 30 days.
     Changed,
-    /// Gone for good.
+    /// Deleted permanently.
     Deleted,
 }
 
-/// An object of a list or delta answer.
+/// What a response says about the manager of a user.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Manager {
+    /// Nothing. A list with `$expand=manager` leaves the manager out if there is none.
+    #[default]
+    NotInResponse,
+    /// Null, or an empty list: there is no manager.
+    None,
+    /// This one. In a delta response it can be a removal.
+    Is(Member),
+}
+
+impl Manager {
+    /// The manager, or the removed one, if the response names one.
+    pub fn member(self) -> Option<Member> {
+        match self {
+            Self::NotInResponse | Self::None => None,
+            Self::Is(member) => Some(member),
+        }
+    }
+}
+
+impl From<Option<Member>> for Manager {
+    /// From a response that contains the manager if there is one.
+    fn from(member: Option<Member>) -> Self {
+        member.map_or(Self::None, Self::Is)
+    }
+}
+
+/// An object of a list or delta response.
 #[derive(Debug, Default, PartialEq)]
 pub struct Properties {
     /// A GUID, except for `subscribedSku`: `{tenantId}_{skuId}`.
@@ -30,17 +59,18 @@ pub struct Properties {
     pub json: String,
     /// Names of the properties that came as null, sorted. In a delta answer they were cleared.
     pub nulls: Vec<String>,
-    /// Whether there is any property besides the id. A delta answer repeats a group with its members alone.
+    /// Whether there is any property apart from the id. A delta response can repeat a group with members only.
     pub has_properties: bool,
-    /// `$expand=manager`, or `manager@delta`. Without a manager Graph leaves it out of a list.
-    pub manager: Option<Member>,
-    /// `$expand=owners` (20 at most: read them apart when 20 came), or `owners@delta`. `None`: not in the answer.
+    /// `$expand=manager`, or `manager@delta`.
+    pub manager: Manager,
+    /// `$expand=owners` (20 at most: if there are 20, read them separately), or `owners@delta`. `None`: not in the
+    /// response.
     pub owners: Option<Vec<Member>>,
-    /// `$expand=members` (20 at most), or `members@delta`, in which several parts of one group may come.
+    /// `$expand=members` (20 at most), or `members@delta`, which can come in several parts of one group.
     pub members: Option<Vec<Member>>,
     /// `$expand=memberOf` (20 at most).
     pub member_of: Option<Vec<Member>>,
-    /// In a delta answer: why it is gone.
+    /// In a delta response: why it was removed.
     pub removed: Option<Removed>,
 }
 
@@ -54,10 +84,10 @@ impl Properties {
 /// Reads one object of a page.
 pub fn properties(item: &str) -> Result<Properties, serde_json::Error> {
     let mut found = Properties::default();
-    let mut kept: Vec<(Cow<'_, str>, &RawValue)> = Vec::new();
+    let mut entries: Vec<(Cow<'_, str>, &RawValue)> = Vec::new();
     for (name, value) in serde_json::from_str::<Entries<'_>>(item)?.0 {
         match &*name {
-            "manager" | "manager@delta" => found.manager = single(value)?,
+            "manager" | "manager@delta" => found.manager = single(value)?.into(),
             "owners" | "owners@delta" => found.owners = Some(serde_json::from_str(value.get())?),
             "members" | "members@delta" => found.members = Some(serde_json::from_str(value.get())?),
             "memberOf" => found.member_of = Some(serde_json::from_str(value.get())?),
@@ -70,7 +100,7 @@ pub fn properties(item: &str) -> Result<Properties, serde_json::Error> {
                 } else {
                     found.has_properties = true;
                 }
-                kept.push((name, value));
+                entries.push((name, value));
             }
         }
     }
@@ -80,14 +110,14 @@ pub fn properties(item: &str) -> Result<Properties, serde_json::Error> {
     found.has_properties |= !found.nulls.is_empty();
     found.nulls.sort_unstable();
     found.json.reserve(item.len());
-    write_object(kept, &mut found.json, 0)?;
+    write_object(entries, &mut found.json, 0)?;
     Ok(found)
 }
 
 /// A relation to one object: the object itself when expanded, a list of one in a delta answer.
 fn single(value: &RawValue) -> Result<Option<Member>, serde_json::Error> {
     if value.get().starts_with('[') {
-        // A change of manager may come as a removal and an addition: the addition counts.
+        // A change of manager can come as a removal and an addition: the addition counts.
         let all: Vec<Member> = serde_json::from_str(value.get())?;
         let added = all.iter().find(|member| !member.is_removed);
         return Ok(added.or(all.first()).copied());
@@ -102,28 +132,28 @@ struct RemovedWire<'a> {
 }
 
 impl RemovedWire<'_> {
-    /// An unknown reason is taken as the one that can be undone.
+    /// An unknown reason counts as the one that can be undone.
     fn read(&self) -> Removed {
         if self.reason == "deleted" { Removed::Deleted } else { Removed::Changed }
     }
 }
 
-/// Canonical form of any JSON value.
+/// Writes the canonical form of any JSON value.
 fn write(value: &RawValue, out: &mut String, depth: usize) -> Result<(), serde_json::Error> {
     let text = value.get();
     match text.as_bytes().first() {
-        Some(b'{') if depth < DEPTH_MOST => {
+        Some(b'{') if depth < MAX_DEPTH => {
             let entries = serde_json::from_str::<Entries<'_>>(text)?.0;
             let is_kept =
                 |(name, value): &(Cow<'_, str>, &RawValue)| !name.contains("@odata.") && value.get() != "null";
             write_object(entries.into_iter().filter(is_kept).collect(), out, depth)
         }
-        // As Graph writes lists of texts and numbers: nothing in it could be written otherwise.
+        // A list of texts and numbers, as Graph writes it: this is the canonical form already.
         Some(b'[') if !text.bytes().any(|b| b == b'{' || b == b'\\' || b.is_ascii_whitespace()) => {
             out.push_str(text);
             Ok(())
         }
-        Some(b'[') if depth < DEPTH_MOST => {
+        Some(b'[') if depth < MAX_DEPTH => {
             out.push('[');
             for (position, item) in serde_json::from_str::<Vec<&RawValue>>(text)?.into_iter().enumerate() {
                 if position > 0 {
@@ -171,7 +201,7 @@ fn write_object(
     Ok(())
 }
 
-/// The entries of an object in their order, borrowed.
+/// The entries of an object in their order, borrowed from the text.
 struct Entries<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
 
 #[derive(Deserialize)]
@@ -232,7 +262,7 @@ mod tests {
                 "owners":[],"members":[{{"id":"{OTHER}","@odata.type":"#microsoft.graph.group"}}]}}"##
         ))
         .unwrap();
-        assert_eq!(read.manager.unwrap().id.to_string(), OTHER);
+        assert_eq!(read.manager.member().unwrap().id.to_string(), OTHER);
         assert_eq!(read.owners.as_deref(), Some(&[][..]));
         assert_eq!(read.members.unwrap()[0].kind, MemberKind::Group);
         assert_eq!(read.member_of, None);
@@ -244,10 +274,12 @@ mod tests {
     fn a_change_of_manager_is_its_addition() {
         let read = |text: &str| properties(&format!(r#"{{"id":"{ID}","manager@delta":{text}}}"#)).unwrap().manager;
         let both = format!(r#"[{{"id":"{ID}","@removed":{{"reason":"deleted"}}}},{{"id":"{OTHER}"}}]"#);
-        assert_eq!(read(&both).unwrap().id.to_string(), OTHER);
+        assert_eq!(read(&both).member().unwrap().id.to_string(), OTHER);
         let gone = format!(r#"[{{"id":"{ID}","@removed":{{"reason":"deleted"}}}}]"#);
-        assert!(read(&gone).unwrap().is_removed);
-        assert_eq!(read("[]"), None);
+        assert!(read(&gone).member().unwrap().is_removed);
+        assert_eq!((read("[]"), read("null")), (Manager::None, Manager::None));
+        let without = properties(&format!(r#"{{"id":"{ID}"}}"#)).unwrap().manager;
+        assert_eq!(without, Manager::NotInResponse);
     }
 
     #[test]

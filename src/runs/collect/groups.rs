@@ -9,7 +9,7 @@ use super::reader::Reader;
 use super::request::{RESTARTS_MOST, TOP, links_url, links_without_select};
 use crate::db::mirror::{self, Batch, Cursor, CursorRow, MEMBERS, StagedMembers, StagedObject, cursors, read};
 use crate::directory::{ObjectType, Properties};
-use crate::graph::error::{GraphError, Kind};
+use crate::graph::error::{GraphError, GraphErrorKind};
 use crate::graph::page::halve_top;
 use crate::graph::wire::{Member, Members};
 use crate::graph::{Next, Page, Pager, RequestOptions};
@@ -266,7 +266,7 @@ async fn visible(reader: &Reader<'_>, group: Uuid) -> Result<Visible, Stop> {
     let options = RequestOptions::default();
     let body = match reader.session.get(&url("?$select=id,visibility"), &options).await {
         Ok(body) => body,
-        Err(error) if matches!(error.kind, Kind::NotFound) => return Ok(Visible::Gone),
+        Err(error) if matches!(error.kind, GraphErrorKind::NotFound) => return Ok(Visible::Gone),
         // A server that takes no $select.
         Err(error) if error.refuses_optional() => reader.session.get(&url(""), &options).await?,
         Err(error) => return Err(error.into()),
@@ -291,15 +291,15 @@ async fn read_members(reader: &Reader<'_>, group: Uuid, cursor: Option<CursorRow
                 first = links_url(reader, &path, Some(TOP));
                 restart(reader, group).await?;
             }
-            Some(error) if matches!(error.kind, Kind::NotFound) => {
+            Some(error) if matches!(error.kind, GraphErrorKind::NotFound) => {
                 let detail = format!("Group {group} disappeared while it was read; its members are left as known.");
                 reader.run.progress.warn(RunWarning::new("group_gone", detail));
                 return Ok(false);
             }
             Some(error) => {
                 first = match (&error.kind, halve_top(&first)) {
-                    (Kind::PageTokenExpired, _) => first,
-                    (Kind::GatewayTimeout, Some(halved)) => halved,
+                    (GraphErrorKind::PageTokenExpired, _) => first,
+                    (GraphErrorKind::GatewayTimeout, Some(halved)) => halved,
                     _ => return Err(error.into()),
                 };
                 begin_anew(reader, group, &error).await?;
@@ -393,12 +393,12 @@ async fn read_owners(reader: &Reader<'_>, group: Uuid) -> Result<(), Stop> {
             Err(error) if links_without_select(reader, &path, &first, &error).await? => {
                 first = links_url(reader, &path, Some(TOP));
             }
-            Err(error) if matches!(error.kind, Kind::NotFound) => return Ok(()),
+            Err(error) if matches!(error.kind, GraphErrorKind::NotFound) => return Ok(()),
             Err(error) if restarts == RESTARTS_MOST => return Err(error.into()),
             Err(error) => {
                 first = match (&error.kind, halve_top(&first)) {
-                    (Kind::PageTokenExpired, _) => first,
-                    (Kind::GatewayTimeout, Some(halved)) => halved,
+                    (GraphErrorKind::PageTokenExpired, _) => first,
+                    (GraphErrorKind::GatewayTimeout, Some(halved)) => halved,
                     _ => return Err(error.into()),
                 };
             }

@@ -18,7 +18,7 @@ use crate::db::mirror::Batch;
 use crate::directory::{Link, ObjectType};
 use crate::filter::EntityKind;
 use crate::graph::delta::Collection;
-use crate::graph::error::{GraphError, Kind};
+use crate::graph::error::{GraphError, GraphErrorKind};
 use crate::run_state::{ChangeReason, RunWarning};
 use crate::runs::stop::Stop;
 use changes::{Delta, Replayed, replay};
@@ -86,7 +86,13 @@ async fn position(reader: &Reader<'_>, collection: Collection, part: &str) -> Re
 /// Whether an error means that the server does not know delta queries, or not as Graph does.
 fn is_without_delta(error: &GraphError) -> bool {
     error.refuses_optional()
-        || matches!(error.kind, Kind::Forbidden | Kind::Malformed | Kind::LinkLoop | Kind::DeltaExpired { .. })
+        || matches!(
+            error.kind,
+            GraphErrorKind::Forbidden
+                | GraphErrorKind::Malformed
+                | GraphErrorKind::LinkLoop
+                | GraphErrorKind::DeltaExpired { .. }
+        )
 }
 
 /// The job's properties, those that its filter decides by, and the relations.

@@ -446,7 +446,7 @@ fn batch_of(
     for item in page.content.iter() {
         let mut object = parse(item)?;
         if let Some(managers) = &beside.managers {
-            object.manager = object.uuid().and_then(|id| managers.get(&id)).map(|id| Member::user(*id));
+            object.manager = object.uuid().and_then(|id| managers.get(&id)).map(|id| Member::user(*id)).into();
         }
         match admitted(reader, query.object_type, &object, false)? {
             Admitted::Excluded => excluded += 1,

@@ -9,7 +9,7 @@ use crate::db::mirror::{Batch, read};
 use crate::directory::{Link, ObjectType, Properties};
 use crate::error::Error;
 use crate::filter::EntityKind;
-use crate::graph::error::{GraphError, Kind};
+use crate::graph::error::{GraphError, GraphErrorKind};
 use crate::graph::wire::{Items, Member, properties};
 use crate::graph::{IDS_IN_A_QUERY, Pager, RequestOptions};
 use crate::runs::stop::Stop;
@@ -63,7 +63,7 @@ async fn by_one_pass(reader: &Reader<'_>) -> crate::graph::error::Result<HashMap
     while let Some(page) = pager.next().await? {
         for item in page.content.iter() {
             let user = properties(item).map_err(|e| object::unreadable(&e))?;
-            if let (Some(id), Some(manager)) = (user.uuid(), user.manager) {
+            if let (Some(id), Some(manager)) = (user.uuid(), user.manager.member()) {
                 managers.insert(id, manager.id);
             }
         }
@@ -112,7 +112,7 @@ pub(super) async fn complete(reader: &Reader<'_>) -> Result<(), Stop> {
 async fn is_expanded(reader: &Reader<'_>, found: &HashMap<Uuid, Uuid>) -> Result<bool, Stop> {
     let ids: Vec<Uuid> = found.keys().copied().take(IDS_IN_A_QUERY).collect();
     let users = fetch(reader, ObjectType::Users, &ids).await?;
-    Ok(users.iter().any(|user| user.manager.is_some()))
+    Ok(users.iter().any(|user| user.manager.member().is_some()))
 }
 
 /// The managers of the few users of a test, asked for one by one where an advanced filter lets the list not show them.
@@ -132,7 +132,7 @@ pub(super) async fn add(reader: &Reader<'_>, users: &mut [crate::graph::wire::Pr
     let ids: Vec<Uuid> = users.iter().filter_map(|user| user.uuid()).collect();
     let managers = of(reader, &ids).await?;
     for user in users {
-        user.manager = user.uuid().and_then(|id| managers.get(&id)).map(|id| Member::user(*id));
+        user.manager = user.uuid().and_then(|id| managers.get(&id)).map(|id| Member::user(*id)).into();
     }
     Ok(())
 }
@@ -148,11 +148,14 @@ async fn of(reader: &Reader<'_>, users: &[Uuid]) -> Result<HashMap<Uuid, Uuid>, 
             Ok(item) if item.body.trim().is_empty() || item.body.trim() == "null" => {}
             Ok(item) => {
                 let manager: Member = serde_json::from_str(&item.body).map_err(|e| {
-                    Stop::graph(&GraphError::new(Kind::Malformed, format!("the manager of {user} cannot be read: {e}")))
+                    Stop::graph(&GraphError::new(
+                        GraphErrorKind::Malformed,
+                        format!("the manager of {user} cannot be read: {e}"),
+                    ))
                 })?;
                 managers.insert(*user, manager.id);
             }
-            Err(error) if matches!(error.kind, Kind::NotFound) => {}
+            Err(error) if matches!(error.kind, GraphErrorKind::NotFound) => {}
             Err(error) => return Err(error.into()),
         }
     }

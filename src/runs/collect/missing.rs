@@ -9,7 +9,7 @@ use crate::db::mirror::read::Source;
 use crate::db::mirror::{Batch, delivered};
 use crate::directory::ObjectType;
 use crate::filter::ScopeUsers;
-use crate::graph::error::{GraphError, Kind};
+use crate::graph::error::{GraphError, GraphErrorKind};
 use crate::graph::wire::Items;
 use crate::graph::{Pager, RequestOptions};
 use crate::run_state::{ChangeReason, RunWarning};
@@ -135,6 +135,6 @@ fn warn_of_refusal(reader: &Reader<'_>, object_type: ObjectType, error: &GraphEr
         }
         _ => "To be told, grant the Application permission User.Read.All. Nothing else in this run depends on it.",
     };
-    let is_forbidden = matches!(error.kind, Kind::Forbidden);
+    let is_forbidden = matches!(error.kind, GraphErrorKind::Forbidden);
     reader.run.progress.warn(if is_forbidden { warning.with_advice(advice) } else { warning });
 }

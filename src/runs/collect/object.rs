@@ -4,7 +4,7 @@ use super::reader::Reader;
 use crate::db::mirror::{self, GONE_PREFIX, StagedObject, read};
 use crate::directory::{ObjectType, Properties as Map};
 use crate::filter::{EntityKind, eval};
-use crate::graph::error::{GraphError, Kind};
+use crate::graph::error::{GraphError, GraphErrorKind};
 use crate::graph::wire::{Properties, Removed, properties};
 use crate::run_state::ChangeReason;
 use crate::runs::stop::Stop;
@@ -67,7 +67,7 @@ fn malformed(error: &serde_json::Error) -> Stop {
 }
 
 pub(super) fn unreadable(error: &serde_json::Error) -> GraphError {
-    GraphError::new(Kind::Malformed, format!("an object cannot be read: {error}"))
+    GraphError::new(GraphErrorKind::Malformed, format!("an object cannot be read: {error}"))
 }
 
 /// An object as it is kept: its properties and, beside them, the ids it refers to. `None` for something
@@ -84,7 +84,7 @@ pub(super) fn staged(object_type: ObjectType, object: &Properties) -> Result<Opt
         object.json.len() + MANAGER_FIELD + object.owners.as_ref().map_or(0, Vec::len) * OWNER_ID,
     );
     data.push_str(&object.json);
-    if let Some(manager) = object.manager.filter(|manager| !manager.is_removed) {
+    if let Some(manager) = object.manager.member().filter(|manager| !manager.is_removed) {
         append(&mut data, "managerId", &format!("\"{}\"", manager.id));
     }
     if let Some(owners) = &object.owners {

@@ -5,7 +5,7 @@ use super::object::{entity, parse, unreadable};
 use super::reader::Reader;
 use crate::directory::{Link, ObjectType};
 use crate::graph::batch::{BatchItem, ITEMS_MOST};
-use crate::graph::error::{GraphError, Kind};
+use crate::graph::error::{GraphError, GraphErrorKind};
 use crate::graph::wire::{Items, Properties, properties};
 use crate::graph::{Pager, RequestOptions, Session, ids_filter};
 use crate::run_state::RunWarning;
@@ -247,7 +247,9 @@ pub(super) async fn links_without_select(
         return Ok(true);
     }
     // What a replica does not have yet is not found for a moment: that says nothing of `$select`.
-    if matches!(error.kind, Kind::NotFound) && reader.session.get(asked, &RequestOptions::default()).await.is_ok() {
+    if matches!(error.kind, GraphErrorKind::NotFound)
+        && reader.session.get(asked, &RequestOptions::default()).await.is_ok()
+    {
         return Ok(true);
     }
     match reader.session.get(&reader.session.url(path), &RequestOptions::default()).await {
@@ -284,7 +286,7 @@ async fn many(
     if !reader.refused.has(Optional::Batch) {
         match reader.session.batch(&urls, options).await {
             Ok(answers) => return Ok(answers),
-            Err(error) if error.refuses_optional() || matches!(error.kind, Kind::Malformed) => {
+            Err(error) if error.refuses_optional() || matches!(error.kind, GraphErrorKind::Malformed) => {
                 reader.refused.note(&reader.run.progress, Optional::Batch, Some(&error));
             }
             Err(error) => return Err(error.into()),
@@ -341,7 +343,7 @@ pub(super) async fn after(reader: &Reader<'_>, query: Query, failure: Failure, r
 /// How to ask again after a failure; the failure itself when nothing helps.
 async fn again(reader: &Reader<'_>, query: Query, error: GraphError) -> Result<Query, Stop> {
     let progress = &reader.run.progress;
-    if matches!(error.kind, Kind::PageTokenExpired) {
+    if matches!(error.kind, GraphErrorKind::PageTokenExpired) {
         let detail = format!("A page token for {} expired; the collection is read again.", query.object_type);
         progress.warn(RunWarning::new("page_token_expired", detail));
         return Ok(query);
@@ -351,7 +353,7 @@ async fn again(reader: &Reader<'_>, query: Query, error: GraphError) -> Result<Q
         let select = query.select.into_iter().filter(|name| name != SIGN_IN).collect();
         return Ok(Query { select, top: Some(TOP), ..query });
     }
-    if matches!(error.kind, Kind::GatewayTimeout)
+    if matches!(error.kind, GraphErrorKind::GatewayTimeout)
         && let Some(top) = query.top.map(|top| top / 2).filter(|top| *top >= LEAST_TOP)
     {
         let detail = format!("Graph took too long for a page of {}; pages are halved to {top}.", query.object_type);
@@ -372,7 +374,7 @@ pub(super) async fn whole<T, Reading: Future<Output = crate::graph::error::Resul
         let outcome = read().await;
         reader.run.progress.used(reader.session.usage());
         match outcome {
-            Err(error) if matches!(error.kind, Kind::PageTokenExpired) && restarts < RESTARTS_MOST => {
+            Err(error) if matches!(error.kind, GraphErrorKind::PageTokenExpired) && restarts < RESTARTS_MOST => {
                 restarts += 1;
                 let detail = format!("A page token for {what} expired; they are read again.");
                 reader.run.progress.warn(RunWarning::new("page_token_expired", detail));
@@ -423,7 +425,7 @@ async fn fetch_each(reader: &Reader<'_>, object_type: ObjectType, ids: &[Uuid]) 
     for answer in get_many(reader, urls).await? {
         match answer {
             Ok(item) => found.push(parse(&item.body)?),
-            Err(error) if matches!(error.kind, Kind::NotFound) => {}
+            Err(error) if matches!(error.kind, GraphErrorKind::NotFound) => {}
             Err(error) => return Err(error.into()),
         }
     }

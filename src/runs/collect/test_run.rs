@@ -10,7 +10,7 @@ use crate::db::mirror::{Batch, StagedMembers};
 use crate::directory::ObjectType;
 use crate::filter::ScopeUsers;
 use crate::graph::wire::{Content, Items, MemberKind, Members};
-use crate::graph::{ErrorKind, GraphError, Page, RequestOptions};
+use crate::graph::{GraphError, GraphErrorKind, Page, RequestOptions};
 use crate::run_state::RunWarning;
 use crate::runs::stop::Stop;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -68,7 +68,7 @@ async fn first_members(reader: &Reader<'_>, limit: u32) -> Result<Option<Vec<Uui
         let url = reader.session.url(&format!("groups/{group}/members?$top=999&$select=id"));
         let page: Page<Members> = match reader.session.page(&url, &RequestOptions::default()).await {
             Ok(page) => page,
-            Err(error) if matches!(error.kind, ErrorKind::NotFound) => continue,
+            Err(error) if matches!(error.kind, GraphErrorKind::NotFound) => continue,
             Err(error) => return Err(error.into()),
         };
         for member in page.content.0 {
@@ -110,8 +110,8 @@ async fn groups_of(reader: &Reader<'_>, users: &[Uuid]) -> Result<Option<GraphEr
                         return Ok(Some(refusal));
                     }
                 }
-                Err(error) if matches!(error.kind, ErrorKind::Forbidden) => return Ok(Some(error)),
-                Err(error) if matches!(error.kind, ErrorKind::NotFound) => {}
+                Err(error) if matches!(error.kind, GraphErrorKind::Forbidden) => return Ok(Some(error)),
+                Err(error) if matches!(error.kind, GraphErrorKind::NotFound) => {}
                 Err(error) => return Err(error.into()),
             }
         }
@@ -129,7 +129,7 @@ async fn groups_of(reader: &Reader<'_>, users: &[Uuid]) -> Result<Option<GraphEr
 /// single users' groups cannot be read need not mean it.
 async fn without_groups(reader: &Reader<'_>, read: &mut Read, error: GraphError) -> Result<(), Stop> {
     if lost_permission::lacks_groups(reader) && lost_permission::was_delivered(reader, ObjectType::Groups).await? {
-        let refusal = GraphError { kind: ErrorKind::Forbidden, ..error };
+        let refusal = GraphError { kind: GraphErrorKind::Forbidden, ..error };
         let refused = std::future::ready(Err::<(), Stop>(refusal.into()));
         if let Reading::Frozen(frozen) = lost_permission::unless_refused(reader, ObjectType::Groups, refused).await? {
             read.frozen.push(frozen);
@@ -156,7 +156,7 @@ async fn take_groups(
 ) -> Result<Option<GraphError>, Stop> {
     let read = |body: String| {
         Items::read(body)
-            .map_err(|e| Stop::graph(&GraphError::new(ErrorKind::Malformed, format!("a list of groups: {e}"))))
+            .map_err(|e| Stop::graph(&GraphError::new(GraphErrorKind::Malformed, format!("a list of groups: {e}"))))
     };
     let (mut links, mut items) = read(body)?;
     loop {
@@ -168,7 +168,7 @@ async fn take_groups(
             let group = parse(item)?;
             if group.nulls.iter().any(|name| name == "displayName") {
                 let message = "groups come without their properties: the permission for them is missing";
-                return Ok(Some(GraphError::new(ErrorKind::Forbidden, message)));
+                return Ok(Some(GraphError::new(GraphErrorKind::Forbidden, message)));
             }
             if let Some(id) = group.uuid()
                 && object::is_admitted(reader, ObjectType::Groups, &group)?

@@ -4,7 +4,7 @@
 use super::schema;
 use crate::app::App;
 use crate::assets::objects::SiteAccess;
-use crate::assets::{AssetsError, Client, ConfigState, ConfigStatus, Kind, Links, Target};
+use crate::assets::{AssetsError, AssetsErrorKind, Client, ConfigState, ConfigStatus, Links, Target};
 use crate::connection_check::Overall;
 use crate::db::{destinations, executions, job_settings};
 use crate::error::{Code, Result};
@@ -320,17 +320,17 @@ fn of_import(error: &AssetsError) -> Finding {
 
 fn of_objects(error: &AssetsError, api: &ObjectApi) -> Finding {
     let (code, text, how) = match &error.kind {
-        Kind::Unauthorized => (
+        AssetsErrorKind::Unauthorized => (
             "object_api_token_invalid",
             format!("{} does not accept the API token of {}.", api.site_url, api.email),
             "Make an API token at id.atlassian.com → Security → API tokens as that person, and store it in the destination.",
         ),
-        Kind::Forbidden => (
+        AssetsErrorKind::Forbidden => (
             "object_api_forbidden",
             format!("{} may not use Assets at {}.", api.email, api.site_url),
             "Give the person a Jira Service Management licence and the role Object Schema Manager or Object Schema User.",
         ),
-        Kind::NotFound => (
+        AssetsErrorKind::NotFound => (
             "object_api_no_workspace",
             format!("{} has no Assets workspace that {} may see.", api.site_url, api.email),
             "Assets comes with Jira Service Management Premium or Enterprise; check the address of the site.",

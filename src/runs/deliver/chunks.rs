@@ -3,7 +3,7 @@
 
 use super::delivery::{Delivery, failed};
 use super::execution::Open;
-use crate::assets::{ChunkBuilder, ChunkLimits, Kind, import::Progress};
+use crate::assets::{AssetsErrorKind, ChunkBuilder, ChunkLimits, import::Progress};
 use crate::db::executions::Change;
 use crate::db::mirror::delivered::{self, OutboxRow};
 use crate::directory::ObjectType;
@@ -63,7 +63,7 @@ impl Delivery<'_> {
             let objects = chunk.objects as u64;
             match self.client.submit(&target, &open.links, &chunk).await {
                 Ok(_) => {}
-                Err(error) if error.kind == Kind::TooLarge && planned.rows.len() > 1 => {
+                Err(error) if error.kind == AssetsErrorKind::TooLarge && planned.rows.len() > 1 => {
                     limits = ChunkLimits { objects: planned.rows.len(), ..limits }.halved();
                     for row in planned.rows.into_iter().rev() {
                         ahead.rows.push_front(row);
@@ -71,7 +71,7 @@ impl Delivery<'_> {
                     continue;
                 }
                 // What became of the completing chunk is seen by its effect.
-                Err(error) if error.kind == Kind::OutcomeUnknown && completes => {
+                Err(error) if error.kind == AssetsErrorKind::OutcomeUnknown && completes => {
                     return self.resolve_completion(open, planned.last_seq, chunks).await;
                 }
                 Err(error) => return Err(failed(&error)),

@@ -4,7 +4,7 @@ use super::delivery::{Delivery, failed, links_place, note};
 use super::schema;
 use crate::app::App;
 use crate::assets::{
-    AssetsError, ConfigState, Conflict, ExecutionLinks, ExecutionState, ExecutionStatus, Kind, Target,
+    AssetsError, AssetsErrorKind, ConfigState, Conflict, ExecutionLinks, ExecutionState, ExecutionStatus, Target,
 };
 use crate::clock::Instant;
 use crate::db::executions::{self, Change, ExecutionRow};
@@ -79,7 +79,7 @@ impl Delivery<'_> {
         let target = target(self.run).await?;
         let state = match self.client.status(&target, &open.links).await {
             Ok(status) => status.status,
-            Err(error) if error.kind == Kind::NotFound => ExecutionState::Cancelled,
+            Err(error) if error.kind == AssetsErrorKind::NotFound => ExecutionState::Cancelled,
             Err(error) => return Err(failed(&error)),
         };
         match state {
@@ -122,12 +122,12 @@ impl Delivery<'_> {
         let target = target(self.run).await?;
         let execution = match self.client.start(&target, &self.links, false).await {
             Ok(execution) => execution,
-            Err(error) if error.kind == Kind::OutcomeUnknown => {
+            Err(error) if error.kind == AssetsErrorKind::OutcomeUnknown => {
                 // Perhaps it was started. It is ours then, nothing is in it, and it can be cancelled.
                 self.give_up_lost_start(id, now).await?;
                 return Ok(None);
             }
-            Err(error) if error.kind == Kind::Conflict(Conflict::InProgress) => {
+            Err(error) if error.kind == AssetsErrorKind::Conflict(Conflict::InProgress) => {
                 // Somebody was quicker.
                 self.note(id, Change { state: Some("cancelled"), ..Change::default() }).await?;
                 self.wait_for_others(since).await?;
@@ -230,7 +230,7 @@ impl Delivery<'_> {
             if config.state != ConfigState::Running {
                 return match config.state {
                     ConfigState::Disabled => {
-                        let kind = Kind::Conflict(Conflict::Disabled);
+                        let kind = AssetsErrorKind::Conflict(Conflict::Disabled);
                         Err(failed(&AssetsError::new(kind, "configstatus says DISABLED")))
                     }
                     state => Ok(state),

@@ -1,4 +1,4 @@
-//! Previews: their numbers are those of a run, and what is not known is said.
+//! Previews: their numbers are those of a run, and unknown numbers are marked.
 
 use super::post;
 use crate::support::raw::{GROUPS, Raw, USERS, id};

@@ -84,7 +84,7 @@ async fn an_own_execution_that_assets_still_carries_out_is_waited_for() {
 #[tokio::test(flavor = "multi_thread")]
 async fn every_reason_not_to_start_is_told_with_what_to_do() {
     for (word, code, advice) in [
-        ("DISABLED", "assets_import_disabled", "Enable it in Assets"),
+        ("DISABLED", "assets_import_disabled", "Enable the import source in Assets"),
         ("MISSING_MAPPING", "assets_mapping_missing", "/schema"),
         ("INVALID_IMPORT_MODULE_KEY", "assets_import_module_invalid", "Create a new"),
         ("IN_PROGRESS", "execution_in_progress", "Look at the import in Assets"),

@@ -4,7 +4,7 @@ use crate::directory::Properties as Map;
 use crate::error::Error;
 use crate::graph::Pager;
 use crate::graph::delta::{self, end_of_round};
-use crate::graph::error::{GraphError, Kind};
+use crate::graph::error::{GraphError, GraphErrorKind};
 use crate::graph::wire::{Items, Member, Properties, Removed};
 use crate::runs::collect::reader::Reader;
 use crate::runs::progress::Work;
@@ -45,7 +45,7 @@ impl Delta {
         for owner in change.owners.iter().flatten() {
             self.owners.insert(owner.id, !owner.is_removed);
         }
-        self.managers.extend(change.manager);
+        self.managers.extend(change.manager.member());
         if change.removed.is_none() {
             let values: Map = serde_json::from_str(&change.json).map_err(Error::internal)?;
             self.nulls.retain(|name| !values.contains_key(name));
@@ -152,7 +152,7 @@ pub async fn replay(reader: &Reader<'_>, link: &str) -> Result<Replayed, Stop> {
 /// Whether it is the round that is no good: a link of Graph's own that Graph refuses, pages that never end or cannot be
 /// read. It would be no better the next time.
 fn is_mended_by_a_full_read(error: &GraphError) -> bool {
-    use Kind::{DeltaExpired, LinkLoop, Malformed, PageTokenExpired};
+    use GraphErrorKind::{DeltaExpired, LinkLoop, Malformed, PageTokenExpired};
     error.refuses_optional() || matches!(error.kind, DeltaExpired { .. } | PageTokenExpired | LinkLoop | Malformed)
 }
 

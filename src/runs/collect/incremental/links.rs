@@ -3,7 +3,7 @@
 use super::changes::Delta;
 use crate::db::mirror::{Batch, StagedMembers, read, scope};
 use crate::directory::ObjectType;
-use crate::graph::error::{GraphError, Kind};
+use crate::graph::error::{GraphError, GraphErrorKind};
 use crate::graph::wire::{Content, MemberKind, Members};
 use crate::graph::{Pager, RequestOptions};
 use crate::run_state::RunWarning;
@@ -35,8 +35,8 @@ pub(super) async fn of_arrived(
                 let item = match answer {
                     Ok(item) => item,
                     // Gone again.
-                    Err(error) if matches!(error.kind, Kind::NotFound) => continue,
-                    Err(error) if error.refuses_optional() || matches!(error.kind, Kind::Forbidden) => {
+                    Err(error) if matches!(error.kind, GraphErrorKind::NotFound) => continue,
+                    Err(error) if error.refuses_optional() || matches!(error.kind, GraphErrorKind::Forbidden) => {
                         refused = refused.or(Some(error));
                         continue;
                     }
@@ -71,8 +71,9 @@ pub(super) async fn of_arrived(
 
 /// The groups in an answer, and in the pages after it.
 async fn to_the_last(reader: &Reader<'_>, body: String) -> Result<Vec<Uuid>, Stop> {
-    let (links, mut found) = Members::read(body)
-        .map_err(|e| Stop::graph(&GraphError::new(Kind::Malformed, format!("a list of groups cannot be read: {e}"))))?;
+    let (links, mut found) = Members::read(body).map_err(|e| {
+        Stop::graph(&GraphError::new(GraphErrorKind::Malformed, format!("a list of groups cannot be read: {e}")))
+    })?;
     if let Some(next) = links.next {
         let mut pager: Pager<Members> = reader.session.pages(reader.session.link(&next)?, RequestOptions::default());
         while let Some(page) = pager.next().await? {

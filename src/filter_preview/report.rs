@@ -1,0 +1,133 @@
+//! The answer of a preview.
+
+use crate::filter::EntityKind;
+use serde::Serialize;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+/// How many objects of each kind a preview shows at most.
+pub(super) const MAX_SAMPLE: usize = 10;
+
+/// What a filter would import.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct FilterPreview {
+    /// Time ran out, or Graph did not answer. The answer contains what was found so far.
+    pub partial: bool,
+    pub counts: PreviewCounts,
+    pub sample: PreviewSample,
+    pub cost: PreviewCost,
+    pub warnings: Vec<PreviewWarning>,
+}
+
+#[derive(Clone, Copy, Debug, Default, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PreviewCounts {
+    pub users: PreviewCount,
+    pub groups: PreviewCount,
+    pub devices: PreviewCount,
+}
+
+/// How many objects of a kind would be imported.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PreviewCount {
+    /// In scope, after exclusions and limits. Null if unknown.
+    #[schema(required = true)]
+    pub count: Option<u64>,
+    /// False: an estimate from a part, because Graph does not count it or counting would take too many requests.
+    pub exact: bool,
+    /// Objects that match the condition but are outside the scope, excluded, or over a limit.
+    #[schema(required = true)]
+    pub out_of_scope: Option<u64>,
+    /// Objects in the directory.
+    #[schema(required = true)]
+    pub total: Option<u64>,
+}
+
+#[derive(Clone, Debug, Default, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PreviewSample {
+    #[schema(max_items = 10)]
+    pub users: Vec<SampleObject>,
+    #[schema(max_items = 10)]
+    pub groups: Vec<SampleObject>,
+    #[schema(max_items = 10)]
+    pub devices: Vec<SampleObject>,
+}
+
+/// One object that would be imported.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct SampleObject {
+    pub id: Uuid,
+    #[schema(required = true)]
+    pub display_name: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub user_principal_name: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub mail: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub operating_system: Option<String>,
+}
+
+/// A warning about the filter.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PreviewWarning {
+    /// Stable: `no_match`, `everything_matches`, `estimated`, `hidden_membership`, `scope_group_not_found`,
+    /// `permission_missing`, `not_in_delta`, `filter_hint`, `graph_failed`.
+    pub code: String,
+    /// The kind of object that the warning is about.
+    #[schema(required = true)]
+    pub kind: Option<EntityKind>,
+    pub detail: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub advice: Option<String>,
+}
+
+impl PreviewCounts {
+    pub(super) fn of(&self, kind: EntityKind) -> &PreviewCount {
+        match kind {
+            EntityKind::Users => &self.users,
+            EntityKind::Groups => &self.groups,
+            EntityKind::Devices => &self.devices,
+        }
+    }
+}
+
+impl PreviewWarning {
+    pub(super) fn new(code: &str, kind: Option<EntityKind>, detail: impl Into<String>) -> Self {
+        Self { code: code.to_owned(), kind, detail: detail.into(), advice: None }
+    }
+
+    pub(super) fn with_advice(mut self, advice: impl Into<String>) -> Self {
+        self.advice = Some(advice.into());
+        self
+    }
+}
+
+/// The cost of one full read. It is an estimate: the number of members is known only for groups that were read.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PreviewCost {
+    pub requests: u64,
+    pub resource_units: u64,
+    /// The least time that Graph's quota allows, in a tenant of more than 500 users.
+    pub seconds_at_least: u64,
+    pub parts: Vec<CostPart>,
+}
+
+/// The cost of one part of the read.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct CostPart {
+    /// `users`, `managers`, `groups`, `memberships`, `licenses`, `devices`, `scope`, `positions`.
+    pub part: String,
+    pub requests: u64,
+    pub resource_units: u64,
+}

@@ -1,0 +1,74 @@
+//! Who asks for a token: a tenant, an application and its credential.
+
+use super::credential::Credential;
+use crate::error::Faults;
+use crate::graph::cloud::Cloud;
+use crate::ids::{ConnectionId, OrganizationId};
+use uuid::Uuid;
+
+/// Who asks for a token, and where. A changed credential has another `credential_version`.
+#[derive(Clone, Debug)]
+pub struct Identity {
+    pub organization: OrganizationId,
+    pub connection: ConnectionId,
+    pub credential_version: i64,
+    /// GUID or verified domain, see [`validate_tenant_id`].
+    pub tenant_id: String,
+    pub client_id: Uuid,
+    pub cloud: Cloud,
+    pub credential: Credential,
+}
+
+/// Names that stand for any tenant. A client-credentials request cannot use them.
+const ANY_TENANT: [&str; 3] = ["common", "organizations", "consumers"];
+
+/// Whether the text can name one tenant: a GUID or a DNS name. It becomes part of a URL path.
+pub fn is_tenant_id(text: &str) -> bool {
+    Uuid::parse_str(text).is_ok() || is_domain(text)
+}
+
+/// Adds a fault at `pointer` (`/tenantId`) unless the text names one tenant.
+pub fn validate_tenant_id(text: &str, pointer: &str, faults: &mut Faults) {
+    if text.trim().is_empty() {
+        faults.push(pointer, "required", "The tenant id is required. It is on the Overview of Microsoft Entra ID.");
+    } else if ANY_TENANT.iter().any(|any| any.eq_ignore_ascii_case(text)) {
+        let detail = format!(
+            "«{text}» does not name one particular tenant. Enter the Tenant ID from the Overview of Microsoft Entra ID."
+        );
+        faults.push(pointer, "tenant_not_specific", detail);
+    } else if !is_tenant_id(text) {
+        faults.push(
+            pointer,
+            "tenant_malformed",
+            "This is neither a tenant id (a GUID) nor a domain name. The Tenant ID is on the Overview of Microsoft Entra ID.",
+        );
+    }
+}
+
+/// A DNS name with at least one dot: labels of 1-63 letters, digits and hyphens, 253 bytes in all.
+fn is_domain(text: &str) -> bool {
+    let label = |label: &str| {
+        (1..=63).contains(&label.len())
+            && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+    };
+    text.len() <= 253 && text.contains('.') && text.split('.').all(label)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tenant_is_a_guid_or_a_domain() {
+        for good in ["72f988bf-86f1-41af-91ab-2d7cd011db47", "contoso.onmicrosoft.com", "xn--bcher-kva.example"] {
+            assert!(is_tenant_id(good), "{good}");
+        }
+        for bad in ["common", "contoso", "a..b", "-a.b", "a.b/../c", "a.b?c", "contoso.com ", "", &"a.".repeat(200)] {
+            let mut faults = Faults::default();
+            validate_tenant_id(bad, "/tenantId", &mut faults);
+            assert!(!faults.is_empty(), "{bad}");
+        }
+    }
+}
