@@ -5,7 +5,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Folders of the repository that people write in.
-const FOLDERS: [&str; 8] = ["src", "tests", "docs", "scripts", "examples", "benches", "migrations", ".github"];
+const FOLDERS: [&str; 9] =
+    ["src", "kernel", "simulators", "tests", "docs", "scripts", "examples", "benches", "migrations"];
 const ENDINGS: [&str; 10] = [".rs", ".md", ".sh", ".py", ".ts", ".sql", ".csv", ".json", ".toml", ".yaml"];
 /// The documents whose code spans are paths: relative to the repository, or to `src`.
 const DOCUMENTS: [&str; 10] = [
