@@ -5,6 +5,7 @@ mod calls;
 mod demo;
 mod doctor;
 mod keys;
+mod output;
 mod simulate;
 
 use crate::api::{self, openapi};
@@ -15,6 +16,7 @@ use crate::shutdown::Shutdown;
 use crate::telemetry;
 use anyhow::{Context, Result};
 use clap::{Args, Parser, Subcommand};
+use output::{say, say_error};
 use secrecy::{ExposeSecret, SecretString};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -156,19 +158,4 @@ fn write_document(options: &OpenApi) -> Result<()> {
         None => say(if options.yaml { &yaml } else { &json }.trim_end()),
     }
     Ok(())
-}
-
-#[expect(clippy::print_stdout, reason = "the answer of a command")]
-fn say(text: &str) {
-    println!("{text}");
-}
-
-fn say_error(error: &anyhow::Error) {
-    say_aside(&format!("entra-assets: {error:#}"));
-}
-
-/// For those who watch, apart from the answer.
-#[expect(clippy::print_stderr, reason = "progress, and the last word of a command that failed")]
-fn say_aside(text: &str) {
-    eprintln!("{text}");
 }

@@ -8,18 +8,24 @@ mod plan;
 mod process;
 mod ratios;
 mod runs;
+mod service;
+mod step;
 mod table;
+mod target;
 
+use super::output;
 use super::simulate::{DirectoryArgs, QuotaArg};
 use crate::clock::Clock;
 use crate::config::HostSettings;
 use anyhow::{Context, Result, bail};
-use clap::{Args, ValueEnum};
-use process::{Scratch, Service, Simulators};
+use clap::Args;
+use process::Scratch;
 use secrecy::SecretString;
+use service::Service;
 use std::path::PathBuf;
 use std::time::Duration;
-use url::Url;
+use step::Step;
+use target::{Simulators, Target};
 
 /// In this time Graph's bucket is full again.
 const REFILL: Duration = Duration::from_secs(11);
@@ -60,54 +66,21 @@ pub struct BenchArgs {
     assets_token: Option<SecretString>,
 }
 
-/// What is measured.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum, serde::Serialize)]
-#[serde(rename_all = "camelCase")]
-pub enum Step {
-    /// The pages of a full run, downloaded and thrown away.
-    Download,
-    /// A test run of a hundred users.
-    Test,
-    /// The first full run.
-    Full,
-    /// The full run again, with nothing changed.
-    Repeat,
-    /// An incremental run after a part of the directory changed.
-    Incremental,
-}
-
-impl Step {
-    const ALL: [Self; 5] = [Self::Download, Self::Test, Self::Full, Self::Repeat, Self::Incremental];
-}
-
-/// Where everything is, and how to sign in there.
-struct Target {
-    login: Url,
-    graph: Url,
-    assets: Url,
-    tenant_id: String,
-    client_id: String,
-    client_secret: SecretString,
-    assets_token: SecretString,
-    /// Absent with other servers.
-    simulators: Option<Simulators>,
-}
-
 pub async fn run(arguments: &BenchArgs) -> Result<()> {
     let steps = if arguments.download_only { vec![Step::Download] } else { arguments.steps.clone() };
     let mut measured = Vec::new();
     for repetition in 1..=arguments.repetitions {
-        super::say_aside(&format!("repetition {repetition} of {}", arguments.repetitions));
+        output::say_aside(&format!("repetition {repetition} of {}", arguments.repetitions));
         measured.push(repeat(arguments, &steps).await?);
     }
     let rows = table::medians(&measured);
     if arguments.json {
-        super::say(&serde_json::to_string_pretty(&rows)?);
+        output::say(&serde_json::to_string_pretty(&rows)?);
         return Ok(());
     }
-    super::say(&table::render(&rows));
+    output::say(&table::render(&rows));
     for (name, ratio) in ratios::ratios(&rows) {
-        super::say(&format!("{name}: {ratio:.3}"));
+        output::say(&format!("{name}: {ratio:.3}"));
     }
     Ok(())
 }
@@ -140,7 +113,7 @@ async fn repeat(arguments: &BenchArgs, steps: &[Step]) -> Result<Vec<table::Meas
             simulators.change(arguments.share).await?;
         }
         let row = job.measure(service, &target, *step).await.with_context(|| format!("the step {step:?}"))?;
-        super::say_aside(&table::line(&row));
+        output::say_aside(&table::line(&row));
         measured.push(row);
     }
     if let Some((service, _)) = service {

@@ -5,6 +5,7 @@ mod stages;
 mod table;
 
 use super::calls::Calls;
+use super::output;
 use super::simulate::{self, DirectoryArgs, Places, Simulators};
 use crate::clock::Clock;
 use crate::config::{Role, Settings};
@@ -61,7 +62,7 @@ pub async fn run(arguments: DemoArgs) -> Result<()> {
         },
     };
     if outcome.is_ok() && !arguments.exit && !shutdown.begun().is_cancelled() {
-        super::say("\nEverything stays up until Ctrl-C.");
+        output::say("\nEverything stays up until Ctrl-C.");
         service.run().await?;
     } else {
         shutdown.begin();
@@ -109,7 +110,7 @@ impl Demo {
         let full = self.follow(&job, json!({"mode": "full"})).await?;
         say_step(&format!("Full run: {}", table::counts_in_words(&full)));
         let rows = table::rows(&truth, &self.simulators.assets.counts(), &full);
-        super::say(&format!("\n{}\n", table::render(&rows)));
+        output::say(&format!("\n{}\n", table::render(&rows)));
         self.say_where_to_look(&job, &full);
         match rows.iter().filter(|row| !row.is_whole()).count() {
             0 if full["state"] == "succeeded" => Ok(()),
@@ -183,11 +184,11 @@ impl Demo {
         let works = match self.calls.try_post("/v1/connection-checks", &body).await? {
             (200..=299, report) => {
                 let report: CheckReport = serde_json::from_value(report).context("the report")?;
-                super::say(&connection_check::render_text(&report));
+                output::say(&connection_check::render_text(&report));
                 report.overall != Overall::Failed
             }
             (_, problem) => {
-                super::say(&problem_in_words(&problem));
+                output::say(&problem_in_words(&problem));
                 false
             }
         };
@@ -199,7 +200,7 @@ impl Demo {
 
     fn say_where_to_look(&self, job: &str, run: &Value) {
         let (address, key, run) = (&self.address, self.key.expose_secret(), run["id"].as_str().unwrap_or_default());
-        super::say(&format!(
+        output::say(&format!(
             "Look around:\n\
              \x20 curl -H 'Authorization: Bearer {key}' '{address}/v1/jobs/{job}/objects?type=users&limit=3'\n\
              \x20 curl -H 'Authorization: Bearer {key}' '{address}/v1/runs/{run}'\n\
@@ -223,5 +224,5 @@ fn problem_in_words(problem: &Value) -> String {
 }
 
 fn say_step(text: &str) {
-    super::say(&format!("✓ {text}"));
+    output::say(&format!("✓ {text}"));
 }

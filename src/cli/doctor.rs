@@ -1,20 +1,23 @@
 //! `doctor`: looks at everything that the service stands on, and says of each thing whether it is right and, if not,
 //! what to do. It changes nothing.
 
+mod findings;
 mod network;
 
+use super::output::say;
 use crate::clock::Clock;
 use crate::config::Settings;
 use crate::config::data_dir;
 use crate::db::connect::Options;
 use crate::db::{Db, inspect, migrate, secrets};
-use crate::error::{Error, Result as OwnResult};
+use crate::error::Error;
 use crate::http;
 use crate::postgres;
 use crate::seal::KeyRing;
 use crate::serve::{self, Database};
 use anyhow::{Result, bail};
 use clap::Args;
+use findings::{Findings, words};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -25,54 +28,6 @@ const CONNECTIONS: u16 = 4;
 pub struct DoctorArgs {
     #[command(flatten)]
     settings: Settings,
-}
-
-/// Prints a line a check, and counts what is wrong.
-#[derive(Default)]
-pub(super) struct Findings {
-    failures: usize,
-}
-
-impl Findings {
-    fn ok(&mut self, what: &str, detail: &str) {
-        super::say(&format!("ok    {what}: {detail}"));
-    }
-
-    /// Not wrong, but to be known.
-    fn note(&mut self, what: &str, detail: &str) {
-        super::say(&format!("note  {what}: {detail}"));
-    }
-
-    fn fail(&mut self, what: &str, detail: &str) {
-        self.failures += 1;
-        super::say(&format!("FAIL  {what}: {detail}"));
-    }
-
-    /// `detail` of what went well, or the error's own words.
-    fn result<T>(&mut self, what: &str, result: OwnResult<T>, detail: impl FnOnce(&T) -> String) -> Option<T> {
-        match result {
-            Ok(value) => {
-                let detail = detail(&value);
-                self.ok(what, &detail);
-                Some(value)
-            }
-            Err(error) => {
-                self.fail(what, &words(&error));
-                None
-            }
-        }
-    }
-
-    /// As [`Findings::result`], without a line when it is well.
-    fn result_quietly<T>(&mut self, what: &str, result: OwnResult<T>) -> Option<T> {
-        result.map_err(|error| self.fail(what, &words(&error))).ok()
-    }
-}
-
-/// What an error says, and the causes that it does not tell callers.
-fn words(error: &Error) -> String {
-    let causes = std::iter::successors(std::error::Error::source(error), |cause| cause.source());
-    causes.fold(error.detail.clone(), |text, cause| format!("{text} ({cause})"))
 }
 
 pub async fn run(arguments: &DoctorArgs) -> Result<()> {
@@ -89,7 +44,7 @@ pub async fn run(arguments: &DoctorArgs) -> Result<()> {
     }
     match findings.failures {
         0 => {
-            super::say("everything is as it should be");
+            say("everything is as it should be");
             Ok(())
         }
         1 => bail!("one thing is wrong"),

@@ -1,5 +1,6 @@
 //! `keys`: API keys without the API, for whoever has the database, and the master key that seals the stored secrets.
 
+use super::output;
 use crate::api::auth::{Scope, new_key};
 use crate::clock::Clock;
 use crate::config::Settings;
@@ -80,7 +81,7 @@ fn scope(text: &str) -> Result<Scope, String> {
 pub async fn run(command: Keys) -> Result<()> {
     match command {
         Keys::Master => {
-            super::say(KeyRing::generate().expose_secret());
+            output::say(KeyRing::generate().expose_secret());
             Ok(())
         }
         Keys::Rotate(Rotate { settings }) => rotate(&settings).await,
@@ -97,7 +98,7 @@ async fn rotate(settings: &Settings) -> Result<()> {
     let tally = secrets::rotate(&db, &keys).await;
     database.close().await?;
     let tally = tally?.into_result()?;
-    super::say(&format!(
+    output::say(&format!(
         "{} of {} stored secrets were sealed anew; all are now sealed with the first master key",
         tally.stale, tally.values
     ));
@@ -162,7 +163,7 @@ async fn create(arguments: Create) -> Result<()> {
         .await;
     opened.database.close().await?;
     created?;
-    super::say(&key);
+    output::say(&key);
     Ok(())
 }
 
@@ -171,7 +172,7 @@ async fn list(of: Of) -> Result<()> {
     let organization = opened.organization;
     let rows = opened.db.scoped(organization, async |tx| api_keys::list(tx, organization, None, KEYS_MOST).await).await;
     opened.database.close().await?;
-    super::say(&table(&rows?).to_string());
+    output::say(&table(&rows?).to_string());
     Ok(())
 }
 
@@ -200,6 +201,6 @@ async fn revoke(id: ApiKeyId, of: Of) -> Result<()> {
         .await;
     opened.database.close().await?;
     revoked?;
-    super::say(&format!("revoked {id}"));
+    output::say(&format!("revoked {id}"));
     Ok(())
 }

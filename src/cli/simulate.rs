@@ -1,5 +1,6 @@
 //! `simulate`: the two simulators alone, for trying the service out without Microsoft and Atlassian.
 
+use super::output;
 use crate::clock::Clock;
 use crate::shutdown::Shutdown;
 use crate::sim::assets::{self, AssetsOptions, AssetsSim};
@@ -143,7 +144,7 @@ pub async fn run(arguments: &SimulateArgs) -> Result<()> {
     let places = Places { address: arguments.address, host: arguments.host.clone(), ports };
     let simulators = start(&arguments.directory, places)?;
     let credentials = simulators.graph.default_credentials();
-    super::say(&format!(
+    output::say(&format!(
         "Point the service at the simulators:\n\n\
          export ENTRA_ASSETS_LOGIN_URL={}\n\
          export ENTRA_ASSETS_GRAPH_URL={}\n\

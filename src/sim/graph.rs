@@ -13,9 +13,12 @@ mod delta;
 mod entra;
 mod fault;
 mod filter;
+mod handle;
+mod issue;
 mod links;
 mod list;
 mod log;
+mod options;
 mod permission;
 mod property;
 mod query;
@@ -25,115 +28,35 @@ mod route;
 mod scenario;
 mod server;
 mod shape;
+mod sim;
 mod tenant;
 mod tenants;
 mod token;
 
 use crate::clock::Clock;
-use crate::ids;
 use crate::random::random_bytes;
-use crate::sim::seed::{Directory, Ref, SeedOptions, Truth};
-use answer::{Answer, Problem};
-use chrono::{DateTime, Utc};
-use std::collections::{HashMap, HashSet};
-use std::net::IpAddr;
+use crate::sim::seed::{Directory, Ref, Truth};
+use sim::Sim;
+use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 use uuid::Uuid;
 
 pub use entra::statuses as token_error_statuses;
 pub use fault::{Action, Fault};
 pub use log::{Counters, RequestRecord};
+pub use options::GraphOptions;
 pub use quota::{Quota, RetryAfterForm};
-pub use scenario::{Credentials, POLICY, PROPAGATION, RECOMMENDED, SECRET, Scenario, TokenError, admin_token};
-pub use tenant::{App, Assignment, Certificate, Federated, Principal, Required, Secret, Tail, Tenant};
-
-/// How the simulator starts.
-#[derive(Clone)]
-pub struct GraphOptions {
-    pub clock: Clock,
-    pub seed: SeedOptions,
-    /// A directory of one's own instead of a generated one.
-    pub directory: Option<Directory>,
-    /// `None`: no throttling.
-    pub quota: Option<Quota>,
-    pub retry_after: RetryAfterForm,
-    /// Every Graph answer takes at least so long.
-    pub latency: Duration,
-    pub gzip: bool,
-    /// 0: any free port.
-    pub login_port: u16,
-    pub graph_port: u16,
-    pub address: IpAddr,
-    /// The name that the servers are reached by, if not by their address.
-    pub host: Option<String>,
-    /// Threads of each of the two servers.
-    pub workers: usize,
-}
-
-impl Default for GraphOptions {
-    fn default() -> Self {
-        Self {
-            clock: Clock::system(),
-            seed: SeedOptions::default(),
-            directory: None,
-            quota: None,
-            retry_after: RetryAfterForm::default(),
-            latency: Duration::ZERO,
-            gzip: true,
-            login_port: 0,
-            graph_port: 0,
-            address: IpAddr::from([127, 0, 0, 1]),
-            host: None,
-            workers: 1,
-        }
-    }
-}
-
-/// Requests that a server may not support; see [`GraphSim::refuse`].
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, serde::Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub enum Feature {
-    /// `$count=true` and `/$count`.
-    Count,
-    /// A `$filter` that names `createdDateTime`.
-    CreatedDateTimeFilter,
-    Delta,
-    Batch,
-    /// Any `$expand`.
-    Expand,
-    /// `/directory/deletedItems`.
-    DeletedItems,
-}
+pub use scenario::{Credentials, POLICY, PROPAGATION, RECOMMENDED, SECRET, Scenario, admin_token};
+pub use sim::Feature;
+pub use tenant::{App, Assignment, Certificate, Federated, Principal, Required, Secret, Tail, Tenant, TokenError};
 
 /// A running simulator; clones are the same one. Stops when [`GraphSim::stop`] is called.
 #[derive(Clone)]
 pub struct GraphSim {
     sim: Arc<Sim>,
     running: Arc<server::Running>,
-}
-
-pub(crate) struct Sim {
-    clock: Clock,
-    quota: Mutex<Option<Quota>>,
-    retry_after: Mutex<RetryAfterForm>,
-    latency: Mutex<Duration>,
-    tenants: RwLock<Vec<Tenant>>,
-    tokens: RwLock<HashMap<String, Arc<token::Token>>>,
-    buckets: quota::Buckets,
-    faults: fault::Faults,
-    refusals: Mutex<HashMap<Feature, u16>>,
-    /// No page has more objects than this.
-    page_most: AtomicUsize,
-    /// The changes of groups do not tell of members that were deleted.
-    silent_deletions: AtomicBool,
-    /// Requests whose answer failed, when the tokens of repeated requests are to be bad.
-    failed: Mutex<Option<HashSet<String>>>,
-    log: log::Log,
-    signing_key: [u8; 32],
-    /// Of the directory that the tenants share.
-    directory: Arc<RwLock<Directory>>,
 }
 
 /// Binds both ports and serves on threads of its own.
@@ -303,54 +226,5 @@ impl GraphSim {
 
     pub fn reset_counters(&self) {
         self.sim.log.reset();
-    }
-}
-
-impl Sim {
-    fn now(&self) -> DateTime<Utc> {
-        self.clock.now()
-    }
-
-    fn new_id(&self) -> Uuid {
-        ids::new_v7(&self.clock)
-    }
-
-    fn read_tenants(&self) -> RwLockReadGuard<'_, Vec<Tenant>> {
-        self.tenants.read().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn write_tenants(&self) -> RwLockWriteGuard<'_, Vec<Tenant>> {
-        self.tenants.write().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn remember(&self, text: String, token: token::Token) {
-        self.tokens.write().unwrap_or_else(PoisonError::into_inner).insert(text, Arc::new(token));
-    }
-
-    fn recall(&self, text: &str) -> Option<Arc<token::Token>> {
-        self.tokens.read().unwrap_or_else(PoisonError::into_inner).get(text).cloned()
-    }
-
-    fn page_most(&self) -> usize {
-        self.page_most.load(Ordering::Relaxed)
-    }
-
-    fn set_refusal(&self, feature: Feature, status: Option<u16>) {
-        let mut refusals = self.refusals.lock().unwrap_or_else(PoisonError::into_inner);
-        match status {
-            Some(status) => refusals.insert(feature, status),
-            None => refusals.remove(&feature),
-        };
-    }
-
-    /// The refusal of a feature, if it is refused.
-    fn refused(&self, feature: Feature) -> Result<(), Problem> {
-        let refusals = self.refusals.lock().unwrap_or_else(PoisonError::into_inner);
-        match refusals.get(&feature) {
-            None => Ok(()),
-            Some(404) => Err(Problem::new(404, "Request_ResourceNotFound", "Resource not found for the segment.")),
-            Some(501) => Err(Problem::new(501, "NotImplemented", "This operation target is not yet supported.")),
-            Some(status) => Err(Problem::new(*status, "Request_UnsupportedQuery", "Unsupported Query.")),
-        }
     }
 }

@@ -13,7 +13,7 @@ use entra_assets::ids::{ConnectionId, OrganizationId};
 use entra_assets::sim::graph::{
     Action, Fault, Feature, GraphOptions, GraphSim, Quota, RetryAfterForm, Scenario, start,
 };
-use entra_assets::sim::seed::{Kind, SeedOptions};
+use entra_assets::sim::seed::{ObjectKind, SeedOptions};
 use std::collections::{BTreeMap, BTreeSet};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -117,9 +117,11 @@ async fn users_groups_owners_members_and_skus_are_read_to_the_last_page() {
             found.entry(kind).or_default().insert((id, member));
         }
     }
-    for (kind, of) in
-        [(MemberKind::User, Kind::User), (MemberKind::Group, Kind::Group), (MemberKind::Device, Kind::Device)]
-    {
+    for (kind, of) in [
+        (MemberKind::User, ObjectKind::User),
+        (MemberKind::Group, ObjectKind::Group),
+        (MemberKind::Device, ObjectKind::Device),
+    ] {
         let truth: BTreeSet<_> = world.sim.read(|directory| directory.member_edges(of).into_iter().collect());
         let found = found.remove(&kind).unwrap_or_default();
         assert!(found == truth, "{kind:?}: {} not {}", found.len(), truth.len());
@@ -240,7 +242,7 @@ async fn a_batch_reads_the_groups_of_many_users() {
         let page = world.session.page_of::<Members>(answer.unwrap()).unwrap();
         found.extend(page.content.0.iter().filter(|m| m.kind == MemberKind::Group).map(|group| (group.id, *user)));
     }
-    let edges = world.sim.read(|directory| directory.member_edges(Kind::User));
+    let edges = world.sim.read(|directory| directory.member_edges(ObjectKind::User));
     let truth: BTreeSet<_> = edges.into_iter().filter(|(_, user)| users.contains(user)).collect();
     assert_eq!(found, truth);
     assert!(world.session.usage().requests <= 6);

@@ -1,7 +1,8 @@
 //! The bare download: the pages of a full run by the same HTTP client, thrown away. What is above it is ours.
 
+use super::step::Step;
 use super::table::Measured;
-use super::{Step, Target};
+use super::target::Target;
 use crate::clock::Clock;
 use crate::config::HttpSettings;
 use crate::directory::ObjectType;

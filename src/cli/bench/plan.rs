@@ -1,7 +1,7 @@
 //! What a full read of a directory has to cost: the requests without which it cannot be had.
 
-use super::Target;
-use super::process::Service;
+use super::service::Service;
+use super::target::Target;
 use anyhow::{Context, Result};
 use futures_util::StreamExt;
 use secrecy::ExposeSecret;

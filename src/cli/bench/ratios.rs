@@ -1,6 +1,6 @@
 //! What the measurements mean: each is a part of another, so that they hold on any machine.
 
-use super::Step;
+use super::step::Step;
 use super::table::Measured;
 
 /// A ratio of two measurements, and what it is of.

@@ -1,9 +1,10 @@
 //! Runs of one job, started and watched over the API as any caller would, and what they took.
 
 use super::plan::Plan;
-use super::process::Service;
+use super::service::Service;
+use super::step::Step;
 use super::table::Measured;
-use super::{Step, Target};
+use super::target::Target;
 use crate::cli::calls::Calls;
 use crate::clock::Clock;
 use anyhow::{Context, Result, bail};

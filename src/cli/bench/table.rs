@@ -1,6 +1,6 @@
 //! What was measured, as one table.
 
-use super::Step;
+use super::step::Step;
 use comfy_table::presets::UTF8_FULL_CONDENSED;
 use comfy_table::{Cell, CellAlignment, Table};
 use serde::Serialize;

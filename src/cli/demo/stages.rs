@@ -1,5 +1,6 @@
 //! A run as a person watches it: one bar for each stage. Where there is no terminal, one line for each stage.
 
+use crate::cli::output;
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use serde_json::Value;
 
@@ -49,7 +50,7 @@ impl Stages {
         let Some(stage) = self.current.take() else { return };
         stage.bar.abandon();
         if self.screen.is_hidden() {
-            super::super::say(&format!("  {:8} {}", stage.name, stage.told));
+            output::say(&format!("  {:8} {}", stage.name, stage.told));
         }
     }
 }

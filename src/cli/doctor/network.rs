@@ -1,6 +1,6 @@
 //! Whether Microsoft and Atlassian can be reached, and whether the clock agrees with theirs.
 
-use super::Findings;
+use super::findings::Findings;
 use crate::clock::Clock;
 use crate::config::Settings;
 use crate::graph::cloud::Cloud;

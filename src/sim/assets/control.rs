@@ -5,7 +5,7 @@ use super::execution;
 use super::mapping;
 use super::objects;
 use super::state::State;
-use super::store::{Kind, Store, TypeIx};
+use super::store::{AttributeKind, Store, TypeIx};
 use super::traffic::AssetsFault;
 use super::truth::{self, AssetsObject};
 use chrono::TimeDelta;
@@ -147,8 +147,8 @@ pub(super) fn add_object(state: &mut State, of: &str, values: &[(String, Vec<Str
 /// An attribute that an administrator adds to a type by hand; gives its id.
 pub(super) fn add_attribute(state: &mut State, of: &str, name: &str, kind: &str) -> Result<u32, String> {
     let of = type_named(&state.store, of)?;
-    let kind = Kind::parse(if kind.is_empty() { "text" } else { kind });
-    let kind = kind.filter(|kind| *kind != Kind::Reference).ok_or("that is not a plain attribute type")?;
+    let kind = AttributeKind::parse(if kind.is_empty() { "text" } else { kind });
+    let kind = kind.filter(|kind| *kind != AttributeKind::Reference).ok_or("that is not a plain attribute type")?;
     if state.store.types[of].attribute(name).is_some() {
         return Err(format!("there already is an attribute `{name}`"));
     }

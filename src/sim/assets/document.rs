@@ -2,7 +2,7 @@
 //! a document with any external id is held to the newer one. Every fault is found at once.
 //! Source: docs/assets.md, «Schema and mapping document».
 
-use super::store::{Kind, Status};
+use super::store::{AttributeKind, Status};
 use serde_json::{Map, Value, json};
 
 /// One fault of a document, as `dataValidationErrors` lists it.
@@ -62,7 +62,7 @@ pub(super) struct AttributePart {
     pub(super) name: String,
     pub(super) description: String,
     pub(super) external_id: Option<String>,
-    pub(super) kind: Kind,
+    pub(super) kind: AttributeKind,
     pub(super) label: Option<bool>,
     pub(super) minimum: Option<i64>,
     pub(super) maximum: Option<i64>,
@@ -308,13 +308,17 @@ impl Reader {
         ];
         let fields = self.object(value, &path, &KEYS)?;
         let type_name = self.required(fields, &path, "type");
-        let kind = Kind::parse(&type_name).filter(|kind| self.with_external_ids || *kind != Kind::Status);
+        let kind =
+            AttributeKind::parse(&type_name).filter(|kind| self.with_external_ids || *kind != AttributeKind::Status);
         if kind.is_none() && fields.get("type").is_some_and(Value::is_string) {
             self.fault("UNKNOWN_TYPE", &format!("{path}/type"), format!("`{type_name}` is not an attribute type"));
         }
-        let kind = kind.unwrap_or(Kind::Text);
+        let kind = kind.unwrap_or(AttributeKind::Text);
         let type_values = self.texts(fields, &path, "typeValues", 0);
-        if fields.get("typeValues").is_some_and(|v| !v.is_null()) && kind != Kind::Status && self.with_external_ids {
+        if fields.get("typeValues").is_some_and(|v| !v.is_null())
+            && kind != AttributeKind::Status
+            && self.with_external_ids
+        {
             self.fault("INVALID_TYPE_VALUES", &path, "`typeValues` needs the type status");
         }
         if type_values.iter().enumerate().any(|(n, value)| type_values[..n].contains(value)) {
@@ -334,7 +338,7 @@ impl Reader {
             type_values,
             path: path.clone(),
         };
-        if kind == Kind::Reference && part.target_name.is_none() && !self.with_external_ids {
+        if kind == AttributeKind::Reference && part.target_name.is_none() && !self.with_external_ids {
             self.fault("REQUIRED_KEY_MISSING", &path, "`referenceObjectTypeName` is required");
         }
         Some(part)

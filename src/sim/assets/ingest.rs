@@ -3,7 +3,7 @@
 use super::json::Json;
 use super::options::{Behaviour, ExtraValues, UnknownValues};
 use super::plan::{Plan, Slot, TypePlan};
-use super::store::{Kind, Store};
+use super::store::{AttributeKind, Store};
 use super::strings::Sym;
 use super::value;
 use std::borrow::Cow;
@@ -125,7 +125,7 @@ fn add(
     fields: &mut Vec<(u16, Sym)>,
 ) -> Result<(), String> {
     let text = value::convert(slot.kind, text)?;
-    if matches!(slot.kind, Kind::Status | Kind::Select) {
+    if matches!(slot.kind, AttributeKind::Status | AttributeKind::Select) {
         let known = &mut store.types[of.of].attributes[slot.attribute as usize].type_values;
         if !known.iter().any(|value| *value == text) {
             match behaviour.unknown_values {

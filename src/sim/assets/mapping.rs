@@ -3,7 +3,7 @@
 //! Source: docs/assets.md, «Mapping», «Changing a mapping».
 
 use super::document::{AttributePart, Document, Fault, MappingPart, SYSTEM_ATTRIBUTES, SchemaPart, TypePart};
-use super::store::{Attribute, Kind, ObjectType, Store, TypeIx};
+use super::store::{Attribute, AttributeKind, ObjectType, Store, TypeIx};
 use crate::clock::Clock;
 use crate::ids;
 
@@ -115,7 +115,7 @@ impl Check<'_> {
         if part.is_system() {
             return;
         }
-        if part.kind == Kind::Reference && self.target(document, part).is_none() {
+        if part.kind == AttributeKind::Reference && self.target(document, part).is_none() {
             let wanted = part.target_external_id.as_ref().or(part.target_name.as_ref());
             let message = format!("the referenced object type {wanted:?} is unknown");
             self.fault("UNKNOWN_REFERENCED_TYPE", &part.path, message);
@@ -154,7 +154,10 @@ impl Check<'_> {
             self.fault("TYPE_CHANGE_NOT_ALLOWED", &part.path, message);
         }
         let target = known.target.map(|target| self.store.types[target].name.clone());
-        if part.kind == Kind::Reference && known.kind == Kind::Reference && self.target(document, part) != target {
+        if part.kind == AttributeKind::Reference
+            && known.kind == AttributeKind::Reference
+            && self.target(document, part) != target
+        {
             let message = format!("`{}` cannot refer to another object type", known.name);
             self.fault("TYPE_CHANGE_NOT_ALLOWED", &part.path, message);
         }
@@ -260,7 +263,7 @@ fn write_type(store: &mut Store, schema: usize, parent: Option<TypeIx>, part: &T
     store.types.push(new);
     let place = store.types.len() - 1;
     for name in SYSTEM_ATTRIBUTES {
-        let kind = if name == "Key" { Kind::Text } else { Kind::DateTime };
+        let kind = if name == "Key" { AttributeKind::Text } else { AttributeKind::DateTime };
         let key = attribute(store, name, kind, clock);
         store.types[place].attributes.push(Attribute { system: true, ..key });
     }
@@ -272,7 +275,7 @@ fn made_external_id(clock: &Clock) -> String {
 }
 
 /// An attribute with Assets' defaults.
-pub(super) fn attribute(store: &mut Store, name: &str, kind: Kind, clock: &Clock) -> Attribute {
+pub(super) fn attribute(store: &mut Store, name: &str, kind: AttributeKind, clock: &Clock) -> Attribute {
     Attribute {
         id: store.next_attribute_id(),
         name: name.to_owned(),
@@ -295,7 +298,7 @@ fn write_attribute(store: &mut Store, schema: usize, place: TypeIx, part: Attrib
     }
     let by_name = part.target_name.as_deref().unwrap_or("");
     let target = match part.kind {
-        Kind::Reference => find_type(store, schema, part.target_external_id.as_deref(), by_name),
+        AttributeKind::Reference => find_type(store, schema, part.target_external_id.as_deref(), by_name),
         _ => None,
     };
     let known = find_attribute(&store.types[place], part.external_id.as_deref(), &part.name);

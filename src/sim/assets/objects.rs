@@ -6,7 +6,7 @@ use super::aql;
 use super::execution::timestamp;
 use super::select;
 use super::state::State;
-use super::store::{Attribute, Kind, ObjectIx, Store, TypeIx};
+use super::store::{Attribute, AttributeKind, ObjectIx, Store, TypeIx};
 use super::strings::Sym;
 use super::value;
 use serde_json::{Map, Value, json};
@@ -145,7 +145,7 @@ pub(super) fn stored(store: &mut Store, of: TypeIx, at: usize, texts: &[String])
     if usize::try_from(maximum).is_ok_and(|most| given.len() > most) {
         return Err(format!("takes at most {maximum} values"));
     }
-    if kind == Kind::Status && given.iter().any(|text| !attribute.type_values.contains(text)) {
+    if kind == AttributeKind::Status && given.iter().any(|text| !attribute.type_values.contains(text)) {
         return Err("is not one of the statuses of this attribute".to_owned());
     }
     let mut values = Vec::with_capacity(given.len());
@@ -328,14 +328,14 @@ fn object_values(state: &State, ix: ObjectIx, at: u16, of: &Attribute) -> Vec<Va
         }];
     }
     let values = store.values(ix, at).map(|value: Sym| match of.kind {
-        Kind::Reference => json!({
+        AttributeKind::Reference => json!({
             "value": Store::id(value),
             "displayValue": store.label(value),
             "searchValue": store.key(value),
             "referencedType": true,
             "referencedObject": {"id": Store::id(value), "label": store.label(value), "objectKey": store.key(value)},
         }),
-        Kind::Status => {
+        AttributeKind::Status => {
             let name = store.strings.get(value);
             json!({"displayValue": name, "searchValue": name, "referencedType": false, "status": {"name": name}})
         }

@@ -2,7 +2,7 @@
 
 use super::aql::{self, Query};
 use super::mapping::TypeMapping;
-use super::store::{Kind, Store, TypeIx};
+use super::store::{AttributeKind, Store, TypeIx};
 
 /// What an execution does with its data.
 pub(super) struct Plan {
@@ -23,7 +23,7 @@ pub(super) struct TypePlan {
 pub(super) struct Slot {
     pub(super) attribute: u16,
     pub(super) locators: Vec<Vec<String>>,
-    pub(super) kind: Kind,
+    pub(super) kind: AttributeKind,
     /// Most values; `None` without limit.
     pub(super) most: Option<usize>,
 }
@@ -73,7 +73,12 @@ fn compile_type(store: &Store, mapping: &TypeMapping) -> TypePlan {
         let mut slots = Vec::new();
         for name in placeholders {
             slots.push((name.clone(), plan.slots.len() as u16));
-            plan.slots.push(Slot { attribute: *at, locators: vec![path(&name)], kind: Kind::Reference, most: None });
+            plan.slots.push(Slot {
+                attribute: *at,
+                locators: vec![path(&name)],
+                kind: AttributeKind::Reference,
+                most: None,
+            });
         }
         plan.references.push(ReferencePlan { attribute: *at, target, most, query, slots });
     }

@@ -6,7 +6,7 @@ use super::ingest::{EMPTY, Entry};
 use super::options::{Behaviour, EmptyValues, MissingAction};
 use super::plan::{Plan, TypePlan};
 use super::references;
-use super::store::{Kind, ObjectIx, Store};
+use super::store::{AttributeKind, ObjectIx, Store};
 use super::strings::Sym;
 use chrono::{DateTime, Utc};
 use std::collections::HashMap;
@@ -169,14 +169,14 @@ impl Pass<'_> {
         let mut values = Vec::with_capacity(entry.fields.len());
         for (slot, sym) in &entry.fields {
             let slot = &of.slots[*slot as usize];
-            if *sym != EMPTY && slot.kind != Kind::Reference {
+            if *sym != EMPTY && slot.kind != AttributeKind::Reference {
                 values.push((slot.attribute, *sym));
             }
         }
         values.sort_unstable();
         values.dedup();
         let attributes = self.store.types[of.of].attributes.iter().enumerate();
-        let mut needed = attributes.filter(|(_, a)| a.minimum > 0 && !a.system && a.kind != Kind::Reference);
+        let mut needed = attributes.filter(|(_, a)| a.minimum > 0 && !a.system && a.kind != AttributeKind::Reference);
         if let Some((_, lacking)) = needed.find(|(at, _)| !values.iter().any(|(of, _)| *of as usize == *at)) {
             let message = format!("Attribute {}: a value is required", lacking.name);
             self.results[n].error(message);
@@ -192,7 +192,7 @@ impl Pass<'_> {
         let mut values = Vec::with_capacity(entry.fields.len());
         for (slot, sym) in &entry.fields {
             let slot = &of.slots[*slot as usize];
-            if slot.kind == Kind::Reference {
+            if slot.kind == AttributeKind::Reference {
                 continue;
             }
             if *sym != EMPTY {

@@ -7,7 +7,7 @@ use super::ingest::{EMPTY, Entry};
 use super::options::{Behaviour, EmptyValues, ReferenceBehaviour};
 use super::plan::{Plan, ReferencePlan};
 use super::select;
-use super::store::{Kind, ObjectIx, Store, TypeIx};
+use super::store::{AttributeKind, ObjectIx, Store, TypeIx};
 use super::strings::Sym;
 use chrono::{DateTime, Utc};
 use std::collections::HashMap;
@@ -123,7 +123,7 @@ impl Finder<'_> {
         let Query::Compare { field, op: op @ (Op::In | Op::Equal), operands } = query else { return None };
         let attributes = store.types[reference.target].attributes.iter();
         let mut named = attributes.enumerate().filter(|(_, a)| a.name.eq_ignore_ascii_case(field));
-        let (at, _) = named.find(|(_, a)| !a.system && a.kind != Kind::Reference)?;
+        let (at, _) = named.find(|(_, a)| !a.system && a.kind != AttributeKind::Reference)?;
         let attribute = at as u16;
         let plain = matches!(operands.as_slice(), [Operand::Nth(_, 0)]);
         let wanted: Vec<Sym> = if plain && self.behaviour.references == ReferenceBehaviour::Arrays {

@@ -1,7 +1,7 @@
 //! Which objects a query finds.
 
 use super::aql::{Op, Operand, Query};
-use super::store::{Kind, ObjectIx, Store, TypeIx};
+use super::store::{AttributeKind, ObjectIx, Store, TypeIx};
 
 /// The objects that the query finds, in the order of their ids; only of one type if `within` is given.
 pub(super) fn find(store: &Store, query: &Query, within: Option<TypeIx>) -> Vec<ObjectIx> {
@@ -62,7 +62,7 @@ fn compares(store: &Store, ix: ObjectIx, field: &str, op: Op, operands: &[Operan
     }
     let of = &store.types[object.of];
     let Some(at) = of.attributes.iter().position(|a| a.name.eq_ignore_ascii_case(field)) else { return false };
-    if of.attributes[at].kind == Kind::Reference {
+    if of.attributes[at].kind == AttributeKind::Reference {
         let labels: Vec<&str> = store.values(ix, at as u16).map(|target| store.label(target)).collect();
         let keys: Vec<String> = store.values(ix, at as u16).map(|target| store.key(target)).collect();
         return match op {

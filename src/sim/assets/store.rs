@@ -14,7 +14,7 @@ const FIRST_ATTRIBUTE_ID: u32 = 130;
 
 /// The type of an attribute, as the schema document names it. Source: docs/assets.md, «Schema and mapping document».
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Kind {
+pub(super) enum AttributeKind {
     Text,
     Integer,
     Boolean,
@@ -31,22 +31,22 @@ pub(super) enum Kind {
     Status,
 }
 
-impl Kind {
-    const NAMES: [(Kind, &str, i32, i32); 14] = [
-        (Kind::Text, "text", 0, 0),
-        (Kind::Integer, "integer", 0, 1),
-        (Kind::Boolean, "boolean", 0, 2),
-        (Kind::Double, "double", 0, 3),
-        (Kind::Date, "date", 0, 4),
-        (Kind::Time, "time", 0, 5),
-        (Kind::DateTime, "date_time", 0, 6),
-        (Kind::Url, "url", 0, 7),
-        (Kind::Email, "email", 0, 8),
-        (Kind::Textarea, "textarea", 0, 9),
-        (Kind::Select, "select", 0, 10),
-        (Kind::IpAddress, "ipaddress", 0, 11),
-        (Kind::Reference, "referenced_object", 1, -1),
-        (Kind::Status, "status", 7, -1),
+impl AttributeKind {
+    const NAMES: [(AttributeKind, &str, i32, i32); 14] = [
+        (AttributeKind::Text, "text", 0, 0),
+        (AttributeKind::Integer, "integer", 0, 1),
+        (AttributeKind::Boolean, "boolean", 0, 2),
+        (AttributeKind::Double, "double", 0, 3),
+        (AttributeKind::Date, "date", 0, 4),
+        (AttributeKind::Time, "time", 0, 5),
+        (AttributeKind::DateTime, "date_time", 0, 6),
+        (AttributeKind::Url, "url", 0, 7),
+        (AttributeKind::Email, "email", 0, 8),
+        (AttributeKind::Textarea, "textarea", 0, 9),
+        (AttributeKind::Select, "select", 0, 10),
+        (AttributeKind::IpAddress, "ipaddress", 0, 11),
+        (AttributeKind::Reference, "referenced_object", 1, -1),
+        (AttributeKind::Status, "status", 7, -1),
     ];
 
     pub(super) fn parse(name: &str) -> Option<Self> {
@@ -107,7 +107,7 @@ pub(super) struct Attribute {
     pub(super) name: String,
     pub(super) description: String,
     pub(super) external_id: String,
-    pub(super) kind: Kind,
+    pub(super) kind: AttributeKind,
     pub(super) label: bool,
     pub(super) minimum: i64,
     /// -1: no limit.

@@ -1,6 +1,6 @@
 //! What is in the store, for comparing with the directory.
 
-use super::store::{Kind, ObjectIx, Store, TypeIx};
+use super::store::{AttributeKind, ObjectIx, Store, TypeIx};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -34,7 +34,7 @@ pub(super) fn counts(store: &Store) -> Counts {
         for object in of.objects.iter().filter_map(|ix| store.get(*ix)) {
             object.values.iter().for_each(|(attribute, _)| found[*attribute as usize] += 1);
         }
-        for (attribute, found) in of.attributes.iter().zip(found).filter(|(a, _)| a.kind == Kind::Reference) {
+        for (attribute, found) in of.attributes.iter().zip(found).filter(|(a, _)| a.kind == AttributeKind::Reference) {
             *counts.references.entry(of.name.clone()).or_default().entry(attribute.name.clone()).or_default() += found;
         }
     }

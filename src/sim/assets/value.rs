@@ -1,7 +1,7 @@
 //! What an attribute takes from a JSON value, and what it refuses.
 
 use super::json::Json;
-use super::store::Kind;
+use super::store::AttributeKind;
 use std::borrow::Cow;
 use std::net::IpAddr;
 
@@ -22,25 +22,31 @@ pub(super) fn scalar<'t>(json: &'t Json<'_>) -> Result<Option<Cow<'t, str>>, Str
 }
 
 /// The value as the attribute keeps it, or why it does not take it.
-pub(super) fn convert<'t>(kind: Kind, text: Cow<'t, str>) -> Result<Cow<'t, str>, String> {
+pub(super) fn convert<'t>(kind: AttributeKind, text: Cow<'t, str>) -> Result<Cow<'t, str>, String> {
     let fits = match kind {
-        Kind::Text if text.chars().count() > TEXT_MOST => {
+        AttributeKind::Text if text.chars().count() > TEXT_MOST => {
             return Err(format!("has {} characters, a text has at most {TEXT_MOST}", text.chars().count()));
         }
-        Kind::Text | Kind::Textarea | Kind::Select | Kind::Status | Kind::Reference => true,
-        Kind::Integer => text.parse::<i64>().is_ok(),
-        Kind::Double => text.parse::<f64>().is_ok_and(f64::is_finite),
-        Kind::Boolean => match text.to_ascii_lowercase().as_str() {
+        AttributeKind::Text
+        | AttributeKind::Textarea
+        | AttributeKind::Select
+        | AttributeKind::Status
+        | AttributeKind::Reference => true,
+        AttributeKind::Integer => text.parse::<i64>().is_ok(),
+        AttributeKind::Double => text.parse::<f64>().is_ok_and(f64::is_finite),
+        AttributeKind::Boolean => match text.to_ascii_lowercase().as_str() {
             "true" => return Ok(Cow::Borrowed("true")),
             "false" => return Ok(Cow::Borrowed("false")),
             _ => false,
         },
-        Kind::Date => chrono::NaiveDate::parse_from_str(&text, "%Y-%m-%d").is_ok(),
-        Kind::Time => chrono::NaiveTime::parse_from_str(&text, "%H:%M:%S").is_ok(),
-        Kind::DateTime => chrono::DateTime::parse_from_rfc3339(&text).is_ok(),
-        Kind::Url => url::Url::parse(&text).is_ok(),
-        Kind::Email => text.split_once('@').is_some_and(|(name, domain)| !name.is_empty() && !domain.is_empty()),
-        Kind::IpAddress => text.parse::<IpAddr>().is_ok(),
+        AttributeKind::Date => chrono::NaiveDate::parse_from_str(&text, "%Y-%m-%d").is_ok(),
+        AttributeKind::Time => chrono::NaiveTime::parse_from_str(&text, "%H:%M:%S").is_ok(),
+        AttributeKind::DateTime => chrono::DateTime::parse_from_rfc3339(&text).is_ok(),
+        AttributeKind::Url => url::Url::parse(&text).is_ok(),
+        AttributeKind::Email => {
+            text.split_once('@').is_some_and(|(name, domain)| !name.is_empty() && !domain.is_empty())
+        }
+        AttributeKind::IpAddress => text.parse::<IpAddr>().is_ok(),
     };
     if fits { Ok(text) } else { Err(format!("`{}` is not of the type {}", shortened(&text), kind.name())) }
 }
@@ -56,14 +62,16 @@ mod tests {
     #[test]
     fn each_type_refuses_what_is_not_of_it() {
         let takes = |kind, text: &str| convert(kind, Cow::Borrowed(text)).is_ok();
-        assert!(takes(Kind::Text, &"é".repeat(255)) && !takes(Kind::Text, &"é".repeat(256)));
-        assert!(takes(Kind::Textarea, &"x".repeat(256)));
-        assert!(takes(Kind::Integer, "-3") && !takes(Kind::Integer, "3.5"));
-        assert!(takes(Kind::Boolean, "True") && !takes(Kind::Boolean, "yes"));
-        assert!(takes(Kind::DateTime, "2024-01-31T10:00:00Z") && !takes(Kind::DateTime, "31.01.2024"));
-        assert!(takes(Kind::Date, "2024-01-31") && !takes(Kind::Date, "2024-01-31T10:00:00Z"));
-        assert!(takes(Kind::Email, "a@b.example") && !takes(Kind::Email, "a"));
-        assert!(takes(Kind::IpAddress, "::1") && !takes(Kind::IpAddress, "1.2.3"));
-        assert!(takes(Kind::Url, "https://a.example/") && !takes(Kind::Url, "a"));
+        assert!(takes(AttributeKind::Text, &"é".repeat(255)) && !takes(AttributeKind::Text, &"é".repeat(256)));
+        assert!(takes(AttributeKind::Textarea, &"x".repeat(256)));
+        assert!(takes(AttributeKind::Integer, "-3") && !takes(AttributeKind::Integer, "3.5"));
+        assert!(takes(AttributeKind::Boolean, "True") && !takes(AttributeKind::Boolean, "yes"));
+        assert!(
+            takes(AttributeKind::DateTime, "2024-01-31T10:00:00Z") && !takes(AttributeKind::DateTime, "31.01.2024")
+        );
+        assert!(takes(AttributeKind::Date, "2024-01-31") && !takes(AttributeKind::Date, "2024-01-31T10:00:00Z"));
+        assert!(takes(AttributeKind::Email, "a@b.example") && !takes(AttributeKind::Email, "a"));
+        assert!(takes(AttributeKind::IpAddress, "::1") && !takes(AttributeKind::IpAddress, "1.2.3"));
+        assert!(takes(AttributeKind::Url, "https://a.example/") && !takes(AttributeKind::Url, "a"));
     }
 }

@@ -2,36 +2,16 @@
 //! Source: docs/graph.md, «Grants». Writes take the administrator's token (`simulated-admin.{tenant id}`), or an
 //! application's that has the `ReadWrite` permission.
 
+mod entity;
 mod write;
 
-use super::Sim;
 use super::answer::{Answer, Answered, Problem};
-use super::permission::{self as may, GRAPH_APP_ID, PERMISSIONS};
+use super::permission as may;
 use super::request::Request;
-use super::route::value_list;
-use super::tenant::{App, Assignment, Principal, Tenant};
+use super::sim::Sim;
+use super::tenant::{App, Principal, Tenant};
+use entity::{Key, all_principals, application, assignment, grant};
 use serde_json::{Map, Value, json};
-use uuid::Uuid;
-
-/// How a path names an object: by its id, or by the application id as alternate key.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Key {
-    Id(Uuid),
-    AppId(Uuid),
-    Unknown,
-}
-
-impl Key {
-    fn parse(text: &str) -> Self {
-        Uuid::parse_str(text).map_or(Self::Unknown, Self::Id)
-    }
-
-    /// `appId='…'` within parentheses, with or without quotes.
-    fn alternate(text: &str) -> Self {
-        let value = text.trim_end_matches(')').trim().strip_prefix("appId=").map(|text| text.trim_matches('\''));
-        value.and_then(|value| Uuid::parse_str(value).ok()).map_or(Self::Unknown, Self::AppId)
-    }
-}
 
 /// The answer, if the path is about applications.
 pub fn route(sim: &Sim, request: &Request<'_>, parts: &[&str]) -> Option<Answered> {
@@ -69,7 +49,7 @@ fn principals(sim: &Sim, request: &Request<'_>, key: Option<Key>, rest: &[&str])
             let all = all_principals(tenant);
             let wanted = filter_value(request, "appId");
             let kept = all.into_iter().filter(|value| wanted.as_ref().is_none_or(|id| value["appId"] == json!(id)));
-            Ok(value_list(request, "servicePrincipals", &selected(request, kept.collect())))
+            Ok(request.value_list("servicePrincipals", request.select_members(kept.collect())))
         }
         (Some(key), []) => {
             let found = all_principals(tenant).into_iter().find(|value| is_keyed(value, key));
@@ -78,12 +58,12 @@ fn principals(sim: &Sim, request: &Request<'_>, key: Option<Key>, rest: &[&str])
         (Some(key), ["appRoleAssignments"]) => {
             let (app, principal) = find_principal(tenant, key)?;
             let items = principal.assignments.iter().map(|a| assignment(tenant, app, principal, a));
-            Ok(value_list(request, "appRoleAssignments", &selected(request, items.collect())))
+            Ok(request.value_list("appRoleAssignments", request.select_members(items.collect())))
         }
         (Some(key), ["oauth2PermissionGrants"]) => {
             request.token.needs(may::GRANTS)?;
             let (_, principal) = find_principal(tenant, key)?;
-            Ok(value_list(request, "oauth2PermissionGrants", &grant(tenant, principal)))
+            Ok(request.value_list("oauth2PermissionGrants", grant(tenant, principal)))
         }
         _ => Err(Problem::new(400, "BadRequest", "Resource not found for the segment.")),
     })
@@ -100,7 +80,7 @@ fn applications(sim: &Sim, request: &Request<'_>, key: Option<Key>, rest: &[&str
             (None, []) => {
                 let wanted = filter_value(request, "appId");
                 let kept = all.filter(|value| wanted.as_ref().is_none_or(|id| value["appId"] == json!(id)));
-                Ok(value_list(request, "applications", &selected(request, kept.collect())))
+                Ok(request.value_list("applications", request.select_members(kept.collect())))
             }
             (Some(key), []) => {
                 let found = { all }.find(|value| is_keyed(value, key));
@@ -121,7 +101,7 @@ fn grants(sim: &Sim, request: &Request<'_>) -> Answered {
         let principals = tenant.apps.iter().filter_map(|app| app.principal.as_ref());
         let kept = principals.filter(|p| wanted.as_ref().is_none_or(|id| *id == p.id.to_string()));
         let items: Vec<Value> = kept.flat_map(|principal| grant(tenant, principal)).collect();
-        Ok(value_list(request, "oauth2PermissionGrants", &items))
+        Ok(request.value_list("oauth2PermissionGrants", items))
     })
 }
 
@@ -140,22 +120,13 @@ fn is_keyed(value: &Value, key: Key) -> bool {
 }
 
 fn entity(request: &Request<'_>, context: &str, found: Option<Value>) -> Answered {
-    let mut found = selected(request, found.into_iter().collect());
+    let mut found = request.select_members(found.into_iter().collect());
     let Some(Value::Object(members)) = found.pop() else { return Err(Problem::not_found(&request.path)) };
     let mut whole = Map::new();
     let context = format!("{}/{}/$metadata#{context}/$entity", request.origin, request.version());
     whole.insert("@odata.context".into(), json!(context));
     whole.extend(members);
     Ok(Answer::value(200, &Value::Object(whole)))
-}
-
-fn selected(request: &Request<'_>, items: Vec<Value>) -> Vec<Value> {
-    let Some(names) = request.query.select() else { return items };
-    let keep = |item: Value| match item {
-        Value::Object(members) => Value::Object(members.into_iter().filter(|(name, _)| names.contains(name)).collect()),
-        other => other,
-    };
-    items.into_iter().map(keep).collect()
 }
 
 fn find_principal(tenant: &Tenant, key: Key) -> Result<(&App, &Principal), Problem> {
@@ -166,100 +137,4 @@ fn find_principal(tenant: &Tenant, key: Key) -> Result<(&App, &Principal), Probl
         Key::Unknown => false,
     });
     found.ok_or_else(|| Problem::not_found("servicePrincipal"))
-}
-
-fn application(app: &App) -> Value {
-    let mut resources: Vec<Uuid> = Vec::new();
-    for required in &app.required {
-        if !resources.contains(&required.resource) {
-            resources.push(required.resource);
-        }
-    }
-    let access = resources.into_iter().map(|resource| {
-        let items = app.required.iter().filter(|required| required.resource == resource);
-        let items = items.map(|r| json!({"id": r.id, "type": if r.application { "Role" } else { "Scope" }}));
-        json!({"resourceAppId": resource, "resourceAccess": items.collect::<Vec<_>>()})
-    });
-    let secrets = app.secrets.iter().map(|secret| {
-        let hint: String = secret.value.chars().take(3).collect();
-        json!({"keyId": secret.id, "displayName": "import", "endDateTime": secret.expires, "hint": hint, "secretText": null})
-    });
-    json!({
-        "id": app.object_id,
-        "appId": app.app_id,
-        "displayName": app.name,
-        "signInAudience": "AzureADMyOrg",
-        "requiredResourceAccess": access.collect::<Vec<_>>(),
-        "passwordCredentials": secrets.collect::<Vec<_>>(),
-        "keyCredentials": [],
-    })
-}
-
-fn all_principals(tenant: &Tenant) -> Vec<Value> {
-    let own = tenant.apps.iter().filter_map(|app| Some((app, app.principal.as_ref()?)));
-    let own = own.map(|(app, principal)| {
-        json!({
-            "id": principal.id,
-            "appId": app.app_id,
-            "displayName": app.name,
-            "accountEnabled": principal.enabled,
-            "appOwnerOrganizationId": tenant.id,
-            "servicePrincipalType": "Application",
-            "appRoles": [],
-            "oauth2PermissionScopes": [],
-        })
-    });
-    own.chain(std::iter::once(graph_principal(tenant))).collect()
-}
-
-fn graph_principal(tenant: &Tenant) -> Value {
-    let roles = PERMISSIONS.iter().filter_map(|permission| {
-        let id = permission.role?;
-        Some(json!({
-            "id": id, "value": permission.name, "displayName": permission.name, "isEnabled": true,
-            "allowedMemberTypes": ["Application"], "origin": "Application",
-        }))
-    });
-    let scopes = PERMISSIONS.iter().map(
-        |permission| json!({"id": permission.scope, "value": permission.name, "isEnabled": true, "type": "Admin"}),
-    );
-    json!({
-        "id": tenant.graph_principal,
-        "appId": GRAPH_APP_ID,
-        "displayName": "Microsoft Graph",
-        "accountEnabled": true,
-        "appOwnerOrganizationId": "f8cdef31-a31e-4b4a-93e4-5f571e91255a",
-        "servicePrincipalType": "Application",
-        "appRoles": roles.collect::<Vec<_>>(),
-        "oauth2PermissionScopes": scopes.collect::<Vec<_>>(),
-    })
-}
-
-fn assignment(tenant: &Tenant, app: &App, principal: &Principal, assignment: &Assignment) -> Value {
-    json!({
-        "id": assignment.id,
-        "deletedDateTime": null,
-        "appRoleId": assignment.role,
-        "createdDateTime": assignment.created,
-        "principalDisplayName": app.name,
-        "principalId": principal.id,
-        "principalType": "ServicePrincipal",
-        "resourceDisplayName": "Microsoft Graph",
-        "resourceId": tenant.graph_principal,
-    })
-}
-
-/// All delegated permissions that were consented to for everybody are one grant, the names with spaces between.
-fn grant(tenant: &Tenant, principal: &Principal) -> Vec<Value> {
-    if principal.delegated.is_empty() {
-        return Vec::new();
-    }
-    vec![json!({
-        "id": format!("grant-{}", principal.id.simple()),
-        "clientId": principal.id,
-        "consentType": "AllPrincipals",
-        "principalId": null,
-        "resourceId": tenant.graph_principal,
-        "scope": principal.delegated.join(" "),
-    })]
 }

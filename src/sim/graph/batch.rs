@@ -1,14 +1,11 @@
 //! JSON batches: at most 20 requests, each with its own units, faults and headers. Source: docs/graph.md, «Batches».
 
-use super::Sim;
 use super::answer::{Answer, Answered, Problem};
 use super::call::Call;
 use super::property::write_str;
-use super::token::Token;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use std::collections::{HashMap, HashSet};
-use std::sync::Arc;
 
 /// More are refused.
 const ITEMS_MOST: usize = 20;
@@ -39,8 +36,8 @@ impl Item<'_> {
     }
 }
 
-/// `POST /$batch`.
-pub fn batch(sim: &Sim, call: &Call<'_>, token: &Arc<Token>, beta: bool) -> Answered {
+/// `POST /$batch`; `answer` answers one of its requests.
+pub fn batch(call: &Call<'_>, beta: bool, answer: &dyn Fn(&Call<'_>) -> Answer) -> Answered {
     if call.method != "POST" || call.in_batch {
         return Err(Problem::new(405, "BadRequest", "A batch is a POST, and not within a batch."));
     }
@@ -58,9 +55,25 @@ pub fn batch(sim: &Sim, call: &Call<'_>, token: &Arc<Token>, beta: bool) -> Answ
     let mut parts = Vec::with_capacity(batch.requests.len());
     for item in &batch.requests {
         let failed = item.depends_on.iter().any(|id| !matches!(statuses.get(id.as_str()), Some(200..300)));
-        let answer = if failed { dependency_failed() } else { run(sim, call, token, beta, item) };
-        statuses.insert(&item.id, answer.status);
-        parts.push(part(&item.id, &answer));
+        let response = if failed {
+            dependency_failed()
+        } else {
+            let (path, query) = address(item, beta);
+            answer(&Call {
+                method: &item.method.to_ascii_uppercase(),
+                path: &path,
+                query,
+                body: item.body.map_or(b"", |body| body.get().as_bytes()),
+                origin: call.origin,
+                in_batch: true,
+                eventual: item.header("ConsistencyLevel"),
+                prefer: item.header("Prefer").unwrap_or_default(),
+                priority: call.priority,
+                client_request_id: item.header("client-request-id"),
+            })
+        };
+        statuses.insert(&item.id, response.status);
+        parts.push(part(&item.id, &response));
     }
     // The order is not promised; the last comes first so that nobody relies on it.
     parts.reverse();
@@ -72,23 +85,11 @@ pub fn batch(sim: &Sim, call: &Call<'_>, token: &Arc<Token>, beta: bool) -> Answ
     Ok(answer)
 }
 
-fn run(sim: &Sim, call: &Call<'_>, token: &Arc<Token>, beta: bool, item: &Item<'_>) -> Answer {
+/// The path of an item with its version, and its query.
+fn address<'a>(item: &'a Item<'_>, beta: bool) -> (String, &'a str) {
     let url = item.url.trim_start_matches('/');
     let (path, query) = url.split_once('?').unwrap_or((url, ""));
-    let path = format!("/{}/{path}", if beta { "beta" } else { "v1.0" });
-    let inner = Call {
-        method: &item.method.to_ascii_uppercase(),
-        path: &path,
-        query,
-        body: item.body.map_or(b"", |body| body.get().as_bytes()),
-        origin: call.origin,
-        in_batch: true,
-        eventual: item.header("ConsistencyLevel"),
-        prefer: item.header("Prefer").unwrap_or_default(),
-        priority: call.priority,
-        client_request_id: item.header("client-request-id"),
-    };
-    sim.answer(&inner, Ok(token.clone())).answer
+    (format!("/{}/{path}", if beta { "beta" } else { "v1.0" }), query)
 }
 
 fn dependency_failed() -> Answer {

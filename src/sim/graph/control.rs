@@ -15,11 +15,11 @@
 use super::answer::{Answer, Problem};
 use super::fault::Fault;
 use super::quota::{Quota, RetryAfterForm};
-use super::scenario::{Scenario, TokenError};
-use super::tenant::Tail;
-use super::{Feature, Sim};
+use super::scenario::Scenario;
+use super::sim::{Feature, Sim};
+use super::tenant::{Tail, TokenError};
 use crate::sim::seed::words::SKUS;
-use crate::sim::seed::{Directory, Edges, Kind};
+use crate::sim::seed::{Directory, Edges, ObjectKind};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::collections::HashMap;
@@ -183,9 +183,9 @@ fn rows(sim: &Sim, what: &str, options: &HashMap<String, String>) -> Result<Answ
         }
         "licenses" => ids(SKUS.iter().map(|sku| sku.id).collect()),
         "managers" => pairs(["userId", "managerId"], directory.manager_edges()),
-        "memberships" => pairs(["groupId", "memberId"], directory.member_edges(Kind::User)),
-        "nestedGroups" => pairs(["groupId", "memberId"], directory.member_edges(Kind::Group)),
-        "deviceMemberships" => pairs(["groupId", "memberId"], directory.member_edges(Kind::Device)),
+        "memberships" => pairs(["groupId", "memberId"], directory.member_edges(ObjectKind::User)),
+        "nestedGroups" => pairs(["groupId", "memberId"], directory.member_edges(ObjectKind::Group)),
+        "deviceMemberships" => pairs(["groupId", "memberId"], directory.member_edges(ObjectKind::Device)),
         "owners" => pairs(["groupId", "ownerId"], directory.owner_edges()),
         "userLicenses" => pairs(["userId", "skuId"], directory.user_license_edges()),
         "groupLicenses" => pairs(["groupId", "skuId"], directory.group_license_edges()),

@@ -2,23 +2,21 @@
 //! Source: docs/graph.md, «Delta queries».
 
 mod entries;
+mod state;
 
-use super::Sim;
 use super::answer::{Answer, Answered, Problem};
 use super::fault::sync_state_not_found;
 use super::filter::Filter;
-use super::property::{Val, default_properties, property, write_member, write_str};
+use super::property::{Val, property, write_member, write_str};
 use super::request::{Request, write_type};
 use super::shape::check_names;
-use crate::sim::seed::{Directory, Kind, Ref};
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use super::sim::Sim;
+use crate::sim::seed::{Directory, ObjectKind};
 use chrono::TimeDelta;
 use entries::{Entry, Link, Reason};
-use serde::{Deserialize, Serialize};
+use state::{State, Wanted};
 use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
-use uuid::Uuid;
 
 /// Observed page sizes: objects, and links of groups.
 const OBJECTS_MOST: usize = 200;
@@ -28,39 +26,8 @@ const LIFETIME: TimeDelta = TimeDelta::days(7);
 /// More ids in a `$filter` are refused.
 const IDS_MOST: usize = 50;
 
-/// What a token carries: the options of the first request, and how far the reader is.
-#[derive(Clone, Serialize, Deserialize)]
-struct State {
-    tenant: Uuid,
-    kind: u8,
-    select: Option<Vec<String>>,
-    ids: Option<Vec<Uuid>>,
-    /// The first change of the log that counts; `None`: a first round.
-    from: Option<usize>,
-    /// The first change that belongs to the next round.
-    to: usize,
-    /// The entry to go on with, and the first link of it.
-    position: (usize, usize),
-    /// Seconds since 1970 when the delta link was given.
-    at: i64,
-}
-
-impl State {
-    fn print(&self) -> String {
-        // A state of numbers and names can always be written.
-        URL_SAFE_NO_PAD.encode(serde_json::to_vec(self).unwrap_or_default())
-    }
-
-    fn parse(text: &str, request: &Request<'_>, kind: Kind) -> Result<Self, Problem> {
-        let invalid = || Problem::bad_request("Badly formed token.");
-        let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| invalid())?;
-        let state: Self = serde_json::from_slice(&bytes).map_err(|_| invalid())?;
-        if state.tenant == request.token.tenant && state.kind == kind as u8 { Ok(state) } else { Err(invalid()) }
-    }
-}
-
 /// `GET /users/delta`, `/groups/delta`, `/devices/delta`.
-pub fn delta(sim: &Sim, request: &Request<'_>, kind: Kind) -> Answered {
+pub fn delta(sim: &Sim, request: &Request<'_>, kind: ObjectKind) -> Answered {
     let directory = request.token.directory.read().unwrap_or_else(PoisonError::into_inner);
     let now = sim.now().timestamp();
     let query = &request.query;
@@ -91,7 +58,7 @@ fn done(state: State) -> State {
     State { from: Some(state.to), position: (0, 0), ..state }
 }
 
-fn first_state(request: &Request<'_>, kind: Kind, directory: &Directory) -> Result<State, Problem> {
+fn first_state(request: &Request<'_>, kind: ObjectKind, directory: &Directory) -> Result<State, Problem> {
     let query = &request.query;
     for name in ["$expand", "$top", "$orderby", "$search"] {
         if query.has(name) {
@@ -123,16 +90,16 @@ fn first_state(request: &Request<'_>, kind: Kind, directory: &Directory) -> Resu
     Ok(State { tenant: request.token.tenant, kind: kind as u8, select, ids, from: None, to, position: (0, 0), at: 0 })
 }
 
-fn context(kind: Kind) -> &'static str {
+fn context(kind: ObjectKind) -> &'static str {
     match kind {
-        Kind::Group => "groups",
-        Kind::Device => "devices",
-        Kind::User | Kind::ServicePrincipal | Kind::OrgContact => "users",
+        ObjectKind::Group => "groups",
+        ObjectKind::Device => "devices",
+        ObjectKind::User | ObjectKind::ServicePrincipal | ObjectKind::OrgContact => "users",
     }
 }
 
 /// Tokens carry the options, so that links have nothing else.
-fn link(out: &mut Vec<u8>, name: &str, request: &Request<'_>, kind: Kind, option: &str, token: &str) {
+fn link(out: &mut Vec<u8>, name: &str, request: &Request<'_>, kind: ObjectKind, option: &str, token: &str) {
     let link = format!("{}/{}/{}/delta?{option}={token}", request.origin, request.version(), context(kind));
     out.extend_from_slice(b",\"");
     out.extend_from_slice(name.as_bytes());
@@ -140,7 +107,7 @@ fn link(out: &mut Vec<u8>, name: &str, request: &Request<'_>, kind: Kind, option
     write_str(out, &link);
 }
 
-fn page(request: &Request<'_>, kind: Kind, state: State, directory: &Directory, silent: bool) -> Answer {
+fn page(request: &Request<'_>, kind: ObjectKind, state: State, directory: &Directory, silent: bool) -> Answer {
     let wanted = Wanted { silent, ..Wanted::of(&state, kind, request) };
     let mut items: Vec<Vec<u8>> = Vec::new();
     let mut links = 0;
@@ -173,38 +140,6 @@ fn page(request: &Request<'_>, kind: Kind, state: State, directory: &Directory, 
     body.extend_from_slice(&items.join(&b","[..]));
     body.extend_from_slice(b"]}");
     Answer::json(200, body)
-}
-
-/// What the round's selection means.
-pub struct Wanted {
-    /// Properties, without the relations.
-    pub names: Vec<String>,
-    pub manager: bool,
-    pub members: bool,
-    pub owners: bool,
-    /// `Prefer: return=minimal`.
-    pub minimal: bool,
-    /// Members that were deleted are not told as removed.
-    pub silent: bool,
-}
-
-impl Wanted {
-    fn of(state: &State, kind: Kind, request: &Request<'_>) -> Self {
-        let selected = |name: &str| state.select.as_ref().is_some_and(|names| names.iter().any(|known| known == name));
-        let names = match &state.select {
-            Some(names) => names.clone(),
-            None => default_properties(kind).iter().map(|name| (*name).to_owned()).collect(),
-        };
-        let relations = ["manager", "members", "owners", "id"];
-        Self {
-            names: names.into_iter().filter(|name| !relations.contains(&name.as_str())).collect(),
-            manager: kind == Kind::User && selected("manager"),
-            members: kind == Kind::Group && (state.select.is_none() || selected("members")),
-            owners: kind == Kind::Group && selected("owners"),
-            minimal: request.prefer.contains("return=minimal"),
-            silent: false,
-        }
-    }
 }
 
 fn write_entry(directory: &Directory, wanted: &Wanted, entry: &Entry, offset: usize, links: &[Link]) -> Vec<u8> {
@@ -265,9 +200,4 @@ fn write_links(out: &mut Vec<u8>, directory: &Directory, name: &str, links: &[Li
         out.push(b'}');
     }
     out.push(b']');
-}
-
-/// Whether the filter of the round, if any, has the object.
-fn is_asked_for(state: &State, directory: &Directory, object: Ref) -> bool {
-    state.ids.as_ref().is_none_or(|ids| ids.contains(&directory.id_of(object)))
 }

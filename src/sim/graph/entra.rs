@@ -4,8 +4,8 @@
 mod assertion;
 mod failure;
 
-use super::Sim;
 use super::answer::Answer;
+use super::sim::Sim;
 use super::tenant::{App, Tenant};
 use super::token::Issued;
 pub use failure::{Failure, statuses};
@@ -236,6 +236,3 @@ pub fn admin_consent(sim: &Sim, tenant_text: &str, query: &str) -> Answer {
         None => Answer { content_type: "text/html; charset=utf-8", ..Answer::text(200, format!("<p>{outcome}</p>")) },
     }
 }
-
-/// The `aud` of every token.
-pub const AUDIENCE: &str = "https://graph.microsoft.com";

@@ -3,68 +3,25 @@
 //! Source: docs/graph.md, «Filters»; aad-advanced-queries of the Graph documentation.
 
 mod eval;
+mod expression;
 mod parse;
 mod rules;
 
 use super::answer::Problem;
 use super::property::{Val, property};
-use crate::sim::seed::{Directory, Kind, Ref};
-
-#[derive(Clone, PartialEq, Debug)]
-enum Expr {
-    Or(Vec<Expr>),
-    And(Vec<Expr>),
-    Not(Box<Expr>),
-    Compare(Path, Op, Literal),
-    In(Path, Vec<Literal>),
-    Call(Function, Path, String),
-    /// `path/any(variable:body)`; without a body: not empty.
-    Any(Path, Option<(String, Box<Expr>)>),
-    All(Path, String, Box<Expr>),
-    /// `path/$count op number`.
-    Count(Path, Op, i64),
-}
-
-type Path = Vec<String>;
-
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Op {
-    Eq,
-    Ne,
-    Gt,
-    Ge,
-    Lt,
-    Le,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Function {
-    StartsWith,
-    EndsWith,
-    Contains,
-}
-
-#[derive(Clone, PartialEq, Debug)]
-enum Literal {
-    Null,
-    Bool(bool),
-    Int(i64),
-    Str(String),
-    Guid(uuid::Uuid),
-    /// Milliseconds since 1970.
-    Time(i64),
-}
+use crate::sim::seed::{Directory, ObjectKind, Ref};
+use expression::{Expr, Literal, Op, Path};
 
 /// A filter that was parsed and may be asked.
 #[derive(Clone, Debug)]
 pub struct Filter {
     expr: Expr,
-    kind: Kind,
+    kind: ObjectKind,
 }
 
 impl Filter {
     /// `advanced`: the request has `ConsistencyLevel: eventual` and `$count=true`.
-    pub fn parse(text: &str, kind: Kind, advanced: bool) -> Result<Self, Problem> {
+    pub fn parse(text: &str, kind: ObjectKind, advanced: bool) -> Result<Self, Problem> {
         let expr = parse::parse(text)
             .map_err(|message| Problem::new(400, "BadRequest", format!("Invalid filter clause: {message}")))?;
         rules::check(&expr, kind, advanced)?;

@@ -6,9 +6,9 @@ use super::list::find;
 use super::permission::{self, AnyOf};
 use super::property::{Val, default_properties, property, write_guid, write_member};
 use super::request::{Request, write_type};
+use super::sim::{Feature, Sim};
 use super::token::Token;
-use super::{Feature, Sim};
-use crate::sim::seed::{Directory, Kind, Ref};
+use crate::sim::seed::{Directory, ObjectKind, Ref};
 use std::collections::HashSet;
 use std::sync::PoisonError;
 
@@ -26,13 +26,13 @@ pub enum Link {
 }
 
 /// Whether a token may read more of an object than its id and type.
-fn readable(token: &Token, kind: Kind) -> bool {
+fn readable(token: &Token, kind: ObjectKind) -> bool {
     let any_of: AnyOf = match kind {
-        Kind::User => permission::USERS,
-        Kind::Group => permission::MEMBERS,
-        Kind::Device => permission::DEVICES,
-        Kind::ServicePrincipal => permission::APPLICATIONS,
-        Kind::OrgContact => permission::CONTACTS,
+        ObjectKind::User => permission::USERS,
+        ObjectKind::Group => permission::MEMBERS,
+        ObjectKind::Device => permission::DEVICES,
+        ObjectKind::ServicePrincipal => permission::APPLICATIONS,
+        ObjectKind::OrgContact => permission::CONTACTS,
     };
     token.has(any_of)
 }
@@ -42,8 +42,8 @@ fn hidden(directory: &Directory, token: &Token, group: Ref) -> bool {
 }
 
 /// The type after a cast: `microsoft.graph.user`.
-pub fn cast(text: &str) -> Option<Kind> {
-    [Kind::User, Kind::Group, Kind::Device, Kind::ServicePrincipal, Kind::OrgContact]
+pub fn cast(text: &str) -> Option<ObjectKind> {
+    [ObjectKind::User, ObjectKind::Group, ObjectKind::Device, ObjectKind::ServicePrincipal, ObjectKind::OrgContact]
         .into_iter()
         .find(|kind| kind.odata_type().trim_start_matches('#').eq_ignore_ascii_case(text))
 }
@@ -52,9 +52,9 @@ pub fn cast(text: &str) -> Option<Kind> {
 pub fn list(
     sim: &Sim,
     request: &Request<'_>,
-    owner: (Kind, &str),
+    owner: (ObjectKind, &str),
     link: Link,
-    only: Option<Kind>,
+    only: Option<ObjectKind>,
     counted: bool,
 ) -> Answered {
     let query = &request.query;
@@ -84,8 +84,8 @@ pub fn list(
     };
     let takes = |item: &Ref| {
         directory.is_live(*item)
-            // A known issue of v1.0: docs/graph.md, «Unreadable objects».
-            && (item.kind() != Kind::ServicePrincipal || request.beta || !matches!(link, Link::Members | Link::TransitiveMembers))
+            // A known issue of v1.0: facts/graph.md §3.1.
+            && (item.kind() != ObjectKind::ServicePrincipal || request.beta || !matches!(link, Link::Members | Link::TransitiveMembers))
             && only.is_none_or(|kind| item.kind() == kind)
             && filter.as_ref().is_none_or(|filter| filter.matches(&directory, item.slot()))
     };
@@ -99,7 +99,7 @@ pub fn list(
     let count = (request.advanced() && first).then(|| linked.iter().filter(|item| takes(item)).count() as u64);
     let items = (start as usize..linked.len()).filter(|n| takes(&linked[*n])).map(|n| n as u64);
     let shape = LinkShape::of(request);
-    let context = if only == Some(Kind::User) { "users" } else { "directoryObjects" };
+    let context = if only == Some(ObjectKind::User) { "users" } else { "directoryObjects" };
     Ok(request.page(context, size, count, items, |out, n| {
         if let Some(item) = linked.get(n as usize) {
             shape.write(out, &directory, *item);
@@ -157,7 +157,7 @@ fn collect(directory: &Directory, token: &Token, object: Ref, link: Link) -> Vec
         Link::MemberOf => parents(directory, token, object).collect(),
         Link::TransitiveMemberOf => reach(object, |at| parents(directory, token, at).collect()),
         Link::TransitiveMembers => reach(object, |at| match directory.groups.get(at.slot() as usize) {
-            Some(group) if at.kind() == Kind::Group && !hidden(directory, token, at) => {
+            Some(group) if at.kind() == ObjectKind::Group && !hidden(directory, token, at) => {
                 group.members.iter().copied().filter(|member| directory.is_live(*member)).collect()
             }
             Some(_) | None => Vec::new(),
@@ -168,7 +168,7 @@ fn collect(directory: &Directory, token: &Token, object: Ref, link: Link) -> Vec
         }
         Link::OwnedDevices => {
             let owned = directory.devices.iter().enumerate().filter(|(_, d)| d.owner == Some(object.slot()));
-            owned.map(|(n, _)| Ref::new(Kind::Device, n as u32)).collect()
+            owned.map(|(n, _)| Ref::new(ObjectKind::Device, n as u32)).collect()
         }
         Link::RegisteredOwners => {
             let owner = directory.devices.get(object.slot() as usize).and_then(|device| device.owner);
@@ -192,7 +192,7 @@ fn reach(start: Ref, next: impl Fn(Ref) -> Vec<Ref>) -> Vec<Ref> {
         for item in next(at) {
             if seen.insert(item) {
                 found.push(item);
-                if item.kind() == Kind::Group {
+                if item.kind() == ObjectKind::Group {
                     open.push(item);
                 }
             }
@@ -204,7 +204,7 @@ fn reach(start: Ref, next: impl Fn(Ref) -> Vec<Ref>) -> Vec<Ref> {
 /// `GET /users/{id}/manager`: the user, or 404.
 pub fn manager(request: &Request<'_>, key: &str) -> Answered {
     let directory = request.token.directory.read().unwrap_or_else(PoisonError::into_inner);
-    let user = find(&directory, Kind::User, key)?;
+    let user = find(&directory, ObjectKind::User, key)?;
     let manager = directory.users.get(user.slot() as usize).and_then(|user| user.manager).map(Ref::user);
     let manager = manager.filter(|manager| directory.is_live(*manager)).ok_or_else(|| Problem::not_found("manager"))?;
     let mut body = request.begin("directoryObjects/$entity", None);

@@ -5,43 +5,43 @@ use super::filter::{self, Filter};
 use super::property::{self, Val, principal_name, property};
 use super::request::Request;
 use super::shape::{Shape, check_sign_ins};
-use super::{Feature, Sim};
-use crate::sim::seed::{Directory, Kind, Ref, State};
+use super::sim::{Feature, Sim};
+use crate::sim::seed::{Directory, ObjectKind, Ref, State};
 use std::sync::PoisonError;
 use uuid::Uuid;
 
 /// Pages of users with sign-in activity are smaller: docs/graph.md, «Paging».
 const SIGN_IN_PAGE_MOST: usize = 500;
 
-fn context(kind: Kind) -> &'static str {
+fn context(kind: ObjectKind) -> &'static str {
     match kind {
-        Kind::User => "users",
-        Kind::Group => "groups",
-        Kind::Device => "devices",
-        Kind::ServicePrincipal => "servicePrincipals",
-        Kind::OrgContact => "contacts",
+        ObjectKind::User => "users",
+        ObjectKind::Group => "groups",
+        ObjectKind::Device => "devices",
+        ObjectKind::ServicePrincipal => "servicePrincipals",
+        ObjectKind::OrgContact => "contacts",
     }
 }
 
-fn slots(directory: &Directory, kind: Kind) -> u64 {
+fn slots(directory: &Directory, kind: ObjectKind) -> u64 {
     (match kind {
-        Kind::User => directory.users.len(),
-        Kind::Group => directory.groups.len(),
-        Kind::Device => directory.devices.len(),
-        Kind::ServicePrincipal => directory.service_principals.len(),
-        Kind::OrgContact => directory.contacts.len(),
+        ObjectKind::User => directory.users.len(),
+        ObjectKind::Group => directory.groups.len(),
+        ObjectKind::Device => directory.devices.len(),
+        ObjectKind::ServicePrincipal => directory.service_principals.len(),
+        ObjectKind::OrgContact => directory.contacts.len(),
     }) as u64
 }
 
 /// What decides which objects a list has.
 struct Choice {
-    kind: Kind,
+    kind: ObjectKind,
     filter: Option<Filter>,
     search: Option<(String, String)>,
 }
 
 impl Choice {
-    fn of(sim: &Sim, request: &Request<'_>, kind: Kind) -> Result<Self, Problem> {
+    fn of(sim: &Sim, request: &Request<'_>, kind: ObjectKind) -> Result<Self, Problem> {
         let query = &request.query;
         let advanced = request.advanced();
         if query.has("$skip") {
@@ -103,12 +103,12 @@ fn clause(text: &str) -> Result<(String, String), Problem> {
 }
 
 /// `GET /directory/deletedItems/microsoft.graph.user` or `.group`: the recycle bin. Of the properties only `id` is told.
-pub fn deleted(request: &Request<'_>, kind: Kind) -> Answered {
+pub fn deleted(request: &Request<'_>, kind: ObjectKind) -> Answered {
     let size = request.query.page_size(100, 999)?;
     let [start, ..] = request.position()?;
     let directory = request.token.directory.read().unwrap_or_else(PoisonError::into_inner);
     let object = |slot: u64| match kind {
-        Kind::Group => (directory.groups[slot as usize].id, directory.groups[slot as usize].state),
+        ObjectKind::Group => (directory.groups[slot as usize].id, directory.groups[slot as usize].state),
         _ => (directory.users[slot as usize].id, directory.users[slot as usize].state),
     };
     let items = (start..slots(&directory, kind)).filter(|slot| object(*slot).1 == State::SoftDeleted);
@@ -120,9 +120,9 @@ pub fn deleted(request: &Request<'_>, kind: Kind) -> Answered {
 }
 
 /// `GET /users`, `/groups`, `/devices`.
-pub fn list(sim: &Sim, request: &Request<'_>, kind: Kind) -> Answered {
+pub fn list(sim: &Sim, request: &Request<'_>, kind: ObjectKind) -> Answered {
     let most = match kind {
-        Kind::User if mentions_sign_ins(request) => SIGN_IN_PAGE_MOST,
+        ObjectKind::User if mentions_sign_ins(request) => SIGN_IN_PAGE_MOST,
         _ => 999,
     };
     let size = request.query.page_size(100, most)?.min(sim.page_most());
@@ -173,7 +173,7 @@ fn sorted(directory: &Directory, choice: &Choice, order: &str) -> Result<Vec<u64
 }
 
 /// `GET /users/$count`: a number as plain text.
-pub fn count(sim: &Sim, request: &Request<'_>, kind: Kind) -> Answered {
+pub fn count(sim: &Sim, request: &Request<'_>, kind: ObjectKind) -> Answered {
     if !request.eventual {
         return Err(Problem::bad_request("$count is not currently supported."));
     }
@@ -188,7 +188,7 @@ pub fn count(sim: &Sim, request: &Request<'_>, kind: Kind) -> Answered {
 }
 
 /// `GET /users/{id or userPrincipalName}`, `/groups/{id}`, `/devices/{id}`.
-pub fn one(request: &Request<'_>, kind: Kind, key: &str) -> Answered {
+pub fn one(request: &Request<'_>, kind: ObjectKind, key: &str) -> Answered {
     let shape = Shape::of(kind, &request.query, &request.token, false)?;
     let directory = request.token.directory.read().unwrap_or_else(PoisonError::into_inner);
     let object = find(&directory, kind, key)?;
@@ -199,11 +199,11 @@ pub fn one(request: &Request<'_>, kind: Kind, key: &str) -> Answered {
 }
 
 /// The live object that a key in a path means.
-pub fn find(directory: &Directory, kind: Kind, key: &str) -> Result<Ref, Problem> {
+pub fn find(directory: &Directory, kind: ObjectKind, key: &str) -> Result<Ref, Problem> {
     let by_id = Uuid::parse_str(key).ok().and_then(|id| directory.find(id));
     let found = by_id.filter(|found| found.kind() == kind && directory.is_live(*found));
     let found = found.or_else(|| {
-        let by_name = (kind == Kind::User && key.contains('@')).then(|| by_principal_name(directory, key));
+        let by_name = (kind == ObjectKind::User && key.contains('@')).then(|| by_principal_name(directory, key));
         by_name.flatten()
     });
     found.ok_or_else(|| Problem::not_found(key))

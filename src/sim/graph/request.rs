@@ -1,9 +1,11 @@
 //! One request as the routes see it, the same for an HTTP request and for an item of a batch.
 
 use super::answer::{Answer, Problem};
-use super::property::{Val, write_str};
+use super::property::{Val, write_member, write_str};
 use super::query::{PageToken, Query};
 use super::token::Token;
+use crate::sim::seed::ObjectKind;
+use serde_json::Value;
 use std::sync::Arc;
 
 pub struct Request<'a> {
@@ -97,9 +99,30 @@ impl Request<'_> {
         }
         Answer::json(200, body)
     }
+
+    /// An answer with one JSON list.
+    pub fn value_list(&self, context: &str, items: Vec<Value>) -> Answer {
+        let mut body = self.begin(context, None);
+        body.extend_from_slice(b",\"value\":");
+        body.extend_from_slice(Value::from(items).to_string().as_bytes());
+        body.push(b'}');
+        Answer::json(200, body)
+    }
+
+    /// Leaves only the members that `$select` names in each object.
+    pub fn select_members(&self, items: Vec<Value>) -> Vec<Value> {
+        let Some(names) = self.query.select() else { return items };
+        let select = |item: Value| match item {
+            Value::Object(members) => {
+                Value::Object(members.into_iter().filter(|(name, _)| names.contains(name)).collect())
+            }
+            other => other,
+        };
+        items.into_iter().map(select).collect()
+    }
 }
 
 /// `"@odata.type":"…"` as the first member.
-pub fn write_type(out: &mut Vec<u8>, kind: crate::sim::seed::Kind) {
-    super::property::write_member(out, "@odata.type", &Val::str(kind.odata_type()));
+pub fn write_type(out: &mut Vec<u8>, kind: ObjectKind) {
+    write_member(out, "@odata.type", &Val::str(kind.odata_type()));
 }

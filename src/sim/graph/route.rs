@@ -1,13 +1,14 @@
 //! From a path to its answer: the permission it needs, then the work.
 
-use super::answer::{Answer, Answered, Problem};
+use super::answer::{Answered, Problem};
 use super::links::{self, Link};
 use super::list;
 use super::permission as may;
 use super::request::Request;
+use super::sim::{Feature, Sim};
 use super::tenants;
-use super::{Feature, Sim, apps, delta};
-use crate::sim::seed::Kind;
+use super::{apps, delta};
+use crate::sim::seed::ObjectKind;
 
 /// Answers one Graph request whose token is good and whose units are paid.
 pub fn route(sim: &Sim, request: &Request<'_>) -> Answered {
@@ -46,7 +47,7 @@ pub fn route(sim: &Sim, request: &Request<'_>) -> Answered {
         }
         ["contacts"] => {
             request.token.needs(may::CONTACTS)?;
-            list::list(sim, request, Kind::OrgContact)
+            list::list(sim, request, ObjectKind::OrgContact)
         }
         ["directoryRoles"] => {
             request.token.needs(may::ROLES)?;
@@ -59,12 +60,12 @@ pub fn route(sim: &Sim, request: &Request<'_>) -> Answered {
         ["directory", "deletedItems", "microsoft.graph.user"] => {
             request.token.needs(may::USERS_WHOLE)?;
             sim.refused(Feature::DeletedItems)?;
-            list::deleted(request, Kind::User)
+            list::deleted(request, ObjectKind::User)
         }
         ["directory", "deletedItems", "microsoft.graph.group"] => {
             request.token.needs(may::GROUPS_DELETED)?;
             sim.refused(Feature::DeletedItems)?;
-            list::deleted(request, Kind::Group)
+            list::deleted(request, ObjectKind::Group)
         }
         _ => Err(segment_not_found(&parts)),
     }
@@ -77,24 +78,24 @@ fn segment_not_found(parts: &[&str]) -> Problem {
 
 fn users(sim: &Sim, request: &Request<'_>, rest: &[&str]) -> Answered {
     let token = &request.token;
-    let user = |key, link, only, counted| links::list(sim, request, (Kind::User, key), link, only, counted);
+    let user = |key, link, only, counted| links::list(sim, request, (ObjectKind::User, key), link, only, counted);
     match rest {
         [] => {
             token.needs(may::USERS)?;
-            list::list(sim, request, Kind::User)
+            list::list(sim, request, ObjectKind::User)
         }
         ["$count"] => {
             token.needs(may::USERS)?;
-            list::count(sim, request, Kind::User)
+            list::count(sim, request, ObjectKind::User)
         }
         ["delta" | "delta()" | "microsoft.graph.delta" | "microsoft.graph.delta()"] => {
             token.needs(may::USERS_WHOLE)?;
             sim.refused(Feature::Delta)?;
-            delta::delta(sim, request, Kind::User)
+            delta::delta(sim, request, ObjectKind::User)
         }
         [key] => {
             token.needs(may::USERS)?;
-            list::one(request, Kind::User, key)
+            list::one(request, ObjectKind::User, key)
         }
         [key, "manager"] => {
             token.needs(may::USERS_WHOLE)?;
@@ -127,20 +128,20 @@ fn groups(sim: &Sim, request: &Request<'_>, rest: &[&str]) -> Answered {
     match rest {
         [] => {
             token.needs(may::GROUPS)?;
-            list::list(sim, request, Kind::Group)
+            list::list(sim, request, ObjectKind::Group)
         }
         ["$count"] => {
             token.needs(may::GROUPS)?;
-            list::count(sim, request, Kind::Group)
+            list::count(sim, request, ObjectKind::Group)
         }
         ["delta" | "delta()" | "microsoft.graph.delta" | "microsoft.graph.delta()"] => {
             token.needs(may::GROUPS)?;
             sim.refused(Feature::Delta)?;
-            delta::delta(sim, request, Kind::Group)
+            delta::delta(sim, request, ObjectKind::Group)
         }
         [key] => {
             token.needs(may::GROUPS)?;
-            list::one(request, Kind::Group, key)
+            list::one(request, ObjectKind::Group, key)
         }
         [key, relation, tail @ ..] => {
             let (link, any_of) = match *relation {
@@ -153,7 +154,7 @@ fn groups(sim: &Sim, request: &Request<'_>, rest: &[&str]) -> Answered {
             };
             token.needs(any_of)?;
             let (only, counted) = tail_of(tail)?;
-            links::list(sim, request, (Kind::Group, key), link, only, counted)
+            links::list(sim, request, (ObjectKind::Group, key), link, only, counted)
         }
     }
 }
@@ -163,14 +164,14 @@ fn devices(sim: &Sim, request: &Request<'_>, rest: &[&str]) -> Answered {
     if let ["delta" | "delta()" | "microsoft.graph.delta"] = rest {
         token.needs(may::DEVICES_DELTA)?;
         sim.refused(Feature::Delta)?;
-        return delta::delta(sim, request, Kind::Device);
+        return delta::delta(sim, request, ObjectKind::Device);
     }
     token.needs(may::DEVICES)?;
-    let device = |key, link| links::list(sim, request, (Kind::Device, key), link, None, false);
+    let device = |key, link| links::list(sim, request, (ObjectKind::Device, key), link, None, false);
     match rest {
-        [] => list::list(sim, request, Kind::Device),
-        ["$count"] => list::count(sim, request, Kind::Device),
-        [key] => list::one(request, Kind::Device, key),
+        [] => list::list(sim, request, ObjectKind::Device),
+        ["$count"] => list::count(sim, request, ObjectKind::Device),
+        [key] => list::one(request, ObjectKind::Device, key),
         [key, "registeredOwners" | "registeredUsers"] => device(key, Link::RegisteredOwners),
         [key, "memberOf"] => device(key, Link::MemberOf),
         [key, "transitiveMemberOf"] => device(key, Link::TransitiveMemberOf),
@@ -179,7 +180,7 @@ fn devices(sim: &Sim, request: &Request<'_>, rest: &[&str]) -> Answered {
 }
 
 /// What can follow a relation: a cast, `$count`, or both.
-fn tail_of(tail: &[&str]) -> Result<(Option<Kind>, bool), Problem> {
+fn tail_of(tail: &[&str]) -> Result<(Option<ObjectKind>, bool), Problem> {
     let kind = |text: &str| {
         links::cast(text)
             .ok_or_else(|| Problem::new(400, "BadRequest", format!("Resource not found for the segment '{text}'.")))
@@ -191,13 +192,4 @@ fn tail_of(tail: &[&str]) -> Result<(Option<Kind>, bool), Problem> {
         [cast, "$count"] => Ok((Some(kind(cast)?), true)),
         _ => Err(segment_not_found(tail)),
     }
-}
-
-/// An answer with one JSON list.
-pub fn value_list(request: &Request<'_>, context: &str, items: &[serde_json::Value]) -> Answer {
-    let mut body = request.begin(context, None);
-    body.extend_from_slice(b",\"value\":");
-    body.extend_from_slice(serde_json::Value::from(items.to_vec()).to_string().as_bytes());
-    body.push(b'}');
-    Answer::json(200, body)
 }

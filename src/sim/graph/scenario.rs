@@ -264,9 +264,3 @@ impl Scenario {
 pub fn admin_token(tenant: Uuid) -> String {
     format!("simulated-admin.{tenant}")
 }
-
-/// A token error that a tenant answers whatever is asked: any row of docs/graph.md, «Sign-in errors».
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct TokenError {
-    pub aadsts: u32,
-}

@@ -1,11 +1,14 @@
 //! The HTTP side: two listeners, latency, how a body leaves.
 
 use super::answer::Answer;
-use super::call::{Call, problem_answer};
+use super::call::Call;
 use super::fault::{self, Hit, Sending};
+use super::handle::problem_answer;
 use super::log::RequestRecord;
+use super::options::GraphOptions;
 use super::quota::http_date;
-use super::{GraphOptions, Sim, control, entra};
+use super::sim::Sim;
+use super::{control, entra};
 use actix_web::http::StatusCode;
 use actix_web::http::header::HeaderMap;
 use actix_web::middleware::{Compress, Condition};

@@ -5,7 +5,7 @@ use super::permission::{self, AnyOf};
 use super::property::{self, BASIC_GROUP, BASIC_USER, ELSEWHERE, Val, default_properties, is_known, write_member};
 use super::query::Query;
 use super::token::Token;
-use crate::sim::seed::{Directory, Kind, Ref};
+use crate::sim::seed::{Directory, ObjectKind, Ref};
 use std::borrow::Cow;
 
 /// `$expand` gives no more than this, and no next link: docs/graph.md, «Expand».
@@ -27,7 +27,7 @@ struct Expand {
 
 impl Shape {
     /// The shape of a collection or an object of one type.
-    pub fn of(kind: Kind, query: &Query, token: &Token, collection: bool) -> Result<Self, Problem> {
+    pub fn of(kind: ObjectKind, query: &Query, token: &Token, collection: bool) -> Result<Self, Problem> {
         let selected = query.select();
         if let Some(names) = &selected {
             check_names(kind, names, collection)?;
@@ -41,13 +41,13 @@ impl Shape {
             None => defaults(kind),
         };
         let whole: AnyOf = match kind {
-            Kind::User => permission::USERS_WHOLE,
-            Kind::Group => permission::GROUPS_WHOLE,
-            Kind::Device | Kind::ServicePrincipal | Kind::OrgContact => &[],
+            ObjectKind::User => permission::USERS_WHOLE,
+            ObjectKind::Group => permission::GROUPS_WHOLE,
+            ObjectKind::Device | ObjectKind::ServicePrincipal | ObjectKind::OrgContact => &[],
         };
         let basic = match kind {
-            Kind::User if !token.has(whole) => Some(BASIC_USER),
-            Kind::Group if !token.has(whole) => Some(BASIC_GROUP),
+            ObjectKind::User if !token.has(whole) => Some(BASIC_USER),
+            ObjectKind::Group if !token.has(whole) => Some(BASIC_GROUP),
             _ => None,
         };
         let expand = query.get("$expand").map(|text| Expand::parse(text, kind)).transpose()?;
@@ -72,11 +72,11 @@ impl Shape {
     }
 }
 
-pub fn defaults(kind: Kind) -> Vec<Cow<'static, str>> {
+pub fn defaults(kind: ObjectKind) -> Vec<Cow<'static, str>> {
     default_properties(kind).iter().map(|name| Cow::Borrowed(*name)).collect()
 }
 
-pub fn check_names(kind: Kind, names: &[String], collection: bool) -> Result<(), Problem> {
+pub fn check_names(kind: ObjectKind, names: &[String], collection: bool) -> Result<(), Problem> {
     for name in names.iter().map(|name| name.split('/').next().unwrap_or(name)) {
         if collection && ELSEWHERE.contains(&name) {
             return Err(Problem::new(501, "NotImplemented", "This operation target is not yet supported."));
@@ -109,7 +109,7 @@ pub fn check_sign_ins(token: &Token) -> Result<(), Problem> {
 
 impl Expand {
     /// One relationship, one level; a nested `$select` is the only nested option.
-    fn parse(text: &str, kind: Kind) -> Result<Self, Problem> {
+    fn parse(text: &str, kind: ObjectKind) -> Result<Self, Problem> {
         let unsupported = |why: &str| Problem::new(400, "ExpandNotSupported", format!("$expand={text}: {why}"));
         let (name, options) = match text.trim().split_once('(') {
             Some((name, rest)) => {
@@ -119,12 +119,12 @@ impl Expand {
             None => (text.trim(), None),
         };
         let known: &[&str] = match kind {
-            Kind::User => {
+            ObjectKind::User => {
                 &["manager", "memberOf", "directReports", "transitiveMemberOf", "ownedDevices", "registeredDevices"]
             }
-            Kind::Group => &["members", "owners", "memberOf", "transitiveMembers"],
-            Kind::Device => &["registeredOwners", "registeredUsers", "memberOf"],
-            Kind::ServicePrincipal | Kind::OrgContact => &[],
+            ObjectKind::Group => &["members", "owners", "memberOf", "transitiveMembers"],
+            ObjectKind::Device => &["registeredOwners", "registeredUsers", "memberOf"],
+            ObjectKind::ServicePrincipal | ObjectKind::OrgContact => &[],
         };
         let relation = known.iter().copied().find(|known| *known == name);
         let relation = relation.ok_or_else(|| unsupported("one relationship of the type is expected."))?;
@@ -184,26 +184,26 @@ fn related(directory: &Directory, object: Ref, relation: &str) -> Vec<Ref> {
     let slot = object.slot() as usize;
     let live = |list: &[Ref]| list.iter().copied().filter(|r| directory.is_live(*r)).take(EXPAND_MOST).collect();
     match (object.kind(), relation) {
-        (Kind::User, "manager") => {
+        (ObjectKind::User, "manager") => {
             let manager = directory.users.get(slot).and_then(|user| user.manager).map(Ref::user);
             manager.filter(|manager| directory.is_live(*manager)).into_iter().collect()
         }
-        (Kind::User, "directReports") => directory
+        (ObjectKind::User, "directReports") => directory
             .live_users()
             .filter(|(_, user)| user.manager == Some(object.slot()))
             .map(|(slot, _)| Ref::user(slot))
             .take(EXPAND_MOST)
             .collect(),
-        (Kind::User, "ownedDevices" | "registeredDevices") => {
+        (ObjectKind::User, "ownedDevices" | "registeredDevices") => {
             let devices = directory.devices.iter().enumerate().filter(|(_, d)| d.owner == Some(object.slot()));
-            let devices = devices.map(|(n, _)| Ref::new(Kind::Device, n as u32));
+            let devices = devices.map(|(n, _)| Ref::new(ObjectKind::Device, n as u32));
             devices.filter(|d| directory.is_live(*d)).take(EXPAND_MOST).collect()
         }
-        (Kind::Group, "members" | "transitiveMembers") => {
+        (ObjectKind::Group, "members" | "transitiveMembers") => {
             directory.groups.get(slot).map(|g| live(&g.members)).unwrap_or_default()
         }
-        (Kind::Group, "owners") => directory.groups.get(slot).map(|g| live(&g.owners)).unwrap_or_default(),
-        (Kind::Device, "registeredOwners" | "registeredUsers") => {
+        (ObjectKind::Group, "owners") => directory.groups.get(slot).map(|g| live(&g.owners)).unwrap_or_default(),
+        (ObjectKind::Device, "registeredOwners" | "registeredUsers") => {
             let owner = directory.devices.get(slot).and_then(|device| device.owner).map(Ref::user);
             owner.filter(|owner| directory.is_live(*owner)).into_iter().collect()
         }

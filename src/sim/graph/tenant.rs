@@ -1,7 +1,6 @@
 //! A tenant as the simulator keeps it: its directory, its app registrations and what was consented to.
 
 use super::permission::{self, GRAPH_APP_ID};
-use super::scenario::TokenError;
 use crate::sim::seed::Directory;
 use chrono::{DateTime, Utc};
 use std::sync::{Arc, RwLock};
@@ -16,6 +15,12 @@ pub enum Tail {
     Spaces,
     /// Each on a line of its own, `\r\n`.
     Lines,
+}
+
+/// A token error that a tenant answers whatever is asked: any row of facts/graph.md §1.2.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct TokenError {
+    pub aadsts: u32,
 }
 
 #[derive(Clone)]

@@ -1,29 +1,15 @@
 //! What there is once per tenant: subscribed SKUs, the organization, domains; licence details of a user; objects by id.
 
-use super::answer::{Answered, Problem};
+use super::answer::{Answer, Answered, Problem};
 use super::links::LinkShape;
 use super::list::find;
 use super::request::Request;
-use super::route::value_list;
-use super::{Answer, Sim};
+use super::sim::Sim;
 use crate::sim::seed::words::{SKUS, Sku};
-use crate::sim::seed::{Directory, Kind};
-use serde_json::{Map, Value, json};
+use crate::sim::seed::{Directory, ObjectKind};
+use serde_json::{Value, json};
 use std::sync::PoisonError;
 use uuid::Uuid;
-
-/// Keeps the selected members of each object.
-fn selected(request: &Request<'_>, items: Vec<Value>) -> Vec<Value> {
-    let Some(names) = request.query.select() else { return items };
-    let keep = |item: Value| match item {
-        Value::Object(members) => {
-            let kept: Map<_, _> = members.into_iter().filter(|(name, _)| names.contains(name)).collect();
-            Value::Object(kept)
-        }
-        other => other,
-    };
-    items.into_iter().map(keep).collect()
-}
 
 fn plans(sku: &Sku) -> Vec<Value> {
     let plan = |(id, name): &(Uuid, &str)| json!({"servicePlanId": id, "servicePlanName": name, "provisioningStatus": "Success", "appliesTo": "User"});
@@ -55,8 +41,8 @@ pub fn subscribed_skus(request: &Request<'_>) -> Answered {
             "servicePlans": plans(sku),
         })
     });
-    let items = selected(request, items.collect());
-    Ok(value_list(request, "subscribedSkus", &items))
+    let items = request.select_members(items.collect());
+    Ok(request.value_list("subscribedSkus", items))
 }
 
 fn consumed(directory: &Directory) -> [u64; SKUS.len()] {
@@ -73,13 +59,13 @@ fn consumed(directory: &Directory) -> [u64; SKUS.len()] {
 /// `GET /users/{id}/licenseDetails`.
 pub fn license_details(request: &Request<'_>, key: &str) -> Answered {
     let directory = request.token.directory.read().unwrap_or_else(PoisonError::into_inner);
-    let user = find(&directory, Kind::User, key)?;
+    let user = find(&directory, ObjectKind::User, key)?;
     let skus = directory.users.get(user.slot() as usize).map_or(0, |user| directory.all_skus_of(user));
     let held = SKUS.iter().enumerate().filter(|(n, _)| skus & (1 << n) != 0).map(|(_, sku)| {
         json!({"id": sku.id.simple().to_string(), "skuId": sku.id, "skuPartNumber": sku.part_number, "servicePlans": plans(sku)})
     });
-    let items = selected(request, held.collect());
-    Ok(value_list(request, "licenseDetails", &items))
+    let items = request.select_members(held.collect());
+    Ok(request.value_list("licenseDetails", items))
 }
 
 /// `GET /organization`: the one tenant.
@@ -101,15 +87,15 @@ pub fn organization(sim: &Sim, request: &Request<'_>) -> Answered {
             "onPremisesSyncEnabled": true,
         })
     });
-    let items = selected(request, items.into_iter().collect());
-    Ok(value_list(request, "organization", &items))
+    let items = request.select_members(items.into_iter().collect());
+    Ok(request.value_list("organization", items))
 }
 
 pub fn domains(sim: &Sim, request: &Request<'_>) -> Answered {
     let tenants = sim.read_tenants();
     let names = tenants.iter().filter(|tenant| tenant.id == request.token.tenant).flat_map(|tenant| &tenant.domains);
     let items: Vec<Value> = names.map(|name| json!({"id": name, "isVerified": true, "isDefault": true})).collect();
-    Ok(value_list(request, "domains", &items))
+    Ok(request.value_list("domains", items))
 }
 
 /// `POST /directoryObjects/getByIds` `{"ids":[…],"types":[…]}`: at most 1,000; unknown ids are left out.

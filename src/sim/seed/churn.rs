@@ -1,6 +1,6 @@
 //! A day in the life of a directory: a share of it changes, repeatably.
 
-use super::Directory;
+use super::directory::Directory;
 use serde::Serialize;
 use serde_json::{Map, json};
 use uuid::Uuid;
@@ -107,7 +107,8 @@ impl Directory {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Kind, SeedOptions};
+    use super::super::generate::SeedOptions;
+    use super::super::object::ObjectKind;
     use super::*;
 
     #[test]
@@ -116,7 +117,7 @@ mod tests {
         let mut two = Directory::generate(SeedOptions::default());
         let churn = one.churn(0.05);
         assert_eq!(churn, two.churn(0.05));
-        assert_eq!(one.member_edges(Kind::User), two.member_edges(Kind::User));
+        assert_eq!(one.member_edges(ObjectKind::User), two.member_edges(ObjectKind::User));
         assert!(churn.users_updated > 50 && churn.members_removed > 200 && churn.users_deleted > 0, "{churn:?}");
         assert_eq!(one.truth().users, 2_000 + churn.users_added - churn.users_deleted);
         assert_eq!(

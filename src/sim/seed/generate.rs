@@ -1,8 +1,10 @@
 //! Making a directory from a seed.
 
+use super::directory::{Device, Directory, Group, GroupKind, NEWEST, Other, User};
+use super::object::{ObjectKind, Ref, State};
 use super::random::Random;
 use super::words::{DEPARTMENTS, GIVEN, GROUP_FLAVOURS, GROUP_SUBJECTS, OFFICES, SURNAMES, TITLES};
-use super::{Device, Directory, Group, GroupKind, Kind, NEWEST, Other, Ref, SeedOptions, State, User};
+
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -19,7 +21,32 @@ const F1: u8 = 1 << 2;
 const POWER_BI: u8 = 1 << 3;
 const VISIO: u8 = 1 << 4;
 
-pub fn generate(options: &SeedOptions) -> Directory {
+/// What to generate.
+#[derive(Clone, Debug)]
+pub struct SeedOptions {
+    pub seed: u64,
+    pub users: u32,
+    pub groups: u32,
+    /// About how many direct memberships of users in groups; `None`: five a user.
+    pub memberships: Option<u64>,
+    /// `None`: one device for every four users.
+    pub devices: Option<u32>,
+}
+
+impl Default for SeedOptions {
+    fn default() -> Self {
+        Self { seed: 1, users: 2_000, groups: 150, memberships: None, devices: None }
+    }
+}
+
+impl Directory {
+    /// A directory that depends on nothing but the options.
+    pub fn generate(options: SeedOptions) -> Self {
+        generate(&options)
+    }
+}
+
+fn generate(options: &SeedOptions) -> Directory {
     let mut random = Random::new(options.seed);
     let users = (0..options.users).map(|slot| user(slot, options.users, &mut random)).collect();
     let mut directory = Directory {
@@ -275,10 +302,10 @@ fn others(directory: &mut Directory, options: &SeedOptions, random: &mut Random)
     let first = |kind: GroupKind| (13..directory.groups.len()).find(|&slot| directory.groups[slot].kind == kind);
     let (security, distribution) = (first(GroupKind::Security), first(GroupKind::Distribution));
     if let Some(slot) = security {
-        directory.groups[slot].members.extend((0..5).map(|n| Ref::new(Kind::ServicePrincipal, n)));
+        directory.groups[slot].members.extend((0..5).map(|n| Ref::new(ObjectKind::ServicePrincipal, n)));
     }
     if let Some(slot) = distribution {
-        directory.groups[slot].members.extend((0..3).map(|n| Ref::new(Kind::OrgContact, n)));
+        directory.groups[slot].members.extend((0..3).map(|n| Ref::new(ObjectKind::OrgContact, n)));
     }
 }
 
@@ -286,7 +313,7 @@ fn device_members(directory: &mut Directory) {
     let devices = directory.devices.len() as u32;
     let security = (13..directory.groups.len()).filter(|&s| directory.groups[s].kind == GroupKind::Security).nth(2);
     if let Some(slot) = security {
-        directory.groups[slot].members.extend((0..devices.min(40)).map(|n| Ref::new(Kind::Device, n)));
+        directory.groups[slot].members.extend((0..devices.min(40)).map(|n| Ref::new(ObjectKind::Device, n)));
     }
 }
 
@@ -295,10 +322,11 @@ fn index(directory: &mut Directory) {
     let mut by_id = HashMap::with_capacity(directory.users.len() + directory.groups.len() + directory.devices.len());
     by_id.extend(directory.users.iter().enumerate().map(|(slot, u)| (u.id, Ref::user(slot as u32))));
     by_id.extend(directory.groups.iter().enumerate().map(|(slot, g)| (g.id, Ref::group(slot as u32))));
-    by_id.extend(directory.devices.iter().enumerate().map(|(n, d)| (d.id, Ref::new(Kind::Device, n as u32))));
+    by_id.extend(directory.devices.iter().enumerate().map(|(n, d)| (d.id, Ref::new(ObjectKind::Device, n as u32))));
     let principals = directory.service_principals.iter().enumerate();
-    by_id.extend(principals.map(|(n, o)| (o.id, Ref::new(Kind::ServicePrincipal, n as u32))));
-    by_id.extend(directory.contacts.iter().enumerate().map(|(n, o)| (o.id, Ref::new(Kind::OrgContact, n as u32))));
+    by_id.extend(principals.map(|(n, o)| (o.id, Ref::new(ObjectKind::ServicePrincipal, n as u32))));
+    by_id
+        .extend(directory.contacts.iter().enumerate().map(|(n, o)| (o.id, Ref::new(ObjectKind::OrgContact, n as u32))));
     directory.by_id = by_id;
     let groups = std::mem::take(&mut directory.groups);
     let mut parents: Vec<(u32, u32)> = Vec::new();
@@ -306,11 +334,11 @@ fn index(directory: &mut Directory) {
         for member in &group.members {
             let slot = member.slot() as usize;
             match member.kind() {
-                Kind::User => directory.users[slot].member_of.push(parent as u32),
-                Kind::Group => parents.push((member.slot(), parent as u32)),
-                Kind::Device => directory.devices[slot].member_of.push(parent as u32),
-                Kind::ServicePrincipal => directory.service_principals[slot].member_of.push(parent as u32),
-                Kind::OrgContact => directory.contacts[slot].member_of.push(parent as u32),
+                ObjectKind::User => directory.users[slot].member_of.push(parent as u32),
+                ObjectKind::Group => parents.push((member.slot(), parent as u32)),
+                ObjectKind::Device => directory.devices[slot].member_of.push(parent as u32),
+                ObjectKind::ServicePrincipal => directory.service_principals[slot].member_of.push(parent as u32),
+                ObjectKind::OrgContact => directory.contacts[slot].member_of.push(parent as u32),
             }
         }
     }

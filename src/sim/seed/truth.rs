@@ -1,6 +1,8 @@
 //! What is in the directory, counted and listed: what a delivery is compared with.
 
-use super::{Directory, Group, Kind, State, User};
+use super::directory::{Device, Directory, Group, User};
+use super::object::{ObjectKind, State};
+use super::words::SKUS;
 use serde::Serialize;
 use uuid::Uuid;
 
@@ -49,7 +51,7 @@ impl Directory {
     }
 
     pub fn truth(&self) -> Truth {
-        let mut truth = Truth { licenses: super::words::SKUS.len() as u64, ..Truth::default() };
+        let mut truth = Truth { licenses: SKUS.len() as u64, ..Truth::default() };
         for (_, user) in self.live_users() {
             truth.users += 1;
             truth.managers += u64::from(self.manager_of(user).is_some());
@@ -58,15 +60,16 @@ impl Directory {
         for (_, group) in self.live_groups() {
             truth.groups += 1;
             truth.group_licenses += u64::from(group.skus.count_ones());
-            truth.owners += group.owners.iter().filter(|o| o.kind() == Kind::User && self.is_live(**o)).count() as u64;
+            truth.owners +=
+                group.owners.iter().filter(|o| o.kind() == ObjectKind::User && self.is_live(**o)).count() as u64;
             let mut listed = 0u64;
             for member in group.members.iter().filter(|m| self.is_live(**m)) {
-                listed += u64::from(member.kind() != Kind::ServicePrincipal);
+                listed += u64::from(member.kind() != ObjectKind::ServicePrincipal);
                 match member.kind() {
-                    Kind::User => truth.user_memberships += 1,
-                    Kind::Group => truth.group_memberships += 1,
-                    Kind::Device => truth.device_memberships += 1,
-                    Kind::ServicePrincipal | Kind::OrgContact => truth.other_memberships += 1,
+                    ObjectKind::User => truth.user_memberships += 1,
+                    ObjectKind::Group => truth.group_memberships += 1,
+                    ObjectKind::Device => truth.device_memberships += 1,
+                    ObjectKind::ServicePrincipal | ObjectKind::OrgContact => truth.other_memberships += 1,
                 }
             }
             truth.member_pages += listed.div_ceil(MEMBERS_OF_A_PAGE).max(1);
@@ -79,7 +82,7 @@ impl Directory {
     }
 
     /// The live user that owns a device.
-    pub fn device_owner(&self, device: &super::Device) -> Option<&User> {
+    pub fn device_owner(&self, device: &Device) -> Option<&User> {
         self.users.get(device.owner? as usize).filter(|u| u.state == State::Live)
     }
 
@@ -89,7 +92,7 @@ impl Directory {
     }
 
     /// `(group, member)` for the direct members of one kind.
-    pub fn member_edges(&self, kind: Kind) -> Edges {
+    pub fn member_edges(&self, kind: ObjectKind) -> Edges {
         self.live_groups()
             .flat_map(|(_, group)| {
                 let members = group.members.iter().filter(move |m| m.kind() == kind && self.is_live(**m));
@@ -102,7 +105,7 @@ impl Directory {
     pub fn owner_edges(&self) -> Edges {
         self.live_groups()
             .flat_map(|(_, group)| {
-                let owners = group.owners.iter().filter(|o| o.kind() == Kind::User && self.is_live(**o));
+                let owners = group.owners.iter().filter(|o| o.kind() == ObjectKind::User && self.is_live(**o));
                 owners.map(move |o| (group.id, self.id_of(*o)))
             })
             .collect()
@@ -126,13 +129,13 @@ impl Directory {
 }
 
 fn pairs(id: Uuid, skus: u8) -> impl Iterator<Item = (Uuid, Uuid)> {
-    let held = super::words::SKUS.iter().enumerate().filter(move |(n, _)| skus & (1 << n) != 0);
+    let held = SKUS.iter().enumerate().filter(move |(n, _)| skus & (1 << n) != 0);
     held.map(move |(_, sku)| (id, sku.id))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::SeedOptions;
+    use super::super::generate::SeedOptions;
     use super::*;
     use std::collections::HashSet;
 
@@ -140,7 +143,7 @@ mod tests {
     fn the_same_seed_gives_the_same_directory() {
         let (a, b) = (Directory::generate(SeedOptions::default()), Directory::generate(SeedOptions::default()));
         assert_eq!(a.truth(), b.truth());
-        assert_eq!(a.member_edges(Kind::User), b.member_edges(Kind::User));
+        assert_eq!(a.member_edges(ObjectKind::User), b.member_edges(ObjectKind::User));
         let other = Directory::generate(SeedOptions { seed: 2, ..SeedOptions::default() });
         assert_ne!(a.users[0].id, other.users[0].id);
     }
@@ -173,7 +176,7 @@ mod tests {
         for (users, groups, memberships) in [(0, 0, None), (5, 3, None), (700, 40, Some(9_000)), (2_000, 150, None)] {
             let options = SeedOptions { users, groups, memberships, ..SeedOptions::default() };
             let directory = Directory::generate(options);
-            for kind in [Kind::User, Kind::Group, Kind::Device] {
+            for kind in [ObjectKind::User, ObjectKind::Group, ObjectKind::Device] {
                 let edges = directory.member_edges(kind);
                 assert_eq!(edges.iter().collect::<HashSet<_>>().len(), edges.len(), "{users} {groups} {kind:?}");
             }
@@ -188,7 +191,7 @@ mod tests {
             let mut seen = HashSet::new();
             let mut open = vec![start];
             while let Some(slot) = open.pop() {
-                for member in directory.groups[slot as usize].members.iter().filter(|m| m.kind() == Kind::Group) {
+                for member in directory.groups[slot as usize].members.iter().filter(|m| m.kind() == ObjectKind::Group) {
                     if member.slot() == start {
                         return true;
                     }

@@ -68,10 +68,10 @@ async fn counts_are_exact_and_ten_of_each_are_shown() {
 
 /// Filters with scopes, exclusions, limits and long lists.
 fn difficult(world: &World) -> Vec<Value> {
-    use entra_assets::sim::seed::Kind;
-    let (nesting, excluded) = world
-        .graph
-        .read(|directory| (directory.member_edges(Kind::Group)[0].0, directory.live_users().nth(3).unwrap().1.id));
+    use entra_assets::sim::seed::ObjectKind;
+    let (nesting, excluded) = world.graph.read(|directory| {
+        (directory.member_edges(ObjectKind::Group)[0].0, directory.live_users().nth(3).unwrap().1.id)
+    });
     let cities: Vec<String> = (0..20).map(|n| format!("'Nowhere {n}'")).chain(["'London'".to_owned()]).collect();
     vec![
         json!({"scope": {"users": "membersOf", "groupIds": [nesting]}}),

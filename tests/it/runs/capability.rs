@@ -7,7 +7,7 @@ use entra_assets::db::runs::RunRow;
 use entra_assets::ids::JobId;
 use entra_assets::run_state::{RunMode, RunRequest};
 use entra_assets::sim::graph::{Action, Fault, Scenario};
-use entra_assets::sim::seed::{Directory, Kind, SeedOptions};
+use entra_assets::sim::seed::{Directory, ObjectKind, SeedOptions};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use uuid::Uuid;
@@ -40,7 +40,7 @@ struct Changed {
 /// One user is updated and leaves a group, another arrives in one; one is deleted; a group is new.
 fn change(directory: &mut Directory) -> Changed {
     let map = |value: Value| value.as_object().unwrap().clone();
-    let (left, updated) = directory.member_edges(Kind::User)[0];
+    let (left, updated) = directory.member_edges(ObjectKind::User)[0];
     let owners = directory.owner_edges();
     let managers = directory.manager_edges();
     let is_alone = |id: &Uuid| owners.iter().chain(&managers).all(|(_, to)| to != id);
@@ -183,7 +183,7 @@ async fn a_run_that_may_read_nothing_of_what_it_imports_fails() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_scope_that_depends_on_what_may_not_be_read_ends_the_run() {
-    let group = World::graph(SEED).read(|directory| directory.member_edges(Kind::User)[0].0);
+    let group = World::graph(SEED).read(|directory| directory.member_edges(ObjectKind::User)[0].0);
     for (rule, role) in [
         (json!({"scope": {"users": "membersOf", "groupIds": [group]}}), "GroupMember.Read.All"),
         (json!({"scope": {"users": "membersOfFilteredGroups"}}), "GroupMember.Read.All"),

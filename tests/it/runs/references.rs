@@ -67,7 +67,7 @@ async fn a_change_that_touches_no_reference_is_no_sign_of_unresolved_ones() {
     world.set_destination("missing_objects = 'ignore', empty_values = 'remove'").await;
     world.run(job, RunMode::Full).await;
     let title = json!({"jobTitle": "Astronomer"}).as_object().unwrap().clone();
-    let user = world.graph.read(|directory| directory.member_edges(entra_assets::sim::seed::Kind::User)[0].1);
+    let user = world.graph.read(|directory| directory.member_edges(entra_assets::sim::seed::ObjectKind::User)[0].1);
     world.graph.change(|directory| directory.update(user, title)).unwrap();
     let run = world.run(job, RunMode::Full).await;
     assert_eq!(

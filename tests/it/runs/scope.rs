@@ -6,7 +6,7 @@ use entra_assets::db::runs::RunRow;
 use entra_assets::ids::JobId;
 use entra_assets::run_state::{RunMode, RunRequest};
 use entra_assets::sim::graph::Scenario;
-use entra_assets::sim::seed::{Directory, GroupKind, Kind};
+use entra_assets::sim::seed::{Directory, GroupKind, ObjectKind};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use uuid::Uuid;
@@ -51,8 +51,8 @@ fn check_references(world: &World, users: &Ids, groups: &Ids) {
         let turned = |edges: Vec<(Uuid, Uuid)>| edges.into_iter().map(|(a, b)| (b, a)).collect();
         [
             inside(directory.manager_edges(), users, users),
-            inside(turned(directory.member_edges(Kind::User)), users, groups),
-            inside(turned(directory.member_edges(Kind::Group)), groups, groups),
+            inside(turned(directory.member_edges(ObjectKind::User)), users, groups),
+            inside(turned(directory.member_edges(ObjectKind::Group)), groups, groups),
             inside(directory.owner_edges(), groups, users),
         ]
     });
@@ -86,7 +86,7 @@ fn edges(directory: &Directory) -> (BTreeMap<Uuid, Ids>, BTreeMap<Uuid, Ids>) {
         }
         map
     };
-    (of(Kind::User), of(Kind::Group))
+    (of(ObjectKind::User), of(ObjectKind::Group))
 }
 
 /// The members of groups, and of the groups in them, by walking.
@@ -113,7 +113,7 @@ fn all_groups(world: &World, takes: impl Fn(&entra_assets::sim::seed::Group) -> 
 }
 
 fn nesting_group(world: &World) -> Uuid {
-    world.graph.read(|directory| directory.member_edges(Kind::Group)[0].0)
+    world.graph.read(|directory| directory.member_edges(ObjectKind::Group)[0].0)
 }
 
 /// A security group that holds only a mail-enabled one: the users of the inner are in the outer through a group that

@@ -2,7 +2,7 @@
 
 use super::*;
 use entra_assets::sim::graph::{Quota, RetryAfterForm};
-use entra_assets::sim::seed::{Kind, SeedOptions};
+use entra_assets::sim::seed::{ObjectKind, SeedOptions};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 #[tokio::test]
@@ -64,8 +64,8 @@ async fn transitive_members_end_in_a_cycle_and_casts_choose_a_type() {
     let graph = Graph::start().await;
     let (id, below) = graph.sim.read(|directory| {
         let (_, group) =
-            directory.live_groups().find(|(_, g)| g.members.iter().any(|m| m.kind() == Kind::Group)).unwrap();
-        (group.id, group.members.iter().filter(|m| m.kind() == Kind::User).count())
+            directory.live_groups().find(|(_, g)| g.members.iter().any(|m| m.kind() == ObjectKind::Group)).unwrap();
+        (group.id, group.members.iter().filter(|m| m.kind() == ObjectKind::User).count())
     });
     let all = graph.all(&format!("/v1.0/groups/{id}/transitiveMembers?$select=id")).await;
     assert!(all.len() > below);

@@ -5,7 +5,7 @@ use entra_assets::db::runs::RunRow;
 use entra_assets::ids::RunId;
 use entra_assets::sim::assets::{AssetsOptions, AssetsSim, EmptyValues, Missing};
 use entra_assets::sim::graph::GraphSim;
-use entra_assets::sim::seed::{Directory, Kind, SeedOptions};
+use entra_assets::sim::seed::{Directory, ObjectKind, SeedOptions};
 use std::collections::{BTreeMap, BTreeSet};
 use uuid::Uuid;
 
@@ -142,9 +142,9 @@ impl Truth {
             users: directory.live_users().map(|(_, user)| user.id).collect(),
             groups: directory.live_groups().map(|(_, group)| group.id).collect(),
             managers: directory.manager_edges().into_iter().collect(),
-            groups_of_users: turned(Kind::User),
+            groups_of_users: turned(ObjectKind::User),
             licenses_of_users: directory.user_license_edges().into_iter().collect(),
-            parents_of_groups: turned(Kind::Group),
+            parents_of_groups: turned(ObjectKind::Group),
             owners: directory.owner_edges().into_iter().collect(),
             licenses_of_groups: directory.group_license_edges().into_iter().collect(),
             texts: BTreeSet::new(),

@@ -1,10 +1,10 @@
 //! The writes that remedies make: add permissions, consent, create or switch on a service principal, a new secret.
 
-use super::{Key, application, assignment};
-use crate::sim::graph::Sim;
+use super::entity::{Key, application, assignment};
 use crate::sim::graph::answer::{Answer, Answered, Problem};
 use crate::sim::graph::permission::{AnyOf, by_role};
 use crate::sim::graph::request::Request;
+use crate::sim::graph::sim::Sim;
 use crate::sim::graph::tenant::{App, Principal, Required, Secret, Tenant};
 use chrono::TimeDelta;
 use serde::Deserialize;

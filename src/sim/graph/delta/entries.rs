@@ -1,9 +1,9 @@
 //! What a round has to tell, one entry an object.
 
-use super::{State, Wanted, is_asked_for};
+use super::state::{State, Wanted, is_asked_for};
 use crate::sim::graph::permission;
 use crate::sim::graph::token::Token;
-use crate::sim::seed::{self, Directory, Kind, Ref, What};
+use crate::sim::seed::{self, Directory, ObjectKind, Ref, What};
 use std::collections::HashMap;
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -44,7 +44,7 @@ impl Entry {
 /// The entries from the state's position on, each with its number.
 pub fn entries<'d>(
     directory: &'d Directory,
-    kind: Kind,
+    kind: ObjectKind,
     state: &'d State,
     wanted: &'d Wanted,
     token: &'d Token,
@@ -54,9 +54,9 @@ pub fn entries<'d>(
     match state.from {
         None => {
             let slots = match kind {
-                Kind::User => directory.users.len(),
-                Kind::Group => directory.groups.len(),
-                Kind::Device | Kind::ServicePrincipal | Kind::OrgContact => directory.devices.len(),
+                ObjectKind::User => directory.users.len(),
+                ObjectKind::Group => directory.groups.len(),
+                ObjectKind::Device | ObjectKind::ServicePrincipal | ObjectKind::OrgContact => directory.devices.len(),
             };
             let objects = (start..slots).map(move |slot| (slot, Ref::new(kind, slot as u32)));
             let asked = objects.filter(|(_, object)| is_asked_for(state, directory, *object));
@@ -80,10 +80,10 @@ impl Reader<'_> {
     fn state(&self, object: Ref) -> seed::State {
         let slot = object.slot() as usize;
         match object.kind() {
-            Kind::User => self.directory.users.get(slot).map(|user| user.state),
-            Kind::Group => self.directory.groups.get(slot).map(|group| group.state),
-            Kind::Device => self.directory.devices.get(slot).map(|device| device.state),
-            Kind::ServicePrincipal | Kind::OrgContact => None,
+            ObjectKind::User => self.directory.users.get(slot).map(|user| user.state),
+            ObjectKind::Group => self.directory.groups.get(slot).map(|group| group.state),
+            ObjectKind::Device => self.directory.devices.get(slot).map(|device| device.state),
+            ObjectKind::ServicePrincipal | ObjectKind::OrgContact => None,
         }
         .unwrap_or(seed::State::Gone)
     }
@@ -100,7 +100,7 @@ impl Reader<'_> {
     fn whole(&self, object: Ref) -> Entry {
         let mut entry = Entry::whole(object);
         let there = |to: &Ref| Link { to: *to, removed: false };
-        if let (Kind::Group, Some(group)) = (object.kind(), self.directory.groups.get(object.slot() as usize)) {
+        if let (ObjectKind::Group, Some(group)) = (object.kind(), self.directory.groups.get(object.slot() as usize)) {
             if self.wanted.members && !(group.hidden_membership && self.hidden) {
                 entry.links = group.members.iter().filter(|to| self.is_told(**to)).map(there).collect();
             }
@@ -116,7 +116,7 @@ impl Reader<'_> {
 
     /// Service principals are not listed as members in v1.0.
     fn is_told(&self, to: Ref) -> bool {
-        to.kind() != Kind::ServicePrincipal && self.directory.is_live(to)
+        to.kind() != ObjectKind::ServicePrincipal && self.directory.is_live(to)
     }
 
     fn manager(&self, object: Ref) -> Option<Ref> {
@@ -125,7 +125,7 @@ impl Reader<'_> {
     }
 
     /// The objects that changed, in the order of their first change.
-    fn since(&self, kind: Kind, from: usize, state: &State) -> Vec<Entry> {
+    fn since(&self, kind: ObjectKind, from: usize, state: &State) -> Vec<Entry> {
         let log = &self.directory.log[from.min(state.to)..state.to.min(self.directory.log.len())];
         let mut order: Vec<Ref> = Vec::new();
         let mut changes: HashMap<Ref, Vec<&What>> = HashMap::new();
@@ -173,7 +173,7 @@ impl Reader<'_> {
             }
         }
         let hidden = self.directory.groups.get(object.slot() as usize).is_some_and(|group| group.hidden_membership);
-        if object.kind() == Kind::Group && hidden && self.hidden {
+        if object.kind() == ObjectKind::Group && hidden && self.hidden {
             entry.links.clear();
         }
         let told = !names.is_empty() || !entry.links.is_empty() || !entry.owners.is_empty() || entry.manager.is_some();
@@ -185,7 +185,7 @@ impl Reader<'_> {
     fn whole_but(&self, object: Ref, changes: &[&What]) -> Entry {
         let mut entry = self.whole(object);
         let hidden = self.directory.groups.get(object.slot() as usize).is_some_and(|group| group.hidden_membership);
-        let shows_members = self.wanted.members && !(object.kind() == Kind::Group && hidden && self.hidden);
+        let shows_members = self.wanted.members && !(object.kind() == ObjectKind::Group && hidden && self.hidden);
         let is_lost = |links: &[Link], to: &Ref| !links.iter().any(|link| link.to == *to);
         for what in changes {
             match what {
@@ -203,7 +203,7 @@ impl Reader<'_> {
 
     /// The last word about a link counts; a link to what is deleted is no link.
     fn linked(&self, to: Ref, removed: bool, links: &mut Vec<Link>) {
-        if to.kind() == Kind::ServicePrincipal {
+        if to.kind() == ObjectKind::ServicePrincipal {
             return;
         }
         if self.wanted.silent && !self.directory.is_live(to) {

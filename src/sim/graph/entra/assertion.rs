@@ -1,7 +1,7 @@
 //! Client assertions: of an own certificate, verified; of another issuer, matched with the federated credentials.
 //! Source: docs/graph.md, «Sign-in», certificate-credentials of the identity platform.
 
-use super::Failure;
+use super::failure::Failure;
 use crate::sim::graph::tenant::{App, Certificate, Federated, Tenant};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;

@@ -1,7 +1,7 @@
 //! What the token endpoint says when it refuses: docs/graph.md, «Sign-in errors».
 
-use crate::sim::graph::Sim;
 use crate::sim::graph::answer::Answer;
+use crate::sim::graph::sim::Sim;
 use crate::sim::graph::tenant::Tail;
 use serde_json::json;
 

@@ -1,8 +1,8 @@
 //! Whether an object matches. Text compares without regard to case; null equals only null; `ne` and `not` are true
 //! for what has no value.
 
+use super::expression::{Expr, Function, Literal, Op, Path};
 use super::parse::time;
-use super::{Expr, Function, Literal, Op, Path};
 use crate::sim::graph::property::Val;
 use serde_json::Value;
 use std::cmp::Ordering;

@@ -1,6 +1,6 @@
 //! A recursive descent over the tokens of a filter.
 
-use super::{Expr, Function, Literal, Op, Path};
+use super::expression::{Expr, Function, Literal, Op, Path};
 use chrono::{DateTime, NaiveDate};
 use std::iter::Peekable;
 use std::vec::IntoIter;

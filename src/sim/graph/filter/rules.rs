@@ -1,9 +1,9 @@
 //! Which filters Graph accepts by default, which only as an advanced query, and which not at all.
 
-use super::{Expr, Function, Literal, Op, Path};
+use super::expression::{Expr, Function, Literal, Op, Path};
 use crate::sim::graph::answer::Problem;
 use crate::sim::graph::property::is_known;
-use crate::sim::seed::Kind;
+use crate::sim::seed::ObjectKind;
 
 /// More values in `in` than this are refused by default (docs/graph.md, «Filters»).
 const IN_MOST: usize = 15;
@@ -26,7 +26,7 @@ struct Rule {
     kind: Type,
 }
 
-fn rule(kind: Kind, path: &[String]) -> Option<Rule> {
+fn rule(kind: ObjectKind, path: &[String]) -> Option<Rule> {
     let [first, rest @ ..] = path else { return None };
     let name = first.as_str();
     let make = |default, kind| Some(Rule { default, kind });
@@ -38,7 +38,7 @@ fn rule(kind: Kind, path: &[String]) -> Option<Rule> {
         };
     }
     match kind {
-        Kind::User => match name {
+        ObjectKind::User => match name {
             "id" => make("ei", Type::Text),
             "accountEnabled" => make("ei", Type::Bool),
             "onPremisesSyncEnabled" => make("e", Type::Bool),
@@ -63,7 +63,7 @@ fn rule(kind: Kind, path: &[String]) -> Option<Rule> {
             _ if is_known(kind, name) => make("", Type::Text),
             _ => None,
         },
-        Kind::Group => match name {
+        ObjectKind::Group => match name {
             "id" => make("ei", Type::Text),
             "mailEnabled"
             | "securityEnabled"
@@ -90,7 +90,7 @@ fn rule(kind: Kind, path: &[String]) -> Option<Rule> {
             _ if is_known(kind, name) => make("", Type::Text),
             _ => None,
         },
-        Kind::Device => match name {
+        ObjectKind::Device => match name {
             "id" | "deviceId" => make("ei", Type::Text),
             "accountEnabled" | "isCompliant" | "isManaged" | "isRooted" | "onPremisesSyncEnabled" => {
                 make("e", Type::Bool)
@@ -103,17 +103,17 @@ fn rule(kind: Kind, path: &[String]) -> Option<Rule> {
             _ if is_known(kind, name) => make("", Type::Text),
             _ => None,
         },
-        Kind::ServicePrincipal | Kind::OrgContact => {
+        ObjectKind::ServicePrincipal | ObjectKind::OrgContact => {
             is_known(kind, name).then_some(Rule { default: "eis", kind: Type::Text })
         }
     }
 }
 
-fn type_name(kind: Kind) -> &'static str {
+fn type_name(kind: ObjectKind) -> &'static str {
     kind.odata_type().trim_start_matches('#')
 }
 
-fn unknown(kind: Kind, path: &[String]) -> Problem {
+fn unknown(kind: ObjectKind, path: &[String]) -> Problem {
     let message = format!(
         "Invalid filter clause: Could not find a property named '{}' on type '{}'.",
         path.last().map_or("", String::as_str),
@@ -127,11 +127,11 @@ fn unsupported() -> Problem {
 }
 
 struct Check {
-    kind: Kind,
+    kind: ObjectKind,
     advanced: bool,
 }
 
-pub fn check(expr: &Expr, kind: Kind, advanced: bool) -> Result<(), Problem> {
+pub fn check(expr: &Expr, kind: ObjectKind, advanced: bool) -> Result<(), Problem> {
     Check { kind, advanced }.expr(expr)
 }
 
@@ -315,9 +315,9 @@ fn incompatible(name: &str, literal: &Literal) -> Problem {
 #[cfg(test)]
 mod tests {
     use super::super::Filter;
-    use crate::sim::seed::{Directory, Kind, SeedOptions};
+    use crate::sim::seed::{Directory, ObjectKind, SeedOptions};
 
-    fn code(text: &str, kind: Kind, advanced: bool) -> Option<String> {
+    fn code(text: &str, kind: ObjectKind, advanced: bool) -> Option<String> {
         Filter::parse(text, kind, advanced).err().map(|problem| problem.code)
     }
 
@@ -337,16 +337,16 @@ mod tests {
         ];
         let directory = Directory::generate(SeedOptions::default());
         for text in users {
-            let filter = Filter::parse(text, Kind::User, false).unwrap();
+            let filter = Filter::parse(text, ObjectKind::User, false).unwrap();
             let found = (0..2_000).filter(|slot| filter.matches(&directory, *slot)).count();
             assert!(found > 0 && found < 2_000, "{text}: {found}");
         }
         for text in ["groupTypes/any(c:c eq 'Unified')", "startswith(displayName, 'team')"] {
-            let filter = Filter::parse(text, Kind::Group, false).unwrap();
+            let filter = Filter::parse(text, ObjectKind::Group, false).unwrap();
             let found = (0..150).filter(|slot| filter.matches(&directory, *slot)).count();
             assert!(found > 0 && found < 150, "{text}: {found}");
         }
-        assert_eq!(code("startswith(displayName,'a')", Kind::Device, false), None);
+        assert_eq!(code("startswith(displayName,'a')", ObjectKind::Device, false), None);
     }
 
     #[test]
@@ -360,8 +360,8 @@ mod tests {
             "officeLocation eq 'LON-1'",
             "assignedLicenses/$count ne 0",
         ] {
-            assert_eq!(code(text, Kind::User, false).as_deref(), Some("Request_UnsupportedQuery"), "{text}");
-            let filter = Filter::parse(text, Kind::User, true).unwrap();
+            assert_eq!(code(text, ObjectKind::User, false).as_deref(), Some("Request_UnsupportedQuery"), "{text}");
+            let filter = Filter::parse(text, ObjectKind::User, true).unwrap();
             assert!((0..2_000).any(|slot| filter.matches(&directory, slot)), "{text}");
         }
     }
@@ -378,18 +378,18 @@ mod tests {
             ("(displayName eq 'a'", "BadRequest"),
             ("displayName/any(x:x eq 'a')", "BadRequest"),
         ] {
-            assert_eq!(code(text, Kind::User, true).as_deref(), Some(wanted), "{text}");
+            assert_eq!(code(text, ObjectKind::User, true).as_deref(), Some(wanted), "{text}");
         }
         let sixteen = format!("city in ({})", vec!["'x'"; 16].join(","));
-        assert_eq!(code(&sixteen, Kind::User, false).as_deref(), Some("Request_UnsupportedQuery"));
-        assert_eq!(code(&"(".repeat(100_000), Kind::User, false).as_deref(), Some("BadRequest"));
+        assert_eq!(code(&sixteen, ObjectKind::User, false).as_deref(), Some("Request_UnsupportedQuery"));
+        assert_eq!(code(&"(".repeat(100_000), ObjectKind::User, false).as_deref(), Some("BadRequest"));
     }
 
     #[test]
     fn text_compares_without_case_and_nothing_is_not_equal_to_anything() {
         let directory = Directory::generate(SeedOptions::default());
         let count = |text: &str| {
-            let filter = Filter::parse(text, Kind::User, true).unwrap();
+            let filter = Filter::parse(text, ObjectKind::User, true).unwrap();
             (0..2_000).filter(|slot| filter.matches(&directory, *slot)).count()
         };
         assert_eq!(count("department eq 'SALES'"), count("department eq 'Sales'"));

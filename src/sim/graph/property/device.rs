@@ -1,6 +1,6 @@
 //! The properties of a device.
 
-use super::Val;
+use super::value::Val;
 use crate::sim::seed::{Device, NEWEST};
 
 pub const DEFAULT: &[&str] = ALL;

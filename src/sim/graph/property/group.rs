@@ -1,6 +1,6 @@
 //! The properties of a group.
 
-use super::Val;
+use super::value::Val;
 use crate::sim::seed::{DOMAIN, Group, GroupKind};
 
 pub const DEFAULT: &[&str] = &[

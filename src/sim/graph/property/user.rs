@@ -1,6 +1,6 @@
 //! The properties of a user.
 
-use super::Val;
+use super::value::Val;
 use crate::sim::seed::words::{DEPARTMENTS, GIVEN, OFFICES, Office, SKUS, SURNAMES, TITLES};
 use crate::sim::seed::{DOMAIN, Directory, NEWEST, User};
 use uuid::Uuid;

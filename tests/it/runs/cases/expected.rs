@@ -4,7 +4,7 @@
 use super::{Assets, Case, Mode, Scene, Situation, Word};
 use crate::support::world::{Store, World};
 use entra_assets::run_state::RunMode;
-use entra_assets::sim::seed::{Directory, Edges, Kind};
+use entra_assets::sim::seed::{Directory, Edges, ObjectKind};
 use std::collections::{BTreeMap, BTreeSet};
 use uuid::Uuid;
 
@@ -92,7 +92,7 @@ fn add_users(
     objects: &mut BTreeMap<Key, Values>,
 ) {
     let managers = directory.manager_edges();
-    let memberships = swapped(directory.member_edges(Kind::User));
+    let memberships = swapped(directory.member_edges(ObjectKind::User));
     let licences = directory.user_license_edges();
     for (_, user) in directory.live_users().filter(|(_, user)| users.contains(&user.id)) {
         let lifecycle = if user.enabled { "Active" } else { "Disabled" };
@@ -128,7 +128,7 @@ fn add_groups(
     groups: &BTreeSet<Uuid>,
     objects: &mut BTreeMap<Key, Values>,
 ) {
-    let parents = swapped(directory.member_edges(Kind::Group));
+    let parents = swapped(directory.member_edges(ObjectKind::Group));
     let owners = directory.owner_edges();
     let licences = directory.group_license_edges();
     for (_, group) in directory.live_groups() {

@@ -1,0 +1,50 @@
+//! The service that is measured, in a process of its own.
+
+use super::process::{Process, Scratch, cpu_of_tree};
+use super::target::Target;
+use anyhow::{Context, Result};
+use secrecy::{ExposeSecret, SecretString};
+use std::time::Duration;
+
+/// The service with its embedded PostgreSQL, which is its child.
+pub(super) struct Service {
+    pub(super) address: String,
+    pub(super) key: SecretString,
+    process: Process,
+}
+
+impl Service {
+    pub(super) async fn start(scratch: &Scratch, target: &Target) -> Result<Self> {
+        let key = crate::seal::KeyRing::generate();
+        let settings = [
+            ("ENTRA_ASSETS_DATA_DIR", scratch.0.join("data").display().to_string()),
+            ("ENTRA_ASSETS_LISTEN", "127.0.0.1:0".to_owned()),
+            ("ENTRA_ASSETS_ADMIN_KEY", key.expose_secret().to_owned()),
+            ("ENTRA_ASSETS_LOGIN_URL", target.login.to_string()),
+            ("ENTRA_ASSETS_GRAPH_URL", target.graph.to_string()),
+            ("ENTRA_ASSETS_ASSETS_URL", target.assets.to_string()),
+        ];
+        let mut process = Process::start(scratch, "serve", &[], &settings)?;
+        let rest = process.wait_for("answers at ").await?;
+        let address = rest.split(',').next().unwrap_or_default().to_owned();
+        Ok(Self { address, key, process })
+    }
+
+    /// Processor time of the service and of everything it started.
+    pub(super) fn cpu(&self) -> Result<Duration> {
+        cpu_of_tree(self.process.id()?)
+    }
+
+    /// The most memory that the service itself ever held, in bytes.
+    pub(super) fn peak_memory(&self) -> Result<u64> {
+        let path = format!("/proc/{}/status", self.process.id()?);
+        let status = std::fs::read_to_string(&path).with_context(|| format!("cannot read {path}"))?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).context("no VmHWM")?;
+        let kilobytes: u64 = line.trim().trim_end_matches(" kB").parse()?;
+        Ok(kilobytes * 1024)
+    }
+
+    pub(super) async fn stop(mut self) -> Result<()> {
+        self.process.stop().await.context("stopping the service")
+    }
+}
