@@ -1,16 +1,18 @@
 # syntax=docker/dockerfile:1
-# The service alone: it needs DATABASE_URL and ENTRA_ASSETS_MASTER_KEY. No PostgreSQL is in the image, so there is
-# no embedded database; compose.yaml shows the whole.
+# The service needs DATABASE_URL and ENTRA_ASSETS_MASTER_KEY. The image contains no PostgreSQL, so there is no
+# embedded database; compose.yaml shows a complete installation.
 
 FROM rust:1.95-bookworm AS build
 WORKDIR /src
+# `simulators` adds the commands `simulate`, `demo` and `bench`.
+ARG FEATURES=""
 COPY . .
 RUN --mount=type=cache,target=/src/target \
     --mount=type=cache,target=/usr/local/cargo/registry \
-    cargo build --release --locked && cp target/release/entra-assets /entra-assets
+    cargo build --release --locked --no-default-features --features "$FEATURES" && cp target/release/entra-assets /entra-assets
 
 FROM debian:bookworm-slim
-# The certificate authorities to trust; those of a proxy go into ENTRA_ASSETS_CA_FILE.
+# The trusted certificate authorities; ENTRA_ASSETS_CA_FILE adds those of a proxy.
 RUN apt-get update \
     && apt-get install --yes --no-install-recommends ca-certificates \
     && rm -rf /var/lib/apt/lists/* \
@@ -20,7 +22,7 @@ USER 10001:10001
 ENV ENTRA_ASSETS_LISTEN=0.0.0.0:8080
 EXPOSE 8080
 STOPSIGNAL SIGTERM
-# Every role answers /readyz. The image has no HTTP client, so bash asks.
+# Every role answers /readyz. The image has no HTTP client, so bash sends the request.
 HEALTHCHECK --interval=10s --timeout=5s --start-period=30s \
     CMD ["bash", "-c", "exec 3<>/dev/tcp/127.0.0.1/8080 && printf 'GET /readyz HTTP/1.0\\r\\nHost: localhost\\r\\n\\r\\n' >&3 && head -n 1 <&3 | grep -q ' 200 '"]
 ENTRYPOINT ["entra-assets"]

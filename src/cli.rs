@@ -1,11 +1,15 @@
-//! The commands: `serve migrate openapi doctor keys simulate demo bench`.
+//! The commands: `serve migrate openapi doctor keys`, and with the feature `simulators` `simulate demo bench`.
 
+#[cfg(feature = "simulators")]
 mod bench;
+#[cfg(feature = "simulators")]
 mod calls;
+#[cfg(feature = "simulators")]
 mod demo;
 mod doctor;
 mod keys;
 mod output;
+#[cfg(feature = "simulators")]
 mod simulate;
 
 use crate::api::{self, openapi};
@@ -31,23 +35,37 @@ struct Cli {
     command: Command,
 }
 
+impl Cli {
+    /// The demonstration logs warnings only, so that its progress bars are not interrupted.
+    fn log_settings(&self) -> LogSettings {
+        #[cfg(feature = "simulators")]
+        if matches!(self.command, Command::Demo(_)) && self.log.log.is_none() {
+            return LogSettings { log: Some("warn".to_owned()), ..self.log.clone() };
+        }
+        self.log.clone()
+    }
+}
+
 #[derive(Subcommand)]
 enum Command {
-    /// Answer the API and execute runs.
+    /// Run the service: the API and the workers that execute imports.
     Serve(Box<Serve>),
-    /// Bring the tables up to date, or take migrations back.
+    /// Apply pending database migrations, or revert the latest ones.
     Migrate(Box<Migrate>),
     /// Print the OpenAPI document, or write it to files.
     Openapi(OpenApi),
-    /// The two simulators alone.
+    /// Run only the simulated Entra, Graph and Assets servers.
+    #[cfg(feature = "simulators")]
     Simulate(simulate::SimulateArgs),
-    /// Everything at once, with simulators, and the main job done while you watch.
+    /// Run the service with the simulators, and show one import from start to end.
+    #[cfg(feature = "simulators")]
     Demo(Box<demo::DemoArgs>),
-    /// Look at settings, database, keys and network, and say what to mend.
+    /// Check settings, database, keys and network, and say how to fix what is wrong.
     Doctor(Box<doctor::DoctorArgs>),
-    /// Measure what runs cost, with the simulators or against other servers.
+    /// Measure the time, memory and requests of runs, against the simulators or other servers.
+    #[cfg(feature = "simulators")]
     Bench(Box<bench::BenchArgs>),
-    /// API keys and the master key.
+    /// Manage API keys and the master key.
     #[command(subcommand)]
     Keys(Box<keys::Keys>),
 }
@@ -56,7 +74,7 @@ enum Command {
 struct Serve {
     #[command(flatten)]
     settings: Settings,
-    /// What this process does.
+    /// The role of this process.
     #[arg(long, env = "ENTRA_ASSETS_ROLE", value_enum, default_value_t = Role::All)]
     role: Role,
 }
@@ -65,7 +83,7 @@ struct Serve {
 struct Migrate {
     #[command(flatten)]
     settings: Settings,
-    /// Take the last N migrations back. Their data is lost.
+    /// Revert the last N migrations. Data that only they hold is lost.
     #[arg(long, value_name = "N")]
     down: Option<usize>,
 }
@@ -78,19 +96,15 @@ struct OpenApi {
     /// Write openapi.json and openapi.yaml into this folder instead of printing.
     #[arg(long, value_name = "FOLDER")]
     write: Option<PathBuf>,
-    /// Print the page of problem codes (docs/errors.md) instead.
+    /// Print the list of problem codes (docs/errors.md) instead.
     #[arg(long)]
     errors: bool,
 }
 
-/// Parses the command line and carries the command out.
+/// Parses the command line and runs the command.
 pub async fn main() -> ExitCode {
-    let mut cli = Cli::parse();
-    if matches!(cli.command, Command::Demo(_)) && cli.log.log.is_none() {
-        // What a person watches is not to be interrupted by what is in order.
-        cli.log.log = Some("warn".to_owned());
-    }
-    let result = match telemetry::start_logging(&cli.log) {
+    let cli = Cli::parse();
+    let result = match telemetry::start_logging(&cli.log_settings()) {
         Ok(()) => run(cli.command).await,
         Err(error) => Err(error.into()),
     };
@@ -107,8 +121,11 @@ async fn run(command: Command) -> Result<()> {
     match command {
         Command::Serve(serve) => run_service(*serve).await,
         Command::Migrate(migrate) => run_migrations(*migrate).await,
+        #[cfg(feature = "simulators")]
         Command::Simulate(arguments) => simulate::run(&arguments).await,
+        #[cfg(feature = "simulators")]
         Command::Demo(arguments) => Box::pin(demo::run(*arguments)).await,
+        #[cfg(feature = "simulators")]
         Command::Bench(arguments) => Box::pin(bench::run(&arguments)).await,
         Command::Openapi(options) => write_document(&options),
         Command::Doctor(arguments) => Box::pin(doctor::run(&arguments)).await,
@@ -117,12 +134,12 @@ async fn run(command: Command) -> Result<()> {
 }
 
 async fn run_service(serve: Serve) -> Result<()> {
-    let shutdown = Shutdown::on_signals().context("signals cannot be handled")?;
+    let shutdown = Shutdown::on_signals().context("cannot listen for signals")?;
     let show_new_key = |key: &SecretString| {
-        say(&format!("admin key (shown only now, kept in the data dir): {}", key.expose_secret()));
+        say(&format!("admin key (shown only once; it is stored in the data directory): {}", key.expose_secret()));
     };
     let service = serve::start(serve.settings, serve.role, Clock::system(), shutdown, show_new_key).await?;
-    say(&format!("entra-assets answers at http://{}, its documentation at http://{0}/docs/", service.address));
+    say(&format!("entra-assets answers at http://{}, documentation: http://{0}/docs/", service.address));
     Ok(service.run().await?)
 }
 
@@ -132,10 +149,13 @@ async fn run_migrations(migrate: Migrate) -> Result<()> {
         Some(count) => crate::db::migrate::down(&database.migrate, count).await?,
         None => database.migrate().await?,
     };
-    let verb = if migrate.down.is_some() { "took back" } else { "ran" };
+    let (done, nothing) = match migrate.down {
+        Some(_) => ("migration reverted", "no migration to revert"),
+        None => ("migration applied", "no pending migrations"),
+    };
     match names.is_empty() {
-        true => say("nothing to do"),
-        false => names.iter().for_each(|name| say(&format!("{verb} {name}"))),
+        true => say(nothing),
+        false => names.iter().for_each(|name| say(&format!("{done}: {name}"))),
     }
     Ok(database.close().await?)
 }

@@ -56,6 +56,7 @@ pub mod shutdown;
 pub mod telemetry;
 
 // beside
+#[cfg(feature = "simulators")]
 pub mod sim;
 
 pub mod cli;

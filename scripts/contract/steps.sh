@@ -76,6 +76,19 @@ step_typescript_example() {
     everything_arrived
 }
 
+# The released program, without the simulators: no warnings, no unused code, none of their commands.
+step_release() {
+    RUSTFLAGS="-D warnings" cargo check --locked --quiet --no-default-features --target-dir target/contract/release
+}
+
+# Dependencies that no code uses.
+step_cargo_machete() {
+    local machete
+    machete=$(cargo_tool cargo-machete@0.9.2 cargo-machete) ||
+        skip cargo-machete "the crate cargo-machete could not be installed"
+    "$machete" --with-metadata
+}
+
 # Licences, bans and sources, as deny.toml says.
 step_cargo_deny() {
     local deny

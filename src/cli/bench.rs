@@ -1,5 +1,5 @@
-//! `bench`: what a run costs. The service and its PostgreSQL are measured from outside, as processes of their
-//! own; the simulators are another process, so that what they cost is not counted.
+//! `bench`: measures runs. The service, its PostgreSQL and the simulators are separate processes; the simulators are
+//! not counted.
 //!
 //! Against other servers: give their three URLs, `--tenant-id`, `--client-id`, `--client-secret` and `--assets-token`.
 
@@ -27,7 +27,7 @@ use std::time::Duration;
 use step::Step;
 use target::{Simulators, Target};
 
-/// In this time Graph's bucket is full again.
+/// Graph's quota has refilled after this time.
 const REFILL: Duration = Duration::from_secs(11);
 
 #[derive(Args)]
@@ -36,25 +36,25 @@ pub struct BenchArgs {
     directory: DirectoryArgs,
     #[command(flatten)]
     hosts: HostSettings,
-    /// How often everything is measured; the table has the medians.
+    /// Number of repetitions; the table shows medians.
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=20))]
     repetitions: u32,
-    /// What is measured, in this order.
+    /// Steps to measure, in this order.
     #[arg(long, value_enum, value_delimiter = ',', default_values_t = Step::ALL)]
     steps: Vec<Step>,
-    /// Only download what a full run reads, with the same HTTP client, and throw it away.
+    /// Only download the pages that a full run reads, with the same HTTP client, and discard them.
     #[arg(long)]
     download_only: bool,
-    /// Part of the directory that changes before an incremental run. Simulators only.
+    /// Fraction of the directory that changes before an incremental run. Simulators only.
     #[arg(long, default_value_t = 0.01)]
     share: f64,
-    /// Folder for the database and the logs of the processes. Unset: the system's folder for temporary files.
+    /// Directory for the database and the logs of the processes. Unset: the system's temporary directory.
     #[arg(long)]
     scratch: Option<PathBuf>,
     /// Print JSON instead of a table.
     #[arg(long)]
     json: bool,
-    /// With other servers: the tenant to read.
+    /// Tenant to read, with other servers.
     #[arg(long)]
     tenant_id: Option<String>,
     #[arg(long)]
@@ -85,7 +85,7 @@ pub async fn run(arguments: &BenchArgs) -> Result<()> {
     Ok(())
 }
 
-/// Everything once, with new processes and an empty database.
+/// One repetition, with new processes and an empty database.
 async fn repeat(arguments: &BenchArgs, steps: &[Step]) -> Result<Vec<table::Measured>> {
     let scratch = Scratch::new(arguments.scratch.as_deref())?;
     let target = target(arguments, &scratch).await?;
@@ -96,7 +96,7 @@ async fn repeat(arguments: &BenchArgs, steps: &[Step]) -> Result<Vec<table::Meas
             Clock::system().sleep(REFILL).await;
         }
         if *step == Step::Download {
-            measured.push(download::measure(&target).await.context("the bare download")?);
+            measured.push(download::measure(&target).await.context("the plain download")?);
             continue;
         }
         let (service, job) = match &service {

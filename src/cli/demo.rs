@@ -1,5 +1,5 @@
-//! `demo`: everything at once, and the main job done over HTTP as any caller would do it, while a person
-//! watches. Ends with a table that compares what arrived with the truth.
+//! `demo`: starts the service and the simulators, and imports a directory over the API as any caller would.
+//! It ends with a table that compares Assets with the directory.
 
 mod stages;
 mod table;
@@ -25,11 +25,11 @@ pub struct DemoArgs {
     settings: Settings,
     #[command(flatten)]
     directory: DirectoryArgs,
-    /// End after the main job, with an error unless everything arrived; with --tenant, if the check failed.
+    /// Exit after the import, with an error if a count differs. With --tenant: exit with an error if the check failed.
     #[arg(long)]
     exit: bool,
-    /// Only check the connection of a tenant with something wrong: delegated, pending, expired-secret,
-    /// secret-id, wrong-tenant, no-licences, …
+    /// Import nothing; check the connection of a faulty tenant: delegated, pending, expired-secret, secret-id,
+    /// wrong-tenant, no-licences, …
     #[arg(long)]
     tenant: Option<String>,
 }
@@ -44,7 +44,7 @@ struct Demo {
 
 pub async fn run(arguments: DemoArgs) -> Result<()> {
     let simulators = simulate::start(&arguments.directory, Places::local([0, 0, 0]))?;
-    let shutdown = Shutdown::on_signals().context("signals cannot be handled")?;
+    let shutdown = Shutdown::on_signals().context("cannot listen for signals")?;
     let service = start_service(&arguments, &simulators, &shutdown).await?;
     let key = match (&service.admin_key, &arguments.settings.security.admin_key) {
         (Some(stored), _) => stored.key.clone(),
@@ -56,13 +56,13 @@ pub async fn run(arguments: DemoArgs) -> Result<()> {
     let outcome = tokio::select! {
         outcome = demo.show(&arguments) => outcome,
         () = async { shutdown.begun().cancelled().await } => match arguments.exit {
-            // A script must not take what was broken off for done.
-            true => Err(anyhow!("interrupted before everything had arrived")),
+            // A script must be able to tell an interruption from success.
+            true => Err(anyhow!("interrupted before the import was complete")),
             false => Ok(()),
         },
     };
     if outcome.is_ok() && !arguments.exit && !shutdown.begun().is_cancelled() {
-        output::say("\nEverything stays up until Ctrl-C.");
+        output::say("\nThe service and the simulators keep running until Ctrl-C.");
         service.run().await?;
     } else {
         shutdown.begin();
@@ -71,7 +71,7 @@ pub async fn run(arguments: DemoArgs) -> Result<()> {
     outcome
 }
 
-/// The service with its embedded database in a folder of the demonstration's own, pointed at the simulators.
+/// Starts the service against the simulators, with an embedded database in a directory of its own.
 async fn start_service(arguments: &DemoArgs, simulators: &Simulators, shutdown: &Shutdown) -> Result<Service> {
     let mut settings = arguments.settings.clone();
     if settings.database.database_url.is_none() {
@@ -81,10 +81,10 @@ async fn start_service(arguments: &DemoArgs, simulators: &Simulators, shutdown: 
     settings.hosts.graph_url = Some(simulators.graph.graph_origin().parse()?);
     settings.hosts.assets_url = Some(simulators.assets.origin().parse()?);
     if std::net::TcpListener::bind(settings.listen).is_err() {
-        // Somebody else has the port; for a demonstration any other will do.
+        // The port is in use; the demonstration works on any port.
         settings.listen.set_port(0);
     }
-    // The key is shown when it is told where to look.
+    // The key is printed later, in `say_where_to_look`.
     Ok(serve::start(settings, Role::All, Clock::system(), shutdown.clone(), |_| {}).await?)
 }
 
@@ -103,10 +103,10 @@ impl Demo {
         ));
         let job = self.set_up().await?;
         self.calls.post(&format!("/v1/jobs/{job}/schema"), &json!({})).await.context("building the schema")?;
-        say_step("Object types and attributes are built in Assets");
+        say_step("Object types and attributes created in Assets");
         let test = self.follow(&job, json!({"mode": "test", "limit": 50})).await?;
         say_step(&format!("Test run: {}", table::counts_in_words(&test)));
-        // The whole directory goes to where the test went: Assets updates what is there.
+        // The full run uses the destination of the test run: Assets updates the objects that exist.
         let full = self.follow(&job, json!({"mode": "full"})).await?;
         say_step(&format!("Full run: {}", table::counts_in_words(&full)));
         let rows = table::rows(&truth, &self.simulators.assets.counts(), &full);
@@ -115,7 +115,7 @@ impl Demo {
         match rows.iter().filter(|row| !row.is_whole()).count() {
             0 if full["state"] == "succeeded" => Ok(()),
             0 => bail!("the full run ended {}: {}", full["state"], full["warnings"]),
-            wrong => bail!("{wrong} counts in Assets differ from the directory"),
+            wrong => bail!("counts in Assets that differ from the directory: {wrong}"),
         }
     }
 
@@ -129,7 +129,6 @@ impl Demo {
         let connection = self.calls.create("/v1/connections", &connection).await.context("the connection")?;
         let report = self.calls.post(&format!("/v1/connections/{connection}/check"), &json!({})).await?;
         say_step(&format!("Connection saved and checked: {}", report["overall"].as_str().unwrap_or("?")));
-        // Everybody, written as a filter.
         let filter = json!({"name": "Everybody", "users": {"odata": "userType in ('Member','Guest')"}});
         let filter = self.calls.create("/v1/filters", &filter).await.context("the filter")?;
         let destination = json!({
@@ -146,7 +145,7 @@ impl Demo {
         Ok(job)
     }
 
-    /// Starts a run and shows its progress to the end.
+    /// Starts a run and shows its progress until it ends.
     async fn follow(&self, job: &str, request: Value) -> Result<Value> {
         let run = self.calls.create(&format!("/v1/jobs/{job}/runs"), &request).await.context("the run")?;
         let mut stages = Stages::new();
@@ -169,12 +168,12 @@ impl Demo {
         }
     }
 
-    /// What the check says of a tenant that has something wrong. With `strict` a check that fails is an error, so that a
-    /// script can tell.
+    /// Shows the report of the connection check for one tenant. With `strict` a failed check is an error, so that a
+    /// script can detect it.
     async fn show_check(&self, tenant: &str, strict: bool) -> Result<()> {
         let scenario = Scenario::ALL.iter().find(|scenario| scenario.as_str() == tenant).with_context(|| {
             let known: Vec<&str> = Scenario::ALL.iter().map(|scenario| scenario.as_str()).collect();
-            format!("there is no tenant «{tenant}»; there are {}", known.join(", "))
+            format!("unknown tenant «{tenant}»; expected one of {}", known.join(", "))
         })?;
         let credentials = scenario.credentials();
         let body = json!({
@@ -201,19 +200,19 @@ impl Demo {
     fn say_where_to_look(&self, job: &str, run: &Value) {
         let (address, key, run) = (&self.address, self.key.expose_secret(), run["id"].as_str().unwrap_or_default());
         output::say(&format!(
-            "Look around:\n\
+            "Next steps:\n\
              \x20 curl -H 'Authorization: Bearer {key}' '{address}/v1/jobs/{job}/objects?type=users&limit=3'\n\
              \x20 curl -H 'Authorization: Bearer {key}' '{address}/v1/runs/{run}'\n\
              \x20 curl -H 'Authorization: Bearer {key}' '{address}/v1/runs/{run}/changes?limit=3'\n\
              \x20 curl -H 'Authorization: Bearer {key}' '{address}/v1/capabilities'\n\
-             \x20 the API, to read and to try: {address}/docs/\n\
-             \x20 what Assets holds: {}/_sim/truth",
+             \x20 documentation of the API: {address}/docs/\n\
+             \x20 content of the simulated Assets: {}/_sim/truth",
             self.simulators.assets.origin()
         ));
     }
 }
 
-/// What the API refused, as a frontend would show it.
+/// A problem response of the API as text.
 fn problem_in_words(problem: &Value) -> String {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let mut words = format!("✗ {}", text(&problem["title"]));

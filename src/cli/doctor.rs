@@ -44,11 +44,11 @@ pub async fn run(arguments: &DoctorArgs) -> Result<()> {
     }
     match findings.failures {
         0 => {
-            say("everything is as it should be");
+            say("all checks passed");
             Ok(())
         }
-        1 => bail!("one thing is wrong"),
-        many => bail!("{many} things are wrong"),
+        1 => bail!("1 check failed"),
+        many => bail!("{many} checks failed"),
     }
 }
 
@@ -59,7 +59,7 @@ fn of_client(settings: &Settings) -> String {
         .as_ref()
         .map_or("no proxy".to_owned(), |proxy| format!("proxy {}", proxy.host_str().unwrap_or_default()));
     match &settings.http.ca_file {
-        Some(path) => format!("{proxy}, further authorities from {}", path.display()),
+        Some(path) => format!("{proxy}, additional certificate authorities from {}", path.display()),
         None => proxy,
     }
 }
@@ -67,24 +67,24 @@ fn of_client(settings: &Settings) -> String {
 fn check_admin_key(findings: &mut Findings, settings: &Settings) {
     match (&settings.security.admin_key, &settings.database.database_url) {
         (Some(_), _) => findings.ok("admin key", "set by ENTRA_ASSETS_ADMIN_KEY"),
-        (None, None) => findings.ok("admin key", "kept in the data dir"),
+        (None, None) => findings.ok("admin key", "stored in the data directory"),
         (None, Some(_)) => findings.note(
             "admin key",
-            "ENTRA_ASSETS_ADMIN_KEY is not set; only API keys work. Make one with `entra-assets keys create --name … --scopes admin`.",
+            "ENTRA_ASSETS_ADMIN_KEY is not set; only API keys work. Create one with `entra-assets keys create --name … --scopes admin`.",
         ),
     }
 }
 
-/// The key ring, if there is one; makes none.
+/// The key ring, if there is one. Does not create one.
 fn check_master_key(findings: &mut Findings, settings: &Settings) -> Option<KeyRing> {
     let is_embedded = settings.database.database_url.is_none();
     let is_set = settings.security.master_key.is_some() || settings.security.master_key_file.is_some();
     if is_embedded && !is_set {
-        let data_dir = findings.result_quietly("data dir", settings.database.data_dir())?;
+        let data_dir = findings.result_quietly("data directory", settings.database.data_dir())?;
         if !data_dir::has_master_key(&data_dir) {
             match postgres::exists(&data_dir) {
-                true => findings.fail("master key", "the data dir has a database but no `master-key`. Restore it from its backup: without it no stored secret can be opened."),
-                false => findings.note("master key", "the first start makes one in the data dir"),
+                true => findings.fail("master key", "The data directory contains a database but no `master-key` file. Restore the file from a backup: without it no stored secret can be decrypted."),
+                false => findings.note("master key", "not created yet; the first start of the service creates it in the data directory"),
             }
             return None;
         }
@@ -93,21 +93,25 @@ fn check_master_key(findings: &mut Findings, settings: &Settings) -> Option<KeyR
 }
 
 fn check_data_dir(findings: &mut Findings, settings: &Settings) {
-    let Some(data_dir) = findings.result_quietly("data dir", settings.database.data_dir()) else { return };
+    let Some(data_dir) = findings.result_quietly("data directory", settings.database.data_dir()) else { return };
     let Ok(metadata) = fs::metadata(&data_dir) else {
-        findings.note("data dir", &format!("{} does not exist yet; the first start makes it", data_dir.display()));
+        findings.note(
+            "data directory",
+            &format!("{} does not exist yet; the first start of the service creates it", data_dir.display()),
+        );
         return;
     };
     if !metadata.is_dir() {
         findings.fail(
-            "data dir",
-            &format!("{} is not a folder. Set ENTRA_ASSETS_DATA_DIR to another.", data_dir.display()),
+            "data directory",
+            &format!("{} is not a directory. Set ENTRA_ASSETS_DATA_DIR to a directory.", data_dir.display()),
         );
         return;
     }
     if let Err(error) = tempfile::tempfile_in(&data_dir) {
-        let detail = format!("{} cannot be written: {error}. Give it to the user of the service.", data_dir.display());
-        findings.fail("data dir", &detail);
+        let detail =
+            format!("{} is not writable: {error}. Make the user of the service its owner.", data_dir.display());
+        findings.fail("data directory", &detail);
         return;
     }
     let open: Vec<String> = ["master-key", "admin-key"]
@@ -116,9 +120,12 @@ fn check_data_dir(findings: &mut Findings, settings: &Settings) {
         .map(|name| format!("chmod 600 {}", data_dir.join(name).display()))
         .collect();
     if open.is_empty() {
-        findings.ok("data dir", &format!("{} can be written, its keys are for their owner only", data_dir.display()));
+        findings.ok(
+            "data directory",
+            &format!("{} is writable, and only its owner can read the keys in it", data_dir.display()),
+        );
     } else {
-        findings.fail("data dir", &format!("others can read keys in it: {}", open.join("; ")));
+        findings.fail("data directory", &format!("other users can read the keys in it. Run: {}", open.join("; ")));
     }
 }
 
@@ -130,7 +137,7 @@ async fn check_database(findings: &mut Findings, settings: &Settings, keys: Opti
     if settings.database.database_url.is_none()
         && settings.database.data_dir().is_ok_and(|data_dir| !postgres::exists(&data_dir))
     {
-        findings.note("database", "there is none in the data dir yet; the first start makes it");
+        findings.note("database", "not created yet; the first start of the service creates it in the data directory");
         return;
     }
     let opened = Database::open_beside(settings, clock).await;
@@ -149,42 +156,42 @@ async fn check_open_database(
     clock: &Clock,
 ) {
     let reached = inspect::version(&database.runtime).await;
-    if findings.result("database", reached, |version| format!("PostgreSQL {version} answers")).is_none() {
+    if findings.result("database", reached, |version| format!("connected to PostgreSQL {version}")).is_none() {
         return;
     }
     let is_current = check_migrations(findings, &database.migrate).await;
     check_roles(findings, &database.runtime).await;
     let heard = inspect::hears_notices(&database.runtime, &database.listen, clock).await.map_err(|error| {
-        let advice = "Behind a transaction pooler set ENTRA_ASSETS_LISTEN_DATABASE_URL to the database itself; without LISTEN runs begin seconds later.";
+        let advice = "If a transaction pooler is in between, set ENTRA_ASSETS_LISTEN_DATABASE_URL to the address of the database itself. Without LISTEN runs start a few seconds later.";
         Error::new(error.code, format!("{} {advice}", words(&error)))
     });
-    findings.result("LISTEN", heard, |()| "notices are heard".to_owned());
+    findings.result("LISTEN", heard, |()| "notifications arrive".to_owned());
     if let (Some(keys), true) = (keys, is_current) {
         let opened = match Db::new(&database.runtime, CONNECTIONS) {
             Ok(db) => secrets::inspect(&db, &keys).await.and_then(secrets::Tally::into_result),
             Err(error) => Err(error),
         };
-        let tally = findings.result("secrets", opened, |tally| format!("all {} can be opened", tally.values));
+        let tally = findings.result("secrets", opened, |tally| format!("all {} can be decrypted", tally.values));
         if let Some(stale) = tally.map(|tally| tally.stale).filter(|stale| *stale > 0) {
             findings.note(
                 "secrets",
-                &format!("{stale} are sealed with an older master key; `entra-assets keys rotate` seals them anew"),
+                &format!("encrypted with an older master key: {stale}. `entra-assets keys rotate` re-encrypts them with the current one."),
             );
         }
     } else if settings.database.database_url.is_some() {
-        findings.note("secrets", "not looked at, because of what was found above");
+        findings.note("secrets", "not checked, because an earlier check failed");
     }
 }
 
 async fn check_migrations(findings: &mut Findings, options: &Options) -> bool {
     match migrate::pending(options).await {
         Ok(names) if names.is_empty() => {
-            findings.ok("migrations", "current");
+            findings.ok("migrations", "up to date");
             true
         }
         Ok(names) => {
             let detail = format!(
-                "{} are still to be run: {}. Start the service, or run `entra-assets migrate`.",
+                "{} pending: {}. Start the service, or run `entra-assets migrate`.",
                 names.len(),
                 names.join(", ")
             );
@@ -202,21 +209,21 @@ async fn check_roles(findings: &mut Findings, runtime: &Options) {
     match inspect::runtime_role(runtime).await {
         Ok(role) if role.bypasses_security => findings.fail(
             "runtime role",
-            &format!("{0} is a superuser or may bypass row-level security, so nothing keeps organizations apart in the database. Run: ALTER ROLE \"{0}\" NOSUPERUSER NOBYPASSRLS;", role.name),
+            &format!("{0} is a superuser or may bypass row-level security, so the database does not separate organizations. Run: ALTER ROLE \"{0}\" NOSUPERUSER NOBYPASSRLS;", role.name),
         ),
         Ok(role) if role.owns_tables => findings.fail(
             "runtime role",
-            &format!("{} owns the tables, so it can switch row-level security off. Let another role own them: name it in ENTRA_ASSETS_MIGRATE_URL, and the runtime role in DATABASE_URL.", role.name),
+            &format!("{} owns the tables, so it can disable row-level security. Make another role the owner: set that role in ENTRA_ASSETS_MIGRATE_URL, and the runtime role in DATABASE_URL.", role.name),
         ),
-        Ok(role) => findings.ok("runtime role", &format!("{} is bound by row-level security", role.name)),
+        Ok(role) => findings.ok("runtime role", &format!("{} is subject to row-level security", role.name)),
         Err(error) => findings.fail("runtime role", &words(&error)),
     }
     match inspect::unprotected_tables(runtime).await {
-        Ok(tables) if tables.is_empty() => findings.ok("row-level security", "forced on every table"),
+        Ok(tables) if tables.is_empty() => findings.ok("row-level security", "forced on all tables"),
         Ok(tables) => findings.fail(
             "row-level security",
             &format!(
-                "not forced on {}. Run `entra-assets migrate`, or find out who switched it off.",
+                "not forced on {}. Run `entra-assets migrate`; if that does not help, find out who disabled it.",
                 tables.join(", ")
             ),
         ),

@@ -22,15 +22,15 @@ use serde_json::json;
 /// The actor of the audit log.
 const ACTOR: &str = "commandLine";
 const CONNECTIONS: u16 = 4;
-const KEYS_MOST: i64 = 1000;
+const MAX_KEYS: i64 = 1000;
 
 #[derive(Subcommand)]
 pub enum Keys {
     /// Print a new master key for ENTRA_ASSETS_MASTER_KEY.
     Master,
-    /// Seal every stored secret with the first of the master keys. The others can be taken away afterwards.
+    /// Re-encrypt every stored secret with the first master key. The other master keys can then be removed.
     Rotate(Rotate),
-    /// Make an API key. It is printed once.
+    /// Create an API key. It is printed only once.
     Create(Create),
     /// List the API keys of an organization.
     List(Of),
@@ -57,10 +57,10 @@ pub struct Of {
 pub struct Create {
     #[arg(long)]
     name: String,
-    /// What it may do, separated by commas: read, write, run, admin.
+    /// Scopes of the key, separated by commas: read, write, run, admin.
     #[arg(long, value_delimiter = ',', required = true, value_parser = scope)]
     scopes: Vec<Scope>,
-    /// RFC 3339. Unset: it does not expire.
+    /// When the key expires (RFC 3339). Unset: never.
     #[arg(long)]
     expires_at: Option<DateTime<Utc>>,
     #[command(flatten)]
@@ -75,7 +75,8 @@ pub struct Revoke {
 }
 
 fn scope(text: &str) -> Result<Scope, String> {
-    Scope::parse(text).ok_or_else(|| format!("a scope is one of {}", Scope::ALL.map(Scope::as_str).join(", ")))
+    Scope::parse(text)
+        .ok_or_else(|| format!("unknown scope; expected one of {}", Scope::ALL.map(Scope::as_str).join(", ")))
 }
 
 pub async fn run(command: Keys) -> Result<()> {
@@ -99,13 +100,13 @@ async fn rotate(settings: &Settings) -> Result<()> {
     database.close().await?;
     let tally = tally?.into_result()?;
     output::say(&format!(
-        "{} of {} stored secrets were sealed anew; all are now sealed with the first master key",
+        "{} of {} stored secrets were re-encrypted; all now use the first master key",
         tally.stale, tally.values
     ));
     Ok(())
 }
 
-/// The database of an organization that exists, for one command.
+/// An open database and an organization that exists in it, for one command.
 struct Opened {
     database: Database,
     db: Db,
@@ -128,7 +129,7 @@ impl Opened {
         }
     }
 
-    /// Stops what was started, and hands the reason on.
+    /// Closes the database, and returns the error to report.
     async fn close(self, error: anyhow::Error) -> anyhow::Error {
         self.database.close().await.map_or_else(Into::into, |()| error)
     }
@@ -170,7 +171,7 @@ async fn create(arguments: Create) -> Result<()> {
 async fn list(of: Of) -> Result<()> {
     let opened = Opened::new(&of).await?;
     let organization = opened.organization;
-    let rows = opened.db.scoped(organization, async |tx| api_keys::list(tx, organization, None, KEYS_MOST).await).await;
+    let rows = opened.db.scoped(organization, async |tx| api_keys::list(tx, organization, None, MAX_KEYS).await).await;
     opened.database.close().await?;
     output::say(&table(&rows?).to_string());
     Ok(())

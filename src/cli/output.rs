@@ -1,6 +1,6 @@
-//! What a command prints: its answer on standard output, the rest on standard error.
+//! Commands print their result on standard output, and progress and errors on standard error.
 
-#[expect(clippy::print_stdout, reason = "the answer of a command")]
+#[expect(clippy::print_stdout, reason = "the result of a command")]
 pub fn say(text: &str) {
     println!("{text}");
 }
@@ -9,8 +9,8 @@ pub fn say_error(error: &anyhow::Error) {
     say_aside(&format!("entra-assets: {error:#}"));
 }
 
-/// For those who watch, apart from the answer.
-#[expect(clippy::print_stderr, reason = "progress, and the last word of a command that failed")]
+/// Prints to standard error, so that standard output has only the result.
+#[expect(clippy::print_stderr, reason = "progress and errors")]
 pub fn say_aside(text: &str) {
     eprintln!("{text}");
 }

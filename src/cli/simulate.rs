@@ -1,4 +1,4 @@
-//! `simulate`: the two simulators alone, for trying the service out without Microsoft and Atlassian.
+//! `simulate`: runs only the simulators, to try the service without Microsoft and Atlassian.
 
 use super::output;
 use crate::clock::Clock;
@@ -11,7 +11,7 @@ use clap::{Args, ValueEnum};
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
-/// What the simulated directory is like.
+/// Size and speed of the simulated directory.
 #[derive(Args, Clone)]
 pub struct DirectoryArgs {
     /// Users in the simulated directory.
@@ -20,16 +20,16 @@ pub struct DirectoryArgs {
     /// Groups in the simulated directory.
     #[arg(long, default_value_t = 150)]
     pub groups: u32,
-    /// Direct memberships, about. Unset: five a user.
+    /// Approximate number of direct memberships. Unset: five per user.
     #[arg(long)]
     pub memberships: Option<u64>,
-    /// The same seed makes the same directory.
+    /// Seed of the generated directory: the same seed gives the same directory.
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
-    /// Least time that each answer of Graph takes.
+    /// Minimum duration of each Graph response, in milliseconds.
     #[arg(long, default_value_t = 0)]
     pub latency_ms: u64,
-    /// Graph's quota: that of a small, medium or large tenant, or none.
+    /// Graph quota of a small, medium or large tenant, or no quota.
     #[arg(long, value_enum, ignore_case = true, default_value_t = QuotaArg::None)]
     pub quota: QuotaArg,
 }
@@ -50,7 +50,7 @@ pub struct SimulateArgs {
     /// Address that the simulators listen on.
     #[arg(long, default_value = "127.0.0.1")]
     address: IpAddr,
-    /// The name that they are reached by, for links. Unset: their address.
+    /// Host name in the links that the simulators return. Unset: their address.
     #[arg(long)]
     host: Option<String>,
     /// Port of the simulated sign-in service.
@@ -70,12 +70,12 @@ pub struct Simulators {
     pub assets: AssetsSim,
 }
 
-/// Where the simulators listen; port 0 is any free one.
+/// Where the simulators listen. Port 0 means any free port.
 pub struct Places {
     pub address: IpAddr,
-    /// The name that they are reached by, if not by their address.
+    /// Host name in the links that the simulators return. `None`: the address.
     pub host: Option<String>,
-    /// Of the sign-in service, Graph and Assets.
+    /// The ports of the sign-in service, Graph and Assets.
     pub ports: [u16; 3],
 }
 
@@ -85,7 +85,7 @@ impl Places {
     }
 }
 
-/// Starts both.
+/// Starts both simulators.
 pub fn start(directory: &DirectoryArgs, places: Places) -> Result<Simulators> {
     let Places { address, host, ports: [login, graph_port, assets_port] } = places;
     let quota = match directory.quota {
@@ -111,7 +111,7 @@ pub fn start(directory: &DirectoryArgs, places: Places) -> Result<Simulators> {
         host: host.clone(),
         ..GraphOptions::default()
     })
-    .context("the simulator of Entra and Graph cannot listen; choose other ports")?;
+    .context("the simulator of Entra and Graph cannot listen on its ports; choose others")?;
     let assets = assets::start(AssetsOptions {
         clock: Clock::system(),
         port: assets_port,
@@ -119,11 +119,11 @@ pub fn start(directory: &DirectoryArgs, places: Places) -> Result<Simulators> {
         host,
         ..AssetsOptions::default()
     })
-    .context("the simulator of Assets cannot listen; choose another port")?;
+    .context("the simulator of Assets cannot listen on its port; choose another")?;
     Ok(Simulators { graph, assets })
 }
 
-/// What a person enters to reach each tenant but the healthy one, a line each.
+/// The credentials of each tenant except the healthy one, one line each.
 fn other_tenants() -> String {
     let line = |name: &str, tenant: &str, client: &str, secret: &str| {
         format!("{name:<22} {tenant:<37} {client:<37} {secret}").trim_end().to_owned()
@@ -139,7 +139,7 @@ fn other_tenants() -> String {
 
 /// Serves until the process is told to stop.
 pub async fn run(arguments: &SimulateArgs) -> Result<()> {
-    let shutdown = Shutdown::on_signals().context("signals cannot be handled")?;
+    let shutdown = Shutdown::on_signals().context("cannot listen for signals")?;
     let ports = [arguments.login_port, arguments.graph_port, arguments.assets_port];
     let places = Places { address: arguments.address, host: arguments.host.clone(), ports };
     let simulators = start(&arguments.directory, places)?;
@@ -152,7 +152,7 @@ pub async fn run(arguments: &SimulateArgs) -> Result<()> {
          connection:  tenantId {}  clientId {}  secret {}\n\
          destination: token {}\n\
          truth:       GET {}/_sim/truth   GET {}/_sim/truth\n\n\
-         Other tenants, most of them with something wrong; enter them as connections too:\n\n\
+         Other tenants, most of them with a fault. Use them as connections too:\n\n\
          {}",
         simulators.graph.login_origin(),
         simulators.graph.graph_origin(),

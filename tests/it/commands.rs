@@ -41,8 +41,8 @@ async fn doctor_is_content_and_says_what_it_looked_at() {
     assert!(content, "{text}");
     for line in [
         "ok    master key",
-        "ok    database: PostgreSQL",
-        "ok    migrations: current",
+        "ok    database: connected to PostgreSQL",
+        "ok    migrations: up to date",
         "ok    runtime role",
         "ok    row-level security",
         "ok    LISTEN",
@@ -91,7 +91,7 @@ async fn doctor_finds_a_strong_role_a_missing_migration_and_a_wrong_key() {
     assert!(text.contains("FAIL  runtime role") && text.contains("owns the tables"), "{text}");
     run(&app, &["migrate", "--down", "1"], &urls.runtime, key.expose_secret()).await;
     let (content, text) = run(&app, &["doctor"], &urls.runtime, key.expose_secret()).await;
-    assert!(!content && text.contains("FAIL  migrations: 1 are still to be run"), "{text}");
+    assert!(!content && text.contains("FAIL  migrations: 1 pending"), "{text}");
     let (content, text) = run(&app, &["doctor"], "postgres://nobody@127.0.0.1:1/nothing", key.expose_secret()).await;
     assert!(!content && text.contains("FAIL  database"), "{text}");
 }
@@ -124,7 +124,7 @@ async fn rotating_seals_everything_with_the_first_key() {
     let (content, text) = run(&app, &["keys", "rotate"], &runtime, new.expose_secret()).await;
     assert!(!content && text.contains("1 of 1 stored secrets cannot be opened"), "{text}");
     let (content, text) = run(&app, &["keys", "rotate"], &runtime, both.expose_secret()).await;
-    assert!(content && text.contains("1 of 1 stored secrets were sealed anew"), "{text}");
+    assert!(content && text.contains("1 of 1 stored secrets were re-encrypted"), "{text}");
     let only_new = KeyRing::parse(&new).unwrap();
     let row = superuser.query_one("SELECT token_sealed FROM destinations", &[]).await.unwrap();
     assert_eq!(only_new.open(place, row.get(0)).unwrap().expose_secret(), secret.expose_secret());

@@ -1,4 +1,4 @@
-//! The processes of a measurement, and what the system says that they used.
+//! Starts and stops the processes of a measurement, and reads the resources that they used.
 
 use anyhow::{Context, Result, bail};
 use std::collections::HashMap;
@@ -8,30 +8,30 @@ use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, BufReader, Lines};
 use tokio::process::{Child, ChildStdout, Command};
 
-/// A directory of two million memberships takes seconds to make, a database less.
-const START_MOST: Duration = Duration::from_secs(120);
-const STOP_MOST: Duration = Duration::from_secs(30);
+/// Generating two million memberships takes seconds, starting a database less.
+const START_TIMEOUT: Duration = Duration::from_secs(120);
+const STOP_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// A folder that is removed at the end.
+/// A directory that is removed at the end.
 pub(super) struct Scratch(pub(super) PathBuf);
 
 impl Scratch {
     pub(super) fn new(parent: Option<&Path>) -> Result<Self> {
         let parent = parent.map_or_else(std::env::temp_dir, Path::to_path_buf);
         let path = parent.join(format!("entra-assets-bench-{}", std::process::id()));
-        std::fs::create_dir_all(&path).with_context(|| format!("cannot make the folder {}", path.display()))?;
+        std::fs::create_dir_all(&path).with_context(|| format!("cannot create the directory {}", path.display()))?;
         Ok(Self(path))
     }
 }
 
 impl Drop for Scratch {
     fn drop(&mut self) {
-        // A leftover in the folder for temporary files does no harm.
+        // A leftover in the temporary directory does no harm.
         let _ = std::fs::remove_dir_all(&self.0);
     }
 }
 
-/// A child of this program, with its messages in a file.
+/// A child process of this program; its standard error goes to a file.
 pub(super) struct Process {
     child: Child,
     lines: Lines<BufReader<ChildStdout>>,
@@ -55,7 +55,7 @@ impl Process {
             .kill_on_drop(true)
             .spawn()
             .with_context(|| format!("cannot start {name}"))?;
-        let stdout = child.stdout.take().context("a child without output")?;
+        let stdout = child.stdout.take().context("the child process has no standard output")?;
         Ok(Self { child, lines: BufReader::new(stdout).lines(), log })
     }
 
@@ -67,9 +67,11 @@ impl Process {
                     return Ok(rest.to_owned());
                 }
             }
-            bail!("it ended: {}", std::fs::read_to_string(&self.log).unwrap_or_default())
+            bail!("the process ended: {}", std::fs::read_to_string(&self.log).unwrap_or_default())
         };
-        tokio::time::timeout(START_MOST, look).await.with_context(|| format!("no «{mark}» in time"))?
+        tokio::time::timeout(START_TIMEOUT, look)
+            .await
+            .with_context(|| format!("the process did not print «{mark}» in time"))?
     }
 
     pub(super) fn id(&self) -> Result<u32> {
@@ -78,18 +80,18 @@ impl Process {
 
     pub(super) async fn stop(&mut self) -> Result<()> {
         let id = i32::try_from(self.id()?)?;
-        let id = rustix::process::Pid::from_raw(id).context("a process without an id")?;
+        let id = rustix::process::Pid::from_raw(id).context("the process has no id")?;
         rustix::process::kill_process(id, rustix::process::Signal::TERM)?;
-        tokio::time::timeout(STOP_MOST, self.child.wait()).await.context("it does not stop")??;
+        tokio::time::timeout(STOP_TIMEOUT, self.child.wait()).await.context("the process does not stop")??;
         Ok(())
     }
 }
 
-/// What `/proc/<pid>/stat` says, in clock ticks.
+/// The values of `/proc/<pid>/stat`, in clock ticks.
 struct Stat {
     parent: u32,
     own: u64,
-    /// Of children that have ended.
+    /// CPU time of children that have ended.
     of_ended: u64,
 }
 
@@ -102,7 +104,7 @@ fn stat(process: u32) -> Option<Stat> {
     Some(Stat { parent, own: number(14)? + number(15)?, of_ended: number(16)? + number(17)? })
 }
 
-/// Processor time of a process and of everything it started.
+/// CPU time of a process and its child processes.
 pub(super) fn cpu_of_tree(root: u32) -> Result<Duration> {
     let ids = std::fs::read_dir("/proc")?.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<u32>().ok());
     let all: HashMap<u32, Stat> = ids.filter_map(|id| Some((id, stat(id)?))).collect();

@@ -1,4 +1,4 @@
-//! The service that is measured, in a process of its own.
+//! The measured service, in a separate process.
 
 use super::process::{Process, Scratch, cpu_of_tree};
 use super::target::Target;
@@ -30,12 +30,12 @@ impl Service {
         Ok(Self { address, key, process })
     }
 
-    /// Processor time of the service and of everything it started.
+    /// CPU time of the service and its child processes.
     pub(super) fn cpu(&self) -> Result<Duration> {
         cpu_of_tree(self.process.id()?)
     }
 
-    /// The most memory that the service itself ever held, in bytes.
+    /// Peak resident memory of the service process, in bytes.
     pub(super) fn peak_memory(&self) -> Result<u64> {
         let path = format!("/proc/{}/status", self.process.id()?);
         let status = std::fs::read_to_string(&path).with_context(|| format!("cannot read {path}"))?;

@@ -1,19 +1,19 @@
-//! What is measured.
+//! The steps that `bench` measures.
 
 use clap::ValueEnum;
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum, serde::Serialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Step {
-    /// The pages of a full run, downloaded and thrown away.
+    /// Download the pages of a full run and discard them.
     Download,
-    /// A test run of a hundred users.
+    /// A test run with 100 users.
     Test,
     /// The first full run.
     Full,
-    /// The full run again, with nothing changed.
+    /// A second full run, with nothing changed.
     Repeat,
-    /// An incremental run after a part of the directory changed.
+    /// An incremental run after a fraction of the directory changed.
     Incremental,
 }
 

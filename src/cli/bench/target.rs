@@ -1,4 +1,4 @@
-//! What is measured against: the simulators in a process of their own, or other servers.
+//! The servers that the service reads and writes: the simulators in a separate process, or other servers.
 
 use super::process::{Process, Scratch};
 use crate::cli::simulate::{DirectoryArgs, QuotaArg};
@@ -18,11 +18,11 @@ pub(super) struct Target {
     pub(super) client_id: String,
     pub(super) client_secret: SecretString,
     pub(super) assets_token: SecretString,
-    /// Absent with other servers.
+    /// `None` with other servers.
     pub(super) simulators: Option<Simulators>,
 }
 
-/// Both simulators in a process of their own.
+/// Both simulators, in a separate process.
 pub(super) struct Simulators {
     graph: Url,
     client: reqwest::Client,
@@ -56,10 +56,10 @@ impl Simulators {
         let healthy = tenants["tenants"].as_array().into_iter().flatten().find(|tenant| tenant["name"] == "healthy");
         let entered = |name: &str| {
             let text = healthy.and_then(|tenant| tenant[name].as_str());
-            Ok::<_, anyhow::Error>(text.with_context(|| format!("the simulator names no {name}"))?.to_owned())
+            Ok::<_, anyhow::Error>(text.with_context(|| format!("the simulator returned no {name}"))?.to_owned())
         };
         let access = simulators.get(&assets, "_sim").await?;
-        let token = access["sources"][0]["token"].as_str().context("the simulator names no token")?;
+        let token = access["sources"][0]["token"].as_str().context("the simulator returned no token")?;
         Ok(Target {
             login,
             graph,
@@ -76,17 +76,17 @@ impl Simulators {
         Ok(self.client.get(origin.join(path)?).send().await?.error_for_status()?.json().await?)
     }
 
-    /// What is in the directory.
+    /// The counts of the simulated directory.
     pub(super) async fn truth(&self) -> Result<Value> {
         self.get(&self.graph, "_sim/truth").await
     }
 
-    /// What was asked of Graph so far.
+    /// The number of Graph requests and units so far.
     pub(super) async fn counters(&self) -> Result<Value> {
         Ok(self.get(&self.graph, "_sim/requests?top=0").await?["counters"].take())
     }
 
-    /// Changes a part of the directory.
+    /// Changes a fraction of the directory.
     pub(super) async fn change(&self, share: f64) -> Result<()> {
         let changes = self.client.post(self.graph.join("_sim/changes")?).json(&json!({"share": share}));
         changes.send().await?.error_for_status()?;

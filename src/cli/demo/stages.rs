@@ -1,4 +1,4 @@
-//! A run as a person watches it: one bar for each stage. Where there is no terminal, one line for each stage.
+//! Shows the progress of a run: one bar for each stage, or one line where there is no terminal.
 
 use crate::cli::output;
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
@@ -12,7 +12,7 @@ pub(super) struct Stages {
 struct Stage {
     name: String,
     bar: ProgressBar,
-    told: String,
+    status: String,
 }
 
 impl Stages {
@@ -45,12 +45,12 @@ impl Stages {
         }
     }
 
-    /// The run is over: what its last stage told stays on the screen.
+    /// Ends the current stage and leaves its last status on the screen.
     pub(super) fn end(&mut self) {
         let Some(stage) = self.current.take() else { return };
         stage.bar.abandon();
         if self.screen.is_hidden() {
-            output::say(&format!("  {:8} {}", stage.name, stage.told));
+            output::say(&format!("  {:8} {}", stage.name, stage.status));
         }
     }
 }
@@ -61,7 +61,7 @@ impl Stage {
         let style = ProgressStyle::with_template("  {prefix:8} {bar:32.green} {wide_msg}");
         bar.set_style(style.unwrap_or(ProgressStyle::default_bar()));
         bar.set_prefix(name.to_owned());
-        Self { name: name.to_owned(), bar, told: String::new() }
+        Self { name: name.to_owned(), bar, status: String::new() }
     }
 
     fn update(&mut self, progress: &Value) {
@@ -72,11 +72,11 @@ impl Stage {
         let of = total.map(|total| format!(" of {total}")).unwrap_or_default();
         let left = progress["etaSeconds"].as_u64().filter(|seconds| *seconds > 0);
         let left = left.map(|seconds| format!(", {seconds} s left")).unwrap_or_default();
-        self.told = format!(
-            "{done}{of} at {:.0} a second{left}, {} resource units",
+        self.status = format!(
+            "{done}{of}, {:.0} per second{left}, {} resource units",
             progress["objectsPerSecond"].as_f64().unwrap_or(0.0),
             progress["resourceUnits"].as_u64().unwrap_or(0),
         );
-        self.bar.set_message(self.told.clone());
+        self.bar.set_message(self.status.clone());
     }
 }

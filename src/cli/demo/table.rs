@@ -1,4 +1,4 @@
-//! What was read, sent and stored, next to the truth.
+//! Compares the counts of the directory, the run and Assets.
 
 use crate::sim::assets::Counts;
 use crate::sim::seed::Truth;
@@ -9,14 +9,14 @@ use serde_json::Value;
 pub(super) struct Row {
     what: &'static str,
     truth: u64,
-    /// Of objects: what the run says that it read, and sent.
+    /// Objects only: the number that the run read and delivered.
     read: Option<u64>,
     delivered: Option<u64>,
     in_assets: u64,
 }
 
 impl Row {
-    /// Whether Assets holds exactly what the directory has, and the run says so too.
+    /// Whether the counts of Assets, the directory and the run are equal.
     pub(super) fn is_whole(&self) -> bool {
         self.in_assets == self.truth && [self.read, self.delivered].iter().flatten().all(|count| *count == self.truth)
     }

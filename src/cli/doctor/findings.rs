@@ -1,9 +1,9 @@
-//! What the checks find, a line each.
+//! The results of the checks, one line each.
 
 use crate::cli::output::say;
 use crate::error::{Error, Result};
 
-/// Prints a line a check, and counts what is wrong.
+/// Prints one line for each check, and counts the failed ones.
 #[derive(Default)]
 pub(super) struct Findings {
     pub(super) failures: usize,
@@ -14,7 +14,7 @@ impl Findings {
         say(&format!("ok    {what}: {detail}"));
     }
 
-    /// Not wrong, but to be known.
+    /// Not a failure, but worth knowing.
     pub(super) fn note(&mut self, what: &str, detail: &str) {
         say(&format!("note  {what}: {detail}"));
     }
@@ -24,7 +24,7 @@ impl Findings {
         say(&format!("FAIL  {what}: {detail}"));
     }
 
-    /// `detail` of what went well, or the error's own words.
+    /// Prints `detail` of a success, or the text of the error.
     pub(super) fn result<T>(&mut self, what: &str, result: Result<T>, detail: impl FnOnce(&T) -> String) -> Option<T> {
         match result {
             Ok(value) => {
@@ -39,13 +39,13 @@ impl Findings {
         }
     }
 
-    /// As [`Findings::result`], without a line when it is well.
+    /// Like [`Findings::result`], but prints nothing on success.
     pub(super) fn result_quietly<T>(&mut self, what: &str, result: Result<T>) -> Option<T> {
         result.map_err(|error| self.fail(what, &words(&error))).ok()
     }
 }
 
-/// What an error says, and the causes that it does not tell callers.
+/// The text of an error with its causes, which the API does not show to callers.
 pub(super) fn words(error: &Error) -> String {
     let causes = std::iter::successors(std::error::Error::source(error), |cause| cause.source());
     causes.fold(error.detail.clone(), |text, cause| format!("{text} ({cause})"))

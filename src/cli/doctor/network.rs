@@ -1,4 +1,4 @@
-//! Whether Microsoft and Atlassian can be reached, and whether the clock agrees with theirs.
+//! Checks that Microsoft and Atlassian can be reached, and that the local clock agrees with theirs.
 
 use super::findings::Findings;
 use crate::clock::Clock;
@@ -9,11 +9,11 @@ use reqwest::header::DATE;
 use std::time::Duration;
 use url::Url;
 
-const ANSWERS_WITHIN: Duration = Duration::from_secs(15);
-/// Entra takes an assertion whose times are up to five minutes off.
-const SKEW_MOST: TimeDelta = TimeDelta::minutes(5);
-/// Worth saying before it hurts.
-const SKEW_NOTED: TimeDelta = TimeDelta::seconds(30);
+const TIMEOUT: Duration = Duration::from_secs(15);
+/// Entra accepts an assertion whose times are up to five minutes off.
+const MAX_SKEW: TimeDelta = TimeDelta::minutes(5);
+/// A smaller difference is not reported.
+const NOTABLE_SKEW: TimeDelta = TimeDelta::seconds(30);
 const ASSETS: &str = "https://api.atlassian.com";
 
 pub(super) async fn check(findings: &mut Findings, client: &reqwest::Client, settings: &Settings, clock: &Clock) {
@@ -27,30 +27,36 @@ pub(super) async fn check(findings: &mut Findings, client: &reqwest::Client, set
     let mut skew = None;
     for (what, set, default) in origins {
         let Some(origin) = set.or_else(|| Url::parse(default).ok()) else { continue };
-        // Any answer will do: nothing is asked for.
-        match client.get(origin.clone()).timeout(ANSWERS_WITHIN).send().await {
+        // Any status shows that the host can be reached.
+        match client.get(origin.clone()).timeout(TIMEOUT).send().await {
             Ok(response) => {
-                findings.ok(what, &format!("{origin} answers"));
+                findings.ok(what, &format!("{origin} can be reached"));
                 let date = response.headers().get(DATE).and_then(|date| date.to_str().ok());
                 let theirs = date.and_then(|date| DateTime::parse_from_rfc2822(date).ok());
                 skew = skew.or(theirs.map(|theirs| (what, clock.now() - theirs.with_timezone(&Utc))));
             }
-            Err(error) => findings.fail(what, &format!("{origin} cannot be reached: {}. Look at DNS and firewall, ENTRA_ASSETS_PROXY and ENTRA_ASSETS_CA_FILE.", causes(error))),
+            Err(error) => findings.fail(what, &format!("{origin} cannot be reached: {}. Check DNS, the firewall, ENTRA_ASSETS_PROXY and ENTRA_ASSETS_CA_FILE.", causes(error))),
         }
     }
     match skew {
-        None => findings.note("clock", "could not be compared: nobody answered with a Date"),
-        Some((who, skew)) if skew.abs() > SKEW_MOST => {
+        None => findings.note("clock", "could not be compared: no answer had a Date header"),
+        Some((who, skew)) if skew.abs() > MAX_SKEW => {
             let detail = format!(
-                "is {} s off that of the {who}; signing in with a certificate and checking tokens fail. Synchronize it (NTP).",
+                "differs by {} s from the clock of the {who}: sign-in with a certificate and token checks fail. Synchronize the local clock (NTP).",
                 skew.num_seconds()
             );
             findings.fail("clock", &detail);
         }
-        Some((who, skew)) if skew.abs() > SKEW_NOTED => {
-            findings.note("clock", &format!("is {} s off that of the {who}; synchronize it (NTP)", skew.num_seconds()));
+        Some((who, skew)) if skew.abs() > NOTABLE_SKEW => {
+            findings.note(
+                "clock",
+                &format!(
+                    "differs by {} s from the clock of the {who}; synchronize the local clock (NTP)",
+                    skew.num_seconds()
+                ),
+            );
         }
-        Some((who, _)) => findings.ok("clock", &format!("agrees with that of the {who}")),
+        Some((who, _)) => findings.ok("clock", &format!("agrees with the clock of the {who}")),
     }
 }
 
