@@ -9,7 +9,7 @@ ARG FEATURES=""
 COPY . .
 RUN --mount=type=cache,target=/src/target \
     --mount=type=cache,target=/usr/local/cargo/registry \
-    cargo build --release --locked --no-default-features --features "$FEATURES" && cp target/release/entra-assets /entra-assets
+    cargo build --release --locked --package entra-assets --no-default-features --features "$FEATURES" && cp target/release/entra-assets /entra-assets
 
 FROM debian:bookworm-slim
 # The trusted certificate authorities; ENTRA_ASSETS_CA_FILE adds those of a proxy.

@@ -16,7 +16,7 @@ bench() {
 case "${1:-}" in
 "")
     bench --users 2000 --groups 200 --memberships 20000
-    cargo bench --locked
+    cargo bench --locked --package entra-assets --bench filter
     ;;
 large)
     bench --users 20000 --groups 2000 --memberships 200000

@@ -21,12 +21,12 @@
 //! | beside | `sim` | imports floor 0 only |
 
 // floor 0: kernel
-pub mod clock;
+pub use entra_assets_kernel::{clock, random};
+
 pub mod config;
 pub mod error;
 pub mod http;
 pub mod ids;
-pub mod random;
 pub mod seal;
 
 // floor 1: rules
@@ -57,6 +57,6 @@ pub mod telemetry;
 
 // beside
 #[cfg(feature = "simulators")]
-pub mod sim;
+pub use entra_assets_simulators as sim;
 
 pub mod cli;

@@ -78,7 +78,7 @@ step_typescript_example() {
 
 # The released program, without the simulators: no warnings, no unused code, none of their commands.
 step_release() {
-    RUSTFLAGS="-D warnings" cargo check --locked --quiet --no-default-features --target-dir target/contract/release
+    RUSTFLAGS="-D warnings" cargo check --locked --quiet --package entra-assets --no-default-features --target-dir target/contract/release
 }
 
 # Dependencies that no code uses.
