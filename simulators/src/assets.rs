@@ -1,5 +1,5 @@
 //! A simulated Jira Service Management Assets: the Imports API, the object API and an object store that
-//! does with an import what Assets does, as far as it is known (docs/assets.md). It speaks real HTTP on a
+//! does with an import what Assets does, as far as it is documented (docs/assets.md). It speaks real HTTP on a
 //! loopback port, writes its own JSON and knows nothing of the client.
 //!
 //! ```text
@@ -138,14 +138,14 @@ impl AssetsSim {
         lock(&self.shared).forge_tokens = vec![ForgeToken { token: token.to_owned(), expires_at: None }];
     }
 
-    /// Takes a token as an app system token of the Forge app, for so long by the clock. Those before stay good.
+    /// Accepts a token as an app system token of the Forge app for this duration. Earlier tokens stay valid.
     pub fn accept_forge_token(&self, token: &str, life: TimeDelta) {
         let mut state = lock(&self.shared);
         let expires_at = Some(state.clock.now() + life);
         state.forge_tokens.push(ForgeToken { token: token.to_owned(), expires_at });
     }
 
-    /// A new app system token of the Forge app that is good for so long by the clock.
+    /// Issues an app system token of the Forge app that is valid for this duration.
     pub fn mint_forge_token(&self, life: TimeDelta) -> String {
         lock(&self.shared).mint_forge_token(life).0
     }
@@ -162,7 +162,7 @@ impl AssetsSim {
         change(&mut lock(&self.shared).behaviour);
     }
 
-    /// Makes requests go wrong, see [`AssetsFault`].
+    /// Adds a fault, see [`AssetsFault`].
     pub fn inject(&self, fault: AssetsFault) {
         lock(&self.shared).traffic.faults.push(fault);
     }
@@ -228,7 +228,7 @@ impl AssetsSim {
 
 impl Drop for AssetsSim {
     fn drop(&mut self) {
-        // The command is sent at once; nobody waits for the end.
+        // Sends the command to stop; nobody waits for the end.
         drop(self.handle.stop(false));
     }
 }

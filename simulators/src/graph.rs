@@ -1,5 +1,5 @@
 //! The Entra and Microsoft Graph simulator: two loopback origins, one for signing in, one for Graph.
-//! It follows docs/graph.md; what is not confirmed there is said where it is decided.
+//! It follows docs/graph.md; a comment says where it decides what is not documented.
 //!
 //! Control, on the Graph origin, without a token: `POST /_sim/faults`, `DELETE /_sim/faults`, `GET /_sim/truth`,
 //! `GET /_sim/requests`; see `graph::control`.
@@ -107,12 +107,12 @@ impl GraphSim {
         self.running.stop().await;
     }
 
-    /// The directory, shared by every tenant, to look at.
+    /// Reads the directory, which all tenants share.
     pub fn read<T>(&self, look: impl FnOnce(&Directory) -> T) -> T {
         look(&self.sim.directory.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// The directory to change; every change shows in delta.
+    /// Changes the directory; every change appears in delta queries.
     pub fn change<T>(&self, change: impl FnOnce(&mut Directory) -> T) -> T {
         change(&mut self.sim.directory.write().unwrap_or_else(PoisonError::into_inner))
     }
@@ -135,7 +135,7 @@ impl GraphSim {
         })
     }
 
-    /// What the product reads of a tenant that it may read whole.
+    /// The credentials of the healthy tenant.
     pub fn default_credentials(&self) -> Credentials {
         Scenario::Healthy.credentials()
     }
@@ -151,7 +151,7 @@ impl GraphSim {
         self.change_tenant(scenario, |tenant| tenant.apps.first_mut().map(change)).flatten()
     }
 
-    /// From now on every token request of the tenant ends in this error; `None` ends that.
+    /// Answers every token request of the tenant with this error; `None`: no longer.
     pub fn set_token_error(&self, scenario: Scenario, error: Option<TokenError>, tail: Tail) {
         self.change_tenant(scenario, |tenant| {
             tenant.token_error = error;
@@ -180,7 +180,7 @@ impl GraphSim {
         self.sim.faults.clear();
     }
 
-    /// Answers every use of a feature with 400, 404 or 501; `None` ends that.
+    /// Answers every use of a feature with 400, 404 or 501; `None`: no longer.
     pub fn refuse(&self, feature: Feature, status: Option<u16>) {
         self.sim.set_refusal(feature, status);
     }
@@ -191,12 +191,12 @@ impl GraphSim {
         *self.sim.failed.lock().unwrap_or_else(PoisonError::into_inner) = on.then(HashSet::new);
     }
 
-    /// From now on no page has more objects than this, whatever `$top` says.
+    /// Limits all pages to this number of objects, whatever `$top` says.
     pub fn set_page_most(&self, most: usize) {
         self.sim.page_most.store(most.max(1), Ordering::Relaxed);
     }
 
-    /// From now on the changes of groups tell no removal of members that were themselves deleted.
+    /// Whether the changes of groups leave out removals of members that were themselves deleted.
     pub fn set_silent_deletions(&self, on: bool) {
         self.sim.silent_deletions.store(on, Ordering::Relaxed);
     }
@@ -210,7 +210,7 @@ impl GraphSim {
         *self.sim.latency.lock().unwrap_or_else(PoisonError::into_inner) = latency;
     }
 
-    /// Every access token given out so far is refused from now on.
+    /// Revokes all access tokens issued so far.
     pub fn revoke_tokens(&self) {
         self.sim.tokens.write().unwrap_or_else(PoisonError::into_inner).clear();
     }

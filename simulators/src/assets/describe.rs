@@ -1,5 +1,6 @@
 //! The document that GET schema-and-mapping answers: the same shape, with every default filled in, the
-//! `Key` attribute, and an empty `iconSchema.icons` that PATCH would refuse. Source: docs/assets.md, «Mapping».
+//! `Key` attribute, and an empty `iconSchema.icons` that PATCH would refuse. Source: docs/assets.md, «Schema and
+//! mapping document», «Changing a mapping».
 
 use super::document::SYSTEM_ATTRIBUTES;
 use super::mapping::TypeMapping;

@@ -19,7 +19,7 @@ impl Fault {
     }
 }
 
-/// The body of a 400 for a document. Source: docs/assets.md, «Mapping»; no other code than
+/// The body of a 400 for a document. Source: docs/assets.md, «Schema and mapping document»; only the code
 /// `UNKNOWN_EXTERNAL_ID_MAPPING` is known.
 pub(super) fn refusal(faults: &[Fault]) -> Value {
     let messages: Vec<String> = faults.iter().map(|fault| format!("{}: {}", fault.path, fault.message)).collect();
@@ -135,7 +135,8 @@ impl Reader {
         self.faults.push(Fault::new(code, path, message));
     }
 
-    /// The fields of an object; a known key in another case is a fault. Source: docs/assets.md, «Mapping».
+    /// The fields of an object; a known key in another case is a fault. Source: docs/assets.md, «Schema and mapping
+    /// document».
     fn object<'v>(&mut self, value: &'v Value, path: &str, known: &[&str]) -> Option<&'v Map<String, Value>> {
         let Some(fields) = value.as_object() else {
             self.fault("INVALID_TYPE", path, "an object is expected");

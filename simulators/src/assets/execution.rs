@@ -12,7 +12,7 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 /// How many error messages a type lists.
-const ERROR_MESSAGES_MOST: usize = 100;
+const MAX_ERROR_MESSAGES: usize = 100;
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Phase {
@@ -75,7 +75,7 @@ pub(super) struct TypeResult {
 impl TypeResult {
     pub(super) fn error(&mut self, message: String) {
         self.errors += 1;
-        if self.messages.len() < ERROR_MESSAGES_MOST {
+        if self.messages.len() < MAX_ERROR_MESSAGES {
             self.messages.push(message);
         }
     }

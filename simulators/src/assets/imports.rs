@@ -17,7 +17,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 /// The longest `failureReason`.
-const FAILURE_REASON_MOST: usize = 1024;
+const MAX_FAILURE_REASON: usize = 1024;
 
 /// `GET /jsm/assets/v1/imports/info`: the links of the source that the container token belongs to.
 pub(super) fn info(state: &State, caller: Caller, base: &str) -> Answer {
@@ -382,7 +382,7 @@ fn failed(state: &mut State, at: usize, call: &Call<'_>) -> Answer {
     let Some(reason) = body["failureReason"].as_str() else {
         return Answer::refused(400, "`failureReason` is required");
     };
-    if reason.chars().count() > FAILURE_REASON_MOST {
+    if reason.chars().count() > MAX_FAILURE_REASON {
         return Answer::refused(400, "`failureReason` has at most 1024 characters");
     }
     let execution = &mut state.executions[at];

@@ -1,6 +1,6 @@
 //! Takes a schema-and-mapping document over into the store, and refuses what Assets refuses: renaming,
 //! changing types, external ids that are unknown or belong to another schema.
-//! Source: docs/assets.md, «Mapping», «Changing a mapping».
+//! Source: docs/assets.md, «Endpoints», «Schema and mapping document», «Changing a mapping».
 
 use super::document::{AttributePart, Document, Fault, MappingPart, SYSTEM_ATTRIBUTES, SchemaPart, TypePart};
 use super::store::{Attribute, AttributeKind, ObjectType, Store, TypeIx};

@@ -13,7 +13,7 @@ use serde_json::{Map, Value, json};
 use std::borrow::Cow;
 
 const PAGE: usize = 25;
-const PAGE_MOST: usize = 1000;
+const MAX_PAGE: usize = 1000;
 
 pub(super) fn route(state: &mut State, call: &Call<'_>) -> Answer {
     match call.caller {
@@ -175,7 +175,7 @@ fn by_aql(state: &State, call: &Call<'_>) -> Answer {
     };
     let number = |name: &str| call.parameter(name).and_then(|text| text.parse::<usize>().ok());
     let start = number("startAt").unwrap_or(0);
-    let most = number("maxResults").unwrap_or(PAGE).clamp(1, PAGE_MOST);
+    let most = number("maxResults").unwrap_or(PAGE).clamp(1, MAX_PAGE);
     let with_attributes = call.parameter("includeAttributes").as_deref() != Some("false");
     let found = select::find(&state.store, &query, None);
     let page: Vec<ObjectIx> = found.iter().copied().skip(start).take(most).collect();

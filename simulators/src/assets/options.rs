@@ -124,8 +124,8 @@ impl Behaviour {
     }
 }
 
-/// The families of links that Assets has been seen to give. All lead to the same.
-/// Source: docs/assets.md, «Addresses and credentials».
+/// The families of links that Assets has been seen to give. All lead to the same. Source: docs/assets.md, «Addresses
+/// and credentials».
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum LinkForm {

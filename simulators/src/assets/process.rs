@@ -1,5 +1,6 @@
 //! Carries an execution out: objects first, references in a later pass over the whole execution, then
-//! «Missing objects». Source: docs/assets.md, «References», «Missing objects and empty values».
+//! «Missing objects». Source: docs/assets.md, «Schema and mapping document», «References», «Missing objects and empty
+//! values».
 
 use super::execution::TypeResult;
 use super::ingest::{EMPTY, Entry};

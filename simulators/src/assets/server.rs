@@ -16,7 +16,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 /// Bodies beyond this end the connection; Assets' own limit is a matter of `Behaviour`.
-const BODY_MOST: usize = 256 * 1024 * 1024;
+const MAX_BODY: usize = 256 * 1024 * 1024;
 /// Longer than clients keep idle connections, so that they never use one that is just being closed.
 const KEEP_ALIVE: Duration = Duration::from_secs(90);
 
@@ -30,7 +30,7 @@ pub(super) fn lock(shared: &Shared) -> MutexGuard<'_, State> {
 pub(super) fn serve(listener: std::net::TcpListener, shared: Shared, workers: usize) -> std::io::Result<ServerHandle> {
     let server = HttpServer::new(move || {
         App::new()
-            .app_data(web::PayloadConfig::new(BODY_MOST))
+            .app_data(web::PayloadConfig::new(MAX_BODY))
             .app_data(web::Data::from(shared.clone()))
             .default_service(web::to(handle))
     });

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, VecDeque};
 use uuid::Uuid;
 
 /// Requests and chunks beyond this push out the oldest.
-const LOG_MOST: usize = 200_000;
+const MAX_LOG: usize = 200_000;
 
 /// Makes requests go wrong. The first of the faults that matches a request applies.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -166,7 +166,7 @@ impl Traffic {
 }
 
 fn push<T>(log: &mut VecDeque<T>, item: T) {
-    if log.len() >= LOG_MOST {
+    if log.len() >= MAX_LOG {
         log.pop_front();
     }
     log.push_back(item);

@@ -5,9 +5,8 @@ use super::store::AttributeKind;
 use std::borrow::Cow;
 use std::net::IpAddr;
 
-/// The longest `text`; longer texts are `textarea`. Source: docs/assets.md,
-/// «Schema and mapping document».
-const TEXT_MOST: usize = 255;
+/// The longest `text`; longer texts are `textarea`. Source: design §6.
+const MAX_TEXT: usize = 255;
 
 /// The text of one scalar; `None` for what counts as empty: `null`, or nothing but white space.
 pub(super) fn scalar<'t>(json: &'t Json<'_>) -> Result<Option<Cow<'t, str>>, String> {
@@ -24,8 +23,8 @@ pub(super) fn scalar<'t>(json: &'t Json<'_>) -> Result<Option<Cow<'t, str>>, Str
 /// The value as the attribute keeps it, or why it does not take it.
 pub(super) fn convert<'t>(kind: AttributeKind, text: Cow<'t, str>) -> Result<Cow<'t, str>, String> {
     let fits = match kind {
-        AttributeKind::Text if text.chars().count() > TEXT_MOST => {
-            return Err(format!("has {} characters, a text has at most {TEXT_MOST}", text.chars().count()));
+        AttributeKind::Text if text.chars().count() > MAX_TEXT => {
+            return Err(format!("has {} characters, a text has at most {MAX_TEXT}", text.chars().count()));
         }
         AttributeKind::Text
         | AttributeKind::Textarea

@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 use std::collections::{HashMap, HashSet};
 
 /// More are refused.
-const ITEMS_MOST: usize = 20;
+const MAX_ITEMS: usize = 20;
 
 #[derive(Deserialize)]
 struct Batch<'a> {
@@ -43,8 +43,8 @@ pub fn batch(call: &Call<'_>, beta: bool, answer: &dyn Fn(&Call<'_>) -> Answer) 
     }
     let batch: Batch<'_> = serde_json::from_slice(call.body)
         .map_err(|error| Problem::new(400, "BadRequest", format!("Invalid batch payload format: {error}.")))?;
-    if batch.requests.len() > ITEMS_MOST {
-        let message = format!("Number of batch request steps exceeds the maximum value of {ITEMS_MOST}.");
+    if batch.requests.len() > MAX_ITEMS {
+        let message = format!("Number of batch request steps exceeds the maximum value of {MAX_ITEMS}.");
         return Err(Problem::new(400, "BadRequest", message));
     }
     let ids: HashSet<&str> = batch.requests.iter().map(|item| item.id.as_str()).collect();

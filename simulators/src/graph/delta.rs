@@ -19,12 +19,12 @@ use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
 
 /// Observed page sizes: objects, and links of groups.
-const OBJECTS_MOST: usize = 200;
-const LINKS_MOST: usize = 500;
+const MAX_OBJECTS: usize = 200;
+const MAX_LINKS: usize = 500;
 /// How long a token of directory objects lives.
 const LIFETIME: TimeDelta = TimeDelta::days(7);
 /// More ids in a `$filter` are refused.
-const IDS_MOST: usize = 50;
+const MAX_IDS: usize = 50;
 
 /// `GET /users/delta`, `/groups/delta`, `/devices/delta`.
 pub fn delta(sim: &Sim, request: &Request<'_>, kind: ObjectKind) -> Answered {
@@ -80,8 +80,8 @@ fn first_state(request: &Request<'_>, kind: ObjectKind, directory: &Directory) -
             let ids = Filter::parse(text, kind, false)?.ids_only();
             let ids =
                 ids.ok_or_else(|| Problem::unsupported_query("Delta filters take only 'id eq' joined by 'or'."))?;
-            if ids.len() > IDS_MOST {
-                return Err(Problem::unsupported_query(format!("A delta filter takes at most {IDS_MOST} ids.")));
+            if ids.len() > MAX_IDS {
+                return Err(Problem::unsupported_query(format!("A delta filter takes at most {MAX_IDS} ids.")));
             }
             Some(ids)
         }
@@ -115,11 +115,11 @@ fn page(request: &Request<'_>, kind: ObjectKind, state: State, directory: &Direc
     for (index, entry) in entries::entries(directory, kind, &state, &wanted, &request.token) {
         let offset = if index == state.position.0 { state.position.1 } else { 0 };
         let left = entry.links.len() - offset.min(entry.links.len());
-        if items.len() == OBJECTS_MOST || (links == LINKS_MOST && left > 0) {
+        if items.len() == MAX_OBJECTS || (links == MAX_LINKS && left > 0) {
             next = Some((index, offset));
             break;
         }
-        let some = left.min(LINKS_MOST - links);
+        let some = left.min(MAX_LINKS - links);
         links += some;
         items.push(write_entry(directory, &wanted, &entry, offset, &entry.links[offset..offset + some]));
         if some < left {

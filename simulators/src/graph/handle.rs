@@ -100,7 +100,7 @@ impl Sim {
         Ok(answer)
     }
 
-    /// Pays for a request: the share of the limit in use, or the 429 of facts/graph.md §5.1.
+    /// Pays for a request: the share of the limit in use, or the 429 of docs/graph.md, «Throttling».
     fn charge(&self, token: &Token, units: u32) -> Result<f64, Box<Answer>> {
         let quota = match *self.quota.lock().unwrap_or_else(PoisonError::into_inner) {
             Some(quota) if !token.admin => quota,

@@ -1,4 +1,4 @@
-//! Access tokens are issued and checked here: JWTs with the claims of facts/graph.md §2, remembered by their text.
+//! Issues and checks access tokens: JWTs with the claims of docs/graph.md, «Access tokens», stored by their text.
 
 use super::answer::Problem;
 use super::sim::Sim;

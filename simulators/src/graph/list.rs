@@ -11,7 +11,7 @@ use std::sync::PoisonError;
 use uuid::Uuid;
 
 /// Pages of users with sign-in activity are smaller: docs/graph.md, «Paging».
-const SIGN_IN_PAGE_MOST: usize = 500;
+const MAX_SIGN_IN_PAGE: usize = 500;
 
 fn context(kind: ObjectKind) -> &'static str {
     match kind {
@@ -102,7 +102,8 @@ fn clause(text: &str) -> Result<(String, String), Problem> {
     Ok((name.to_owned(), term.to_owned()))
 }
 
-/// `GET /directory/deletedItems/microsoft.graph.user` or `.group`: the recycle bin. Of the properties only `id` is told.
+/// `GET /directory/deletedItems/microsoft.graph.user` or `.group`: the recycle bin. Of the properties only `id` is
+/// told.
 pub fn deleted(request: &Request<'_>, kind: ObjectKind) -> Answered {
     let size = request.query.page_size(100, 999)?;
     let [start, ..] = request.position()?;
@@ -122,7 +123,7 @@ pub fn deleted(request: &Request<'_>, kind: ObjectKind) -> Answered {
 /// `GET /users`, `/groups`, `/devices`.
 pub fn list(sim: &Sim, request: &Request<'_>, kind: ObjectKind) -> Answered {
     let most = match kind {
-        ObjectKind::User if mentions_sign_ins(request) => SIGN_IN_PAGE_MOST,
+        ObjectKind::User if mentions_sign_ins(request) => MAX_SIGN_IN_PAGE,
         _ => 999,
     };
     let size = request.query.page_size(100, most)?.min(sim.page_most());

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Mutex, PoisonError};
 
 /// Older requests are counted, but no longer listed.
-const KEPT_MOST: usize = 100_000;
+const MAX_KEPT: usize = 100_000;
 
 /// One request, or one item of a batch.
 #[derive(Clone, Debug, Serialize)]
@@ -76,7 +76,7 @@ impl Log {
         }
         *counters.by_path.entry(pattern(&record.method, &record.path)).or_default() += 1;
         *counters.by_status.entry(record.status).or_default() += 1;
-        if inner.last.len() == KEPT_MOST {
+        if inner.last.len() == MAX_KEPT {
             inner.last.pop_front();
         }
         inner.last.push_back(record);

@@ -10,19 +10,19 @@ use std::time::Duration;
 pub struct GraphOptions {
     pub clock: Clock,
     pub seed: SeedOptions,
-    /// A directory of one's own instead of a generated one.
+    /// A given directory instead of a generated one.
     pub directory: Option<Directory>,
     /// `None`: no throttling.
     pub quota: Option<Quota>,
     pub retry_after: RetryAfterForm,
-    /// Every Graph answer takes at least so long.
+    /// Minimum duration of each Graph response.
     pub latency: Duration,
     pub gzip: bool,
     /// 0: any free port.
     pub login_port: u16,
     pub graph_port: u16,
     pub address: IpAddr,
-    /// The name that the servers are reached by, if not by their address.
+    /// Host name in the links of the responses. `None`: the address.
     pub host: Option<String>,
     /// Threads of each of the two servers.
     pub workers: usize,

@@ -1,5 +1,5 @@
 //! The permissions that the simulator knows, with their ids, and what each path asks for.
-//! Source: docs/graph.md, «Permissions» (Microsoft's permissions reference of August 2026).
+//! Source: docs/graph.md, «Permission ids», «Permissions», Microsoft's permission reference of August 2026.
 
 use uuid::{Uuid, uuid};
 

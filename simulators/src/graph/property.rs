@@ -1,5 +1,5 @@
 //! The properties of directory objects, computed when they are asked for.
-//! Names and types: the v1.0 metadata, facts/graph.md §4.2.
+//! Names and types: the v1.0 metadata, docs/graph.md, «Properties».
 
 mod device;
 mod group;

@@ -1,4 +1,4 @@
-//! From a path to its answer: the permission it needs, then the work.
+//! Checks the permission that a path needs, then answers it.
 
 use super::answer::{Answered, Problem};
 use super::links::{self, Link};
@@ -10,7 +10,7 @@ use super::tenants;
 use super::{apps, delta};
 use crate::seed::ObjectKind;
 
-/// Answers one Graph request whose token is good and whose units are paid.
+/// Answers one Graph request with a valid token, after its units were charged.
 pub fn route(sim: &Sim, request: &Request<'_>) -> Answered {
     let parts: Vec<&str> = request.path.split('/').filter(|part| !part.is_empty()).collect();
     if let Some(answer) = apps::route(sim, request, &parts) {

@@ -1,4 +1,4 @@
-//! The tenants of the simulator: a healthy one, and one for each way a connection goes wrong.
+//! The tenants of the simulator: a healthy one, and one for each fault of a connection.
 
 use super::permission::{AZURE_AD_GRAPH_APP_ID, by_name};
 use super::tenant::{App, Principal, Required, Secret, Tail, Tenant};
@@ -7,7 +7,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use std::sync::{Arc, RwLock};
 use uuid::Uuid;
 
-/// What a person would enter as a connection.
+/// The credentials of a connection.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Credentials {
     pub tenant_id: String,
@@ -73,7 +73,7 @@ scenarios! {
     Excess = "excess";
     /// Consent was given a moment ago: assignments exist, tokens do not have them for five minutes.
     Propagating = "propagating";
-    /// The enterprise application is switched off.
+    /// The enterprise application is disabled.
     Disabled = "disabled";
     /// The enterprise application was deleted: AADSTS7000229.
     MissingPrincipal = "missing-principal";
@@ -99,7 +99,7 @@ impl std::str::FromStr for Scenario {
 /// What the product asks for.
 pub const RECOMMENDED: &[&str] = &["User.Read.All", "GroupMember.Read.All", "LicenseAssignment.Read.All"];
 const OPTIONAL: &[&str] = &["Member.Read.Hidden", "Device.Read.All", "AuditLog.Read.All", "Application.Read.All"];
-/// The value of every secret that is good.
+/// The value of every valid client secret.
 pub const SECRET: &str = "sim8Q~simulated-client-secret-value-0001";
 /// The policy that `conditional-access` names.
 pub const POLICY: Uuid = Uuid::from_u128(0x5c0a_9010_0000_4000_8000_0000_0000_00ca);
@@ -136,7 +136,7 @@ impl Scenario {
         format!("{}.contoso.example", self.as_str())
     }
 
-    /// What the person of the scenario enters, mistakes included.
+    /// The credentials that the user of the scenario enters, with the mistake of the scenario.
     pub fn credentials(self) -> Credentials {
         let mut entered = Credentials {
             tenant_id: self.tenant_id().to_string(),
@@ -260,7 +260,7 @@ impl Scenario {
     }
 }
 
-/// The bearer token of a tenant's administrator, good for the writes that remedies make.
+/// The bearer token of a tenant's administrator, which may make the writes of remedies.
 pub fn admin_token(tenant: Uuid) -> String {
     format!("simulated-admin.{tenant}")
 }

@@ -19,7 +19,7 @@ use std::net::TcpListener;
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Bodies larger than this are refused: a batch has 20 small items.
-const BODY_MOST: usize = 4 << 20;
+const MAX_BODY: usize = 4 << 20;
 
 pub struct Running {
     pub login_origin: String,
@@ -84,7 +84,7 @@ fn serve(
             let server = HttpServer::new(move || {
                 App::new()
                     .app_data(data.clone())
-                    .app_data(PayloadConfig::new(BODY_MOST))
+                    .app_data(PayloadConfig::new(MAX_BODY))
                     .wrap(Condition::new(gzip, Compress::default()))
                     .default_service(web::to(move |sim: Data<Sim>, request: HttpRequest, body: Bytes| async move {
                         match side {

@@ -9,7 +9,7 @@ use crate::seed::{Directory, ObjectKind, Ref};
 use std::borrow::Cow;
 
 /// `$expand` gives no more than this, and no next link: docs/graph.md, «Expand».
-pub const EXPAND_MOST: usize = 20;
+pub const MAX_EXPAND: usize = 20;
 
 #[derive(Clone, Debug)]
 pub struct Shape {
@@ -151,7 +151,7 @@ impl Expand {
         out.extend_from_slice(b",\"");
         out.extend_from_slice(self.relation.as_bytes());
         out.extend_from_slice(b"\":[");
-        for (n, item) in related.iter().take(EXPAND_MOST).enumerate() {
+        for (n, item) in related.iter().take(MAX_EXPAND).enumerate() {
             if n > 0 {
                 out.push(b',');
             }
@@ -182,7 +182,7 @@ impl Expand {
 /// The first live objects that a relationship leads to; enough of them for `$expand`.
 fn related(directory: &Directory, object: Ref, relation: &str) -> Vec<Ref> {
     let slot = object.slot() as usize;
-    let live = |list: &[Ref]| list.iter().copied().filter(|r| directory.is_live(*r)).take(EXPAND_MOST).collect();
+    let live = |list: &[Ref]| list.iter().copied().filter(|r| directory.is_live(*r)).take(MAX_EXPAND).collect();
     match (object.kind(), relation) {
         (ObjectKind::User, "manager") => {
             let manager = directory.users.get(slot).and_then(|user| user.manager).map(Ref::user);
@@ -192,12 +192,12 @@ fn related(directory: &Directory, object: Ref, relation: &str) -> Vec<Ref> {
             .live_users()
             .filter(|(_, user)| user.manager == Some(object.slot()))
             .map(|(slot, _)| Ref::user(slot))
-            .take(EXPAND_MOST)
+            .take(MAX_EXPAND)
             .collect(),
         (ObjectKind::User, "ownedDevices" | "registeredDevices") => {
             let devices = directory.devices.iter().enumerate().filter(|(_, d)| d.owner == Some(object.slot()));
             let devices = devices.map(|(n, _)| Ref::new(ObjectKind::Device, n as u32));
-            devices.filter(|d| directory.is_live(*d)).take(EXPAND_MOST).collect()
+            devices.filter(|d| directory.is_live(*d)).take(MAX_EXPAND).collect()
         }
         (ObjectKind::Group, "members" | "transitiveMembers") => {
             directory.groups.get(slot).map(|g| live(&g.members)).unwrap_or_default()
@@ -209,7 +209,7 @@ fn related(directory: &Directory, object: Ref, relation: &str) -> Vec<Ref> {
         }
         _ => {
             let parents = directory.member_of(object).iter().map(|group| Ref::group(*group));
-            parents.filter(|parent| directory.is_live(*parent)).take(EXPAND_MOST).collect()
+            parents.filter(|parent| directory.is_live(*parent)).take(MAX_EXPAND).collect()
         }
     }
 }

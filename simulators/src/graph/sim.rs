@@ -44,7 +44,7 @@ pub(crate) struct Sim {
     pub(super) refusals: Mutex<HashMap<Feature, u16>>,
     /// No page has more objects than this.
     pub(super) page_most: AtomicUsize,
-    /// The changes of groups do not tell of members that were deleted.
+    /// The changes of groups leave out members that were deleted.
     pub(super) silent_deletions: AtomicBool,
     /// Requests whose answer failed, when the tokens of repeated requests are to be bad.
     pub(super) failed: Mutex<Option<HashSet<String>>>,

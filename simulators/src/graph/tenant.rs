@@ -1,4 +1,4 @@
-//! A tenant as the simulator keeps it: its directory, its app registrations and what was consented to.
+//! A tenant: its directory, its app registrations and the granted permissions.
 
 use super::permission::{self, GRAPH_APP_ID};
 use crate::seed::Directory;
@@ -17,7 +17,7 @@ pub enum Tail {
     Lines,
 }
 
-/// A token error that a tenant answers whatever is asked: any row of facts/graph.md §1.2.
+/// A token error that a tenant answers whatever is asked: any row of docs/graph.md, «Sign-in errors».
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct TokenError {
     pub aadsts: u32,

@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use std::sync::{Arc, RwLock};
 use uuid::Uuid;
 
-/// A token that was given out.
+/// An issued token.
 pub struct Issued {
     pub text: String,
 }
@@ -22,7 +22,7 @@ pub struct Token {
     pub expires: DateTime<Utc>,
     pub directory: Arc<RwLock<Directory>>,
     pub premium: bool,
-    /// The tenant's administrator: may do everything, and the writes besides.
+    /// The tenant's administrator: may do everything, including writes.
     pub admin: bool,
     /// A directory role that reads everything but what is hidden.
     pub directory_reader: bool,

@@ -1,8 +1,8 @@
-//! What the log of a directory says.
+//! Entries of the log of changes.
 
 use super::object::Ref;
 
-/// One thing that happened to one object. Its place in the log is its time.
+/// One change of one object. The log is in order of time.
 #[derive(Clone, Debug)]
 pub struct Change {
     pub object: Ref,
@@ -14,7 +14,7 @@ pub enum What {
     Created,
     /// These properties have new values.
     Properties(Vec<String>),
-    /// Another manager than this one before.
+    /// The manager changed; this is the previous one.
     Manager(Option<u32>),
     MemberAdded(Ref),
     MemberRemoved(Ref),

@@ -1,4 +1,4 @@
-//! A day in the life of a directory: a share of it changes, repeatably.
+//! Changes a fraction of the directory, the same way for the same seed.
 
 use super::directory::Directory;
 use serde::Serialize;

@@ -104,7 +104,7 @@ impl Directory {
         Ok(())
     }
 
-    /// Gives a group's membership a secret, or takes it away.
+    /// Hides the membership of a group, or shows it again.
     pub fn set_hidden_membership(&mut self, group: Uuid, hidden: bool) -> Done {
         let slot = self.live_group(group)?;
         self.groups[slot as usize].hidden_membership = hidden;
@@ -195,8 +195,8 @@ impl Directory {
         Ok(())
     }
 
-    /// Into the recycle bin, from which [`Directory::restore`] brings it back for 30 days. Its memberships and its
-    /// place as a manager disappear with it.
+    /// Moves an object to the recycle bin, from which [`Directory::restore`] brings it back for 30 days. Its
+    /// memberships and its place as a manager disappear with it.
     pub fn delete(&mut self, id: Uuid) -> Done {
         let object = self.live(id)?;
         self.vanish(object, State::SoftDeleted)?;
@@ -204,7 +204,7 @@ impl Directory {
         Ok(())
     }
 
-    /// Deleted for good, from life or from the recycle bin.
+    /// Deletes an object permanently, live or in the recycle bin.
     pub fn purge(&mut self, id: Uuid) -> Done {
         let object = self.find(id).ok_or(Refused::NotFound)?;
         if self.is_live(object) {
@@ -218,7 +218,7 @@ impl Directory {
         Ok(())
     }
 
-    /// Out of the recycle bin, with the memberships that it had.
+    /// Restores an object from the recycle bin with its memberships.
     pub fn restore(&mut self, id: Uuid) -> Done {
         let object = self.find(id).ok_or(Refused::NotFound)?;
         match self.state_mut(object) {

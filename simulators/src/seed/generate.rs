@@ -1,4 +1,4 @@
-//! Making a directory from a seed.
+//! Generates a directory from a seed.
 
 use super::directory::{Device, Directory, Group, GroupKind, NEWEST, Other, User};
 use super::object::{ObjectKind, Ref, State};
@@ -186,7 +186,7 @@ fn memberships(directory: &mut Directory, target: u64, random: &mut Random) {
     let mut owed = target.saturating_sub(placed as u64) as f64;
     let share = owed / weights;
     for n in 0..tail {
-        // What a full group could not take, the next ones take.
+        // Members that do not fit into one group go to the next ones.
         let wanted = (share * weight(n)).min(owed).round().min(users as f64 * 0.9);
         owed -= wanted;
         // The biggest groups are spread over the slots.
@@ -317,7 +317,7 @@ fn device_members(directory: &mut Directory) {
     }
 }
 
-/// The ways back: from an id to its object, from a member to its groups.
+/// Fills the reverse indexes: from an id to its object, from a member to its groups.
 fn index(directory: &mut Directory) {
     let mut by_id = HashMap::with_capacity(directory.users.len() + directory.groups.len() + directory.devices.len());
     by_id.extend(directory.users.iter().enumerate().map(|(slot, u)| (u.id, Ref::user(slot as u32))));

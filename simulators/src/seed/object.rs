@@ -1,4 +1,4 @@
-//! How an object of the directory is named: its kind and its slot, in four bytes; and whether it is there.
+//! References to objects of the directory, and the state of an object.
 
 /// The kinds of directory objects that a group can hold.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
@@ -57,7 +57,7 @@ impl Ref {
     }
 }
 
-/// Whether an object is there, in the recycle bin, or gone for good.
+/// Whether an object is live, in the recycle bin, or permanently deleted.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum State {
     Live,

@@ -1,4 +1,4 @@
-//! What is in the directory, counted and listed: what a delivery is compared with.
+//! The counts and relations of the directory, which tests compare with a delivery.
 
 use super::directory::{Device, Directory, Group, User};
 use super::object::{ObjectKind, State};
@@ -6,7 +6,7 @@ use super::words::SKUS;
 use serde::Serialize;
 use uuid::Uuid;
 
-/// How much of everything there is, live objects only.
+/// Counts of live objects and their relations.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Truth {

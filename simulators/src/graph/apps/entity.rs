@@ -5,7 +5,7 @@ use crate::graph::tenant::{App, Assignment, Principal, Tenant};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-/// How a path names an object: by its id, or by the application id as alternate key.
+/// An object in a path: named by its id, or by the application id as alternate key.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Key {
     Id(Uuid),

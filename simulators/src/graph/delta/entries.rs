@@ -1,4 +1,4 @@
-//! What a round has to tell, one entry an object.
+//! The entries of a round, one for each object.
 
 use super::state::{State, Wanted, is_asked_for};
 use crate::graph::permission;
@@ -10,11 +10,11 @@ use std::collections::HashMap;
 pub enum Reason {
     /// In the recycle bin.
     Changed,
-    /// Gone for good.
+    /// Permanently deleted.
     Deleted,
 }
 
-/// A link that is there now, or one that is there no more.
+/// A link that was added, or one that was removed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Link {
     pub to: Ref,
@@ -24,7 +24,7 @@ pub struct Link {
 pub struct Entry {
     pub object: Ref,
     pub removed: Option<Reason>,
-    /// The properties that changed; `None`: the object is told whole.
+    /// The properties that changed; `None`: all properties are written.
     pub changed: Option<Vec<String>>,
     pub links: Vec<Link>,
     pub owners: Vec<Link>,
@@ -72,7 +72,7 @@ pub fn entries<'d>(
 struct Reader<'d> {
     directory: &'d Directory,
     wanted: &'d Wanted,
-    /// Hidden memberships are not told.
+    /// Hidden memberships are left out.
     hidden: bool,
 }
 
@@ -181,7 +181,8 @@ impl Reader<'_> {
         told.then_some(entry)
     }
 
-    /// All that an object is, and what it lost: whoever did not hear of its time in the recycle bin knows it as it was.
+    /// An object with all its links and with the links that it lost: a reader that did not see the object in the
+    /// recycle bin still has them.
     fn whole_but(&self, object: Ref, changes: &[&What]) -> Entry {
         let mut entry = self.whole(object);
         let hidden = self.directory.groups.get(object.slot() as usize).is_some_and(|group| group.hidden_membership);
@@ -201,7 +202,7 @@ impl Reader<'_> {
         entry
     }
 
-    /// The last word about a link counts; a link to what is deleted is no link.
+    /// The last change of a link counts; links to deleted objects are left out.
     fn linked(&self, to: Ref, removed: bool, links: &mut Vec<Link>) {
         if to.kind() == ObjectKind::ServicePrincipal {
             return;

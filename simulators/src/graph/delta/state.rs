@@ -40,7 +40,7 @@ impl State {
     }
 }
 
-/// What the round's selection means.
+/// What the round selects.
 pub struct Wanted {
     /// Properties, without the relations.
     pub names: Vec<String>,
@@ -49,7 +49,7 @@ pub struct Wanted {
     pub owners: bool,
     /// `Prefer: return=minimal`.
     pub minimal: bool,
-    /// Members that were deleted are not told as removed.
+    /// Members that were deleted are not reported as removed.
     pub silent: bool,
 }
 

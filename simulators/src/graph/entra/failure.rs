@@ -1,4 +1,4 @@
-//! What the token endpoint says when it refuses: docs/graph.md, «Sign-in errors».
+//! Error responses of the token endpoint: docs/graph.md, «Sign-in errors».
 
 use crate::graph::answer::Answer;
 use crate::graph::sim::Sim;

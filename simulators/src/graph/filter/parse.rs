@@ -6,7 +6,7 @@ use std::iter::Peekable;
 use std::vec::IntoIter;
 
 /// Deeper than this is refused rather than followed.
-const DEPTH_MOST: usize = 100;
+const MAX_DEPTH: usize = 100;
 
 #[derive(Clone, PartialEq, Debug)]
 enum Token {
@@ -115,7 +115,7 @@ impl Parser {
 
     fn or(&mut self) -> Result<Expr, String> {
         self.depth += 1;
-        if self.depth > DEPTH_MOST {
+        if self.depth > MAX_DEPTH {
             return Err("The node count limit has been exceeded.".into());
         }
         let mut parts = vec![self.and()?];
@@ -137,7 +137,7 @@ impl Parser {
     fn not(&mut self) -> Result<Expr, String> {
         if self.keyword("not") {
             self.depth += 1;
-            if self.depth > DEPTH_MOST {
+            if self.depth > MAX_DEPTH {
                 return Err("The node count limit has been exceeded.".into());
             }
             let inner = self.not()?;

@@ -6,9 +6,9 @@ use crate::graph::property::is_known;
 use crate::seed::ObjectKind;
 
 /// More values in `in` than this are refused by default (docs/graph.md, «Filters»).
-const IN_MOST: usize = 15;
+const MAX_IN: usize = 15;
 /// A longer value of `eq` is refused by default.
-const EQ_LENGTH_MOST: usize = 120;
+const MAX_EQ_LENGTH: usize = 120;
 
 /// What a property can be compared with.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -152,10 +152,10 @@ impl Check {
             }
             Expr::In(path, values) => {
                 let rule = self.rule(path)?;
-                if values.len() > IN_MOST && !self.advanced {
+                if values.len() > MAX_IN && !self.advanced {
                     return Err(Problem::unsupported_query(format!(
                         "Too many child clauses specified in search filter expression containing 'OR' operators: {}. \
-                         Max allowed: {IN_MOST}.",
+                         Max allowed: {MAX_IN}.",
                         values.len()
                     )));
                 }
@@ -199,7 +199,7 @@ impl Check {
         match op {
             Op::Eq => {
                 if let Literal::Str(text) = literal
-                    && text.chars().count() > EQ_LENGTH_MOST
+                    && text.chars().count() > MAX_EQ_LENGTH
                     && !self.advanced
                 {
                     return Err(unsupported());
@@ -321,7 +321,7 @@ mod tests {
         Filter::parse(text, kind, advanced).err().map(|problem| problem.code)
     }
 
-    /// Examples of filters that administrators use.
+    /// Every documented example.
     #[test]
     fn the_documented_examples_work_by_default() {
         let users = [
