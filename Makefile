@@ -1,13 +1,13 @@
-# The commands of this repository. Each installs what it needs and is missing.
+# The commands of this repository. Each installs the tools that it needs and does not find.
 #
-#   make demo [ARGS=…]   everything running, the main job done while you watch; ARGS="--exit" does not stay
-#   make test            formatting, lints, documentation, every test
-#   make contract        the OpenAPI document against the linters, a fuzzer and generated clients
-#   make soak            what takes long: kills, fuzzing, large directories
-#   make bench           what runs and filters cost; ARGS="--users 20000 …" for one measurement of runs
-#   make openapi         writes openapi/ and docs/errors.md anew
-#   make openapi-release makes the document of today the one that callers may rely on
-#   make image           the container image
+#   make demo [ARGS=…]   run the service with simulators and show one import; ARGS="--exit" exits after it
+#   make test            check formatting, lints and documentation, and run all tests
+#   make contract        check the OpenAPI document with linters, a fuzzer and generated clients, and the dependencies
+#   make soak            run the tests that take long: kills, fuzzing, large directories
+#   make bench           measure runs and filters; ARGS="--users 20000 …" for one measurement of runs
+#   make openapi         regenerate openapi/ and docs/errors.md
+#   make openapi-release mark the current OpenAPI document as released: callers may rely on it
+#   make image           build the container image
 
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c

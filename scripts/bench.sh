@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# What imports and filters cost. The figures of docs/PERFORMANCE.md come from here.
+# Measures imports and filters. docs/PERFORMANCE.md shows the results.
 #
 #   scripts/bench.sh                 a small import, and the benchmarks of filters
 #   scripts/bench.sh large           the imports of docs/PERFORMANCE.md: half an hour
@@ -22,7 +22,7 @@ large)
     bench --users 20000 --groups 2000 --memberships 200000
     bench --users 200000 --groups 20000 --memberships 2000000
     bench --users 50000 --groups 10000 --memberships 1000000 --latency-ms 80 --quota L
-    # How the cost of a record grows: the simulators have no quota, and the service is told so.
+    # Growth of the cost per record: the simulators have no quota, and this setting lifts the limit of the service.
     export ENTRA_ASSETS_GRAPH_UNITS=10000000
     bench --users 20000 --groups 2000 --memberships 200000 --steps full
     bench --users 200000 --groups 20000 --memberships 2000000 --steps full

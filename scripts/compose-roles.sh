@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Run by the postgres image when its volume is new: the role that owns the database, and the role that the
-# service works as. Neither can bypass row-level security.
+# The postgres image runs this on a new volume. It creates the role that owns the database and the role of the
+# service. Neither can bypass row-level security.
 set -euo pipefail
 
 psql --set=ON_ERROR_STOP=1 --set=owner_password="$OWNER_PASSWORD" --set=runtime_password="$RUNTIME_PASSWORD" \

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# What takes too long for every change: the tests marked `#[ignore]` whose path has `soak`, property tests with
-# many cases, and every benchmark once.
+# Tests that take too long for every change: those marked `#[ignore]` whose path contains `soak`, property tests with
+# many cases, and all benchmarks.
 #
 #   scripts/soak.sh [FILTER]
 set -euo pipefail
@@ -9,5 +9,5 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 export PROPTEST_CASES=${PROPTEST_CASES:-20000}
 cargo test --locked --release --test it -- --ignored "${1:-soak}" --nocapture --test-threads 1
 cargo test --locked --release --lib -- "${1:-}"
-cargo bench --locked
+cargo bench --locked --package entra-assets --bench filter
 scripts/bench.sh large

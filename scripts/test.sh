@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# Every test: with nextest where it is installed, else with cargo itself.
+# Runs all tests, with nextest where it is installed, otherwise with cargo test.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-# Where the tests note which operations of the API they called.
+# The tests record here which operations of the API they called.
 rm -rf "${CARGO_TARGET_DIR:-target}/tmp/operations"
 cargo test --locked --quiet --doc
 if cargo nextest --version >/dev/null 2>&1; then

@@ -35,7 +35,7 @@ pub mod filter;
 pub mod mapping;
 pub mod permission;
 pub mod run_state;
-pub mod schedule;
+pub(crate) mod schedule;
 
 // floor 2: adapters
 pub mod assets;
@@ -46,14 +46,14 @@ pub mod postgres;
 // floor 3: engine
 pub mod app;
 pub mod connection_check;
-pub mod filter_preview;
+pub(crate) mod filter_preview;
 pub mod runs;
 
 // floor 4: edge
 pub mod api;
 pub mod serve;
-pub mod shutdown;
-pub mod telemetry;
+pub(crate) mod shutdown;
+pub(crate) mod telemetry;
 
 // beside
 #[cfg(feature = "simulators")]

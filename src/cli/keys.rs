@@ -1,4 +1,4 @@
-//! `keys`: API keys without the API, for whoever has the database, and the master key that seals the stored secrets.
+//! `keys`: manages API keys directly in the database, and the master key that encrypts the stored secrets.
 
 use super::output;
 use crate::api::auth::{Scope, new_key};

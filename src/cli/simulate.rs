@@ -137,7 +137,7 @@ fn other_tenants() -> String {
     lines.join("\n")
 }
 
-/// Serves until the process is told to stop.
+/// Runs the simulators until the process receives a signal.
 pub async fn run(arguments: &SimulateArgs) -> Result<()> {
     let shutdown = Shutdown::on_signals().context("cannot listen for signals")?;
     let ports = [arguments.login_port, arguments.graph_port, arguments.assets_port];

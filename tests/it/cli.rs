@@ -140,7 +140,7 @@ fn the_demonstration_shows_what_is_wrong_with_a_tenant() {
     }
 }
 
-/// Whoever looks for the exit code would take a demonstration that was broken off for one that succeeded.
+/// A script must be able to tell an interrupted demonstration from a successful one.
 #[test]
 fn a_demonstration_that_is_interrupted_fails() {
     let data_dir = data_dir();
@@ -158,7 +158,7 @@ fn a_demonstration_that_is_interrupted_fails() {
     assert!(errors.contains("interrupted"), "{errors}");
 }
 
-/// It is kept in the data dir, where only the operator can read it; nobody is told of it twice.
+/// The key is stored in the data directory, where only the operator can read it, and printed only once.
 #[test]
 fn the_first_admin_key_is_shown_although_the_start_fails() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();

@@ -158,7 +158,7 @@ pub enum ReferenceBehaviour {
 }
 
 /// «Missing objects» of an object type mapping: what happens to objects that an execution left out,
-/// whoever made them. Source: docs/assets.md, «Missing objects and empty values».
+/// whoever created them. Source: docs/assets.md, «Missing objects and empty values».
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 #[serde(default, rename_all = "camelCase", deny_unknown_fields)]
 pub struct Missing {

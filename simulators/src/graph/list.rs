@@ -102,8 +102,8 @@ fn clause(text: &str) -> Result<(String, String), Problem> {
     Ok((name.to_owned(), term.to_owned()))
 }
 
-/// `GET /directory/deletedItems/microsoft.graph.user` or `.group`: the recycle bin. Of the properties only `id` is
-/// told.
+/// `GET /directory/deletedItems/microsoft.graph.user` or `.group`: the recycle bin. Only `id` is
+/// returned.
 pub fn deleted(request: &Request<'_>, kind: ObjectKind) -> Answered {
     let size = request.query.page_size(100, 999)?;
     let [start, ..] = request.position()?;

@@ -9,8 +9,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
-/// Headers that a client acts on: an answer has none of them that the document does not name.
-const TOLD: [&str; 10] = [
+/// Headers that clients act on. A response has only those that the document names.
+const DOCUMENTED_HEADERS: [&str; 10] = [
     "allow",
     "content-disposition",
     "etag",
@@ -169,7 +169,7 @@ fn check_headers(response: &Value, status: u16, headers: &HeaderMap, what: &str)
         .flat_map(|headers| headers.keys())
         .map(|name| name.to_ascii_lowercase())
         .collect();
-    for name in TOLD {
+    for name in DOCUMENTED_HEADERS {
         let is_documented = documented.iter().any(|known| known == name);
         assert!(is_documented || !headers.contains_key(name), "the document has no header {name}: {what}");
     }

@@ -120,7 +120,7 @@ fn find_mut(tenant: &mut Tenant, key: Key) -> Result<(Uuid, &mut Principal), Pro
 
 fn create_principal(sim: &Sim, request: &Request<'_>) -> Answered {
     let new: NewPrincipal = body(request)?;
-    // An app of another tenant can be brought into this one, if it is anywhere.
+    // A service principal can be created for an app that is registered in another tenant.
     let foreign: Option<App> = {
         let tenants = sim.read_tenants();
         tenants.iter().find_map(|tenant| tenant.app(new.app_id)).cloned()

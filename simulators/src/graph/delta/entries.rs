@@ -176,9 +176,10 @@ impl Reader<'_> {
         if object.kind() == ObjectKind::Group && hidden && self.hidden {
             entry.links.clear();
         }
-        let told = !names.is_empty() || !entry.links.is_empty() || !entry.owners.is_empty() || entry.manager.is_some();
+        let is_changed =
+            !names.is_empty() || !entry.links.is_empty() || !entry.owners.is_empty() || entry.manager.is_some();
         entry.changed = Some(names);
-        told.then_some(entry)
+        is_changed.then_some(entry)
     }
 
     /// An object with all its links and with the links that it lost: a reader that did not see the object in the

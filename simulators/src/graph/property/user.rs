@@ -116,7 +116,7 @@ fn mail(user: &User) -> String {
     format!("{}@{domain}", nickname(user))
 }
 
-/// People of the same given and family name are told apart by a number, as they are in real directories.
+/// A number distinguishes users with the same given and family name, as in real directories.
 fn display_name(user: &User) -> String {
     let (given, surname) = (GIVEN[user.given as usize].0, SURNAMES[user.surname as usize].0);
     let mark = if user.guest { " (Partner)" } else { "" };
