@@ -11,9 +11,7 @@ mod look;
 mod members;
 mod report;
 
-pub use report::{
-    CostPart, FilterPreview, PreviewCost, PreviewCount, PreviewCounts, PreviewSample, PreviewWarning, SampleObject,
-};
+pub use cost::PreviewCost;
 
 use crate::app::App;
 use crate::connection_check;

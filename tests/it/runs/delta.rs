@@ -5,7 +5,7 @@ use crate::support::world::World;
 use entra_assets::ids::JobId;
 use entra_assets::run_state::{RunMode, RunRequest};
 use entra_assets::sim::graph::{Action, Fault, Feature, Scenario};
-use entra_assets::sim::seed::{GroupKind, Kind, SeedOptions};
+use entra_assets::sim::seed::{GroupKind, ObjectKind, SeedOptions};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -71,7 +71,7 @@ async fn rows_that_come_again_in_parts_or_for_unknown_objects_do_no_harm() {
         directory.add_member(group, newest).unwrap();
     });
     let member = world.graph.read(|directory| {
-        let edges = directory.member_edges(Kind::User);
+        let edges = directory.member_edges(ObjectKind::User);
         edges.iter().find(|(of, _)| *of == group).unwrap().1
     });
     let extra = [
@@ -119,7 +119,7 @@ async fn who_is_deleted_leaves_all_groups_even_when_no_group_says_so_and_comes_b
     let (world, job) = world().await;
     world.graph.set_silent_deletions(true);
     let (somebody, group) = world.graph.change(|directory| {
-        let (group, somebody) = directory.member_edges(Kind::User)[7];
+        let (group, somebody) = directory.member_edges(ObjectKind::User)[7];
         directory.delete(somebody).unwrap();
         (somebody, group)
     });

@@ -4,7 +4,7 @@ use super::scope::members;
 use crate::support::world::World;
 use entra_assets::ids::JobId;
 use entra_assets::run_state::RunMode;
-use entra_assets::sim::seed::{Directory, GroupKind, Kind, Ref, Refused, SeedOptions, State, words::SKUS};
+use entra_assets::sim::seed::{Directory, GroupKind, ObjectKind, Ref, Refused, SeedOptions, State, words::SKUS};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
 use uuid::Uuid;
@@ -64,7 +64,8 @@ fn change_something(directory: &mut Directory, random: &mut Random, stays: Uuid)
         5 | 6 => directory.add_member(group, user),
         7 => directory.add_member(group, nested),
         8 | 9 => {
-            let edges = directory.member_edges(if number.is_multiple_of(4) { Kind::Group } else { Kind::User });
+            let edges =
+                directory.member_edges(if number.is_multiple_of(4) { ObjectKind::Group } else { ObjectKind::User });
             let (group, member) = random.pick(&edges)?;
             directory.remove_member(group, member)
         }
@@ -188,7 +189,7 @@ fn scopes(group: Uuid) -> [Scoped; 4] {
 async fn rounds_in_scope(seed: u64, rounds: usize, number: usize) {
     let size = SeedOptions { seed, users: 50, groups: 16, memberships: Some(120), devices: Some(6) };
     let world = World::following(size).await;
-    let group = world.graph.read(|directory| directory.member_edges(Kind::Group)[0].0);
+    let group = world.graph.read(|directory| directory.member_edges(ObjectKind::Group)[0].0);
     let case = &scopes(group)[number];
     let job = world.add_job_with(json!({"groups": {"enabled": case.imports_groups}})).await;
     let filter = world.add_filter(case.rule.clone()).await;

@@ -5,7 +5,7 @@ use entra_assets::db::runs::RunRow;
 use entra_assets::ids::JobId;
 use entra_assets::run_state::RunMode;
 use entra_assets::sim::assets::{AssetsObject, EmptyValues, Missing};
-use entra_assets::sim::seed::Kind;
+use entra_assets::sim::seed::ObjectKind;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use uuid::Uuid;
@@ -52,7 +52,7 @@ fn engineers(world: &World) -> BTreeSet<Uuid> {
 
 fn groups_of(world: &World, users: &BTreeSet<Uuid>) -> BTreeMap<Uuid, BTreeSet<Uuid>> {
     let mut groups: BTreeMap<Uuid, BTreeSet<Uuid>> = BTreeMap::new();
-    for (group, user) in world.graph.read(|directory| directory.member_edges(Kind::User)) {
+    for (group, user) in world.graph.read(|directory| directory.member_edges(ObjectKind::User)) {
         if users.contains(&user) {
             groups.entry(user).or_default().insert(group);
         }
@@ -83,7 +83,7 @@ async fn managers_owners_and_groups_outside_become_stubs() {
     let (inside, managers, groups) = (engineers(&world), managers(&world), mail_groups(&world));
     let memberships = groups_of(&world, &inside);
     let owners = world.graph.read(|directory| directory.owner_edges());
-    let parents = world.graph.read(|directory| directory.member_edges(Kind::Group));
+    let parents = world.graph.read(|directory| directory.member_edges(ObjectKind::Group));
     let mut people: BTreeSet<Uuid> = inside.iter().filter_map(|user| managers.get(user)).copied().collect();
     people.extend(owners.iter().filter(|(group, _)| groups.contains(group)).map(|(_, owner)| *owner));
     let mut around: BTreeSet<Uuid> = memberships.values().flatten().copied().collect();

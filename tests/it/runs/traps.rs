@@ -5,7 +5,7 @@ use crate::support::world::World;
 use entra_assets::ids::JobId;
 use entra_assets::run_state::{RunMode, RunRequest};
 use entra_assets::sim::graph::{Action, Fault, Scenario};
-use entra_assets::sim::seed::{Directory, Kind, SeedOptions};
+use entra_assets::sim::seed::{Directory, ObjectKind, SeedOptions};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -197,7 +197,7 @@ async fn sign_in_activity_without_permission_is_left_out_and_said() {
 async fn hidden_memberships_stay_as_they_were_known() {
     let (world, job) = world().await;
     let (group, member) = world.graph.change(|directory| {
-        let (group, member) = directory.member_edges(Kind::User)[0];
+        let (group, member) = directory.member_edges(ObjectKind::User)[0];
         directory.set_hidden_membership(group, true).unwrap();
         (group, member)
     });
@@ -224,7 +224,7 @@ async fn hidden_memberships_stay_as_they_were_known() {
 async fn members_of_unknown_types_and_without_properties_do_no_harm() {
     let (world, job) = world().await;
     let robot = json!({"@odata.type": "#microsoft.graph.somethingNew", "id": Uuid::from_u128(77), "serial": 1});
-    let known = world.graph.read(|directory| directory.member_edges(Kind::User)[0]);
+    let known = world.graph.read(|directory| directory.member_edges(ObjectKind::User)[0]);
     world.graph.add_fault(Fault::on("/v1.0/groups/", Action::ExtraRow { row: robot }).containing("/members?").times(0));
     let again = json!({"@odata.type": "#microsoft.graph.user", "id": known.1, "displayName": null});
     let path = format!("/v1.0/groups/{}/members", known.0);
@@ -306,7 +306,7 @@ async fn items_of_a_batch_are_throttled_one_by_one() {
     let job = world.add_job().await;
     let run = world.run(job, RunMode::Test).await;
     assert_eq!(run.state, "succeeded", "{:?} {:?}", run.error, run.warnings);
-    let edges = world.graph.read(|directory| directory.member_edges(Kind::User));
+    let edges = world.graph.read(|directory| directory.member_edges(ObjectKind::User));
     assert_eq!(world.assets.counts().references["Entra User"]["Groups"], edges.len());
 }
 
@@ -314,7 +314,7 @@ async fn items_of_a_batch_are_throttled_one_by_one() {
 async fn who_leaves_a_group_while_it_is_read_hides_nobody() {
     let (world, job) = world().await;
     let (group, members) = world.graph.read(|directory| {
-        let edges = directory.member_edges(Kind::User);
+        let edges = directory.member_edges(ObjectKind::User);
         let members = |group: Uuid| edges.iter().filter(|(of, _)| *of == group).map(|(_, member)| *member).collect();
         let groups = directory.live_groups().map(|(_, group)| (group.id, members(group.id)));
         groups.max_by_key(|(_, members): &(Uuid, Vec<Uuid>)| members.len()).unwrap()
