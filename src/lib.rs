@@ -4,8 +4,8 @@
 //! A run of a job is a row in a queue that a pool of workers claims ([`runs`]): it collects the directory
 //! from Microsoft Graph ([`graph`]) into a mirror, compares it with what was delivered before, and
 //! delivers the rest to Assets ([`assets`]). A connection check ([`connection_check`]) says exactly which
-//! permission is missing and how to mend it. Two simulators ([`sim`]) stand in for the outside world in
-//! tests and demonstrations.
+//! permission is missing and how to fix it. Two simulators ([`sim`], a package of their own) stand in for the outside
+//! world in tests and demonstrations.
 //!
 //! # The floors
 //! Imports go downward only; adapters never import each other; only [`cli`] and the tests import [`sim`].
@@ -18,7 +18,7 @@
 //! | 2 adapters | `db graph assets postgres` | one outside system each |
 //! | 3 engine | `app connection_check filter_preview runs` | where two adapters meet |
 //! | 4 edge | `api serve shutdown telemetry` | HTTP in, HTTP out |
-//! | beside | `sim` | imports floor 0 only |
+//! | beside | `sim` | the package `simulators/`, which shares only `kernel/` (`clock`, `random`) with this one |
 
 // floor 0: kernel
 pub use entra_assets_kernel::{clock, random};

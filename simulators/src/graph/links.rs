@@ -84,7 +84,7 @@ pub fn list(
     };
     let takes = |item: &Ref| {
         directory.is_live(*item)
-            // A known issue of v1.0: docs/graph.md, «Refusals».
+            // A known issue of v1.0: docs/graph.md, «Unreadable objects».
             && (item.kind() != ObjectKind::ServicePrincipal || request.beta || !matches!(link, Link::Members | Link::TransitiveMembers))
             && only.is_none_or(|kind| item.kind() == kind)
             && filter.as_ref().is_none_or(|filter| filter.matches(&directory, item.slot()))
@@ -139,7 +139,7 @@ impl<'a> LinkShape<'a> {
             match value {
                 Val::Missing => {}
                 _ if name == "id" || readable => write_member(out, name, &value),
-                // docs/graph.md, «Refusals»: everything but type and id is null.
+                // docs/graph.md, «Unreadable objects»: everything but type and id is null.
                 _ => write_member(out, name, &Val::Null),
             }
         };
