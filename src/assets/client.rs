@@ -39,7 +39,7 @@ pub struct Client {
     /// Where requests are sent: Atlassian, or the operator's ENTRA_ASSETS_ASSETS_URL.
     pub(super) origin: Url,
     /// The operator set the origin, so requests to site URLs are sent there too.
-    is_overridden: bool,
+    pub(super) is_overridden: bool,
     pub(super) patience: Duration,
     pub(super) cancel: CancellationToken,
 }

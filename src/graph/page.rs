@@ -3,12 +3,12 @@
 //!
 //! Source: <https://learn.microsoft.com/en-us/graph/paging>; docs/graph.md, «Paging».
 
-use super::Read;
 use super::cost;
 use super::error::{GraphError, GraphErrorKind, Result};
 use super::limiter::Permit;
 use super::options::RequestOptions;
 use super::request::{self, Body, Request};
+use super::retry::Read;
 use super::session::{Session, own_link};
 use super::wire::{Content, Links};
 use url::Url;

@@ -139,7 +139,7 @@ async fn a_gateway_timeout_is_reported_soon_so_that_a_smaller_page_can_be_asked_
     let error = all(peer.session().pages(first.clone(), RequestOptions::halving())).await.unwrap_err();
     assert!(matches!(error.kind, GraphErrorKind::GatewayTimeout));
     assert_eq!(peer.requests().await.len(), 2);
-    assert!(page::halve_top(&first).unwrap().as_str().ends_with("users?$top=499&$select=id"));
+    assert!(crate::graph::page::halve_top(&first).unwrap().as_str().ends_with("users?$top=499&$select=id"));
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 
 use super::*;
 use crate::graph::limiter::{Lane, Limiter};
-use std::sync::atomic::AtomicU32;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 /// A tenant's bucket on Graph's side.
 struct Bucket {
