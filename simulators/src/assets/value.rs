@@ -5,7 +5,8 @@ use super::store::AttributeKind;
 use std::borrow::Cow;
 use std::net::IpAddr;
 
-/// The longest `text`; longer texts are `textarea`. Source: design §6.
+/// The longest `text`; longer texts are `textarea`. Source: docs/assets.md, «Schema and
+/// mapping document».
 const MAX_TEXT: usize = 255;
 
 /// The text of one scalar; `None` for what counts as empty: `null`, or nothing but white space.
