@@ -29,7 +29,7 @@ test: fmt lint doc
 	@$(WITH_POSTGRES) scripts/test.sh
 
 fmt:
-	$(CARGO) fmt --check
+	$(CARGO) fmt --all --check
 
 lint:
 	$(CARGO) clippy --locked --all-targets --quiet -- -D warnings
