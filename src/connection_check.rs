@@ -18,6 +18,7 @@ pub use sign_in::sign_in_finding;
 pub use text::render_text;
 pub use verdict::{judge_token, refusal};
 
+use crate::codes::FindingCode;
 use crate::graph::token::{Claims, Credential, Identity};
 use crate::graph::{Client, Session};
 use crate::permission::remedy::{Page, Place};
@@ -136,7 +137,7 @@ fn expiry_finding(
     so_far: &[Finding],
 ) -> Option<Finding> {
     let at = expires_at.filter(|at| *at - now <= EXPIRY_WARNING)?;
-    if so_far.iter().any(|finding| finding.code == "client_secret_expired") {
+    if so_far.iter().any(|finding| finding.code == FindingCode::ClientSecretExpired) {
         return None;
     }
     let what = match identity.credential {
@@ -146,7 +147,7 @@ fn expiry_finding(
     let day = at.format("%Y-%m-%d");
     let (code, text) = if at <= now {
         (
-            "credential_expired",
+            FindingCode::CredentialExpired,
             format!(
                 "According to its end date the {what} expired on {day}. Replace it, or correct the date if it still works."
             ),
@@ -154,7 +155,7 @@ fn expiry_finding(
     } else {
         let days = (at - now).num_days();
         (
-            "credential_expires_soon",
+            FindingCode::CredentialExpiresSoon,
             format!("The {what} expires on {day}, in {days} days. Create a new one and enter it here before that."),
         )
     };

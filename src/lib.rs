@@ -13,7 +13,7 @@
 //!
 //! | floor | modules | rule |
 //! |---|---|---|
-//! | 0 kernel | `clock config error http ids random seal` | the tools everything may use |
+//! | 0 kernel | `clock codes config error http ids random seal` | the tools everything may use |
 //! | 1 rules | `filter mapping schedule permission directory run_state` | pure: no I/O, no clock, no async |
 //! | 2 adapters | `db graph assets postgres` | one outside system each |
 //! | 3 engine | `app connection_check filter_preview runs` | where two adapters meet |
@@ -23,6 +23,7 @@
 // floor 0: kernel
 pub use entra_assets_kernel::{clock, random};
 
+pub mod codes;
 pub mod config;
 pub mod error;
 pub mod http;

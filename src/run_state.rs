@@ -1,5 +1,6 @@
 //! The life of a run: its modes, states and stages, and the records it leaves.
 
+use crate::codes::{RecordedCode, RunErrorCode, WarningCode};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -174,7 +175,8 @@ pub struct RunError {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stage: Option<RunStage>,
     /// Stable text: `graph_forbidden`, `assets_conflict`, …
-    pub code: String,
+    #[schema(value_type = String)]
+    pub code: RecordedCode<RunErrorCode>,
     pub detail: String,
     /// Graph's or the sign-in service's own code.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -194,7 +196,8 @@ pub struct RunError {
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct RunWarning {
-    pub code: String,
+    #[schema(value_type = String)]
+    pub code: RecordedCode<WarningCode>,
     pub detail: String,
     /// How often.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -204,8 +207,8 @@ pub struct RunWarning {
 }
 
 impl RunWarning {
-    pub fn new(code: &str, detail: impl Into<String>) -> Self {
-        Self { code: code.to_owned(), detail: detail.into(), count: None, advice: None }
+    pub fn new(code: WarningCode, detail: impl Into<String>) -> Self {
+        Self { code: code.into(), detail: detail.into(), count: None, advice: None }
     }
 
     pub fn with_advice(mut self, advice: impl Into<String>) -> Self {

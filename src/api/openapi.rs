@@ -5,6 +5,8 @@ mod examples;
 mod links;
 mod schemas;
 
+pub use codes::errors_page;
+
 use super::contract::Contract;
 use super::problem::{self, Problem, ProblemFault, ProblemUse};
 use crate::error::Code;
@@ -87,23 +89,6 @@ pub fn to_yaml(document: &Value) -> String {
     yaml_serde::to_string(document).unwrap_or_default()
 }
 
-/// Every problem code with its status, what happened, why, and what to do, then the codes of runs and checks: the text
-/// of `docs/errors.md`.
-pub fn errors_page() -> String {
-    let mut page = "# Errors\n\n\
-        Errors are `application/problem+json` (RFC 9457). Compare `code`, show `detail`, quote `requestId`.\n\
-        `make openapi` writes this page from `src/error.rs` and `src/api/openapi/codes.rs`.\n\n\
-        ## Problems\n\n\
-        `code` of an answer with a status from 400 on.\n\n\
-        | `code` | status | what happened | why | what to do |\n|---|---|---|---|---|\n"
-        .to_owned();
-    for code in Code::ALL {
-        let (status, title) = (problem::status(*code).as_u16(), code.title());
-        page.push_str(&format!("| `{code}` | {status} | {title} | {} | {} |\n", code.why(), code.next()));
-    }
-    page + &codes::tables()
-}
-
 /// The responses that any operation may have, by the name of their component.
 const COMMON: [(&str, &str, Code); 12] = [
     ("BadRequest", "400", Code::MalformedJson),
@@ -147,7 +132,7 @@ fn problem_response(code: Code) -> Value {
                 "title": code.title(),
                 "status": status,
                 "code": code.as_str(),
-                "detail": code.why(),
+                "detail": code.meaning(),
                 "requestId": "01900000-0000-7000-8000-000000000000",
             },
         }},

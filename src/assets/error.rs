@@ -3,6 +3,7 @@
 //! HTTP status and `errorCode` decide the kind, never the text of a message.
 //! Source: docs/assets.md, «Endpoints», «Mapping», «Executions», «Object API».
 
+use crate::codes::AssetsErrorCode;
 use crate::error::{Code, Error};
 use serde_json::Value;
 use std::fmt;
@@ -101,131 +102,56 @@ impl AssetsError {
         Self { kind, status: Some(status), message: printable(&message), request_id, action: "" }
     }
 
-    /// A stable code for run records and problems.
-    pub fn code(&self) -> &'static str {
-        self.kind.row().code
+    /// The code of run records and findings. Its table has what the error means and what to do.
+    pub fn code(&self) -> AssetsErrorCode {
+        match &self.kind {
+            AssetsErrorKind::Unauthorized => AssetsErrorCode::TokenInvalid,
+            AssetsErrorKind::Forbidden => AssetsErrorCode::Forbidden,
+            AssetsErrorKind::Conflict(Conflict::MissingMapping) => AssetsErrorCode::MappingMissing,
+            AssetsErrorKind::Conflict(Conflict::Disabled) => AssetsErrorCode::ImportDisabled,
+            AssetsErrorKind::Conflict(Conflict::InvalidImportModuleKey) => AssetsErrorCode::ImportModuleInvalid,
+            AssetsErrorKind::Conflict(Conflict::InProgress) => AssetsErrorCode::ExecutionInProgress,
+            AssetsErrorKind::Conflict(Conflict::Other) => AssetsErrorCode::Conflict,
+            AssetsErrorKind::TooLarge => AssetsErrorCode::ChunkTooLarge,
+            AssetsErrorKind::Validation { .. } => AssetsErrorCode::Refused,
+            AssetsErrorKind::NotFound => AssetsErrorCode::NotFound,
+            AssetsErrorKind::Throttled => AssetsErrorCode::Throttled,
+            AssetsErrorKind::Server => AssetsErrorCode::Failed,
+            AssetsErrorKind::Unreachable => AssetsErrorCode::Unreachable,
+            AssetsErrorKind::Malformed => AssetsErrorCode::AnswerUnreadable,
+            AssetsErrorKind::ForeignLink => AssetsErrorCode::ForeignLink,
+            AssetsErrorKind::OutcomeUnknown => AssetsErrorCode::OutcomeUnknown,
+            AssetsErrorKind::Cancelled => AssetsErrorCode::Cancelled,
+        }
     }
 
     /// What to do next, for the person who reads the error.
     pub fn advice(&self) -> &'static str {
-        self.kind.row().advice
+        self.code().advice()
     }
-}
 
-/// Everything that is said about a kind of error.
-struct Row {
-    code: &'static str,
     /// The code of the problem that a caller of the API gets.
-    problem: Code,
-    sentence: &'static str,
-    advice: &'static str,
-}
-
-impl AssetsErrorKind {
-    fn row(&self) -> Row {
-        let row = |code, sentence, advice| Row { code, problem: Code::AssetsRefused, sentence, advice };
-        match self {
-            Self::Unauthorized => Row {
-                problem: Code::AssetsTokenInvalid,
-                ..row(
-                    "assets_token_invalid",
-                    "Assets rejected the token",
-                    "A token stops working when a newer one is generated. In Assets open the schema's settings, Import, \
-                 the import source's menu, «Generate new token», and store the new token in the destination.",
-                )
-            },
-            Self::Forbidden => row(
-                "assets_forbidden",
-                "Assets does not allow this request with this credential",
-                "An import token gives access to its own import source only. Access to objects needs the `api` part \
-                 of the destination: a user who may edit the object schema, with an API token.",
-            ),
-            Self::Conflict(Conflict::MissingMapping) => row(
-                "assets_mapping_missing",
-                "the import source has no mapping",
-                "The import source has no schema and mapping yet. Build them with POST /v1/jobs/{id}/schema and start \
-                 again.",
-            ),
-            Self::Conflict(Conflict::Disabled) => row(
-                "assets_import_disabled",
-                "the import source is disabled",
-                "Enable the import source in Assets: the schema's settings, Import, the import source's menu.",
-            ),
-            Self::Conflict(Conflict::InvalidImportModuleKey) => row(
-                "assets_import_module_invalid",
-                "the app of the import source is not valid",
-                "The import source belongs to an app that was uninstalled or rebuilt. Create a new «External import» \
-                 and store its token in the destination.",
-            ),
-            Self::Conflict(Conflict::InProgress) => row(
-                "execution_in_progress",
-                "another import is in progress",
-                "Another import of this import source is running. Wait for it to end, or cancel it in Assets; then \
-                 start again.",
-            ),
-            Self::Conflict(Conflict::Other) => row(
-                "assets_conflict",
-                "Assets reported a conflict",
-                "The state of the import source in Assets is not the expected one. Start again.",
-            ),
-            Self::TooLarge => row(
-                "assets_chunk_too_large",
-                "Assets rejected a request because of its size",
-                "Assets rejected even the smallest chunk. Import fewer attributes.",
-            ),
-            Self::Validation { .. } => row(
-                "assets_refused",
-                "Assets rejected the request",
-                "If the message names an attribute, compare GET /v1/jobs/{id}/schema with the schema in Assets. \
-                 Attributes of the types User and Group cannot be imported.",
-            ),
-            Self::NotFound => row(
-                "assets_not_found",
-                "Assets did not find the import source, execution or object",
-                "It no longer exists. If the import source was deleted, create a new one and store its token in the \
-                 destination.",
-            ),
-            Self::Throttled => Row {
-                problem: Code::AssetsUnreachable,
-                ..row(
-                    "assets_throttled",
-                    "Assets is throttling requests",
-                    "Assets limits the number of requests per minute for the whole site. Start again later.",
-                )
-            },
-            Self::Server => row("assets_failed", "Assets failed", SERVICE_FAULT),
-            Self::Unreachable => Row {
-                problem: Code::AssetsUnreachable,
-                ..row(
-                    "assets_unreachable",
-                    "Assets could not be reached",
-                    "Check the network, proxy and DNS of the service, and start again.",
-                )
-            },
-            Self::Malformed => {
-                row("assets_answer_unreadable", "the response of Assets could not be read", SERVICE_FAULT)
-            }
-            Self::ForeignLink => row(
-                "assets_foreign_link",
-                "a link was not followed",
-                "If Assets is reached through another host, the operator sets ENTRA_ASSETS_ASSETS_URL to it.",
-            ),
-            Self::OutcomeUnknown => row(
-                "assets_outcome_unknown",
-                "it is unknown whether Assets executed the request",
-                "No data is lost: the next attempt reads the state in Assets first.",
-            ),
-            Self::Cancelled => row("cancelled", "the request was cancelled", "Start again when you want to."),
+    fn problem(&self) -> Code {
+        match &self.kind {
+            AssetsErrorKind::Unauthorized => Code::AssetsTokenInvalid,
+            AssetsErrorKind::Unreachable | AssetsErrorKind::Throttled => Code::AssetsUnreachable,
+            AssetsErrorKind::Forbidden
+            | AssetsErrorKind::Conflict(_)
+            | AssetsErrorKind::TooLarge
+            | AssetsErrorKind::Validation { .. }
+            | AssetsErrorKind::NotFound
+            | AssetsErrorKind::Server
+            | AssetsErrorKind::Malformed
+            | AssetsErrorKind::ForeignLink
+            | AssetsErrorKind::OutcomeUnknown
+            | AssetsErrorKind::Cancelled => Code::AssetsRefused,
         }
     }
 }
 
-const SERVICE_FAULT: &str =
-    "Check status.atlassian.com and start again. If the error persists, give the request id to Atlassian support.";
-
 impl fmt::Display for AssetsError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.kind.row().sentence)?;
+        f.write_str(self.code().meaning().trim_end_matches('.'))?;
         if !self.action.is_empty() {
             write!(f, " ({})", self.action)?;
         }
@@ -244,8 +170,7 @@ impl std::error::Error for AssetsError {}
 impl From<AssetsError> for Error {
     /// The problem for a caller of the API, with the advice.
     fn from(error: AssetsError) -> Self {
-        let Row { problem, advice, .. } = error.kind.row();
-        Self::new(problem, format!("{error}. {advice}")).with_source(error)
+        Self::new(error.problem(), format!("{error}. {}", error.advice())).with_source(error)
     }
 }
 
@@ -308,9 +233,9 @@ mod tests {
         assert_eq!(of(401, r#"{"code":401,"message":"Unauthorized"}"#).kind, AssetsErrorKind::Unauthorized);
         let conflict = |code: &str| of(409, &format!(r#"{{"result":"error","errorCode":"{code}"}}"#));
         assert_eq!(conflict("MISSING_MAPPING").kind, AssetsErrorKind::Conflict(Conflict::MissingMapping));
-        assert_eq!(conflict("DISABLED").code(), "assets_import_disabled");
-        assert_eq!(conflict("INVALID_IMPORT_MODULE_KEY").code(), "assets_import_module_invalid");
-        assert_eq!(conflict("IN_PROGRESS").code(), "execution_in_progress");
+        assert_eq!(conflict("DISABLED").code(), AssetsErrorCode::ImportDisabled);
+        assert_eq!(conflict("INVALID_IMPORT_MODULE_KEY").code(), AssetsErrorCode::ImportModuleInvalid);
+        assert_eq!(conflict("IN_PROGRESS").code(), AssetsErrorCode::ExecutionInProgress);
         assert_eq!(of(409, "").kind, AssetsErrorKind::Conflict(Conflict::Other));
         assert_eq!(of(413, "<html>").kind, AssetsErrorKind::TooLarge);
         assert_eq!(of(503, "<html>").message, "the response is not JSON");

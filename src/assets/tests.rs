@@ -120,7 +120,7 @@ async fn an_outdated_token_is_told_apart() {
     )
     .await;
     let error = client(&server).links(&target()).await.unwrap_err();
-    assert_eq!((error.kind.clone(), error.code()), (AssetsErrorKind::Unauthorized, "assets_token_invalid"));
+    assert_eq!((error.kind.clone(), error.code().as_str()), (AssetsErrorKind::Unauthorized, "assets_token_invalid"));
     assert!(!format!("{error} {error:?}").contains(TOKEN));
     assert_eq!(crate::error::Error::from(error).code, crate::error::Code::AssetsTokenInvalid);
 }

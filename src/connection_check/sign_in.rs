@@ -1,6 +1,7 @@
 //! Findings about the token: why sign-in failed, or why the token does not match the connection.
 
 use super::setup::place;
+use crate::codes::FindingCode;
 use crate::graph::cloud::Cloud;
 use crate::graph::sign_in_error::{Fix, SignInError, SignInErrorKind};
 use crate::graph::token::{Claims, Identity};
@@ -12,9 +13,8 @@ use uuid::Uuid;
 
 /// The finding for a failed sign-in, with Entra's number and ids, and its remedies.
 pub fn sign_in_finding(error: &SignInError, identity: &Identity) -> Finding {
-    let explanation = error.explanation();
     let message = match error.code {
-        "certificate_unusable" => format!("{} {}", explanation.message, error.description),
+        FindingCode::CertificateUnusable => format!("{} {}", error.code.meaning(), error.description),
         _ => error.sentences(),
     };
     let microsoft_message = (error.kind != SignInErrorKind::NotSent).then(|| error.description.clone());
@@ -25,10 +25,10 @@ pub fn sign_in_finding(error: &SignInError, identity: &Identity) -> Finding {
         correlation_id: error.correlation_id.clone(),
         ..Finding::new(Severity::Error, error.code, message)
     }
-    .with_remedies(remedies(explanation.fix, error.code, &place(identity)))
+    .with_remedies(remedies(error.fix(), error.code, &place(identity)))
 }
 
-fn remedies(fix: Fix, code: &str, place: &Place) -> Vec<Remedy> {
+fn remedies(fix: Fix, code: FindingCode, place: &Place) -> Vec<Remedy> {
     match fix {
         Fix::ClientSecrets => vec![place.portal(
             Page::Credentials,
@@ -47,7 +47,7 @@ fn remedies(fix: Fix, code: &str, place: &Place) -> Vec<Remedy> {
         Fix::Authentication => vec![place.portal(Page::Authentication, "In the portal: Authentication → Advanced settings.")],
         Fix::Consent => {
             let mut remedies = vec![place.consent("Ask an administrator to open this link and accept.")];
-            if code == "service_principal_missing" {
+            if code == FindingCode::ServicePrincipalMissing {
                 remedies.push(place.az_make_service_principal());
             }
             remedies
@@ -74,17 +74,17 @@ pub fn token_findings(claims: &Claims, identity: &Identity, graph_url: Option<&U
     if !claims.readable {
         let text =
             "The token cannot be decoded, so its permissions are unknown. The verdicts rest on live requests only.";
-        return vec![Finding::new(Severity::Info, "token_unreadable", text)];
+        return vec![Finding::new(Severity::Info, FindingCode::TokenUnreadable, text)];
     }
     let place = place(identity);
     let overview =
         || vec![place.portal(Page::Overview, "In the portal: the app registration's Overview shows both ids.")];
     let (mut findings, mut domain) = (Vec::new(), None);
-    let mut error = |code: &str, text: String, remedies: Vec<Remedy>| {
+    let mut error = |code: FindingCode, text: String, remedies: Vec<Remedy>| {
         findings.push(Finding::new(Severity::Error, code, text).with_remedies(remedies));
     };
     if let Some(audience) = claims.aud.as_deref().filter(|aud| !is_graph(aud, identity.cloud, graph_url)) {
-        error("token_wrong_audience", wrong_audience(audience, identity.cloud), Vec::new());
+        error(FindingCode::TokenWrongAudience, wrong_audience(audience, identity.cloud), Vec::new());
     }
     if let (Some(tid), Ok(_)) = (&claims.tid, Uuid::parse_str(&identity.tenant_id))
         && !tid.eq_ignore_ascii_case(&identity.tenant_id)
@@ -93,14 +93,14 @@ pub fn token_findings(claims: &Claims, identity: &Identity, graph_url: Option<&U
             "The token is from the tenant {tid}, but the tenant of the connection is {}. Correct the tenant id.",
             identity.tenant_id
         );
-        error("token_wrong_tenant", text, overview());
+        error(FindingCode::TokenWrongTenant, text, overview());
     }
     if let (Some(tid), Err(_)) = (&claims.tid, Uuid::parse_str(&identity.tenant_id)) {
         let text = format!(
             "The connection names the tenant by its domain {}; its tenant id is {tid}. A domain can move to another tenant; the id never changes.",
             identity.tenant_id
         );
-        domain = Some(Finding::new(Severity::Info, "tenant_named_by_domain", text));
+        domain = Some(Finding::new(Severity::Info, FindingCode::TenantNamedByDomain, text));
     }
     if let Some(appid) = claims.appid.as_deref().filter(|id| !id.eq_ignore_ascii_case(&identity.client_id.to_string()))
     {
@@ -108,14 +108,14 @@ pub fn token_findings(claims: &Claims, identity: &Identity, graph_url: Option<&U
             "The token is for the application {appid}, but the application of the connection is {}. Correct the client id.",
             identity.client_id
         );
-        error("token_wrong_application", text, overview());
+        error(FindingCode::TokenWrongApplication, text, overview());
     }
     if let Some(scopes) = &claims.scp {
         let text = format!(
             "The token belongs to a signed-in user (scopes: {scopes}), not to the application. Something between this service and \
              Entra replaces the token."
         );
-        error("token_is_delegated", text, Vec::new());
+        error(FindingCode::TokenIsDelegated, text, Vec::new());
     }
     findings.extend(domain);
     findings

@@ -4,6 +4,7 @@ use super::introspect::Introspection;
 use super::probe::Probe;
 use super::setup::place;
 use super::sign_in;
+use crate::codes::FindingCode;
 use crate::graph::token::{Claims, Identity};
 use crate::permission::catalog::Kind;
 use crate::permission::manifest::{self, list};
@@ -268,7 +269,7 @@ pub fn connection_findings(
         findings.push(
             Finding::new(
                 Severity::Error,
-                "application_disabled",
+                FindingCode::ApplicationDisabled,
                 "The enterprise application is disabled in the tenant: Entra will issue no new tokens.",
             )
             .with_remedies(vec![
@@ -284,7 +285,7 @@ pub fn connection_findings(
     if claims.readable && claims.oid.is_none() && nothing_works {
         let text = "The application has no enterprise application (service principal) in the tenant yet. Granting admin consent creates \
                     it, which takes about a minute.";
-        findings.push(Finding::new(Severity::Error, "service_principal_missing", text).with_remedies(vec![
+        findings.push(Finding::new(Severity::Error, FindingCode::ServicePrincipalMissing, text).with_remedies(vec![
             place.consent("Ask an administrator to open this link and accept."),
             place.az_make_service_principal(),
         ]));
@@ -294,7 +295,7 @@ pub fn connection_findings(
     if probes.iter().all(|probe| matches!(probe, Probe::Failed { .. } | Probe::OutOfTime)) && !probes.is_empty() {
         let text = "Sign-in succeeded, but Microsoft Graph could not be reached or returned errors only. Check the network and proxy of \
                     this service, and Microsoft's service health; then check again.";
-        findings.push(Finding::new(Severity::Error, "graph_unreachable", text));
+        findings.push(Finding::new(Severity::Error, FindingCode::GraphUnreachable, text));
     }
     findings
 }
@@ -332,7 +333,7 @@ fn no_permission(seen: &Introspection, verdicts: &[CapabilityVerdict], place: &P
     if seen.manifest.is_some() || seen.assigned.is_some() {
         let text = "Sign-in succeeded, so the credential is correct, but the token contains no Application permission. Each capability \
                     below names the reason.";
-        return Finding::new(Severity::Error, "no_application_permission", text);
+        return Finding::new(Severity::Error, FindingCode::NoApplicationPermission, text);
     }
     let names = wanted(verdicts);
     let text = format!(
@@ -349,5 +350,5 @@ fn no_permission(seen: &Introspection, verdicts: &[CapabilityVerdict], place: &P
         Page::Manifest,
         "To find the reason: open Manifest in the portal, copy all of it, and paste it into the manifest check.",
     ));
-    Finding::new(Severity::Error, "no_application_permission", text).with_remedies(remedies)
+    Finding::new(Severity::Error, FindingCode::NoApplicationPermission, text).with_remedies(remedies)
 }

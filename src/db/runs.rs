@@ -15,6 +15,7 @@ pub use row::{RunRow, find, has_busy, has_live, list};
 use super::listen::{RUNS, notify};
 use super::schema::runs;
 use super::{Db, Transaction, is_unique_violation};
+use crate::codes::RunErrorCode;
 use crate::error::{Code, Error, Result};
 use crate::ids::{JobId, OrganizationId, RunId};
 use crate::run_state::{EventKind, RunError, RunMode, RunRequest, RunStage, RunState};
@@ -53,7 +54,7 @@ pub async fn enqueue(
     for id in superseded {
         let error = RunError {
             stage: Some(RunStage::Diff),
-            code: "superseded".to_owned(),
+            code: RunErrorCode::Superseded.into(),
             detail: format!("Run {} of the same job was started while this one waited for approval.", new.id),
             graph_code: None,
             assets_code: None,

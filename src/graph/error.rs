@@ -8,6 +8,7 @@ mod kind;
 pub use kind::GraphErrorKind;
 
 use super::sign_in_error::SignInError;
+use crate::codes::RunErrorCode;
 use crate::error::Error;
 use std::fmt;
 use url::Url;
@@ -77,9 +78,9 @@ impl GraphError {
         }
     }
 
-    /// A stable code for run records and for tests.
-    pub fn kind_name(&self) -> &'static str {
-        self.kind.row().code
+    /// The code of run records. Its table has what the error means and what to do.
+    pub fn run_error_code(&self) -> RunErrorCode {
+        self.kind.run_error_code()
     }
 
     /// Whether Graph says that it does not offer an optional kind of request: `$count`, a partition, delta, `$batch`.
@@ -116,7 +117,7 @@ impl GraphError {
                 "The enterprise application is disabled. In Entra, Enterprise applications, open its Properties and \
                  set «Enabled for users to sign-in?» to Yes."
             }
-            _ => self.kind.row().advice,
+            _ => self.run_error_code().advice(),
         }
     }
 }
@@ -126,10 +127,10 @@ impl fmt::Display for GraphError {
         if let GraphErrorKind::SignIn(error) = &self.kind {
             return write!(f, "{error}");
         }
-        f.write_str(self.kind.row().sentence)?;
         if self.is_cancelled() {
-            return Ok(());
+            return f.write_str("cancelled");
         }
+        f.write_str(self.run_error_code().meaning().trim_end_matches('.'))?;
         if !self.path.is_empty() {
             write!(f, " (GET {})", self.path)?;
         }
@@ -164,7 +165,7 @@ impl From<GraphError> for Error {
         if let GraphErrorKind::SignIn(error) = error.kind {
             return (*error).into();
         }
-        let problem = error.kind.row().problem;
+        let problem = error.kind.problem();
         Self::new(problem, format!("{error}. {}", error.advice())).with_source(error)
     }
 }
@@ -264,7 +265,7 @@ mod tests {
     }
 
     fn kind(status: u16, code: &str) -> &'static str {
-        answer(status, &format!(r#"{{"error":{{"code":"{code}","message":"m"}}}}"#)).kind_name()
+        answer(status, &format!(r#"{{"error":{{"code":"{code}","message":"m"}}}}"#)).run_error_code().as_str()
     }
 
     #[test]

@@ -8,6 +8,7 @@ use super::options::RequestOptions;
 use super::sign_in_error::{SignInError, SignInErrorKind};
 use super::token::{AccessToken, Identity};
 use crate::clock::{Clock, Instant};
+use crate::codes::FindingCode;
 use crate::http::same_origin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -84,7 +85,7 @@ impl Client {
         let sign_in = self.0.tokens.fresh_within(identity, SIGN_IN_BUDGET);
         let token = tokio::time::timeout(deadline.remaining(), sign_in).await.unwrap_or_else(|_| {
             let text = "the sign-in service did not answer in time";
-            Err(SignInError::of(SignInErrorKind::Unreachable, "sign_in_unreachable", text))
+            Err(SignInError::of(SignInErrorKind::Unreachable, FindingCode::SignInUnreachable, text))
         })?;
         let fixed = Some((token.clone(), deadline));
         Ok((Session::new(self, identity.clone(), CancellationToken::new(), fixed), token))

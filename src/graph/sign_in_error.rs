@@ -6,9 +6,10 @@
 
 mod table;
 
-pub use table::{ALL, Explanation, Fix};
+pub use table::{ALL, Fix};
 
 use super::cloud::Cloud;
+use crate::codes::FindingCode;
 use crate::error::{Code, Error};
 use serde_json::Value;
 use std::fmt;
@@ -34,8 +35,8 @@ pub enum SignInErrorKind {
 #[derive(Clone, Debug)]
 pub struct SignInError {
     pub kind: SignInErrorKind,
-    /// A stable code: `client_secret_invalid`.
-    pub code: &'static str,
+    /// The code of the finding. Its table has what happened and what to do.
+    pub code: FindingCode,
     /// HTTP status, if there was a response.
     pub status: Option<u16>,
     /// The AADSTS number.
@@ -63,7 +64,7 @@ struct Subject {
 
 impl SignInError {
     /// An error without a response from Entra.
-    pub fn of(kind: SignInErrorKind, code: &'static str, description: impl Into<String>) -> Self {
+    pub fn of(kind: SignInErrorKind, code: FindingCode, description: impl Into<String>) -> Self {
         Self {
             kind,
             code,
@@ -99,10 +100,10 @@ impl SignInError {
             (false, None) => SignInErrorKind::Unreadable,
         };
         let code = match (aadsts.and_then(table::find), kind) {
-            (Some(explanation), _) => explanation.code,
-            (None, SignInErrorKind::Busy) => table::BUSY.code,
-            (None, SignInErrorKind::Unreadable) => table::UNREADABLE.code,
-            (None, _) => table::UNKNOWN.code,
+            (Some(code), _) => code,
+            (None, SignInErrorKind::Busy) => FindingCode::SignInBusy,
+            (None, SignInErrorKind::Unreadable) => FindingCode::SignInAnswerUnreadable,
+            (None, _) => FindingCode::SignInRefused,
         };
         let description = match without_tail(&whole) {
             "" => format!("the sign-in service answered HTTP {status} without an OAuth error"),
@@ -127,40 +128,45 @@ impl SignInError {
 
     /// What happened and what to do next, with the values of the connection.
     pub fn sentences(&self) -> String {
-        let explanation = self.explanation();
-        let (tenant, client, cloud) = match self.subject.as_deref() {
-            Some(subject) => (subject.tenant_id.as_str(), subject.client_id.to_string(), subject.cloud.title()),
-            None => ("of the connection", "of the connection".to_owned(), "its cloud"),
-        };
-        let mut text = format!("{} {}", explanation.message, explanation.advice);
-        if matches!(self.aadsts, Some(90002 | 900023)) && Uuid::parse_str(tenant).is_err() {
-            text.push_str(" «{tenant}» is a domain name. It must be verified in the tenant. The Tenant ID is safer, because it never changes.");
+        let mut text = self.with_values(&format!("{} {}", self.code.meaning(), self.code.advice()));
+        let tenant = self.subject.as_deref().map(|subject| subject.tenant_id.as_str());
+        let domain = tenant.filter(|tenant| Uuid::parse_str(tenant).is_err());
+        if let (Some(90002 | 900023), Some(domain)) = (self.aadsts, domain) {
+            text.push_str(&format!(
+                " «{domain}» is a domain name. It must be verified in the tenant. The Tenant ID is safer, because it never changes."
+            ));
         }
-        let mut text = text.replace("{tenant}", tenant).replace("{client}", &client).replace("{cloud}", cloud);
         if !self.policy_ids.is_empty() {
             text.push_str(&format!(" The id of the blocking policy is {}.", self.policy_ids.join(", ")));
         }
         text
     }
 
-    /// What the error means, and where to fix it.
-    pub fn explanation(&self) -> &'static Explanation {
-        if let Some(explanation) = self.aadsts.and_then(table::find) {
-            return explanation;
-        }
-        match self.kind {
-            SignInErrorKind::Refused => &table::UNKNOWN,
-            SignInErrorKind::Busy => &table::BUSY,
-            SignInErrorKind::Unreachable => &table::UNREACHABLE,
-            SignInErrorKind::Unreadable => &table::UNREADABLE,
-            SignInErrorKind::NotSent => table::not_sent(self.code),
-        }
+    fn with_values(&self, text: &str) -> String {
+        let (tenant, client, cloud) = match self.subject.as_deref() {
+            Some(subject) => (subject.tenant_id.as_str(), subject.client_id.to_string(), subject.cloud.title()),
+            None => ("of the connection", "of the connection".to_owned(), "its cloud"),
+        };
+        text.replace("{tenant}", tenant).replace("{client}", &client).replace("{cloud}", cloud)
+    }
+
+    /// Where to fix it.
+    pub fn fix(&self) -> Fix {
+        table::fix(self.code)
     }
 }
 
 impl fmt::Display for SignInError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "sign-in failed ({}): {}", self.code, self.description)
+        match self.kind {
+            SignInErrorKind::NotSent => write!(f, "Sign-in failed: {}", self.description),
+            SignInErrorKind::Refused
+            | SignInErrorKind::Busy
+            | SignInErrorKind::Unreachable
+            | SignInErrorKind::Unreadable => {
+                write!(f, "Sign-in failed. {} {}", self.with_values(self.code.meaning()), self.description)
+            }
+        }
     }
 }
 
@@ -170,7 +176,7 @@ impl From<SignInError> for Error {
     fn from(error: SignInError) -> Self {
         let code = match error.kind {
             SignInErrorKind::Busy | SignInErrorKind::Unreachable => Code::GraphUnreachable,
-            SignInErrorKind::NotSent if error.code == "federated_not_allowed" => Code::FederatedNotAllowed,
+            SignInErrorKind::NotSent if error.code == FindingCode::FederatedNotAllowed => Code::FederatedNotAllowed,
             SignInErrorKind::Refused | SignInErrorKind::Unreadable | SignInErrorKind::NotSent => {
                 Code::ConnectionUnusable
             }
@@ -230,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn every_row_of_the_table_is_found_by_its_number_and_says_what_to_do() {
+    fn every_row_of_the_table_is_found_by_its_number() {
         let mut seen = HashSet::new();
         for row in table::ALL {
             for number in row.numbers {
@@ -238,8 +244,7 @@ mod tests {
                 let body = json!({"error": "invalid_client", "error_description": format!("AADSTS{number}: Text."), "error_codes": [number]});
                 let error = answer(400, &body);
                 assert_eq!((error.code, error.aadsts), (row.code, Some(*number)));
-                assert_eq!(error.explanation().message, row.message);
-                assert!(row.message.ends_with('.') && row.advice.ends_with('.'), "{number}");
+                assert_eq!(error.fix(), row.fix);
             }
         }
         for documented in [
@@ -264,7 +269,7 @@ mod tests {
             assert_eq!(error.trace_id.as_deref(), Some(TRACE));
             assert_eq!(error.correlation_id.as_deref(), Some(CORRELATION));
             assert_eq!(error.description, "AADSTS7000222: The provided client secret keys are expired.");
-            assert_eq!(error.code, "client_secret_expired");
+            assert_eq!(error.code, FindingCode::ClientSecretExpired);
         }
     }
 
@@ -274,7 +279,10 @@ mod tests {
             400,
             &json!({"error": "invalid_client", "error_description": "AADSTS999999: New.", "error_codes": [999999]}),
         );
-        assert_eq!((error.kind, error.code, error.aadsts), (SignInErrorKind::Refused, "sign_in_refused", Some(999999)));
+        assert_eq!(
+            (error.kind, error.code, error.aadsts),
+            (SignInErrorKind::Refused, FindingCode::SignInRefused, Some(999999))
+        );
         assert!(Error::from(error).detail.contains("AADSTS999999: New."));
     }
 
@@ -287,7 +295,7 @@ mod tests {
         let html = SignInError::from_answer(403, b"<html>proxy</html>", Some("id"), None);
         assert_eq!(
             (html.kind, html.code, html.trace_id.as_deref()),
-            (SignInErrorKind::Unreadable, "sign_in_answer_unreadable", Some("id"))
+            (SignInErrorKind::Unreadable, FindingCode::SignInAnswerUnreadable, Some("id"))
         );
     }
 
@@ -297,8 +305,7 @@ mod tests {
         let of = |tenant: &str| answer(400, &body).about(tenant, Uuid::nil(), Cloud::Global).sentences();
         assert!(of("contoso.example").contains("«contoso.example» is a domain name"));
         assert!(!of("72f988bf-86f1-41af-91ab-2d7cd011db47").contains("domain name"));
-        for row in table::ALL {
-            let number = row.numbers[0];
+        for number in table::ALL.iter().flat_map(|row| row.numbers) {
             let body = json!({"error": "x", "error_codes": [number]});
             assert!(!Error::from(answer(400, &body)).detail.contains('{'), "{number}");
         }

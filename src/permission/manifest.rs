@@ -8,6 +8,7 @@ use super::catalog::{self, AZURE_AD_GRAPH, Kind, MICROSOFT_GRAPH};
 use super::remedy::{Page, Place};
 use super::report::{CapabilityVerdict, Evidence, EvidenceKind, Finding, Severity, Verdict};
 use super::{Capability, Standing, excess, standing};
+use crate::codes::FindingCode;
 use crate::error::{Fault, Faults, Result};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -228,7 +229,7 @@ fn findings(
         findings.push(
             Finding::new(
                 Severity::Error,
-                "added_as_delegated",
+                FindingCode::AddedAsDelegated,
                 format!(
                     "You added {} as Delegated. Delegated permissions work only for a signed-in person, so they have no effect for \
                      this import. Add the same names once more, as Application permissions.",
@@ -243,7 +244,7 @@ fn findings(
         findings.push(
             Finding::new(
                 Severity::Warning,
-                "azure_ad_graph",
+                FindingCode::AzureAdGraph,
                 format!(
                     "{} permission{} belong{} to Azure AD Graph, which Microsoft has shut down. Remove them, and add what is needed \
                      under Microsoft Graph.",
@@ -261,13 +262,13 @@ fn findings(
             "The id and the type do not fit for {}. Remove the entry and add the permission in the portal.",
             list(&wrong_kind)
         );
-        findings.push(Finding::new(Severity::Error, "permission_kind_mismatch", text));
+        findings.push(Finding::new(Severity::Error, FindingCode::PermissionKindMismatch, text));
     }
     let unknown = names(&|p| p.resource == Resource::MicrosoftGraph && p.name.is_none());
     if !unknown.is_empty() {
         let text =
             format!("Not known here as Microsoft Graph permissions: {}. They may be new, or mistyped.", list(&unknown));
-        findings.push(Finding::new(Severity::Warning, "permission_unknown", text));
+        findings.push(Finding::new(Severity::Warning, FindingCode::PermissionUnknown, text));
     }
     let too_much = excess(&granted);
     if !too_much.is_empty() {
@@ -280,7 +281,7 @@ fn findings(
 pub fn excess_finding(names: &[&str]) -> Finding {
     Finding::new(
         Severity::Warning,
-        "excess_privileges",
+        FindingCode::ExcessPrivileges,
         format!(
             "The application may do more than an import needs: {}. The import works, but whoever gets hold of its credential can use \
              these too. Remove what nothing else needs.",
@@ -382,7 +383,7 @@ mod tests {
         let report = check(&manifest, &Capability::DEFAULT, &place()).unwrap();
         let (wrong, right) = (Verdict::AddedAsDelegated, Verdict::Granted);
         assert_eq!(verdicts(&report), [wrong, wrong, right, right, right, right, Verdict::NotAdded]);
-        assert_eq!(report.findings[0].code, "added_as_delegated");
+        assert_eq!(report.findings[0].code, FindingCode::AddedAsDelegated);
         assert!(report.findings[0].message.starts_with("You added User.Read.All as Delegated."));
         assert_eq!(report.permissions[0].note, None, "User.Read is the portal's own default and harmless");
         insta::assert_snapshot!(report.capabilities[0].message);
@@ -409,7 +410,7 @@ mod tests {
             ]},
         ]);
         let report = check(&manifest, &[Capability::Users], &place()).unwrap();
-        let codes: Vec<&str> = report.findings.iter().map(|f| f.code.as_str()).collect();
+        let codes: Vec<String> = report.findings.iter().map(|f| f.code.to_string()).collect();
         assert_eq!(codes, ["azure_ad_graph", "permission_kind_mismatch", "permission_unknown", "excess_privileges"]);
         assert_eq!(verdicts(&report), [Verdict::Granted], "by Directory.ReadWrite.All");
     }

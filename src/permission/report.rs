@@ -1,6 +1,7 @@
 //! What a check says: verdicts with evidence, findings, and remedies.
 
 use super::Capability;
+use crate::codes::{FindingCode, RecordedCode};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -114,7 +115,8 @@ pub enum Severity {
 #[serde(rename_all = "camelCase")]
 pub struct Finding {
     /// Stable word: `client_secret_invalid`.
-    pub code: String,
+    #[schema(value_type = String)]
+    pub code: RecordedCode<FindingCode>,
     pub severity: Severity,
     /// The number in Microsoft's message.
     #[serde(skip_serializing_if = "Option::is_none", default)]
@@ -132,9 +134,9 @@ pub struct Finding {
 }
 
 impl Finding {
-    pub fn new(severity: Severity, code: &str, message: impl Into<String>) -> Self {
+    pub fn new(severity: Severity, code: FindingCode, message: impl Into<String>) -> Self {
         Self {
-            code: code.to_owned(),
+            code: code.into(),
             severity,
             aadsts: None,
             message: message.into(),

@@ -28,6 +28,7 @@ mod writer;
 
 use super::run::Run;
 use super::stop::Stop;
+use crate::codes::{RunErrorCode, WarningCode};
 use crate::connection_check;
 use crate::db::mirror::{self, MirrorRow, Promotion, read};
 use crate::directory::ObjectType;
@@ -61,8 +62,8 @@ pub async fn collect(run: &Run) -> Result<Collected, Stop> {
     let tenant = token.claims.tid.as_deref().and_then(|tid| Uuid::parse_str(tid).ok());
     let graph_url = run.app.settings.hosts.graph_url.as_ref();
     if let Some(finding) = connection_check::refusal(&token.claims, &run.job.identity, graph_url) {
-        let advice = "Run the connection check: its remedies mend what it finds. Then start the run again.";
-        return Err(Stop::failed(RunStage::Collect, &finding.code, finding.message, advice));
+        let advice = "Run the connection check: its remedies fix what it finds. Then start the run again.";
+        return Err(Stop::failed(RunStage::Collect, finding.code, finding.message, advice));
     }
     let mirror = begin(run, tenant).await?;
     let known = match run.mode {
@@ -153,7 +154,7 @@ async fn begin(run: &Run, tenant: Option<Uuid>) -> Result<MirrorRow, Stop> {
     match (mirror.tenant_id, tenant) {
         (Some(known), Some(found)) if known != found => Err(Stop::failed(
             RunStage::Collect,
-            "tenant_changed",
+            RunErrorCode::TenantChanged,
             format!("The connection now reaches the tenant {found}, but the mirror of this job holds {known}."),
             "If the change is wanted, start the run with resetMirror: true; otherwise correct the connection.",
         )),
@@ -187,7 +188,10 @@ async fn read_changes(reader: &Reader<'_>, mirror: &MirrorRow) -> Result<Read, S
 }
 
 fn say_full(reader: &Reader<'_>, why: &str) {
-    reader.run.progress.warn(RunWarning::new("incremental_became_full", format!("Everything is read: {why}.")));
+    reader
+        .run
+        .progress
+        .warn(RunWarning::new(WarningCode::IncrementalBecameFull, format!("Everything is read: {why}.")));
 }
 
 async fn forget_staged(reader: &Reader<'_>) -> Result<(), Stop> {

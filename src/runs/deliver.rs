@@ -20,6 +20,7 @@ use super::forge_token::{self, target};
 use super::run::Run;
 use super::stop::Stop;
 use crate::assets::{Client, ExecutionState, ExecutionStatus};
+use crate::codes::{AssetsErrorCode, RunErrorCode};
 use crate::db::executions;
 use crate::error::{Code, Error};
 use crate::run_state::RunStage;
@@ -43,7 +44,7 @@ pub async fn deliver(run: &Run, collected: &Collected, diffed: &Diffed) -> Resul
     if total > 0 {
         let began_at = run.app.clock.now();
         let outcome = match send(run, &client, collected, diffed).await {
-            Err(stop) if is_forge(run) && stop.is_failure(Code::AssetsTokenInvalid) => {
+            Err(stop) if is_forge(run) && stop.is_failure(RunErrorCode::Assets(AssetsErrorCode::TokenInvalid)) => {
                 Err(forge_token::after_refusal(run, began_at, stop).await?)
             }
             outcome => outcome,
@@ -109,7 +110,7 @@ impl Delivery<'_> {
                     self.note(open.id, change).await?;
                     return Err(Stop::failed(
                         RunStage::Deliver,
-                        "execution_cancelled",
+                        RunErrorCode::ExecutionCancelled,
                         "The import was cancelled in Assets.",
                         "Start the run again when it suits; it sends everything that was not delivered.",
                     ));
@@ -119,7 +120,7 @@ impl Delivery<'_> {
             if app.clock.elapsed_since(started) > PROCESSING_MOST {
                 return Err(Stop::failed(
                     RunStage::Deliver,
-                    "assets_processing_too_long",
+                    RunErrorCode::AssetsProcessingTooLong,
                     "Assets has been processing the import for twelve hours.",
                     "Look at the import in Assets, and ask Atlassian support if it is stuck.",
                 ));

@@ -16,6 +16,7 @@ use super::context::MissingObjects;
 use super::progress::Work;
 use super::run::Run;
 use super::stop::Stop;
+use crate::codes::{RunErrorCode, WarningCode};
 use crate::db::mirror;
 use crate::db::mirror::delivered::{self, NewChange};
 use crate::db::mirror::read::{self, SeenRow};
@@ -90,7 +91,7 @@ pub async fn diff(run: &Run, collected: &Collected) -> Result<Diffed, Stop> {
             brake.missing, brake.delivered, brake.object_type, brake.brake_percent
         );
         let advice = "Look at the changes of this run. If they are right, approve it; otherwise cancel it and mend the filter or the connection.";
-        run.progress.warn(RunWarning::new("removal_brake", detail).with_advice(advice));
+        run.progress.warn(RunWarning::new(WarningCode::RemovalBrake, detail).with_advice(advice));
     }
     Ok(Diffed {
         sends,
@@ -140,7 +141,7 @@ async fn begin(run: &Run, collected: &Collected) -> Result<Before, Stop> {
     if run.mode == RunMode::Test && (has_delivered || has_others) {
         return Err(Stop::failed(
             RunStage::Diff,
-            "test_would_remove",
+            RunErrorCode::TestWouldRemove,
             "A test sends only a part, and this destination already has objects that Assets could then treat as missing.",
             "Use a dryRun; or set missingObjects to ignore once «Missing objects» is set to Ignore in Assets.",
         ));

@@ -6,6 +6,7 @@ use super::run::Run;
 use super::stop::Stop;
 use crate::app::App;
 use crate::assets::Target;
+use crate::codes::RunErrorCode;
 use crate::db::forge_tokens::{self, ForgeTokenRow};
 use crate::db::runs;
 use crate::error::{Code, Error, Result};
@@ -131,7 +132,7 @@ async fn wait(run: &Run) -> Result<Stop> {
     }
     Ok(Stop::failed(
         RunStage::Deliver,
-        Code::ForgeTokenMissing.as_str(),
+        RunErrorCode::ForgeTokenMissing,
         "The Forge app brought no valid token for six hours.",
         "Open the app in Jira once, and check that its scheduled trigger calls POST /v1/forge/refresh.",
     ))

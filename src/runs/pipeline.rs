@@ -4,6 +4,7 @@ use super::checkpoint::Checkpoint;
 use super::run::Run;
 use super::stop::Stop;
 use super::{collect, deliver, diff, settle};
+use crate::codes::RunErrorCode;
 use crate::error::Error;
 use crate::run_state::{RunMode, RunStage, RunState};
 use chrono::TimeDelta;
@@ -42,7 +43,7 @@ pub async fn execute(run: &Run, mut checkpoint: Checkpoint) -> Result<RunState, 
     }
     if diffed.brake.is_some() && run.approved && run.job.settings() != diffed.settings {
         let detail = "The job or its destination changed after the run stopped at the brake.";
-        return Err(Stop::failed(RunStage::Diff, "approval_outdated", detail, "Start a new run."));
+        return Err(Stop::failed(RunStage::Diff, RunErrorCode::ApprovalOutdated, detail, "Start a new run."));
     }
     if let Some(brake) = &diffed.brake
         && !run.approved

@@ -8,6 +8,7 @@ use super::progress::Work;
 use super::run::Run;
 use crate::assets::ExecutionStatus;
 use crate::assets::wire::{ObjectTypeResult, ProgressResult};
+use crate::codes::WarningCode;
 use crate::db::audit_events::{self, AuditEventRow};
 use crate::db::mirror::{self, delivered};
 use crate::db::{job_settings, runs};
@@ -125,7 +126,7 @@ fn settled_types(run: &Run, diffed: &Diffed, delivery: &Delivered) -> Vec<String
             None => {
                 let detail = format!("Assets does not say what it did with {sent} {object_type}.");
                 let advice = "Compare GET /v1/jobs/{id}/schema with Assets; they are sent again by the next run.";
-                run.progress.degrade(RunWarning::new("type_not_processed", detail).with_advice(advice));
+                run.progress.degrade(RunWarning::new(WarningCode::TypeNotProcessed, detail).with_advice(advice));
                 false
             }
             Some(found) => is_taken(run, object_type, sent, found),
@@ -140,7 +141,7 @@ fn settled_types(run: &Run, diffed: &Diffed, delivery: &Delivered) -> Vec<String
     let messages = progress.into_iter().flat_map(|progress| progress.error_messages.iter().cloned());
     for message in failure.into_iter().chain(messages).take(MESSAGES_MOST) {
         let advice = "Look at the import's history in Assets.";
-        run.progress.degrade(RunWarning::new("assets_error", message).with_advice(advice));
+        run.progress.degrade(RunWarning::new(WarningCode::AssetsError, message).with_advice(advice));
         settled.clear();
     }
     settled
@@ -164,9 +165,9 @@ fn is_taken(run: &Run, object_type: ObjectType, sent: u64, result: &ObjectTypeRe
         result.error_count.max(result.error_messages.len() as i64),
     );
     let advice = "They are all sent again by the next run. Look at the import's history in Assets for the reasons.";
-    run.progress.degrade(RunWarning::new("entries_ignored", detail).with_count(ignored).with_advice(advice));
+    run.progress.degrade(RunWarning::new(WarningCode::EntriesIgnored, detail).with_count(ignored).with_advice(advice));
     for message in result.error_messages.iter().take(MESSAGES_MOST) {
-        run.progress.degrade(RunWarning::new("assets_error", message.clone()).with_advice(advice));
+        run.progress.degrade(RunWarning::new(WarningCode::AssetsError, message.clone()).with_advice(advice));
     }
     false
 }
@@ -201,7 +202,7 @@ fn observe_missing(run: &Run, diffed: &Diffed, result: &ExecutionStatus) -> Opti
     );
     let advice = "In Assets open the import's mapping and look at «Missing objects» of every object type. The \
                   destination now says what was observed, and the job's schedule is paused until somebody enables it.";
-    run.progress.degrade(RunWarning::new("missing_objects_observed", detail).with_advice(advice));
+    run.progress.degrade(RunWarning::new(WarningCode::MissingObjectsObserved, detail).with_advice(advice));
     Some(observed)
 }
 
@@ -219,5 +220,6 @@ fn check_references(run: &Run, object_type: &str, new: NewReferenceCounts, deliv
     let detail =
         format!("{sent} {object_type} with new references were sent, and Assets resolved those of {resolved}.");
     let advice = "Set referenceTemplate of the destination to the other value (arrayPlaceholder or joinedString) and start a full run.";
-    run.progress.degrade(RunWarning::new("references_not_resolved", detail).with_count(sent).with_advice(advice));
+    run.progress
+        .degrade(RunWarning::new(WarningCode::ReferencesNotResolved, detail).with_count(sent).with_advice(advice));
 }

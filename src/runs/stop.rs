@@ -1,6 +1,7 @@
 //! Why a run does not go on: it failed, was cancelled, lost its lease, waits, or awaits approval.
 
 use crate::assets::{AssetsError, AssetsErrorKind};
+use crate::codes::{RecordedCode, RunErrorCode};
 use crate::error::{Code, Error};
 use crate::graph::{GraphError, GraphErrorKind};
 use crate::run_state::{RunError, RunStage};
@@ -25,10 +26,15 @@ pub enum Stop {
 }
 
 impl Stop {
-    pub fn failed(stage: RunStage, code: &str, detail: impl Into<String>, advice: impl Into<String>) -> Self {
+    pub fn failed(
+        stage: RunStage,
+        code: impl Into<RecordedCode<RunErrorCode>>,
+        detail: impl Into<String>,
+        advice: impl Into<String>,
+    ) -> Self {
         Self::Failed(Box::new(RunError {
             stage: Some(stage),
-            code: code.to_owned(),
+            code: code.into(),
             detail: detail.into(),
             graph_code: None,
             assets_code: None,
@@ -38,8 +44,8 @@ impl Stop {
     }
 
     /// Whether the run fails for this reason.
-    pub fn is_failure(&self, code: Code) -> bool {
-        matches!(self, Self::Failed(error) if error.code == code.as_str())
+    pub fn is_failure(&self, code: RunErrorCode) -> bool {
+        matches!(self, Self::Failed(error) if error.code == code)
     }
 
     /// A failure of Graph or of the sign-in.
@@ -53,7 +59,7 @@ impl Stop {
         };
         Self::Failed(Box::new(RunError {
             stage: Some(RunStage::Collect),
-            code: error.kind_name().to_owned(),
+            code: error.run_error_code().into(),
             detail: error.to_string(),
             graph_code: sign_in.and_then(|e| e.aadsts).map(|n| format!("AADSTS{n}")).or_else(|| error.code.clone()),
             assets_code: None,
@@ -69,7 +75,7 @@ impl Stop {
         }
         Self::Failed(Box::new(RunError {
             stage: Some(stage),
-            code: error.code().to_owned(),
+            code: RunErrorCode::from(error.code()).into(),
             detail: error.to_string(),
             graph_code: None,
             assets_code: error.status.map(|status| status.to_string()),
@@ -96,14 +102,15 @@ impl From<Error> for Stop {
         }
         let cause = std::error::Error::source(&error).map(ToString::to_string);
         tracing::error!(code = %error.code, cause, "a stage failed: {}", error.detail);
+        let code = RunErrorCode::from(error.code);
         Self::Failed(Box::new(RunError {
             stage: None,
-            code: error.code.as_str().to_owned(),
+            code: code.into(),
             detail: error.detail,
             graph_code: None,
             assets_code: None,
             request_id: None,
-            advice: Some(error.code.next().to_owned()),
+            advice: Some(code.advice().to_owned()),
         }))
     }
 }

@@ -8,6 +8,7 @@ use super::progress::{Reported, RunProgress};
 use super::run::Run;
 use super::stop::Stop;
 use crate::app::App;
+use crate::codes::RunErrorCode;
 use crate::db::listen::Notice;
 use crate::db::mirror;
 use crate::db::runs::{self, Lease, RunRow};
@@ -138,7 +139,7 @@ async fn lead(app: &App, lease: Lease, row: RunRow, cancel: CancellationToken) -
             let detail = format!("The process of the run ended {IN_VAIN_MOST} times, and it never came any further.");
             let stage = row.stage.as_deref().and_then(|s| s.parse().ok()).unwrap_or(RunStage::Collect);
             execution::abandon(app, &lease, row.job()).await;
-            return Outcome::Stopped(Stop::failed(stage, "too_many_attempts", detail, advice), None);
+            return Outcome::Stopped(Stop::failed(stage, RunErrorCode::TooManyAttempts, detail, advice), None);
         }
         Ok(_) => {}
         Err(error) => return Outcome::Stopped(error.into(), None),

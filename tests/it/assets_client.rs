@@ -240,19 +240,19 @@ async fn states_of_the_import_source_are_told_apart() {
     assert_eq!(state().await.state, ConfigState::MissingMapping);
     assert!(bench.client.schema_and_mapping(&target, &links).await.unwrap().is_none());
     let error = bench.client.start(&target, &links, false).await.unwrap_err();
-    assert_eq!(error.code(), "assets_mapping_missing");
+    assert_eq!(error.code().as_str(), "assets_mapping_missing");
     bench.build(&target).await;
     assert_eq!(state().await.state, ConfigState::Idle);
     let execution = bench.client.start(&target, &links, false).await.unwrap();
     assert_eq!(state().await.state, ConfigState::Running);
-    assert_eq!(bench.client.start(&target, &links, false).await.unwrap_err().code(), "execution_in_progress");
+    assert_eq!(bench.client.start(&target, &links, false).await.unwrap_err().code().as_str(), "execution_in_progress");
     bench.client.failed_history(&target, &execution.links, "a test").await.unwrap();
     bench.client.cancel(&target, &execution.links.cancel).await.unwrap();
     assert_eq!(state().await.state, ConfigState::Idle);
     let latest = bench.client.latest_status(&target, &links).await.unwrap().unwrap();
     assert_eq!(latest.status, ExecutionState::Cancelled);
     bench.sim.set_disabled(sim::SOURCE_ID, true);
-    assert_eq!(bench.client.start(&target, &links, false).await.unwrap_err().code(), "assets_import_disabled");
+    assert_eq!(bench.client.start(&target, &links, false).await.unwrap_err().code().as_str(), "assets_import_disabled");
     bench.sim.rotate_token(sim::SOURCE_ID);
     assert_eq!(bench.client.links(&target).await.unwrap_err().kind, AssetsErrorKind::Unauthorized);
 }

@@ -186,7 +186,7 @@ async fn what_does_not_pass_is_an_error_with_a_kind_and_an_id() {
         );
         world.sim.add_fault(Fault::on("/v1.0/users", action).containing("$skiptoken").times(0));
         let error = world.read(USERS).await.unwrap_err();
-        assert_eq!(error.kind_name(), kind);
+        assert_eq!(error.run_error_code().as_str(), kind);
         assert!(!has_status || error.request_id.is_some(), "{kind}");
     }
 }

@@ -2,6 +2,7 @@
 
 use super::history::add_event;
 use super::row::{self, RunRow};
+use crate::codes::RunErrorCode;
 use crate::db::audit_events::{self, AuditEventRow};
 use crate::db::listen::{RUNS, notify};
 use crate::db::schema::runs;
@@ -74,7 +75,7 @@ pub async fn request_cancel(
 fn cancelled(stage: Option<RunStage>, detail: &str) -> RunError {
     RunError {
         stage,
-        code: "cancelled".to_owned(),
+        code: RunErrorCode::Cancelled.into(),
         detail: detail.to_owned(),
         graph_code: None,
         assets_code: None,
@@ -153,7 +154,7 @@ pub async fn expire_approvals(db: &Db, now: DateTime<Utc>) -> Result<usize> {
             .await?;
         let error = RunError {
             stage: Some(RunStage::Diff),
-            code: "approval_expired".to_owned(),
+            code: RunErrorCode::ApprovalExpired.into(),
             detail: "The run stopped at the removal brake and nobody approved it in time.".to_owned(),
             graph_code: None,
             assets_code: None,

@@ -32,7 +32,7 @@ async fn what_cannot_pass_is_asked_once() {
         let peer = Peer::start().await;
         peer.script("/v1.0/organization", [fails(status, "Some_Code")]).await;
         let error = get(&peer).await.unwrap_err();
-        assert_eq!(error.kind_name(), kind);
+        assert_eq!(error.run_error_code().as_str(), kind);
         assert_eq!((error.code.as_deref(), error.request_id.as_deref()), (Some("Some_Code"), Some("r-bad")));
         assert_eq!((error.status, error.path.as_str()), (Some(status), "/v1.0/organization"));
         assert!(!error.advice().is_empty());
@@ -68,7 +68,7 @@ async fn a_budget_of_time_ends_the_repeats_with_the_last_failure() {
         peer.script("/v1.0/organization", [fails(status, "last")]).await;
         let options = RequestOptions { budget: Duration::from_secs(120), ..RequestOptions::default() };
         let error = peer.session().get(&peer.url("organization"), &options).await.unwrap_err();
-        assert_eq!((error.kind_name(), error.code.as_deref()), (kind, Some("last")));
+        assert_eq!((error.run_error_code().as_str(), error.code.as_deref()), (kind, Some("last")));
         assert!((1.0..=121.0).contains(&peer.seconds()), "{}", peer.seconds());
         assert!(peer.requests().await.len() > 3);
     }

@@ -187,6 +187,7 @@ fn renew_at(token: &AccessToken) -> DateTime<Utc> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::codes::FindingCode;
     use crate::config::HttpSettings;
     use crate::graph::sign_in_error::SignInErrorKind;
     use crate::graph::token::Credential;
@@ -265,7 +266,7 @@ mod tests {
         let tokens = tokens(&server, &clock).await;
         tokens.get(&identity(1, SECRET)).await.unwrap();
         let error = tokens.get(&identity(2, "abc8Q~wrong")).await.unwrap_err();
-        assert_eq!((error.code, error.kind), ("client_secret_invalid", SignInErrorKind::Refused));
+        assert_eq!((error.code, error.kind), (FindingCode::ClientSecretInvalid, SignInErrorKind::Refused));
     }
 
     #[tokio::test]
@@ -306,7 +307,7 @@ mod tests {
     async fn a_secret_id_is_never_sent() {
         let (server, clock) = (entra().await, Clock::manual_sleepless(start()));
         let error = tokens(&server, &clock).await.get(&identity(1, TENANT)).await.unwrap_err();
-        assert_eq!((error.code, requests(&server).await), ("secret_id_pasted", 0));
+        assert_eq!((error.code, requests(&server).await), (FindingCode::SecretIdPasted, 0));
     }
 
     #[tokio::test]
@@ -330,7 +331,7 @@ mod tests {
         Mock::given(method("POST")).respond_with(ResponseTemplate::new(400).set_body_json(busy)).mount(&server).await;
         let clock = Clock::manual_sleepless(start());
         let error = tokens(&server, &clock).await.get(&identity(1, SECRET)).await.unwrap_err();
-        assert!(error.is_transient() && error.code == "sign_in_busy");
+        assert!(error.is_transient() && error.code == FindingCode::SignInBusy);
         assert!(clock.now() - start() <= TimeDelta::from_std(RETRY_BUDGET).unwrap());
     }
 
@@ -359,7 +360,7 @@ mod tests {
             assert_eq!((form["client_assertion"].as_str(), form.get("client_secret")), (token, None));
         }
         let other = Identity { credential: Credential::Federated, ..identity(2, SECRET) };
-        assert_eq!(tokens.fresh(&other).await.unwrap_err().code, "federated_not_allowed");
+        assert_eq!(tokens.fresh(&other).await.unwrap_err().code, FindingCode::FederatedNotAllowed);
         assert_eq!(requests(&server).await, 2);
     }
 

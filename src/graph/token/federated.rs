@@ -1,6 +1,7 @@
 //! The service's own workload identity, which the operator allows for single connections.
 
 use super::identity::{Identity, is_tenant_id};
+use crate::codes::FindingCode;
 use crate::config::SecuritySettings;
 use crate::error::{Code, Error, Result};
 use crate::graph::sign_in_error::{SignInError, SignInErrorKind};
@@ -57,9 +58,10 @@ impl Federated {
         let (organization, tenant, client) = (identity.organization, identity.tenant_id.as_str(), identity.client_id);
         if !self.allows(organization, tenant, client) {
             let text = not_allowed(organization, tenant, client);
-            return Err(SignInError::of(SignInErrorKind::NotSent, "federated_not_allowed", text));
+            return Err(SignInError::of(SignInErrorKind::NotSent, FindingCode::FederatedNotAllowed, text));
         }
-        let missing = |text: String| SignInError::of(SignInErrorKind::NotSent, "federated_token_missing", text);
+        let missing =
+            |text: String| SignInError::of(SignInErrorKind::NotSent, FindingCode::FederatedTokenMissing, text);
         let Some(path) = &self.token_file else {
             return Err(missing(
                 "AZURE_FEDERATED_TOKEN_FILE is not set, so there is no workload identity token.".to_owned(),

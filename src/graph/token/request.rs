@@ -7,6 +7,7 @@ use super::credential::{Credential, SECRET_ID_PASTED, looks_like_secret_id};
 use super::federated::Federated;
 use super::identity::{Identity, is_tenant_id};
 use crate::clock::Clock;
+use crate::codes::FindingCode;
 use crate::config::HostSettings;
 use crate::graph::sign_in_error::{SignInError, SignInErrorKind};
 use crate::http;
@@ -53,7 +54,7 @@ pub(super) async fn ask(
     let fields: Vec<(&str, &str)> = form.iter().map(|(name, value)| (*name, value.expose_secret())).collect();
     let url = token_url(hosts, identity).ok_or_else(|| {
         let text = format!("«{}» is neither a tenant id nor a domain name", identity.tenant_id);
-        SignInError::of(SignInErrorKind::NotSent, "tenant_malformed", text)
+        SignInError::of(SignInErrorKind::NotSent, FindingCode::TenantMalformed, text)
     })?;
     let request = client.post(url).timeout(ATTEMPT_TIMEOUT).form(&fields);
     let response = request.send().await.map_err(|e| unreachable(&e))?;
@@ -64,7 +65,11 @@ pub(super) async fn ask(
         Ok(body) => body,
         Err(http::BodyError::Broken(e)) => return Err(unreachable(&e)),
         Err(e @ http::BodyError::TooLarge { .. }) => {
-            return Err(SignInError::of(SignInErrorKind::Unreadable, "sign_in_answer_unreadable", e.to_string()));
+            return Err(SignInError::of(
+                SignInErrorKind::Unreadable,
+                FindingCode::SignInAnswerUnreadable,
+                e.to_string(),
+            ));
         }
     };
     if status != 200 {
@@ -72,7 +77,7 @@ pub(super) async fn ask(
     }
     let Ok(answer) = serde_json::from_slice::<Answer>(&body) else {
         let text = "the response of the sign-in service has status 200 but no access_token";
-        return Err(SignInError::of(SignInErrorKind::Unreadable, "sign_in_answer_unreadable", text));
+        return Err(SignInError::of(SignInErrorKind::Unreadable, FindingCode::SignInAnswerUnreadable, text));
     };
     let now = clock.now();
     let claims = Claims::decode(&answer.access_token);
@@ -111,14 +116,16 @@ async fn form(clock: &Clock, federated: &Federated, identity: &Identity) -> Resu
     match &identity.credential {
         Credential::ClientSecret(secret) if looks_like_secret_id(secret.expose_secret()) => {
             let text = SECRET_ID_PASTED;
-            return Err(SignInError::of(SignInErrorKind::NotSent, "secret_id_pasted", text));
+            return Err(SignInError::of(SignInErrorKind::NotSent, FindingCode::SecretIdPasted, text));
         }
         Credential::ClientSecret(secret) => form.push(("client_secret", secret.clone())),
         Credential::Certificate { certificate_pem, private_key_pem } => {
             // The audience stays the cloud's own endpoint, wherever the operator sends the bytes.
             let audience = format!("{}{}", identity.cloud.login_host(), token_path(identity));
             let signed = assertion::sign(clock, &audience, identity.client_id, certificate_pem, private_key_pem)
-                .map_err(|fault| SignInError::of(SignInErrorKind::NotSent, "certificate_unusable", fault.detail))?;
+                .map_err(|fault| {
+                    SignInError::of(SignInErrorKind::NotSent, FindingCode::CertificateUnusable, fault.detail)
+                })?;
             push_assertion(&mut form, signed);
         }
         Credential::Federated => {
@@ -142,7 +149,7 @@ fn unreachable(error: &reqwest::Error) -> SignInError {
     } else {
         "the request to the sign-in service failed"
     };
-    SignInError::of(SignInErrorKind::Unreachable, "sign_in_unreachable", format!("{what}: {}", Causes(error)))
+    SignInError::of(SignInErrorKind::Unreachable, FindingCode::SignInUnreachable, format!("{what}: {}", Causes(error)))
 }
 
 /// The chain of causes without the URL.

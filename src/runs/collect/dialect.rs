@@ -1,6 +1,7 @@
 //! What a server need not offer and turned out not to: found out once, said once, and done the plain way from
 //! then on.
 
+use crate::codes::WarningCode;
 use crate::directory::ObjectType;
 use crate::graph::GraphError;
 use crate::run_state::RunWarning;
@@ -23,12 +24,12 @@ pub(super) enum Optional {
 }
 
 impl Optional {
-    fn code(self) -> &'static str {
+    fn code(self) -> WarningCode {
         match self {
-            Self::Expand(_) => "expand_refused",
-            Self::Select(_) | Self::SelectOfLinks => "select_refused",
-            Self::SignInActivity => "sign_in_activity_refused",
-            Self::Batch => "batch_refused",
+            Self::Expand(_) => WarningCode::ExpandRefused,
+            Self::Select(_) | Self::SelectOfLinks => WarningCode::SelectRefused,
+            Self::SignInActivity => WarningCode::SignInActivityRefused,
+            Self::Batch => WarningCode::BatchRefused,
         }
     }
 

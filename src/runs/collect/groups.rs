@@ -7,6 +7,7 @@ use super::dialect::Optional;
 use super::list;
 use super::reader::Reader;
 use super::request::{RESTARTS_MOST, TOP, links_url, links_without_select};
+use crate::codes::{RunErrorCode, WarningCode};
 use crate::db::mirror::{self, Batch, Cursor, CursorRow, MEMBERS, StagedMembers, StagedObject, cursors, read};
 use crate::directory::{ObjectType, Properties};
 use crate::graph::error::{GraphError, GraphErrorKind};
@@ -58,7 +59,8 @@ fn warn_of_unknown(reader: &Reader<'_>, unknown: usize) {
         "The members of {unknown} groups are hidden or could not be read; what was known of them stays as it was."
     );
     let advice = format!("Add the Application permission {HIDDEN_ROLE} if hidden memberships are to be imported.");
-    let warning = RunWarning::new("memberships_unknown", detail).with_count(unknown as u64).with_advice(advice);
+    let warning =
+        RunWarning::new(WarningCode::MembershipsUnknown, detail).with_count(unknown as u64).with_advice(advice);
     reader.run.progress.warn(warning);
 }
 
@@ -293,7 +295,7 @@ async fn read_members(reader: &Reader<'_>, group: Uuid, cursor: Option<CursorRow
             }
             Some(error) if matches!(error.kind, GraphErrorKind::NotFound) => {
                 let detail = format!("Group {group} disappeared while it was read; its members are left as known.");
-                reader.run.progress.warn(RunWarning::new("group_gone", detail));
+                reader.run.progress.warn(RunWarning::new(WarningCode::GroupGone, detail));
                 return Ok(false);
             }
             Some(error) => {
@@ -308,7 +310,7 @@ async fn read_members(reader: &Reader<'_>, group: Uuid, cursor: Option<CursorRow
     }
     Err(Stop::failed(
         RunStage::Collect,
-        "graph_page_token_expired",
+        RunErrorCode::GraphPageTokenExpired,
         format!("The members of group {group} were begun {RESTARTS_MOST} times and never read to their last page."),
         "Graph is slow or overloaded just now: start the run again later.",
     ))
@@ -316,7 +318,7 @@ async fn read_members(reader: &Reader<'_>, group: Uuid, cursor: Option<CursorRow
 
 async fn begin_anew(reader: &Reader<'_>, group: Uuid, why: &GraphError) -> Result<(), Stop> {
     let detail = format!("The members of group {group} are read again from their first page: {why}");
-    reader.run.progress.warn(RunWarning::new("members_restarted", detail));
+    reader.run.progress.warn(RunWarning::new(WarningCode::MembersRestarted, detail));
     restart(reader, group).await
 }
 

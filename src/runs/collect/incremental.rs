@@ -14,6 +14,7 @@ use super::plan;
 use super::read_plan::{follows, is_by_membership};
 use super::reader::{Read, Reader};
 use super::small::read_small;
+use crate::codes::WarningCode;
 use crate::db::mirror::Batch;
 use crate::directory::{Link, ObjectType};
 use crate::filter::EntityKind;
@@ -75,7 +76,7 @@ async fn position(reader: &Reader<'_>, collection: Collection, part: &str) -> Re
                 "A position in the changes of {} cannot be had, so incremental runs will read everything. ({error})",
                 collection.as_str()
             );
-            reader.run.progress.warn(RunWarning::new("delta_refused", detail));
+            reader.run.progress.warn(RunWarning::new(WarningCode::DeltaRefused, detail));
             plan::note(reader, part, None).await?;
             Ok(Position::Refused)
         }
@@ -199,7 +200,7 @@ fn position_kept(reader: &Reader<'_>, object_type: ObjectType, position: &str, w
          where this one did.",
         what.len()
     );
-    reader.run.progress.warn(RunWarning::new("changes_not_readable", detail).with_count(what.len() as u64));
+    reader.run.progress.warn(RunWarning::new(WarningCode::ChangesNotReadable, detail).with_count(what.len() as u64));
     position.to_owned()
 }
 

@@ -5,6 +5,7 @@ use super::object::{Admitted, admitted, entity, parse, staged, unreadable};
 use super::reader::Reader;
 use super::request::{Failure, Query, REQUESTS_AT_ONCE, SIGN_IN, after, base_query, fetch, queries, whole};
 use super::{managers, ranges};
+use crate::codes::{RunErrorCode, WarningCode};
 use crate::db::mirror::read::{self as read_mirror, Source};
 use crate::db::mirror::{self, Batch, Cursor, cursors};
 use crate::directory::{Link, ObjectType};
@@ -57,12 +58,12 @@ async fn read_collection(reader: &Reader<'_>, object_type: ObjectType, beside: &
         let readings = parts.into_iter().map(|query| read_part(reader, query, beside));
         match futures_util::future::try_join_all(readings).await {
             Ok(_) => return Ok(()),
-            Err(Stop::Failed(error)) if REFUSALS.contains(&error.code.as_str()) => {
+            Err(Stop::Failed(error)) if REFUSALS.iter().any(|code| error.code == *code) => {
                 let detail = format!(
                     "The server refuses ranges of createdDateTime; users are read in one chain. {}",
                     error.detail
                 );
-                reader.run.progress.warn(RunWarning::new("partition_refused", detail));
+                reader.run.progress.warn(RunWarning::new(WarningCode::PartitionRefused, detail));
                 forget_cursors(reader, ObjectType::Users).await?;
                 reader.run.progress.take_back(Work::Objects, beside.listed.load(Ordering::Relaxed));
             }
@@ -101,9 +102,9 @@ async fn count_earlier(reader: &Reader<'_>, object_type: ObjectType) -> Result<(
 fn filter_refused(reader: &Reader<'_>, object_type: ObjectType, stop: Stop) -> Stop {
     let rule = entity(object_type).and_then(|kind| reader.run.job.filter.rule(kind));
     match (stop, rule) {
-        (Stop::Failed(mut error), Some(rule)) if REFUSALS.contains(&error.code.as_str()) => {
+        (Stop::Failed(mut error), Some(rule)) if REFUSALS.iter().any(|code| error.code == *code) => {
             let text = rule.parsed.text();
-            error.code = "filter_invalid".to_owned();
+            error.code = RunErrorCode::FilterInvalid.into();
             error.detail = format!("Graph refuses the filter's condition on {object_type}, `{text}`. {}", error.detail);
             error.advice =
                 Some(format!("Change `{object_type}` of the filter; its preview shows whether Graph takes it."));
@@ -191,7 +192,8 @@ fn decided(reader: &Reader<'_>, users: Vec<Properties>) -> Result<Batch, Stop> {
 }
 
 /// What a server answers that does not know a kind of request that it need not know.
-const REFUSALS: [&str; 3] = ["graph_bad_request", "graph_unsupported", "graph_not_found"];
+const REFUSALS: [RunErrorCode; 3] =
+    [RunErrorCode::GraphBadRequest, RunErrorCode::GraphUnsupported, RunErrorCode::GraphNotFound];
 
 /// Begins a collection anew.
 async fn forget_cursors(reader: &Reader<'_>, object_type: ObjectType) -> Result<(), Stop> {

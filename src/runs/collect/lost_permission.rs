@@ -4,6 +4,7 @@
 use super::object::gone_marker;
 use super::read_plan::wants_stubs;
 use super::reader::{Frozen, Read, Reader};
+use crate::codes::{RunErrorCode, WarningCode};
 use crate::db::mirror::read::{self, Source};
 use crate::db::mirror::{self, MEMBERS, delivered, stubs_of};
 use crate::directory::ObjectType;
@@ -26,7 +27,7 @@ pub(super) async fn unless_refused<T>(
     reading: impl Future<Output = Result<T, Stop>>,
 ) -> Result<Reading<T>, Stop> {
     let refusal = match reading.await {
-        Err(Stop::Failed(error)) if error.code == "graph_forbidden" => error,
+        Err(Stop::Failed(error)) if error.code == RunErrorCode::GraphForbidden => error,
         other => return other.map(Reading::Whole),
     };
     if decides(reader, object_type) {
@@ -54,7 +55,7 @@ fn decides(reader: &Reader<'_>, object_type: ObjectType) -> bool {
 /// Says of a refusal that the filter's scope needs what was refused.
 pub(super) fn undecidable(stop: Stop, object_type: ObjectType) -> Stop {
     match stop {
-        Stop::Failed(mut error) if error.code == "graph_forbidden" => {
+        Stop::Failed(mut error) if error.code == RunErrorCode::GraphForbidden => {
             error.detail = format!(
                 "The filter's scope depends on {object_type}, and these may not be read, so nobody can say what is in \
                  scope. {}",
@@ -134,7 +135,7 @@ pub(super) fn tell(reader: &Reader<'_>, mut read: Read) -> Result<Read, Stop> {
              to add it. The next run after that makes up for what was not read.",
             least.join(" and ")
         );
-        reader.run.progress.degrade(RunWarning::new("capability_lost", detail).with_advice(advice));
+        reader.run.progress.degrade(RunWarning::new(WarningCode::CapabilityLost, detail).with_advice(advice));
     }
     Ok(read)
 }

@@ -5,6 +5,7 @@ use super::by_id::{self, Others};
 use super::groups;
 use super::object::{gone, parse};
 use super::reader::{Read, Reader};
+use crate::codes::WarningCode;
 use crate::db::mirror::read::Source;
 use crate::db::mirror::{Batch, delivered};
 use crate::directory::ObjectType;
@@ -49,7 +50,7 @@ async fn told_found(reader: &Reader<'_>, object_type: ObjectType, found: &[Uuid]
         "The list of {object_type} left out {} that are still there; they were found by their ids.",
         found.len()
     );
-    reader.run.progress.warn(RunWarning::new("list_incomplete", detail).with_count(found.len() as u64));
+    reader.run.progress.warn(RunWarning::new(WarningCode::ListIncomplete, detail).with_count(found.len() as u64));
     match object_type {
         ObjectType::Groups => groups::read_arrived(reader, found).await,
         _ => Ok(Vec::new()),
@@ -128,7 +129,7 @@ async fn mark_deleted(reader: &Reader<'_>, object_type: ObjectType, absent: &Abs
 
 fn warn_of_refusal(reader: &Reader<'_>, object_type: ObjectType, error: &GraphError) {
     let detail = format!("Whether {object_type} that are gone can be restored could not be read: {error}.");
-    let warning = RunWarning::new("soft_deleted_unknown", detail);
+    let warning = RunWarning::new(WarningCode::SoftDeletedUnknown, detail);
     let advice = match object_type {
         ObjectType::Groups => {
             "To be told, grant the Application permission Group.Read.All. Nothing else depends on it."

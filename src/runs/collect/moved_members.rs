@@ -5,6 +5,7 @@
 use super::groups;
 use super::incremental::changes::{Replayed, replay};
 use super::reader::{Read, Reader};
+use crate::codes::WarningCode;
 use crate::db::mirror::read;
 use crate::run_state::RunWarning;
 use crate::runs::stop::Stop;
@@ -35,7 +36,7 @@ fn tell(reader: &Reader<'_>, read: &mut Read, why: &str) {
         "Whether somebody left a group while its members were read could not be told, so the next run reads \
          everything: {why}"
     );
-    reader.run.progress.warn(RunWarning::new("members_not_compared", detail));
+    reader.run.progress.warn(RunWarning::new(WarningCode::MembersNotCompared, detail));
     read.delta = None;
 }
 

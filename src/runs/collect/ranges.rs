@@ -4,6 +4,7 @@
 
 use super::plan;
 use super::reader::Reader;
+use crate::codes::WarningCode;
 use crate::directory::ObjectType;
 use crate::filter::Parsed;
 use crate::run_state::RunWarning;
@@ -66,7 +67,7 @@ async fn number(reader: &Reader<'_>, filter: Option<&str>) -> Result<Option<u64>
 
 fn warn_of_serial(reader: &Reader<'_>) {
     let detail = "The server does not count or compare by createdDateTime; users are read one page after another.";
-    reader.run.progress.warn(RunWarning::new("partition_refused", detail));
+    reader.run.progress.warn(RunWarning::new(WarningCode::PartitionRefused, detail));
 }
 
 /// One range.

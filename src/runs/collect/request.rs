@@ -3,6 +3,7 @@
 use super::dialect::Optional;
 use super::object::{entity, parse, unreadable};
 use super::reader::Reader;
+use crate::codes::WarningCode;
 use crate::directory::{Link, ObjectType};
 use crate::graph::batch::{BatchItem, ITEMS_MOST};
 use crate::graph::error::{GraphError, GraphErrorKind};
@@ -333,7 +334,7 @@ pub(super) async fn after(reader: &Reader<'_>, query: Query, failure: Failure, r
         Failure::Graph(error) if restarts < RESTARTS_MOST => again(reader, query, error).await,
         Failure::Resumed(error) if restarts < RESTARTS_MOST => {
             let detail = format!("The reading of {} begins anew: {error}", query.object_type);
-            reader.run.progress.warn(RunWarning::new("page_token_expired", detail));
+            reader.run.progress.warn(RunWarning::new(WarningCode::PageTokenExpired, detail));
             Ok(query)
         }
         Failure::Graph(error) | Failure::Resumed(error) | Failure::Later(error) => Err(error.into()),
@@ -345,7 +346,7 @@ async fn again(reader: &Reader<'_>, query: Query, error: GraphError) -> Result<Q
     let progress = &reader.run.progress;
     if matches!(error.kind, GraphErrorKind::PageTokenExpired) {
         let detail = format!("A page token for {} expired; the collection is read again.", query.object_type);
-        progress.warn(RunWarning::new("page_token_expired", detail));
+        progress.warn(RunWarning::new(WarningCode::PageTokenExpired, detail));
         return Ok(query);
     }
     if error.is_about_sign_in_activity() && query.select.iter().any(|name| name == SIGN_IN) {
@@ -357,7 +358,7 @@ async fn again(reader: &Reader<'_>, query: Query, error: GraphError) -> Result<Q
         && let Some(top) = query.top.map(|top| top / 2).filter(|top| *top >= LEAST_TOP)
     {
         let detail = format!("Graph took too long for a page of {}; pages are halved to {top}.", query.object_type);
-        progress.warn(RunWarning::new("page_halved", detail));
+        progress.warn(RunWarning::new(WarningCode::PageHalved, detail));
         return Ok(Query { top: Some(top), ..query });
     }
     if error.refuses_optional() { plainer(reader, query, error).await } else { Err(error.into()) }
@@ -377,7 +378,7 @@ pub(super) async fn whole<T, Reading: Future<Output = crate::graph::error::Resul
             Err(error) if matches!(error.kind, GraphErrorKind::PageTokenExpired) && restarts < RESTARTS_MOST => {
                 restarts += 1;
                 let detail = format!("A page token for {what} expired; they are read again.");
-                reader.run.progress.warn(RunWarning::new("page_token_expired", detail));
+                reader.run.progress.warn(RunWarning::new(WarningCode::PageTokenExpired, detail));
             }
             outcome => return outcome,
         }

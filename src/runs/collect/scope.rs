@@ -7,6 +7,7 @@ use super::narrowed::{Kept, Narrowed};
 use super::read_plan::{is_by_membership, narrows, needs_everything, wants_stubs};
 use super::reader::{Read, Reader};
 use super::stubs;
+use crate::codes::{RunErrorCode, WarningCode};
 use crate::db::Transaction;
 use crate::db::mirror::{self, read};
 use crate::db::runs::Lease;
@@ -144,7 +145,7 @@ fn told_unreadable(reader: &Reader<'_>, group: Uuid, visible: Visible) -> Result
         Visible::Hidden if is_named => {
             return Err(Stop::failed(
                 RunStage::Collect,
-                "scope_group_hidden",
+                RunErrorCode::ScopeGroupHidden,
                 format!(
                     "The members of group {group}, which the filter's scope names, are hidden from the application."
                 ),
@@ -165,6 +166,6 @@ fn told_unreadable(reader: &Reader<'_>, group: Uuid, visible: Visible) -> Result
         ),
         Visible::Gone => return Ok(()),
     };
-    reader.run.progress.degrade(RunWarning::new("scope_group_unreadable", detail).with_advice(advice));
+    reader.run.progress.degrade(RunWarning::new(WarningCode::ScopeGroupUnreadable, detail).with_advice(advice));
     Ok(())
 }

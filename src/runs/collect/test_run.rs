@@ -6,6 +6,7 @@ use super::reader::{Read, Reader};
 use super::request::get_many;
 use super::small::read_small;
 use super::{list, managers};
+use crate::codes::WarningCode;
 use crate::db::mirror::{Batch, StagedMembers};
 use crate::directory::ObjectType;
 use crate::filter::ScopeUsers;
@@ -141,7 +142,7 @@ async fn without_groups(reader: &Reader<'_>, read: &mut Read, error: GraphError)
         "The groups of single users cannot be read here ({error}); the test goes on without groups. A full run \
          reads groups another way."
     );
-    reader.run.progress.warn(RunWarning::new("test_without_groups", detail));
+    reader.run.progress.warn(RunWarning::new(WarningCode::TestWithoutGroups, detail));
     Ok(())
 }
 

@@ -5,6 +5,7 @@ use super::schema;
 use crate::app::App;
 use crate::assets::objects::SiteAccess;
 use crate::assets::{AssetsError, AssetsErrorKind, Client, ConfigState, ConfigStatus, Links, Target};
+use crate::codes::{AssetsErrorCode, FindingCode};
 use crate::connection_check::Overall;
 use crate::db::{destinations, executions, job_settings};
 use crate::error::{Code, Result};
@@ -75,7 +76,7 @@ pub async fn check(app: &App, organization: OrganizationId, id: DestinationId) -
     if report.partial {
         let detail =
             "Assets did not answer everything in time. Check again; if it lasts, look at status.atlassian.com.";
-        report.findings.push(Finding::new(Severity::Warning, "check_incomplete", detail));
+        report.findings.push(Finding::new(Severity::Warning, FindingCode::CheckIncomplete, detail));
     }
     report.overall = match report.findings.iter().map(|finding| finding.severity).min_by_key(|severity| *severity as u8)
     {
@@ -107,7 +108,7 @@ async fn look(app: &App, subject: &Subject, report: &mut DestinationCheck) -> Re
     let target = match subject.destination.target(app, subject.organization).await {
         Ok(target) => target,
         Err(error) if error.code == Code::ForgeTokenMissing => {
-            report.findings.push(Finding::new(Severity::Error, error.code.as_str(), error.detail));
+            report.findings.push(Finding::new(Severity::Error, FindingCode::ForgeTokenMissing, error.detail));
             return Ok(());
         }
         Err(error) => return Err(error),
@@ -118,7 +119,7 @@ async fn look(app: &App, subject: &Subject, report: &mut DestinationCheck) -> Re
         Ok(links) => {
             workspace = links.workspace_id();
             let text = "Assets accepts the token.";
-            report.findings.push(Finding::new(Severity::Info, "assets_token_valid", text));
+            report.findings.push(Finding::new(Severity::Info, FindingCode::AssetsTokenValid, text));
             report.import_source =
                 Some(ImportSourceSeen { id: links.import_source_id(), workspace_id: workspace.clone(), status: None });
             source(app, subject, (&client, &target, &links), report).await?;
@@ -136,7 +137,7 @@ fn settings(subject: &Subject, findings: &mut Vec<Finding>) {
     if destination.missing_objects == MissingObjects::Unknown {
         let text = "What Assets does with objects that an import leaves out is not known, so every delivery sends \
                     everything in scope, and a test is delivered only once. GET /v1/destinations/setup says where it is set.";
-        findings.push(Finding::new(Severity::Info, "missing_objects_unknown", text));
+        findings.push(Finding::new(Severity::Info, FindingCode::MissingObjectsUnknown, text));
     }
     let removes = subject.job.as_ref().is_some_and(|job| job.policy == RemovalPolicy::Remove);
     if removes && destination.api.is_none() {
@@ -144,11 +145,11 @@ fn settings(subject: &Subject, findings: &mut Vec<Finding>) {
             "The job removes missing objects, but the destination has no `api` to remove them by; they are kept.";
         let how = "Give the destination `api` with the site's URL, an email address and an API token.";
         let remedy = remedy(RemedyKind::Request, "Give access to objects", how);
-        findings.push(Finding::new(Severity::Warning, "removal_needs_api", text).with_remedies(vec![remedy]));
+        findings.push(Finding::new(Severity::Warning, FindingCode::RemovalNeedsApi, text).with_remedies(vec![remedy]));
     }
     if subject.job.is_none() {
         let text = "No job delivers to this destination yet.";
-        findings.push(Finding::new(Severity::Info, "no_job", text));
+        findings.push(Finding::new(Severity::Info, FindingCode::NoJob, text));
     }
 }
 
@@ -185,30 +186,26 @@ async fn source(
 
 async fn state(app: &App, subject: &Subject, config: &ConfigStatus) -> Result<Finding> {
     Ok(match config.state {
-        ConfigState::Idle => Finding::new(Severity::Info, "import_source_ready", "The import source is ready."),
+        ConfigState::Idle => {
+            Finding::new(Severity::Info, FindingCode::ImportSourceReady, "The import source is ready.")
+        }
         ConfigState::Disabled => {
             let how = "Open the schema's settings, Import, the import source's menu, and enable it.";
             let text = "The import source is disabled: no execution can be started.";
-            Finding::new(Severity::Error, "assets_import_disabled", text).with_remedies(vec![remedy(
-                RemedyKind::Assets,
-                "Enable the import source",
-                how,
-            )])
+            Finding::new(Severity::Error, FindingCode::Assets(AssetsErrorCode::ImportDisabled), text)
+                .with_remedies(vec![remedy(RemedyKind::Assets, "Enable the import source", how)])
         }
         ConfigState::MissingMapping => {
             let text = "The import source has no object types and attributes yet. The first run builds them.";
             let job = subject.job.as_ref().map_or_else(|| "{id}".to_owned(), |job| job.id.to_string());
             let how = format!("POST /v1/jobs/{job}/schema");
-            Finding::new(Severity::Warning, "assets_mapping_missing", text).with_remedies(vec![remedy(
-                RemedyKind::Request,
-                "Build them now",
-                &how,
-            )])
+            Finding::new(Severity::Warning, FindingCode::Assets(AssetsErrorCode::MappingMissing), text)
+                .with_remedies(vec![remedy(RemedyKind::Request, "Build them now", &how)])
         }
         ConfigState::Running => running(app, subject).await?,
         ConfigState::Other => {
             let text = format!("Assets says that the import source is {}, which is not documented.", config.status);
-            Finding::new(Severity::Warning, "import_source_state_unknown", text)
+            Finding::new(Severity::Warning, FindingCode::ImportSourceStateUnknown, text)
         }
     })
 }
@@ -225,7 +222,7 @@ async fn running(app: &App, subject: &Subject) -> Result<Finding> {
     if ours {
         return Ok(Finding::new(
             Severity::Info,
-            "own_execution_in_progress",
+            FindingCode::OwnExecutionInProgress,
             "A run of the job is delivering just now.",
         ));
     }
@@ -233,7 +230,8 @@ async fn running(app: &App, subject: &Subject) -> Result<Finding> {
                 half an hour for it, and never cancels it.";
     let how = "Open the schema's settings, Import: wait for the import, or cancel it there if nobody needs it.";
     let remedy = remedy(RemedyKind::Assets, "Look at the import in Assets", how);
-    Ok(Finding::new(Severity::Warning, "execution_in_progress", text).with_remedies(vec![remedy]))
+    Ok(Finding::new(Severity::Warning, FindingCode::Assets(AssetsErrorCode::ExecutionInProgress), text)
+        .with_remedies(vec![remedy]))
 }
 
 fn mapping(subject: &Subject, links: &Links, current: Option<&serde_json::Value>) -> Vec<Finding> {
@@ -242,19 +240,21 @@ fn mapping(subject: &Subject, links: &Links, current: Option<&serde_json::Value>
     let mut findings = Vec::new();
     if difference.in_sync {
         let text = "Object types and attributes in Assets are as the job needs them.";
-        findings.push(Finding::new(Severity::Info, "mapping_equal", text));
+        findings.push(Finding::new(Severity::Info, FindingCode::MappingEqual, text));
     } else {
         let how = format!("POST /v1/jobs/{}/schema", job.id);
         let remedy = remedy(RemedyKind::Request, "Build them now; the next run does it too", &how);
         findings.push(
-            Finding::new(Severity::Warning, "mapping_differs", differences(&difference)).with_remedies(vec![remedy]),
+            Finding::new(Severity::Warning, FindingCode::MappingDiffers, differences(&difference))
+                .with_remedies(vec![remedy]),
         );
     }
     for refused in &difference.refused {
         let what = refused.attribute.as_deref().unwrap_or(&refused.object_type);
         let text = format!("{what} stays «{}» in Assets instead of «{}».", refused.current, refused.wanted);
         let remedy = remedy(RemedyKind::Assets, "What can be done", &refused.advice);
-        findings.push(Finding::new(Severity::Warning, "schema_change_refused", text).with_remedies(vec![remedy]));
+        findings
+            .push(Finding::new(Severity::Warning, FindingCode::SchemaChangeRefused, text).with_remedies(vec![remedy]));
     }
     findings
 }
@@ -279,7 +279,7 @@ fn empty_values(destination: &Destination, said: Option<&str>) -> Option<Finding
         said?.to_lowercase(),
         if destination.empty_values == EmptyValues::Ignore { "ignore" } else { "remove" }
     );
-    (!fits).then(|| Finding::new(Severity::Warning, "empty_values_differ", text))
+    (!fits).then(|| Finding::new(Severity::Warning, FindingCode::EmptyValuesDiffer, text))
 }
 
 /// The object API has a credential, a place and rights of its own.
@@ -292,7 +292,7 @@ async fn object_api(
 ) {
     let Ok(site_url) = api.site_url.parse() else {
         let text = format!("{} is not the URL of a site.", api.site_url);
-        findings.push(Finding::new(Severity::Error, "object_api_site_invalid", text));
+        findings.push(Finding::new(Severity::Error, FindingCode::ObjectApiSiteInvalid, text));
         return;
     };
     let access = SiteAccess { site_url, email: api.email.clone(), api_token: api.token.clone() };
@@ -302,40 +302,40 @@ async fn object_api(
     };
     if workspace.is_some_and(|workspace| workspace != found) {
         let text = format!("The site {} has another Assets workspace than the import source.", api.site_url);
-        findings.push(Finding::new(Severity::Error, "object_api_other_workspace", text));
+        findings.push(Finding::new(Severity::Error, FindingCode::ObjectApiOtherWorkspace, text));
         return;
     }
     let object_type =
         subject.job.as_ref().map_or("Entra User", |job| job.mapping.type_name(crate::directory::ObjectType::Users));
     findings.push(match client.may_query(&access, &found, object_type).await {
-        Ok(()) => Finding::new(Severity::Info, "object_api_ok", format!("{} may query objects.", api.email)),
+        Ok(()) => Finding::new(Severity::Info, FindingCode::ObjectApiOk, format!("{} may query objects.", api.email)),
         Err(error) => of_objects(&error, api),
     });
 }
 
 fn of_import(error: &AssetsError) -> Finding {
     let remedies = vec![remedy(RemedyKind::Assets, "What to do", error.advice())];
-    Finding::new(Severity::Error, error.code(), format!("{error}.")).with_remedies(remedies)
+    Finding::new(Severity::Error, error.code().into(), format!("{error}.")).with_remedies(remedies)
 }
 
 fn of_objects(error: &AssetsError, api: &ObjectApi) -> Finding {
     let (code, text, how) = match &error.kind {
         AssetsErrorKind::Unauthorized => (
-            "object_api_token_invalid",
+            FindingCode::ObjectApiTokenInvalid,
             format!("{} does not accept the API token of {}.", api.site_url, api.email),
             "Make an API token at id.atlassian.com → Security → API tokens as that person, and store it in the destination.",
         ),
         AssetsErrorKind::Forbidden => (
-            "object_api_forbidden",
+            FindingCode::ObjectApiForbidden,
             format!("{} may not use Assets at {}.", api.email, api.site_url),
             "Give the person a Jira Service Management licence and the role Object Schema Manager or Object Schema User.",
         ),
         AssetsErrorKind::NotFound => (
-            "object_api_no_workspace",
+            FindingCode::ObjectApiNoWorkspace,
             format!("{} has no Assets workspace that {} may see.", api.site_url, api.email),
             "Assets comes with Jira Service Management Premium or Enterprise; check the address of the site.",
         ),
-        _ => (error.code(), format!("{error}."), error.advice()),
+        _ => (error.code().into(), format!("{error}."), error.advice()),
     };
     Finding::new(Severity::Error, code, text).with_remedies(vec![remedy(RemedyKind::Assets, "What to do", how)])
 }

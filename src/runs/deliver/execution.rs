@@ -7,6 +7,7 @@ use crate::assets::{
     AssetsError, AssetsErrorKind, ConfigState, Conflict, ExecutionLinks, ExecutionState, ExecutionStatus, Target,
 };
 use crate::clock::Instant;
+use crate::codes::{AssetsErrorCode, RunErrorCode};
 use crate::db::executions::{self, Change, ExecutionRow};
 use crate::db::mirror::{self, Receiver};
 use crate::db::runs::Lease;
@@ -246,7 +247,7 @@ impl Delivery<'_> {
         if clock.elapsed_since(since) > OTHERS_MOST {
             return Err(Stop::failed(
                 RunStage::Deliver,
-                "execution_in_progress",
+                RunErrorCode::Assets(AssetsErrorCode::ExecutionInProgress),
                 "Another execution of the import source, not started by this run, has been running for half an hour.",
                 "Look at the import in Assets: wait for it or cancel it there; then start the run again.",
             ));

@@ -5,6 +5,7 @@ use super::delivered::Delivered;
 use super::delivery::failed;
 use crate::assets::Client;
 use crate::assets::objects::{ObjectScope, SiteAccess};
+use crate::codes::WarningCode;
 use crate::db::mirror::delivered;
 use crate::db::runs::{self, Only};
 use crate::directory::ObjectType;
@@ -53,7 +54,7 @@ pub(super) async fn carry_out(run: &Run, client: &Client, delivered: &Delivered)
                 ids.len()
             );
             let advice = "They are removed by the next run that delivers objects of this type.";
-            run.progress.degrade(RunWarning::new("removal_postponed", detail).with_advice(advice));
+            run.progress.degrade(RunWarning::new(WarningCode::RemovalPostponed, detail).with_advice(advice));
             continue;
         };
         remove(run, client, &access, workspace, &scope, object_type, &ids).await?;
@@ -67,12 +68,15 @@ pub(super) async fn carry_out(run: &Run, client: &Client, delivered: &Delivered)
 pub(super) fn say_what_is_left(run: &Run, error: Option<&RunError>) {
     const LEFT: &str = "The next run removes what is left; values that were not cleared stay.";
     let warning = match error {
-        None => RunWarning::new("removal_postponed", "The run was cancelled before everything was removed or cleared.")
-            .with_advice(LEFT),
+        None => RunWarning::new(
+            WarningCode::RemovalPostponed,
+            "The run was cancelled before everything was removed or cleared.",
+        )
+        .with_advice(LEFT),
         Some(error) => {
             let detail = format!("Removing objects and clearing values stopped: {}", error.detail);
             let advice = error.advice.as_deref().unwrap_or("Look at the destination's `api`.");
-            RunWarning::new("object_api_failed", detail).with_advice(format!("{advice} {LEFT}"))
+            RunWarning::new(WarningCode::ObjectApiFailed, detail).with_advice(format!("{advice} {LEFT}"))
         }
     };
     run.progress.degrade(warning);

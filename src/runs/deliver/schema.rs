@@ -4,6 +4,7 @@ use super::delivered::TypeNames;
 use super::delivery::{Delivery, failed};
 use crate::app::App;
 use crate::assets::{ConfigState, Links};
+use crate::codes::WarningCode;
 use crate::error::{Code, Error, Result};
 use crate::mapping::{Difference, ImportSource};
 use crate::run_state::RunWarning;
@@ -35,7 +36,7 @@ pub(super) async fn ensure(delivery: &Delivery<'_>, state: ConfigState) -> Resul
     for refused in &difference.refused {
         let what = refused.attribute.as_deref().unwrap_or(&refused.object_type);
         let detail = format!("{what} stays «{}» in Assets instead of «{}».", refused.current, refused.wanted);
-        run.progress.warn(RunWarning::new("schema_change_refused", detail).with_advice(&refused.advice));
+        run.progress.warn(RunWarning::new(WarningCode::SchemaChangeRefused, detail).with_advice(&refused.advice));
     }
     if current.is_some() && difference.in_sync {
         return Ok(());

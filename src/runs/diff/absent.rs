@@ -2,6 +2,7 @@
 
 use super::outbox::{Outbox, unchanged};
 use super::payload::hash;
+use crate::codes::WarningCode;
 use crate::db::mirror::delivered::{self, DeliveredRow, NewChange};
 use crate::directory::{Lifecycle, ObjectType};
 use crate::error::{Error, Result};
@@ -52,7 +53,7 @@ pub(super) async fn judge(
         let detail =
             "Missing objects should be removed, but the destination has no `api` to remove them by; they are kept.";
         let advice = "Give the destination `api` with the site's URL, an email address and an API token; or choose the policy keep or mark.";
-        run.progress.degrade(RunWarning::new("removal_needs_api", detail).with_advice(advice));
+        run.progress.degrade(RunWarning::new(WarningCode::RemovalNeedsApi, detail).with_advice(advice));
     }
     Ok(absent)
 }

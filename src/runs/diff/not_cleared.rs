@@ -1,6 +1,7 @@
 //! Values that are now empty and that an import cannot clear: under «empty values: ignore» Assets keeps the old ones.
 //! Source: docs/assets.md, «Missing objects and empty values».
 
+use crate::codes::WarningCode;
 use crate::directory::ObjectType;
 use crate::run_state::RunWarning;
 use crate::runs::context::EmptyValues;
@@ -56,7 +57,7 @@ impl NotCleared {
             };
             let advice = "In Assets, set «Empty values» of this object type mapping to Remove, and emptyValues of the \
                           destination to remove; or give the destination `api`, so that values are cleared one by one.";
-            run.progress.warn(RunWarning::new("not_cleared", detail).with_count(*number).with_advice(advice));
+            run.progress.warn(RunWarning::new(WarningCode::NotCleared, detail).with_count(*number).with_advice(advice));
         }
     }
 }

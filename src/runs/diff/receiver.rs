@@ -1,6 +1,7 @@
 //! Where this delivery goes, compared with where the last one went: what was delivered elsewhere says nothing of what is
 //! here.
 
+use crate::codes::WarningCode;
 use crate::db::mirror::{self, MirrorRow, delivered};
 use crate::db::{Transaction, job_settings};
 use crate::error::Result;
@@ -40,7 +41,7 @@ pub(super) async fn compare(run: &Run) -> Result<Change, Stop> {
     if run.mode == RunMode::DryRun && is_elsewhere && mirror.delivered_at.is_some() {
         let detail = "The job delivers to another place than before. This dry run compares with what was delivered there; \
                       the next run sends everything.";
-        run.progress.warn(RunWarning::new("destination_changed", detail));
+        run.progress.warn(RunWarning::new(WarningCode::DestinationChanged, detail));
     }
     Ok(change)
 }

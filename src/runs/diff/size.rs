@@ -1,5 +1,6 @@
 //! What a delivery is told about its size, before anything is sent: once, when it is the one that makes it so large.
 
+use crate::codes::WarningCode;
 use crate::run_state::RunWarning;
 
 /// Objects that Jira Service Management Premium includes. Source: docs/assets.md, «Limits».
@@ -15,7 +16,7 @@ pub(super) fn warnings(known: u64, created: u64, many_references: u64) -> Vec<Ru
     if known <= INCLUDED_OBJECTS && objects > INCLUDED_OBJECTS {
         let detail = format!("There will be {objects} objects; {INCLUDED_OBJECTS} are included with Premium.");
         let advice = "See how many your site may have (Assets → Configuration → Usage), or narrow the filter.";
-        warnings.push(RunWarning::new("many_objects", detail).with_count(objects).with_advice(advice));
+        warnings.push(RunWarning::new(WarningCode::ManyObjects, detail).with_count(objects).with_advice(advice));
     }
     if many_references > 0 && created > known {
         let detail = format!(
@@ -24,7 +25,8 @@ pub(super) fn warnings(known: u64, created: u64, many_references: u64) -> Vec<Ru
         );
         let advice =
             "If Assets gets slow, put memberships on the side with fewer values, or narrow the filter of groups.";
-        warnings.push(RunWarning::new("many_references", detail).with_count(many_references).with_advice(advice));
+        warnings
+            .push(RunWarning::new(WarningCode::ManyReferences, detail).with_count(many_references).with_advice(advice));
     }
     warnings
 }
@@ -34,7 +36,10 @@ mod tests {
     use super::*;
 
     fn told(known: u64, created: u64, many_references: u64) -> Vec<(String, Option<u64>)> {
-        warnings(known, created, many_references).into_iter().map(|warning| (warning.code, warning.count)).collect()
+        warnings(known, created, many_references)
+            .into_iter()
+            .map(|warning| (warning.code.to_string(), warning.count))
+            .collect()
     }
 
     #[test]

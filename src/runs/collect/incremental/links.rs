@@ -1,6 +1,7 @@
 //! Memberships after a round of changes.
 
 use super::changes::Delta;
+use crate::codes::WarningCode;
 use crate::db::mirror::{Batch, StagedMembers, read, scope};
 use crate::directory::ObjectType;
 use crate::graph::error::{GraphError, GraphErrorKind};
@@ -53,7 +54,7 @@ pub(super) async fn of_arrived(
             "The groups of those who arrived cannot be asked for ({error}). Who was restored from the recycle bin gets \
              the groups of before with the next full run."
         );
-        reader.run.progress.warn(RunWarning::new("groups_of_arrived_unknown", detail));
+        reader.run.progress.warn(RunWarning::new(WarningCode::GroupsOfArrivedUnknown, detail));
     }
     let followed = Followed::of(reader, found.keys().copied().collect()).await?;
     for (group, members) in found {

@@ -3,6 +3,7 @@
 //! came into a group is read by id.
 
 use super::changes::Delta;
+use crate::codes::WarningCode;
 use crate::db::mirror::scope::{self, State};
 use crate::db::mirror::{self, Batch, read};
 use crate::directory::ObjectType;
@@ -62,7 +63,7 @@ pub(super) async fn decide(reader: &Reader<'_>, read: &mut Read, told: &Told) ->
         let detail = format!(
             "{number} users came into the scope's groups whom Graph does not show yet; the next run reads everything."
         );
-        reader.run.progress.warn(RunWarning::new("changes_not_readable", detail).with_count(number as u64));
+        reader.run.progress.warn(RunWarning::new(WarningCode::ChangesNotReadable, detail).with_count(number as u64));
         read.delta = None;
     }
     let left: Vec<Uuid> = known.into_iter().filter(|id| !is_in(&after, id)).collect();

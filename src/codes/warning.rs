@@ -1,0 +1,118 @@
+//! Codes of warnings of runs: something went wrong without ending the run.
+
+use super::code_table;
+
+code_table! {
+    /// What went wrong on the way.
+    WarningCode {
+        // Reading: what Graph or the permissions do not allow.
+        BatchRefused = "batch_refused",
+            "Graph takes no JSON batches, so requests are sent one by one.",
+            "Nothing: the run only takes longer.";
+        SelectRefused = "select_refused",
+            "Graph does not select properties, so objects are read with all of them.",
+            "Nothing: the run only takes longer.";
+        ExpandRefused = "expand_refused",
+            "Graph does not expand managers or owners, so managers are read one by one and owners of devices are left out.",
+            "Nothing, unless owners of devices are needed: they cannot be imported from this server.";
+        PartitionRefused = "partition_refused",
+            "Graph does not divide users by date, so they are read one page after another.",
+            "Nothing: the run only takes longer.";
+        DeltaRefused = "delta_refused",
+            "Graph returned no delta token for a type, so incremental runs read everything of it.",
+            "Nothing: incremental runs only take longer.";
+        SignInActivityRefused = "sign_in_activity_refused",
+            "No permission to read sign-in activity; users are imported without it.",
+            "Grant AuditLog.Read.All; the tenant also needs Entra ID P1 or P2.";
+        CapabilityLost = "capability_lost",
+            "There is no permission any more to read a type that was imported before. Its objects stay as they are.",
+            "Grant the permission that the warning names; the next run reads the type again.";
+        MembershipsUnknown = "memberships_unknown",
+            "The members of some groups are hidden or could not be read; those delivered before stay.",
+            "Grant Member.Read.Hidden if they are to be imported.";
+        ScopeGroupUnreadable = "scope_group_unreadable",
+            "A group that the filter's scope names does not exist, or a group in it hides its members. Everybody who was in scope stays in scope.",
+            "Correct `scope.groupIds`, or grant Member.Read.Hidden.";
+        SoftDeletedUnknown = "soft_deleted_unknown",
+            "The service could not read whether the objects that are missing can still be restored.",
+            "Grant the permission that the advice names, if you want to know it.";
+        GroupsOfArrivedUnknown = "groups_of_arrived_unknown",
+            "There is no permission to read the groups of users who are new or were restored.",
+            "Start a full run after restoring users from the recycle bin.";
+        TestWithoutGroups = "test_without_groups",
+            "The groups of single users cannot be read, so the test continues without groups.",
+            "Nothing: a full run reads groups in another way.";
+
+        // Reading: what changed or failed meanwhile.
+        ChangesNotReadable = "changes_not_readable",
+            "Graph reported changes of objects that cannot be read yet.",
+            "Nothing: the next incremental run reads them again.";
+        GroupGone = "group_gone",
+            "A group was deleted while it was read.",
+            "Nothing: the next run sees that it is gone.";
+        IncrementalBecameFull = "incremental_became_full",
+            "The incremental run read everything, for the reason given.",
+            "Nothing.";
+        ListIncomplete = "list_incomplete",
+            "A list of Graph left out objects that exist; they were found by their ids.",
+            "Nothing.";
+        MembersNotCompared = "members_not_compared",
+            "The service could not compare members that changed while they were read.",
+            "Nothing: the next run reads everything.";
+        MembersRestarted = "members_restarted",
+            "The members of a group were read again from their first page.",
+            "Nothing.";
+        PageHalved = "page_halved",
+            "Graph took too long for a page, so the pages are smaller.",
+            "Nothing.";
+        PageTokenExpired = "page_token_expired",
+            "A page token expired, so a collection was read again from its beginning.",
+            "Nothing.";
+
+        // Comparing.
+        RemovalBrake = "removal_brake",
+            "More objects are missing at once than the job allows; the run waits for approval.",
+            "Look at the run's changes; approve it, or cancel it and fix filter or connection.";
+        RemovalNeedsApi = "removal_needs_api",
+            "Missing objects should be removed, but the destination has no `api`; they are kept.",
+            "Give the destination `api`, or choose the policy `keep` or `mark`.";
+        DestinationChanged = "destination_changed",
+            "The job now delivers to another place, but the dry run compares with what was delivered to the place before.",
+            "Nothing: the next run sends everything.";
+        ManyObjects = "many_objects",
+            "There will be more objects than a plan of Assets includes.",
+            "See how many objects your site may have, or narrow the filter.";
+        ManyReferences = "many_references",
+            "Objects have more references than Atlassian recommends. All are sent.",
+            "If Assets gets slow, put memberships on the side with fewer values.";
+        NotCleared = "not_cleared",
+            "A value became empty, and Assets keeps the old one.",
+            "Set «Empty values» to Remove in Assets and `emptyValues` to `remove`; or give the destination `api`.";
+
+        // Delivering.
+        AssetsError = "assets_error",
+            "Assets reports an error of the import.",
+            "Look at the import's history in Assets.";
+        EntriesIgnored = "entries_ignored",
+            "Assets took fewer objects than were sent.",
+            "Look at the import's history in Assets; the next run sends the objects again.";
+        TypeNotProcessed = "type_not_processed",
+            "Assets does not report what it did with an object type.",
+            "Compare the job's schema with Assets; the next run sends the type again.";
+        ReferencesNotResolved = "references_not_resolved",
+            "References were sent, and Assets resolved none or few of them.",
+            "Set `referenceTemplate` of the destination to its other value and start a full run.";
+        SchemaChangeRefused = "schema_change_refused",
+            "A name or type in Assets stays as it is, although the job has another.",
+            "Follow the advice of the warning, usually a rename in Assets.";
+        MissingObjectsObserved = "missing_objects_observed",
+            "Assets acted on objects that the import left out. The schedule is paused.",
+            "Look at «Missing objects» in the import's mapping, then enable the schedule again.";
+        ObjectApiFailed = "object_api_failed",
+            "Removing objects or clearing values stopped; what the import delivered stays.",
+            "Fix `api` of the destination; the next run removes the rest. Values that were not cleared stay.";
+        RemovalPostponed = "removal_postponed",
+            "This run could not remove all missing objects.",
+            "Nothing: the next run that delivers their type removes them.";
+    }
+}
