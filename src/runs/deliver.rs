@@ -22,7 +22,7 @@ use super::stop::Stop;
 use crate::assets::{Client, ExecutionState, ExecutionStatus};
 use crate::codes::{AssetsErrorCode, RunErrorCode};
 use crate::db::executions;
-use crate::error::{Code, Error};
+use crate::error::Error;
 use crate::run_state::RunStage;
 use delivered::Delivered;
 use delivery::{Delivery, failed};

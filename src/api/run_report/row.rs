@@ -46,10 +46,10 @@ pub(super) fn facts(head: &Head) -> Vec<Fact> {
     for warning in &run.warnings {
         let times = warning.count.map(|count| format!(" ({count} times)")).unwrap_or_default();
         let advice = warning.advice.as_deref().map(|advice| format!(" {advice}")).unwrap_or_default();
-        facts.push(Fact::new("warning", warning.code.clone(), format!("{}{times}{advice}", warning.detail)));
+        facts.push(Fact::new("warning", warning.code.to_string(), format!("{}{times}{advice}", warning.detail)));
     }
     if let Some(error) = &run.error {
-        facts.push(Fact::new("error", error.code.clone(), error.detail.clone()));
+        facts.push(Fact::new("error", error.code.to_string(), error.detail.clone()));
         for (name, value) in [
             ("stage", error.stage.map(|stage| stage.as_str().to_owned())),
             ("graphCode", error.graph_code.clone()),
