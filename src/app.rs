@@ -1,4 +1,4 @@
-//! What every part of the running service shares. Cheap to clone.
+//! The state that all parts of the running service share. Cheap to clone.
 
 use crate::assets;
 use crate::clock::Clock;
@@ -16,7 +16,7 @@ use std::sync::Arc;
 use tokio::sync::broadcast;
 use tokio_util::sync::CancellationToken;
 
-/// Notices that a slow receiver may lag behind before it loses some; a lost notice costs one poll.
+/// How many notices a slow receiver may lag behind before it loses some. A lost notice costs one poll.
 const NOTICES: usize = 1024;
 
 #[derive(Clone)]
@@ -31,11 +31,11 @@ pub struct App {
     pub public_http: PublicClient,
     pub graph: graph::Client,
     pub assets: assets::Client,
-    /// What licences are called, by SKU id.
+    /// The names of licences by SKU id.
     pub license_names: Arc<LicenseNames>,
-    /// What other processes announce by NOTIFY, see [`crate::db::listen`].
+    /// The notices of other processes, see [`crate::db::listen`].
     pub notices: broadcast::Sender<Notice>,
-    /// Cancelled when the process is about to stop: whoever waits for news answers with what there is.
+    /// Cancelled when the process shuts down: a request that waits for news returns what there is.
     pub stopping: CancellationToken,
 }
 
@@ -68,7 +68,7 @@ impl App {
 fn license_names(settings: &Settings) -> Result<LicenseNames> {
     let Some(path) = &settings.license_names else { return Ok(LicenseNames::builtin()) };
     let text = std::fs::read_to_string(path).map_err(|e| {
-        let detail = format!("ENTRA_ASSETS_LICENSE_NAMES {} cannot be read: {e}.", path.display());
+        let detail = format!("ENTRA_ASSETS_LICENSE_NAMES: cannot read {}: {e}.", path.display());
         Error::new(Code::ConfigurationInvalid, detail)
     })?;
     LicenseNames::with_override(&text)

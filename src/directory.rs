@@ -1,14 +1,14 @@
-//! The directory as values: users, groups, licences and devices as Microsoft Graph describes them, and
-//! what an admin reads from them.
+//! The objects of the directory: users, groups, licences and devices as Microsoft Graph describes them.
 //!
-//! An object is the JSON map of its Graph properties, without those that are null ([`Properties`]). The
-//! functions here derive from it what Graph does not say in one property: a label that is never empty, the
-//! kind of a group, whether the object is in use.
+//! An object is the JSON map of its Graph properties, without those that are null ([`Properties`]). The functions here
+//! derive what Graph does not say in one property: a label that is never empty, the kind of a group, whether the object is
+//! in use.
 
+mod attribute;
 pub mod attributes;
 pub mod license_names;
 
-pub use attributes::{Attribute, Link, Source, ValueType};
+pub use attribute::{Attribute, AttributeSource, Link, ValueType};
 pub use license_names::LicenseNames;
 
 use serde::{Deserialize, Serialize};
@@ -44,7 +44,7 @@ impl ObjectType {
         }
     }
 
-    /// One of them, for a sentence.
+    /// The singular, for messages.
     pub const fn singular(self) -> &'static str {
         match self {
             Self::Users => "user",
@@ -78,7 +78,7 @@ impl FromStr for ObjectType {
         Self::ALL
             .into_iter()
             .find(|object_type| object_type.as_str() == text)
-            .ok_or_else(|| format!("`{text}` is not an object type; they are users, groups, licenses and devices"))
+            .ok_or_else(|| format!("`{text}` is not an object type; use users, groups, licenses or devices"))
     }
 }
 
@@ -89,7 +89,7 @@ pub enum Lifecycle {
     Active,
     /// The account is blocked, the device disabled, the subscription suspended.
     Disabled,
-    /// No longer in the directory or in the scope of the job, and kept as a record.
+    /// No longer in the directory or in the scope of the job, but kept in Assets.
     Removed,
 }
 
@@ -106,8 +106,8 @@ impl Lifecycle {
     }
 }
 
-/// Active or Disabled, from what Graph says. A property that Graph did not give (a missing permission
-/// comes as null) counts as in use: nothing is called disabled on a guess.
+/// Active or Disabled, according to Graph. Without the property (Graph returns null if a permission is missing) the object
+/// counts as in use.
 pub fn lifecycle(object_type: ObjectType, properties: &Properties) -> Lifecycle {
     let is_disabled = match object_type {
         ObjectType::Users | ObjectType::Devices => {
@@ -122,8 +122,8 @@ pub fn lifecycle(object_type: ObjectType, properties: &Properties) -> Lifecycle 
     if is_disabled { Lifecycle::Disabled } else { Lifecycle::Active }
 }
 
-/// A name that is never empty: displayName, else userPrincipalName, else mail, else the id. For a licence
-/// its friendly name, else its part number, else the id.
+/// A name that is never empty: displayName, else userPrincipalName, else mail, else the id. For a licence: its product
+/// name, else its part number, else the id.
 pub fn label(object_type: ObjectType, id: Uuid, properties: &Properties, names: &LicenseNames) -> String {
     let found = match object_type {
         ObjectType::Licenses => names.name(id).or_else(|| text(properties, "skuPartNumber")),
@@ -149,7 +149,7 @@ pub fn group_kind(properties: &Properties) -> &'static str {
     }
 }
 
-/// Assigned, or Dynamic: by a rule.
+/// Assigned, or Dynamic (by a rule).
 pub fn group_membership(properties: &Properties) -> &'static str {
     if has(properties, "groupTypes", "DynamicMembership") { "Dynamic" } else { "Assigned" }
 }
@@ -159,19 +159,19 @@ pub fn is_team(properties: &Properties) -> bool {
     has(properties, "resourceProvisioningOptions", "Team")
 }
 
-/// Licences that can still be assigned: bought and enabled, less those in use. Below zero when more are
-/// assigned than were bought. `None` when Graph did not say.
+/// Licences that can still be assigned: enabled units minus consumed units. Negative if more are assigned than were
+/// bought. `None` if Graph does not say.
 pub fn available_units(properties: &Properties) -> Option<i64> {
     let enabled = properties.get("prepaidUnits")?.get("enabled")?.as_i64()?;
     Some(enabled - properties.get("consumedUnits")?.as_i64()?)
 }
 
-/// A text property that is there and not blank.
+/// A text property that is not blank.
 fn text<'a>(properties: &'a Properties, key: &str) -> Option<&'a str> {
     properties.get(key).and_then(Value::as_str).filter(|text| !text.trim().is_empty())
 }
 
-/// Whether a list property has a value. Graph compares these without regard to case.
+/// Whether a list property contains a value. Graph ignores case.
 fn has(properties: &Properties, key: &str, wanted: &str) -> bool {
     let list = properties.get(key).and_then(Value::as_array);
     list.is_some_and(|list| list.iter().filter_map(Value::as_str).any(|value| value.eq_ignore_ascii_case(wanted)))

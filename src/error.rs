@@ -1,7 +1,7 @@
-//! The one error type that crosses floors: a stable code, a public sentence, every fault, and a private
-//! cause that is logged once where the error is handled and never shown.
+//! The one error type that crosses floors: a stable code, a public sentence, all faults of the request, and a private
+//! cause. The cause is logged once, where the error is handled, and never shown.
 //!
-//! The HTTP status of a code is known to `api::problem` alone.
+//! Only `api::problem` knows the HTTP status of a code.
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -10,21 +10,30 @@ pub use crate::codes::Code;
 
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// One fault of a request: where (RFC 6901 pointer into the body, or `?name` of a query parameter), what.
+/// One fault of a request: its place (an RFC 6901 pointer into the body, or `?name` for a query parameter) and what
+/// is wrong.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Fault {
     pub pointer: String,
     pub code: &'static str,
     pub detail: String,
-    /// Where within the text that `pointer` leads to, if it is a text with a grammar of its own.
+    /// The place within the text at `pointer`, if that text has a grammar of its own (a filter).
     pub place: Option<TextPlace>,
 }
 
-/// A place in a text, in characters, and what to write there instead, if that can be guessed.
+/// A key as one part of a JSON pointer (RFC 6901).
+pub fn pointer_part(key: &str) -> String {
+    key.replace('~', "~0").replace('/', "~1")
+}
+
+/// A place in a text, counted in characters, and what to write there instead, if a correction was found.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct TextPlace {
     pub offset: usize,
     pub length: usize,
+    pub found: String,
+    /// What would be valid there.
+    pub expected: Vec<String>,
     pub suggestion: Option<String>,
 }
 
@@ -33,14 +42,14 @@ impl Fault {
         Self { pointer: pointer.into(), code, detail: detail.into(), place: None }
     }
 
-    /// Place and fault in one sentence.
+    /// Place and detail in one sentence.
     fn sentence(&self) -> String {
         let place = if self.pointer.is_empty() { "The body" } else { &self.pointer };
         format!("{place}: {}.", self.detail.trim_end_matches('.'))
     }
 }
 
-/// A thing that keeps another from being deleted.
+/// An object that prevents another one from being deleted.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct UsedBy {
     /// The collection's name in the API: `jobs`.
@@ -65,10 +74,9 @@ impl Error {
         Self { code, detail: detail.into(), faults: Vec::new(), used_by: Vec::new(), source: None }
     }
 
-    /// A defect of ours: the caller sees only that there was one.
+    /// A defect of the service. The caller sees only that there was one.
     pub fn internal(source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
-        Self::new(Code::Internal, "The request could not be carried out because of a defect in the service.")
-            .with_source(source)
+        Self::new(Code::Internal, "The request failed because of a defect in the service.").with_source(source)
     }
 
     pub fn not_found(what: &str, id: impl fmt::Display) -> Self {
@@ -79,7 +87,7 @@ impl Error {
     pub fn validation(faults: Vec<Fault>) -> Self {
         let detail = match faults.as_slice() {
             [one] => one.sentence(),
-            many => format!("The request has {} faults.", many.len()),
+            many => format!("{} values of the request are not valid; `errors` lists them.", many.len()),
         };
         Self { faults, ..Self::new(Code::ValidationFailed, detail) }
     }
@@ -107,7 +115,7 @@ impl StdError for Error {
     }
 }
 
-/// Gathers faults, so that a request is answered with all of them.
+/// Collects faults, so that one response lists all of them.
 #[derive(Default, Debug)]
 pub struct Faults(Vec<Fault>);
 
@@ -116,12 +124,12 @@ impl Faults {
         self.0.push(Fault::new(pointer, code, detail));
     }
 
-    /// As [`Faults::push`], with the place in the text.
+    /// Like [`Faults::push`], with the place in the text.
     pub fn push_in_text(&mut self, pointer: &str, code: &'static str, detail: String, place: TextPlace) {
         self.0.push(Fault { place: Some(place), ..Fault::new(pointer, code, detail) });
     }
 
-    /// Adds those of `more` that are about places without a fault so far.
+    /// Adds the faults of `more` whose places have no fault yet.
     pub fn add_new(&mut self, more: Faults) {
         let known = self.0.len();
         for fault in more.0 {

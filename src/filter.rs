@@ -1,28 +1,28 @@
 //! Which users, groups and devices to import: Graph's `$filter` or a tree of conditions, and the scope around it.
 //!
-//! [`Filter`] is the rule, parsed from the body that the API takes. [`odata`] parses and prints filter texts over the
-//! [`property`] table; [`where_tree`] is the same as JSON; [`eval`] decides over our own values; [`scope`] adds what
-//! Graph cannot: membership, exclusions, limits.
+//! [`body`] reads a [`Filter`] from its JSON. [`odata`] parses and prints filter texts over the table of properties
+//! ([`property`]); [`where_tree`] is a condition as JSON; [`eval`] evaluates a condition without Graph; [`scope`] decides
+//! by membership and limits, which Graph cannot.
 
-use crate::error::{Faults, Result};
-use body::Body;
-use serde_json::{Map, Value};
+use serde::Serialize;
+use serde_json::{Map, Value, json};
 
 pub mod body;
 pub mod eval;
 pub mod expression;
 pub mod odata;
+mod parts;
 pub mod pattern;
 pub mod property;
 pub mod scope;
 pub mod validation;
 pub mod where_tree;
 
-pub use body::{Exclude, Limits, Outside, Scope, ScopeGroups, ScopeUsers, Written};
 pub use odata::Parsed;
+pub use parts::{Exclude, Limits, Outside, Scope, ScopeGroups, ScopeUsers};
 pub use property::EntityKind;
 
-/// A valid filter. Everything is optional: the default takes the whole directory.
+/// A valid filter. The default imports the whole directory.
 #[derive(Clone, PartialEq, Debug, Default)]
 pub struct Filter {
     pub users: Option<Rule>,
@@ -34,30 +34,32 @@ pub struct Filter {
     pub limits: Limits,
 }
 
-/// The condition on one kind of object: as it was written, and parsed.
+/// The condition on one kind of object, as written and parsed.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Rule {
     pub written: Written,
     pub parsed: Parsed,
 }
 
+/// A condition as it was written: `odata` or `where`.
+#[derive(Clone, PartialEq, Debug, Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum Written {
+    Odata(String),
+    #[schema(value_type = where_tree::Where)]
+    Where(Value),
+}
+
+impl Written {
+    pub fn to_json(&self) -> Value {
+        match self {
+            Written::Odata(text) => json!({ "odata": text }),
+            Written::Where(tree) => json!({ "where": tree }),
+        }
+    }
+}
+
 impl Filter {
-    /// Parses the body without `name`. The error has every fault, with pointers into the body.
-    pub fn from_json(body: &Value) -> Result<Filter> {
-        let mut faults = Faults::default();
-        let filter = Body::whole(body)?.parse("", &mut faults);
-        faults.into_result()?;
-        Ok(filter)
-    }
-
-    /// Like [`Filter::from_json`], for a caller that checks the form of the body and gathers faults: `pointer` is where
-    /// the body stands. The result is complete only if there is no fault. Stricter than the reading of a stored filter.
-    pub fn collect(body: &Value, pointer: &str, faults: &mut Faults) -> Filter {
-        let body = Body::parts(body);
-        body.check_groups(pointer, faults);
-        body.parse(pointer, faults)
-    }
-
     /// The body with every field, defaults included; what [`Filter::from_json`] reads back.
     pub fn to_json(&self) -> Value {
         let rule = |rule: &Option<Rule>| rule.as_ref().map_or(Value::Null, |rule| rule.written.to_json());
@@ -81,7 +83,7 @@ impl Filter {
         }
     }
 
-    /// Whether it leaves out any user or group.
+    /// Whether it excludes any user or group.
     pub fn narrows(&self) -> bool {
         self.users.is_some()
             || self.groups.is_some()
@@ -91,14 +93,14 @@ impl Filter {
             || self.limits != Limits::default()
     }
 
-    /// Whether an object, in Graph's own JSON, fulfils its condition and is not excluded by id or name. Membership
-    /// and limits are [`scope`]'s business.
+    /// Whether an object, as JSON of Graph, fulfils its condition and is not excluded by id or name. [`scope`] decides by
+    /// membership and limits.
     pub fn admits(&self, kind: EntityKind, object: &Map<String, Value>) -> bool {
         !self.exclude.excludes(kind, object)
             && self.rule(kind).is_none_or(|rule| eval::matches(&rule.parsed.expression, object))
     }
 
-    /// What an incremental run cannot see of this filter, a sentence for each kind of object.
+    /// What an incremental run cannot see of this filter, one sentence for each kind of object.
     pub fn local_only_problems(&self) -> Vec<String> {
         EntityKind::ALL
             .into_iter()
@@ -106,11 +108,6 @@ impl Filter {
             .filter_map(|rule| rule.parsed.local_only_problem())
             .collect()
     }
-}
-
-/// A key as a part of a JSON pointer (RFC 6901).
-pub(crate) fn escape(key: &str) -> String {
-    key.replace('~', "~0").replace('/', "~1")
 }
 
 #[cfg(test)]

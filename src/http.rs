@@ -1,5 +1,5 @@
-//! The only maker of HTTP clients, and what every client of an outside system needs: `Retry-After` in all
-//! its forms, bounded bodies, and the check that a link stays on its origin.
+//! Builds all HTTP clients, and has what the clients of outside systems need: `Retry-After` in all its forms, bounded
+//! bodies, and the check that a link stays on its origin.
 
 pub mod public;
 
@@ -10,19 +10,21 @@ use futures_util::StreamExt;
 use std::time::Duration;
 use url::Url;
 
-/// How long one request may take, from connecting to the last byte of the body. A page of 999 users with
-/// slow Graph answers fits.
+/// How long one request may take, from connecting to the last byte of the body: enough for a page of 999 users when
+/// Graph is slow.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(120);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-/// Longer than this a server does not keep idle connections anyway.
+/// Servers close idle connections after about this time.
 const POOL_IDLE_TIMEOUT: Duration = Duration::from_secs(60);
-/// `Retry-After` above this is treated as this: a budget ends the wait before.
-const RETRY_AFTER_MOST: Duration = Duration::from_secs(600);
+/// A longer `Retry-After` is treated as this. The retry budget ends the wait before.
+const MAX_RETRY_AFTER: Duration = Duration::from_secs(600);
 
 /// A client without redirects (a redirect could carry a token elsewhere), with gzip, time limits, the
 /// operator's proxy and CA file.
 pub fn client(settings: &HttpSettings) -> Result<reqwest::Client> {
-    builder(settings)?.build().map_err(|e| Error::new(Code::ConfigurationInvalid, format!("the HTTP client: {e}")))
+    builder(settings)?
+        .build()
+        .map_err(|e| Error::new(Code::ConfigurationInvalid, format!("Cannot build the HTTP client: {e}.")))
 }
 
 #[expect(clippy::disallowed_methods, reason = "the only place that builds HTTP clients")]
@@ -36,13 +38,13 @@ fn builder(settings: &HttpSettings) -> Result<reqwest::ClientBuilder> {
         .tcp_nodelay(true);
     if let Some(proxy) = &settings.proxy {
         let proxy = reqwest::Proxy::all(proxy.as_str()).map_err(|e| {
-            Error::new(Code::ConfigurationInvalid, format!("ENTRA_ASSETS_PROXY is not a proxy URL: {e}"))
+            Error::new(Code::ConfigurationInvalid, format!("ENTRA_ASSETS_PROXY is not a valid proxy URL: {e}."))
         })?;
         builder = builder.proxy(proxy);
     }
     if let Some(path) = &settings.ca_file {
         let wrong = |e: &dyn std::fmt::Display| {
-            Error::new(Code::ConfigurationInvalid, format!("ENTRA_ASSETS_CA_FILE {}: {e}", path.display()))
+            Error::new(Code::ConfigurationInvalid, format!("ENTRA_ASSETS_CA_FILE: cannot use {}: {e}.", path.display()))
         };
         let pem = std::fs::read(path).map_err(|e| wrong(&e))?;
         for certificate in reqwest::Certificate::from_pem_bundle(&pem).map_err(|e| wrong(&e))? {
@@ -60,20 +62,20 @@ pub fn retry_after(headers: &reqwest::header::HeaderMap, now: DateTime<Utc>) -> 
     parse_retry_after(text, now)
 }
 
-/// See [`retry_after`]; also for the headers inside a JSON batch.
+/// Like [`retry_after`], for the headers inside a JSON batch too.
 pub fn parse_retry_after(text: &str, now: DateTime<Utc>) -> Option<Duration> {
     if let Ok(seconds) = text.parse::<f64>() {
         let wait = Duration::try_from_secs_f64(seconds).ok()?;
-        return Some(wait.min(RETRY_AFTER_MOST));
+        return Some(wait.min(MAX_RETRY_AFTER));
     }
     let at = DateTime::parse_from_rfc2822(text).ok()?.with_timezone(&Utc);
-    Some((at - now).to_std().unwrap_or(Duration::ZERO).min(RETRY_AFTER_MOST))
+    Some((at - now).to_std().unwrap_or(Duration::ZERO).min(MAX_RETRY_AFTER))
 }
 
 /// The whole body, or an error when it is longer than `most` bytes.
 pub async fn bounded_body(response: reqwest::Response, most: usize) -> Result<Vec<u8>, BodyError> {
-    // The length of what comes compressed is known at its end. Put together once: growing step by step would copy and
-    // clear a page of a megabyte several times over.
+    // The length of a compressed body is known only at its end. The parts are joined once: a growing buffer would copy
+    // a page of a megabyte several times.
     let (mut parts, mut length) = (Vec::new(), 0);
     let mut stream = response.bytes_stream();
     while let Some(part) = stream.next().await {
@@ -88,20 +90,20 @@ pub async fn bounded_body(response: reqwest::Response, most: usize) -> Result<Ve
         return Ok(parts.remove(0).into());
     }
     let mut body = Vec::with_capacity(length);
-    // One after the other they are given back.
+    // Each part is freed once it is copied.
     parts.into_iter().for_each(|part| body.extend_from_slice(&part));
     Ok(body)
 }
 
 #[derive(Debug, thiserror::Error)]
 pub enum BodyError {
-    #[error("the answer has more than {most} bytes")]
+    #[error("the response has more than {most} bytes")]
     TooLarge { most: usize },
-    #[error("the answer broke off")]
+    #[error("the connection broke before the end of the response")]
     Broken(#[source] reqwest::Error),
 }
 
-/// Whether a link leads to the origin (scheme, host and port) it must not leave.
+/// Whether a link stays on an origin (scheme, host and port).
 pub fn same_origin(link: &Url, origin: &Url) -> bool {
     link.origin() == origin.origin() && link.username().is_empty() && link.password().is_none()
 }
@@ -118,7 +120,7 @@ mod tests {
         assert_eq!(read("0.249"), Some(Duration::from_millis(249)));
         assert_eq!(read("Thu, 01 Jan 2026 00:00:30 GMT"), Some(Duration::from_secs(30)));
         assert_eq!(read("Wed, 31 Dec 2025 23:59:00 GMT"), Some(Duration::ZERO));
-        assert_eq!(read("999999999"), Some(RETRY_AFTER_MOST));
+        assert_eq!(read("999999999"), Some(MAX_RETRY_AFTER));
         assert_eq!(read("soon"), None);
         assert_eq!(read("-5"), None);
         assert_eq!(read("NaN"), None);

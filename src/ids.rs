@@ -1,33 +1,26 @@
 //! Typed identifiers: UUID version 7, so that rows created later sort later.
 
 use crate::clock::Clock;
-use crate::random::random_bytes;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
-use std::sync::atomic::{AtomicU64, Ordering};
-use uuid::Uuid;
+use std::sync::Mutex;
+use uuid::{ContextV7, Timestamp, Uuid};
 
-/// The last time and counter given, as milliseconds and twelve bits.
-static LAST: AtomicU64 = AtomicU64::new(0);
-const COUNTER_BITS: u32 = 12;
+/// Orders the ids that are made in the same millisecond, or after the clock was set back.
+static ORDER: Mutex<ContextV7> = Mutex::new(ContextV7::new());
 
-/// A new UUIDv7 with the clock's time, a counter and random bits from the operating system. Of two ids that this
-/// process makes the later one is greater, also within a millisecond (RFC 9562 §6.2).
+/// A new UUIDv7 with the time of the clock. Of two ids that this process makes, the later one is greater, even within
+/// a millisecond (RFC 9562 §6.2).
 pub fn new_v7(clock: &Clock) -> Uuid {
     new_v7_at(clock.now())
 }
 
-/// As [`new_v7`], at a time that was read before.
+/// Like [`new_v7`], with a time that was read before.
 pub fn new_v7_at(now: DateTime<Utc>) -> Uuid {
-    let now = (now.timestamp_millis().max(0) as u64) << COUNTER_BITS;
-    let next = |last: u64| now.max(last + 1);
-    let place = next(LAST.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |last| Some(next(last))).unwrap_or(now));
-    let mut random = random_bytes::<10>();
-    random[0] = (place >> 8) as u8 & 0x0f;
-    random[1] = place as u8;
-    uuid::Builder::from_unix_timestamp_millis(place >> COUNTER_BITS, &random).into_uuid()
+    let seconds = u64::try_from(now.timestamp()).unwrap_or(0);
+    Uuid::new_v7(Timestamp::from_unix(&ORDER, seconds, now.timestamp_subsec_nanos()))
 }
 
 macro_rules! ids {
@@ -92,4 +85,21 @@ ids! {
 impl OrganizationId {
     /// The organization `default`, made by the first migration.
     pub const DEFAULT: Self = Self(Uuid::from_u128(0x0190_0000_0000_7000_8000_0000_0000_0001));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use chrono::TimeDelta;
+
+    #[test]
+    fn ids_ascend_within_a_millisecond_and_when_the_clock_is_set_back() {
+        let now: DateTime<Utc> = "2026-01-31T08:00:00.123Z".parse().unwrap();
+        let mut ids: Vec<Uuid> = (0..10_000).map(|_| new_v7_at(now)).collect();
+        ids.push(new_v7_at(now - TimeDelta::seconds(5)));
+        ids.push(new_v7_at(now + TimeDelta::milliseconds(1)));
+        assert!(ids.is_sorted_by(|a, b| a < b));
+        let (seconds, nanos) = ids[0].get_timestamp().unwrap().to_unix();
+        assert_eq!(seconds * 1000 + u64::from(nanos) / 1_000_000, now.timestamp_millis() as u64);
+    }
 }

@@ -1,10 +1,9 @@
-//! What Assets is told: the schema and mapping document, the exact JSON of every object, and how the
-//! document differs from what Assets has.
+//! What is sent to Assets: the schema and mapping document, the exact JSON of each object, and how the document differs
+//! from the schema in Assets.
 //!
-//! A [`Mapping`] is made of what a job selects ([`Selection`]) and how references are written
-//! ([`ReferenceTemplate`]). Its [`Mapping::version`] changes whenever the JSON of an object would look
-//! different for the same directory data; together with a hash of the JSON it says whether an object must
-//! be sent again.
+//! A [`Mapping`] consists of what a job selects ([`Selection`]) and how references are written ([`ReferenceTemplate`]).
+//! Its [`Mapping::version`] changes whenever the JSON of an object would differ for the same directory data. Version and
+//! hash of the JSON together decide whether an object must be sent again.
 
 pub mod change;
 mod current;
@@ -19,24 +18,24 @@ pub use document::ImportSource;
 pub use payload::References;
 pub use selection::{Memberships, ObjectSelection, Selection};
 
-use crate::directory::{Attribute, LicenseNames, Link, ObjectType, Source};
+use crate::directory::{Attribute, AttributeSource, LicenseNames, Link, ObjectType};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::sync::Arc;
 
-/// Rises when the JSON of an object is written differently for the same data (a date format, the meaning
-/// of an attribute), so that every object is sent once more.
+/// Increase it when the JSON of an object changes for the same data (a date format, the meaning of an attribute), so that
+/// all objects are sent again.
 const PAYLOAD_FORMAT: u32 = 1;
 
-/// How references are written and looked up, since Atlassian does not document lists of references for
-/// this interface (docs/assets.md, «References»).
+/// How references are written and looked up. Atlassian does not document lists of references for imports, so there are two
+/// ways (docs/assets.md, «References»).
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum ReferenceTemplate {
     /// The ids as a JSON array, looked up by `"Object ID" IN (${groups${0}})`.
     #[default]
     ArrayPlaceholder,
-    /// The ids as one text joined by commas, looked up by `"Object ID" IN (${groups})`.
+    /// The ids as one text, separated by commas, looked up by `"Object ID" IN (${groups})`.
     JoinedString,
 }
 
@@ -53,8 +52,8 @@ pub struct Mapping {
 #[derive(Clone, Debug)]
 struct TypeMapping {
     object_type: ObjectType,
-    /// A type that is switched off is in no document. Its objects can still be written, because those that
-    /// were delivered before it was switched off must not be missing from a delivery.
+    /// A disabled type is not in the document. Its objects can still be written, because objects that were delivered before
+    /// must not be missing from a delivery.
     enabled: bool,
     name: String,
     attributes: Vec<MappedAttribute>,
@@ -68,8 +67,7 @@ struct MappedAttribute {
 }
 
 impl Mapping {
-    /// The mapping of a job. The selection should have been found without faults
-    /// ([`Selection::check`]); keys that are not known are left out.
+    /// The mapping of a job. The selection should be valid ([`Selection::check`]); unknown keys are ignored.
     pub fn new(selection: &Selection, memberships: Memberships, template: ReferenceTemplate) -> Self {
         let types = ObjectType::ALL.map(|object_type| {
             let choice = selection.of(object_type);
@@ -90,15 +88,15 @@ impl Mapping {
         mapping
     }
 
-    /// The same with other names of licences (the operator's file).
+    /// The same mapping with the names of licences from the operator's file.
     #[must_use]
     pub fn with_license_names(mut self, names: Arc<LicenseNames>) -> Self {
         self.license_names = names;
         self
     }
 
-    /// Changes with the keys, order, kinds and names of the attributes and with the reference template;
-    /// positive. Stored beside the hash of each delivered object.
+    /// Changes with the keys, order, types and names of the attributes and with the reference template. Positive; stored
+    /// with the hash of each delivered object.
     pub fn version(&self) -> i32 {
         self.version
     }
@@ -112,7 +110,7 @@ impl Mapping {
         self.of(object_type).enabled
     }
 
-    /// The key under `data` that holds the objects of a type.
+    /// The key under `data` with the objects of a type.
     pub fn selector(object_type: ObjectType) -> &'static str {
         object_type.as_str()
     }
@@ -122,7 +120,7 @@ impl Mapping {
         &self.of(object_type).name
     }
 
-    /// The name in Assets of the attribute that objects of this type are recognised by.
+    /// The name in Assets of the attribute that identifies objects of this type.
     pub fn identity_name(&self, object_type: ObjectType) -> &str {
         self.of(object_type).identity_name()
     }
@@ -132,8 +130,8 @@ impl Mapping {
         self.of(object_type).attributes.iter().any(|mapped| mapped.attribute.link() == Some(link))
     }
 
-    /// The Graph properties to ask for with `$select`: `id` first, each once. What links need beyond it
-    /// (members, owners, the manager) is read by requests of its own.
+    /// The unique Graph properties for `$select`, `id` first. Separate requests read the links (members, owners, the
+    /// manager).
     pub fn select(&self, object_type: ObjectType) -> Vec<&str> {
         let mut properties = vec!["id"];
         for mapped in &self.of(object_type).attributes {
@@ -171,7 +169,7 @@ impl Mapping {
 
 impl TypeMapping {
     fn identity_name(&self) -> &str {
-        let identity = self.attributes.iter().find(|mapped| mapped.attribute.source == Source::Identity);
+        let identity = self.attributes.iter().find(|mapped| mapped.attribute.source == AttributeSource::Identity);
         identity.map_or("Object ID", |mapped| &mapped.name)
     }
 }
@@ -205,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn graph_is_asked_only_for_what_is_used() {
+    fn only_used_properties_are_selected() {
         let mut selection = Selection::default();
         selection.users.attributes = Some(vec!["department".to_owned(), "lastSignInDateTime".to_owned()]);
         selection.users.references = Some(vec![]);
@@ -220,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn memberships_lie_where_the_job_says() {
+    fn memberships_are_on_the_side_that_the_job_selects() {
         let carries = |memberships| {
             let mapping = Mapping::new(&Selection::default(), memberships, ReferenceTemplate::ArrayPlaceholder);
             (mapping.carries(ObjectType::Users, Link::Groups), mapping.carries(ObjectType::Groups, Link::Members))

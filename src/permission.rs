@@ -1,13 +1,12 @@
-//! What an import needs from Microsoft Graph, as one table: the connection check, the setup commands and
-//! the documents all read it.
+//! What an import needs from Microsoft Graph, as one table. The connection check, the setup commands and the
+//! documents use it.
 //!
-//! A capability needs every one of its parts, and any permission of a part grants it, least first. Only
-//! *Application* permissions count: a service without a signed-in user cannot use *Delegated* ones.
-//! Source: docs/graph.md, «Permissions», from Microsoft's permission tables.
+//! A capability needs all of its parts. Any one permission of a part grants that part; the least permission comes
+//! first. Only *Application* permissions count: a service without a signed-in user cannot use *Delegated* ones.
+//! Source: docs/graph.md, «Permissions», from Microsoft's permissions reference.
 
 pub mod catalog;
 pub mod manifest;
-
 pub mod remedy;
 pub mod report;
 
@@ -17,7 +16,7 @@ use std::str::FromStr;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-/// Something that an import needs from Graph.
+/// Something that an import reads from Graph.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum Capability {
@@ -38,13 +37,13 @@ pub enum Capability {
 #[derive(Debug)]
 pub struct Row {
     pub capability: Capability,
-    /// All parts are needed; of each part any one permission is enough, least first.
+    /// All parts are needed. Any one permission of a part is enough; the least comes first.
     pub parts: &'static [&'static [&'static str]],
     /// A few words, as the subject of a sentence.
     pub title: &'static str,
-    /// What the user of the product gets.
+    /// What the import gets with it.
     pub gives: &'static str,
-    /// What is missing in Assets without it.
+    /// What Assets lacks without it.
     pub without: &'static str,
 }
 
@@ -57,79 +56,79 @@ pub static TABLE: &[Row] = &[
         capability: Capability::Users,
         parts: &[USERS],
         title: "Users",
-        gives: "Every user with the profile: department, job title, office, account status and more.",
-        without: "No users arrive in Assets, so neither managers, owners nor members do.",
+        gives: "All users with their profiles: department, job title, office, account status and more.",
+        without: "No users are imported, and so no managers, owners or members.",
     },
     Row {
         capability: Capability::Managers,
         parts: &[USERS],
         title: "Managers",
-        gives: "The manager of every user, as a reference.",
-        without: "Users arrive without their manager.",
+        gives: "The manager of each user, as a reference.",
+        without: "Users are imported without their managers.",
     },
     Row {
         capability: Capability::Groups,
         parts: &[GROUPS],
         title: "Groups",
-        gives: "Every group with its kind, description and membership rule.",
-        without: "No groups arrive in Assets.",
+        gives: "All groups with kind, description and membership rule.",
+        without: "No groups are imported.",
     },
     Row {
         capability: Capability::Memberships,
         parts: &[GROUPS],
         title: "Memberships",
-        gives: "Who is a member of which group.",
-        without: "Users and groups arrive, but not who belongs to what.",
+        gives: "The members of each group.",
+        without: "Users and groups are imported without the memberships between them.",
     },
     Row {
         capability: Capability::NestedGroups,
         parts: &[GROUPS],
         title: "Nested groups",
-        gives: "Groups within groups, to any depth.",
-        without: "Members of groups within groups are not seen.",
+        gives: "Groups that are members of other groups, at any depth.",
+        without: "Members of nested groups are not imported.",
     },
     Row {
         capability: Capability::Owners,
         parts: &[GROUPS],
         title: "Owners",
-        gives: "The owners of every group, as references.",
-        without: "Groups arrive without their owners.",
+        gives: "The owners of each group, as references.",
+        without: "Groups are imported without their owners.",
     },
     Row {
         capability: Capability::Licenses,
         parts: &[&["LicenseAssignment.Read.All", "Organization.Read.All", "Directory.Read.All"]],
         title: "Licences",
-        gives: "The licences the tenant owns: how many are bought, used and free.",
-        without: "Licences arrive without names and numbers, or not at all.",
+        gives: "The licences of the tenant: how many are bought, used and available.",
+        without: "Licences are imported without names and numbers, or not at all.",
     },
     Row {
         capability: Capability::Devices,
         parts: &[&["Device.Read.All", "Directory.Read.All"]],
         title: "Devices",
         gives: "Registered devices with operating system, compliance and owners.",
-        without: "No devices arrive in Assets.",
+        without: "No devices are imported.",
     },
     Row {
         capability: Capability::SignInActivity,
         parts: &[&["AuditLog.Read.All"], USERS],
         title: "Sign-in activity",
         gives: "When each user last signed in. The tenant also needs Entra ID P1 or P2.",
-        without: "Users arrive without their last sign-in.",
+        without: "Users are imported without their last sign-in.",
     },
     Row {
         capability: Capability::HiddenMemberships,
         parts: &[&["Member.Read.Hidden"], GROUPS],
         title: "Hidden memberships",
         gives: "The members of groups whose membership is hidden.",
-        without: "The members of such groups stay unknown; they are never taken for empty.",
+        without: "The members of such groups are unknown. The import never treats such a group as empty.",
     },
     Row {
         capability: Capability::SelfDiagnosis,
         parts: &[&["Application.Read.All", "Directory.Read.All"]],
         title: "Self-diagnosis",
-        gives: "The connection check can say exactly why a permission is missing: Delegated, without consent, or never added. \
-                Delegated grants can be seen only with Directory.Read.All.",
-        without: "The check sees that a permission is missing, but not always why.",
+        gives: "The connection check can say exactly why a permission is missing: added as Delegated, without consent, or never \
+                added. Only Directory.Read.All shows Delegated grants.",
+        without: "The check can tell that a permission is missing, but not always why.",
     },
 ];
 
@@ -148,8 +147,8 @@ impl Capability {
         Self::SelfDiagnosis,
     ];
 
-    /// What a check looks at unless told otherwise: everything that a job imports unless told otherwise. Managers and
-    /// owners need no permission of their own, but the `ReadBasic` ones do not reach them.
+    /// What a check covers by default: everything that a job imports by default. Managers and owners need no permission
+    /// of their own, but the `ReadBasic` permissions do not include them.
     pub const DEFAULT: [Self; 7] = [
         Self::Users,
         Self::Managers,
@@ -160,7 +159,7 @@ impl Capability {
         Self::Licenses,
     ];
 
-    /// The word in the API.
+    /// Its name in the API.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Users => "users",
@@ -177,12 +176,12 @@ impl Capability {
         }
     }
 
-    /// Its row of the table, which has one for each.
+    /// Its row of the table, which has a row for each capability.
     pub fn row(self) -> &'static Row {
         TABLE.iter().find(|row| row.capability == self).unwrap_or(&TABLE[0])
     }
 
-    /// The least permissions that grant it: one of each part.
+    /// The least permissions that grant it: one for each part.
     pub fn least(self) -> impl Iterator<Item = &'static str> {
         self.row().parts.iter().filter_map(|part| part.first().copied())
     }
@@ -194,9 +193,9 @@ impl fmt::Display for Capability {
     }
 }
 
-/// The text names no capability.
+/// The text is not the name of a capability.
 #[derive(Debug, thiserror::Error)]
-#[error("«{0}» is not a capability; GET /v1/capabilities lists them")]
+#[error("`{0}` is not a capability; GET /v1/capabilities lists all of them")]
 pub struct UnknownCapability(pub String);
 
 impl FromStr for Capability {
@@ -206,18 +205,18 @@ impl FromStr for Capability {
     }
 }
 
-/// How far the permissions of a token go for one capability.
+/// What the permissions of a token allow of one capability.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Standing {
     /// The permissions that grant it, one of each part.
     Granted(Vec<String>),
-    /// It works in part: these permissions give only basic properties.
+    /// It works only with basic properties, by these permissions.
     Limited(Vec<String>),
-    /// For each part that nothing grants, its least permission.
+    /// The least permission of each part that no permission grants.
     Missing(Vec<&'static str>),
 }
 
-/// Judges one capability by permissions that are granted as *Application* permissions.
+/// Decides about one capability; `granted` are *Application* permissions.
 pub fn standing<S: AsRef<str>>(capability: Capability, granted: &[S]) -> Standing {
     let (mut by, mut basic, mut missing) = (Vec::new(), Vec::new(), Vec::new());
     for part in capability.row().parts {
@@ -244,7 +243,7 @@ fn find<S: AsRef<str>>(part: &[&str], granted: &[S], forms: impl Fn(&str) -> Vec
     part.iter().flat_map(|name| forms(name)).find(has)
 }
 
-/// Every name that grants, in full or in part, some part of a capability: what to look for in a manifest.
+/// Every permission that grants a part of a capability: what to look for in a manifest.
 pub fn related(capability: Capability) -> impl Iterator<Item = String> {
     let names = capability.row().parts.iter().flat_map(|part| part.iter());
     names.flat_map(|name| [(*name).to_owned(), write_twin(name)])
@@ -260,13 +259,13 @@ fn basic_twin(name: &str) -> String {
     name.replacen(".Read.", ".ReadBasic.", 1)
 }
 
-/// Areas that a directory import never touches.
+/// Areas that a directory import never reads.
 const FOREIGN_AREAS: [&str; 8] =
     ["Mail.", "MailboxSettings.", "MailboxItem.", "Files.", "Sites.", "Calendars.", "Chat.", "Notes."];
-/// Words in a permission's name that let it change things.
+/// Words in the name of a permission that allows changes.
 const CHANGING: [&str; 6] = [".ReadWrite", ".FullControl", ".Manage", ".Send", ".Create", ".Delete"];
 
-/// Permissions that let the application do more than an import may: change things, or read mail and files.
+/// Permissions that an import never needs: to change something, or to read mail and files.
 pub fn excess<S: AsRef<str>>(granted: &[S]) -> Vec<&str> {
     let is_excess = |name: &&str| {
         FOREIGN_AREAS.iter().any(|area| name.starts_with(area)) || CHANGING.iter().any(|word| name.contains(word))
@@ -274,14 +273,14 @@ pub fn excess<S: AsRef<str>>(granted: &[S]) -> Vec<&str> {
     granted.iter().map(AsRef::as_ref).filter(is_excess).collect()
 }
 
-/// A permission with both its ids, as `GET /v1/capabilities` shows it.
+/// A permission with both ids, as `GET /v1/capabilities` shows it.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PermissionIds {
     pub name: String,
     /// The id to add: type `Role` in a manifest.
     pub application_id: Option<Uuid>,
-    /// The id of the permission of the same name that does not work here: type `Scope` in a manifest.
+    /// The id of the Delegated permission of the same name, which does not work here: type `Scope` in a manifest.
     pub delegated_id: Option<Uuid>,
 }
 
@@ -291,17 +290,17 @@ pub struct PermissionIds {
 pub struct CapabilityDescription {
     pub capability: Capability,
     pub title: String,
-    /// Whether a check looks at it unless told otherwise.
+    /// Whether a check covers it by default.
     pub checked_by_default: bool,
-    /// What the user gets.
+    /// What the import gets with it.
     pub gives: String,
-    /// What is lost without it.
+    /// What the import lacks without it.
     pub without: String,
-    /// Every part is needed; of each part any one permission is enough, least first.
+    /// All parts are needed. Any one permission of a part is enough; the least comes first.
     pub all_of: Vec<AnyOf>,
 }
 
-/// Permissions of which one is enough, least first.
+/// Permissions of which one is enough; the least comes first.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct AnyOf {
@@ -325,8 +324,8 @@ pub fn describe() -> Vec<CapabilityDescription> {
 fn permission_ids(name: &str) -> PermissionIds {
     PermissionIds {
         name: name.to_owned(),
-        application_id: catalog::id(name, catalog::Kind::Application),
-        delegated_id: catalog::id(name, catalog::Kind::Delegated),
+        application_id: catalog::id(name, catalog::PermissionKind::Application),
+        delegated_id: catalog::id(name, catalog::PermissionKind::Delegated),
     }
 }
 
@@ -341,7 +340,7 @@ mod tests {
             assert_eq!(serde_json::to_value(capability).unwrap(), capability.as_str());
             assert_eq!(capability.as_str().parse::<Capability>().unwrap(), capability);
             for name in capability.row().parts.iter().flat_map(|part| part.iter()) {
-                assert!(catalog::id(name, catalog::Kind::Application).is_some(), "{name}");
+                assert!(catalog::id(name, catalog::PermissionKind::Application).is_some(), "{name}");
             }
         }
     }

@@ -1,11 +1,10 @@
-//! The embedded PostgreSQL: a server of our own in the data dir, started from binaries on the machine.
+//! The embedded PostgreSQL: a server in the data directory, started from binaries that are installed on the machine.
 //!
-//! It works as root (the server then runs as `postgres` or `nobody`, because PostgreSQL refuses root) and as
-//! an ordinary user. It listens on a Unix socket in a private folder only. Whatever ends it, a crash, a
-//! `kill -9` of it or of us, the next start or the supervising task brings it back; a second instance on the same data dir
-//! is refused.
+//! It works for root (the server then runs as `postgres` or `nobody`, because PostgreSQL refuses to run as root) and for
+//! other users. It listens only on a Unix socket in a private folder. If the server ends unexpectedly, the supervising task
+//! starts it again; if this process ends, the next start does. A second instance with the same data directory is rejected.
 //!
-//! In the data dir: `postgres/` (the cluster), `postgres.log`, `postgres-binaries/` (unpacked by
+//! In the data directory: `postgres/` (the cluster), `postgres.log`, `postgres-binaries/` (unpacked by
 //! `scripts/postgres-binaries.sh` where the system has none), `lock`, `run/` (the socket).
 
 mod account;
@@ -17,6 +16,7 @@ mod roles;
 use crate::clock::Clock;
 use crate::error::{Code, Error, Result};
 use cluster::{Cluster, Postmaster};
+use roles::{SUPERUSER, url};
 use std::collections::VecDeque;
 use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{Read as _, Write as _};
@@ -27,35 +27,17 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 pub use binaries::BINARIES_FOLDER;
+pub use cluster::Options;
+pub use roles::{DATABASE, OWNER_ROLE, RUNTIME_ROLE};
 
-/// The role that owns the database and everything in it; migrations run as it.
-pub const OWNER_ROLE: &str = "entra_assets_owner";
-/// The role that the service works as. It owns nothing, and row-level security binds it.
-pub const RUNTIME_ROLE: &str = "entra_assets";
-pub const DATABASE: &str = "entra_assets";
-const SUPERUSER: &str = "postgres";
+/// The server is restarted after at most this many crashes within [`CRASH_PERIOD`].
+const MAX_CRASHES: usize = 5;
+const CRASH_PERIOD: Duration = Duration::from_secs(300);
 
-/// More deaths of the server than this within [`DEATHS_WITHIN`] are not a mishap.
-const DEATHS_MOST: usize = 5;
-const DEATHS_WITHIN: Duration = Duration::from_secs(300);
-
-#[derive(Clone, Copy, Debug)]
-pub struct Options {
-    /// `false` gives up durability for speed: for tests.
-    pub fsync: bool,
-    pub max_connections: u16,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Self { fsync: true, max_connections: 200 }
-    }
-}
-
-/// Connection strings (`postgres://…`, over the Unix socket, no password).
+/// Connection strings (`postgres://…`) for the Unix socket, without a password.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Urls {
-    /// Whoever may create roles and databases: for set-up and tests.
+    /// As a role that may create roles and databases, for set-up and tests.
     pub superuser: String,
     /// As [`OWNER_ROLE`].
     pub migrate: String,
@@ -70,8 +52,8 @@ enum State {
     Failed(String),
 }
 
-/// A running server. [`Embedded::stop`] it last, when nothing uses the database any more; dropping it asks
-/// the server to stop but does not wait.
+/// A running server. Call [`Embedded::stop`] when nothing uses the database any more. Dropping it asks the server to stop,
+/// but does not wait.
 pub struct Embedded {
     socket_dir: PathBuf,
     stop: CancellationToken,
@@ -79,11 +61,11 @@ pub struct Embedded {
 }
 
 impl Embedded {
-    /// Starts the server in `data_dir` (made if it is missing), with the roles and the empty database.
+    /// Starts the server in `data_dir` (created if it is missing), with the roles and the empty database.
     ///
     /// # Errors
-    /// `configuration_invalid`: another instance uses the data dir, no binaries, a folder that belongs to
-    /// someone else. `database_unavailable`: the server did not start; `detail` has the end of its log.
+    /// `configuration_invalid`: another instance uses the data directory, there are no binaries, or a folder belongs to
+    /// another user. `database_unavailable`: the server did not start; `detail` has the end of its log.
     pub async fn start(data_dir: &Path, clock: &Clock, options: Options) -> Result<Self> {
         let lock = lock(data_dir)?;
         let cluster = Cluster::prepare(data_dir, clock, options).await?;
@@ -109,21 +91,21 @@ impl Embedded {
         }
     }
 
-    /// Resolves when the server is gone for good though nobody stopped it: a server that dies is started
-    /// again by itself, but not without end. The text says what happened.
+    /// Resolves with the reason when the server has ended for good although nobody stopped it. A crashed server is started
+    /// again, but not endlessly.
     pub fn watch(&self) -> impl Future<Output = String> + Send + use<> {
         let mut state = self.state.clone();
         async move {
             let ended = state.wait_for(|state| matches!(state, State::Failed(_))).await.map(|state| state.clone());
             match ended {
                 Ok(State::Failed(why)) => why,
-                // Stopped on purpose: there is nothing to report.
+                // It was stopped on purpose.
                 Ok(State::Serving | State::Stopped) | Err(_) => std::future::pending().await,
             }
         }
     }
 
-    /// Stops the server (open connections are ended) and waits until it is gone.
+    /// Stops the server, closes open connections, and waits until it has ended.
     pub async fn stop(self) -> Result<()> {
         self.stop.cancel();
         let mut state = self.state.clone();
@@ -141,7 +123,7 @@ impl Drop for Embedded {
     }
 }
 
-/// Where another process of ours serves the database of `data_dir`; `None`: nobody does.
+/// The connection strings if another process runs the database of `data_dir`.
 pub fn running(data_dir: &Path) -> Option<Urls> {
     /// The line of the file that names the folder of the socket.
     const SOCKET_LINE: usize = 4;
@@ -163,12 +145,7 @@ pub fn exists(data_dir: &Path) -> bool {
     data_dir.join("postgres").exists()
 }
 
-fn url(socket_dir: &Path, role: &str, database: &str) -> String {
-    let host = socket_dir.to_string_lossy();
-    format!("postgres://{role}@{}/{database}", urlencoding::encode(&host))
-}
-
-/// Restarts a server that dies, stops it when asked. Holds the lock on the data dir for as long.
+/// Restarts a server that crashes, and stops it on request. Holds the lock on the data directory all the while.
 async fn supervise(
     cluster: Cluster,
     mut postmaster: Postmaster,
@@ -177,24 +154,24 @@ async fn supervise(
     stop: CancellationToken,
     publish: watch::Sender<State>,
 ) {
-    let mut deaths = VecDeque::new();
+    let mut crashes = VecDeque::new();
     let end = loop {
         let cause = tokio::select! {
             () = stop.cancelled() => break postmaster.stop(&clock).await,
             cause = postmaster.wait() => cause,
         };
-        tracing::error!(cause, "the embedded PostgreSQL ended; starting it again");
-        deaths.push_back(clock.instant());
-        while deaths.front().is_some_and(|death| clock.elapsed_since(*death) > DEATHS_WITHIN) {
-            deaths.pop_front();
+        tracing::error!(cause, "the embedded PostgreSQL ended unexpectedly; starting it again");
+        crashes.push_back(clock.instant());
+        while crashes.front().is_some_and(|crash| clock.elapsed_since(*crash) > CRASH_PERIOD) {
+            crashes.pop_front();
         }
-        if deaths.len() > DEATHS_MOST {
+        if crashes.len() > MAX_CRASHES {
             break Err(Error::new(
                 Code::DatabaseUnavailable,
                 format!(
-                    "the embedded PostgreSQL ended {} times within {} s, last {cause}; see {}",
-                    deaths.len(),
-                    DEATHS_WITHIN.as_secs(),
+                    "The embedded PostgreSQL ended unexpectedly {} times within {} s, the last time {cause}. See {}.",
+                    crashes.len(),
+                    CRASH_PERIOD.as_secs(),
                     cluster.log().display()
                 ),
             ));
@@ -212,24 +189,24 @@ async fn supervise(
     });
 }
 
-/// Makes the data dir and takes the lock on it, which the kernel frees however the process ends.
+/// Creates the data directory and locks it. The kernel releases the lock however the process ends.
 fn lock(data_dir: &Path) -> Result<File> {
     let failed = |what: &str, path: &Path, error: std::io::Error| {
         Error::new(
             Code::ConfigurationInvalid,
             format!(
-                "{what} {}: {error}. Set ENTRA_ASSETS_DATA_DIR to a folder that this user can write.",
+                "{what} {}: {error}. Set ENTRA_ASSETS_DATA_DIR to a folder that this user can write to.",
                 path.display()
             ),
         )
     };
-    // The server's own user has to pass through the data dir when we are root.
+    // As root: the user of the server must be able to pass through the data directory.
     let mode = if rustix::process::geteuid().is_root() { 0o711 } else { 0o700 };
     DirBuilder::new()
         .recursive(true)
         .mode(mode)
         .create(data_dir)
-        .map_err(|e| failed("cannot make the data dir", data_dir, e))?;
+        .map_err(|e| failed("Cannot create the data directory", data_dir, e))?;
     let path = data_dir.join("lock");
     let mut file = OpenOptions::new()
         .create(true)
@@ -238,10 +215,10 @@ fn lock(data_dir: &Path) -> Result<File> {
         .write(true)
         .mode(0o600)
         .open(&path)
-        .map_err(|e| failed("cannot open the lock file", &path, e))?;
+        .map_err(|e| failed("Cannot open the lock file", &path, e))?;
     match file.try_lock() {
         Ok(()) => {
-            // The pid is only for the message below: the lock itself is the kernel's.
+            // The pid is only for the message below; the kernel holds the lock.
             let _ = file.set_len(0).and_then(|()| writeln!(file, "{}", std::process::id()));
             Ok(file)
         }
@@ -251,14 +228,14 @@ fn lock(data_dir: &Path) -> Result<File> {
             Err(Error::new(
                 Code::ConfigurationInvalid,
                 format!(
-                    "another entra-assets (process {}) already uses the data dir {}. Stop it, or set \
-                     ENTRA_ASSETS_DATA_DIR to another folder; several processes can share a PostgreSQL through \
+                    "Another entra-assets (process {}) already uses the data directory {}. Stop it, or set \
+                     ENTRA_ASSETS_DATA_DIR to another folder. Several processes can share one PostgreSQL with \
                      DATABASE_URL.",
                     pid.trim(),
                     data_dir.display()
                 ),
             ))
         }
-        Err(TryLockError::Error(error)) => Err(failed("cannot lock", &path, error)),
+        Err(TryLockError::Error(error)) => Err(failed("Cannot lock", &path, error)),
     }
 }

@@ -1,4 +1,4 @@
-//! Schedules: five-field cron in a time zone, so that «at 5 in Berlin» stays at 5 when the clocks change.
+//! Schedules: cron with five fields in a time zone, so that «5 o'clock in Berlin» is 5 o'clock in summer and winter.
 
 use chrono::{DateTime, Datelike, NaiveDate, Utc};
 use chrono_tz::Tz;
@@ -6,7 +6,7 @@ use croner::errors::CronError;
 use croner::parser::CronParser;
 use croner::{Cron, Weekday};
 
-/// A schedule that can be carried out.
+/// A valid schedule.
 #[derive(Clone, Debug)]
 pub struct Schedule {
     cron: Cron,
@@ -25,7 +25,7 @@ impl Schedule {
     pub fn parse(cron: &str, timezone: &str) -> Result<Self, Vec<ScheduleFault>> {
         let cron = parse_cron(cron).map_err(ScheduleFault::Cron);
         let timezone: Result<Tz, _> = timezone.parse().map_err(|_| {
-            ScheduleFault::Timezone(format!("`{timezone}` is not an IANA time zone like `Europe/Berlin`"))
+            ScheduleFault::Timezone(format!("`{timezone}` is not an IANA time zone; use a name like `Europe/Berlin`"))
         });
         match (cron, timezone) {
             (Ok(cron), Ok(timezone)) => Ok(Self { cron, timezone }),
@@ -40,12 +40,12 @@ impl Schedule {
     }
 }
 
-/// A field of a schedule, and what may stand in it.
+/// A field of a schedule, and its valid values.
 struct Field {
     name: &'static str,
     least: u32,
     most: u32,
-    /// What else it takes.
+    /// Other valid values.
     also: &'static str,
 }
 
@@ -61,7 +61,7 @@ fn parse_cron(text: &str) -> Result<Cron, String> {
     let fields: Vec<&str> = text.split_whitespace().collect();
     if fields.len() != FIELDS.len() {
         return Err(format!(
-            "a schedule has five fields: minute hour day-of-month month day-of-week, like `0 5 * * *`; here are {}",
+            "a schedule needs five fields (minute, hour, day of month, month, day of week), like `0 5 * * *`; this one has {}",
             fields.len()
         ));
     }
@@ -70,10 +70,10 @@ fn parse_cron(text: &str) -> Result<Cron, String> {
     if !faults.is_empty() {
         return Err(faults.join("; "));
     }
-    let cron = read(text).map_err(|_| format!("`{text}` is not understood; write it like `0 5 * * *`"))?;
+    let cron = read(text).map_err(|_| format!("`{text}` is not a valid schedule; write it like `0 5 * * *`"))?;
     match fires(&cron) {
         true => Ok(cron),
-        false => Err(format!("`{text}` never comes: no month that it names has such a day")),
+        false => Err(format!("`{text}` never fires: none of its months has such a day")),
     }
 }
 
@@ -82,7 +82,7 @@ fn read(text: &str) -> Result<Cron, CronError> {
 }
 
 impl Field {
-    /// What is wrong with `text` as this field, in words. The library that reads it has no words for people.
+    /// What is wrong with `text` as this field. The errors of the cron library are not meant for users.
     fn fault(&self, index: usize, text: &str) -> Option<String> {
         let mut alone = ["*"; FIELDS.len()];
         alone[index] = text;
@@ -94,17 +94,17 @@ impl Field {
         let numbers = text.split(',').flat_map(|part| part.split(['/', '#']).next().unwrap_or_default().split('-'));
         let outside = numbers.filter_map(|number| number.parse::<u32>().ok()).find(|n| !(*least..=*most).contains(n));
         Some(match outside {
-            Some(number) => format!("{name}: `{number}` is not from {least} to {most}{also}"),
+            Some(number) => format!("{name}: `{number}` is not allowed; use {least} to {most}{also}"),
             None => format!(
-                "{name}: `{text}` is not understood; it takes {least} to {most}{also}, lists like `1,2`, ranges like `1-5`, \
-                 steps like `*/2`, and `*`"
+                "{name}: `{text}` is not valid; use {least} to {most}{also}, lists like `1,2`, ranges like `1-5`, steps like \
+                 `*/2`, or `*`"
             ),
         })
     }
 }
 
-/// Whether there is a day on which it fires. Leap years and weekdays come around every 28 years; to look for the next
-/// time of a schedule that has none would take the library seconds.
+/// Whether there is a day on which it fires. Dates and weekdays repeat every 28 years. Asking the library for the next
+/// time of a schedule that never fires would take seconds.
 fn fires(cron: &Cron) -> bool {
     let days = NaiveDate::from_ymd_opt(2024, 1, 1).into_iter().flat_map(|first| first.iter_days().take(29 * 366));
     let matches = |day: NaiveDate| {
@@ -146,25 +146,28 @@ mod tests {
             ScheduleFault::Cron(detail) => detail,
             ScheduleFault::Timezone(detail) => panic!("{detail}"),
         };
-        assert_eq!(cron("0 25 * * *"), "hour: `25` is not from 0 to 23");
+        assert_eq!(cron("0 25 * * *"), "hour: `25` is not allowed; use 0 to 23");
         assert_eq!(
             cron("61 5 0 1-13 *"),
-            "minute: `61` is not from 0 to 59; day of month: `0` is not from 1 to 31, or `L` for the last; month: `13` is \
-             not from 1 to 12 or JAN to DEC"
+            "minute: `61` is not allowed; use 0 to 59; day of month: `0` is not allowed; use 1 to 31, or `L` for the last; \
+             month: `13` is not allowed; use 1 to 12 or JAN to DEC"
         );
-        assert!(cron("x 5 * * *").starts_with("minute: `x` is not understood; it takes 0 to 59, lists"));
-        assert!(cron(", 5 * * *").starts_with("minute: `,` is not understood"));
-        assert!(cron("0 5 * * 8").contains("day of week: `8` is not from 0 to 7 (0 and 7 are Sunday) or SUN to SAT"));
+        assert!(cron("x 5 * * *").starts_with("minute: `x` is not valid; use 0 to 59, lists"));
+        assert!(cron(", 5 * * *").starts_with("minute: `,` is not valid"));
+        assert!(
+            cron("0 5 * * 8")
+                .contains("day of week: `8` is not allowed; use 0 to 7 (0 and 7 are Sunday) or SUN to SAT")
+        );
         assert!(cron("0 5 * *").contains("five fields") && cron("@daily").contains("five fields"));
         assert_eq!(faults("0 25 * * *", "Mars/Base").len(), 2, "both at once");
         assert!(matches!(faults("0 5 * * *", "Mars/Base")[..], [ScheduleFault::Timezone(_)]));
     }
 
     #[test]
-    fn what_never_comes_is_a_fault_and_what_comes_rarely_is_none() {
+    fn a_schedule_that_never_fires_is_a_fault_and_one_that_rarely_does_is_not() {
         for never in ["0 0 31 2 *", "0 0 30,31 FEB *", "0 0 31 4,6,9,11 *", "0 0 31 1 +MON#1"] {
             assert!(
-                matches!(&faults(never, "UTC")[..], [ScheduleFault::Cron(detail)] if detail.contains("never comes"))
+                matches!(&faults(never, "UTC")[..], [ScheduleFault::Cron(detail)] if detail.contains("never fires"))
             );
         }
         for rare in ["0 0 29 2 *", "0 0 29 2 +MON", "0 0 31 2 MON", "0 0 L 2 *", "0 0 30 1-2 *", "0 0 * * FRI#5"] {

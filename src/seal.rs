@@ -1,5 +1,5 @@
-//! Secrets at rest: AES-256-GCM with a ring of master keys. The associated data binds a sealed value to
-//! its table, column, organization and row, so a value copied into another row does not open.
+//! Encryption of stored secrets: AES-256-GCM with a ring of master keys. The associated data binds a value to its table,
+//! column, organization and row, so a value that was copied to another row cannot be decrypted.
 
 use crate::error::{Code, Error, Result};
 use crate::ids::OrganizationId;
@@ -17,7 +17,7 @@ const FORMAT: u8 = 1;
 const KEY_ID_BYTES: usize = 4;
 const NONCE_BYTES: usize = 12;
 
-/// Where a sealed value lives.
+/// Where an encrypted value is stored.
 #[derive(Clone, Copy, Debug)]
 pub struct Place {
     pub table: &'static str,
@@ -32,12 +32,12 @@ impl Place {
     }
 }
 
-/// The master keys: the first seals, every one opens.
+/// The master keys: the first encrypts, all decrypt.
 #[derive(Clone)]
 pub struct KeyRing(Arc<Vec<([u8; KEY_ID_BYTES], Aes256Gcm)>>);
 
 impl KeyRing {
-    /// Comma-separated base64 keys of 32 bytes each.
+    /// Parses keys of 32 bytes each, in base64, separated by commas.
     pub fn parse(text: &SecretString) -> Result<Self> {
         let mut keys = Vec::new();
         for (position, part) in text.expose_secret().split(',').map(str::trim).enumerate() {
@@ -46,8 +46,8 @@ impl KeyRing {
                 Error::new(
                     Code::ConfigurationInvalid,
                     format!(
-                        "ENTRA_ASSETS_MASTER_KEY: key {} is not base64 of exactly 32 bytes. Make one with \
-                         `openssl rand -base64 32`.",
+                        "ENTRA_ASSETS_MASTER_KEY: key {} must be exactly 32 bytes in base64. Generate one with `openssl rand \
+                         -base64 32`.",
                         position + 1
                     ),
                 )
@@ -67,13 +67,13 @@ impl KeyRing {
 
     pub fn seal(&self, place: Place, plaintext: &str) -> Result<Vec<u8>> {
         let Some((id, cipher)) = self.0.first() else {
-            return Err(Error::new(Code::ConfigurationInvalid, "there is no master key"));
+            return Err(Error::new(Code::ConfigurationInvalid, "There is no master key. Set ENTRA_ASSETS_MASTER_KEY."));
         };
         let nonce = random_bytes::<NONCE_BYTES>();
         let payload = Payload { msg: plaintext.as_bytes(), aad: &place.associated_data() };
         let sealed = cipher
             .encrypt(&Nonce::from(nonce), payload)
-            .map_err(|_| Error::new(Code::Internal, "a secret could not be sealed"))?;
+            .map_err(|_| Error::new(Code::Internal, "A secret could not be encrypted."))?;
         Ok([&[FORMAT][..], id, &nonce, &sealed].concat())
     }
 
@@ -82,8 +82,8 @@ impl KeyRing {
             Error::new(
                 Code::SecretUnreadable,
                 format!(
-                    "the sealed value in {}.{} of row {} cannot be opened with the master keys of this process; \
-                     start it with the key that sealed it",
+                    "The secret in {}.{} of row {} cannot be decrypted with the master keys of this process. Start the \
+                     service with the key that encrypted it, or enter the secret again.",
                     place.table, place.column, place.row
                 ),
             )
@@ -100,7 +100,7 @@ impl KeyRing {
         Ok(String::from_utf8(plain).map_err(|_| unreadable())?.into())
     }
 
-    /// Whether a value is sealed with a key that no longer seals, and should be sealed anew.
+    /// Whether a value is encrypted with an old key and should be re-encrypted.
     pub fn is_stale(&self, sealed: &[u8]) -> bool {
         let current = self.0.first().map(|(id, _)| id.as_slice());
         sealed.get(1..=KEY_ID_BYTES) != current
@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_sealed_opens_only_in_its_own_place() {
+    fn a_value_can_be_decrypted_only_in_its_own_place() {
         let ring = KeyRing::parse(&KeyRing::generate()).unwrap();
         let sealed = ring.seal(place(1), "Tr0ub4dor").unwrap();
         assert_eq!(ring.open(place(1), &sealed).unwrap().expose_secret(), "Tr0ub4dor");
@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn an_old_key_still_opens_and_a_missing_one_says_so() {
+    fn an_old_key_still_decrypts_and_a_missing_one_is_an_error() {
         let (old, new) = (KeyRing::generate(), KeyRing::generate());
         let sealed = KeyRing::parse(&old).unwrap().seal(place(1), "x").unwrap();
         let both = KeyRing::parse(&format!("{},{}", new.expose_secret(), old.expose_secret()).into()).unwrap();
@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_of_the_wrong_length_is_refused() {
+    fn a_key_of_the_wrong_length_is_rejected() {
         assert!(KeyRing::parse(&"c2hvcnQ=".to_owned().into()).is_err());
         assert!(KeyRing::parse(&"not base64".to_owned().into()).is_err());
     }

@@ -1,5 +1,4 @@
-//! Boot and stop of the service, as one line of steps: database, migrations, keys, listeners, workers; then
-//! the same backwards.
+//! Starts the service step by step (database, migrations, keys, workers, listeners) and stops it in reverse order.
 
 use crate::api::{self, Offer};
 use crate::app::App;
@@ -20,24 +19,24 @@ use secrecy::SecretString;
 use std::net::{SocketAddr, TcpListener};
 use std::time::Duration;
 
-/// How long what is under way has to end when the service stops.
+/// How long running tasks may take to end when the service stops.
 const GRACE: Duration = Duration::from_secs(25);
-/// The wait before the connection that listens for notices is opened again, at most.
-const LISTEN_AGAIN_AFTER: Duration = Duration::from_secs(5);
+/// The longest wait before the LISTEN connection is opened again.
+const MAX_LISTEN_PAUSE: Duration = Duration::from_secs(5);
 
 /// A running service.
 pub struct Service {
     pub app: App,
-    /// Where the API answers.
+    /// The address of the API.
     pub address: SocketAddr,
-    /// The admin key of the data dir, with the embedded database.
+    /// The admin key in the data directory, if the database is embedded.
     pub admin_key: Option<StoredKey>,
     embedded: Option<Embedded>,
     servers: Vec<ServerHandle>,
     shutdown: Shutdown,
 }
 
-/// The database of the service: ours, or one elsewhere.
+/// The database of the service: the embedded one, or that of `DATABASE_URL`.
 pub struct Database {
     pub embedded: Option<Embedded>,
     pub runtime: Options,
@@ -46,7 +45,7 @@ pub struct Database {
 }
 
 impl Database {
-    /// Connects to `DATABASE_URL`, or starts the embedded PostgreSQL in the data dir.
+    /// Connects to `DATABASE_URL`, or starts the embedded PostgreSQL in the data directory.
     pub async fn open(settings: &Settings, clock: &Clock) -> Result<Self> {
         let (database, ca_file) = (&settings.database, &settings.http.ca_file);
         let options = |url: &SecretString| Options::new(url, ca_file.clone());
@@ -68,7 +67,7 @@ impl Database {
         })
     }
 
-    /// As [`Database::open`], also while another process serves the data dir.
+    /// Like [`Database::open`], even while another process runs the embedded PostgreSQL.
     pub async fn open_beside(settings: &Settings, clock: &Clock) -> Result<Self> {
         let running = match settings.database.database_url {
             Some(_) => None,
@@ -84,7 +83,7 @@ impl Database {
         })
     }
 
-    /// Brings the tables up to date. Returns the names of the migrations that were run.
+    /// Applies pending migrations and returns their names.
     pub async fn migrate(&self) -> Result<Vec<String>> {
         migrate::up(&self.migrate, self.runtime.role().as_deref()).await
     }
@@ -98,8 +97,8 @@ impl Database {
     }
 }
 
-/// Starts everything that `role` needs. When this returns, requests are answered. An admin key that is made is given to
-/// `show_new_key` at once: nobody could see it again if what comes after fails.
+/// Starts everything that `role` needs. When it returns, the service accepts requests. A new admin key is passed to
+/// `show_new_key` before anything else can fail, since it is shown only once.
 pub async fn start(
     mut settings: Settings,
     role: Role,
@@ -109,7 +108,7 @@ pub async fn start(
 ) -> Result<Service> {
     let database = Database::open(&settings, &clock).await?;
     for name in database.migrate().await? {
-        tracing::info!(migration = name, "ran");
+        tracing::info!(migration = name, "migration applied");
     }
     let admin_key = match (&database.embedded, &settings.security.admin_key) {
         (Some(_), None) => Some(data_dir::load_or_create_admin_key(&settings.database.data_dir()?)?),
@@ -147,8 +146,8 @@ pub async fn start(
 }
 
 impl Service {
-    /// Serves until the shutdown begins (or the embedded database is gone for good), then stops: first the
-    /// HTTP servers, then the workers, the database last.
+    /// Serves until the shutdown begins or the embedded database is lost. Then stops the HTTP servers, the workers, and
+    /// last the database.
     pub async fn run(self) -> Result<()> {
         let lost = async {
             match &self.embedded {
@@ -169,8 +168,8 @@ impl Service {
         let finish = self.shutdown.finish(&self.app.clock, GRACE).await;
         match finish {
             Finish::Whole => tracing::info!("stopped"),
-            Finish::CutShort => tracing::warn!("stopped; runs that were cut short go on from what they have stored"),
-            Finish::Unfinished(tasks) => tracing::error!(tasks, "stopped, though some tasks do not end"),
+            Finish::CutShort => tracing::warn!("stopped; interrupted runs resume from their last checkpoint"),
+            Finish::Unfinished(tasks) => tracing::error!(tasks, "stopped although some tasks did not end"),
         }
         if let Some(embedded) = self.embedded {
             embedded.stop().await?;
@@ -182,7 +181,7 @@ impl Service {
     }
 }
 
-/// The master keys: as set, else of the data dir if the database is our own.
+/// The master keys: as set, else those of the data directory if the database is embedded.
 pub fn master_keys(settings: &Settings, is_embedded: bool) -> Result<KeyRing> {
     let SecuritySettings { master_key, master_key_file, .. } = &settings.security;
     if let Some(text) = master_key {
@@ -190,7 +189,7 @@ pub fn master_keys(settings: &Settings, is_embedded: bool) -> Result<KeyRing> {
     }
     if let Some(path) = master_key_file {
         let text = std::fs::read_to_string(path).map_err(|e| {
-            let detail = format!("ENTRA_ASSETS_MASTER_KEY_FILE {} cannot be read: {e}.", path.display());
+            let detail = format!("ENTRA_ASSETS_MASTER_KEY_FILE: cannot read {}: {e}.", path.display());
             Error::new(Code::ConfigurationInvalid, detail)
         })?;
         return KeyRing::parse(&text.trim().to_owned().into());
@@ -200,14 +199,14 @@ pub fn master_keys(settings: &Settings, is_embedded: bool) -> Result<KeyRing> {
     }
     Err(Error::new(
         Code::ConfigurationInvalid,
-        "ENTRA_ASSETS_MASTER_KEY is required together with DATABASE_URL: it seals the stored secrets. Make one with \
-         `openssl rand -base64 32` and keep it.",
+        "ENTRA_ASSETS_MASTER_KEY is required if DATABASE_URL is set: it encrypts the stored secrets. Generate one with \
+         `openssl rand -base64 32` and keep it safe.",
     ))
 }
 
 fn bind(address: SocketAddr, setting: &str) -> Result<TcpListener> {
     TcpListener::bind(address).map_err(|e| {
-        let detail = format!("cannot listen on {address}: {e}. Set {setting} to a free address.");
+        let detail = format!("Cannot listen on {address}: {e}. Set {setting} to a free address.");
         Error::new(Code::ConfigurationInvalid, detail)
     })
 }
@@ -227,21 +226,21 @@ fn telemetry_upkeep(app: &App, shutdown: &Shutdown) -> Result<impl Future<Output
     })
 }
 
-/// Passes on what other processes announce; opens the connection again whenever it breaks.
+/// Forwards the notices of other processes, and reconnects whenever the connection breaks.
 async fn keep_listening(app: App, options: Options, shutdown: Shutdown) {
     let listening = async {
         loop {
             if let Err(error) = listen::forward(&options, &app.notices).await {
-                tracing::warn!(%error, "does not hear notices of other processes; polling goes on");
+                tracing::warn!(%error, "LISTEN connection lost; polling until it is back");
             }
-            let wait = LISTEN_AGAIN_AFTER / 2 + app.clock.jitter(LISTEN_AGAIN_AFTER / 2);
+            let wait = MAX_LISTEN_PAUSE / 2 + app.clock.jitter(MAX_LISTEN_PAUSE / 2);
             app.clock.sleep(wait).await;
         }
     };
     shutdown.begun().run_until_cancelled(listening).await;
 }
 
-/// Starts the pool of workers and the scheduler where `role` has them.
+/// Starts workers, scheduler and webhooks if `role` includes them.
 fn start_workers(app: &App, role: Role, shutdown: &Shutdown) {
     match role {
         Role::Api => {}

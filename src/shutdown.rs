@@ -1,10 +1,11 @@
-//! Stopping: at the first signal nothing new is taken, requests are answered, and runs give up where they stand, to be gone on
-//! with from what they have stored; the second signal, or the end of the time allowed, ends the rest too.
+//! Shutdown in two steps. After the first signal the service accepts no new work, finishes open requests, and runs stop
+//! at their last checkpoint; another worker resumes them. After the second signal, or when time is up, all other tasks
+//! are aborted.
 //!
-//! Whoever takes new work (the HTTP server, the pool of workers, the scheduler) ends when [`Shutdown::begun`]
-//! is cancelled; whoever is in the middle of something gives up at once when [`Shutdown::aborted`] is. Every
-//! background task is spawned with [`Shutdown::spawn`], so that [`Shutdown::finish`] knows when the last one is
-//! gone. The embedded database is stopped after that, because the tasks use it to the end.
+//! What accepts new work (the HTTP server, the workers, the scheduler) ends when [`Shutdown::begun`] is cancelled. What
+//! is in the middle of something stops at once when [`Shutdown::aborted`] is cancelled. All background tasks are started
+//! with [`Shutdown::spawn`], so that [`Shutdown::finish`] can wait for the last one. The embedded database stops after
+//! them, because they use it until they end.
 
 use crate::clock::Clock;
 use std::time::Duration;
@@ -13,10 +14,10 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-/// How long tasks have to notice that they are cut short.
+/// How long aborted tasks may take to end.
 const AFTER_ABORT: Duration = Duration::from_secs(5);
 
-/// Cheap to clone; all clones mean the same end.
+/// Cheap to clone; all clones belong to the same shutdown.
 #[derive(Clone, Default)]
 pub struct Shutdown {
     begun: CancellationToken,
@@ -27,16 +28,16 @@ pub struct Shutdown {
 /// How the tasks ended.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Finish {
-    /// All by themselves.
+    /// All tasks ended by themselves.
     Whole,
-    /// All, but some of them because they were cut short.
+    /// All tasks ended, some of them aborted.
     CutShort,
-    /// This many still run: they ignore both tokens, or block.
+    /// This many tasks still run: they ignore both tokens, or block.
     Unfinished(usize),
 }
 
 impl Shutdown {
-    /// Ends when somebody calls [`Shutdown::begin`]: for tests and commands that end by themselves.
+    /// Begins only with [`Shutdown::begin`]: for tests and for commands that end by themselves.
     pub fn new() -> Self {
         Self::default()
     }
@@ -50,11 +51,11 @@ impl Shutdown {
             let name = received(&mut signals).await;
             tracing::info!(
                 signal = name,
-                "stopping: runs stop where they stand and go on elsewhere from what they have stored; a second signal ends the rest"
+                "shutting down: another worker resumes running imports; signal again to exit at once"
             );
             ours.begin();
             let name = received(&mut signals).await;
-            tracing::warn!(signal = name, "stopping at once");
+            tracing::warn!(signal = name, "exiting at once");
             ours.abort();
         });
         Ok(shutdown)
@@ -69,12 +70,12 @@ impl Shutdown {
         self.tasks.spawn(task)
     }
 
-    /// Cancelled when no new work may be taken.
+    /// Cancelled when no new work may be accepted.
     pub fn begun(&self) -> CancellationToken {
         self.begun.clone()
     }
 
-    /// Cancelled when work under way must be given up.
+    /// Cancelled when running work must be aborted.
     pub fn aborted(&self) -> CancellationToken {
         self.aborted.clone()
     }
@@ -88,7 +89,7 @@ impl Shutdown {
         self.aborted.cancel();
     }
 
-    /// Waits for the beginning of the end, then until every task is gone; cuts them short after `grace`.
+    /// Waits until the shutdown begins and all tasks have ended. Aborts them after `grace`.
     pub async fn finish(&self, clock: &Clock, grace: Duration) -> Finish {
         self.begun.cancelled().await;
         self.tasks.close();
@@ -99,7 +100,7 @@ impl Shutdown {
             }
             () = self.aborted.cancelled() => {}
             () = clock.sleep(grace) => {
-                tracing::warn!(grace_ms = grace.as_millis(), tasks = self.tasks.len(), "the time to finish is over");
+                tracing::warn!(grace_ms = grace.as_millis(), tasks = self.tasks.len(), "the time for finishing is over; aborting the remaining tasks");
                 self.abort();
             }
         }

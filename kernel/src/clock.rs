@@ -1,5 +1,6 @@
-//! Time and jitter, passed in. The system clock in production; in tests a clock that is moved by hand.
+//! Time and jitter, passed to whoever needs them: the system clock in production, a clock that is set by hand in tests.
 
+use crate::random::random_bytes;
 use chrono::{DateTime, Utc};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -17,7 +18,7 @@ enum Inner {
 
 struct Manual {
     now: watch::Sender<DateTime<Utc>>,
-    /// A sleep moves the clock itself to its end instead of waiting for [`Clock::advance`].
+    /// A sleep advances the clock to its own end instead of waiting for [`Clock::advance`].
     sleeps_advance: bool,
     jitter: Mutex<u64>,
 }
@@ -27,13 +28,12 @@ impl Clock {
         Self(Inner::System)
     }
 
-    /// A clock that only [`Clock::advance`] moves.
+    /// A clock that only [`Clock::advance`] advances.
     pub fn manual(start: DateTime<Utc>) -> Self {
         Self::new_manual(start, false)
     }
 
-    /// A clock on which every sleep is over at once and moves the time to its end: what waits, waits in
-    /// simulated time.
+    /// A clock on which each sleep returns at once and advances the time to its end: waiting happens in simulated time.
     pub fn manual_sleepless(start: DateTime<Utc>) -> Self {
         Self::new_manual(start, true)
     }
@@ -51,7 +51,7 @@ impl Clock {
         }
     }
 
-    /// Time for measuring durations: monotonic on the system clock, the set time on a manual one.
+    /// Time for measuring durations: monotonic on the system clock, the set time on a manual clock.
     #[expect(clippy::disallowed_methods, reason = "the one place that reads the monotonic clock")]
     pub fn instant(&self) -> Instant {
         match &self.0 {
@@ -68,7 +68,7 @@ impl Clock {
         }
     }
 
-    /// Waits for `duration`. On a manual clock: until [`Clock::advance`] has moved it that far.
+    /// Waits for `duration`. On a manual clock, waits until [`Clock::advance`] has advanced it that far.
     #[expect(clippy::disallowed_methods, reason = "the one place that sleeps")]
     pub async fn sleep(&self, duration: Duration) {
         match &self.0 {
@@ -80,32 +80,32 @@ impl Clock {
                     tokio::task::yield_now().await;
                 } else {
                     let mut changes = manual.now.subscribe();
-                    // The sender lives as long as `self`, so this only ends when the time has come.
+                    // The sender lives as long as `self`, so this returns only when the time has come.
                     let _ = changes.wait_for(|now| *now >= until).await;
                 }
             }
         }
     }
 
-    /// Moves a manual clock forward. Does nothing to the system clock.
+    /// Advances a manual clock. Has no effect on the system clock.
     pub fn advance(&self, by: Duration) {
         if let Inner::Manual(manual) = &self.0 {
             manual.now.send_modify(|now| *now += by);
         }
     }
 
-    /// A duration between zero and `most`, to spread out what would otherwise happen at once. The same
-    /// sequence every time on a manual clock.
-    pub fn jitter(&self, most: Duration) -> Duration {
+    /// A random duration between zero and `max`, so that many things do not happen at the same moment. A manual clock
+    /// always returns the same sequence.
+    pub fn jitter(&self, max: Duration) -> Duration {
         let part = match &self.0 {
-            Inner::System => f64::from(u32::from_le_bytes(crate::random::random_bytes())) / f64::from(u32::MAX),
+            Inner::System => f64::from(u32::from_le_bytes(random_bytes())) / f64::from(u32::MAX),
             Inner::Manual(manual) => {
                 let mut state = manual.jitter.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
                 *state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
                 ((*state >> 33) as f64) / f64::from(1u32 << 31)
             }
         };
-        most.mul_f64(part.clamp(0.0, 1.0))
+        max.mul_f64(part.clamp(0.0, 1.0))
     }
 }
 

@@ -1,4 +1,4 @@
-//! The keys that the service makes for itself in the data dir when it brings its own database.
+//! The keys that the service generates in the data directory if it uses its embedded database.
 
 use crate::error::{Code, Error, Result};
 use crate::random::random_bytes;
@@ -14,26 +14,26 @@ use std::path::Path;
 const MASTER_KEY: &str = "master-key";
 const ADMIN_KEY: &str = "admin-key";
 
-/// A key of the data dir.
+/// A key in the data directory.
 #[derive(Debug)]
 pub struct StoredKey {
     pub key: SecretString,
-    /// It was made by this call: the moment to show an admin key, once.
+    /// This call generated it: an admin key must be shown now, once.
     pub is_new: bool,
 }
 
-/// The master key in `master-key`, in the form of `ENTRA_ASSETS_MASTER_KEY`; made if it is missing, mode 0600.
-/// Whoever loses it loses every sealed secret, so back it up apart from the database.
+/// The master key in `master-key`, in the form of `ENTRA_ASSETS_MASTER_KEY`; generated if it is missing, mode 0600.
+/// Without it no stored secret can be decrypted. Back it up separately from the database.
 pub fn load_or_create_master_key(data_dir: &Path) -> Result<StoredKey> {
     load_or_create(data_dir, MASTER_KEY, KeyRing::generate)
 }
 
-/// The admin key of the organization `default` in `admin-key`; made if it is missing, mode 0600.
+/// The admin key of the organization `default` in `admin-key`; generated if it is missing, mode 0600.
 pub fn load_or_create_admin_key(data_dir: &Path) -> Result<StoredKey> {
     load_or_create(data_dir, ADMIN_KEY, || URL_SAFE_NO_PAD.encode(random_bytes::<32>()).into())
 }
 
-/// Whether the data dir has a master key.
+/// Whether the data directory has a master key.
 pub fn has_master_key(data_dir: &Path) -> bool {
     data_dir.join(MASTER_KEY).exists()
 }
@@ -43,17 +43,20 @@ fn load_or_create(data_dir: &Path, name: &str, make: impl FnOnce() -> SecretStri
     let failed = |what: &str, error: std::io::Error| {
         Error::new(
             Code::ConfigurationInvalid,
-            format!("cannot {what} {}: {error}. Let this user read and write the data dir.", path.display()),
+            format!(
+                "Cannot {what} {}: {error}. Give this user read and write access to the data directory.",
+                path.display()
+            ),
         )
     };
     if let Some(key) = read(&path).map_err(|e| failed("read", e))? {
         return Ok(StoredKey { key, is_new: false });
     }
-    // As root, the database's own user passes through the data dir.
+    // As root: the user of the database must be able to pass through the data directory.
     let mode = if rustix::process::geteuid().is_root() { 0o711 } else { 0o700 };
-    DirBuilder::new().recursive(true).mode(mode).create(data_dir).map_err(|e| failed("make the folder of", e))?;
-    // Written whole under another name, then linked: a crash leaves no half key, and of two processes that
-    // start at once one wins.
+    DirBuilder::new().recursive(true).mode(mode).create(data_dir).map_err(|e| failed("create the folder of", e))?;
+    // Written to another file, then linked: a crash leaves no incomplete key, and of two processes that start at the
+    // same time one wins.
     let key = make();
     let unfinished = data_dir.join(format!("{name}.{}", std::process::id()));
     let written = OpenOptions::new()

@@ -1,14 +1,14 @@
-//! Whose JWTs are accepted: OpenID Connect issuers, and Forge apps as a preset of one.
+//! The issuers whose JWTs are accepted: OpenID Connect issuers, and Forge apps as a preset.
 
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 use std::str::FromStr;
 use url::Url;
 
-/// `iss` of a Forge invocation token. Source: docs/assets.md, «Forge».
+/// `iss` of a Forge invocation token, see docs/assets.md, «Forge».
 const FORGE_ISSUER: &str = "forge/invocation-token";
 const FORGE_JWKS_URL: &str = "https://forge.cdn.prod.atlassian-dev.net/.well-known/jwks.json";
-/// What `aud` of a Forge invocation token begins with; the app's id follows.
+/// `aud` of a Forge invocation token starts with this; the id of the app follows.
 const FORGE_APP: &str = "ari:cloud:ecosystem::app/";
 
 /// One issuer of tokens.
@@ -17,17 +17,17 @@ const FORGE_APP: &str = "ari:cloud:ecosystem::app/";
 pub struct JwtIssuer {
     /// `iss`, compared exactly.
     pub issuer: String,
-    /// `aud` names one of these.
+    /// Accepted values of `aud`.
     #[serde(deserialize_with = "one_or_more")]
     pub audience: Vec<String>,
-    /// Where its public keys are. Unset: `jwks_uri` of `{issuer}/.well-known/openid-configuration`.
+    /// URL of its public keys. Default: `jwks_uri` of `{issuer}/.well-known/openid-configuration`.
     #[serde(default, deserialize_with = "url")]
     pub jwks_url: Option<Url>,
-    /// The claim that names the organization; one inside another is written `app.tenant`. Unset: every token is of
-    /// the organization `default`.
+    /// The claim with the organization; write a nested claim as `app.tenant`. Default: all tokens belong to the
+    /// organization `default`.
     #[serde(default)]
     pub organization_claim: Option<String>,
-    /// The claim with the scopes, as a list or separated by spaces. Unset: `scope`.
+    /// The claim with the scopes, as a list or separated by spaces. Default: `scope`.
     #[serde(default)]
     pub scopes_claim: Option<String>,
 }
@@ -52,7 +52,7 @@ impl JwtIssuer {
         self
     }
 
-    /// Its tokens come from a Forge app: they carry an installation instead of the configured claims.
+    /// Whether its tokens come from a Forge app. They contain an installation instead of the configured claims.
     pub fn is_forge(&self) -> bool {
         self.issuer == FORGE_ISSUER
     }
@@ -63,7 +63,9 @@ impl JwtIssuer {
             return Err("`issuer` and `audience` must not be empty".to_owned());
         }
         if self.is_forge() && (self.organization_claim.is_some() || self.scopes_claim.is_some()) {
-            return Err(format!("the claims of `{FORGE_ISSUER}` are fixed: leave out the names of claims"));
+            return Err(format!(
+                "the claims of `{FORGE_ISSUER}` are fixed: remove `organizationClaim` and `scopesClaim`"
+            ));
         }
         let is_http = |url: &Url| matches!(url.scheme(), "http" | "https") && url.has_host();
         match &self.jwks_url {
@@ -109,7 +111,7 @@ impl FromStr for JwtIssuers {
 }
 
 impl JwtIssuers {
-    /// These, and the preset of a Forge app unless it is among them.
+    /// These issuers, and the preset of a Forge app if it is not among them.
     pub(super) fn with_forge(&self, app: Option<&ForgeAppId>) -> Vec<JwtIssuer> {
         let mut issuers = self.0.clone();
         if let Some(ForgeAppId(app)) = app
@@ -121,7 +123,7 @@ impl JwtIssuers {
     }
 }
 
-/// The id of a Forge app: `ari:cloud:ecosystem::app/<id>`, as its manifest has it.
+/// The id of a Forge app as in its manifest: `ari:cloud:ecosystem::app/<id>`.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct ForgeAppId(String);
 
@@ -131,7 +133,7 @@ impl FromStr for ForgeAppId {
     fn from_str(text: &str) -> Result<Self, String> {
         let id = text.strip_prefix(FORGE_APP).unwrap_or(text);
         if id.is_empty() || !id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-') {
-            return Err(format!("must be the app's id of the manifest: {FORGE_APP}<id>"));
+            return Err(format!("must be the id in the manifest of the app: {FORGE_APP}<id>"));
         }
         Ok(Self(format!("{FORGE_APP}{id}")))
     }
@@ -153,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_work_is_refused_at_the_start() {
+    fn what_cannot_work_is_rejected_at_start() {
         for (text, part) in [
             ("{}", "JSON list"),
             (r#"[{"issuer":"https://id.example"}]"#, "audience"),

@@ -6,7 +6,7 @@
 use super::reader::{self, Answer};
 use crate::graph::error::Result;
 use crate::graph::{GraphErrorKind, Session};
-use crate::permission::catalog::{self, Kind, MICROSOFT_GRAPH};
+use crate::permission::catalog::{self, MICROSOFT_GRAPH, PermissionKind};
 use crate::permission::manifest::{self, Added};
 use crate::permission::remedy::Place;
 use serde_json::Value;
@@ -110,5 +110,5 @@ fn guid(body: &Value, name: &str) -> Option<Uuid> {
 
 /// The name behind an assignment's `appRoleId`; its kind is Application by nature.
 fn granted_name(assignment: &Value) -> Option<String> {
-    catalog::name(guid(assignment, "appRoleId")?, Kind::Application).map(str::to_owned)
+    catalog::name(guid(assignment, "appRoleId")?, PermissionKind::Application).map(str::to_owned)
 }

@@ -2,7 +2,7 @@
 
 use crate::graph::cloud::Cloud;
 use crate::graph::token::Identity;
-use crate::permission::catalog::{self, Kind};
+use crate::permission::catalog::{self, PermissionKind};
 use crate::permission::manifest::list;
 use crate::permission::remedy::{Page, Place};
 use crate::permission::report::CapabilityVerdict;
@@ -97,8 +97,8 @@ pub fn setup(place: &Place, capabilities: &[Capability], last: Option<&[Capabili
                 }
                 None => permissions.push(NeededPermission {
                     name: name.to_owned(),
-                    kind: Kind::Application.title().to_owned(),
-                    id: catalog::id(name, Kind::Application),
+                    kind: PermissionKind::Application.title().to_owned(),
+                    id: catalog::id(name, PermissionKind::Application),
                     capabilities: vec![*capability],
                     granted,
                 }),

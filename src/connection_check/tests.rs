@@ -6,7 +6,7 @@ use super::*;
 use crate::permission::Capability as C;
 use crate::permission::report::{EvidenceKind, RemedyKind};
 use serde_json::json;
-use tenant::{CLIENT, Kind, SECRET, TENANT, Tenant};
+use tenant::{CLIENT, PermissionKind, SECRET, TENANT, Tenant};
 
 fn codes(report: &CheckReport) -> Vec<FindingCode> {
     let of = |finding: &Finding| finding.code.to_string().parse().unwrap();
@@ -50,10 +50,10 @@ async fn with_self_diagnosis_every_reason_is_told_apart() {
     let base = || Tenant::with_roles(&["Application.Read.All"]);
     let permission = "User.Read.All";
     for (tenant, verdict, kind) in [
-        (base().added(permission, Kind::Delegated), Verdict::AddedAsDelegated, EvidenceKind::Manifest),
-        (base().added(permission, Kind::Application), Verdict::ConsentPending, EvidenceKind::Manifest),
+        (base().added(permission, PermissionKind::Delegated), Verdict::AddedAsDelegated, EvidenceKind::Manifest),
+        (base().added(permission, PermissionKind::Application), Verdict::ConsentPending, EvidenceKind::Manifest),
         (base().assigned(permission), Verdict::StaleToken, EvidenceKind::AppRoleAssignment),
-        (base().added("User.Read", Kind::Delegated), Verdict::NotAdded, EvidenceKind::Manifest),
+        (base().added("User.Read", PermissionKind::Delegated), Verdict::NotAdded, EvidenceKind::Manifest),
     ] {
         let report = tenant.check(&[C::Users, C::SelfDiagnosis]).await;
         assert_eq!(verdicts(&report), [verdict, Verdict::Granted]);
@@ -79,7 +79,7 @@ async fn a_delegated_grant_is_seen_where_the_manifest_is_in_another_tenant() {
 #[tokio::test]
 async fn consent_that_is_pending_leads_with_the_consent_link() {
     let report = Tenant::with_roles(&["Application.Read.All"])
-        .added("User.Read.All", Kind::Application)
+        .added("User.Read.All", PermissionKind::Application)
         .check(&[C::Users])
         .await;
     let first = &report.capabilities[0].remedies[0];

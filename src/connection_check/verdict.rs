@@ -6,7 +6,7 @@ use super::setup::place;
 use super::sign_in;
 use crate::codes::FindingCode;
 use crate::graph::token::{Claims, Identity};
-use crate::permission::catalog::Kind;
+use crate::permission::catalog::PermissionKind;
 use crate::permission::manifest::{self, list};
 use crate::permission::remedy::{Page, Place};
 use crate::permission::report::{CapabilityVerdict, Evidence, EvidenceKind, Finding, Remedy, Severity, Verdict};
@@ -199,7 +199,7 @@ fn reason(missing: &[&'static str], capability: Capability, seen: &Introspection
         .collect();
     let among =
         |found: &[String]| names.iter().find(|name| found.iter().any(|f| f.eq_ignore_ascii_case(name))).cloned();
-    let of_kind = |kind: Kind| -> Vec<String> {
+    let of_kind = |kind: PermissionKind| -> Vec<String> {
         let added = seen.manifest.as_deref().unwrap_or_default();
         manifest::graph_permissions(added, kind).into_iter().map(str::to_owned).collect()
     };
@@ -210,11 +210,11 @@ fn reason(missing: &[&'static str], capability: Capability, seen: &Introspection
         let detail = format!("the tenant has granted {name} to the application");
         return (Verdict::StaleToken, evidence(EvidenceKind::AppRoleAssignment, detail, &seen.request_ids.assigned));
     }
-    if let Some(name) = among(&of_kind(Kind::Application)) {
+    if let Some(name) = among(&of_kind(PermissionKind::Application)) {
         let detail = format!("the app registration requests {name} as Application; the tenant has not granted it");
         return (Verdict::ConsentPending, evidence(EvidenceKind::Manifest, detail, &seen.request_ids.manifest));
     }
-    if let Some(name) = among(&of_kind(Kind::Delegated)) {
+    if let Some(name) = among(&of_kind(PermissionKind::Delegated)) {
         let detail = format!("the app registration requests {name} as Delegated");
         return (Verdict::AddedAsDelegated, evidence(EvidenceKind::Manifest, detail, &seen.request_ids.manifest));
     }

@@ -1,4 +1,4 @@
-//! Friendly names of licences: Graph knows only part numbers such as `SPE_E3`.
+//! Product names of licences: Graph returns only part numbers such as `SPE_E3`.
 
 use crate::error::{Code, Error, Result};
 use serde::Deserialize;
@@ -20,16 +20,15 @@ struct Row {
 }
 
 impl LicenseNames {
-    /// The names that come with the program.
+    /// The built-in names.
     pub fn builtin() -> Self {
-        // The table is part of the program and its rows are tested; a row that cannot be read is a licence
-        // that goes by its part number.
+        // Tests check the rows of the built-in table. An unreadable row would show the part number.
         let rows = csv::Reader::from_reader(BUILTIN.as_bytes()).into_deserialize::<Row>().flatten();
         Self(rows.map(|row| (row.sku_id, row.name)).collect())
     }
 
-    /// The built-in names, replaced and completed by the rows of a CSV text `skuId,skuPartNumber,name`
-    /// (the file that ENTRA_ASSETS_LICENSE_NAMES names). An error says which line cannot be read.
+    /// The built-in names, replaced and completed by the rows of a CSV text with the columns `skuId,skuPartNumber,name`
+    /// (the file of ENTRA_ASSETS_LICENSE_NAMES). The error names the line that is not valid.
     pub fn with_override(text: &str) -> Result<Self> {
         let mut names = Self::builtin();
         let mut reader =

@@ -1,8 +1,8 @@
-//! Decides by a filter here instead of asking Graph: delta queries take no `$filter`, so after them the scope is
-//! decided over our own values.
+//! Evaluates a filter without Graph: delta queries accept no `$filter`, so an incremental run evaluates the filter over
+//! the stored values.
 //!
-//! Graph's rules: texts are compared without regard to case; a property that is absent is null; null equals only
-//! null, and neither order nor functions hold for it; a collection that is absent is empty
+//! Graph's rules: strings are compared ignoring case; a missing property is null; null equals only null, and no order
+//! and no function holds for it; a missing collection is empty
 //! (<https://learn.microsoft.com/en-us/graph/filter-query-parameter>).
 
 use crate::filter::expression::{Expression, Function, Literal, Operator, Quantifier};
@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 use std::cmp::Ordering;
 use uuid::Uuid;
 
-/// Whether the object, in Graph's own JSON, fulfils the condition.
+/// Whether the object, as JSON of Graph, fulfils the condition.
 pub fn matches(expression: &Expression, object: &Map<String, Value>) -> bool {
     holds(expression, Target::Object(object))
 }
@@ -76,7 +76,7 @@ fn compare(actual: &Value, operator: Operator, wanted: &Literal) -> bool {
     }
 }
 
-/// Nothing if the two cannot be compared: then they are only unequal.
+/// `None` if the two cannot be compared: then only `ne` holds.
 fn order(actual: &Value, wanted: &Literal) -> Option<Ordering> {
     match (actual, wanted) {
         (Value::Bool(actual), Literal::Boolean(wanted)) => Some(actual.cmp(wanted)),
@@ -114,8 +114,8 @@ fn call(function: Function, actual: &str, wanted: &str) -> bool {
     }
 }
 
-/// By way of the capital, since some letters have two small forms (σ and ς). The Turkish dotless ı is a letter of its
-/// own, as in Unicode's simple case folding.
+/// Folds through the capital letter, since some letters have two small forms (σ and ς). The Turkish dotless ı is a
+/// separate letter, as in Unicode's simple case folding.
 fn folded(text: &str) -> impl Iterator<Item = char> + '_ {
     let capital = |letter: char| {
         if letter == 'ı' {

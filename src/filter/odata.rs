@@ -1,28 +1,27 @@
-//! Graph's `$filter` text: parsed at the edge, checked against what Graph supports, printed in one form.
+//! Graph's `$filter` text: parsed, checked against what Graph supports, and printed in a normalised form.
 
 use crate::filter::expression::Expression;
 use crate::filter::property::{self, EntityKind};
-use serde::Serialize;
-use std::fmt;
 
 pub(crate) mod check;
+mod error;
 pub(crate) mod grammar;
 mod lexer;
 mod split;
 
 use check::{Check, Problem};
-use lexer::{Kind, Token};
+use error::place;
+use lexer::{Token, TokenKind};
 
+pub use error::ParseError;
 pub(crate) use lexer::parse_date_time;
+pub use split::MAX_REQUESTS;
 
 /// The longest text, in bytes.
 pub const MAX_LENGTH: usize = 8 * 1024;
-/// How deep parentheses, `not` and lambdas may stand in one another.
+/// The most levels of nested parentheses, `not`, `any` and `all`.
 pub const MAX_NESTING: usize = 64;
-/// The most requests that one filter may need.
-pub const MAX_REQUESTS: usize = 200;
-
-/// A filter text that Graph can be asked, as far as its documentation says.
+/// A filter text that Graph supports, according to its documentation.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Parsed {
     pub kind: EntityKind,
@@ -33,30 +32,8 @@ pub struct Parsed {
     requests: Vec<String>,
 }
 
-/// What is wrong with a filter text, and where. Places are counted in characters, from 0.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, utoipa::ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct ParseError {
-    pub offset: usize,
-    pub length: usize,
-    pub found: String,
-    /// What would fit there.
-    pub expected: Vec<String>,
-    /// What to write instead, if that can be guessed.
-    pub suggestion: Option<String>,
-    pub message: String,
-}
-
-impl fmt::Display for ParseError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "At character {}: {}", self.offset + 1, self.message)
-    }
-}
-
-impl std::error::Error for ParseError {}
-
 impl Parsed {
-    /// Checks the limits of a whole filter.
+    /// Checks the limits of the whole filter.
     pub(crate) fn new(kind: EntityKind, expression: Expression, advanced: bool) -> Result<Self, String> {
         let text = expression.to_string();
         let requests = split::requests(&expression)?;
@@ -69,13 +46,13 @@ impl Parsed {
         &self.text
     }
 
-    /// The `$filter` texts to ask Graph, usually one. The answer is the union of theirs, by id: a list of more
-    /// than 15 values is spread over several requests.
+    /// The `$filter` texts to send to Graph, usually one. A list of more than 15 values is spread over several requests;
+    /// the result is the union of their objects by id.
     pub fn requests(&self) -> &[String] {
         &self.requests
     }
 
-    /// The properties it reads, as Graph spells them, each once, in the order of the alphabet.
+    /// The properties it reads, as Graph spells them: unique, in alphabetical order.
     pub fn properties(&self) -> Vec<&str> {
         let mut names = Vec::new();
         self.expression.visit_paths(&mut |path| names.push(path));
@@ -84,7 +61,7 @@ impl Parsed {
         names
     }
 
-    /// What `$select` must name so that [`crate::filter::eval`] can decide by it.
+    /// The `$select` that [`crate::filter::eval`] needs.
     pub fn select(&self) -> Vec<&str> {
         let mut names: Vec<&str> =
             self.properties().into_iter().map(|path| path.split('/').next().unwrap_or(path)).collect();
@@ -99,13 +76,13 @@ impl Parsed {
         self.properties().into_iter().filter(known).collect()
     }
 
-    /// What an incremental run cannot see, as a sentence; nothing if it sees everything.
+    /// A sentence about changes that an incremental run cannot see, if there are any.
     pub fn local_only_problem(&self) -> Option<String> {
         let names = self.not_in_delta();
         (!names.is_empty()).then(|| {
             format!(
-                "The filter of {} uses {}, whose changes Graph's delta queries do not report: an incremental run keeps \
-                 the last known value, and only a full run decides anew.",
+                "The filter of {} uses {}. Delta queries of Graph do not report changes of this: incremental runs use the \
+                 value of the last full run.",
                 self.kind.as_str(),
                 names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
             )
@@ -113,12 +90,12 @@ impl Parsed {
     }
 }
 
-/// Parses a filter text. The first thing that is wrong is the error; [`parse_all`] gives every one.
+/// Parses a filter text. The error is the first one; [`parse_all`] returns all.
 pub fn parse(kind: EntityKind, text: &str) -> Result<Parsed, ParseError> {
     parse_all(kind, text).map_err(|mut errors| errors.swap_remove(0))
 }
 
-/// Parses a filter text, and names everything that is wrong, in the order of the text; never an empty list.
+/// Parses a filter text. The list of errors is in the order of the text and never empty.
 pub fn parse_all(kind: EntityKind, text: &str) -> Result<Parsed, Vec<ParseError>> {
     check_length(text).map_err(|error| vec![error])?;
     let tokens = lexer::tokens(text).map_err(|error| vec![error])?;
@@ -149,12 +126,6 @@ fn at_place(text: &str, problem: Problem) -> ParseError {
     ParseError { offset, length, found, expected, suggestion, message }
 }
 
-/// Bytes to characters: offset and length.
-fn place(text: &str, span: std::ops::Range<usize>) -> (usize, usize) {
-    let count = |part: Option<&str>| part.map_or(0, |part| part.chars().count());
-    (count(text.get(..span.start)), count(text.get(span)))
-}
-
 fn check_length(text: &str) -> Result<(), ParseError> {
     if text.len() <= MAX_LENGTH {
         return Ok(());
@@ -167,21 +138,21 @@ fn check_length(text: &str) -> Result<(), ParseError> {
         found: format!("{} bytes", text.len()),
         expected: vec![format!("at most {MAX_LENGTH} bytes")],
         suggestion: None,
-        message: format!("The text has {} bytes; a filter may have at most {MAX_LENGTH}.", text.len()),
+        message: format!("The text has {} bytes; a filter may have at most {MAX_LENGTH} bytes.", text.len()),
     })
 }
 
-/// Refuses what would need a deep stack, before anything recurses.
+/// Rejects deep nesting before anything recurses.
 fn check_nesting(text: &str, tokens: &[Token<'_>]) -> Result<(), ParseError> {
-    // Each open parenthesis with what its closing takes back; calls and lists of values do not nest.
+    // The levels that each open parenthesis added; calls and lists of values add none.
     let mut open: Vec<usize> = Vec::new();
     let (mut depth, mut negations) = (0, 0);
     for (index, token) in tokens.iter().enumerate() {
         match token.kind {
-            Kind::Open => {
+            TokenKind::Open => {
                 let before = index.checked_sub(1).and_then(|before| tokens.get(before));
                 let is_list = before.is_some_and(|token| {
-                    matches!(token.kind, Kind::Word(_))
+                    matches!(token.kind, TokenKind::Word(_))
                         && !["and", "or", "not", "any", "all"].iter().any(|word| token.is_word(word))
                 });
                 // `not (` is one level, as it is printed.
@@ -190,8 +161,8 @@ fn check_nesting(text: &str, tokens: &[Token<'_>]) -> Result<(), ParseError> {
                 depth += levels;
                 negations = 0;
             }
-            Kind::Close => depth -= open.pop().unwrap_or(0),
-            Kind::Word(_) if token.is_word("not") => negations += 1,
+            TokenKind::Close => depth -= open.pop().unwrap_or(0),
+            TokenKind::Word(_) if token.is_word("not") => negations += 1,
             _ => negations = 0,
         }
         if depth + negations > MAX_NESTING {
@@ -202,7 +173,9 @@ fn check_nesting(text: &str, tokens: &[Token<'_>]) -> Result<(), ParseError> {
                 found: token.source.to_owned(),
                 expected: Vec::new(),
                 suggestion: None,
-                message: format!("Parentheses, `not` and lambdas may nest at most {MAX_NESTING} deep."),
+                message: format!(
+                    "Parentheses, `not`, `any` and `all` may be nested at most {MAX_NESTING} levels deep."
+                ),
             });
         }
     }
@@ -221,8 +194,8 @@ fn syntax_error(kind: EntityKind, text: &str, tokens: &[Token<'_>], failure: gra
     let Some(token) = tokens.get(index) else {
         let before = index.checked_sub(1).and_then(|before| tokens.get(before));
         let message = match tokens.is_empty() {
-            true => "The filter is empty; leave it out to take everything.".to_owned(),
-            false => format!("The text ends where {fits} should follow."),
+            true => "The filter is empty. Omit it to import everything.".to_owned(),
+            false => format!("Found the end of the text; expected {fits}."),
         };
         return ParseError {
             offset: text.chars().count(),
@@ -236,31 +209,31 @@ fn syntax_error(kind: EntityKind, text: &str, tokens: &[Token<'_>], failure: gra
     let (offset, length) = place(text, token.span.clone());
     let suggestion = replacement(token, &expected);
     let hint = match (&token.kind, &suggestion) {
-        (Kind::Symbol(symbol), _) if symbol.starts_with('%') => {
-            " The text looks percent-encoded: write it plainly.".to_owned()
+        (TokenKind::Symbol(symbol), _) if symbol.starts_with('%') => {
+            " The text is percent-encoded; write it without percent-encoding.".to_owned()
         }
         (_, Some(suggestion)) => format!(" Did you mean `{suggestion}`?"),
         (_, None) => String::new(),
     };
-    let message = format!("Here stands `{}` where {fits} should.{hint}", token.source);
+    let message = format!("Found `{}`; expected {fits}.{hint}", token.source);
     ParseError { offset, length, found: token.source.to_owned(), expected, suggestion, message }
 }
 
-/// Labels in words stay as they are; tokens are shown as code.
+/// Shows tokens as code and leaves labels of several words as they are.
 fn quote_token(label: &str) -> String {
     if label.contains(' ') { label.to_owned() } else { format!("`{label}`") }
 }
 
-/// What a Boolean standing alone lacks.
+/// What a Boolean property without an operator lacks.
 fn completion(kind: EntityKind, last: &Token<'_>, expected: &[String]) -> Option<String> {
     let is_operator_missing = expected.iter().any(|label| label == "eq");
-    let Kind::Word(word) = last.kind else { return None };
+    let TokenKind::Word(word) = last.kind else { return None };
     let found = property::find(kind, word).ok().filter(|_| is_operator_missing)?;
     matches!(found.property.shape, property::Shape::Single(property::Type::Boolean))
         .then(|| format!("{} eq true", found.name))
 }
 
-/// The word of OData for what another language writes.
+/// The OData word for an operator of another language.
 fn replacement(token: &Token<'_>, expected: &[String]) -> Option<String> {
     let fixed = match token.source {
         "=" | "==" | "===" => "eq",

@@ -1,31 +1,32 @@
-//! Name patterns: `svc-*`. A `*` stands for any text, also none; case does not matter.
+//! Name patterns: `svc-*`. A `*` matches any text, including none. Case is ignored.
 
 use crate::filter::eval::fold;
 
 /// The longest pattern, in characters.
 pub const MAX_LENGTH: usize = 256;
 
-/// A pattern that names can be compared with, in time linear in the name for each piece.
+/// A pattern for names. Matching takes time linear in the name for each piece.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Pattern {
     /// As written.
     text: String,
-    /// The folded pieces between the stars; one piece means no star.
+    /// The folded pieces between the stars. One piece means that there is no star.
     pieces: Vec<String>,
 }
 
 impl Pattern {
-    /// The sentence says what is wrong with it.
+    /// # Errors
+    /// A sentence that says what is wrong.
     pub fn parse(text: &str) -> Result<Self, String> {
         let text = text.trim();
         if text.is_empty() {
-            return Err("A name pattern cannot be empty.".to_owned());
+            return Err("must not be empty".to_owned());
         }
         if text.chars().all(|c| c == '*') {
-            return Err("This pattern excludes every name; name at least one letter.".to_owned());
+            return Err("would exclude every name; add at least one character besides `*`".to_owned());
         }
         if text.chars().count() > MAX_LENGTH {
-            return Err(format!("A name pattern has at most {MAX_LENGTH} characters."));
+            return Err(format!("must have at most {MAX_LENGTH} characters"));
         }
         Ok(Self { text: text.to_owned(), pieces: fold(text).split('*').map(str::to_owned).collect() })
     }

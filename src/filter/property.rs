@@ -1,16 +1,18 @@
-//! What Microsoft Graph can filter by: for each kind of object its properties, their types, and which
+//! The properties that Microsoft Graph can filter by: for each kind of object the properties, their types, and which
 //! operators work by default or only in an advanced query.
 //!
 //! Sources: <https://learn.microsoft.com/en-us/graph/aad-advanced-queries> (the table «Support for filter by
-//! properties of directory objects»), the resource pages of user, group and device, docs/graph.md, «Filters». Where
-//! they differ, or one is silent about a default, the operator counts as advanced: an advanced query answers
-//! everything that a default one does.
+//! properties of directory objects»), the resource pages of user, group and device, and docs/graph.md, «Filters». Where
+//! they differ, or do not mention a default, the operator counts as advanced: an advanced query supports everything that a default one does.
 
 use serde::{Deserialize, Serialize};
 
+mod definition;
 mod table;
 
-/// The collection that a filter text is for.
+pub use definition::{Level, Property, Shape, Type};
+
+/// The collection that a filter text applies to.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum EntityKind {
@@ -40,84 +42,13 @@ impl EntityKind {
         }
     }
 
-    /// Properties that exist and cannot be filtered by.
+    /// Properties that exist and that Graph cannot filter by.
     fn unfilterable(self) -> &'static [&'static str] {
         match self {
             EntityKind::Users => table::USERS_UNFILTERABLE,
             EntityKind::Groups => table::GROUPS_UNFILTERABLE,
             EntityKind::Devices => table::DEVICES_UNFILTERABLE,
         }
-    }
-}
-
-/// Whether Graph answers an operator on a property, and how it has to be asked.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub enum Level {
-    /// Works without further ado.
-    Default,
-    /// Needs `ConsistencyLevel: eventual` and `$count=true`.
-    Advanced,
-    /// Graph refuses it.
-    No,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Type {
-    Boolean,
-    String,
-    Guid,
-    DateTime,
-    Integer,
-    /// A directory extension: its type is the tenant's business, so any literal may be right.
-    Any,
-}
-
-impl Type {
-    /// As a person reads it: «a text in single quotes».
-    pub fn describe(self) -> &'static str {
-        match self {
-            Type::Boolean => "`true` or `false`",
-            Type::String => "a text in single quotes",
-            Type::Guid => "a GUID",
-            Type::DateTime => "a date such as 2026-01-31T00:00:00Z",
-            Type::Integer => "a whole number",
-            Type::Any => "a value",
-        }
-    }
-}
-
-#[derive(Clone, Copy, Debug)]
-pub enum Shape {
-    Single(Type),
-    /// A collection of texts: `proxyAddresses/any(p:startswith(p,'smtp:'))`.
-    Texts,
-    /// A collection of objects with these properties: `assignedLicenses/any(x:x/skuId eq …)`.
-    Objects(&'static [Property]),
-    /// A relationship: only the number of its objects can be asked for.
-    Relation,
-}
-
-/// One property and what Graph can do with it.
-#[derive(Clone, Copy, Debug)]
-pub struct Property {
-    /// As Graph spells it. A part of a complex property is a path: `signInActivity/lastSignInDateTime`.
-    pub name: &'static str,
-    pub shape: Shape,
-    /// `eq` and `in`. `ne` and `not` work wherever `eq` does, always advanced.
-    pub equal: Level,
-    /// `ge` and `le`. `gt` and `lt` are taken as advanced, because no default is documented for them.
-    pub range: Level,
-    pub starts_with: Level,
-    pub null: Level,
-    /// `endsWith`, always advanced.
-    pub ends_with: bool,
-    /// Whether a delta query reports a change of this property.
-    pub in_delta: bool,
-}
-
-impl Property {
-    pub fn is_collection(&self) -> bool {
-        !matches!(self.shape, Shape::Single(_))
     }
 }
 
@@ -128,16 +59,16 @@ pub struct Found {
     pub property: &'static Property,
 }
 
-/// Why a name is no property to filter by.
+/// Why Graph cannot filter by a name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum NotFound {
-    /// It exists, and Graph cannot filter by it; with what to do instead.
+    /// It exists, but Graph cannot filter by it. With the reason or what to do instead.
     Unfilterable(&'static str),
-    /// It does not exist; with the nearest name, if one is near.
+    /// It does not exist. With the most similar name, if there is one.
     Unknown { suggestion: Option<String> },
 }
 
-/// Looks a property up, whatever its case; extension attributes are recognised by their form.
+/// Looks up a property by name, ignoring case. Extension attributes are recognised by their form.
 pub fn find(kind: EntityKind, name: &str) -> Result<Found, NotFound> {
     let found = kind.properties().iter().find(|property| property.name.eq_ignore_ascii_case(name));
     if let Some(property) = found {
@@ -151,7 +82,7 @@ pub fn find(kind: EntityKind, name: &str) -> Result<Found, NotFound> {
         return Err(NotFound::Unfilterable(advice));
     }
     if kind.unfilterable().iter().any(|known| known.eq_ignore_ascii_case(head)) {
-        return Err(NotFound::Unfilterable("Graph has no filter for it"));
+        return Err(NotFound::Unfilterable("Graph does not support filters on this property"));
     }
     let names = kind.properties().iter().map(|property| property.name);
     Err(NotFound::Unknown { suggestion: nearest(name, names) })
@@ -197,24 +128,24 @@ fn strip_prefix_ignore_case<'t>(text: &'t str, prefix: &str) -> Option<&'t str> 
 /// What to do instead of filtering by a relationship.
 fn relation(kind: EntityKind, name: &str) -> Option<&'static str> {
     const SCOPE: &str =
-        "Graph cannot filter by membership; use the filter's `scope` (`membersOf`, `membersOfFilteredGroups`) instead";
+        "it is a relationship; use the `scope` of the filter (`membersOf`, `membersOfFilteredGroups`) instead";
     let users = ["memberOf", "transitiveMemberOf"];
     let groups = ["members", "transitiveMembers", "memberOf", "transitiveMemberOf"];
     let others = ["manager", "directReports", "ownedDevices", "registeredDevices", "ownedObjects", "licenseDetails"];
     let is = |names: &[&str]| names.iter().any(|known| known.eq_ignore_ascii_case(name));
     match kind {
         EntityKind::Users if is(&users) => Some(SCOPE),
-        EntityKind::Users if is(&others) => Some("it is a relationship, and Graph filters by properties"),
+        EntityKind::Users if is(&others) => Some("it is a relationship, and Graph filters only by properties"),
         EntityKind::Groups if is(&groups) => Some(SCOPE),
         EntityKind::Devices if is(&users) => Some(SCOPE),
         EntityKind::Devices if is(&["registeredOwners", "registeredUsers"]) => {
-            Some("it is a relationship, and Graph filters by properties")
+            Some("it is a relationship, and Graph filters only by properties")
         }
         _ => None,
     }
 }
 
-/// The candidate that a person probably meant: few letters differ, or it begins like that.
+/// The most similar candidate: it differs in few letters, or starts with the wrong name.
 pub(crate) fn nearest<'c>(wrong: &str, candidates: impl Iterator<Item = &'c str>) -> Option<String> {
     let wrong = wrong.to_lowercase();
     if wrong.chars().count() > 64 {
@@ -263,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn a_misspelt_name_brings_the_nearest_one() {
+    fn a_misspelt_name_suggests_the_most_similar_one() {
         let suggestion = |name| match find(EntityKind::Users, name) {
             Err(NotFound::Unknown { suggestion }) => suggestion,
             other => panic!("{other:?}"),

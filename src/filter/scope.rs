@@ -1,10 +1,10 @@
-//! What Graph cannot: who is in scope by membership, and where the limits cut.
+//! What Graph cannot decide: scope by membership, and limits.
 //!
 //! Everything here works on sorted identifiers of any small type (`Uuid`, or numbers that stand for one), so that
 //! millions of memberships fit into memory: an edge is two of them.
 //!
-//! The order of the rules: what fulfils the conditions and is not excluded (`candidates`) → users by membership →
-//! limit of users → groups by the users that are left → limit of groups. Every object that falls out is counted.
+//! The order of the rules: objects that fulfil the conditions and are not excluded (`candidates`) → users by membership
+//! → limit of users → groups by their remaining users → limit of groups. Each object that a rule removes is counted.
 
 use crate::filter::{Limits, Scope, ScopeGroups, ScopeUsers};
 use std::collections::{HashMap, HashSet};
@@ -15,7 +15,7 @@ use uuid::Uuid;
 pub trait Id: Copy + Ord + Hash {}
 impl<T: Copy + Ord + Hash> Id for T {}
 
-/// Who is in which group: direct memberships, as pairs (group, member), apart for users and nested groups.
+/// Direct memberships as pairs (group, member), separate for users and nested groups.
 #[derive(Clone, Debug, Default)]
 pub struct Memberships<N> {
     /// (group, user), sorted.
@@ -27,7 +27,7 @@ pub struct Memberships<N> {
 }
 
 impl<N: Id> Memberships<N> {
-    /// From pairs in any order, repeated or not: (group, user) and (group, nested group).
+    /// From pairs in any order, with or without duplicates: (group, user) and (group, nested group).
     pub fn new(users: Vec<(N, N)>, groups: Vec<(N, N)>) -> Self {
         let parents = groups.iter().map(|(group, nested)| (*nested, *group)).collect();
         Self { users: sorted(users), groups: sorted(groups), parents: sorted(parents) }
@@ -43,12 +43,12 @@ impl<N: Id> Memberships<N> {
         &self.groups
     }
 
-    /// The groups themselves and all groups nested in them, sorted. Cycles end.
+    /// The groups themselves and all groups nested in them, sorted. Groups may contain each other in a cycle.
     pub fn with_nested(&self, roots: &[N]) -> Vec<N> {
         closure(roots, &self.groups)
     }
 
-    /// The groups themselves and all groups that contain them, sorted. Cycles end.
+    /// The groups themselves and all groups that contain them, sorted. Groups may contain each other in a cycle.
     pub fn with_parents(&self, groups: &[N]) -> Vec<N> {
         closure(groups, &self.parents)
     }
@@ -71,7 +71,7 @@ impl<N: Id> Memberships<N> {
 /// Numbers in place of ids, in the same order: a membership takes eight bytes instead of thirty-two.
 #[derive(Clone, Debug, Default)]
 pub struct Numbers {
-    /// By number. Sorted once all are known.
+    /// By number, sorted.
     ids: Vec<Uuid>,
 }
 
@@ -84,13 +84,13 @@ impl Numbers {
         numbers.iter().map(|number| self.id(*number)).collect()
     }
 
-    /// The numbers of these ids, as far as they have any.
+    /// The numbers of those ids that have one.
     pub fn of(&self, ids: &[Uuid]) -> Vec<u32> {
         ids.iter().filter_map(|id| self.ids.binary_search(id).ok()).filter_map(|at| u32::try_from(at).ok()).collect()
     }
 }
 
-/// Gathers memberships whose ids are not known beforehand.
+/// Collects memberships and gives their ids numbers.
 #[derive(Default)]
 pub struct MembershipsBuilder {
     numbers: HashMap<Uuid, u32>,
@@ -99,7 +99,7 @@ pub struct MembershipsBuilder {
 }
 
 impl MembershipsBuilder {
-    /// Gives an id a number, if it has none. It is not yet in the order of the ids.
+    /// The number of an id, given in the order in which ids arrive.
     pub fn number(&mut self, id: Uuid) -> u32 {
         let next = u32::try_from(self.numbers.len()).unwrap_or(u32::MAX);
         *self.numbers.entry(id).or_insert(next)
@@ -114,7 +114,7 @@ impl MembershipsBuilder {
         }
     }
 
-    /// The numbers in the order of the ids, and the memberships by them.
+    /// Renumbers by the order of the ids: the numbers, and the memberships with them.
     pub fn build(self) -> (Numbers, Memberships<u32>) {
         let mut ids: Vec<(Uuid, u32)> = self.numbers.into_iter().collect();
         ids.sort_unstable();
@@ -157,14 +157,14 @@ fn closure<N: Id>(roots: &[N], edges: &[(N, N)]) -> Vec<N> {
     sorted(seen.into_iter().collect())
 }
 
-/// The objects that fulfil their conditions and are not excluded. Any order, repeated or not.
+/// The objects that fulfil their conditions and are not excluded, in any order, with or without duplicates.
 #[derive(Clone, Debug, Default)]
 pub struct Candidates<N> {
     pub users: Vec<N>,
     pub groups: Vec<N>,
 }
 
-/// What is in scope, and how much fell out where.
+/// The objects in scope, and how many each rule removed.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct InScope<N> {
     /// Sorted.
@@ -174,7 +174,7 @@ pub struct InScope<N> {
     pub fell_out: FellOut,
 }
 
-/// How many candidates are not in scope, by reason.
+/// The number of candidates that are not in scope, by reason.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct FellOut {
     /// Users that are in none of the groups of the scope.
@@ -215,14 +215,14 @@ pub fn resolve<N: Id>(
     InScope { users, groups, fell_out }
 }
 
-/// Keeps what is also in `others` (sorted); how many are gone.
+/// Keeps what is also in `others` (sorted), and returns how many were removed.
 fn keep<N: Id>(list: &mut Vec<N>, others: &[N]) -> u64 {
     let before = list.len();
     list.retain(|id| others.binary_search(id).is_ok());
     (before - list.len()) as u64
 }
 
-/// Keeps the smallest identifiers; how many are gone.
+/// Keeps the smallest identifiers, and returns how many were removed.
 fn cut<N>(list: &mut Vec<N>, limit: Option<u64>) -> u64 {
     let limit = limit.and_then(|limit| usize::try_from(limit).ok()).unwrap_or(usize::MAX);
     let gone = list.len().saturating_sub(limit);

@@ -1,4 +1,5 @@
 use super::*;
+use crate::error::Faults;
 use serde_json::json;
 
 fn faults(body: Value) -> Vec<(String, &'static str)> {

@@ -1,14 +1,13 @@
-//! What can be said of a filter before it is saved: its texts in one form, how Graph has to be asked, every error
-//! with its place.
+//! Checks a filter before it is saved: its normalised texts, the requests that Graph needs, and all errors with their
+//! places.
 
 use crate::error::{Fault, Faults};
-use crate::filter::odata::ParseError;
 use crate::filter::where_tree::{self, Where};
-use crate::filter::{EntityKind, Filter, Rule, ScopeUsers, odata};
+use crate::filter::{EntityKind, Filter, Rule, ScopeUsers};
 use serde::Serialize;
 use serde_json::Value;
 
-/// The verdict on a filter.
+/// Whether a filter is valid, and how Graph is queried with it.
 #[derive(Clone, PartialEq, Debug, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Validation {
@@ -22,13 +21,13 @@ pub struct Validation {
     pub groups: Option<ValidRule>,
     #[schema(required = true)]
     pub devices: Option<ValidRule>,
-    /// Everything that is wrong; empty if the filter is valid.
+    /// All errors; empty if the filter is valid.
     pub errors: Vec<FilterError>,
-    /// What is worth knowing about a filter that works.
+    /// What may be unexpected about a valid filter.
     pub warnings: Vec<String>,
 }
 
-/// A condition that Graph can be asked.
+/// A condition that Graph supports.
 #[derive(Clone, PartialEq, Debug, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ValidRule {
@@ -47,12 +46,12 @@ pub struct ValidRule {
     pub not_in_delta: Vec<String>,
 }
 
-/// An error and its place. `offset` and `length` count the characters of the `odata` text; they, `found`, `expected`
-/// and `suggestion` are given only for errors within such a text.
+/// An error and its place. `offset` and `length` count characters of the `odata` text. Only errors within such a text
+/// have `offset`, `length`, `found`, `expected` and `suggestion`.
 #[derive(Clone, PartialEq, Debug, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct FilterError {
-    /// Where in the body (RFC 6901).
+    /// The place in the body (RFC 6901).
     #[schema(example = "/users/odata")]
     pub pointer: String,
     pub code: String,
@@ -66,43 +65,28 @@ pub struct FilterError {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub found: Option<String>,
-    /// What would fit there.
+    /// What would be valid there.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub expected: Option<Vec<String>>,
-    /// What to write instead, if that can be guessed.
+    /// What to write instead, if a correction was found.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, example = "department")]
     pub suggestion: Option<String>,
 }
 
-/// Judges a filter's body without its name. `of_form`: what is wrong with its form, found beforehand; where that and
-/// the reading here find the same, it is said once, in the words of the former.
+/// Checks a filter's body, without its name. `of_form` are the faults of its form that were found before; where both
+/// find a fault at one place, that of the form is listed.
 pub fn validate(body: &Value, of_form: Vec<Fault>) -> Validation {
     let mut faults = Faults::default();
     let filter = Filter::collect(body, "", &mut faults);
-    let faults = faults.into_result().err().map(|error| error.faults).unwrap_or_default();
-    let mut errors: Vec<FilterError> = Vec::with_capacity(faults.len());
-    for kind in EntityKind::ALL {
-        let text = body.pointer(&odata_pointer(kind)).and_then(Value::as_str);
-        let found = text.and_then(|text| odata::parse_all(kind, text).err()).unwrap_or_default();
-        errors.extend(found.into_iter().map(|error| in_text(kind, error)));
-    }
-    let is_in_text = |pointer: &str| errors.iter().any(|error| error.pointer == pointer);
+    let (in_text, others): (Vec<Fault>, Vec<Fault>) =
+        faults.into_vec().into_iter().partition(|fault| fault.place.is_some());
     let mut all = Faults::from(of_form);
-    all.add_new(Faults::from(faults));
-    let others = all.into_vec().into_iter().filter(|fault| !is_in_text(&fault.pointer)).map(|fault| FilterError {
-        pointer: fault.pointer,
-        code: fault.code.to_owned(),
-        detail: fault.detail,
-        offset: None,
-        length: None,
-        found: None,
-        expected: None,
-        suggestion: None,
-    });
-    let others: Vec<FilterError> = others.collect();
-    errors.extend(others);
+    all.add_new(Faults::from(others));
+    let is_in_text = |fault: &Fault| in_text.iter().any(|other| other.pointer == fault.pointer);
+    let others: Vec<Fault> = all.into_vec().into_iter().filter(|fault| !is_in_text(fault)).collect();
+    let errors: Vec<FilterError> = in_text.into_iter().chain(others).map(FilterError::from).collect();
     let rule = |kind| filter.rule(kind).map(valid_rule);
     Validation {
         valid: errors.is_empty(),
@@ -115,20 +99,30 @@ pub fn validate(body: &Value, of_form: Vec<Fault>) -> Validation {
     }
 }
 
-fn odata_pointer(kind: EntityKind) -> String {
-    format!("/{}/odata", kind.as_str())
-}
-
-fn in_text(kind: EntityKind, error: ParseError) -> FilterError {
-    FilterError {
-        pointer: odata_pointer(kind),
-        code: "invalid_filter".to_owned(),
-        detail: error.to_string(),
-        offset: Some(error.offset),
-        length: Some(error.length),
-        found: Some(error.found),
-        expected: Some(error.expected),
-        suggestion: error.suggestion,
+impl From<Fault> for FilterError {
+    fn from(fault: Fault) -> Self {
+        let Fault { pointer, code, detail, place } = fault;
+        let error = Self {
+            pointer,
+            code: code.to_owned(),
+            detail,
+            offset: None,
+            length: None,
+            found: None,
+            expected: None,
+            suggestion: None,
+        };
+        match place {
+            None => error,
+            Some(place) => Self {
+                offset: Some(place.offset),
+                length: Some(place.length),
+                found: Some(place.found),
+                expected: Some(place.expected),
+                suggestion: place.suggestion,
+                ..error
+            },
+        }
     }
 }
 
@@ -144,20 +138,20 @@ fn valid_rule(rule: &Rule) -> ValidRule {
     }
 }
 
-/// What works and may still surprise: each a sentence.
+/// What may be unexpected about a valid filter, one sentence each.
 fn warnings(filter: &Filter) -> Vec<String> {
     let mut warnings = filter.local_only_problems();
     warnings.extend(hints(filter));
     warnings
 }
 
-/// What may surprise, apart from what an incremental run cannot see.
+/// What may be unexpected, without the limits of incremental runs.
 pub fn hints(filter: &Filter) -> Vec<String> {
     let mut warnings = Vec::new();
     if filter.users.as_ref().is_some_and(|rule| rule.parsed.select().contains(&"signInActivity")) {
         warnings.push(
             "`signInActivity` needs the Application permission AuditLog.Read.All and a Microsoft Entra ID P1 licence; \
-             Graph refuses the whole filter without them."
+             without them, Graph rejects the whole filter."
                 .to_owned(),
         );
     }
@@ -166,17 +160,17 @@ pub fn hints(filter: &Filter) -> Vec<String> {
         if requests > 1 {
             let kind = rule.parsed.kind.as_str();
             warnings.push(format!(
-                "Graph takes at most 15 values in a list, so the filter of {kind} is read in {requests} parts."
+                "Graph accepts at most 15 values in a list, so a run sends {requests} requests for the filter of {kind}."
             ));
         }
     }
     if filter.scope.users == ScopeUsers::MembersOfFilteredGroups && filter.groups.is_none() {
         warnings.push(
-            "`membersOfFilteredGroups` without a condition on groups takes the members of every group.".to_owned(),
+            "`membersOfFilteredGroups` without a condition on groups includes the members of all groups.".to_owned(),
         );
     }
     if filter.scope.users == ScopeUsers::MembersOfFilteredGroups && !filter.scope.group_ids.is_empty() {
-        warnings.push("`groupIds` has an effect only with `users: membersOf`.".to_owned());
+        warnings.push("`groupIds` has no effect unless `users` is `membersOf`.".to_owned());
     }
     warnings
 }
@@ -187,7 +181,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn a_valid_filter_is_shown_as_graph_will_be_asked() {
+    fn a_valid_filter_is_shown_as_graph_is_queried() {
         let body =
             json!({"users": {"odata": "NOT(mail eq null)"}, "groups": {"odata": "groupTypes/any(c:c+eq+'Unified')"}});
         let answer = serde_json::to_value(validate(&body, Vec::new())).unwrap();
@@ -218,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn what_may_surprise_is_said() {
+    fn what_may_be_unexpected_is_a_warning() {
         let countries = (0..16).map(|n| format!("'{n}'")).collect::<Vec<_>>().join(",");
         let body = json!({
             "users": {"odata": format!("signInActivity/lastSignInDateTime ge 2026-01-01 and country in ({countries})")},

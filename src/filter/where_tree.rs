@@ -1,4 +1,4 @@
-//! The same conditions as a JSON tree, for frontends that build forms.
+//! A condition as a JSON tree, for frontends with forms.
 //!
 //! ```json
 //! {"all": [
@@ -11,7 +11,7 @@
 //!   {"property": "assignedLicenses/$count", "operator": "ne", "value": 0}]}
 //! ```
 
-use crate::error::Faults;
+use crate::error::{Faults, pointer_part};
 use crate::filter::expression::{Expression, Function, Literal, Operator, Quantifier};
 use crate::filter::odata::check::{Check, Problem};
 use crate::filter::odata::grammar::{Name, Span, Syntax, Value as Written, Written as Content};
@@ -35,7 +35,7 @@ pub enum Where {
     Condition(Condition),
 }
 
-/// Every one of these holds.
+/// All of these conditions hold.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(no_recursion, as = WhereAll)]
@@ -43,7 +43,7 @@ pub struct All {
     pub all: Vec<Where>,
 }
 
-/// At least one of these holds.
+/// At least one of these conditions holds.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(no_recursion, as = WhereAny)]
@@ -51,7 +51,7 @@ pub struct Any {
     pub any: Vec<Where>,
 }
 
-/// It does not hold.
+/// The condition does not hold.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(no_recursion, as = WhereNot)]
@@ -59,7 +59,7 @@ pub struct Not {
     pub not: Box<Where>,
 }
 
-/// Some (`any`) or all (`all`) elements of a collection fulfil a condition; exactly one of the two.
+/// At least one element (`any`) or each element (`all`) of a collection fulfils a condition. Give exactly one of them.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(no_recursion, as = WhereElements)]
@@ -71,7 +71,7 @@ pub struct Elements {
     pub all: Option<Box<Where>>,
 }
 
-/// A comparison. `property` is left out only for the elements of a collection of texts.
+/// A comparison. Omit `property` only for the elements of a collection of strings.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = WhereCondition)]
@@ -79,7 +79,7 @@ pub struct Condition {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub property: Option<String>,
     pub operator: ConditionOperator,
-    /// A text, a number, true, false or null; for `in` a list.
+    /// A string, a number, true, false or null; for `in` a list of them.
     pub value: Value,
 }
 
@@ -128,24 +128,24 @@ impl ConditionOperator {
     }
 }
 
-/// Compiles a tree. Every fault is added to `faults`, with a pointer that begins with `pointer`.
+/// Parses a tree. Adds all faults to `faults`; their pointers start with `pointer`.
 pub fn parse(kind: EntityKind, tree: &Value, pointer: &str, faults: &mut Faults) -> Option<Parsed> {
-    let mut reader = Reader { faults, pointers: Vec::new(), is_sound: true };
+    let mut reader = Reader { faults, pointers: Vec::new(), is_valid: true };
     let syntax = reader.node(tree, pointer.to_owned(), 0, false)?;
-    let Reader { pointers, is_sound, .. } = reader;
+    let Reader { pointers, is_valid, .. } = reader;
     let mut check = Check::new(kind);
     let expression = check.run(&syntax);
     for problem in check.problems {
         let at = pointers.get(problem.span.start).map_or(pointer, String::as_str);
         faults.push(at, "invalid_filter", with_suggestion(problem));
     }
-    let parsed = Parsed::new(kind, expression.filter(|_| is_sound)?, check.advanced);
+    let parsed = Parsed::new(kind, expression.filter(|_| is_valid)?, check.advanced);
     match parsed {
         Ok(parsed) if parsed.text().len() <= MAX_LENGTH => Some(parsed),
         Ok(parsed) => {
             let length = parsed.text().len();
             let detail =
-                format!("The conditions make a filter text of {length} bytes; at most {MAX_LENGTH} are possible.");
+                format!("As a filter text, the conditions have {length} bytes; at most {MAX_LENGTH} are allowed.");
             faults.push(pointer, "invalid_filter", detail);
             None
         }
@@ -167,17 +167,17 @@ fn with_suggestion(problem: Problem) -> String {
 
 struct Reader<'f> {
     faults: &'f mut Faults,
-    /// The pointer of each place; a span of the tree is a number of this list.
+    /// The pointer of each place; a span of the tree is an index of this list.
     pointers: Vec<String>,
-    is_sound: bool,
+    is_valid: bool,
 }
 
-/// The variable of every lambda that a tree compiles to.
+/// The variable of each `any` and `all` that a tree turns into.
 const VARIABLE: &str = "x";
 
 impl Reader<'_> {
     fn fault(&mut self, pointer: impl Into<String>, code: &'static str, detail: impl Into<String>) {
-        self.is_sound = false;
+        self.is_valid = false;
         self.faults.push(pointer, code, detail);
     }
 
@@ -188,14 +188,18 @@ impl Reader<'_> {
 
     fn node(&mut self, tree: &Value, pointer: String, depth: usize, is_element: bool) -> Option<Syntax> {
         if depth > MAX_NESTING {
-            self.fault(pointer, "invalid_filter", format!("Conditions may nest at most {MAX_NESTING} deep."));
+            self.fault(
+                pointer,
+                "invalid_filter",
+                format!("Conditions may be nested at most {MAX_NESTING} levels deep."),
+            );
             return None;
         }
         let Value::Object(node) = tree else {
             self.fault(
                 pointer,
                 "invalid_type",
-                "A condition is an object, such as {\"property\", \"operator\", \"value\"}.",
+                "A condition must be an object with `property`, `operator` and `value`, or with `all`, `any` or `not`.",
             );
             return None;
         };
@@ -220,8 +224,12 @@ impl Reader<'_> {
 
     fn allow(&mut self, node: &Map<String, Value>, known: &[&str], pointer: &str) {
         for key in node.keys().filter(|key| !known.contains(&key.as_str())) {
-            let at = format!("{pointer}/{}", super::escape(key));
-            self.fault(at, "unknown_field", format!("A condition of this form has only {}.", known.join(", ")));
+            let at = format!("{pointer}/{}", pointer_part(key));
+            self.fault(
+                at,
+                "unknown_field",
+                format!("This field is not allowed here; allowed are {}.", known.join(", ")),
+            );
         }
     }
 
@@ -234,18 +242,18 @@ impl Reader<'_> {
         join: fn(Vec<Syntax>) -> Syntax,
     ) -> Option<Syntax> {
         let Value::Array(list) = list else {
-            self.fault(pointer, "invalid_type", "A list of conditions is expected.");
+            self.fault(pointer, "invalid_type", "must be a list of conditions");
             return None;
         };
         if list.is_empty() {
-            self.fault(pointer, "required", "At least one condition is needed; leave the part out to take everything.");
+            self.fault(pointer, "required", "needs at least one condition; omit it to import everything");
             return None;
         }
         let mut parts = Vec::with_capacity(list.len());
         for (index, part) in list.iter().enumerate() {
             parts.push(self.node(part, format!("{pointer}/{index}"), depth + 1, is_element));
         }
-        // What is sound goes on, so that its own faults are found in the same round.
+        // Valid parts are checked further, so that one response lists all faults.
         let mut parts: Vec<Syntax> = parts.into_iter().flatten().collect();
         match parts.len() {
             0 => None,
@@ -275,11 +283,11 @@ impl Reader<'_> {
         match node.get("property") {
             Some(Value::String(text)) => Some(Name { text: text.clone(), span: self.span(at) }),
             Some(_) => {
-                self.fault(at, "invalid_type", "The name of a property is expected.");
+                self.fault(at, "invalid_type", "must be the name of a property");
                 None
             }
             None => {
-                self.fault(at, "required", "The name of a property is needed.");
+                self.fault(at, "required", "`property` is required: the name of a property");
                 None
             }
         }
@@ -297,7 +305,7 @@ impl Reader<'_> {
         let operator = self.operator(node, pointer);
         let at = format!("{pointer}/value");
         let Some(value) = node.get("value") else {
-            self.fault(at, "required", "A value is needed; for «empty» it is null.");
+            self.fault(at, "required", "`value` is required; for an empty value, use null");
             return None;
         };
         let operator_span = self.span(format!("{pointer}/operator"));
@@ -342,17 +350,21 @@ impl Reader<'_> {
                     let near = property::nearest(text, names());
                     let hint = near.map(|near| format!(" Did you mean `{near}`?")).unwrap_or_default();
                     let all = names().collect::<Vec<_>>().join(", ");
-                    self.fault(at, "invalid_value", format!("`{text}` is not an operator; there are {all}.{hint}"));
+                    self.fault(
+                        at,
+                        "invalid_value",
+                        format!("`{text}` is not an operator; the operators are {all}.{hint}"),
+                    );
                 }
                 found
             }
             Some(_) => {
-                self.fault(at, "invalid_type", "The name of an operator is expected.");
+                self.fault(at, "invalid_type", "must be the name of an operator");
                 None
             }
             None => {
                 let all = names().collect::<Vec<_>>().join(", ");
-                self.fault(at, "required", format!("An operator is needed: {all}."));
+                self.fault(at, "required", format!("`operator` is required: one of {all}"));
                 None
             }
         }
@@ -360,7 +372,7 @@ impl Reader<'_> {
 
     fn list(&mut self, list: &Value, pointer: &str) -> Option<Vec<Written>> {
         let Some(list) = list.as_array().filter(|list| !list.is_empty()) else {
-            self.fault(pointer, "invalid_type", "`in` takes a list of at least one value.");
+            self.fault(pointer, "invalid_type", "`in` needs a list of at least one value");
             return None;
         };
         let values: Vec<_> =
@@ -375,7 +387,7 @@ impl Reader<'_> {
             Value::String(text) => Literal::String(text.clone()),
             Value::Number(number) if number.as_i64().is_some() => Literal::Integer(number.as_i64()?),
             Value::Number(_) | Value::Array(_) | Value::Object(_) => {
-                self.fault(pointer, "invalid_type", "A text, a whole number, true, false or null is expected.");
+                self.fault(pointer, "invalid_type", "must be a string, a whole number, true, false or null");
                 return None;
             }
         };
@@ -387,8 +399,8 @@ impl Reader<'_> {
     }
 }
 
-/// The tree of an expression. Names of variables are lost, and a date compared with a directory extension becomes
-/// a text; everything else comes back the same from [`parse`].
+/// An expression as a tree. Names of variables are lost, and a date compared with a directory extension becomes a
+/// string. [`parse`] reads everything else back unchanged.
 pub fn from_expression(expression: &Expression) -> Where {
     let condition = |path: &str, operator, value| {
         let property = (!path.is_empty()).then(|| path.to_owned());

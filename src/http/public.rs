@@ -1,5 +1,5 @@
-//! Requests to addresses that callers choose, such as webhooks: they reach public addresses only, so that nobody can
-//! use this service to look into the network it runs in.
+//! Requests to addresses that callers choose, such as webhooks. They reach only public addresses, so that nobody can use
+//! this service to explore its own network.
 
 use super::builder;
 use crate::config::HttpSettings;
@@ -10,13 +10,13 @@ use std::sync::Arc;
 use std::time::Duration;
 use url::{Host, Url};
 
-/// How long a request to somebody's own server may take.
+/// How long a request to such an address may take.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The clients for addresses that callers choose. Cheap to clone.
 #[derive(Clone)]
 pub struct PublicClient {
-    /// Connects to public addresses only, whatever a name resolves to.
+    /// Connects only to public addresses, whatever a name resolves to.
     guarded: reqwest::Client,
     /// For the origins that the operator allows.
     open: reqwest::Client,
@@ -24,25 +24,25 @@ pub struct PublicClient {
     has_proxy: bool,
 }
 
-/// Why a URL is not sent to.
+/// Why nothing is sent to a URL.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum Refused {
-    #[error("must be an https URL without user name, password and fragment")]
+    #[error("must be an https URL without user name, password or fragment")]
     NoHttps,
-    #[error("leads to a private or local address; only the operator can allow that (ENTRA_ASSETS_WEBHOOK_ALLOW)")]
+    #[error("leads to a private or local address; only the operator can allow this, with ENTRA_ASSETS_WEBHOOK_ALLOW")]
     Private,
 }
 
 impl PublicClient {
-    /// `allowed`: origins that may be http, private or local.
+    /// `allowed`: origins that may use http or be private or local.
     pub fn new(settings: &HttpSettings, allowed: &[Url]) -> Result<Self> {
         let build = |builder: reqwest::ClientBuilder| {
             let client = builder.timeout(TIMEOUT).build();
-            client.map_err(|e| Error::new(Code::ConfigurationInvalid, format!("the HTTP client: {e}")))
+            client.map_err(|e| Error::new(Code::ConfigurationInvalid, format!("Cannot build the HTTP client: {e}.")))
         };
         let has_proxy = settings.proxy.is_some();
         let guarded = match has_proxy {
-            // The proxy resolves the name; it is the operator's, and decides what can be reached.
+            // The proxy resolves the name. It belongs to the operator and decides what can be reached.
             true => builder(settings)?,
             false => builder(settings)?.no_proxy().dns_resolver(Arc::new(PublicOnly)),
         };
@@ -58,7 +58,7 @@ impl PublicClient {
         self.allowed.iter().any(|origin| origin.origin() == url.origin())
     }
 
-    /// Whether `url` may be sent to, as far as it shows without asking the DNS.
+    /// Whether requests may be sent to `url`, as far as it can be decided without DNS.
     pub fn check(&self, url: &Url) -> Result<(), Refused> {
         let is_plain = url.username().is_empty() && url.password().is_none() && url.fragment().is_none();
         if is_plain && self.is_allowed(url) {
@@ -76,7 +76,7 @@ impl PublicClient {
         if is_public { Ok(()) } else { Err(Refused::Private) }
     }
 
-    /// A POST to `url`, which is checked once more.
+    /// A POST to `url`, which is checked again.
     pub async fn post(&self, url: &Url) -> Result<reqwest::RequestBuilder, Refused> {
         self.check(url)?;
         if self.is_allowed(url) {
@@ -97,8 +97,8 @@ fn is_local_name(name: &str) -> bool {
     !name.contains('.') || [".localhost", ".local", ".internal"].iter().any(|end| name.ends_with(end))
 }
 
-/// Resolves names, and refuses those with an address that is not public. The address that was looked at is the one
-/// that is connected to, so a name cannot change its mind in between.
+/// Resolves names and rejects those with an address that is not public. The client connects to the addresses that were
+/// checked, so the name cannot resolve differently in between.
 struct PublicOnly;
 
 impl Resolve for PublicOnly {

@@ -1,12 +1,12 @@
-//! What differs between the JSON of an object as it was delivered and as it is now.
+//! The differences between the delivered JSON of an object and its current JSON.
 
 use super::Mapping;
-use crate::directory::{Link, ObjectType, Source};
+use crate::directory::{AttributeSource, Link, ObjectType};
 use serde_json::value::RawValue;
 use std::collections::BTreeMap;
 use uuid::Uuid;
 
-/// An attribute that had a value in what was delivered before and has none now.
+/// An attribute that had a value when it was delivered and has none now.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Cleared {
     /// The attribute's key: `manager`.
@@ -18,17 +18,17 @@ pub struct Cleared {
 /// How the text of an object changed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum TextChange {
-    /// Not at all, or other attributes are imported: the mapping changed.
+    /// No value changed, or other attributes are imported: the mapping changed.
     Mapping,
-    /// Nothing but references.
+    /// Only references.
     References,
     Values,
 }
 
-/// Which kinds of references an object has now that it did not have so before.
+/// The kinds of references that are new in an object.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct NewReferences {
-    /// One that leads to one object: a manager.
+    /// A reference to one object: a manager.
     pub single: bool,
     /// A list.
     pub list: bool,
@@ -43,7 +43,7 @@ fn is_empty(value: &RawValue) -> bool {
 }
 
 impl Mapping {
-    /// What became of the text of an object that was delivered before.
+    /// How the text of a delivered object changed.
     pub fn text_change(&self, object_type: ObjectType, before: &str, after: &str) -> TextChange {
         let (before, after) = (fields(before), fields(after));
         if !before.keys().eq(after.keys()) {
@@ -85,7 +85,7 @@ impl Mapping {
     /// has no such attribute.
     pub fn linked(&self, object_type: ObjectType, link: Link, payload: &str) -> Option<Vec<Uuid>> {
         let attributes = &self.of(object_type).attributes;
-        let mapped = attributes.iter().find(|mapped| mapped.attribute.source == Source::Link(link))?;
+        let mapped = attributes.iter().find(|mapped| mapped.attribute.source == AttributeSource::Link(link))?;
         let fields = fields(payload);
         let text = fields.get(mapped.attribute.key.as_ref() as &str)?.get();
         Some(text.split(['[', ']', '"', ',']).filter_map(|id| Uuid::parse_str(id).ok()).collect())

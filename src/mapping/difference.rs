@@ -1,5 +1,5 @@
-//! How the document that would be sent differs from what Assets has, and what Assets will not change.
-//! Source of the rules: docs/assets.md, «Changing a mapping».
+//! How the document that would be sent differs from the schema in Assets, and what Assets does not allow to change.
+//! Source: docs/assets.md, «Changing a mapping».
 
 use super::Mapping;
 use super::current::{Current, list, text};
@@ -19,17 +19,17 @@ pub struct Difference {
     pub added_object_types: Vec<String>,
     /// Attributes that would be added to object types that exist.
     pub added_attributes: Vec<AttributeName>,
-    /// What would be changed: descriptions, the way attributes are filled.
+    /// What would be changed: descriptions, and how attributes are filled.
     pub changed: Vec<Change>,
-    /// What this job wants and Assets refuses to change; it stays as it is there.
+    /// Changes that this job needs and Assets does not allow; nothing changes in Assets.
     pub refused: Vec<Refused>,
-    /// Object types and attributes that people made; they are left alone.
+    /// Object types and attributes that people created; the import does not change them.
     pub foreign: Vec<AttributeName>,
-    /// Attributes of earlier settings that the job no longer fills; they keep their values.
+    /// Attributes of earlier settings that the job no longer fills. They keep their values.
     pub unused: Vec<AttributeName>,
 }
 
-/// An attribute by the names of Assets; without `attribute` the object type itself.
+/// An attribute by its names in Assets; the object type itself if `attribute` is null.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct AttributeName {
@@ -56,11 +56,11 @@ pub struct Refused {
     pub kind: RefusedKind,
     pub current: String,
     pub wanted: String,
-    /// What a person can do.
+    /// What to do about it.
     pub advice: String,
 }
 
-/// What Assets does not let an import do.
+/// A change that Assets does not allow an import to make.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum RefusedKind {
@@ -68,15 +68,16 @@ pub enum RefusedKind {
     RenameAttribute,
     ChangeType,
     ChangeReferencedType,
-    /// How many values, whether unique, which attribute is the label: not documented as changeable.
+    /// The number of values, uniqueness, or which attribute is the label. The documentation does not say that an import can
+    /// change them.
     ChangeConstraint,
-    /// Another object type or attribute, not made by this import, has the name.
+    /// Another object type or attribute, not created by this import, has the name.
     NameTaken,
 }
 
 impl Mapping {
-    /// Compares what this mapping wants with what Assets has (`current`: its answer to GET
-    /// schema-and-mapping, or `None` when it has none yet).
+    /// Compares this mapping with the schema in Assets (`current`: the response to GET schema-and-mapping, or `None` if
+    /// there is none yet).
     pub fn difference(&self, source: ImportSource<'_>, current: Option<&Value>) -> Difference {
         let wanted = self.document(source);
         let ids = ExternalIds::new(source.id);
@@ -95,14 +96,14 @@ impl Mapping {
         for mapping in wanted.pointer("/mapping/objectTypeMappings").and_then(Value::as_array).into_iter().flatten() {
             difference.compare_mapping(mapping, &current, &queries);
         }
-        difference.list_others(&wanted_types, &current, &ids);
+        difference.list_foreign_and_unused(&wanted_types, &current, &ids);
         difference.in_sync = difference.added_object_types.is_empty()
             && difference.added_attributes.is_empty()
             && difference.changed.is_empty();
         difference
     }
 
-    /// The mapping queries as they would be sent, with the names that Assets has.
+    /// The mapping queries as they would be sent, with the names in Assets.
     fn patched_queries(&self, source: ImportSource<'_>, current: &Current) -> HashMap<String, String> {
         let patched = self.write_with(source, current);
         let mappings = patched.pointer("/mapping/objectTypeMappings").and_then(Value::as_array);
@@ -164,7 +165,7 @@ impl Difference {
             self.refused.push(refused(object_type, Some(name), RefusedKind::ChangeReferencedType, is, should));
         }
         for field in ["maximumCardinality", "minimumCardinality", "unique", "label"] {
-            // The label's least number of values is set to 1 by Assets; a stricter one of the admin stays.
+            // Assets sets `minimumCardinality` of the label to 1; a stricter value of the admin stays.
             if let (Some(is), Some(should)) = (found.get(field), wanted.get(field))
                 && is != should
             {
@@ -219,8 +220,8 @@ impl Difference {
         }
     }
 
-    /// What Assets has beyond the wanted document: made by people, or by earlier settings of the job.
-    fn list_others(&mut self, wanted: &[&Value], current: &Current, ids: &ExternalIds) {
+    /// What Assets has besides the document: created by people, or by earlier settings of the job.
+    fn list_foreign_and_unused(&mut self, wanted: &[&Value], current: &Current, ids: &ExternalIds) {
         let wanted: Vec<&str> = wanted
             .iter()
             .flat_map(|object_type| std::iter::once(*object_type).chain(list(object_type, "attributes")))
@@ -264,20 +265,20 @@ fn attribute_name(object_type: &str, attribute: Option<&str>) -> AttributeName {
 fn refused(object_type: &str, attribute: Option<&str>, kind: RefusedKind, current: &str, wanted: &str) -> Refused {
     let advice = match kind {
         RefusedKind::RenameObjectType | RefusedKind::RenameAttribute => {
-            "An import cannot rename what exists; it goes on under its present name. Rename it in Assets, or set the \
-             present name in the job."
+            "An import cannot rename it. It keeps its current name. Rename it in Assets, or set the current name in the \
+             job."
         }
         RefusedKind::ChangeType | RefusedKind::ChangeReferencedType => {
-            "An import cannot change the type of an attribute that exists. Delete the attribute in Assets and build \
-             again; the next full run fills it."
+            "An import cannot change the type of an existing attribute. Delete the attribute in Assets and build the \
+             schema again; the next full run fills it."
         }
         RefusedKind::ChangeConstraint => {
-            "Assets does not document that an import can change this. Change it in Assets, in the object type's \
-             attributes, if it is not intended."
+            "Atlassian does not document whether an import can change this. To change it, edit the attributes of the \
+             object type in Assets."
         }
         RefusedKind::NameTaken => {
-            "Something that this import did not make already has the name, so Assets may refuse to add ours. Rename \
-             the one in Assets, or choose another name in the job."
+            "An object type or attribute that this import did not create already has this name, so Assets may reject the \
+             new one. Rename the existing one in Assets, or choose another name in the job."
         }
     };
     Refused {

@@ -1,36 +1,35 @@
-//! The schema and mapping document (version 2023_10_19) that an import source is told once and after
-//! changes. Sources: docs/assets.md, «Schema and mapping document»;
-//! developer.atlassian.com/cloud/assets/imports-rest-api-guide/schema-and-mapping.
+//! The schema and mapping document (version 2023_10_19), which is sent to an import source before the first import and
+//! after changes. Sources: docs/assets.md, «Schema and mapping document»; <https://developer.atlassian.com/cloud/assets/imports-rest-api-guide/schema-and-mapping>.
 //!
-//! Rules relied on: every object type and attribute has an external id, or none may; external ids are
-//! unique across all object schemas of a site; cardinality and uniqueness count only with external ids;
-//! a mapping finds its objects by the attributes marked `externalIdPart`.
+//! The code relies on these rules. Either all object types and attributes have external ids, or none. External ids are
+//! unique across all object schemas of a site. Cardinality and uniqueness take effect only with external ids. A mapping
+//! finds its objects by the attributes marked `externalIdPart`.
 
 use super::current::{Current, Names};
 use super::{MappedAttribute, Mapping, ReferenceTemplate, TypeMapping};
-use crate::directory::{Attribute, Lifecycle, Link, ObjectType, Source, ValueType};
+use crate::directory::{Attribute, AttributeSource, Lifecycle, Link, ObjectType, ValueType};
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
 /// The import source that a document is for.
 #[derive(Clone, Copy, Debug)]
 pub struct ImportSource<'a> {
-    /// The import source's id. External ids are made with it, because two import sources of one site may
-    /// not use the same ones; so they stay the same as long as the import source exists.
+    /// The id of the import source. External ids contain it, because two import sources of a site must not share them.
+    /// They stay the same as long as the import source exists.
     pub id: &'a str,
-    /// The name of the object schema: that of the schema that the import source belongs to.
+    /// The name of the object schema that the import source belongs to.
     pub schema_name: &'a str,
 }
 
 impl Mapping {
-    /// The document for an import source that has none yet.
+    /// The document for an import source that has no schema yet.
     pub fn document(&self, source: ImportSource<'_>) -> Value {
         self.write(source, &Names(None))
     }
 
-    /// The document for an import source that already has one (`current` is what Assets answers to GET
-    /// schema-and-mapping). Names and types of attributes stay as they are there, since Assets refuses to
-    /// change them; attributes that we do not know keep their mapping.
+    /// The document for an import source that already has a schema (`current` is the response to GET
+    /// schema-and-mapping). Names and types of attributes stay as they are in Assets, which does not allow changes.
+    /// Attributes of others keep their mapping.
     pub fn patch(&self, source: ImportSource<'_>, current: &Value) -> Value {
         let current = Current::read(current);
         let mut document = self.write_with(source, &current);
@@ -38,13 +37,13 @@ impl Mapping {
         document
     }
 
-    /// What Assets calls our object types and the attributes that objects are recognised by, which may have been
-    /// renamed there: type, its name, the attribute's name.
+    /// The names in Assets of the object types and of their identity attributes, which may have been renamed there: type,
+    /// its name, the name of the attribute.
     pub fn names_in(&self, source: ImportSource<'_>, current: &Value) -> Vec<(ObjectType, String, String)> {
         let (ids, current) = (ExternalIds::new(source.id), Current::read(current));
         let names = Names(Some(&current));
         let name = |mapped: &TypeMapping| {
-            let identity = mapped.attributes.iter().find(|of| of.attribute.source == Source::Identity)?;
+            let identity = mapped.attributes.iter().find(|of| of.attribute.source == AttributeSource::Identity)?;
             let id = ids.attribute(mapped.object_type, &identity.attribute);
             let identity = names.name(&id, &identity.name).to_owned();
             Some((
@@ -103,8 +102,8 @@ impl Mapping {
     ) -> Value {
         let attribute = &mapped.attribute;
         let id = ids.attribute(object_type, attribute);
-        let is_label = attribute.source == Source::Label;
-        let is_identity = attribute.source == Source::Identity;
+        let is_label = attribute.source == AttributeSource::Label;
+        let is_identity = attribute.source == AttributeSource::Identity;
         let mut value = json!({
             "name": names.name(&id, &mapped.name),
             "description": attribute.description,
@@ -134,7 +133,7 @@ impl Mapping {
             value.insert("attributeName".to_owned(), names.name(&id, name).into());
             value.insert("attributeExternalId".to_owned(), id.into());
             value.insert("attributeLocators".to_owned(), json!([attribute.key]));
-            value.insert("externalIdPart".to_owned(), (attribute.source == Source::Identity).into());
+            value.insert("externalIdPart".to_owned(), (attribute.source == AttributeSource::Identity).into());
             if let Some(link) = attribute.link() {
                 value.insert("objectMappingIQL".to_owned(), self.query(attribute, link, ids, names).into());
             }
@@ -149,11 +148,11 @@ impl Mapping {
         })
     }
 
-    /// How Assets finds the referenced objects: a query within the referenced object type, in which the
-    /// placeholder is replaced by the locator's values.
+    /// The query by which Assets finds referenced objects within their object type. Assets replaces the placeholder with
+    /// the values of the locator.
     fn query(&self, attribute: &Attribute, link: Link, ids: &ExternalIds, names: &Names<'_>) -> String {
         let target = self.of(link.target());
-        let identity = target.attributes.iter().find(|mapped| mapped.attribute.source == Source::Identity);
+        let identity = target.attributes.iter().find(|mapped| mapped.attribute.source == AttributeSource::Identity);
         let identity = identity.map_or("Object ID", |mapped| {
             names.name(&ids.attribute(target.object_type, &mapped.attribute), &mapped.name)
         });
@@ -166,8 +165,8 @@ impl Mapping {
     }
 }
 
-/// External ids: short, stable across releases, made of the import source, the object type and the
-/// attribute's key: `entra-1f2e3d4c/user/department`.
+/// External ids. They are short and stable across releases, and consist of the import source, the object type and the key
+/// of the attribute: `entra-1f2e3d4c/user/department`.
 pub(super) struct ExternalIds {
     prefix: String,
 }
@@ -183,8 +182,8 @@ impl ExternalIds {
 
     pub(super) fn attribute(&self, object_type: ObjectType, attribute: &Attribute) -> String {
         let part = match attribute.source {
-            // A tenant's names of extensions can be long; the app id alone has 32 digits.
-            Source::Extension => format!("x-{}", short_hash(&attribute.key)).into(),
+            // Names of extensions can be long; the app id alone has 32 digits.
+            AttributeSource::Extension => format!("x-{}", short_hash(&attribute.key)).into(),
             _ => attribute.key.clone(),
         };
         format!("{}/{}/{part}", self.prefix, object_type.singular())
@@ -196,7 +195,8 @@ impl ExternalIds {
 }
 
 fn short_hash(text: &str) -> String {
-    Sha256::digest(text.as_bytes()).iter().take(4).map(|byte| format!("{byte:02x}")).collect()
+    let digest = Sha256::digest(text.as_bytes());
+    format!("{:08x}", u32::from_be_bytes([digest[0], digest[1], digest[2], digest[3]]))
 }
 
 fn type_description(object_type: ObjectType) -> &'static str {

@@ -1,12 +1,11 @@
-//! The exact JSON text of an object. Deterministic: the same data gives the same text, so its hash says
+//! The exact JSON text of an object. It is deterministic: the same data gives the same text, so the hash of the text shows
 //! whether the object changed.
 //!
-//! Every attribute of the mapping is written every time. An empty value is written as null, an empty list
-//! as `[]`: whether Assets then clears the attribute is its setting for empty values; a field that was
-//! left out could never be cleared.
+//! All attributes of the mapping are always written: an empty value as null, an empty list as `[]`. The setting for empty
+//! values in Assets decides whether Assets then clears the attribute; an omitted field could never be cleared.
 
 use super::{MappedAttribute, Mapping, ReferenceTemplate};
-use crate::directory::{self, Lifecycle, Link, ObjectType, Properties, Source, ValueType};
+use crate::directory::{self, AttributeSource, Lifecycle, Link, ObjectType, Properties, ValueType};
 use chrono::{DateTime, Datelike, SecondsFormat, Utc};
 use serde_json::Value;
 use std::fmt::Write;
@@ -16,8 +15,8 @@ use uuid::Uuid;
 /// can be longer by a character or two, such as a display name of 256, are cut; the rest are `textarea`.
 const TEXT_MOST: usize = 255;
 
-/// What an object points at, as ids of objects that are delivered; others are left out, so that the object
-/// changes, and is sent again, when its target arrives.
+/// The references of an object, as ids of delivered objects. Other ids are omitted, so that the object changes and is sent
+/// again once its target is delivered.
 #[derive(Clone, Copy, Default, Debug)]
 pub struct References<'a> {
     pub manager: Option<Uuid>,
@@ -47,8 +46,8 @@ impl Mapping {
         self.text_of(&Object { object_type, id, properties, references, removed_on, is_stub: false })
     }
 
-    /// The JSON object for one that is outside the scope and referred to: its identity, name and Lifecycle. The
-    /// rest is empty, not guessed.
+    /// The JSON object of an object outside the scope that others refer to: its identity, name and Lifecycle. All other
+    /// attributes are empty.
     pub fn stub(&self, object_type: ObjectType, id: Uuid, properties: &Properties) -> String {
         let references = &References::default();
         self.text_of(&Object { object_type, id, properties, references, removed_on: None, is_stub: true })
@@ -63,8 +62,8 @@ impl Mapping {
             push_string(&mut out, &attribute.key);
             out.push(':');
             match attribute.source {
-                Source::Link(link) => self.push_link(&mut out, link, object),
-                Source::Identity | Source::Label | Source::Lifecycle => {
+                AttributeSource::Link(link) => self.push_link(&mut out, link, object),
+                AttributeSource::Identity | AttributeSource::Label | AttributeSource::Lifecycle => {
                     self.push_value(&mut out, attribute.source, &attribute.key, attribute.value_type, object);
                 }
                 _ if object.is_stub => out.push_str("null"),
@@ -75,39 +74,46 @@ impl Mapping {
         out
     }
 
-    fn push_value(&self, out: &mut String, source: Source, key: &str, value_type: ValueType, object: &Object<'_>) {
+    fn push_value(
+        &self,
+        out: &mut String,
+        source: AttributeSource,
+        key: &str,
+        value_type: ValueType,
+        object: &Object<'_>,
+    ) {
         let Object { object_type, id, properties, removed_on, .. } = *object;
         match source {
-            Source::Identity => push_id(out, id),
-            Source::Label => {
+            AttributeSource::Identity => push_id(out, id),
+            AttributeSource::Label => {
                 let label = directory::label(object_type, id, properties, &self.license_names);
                 push_string(out, cut(&label));
             }
-            Source::Property(name) => push_property(out, properties.get(name), value_type),
-            Source::Field(name, field) => {
+            AttributeSource::Property(name) => push_property(out, properties.get(name), value_type),
+            AttributeSource::Field(name, field) => {
                 push_property(out, properties.get(name).and_then(|value| value.get(field)), value_type);
             }
-            Source::Extension => push_property(out, properties.get(key), value_type),
-            Source::GroupKind => push_string(out, directory::group_kind(properties)),
-            Source::GroupMembership => push_string(out, directory::group_membership(properties)),
-            Source::Teams => out.push_str(if directory::is_team(properties) { "true" } else { "false" }),
-            Source::AvailableUnits => match directory::available_units(properties) {
+            AttributeSource::Extension => push_property(out, properties.get(key), value_type),
+            AttributeSource::GroupKind => push_string(out, directory::group_kind(properties)),
+            AttributeSource::GroupMembership => push_string(out, directory::group_membership(properties)),
+            AttributeSource::Teams => out.push_str(if directory::is_team(properties) { "true" } else { "false" }),
+            AttributeSource::AvailableUnits => match directory::available_units(properties) {
                 Some(units) => push_display(out, units),
                 None => out.push_str("null"),
             },
-            Source::Lifecycle => {
+            AttributeSource::Lifecycle => {
                 let lifecycle = match removed_on {
                     Some(_) => Lifecycle::Removed,
                     None => directory::lifecycle(object_type, properties),
                 };
                 push_string(out, lifecycle.as_str());
             }
-            Source::RemovedOn => match removed_on {
+            AttributeSource::RemovedOn => match removed_on {
                 Some(at) => push_time(out, at),
                 None => out.push_str("null"),
             },
             // Written by `push_link`.
-            Source::Link(_) => out.push_str("null"),
+            AttributeSource::Link(_) => out.push_str("null"),
         }
     }
 
@@ -192,7 +198,7 @@ fn push_property(out: &mut String, value: Option<&Value>, value_type: ValueType)
     }
 }
 
-/// Writes a plain value as text: a list joined by commas, a blank one as null.
+/// Writes a value as text: a list joined by commas, a blank value as null.
 fn push_text(out: &mut String, value: &Value, bound: fn(&str) -> &str) {
     let joined;
     let text = match value {
@@ -235,15 +241,15 @@ fn cut(text: &str) -> &str {
     text
 }
 
-/// A time as Graph writes it (with up to seven digits of a second), or `None` for what is not one. Graph
-/// says «never» with the year 1.
+/// A time as Graph writes it, with up to seven decimal places of a second. `None` for another text and for the year 1,
+/// which Graph uses for «never».
 fn parse_time(text: &str) -> Option<DateTime<Utc>> {
     let at = DateTime::parse_from_rfc3339(text).ok()?.with_timezone(&Utc);
     (at.year() > 1600).then_some(at)
 }
 
-/// `2026-01-31T08:00:00Z`: an import source reads `yyyy-MM-dd'T'HH:mm:ss'Z'` unless told otherwise
-/// (docs/assets.md, «Schema and mapping document»), so without fractions.
+/// `2026-01-31T08:00:00Z`, without fractions: the default date format of an import source is
+/// `yyyy-MM-dd'T'HH:mm:ss'Z'` (docs/assets.md, «Schema and mapping document»).
 fn push_time(out: &mut String, at: DateTime<Utc>) {
     out.push('"');
     out.push_str(&at.to_rfc3339_opts(SecondsFormat::Secs, true));
@@ -258,7 +264,7 @@ fn push_id(out: &mut String, id: Uuid) {
 }
 
 fn push_display(out: &mut String, value: impl std::fmt::Display) {
-    // Writing to a String does not fail.
+    // Writing to a String cannot fail.
     let _ = write!(out, "{value}");
 }
 

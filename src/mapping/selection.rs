@@ -6,14 +6,14 @@ use crate::error::Faults;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// The longest name of an attribute or object type.
-const NAME_MOST_CHARACTERS: usize = 100;
-/// Attributes that Assets itself gives to every object.
+/// The most characters in the name of an attribute or object type.
+const MAX_NAME_CHARACTERS: usize = 100;
+/// Attributes that every object in Assets has.
 const ASSETS_OWN_NAMES: [&str; 2] = ["key", "updated"];
-/// No type has more: it bounds what one job can make of a tenant's directory extensions.
-const ATTRIBUTES_MOST: usize = 200;
+/// The most attributes of an object type. It bounds the number of directory extensions.
+const MAX_ATTRIBUTES: usize = 200;
 
-/// Where the membership of a user in a group is kept in Assets.
+/// Which objects show the membership of a user in a group.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum Memberships {
@@ -25,7 +25,7 @@ pub enum Memberships {
     Both,
 }
 
-/// The `objects` of a job. What is absent is imported with its defaults; devices only when they are named.
+/// The `objects` of a job. Omitted types are imported with their defaults, except devices, which are not imported.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 #[schema(as = JobObjects)]
@@ -42,14 +42,14 @@ pub struct Selection {
 pub struct ObjectSelection {
     /// Whether objects of this type are imported.
     pub enabled: bool,
-    /// Keys of `GET /v1/attributes`; null: the defaults. The identity, the label, Lifecycle and Removed On
-    /// are always imported.
+    /// Keys of `GET /v1/attributes`; null: the default attributes. The identity, the label, Lifecycle and Removed On are
+    /// always imported.
     pub attributes: Option<Vec<String>>,
-    /// Which of the references `manager`, `owners`, `licenses`, `parentGroups` are imported; null: all.
-    /// Groups and Members follow the job's `memberships`.
+    /// Which of the references `manager`, `owners`, `licenses`, `parentGroups` are imported; null: all. `memberships` of
+    /// the job decides about Groups and Members.
     pub references: Option<Vec<String>>,
-    /// Other names in Assets, by attribute key. Assets does not let an existing attribute be renamed by an
-    /// import: choose before the first run.
+    /// Other names in Assets, by attribute key. An import cannot rename an existing attribute, so set them before the first
+    /// run.
     pub names: BTreeMap<String, String>,
     /// Another name of the object type in Assets; null: `Entra User`, `Entra Group`, `Entra License`,
     /// `Entra Device`.
@@ -83,10 +83,10 @@ impl Selection {
         }
     }
 
-    /// Adds every fault; `pointer` is where the selection lies in the body: `/objects`.
+    /// Adds all faults; `pointer` is the place of the selection in the body: `/objects`.
     pub fn check(&self, pointer: &str, faults: &mut Faults) {
         if !ObjectType::ALL.into_iter().any(|object_type| self.of(object_type).enabled) {
-            faults.push(pointer, "nothing_selected", "No object type is enabled, so there is nothing to import.");
+            faults.push(pointer, "nothing_selected", "at least one object type must be enabled");
         }
         for object_type in ObjectType::ALL {
             self.of(object_type).check(object_type, &format!("{pointer}/{object_type}"), faults);
@@ -94,8 +94,8 @@ impl Selection {
         self.check_type_names(pointer, faults);
     }
 
-    /// The attributes imported of a type, in the order of the table, extensions last. References only to
-    /// types that are imported themselves.
+    /// The imported attributes of a type, in the order of the table, extensions last. Only references to imported types are
+    /// among them.
     pub(super) fn attributes(&self, object_type: ObjectType, memberships: Memberships) -> Vec<Attribute> {
         let choice = self.of(object_type);
         let mut chosen: Vec<Attribute> = attributes(object_type)
@@ -125,7 +125,7 @@ impl Selection {
             let name = self.type_name(object_type);
             let folded = name.to_lowercase();
             if taken.contains(&folded) {
-                let detail = format!("Two object types would be called `{name}`.");
+                let detail = format!("two object types would have the name `{name}`");
                 faults.push(format!("{pointer}/{object_type}/typeName"), "duplicate_name", detail);
             }
             taken.push(folded);
@@ -159,8 +159,8 @@ impl ObjectSelection {
 
     fn check(&self, object_type: ObjectType, pointer: &str, faults: &mut Faults) {
         let chosen = self.attributes.as_deref().unwrap_or_default();
-        if chosen.len() > ATTRIBUTES_MOST {
-            let detail = format!("An object type can have at most {ATTRIBUTES_MOST} attributes.");
+        if chosen.len() > MAX_ATTRIBUTES {
+            let detail = format!("An object type can have at most {MAX_ATTRIBUTES} attributes.");
             faults.push(format!("{pointer}/attributes"), "too_many", detail);
             return;
         }
@@ -186,7 +186,7 @@ impl ObjectSelection {
 
     fn check_names(&self, object_type: ObjectType, pointer: &str, faults: &mut Faults) {
         for (key, name) in &self.names {
-            let pointer = format!("{pointer}/names/{}", key.replace('~', "~0").replace('/', "~1"));
+            let pointer = format!("{pointer}/names/{}", crate::error::pointer_part(key));
             if attribute(object_type, key).is_none() {
                 faults.push(pointer, "unknown_attribute", unknown(object_type, key));
             } else if let Some(detail) = wrong_name(name) {
@@ -225,8 +225,8 @@ fn unknown(object_type: ObjectType, key: &str) -> String {
 /// A quotation mark or `$` in a name would break the queries that Assets looks references up with.
 fn wrong_name(name: &str) -> Option<String> {
     let length = name.trim().chars().count();
-    if length == 0 || length > NAME_MOST_CHARACTERS {
-        return Some(format!("A name has 1 to {NAME_MOST_CHARACTERS} characters."));
+    if length == 0 || length > MAX_NAME_CHARACTERS {
+        return Some(format!("A name has 1 to {MAX_NAME_CHARACTERS} characters."));
     }
     let wrong = name.chars().find(|c| c.is_control() || matches!(c, '"' | '\\' | '$' | '{' | '}'))?;
     Some(format!("A name cannot contain {wrong:?}."))

@@ -2,9 +2,12 @@
 //!
 //! Source: microsoftgraph/microsoft-graph-devx-content, `permissions/new/provisioningInfo.json` (MIT), see
 //! `NOTICE`. That export leaves some permissions out; `graph-permissions-more.csv` adds the ones that matter
-//! here, from Microsoft's permissions reference (docs/graph.md, «Permission ids»). The same name has
-//! one id as *Application* and another as *Delegated* permission, so an id alone nearly always tells which of the two it is.
+//! here, from Microsoft's permissions reference (docs/graph.md, «Permission ids»).
+//!
+//! A name has one id as an *Application* permission and another as a *Delegated* permission, so the id alone nearly
+//! always says which of the two it is.
 
+use serde::Deserialize;
 use std::collections::HashMap;
 use std::sync::LazyLock;
 use uuid::{Uuid, uuid};
@@ -15,15 +18,15 @@ pub const MICROSOFT_GRAPH: Uuid = uuid!("00000003-0000-0000-c000-000000000000");
 pub const AZURE_AD_GRAPH: Uuid = uuid!("00000002-0000-0000-c000-000000000000");
 
 /// What the portal calls «Type».
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub enum Kind {
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Deserialize)]
+pub enum PermissionKind {
     /// For a service without a signed-in user: app role, type `Role`.
     Application,
     /// For an app that acts for a signed-in user: scope, type `Scope`.
     Delegated,
 }
 
-impl Kind {
+impl PermissionKind {
     pub fn title(self) -> &'static str {
         match self {
             Self::Application => "Application",
@@ -32,45 +35,47 @@ impl Kind {
     }
 }
 
+#[derive(Deserialize)]
+struct Row {
+    name: String,
+    kind: PermissionKind,
+    /// Some permissions of the export have no id.
+    id: Option<Uuid>,
+}
+
 struct Catalog {
-    by_name: HashMap<(String, Kind), Uuid>,
-    by_id: HashMap<Uuid, Vec<(&'static str, Kind)>>,
+    by_name: HashMap<(String, PermissionKind), Uuid>,
+    by_id: HashMap<Uuid, Vec<(String, PermissionKind)>>,
 }
 
 const FILES: [&str; 2] = [include_str!("graph-permissions.csv"), include_str!("graph-permissions-more.csv")];
 
 static CATALOG: LazyLock<Catalog> = LazyLock::new(|| {
     let mut catalog = Catalog { by_name: HashMap::new(), by_id: HashMap::new() };
-    for line in FILES.iter().flat_map(|file| file.lines().skip(1)) {
-        let mut cells = line.split(',').map(str::trim);
-        let (Some(name), Some(kind), Some(Ok(id))) = (cells.next(), cells.next(), cells.next().map(Uuid::parse_str))
-        else {
-            continue;
-        };
-        let kind = match kind {
-            "Application" => Kind::Application,
-            "Delegated" => Kind::Delegated,
-            _ => continue,
-        };
-        catalog.by_name.insert((name.to_ascii_lowercase(), kind), id);
-        catalog.by_id.entry(id).or_default().push((name, kind));
+    for file in FILES {
+        // A test counts the rows, so none is skipped in silence.
+        for row in csv::Reader::from_reader(file.as_bytes()).into_deserialize::<Row>().filter_map(Result::ok) {
+            let Some(id) = row.id else { continue };
+            catalog.by_name.insert((row.name.to_ascii_lowercase(), row.kind), id);
+            catalog.by_id.entry(id).or_default().push((row.name, row.kind));
+        }
     }
     catalog
 });
 
-/// The id of a permission, whatever the case of its letters.
-pub fn id(name: &str, kind: Kind) -> Option<Uuid> {
+/// The id of a permission; the case of its letters does not matter.
+pub fn id(name: &str, kind: PermissionKind) -> Option<Uuid> {
     CATALOG.by_name.get(&(name.to_ascii_lowercase(), kind)).copied()
 }
 
-/// The names and kinds of an id: one, but for a few that are both.
-pub fn names(id: Uuid) -> &'static [(&'static str, Kind)] {
+/// The names and kinds of an id: usually one; a few ids are both kinds.
+pub fn names(id: Uuid) -> &'static [(String, PermissionKind)] {
     CATALOG.by_id.get(&id).map_or(&[], Vec::as_slice)
 }
 
 /// The name of an id as a permission of one kind.
-pub fn name(id: Uuid, kind: Kind) -> Option<&'static str> {
-    names(id).iter().find(|(_, k)| *k == kind).map(|(name, _)| *name)
+pub fn name(id: Uuid, kind: PermissionKind) -> Option<&'static str> {
+    names(id).iter().find(|(_, k)| *k == kind).map(|(name, _)| name.as_str())
 }
 
 #[cfg(test)]
@@ -85,15 +90,15 @@ mod tests {
         assert_eq!(CATALOG.by_name.len(), with_id);
     }
 
-    /// Microsoft's documentation names these: docs/graph.md, «Permission ids».
+    /// Microsoft's permissions reference has these ids.
     #[test]
     fn documented_ids_are_found_both_ways() {
         let role = uuid!("df021288-bdef-4463-88db-98f22de89214");
         let scope = uuid!("a154be20-db9c-4678-8ab7-66f6cc099a59");
-        assert_eq!(id("user.read.all", Kind::Application), Some(role));
-        assert_eq!(id("User.Read.All", Kind::Delegated), Some(scope));
-        assert_eq!(names(scope), [("User.Read.All", Kind::Delegated)]);
-        assert_eq!(id("User.Read", Kind::Application), None);
+        assert_eq!(id("user.read.all", PermissionKind::Application), Some(role));
+        assert_eq!(id("User.Read.All", PermissionKind::Delegated), Some(scope));
+        assert_eq!(names(scope), [("User.Read.All".to_owned(), PermissionKind::Delegated)]);
+        assert_eq!(id("User.Read", PermissionKind::Application), None);
         assert!(names(Uuid::nil()).is_empty());
     }
 }

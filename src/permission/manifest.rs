@@ -1,10 +1,10 @@
-//! What an app registration's manifest says about permissions. It needs no call to Graph, and it is the one
-//! way to tell why a token has no permissions: Delegated, or not consented, or never added.
+//! The permissions in the manifest of an app registration. Reading them needs no call to Graph, and only they show why a
+//! token has no permissions: added as Delegated, without consent, or never added.
 //!
 //! Source: <https://learn.microsoft.com/en-us/entra/identity-platform/reference-microsoft-graph-app-manifest>;
-//! docs/graph.md, «Grants». Both manifest formats have `requiredResourceAccess` with the same items.
+//! docs/graph.md, «Grants». Both formats of the manifest have `requiredResourceAccess` with the same items.
 
-use super::catalog::{self, AZURE_AD_GRAPH, Kind, MICROSOFT_GRAPH};
+use super::catalog::{self, AZURE_AD_GRAPH, MICROSOFT_GRAPH, PermissionKind};
 use super::remedy::{Page, Place};
 use super::report::{CapabilityVerdict, Evidence, EvidenceKind, Finding, Severity, Verdict};
 use super::{Capability, Standing, excess, standing};
@@ -15,18 +15,18 @@ use serde_json::Value;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-/// More entries than any manifest may have; Entra allows about 400.
-const ENTRIES_MOST: usize = 2_000;
+/// More entries than any manifest has: Entra allows about 400.
+const MAX_ENTRIES: usize = 2_000;
 
-/// Stands in links and scripts for the client id of a list without one.
+/// Replaces the client id in links and scripts if the manifest does not have it.
 const CLIENT_ID_PLACEHOLDER: &str = "APPLICATION-CLIENT-ID";
 
-/// Where a permission belongs.
+/// The API that a permission belongs to.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum Resource {
     MicrosoftGraph,
-    /// Shut down by Microsoft; has permissions of the same names, which have no effect on Microsoft Graph.
+    /// Microsoft has shut it down. Its permissions have the same names, and no effect on Microsoft Graph.
     AzureAdGraph,
     Other,
 }
@@ -36,17 +36,17 @@ pub enum Resource {
 #[serde(rename_all = "camelCase")]
 pub struct ManifestPermission {
     pub id: Uuid,
-    /// `null` for an id that is not known here.
+    /// `null` if the id is not in the list of permissions of this version.
     pub name: Option<String>,
     /// `Application` or `Delegated`: the column Type in the portal.
     pub kind: String,
     pub resource: Resource,
     pub resource_app_id: Uuid,
-    /// What to say about it, if anything.
+    /// What is wrong with it, if anything.
     pub note: Option<String>,
 }
 
-/// What a manifest says.
+/// What a manifest grants and what is wrong with it.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ManifestReport {
@@ -55,20 +55,23 @@ pub struct ManifestReport {
     pub display_name: Option<String>,
     pub permissions: Vec<ManifestPermission>,
     pub findings: Vec<Finding>,
-    /// How each capability stands once an administrator has granted consent to what is added.
+    /// Whether each capability works once an administrator has granted consent to these permissions.
     pub capabilities: Vec<CapabilityVerdict>,
 }
 
-/// One entry, already known to be well formed.
+/// One entry of the manifest, already checked for its form.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Added {
     pub resource: Uuid,
     pub id: Uuid,
-    pub kind: Kind,
+    pub kind: PermissionKind,
 }
 
-/// Judges a whole manifest, or just its `requiredResourceAccess`. `place` has the cloud's hosts; tenant and
-/// client are taken from it unless the manifest names its client. Faults are those of the manifest's form.
+/// Checks a whole manifest, or only its `requiredResourceAccess`. `place` has the hosts of the cloud, and tenant and
+/// client unless the manifest names its client.
+///
+/// # Errors
+/// `validation_failed` with a fault for each malformed entry.
 pub fn check(manifest: &Value, capabilities: &[Capability], place: &Place) -> Result<ManifestReport> {
     let added = read(manifest)?;
     let app_id = text(manifest, &["appId"]).and_then(|id| Uuid::parse_str(&id).ok());
@@ -93,24 +96,26 @@ pub fn check(manifest: &Value, capabilities: &[Capability], place: &Place) -> Re
 }
 
 /// Names of the Microsoft Graph permissions of one kind.
-pub fn graph_permissions(added: &[Added], kind: Kind) -> Vec<&'static str> {
+pub fn graph_permissions(added: &[Added], kind: PermissionKind) -> Vec<&'static str> {
     let of_kind = added.iter().filter(|entry| entry.resource == MICROSOFT_GRAPH && entry.kind == kind);
     of_kind.filter_map(|entry| catalog::name(entry.id, kind)).collect()
 }
 
-/// Reads the entries; every malformed one is a fault with its pointer.
+/// Reads the entries. Each malformed entry is a fault with its pointer.
 pub fn read(manifest: &Value) -> Result<Vec<Added>> {
     let mut faults = Faults::default();
     let (list, at) = match (manifest, manifest.get("requiredResourceAccess")) {
         (Value::Array(list), _) => (list, String::new()),
         (_, Some(Value::Array(list))) => (list, "/requiredResourceAccess".to_owned()),
-        (_, Some(_)) => return Err(fault("/requiredResourceAccess", "wrong_type", "This must be a list.")),
+        (_, Some(_)) => {
+            return Err(fault("/requiredResourceAccess", "wrong_type", "`requiredResourceAccess` must be a list."));
+        }
         _ => {
             return Err(fault(
                 "",
                 "not_a_manifest",
-                "This is not an app manifest: it has no `requiredResourceAccess`. In the portal open App registrations → your app → \
-                 Manifest and copy all of it, or only the list under `requiredResourceAccess`.",
+                "This is not an app manifest: it has no `requiredResourceAccess`. In the portal, open App registrations → your app → \
+                 Manifest, and copy all of it or only the list under `requiredResourceAccess`.",
             ));
         }
     };
@@ -118,8 +123,12 @@ pub fn read(manifest: &Value) -> Result<Vec<Added>> {
     for (n, resource) in list.iter().enumerate() {
         read_resource(resource, &format!("{at}/{n}"), &mut added, &mut faults);
     }
-    if added.len() > ENTRIES_MOST {
-        faults.push(&at, "too_many", format!("A manifest has at most {ENTRIES_MOST} permissions."));
+    if added.len() > MAX_ENTRIES {
+        faults.push(
+            &at,
+            "too_many",
+            format!("The manifest has {} permissions; at most {MAX_ENTRIES} are allowed.", added.len()),
+        );
     }
     faults.into_result()?;
     Ok(added)
@@ -128,20 +137,24 @@ pub fn read(manifest: &Value) -> Result<Vec<Added>> {
 fn read_resource(resource: &Value, at: &str, added: &mut Vec<Added>, faults: &mut Faults) {
     let resource_id = guid(resource, "resourceAppId", at, faults);
     let Some(access) = resource.get("resourceAccess").and_then(Value::as_array) else {
-        faults.push(format!("{at}/resourceAccess"), "required", "The list of permissions of this resource is missing.");
+        faults.push(
+            format!("{at}/resourceAccess"),
+            "required",
+            "`resourceAccess` is required: the list of this resource's permissions.",
+        );
         return;
     };
     for (n, entry) in access.iter().enumerate() {
         let at = format!("{at}/resourceAccess/{n}");
         let id = guid(entry, "id", &at, faults);
         let kind = match entry.get("type").and_then(Value::as_str) {
-            Some(role) if role.eq_ignore_ascii_case("Role") => Some(Kind::Application),
-            Some(scope) if scope.eq_ignore_ascii_case("Scope") => Some(Kind::Delegated),
+            Some(role) if role.eq_ignore_ascii_case("Role") => Some(PermissionKind::Application),
+            Some(scope) if scope.eq_ignore_ascii_case("Scope") => Some(PermissionKind::Delegated),
             _ => {
                 faults.push(
                     format!("{at}/type"),
                     "wrong_value",
-                    "The type is `Role` (Application) or `Scope` (Delegated).",
+                    "`type` must be `Role` (Application) or `Scope` (Delegated).",
                 );
                 None
             }
@@ -175,23 +188,27 @@ fn describe(entry: &Added, capabilities: &[Capability]) -> ManifestPermission {
         _ => Resource::Other,
     };
     let known = catalog::names(entry.id);
-    let name = catalog::name(entry.id, entry.kind).or_else(|| known.first().map(|(name, _)| *name));
+    let name = catalog::name(entry.id, entry.kind).or_else(|| known.first().map(|(name, _)| name.as_str()));
     let name = name.filter(|_| resource == Resource::MicrosoftGraph);
     let note = match (resource, name) {
         (Resource::AzureAdGraph, _) => {
-            Some("Azure AD Graph was shut down; this permission does nothing for Microsoft Graph.".to_owned())
+            Some("Microsoft has shut down Azure AD Graph. This permission has no effect on Microsoft Graph.".to_owned())
         }
         (Resource::Other, _) => None,
         (Resource::MicrosoftGraph, None) => {
-            Some("This id is not in the list of Microsoft Graph permissions of this version.".to_owned())
+            Some("This version of the service does not know a Microsoft Graph permission with this id.".to_owned())
         }
         (Resource::MicrosoftGraph, Some(name)) if !known.iter().any(|(_, kind)| *kind == entry.kind) => Some(format!(
-            "The id belongs to the {} permission {name}, but the entry says it is {}. Entra ignores it.",
+            "The id is that of the {} permission {name}, but the entry says {}. Entra ignores the entry.",
             known.first().map_or("other", |(_, kind)| kind.title()),
             entry.kind.title()
         )),
-        (Resource::MicrosoftGraph, Some(name)) if entry.kind == Kind::Delegated && is_needed(name, capabilities) => {
-            Some(format!("Delegated: without effect for a service. Add {name} as an Application permission."))
+        (Resource::MicrosoftGraph, Some(name))
+            if entry.kind == PermissionKind::Delegated && is_needed(name, capabilities) =>
+        {
+            Some(format!(
+                "A Delegated permission has no effect for a service. Add {name} as an Application permission."
+            ))
         }
         (Resource::MicrosoftGraph, Some(_)) => None,
     };
@@ -219,11 +236,16 @@ fn findings(
         permissions.iter().filter(|p| keep(p)).map(|p| p.name.clone().unwrap_or_else(|| p.id.to_string())).collect()
     };
     let mut findings = Vec::new();
-    let granted = graph_permissions(added, Kind::Application);
+    let granted = graph_permissions(added, PermissionKind::Application);
     let delegated = names(&|p| {
         p.resource == Resource::MicrosoftGraph && p.kind == "Delegated" && p.note.is_some() && p.name.is_some()
     });
-    let useless = delegated.iter().filter(|name| !granted.iter().any(|g| g == name)).cloned().collect::<Vec<_>>();
+    let mut useless: Vec<String> = Vec::new();
+    for name in delegated {
+        if !granted.iter().any(|granted| *granted == name) && !useless.contains(&name) {
+            useless.push(name);
+        }
+    }
     if !useless.is_empty() {
         let lacking: Vec<&str> = lacking(&granted, capabilities);
         findings.push(
@@ -231,8 +253,8 @@ fn findings(
                 Severity::Error,
                 FindingCode::AddedAsDelegated,
                 format!(
-                    "You added {} as Delegated. Delegated permissions work only for a signed-in person, so they have no effect for \
-                     this import. Add the same names once more, as Application permissions.",
+                    "You added {} as Delegated. Delegated permissions work only for a signed-in user, so they have no effect on \
+                     this import. Add them again, this time as Application permissions.",
                     list(&useless)
                 ),
             )
@@ -246,8 +268,8 @@ fn findings(
                 Severity::Warning,
                 FindingCode::AzureAdGraph,
                 format!(
-                    "{} permission{} belong{} to Azure AD Graph, which Microsoft has shut down. Remove them, and add what is needed \
-                     under Microsoft Graph.",
+                    "{} permission{} belong{} to Azure AD Graph, which Microsoft has shut down. Remove what belongs to it, and \
+                     add the permissions that you need under Microsoft Graph.",
                     old.len(),
                     if old.len() == 1 { "" } else { "s" },
                     if old.len() == 1 { "s" } else { "" }
@@ -256,18 +278,20 @@ fn findings(
             .with_remedies(vec![place.portal(Page::ApiPermissions, "In the portal: API permissions → … → Remove permission.")]),
         );
     }
-    let wrong_kind = names(&|p| p.note.as_deref().is_some_and(|note| note.contains("the entry says")));
+    let wrong_kind = names(&|p| p.note.as_deref().is_some_and(|note| note.contains("but the entry says")));
     if !wrong_kind.is_empty() {
         let text = format!(
-            "The id and the type do not fit for {}. Remove the entry and add the permission in the portal.",
+            "Id and type do not match for {}. Remove the entry, and add the permission in the portal.",
             list(&wrong_kind)
         );
         findings.push(Finding::new(Severity::Error, FindingCode::PermissionKindMismatch, text));
     }
     let unknown = names(&|p| p.resource == Resource::MicrosoftGraph && p.name.is_none());
     if !unknown.is_empty() {
-        let text =
-            format!("Not known here as Microsoft Graph permissions: {}. They may be new, or mistyped.", list(&unknown));
+        let text = format!(
+            "This version of the service does not know these ids as Microsoft Graph permissions: {}. They may be new or mistyped.",
+            list(&unknown)
+        );
         findings.push(Finding::new(Severity::Warning, FindingCode::PermissionUnknown, text));
     }
     let too_much = excess(&granted);
@@ -277,20 +301,20 @@ fn findings(
     findings
 }
 
-/// The warning about permissions that go beyond an import.
+/// The warning about permissions that an import does not need.
 pub fn excess_finding(names: &[&str]) -> Finding {
     Finding::new(
         Severity::Warning,
         FindingCode::ExcessPrivileges,
         format!(
-            "The application may do more than an import needs: {}. The import works, but whoever gets hold of its credential can use \
-             these too. Remove what nothing else needs.",
+            "The application has more permissions than an import needs: {}. The import works, but anyone who obtains the \
+             credential can use them too. Remove those that nothing else needs.",
             list(names)
         ),
     )
 }
 
-/// The least permissions that the granted ones leave out.
+/// The least permissions that are still missing.
 fn lacking(granted: &[&str], capabilities: &[Capability]) -> Vec<&'static str> {
     let mut lacking = Vec::new();
     for capability in capabilities {
@@ -303,9 +327,9 @@ fn lacking(granted: &[&str], capabilities: &[Capability]) -> Vec<&'static str> {
 
 fn verdict(capability: Capability, added: &[Added], place: &Place) -> CapabilityVerdict {
     let (application, delegated) =
-        (graph_permissions(added, Kind::Application), graph_permissions(added, Kind::Delegated));
+        (graph_permissions(added, PermissionKind::Application), graph_permissions(added, PermissionKind::Delegated));
     let title = capability.row().title;
-    let evidence = |names: &[String], kind: Kind| {
+    let evidence = |names: &[String], kind: PermissionKind| {
         let entry =
             |name: &String| Evidence::new(EvidenceKind::Manifest, format!("{name} is added as {}", kind.title()));
         names.iter().map(entry).collect::<Vec<_>>()
@@ -313,29 +337,29 @@ fn verdict(capability: Capability, added: &[Added], place: &Place) -> Capability
     let (verdict, permission, message, evidence, remedies) = match standing(capability, &application) {
         Standing::Granted(by) => {
             let text = format!(
-                "{title} will work once an administrator has granted consent: {} is added as Application.",
+                "{title} will work once an administrator has granted consent: the Application permissions include {}.",
                 list(&by)
             );
-            (Verdict::Granted, by.join(", "), text, evidence(&by, Kind::Application), Vec::new())
+            (Verdict::Granted, by.join(", "), text, evidence(&by, PermissionKind::Application), Vec::new())
         }
         Standing::Limited(by) => {
-            let text = format!("{title} will work in part: {} gives only basic properties.", list(&by));
+            let text = format!("{title} will work only with basic properties: that is all that {} allows.", list(&by));
             let least: Vec<&str> = capability.least().collect();
-            (Verdict::Limited, by.join(", "), text, evidence(&by, Kind::Application), place.grant(&least))
+            (Verdict::Limited, by.join(", "), text, evidence(&by, PermissionKind::Application), place.grant(&least))
         }
         Standing::Missing(missing) => {
             let as_delegated: Vec<String> =
                 super::related(capability).filter(|name| delegated.iter().any(|d| d == name)).collect();
             if as_delegated.is_empty() {
-                let text = format!("{title} will not work: {} is not added.", list(&missing));
+                let text = format!("{title} will not work until you add {}.", list(&missing));
                 (Verdict::NotAdded, missing.join(", "), text, Vec::new(), place.grant(&missing))
             } else {
                 let text = format!(
-                    "{title} will not work: you added {} as Delegated; add {} as Application.",
+                    "{title} will not work: you added {} as Delegated. Add {} as an Application permission.",
                     list(&as_delegated),
                     list(&missing)
                 );
-                let found = evidence(&as_delegated, Kind::Delegated);
+                let found = evidence(&as_delegated, PermissionKind::Delegated);
                 (Verdict::AddedAsDelegated, missing.join(", "), text, found, place.grant(&missing))
             }
         }
@@ -359,8 +383,8 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    fn entry(name: &str, kind: Kind) -> Value {
-        let letter = if kind == Kind::Application { "Role" } else { "Scope" };
+    fn entry(name: &str, kind: PermissionKind) -> Value {
+        let letter = if kind == PermissionKind::Application { "Role" } else { "Scope" };
         json!({"id": catalog::id(name, kind).unwrap(), "type": letter})
     }
 
@@ -376,9 +400,9 @@ mod tests {
     #[test]
     fn the_portals_default_mistake_is_named_exactly() {
         let manifest = manifest(&[
-            entry("User.Read", Kind::Delegated),
-            entry("User.Read.All", Kind::Delegated),
-            entry("GroupMember.Read.All", Kind::Application),
+            entry("User.Read", PermissionKind::Delegated),
+            entry("User.Read.All", PermissionKind::Delegated),
+            entry("GroupMember.Read.All", PermissionKind::Application),
         ]);
         let report = check(&manifest, &Capability::DEFAULT, &place()).unwrap();
         let (wrong, right) = (Verdict::AddedAsDelegated, Verdict::Granted);
@@ -391,7 +415,7 @@ mod tests {
 
     #[test]
     fn the_list_alone_is_enough() {
-        let whole = manifest(&[entry("User.Read.All", Kind::Application)]);
+        let whole = manifest(&[entry("User.Read.All", PermissionKind::Application)]);
         let report = check(&whole["requiredResourceAccess"], &[Capability::Users], &place()).unwrap();
         assert_eq!((verdicts(&report), report.app_id), (vec![Verdict::Granted], None));
         let unknown = Place { client: Uuid::nil(), ..place() };
@@ -405,8 +429,8 @@ mod tests {
             {"resourceAppId": AZURE_AD_GRAPH, "resourceAccess": [{"id": "5778995a-e1bf-45b8-affa-663a9f3f4d04", "type": "Role"}]},
             {"resourceAppId": MICROSOFT_GRAPH, "resourceAccess": [
                 {"id": Uuid::from_u128(1), "type": "Role"},
-                {"id": catalog::id("User.Read.All", Kind::Delegated), "type": "Role"},
-                entry("Directory.ReadWrite.All", Kind::Application),
+                {"id": catalog::id("User.Read.All", PermissionKind::Delegated), "type": "Role"},
+                entry("Directory.ReadWrite.All", PermissionKind::Application),
             ]},
         ]);
         let report = check(&manifest, &[Capability::Users], &place()).unwrap();

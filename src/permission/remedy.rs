@@ -1,17 +1,17 @@
-//! Links and scripts that mend a connection, with the right ids and the hosts of its cloud.
+//! Links and scripts that fix a connection, with its ids and the hosts of its cloud.
 //!
 //! Source: <https://learn.microsoft.com/en-us/graph/api/serviceprincipal-post-approleassignments>,
 //! <https://learn.microsoft.com/en-us/entra/identity-platform/v2-oauth2-client-creds-grant-flow>.
 
-use super::catalog::{self, Kind, MICROSOFT_GRAPH};
+use super::catalog::{self, MICROSOFT_GRAPH, PermissionKind};
 use super::report::{Remedy, RemedyKind};
 use serde_json::json;
 use uuid::Uuid;
 
-/// The application to mend, and the hosts of the cloud it lives in (origins without a slash at the end).
+/// The application to fix, and the hosts of its cloud (origins without a slash at the end).
 #[derive(Clone, Debug)]
 pub struct Place {
-    /// Tenant id or domain; `organizations` while it is not known.
+    /// Tenant id or domain; `organizations` if it is unknown.
     pub tenant: String,
     /// The application (client) id.
     pub client: Uuid,
@@ -42,7 +42,7 @@ pub enum Page {
 }
 
 impl Place {
-    /// The page on which an administrator grants what is added to the app registration.
+    /// The page on which an administrator consents to the permissions of the app registration.
     pub fn consent_url(&self) -> String {
         format!("{}/{}/adminconsent?client_id={}", self.login_host, self.tenant, self.client)
     }
@@ -79,7 +79,7 @@ impl Place {
         Remedy { kind: RemedyKind::ConsentUrl, title: title.into(), value: self.consent_url() }
     }
 
-    /// Steps and alternatives that end with the permissions granted as Application permissions.
+    /// The ways to grant Application permissions.
     pub fn grant(&self, permissions: &[&str]) -> Vec<Remedy> {
         let names = permissions.join(", ");
         vec![
@@ -87,13 +87,13 @@ impl Place {
                 Page::ApiPermissions,
                 format!(
                     "In the portal: API permissions → Add a permission → Microsoft Graph → Application permissions (not \
-                     Delegated permissions) → tick {names} → Add permissions. Then press «Grant admin consent»."
+                     Delegated permissions) → select {names} → Add permissions. Then select «Grant admin consent»."
                 ),
             ),
-            self.consent("Or, once they are added as Application permissions, let an administrator open this link and accept."),
+            self.consent("Or, once they are added as Application permissions, ask an administrator to open this link and accept."),
             Remedy {
                 kind: RemedyKind::AzCli,
-                title: format!("Or with the Azure CLI in Bash (Cloud Shell has it): grant {names}"),
+                title: format!("Or with the Azure CLI in Bash, for example in Cloud Shell: grant {names}"),
                 value: self.az_script(permissions),
             },
             Remedy {
@@ -104,10 +104,10 @@ impl Place {
         ]
     }
 
-    /// The same when only the consent is missing.
+    /// The ways to grant permissions that are added and lack only the consent.
     pub fn grant_added(&self, permissions: &[&str]) -> Vec<Remedy> {
         let mut remedies = self.grant(permissions);
-        remedies[0] = self.consent("Let an administrator open this link and accept.");
+        remedies[0] = self.consent("Ask an administrator to open this link and accept.");
         remedies[1] = self.portal(Page::ApiPermissions, "Or in the portal: API permissions → «Grant admin consent».");
         remedies
     }
@@ -131,7 +131,7 @@ impl Place {
             ));
         }
         let roles: Vec<String> = ids.iter().map(|(_, id)| format!("{id}=Role")).collect();
-        lines.push("# So that the app registration lists them under API permissions too:".to_owned());
+        lines.push("# Optional: list them under API permissions of the app registration too:".to_owned());
         lines.push(format!(
             "# az ad app permission add --id {} --api {MICROSOFT_GRAPH} --api-permissions {}",
             self.client,
@@ -140,8 +140,7 @@ impl Place {
         lines.join("\n")
     }
 
-    /// The object id of an application's service principal: itself if known, else a shell variable that
-    /// the script sets first.
+    /// The object id of an application's service principal if known, else a shell variable that the script sets first.
     fn known_or_look_up(&self, lines: &mut Vec<String>, variable: &str, known: Option<Uuid>, app_id: Uuid) -> String {
         if let Some(id) = known {
             return id.to_string();
@@ -154,11 +153,11 @@ impl Place {
         format!("${{{variable}}}")
     }
 
-    /// A command that makes the enterprise application (service principal).
+    /// A command that creates the enterprise application (service principal).
     pub fn az_make_service_principal(&self) -> Remedy {
         Remedy {
             kind: RemedyKind::AzCli,
-            title: "Or with the Azure CLI: make the enterprise application".to_owned(),
+            title: "Or with the Azure CLI: create the enterprise application".to_owned(),
             value: format!(
                 "az rest --method POST --url \"{}/v1.0/servicePrincipals\" --headers \"Content-Type=application/json\" --body '{}'",
                 self.graph_host,
@@ -201,9 +200,9 @@ impl Place {
     }
 }
 
-/// Names with their ids as Application permissions; a name without one is left out.
+/// Names with their ids as Application permissions, without names that have no such id.
 fn application_ids<'a>(permissions: &[&'a str]) -> Vec<(&'a str, Uuid)> {
-    permissions.iter().filter_map(|name| Some((*name, catalog::id(name, Kind::Application)?))).collect()
+    permissions.iter().filter_map(|name| Some((*name, catalog::id(name, PermissionKind::Application)?))).collect()
 }
 
 #[cfg(test)]

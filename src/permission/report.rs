@@ -1,28 +1,28 @@
-//! What a check says: verdicts with evidence, findings, and remedies.
+//! The result of a check: verdicts with evidence, findings, and remedies.
 
 use super::Capability;
 use crate::codes::{FindingCode, RecordedCode};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-/// How it stands with one capability.
+/// Whether one capability works, and if not, why.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum Verdict {
     Granted,
     /// It works, but only with basic properties.
     Limited,
-    /// It does not work; why cannot be seen from here.
+    /// It does not work. The check could not see why.
     Missing,
     /// The permission was added as *Delegated*, which has no effect for a service.
     AddedAsDelegated,
     /// Added as *Application*, but admin consent was not granted.
     ConsentPending,
-    /// Granted, but tokens do not carry it yet.
+    /// Granted, but the tokens do not contain it yet.
     StaleToken,
     /// Neither added nor granted.
     NotAdded,
-    /// It could not be found out this time.
+    /// This check could not determine it.
     Unknown,
 }
 
@@ -50,9 +50,9 @@ pub enum EvidenceKind {
     AppRoleAssignment,
     /// A Delegated permission that the tenant granted.
     DelegatedGrant,
-    /// What is added in the app registration, granted or not.
+    /// A permission of the app registration, whether granted or not.
     Manifest,
-    /// It works without the permission, so a directory role must allow it.
+    /// It works without the permission, so a directory role allows it.
     DirectoryRole,
     /// A request to Graph, made for this check.
     Probe,
@@ -85,14 +85,14 @@ pub enum RemedyKind {
     AzCli,
     /// A script for Microsoft Graph PowerShell.
     Powershell,
-    /// What to do in Assets, in its own words.
+    /// What to do in Assets, with the names that Assets uses.
     Assets,
     /// A request to this service.
     Request,
 }
 
-/// One way to mend it. Several remedies of one finding are steps in that order, or alternatives as their
-/// titles say.
+/// One way to fix it. Several remedies of a finding are either steps in this order or alternatives; their titles say
+/// which.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Remedy {
@@ -110,20 +110,20 @@ pub enum Severity {
     Info,
 }
 
-/// Something about the connection as a whole: a token failure, too many permissions, an end date.
+/// A fact about the whole connection: a failed sign-in, too many permissions, an expiry date.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Finding {
-    /// Stable word: `client_secret_invalid`.
+    /// Stable: `client_secret_invalid`.
     #[schema(value_type = String)]
     pub code: RecordedCode<FindingCode>,
     pub severity: Severity,
-    /// The number in Microsoft's message.
+    /// The AADSTS number in Microsoft's message.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub aadsts: Option<u32>,
-    /// What is wrong and what to do, in plain words.
+    /// What is wrong and what to do.
     pub message: String,
-    /// Microsoft's own sentence.
+    /// The message as Microsoft wrote it.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub microsoft_message: Option<String>,
     pub remedies: Vec<Remedy>,
@@ -159,9 +159,9 @@ impl Finding {
 pub struct CapabilityVerdict {
     pub capability: Capability,
     pub verdict: Verdict,
-    /// The permission that grants it, or the least one that would.
+    /// The permission that grants it, or the least permission that would.
     pub permission: String,
-    /// One plain sentence.
+    /// One sentence.
     pub message: String,
     pub evidence: Vec<Evidence>,
     pub remedies: Vec<Remedy>,

@@ -1,23 +1,23 @@
-//! Whom the server runs as, and whether that user reaches a folder.
+//! The user that the server runs as, and the folders that this user can reach.
 
 use crate::error::{Code, Error, Result};
 use std::fs::{self, Metadata};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
-/// Most systems' `nobody`.
+/// The uid of `nobody` on most systems.
 const NOBODY: u32 = 65534;
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Account {
     pub uid: u32,
     pub gid: u32,
-    /// We are root and become this user for the server.
+    /// This process is root and starts the server as this user.
     pub switch: bool,
 }
 
 impl Account {
-    /// Whoever owns the cluster; for a new one ourselves, or `postgres`, else `nobody`, when we are root.
+    /// The owner of the cluster. For a new cluster: this user; if it is root, `postgres` or else `nobody`.
     pub fn choose(cluster: &Path) -> Result<Self> {
         let uid = rustix::process::geteuid().as_raw();
         let gid = rustix::process::getegid().as_raw();
@@ -26,8 +26,8 @@ impl Account {
             Some((owner, _)) if uid != 0 && owner != uid => Err(Error::new(
                 Code::ConfigurationInvalid,
                 format!(
-                    "the database in {} belongs to another user (uid {owner}, this process has uid {uid}). Start as \
-                     that user or as root, or set ENTRA_ASSETS_DATA_DIR to another folder.",
+                    "The database in {} belongs to another user (uid {owner}; this process has uid {uid}). Start the \
+                     service as that user or as root, or set ENTRA_ASSETS_DATA_DIR to another folder.",
                     cluster.display()
                 ),
             )),
@@ -42,7 +42,7 @@ impl Account {
         }
     }
 
-    /// Whether this user may pass through every folder of `path`, by the mode bits.
+    /// Whether this user may pass all folders of `path`, according to the mode bits.
     pub fn reaches(&self, path: &Path) -> bool {
         path.ancestors().all(|folder| fs::metadata(folder).is_ok_and(|m| self.passes(&m)))
     }
@@ -59,7 +59,7 @@ impl Account {
     }
 }
 
-/// The uid and gid of a user in the text of `/etc/passwd`, unless it is root's.
+/// The uid and gid of a user in the text of `/etc/passwd`; not of root.
 fn find(passwd: &str, name: &str) -> Option<(u32, u32)> {
     passwd.lines().find_map(|line| {
         let mut fields = line.split(':');

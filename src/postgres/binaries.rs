@@ -1,4 +1,4 @@
-//! Where the server's binaries are.
+//! Finds the binaries of the server.
 
 use crate::error::{Code, Error, Result};
 use std::collections::HashSet;
@@ -7,10 +7,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-/// The folder of the data dir that `scripts/postgres-binaries.sh` unpacks binaries into; they are in its `bin`.
+/// `scripts/postgres-binaries.sh` unpacks binaries into `bin` of this folder in the data directory.
 pub const BINARIES_FOLDER: &str = "postgres-binaries";
 
-/// The oldest major version that the schema works on.
+/// The oldest major version that the schema supports.
 const OLDEST_MAJOR: u32 = 14;
 
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -19,11 +19,11 @@ pub(super) struct Binaries {
     pub major: u32,
 }
 
-/// What the search looks at, so that a test can hide the system's binaries.
+/// Where to search; a test can hide the binaries of the system.
 pub(super) struct Places {
     pub pg_bin_dir: Option<OsString>,
     pub path: Option<OsString>,
-    /// Folders whose `*/bin` are tried, the highest number first.
+    /// Folders whose `*/bin` are searched, highest number first.
     pub versioned: Vec<PathBuf>,
 }
 
@@ -45,8 +45,8 @@ impl Places {
     }
 }
 
-/// The binaries to use: of the major version that made the cluster (`needed`), or the first ones found.
-/// `PG_BIN_DIR`, when set, is the only place looked at.
+/// The binaries of the major version that created the cluster (`needed`), or the first ones found. If `PG_BIN_DIR` is set,
+/// only that folder is searched.
 pub(super) fn find(data_dir: &Path, needed: Option<u32>, places: &Places) -> Result<Binaries> {
     let unpacked = data_dir.join(BINARIES_FOLDER).join("bin");
     if let Some(dir) = &places.pg_bin_dir {
@@ -54,7 +54,7 @@ pub(super) fn find(data_dir: &Path, needed: Option<u32>, places: &Places) -> Res
             Error::new(
                 Code::ConfigurationInvalid,
                 format!(
-                    "PG_BIN_DIR={} does not hold working `postgres` and `initdb` binaries. Correct it, or unset it.",
+                    "PG_BIN_DIR={} does not contain working `postgres` and `initdb` binaries. Correct it or unset it.",
                     Path::new(dir).display()
                 ),
             )
@@ -81,16 +81,16 @@ fn choose(found: Vec<Binaries>, needed: Option<u32>, data_dir: &Path) -> Result<
     let have = if majors.is_empty() { "none".to_owned() } else { format!("version {}", majors.join(", ")) };
     let detail = match needed {
         Some(needed) => format!(
-            "the database in {} was made by PostgreSQL {needed}, and its server binaries are needed (found: {have}). \
-             Install `postgresql-{needed}`, set PG_BIN_DIR to their folder, or set ENTRA_ASSETS_DATA_DIR to another \
-             folder to start anew.",
+            "PostgreSQL {needed} created the database in {}, and its server binaries are needed (found: {have}). Install \
+             `postgresql-{needed}`, set PG_BIN_DIR to their folder, or set ENTRA_ASSETS_DATA_DIR to another folder to \
+             start with an empty database.",
             data_dir.display()
         ),
         None => format!(
-            "no PostgreSQL server binaries of version {OLDEST_MAJOR} or later on this machine (found: {have}). Install \
+            "Found no PostgreSQL server binaries of version {OLDEST_MAJOR} or later on this machine (found: {have}). Install \
              the package `postgresql` (Debian, Ubuntu), `postgresql-server` (Fedora) or `postgresql@17` (Homebrew), run \
-             `scripts/postgres-binaries.sh {}`, set PG_BIN_DIR to their folder, or set DATABASE_URL to a server \
-             elsewhere.",
+             `scripts/postgres-binaries.sh {}`, set PG_BIN_DIR to their folder, or set DATABASE_URL to another \
+             server.",
             data_dir.display()
         ),
     };
@@ -106,7 +106,7 @@ fn candidates(places: &Places) -> Vec<PathBuf> {
     {
         found.push(PathBuf::from(line));
     }
-    // A link in PATH leads to the folder where the rest of the installation is.
+    // A link in PATH leads to the folder of the installation.
     found
         .extend(path.iter().filter_map(|dir| fs::canonicalize(dir.join("postgres")).ok()?.parent().map(PathBuf::from)));
     for folder in &places.versioned {
@@ -126,7 +126,7 @@ fn candidates(places: &Places) -> Vec<PathBuf> {
     found
 }
 
-/// The binaries of a folder, if they are there and run.
+/// The binaries of a folder, if they exist and run.
 fn inspect(dir: &Path) -> Option<Binaries> {
     if !dir.join("initdb").is_file() {
         return None;
@@ -176,7 +176,7 @@ mod tests {
         assert_eq!(find(&data, None, &places(dir.path())).unwrap().major, 17);
         assert_eq!(find(&data, Some(15), &places(dir.path())).unwrap().major, 15);
         let error = find(&data, Some(16), &places(dir.path())).unwrap_err();
-        assert!(error.detail.contains("made by PostgreSQL 16") && error.detail.contains("17, 15, 9"), "{error}");
+        assert!(error.detail.contains("PostgreSQL 16 created") && error.detail.contains("17, 15, 9"), "{error}");
     }
 
     #[test]

@@ -1,8 +1,9 @@
-//! One cluster: made once, launched, stopped.
+//! The database cluster: created once, then started and stopped.
 
 use super::account::Account;
 use super::binaries::{self, Binaries, Places};
-use super::{Options, SUPERUSER, leftover};
+use super::leftover;
+use super::roles::SUPERUSER;
 use crate::clock::Clock;
 use crate::error::{Code, Error, Result};
 use rustix::process::{Pid, Signal, kill_process};
@@ -17,12 +18,26 @@ use std::time::Duration;
 use tokio::process::{Child, Command};
 
 const POLL: Duration = Duration::from_millis(5);
-/// Recovery after a crash can take long; a server that still says `starting` is given this time.
+/// How long a server may be `starting`: recovery after a crash can take long.
 const READY_WITHIN: Duration = Duration::from_secs(300);
 const STOP_WITHIN: Duration = Duration::from_secs(60);
-/// `sun_path` has 108 bytes (103 on macOS), one for the NUL; the server's socket is called `.s.PGSQL.5432`.
-const SOCKET_DIR_BYTES: usize = 103 - "/.s.PGSQL.5432".len();
-const LOG_BYTES: u64 = 10 << 20;
+/// `sun_path` has 108 bytes (104 on macOS) including the NUL. The socket has the name `.s.PGSQL.5432`.
+const MAX_SOCKET_DIR_BYTES: usize = 103 - "/.s.PGSQL.5432".len();
+/// A larger log is replaced at the next start.
+const MAX_LOG_BYTES: u64 = 10 << 20;
+
+#[derive(Clone, Copy, Debug)]
+pub struct Options {
+    /// `false` gives up durability for speed, for tests.
+    pub fsync: bool,
+    pub max_connections: u16,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { fsync: true, max_connections: 200 }
+    }
+}
 
 pub(super) struct Cluster {
     data_dir: PathBuf,
@@ -33,22 +48,22 @@ pub(super) struct Cluster {
     clock: Clock,
 }
 
-/// A folder as the server's user can name it.
+/// A folder by a path that the user of the server can open.
 struct Reach {
     path: PathBuf,
-    /// Keeps the descriptor that `path` may stand for.
+    /// `path` may refer to this descriptor, so it stays open.
     _descriptor: Option<File>,
 }
 
 impl Cluster {
-    /// Finds binaries and user, makes the cluster if there is none.
+    /// Finds binaries and user, and creates the cluster if there is none.
     pub async fn prepare(data_dir: &Path, clock: &Clock, options: Options) -> Result<Self> {
-        let data_dir = fs::canonicalize(data_dir).map_err(|e| cannot("open the data dir", data_dir, &e))?;
+        let data_dir = fs::canonicalize(data_dir).map_err(|e| cannot("open the data directory", data_dir, &e))?;
         let dir = data_dir.join("postgres");
         let made_by = match fs::read_to_string(dir.join("PG_VERSION")) {
             Ok(text) => text.trim().parse().ok(),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
-            // Another user's cluster: the account's message says so.
+            // The cluster of another user: `choose` says so.
             Err(error) => {
                 Account::choose(&dir)?;
                 return Err(cannot("read", &dir.join("PG_VERSION"), &error));
@@ -80,7 +95,7 @@ impl Cluster {
         self.data_dir.join("postgres")
     }
 
-    /// Makes the cluster under another name first, so that one that was interrupted is never used.
+    /// Creates the cluster under another name first, so that an incomplete one is never used.
     async fn initialize(&self) -> Result<()> {
         let new = self.data_dir.join("postgres.new");
         for half_made in [&new, &self.dir()] {
@@ -91,7 +106,7 @@ impl Cluster {
                 _ => {}
             }
         }
-        make_private_dir(&new, self.account).map_err(|e| cannot("make", &new, &e))?;
+        make_private_dir(&new, self.account).map_err(|e| cannot("create", &new, &e))?;
         let reach = self.reach(&new)?;
         let mut command = self.command("initdb");
         command.args([
@@ -108,21 +123,21 @@ impl Cluster {
             let said = String::from_utf8_lossy(&output.stderr);
             return Err(Error::new(
                 Code::DatabaseUnavailable,
-                format!("initdb could not make the database in {}: {}", new.display(), said.trim()),
+                format!("initdb cannot create the database in {}: {}", new.display(), said.trim()),
             ));
         }
         if self.options.fsync {
-            // One sync of everything is a tenth of the time of initdb's file by file.
+            // One sync of everything takes a tenth of the time that initdb needs file by file.
             let synced = tokio::task::spawn_blocking(rustix::fs::sync).await;
             synced.map_err(Error::internal)?;
         }
         fs::rename(&new, self.dir()).map_err(|e| cannot("rename", &new, &e))
     }
 
-    /// Starts the server and waits until it takes connections.
+    /// Starts the server and waits until it accepts connections.
     pub async fn launch(&self) -> Result<Postmaster> {
         leftover::clear(&self.dir(), &self.clock).await?;
-        make_private_dir(&self.socket_dir, self.account).map_err(|e| cannot("make", &self.socket_dir, &e))?;
+        make_private_dir(&self.socket_dir, self.account).map_err(|e| cannot("create", &self.socket_dir, &e))?;
         let reach = self.reach(&self.dir())?;
         let (log, log_start) = self.open_log()?;
         let mut command = self.command("postgres");
@@ -146,7 +161,7 @@ impl Cluster {
             return Err(Error::new(
                 Code::DatabaseUnavailable,
                 format!(
-                    "the embedded PostgreSQL in {} {what}. The end of its log: {}",
+                    "The embedded PostgreSQL in {} {what}. The end of its log: {}",
                     self.dir().display(),
                     self.log_since(log_start)
                 ),
@@ -158,14 +173,14 @@ impl Cluster {
     fn server_settings(&self) -> Vec<String> {
         let mut settings = vec![
             "listen_addresses=".to_owned(),
-            // A list, in which double quotes hold a folder together.
+            // A list, in which double quotes enclose a folder.
             format!("unix_socket_directories=\"{}\"", self.socket_dir.to_string_lossy().replace('"', "\"\"")),
             "unix_socket_permissions=0700".to_owned(),
             format!("max_connections={}", self.options.max_connections),
             "timezone=UTC".to_owned(),
             "log_timezone=UTC".to_owned(),
             "logging_collector=off".to_owned(),
-            // A large import writes more than the default gigabyte; checkpoints in the middle of it write pages twice.
+            // A large import writes more than the default of 1 GB, and each checkpoint in between writes pages again.
             "max_wal_size=2GB".to_owned(),
             "log_line_prefix=%m [%p] ".to_owned(),
         ];
@@ -175,7 +190,7 @@ impl Cluster {
         settings
     }
 
-    /// Line 1 of `postmaster.pid` is the server's process, line 8 its state.
+    /// Line 1 of `postmaster.pid` is the process id of the server, line 8 its state.
     /// <https://www.postgresql.org/docs/current/storage-file-layout.html>
     fn is_ready(&self, postmaster: &Postmaster) -> bool {
         let text = fs::read_to_string(self.dir().join("postmaster.pid")).unwrap_or_default();
@@ -198,8 +213,8 @@ impl Cluster {
         command
     }
 
-    /// How the server's user names a folder of ours. When a parent keeps that user out (a private folder of
-    /// root's, say), an open descriptor that the server inherits leads there all the same.
+    /// The path by which the user of the server opens a folder. If that user cannot pass a parent folder (for example a
+    /// private folder of root), the server inherits an open descriptor of the folder instead.
     fn reach(&self, dir: &Path) -> Result<Reach> {
         if !self.account.switch || self.account.reaches(&self.data_dir) {
             return Ok(Reach { path: dir.to_owned(), _descriptor: None });
@@ -212,7 +227,7 @@ impl Cluster {
             return Err(Error::new(
                 Code::ConfigurationInvalid,
                 format!(
-                    "the database's user (uid {}) cannot reach {}: a folder above it is private. Set \
+                    "The user of the database (uid {}) cannot reach {}: a folder above it is private. Set \
                      ENTRA_ASSETS_DATA_DIR to a folder such as /var/lib/entra-assets.",
                     self.account.uid,
                     self.data_dir.display()
@@ -222,10 +237,10 @@ impl Cluster {
         Ok(Reach { path, _descriptor: Some(descriptor) })
     }
 
-    /// The log, started anew when it has grown large, and where this start's part of it begins.
+    /// The log, and its length before this start. A log that has grown too large is replaced first.
     fn open_log(&self) -> Result<(File, u64)> {
         let path = self.log();
-        if fs::metadata(&path).is_ok_and(|m| m.len() > LOG_BYTES) {
+        if fs::metadata(&path).is_ok_and(|m| m.len() > MAX_LOG_BYTES) {
             let _ = fs::rename(&path, self.data_dir.join("postgres.log.1"));
         }
         let open = OpenOptions::new().create(true).append(true).mode(0o600).open(&path);
@@ -238,7 +253,7 @@ impl Cluster {
         let mut text = Vec::new();
         let read = File::open(self.log()).and_then(|mut file| {
             file.seek(SeekFrom::Start(start))?;
-            file.take(LOG_BYTES).read_to_end(&mut text)
+            file.take(MAX_LOG_BYTES).read_to_end(&mut text)
         });
         if let Err(error) = read {
             return format!("(unreadable: {error})");
@@ -252,7 +267,7 @@ impl Cluster {
         Error::new(
             Code::ConfigurationInvalid,
             format!(
-                "cannot run {} as uid {}: {error}. Every folder above it must be open to that user.",
+                "Cannot run {} as uid {}: {error}. That user must be able to pass all folders above it.",
                 self.binaries.dir.join(binary).display(),
                 self.account.uid
             ),
@@ -261,10 +276,10 @@ impl Cluster {
 }
 
 fn cannot(what: &str, path: &Path, error: &std::io::Error) -> Error {
-    Error::new(Code::ConfigurationInvalid, format!("cannot {what} {}: {error}", path.display()))
+    Error::new(Code::ConfigurationInvalid, format!("Cannot {what} {}: {error}.", path.display()))
 }
 
-/// Makes a folder that only the server's user enters, or makes sure that an existing one is such.
+/// Creates a folder that only the user of the server can enter, or checks that an existing folder is one.
 fn make_private_dir(dir: &Path, account: Account) -> std::io::Result<()> {
     match DirBuilder::new().mode(0o700).create(dir) {
         Ok(()) if account.switch => std::os::unix::fs::chown(dir, Some(account.uid), Some(account.gid)),
@@ -274,42 +289,43 @@ fn make_private_dir(dir: &Path, account: Account) -> std::io::Result<()> {
             if found.is_dir() && found.uid() == account.uid && found.mode() & 0o077 == 0 {
                 Ok(())
             } else {
-                Err(std::io::Error::other(format!("it exists and is not a private folder of uid {}", account.uid)))
+                Err(std::io::Error::other(format!("it exists, but is not a private folder of uid {}", account.uid)))
             }
         }
         Err(error) => Err(error),
     }
 }
 
-/// `run` in the data dir; where that path is too long for a socket, or out of the server's reach, a folder in
-/// `/run` or `/tmp` named by the data dir's hash.
+/// `run` in the data directory. If that path is too long for a socket, or the server cannot reach it: a folder in `/run` or
+/// `/tmp` named by the hash of the data directory.
 fn socket_dir(data_dir: &Path, account: Account) -> Result<PathBuf> {
-    let fits = |dir: &PathBuf| dir.as_os_str().len() <= SOCKET_DIR_BYTES;
+    let fits = |dir: &PathBuf| dir.as_os_str().len() <= MAX_SOCKET_DIR_BYTES;
     let inside = data_dir.join("run");
     if fits(&inside) && (!account.switch || account.reaches(data_dir)) {
         return Ok(inside);
     }
     let digest = Sha256::digest(data_dir.as_os_str().as_encoded_bytes());
-    let name = digest.iter().take(6).fold("entra-assets-".to_owned(), |name, byte| format!("{name}{byte:02x}"));
+    let [a, b, c, d, e, f] = [0, 1, 2, 3, 4, 5].map(|index| digest[index]);
+    let name = format!("entra-assets-{:012x}", u64::from_be_bytes([0, 0, a, b, c, d, e, f]));
     let runtime = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from).filter(|_| !account.switch);
     let folders = [runtime, Some(PathBuf::from("/run")), Some(PathBuf::from("/tmp"))];
     let mut last = None;
     for dir in folders.into_iter().flatten().map(|folder| folder.join(&name)).filter(fits) {
         match make_private_dir(&dir, account) {
             Ok(()) => return Ok(dir),
-            Err(error) => last = Some(cannot("make", &dir, &error)),
+            Err(error) => last = Some(cannot("create", &dir, &error)),
         }
     }
-    Err(last.unwrap_or_else(|| Error::new(Code::ConfigurationInvalid, "no folder for the database's socket")))
+    Err(last.unwrap_or_else(|| Error::new(Code::ConfigurationInvalid, "Found no folder for the socket of the database. Set ENTRA_ASSETS_DATA_DIR to a folder with a shorter path.")))
 }
 
-/// The server's first process.
+/// The first process of the server.
 pub(super) struct Postmaster {
     child: Child,
 }
 
 impl Postmaster {
-    /// Waits until it is gone; how it ended.
+    /// Waits until it has ended, and says how.
     pub async fn wait(&mut self) -> String {
         match self.child.wait().await {
             Ok(status) => format!("with {status}"),
@@ -317,20 +333,20 @@ impl Postmaster {
         }
     }
 
-    /// A fast shutdown: connections are ended, everything is written. Without an end in time, an immediate one.
+    /// A fast shutdown: closes connections and writes everything. If it does not end in time: an immediate shutdown.
     pub async fn stop(&mut self, clock: &Clock) -> Result<()> {
         for signal in [Signal::INT, Signal::QUIT, Signal::KILL] {
             self.signal(signal);
             tokio::select! {
                 _ = self.child.wait() => return Ok(()),
-                () = clock.sleep(STOP_WITHIN) => tracing::warn!(?signal, "the embedded PostgreSQL does not stop"),
+                () = clock.sleep(STOP_WITHIN) => tracing::warn!(?signal, "the embedded PostgreSQL does not stop; sending a stronger signal"),
             }
         }
-        Err(Error::new(Code::DatabaseUnavailable, "the embedded PostgreSQL does not stop"))
+        Err(Error::new(Code::DatabaseUnavailable, "The embedded PostgreSQL does not stop."))
     }
 
     fn signal(&self, signal: Signal) {
-        // There is no id once the end of the process was seen, so no other process can be meant.
+        // After the end of the process was observed there is no id, so no other process gets the signal.
         let pid = self.child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
         if let Some(pid) = pid {
             let _ = kill_process(pid, signal);

@@ -1,7 +1,7 @@
-//! Servers that outlived the process that started them, told apart from innocent processes.
+//! Stops servers whose parent process ended without stopping them.
 //!
-//! A stale `postmaster.pid` can name any process by now, so a process is only ever signalled when it works in
-//! our cluster's folder (its current folder, which PostgreSQL never leaves) and is called postgres.
+//! A stale `postmaster.pid` can contain the id of any process. A process gets a signal only if its current folder is that of
+//! the cluster (PostgreSQL never leaves it) and its name is postgres.
 
 use crate::clock::Clock;
 use crate::error::{Code, Error, Result};
@@ -12,35 +12,35 @@ use std::path::Path;
 use std::time::Duration;
 
 const POLL: Duration = Duration::from_millis(10);
-/// How long each way of asking may take before the next, harder one.
-const ASK_FOR: [(Signal, Duration); 3] = [
+/// The signals, each with the wait before the next, stronger one.
+const SIGNALS: [(Signal, Duration); 3] = [
     (Signal::INT, Duration::from_secs(30)),
     (Signal::QUIT, Duration::from_secs(10)),
     (Signal::KILL, Duration::from_secs(10)),
 ];
 
-/// Ends every server process that still works in `cluster`, then removes a `postmaster.pid` that would keep
-/// a new one from starting.
+/// Ends all server processes that still run in `cluster`, then removes a `postmaster.pid` that would prevent a new server
+/// from starting.
 pub(super) async fn clear(cluster: &Path, clock: &Clock) -> Result<()> {
     let pid_file = cluster.join("postmaster.pid");
     let postmaster = fs::read_to_string(&pid_file).ok().and_then(|text| text.lines().next()?.trim().parse().ok());
     if !servers_in(cluster, postmaster).is_empty() {
-        tracing::warn!(cluster = %cluster.display(), "an earlier process left its PostgreSQL running; stopping it");
+        tracing::warn!(cluster = %cluster.display(), "stopping the PostgreSQL that an earlier process left running");
         end(cluster, postmaster, clock).await?;
     }
     match fs::remove_file(&pid_file) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(Error::new(
             Code::DatabaseUnavailable,
-            format!("cannot remove the stale file {}: {error}", pid_file.display()),
+            format!("Cannot remove the stale file {}: {error}.", pid_file.display()),
         )),
         _ => Ok(()),
     }
 }
 
 async fn end(cluster: &Path, postmaster: Option<i32>, clock: &Clock) -> Result<()> {
-    for (signal, patience) in ASK_FOR {
+    for (signal, patience) in SIGNALS {
         let servers = servers_in(cluster, postmaster);
-        // The postmaster ends its own children; children without it are asked themselves.
+        // The postmaster ends its children; children without a postmaster get the signal themselves.
         let asked: Vec<i32> = match postmaster {
             Some(pid) if servers.contains(&pid) && signal != Signal::KILL => vec![pid],
             _ => servers,
@@ -59,15 +59,14 @@ async fn end(cluster: &Path, postmaster: Option<i32>, clock: &Clock) -> Result<(
     Err(Error::new(
         Code::DatabaseUnavailable,
         format!(
-            "an earlier PostgreSQL still works in {} and does not end (processes {:?}). End it by hand.",
+            "An earlier PostgreSQL still runs in {} and does not stop (processes {:?}). Stop it manually.",
             cluster.display(),
             servers_in(cluster, postmaster)
         ),
     ))
 }
 
-/// The server processes that work in `cluster`. Without `/proc`, only the one named by `postmaster.pid` can
-/// be looked at.
+/// The server processes that run in `cluster`. Without `/proc`, only the process of `postmaster.pid` can be checked.
 fn servers_in(cluster: &Path, postmaster: Option<i32>) -> Vec<i32> {
     if !Path::new("/proc/self/cwd").exists() {
         return postmaster.filter(|pid| ps_names(*pid, cluster)).into_iter().collect();
@@ -81,8 +80,8 @@ fn servers_in(cluster: &Path, postmaster: Option<i32>) -> Vec<i32> {
     entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).filter(works_here).collect()
 }
 
-/// Whether a command line (arguments separated by NUL) is a postmaster's or one of its children's, which
-/// call themselves `postgres: …`.
+/// Whether a command line (arguments separated by NUL) is that of a postmaster or of one of its children, whose name is
+/// `postgres: …`.
 fn is_server(cmdline: &str) -> bool {
     let first = cmdline.split('\0').next().unwrap_or("");
     first.starts_with("postgres:") || first.rsplit('/').next().is_some_and(|name| name == "postgres")

@@ -1,16 +1,27 @@
 //! The roles and the database of a fresh server.
 
-use super::{DATABASE, OWNER_ROLE, RUNTIME_ROLE, SUPERUSER, url};
 use crate::error::{Code, Error, Result};
 use std::path::Path;
 use tokio_postgres::{Client, NoTls};
 
-/// Creates what is missing; harmless to repeat. The runtime role is no member of the owner, and neither can
-/// bypass row-level security.
+/// The role that owns the database and everything in it. Migrations use it.
+pub const OWNER_ROLE: &str = "entra_assets_owner";
+/// The role of the service. It owns nothing, and row-level security applies to it.
+pub const RUNTIME_ROLE: &str = "entra_assets";
+pub const DATABASE: &str = "entra_assets";
+pub(super) const SUPERUSER: &str = "postgres";
+
+/// A connection string without a password: nobody else can enter the folder of the socket.
+pub(super) fn url(socket_dir: &Path, role: &str, database: &str) -> String {
+    let host = socket_dir.to_string_lossy();
+    format!("postgres://{role}@{}/{database}", urlencoding::encode(&host))
+}
+
+/// Creates what is missing; may be repeated. The runtime role is not a member of the owner role, and neither can bypass
+/// row-level security.
 pub(super) async fn ensure(socket_dir: &Path) -> Result<()> {
     let failed = |error: tokio_postgres::Error| {
-        Error::new(Code::DatabaseUnavailable, "the roles of the embedded PostgreSQL could not be set up")
-            .with_source(error)
+        Error::new(Code::DatabaseUnavailable, "Cannot set up the roles of the embedded PostgreSQL.").with_source(error)
     };
     let client = connect(&url(socket_dir, SUPERUSER, "postgres")).await.map_err(failed)?;
     for role in [OWNER_ROLE, RUNTIME_ROLE] {
@@ -25,7 +36,7 @@ pub(super) async fn ensure(socket_dir: &Path) -> Result<()> {
         client.batch_execute(&format!("CREATE DATABASE {DATABASE} OWNER {OWNER_ROLE}")).await.map_err(failed)?;
     }
     client.batch_execute(&database_privileges(DATABASE)).await.map_err(failed)?;
-    // Before PostgreSQL 15 everyone may create tables in `public`, and the database's owner does not own it.
+    // Before PostgreSQL 15, every role may create tables in `public`, and the owner of the database does not own it.
     let client = connect(&url(socket_dir, SUPERUSER, DATABASE)).await.map_err(failed)?;
     let schema = format!(
         "ALTER SCHEMA public OWNER TO {OWNER_ROLE}; REVOKE CREATE ON SCHEMA public FROM PUBLIC; \
@@ -34,7 +45,7 @@ pub(super) async fn ensure(socket_dir: &Path) -> Result<()> {
     client.batch_execute(&schema).await.map_err(failed)
 }
 
-/// Who may enter a database. Temporary tables are what rows are copied into before a merge.
+/// Who may connect to a database. Rows are copied into temporary tables before a merge.
 pub(super) fn database_privileges(database: &str) -> String {
     format!(
         "REVOKE ALL ON DATABASE {database} FROM PUBLIC; \
@@ -44,7 +55,7 @@ pub(super) fn database_privileges(database: &str) -> String {
 
 async fn connect(url: &str) -> Result<Client, tokio_postgres::Error> {
     let (client, connection) = tokio_postgres::connect(url, NoTls).await?;
-    // Ends by itself when the client is dropped; an error shows in the client's next call.
+    // It ends when the client is dropped; an error appears in the next call of the client.
     tokio::spawn(connection);
     Ok(client)
 }

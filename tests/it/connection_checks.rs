@@ -155,7 +155,7 @@ fn without_ids(text: &str) -> String {
 #[tokio::test]
 async fn consent_that_is_on_its_way_is_told_apart_once_the_check_may_look() {
     let world = World::start();
-    let look = catalog::id("Application.Read.All", catalog::Kind::Application).unwrap();
+    let look = catalog::id("Application.Read.All", catalog::PermissionKind::Application).unwrap();
     world.sim.change_app(Scenario::Propagating, |app| {
         let assignments = &mut app.principal.as_mut().unwrap().assignments;
         assignments.iter_mut().filter(|granted| granted.role == look).for_each(|granted| granted.effective = epoch());

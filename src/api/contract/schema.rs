@@ -243,7 +243,7 @@ fn counted(number: u64, one: &str, many: &str) -> String {
 
 /// The pointer to a field, escaped as RFC 6901 §3 says.
 pub fn child(pointer: &str, name: &str) -> String {
-    format!("{pointer}/{}", name.replace('~', "~0").replace('/', "~1"))
+    format!("{pointer}/{}", crate::error::pointer_part(name))
 }
 
 fn format_fault(format: &str, text: &str) -> Option<&'static str> {

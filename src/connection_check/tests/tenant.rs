@@ -8,7 +8,7 @@ use crate::graph::limiter::LARGE_TENANT;
 use crate::graph::token::{Federated, Tokens};
 use crate::ids::{ConnectionId, OrganizationId};
 use crate::permission::catalog;
-pub use crate::permission::catalog::Kind;
+pub use crate::permission::catalog::PermissionKind;
 use base64::Engine as _;
 use serde_json::{Value, json};
 use uuid::uuid;
@@ -114,8 +114,8 @@ impl Tenant {
         Self { enabled: false, ..self }
     }
 
-    pub fn added(mut self, name: &str, kind: Kind) -> Self {
-        let letter = if kind == Kind::Application { "Role" } else { "Scope" };
+    pub fn added(mut self, name: &str, kind: PermissionKind) -> Self {
+        let letter = if kind == PermissionKind::Application { "Role" } else { "Scope" };
         let entry = json!({"id": catalog::id(name, kind).unwrap(), "type": letter});
         self.manifest.get_or_insert_default().push(entry);
         self
@@ -126,7 +126,7 @@ impl Tenant {
     }
 
     pub fn assigned(mut self, name: &str) -> Self {
-        self.assigned.push(catalog::id(name, Kind::Application).unwrap());
+        self.assigned.push(catalog::id(name, PermissionKind::Application).unwrap());
         self
     }
 

@@ -1,5 +1,5 @@
-//! From the tree with places to an expression: names, types, what Graph supports and how it must be asked.
-//! Every fault is collected.
+//! Checks the tree against what Graph supports and turns it into an expression: names, types, operators, and whether
+//! Graph needs an advanced query. All problems are collected.
 
 use super::grammar::{Name, Span, Syntax, Value, Written};
 use super::lexer::parse_date_time;
@@ -7,12 +7,12 @@ use crate::filter::expression::{Expression, Function, Literal, Operator, Quantif
 use crate::filter::property::{self, EntityKind, Found, Level, NotFound, Property, Shape, Type};
 use uuid::Uuid;
 
-/// The most values that Graph takes in one `in` (docs/graph.md, «Filters»).
+/// The most values that Graph accepts in one `in` (docs/graph.md, «Filters»).
 pub(crate) const MAX_IN: usize = 15;
-/// The longest text that `eq` compares by default (docs/graph.md, «Filters»).
+/// The longest text that `eq` compares without an advanced query (docs/graph.md, «Filters»).
 const MAX_DEFAULT_EQ: usize = 120;
 
-/// One thing that is wrong, before it is known what the place is: a part of a text or a node of a tree.
+/// One problem. `span` is a place in a text or a node of a tree.
 #[derive(Clone, PartialEq, Debug)]
 pub(crate) struct Problem {
     pub span: Span,
@@ -28,12 +28,12 @@ pub(crate) struct Check {
     pub problems: Vec<Problem>,
 }
 
-/// Where a condition stands.
+/// What surrounds a condition.
 #[derive(Clone, Copy)]
 struct Place<'p> {
     /// The collection and the variable of the lambda around it.
     element: Option<(&'p Found, &'p str)>,
-    /// Whether a long list here can be answered by several requests: alone, or in an `and`.
+    /// Whether a long list can be split into several requests here: alone, or within an `and`.
     can_split: bool,
 }
 
@@ -42,7 +42,7 @@ impl Check {
         Self { kind, advanced: false, problems: Vec::new() }
     }
 
-    /// The expression, or nothing if there are problems.
+    /// The expression, or `None` if there are problems.
     pub fn run(&mut self, syntax: &Syntax) -> Option<Expression> {
         let expression = self.expression(syntax, Place { element: None, can_split: true });
         if self.problems.is_empty() { expression } else { None }
@@ -68,7 +68,7 @@ impl Check {
         }
     }
 
-    /// All of them, so that each shows its faults.
+    /// Checks all parts, so that the problems of each are listed.
     fn parts(&mut self, parts: &[Syntax], place: Place<'_>) -> Option<Vec<Expression>> {
         let checked: Vec<_> = parts.iter().map(|part| self.expression(part, place)).collect();
         checked.into_iter().collect()
@@ -89,21 +89,20 @@ impl Check {
         };
         let (head, tail) = name.text.split_once('/').unwrap_or((&name.text, ""));
         if head != variable {
-            let message = format!("Inside `any` and `all`, a condition is about the variable `{variable}` only.");
+            let message = format!("Inside `any` and `all`, a condition must use the variable `{variable}`.");
             self.problem(&name.span, &name.text, message).expected = vec![variable.to_owned()];
             return None;
         }
         match (collection.property.shape, tail) {
             (Shape::Texts, "") => Some(Found { name: String::new(), property: collection.property }),
             (Shape::Texts, _) => {
-                let message = format!("The elements of `{}` are texts and have no properties.", collection.name);
+                let message = format!("The elements of `{}` are strings; they have no properties.", collection.name);
                 self.problem(&name.span, &name.text, message).suggestion = Some(variable.to_owned());
                 None
             }
             (_, "") => {
                 let names = element_names(collection.property);
-                let message =
-                    format!("The elements of `{}` are objects: name one of their properties.", collection.name);
+                let message = format!("The elements of `{}` are objects; add the name of a property.", collection.name);
                 let problem = self.problem(&name.span, &name.text, message);
                 problem.suggestion = names.first().map(|first| format!("{variable}/{first}"));
                 problem.expected = names.into_iter().map(|known| format!("{variable}/{known}")).collect();
@@ -127,12 +126,12 @@ impl Check {
         match found {
             Ok(found) => Some(found),
             Err(NotFound::Unfilterable(why)) => {
-                self.problem(&name.span, &name.text, format!("{kind} cannot be filtered by `{wanted}`: {why}."));
+                self.problem(&name.span, &name.text, format!("Graph cannot filter {kind} by `{wanted}`: {why}."));
                 None
             }
             Err(NotFound::Unknown { suggestion }) => {
                 let hint = suggestion.as_ref().map(|near| format!(" Did you mean `{near}`?")).unwrap_or_default();
-                let message = format!("`{wanted}` is not a property of {kind} that Graph can filter by.{hint}");
+                let message = format!("Graph cannot filter {kind} by `{wanted}`: it is not a known property.{hint}");
                 let problem = self.problem(&name.span, &name.text, message);
                 problem.expected = vec!["a property".to_owned()];
                 problem.suggestion = suggestion;
@@ -175,7 +174,7 @@ impl Check {
 
     fn compare_null(&mut self, found: Found, operator: Operator, span: &Span, place: Place<'_>) -> Option<Expression> {
         if !matches!(operator, Operator::Eq | Operator::Ne) {
-            let message = "`null` has no order: it can be compared with `eq` and `ne` only.".to_owned();
+            let message = "`null` can be compared only with `eq` and `ne`.".to_owned();
             let problem = self.problem(span, operator.as_str(), message);
             problem.expected = vec!["eq".to_owned(), "ne".to_owned()];
             return None;
@@ -184,14 +183,14 @@ impl Check {
             if operator == Operator::Ne { found.property.null.max(Level::Advanced) } else { found.property.null };
         if null == Level::No {
             let what = display_name(&found, place);
-            self.problem(span, operator.as_str(), format!("Graph does not compare `{what}` with null."));
+            self.problem(span, operator.as_str(), format!("Graph cannot compare `{what}` with null."));
             return None;
         }
         self.advanced |= null == Level::Advanced;
         Some(Expression::Compare { path: found.name, operator, value: Literal::Null })
     }
 
-    /// Notes how it has to be asked; refuses what Graph refuses.
+    /// Notes whether the query must be advanced; rejects what Graph rejects.
     fn allow(&mut self, level: Level, found: &Found, operator: &str, span: &Span) -> Option<()> {
         match level {
             Level::Default => Some(()),
@@ -218,37 +217,37 @@ impl Check {
                 let element =
                     element_names(found.property).first().map(|first| format!("/{first}")).unwrap_or_default();
                 let suggestion = format!("{0}/any(x:x{element} eq …)", found.name);
-                let message = format!("`{}` is a collection: ask for its elements with `any`.", found.name);
+                let message = format!("`{}` is a collection; use `any` to test its elements.", found.name);
                 self.problem(&name.span, &name.text, message).suggestion = Some(suggestion);
                 None
             }
             Shape::Relation => {
                 let message =
-                    format!("`{}` is a relationship: only the number of its objects can be asked for.", found.name);
+                    format!("`{}` is a relationship; Graph can filter only by the number of its objects.", found.name);
                 self.problem(&name.span, &name.text, message).suggestion = Some(format!("{}/$count eq 0", found.name));
                 None
             }
         }
     }
 
-    /// Only «none», «some», «one» and «not one» are documented.
+    /// The documentation allows only `eq` and `ne` with 0 and 1.
     fn count(&mut self, name: &Name, operator: Operator, operator_span: &Span, value: &Value) -> Option<Expression> {
         let found = self.known(name, &name.text, property::find(self.kind, &name.text))?;
         if !found.property.is_collection() {
-            let message = format!("`{}` has one value; `$count` is for collections.", found.name);
+            let message = format!("`{}` is not a collection; `$count` works only with collections.", found.name);
             self.problem(&name.span, &format!("{}/$count", name.text), message);
             return None;
         }
         let number = match &value.written {
             Written::Literal(Literal::Integer(number @ (0 | 1))) => *number,
             _ => {
-                let message = "Graph compares `$count` with 0 and 1 only.".to_owned();
+                let message = "Graph can compare `$count` only with 0 and 1.".to_owned();
                 self.problem(&value.span, &value.source, message).expected = vec!["0".to_owned(), "1".to_owned()];
                 return None;
             }
         };
         if !matches!(operator, Operator::Eq | Operator::Ne) {
-            let message = "Graph compares `$count` with `eq` and `ne` only.".to_owned();
+            let message = "Graph can compare `$count` only with `eq` and `ne`.".to_owned();
             let problem = self.problem(operator_span, operator.as_str(), message);
             problem.expected = vec!["eq".to_owned(), "ne".to_owned()];
             problem.suggestion = (operator == Operator::Gt && number == 0).then(|| "ne".to_owned());
@@ -272,9 +271,9 @@ impl Check {
         }
         if literals.len() > MAX_IN && !place.can_split {
             let message = format!(
-                "Graph takes at most {MAX_IN} values in `in`, and this list has {}. A longer list is answered by several \
-                 requests where it stands alone or in an `and`; under `or`, `not`, `any` or `all` it cannot be split. \
-                 Make it shorter, or turn the filter so that the list stands in an `and`.",
+                "Graph accepts at most {MAX_IN} values in `in`; this list has {}. A longer list is split into several \
+                 requests if it is alone or within an `and`, but not under `or`, `not`, `any` or `all`. Shorten the \
+                 list, or rewrite the filter so that the list is within an `and`.",
                 literals.len()
             );
             self.problem(span, "in", message);
@@ -285,7 +284,7 @@ impl Check {
 
     fn list_value(&mut self, value: &Value, kind: Type, found: &Found) -> Option<Literal> {
         if value.written == Written::Literal(Literal::Null) {
-            let message = "`null` cannot stand in a list; compare with `eq null` instead.".to_owned();
+            let message = "`null` is not allowed in a list; use `eq null` instead.".to_owned();
             self.problem(&value.span, &value.source, message).expected = vec![kind.describe().to_owned()];
             return None;
         }
@@ -303,7 +302,7 @@ impl Check {
         let Some(known) = Function::parse(&function.text) else {
             let names = Function::ALL.iter().map(|function| function.as_str());
             let suggestion = property::nearest(&function.text, names);
-            let message = format!("`{}` is not a function that Graph filters by.", function.text);
+            let message = format!("`{}` is not a function that Graph supports in filters.", function.text);
             let problem = self.problem(&function.span, &function.text, message);
             problem.expected = vec!["startswith".to_owned(), "endswith".to_owned()];
             problem.suggestion = suggestion;
@@ -322,11 +321,11 @@ impl Check {
         };
         if known == Function::Contains {
             let what = display_name(&found, place);
-            let message =
-                format!("Graph does not support `contains` on users, groups and devices; ask how `{what}` begins.");
+            let can_start = found.property.starts_with != Level::No;
+            let instead = if can_start { format!("; use startswith({what}, …) instead") } else { String::new() };
+            let message = format!("Graph does not support `contains` on users, groups and devices{instead}.");
             let suggestion = text.map(|text| format!("startswith({what},{})", Quoted(&text)));
-            self.problem(&function.span, &function.text, message).suggestion =
-                suggestion.filter(|_| found.property.starts_with != Level::No);
+            self.problem(&function.span, &function.text, message).suggestion = suggestion.filter(|_| can_start);
             return None;
         }
         self.allow(level, &found, &function.text, &function.span)?;
@@ -344,7 +343,7 @@ impl Check {
         place: Place<'_>,
     ) -> Option<Expression> {
         if place.element.is_some() {
-            let message = "Graph does not support `any` and `all` inside one another.".to_owned();
+            let message = "Graph does not support nested `any` and `all`.".to_owned();
             self.problem(&name.span, &name.text, message);
             return None;
         }
@@ -352,7 +351,7 @@ impl Check {
         if !matches!(found.property.shape, Shape::Texts | Shape::Objects(_)) {
             let quantifier = quantifier.as_str();
             let message =
-                format!("`{}` is not a collection, so it has no `{quantifier}`; compare it directly.", found.name);
+                format!("`{}` is not a collection; compare it directly instead of with `{quantifier}`.", found.name);
             let suggestion = match found.property.shape {
                 Shape::Relation => Some(format!("{}/$count eq 0", found.name)),
                 Shape::Single(_) | Shape::Texts | Shape::Objects(_) => Some(format!("{} eq …", found.name)),
@@ -366,7 +365,7 @@ impl Check {
         Some(Expression::Lambda { path: found.name, quantifier, variable: variable.text.clone(), body })
     }
 
-    /// The value as the property's type has it.
+    /// The value in the type of the property.
     fn literal(&mut self, value: &Value, kind: Type, found: &Found) -> Option<Literal> {
         let (literal, suggestion) = match (&value.written, kind) {
             (Written::Literal(Literal::Null), _) => (None, None),
@@ -394,13 +393,24 @@ impl Check {
             }
         };
         if literal.is_none() {
-            let what = if found.name.is_empty() { "The element" } else { &found.name };
-            let message = format!("`{what}` is compared with {}, not with `{}`.", kind.describe(), value.source);
+            let what = if found.name.is_empty() { "The element".to_owned() } else { format!("`{}`", found.name) };
+            let message = format!("{what} needs {}, not {}.", kind.describe(), written(value, kind));
             let problem = self.problem(&value.span, &value.source, message);
             problem.expected = vec![kind.describe().to_owned()];
             problem.suggestion = suggestion;
         }
         literal
+    }
+}
+
+/// A value as it was written, with its type where the text alone would not show the difference.
+fn written(value: &Value, wanted: Type) -> String {
+    match (&value.written, wanted) {
+        (Written::Literal(Literal::String(text)), Type::Boolean) => {
+            let is_boolean = ["true", "false"].iter().any(|word| text.eq_ignore_ascii_case(word));
+            format!("the text \"{text}\"{}", if is_boolean { ": remove the quotes" } else { "" })
+        }
+        _ => format!("`{}`", value.source),
     }
 }
 
@@ -419,7 +429,7 @@ fn element_names(property: &Property) -> Vec<&'static str> {
     }
 }
 
-/// The operators that Graph supports on a property, by default or in an advanced query.
+/// The operators that Graph supports on a property.
 fn operators(property: &Property) -> Vec<String> {
     let mut names = Vec::new();
     if property.equal != Level::No {

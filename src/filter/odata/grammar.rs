@@ -1,4 +1,4 @@
-//! From tokens to a tree with places. The grammar knows no property; `check` does.
+//! Parses tokens into a tree with places. `check` looks up the properties.
 //!
 //! ```text
 //! or       = and *( "or" and )
@@ -10,7 +10,7 @@
 //! in       = path "in" "(" value *( "," value ) ")"
 //! ```
 
-use super::lexer::{Kind, Token};
+use super::lexer::{Token, TokenKind};
 use crate::filter::expression::{Literal, Operator, Quantifier};
 use std::ops::Range;
 use winnow::combinator::{alt, cut_err, delimited, opt, preceded, repeat, terminated};
@@ -19,7 +19,7 @@ use winnow::prelude::*;
 use winnow::stream::{Stream, TokenSlice};
 use winnow::token::any;
 
-/// Where something stands: bytes of the text, or for a structured filter the number of its node.
+/// A place: bytes of the text, or for a filter as JSON the number of its node.
 pub(crate) type Span = Range<usize>;
 
 #[derive(Clone, PartialEq, Debug)]
@@ -32,7 +32,7 @@ pub(crate) struct Name {
 #[derive(Clone, PartialEq, Debug)]
 pub(crate) enum Written {
     Literal(Literal),
-    /// Text whose quotes were forgotten.
+    /// Text without its quotes.
     Bare(String),
 }
 
@@ -43,7 +43,7 @@ pub(crate) struct Value {
     pub span: Span,
 }
 
-/// What was written, before any of its names or types is looked at.
+/// The tree as written, before names and types are checked.
 #[derive(Clone, PartialEq, Debug)]
 pub(crate) enum Syntax {
     All(Vec<Syntax>),
@@ -55,7 +55,7 @@ pub(crate) enum Syntax {
     Lambda { name: Name, quantifier: Quantifier, variable: Name, body: Box<Syntax> },
 }
 
-/// Where the grammar could not go on: how many tokens were left, and what would have fitted.
+/// Where parsing stopped: the number of tokens left, and what would have been valid.
 #[derive(Debug)]
 pub(super) struct Failure {
     pub remaining: usize,
@@ -72,7 +72,7 @@ impl<'s, 't> ParserError<Tokens<'s, 't>> for Failure {
         Failure { remaining: input.eof_offset(), expected: Vec::new() }
     }
 
-    /// The one that came further; of two at the same place, both.
+    /// The failure that got further; if both got equally far, both.
     fn or(mut self, other: Self) -> Self {
         match self.remaining.cmp(&other.remaining) {
             std::cmp::Ordering::Less => self,
@@ -101,7 +101,7 @@ pub(super) fn parse(tokens: &[Token<'_>]) -> Result<Syntax, Failure> {
     Err(failure)
 }
 
-/// Names what would have fitted, where `parser` fails at its very beginning.
+/// Says what would have been valid if `parser` fails at its first token.
 fn labelled<'s, 't: 's, O>(
     labels: &'static [&'static str],
     mut parser: impl Parser<Tokens<'s, 't>, O, ErrMode<Failure>>,
@@ -119,7 +119,7 @@ fn labelled<'s, 't: 's, O>(
     }
 }
 
-fn exactly<'s, 't: 's>(kind: Kind<'static>) -> impl Parser<Tokens<'s, 't>, &'s Token<'t>, ErrMode<Failure>> {
+fn exactly<'s, 't: 's>(kind: TokenKind<'static>) -> impl Parser<Tokens<'s, 't>, &'s Token<'t>, ErrMode<Failure>> {
     any.verify(move |token: &&'s Token<'t>| token.kind == kind)
 }
 
@@ -158,21 +158,21 @@ fn chain<'s, 't: 's>(
 fn unary<'s, 't: 's>(input: &mut Tokens<'s, 't>) -> Parsed<Syntax> {
     let negation = preceded(keyword("not"), cut_err(unary)).map(|inner| Syntax::Not(Box::new(inner)));
     let group = delimited(
-        exactly(Kind::Open),
+        exactly(TokenKind::Open),
         cut_err(any_of_them),
-        cut_err(labelled(&["and", "or", ")"], exactly(Kind::Close))),
+        cut_err(labelled(&["and", "or", ")"], exactly(TokenKind::Close))),
     );
     let expected = &["a property", "a function", "not", "("];
     labelled(expected, alt((negation, group, call, condition))).parse_next(input)
 }
 
-/// A name followed by an opening parenthesis; whether it is a function is `check`'s business.
+/// A name followed by an opening parenthesis. `check` decides whether it is a function.
 fn call<'s, 't: 's>(input: &mut Tokens<'s, 't>) -> Parsed<Syntax> {
-    let function = terminated(one_word, exactly(Kind::Open)).parse_next(input)?;
+    let function = terminated(one_word, exactly(TokenKind::Open)).parse_next(input)?;
     let name = cut_err(labelled(&["a property"], path)).parse_next(input)?;
-    cut_err(labelled(&[","], exactly(Kind::Comma))).parse_next(input)?;
+    cut_err(labelled(&[","], exactly(TokenKind::Comma))).parse_next(input)?;
     let value = cut_err(value).parse_next(input)?;
-    cut_err(labelled(&[")"], exactly(Kind::Close))).parse_next(input)?;
+    cut_err(labelled(&[")"], exactly(TokenKind::Close))).parse_next(input)?;
     let negated = opt(preceded(
         keyword("eq"),
         cut_err(labelled(&["true", "false"], alt((keyword("true").value(false), keyword("false").value(true))))),
@@ -184,7 +184,7 @@ fn call<'s, 't: 's>(input: &mut Tokens<'s, 't>) -> Parsed<Syntax> {
 fn condition<'s, 't: 's>(input: &mut Tokens<'s, 't>) -> Parsed<Syntax> {
     let mut name = path.parse_next(input)?;
     if let Some(quantifier) = split_quantifier(&mut name)
-        && input.first().is_some_and(|token| token.kind == Kind::Open)
+        && input.first().is_some_and(|token| token.kind == TokenKind::Open)
     {
         return cut_err(|input: &mut Tokens<'s, 't>| lambda(input, &name, quantifier)).parse_next(input);
     }
@@ -201,12 +201,12 @@ fn condition<'s, 't: 's>(input: &mut Tokens<'s, 't>) -> Parsed<Syntax> {
 
 fn operator_of(token: &Token<'_>) -> Option<Operator> {
     match token.kind {
-        Kind::Word(word) => Operator::parse(word),
+        TokenKind::Word(word) => Operator::parse(word),
         _ => None,
     }
 }
 
-/// Takes `/any` or `/all` off the end of a path.
+/// Removes `/any` or `/all` from the end of a path.
 fn split_quantifier(name: &mut Name) -> Option<Quantifier> {
     let (head, tail) = name.text.rsplit_once('/')?;
     let quantifier =
@@ -216,17 +216,17 @@ fn split_quantifier(name: &mut Name) -> Option<Quantifier> {
 }
 
 fn lambda<'s, 't: 's>(input: &mut Tokens<'s, 't>, name: &Name, quantifier: Quantifier) -> Parsed<Syntax> {
-    exactly(Kind::Open).parse_next(input)?;
+    exactly(TokenKind::Open).parse_next(input)?;
     let variable = labelled(&["a variable, as in `x:x/skuId eq …`"], one_word).parse_next(input)?;
-    labelled(&[":"], exactly(Kind::Colon)).parse_next(input)?;
+    labelled(&[":"], exactly(TokenKind::Colon)).parse_next(input)?;
     let body = any_of_them.parse_next(input)?;
-    labelled(&["and", "or", ")"], exactly(Kind::Close)).parse_next(input)?;
+    labelled(&["and", "or", ")"], exactly(TokenKind::Close)).parse_next(input)?;
     Ok(Syntax::Lambda { name: name.clone(), quantifier, variable, body: Box::new(body) })
 }
 
 fn one_word<'s, 't: 's>(input: &mut Tokens<'s, 't>) -> Parsed<Name> {
     any.verify_map(|token: &'s Token<'t>| match token.kind {
-        Kind::Word(text) if !is_keyword(token) => Some(Name { text: text.to_owned(), span: token.span.clone() }),
+        TokenKind::Word(text) if !is_keyword(token) => Some(Name { text: text.to_owned(), span: token.span.clone() }),
         _ => None,
     })
     .parse_next(input)
@@ -234,8 +234,8 @@ fn one_word<'s, 't: 's>(input: &mut Tokens<'s, 't>) -> Parsed<Name> {
 
 fn path<'s, 't: 's>(input: &mut Tokens<'s, 't>) -> Parsed<Name> {
     let mut name = one_word.parse_next(input)?;
-    let part = labelled(&["a property"], any.verify(|token: &&'s Token<'t>| matches!(token.kind, Kind::Word(_))));
-    let rest: Vec<&Token<'_>> = repeat(0.., preceded(exactly(Kind::Slash), cut_err(part))).parse_next(input)?;
+    let part = labelled(&["a property"], any.verify(|token: &&'s Token<'t>| matches!(token.kind, TokenKind::Word(_))));
+    let rest: Vec<&Token<'_>> = repeat(0.., preceded(exactly(TokenKind::Slash), cut_err(part))).parse_next(input)?;
     for token in rest {
         name.text.push('/');
         name.text.push_str(token.source);
@@ -247,14 +247,14 @@ fn path<'s, 't: 's>(input: &mut Tokens<'s, 't>) -> Parsed<Name> {
 fn value<'s, 't: 's>(input: &mut Tokens<'s, 't>) -> Parsed<Value> {
     let known = any.verify_map(|token: &'s Token<'t>| {
         let written = match &token.kind {
-            Kind::Text(text) => Written::Literal(Literal::String(text.clone())),
-            Kind::Guid(id) => Written::Literal(Literal::Guid(*id)),
-            Kind::DateTime(instant) => Written::Literal(Literal::DateTime(*instant)),
-            Kind::Integer(number) => Written::Literal(Literal::Integer(*number)),
-            Kind::Word(_) if token.is_word("null") => Written::Literal(Literal::Null),
-            Kind::Word(_) if token.is_word("true") => Written::Literal(Literal::Boolean(true)),
-            Kind::Word(_) if token.is_word("false") => Written::Literal(Literal::Boolean(false)),
-            Kind::Word(word) if !is_keyword(token) => Written::Bare((*word).to_owned()),
+            TokenKind::Text(text) => Written::Literal(Literal::String(text.clone())),
+            TokenKind::Guid(id) => Written::Literal(Literal::Guid(*id)),
+            TokenKind::DateTime(instant) => Written::Literal(Literal::DateTime(*instant)),
+            TokenKind::Integer(number) => Written::Literal(Literal::Integer(*number)),
+            TokenKind::Word(_) if token.is_word("null") => Written::Literal(Literal::Null),
+            TokenKind::Word(_) if token.is_word("true") => Written::Literal(Literal::Boolean(true)),
+            TokenKind::Word(_) if token.is_word("false") => Written::Literal(Literal::Boolean(false)),
+            TokenKind::Word(word) if !is_keyword(token) => Written::Bare((*word).to_owned()),
             _ => return None,
         };
         Some(Value { written, source: token.source.to_owned(), span: token.span.clone() })
@@ -262,12 +262,12 @@ fn value<'s, 't: 's>(input: &mut Tokens<'s, 't>) -> Parsed<Value> {
     labelled(&["a value"], known).parse_next(input)
 }
 
-/// The values of `in`, and where the list stands.
+/// The values of `in`, and the place of the list.
 fn list<'s, 't: 's>(input: &mut Tokens<'s, 't>) -> Parsed<(Vec<Value>, Span)> {
-    let open = labelled(&["("], exactly(Kind::Open)).parse_next(input)?;
+    let open = labelled(&["("], exactly(TokenKind::Open)).parse_next(input)?;
     let first = value.parse_next(input)?;
-    let mut values: Vec<Value> = repeat(0.., preceded(exactly(Kind::Comma), cut_err(value))).parse_next(input)?;
+    let mut values: Vec<Value> = repeat(0.., preceded(exactly(TokenKind::Comma), cut_err(value))).parse_next(input)?;
     values.insert(0, first);
-    let close = labelled(&[",", ")"], exactly(Kind::Close)).parse_next(input)?;
+    let close = labelled(&[",", ")"], exactly(TokenKind::Close)).parse_next(input)?;
     Ok((values, open.span.start..close.span.end))
 }

@@ -1,6 +1,6 @@
-//! From text to tokens. A `+` between tokens is a space, as in a URL; within quotes and dates it is itself.
+//! Splits text into tokens. A `+` between tokens is a space, as in a URL; within quotes and dates it is a plus.
 
-use super::{ParseError, place};
+use super::error::{ParseError, place};
 use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
 use std::ops::Range;
 use uuid::Uuid;
@@ -11,34 +11,34 @@ use winnow::stream::{LocatingSlice, Location, Stream};
 use winnow::token::{any, one_of, take_while};
 
 #[derive(Clone, PartialEq, Debug)]
-pub(super) enum Kind<'t> {
+pub(super) enum TokenKind<'t> {
     Open,
     Close,
     Comma,
     Colon,
     Slash,
-    /// A name, a keyword, or text whose quotes were forgotten.
+    /// A name, a keyword, or text without its quotes.
     Word(&'t str),
     /// The content of single quotes.
     Text(String),
     Guid(Uuid),
     DateTime(DateTime<Utc>),
     Integer(i64),
-    /// What no filter has: `=`, `&&`, `"`, `%27`.
+    /// A symbol that no filter contains: `=`, `&&`, `"`, `%27`.
     Symbol(&'t str),
 }
 
 /// A token, the bytes it takes, and those bytes.
 #[derive(Clone, PartialEq, Debug)]
 pub(super) struct Token<'t> {
-    pub kind: Kind<'t>,
+    pub kind: TokenKind<'t>,
     pub span: Range<usize>,
     pub source: &'t str,
 }
 
 impl Token<'_> {
     pub fn is_word(&self, word: &str) -> bool {
-        matches!(self.kind, Kind::Word(text) if text.eq_ignore_ascii_case(word))
+        matches!(self.kind, TokenKind::Word(text) if text.eq_ignore_ascii_case(word))
     }
 }
 
@@ -58,7 +58,7 @@ pub(super) fn tokens(text: &str) -> Result<Vec<Token<'_>>, ParseError> {
                 let span = start..input.current_token_start();
                 found.push(Token { kind, source: &text[span.clone()], span });
             }
-            // Every character begins some token; only the quote can lack its end.
+            // Any character begins a token; only a quote can be unclosed.
             Err(_) => return Err(unfinished_text(text, start)),
         }
     }
@@ -72,7 +72,7 @@ fn unfinished_text(text: &str, start: usize) -> ParseError {
         found: text[start..].to_owned(),
         expected: vec!["'".to_owned()],
         suggestion: None,
-        message: "The text that begins here has no closing quote; a quote within a text is written twice.".to_owned(),
+        message: "The text that starts here has no closing quote. Write a quote within a text twice.".to_owned(),
     }
 }
 
@@ -80,26 +80,26 @@ fn space<'t>(input: &mut Input<'t>) -> ModalResult<&'t str> {
     take_while(0.., |c: char| c.is_whitespace() || c == '+').parse_next(input)
 }
 
-fn kind<'t>(input: &mut Input<'t>) -> ModalResult<Kind<'t>> {
+fn kind<'t>(input: &mut Input<'t>) -> ModalResult<TokenKind<'t>> {
     alt((
-        quoted.map(Kind::Text),
-        date_time.map(Kind::DateTime),
-        guid.map(Kind::Guid),
-        integer.map(Kind::Integer),
-        word.map(Kind::Word),
+        quoted.map(TokenKind::Text),
+        date_time.map(TokenKind::DateTime),
+        guid.map(TokenKind::Guid),
+        integer.map(TokenKind::Integer),
+        word.map(TokenKind::Word),
         punctuation,
-        symbol.map(Kind::Symbol),
+        symbol.map(TokenKind::Symbol),
     ))
     .parse_next(input)
 }
 
-fn punctuation<'t>(input: &mut Input<'t>) -> ModalResult<Kind<'t>> {
+fn punctuation<'t>(input: &mut Input<'t>) -> ModalResult<TokenKind<'t>> {
     alt((
-        '('.value(Kind::Open),
-        ')'.value(Kind::Close),
-        ','.value(Kind::Comma),
-        ':'.value(Kind::Colon),
-        '/'.value(Kind::Slash),
+        '('.value(TokenKind::Open),
+        ')'.value(TokenKind::Close),
+        ','.value(TokenKind::Comma),
+        ':'.value(TokenKind::Colon),
+        '/'.value(TokenKind::Slash),
     ))
     .parse_next(input)
 }
@@ -166,7 +166,7 @@ fn instant(date: &str, clock: &str, zone: Option<&str>) -> Option<DateTime<Utc>>
     local.and_utc().checked_sub_signed(chrono::TimeDelta::try_minutes(minutes)?)
 }
 
-/// A date in any of the forms that a filter may have; also what Graph and the mirror write.
+/// A date in any form that a filter, Graph or the mirror uses.
 pub(crate) fn parse_date_time(text: &str) -> Option<DateTime<Utc>> {
     let mut input = LocatingSlice::new(text);
     date_time.parse_next(&mut input).ok().filter(|_| input.eof_offset() == 0)
@@ -183,15 +183,15 @@ fn symbol<'t>(input: &mut Input<'t>) -> ModalResult<&'t str> {
 mod tests {
     use super::*;
 
-    fn kinds(text: &str) -> Vec<Kind<'_>> {
+    fn kinds(text: &str) -> Vec<TokenKind<'_>> {
         tokens(text).unwrap().into_iter().map(|token| token.kind).collect()
     }
 
     #[test]
     fn a_plus_is_a_space_between_tokens_only() {
-        assert_eq!(kinds("c+eq+'a+b'"), [Kind::Word("c"), Kind::Word("eq"), Kind::Text("a+b".into())]);
+        assert_eq!(kinds("c+eq+'a+b'"), [TokenKind::Word("c"), TokenKind::Word("eq"), TokenKind::Text("a+b".into())]);
         let date = kinds("2021-01-01T02:00:00+02:00");
-        assert_eq!(date, [Kind::DateTime("2021-01-01T00:00:00Z".parse().unwrap())]);
+        assert_eq!(date, [TokenKind::DateTime("2021-01-01T00:00:00Z".parse().unwrap())]);
     }
 
     #[test]
@@ -211,9 +211,9 @@ mod tests {
 
     #[test]
     fn a_guid_is_told_from_a_word_and_a_number() {
-        assert_eq!(kinds("12 -3 abc"), [Kind::Integer(12), Kind::Integer(-3), Kind::Word("abc")]);
-        assert!(matches!(kinds("C42B9CAE-ea4f-4ab7-9717-81576235ccac")[..], [Kind::Guid(_)]));
-        assert!(matches!(kinds("c42b9cae-ea4f")[..], [Kind::Word(_)]));
+        assert_eq!(kinds("12 -3 abc"), [TokenKind::Integer(12), TokenKind::Integer(-3), TokenKind::Word("abc")]);
+        assert!(matches!(kinds("C42B9CAE-ea4f-4ab7-9717-81576235ccac")[..], [TokenKind::Guid(_)]));
+        assert!(matches!(kinds("c42b9cae-ea4f")[..], [TokenKind::Word(_)]));
     }
 
     #[test]

@@ -1,11 +1,13 @@
-//! A filter with long lists as several requests whose answers are united by id.
+//! Splits a filter with long lists into several requests; the result is the union of their objects by id.
 
-use super::MAX_REQUESTS;
 use super::check::MAX_IN;
 use crate::filter::expression::Expression;
 
-/// The text of every request. A list, or a disjunction, of more than 15 clauses that stands alone or in an `and`
-/// is cut into pieces of at most 15; several such lists are combined.
+/// The most requests that one filter may need.
+pub const MAX_REQUESTS: usize = 200;
+
+/// The text of each request. A list or an `or` of more than 15 clauses, alone or within an `and`, is cut into pieces
+/// of at most 15; several such lists are combined.
 pub(super) fn requests(expression: &Expression) -> Result<Vec<String>, String> {
     let conjuncts = match expression {
         Expression::And(parts) => parts.as_slice(),
@@ -16,8 +18,8 @@ pub(super) fn requests(expression: &Expression) -> Result<Vec<String>, String> {
     let count = count.unwrap_or(usize::MAX);
     if count > MAX_REQUESTS {
         return Err(format!(
-            "Graph takes at most {MAX_IN} values in `in`, so this filter would need {count} requests for one reading; \
-             at most {MAX_REQUESTS} are made. Make the lists shorter."
+            "Graph accepts at most {MAX_IN} values in `in`, so this filter would need {count} requests; at most \
+             {MAX_REQUESTS} are allowed. Shorten the lists."
         ));
     }
     if count == 1 {
@@ -44,7 +46,7 @@ fn cut(conjunct: &Expression) -> Vec<Expression> {
         Expression::In { path, values } if values.len() > MAX_IN => {
             values.chunks(MAX_IN).map(|values| Expression::In { path: path.clone(), values: values.to_vec() }).collect()
         }
-        // Graph refuses too many clauses under `or` just as it refuses long lists.
+        // Graph rejects too many clauses under `or`, as it rejects long lists.
         Expression::Or(parts) if conjunct.clauses() > MAX_IN => {
             let mut pieces: Vec<(usize, Vec<Expression>)> = Vec::new();
             for part in parts {

@@ -1,6 +1,6 @@
 //! The tables. Four letters a row: `eq`/`in`, `ge`/`le`, `startsWith`, `null`; `d` by default, `a` advanced, `-` no.
 
-use super::{Level, Property, Shape, Type};
+use super::definition::{Level, Property, Shape, Type};
 use Type::{Boolean, DateTime, Guid, Integer, String};
 
 const fn level(letter: u8) -> Level {
