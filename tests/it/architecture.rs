@@ -52,24 +52,6 @@ const STILL_IN_A_CIRCLE: &[&str] = &[
     "db/runs.rs",
     "db/runs/history.rs",
     "db/webhooks.rs",
-    // directory
-    "directory/attributes.rs",
-    "directory/attributes/table.rs",
-    // filter
-    "filter.rs",
-    "filter/body.rs",
-    "filter/odata.rs",
-    "filter/odata/check.rs",
-    "filter/odata/grammar.rs",
-    "filter/odata/lexer.rs",
-    "filter/odata/split.rs",
-    "filter/property.rs",
-    "filter/property/table.rs",
-    "filter/where_tree.rs",
-    // postgres
-    "postgres.rs",
-    "postgres/cluster.rs",
-    "postgres/roles.rs",
     // runs
     "runs/collect.rs",
     "runs/collect/anew.rs",

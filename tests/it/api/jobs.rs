@@ -129,7 +129,7 @@ async fn every_fault_of_a_schedule_is_named_in_words_and_at_once() {
     };
     let problem = create(json!({"cron": "0 25 * * *", "timezone": "Europe/Atlantis", "enabled": "yes"})).await;
     assert_eq!(pointers(&problem), ["/schedule/cron", "/schedule/enabled", "/schedule/timezone"]);
-    assert!(problem.to_string().contains("hour: `25` is not from 0 to 23"), "{problem}");
+    assert!(problem.to_string().contains("hour: `25` is not allowed; use 0 to 23"), "{problem}");
     let (clock, started) = (Clock::system(), Clock::system().instant());
     let problem = create(json!({"cron": "0 0 31 2 *"})).await;
     assert_eq!(pointers(&problem), ["/schedule/cron"], "it can never fire");
