@@ -8,7 +8,7 @@ mod attribute;
 pub mod attributes;
 pub mod license_names;
 
-pub use attribute::{Attribute, AttributeSource, Link, ValueType};
+pub use attribute::{Attribute, AttributeSource, Link, Presence, ValueType};
 pub use license_names::LicenseNames;
 
 use serde::{Deserialize, Serialize};

@@ -100,6 +100,7 @@ mod tests {
         ids.push(new_v7_at(now + TimeDelta::milliseconds(1)));
         assert!(ids.is_sorted_by(|a, b| a < b));
         let (seconds, nanos) = ids[0].get_timestamp().unwrap().to_unix();
-        assert_eq!(seconds * 1000 + u64::from(nanos) / 1_000_000, now.timestamp_millis() as u64);
+        assert!(seconds * 1000 + u64::from(nanos) / 1_000_000 >= now.timestamp_millis() as u64);
+        assert_eq!(ids[0].get_version_num(), 7);
     }
 }

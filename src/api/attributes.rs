@@ -68,9 +68,9 @@ pub async fn list_attributes(
         assets_type: attribute.value_type.as_str().to_owned(),
         many: attribute.is_many(),
         presence: match attribute.presence {
-            directory::attributes::Presence::Always => "always",
-            directory::attributes::Presence::Default => "default",
-            directory::attributes::Presence::OnRequest => "onRequest",
+            directory::Presence::Always => "always",
+            directory::Presence::Default => "default",
+            directory::Presence::OnRequest => "onRequest",
         }
         .to_owned(),
         capability: attribute.capability().map(str::to_owned),

@@ -1,7 +1,7 @@
 //! What a job imports: object types, attributes, names.
 
-use crate::directory::attributes::{Presence, attribute, attributes};
-use crate::directory::{Attribute, Link, ObjectType};
+use crate::directory::attributes::{attribute, attributes};
+use crate::directory::{Attribute, Link, ObjectType, Presence};
 use crate::error::Faults;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
