@@ -12,7 +12,8 @@ mod sign_in;
 mod text;
 mod verdict;
 
-pub use report::{CheckIdentity, CheckReport, Overall};
+pub use crate::connection::Overall;
+pub use report::{CheckIdentity, CheckReport};
 pub use setup::{Setup, place, setup};
 pub use sign_in::sign_in_finding;
 pub use text::render_text;
@@ -116,7 +117,7 @@ fn seen(identity: &Identity, claims: Option<&Claims>, expires_at: Option<DateTim
         tenant_id: of_token(|claims| claims.tid.clone()).unwrap_or_else(|| identity.tenant_id.clone()),
         client_id: identity.client_id,
         service_principal_id: of_token(|claims| claims.oid.clone()),
-        credential_kind: identity.credential.kind().to_owned(),
+        credential_kind: identity.credential.kind().to_string(),
         credential_expires_at: expires_at,
     }
 }

@@ -1,6 +1,6 @@
-//! PostgreSQL. All SQL runs in a transaction that says whose rows it works on: [`Db::scoped`], or, for the
-//! few named functions of [`system`] that work across organizations, [`Db::system`]. Row-level security
-//! hides every row from anything else.
+//! PostgreSQL. All SQL runs in a transaction that sets its organization ([`Db::scoped`]) or declares that it works across
+//! organizations ([`Db::system`], for named functions of this module only). Row-level security hides all rows from any
+//! other transaction.
 
 pub mod api_keys;
 pub mod audit_events;
@@ -39,7 +39,7 @@ use std::time::Duration;
 /// A connection inside a transaction that has its organization set.
 pub type Transaction = AsyncPgConnection;
 
-/// How long a caller waits for a free connection before it is told that the database is unavailable.
+/// How long a caller waits for a free connection before it gets the error `database_unavailable`.
 const POOL_WAIT: Duration = Duration::from_secs(10);
 
 /// The pool. Cheap to clone.
@@ -48,8 +48,8 @@ pub struct Db {
     pool: Pool<AsyncPgConnection>,
 }
 
-/// An async closure whose future is `Send`: stable Rust cannot say that of `AsyncFnOnce` directly. The
-/// same device as in `diesel_async`.
+/// An async closure whose future is `Send`: stable Rust has no such bound for `AsyncFnOnce`. `diesel_async` does the
+/// same.
 pub trait TransactionFn<'r, T>:
     AsyncFnOnce(&'r mut Transaction) -> Result<T> + FnOnce(&'r mut Transaction) -> <Self as TransactionFn<'r, T>>::Fut
 {
@@ -74,7 +74,7 @@ impl Db {
 
     async fn connection(&self) -> Result<Object<AsyncPgConnection>> {
         let unavailable =
-            || Error::new(Code::DatabaseUnavailable, "The database cannot be reached or has no free connection.");
+            || Error::new(Code::DatabaseUnavailable, "The database is not reachable or has no free connection.");
         match tokio::time::timeout(POOL_WAIT, self.pool.get()).await {
             Ok(connection) => connection.map_err(|e| unavailable().with_source(e)),
             Err(_) => Err(unavailable()),
@@ -83,7 +83,7 @@ impl Db {
 
     /// Runs `work` in one transaction that sees and writes the rows of `organization` only.
     ///
-    /// No call to an outside system belongs into `work`: it holds a connection.
+    /// `work` must not call another system: it holds a connection.
     ///
     /// The future is boxed for the compiler: callers then need not prove again that everything inside it is `Send`,
     /// which tripled the time of a build.
@@ -97,7 +97,7 @@ impl Db {
         Box::pin(self.transaction(set, work))
     }
 
-    /// Runs `work` in one transaction that sees the rows of every organization. Only `db::system` can call it.
+    /// Runs `work` in one transaction that sees the rows of every organization. Only functions of this module can call it.
     async fn system<T, F>(&self, work: F) -> Result<T>
     where
         for<'r> F: AsyncFnOnce(&'r mut Transaction) -> Result<T> + TransactionFn<'r, T> + Send,
@@ -112,7 +112,9 @@ impl Db {
         T: Send,
     {
         let mut connection = Whole(Some(self.connection().await?));
-        let Some(held) = connection.0.as_mut() else { return Err(Error::internal("a connection that is not there")) };
+        let Some(held) = connection.0.as_mut() else {
+            return Err(Error::internal("the connection was taken before its transaction"));
+        };
         let held: &mut AsyncPgConnection = held;
         let outcome = held
             .transaction(async |transaction: &mut AsyncPgConnection| {
@@ -130,19 +132,20 @@ impl Db {
     }
 }
 
-/// For statements that join many rows of tables that were filled a moment ago: until they are analysed, the planner
-/// takes them to be empty, and would compare every row with every other. To the end of the transaction.
+/// Turns nested loops off until the end of the transaction, for statements that join large tables which were filled just
+/// before: the planner has no statistics yet, takes the tables for empty, and would compare every row with every other.
 pub(crate) async fn join_in_bulk(tx: &mut Transaction) -> Result<()> {
     Ok(tx.batch_execute("SET LOCAL enable_nestloop = off").await?)
 }
 
-/// For what a run would do again: its commit does not wait for the disk. What is committed after it waits for both.
+/// Lets the commit return before the data is on disk, for data that a run can produce again. A later commit that waits
+/// for the disk also makes this one durable.
 pub(crate) async fn may_be_lost(tx: &mut Transaction) -> Result<()> {
     Ok(tx.batch_execute("SET LOCAL synchronous_commit = off").await?)
 }
 
-/// A connection that goes back to the pool only after its transaction ended. Dropped before, as when the work
-/// around it is cancelled, it is closed: in the pool it would stay inside the transaction and keep its locks.
+/// A connection that returns to the pool only after its transaction has ended. If it is dropped earlier, because its
+/// task is cancelled, it is closed: in the pool it would stay inside the transaction and keep its locks.
 struct Whole(Option<Object<AsyncPgConnection>>);
 
 impl Whole {
@@ -170,8 +173,8 @@ impl From<DieselError> for Error {
     }
 }
 
-/// Whether an error means that the server or the connection is gone. What the server says when it ends a
-/// connection itself (SQLSTATE 57P01 to 57P03) reaches us as text only.
+/// Whether an error means that the server or the connection is gone. When the server ends a
+/// connection itself (SQLSTATE 57P01 to 57P03), Diesel reports only the text.
 /// Source: <https://www.postgresql.org/docs/current/errcodes-appendix.html>
 fn is_lost(kind: &DatabaseErrorKind, message: &str) -> bool {
     const ENDED: [&str; 3] = ["terminating connection", "the database system is", "connection to server was lost"];
@@ -181,7 +184,7 @@ fn is_lost(kind: &DatabaseErrorKind, message: &str) -> bool {
     }
 }
 
-/// Whether an insert or update broke the unique index or constraint `name`.
+/// Whether an insert or update violated the unique index or constraint `name`.
 pub fn is_unique_violation(error: &DieselError, name: &str) -> bool {
     matches!(error, DieselError::DatabaseError(DatabaseErrorKind::UniqueViolation, info) if info.constraint_name() == Some(name))
 }

@@ -11,39 +11,27 @@ pub mod license_names;
 pub use attribute::{Attribute, AttributeSource, Link, Presence, ValueType};
 pub use license_names::LicenseNames;
 
+use crate::text_enum::text_enum;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use std::fmt;
-use std::str::FromStr;
 use uuid::Uuid;
 
 /// The Graph properties of one object by name; properties that are null are absent.
 pub type Properties = Map<String, Value>;
 
-/// The kinds of objects that a job can import.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize, utoipa::ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub enum ObjectType {
-    Users,
-    Groups,
-    /// The SKUs that the organization subscribed to; the id is the SKU id.
-    Licenses,
-    Devices,
+text_enum! {
+    /// The kinds of objects that a job can import. The word is also the selector in the data sent to Assets.
+    #[derive(PartialOrd, Ord)]
+    ObjectType in "run_changes.object_type" {
+        Users = "users",
+        Groups = "groups",
+        /// The SKUs that the organization subscribed to; the id is the SKU id.
+        Licenses = "licenses",
+        Devices = "devices",
+    }
 }
 
 impl ObjectType {
-    pub const ALL: [Self; 4] = [Self::Users, Self::Groups, Self::Licenses, Self::Devices];
-
-    /// The name in the API and in the database, and the selector in the data sent to Assets.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Users => "users",
-            Self::Groups => "groups",
-            Self::Licenses => "licenses",
-            Self::Devices => "devices",
-        }
-    }
-
     /// The singular, for messages.
     pub const fn singular(self) -> &'static str {
         match self {
@@ -62,23 +50,6 @@ impl ObjectType {
             Self::Licenses => 2,
             Self::Devices => 3,
         }
-    }
-}
-
-impl fmt::Display for ObjectType {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-impl FromStr for ObjectType {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        Self::ALL
-            .into_iter()
-            .find(|object_type| object_type.as_str() == text)
-            .ok_or_else(|| format!("`{text}` is not an object type; use users, groups, licenses or devices"))
     }
 }
 

@@ -7,7 +7,6 @@
 
 pub mod batch;
 mod client;
-pub mod cloud;
 pub mod cost;
 pub mod delta;
 pub mod error;

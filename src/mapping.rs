@@ -19,7 +19,7 @@ pub use payload::References;
 pub use selection::{Memberships, ObjectSelection, Selection};
 
 use crate::directory::{Attribute, AttributeSource, LicenseNames, Link, ObjectType};
-use serde::{Deserialize, Serialize};
+use crate::text_enum::text_enum;
 use sha2::{Digest, Sha256};
 use std::sync::Arc;
 
@@ -27,16 +27,17 @@ use std::sync::Arc;
 /// all objects are sent again.
 const PAYLOAD_FORMAT: u32 = 1;
 
-/// How references are written and looked up. Atlassian does not document lists of references for imports, so there are two
-/// ways (docs/assets.md, «References»).
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize, utoipa::ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub enum ReferenceTemplate {
-    /// The ids as a JSON array, looked up by `"Object ID" IN (${groups${0}})`.
-    #[default]
-    ArrayPlaceholder,
-    /// The ids as one text, separated by commas, looked up by `"Object ID" IN (${groups})`.
-    JoinedString,
+text_enum! {
+    /// How references are written and looked up. Atlassian does not document lists of references for imports, so there
+    /// are two ways (docs/assets.md, «References»).
+    #[derive(Default)]
+    ReferenceTemplate in "destinations.reference_template" {
+        /// The ids as a JSON array, looked up by `"Object ID" IN (${groups${0}})`.
+        #[default]
+        ArrayPlaceholder = "arrayPlaceholder",
+        /// The ids as one text, separated by commas, looked up by `"Object ID" IN (${groups})`.
+        JoinedString = "joinedString",
+    }
 }
 
 /// What is sent for each object type, see the module.

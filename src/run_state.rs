@@ -1,46 +1,15 @@
 //! The life of a run: its modes, states and stages, and the records it leaves.
 
 use crate::codes::{RecordedCode, RunErrorCode, WarningCode};
+use crate::job::Deliver;
+use crate::text_enum::text_enum;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::fmt;
-use std::str::FromStr;
 use utoipa::ToSchema;
-
-/// A text enum that PostgreSQL, JSON and the API spell alike.
-macro_rules! text_enum {
-    ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $text:tt),* $(,)? }) => {
-        $(#[$doc])*
-        #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize, ToSchema)]
-        pub enum $name { $($(#[$variant_doc])* #[serde(rename = $text)] $variant),* }
-
-        impl $name {
-            pub const ALL: &'static [$name] = &[$($name::$variant),*];
-
-            pub fn as_str(self) -> &'static str {
-                match self { $($name::$variant => $text),* }
-            }
-        }
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(self.as_str())
-            }
-        }
-        impl FromStr for $name {
-            type Err = String;
-            fn from_str(text: &str) -> Result<Self, String> {
-                match text {
-                    $($text => Ok($name::$variant),)*
-                    other => Err(format!("`{other}` is not one of {}", [$($text),*].join(", "))),
-                }
-            }
-        }
-    };
-}
 
 text_enum! {
     /// What a run does.
-    RunMode {
+    RunMode in "runs.mode" {
         /// The first `limit` users with what belongs to them.
         Test = "test",
         /// Everything is read.
@@ -54,7 +23,7 @@ text_enum! {
 
 text_enum! {
     /// Where a run is in its life.
-    RunState {
+    RunState in "runs.state" {
         Queued = "queued",
         Running = "running",
         /// Stopped at the removal brake; holds no lease and no open execution.
@@ -68,7 +37,13 @@ text_enum! {
 }
 
 impl RunState {
-    pub fn is_terminal(self) -> bool {
+    /// A worker has the run, or takes it as soon as it is due. A job has at most one such run.
+    pub const BUSY: [Self; 2] = [Self::Queued, Self::Running];
+    /// The run has not ended.
+    pub const LIVE: [Self; 3] = [Self::Queued, Self::Running, Self::AwaitingApproval];
+
+    /// Whether the run has ended.
+    pub const fn is_terminal(self) -> bool {
         match self {
             Self::Succeeded | Self::Degraded | Self::Failed | Self::Cancelled => true,
             Self::Queued | Self::Running | Self::AwaitingApproval => false,
@@ -77,22 +52,37 @@ impl RunState {
 }
 
 text_enum! {
-    /// What a running run is busy with. The stages follow in this order.
-    RunStage {
-        Collect = "collect",
-        Diff = "diff",
-        Deliver = "deliver",
-        Settle = "settle",
+    /// Why a queued run waits.
+    WaitReason in "runs.wait_reason" {
+        /// The Forge app has to bring another token.
+        ForgeToken = "forgeToken",
+        /// It is not known whether Assets took the last chunk.
+        AssetsAnswerLost = "assetsAnswerLost",
     }
 }
 
 text_enum! {
-    /// What is sent to the destination.
-    Deliver {
-        /// Everything in scope.
-        Full = "full",
-        /// What changed, if the destination ignores missing objects; otherwise everything in scope.
-        Changes = "changes",
+    /// How far a run is with the execution of an Assets import.
+    ExecutionStep in "executions.state" {
+        /// Noted before Assets was asked to start it.
+        Starting = "starting",
+        /// Assets takes data.
+        Ingesting = "ingesting",
+        /// All data is sent, and Assets works on it.
+        Completed = "completed",
+        /// Assets has answered with a result.
+        Done = "done",
+        Cancelled = "cancelled",
+    }
+}
+
+text_enum! {
+    /// What a running run is busy with. The stages follow in this order.
+    RunStage in "runs.stage" {
+        Collect = "collect",
+        Diff = "diff",
+        Deliver = "deliver",
+        Settle = "settle",
     }
 }
 
@@ -224,7 +214,7 @@ impl RunWarning {
 
 text_enum! {
     /// The kinds of events of a run.
-    EventKind {
+    EventKind in "run_events.event" {
         State = "state",
         Progress = "progress",
         Log = "log",
@@ -233,7 +223,7 @@ text_enum! {
 
 text_enum! {
     /// What a run does to an object.
-    ChangeAction {
+    ChangeAction in "run_changes.action" {
         Create = "create",
         Update = "update",
         Unchanged = "unchanged",
@@ -250,7 +240,7 @@ text_enum! {
 
 text_enum! {
     /// Why an object changes.
-    ChangeReason {
+    ChangeReason in "run_changes.reason or mirror_delivered.missing_reason" {
         New = "new",
         Changed = "changed",
         /// A reference's target arrived or left.
@@ -268,11 +258,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn texts_read_back() {
-        for state in RunState::ALL {
-            assert_eq!(state.as_str().parse::<RunState>().as_ref(), Ok(state));
-            assert_eq!(serde_json::to_value(state).unwrap(), state.as_str());
-        }
-        assert!("done".parse::<RunState>().unwrap_err().contains("awaitingApproval"));
+    fn a_run_is_live_until_it_has_ended() {
+        let live: Vec<RunState> = RunState::ALL.into_iter().filter(|state| !state.is_terminal()).collect();
+        assert_eq!(live, RunState::LIVE);
+        assert!(RunState::BUSY.iter().all(|state| RunState::LIVE.contains(state)));
     }
 }

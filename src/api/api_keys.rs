@@ -64,7 +64,7 @@ impl ApiKeyResponse {
         Self {
             id: ApiKeyId(row.id),
             name: row.name,
-            scopes: row.scopes.iter().filter_map(|scope| Scope::parse(scope)).collect(),
+            scopes: row.scopes,
             expires_at: row.expires_at,
             last_used_at: row.last_used_at,
             key,
@@ -135,8 +135,7 @@ pub async fn create_api_key(
 ) -> Result<Created<ApiKeyResponse>> {
     let (organization, id) = (caller.organization, ApiKeyId::new(&app.clock));
     let (key, secret_hash) = new_key(id);
-    let scopes = body.0.scopes.iter().map(|scope| scope.as_str().to_owned()).collect();
-    let new = NewApiKeyRow { name: body.0.name, scopes, secret_hash, expires_at: body.0.expires_at };
+    let new = NewApiKeyRow { name: body.0.name, scopes: body.0.scopes, secret_hash, expires_at: body.0.expires_at };
     let (row, is_new) = app
         .db
         .scoped(organization, async |tx| {

@@ -68,7 +68,12 @@ pub(super) async fn record_with(
     (action, kind, id): (&str, &str, Uuid),
     detail: Value,
 ) -> Result<()> {
-    let event = AuditEventRow {
+    audit_events::insert(tx, &AuditEventRow { detail, ..event(app, caller, (action, kind, id)) }).await
+}
+
+/// The event that [`record`] stores.
+pub(super) fn event(app: &App, caller: &Caller, (action, kind, id): (&str, &str, Uuid)) -> AuditEventRow {
+    AuditEventRow {
         organization_id: caller.organization.0,
         id: ids::new_v7(&app.clock),
         at: app.clock.now(),
@@ -76,9 +81,8 @@ pub(super) async fn record_with(
         action: action.to_owned(),
         resource_kind: kind.to_owned(),
         resource_id: Some(id),
-        detail,
-    };
-    audit_events::insert(tx, &event).await
+        detail: json!({}),
+    }
 }
 
 /// List audit events

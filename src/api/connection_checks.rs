@@ -8,12 +8,12 @@ use super::capabilities::{or_default, parse};
 use super::credentials::{self, CredentialBody};
 use super::page::{Page, PageQuery};
 use crate::app::App;
+use crate::cloud::Cloud;
 use crate::connection_check::setup::place_of;
 use crate::connection_check::{self, CheckIdentity, CheckReport, DEADLINE, Overall, Setup};
 use crate::db::connection_checks::{self, ConnectionCheckRow, NewConnectionCheckRow};
 use crate::db::job_settings::{self, ConnectionPart};
 use crate::error::{Error, Faults, Result};
-use crate::graph::cloud::Cloud;
 use crate::graph::token::{Credential, Identity};
 use crate::ids::{CheckId, ConnectionId, OrganizationId};
 use crate::permission::Capability;
@@ -131,7 +131,7 @@ pub(super) async fn check_stored(
     let new = NewConnectionCheckRow {
         connection_id: id.0,
         checked_at: report.checked_at,
-        overall: report.overall.as_str().to_owned(),
+        overall: report.overall,
         report: serde_json::to_value(&report).map_err(Error::internal)?,
     }
     .of_credential(connection.credential_version);
@@ -364,8 +364,7 @@ pub async fn get_connection_setup(
     let connection =
         app.db.scoped(organization, async move |tx| job_settings::connection(tx, organization, id).await).await?;
     let known = known(&app, organization, &connection).await?;
-    let cloud: Cloud = connection.cloud.parse().map_err(Error::internal)?;
-    let mut place = place_of(cloud, &connection.tenant_id, connection.client_id);
+    let mut place = place_of(connection.cloud, &connection.tenant_id, connection.client_id);
     let principal = known.iter().find_map(|report| report.identity.service_principal_id.as_deref());
     place.service_principal = principal.and_then(|id| Uuid::parse_str(id).ok());
     let verdicts: Vec<CapabilityVerdict> = known.into_iter().flat_map(|report| report.capabilities).collect();

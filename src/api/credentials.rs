@@ -148,7 +148,7 @@ mod tests {
             (json!({"kind": "federated"}), "federated"),
         ] {
             let read: CredentialBody = serde_json::from_value(body).unwrap();
-            assert_eq!(read.credential().kind(), kind);
+            assert_eq!(read.credential().kind().as_str(), kind);
             assert!(!format!("{read:?}").contains("abc8Q"));
         }
         assert!(serde_json::from_value::<CredentialBody>(json!({"kind": "federated", "secret": "x"})).is_err());

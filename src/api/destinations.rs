@@ -50,7 +50,7 @@ pub async fn list_destinations(
         .db
         .scoped(organization, async |tx| destinations::list(tx, organization, window.after, window.rows()).await)
         .await?;
-    Ok(Json(window.try_page(rows, |row| row.id, DestinationResponse::from_row)?))
+    Ok(Json(window.page(rows, |row| row.id, DestinationResponse::from_row)))
 }
 
 /// Create a destination
@@ -86,7 +86,7 @@ pub async fn create_destination(
             Ok(stored)
         })
         .await?;
-    Ok(Created { location: format!("/v1/destinations/{}", stored.id), value: DestinationResponse::from_row(stored)? })
+    Ok(Created { location: format!("/v1/destinations/{}", stored.id), value: DestinationResponse::from_row(stored) })
 }
 
 /// Get a destination
@@ -106,7 +106,7 @@ pub async fn get_destination(
 ) -> Result<Found<DestinationResponse>> {
     let (organization, id) = (caller.organization, *id);
     let row = app.db.scoped(organization, async |tx| destinations::find(tx, organization, id).await).await?;
-    Ok(Found(DestinationResponse::from_row(row.ok_or_else(|| unknown(id))?)?))
+    Ok(Found(DestinationResponse::from_row(row.ok_or_else(|| unknown(id))?)))
 }
 
 /// Change a destination
@@ -138,7 +138,7 @@ pub async fn update_destination(
             destinations::update(tx, organization, id, &new, app.clock.now()).await
         })
         .await?;
-    Ok(Found(DestinationResponse::from_row(row)?))
+    Ok(Found(DestinationResponse::from_row(row)))
 }
 
 /// Delete a destination

@@ -4,8 +4,8 @@ use super::auth::Caller;
 use super::contract::CheckedBody;
 use crate::app::App;
 use crate::db::Transaction;
-use crate::db::idempotency::{self, Known, Request};
-use crate::error::{Code, Error, Result};
+use crate::db::idempotency::{self, Request};
+use crate::error::{Error, Result};
 use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpMessage, HttpRequest};
 use serde::Deserialize;
@@ -46,30 +46,19 @@ impl FromRequest for Once {
 }
 
 impl Once {
+    /// The request, if it has a key.
+    pub fn request(&self) -> Option<&Request> {
+        self.0.as_ref()
+    }
+
     /// The id of the resource that the first request with this key created. `None`: this request is the first;
     /// execute it and call [`Once::done`] in the same transaction.
     pub async fn replay(&self, tx: &mut Transaction, app: &App, caller: &Caller) -> Result<Option<Uuid>> {
-        let Some(request) = &self.0 else { return Ok(None) };
-        match idempotency::begin(tx, caller.organization, request, app.clock.now()).await? {
-            Known::Nothing => Ok(None),
-            // The only status of a create; each handler gives its own.
-            Known::Answer { resource_id, .. } => Ok(Some(resource_id)),
-            Known::OtherBody => Err(Error::new(
-                Code::IdempotencyKeyReused,
-                "This idempotency key was used with another body. Use a new key for a new request.",
-            )),
-            Known::Running => Err(Error::new(
-                Code::IdempotencyKeyInProgress,
-                "The first request with this idempotency key is still running. Repeat the request in a moment.",
-            )),
-        }
+        idempotency::replay(tx, caller.organization, self.request(), app.clock.now()).await
     }
 
     /// Stores what the request created. `status` is the status of the response.
     pub async fn done(&self, tx: &mut Transaction, app: &App, caller: &Caller, status: u16, id: Uuid) -> Result<()> {
-        match &self.0 {
-            Some(request) => idempotency::insert(tx, caller.organization, request, status, id, app.clock.now()).await,
-            None => Ok(()),
-        }
+        idempotency::insert(tx, caller.organization, self.request(), status, id, app.clock.now()).await
     }
 }

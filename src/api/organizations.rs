@@ -1,7 +1,7 @@
 //! Organizations. Admin keys of the organization `default` belong to the operator, who manages all organizations.
 //! Other callers see only their own.
 
-use super::audit_events::record;
+use super::audit_events;
 use super::auth::{Caller, Scope, new_key};
 use super::body::Body;
 use super::once::{IdempotencyKeyHeader, Once};
@@ -9,9 +9,9 @@ use super::page::{Page, PageQuery};
 use super::patch::Change;
 use super::respond::{Created, Deleted, Found, IfMatch, IfMatchHeader, Versioned};
 use crate::app::App;
-use crate::db::api_keys::{self, NewApiKeyRow};
+use crate::db::api_keys::NewApiKeyRow;
 use crate::db::organizations::{self, NewOrganizationRow, OrganizationRow};
-use crate::db::{Transaction, TransactionFn, system};
+use crate::db::system::{self, Creation};
 use crate::error::{Code, Error, Faults, Result};
 use crate::ids::{ApiKeyId, OrganizationId};
 use actix_web::web::{Data, Json, Path, Query};
@@ -19,7 +19,6 @@ use actix_web::{delete, get, patch, post};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
-use uuid::Uuid;
 
 const KIND: &str = "organizations";
 
@@ -86,9 +85,8 @@ impl OrganizationResponse {
 /// The name of the operator's organization in tokens.
 const RESERVED: &str = "default";
 
-/// Tokens name an organization by its `externalId` or its id, so no name may stand for another organization or look
-/// like the operator's.
-async fn check_names(tx: &mut Transaction, new: &NewOrganizationRow, own: OrganizationId) -> Result<()> {
+/// Nobody but the operator may have a name that people or tokens take for the operator's.
+fn refuse_reserved(new: &NewOrganizationRow, own: OrganizationId) -> Result<()> {
     let mut faults = Faults::default();
     let is_reserved = |text: &str| own != OrganizationId::DEFAULT && text.trim().eq_ignore_ascii_case(RESERVED);
     if is_reserved(&new.name) {
@@ -101,17 +99,7 @@ async fn check_names(tx: &mut Transaction, new: &NewOrganizationRow, own: Organi
             "`default` names the operator's organization in tokens; choose another id",
         );
     }
-    faults.into_result()?;
-    let other = new.external_id.as_deref().and_then(|id| Uuid::parse_str(id.trim()).ok()).map(OrganizationId);
-    match other.filter(|other| *other != own) {
-        Some(other) if organizations::find(tx, other).await?.is_some() => Err(Error::new(
-            Code::NameTaken,
-            format!(
-                "`externalId` is the id of another organization ({other}). Tokens for that one would reach this one."
-            ),
-        )),
-        _ => Ok(()),
-    }
+    faults.into_result()
 }
 
 fn unknown(id: OrganizationId) -> Error {
@@ -134,18 +122,6 @@ pub(super) fn require_operator(caller: &Caller) -> Result<()> {
     }
 }
 
-/// Runs `work` on what the caller may see: all organizations, or their own.
-async fn visible<T, F>(app: &App, caller: &Caller, work: F) -> Result<T>
-where
-    for<'r> F: AsyncFnOnce(&'r mut Transaction) -> Result<T> + TransactionFn<'r, T> + Send,
-    T: Send,
-{
-    match is_operator(caller) {
-        true => system::for_operator(&app.db, work).await,
-        false => app.db.scoped(caller.organization, work).await,
-    }
-}
-
 /// List organizations
 ///
 /// The operator sees all organizations, other callers only their own.
@@ -162,7 +138,11 @@ pub async fn list_organizations(
     query: Query<PageQuery>,
 ) -> Result<Json<Page<OrganizationResponse>>> {
     let window = query.window(KIND)?;
-    let rows = visible(&app, &caller, async |tx| organizations::list(tx, window.after, window.rows()).await).await?;
+    let (own, after, limit) = (caller.organization, window.after, window.rows());
+    let rows = match is_operator(&caller) {
+        true => system::list_organizations(&app.db, after, limit).await?,
+        false => app.db.scoped(own, async move |tx| organizations::list(tx, after, limit).await).await?,
+    };
     Ok(Json(window.page(rows, |row| row.organization_id, |row| OrganizationResponse::new(row, None))))
 }
 
@@ -189,21 +169,19 @@ pub async fn create_organization(
     require_operator(&caller)?;
     let (id, key_id, now) = (OrganizationId::new(&app.clock), ApiKeyId::new(&app.clock), app.clock.now());
     let new = NewOrganizationRow { name: body.0.name, external_id: body.0.external_id };
+    refuse_reserved(&new, id)?;
     let (key, secret_hash) = new_key(key_id);
-    let scopes = vec![Scope::Admin.as_str().to_owned()];
-    let new_key = NewApiKeyRow { name: "First admin key".to_owned(), scopes, secret_hash, expires_at: None };
-    let (row, is_new) = system::for_operator(&app.db, async |tx| {
-        if let Some(id) = once.replay(tx, &app, &caller).await?.map(OrganizationId) {
-            return Ok((organizations::find(tx, id).await?.ok_or_else(|| unknown(id))?, false));
-        }
-        check_names(tx, &new, id).await?;
-        let row = organizations::insert(tx, id, &new, now).await?;
-        api_keys::insert(tx, id, key_id, &new_key, now).await?;
-        record(tx, &app, &caller, "create", KIND, id.0).await?;
-        once.done(tx, &app, &caller, 201, id.0).await?;
-        Ok((row, true))
-    })
-    .await?;
+    let name = "First admin key".to_owned();
+    let creation = Creation {
+        id,
+        organization: new,
+        key_id,
+        key: NewApiKeyRow { name, scopes: vec![Scope::Admin], secret_hash, expires_at: None },
+        audit: audit_events::event(&app, &caller, ("create", KIND, id.0)),
+        request: once.request(),
+        status: 201,
+    };
+    let (row, is_new) = system::create_organization(&app.db, &creation, now).await?;
     let location = format!("/v1/organizations/{}", row.organization_id);
     Ok(Created { location, value: OrganizationResponse::new(row, Some(key).filter(|_| is_new)) })
 }
@@ -224,7 +202,10 @@ pub async fn get_organization(
     id: Path<OrganizationId>,
 ) -> Result<Found<OrganizationResponse>> {
     let id = *id;
-    let row = visible(&app, &caller, async |tx| organizations::find(tx, id).await).await?;
+    let row = match is_operator(&caller) {
+        true => system::organization(&app.db, id).await?,
+        false => app.db.scoped(caller.organization, async move |tx| organizations::find(tx, id).await).await?,
+    };
     Ok(Found(OrganizationResponse::new(row.ok_or_else(|| unknown(id))?, None)))
 }
 
@@ -253,18 +234,22 @@ pub async fn update_organization(
 ) -> Result<Found<OrganizationResponse>> {
     require_operator(&caller)?;
     let (id, change) = (*id, body.0);
-    let row = system::for_operator(&app.db, async |tx| {
-        let current = organizations::lock(tx, id).await?.ok_or_else(|| unknown(id))?;
+    let row = loop {
+        let current = system::organization(&app.db, id).await?.ok_or_else(|| unknown(id))?;
         if_match.check(current.version)?;
         let new = NewOrganizationRow {
-            name: change.name.unwrap_or(current.name),
-            external_id: change.external_id.of_optional(current.external_id),
+            name: change.name.clone().unwrap_or(current.name),
+            external_id: change.external_id.clone().of_optional(current.external_id),
         };
-        check_names(tx, &new, id).await?;
-        record(tx, &app, &caller, "update", KIND, id.0).await?;
-        organizations::update(tx, id, &new, app.clock.now()).await
-    })
-    .await?;
+        refuse_reserved(&new, id)?;
+        let audit = audit_events::event(&app, &caller, ("update", KIND, id.0));
+        // Read again if somebody else changed it since.
+        if let Some(row) =
+            system::update_organization(&app.db, (id, current.version), &new, &audit, app.clock.now()).await?
+        {
+            break row;
+        }
+    };
     Ok(Found(OrganizationResponse::new(row, None)))
 }
 
@@ -294,13 +279,15 @@ pub async fn delete_organization(
             "The organization `default` belongs to the operator and cannot be deleted.",
         ));
     }
-    system::for_operator(&app.db, async |tx| {
-        let current = organizations::lock(tx, id).await?.ok_or_else(|| unknown(id))?;
+    loop {
+        let current = system::organization(&app.db, id).await?.ok_or_else(|| unknown(id))?;
         if_match.check(current.version)?;
-        record(tx, &app, &caller, "delete", KIND, id.0).await?;
-        organizations::begin_deletion(tx, id, now).await
-    })
-    .await?;
+        let audit = audit_events::event(&app, &caller, ("delete", KIND, id.0));
+        // Read again if somebody else changed it since.
+        if system::begin_deletion(&app.db, (id, current.version), &audit, now).await? {
+            break;
+        }
+    }
     // If this fails, a worker does it: the organization is marked.
     system::wipe_organization(&app.db, id, now).await?;
     Ok(Deleted)

@@ -4,7 +4,7 @@ use super::auth::Caller;
 use crate::app::App;
 use crate::db::runs::{self, ChangeRow, Only};
 use crate::directory::ObjectType;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::ids::RunId;
 use crate::run_state::{ChangeAction, ChangeReason};
 use actix_web::get;
@@ -36,18 +36,17 @@ pub struct ChangeResponse {
 }
 
 impl ChangeResponse {
-    pub(super) fn from_row(row: ChangeRow) -> Result<Self> {
-        let word = |e: String| Error::internal(e);
+    pub(super) fn from_row(row: ChangeRow) -> Self {
         let object = |text: Option<String>| text.and_then(|text| serde_json::from_str(&text).ok());
-        Ok(Self {
-            object_type: row.object_type.parse().map_err(word)?,
+        Self {
+            object_type: row.object_type,
             object_id: row.object_id,
             label: row.label,
-            action: row.action.parse().map_err(word)?,
-            reason: row.reason.map(|reason| reason.parse()).transpose().map_err(word)?,
+            action: row.action,
+            reason: row.reason,
             before: object(row.before),
             after: object(row.after),
-        })
+        }
     }
 }
 
@@ -94,5 +93,5 @@ pub async fn list_run_changes(
         })
         .await?;
     let number = |row: &ChangeRow| Uuid::from_u128(u128::from(row.seq.unsigned_abs()));
-    Ok(Json(window.try_page(rows, number, ChangeResponse::from_row)?))
+    Ok(Json(window.page(rows, number, ChangeResponse::from_row)))
 }

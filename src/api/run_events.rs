@@ -4,7 +4,7 @@ use super::auth::Caller;
 use crate::app::App;
 use crate::db::listen::Notice;
 use crate::db::runs::{self, EventRow};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::ids::{OrganizationId, RunId};
 use crate::run_state::EventKind;
 use actix_web::http::header;
@@ -70,9 +70,8 @@ pub struct RunEventsResponse {
 }
 
 impl RunEventResponse {
-    fn from_row(row: EventRow) -> Result<Self> {
-        let event = row.event.parse().map_err(|e: String| Error::internal(e))?;
-        Ok(Self { id: row.id, event, data: row.data, at: row.at })
+    fn from_row(row: EventRow) -> Self {
+        Self { id: row.id, event: row.event, data: row.data, at: row.at }
     }
 }
 
@@ -146,10 +145,10 @@ impl Follower {
                 Ok((row, events))
             })
             .await?;
-        let items = events.into_iter().map(RunEventResponse::from_row).collect::<Result<Vec<_>>>()?;
+        let items: Vec<_> = events.into_iter().map(RunEventResponse::from_row).collect();
         let next_after = items.last().map_or(after, |event| event.id);
         // Of a run that ended long ago there are none any more.
-        let done = row.run_state()?.is_terminal() && (items.is_empty() || next_after >= row.last_event_id);
+        let done = row.state.is_terminal() && (items.is_empty() || next_after >= row.last_event_id);
         Ok(RunEventsResponse { items, next_after, done })
     }
 

@@ -204,7 +204,7 @@ pub async fn approve_run(app: Data<App>, caller: Caller, id: Path<RunId>) -> Res
         .db
         .scoped(organization, async |tx| {
             let run = runs::find(tx, organization, id).await?;
-            if run.run_state()? == RunState::AwaitingApproval {
+            if run.state == RunState::AwaitingApproval {
                 refuse_outdated(tx, &app, organization, &run).await?;
             }
             record(tx, &app, &caller, "approve", KIND, id.0).await?;

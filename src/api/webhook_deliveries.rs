@@ -70,7 +70,7 @@ impl From<DeliveryRow> for WebhookDeliveryResponse {
         Self {
             id: row.id,
             webhook_id: WebhookId(row.webhook_id),
-            event: row.event,
+            event: row.event.to_string(),
             run_id: row.run_id.map(RunId),
             state,
             attempts: row.attempt,

@@ -13,6 +13,7 @@ use crate::error::{Error, Fault, Faults, Result};
 use crate::http::public::Refused;
 use crate::ids::{OrganizationId, WebhookId};
 use crate::runs::webhooks::secret_place;
+use crate::webhook::WebhookEvent;
 use actix_web::web::{Data, Json, Path, Query};
 use actix_web::{delete, get, patch, post};
 use chrono::{DateTime, Utc};
@@ -24,21 +25,6 @@ use utoipa::ToSchema;
 
 pub(super) const KIND: &str = "webhooks";
 const URL_REFUSED: &str = "url_refused";
-
-/// A state of a run that a webhook announces.
-#[derive(Serialize, Deserialize, ToSchema, Clone, Copy, PartialEq, Eq, Debug)]
-#[serde(rename_all = "camelCase")]
-pub enum WebhookEvent {
-    Succeeded,
-    Degraded,
-    Failed,
-    Cancelled,
-    AwaitingApproval,
-}
-
-impl WebhookEvent {
-    const ALL: [Self; 5] = [Self::Succeeded, Self::Degraded, Self::Failed, Self::Cancelled, Self::AwaitingApproval];
-}
 
 /// A new webhook.
 #[derive(Deserialize, ToSchema)]
@@ -109,15 +95,11 @@ impl Versioned for WebhookResponse {
     }
 }
 
-fn events(row: &WebhookRow) -> Result<Vec<WebhookEvent>> {
-    serde_json::from_value(json!(row.events)).map_err(Error::internal)
-}
-
 impl WebhookResponse {
-    fn from_row(row: WebhookRow) -> Result<Self> {
-        Ok(Self {
+    fn from_row(row: WebhookRow) -> Self {
+        Self {
             id: WebhookId(row.id),
-            events: events(&row)?,
+            events: row.events,
             name: row.name,
             url: row.url,
             signed: row.secret_sealed.is_some(),
@@ -125,7 +107,7 @@ impl WebhookResponse {
             version: row.version,
             created_at: row.created_at,
             updated_at: row.updated_at,
-        })
+        }
     }
 }
 
@@ -147,7 +129,7 @@ impl CreateWebhook {
         Ok(NewWebhookRow {
             name: self.name,
             url: receiver(app, &self.url)?,
-            events: words(self.events.unwrap_or_else(|| WebhookEvent::ALL.to_vec()))?,
+            events: self.events.unwrap_or_else(|| WebhookEvent::ALL.to_vec()),
             secret_sealed: self.secret.as_ref().map(seal).transpose()?,
             enabled: self.enabled.unwrap_or(true),
         })
@@ -162,8 +144,8 @@ impl UpdateWebhook {
             url: receiver(app, &self.url.unwrap_or(current.url))?,
             events: match self.events {
                 Change::Keep => current.events,
-                Change::Reset => words(WebhookEvent::ALL.to_vec())?,
-                Change::Set(events) => words(events)?,
+                Change::Reset => WebhookEvent::ALL.to_vec(),
+                Change::Set(events) => events,
             },
             secret_sealed: match self.secret {
                 Change::Keep => current.secret_sealed,
@@ -173,11 +155,6 @@ impl UpdateWebhook {
             enabled: self.enabled.of_optional(Some(current.enabled)).unwrap_or(true),
         })
     }
-}
-
-/// Events as they are stored.
-fn words(events: Vec<WebhookEvent>) -> Result<Vec<String>> {
-    serde_json::to_value(events).and_then(serde_json::from_value).map_err(Error::internal)
 }
 
 fn receiver(app: &App, url: &str) -> Result<String> {
@@ -219,7 +196,7 @@ pub async fn list_webhooks(
         .db
         .scoped(organization, async |tx| webhooks::list(tx, organization, window.after, window.rows()).await)
         .await?;
-    Ok(Json(window.try_page(rows, |row| row.id, WebhookResponse::from_row)?))
+    Ok(Json(window.page(rows, |row| row.id, WebhookResponse::from_row)))
 }
 
 /// Create a webhook
@@ -254,7 +231,7 @@ pub async fn create_webhook(
             Ok(row)
         })
         .await?;
-    Ok(Created { location: format!("/v1/webhooks/{}", row.id), value: WebhookResponse::from_row(row)? })
+    Ok(Created { location: format!("/v1/webhooks/{}", row.id), value: WebhookResponse::from_row(row) })
 }
 
 /// Get a webhook
@@ -270,7 +247,7 @@ pub async fn create_webhook(
 pub async fn get_webhook(app: Data<App>, caller: Caller, id: Path<WebhookId>) -> Result<Found<WebhookResponse>> {
     let (organization, id) = (caller.organization, *id);
     let row = app.db.scoped(organization, async |tx| webhooks::find(tx, organization, id).await).await?;
-    Ok(Found(WebhookResponse::from_row(row.ok_or_else(|| unknown(id))?)?))
+    Ok(Found(WebhookResponse::from_row(row.ok_or_else(|| unknown(id))?)))
 }
 
 /// Change a webhook
@@ -302,7 +279,7 @@ pub async fn update_webhook(
             webhooks::update(tx, organization, id, &new, app.clock.now()).await
         })
         .await?;
-    Ok(Found(WebhookResponse::from_row(row)?))
+    Ok(Found(WebhookResponse::from_row(row)))
 }
 
 /// Delete a webhook

@@ -161,7 +161,7 @@ async fn check_open_database(
     }
     let is_current = check_migrations(findings, &database.migrate).await;
     check_roles(findings, &database.runtime).await;
-    let heard = inspect::hears_notices(&database.runtime, &database.listen, clock).await.map_err(|error| {
+    let heard = inspect::check_notifications(&database.runtime, &database.listen, clock).await.map_err(|error| {
         let advice = "If a transaction pooler is in between, set ENTRA_ASSETS_LISTEN_DATABASE_URL to the address of the database itself. Without LISTEN runs start a few seconds later.";
         Error::new(error.code, format!("{} {advice}", words(&error)))
     });

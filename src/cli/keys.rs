@@ -58,7 +58,7 @@ pub struct Create {
     #[arg(long)]
     name: String,
     /// Scopes of the key, separated by commas: read, write, run, admin.
-    #[arg(long, value_delimiter = ',', required = true, value_parser = scope)]
+    #[arg(long, value_delimiter = ',', required = true)]
     scopes: Vec<Scope>,
     /// When the key expires (RFC 3339). Unset: never.
     #[arg(long)]
@@ -72,11 +72,6 @@ pub struct Revoke {
     id: ApiKeyId,
     #[command(flatten)]
     of: Of,
-}
-
-fn scope(text: &str) -> Result<Scope, String> {
-    Scope::parse(text)
-        .ok_or_else(|| format!("unknown scope; expected one of {}", Scope::ALL.map(Scope::as_str).join(", ")))
 }
 
 pub async fn run(command: Keys) -> Result<()> {
@@ -153,8 +148,8 @@ async fn create(arguments: Create) -> Result<()> {
     let opened = Opened::new(&arguments.of).await?;
     let id = ApiKeyId::new(&opened.clock);
     let (key, secret_hash) = new_key(id);
-    let scopes = arguments.scopes.iter().map(|scope| scope.as_str().to_owned()).collect();
-    let new = NewApiKeyRow { name: arguments.name, scopes, secret_hash, expires_at: arguments.expires_at };
+    let new =
+        NewApiKeyRow { name: arguments.name, scopes: arguments.scopes, secret_hash, expires_at: arguments.expires_at };
     let created = opened
         .db
         .scoped(opened.organization, async |tx| {
@@ -183,7 +178,7 @@ fn table(rows: &[ApiKeyRow]) -> Table {
     table.load_style(NOTHING);
     table.set_header(["id", "name", "scopes", "expires", "last used"]);
     for row in rows {
-        let scopes = row.scopes.join(",");
+        let scopes = row.scopes.iter().map(|scope| scope.as_str()).collect::<Vec<_>>().join(",");
         table.add_row([row.id.to_string(), row.name.clone(), scopes, time(row.expires_at), time(row.last_used_at)]);
     }
     table

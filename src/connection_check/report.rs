@@ -6,29 +6,6 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-/// The overall result.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub enum Overall {
-    /// Every requested capability is granted.
-    Ok,
-    /// Some capabilities do not work, or only in part.
-    Degraded,
-    /// Sign-in failed, or no capability works.
-    Failed,
-}
-
-impl Overall {
-    /// The word in the API and the database.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Ok => "ok",
-            Self::Degraded => "degraded",
-            Self::Failed => "failed",
-        }
-    }
-}
-
 /// The identity of the connection, as Entra reports it.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]

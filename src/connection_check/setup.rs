@@ -1,6 +1,6 @@
 //! How to set up the application in Entra, step by step, with the ids of the connection.
 
-use crate::graph::cloud::Cloud;
+use crate::cloud::Cloud;
 use crate::graph::token::Identity;
 use crate::permission::catalog::{self, PermissionKind};
 use crate::permission::manifest::list;

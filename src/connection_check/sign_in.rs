@@ -1,8 +1,8 @@
 //! Findings about the token: why sign-in failed, or why the token does not match the connection.
 
 use super::setup::place;
+use crate::cloud::Cloud;
 use crate::codes::FindingCode;
-use crate::graph::cloud::Cloud;
 use crate::graph::sign_in_error::{Fix, SignInError, SignInErrorKind};
 use crate::graph::token::{Claims, Identity};
 use crate::permission::catalog::{AZURE_AD_GRAPH, MICROSOFT_GRAPH};

@@ -2,6 +2,7 @@
 
 use super::crud::crud;
 use super::schema::api_keys;
+use crate::api_key::Scope;
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
@@ -12,7 +13,7 @@ use uuid::Uuid;
 pub struct ApiKeyRow {
     pub id: Uuid,
     pub name: String,
-    pub scopes: Vec<String>,
+    pub scopes: Vec<Scope>,
     pub expires_at: Option<DateTime<Utc>>,
     pub last_used_at: Option<DateTime<Utc>>,
     pub version: i64,
@@ -20,12 +21,12 @@ pub struct ApiKeyRow {
     pub updated_at: DateTime<Utc>,
 }
 
-/// What a caller decides of a key, and its hash.
+/// The columns of a key that its creator sets, and its hash.
 #[derive(Insertable, AsChangeset, Clone)]
 #[diesel(table_name = api_keys)]
 pub struct NewApiKeyRow {
     pub name: String,
-    pub scopes: Vec<String>,
+    pub scopes: Vec<Scope>,
     pub secret_hash: Vec<u8>,
     pub expires_at: Option<DateTime<Utc>>,
 }

@@ -23,12 +23,12 @@ pub struct AuditEventRow {
     /// The collection in the API: `filters`.
     pub resource_kind: String,
     pub resource_id: Option<Uuid>,
-    /// More about it, such as the names of the changed fields. Never a secret.
+    /// Details, such as the names of the changed fields. Never a secret.
     pub detail: Value,
 }
 
 impl AuditEventRow {
-    /// What a part of the service did to a thing by itself.
+    /// An action of the service itself on a resource.
     pub fn of_service(
         organization: OrganizationId,
         actor: &str,

@@ -1,4 +1,4 @@
-//! Connections to PostgreSQL, with TLS as `sslmode` in the URL says.
+//! Connections to PostgreSQL. `sslmode` in the URL selects TLS.
 
 use crate::error::{Code, Error, Result};
 use diesel::ConnectionError;
@@ -15,7 +15,7 @@ use std::sync::Arc;
 use tokio_postgres::config::SslMode;
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-/// Where the database is and whom to trust there.
+/// The address of the database and the certificate authorities to trust.
 #[derive(Clone)]
 pub struct Options {
     url: SecretString,
@@ -24,8 +24,8 @@ pub struct Options {
 }
 
 impl Options {
-    /// `url`: postgres://… or `host=… user=…`. `sslmode=prefer` (the default) encrypts where the server can,
-    /// without asking who it is, as libpq does; `require`, `verify-ca` and `verify-full` verify the
+    /// `url`: postgres://… or `host=… user=…`. `sslmode=prefer` (the default) encrypts if the server supports
+    /// it, without verifying the server, as libpq does; `require`, `verify-ca` and `verify-full` verify the
     /// server's certificate against the system's authorities and `ca_file`.
     pub fn new(url: &SecretString, ca_file: Option<PathBuf>) -> Result<Self> {
         let text = url.expose_secret();
@@ -35,9 +35,7 @@ impl Options {
         let config: tokio_postgres::Config = text.parse().map_err(|e| {
             Error::new(
                 Code::ConfigurationInvalid,
-                format!(
-                    "the database URL cannot be read ({e}); it looks like postgres://user:password@host:5432/database"
-                ),
+                format!("the database URL is not valid ({e}); expected postgres://user:password@host:5432/database"),
             )
         })?;
         Ok(Self { verify: config.get_ssl_mode() == SslMode::Require, url: text.into(), ca_file })
@@ -47,7 +45,7 @@ impl Options {
         self.url.expose_secret().to_owned()
     }
 
-    /// Host and port, for people.
+    /// Host and port, for messages.
     fn server(&self) -> String {
         use tokio_postgres::config::Host;
         let Ok(config) = self.url.expose_secret().parse::<tokio_postgres::Config>() else { return String::new() };
@@ -94,7 +92,7 @@ impl Options {
     }
 }
 
-/// `sslmode=prefer`: encrypted if possible, whoever the server is.
+/// `sslmode=prefer`: encrypts if possible and does not verify the server.
 #[derive(Debug)]
 struct AnyServer(Arc<rustls::crypto::CryptoProvider>);
 
@@ -147,7 +145,7 @@ pub(super) async fn open_alone(options: &Options) -> Result<AsyncPgConnection> {
     open(options.url(), options.tls()?).await.map_err(refused)
 }
 
-/// An error with what lies behind it: «error connecting to server» alone helps nobody.
+/// An error with its causes: «error connecting to server» alone does not say why.
 fn with_causes(error: &dyn std::error::Error) -> String {
     std::iter::successors(Some(error), |error| error.source()).map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }

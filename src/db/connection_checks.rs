@@ -2,6 +2,7 @@
 
 use super::Transaction;
 use super::schema::connection_checks;
+use crate::connection::Overall;
 use crate::error::Result;
 use crate::ids::{CheckId, ConnectionId, OrganizationId};
 use crate::permission::Capability;
@@ -17,13 +18,13 @@ pub struct ConnectionCheckRow {
     pub id: Uuid,
     pub connection_id: Uuid,
     pub checked_at: DateTime<Utc>,
-    pub overall: String,
-    /// The report as it was answered, without its id; beside it `credentialVersion`, the connection's at that time.
+    pub overall: Overall,
+    /// The report as the API returned it, without its id, plus `credentialVersion`: the version of the credential that was checked.
     pub report: Value,
 }
 
 impl ConnectionCheckRow {
-    /// Whether it is about the tenant, application and credential that the connection has in `version`.
+    /// Whether the check was made with version `version` of the connection's tenant, application and credential.
     pub fn is_of(&self, version: i64) -> bool {
         self.credential_version() == Some(version)
     }
@@ -32,8 +33,8 @@ impl ConnectionCheckRow {
         self.report.get(CREDENTIAL_VERSION).and_then(Value::as_i64)
     }
 
-    /// Whether it found nothing wrong, but did not look at everything that a job imports by default.
-    fn is_good_news_of_a_part(&self) -> bool {
+    /// Whether the check found no problem, but left out capabilities that a job needs by default.
+    fn is_partial_success(&self) -> bool {
         let checked: Vec<&str> = self
             .report
             .get("capabilities")
@@ -42,24 +43,25 @@ impl ConnectionCheckRow {
             .flatten()
             .filter_map(|verdict| verdict.get("capability")?.as_str())
             .collect();
-        self.overall == "ok" && Capability::DEFAULT.iter().any(|capability| !checked.contains(&capability.as_str()))
+        self.overall == Overall::Ok
+            && Capability::DEFAULT.iter().any(|capability| !checked.contains(&capability.as_str()))
     }
 }
 
 const CREDENTIAL_VERSION: &str = "credentialVersion";
 
-/// What a check found.
+/// The result of a check, to be stored.
 #[derive(Insertable, Clone, Debug)]
 #[diesel(table_name = connection_checks)]
 pub struct NewConnectionCheckRow {
     pub connection_id: Uuid,
     pub checked_at: DateTime<Utc>,
-    pub overall: String,
+    pub overall: Overall,
     pub report: Value,
 }
 
 impl NewConnectionCheckRow {
-    /// Notes which credential was checked, so that a later change of it shows.
+    /// Stores which version of the credential was checked: a later version makes the check stale.
     pub fn of_credential(mut self, version: i64) -> Self {
         self.report[CREDENTIAL_VERSION] = json!(version);
         self
@@ -98,40 +100,40 @@ pub async fn list(
     Ok(query.select(ConnectionCheckRow::as_select()).load(tx).await?)
 }
 
-/// The check that speaks for each of some connections, for those that were ever checked: the newest one. Where that
-/// looked at a part only and found nothing wrong, it says nothing of the rest, so the newest one that looked at
-/// everything a job imports by default goes before it, if it is about the same tenant, application and credential.
+/// The check to show for each of these connections that was ever checked. That is the newest one. If the newest one
+/// succeeded but covered fewer capabilities than a job needs by default, it is the newest one that covered them all, if
+/// that was made with the same version of the credential.
 pub async fn latest(
     tx: &mut Transaction,
     organization: OrganizationId,
     connections: &[Uuid],
 ) -> Result<Vec<ConnectionCheckRow>> {
     let mut rows = newest(tx, organization, connections, &[]).await?;
-    let partial = rows.iter().filter(|row| row.is_good_news_of_a_part());
+    let partial = rows.iter().filter(|row| row.is_partial_success());
     let partial: Vec<Uuid> = partial.map(|row| row.connection_id).collect();
     if !partial.is_empty() {
-        for wide in newest(tx, organization, &partial, &Capability::DEFAULT).await? {
+        for complete in newest(tx, organization, &partial, &Capability::DEFAULT).await? {
             let is_about_the_same = |row: &&mut ConnectionCheckRow| {
-                row.connection_id == wide.connection_id && row.credential_version() == wide.credential_version()
+                row.connection_id == complete.connection_id && row.credential_version() == complete.credential_version()
             };
-            rows.iter_mut().filter(is_about_the_same).for_each(|row| *row = wide.clone());
+            rows.iter_mut().filter(is_about_the_same).for_each(|row| *row = complete.clone());
         }
     }
     Ok(rows)
 }
 
-/// The newest check of each connection among those that looked at all `capabilities`.
+/// The newest check of each connection that covered all `capabilities`.
 async fn newest(
     tx: &mut Transaction,
     organization: OrganizationId,
     connections: &[Uuid],
     capabilities: &[Capability],
 ) -> Result<Vec<ConnectionCheckRow>> {
-    let looked_at: Vec<Value> = capabilities.iter().map(|capability| json!({"capability": capability})).collect();
+    let covered: Vec<Value> = capabilities.iter().map(|capability| json!({"capability": capability})).collect();
     let rows = connection_checks::table
         .filter(connection_checks::organization_id.eq(organization.0))
         .filter(connection_checks::connection_id.eq_any(connections))
-        .filter(connection_checks::report.contains(json!({"capabilities": looked_at})))
+        .filter(connection_checks::report.contains(json!({"capabilities": covered})))
         .distinct_on(connection_checks::connection_id)
         .order((connection_checks::connection_id, connection_checks::id.desc()))
         .select(ConnectionCheckRow::as_select())

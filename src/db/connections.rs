@@ -4,6 +4,8 @@ use super::Transaction;
 use super::crud::crud;
 use super::jobs::{Refers, users_of};
 use super::schema::connections;
+use crate::cloud::Cloud;
+use crate::connection::CredentialKind;
 use crate::error::{Result, UsedBy};
 use crate::ids::{ConnectionId, OrganizationId};
 use chrono::{DateTime, Utc};
@@ -19,8 +21,8 @@ pub struct ConnectionRow {
     /// GUID or verified domain.
     pub tenant_id: String,
     pub client_id: Uuid,
-    pub cloud: String,
-    pub credential_kind: String,
+    pub cloud: Cloud,
+    pub credential_kind: CredentialKind,
     /// The secret, or the private key.
     pub credential_sealed: Option<Vec<u8>>,
     pub certificate_pem: Option<String>,
@@ -33,26 +35,26 @@ pub struct ConnectionRow {
     pub updated_at: DateTime<Utc>,
 }
 
-/// What a caller decides of a connection.
+/// The columns of a connection that a caller sets.
 #[derive(Insertable, AsChangeset, Clone, PartialEq, Eq)]
 #[diesel(table_name = connections, treat_none_as_null = true)]
 pub struct NewConnectionRow {
     pub name: String,
     pub tenant_id: String,
     pub client_id: Uuid,
-    pub cloud: String,
-    pub credential_kind: String,
+    pub cloud: Cloud,
+    pub credential_kind: CredentialKind,
     pub credential_sealed: Option<Vec<u8>>,
     pub certificate_pem: Option<String>,
     pub credential_hint: Option<String>,
     pub credential_expires_at: Option<DateTime<Utc>>,
-    /// Rises with every change of what a token depends on.
+    /// Rises with every change of tenant, application, cloud or credential: cached tokens of an older version are not used.
     pub credential_version: i64,
 }
 
 crud!(connections, ConnectionRow, NewConnectionRow, ConnectionId);
 
-/// The jobs that read through this connection.
+/// The jobs that use this connection.
 pub async fn used_by(tx: &mut Transaction, organization: OrganizationId, id: ConnectionId) -> Result<Vec<UsedBy>> {
     users_of(tx, organization, Refers::Connection(id)).await
 }

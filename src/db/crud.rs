@@ -1,20 +1,20 @@
-//! The queries that every noun with `organization_id, id, version, created_at, updated_at` has.
+//! The queries of every table with `organization_id, id, version, created_at, updated_at`.
 
 use crate::error::{Code, Error};
 use diesel::result::{DatabaseErrorKind, Error as DieselError};
 
-/// Callers look for users before they delete, so only one that came in between is left.
+/// Callers check for references before they delete, so this one was added in between.
 pub(super) fn from_delete(error: DieselError) -> Error {
     match error {
         DieselError::DatabaseError(DatabaseErrorKind::ForeignKeyViolation, _) => {
-            Error::new(Code::InUse, "Something began to use it just now; look at what does, and try again.")
+            Error::new(Code::InUse, "Something started to use it just now; check what uses it and try again.")
         }
         other => other.into(),
     }
 }
 
-/// Writes `insert find lock list update delete` for a table. `$row` is what is stored, `$new` what a caller
-/// decides of it.
+/// Defines `insert find lock list update delete` for a table. `$row` has the stored columns, `$new` those that a caller
+/// sets.
 macro_rules! crud {
     ($table:ident, $row:ident, $new:ident, $id:ident) => {
         pub async fn insert(
@@ -42,7 +42,7 @@ macro_rules! crud {
             Ok($table::table.find((organization.0, id.0)).select($row::as_select()).first(tx).await.optional()?)
         }
 
-        /// As [`find`], and nobody else changes it until the transaction ends.
+        /// As [`find`], with a lock on the row until the transaction ends.
         pub async fn lock(
             tx: &mut $crate::db::Transaction,
             organization: $crate::ids::OrganizationId,

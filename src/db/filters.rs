@@ -24,7 +24,7 @@ pub struct FilterRow {
     pub updated_at: DateTime<Utc>,
 }
 
-/// What a caller decides of a filter.
+/// The columns of a filter that a caller sets.
 #[derive(Insertable, AsChangeset, Clone, Debug)]
 #[diesel(table_name = filters)]
 pub struct NewFilterRow {
@@ -34,7 +34,7 @@ pub struct NewFilterRow {
 
 crud!(filters, FilterRow, NewFilterRow, FilterId);
 
-/// The jobs that import by this filter.
+/// The jobs that use this filter.
 pub async fn used_by(tx: &mut Transaction, organization: OrganizationId, id: FilterId) -> Result<Vec<UsedBy>> {
     users_of(tx, organization, Refers::Filter(id)).await
 }

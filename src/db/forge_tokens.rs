@@ -1,4 +1,4 @@
-//! System tokens of Forge apps: of each installation the newest, sealed.
+//! System tokens of Forge apps, sealed: the newest one of each installation.
 
 use super::Transaction;
 use super::schema::forge_tokens;
@@ -16,15 +16,15 @@ pub struct ForgeTokenRow {
     pub organization_id: Uuid,
     pub installation_id: String,
     pub token_sealed: Vec<u8>,
-    /// Another one for each token: a part of the seal.
+    /// New for each token: part of the seal's associated data.
     pub id: Uuid,
     pub api_base_url: String,
     pub expires_at: DateTime<Utc>,
-    /// When the app brought it.
+    /// When the app sent it.
     pub updated_at: DateTime<Utc>,
 }
 
-/// Puts a token in the place of the installation's one before.
+/// Replaces the token of an installation.
 pub async fn replace(tx: &mut Transaction, row: &ForgeTokenRow) -> Result<()> {
     diesel::insert_into(forge_tokens::table)
         .values(row)
@@ -42,7 +42,7 @@ pub async fn replace(tx: &mut Transaction, row: &ForgeTokenRow) -> Result<()> {
     Ok(())
 }
 
-/// The token of the organization that was brought last.
+/// The organization's newest token.
 pub async fn newest(tx: &mut Transaction, organization: OrganizationId) -> Result<Option<ForgeTokenRow>> {
     Ok(forge_tokens::table
         .filter(forge_tokens::organization_id.eq(organization.0))
@@ -53,7 +53,7 @@ pub async fn newest(tx: &mut Transaction, organization: OrganizationId) -> Resul
         .optional()?)
 }
 
-/// Notes that a token has ended before its time. One that was replaced meanwhile is left alone.
+/// Marks a token as expired before its time, unless it was replaced meanwhile.
 pub async fn end(tx: &mut Transaction, organization: OrganizationId, id: Uuid, now: DateTime<Utc>) -> Result<()> {
     diesel::update(forge_tokens::table)
         .filter(forge_tokens::organization_id.eq(organization.0))

@@ -1,9 +1,9 @@
-//! Idempotency keys: which request a key belongs to and what came of it. Written in the transaction of the
-//! write itself, so both exist or neither does.
+//! Idempotency keys: the request that a key belongs to, and its result. A key is stored in the transaction that carries
+//! the request out, so that either both are stored or neither is.
 
 use super::Transaction;
 use super::schema::idempotency_keys::{self, dsl};
-use crate::error::Result;
+use crate::error::{Code, Error, Result};
 use crate::ids::OrganizationId;
 use chrono::{DateTime, TimeDelta, Utc};
 use diesel::prelude::*;
@@ -11,28 +11,15 @@ use diesel_async::RunQueryDsl;
 use uuid::Uuid;
 
 /// How long a key is remembered.
-const KEPT: TimeDelta = TimeDelta::hours(24);
+const REMEMBERED_FOR: TimeDelta = TimeDelta::hours(24);
 
-/// A request that may be repeated.
+/// A request with an idempotency key.
 #[derive(Clone, Debug)]
 pub struct Request {
     pub key: String,
     pub method: String,
     pub path: String,
     pub body_hash: Vec<u8>,
-}
-
-/// What is known of a request's key.
-#[derive(PartialEq, Eq, Debug)]
-pub enum Known {
-    /// Nothing: carry it out, then [`insert`].
-    Nothing,
-    /// It was carried out: this is what came of it.
-    Answer { status: u16, resource_id: Uuid },
-    /// The key was used for another body.
-    OtherBody,
-    /// Another transaction carries it out right now.
-    Running,
 }
 
 define_sql_function! {
@@ -44,43 +31,50 @@ define_sql_function! {
     fn hash_text(text: diesel::sql_types::Text, seed: diesel::sql_types::BigInt) -> diesel::sql_types::BigInt;
 }
 
-/// What is known of the key; takes it until the end of the transaction.
-pub async fn begin(
+/// The id of what the first request with this key created. `None`: this is the first request, or it has no key; the
+/// caller carries it out and calls [`insert`]. The key stays locked until the transaction ends.
+pub async fn replay(
     tx: &mut Transaction,
     organization: OrganizationId,
-    request: &Request,
+    request: Option<&Request>,
     now: DateTime<Utc>,
-) -> Result<Known> {
+) -> Result<Option<Uuid>> {
+    let Some(request) = request else { return Ok(None) };
     let name = format!("idempotency {organization} {} {} {}", request.key, request.method, request.path);
     if !diesel::select(try_advisory_lock(hash_text(name, 0))).get_result::<bool>(tx).await? {
-        return Ok(Known::Running);
+        return Err(Error::new(
+            Code::IdempotencyKeyInProgress,
+            "The first request with this idempotency key is still running. Repeat the request in a moment.",
+        ));
     }
     let key = (organization.0, &request.key, &request.method, &request.path);
-    let found: Option<(Vec<u8>, Option<i32>, Option<Uuid>)> = dsl::idempotency_keys
+    let found: Option<(Vec<u8>, Option<Uuid>)> = dsl::idempotency_keys
         .find(key)
-        .filter(dsl::created_at.gt(now - KEPT))
-        .select((dsl::body_hash, dsl::status, dsl::resource_id))
+        .filter(dsl::created_at.gt(now - REMEMBERED_FOR))
+        .select((dsl::body_hash, dsl::resource_id))
         .first(tx)
         .await
         .optional()?;
-    Ok(match found {
-        Some((hash, ..)) if hash != request.body_hash => Known::OtherBody,
-        Some((_, Some(status), Some(resource_id))) => {
-            Known::Answer { status: u16::try_from(status).unwrap_or(200), resource_id }
-        }
-        Some((_, _, _)) | None => Known::Nothing,
-    })
+    match found {
+        Some((hash, _)) if hash != request.body_hash => Err(Error::new(
+            Code::IdempotencyKeyReused,
+            "This idempotency key was used with another body. Use a new key for a new request.",
+        )),
+        Some((_, resource_id)) => Ok(resource_id),
+        None => Ok(None),
+    }
 }
 
-/// Remembers what came of the request.
+/// Stores what the request created, if it has a key.
 pub async fn insert(
     tx: &mut Transaction,
     organization: OrganizationId,
-    request: &Request,
+    request: Option<&Request>,
     status: u16,
     resource_id: Uuid,
     now: DateTime<Utc>,
 ) -> Result<()> {
+    let Some(request) = request else { return Ok(()) };
     let values = (
         dsl::organization_id.eq(organization.0),
         dsl::key.eq(&request.key),

@@ -1,4 +1,4 @@
-//! What the command `doctor` asks of the database.
+//! The database checks of the command `doctor`.
 
 use super::connect::{self, Options};
 use super::listen::{self, Notice};
@@ -10,19 +10,19 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
 use std::time::Duration;
 use tokio::sync::broadcast;
 
-/// How long a notice of our own may take.
+/// How long a notification to ourselves may take.
 const HEARD_WITHIN: Duration = Duration::from_secs(5);
 const AGAIN_AFTER: Duration = Duration::from_millis(250);
 
-/// What the runtime role may do that it should not.
+/// Privileges that the runtime role should not have.
 #[derive(QueryableByName, Clone, PartialEq, Eq, Debug)]
 pub struct RuntimeRole {
     #[diesel(sql_type = Text)]
     pub name: String,
-    /// Superuser, or with BYPASSRLS: row-level security does not bind it.
+    /// It is a superuser or has BYPASSRLS: row-level security does not apply to it.
     #[diesel(sql_type = Bool)]
     pub bypasses_security: bool,
-    /// Owns a table, or is a member of the role that does: it can switch row-level security off.
+    /// It owns a table, or is a member of the role that does: it can switch row-level security off.
     #[diesel(sql_type = Bool)]
     pub owns_tables: bool,
 }
@@ -49,7 +49,7 @@ pub async fn runtime_role(options: &Options) -> Result<RuntimeRole> {
     Ok(sql_query(ROLE).get_result(&mut connection).await?)
 }
 
-/// Tables that row-level security does not bind everybody in.
+/// Tables without row-level security, or where it does not apply to the owner.
 pub async fn unprotected_tables(options: &Options) -> Result<Vec<String>> {
     #[derive(QueryableByName)]
     struct Row {
@@ -66,12 +66,12 @@ pub async fn unprotected_tables(options: &Options) -> Result<Vec<String>> {
     Ok(rows.into_iter().map(|row| row.name).collect())
 }
 
-/// Announces something on one connection and hears it on another.
-pub async fn hears_notices(runtime: &Options, listen: &Options, clock: &Clock) -> Result<()> {
+/// Sends a notification on one connection and waits for it on another.
+pub async fn check_notifications(runtime: &Options, listen: &Options, clock: &Clock) -> Result<()> {
     let (sender, mut receiver) = broadcast::channel(16);
     let mut speaker: AsyncPgConnection = connect::open_alone(runtime).await?;
     let speaking = async {
-        // LISTEN may take a moment to take effect: said again until it is heard.
+        // LISTEN may take a moment to take effect, so the notification is repeated.
         loop {
             let notify = format!("NOTIFY {}", listen::WEBHOOKS);
             speaker.batch_execute(&notify).await?;
@@ -90,7 +90,7 @@ pub async fn hears_notices(runtime: &Options, listen: &Options, clock: &Clock) -
         broken = listen::forward(listen, &sender) => broken,
         error = speaking => error,
         () = clock.sleep(HEARD_WITHIN) => {
-            Err(Error::new(Code::DatabaseUnavailable, "A notice that was sent with NOTIFY was not heard by LISTEN."))
+            Err(Error::new(Code::DatabaseUnavailable, "A notification sent with NOTIFY did not arrive at LISTEN."))
         }
     }
 }

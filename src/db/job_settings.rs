@@ -1,10 +1,15 @@
-//! Everything that a run, a check or a preview needs to know of a job: the job with its connection, filter
-//! and destination, read together so that they belong together.
+//! The settings of a job for a run, a check or a preview: the job with its connection, filter and destination, read in
+//! one transaction so that they are consistent.
 
 use super::Transaction;
 use super::schema::{connections, destinations, filters, jobs};
+use crate::cloud::Cloud;
+use crate::connection::CredentialKind;
+use crate::destination::{DestinationKind, EmptyValues, MissingObjects};
 use crate::error::{Error, Result};
 use crate::ids::{ConnectionId, DestinationId, JobId, OrganizationId};
+use crate::job::{Deliver, RemovalPolicy};
+use crate::mapping::{Memberships, ReferenceTemplate};
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
@@ -17,15 +22,15 @@ use uuid::Uuid;
 pub struct JobPart {
     pub id: Uuid,
     pub name: String,
-    // Null only while the job is being deleted, and then it is not read.
+    // Null only while the job is being deleted; such a job is not read.
     #[diesel(select_expression = jobs::connection_id.assume_not_null())]
     pub connection_id: Uuid,
     pub filter_id: Option<Uuid>,
     pub destination_id: Option<Uuid>,
     pub objects: Value,
-    pub memberships: String,
-    pub deliver: String,
-    pub removal_policy: String,
+    pub memberships: Memberships,
+    pub deliver: Deliver,
+    pub removal_policy: RemovalPolicy,
     pub removal_after_missing_runs: i32,
     pub brake_percent: i32,
     pub version: i64,
@@ -37,8 +42,8 @@ pub struct ConnectionPart {
     pub id: Uuid,
     pub tenant_id: String,
     pub client_id: Uuid,
-    pub cloud: String,
-    pub credential_kind: String,
+    pub cloud: Cloud,
+    pub credential_kind: CredentialKind,
     pub credential_sealed: Option<Vec<u8>>,
     pub certificate_pem: Option<String>,
     pub credential_expires_at: Option<DateTime<Utc>>,
@@ -57,20 +62,20 @@ pub struct FilterPart {
 #[diesel(table_name = destinations)]
 pub struct DestinationPart {
     pub id: Uuid,
-    pub kind: String,
+    pub kind: DestinationKind,
     pub token_sealed: Option<Vec<u8>>,
     pub workspace_id: Option<String>,
     pub import_id: Option<String>,
-    pub missing_objects: String,
-    pub empty_values: String,
-    pub reference_template: String,
+    pub missing_objects: MissingObjects,
+    pub empty_values: EmptyValues,
+    pub reference_template: ReferenceTemplate,
     pub api_site_url: Option<String>,
     pub api_email: Option<String>,
     pub api_token_sealed: Option<Vec<u8>>,
     pub version: i64,
-    /// When something was first sent there, by whatever job.
+    /// When any job first sent something to it.
     pub delivered_at: Option<DateTime<Utc>>,
-    /// Objects by type, as the last settled delivery left them.
+    /// Objects by type after the last settled delivery.
     pub delivered: Value,
 }
 
@@ -135,12 +140,12 @@ pub async fn destination(
         .ok_or_else(|| Error::not_found("destination", id))
 }
 
-/// What the execution of an import showed about a destination's setting for missing objects.
+/// Stores how Assets treated missing objects, as an execution showed.
 pub async fn observe_missing_objects(
     tx: &mut Transaction,
     organization: OrganizationId,
     destination: Uuid,
-    observed: &str,
+    observed: MissingObjects,
     now: DateTime<Utc>,
 ) -> Result<()> {
     diesel::update(destinations::table.find((organization.0, destination)))
@@ -154,7 +159,7 @@ pub async fn observe_missing_objects(
     Ok(())
 }
 
-/// What a settled delivery left in a destination: objects by type.
+/// Stores how many objects of each type a destination has after a settled delivery.
 pub async fn note_contents(
     tx: &mut Transaction,
     organization: OrganizationId,
@@ -169,7 +174,7 @@ pub async fn note_contents(
     Ok(())
 }
 
-/// Another import source stands behind the destination now, and nothing was sent there yet.
+/// Resets what is stored of a destination's contents: it now leads to another import source, which has none yet.
 pub async fn forget_contents(tx: &mut Transaction, organization: OrganizationId, destination: Uuid) -> Result<()> {
     diesel::update(destinations::table.find((organization.0, destination)))
         .set((
@@ -181,7 +186,7 @@ pub async fn forget_contents(tx: &mut Transaction, organization: OrganizationId,
     Ok(())
 }
 
-/// Stops a job's schedule and says why. Somebody has to look before it goes on.
+/// Pauses a job's schedule and stores the reason. A person has to enable it again.
 pub async fn pause_schedule(
     tx: &mut Transaction,
     organization: OrganizationId,

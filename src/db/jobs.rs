@@ -1,9 +1,11 @@
-//! Import jobs. A job that is being deleted is invisible here.
+//! Import jobs. No function here finds a job that is being deleted.
 
 use super::schema::{connections, destinations, filters, jobs};
 use super::{Transaction, is_unique_violation};
 use crate::error::{Code, Error, Result, UsedBy};
 use crate::ids::{ConnectionId, DestinationId, FilterId, JobId, OrganizationId};
+use crate::job::{Deliver, RemovalPolicy};
+use crate::mapping::Memberships;
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
@@ -15,15 +17,15 @@ use uuid::Uuid;
 pub struct JobRow {
     pub id: Uuid,
     pub name: String,
-    // Null only while the job is being deleted, and then there is no such row here.
+    // Null only while the job is being deleted; such a job is not read.
     #[diesel(select_expression = jobs::connection_id.assume_not_null())]
     pub connection_id: Uuid,
     pub filter_id: Option<Uuid>,
     pub destination_id: Option<Uuid>,
     pub objects: Value,
-    pub memberships: String,
-    pub deliver: String,
-    pub removal_policy: String,
+    pub memberships: Memberships,
+    pub deliver: Deliver,
+    pub removal_policy: RemovalPolicy,
     pub removal_after_missing_runs: i32,
     pub brake_percent: i32,
     pub schedule_cron: Option<String>,
@@ -36,7 +38,7 @@ pub struct JobRow {
     pub updated_at: DateTime<Utc>,
 }
 
-/// What a caller decides of a job, and what follows from it.
+/// The columns of a job that a caller sets, and those that follow from them.
 #[derive(Insertable, AsChangeset, Clone, Debug)]
 #[diesel(table_name = jobs, treat_none_as_null = true)]
 pub struct NewJobRow {
@@ -45,9 +47,9 @@ pub struct NewJobRow {
     pub filter_id: Option<Uuid>,
     pub destination_id: Option<Uuid>,
     pub objects: Value,
-    pub memberships: String,
-    pub deliver: String,
-    pub removal_policy: String,
+    pub memberships: Memberships,
+    pub deliver: Deliver,
+    pub removal_policy: RemovalPolicy,
     pub removal_after_missing_runs: i32,
     pub brake_percent: i32,
     pub schedule_cron: Option<String>,
@@ -87,7 +89,7 @@ pub async fn find(tx: &mut Transaction, organization: OrganizationId, id: JobId)
     Ok(query.select(JobRow::as_select()).first(tx).await.optional()?)
 }
 
-/// As [`find`], and nobody else changes it until the transaction ends.
+/// As [`find`], with a lock on the row until the transaction ends.
 pub async fn lock(tx: &mut Transaction, organization: OrganizationId, id: JobId) -> Result<Option<JobRow>> {
     let query = jobs::table.find((organization.0, id.0)).filter(jobs::deleting_at.is_null());
     Ok(query.select(JobRow::as_select()).for_update().first(tx).await.optional()?)
@@ -120,7 +122,7 @@ pub async fn update(
     update.returning(JobRow::as_returning()).get_result(tx).await.map_err(from_write)
 }
 
-/// Hides the job and frees its connection, filter and destination at once; `system::clear_deleted_jobs` removes what it holds.
+/// Hides the job and frees its connection, filter and destination at once; `system::clear_deleted_jobs` removes its data.
 pub async fn begin_deletion(
     tx: &mut Transaction,
     organization: OrganizationId,
@@ -152,7 +154,7 @@ pub async fn served_by(
     Ok(users.into_iter().find(|job| except.is_none_or(|id| id.0 != job.id)))
 }
 
-/// What a job refers to, as far as it exists. The rows stay until the transaction ends.
+/// Which of a job's references exist. These rows cannot be deleted until the transaction ends.
 #[derive(Clone, Copy, Debug)]
 pub struct References {
     pub has_connection: bool,
@@ -190,7 +192,7 @@ pub async fn references(
     Ok(References { has_connection, has_filter, destination_api })
 }
 
-/// What a job can refer to.
+/// Something that a job refers to.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Refers {
     Connection(ConnectionId),

@@ -1,5 +1,5 @@
-//! NOTIFY and LISTEN: what processes announce to each other. A lost notification only costs the time until the next
-//! poll, so the connection is simply opened again when it breaks.
+//! NOTIFY and LISTEN: what processes announce to each other. NOTIFY only wakes
+//! workers early; correctness rests on polling. So the connection is opened again when it breaks, and nothing is lost.
 
 use super::Transaction;
 use super::connect::Options;
@@ -12,12 +12,12 @@ use tokio::sync::broadcast;
 use tokio_postgres::AsyncMessage;
 use uuid::Uuid;
 
-/// A run was queued, or its time has come; with a run's id as payload: its cancellation was asked for.
+/// A run was queued or is due. With a run's id as payload: somebody asked to cancel that run.
 pub const RUNS: &str = "entra_assets_runs";
-/// A run got new events; the payload is its id.
+/// A run has new events; the payload is its id.
 pub const RUN_EVENTS: &str = "entra_assets_run_events";
 
-/// A webhook is to be told something.
+/// A delivery to a webhook was queued.
 pub const WEBHOOKS: &str = "entra_assets_webhooks";
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -32,17 +32,16 @@ define_sql_function! {
     fn pg_notify(channel: Text, payload: Text);
 }
 
-/// Tells those who listen on `channel`, once the transaction is committed.
+/// Notifies the listeners of `channel` when the transaction commits.
 pub(super) async fn notify(tx: &mut Transaction, channel: &str, payload: &str) -> Result<()> {
     diesel::select(pg_notify(channel, payload)).execute(tx).await?;
     Ok(())
 }
 
-/// Listens until the connection breaks, and passes on what comes. `Ok` when all receivers are gone.
+/// Listens until the connection breaks, and forwards each notification.
 pub async fn forward(options: &Options, notices: &broadcast::Sender<Notice>) -> Result<()> {
-    let refused = |e: tokio_postgres::Error| {
-        Error::new(Code::DatabaseUnavailable, "The connection that listens for notices was lost.").with_source(e)
-    };
+    let refused =
+        |e: tokio_postgres::Error| Error::new(Code::DatabaseUnavailable, "LISTEN connection lost.").with_source(e);
     let (client, mut connection) = tokio_postgres::connect(&options.url(), options.tls()?).await.map_err(refused)?;
     let mut messages = Box::pin(stream::poll_fn(move |context| connection.poll_message(context)));
     let listen = format!("LISTEN {RUNS}; LISTEN {RUN_EVENTS}; LISTEN {WEBHOOKS};");
@@ -58,13 +57,13 @@ pub async fn forward(options: &Options, notices: &broadcast::Sender<Notice>) -> 
             message = messages.next() => match message {
                 Some(Ok(AsyncMessage::Notification(notification))) => {
                     if let Some(notice) = parse(notification.channel(), notification.payload()) {
-                        // No receiver is fine: nobody waits just now.
+                        // An error means that nobody waits just now.
                         let _ = notices.send(notice);
                     }
                 }
                 Some(Ok(_)) => {}
                 Some(Err(e)) => return Err(refused(e)),
-                None => return Err(Error::new(Code::DatabaseUnavailable, "The connection that listens for notices was closed.")),
+                None => return Err(Error::new(Code::DatabaseUnavailable, "LISTEN connection closed by the server.")),
             }
         }
     }

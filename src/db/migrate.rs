@@ -1,4 +1,4 @@
-//! The migrations, embedded in the program and run at start, one process at a time.
+//! The migrations, embedded in the program. They run at start, in one process at a time.
 
 use super::connect::{self, Options};
 use crate::error::{Code, Error, Result};
@@ -11,8 +11,8 @@ const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations");
 /// The key of the advisory lock that migrations hold: "entra-as" in ASCII.
 const LOCK: i64 = 0x656e_7472_612d_6173;
 
-/// Brings the database up to date and lets `runtime_role` work on its rows. Returns the names of the
-/// migrations that were run. Processes that start at once wait for one another.
+/// Applies all pending migrations and grants `runtime_role` access to the rows. Returns the names of the applied
+/// migrations. Processes that start at the same time wait for each other.
 pub async fn up(options: &Options, runtime_role: Option<&str>) -> Result<Vec<String>> {
     let connection = locked(options).await?;
     let grants = match runtime_role {
@@ -28,7 +28,7 @@ pub async fn up(options: &Options, runtime_role: Option<&str>) -> Result<Vec<Str
     Ok(names)
 }
 
-/// The names of the migrations that are still to be run.
+/// The names of the pending migrations.
 pub async fn pending(options: &Options) -> Result<Vec<String>> {
     let connection = connect::open_alone(options).await?;
     let (_, names) = in_harness(connection, |harness| {
@@ -38,7 +38,7 @@ pub async fn pending(options: &Options) -> Result<Vec<String>> {
     Ok(names)
 }
 
-/// Takes the last `count` migrations back. Loses their data.
+/// Reverts the last `count` migrations. Their data is lost.
 pub async fn down(options: &Options, count: usize) -> Result<Vec<String>> {
     let connection = locked(options).await?;
     let (connection, names) = in_harness(connection, |harness| {
@@ -98,5 +98,5 @@ fn grants(role: &str) -> String {
 }
 
 fn failed(source: Box<dyn std::error::Error + Send + Sync>) -> Error {
-    Error::new(Code::Internal, format!("a migration of the database failed: {source}")).with_source(source)
+    Error::new(Code::Internal, format!("a database migration failed: {source}")).with_source(source)
 }

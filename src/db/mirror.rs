@@ -1,11 +1,11 @@
-//! The mirror: what the last complete read *saw* (`mirror_objects`, `mirror_members`) and, apart from it,
-//! what was *delivered* (`mirror_delivered`).
+//! The mirror: what the last complete read *saw* (`mirror_objects`, `mirror_members`), and separately what was
+//! *delivered* (`mirror_delivered`).
 //!
-//! A run writes what it reads into staging tables, page by page, together with the cursor of the page: a
-//! crash loses at most the pages under way. Only a complete read becomes the mirror ([`promote()`]).
+//! A run stores each page that it reads in staging tables, together with the page's cursor: a crash loses at most the
+//! pages that were not stored yet. Only a complete read becomes the mirror ([`promote()`]).
 //!
-//! Rows go in by UNNEST of arrays, one prepared statement for any number of rows. The
-//! members of a group are arrays of up to a page, so five million memberships are thousands of rows.
+//! Rows are inserted by UNNEST of arrays: one prepared statement for any number of rows. The members of a group are arrays
+//! of up to a page, so five million memberships are thousands of rows.
 
 pub mod browse;
 mod cursor;
@@ -15,15 +15,16 @@ mod promote;
 pub mod read;
 mod row;
 pub mod scope;
+mod source;
 mod staging;
 mod stored_as;
 
 pub use cursor::{Cursor, CursorRow, MEMBERS, cursors, stage_cursors};
 pub use hash::{Hash, hash};
-pub use promote::{Promotion, keep_known_members, promote};
+pub use promote::{Promotion, promote, restage_members};
 pub use row::{MirrorRow, Receiver, delivery_begins, find, reset, save};
 pub use staging::{
     Batch, StagedMembers, StagedObject, clear_staging, keep_staged, keep_staged_members, restart, restart_members,
     stage,
 };
-pub use stored_as::{GONE_PREFIX, is_stub, stubs_of};
+pub use stored_as::{gone_marker, is_stub, stub_name};

@@ -1,5 +1,5 @@
-//! The queue: rows of `runs` are claimed by a lease, and every write of the holder is fenced by its token.
-//! One predicate finds what is new, what is due again and what a dead process left, so nothing reaps.
+//! The queue: a worker claims a row of `runs` by a lease, and each of its writes is fenced by the lease's token. One query
+//! finds new runs, runs that are due again and runs of a process that died, so no reaper is needed.
 
 mod end;
 mod history;
@@ -18,10 +18,10 @@ use super::{Db, Transaction, is_unique_violation};
 use crate::codes::RunErrorCode;
 use crate::error::{Code, Error, Result};
 use crate::ids::{JobId, OrganizationId, RunId};
-use crate::run_state::{EventKind, RunError, RunMode, RunRequest, RunStage, RunState};
+use crate::run_state::{EventKind, RunError, RunMode, RunRequest, RunStage, RunState, WaitReason};
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
-use diesel::sql_types::{BigInt, Nullable, Text, Timestamptz};
+use diesel::sql_types::{Array, Nullable, Text, Timestamptz};
 use diesel_async::RunQueryDsl;
 use serde_json::json;
 use uuid::Uuid;
@@ -36,8 +36,8 @@ pub struct NewRun {
     pub requested_by: String,
 }
 
-/// Queues a run. A run of the same job that waits for approval is superseded; one that is queued or running
-/// is an error (`run_in_progress`).
+/// Queues a run. It supersedes a run of the same job that awaits approval; a run that is queued or running is an error
+/// (`run_in_progress`).
 pub async fn enqueue(
     tx: &mut Transaction,
     organization: OrganizationId,
@@ -47,7 +47,7 @@ pub async fn enqueue(
     let superseded: Vec<Uuid> = runs::table
         .filter(runs::organization_id.eq(organization.0))
         .filter(runs::job_id.eq(new.job.0))
-        .filter(runs::state.eq(RunState::AwaitingApproval.as_str()))
+        .filter(runs::state.eq(RunState::AwaitingApproval))
         .select(runs::id)
         .load(tx)
         .await?;
@@ -55,23 +55,23 @@ pub async fn enqueue(
         let error = RunError {
             stage: Some(RunStage::Diff),
             code: RunErrorCode::Superseded.into(),
-            detail: format!("Run {} of the same job was started while this one waited for approval.", new.id),
+            detail: format!("Run {} of the same job was started while this run awaited approval.", new.id),
             graph_code: None,
             assets_code: None,
             request_id: None,
-            advice: Some("Nothing was delivered by this run; look at the newer one.".to_owned()),
+            advice: Some("This run delivered nothing. See the newer run.".to_owned()),
         };
         end::end(tx, organization, RunId(id), RunState::Cancelled, Some(&error), now).await?;
     }
-    refuse_second(tx, organization, new.job).await?;
+    refuse_if_busy(tx, organization, new.job).await?;
     let row = (
         runs::organization_id.eq(organization.0),
         runs::id.eq(new.id.0),
         runs::job_id.eq(new.job.0),
-        runs::mode.eq(new.mode.as_str()),
+        runs::mode.eq(new.mode),
         runs::request.eq(serde_json::to_value(&new.request).map_err(Error::internal)?),
         runs::requested_by.eq(&new.requested_by),
-        runs::state.eq(RunState::Queued.as_str()),
+        runs::state.eq(RunState::Queued),
         runs::run_after.eq(now),
         runs::queued_at.eq(now),
         runs::updated_at.eq(now),
@@ -85,27 +85,27 @@ pub async fn enqueue(
                 false => e.into(),
             },
         )?;
-    add_event(tx, organization, new.id, EventKind::State, &json!({"state": "queued"}), now).await?;
+    add_event(tx, organization, new.id, EventKind::State, &json!({"state": RunState::Queued}), now).await?;
     notify(tx, RUNS, "").await?;
     Ok(inserted)
 }
 
-/// Says which run of the job is alive. Of two that come at once the unique index refuses one.
-async fn refuse_second(tx: &mut Transaction, organization: OrganizationId, job: JobId) -> Result<()> {
-    let live: Option<(Uuid, String)> = runs::table
+/// Names the run of the job that is queued or running, in an error. Of two concurrent calls the unique index refuses one.
+async fn refuse_if_busy(tx: &mut Transaction, organization: OrganizationId, job: JobId) -> Result<()> {
+    let busy: Option<(Uuid, RunState)> = runs::table
         .filter(runs::organization_id.eq(organization.0))
         .filter(runs::job_id.eq(job.0))
-        .filter(runs::state.eq_any([RunState::Queued, RunState::Running].map(RunState::as_str)))
+        .filter(runs::state.eq_any(RunState::BUSY))
         .select((runs::id, runs::state))
         .first(tx)
         .await
         .optional()?;
-    let Some((id, state)) = live else { return Ok(()) };
+    let Some((id, state)) = busy else { return Ok(()) };
     let detail = format!("Run {id} of this job is {state}; wait for it or cancel it.");
     Err(Error::new(Code::RunInProgress, detail))
 }
 
-/// Queues a run that waits for approval again, to deliver exactly what its diff found.
+/// Queues a run that awaits approval, to deliver exactly the changes that it found.
 pub async fn approve(
     tx: &mut Transaction,
     organization: OrganizationId,
@@ -113,9 +113,9 @@ pub async fn approve(
     now: DateTime<Utc>,
 ) -> Result<RunRow> {
     let changed = diesel::update(runs::table.find((organization.0, id.0)))
-        .filter(runs::state.eq(RunState::AwaitingApproval.as_str()))
+        .filter(runs::state.eq(RunState::AwaitingApproval))
         .set((
-            runs::state.eq(RunState::Queued.as_str()),
+            runs::state.eq(RunState::Queued),
             runs::approved_at.eq(now),
             runs::approval_expires_at.eq(None::<DateTime<Utc>>),
             runs::run_after.eq(now),
@@ -133,21 +133,22 @@ pub async fn approve(
         let detail = format!("Run {id} is {}, not awaiting approval.", run.state);
         return Err(Error::new(Code::RunNotAwaitingApproval, detail));
     }
-    add_event(tx, organization, id, EventKind::State, &json!({"state": "queued", "approved": true}), now).await?;
+    add_event(tx, organization, id, EventKind::State, &json!({"state": RunState::Queued, "approved": true}), now)
+        .await?;
     notify(tx, RUNS, "").await?;
     Ok(run)
 }
 
-/// Lets the runs that wait for `reason` go on now. Returns how many.
+/// Makes the runs that wait for `reason` due now. Returns how many.
 pub async fn resume(
     tx: &mut Transaction,
     organization: OrganizationId,
-    reason: &str,
+    reason: WaitReason,
     now: DateTime<Utc>,
 ) -> Result<usize> {
     let resumed = diesel::update(runs::table)
         .filter(runs::organization_id.eq(organization.0))
-        .filter(runs::state.eq(RunState::Queued.as_str()))
+        .filter(runs::state.eq(RunState::Queued))
         .filter(runs::wait_reason.eq(reason))
         .set((runs::run_after.eq(now), runs::updated_at.eq(now)))
         .execute(tx)
@@ -165,31 +166,11 @@ pub async fn next_due(db: &Db) -> Result<Option<DateTime<Utc>>> {
         #[diesel(sql_type = Nullable<Timestamptz>)]
         at: Option<DateTime<Utc>>,
     }
-    const NEXT: &str = "
-        SELECT min(CASE state WHEN 'queued' THEN run_after ELSE greatest(run_after, lease_expires_at) END) AS at
-        FROM runs WHERE state IN ('queued', 'running')";
+    // A queued run has no lease.
+    const NEXT: &str = "SELECT min(greatest(run_after, lease_expires_at)) AS at FROM runs WHERE state = ANY($1)";
     db.system(async |tx| {
-        let due: Due = diesel::sql_query(NEXT).get_result(tx).await?;
+        let due: Due = diesel::sql_query(NEXT).bind::<Array<Text>, _>(RunState::BUSY.to_vec()).get_result(tx).await?;
         Ok(due.at)
-    })
-    .await
-}
-
-/// The number of runs in each live state, for metrics. In `db::system`.
-pub async fn count_by_state(db: &Db) -> Result<Vec<(String, i64)>> {
-    #[derive(QueryableByName)]
-    struct Counted {
-        #[diesel(sql_type = Text)]
-        state: String,
-        #[diesel(sql_type = BigInt)]
-        number: i64,
-    }
-    const COUNT: &str = "
-        SELECT state, count(*) AS number FROM runs
-        WHERE state IN ('queued', 'running', 'awaitingApproval') GROUP BY state";
-    db.system(async |tx| {
-        let counted: Vec<Counted> = diesel::sql_query(COUNT).load(tx).await?;
-        Ok(counted.into_iter().map(|c| (c.state, c.number)).collect())
     })
     .await
 }

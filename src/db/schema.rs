@@ -205,6 +205,17 @@ diesel::table! {
 }
 
 diesel::table! {
+    mirror_scope_members (organization_id, job_id, group_id, member_type, part) {
+        organization_id -> Uuid,
+        job_id -> Uuid,
+        group_id -> Uuid,
+        member_type -> Text,
+        part -> Int4,
+        member_ids -> Array<Uuid>,
+    }
+}
+
+diesel::table! {
     mirrors (organization_id, job_id) {
         organization_id -> Uuid,
         job_id -> Uuid,
@@ -406,6 +417,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     mirror_delivered,
     mirror_members,
     mirror_objects,
+    mirror_scope_members,
     mirrors,
     organizations,
     run_changes,

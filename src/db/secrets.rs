@@ -1,7 +1,7 @@
-//! Every sealed value of the database, to see whether the master keys open it and to seal it anew.
+//! All sealed values of the database: to check that the master keys open them, and to encrypt them again with the first
+//! key.
 
-use super::system::for_operator;
-use super::{Db, Transaction, schema::organizations};
+use super::{Db, Transaction, system};
 use crate::error::{Code, Error, Result};
 use crate::ids::OrganizationId;
 use crate::seal::{KeyRing, Place};
@@ -11,7 +11,7 @@ use diesel_async::RunQueryDsl;
 use secrecy::ExposeSecret;
 use uuid::Uuid;
 
-/// Where secrets are: table, column, and the column whose value the seal is bound to.
+/// The columns with secrets: table, column, and the column whose value is in the seal's associated data.
 pub const SEALED: [(&str, &str, &str); 8] = [
     ("connections", "credential_sealed", "id"),
     ("destinations", "token_sealed", "id"),
@@ -25,11 +25,11 @@ pub const SEALED: [(&str, &str, &str); 8] = [
 /// Values read at once.
 const BATCH: i64 = 500;
 
-/// What was found or done.
+/// What [`inspect`] found, or [`rotate`] did.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub struct Tally {
     pub values: u64,
-    /// Sealed with a key that is not the first.
+    /// Sealed with another key than the first.
     pub stale: u64,
     /// `table.column of row …` that no key opens.
     pub unreadable: Vec<String>,
@@ -48,17 +48,14 @@ pub async fn inspect(db: &Db, keys: &KeyRing) -> Result<Tally> {
     walk(db, keys, false).await
 }
 
-/// Seals every value anew that another key than the first sealed. One that changes meanwhile is left as it is then.
+/// Seals every value with the first key that another key sealed. A value that changes meanwhile is left as it is.
 pub async fn rotate(db: &Db, keys: &KeyRing) -> Result<Tally> {
     walk(db, keys, true).await
 }
 
 async fn walk(db: &Db, keys: &KeyRing, reseal: bool) -> Result<Tally> {
-    let organizations: Vec<Uuid> =
-        for_operator(db, async |tx| Ok(organizations::table.select(organizations::organization_id).load(tx).await?))
-            .await?;
     let mut tally = Tally::default();
-    for organization in organizations.into_iter().map(OrganizationId) {
+    for organization in system::organization_ids(db).await? {
         for (table, column, bound_to) in SEALED {
             let mut after = Uuid::nil();
             loop {
@@ -104,7 +101,7 @@ async fn read(
     (table, column, bound_to): (&str, &str, &str),
     after: Uuid,
 ) -> Result<Vec<Sealed>> {
-    // An organization that is being deleted has empty values for what may not be null.
+    // An organization that is being deleted has empty values in columns that may not be null.
     let query = format!(
         "SELECT {bound_to} AS id, {column} AS sealed FROM {table} WHERE organization_id = $1 AND {bound_to} > $2 \
          AND length({column}) > 0 ORDER BY {bound_to} LIMIT $3"

@@ -1,19 +1,25 @@
-//! The few queries that work across organizations. Each is named here, and nothing else may.
+//! The queries that work across organizations. Only these functions, and those of `db` that say so, may do that.
 
+mod operator;
 mod organizations;
 mod retention;
 mod workers;
 
+pub use operator::{
+    Creation, begin_deletion, create_organization, list_organizations, organization, organization_ids,
+    update_organization,
+};
 pub use organizations::{NewOrganization, ensure_organization, find_organization};
 pub use retention::{
     clear_deleted_jobs, clear_deleted_organizations, clear_ended_runs, clear_expired, wipe_organization,
 };
 pub use workers::{WorkerRow, forget_worker, list_workers, see_worker};
 
+use super::Db;
 use super::audit_events::AuditEventRow;
 use super::runs::NewRun;
 use super::schema::{api_keys, jobs, tickets};
-use super::{Db, Transaction, TransactionFn};
+use crate::api_key::Scope;
 use crate::error::Result;
 use crate::ids::{ApiKeyId, JobId, OrganizationId};
 use chrono::{DateTime, Utc};
@@ -21,14 +27,14 @@ use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
 use uuid::Uuid;
 
-/// What authentication needs of an API key.
+/// The columns of an API key that authentication needs.
 #[derive(Queryable, Selectable, Clone, Debug)]
 #[diesel(table_name = api_keys)]
 pub struct ApiKeyRow {
     pub organization_id: Uuid,
     pub id: Uuid,
     pub name: String,
-    pub scopes: Vec<String>,
+    pub scopes: Vec<Scope>,
     /// SHA-256 of the secret part.
     pub secret_hash: Vec<u8>,
     pub expires_at: Option<DateTime<Utc>>,
@@ -36,7 +42,7 @@ pub struct ApiKeyRow {
     pub revoked_at: Option<DateTime<Utc>>,
 }
 
-/// The key that a caller presents, before its organization is known.
+/// Finds the key of a caller whose organization is not known yet.
 pub async fn find_api_key(db: &Db, id: ApiKeyId) -> Result<Option<ApiKeyRow>> {
     db.system(async |tx| {
         let key = api_keys::table.filter(api_keys::id.eq(id.0)).select(ApiKeyRow::as_select()).first(tx).await;
@@ -45,7 +51,7 @@ pub async fn find_api_key(db: &Db, id: ApiKeyId) -> Result<Option<ApiKeyRow>> {
     .await
 }
 
-/// Notes that a key was used. Callers do so at most once a minute per key.
+/// Stores when a key was used. Callers do that at most once a minute for each key.
 pub async fn touch_api_key(db: &Db, organization: OrganizationId, id: ApiKeyId, at: DateTime<Utc>) -> Result<()> {
     db.system(async |tx| {
         diesel::update(api_keys::table.find((organization.0, id.0)))
@@ -57,14 +63,14 @@ pub async fn touch_api_key(db: &Db, organization: OrganizationId, id: ApiKeyId, 
     .await
 }
 
-/// Uses a ticket up, if it is good for `path`. Of two requests at once one gets it.
+/// Redeems a ticket for `path`. Of two concurrent requests only one gets it.
 pub async fn take_ticket(db: &Db, hash: &[u8], path: &str, now: DateTime<Utc>) -> Result<Option<OrganizationId>> {
     db.system(async |tx| {
-        let good = tickets::table
+        let valid = tickets::table
             .filter(tickets::hash.eq(hash))
             .filter(tickets::path.eq(path))
             .filter(tickets::expires_at.gt(now));
-        let taken = diesel::delete(good).returning(tickets::organization_id).get_result(tx).await.optional()?;
+        let taken = diesel::delete(valid).returning(tickets::organization_id).get_result(tx).await.optional()?;
         Ok(taken.map(OrganizationId))
     })
     .await
@@ -79,7 +85,7 @@ pub struct DueJob {
     pub due_at: DateTime<Utc>,
 }
 
-/// The jobs whose time has come.
+/// The jobs whose schedule is due.
 pub async fn due_jobs(db: &Db, now: DateTime<Utc>) -> Result<Vec<DueJob>> {
     type Row = (Uuid, Uuid, Option<String>, Option<String>, Option<DateTime<Utc>>);
     db.system(async |tx| {
@@ -112,8 +118,8 @@ pub async fn due_jobs(db: &Db, now: DateTime<Utc>) -> Result<Vec<DueJob>> {
     .await
 }
 
-/// Queues the run of a due schedule and sets its next time, unless another process was faster. `false` when
-/// nothing was queued: a run of the job is queued or running. One that waits for approval is superseded.
+/// Queues the run of a due schedule and sets its next time. `false`: nothing was queued, because another process was
+/// faster, or because a run of the job is queued or running. A run that awaits approval is superseded.
 pub async fn run_due_job(
     db: &Db,
     due: &DueJob,
@@ -138,14 +144,4 @@ pub async fn run_due_job(
         Ok(true)
     })
     .await
-}
-
-/// What the operator does to organizations, in one transaction with its audit event and idempotency key, which belong
-/// to the operator's own. Callers have checked who they are.
-pub async fn for_operator<T, F>(db: &Db, work: F) -> Result<T>
-where
-    for<'r> F: AsyncFnOnce(&'r mut Transaction) -> Result<T> + TransactionFn<'r, T> + Send,
-    T: Send,
-{
-    db.system(work).await
 }

@@ -1,5 +1,5 @@
-//! Webhooks, and the outbox of what they are to be told: a delivery is written in the transaction of the change that
-//! it tells of, and claimed like a run, by a lease that fences every later write.
+//! Webhooks and the outbox of their deliveries. A delivery is stored in the transaction of the event that it announces,
+//! and claimed like a run: by a lease that fences every later write.
 
 use super::crud::crud;
 use super::listen::{WEBHOOKS, notify};
@@ -9,6 +9,7 @@ use super::{Db, Transaction};
 use crate::error::Result;
 use crate::ids::{self, LeaseToken, OrganizationId, RunId, WebhookId};
 use crate::run_state::RunState;
+use crate::webhook::{DeliveryEvent, WebhookEvent};
 use chrono::{DateTime, TimeDelta, Utc};
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Timestamptz, Uuid as SqlUuid};
@@ -22,7 +23,7 @@ pub struct WebhookRow {
     pub id: Uuid,
     pub name: String,
     pub url: String,
-    pub events: Vec<String>,
+    pub events: Vec<WebhookEvent>,
     pub secret_sealed: Option<Vec<u8>>,
     pub enabled: bool,
     pub version: i64,
@@ -30,26 +31,26 @@ pub struct WebhookRow {
     pub updated_at: DateTime<Utc>,
 }
 
-/// What a caller decides of a webhook.
+/// The columns of a webhook that a caller sets.
 #[derive(Insertable, AsChangeset, Clone)]
 #[diesel(table_name = webhooks, treat_none_as_null = true)]
 pub struct NewWebhookRow {
     pub name: String,
     pub url: String,
-    pub events: Vec<String>,
+    pub events: Vec<WebhookEvent>,
     pub secret_sealed: Option<Vec<u8>>,
     pub enabled: bool,
 }
 
 crud!(webhooks, WebhookRow, NewWebhookRow, WebhookId);
 
-/// Something that a webhook is told.
+/// A delivery of an event to a webhook.
 #[derive(Queryable, Selectable, Clone, Debug)]
 #[diesel(table_name = webhook_deliveries)]
 pub struct DeliveryRow {
     pub id: Uuid,
     pub webhook_id: Uuid,
-    pub event: String,
+    pub event: DeliveryEvent,
     pub run_id: Option<Uuid>,
     pub body: Value,
     pub attempt: i32,
@@ -61,10 +62,7 @@ pub struct DeliveryRow {
     pub created_at: DateTime<Utc>,
 }
 
-/// The event of a delivery that only tries the webhook out.
-pub const TEST: &str = "test";
-
-/// Tells the webhooks that want to know that a run has come to `state`.
+/// Announces to the webhooks of the event that a run has come to `state`.
 pub(super) async fn announce_run(
     tx: &mut Transaction,
     organization: OrganizationId,
@@ -72,28 +70,34 @@ pub(super) async fn announce_run(
     state: RunState,
     now: DateTime<Utc>,
 ) -> Result<()> {
-    let wanted: Vec<Uuid> = webhooks::table
-        .filter(webhooks::organization_id.eq(organization.0))
-        .filter(webhooks::enabled.eq(true))
-        .filter(webhooks::events.contains(vec![state.as_str()]))
-        .select(webhooks::id)
-        .load(tx)
-        .await?;
-    if wanted.is_empty() {
+    let Some(event) = WebhookEvent::of_run(state) else { return Ok(()) };
+    let listeners = listeners(tx, organization, event).await?;
+    if listeners.is_empty() {
         return Ok(());
     }
     let run = row::find(tx, organization, id).await?;
-    let name: Option<String> =
-        jobs::table.find((organization.0, run.job_id)).select(jobs::name).first(tx).await.optional()?;
-    let told = told(&run, name);
-    for webhook in wanted {
-        queue(tx, organization, WebhookId(webhook), (state.as_str(), Some(id)), &told, now).await?;
+    let job_name = jobs::table.find((organization.0, run.job_id)).select(jobs::name).first(tx).await.optional()?;
+    let about = Some((id, run_body(&run, job_name)));
+    for webhook in listeners {
+        queue(tx, organization, webhook, event.into(), about.as_ref(), now).await?;
     }
     notify(tx, WEBHOOKS, "").await
 }
 
-/// Of a run what its end is about.
-fn told(run: &RunRow, job_name: Option<String>) -> Value {
+/// The enabled webhooks that are told of an event.
+async fn listeners(tx: &mut Transaction, organization: OrganizationId, event: WebhookEvent) -> Result<Vec<WebhookId>> {
+    let ids: Vec<Uuid> = webhooks::table
+        .filter(webhooks::organization_id.eq(organization.0))
+        .filter(webhooks::enabled.eq(true))
+        .filter(webhooks::events.contains(vec![event]))
+        .select(webhooks::id)
+        .load(tx)
+        .await?;
+    Ok(ids.into_iter().map(WebhookId).collect())
+}
+
+/// What a delivery says of a run.
+fn run_body(run: &RunRow, job_name: Option<String>) -> Value {
     json!({
         "id": run.id, "jobId": run.job_id, "jobName": job_name, "mode": run.mode, "state": run.state,
         "stage": run.stage, "counts": run.counts, "warnings": run.warnings, "error": run.error,
@@ -101,37 +105,38 @@ fn told(run: &RunRow, job_name: Option<String>) -> Value {
     })
 }
 
-/// Queues a delivery that only tries the webhook out.
+/// Queues a delivery that only tests the webhook.
 pub async fn enqueue_test(
     tx: &mut Transaction,
     organization: OrganizationId,
     webhook: WebhookId,
     now: DateTime<Utc>,
 ) -> Result<DeliveryRow> {
-    let delivery = queue(tx, organization, webhook, (TEST, None), &Value::Null, now).await?;
+    let delivery = queue(tx, organization, webhook, DeliveryEvent::Test, None, now).await?;
     notify(tx, WEBHOOKS, "").await?;
     Ok(delivery)
 }
 
+/// Queues a delivery of an event, which may be about a run.
 async fn queue(
     tx: &mut Transaction,
     organization: OrganizationId,
     webhook: WebhookId,
-    (event, run): (&str, Option<RunId>),
-    told: &Value,
+    event: DeliveryEvent,
+    about: Option<&(RunId, Value)>,
     now: DateTime<Utc>,
 ) -> Result<DeliveryRow> {
     let id = ids::new_v7_at(now);
     let mut body = json!({"id": id, "event": event, "createdAt": now, "organizationId": organization});
-    if run.is_some() {
-        body["run"] = told.clone();
+    if let Some((_, run)) = about {
+        body["run"] = run.clone();
     }
     let row = (
         webhook_deliveries::organization_id.eq(organization.0),
         webhook_deliveries::id.eq(id),
         webhook_deliveries::webhook_id.eq(webhook.0),
         webhook_deliveries::event.eq(event),
-        webhook_deliveries::run_id.eq(run.map(|run| run.0)),
+        webhook_deliveries::run_id.eq(about.map(|(run, _)| run.0)),
         webhook_deliveries::body.eq(body),
         webhook_deliveries::run_after.eq(now),
         webhook_deliveries::created_at.eq(now),
@@ -159,22 +164,21 @@ pub async fn list_deliveries(
     Ok(query.select(DeliveryRow::as_select()).load(tx).await?)
 }
 
-/// A delivery that this process sends.
+/// A delivery that this process has claimed to send.
 #[derive(QueryableByName, Clone, Debug)]
 #[diesel(table_name = webhook_deliveries)]
 pub struct Claimed {
     pub organization_id: Uuid,
     pub id: Uuid,
     pub webhook_id: Uuid,
-    pub event: String,
+    pub event: DeliveryEvent,
     pub body: Value,
-    /// The attempts begun, this one included.
+    /// The attempts so far, including this one.
     pub attempt: i32,
     pub lease_token: Option<Uuid>,
 }
 
-/// Takes up to `most` deliveries that are due, or whose sender died. In `db::system`, because they are of any
-/// organization.
+/// Claims up to `most` deliveries that are due, or whose sender died. Across organizations.
 pub async fn claim(
     db: &Db,
     token: LeaseToken,
@@ -201,7 +205,7 @@ pub async fn claim(
     .await
 }
 
-/// What came of an attempt.
+/// The result of an attempt.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Attempt {
     Delivered {
@@ -210,12 +214,12 @@ pub enum Attempt {
     Failed {
         status: Option<u16>,
         error: String,
-        /// None: it is given up.
+        /// `None`: the delivery is given up.
         again_at: Option<DateTime<Utc>>,
     },
 }
 
-/// Writes what came of an attempt, unless another process has the delivery by now.
+/// Stores the result of an attempt, unless another process has claimed the delivery.
 pub async fn settle(tx: &mut Transaction, claimed: &Claimed, attempt: &Attempt, now: DateTime<Utc>) -> Result<()> {
     let held = webhook_deliveries::table
         .find((claimed.organization_id, claimed.id))

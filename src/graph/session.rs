@@ -1,13 +1,13 @@
 //! The session of a run, a check or a preview: its identity, its token, its end and its counters.
 
 use super::client::Client;
-use super::cloud::Cloud;
 use super::error::{GraphError, GraphErrorKind, Result};
 use super::limiter::{Lane, Limiter};
 use super::options::RequestOptions;
 use super::sign_in_error::{SignInError, SignInErrorKind};
 use super::token::{AccessToken, Identity};
 use crate::clock::{Clock, Instant};
+use crate::cloud::Cloud;
 use crate::codes::FindingCode;
 use crate::http::same_origin;
 use std::sync::Arc;

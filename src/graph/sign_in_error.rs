@@ -8,7 +8,7 @@ mod table;
 
 pub use table::{ALL, Fix};
 
-use super::cloud::Cloud;
+use crate::cloud::Cloud;
 use crate::codes::FindingCode;
 use crate::error::{Code, Error};
 use serde_json::Value;

@@ -5,12 +5,12 @@ mod pages;
 mod quota;
 mod shapes;
 
-use super::cloud::Cloud;
 use super::error::Result;
 use super::limiter::LARGE_TENANT;
 use super::token::{Credential, Federated, Identity, Tokens};
 use super::{Body, Client, GraphErrorKind, Next, Page, Pager, RequestOptions, Session, Usage};
 use crate::clock::Clock;
+use crate::cloud::Cloud;
 use crate::config::HostSettings;
 use base64::Engine as _;
 use chrono::{DateTime, Utc};

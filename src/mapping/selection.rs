@@ -3,6 +3,7 @@
 use crate::directory::attributes::{attribute, attributes};
 use crate::directory::{Attribute, Link, ObjectType, Presence};
 use crate::error::Faults;
+use crate::text_enum::text_enum;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -13,16 +14,17 @@ const ASSETS_OWN_NAMES: [&str; 2] = ["key", "updated"];
 /// The most attributes of an object type. It bounds the number of directory extensions.
 const MAX_ATTRIBUTES: usize = 200;
 
-/// Which objects show the membership of a user in a group.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize, utoipa::ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub enum Memberships {
-    /// In the attribute Groups of the user.
-    #[default]
-    OnUser,
-    /// In the attribute Members of the group.
-    OnGroup,
-    Both,
+text_enum! {
+    /// Which objects show the membership of a user in a group.
+    #[derive(Default)]
+    Memberships in "jobs.memberships" {
+        /// In the attribute Groups of the user.
+        #[default]
+        OnUser = "onUser",
+        /// In the attribute Members of the group.
+        OnGroup = "onGroup",
+        Both = "both",
+    }
 }
 
 /// The `objects` of a job. Omitted types are imported with their defaults, except devices, which are not imported.

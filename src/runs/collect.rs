@@ -249,7 +249,7 @@ async fn finish(run: &Run, mut mirror: MirrorRow, tenant: Option<Uuid>, read: Re
     let generation = mirror.generation;
     let mut names: Vec<&'static str> = read.types.iter().map(|t| t.as_str()).collect();
     if !read.is_patch {
-        names.extend(read.types.iter().filter_map(|t| mirror::stubs_of(t.as_str())));
+        names.extend(read.types.iter().filter_map(|t| mirror::stub_name(*t)));
     }
     let (unknown, narrowed) = (read.members_unknown, &read.narrowed);
     let by_membership = read_plan::is_by_membership(&run.job);
@@ -258,13 +258,13 @@ async fn finish(run: &Run, mut mirror: MirrorRow, tenant: Option<Uuid>, read: Re
         .db
         .scoped(organization, async |tx| {
             crate::db::runs::fence(tx, &lease).await?;
-            mirror::keep_known_members(tx, &lease, job, &unknown).await?;
+            mirror::restage_members(tx, &lease, job, &unknown).await?;
             if let Some(narrowed) = narrowed {
                 narrowed.cut(tx, &lease, job).await?;
                 plan::note_in(tx, &lease, CUT).await?;
             }
             if read.is_patch && by_membership {
-                mirror::scope::keep(tx, &lease, job, true).await?;
+                mirror::scope::store_changed(tx, &lease, job).await?;
             }
             if matches!(mode, RunMode::Full | RunMode::Incremental) {
                 let promotion = Promotion { types: &names, members: read.memberships, is_patch: read.is_patch };

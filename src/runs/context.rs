@@ -1,51 +1,21 @@
 //! The settings of a run's job as values of the rules: parsed once, opened once.
 
 use crate::app::App;
+use crate::connection::CredentialKind;
 use crate::db::job_settings::{self, ConnectionPart, DestinationPart, JobSettings};
+use crate::destination::{self, EmptyValues, MissingObjects};
 use crate::directory::{Link, ObjectType};
 use crate::error::{Code, Error, Result};
 use crate::filter::Filter;
-use crate::graph::cloud::Cloud;
 use crate::graph::token::{Credential, Identity};
 use crate::ids::{ConnectionId, JobId, OrganizationId};
-use crate::mapping::{Mapping, Memberships, ReferenceTemplate, Selection};
-use crate::run_state::Deliver;
+use crate::job::{Deliver, RemovalPolicy};
+use crate::mapping::{Mapping, Memberships, Selection};
 use crate::seal::{KeyRing, Place};
 use secrecy::SecretString;
 use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;
 use uuid::Uuid;
-
-/// What happens to objects that are gone.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub enum RemovalPolicy {
-    #[default]
-    Keep,
-    Mark,
-    Remove,
-}
-
-/// The admin's word on what Assets does with objects missing from an execution.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub enum MissingObjects {
-    #[default]
-    Unknown,
-    Ignore,
-    Update,
-    Remove,
-}
-
-/// The admin's word on what Assets does with empty values.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub enum EmptyValues {
-    #[default]
-    Unknown,
-    Ignore,
-    Remove,
-}
 
 /// The settings that a run works by.
 pub struct JobContext {
@@ -113,11 +83,8 @@ impl JobContext {
     pub fn new(app: &App, organization: OrganizationId, settings: JobSettings) -> Result<Self> {
         let JobSettings { job, connection, filter, destination } = settings;
         let selection: Selection = read("objects", job.objects)?;
-        let memberships: Memberships = word("memberships", &job.memberships)?;
-        let template = match &destination {
-            Some(destination) => word("referenceTemplate", &destination.reference_template)?,
-            None => ReferenceTemplate::default(),
-        };
+        let memberships = job.memberships;
+        let template = destination.as_ref().map(|to| to.reference_template).unwrap_or_default();
         let rule = filter.map_or_else(|| serde_json::json!({}), |filter| filter.rule);
         let filter = Filter::from_json(&rule)?;
         let mapping = Mapping::new(&selection, memberships, template).with_license_names(app.license_names.clone());
@@ -130,8 +97,8 @@ impl JobContext {
             filter,
             mapping,
             memberships,
-            deliver: word("deliver", &job.deliver)?,
-            policy: word("removal.policy", &job.removal_policy)?,
+            deliver: job.deliver,
+            policy: job.removal_policy,
             after_missing_runs: job.removal_after_missing_runs,
             brake_percent: job.brake_percent,
             destination: destination.map(|d| open_destination(&app.keys, organization, d)).transpose()?,
@@ -166,14 +133,15 @@ pub fn identity(keys: &KeyRing, organization: OrganizationId, connection: &Conne
         Some(sealed) => keys.open(Place { table: "connections", column, organization, row: connection.id }, sealed),
         None => Err(Error::new(Code::ConnectionUnusable, "The connection has no credential; enter it again.")),
     };
-    let credential = match connection.credential_kind.as_str() {
-        "clientSecret" => Credential::ClientSecret(open("credential_sealed", &connection.credential_sealed)?),
-        "certificate" => Credential::Certificate {
+    let credential = match connection.credential_kind {
+        CredentialKind::ClientSecret => {
+            Credential::ClientSecret(open("credential_sealed", &connection.credential_sealed)?)
+        }
+        CredentialKind::Certificate => Credential::Certificate {
             certificate_pem: connection.certificate_pem.clone().unwrap_or_default(),
             private_key_pem: open("credential_sealed", &connection.credential_sealed)?,
         },
-        "federated" => Credential::Federated,
-        other => return Err(Error::internal(format!("credential kind {other}"))),
+        CredentialKind::Federated => Credential::Federated,
     };
     Ok(Identity {
         organization,
@@ -181,7 +149,7 @@ pub fn identity(keys: &KeyRing, organization: OrganizationId, connection: &Conne
         credential_version: connection.credential_version,
         tenant_id: connection.tenant_id.clone(),
         client_id: connection.client_id,
-        cloud: word::<Cloud>("cloud", &connection.cloud)?,
+        cloud: connection.cloud,
         credential,
     })
 }
@@ -196,13 +164,17 @@ pub fn open_destination(
     let open = |column: &'static str, sealed: &[u8]| {
         keys.open(Place { table: "destinations", column, organization, row }, sealed)
     };
-    let kind = match (destination.kind.as_str(), &destination.token_sealed) {
-        ("assetsImport", Some(sealed)) => DestinationKind::AssetsImport { token: open("token_sealed", sealed)? },
-        ("forge", _) => DestinationKind::Forge {
+    let kind = match (destination.kind, &destination.token_sealed) {
+        (destination::DestinationKind::AssetsImport, Some(sealed)) => {
+            DestinationKind::AssetsImport { token: open("token_sealed", sealed)? }
+        }
+        (destination::DestinationKind::Forge, _) => DestinationKind::Forge {
             workspace_id: destination.workspace_id.unwrap_or_default(),
             import_id: destination.import_id.unwrap_or_default(),
         },
-        (other, _) => return Err(Error::internal(format!("destination kind {other}"))),
+        (destination::DestinationKind::AssetsImport, None) => {
+            return Err(Error::internal(format!("destinations.token_sealed is null in the row {row}")));
+        }
     };
     let api = match (destination.api_site_url, destination.api_email, &destination.api_token_sealed) {
         (Some(site_url), Some(email), Some(sealed)) => {
@@ -216,8 +188,8 @@ pub fn open_destination(
         has_objects: destination.delivered_at.is_some(),
         holds: read("delivered", destination.delivered)?,
         kind,
-        missing_objects: word("missingObjects", &destination.missing_objects)?,
-        empty_values: word("emptyValues", &destination.empty_values)?,
+        missing_objects: destination.missing_objects,
+        empty_values: destination.empty_values,
         api,
     })
 }
@@ -240,9 +212,4 @@ fn selection_hash(mapping: &Mapping, filter: &Filter) -> Vec<u8> {
 /// A stored JSON value. It was validated when it was stored, so a fault is a defect.
 fn read<T: DeserializeOwned>(what: &str, value: serde_json::Value) -> Result<T> {
     serde_json::from_value(value).map_err(|e| Error::internal(format!("stored {what}: {e}")))
-}
-
-/// A stored word, kept valid by the table's CHECK.
-fn word<T: DeserializeOwned>(what: &str, text: &str) -> Result<T> {
-    read(what, serde_json::Value::String(text.to_owned()))
 }

@@ -23,7 +23,7 @@ use crate::assets::{Client, ExecutionState, ExecutionStatus};
 use crate::codes::{AssetsErrorCode, RunErrorCode};
 use crate::db::executions;
 use crate::error::Error;
-use crate::run_state::RunStage;
+use crate::run_state::{ExecutionStep, RunStage};
 use delivered::Delivered;
 use delivery::{Delivery, failed};
 use std::time::Duration;
@@ -101,12 +101,16 @@ impl Delivery<'_> {
             match status.status {
                 ExecutionState::Done => {
                     let result = serde_json::to_value(&status).map_err(Error::internal)?;
-                    let change = executions::Change { state: Some("done"), result: Some(result), ..Default::default() };
+                    let change = executions::Change {
+                        state: Some(ExecutionStep::Done),
+                        result: Some(result),
+                        ..Default::default()
+                    };
                     self.note(open.id, change).await?;
                     return Ok(status);
                 }
                 ExecutionState::Cancelled => {
-                    let change = executions::Change { state: Some("cancelled"), ..Default::default() };
+                    let change = executions::Change { state: Some(ExecutionStep::Cancelled), ..Default::default() };
                     self.note(open.id, change).await?;
                     return Err(Stop::failed(
                         RunStage::Deliver,

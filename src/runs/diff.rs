@@ -12,7 +12,6 @@ mod size;
 mod targets;
 
 use super::collect::collected::Collected;
-use super::context::MissingObjects;
 use super::progress::Work;
 use super::run::Run;
 use super::stop::Stop;
@@ -20,10 +19,12 @@ use crate::codes::{RunErrorCode, WarningCode};
 use crate::db::mirror;
 use crate::db::mirror::delivered::{self, NewChange};
 use crate::db::mirror::read::{self, SeenRow};
+use crate::destination::MissingObjects;
 use crate::directory::{self, Link, ObjectType, Properties};
 use crate::error::{Error, Result};
+use crate::job::Deliver;
 use crate::mapping::TextChange;
-use crate::run_state::{ChangeAction, ChangeReason, Deliver, RunMode, RunStage, RunWarning};
+use crate::run_state::{ChangeAction, ChangeReason, RunMode, RunStage, RunWarning};
 use diffed::{Diffed, pull_brake};
 use futures_util::{Stream, StreamExt};
 use memberships::GroupsOf;
@@ -55,8 +56,7 @@ pub async fn diff(run: &Run, collected: &Collected) -> Result<Diffed, Stop> {
         }
         if collected.types.contains(&object_type) {
             outbox.reduced = 0;
-            for stored_as in [Some(object_type.as_str()), mirror::stubs_of(object_type.as_str())].into_iter().flatten()
-            {
+            for stored_as in [Some(object_type.as_str()), mirror::stub_name(object_type)].into_iter().flatten() {
                 compare(run, object_type, stored_as, &targets, everything, &mut outbox).await?;
             }
             if run.mode != RunMode::Test {
@@ -178,8 +178,11 @@ async fn compare(
     run.app
         .db
         .scoped(organization, async |tx| {
-            let rows = read::objects(tx, organization, job, source, object_type.as_str(), stored_as, with_members);
-            let mut rows = std::pin::pin!(rows.await?.fuse());
+            let rows = match with_members {
+                true => read::groups_with_users(tx, organization, job, source).await?,
+                false => read::objects(tx, organization, job, source, object_type.as_str(), stored_as).await?,
+            };
+            let mut rows = rows.fuse();
             loop {
                 let batch = next_batch(&mut rows).await?;
                 if batch.is_empty() {
@@ -283,11 +286,11 @@ async fn compare_batch(
         }
         let change = NewChange {
             seq: 0,
-            object_type: object_type.as_str(),
+            object_type,
             object_id: row.id,
             label: Some(label),
-            action: action.as_str(),
-            reason: Some(reason.as_str()),
+            action,
+            reason: Some(reason),
             send: true,
             hash: Some(hash),
             before,

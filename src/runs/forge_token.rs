@@ -11,7 +11,7 @@ use crate::db::forge_tokens::{self, ForgeTokenRow};
 use crate::db::runs;
 use crate::error::{Code, Error, Result};
 use crate::ids::{self, OrganizationId};
-use crate::run_state::RunStage;
+use crate::run_state::{RunStage, WaitReason};
 use crate::seal::Place;
 use chrono::{DateTime, TimeDelta, Utc};
 use url::Url;
@@ -24,8 +24,6 @@ const LIFE: TimeDelta = TimeDelta::minutes(55);
 const WAIT_MOST: TimeDelta = TimeDelta::hours(6);
 /// A token that Assets refuses although it was brought so recently has not run out: it is not good at all.
 const REFUSED_EARLY: TimeDelta = TimeDelta::minutes(5);
-/// `waitReason` of a run.
-const WAIT_REASON: &str = "forgeToken";
 
 /// What became of a token that an app brought.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -64,7 +62,8 @@ pub async fn bring(
         .scoped(organization, async |tx| {
             forge_tokens::replace(tx, &row).await?;
             let is_of_use = expires_at - now >= LEAST;
-            let runs_resumed = if is_of_use { runs::resume(tx, organization, WAIT_REASON, now).await? } else { 0 };
+            let runs_resumed =
+                if is_of_use { runs::resume(tx, organization, WaitReason::ForgeToken, now).await? } else { 0 };
             Ok(Brought { expires_at, runs_resumed })
         })
         .await
@@ -128,7 +127,7 @@ async fn wait(run: &Run) -> Result<Stop> {
     let ready_at = row.approved_at.unwrap_or(row.queued_at);
     let until = newest.map_or(ready_at, |token| token.expires_at.max(ready_at)) + WAIT_MOST;
     if run.app.clock.now() < until {
-        return Ok(Stop::Wait { until, reason: WAIT_REASON });
+        return Ok(Stop::Wait { until, reason: WaitReason::ForgeToken });
     }
     Ok(Stop::failed(
         RunStage::Deliver,
@@ -145,7 +144,7 @@ pub(super) async fn after_refusal(run: &Run, began_at: DateTime<Utc>, refusal: S
     let Some(newest) = newest(&run.app, organization).await? else { return wait(run).await };
     if newest.updated_at > began_at {
         // Perhaps it was not this one that was refused. If it is, the next attempt knows.
-        return Ok(Stop::Wait { until: now, reason: WAIT_REASON });
+        return Ok(Stop::Wait { until: now, reason: WaitReason::ForgeToken });
     }
     if now - newest.updated_at < REFUSED_EARLY {
         let Stop::Failed(mut error) = refusal else { return Ok(refusal) };

@@ -6,7 +6,8 @@ use crate::app::App;
 use crate::db::mirror::read::Source;
 use crate::db::runs::Lease;
 use crate::error::Result;
-use crate::run_state::{Deliver, RunMode, RunRequest};
+use crate::job::Deliver;
+use crate::run_state::{RunMode, RunRequest};
 use tokio_util::sync::CancellationToken;
 
 /// A claimed run with all it needs.

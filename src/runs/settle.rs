@@ -1,7 +1,6 @@
 //! Writing down what was delivered, and ending the run, in one transaction.
 
 use super::collect::collected::Collected;
-use super::context::MissingObjects;
 use super::deliver::delivered::Delivered;
 use super::diff::diffed::{Diffed, NewReferenceCounts};
 use super::progress::Work;
@@ -12,6 +11,7 @@ use crate::codes::WarningCode;
 use crate::db::audit_events::{self, AuditEventRow};
 use crate::db::mirror::{self, delivered};
 use crate::db::{job_settings, runs};
+use crate::destination::MissingObjects;
 use crate::directory::ObjectType;
 use crate::error::Result;
 use crate::run_state::{RunMode, RunStage, RunState, RunWarning};
@@ -173,32 +173,24 @@ fn is_taken(run: &Run, object_type: ObjectType, sent: u64, result: &ObjectTypeRe
 }
 
 /// Assets acted on objects that this execution left out: it is not what the destination says.
-fn observe_missing(run: &Run, diffed: &Diffed, result: &ExecutionStatus) -> Option<&'static str> {
+fn observe_missing(run: &Run, diffed: &Diffed, result: &ExecutionStatus) -> Option<MissingObjects> {
     let types = result.progress_result.iter().flat_map(|result| result.object_type_result_map.values());
     let (deleted, updated) = types.fold((0, 0), |(deleted, updated), result| {
         (deleted + result.objects_missing_deleted, updated + result.objects_missing_updated)
     });
     let observed = match (deleted, updated) {
-        (1.., _) => "remove",
-        (_, 1..) => "update",
+        (1.., _) => MissingObjects::Remove,
+        (_, 1..) => MissingObjects::Update,
         _ => return None,
     };
     let declared = run.job.destination.as_ref().map(|destination| destination.missing_objects)?;
-    let is_as_said =
-        matches!((declared, observed), (MissingObjects::Remove, "remove") | (MissingObjects::Update, "update"));
-    if is_as_said && (deleted + updated).unsigned_abs() <= diffed.left_out {
+    if declared == observed && (deleted + updated).unsigned_abs() <= diffed.left_out {
         return None;
     }
     let detail = format!(
-        "Assets {} {} objects that this import left out. The destination said «{}».",
-        if observed == "remove" { "deleted" } else { "changed" },
+        "Assets {} {} objects that this import left out. The destination said «{declared}».",
+        if observed == MissingObjects::Remove { "deleted" } else { "changed" },
         deleted + updated,
-        match declared {
-            MissingObjects::Unknown => "unknown",
-            MissingObjects::Ignore => "ignore",
-            MissingObjects::Update => "update",
-            MissingObjects::Remove => "remove",
-        },
     );
     let advice = "In Assets open the import's mapping and look at «Missing objects» of every object type. The \
                   destination now says what was observed, and the job's schedule is paused until somebody enables it.";

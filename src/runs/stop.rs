@@ -20,7 +20,7 @@ pub enum Stop {
     /// once.
     Released,
     /// It goes on at `until`, from its checkpoint.
-    Wait { until: DateTime<Utc>, reason: &'static str },
+    Wait { until: DateTime<Utc>, reason: WaitReason },
     /// The removal brake: it goes on when somebody approves.
     AwaitApproval { detail: Value, expires_at: DateTime<Utc> },
 }

@@ -112,7 +112,7 @@ async fn attempt(app: &App, claimed: &Claimed) -> Result<Attempt> {
     let body = claimed.body.to_string();
     let mut request = request
         .header(CONTENT_TYPE, "application/json")
-        .header("X-Entra-Assets-Event", &claimed.event)
+        .header("X-Entra-Assets-Event", claimed.event.as_str())
         .header("X-Entra-Assets-Delivery", claimed.id.to_string());
     if let Some(secret) = secret {
         request = request.header("X-Entra-Assets-Signature", signature(&secret, app.clock.now(), &body));

@@ -105,7 +105,7 @@ async fn wait(app: &App, notices: &mut broadcast::Receiver<Notice>, stopping: &C
 /// Executes a claimed run beside the renewal of its lease, and writes how it ended.
 async fn execute(app: &App, lease: Lease, row: RunRow, stopping: &CancellationToken) {
     let cancel = CancellationToken::new();
-    tracing::info!(run.id = %lease.run, organization.id = %lease.organization, mode = row.mode, attempt = row.attempt, "run claimed");
+    tracing::info!(run.id = %lease.run, organization.id = %lease.organization, mode = %row.mode, attempt = row.attempt, "run claimed");
     let keeper = Keeper { app, lease, cancel: cancel.clone(), stopping };
     let outcome = Box::pin(keeper.beside(lead(app, lease, row, cancel))).await;
     let first = app.clock.instant();
@@ -137,7 +137,7 @@ async fn lead(app: &App, lease: Lease, row: RunRow, cancel: CancellationToken) -
         Ok(true) if !execution::is_completed(app, &lease).await => {
             let advice = "Look at the log of the service for why its process ended; then start a new run.";
             let detail = format!("The process of the run ended {IN_VAIN_MOST} times, and it never came any further.");
-            let stage = row.stage.as_deref().and_then(|s| s.parse().ok()).unwrap_or(RunStage::Collect);
+            let stage = row.stage.unwrap_or(RunStage::Collect);
             execution::abandon(app, &lease, row.job()).await;
             return Outcome::Stopped(Stop::failed(stage, RunErrorCode::TooManyAttempts, detail, advice), None);
         }
@@ -177,7 +177,7 @@ async fn prepare(app: &App, lease: Lease, row: &RunRow, cancel: CancellationToke
     let run = Run {
         app: app.clone(),
         lease,
-        mode: row.run_mode()?,
+        mode: row.mode,
         request: row.run_request()?,
         job,
         approved: row.approved_at.is_some(),
@@ -321,7 +321,7 @@ async fn write_end(app: &App, lease: &Lease, outcome: &Outcome) -> Result<()> {
                 runs::finish(tx, &lease, RunState::Cancelled, Some(&why), now).await
             }
             Stop::Released => runs::release(tx, &lease, now, None, now).await,
-            Stop::Wait { until, reason } => runs::release(tx, &lease, *until, Some(reason), now).await,
+            Stop::Wait { until, reason } => runs::release(tx, &lease, *until, Some(*reason), now).await,
             Stop::AwaitApproval { detail, expires_at } => {
                 runs::await_approval(tx, &lease, detail, *expires_at, now).await
             }

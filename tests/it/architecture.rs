@@ -12,7 +12,21 @@ use std::path::{Path, PathBuf};
 /// The modules of each floor, as `lib.rs` documents them.
 const FLOORS: [&[&str]; 5] = [
     &["clock", "codes", "config", "error", "http", "ids", "random", "seal"],
-    &["filter", "mapping", "schedule", "permission", "directory", "run_state"],
+    &[
+        "api_key",
+        "cloud",
+        "connection",
+        "destination",
+        "directory",
+        "filter",
+        "job",
+        "mapping",
+        "permission",
+        "run_state",
+        "schedule",
+        "text_enum",
+        "webhook",
+    ],
     &["db", "graph", "assets", "postgres"],
     &["app", "connection_check", "filter_preview", "runs"],
     &["api", "serve", "shutdown", "telemetry"],

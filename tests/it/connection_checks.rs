@@ -2,10 +2,11 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use entra_assets::clock::Clock;
+use entra_assets::cloud::Cloud;
+use entra_assets::cloud::Cloud;
 use entra_assets::config::{HostSettings, HttpSettings};
 use entra_assets::connection_check::{CheckReport, DEADLINE, Overall, check, judge_token, refusal, render_text};
 use entra_assets::graph::Client;
-use entra_assets::graph::cloud::Cloud;
 use entra_assets::graph::limiter::LARGE_TENANT;
 use entra_assets::graph::token::{Credential, Federated, Identity, Tokens};
 use entra_assets::ids::{ConnectionId, OrganizationId};

@@ -2,8 +2,8 @@
 
 use chrono::{DateTime, Utc};
 use entra_assets::clock::Clock;
+use entra_assets::cloud::Cloud;
 use entra_assets::config::{HostSettings, HttpSettings};
-use entra_assets::graph::cloud::Cloud;
 use entra_assets::graph::delta::{Collection, changes, end_of_round};
 use entra_assets::graph::page::halve_top;
 use entra_assets::graph::token::{Credential, Federated, Identity, Tokens};

@@ -17,6 +17,7 @@ mod postgres;
 mod retention;
 mod row_level_security;
 mod runs;
+mod schema;
 mod sim_assets;
 mod sim_graph;
 mod support;

@@ -1,6 +1,6 @@
 //! API keys: `eak_<id>_<secret>`, of which only a hash is stored.
 
-use super::caller::{Caller, Scope, unauthenticated};
+use super::caller::{Caller, unauthenticated};
 use crate::app::App;
 use crate::db::system;
 use crate::error::Result;
@@ -49,11 +49,7 @@ pub(super) async fn authenticate(app: &App, presented: &PresentedKey) -> Result<
     if key.last_used_at.is_none_or(|at| now - at >= TOUCH_EVERY) {
         system::touch_api_key(&app.db, organization, presented.id, now).await?;
     }
-    Ok(Caller {
-        organization,
-        actor: format!("apiKey:{}", key.id),
-        scopes: key.scopes.iter().filter_map(|scope| Scope::parse(scope)).collect(),
-    })
+    Ok(Caller { organization, actor: format!("apiKey:{}", key.id), scopes: key.scopes })
 }
 
 #[cfg(test)]

@@ -1,47 +1,14 @@
 //! A caller who proved who they are, and what they may do.
 
+pub use crate::api_key::Scope;
 use crate::error::{Code, Error, Result};
 use crate::ids::OrganizationId;
 use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpMessage, HttpRequest};
-use serde::{Deserialize, Serialize};
 use std::future::{Ready, ready};
-use utoipa::ToSchema;
 
 /// The actor of a request that came with a ticket.
 const TICKET: &str = "ticket";
-
-/// What a key or token may do. `admin` includes the others.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-#[schema(as = KeyScope)]
-pub enum Scope {
-    /// Read everything but secrets.
-    Read,
-    /// Create, change and delete connections, filters, destinations, jobs and webhooks.
-    Write,
-    /// Start, cancel and approve runs; check connections and destinations.
-    Run,
-    /// Manage keys and organizations, and read the audit log.
-    Admin,
-}
-
-impl Scope {
-    pub const ALL: [Self; 4] = [Self::Read, Self::Write, Self::Run, Self::Admin];
-
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Read => "read",
-            Self::Write => "write",
-            Self::Run => "run",
-            Self::Admin => "admin",
-        }
-    }
-
-    pub fn parse(text: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|scope| scope.as_str() == text)
-    }
-}
 
 /// A caller who proved who they are.
 #[derive(Clone, Debug)]

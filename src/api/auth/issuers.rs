@@ -112,7 +112,7 @@ fn scopes_in(claim: Option<&Value>) -> Vec<Scope> {
     };
     names.sort_unstable();
     names.dedup();
-    names.into_iter().filter_map(Scope::parse).collect()
+    names.into_iter().filter_map(|name| name.parse().ok()).collect()
 }
 
 #[cfg(test)]

@@ -5,14 +5,14 @@ use crate::api::credentials::CredentialBody;
 use crate::api::patch::Change;
 use crate::api::respond::Versioned;
 use crate::app::App;
+use crate::cloud::Cloud;
+use crate::connection::CredentialKind;
 use crate::db::connections::ConnectionRow;
 use crate::db::{Transaction, connection_checks};
 use crate::error::{Error, Result};
-use crate::graph::cloud::Cloud;
 use crate::ids::{ConnectionId, OrganizationId};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -72,14 +72,6 @@ pub struct UpdateCredential {
     pub(super) expires_at: Change<DateTime<Utc>>,
 }
 
-#[derive(Serialize, Deserialize, ToSchema, Clone, Copy, PartialEq, Eq, Debug)]
-#[serde(rename_all = "camelCase")]
-pub enum CredentialKind {
-    ClientSecret,
-    Certificate,
-    Federated,
-}
-
 /// A credential without its secrets.
 #[derive(Serialize, ToSchema, Debug)]
 #[serde(rename_all = "camelCase")]
@@ -126,7 +118,6 @@ pub(super) async fn responses(
     let ids: Vec<Uuid> = rows.iter().map(|row| row.id).collect();
     let mut checks = connection_checks::latest(tx, organization, &ids).await?;
     let now = app.clock.now();
-    let word = |text: &str| serde_json::from_value(json!(text)).map_err(Error::internal);
     rows.into_iter()
         .map(|row| {
             let check = checks.iter().position(|check| check.connection_id == row.id);
@@ -136,9 +127,9 @@ pub(super) async fn responses(
                 name: row.name,
                 tenant_id: row.tenant_id,
                 client_id: row.client_id,
-                cloud: row.cloud.parse().map_err(Error::internal)?,
+                cloud: row.cloud,
                 credential: CredentialResponse {
-                    kind: word(&row.credential_kind)?,
+                    kind: row.credential_kind,
                     expires_at: row.credential_expires_at,
                     hint: row.credential_hint,
                 },

@@ -1,10 +1,11 @@
 //! The columns of a connection: its credential is sealed here, and opened only where a change needs a part of it.
 
-use super::body::{CreateConnection, CredentialKind, UpdateConnection, UpdateCredential};
+use super::body::{CreateConnection, UpdateConnection, UpdateCredential};
 use crate::api::contract::Contract;
 use crate::api::credentials::{self, CredentialBody};
 use crate::api::patch::Change;
 use crate::app::App;
+use crate::connection::CredentialKind;
 use crate::db::connections::{ConnectionRow, NewConnectionRow};
 use crate::error::{Error, Faults, Result};
 use crate::graph::token::{Credential, validate_tenant_id};
@@ -21,7 +22,7 @@ fn place(organization: OrganizationId, id: ConnectionId) -> Place {
 
 /// The columns of a credential.
 struct CredentialColumns {
-    kind: String,
+    kind: CredentialKind,
     sealed: Option<Vec<u8>>,
     certificate_pem: Option<String>,
     hint: Option<String>,
@@ -39,13 +40,13 @@ impl CredentialColumns {
             }
             Credential::Federated => (None, None),
         };
-        let (kind, hint) = (credential.kind().to_owned(), credential.hint());
+        let (kind, hint) = (credential.kind(), credential.hint());
         Ok(Self { kind, sealed, certificate_pem, hint, expires_at: body.expires_at() })
     }
 
     fn stored(row: &ConnectionRow) -> Self {
         Self {
-            kind: row.credential_kind.clone(),
+            kind: row.credential_kind,
             sealed: row.credential_sealed.clone(),
             certificate_pem: row.certificate_pem.clone(),
             hint: row.credential_hint.clone(),
@@ -77,7 +78,7 @@ pub(super) fn new(
         name: body.name.clone(),
         tenant_id: body.tenant_id.clone(),
         client_id: body.client_id,
-        cloud: body.cloud.as_str().to_owned(),
+        cloud: body.cloud,
         credential_kind: credential.kind,
         credential_sealed: credential.sealed,
         certificate_pem: credential.certificate_pem,
@@ -113,10 +114,10 @@ pub(super) fn changed(
         None => CredentialColumns::stored(&row),
     };
     let client_id = change.client_id.unwrap_or(row.client_id);
-    let cloud = change.cloud.of(row.cloud.parse().map_err(Error::internal)?).as_str().to_owned();
-    let reaches_elsewhere = (&tenant_id, client_id, &cloud) != (&row.tenant_id, row.client_id, &row.cloud);
+    let cloud = change.cloud.of(row.cloud);
+    let reaches_elsewhere = (&tenant_id, client_id, cloud) != (&row.tenant_id, row.client_id, row.cloud);
     let depends = changes_credential || reaches_elsewhere;
-    if depends && credential.kind == "federated" {
+    if depends && credential.kind == CredentialKind::Federated {
         require_federated(app, organization, &tenant_id, client_id)?;
     }
     Ok(NewConnectionRow {
@@ -135,9 +136,8 @@ pub(super) fn changed(
 
 /// The whole credential that a change makes, as the body of a request, with those secrets opened that it keeps.
 fn merge(app: &App, organization: OrganizationId, row: &ConnectionRow, change: &UpdateCredential) -> Result<Value> {
-    let stored: CredentialKind = serde_json::from_value(json!(row.credential_kind)).map_err(Error::internal)?;
-    let kind = change.kind.unwrap_or(stored);
-    let is_same = kind == stored;
+    let kind = change.kind.unwrap_or(row.credential_kind);
+    let is_same = kind == row.credential_kind;
     let keep = |given: &Option<String>, keeps: CredentialKind| match (given, &row.credential_sealed) {
         (Some(given), _) => Ok(Some(given.clone())),
         (None, Some(sealed)) if is_same && kind == keeps => {

@@ -28,7 +28,8 @@ pub(super) struct OperationBody {
 
 impl Operation {
     pub fn read(template: &str, method: &str, operation: &Value) -> Option<Self> {
-        let scope = operation.pointer("/security/0/bearer/0").and_then(Value::as_str).and_then(Scope::parse);
+        let scope =
+            operation.pointer("/security/0/bearer/0").and_then(Value::as_str).and_then(|scope| scope.parse().ok());
         let security = operation.get("security").and_then(Value::as_array);
         let takes_tickets = security.into_iter().flatten().any(|way| way.get("ticket").is_some());
         let content = |value: &Value| -> Vec<String> {

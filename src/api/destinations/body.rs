@@ -3,14 +3,11 @@
 use crate::api::patch::Change;
 use crate::api::respond::Versioned;
 use crate::db::destinations::DestinationRow;
-use crate::error::{Error, Result};
+use crate::destination::{DestinationKind, EmptyValues, MissingObjects};
 use crate::ids::DestinationId;
 use crate::mapping::ReferenceTemplate;
-use crate::runs::context::{EmptyValues, MissingObjects};
 use chrono::{DateTime, Utc};
-use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 use utoipa::ToSchema;
 
 /// Access to the object API. Needed only for the removal policy `remove` and to clear values.
@@ -114,13 +111,6 @@ pub struct UpdateObjectApi {
     pub(super) api_token: Option<String>,
 }
 
-#[derive(Serialize, Deserialize, ToSchema, Clone, Copy, PartialEq, Eq, Debug)]
-#[serde(rename_all = "camelCase")]
-pub enum DestinationKind {
-    AssetsImport,
-    Forge,
-}
-
 /// A destination without its tokens.
 #[derive(Serialize, ToSchema, Debug)]
 #[serde(rename_all = "camelCase")]
@@ -160,23 +150,20 @@ impl Versioned for DestinationResponse {
 }
 
 impl DestinationResponse {
-    pub(super) fn from_row(row: DestinationRow) -> Result<Self> {
-        fn word<T: DeserializeOwned>(text: &str) -> Result<T> {
-            serde_json::from_value(json!(text)).map_err(Error::internal)
-        }
-        Ok(Self {
+    pub(super) fn from_row(row: DestinationRow) -> Self {
+        Self {
             id: DestinationId(row.id),
             name: row.name,
-            kind: word(&row.kind)?,
+            kind: row.kind,
             workspace_id: row.workspace_id,
             import_id: row.import_id,
-            missing_objects: word(&row.missing_objects)?,
-            empty_values: word(&row.empty_values)?,
-            reference_template: word(&row.reference_template)?,
+            missing_objects: row.missing_objects,
+            empty_values: row.empty_values,
+            reference_template: row.reference_template,
             api: row.api_site_url.zip(row.api_email).map(|(site_url, email)| ObjectApiResponse { site_url, email }),
             version: row.version,
             created_at: row.created_at,
             updated_at: row.updated_at,
-        })
+        }
     }
 }

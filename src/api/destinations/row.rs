@@ -4,12 +4,10 @@ use super::body::{CreateDestination, ObjectApiBody, UpdateDestination, UpdateObj
 use crate::api::patch::Change;
 use crate::app::App;
 use crate::db::destinations::{DestinationRow, NewDestinationRow};
+use crate::destination::DestinationKind;
 use crate::error::{Error, Fault, Faults, Result};
 use crate::ids::{DestinationId, OrganizationId};
 use crate::seal::Place;
-use serde::Serialize;
-use serde::de::DeserializeOwned;
-use serde_json::json;
 
 /// The key of a destination's secrets.
 #[derive(Clone, Copy)]
@@ -34,15 +32,6 @@ impl Sealer<'_> {
     }
 }
 
-/// A choice as it is stored.
-fn word(choice: impl Serialize) -> String {
-    json!(choice).as_str().unwrap_or_default().to_owned()
-}
-
-fn choice<T: DeserializeOwned>(word: &str) -> Result<T> {
-    serde_json::from_value(json!(word)).map_err(Error::internal)
-}
-
 /// Adds a fault if tokens may not be sent to the site.
 pub(super) fn check_site(app: &App, site_url: Option<&str>, faults: &mut Faults) {
     if let Some(fault) = site_url.and_then(|site_url| app.assets.site_url_fault(site_url)) {
@@ -56,13 +45,13 @@ pub(super) fn new(sealer: Sealer<'_>, body: CreateDestination) -> Result<NewDest
         CreateDestination::AssetsImport { name, token, missing_objects, empty_values, reference_template, api } => {
             let row = NewDestinationRow {
                 name,
-                kind: "assetsImport".to_owned(),
+                kind: DestinationKind::AssetsImport,
                 token_sealed: Some(sealer.token(&token)?),
                 workspace_id: None,
                 import_id: None,
-                missing_objects: word(missing_objects),
-                empty_values: word(empty_values),
-                reference_template: word(reference_template),
+                missing_objects,
+                empty_values,
+                reference_template,
                 api_site_url: None,
                 api_email: None,
                 api_token_sealed: None,
@@ -80,13 +69,13 @@ pub(super) fn new(sealer: Sealer<'_>, body: CreateDestination) -> Result<NewDest
         } => {
             let row = NewDestinationRow {
                 name,
-                kind: "forge".to_owned(),
+                kind: DestinationKind::Forge,
                 token_sealed: None,
                 workspace_id: Some(workspace_id),
                 import_id: Some(import_id),
-                missing_objects: word(missing_objects),
-                empty_values: word(empty_values),
-                reference_template: word(reference_template),
+                missing_objects,
+                empty_values,
+                reference_template,
                 api_site_url: None,
                 api_email: None,
                 api_token_sealed: None,
@@ -116,7 +105,7 @@ fn site(url: &str) -> String {
 
 /// The columns of `row` with `change` applied.
 pub(super) fn changed(sealer: Sealer<'_>, row: DestinationRow, change: UpdateDestination) -> Result<NewDestinationRow> {
-    if change.kind.is_some_and(|kind| word(kind) != row.kind) {
+    if change.kind.is_some_and(|kind| kind != row.kind) {
         let detail = format!("The kind is `{}` and cannot change; create another destination instead.", row.kind);
         return Err(Error::validation(vec![Fault::new("/kind", "cannot_change", detail)]));
     }
@@ -128,9 +117,9 @@ pub(super) fn changed(sealer: Sealer<'_>, row: DestinationRow, change: UpdateDes
         token_sealed: row.token_sealed,
         workspace_id: change.workspace_id.or(row.workspace_id),
         import_id: change.import_id.or(row.import_id),
-        missing_objects: word(change.missing_objects.of(choice(&row.missing_objects)?)),
-        empty_values: word(change.empty_values.of(choice(&row.empty_values)?)),
-        reference_template: word(change.reference_template.of(choice(&row.reference_template)?)),
+        missing_objects: change.missing_objects.of(row.missing_objects),
+        empty_values: change.empty_values.of(row.empty_values),
+        reference_template: change.reference_template.of(row.reference_template),
         api_site_url: row.api_site_url,
         api_email: row.api_email,
         api_token_sealed: row.api_token_sealed,
@@ -150,7 +139,7 @@ pub(super) fn changed(sealer: Sealer<'_>, row: DestinationRow, change: UpdateDes
 
 /// A token is for an Assets import, the ids are for a Forge app.
 fn refuse_other_kind(row: &DestinationRow, change: &UpdateDestination, faults: &mut Faults) {
-    let is_forge = row.kind == "forge";
+    let is_forge = row.kind == DestinationKind::Forge;
     for (field, is_given, is_its_own) in [
         ("token", change.token.is_some(), !is_forge),
         ("workspaceId", change.workspace_id.is_some(), is_forge),

@@ -5,13 +5,12 @@ use crate::api::respond::Versioned;
 use crate::db::jobs::JobRow;
 use crate::error::{Error, Result};
 use crate::ids::{ConnectionId, DestinationId, FilterId, JobId};
+use crate::job::{Deliver, RemovalPolicy};
 use crate::mapping::{Memberships, Selection};
-use crate::run_state::Deliver;
-use crate::runs::context::RemovalPolicy;
 use chrono::{DateTime, Utc};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::Value;
 use utoipa::ToSchema;
 
 /// What happens to objects that left the directory or the scope.
@@ -178,10 +177,10 @@ impl JobResponse {
             filter_id: row.filter_id.map(FilterId),
             destination_id: row.destination_id.map(DestinationId),
             objects: read(row.objects)?,
-            memberships: read(json!(row.memberships))?,
-            deliver: read(json!(row.deliver))?,
+            memberships: row.memberships,
+            deliver: row.deliver,
             removal: Removal {
-                policy: read(json!(row.removal_policy))?,
+                policy: row.removal_policy,
                 after_missing_runs: row.removal_after_missing_runs,
                 brake_percent: row.brake_percent,
             },

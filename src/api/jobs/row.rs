@@ -5,11 +5,9 @@ use crate::db::Transaction;
 use crate::db::jobs::{self, JobRow, NewJobRow, References};
 use crate::error::{Code, Error, Faults, Result};
 use crate::ids::{JobId, OrganizationId};
-use crate::run_state::Deliver;
-use crate::runs::context::RemovalPolicy;
+use crate::job::{Deliver, RemovalPolicy};
 use crate::schedule::Schedule;
 use chrono::{DateTime, Utc};
-use serde_json::{Value, json};
 use uuid::Uuid;
 
 impl CreateJob {
@@ -39,9 +37,6 @@ impl CreateJob {
         changes_schedule: bool,
         now: DateTime<Utc>,
     ) -> Result<NewJobRow> {
-        fn word(value: Value) -> String {
-            value.as_str().unwrap_or_default().to_owned()
-        }
         let removal = self.removal.clone().unwrap_or_default();
         let mut new = NewJobRow {
             name: self.name.clone(),
@@ -49,9 +44,9 @@ impl CreateJob {
             filter_id: self.filter_id.map(Uuid::from),
             destination_id: self.destination_id.map(Uuid::from),
             objects: serde_json::to_value(self.objects.clone().unwrap_or_default()).map_err(Error::internal)?,
-            memberships: word(json!(self.memberships.unwrap_or_default())),
-            deliver: self.deliver.unwrap_or(Deliver::Full).as_str().to_owned(),
-            removal_policy: word(json!(removal.policy)),
+            memberships: self.memberships.unwrap_or_default(),
+            deliver: self.deliver.unwrap_or(Deliver::Full),
+            removal_policy: removal.policy,
             removal_after_missing_runs: removal.after_missing_runs,
             brake_percent: removal.brake_percent,
             schedule_cron: None,

@@ -39,7 +39,7 @@ fn items(rows: Vec<ChangeRow>, separator: &mut &'static str) -> Result<String> {
     let mut text = String::new();
     for row in rows {
         text.push_str(separator);
-        text.push_str(&serde_json::to_string(&ChangeResponse::from_row(row)?).map_err(Error::internal)?);
+        text.push_str(&serde_json::to_string(&ChangeResponse::from_row(row)).map_err(Error::internal)?);
         *separator = ",";
     }
     Ok(text)

@@ -71,11 +71,11 @@ pub(super) fn cells(row: ChangeRow) -> [String; COLUMNS.len()] {
         _ => (String::new(), row.before.unwrap_or_default(), row.after.unwrap_or_default()),
     };
     [
-        row.object_type,
+        row.object_type.to_string(),
         row.object_id.to_string(),
         row.label.unwrap_or_default(),
-        row.action,
-        row.reason.unwrap_or_default(),
+        row.action.to_string(),
+        row.reason.map(|reason| reason.to_string()).unwrap_or_default(),
         changed,
         before,
         after,
@@ -107,17 +107,19 @@ pub(super) fn harmless(text: String) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::directory::ObjectType;
+    use crate::run_state::{ChangeAction, ChangeReason};
     use uuid::Uuid;
 
     #[test]
     fn an_update_shows_what_differs() {
         let row = ChangeRow {
             seq: 1,
-            object_type: "users".to_owned(),
+            object_type: ObjectType::Users,
             object_id: Uuid::nil(),
             label: Some("Ada".to_owned()),
-            action: "update".to_owned(),
-            reason: Some("changed".to_owned()),
+            action: ChangeAction::Update,
+            reason: Some(ChangeReason::Changed),
             before: Some(r#"{"id":"1","city":"Ulm","groups":["a"]}"#.to_owned()),
             after: Some(r#"{"id":"1","city":"Bonn","groups":["a"],"state":null}"#.to_owned()),
         };

@@ -5,7 +5,8 @@ use crate::db::runs::RunRow;
 use crate::directory::ObjectType;
 use crate::error::{Error, Result};
 use crate::ids::{JobId, RunId};
-use crate::run_state::{Counts, Deliver, Progress, RunError, RunMode, RunStage, RunState, RunWarning, TypeCounts};
+use crate::job::Deliver;
+use crate::run_state::{Counts, Progress, RunError, RunMode, RunStage, RunState, RunWarning, TypeCounts};
 use chrono::{DateTime, Utc};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -97,7 +98,7 @@ impl Versioned for RunResponse {
 
 impl RunResponse {
     pub(in crate::api) fn from_row(row: RunRow) -> Result<Self> {
-        let (mode, state, request) = (row.run_mode()?, row.run_state()?, row.run_request()?);
+        let (state, request) = (row.state, row.run_request()?);
         let mut counts: Counts = read(row.counts)?;
         let counted = ObjectType::ALL.into_iter().filter(|object_type| is_always_counted(*object_type));
         for name in counted.map(ObjectType::as_str).chain(["memberships"]) {
@@ -106,14 +107,14 @@ impl RunResponse {
         Ok(Self {
             id: RunId(row.id),
             job_id: JobId(row.job_id),
-            mode,
+            mode: row.mode,
             limit: request.limit,
             deliver: request.deliver,
             reset_mirror: request.reset_mirror,
             requested_by: row.requested_by,
             state,
-            stage: row.stage.map(|stage| stage.parse()).transpose().map_err(|e: String| Error::internal(e))?,
-            wait_reason: row.wait_reason,
+            stage: row.stage,
+            wait_reason: row.wait_reason.map(|reason| reason.to_string()),
             attempt: row.attempt,
             cancel_requested: row.cancel_requested_at.is_some(),
             progress: row.progress.map(read).transpose()?,

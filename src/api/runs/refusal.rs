@@ -5,6 +5,7 @@ use crate::db::Transaction;
 use crate::db::job_settings::{self, JobSettings};
 use crate::db::mirror::{self, MirrorRow};
 use crate::db::runs::{NewRun, RunRow};
+use crate::destination::MissingObjects;
 use crate::error::{Code, Error, Faults, Result};
 use crate::ids::OrganizationId;
 use crate::run_state::RunMode;
@@ -56,7 +57,7 @@ pub(super) fn refuse_test_that_would_remove(settings: &JobSettings, mirror: &Mir
     let has_delivered = mirror.delivered_to == Some(destination.id) && mirror.delivered_at.is_some();
     // Objects of an earlier job of the destination count too.
     let has_objects = has_delivered || destination.delivered_at.is_some();
-    if has_objects && destination.missing_objects != "ignore" {
+    if has_objects && destination.missing_objects != MissingObjects::Ignore {
         return Err(Error::new(
             Code::TestWouldRemove,
             "The destination already has objects, and a test sends only a part of them: Assets could treat the others as \

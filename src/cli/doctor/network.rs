@@ -2,8 +2,8 @@
 
 use super::findings::Findings;
 use crate::clock::Clock;
+use crate::cloud::Cloud;
 use crate::config::Settings;
-use crate::graph::cloud::Cloud;
 use chrono::{DateTime, TimeDelta, Utc};
 use reqwest::header::DATE;
 use std::time::Duration;

@@ -2,8 +2,9 @@
 
 use super::super::*;
 use crate::clock::Clock;
+use crate::cloud::Cloud;
+use crate::cloud::Cloud;
 use crate::config::{HostSettings, HttpSettings};
-use crate::graph::cloud::Cloud;
 use crate::graph::limiter::LARGE_TENANT;
 use crate::graph::token::{Federated, Tokens};
 use crate::ids::{ConnectionId, OrganizationId};

@@ -1,11 +1,11 @@
-//! The mirror page by page, for whoever looks at it over the API.
+//! The mirror page by page, for the API.
 
 use super::read::ObjectRow;
 use crate::db::Transaction;
 use crate::error::Result;
 use crate::ids::{JobId, OrganizationId};
 use diesel::prelude::*;
-use diesel::sql_types::{BigInt, Nullable, Text, Uuid as SqlUuid};
+use diesel::sql_types::{BigInt, Text, Uuid as SqlUuid};
 use diesel_async::RunQueryDsl;
 use uuid::Uuid;
 
@@ -20,19 +20,19 @@ pub async fn page(
 ) -> Result<Vec<ObjectRow>> {
     const PAGE: &str = "
         SELECT id, data FROM mirror_objects
-        WHERE organization_id = $1 AND job_id = $2 AND object_type = $3 AND ($4 IS NULL OR id > $4)
+        WHERE organization_id = $1 AND job_id = $2 AND object_type = $3 AND id > $4
         ORDER BY id LIMIT $5";
     Ok(diesel::sql_query(PAGE)
         .bind::<SqlUuid, _>(organization.0)
         .bind::<SqlUuid, _>(job.0)
         .bind::<Text, _>(object_type)
-        .bind::<Nullable<SqlUuid>, _>(after)
+        .bind::<SqlUuid, _>(after.unwrap_or_default())
         .bind::<BigInt, _>(limit)
         .load(tx)
         .await?)
 }
 
-/// A membership for browsing.
+/// A membership.
 #[derive(QueryableByName, Clone, Debug)]
 pub struct MembershipRow {
     #[diesel(sql_type = SqlUuid)]
@@ -51,7 +51,7 @@ pub async fn memberships_from(
     skip: i64,
     limit: i64,
 ) -> Result<Vec<MembershipRow>> {
-    // The groups before are skipped by the number of their members, without looking at these.
+    // Earlier groups are skipped by the number of their members, without reading the members.
     const PAGE: &str = "
         WITH sizes AS (
             SELECT group_id, sum(cardinality(member_ids)) AS size FROM mirror_members
@@ -83,23 +83,23 @@ pub async fn memberships(
     after: Option<(Uuid, Uuid)>,
     limit: i64,
 ) -> Result<Vec<MembershipRow>> {
-    // As many groups as the page can need: each listed group has at least one member after the cursor.
+    // As many groups as a page can need: each of them has at least one member after the cursor.
     const PAGE: &str = "
         SELECT m.group_id, member AS member_id, m.member_type
         FROM (SELECT DISTINCT group_id FROM mirror_members
-              WHERE organization_id = $1 AND job_id = $2 AND ($3 IS NULL OR group_id >= $3)
+              WHERE organization_id = $1 AND job_id = $2 AND group_id >= $3
               ORDER BY group_id LIMIT $5 + 1) g
         JOIN mirror_members m ON m.organization_id = $1 AND m.job_id = $2 AND m.group_id = g.group_id,
         unnest(m.member_ids) AS member
-        WHERE $3 IS NULL OR (m.group_id, member) > ($3, $4)
+        WHERE (m.group_id, member) > ($3, $4)
         GROUP BY m.group_id, member, m.member_type
         ORDER BY m.group_id, member LIMIT $5";
-    let (group, member) = after.unzip();
+    let (group, member) = after.unwrap_or_default();
     Ok(diesel::sql_query(PAGE)
         .bind::<SqlUuid, _>(organization.0)
         .bind::<SqlUuid, _>(job.0)
-        .bind::<Nullable<SqlUuid>, _>(group)
-        .bind::<Nullable<SqlUuid>, _>(member)
+        .bind::<SqlUuid, _>(group)
+        .bind::<SqlUuid, _>(member)
         .bind::<BigInt, _>(limit)
         .load(tx)
         .await?)

@@ -10,7 +10,7 @@ use diesel::sql_types::{Array, Bool, Integer, Nullable, Text, Uuid as SqlUuid};
 use diesel_async::RunQueryDsl;
 use std::collections::HashMap;
 
-/// How far the reading of a collection came after a page.
+/// How far a collection is read after a page.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Cursor {
     pub collection: &'static str,
@@ -20,7 +20,7 @@ pub struct Cursor {
     pub pages: i32,
 }
 
-/// Stores how far parts of collections were read. Callers have fenced.
+/// Stores how far parts of collections are read. Callers have fenced.
 pub async fn stage_cursors(tx: &mut Transaction, lease: &Lease, cursors: &[Cursor]) -> Result<()> {
     if cursors.is_empty() {
         return Ok(());
@@ -47,7 +47,7 @@ pub async fn stage_cursors(tx: &mut Transaction, lease: &Lease, cursors: &[Curso
     Ok(())
 }
 
-/// The collection name of groups' members in `run_cursors`; its part is the group's id.
+/// The collection of groups' members in `run_cursors`; its part is the group's id.
 pub const MEMBERS: &str = "members";
 
 #[derive(Queryable, Selectable, Clone, Debug)]
@@ -59,7 +59,7 @@ pub struct CursorRow {
     pub pages: i32,
 }
 
-/// How far the parts of a collection were read, by part.
+/// How far the parts of a collection are read, by part.
 pub async fn cursors(
     tx: &mut Transaction,
     organization: OrganizationId,

@@ -1,6 +1,6 @@
 //! A complete read becomes the mirror, in one transaction.
 
-use super::staging::clear;
+use super::staging::clear_all_but_gone;
 use crate::db::runs::{Lease, fence};
 use crate::db::{Transaction, join_in_bulk};
 use crate::error::Result;
@@ -11,18 +11,18 @@ use uuid::Uuid;
 
 /// A complete read to become the mirror.
 pub struct Promotion<'a> {
-    /// The object types that were read to their end. Others keep what the mirror has.
+    /// The object types that were read completely. The mirror of other types stays.
     pub types: &'a [&'static str],
-    /// Whether memberships were read to their end.
+    /// Whether memberships were read completely.
     pub members: bool,
-    /// Only what changed was staged: small types whole, users and groups as changes with marks for what is
+    /// Only changes were staged: small types completely, users and groups as changes with markers for objects that are
     /// gone.
     pub is_patch: bool,
 }
 
-/// Makes what a run staged the mirror: one transaction, only rows that differ are written. Fenced. Those that do not
-/// are left out before the insertion, which would lock each of them, and so write it. What was staged by
-/// its hash alone and is not in the mirror fails the transaction, rather than being lost.
+/// Makes what a run staged the mirror, in one transaction. Fenced. Only rows that differ are inserted: ON CONFLICT would
+/// lock the others, and so write them. A row that was staged by its hash alone and is not in the mirror fails the
+/// transaction, so that nothing is lost silently.
 pub async fn promote(tx: &mut Transaction, lease: &Lease, job: JobId, read: &Promotion<'_>) -> Result<()> {
     const GONE: &str = "
         DELETE FROM mirror_objects m WHERE organization_id = $1 AND job_id = $3 AND object_type = ANY($4)
@@ -48,15 +48,14 @@ pub async fn promote(tx: &mut Transaction, lease: &Lease, job: JobId, read: &Pro
             AND k.group_id = s.group_id AND k.member_type = s.member_type AND k.part = s.part AND k.hash = s.hash)
         ON CONFLICT (organization_id, job_id, group_id, member_type, part)
         DO UPDATE SET member_ids = excluded.member_ids, hash = excluded.hash";
-    // The members of a changed group are staged whole, as are those of a new one; those of a group that is
-    // gone go with it.
+    // All members of a new or changed group are staged. The members of a group that is gone are deleted.
     const MEMBERS_PATCHED: &str = "
         DELETE FROM mirror_members m WHERE organization_id = $1 AND job_id = $3
         AND (EXISTS (SELECT FROM staged_members s WHERE s.organization_id = $1 AND s.run_id = $2
                 AND s.group_id = m.group_id)
             OR EXISTS (SELECT FROM staged_objects s WHERE s.organization_id = $1 AND s.run_id = $2
                 AND s.object_type = 'gone:groups' AND s.id = m.group_id))";
-    // Who is deleted is in no group, whether or not the groups' own changes say so.
+    // A deleted user or group is in no group, whether or not the groups' own changes say so.
     const MEMBERS_OF_GONE: &str = "
         WITH gone AS (SELECT id FROM staged_objects WHERE organization_id = $1 AND run_id = $2
                 AND object_type IN ('gone:users', 'gone:groups') AND data IN ('deleted', 'softDeleted')),
@@ -103,15 +102,15 @@ pub async fn promote(tx: &mut Transaction, lease: &Lease, job: JobId, read: &Pro
     if read.is_patch {
         return Ok(());
     }
-    clear(tx, lease.organization, lease.run, "object_type NOT LIKE 'gone:%'").await
+    clear_all_but_gone(tx, lease.organization, lease.run).await
 }
 
-/// Stages for groups whose members could not be read (hidden membership, gone in between) what the mirror knows
-/// of them, in place of what was staged.
-pub async fn keep_known_members(tx: &mut Transaction, lease: &Lease, job: JobId, groups: &[Uuid]) -> Result<()> {
+/// Stages the members that the mirror has of groups whose members could not be read (hidden membership, gone in between),
+/// in place of what was staged.
+pub async fn restage_members(tx: &mut Transaction, lease: &Lease, job: JobId, groups: &[Uuid]) -> Result<()> {
     const FORGET: &str = "
-        DELETE FROM staged_members WHERE organization_id = $1 AND run_id = $2 AND group_id = ANY($4) AND $3 IS NOT NULL";
-    const KEEP: &str = "
+        DELETE FROM staged_members WHERE organization_id = $1 AND run_id = $2 AND group_id = ANY($3)";
+    const STAGE: &str = "
         INSERT INTO staged_members (organization_id, run_id, group_id, member_type, part, hash, member_ids)
         SELECT $1, $2, group_id, member_type, part, hash, member_ids FROM mirror_members
         WHERE organization_id = $1 AND job_id = $3 AND group_id = ANY($4)";
@@ -119,14 +118,18 @@ pub async fn keep_known_members(tx: &mut Transaction, lease: &Lease, job: JobId,
         return Ok(());
     }
     fence(tx, lease).await?;
-    for statement in [FORGET, KEEP] {
-        diesel::sql_query(statement)
-            .bind::<SqlUuid, _>(lease.organization.0)
-            .bind::<SqlUuid, _>(lease.run.0)
-            .bind::<SqlUuid, _>(job.0)
-            .bind::<Array<SqlUuid>, _>(groups)
-            .execute(tx)
-            .await?;
-    }
+    diesel::sql_query(FORGET)
+        .bind::<SqlUuid, _>(lease.organization.0)
+        .bind::<SqlUuid, _>(lease.run.0)
+        .bind::<Array<SqlUuid>, _>(groups)
+        .execute(tx)
+        .await?;
+    diesel::sql_query(STAGE)
+        .bind::<SqlUuid, _>(lease.organization.0)
+        .bind::<SqlUuid, _>(lease.run.0)
+        .bind::<SqlUuid, _>(job.0)
+        .bind::<Array<SqlUuid>, _>(groups)
+        .execute(tx)
+        .await?;
     Ok(())
 }

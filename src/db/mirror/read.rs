@@ -1,71 +1,24 @@
-//! Reading what was seen, from the mirror or from what a test or dry run staged: objects in the order of
-//! their ids together with the memberships that belong to them, as a stream.
+//! Reads objects from the mirror, or from what a test or dry run staged, in the order of their ids.
+
+mod members;
+
+pub use super::source::Source;
+pub use members::{
+    MembersRow, count_memberships, group_sizes, member_counts, members_by_group, members_of, memberships,
+    memberships_of, nested_groups,
+};
 
 use super::hash::Hash;
 use crate::db::{Transaction, join_in_bulk};
 use crate::error::{Error, Result};
-use crate::ids::{JobId, OrganizationId, RunId};
+use crate::ids::{JobId, OrganizationId};
 use diesel::prelude::*;
 use diesel::sql_types::{Array, BigInt, Bool, Bytea, Integer, Nullable, Text, Uuid as SqlUuid};
 use diesel_async::RunQueryDsl;
-use futures_util::stream::{Stream, StreamExt};
+use futures_util::stream::{BoxStream, Stream, StreamExt};
 use uuid::Uuid;
 
-/// Where the objects of a comparison stand.
-#[derive(Clone, Copy, Debug)]
-pub enum Source {
-    /// The last complete read of the job.
-    Mirror(JobId),
-    /// What this run alone read.
-    Staged(RunId),
-}
-
-impl Source {
-    /// Table of objects, table of members, column of the key.
-    pub(super) fn names(self) -> (&'static str, &'static str, &'static str) {
-        match self {
-            Self::Mirror(_) => ("mirror_objects", "mirror_members", "job_id"),
-            Self::Staged(_) => ("staged_objects", "staged_members", "run_id"),
-        }
-    }
-
-    /// The objects with their data: an object that was read as the mirror has it is staged without.
-    fn whole_objects(self) -> &'static str {
-        match self {
-            Self::Mirror(_) => "mirror_objects",
-            Self::Staged(_) => {
-                "(SELECT s.organization_id, s.run_id, s.object_type, s.id, coalesce(s.data, m.data) AS data
-                  FROM staged_objects s JOIN runs r ON r.organization_id = s.organization_id AND r.id = s.run_id
-                  LEFT JOIN mirror_objects m ON s.data IS NULL AND m.organization_id = s.organization_id
-                    AND m.job_id = r.job_id AND m.object_type = s.object_type AND m.id = s.id)"
-            }
-        }
-    }
-
-    /// The members of groups with their ids: members that were read as the mirror has them are staged without.
-    pub(super) fn whole_members(self) -> &'static str {
-        match self {
-            Self::Mirror(_) => "mirror_members",
-            Self::Staged(_) => {
-                "(SELECT s.organization_id, s.run_id, s.group_id, s.member_type, s.part,
-                    coalesce(s.member_ids, m.member_ids) AS member_ids
-                  FROM staged_members s JOIN runs r ON r.organization_id = s.organization_id AND r.id = s.run_id
-                  LEFT JOIN mirror_members m ON s.member_ids IS NULL AND m.organization_id = s.organization_id
-                    AND m.job_id = r.job_id AND m.group_id = s.group_id AND m.member_type = s.member_type
-                    AND m.part = s.part AND m.hash = s.hash)"
-            }
-        }
-    }
-
-    pub(super) fn key(self) -> Uuid {
-        match self {
-            Self::Mirror(job) => job.0,
-            Self::Staged(run) => run.0,
-        }
-    }
-}
-
-/// An object as seen, with the memberships asked for and what is known of its delivery.
+/// An object with its members, if asked for, and its delivery.
 #[derive(QueryableByName, Debug)]
 pub struct SeenRow {
     #[diesel(sql_type = SqlUuid)]
@@ -83,8 +36,7 @@ pub struct SeenRow {
     pub marked: Option<bool>,
 }
 
-/// The objects of a type, by id; `stored_as` is the type itself, or its stubs; `with_members`: groups with the users in
-/// them.
+/// The objects of a type, by id. `stored_as` is the type itself, or its stubs.
 pub async fn objects<'a>(
     tx: &'a mut Transaction,
     organization: OrganizationId,
@@ -92,22 +44,11 @@ pub async fn objects<'a>(
     source: Source,
     object_type: &'static str,
     stored_as: &'static str,
-    with_members: bool,
-) -> Result<impl Stream<Item = Result<SeenRow>> + Send + 'a> {
-    let (objects, members, (_, _, key)) = (source.whole_objects(), source.whole_members(), source.names());
-    let members_join = match with_members {
-        false => "LEFT JOIN (SELECT NULL::uuid AS id, NULL::uuid[] AS members) m ON false".to_owned(),
-        true => format!(
-            "LEFT JOIN (SELECT group_id AS id, array_agg(DISTINCT member ORDER BY member) AS members
-                FROM {members} g, unnest(member_ids) AS member
-                WHERE organization_id = $1 AND {key} = $2 AND member_type = 'user'
-                GROUP BY group_id) m ON m.id = o.id"
-        ),
-    };
+) -> Result<BoxStream<'a, Result<SeenRow>>> {
+    let (objects, (_, _, key)) = (source.whole_objects(), source.names());
     let query = format!(
-        "SELECT o.id, o.data, m.members,
-            d.hash AS delivered_hash, d.missing_runs, d.marked
-         FROM {objects} o {members_join}
+        "SELECT o.id, o.data, NULL::uuid[] AS members, d.hash AS delivered_hash, d.missing_runs, d.marked
+         FROM {objects} o
          LEFT JOIN mirror_delivered d ON d.organization_id = $1 AND d.job_id = $4
             AND d.object_type = $5 AND d.id = o.id
          WHERE o.organization_id = $1 AND o.{key} = $2 AND o.object_type = $3
@@ -122,38 +63,40 @@ pub async fn objects<'a>(
         .bind::<Text, _>(object_type)
         .load_stream::<SeenRow>(tx)
         .await?;
-    Ok(rows.map(|row| row.map_err(Error::from)))
+    Ok(rows.map(|row| row.map_err(Error::from)).boxed())
 }
 
-/// The members of one type of all groups, many to a row, in the order of the groups.
-pub async fn members_by_group<'a>(
+/// The groups, by id, each with the users that are its direct members.
+pub async fn groups_with_users<'a>(
     tx: &'a mut Transaction,
     organization: OrganizationId,
+    job: JobId,
     source: Source,
-    member_type: &'static str,
-) -> Result<impl Stream<Item = Result<(Uuid, Vec<Uuid>)>> + Send + use<'a>> {
-    #[derive(QueryableByName)]
-    struct Row {
-        #[diesel(sql_type = SqlUuid)]
-        group_id: Uuid,
-        #[diesel(sql_type = Array<SqlUuid>)]
-        member_ids: Vec<Uuid>,
-    }
-    let (members, (_, _, key)) = (source.whole_members(), source.names());
+) -> Result<BoxStream<'a, Result<SeenRow>>> {
+    let (objects, members, (_, _, key)) = (source.whole_objects(), source.whole_members(), source.names());
     let query = format!(
-        "SELECT group_id, member_ids FROM {members} g
-         WHERE organization_id = $1 AND {key} = $2 AND member_type = $3 ORDER BY group_id"
+        "SELECT o.id, o.data, m.members, d.hash AS delivered_hash, d.missing_runs, d.marked
+         FROM {objects} o
+         LEFT JOIN (SELECT group_id AS id, array_agg(DISTINCT member ORDER BY member) AS members
+            FROM {members} g, unnest(member_ids) AS member
+            WHERE organization_id = $1 AND {key} = $2 AND member_type = 'user'
+            GROUP BY group_id) m ON m.id = o.id
+         LEFT JOIN mirror_delivered d ON d.organization_id = $1 AND d.job_id = $3
+            AND d.object_type = 'groups' AND d.id = o.id
+         WHERE o.organization_id = $1 AND o.{key} = $2 AND o.object_type = 'groups'
+         ORDER BY o.id"
     );
+    join_in_bulk(tx).await?;
     let rows = diesel::sql_query(query)
         .bind::<SqlUuid, _>(organization.0)
         .bind::<SqlUuid, _>(source.key())
-        .bind::<Text, _>(member_type)
-        .load_stream::<Row>(tx)
+        .bind::<SqlUuid, _>(job.0)
+        .load_stream::<SeenRow>(tx)
         .await?;
-    Ok(rows.map(|row| row.map(|row| (row.group_id, row.member_ids)).map_err(Error::from)))
+    Ok(rows.map(|row| row.map_err(Error::from)).boxed())
 }
 
-/// The ids of a type's objects, ascending: sixteen bytes each, to look up whether a reference has a target.
+/// The ids of a type's objects, ascending.
 pub async fn ids(
     tx: &mut Transaction,
     organization: OrganizationId,
@@ -204,17 +147,7 @@ pub async fn hashes(tx: &mut Transaction, organization: OrganizationId, job: Job
     Ok(hashes)
 }
 
-/// Whether any user has a manager.
-pub async fn has_managers(tx: &mut Transaction, organization: OrganizationId, source: Source) -> Result<bool> {
-    let (objects, (_, _, key)) = (source.whole_objects(), source.names());
-    let query = format!(
-        "SELECT count(*) AS number FROM (SELECT FROM {objects} o WHERE organization_id = $1 AND {key} = $2
-            AND object_type = $3 AND data LIKE '%\"managerId\":%' LIMIT 1) found"
-    );
-    Ok(number(tx, query, organization, source, "users").await? > 0)
-}
-
-/// The objects of a type without anything beside, by id.
+/// The ids and data of a type's objects, by id.
 pub async fn data<'a>(
     tx: &'a mut Transaction,
     organization: OrganizationId,
@@ -234,7 +167,7 @@ pub async fn data<'a>(
     Ok(rows.map(|row| row.map_err(Error::from)))
 }
 
-/// Those of the objects with these ids that there are.
+/// The objects with these ids, as far as they exist.
 pub async fn some(
     tx: &mut Transaction,
     organization: OrganizationId,
@@ -254,65 +187,6 @@ pub async fn some(
         .bind::<Array<SqlUuid>, _>(ids)
         .load(tx)
         .await?)
-}
-
-/// Members of a group by their type, many to a row.
-#[derive(QueryableByName, Clone, Debug)]
-pub struct MembersRow {
-    #[diesel(sql_type = SqlUuid)]
-    pub group_id: Uuid,
-    #[diesel(sql_type = Text)]
-    pub member_type: String,
-    #[diesel(sql_type = Array<SqlUuid>)]
-    pub member_ids: Vec<Uuid>,
-}
-
-/// The members of these groups, unordered.
-pub async fn members_of(
-    tx: &mut Transaction,
-    organization: OrganizationId,
-    source: Source,
-    groups: &[Uuid],
-) -> Result<Vec<MembersRow>> {
-    let (members, (_, _, key)) = (source.whole_members(), source.names());
-    let query = format!(
-        "SELECT group_id, member_type, member_ids FROM {members} g
-         WHERE organization_id = $1 AND {key} = $2 AND group_id = ANY($3)"
-    );
-    Ok(diesel::sql_query(query)
-        .bind::<SqlUuid, _>(organization.0)
-        .bind::<SqlUuid, _>(source.key())
-        .bind::<Array<SqlUuid>, _>(groups)
-        .load(tx)
-        .await?)
-}
-
-/// How many members each of these groups has; those without any are left out.
-pub async fn member_counts(
-    tx: &mut Transaction,
-    organization: OrganizationId,
-    source: Source,
-    groups: &[Uuid],
-) -> Result<std::collections::HashMap<Uuid, i64>> {
-    #[derive(QueryableByName)]
-    struct Row {
-        #[diesel(sql_type = SqlUuid)]
-        group_id: Uuid,
-        #[diesel(sql_type = BigInt)]
-        members: i64,
-    }
-    let (members, (_, _, key)) = (source.whole_members(), source.names());
-    let query = format!(
-        "SELECT group_id, sum(cardinality(member_ids))::bigint AS members FROM {members} g
-         WHERE organization_id = $1 AND {key} = $2 AND group_id = ANY($3) GROUP BY group_id"
-    );
-    let rows: Vec<Row> = diesel::sql_query(query)
-        .bind::<SqlUuid, _>(organization.0)
-        .bind::<SqlUuid, _>(source.key())
-        .bind::<Array<SqlUuid>, _>(groups)
-        .load(tx)
-        .await?;
-    Ok(rows.into_iter().map(|row| (row.group_id, row.members)).collect())
 }
 
 /// The data of one object.
@@ -338,79 +212,24 @@ pub async fn one(
     Ok(row.map(|row| row.data))
 }
 
-/// The memberships of users and groups, of all groups or only of some, handed over row by row.
-pub async fn memberships(
-    tx: &mut Transaction,
-    organization: OrganizationId,
-    source: Source,
-    only: Option<&[Uuid]>,
-    mut each: impl FnMut(MembersRow) + Send,
-) -> Result<()> {
-    let (members, (_, _, key)) = (source.whole_members(), source.names());
-    let query = format!(
-        "SELECT group_id, member_type, member_ids FROM {members} g
-         WHERE organization_id = $1 AND {key} = $2 AND member_type IN ('user', 'group')
-           AND ($3 IS NULL OR group_id = ANY($3))"
-    );
-    let mut rows = diesel::sql_query(query)
-        .bind::<SqlUuid, _>(organization.0)
-        .bind::<SqlUuid, _>(source.key())
-        .bind::<Nullable<Array<SqlUuid>>, _>(only)
-        .load_stream::<MembersRow>(tx)
-        .await?;
-    while let Some(row) = rows.next().await {
-        each(row?);
-    }
-    Ok(())
-}
-
-/// The groups that are direct members of these groups.
-pub async fn nested_groups(
-    tx: &mut Transaction,
-    organization: OrganizationId,
-    source: Source,
-    groups: &[Uuid],
-) -> Result<Vec<Uuid>> {
+/// Whether any user has a manager.
+pub async fn has_managers(tx: &mut Transaction, organization: OrganizationId, source: Source) -> Result<bool> {
     #[derive(QueryableByName)]
     struct Row {
-        #[diesel(sql_type = SqlUuid)]
-        member: Uuid,
+        #[diesel(sql_type = Bool)]
+        found: bool,
     }
-    let (members, (_, _, key)) = (source.whole_members(), source.names());
+    let (objects, (_, _, key)) = (source.whole_objects(), source.names());
     let query = format!(
-        "SELECT DISTINCT member FROM {members} g, unnest(member_ids) AS member
-         WHERE organization_id = $1 AND {key} = $2 AND member_type = 'group' AND group_id = ANY($3)"
+        "SELECT EXISTS (SELECT FROM {objects} o WHERE organization_id = $1 AND {key} = $2
+            AND object_type = 'users' AND data LIKE '%\"managerId\":%') AS found"
     );
-    let rows: Vec<Row> = diesel::sql_query(query)
+    let row: Row = diesel::sql_query(query)
         .bind::<SqlUuid, _>(organization.0)
         .bind::<SqlUuid, _>(source.key())
-        .bind::<Array<SqlUuid>, _>(groups)
-        .load(tx)
+        .get_result(tx)
         .await?;
-    Ok(rows.into_iter().map(|row| row.member).collect())
-}
-
-/// How many pages of members were read, for groups that had more than one.
-pub async fn group_sizes(
-    tx: &mut Transaction,
-    organization: OrganizationId,
-    source: Source,
-) -> Result<std::collections::HashMap<Uuid, i32>> {
-    #[derive(QueryableByName)]
-    struct Row {
-        #[diesel(sql_type = SqlUuid)]
-        group_id: Uuid,
-        #[diesel(sql_type = Integer)]
-        pages: i32,
-    }
-    let (_, members, key) = source.names();
-    let query = format!(
-        "SELECT group_id, max(part) + 1 AS pages FROM {members} g
-         WHERE organization_id = $1 AND {key} = $2 AND part > 0 GROUP BY group_id"
-    );
-    let rows: Vec<Row> =
-        diesel::sql_query(query).bind::<SqlUuid, _>(organization.0).bind::<SqlUuid, _>(source.key()).load(tx).await?;
-    Ok(rows.into_iter().map(|row| (row.group_id, row.pages)).collect())
+    Ok(row.found)
 }
 
 /// How many objects of a type there are.
@@ -420,47 +239,15 @@ pub async fn count(
     source: Source,
     object_type: &str,
 ) -> Result<u64> {
-    let (objects, _, key) = source.names();
-    number(
-        tx,
-        format!(
-            "SELECT count(*) AS number FROM {objects} WHERE organization_id = $1 AND {key} = $2 AND object_type = $3"
-        ),
-        organization,
-        source,
-        object_type,
-    )
-    .await
-}
-
-/// How many memberships there are, of all member types.
-pub async fn count_memberships(tx: &mut Transaction, organization: OrganizationId, source: Source) -> Result<u64> {
-    let (members, (_, _, key)) = (source.whole_members(), source.names());
-    number(
-        tx,
-        format!(
-            "SELECT coalesce(sum(cardinality(member_ids)), 0)::bigint AS number FROM {members} g
-             WHERE organization_id = $1 AND {key} = $2 AND $3 = ''"
-        ),
-        organization,
-        source,
-        "",
-    )
-    .await
-}
-
-async fn number(
-    tx: &mut Transaction,
-    query: String,
-    organization: OrganizationId,
-    source: Source,
-    object_type: &str,
-) -> Result<u64> {
     #[derive(QueryableByName)]
     struct Row {
         #[diesel(sql_type = BigInt)]
         number: i64,
     }
+    let (objects, _, key) = source.names();
+    let query = format!(
+        "SELECT count(*) AS number FROM {objects} WHERE organization_id = $1 AND {key} = $2 AND object_type = $3"
+    );
     let row: Row = diesel::sql_query(query)
         .bind::<SqlUuid, _>(organization.0)
         .bind::<SqlUuid, _>(source.key())
@@ -470,7 +257,7 @@ async fn number(
     Ok(row.number.unsigned_abs())
 }
 
-/// An object of the mirror for browsing.
+/// An object with its data.
 #[derive(QueryableByName, Clone, Debug)]
 pub struct ObjectRow {
     #[diesel(sql_type = SqlUuid)]

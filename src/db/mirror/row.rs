@@ -1,4 +1,4 @@
-//! What is stored of a job's mirror as a whole.
+//! The row of a job's mirror.
 
 use crate::db::Transaction;
 use crate::db::schema::{destinations, mirrors};
@@ -10,7 +10,7 @@ use diesel::sql_types::Uuid as SqlUuid;
 use diesel_async::RunQueryDsl;
 use uuid::Uuid;
 
-/// What is known of a job's mirror as a whole.
+/// A job's mirror.
 #[derive(Queryable, Selectable, Insertable, AsChangeset, Clone, Debug)]
 #[diesel(table_name = mirrors, treat_none_as_null = true)]
 pub struct MirrorRow {
@@ -18,26 +18,26 @@ pub struct MirrorRow {
     pub job_id: Uuid,
     /// `tid` of the token that read it.
     pub tenant_id: Option<Uuid>,
-    /// Hash of what was selected; another selection needs a full read.
+    /// Hash of the selected types, attributes and filter: another selection needs a full read.
     pub selection_hash: Option<Vec<u8>>,
-    /// Rises with every complete read.
+    /// Increases with every complete read.
     pub generation: i64,
     pub read_at: Option<DateTime<Utc>>,
     pub full_read_at: Option<DateTime<Utc>>,
     pub users_delta_sealed: Option<Vec<u8>>,
     pub groups_delta_sealed: Option<Vec<u8>>,
-    /// The destination that the delivered rows speak of.
+    /// The destination of the delivered rows.
     pub delivered_to: Option<Uuid>,
     pub delivered_at: Option<DateTime<Utc>>,
     pub updated_at: DateTime<Utc>,
-    /// Types whose objects are all sent by the next delivery, whatever was delivered of them.
+    /// Types of which the next delivery sends all objects, whether they changed or not.
     pub resend: Vec<String>,
-    /// The import source in Assets to which they were sent, and the version of the destination that led there.
+    /// The import source in Assets that received them, and the version of the destination that leads to it.
     pub import_source: Option<String>,
     pub destination_version: Option<i64>,
 }
 
-/// The mirror of a job; an empty one before its first read.
+/// The mirror of a job; empty before its first read.
 pub async fn find(tx: &mut Transaction, organization: OrganizationId, job: JobId) -> Result<MirrorRow> {
     let found =
         mirrors::table.find((organization.0, job.0)).select(MirrorRow::as_select()).first(tx).await.optional()?;
@@ -71,7 +71,7 @@ pub async fn save(tx: &mut Transaction, row: &MirrorRow) -> Result<()> {
     Ok(())
 }
 
-/// Forgets everything the mirror of a job holds, seen and delivered.
+/// Deletes the whole mirror of a job, seen and delivered.
 pub async fn reset(tx: &mut Transaction, organization: OrganizationId, job: JobId) -> Result<()> {
     for table in ["mirror_objects", "mirror_members", "mirror_scope_members", "mirror_delivered", "mirrors"] {
         diesel::sql_query(format!("DELETE FROM {table} WHERE organization_id = $1 AND job_id = $2"))
@@ -88,11 +88,11 @@ pub async fn reset(tx: &mut Transaction, organization: OrganizationId, job: JobI
 pub struct Receiver {
     pub destination: Uuid,
     pub destination_version: i64,
-    /// What Assets calls the import source, where its links say so.
+    /// The id of the import source in Assets, if its links contain it.
     pub import_source: Option<String>,
 }
 
-/// Notes that something may be in the destination from now on, before the first object is sent there.
+/// Stores that the destination may have objects from now on, before the first one is sent.
 pub async fn delivery_begins(
     tx: &mut Transaction,
     organization: OrganizationId,

@@ -19,23 +19,23 @@ pub struct StagedObject {
     pub object_type: &'static str,
     pub id: Uuid,
     pub hash: Vec<u8>,
-    /// `None`: as the mirror has it, under the same hash.
+    /// `None`: the mirror has the same, under the same hash.
     pub data: Option<String>,
 }
 
-/// Members of one group of one type from one page.
+/// The members of one type of one group, from one page.
 #[derive(Clone, Debug)]
 pub struct StagedMembers {
     group: Uuid,
     member_type: String,
     part: i32,
     pub hash: Vec<u8>,
-    /// `None`: as the mirror has them, under the same hash.
+    /// `None`: the mirror has the same, under the same hash.
     pub members: Option<Vec<Uuid>>,
 }
 
 impl StagedMembers {
-    /// `part`: number of the page, from 0. Sorts the members, so that an unchanged page is stored alike.
+    /// `part`: number of the page, from 0. The members are sorted, so that an unchanged page has the same hash.
     pub fn new(group: Uuid, member_type: impl Into<String>, part: i32, mut members: Vec<Uuid>) -> Self {
         members.sort_unstable();
         members.dedup();
@@ -46,7 +46,7 @@ impl StagedMembers {
     }
 }
 
-/// Pages that belong together: their contents and where their collections go on.
+/// Pages to be stored together: their contents and the cursors of their collections.
 #[derive(Default, Debug)]
 pub struct Batch {
     pub objects: Vec<StagedObject>,
@@ -61,13 +61,13 @@ impl Batch {
 }
 
 /// Rows of one INSERT of members.
-const MEMBER_ROWS: usize = 256;
+const MAX_MEMBER_ROWS: usize = 256;
 /// Bytes of one INSERT of objects, about. On its way to the database each statement is held three times over, in
 /// buffers that grow by doubling.
-const STATEMENT_BYTES: usize = 1 << 20;
+const TARGET_STATEMENT_BYTES: usize = 1 << 20;
 
-/// Stores pages and their cursors in one fenced transaction. An object that comes twice is stored once,
-/// with the later data.
+/// Stores pages and their cursors in one fenced transaction. Of an object that is in them twice, the later data is
+/// stored.
 pub async fn stage(tx: &mut Transaction, lease: &Lease, batch: Batch) -> Result<()> {
     fence(tx, lease).await?;
     may_be_lost(tx).await?;
@@ -85,14 +85,14 @@ async fn stage_objects(tx: &mut Transaction, lease: &Lease, objects: Vec<StagedO
         SELECT $1, $2, * FROM unnest($3::text[], $4::uuid[], $5::bytea[], $6::text[])
         ON CONFLICT (organization_id, run_id, object_type, id)
         DO UPDATE SET hash = excluded.hash, data = excluded.data";
-    // One statement must not meet the same row twice.
+    // One statement must not insert the same row twice.
     let unique: HashMap<(&str, Uuid), StagedObject> =
         objects.into_iter().map(|object| ((object.object_type, object.id), object)).collect();
     let mut unique = unique.into_values().peekable();
     while unique.peek().is_some() {
         let (mut types, mut ids, mut hashes, mut data) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         let mut bytes = 0;
-        while bytes < STATEMENT_BYTES
+        while bytes < TARGET_STATEMENT_BYTES
             && let Some(object) = unique.next()
         {
             bytes += object.data.as_ref().map_or(0, String::len);
@@ -114,7 +114,7 @@ async fn stage_objects(tx: &mut Transaction, lease: &Lease, objects: Vec<StagedO
     Ok(())
 }
 
-/// The members of all rows go as one array, of which each row is a slice: rows of other lengths are the same statement.
+/// All members are sent as one array, of which each row is a slice: so one statement serves rows of any length.
 async fn stage_members(tx: &mut Transaction, lease: &Lease, members: &[StagedMembers]) -> Result<()> {
     const STAGE: &str = "
         INSERT INTO staged_members (organization_id, run_id, group_id, member_type, part, hash, member_ids)
@@ -123,7 +123,7 @@ async fn stage_members(tx: &mut Transaction, lease: &Lease, members: &[StagedMem
             AS t(group_id, member_type, part, hash, first, last)
         ON CONFLICT (organization_id, run_id, group_id, member_type, part)
         DO UPDATE SET member_ids = excluded.member_ids, hash = excluded.hash";
-    for rows in members.chunks(MEMBER_ROWS) {
+    for rows in members.chunks(MAX_MEMBER_ROWS) {
         let (mut all, mut first, mut last) = (Vec::<Uuid>::new(), Vec::new(), Vec::new());
         for row in rows {
             first.push(row.members.as_ref().map(|_| place(all.len() + 1)).transpose()?);
@@ -150,7 +150,7 @@ fn place(number: usize) -> Result<i32> {
     i32::try_from(number).map_err(Error::internal)
 }
 
-/// Forgets what a run staged of one part of a collection, so that it can be read again from its first page.
+/// Deletes what a run staged of the members of a group, so that they can be read again from the first page.
 pub async fn restart_members(tx: &mut Transaction, lease: &Lease, group: Uuid) -> Result<()> {
     fence(tx, lease).await?;
     diesel::delete(staged_members::table)
@@ -165,7 +165,7 @@ pub async fn restart_members(tx: &mut Transaction, lease: &Lease, group: Uuid) -
     Ok(())
 }
 
-/// Forgets what a run staged of a collection of objects, so that it can be read again from its first page.
+/// Deletes what a run staged of a collection of objects, so that it can be read again from the first page.
 pub async fn restart(tx: &mut Transaction, lease: &Lease, object_type: &str) -> Result<()> {
     fence(tx, lease).await?;
     for (table, column) in [("staged_objects", "object_type"), ("run_cursors", "collection")] {
@@ -179,7 +179,7 @@ pub async fn restart(tx: &mut Transaction, lease: &Lease, object_type: &str) -> 
     Ok(())
 }
 
-/// Keeps only these of the staged objects of a type. Callers have fenced.
+/// Deletes the staged objects of a type except these. Callers have fenced.
 pub async fn keep_staged(tx: &mut Transaction, lease: &Lease, object_type: &str, ids: &[Uuid]) -> Result<()> {
     const KEEP: &str = "
         DELETE FROM staged_objects s WHERE organization_id = $1 AND run_id = $2 AND object_type = $3
@@ -195,7 +195,7 @@ pub async fn keep_staged(tx: &mut Transaction, lease: &Lease, object_type: &str,
     Ok(())
 }
 
-/// Keeps only the staged members of these groups. Callers have fenced.
+/// Deletes the staged members except those of these groups. Callers have fenced.
 pub async fn keep_staged_members(tx: &mut Transaction, lease: &Lease, groups: &[Uuid]) -> Result<()> {
     const KEEP: &str = "
         DELETE FROM staged_members s WHERE organization_id = $1 AND run_id = $2
@@ -212,22 +212,26 @@ pub async fn keep_staged_members(tx: &mut Transaction, lease: &Lease, groups: &[
 
 /// Removes what a run staged.
 pub async fn clear_staging(tx: &mut Transaction, organization: OrganizationId, run: RunId) -> Result<()> {
-    clear(tx, organization, run, "true").await
+    delete(tx, "staged_objects", organization, run).await?;
+    delete(tx, "staged_members", organization, run).await?;
+    delete(tx, "run_cursors", organization, run).await
 }
 
-/// Removes what a run staged, of the objects those of `which`.
-pub(super) async fn clear(
-    tx: &mut Transaction,
-    organization: OrganizationId,
-    run: RunId,
-    which: &'static str,
-) -> Result<()> {
-    for (table, which) in [("staged_objects", which), ("staged_members", "true"), ("run_cursors", "true")] {
-        diesel::sql_query(format!("DELETE FROM {table} WHERE organization_id = $1 AND run_id = $2 AND {which}"))
-            .bind::<SqlUuid, _>(organization.0)
-            .bind::<SqlUuid, _>(run.0)
-            .execute(tx)
-            .await?;
-    }
+/// As [`clear_staging`], except for the markers of objects that are gone: the diff needs them.
+pub(super) async fn clear_all_but_gone(tx: &mut Transaction, organization: OrganizationId, run: RunId) -> Result<()> {
+    const OBJECTS: &str = "
+        DELETE FROM staged_objects WHERE organization_id = $1 AND run_id = $2 AND object_type NOT LIKE 'gone:%'";
+    diesel::sql_query(OBJECTS).bind::<SqlUuid, _>(organization.0).bind::<SqlUuid, _>(run.0).execute(tx).await?;
+    delete(tx, "staged_members", organization, run).await?;
+    delete(tx, "run_cursors", organization, run).await
+}
+
+/// Removes the rows of a run from a table.
+async fn delete(tx: &mut Transaction, table: &str, organization: OrganizationId, run: RunId) -> Result<()> {
+    diesel::sql_query(format!("DELETE FROM {table} WHERE organization_id = $1 AND run_id = $2"))
+        .bind::<SqlUuid, _>(organization.0)
+        .bind::<SqlUuid, _>(run.0)
+        .execute(tx)
+        .await?;
     Ok(())
 }

@@ -1,18 +1,27 @@
-//! Names that rows of objects have in place of their type.
+//! Names that staged and mirrored rows can have in place of their object type.
 
-/// In place of an object type: the object is gone, and its data is the reason. They stay until the run ends,
-/// for the diff.
-pub const GONE_PREFIX: [&str; 3] = ["gone:users", "gone:groups", "gone:devices"];
+use crate::directory::ObjectType;
 
-/// In place of an object type: stubs of objects outside the scope, to which objects in scope refer.
-const STUBS: [(&str, &str); 2] = [("users", "stub:users"), ("groups", "stub:groups")];
-
-/// How stubs of a type are stored; `None` for a type that has none.
-pub fn stubs_of(object_type: &str) -> Option<&'static str> {
-    STUBS.iter().find(|(name, _)| *name == object_type).map(|(_, stubs)| *stubs)
+/// The marker of an object that is gone; the row's data is the reason. Markers stay until the run ends, for the diff.
+pub const fn gone_marker(object_type: ObjectType) -> &'static str {
+    match object_type {
+        ObjectType::Users => "gone:users",
+        ObjectType::Groups => "gone:groups",
+        ObjectType::Licenses => "gone:licenses",
+        ObjectType::Devices => "gone:devices",
+    }
 }
 
-/// Whether objects are stored under this name as stubs.
+/// The name of a type's stubs: objects outside the scope to which objects in scope refer. `None` for a type without.
+pub const fn stub_name(object_type: ObjectType) -> Option<&'static str> {
+    match object_type {
+        ObjectType::Users => Some("stub:users"),
+        ObjectType::Groups => Some("stub:groups"),
+        ObjectType::Licenses | ObjectType::Devices => None,
+    }
+}
+
+/// Whether this is the name of a type's stubs.
 pub fn is_stub(stored_as: &str) -> bool {
-    STUBS.iter().any(|(_, stubs)| *stubs == stored_as)
+    ObjectType::ALL.into_iter().any(|object_type| stub_name(object_type) == Some(stored_as))
 }

@@ -1,4 +1,4 @@
-//! The end of a run: cancelled, failed or done, always with its terminal record, its event and its webhooks.
+//! The end of a run: cancelled, failed or succeeded, each with its terminal record, its event and its webhooks.
 
 use super::history::add_event;
 use super::row::{self, RunRow};
@@ -9,15 +9,15 @@ use crate::db::schema::runs;
 use crate::db::{Db, Transaction, webhooks};
 use crate::error::{Code, Error, Result};
 use crate::ids::{OrganizationId, RunId};
-use crate::run_state::{EventKind, RunError, RunStage, RunState};
+use crate::run_state::{EventKind, RunError, RunStage, RunState, WaitReason};
 use chrono::{DateTime, SecondsFormat, Utc};
 use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
 use serde_json::json;
 use uuid::Uuid;
 
-/// Asks a run to end. One that nobody executes ends here; one that is running ends as soon as its worker
-/// sees the request. Who asked (`by`) is kept in `error`, which becomes the terminal record.
+/// Requests that a run is cancelled. A run that no worker has ends here; a running run ends as soon as its worker sees the
+/// request. `error` stores who asked (`by`), and becomes the terminal record.
 pub async fn request_cancel(
     tx: &mut Transaction,
     organization: OrganizationId,
@@ -33,15 +33,15 @@ pub async fn request_cancel(
         .await
         .optional()?
         .ok_or_else(|| Error::not_found("run", id))?;
-    let stage = run.stage.as_deref().and_then(|stage| stage.parse().ok());
-    let why = cancelled(stage, &format!("Cancelled by {by} at {}.", now.to_rfc3339_opts(SecondsFormat::Secs, true)));
-    // The first who asked is the one.
+    let why =
+        cancelled(run.stage, &format!("Cancelled by {by} at {}.", now.to_rfc3339_opts(SecondsFormat::Secs, true)));
+    // The first request counts.
     let first = match &run.error {
         Some(first) => first.clone(),
         None => serde_json::to_value(&why).map_err(Error::internal)?,
     };
-    match run.run_state()? {
-        // A queued run that already started an execution must cancel it first: its worker does that.
+    match run.state {
+        // A queued run may have an execution in Assets, which a worker has to cancel first.
         RunState::Queued if run.attempt > 0 => {
             diesel::update(runs::table.find((organization.0, id.0)))
                 .set((
@@ -71,7 +71,7 @@ pub async fn request_cancel(
     row::find(tx, organization, id).await
 }
 
-/// The terminal record of a run that was cancelled while it was busy with `stage`.
+/// The terminal record of a run that was cancelled in `stage`.
 fn cancelled(stage: Option<RunStage>, detail: &str) -> RunError {
     RunError {
         stage,
@@ -80,27 +80,24 @@ fn cancelled(stage: Option<RunStage>, detail: &str) -> RunError {
         graph_code: None,
         assets_code: None,
         request_id: None,
-        advice: Some(
-            "Nothing is left half done: what was open in Assets is closed. Start a new run when you want to go on."
-                .to_owned(),
-        ),
+        advice: Some("The import execution in Assets is cancelled. Start a new run to import.".to_owned()),
     }
 }
 
-/// The terminal record of a run that its worker ends as cancelled: who asked for it, and where it stood.
+/// The terminal record of a run that its worker ends as cancelled: who asked for it, and in which stage.
 pub async fn cancellation(
     tx: &mut Transaction,
     organization: OrganizationId,
     id: RunId,
     stage: Option<RunStage>,
 ) -> Result<RunError> {
-    let kept = row::find(tx, organization, id).await?.error;
-    let kept: Option<RunError> = kept.map(serde_json::from_value).transpose().map_err(Error::internal)?;
-    let error = kept.unwrap_or_else(|| cancelled(None, "The run was cancelled."));
+    let stored = row::find(tx, organization, id).await?.error;
+    let stored: Option<RunError> = stored.map(serde_json::from_value).transpose().map_err(Error::internal)?;
+    let error = stored.unwrap_or_else(|| cancelled(None, "The run was cancelled."));
     Ok(RunError { stage: stage.or(error.stage), ..error })
 }
 
-/// Writes the terminal record of a run, whoever holds it. Callers have fenced or locked it.
+/// Stores the terminal record of a run. Callers have fenced or locked it.
 pub(super) async fn end(
     tx: &mut Transaction,
     organization: OrganizationId,
@@ -116,12 +113,12 @@ pub(super) async fn end(
     let error = error.map(serde_json::to_value).transpose().map_err(Error::internal)?;
     diesel::update(runs::table.find((organization.0, id.0)))
         .set((
-            runs::state.eq(state.as_str()),
+            runs::state.eq(state),
             runs::error.eq(&error),
             runs::lease_token.eq(None::<Uuid>),
             runs::lease_expires_at.eq(None::<DateTime<Utc>>),
             runs::approval_expires_at.eq(None::<DateTime<Utc>>),
-            runs::wait_reason.eq(None::<String>),
+            runs::wait_reason.eq(None::<WaitReason>),
             runs::finished_at.eq(now),
             runs::version.eq(runs::version + 1),
             runs::updated_at.eq(now),
@@ -132,20 +129,20 @@ pub(super) async fn end(
     webhooks::announce_run(tx, organization, id, state, now).await
 }
 
-/// The stage that a terminal record names: its own, else where the run stood. One that never began stood before the first.
+/// The stage of a terminal record: its own, else the run's. A run that never began counts as in the first stage.
 async fn stage_of(tx: &mut Transaction, organization: OrganizationId, id: RunId, error: &RunError) -> Result<RunStage> {
     if let Some(stage) = error.stage {
         return Ok(stage);
     }
-    let stored: Option<String> = runs::table.find((organization.0, id.0)).select(runs::stage).first(tx).await?;
-    Ok(stored.and_then(|stage| stage.parse().ok()).unwrap_or(RunStage::Collect))
+    let stored: Option<RunStage> = runs::table.find((organization.0, id.0)).select(runs::stage).first(tx).await?;
+    Ok(stored.unwrap_or(RunStage::Collect))
 }
 
-/// Ends the runs whose approval nobody gave in time. In `db::system`. Returns how many.
+/// Ends the runs that nobody approved in time. Across organizations. Returns how many.
 pub async fn expire_approvals(db: &Db, now: DateTime<Utc>) -> Result<usize> {
     db.system(async |tx| {
         let expired: Vec<(Uuid, Uuid)> = runs::table
-            .filter(runs::state.eq(RunState::AwaitingApproval.as_str()))
+            .filter(runs::state.eq(RunState::AwaitingApproval))
             .filter(runs::approval_expires_at.le(now))
             .for_update()
             .skip_locked()
@@ -155,11 +152,11 @@ pub async fn expire_approvals(db: &Db, now: DateTime<Utc>) -> Result<usize> {
         let error = RunError {
             stage: Some(RunStage::Diff),
             code: RunErrorCode::ApprovalExpired.into(),
-            detail: "The run stopped at the removal brake and nobody approved it in time.".to_owned(),
+            detail: "The run stopped at the removal brake, and nobody approved it in time.".to_owned(),
             graph_code: None,
             assets_code: None,
             request_id: None,
-            advice: Some("Look at the changes of this run, then start a new run.".to_owned()),
+            advice: Some("Check the changes of this run, then start a new run.".to_owned()),
         };
         for (organization, id) in &expired {
             let organization = OrganizationId(*organization);
@@ -172,16 +169,15 @@ pub async fn expire_approvals(db: &Db, now: DateTime<Utc>) -> Result<usize> {
     .await
 }
 
-/// Ends every live run of an organization that is being deleted: whoever executes one stops at its next write.
+/// Ends every run of an organization that is being deleted. A worker that executes one stops at its next write.
 pub(in crate::db) async fn end_all(
     tx: &mut Transaction,
     organization: OrganizationId,
     now: DateTime<Utc>,
 ) -> Result<()> {
-    let live = [RunState::Queued, RunState::Running, RunState::AwaitingApproval].map(RunState::as_str);
     let ids: Vec<Uuid> = runs::table
         .filter(runs::organization_id.eq(organization.0))
-        .filter(runs::state.eq_any(live))
+        .filter(runs::state.eq_any(RunState::LIVE))
         .select(runs::id)
         .for_update()
         .load(tx)

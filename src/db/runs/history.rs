@@ -1,4 +1,4 @@
-//! What a run leaves to be read: its events and its changes.
+//! The history of a run: its events and its changes.
 
 use crate::db::Transaction;
 use crate::db::listen::{RUN_EVENTS, notify};
@@ -6,7 +6,7 @@ use crate::db::schema::{run_changes, run_events};
 use crate::directory::ObjectType;
 use crate::error::Result;
 use crate::ids::{OrganizationId, RunId};
-use crate::run_state::{ChangeAction, EventKind};
+use crate::run_state::{ChangeAction, ChangeReason, EventKind};
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use diesel::sql_types::{Jsonb, Text, Timestamptz, Uuid as SqlUuid};
@@ -19,12 +19,12 @@ use uuid::Uuid;
 #[diesel(table_name = run_events)]
 pub struct EventRow {
     pub id: i64,
-    pub event: String,
+    pub event: EventKind,
     pub data: Value,
     pub at: DateTime<Utc>,
 }
 
-/// Adds an event with the run's next number, and wakes those who wait for it.
+/// Adds an event with the run's next number, and notifies those who follow the run.
 pub async fn add_event(
     tx: &mut Transaction,
     organization: OrganizationId,
@@ -42,7 +42,7 @@ pub async fn add_event(
     diesel::sql_query(ADD)
         .bind::<SqlUuid, _>(organization.0)
         .bind::<SqlUuid, _>(run.0)
-        .bind::<Text, _>(kind.as_str())
+        .bind::<Text, _>(kind)
         .bind::<Jsonb, _>(data)
         .bind::<Timestamptz, _>(now)
         .execute(tx)
@@ -74,23 +74,23 @@ pub async fn events(
 #[diesel(table_name = run_changes)]
 pub struct ChangeRow {
     pub seq: i64,
-    pub object_type: String,
+    pub object_type: ObjectType,
     pub object_id: Uuid,
     pub label: Option<String>,
-    pub action: String,
-    pub reason: Option<String>,
+    pub action: ChangeAction,
+    pub reason: Option<ChangeReason>,
     pub before: Option<String>,
     pub after: Option<String>,
 }
 
-/// Which changes; `None`: all.
+/// Which changes to list; `None`: all.
 #[derive(Clone, Copy, Default, Debug)]
 pub struct Only {
     pub object_type: Option<ObjectType>,
     pub action: Option<ChangeAction>,
 }
 
-/// Changes after `after` in their order, without what is only sent again.
+/// Changes after `after` in their order, without those that only repeat what was delivered.
 pub async fn changes(
     tx: &mut Transaction,
     organization: OrganizationId,
@@ -103,13 +103,13 @@ pub async fn changes(
         .filter(run_changes::organization_id.eq(organization.0))
         .filter(run_changes::run_id.eq(run.0))
         .filter(run_changes::seq.gt(after))
-        .filter(run_changes::action.ne("unchanged"))
+        .filter(run_changes::action.ne(ChangeAction::Unchanged))
         .into_boxed();
     if let Some(object_type) = only.object_type {
-        query = query.filter(run_changes::object_type.eq(object_type.as_str()));
+        query = query.filter(run_changes::object_type.eq(object_type));
     }
     if let Some(action) = only.action {
-        query = query.filter(run_changes::action.eq(action.as_str()));
+        query = query.filter(run_changes::action.eq(action));
     }
     Ok(query.order(run_changes::seq).limit(limit).select(ChangeRow::as_select()).load(tx).await?)
 }

@@ -1,4 +1,4 @@
-//! The holder of a run: claims it, keeps it, writes down how far it is, and gives it back or ends it.
+//! The lease of a run: a worker claims it, renews it, stores its progress under it, and releases it or ends the run.
 
 use super::end::end;
 use super::history::add_event;
@@ -8,7 +8,7 @@ use crate::db::schema::runs;
 use crate::db::{Db, Transaction, webhooks};
 use crate::error::{Code, Error, Result};
 use crate::ids::{LeaseToken, OrganizationId, RunId, WorkerId};
-use crate::run_state::{Counts, EventKind, RunError, RunStage, RunState, RunWarning};
+use crate::run_state::{Counts, EventKind, RunError, RunStage, RunState, RunWarning, WaitReason};
 use chrono::{DateTime, TimeDelta, Utc};
 use diesel::prelude::*;
 use diesel::sql_types::{Bool, Integer, Jsonb, Nullable, Text, Timestamptz, Uuid as SqlUuid};
@@ -24,8 +24,7 @@ pub struct Lease {
     pub token: LeaseToken,
 }
 
-/// Takes the run that has waited longest: queued and due, or running with an expired lease. In
-/// `db::system`, because the organization is not known before.
+/// Claims the run that has waited longest: queued and due, or running with an expired lease. Across organizations.
 pub async fn claim(
     db: &Db,
     token: LeaseToken,
@@ -55,15 +54,15 @@ pub async fn claim(
             .optional()?;
         let Some(run) = run else { return Ok(None) };
         let lease = Lease { organization: run.organization(), run: run.run_id(), token };
-        let data = json!({"state": "running", "attempt": run.attempt});
+        let data = json!({"state": RunState::Running, "attempt": run.attempt});
         add_event(tx, lease.organization, lease.run, EventKind::State, &data, now).await?;
         Ok(Some((lease, run)))
     })
     .await
 }
 
-/// Notes how far the run is as an attempt begins. Returns how many attempts before it, one after another, ended with
-/// their process and left nothing behind: neither a page, nor a checkpoint, nor a chunk that Assets took.
+/// Stores how far the run is when an attempt begins. Returns how many attempts in a row before it ended with their process
+/// and made no progress: no page, no checkpoint, and no chunk that Assets took.
 pub async fn note_reached(tx: &mut Transaction, lease: &Lease) -> Result<i32> {
     const REACHED: &str = "
         WITH reached AS (SELECT concat_ws(' ',
@@ -90,13 +89,13 @@ pub async fn note_reached(tx: &mut Transaction, lease: &Lease) -> Result<i32> {
     row.map(|row| row.number).ok_or_else(|| lease_lost(lease))
 }
 
-/// What a renewal tells the holder of a lease.
+/// The result of renewing a lease.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Renewed {
     pub cancel_requested: bool,
 }
 
-/// Extends a lease. An error `lease_lost` when another process has the run now.
+/// Extends a lease. The error is `lease_lost` if another process has the run.
 pub async fn renew(db: &Db, lease: &Lease, until: DateTime<Utc>) -> Result<Renewed> {
     let lease = *lease;
     db.scoped(lease.organization, async move |tx| {
@@ -112,9 +111,9 @@ pub async fn renew(db: &Db, lease: &Lease, until: DateTime<Utc>) -> Result<Renew
     .await
 }
 
-/// The first statement of every transaction in which the holder of a lease writes: fails when the lease is
-/// lost, and keeps others from claiming the run until the transaction ends (a claim skips locked rows). Notes
-/// and renewals of the same holder are not held up: a key share lock lets other columns change.
+/// The first statement of every transaction in which the holder of a lease writes. It fails if the lease is lost, and
+/// prevents others from claiming the run until the transaction ends (a claim skips locked rows). It does not block notes
+/// and renewals of the same holder: a key share lock permits changes to other columns.
 pub async fn fence(tx: &mut Transaction, lease: &Lease) -> Result<()> {
     let held: Option<Uuid> = runs::table
         .find((lease.organization.0, lease.run.0))
@@ -136,10 +135,10 @@ fn held(lease: &Lease) -> _ {
 }
 
 fn lease_lost(lease: &Lease) -> Error {
-    Error::new(Code::LeaseLost, format!("Run {} is executed by another process now.", lease.run))
+    Error::new(Code::LeaseLost, format!("Another process executes run {} now.", lease.run))
 }
 
-/// What a worker writes down while it goes on.
+/// What a worker stores while it executes a run; `None` leaves a column unchanged.
 #[derive(Default)]
 pub struct Note<'a> {
     pub stage: Option<RunStage>,
@@ -147,11 +146,11 @@ pub struct Note<'a> {
     pub progress: Option<&'a Value>,
     pub counts: Option<&'a Counts>,
     pub warnings: Option<&'a [RunWarning]>,
-    /// Whether something went wrong.
+    /// Whether the run will end as `degraded`.
     pub degraded: Option<bool>,
 }
 
-/// Writes down how far the run is. Fenced.
+/// Stores the progress of the run. Fenced.
 pub async fn note(tx: &mut Transaction, lease: &Lease, note: &Note<'_>, now: DateTime<Utc>) -> Result<()> {
     const NOTE: &str = "
         UPDATE runs SET stage = coalesce($4, stage), checkpoint = coalesce($5, checkpoint),
@@ -165,7 +164,7 @@ pub async fn note(tx: &mut Transaction, lease: &Lease, note: &Note<'_>, now: Dat
         .bind::<SqlUuid, _>(lease.organization.0)
         .bind::<SqlUuid, _>(lease.run.0)
         .bind::<SqlUuid, _>(lease.token.0)
-        .bind::<Nullable<Text>, _>(note.stage.map(RunStage::as_str))
+        .bind::<Nullable<Text>, _>(note.stage)
         .bind::<Nullable<Jsonb>, _>(note.checkpoint)
         .bind::<Nullable<Jsonb>, _>(note.progress)
         .bind::<Nullable<Jsonb>, _>(counts)
@@ -189,7 +188,7 @@ pub async fn finish(
     end(tx, lease.organization, lease.run, state, error, now).await
 }
 
-/// Stops at the removal brake: no lease, until somebody approves, cancels or `expires_at` comes.
+/// Stops the run at the removal brake: it has no lease until somebody approves or cancels it, or until `expires_at`.
 pub async fn await_approval(
     tx: &mut Transaction,
     lease: &Lease,
@@ -199,7 +198,7 @@ pub async fn await_approval(
 ) -> Result<()> {
     let changed = diesel::update(held(lease))
         .set((
-            runs::state.eq(RunState::AwaitingApproval.as_str()),
+            runs::state.eq(RunState::AwaitingApproval),
             runs::lease_token.eq(None::<Uuid>),
             runs::lease_expires_at.eq(None::<DateTime<Utc>>),
             runs::approval_expires_at.eq(expires_at),
@@ -211,22 +210,22 @@ pub async fn await_approval(
     if changed != 1 {
         return Err(lease_lost(lease));
     }
-    let data = json!({"state": RunState::AwaitingApproval.as_str(), "brake": detail});
+    let data = json!({"state": RunState::AwaitingApproval, "brake": detail});
     add_event(tx, lease.organization, lease.run, EventKind::State, &data, now).await?;
     webhooks::announce_run(tx, lease.organization, lease.run, RunState::AwaitingApproval, now).await
 }
 
-/// Gives a run back to the queue, to be taken up again at `run_after`.
+/// Returns a run to the queue, to be claimed again from `run_after` on.
 pub async fn release(
     tx: &mut Transaction,
     lease: &Lease,
     run_after: DateTime<Utc>,
-    wait_reason: Option<&str>,
+    wait_reason: Option<WaitReason>,
     now: DateTime<Utc>,
 ) -> Result<()> {
     let changed = diesel::update(held(lease))
         .set((
-            runs::state.eq(RunState::Queued.as_str()),
+            runs::state.eq(RunState::Queued),
             runs::lease_token.eq(None::<Uuid>),
             runs::lease_expires_at.eq(None::<DateTime<Utc>>),
             runs::run_after.eq(run_after),
@@ -239,7 +238,7 @@ pub async fn release(
     if changed != 1 {
         return Err(lease_lost(lease));
     }
-    let data = json!({"state": "queued", "waitReason": wait_reason, "runAfter": run_after});
+    let data = json!({"state": RunState::Queued, "waitReason": wait_reason, "runAfter": run_after});
     add_event(tx, lease.organization, lease.run, EventKind::State, &data, now).await?;
     notify(tx, RUNS, "").await
 }

@@ -4,7 +4,7 @@ use crate::db::Transaction;
 use crate::db::schema::runs;
 use crate::error::{Error, Result};
 use crate::ids::{JobId, OrganizationId, RunId};
-use crate::run_state::{RunMode, RunRequest, RunState};
+use crate::run_state::{RunMode, RunRequest, RunStage, RunState, WaitReason};
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
@@ -18,12 +18,12 @@ pub struct RunRow {
     pub organization_id: Uuid,
     pub id: Uuid,
     pub job_id: Uuid,
-    pub mode: String,
+    pub mode: RunMode,
     pub request: Value,
     pub requested_by: String,
-    pub state: String,
-    pub stage: Option<String>,
-    pub wait_reason: Option<String>,
+    pub state: RunState,
+    pub stage: Option<RunStage>,
+    pub wait_reason: Option<WaitReason>,
     pub run_after: DateTime<Utc>,
     pub lease_token: Option<Uuid>,
     pub lease_expires_at: Option<DateTime<Utc>>,
@@ -43,7 +43,7 @@ pub struct RunRow {
     pub started_at: Option<DateTime<Utc>>,
     pub finished_at: Option<DateTime<Utc>>,
     pub updated_at: DateTime<Utc>,
-    /// Whether something in it went wrong so far.
+    /// Whether the run will end as `degraded`.
     pub degraded: bool,
 }
 
@@ -56,13 +56,6 @@ impl RunRow {
     }
     pub fn job(&self) -> JobId {
         JobId(self.job_id)
-    }
-    /// The table's CHECK keeps these texts valid; anything else is a defect.
-    pub fn run_state(&self) -> Result<RunState> {
-        self.state.parse().map_err(|e: String| Error::internal(e))
-    }
-    pub fn run_mode(&self) -> Result<RunMode> {
-        self.mode.parse().map_err(|e: String| Error::internal(e))
     }
     pub fn run_request(&self) -> Result<RunRequest> {
         serde_json::from_value(self.request.clone()).map_err(Error::internal)
@@ -88,7 +81,7 @@ pub async fn list(
         query = query.filter(runs::job_id.eq(job.0));
     }
     if let Some(state) = state {
-        query = query.filter(runs::state.eq(state.as_str()));
+        query = query.filter(runs::state.eq(state));
     }
     if let Some(before) = before {
         query = query.filter(runs::id.lt(before.0));
@@ -98,18 +91,18 @@ pub async fn list(
 
 /// Whether a run of the job is queued, running or waiting for approval.
 pub async fn has_live(tx: &mut Transaction, organization: OrganizationId, job: JobId) -> Result<bool> {
-    has_any(tx, organization, job, &[RunState::Queued, RunState::Running, RunState::AwaitingApproval]).await
+    has_any(tx, organization, job, &RunState::LIVE).await
 }
 
-/// Whether a run of the job is queued or running, so that no other can begin.
+/// Whether a run of the job is queued or running, so that no other can be queued.
 pub async fn has_busy(tx: &mut Transaction, organization: OrganizationId, job: JobId) -> Result<bool> {
-    has_any(tx, organization, job, &[RunState::Queued, RunState::Running]).await
+    has_any(tx, organization, job, &RunState::BUSY).await
 }
 
 async fn has_any(tx: &mut Transaction, organization: OrganizationId, job: JobId, states: &[RunState]) -> Result<bool> {
     let query = runs::table
         .filter(runs::organization_id.eq(organization.0))
         .filter(runs::job_id.eq(job.0))
-        .filter(runs::state.eq_any(states.iter().map(|state| state.as_str())));
+        .filter(runs::state.eq_any(states));
     Ok(diesel::select(diesel::dsl::exists(query)).get_result(tx).await?)
 }

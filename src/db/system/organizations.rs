@@ -1,4 +1,4 @@
-//! The organization of a caller who comes with a token.
+//! The organization of a caller with a token.
 
 use crate::db::Db;
 use crate::db::audit_events::{self, AuditEventRow};
@@ -10,7 +10,7 @@ use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
 use uuid::Uuid;
 
-/// The organization that a token names: by its id, or by the id it has outside. A name outside goes before.
+/// The organization that a token names: by its external id, else by its id.
 pub async fn find_organization(db: &Db, name: &str) -> Result<Option<OrganizationId>> {
     let id = Uuid::parse_str(name).ok();
     db.system(async |tx| {
@@ -27,14 +27,14 @@ pub async fn find_organization(db: &Db, name: &str) -> Result<Option<Organizatio
     .await
 }
 
-/// An organization that is made when its first caller comes.
+/// An organization that is created for its first caller.
 pub struct NewOrganization<'a> {
     pub id: OrganizationId,
     pub external_id: &'a str,
     pub name: &'a str,
 }
 
-/// The organization with this id outside; made if there is none.
+/// The organization with this external id; created if there is none.
 pub async fn ensure_organization(
     db: &Db,
     new: &NewOrganization<'_>,
@@ -42,15 +42,15 @@ pub async fn ensure_organization(
     event_id: Uuid,
     now: DateTime<Utc>,
 ) -> Result<OrganizationId> {
-    let known = || {
-        let known = organizations::table.filter(organizations::external_id.eq(new.external_id));
-        known.select(organizations::organization_id)
+    let existing = || {
+        let existing = organizations::table.filter(organizations::external_id.eq(new.external_id));
+        existing.select(organizations::organization_id)
     };
     db.system(async |tx| {
-        if let Some(known) = known().first(tx).await.optional()? {
-            return Ok(OrganizationId(known));
+        if let Some(existing) = existing().first(tx).await.optional()? {
+            return Ok(OrganizationId(existing));
         }
-        let made = diesel::insert_into(organizations::table)
+        let inserted = diesel::insert_into(organizations::table)
             .values((
                 organizations::organization_id.eq(new.id.0),
                 organizations::name.eq(new.name),
@@ -62,9 +62,9 @@ pub async fn ensure_organization(
             .do_nothing()
             .execute(tx)
             .await?;
-        if made == 0 {
+        if inserted == 0 {
             // Another process was faster.
-            return Ok(OrganizationId(known().first(tx).await?));
+            return Ok(OrganizationId(existing().first(tx).await?));
         }
         let event = AuditEventRow {
             organization_id: new.id.0,

@@ -1,5 +1,5 @@
-//! Clearing away: what is older than it is kept, and what belongs to deleted jobs and organizations. In batches, so
-//! that no transaction is long; every step can be repeated.
+//! Retention: deletes what has expired and the data of deleted jobs and organizations. It works in batches, so that no
+//! transaction takes long, and every step can be repeated.
 
 use super::super::schema::{jobs, organizations, runs};
 use super::super::{Db, runs as queue};
@@ -11,14 +11,14 @@ use diesel::sql_types as sql;
 use diesel_async::{RunQueryDsl, SimpleAsyncConnection};
 use uuid::Uuid;
 
-/// Ended runs that are cleared in one go.
+/// Ended runs that are cleared at once.
 const RUNS_AT_ONCE: i64 = 20;
-/// What a run leaves beside its own row.
+/// The tables with data of a run, besides `runs`.
 const OF_RUN: [&str; 6] =
     ["run_changes", "run_events", "staged_objects", "staged_members", "run_cursors", "executions"];
-/// What a job leaves beside its own row and its runs.
+/// The tables with data of a job, besides `jobs` and those of its runs.
 const OF_JOB: [&str; 4] = ["mirror_objects", "mirror_members", "mirror_scope_members", "mirror_delivered"];
-/// Every table of an organization, so that none is left that another refers to.
+/// The tables of an organization, in an order in which no row is left that another refers to.
 const OF_ORGANIZATION: [&str; 24] = [
     "mirror_objects",
     "mirror_members",
@@ -46,13 +46,13 @@ const OF_ORGANIZATION: [&str; 24] = [
     "audit_events",
 ];
 
-/// The newest check of a connection is kept, however old: it is the connection's state.
+/// The newest check of a connection stays, however old: it is the connection's state.
 const OF_NEWER_CHECK: &str = " AND EXISTS (SELECT FROM connection_checks AS newer
     WHERE newer.organization_id = connection_checks.organization_id
         AND newer.connection_id = connection_checks.connection_id AND newer.id > connection_checks.id)";
 
-/// Removes what is older than it is kept: checks, audit events, deliveries of webhooks, idempotency keys, tickets,
-/// workers that are gone. At most `batch` rows of each.
+/// Removes what has expired: checks, audit events, deliveries to webhooks, idempotency keys, tickets, and workers that
+/// have stopped. At most `batch` rows of each.
 pub async fn clear_expired(
     db: &Db,
     records_before: DateTime<Utc>,
@@ -85,7 +85,7 @@ pub async fn clear_expired(
     Ok(())
 }
 
-/// Removes events, changes and staging of the runs that ended before `before`. Their records stay.
+/// Removes events, changes and staging of runs that ended before `before`. Their rows in `runs` stay.
 pub async fn clear_ended_runs(db: &Db, before: DateTime<Utc>, now: DateTime<Utc>, batch: i64) -> Result<()> {
     let ended: Vec<(Uuid, Uuid)> = db
         .system(async |tx| {
@@ -113,7 +113,7 @@ pub async fn clear_ended_runs(db: &Db, before: DateTime<Utc>, now: DateTime<Utc>
     Ok(())
 }
 
-/// Removes the data of deleted jobs; the job's row goes last. The records of its runs stay, without names.
+/// Removes the data of deleted jobs, the job's row last. The rows of its runs stay, without names.
 pub async fn clear_deleted_jobs(db: &Db, batch: i64) -> Result<()> {
     let deleted: Vec<(Uuid, Uuid)> = db
         .system(async |tx| {
@@ -128,7 +128,7 @@ pub async fn clear_deleted_jobs(db: &Db, batch: i64) -> Result<()> {
 }
 
 async fn clear_deleted_job(db: &Db, organization: OrganizationId, job: JobId, batch: i64) -> Result<()> {
-    /// Faults and warnings name users and groups; their codes and numbers stay.
+    /// Errors and warnings can name users and groups; their codes and numbers stay.
     const STRIP: &str = "
         UPDATE runs SET checkpoint = '{}',
             error = CASE WHEN error IS NULL THEN NULL
@@ -152,8 +152,7 @@ async fn clear_deleted_job(db: &Db, organization: OrganizationId, job: JobId, ba
     .await
 }
 
-/// The first step of an organization's end, which leaves nothing that opens a door: removes every secret and
-/// webhook, stops its schedules and runs.
+/// The first step of deleting an organization: removes all secrets and webhooks, and stops its schedules and runs.
 pub async fn wipe_organization(db: &Db, organization: OrganizationId, now: DateTime<Utc>) -> Result<()> {
     const WIPE: &str = "
         DELETE FROM forge_tokens;
@@ -165,14 +164,14 @@ pub async fn wipe_organization(db: &Db, organization: OrganizationId, now: DateT
         UPDATE executions SET links_sealed = NULL;
         UPDATE jobs SET schedule_enabled = false;";
     db.scoped(organization, async move |tx| {
-        // Row-level security keeps the statements to this organization.
+        // Row-level security limits the statements to this organization.
         tx.batch_execute(WIPE).await?;
         queue::end_all(tx, organization, now).await
     })
     .await
 }
 
-/// Removes everything of deleted organizations: secrets first, then the rest in batches, the organization last.
+/// Removes all data of deleted organizations: secrets first, then the rest in batches, the organization last.
 pub async fn clear_deleted_organizations(db: &Db, now: DateTime<Utc>, batch: i64) -> Result<()> {
     let deleted: Vec<Uuid> = db
         .system(async |tx| {
@@ -194,7 +193,7 @@ pub async fn clear_deleted_organizations(db: &Db, now: DateTime<Utc>, batch: i64
     Ok(())
 }
 
-/// Removes the rows of `table` that fit `condition`, in which `$1` is the organization and `$2` is `id`.
+/// Removes the rows of `table` that match `condition`, in which `$1` is the organization and `$2` is `id`.
 async fn clear(
     db: &Db,
     organization: OrganizationId,

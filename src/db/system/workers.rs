@@ -23,7 +23,7 @@ pub struct WorkerRow {
     pub seen_at: DateTime<Utc>,
 }
 
-/// Notes that a worker process is alive.
+/// Stores that a worker process is alive.
 pub async fn see_worker(db: &Db, worker: WorkerId, capacity: i32, now: DateTime<Utc>) -> Result<()> {
     const SEE: &str = "
         INSERT INTO workers (id, host, process_id, version, capacity, running, started_at, seen_at)
@@ -45,7 +45,7 @@ pub async fn see_worker(db: &Db, worker: WorkerId, capacity: i32, now: DateTime<
     .await
 }
 
-/// Takes a worker process that stops off the list.
+/// Removes a worker process that stops.
 pub async fn forget_worker(db: &Db, worker: WorkerId) -> Result<()> {
     db.system(async |tx| {
         diesel::delete(workers::table.find(worker.0)).execute(tx).await?;

@@ -1,5 +1,6 @@
 //! How an application proves who it is, and every fault that shows without asking Entra.
 
+use crate::connection::CredentialKind;
 use crate::error::Faults;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -38,12 +39,11 @@ impl fmt::Debug for Credential {
 }
 
 impl Credential {
-    /// The word in the API: `clientSecret`, `certificate`, `federated`.
-    pub fn kind(&self) -> &'static str {
+    pub fn kind(&self) -> CredentialKind {
         match self {
-            Self::ClientSecret(_) => "clientSecret",
-            Self::Certificate { .. } => "certificate",
-            Self::Federated => "federated",
+            Self::ClientSecret(_) => CredentialKind::ClientSecret,
+            Self::Certificate { .. } => CredentialKind::Certificate,
+            Self::Federated => CredentialKind::Federated,
         }
     }
 

@@ -1,8 +1,8 @@
 //! Who asks for a token: a tenant, an application and its credential.
 
 use super::credential::Credential;
+use crate::cloud::Cloud;
 use crate::error::Faults;
-use crate::graph::cloud::Cloud;
 use crate::ids::{ConnectionId, OrganizationId};
 use uuid::Uuid;
 

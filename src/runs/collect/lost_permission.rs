@@ -1,12 +1,11 @@
 //! A type that may no longer be read, because a permission was taken away. It is frozen: what was delivered of it
 //! stays as it is and can be pointed at, and the other types go on. Where that makes no sense, the run fails.
 
-use super::object::gone_marker;
 use super::read_plan::wants_stubs;
 use super::reader::{Frozen, Read, Reader};
 use crate::codes::{RunErrorCode, WarningCode};
 use crate::db::mirror::read::{self, Source};
-use crate::db::mirror::{self, MEMBERS, delivered, stubs_of};
+use crate::db::mirror::{self, MEMBERS, delivered, gone_marker, stub_name};
 use crate::directory::ObjectType;
 use crate::filter::{ScopeGroups, ScopeUsers};
 use crate::permission::{Capability, Standing, standing};
@@ -94,7 +93,7 @@ async fn forget(reader: &Reader<'_>, object_type: ObjectType) -> Result<(), Stop
     reader.writer.flushed().await?;
     let lease = reader.run.lease;
     let name = object_type.as_str();
-    let stored_as = [Some(name), Some(gone_marker(object_type)), stubs_of(name)];
+    let stored_as = [Some(name), Some(gone_marker(object_type)), stub_name(object_type)];
     let db = &reader.run.app.db;
     db.scoped(lease.organization, async move |tx| {
         for name in stored_as.into_iter().flatten() {

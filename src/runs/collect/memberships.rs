@@ -38,11 +38,11 @@ pub(super) async fn known_memberships(
     let mut assumed: HashSet<Uuid> = unknown.iter().copied().collect();
     let db = &reader.run.app.db;
     let edges = db.scoped(organization, async |tx| {
-        read::memberships(tx, organization, source, None, |row| add(&mut edges, &row)).await?;
+        read::memberships(tx, organization, source, |row| add(&mut edges, &row)).await?;
         if unknown.is_empty() {
             return Ok(edges);
         }
-        read::memberships(tx, organization, mirror, Some(unknown), |row| {
+        read::memberships_of(tx, organization, mirror, unknown, |row| {
             assumed.remove(&row.group_id);
             add(&mut edges, &row);
         })

@@ -48,7 +48,7 @@ impl Narrowed {
         mirror::keep_staged(tx, lease, ObjectType::Users.as_str(), &self.kept.users).await?;
         mirror::keep_staged(tx, lease, ObjectType::Groups.as_str(), &self.kept.groups).await?;
         if self.keeps_scope {
-            mirror::scope::keep(tx, lease, job, false).await?;
+            mirror::scope::store_all(tx, lease, job).await?;
         }
         mirror::keep_staged_members(tx, lease, &groups).await
     }

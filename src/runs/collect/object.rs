@@ -1,7 +1,7 @@
 //! One object as Graph sends it: whether the filter takes it, and how it is staged.
 
 use super::reader::Reader;
-use crate::db::mirror::{self, GONE_PREFIX, StagedObject, read};
+use crate::db::mirror::{self, StagedObject, gone_marker, read};
 use crate::directory::{ObjectType, Properties as Map};
 use crate::filter::{EntityKind, eval};
 use crate::graph::error::{GraphError, GraphErrorKind};
@@ -127,15 +127,6 @@ pub(super) fn reason_of(removed: Removed) -> ChangeReason {
 /// A mark that an object is no longer there, with the reason as its text.
 pub(super) fn gone(object_type: ObjectType, id: Uuid, reason: ChangeReason) -> StagedObject {
     StagedObject { object_type: gone_marker(object_type), id, hash: Vec::new(), data: Some(reason.as_str().to_owned()) }
-}
-
-/// What stands in place of the type in such a mark.
-pub(super) fn gone_marker(object_type: ObjectType) -> &'static str {
-    match object_type {
-        ObjectType::Users => GONE_PREFIX[0],
-        ObjectType::Groups => GONE_PREFIX[1],
-        ObjectType::Licenses | ObjectType::Devices => GONE_PREFIX[2],
-    }
 }
 
 /// What the mirror has of these objects.

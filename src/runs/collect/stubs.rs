@@ -7,7 +7,7 @@ use super::narrowed::Kept;
 use super::object::{self, staged_map};
 use super::reader::{Read, Reader};
 use super::request::{fetch, whole};
-use crate::db::mirror::{Batch, StagedObject, read, stubs_of};
+use crate::db::mirror::{Batch, StagedObject, read, stub_name};
 use crate::directory::{Link, ObjectType, Properties as Map};
 use crate::error::Error;
 use crate::filter::scope::InScope;
@@ -146,7 +146,7 @@ pub(super) async fn stage(reader: &Reader<'_>, referred: &Referred) -> Result<()
 }
 
 async fn stage_type(reader: &Reader<'_>, object_type: ObjectType, ids: &BTreeSet<Uuid>) -> Result<(), Stop> {
-    let stored_as = stubs_of(object_type.as_str()).filter(|_| reader.run.job.mapping.is_enabled(object_type));
+    let stored_as = stub_name(object_type).filter(|_| reader.run.job.mapping.is_enabled(object_type));
     let Some(stored_as) = stored_as else { return Ok(()) };
     let ids: Vec<Uuid> = ids.iter().copied().collect();
     let parts: Vec<Vec<Uuid>> = ids.chunks(IDS_IN_A_QUERY).map(<[Uuid]>::to_vec).collect();

@@ -8,13 +8,13 @@ use crate::assets::{AssetsError, AssetsErrorKind, Client, ConfigState, ConfigSta
 use crate::codes::{AssetsErrorCode, FindingCode};
 use crate::connection_check::Overall;
 use crate::db::{destinations, executions, job_settings};
+use crate::destination::{EmptyValues, MissingObjects};
 use crate::error::{Code, Result};
 use crate::ids::{DestinationId, JobId, OrganizationId};
+use crate::job::RemovalPolicy;
 use crate::mapping::Difference;
 use crate::permission::report::{Finding, Remedy, RemedyKind, Severity};
-use crate::runs::context::{
-    Destination, EmptyValues, JobContext, MissingObjects, ObjectApi, RemovalPolicy, open_destination,
-};
+use crate::runs::context::{Destination, JobContext, ObjectApi, open_destination};
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use std::time::Duration;

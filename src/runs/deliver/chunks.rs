@@ -6,10 +6,8 @@ use super::execution::Open;
 use crate::assets::{AssetsErrorKind, ChunkBuilder, ChunkLimits, import::Progress};
 use crate::db::executions::Change;
 use crate::db::mirror::delivered::{self, OutboxRow};
-use crate::directory::ObjectType;
-use crate::error::Error;
 use crate::mapping::Mapping;
-use crate::run_state::RunStage;
+use crate::run_state::{ExecutionStep, RunStage, WaitReason};
 use crate::runs::collect::collected::Collected;
 use crate::runs::diff::diffed::Diffed;
 use crate::runs::forge_token::target;
@@ -78,7 +76,7 @@ impl Delivery<'_> {
             }
             chunks += 1;
             let change = Change {
-                state: completes.then_some("completed"),
+                state: completes.then_some(ExecutionStep::Completed),
                 acknowledged_seq: Some(planned.last_seq),
                 chunks: Some(chunks),
                 ..Change::default()
@@ -117,8 +115,7 @@ impl Delivery<'_> {
             if !is_in {
                 break;
             }
-            let object_type: ObjectType = row.object_type.parse().map_err(|e: String| Error::internal(e))?;
-            builder.push(Mapping::selector(object_type), &row.payload);
+            builder.push(Mapping::selector(row.object_type), &row.payload);
             rows.extend(ahead.rows.pop_front());
         }
         let last_seq = rows.last().map_or(open.acknowledged_seq, |row| row.seq);
@@ -157,10 +154,10 @@ impl Delivery<'_> {
         let target = target(self.run).await?;
         let status = self.client.status(&target, &open.links).await.map_err(|e| failed(&e))?;
         if status.status == crate::assets::ExecutionState::Ingesting {
-            return Err(Stop::Wait { until: self.run.app.clock.now(), reason: "assetsAnswerLost" });
+            return Err(Stop::Wait { until: self.run.app.clock.now(), reason: WaitReason::AssetsAnswerLost });
         }
         let change = Change {
-            state: Some("completed"),
+            state: Some(ExecutionStep::Completed),
             acknowledged_seq: Some(last_seq),
             chunks: Some(chunks + 1),
             ..Change::default()

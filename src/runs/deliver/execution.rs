@@ -13,7 +13,7 @@ use crate::db::mirror::{self, Receiver};
 use crate::db::runs::Lease;
 use crate::error::Error;
 use crate::ids::JobId;
-use crate::run_state::RunStage;
+use crate::run_state::{ExecutionStep, RunStage};
 use crate::runs::context::JobContext;
 use crate::runs::forge_token::target;
 use crate::runs::stop::Stop;
@@ -49,7 +49,7 @@ impl Delivery<'_> {
             self.run.app.db.scoped(organization, async move |tx| executions::current(tx, organization, run).await);
         match known.await? {
             None => self.start().await,
-            Some(row) if row.state == "starting" => {
+            Some(row) if row.state == ExecutionStep::Starting => {
                 self.give_up_lost_start(row.id, row.created_at).await?;
                 self.start().await
             }
@@ -71,7 +71,7 @@ impl Delivery<'_> {
             acknowledged_seq: row.acknowledged_seq,
             sending: row.sending_seq.zip(row.sending_id).filter(|(seq, _)| *seq > row.acknowledged_seq),
             chunks: row.chunks,
-            completed: matches!(row.state.as_str(), "completed" | "done"),
+            completed: matches!(row.state, ExecutionStep::Completed | ExecutionStep::Done),
             result: row.result.map(serde_json::from_value).transpose().map_err(Error::internal)?,
         };
         if open.result.is_some() {
@@ -88,7 +88,7 @@ impl Delivery<'_> {
             // The answer to the last chunk was lost, not the chunk.
             ExecutionState::Processing | ExecutionState::Done => open.completed = true,
             ExecutionState::Cancelled => {
-                self.note(open.id, Change { state: Some("cancelled"), ..Change::default() }).await?;
+                self.note(open.id, Change { state: Some(ExecutionStep::Cancelled), ..Change::default() }).await?;
                 return Ok(None);
             }
         }
@@ -130,18 +130,18 @@ impl Delivery<'_> {
             }
             Err(error) if error.kind == AssetsErrorKind::Conflict(Conflict::InProgress) => {
                 // Somebody was quicker.
-                self.note(id, Change { state: Some("cancelled"), ..Change::default() }).await?;
+                self.note(id, Change { state: Some(ExecutionStep::Cancelled), ..Change::default() }).await?;
                 self.wait_for_others(since).await?;
                 return Ok(None);
             }
             Err(error) => {
-                self.note(id, Change { state: Some("cancelled"), ..Change::default() }).await?;
+                self.note(id, Change { state: Some(ExecutionStep::Cancelled), ..Change::default() }).await?;
                 return Err(failed(&error));
             }
         };
         let text = serde_json::to_string(&execution.links).map_err(Error::internal)?;
         let change = Change {
-            state: Some("ingesting"),
+            state: Some(ExecutionStep::Ingesting),
             links_sealed: Some(app.keys.seal(links_place(&self.run.lease, id), &text)?),
             execution_id: Some(execution.execution_id),
             ..Change::default()
@@ -173,7 +173,7 @@ impl Delivery<'_> {
     /// that is no longer so sure, and it is waited for like another's.
     async fn give_up_lost_start(&self, id: Uuid, asked_at: DateTime<Utc>) -> Result<(), Stop> {
         self.cancel_empty(asked_at).await?;
-        self.note(id, Change { state: Some("cancelled"), ..Change::default() }).await
+        self.note(id, Change { state: Some(ExecutionStep::Cancelled), ..Change::default() }).await
     }
 
     async fn cancel_empty(&self, asked_at: DateTime<Utc>) -> Result<(), Stop> {
@@ -263,7 +263,7 @@ impl Delivery<'_> {
 pub async fn is_completed(app: &App, lease: &Lease) -> bool {
     let (organization, run) = (lease.organization, lease.run);
     let known = app.db.scoped(organization, async move |tx| executions::current(tx, organization, run).await);
-    matches!(known.await, Ok(Some(row)) if matches!(row.state.as_str(), "completed" | "done"))
+    matches!(known.await, Ok(Some(row)) if matches!(row.state, ExecutionStep::Completed | ExecutionStep::Done))
 }
 
 /// Gives up what a cancelled run has open in Assets. Failures are only logged: the next run finds what is
@@ -293,7 +293,9 @@ pub async fn discard(app: &App, lease: &Lease, job: JobId, is_same_destination: 
     }
     let (organization, run) = (lease.organization, lease.run);
     match app.db.scoped(organization, async move |tx| executions::current(tx, organization, run).await).await? {
-        Some(row) => note(app, lease, row.id, Change { state: Some("cancelled"), ..Change::default() }).await,
+        Some(row) => {
+            note(app, lease, row.id, Change { state: Some(ExecutionStep::Cancelled), ..Change::default() }).await
+        }
         None => Ok(()),
     }
 }
@@ -302,7 +304,7 @@ async fn try_close(app: &App, lease: &Lease, job: JobId, reason: &str) -> Result
     let (organization, run) = (lease.organization, lease.run);
     let known = app.db.scoped(organization, async move |tx| executions::current(tx, organization, run).await);
     // One whose start was not answered is looked for by the next run.
-    let Some(row) = known.await?.filter(|row| row.state == "ingesting") else { return Ok(()) };
+    let Some(row) = known.await?.filter(|row| row.state == ExecutionStep::Ingesting) else { return Ok(()) };
     let Some(sealed) = &row.links_sealed else { return Ok(()) };
     let text = app.keys.open(links_place(lease, row.id), sealed)?;
     let links: ExecutionLinks = serde_json::from_str(text.expose_secret()).map_err(Error::internal)?;
@@ -312,7 +314,7 @@ async fn try_close(app: &App, lease: &Lease, job: JobId, reason: &str) -> Result
         tracing::info!(run.id = %run, %error, "the reason could not be written into the history of Assets");
     }
     client.cancel(&target, &links.cancel).await.map_err(|e| failed(&e))?;
-    note(app, lease, row.id, Change { state: Some("cancelled"), ..Change::default() }).await
+    note(app, lease, row.id, Change { state: Some(ExecutionStep::Cancelled), ..Change::default() }).await
 }
 
 /// For [`abandon`], which has no run.

@@ -8,10 +8,10 @@ use crate::assets::objects::{ObjectScope, SiteAccess};
 use crate::codes::WarningCode;
 use crate::db::mirror::delivered;
 use crate::db::runs::{self, Only};
+use crate::destination::EmptyValues;
 use crate::directory::ObjectType;
 use crate::error::{Code, Error};
-use crate::run_state::{RunError, RunWarning};
-use crate::runs::context::EmptyValues;
+use crate::run_state::{ChangeAction, RunError, RunWarning};
 use crate::runs::run::Run;
 use crate::runs::stop::Stop;
 use std::collections::HashMap;
@@ -160,7 +160,7 @@ async fn cleared(run: &Run, object_type: ObjectType) -> Result<HashMap<Uuid, Vec
         after = last.seq;
         for change in &page {
             let (Some(before), Some(now)) = (&change.before, &change.after) else { continue };
-            if !matches!(change.action.as_str(), "update" | "restore" | "mark") {
+            if !matches!(change.action, ChangeAction::Update | ChangeAction::Restore | ChangeAction::Mark) {
                 continue;
             }
             let names: Vec<String> =

@@ -4,11 +4,12 @@ use super::outbox::{Outbox, unchanged};
 use super::payload::hash;
 use crate::codes::WarningCode;
 use crate::db::mirror::delivered::{self, DeliveredRow, NewChange};
+use crate::destination::MissingObjects;
 use crate::directory::{Lifecycle, ObjectType};
 use crate::error::{Error, Result};
 use crate::filter::{EntityKind, ScopeGroups, ScopeUsers};
+use crate::job::RemovalPolicy;
 use crate::run_state::{ChangeAction, ChangeReason, RunWarning};
-use crate::runs::context::{MissingObjects, RemovalPolicy};
 use crate::runs::run::Run;
 use crate::runs::stop::Stop;
 use chrono::{DateTime, SecondsFormat, Utc};
@@ -83,8 +84,8 @@ async fn judge_one(
         RemovalPolicy::Keep | RemovalPolicy::Mark | RemovalPolicy::Remove => ChangeAction::Missing,
     };
     run.progress.count(object_type.as_str(), |count| count.missing += 1);
-    let reason = row.missing_reason.clone().unwrap_or_else(|| reason(run, object_type).as_str().to_owned());
-    let change = change_of(run, object_type, row, action, &reason, everything)?;
+    let reason = row.missing_reason.unwrap_or_else(|| reason(run, object_type));
+    let change = change_of(run, object_type, row, action, reason, everything)?;
     absent.left_out += u64::from(!change.send);
     outbox.push(change).await
 }
@@ -94,7 +95,7 @@ fn change_of(
     object_type: ObjectType,
     row: DeliveredRow,
     action: ChangeAction,
-    reason: &str,
+    reason: ChangeReason,
     everything: bool,
 ) -> Result<NewChange> {
     let after = match action {
@@ -103,11 +104,11 @@ fn change_of(
     };
     Ok(NewChange {
         seq: 0,
-        object_type: object_type.as_str(),
+        object_type,
         object_id: row.id,
         label: row.label,
-        action: action.as_str(),
-        reason: ChangeReason::ALL.iter().map(|r| r.as_str()).find(|known| *known == reason),
+        action,
+        reason: Some(reason),
         send: match action {
             // What is removed is sent once more, so that Assets does not act on it, and says where it is.
             ChangeAction::Mark | ChangeAction::Remove => true,

@@ -2,9 +2,9 @@
 //! Source: docs/assets.md, «Missing objects and empty values».
 
 use crate::codes::WarningCode;
+use crate::destination::EmptyValues;
 use crate::directory::ObjectType;
 use crate::run_state::RunWarning;
-use crate::runs::context::EmptyValues;
 use crate::runs::run::Run;
 use std::collections::BTreeMap;
 

@@ -70,10 +70,10 @@ impl<'a> Outbox<'a> {
 pub(super) fn unchanged(object_type: ObjectType, id: Uuid) -> NewChange {
     NewChange {
         seq: 0,
-        object_type: object_type.as_str(),
+        object_type,
         object_id: id,
         label: None,
-        action: ChangeAction::Unchanged.as_str(),
+        action: ChangeAction::Unchanged,
         reason: None,
         send: true,
         hash: None,
@@ -86,8 +86,8 @@ pub(super) fn unchanged(object_type: ObjectType, id: Uuid) -> NewChange {
 pub(super) fn seen_again(object_type: ObjectType, id: Uuid, label: String) -> NewChange {
     NewChange {
         label: Some(label),
-        action: ChangeAction::Restore.as_str(),
-        reason: Some(ChangeReason::SeenAgain.as_str()),
+        action: ChangeAction::Restore,
+        reason: Some(ChangeReason::SeenAgain),
         ..unchanged(object_type, id)
     }
 }

@@ -1,6 +1,6 @@
 //! What a reference may point at: the objects that are delivered. Sixteen bytes for each.
 
-use crate::db::mirror::{delivered, read, stubs_of};
+use crate::db::mirror::{delivered, read, stub_name};
 use crate::directory::ObjectType;
 use crate::error::Result;
 use crate::run_state::RunMode;
@@ -108,7 +108,7 @@ async fn load_type(run: &Run, collected: &Collected, object_type: ObjectType) ->
                 return delivered::ids(tx, organization, job, name).await;
             }
             let mut ids = read::ids(tx, organization, source, name).await?;
-            if let Some(stubs) = stubs_of(name) {
+            if let Some(stubs) = stub_name(object_type) {
                 ids.extend(read::ids(tx, organization, source, stubs).await?);
             }
             if is_test {

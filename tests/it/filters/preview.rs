@@ -96,7 +96,7 @@ async fn the_numbers_are_those_of_a_run() {
         api.world.set_job(&format!("filter_id = '{stored}'")).await;
         api.world.graph.reset_counters();
         let run = api.world.run(job, RunMode::DryRun).await;
-        assert_eq!(run.state, "succeeded", "{filter}: {:?}", run.error);
+        assert_eq!(run.state.as_str(), "succeeded", "{filter}: {:?}", run.error);
         for kind in ["users", "groups"] {
             let count = &answer["counts"][kind];
             assert_eq!(

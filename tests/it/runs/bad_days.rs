@@ -26,7 +26,7 @@ async fn world() -> World {
     let world = World::with(SEED, AssetsOptions::default()).await;
     world.set_destination("missing_objects = 'ignore'").await;
     let job = world.add_job().await;
-    assert_eq!(world.run(job, RunMode::Full).await.state, "succeeded");
+    assert_eq!(world.run(job, RunMode::Full).await.state.as_str(), "succeeded");
     world.assert_exact("before");
     world.graph.change(|directory| {
         let id = directory.live_users().nth(5).unwrap().1.id;
@@ -48,7 +48,7 @@ impl World {
         let run = self.run(self.only_job().await, mode).await;
         let what = expected.what;
         let error = run.error.unwrap_or_else(|| panic!("{what}: the run is {} {:?}", run.state, run.warnings));
-        assert_eq!(run.state, "failed", "{what}: {error}");
+        assert_eq!(run.state.as_str(), "failed", "{what}: {error}");
         assert!(run.finished_at.is_some() && run.lease_token.is_none());
         let text = |name: &str| error.get(name).and_then(Value::as_str).map(str::to_owned);
         assert_eq!(text("stage").as_deref(), Some(expected.stage), "{what}: {error}");
@@ -105,7 +105,7 @@ async fn graph_of_no_use_ends_the_run_with_a_record_and_changes_nothing() {
         world.graph.clear_faults();
     }
     world.hasten(100);
-    assert_eq!(world.run(world.only_job().await, RunMode::Full).await.state, "succeeded");
+    assert_eq!(world.run(world.only_job().await, RunMode::Full).await.state.as_str(), "succeeded");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -163,5 +163,5 @@ async fn assets_down_ends_the_run_and_the_next_one_makes_up_for_it() {
         world.assets.clear_faults();
     }
     world.hasten(100);
-    assert_eq!(world.run(world.only_job().await, RunMode::Full).await.state, "succeeded");
+    assert_eq!(world.run(world.only_job().await, RunMode::Full).await.state.as_str(), "succeeded");
 }

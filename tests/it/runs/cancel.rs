@@ -40,12 +40,12 @@ async fn a_run_cancelled_before_completed_closes_its_execution() {
     };
     tokio::join!(world.step(), cancel);
     let run = world.find(id).await;
-    assert_eq!(run.state, "cancelled", "{:?}", run.error);
+    assert_eq!(run.state.as_str(), "cancelled", "{:?}", run.error);
     let execution = world.assets.executions().pop().unwrap();
     assert_eq!((execution.status, execution.failure.as_deref()), ("CANCELLED", Some("The run was cancelled.")));
     assert_eq!(world.count("mirror_delivered").await, 0);
     assert!(world.store().is_empty());
-    assert_eq!(world.run(job, RunMode::Full).await.state, "succeeded");
+    assert_eq!(world.run(job, RunMode::Full).await.state.as_str(), "succeeded");
     world.assert_delivered();
 }
 
@@ -63,12 +63,12 @@ async fn a_run_cancelled_while_it_reads_ends_at_once() {
         };
         tokio::join!(world.step(), cancel);
         let run = world.find(id).await;
-        assert_eq!(run.state, "cancelled", "{path}: {:?}", run.error);
+        assert_eq!(run.state.as_str(), "cancelled", "{path}: {:?}", run.error);
         assert_eq!(world.count("mirror_objects").await + world.count("staged_objects").await, 0, "{path}");
         world.graph.clear_faults();
         // Whoever needs a token waits for the request for one that is under way.
         if !path.contains("token") {
-            assert_eq!(world.run(job, RunMode::Full).await.state, "succeeded", "{path}");
+            assert_eq!(world.run(job, RunMode::Full).await.state.as_str(), "succeeded", "{path}");
         }
     }
 }
@@ -82,7 +82,7 @@ async fn a_run_cancelled_after_completed_is_carried_out_by_assets_and_settled() 
     };
     tokio::join!(world.step(), cancel);
     let run = world.find(id).await;
-    assert_eq!(run.state, "succeeded", "{:?}", run.error);
+    assert_eq!(run.state.as_str(), "succeeded", "{:?}", run.error);
     assert_eq!(world.processed(), 1);
     world.assert_delivered();
 }
@@ -100,7 +100,7 @@ async fn a_process_that_stops_gives_the_run_back_and_another_goes_on() {
     let run = world.find(id).await;
     assert_eq!((run.state.as_str(), run.lease_token), ("queued", None));
     assert!(world.step().await);
-    assert_eq!(world.find(id).await.state, "succeeded");
+    assert_eq!(world.find(id).await.state.as_str(), "succeeded");
     assert_eq!(world.assets.executions().len(), 1);
     world.assert_delivered();
 }

@@ -9,7 +9,8 @@ mod expected;
 
 use crate::support::world::{Store, World};
 use entra_assets::ids::JobId;
-use entra_assets::run_state::{Deliver, RunMode, RunRequest};
+use entra_assets::job::Deliver;
+use entra_assets::run_state::{RunMode, RunRequest};
 use entra_assets::sim::assets::{AssetsOptions, Behaviour, EmptyValues, Missing};
 use entra_assets::sim::graph::{Action, Fault, Scenario};
 use entra_assets::sim::seed::{Directory, SeedOptions};
@@ -140,7 +141,7 @@ async fn begin(assets: Assets) -> (World, JobId) {
     world.set_destination("empty_values = 'remove'").await;
     let job = world.add_job().await;
     let run = world.run(job, RunMode::Full).await;
-    assert_eq!(run.state, "succeeded", "{:?} {:?}", run.error, run.warnings);
+    assert_eq!(run.state.as_str(), "succeeded", "{:?} {:?}", run.error, run.warnings);
     let by_hand = [("Object ID", expected::BY_HAND), ("Display Name", "Made by hand")];
     world.assets.add_manual_object("Entra User", &by_hand).unwrap();
     world.assets.configure(|behaviour| {
@@ -196,7 +197,7 @@ async fn judge(case: Case) -> Result<(), String> {
 
     let directory = expected::directory(&world, &before, &scene, case);
     let outcome = expected::outcome(case, &before, &directory);
-    if run.state != outcome.state {
+    if run.state.as_str() != outcome.state {
         return Err(format!("expected {}, found {told}", outcome.state));
     }
     for code in outcome.codes {

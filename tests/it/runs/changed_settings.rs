@@ -3,7 +3,8 @@
 use crate::support::exact::warnings;
 use crate::support::world::World;
 use entra_assets::ids::JobId;
-use entra_assets::run_state::{Deliver, RunMode, RunRequest};
+use entra_assets::job::Deliver;
+use entra_assets::run_state::{RunMode, RunRequest};
 use entra_assets::sim::assets::Missing;
 use entra_assets::sim::seed::SeedOptions;
 use serde_json::json;
@@ -41,7 +42,7 @@ async fn what_was_read_for_another_selection_is_read_again() {
     world.set_job(r#"objects = '{"users": {"attributes": ["jobTitle", "employeeId"]}}'"#).await;
     world.graph.reset_counters();
     let run = world.bring_to_its_end(id).await;
-    assert_eq!(run.state, "succeeded", "{:?} {}", run.error, run.warnings);
+    assert_eq!(run.state.as_str(), "succeeded", "{:?} {}", run.error, run.warnings);
     assert_eq!(run.counts["users"]["created"], json!(60));
     let asked = world.graph.requests().into_iter().filter(|request| request.path == "/v1.0/users");
     assert!(asked.clone().count() > 0 && asked.clone().all(|request| request.query.contains("employeeId")));
@@ -73,7 +74,7 @@ async fn a_comparison_with_one_destination_is_not_sent_to_another() {
     let (destination, source) = world.add_another_destination().await;
     world.set_job(&format!("destination_id = '{destination}'")).await;
     let run = world.bring_to_its_end(id).await;
-    assert_eq!(run.state, "succeeded", "{:?} {}", run.error, run.warnings);
+    assert_eq!(run.state.as_str(), "succeeded", "{:?} {}", run.error, run.warnings);
     assert_eq!(run.counts["users"]["created"], json!(60), "{}", run.counts);
     let last = world.assets.executions().pop().unwrap();
     assert_eq!((last.source_id, last.types["Entra User"].created), (source, 60));
@@ -98,7 +99,7 @@ async fn changed_while_it_delivers(change: &str, reads_again: bool) {
     world.graph.reset_counters();
     world.set_job(change).await;
     let run = world.bring_to_its_end(id).await;
-    assert_eq!(run.state, "succeeded", "{:?} {}", run.error, run.warnings);
+    assert_eq!(run.state.as_str(), "succeeded", "{:?} {}", run.error, run.warnings);
     assert_eq!((&run.counts["users"]["read"], &run.counts["users"]["created"]), (&json!(60), &json!(60)));
     let has_read = world.graph.requests().iter().any(|request| request.path == "/v1.0/users");
     assert_eq!(has_read, reads_again, "{change}");
@@ -124,7 +125,7 @@ async fn a_new_job_stops_at_the_brake_before_it_leaves_out_what_another_delivere
     let filter = world.add_filter(json!({"limits": {"maxUsers": 10}})).await;
     world.set_job(&format!("filter_id = CASE WHEN id = '{job}' THEN '{filter}'::uuid END")).await;
     let run = world.run(job, RunMode::Full).await;
-    assert_eq!(run.state, "awaitingApproval", "{:?} {}", run.error, run.warnings);
+    assert_eq!(run.state.as_str(), "awaitingApproval", "{:?} {}", run.error, run.warnings);
     assert!(run.warnings.to_string().contains("50 of 60 users"), "{}", run.warnings);
     assert!(world.store() == store, "nothing was sent");
     let id = run.run_id();
@@ -178,7 +179,7 @@ async fn managers_that_are_wanted_from_now_on_are_read_for_everybody() {
     let world = World::following(SEED).await;
     let job = world.add_job_with(json!({"users": {"references": []}})).await;
     let run = world.run(job, RunMode::Full).await;
-    assert_eq!(run.state, "succeeded", "{:?}", run.error);
+    assert_eq!(run.state.as_str(), "succeeded", "{:?}", run.error);
     world.set_job("objects = '{}'").await;
     let request = RunRequest { deliver: Some(Deliver::Full), ..RunRequest::default() };
     let run = world.run_with(job, RunMode::Incremental, request).await;

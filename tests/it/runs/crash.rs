@@ -22,7 +22,7 @@ async fn world() -> World {
 
 async fn finish(world: &World, id: RunId, what: &str) {
     let run = world.bring_to_its_end(id).await;
-    assert_eq!(run.state, "succeeded", "{what}: {:?} {:?}", run.error, run.warnings);
+    assert_eq!(run.state.as_str(), "succeeded", "{what}: {:?} {:?}", run.error, run.warnings);
     assert_eq!(run.counts["users"]["created"], 30, "{what}");
     world.assert_delivered();
     assert_eq!(world.processed(), 1, "{what}: {:?}", world.assets.executions());
@@ -149,7 +149,13 @@ mod soak {
                 }
             }
             let run = world.find(id).await;
-            assert_eq!(run.state, "succeeded", "died after request {number}: {:?} {}", run.error, run.warnings);
+            assert_eq!(
+                run.state.as_str(),
+                "succeeded",
+                "died after request {number}: {:?} {}",
+                run.error,
+                run.warnings
+            );
             let store = world.store();
             let users = store.keys().filter(|(of, _)| *of == "Entra User").count();
             assert_eq!(users, 31, "died after request {number}");
@@ -185,7 +191,7 @@ async fn a_run_that_comes_further_is_never_given_up() {
         world.execute("UPDATE runs SET attempt = attempt + 60, attempts_in_vain = 49".to_owned()).await;
     }
     let run = world.bring_to_its_end(id).await;
-    assert_eq!(run.state, "succeeded", "{:?} {:?}", run.error, run.warnings);
+    assert_eq!(run.state.as_str(), "succeeded", "{:?} {:?}", run.error, run.warnings);
     world.assert_delivered();
 }
 

@@ -33,7 +33,7 @@ fn user(world: &World, number: usize) -> Uuid {
 
 async fn assert_followed(world: &World, job: JobId, why: &str) {
     let run = world.run(job, RunMode::Incremental).await;
-    assert_eq!(run.state, "succeeded", "{why}: {:?}", run.error);
+    assert_eq!(run.state.as_str(), "succeeded", "{why}: {:?}", run.error);
     assert_eq!(run.warnings, json!([]), "{why}");
     world.assert_exact(why);
 }
@@ -41,7 +41,7 @@ async fn assert_followed(world: &World, job: JobId, why: &str) {
 /// Runs incrementally, expecting a full read and why.
 async fn assert_full(world: &World, job: JobId, why: &str) {
     let run = world.run(job, RunMode::Incremental).await;
-    assert_eq!(run.state, "succeeded", "{why}: {:?}", run.error);
+    assert_eq!(run.state.as_str(), "succeeded", "{why}: {:?}", run.error);
     let warning = &run.warnings[0];
     assert_eq!(warning["code"], "incremental_became_full", "{why}: {:?}", run.warnings);
     assert!(warning["detail"].as_str().unwrap().contains(why), "{why}: {warning}");
@@ -208,7 +208,7 @@ async fn what_changes_between_a_crash_and_its_mending_is_told_by_the_next_round(
             directory.delete(ids[1]).unwrap();
             directory.set_manager(ids[3], Some(ids[4])).ok();
         });
-        assert_eq!(world.bring_to_its_end(id).await.state, "succeeded");
+        assert_eq!(world.bring_to_its_end(id).await.state.as_str(), "succeeded");
         assert_followed(&world, job, &format!("died at {at}")).await;
         let title =
             world.assets.objects("Entra User").into_iter().filter_map(|user| user.values.get("Job Title").cloned());
@@ -237,7 +237,7 @@ async fn a_crash_in_the_middle_of_changes_mixes_nothing() {
             let second = directory.add_user(map(&name));
             directory.add_member(team, second).unwrap();
         });
-        assert_eq!(world.bring_to_its_end(id).await.state, "succeeded");
+        assert_eq!(world.bring_to_its_end(id).await.state.as_str(), "succeeded");
         assert_followed(&world, job, &format!("died at {at}")).await;
     }
 }
@@ -276,7 +276,7 @@ async fn who_is_told_of_and_not_shown_yet_comes_with_the_next_round() {
     world.graph.add_fault(hidden("/v1.0/users", user));
     world.graph.add_fault(hidden("/v1.0/groups", group));
     let run = world.run(job, RunMode::Incremental).await;
-    assert_eq!(run.state, "succeeded", "{:?}", run.error);
+    assert_eq!(run.state.as_str(), "succeeded", "{:?}", run.error);
     assert_eq!(warnings(&run), [("changes_not_readable".to_owned(), 2)].into(), "users and groups");
     assert_followed(&world, job, "shown by now").await;
     // The members of a group that arrived.
@@ -320,7 +320,7 @@ async fn a_round_that_cannot_be_read_is_mended_by_a_full_read() {
         // The links of the position itself; the one that a full read takes anew is asked for by `latest`.
         world.graph.add_fault(Fault::on("/v1.0/users/delta", action.clone()).containing("$deltatoken=").times(0));
         let run = world.run(job, RunMode::Incremental).await;
-        assert_eq!(run.state, "succeeded", "{action:?}: {:?}", run.error);
+        assert_eq!(run.state.as_str(), "succeeded", "{action:?}: {:?}", run.error);
         assert_eq!(warnings(&run)["incremental_became_full"], 1, "{action:?}: {}", run.warnings);
         world.graph.clear_faults();
         world.assert_exact(&format!("{action:?}"));
@@ -335,7 +335,7 @@ async fn changes_meanwhile_that_cannot_be_read_cost_the_next_run_a_full_read() {
     let broken = Fault::on("/v1.0/groups/delta", Action::status(500)).times(0);
     world.graph.add_fault(Fault { contains_too: None, ..broken.containing("$deltatoken=") }.nth(2));
     let run = world.run(job, RunMode::Full).await;
-    assert_eq!(run.state, "succeeded", "{:?}", run.error);
+    assert_eq!(run.state.as_str(), "succeeded", "{:?}", run.error);
     assert_eq!(warnings(&run)["members_not_compared"], 1, "{}", run.warnings);
     world.graph.clear_faults();
     assert_full(&world, job, "could not take a position").await;

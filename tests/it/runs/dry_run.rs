@@ -2,7 +2,7 @@
 
 use crate::support::world::World;
 use entra_assets::ids::RunId;
-use entra_assets::run_state::RunMode;
+use entra_assets::run_state::{ChangeAction, RunMode};
 use entra_assets::sim::seed::SeedOptions;
 use serde_json::json;
 
@@ -11,7 +11,7 @@ const SEED: SeedOptions = SeedOptions { seed: 8, users: 40, groups: 8, membershi
 /// What changed, without what is not known before it is done.
 async fn changes(world: &World, run: &entra_assets::db::runs::RunRow) -> Vec<String> {
     let rows = world.changes(run.run_id()).await;
-    let shown = rows.iter().filter(|row| row.action != "unchanged");
+    let shown = rows.iter().filter(|row| row.action != ChangeAction::Unchanged);
     shown
         .map(|row| format!("{} {} {} {:?} {:?}", row.object_type, row.object_id, row.action, row.before, row.after))
         .collect()
@@ -36,7 +36,7 @@ async fn a_dry_run_shows_the_changes_of_the_full_run_and_writes_nothing() {
                   SELECT m::text FROM mirror_delivered m UNION ALL SELECT m::text FROM mirrors m) t";
     let (before, store) = (world.text(state).await, world.store());
     let dry = world.run(job, RunMode::DryRun).await;
-    assert_eq!(dry.state, "succeeded", "{:?}", dry.error);
+    assert_eq!(dry.state.as_str(), "succeeded", "{:?}", dry.error);
     assert_eq!(world.text(state).await, before, "the mirror changed");
     assert!(world.store() == store, "Assets changed");
     assert_eq!(world.count("staged_objects").await, 0);
@@ -44,7 +44,7 @@ async fn a_dry_run_shows_the_changes_of_the_full_run_and_writes_nothing() {
     assert!(shown.iter().any(|line| line.contains("Astronomer") && line.contains("update")), "{shown:?}");
     assert!(dry.counts["users"]["missing"] == 1 && dry.counts["users"]["created"] == 1, "{}", dry.counts);
     let rows = world.changes(RunId(dry.id)).await;
-    let missing = rows.iter().find(|change| change.action == "missing").unwrap();
+    let missing = rows.iter().find(|change| change.action == ChangeAction::Missing).unwrap();
     assert!(missing.before.as_deref().is_some_and(|before| before.contains("userPrincipalName")), "{missing:?}");
     let full = world.run(job, RunMode::Full).await;
     assert_eq!(changes(&world, &full).await, shown, "the full run does what the dry run showed");

@@ -3,7 +3,7 @@
 use crate::support::world::World;
 use entra_assets::directory::ObjectType;
 use entra_assets::ids::{JobId, RunId};
-use entra_assets::run_state::RunMode;
+use entra_assets::run_state::{ChangeReason, RunMode};
 use entra_assets::sim::assets::{AssetsObject, EmptyValues, Missing};
 use entra_assets::sim::graph::Scenario;
 use entra_assets::sim::seed::{Directory, GroupKind};
@@ -62,7 +62,7 @@ async fn an_incremental_run_delivers_what_changed() {
     world.graph.change(change_a_bit_of_everything);
     world.graph.reset_counters();
     let run = world.run(job, RunMode::Incremental).await;
-    assert_eq!(run.state, "succeeded", "{:?} {:?}", run.error, run.warnings);
+    assert_eq!(run.state.as_str(), "succeeded", "{:?} {:?}", run.error, run.warnings);
     let requests = world.graph.counters().requests;
     assert!(requests < 12, "{requests} requests: {:?}", world.graph.requests());
     world.assert_delivered();
@@ -73,7 +73,7 @@ async fn a_first_incremental_run_reads_everything_and_says_why() {
     let world = world().await;
     let job = world.add_job().await;
     let run = world.run(job, RunMode::Incremental).await;
-    assert_eq!(run.state, "succeeded");
+    assert_eq!(run.state.as_str(), "succeeded");
     assert_eq!(run.warnings[0]["code"], "incremental_became_full");
     world.assert_delivered();
 }
@@ -95,13 +95,13 @@ async fn users_alone_need_no_permission_for_groups_to_be_read_by_their_changes()
     world.graph.set_roles(Scenario::Healthy, &["User.Read.All"]);
     let job = world.add_job_with(json!({"groups": {"enabled": false}, "licenses": {"enabled": false}})).await;
     let run = world.run(job, RunMode::Full).await;
-    assert_eq!(run.state, "succeeded", "{:?} {:?}", run.error, run.warnings);
+    assert_eq!(run.state.as_str(), "succeeded", "{:?} {:?}", run.error, run.warnings);
     // A position that was kept for groups is of no use, whatever it is.
     world.execute("UPDATE mirrors SET groups_delta_sealed = users_delta_sealed".to_owned()).await;
     world.graph.change(change_a_bit_of_everything);
     world.graph.reset_counters();
     let run = world.run(job, RunMode::Incremental).await;
-    assert_eq!(run.state, "succeeded", "{:?} {:?}", run.error, run.warnings);
+    assert_eq!(run.state.as_str(), "succeeded", "{:?} {:?}", run.error, run.warnings);
     assert_eq!(run.warnings, json!([]));
     let requests = world.graph.requests();
     assert!(requests.len() < 8 && requests.iter().any(|request| request.path.contains("delta")), "{requests:?}");
@@ -125,7 +125,7 @@ async fn who_enters_or_leaves_the_filter_arrives_or_is_out_of_scope() {
         (enters, leaves)
     });
     let run = world.run(job, RunMode::Incremental).await;
-    assert_eq!(run.state, "succeeded", "{:?} {:?}", run.error, run.warnings);
+    assert_eq!(run.state.as_str(), "succeeded", "{:?} {:?}", run.error, run.warnings);
     let users = world.assets.objects("Entra User");
     let has = |wanted: Uuid| users.iter().any(|user| id(user) == wanted);
     assert!(has(enters) && !has(leaves));
@@ -150,7 +150,7 @@ async fn scoped(world: &World) -> (JobId, Uuid, Uuid) {
         "scope": {"users": "membersOf", "groupIds": [outer]}});
     let filter = world.add_filter(rule).await;
     world.set_job(&format!("filter_id = '{filter}', brake_percent = 100")).await;
-    assert_eq!(world.run(job, RunMode::Full).await.state, "succeeded");
+    assert_eq!(world.run(job, RunMode::Full).await.state.as_str(), "succeeded");
     world.graph.reset_counters();
     (job, outer, inner)
 }
@@ -189,8 +189,8 @@ async fn who_comes_into_a_group_of_the_scope_is_read_by_id_and_who_leaves_it_is_
     assert!(lists.clone().count() <= 2 && lists.clone().all(|list| list.query.contains("in")), "{requests:?}");
     assert!(requests.len() <= 10, "{} requests", requests.len());
     let reasons = world.changes(RunId(run.id)).await;
-    let reason = reasons.iter().find(|change| change.object_id == left).and_then(|change| change.reason.clone());
-    assert_eq!(reason.as_deref(), Some("outOfScope"));
+    let reason = reasons.iter().find(|change| change.object_id == left).and_then(|change| change.reason);
+    assert_eq!(reason, Some(ChangeReason::OutOfScope));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -199,7 +199,7 @@ async fn a_scope_that_changes_do_not_tell_is_read_whole() {
     let (job, outer, inner) = scoped(&world).await;
     let why = async |run: RunMode| {
         let run = world.run(job, run).await;
-        (run.state.clone(), run.warnings[0]["detail"].as_str().unwrap_or_default().to_owned())
+        (run.state.to_string(), run.warnings[0]["detail"].as_str().unwrap_or_default().to_owned())
     };
     world.graph.change(|directory| directory.set_hidden_membership(inner, true).unwrap());
     world.graph.set_roles(Scenario::Healthy, &["User.Read.All", "GroupMember.Read.All", "LicenseAssignment.Read.All"]);

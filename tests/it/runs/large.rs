@@ -12,7 +12,7 @@ async fn many_users_are_read_in_ranges_and_nobody_is_lost() {
     let world = World::new(9_000, 20).await;
     let job = world.add_job().await;
     let run = world.run(job, RunMode::Full).await;
-    assert_eq!(run.state, "succeeded", "{:?} {:?}", run.error, run.warnings);
+    assert_eq!(run.state.as_str(), "succeeded", "{:?} {:?}", run.error, run.warnings);
     let ranges = world.graph.requests().iter().filter(|request| request.query.contains("createdDateTime%20ge")).count();
     assert!(ranges > 0, "no range was asked for");
     world.assert_delivered();
@@ -42,7 +42,7 @@ async fn a_server_without_counts_or_ranges_is_read_in_one_chain() {
         world.graph.refuse(feature, Some(501));
         let job = world.add_job().await;
         let run = world.run(job, RunMode::Full).await;
-        assert_eq!(run.state, "succeeded", "{feature:?} {:?} {:?}", run.error, run.warnings);
+        assert_eq!(run.state.as_str(), "succeeded", "{feature:?} {:?} {:?}", run.error, run.warnings);
         world.assert_delivered();
     }
 }
@@ -53,7 +53,7 @@ async fn a_test_run_of_a_hundred_users_needs_few_requests() {
     world.graph.set_roles(entra_assets::sim::graph::Scenario::Healthy, &["Directory.Read.All"]);
     let job = world.add_job().await;
     let run = world.run(job, RunMode::Test).await;
-    assert_eq!(run.state, "succeeded", "{:?} {:?}", run.error, run.warnings);
+    assert_eq!(run.state.as_str(), "succeeded", "{:?} {:?}", run.error, run.warnings);
     assert_eq!(run.counts["users"]["created"], 100);
     let requests = world.graph.counters().requests;
     assert!(requests <= 40, "{requests} requests");

@@ -1,7 +1,8 @@
 //! The alarm: Assets acted on objects that an import left out, although nobody said so.
 
 use crate::support::world::World;
-use entra_assets::run_state::{Deliver, RunMode, RunRequest};
+use entra_assets::job::Deliver;
+use entra_assets::run_state::{RunMode, RunRequest};
 use entra_assets::sim::assets::Missing;
 use serde_json::json;
 
@@ -22,7 +23,7 @@ async fn assets_that_removes_after_all_pauses_the_schedule_and_everything_comes_
     world.graph.change(|directory| directory.update(user, title)).unwrap();
 
     let run = world.run_with(job, RunMode::Full, changes_only()).await;
-    assert_eq!(run.state, "degraded");
+    assert_eq!(run.state.as_str(), "degraded");
     assert_eq!(run.warnings[0]["code"], "missing_objects_observed", "{}", run.warnings);
     assert_eq!(world.store().len(), 1);
     assert_eq!(world.text("SELECT missing_objects FROM destinations").await, "remove");
@@ -35,7 +36,7 @@ async fn assets_that_removes_after_all_pauses_the_schedule_and_everything_comes_
     world.assets.configure(|behaviour| behaviour.missing = Missing::default());
     world.set_destination("missing_objects = 'ignore'").await;
     let run = world.run_with(job, RunMode::Full, changes_only()).await;
-    assert_eq!(run.state, "succeeded", "{}", run.warnings);
+    assert_eq!(run.state.as_str(), "succeeded", "{}", run.warnings);
     world.assert_delivered();
     let chunks = world.assets.chunks().len();
     world.run_with(job, RunMode::Full, changes_only()).await;
@@ -64,7 +65,7 @@ async fn a_threshold_of_assets_is_noticed_when_it_is_reached() {
     world.assets.configure(|behaviour| behaviour.missing = Missing::remove().after(2));
     let by_hand = [("Object ID", "made-by-hand"), ("Display Name", "Made by hand")];
     world.assets.add_manual_object("Entra User", &by_hand).unwrap();
-    assert_eq!(world.run(job, RunMode::Full).await.state, "succeeded");
+    assert_eq!(world.run(job, RunMode::Full).await.state.as_str(), "succeeded");
     let run = world.run(job, RunMode::Full).await;
     assert_eq!((run.state.as_str(), &run.warnings[0]["code"]), ("degraded", &json!("missing_objects_observed")));
     assert_eq!(world.text("SELECT missing_objects FROM destinations").await, "remove");

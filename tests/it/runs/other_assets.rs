@@ -18,7 +18,7 @@ async fn answers_with_less_and_more_than_expected_are_understood() {
     let job = world.add_job().await;
     for mode in [RunMode::Full, RunMode::Full, RunMode::Incremental] {
         let run = world.run(job, mode).await;
-        assert_eq!(run.state, "succeeded", "{:?} {}", run.error, run.warnings);
+        assert_eq!(run.state.as_str(), "succeeded", "{:?} {}", run.error, run.warnings);
         world.assert_delivered();
     }
 }
@@ -32,7 +32,7 @@ async fn a_crash_is_survived_although_the_running_execution_has_no_links() {
     world.step_and_die(|| !world.assets.chunks().is_empty()).await;
     world.step().await;
     let run = world.find(id).await;
-    assert_eq!(run.state, "succeeded", "{:?} {}", run.error, run.warnings);
+    assert_eq!(run.state.as_str(), "succeeded", "{:?} {}", run.error, run.warnings);
     assert_eq!(world.assets.executions().len(), 1);
     world.assert_delivered();
 }
@@ -46,7 +46,7 @@ async fn a_mapping_that_is_made_in_the_background_is_waited_for() {
     world.run(job, RunMode::Full).await;
     world.set_job(r#"objects = '{"devices": {"enabled": true}}'"#).await;
     let run = world.run(job, RunMode::Full).await;
-    assert_eq!(run.state, "succeeded", "{:?} {}", run.error, run.warnings);
+    assert_eq!(run.state.as_str(), "succeeded", "{:?} {}", run.error, run.warnings);
     let polls = world.assets.requests().iter().filter(|request| request.path.contains("/mapping/progress/")).count();
     assert!(polls >= 4, "{polls}");
 }
@@ -58,7 +58,7 @@ async fn somebody_who_starts_just_before_is_waited_for() {
     let body = r#"{"result":"error","errorCode":"IN_PROGRESS"}"#;
     world.assets.inject(AssetsFault::answer("POST", "/executions", 409, body).times(3));
     let run = world.run(job, RunMode::Full).await;
-    assert_eq!(run.state, "succeeded", "{:?} {}", run.error, run.warnings);
+    assert_eq!(run.state.as_str(), "succeeded", "{:?} {}", run.error, run.warnings);
     world.assert_delivered();
 }
 
@@ -75,7 +75,7 @@ async fn an_own_execution_that_assets_still_carries_out_is_waited_for() {
         .await;
     assert!(is_completed(), "it is still carried out");
     let run = world.run(job, RunMode::Full).await;
-    assert_eq!(run.state, "succeeded", "{:?} {}", run.error, run.warnings);
+    assert_eq!(run.state.as_str(), "succeeded", "{:?} {}", run.error, run.warnings);
     let ends: Vec<_> = world.assets.executions().iter().map(|execution| execution.status).collect();
     assert_eq!(ends, ["DONE", "DONE"], "neither was cancelled");
     world.assert_delivered();
@@ -111,7 +111,7 @@ async fn an_execution_that_is_open_days_after_a_lost_start_is_not_cancelled() {
     world.assets.inject(AssetsFault::cut("POST", "/executions"));
     world.assets.inject(AssetsFault::answer("GET", "/configstatus", 500, "{}").after(1).times(u32::MAX));
     let run = world.run(job, RunMode::Full).await;
-    assert_eq!(run.state, "failed", "{:?}", run.error);
+    assert_eq!(run.state.as_str(), "failed", "{:?}", run.error);
     assert_eq!(world.text("SELECT string_agg(state, ',') FROM executions").await, "starting");
     world.assets.clear_faults();
     world.clock.advance(std::time::Duration::from_secs(3 * 86_400));

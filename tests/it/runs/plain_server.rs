@@ -29,7 +29,7 @@ async fn a_server_that_knows_lists_and_pages_alone_is_read_whole() {
         let world = World::reaching(graph, &server.origin, AssetsOptions::default()).await;
         let job = world.add_job().await;
         let run = world.run(job, RunMode::Full).await;
-        assert_eq!(run.state, "succeeded", "{status}: {:?} {:?}", run.error, run.warnings);
+        assert_eq!(run.state.as_str(), "succeeded", "{status}: {:?} {:?}", run.error, run.warnings);
         world.assert_exact(&status.to_string());
         assert!(world.store() == reference, "{status}: some attribute differs");
         let warnings = warnings(&run);
@@ -41,7 +41,7 @@ async fn a_server_that_knows_lists_and_pages_alone_is_read_whole() {
         let refused = server.refused.lock().unwrap().clone();
         assert!(refused.len() < 40, "{status}: asked again for what was refused: {refused:?}");
         let run = world.run(job, RunMode::Incremental).await;
-        assert_eq!(run.state, "succeeded", "{status}: {:?}", run.error);
+        assert_eq!(run.state.as_str(), "succeeded", "{status}: {:?}", run.error);
         world.assert_exact("incremental");
     }
 }
@@ -54,7 +54,7 @@ async fn a_server_that_ignores_what_it_does_not_know_is_read_whole() {
     let world = World::reaching(graph, &server.origin, AssetsOptions::default()).await;
     let job = world.add_job().await;
     let run = world.run(job, RunMode::Full).await;
-    assert_eq!(run.state, "succeeded", "{:?} {:?}", run.error, run.warnings);
+    assert_eq!(run.state.as_str(), "succeeded", "{:?} {:?}", run.error, run.warnings);
     world.assert_exact("ignored");
     assert!(world.store() == reference, "some attribute differs");
     assert_eq!(warnings(&run)["expand_refused"], 2, "managers and owners");
@@ -70,7 +70,7 @@ async fn what_is_refused_alone_is_done_the_plain_way_and_said_once() {
             world.graph.refuse(feature, Some(status));
             let job = world.add_job().await;
             let run = world.run(job, RunMode::Full).await;
-            assert_eq!(run.state, "succeeded", "{feature:?} {status}: {:?}", run.error);
+            assert_eq!(run.state.as_str(), "succeeded", "{feature:?} {status}: {:?}", run.error);
             let times = if feature == Feature::Expand { 2 } else { 1 };
             assert_eq!(warnings(&run), BTreeMap::from([(code.to_owned(), times)]), "{status}");
             world.assert_exact(code);
@@ -85,7 +85,7 @@ async fn a_test_without_batches_asks_user_by_user() {
     world.graph.refuse(Feature::Batch, Some(501));
     let job = world.add_job().await;
     let run = world.run(job, RunMode::Test).await;
-    assert_eq!(run.state, "succeeded", "{:?} {:?}", run.error, run.warnings);
+    assert_eq!(run.state.as_str(), "succeeded", "{:?} {:?}", run.error, run.warnings);
     assert_eq!(warnings(&run), BTreeMap::from([("batch_refused".to_owned(), 1)]));
     assert!(!world.assets.objects("Entra Group").is_empty());
 }
@@ -97,7 +97,7 @@ async fn a_server_without_a_users_groups_is_tested_without_groups() {
     let world = World::reaching(graph, &server.origin, AssetsOptions::default()).await;
     let job = world.add_job().await;
     let run = world.run(job, RunMode::Test).await;
-    assert_eq!(run.state, "succeeded", "{:?} {:?}", run.error, run.warnings);
+    assert_eq!(run.state.as_str(), "succeeded", "{:?} {:?}", run.error, run.warnings);
     assert!(warnings(&run).contains_key("test_without_groups"));
     assert_eq!(world.assets.objects("Entra User").len(), 60);
 }

@@ -3,7 +3,7 @@
 use crate::support::world::{ORGANIZATION, World};
 use entra_assets::db::runs;
 use entra_assets::ids::RunId;
-use entra_assets::run_state::{RunMode, RunRequest};
+use entra_assets::run_state::{EventKind, RunMode, RunRequest};
 use entra_assets::sim::graph::{Action, Fault, Scenario};
 use entra_assets::sim::seed::GroupKind;
 use serde_json::Value;
@@ -17,7 +17,7 @@ fn last<'a>(told: &'a [Value], stage: &str) -> &'a Value {
 /// All the progress that a run told.
 async fn told(world: &World, id: RunId) -> Vec<Value> {
     let events = world.app.db.scoped(ORGANIZATION, async move |tx| runs::events(tx, ORGANIZATION, id, 0, 500).await);
-    let events = events.await.unwrap().into_iter().filter(|event| event.event == "progress");
+    let events = events.await.unwrap().into_iter().filter(|event| event.event == EventKind::Progress);
     events.map(|event| event.data["progress"].clone()).collect()
 }
 
@@ -26,7 +26,7 @@ async fn every_stage_ends_with_its_total_done_and_the_units_are_those_that_graph
     let world = World::new(300, 40).await;
     let job = world.add_job().await;
     let run = world.run(job, RunMode::Full).await;
-    assert_eq!(run.state, "succeeded", "{:?} {:?}", run.error, run.warnings);
+    assert_eq!(run.state.as_str(), "succeeded", "{:?} {:?}", run.error, run.warnings);
     let told = told(&world, RunId(run.id)).await;
     for stage in ["collect", "diff", "deliver"] {
         let progress = last(&told, stage);
@@ -80,7 +80,7 @@ async fn what_was_read_before_a_crash_counts_as_done() {
     assert_ne!(world.text("SELECT count(*) FROM staged_objects").await, "0", "it died before the end");
     world.graph.set_latency(Duration::ZERO);
     let run = world.bring_to_its_end(id).await;
-    assert_eq!(run.state, "succeeded", "{:?}", run.error);
+    assert_eq!(run.state.as_str(), "succeeded", "{:?}", run.error);
     let told = told(&world, id).await;
     let collect = last(&told, "collect");
     assert_eq!((&collect["done"], &collect["total"]), (&whole, &whole), "{told:?}");
@@ -107,6 +107,6 @@ async fn a_crash_makes_no_run_worse_than_it_was() {
     assert!(world.find(id).await.finished_at.is_none(), "it died while it read; {group} is hidden");
     world.graph.clear_faults();
     let run = world.bring_to_its_end(id).await;
-    assert_eq!(run.state, "succeeded", "{:?} {}", run.error, run.warnings);
+    assert_eq!(run.state.as_str(), "succeeded", "{:?} {}", run.error, run.warnings);
     assert!(run.warnings.to_string().contains("Member.Read.Hidden"), "{}", run.warnings);
 }

@@ -98,7 +98,7 @@ async fn world(seed: u64) -> (World, JobId) {
     let world = World::following(size).await;
     let job = world.add_job().await;
     world.set_job("brake_percent = 100").await;
-    assert_eq!(world.run(job, RunMode::Full).await.state, "succeeded");
+    assert_eq!(world.run(job, RunMode::Full).await.state.as_str(), "succeeded");
     (world, job)
 }
 
@@ -121,7 +121,7 @@ async fn rounds(seed: u64, rounds: usize) {
         let changes = change_some(&world, &mut random, Uuid::nil());
         let why = format!("seed {seed}, round {round}, {changes} changes");
         let run = world.run(job, RunMode::Incremental).await;
-        assert_eq!(run.state, "succeeded", "{why}: {:?} {:?}", run.error, run.warnings);
+        assert_eq!(run.state.as_str(), "succeeded", "{why}: {:?} {:?}", run.error, run.warnings);
         assert_eq!(run.warnings, json!([]), "{why}");
         world.assert_exact(&why);
         let truth = world.graph.truth();
@@ -194,14 +194,14 @@ async fn rounds_in_scope(seed: u64, rounds: usize, number: usize) {
     let job = world.add_job_with(json!({"groups": {"enabled": case.imports_groups}})).await;
     let filter = world.add_filter(case.rule.clone()).await;
     world.set_job(&format!("brake_percent = 100, filter_id = '{filter}'")).await;
-    assert_eq!(world.run(job, RunMode::Full).await.state, "succeeded");
+    assert_eq!(world.run(job, RunMode::Full).await.state.as_str(), "succeeded");
     let mut random = Random(seed);
     let mut seen = BTreeSet::new();
     for round in 0..rounds {
         let changes = change_some(&world, &mut random, group);
         let why = format!("case {number}, seed {seed}, round {round}, {changes} changes");
         let run = world.run(job, RunMode::Incremental).await;
-        assert_eq!(run.state, "succeeded", "{why}: {:?} {:?}", run.error, run.warnings);
+        assert_eq!(run.state.as_str(), "succeeded", "{why}: {:?} {:?}", run.error, run.warnings);
         assert_eq!(run.warnings, json!([]), "{why}");
         let roots = world.graph.read(|directory| (case.roots)(directory, group));
         let users = members(&world, &roots, true);

@@ -1,7 +1,7 @@
 //! References: many, in cycles, arriving later, and not resolved.
 
 use crate::support::world::World;
-use entra_assets::run_state::RunMode;
+use entra_assets::run_state::{ChangeAction, ChangeReason, RunMode};
 use entra_assets::sim::assets::{AssetsOptions, Behaviour, EmptyValues, ReferenceBehaviour};
 use entra_assets::sim::seed::{GroupKind, SeedOptions};
 use serde_json::json;
@@ -30,7 +30,7 @@ async fn a_user_in_five_hundred_groups_has_five_hundred_references_and_a_cycle_a
     });
     let job = world.add_job().await;
     let run = world.run(job, RunMode::Full).await;
-    assert_eq!(run.state, "succeeded", "{}", run.warnings);
+    assert_eq!(run.state.as_str(), "succeeded", "{}", run.warnings);
     assert_eq!(run.warnings[0]["code"], "many_references");
     let store = world.store();
     assert_eq!(store[&("Entra User", user.to_string())]["Groups"].len(), 500);
@@ -46,7 +46,7 @@ async fn lists_that_assets_does_not_resolve_are_said_for_each_type_although_mana
     let world = world(ReferenceBehaviour::JoinedStrings).await;
     let job = world.add_job().await;
     let run = world.run(job, RunMode::Full).await;
-    assert_eq!(run.state, "degraded");
+    assert_eq!(run.state.as_str(), "degraded");
     let said = run.warnings.as_array().unwrap().iter().filter(|w| w["code"] == "references_not_resolved");
     let said: Vec<&str> = said.map(|warning| warning["detail"].as_str().unwrap()).collect();
     assert!(said.len() == 2 && said[0].contains(" groups with") && said[1].contains(" users with"), "{said:?}");
@@ -55,7 +55,7 @@ async fn lists_that_assets_does_not_resolve_are_said_for_each_type_although_mana
 
     world.set_destination("reference_template = 'joinedString'").await;
     let run = world.run(job, RunMode::Full).await;
-    assert_eq!(run.state, "succeeded", "{}", run.warnings);
+    assert_eq!(run.state.as_str(), "succeeded", "{}", run.warnings);
     world.assert_delivered();
 }
 
@@ -94,5 +94,5 @@ async fn a_reference_is_sent_when_its_target_comes_into_scope() {
     assert_eq!(managers(&world), Some(vec![manager.to_string()]));
     let changes = world.changes(run.run_id()).await;
     let change = changes.iter().find(|change| change.object_id == user).unwrap();
-    assert_eq!((change.action.as_str(), change.reason.as_deref()), ("update", Some("references")));
+    assert_eq!((change.action, change.reason), (ChangeAction::Update, Some(ChangeReason::References)));
 }

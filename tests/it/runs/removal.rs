@@ -3,7 +3,8 @@
 use crate::support::exact::warnings;
 use crate::support::world::World;
 use entra_assets::ids::{JobId, RunId};
-use entra_assets::run_state::{Deliver, RunMode, RunRequest};
+use entra_assets::job::Deliver;
+use entra_assets::run_state::{RunMode, RunRequest};
 use entra_assets::sim::assets::{AssetsFault, Missing};
 use entra_assets::sim::graph::{Feature, Scenario};
 use serde_json::json;
@@ -18,13 +19,16 @@ async fn world() -> (World, JobId, Uuid) {
 }
 
 /// What a run did with one object, and why.
-async fn change(world: &World, run: RunId, id: Uuid) -> Option<(String, Option<String>)> {
+async fn change(world: &World, run: RunId, id: Uuid) -> Option<(&'static str, Option<&'static str>)> {
     let changes = world.changes(run).await;
-    changes.into_iter().find(|change| change.object_id == id).map(|change| (change.action, change.reason))
+    changes
+        .into_iter()
+        .find(|change| change.object_id == id)
+        .map(|change| (change.action.as_str(), change.reason.map(|reason| reason.as_str())))
 }
 
-fn so(action: &str, reason: &str) -> Option<(String, Option<String>)> {
-    Some((action.to_owned(), Some(reason.to_owned())))
+fn so(action: &'static str, reason: &'static str) -> Option<(&'static str, Option<&'static str>)> {
+    Some((action, Some(reason)))
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -55,7 +59,7 @@ async fn a_group_in_the_recycle_bin_is_told_from_one_that_is_gone_for_good() {
             (groups[1], groups[2])
         });
         let run = world.run(job, mode).await;
-        assert_eq!(run.state, "succeeded", "{:?} {}", run.error, run.warnings);
+        assert_eq!(run.state.as_str(), "succeeded", "{:?} {}", run.error, run.warnings);
         assert_eq!(change(&world, run.run_id(), deleted).await, so("missing", "softDeleted"), "{mode}");
         assert_eq!(change(&world, run.run_id(), purged).await, so("missing", "deleted"), "{mode}");
     }
@@ -75,7 +79,7 @@ async fn a_recycle_bin_that_may_not_be_read_is_said_once_with_the_permission_tha
         group
     });
     let run = world.run(job, RunMode::Full).await;
-    assert_eq!(run.state, "succeeded", "{:?} {}", run.error, run.warnings);
+    assert_eq!(run.state.as_str(), "succeeded", "{:?} {}", run.error, run.warnings);
     assert_eq!(warnings(&run).get("soft_deleted_unknown"), Some(&1), "{}", run.warnings);
     assert!(run.warnings.to_string().contains("Group.Read.All"), "{}", run.warnings);
     assert_eq!(change(&world, run.run_id(), user).await, so("missing", "softDeleted"));
@@ -106,11 +110,11 @@ async fn a_user_is_marked_after_missing_runs_stays_in_every_delivery_and_is_rest
     let mut actions = Vec::new();
     for _ in 0..3 {
         let run = world.run(job, RunMode::Full).await;
-        assert_eq!(run.state, "succeeded", "{}", run.warnings);
+        assert_eq!(run.state.as_str(), "succeeded", "{}", run.warnings);
         actions.push((change(&world, run.run_id(), user).await.map(|(action, _)| action), lifecycle(&world)));
     }
-    let missing = (Some("missing".to_owned()), "Active".to_owned());
-    let marked = (Some("mark".to_owned()), "Removed".to_owned());
+    let missing = (Some("missing"), "Active".to_owned());
+    let marked = (Some("mark"), "Removed".to_owned());
     assert_eq!(actions, [missing, marked, (None, "Removed".to_owned())]);
     assert!(world.store()[&("Entra User", user.to_string())].contains_key("Removed On"));
     world.graph.change(|directory| directory.restore(user)).unwrap();
@@ -142,7 +146,7 @@ async fn a_user_is_removed_by_the_object_api_and_nothing_else_is() {
     let run = world.run(job, RunMode::DryRun).await;
     assert_eq!(change(&world, run.run_id(), user).await, so("remove", "softDeleted"), "listed before");
     let run = world.run(job, RunMode::Full).await;
-    assert_eq!(run.state, "succeeded", "{:?} {}", run.error, run.warnings);
+    assert_eq!(run.state.as_str(), "succeeded", "{:?} {}", run.error, run.warnings);
     assert_eq!(
         (change(&world, run.run_id(), user).await, &run.counts["users"]["removed"]),
         (so("remove", "softDeleted"), &json!(1))
@@ -158,7 +162,7 @@ async fn a_removal_without_access_to_objects_keeps_them_and_says_so() {
     world.set_job("removal_policy = 'remove', removal_after_missing_runs = 1").await;
     world.graph.change(|directory| directory.delete(user)).unwrap();
     let run = world.run(job, RunMode::Full).await;
-    assert_eq!(run.state, "degraded");
+    assert_eq!(run.state.as_str(), "degraded");
     assert!(run.warnings.to_string().contains("removal_needs_api"), "{}", run.warnings);
     assert!(world.store().contains_key(&("Entra User", user.to_string())));
 }
@@ -173,7 +177,7 @@ async fn a_value_that_assets_keeps_is_counted_named_and_cleared_by_the_object_ap
         let (user, manager) = world.graph.read(|directory| directory.manager_edges()[0]);
         world.graph.change(|directory| directory.set_manager(user, None)).unwrap();
         let run = world.run(job, RunMode::Full).await;
-        assert_eq!(run.state, "succeeded", "{:?} {}", run.error, run.warnings);
+        assert_eq!(run.state.as_str(), "succeeded", "{:?} {}", run.error, run.warnings);
         let warning = &run.warnings[0];
         assert!(warning["code"] == "not_cleared" && warning["detail"].as_str().unwrap().contains("Manager of user"));
         let found = world.store()[&("Entra User", user.to_string())].get("Manager").cloned();
@@ -201,7 +205,7 @@ async fn an_object_api_that_fails_costs_only_what_it_was_for() {
     let request = RunRequest { deliver: Some(Deliver::Changes), ..RunRequest::default() };
     let run = world.run_with(job, RunMode::Full, request).await;
     let warned = warnings(&run);
-    assert_eq!(run.state, "degraded", "{:?} {}", run.error, run.warnings);
+    assert_eq!(run.state.as_str(), "degraded", "{:?} {}", run.error, run.warnings);
     assert!(warned.contains_key("object_api_failed"), "{}", run.warnings);
     assert!(warned.contains_key("missing_objects_observed"), "Assets removed what was left out: {}", run.warnings);
     let title = &world.store()[&("Entra User", changed.to_string())]["Job Title"];

@@ -24,12 +24,12 @@ async fn run(world: &World, rule: Value, mode: RunMode) -> RunRow {
 /// Delivers with a filter; the ids of users and groups that arrived. What they refer to is checked on the way.
 async fn delivered(world: &World, rule: Value) -> (Ids, Ids) {
     let run = run(world, rule, RunMode::Full).await;
-    assert_eq!(run.state, "succeeded", "{:?} {:?}", run.error, run.warnings);
+    assert_eq!(run.state.as_str(), "succeeded", "{:?} {:?}", run.error, run.warnings);
     let found = (ids(world, "Entra User"), ids(world, "Entra Group"));
     check_references(world, &found.0, &found.1);
     // The same again, of which nothing is new.
     let again = world.run(JobId(run.job_id), RunMode::Full).await;
-    assert_eq!(again.state, "succeeded", "{:?} {:?}", again.error, again.warnings);
+    assert_eq!(again.state.as_str(), "succeeded", "{:?} {:?}", again.error, again.warnings);
     for name in ["users", "groups"] {
         let of = |run: &RunRow, what: &str| run.counts[name][what].as_u64().unwrap_or(0);
         assert_eq!(of(&again, "unchanged"), of(&run, "created"), "{name}: {}", again.counts);
@@ -218,7 +218,7 @@ async fn a_scope_decides_by_types_that_are_not_imported() {
     let filter = world.add_filter(rule).await;
     world.set_job(&format!("filter_id = '{filter}'")).await;
     let run = world.run(job, RunMode::Full).await;
-    assert_eq!(run.state, "succeeded", "{:?} {:?}", run.error, run.warnings);
+    assert_eq!(run.state.as_str(), "succeeded", "{:?} {:?}", run.error, run.warnings);
     let filtered = all_groups(&world, |group| group.kind != GroupKind::Security);
     assert_eq!(ids(&world, "Entra User"), members(&world, &filtered, true));
 }
@@ -280,7 +280,7 @@ async fn a_test_takes_only_what_is_in_scope() {
     let rule =
         json!({"groups": {"odata": "mailEnabled eq true"}, "scope": {"users": "membersOf", "groupIds": [group]}});
     let run = run(&world, rule, RunMode::Test).await;
-    assert_eq!(run.state, "succeeded", "{:?} {:?}", run.error, run.warnings);
+    assert_eq!(run.state.as_str(), "succeeded", "{:?} {:?}", run.error, run.warnings);
     let (users, groups) = (ids(&world, "Entra User"), ids(&world, "Entra Group"));
     assert_eq!(users.len(), 10);
     assert!(users.is_subset(&members(&world, &[group].into(), true)));
@@ -300,7 +300,7 @@ async fn a_nested_group_that_hides_its_members_puts_nobody_out_of_scope() {
         }
         let rule = json!({"groups": {"odata": "mailEnabled eq false"}, "scope": scope});
         let first = run(&world, rule, RunMode::Full).await;
-        assert_eq!(first.state, "succeeded", "{:?} {}", first.error, first.warnings);
+        assert_eq!(first.state.as_str(), "succeeded", "{:?} {}", first.error, first.warnings);
         assert!(ids(&world, "Entra User").contains(&user) && !ids(&world, "Entra Group").contains(&inner));
         let store = world.store();
         world.graph.change(|directory| directory.set_hidden_membership(inner, true).unwrap());
@@ -308,7 +308,7 @@ async fn a_nested_group_that_hides_its_members_puts_nobody_out_of_scope() {
         world.graph.set_roles(Scenario::Healthy, &roles);
         for _ in 0..2 {
             let again = world.run(JobId(first.job_id), RunMode::Full).await;
-            assert_eq!(again.state, "degraded", "{:?}", again.error);
+            assert_eq!(again.state.as_str(), "degraded", "{:?}", again.error);
             assert!(again.warnings.to_string().contains("scope_group_unreadable"), "{}", again.warnings);
             assert_eq!(again.counts["users"]["missing"].as_u64().unwrap_or(0), 0, "{}", again.counts);
             assert!(world.store() == store, "everything is as it was");
@@ -353,7 +353,7 @@ async fn a_death_before_the_scope_is_the_mirror_puts_nobody_out_of_scope() {
         assert!(world.find(id).await.finished_at.is_none(), "it died before the end");
         drop(lock);
         let run = world.bring_to_its_end(id).await;
-        assert_eq!(run.state, "succeeded", "{case}: {:?} {:?}", run.error, run.warnings);
+        assert_eq!(run.state.as_str(), "succeeded", "{case}: {:?} {:?}", run.error, run.warnings);
         assert_eq!(ids(&world, "Entra User"), expected, "{case}");
         assert_eq!(run.counts["users"]["read"], expected.len(), "{case}: {}", run.counts);
     }
@@ -382,6 +382,6 @@ async fn a_dry_run_that_dies_after_its_scope_was_cut_out_shows_the_same() {
     assert!(world.find(id).await.finished_at.is_none(), "it died before the end");
     drop(lock);
     let run = world.bring_to_its_end(id).await;
-    assert_eq!(run.state, "succeeded", "{:?} {:?}", run.error, run.warnings);
+    assert_eq!(run.state.as_str(), "succeeded", "{:?} {:?}", run.error, run.warnings);
     assert_eq!(run.counts["users"]["created"], expected.len(), "{}", run.counts);
 }

@@ -1,7 +1,7 @@
 //! What is written down as delivered, and what is sent again because it is not.
 
 use crate::support::world::World;
-use entra_assets::run_state::{RunMode, RunRequest};
+use entra_assets::run_state::{ChangeReason, RunMode, RunRequest};
 use entra_assets::sim::assets::{AssetsFault, FaultAction};
 use serde_json::json;
 use uuid::Uuid;
@@ -29,13 +29,13 @@ async fn a_type_with_errors_is_sent_whole_next_time() {
         directory.add_user(json!({"displayName": "Arrived Later"}).as_object().unwrap().clone());
     });
     let run = world.run(job, RunMode::Full).await;
-    assert_eq!(run.state, "degraded");
+    assert_eq!(run.state.as_str(), "degraded");
     let codes: Vec<&str> = run.warnings.as_array().unwrap().iter().map(|w| w["code"].as_str().unwrap()).collect();
     assert_eq!(codes, ["entries_ignored", "assets_error"]);
     assert_eq!(run.counts["users"]["ignored"], 1);
     world.assets.configure(|behaviour| behaviour.max_objects = None);
     let run = world.run(job, RunMode::Full).await;
-    assert_eq!(run.state, "succeeded", "{}", run.warnings);
+    assert_eq!(run.state.as_str(), "succeeded", "{}", run.warnings);
     let last = world.assets.executions().pop().unwrap();
     assert_eq!((last.types["Entra User"].entries, last.types["Entra Group"].entries), (31, 0));
     world.assert_delivered();
@@ -50,7 +50,7 @@ async fn a_changed_mapping_is_delivered_without_reading_the_directory_again() {
     world.graph.reset_counters();
     let run = world.run(job, RunMode::Incremental).await;
     assert_eq!(run.counts["users"]["updated"], 30, "{}", run.warnings);
-    assert_eq!(world.changes(run.run_id()).await[0].reason.as_deref(), Some("mapping"));
+    assert_eq!(world.changes(run.run_id()).await[0].reason, Some(ChangeReason::Mapping));
     let asked: Vec<_> = world.graph.requests().into_iter().map(|request| request.path).collect();
     assert!(!asked.iter().any(|path| path.ends_with("/members") || path == "/v1.0/users"), "{asked:?}");
 }

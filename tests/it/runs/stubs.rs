@@ -3,7 +3,7 @@
 use crate::support::world::World;
 use entra_assets::db::runs::RunRow;
 use entra_assets::ids::JobId;
-use entra_assets::run_state::RunMode;
+use entra_assets::run_state::{ChangeAction, ChangeReason, RunMode};
 use entra_assets::sim::assets::{AssetsObject, EmptyValues, Missing};
 use entra_assets::sim::seed::ObjectKind;
 use serde_json::{Value, json};
@@ -26,7 +26,7 @@ async fn run(world: &World, job: JobId, rule: Value) -> RunRow {
     let filter = world.add_filter(rule).await;
     world.set_job(&format!("filter_id = '{filter}', brake_percent = 100")).await;
     let run = world.run(job, RunMode::Full).await;
-    assert_eq!(run.state, "succeeded", "{:?} {:?}", run.error, run.warnings);
+    assert_eq!(run.state.as_str(), "succeeded", "{:?} {:?}", run.error, run.warnings);
     run
 }
 
@@ -140,7 +140,7 @@ async fn a_stub_becomes_whole_in_scope_and_a_stub_again_outside() {
     assert_eq!(filled(&world), 3);
     let changes = world.changes(entra_assets::ids::RunId(again.id)).await;
     let change = changes.iter().find(|change| change.object_id == stub).unwrap();
-    assert_eq!((change.action.as_str(), change.reason.as_deref()), ("update", Some("outOfScope")));
+    assert_eq!((change.action, change.reason), (ChangeAction::Update, Some(ChangeReason::OutOfScope)));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -161,7 +161,7 @@ async fn what_is_excluded_is_not_even_a_stub_and_stubs_count_for_the_brake() {
         .await;
     world.set_job(&format!("filter_id = '{filter}', brake_percent = 20")).await;
     let stopped = world.run(job, RunMode::Full).await;
-    assert_eq!(stopped.state, "awaitingApproval");
+    assert_eq!(stopped.state.as_str(), "awaitingApproval");
     let detail = stopped.warnings.as_array().unwrap().iter().find(|w| w["code"] == "removal_brake").unwrap();
     let expected = format!("{} of 150 users", 150 - inside.len());
     assert!(detail["detail"].as_str().unwrap().starts_with(&expected), "{detail} {expected}");

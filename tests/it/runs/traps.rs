@@ -19,7 +19,7 @@ async fn world() -> (World, JobId) {
     world.graph.set_page_most(4);
     let job = world.add_job().await;
     world.set_job("brake_percent = 100").await;
-    assert_eq!(world.run(job, RunMode::Full).await.state, "succeeded");
+    assert_eq!(world.run(job, RunMode::Full).await.state.as_str(), "succeeded");
     world.assert_exact("before");
     (world, job)
 }
@@ -77,7 +77,7 @@ async fn what_goes_wrong_on_the_way_leaves_the_delivery_exact() {
         }
         let run = world.run(job, RunMode::Full).await;
         let why = format!("{action:?}");
-        assert_eq!(run.state, "succeeded", "{why}: {:?}", run.error);
+        assert_eq!(run.state.as_str(), "succeeded", "{why}: {:?}", run.error);
         world.assert_exact(&why);
         let truth = world.graph.truth();
         let members = truth.user_memberships + truth.group_memberships + truth.device_memberships;
@@ -101,7 +101,7 @@ async fn a_page_that_is_too_heavy_is_asked_for_in_halves() {
         world.graph.add_fault(Fault { contains_too: Some("$top=999".to_owned()), ..heavy });
     }
     let run = world.run(job, RunMode::Full).await;
-    assert_eq!(run.state, "succeeded", "{:?}", run.error);
+    assert_eq!(run.state.as_str(), "succeeded", "{:?}", run.error);
     world.assert_exact("in halves");
     assert!(world.graph.requests().iter().any(|request| request.query.contains("$top=499")));
     assert_eq!(warnings(&run)["page_halved"], 2);
@@ -119,7 +119,7 @@ async fn a_group_that_disappears_while_it_is_read_is_a_warning() {
     let gone = Fault::on(format!("/v1.0/groups/{group}/members"), Action::status(404)).times(0);
     world.graph.add_fault(gone);
     let run = world.run(job, RunMode::Full).await;
-    assert_eq!(run.state, "succeeded", "{:?}", run.error);
+    assert_eq!(run.state.as_str(), "succeeded", "{:?}", run.error);
     assert_eq!(warnings(&run)["group_gone"], 1);
     assert_eq!(warnings(&run).get("select_refused"), None);
     // Its members are those that were known, as far as they are still there.
@@ -153,7 +153,7 @@ async fn members_that_are_not_found_for_a_moment_are_asked_for_again() {
         let kinds = warnings(&run);
         assert_eq!(kinds.get("select_refused"), None, "{status}: {kinds:?}");
         if status == 404 {
-            assert_eq!(run.state, "succeeded", "{:?}", run.error);
+            assert_eq!(run.state.as_str(), "succeeded", "{:?}", run.error);
             world.assert_exact_but("after a moment", |_| {});
         } else {
             assert_eq!((run.state.as_str(), &run.error.unwrap()["code"]), ("failed", &json!("graph_bad_request")));
@@ -172,7 +172,7 @@ async fn a_pass_for_managers_whose_page_token_expires_begins_again() {
         let pass = Fault::on("/v1.0/users", action).exactly().containing("$expand=manager").nth(2).times(1);
         world.graph.add_fault(Fault { contains_too: Some("$skiptoken".to_owned()), ..pass });
         let run = world.run(job, RunMode::Full).await;
-        assert_eq!(run.state, "succeeded", "{:?}", run.error);
+        assert_eq!(run.state.as_str(), "succeeded", "{:?}", run.error);
         assert_eq!(warnings(&run).get("page_token_expired"), Some(&1), "{}", run.warnings);
         world.assert_exact("managers");
     }
@@ -187,7 +187,7 @@ async fn sign_in_activity_without_permission_is_left_out_and_said() {
     for (time, mode) in [RunMode::Test, RunMode::Full, RunMode::Incremental].into_iter().enumerate() {
         world.graph.change(|directory| change(directory, time));
         let run = world.run(job, mode).await;
-        assert_eq!(run.state, "degraded", "{mode}: {:?}", run.error);
+        assert_eq!(run.state.as_str(), "degraded", "{mode}: {:?}", run.error);
         assert_eq!(warnings(&run).get("sign_in_activity_refused"), Some(&1), "{mode}");
     }
     world.assert_exact("without sign-in activity");
@@ -206,7 +206,7 @@ async fn hidden_memberships_stay_as_they_were_known() {
     world.graph.set_roles(Scenario::Healthy, &["User.Read.All", "GroupMember.Read.All", "LicenseAssignment.Read.All"]);
     for mode in [RunMode::DryRun, RunMode::Full, RunMode::Incremental] {
         let run = world.run(job, mode).await;
-        assert_eq!(run.state, "succeeded", "{mode}: {:?}", run.error);
+        assert_eq!(run.state.as_str(), "succeeded", "{mode}: {:?}", run.error);
         for name in ["users", "groups"] {
             assert_eq!((mode, &run.counts[name]["updated"]), (mode, &json!(0)), "{name}");
         }
@@ -230,7 +230,7 @@ async fn members_of_unknown_types_and_without_properties_do_no_harm() {
     let path = format!("/v1.0/groups/{}/members", known.0);
     world.graph.add_fault(Fault::on(path, Action::ExtraRow { row: again }).times(0));
     let run = world.run(job, RunMode::Full).await;
-    assert_eq!(run.state, "succeeded", "{:?}", run.error);
+    assert_eq!(run.state.as_str(), "succeeded", "{:?}", run.error);
     world.assert_exact("strange members");
     assert_eq!(run.counts["users"]["updated"], 0);
 }
@@ -239,12 +239,12 @@ async fn members_of_unknown_types_and_without_properties_do_no_harm() {
 async fn devices_that_may_no_longer_be_read_stay_as_they_were() {
     let world = World::following(SEED).await;
     let job = world.add_job_with(json!({"devices": {"enabled": true}})).await;
-    assert_eq!(world.run(job, RunMode::Full).await.state, "succeeded");
+    assert_eq!(world.run(job, RunMode::Full).await.state.as_str(), "succeeded");
     let before = world.assets.objects("Entra Device");
     assert_eq!(before.len(), 8);
     world.graph.set_roles(Scenario::Healthy, &["User.Read.All", "GroupMember.Read.All", "LicenseAssignment.Read.All"]);
     let run = world.run(job, RunMode::Full).await;
-    assert_eq!(run.state, "degraded", "{:?}", run.error);
+    assert_eq!(run.state.as_str(), "degraded", "{:?}", run.error);
     assert_eq!(warnings(&run)["capability_lost"], 1);
     assert_eq!(world.assets.objects("Entra Device"), before);
     world.assert_exact("the rest");
@@ -264,7 +264,7 @@ async fn owners_beyond_the_twenty_that_are_shown_are_read_again() {
         });
         world.graph.reset_counters();
         let run = world.run(job, RunMode::Full).await;
-        assert_eq!(run.state, "succeeded", "{:?}", run.error);
+        assert_eq!(run.state.as_str(), "succeeded", "{:?}", run.error);
         world.assert_exact(&format!("{number} owners"));
         let asked = world.graph.requests().iter().any(|r| r.path == format!("/v1.0/groups/{group}/owners"));
         let owners = world.graph.read(|directory| directory.group(group).unwrap().1.owners.len());
@@ -285,14 +285,14 @@ async fn a_token_that_is_refused_is_renewed_once_and_one_that_grows_old_in_time(
         world.graph.revoke_tokens();
     };
     let (run, ()) = tokio::join!(world.run(job, RunMode::Full), revoke);
-    assert_eq!(run.state, "succeeded", "{:?}", run.error);
+    assert_eq!(run.state.as_str(), "succeeded", "{:?}", run.error);
     assert_eq!(tokens(&world), 2, "one for the run, one after the refusal");
     world.graph.reset_counters();
     world.graph.change(|directory| change(directory, 9));
     world.graph.set_latency(Duration::from_secs(1_000));
     world.hasten(5_000);
     let run = world.run(job, RunMode::Full).await;
-    assert_eq!(run.state, "succeeded", "{:?}", run.error);
+    assert_eq!(run.state.as_str(), "succeeded", "{:?}", run.error);
     assert!(tokens(&world) >= 3, "a run of hours needs several tokens, not {}", tokens(&world));
     world.assert_exact("after hours");
 }
@@ -305,7 +305,7 @@ async fn items_of_a_batch_are_throttled_one_by_one() {
     world.graph.add_fault(throttled.times(5));
     let job = world.add_job().await;
     let run = world.run(job, RunMode::Test).await;
-    assert_eq!(run.state, "succeeded", "{:?} {:?}", run.error, run.warnings);
+    assert_eq!(run.state.as_str(), "succeeded", "{:?} {:?}", run.error, run.warnings);
     let edges = world.graph.read(|directory| directory.member_edges(ObjectKind::User));
     assert_eq!(world.assets.counts().references["Entra User"]["Groups"], edges.len());
 }
@@ -334,7 +334,7 @@ async fn who_leaves_a_group_while_it_is_read_hides_nobody() {
         });
     };
     let (run, ()) = tokio::join!(world.run(job, RunMode::Full), change);
-    assert_eq!(run.state, "succeeded", "{:?}", run.error);
+    assert_eq!(run.state.as_str(), "succeeded", "{:?}", run.error);
     world.assert_exact("who left moved the others to the page before");
 }
 
@@ -355,7 +355,7 @@ async fn a_repeated_read_that_dies_goes_on_with_what_it_found_unchanged() {
             bare[number] += stored.parse::<u64>().unwrap();
         }
         let run = world.bring_to_its_end(id).await;
-        assert_eq!(run.state, "succeeded", "{:?}", run.error);
+        assert_eq!(run.state.as_str(), "succeeded", "{:?}", run.error);
         assert_ne!(run.counts["users"]["unchanged"], json!(0));
         world.assert_exact("after it died");
     }
@@ -379,7 +379,7 @@ async fn what_is_staged_by_its_hash_and_missing_from_the_mirror_is_not_taken_for
         world.step_and_die_when(is_there).await;
         world.execute(format!("DELETE FROM {mirror} WHERE EXISTS (SELECT FROM {bare} AND {same})")).await;
         let run = world.bring_to_its_end(id).await;
-        assert_eq!(run.state, "failed", "{:?}", run.counts);
+        assert_eq!(run.state.as_str(), "failed", "{:?}", run.counts);
         assert_eq!(world.store(), before, "nothing was delivered or removed");
     }
 }
@@ -398,7 +398,7 @@ async fn what_a_list_leaves_out_is_asked_for_before_it_is_taken_for_gone() {
     }
     world.graph.change(|directory| directory.delete(deleted).unwrap());
     let run = world.run(job, RunMode::Full).await;
-    assert_eq!(run.state, "succeeded", "{:?}", run.error);
+    assert_eq!(run.state.as_str(), "succeeded", "{:?}", run.error);
     assert_eq!(warnings(&run)["list_incomplete"], 2, "{:?}", run.warnings);
     assert_eq!(run.counts["users"]["missing"], 1);
     world.assert_exact("nothing but what was deleted is gone");
@@ -418,7 +418,7 @@ async fn a_gateway_that_times_out_is_waited_for_where_no_page_can_be_halved() {
     }
     for mode in [RunMode::Full, RunMode::Incremental] {
         let run = world.run(job, mode).await;
-        assert_eq!(run.state, "succeeded", "{mode}: {:?}", run.error);
+        assert_eq!(run.state.as_str(), "succeeded", "{mode}: {:?}", run.error);
         assert!(!warnings(&run).contains_key("soft_deleted_unknown"), "{mode}: {}", run.warnings);
         world.assert_exact("after it was waited for");
     }

@@ -96,7 +96,7 @@ async fn who_lost_its_lease_stops_before_it_writes() {
         assert!(world.assets.executions().iter().all(|execution| execution.status == "INGESTING"));
         // The one that has the run now brings it to its end.
         world.execute(format!("UPDATE runs SET lease_expires_at = '2000-01-01' WHERE id = '{id}'")).await;
-        assert_eq!(world.bring_to_its_end(id).await.state, "succeeded");
+        assert_eq!(world.bring_to_its_end(id).await.state.as_str(), "succeeded");
         world.assert_exact("taken over");
     }
 }

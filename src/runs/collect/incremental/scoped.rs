@@ -4,6 +4,7 @@
 
 use super::changes::Delta;
 use crate::codes::WarningCode;
+use crate::db::mirror::gone_marker;
 use crate::db::mirror::scope::{self, State};
 use crate::db::mirror::{self, Batch, read};
 use crate::directory::ObjectType;
@@ -11,7 +12,7 @@ use crate::filter::ScopeUsers;
 use crate::run_state::{ChangeReason, RunWarning};
 use crate::runs::collect::by_id::{self, Others};
 use crate::runs::collect::groups::{self, Visible};
-use crate::runs::collect::object::{gone, gone_marker};
+use crate::runs::collect::object::gone;
 use crate::runs::collect::reader::{Read, Reader};
 use crate::runs::stop::Stop;
 use std::collections::{BTreeMap, HashSet};

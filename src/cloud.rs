@@ -2,40 +2,26 @@
 //!
 //! Source: <https://learn.microsoft.com/en-us/graph/deployments>; docs/graph.md, «Clouds».
 
-use serde::{Deserialize, Serialize};
-use std::fmt;
-use std::str::FromStr;
-use utoipa::ToSchema;
+use crate::text_enum::text_enum;
 
-/// The cloud of a tenant. The service's host settings change only where requests are sent; scope, audience and portal
-/// links stay those of the cloud.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub enum Cloud {
-    /// The public cloud, GCC included.
-    #[default]
-    Global,
-    /// US Government L4 (GCC High).
-    UsGov,
-    /// US Government L5 (Department of Defense).
-    UsGovDod,
-    /// China, operated by 21Vianet.
-    China,
+text_enum! {
+    /// The cloud of a tenant. The service's host settings change only where requests are sent; scope, audience and portal
+    /// links stay those of the cloud.
+    #[derive(Default)]
+    Cloud in "connections.cloud" {
+        /// The public cloud, GCC included.
+        #[default]
+        Global = "global",
+        /// US Government L4 (GCC High).
+        UsGov = "usGov",
+        /// US Government L5 (Department of Defense).
+        UsGovDod = "usGovDod",
+        /// China, operated by 21Vianet.
+        China = "china",
+    }
 }
 
 impl Cloud {
-    pub const ALL: [Self; 4] = [Self::Global, Self::UsGov, Self::UsGovDod, Self::China];
-
-    /// The word in the API and the database: `global`, `usGov`, `usGovDod`, `china`.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Global => "global",
-            Self::UsGov => "usGov",
-            Self::UsGovDod => "usGovDod",
-            Self::China => "china",
-        }
-    }
-
     /// The name in messages.
     pub fn title(self) -> &'static str {
         match self {
@@ -104,35 +90,14 @@ impl Cloud {
     }
 }
 
-impl fmt::Display for Cloud {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-/// The text does not name a cloud.
-#[derive(Debug, thiserror::Error)]
-#[error("the cloud must be global, usGov, usGovDod or china")]
-pub struct UnknownCloud;
-
-impl FromStr for Cloud {
-    type Err = UnknownCloud;
-    fn from_str(text: &str) -> Result<Self, UnknownCloud> {
-        Self::ALL.into_iter().find(|cloud| cloud.as_str() == text).ok_or(UnknownCloud)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn the_word_is_the_same_in_json_and_in_the_database() {
+    fn a_token_is_for_the_graph_of_its_cloud() {
         for cloud in Cloud::ALL {
-            assert_eq!(serde_json::to_value(cloud).unwrap(), cloud.as_str());
-            assert_eq!(cloud.as_str().parse::<Cloud>().unwrap(), cloud);
             assert_eq!(cloud.scope(), format!("{}/.default", cloud.graph_host()));
         }
-        assert!("azure".parse::<Cloud>().is_err());
     }
 }

@@ -1,0 +1,24 @@
+//! A connection to an Entra tenant: what is stored of it in words.
+
+use crate::text_enum::text_enum;
+
+text_enum! {
+    /// How a connection proves who it is.
+    CredentialKind in "connections.credential_kind" {
+        ClientSecret = "clientSecret",
+        Certificate = "certificate",
+        Federated = "federated",
+    }
+}
+
+text_enum! {
+    /// The overall result.
+    Overall in "connection_checks.overall" {
+        /// Every requested capability is granted.
+        Ok = "ok",
+        /// Some capabilities do not work, or only in part.
+        Degraded = "degraded",
+        /// Sign-in failed, or no capability works.
+        Failed = "failed",
+    }
+}

@@ -1,0 +1,58 @@
+//! Where a comparison reads objects: the mirror, or what a test or dry run staged.
+
+use crate::ids::{JobId, RunId};
+use uuid::Uuid;
+
+/// Where the objects of a comparison are.
+#[derive(Clone, Copy, Debug)]
+pub enum Source {
+    /// The last complete read of the job.
+    Mirror(JobId),
+    /// What this run staged.
+    Staged(RunId),
+}
+
+impl Source {
+    /// Table of objects, table of members, column of the key.
+    pub(super) fn names(self) -> (&'static str, &'static str, &'static str) {
+        match self {
+            Self::Mirror(_) => ("mirror_objects", "mirror_members", "job_id"),
+            Self::Staged(_) => ("staged_objects", "staged_members", "run_id"),
+        }
+    }
+
+    /// The objects with their data. An object that equals the mirror's is staged without data, so that is joined.
+    pub(super) fn whole_objects(self) -> &'static str {
+        match self {
+            Self::Mirror(_) => "mirror_objects",
+            Self::Staged(_) => {
+                "(SELECT s.organization_id, s.run_id, s.object_type, s.id, coalesce(s.data, m.data) AS data
+                  FROM staged_objects s JOIN runs r ON r.organization_id = s.organization_id AND r.id = s.run_id
+                  LEFT JOIN mirror_objects m ON s.data IS NULL AND m.organization_id = s.organization_id
+                    AND m.job_id = r.job_id AND m.object_type = s.object_type AND m.id = s.id)"
+            }
+        }
+    }
+
+    /// The members of groups with their ids. Members that equal the mirror's are staged without ids, so these are joined.
+    pub(super) fn whole_members(self) -> &'static str {
+        match self {
+            Self::Mirror(_) => "mirror_members",
+            Self::Staged(_) => {
+                "(SELECT s.organization_id, s.run_id, s.group_id, s.member_type, s.part,
+                    coalesce(s.member_ids, m.member_ids) AS member_ids
+                  FROM staged_members s JOIN runs r ON r.organization_id = s.organization_id AND r.id = s.run_id
+                  LEFT JOIN mirror_members m ON s.member_ids IS NULL AND m.organization_id = s.organization_id
+                    AND m.job_id = r.job_id AND m.group_id = s.group_id AND m.member_type = s.member_type
+                    AND m.part = s.part AND m.hash = s.hash)"
+            }
+        }
+    }
+
+    pub(super) fn key(self) -> Uuid {
+        match self {
+            Self::Mirror(job) => job.0,
+            Self::Staged(run) => run.0,
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! Words that the database stores, and that JSON and the API spell alike, as enums.
+
+/// Declares an enum whose values are words: in Rust, in JSON, in the OpenAPI document and in the database.
+///
+/// `in "table.column"` names the columns that store it. A word in one of them that the enum does not have is an error
+/// that names the column and the word.
+macro_rules! text_enum {
+    ($(#[$attribute:meta])* $name:ident in $columns:literal {
+        $($(#[$variant_attribute:meta])* $variant:ident = $text:tt),* $(,)?
+    }) => {
+        #[derive(
+            Clone, Copy, PartialEq, Eq, Hash, Debug, serde::Serialize, serde::Deserialize, utoipa::ToSchema,
+            diesel::expression::AsExpression, diesel::deserialize::FromSqlRow,
+        )]
+        #[diesel(sql_type = diesel::sql_types::Text)]
+        $(#[$attribute])*
+        pub enum $name { $($(#[$variant_attribute])* #[serde(rename = $text)] $variant),* }
+
+        impl $name {
+            pub const ALL: [Self; [$($text),*].len()] = [$(Self::$variant),*];
+
+            /// The word in the API and in the database.
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $text),* }
+            }
+        }
+
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str(self.as_str())
+            }
+        }
+
+        impl std::str::FromStr for $name {
+            type Err = String;
+
+            fn from_str(text: &str) -> Result<Self, String> {
+                let found = Self::ALL.into_iter().find(|value| value.as_str() == text);
+                found.ok_or_else(|| format!("`{text}` is not one of {}", [$($text),*].join(", ")))
+            }
+        }
+
+        impl diesel::serialize::ToSql<diesel::sql_types::Text, diesel::pg::Pg> for $name {
+            fn to_sql<'b>(
+                &'b self,
+                out: &mut diesel::serialize::Output<'b, '_, diesel::pg::Pg>,
+            ) -> diesel::serialize::Result {
+                diesel::serialize::ToSql::<diesel::sql_types::Text, diesel::pg::Pg>::to_sql(self.as_str(), out)
+            }
+        }
+
+        impl diesel::deserialize::FromSql<diesel::sql_types::Text, diesel::pg::Pg> for $name {
+            fn from_sql(value: diesel::pg::PgValue<'_>) -> diesel::deserialize::Result<Self> {
+                let text = std::str::from_utf8(value.as_bytes())?;
+                text.parse().map_err(|error: String| format!("{} holds a word that is not known: {error}", $columns).into())
+            }
+        }
+    };
+}
+pub(crate) use text_enum;
+
+#[cfg(test)]
+mod tests {
+    use diesel::deserialize::FromSql;
+    use diesel::pg::{Pg, PgValue};
+    use diesel::sql_types::Text;
+
+    text_enum! {
+        Light in "lights.state" {
+            On = "on",
+            /// Two words in Rust are one in the database.
+            SwitchedOff = "switchedOff",
+        }
+    }
+
+    fn read(bytes: &[u8]) -> Result<Light, String> {
+        // 25 is the number of the type `text`.
+        let oid = std::num::NonZeroU32::new(25).unwrap();
+        <Light as FromSql<Text, Pg>>::from_sql(PgValue::new(bytes, &oid)).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn a_word_reads_back_everywhere() {
+        for light in Light::ALL {
+            assert_eq!(light.as_str().parse(), Ok(light));
+            assert_eq!(serde_json::to_value(light).unwrap(), light.as_str());
+            assert_eq!(read(light.as_str().as_bytes()), Ok(light));
+        }
+    }
+
+    #[test]
+    fn an_unknown_word_in_the_database_is_named_with_its_column() {
+        let error = read(b"dim").unwrap_err();
+        assert_eq!(error, "lights.state holds a word that is not known: `dim` is not one of on, switchedOff");
+        assert!(read(b"\xff").is_err());
+    }
+}

@@ -1,0 +1,103 @@
+//! `db/schema.rs` is the schema of the migrated database, and what is stored against it is not taken for something else.
+
+use crate::support::postgres::connect;
+use crate::support::test_app::TestApp;
+use entra_assets::db::runs;
+use entra_assets::ids::{OrganizationId, RunId};
+use serde_json::json;
+use std::collections::BTreeSet;
+use std::error::Error;
+
+/// What Diesel calls a type of PostgreSQL.
+fn diesel_type(name: &str) -> String {
+    match name {
+        "int4" => "Int4".to_owned(),
+        "int8" => "Int8".to_owned(),
+        "bool" | "bytea" | "jsonb" | "text" | "timestamptz" | "uuid" => {
+            let (first, rest) = name.split_at(1);
+            first.to_uppercase() + rest
+        }
+        array => match array.strip_prefix('_') {
+            Some(element) => format!("Array<{}>", diesel_type(element)),
+            None => panic!("the type {array} is new here"),
+        },
+    }
+}
+
+/// The lines of `schema.rs` in the form of [`database`].
+fn declared(source: &str) -> BTreeSet<String> {
+    let mut table = "";
+    let mut found = BTreeSet::new();
+    for line in source.lines().map(str::trim) {
+        if let Some((name, key)) = line.strip_suffix(") {").and_then(|line| line.split_once(" (")) {
+            table = name;
+            found.insert(format!("{table} has the key {key}"));
+        } else if let Some((column, kind)) = line.strip_suffix(',').and_then(|line| line.split_once(" -> ")) {
+            found.insert(format!("{table}.{column} is {kind}"));
+        }
+    }
+    found
+}
+
+/// Each column of the database with its type, and the key of each table.
+async fn database(url: &str) -> BTreeSet<String> {
+    const COLUMNS: &str = "
+        SELECT relname::text, attname::text, typname::text, attnotnull
+        FROM pg_attribute JOIN pg_class ON pg_class.oid = attrelid JOIN pg_type ON pg_type.oid = atttypid
+        WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p') AND attnum > 0 AND NOT attisdropped
+            AND relname <> '__diesel_schema_migrations'";
+    const KEYS: &str = "
+        SELECT relname::text, string_agg(attname::text, ', ' ORDER BY place)
+        FROM pg_constraint JOIN pg_class ON pg_class.oid = conrelid
+        CROSS JOIN unnest(conkey) WITH ORDINALITY AS key(attnum, place)
+        JOIN pg_attribute a ON a.attrelid = conrelid AND a.attnum = key.attnum
+        WHERE contype = 'p' AND relnamespace = 'public'::regnamespace AND relname <> '__diesel_schema_migrations'
+        GROUP BY relname";
+    let client = connect(url).await;
+    let mut found = BTreeSet::new();
+    for row in client.query(COLUMNS, &[]).await.unwrap() {
+        let (table, column, kind): (&str, &str, &str) = (row.get(0), row.get(1), row.get(2));
+        let kind = diesel_type(kind);
+        let kind = if row.get::<_, bool>(3) { kind } else { format!("Nullable<{kind}>") };
+        found.insert(format!("{table}.{column} is {kind}"));
+    }
+    for row in client.query(KEYS, &[]).await.unwrap() {
+        found.insert(format!("{} has the key {}", row.get::<_, &str>(0), row.get::<_, &str>(1)));
+    }
+    found
+}
+
+#[tokio::test]
+async fn the_schema_in_the_code_is_that_of_the_migrated_database() {
+    let app = TestApp::start().await;
+    let urls = &app.world.database.urls;
+    let in_code = declared(include_str!("../../src/db/schema.rs"));
+    assert!(in_code.contains("runs.stage is Nullable<Text>") && in_code.len() > 200, "the code was not read");
+    assert_eq!(in_code, database(&urls.superuser).await);
+
+    let superuser = connect(&urls.superuser).await;
+    superuser.batch_execute("ALTER TABLE runs ALTER COLUMN mode DROP NOT NULL").await.unwrap();
+    let changed = database(&urls.superuser).await;
+    let differing: Vec<&String> = changed.difference(&in_code).collect();
+    assert_eq!(differing, ["runs.mode is Nullable<Text>"], "a difference would be found");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_word_that_the_code_does_not_know_is_an_error_that_names_table_column_and_word() {
+    let app = TestApp::start().await;
+    let job = app.create_job(&json!({})).await;
+    let run = app.queue(&job, &json!({"mode": "full"})).await;
+    let superuser = connect(&app.world.database.urls.superuser).await;
+    let change = "ALTER TABLE runs DROP CONSTRAINT runs_mode_check; UPDATE runs SET mode = 'sideways'";
+    superuser.batch_execute(change).await.unwrap();
+    let (organization, id) = (OrganizationId::DEFAULT, RunId(run.parse().unwrap()));
+    let read = app.world.app.db.scoped(organization, async move |tx| runs::find(tx, organization, id).await).await;
+    let error = read.unwrap_err();
+    let (mut causes, mut next) = (String::new(), error.source());
+    while let Some(cause) = next {
+        causes.push_str(&format!("{cause}; "));
+        next = cause.source();
+    }
+    assert!(causes.contains("runs.mode") && causes.contains("`sideways`") && causes.contains("dryRun"), "{causes}");
+    app.get(&format!("/v1/runs/{run}")).await.problem(500, "internal");
+}
