@@ -3,7 +3,6 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use entra_assets::clock::Clock;
 use entra_assets::cloud::Cloud;
-use entra_assets::cloud::Cloud;
 use entra_assets::config::{HostSettings, HttpSettings};
 use entra_assets::connection_check::{CheckReport, DEADLINE, Overall, check, judge_token, refusal, render_text};
 use entra_assets::graph::Client;

@@ -3,7 +3,6 @@
 use super::super::*;
 use crate::clock::Clock;
 use crate::cloud::Cloud;
-use crate::cloud::Cloud;
 use crate::config::{HostSettings, HttpSettings};
 use crate::graph::limiter::LARGE_TENANT;
 use crate::graph::token::{Federated, Tokens};
