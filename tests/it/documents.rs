@@ -196,6 +196,29 @@ fn the_architecture_has_the_floors_of_the_source() {
     assert_eq!(document.len(), 6);
 }
 
+/// README shows every setting with the text of `--help`.
+#[test]
+fn the_readme_has_every_setting() {
+    let (source, readme) = (read("src/config.rs") + &read("src/cli.rs"), read("README.md"));
+    let texts = joined(&source);
+    let rows: Vec<Vec<&str>> = readme
+        .lines()
+        .filter(|line| {
+            line.starts_with("| `ENTRA_ASSETS_")
+                || line.starts_with("| `DATABASE_URL`")
+                || line.starts_with("| `AZURE_")
+        })
+        .map(|line| line.split(" | ").map(|cell| cell.trim_matches(['|', ' ', '`'])).collect())
+        .collect();
+    for name in source.split("env = \"").skip(1).filter_map(|rest| rest.split('"').next()) {
+        assert!(rows.iter().any(|row| row[0] == name), "README does not have {name}");
+    }
+    for row in rows {
+        let text = row[2..].join(" | ");
+        assert!(texts.contains(text.trim_matches('`')), "README says of {}: {text}", row[0]);
+    }
+}
+
 /// Links to files beside the document that are not there.
 fn dead_links(document: &str, text: &str) -> Vec<String> {
     let folder = root().join(document).parent().unwrap().to_owned();
