@@ -11,7 +11,7 @@ mod look;
 mod members;
 mod report;
 
-pub use cost::PreviewCost;
+pub use report::FilterPreview;
 
 use crate::app::App;
 use crate::connection_check;
@@ -21,6 +21,7 @@ use crate::filter::{EntityKind, Filter};
 use crate::graph::token::Identity;
 use asker::Asker;
 use look::Looked;
+use report::{PreviewCounts, PreviewWarning};
 use std::time::Duration;
 
 /// The time of a preview. When it is over, the answer contains what was found so far. A Forge call lasts 25 seconds at
