@@ -18,7 +18,7 @@ use actix_web::web::{Data, Json, Path, Query};
 use actix_web::{delete, get, patch, post};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::fmt;
 use url::Url;
 use utoipa::ToSchema;

@@ -1,5 +1,6 @@
 //! The report of a check.
 
+use crate::connection::Overall;
 use crate::permission::report::{CapabilityVerdict, Finding, Remedy};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};

@@ -1,6 +1,7 @@
 //! A report as text for a terminal.
 
-use super::report::{CheckReport, Overall};
+use super::report::CheckReport;
+use crate::connection::Overall;
 use crate::permission::report::{Remedy, RemedyKind, Severity, Verdict};
 use std::fmt::Write as _;
 

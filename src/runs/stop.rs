@@ -4,7 +4,7 @@ use crate::assets::{AssetsError, AssetsErrorKind};
 use crate::codes::{RecordedCode, RunErrorCode};
 use crate::error::{Code, Error};
 use crate::graph::{GraphError, GraphErrorKind};
-use crate::run_state::{RunError, RunStage};
+use crate::run_state::{RunError, RunStage, WaitReason};
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 
