@@ -1,9 +1,10 @@
 //! The engine: what a run does from its claim to its end.
 //!
-//! [`worker`] claims runs from the queue and keeps their leases; [`pipeline`] leads one run through its
-//! stages: [`collect`] reads the directory from Graph into the mirror, [`diff`] compares what was seen with
-//! what was delivered, [`deliver`] sends it to Assets, [`settle`] writes down what was delivered.
-//! [`scheduler`] queues what is due, [`webhooks`] tells others of the end. Each stage ends with a checkpoint, so any process goes on from there.
+//! [`worker`] claims runs from the queue and keeps their leases. [`pipeline`] takes one [`run`] through its stages:
+//! [`collect`] reads the directory from Graph into the mirror, [`diff`] compares it with what was delivered,
+//! [`deliver`] sends the difference to Assets, [`settle`] records what Assets took. After each stage a [`checkpoint`] is
+//! stored, from which any process resumes the run. [`progress`] reports counts, warnings and progress meanwhile.
+//! [`scheduler`] queues runs that are due; [`webhooks`] announces how runs end.
 
 pub mod checkpoint;
 pub mod collect;
@@ -17,5 +18,6 @@ pub mod run;
 pub mod scheduler;
 pub mod settle;
 pub mod stop;
+mod transaction;
 pub mod webhooks;
 pub mod worker;

@@ -1,9 +1,13 @@
-//! Graph → staging → mirror. What is read goes into the database page by page, with the cursor of the page;
-//! memory holds the pages under way and nothing of the tenant.
+//! Graph → staging → mirror. Every page is stored with the cursor of its collection as it comes; memory holds only the
+//! pages in flight.
+//!
+//! [`read_plan`] decides how a run reads, and why. [`full`], [`incremental`] and [`test_run`] are the three ways;
+//! [`staging`] and [`mirror`] are what they read from and write to, [`request`] and [`dialect`] how Graph is asked.
 
 mod by_id;
 pub mod collected;
 mod dialect;
+mod fetch;
 mod full;
 mod groups;
 mod incremental;
@@ -11,101 +15,125 @@ mod list;
 mod lost_permission;
 mod managers;
 mod memberships;
+mod mirror;
 mod missing;
 mod moved_members;
 mod narrowed;
+mod nested_groups;
 mod object;
-mod plan;
+mod pages;
 mod ranges;
+mod read_error;
 mod read_plan;
 mod reader;
 mod request;
 mod scope;
 mod small;
+mod staging;
 mod stubs;
 mod test_run;
+mod users;
 mod writer;
 
 use super::run::Run;
 use super::stop::Stop;
 use crate::codes::{RunErrorCode, WarningCode};
 use crate::connection_check;
-use crate::db::mirror::{self, MirrorRow, Promotion, read};
+use crate::db::mirror::{self as mirrors, MirrorRow, stub_name};
 use crate::directory::ObjectType;
-use crate::error::{Error, Result};
-use crate::graph::error::GraphError;
+use crate::error::Error;
+use crate::graph::GraphError;
+use crate::graph::token::AccessToken;
 use crate::run_state::{RunMode, RunStage, RunWarning};
 use crate::seal::Place;
 use collected::{Collected, DeltaLinks};
-use dialect::Refused;
+use dialect::Dialect;
 use full::read_all;
+use incremental::Outcome;
+use mirror::Mirror;
+use read_error::Result;
+use read_plan::{How, ReadPlan};
 use reader::{Read, Reader};
 use secrecy::ExposeSecret;
+use staging::{Completion, Note, Staging};
 use std::convert::Infallible;
+use std::sync::Arc;
 use std::time::Duration;
 use uuid::Uuid;
-use writer::Known;
+use writer::KnownHashes;
 
-/// How often it is told what was used of the quota.
-const TOLD_EVERY: Duration = Duration::from_secs(1);
+/// How often progress reports what was used of the quota.
+const USAGE_EVERY: Duration = Duration::from_secs(1);
 
 /// Reads what the job selects, and makes it the mirror (not for tests and dry runs).
 pub async fn collect(run: &Run) -> Result<Collected, Stop> {
-    let session = run.app.graph.session(run.job.identity.clone(), run.cancel.clone());
-    // A token made now: what was granted since the last one is written only into a new one. The session finds
-    // it in the cache.
-    let token = tokio::select! {
-        biased;
-        () = run.cancel.cancelled() => return Err(Stop::Cancelled),
-        token = run.app.graph.tokens().fresh(&run.job.identity) => token.map_err(GraphError::from)?,
-    };
+    let token = sign_in(run).await?;
     let tenant = token.claims.tid.as_deref().and_then(|tid| Uuid::parse_str(tid).ok());
-    let graph_url = run.app.settings.hosts.graph_url.as_ref();
-    if let Some(finding) = connection_check::refusal(&token.claims, &run.job.identity, graph_url) {
-        let advice = "Run the connection check: its remedies fix what it finds. Then start the run again.";
-        return Err(Stop::failed(RunStage::Collect, finding.code, finding.message, advice));
-    }
-    let mirror = begin(run, tenant).await?;
+    let row = begin(run, tenant).await?;
+    let plan = ReadPlan::decide(&run.job, &row, run.mode, run.app.settings.full_every_days, run.app.clock.now());
+    run.log(&plan.to_string()).await?;
+    let mirror = Mirror::of(run);
+    // Only a run that makes staging the mirror can leave out what the mirror has: others compare the staged data.
     let known = match run.mode {
-        RunMode::Full => Known::load(run).await?,
-        RunMode::Incremental | RunMode::Test | RunMode::DryRun => Known::default(),
+        RunMode::Full => KnownHashes::new(mirror.hashes().await?),
+        RunMode::Incremental | RunMode::Test | RunMode::DryRun => KnownHashes::default(),
     };
-    let (writer, writing) = writer::start(run, known);
+    let (staging, writing) = Staging::open(run, known);
     let reader = Reader {
         run,
-        session,
+        session: run.app.graph.session(run.job.identity.clone(), run.cancel.clone()),
         roles: token.claims.roles.clone(),
-        writer,
-        refused: Refused::default(),
+        plan,
+        staging,
+        mirror,
+        dialect: Dialect::default(),
         counted: Default::default(),
     };
     let reading = async {
-        // A wait for the quota is told while it lasts.
-        let using = async || -> Infallible {
+        // A wait for the quota shows while it lasts.
+        let reporting = async || -> Infallible {
             loop {
-                run.app.clock.sleep(TOLD_EVERY).await;
-                run.progress.used(reader.session.usage());
+                run.app.clock.sleep(USAGE_EVERY).await;
+                reader.report_usage();
             }
         };
         let read = tokio::select! {
-            read = read_as_selected(&reader, &mirror) => read.and_then(|read| lost_permission::tell(&reader, read)),
-            never = using() => match never {},
+            read = read_as_planned(&reader, &row) => read.and_then(|read| lost_permission::report(&reader, read)),
+            never = reporting() => match never {},
         };
-        run.progress.used(reader.session.usage());
+        reader.report_usage();
+        let keeps_scope = reader.plan.is_by_membership();
         // The writer ends when the last sender is gone.
         drop(reader);
-        read
+        read.map(|read| (read, keeps_scope))
     };
     let (read, written) = tokio::join!(reading, writing);
-    // A failure to write makes the readers fail too, as a closed channel: it is the cause.
+    // When the writer fails, the readers fail too, because their channel closes: its error is the cause.
     written?;
-    finish(run, mirror, tenant, read?).await
+    let (read, is_by_membership) = read?;
+    Ok(finish(run, row, tenant, read, is_by_membership).await?)
 }
 
-/// Reads in the way of the mode, and goes on with what an earlier attempt staged only if that was selected so too.
-async fn read_as_selected(reader: &Reader<'_>, mirror: &MirrorRow) -> Result<Read, Stop> {
-    match plan::noted(reader, SELECTION).await? {
-        Some(_) if plan::noted(reader, CUT).await?.is_some() => {
+/// A token made now: permissions granted since the last one are only in a new one. The session finds it in the cache.
+async fn sign_in(run: &Run) -> Result<Arc<AccessToken>> {
+    let token = tokio::select! {
+        biased;
+        () = run.cancel.cancelled() => return Err(Stop::Cancelled.into()),
+        token = run.app.graph.tokens().fresh(&run.job.identity) => token.map_err(GraphError::from)?,
+    };
+    let graph_url = run.app.settings.hosts.graph_url.as_ref();
+    if let Some(finding) = connection_check::refusal(&token.claims, &run.job.identity, graph_url) {
+        let advice = "Run the connection check and follow its remedies; then start the run again.";
+        return Err(Stop::failed(RunStage::Collect, finding.code, finding.message, advice).into());
+    }
+    Ok(token)
+}
+
+/// Reads as planned, and resumes what an earlier attempt staged only if that was selected so too.
+async fn read_as_planned(reader: &Reader<'_>, mirror: &MirrorRow) -> Result<Read> {
+    let staging = &reader.staging;
+    match staging.noted(Note::Selection).await? {
+        Some(_) if staging.noted(Note::Cut).await?.is_some() => {
             reader.run.progress.forget_counts();
             forget_staged(reader).await?;
         }
@@ -124,96 +152,82 @@ async fn read_as_selected(reader: &Reader<'_>, mirror: &MirrorRow) -> Result<Rea
     }
 }
 
-/// Written down when the scope was cut out of what is staged: nothing can be decided by the rest again.
-const CUT: &str = "cut";
-/// What was selected when the run began to read.
-const SELECTION: &str = "selection";
-
-async fn note_selection(reader: &Reader<'_>) -> Result<(), Stop> {
-    plan::note(reader, SELECTION, Some(&reader.run.job.selection())).await
+async fn note_selection(reader: &Reader<'_>) -> Result<()> {
+    reader.staging.note(Note::Selection, Some(&reader.run.job.selection())).await
 }
 
-/// Makes sure that the mirror holds the same directory, or starts it anew when that is wanted.
-async fn begin(run: &Run, tenant: Option<Uuid>) -> Result<MirrorRow, Stop> {
+async fn forget_staged(reader: &Reader<'_>) -> Result<()> {
+    reader.staging.clear().await?;
+    note_selection(reader).await
+}
+
+/// Makes sure that the mirror holds the same directory, or resets it when that is wanted.
+async fn begin(run: &Run, tenant: Option<Uuid>) -> Result<MirrorRow> {
     let (organization, job, lease) = (run.job.organization, run.job.id, run.lease);
     // A test and a dry run change no mirror.
     let reset = run.request.reset_mirror && matches!(run.mode, RunMode::Full | RunMode::Incremental);
-    let mirror = run
-        .app
-        .db
-        .scoped(organization, async move |tx| {
-            let mirror = mirror::find(tx, organization, job).await?;
-            if mirror.tenant_id.is_none() || mirror.tenant_id == tenant || !reset {
-                return Ok(mirror);
-            }
-            crate::db::runs::fence(tx, &lease).await?;
-            mirror::reset(tx, organization, job).await?;
-            mirror::find(tx, organization, job).await
-        })
-        .await?;
+    let mirror = run.tx("find the mirror", async move |tx| {
+        let mirror = mirrors::find(tx, organization, job).await?;
+        if mirror.tenant_id.is_none() || mirror.tenant_id == tenant || !reset {
+            return Ok(mirror);
+        }
+        crate::db::runs::fence(tx, &lease).await?;
+        mirrors::reset(tx, organization, job).await?;
+        mirrors::find(tx, organization, job).await
+    });
+    let mirror = mirror.await?;
     match (mirror.tenant_id, tenant) {
         (Some(known), Some(found)) if known != found => Err(Stop::failed(
             RunStage::Collect,
             RunErrorCode::TenantChanged,
             format!("The connection now reaches the tenant {found}, but the mirror of this job holds {known}."),
             "If the change is wanted, start the run with resetMirror: true; otherwise correct the connection.",
-        )),
+        )
+        .into()),
         _ => Ok(mirror),
     }
 }
 
-/// What changed since the last complete read; everything, where that cannot be told, and the run says why.
-async fn read_changes(reader: &Reader<'_>, mirror: &MirrorRow) -> Result<Read, Stop> {
-    const FULL: &str = "fullBecause";
-    if let Some(why) = plan::noted(reader, FULL).await? {
-        say_full(reader, &why);
+/// What changed since the last complete read; everything, where changes do not suffice, with a warning that says why.
+async fn read_changes(reader: &Reader<'_>, mirror: &MirrorRow) -> Result<Read> {
+    if let Some(why) = reader.staging.noted(Note::FullReason).await? {
+        warn_of_full(reader, &why);
         return read_all(reader).await;
     }
     // What an earlier attempt staged would be mixed with changes that came since.
     forget_staged(reader).await?;
-    let why = match read_plan::reason_for_full(reader, mirror) {
-        Some(why) => why,
-        None => {
-            let links = open_links(reader.run, mirror)?;
+    let why = match reader.plan.how {
+        How::Everything | How::Sample => reader.plan.why.to_string(),
+        How::Changes => {
+            let links = open_links(reader, mirror)?;
             match incremental::read(reader, &links).await? {
-                incremental::Outcome::Read(read) => return Ok(read),
-                incremental::Outcome::Expired(why) => why,
+                Outcome::Read(read) => return Ok(read),
+                Outcome::Expired(why) => why,
             }
         }
     };
-    say_full(reader, &why);
+    warn_of_full(reader, &why);
     forget_staged(reader).await?;
-    plan::note(reader, FULL, Some(&why)).await?;
+    reader.staging.note(Note::FullReason, Some(&why)).await?;
     read_all(reader).await
 }
 
-fn say_full(reader: &Reader<'_>, why: &str) {
+fn warn_of_full(reader: &Reader<'_>, why: &str) {
     reader
         .run
         .progress
         .warn(RunWarning::new(WarningCode::IncrementalBecameFull, format!("Everything is read: {why}.")));
 }
 
-async fn forget_staged(reader: &Reader<'_>) -> Result<(), Stop> {
-    reader.writer.flushed().await?;
-    let lease = reader.run.lease;
-    let db = &reader.run.app.db;
-    let cleared = db.scoped(lease.organization, async move |tx| {
-        crate::db::runs::fence(tx, &lease).await?;
-        mirror::clear_staging(tx, lease.organization, lease.run).await
-    });
-    cleared.await?;
-    note_selection(reader).await
-}
-
 fn delta_place(run: &Run, column: &'static str) -> Place {
     Place { table: "mirrors", column, organization: run.job.organization, row: run.job.id.0 }
 }
 
-/// The positions of the types that the job follows; earlier versions kept those of others too.
-fn open_links(run: &Run, mirror: &MirrorRow) -> Result<DeltaLinks> {
+/// The delta links of the types that the job follows.
+fn open_links(reader: &Reader<'_>, mirror: &MirrorRow) -> Result<DeltaLinks> {
+    let run = reader.run;
     let open = |object_type, column, sealed: &Option<Vec<u8>>| match sealed {
-        Some(sealed) if read_plan::follows(&run.job, object_type) => {
+        Some(sealed) if reader.plan.follows(object_type) => {
             let link = run.app.keys.open(delta_place(run, column), sealed)?;
             Ok::<_, Error>(Some(link.expose_secret().to_owned()))
         }
@@ -225,10 +239,47 @@ fn open_links(run: &Run, mirror: &MirrorRow) -> Result<DeltaLinks> {
     })
 }
 
-/// Counts what was read and, unless the run only looks, makes it the mirror.
-async fn finish(run: &Run, mut mirror: MirrorRow, tenant: Option<Uuid>, read: Read) -> Result<Collected, Stop> {
-    let (organization, job, lease, mode) = (run.job.organization, run.job.id, run.lease, run.mode);
-    let source = run.source();
+/// Completes the read: makes it the mirror, unless the run only looks, and counts it.
+async fn finish(
+    run: &Run,
+    mut mirror: MirrorRow,
+    tenant: Option<Uuid>,
+    read: Read,
+    is_by_membership: bool,
+) -> Result<Collected> {
+    note_read(run, &mut mirror, tenant, &read)?;
+    let mut stored_as: Vec<&'static str> = read.types.iter().map(|t| t.as_str()).collect();
+    if !read.is_patch {
+        stored_as.extend(read.types.iter().filter_map(|t| stub_name(*t)));
+    }
+    let completion = Completion {
+        mirror: &mirror,
+        stored_as: &stored_as,
+        memberships: read.memberships,
+        is_patch: read.is_patch,
+        members_unknown: &read.members_unknown,
+        narrowed: read.narrowed.as_deref(),
+        keeps_scope: read.is_patch && is_by_membership,
+        promote: matches!(run.mode, RunMode::Full | RunMode::Incremental),
+    };
+    let counted = staging::complete(run, completion).await?;
+    for (name, number) in counted.objects {
+        match name.strip_prefix("stub:") {
+            None => run.progress.count(name, |count| count.read = number),
+            Some(of) if number > 0 => run.progress.count(of, |count| count.stubs = number),
+            Some(_) => {}
+        }
+    }
+    if let Some(narrowed) = &read.narrowed {
+        narrowed.report(&run.progress);
+    }
+    run.progress.count("memberships", |count| count.read = if read.memberships { counted.memberships } else { 0 });
+    let lost = read.lost.iter().map(|lost| lost.object_type).collect();
+    Ok(Collected::complete(read.types, lost, read.memberships, mirror.generation, run.job.selection()))
+}
+
+/// Enters into the row of the mirror what it will hold.
+fn note_read(run: &Run, mirror: &mut MirrorRow, tenant: Option<Uuid>, read: &Read) -> Result<()> {
     let now = run.app.clock.now();
     mirror.tenant_id = tenant.or(mirror.tenant_id);
     mirror.selection_hash = Some(run.job.selection_hash.clone());
@@ -246,49 +297,5 @@ async fn finish(run: &Run, mut mirror: MirrorRow, tenant: Option<Uuid>, read: Re
         mirror.groups_delta_sealed = seal("groups_delta_sealed", &links.groups)?;
     }
     mirror.updated_at = now;
-    let generation = mirror.generation;
-    let mut names: Vec<&'static str> = read.types.iter().map(|t| t.as_str()).collect();
-    if !read.is_patch {
-        names.extend(read.types.iter().filter_map(|t| mirror::stub_name(*t)));
-    }
-    let (unknown, narrowed) = (read.members_unknown, &read.narrowed);
-    let by_membership = read_plan::is_by_membership(&run.job);
-    let (counts, memberships) = run
-        .app
-        .db
-        .scoped(organization, async |tx| {
-            crate::db::runs::fence(tx, &lease).await?;
-            mirror::restage_members(tx, &lease, job, &unknown).await?;
-            if let Some(narrowed) = narrowed {
-                narrowed.cut(tx, &lease, job).await?;
-                plan::note_in(tx, &lease, CUT).await?;
-            }
-            if read.is_patch && by_membership {
-                mirror::scope::store_changed(tx, &lease, job).await?;
-            }
-            if matches!(mode, RunMode::Full | RunMode::Incremental) {
-                let promotion = Promotion { types: &names, members: read.memberships, is_patch: read.is_patch };
-                mirror::promote(tx, &lease, job, &promotion).await?;
-                mirror::save(tx, &mirror).await?;
-            }
-            let mut counts = Vec::new();
-            for name in &names {
-                counts.push((*name, read::count(tx, organization, source, name).await?));
-            }
-            Ok((counts, read::count_memberships(tx, organization, source).await?))
-        })
-        .await?;
-    for (name, number) in counts {
-        match name.strip_prefix("stub:") {
-            None => run.progress.count(name, |count| count.read = number),
-            Some(of) if number > 0 => run.progress.count(of, |count| count.stubs = number),
-            Some(_) => {}
-        }
-    }
-    if let Some(narrowed) = &read.narrowed {
-        narrowed.tell(&run.progress);
-    }
-    run.progress.count("memberships", |count| count.read = if read.memberships { memberships } else { 0 });
-    let frozen = read.frozen.iter().map(|frozen| frozen.object_type).collect();
-    Ok(Collected::complete(read.types, frozen, read.memberships, generation, run.job.selection()))
+    Ok(())
 }

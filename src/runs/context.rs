@@ -1,5 +1,6 @@
-//! The settings of a run's job as values of the rules: parsed once, opened once.
+//! The settings of a run's job, parsed, with their secrets opened.
 
+use super::transaction::transaction;
 use crate::app::App;
 use crate::connection::CredentialKind;
 use crate::db::job_settings::{self, ConnectionPart, DestinationPart, JobSettings};
@@ -76,7 +77,9 @@ pub struct ObjectApi {
 
 impl JobContext {
     pub async fn load(app: &App, organization: OrganizationId, id: JobId) -> Result<Self> {
-        let settings = app.db.scoped(organization, async move |tx| job_settings::load(tx, organization, id).await);
+        let settings = transaction(app, organization, "load settings", async move |tx| {
+            job_settings::load(tx, organization, id).await
+        });
         Self::new(app, organization, settings.await?)
     }
 

@@ -1,8 +1,8 @@
 //! Mirror → Assets: one execution, chunk by chunk, to its end.
 //!
-//! Before anything is asked of Assets the intention is written down; before the first chunk the links are.
-//! After a crash: an open execution goes on from the last acknowledged chunk, repeating the unacknowledged
-//! one with the same id and the same rows; one that was completed is only watched.
+//! The intention is stored before Assets is asked for an execution, and its links before the first chunk. After a crash
+//! an open execution resumes after the last acknowledged chunk, repeating the unacknowledged one with the same id and the
+//! same rows; an execution that was completed is only watched.
 
 pub mod check;
 mod chunks;
@@ -30,9 +30,9 @@ use std::time::Duration;
 
 /// Between looks at an execution that Assets processes: quick at first, for small imports.
 const POLL_FIRST: Duration = Duration::from_millis(200);
-const POLL_MOST: Duration = Duration::from_secs(10);
-/// Longer than this Assets has never been seen to process.
-const PROCESSING_MOST: Duration = Duration::from_secs(12 * 3600);
+const MAX_POLL: Duration = Duration::from_secs(10);
+/// Assets has never been seen to process longer than this.
+const MAX_PROCESSING: Duration = Duration::from_secs(12 * 3600);
 
 /// Sends the outbox. Needs the proof that what was read is complete: an execution may only be completed
 /// with a whole read behind it.
@@ -55,10 +55,10 @@ pub async fn deliver(run: &Run, collected: &Collected, diffed: &Diffed) -> Resul
         }
         delivered = outcome?;
     }
-    // What Assets has taken is written down whatever comes of the rest.
-    match objects::carry_out(run, &client, &delivered).await {
-        Err(Stop::Failed(error)) => objects::say_what_is_left(run, Some(&error)),
-        Err(Stop::Cancelled) if delivered.result.is_some() => objects::say_what_is_left(run, None),
+    // What Assets took is recorded whatever becomes of the rest.
+    match objects::remove_and_clear(run, &client, &delivered).await {
+        Err(Stop::Failed(error)) => objects::warn_of_the_rest(run, Some(&error)),
+        Err(Stop::Cancelled) if delivered.result.is_some() => objects::warn_of_the_rest(run, None),
         done => done?,
     }
     Ok(delivered)
@@ -68,7 +68,7 @@ async fn send(run: &Run, client: &Client, collected: &Collected, diffed: &Diffed
     let target = target(run).await?;
     let links = client.links(&target).await.map_err(|e| failed(&e))?;
     let delivery = Delivery { run, client: client.clone(), links };
-    let result = delivery.carry_out(collected, diffed).await?;
+    let result = delivery.run_execution(collected, diffed).await?;
     Ok(Delivered { result: Some(result), names: schema::names(&delivery).await? })
 }
 
@@ -77,8 +77,8 @@ fn is_forge(run: &Run) -> bool {
 }
 
 impl Delivery<'_> {
-    /// From wherever an earlier attempt left it, to the end of the execution.
-    async fn carry_out(&self, collected: &Collected, diffed: &Diffed) -> Result<ExecutionStatus, Stop> {
+    /// From where an earlier attempt stopped to the end of the execution.
+    async fn run_execution(&self, collected: &Collected, diffed: &Diffed) -> Result<ExecutionStatus, Stop> {
         let open = self.open_or_resume().await?;
         if let Some(result) = open.result {
             return Ok(result);
@@ -89,7 +89,7 @@ impl Delivery<'_> {
         self.watch(&open).await
     }
 
-    /// Looks at the execution until it is over. Not cancellable: once completed, Assets carries it out.
+    /// Polls the execution until it ends. Not cancellable: once it is completed, Assets processes it.
     async fn watch(&self, open: &execution::Open) -> Result<ExecutionStatus, Stop> {
         let app = &self.run.app;
         let client = app.assets.clone();
@@ -116,12 +116,12 @@ impl Delivery<'_> {
                         RunStage::Deliver,
                         RunErrorCode::ExecutionCancelled,
                         "The import was cancelled in Assets.",
-                        "Start the run again when it suits; it sends everything that was not delivered.",
+                        "Start the run again; it sends everything that was not delivered.",
                     ));
                 }
                 ExecutionState::Ingesting | ExecutionState::Processing | ExecutionState::Other => {}
             }
-            if app.clock.elapsed_since(started) > PROCESSING_MOST {
+            if app.clock.elapsed_since(started) > MAX_PROCESSING {
                 return Err(Stop::failed(
                     RunStage::Deliver,
                     RunErrorCode::AssetsProcessingTooLong,
@@ -130,7 +130,7 @@ impl Delivery<'_> {
                 ));
             }
             app.clock.sleep(pause).await;
-            pause = (pause * 3 / 2).min(POLL_MOST);
+            pause = (pause * 3 / 2).min(MAX_POLL);
         }
     }
 }

@@ -1,5 +1,5 @@
-//! What was seen against what was delivered. The result is the run's changes, which are at the same time
-//! the outbox of its delivery. Everything here is local, so after a crash it simply begins anew.
+//! Compares what was seen with what was delivered. The result is the list of the run's changes, which is also the outbox
+//! of its delivery. Everything here is local, so after a crash the comparison simply starts again.
 
 mod absent;
 pub mod diffed;
@@ -38,7 +38,16 @@ use uuid::Uuid;
 /// What objects that are compared together take, about: some groups have a hundred thousand members.
 const BATCH_BYTES: usize = 2 << 20;
 /// The order in which types are sent: what others refer to comes first.
-const ORDER: [ObjectType; 4] = [ObjectType::Licenses, ObjectType::Groups, ObjectType::Users, ObjectType::Devices];
+fn in_order() -> [ObjectType; ObjectType::ALL.len()] {
+    let mut order = ObjectType::ALL;
+    order.sort_by_key(|object_type| match object_type {
+        ObjectType::Licenses => 0,
+        ObjectType::Groups => 1,
+        ObjectType::Users => 2,
+        ObjectType::Devices => 3,
+    });
+    order
+}
 
 /// Compares type by type.
 pub async fn diff(run: &Run, collected: &Collected) -> Result<Diffed, Stop> {
@@ -48,7 +57,7 @@ pub async fn diff(run: &Run, collected: &Collected) -> Result<Diffed, Stop> {
     let targets = Targets::load(run, collected).await?;
     let mut brake = None;
     let mut left_out = 0;
-    for object_type in ORDER {
+    for object_type in in_order() {
         let delivered = known.get(object_type.as_str()).copied().unwrap_or(0);
         let everything = sends_everything(run) || resend.contains(&object_type.as_str().to_owned());
         if everything && run.mode != RunMode::Test {
@@ -66,7 +75,7 @@ pub async fn diff(run: &Run, collected: &Collected) -> Result<Diffed, Stop> {
                 brake = brake.or_else(|| pull_brake(run, object_type, missing, delivered));
             }
         } else if everything && run.mode != RunMode::Test {
-            // Not read: what was delivered is sent as it was, so that Assets does not miss it.
+            // Not read: what was delivered is sent again, so that Assets does not treat it as missing.
             left_out += absent::repeat(run, object_type, &mut outbox).await?;
         }
         outbox.flush().await?;
@@ -76,11 +85,8 @@ pub async fn diff(run: &Run, collected: &Collected) -> Result<Diffed, Stop> {
     let warnings = size::warnings(known.values().sum(), created, outbox.many_references);
     warnings.into_iter().for_each(|warning| run.progress.warn(warning));
     let (organization, lease) = (run.job.organization, run.lease);
-    let sends = run
-        .app
-        .db
-        .scoped(organization, async move |tx| delivered::outbox_counts(tx, organization, lease.run).await)
-        .await?;
+    let sends =
+        run.tx("outbox counts", async move |tx| delivered::outbox_counts(tx, organization, lease.run).await).await?;
     for (object_type, held) in of_others {
         let missing = held.saturating_sub(sends.get(&object_type).copied().unwrap_or(0));
         brake = brake.or_else(|| object_type.parse().ok().and_then(|of| pull_brake(run, of, missing, held)));
@@ -90,7 +96,7 @@ pub async fn diff(run: &Run, collected: &Collected) -> Result<Diffed, Stop> {
             "{} of {} {} are missing or out of scope since the last delivery: more than {} %.",
             brake.missing, brake.delivered, brake.object_type, brake.brake_percent
         );
-        let advice = "Look at the changes of this run. If they are right, approve it; otherwise cancel it and mend the filter or the connection.";
+        let advice = "Look at the changes of this run. If they are right, approve it; otherwise cancel it and fix the filter or the connection.";
         run.progress.warn(RunWarning::new(WarningCode::RemovalBrake, detail).with_advice(advice));
     }
     Ok(Diffed {
@@ -120,9 +126,7 @@ async fn begin(run: &Run, collected: &Collected) -> Result<Before, Stop> {
     let (organization, job, lease) = (run.job.organization, run.job.id, run.lease);
     let change = receiver::compare(run).await?;
     let (known, mirror) = run
-        .app
-        .db
-        .scoped(organization, async |tx| {
+        .tx("begin the comparison", async |tx| {
             delivered::clear_changes(tx, &lease).await?;
             let mut mirror = mirror::find(tx, organization, job).await?;
             if run.mode != RunMode::DryRun {
@@ -175,25 +179,23 @@ async fn compare(
     };
     let referring = Referring { targets, groups_of };
     let with_members = object_type == ObjectType::Groups && carries(Link::Members);
-    run.app
-        .db
-        .scoped(organization, async |tx| {
-            let rows = match with_members {
-                true => read::groups_with_users(tx, organization, job, source).await?,
-                false => read::objects(tx, organization, job, source, object_type.as_str(), stored_as).await?,
-            };
-            let mut rows = rows.fuse();
-            loop {
-                let batch = next_batch(&mut rows).await?;
-                if batch.is_empty() {
-                    return Ok(());
-                }
-                let compared = batch.len() as u64;
-                compare_batch(run, object_type, is_stub, &referring, everything, batch, outbox).await?;
-                run.progress.advance(Work::Objects, compared);
+    run.tx("compare", async |tx| {
+        let rows = match with_members {
+            true => read::groups_with_users(tx, organization, job, source).await?,
+            false => read::objects(tx, organization, job, source, object_type.as_str(), stored_as).await?,
+        };
+        let mut rows = rows.fuse();
+        loop {
+            let batch = next_batch(&mut rows).await?;
+            if batch.is_empty() {
+                return Ok(());
             }
-        })
-        .await?;
+            let compared = batch.len() as u64;
+            compare_batch(run, object_type, is_stub, &referring, everything, batch, outbox).await?;
+            run.progress.advance(Work::Objects, compared);
+        }
+    })
+    .await?;
     Ok(())
 }
 
@@ -221,7 +223,7 @@ async fn compare_batch(
     outbox: &mut Outbox<'_>,
 ) -> Result<()> {
     let mut changed = Vec::new();
-    let keeps_groups = object_type == ObjectType::Users && !is_stub && referring.targets.groups_frozen;
+    let keeps_groups = object_type == ObjectType::Users && !is_stub && referring.targets.groups_lost;
     let kept = match keeps_groups {
         true => payloads(run, object_type, delivered_ids(batch.iter())).await?,
         false => HashMap::new(),
@@ -241,8 +243,8 @@ async fn compare_batch(
         }
         let hash = hash(run, &payload);
         let is_same = row.delivered_hash.as_deref() == Some(&hash[..]);
-        // A test does not read what groups point at, and not always the groups of users: it leaves alone what is
-        // there already.
+        // A test does not read the targets of groups, and not always the groups of users: objects that were delivered
+        // before stay unchanged.
         let is_whole =
             object_type != ObjectType::Groups && (object_type != ObjectType::Users || referring.targets.memberships);
         let is_partial = run.mode == RunMode::Test && !is_whole && row.delivered_hash.is_some();
@@ -319,5 +321,5 @@ async fn payloads(run: &Run, object_type: ObjectType, ids: Vec<Uuid>) -> Result<
     }
     let (organization, job) = (run.job.organization, run.job.id);
     let name = object_type.as_str();
-    run.app.db.scoped(organization, async move |tx| delivered::payloads(tx, organization, job, name, &ids).await).await
+    run.tx("delivered payloads", async move |tx| delivered::payloads(tx, organization, job, name, &ids).await).await
 }

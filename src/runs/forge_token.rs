@@ -4,6 +4,7 @@
 use super::context::{Destination, DestinationKind};
 use super::run::Run;
 use super::stop::Stop;
+use super::transaction::transaction;
 use crate::app::App;
 use crate::assets::Target;
 use crate::codes::RunErrorCode;
@@ -21,13 +22,13 @@ const LEAST: TimeDelta = TimeDelta::minutes(3);
 /// How long a token lives that does not say so itself. Source: docs/assets.md, «Forge».
 const LIFE: TimeDelta = TimeDelta::minutes(55);
 /// How long a run waits for the app to bring a token.
-const WAIT_MOST: TimeDelta = TimeDelta::hours(6);
-/// A token that Assets refuses although it was brought so recently has not run out: it is not good at all.
+const MAX_WAIT: TimeDelta = TimeDelta::hours(6);
+/// A token that Assets refuses so soon after it was stored has not expired: it is not valid at all.
 const REFUSED_EARLY: TimeDelta = TimeDelta::minutes(5);
 
-/// What became of a token that an app brought.
+/// What storing a token led to.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Brought {
+pub struct StoredToken {
     pub expires_at: DateTime<Utc>,
     /// Runs that waited for it and go on.
     pub runs_resumed: usize,
@@ -46,7 +47,7 @@ pub async fn bring(
     token: &str,
     api_base_url: &Url,
     ends_at: Option<DateTime<Utc>>,
-) -> Result<Brought> {
+) -> Result<StoredToken> {
     let (id, now) = (ids::new_v7(&app.clock), app.clock.now());
     let expires_at = ends_at.unwrap_or(now + LIFE);
     let row = ForgeTokenRow {
@@ -58,19 +59,19 @@ pub async fn bring(
         expires_at,
         updated_at: now,
     };
-    app.db
-        .scoped(organization, async |tx| {
-            forge_tokens::replace(tx, &row).await?;
-            let is_of_use = expires_at - now >= LEAST;
-            let runs_resumed =
-                if is_of_use { runs::resume(tx, organization, WaitReason::ForgeToken, now).await? } else { 0 };
-            Ok(Brought { expires_at, runs_resumed })
-        })
-        .await
+    transaction(app, organization, "store a Forge token", async |tx| {
+        forge_tokens::replace(tx, &row).await?;
+        let is_of_use = expires_at - now >= LEAST;
+        let runs_resumed =
+            if is_of_use { runs::resume(tx, organization, WaitReason::ForgeToken, now).await? } else { 0 };
+        Ok(StoredToken { expires_at, runs_resumed })
+    })
+    .await
 }
 
 async fn newest(app: &App, organization: OrganizationId) -> Result<Option<ForgeTokenRow>> {
-    app.db.scoped(organization, async move |tx| forge_tokens::newest(tx, organization).await).await
+    transaction(app, organization, "newest Forge token", async move |tx| forge_tokens::newest(tx, organization).await)
+        .await
 }
 
 impl Destination {
@@ -118,14 +119,12 @@ pub(super) async fn target(run: &Run) -> Result<Target, Stop> {
 async fn wait(run: &Run) -> Result<Stop> {
     let (organization, id) = (run.job.organization, run.lease.run);
     let (newest, row) = run
-        .app
-        .db
-        .scoped(organization, async move |tx| {
+        .tx("wait for a Forge token", async move |tx| {
             Ok((forge_tokens::newest(tx, organization).await?, runs::find(tx, organization, id).await?))
         })
         .await?;
     let ready_at = row.approved_at.unwrap_or(row.queued_at);
-    let until = newest.map_or(ready_at, |token| token.expires_at.max(ready_at)) + WAIT_MOST;
+    let until = newest.map_or(ready_at, |token| token.expires_at.max(ready_at)) + MAX_WAIT;
     if run.app.clock.now() < until {
         return Ok(Stop::Wait { until, reason: WaitReason::ForgeToken });
     }
@@ -157,6 +156,6 @@ pub(super) async fn after_refusal(run: &Run, began_at: DateTime<Utc>, refusal: S
         return Ok(Stop::Failed(error));
     }
     let id = newest.id;
-    run.app.db.scoped(organization, async move |tx| forge_tokens::end(tx, organization, id, now).await).await?;
+    run.tx("end a Forge token", async move |tx| forge_tokens::end(tx, organization, id, now).await).await?;
     wait(run).await
 }

@@ -1,5 +1,6 @@
-//! What a run tells while it goes on: counts, warnings and progress, written down at most once a second.
+//! What a run reports while it is executed: counts, warnings and progress, stored at most once a second.
 
+use super::transaction::transaction;
 use crate::app::App;
 use crate::clock::Instant;
 use crate::db::runs::{self, Lease, Note};
@@ -12,7 +13,7 @@ use serde_json::{Value, json};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Warnings of one code beyond this many are only counted.
-const SAME_WARNINGS_MOST: usize = 20;
+const MAX_SAME_WARNINGS: usize = 20;
 
 /// Cheap to clone; all clones write into the same run.
 #[derive(Clone)]
@@ -39,7 +40,7 @@ struct State {
     degraded: bool,
     /// Rises with every change.
     revision: u64,
-    /// What is written down for certain.
+    /// The revision that is certainly stored.
     written: u64,
 }
 
@@ -55,7 +56,7 @@ pub enum Work {
 #[derive(Clone, Copy, Default)]
 struct Amount {
     done: u64,
-    /// What of it an earlier attempt had done: that is progress, but not speed.
+    /// How much of it an earlier attempt had done, which counts as progress but not as speed.
     done_before: u64,
     total: Option<u64>,
 }
@@ -65,7 +66,7 @@ impl Amount {
         if seconds > 0.0 { self.done.saturating_sub(self.done_before) as f64 / seconds } else { 0.0 }
     }
 
-    /// How long the rest takes at the pace so far; `None` where there is none to go by.
+    /// How long the rest takes at the current pace; `None` while there is none.
     fn seconds_left(self, seconds: f64) -> Option<f64> {
         let left = self.total?.saturating_sub(self.done) as f64;
         let per_second = self.per_second(seconds);
@@ -88,7 +89,7 @@ impl State {
     }
 }
 
-/// What a run told up to a checkpoint.
+/// What a run had reported up to a checkpoint.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Reported {
@@ -98,8 +99,7 @@ pub struct Reported {
 }
 
 impl RunProgress {
-    /// Goes on from what an earlier attempt told up to its last checkpoint: what it told after that is told
-    /// again.
+    /// Resumes from what an earlier attempt had reported up to its last checkpoint. What it reported later comes again.
     pub fn new(app: &App, job: JobId, reported: Reported, progress: Option<&Progress>) -> Self {
         let Reported { counts, warnings, degraded } = reported;
         let state = State {
@@ -164,7 +164,7 @@ impl RunProgress {
 
     pub fn used(&self, usage: Usage) {
         let mut state = self.state();
-        // What the quota gives back while nothing else happens is no news.
+        // Units that the quota gives back are no reason to store progress.
         let known = |usage: Usage| (usage.requests, usage.resource_units, usage.throttled_ms);
         state.revision += u64::from(known(state.usage) != known(usage));
         state.usage = usage;
@@ -188,20 +188,20 @@ impl RunProgress {
         self.state().counts.clone()
     }
 
-    /// What was told so far, to be kept with a checkpoint.
+    /// What was reported so far, to be stored with a checkpoint.
     pub fn reported(&self) -> Reported {
         self.state().reported()
     }
 
-    /// Something to know that leaves the result as it should be. Told once: an attempt that goes on after a
-    /// crash may come to say it again.
+    /// A warning that leaves the result as it should be. The same warning is reported once: an attempt after a crash may
+    /// repeat it.
     pub fn warn(&self, warning: RunWarning) {
         let mut state = self.state();
         if state.warnings.contains(&warning) {
             return;
         }
         let same = state.warnings.iter().filter(|w| w.code == warning.code).count();
-        if same < SAME_WARNINGS_MOST {
+        if same < MAX_SAME_WARNINGS {
             state.warnings.push(warning);
         } else if let Some(last) = state.warnings.iter_mut().rfind(|w| w.code == warning.code) {
             last.count = Some(last.count.unwrap_or(1) + 1);
@@ -209,7 +209,7 @@ impl RunProgress {
         state.revision += 1;
     }
 
-    /// Something that the admin should look at: the run ends `degraded`.
+    /// A warning that needs an administrator: the run ends `degraded`.
     pub fn degrade(&self, warning: RunWarning) {
         self.state().degraded = true;
         self.warn(warning);
@@ -236,12 +236,12 @@ impl RunProgress {
         }
     }
 
-    /// Writes down what changed since the last time, with an event for those who watch.
+    /// Stores what changed since the last time, with an event for the event stream.
     pub async fn flush(&self, app: &App, lease: &Lease) -> Result<()> {
         self.write(app, lease, None).await
     }
 
-    /// Writes everything down together with a checkpoint.
+    /// Stores everything together with a checkpoint.
     pub async fn checkpoint(&self, app: &App, lease: &Lease, checkpoint: &Value) -> Result<()> {
         self.write(app, lease, Some(checkpoint)).await
     }
@@ -260,40 +260,38 @@ impl RunProgress {
         let data = json!({"progress": &progress, "counts": &reported.counts});
         let progress = serde_json::to_value(progress).map_err(crate::error::Error::internal)?;
         let (lease, now) = (*lease, app.clock.now());
-        app.db
-            .scoped(lease.organization, async |tx| {
-                let note = Note {
-                    stage: Some(stage),
-                    checkpoint,
-                    progress: Some(&progress),
-                    counts: Some(&reported.counts),
-                    warnings: Some(&reported.warnings),
-                    degraded: Some(reported.degraded),
-                };
-                runs::note(tx, &lease, &note, now).await?;
-                runs::add_event(tx, lease.organization, lease.run, EventKind::Progress, &data, now).await
-            })
-            .await?;
-        // Not before: a write that is dropped on its way did not happen.
+        transaction(app, lease.organization, "store progress", async |tx| {
+            let note = Note {
+                stage: Some(stage),
+                checkpoint,
+                progress: Some(&progress),
+                counts: Some(&reported.counts),
+                warnings: Some(&reported.warnings),
+                degraded: Some(reported.degraded),
+            };
+            runs::note(tx, &lease, &note, now).await?;
+            runs::add_event(tx, lease.organization, lease.run, EventKind::Progress, &data, now).await
+        })
+        .await?;
+        // Only now: a write that was cancelled did not happen.
         self.state().written = revision;
         Ok(())
     }
 
-    /// A line for those who watch.
+    /// Adds a line to the log and to the event stream.
     pub async fn log(&self, app: &App, lease: &Lease, message: &str) -> Result<()> {
         let (lease, now) = (*lease, app.clock.now());
         tracing::info!(run.id = %lease.run, organization.id = %lease.organization, "{message}");
         let data = json!({"message": message, "stage": self.stage()});
-        app.db
-            .scoped(lease.organization, async |tx| {
-                runs::fence(tx, &lease).await?;
-                runs::add_event(tx, lease.organization, lease.run, EventKind::Log, &data, now).await
-            })
-            .await
+        transaction(app, lease.organization, "log", async |tx| {
+            runs::fence(tx, &lease).await?;
+            runs::add_event(tx, lease.organization, lease.run, EventKind::Log, &data, now).await
+        })
+        .await
     }
 }
 
-/// The progress as metrics, by job: a job has one live run. What is not updated any more fades from `/metrics`.
+/// The progress as metrics, by job, because a job has one live run. Gauges that are no longer updated expire.
 fn measure(job: &str, progress: &Progress) {
     let job = job.to_owned();
     let of_stage = [("job", job.clone()), ("stage", progress.stage.to_string())];
@@ -327,7 +325,7 @@ mod tests {
         let lists = amount(150_000, 0, Some(150_000));
         assert_eq!(seconds_left(&[lists, amount(5_000, 0, Some(50_000))], 10.0), Some(90.0));
         assert_eq!(seconds_left(&[lists, amount(50_000, 0, Some(50_000))], 100.0), Some(0.0));
-        // What an earlier attempt did is no pace.
+        // What an earlier attempt did does not count as pace.
         assert_eq!(seconds_left(&[lists, amount(5_000, 4_000, Some(50_000))], 10.0), Some(450.0));
         assert_eq!(seconds_left(&[lists, amount(4_000, 4_000, Some(50_000))], 10.0), None);
         assert_eq!(seconds_left(&[amount(5, 0, None), amount(0, 0, None)], 10.0), None);

@@ -2,12 +2,15 @@
 
 use super::context::JobContext;
 use super::progress::RunProgress;
+use super::transaction::transaction;
 use crate::app::App;
 use crate::db::mirror::read::Source;
-use crate::db::runs::Lease;
+use crate::db::runs::{self, Lease};
+use crate::db::{Transaction, TransactionFn};
 use crate::error::Result;
 use crate::job::Deliver;
 use crate::run_state::{RunMode, RunRequest};
+use futures_util::future::BoxFuture;
 use tokio_util::sync::CancellationToken;
 
 /// A claimed run with all it needs.
@@ -40,5 +43,27 @@ impl Run {
     /// Adds a line to the run's log.
     pub async fn log(&self, message: &str) -> Result<()> {
         self.progress.log(&self.app, &self.lease, message).await
+    }
+
+    /// One transaction that reads, or whose statements check the lease themselves.
+    pub fn tx<'a, T, F>(&'a self, name: &'static str, work: F) -> BoxFuture<'a, Result<T>>
+    where
+        for<'r> F: AsyncFnOnce(&'r mut Transaction) -> Result<T> + TransactionFn<'r, T> + Send + 'a,
+        T: Send + 'a,
+    {
+        transaction(&self.app, self.lease.organization, name, work)
+    }
+
+    /// One transaction that writes: it fails before its first statement when another process has the run.
+    pub fn fenced_tx<'a, T, F>(&'a self, name: &'static str, work: F) -> BoxFuture<'a, Result<T>>
+    where
+        for<'r> F: AsyncFnOnce(&'r mut Transaction) -> Result<T> + TransactionFn<'r, T> + Send + 'a,
+        T: Send + 'a,
+    {
+        let lease = self.lease;
+        self.tx(name, async move |tx: &mut Transaction| {
+            runs::fence(tx, &lease).await?;
+            work(tx).await
+        })
     }
 }

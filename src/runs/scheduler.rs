@@ -1,4 +1,4 @@
-//! Queues what is due, and clears away what has had its time. Any number of processes may do it at once.
+//! Queues runs that are due, and removes what is past its retention. Any number of processes may do it at once.
 
 use crate::app::App;
 use crate::db::{runs, system};

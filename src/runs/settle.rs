@@ -1,4 +1,4 @@
-//! Writing down what was delivered, and ending the run, in one transaction.
+//! Records what was delivered and ends the run, in one transaction.
 
 use super::collect::collected::Collected;
 use super::deliver::delivered::Delivered;
@@ -17,21 +17,18 @@ use crate::error::Result;
 use crate::run_state::{RunMode, RunStage, RunState, RunWarning};
 
 /// Messages of Assets that are shown one by one.
-const MESSAGES_MOST: usize = 10;
+const MAX_MESSAGES: usize = 10;
 
 /// Ends a run that delivers nothing: a dry run, or a job without a destination.
 pub async fn without_delivery(run: &Run) -> Result<RunState> {
     let state = end_state(run);
     run.progress.flush(&run.app, &run.lease).await?;
     let (lease, now) = (run.lease, run.app.clock.now());
-    run.app
-        .db
-        .scoped(lease.organization, async move |tx| {
-            runs::fence(tx, &lease).await?;
-            mirror::clear_staging(tx, lease.organization, lease.run).await?;
-            runs::finish(tx, &lease, state, None, now).await
-        })
-        .await?;
+    run.fenced_tx("end without delivery", async move |tx| {
+        mirror::clear_staging(tx, lease.organization, lease.run).await?;
+        runs::finish(tx, &lease, state, None, now).await
+    })
+    .await?;
     Ok(state)
 }
 
@@ -39,9 +36,8 @@ fn end_state(run: &Run) -> RunState {
     if run.progress.is_degraded() { RunState::Degraded } else { RunState::Succeeded }
 }
 
-/// Settles what Assets took, type by type: only a type whose execution was without errors, and in which
-/// Assets counted as many entries as were sent, is written down as delivered. Any other is sent whole next
-/// time.
+/// Records what Assets took, type by type. A type counts as delivered only if its execution had no errors and Assets
+/// counted as many entries as were sent. Any other is sent completely next time.
 pub async fn settle(run: &Run, collected: &Collected, diffed: &Diffed, delivery: &Delivered) -> Result<RunState> {
     let sent = diffed.sends.values().sum();
     run.progress.enter(&run.app, RunStage::Settle, Some(sent));
@@ -53,7 +49,7 @@ pub async fn settle(run: &Run, collected: &Collected, diffed: &Diffed, delivery:
     let resent = resent_types(diffed, &settled);
     let acted = observed.is_some();
     let state = end_state(run);
-    // Everything is written down in one transaction, with the end of the run.
+    // Everything is stored in one transaction, with the end of the run.
     run.progress.was_done(Work::Objects, sent);
     run.progress.flush(&run.app, &run.lease).await?;
     let (lease, job, now) = (run.lease, run.job.id, run.app.clock.now());
@@ -61,46 +57,44 @@ pub async fn settle(run: &Run, collected: &Collected, diffed: &Diffed, delivery:
     let destination = diffed.settings.destination;
     let audit_id = crate::ids::new_v7(&run.app.clock);
     let count_missing = run.mode != RunMode::Test && !collected.types.is_empty();
-    run.app
-        .db
-        .scoped(organization, async move |tx| {
-            delivered::settle(tx, &lease, job, &settled, count_missing, now).await?;
-            let mut mirror = mirror::find(tx, organization, job).await?;
-            mirror.delivered_to = destination;
-            mirror.delivered_at = Some(now);
-            mirror.updated_at = now;
-            mirror.resend.retain(|known| !resent.done.contains(known));
-            mirror.resend.extend(resent.open);
-            if acted {
-                // What Assets removed or marked may be anything that was left out.
-                mirror.resend.extend(ObjectType::ALL.map(|of| of.as_str().to_owned()));
-            }
-            mirror.resend.sort();
-            mirror.resend.dedup();
-            mirror::save(tx, &mirror).await?;
-            if let Some(destination) = destination {
-                let counts = delivered::counts(tx, organization, job).await?;
-                job_settings::note_contents(tx, organization, destination, &counts).await?;
-            }
-            if let (Some(observed), Some(destination)) = (observed, destination) {
-                job_settings::observe_missing_objects(tx, organization, destination, observed, now).await?;
-                job_settings::pause_schedule(tx, organization, job, "missing_objects_observed", now).await?;
-                let event = AuditEventRow {
-                    organization_id: organization.0,
-                    id: audit_id,
-                    at: now,
-                    actor: format!("run {}", lease.run),
-                    action: "observe".to_owned(),
-                    resource_kind: "destinations".to_owned(),
-                    resource_id: Some(destination),
-                    detail: serde_json::json!({"missingObjects": observed}),
-                };
-                audit_events::insert(tx, &event).await?;
-            }
-            mirror::clear_staging(tx, organization, lease.run).await?;
-            runs::finish(tx, &lease, state, None, now).await
-        })
-        .await?;
+    run.tx("settle", async move |tx| {
+        delivered::settle(tx, &lease, job, &settled, count_missing, now).await?;
+        let mut mirror = mirror::find(tx, organization, job).await?;
+        mirror.delivered_to = destination;
+        mirror.delivered_at = Some(now);
+        mirror.updated_at = now;
+        mirror.resend.retain(|known| !resent.done.contains(known));
+        mirror.resend.extend(resent.open);
+        if acted {
+            // What Assets removed or marked may be anything that was left out.
+            mirror.resend.extend(ObjectType::ALL.map(|of| of.as_str().to_owned()));
+        }
+        mirror.resend.sort();
+        mirror.resend.dedup();
+        mirror::save(tx, &mirror).await?;
+        if let Some(destination) = destination {
+            let counts = delivered::counts(tx, organization, job).await?;
+            job_settings::note_contents(tx, organization, destination, &counts).await?;
+        }
+        if let (Some(observed), Some(destination)) = (observed, destination) {
+            job_settings::observe_missing_objects(tx, organization, destination, observed, now).await?;
+            job_settings::pause_schedule(tx, organization, job, "missing_objects_observed", now).await?;
+            let event = AuditEventRow {
+                organization_id: organization.0,
+                id: audit_id,
+                at: now,
+                actor: format!("run {}", lease.run),
+                action: "observe".to_owned(),
+                resource_kind: "destinations".to_owned(),
+                resource_id: Some(destination),
+                detail: serde_json::json!({"missingObjects": observed}),
+            };
+            audit_events::insert(tx, &event).await?;
+        }
+        mirror::clear_staging(tx, organization, lease.run).await?;
+        runs::finish(tx, &lease, state, None, now).await
+    })
+    .await?;
     Ok(state)
 }
 
@@ -124,8 +118,8 @@ fn settled_types(run: &Run, diffed: &Diffed, delivery: &Delivered) -> Vec<String
         let is_settled = match found {
             _ if sent == 0 => true,
             None => {
-                let detail = format!("Assets does not say what it did with {sent} {object_type}.");
-                let advice = "Compare GET /v1/jobs/{id}/schema with Assets; they are sent again by the next run.";
+                let detail = format!("Assets did not report what it did with {sent} {object_type}.");
+                let advice = "Compare GET /v1/jobs/{id}/schema with Assets; the next run sends them again.";
                 run.progress.degrade(RunWarning::new(WarningCode::TypeNotProcessed, detail).with_advice(advice));
                 false
             }
@@ -137,9 +131,9 @@ fn settled_types(run: &Run, diffed: &Diffed, delivery: &Delivered) -> Vec<String
     }
     let progress = delivery.result.as_ref().and_then(|result| result.progress_result.as_ref());
     let failure =
-        progress.and_then(ProgressResult::failure).map(|word| format!("Assets says that the import is {word}."));
+        progress.and_then(ProgressResult::failure).map(|word| format!("Assets reports the import as {word}."));
     let messages = progress.into_iter().flat_map(|progress| progress.error_messages.iter().cloned());
-    for message in failure.into_iter().chain(messages).take(MESSAGES_MOST) {
+    for message in failure.into_iter().chain(messages).take(MAX_MESSAGES) {
         let advice = "Look at the import's history in Assets.";
         run.progress.degrade(RunWarning::new(WarningCode::AssetsError, message).with_advice(advice));
         settled.clear();
@@ -147,7 +141,7 @@ fn settled_types(run: &Run, diffed: &Diffed, delivery: &Delivered) -> Vec<String
     settled
 }
 
-/// Whether Assets took every entry of a type; otherwise what it did not take is said.
+/// Whether Assets took every entry of a type; otherwise a warning says what it left out.
 fn is_taken(run: &Run, object_type: ObjectType, sent: u64, result: &ObjectTypeResult) -> bool {
     let entries = result.entries_in_source.unsigned_abs();
     if result.is_clean() && entries == sent {
@@ -166,13 +160,13 @@ fn is_taken(run: &Run, object_type: ObjectType, sent: u64, result: &ObjectTypeRe
     );
     let advice = "They are all sent again by the next run. Look at the import's history in Assets for the reasons.";
     run.progress.degrade(RunWarning::new(WarningCode::EntriesIgnored, detail).with_count(ignored).with_advice(advice));
-    for message in result.error_messages.iter().take(MESSAGES_MOST) {
+    for message in result.error_messages.iter().take(MAX_MESSAGES) {
         run.progress.degrade(RunWarning::new(WarningCode::AssetsError, message.clone()).with_advice(advice));
     }
     false
 }
 
-/// Assets acted on objects that this execution left out: it is not what the destination says.
+/// Whether Assets acted on objects that this execution left out, against the setting of the destination.
 fn observe_missing(run: &Run, diffed: &Diffed, result: &ExecutionStatus) -> Option<MissingObjects> {
     let types = result.progress_result.iter().flat_map(|result| result.object_type_result_map.values());
     let (deleted, updated) = types.fold((0, 0), |(deleted, updated), result| {

@@ -1,4 +1,4 @@
-//! Why a run does not go on: it failed, was cancelled, lost its lease, waits, or awaits approval.
+//! Why a run stops: it failed, was cancelled, lost its lease, was released, waits, or awaits approval.
 
 use crate::assets::{AssetsError, AssetsErrorKind};
 use crate::codes::{RecordedCode, RunErrorCode};
@@ -12,12 +12,11 @@ use serde_json::Value;
 pub enum Stop {
     /// It ends here, and the record says why.
     Failed(Box<RunError>),
-    /// Somebody asked for it, and whatever was open has been closed.
+    /// A user cancelled it, and whatever was open has been closed.
     Cancelled,
     /// Another process has the run now: nothing more may be written.
     LeaseLost,
-    /// The process is stopping, or the database went away: the run goes back to the queue, to be taken up at
-    /// once.
+    /// The process is stopping, or the database is unavailable: the run returns to the queue and is due at once.
     Released,
     /// It goes on at `until`, from its checkpoint.
     Wait { until: DateTime<Utc>, reason: WaitReason },
@@ -46,6 +45,14 @@ impl Stop {
     /// Whether the run fails for this reason.
     pub fn is_failure(&self, code: RunErrorCode) -> bool {
         matches!(self, Self::Failed(error) if error.code == code)
+    }
+
+    /// The same failure, with what it means for the run said first.
+    pub fn because(mut self, meaning: &str) -> Self {
+        if let Self::Failed(error) = &mut self {
+            error.detail = format!("{meaning} {}", error.detail);
+        }
+        self
     }
 
     /// A failure of Graph or of the sign-in.
@@ -96,7 +103,7 @@ impl From<Error> for Stop {
     fn from(error: Error) -> Self {
         match error.code {
             Code::LeaseLost => return Self::LeaseLost,
-            // Nothing is wrong with the run: it goes on from its checkpoint when the database is back.
+            // Nothing is wrong with the run: it resumes from its checkpoint when the database is back.
             Code::DatabaseUnavailable => return Self::Released,
             _ => {}
         }

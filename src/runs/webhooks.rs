@@ -1,4 +1,4 @@
-//! Tells webhooks what was queued for them. Every worker process sends; a delivery is claimed by one at a time.
+//! Sends queued webhook deliveries. Every worker process sends; a delivery is claimed by one at a time.
 
 use crate::app::App;
 use crate::db::listen::Notice;

@@ -1,4 +1,4 @@
-//! The pool: claims runs, keeps their leases, writes their ends.
+//! The worker pool: claims runs, renews their leases, and stores how they end.
 
 use super::checkpoint::Checkpoint;
 use super::context::JobContext;
@@ -7,6 +7,7 @@ use super::pipeline;
 use super::progress::{Reported, RunProgress};
 use super::run::Run;
 use super::stop::Stop;
+use super::transaction::transaction;
 use crate::app::App;
 use crate::codes::RunErrorCode;
 use crate::db::listen::Notice;
@@ -22,24 +23,24 @@ use tokio::sync::{Semaphore, broadcast};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-/// A process that dies is missed after this long.
+/// How long a lease is valid: after a process dies, another one waits at most this long.
 const LEASE: TimeDelta = TimeDelta::seconds(30);
 /// The lease is renewed every third of its life.
 const RENEWAL: Duration = Duration::from_secs(10);
 const POLL: Duration = Duration::from_secs(5);
 const FLUSH: Duration = Duration::from_secs(1);
-/// A run whose process died so often one time after the other, without coming any further, is given up: it may be what
-/// the process dies of. A run that gets somewhere may be interrupted as often as it likes.
-const IN_VAIN_MOST: i32 = 50;
+/// A run whose process died so often in a row without any progress is given up, because it may be the cause. A run that
+/// makes progress may be interrupted any number of times.
+const MAX_IN_VAIN: i32 = 50;
 
-/// Executes runs until `stopping`; then gives back what it has, and ends.
+/// Executes runs until `stopping`; then releases the runs that it has, and ends.
 pub async fn work(app: App, worker: WorkerId, stopping: CancellationToken) {
     let mut notices = app.notices.subscribe();
     let slots = Arc::new(Semaphore::new(usize::from(app.settings.workers)));
     let tasks = TaskTracker::new();
     loop {
         let slot = tokio::select! {
-            // First: what is given back while stopping is not to be taken again.
+            // First, so that a run released while stopping is not claimed again.
             biased;
             () = stopping.cancelled() => break,
             slot = slots.clone().acquire_owned() => slot,
@@ -59,7 +60,7 @@ pub async fn work(app: App, worker: WorkerId, stopping: CancellationToken) {
             }
             Err(error) => {
                 drop(slot);
-                tracing::error!(code = %error.code, "the queue cannot be read: {}", error.detail);
+                tracing::error!(code = %error.code, "the run queue could not be read: {}", error.detail);
                 wait(&app, &mut notices, &stopping).await;
             }
         }
@@ -81,7 +82,7 @@ async fn claim(app: &App, worker: WorkerId) -> Result<Option<(Lease, RunRow)>> {
     runs::claim(&app.db, token, worker, app.clock.now(), LEASE).await
 }
 
-/// Until something is announced, or the time for a poll has come: an announcement can be lost, a poll not.
+/// Waits for a notice or for the next poll. Notices only save time; correctness rests on polling.
 async fn wait(app: &App, notices: &mut broadcast::Receiver<Notice>, stopping: &CancellationToken) {
     let poll = app.clock.sleep(POLL + app.clock.jitter(POLL / 2));
     tokio::pin!(poll);
@@ -93,7 +94,7 @@ async fn wait(app: &App, notices: &mut broadcast::Receiver<Notice>, stopping: &C
                 Ok(Notice::RunsQueued) | Err(broadcast::error::RecvError::Lagged(_)) => return,
                 Ok(Notice::RunChanged(_) | Notice::CancelRequested(_) | Notice::WebhooksQueued) => {}
                 Err(broadcast::error::RecvError::Closed) => {
-                    // Nobody announces in this process: only the polls are left.
+                    // No notices in this process: only polling is left.
                     poll.await;
                     return;
                 }
@@ -102,16 +103,16 @@ async fn wait(app: &App, notices: &mut broadcast::Receiver<Notice>, stopping: &C
     }
 }
 
-/// Executes a claimed run beside the renewal of its lease, and writes how it ended.
+/// Executes a claimed run while its lease is renewed, and stores how it ended.
 async fn execute(app: &App, lease: Lease, row: RunRow, stopping: &CancellationToken) {
     let cancel = CancellationToken::new();
     tracing::info!(run.id = %lease.run, organization.id = %lease.organization, mode = %row.mode, attempt = row.attempt, "run claimed");
     let keeper = Keeper { app, lease, cancel: cancel.clone(), stopping };
-    let outcome = Box::pin(keeper.beside(lead(app, lease, row, cancel))).await;
+    let outcome = Box::pin(keeper.while_held(lead(app, lease, row, cancel))).await;
     let first = app.clock.instant();
     loop {
         let Err(error) = write_end(app, &lease, &outcome).await else { return };
-        tracing::error!(run.id = %lease.run, code = %error.code, "the end of a run could not be written: {}", error.detail);
+        tracing::error!(run.id = %lease.run, code = %error.code, "the end of a run could not be stored: {}", error.detail);
         let is_late = app.clock.elapsed_since(first) > LEASE.to_std().unwrap_or_default();
         // After the lease, whoever claims the run goes on from its checkpoint.
         if error.code != Code::DatabaseUnavailable || is_late || stopping.is_cancelled() {
@@ -121,7 +122,7 @@ async fn execute(app: &App, lease: Lease, row: RunRow, stopping: &CancellationTo
     }
 }
 
-/// What became of a run, and how the end is to be written.
+/// How an execution ended, and how that is stored.
 enum Outcome {
     Ended(RunState),
     Stopped(Stop, Option<RunProgress>),
@@ -133,10 +134,10 @@ async fn lead(app: &App, lease: Lease, row: RunRow, cancel: CancellationToken) -
         return Outcome::Stopped(Stop::Cancelled, None);
     }
     match is_in_vain(app, &lease).await {
-        // What Assets has all of is waited for, so that its outcome is known.
+        // An execution that Assets has received completely is awaited, so that its outcome is known.
         Ok(true) if !execution::is_completed(app, &lease).await => {
             let advice = "Look at the log of the service for why its process ended; then start a new run.";
-            let detail = format!("The process of the run ended {IN_VAIN_MOST} times, and it never came any further.");
+            let detail = format!("The worker process ended {MAX_IN_VAIN} times while the run made no progress.");
             let stage = row.stage.unwrap_or(RunStage::Collect);
             execution::abandon(app, &lease, row.job()).await;
             return Outcome::Stopped(Stop::failed(stage, RunErrorCode::TooManyAttempts, detail, advice), None);
@@ -146,7 +147,7 @@ async fn lead(app: &App, lease: Lease, row: RunRow, cancel: CancellationToken) -
     }
     match prepare(app, lease, &row, cancel).await {
         Err(stop) => Outcome::Stopped(stop, None),
-        Ok((run, checkpoint)) => match Box::pin(pipeline_beside_flush(&run, checkpoint)).await {
+        Ok((run, checkpoint)) => match Box::pin(pipeline_with_flush(&run, checkpoint)).await {
             Ok(state) => Outcome::Ended(state),
             Err(Stop::Cancelled) => {
                 execution::abandon(app, &lease, run.job.id).await;
@@ -158,14 +159,15 @@ async fn lead(app: &App, lease: Lease, row: RunRow, cancel: CancellationToken) -
 }
 
 async fn is_in_vain(app: &App, lease: &Lease) -> Result<bool> {
-    let attempts = app.db.scoped(lease.organization, async |tx| runs::note_reached(tx, lease).await).await?;
-    Ok(attempts >= IN_VAIN_MOST)
+    let attempts =
+        transaction(app, lease.organization, "note an attempt", async |tx| runs::note_reached(tx, lease).await).await?;
+    Ok(attempts >= MAX_IN_VAIN)
 }
 
 async fn prepare(app: &App, lease: Lease, row: &RunRow, cancel: CancellationToken) -> Result<(Run, Checkpoint), Stop> {
     let read = |value: &serde_json::Value| serde_json::from_value(value.clone()).map_err(Error::internal);
     let job = JobContext::load(app, lease.organization, row.job()).await?;
-    let checkpoint = checkpoint_of_now(app, &lease, row, &job).await?;
+    let checkpoint = current_checkpoint(app, &lease, row, &job).await?;
     let reported = match checkpoint.reported.clone() {
         Some(reported) => reported,
         None => {
@@ -187,10 +189,10 @@ async fn prepare(app: &App, lease: Lease, row: &RunRow, cancel: CancellationToke
     Ok((run, checkpoint))
 }
 
-/// Where an earlier attempt came to. If the settings changed since it compared, that is compared anew: rows made for one
-/// destination or mapping are no good for another. What Assets carries out already goes on as it began, and what was
-/// approved is not changed.
-async fn checkpoint_of_now(app: &App, lease: &Lease, row: &RunRow, job: &JobContext) -> Result<Checkpoint, Stop> {
+/// Where an earlier attempt stopped. If the settings changed since its comparison, that is repeated: its rows fit only the
+/// destination and mapping they were made for. An execution that Assets already processes goes on, and what was approved
+/// is not changed.
+async fn current_checkpoint(app: &App, lease: &Lease, row: &RunRow, job: &JobContext) -> Result<Checkpoint, Stop> {
     let mut checkpoint = Checkpoint::of(row)?;
     let settings = job.settings();
     let is_approved = row.approved_at.is_some();
@@ -203,8 +205,8 @@ async fn checkpoint_of_now(app: &App, lease: &Lease, row: &RunRow, job: &JobCont
     Ok(checkpoint)
 }
 
-/// The stages, with progress written down every second beside them.
-async fn pipeline_beside_flush(run: &Run, checkpoint: Checkpoint) -> Result<RunState, Stop> {
+/// The stages, while progress is stored every second.
+async fn pipeline_with_flush(run: &Run, checkpoint: Checkpoint) -> Result<RunState, Stop> {
     let flushing = async {
         loop {
             run.app.clock.sleep(FLUSH).await;
@@ -213,7 +215,7 @@ async fn pipeline_beside_flush(run: &Run, checkpoint: Checkpoint) -> Result<RunS
             }
         }
     };
-    // Both are polled all the time: a stage that holds a row must be able to let go of it.
+    // Both are polled all the time, so that a stage that holds a row lock can release it.
     tokio::select! {
         ended = pipeline::execute(run, checkpoint) => ended,
         error = flushing => Err(error.into()),
@@ -231,7 +233,7 @@ struct Keeper<'a> {
 impl Keeper<'_> {
     /// `work` until its end; or until the lease is lost, or this process stops: then it is dropped where it
     /// stands, which is safe at every point, as a crash would be.
-    async fn beside(&self, work: impl Future<Output = Outcome>) -> Outcome {
+    async fn while_held(&self, work: impl Future<Output = Outcome>) -> Outcome {
         tokio::select! {
             outcome = work => outcome,
             stop = self.keep() => Outcome::Stopped(stop, None),
@@ -306,26 +308,23 @@ async fn write_end(app: &App, lease: &Lease, outcome: &Outcome) -> Result<()> {
     }
     let (lease, now) = (*lease, app.clock.now());
     tracing::info!(run.id = %lease.run, ?stop, "run stopped");
-    app.db
-        .scoped(lease.organization, async |tx| match stop {
-            Stop::Failed(error) => {
-                let error =
-                    RunError { stage: error.stage.or(progress.as_ref().map(RunProgress::stage)), ..(**error).clone() };
-                mirror::clear_staging(tx, lease.organization, lease.run).await?;
-                runs::finish(tx, &lease, RunState::Failed, Some(&error), now).await
-            }
-            Stop::Cancelled => {
-                mirror::clear_staging(tx, lease.organization, lease.run).await?;
-                let stage = progress.as_ref().map(RunProgress::stage);
-                let why = runs::cancellation(tx, lease.organization, lease.run, stage).await?;
-                runs::finish(tx, &lease, RunState::Cancelled, Some(&why), now).await
-            }
-            Stop::Released => runs::release(tx, &lease, now, None, now).await,
-            Stop::Wait { until, reason } => runs::release(tx, &lease, *until, Some(*reason), now).await,
-            Stop::AwaitApproval { detail, expires_at } => {
-                runs::await_approval(tx, &lease, detail, *expires_at, now).await
-            }
-            Stop::LeaseLost => Ok(()),
-        })
-        .await
+    transaction(app, lease.organization, "store the end", async |tx| match stop {
+        Stop::Failed(error) => {
+            let error =
+                RunError { stage: error.stage.or(progress.as_ref().map(RunProgress::stage)), ..(**error).clone() };
+            mirror::clear_staging(tx, lease.organization, lease.run).await?;
+            runs::finish(tx, &lease, RunState::Failed, Some(&error), now).await
+        }
+        Stop::Cancelled => {
+            mirror::clear_staging(tx, lease.organization, lease.run).await?;
+            let stage = progress.as_ref().map(RunProgress::stage);
+            let why = runs::cancellation(tx, lease.organization, lease.run, stage).await?;
+            runs::finish(tx, &lease, RunState::Cancelled, Some(&why), now).await
+        }
+        Stop::Released => runs::release(tx, &lease, now, None, now).await,
+        Stop::Wait { until, reason } => runs::release(tx, &lease, *until, Some(*reason), now).await,
+        Stop::AwaitApproval { detail, expires_at } => runs::await_approval(tx, &lease, detail, *expires_at, now).await,
+        Stop::LeaseLost => Ok(()),
+    })
+    .await
 }

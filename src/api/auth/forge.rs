@@ -9,7 +9,7 @@ use crate::app::App;
 use crate::db::system;
 use crate::error::{Error, Fault, Result};
 use crate::ids::OrganizationId;
-use crate::runs::forge_token::{self, Brought};
+use crate::runs::forge_token::{self, StoredToken};
 use actix_web::http::header::HeaderMap;
 use serde_json::Value;
 use url::Url;
@@ -27,7 +27,7 @@ const MAX_NAME_CHARACTERS: usize = 200;
 #[derive(Clone, Copy, Debug)]
 pub struct Invocation {
     /// What happened to the system token, if the call carried one.
-    pub brought: Option<Brought>,
+    pub brought: Option<StoredToken>,
 }
 
 /// The caller that a verified invocation token names. The first call of an installation creates its organization. A

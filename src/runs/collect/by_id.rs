@@ -1,21 +1,21 @@
-//! Reading objects by their ids: who comes into scope between two full reads, or was not in a list.
+//! Reading objects by their ids: those that come into scope between two full reads, or were missing from a list.
 
+use super::fetch::{REQUESTS_AT_ONCE, fetch};
 use super::managers;
 use super::object::{gone, is_admitted, staged};
+use super::read_error::Result;
 use super::reader::Reader;
-use super::request::{REQUESTS_AT_ONCE, fetch};
 use crate::db::mirror::Batch;
 use crate::directory::ObjectType;
 use crate::graph::IDS_IN_A_QUERY;
 use crate::run_state::ChangeReason;
-use crate::runs::stop::Stop;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use std::collections::HashSet;
 use uuid::Uuid;
 
-/// What is done about objects that are gone, or that the filter does not take.
+/// What happens to objects that are gone, or that the filter does not admit.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Others {
+pub(super) enum Unfit {
     Forget,
     /// They are marked as gone, with the reason.
     Mark,
@@ -29,12 +29,7 @@ pub(super) struct Staged {
 }
 
 /// Reads objects and stages those that the filter takes.
-pub(super) async fn stage(
-    reader: &Reader<'_>,
-    object_type: ObjectType,
-    ids: &[Uuid],
-    others: Others,
-) -> Result<Staged, Stop> {
+pub(super) async fn stage(reader: &Reader<'_>, object_type: ObjectType, ids: &[Uuid], others: Unfit) -> Result<Staged> {
     let parts: Vec<Vec<Uuid>> = ids.chunks(IDS_IN_A_QUERY).map(<[Uuid]>::to_vec).collect();
     stream::iter(parts)
         .map(|ids| async move { stage_part(reader, object_type, &ids, others).await })
@@ -47,12 +42,7 @@ pub(super) async fn stage(
         .await
 }
 
-async fn stage_part(
-    reader: &Reader<'_>,
-    object_type: ObjectType,
-    ids: &[Uuid],
-    others: Others,
-) -> Result<Staged, Stop> {
+async fn stage_part(reader: &Reader<'_>, object_type: ObjectType, ids: &[Uuid], others: Unfit) -> Result<Staged> {
     let mut found = fetch(reader, object_type, ids).await?;
     if object_type == ObjectType::Users {
         managers::add(reader, &mut found).await?;
@@ -69,12 +59,12 @@ async fn stage_part(
     }
     let is_found = |id: &&Uuid| in_scope.contains(id) || out_of_scope.contains(id);
     let not_found = ids.iter().filter(|id| !is_found(id)).copied().collect();
-    if others == Others::Mark {
+    if others == Unfit::Mark {
         batch.objects.extend(ids.iter().filter(|id| !in_scope.contains(id)).map(|id| {
             let is_there = out_of_scope.contains(id);
             gone(object_type, *id, if is_there { ChangeReason::OutOfScope } else { ChangeReason::Deleted })
         }));
     }
-    reader.writer.write(batch).await?;
+    reader.staging.write(batch).await?;
     Ok(Staged { in_scope, not_found })
 }

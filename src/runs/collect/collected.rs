@@ -3,15 +3,16 @@
 use crate::directory::ObjectType;
 use serde::{Deserialize, Serialize};
 
-/// What was read, and the proof that it was read to its end. Only this module makes one, after the last
-/// page of every collection; a stored one is a checkpoint that this module wrote.
+/// What was read, and the proof that it was read to its end. Only `collect` constructs one, after the last page of every
+/// collection; one read from a checkpoint was constructed there before.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Collected {
     /// The types read to their end.
     pub types: Vec<ObjectType>,
-    /// Types that could not be read now: what was delivered of them stays as it is.
-    pub frozen: Vec<ObjectType>,
+    /// Types that could not be read this time: what was delivered of them stays as it is.
+    #[serde(rename = "frozen")]
+    pub lost: Vec<ObjectType>,
     pub memberships: bool,
     /// The mirror's generation that this read made.
     pub generation: i64,
@@ -25,16 +26,16 @@ impl Collected {
     /// Only after the last page of every collection.
     pub(super) fn complete(
         types: Vec<ObjectType>,
-        frozen: Vec<ObjectType>,
+        lost: Vec<ObjectType>,
         memberships: bool,
         generation: i64,
         selection: String,
     ) -> Self {
-        Self { types, frozen, memberships, generation, selection, _complete: Completeness(()) }
+        Self { types, lost, memberships, generation, selection, _complete: Completeness(()) }
     }
 
-    pub fn is_frozen(&self, object_type: ObjectType) -> bool {
-        self.frozen.contains(&object_type)
+    pub fn is_lost(&self, object_type: ObjectType) -> bool {
+        self.lost.contains(&object_type)
     }
 }
 
@@ -42,7 +43,7 @@ impl Collected {
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 struct Completeness(());
 
-/// Positions in the changes of the types that the job imports.
+/// The delta links of the types that the job follows: where the next incremental read starts.
 #[derive(Clone)]
 pub(super) struct DeltaLinks {
     pub users: Option<String>,

@@ -1,17 +1,43 @@
-//! What a server need not offer and turned out not to: found out once, said once, and done the plain way from
-//! then on.
+//! What this server refuses, of what it need not offer. A refusal is reported once; from then on the run asks another way.
 
+use super::read_error::Result;
+use super::read_plan::{SIGN_IN, entity};
+use super::request::{Request, TOP, Target, collection};
 use crate::codes::WarningCode;
-use crate::directory::ObjectType;
-use crate::graph::GraphError;
+use crate::directory::{Link, ObjectType, Properties as Map};
+use crate::graph::error::{GraphError, GraphErrorKind};
+use crate::graph::wire::{Items, properties};
+use crate::graph::{RequestOptions, Session, ids_filter};
 use crate::run_state::RunWarning;
+use crate::runs::context::JobContext;
 use crate::runs::progress::RunProgress;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
+use uuid::Uuid;
+
+/// With signInActivity Graph gives no more objects per page. Source: docs/graph.md, «Paging».
+const TOP_WITH_SIGN_IN: u32 = 500;
+/// Objects on the page that tries a plainer request.
+const PROBE_TOP: u32 = 20;
+
+/// The properties that Graph returns of a user without `$select`. Source: docs/graph.md, «Properties».
+const USER_DEFAULTS: [&str; 11] = [
+    "businessPhones",
+    "displayName",
+    "givenName",
+    "id",
+    "jobTitle",
+    "mail",
+    "mobilePhone",
+    "officeLocation",
+    "preferredLanguage",
+    "surname",
+    "userPrincipalName",
+];
 
 /// A kind of request that a server need not know.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Optional {
+pub(super) enum Feature {
     /// `$expand` of a list: managers of users, owners of groups and devices.
     Expand(ObjectType),
     /// `$select` of a list.
@@ -23,7 +49,7 @@ pub(super) enum Optional {
     Batch,
 }
 
-impl Optional {
+impl Feature {
     fn code(self) -> WarningCode {
         match self {
             Self::Expand(_) => WarningCode::ExpandRefused,
@@ -36,7 +62,7 @@ impl Optional {
     fn detail(self) -> String {
         match self {
             Self::Expand(ObjectType::Users) => {
-                "The server does not expand the manager of users; managers are read user by user.".to_owned()
+                "The server does not expand the manager of users; managers are read one by one.".to_owned()
             }
             Self::Expand(ObjectType::Devices) => {
                 "The server does not expand the owners of devices; they are left out.".to_owned()
@@ -56,41 +82,234 @@ impl Optional {
     }
 }
 
-/// What was found out in this run.
+/// The refusals met in this run.
 #[derive(Default)]
-pub(super) struct Refused {
-    refused: Mutex<Vec<Optional>>,
-    /// A page of links was answered as it was asked for: what is refused later is not `$select`.
-    pub links_are_understood: AtomicBool,
-    pub asking: tokio::sync::Mutex<()>,
+pub(super) struct Dialect {
+    refused: Mutex<Vec<Feature>>,
+    /// A page of members or owners was answered with `$select`: a later refusal has another cause.
+    links_are_understood: AtomicBool,
+    asking: tokio::sync::Mutex<()>,
 }
 
-impl Refused {
-    pub(super) fn has(&self, optional: Optional) -> bool {
-        self.refused.lock().unwrap_or_else(PoisonError::into_inner).contains(&optional)
+impl Dialect {
+    pub(super) fn has(&self, feature: Feature) -> bool {
+        self.refused.lock().unwrap_or_else(PoisonError::into_inner).contains(&feature)
     }
 
     pub(super) fn links_are_understood(&self) {
         self.links_are_understood.store(true, Ordering::Relaxed);
     }
 
-    /// Remembers a refusal, and says it the first time.
-    pub(super) fn note(&self, progress: &RunProgress, optional: Optional, error: Option<&GraphError>) {
+    /// Remembers a refusal, and reports the first.
+    pub(super) fn note(&self, progress: &RunProgress, feature: Feature, error: Option<&GraphError>) {
         {
             let mut known = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
-            if known.contains(&optional) {
+            if known.contains(&feature) {
                 return;
             }
-            known.push(optional);
+            known.push(feature);
         }
         let detail = match error {
-            Some(error) => format!("{} ({error})", optional.detail()),
-            None => optional.detail(),
+            Some(error) => format!("{} ({error})", feature.detail()),
+            None => feature.detail(),
         };
-        let warning = RunWarning::new(optional.code(), detail);
-        match (optional, error) {
-            (Optional::SignInActivity, Some(error)) => progress.degrade(warning.with_advice(error.advice())),
+        let warning = RunWarning::new(feature.code(), detail);
+        match (feature, error) {
+            (Feature::SignInActivity, Some(error)) => progress.degrade(warning.with_advice(error.advice())),
             _ => progress.warn(warning),
         }
     }
+}
+
+/// How this server is asked.
+impl Dialect {
+    /// The requests for the list of a type: one, or several when its filter has to be split.
+    pub(super) fn lists(&self, job: &JobContext, object_type: ObjectType) -> Vec<Request> {
+        let rule = entity(object_type).and_then(|kind| job.filter.rule(kind));
+        let request = self.list(job, object_type, rule.is_some_and(|rule| rule.parsed.advanced));
+        match rule {
+            None => vec![request],
+            Some(rule) => rule
+                .parsed
+                .requests()
+                .iter()
+                .enumerate()
+                .map(|(number, text)| Request {
+                    part: number.to_string(),
+                    filter: Some(text.clone()),
+                    ..request.clone()
+                })
+                .collect(),
+        }
+    }
+
+    /// The request for the list of a type, without its filter. An advanced one allows no `$expand`.
+    pub(super) fn list(&self, job: &JobContext, object_type: ObjectType, advanced: bool) -> Request {
+        let mut select: Vec<String> = job.mapping.select(object_type).into_iter().map(str::to_owned).collect();
+        let rule = entity(object_type).and_then(|kind| job.filter.rule(kind));
+        // What the filter decides by, so that later changes can be decided here.
+        for name in rule.map(|rule| rule.parsed.select()).unwrap_or_default() {
+            if !select.iter().any(|known| known == name) {
+                select.push(name.to_owned());
+            }
+        }
+        if object_type == ObjectType::Groups && !select.iter().any(|name| name == "visibility") {
+            // Whether the members of the group may be hidden from us.
+            select.push("visibility".to_owned());
+        }
+        if self.has(Feature::SignInActivity) {
+            select.retain(|name| name != SIGN_IN);
+        }
+        if self.has(Feature::Select(object_type)) {
+            select.clear();
+        }
+        let expand = self.expand(job, object_type).filter(|_| !advanced);
+        let top = match object_type {
+            // subscribedSkus has no paging and refuses $top.
+            ObjectType::Licenses => None,
+            _ if select.iter().any(|name| name == SIGN_IN) => Some(TOP_WITH_SIGN_IN),
+            ObjectType::Users | ObjectType::Groups | ObjectType::Devices => Some(TOP),
+        };
+        let target = Target::Objects(object_type);
+        Request { target, part: "0".to_owned(), select, expand, filter: None, advanced, top, is_fixed: false }
+    }
+
+    fn expand(&self, job: &JobContext, object_type: ObjectType) -> Option<&'static str> {
+        let carries = |link| job.mapping.carries(object_type, link);
+        if self.has(Feature::Expand(object_type)) {
+            return None;
+        }
+        match object_type {
+            ObjectType::Users if carries(Link::Manager) => Some("manager($select=id)"),
+            ObjectType::Groups if carries(Link::Owners) => Some("owners($select=id)"),
+            ObjectType::Devices if carries(Link::Owners) => Some("registeredOwners($select=id)"),
+            ObjectType::Users | ObjectType::Groups | ObjectType::Devices | ObjectType::Licenses => None,
+        }
+    }
+
+    /// The request for objects with these ids, with the relations that a list has too.
+    pub(super) fn by_ids(&self, job: &JobContext, object_type: ObjectType, ids: &[Uuid]) -> Request {
+        Request { filter: Some(ids_filter(ids)), ..self.list(job, object_type, false) }
+    }
+
+    /// The path of one object, with the relations that a list has too.
+    pub(super) fn path_of_one(&self, job: &JobContext, object_type: ObjectType, id: Uuid) -> String {
+        let request = Request { top: None, ..self.list(job, object_type, false) };
+        request.path_at(&format!("{}/{id}", collection(object_type)))
+    }
+
+    /// The request for the members or owners of a group, by their path.
+    pub(super) fn links(&self, path: String) -> Request {
+        let select: &[&str] = if self.has(Feature::SelectOfLinks) { &[] } else { &["id"] };
+        Request { is_fixed: false, ..Request::fixed(Target::Links(path), select) }
+    }
+}
+
+/// How this server is asked instead after a refusal. `None`: nothing helps.
+impl Dialect {
+    pub(super) async fn instead(
+        &self,
+        session: &Session,
+        progress: &RunProgress,
+        request: &Request,
+        error: &GraphError,
+    ) -> Result<Option<Request>> {
+        if error.is_about_sign_in_activity() && request.select.iter().any(|name| name == SIGN_IN) {
+            self.note(progress, Feature::SignInActivity, Some(error));
+            let select = request.select.iter().filter(|name| *name != SIGN_IN).cloned().collect();
+            return Ok(Some(Request { select, top: Some(TOP), ..request.clone() }));
+        }
+        if !error.refuses_optional() {
+            return Ok(None);
+        }
+        match &request.target {
+            Target::Objects(object_type) => self.plainer_list(session, progress, request, *object_type, error).await,
+            Target::Links(path) => self.plainer_links(session, progress, request, path, error).await,
+            Target::Path(_) => Ok(None),
+        }
+    }
+
+    /// The same without `$expand`, without `$select`, or without both.
+    async fn plainer_list(
+        &self,
+        session: &Session,
+        progress: &RunProgress,
+        request: &Request,
+        object_type: ObjectType,
+        error: &GraphError,
+    ) -> Result<Option<Request>> {
+        let without_expand = Request { expand: None, ..request.clone() };
+        let without_select = Request { select: Vec::new(), ..request.clone() };
+        let plain = Request { expand: None, select: Vec::new(), ..request.clone() };
+        let expand = request.expand.map(|_| Feature::Expand(object_type));
+        let select = (!request.select.is_empty()).then_some(Feature::Select(object_type));
+        let ways = [(without_expand, vec![expand]), (without_select, vec![select]), (plain, vec![expand, select])];
+        for (way, left_out) in ways {
+            let Some(left_out) = left_out.into_iter().collect::<Option<Vec<Feature>>>() else { continue };
+            let is_known = left_out.iter().all(|feature| self.has(*feature));
+            if is_known || is_enough(session, request, &way, object_type).await? {
+                left_out.into_iter().for_each(|feature| self.note(progress, feature, Some(error)));
+                return Ok(Some(way));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The same without `$select`, if the server understands that; or the same again, if it was not found only for a
+    /// moment.
+    async fn plainer_links(
+        &self,
+        session: &Session,
+        progress: &RunProgress,
+        request: &Request,
+        path: &str,
+        error: &GraphError,
+    ) -> Result<Option<Request>> {
+        if request.select.is_empty() || self.links_are_understood.load(Ordering::Relaxed) {
+            return Ok(None);
+        }
+        // One asks, for all that were refused at the same time.
+        let _asking = self.asking.lock().await;
+        let again = Some(Request { top: request.top, ..self.links(path.to_owned()) });
+        if self.has(Feature::SelectOfLinks) {
+            return Ok(again);
+        }
+        // What a replica does not have yet is not found for a moment: that says nothing about `$select`.
+        let options = RequestOptions::default();
+        if matches!(error.kind, GraphErrorKind::NotFound) && session.get(&request.url(session), &options).await.is_ok()
+        {
+            return Ok(again);
+        }
+        match session.get(&session.url(path), &options).await {
+            Ok(_) => {
+                self.note(progress, Feature::SelectOfLinks, Some(error));
+                Ok(Some(Request { top: request.top, ..self.links(path.to_owned()) }))
+            }
+            Err(refusal) if refusal.refuses_optional() => Ok(None),
+            Err(failure) => Err(failure.into()),
+        }
+    }
+}
+
+/// Whether the server answers the plainer request with what the job needs. Without `$select`, Graph returns few properties
+/// of a user, and what it leaves out must not count as empty.
+async fn is_enough(session: &Session, request: &Request, way: &Request, object_type: ObjectType) -> Result<bool> {
+    let probe = Request { top: way.top.map(|top| top.min(PROBE_TOP)), ..way.clone() };
+    let page = match session.page::<Items>(&probe.url(session), &probe.options()).await {
+        Ok(page) => page,
+        Err(error) if error.refuses_optional() => return Ok(false),
+        Err(error) => return Err(error.into()),
+    };
+    if way.select.len() == request.select.len() || object_type != ObjectType::Users || page.content.iter().len() == 0 {
+        return Ok(true);
+    }
+    let wanted = |name: &str| request.select.iter().any(|known| known == name) && !USER_DEFAULTS.contains(&name);
+    let has_wanted = |item: &str| {
+        let read = properties(item).ok();
+        let map: Option<Map> = read.as_ref().and_then(|read| serde_json::from_str(&read.json).ok());
+        map.is_some_and(|map| map.keys().any(|name| wanted(name)))
+            || read.is_some_and(|read| read.nulls.iter().any(|name| wanted(name)))
+    };
+    let needs_more = request.select.iter().any(|name| wanted(name));
+    Ok(!needs_more || page.content.iter().any(has_wanted))
 }

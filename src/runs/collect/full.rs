@@ -1,18 +1,17 @@
 //! Everything that the job selects, each collection once.
 
 use super::lost_permission::{self, Reading};
-use super::read_plan::is_by_membership;
+use super::read_error::Result;
 use super::reader::{Read, Reader};
 use super::small::read_small;
-use super::{groups, incremental, list, missing, moved_members, scope};
+use super::{groups, incremental, missing, moved_members, scope, users};
 use crate::directory::ObjectType;
-use crate::filter::{ScopeGroups, ScopeUsers};
+use crate::filter::ScopeUsers;
 use crate::run_state::RunMode;
-use crate::runs::stop::Stop;
 use uuid::Uuid;
 
 /// Everything that the job selects, each collection once.
-pub(super) async fn read_all(reader: &Reader<'_>) -> Result<Read, Stop> {
+pub(super) async fn read_all(reader: &Reader<'_>) -> Result<Read> {
     let mapping = &reader.run.job.mapping;
     let scope = &reader.run.job.filter.scope;
     let mut read = Read::default();
@@ -23,11 +22,9 @@ pub(super) async fn read_all(reader: &Reader<'_>) -> Result<Read, Stop> {
         let mut small = Read::default();
         read_small(reader, &mut small, None).await.map(|()| small)
     };
-    // What a scope decides by is read also where it is not imported.
-    let wants_users = mapping.is_enabled(ObjectType::Users) || scope.groups == ScopeGroups::ContainingFilteredUsers;
-    let wants_groups = mapping.is_enabled(ObjectType::Groups) || scope.users == ScopeUsers::MembersOfFilteredGroups;
+    let wants_users = reader.plan.reads(ObjectType::Users);
     let groups = async {
-        match wants_groups {
+        match reader.plan.reads(ObjectType::Groups) {
             true => lost_permission::unless_refused(reader, ObjectType::Groups, Box::pin(groups::read(reader)))
                 .await
                 .map(Some),
@@ -39,7 +36,7 @@ pub(super) async fn read_all(reader: &Reader<'_>) -> Result<Read, Stop> {
         ScopeUsers::All => tokio::try_join!(read_users(reader, wants_users, None), groups, small)?,
         ScopeUsers::MembersOf => {
             let members = scope::members_of_named(reader).await;
-            let members = members.map_err(|stop| lost_permission::undecidable(stop, ObjectType::Groups))?;
+            let members = members.map_err(|error| lost_permission::undecidable(error, ObjectType::Groups))?;
             read.members_unknown = members.unknown;
             tokio::try_join!(read_users(reader, wants_users, Some(members.users)), groups, small)?
         }
@@ -47,10 +44,10 @@ pub(super) async fn read_all(reader: &Reader<'_>) -> Result<Read, Stop> {
             let (groups, small) = tokio::try_join!(groups, small)?;
             let unknown = match &groups {
                 Some(Reading::Whole(groups)) => &groups.members_unknown[..],
-                Some(Reading::Frozen(_)) | None => &[],
+                Some(Reading::Lost(_)) | None => &[],
             };
             let members = scope::members_of_filtered(reader, unknown).await;
-            let members = members.map_err(|stop| lost_permission::undecidable(stop, ObjectType::Groups))?;
+            let members = members.map_err(|error| lost_permission::undecidable(error, ObjectType::Groups))?;
             read.members_unknown = members.unknown;
             (read_users(reader, wants_users, Some(members.users)).await?, groups, small)
         }
@@ -60,7 +57,7 @@ pub(super) async fn read_all(reader: &Reader<'_>) -> Result<Read, Stop> {
             read.matching_users = matching;
             read.types.extend([ObjectType::Users].iter().filter(|users| mapping.is_enabled(**users)));
         }
-        Reading::Frozen(frozen) => read.frozen.push(frozen),
+        Reading::Lost(lost) => read.lost.push(lost),
     }
     match groups {
         Some(Reading::Whole(groups)) => {
@@ -70,33 +67,28 @@ pub(super) async fn read_all(reader: &Reader<'_>) -> Result<Read, Stop> {
                 read.memberships = groups.memberships;
             }
         }
-        Some(Reading::Frozen(frozen)) => read.frozen.push(frozen),
+        Some(Reading::Lost(lost)) => read.lost.push(lost),
         None => {}
     }
-    if !read.frozen.is_empty() {
-        // What changes while a type is frozen is told by no position: the next read has to be whole.
+    if !read.lost.is_empty() {
+        // No delta token covers what changes while a type may not be read: the next read has to be a full one.
         read.delta = None;
     }
     read.types.extend(small.types);
-    read.frozen.extend(small.frozen);
+    read.lost.extend(small.lost);
     missing::find(reader, &mut read).await?;
     let position = read.delta.as_ref().and_then(|links| links.groups.clone());
-    if let Some(position) = position.filter(|_| read.memberships || is_by_membership(&reader.run.job)) {
+    if let Some(position) = position.filter(|_| reader.plan.rechecks_members(read.memberships)) {
         Box::pin(moved_members::memberships(reader, &mut read, &position)).await?;
     }
     read.narrowed = scope::decide(reader, &read).await?.map(Box::new);
     Ok(read)
 }
 
-async fn read_users(
-    reader: &Reader<'_>,
-    wanted: bool,
-    members: Option<Vec<Uuid>>,
-) -> Result<Reading<Option<u64>>, Stop> {
+async fn read_users(reader: &Reader<'_>, wanted: bool, members: Option<Vec<Uuid>>) -> Result<Reading<Option<u64>>> {
     match wanted {
         true => {
-            lost_permission::unless_refused(reader, ObjectType::Users, Box::pin(list::read_users(reader, members)))
-                .await
+            lost_permission::unless_refused(reader, ObjectType::Users, Box::pin(users::read(reader, members))).await
         }
         false => Ok(Reading::Whole(None)),
     }

@@ -3,30 +3,31 @@
 
 pub(super) mod group;
 
-use super::dialect::Optional;
+use super::dialect::Feature;
 use super::list;
+use super::object::staged_map;
+use super::pages::{Pages, Restart, Restartable, follow, whole};
+use super::read_error::{ReadError, Result};
 use super::reader::Reader;
-use super::request::{RESTARTS_MOST, TOP, links_url, links_without_select};
-use crate::codes::{RunErrorCode, WarningCode};
-use crate::db::mirror::{self, Batch, Cursor, CursorRow, MEMBERS, StagedMembers, StagedObject, cursors, read};
+use crate::codes::WarningCode;
+use crate::db::mirror::read::ObjectRow;
+use crate::db::mirror::{Batch, Cursor, CursorRow, MEMBERS, StagedMembers, StagedObject};
 use crate::directory::{ObjectType, Properties};
-use crate::graph::error::{GraphError, GraphErrorKind};
-use crate::graph::page::halve_top;
-use crate::graph::wire::{Member, Members};
-use crate::graph::{Next, Page, Pager, RequestOptions};
-use crate::run_state::{RunMode, RunStage, RunWarning};
+use crate::graph::error::GraphErrorKind;
+use crate::graph::wire::Members;
+use crate::graph::{Next, Page, RequestOptions};
+use crate::run_state::{RunMode, RunWarning};
 use crate::runs::progress::Work;
-use crate::runs::stop::Stop;
 use futures_util::stream::FuturesUnordered;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use group::{Found, Group, HIDDEN_ROLE, may_see_hidden};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BinaryHeap, HashMap, HashSet};
+use std::ops::ControlFlow;
 use tokio::sync::mpsc;
-use url::Url;
 use uuid::Uuid;
 
-/// Groups whose members are asked for at once; the limiter decides how many requests are really under way.
+/// Groups whose members are read at once; the limiter decides how many requests are really in flight.
 const GROUPS_AT_ONCE: usize = 176;
 /// The collection name of groups' owners in `run_cursors`; its part is the group's id.
 const OWNERS: &str = "owners";
@@ -38,7 +39,7 @@ pub(super) struct ReadGroups {
 }
 
 /// Reads groups, owners and members to their end.
-pub(super) async fn read(reader: &Reader<'_>) -> Result<ReadGroups, Stop> {
+pub(super) async fn read(reader: &Reader<'_>) -> Result<ReadGroups> {
     let (sender, found) = mpsc::unbounded_channel();
     // Those that an earlier attempt of this run has listed.
     for group in staged_groups(reader).await? {
@@ -46,7 +47,8 @@ pub(super) async fn read(reader: &Reader<'_>) -> Result<ReadGroups, Stop> {
     }
     // The sender goes with the list: what is found ends when it does.
     let listing = async move { list::read_groups(reader, Found(sender)).await };
-    let ((), members_unknown) = tokio::try_join!(listing, read_found(reader, found, known_sizes(reader).await?))?;
+    let ((), members_unknown) =
+        tokio::try_join!(listing, read_found(reader, found, reader.mirror.group_sizes().await?))?;
     warn_of_unknown(reader, members_unknown.len());
     Ok(ReadGroups { memberships: true, members_unknown })
 }
@@ -55,9 +57,7 @@ fn warn_of_unknown(reader: &Reader<'_>, unknown: usize) {
     if unknown == 0 {
         return;
     }
-    let detail = format!(
-        "The members of {unknown} groups are hidden or could not be read; what was known of them stays as it was."
-    );
+    let detail = format!("The members of {unknown} groups are hidden or could not be read; they stay as last known.");
     let advice = format!("Add the Application permission {HIDDEN_ROLE} if hidden memberships are to be imported.");
     let warning =
         RunWarning::new(WarningCode::MembershipsUnknown, detail).with_count(unknown as u64).with_advice(advice);
@@ -65,38 +65,14 @@ fn warn_of_unknown(reader: &Reader<'_>, unknown: usize) {
 }
 
 /// The groups that this run has staged by now.
-async fn staged_groups(reader: &Reader<'_>) -> Result<Vec<Group>, Stop> {
-    // Everything handed to the writer before is stored when this answers.
-    reader.writer.flushed().await?;
-    let (organization, run) = (reader.run.job.organization, reader.run.lease.run);
-    let groups = reader.run.app.db.scoped(organization, async |tx| {
-        let mut rows = std::pin::pin!(read::data(tx, organization, read::Source::Staged(run), "groups").await?);
-        let mut groups = Vec::new();
-        while let Some(row) = rows.next().await {
-            let row = row?;
-            groups.push(Group::of(reader, row.id, &row.data)?);
-        }
-        Ok(groups)
-    });
-    Ok(groups.await?)
-}
-
-/// How many pages of members the large groups had when they were last read.
-async fn known_sizes(reader: &Reader<'_>) -> Result<HashMap<Uuid, i32>, Stop> {
-    let (organization, source) = (reader.run.job.organization, read::Source::Mirror(reader.run.job.id));
-    let db = &reader.run.app.db;
-    Ok(db.scoped(organization, async move |tx| read::group_sizes(tx, organization, source).await).await?)
-}
-
-async fn known_cursors(reader: &Reader<'_>, collection: &'static str) -> Result<HashMap<String, CursorRow>, Stop> {
-    let (organization, run) = (reader.run.job.organization, reader.run.lease.run);
-    let db = &reader.run.app.db;
-    Ok(db.scoped(organization, async move |tx| cursors(tx, organization, run, collection).await).await?)
+async fn staged_groups(reader: &Reader<'_>) -> Result<Vec<Group>> {
+    let group = |row: ObjectRow| Group::of(reader, row.id, &row.data).map(Some);
+    reader.staging.each_object(ObjectType::Groups, group).await
 }
 
 /// Reads owners and members of groups that came into scope, and were staged as objects before. Returns those whose
 /// members are unknown.
-pub(super) async fn read_arrived(reader: &Reader<'_>, arrived: &[Uuid]) -> Result<Vec<Uuid>, Stop> {
+pub(super) async fn read_arrived(reader: &Reader<'_>, arrived: &[Uuid]) -> Result<Vec<Uuid>> {
     if arrived.is_empty() {
         return Ok(Vec::new());
     }
@@ -106,22 +82,22 @@ pub(super) async fn read_arrived(reader: &Reader<'_>, arrived: &[Uuid]) -> Resul
 }
 
 /// Reads the members of the groups (id, whether its membership is hidden) that were not read yet.
-pub(super) async fn read_others(reader: &Reader<'_>, groups: Vec<(Uuid, bool)>) -> Result<(), Stop> {
-    reader.writer.flushed().await?;
+pub(super) async fn read_others(reader: &Reader<'_>, groups: Vec<(Uuid, bool)>) -> Result<()> {
+    reader.staging.stored().await?;
     let may_see_hidden = may_see_hidden(reader);
     let groups = groups.into_iter().map(|(id, hides)| Group::without_owners(id, hides && !may_see_hidden));
     read_these(reader, groups).await.map(drop)
 }
 
 /// Reads the members of groups once more, from their first page. Returns those whose members are unknown.
-pub(super) async fn read_again(reader: &Reader<'_>, groups: &[Uuid]) -> Result<Vec<Uuid>, Stop> {
+pub(super) async fn read_again(reader: &Reader<'_>, groups: &[Uuid]) -> Result<Vec<Uuid>> {
     for group in groups {
-        restart(reader, *group).await?;
+        reader.staging.restart_members(*group).await?;
     }
     read_these(reader, groups.iter().map(|group| Group::without_owners(*group, false))).await
 }
 
-async fn read_these(reader: &Reader<'_>, groups: impl Iterator<Item = Group>) -> Result<Vec<Uuid>, Stop> {
+async fn read_these(reader: &Reader<'_>, groups: impl Iterator<Item = Group>) -> Result<Vec<Uuid>> {
     let (sender, found) = mpsc::unbounded_channel();
     for group in groups {
         let _ = sender.send(group);
@@ -147,13 +123,13 @@ enum Part {
 }
 
 /// Reads the members of groups while they are being found, and, when all are, the owners that the list did not show:
-/// until then the list may begin anew and bring the first twenty again. Returns the groups whose members are unknown.
+/// until then the list may start again and bring the first twenty again. Returns the groups whose members are unknown.
 async fn read_found(
     reader: &Reader<'_>,
     mut found: mpsc::UnboundedReceiver<Group>,
     sizes: HashMap<Uuid, i32>,
-) -> Result<Vec<Uuid>, Stop> {
-    let (members, owners) = (known_cursors(reader, MEMBERS).await?, known_cursors(reader, OWNERS).await?);
+) -> Result<Vec<Uuid>> {
+    let (members, owners) = (reader.staging.cursors(MEMBERS).await?, reader.staging.cursors(OWNERS).await?);
     let cursor = |part, group: Uuid| match part {
         Part::Members => members.get(&group.to_string()).cloned(),
         Part::Owners => owners.get(&group.to_string()).cloned(),
@@ -162,8 +138,8 @@ async fn read_found(
     let (mut waiting, mut reading) = (BinaryHeap::new(), FuturesUnordered::new());
     let mut unknown = Vec::new();
     let mut is_complete = false;
-    // Nothing else may be waited for in this loop: what is being read would stand still meanwhile, and with it whoever
-    // waits behind it for the limiter or the writer.
+    // This loop must await nothing else: the reads in progress would stand still meanwhile, and with them everything that
+    // waits for the limiter or the writer.
     loop {
         while reading.len() < GROUPS_AT_ONCE
             && let Some(Waiting { group, part, .. }) = waiting.pop()
@@ -192,7 +168,7 @@ async fn read_found(
                 None => {
                     is_complete = true;
                     if owners_unknown > 0 && owners_unknown == seen.len() && reader.run.mode != RunMode::Incremental {
-                        reader.refused.note(&reader.run.progress, Optional::Expand(ObjectType::Groups), None);
+                        reader.dialect.note(&reader.run.progress, Feature::Expand(ObjectType::Groups), None);
                     }
                     let owners = without_owners.drain(..);
                     waiting.extend(owners.map(|group| Waiting { size: 0, group, part: Part::Owners }));
@@ -204,12 +180,7 @@ async fn read_found(
 }
 
 /// Reads the members or the owners of one group. Returns the group when its members are unknown.
-async fn read_part(
-    reader: &Reader<'_>,
-    group: Uuid,
-    part: Part,
-    cursor: Option<CursorRow>,
-) -> Result<Option<Uuid>, Stop> {
+async fn read_part(reader: &Reader<'_>, group: Uuid, part: Part, cursor: Option<CursorRow>) -> Result<Option<Uuid>> {
     let is_done = cursor.as_ref().is_some_and(|cursor| cursor.done);
     let is_known = match part {
         Part::Owners if !is_done => read_owners(reader, group).await.map(|()| true)?,
@@ -221,7 +192,7 @@ async fn read_part(
         true => reader.run.progress.was_done(Work::Groups, done),
         false => reader.run.progress.advance(Work::Groups, done),
     }
-    reader.run.progress.used(reader.session.usage());
+    reader.report_usage();
     Ok((!is_known).then_some(group))
 }
 
@@ -236,9 +207,8 @@ pub(super) enum Visible {
 
 /// Reads the members of groups by which a scope decides, unless they were read already. They need not be among the
 /// groups that are imported.
-pub(super) async fn read_roots(reader: &Reader<'_>, groups: &[Uuid]) -> Result<Vec<(Uuid, Visible)>, Stop> {
-    reader.writer.flushed().await?;
-    let known = known_cursors(reader, MEMBERS).await?;
+pub(super) async fn read_roots(reader: &Reader<'_>, groups: &[Uuid]) -> Result<Vec<(Uuid, Visible)>> {
+    let known = reader.staging.cursors(MEMBERS).await?;
     stream::iter(groups.to_vec())
         .map(|group| {
             let cursor = known.get(&group.to_string()).cloned();
@@ -249,7 +219,7 @@ pub(super) async fn read_roots(reader: &Reader<'_>, groups: &[Uuid]) -> Result<V
         .await
 }
 
-async fn read_root(reader: &Reader<'_>, group: Uuid, cursor: Option<CursorRow>) -> Result<Visible, Stop> {
+async fn read_root(reader: &Reader<'_>, group: Uuid, cursor: Option<CursorRow>) -> Result<Visible> {
     if cursor.as_ref().is_some_and(|cursor| cursor.done) {
         return Ok(Visible::Yes);
     }
@@ -259,11 +229,11 @@ async fn read_root(reader: &Reader<'_>, group: Uuid, cursor: Option<CursorRow>) 
         return Ok(visible);
     }
     let is_known = read_members(reader, group, cursor).await?;
-    reader.run.progress.used(reader.session.usage());
+    reader.report_usage();
     Ok(if is_known { Visible::Yes } else { Visible::Gone })
 }
 
-async fn visible(reader: &Reader<'_>, group: Uuid) -> Result<Visible, Stop> {
+async fn visible(reader: &Reader<'_>, group: Uuid) -> Result<Visible> {
     let url = |query: &str| reader.session.url(&format!("groups/{group}{query}"));
     let options = RequestOptions::default();
     let body = match reader.session.get(&url("?$select=id,visibility"), &options).await {
@@ -279,89 +249,55 @@ async fn visible(reader: &Reader<'_>, group: Uuid) -> Result<Visible, Stop> {
 }
 
 /// Reads the members of one group to the last page; `false` when the group is gone.
-async fn read_members(reader: &Reader<'_>, group: Uuid, cursor: Option<CursorRow>) -> Result<bool, Stop> {
-    let path = format!("groups/{group}/members");
-    let mut first = links_url(reader, &path, Some(TOP));
-    let mut resume = cursor;
-    for _ in 0..=RESTARTS_MOST {
-        let is_resumed = resume.as_ref().is_some_and(|cursor| cursor.next_link.is_some());
-        match follow_members(reader, group, &first, resume.take()).await? {
-            None => return Ok(true),
-            // A link stored by an earlier attempt of the run.
-            Some(error) if is_resumed && error.refuses_optional() => begin_anew(reader, group, &error).await?,
-            Some(error) if links_without_select(reader, &path, &first, &error).await? => {
-                first = links_url(reader, &path, Some(TOP));
-                restart(reader, group).await?;
-            }
-            Some(error) if matches!(error.kind, GraphErrorKind::NotFound) => {
-                let detail = format!("Group {group} disappeared while it was read; its members are left as known.");
-                reader.run.progress.warn(RunWarning::new(WarningCode::GroupGone, detail));
-                return Ok(false);
-            }
-            Some(error) => {
-                first = match (&error.kind, halve_top(&first)) {
-                    (GraphErrorKind::PageTokenExpired, _) => first,
-                    (GraphErrorKind::GatewayTimeout, Some(halved)) => halved,
-                    _ => return Err(error.into()),
-                };
-                begin_anew(reader, group, &error).await?;
-            }
-        }
-    }
-    Err(Stop::failed(
-        RunStage::Collect,
-        RunErrorCode::GraphPageTokenExpired,
-        format!("The members of group {group} were begun {RESTARTS_MOST} times and never read to their last page."),
-        "Graph is slow or overloaded just now: start the run again later.",
-    ))
-}
-
-async fn begin_anew(reader: &Reader<'_>, group: Uuid, why: &GraphError) -> Result<(), Stop> {
-    let detail = format!("The members of group {group} are read again from their first page: {why}");
-    reader.run.progress.warn(RunWarning::new(WarningCode::MembersRestarted, detail));
-    restart(reader, group).await
-}
-
-async fn restart(reader: &Reader<'_>, group: Uuid) -> Result<(), Stop> {
-    reader.writer.flushed().await?;
-    let lease = reader.run.lease;
-    let db = &reader.run.app.db;
-    db.scoped(lease.organization, async move |tx| mirror::restart_members(tx, &lease, group).await).await?;
-    Ok(())
-}
-
-/// Follows the pages; an error of Graph that asking again may help is returned as a value.
-async fn follow_members(
-    reader: &Reader<'_>,
-    group: Uuid,
-    first: &Url,
-    cursor: Option<CursorRow>,
-) -> Result<Option<GraphError>, Stop> {
-    let mut part = cursor.as_ref().map_or(0, |cursor| cursor.pages);
+async fn read_members(reader: &Reader<'_>, group: Uuid, cursor: Option<CursorRow>) -> Result<bool> {
+    let part = cursor.as_ref().map_or(0, |cursor| cursor.pages);
     let link = cursor.and_then(|cursor| cursor.next_link);
-    // While the directory changes, a member can move to the next page. One that comes again still later is stored twice,
-    // and counts once wherever it is used: to know all who came before would take the memory of the largest groups.
-    let mut before: HashSet<Uuid> = HashSet::new();
-    let mut pager: Pager<Members> = match link {
-        Some(link) => Pager::resume(reader.session.clone(), first, &link, RequestOptions::halving())?,
-        None => reader.session.pages(first.clone(), RequestOptions::halving()),
-    };
-    loop {
-        match pager.next_held().await {
-            Ok(Some(mut page)) => {
-                reader.refused.links_are_understood();
-                page.content.0.retain(|member| !before.contains(&member.id));
-                before = match page.next {
-                    Next::More(_) => page.content.0.iter().map(|member| member.id).collect(),
-                    Next::Complete(_) => HashSet::new(),
-                };
-                reader.writer.write_page(batch_of(group, part, &page), page.permit.take()).await?;
-                part += 1;
-            }
-            Ok(None) => return Ok(None),
-            Err(error) if error.is_cancelled() => return Err(Stop::Cancelled),
-            Err(error) => return Ok(Some(error)),
+    let request = reader.dialect.links(format!("groups/{group}/members"));
+    let mut pages = MemberPages { reader, group, part, before: HashSet::new() };
+    match follow(reader, request, link, &mut pages).await {
+        Err(ReadError::Graph(error)) if matches!(error.kind, GraphErrorKind::NotFound) => {
+            let detail = format!("Group {group} was deleted while it was read; its members stay as last known.");
+            reader.run.progress.warn(RunWarning::new(WarningCode::GroupGone, detail));
+            Ok(false)
         }
+        outcome => outcome.map(|()| true),
+    }
+}
+
+/// The pages of one group's members on their way into staging.
+struct MemberPages<'a> {
+    reader: &'a Reader<'a>,
+    group: Uuid,
+    /// The number of the next page.
+    part: i32,
+    /// The members on the page before. While the directory changes, a member can move to the next page. One that comes
+    /// again later is stored twice, and counts once wherever it is used: to know all members that came before would take
+    /// the memory of the largest groups.
+    before: HashSet<Uuid>,
+}
+
+impl Pages<Members> for MemberPages<'_> {
+    async fn take(&mut self, mut page: Page<Members>) -> Result<ControlFlow<()>> {
+        self.reader.dialect.links_are_understood();
+        page.content.0.retain(|member| !self.before.contains(&member.id));
+        self.before = match page.next {
+            Next::More(_) => page.content.0.iter().map(|member| member.id).collect(),
+            Next::Complete(_) => HashSet::new(),
+        };
+        self.reader.staging.write_page(batch_of(self.group, self.part, &page), page.permit.take()).await?;
+        self.part += 1;
+        Ok(ControlFlow::Continue(()))
+    }
+}
+
+impl Restartable for MemberPages<'_> {
+    async fn restart(&mut self, why: Restart<'_>) -> Result<()> {
+        if let Some(error) = why.error() {
+            let detail = format!("The members of group {} are read again from their first page: {error}", self.group);
+            self.reader.run.progress.warn(RunWarning::new(WarningCode::MembersRestarted, detail));
+        }
+        (self.part, self.before) = (0, HashSet::new());
+        self.reader.staging.restart_members(self.group).await
     }
 }
 
@@ -381,61 +317,28 @@ fn batch_of(group: Uuid, part: i32, page: &Page<Members>) -> Batch {
 }
 
 /// Reads all owners of a group of which the list showed only the first twenty, or none.
-async fn read_owners(reader: &Reader<'_>, group: Uuid) -> Result<(), Stop> {
-    let path = format!("groups/{group}/owners");
-    let mut first = links_url(reader, &path, Some(TOP));
-    for restarts in 0.. {
-        match follow_owners(reader, &first).await {
-            Ok(owners) => {
-                let objects = with_owners(reader, group, owners).await?.into_iter().collect();
-                let part = group.to_string();
-                let cursor = Cursor { collection: OWNERS, part, next_link: None, done: true, pages: 1 };
-                return reader.writer.write(Batch { objects, cursors: vec![cursor], ..Batch::default() }).await;
-            }
-            Err(error) if links_without_select(reader, &path, &first, &error).await? => {
-                first = links_url(reader, &path, Some(TOP));
-            }
-            Err(error) if matches!(error.kind, GraphErrorKind::NotFound) => return Ok(()),
-            Err(error) if restarts == RESTARTS_MOST => return Err(error.into()),
-            Err(error) => {
-                first = match (&error.kind, halve_top(&first)) {
-                    (GraphErrorKind::PageTokenExpired, _) => first,
-                    (GraphErrorKind::GatewayTimeout, Some(halved)) => halved,
-                    _ => return Err(error.into()),
-                };
-            }
-        }
-    }
-    Ok(())
-}
-
-/// The owners from the first page to the last.
-async fn follow_owners(reader: &Reader<'_>, first: &Url) -> crate::graph::error::Result<Vec<Uuid>> {
-    let mut pager: Pager<Members> = reader.session.pages(first.clone(), RequestOptions::halving());
-    let mut owners: Vec<Uuid> = Vec::new();
-    while let Some(page) = pager.next().await? {
-        owners.extend(page.content.0.iter().map(|owner: &Member| owner.id));
-    }
+async fn read_owners(reader: &Reader<'_>, group: Uuid) -> Result<()> {
+    let request = reader.dialect.links(format!("groups/{group}/owners"));
+    let each = |page: &Members, owners: &mut Vec<Uuid>| {
+        owners.extend(page.0.iter().map(|owner| owner.id));
+        Ok(())
+    };
+    let mut owners = match whole(reader, request, "owners", each).await {
+        Err(ReadError::Graph(error)) if matches!(error.kind, GraphErrorKind::NotFound) => return Ok(()),
+        owners => owners?,
+    };
     owners.sort_unstable();
     owners.dedup();
-    Ok(owners)
+    let objects = with_owners(reader, group, owners).await?.into_iter().collect();
+    let cursor = Cursor { collection: OWNERS, part: group.to_string(), next_link: None, done: true, pages: 1 };
+    reader.staging.write(Batch { objects, cursors: vec![cursor], ..Batch::default() }).await
 }
 
-async fn with_owners(reader: &Reader<'_>, group: Uuid, owners: Vec<Uuid>) -> Result<Option<StagedObject>, Stop> {
-    // The page that has the group may still be on its way.
-    reader.writer.flushed().await?;
-    let (organization, run) = (reader.run.job.organization, reader.run.lease.run);
-    let source = read::Source::Staged(run);
-    let data = reader
-        .run
-        .app
-        .db
-        .scoped(organization, async move |tx| read::one(tx, organization, source, "groups", group).await)
-        .await?;
+async fn with_owners(reader: &Reader<'_>, group: Uuid, owners: Vec<Uuid>) -> Result<Option<StagedObject>> {
+    // The page that has the group may still be in the writer; reading waits for it.
+    let data = reader.staging.objects(ObjectType::Groups, vec![group]).await?.pop().map(|row| row.data);
     let Some(data) = data else { return Ok(None) };
     let mut map: Properties = serde_json::from_str(&data).map_err(crate::error::Error::internal)?;
     map.insert("ownerIds".to_owned(), json!(owners));
-    let data = Value::Object(map).to_string();
-    let hash = mirror::hash(&[data.as_bytes()]);
-    Ok(Some(StagedObject { object_type: ObjectType::Groups.as_str(), id: group, hash, data: Some(data) }))
+    Ok(Some(staged_map(ObjectType::Groups, group, map)))
 }

@@ -1,19 +1,19 @@
-//! An incremental read: what changed since the last complete one, by delta queries. Delta tells of the whole
-//! tenant and knows no filter, so what is in scope is decided here. What comes into scope is read whole by its
-//! id, since delta tells only what changed. Nothing is written into the mirror before the last page.
+//! An incremental read: what changed since the last complete one, by delta queries. Delta covers the whole tenant and
+//! knows no filter, so the scope is decided here. An object that comes into scope is read by its id, because delta carries
+//! only what changed. Nothing reaches the mirror before the last page.
 
 pub(super) mod changes;
 mod links;
 mod scoped;
 
-use super::by_id::{self, Others, Staged};
+use super::by_id::{self, Staged, Unfit};
 use super::collected::DeltaLinks;
 use super::lost_permission::{self, Reading};
-use super::object::{self, gone, known, reason_of};
-use super::plan;
-use super::read_plan::{follows, is_by_membership};
+use super::object::{self, gone, reason_of};
+use super::read_error::Result;
 use super::reader::{Read, Reader};
 use super::small::read_small;
+use super::staging::Note;
 use crate::codes::WarningCode;
 use crate::db::mirror::Batch;
 use crate::directory::{Link, ObjectType};
@@ -21,22 +21,21 @@ use crate::filter::EntityKind;
 use crate::graph::delta::Collection;
 use crate::graph::error::{GraphError, GraphErrorKind};
 use crate::run_state::{ChangeReason, RunWarning};
-use crate::runs::stop::Stop;
 use changes::{Delta, Replayed, replay};
-use scoped::Told;
+use scoped::GroupChanges;
 use std::collections::{BTreeMap, BTreeSet};
 use uuid::Uuid;
 
 /// Where the next incremental read of the types of the job begins: taken before a full read, so that nothing that
 /// changes while it reads is lost, and only once in a run. `None` where the server has no delta queries.
-pub(super) async fn positions(reader: &Reader<'_>) -> Result<Option<DeltaLinks>, Stop> {
-    let users = match follows(&reader.run.job, ObjectType::Users) {
-        true => position(reader, Collection::Users, "usersDelta").await?,
+pub(super) async fn positions(reader: &Reader<'_>) -> Result<Option<DeltaLinks>> {
+    let users = match reader.plan.follows(ObjectType::Users) {
+        true => position(reader, Collection::Users, Note::UsersDelta).await?,
         false => Position::Unwanted,
     };
-    let groups = match (&users, follows(&reader.run.job, ObjectType::Groups)) {
+    let groups = match (&users, reader.plan.follows(ObjectType::Groups)) {
         (Position::Refused, _) | (_, false) => Position::Unwanted,
-        (_, true) => position(reader, Collection::Groups, "groupsDelta").await?,
+        (_, true) => position(reader, Collection::Groups, Note::GroupsDelta).await?,
     };
     Ok(match (users, groups) {
         (Position::Refused, _) | (_, Position::Refused) => None,
@@ -62,22 +61,22 @@ impl Position {
 }
 
 /// The position that an earlier attempt of this run took, else the one of now.
-async fn position(reader: &Reader<'_>, collection: Collection, part: &str) -> Result<Position, Stop> {
-    if let Some(link) = plan::noted(reader, part).await? {
+async fn position(reader: &Reader<'_>, collection: Collection, note: Note) -> Result<Position> {
+    if let Some(link) = reader.staging.noted(note).await? {
         return Ok(if link.is_empty() { Position::Refused } else { Position::At(link) });
     }
     match reader.session.delta_from_now(collection, &select(reader, collection)).await {
         Ok(link) => {
-            plan::note(reader, part, Some(link.as_str())).await?;
+            reader.staging.note(note, Some(link.as_str())).await?;
             Ok(Position::At(link.to_string()))
         }
         Err(error) if is_without_delta(&error) => {
             let detail = format!(
-                "A position in the changes of {} cannot be had, so incremental runs will read everything. ({error})",
+                "Graph returned no delta token for {}, so incremental runs read everything. ({error})",
                 collection.as_str()
             );
             reader.run.progress.warn(RunWarning::new(WarningCode::DeltaRefused, detail));
-            plan::note(reader, part, None).await?;
+            reader.staging.note(note, None).await?;
             Ok(Position::Refused)
         }
         Err(error) => Err(error.into()),
@@ -119,13 +118,13 @@ fn select(reader: &Reader<'_>, collection: Collection) -> String {
 /// What became of the attempt.
 pub(super) enum Outcome {
     Read(Read),
-    /// The positions are no longer good: everything has to be read.
+    /// The changes do not suffice: everything has to be read.
     Expired(String),
 }
 
 /// Replays the changes since `links`. A type that may no longer be read keeps its position, as the mirror keeps its
 /// objects: when it can be read again, it goes on from there.
-pub(super) async fn read(reader: &Reader<'_>, links: &DeltaLinks) -> Result<Outcome, Stop> {
+pub(super) async fn read(reader: &Reader<'_>, links: &DeltaLinks) -> Result<Outcome> {
     let mut read = Read { is_patch: true, ..Read::default() };
     let mut next = Some(links.clone());
     let mut arrived = Vec::new();
@@ -138,35 +137,35 @@ pub(super) async fn read(reader: &Reader<'_>, links: &DeltaLinks) -> Result<Outc
                 arrived = users;
                 read.types.push(ObjectType::Users);
             }
-            Reading::Frozen(frozen) => read.frozen.push(frozen),
+            Reading::Lost(lost) => read.lost.push(lost),
         }
     }
-    let mut told = Told::default();
+    let mut group_changes = GroupChanges::default();
     if let Some(link) = &links.groups {
         let reading = Box::pin(read_groups(reader, link, &arrived));
         match lost_permission::unless_refused(reader, ObjectType::Groups, reading).await? {
             Reading::Whole(Round::Expired(why)) => return Ok(Outcome::Expired(why)),
             Reading::Whole(Round::Read(link, of_groups)) => {
-                told = of_groups;
+                group_changes = of_groups;
                 next = next.map(|next| DeltaLinks { groups: Some(link), ..next });
                 if reader.run.job.mapping.is_enabled(ObjectType::Groups) {
                     read.types.push(ObjectType::Groups);
                     read.memberships = true;
                 }
             }
-            Reading::Frozen(frozen) => {
-                read.frozen.push(frozen);
-                // The memberships of who comes back from the recycle bin are told by no later change.
+            Reading::Lost(lost) => {
+                read.lost.push(lost);
+                // No later change carries the memberships of a user restored from the recycle bin.
                 next = next.filter(|_| arrived.is_empty());
             }
         }
     }
     read.delta = next;
-    if is_by_membership(&reader.run.job) {
-        if !read.frozen.is_empty() {
-            return Ok(Outcome::Expired("the filter's scope depends on what may no longer be read".to_owned()));
+    if reader.plan.is_by_membership() {
+        if !read.lost.is_empty() {
+            return Ok(Outcome::Expired("the filter's scope depends on a type that may no longer be read".to_owned()));
         }
-        if let Some(why) = Box::pin(scoped::decide(reader, &mut read, &told)).await? {
+        if let Some(why) = Box::pin(scoped::decide(reader, &mut read, &group_changes)).await? {
             return Ok(Outcome::Expired(why));
         }
     }
@@ -182,7 +181,7 @@ enum Round<T> {
 }
 
 /// Returns those who arrived.
-async fn read_users(reader: &Reader<'_>, position: &str) -> Result<Round<Vec<Uuid>>, Stop> {
+async fn read_users(reader: &Reader<'_>, position: &str) -> Result<Round<Vec<Uuid>>> {
     let (changes, link) = match replay(reader, position).await? {
         Replayed::Round(changes, link) => (changes, link),
         Replayed::Expired(why) => return Ok(Round::Expired(why)),
@@ -192,12 +191,12 @@ async fn read_users(reader: &Reader<'_>, position: &str) -> Result<Round<Vec<Uui
     Ok(Round::Read(link, arrived))
 }
 
-/// What the changes tell of is not to be had yet, as when a replica is behind: the next round tells the same again.
+/// Changed objects are not readable yet, as when a replica is behind: the next round starts at the same delta link.
 fn position_kept(reader: &Reader<'_>, object_type: ObjectType, position: &str, what: &[Uuid]) -> String {
     let first = what.first().map(Uuid::to_string).unwrap_or_default();
     let detail = format!(
-        "Graph tells of changes of {} {object_type} that it does not show yet ({first}); the next incremental run begins \
-         where this one did.",
+        "Graph reports changes of {} {object_type} that it does not return yet (the first: {first}); the next incremental \
+         run starts where this one did.",
         what.len()
     );
     reader.run.progress.warn(RunWarning::new(WarningCode::ChangesNotReadable, detail).with_count(what.len() as u64));
@@ -205,24 +204,24 @@ fn position_kept(reader: &Reader<'_>, object_type: ObjectType, position: &str, w
 }
 
 /// Groups with their memberships; `users`: those who arrived.
-async fn read_groups(reader: &Reader<'_>, position: &str, users: &[Uuid]) -> Result<Round<Told>, Stop> {
+async fn read_groups(reader: &Reader<'_>, position: &str, users: &[Uuid]) -> Result<Round<GroupChanges>> {
     let (mut changes, link) = match replay(reader, position).await? {
         Replayed::Round(changes, link) => (changes, link),
         Replayed::Expired(why) => return Ok(Round::Expired(why)),
     };
-    let mut told = Told::of(&changes);
+    let mut group_changes = GroupChanges::of(&changes);
     let Staged { in_scope: arrived, not_found: mut unread } =
         match reader.run.job.mapping.is_enabled(ObjectType::Groups) {
             true => apply(reader, ObjectType::Groups, &changes).await?,
             false => Staged::default(),
         };
     links::of_arrived(reader, users, &arrived, &mut changes).await?;
-    told.unread = links::stage(reader, &changes, &arrived).await?;
+    group_changes.unread = links::stage(reader, &changes, &arrived).await?;
     // Those will not be shown later either.
-    told.unread.retain(|group| !told.hidden.contains(group));
-    unread.extend(&told.unread);
+    group_changes.unread.retain(|group| !group_changes.hidden.contains(group));
+    unread.extend(&group_changes.unread);
     let link = if unread.is_empty() { link } else { position_kept(reader, ObjectType::Groups, position, &unread) };
-    Ok(Round::Read(link, told))
+    Ok(Round::Read(link, group_changes))
 }
 
 /// Changed objects whose texts are held in memory together.
@@ -230,11 +229,11 @@ const APPLIED_AT_ONCE: usize = 1_000;
 
 /// Stages what the changes make of the objects of one type: new texts, and marks for what is gone. Returns those that
 /// were not in the mirror.
-async fn apply(reader: &Reader<'_>, object_type: ObjectType, changes: &BTreeMap<Uuid, Delta>) -> Result<Staged, Stop> {
+async fn apply(reader: &Reader<'_>, object_type: ObjectType, changes: &BTreeMap<Uuid, Delta>) -> Result<Staged> {
     let ids: Vec<Uuid> = changes.keys().copied().collect();
     let mut newcomers = Vec::new();
     for ids in ids.chunks(APPLIED_AT_ONCE) {
-        let known = known(reader, object_type, ids.to_vec()).await?;
+        let known = reader.mirror.objects(object_type, ids.to_vec()).await?;
         let mut batch = Batch::default();
         for (id, delta) in ids.iter().filter_map(|id| changes.get_key_value(id)) {
             match (delta.removed, known.get(id)) {
@@ -252,7 +251,7 @@ async fn apply(reader: &Reader<'_>, object_type: ObjectType, changes: &BTreeMap<
                 }
             }
         }
-        reader.writer.write(batch).await?;
+        reader.staging.write(batch).await?;
     }
-    by_id::stage(reader, object_type, &newcomers, Others::Forget).await
+    by_id::stage(reader, object_type, &newcomers, Unfit::Forget).await
 }

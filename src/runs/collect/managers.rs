@@ -1,30 +1,30 @@
-//! Managers where the list of users cannot carry them: with an advanced filter, which allows no `$expand`, and
-//! on a server that refuses or ignores it.
+//! Managers that the list of users does not carry: an advanced filter allows no `$expand`, and some servers refuse or
+//! ignore it.
 
-use super::dialect::Optional;
+use super::dialect::Feature;
+use super::fetch::{fetch, get_many};
+use super::object;
+use super::pages::whole;
+use super::read_error::{ReadError, Result};
 use super::reader::Reader;
-use super::request::{TOP, fetch, get_many, whole};
-use super::{object, plan};
-use crate::db::mirror::{Batch, read};
+use super::request::{Request, Target};
+use super::staging::Note;
+use crate::db::mirror::Batch;
 use crate::directory::{Link, ObjectType, Properties};
 use crate::error::Error;
 use crate::filter::EntityKind;
+use crate::graph::IDS_IN_A_QUERY;
 use crate::graph::error::{GraphError, GraphErrorKind};
-use crate::graph::wire::{Items, Member, properties};
-use crate::graph::{IDS_IN_A_QUERY, Pager, RequestOptions};
-use crate::runs::stop::Stop;
+use crate::graph::wire::{Items, Member};
 use serde_json::json;
 use std::collections::HashMap;
 use uuid::Uuid;
 
-/// Users asked one by one when the list showed not a single manager, to tell «nobody has one» from «the
+/// Users whose managers are read one by one when the list showed none at all, to tell «nobody has a manager» from «the
 /// server ignores `$expand`».
-const ASKED_MOST: usize = 200;
+const MAX_ASKED: usize = 200;
 /// Users whose managers are asked for and stored together.
 const TOGETHER: usize = 1_000;
-
-/// What is written down when managers are asked for one by one.
-const ONE_BY_ONE: &str = "managersOneByOne";
 
 fn are_wanted(reader: &Reader<'_>) -> bool {
     reader.run.job.mapping.carries(ObjectType::Users, Link::Manager)
@@ -32,7 +32,7 @@ fn are_wanted(reader: &Reader<'_>) -> bool {
 
 /// With an advanced filter the managers come from one extra pass over all users.
 /// Source: docs/graph.md, «Filters».
-pub(super) async fn apart(reader: &Reader<'_>) -> Result<Option<HashMap<Uuid, Uuid>>, Stop> {
+pub(super) async fn apart(reader: &Reader<'_>) -> Result<Option<HashMap<Uuid, Uuid>>> {
     if is_apart(reader) { all(reader).await } else { Ok(None) }
 }
 
@@ -42,64 +42,55 @@ fn is_apart(reader: &Reader<'_>) -> bool {
 }
 
 /// The managers of all users, by one pass; `None`: the server does not expand them.
-pub(super) async fn all(reader: &Reader<'_>) -> Result<Option<HashMap<Uuid, Uuid>>, Stop> {
-    if reader.refused.has(Optional::Expand(ObjectType::Users)) {
+pub(super) async fn all(reader: &Reader<'_>) -> Result<Option<HashMap<Uuid, Uuid>>> {
+    if reader.dialect.has(Feature::Expand(ObjectType::Users)) {
         return Ok(None);
     }
-    match whole(reader, "managers", || by_one_pass(reader)).await {
-        Ok(managers) => Ok(Some(managers)),
-        Err(error) if error.refuses_optional() => {
-            reader.refused.note(&reader.run.progress, Optional::Expand(ObjectType::Users), Some(&error));
+    let request =
+        Request { expand: Some("manager($select=id)"), ..Request::fixed(Target::Objects(ObjectType::Users), &["id"]) };
+    match whole(reader, request, "managers", managers_of).await {
+        Ok(managers) => Ok(Some(managers.into_iter().collect())),
+        Err(ReadError::Graph(error)) if error.refuses_optional() => {
+            reader.dialect.note(&reader.run.progress, Feature::Expand(ObjectType::Users), Some(&error));
             Ok(None)
         }
-        Err(error) => Err(error.into()),
+        Err(error) => Err(error),
     }
 }
 
-async fn by_one_pass(reader: &Reader<'_>) -> crate::graph::error::Result<HashMap<Uuid, Uuid>> {
-    let first = reader.session.url(&format!("users?$top={TOP}&$select=id&$expand=manager($select=id)"));
-    let mut managers = HashMap::new();
-    let mut pager: Pager<Items> = reader.session.pages(first, RequestOptions::default());
-    while let Some(page) = pager.next().await? {
-        for item in page.content.iter() {
-            let user = properties(item).map_err(|e| object::unreadable(&e))?;
-            if let (Some(id), Some(manager)) = (user.uuid(), user.manager.member()) {
-                managers.insert(id, manager.id);
-            }
+fn managers_of(items: &Items, managers: &mut Vec<(Uuid, Uuid)>) -> Result<()> {
+    for item in items.iter() {
+        let user = object::parse(item)?;
+        if let (Some(id), Some(manager)) = (user.uuid(), user.manager.member()) {
+            managers.push((id, manager.id));
         }
     }
-    Ok(managers)
+    Ok(())
 }
 
 /// After the users were read: reads their managers one by one if the list could not show them.
-pub(super) async fn complete(reader: &Reader<'_>) -> Result<(), Stop> {
+pub(super) async fn complete(reader: &Reader<'_>) -> Result<()> {
     if !are_wanted(reader) {
         return Ok(());
     }
-    reader.writer.flushed().await?;
-    let (organization, source) = (reader.run.job.organization, read::Source::Staged(reader.run.lease.run));
-    let db = &reader.run.app.db;
     // Some managers may be there because an earlier attempt was stopped in the middle of asking for them.
-    if plan::noted(reader, ONE_BY_ONE).await?.is_some() {
-        reader.refused.note(&reader.run.progress, Optional::Expand(ObjectType::Users), None);
+    if reader.staging.noted(Note::ManagersOneByOne).await?.is_some() {
+        reader.dialect.note(&reader.run.progress, Feature::Expand(ObjectType::Users), None);
     }
-    if !reader.refused.has(Optional::Expand(ObjectType::Users)) {
-        let known = db.scoped(organization, async move |tx| read::has_managers(tx, organization, source).await).await?;
-        if known {
-            return Ok(());
-        }
+    if !reader.dialect.has(Feature::Expand(ObjectType::Users)) && reader.staging.has_managers().await? {
+        return Ok(());
     }
-    let ids = db.scoped(organization, async move |tx| read::ids(tx, organization, source, "users").await).await?;
-    if !reader.refused.has(Optional::Expand(ObjectType::Users)) {
-        let step = ids.len().div_ceil(ASKED_MOST).max(1);
+    let ids = reader.staging.ids(ObjectType::Users).await?;
+    if !reader.dialect.has(Feature::Expand(ObjectType::Users)) {
+        let step = ids.len().div_ceil(MAX_ASKED).max(1);
         let some: Vec<Uuid> = ids.iter().copied().step_by(step).collect();
         let found = of(reader, &some).await?;
         if found.is_empty() || is_expanded(reader, &found).await? {
             return Ok(());
         }
-        reader.refused.note(&reader.run.progress, Optional::Expand(ObjectType::Users), None);
+        reader.dialect.note(&reader.run.progress, Feature::Expand(ObjectType::Users), None);
     }
-    plan::note(reader, ONE_BY_ONE, None).await?;
+    reader.staging.note(Note::ManagersOneByOne, None).await?;
     for ids in ids.chunks(TOGETHER) {
         let managers = of(reader, ids).await?;
         store(reader, &managers).await?;
@@ -109,24 +100,23 @@ pub(super) async fn complete(reader: &Reader<'_>) -> Result<(), Stop> {
 
 /// Whether the server shows a manager of some of these users, which have one now, when they are asked for by id: then the
 /// list was only read before they had one.
-async fn is_expanded(reader: &Reader<'_>, found: &HashMap<Uuid, Uuid>) -> Result<bool, Stop> {
+async fn is_expanded(reader: &Reader<'_>, found: &HashMap<Uuid, Uuid>) -> Result<bool> {
     let ids: Vec<Uuid> = found.keys().copied().take(IDS_IN_A_QUERY).collect();
     let users = fetch(reader, ObjectType::Users, &ids).await?;
     Ok(users.iter().any(|user| user.manager.member().is_some()))
 }
 
 /// The managers of the few users of a test, asked for one by one where an advanced filter lets the list not show them.
-pub(super) async fn of_first(reader: &Reader<'_>, users: &[Uuid]) -> Result<(), Stop> {
+pub(super) async fn of_first(reader: &Reader<'_>, users: &[Uuid]) -> Result<()> {
     if !is_apart(reader) {
         return complete(reader).await;
     }
-    reader.writer.flushed().await?;
     store(reader, &of(reader, users).await?).await
 }
 
 /// Adds the managers of users that were read on a server that does not expand them.
-pub(super) async fn add(reader: &Reader<'_>, users: &mut [crate::graph::wire::Properties]) -> Result<(), Stop> {
-    if !are_wanted(reader) || !reader.refused.has(Optional::Expand(ObjectType::Users)) {
+pub(super) async fn add(reader: &Reader<'_>, users: &mut [crate::graph::wire::Properties]) -> Result<()> {
+    if !are_wanted(reader) || !reader.dialect.has(Feature::Expand(ObjectType::Users)) {
         return Ok(());
     }
     let ids: Vec<Uuid> = users.iter().filter_map(|user| user.uuid()).collect();
@@ -138,7 +128,7 @@ pub(super) async fn add(reader: &Reader<'_>, users: &mut [crate::graph::wire::Pr
 }
 
 /// The managers of these users, asked for one by one.
-async fn of(reader: &Reader<'_>, users: &[Uuid]) -> Result<HashMap<Uuid, Uuid>, Stop> {
+async fn of(reader: &Reader<'_>, users: &[Uuid]) -> Result<HashMap<Uuid, Uuid>> {
     // Without options: this is for servers that take few.
     let urls = users.iter().map(|user| reader.session.url(&format!("users/{user}/manager"))).collect();
     let answers = get_many(reader, urls).await?;
@@ -148,10 +138,7 @@ async fn of(reader: &Reader<'_>, users: &[Uuid]) -> Result<HashMap<Uuid, Uuid>, 
             Ok(item) if item.body.trim().is_empty() || item.body.trim() == "null" => {}
             Ok(item) => {
                 let manager: Member = serde_json::from_str(&item.body).map_err(|e| {
-                    Stop::graph(&GraphError::new(
-                        GraphErrorKind::Malformed,
-                        format!("the manager of {user} cannot be read: {e}"),
-                    ))
+                    GraphError::new(GraphErrorKind::Malformed, format!("the manager of {user} cannot be read: {e}"))
                 })?;
                 managers.insert(*user, manager.id);
             }
@@ -162,15 +149,9 @@ async fn of(reader: &Reader<'_>, users: &[Uuid]) -> Result<HashMap<Uuid, Uuid>, 
     Ok(managers)
 }
 
-async fn store(reader: &Reader<'_>, managers: &HashMap<Uuid, Uuid>) -> Result<(), Stop> {
+async fn store(reader: &Reader<'_>, managers: &HashMap<Uuid, Uuid>) -> Result<()> {
     let ids: Vec<Uuid> = managers.keys().copied().collect();
-    let (organization, source) = (reader.run.job.organization, read::Source::Staged(reader.run.lease.run));
-    let rows = reader
-        .run
-        .app
-        .db
-        .scoped(organization, async move |tx| read::some(tx, organization, source, "users", &ids).await)
-        .await?;
+    let rows = reader.staging.objects(ObjectType::Users, ids).await?;
     let mut batch = Batch::default();
     for row in rows {
         let mut map: Properties = serde_json::from_str(&row.data).map_err(Error::internal)?;
@@ -179,5 +160,5 @@ async fn store(reader: &Reader<'_>, managers: &HashMap<Uuid, Uuid>) -> Result<()
         }
         batch.objects.push(object::staged_map(ObjectType::Users, row.id, map));
     }
-    reader.writer.write(batch).await
+    reader.staging.write(batch).await
 }

@@ -1,18 +1,18 @@
-//! The memberships that a scope decides by.
+//! The memberships by which a scope decides.
 
+use super::read_error::Result;
 use super::reader::Reader;
 use crate::db::mirror::read;
 use crate::directory::ObjectType;
 use crate::filter::scope::{Memberships, MembershipsBuilder, Numbers};
-use crate::runs::stop::Stop;
 use std::collections::HashSet;
 use uuid::Uuid;
 
-/// Memberships by numbers in place of ids: eight bytes each, whatever there are.
-pub(super) struct Known {
+/// Memberships as numbers instead of ids, at eight bytes each.
+pub(super) struct MembershipGraph {
     pub numbers: Numbers,
     pub memberships: Memberships<u32>,
-    /// Groups of which nothing is known: everybody who was in scope is taken for a member.
+    /// Groups whose members are unknown: everybody who was in scope counts as a member.
     pub assumed: HashSet<u32>,
 }
 
@@ -20,25 +20,24 @@ fn add(edges: &mut MembershipsBuilder, row: &read::MembersRow) {
     edges.add(row.group_id, row.member_type == "user", &row.member_ids);
 }
 
-/// All memberships that were read. Those of groups whose members are `unknown` now are the last known ones; where there
-/// are none, because the group itself is not imported, whoever was in scope is taken for a member, and stays: unknown
-/// is not empty. `others`: ids that have to have numbers, whether or not they are in any membership.
-pub(super) async fn known_memberships(
+/// All memberships that were read. Groups whose members are `unknown` now have their last known members. Where there are
+/// none, because the group is not imported, everybody who was in scope counts as a member and stays: unknown is not
+/// empty. `others`: ids that need a number even without a membership.
+pub(super) async fn load_memberships(
     reader: &Reader<'_>,
     unknown: &[Uuid],
     others: &[&[Uuid]],
-) -> Result<Known, Stop> {
-    reader.writer.flushed().await?;
-    let (organization, source) = (reader.run.job.organization, read::Source::Staged(reader.run.lease.run));
-    let mirror = read::Source::Mirror(reader.run.job.id);
+) -> Result<MembershipGraph> {
+    reader.staging.stored().await?;
+    let organization = reader.run.job.organization;
+    let (staged, mirror) = (read::Source::Staged(reader.run.lease.run), read::Source::Mirror(reader.run.job.id));
     let mut edges = MembershipsBuilder::default();
     others.iter().copied().flatten().for_each(|id| {
         edges.number(*id);
     });
     let mut assumed: HashSet<Uuid> = unknown.iter().copied().collect();
-    let db = &reader.run.app.db;
-    let edges = db.scoped(organization, async |tx| {
-        read::memberships(tx, organization, source, |row| add(&mut edges, &row)).await?;
+    let edges = reader.run.tx("memberships", async |tx| {
+        read::memberships(tx, organization, staged, |row| add(&mut edges, &row)).await?;
         if unknown.is_empty() {
             return Ok(edges);
         }
@@ -55,5 +54,5 @@ pub(super) async fn known_memberships(
     });
     let (numbers, memberships) = edges.await?.build();
     let assumed = numbers.of(&assumed.into_iter().collect::<Vec<_>>()).into_iter().collect();
-    Ok(Known { numbers, memberships, assumed })
+    Ok(MembershipGraph { numbers, memberships, assumed })
 }

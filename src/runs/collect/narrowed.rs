@@ -11,12 +11,12 @@ use std::collections::BTreeSet;
 use uuid::Uuid;
 
 /// What is in scope. Sorted.
-pub(super) struct Kept {
+pub(super) struct InScopeIds {
     pub users: Vec<Uuid>,
     pub groups: Vec<Uuid>,
 }
 
-impl Kept {
+impl InScopeIds {
     /// Those of a type; `None` for one that no scope narrows.
     pub(super) fn of(&self, object_type: ObjectType) -> Option<&[Uuid]> {
         match object_type {
@@ -27,13 +27,13 @@ impl Kept {
     }
 }
 
-/// What the scope leaves of what was staged. It is cut out in the transaction that makes it the mirror: by memberships
-/// that were thrown away before, an attempt after a crash would decide otherwise.
+/// What the scope leaves of what was staged. The rest is dropped in the transaction that makes it the mirror: if it were
+/// dropped earlier, an attempt after a crash would decide without the memberships that were dropped.
 pub(super) struct Narrowed {
-    pub kept: Kept,
-    /// Groups outside of which stubs are made.
+    pub kept: InScopeIds,
+    /// Groups outside the scope for which stubs are made.
     pub others: BTreeSet<Uuid>,
-    /// The members of groups that are not imported are kept, to decide by when something changes.
+    /// The members of groups that are not imported are kept: a later read of changes decides by them.
     pub keeps_scope: bool,
     pub users_out_of_scope: u64,
     pub groups_out_of_scope: u64,
@@ -41,8 +41,8 @@ pub(super) struct Narrowed {
 }
 
 impl Narrowed {
-    /// Keeps in staging what is in scope, and the members of the groups in scope and of those of which stubs are made.
-    /// Callers have fenced.
+    /// Keeps in staging what is in scope, and the members of the groups in scope and of those that become stubs. Callers
+    /// have fenced.
     pub(super) async fn cut(&self, tx: &mut Transaction, lease: &Lease, job: JobId) -> Result<()> {
         let groups: Vec<Uuid> = self.kept.groups.iter().chain(&self.others).copied().collect();
         mirror::keep_staged(tx, lease, ObjectType::Users.as_str(), &self.kept.users).await?;
@@ -53,7 +53,7 @@ impl Narrowed {
         mirror::keep_staged_members(tx, lease, &groups).await
     }
 
-    pub(super) fn tell(&self, progress: &RunProgress) {
+    pub(super) fn report(&self, progress: &RunProgress) {
         progress.count("users", |count| {
             count.out_of_scope += self.users_out_of_scope;
             count.dropped_references += self.dropped_references;

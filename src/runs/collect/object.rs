@@ -1,14 +1,14 @@
-//! One object as Graph sends it: whether the filter takes it, and how it is staged.
+//! One object as Graph sends it: whether the filter admits it, and how it is staged.
 
+use super::read_error::Result;
+use super::read_plan::entity;
 use super::reader::Reader;
-use crate::db::mirror::{self, StagedObject, gone_marker, read};
+use crate::db::mirror::{self, StagedObject, gone_marker};
 use crate::directory::{ObjectType, Properties as Map};
-use crate::filter::{EntityKind, eval};
+use crate::filter::eval;
 use crate::graph::error::{GraphError, GraphErrorKind};
 use crate::graph::wire::{Properties, Removed, properties};
 use crate::run_state::ChangeReason;
-use crate::runs::stop::Stop;
-use std::collections::HashMap;
 use uuid::Uuid;
 
 /// Characters that the id of a manager adds to an object, and each id of an owner.
@@ -29,14 +29,14 @@ pub(super) fn admitted(
     object_type: ObjectType,
     object: &Properties,
     decides: bool,
-) -> Result<Admitted, Stop> {
+) -> Result<Admitted> {
     let filter = &reader.run.job.filter;
     let Some(kind) = entity(object_type) else { return Ok(Admitted::Yes) };
     let rule = filter.rule(kind).filter(|_| decides);
     if filter.exclude.is_empty() && rule.is_none() {
         return Ok(Admitted::Yes);
     }
-    let map = serde_json::from_str(&object.json).map_err(|e| malformed(&e))?;
+    let map = serde_json::from_str(&object.json).map_err(|e| unreadable(&e))?;
     if rule.is_some_and(|rule| !eval::matches(&rule.parsed.expression, &map)) {
         return Ok(Admitted::NoMatch);
     }
@@ -44,7 +44,7 @@ pub(super) fn admitted(
 }
 
 /// Whether the filter takes an object that was asked for without its condition.
-pub(super) fn is_admitted(reader: &Reader<'_>, object_type: ObjectType, object: &Properties) -> Result<bool, Stop> {
+pub(super) fn is_admitted(reader: &Reader<'_>, object_type: ObjectType, object: &Properties) -> Result<bool> {
     Ok(admitted(reader, object_type, object, true)? == Admitted::Yes)
 }
 
@@ -54,16 +54,12 @@ pub(super) fn is_in_scope(reader: &Reader<'_>, object_type: ObjectType, map: &Ma
 }
 
 /// Whether the filter excludes an object by id or name.
-pub(super) fn is_excluded(reader: &Reader<'_>, object_type: ObjectType, object: &Properties) -> Result<bool, Stop> {
+pub(super) fn is_excluded(reader: &Reader<'_>, object_type: ObjectType, object: &Properties) -> Result<bool> {
     Ok(admitted(reader, object_type, object, false)? == Admitted::Excluded)
 }
 
-pub(super) fn parse(item: &str) -> Result<Properties, Stop> {
-    properties(item).map_err(|e| malformed(&e))
-}
-
-fn malformed(error: &serde_json::Error) -> Stop {
-    Stop::graph(&unreadable(error))
+pub(super) fn parse(item: &str) -> Result<Properties> {
+    properties(item).map_err(|e| unreadable(&e).into())
 }
 
 pub(super) fn unreadable(error: &serde_json::Error) -> GraphError {
@@ -72,7 +68,7 @@ pub(super) fn unreadable(error: &serde_json::Error) -> GraphError {
 
 /// An object as it is kept: its properties and, beside them, the ids it refers to. `None` for something
 /// without a GUID, which no directory object is.
-pub(super) fn staged(object_type: ObjectType, object: &Properties) -> Result<Option<StagedObject>, Stop> {
+pub(super) fn staged(object_type: ObjectType, object: &Properties) -> Result<Option<StagedObject>> {
     let id = match object_type {
         // The id of a subscribed SKU is {tenant}_{skuId}: what others refer to is its second half.
         ObjectType::Licenses => object.id.rsplit('_').next().and_then(|sku| Uuid::parse_str(sku).ok()),
@@ -127,31 +123,4 @@ pub(super) fn reason_of(removed: Removed) -> ChangeReason {
 /// A mark that an object is no longer there, with the reason as its text.
 pub(super) fn gone(object_type: ObjectType, id: Uuid, reason: ChangeReason) -> StagedObject {
     StagedObject { object_type: gone_marker(object_type), id, hash: Vec::new(), data: Some(reason.as_str().to_owned()) }
-}
-
-/// What the mirror has of these objects.
-pub(super) async fn known(
-    reader: &Reader<'_>,
-    object_type: ObjectType,
-    ids: Vec<Uuid>,
-) -> Result<HashMap<Uuid, String>, Stop> {
-    let (organization, job) = (reader.run.job.organization, reader.run.job.id);
-    let found = reader
-        .run
-        .app
-        .db
-        .scoped(organization, async move |tx| {
-            read::some(tx, organization, read::Source::Mirror(job), object_type.as_str(), &ids).await
-        })
-        .await?;
-    Ok(found.into_iter().map(|row| (row.id, row.data)).collect())
-}
-
-pub(super) fn entity(object_type: ObjectType) -> Option<EntityKind> {
-    match object_type {
-        ObjectType::Users => Some(EntityKind::Users),
-        ObjectType::Groups => Some(EntityKind::Groups),
-        ObjectType::Devices => Some(EntityKind::Devices),
-        ObjectType::Licenses => None,
-    }
 }

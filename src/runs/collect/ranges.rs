@@ -1,29 +1,70 @@
-//! Users in several ranges of `createdDateTime` at once: one chain of pages is bound by latency, several are
-//! bound by Graph's quota. Ranges share their borders, so nobody falls between them; who stands on a border
-//! comes twice and is stored once. Source: docs/graph.md, «Reading in parallel».
+//! Users in several ranges of `createdDateTime` at once: one chain of pages is limited by latency, several are limited by
+//! Graph's quota. Ranges share their borders, so nobody falls between them; a user on a border comes twice and is stored
+//! once. Source: docs/graph.md, «Reading in parallel».
 
-use super::plan;
+use super::read_error::Result;
 use super::reader::Reader;
+use super::request::Request;
+use super::staging::Note;
 use crate::codes::WarningCode;
+use crate::db::mirror::{Batch, Cursor, CursorRow};
 use crate::directory::ObjectType;
-use crate::filter::Parsed;
+use crate::filter::{EntityKind, Parsed};
 use crate::run_state::RunWarning;
-use crate::runs::stop::Stop;
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
+use std::collections::HashMap;
 
-/// Fewer users than this are read in one chain.
-const PARTITION_FROM: u64 = 8_000;
-/// Users to a range, about: eight pages.
-const USERS_PER_PART: u64 = 8_000;
-/// Each holds a page of a megabyte while it reads.
-const PARTS_MOST: u64 = 8;
 /// Looks at the number of users before a point in time, per border.
 const LOOKS_PER_BORDER: u32 = 6;
 /// Before this Entra ID had no users.
 const EARLIEST: &str = "2008-01-01T00:00:00Z";
 
-/// The conditions of the ranges; `None`: one chain is as good, or the server cannot count or compare.
-pub(super) async fn of_users(reader: &Reader<'_>, rule: Option<&Parsed>) -> Result<Option<Vec<Condition>>, Stop> {
+/// Users in ranges that are read at once, when there are many. After a crash the ranges that were started are
+/// resumed, because new ones would have other borders.
+pub(super) async fn requests(reader: &Reader<'_>) -> Result<Option<Vec<Request>>> {
+    let stored = reader.staging.cursors(ObjectType::Users.as_str()).await?;
+    let mut conditions = stored_conditions(&stored);
+    if conditions.is_empty() {
+        if !stored.is_empty() {
+            return Ok(None);
+        }
+        let rule = reader.run.job.filter.rule(EntityKind::Users).map(|rule| &rule.parsed);
+        let Some(found) = of_users(reader, rule).await? else { return Ok(None) };
+        conditions = found.into_iter().map(|condition| (condition.filter, condition.advanced)).collect();
+        // Stored before the first page, so that an attempt after a crash finds them all.
+        let cursors = conditions.iter().map(|(filter, advanced)| Cursor {
+            collection: ObjectType::Users.as_str(),
+            part: part_name(filter, *advanced),
+            next_link: None,
+            done: false,
+            pages: 0,
+        });
+        reader.staging.write(Batch { cursors: cursors.collect(), ..Batch::default() }).await?;
+        reader.staging.stored().await?;
+    }
+    let request = |(filter, advanced): (String, bool)| Request {
+        part: part_name(&filter, advanced),
+        filter: Some(filter),
+        ..reader.dialect.list(&reader.run.job, ObjectType::Users, advanced)
+    };
+    Ok(Some(conditions.into_iter().map(request).collect()))
+}
+
+/// The part of a range is its condition, marked when it is an advanced query.
+fn part_name(filter: &str, advanced: bool) -> String {
+    format!("{}{filter}", if advanced { "advanced:" } else { "range:" })
+}
+
+fn stored_conditions(stored: &HashMap<String, CursorRow>) -> Vec<(String, bool)> {
+    let condition = |part: &String| {
+        let plain = part.strip_prefix("range:").map(|filter| (filter.to_owned(), false));
+        plain.or_else(|| part.strip_prefix("advanced:").map(|filter| (filter.to_owned(), true)))
+    };
+    stored.keys().filter_map(condition).collect()
+}
+
+/// The conditions of the ranges; `None`: one chain is as fast, or the server cannot count or compare.
+async fn of_users(reader: &Reader<'_>, rule: Option<&Parsed>) -> Result<Option<Vec<Condition>>> {
     // Several texts may have users in common, so that their numbers do not add up.
     if rule.is_some_and(|rule| rule.requests().len() > 1) {
         return Ok(None);
@@ -35,10 +76,7 @@ pub(super) async fn of_users(reader: &Reader<'_>, rule: Option<&Parsed>) -> Resu
         return Ok(None);
     };
     reader.expect(ObjectType::Users, total);
-    if total < PARTITION_FROM {
-        return Ok(None);
-    }
-    let parts = (total / USERS_PER_PART).clamp(2, PARTS_MOST);
+    let Some(parts) = reader.plan.ranges(total) else { return Ok(None) };
     let Some(borders) = borders(reader, filter, total, parts).await? else {
         warn_of_serial(reader);
         return Ok(None);
@@ -46,21 +84,19 @@ pub(super) async fn of_users(reader: &Reader<'_>, rule: Option<&Parsed>) -> Resu
     Ok(Some(conditions(filter, advanced, &borders)))
 }
 
-const NUMBER: &str = "usersNumber";
-
 /// How many users an earlier attempt of this run expected.
-pub(super) async fn noted_number(reader: &Reader<'_>) -> Result<Option<u64>, Stop> {
-    Ok(plan::noted(reader, NUMBER).await?.and_then(|number| number.parse().ok()))
+pub(super) async fn noted_number(reader: &Reader<'_>) -> Result<Option<u64>> {
+    Ok(reader.staging.noted(Note::UserCount).await?.and_then(|number| number.parse().ok()))
 }
 
 /// How many users there are, asked once in a run; `None`: the server does not count.
-async fn number(reader: &Reader<'_>, filter: Option<&str>) -> Result<Option<u64>, Stop> {
+async fn number(reader: &Reader<'_>, filter: Option<&str>) -> Result<Option<u64>> {
     if let Some(number) = noted_number(reader).await? {
         return Ok(Some(number));
     }
     let number = reader.session.count("users", filter).await?;
     if let Some(number) = number {
-        plan::note(reader, NUMBER, Some(&number.to_string())).await?;
+        reader.staging.note(Note::UserCount, Some(&number.to_string())).await?;
     }
     Ok(number)
 }
@@ -71,10 +107,10 @@ fn warn_of_serial(reader: &Reader<'_>) {
 }
 
 /// One range.
-pub(super) struct Condition {
-    pub filter: String,
+struct Condition {
+    filter: String,
     /// Asking for null needs an advanced query, which allows no `$expand`; the filter itself may be one.
-    pub advanced: bool,
+    advanced: bool,
 }
 
 fn conditions(filter: Option<&str>, advanced: bool, borders: &[DateTime<Utc>]) -> Vec<Condition> {
@@ -100,13 +136,13 @@ fn text(at: DateTime<Utc>) -> String {
     at.to_rfc3339_opts(SecondsFormat::Secs, true)
 }
 
-/// Points in time between which about equally many users were created, found by halving.
+/// Points in time between which about the same number of users were created, found by bisection.
 async fn borders(
     reader: &Reader<'_>,
     filter: Option<&str>,
     total: u64,
     parts: u64,
-) -> Result<Option<Vec<DateTime<Utc>>>, Stop> {
+) -> Result<Option<Vec<DateTime<Utc>>>> {
     let now = reader.run.app.clock.now();
     let earliest = DateTime::parse_from_rfc3339(EARLIEST).map_or(now, |at| at.with_timezone(&Utc));
     let searches = (1..parts).map(|part| border(reader, filter, total * part / parts, earliest, now));
@@ -127,7 +163,7 @@ async fn border(
     wanted: u64,
     mut from: DateTime<Utc>,
     mut to: DateTime<Utc>,
-) -> Result<Option<DateTime<Utc>>, Stop> {
+) -> Result<Option<DateTime<Utc>>> {
     for _ in 0..LOOKS_PER_BORDER {
         let middle = from + (to - from) / 2;
         let middle = middle - TimeDelta::nanoseconds(i64::from(middle.timestamp_subsec_nanos()));

@@ -1,76 +1,289 @@
-//! How a run reads, and why.
+//! How a run reads, and why: the one place where that is decided. Everything here is pure; the run's log and its
+//! warnings quote the reasons.
 
-use super::reader::Reader;
 use crate::db::mirror::MirrorRow;
-use crate::directory::ObjectType;
-use crate::filter::{Outside, ScopeGroups, ScopeUsers};
+use crate::directory::{Link, ObjectType};
+use crate::filter::{EntityKind, Outside, ScopeGroups, ScopeUsers};
+use crate::graph::is_cheaper_by_id;
+use crate::run_state::RunMode;
 use crate::runs::context::JobContext;
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
+use std::fmt;
 
-/// Whether scope or limits leave anything out that the conditions admit.
-pub(super) fn narrows(reader: &Reader<'_>) -> bool {
-    let filter = &reader.run.job.filter;
-    filter.scope.users != ScopeUsers::All
-        || filter.scope.groups != ScopeGroups::All
-        || filter.limits.max_users.is_some()
-        || filter.limits.max_groups.is_some()
+/// Fewer users than this are read in one chain of pages.
+const PARTITION_FROM: u64 = 8_000;
+/// Users to a range, about: eight pages.
+const USERS_PER_RANGE: u64 = 8_000;
+/// Each range holds a page of a megabyte while it is read.
+const MAX_RANGES: u64 = 8;
+/// The property that Graph gives only in lists.
+pub(super) const SIGN_IN: &str = "signInActivity";
+
+/// How the run reads.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum How {
+    /// The first objects, in few requests.
+    Sample,
+    /// What changed since the last read.
+    Changes,
+    /// Every collection that the job selects.
+    Everything,
 }
 
-/// Whether the users in scope are the members of groups: then changes of these tell who comes and who goes, unless
-/// something else [needs everything](needs_everything).
-pub(super) fn is_by_membership(job: &JobContext) -> bool {
+/// Why it reads so.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) enum Why {
+    TestRequested,
+    FullRequested,
+    DryRunRequested,
+    /// Nothing stands against reading only the changes.
+    ChangesSuffice,
+    NothingRead,
+    SelectionChanged,
+    NoDeltaToken,
+    FullReadTooOld {
+        days: u32,
+    },
+    Limits,
+    GroupsOfUsersInScope,
+    ScopeGroupsNotImported,
+    Stubs,
+    /// The filter has a condition that only Graph can decide.
+    OnlyGraphDecides(String),
+}
+
+impl fmt::Display for Why {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = match self {
+            Self::TestRequested => "a test was requested",
+            Self::FullRequested => "a full run was requested",
+            Self::DryRunRequested => "a dry run was requested",
+            Self::ChangesSuffice => "the last read left a delta token for every type",
+            Self::NothingRead => "nothing was read before",
+            Self::SelectionChanged => "the selected attributes, types or filter changed",
+            Self::NoDeltaToken => "the last full read left no delta token",
+            Self::FullReadTooOld { days } => return write!(f, "the last full read is {days} days old"),
+            Self::Limits => "the filter's limits depend on every user and group in scope",
+            Self::GroupsOfUsersInScope => "which groups contain users in scope depends on all memberships",
+            Self::ScopeGroupsNotImported => "the filter's scope depends on groups that are not imported",
+            Self::Stubs => "stubs of objects outside the scope depend on every reference",
+            Self::OnlyGraphDecides(problem) => problem.trim_end_matches('.'),
+        };
+        f.write_str(text)
+    }
+}
+
+/// What reading a type is for, and so what its loss would mean.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Need {
+    /// Without it nobody can say what is in scope.
+    Scope,
+    /// The other types mean little without it: a job that never delivered it fails.
+    FirstDelivery,
+    /// The other types go on without it.
+    Optional,
+}
+
+/// How users are read when only members of groups are in scope.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) enum Users {
+    ById,
+    Listed(String),
+}
+
+/// The conditions of a filter that apply to a type; `None`: no filter has any.
+pub(super) fn entity(object_type: ObjectType) -> Option<EntityKind> {
+    match object_type {
+        ObjectType::Users => Some(EntityKind::Users),
+        ObjectType::Groups => Some(EntityKind::Groups),
+        ObjectType::Devices => Some(EntityKind::Devices),
+        ObjectType::Licenses => None,
+    }
+}
+
+/// The decision for one run.
+#[derive(Clone)]
+pub(super) struct ReadPlan<'a> {
+    job: &'a JobContext,
+    pub how: How,
+    pub why: Why,
+}
+
+impl<'a> ReadPlan<'a> {
+    /// `full_every_days`: an older full read is repeated.
+    pub fn decide(
+        job: &'a JobContext,
+        mirror: &MirrorRow,
+        mode: RunMode,
+        full_every_days: u32,
+        now: DateTime<Utc>,
+    ) -> Self {
+        let plan = |how, why| Self { job, how, why };
+        match mode {
+            RunMode::Test => plan(How::Sample, Why::TestRequested),
+            RunMode::Full => plan(How::Everything, Why::FullRequested),
+            RunMode::DryRun => plan(How::Everything, Why::DryRunRequested),
+            RunMode::Incremental => match why_everything(job, mirror, full_every_days, now) {
+                Some(why) => plan(How::Everything, why),
+                None => plan(How::Changes, Why::ChangesSuffice),
+            },
+        }
+    }
+
+    /// Whether a type is read: it is imported, or the scope decides by it.
+    pub fn reads(&self, object_type: ObjectType) -> bool {
+        let scope = &self.job.filter.scope;
+        let decides = match object_type {
+            ObjectType::Users => scope.groups == ScopeGroups::ContainingFilteredUsers,
+            ObjectType::Groups => scope.users == ScopeUsers::MembersOfFilteredGroups,
+            ObjectType::Licenses | ObjectType::Devices => false,
+        };
+        decides || self.job.mapping.is_enabled(object_type)
+    }
+
+    /// Whether the scope or the limits leave out anything that the conditions admit. That is decided after reading.
+    pub fn narrows(&self) -> bool {
+        let filter = &self.job.filter;
+        filter.scope.users != ScopeUsers::All
+            || filter.scope.groups != ScopeGroups::All
+            || filter.limits.max_users.is_some()
+            || filter.limits.max_groups.is_some()
+    }
+
+    /// Whether stubs are made: they are wanted, and the filter leaves something out.
+    pub fn wants_stubs(&self) -> bool {
+        wants_stubs(self.job)
+    }
+
+    /// Whether stubs need the members of groups that the filter's condition leaves out.
+    pub fn stubs_need_other_groups(&self) -> bool {
+        let mapping = &self.job.mapping;
+        let refers =
+            mapping.carries(ObjectType::Users, Link::Groups) || mapping.carries(ObjectType::Groups, Link::ParentGroups);
+        refers && self.job.filter.groups.is_some()
+    }
+
+    /// Whether the users in scope are the members of groups.
+    pub fn is_by_membership(&self) -> bool {
+        is_by_membership(self.job)
+    }
+
+    /// Whether the members of groups that are not imported are kept, because a later read of changes decides by them.
+    pub fn keeps_scope_members(&self) -> bool {
+        self.is_by_membership() && why_scope_needs_everything(self.job).is_none()
+    }
+
+    /// Whether the changes of a type are followed: it is imported, or the scope decides by it.
+    pub fn follows(&self, object_type: ObjectType) -> bool {
+        follows(self.job, object_type)
+    }
+
+    /// Whether members that moved between pages while a full read went on are looked for.
+    pub fn rechecks_members(&self, memberships_read: bool) -> bool {
+        memberships_read || self.is_by_membership()
+    }
+
+    /// What becomes of the run when a type may not be read.
+    pub fn need(&self, object_type: ObjectType) -> Need {
+        let scope = &self.job.filter.scope;
+        let decides = match object_type {
+            ObjectType::Users => scope.groups != ScopeGroups::All || self.wants_stubs(),
+            ObjectType::Groups => scope.users != ScopeUsers::All || self.wants_stubs(),
+            ObjectType::Licenses | ObjectType::Devices => false,
+        };
+        let gives_meaning = match object_type {
+            ObjectType::Users | ObjectType::Groups => self.job.mapping.is_enabled(object_type),
+            ObjectType::Licenses | ObjectType::Devices => false,
+        };
+        match (decides, gives_meaning) {
+            (true, _) => Need::Scope,
+            (false, true) => Need::FirstDelivery,
+            (false, false) => Need::Optional,
+        }
+    }
+
+    /// Whether the filter's condition on users decides by sign-ins, which Graph gives only in lists.
+    pub fn decides_by_sign_in(&self) -> bool {
+        self.job.filter.rule(EntityKind::Users).is_some_and(|rule| rule.parsed.select().contains(&SIGN_IN))
+    }
+
+    /// How `members` users are read when they alone are in scope; `matching`: how many users fulfil the condition, where
+    /// the server counts.
+    pub fn users(&self, members: usize, matching: Option<u64>) -> Users {
+        if self.decides_by_sign_in() {
+            return Users::Listed("the filter decides by sign-ins, which Graph gives only in lists".to_owned());
+        }
+        if is_cheaper_by_id(members, matching) {
+            return Users::ById;
+        }
+        let all = matching.unwrap_or(0);
+        Users::Listed(format!("listing {all} users takes fewer requests than reading {members} members by id"))
+    }
+
+    /// In how many ranges so many users are read at once; `None`: one chain of pages is as fast.
+    pub fn ranges(&self, users: u64) -> Option<u64> {
+        (users >= PARTITION_FROM).then(|| (users / USERS_PER_RANGE).clamp(2, MAX_RANGES))
+    }
+}
+
+impl fmt::Display for ReadPlan<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let how = match self.how {
+            How::Sample => "Reading the first objects",
+            How::Changes => "Reading what changed",
+            How::Everything => "Reading everything",
+        };
+        write!(f, "{how}: {}.", self.why)
+    }
+}
+
+fn wants_stubs(job: &JobContext) -> bool {
+    job.filter.outside == Outside::Stub && job.filter.narrows()
+}
+
+fn is_by_membership(job: &JobContext) -> bool {
     job.filter.scope.users != ScopeUsers::All && job.mapping.is_enabled(ObjectType::Users)
 }
 
-/// Why changes do not tell what is in scope; `None`: they do.
-pub(super) fn needs_everything(reader: &Reader<'_>) -> Option<&'static str> {
-    let job = &reader.run.job;
-    if job.filter.limits.max_users.is_some() || job.filter.limits.max_groups.is_some() {
-        return Some("the filter's limits depend on everybody who is in scope");
-    }
-    if job.filter.scope.groups != ScopeGroups::All {
-        return Some("which groups contain users in scope depends on everybody's memberships");
-    }
-    if job.filter.scope.users == ScopeUsers::MembersOfFilteredGroups && !job.mapping.is_enabled(ObjectType::Groups) {
-        return Some("the filter's scope depends on groups that are not imported");
-    }
-    wants_stubs(reader).then_some("stubs of what is outside the scope depend on every reference")
-}
-
-/// Whether stubs are to be made: asked for, and there is an outside.
-pub(super) fn wants_stubs(reader: &Reader<'_>) -> bool {
-    let filter = &reader.run.job.filter;
-    filter.outside == Outside::Stub && filter.narrows()
-}
-
-/// Whether the changes of a type are followed: it is imported, or the scope decides by it.
-pub(super) fn follows(job: &JobContext, object_type: ObjectType) -> bool {
+fn follows(job: &JobContext, object_type: ObjectType) -> bool {
     job.mapping.is_enabled(object_type) || (object_type == ObjectType::Groups && is_by_membership(job))
 }
 
-/// Why everything has to be read instead; `None`: the changes are enough.
-pub(super) fn reason_for_full(reader: &Reader<'_>, mirror: &MirrorRow) -> Option<String> {
-    let job = &reader.run.job;
-    let app = &reader.run.app;
+/// Why an incremental run has to read everything; `None`: the changes suffice.
+fn why_everything(job: &JobContext, mirror: &MirrorRow, full_every_days: u32, now: DateTime<Utc>) -> Option<Why> {
     if mirror.read_at.is_none() {
-        return Some("nothing was read before".to_owned());
+        return Some(Why::NothingRead);
     }
     if mirror.selection_hash.as_deref() != Some(&job.selection_hash[..]) {
-        return Some("the selected attributes, types or filter changed".to_owned());
+        return Some(Why::SelectionChanged);
     }
-    let has_position =
-        |(object_type, sealed): (ObjectType, &Option<Vec<u8>>)| sealed.is_some() || !follows(job, object_type);
-    let positions =
-        [(ObjectType::Users, &mirror.users_delta_sealed), (ObjectType::Groups, &mirror.groups_delta_sealed)];
-    if !positions.into_iter().all(has_position) {
-        return Some("the last full read could not take a position to go on from".to_owned());
+    let has_token = |object_type, token: &Option<Vec<u8>>| token.is_some() || !follows(job, object_type);
+    if !has_token(ObjectType::Users, &mirror.users_delta_sealed)
+        || !has_token(ObjectType::Groups, &mirror.groups_delta_sealed)
+    {
+        return Some(Why::NoDeltaToken);
     }
-    let every = TimeDelta::days(i64::from(app.settings.full_every_days));
-    if mirror.full_read_at.is_none_or(|at| at + every <= app.clock.now()) {
-        return Some(format!("the last full read is {} days old", app.settings.full_every_days));
+    let every = TimeDelta::days(i64::from(full_every_days));
+    if mirror.full_read_at.is_none_or(|at| at + every <= now) {
+        return Some(Why::FullReadTooOld { days: full_every_days });
     }
-    if let Some(why) = needs_everything(reader) {
-        return Some(why.to_owned());
-    }
-    job.filter.local_only_problems().into_iter().next()
+    why_scope_needs_everything(job)
+        .or_else(|| job.filter.local_only_problems().into_iter().next().map(Why::OnlyGraphDecides))
 }
+
+/// Why changes do not tell what is in scope; `None`: they do.
+fn why_scope_needs_everything(job: &JobContext) -> Option<Why> {
+    if job.filter.limits.max_users.is_some() || job.filter.limits.max_groups.is_some() {
+        return Some(Why::Limits);
+    }
+    if job.filter.scope.groups != ScopeGroups::All {
+        return Some(Why::GroupsOfUsersInScope);
+    }
+    if job.filter.scope.users == ScopeUsers::MembersOfFilteredGroups && !job.mapping.is_enabled(ObjectType::Groups) {
+        return Some(Why::ScopeGroupsNotImported);
+    }
+    wants_stubs(job).then_some(Why::Stubs)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,19 +1,22 @@
-//! Objects outside the scope to which objects in scope refer, with `outside: stub`: a manager, an owner, a group. They
-//! are staged apart, with what makes a stub: identity, name, and whether they are in use.
+//! Stubs: with `outside: stub`, objects outside the scope to which objects in scope refer (a manager, an owner, a group).
+//! They are staged under a name of their own, with identity, name, and whether they are in use.
 
+use super::fetch::fetch;
 use super::groups;
-use super::memberships::Known;
-use super::narrowed::Kept;
+use super::memberships::MembershipGraph;
+use super::narrowed::InScopeIds;
 use super::object::{self, staged_map};
+use super::pages::whole;
+use super::read_error::Result;
 use super::reader::{Read, Reader};
-use super::request::{fetch, whole};
-use crate::db::mirror::{Batch, StagedObject, read, stub_name};
+use super::request::{Request, Target};
+use crate::db::mirror::read::ObjectRow;
+use crate::db::mirror::{Batch, StagedObject, stub_name};
 use crate::directory::{Link, ObjectType, Properties as Map};
 use crate::error::Error;
 use crate::filter::scope::InScope;
-use crate::graph::wire::{Items, properties};
-use crate::graph::{IDS_IN_A_QUERY, Pager, RequestOptions};
-use crate::runs::stop::Stop;
+use crate::graph::IDS_IN_A_QUERY;
+use crate::graph::wire::Items;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use serde_json::Value;
 use std::collections::{BTreeSet, HashSet};
@@ -23,32 +26,25 @@ const REQUESTS_AT_ONCE: usize = 32;
 /// What is kept of an object that becomes a stub.
 const KEPT: [&str; 5] = ["id", "displayName", "userPrincipalName", "mail", "accountEnabled"];
 
-/// Reads the members of the groups that the filter's condition leaves out: which of them the users in scope are in is
-/// not known otherwise.
-pub(super) async fn read_other_groups(reader: &Reader<'_>) -> Result<(), Stop> {
-    let mapping = &reader.run.job.mapping;
-    let refers =
-        mapping.carries(ObjectType::Users, Link::Groups) || mapping.carries(ObjectType::Groups, Link::ParentGroups);
-    if !refers || reader.run.job.filter.groups.is_none() {
+/// Reads the members of the groups that the filter's condition leaves out: nothing else says which of these groups the
+/// users in scope are in.
+pub(super) async fn read_other_groups(reader: &Reader<'_>) -> Result<()> {
+    if !reader.plan.stubs_need_other_groups() {
         return Ok(());
     }
-    let others = whole(reader, "groups", || ids_with_visibility(reader)).await?;
+    let request = Request::fixed(Target::Objects(ObjectType::Groups), &["id", "visibility"]);
+    let others = whole(reader, request, "groups", ids_with_visibility).await?;
     groups::read_others(reader, others).await
 }
 
-/// All groups, and whether their membership is hidden.
-async fn ids_with_visibility(reader: &Reader<'_>) -> crate::graph::error::Result<Vec<(Uuid, bool)>> {
-    let first = reader.session.url("groups?$top=999&$select=id,visibility");
-    let mut pager: Pager<Items> = reader.session.pages(first, RequestOptions::default());
-    let mut groups = Vec::new();
-    while let Some(page) = pager.next().await? {
-        for item in page.content.iter() {
-            let group = properties(item).map_err(|e| object::unreadable(&e))?;
-            let hides = group.json.contains("HiddenMembership");
-            groups.extend(group.uuid().map(|id| (id, hides)));
-        }
+/// Groups, and whether their membership is hidden.
+fn ids_with_visibility(items: &Items, groups: &mut Vec<(Uuid, bool)>) -> Result<()> {
+    for item in items.iter() {
+        let group = object::parse(item)?;
+        let hides = group.json.contains("HiddenMembership");
+        groups.extend(group.uuid().map(|id| (id, hides)));
     }
-    Ok(groups)
+    Ok(())
 }
 
 /// What is referred to and outside.
@@ -60,9 +56,8 @@ pub(super) struct Referred {
     pub to_groups: u64,
 }
 
-/// The groups and members beyond the scope that memberships lead to from what is in scope. What is only assumed of
-/// groups leads nowhere.
-pub(super) fn by_membership(reader: &Reader<'_>, in_scope: &InScope<u32>, known: &Known) -> Referred {
+/// The groups and members outside the scope that memberships lead to. Assumed memberships are left out.
+pub(super) fn by_membership(reader: &Reader<'_>, in_scope: &InScope<u32>, known: &MembershipGraph) -> Referred {
     let mapping = &reader.run.job.mapping;
     let is_in = |list: &[u32], number: u32| list.binary_search(&number).is_ok();
     let (users, groups) = (&in_scope.users, &in_scope.groups);
@@ -88,47 +83,45 @@ pub(super) fn by_membership(reader: &Reader<'_>, in_scope: &InScope<u32>, known:
     referred
 }
 
-/// Adds the managers and owners outside of what is in scope; of a type that is frozen, the mirror knows whom it refers to.
+/// Adds the managers and owners outside the scope; for a type that could not be read, as the mirror has them.
 pub(super) async fn by_property(
     reader: &Reader<'_>,
     what: &Read,
-    kept: &Kept,
+    kept: &InScopeIds,
     referred: &mut Referred,
-) -> Result<(), Stop> {
-    reader.writer.flushed().await?;
+) -> Result<()> {
     let mapping = &reader.run.job.mapping;
-    let organization = reader.run.job.organization;
     let known: HashSet<&Uuid> = kept.users.iter().collect();
-    for (object_type, link) in
-        [(ObjectType::Users, Link::Manager), (ObjectType::Groups, Link::Owners), (ObjectType::Devices, Link::Owners)]
-    {
+    for (object_type, link) in ObjectType::ALL.into_iter().filter_map(link_to_people) {
         if !mapping.is_enabled(object_type) || !mapping.carries(object_type, link) {
             continue;
         }
-        let is_frozen = what.frozen.iter().any(|frozen| frozen.object_type == object_type);
-        let (source, in_scope) = match is_frozen {
-            true => (read::Source::Mirror(reader.run.job.id), None),
-            false => (read::Source::Staged(reader.run.lease.run), kept.of(object_type)),
+        let is_lost = what.lost.iter().any(|lost| lost.object_type == object_type);
+        let in_scope = if is_lost { None } else { kept.of(object_type) };
+        let mut found = BTreeSet::new();
+        let each = |row: ObjectRow| -> crate::error::Result<Option<()>> {
+            if in_scope.is_none_or(|ids| ids.binary_search(&row.id).is_ok()) {
+                let map: Map = serde_json::from_str(&row.data).map_err(Error::internal)?;
+                found.extend(people(&map).filter(|id| !known.contains(id)));
+            }
+            Ok(None)
         };
-        let db = &reader.run.app.db;
-        let found: BTreeSet<Uuid> = db
-            .scoped(organization, async |tx| {
-                let mut rows = std::pin::pin!(read::data(tx, organization, source, object_type.as_str()).await?);
-                let mut found = BTreeSet::new();
-                while let Some(row) = rows.next().await {
-                    let row = row?;
-                    if in_scope.is_some_and(|ids| ids.binary_search(&row.id).is_err()) {
-                        continue;
-                    }
-                    let map: Map = serde_json::from_str(&row.data).map_err(Error::internal)?;
-                    found.extend(people(&map).filter(|id| !known.contains(id)));
-                }
-                Ok(found)
-            })
-            .await?;
+        match is_lost {
+            true => reader.mirror.each_object(object_type, each).await?,
+            false => reader.staging.each_object(object_type, each).await?,
+        };
         referred.users.extend(found);
     }
     Ok(())
+}
+
+/// The link of a type whose targets are users.
+fn link_to_people(object_type: ObjectType) -> Option<(ObjectType, Link)> {
+    match object_type {
+        ObjectType::Users => Some((object_type, Link::Manager)),
+        ObjectType::Groups | ObjectType::Devices => Some((object_type, Link::Owners)),
+        ObjectType::Licenses => None,
+    }
 }
 
 /// The manager or the owners of an object as it is staged.
@@ -139,13 +132,13 @@ fn people(map: &Map) -> impl Iterator<Item = Uuid> {
     texts.chain(nested).filter_map(Value::as_str).filter_map(|text| Uuid::parse_str(text).ok())
 }
 
-/// Stages stubs of these objects, as far as they are there and not excluded.
-pub(super) async fn stage(reader: &Reader<'_>, referred: &Referred) -> Result<(), Stop> {
+/// Stages stubs of these objects, unless they do not exist or are excluded.
+pub(super) async fn stage(reader: &Reader<'_>, referred: &Referred) -> Result<()> {
     stage_type(reader, ObjectType::Users, &referred.users).await?;
     stage_type(reader, ObjectType::Groups, &referred.groups).await
 }
 
-async fn stage_type(reader: &Reader<'_>, object_type: ObjectType, ids: &BTreeSet<Uuid>) -> Result<(), Stop> {
+async fn stage_type(reader: &Reader<'_>, object_type: ObjectType, ids: &BTreeSet<Uuid>) -> Result<()> {
     let stored_as = stub_name(object_type).filter(|_| reader.run.job.mapping.is_enabled(object_type));
     let Some(stored_as) = stored_as else { return Ok(()) };
     let ids: Vec<Uuid> = ids.iter().copied().collect();
@@ -162,7 +155,7 @@ async fn stage_type(reader: &Reader<'_>, object_type: ObjectType, ids: &BTreeSet
                     batch.objects.push(StagedObject { object_type: stored_as, ..staged_map(object_type, id, map) });
                 }
             }
-            reader.writer.write(batch).await
+            reader.staging.write(batch).await
         })
         .buffer_unordered(REQUESTS_AT_ONCE)
         .try_for_each(|()| std::future::ready(Ok(())))

@@ -1,19 +1,20 @@
-//! A test: the first users with what belongs to them, in few requests on a tenant of any size.
+//! A test: the first users and what belongs to them, in few requests whatever the size of the tenant.
 
+use super::fetch::get_many;
 use super::lost_permission::{self, Reading};
 use super::object::{self, parse, staged};
+use super::pages::whole_of;
+use super::read_error::{ReadError, Result};
 use super::reader::{Read, Reader};
-use super::request::get_many;
 use super::small::read_small;
-use super::{list, managers};
+use super::{list, managers, users};
 use crate::codes::WarningCode;
 use crate::db::mirror::{Batch, StagedMembers};
 use crate::directory::ObjectType;
 use crate::filter::ScopeUsers;
-use crate::graph::wire::{Content, Items, MemberKind, Members};
+use crate::graph::wire::{Items, MemberKind, Members, Properties};
 use crate::graph::{GraphError, GraphErrorKind, Page, RequestOptions};
 use crate::run_state::RunWarning;
-use crate::runs::stop::Stop;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use uuid::Uuid;
 
@@ -23,7 +24,7 @@ const USERS: u32 = 100;
 const GROUPS_OF_A_SCOPE: u32 = 10;
 
 /// Reads the first `limit` users, their direct groups, and the licences.
-pub(super) async fn read(reader: &Reader<'_>) -> Result<Read, Stop> {
+pub(super) async fn read(reader: &Reader<'_>) -> Result<Read> {
     let mapping = &reader.run.job.mapping;
     let filter = &reader.run.job.filter;
     let limit = reader.run.request.limit.unwrap_or(USERS);
@@ -32,7 +33,7 @@ pub(super) async fn read(reader: &Reader<'_>) -> Result<Read, Stop> {
     let mut users = Vec::new();
     if mapping.is_enabled(ObjectType::Users) {
         users = match first_members(reader, limit).await? {
-            Some(members) => list::read_first_of(reader, &members, limit.min(most)).await?,
+            Some(members) => users::read_first(reader, &members, limit.min(most)).await?,
             None => list::read_first(reader, ObjectType::Users, limit.min(most)).await?,
         };
         managers::of_first(reader, &users).await?;
@@ -53,7 +54,7 @@ pub(super) async fn read(reader: &Reader<'_>) -> Result<Read, Stop> {
 
 /// Some members of the groups that the scope takes, if it takes only members: more than the test needs, since the
 /// filter may leave some of them out.
-async fn first_members(reader: &Reader<'_>, limit: u32) -> Result<Option<Vec<Uuid>>, Stop> {
+async fn first_members(reader: &Reader<'_>, limit: u32) -> Result<Option<Vec<Uuid>>> {
     let scope = &reader.run.job.filter.scope;
     let mut open: VecDeque<Uuid> = match scope.users {
         ScopeUsers::All => return Ok(None),
@@ -86,7 +87,7 @@ async fn first_members(reader: &Reader<'_>, limit: u32) -> Result<Option<Vec<Uui
 }
 
 /// The groups that these users are direct members of, twenty users to a request; the error, if they cannot be read.
-async fn groups_of(reader: &Reader<'_>, users: &[Uuid]) -> Result<Option<GraphError>, Stop> {
+async fn groups_of(reader: &Reader<'_>, users: &[Uuid]) -> Result<Option<GraphError>> {
     let job = &reader.run.job;
     let mut select = job.mapping.select(ObjectType::Groups);
     // The filter's condition is decided here.
@@ -116,24 +117,24 @@ async fn groups_of(reader: &Reader<'_>, users: &[Uuid]) -> Result<Option<GraphEr
                 Err(error) => return Err(error.into()),
             }
         }
-        reader.writer.write(batch).await?;
+        reader.staging.write(batch).await?;
     }
     let members = members.into_iter().map(|(group, mut members)| {
         members.sort_unstable();
         StagedMembers::new(group, "user", 0, members)
     });
-    reader.writer.write(Batch { members: members.collect(), ..Batch::default() }).await?;
+    reader.staging.write(Batch { members: members.collect(), ..Batch::default() }).await?;
     Ok(None)
 }
 
-/// Goes on without groups. If the permission for them is gone, and they were delivered before, they are frozen; that
-/// single users' groups cannot be read need not mean it.
-async fn without_groups(reader: &Reader<'_>, read: &mut Read, error: GraphError) -> Result<(), Stop> {
-    if lost_permission::lacks_groups(reader) && lost_permission::was_delivered(reader, ObjectType::Groups).await? {
+/// Goes on without groups. If the permission for them is gone and they were delivered before, they stay as delivered; that
+/// the groups of single users cannot be read is no proof of it.
+async fn without_groups(reader: &Reader<'_>, read: &mut Read, error: GraphError) -> Result<()> {
+    if lost_permission::lacks_groups(reader) && reader.mirror.was_delivered(ObjectType::Groups).await? {
         let refusal = GraphError { kind: GraphErrorKind::Forbidden, ..error };
-        let refused = std::future::ready(Err::<(), Stop>(refusal.into()));
-        if let Reading::Frozen(frozen) = lost_permission::unless_refused(reader, ObjectType::Groups, refused).await? {
-            read.frozen.push(frozen);
+        let refused = std::future::ready(Err::<(), _>(refusal.into()));
+        if let Reading::Lost(lost) = lost_permission::unless_refused(reader, ObjectType::Groups, refused).await? {
+            read.lost.push(lost);
         }
         return Ok(());
     }
@@ -154,33 +155,31 @@ async fn take_groups(
     body: String,
     members: &mut BTreeMap<Uuid, Vec<Uuid>>,
     batch: &mut Batch,
-) -> Result<Option<GraphError>, Stop> {
-    let read = |body: String| {
-        Items::read(body)
-            .map_err(|e| Stop::graph(&GraphError::new(GraphErrorKind::Malformed, format!("a list of groups: {e}"))))
+) -> Result<Option<GraphError>> {
+    let groups = match whole_of(reader, body, "groups", groups_on).await {
+        Err(ReadError::Graph(error)) if matches!(error.kind, GraphErrorKind::Forbidden) => return Ok(Some(error)),
+        groups => groups?,
     };
-    let (mut links, mut items) = read(body)?;
-    loop {
-        for item in items.iter() {
-            // memberOf also lists directory roles and administrative units.
-            if !item.contains("#microsoft.graph.group") {
-                continue;
-            }
-            let group = parse(item)?;
-            if group.nulls.iter().any(|name| name == "displayName") {
-                let message = "groups come without their properties: the permission for them is missing";
-                return Ok(Some(GraphError::new(GraphErrorKind::Forbidden, message)));
-            }
-            if let Some(id) = group.uuid()
-                && object::is_admitted(reader, ObjectType::Groups, &group)?
-            {
-                members.entry(id).or_default().push(user);
-                batch.objects.extend(staged(ObjectType::Groups, &group)?);
-            }
+    for group in groups {
+        if let Some(id) = group.uuid()
+            && object::is_admitted(reader, ObjectType::Groups, &group)?
+        {
+            members.entry(id).or_default().push(user);
+            batch.objects.extend(staged(ObjectType::Groups, &group)?);
         }
-        let Some(next) = links.next.take() else { return Ok(None) };
-        let url = reader.session.link(&next)?;
-        let page = reader.session.get(&url, &RequestOptions::default()).await?;
-        (links, items) = read(page.text)?;
     }
+    Ok(None)
+}
+
+fn groups_on(items: &Items, groups: &mut Vec<Properties>) -> Result<()> {
+    // memberOf also lists directory roles and administrative units.
+    for item in items.iter().filter(|item| item.contains("#microsoft.graph.group")) {
+        let group = parse(item)?;
+        if group.nulls.iter().any(|name| name == "displayName") {
+            let message = "groups come without their properties: the permission for them is missing";
+            return Err(GraphError::new(GraphErrorKind::Forbidden, message).into());
+        }
+        groups.push(group);
+    }
+    Ok(())
 }

@@ -1,5 +1,5 @@
-//! The one that writes what the readers read. It stores whatever has come since its last transaction, so
-//! batches grow when the database is slow, and a crash loses only the pages under way.
+//! The single writer of a run. Each transaction stores whatever has arrived since the last one, so batches grow when the
+//! database is slow, and a crash loses only the pages in flight.
 
 use crate::clock::Clock;
 use crate::db::mirror::{self, Batch, Hash, is_stub};
@@ -13,10 +13,10 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
 /// Pages that wait for the writer, by number and in kilobytes: a page of users is a megabyte, one of members a few
 /// kilobytes. The readers stop when there are more.
-const WAITING_MOST: usize = 64;
-const WAITING_MOST_KILOBYTES: u32 = 4 << 10;
+const MAX_WAITING: usize = 64;
+const MAX_WAITING_KILOBYTES: u32 = 4 << 10;
 /// What one transaction stores, about.
-const STORED_MOST_KILOBYTES: u32 = 2 << 10;
+const MAX_STORED_KILOBYTES: u32 = 2 << 10;
 /// How long a transaction waits for more pages: under a quota they come every few milliseconds, and a transaction for
 /// each of them costs more than all else. Who waits for it to be stored is not kept waiting.
 const LINGER: Duration = Duration::from_millis(25);
@@ -34,21 +34,17 @@ pub(super) struct Writer {
     sender: mpsc::Sender<Message>,
     /// Kilobytes that may still wait.
     room: Arc<Semaphore>,
-    known: Arc<Known>,
+    known: Arc<KnownHashes>,
 }
 
-/// What the mirror holds, by hash. What is read as it is there already is stored by its hash alone.
+/// The hashes of what the mirror has. A row with one of them is staged without its data.
 #[derive(Default)]
-pub(super) struct Known(Vec<Hash>);
+pub(super) struct KnownHashes(Vec<Hash>);
 
-impl Known {
-    /// Only for a run that makes staging the mirror: others look at the data that they staged.
-    pub(super) async fn load(run: &Run) -> Result<Self, Stop> {
-        let (organization, job) = (run.job.organization, run.job.id);
-        let mut hashes =
-            run.app.db.scoped(organization, async move |tx| mirror::read::hashes(tx, organization, job).await).await?;
+impl KnownHashes {
+    pub(super) fn new(mut hashes: Vec<Hash>) -> Self {
         hashes.sort_unstable();
-        Ok(Self(hashes))
+        Self(hashes)
     }
 
     fn has(&self, hash: &[u8]) -> bool {
@@ -70,13 +66,8 @@ struct Held {
 }
 
 impl Writer {
-    /// Hands something over that no page brought, or several did.
-    pub(super) async fn write(&self, batch: Batch) -> Result<(), Stop> {
-        self.write_page(batch, None).await
-    }
-
-    /// Hands a page over. Fails when the writer has failed, which is then the cause of it all.
-    pub(super) async fn write_page(&self, mut batch: Batch, request: Option<Permit>) -> Result<(), Stop> {
+    /// Hands rows over. Fails when the writer has failed, whose error is then the cause.
+    pub(super) async fn write(&self, mut batch: Batch, request: Option<Permit>) -> Result<(), Stop> {
         for object in &mut batch.objects {
             // A stub can have the text of the object that it stands for; hashes do not tell them apart.
             if !is_stub(object.object_type) && self.known.has(&object.hash) {
@@ -94,22 +85,22 @@ impl Writer {
     }
 
     /// Waits until everything handed over before is in the database.
-    pub(super) async fn flushed(&self) -> Result<(), Stop> {
-        let (done, stored) = oneshot::channel();
+    pub(super) async fn stored(&self) -> Result<(), Stop> {
+        let (done, answer) = oneshot::channel();
         self.sender.send(Message::Flush(done)).await.map_err(|_| Stop::Cancelled)?;
-        stored.await.map_err(|_| Stop::Cancelled)
+        answer.await.map_err(|_| Stop::Cancelled)
     }
 }
 
 /// A writer, and the future that does its work until every clone of the writer is gone.
-pub(super) fn start(run: &Run, known: Known) -> (Writer, impl Future<Output = Result<(), Stop>>) {
-    let (sender, mut receiver) = mpsc::channel(WAITING_MOST);
-    let (db, clock, lease) = (run.app.db.clone(), run.app.clock.clone(), run.lease);
+pub(super) fn start(run: &Run, known: KnownHashes) -> (Writer, impl Future<Output = Result<(), Stop>>) {
+    let (sender, mut receiver) = mpsc::channel(MAX_WAITING);
     let writing = async move {
         while let Some(first) = receiver.recv().await {
-            let Gathered { batch, flushed, held } = gather(first, &mut receiver, &clock).await;
+            let Gathered { batch, flushed, held } = gather(first, &mut receiver, &run.app.clock).await;
             if !batch.is_empty() {
-                db.scoped(lease.organization, async move |tx| mirror::stage(tx, &lease, batch).await).await?;
+                let lease = run.lease;
+                run.tx("stage page", async move |tx| mirror::stage(tx, &lease, batch).await).await?;
             }
             drop(held);
             for done in flushed {
@@ -119,7 +110,7 @@ pub(super) fn start(run: &Run, known: Known) -> (Writer, impl Future<Output = Re
         }
         Ok(())
     };
-    let room = Arc::new(Semaphore::new(WAITING_MOST_KILOBYTES as usize));
+    let room = Arc::new(Semaphore::new(MAX_WAITING_KILOBYTES as usize));
     (Writer { sender, room, known: Arc::new(known) }, writing)
 }
 
@@ -148,7 +139,7 @@ async fn gather(first: Message, receiver: &mut mpsc::Receiver<Message>, clock: &
                 gathered.held.push(held);
             }
         }
-        next = if size >= STORED_MOST_KILOBYTES {
+        next = if size >= MAX_STORED_KILOBYTES {
             None
         } else if gathered.flushed.is_empty() && gathered.held.len() < enough(&gathered.held) {
             tokio::select! {
@@ -173,5 +164,5 @@ fn enough(held: &[Held]) -> usize {
 fn kilobytes(batch: &Batch) -> u32 {
     let objects: usize = batch.objects.iter().map(|object| object.data.as_ref().map_or(ROW, String::len)).sum();
     let members: usize = batch.members.iter().map(|row| row.members.as_deref().map_or(ROW, size_of_val)).sum();
-    u32::try_from((objects + members) >> 10).unwrap_or(u32::MAX).clamp(1, WAITING_MOST_KILOBYTES)
+    u32::try_from((objects + members) >> 10).unwrap_or(u32::MAX).clamp(1, MAX_WAITING_KILOBYTES)
 }

@@ -1,5 +1,5 @@
 //! One look at a destination: its token, the state of its import source, the mapping, and the access to objects
-//! by `api`, told apart. Nothing is changed in Assets.
+//! by `api`, told from one another. Nothing is changed in Assets.
 
 use super::schema;
 use crate::app::App;
@@ -34,7 +34,7 @@ pub struct DestinationCheck {
     pub overall: Overall,
     /// Time ran out before everything was looked at.
     pub partial: bool,
-    /// The import source, once its token told it.
+    /// The import source, once its token led there.
     #[schema(required = true)]
     pub import_source: Option<ImportSourceSeen>,
     pub findings: Vec<Finding>,

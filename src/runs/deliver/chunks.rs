@@ -136,9 +136,7 @@ impl Delivery<'_> {
             (self.run.job.organization, self.run.lease.run, self.run.job.id, ahead.fetched_to);
         let rows = self
             .run
-            .app
-            .db
-            .scoped(organization, async move |tx| delivered::outbox(tx, organization, run, job, after, FETCH).await)
+            .tx("fetch the outbox", async move |tx| delivered::outbox(tx, organization, run, job, after, FETCH).await)
             .await?;
         ahead.at_end = rows.len() < FETCH as usize;
         if let Some(last) = rows.last() {

@@ -7,6 +7,7 @@ use crate::db::runs::Lease;
 use crate::run_state::RunStage;
 use crate::runs::run::Run;
 use crate::runs::stop::Stop;
+use crate::runs::transaction::transaction;
 use crate::seal::Place;
 use uuid::Uuid;
 
@@ -30,8 +31,9 @@ pub(super) fn failed(error: &AssetsError) -> Stop {
 /// Writes down what is known of an execution. Fenced.
 pub(super) async fn note(app: &App, lease: &Lease, id: Uuid, change: executions::Change) -> Result<(), Stop> {
     let (lease, now) = (*lease, app.clock.now());
-    let noted =
-        app.db.scoped(lease.organization, async move |tx| executions::update(tx, &lease, id, &change, now).await);
+    let noted = transaction(app, lease.organization, "note an execution", async move |tx| {
+        executions::update(tx, &lease, id, &change, now).await
+    });
     Ok(noted.await?)
 }
 

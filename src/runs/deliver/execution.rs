@@ -1,4 +1,4 @@
-//! Getting an execution to send into: the one an earlier attempt left, or a new one; and giving it up.
+//! The execution that data is sent into: resumed from an earlier attempt, or a new one; and how it is given up.
 
 use super::delivery::{Delivery, failed, links_place, note};
 use super::schema;
@@ -17,16 +17,17 @@ use crate::run_state::{ExecutionStep, RunStage};
 use crate::runs::context::JobContext;
 use crate::runs::forge_token::target;
 use crate::runs::stop::Stop;
+use crate::runs::transaction::transaction;
 use chrono::{DateTime, TimeDelta, Utc};
 use secrecy::ExposeSecret;
 use std::time::Duration;
 use uuid::Uuid;
 
 /// How long somebody else's execution is waited for.
-const OTHERS_MOST: Duration = Duration::from_secs(1800);
+const MAX_OTHERS: Duration = Duration::from_secs(1800);
 const OTHERS_POLL: Duration = Duration::from_secs(10);
 /// How long an open execution is taken for the one whose start was not answered.
-const OURS_MOST: TimeDelta = TimeDelta::days(1);
+const MAX_OURS: TimeDelta = TimeDelta::days(1);
 
 /// An execution of ours.
 pub(in crate::runs) struct Open {
@@ -45,8 +46,7 @@ impl Delivery<'_> {
     /// The execution of an earlier attempt where it can go on, else a new one.
     pub(super) async fn open_or_resume(&self) -> Result<Open, Stop> {
         let (organization, run) = (self.run.job.organization, self.run.lease.run);
-        let known =
-            self.run.app.db.scoped(organization, async move |tx| executions::current(tx, organization, run).await);
+        let known = self.run.tx("current execution", async move |tx| executions::current(tx, organization, run).await);
         match known.await? {
             None => self.start().await,
             Some(row) if row.state == ExecutionStep::Starting => {
@@ -92,7 +92,7 @@ impl Delivery<'_> {
                 return Ok(None);
             }
         }
-        self.run.log("Going on with the execution that an earlier attempt started.").await?;
+        self.run.log("Resuming the execution that an earlier attempt started.").await?;
         Ok(Some(open))
     }
 
@@ -114,12 +114,11 @@ impl Delivery<'_> {
         let id = crate::ids::new_v7(&app.clock);
         let receiver = self.receiver()?;
         let (lease, job, now) = (self.run.lease, self.run.job.id, app.clock.now());
-        app.db
-            .scoped(lease.organization, async move |tx| {
-                executions::insert(tx, &lease, id, now).await?;
-                mirror::delivery_begins(tx, lease.organization, job, &receiver, now).await
-            })
-            .await?;
+        transaction(app, lease.organization, "start an execution", async move |tx| {
+            executions::insert(tx, &lease, id, now).await?;
+            mirror::delivery_begins(tx, lease.organization, job, &receiver, now).await
+        })
+        .await?;
         let target = target(self.run).await?;
         let execution = match self.client.start(&target, &self.links, false).await {
             Ok(execution) => execution,
@@ -129,7 +128,7 @@ impl Delivery<'_> {
                 return Ok(None);
             }
             Err(error) if error.kind == AssetsErrorKind::Conflict(Conflict::InProgress) => {
-                // Somebody was quicker.
+                // Somebody else started one first.
                 self.note(id, Change { state: Some(ExecutionStep::Cancelled), ..Change::default() }).await?;
                 self.wait_for_others(since).await?;
                 return Ok(None);
@@ -177,7 +176,7 @@ impl Delivery<'_> {
     }
 
     async fn cancel_empty(&self, asked_at: DateTime<Utc>) -> Result<(), Stop> {
-        if self.run.app.clock.now() - asked_at > OURS_MOST {
+        if self.run.app.clock.now() - asked_at > MAX_OURS {
             return Ok(());
         }
         let target = target(self.run).await?;
@@ -200,9 +199,9 @@ impl Delivery<'_> {
     /// reached when they ended.
     async fn cancel_stale(&self) -> Result<(), Stop> {
         let (organization, job, lease) = (self.run.job.organization, self.run.job.id, self.run.lease);
-        let db = &self.run.app.db;
-        let stale =
-            db.scoped(organization, async move |tx| executions::left_open(tx, organization, job, lease.run).await);
+        let stale = self
+            .run
+            .tx("executions left open", async move |tx| executions::left_open(tx, organization, job, lease.run).await);
         for row in stale.await? {
             match &row.links_sealed {
                 None => self.cancel_empty(row.created_at).await?,
@@ -217,7 +216,9 @@ impl Delivery<'_> {
                 }
             }
             let now = self.run.app.clock.now();
-            db.scoped(organization, async move |tx| executions::give_up(tx, &lease, row.id, now).await).await?;
+            self.run
+                .tx("give up an execution", async move |tx| executions::give_up(tx, &lease, row.id, now).await)
+                .await?;
         }
         Ok(())
     }
@@ -244,7 +245,7 @@ impl Delivery<'_> {
     /// A moment, unless it took too long already.
     async fn wait_for_others(&self, since: Instant) -> Result<(), Stop> {
         let clock = &self.run.app.clock;
-        if clock.elapsed_since(since) > OTHERS_MOST {
+        if clock.elapsed_since(since) > MAX_OTHERS {
             return Err(Stop::failed(
                 RunStage::Deliver,
                 RunErrorCode::Assets(AssetsErrorCode::ExecutionInProgress),
@@ -262,7 +263,9 @@ impl Delivery<'_> {
 /// Whether a run has an execution that Assets carries out, so that it can only be watched to its end.
 pub async fn is_completed(app: &App, lease: &Lease) -> bool {
     let (organization, run) = (lease.organization, lease.run);
-    let known = app.db.scoped(organization, async move |tx| executions::current(tx, organization, run).await);
+    let known = transaction(app, organization, "current execution", async move |tx| {
+        executions::current(tx, organization, run).await
+    });
     matches!(known.await, Ok(Some(row)) if matches!(row.state, ExecutionStep::Completed | ExecutionStep::Done))
 }
 
@@ -292,7 +295,11 @@ pub async fn discard(app: &App, lease: &Lease, job: JobId, is_same_destination: 
         return Ok(());
     }
     let (organization, run) = (lease.organization, lease.run);
-    match app.db.scoped(organization, async move |tx| executions::current(tx, organization, run).await).await? {
+    match transaction(app, organization, "current execution", async move |tx| {
+        executions::current(tx, organization, run).await
+    })
+    .await?
+    {
         Some(row) => {
             note(app, lease, row.id, Change { state: Some(ExecutionStep::Cancelled), ..Change::default() }).await
         }
@@ -302,7 +309,9 @@ pub async fn discard(app: &App, lease: &Lease, job: JobId, is_same_destination: 
 
 async fn try_close(app: &App, lease: &Lease, job: JobId, reason: &str) -> Result<(), Stop> {
     let (organization, run) = (lease.organization, lease.run);
-    let known = app.db.scoped(organization, async move |tx| executions::current(tx, organization, run).await);
+    let known = transaction(app, organization, "current execution", async move |tx| {
+        executions::current(tx, organization, run).await
+    });
     // One whose start was not answered is looked for by the next run.
     let Some(row) = known.await?.filter(|row| row.state == ExecutionStep::Ingesting) else { return Ok(()) };
     let Some(sealed) = &row.links_sealed else { return Ok(()) };

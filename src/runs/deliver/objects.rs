@@ -1,5 +1,5 @@
-//! What an import cannot do, one object at a time by the object API: removing objects, and clearing values
-//! that Assets keeps because it ignores empty ones.
+//! What an import cannot do, one object at a time by the object API: removing objects, and clearing values that Assets
+//! keeps because it ignores empty ones.
 
 use super::delivered::Delivered;
 use super::delivery::failed;
@@ -22,7 +22,7 @@ const REMOVED_AT_ONCE: usize = 50;
 const CHANGES_AT_ONCE: i64 = 500;
 
 /// Removes what the diff said, and clears what stayed. Without `api` there is nothing to do it with.
-pub(super) async fn carry_out(run: &Run, client: &Client, delivered: &Delivered) -> Result<(), Stop> {
+pub(super) async fn remove_and_clear(run: &Run, client: &Client, delivered: &Delivered) -> Result<(), Stop> {
     let Some(destination) = &run.job.destination else { return Ok(()) };
     let Some(api) = &destination.api else { return Ok(()) };
     let access = SiteAccess {
@@ -65,7 +65,7 @@ pub(super) async fn carry_out(run: &Run, client: &Client, delivered: &Delivered)
 
 /// The object API failed, or, without an error, the run was cancelled meanwhile: what the import delivered stands, and
 /// what was to be removed is still known to be there.
-pub(super) fn say_what_is_left(run: &Run, error: Option<&RunError>) {
+pub(super) fn warn_of_the_rest(run: &Run, error: Option<&RunError>) {
     const LEFT: &str = "The next run removes what is left; values that were not cleared stay.";
     let warning = match error {
         None => RunWarning::new(
@@ -95,10 +95,8 @@ fn scope(delivered: &Delivered, object_type: ObjectType) -> Option<ObjectScope<'
 
 async fn removals(run: &Run, object_type: ObjectType) -> Result<Vec<Uuid>, Stop> {
     let (organization, id) = (run.job.organization, run.lease.run);
-    let found = run
-        .app
-        .db
-        .scoped(organization, async move |tx| delivered::removals(tx, organization, id, object_type.as_str()).await);
+    let found =
+        run.tx("removals", async move |tx| delivered::removals(tx, organization, id, object_type.as_str()).await);
     Ok(found.await?)
 }
 
@@ -117,11 +115,7 @@ async fn remove(
             client.delete_object(access, workspace, &object.id).await.map_err(|e| failed(&e))?;
         }
         let (lease, ids) = (run.lease, ids.to_vec());
-        run.app
-            .db
-            .scoped(lease.organization, async move |tx| {
-                delivered::removal_done(tx, &lease, object_type.as_str(), &ids).await
-            })
+        run.tx("removal done", async move |tx| delivered::removal_done(tx, &lease, object_type.as_str(), &ids).await)
             .await?;
         count_removed(run, object_type).await?;
     }
@@ -132,9 +126,7 @@ async fn remove(
 async fn count_removed(run: &Run, object_type: ObjectType) -> Result<(), Stop> {
     let (lease, name) = (run.lease, object_type.as_str());
     let removed = run
-        .app
-        .db
-        .scoped(lease.organization, async move |tx| delivered::removed(tx, lease.organization, lease.run, name).await)
+        .tx("count removed", async move |tx| delivered::removed(tx, lease.organization, lease.run, name).await)
         .await?;
     if removed > 0 {
         run.progress.count(name, |count| count.removed = removed);
@@ -150,9 +142,7 @@ async fn cleared(run: &Run, object_type: ObjectType) -> Result<HashMap<Uuid, Vec
     let mut after = 0;
     loop {
         let page = run
-            .app
-            .db
-            .scoped(organization, async move |tx| {
+            .tx("cleared values", async move |tx| {
                 runs::changes(tx, organization, id, only, after, CHANGES_AT_ONCE).await
             })
             .await?;

@@ -1,4 +1,4 @@
-//! Objects that were delivered and are not seen any more: counted, kept, marked or removed, by policy.
+//! Objects that were delivered and are no longer seen: counted, kept, marked or removed, as the policy says.
 
 use super::outbox::{Outbox, unchanged};
 use super::payload::hash;
@@ -38,9 +38,7 @@ pub(super) async fn judge(
     let mut after = None;
     loop {
         let rows = run
-            .app
-            .db
-            .scoped(organization, async move |tx| {
+            .tx("absent objects", async move |tx| {
                 delivered::absent(tx, organization, job, source, object_type.as_str(), after, PAGE).await
             })
             .await?;
@@ -72,7 +70,7 @@ async fn judge_one(
     absent: &mut Absent,
 ) -> Result<()> {
     if row.marked {
-        // It stays as a record: in every whole delivery, or Assets would miss it.
+        // It stays as a record, in every complete delivery, or Assets would treat it as missing.
         return if everything { outbox.push(unchanged(object_type, row.id)).await } else { Ok(()) };
     }
     let is_new = row.missing_runs == 0;
@@ -115,7 +113,7 @@ fn change_of(
             _ => everything && is_kept(run),
         },
         hash: after.as_ref().map(|payload| hash(run, payload)),
-        // What is missing still was told so when it went.
+        // The run in which the object went missing already reported it.
         before: (action != ChangeAction::Missing || row.missing_runs == 0).then_some(row.payload),
         after,
     })
@@ -165,9 +163,7 @@ pub(super) async fn repeat(run: &Run, object_type: ObjectType, outbox: &mut Outb
     let mut after: Option<Uuid> = None;
     loop {
         let rows = run
-            .app
-            .db
-            .scoped(organization, async move |tx| {
+            .tx("delivered objects", async move |tx| {
                 delivered::page(tx, organization, job, object_type.as_str(), after, PAGE).await
             })
             .await?;

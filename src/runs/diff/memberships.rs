@@ -26,20 +26,18 @@ impl<'a> GroupsOf<'a> {
     /// The groups of the users, or of the groups. Only delivered groups count.
     pub(super) async fn load(run: &Run, targets: &'a Targets, members: ObjectType) -> Result<Self> {
         let organization = run.job.organization;
-        let source = if targets.groups_frozen { Source::Mirror(run.job.id) } else { run.source() };
+        let source = if targets.groups_lost { Source::Mirror(run.job.id) } else { run.source() };
         let member_type = if members == ObjectType::Groups { "group" } else { "user" };
-        run.app
-            .db
-            .scoped(organization, async |tx| {
-                let mut by_group = ByGroup::new(targets, members);
-                let mut rows = std::pin::pin!(read::members_by_group(tx, organization, source, member_type).await?);
-                while let Some(row) = rows.next().await {
-                    let (group, members) = row?;
-                    by_group.add(group, &members);
-                }
-                Ok(by_group.turn_around())
-            })
-            .await
+        run.tx("members by group", async |tx| {
+            let mut by_group = ByGroup::new(targets, members);
+            let mut rows = std::pin::pin!(read::members_by_group(tx, organization, source, member_type).await?);
+            while let Some(row) = rows.next().await {
+                let (group, members) = row?;
+                by_group.add(group, &members);
+            }
+            Ok(by_group.turn_around())
+        })
+        .await
     }
 
     /// Ascending, with the number of those that are not delivered.

@@ -61,8 +61,7 @@ impl<'a> Outbox<'a> {
             return Ok(());
         }
         let lease = self.run.lease;
-        let db = &self.run.app.db;
-        db.scoped(lease.organization, async move |tx| delivered::add_changes(tx, &lease, &changes).await).await
+        self.run.tx("add changes", async move |tx| delivered::add_changes(tx, &lease, &changes).await).await
     }
 }
 

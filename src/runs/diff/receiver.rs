@@ -1,5 +1,4 @@
-//! Where this delivery goes, compared with where the last one went: what was delivered elsewhere says nothing of what is
-//! here.
+//! Where this delivery goes, compared with the last one. What was delivered to another place is not here.
 
 use crate::codes::WarningCode;
 use crate::db::mirror::{self, MirrorRow, delivered};
@@ -17,7 +16,7 @@ pub(super) enum Change {
     Nothing,
     /// Settings of the destination, but not where it leads.
     Settings,
-    /// A token of another import source, as after one was made anew in Assets.
+    /// The token belongs to another import source, as after one was created again in Assets.
     ImportSource,
     /// The job delivers to another destination.
     Destination,
@@ -27,7 +26,7 @@ pub(super) enum Change {
 pub(super) async fn compare(run: &Run) -> Result<Change, Stop> {
     let Some(to) = &run.job.destination else { return Ok(Change::Nothing) };
     let (organization, job) = (run.job.organization, run.job.id);
-    let mirror = run.app.db.scoped(organization, async move |tx| mirror::find(tx, organization, job).await).await?;
+    let mirror = run.tx("find the mirror", async move |tx| mirror::find(tx, organization, job).await).await?;
     let change = if mirror.delivered_to != Some(to.id) {
         Change::Destination
     } else if mirror.destination_version == Some(to.version) || mirror.import_source.is_none() {
@@ -46,7 +45,7 @@ pub(super) async fn compare(run: &Run) -> Result<Change, Stop> {
     Ok(change)
 }
 
-/// Writes it down, and forgets what was delivered elsewhere.
+/// Stores the change, and forgets what was delivered elsewhere.
 pub(super) async fn note(tx: &mut Transaction, run: &Run, mirror: &mut MirrorRow, change: Change) -> Result<()> {
     let Some((id, version)) = run.job.destination.as_ref().map(|to| (to.id, to.version)) else { return Ok(()) };
     match change {

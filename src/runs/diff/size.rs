@@ -1,4 +1,4 @@
-//! What a delivery is told about its size, before anything is sent: once, when it is the one that makes it so large.
+//! Warnings about the size of a delivery, before anything is sent. Only the delivery that exceeds a size is warned about.
 
 use crate::codes::WarningCode;
 use crate::run_state::RunWarning;
@@ -35,7 +35,7 @@ pub(super) fn warnings(known: u64, created: u64, many_references: u64) -> Vec<Ru
 mod tests {
     use super::*;
 
-    fn told(known: u64, created: u64, many_references: u64) -> Vec<(String, Option<u64>)> {
+    fn warned(known: u64, created: u64, many_references: u64) -> Vec<(String, Option<u64>)> {
         warnings(known, created, many_references)
             .into_iter()
             .map(|warning| (warning.code.to_string(), warning.count))
@@ -44,11 +44,11 @@ mod tests {
 
     #[test]
     fn more_objects_than_are_included_are_told_before_they_are_created() {
-        assert_eq!(told(0, 0, 0), []);
-        assert_eq!(told(0, 50_000, 0), []);
-        assert_eq!(told(0, 50_001, 0), [("many_objects".to_owned(), Some(50_001))]);
-        assert_eq!(told(100, 60_000, 0), [("many_objects".to_owned(), Some(60_100))], "after a test");
-        assert_eq!(told(60_100, 500, 0), [], "it was told");
+        assert_eq!(warned(0, 0, 0), []);
+        assert_eq!(warned(0, 50_000, 0), []);
+        assert_eq!(warned(0, 50_001, 0), [("many_objects".to_owned(), Some(50_001))]);
+        assert_eq!(warned(100, 60_000, 0), [("many_objects".to_owned(), Some(60_100))], "after a test");
+        assert_eq!(warned(60_100, 500, 0), [], "it was told");
         let warning = &warnings(0, 120_000, 0)[0];
         assert!(warning.detail.contains("120000") && warning.detail.contains("50000"), "{}", warning.detail);
         assert!(warning.advice.as_ref().is_some_and(|advice| advice.contains("Usage")));
@@ -56,9 +56,9 @@ mod tests {
 
     #[test]
     fn objects_with_many_references_are_told_beside_it() {
-        assert_eq!(told(0, 10, 3), [("many_references".to_owned(), Some(3))]);
-        assert_eq!(told(100, 5_000, 3), [("many_references".to_owned(), Some(3))], "after a test");
-        assert_eq!(told(5_100, 10, 3), [], "it was told");
-        assert_eq!(told(0, 50_001, 3).len(), 2);
+        assert_eq!(warned(0, 10, 3), [("many_references".to_owned(), Some(3))]);
+        assert_eq!(warned(100, 5_000, 3), [("many_references".to_owned(), Some(3))], "after a test");
+        assert_eq!(warned(5_100, 10, 3), [], "it was told");
+        assert_eq!(warned(0, 50_001, 3).len(), 2);
     }
 }

@@ -1,4 +1,4 @@
-//! What a reference may point at: the objects that are delivered. Sixteen bytes for each.
+//! The possible targets of references: the objects that are delivered, at sixteen bytes each.
 
 use crate::db::mirror::{delivered, read, stub_name};
 use crate::directory::ObjectType;
@@ -10,28 +10,28 @@ use uuid::Uuid;
 
 pub(super) struct Targets {
     /// Sorted ids by type.
-    ids: [Ids; 4],
+    ids: [Ids; ObjectType::ALL.len()],
     /// Whether the memberships were read that the references of users come from.
     pub memberships: bool,
     /// Whether groups could not be read now: then it is the mirror that knows who is in them.
-    pub groups_frozen: bool,
+    pub groups_lost: bool,
 }
 
 impl Targets {
     pub(super) async fn load(run: &Run, collected: &Collected) -> Result<Self> {
-        let mut ids: [Ids; 4] = Default::default();
-        for object_type in [ObjectType::Users, ObjectType::Groups, ObjectType::Licenses] {
+        let mut ids: [Ids; ObjectType::ALL.len()] = Default::default();
+        for object_type in ObjectType::ALL.into_iter().filter(is_target) {
             ids[object_type.index()] = Ids::new(load_type(run, collected, object_type).await?);
         }
-        let groups_frozen = collected.is_frozen(ObjectType::Groups);
-        Ok(Self { ids, memberships: collected.memberships, groups_frozen })
+        let groups_lost = collected.is_lost(ObjectType::Groups);
+        Ok(Self { ids, memberships: collected.memberships, groups_lost })
     }
 
     #[cfg(test)]
     pub(super) fn for_tests(sorted: [(ObjectType, Vec<Uuid>); 2]) -> Self {
-        let mut ids: [Ids; 4] = Default::default();
+        let mut ids: [Ids; ObjectType::ALL.len()] = Default::default();
         sorted.into_iter().for_each(|(object_type, sorted)| ids[object_type.index()] = Ids::new(sorted));
-        Self { ids, memberships: true, groups_frozen: false }
+        Self { ids, memberships: true, groups_lost: false }
     }
 
     pub(super) fn of(&self, object_type: ObjectType) -> &Ids {
@@ -95,31 +95,37 @@ fn prefix(id: Uuid) -> usize {
     usize::from(u16::from_be_bytes([id.as_bytes()[0], id.as_bytes()[1]]))
 }
 
+/// Whether anything refers to objects of this type.
+fn is_target(object_type: &ObjectType) -> bool {
+    match object_type {
+        ObjectType::Users | ObjectType::Groups | ObjectType::Licenses => true,
+        ObjectType::Devices => false,
+    }
+}
+
 async fn load_type(run: &Run, collected: &Collected, object_type: ObjectType) -> Result<Vec<Uuid>> {
     let (organization, job, source) = (run.job.organization, run.job.id, run.source());
     let is_test = run.mode == RunMode::Test;
     let was_read = collected.types.contains(&object_type);
-    run.app
-        .db
-        .scoped(organization, async move |tx| {
-            let name = object_type.as_str();
-            if !was_read {
-                // Frozen: what was delivered stays there to be pointed at.
-                return delivered::ids(tx, organization, job, name).await;
-            }
-            let mut ids = read::ids(tx, organization, source, name).await?;
-            if let Some(stubs) = stub_name(object_type) {
-                ids.extend(read::ids(tx, organization, source, stubs).await?);
-            }
-            if is_test {
-                // It reads only a part; the rest is still there.
-                ids.extend(delivered::ids(tx, organization, job, name).await?);
-            }
-            ids.sort_unstable();
-            ids.dedup();
-            Ok(ids)
-        })
-        .await
+    run.tx("targets", async move |tx| {
+        let name = object_type.as_str();
+        if !was_read {
+            // It could not be read: what was delivered can still be referred to.
+            return delivered::ids(tx, organization, job, name).await;
+        }
+        let mut ids = read::ids(tx, organization, source, name).await?;
+        if let Some(stubs) = stub_name(object_type) {
+            ids.extend(read::ids(tx, organization, source, stubs).await?);
+        }
+        if is_test {
+            // It reads only a part; the rest is still there.
+            ids.extend(delivered::ids(tx, organization, job, name).await?);
+        }
+        ids.sort_unstable();
+        ids.dedup();
+        Ok(ids)
+    })
+    .await
 }
 
 #[cfg(test)]

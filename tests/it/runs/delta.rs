@@ -338,7 +338,7 @@ async fn changes_meanwhile_that_cannot_be_read_cost_the_next_run_a_full_read() {
     assert_eq!(run.state.as_str(), "succeeded", "{:?}", run.error);
     assert_eq!(warnings(&run)["members_not_compared"], 1, "{}", run.warnings);
     world.graph.clear_faults();
-    assert_full(&world, job, "could not take a position").await;
+    assert_full(&world, job, "left no delta token").await;
 }
 
 /// What changes is held in memory until the round ends; beyond some megabytes everything is read instead.

@@ -211,7 +211,7 @@ async fn a_scope_that_changes_do_not_tell_is_read_whole() {
     world.graph.change(|directory| directory.delete(outer).unwrap());
     let (state, detail) = why(RunMode::Incremental).await;
     assert_eq!(state, "degraded", "{detail}");
-    assert!(detail.contains("names is gone"), "{detail}");
+    assert!(detail.contains("names was deleted"), "{detail}");
     assert!(users(&world).is_empty());
 }
 

@@ -2,15 +2,15 @@
 
 use crate::db::mirror::StagedObject;
 use crate::directory::{Link, ObjectType};
+use crate::runs::collect::read_error::Result;
 use crate::runs::collect::reader::Reader;
-use crate::runs::stop::Stop;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use tokio::sync::mpsc;
 use uuid::Uuid;
 
 /// `$expand` gives so many at most, and no link to the rest. Source: docs/graph.md, «Expand».
-const EXPANDED_MOST: usize = 20;
+const MAX_EXPANDED: usize = 20;
 
 /// What reading the members of groups with `visibility: HiddenMembership` needs.
 /// Source: docs/graph.md, «Unreadable objects».
@@ -44,19 +44,19 @@ impl Group {
             id,
             hidden: shown.visibility.as_deref() == Some("HiddenMembership") && !may_see_hidden(reader),
             owners_unknown: wants_owners && shown.owners.is_none(),
-            owners_incomplete: wants_owners && shown.owners.is_none_or(|owners| owners.len() >= EXPANDED_MOST),
+            owners_incomplete: wants_owners && shown.owners.is_none_or(|owners| owners.len() >= MAX_EXPANDED),
         })
     }
 }
 
-/// Where the list of groups says which groups it has found.
+/// Where the list of groups sends the groups that it found.
 pub struct Found(pub mpsc::UnboundedSender<Group>);
 
 impl Found {
-    pub fn tell(&self, reader: &Reader<'_>, objects: &[StagedObject]) -> Result<(), Stop> {
+    pub fn send(&self, reader: &Reader<'_>, objects: &[StagedObject]) -> Result<()> {
         for object in objects {
             let data = object.data.as_deref().unwrap_or("{}");
-            // Who reads them may have failed; that failure is told by itself.
+            // Sending fails only after the receiver failed, which reports its own error.
             let _ = self.0.send(Group::of(reader, object.id, data)?);
         }
         Ok(())

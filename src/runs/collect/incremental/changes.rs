@@ -2,25 +2,27 @@
 
 use crate::directory::Properties as Map;
 use crate::error::Error;
-use crate::graph::Pager;
+use crate::graph::Page;
 use crate::graph::delta::{self, end_of_round};
 use crate::graph::error::{GraphError, GraphErrorKind};
 use crate::graph::wire::{Items, Member, Properties, Removed};
+use crate::runs::collect::pages::{Pages, once};
+use crate::runs::collect::read_error::{ReadError, Result};
 use crate::runs::collect::reader::Reader;
 use crate::runs::progress::Work;
-use crate::runs::stop::Stop;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::ops::ControlFlow;
 use uuid::Uuid;
 
 pub enum Replayed {
     /// What changed, and where the next round begins.
     Round(BTreeMap<Uuid, Delta>, String),
-    /// The position is no longer good.
+    /// Graph no longer accepts the delta link.
     Expired(String),
 }
 
-/// All that happened to one object since the last time, the last word counting.
+/// Everything that happened to one object since the last read; the latest change wins.
 #[derive(Default)]
 pub struct Delta {
     pub removed: Option<Removed>,
@@ -37,7 +39,7 @@ pub struct Delta {
 
 impl Delta {
     /// The same object may come many times: a group in parts with other members each, a change again.
-    fn merge(&mut self, change: Properties) -> Result<(), Stop> {
+    fn merge(&mut self, change: Properties) -> Result<()> {
         self.removed = change.removed;
         for member in change.members.iter().flatten() {
             self.members.insert(member.id, (!member.is_removed, member.kind.as_str()));
@@ -65,7 +67,7 @@ impl Delta {
 
     /// The object as it is now: delta gives every selected property of a changed object, without those that
     /// were never set; those that were cleared come as null.
-    pub fn merged(&self, data: &str) -> Result<Map, Stop> {
+    pub fn merged(&self, data: &str) -> Result<Map> {
         let mut map: Map = serde_json::from_str(data).map_err(Error::internal)?;
         map.extend(self.values.clone());
         for name in &self.nulls {
@@ -97,9 +99,9 @@ impl Delta {
     }
 }
 
-/// Changes are held in memory until the round ends, since a later page may say more of the same object. When they take
-/// more than this, about, everything is read instead, which takes no more memory for more changes.
-const HELD_MOST: usize = 32 << 20;
+/// Changes are held in memory until the round ends, because a later page may say more about the same object. When they
+/// take more than about this, everything is read instead, in bounded memory.
+const MAX_HELD: usize = 32 << 20;
 /// What an object takes besides the text of its properties, and what a member does, about.
 const HELD_BY_OBJECT: usize = 256;
 const HELD_BY_MEMBER: usize = 64;
@@ -111,47 +113,62 @@ fn held_by(change: &Properties) -> usize {
 }
 
 /// Follows a round to its end.
-pub async fn replay(reader: &Reader<'_>, link: &str) -> Result<Replayed, Stop> {
-    let mut pager: Pager<Items> = reader.session.delta(link)?;
-    let mut changes: BTreeMap<Uuid, Delta> = BTreeMap::new();
-    let mut held = 0;
-    loop {
-        let page = match pager.next().await {
-            Ok(Some(page)) => page,
-            Ok(None) => return Err(Stop::from(Error::internal("a round of changes without an end"))),
-            Err(error) if is_mended_by_a_full_read(&error) => return Ok(Replayed::Expired(error.to_string())),
-            Err(error) => return Err(error.into()),
-        };
-        let told = match delta::changes(&page) {
-            Err(error) if is_mended_by_a_full_read(&error) => return Ok(Replayed::Expired(error.to_string())),
-            told => told?,
-        };
-        held += told.iter().map(held_by).sum::<usize>();
-        if held > HELD_MOST {
-            let why = format!("more than {} objects changed since the last read", changes.len());
-            return Ok(Replayed::Expired(why));
+pub async fn replay(reader: &Reader<'_>, link: &str) -> Result<Replayed> {
+    let mut round = Round { reader, changes: BTreeMap::new(), held: 0, end: None };
+    match once(reader, reader.session.delta(link)?, &mut round).await {
+        Err(ReadError::Graph(error)) if needs_full_read(&error) => return Ok(Replayed::Expired(error.to_string())),
+        outcome => outcome?,
+    }
+    match round.end {
+        Some(End::Link(link)) => Ok(Replayed::Round(round.changes, link)),
+        Some(End::TooMany) => {
+            let why = format!("more than {} objects changed since the last read", round.changes.len());
+            Ok(Replayed::Expired(why))
         }
-        for change in told {
-            if let Some(id) = change.uuid() {
-                changes.entry(id).or_default().merge(change)?;
-            }
-        }
-        // How many there are is known only as they come.
-        reader.run.progress.expect(Work::Objects, page.content.iter().len() as u64);
-        reader.run.progress.advance(Work::Objects, page.content.iter().len() as u64);
-        reader.run.progress.used(reader.session.usage());
-        match end_of_round(page.next) {
-            Ok(None) => {}
-            Ok(Some(link)) => return Ok(Replayed::Round(changes, link.to_string())),
-            Err(error) if is_mended_by_a_full_read(&error) => return Ok(Replayed::Expired(error.to_string())),
-            Err(error) => return Err(error.into()),
-        }
+        None => Err(Error::internal("a round of changes without an end").into()),
     }
 }
 
-/// Whether it is the round that is no good: a link of Graph's own that Graph refuses, pages that never end or cannot be
-/// read. It would be no better the next time.
-fn is_mended_by_a_full_read(error: &GraphError) -> bool {
+/// The pages of a round, merged by object.
+struct Round<'a> {
+    reader: &'a Reader<'a>,
+    changes: BTreeMap<Uuid, Delta>,
+    /// About how much memory they take.
+    held: usize,
+    end: Option<End>,
+}
+
+enum End {
+    /// Where the next round starts.
+    Link(String),
+    TooMany,
+}
+
+impl Pages<Items> for Round<'_> {
+    async fn take(&mut self, page: Page<Items>) -> Result<ControlFlow<()>> {
+        let changes = delta::changes(&page)?;
+        self.held += changes.iter().map(held_by).sum::<usize>();
+        if self.held > MAX_HELD {
+            self.end = Some(End::TooMany);
+            return Ok(ControlFlow::Break(()));
+        }
+        for change in changes {
+            if let Some(id) = change.uuid() {
+                self.changes.entry(id).or_default().merge(change)?;
+            }
+        }
+        // How many changes there are is known only as they come.
+        let number = page.content.iter().len() as u64;
+        self.reader.run.progress.expect(Work::Objects, number);
+        self.reader.run.progress.advance(Work::Objects, number);
+        self.end = end_of_round(page.next)?.map(|link| End::Link(link.to_string()));
+        Ok(ControlFlow::Continue(()))
+    }
+}
+
+/// Whether the round itself cannot be read: Graph refuses its own link, or its pages never end or are malformed. It would
+/// be the same the next time.
+fn needs_full_read(error: &GraphError) -> bool {
     use GraphErrorKind::{DeltaExpired, LinkLoop, Malformed, PageTokenExpired};
     error.refuses_optional() || matches!(error.kind, DeltaExpired { .. } | PageTokenExpired | LinkLoop | Malformed)
 }
@@ -164,9 +181,9 @@ mod tests {
         Member { is_removed, ..Member::user(Uuid::from_u128(number)) }
     }
 
-    /// What the managers told one after another make of a user whose manager is number 1.
-    fn after(told: &[Member]) -> Option<Uuid> {
-        let delta = Delta { managers: told.to_vec(), ..Delta::default() };
+    /// What managers reported one after another make of a user whose manager is number 1.
+    fn after(changes: &[Member]) -> Option<Uuid> {
+        let delta = Delta { managers: changes.to_vec(), ..Delta::default() };
         let data = json!({"managerId": Uuid::from_u128(1)}).to_string();
         let map = delta.merged(&data).unwrap();
         map.get("managerId").and_then(Value::as_str).map(|id| id.parse().unwrap())
@@ -176,8 +193,8 @@ mod tests {
     fn the_end_of_the_old_manager_does_not_end_the_new_one() {
         let (old, new) = (manager(1, true), manager(2, false));
         assert_eq!(after(&[old]), None);
-        for told in [&[old, new][..], &[new, old], &[new, old, old], &[new]] {
-            assert_eq!(after(told), Some(new.id), "{told:?}");
+        for changes in [&[old, new][..], &[new, old], &[new, old, old], &[new]] {
+            assert_eq!(after(changes), Some(new.id), "{changes:?}");
         }
         assert_eq!(after(&[manager(3, true)]), Some(Uuid::from_u128(1)), "one of long ago");
         assert_eq!(after(&[new, manager(2, true)]), None);

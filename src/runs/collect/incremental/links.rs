@@ -2,31 +2,32 @@
 
 use super::changes::Delta;
 use crate::codes::WarningCode;
-use crate::db::mirror::{Batch, StagedMembers, read, scope};
+use crate::db::mirror::{Batch, StagedMembers};
 use crate::directory::ObjectType;
-use crate::graph::error::{GraphError, GraphErrorKind};
-use crate::graph::wire::{Content, MemberKind, Members};
-use crate::graph::{Pager, RequestOptions};
+use crate::graph::error::GraphErrorKind;
+use crate::graph::wire::{MemberKind, Members};
 use crate::run_state::RunWarning;
+use crate::runs::collect::fetch::get_many;
 use crate::runs::collect::groups;
-use crate::runs::collect::object::{self, known, reason_of};
+use crate::runs::collect::mirror::MembersByType;
+use crate::runs::collect::object::{self, reason_of};
+use crate::runs::collect::pages::whole_of;
+use crate::runs::collect::read_error::Result;
 use crate::runs::collect::reader::Reader;
-use crate::runs::collect::request::get_many;
-use crate::runs::stop::Stop;
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 use uuid::Uuid;
 
 /// Objects whose groups are asked for together, and whose answers are in memory at once.
 const ASKED_AT_ONCE: usize = 320;
 
-/// Adds the groups that those who arrived are in. Who comes back from the recycle bin has memberships of before,
-/// which the changes of the groups need not tell. Where it may not be read, they are left to what groups tell.
+/// Adds the groups of new users and groups. One that is restored from the recycle bin has its former memberships, which
+/// the changes of groups need not report. Where they may not be read, only the changes of groups count.
 pub(super) async fn of_arrived(
     reader: &Reader<'_>,
     users: &[Uuid],
     groups_arrived: &[Uuid],
     changes: &mut BTreeMap<Uuid, Delta>,
-) -> Result<(), Stop> {
+) -> Result<()> {
     let mut found: BTreeMap<Uuid, Vec<(Uuid, &'static str)>> = BTreeMap::new();
     let mut refused = None;
     for (path, kind, ids) in [("users", MemberKind::User, users), ("groups", MemberKind::Group, groups_arrived)] {
@@ -43,7 +44,7 @@ pub(super) async fn of_arrived(
                     }
                     Err(error) => return Err(error.into()),
                 };
-                for group in to_the_last(reader, item.body).await? {
+                for group in whole_of(reader, item.body, "groups", groups_of).await? {
                     found.entry(group).or_default().push((*id, kind.as_str()));
                 }
             }
@@ -51,18 +52,18 @@ pub(super) async fn of_arrived(
     }
     if let Some(error) = refused {
         let detail = format!(
-            "The groups of those who arrived cannot be asked for ({error}). Who was restored from the recycle bin gets \
-             the groups of before with the next full run."
+            "The groups of new users and groups cannot be read ({error}). Those restored from the recycle bin get their \
+             former groups with the next full run."
         );
         reader.run.progress.warn(RunWarning::new(WarningCode::GroupsOfArrivedUnknown, detail));
     }
-    let followed = Followed::of(reader, found.keys().copied().collect()).await?;
+    let followed = reader.mirror.followed(found.keys().copied().collect()).await?;
     for (group, members) in found {
         let is_there = changes.get(&group).is_none_or(|delta| delta.removed.is_none());
         if followed.has(&group) && is_there {
             let delta = changes.entry(group).or_default();
             for (member, kind) in members {
-                // Asked for after the changes, so it is the newer word.
+                // Read after the changes, so it is newer.
                 delta.members.insert(member, (true, kind));
             }
         }
@@ -70,55 +71,22 @@ pub(super) async fn of_arrived(
     Ok(())
 }
 
-/// The groups in an answer, and in the pages after it.
-async fn to_the_last(reader: &Reader<'_>, body: String) -> Result<Vec<Uuid>, Stop> {
-    let (links, mut found) = Members::read(body).map_err(|e| {
-        Stop::graph(&GraphError::new(GraphErrorKind::Malformed, format!("a list of groups cannot be read: {e}")))
-    })?;
-    if let Some(next) = links.next {
-        let mut pager: Pager<Members> = reader.session.pages(reader.session.link(&next)?, RequestOptions::default());
-        while let Some(page) = pager.next().await? {
-            found.0.extend(page.content.0);
-        }
-    }
-    Ok(found.0.iter().filter(|member| member.kind == MemberKind::Group).map(|member| member.id).collect())
+fn groups_of(page: &Members, groups: &mut Vec<Uuid>) -> Result<()> {
+    groups.extend(page.0.iter().filter(|member| member.kind == MemberKind::Group).map(|member| member.id));
+    Ok(())
 }
 
 /// Members held in memory at once, about; one group can have more.
 const MEMBERS_AT_ONCE: i64 = 50_000;
 
-/// Which of some groups the job follows: those that are imported, and those by which the scope decides.
-struct Followed {
-    imported: HashSet<Uuid>,
-    for_scope: HashSet<Uuid>,
-}
-
-impl Followed {
-    async fn of(reader: &Reader<'_>, groups: Vec<Uuid>) -> Result<Self, Stop> {
-        let (lease, job) = (reader.run.lease, reader.run.job.id);
-        let db = &reader.run.app.db;
-        let for_scope = db.scoped(lease.organization, async |tx| scope::kept(tx, &lease, job, &groups).await).await?;
-        let imported = known(reader, ObjectType::Groups, groups).await?.into_keys().collect();
-        Ok(Self { imported, for_scope: for_scope.into_iter().collect() })
-    }
-
-    fn has(&self, group: &Uuid) -> bool {
-        self.imported.contains(group) || self.for_scope.contains(group)
-    }
-}
-
 /// Stages the members of the groups that changed, and reads those of the groups that arrived. Returns the groups whose
 /// members are not known.
-pub(super) async fn stage(
-    reader: &Reader<'_>,
-    changes: &BTreeMap<Uuid, Delta>,
-    arrived: &[Uuid],
-) -> Result<Vec<Uuid>, Stop> {
-    let followed = Followed::of(reader, changes.keys().copied().collect()).await?;
+pub(super) async fn stage(reader: &Reader<'_>, changes: &BTreeMap<Uuid, Delta>, arrived: &[Uuid]) -> Result<Vec<Uuid>> {
+    let followed = reader.mirror.followed(changes.keys().copied().collect()).await?;
     let gone = changes.iter().filter_map(|(id, delta)| Some((id, delta.removed?)));
     let gone = gone.filter(|(id, _)| followed.for_scope.contains(id));
     let objects = gone.map(|(id, removed)| object::gone(ObjectType::Groups, *id, reason_of(removed))).collect();
-    reader.writer.write(Batch { objects, ..Batch::default() }).await?;
+    reader.staging.write(Batch { objects, ..Batch::default() }).await?;
     let with_members = changes.iter().filter(|(_, delta)| delta.removed.is_none() && !delta.members.is_empty());
     let ids = with_members.map(|(id, _)| *id).filter(|id| followed.has(id) && !arrived.contains(id));
     let ids: Vec<Uuid> = ids.collect();
@@ -129,11 +97,8 @@ pub(super) async fn stage(
 }
 
 /// Groups in parts whose members fit into memory.
-async fn parts<'a>(reader: &Reader<'_>, groups: &'a [Uuid]) -> Result<Vec<&'a [Uuid]>, Stop> {
-    let (organization, source) = (reader.run.job.organization, read::Source::Mirror(reader.run.job.id));
-    let db = &reader.run.app.db;
-    let counts =
-        db.scoped(organization, async |tx| read::member_counts(tx, organization, source, groups).await).await?;
+async fn parts<'a>(reader: &Reader<'_>, groups: &'a [Uuid]) -> Result<Vec<&'a [Uuid]>> {
+    let counts = reader.mirror.member_counts(groups).await?;
     let mut held = 0;
     let parts = groups.chunk_by(|group, next| {
         // A group without members takes a row as well.
@@ -146,20 +111,8 @@ async fn parts<'a>(reader: &Reader<'_>, groups: &'a [Uuid]) -> Result<Vec<&'a [U
 }
 
 /// The members of groups as they are now: as the mirror has them, with what came and went.
-async fn stage_members(reader: &Reader<'_>, groups: &[Uuid], changes: &BTreeMap<Uuid, Delta>) -> Result<(), Stop> {
-    let (lease, job) = (reader.run.lease, reader.run.job.id);
-    let db = &reader.run.app.db;
-    let rows = db.scoped(lease.organization, async |tx| {
-        let for_scope = scope::kept(tx, &lease, job, groups).await?;
-        let mut rows = read::members_of(tx, lease.organization, read::Source::Mirror(job), groups).await?;
-        rows.extend(scope::members_of(tx, &lease, job, &for_scope).await?);
-        Ok(rows)
-    });
-    let rows = rows.await?;
-    let mut known: BTreeMap<Uuid, BTreeMap<String, BTreeSet<Uuid>>> = BTreeMap::new();
-    for row in rows {
-        known.entry(row.group_id).or_default().entry(row.member_type).or_default().extend(row.member_ids);
-    }
+async fn stage_members(reader: &Reader<'_>, groups: &[Uuid], changes: &BTreeMap<Uuid, Delta>) -> Result<()> {
+    let mut known = reader.mirror.members_of(groups).await?;
     let mut batch = Batch::default();
     for (group, delta) in groups.iter().filter_map(|group| changes.get_key_value(group)) {
         let members = as_now(known.remove(group).unwrap_or_default(), delta).into_iter();
@@ -169,11 +122,11 @@ async fn stage_members(reader: &Reader<'_>, groups: &[Uuid], changes: &BTreeMap<
             }),
         );
     }
-    reader.writer.write(batch).await
+    reader.staging.write(batch).await
 }
 
 /// The members of one group by their type, after a round of changes.
-fn as_now(mut by_type: BTreeMap<String, BTreeSet<Uuid>>, delta: &Delta) -> BTreeMap<String, BTreeSet<Uuid>> {
+fn as_now(mut by_type: MembersByType, delta: &Delta) -> MembersByType {
     for (member, (came, kind)) in &delta.members {
         if *came {
             by_type.entry((*kind).to_owned()).or_default().insert(*member);
@@ -184,7 +137,7 @@ fn as_now(mut by_type: BTreeMap<String, BTreeSet<Uuid>>, delta: &Delta) -> BTree
             });
         }
     }
-    // An empty row says that nothing is left, which no row would not.
+    // An empty row means «no members»; a missing row means «unknown».
     if by_type.values().all(BTreeSet::is_empty) {
         by_type.entry("user".to_owned()).or_default();
     }

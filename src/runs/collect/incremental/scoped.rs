@@ -4,23 +4,23 @@
 
 use super::changes::Delta;
 use crate::codes::WarningCode;
-use crate::db::mirror::gone_marker;
-use crate::db::mirror::scope::{self, State};
-use crate::db::mirror::{self, Batch, read};
+use crate::db::mirror::Batch;
+use crate::db::mirror::scope::State;
 use crate::directory::ObjectType;
 use crate::filter::ScopeUsers;
 use crate::run_state::{ChangeReason, RunWarning};
-use crate::runs::collect::by_id::{self, Others};
-use crate::runs::collect::groups::{self, Visible};
+use crate::runs::collect::by_id::{self, Unfit};
+use crate::runs::collect::groups::Visible;
+use crate::runs::collect::nested_groups::{Members, Walked, walk};
 use crate::runs::collect::object::gone;
+use crate::runs::collect::read_error::Result;
 use crate::runs::collect::reader::{Read, Reader};
-use crate::runs::stop::Stop;
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 use uuid::Uuid;
 
-/// What a round of changes tells of groups beyond their members.
+/// What a round of changes says about groups, apart from their members.
 #[derive(Default)]
-pub(super) struct Told {
+pub(super) struct GroupChanges {
     /// Groups that are no longer there.
     pub gone: Vec<Uuid>,
     /// Groups whose members are hidden.
@@ -29,7 +29,7 @@ pub(super) struct Told {
     pub unread: Vec<Uuid>,
 }
 
-impl Told {
+impl GroupChanges {
     pub(super) fn of(changes: &BTreeMap<Uuid, Delta>) -> Self {
         let those = |is: fn(&Delta) -> bool| changes.iter().filter(|(_, delta)| is(delta)).map(|(id, _)| *id).collect();
         Self { gone: those(|delta| delta.removed.is_some()), hidden: those(Delta::hides_members), unread: Vec::new() }
@@ -37,32 +37,40 @@ impl Told {
 }
 
 /// Takes out of what is staged who is not in the scope's groups, marks who left them, and reads who came. Returns why
-/// everything has to be read instead, if that cannot be told.
-pub(super) async fn decide(reader: &Reader<'_>, read: &mut Read, told: &Told) -> Result<Option<String>, Stop> {
+/// everything has to be read instead, where the changes do not say.
+pub(super) async fn decide(reader: &Reader<'_>, read: &mut Read, groups: &GroupChanges) -> Result<Option<String>> {
     let named = &reader.run.job.filter.scope.group_ids;
-    if told.gone.iter().any(|group| named.contains(group)) {
-        return Ok(Some("a group that the filter's scope names is gone".to_owned()));
+    if groups.gone.iter().any(|group| named.contains(group)) {
+        return Ok(Some("a group that the filter's scope names was deleted".to_owned()));
     }
-    if !told.unread.is_empty() {
-        return Ok(Some("the members of a group that arrived cannot be read".to_owned()));
+    if !groups.unread.is_empty() {
+        return Ok(Some("the members of a new group cannot be read".to_owned()));
     }
-    reader.writer.flushed().await?;
-    let before = Groups::walk(reader, State::Before).await?;
-    let after = Groups::walk(reader, State::After).await?;
-    if after.are_unknown || told.hidden.iter().any(|group| after.all.contains(group)) {
+    reader.staging.stored().await?;
+    let before = walk(reader, roots(reader, State::Before).await?, Members::Mirror(State::Before)).await?;
+    let after = walk(reader, roots(reader, State::After).await?, Members::Mirror(State::After)).await?;
+    // A named group that does not exist is no reason to treat everybody as out of scope.
+    let are_unknown = after.unreadable.iter().any(|(group, visible)| match visible {
+        Visible::Yes => false,
+        Visible::Hidden => true,
+        Visible::Gone => named.contains(group),
+    });
+    if are_unknown || groups.hidden.iter().any(|group| after.groups.contains(group)) {
         return Ok(Some(
-            "the members of a group by which the filter's scope decides are hidden, or it is gone".to_owned(),
+            "the members of a group in the filter's scope are hidden, or the group was deleted".to_owned(),
         ));
     }
-    let (before, after) = (before.users(reader).await?, after.users(reader).await?);
-    let known = ids(reader, read::Source::Mirror(reader.run.job.id), ObjectType::Users.as_str()).await?;
+    reader.staging.stored().await?;
+    let before = users_in(reader, State::Before, before).await?;
+    let after = users_in(reader, State::After, after).await?;
+    let known = reader.mirror.ids(ObjectType::Users).await?;
     let is_in = |list: &[Uuid], id: &Uuid| list.binary_search(id).is_ok();
     let came: Vec<Uuid> = after.iter().filter(|id| !is_in(&before, id) && !is_in(&known, id)).copied().collect();
-    let came = by_id::stage(reader, ObjectType::Users, &came, Others::Forget).await?;
+    let came = by_id::stage(reader, ObjectType::Users, &came, Unfit::Forget).await?;
     if !came.not_found.is_empty() {
         let number = came.not_found.len();
         let detail = format!(
-            "{number} users came into the scope's groups whom Graph does not show yet; the next run reads everything."
+            "{number} users joined the scope's groups but Graph does not return them yet; the next run reads everything."
         );
         reader.run.progress.warn(RunWarning::new(WarningCode::ChangesNotReadable, detail).with_count(number as u64));
         read.delta = None;
@@ -71,109 +79,35 @@ pub(super) async fn decide(reader: &Reader<'_>, read: &mut Read, told: &Told) ->
     take_out(reader, &after, &left).await.map(|()| None)
 }
 
+/// The users that are direct members of the groups that a walk met, ascending.
+async fn users_in(reader: &Reader<'_>, state: State, walked: Walked) -> Result<Vec<Uuid>> {
+    let groups: Vec<Uuid> = walked.groups.into_iter().collect();
+    reader.mirror.scope_members(state, "user", &groups).await
+}
+
 /// Leaves staged users only if they are `members`, and marks those of the mirror that `left`, unless it is said already
 /// that they are gone.
-async fn take_out(reader: &Reader<'_>, members: &[Uuid], left: &[Uuid]) -> Result<(), Stop> {
-    reader.writer.flushed().await?;
-    let staged = read::Source::Staged(reader.run.lease.run);
-    let mut kept = ids(reader, staged, ObjectType::Users.as_str()).await?;
-    kept.retain(|id| members.binary_search(id).is_ok());
-    let lease = reader.run.lease;
-    let keeping = reader.run.app.db.scoped(lease.organization, async |tx| {
-        crate::db::runs::fence(tx, &lease).await?;
-        mirror::keep_staged(tx, &lease, ObjectType::Users.as_str(), &kept).await
-    });
-    keeping.await?;
-    let marked = ids(reader, staged, gone_marker(ObjectType::Users)).await?;
+async fn take_out(reader: &Reader<'_>, members: &[Uuid], left: &[Uuid]) -> Result<()> {
+    let mut in_scope = reader.staging.ids(ObjectType::Users).await?;
+    in_scope.retain(|id| members.binary_search(id).is_ok());
+    reader.staging.keep(ObjectType::Users, in_scope).await?;
+    let marked = reader.staging.gone(ObjectType::Users).await?;
     let left = left.iter().filter(|id| marked.binary_search(id).is_err());
     let objects = left.map(|id| gone(ObjectType::Users, *id, ChangeReason::OutOfScope)).collect();
-    reader.writer.write(Batch { objects, ..Batch::default() }).await
-}
-
-/// The ids of a type, ascending.
-async fn ids(reader: &Reader<'_>, source: read::Source, stored_as: &'static str) -> Result<Vec<Uuid>, Stop> {
-    let organization = reader.run.job.organization;
-    let db = &reader.run.app.db;
-    Ok(db.scoped(organization, async move |tx| read::ids(tx, organization, source, stored_as).await).await?)
-}
-
-/// The groups by whose members the scope decides, before or after the changes.
-struct Groups {
-    state: State,
-    all: HashSet<Uuid>,
-    /// The members of one of them cannot be known.
-    are_unknown: bool,
-}
-
-impl Groups {
-    /// From the groups that the scope names or filters to those nested in them. After the changes, those of which nothing
-    /// is known are read.
-    async fn walk(reader: &Reader<'_>, state: State) -> Result<Self, Stop> {
-        let mut open = roots(reader, state).await?;
-        let mut groups = Self { state, all: HashSet::new(), are_unknown: false };
-        loop {
-            open.retain(|group| groups.all.insert(*group));
-            if open.is_empty() {
-                return Ok(groups);
-            }
-            if state == State::After {
-                groups.are_unknown |= read_unknown(reader, &open).await?;
-            }
-            if !reader.run.job.filter.scope.transitive {
-                return Ok(groups);
-            }
-            open = groups.members(reader, "group", &open).await?;
-        }
-    }
-
-    async fn users(&self, reader: &Reader<'_>) -> Result<Vec<Uuid>, Stop> {
-        let groups: Vec<Uuid> = self.all.iter().copied().collect();
-        self.members(reader, "user", &groups).await
-    }
-
-    async fn members(
-        &self,
-        reader: &Reader<'_>,
-        member_type: &'static str,
-        groups: &[Uuid],
-    ) -> Result<Vec<Uuid>, Stop> {
-        let (lease, job, state) = (reader.run.lease, reader.run.job.id, self.state);
-        let db = &reader.run.app.db;
-        let members =
-            db.scoped(lease.organization, async |tx| scope::members(tx, &lease, job, state, member_type, groups).await);
-        Ok(members.await?)
-    }
+    reader.staging.write(Batch { objects, ..Batch::default() }).await
 }
 
 /// The groups that the scope names; or all that are imported, which are those that the filter takes.
-async fn roots(reader: &Reader<'_>, state: State) -> Result<Vec<Uuid>, Stop> {
+async fn roots(reader: &Reader<'_>, state: State) -> Result<Vec<Uuid>> {
     let scope = &reader.run.job.filter.scope;
     if scope.users == ScopeUsers::MembersOf {
         return Ok(scope.group_ids.clone());
     }
-    let groups = ObjectType::Groups.as_str();
-    let mut roots = ids(reader, read::Source::Mirror(reader.run.job.id), groups).await?;
+    let mut roots = reader.mirror.ids(ObjectType::Groups).await?;
     if state == State::After {
-        let staged = read::Source::Staged(reader.run.lease.run);
-        let gone = ids(reader, staged, gone_marker(ObjectType::Groups)).await?;
+        let gone = reader.staging.gone(ObjectType::Groups).await?;
         roots.retain(|group| gone.binary_search(group).is_err());
-        roots.extend(ids(reader, staged, groups).await?);
+        roots.extend(reader.staging.ids(ObjectType::Groups).await?);
     }
     Ok(roots)
-}
-
-/// Reads the members of groups of which nothing is known. Returns whether those of any cannot be: they are hidden, or the
-/// scope names the group and there is none, which is no reason to take everybody for out of scope here.
-async fn read_unknown(reader: &Reader<'_>, groups: &[Uuid]) -> Result<bool, Stop> {
-    let (lease, job) = (reader.run.lease, reader.run.job.id);
-    let db = &reader.run.app.db;
-    let unknown = db.scoped(lease.organization, async |tx| scope::unknown(tx, &lease, job, groups).await).await?;
-    let read = groups::read_roots(reader, &unknown).await?;
-    reader.writer.flushed().await?;
-    let named = &reader.run.job.filter.scope.group_ids;
-    Ok(read.iter().any(|(group, visible)| match visible {
-        Visible::Yes => false,
-        Visible::Hidden => true,
-        Visible::Gone => named.contains(group),
-    }))
 }

@@ -1,0 +1,92 @@
+//! Reading single objects by their ids, and many small things in batches.
+
+use super::dialect::Feature;
+use super::object::{parse, unreadable};
+use super::pages::whole;
+use super::read_error::{ReadError, Result};
+use super::reader::Reader;
+use crate::directory::ObjectType;
+use crate::graph::batch::{BatchItem, ITEMS_MOST};
+use crate::graph::error::GraphErrorKind;
+use crate::graph::wire::{Items, Properties, properties};
+use crate::graph::{RequestOptions, Session};
+use futures_util::{StreamExt, stream};
+use url::Url;
+use uuid::Uuid;
+
+/// Requests in flight at once; the limiter decides how many really are.
+pub(super) const REQUESTS_AT_ONCE: usize = 32;
+/// The same for batches.
+const BATCHES_AT_ONCE: usize = 16;
+
+/// Objects by their ids, as many as one query may name, with the relations that a list has too. Those that are gone are
+/// left out.
+pub(super) async fn fetch(reader: &Reader<'_>, object_type: ObjectType, ids: &[Uuid]) -> Result<Vec<Properties>> {
+    let request = reader.dialect.by_ids(&reader.run.job, object_type, ids);
+    let each = |items: &Items, found: &mut Vec<Properties>| -> Result<()> {
+        for item in items.iter() {
+            found.push(properties(item).map_err(|e| unreadable(&e))?);
+        }
+        Ok(())
+    };
+    match whole(reader, request, object_type.as_str(), each).await {
+        Err(ReadError::Graph(error)) if error.refuses_optional() => fetch_each(reader, object_type, ids).await,
+        found => found,
+    }
+}
+
+/// For a server that does not know `in`.
+async fn fetch_each(reader: &Reader<'_>, object_type: ObjectType, ids: &[Uuid]) -> Result<Vec<Properties>> {
+    let path = |id: &Uuid| reader.dialect.path_of_one(&reader.run.job, object_type, *id);
+    let urls = ids.iter().map(|id| reader.session.url(&path(id))).collect();
+    let mut found = Vec::new();
+    for answer in get_many(reader, urls).await? {
+        match answer {
+            Ok(item) => found.push(parse(&item.body)?),
+            Err(error) if matches!(error.kind, GraphErrorKind::NotFound) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(found)
+}
+
+/// The answers to many small GETs in the order of `urls`: in batches, or one by one where the server takes none.
+pub(super) async fn get_many(
+    reader: &Reader<'_>,
+    urls: Vec<Url>,
+) -> Result<Vec<crate::graph::error::Result<BatchItem>>> {
+    let options = RequestOptions::default();
+    let mut answers = Vec::with_capacity(urls.len());
+    let parts: Vec<Vec<Url>> = urls.chunks(ITEMS_MOST).map(<[Url]>::to_vec).collect();
+    let mut parts = stream::iter(parts).map(|urls| many(reader, urls, &options)).buffered(BATCHES_AT_ONCE);
+    while let Some(part) = parts.next().await {
+        answers.extend(part?);
+        reader.report_usage();
+    }
+    Ok(answers)
+}
+
+async fn many(
+    reader: &Reader<'_>,
+    urls: Vec<Url>,
+    options: &RequestOptions,
+) -> Result<Vec<crate::graph::error::Result<BatchItem>>> {
+    if !reader.dialect.has(Feature::Batch) {
+        match reader.session.batch(&urls, options).await {
+            Ok(answers) => return Ok(answers),
+            Err(error) if error.refuses_optional() || matches!(error.kind, GraphErrorKind::Malformed) => {
+                reader.dialect.note(&reader.run.progress, Feature::Batch, Some(&error));
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+    let mut answers = Vec::with_capacity(urls.len());
+    for url in &urls {
+        answers.push(one(&reader.session, url, options).await);
+    }
+    Ok(answers)
+}
+
+async fn one(session: &Session, url: &Url, options: &RequestOptions) -> crate::graph::error::Result<BatchItem> {
+    session.get(url, options).await.map(|body| BatchItem { status: body.status, body: body.text })
+}

@@ -1,0 +1,300 @@
+//! What a run has read so far. Staging owns the writer and every transaction on the staging tables: a page is stored
+//! together with the cursor of its collection, so that another process can resume the read after a crash.
+
+use super::narrowed::Narrowed;
+use super::read_error::Result;
+use super::writer::{KnownHashes, Writer, start};
+use crate::db::mirror::read::{self, ObjectRow, Source};
+use crate::db::mirror::{
+    self, Batch, Cursor, CursorRow, MEMBERS, MirrorRow, Promotion, cursors, gone_marker, stage_cursors, stub_name,
+};
+use crate::directory::ObjectType;
+use crate::graph::limiter::Permit;
+use crate::ids::OrganizationId;
+use crate::runs::run::Run;
+use futures_util::StreamExt;
+use std::collections::HashMap;
+use uuid::Uuid;
+
+/// The collection of the notes in `run_cursors`.
+const NOTES: &str = "plan";
+
+/// A decision that a run stores before it reads on. A later attempt follows it: deciding again, from what has changed
+/// meanwhile, could lose what changed in between.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Note {
+    /// What the job selected when the read started.
+    Selection,
+    /// The scope was cut out of staging: what is left no longer tells what was read.
+    Cut,
+    /// Why a read of changes became a full one.
+    FullReason,
+    /// How many users there are.
+    UserCount,
+    /// Managers are read one by one.
+    ManagersOneByOne,
+    UsersDelta,
+    GroupsDelta,
+}
+
+impl Note {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Selection => "selection",
+            Self::Cut => "cut",
+            Self::FullReason => "fullBecause",
+            Self::UserCount => "usersNumber",
+            Self::ManagersOneByOne => "managersOneByOne",
+            Self::UsersDelta => "usersDelta",
+            Self::GroupsDelta => "groupsDelta",
+        }
+    }
+
+    fn cursor(self, text: Option<&str>) -> Cursor {
+        let next_link = text.map(str::to_owned);
+        Cursor { collection: NOTES, part: self.as_str().to_owned(), next_link, done: true, pages: 0 }
+    }
+}
+
+/// What becomes of the staged read in the end.
+pub(super) struct Completion<'a> {
+    pub mirror: &'a MirrorRow,
+    /// Object types and stubs, as they are stored.
+    pub stored_as: &'a [&'static str],
+    pub memberships: bool,
+    /// Only changes were staged.
+    pub is_patch: bool,
+    /// Groups whose last known members remain.
+    pub members_unknown: &'a [Uuid],
+    pub narrowed: Option<&'a Narrowed>,
+    /// The members of groups that are not imported are kept for the scope.
+    pub keeps_scope: bool,
+    /// A test and a dry run leave the mirror as it is.
+    pub promote: bool,
+}
+
+/// How much a completed read has.
+pub(super) struct Counted {
+    pub objects: Vec<(&'static str, u64)>,
+    pub memberships: u64,
+}
+
+#[derive(Clone)]
+pub(super) struct Staging<'a> {
+    run: &'a Run,
+    writer: Writer,
+}
+
+impl<'a> Staging<'a> {
+    /// The staging of a run, and the future that stores what is written until the last clone is dropped.
+    pub fn open(run: &'a Run, known: KnownHashes) -> (Self, impl Future<Output = Result<()>>) {
+        let (writer, writing) = start(run, known);
+        (Self { run, writer }, async move { Ok(writing.await?) })
+    }
+
+    fn place(&self) -> (OrganizationId, Source) {
+        (self.run.job.organization, Source::Staged(self.run.lease.run))
+    }
+
+    /// Hands over rows that no single page brought.
+    pub async fn write(&self, batch: Batch) -> Result<()> {
+        Ok(self.writer.write(batch, None).await?)
+    }
+
+    /// Hands over a page with its place among the requests in flight, which is released when the page is stored.
+    pub async fn write_page(&self, batch: Batch, request: Option<Permit>) -> Result<()> {
+        Ok(self.writer.write(batch, request).await?)
+    }
+
+    /// Waits until everything handed over before is in the database.
+    pub async fn stored(&self) -> Result<()> {
+        Ok(self.writer.stored().await?)
+    }
+
+    /// The ids of the staged objects of a type, ascending.
+    pub async fn ids(&self, object_type: ObjectType) -> Result<Vec<Uuid>> {
+        self.ids_stored_as(object_type.as_str()).await
+    }
+
+    /// The ids of the objects of a type that are marked as gone, ascending.
+    pub async fn gone(&self, object_type: ObjectType) -> Result<Vec<Uuid>> {
+        self.ids_stored_as(gone_marker(object_type)).await
+    }
+
+    async fn ids_stored_as(&self, stored_as: &'static str) -> Result<Vec<Uuid>> {
+        self.stored().await?;
+        let (organization, source) = self.place();
+        let ids = self.run.tx("staged ids", async move |tx| read::ids(tx, organization, source, stored_as).await);
+        Ok(ids.await?)
+    }
+
+    pub async fn count(&self, object_type: ObjectType) -> Result<u64> {
+        self.stored().await?;
+        let (organization, source) = self.place();
+        let count = self.run.tx("count staged objects", async move |tx| {
+            read::count(tx, organization, source, object_type.as_str()).await
+        });
+        Ok(count.await?)
+    }
+
+    /// Some staged objects of a type.
+    pub async fn objects(&self, object_type: ObjectType, ids: Vec<Uuid>) -> Result<Vec<ObjectRow>> {
+        self.stored().await?;
+        let (organization, source) = self.place();
+        let rows = self.run.tx("staged objects", async move |tx| {
+            read::some(tx, organization, source, object_type.as_str(), &ids).await
+        });
+        Ok(rows.await?)
+    }
+
+    /// Streams every staged object of a type through `each`.
+    pub async fn each_object<T: Send>(
+        &self,
+        object_type: ObjectType,
+        mut each: impl FnMut(ObjectRow) -> crate::error::Result<Option<T>> + Send,
+    ) -> Result<Vec<T>> {
+        self.stored().await?;
+        let (organization, source) = self.place();
+        let found = self.run.tx("stream staged objects", async |tx| {
+            let mut rows = std::pin::pin!(read::data(tx, organization, source, object_type.as_str()).await?);
+            let mut found = Vec::new();
+            while let Some(row) = rows.next().await {
+                found.extend(each(row?)?);
+            }
+            Ok(found)
+        });
+        Ok(found.await?)
+    }
+
+    /// Whether any staged user has a manager.
+    pub async fn has_managers(&self) -> Result<bool> {
+        self.stored().await?;
+        let (organization, source) = self.place();
+        let has = self.run.tx("has managers", async move |tx| read::has_managers(tx, organization, source).await);
+        Ok(has.await?)
+    }
+
+    /// By group, how many pages of members it has, where there is more than one.
+    pub async fn group_sizes(&self) -> Result<HashMap<Uuid, i32>> {
+        self.stored().await?;
+        let (organization, source) = self.place();
+        let sizes =
+            self.run.tx("staged group sizes", async move |tx| read::group_sizes(tx, organization, source).await);
+        Ok(sizes.await?)
+    }
+
+    /// The groups that are direct members of these groups.
+    pub async fn nested_groups(&self, groups: Vec<Uuid>) -> Result<Vec<Uuid>> {
+        self.stored().await?;
+        let (organization, source) = self.place();
+        let nested =
+            self.run.tx("nested groups", async move |tx| read::nested_groups(tx, organization, source, &groups).await);
+        Ok(nested.await?)
+    }
+
+    /// How far the parts of a collection were read, by part.
+    pub async fn cursors(&self, collection: &'static str) -> Result<HashMap<String, CursorRow>> {
+        self.stored().await?;
+        let (organization, run) = (self.run.job.organization, self.run.lease.run);
+        let cursors = self.run.tx("cursors", async move |tx| cursors(tx, organization, run, collection).await);
+        Ok(cursors.await?)
+    }
+
+    /// Stores a decision. When this returns, it is in the database.
+    pub async fn note(&self, note: Note, text: Option<&str>) -> Result<()> {
+        self.write(Batch { cursors: vec![note.cursor(text)], ..Batch::default() }).await?;
+        self.stored().await
+    }
+
+    /// What an earlier attempt of this run decided; `None`: nothing.
+    pub async fn noted(&self, note: Note) -> Result<Option<String>> {
+        let mut notes = self.cursors(NOTES).await?;
+        Ok(notes.remove(note.as_str()).map(|cursor| cursor.next_link.unwrap_or_default()))
+    }
+
+    /// Forgets the staged objects and cursors of a type, so that it is read again from its first page.
+    pub async fn restart(&self, object_type: ObjectType) -> Result<()> {
+        self.stored().await?;
+        let lease = self.run.lease;
+        let restarted = self
+            .run
+            .tx("restart a collection", async move |tx| mirror::restart(tx, &lease, object_type.as_str()).await);
+        Ok(restarted.await?)
+    }
+
+    /// Forgets the staged members of a group, so that they are read again from their first page.
+    pub async fn restart_members(&self, group: Uuid) -> Result<()> {
+        self.stored().await?;
+        let lease = self.run.lease;
+        let restarted =
+            self.run.tx("restart members", async move |tx| mirror::restart_members(tx, &lease, group).await);
+        Ok(restarted.await?)
+    }
+
+    /// Forgets everything staged of a type: objects, marks, stubs, and the members of groups.
+    pub async fn forget(&self, object_type: ObjectType) -> Result<()> {
+        self.stored().await?;
+        let lease = self.run.lease;
+        let name = object_type.as_str();
+        let stored_as = [Some(name), Some(gone_marker(object_type)), stub_name(object_type)];
+        let forgotten = self.run.fenced_tx("forget a type", async move |tx| {
+            for name in stored_as.into_iter().flatten() {
+                mirror::restart(tx, &lease, name).await?;
+            }
+            if object_type == ObjectType::Groups {
+                mirror::restart(tx, &lease, MEMBERS).await?;
+                mirror::keep_staged_members(tx, &lease, &[]).await?;
+            }
+            Ok(())
+        });
+        Ok(forgotten.await?)
+    }
+
+    /// Drops the staged objects of a type that are not among these.
+    pub async fn keep(&self, object_type: ObjectType, ids: Vec<Uuid>) -> Result<()> {
+        self.stored().await?;
+        let lease = self.run.lease;
+        let kept = self.run.fenced_tx("keep objects in scope", async move |tx| {
+            mirror::keep_staged(tx, &lease, object_type.as_str(), &ids).await
+        });
+        Ok(kept.await?)
+    }
+
+    /// Drops everything staged, notes included.
+    pub async fn clear(&self) -> Result<()> {
+        self.stored().await?;
+        let lease = self.run.lease;
+        let cleared = self
+            .run
+            .fenced_tx("clear staging", async move |tx| mirror::clear_staging(tx, lease.organization, lease.run).await);
+        Ok(cleared.await?)
+    }
+}
+
+/// Cuts the scope out of staging, makes the rest the mirror where that is wanted, and counts it: in one transaction, so
+/// that an attempt after a crash finds either all of it or nothing. The writer has ended before.
+pub(super) async fn complete(run: &Run, completion: Completion<'_>) -> crate::error::Result<Counted> {
+    let (organization, job, lease, source) = (run.job.organization, run.job.id, run.lease, run.source());
+    let Completion { stored_as, is_patch, .. } = completion;
+    run.fenced_tx("complete the read", async |tx| {
+        mirror::restage_members(tx, &lease, job, completion.members_unknown).await?;
+        if let Some(narrowed) = completion.narrowed {
+            narrowed.cut(tx, &lease, job).await?;
+            stage_cursors(tx, &lease, &[Note::Cut.cursor(None)]).await?;
+        }
+        if completion.keeps_scope {
+            mirror::scope::store_changed(tx, &lease, job).await?;
+        }
+        if completion.promote {
+            let promotion = Promotion { types: stored_as, members: completion.memberships, is_patch };
+            mirror::promote(tx, &lease, job, &promotion).await?;
+            mirror::save(tx, completion.mirror).await?;
+        }
+        let mut objects = Vec::new();
+        for name in stored_as {
+            objects.push((*name, read::count(tx, organization, source, name).await?));
+        }
+        Ok(Counted { objects, memberships: read::count_memberships(tx, organization, source).await? })
+    })
+    .await
+}
