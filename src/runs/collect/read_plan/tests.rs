@@ -1,6 +1,6 @@
 use super::*;
+use crate::cloud::Cloud;
 use crate::filter::Filter;
-use crate::graph::cloud::Cloud;
 use crate::graph::token::{Credential, Identity};
 use crate::ids::{ConnectionId, JobId, OrganizationId};
 use crate::job::{Deliver, RemovalPolicy};
