@@ -68,8 +68,8 @@ impl World {
     }
 }
 
-fn codes(report: &CheckReport) -> Vec<&str> {
-    report.findings.iter().map(|finding| finding.code.as_str()).collect()
+fn codes(report: &CheckReport) -> Vec<String> {
+    report.findings.iter().map(|finding| finding.code.to_string()).collect()
 }
 
 fn verdicts(report: &CheckReport) -> Vec<Verdict> {
@@ -112,7 +112,8 @@ async fn every_simulated_tenant_gets_its_own_report() {
             Scenario::IdentityUnknown => (Overall::Failed, vec!["service_principal_missing"], all(Missing)),
             Scenario::ConditionalAccess => (Overall::Failed, vec!["conditional_access_blocked"], all(Unknown)),
         };
-        let seen = (report.overall, codes(&report), verdicts(&report));
+        let codes = codes(&report);
+        let seen = (report.overall, codes.iter().map(String::as_str).collect(), verdicts(&report));
         assert_eq!(seen, expected, "{}: {}", scenario.as_str(), render_text(&report));
         assert!(!serde_json::to_string(&report).unwrap().contains(SECRET));
         assert!(!report.partial);
@@ -228,7 +229,7 @@ async fn a_run_is_judged_by_its_own_token_alone() {
     ] {
         let identity = World::identity(scenario);
         let token = world.tokens.fresh(&identity).await.unwrap();
-        let refused = refusal(&token.claims, &identity, None).map(|finding| finding.code);
+        let refused = refusal(&token.claims, &identity, None).map(|finding| finding.code.to_string());
         assert_eq!(refused.as_deref(), expected, "{}", scenario.as_str());
     }
 }
@@ -295,7 +296,11 @@ async fn every_capability_works_with_exactly_what_the_table_says() {
         let check = async |roles: &[&str]| {
             world.sim.set_roles(Scenario::Healthy, roles);
             let report = world.check_for(Scenario::Healthy, &[capability]).await;
-            (report.capabilities[0].verdict, codes(&report).contains(&"excess_privileges"), render_text(&report))
+            (
+                report.capabilities[0].verdict,
+                codes(&report).iter().any(|code| code == "excess_privileges"),
+                render_text(&report),
+            )
         };
         let (verdict, excess, text) = check(&exactly).await;
         assert_eq!((verdict, excess), (Verdict::Granted, false), "{capability} exactly: {text}");
