@@ -75,9 +75,14 @@ struct Body {
 impl Body {
     /// Reads a body that must be whole, such as a stored one.
     fn whole(body: &Value) -> Result<Self> {
-        serde_json::from_value(body.clone()).map_err(|e| {
-            Error::validation(vec![Fault::new("", "invalid", format!("This is not the body of a filter: {e}"))])
-        })
+        let invalid = |why: String| {
+            Error::validation(vec![Fault::new("", "invalid", format!("This is not the body of a filter: {why}"))])
+        };
+        // Serde would read a list as the fields in their order.
+        if !body.is_object() {
+            return Err(invalid("it must be a JSON object".to_owned()));
+        }
+        serde_json::from_value(body.clone()).map_err(|e| invalid(e.to_string()))
     }
 
     /// Reads the parts of a body that can be read, so that a fault of form in one does not hide what is wrong in another.

@@ -179,7 +179,7 @@ async fn one_refusal_stops_the_other_sessions_of_the_application_too() {
 async fn html_and_half_a_page_are_never_taken_for_data() {
     let half = &json!({"value": [{"id": ID}], "@odata.nextLink": "x"}).to_string()[..40];
     for (body, what) in
-        [("<!DOCTYPE html><html>Sign in</html>", "HTML"), (half, "middle"), ("{}", "value"), ("", "middle")]
+        [("<!DOCTYPE html><html>Sign in</html>", "HTML"), (half, "incomplete"), ("{}", "value"), ("", "incomplete")]
     {
         let peer = Peer::start().await;
         peer.script("/v1.0/users", [ResponseTemplate::new(200).set_body_string(body)]).await;
