@@ -158,21 +158,21 @@ impl UpdateWebhook {
 }
 
 fn receiver(app: &App, url: &str) -> Result<String> {
-    read_url(app, url).map(Into::into).map_err(|fault| Error::validation(vec![fault]))
+    let refused = |detail| Error::validation(vec![Fault::new("/url", URL_REFUSED, detail)]);
+    read_url(app, url).map(Into::into).map_err(refused)
 }
 
-/// The URL of a receiver, if the operator's settings allow it.
-fn read_url(app: &App, url: &str) -> Result<Url, Fault> {
-    let wrong = |detail: String| Fault::new("/url", URL_REFUSED, detail);
-    let url = Url::parse(url).map_err(|e| wrong(format!("is not a URL: {e}")))?;
-    app.public_http.check(&url).map_err(|refused| wrong(refused.to_string()))?;
+/// The URL of a receiver, if the operator's settings allow it; otherwise why not.
+fn read_url(app: &App, url: &str) -> Result<Url, String> {
+    let url = Url::parse(url).map_err(|e| format!("is not a URL: {e}"))?;
+    app.public_http.check(&url).map_err(|refused| refused.to_string())?;
     Ok(url)
 }
 
 /// What only the service can say of a new webhook: the operator's settings allow its receiver.
 pub(super) fn check_now(app: &App, body: &Value, faults: &mut Faults) {
-    if let Some(Err(fault)) = body.get("url").and_then(Value::as_str).map(|url| read_url(app, url)) {
-        faults.push(fault.pointer, fault.code, fault.detail);
+    if let Some(Err(detail)) = body.get("url").and_then(Value::as_str).map(|url| read_url(app, url)) {
+        faults.push("/url", URL_REFUSED, detail);
     }
 }
 

@@ -83,10 +83,11 @@ impl Client {
     ) -> Result<(Session, Arc<AccessToken>), SignInError> {
         let deadline = Deadline::new(self.0.clock.clone(), time);
         let sign_in = self.0.tokens.fresh_within(identity, SIGN_IN_BUDGET);
-        let token = tokio::time::timeout(deadline.remaining(), sign_in).await.unwrap_or_else(|_| {
+        let Ok(token) = tokio::time::timeout(deadline.remaining(), sign_in).await else {
             let text = "the sign-in service did not answer in time";
-            Err(SignInError::of(SignInErrorKind::Unreachable, FindingCode::SignInUnreachable, text))
-        })?;
+            return Err(SignInError::of(SignInErrorKind::Unreachable, FindingCode::SignInUnreachable, text));
+        };
+        let token = token?;
         let fixed = Some((token.clone(), deadline));
         Ok((Session::new(self, identity.clone(), CancellationToken::new(), fixed), token))
     }

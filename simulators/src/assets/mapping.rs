@@ -253,7 +253,7 @@ fn write_type(store: &mut Store, schema: usize, parent: Option<TypeIx>, part: &T
         parent,
         name: part.name.clone(),
         description: part.description.clone(),
-        external_id: part.external_id.clone().unwrap_or_else(|| made_external_id()),
+        external_id: part.external_id.clone().unwrap_or_else(made_external_id),
         icon_key: part.icon_key.clone(),
         attributes: Vec::new(),
         objects: Vec::new(),

@@ -64,7 +64,7 @@ impl State {
             icons: Vec::new(),
         });
         self.sources.push(Source {
-            id: id.unwrap_or_else(|| random_id()),
+            id: id.unwrap_or_else(random_id),
             name: name.to_owned(),
             schema: number as usize,
             token: token.unwrap_or_else(new_token),
