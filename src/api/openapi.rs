@@ -111,7 +111,7 @@ const RATE_LIMIT_HEADERS: [&str; 3] = ["RateLimit-Limit", "RateLimit-Remaining",
 fn problem_response(code: Code) -> Value {
     let status = problem::status(code).as_u16();
     let mut headers = json!({"X-Request-Id": {"$ref": "#/components/headers/X-Request-Id"}});
-    if !matches!(status, 401 | 500 | 503) {
+    if status != 401 {
         for name in RATE_LIMIT_HEADERS {
             headers[name] = json!({"$ref": format!("#/components/headers/{name}")});
         }

@@ -16,7 +16,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGua
 use std::time::Duration;
 use uuid::Uuid;
 
-/// Requests that a server may not support; see [`GraphSim::refuse`].
+/// Requests that a server may not support; see `GraphSim::refuse`.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, serde::Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Feature {
