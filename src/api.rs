@@ -76,6 +76,7 @@ fn extra_checks(schema: &str) -> Option<ExtraCheck> {
         "CreateRun" => Some(runs::check),
         "CreateWebhook" => Some(webhooks::check),
         "CreateFilter" => Some(filters::check),
+        "UpdateFilter" => Some(filters::check_change),
         "PreviewFilter" => Some(filter_previews::check),
         "CreateConnection" | "CheckConnectionSettings" => Some(credentials::check),
         _ => None,

@@ -12,7 +12,7 @@ use crate::app::App;
 use crate::db::filters::{self, FilterRow, NewFilterRow};
 use crate::error::{Error, Faults, Result};
 use crate::filter::body::{ExcludeBody, RuleBody};
-use crate::filter::{Filter, Limits, Outside, Scope};
+use crate::filter::{EntityKind, Filter, Limits, Outside, Scope, where_tree};
 use crate::ids::FilterId;
 use actix_web::web::{Data, Json, Path, Query};
 use actix_web::{delete, get, patch, post};
@@ -133,6 +133,17 @@ pub(super) fn check(body: &Value, faults: &mut Faults) {
     let mut rule = body.clone();
     without_name(&mut rule);
     Filter::collect(&rule, "", faults);
+}
+
+/// What the document cannot say of a change: a tree of conditions replaces the old one as a whole, so it is valid by
+/// itself.
+pub(super) fn check_change(body: &Value, faults: &mut Faults) {
+    for kind in EntityKind::ALL {
+        let name = kind.as_str();
+        if let Some(tree) = body.get(name).and_then(|rule| rule.get("where")).filter(|tree| !tree.is_null()) {
+            where_tree::parse(kind, tree, &format!("/{name}/where"), faults);
+        }
+    }
 }
 
 fn unknown(id: FilterId) -> Error {

@@ -99,3 +99,13 @@ async fn a_filter_is_parsed_without_being_stored() {
     assert!(matches!(bad.status, 200 | 422), "{}", bad.text);
     assert_eq!(app.world.count("filters").await, 0);
 }
+
+#[tokio::test]
+async fn a_change_with_a_malformed_tree_is_refused_before_its_version_is_compared() {
+    let app = TestApp::start().await;
+    let path = app.create("/v1/filters", &json!({"name": "Everyone"})).await;
+    let change = json!({"users": {"where": {"operator": "eq", "property": null}}});
+    let stale = app.call(Method::PATCH, &path).header("If-Match", "\"7\"").json(&change).send().await;
+    let problem = stale.problem(422, "validation_failed");
+    assert!(pointers(&problem).iter().all(|pointer| pointer.starts_with("/users/where")), "{problem}");
+}
