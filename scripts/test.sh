@@ -5,7 +5,6 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 # The tests record here which operations of the API they called.
 rm -rf "${CARGO_TARGET_DIR:-target}/tmp/operations"
-cargo test --locked --quiet --doc
 if cargo nextest --version >/dev/null 2>&1; then
     cargo nextest run --locked --no-fail-fast
 else

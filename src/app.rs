@@ -65,7 +65,8 @@ impl App {
     }
 }
 
-fn license_names(settings: &Settings) -> Result<LicenseNames> {
+/// The names of licences: the built-in ones, or with the names of the operator's file.
+pub fn license_names(settings: &Settings) -> Result<LicenseNames> {
     let Some(path) = &settings.license_names else { return Ok(LicenseNames::builtin()) };
     let text = std::fs::read_to_string(path).map_err(|e| {
         let detail = format!("ENTRA_ASSETS_LICENSE_NAMES: cannot read {}: {e}.", path.display());

@@ -11,6 +11,7 @@ mod keys;
 mod output;
 #[cfg(feature = "simulators")]
 mod simulate;
+mod variables;
 
 use crate::api::{self, openapi};
 use crate::clock::Clock;
@@ -18,10 +19,12 @@ use crate::config::{LogSettings, Role, Settings};
 use crate::serve::{self, Database};
 use crate::shutdown::Shutdown;
 use crate::telemetry;
-use anyhow::{Context, Result};
-use clap::{Args, Parser, Subcommand};
-use output::{say, say_error};
+use anyhow::{Context, Result, bail};
+use clap::error::{ContextKind, ContextValue};
+use clap::{Args, CommandFactory, Parser, Subcommand};
+use output::{say, say_aside, say_error};
 use secrecy::{ExposeSecret, SecretString};
+use std::io::IsTerminal as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -83,9 +86,12 @@ struct Serve {
 struct Migrate {
     #[command(flatten)]
     settings: Settings,
-    /// Revert the last N migrations. Data that only they hold is lost.
+    /// Revert the last N migrations. Data that only they hold is lost. Asks on a terminal before it does so.
     #[arg(long, value_name = "N")]
     down: Option<usize>,
+    /// Revert without asking.
+    #[arg(long, requires = "down")]
+    yes: bool,
 }
 
 #[derive(Args)]
@@ -103,7 +109,7 @@ struct OpenApi {
 
 /// Parses the command line and runs the command.
 pub async fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = Cli::try_parse().unwrap_or_else(|error| without_secrets(error).exit());
     let result = match telemetry::start_logging(&cli.log_settings()) {
         Ok(()) => run(cli.command).await,
         Err(error) => Err(error.into()),
@@ -115,6 +121,24 @@ pub async fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// An error of the command line names the setting, but never shows the value of one that may hold a secret.
+fn without_secrets(mut error: clap::Error) -> clap::Error {
+    let Some(ContextValue::String(argument)) = error.get(ContextKind::InvalidArg) else { return error };
+    let named = argument.split([' ', '=']).next().unwrap_or_default().trim_start_matches("--").to_owned();
+    let command = Cli::command();
+    let mut commands = vec![&command];
+    while let Some(command) = commands.pop() {
+        commands.extend(command.get_subcommands());
+        let is_secret =
+            |argument: &clap::Arg| argument.get_long() == Some(named.as_str()) && argument.is_hide_env_values_set();
+        if command.get_arguments().any(is_secret) {
+            error.insert(ContextKind::InvalidValue, ContextValue::String("(not shown)".to_owned()));
+            break;
+        }
+    }
+    error
 }
 
 async fn run(command: Command) -> Result<()> {
@@ -134,6 +158,9 @@ async fn run(command: Command) -> Result<()> {
 }
 
 async fn run_service(serve: Serve) -> Result<()> {
+    for wrong in variables::unknown() {
+        tracing::warn!("{}: {}", wrong.name, wrong.advice());
+    }
     let shutdown = Shutdown::on_signals().context("cannot listen for signals")?;
     let show_new_key = |key: &SecretString| {
         say(&format!("admin key (shown only once; it is stored in the data directory): {}", key.expose_secret()));
@@ -145,8 +172,20 @@ async fn run_service(serve: Serve) -> Result<()> {
 
 async fn run_migrations(migrate: Migrate) -> Result<()> {
     let database = Database::open(&migrate.settings, &Clock::system()).await?;
+    let migrated = run_migrations_on(&database, &migrate).await;
+    database.close().await?;
+    migrated
+}
+
+async fn run_migrations_on(database: &Database, migrate: &Migrate) -> Result<()> {
     let names = match migrate.down {
-        Some(count) => crate::db::migrate::down(&database.migrate, count).await?,
+        Some(count) => {
+            let names = crate::db::migrate::last(&database.migrate, count).await?;
+            if !names.is_empty() && !migrate.yes {
+                confirm_revert(&names)?;
+            }
+            crate::db::migrate::down(&database.migrate, names.len()).await?
+        }
         None => database.migrate().await?,
     };
     let (done, nothing) = match migrate.down {
@@ -157,7 +196,25 @@ async fn run_migrations(migrate: Migrate) -> Result<()> {
         true => say(nothing),
         false => names.iter().for_each(|name| say(&format!("{done}: {name}"))),
     }
-    Ok(database.close().await?)
+    Ok(())
+}
+
+/// Reverting loses data, so a person has to say yes.
+fn confirm_revert(names: &[String]) -> Result<()> {
+    say_aside(&format!(
+        "Reverting deletes the tables and columns that these migrations made, with all their data: {}.",
+        names.join(", ")
+    ));
+    if !std::io::stdin().is_terminal() {
+        bail!("nothing was reverted: add --yes if this is what you want");
+    }
+    say_aside("Type `yes` to revert:");
+    let mut answer = String::new();
+    std::io::stdin().read_line(&mut answer)?;
+    match answer.trim() {
+        "yes" => Ok(()),
+        _ => bail!("nothing was reverted"),
+    }
 }
 
 fn write_document(options: &OpenApi) -> Result<()> {

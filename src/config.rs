@@ -41,7 +41,7 @@ pub struct Settings {
     /// Separate address for /metrics. Default: /metrics is served on the address of the API.
     #[arg(long, env = "ENTRA_ASSETS_METRICS_LISTEN")]
     pub metrics_listen: Option<SocketAddr>,
-    /// The number of runs that this process executes at the same time.
+    /// The number of runs that this process executes at the same time. Each needs two database connections.
     #[arg(long, env = "ENTRA_ASSETS_WORKERS", default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=256))]
     pub workers: u16,
     /// The most requests per minute of each API key or token to this process. 0: no limit.
@@ -60,6 +60,20 @@ pub struct Settings {
     /// The number of days after which an incremental run reads everything once, to correct differences.
     #[arg(long, env = "ENTRA_ASSETS_FULL_EVERY_DAYS", default_value_t = 7, value_parser = clap::value_parser!(u32).range(1..=365))]
     pub full_every_days: u32,
+}
+
+/// A run reads the mirror on one connection while it writes on another.
+const CONNECTIONS_OF_A_RUN: u16 = 2;
+/// Connections for the API, the leases and the queue.
+const OTHER_CONNECTIONS: u16 = 2;
+
+impl Settings {
+    /// How many runs are executed at the same time: as many as `workers`, if the database connections suffice. With
+    /// fewer connections all runs would wait for each other.
+    pub fn concurrent_runs(&self) -> u16 {
+        let enough = self.database.database_connections.saturating_sub(OTHER_CONNECTIONS) / CONNECTIONS_OF_A_RUN;
+        self.workers.min(enough).max(1)
+    }
 }
 
 #[derive(Args, Clone, Debug)]
@@ -84,8 +98,8 @@ pub struct DatabaseSettings {
 
 #[derive(Args, Clone, Debug, Default)]
 pub struct HttpSettings {
-    /// Proxy for all requests to Microsoft and Atlassian.
-    #[arg(long, env = "ENTRA_ASSETS_PROXY")]
+    /// Proxy for all requests to Microsoft and Atlassian: http://host:port, or http://user:password@host:port.
+    #[arg(long, env = "ENTRA_ASSETS_PROXY", hide_env_values = true)]
     pub proxy: Option<Url>,
     /// PEM file with additional trusted certificate authorities.
     #[arg(long, env = "ENTRA_ASSETS_CA_FILE")]
@@ -155,8 +169,8 @@ pub struct SecuritySettings {
     #[arg(long, env = "ENTRA_ASSETS_WEBHOOK_ALLOW", value_delimiter = ',', value_parser = origin)]
     pub webhook_allow: Vec<Url>,
     /// Origins from which browsers may call the API; separated by commas.
-    #[arg(long, env = "ENTRA_ASSETS_CORS_ORIGINS", value_delimiter = ',')]
-    pub cors_origins: Vec<String>,
+    #[arg(long, env = "ENTRA_ASSETS_CORS_ORIGINS", value_delimiter = ',', value_parser = origin)]
+    pub cors_origins: Vec<Url>,
 }
 
 impl SecuritySettings {
@@ -232,6 +246,20 @@ mod tests {
         for wrong in ["127.0.0.1:9001", "https://x/v1.0", "https://u@x", "ftp://x", "https://x/?a=1"] {
             assert!(origin(wrong).is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn no_more_runs_are_executed_than_there_are_connections_for() {
+        #[derive(clap::Parser)]
+        struct Cli {
+            #[command(flatten)]
+            settings: Settings,
+        }
+        let runs = |workers: &str, connections: &str| {
+            let arguments = ["", "--workers", workers, "--database-connections", connections];
+            <Cli as clap::Parser>::try_parse_from(arguments).unwrap().settings.concurrent_runs()
+        };
+        assert_eq!([runs("4", "16"), runs("8", "8"), runs("4", "4"), runs("1", "500")], [4, 3, 1, 1]);
     }
 
     #[test]

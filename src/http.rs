@@ -47,7 +47,11 @@ fn builder(settings: &HttpSettings) -> Result<reqwest::ClientBuilder> {
             Error::new(Code::ConfigurationInvalid, format!("ENTRA_ASSETS_CA_FILE: cannot use {}: {e}.", path.display()))
         };
         let pem = std::fs::read(path).map_err(|e| wrong(&e))?;
-        for certificate in reqwest::Certificate::from_pem_bundle(&pem).map_err(|e| wrong(&e))? {
+        let certificates = reqwest::Certificate::from_pem_bundle(&pem).map_err(|e| wrong(&e))?;
+        if certificates.is_empty() {
+            return Err(wrong(&"it contains no certificate in PEM form (-----BEGIN CERTIFICATE-----)"));
+        }
+        for certificate in certificates {
             builder = builder.add_root_certificate(certificate);
         }
     }

@@ -4,7 +4,8 @@
 //! [`collect`] reads the directory from Graph into the mirror, [`diff`] compares it with what was delivered,
 //! [`deliver`] sends the difference to Assets, [`settle`] records what Assets took. After each stage a [`checkpoint`] is
 //! stored, from which any process resumes the run. [`progress`] reports counts, warnings and progress meanwhile.
-//! [`scheduler`] queues runs that are due; [`webhooks`] announces how runs end.
+//! [`scheduler`] queues runs that are due; [`webhooks`] announces how runs end; `monitoring` sets the metrics of jobs
+//! and queue.
 
 pub mod checkpoint;
 pub mod collect;
@@ -12,6 +13,7 @@ pub mod context;
 pub mod deliver;
 pub mod diff;
 pub mod forge_token;
+mod monitoring;
 pub mod pipeline;
 pub mod progress;
 pub mod run;

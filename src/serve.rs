@@ -100,13 +100,40 @@ impl Database {
 /// Starts everything that `role` needs. When it returns, the service accepts requests. A new admin key is passed to
 /// `show_new_key` before anything else can fail, since it is shown only once.
 pub async fn start(
-    mut settings: Settings,
+    settings: Settings,
     role: Role,
     clock: Clock,
     shutdown: Shutdown,
     show_new_key: impl FnOnce(&SecretString),
 ) -> Result<Service> {
     let database = Database::open(&settings, &clock).await?;
+    match start_on(&database, settings, role, clock, &shutdown, show_new_key).await {
+        Ok((app, address, admin_key, servers)) => {
+            tracing::info!(%address, "serving");
+            Ok(Service { app, address, admin_key, embedded: database.embedded, servers, shutdown })
+        }
+        Err(error) => {
+            // Nobody else would stop the embedded database.
+            shutdown.abort();
+            if let Err(error) = database.close().await {
+                tracing::warn!(code = %error.code, "the embedded database did not stop: {}", error.detail);
+            }
+            Err(error)
+        }
+    }
+}
+
+/// Everything but the database.
+type Started = (App, SocketAddr, Option<StoredKey>, Vec<ServerHandle>);
+
+async fn start_on(
+    database: &Database,
+    mut settings: Settings,
+    role: Role,
+    clock: Clock,
+    shutdown: &Shutdown,
+    show_new_key: impl FnOnce(&SecretString),
+) -> Result<Started> {
     for name in database.migrate().await? {
         tracing::info!(migration = name, "migration applied");
     }
@@ -126,9 +153,8 @@ pub async fn start(
     let (listen, metrics_listen) = (settings.listen, settings.metrics_listen);
     let app = App::new(db, clock.clone(), keys, settings, shutdown.begun())?;
 
-    shutdown.spawn(telemetry_upkeep(&app, &shutdown)?);
+    shutdown.spawn(telemetry_upkeep(&app, shutdown)?);
     shutdown.spawn(keep_listening(app.clone(), database.listen.clone(), shutdown.clone()));
-    start_workers(&app, role, &shutdown);
 
     let offer = match (role, metrics_listen) {
         (Role::Worker, _) => Offer::Operations,
@@ -141,8 +167,8 @@ pub async fn start(
     if let Some(address) = metrics_listen {
         servers.push(serve(&app, bind(address, "ENTRA_ASSETS_METRICS_LISTEN")?, Offer::Operations)?);
     }
-    tracing::info!(%address, "serving");
-    Ok(Service { app, address, admin_key, embedded: database.embedded, servers, shutdown })
+    start_workers(&app, role, shutdown);
+    Ok((app, address, admin_key, servers))
 }
 
 impl Service {
@@ -162,8 +188,10 @@ impl Service {
         if lost.is_some() {
             self.shutdown.abort();
         }
+        let aborted = self.shutdown.aborted();
         for server in &self.servers {
-            server.stop(true).await;
+            // Open requests are answered, unless a second signal aborts.
+            aborted.run_until_cancelled(server.stop(true)).await;
         }
         let finish = self.shutdown.finish(&self.app.clock, GRACE).await;
         match finish {
@@ -245,6 +273,14 @@ fn start_workers(app: &App, role: Role, shutdown: &Shutdown) {
     match role {
         Role::Api => {}
         Role::Worker | Role::All => {
+            let (asked, runs) = (app.settings.workers, app.settings.concurrent_runs());
+            if runs < asked {
+                tracing::warn!(
+                    workers = asked,
+                    runs,
+                    "ENTRA_ASSETS_DATABASE_CONNECTIONS is too low for ENTRA_ASSETS_WORKERS; fewer runs are executed at the same time"
+                );
+            }
             let worker = WorkerId::new(&app.clock);
             shutdown.spawn(worker::work(app.clone(), worker, shutdown.begun()));
             shutdown.spawn(scheduler::keep(app.clone(), worker, shutdown.begun()));

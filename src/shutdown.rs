@@ -2,10 +2,10 @@
 //! at their last checkpoint; another worker resumes them. After the second signal, or when time is up, all other tasks
 //! are aborted.
 //!
-//! What accepts new work (the HTTP server, the workers, the scheduler) ends when [`Shutdown::begun`] is cancelled. What
-//! is in the middle of something stops at once when [`Shutdown::aborted`] is cancelled. All background tasks are started
-//! with [`Shutdown::spawn`], so that [`Shutdown::finish`] can wait for the last one. The embedded database stops after
-//! them, because they use it until they end.
+//! What accepts new work (the HTTP server, the workers, the scheduler) ends when [`Shutdown::begun`] is cancelled. All
+//! background tasks are started with [`Shutdown::spawn`], so that [`Shutdown::finish`] can wait for the last one, and are
+//! dropped wherever they are when [`Shutdown::aborted`] is cancelled. The embedded database stops after them, because they
+//! use it until they end.
 
 use crate::clock::Clock;
 use std::time::Duration;
@@ -32,7 +32,7 @@ pub enum Finish {
     Whole,
     /// All tasks ended, some of them aborted.
     CutShort,
-    /// This many tasks still run: they ignore both tokens, or block.
+    /// This many tasks still run: they block their thread.
     Unfinished(usize),
 }
 
@@ -61,13 +61,12 @@ impl Shutdown {
         Ok(shutdown)
     }
 
-    /// Runs a task that [`Shutdown::finish`] waits for.
-    pub fn spawn<F>(&self, task: F) -> JoinHandle<F::Output>
-    where
-        F: Future + Send + 'static,
-        F::Output: Send + 'static,
-    {
-        self.tasks.spawn(task)
+    /// Runs a task that [`Shutdown::finish`] waits for, and that an abort drops.
+    pub fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) -> JoinHandle<()> {
+        let aborted = self.aborted.clone();
+        self.tasks.spawn(async move {
+            aborted.run_until_cancelled_owned(task).await;
+        })
     }
 
     /// Cancelled when no new work may be accepted.
@@ -75,7 +74,7 @@ impl Shutdown {
         self.begun.clone()
     }
 
-    /// Cancelled when running work must be aborted.
+    /// Cancelled when running work must be dropped.
     pub fn aborted(&self) -> CancellationToken {
         self.aborted.clone()
     }
@@ -141,8 +140,7 @@ mod tests {
     async fn a_task_that_takes_too_long_is_cut_short() {
         let clock = Clock::manual(DateTime::UNIX_EPOCH);
         let shutdown = Shutdown::new();
-        let aborted = shutdown.aborted();
-        shutdown.spawn(async move { aborted.cancelled().await });
+        shutdown.spawn(std::future::pending());
         shutdown.begin();
         let finish = tokio::spawn({
             let (shutdown, clock) = (shutdown.clone(), clock.clone());
@@ -160,19 +158,25 @@ mod tests {
     async fn a_second_request_does_not_wait_for_the_grace() {
         let clock = Clock::manual(DateTime::UNIX_EPOCH);
         let shutdown = Shutdown::new();
-        let aborted = shutdown.aborted();
-        shutdown.spawn(async move { aborted.cancelled().await });
+        shutdown.spawn(std::future::pending());
         shutdown.begin();
         shutdown.abort();
         assert_eq!(shutdown.finish(&clock, GRACE).await, Finish::CutShort);
     }
 
-    #[tokio::test]
-    async fn a_task_that_ignores_everything_is_counted() {
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_task_that_blocks_is_counted() {
         let clock = Clock::manual_sleepless(DateTime::UNIX_EPOCH);
         let shutdown = Shutdown::new();
-        shutdown.spawn(std::future::pending::<()>());
+        let (free, blocked) = std::sync::mpsc::channel::<()>();
+        let (started, starts) = tokio::sync::oneshot::channel();
+        shutdown.spawn(async move {
+            let _ = started.send(());
+            let _ = blocked.recv();
+        });
+        starts.await.unwrap();
         shutdown.begin();
         assert_eq!(shutdown.finish(&clock, GRACE).await, Finish::Unfinished(1));
+        drop(free);
     }
 }

@@ -37,7 +37,12 @@ pub fn start_logging(settings: &LogSettings) -> Result<()> {
             format!("ENTRA_ASSETS_LOG (or RUST_LOG) `{text}` is not a valid log filter: {error}. Use for example `info` or `warn,entra_assets=debug`."),
         )
     })?;
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        // Otherwise a log line that cannot be written is reported on standard error, and with `eprintln!`: if nobody
+        // reads the log any more, that panics in the task that logged.
+        .log_internal_errors(false);
     let is_terminal = std::io::stderr().is_terminal();
     let format = settings.log_format.unwrap_or(if is_terminal { LogFormat::Text } else { LogFormat::Json });
     // The only possible error is that a subscriber is already set.
@@ -63,12 +68,49 @@ pub fn metrics() -> Result<PrometheusHandle> {
         .map_err(Error::internal)?
         .install_recorder()
         .map_err(Error::internal)?;
+    describe();
     Ok(handle.insert(installed).clone())
+}
+
+/// The help texts of all metrics, as Prometheus shows them. The names follow its conventions
+/// (<https://prometheus.io/docs/practices/naming/>): a base unit as the suffix, `_total` for counters only.
+fn describe() {
+    const COUNTERS: [(&str, &str); 2] = [
+        ("entra_assets_graph_requests_total", "Requests to Microsoft Graph, by HTTP status."),
+        ("http_requests_total", "Requests to the API, by method, path and HTTP status."),
+    ];
+    const HISTOGRAMS: [(&str, &str); 2] = [
+        ("entra_assets_transaction_seconds", "Duration of the database transactions of runs, by name."),
+        ("http_request_duration_seconds", "Duration of requests to the API, by method and path."),
+    ];
+    const GAUGES: [(&str, &str); 16] = [
+        ("entra_assets_build_info", "Always 1; the label has the version."),
+        ("entra_assets_graph_requests_in_flight", "Requests to Microsoft Graph whose answers are not stored yet."),
+        ("entra_assets_graph_requests_in_flight_most", "The most such requests since the start of the process."),
+        ("entra_assets_job_last_run_duration_seconds", "Time from start to end of the last run of a job."),
+        ("entra_assets_job_last_run_state", "1 for the state in which the last run of a job ended, 0 for the others."),
+        ("entra_assets_job_last_run_timestamp_seconds", "When the last run of a job ended, as Unix time."),
+        ("entra_assets_job_last_success_timestamp_seconds", "When a run of a job last succeeded, as Unix time."),
+        ("entra_assets_queue_oldest_seconds", "How long the oldest queued run has been due."),
+        ("entra_assets_run_eta_seconds", "Expected time until the end of the stage of a running import."),
+        ("entra_assets_run_objects_done", "Objects that the stage of a running import has processed."),
+        ("entra_assets_run_objects_expected", "Objects that the stage of a running import has to process."),
+        ("entra_assets_run_objects_per_second", "Speed of the stage of a running import."),
+        ("entra_assets_run_resource_units", "Graph resource units that a running import has used."),
+        ("entra_assets_run_resource_units_left", "Graph resource units that a running import still needs."),
+        ("entra_assets_run_throttled_seconds", "Time that a running import has waited because Graph throttled it."),
+        ("entra_assets_runs", "Runs that have not ended, by state."),
+    ];
+    COUNTERS.iter().for_each(|(name, help)| metrics::describe_counter!(*name, *help));
+    HISTOGRAMS.iter().for_each(|(name, help)| metrics::describe_histogram!(*name, *help));
+    GAUGES.iter().for_each(|(name, help)| metrics::describe_gauge!(*name, *help));
 }
 
 /// Keeps the memory of the metrics bounded. Runs until it is dropped.
 pub async fn keep_metrics_small(handle: PrometheusHandle, clock: Clock) {
     loop {
+        // Like every gauge, it expires unless it is set again.
+        metrics::gauge!("entra_assets_build_info", "version" => env!("CARGO_PKG_VERSION")).set(1.0);
         clock.sleep(UPKEEP_EVERY).await;
         handle.run_upkeep();
     }

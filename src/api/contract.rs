@@ -11,6 +11,7 @@ mod route;
 pub mod schema;
 
 pub use body::CheckedBody;
+pub use route::unknown_path;
 
 use super::rate_limit::Quota;
 use crate::app::App;
@@ -187,8 +188,13 @@ pub async fn enforce(
             }
             return Ok(response);
         }
-        // Not in the document: the pages of /docs, or nothing.
-        Err(NoOperation::UnknownPath) => {}
+        Err(NoOperation::UnknownPath) if route::is_page(request.path()) => {}
+        // Refused here and not by the router: that decodes the path first, so it may find a handler for a path which the
+        // document does not have, and which was therefore not checked.
+        Err(NoOperation::UnknownPath) => {
+            let error = unknown_path(request.path());
+            return Ok(request.error_response(error));
+        }
         Err(NoOperation::OtherMethods(allowed)) => {
             let response = route::method_not_allowed(request.method(), &allowed);
             return Ok(request.into_response(response));

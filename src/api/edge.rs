@@ -1,10 +1,10 @@
 //! The outermost middleware: request id, log span, problem documents for every failure (also panics), security
 //! headers, CORS, and the metrics of requests.
 
-use super::contract::MatchedPath;
+use super::contract::{self, MatchedPath};
 use super::problem::{self, REQUEST_ID};
 use crate::app::App;
-use crate::error::{Code, Error};
+use crate::error::Error;
 use crate::ids;
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
@@ -35,7 +35,7 @@ pub async fn wrap(
     let id = request_id(&app, request.headers());
     let origin = allowed_origin(&app, request.headers());
     let is_page = request.path().starts_with("/docs");
-    let method = request.method().to_string();
+    let method = method_label(request.method());
     let span = tracing::info_span!("request", request.id = id, http.method = method, http.path = request.path(),);
     let answer = async {
         if origin.is_some() && is_preflight(&request) {
@@ -80,7 +80,7 @@ fn request_id(app: &App, headers: &HeaderMap) -> String {
 fn allowed_origin(app: &App, headers: &HeaderMap) -> Option<HeaderValue> {
     let origin = headers.get(header::ORIGIN)?;
     let allowed = &app.settings.security.cors_origins;
-    allowed.iter().any(|one| one.trim_end_matches('/').as_bytes() == origin.as_bytes()).then(|| origin.clone())
+    allowed.iter().any(|one| one.origin().ascii_serialization().as_bytes() == origin.as_bytes()).then(|| origin.clone())
 }
 
 fn is_preflight(request: &ServiceRequest) -> bool {
@@ -98,10 +98,16 @@ fn preflight() -> HttpResponse {
         .finish()
 }
 
-fn note(method: String, path: Option<String>, status: u16, took: Duration) {
+/// A caller may send any word as a method: as a label each would be a series of its own, for ever.
+fn method_label(method: &Method) -> &'static str {
+    const KNOWN: [&str; 7] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
+    KNOWN.into_iter().find(|known| *known == method.as_str()).unwrap_or("OTHER")
+}
+
+fn note(method: &'static str, path: Option<String>, status: u16, took: Duration) {
     tracing::debug!(status, duration_ms = took.as_millis(), "answered");
     let path = path.unwrap_or_else(|| "other".to_owned());
-    let labels = [("method", method), ("path", path), ("status", status.to_string())];
+    let labels = [("method", method.to_owned()), ("path", path), ("status", status.to_string())];
     metrics::counter!("http_requests_total", &labels).increment(1);
     metrics::histogram!("http_request_duration_seconds", &labels[..2]).record(took.as_secs_f64());
 }
@@ -136,5 +142,5 @@ fn add_headers(headers: &mut HeaderMap, id: &str, origin: Option<&HeaderValue>, 
 
 /// Answers every path without a route.
 pub async fn unknown_path(request: actix_web::HttpRequest) -> HttpResponse {
-    Error::new(Code::NotFound, format!("The path {} does not exist.", request.path())).error_response()
+    contract::unknown_path(request.path()).error_response()
 }

@@ -111,7 +111,9 @@ impl Demo {
         say_step(&format!("Full run: {}", table::counts_in_words(&full)));
         let rows = table::rows(&truth, &self.simulators.assets.counts(), &full);
         output::say(&format!("\n{}\n", table::render(&rows)));
-        self.say_where_to_look(&job, &full);
+        if !arguments.exit {
+            self.say_where_to_look(&job, &full);
+        }
         match rows.iter().filter(|row| !row.is_whole()).count() {
             0 if full["state"] == "succeeded" => Ok(()),
             0 => bail!("the full run ended {}: {}", full["state"], full["warnings"]),

@@ -5,6 +5,8 @@ mod findings;
 mod network;
 
 use super::output::say;
+use super::variables;
+use crate::app;
 use crate::clock::Clock;
 use crate::config::Settings;
 use crate::config::data_dir;
@@ -33,8 +35,13 @@ pub struct DoctorArgs {
 pub async fn run(arguments: &DoctorArgs) -> Result<()> {
     let (settings, clock) = (&arguments.settings, Clock::system());
     let mut findings = Findings::default();
+    variables::unknown().iter().for_each(|wrong| findings.fail(&wrong.name, &wrong.advice()));
     check_admin_key(&mut findings, settings);
     let keys = check_master_key(&mut findings, settings);
+    if let Some(path) = &settings.license_names {
+        let names = app::license_names(settings);
+        findings.result("licence names", names, |_| format!("{} can be used", path.display()));
+    }
     if settings.database.database_url.is_none() {
         check_data_dir(&mut findings, settings);
     }
@@ -155,7 +162,13 @@ async fn check_open_database(
     database: &Database,
     clock: &Clock,
 ) {
-    let reached = inspect::version(&database.runtime).await;
+    let reached = inspect::version(&database.runtime).await.map_err(|error| {
+        let advice = match &settings.database.database_url {
+            Some(_) => "Check host, port, user, password and `sslmode` in DATABASE_URL, and that the server runs and allows this host in pg_hba.conf.",
+            None => "The embedded PostgreSQL does not answer. Look into postgres.log in the data directory.",
+        };
+        Error::new(error.code, format!("{} {advice}", words(&error)))
+    });
     if findings.result("database", reached, |version| format!("connected to PostgreSQL {version}")).is_none() {
         return;
     }

@@ -1,8 +1,11 @@
 //! Commands print their result on standard output, and progress and errors on standard error.
+//!
+//! A reader that is gone (`entra-assets serve | head -1`, a closed terminal) is no reason to stop: `println!` would panic.
 
-#[expect(clippy::print_stdout, reason = "the result of a command")]
+use std::io::Write as _;
+
 pub fn say(text: &str) {
-    println!("{text}");
+    let _ = writeln!(std::io::stdout(), "{text}");
 }
 
 pub fn say_error(error: &anyhow::Error) {
@@ -10,7 +13,6 @@ pub fn say_error(error: &anyhow::Error) {
 }
 
 /// Prints to standard error, so that standard output has only the result.
-#[expect(clippy::print_stderr, reason = "progress and errors")]
 pub fn say_aside(text: &str) {
-    eprintln!("{text}");
+    let _ = writeln!(std::io::stderr(), "{text}");
 }

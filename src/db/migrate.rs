@@ -2,8 +2,10 @@
 
 use super::connect::{self, Options};
 use crate::error::{Code, Error, Result};
-use diesel::migration::Migration;
+use diesel::migration::{Migration, MigrationSource, MigrationVersion};
+use diesel::pg::Pg;
 use diesel::prelude::*;
+use diesel::{QueryableByName, sql_query};
 use diesel_async::{AsyncMigrationHarness, AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 
@@ -28,14 +30,45 @@ pub async fn up(options: &Options, runtime_role: Option<&str>) -> Result<Vec<Str
     Ok(names)
 }
 
-/// The names of the pending migrations.
+/// The names of the pending migrations. Changes nothing: the harness would create the table of the applied migrations.
 pub async fn pending(options: &Options) -> Result<Vec<String>> {
-    let connection = connect::open_alone(options).await?;
+    let mut connection = connect::open_alone(options).await?;
+    if !has_any(&mut connection).await? {
+        let all = MigrationSource::<Pg>::migrations(&MIGRATIONS).map_err(failed)?;
+        return Ok(all.iter().map(|migration| migration.name().to_string()).collect());
+    }
     let (_, names) = in_harness(connection, |harness| {
         let pending = harness.pending_migrations(MIGRATIONS).map_err(failed)?;
         Ok(pending.iter().map(|migration| migration.name().to_string()).collect())
     })?;
     Ok(names)
+}
+
+/// Whether migrations were ever applied to this database.
+async fn has_any(connection: &mut AsyncPgConnection) -> Result<bool> {
+    const HAS_TABLE: &str = "SELECT to_regclass('public.__diesel_schema_migrations') IS NOT NULL AS has_any";
+    #[derive(QueryableByName)]
+    struct Row {
+        #[diesel(sql_type = diesel::sql_types::Bool)]
+        has_any: bool,
+    }
+    let row: Row = sql_query(HAS_TABLE).get_result(connection).await?;
+    Ok(row.has_any)
+}
+
+/// The names of the last `count` applied migrations, the latest first: what [`down`] would revert.
+pub async fn last(options: &Options, count: usize) -> Result<Vec<String>> {
+    let mut connection = connect::open_alone(options).await?;
+    if !has_any(&mut connection).await? {
+        return Ok(Vec::new());
+    }
+    let (_, versions) = in_harness(connection, |harness| harness.applied_migrations().map_err(failed))?;
+    let all = MigrationSource::<Pg>::migrations(&MIGRATIONS).map_err(failed)?;
+    let name = |version: &MigrationVersion<'_>| {
+        let known = all.iter().find(|migration| migration.name().version() == *version);
+        known.map_or_else(|| version.to_string(), |migration| migration.name().to_string())
+    };
+    Ok(versions.iter().take(count).map(name).collect())
 }
 
 /// Reverts the last `count` migrations. Their data is lost.

@@ -1,10 +1,12 @@
 //! The queries that work across organizations. Only these functions, and those of `db` that say so, may do that.
 
+mod monitoring;
 mod operator;
 mod organizations;
 mod retention;
 mod workers;
 
+pub use monitoring::{Backlog, JobHealth, backlog, job_health};
 pub use operator::{
     Creation, begin_deletion, create_organization, list_organizations, organization, organization_ids,
     update_organization,

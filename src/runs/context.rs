@@ -13,6 +13,7 @@ use crate::ids::{ConnectionId, JobId, OrganizationId};
 use crate::job::{Deliver, RemovalPolicy};
 use crate::mapping::{Mapping, Memberships, Selection};
 use crate::seal::{KeyRing, Place};
+use data_encoding::HEXLOWER;
 use secrecy::SecretString;
 use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;
@@ -121,7 +122,7 @@ impl JobContext {
 
     /// What is selected to be read, as text.
     pub fn selection(&self) -> String {
-        self.selection_hash.iter().map(|byte| format!("{byte:02x}")).collect()
+        HEXLOWER.encode(&self.selection_hash)
     }
 
     /// The types that the job imports.

@@ -294,16 +294,16 @@ impl RunProgress {
 /// The progress as metrics, by job, because a job has one live run. Gauges that are no longer updated expire.
 fn measure(job: &str, progress: &Progress) {
     let job = job.to_owned();
-    let of_stage = [("job", job.clone()), ("stage", progress.stage.to_string())];
-    metrics::gauge!("entra_assets_run_done", &of_stage).set(progress.done as f64);
+    let of_stage = [("job_id", job.clone()), ("stage", progress.stage.to_string())];
+    metrics::gauge!("entra_assets_run_objects_done", &of_stage).set(progress.done as f64);
     if let Some(total) = progress.total {
-        metrics::gauge!("entra_assets_run_total", &of_stage).set(total as f64);
+        metrics::gauge!("entra_assets_run_objects_expected", &of_stage).set(total as f64);
     }
     metrics::gauge!("entra_assets_run_objects_per_second", &of_stage).set(progress.objects_per_second);
     if let Some(seconds) = progress.eta_seconds {
         metrics::gauge!("entra_assets_run_eta_seconds", &of_stage).set(seconds as f64);
     }
-    let of_job = [("job", job)];
+    let of_job = [("job_id", job)];
     metrics::gauge!("entra_assets_run_resource_units", &of_job).set(progress.resource_units as f64);
     if let Some(left) = progress.resource_units_left {
         metrics::gauge!("entra_assets_run_resource_units_left", &of_job).set(left as f64);

@@ -1,5 +1,6 @@
 //! Queues runs that are due, and removes what is past its retention. Any number of processes may do it at once.
 
+use super::monitoring;
 use crate::app::App;
 use crate::db::{runs, system};
 use crate::error::Result;
@@ -39,7 +40,8 @@ pub async fn keep(app: App, worker: WorkerId, stopping: CancellationToken) {
 pub async fn tick(app: &App, worker: WorkerId) -> Result<()> {
     queue_due(app).await?;
     runs::expire_approvals(&app.db, app.clock.now()).await?;
-    system::see_worker(&app.db, worker, i32::from(app.settings.workers), app.clock.now()).await?;
+    system::see_worker(&app.db, worker, i32::from(app.settings.concurrent_runs()), app.clock.now()).await?;
+    monitoring::measure(app).await?;
     clear_away(app).await
 }
 

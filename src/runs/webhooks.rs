@@ -9,6 +9,7 @@ use crate::ids::{LeaseToken, OrganizationId, WebhookId};
 use crate::seal::Place;
 use aws_lc_rs::hmac;
 use chrono::{DateTime, TimeDelta, Utc};
+use data_encoding::HEXLOWER;
 use futures_util::StreamExt;
 use futures_util::stream;
 use reqwest::header::CONTENT_TYPE;
@@ -75,10 +76,12 @@ pub async fn step(app: &App) -> Result<usize> {
     let claimed = webhooks::claim(&app.db, token, AT_ONCE as i64, LEASE, now).await?;
     let number = claimed.len();
     let mut sending = stream::iter(claimed).map(|claimed| deliver(app, claimed)).buffer_unordered(AT_ONCE);
+    // An error of one must not drop the others: their receivers may have accepted them already.
+    let mut first_error = None;
     while let Some(outcome) = sending.next().await {
-        outcome?;
+        first_error = first_error.or(outcome.err());
     }
-    Ok(number)
+    first_error.map_or(Ok(number), Err)
 }
 
 async fn deliver(app: &App, claimed: Claimed) -> Result<()> {
@@ -171,8 +174,7 @@ fn signature(secret: &SecretString, now: DateTime<Utc>, body: &str) -> String {
     let key = hmac::Key::new(hmac::HMAC_SHA256, secret.expose_secret().as_bytes());
     let seconds = now.timestamp();
     let tag = hmac::sign(&key, format!("{seconds}.{body}").as_bytes());
-    let hex = tag.as_ref().iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}"));
-    format!("t={seconds},v1={hex}")
+    format!("t={seconds},v1={}", HEXLOWER.encode(tag.as_ref()))
 }
 
 #[cfg(test)]

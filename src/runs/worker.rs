@@ -20,8 +20,8 @@ use chrono::TimeDelta;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{Semaphore, broadcast};
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 
 /// How long a lease is valid: after a process dies, another one waits at most this long.
 const LEASE: TimeDelta = TimeDelta::seconds(30);
@@ -36,9 +36,11 @@ const MAX_IN_VAIN: i32 = 50;
 /// Executes runs until `stopping`; then releases the runs that it has, and ends.
 pub async fn work(app: App, worker: WorkerId, stopping: CancellationToken) {
     let mut notices = app.notices.subscribe();
-    let slots = Arc::new(Semaphore::new(usize::from(app.settings.workers)));
-    let tasks = TaskTracker::new();
+    let slots = Arc::new(Semaphore::new(usize::from(app.settings.concurrent_runs())));
+    // Dropped with this future: an abort ends the runs too.
+    let mut tasks = JoinSet::new();
     loop {
+        while tasks.try_join_next().is_some() {}
         let slot = tokio::select! {
             // First, so that a run released while stopping is not claimed again.
             biased;
@@ -65,8 +67,7 @@ pub async fn work(app: App, worker: WorkerId, stopping: CancellationToken) {
             }
         }
     }
-    tasks.close();
-    tasks.wait().await;
+    while tasks.join_next().await.is_some() {}
 }
 
 /// Claims and executes one run, if any is due. For tests, which drive the worker by hand. Returns whether

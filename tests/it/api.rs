@@ -11,6 +11,7 @@ mod destinations;
 mod filters;
 mod job_schema;
 mod jobs;
+mod metrics;
 mod objects;
 mod once;
 mod organizations;

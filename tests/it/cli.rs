@@ -71,6 +71,44 @@ fn a_wrong_setting_is_refused_with_its_name() {
     assert!(!output.status.success() && errors.lines().count() < 4, "{errors}");
 }
 
+/// An error ends up in logs and screenshots.
+#[test]
+fn an_error_of_the_command_line_shows_no_secret() {
+    let secrets = [
+        ("--admin-key", "hunter2-but-short", "ENTRA_ASSETS_ADMIN_KEY"),
+        ("--proxy", "user:hunter2-of-the-proxy@ nowhere", "ENTRA_ASSETS_PROXY"),
+    ];
+    for (option, value, variable) in secrets {
+        let by_option = program(&["serve", option, value]);
+        let by_variable = Command::new(env!("CARGO_BIN_EXE_entra-assets"))
+            .args(["serve"])
+            .env_clear()
+            .env(variable, value)
+            .output()
+            .unwrap();
+        for output in [by_option, by_variable] {
+            let errors = String::from_utf8_lossy(&output.stderr).into_owned();
+            assert!(!output.status.success() && errors.contains(option), "{errors}");
+            assert!(!errors.contains("hunter2"), "{errors}");
+        }
+    }
+    let help = Command::new(env!("CARGO_BIN_EXE_entra-assets"))
+        .args(["serve", "--help"])
+        .env_clear()
+        .env("ENTRA_ASSETS_PROXY", "http://user:hunter2@proxy.example")
+        .env("DATABASE_URL", "postgres://user:hunter2@host/base")
+        .output()
+        .unwrap();
+    assert!(!text(&help).contains("hunter2"));
+}
+
+#[test]
+fn an_origin_with_a_path_is_refused() {
+    let output = program(&["serve", "--cors-origins", "https://app.example.com/page"]);
+    let errors = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(!output.status.success() && errors.contains("origin without a path"), "{errors}");
+}
+
 #[test]
 fn a_new_master_key_is_32_bytes() {
     use base64::Engine as _;
@@ -170,6 +208,7 @@ fn the_first_admin_key_is_shown_although_the_start_fails() {
     let (shown, errors) = (String::from_utf8_lossy(&first.stdout), String::from_utf8_lossy(&first.stderr));
     assert!(!first.status.success() && errors.contains("ENTRA_ASSETS_LISTEN"), "{errors}");
     assert!(shown.contains(key.trim()), "{shown}");
+    assert!(!data_dir.path().join("postgres/postmaster.pid").exists(), "the embedded database still runs");
     let second = start();
     assert!(!second.status.success() && second.stdout.is_empty(), "{second:?}");
 }

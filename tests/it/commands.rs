@@ -1,6 +1,6 @@
 //! The commands `doctor` and `keys`, as an operator runs them.
 
-use crate::support::postgres::connect;
+use crate::support::postgres::{TestDatabase, connect};
 use crate::support::test_app::TestApp;
 use entra_assets::clock::Clock;
 use entra_assets::db::secrets::{self, SEALED};
@@ -9,6 +9,9 @@ use reqwest::Method;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
 use std::collections::BTreeSet;
+use std::process::Stdio;
+use std::time::Duration;
+use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::Command;
 
 /// What a command printed, and whether it was content.
@@ -89,7 +92,7 @@ async fn doctor_finds_a_strong_role_a_missing_migration_and_a_wrong_key() {
     assert!(text.contains("FAIL  secrets: 1 of 1"), "{text}");
     let (_, text) = run(&app, &["doctor"], &urls.migrate, key.expose_secret()).await;
     assert!(text.contains("FAIL  runtime role") && text.contains("owns the tables"), "{text}");
-    run(&app, &["migrate", "--down", "1"], &urls.runtime, key.expose_secret()).await;
+    run(&app, &["migrate", "--down", "1", "--yes"], &urls.runtime, key.expose_secret()).await;
     let (content, text) = run(&app, &["doctor"], &urls.runtime, key.expose_secret()).await;
     assert!(!content && text.contains("FAIL  migrations: 1 pending"), "{text}");
     let (content, text) = run(&app, &["doctor"], "postgres://nobody@127.0.0.1:1/nothing", key.expose_secret()).await;
@@ -165,4 +168,114 @@ async fn keys_are_made_listed_and_revoked_without_the_api() {
     app.call_with(&key, Method::GET, "/v1/jobs").send().await.problem(401, "unauthenticated");
     let (content, text) = run(&app, &["keys", "revoke", id], &runtime, master.expose_secret()).await;
     assert!(!content && text.contains("There is no API key"), "{text}");
+}
+
+/// `entra-assets serve 2>&1 | head -2`: the log has no reader any more, and the service does not need one.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_service_whose_log_is_closed_still_stops_at_a_signal() {
+    let app = TestApp::start().await;
+    let urls = &app.world.database.urls;
+    let mut service = Command::new(env!("CARGO_BIN_EXE_entra-assets"))
+        .args(["serve", "--listen", "127.0.0.1:0"])
+        .env_clear()
+        .env("DATABASE_URL", &urls.runtime)
+        .env("ENTRA_ASSETS_MIGRATE_URL", &urls.migrate)
+        .env("ENTRA_ASSETS_MASTER_KEY", KeyRing::generate().expose_secret())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap();
+    let first = BufReader::new(service.stdout.take().unwrap()).lines().next_line().await.unwrap().unwrap();
+    assert!(first.starts_with("entra-assets answers at"), "{first}");
+    drop(service.stderr.take());
+    let id = rustix::process::Pid::from_raw(i32::try_from(service.id().unwrap()).unwrap()).unwrap();
+    rustix::process::kill_process(id, rustix::process::Signal::TERM).unwrap();
+    let ended = tokio::time::timeout(Duration::from_secs(60), service.wait()).await;
+    assert!(ended.expect("the service ignored SIGTERM").unwrap().success());
+}
+
+/// What `serve` would refuse, `doctor` finds before.
+#[tokio::test(flavor = "multi_thread")]
+async fn doctor_finds_settings_that_cannot_work() {
+    let empty = tempfile::NamedTempFile::new().unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_entra-assets"))
+        .arg("doctor")
+        .env_clear()
+        .env("DATABASE_URL", "postgres://nobody@127.0.0.1:1/nothing")
+        .env("ENTRA_ASSETS_MASTER_KEY", KeyRing::generate().expose_secret())
+        .env("ENTRA_ASSETS_CA_FILE", empty.path())
+        .env("ENTRA_ASSETS_LICENSE_NAMES", "/no/such/file.csv")
+        .env("ENTRA_ASSETS_WORKER", "2")
+        .output()
+        .await
+        .unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    for line in [
+        "FAIL  ENTRA_ASSETS_WORKER: no setting has this name, so it is ignored. Did you mean ENTRA_ASSETS_WORKERS?",
+        "FAIL  licence names: ENTRA_ASSETS_LICENSE_NAMES: cannot read /no/such/file.csv",
+        "it contains no certificate in PEM form",
+        "Check host, port, user, password",
+    ] {
+        assert!(text.contains(line), "{line} is not in\n{text}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn doctor_changes_nothing_in_an_empty_database() {
+    let key = KeyRing::generate();
+    let empty = TestDatabase::create_empty().await;
+    let output = Command::new(env!("CARGO_BIN_EXE_entra-assets"))
+        .arg("doctor")
+        .env_clear()
+        .env("DATABASE_URL", &empty.urls.migrate)
+        .env("ENTRA_ASSETS_MASTER_KEY", key.expose_secret())
+        .env("ENTRA_ASSETS_PROXY", "http://127.0.0.1:9")
+        .output()
+        .await
+        .unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(text.contains("FAIL  migrations"), "{text}");
+    let superuser = connect(&empty.urls.superuser).await;
+    let tables =
+        superuser.query("SELECT FROM pg_class WHERE relnamespace = 'public'::regnamespace", &[]).await.unwrap();
+    assert_eq!(tables.len(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn migrations_are_reverted_only_after_a_yes() {
+    let app = TestApp::start().await;
+    let (urls, key) = (&app.world.database.urls, KeyRing::generate());
+    let (content, text) = run(&app, &["migrate", "--down", "99"], &urls.runtime, key.expose_secret()).await;
+    assert!(!content && text.contains("nothing was reverted") && text.contains("--yes"), "{text}");
+    assert!(app.world.count("jobs").await >= 0, "the tables are still there");
+}
+
+/// The command of the README, with the README's roles: row-level security hides nothing from it, and what it writes can be
+/// restored by the owner of an empty database.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_backup_of_the_readme_is_whole() {
+    let app = TestApp::start().await;
+    app.create_destination().await;
+    let restored = TestDatabase::create_empty().await;
+    let readme = include_str!("../../README.md");
+    let command = |start: &str| readme.lines().map(str::trim).find(|line| line.contains(start)).unwrap().to_owned();
+    let folder = tempfile::tempdir().unwrap();
+    for line in [command("pg_dump --enable-row-security"), command("pg_restore --exit-on-error")] {
+        let path = std::env::var_os("PG_BIN_DIR").unwrap_or_default();
+        let path = std::env::join_paths([path, std::env::var_os("PATH").unwrap_or_default()]).unwrap();
+        let output = Command::new("bash")
+            .args(["-euc", &line])
+            .current_dir(folder.path())
+            .env("PATH", path)
+            .env("ENTRA_ASSETS_MIGRATE_URL", &app.world.database.urls.migrate)
+            .env("EMPTY_DATABASE_URL", &restored.urls.migrate)
+            .output()
+            .await
+            .unwrap();
+        assert!(output.status.success(), "{line}: {output:?}");
+    }
+    let superuser = connect(&restored.urls.superuser).await;
+    let rows: i64 = superuser.query_one("SELECT count(*) FROM destinations", &[]).await.unwrap().get(0);
+    assert_eq!(rows, 1);
 }

@@ -34,9 +34,14 @@ pub(super) fn find<'o>(operations: &'o [Operation], method: &Method, path: &str)
 pub(super) fn is_open(operations: &[Operation], path: &str) -> bool {
     match find(operations, &Method::GET, path) {
         Ok(operation) => operation.scope.is_none(),
-        Err(NoOperation::UnknownPath) => path.starts_with("/docs"),
+        Err(NoOperation::UnknownPath) => is_page(path),
         Err(NoOperation::OtherMethods(_)) => false,
     }
+}
+
+/// Whether `path` is one of the pages of `/docs`, which are not in the document.
+pub(super) fn is_page(path: &str) -> bool {
+    path == "/docs" || path.starts_with("/docs/")
 }
 
 /// Whether `path` fits `template`, in which `{name}` stands for one segment.
@@ -50,6 +55,10 @@ fn matches(template: &str, path: &str) -> bool {
             _ => return false,
         }
     }
+}
+
+pub fn unknown_path(path: &str) -> Error {
+    Error::new(Code::NotFound, format!("The path {path} does not exist."))
 }
 
 pub(super) fn method_not_allowed(method: &Method, allowed: &str) -> HttpResponse {

@@ -45,6 +45,37 @@ async fn only_health_and_the_document_are_open() {
     }
 }
 
+/// The router decodes a path before it looks for its handler; what the document does not have is refused before.
+#[tokio::test]
+async fn a_path_written_in_another_way_does_not_pass_the_authentication() {
+    let app = TestApp::start().await;
+    for path in [
+        "/v1/capabilitie%73",
+        "/%76%31/capabilities",
+        "/v1%2Fcapabilities",
+        "/v1/capabilities/",
+        "//v1/capabilities",
+        "/v1/./capabilities",
+    ] {
+        let answer = app.call_without_key(Method::GET, path).send_unrecorded().await;
+        assert!([401, 404].contains(&answer.status), "{path}: {} {}", answer.status, answer.text);
+    }
+}
+
+/// Every label of a metric has a bounded set of values, whatever callers send.
+#[tokio::test]
+async fn a_caller_cannot_add_series_to_the_metrics() {
+    let app = TestApp::start().await;
+    for index in 0..20 {
+        let method = Method::from_bytes(format!("METHOD{index}").as_bytes()).unwrap();
+        app.call_without_key(method, &format!("/path{index}")).send_unrecorded().await;
+        app.call_without_key(Method::GET, &format!("/v1/jobs/{index}")).send_unrecorded().await;
+    }
+    let metrics = app.call_without_key(Method::GET, "/metrics").send_unrecorded().await.text;
+    assert!(metrics.contains("method=\"OTHER\",path=\"other\""), "{metrics}");
+    assert!(!metrics.contains("METHOD") && !metrics.contains("path1") && !metrics.contains("/v1/jobs/1"), "{metrics}");
+}
+
 #[tokio::test]
 async fn what_is_open_answers_head_like_get_without_a_body() {
     let app = TestApp::start().await;

@@ -13,7 +13,7 @@ async fn start() -> TestApp {
     let seed = SeedOptions { users: 10, groups: 2, ..SeedOptions::default() };
     let mut world = World::bare(seed, AssetsOptions::default()).await;
     let mut settings = (*world.app.settings).clone();
-    settings.security.cors_origins = vec![format!("{ORIGIN}/")];
+    settings.security.cors_origins = vec![ORIGIN.parse().unwrap()];
     world.app.settings = Arc::new(settings);
     TestApp::over(world)
 }

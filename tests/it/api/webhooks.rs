@@ -1,5 +1,6 @@
 //! Webhooks: their settings, their deliveries, and the attempts.
 
+use crate::support::postgres::connect;
 use crate::support::test_app::{TestApp, pointers};
 use crate::support::world::World;
 use aws_lc_rs::hmac;
@@ -219,4 +220,26 @@ async fn every_fault_of_a_webhook_is_named_at_once() {
     let wrong = json!({"url": "ftp://x", "events": ["nope"], "secret": "short"});
     let problem = app.post("/v1/webhooks", &wrong).await.problem(422, "validation_failed");
     assert_eq!(pointers(&problem), ["/events/0", "/name", "/secret", "/url"]);
+}
+
+/// The receivers of the others may have accepted already, so what they answered must be stored.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_delivery_whose_end_cannot_be_stored_does_not_touch_the_others() {
+    let (app, receiver) = start().await;
+    Mock::given(matchers::path("/hook"))
+        .respond_with(ResponseTemplate::new(204).set_delay(Duration::from_millis(300)))
+        .mount(&receiver)
+        .await;
+    Mock::given(matchers::path("/unstorable")).respond_with(ResponseTemplate::new(299)).mount(&receiver).await;
+    let good = add(&app, &receiver, json!(["failed"])).await;
+    let body = json!({"name": "Other", "url": format!("{}/unstorable", receiver.uri()), "events": ["failed"]});
+    let bad = app.create("/v1/webhooks", &body).await;
+    for webhook in [&good, &bad] {
+        app.post(&format!("{webhook}/test"), &Value::Null).await;
+    }
+    let constraint = "ALTER TABLE webhook_deliveries ADD CONSTRAINT unstorable CHECK (last_status <> 299)";
+    connect(&app.world.database.urls.migrate).await.batch_execute(constraint).await.unwrap();
+    assert!(step(&app.world.app).await.is_err());
+    assert_eq!(deliveries(&app, &good).await[0]["state"], "delivered");
+    assert_eq!(deliveries(&app, &bad).await[0]["state"], "pending");
 }

@@ -32,10 +32,20 @@ pub struct TestDatabase {
 
 impl TestDatabase {
     pub async fn create() -> Self {
+        let template = Server::of_this_process().await.template.clone();
+        Self::create_from(&template).await
+    }
+
+    /// A database without tables.
+    pub async fn create_empty() -> Self {
+        Self::create_from("template0").await
+    }
+
+    async fn create_from(template: &str) -> Self {
         let server = Server::of_this_process().await;
         let name = format!("test_{}", ids::new_v7(&Clock::system()).simple());
         let admin = connect(&server.urls_of_postgres.superuser).await;
-        let create = format!("CREATE DATABASE {name} TEMPLATE {} OWNER {OWNER_ROLE}", server.template);
+        let create = format!("CREATE DATABASE {name} TEMPLATE {template} OWNER {OWNER_ROLE}");
         admin.batch_execute(&create).await.unwrap();
         admin.batch_execute(&privileges(&name)).await.unwrap();
         Self { urls: server.urls(&name), name, admin_url: server.urls_of_postgres.superuser.clone() }

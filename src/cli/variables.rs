@@ -1,0 +1,74 @@
+//! A misspelt variable is ignored by the service, so nobody notices that a setting is missing.
+
+use super::Cli;
+use clap::CommandFactory as _;
+use std::collections::BTreeSet;
+
+/// All variables of the service but `DATABASE_URL` and those of Azure begin so.
+const PREFIX: &str = "ENTRA_ASSETS_";
+/// How similar two names must be (0 to 1) for one to be a likely misspelling of the other.
+const SIMILAR: f64 = 0.8;
+
+/// The variables of this process that begin like those of the service, but that no setting has.
+pub fn unknown() -> Vec<Unknown> {
+    // A name that is not UTF-8 is none of ours.
+    unknown_of(std::env::vars_os().filter_map(|(name, _)| name.into_string().ok()))
+}
+
+pub struct Unknown {
+    pub name: String,
+    nearest: Option<String>,
+}
+
+impl Unknown {
+    /// That it is ignored, and which name was probably meant.
+    pub fn advice(&self) -> String {
+        let next = match &self.nearest {
+            Some(nearest) => format!("Did you mean {nearest}?"),
+            None => "`entra-assets serve --help` lists all settings.".to_owned(),
+        };
+        format!("no setting has this name, so it is ignored. {next}")
+    }
+}
+
+fn unknown_of(set: impl Iterator<Item = String>) -> Vec<Unknown> {
+    let names = names(&Cli::command());
+    let is_unknown = |name: &String| name.starts_with(PREFIX) && !names.contains(name);
+    let nearest = |wrong: &str| {
+        let similarity = |name: &&String| strsim::normalized_levenshtein(wrong, name);
+        names
+            .iter()
+            .filter(|name| similarity(name) >= SIMILAR)
+            .max_by(|a, b| similarity(a).total_cmp(&similarity(b)))
+            .cloned()
+    };
+    set.filter(is_unknown).map(|name| Unknown { nearest: nearest(&name), name }).collect()
+}
+
+/// The variables of a command and its subcommands.
+fn names(command: &clap::Command) -> BTreeSet<String> {
+    let own = command.get_arguments().filter_map(clap::Arg::get_env);
+    let own = own.map(|name| name.to_string_lossy().into_owned());
+    own.chain(command.get_subcommands().flat_map(names)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_misspelt_variable_is_found_with_the_name_that_was_meant() {
+        let set =
+            ["ENTRA_ASSETS_WORKER", "ENTRA_ASSETS_LISTEN", "ENTRA_ASSETS_COLOUR", "PATH", "ENTRA_ASSETS_CORS_ORIGIN"];
+        let found = unknown_of(set.iter().map(ToString::to_string));
+        let found: Vec<_> = found.iter().map(|wrong| (wrong.name.as_str(), wrong.nearest.as_deref())).collect();
+        assert_eq!(
+            found,
+            [
+                ("ENTRA_ASSETS_WORKER", Some("ENTRA_ASSETS_WORKERS")),
+                ("ENTRA_ASSETS_COLOUR", None),
+                ("ENTRA_ASSETS_CORS_ORIGIN", Some("ENTRA_ASSETS_CORS_ORIGINS")),
+            ]
+        );
+    }
+}
