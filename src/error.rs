@@ -3,6 +3,7 @@
 //!
 //! Only `api::problem` knows the HTTP status of a code.
 
+use std::collections::HashSet;
 use std::error::Error as StdError;
 use std::fmt;
 
@@ -115,46 +116,84 @@ impl StdError for Error {
     }
 }
 
-/// Collects faults, so that one response lists all of them.
+/// The most faults that one response lists. A caller can make a body with any number of them.
+pub const MAX_FAULTS: usize = 100;
+/// The most characters of a fault's pointer and of its detail. A caller can give a field a name of any length, and put
+/// any number of faults below it.
+const MAX_FAULT_CHARACTERS: usize = 2_000;
+
+/// Collects faults, so that one response lists all of them, up to [`MAX_FAULTS`].
 #[derive(Default, Debug)]
-pub struct Faults(Vec<Fault>);
+pub struct Faults {
+    list: Vec<Fault>,
+    /// Whether there are more than the list has.
+    cut: bool,
+}
 
 impl Faults {
     pub fn push(&mut self, pointer: impl Into<String>, code: &'static str, detail: impl Into<String>) {
-        self.0.push(Fault::new(pointer, code, detail));
+        self.add(Fault::new(pointer, code, detail));
     }
 
     /// Like [`Faults::push`], with the place in the text.
     pub fn push_in_text(&mut self, pointer: &str, code: &'static str, detail: String, place: TextPlace) {
-        self.0.push(Fault { place: Some(place), ..Fault::new(pointer, code, detail) });
+        self.add(Fault { place: Some(place), ..Fault::new(pointer, code, detail) });
+    }
+
+    fn add(&mut self, mut fault: Fault) {
+        if self.list.len() == MAX_FAULTS {
+            self.cut = true;
+            return;
+        }
+        shorten(&mut fault.pointer);
+        shorten(&mut fault.detail);
+        self.list.push(fault);
+    }
+
+    /// Whether a further fault would not be listed, and is known of: it is of no use to look for more.
+    pub fn is_full(&self) -> bool {
+        self.cut
     }
 
     /// Adds the faults of `more` whose places have no fault yet.
     pub fn add_new(&mut self, more: Faults) {
-        let known = self.0.len();
-        for fault in more.0 {
-            if !self.0[..known].iter().any(|other| other.pointer == fault.pointer) {
-                self.0.push(fault);
-            }
-        }
+        let known: HashSet<String> = self.list.iter().map(|fault| fault.pointer.clone()).collect();
+        more.list.into_iter().filter(|fault| !known.contains(&fault.pointer)).for_each(|fault| self.add(fault));
+        self.cut |= more.cut;
     }
 
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.list.is_empty()
     }
 
     pub fn into_vec(self) -> Vec<Fault> {
-        self.0
+        self.list
     }
 
     pub fn into_result(self) -> Result<()> {
-        if self.0.is_empty() { Ok(()) } else { Err(Error::validation(self.0)) }
+        if self.list.is_empty() {
+            return Ok(());
+        }
+        let mut error = Error::validation(self.list);
+        if self.cut {
+            error.detail = format!("More than {}", error.detail);
+        }
+        Err(error)
     }
 }
 
 impl From<Vec<Fault>> for Faults {
     fn from(faults: Vec<Fault>) -> Self {
-        Self(faults)
+        let mut all = Self::default();
+        faults.into_iter().for_each(|fault| all.add(fault));
+        all
+    }
+}
+
+fn shorten(text: &mut String) {
+    if let Some((end, _)) = text.char_indices().nth(MAX_FAULT_CHARACTERS) {
+        text.truncate(end);
+        text.push('…');
     }
 }
 

@@ -1,5 +1,6 @@
 //! The API over real HTTP, file by file as in `src/api`.
 
+mod amplification;
 mod api_keys;
 mod auth;
 mod connection_checks;

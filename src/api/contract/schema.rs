@@ -161,6 +161,9 @@ impl Checker<'_> {
         }
         if let Some(of) = schema.get("items") {
             for (index, item) in items.iter().enumerate() {
+                if self.faults.is_full() {
+                    return;
+                }
                 self.check(of, item, &format!("{pointer}/{index}"));
             }
         }
@@ -175,6 +178,9 @@ impl Checker<'_> {
         let properties = schema.get("properties").and_then(Value::as_object);
         let others = schema.get("additionalProperties");
         for (name, value) in fields {
+            if self.faults.is_full() {
+                return;
+            }
             if let Some(of_names) = schema.get("propertyNames") {
                 self.check(of_names, &Value::from(name.as_str()), &child(pointer, name));
             }

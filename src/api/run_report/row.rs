@@ -95,13 +95,26 @@ fn difference(before: &Map<String, Value>, after: &Map<String, Value>) -> (Strin
     (names.join(", "), only(before), only(after))
 }
 
-/// A text that no spreadsheet reads as a formula: a name in the directory may begin with `=`.
+/// What a spreadsheet takes for the beginning of a formula; the full-width forms too.
+const BEGINS_FORMULA: [char; 11] = ['=', '+', '-', '@', '\t', '\r', '\n', '＝', '＋', '－', '＠'];
+/// Where a spreadsheet may begin a new cell, depending on its list separator.
+const SEPARATORS: [char; 4] = [';', '\t', '\r', '\n'];
+
+/// A text that no spreadsheet reads as a formula, whatever its list separator is: a name in the directory may begin with
+/// `=`, or contain `;=`. An apostrophe stands before what would be one.
 /// Source: OWASP, CSV Injection.
 pub(super) fn harmless(text: String) -> String {
-    match text.starts_with(['=', '+', '-', '@', '\t', '\r', '\n']) {
-        true => format!("'{text}"),
-        false => text,
+    let mut safe = String::with_capacity(text.len());
+    let mut begins_cell = true;
+    for character in text.chars() {
+        if begins_cell && BEGINS_FORMULA.contains(&character) {
+            safe.push('\'');
+        }
+        safe.push(character);
+        let is_skipped = character.is_whitespace() || character == '\u{feff}';
+        begins_cell = SEPARATORS.contains(&character) || begins_cell && is_skipped;
     }
+    safe
 }
 
 #[cfg(test)]
@@ -131,9 +144,21 @@ mod tests {
 
     #[test]
     fn a_formula_becomes_text() {
-        for text in ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1"] {
+        for text in ["=1+1", "+1", "-1", "@SUM(A1)", "＝1+1", "＠SUM(A1)"] {
             assert_eq!(harmless(text.to_owned()), format!("'{text}"));
         }
-        assert_eq!(harmless("Ada = 1".to_owned()), "Ada = 1");
+        for (text, safe) in [
+            ("x;=cmd|' /C calc'!A0", "x;'=cmd|' /C calc'!A0"),
+            ("x\n=1+1", "x\n'=1+1"),
+            ("\t=1", "'\t'=1"),
+            ("\u{feff}=1", "\u{feff}'=1"),
+            (" =1", " '=1"),
+            ("a; -1", "a; '-1"),
+        ] {
+            assert_eq!(harmless(text.to_owned()), safe);
+        }
+        for text in ["Ada = 1", "a-b", "x;y", "Ada; Bob", ""] {
+            assert_eq!(harmless(text.to_owned()), text);
+        }
     }
 }
