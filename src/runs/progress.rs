@@ -211,7 +211,7 @@ impl RunProgress {
         } else if let Some(others) = state.warnings.iter_mut().find(|w| w.code == warning.code && w.detail == OTHERS) {
             others.count = Some(others.count.unwrap_or(0) + 1);
         } else {
-            state.warnings.push(RunWarning::new(warning.code, OTHERS).with_count(1));
+            state.warnings.push(RunWarning { detail: OTHERS.to_owned(), count: Some(1), advice: None, ..warning });
         }
         state.revision += 1;
     }

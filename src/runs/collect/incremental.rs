@@ -295,8 +295,7 @@ impl Managers {
                 && changes.get(*id).is_some_and(|delta| delta.removed.is_none() && delta.manager.is_none())
         };
         let asked: Vec<Uuid> = ids.iter().filter(is_unclear).copied().collect();
-        let had_one = |id: &Uuid| known.get(id).is_some_and(|data| data.contains("\"managerId\":"));
-        let now = managers::now(reader, &asked, had_one).await?;
+        let now = managers::now(reader, &asked, known).await?;
         Ok(Self { asked, now })
     }
 

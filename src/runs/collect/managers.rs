@@ -116,17 +116,19 @@ pub(super) async fn of_first(reader: &Reader<'_>, users: &[Uuid]) -> Result<()> 
     store(reader, &of(reader, users).await?).await
 }
 
-/// The managers that users have now, by user; `None`: nobody. Who is not in it was not returned by Graph.
+/// The managers that users have now, by user; `None`: nobody. Who is not in it was not returned by Graph. `known`: the users
+/// as the mirror has them.
 pub(super) async fn now(
     reader: &Reader<'_>,
     users: &[Uuid],
-    had_one: impl Fn(&Uuid) -> bool,
+    known: &HashMap<Uuid, String>,
 ) -> Result<HashMap<Uuid, Option<Uuid>>> {
     if users.is_empty() || !are_wanted(reader) {
         return Ok(HashMap::new());
     }
     let shown = expanded(reader, users).await?;
     // A server that ignores `$expand` shows nobody's manager: who had one is asked for it.
+    let had_one = |id: &Uuid| known.get(id).is_some_and(|data| data.contains("\"managerId\":"));
     let is_doubtful = |id: &&Uuid| match &shown {
         Some(shown) => shown.get(*id).is_some_and(|manager| manager.is_none() && had_one(id)),
         None => true,

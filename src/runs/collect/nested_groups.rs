@@ -26,45 +26,45 @@ pub(super) struct Walked {
 
 /// Walks from `roots` to the groups nested in them, if the scope is transitive. Cycles end: each group is met once.
 pub(super) async fn walk(reader: &Reader<'_>, roots: Vec<Uuid>, members: Members) -> Result<Walked> {
+    let mut levels = Levels::new(reader.run.job.filter.scope.transitive);
     let mut unreadable = Vec::new();
-    let nested = async |open: &[Uuid]| -> Result<Vec<Uuid>> {
+    let mut open = levels.next(roots);
+    while !open.is_empty() {
         let unread = match members {
-            Members::Staged => open.to_vec(),
+            Members::Staged => open.clone(),
             Members::Mirror(State::Before) => Vec::new(),
-            Members::Mirror(State::After) => reader.mirror.scope_unknown(open).await?,
+            Members::Mirror(State::After) => reader.mirror.scope_unknown(&open).await?,
         };
         let read = if unread.is_empty() { Vec::new() } else { groups::read_roots(reader, &unread).await? };
         unreadable.extend(read.into_iter().filter(|(_, visible)| *visible != Visible::Yes));
-        match members {
-            Members::Staged => reader.staging.nested_groups(open.to_vec()).await,
-            Members::Mirror(state) => {
+        let nested = match (levels.transitive, members) {
+            (false, _) => Vec::new(),
+            (true, Members::Staged) => reader.staging.nested_groups(open).await?,
+            (true, Members::Mirror(state)) => {
                 reader.staging.stored().await?;
-                reader.mirror.scope_members(state, "group", open).await
+                reader.mirror.scope_members(state, "group", &open).await?
             }
-        }
-    };
-    let groups = each_level(roots, reader.run.job.filter.scope.transitive, nested).await?;
-    Ok(Walked { groups, unreadable })
+        };
+        open = levels.next(nested);
+    }
+    Ok(Walked { groups: levels.met, unreadable })
 }
 
-/// Looks at groups and at those nested in them, level by level. `nested` reads the groups of a level and returns the groups
-/// that are members of them.
-pub(super) async fn each_level(
-    roots: Vec<Uuid>,
+/// Groups and those nested in them, level by level.
+pub(super) struct Levels {
     transitive: bool,
-    mut nested: impl AsyncFnMut(&[Uuid]) -> Result<Vec<Uuid>>,
-) -> Result<HashSet<Uuid>> {
-    let mut met = HashSet::new();
-    let mut open = roots;
-    loop {
-        open.retain(|group| met.insert(*group));
-        if open.is_empty() {
-            return Ok(met);
-        }
-        let next = nested(&open).await?;
-        if !transitive {
-            return Ok(met);
-        }
-        open = next;
+    met: HashSet<Uuid>,
+}
+
+impl Levels {
+    pub fn new(transitive: bool) -> Self {
+        Self { transitive, met: HashSet::new() }
+    }
+
+    /// The groups of the next level, of those that are named or nested in the last one: each is met once. Empty: the walk
+    /// is over.
+    pub fn next(&mut self, groups: Vec<Uuid>) -> Vec<Uuid> {
+        let is_over = !self.transitive && !self.met.is_empty();
+        groups.into_iter().filter(|group| !is_over && self.met.insert(*group)).collect()
     }
 }

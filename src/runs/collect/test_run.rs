@@ -4,7 +4,7 @@ mod groups;
 mod limits;
 
 use super::lost_permission::{self, Reading};
-use super::nested_groups::each_level;
+use super::nested_groups::Levels;
 use super::read_error::Result;
 use super::reader::{Read, Reader};
 use super::small::read_small;
@@ -87,15 +87,17 @@ async fn first_members(reader: &Reader<'_>, limit: u32) -> Result<Option<FirstMe
     let enough = 2 * limit as usize;
     let (mut users, mut looked) = (BTreeSet::new(), 0);
     let mut are_all = scope.users == ScopeUsers::MembersOf;
-    let nested = async |groups: &[Uuid]| -> Result<Vec<Uuid>> {
+    let mut levels = Levels::new(scope.transitive);
+    let mut open = levels.next(roots);
+    while !open.is_empty() {
         let mut nested = Vec::new();
-        for group in groups {
+        for group in open {
             if looked == GROUPS_OF_A_SCOPE || users.len() >= enough {
                 are_all = false;
                 break;
             }
             looked += 1;
-            let Some(page) = first_page(reader, *group).await? else { continue };
+            let Some(page) = first_page(reader, group).await? else { continue };
             are_all &= matches!(page.next, Next::Complete(_));
             for member in page.content.0 {
                 match member.kind {
@@ -107,9 +109,8 @@ async fn first_members(reader: &Reader<'_>, limit: u32) -> Result<Option<FirstMe
                 }
             }
         }
-        Ok(nested)
-    };
-    each_level(roots, scope.transitive, nested).await?;
+        open = levels.next(nested);
+    }
     let users: Vec<Uuid> = if are_all { users.into_iter().collect() } else { users.into_iter().take(enough).collect() };
     Ok(Some(FirstMembers { users, are_all }))
 }
