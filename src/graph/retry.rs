@@ -9,6 +9,7 @@ use super::limiter::Permit;
 use super::options::RequestOptions;
 use super::request::{Attempt, Body, Request, refusal, units_of};
 use super::session::Session;
+use super::wire::first_json;
 use crate::clock::{Clock, Instant};
 use crate::{http, ids};
 use reqwest::header::HeaderMap;
@@ -98,7 +99,7 @@ impl Session {
         let url = self.url(&format!("{}/$count{query}", path.trim_end_matches('/')));
         match self.get(&url, options).await {
             // Some servers send a byte order mark first.
-            Ok(body) => Ok(body.text.trim_start_matches('\u{feff}').trim().parse().ok()),
+            Ok(body) => Ok(first_json(body.text.trim_start_matches('\u{feff}').trim()).ok()),
             Err(error) if error.refuses_optional() => Ok(None),
             Err(error) => Err(error),
         }

@@ -119,8 +119,7 @@ async fn are_left(reader: &Reader<'_>, groups: &[Uuid]) -> Result<bool> {
     let (run, lease, job) = (reader.run, reader.run.lease, reader.run.job.id);
     let former =
         run.tx("former members", async |tx| implausible::former_members(tx, &lease, job, groups).await).await?;
-    let urls =
-        former.iter().map(|pair| reader.session.url(&format!("users/{}/memberOf?$top=999&$select=id", pair.user_id)));
+    let urls = former.iter().map(|pair| reader.session.url(&format!("users/{}/memberOf?$select=id", pair.user_id)));
     let each = |page: &Members, found: &mut Vec<Uuid>| {
         found.extend(page.0.iter().map(|group| group.id));
         Ok(())

@@ -117,7 +117,7 @@ async fn first_members(reader: &Reader<'_>, limit: u32) -> Result<Option<FirstMe
 
 /// The first page of a group's members; `None`: there is no such group.
 async fn first_page(reader: &Reader<'_>, group: Uuid) -> Result<Option<Page<Members>>> {
-    let url = reader.dialect.links(format!("groups/{group}/members")).url(&reader.session);
+    let url = reader.session.url(&format!("groups/{group}/members?$select=id"));
     match reader.session.page(&url, &RequestOptions::default()).await {
         Ok(page) => Ok(Some(page)),
         Err(error) if matches!(error.kind, GraphErrorKind::NotFound) => Ok(None),

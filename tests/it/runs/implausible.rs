@@ -97,20 +97,21 @@ async fn a_list_that_comes_empty_removes_nothing() {
     let devices = world.assets.objects("Entra Device").len();
     assert_eq!(devices, 8);
     for path in ["/v1.0/users", "/v1.0/groups", "/v1.0/subscribedSkus", "/v1.0/devices"] {
-        // By id they are found.
-        let lists =
-            Fault::on(path, Action::NoRows).exactly().containing(if path.ends_with("Skus") { "?" } else { "$top=999" });
-        world.graph.add_fault(lists.times(0));
         for mode in [RunMode::Full, RunMode::Incremental] {
+            let is_list = mode == RunMode::Full || path.ends_with("Skus") || path.ends_with("devices");
+            if is_list {
+                // The first request is the list; by id they are found.
+                world.graph.add_fault(Fault::on(path, Action::NoRows).exactly());
+            }
             let run = world.run(job, mode).await;
-            if mode == RunMode::Full || path.ends_with("Skus") || path.ends_with("devices") {
+            if is_list {
                 assert_eq!(run.state.as_str(), "degraded", "{path} {mode:?}: {:?} {}", run.error, run.warnings);
                 assert!(warnings(&run).contains_key("list_incomplete"), "{path} {mode:?}: {}", run.warnings);
             }
             assert!(world.store() == before, "{path} {mode:?}: something was removed");
             assert_eq!(world.assets.objects("Entra Device").len(), devices, "{path} {mode:?}");
+            world.graph.clear_faults();
         }
-        world.graph.clear_faults();
     }
     world.run(job, RunMode::Full).await;
     world.assert_exact("Graph is itself again");
@@ -127,10 +128,10 @@ async fn members_of_all_groups_that_come_empty_stay() {
     world.graph.clear_faults();
     world.graph.change(|directory| {
         for (group, member) in directory.member_edges(entra_assets::sim::seed::ObjectKind::User) {
-            directory.remove_member(group, member).unwrap();
+            let _ = directory.remove_member(group, member);
         }
         for (group, member) in directory.member_edges(entra_assets::sim::seed::ObjectKind::Group) {
-            directory.remove_member(group, member).unwrap();
+            let _ = directory.remove_member(group, member);
         }
     });
     let run = world.run(job, RunMode::Full).await;

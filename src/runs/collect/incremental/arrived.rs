@@ -107,7 +107,7 @@ async fn linked(
     relation: &str,
     kind: MemberKind,
 ) -> Result<Vec<(Uuid, Vec<Uuid>)>> {
-    let url = |id: &Uuid| reader.session.url(&format!("{path}/{id}/{relation}?$top=999&$select=id"));
+    let url = |id: &Uuid| reader.session.url(&format!("{path}/{id}/{relation}?$select=id"));
     let each = |page: &Members, found: &mut Vec<Uuid>| {
         found.extend(page.0.iter().filter(|member| member.kind == kind).map(|member| member.id));
         Ok(())

@@ -37,7 +37,7 @@ pub(super) async fn of_users(reader: &Reader<'_>, users: &[Uuid]) -> Result<Opti
     let select = select.join(",");
     let mut found = Found::default();
     for (number, part) in users.chunks(ITEMS_MOST).enumerate() {
-        let url = |id: &Uuid| reader.session.url(&format!("users/{id}/memberOf?$top=999&$select={select}"));
+        let url = |id: &Uuid| reader.session.url(&format!("users/{id}/memberOf?$select={select}"));
         let answers = get_many(reader, part.iter().map(url).collect()).await?;
         let is_refused = matches!(answers.first(), Some(Err(error)) if error.refuses_optional());
         // One user may have been deleted meanwhile; not twenty.
@@ -109,7 +109,7 @@ async fn linked(
     groups: &[Uuid],
     relation: &str,
 ) -> Result<Vec<(Uuid, BTreeMap<Uuid, MemberKind>)>> {
-    let url = |id: &Uuid| reader.dialect.links(format!("groups/{id}/{relation}")).url(&reader.session);
+    let url = |id: &Uuid| reader.session.url(&format!("groups/{id}/{relation}?$select=id"));
     let each = |page: &Members, found: &mut Vec<(Uuid, MemberKind)>| {
         found.extend(page.0.iter().map(|member| (member.id, member.kind)));
         Ok(())
