@@ -321,3 +321,20 @@ fn rows_of(
     }
     Ok(rows)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_comes_again_after_a_restart_is_counted_once_whichever_attempt_read_it() {
+        let mut listed = Listed::default();
+        assert_eq!((listed.add(5), listed.add(3)), (5, 3));
+        listed.now = 0;
+        assert_eq!((listed.add(5), listed.add(5)), (0, 2));
+        let mut resumed = Listed { now: 10, most: 10 };
+        assert_eq!(resumed.add(4), 4);
+        resumed.now = 0;
+        assert_eq!((resumed.add(10), resumed.add(6)), (0, 2));
+    }
+}

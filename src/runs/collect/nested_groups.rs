@@ -68,3 +68,20 @@ impl Levels {
         groups.into_iter().filter(|group| !is_over && self.met.insert(*group)).collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn groups_are_met_once_and_nested_ones_only_if_the_scope_is_transitive() {
+        let id = Uuid::from_u128;
+        let mut levels = Levels::new(true);
+        assert_eq!(levels.next(vec![id(1), id(2), id(1)]), [id(1), id(2)]);
+        assert_eq!(levels.next(vec![id(2), id(3)]), [id(3)]);
+        assert!(levels.next(vec![id(1)]).is_empty(), "a circle ends");
+        let mut levels = Levels::new(false);
+        assert_eq!(levels.next(vec![id(1), id(2)]), [id(1), id(2)]);
+        assert!(levels.next(vec![id(3)]).is_empty());
+    }
+}
