@@ -7,9 +7,11 @@
 mod attribute;
 pub mod attributes;
 pub mod license_names;
+mod never_null;
 
 pub use attribute::{Attribute, AttributeSource, Link, Presence, ValueType};
 pub use license_names::LicenseNames;
+pub use never_null::never_null;
 
 use crate::text_enum::text_enum;
 use serde::{Deserialize, Serialize};
@@ -130,11 +132,13 @@ pub fn is_team(properties: &Properties) -> bool {
     has(properties, "resourceProvisioningOptions", "Team")
 }
 
-/// Licences that can still be assigned: enabled units minus consumed units. Negative if more are assigned than were
-/// bought. `None` if Graph does not say.
+/// Licences that can still be assigned: enabled units and those in the grace period (`warning`), minus consumed units.
+/// Negative if more are assigned than were bought. `None` if Graph does not say.
 pub fn available_units(properties: &Properties) -> Option<i64> {
-    let enabled = properties.get("prepaidUnits")?.get("enabled")?.as_i64()?;
-    Some(enabled - properties.get("consumedUnits")?.as_i64()?)
+    let units = properties.get("prepaidUnits")?;
+    let enabled = units.get("enabled")?.as_i64()?;
+    let in_grace = units.get("warning").and_then(Value::as_i64).unwrap_or(0);
+    Some(enabled + in_grace - properties.get("consumedUnits")?.as_i64()?)
 }
 
 /// A text property that is not blank.
@@ -205,6 +209,12 @@ mod tests {
     fn available_units_are_what_is_left() {
         let sku = properties(json!({"prepaidUnits": {"enabled": 25, "warning": 0}, "consumedUnits": 14}));
         assert_eq!(available_units(&sku), Some(11));
+        let units = |enabled: i64, warning: i64, consumed: i64| {
+            let sku = json!({"prepaidUnits": {"enabled": enabled, "warning": warning, "suspended": 7}, "consumedUnits": consumed});
+            available_units(&properties(sku))
+        };
+        assert_eq!(units(0, 1100, 1100), Some(0), "a subscription in its grace period can be used");
+        assert_eq!((units(10, 5, 14), units(10, 0, 14)), (Some(1), Some(-4)));
         assert_eq!(available_units(&properties(json!({"consumedUnits": 14}))), None);
     }
 

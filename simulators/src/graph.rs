@@ -49,7 +49,7 @@ pub use log::{Counters, RequestRecord};
 pub use options::GraphOptions;
 pub use quota::{Quota, RetryAfterForm};
 pub use scenario::{Credentials, POLICY, PROPAGATION, RECOMMENDED, SECRET, Scenario, admin_token};
-pub use sim::Feature;
+pub use sim::{ClearedManager, Feature};
 pub use tenant::{App, Assignment, Certificate, Federated, Principal, Required, Secret, Tail, Tenant, TokenError};
 
 /// A running simulator; clones are the same one. Stops when [`GraphSim::stop`] is called.
@@ -76,7 +76,9 @@ pub fn start(options: GraphOptions) -> std::io::Result<GraphSim> {
         faults: fault::Faults::default(),
         refusals: Mutex::default(),
         page_most: AtomicUsize::new(usize::MAX),
+        largest_top: AtomicUsize::new(usize::MAX),
         silent_deletions: AtomicBool::new(false),
+        cleared_manager: Mutex::default(),
         failed: Mutex::new(None),
         log: log::Log::default(),
         signing_key: random_bytes(),
@@ -196,7 +198,19 @@ impl GraphSim {
         self.sim.page_most.store(most.max(1), Ordering::Relaxed);
     }
 
-    /// Whether the changes of groups leave out removals of members that were themselves deleted.
+    /// Refuses every `$top` that is larger, as Graph did for users with their sign-ins
+    /// (microsoftgraph/msgraph-sdk-powershell#1898).
+    pub fn refuse_pages_over(&self, most: usize) {
+        self.sim.largest_top.store(most, Ordering::Relaxed);
+    }
+
+    /// What the changes say of a manager who went.
+    pub fn set_cleared_manager(&self, cleared: ClearedManager) {
+        *self.sim.cleared_manager.lock().unwrap_or_else(PoisonError::into_inner) = cleared;
+    }
+
+    /// Whether the changes of groups leave out removals of members that were themselves deleted, and those of users that
+    /// their manager was deleted or restored.
     pub fn set_silent_deletions(&self, on: bool) {
         self.sim.silent_deletions.store(on, Ordering::Relaxed);
     }

@@ -28,7 +28,7 @@ code_table! {
             "There is no permission any more to read a type that was imported before. Its objects stay as they are.",
             "Grant the permission that the warning names; the next run reads the type again.";
         MembershipsUnknown = "memberships_unknown",
-            "The members of some groups are hidden or could not be read; those delivered before stay.",
+            "The members of some groups are hidden; those delivered before stay.",
             "Grant Member.Read.Hidden if they are to be imported.";
         ScopeGroupUnreadable = "scope_group_unreadable",
             "A group that the filter's scope names does not exist, or a group in it hides its members. Everybody who was in scope stays in scope.",
@@ -37,16 +37,33 @@ code_table! {
             "The service could not read whether the objects that are missing can still be restored.",
             "Grant the permission that the advice names, if you want to know it.";
         GroupsOfArrivedUnknown = "groups_of_arrived_unknown",
-            "There is no permission to read the groups of users who are new or were restored.",
+            "There is no permission to read the groups, reports or owned groups of users who are new or were restored.",
             "Start a full run after restoring users from the recycle bin.";
+        TestBeyondLimits = "test_beyond_limits",
+            "There are too many objects for a test to find those that the filter's limits take.",
+            "Nothing: a full run keeps the limits.";
         TestWithoutGroups = "test_without_groups",
             "The groups of single users cannot be read, so the test continues without groups.",
             "Nothing: a full run reads groups in another way.";
+
+        // Reading: what cannot be true.
+        CharactersReplaced = "characters_replaced",
+            "Texts of some objects are no valid Unicode. The characters that cannot be read are imported as U+FFFD (�).",
+            "Correct the texts in Entra, if they matter: `detail` names an object.";
+        ImplausibleValues = "implausible_values",
+            "Graph returned no value for a property that always has one, or that nearly all objects had. The values last known stay.",
+            "Look at some of these objects in the Entra admin center. If it shows the values, report it to Microsoft; if not, the service asks again with every run.";
+        PageSizeRefused = "page_size_refused",
+            "Graph refuses pages of the usual size, so the pages are smaller.",
+            "Nothing: the run only takes longer.";
 
         // Reading: what changed or failed meanwhile.
         ChangesNotReadable = "changes_not_readable",
             "Graph reported changes of objects that cannot be read yet.",
             "Nothing: the next incremental run reads them again.";
+        MembersNotFound = "members_not_found",
+            "Graph does not return the members of a group that exists; those delivered before stay.",
+            "Remove a deleted member from the group in the Entra admin center, or give the request id to Microsoft support.";
         GroupGone = "group_gone",
             "A group was deleted while it was read.",
             "Nothing: the next run sees that it is gone.";

@@ -11,6 +11,7 @@ pub mod browse;
 mod cursor;
 pub mod delivered;
 mod hash;
+pub mod implausible;
 mod promote;
 pub mod read;
 mod row;

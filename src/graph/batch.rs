@@ -171,10 +171,13 @@ impl Session {
 
     fn judge_item(&self, item: &ItemWire, url: &Url) -> Judged {
         let body = item.body.as_ref().map(|body| body.get().to_owned()).unwrap_or_default();
-        if (200..300).contains(&item.status) {
-            return Judged::Done(Ok(BatchItem { status: item.status, body }));
-        }
         let request_id = item.header("request-id");
+        if (200..300).contains(&item.status) {
+            return match GraphError::inside(item.status, &body) {
+                Some(error) => Judged::Again(error.at(url).of_request(request_id.as_deref()), None),
+                None => Judged::Done(Ok(BatchItem { status: item.status, body })),
+            };
+        }
         let error = GraphError::from_answer(item.status, request_id, None, body.as_bytes()).at(url);
         let now = self.0.client.0.clock.now();
         let asked = item.header("retry-after").and_then(|text| parse_retry_after(&text, now));

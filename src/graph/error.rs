@@ -3,6 +3,7 @@
 //! HTTP status and Graph's code decide the kind, never the text of a message, with one exception: see
 //! [`classify`]. Source: docs/graph.md, «Refusals», «Paging», «Delta queries».
 
+mod body;
 mod kind;
 
 pub use kind::GraphErrorKind;
@@ -10,6 +11,7 @@ pub use kind::GraphErrorKind;
 use super::sign_in_error::SignInError;
 use crate::codes::RunErrorCode;
 use crate::error::Error;
+use body::{ErrorBody, error_inside};
 use std::fmt;
 use url::Url;
 
@@ -22,7 +24,7 @@ const MAX_MESSAGE_CHARACTERS: usize = 500;
 #[derive(Debug)]
 pub struct GraphError {
     pub kind: GraphErrorKind,
-    /// The HTTP status of the last response.
+    /// The HTTP status of the last response. That of a malformed response is here only if it certainly is Graph's.
     pub status: Option<u16>,
     /// `error.code` of the last response: `Authorization_RequestDenied`.
     pub code: Option<String>,
@@ -62,20 +64,35 @@ impl GraphError {
 
     /// Reads the body of a response with an error status. `location` is the header.
     pub fn from_answer(status: u16, request_id: Option<String>, location: Option<Url>, body: &[u8]) -> Self {
-        let parsed = parse_body(body);
-        let (code, message, inner) = match parsed {
-            Some(ErrorBody { code, message, inner_code, request_id }) => (code, message, (inner_code, request_id)),
-            None => (None, describe_foreign_body(status, body), (None, None)),
-        };
-        let kind = classify(status, code.as_deref(), inner.0.as_deref(), &message, location);
+        let found = ErrorBody::read(body)
+            .unwrap_or_else(|| ErrorBody { message: describe_foreign_body(status, body), ..ErrorBody::default() });
+        let kind = classify(status, &found, location);
         Self {
             kind,
             status: Some(status),
-            code: code.map(|code| printable(&code)),
-            message: printable(&message),
-            request_id: request_id.or(inner.1).map(|id| printable(&id)),
+            code: found.code.map(|code| printable(&code)),
+            message: printable(&found.message),
+            request_id: request_id.or(found.request_id).map(|id| printable(&id)),
             path: String::new(),
         }
+    }
+
+    /// The error that Graph wrote into the body of a response with a good status, if it did. It passes like any failure
+    /// of the server, unless its code says that asking again is useless.
+    pub(super) fn inside(status: u16, body: &str) -> Option<Self> {
+        let found = error_inside(body)?;
+        let kind = match classify(400, &found, None) {
+            kind @ (GraphErrorKind::PageTokenExpired | GraphErrorKind::DeltaExpired { .. }) => kind,
+            _ => GraphErrorKind::Server,
+        };
+        Some(Self {
+            kind,
+            status: Some(status),
+            code: found.code.map(|code| printable(&code)),
+            message: printable(format!("an error inside the response: {}", found.message).trim_end_matches(": ")),
+            request_id: found.request_id.map(|id| printable(&id)),
+            path: String::new(),
+        })
     }
 
     /// The code of run records. Its table has what the error means and what to do.
@@ -116,6 +133,10 @@ impl GraphError {
             Some("Authorization_IdentityDisabled") => {
                 "The enterprise application is disabled. In Entra, Enterprise applications, open its Properties and \
                  set «Enabled for users to sign-in?» to Yes."
+            }
+            _ if matches!(self.kind, GraphErrorKind::Malformed) && self.status.is_some_and(|status| status < 300) => {
+                "The response comes from Graph and is damaged. Start the run again; if it happens again, give the \
+                 request id to Microsoft support."
             }
             _ => self.run_error_code().advice(),
         }
@@ -170,19 +191,14 @@ impl From<GraphError> for Error {
     }
 }
 
-fn classify(
-    status: u16,
-    code: Option<&str>,
-    inner: Option<&str>,
-    message: &str,
-    location: Option<Url>,
-) -> GraphErrorKind {
+fn classify(status: u16, found: &ErrorBody, location: Option<Url>) -> GraphErrorKind {
     let is = |names: &[&str]| {
-        names.iter().any(|name| [code, inner].into_iter().flatten().any(|code| code.eq_ignore_ascii_case(name)))
+        let mut codes = [&found.code, &found.inner_code].into_iter().flatten();
+        codes.any(|code| names.iter().any(|name| code.eq_ignore_ascii_case(name)))
     };
     // Graph reports an expired page token as a code, as an inner code, or only inside the message.
     let is_page_token = is(&["Directory_ExpiredPageToken", "DirectoryPageTokenNotFoundException"])
-        || message.contains("DirectoryPageTokenNotFoundException");
+        || found.message.contains("DirectoryPageTokenNotFoundException");
     let is_delta = status == 410
         || is(&[
             "syncStateNotFound",
@@ -206,27 +222,6 @@ fn classify(
         300..=399 => GraphErrorKind::Malformed,
         _ => GraphErrorKind::Server,
     }
-}
-
-struct ErrorBody {
-    code: Option<String>,
-    message: String,
-    inner_code: Option<String>,
-    request_id: Option<String>,
-}
-
-/// `{"error":{"code","message","innerError":{"code","request-id"}}}`; `innererror` in older responses.
-fn parse_body(body: &[u8]) -> Option<ErrorBody> {
-    let body: serde_json::Value = serde_json::from_slice(body).ok()?;
-    let error = body.get("error")?;
-    let text = |value: Option<&serde_json::Value>| value.and_then(|v| v.as_str()).map(str::to_owned);
-    let inner = error.get("innerError").or_else(|| error.get("innererror"));
-    Some(ErrorBody {
-        code: text(error.get("code")),
-        message: text(error.get("message")).unwrap_or_default(),
-        inner_code: text(inner.and_then(|inner| inner.get("code"))),
-        request_id: text(inner.and_then(|inner| inner.get("request-id"))),
-    })
 }
 
 /// Describes a body that is not a Graph error. The body itself is not shown, because it can contain anything.

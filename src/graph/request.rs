@@ -5,6 +5,7 @@ use super::error::{GraphError, GraphErrorKind, Result, looks_like_html};
 use super::options::RequestOptions;
 use super::session::Session;
 use super::token::AccessToken;
+use super::wire::{first_json, text_of};
 use crate::http::{self, BodyError};
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
 use secrecy::ExposeSecret;
@@ -43,7 +44,7 @@ pub struct Body {
 
 impl Body {
     pub fn json<'a, T: serde::Deserialize<'a>>(&'a self) -> Result<T> {
-        serde_json::from_str(&self.text).map_err(|error| malformed(self.is_html(), &error))
+        first_json(&self.text).map_err(|error| malformed(self.is_html(), &error))
     }
 }
 
@@ -95,10 +96,8 @@ impl Session {
         };
         metrics::counter!("entra_assets_graph_requests_total", "status" => status.to_string()).increment(1);
         self.0.counters.bytes.fetch_add(bytes.len() as u64, Ordering::Relaxed);
-        // A body that is not UTF-8 is not usable; parsing its JSON then reports where it is wrong.
-        let mut text =
-            String::from_utf8(bytes).unwrap_or_else(|wrong| String::from_utf8_lossy(wrong.as_bytes()).into());
-        let text = if text.starts_with('\u{feff}') { text.split_off('\u{feff}'.len_utf8()) } else { text };
+        let (text, replaced) = text_of(bytes);
+        self.note_replaced(replaced);
         Attempt::Answer(Body { text, status, request_id, was_retried: false }, headers)
     }
 }

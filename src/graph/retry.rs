@@ -1,13 +1,15 @@
 //! One request with its retries. Only this file decides which failures are retried.
 //!
 //! The limit is a time, not a number of attempts. Retried are 429, 500, 502, 503, 504, no response and half a response;
-//! 401 once, with a new token; 400, 403 and 404 never. Source: docs/graph.md, «Retries».
+//! An error inside a response with a good status counts as one of 500. 401 is retried once, with a new token; 400, 403 and
+//! 404 never. Source: docs/graph.md, «Retries».
 
 use super::error::{GraphError, GraphErrorKind, Result};
 use super::limiter::Permit;
 use super::options::RequestOptions;
 use super::request::{Attempt, Body, Request, refusal, units_of};
 use super::session::Session;
+use super::wire::first_json;
 use crate::clock::{Clock, Instant};
 use crate::{http, ids};
 use reqwest::header::HeaderMap;
@@ -97,7 +99,7 @@ impl Session {
         let url = self.url(&format!("{}/$count{query}", path.trim_end_matches('/')));
         match self.get(&url, options).await {
             // Some servers send a byte order mark first.
-            Ok(body) => Ok(body.text.trim_start_matches('\u{feff}').trim().parse().ok()),
+            Ok(body) => Ok(first_json(body.text.trim_start_matches('\u{feff}').trim()).ok()),
             Err(error) if error.refuses_optional() => Ok(None),
             Err(error) => Err(error),
         }
@@ -146,8 +148,7 @@ impl Session {
                     Step::Again
                 }
                 Attempt::Answer(body, headers) if (200..300).contains(&body.status) => {
-                    let request_id = body.request_id.clone();
-                    let read = read(body).map_err(|error| error.of_request(request_id.as_deref()));
+                    let read = read_good(request, body, &read);
                     let units = read.as_ref().ok().and_then(|read| read.units).or_else(|| units_of(&headers));
                     self.count_units(permit.answered(units));
                     if let ([kind], Some(units)) = (request.kinds.as_slice(), units) {
@@ -186,6 +187,10 @@ impl Session {
     fn judge_body<T>(&self, read: Result<T>, course: &mut Course) -> Result<ControlFlow<T, Step>> {
         match read {
             Ok(value) => Ok(ControlFlow::Break(value)),
+            Err(error) if matches!(error.kind, GraphErrorKind::Server) => {
+                course.was_retried = true;
+                self.wait_or(error, None, course).map(ControlFlow::Continue)
+            }
             Err(error) if matches!(error.kind, GraphErrorKind::Malformed) && course.malformed < MAX_MALFORMED => {
                 course.malformed += 1;
                 course.was_retried = true;
@@ -253,6 +258,23 @@ impl Session {
     pub(super) fn count_units(&self, units: f64) {
         self.0.counters.milli_units.fetch_add((units * 1000.0) as u64, Ordering::Relaxed);
     }
+}
+
+/// Reads the body of a response with a good status, unless Graph wrote an error into it. The items of a batch have errors
+/// of their own, which are looked at one by one.
+fn read_good<T>(request: &Request<'_>, body: Body, read: impl Fn(Body) -> Result<Read<T>>) -> Result<Read<T>> {
+    let (status, request_id, is_html) = (body.status, body.request_id.clone(), body.is_html());
+    let inside = if request.body.is_some() { None } else { GraphError::inside(status, &body.text) };
+    let outcome = match inside {
+        Some(error) => Err(error),
+        None => read(body),
+    };
+    outcome.map_err(|error| {
+        // What has a request id and is no HTML comes from Graph, not from a proxy.
+        let is_graphs = request_id.is_some() && !is_html;
+        let status = error.status.or(is_graphs.then_some(status));
+        GraphError { status, ..error }.of_request(request_id.as_deref())
+    })
 }
 
 /// Whether a 429 is about the quota of resource units, rather than the load of the servers.

@@ -10,14 +10,17 @@ use crate::clock::{Clock, Instant};
 use crate::cloud::Cloud;
 use crate::codes::FindingCode;
 use crate::http::same_origin;
-use std::sync::Arc;
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
 /// How long failures of an interactive sign-in are waited out.
 const SIGN_IN_BUDGET: Duration = Duration::from_secs(6);
+/// More objects with replaced characters are not told apart.
+const MAX_REPLACED: usize = 10_000;
 
 /// Access to Graph for one run, check or preview. Cheap to clone; all clones share the counters.
 #[derive(Clone)]
@@ -45,6 +48,8 @@ pub(super) struct Counters {
     pub milli_units: AtomicU64,
     pub throttled_ms: AtomicU64,
     pub bytes: AtomicU64,
+    /// The ids of objects in which characters were replaced, up to [`MAX_REPLACED`].
+    pub replaced: Mutex<BTreeSet<String>>,
 }
 
 /// What a session has used, for progress, results and metrics.
@@ -206,6 +211,21 @@ impl Session {
             bytes: counters.bytes.load(Ordering::Relaxed),
             units_left: gauge.map_or(0, |gauge| gauge.units_left as u64),
             in_flight: gauge.map_or(0, |gauge| gauge.in_flight),
+        }
+    }
+
+    /// The ids of the objects in which characters were replaced, because they are no Unicode.
+    pub fn replaced(&self) -> BTreeSet<String> {
+        self.0.counters.replaced.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(super) fn note_replaced(&self, objects: Vec<String>) {
+        if !objects.is_empty() {
+            let mut replaced = self.0.counters.replaced.lock().unwrap_or_else(PoisonError::into_inner);
+            replaced.extend(objects);
+            while replaced.len() > MAX_REPLACED {
+                replaced.pop_last();
+            }
         }
     }
 

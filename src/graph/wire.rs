@@ -4,7 +4,10 @@
 mod member;
 mod object;
 mod page;
+mod text;
 
 pub use member::{Member, MemberKind, Members};
 pub use object::{Manager, Properties, Removed, properties};
+pub(super) use page::first_json;
 pub use page::{Content, Items, Links};
+pub(super) use text::text_of;

@@ -10,6 +10,7 @@ mod dialect;
 mod fetch;
 mod full;
 mod groups;
+mod implausible;
 mod incremental;
 mod list;
 mod lost_permission;
@@ -145,10 +146,28 @@ async fn read_as_planned(reader: &Reader<'_>, mirror: &MirrorRow) -> Result<Read
         }
         None => note_selection(reader).await?,
     }
-    match reader.run.mode {
-        RunMode::Test => test_run::read(reader).await,
-        RunMode::Incremental => read_changes(reader, mirror).await,
-        RunMode::Full | RunMode::DryRun => read_all(reader).await,
+    let mut read = match reader.run.mode {
+        RunMode::Test => test_run::read(reader).await?,
+        RunMode::Incremental => read_changes(reader, mirror).await?,
+        RunMode::Full | RunMode::DryRun => read_all(reader).await?,
+    };
+    read.emptied = implausible::emptied_lists(reader, &read).await?;
+    report_replaced(reader);
+    Ok(read)
+}
+
+/// Says in how many objects characters were replaced.
+fn report_replaced(reader: &Reader<'_>) {
+    let objects = reader.session.replaced();
+    if let Some(first) = objects.first() {
+        let detail = format!(
+            "Texts of {} objects are no valid Unicode; the characters that cannot be read are imported as U+FFFD. The first \
+             object: {}.",
+            objects.len(),
+            if first.is_empty() { "one without an id" } else { first }
+        );
+        let warning = RunWarning::new(WarningCode::CharactersReplaced, detail).with_count(objects.len() as u64);
+        reader.run.progress.warn(warning);
     }
 }
 
@@ -259,10 +278,13 @@ async fn finish(
         is_patch: read.is_patch,
         members_unknown: &read.members_unknown,
         narrowed: read.narrowed.as_deref(),
+        types: &read.types,
+        emptied: &read.emptied,
         keeps_scope: read.is_patch && is_by_membership,
         promote: matches!(run.mode, RunMode::Full | RunMode::Incremental),
     };
     let counted = staging::complete(run, completion).await?;
+    counted.kept.iter().for_each(|(object_type, kept)| implausible::warn(run, *object_type, kept));
     for (name, number) in counted.objects {
         match name.strip_prefix("stub:") {
             None => run.progress.count(name, |count| count.read = number),

@@ -12,8 +12,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// Warnings of one code beyond this many are only counted.
+/// Warnings of one code beyond this many are only counted: in one more, of which the count says how many they are.
 const MAX_SAME_WARNINGS: usize = 20;
+const OTHERS: &str = "There are more warnings of this kind; `count` says how many.";
 
 /// Cheap to clone; all clones write into the same run.
 #[derive(Clone)]
@@ -101,11 +102,15 @@ pub struct Reported {
 impl RunProgress {
     /// Resumes from what an earlier attempt had reported up to its last checkpoint. What it reported later comes again.
     pub fn new(app: &App, job: JobId, reported: Reported, progress: Option<&Progress>) -> Self {
+        Self::of_job(job.to_string(), app.clock.instant(), reported, progress)
+    }
+
+    fn of_job(job: String, now: Instant, reported: Reported, progress: Option<&Progress>) -> Self {
         let Reported { counts, warnings, degraded } = reported;
         let state = State {
-            job: job.to_string(),
+            job,
             stage: RunStage::Collect,
-            stage_started: app.clock.instant(),
+            stage_started: now,
             work: Default::default(),
             usage: Usage::default(),
             earlier: progress.map_or((0, 0), |p| (p.resource_units, p.throttled_ms)),
@@ -203,8 +208,10 @@ impl RunProgress {
         let same = state.warnings.iter().filter(|w| w.code == warning.code).count();
         if same < MAX_SAME_WARNINGS {
             state.warnings.push(warning);
-        } else if let Some(last) = state.warnings.iter_mut().rfind(|w| w.code == warning.code) {
-            last.count = Some(last.count.unwrap_or(1) + 1);
+        } else if let Some(others) = state.warnings.iter_mut().find(|w| w.code == warning.code && w.detail == OTHERS) {
+            others.count = Some(others.count.unwrap_or(0) + 1);
+        } else {
+            state.warnings.push(RunWarning { detail: OTHERS.to_owned(), count: Some(1), advice: None, ..warning });
         }
         state.revision += 1;
     }
@@ -329,5 +336,21 @@ mod tests {
         assert_eq!(seconds_left(&[lists, amount(5_000, 4_000, Some(50_000))], 10.0), Some(450.0));
         assert_eq!(seconds_left(&[lists, amount(4_000, 4_000, Some(50_000))], 10.0), None);
         assert_eq!(seconds_left(&[amount(5, 0, None), amount(0, 0, None)], 10.0), None);
+    }
+
+    #[test]
+    fn the_count_of_a_warning_never_gets_another_meaning() {
+        let clock = crate::clock::Clock::manual_sleepless(chrono::DateTime::UNIX_EPOCH);
+        let progress = RunProgress::of_job("job".to_owned(), clock.instant(), Reported::default(), None);
+        for number in 0..25u64 {
+            let warning = RunWarning::new(crate::codes::WarningCode::GroupGone, format!("Group {number}."));
+            progress.warn(warning.with_count(100 + number));
+        }
+        let warnings = progress.reported().warnings;
+        assert_eq!(warnings.len(), MAX_SAME_WARNINGS + 1);
+        assert!(
+            warnings.iter().take(MAX_SAME_WARNINGS).zip(100..).all(|(warning, count)| warning.count == Some(count))
+        );
+        assert_eq!((warnings[20].detail.as_str(), warnings[20].count), (OTHERS, Some(5)));
     }
 }

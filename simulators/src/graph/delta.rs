@@ -10,7 +10,7 @@ use super::filter::Filter;
 use super::property::{Val, property, write_member, write_str};
 use super::request::{Request, write_type};
 use super::shape::check_names;
-use super::sim::Sim;
+use super::sim::{ClearedManager, Sim};
 use crate::seed::{Directory, ObjectKind};
 use chrono::TimeDelta;
 use entries::{Entry, Link, Reason};
@@ -50,7 +50,8 @@ pub fn delta(sim: &Sim, request: &Request<'_>, kind: ObjectKind) -> Answered {
         return Ok(Answer::json(200, body));
     }
     let silent = sim.silent_deletions.load(Ordering::Relaxed);
-    Ok(page(request, kind, state, &directory, silent))
+    let cleared = *sim.cleared_manager.lock().unwrap_or_else(PoisonError::into_inner);
+    Ok(page(request, kind, state, &directory, (silent, cleared)))
 }
 
 /// The state with which the next round begins.
@@ -107,8 +108,14 @@ fn link(out: &mut Vec<u8>, name: &str, request: &Request<'_>, kind: ObjectKind, 
     write_str(out, &link);
 }
 
-fn page(request: &Request<'_>, kind: ObjectKind, state: State, directory: &Directory, silent: bool) -> Answer {
-    let wanted = Wanted { silent, ..Wanted::of(&state, kind, request) };
+fn page(
+    request: &Request<'_>,
+    kind: ObjectKind,
+    state: State,
+    directory: &Directory,
+    (silent, cleared_manager): (bool, ClearedManager),
+) -> Answer {
+    let wanted = Wanted { silent, cleared_manager, ..Wanted::of(&state, kind, request) };
     let mut items: Vec<Vec<u8>> = Vec::new();
     let mut links = 0;
     let mut next = None;

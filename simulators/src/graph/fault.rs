@@ -101,6 +101,21 @@ pub enum Action {
     ExtraRow {
         row: Value,
     },
+    /// The bytes of the body, the first place of `find` replaced: for bodies that are no JSON.
+    Replace {
+        find: String,
+        with: String,
+    },
+    /// Text behind the body.
+    Append {
+        text: String,
+    },
+    /// Every row of the page has these values.
+    EveryRow {
+        set: serde_json::Map<String, Value>,
+    },
+    /// The page is empty, and the last.
+    NoRows,
     Slow {
         millis: u64,
     },
@@ -288,6 +303,10 @@ pub fn instead(hits: &[Hit], here: &str, now: DateTime<Utc>) -> Option<Result<An
         | Action::DuplicateRow
         | Action::MissingRow { .. }
         | Action::ExtraRow { .. }
+        | Action::Replace { .. }
+        | Action::Append { .. }
+        | Action::EveryRow { .. }
+        | Action::NoRows
         | Action::Slow { .. } => None,
     })
 }
@@ -321,6 +340,20 @@ pub fn spoil(hits: &[Hit], here: &str, answer: &mut Answer) -> Sending {
                 page["value"] = json!([]);
                 page["@odata.nextLink"] = json!(here);
                 page.as_object_mut().map(|page| page.remove("@odata.deltaLink"));
+            }),
+            Action::Replace { find, with } => {
+                let body = String::from_utf8_lossy(&answer.body).replacen(find.as_str(), with, 1);
+                answer.body = body.into_bytes();
+            }
+            Action::Append { text } => answer.body.extend_from_slice(text.as_bytes()),
+            Action::EveryRow { set } => edit(answer, |page| {
+                for row in page["value"].as_array_mut().into_iter().flatten().filter_map(Value::as_object_mut) {
+                    row.extend(set.clone());
+                }
+            }),
+            Action::NoRows => edit(answer, |page| {
+                page["value"] = json!([]);
+                page.as_object_mut().map(|page| page.remove("@odata.nextLink"));
             }),
             Action::ExtraRow { row } => edit(answer, |page| {
                 if let Some(rows) = page["value"].as_array_mut() {

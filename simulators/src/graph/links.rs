@@ -21,6 +21,7 @@ pub enum Link {
     MemberOf,
     TransitiveMemberOf,
     DirectReports,
+    OwnedGroups,
     OwnedDevices,
     RegisteredOwners,
 }
@@ -58,6 +59,7 @@ pub fn list(
     counted: bool,
 ) -> Answered {
     let query = &request.query;
+    sim.check_top(query, "directoryObjects")?;
     let size = query.page_size(100, 999)?.min(sim.page_most());
     if request.advanced() || counted {
         sim.refused(Feature::Count)?;
@@ -165,6 +167,10 @@ fn collect(directory: &Directory, token: &Token, object: Ref, link: Link) -> Vec
         Link::DirectReports => {
             let reports = directory.live_users().filter(|(_, user)| user.manager == Some(object.slot()));
             reports.map(|(slot, _)| Ref::user(slot)).collect()
+        }
+        Link::OwnedGroups => {
+            let owned = directory.live_groups().filter(|(_, group)| group.owners.contains(&object));
+            owned.map(|(slot, _)| Ref::group(slot)).collect()
         }
         Link::OwnedDevices => {
             let owned = directory.devices.iter().enumerate().filter(|(_, d)| d.owner == Some(object.slot()));

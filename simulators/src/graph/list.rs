@@ -104,7 +104,8 @@ fn clause(text: &str) -> Result<(String, String), Problem> {
 
 /// `GET /directory/deletedItems/microsoft.graph.user` or `.group`: the recycle bin. Only `id` is
 /// returned.
-pub fn deleted(request: &Request<'_>, kind: ObjectKind) -> Answered {
+pub fn deleted(sim: &Sim, request: &Request<'_>, kind: ObjectKind) -> Answered {
+    sim.check_top(&request.query, "directoryObjects")?;
     let size = request.query.page_size(100, 999)?;
     let [start, ..] = request.position()?;
     let directory = request.token.directory.read().unwrap_or_else(PoisonError::into_inner);
@@ -126,6 +127,7 @@ pub fn list(sim: &Sim, request: &Request<'_>, kind: ObjectKind) -> Answered {
         ObjectKind::User if mentions_sign_ins(request) => MAX_SIGN_IN_PAGE,
         _ => 999,
     };
+    sim.check_top(&request.query, context(kind))?;
     let size = request.query.page_size(100, most)?.min(sim.page_most());
     let shape = Shape::of(kind, &request.query, &request.token, true)?;
     let choice = Choice::of(sim, request, kind)?;

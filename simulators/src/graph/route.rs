@@ -37,6 +37,10 @@ pub fn route(sim: &Sim, request: &Request<'_>) -> Answered {
             request.token.needs(may::LICENSES)?;
             tenants::subscribed_skus(request)
         }
+        ["subscribedSkus", key] => {
+            request.token.needs(may::LICENSES)?;
+            tenants::subscribed_sku(request, key)
+        }
         ["organization"] => {
             request.token.needs(may::ORGANIZATION)?;
             tenants::organization(sim, request)
@@ -60,12 +64,12 @@ pub fn route(sim: &Sim, request: &Request<'_>) -> Answered {
         ["directory", "deletedItems", "microsoft.graph.user"] => {
             request.token.needs(may::USERS_WHOLE)?;
             sim.refused(Feature::DeletedItems)?;
-            list::deleted(request, ObjectKind::User)
+            list::deleted(sim, request, ObjectKind::User)
         }
         ["directory", "deletedItems", "microsoft.graph.group"] => {
             request.token.needs(may::GROUPS_DELETED)?;
             sim.refused(Feature::DeletedItems)?;
-            list::deleted(request, ObjectKind::Group)
+            list::deleted(sim, request, ObjectKind::Group)
         }
         _ => Err(segment_not_found(&parts)),
     }
@@ -104,6 +108,10 @@ fn users(sim: &Sim, request: &Request<'_>, rest: &[&str]) -> Answered {
         [key, "directReports"] => {
             token.needs(may::USERS_WHOLE)?;
             user(key, Link::DirectReports, None, false)
+        }
+        [key, "ownedObjects"] => {
+            token.needs(may::USERS_WHOLE)?;
+            user(key, Link::OwnedGroups, None, false)
         }
         [key, "licenseDetails"] => {
             token.needs(may::LICENSE_DETAILS)?;

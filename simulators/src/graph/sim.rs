@@ -3,6 +3,7 @@
 use super::answer::Problem;
 use super::fault::Faults;
 use super::log::Log;
+use super::query::Query;
 use super::quota::{Buckets, Quota, RetryAfterForm};
 use super::tenant::Tenant;
 use super::token::Token;
@@ -15,6 +16,17 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
 use uuid::Uuid;
+
+/// What the changes of a user say when the manager went and nobody took the place. It is not documented.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum ClearedManager {
+    /// An entry that is removed.
+    #[default]
+    RemovedEntry,
+    EmptyList,
+    /// The user is reported, the manager not.
+    Nothing,
+}
 
 /// Requests that a server may not support; see `GraphSim::refuse`.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, serde::Deserialize)]
@@ -44,8 +56,11 @@ pub(crate) struct Sim {
     pub(super) refusals: Mutex<HashMap<Feature, u16>>,
     /// No page has more objects than this.
     pub(super) page_most: AtomicUsize,
-    /// The changes of groups leave out members that were deleted.
+    /// A larger `$top` is refused.
+    pub(super) largest_top: AtomicUsize,
+    /// The changes of groups leave out members that were deleted, those of users managers that were deleted or restored.
     pub(super) silent_deletions: AtomicBool,
+    pub(super) cleared_manager: Mutex<ClearedManager>,
     /// Requests whose answer failed, when the tokens of repeated requests are to be bad.
     pub(super) failed: Mutex<Option<HashSet<String>>>,
     pub(super) log: Log,
@@ -81,6 +96,16 @@ impl Sim {
 
     pub(super) fn page_most(&self) -> usize {
         self.page_most.load(Ordering::Relaxed)
+    }
+
+    /// Refuses a page that is larger than the server reads at a time.
+    pub(super) fn check_top(&self, query: &Query, what: &str) -> Result<(), Problem> {
+        let most = self.largest_top.load(Ordering::Relaxed);
+        let top = query.get("$top").and_then(|text| text.parse::<usize>().ok());
+        match top.is_some_and(|top| top > most) {
+            true => Err(Problem::bad_request(format!("Cannot query data for more than {most} {what} at a time."))),
+            false => Ok(()),
+        }
     }
 
     pub(super) fn set_refusal(&self, feature: Feature, status: Option<u16>) {

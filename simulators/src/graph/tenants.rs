@@ -22,6 +22,18 @@ pub fn subscribed_skus(request: &Request<'_>) -> Answered {
         let message = "The query specified in the URI is not valid: only $select is supported.";
         return Err(Problem::bad_request(message));
     }
+    let items = request.select_members(skus(request));
+    Ok(request.value_list("subscribedSkus", items))
+}
+
+/// `GET /subscribedSkus/{id}`.
+pub fn subscribed_sku(request: &Request<'_>, key: &str) -> Answered {
+    let found = skus(request).into_iter().find(|sku| sku["id"] == key).ok_or_else(|| Problem::not_found(key))?;
+    let item = request.select_members(vec![found]).pop().unwrap_or_default();
+    Ok(Answer::value(200, &item))
+}
+
+fn skus(request: &Request<'_>) -> Vec<Value> {
     let directory = request.token.directory.read().unwrap_or_else(PoisonError::into_inner);
     let used = consumed(&directory);
     let tenant = request.token.tenant;
@@ -41,8 +53,7 @@ pub fn subscribed_skus(request: &Request<'_>) -> Answered {
             "servicePlans": plans(sku),
         })
     });
-    let items = request.select_members(items.collect());
-    Ok(request.value_list("subscribedSkus", items))
+    items.collect()
 }
 
 fn consumed(directory: &Directory) -> [u64; SKUS.len()] {

@@ -76,7 +76,7 @@ pub async fn stage(tx: &mut Transaction, lease: &Lease, batch: Batch) -> Result<
     stage_cursors(tx, lease, &batch.cursors).await
 }
 
-async fn stage_objects(tx: &mut Transaction, lease: &Lease, objects: Vec<StagedObject>) -> Result<()> {
+pub(super) async fn stage_objects(tx: &mut Transaction, lease: &Lease, objects: Vec<StagedObject>) -> Result<()> {
     if objects.is_empty() {
         return Ok(());
     }

@@ -268,3 +268,45 @@ async fn usage_counts_requests_units_and_the_time_graph_took_away() {
     assert_eq!(usage.in_flight, 0);
     assert!(usage.units_left < 8_000);
 }
+
+const INSIDE: &str =
+    r#"{"error":{"code":"InternalServerError","message":"Failed inside.","innerError":{"request-id":"r-inside"}}}"#;
+
+#[tokio::test]
+async fn an_error_inside_a_good_response_is_waited_out_and_then_reported_as_graphs() {
+    for body in [INSIDE.to_owned(), format!(r#"{{"value":[1]}}{INSIDE}"#), format!(r#"{{"value":[{{"id":"1",{INSIDE}"#)]
+    {
+        let peer = Peer::start().await;
+        let spoiled = ResponseTemplate::new(200).set_body_string(body.clone()).insert_header("request-id", "r-ok");
+        let answers = [spoiled.clone(), spoiled.clone(), spoiled.clone(), spoiled.clone(), ok(&json!({"value": []}))];
+        peer.script("/v1.0/users", answers).await;
+        let page = peer.session().page::<Items>(&peer.url("users"), &RequestOptions::default()).await.unwrap();
+        assert!(page.was_retried, "{body}");
+
+        let peer = Peer::start().await;
+        peer.script("/v1.0/users", [spoiled]).await;
+        let error = peer.session().page::<Items>(&peer.url("users"), &RequestOptions::default()).await.unwrap_err();
+        assert!(matches!(error.kind, GraphErrorKind::Server), "{error:?}");
+        assert_eq!(
+            (error.code.as_deref(), error.request_id.as_deref()),
+            (Some("InternalServerError"), Some("r-inside"))
+        );
+        assert!(error.message.contains("Failed inside.") && error.message.contains("inside the response"), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn an_error_inside_an_item_or_a_count_or_an_object_is_no_answer() {
+    let peer = Peer::start().await;
+    let inside: Value = serde_json::from_str(INSIDE).unwrap();
+    let item = |body: &Value| ok(&json!({"responses": [{"id": "0", "status": 200, "body": body}]}));
+    peer.script("/v1.0/$batch", [item(&inside), item(&json!({"value": []}))]).await;
+    let answers = peer.session().batch(&[peer.url("users")], &RequestOptions::default()).await.unwrap();
+    assert_eq!(answers[0].as_ref().unwrap().body, r#"{"value":[]}"#);
+    let spoiled = ResponseTemplate::new(200).set_body_string(INSIDE);
+    peer.script("/v1.0/users/$count", [spoiled.clone(), ResponseTemplate::new(200).set_body_string("7\n<!-- x -->")])
+        .await;
+    assert_eq!(peer.session().count("users", None).await.unwrap(), Some(7));
+    peer.script("/v1.0/organization", [spoiled, ok(&json!({"id": ID}))]).await;
+    assert_eq!(get(&peer).await.unwrap().json::<Value>().unwrap(), json!({"id": ID}));
+}

@@ -1,6 +1,6 @@
 //! Members, owners and managers: an id and a type, read without the properties around them.
 
-use super::page::{Content, Envelope, Links, mark};
+use super::page::{Content, Envelope, Links, first_json, mark};
 use serde::de::{self, DeserializeSeed, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use std::fmt;
@@ -70,7 +70,7 @@ pub struct Members(pub Vec<Member>);
 
 impl Content for Members {
     fn read(body: String) -> Result<(Links, Self), serde_json::Error> {
-        let envelope: Envelope<Vec<Member>> = serde_json::from_str(&body)?;
+        let envelope: Envelope<Vec<Member>> = first_json(&body)?;
         let (links, members) = envelope.split();
         Ok((links, Self(members)))
     }

@@ -117,10 +117,14 @@ pub fn properties(item: &str) -> Result<Properties, serde_json::Error> {
 /// A relation to one object: the object itself when expanded, a list of one in a delta answer.
 fn single(value: &RawValue) -> Result<Option<Member>, serde_json::Error> {
     if value.get().starts_with('[') {
-        // A change of manager can come as a removal and an addition: the addition counts.
+        // A change of manager can come as a removal and an addition: the addition counts. Nobody has two managers.
         let all: Vec<Member> = serde_json::from_str(value.get())?;
-        let added = all.iter().find(|member| !member.is_removed);
-        return Ok(added.or(all.first()).copied());
+        let mut added = all.iter().filter(|member| !member.is_removed);
+        return Ok(match (added.next(), added.next()) {
+            (Some(one), None) => Some(*one),
+            (None, _) => all.first().copied(),
+            (Some(_), Some(_)) => None,
+        });
     }
     serde_json::from_str(value.get())
 }

@@ -27,6 +27,13 @@ pub trait Content: Sized + Send {
     fn mark(&self) -> u64;
 }
 
+/// The JSON that a text begins with. Text behind it is ignored: it is no part of the response, and an error there is
+/// looked for before.
+pub(in crate::graph) fn first_json<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T, serde_json::Error> {
+    let mut values = serde_json::Deserializer::from_str(text).into_iter();
+    values.next().unwrap_or_else(|| serde_json::from_str(text))
+}
+
 #[derive(Deserialize)]
 pub(super) struct Envelope<V> {
     #[serde(rename = "@odata.nextLink", default)]
@@ -60,7 +67,7 @@ impl Items {
 impl Content for Items {
     fn read(body: String) -> Result<(Links, Self), serde_json::Error> {
         let (links, ranges) = {
-            let envelope: Envelope<Vec<&RawValue>> = serde_json::from_str(&body)?;
+            let envelope: Envelope<Vec<&RawValue>> = first_json(&body)?;
             let (links, items) = envelope.split();
             let start = body.as_ptr() as usize;
             // The items are slices of the body, so their addresses give their places in it.

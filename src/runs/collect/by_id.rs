@@ -50,11 +50,12 @@ async fn stage_part(reader: &Reader<'_>, object_type: ObjectType, ids: &[Uuid], 
     let mut batch = Batch::default();
     let (mut in_scope, mut out_of_scope) = (Vec::new(), HashSet::new());
     for object in found {
+        let Some(row) = staged(object_type, &object)? else { continue };
         if is_admitted(reader, object_type, &object)? {
-            in_scope.extend(object.uuid());
-            batch.objects.extend(staged(object_type, &object)?);
+            in_scope.push(row.id);
+            batch.objects.push(row);
         } else {
-            out_of_scope.extend(object.uuid());
+            out_of_scope.insert(row.id);
         }
     }
     let is_found = |id: &&Uuid| in_scope.contains(id) || out_of_scope.contains(id);

@@ -2,7 +2,7 @@
 
 use super::read_error::Result;
 use super::read_plan::{SIGN_IN, entity};
-use super::request::{Request, TOP, Target, collection};
+use super::request::{LEAST_TOP, Request, TOP, Target, collection};
 use crate::codes::WarningCode;
 use crate::directory::{Link, ObjectType, Properties as Map};
 use crate::graph::error::{GraphError, GraphErrorKind};
@@ -89,6 +89,26 @@ pub(super) struct Dialect {
     /// A page of members or owners was answered with `$select`: a later refusal has another cause.
     links_are_understood: AtomicBool,
     asking: tokio::sync::Mutex<()>,
+    /// The largest pages that are not refused, where that is less than usual.
+    page_sizes: Mutex<Vec<(Paged, u32)>>,
+}
+
+/// What has pages of a size of its own.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Paged {
+    Objects(ObjectType),
+    Links,
+    Path(&'static str),
+}
+
+impl Paged {
+    fn of(target: &Target) -> Self {
+        match target {
+            Target::Objects(object_type) => Self::Objects(*object_type),
+            Target::Links(_) => Self::Links,
+            Target::Path(path) => Self::Path(path),
+        }
+    }
 }
 
 impl Dialect {
@@ -171,7 +191,15 @@ impl Dialect {
             ObjectType::Users | ObjectType::Groups | ObjectType::Devices => Some(TOP),
         };
         let target = Target::Objects(object_type);
+        let top = self.page_size(&target, top);
         Request { target, part: "0".to_owned(), select, expand, filter: None, advanced, top, is_fixed: false }
+    }
+
+    /// The usual size of pages, or the largest that is not refused.
+    fn page_size(&self, target: &Target, usual: Option<u32>) -> Option<u32> {
+        let sizes = self.page_sizes.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = sizes.iter().find(|(paged, _)| *paged == Paged::of(target)).map(|(_, size)| *size);
+        usual.map(|usual| usual.min(known.unwrap_or(usual)))
     }
 
     fn expand(&self, job: &JobContext, object_type: ObjectType) -> Option<&'static str> {
@@ -201,12 +229,56 @@ impl Dialect {
     /// The request for the members or owners of a group, by their path.
     pub(super) fn links(&self, path: String) -> Request {
         let select: &[&str] = if self.has(Feature::SelectOfLinks) { &[] } else { &["id"] };
-        Request { is_fixed: false, ..Request::fixed(Target::Links(path), select) }
+        let target = Target::Links(path);
+        let top = self.page_size(&target, Some(TOP));
+        Request { is_fixed: false, top, ..Request::fixed(target, select) }
     }
 }
 
 /// How this server is asked instead after a refusal. `None`: nothing helps.
 impl Dialect {
+    /// The same with smaller pages, if their size is what was refused: with few objects the very same is answered. How large
+    /// they may be is in the refusal, or found by halving.
+    pub(super) async fn smaller_pages(
+        &self,
+        session: &Session,
+        progress: &RunProgress,
+        request: &Request,
+        error: &GraphError,
+    ) -> Result<Option<Request>> {
+        let Some(top) = request.top.filter(|top| *top > PROBE_TOP) else { return Ok(None) };
+        if !matches!(error.kind, GraphErrorKind::BadRequest) {
+            return Ok(None);
+        }
+        // One asks, for all that were refused at the same time.
+        let _asking = self.asking.lock().await;
+        let with = |top: u32| Request { top: Some(top), ..request.clone() };
+        if let Some(known) = self.page_size(&request.target, request.top).filter(|known| *known < top) {
+            return Ok(Some(with(known)));
+        }
+        let few = with(PROBE_TOP);
+        match session.page::<Items>(&few.url(session), &few.options()).await {
+            Ok(_) => {}
+            Err(refusal) if refusal.refuses_optional() => return Ok(None),
+            Err(failure) => return Err(failure.into()),
+        }
+        let size = named_size(&error.message, top).unwrap_or((top / 2).max(PROBE_TOP));
+        self.note_page_size(progress, &request.target, size, error);
+        Ok(Some(with(size)))
+    }
+
+    fn note_page_size(&self, progress: &RunProgress, target: &Target, size: u32, error: &GraphError) {
+        let paged = Paged::of(target);
+        let mut sizes = self.page_sizes.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_new = !sizes.iter().any(|(known, _)| *known == paged);
+        sizes.retain(|(known, _)| *known != paged);
+        sizes.push((paged, size));
+        if is_new {
+            let detail = format!("Graph refuses pages of the usual size; smaller ones are read. ({error})");
+            progress.warn(RunWarning::new(WarningCode::PageSizeRefused, detail));
+        }
+    }
+
     pub(super) async fn instead(
         &self,
         session: &Session,
@@ -217,7 +289,8 @@ impl Dialect {
         if error.is_about_sign_in_activity() && request.select.iter().any(|name| name == SIGN_IN) {
             self.note(progress, Feature::SignInActivity, Some(error));
             let select = request.select.iter().filter(|name| *name != SIGN_IN).cloned().collect();
-            return Ok(Some(Request { select, top: Some(TOP), ..request.clone() }));
+            let top = self.page_size(&request.target, Some(TOP));
+            return Ok(Some(Request { select, top, ..request.clone() }));
         }
         if !error.refuses_optional() {
             return Ok(None);
@@ -289,6 +362,12 @@ impl Dialect {
             Err(failure) => Err(failure.into()),
         }
     }
+}
+
+/// The size that a refusal names: «Cannot query data for more than 120 users at a time.»
+fn named_size(message: &str, refused: u32) -> Option<u32> {
+    let numbers = message.split(|c: char| !c.is_ascii_digit()).filter_map(|digits| digits.parse::<u32>().ok());
+    numbers.filter(|size| (LEAST_TOP..refused).contains(size)).max()
 }
 
 /// Whether the server answers the plainer request with what the job needs. Without `$select`, Graph returns few properties

@@ -22,6 +22,9 @@ const BATCHES_AT_ONCE: usize = 16;
 /// Objects by their ids, as many as one query may name, with the relations that a list has too. Those that are gone are
 /// left out.
 pub(super) async fn fetch(reader: &Reader<'_>, object_type: ObjectType, ids: &[Uuid]) -> Result<Vec<Properties>> {
+    if object_type == ObjectType::Licenses {
+        return fetch_licenses(reader, ids).await;
+    }
     let request = reader.dialect.by_ids(&reader.run.job, object_type, ids);
     let each = |items: &Items, found: &mut Vec<Properties>| -> Result<()> {
         for item in items.iter() {
@@ -44,6 +47,23 @@ async fn fetch_each(reader: &Reader<'_>, object_type: ObjectType, ids: &[Uuid]) 
         match answer {
             Ok(item) => found.push(parse(&item.body)?),
             Err(error) if matches!(error.kind, GraphErrorKind::NotFound) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(found)
+}
+
+/// Licences that the mirror has. Their list takes no `$filter`, and their ids in Graph have two parts.
+async fn fetch_licenses(reader: &Reader<'_>, ids: &[Uuid]) -> Result<Vec<Properties>> {
+    let known = reader.mirror.objects(ObjectType::Licenses, ids.to_vec()).await?;
+    let in_graph = known.values().filter_map(|data| properties(data).ok());
+    let path = |id: &str| format!("subscribedSkus/{id}");
+    let urls = in_graph.map(|license| reader.session.url(&path(&license.id))).collect();
+    let mut found = Vec::new();
+    for answer in get_many(reader, urls).await? {
+        match answer {
+            Ok(item) => found.push(parse(&item.body)?),
+            Err(error) if error.refuses_optional() => {}
             Err(error) => return Err(error.into()),
         }
     }

@@ -4,7 +4,7 @@ use super::lost_permission::{self, Reading};
 use super::read_error::Result;
 use super::reader::{Read, Reader};
 use super::small::read_small;
-use super::{groups, incremental, missing, moved_members, scope, users};
+use super::{groups, implausible, incremental, missing, moved_members, scope, users};
 use crate::directory::ObjectType;
 use crate::filter::ScopeUsers;
 use crate::run_state::RunMode;
@@ -76,11 +76,13 @@ pub(super) async fn read_all(reader: &Reader<'_>) -> Result<Read> {
     }
     read.types.extend(small.types);
     read.lost.extend(small.lost);
-    missing::find(reader, &mut read).await?;
+    missing::find(reader, &mut read, &ObjectType::ALL).await?;
     let position = read.delta.as_ref().and_then(|links| links.groups.clone());
     if let Some(position) = position.filter(|_| reader.plan.rechecks_members(read.memberships)) {
         Box::pin(moved_members::memberships(reader, &mut read, &position)).await?;
     }
+    let emptied = implausible::emptied_groups(reader, &read).await?;
+    read.members_unknown.extend(emptied);
     read.narrowed = scope::decide(reader, &read).await?.map(Box::new);
     Ok(read)
 }

@@ -13,7 +13,7 @@ use crate::codes::WarningCode;
 use crate::db::mirror::read::ObjectRow;
 use crate::db::mirror::{Batch, Cursor, CursorRow, MEMBERS, StagedMembers, StagedObject};
 use crate::directory::{ObjectType, Properties};
-use crate::graph::error::GraphErrorKind;
+use crate::graph::error::{GraphError, GraphErrorKind};
 use crate::graph::wire::Members;
 use crate::graph::{Next, Page, RequestOptions};
 use crate::run_state::{RunMode, RunWarning};
@@ -49,15 +49,14 @@ pub(super) async fn read(reader: &Reader<'_>) -> Result<ReadGroups> {
     let listing = async move { list::read_groups(reader, Found(sender)).await };
     let ((), members_unknown) =
         tokio::try_join!(listing, read_found(reader, found, reader.mirror.group_sizes().await?))?;
-    warn_of_unknown(reader, members_unknown.len());
     Ok(ReadGroups { memberships: true, members_unknown })
 }
 
-fn warn_of_unknown(reader: &Reader<'_>, unknown: usize) {
+fn warn_of_hidden(reader: &Reader<'_>, unknown: usize) {
     if unknown == 0 {
         return;
     }
-    let detail = format!("The members of {unknown} groups are hidden or could not be read; they stay as last known.");
+    let detail = format!("The members of {unknown} groups are hidden; they stay as last known.");
     let advice = format!("Add the Application permission {HIDDEN_ROLE} if hidden memberships are to be imported.");
     let warning =
         RunWarning::new(WarningCode::MembershipsUnknown, detail).with_count(unknown as u64).with_advice(advice);
@@ -136,7 +135,7 @@ async fn read_found(
     };
     let (mut seen, mut without_owners, mut owners_unknown) = (HashSet::new(), Vec::new(), 0);
     let (mut waiting, mut reading) = (BinaryHeap::new(), FuturesUnordered::new());
-    let mut unknown = Vec::new();
+    let (mut unknown, mut hidden) = (Vec::new(), 0);
     let mut is_complete = false;
     // This loop must await nothing else: the reads in progress would stand still meanwhile, and with them everything that
     // waits for the limiter or the writer.
@@ -147,6 +146,9 @@ async fn read_found(
             reading.push(read_part(reader, group, part, cursor(part, group)));
         }
         if is_complete && reading.is_empty() {
+            if reader.run.mode != RunMode::Incremental {
+                warn_of_hidden(reader, hidden);
+            }
             return Ok(unknown);
         }
         tokio::select! {
@@ -159,6 +161,7 @@ async fn read_found(
                     without_owners.extend(group.owners_incomplete.then_some(group.id));
                     if group.hidden {
                         reader.run.progress.advance(Work::Groups, 1);
+                        hidden += 1;
                         unknown.push(group.id);
                     } else {
                         let size = sizes.get(&group.id).copied().unwrap_or(0);
@@ -256,12 +259,30 @@ async fn read_members(reader: &Reader<'_>, group: Uuid, cursor: Option<CursorRow
     let mut pages = MemberPages { reader, group, part, before: HashSet::new() };
     match follow(reader, request, link, &mut pages).await {
         Err(ReadError::Graph(error)) if matches!(error.kind, GraphErrorKind::NotFound) => {
-            let detail = format!("Group {group} was deleted while it was read; its members stay as last known.");
-            reader.run.progress.warn(RunWarning::new(WarningCode::GroupGone, detail));
+            report_not_found(reader, group, &error).await?;
             Ok(false)
         }
         outcome => outcome.map(|()| true),
     }
+}
+
+/// Says why the members of a group were not found: the group was deleted meanwhile, or Graph cannot read one of them.
+async fn report_not_found(reader: &Reader<'_>, group: Uuid, error: &GraphError) -> Result<()> {
+    if visible(reader, group).await? == Visible::Gone {
+        let detail = format!("Group {group} was deleted while it was read; its members stay as last known.");
+        reader.run.progress.warn(RunWarning::new(WarningCode::GroupGone, detail));
+        return Ok(());
+    }
+    let detail = format!(
+        "Graph does not return the members of group {group}, although the group exists. They stay as last known. {error}"
+    );
+    let request = error.request_id.as_deref().unwrap_or("unknown");
+    let advice = format!(
+        "Look in the Entra admin center for a deleted member of the group, and remove it; or give the request id {request} \
+         to Microsoft support."
+    );
+    reader.run.progress.degrade(RunWarning::new(WarningCode::MembersNotFound, detail).with_advice(advice));
+    Ok(())
 }
 
 /// The pages of one group's members on their way into staging.

@@ -2,13 +2,17 @@
 //! knows no filter, so the scope is decided here. An object that comes into scope is read by its id, because delta carries
 //! only what changed. Nothing reaches the mirror before the last page.
 
+mod arrived;
 pub(super) mod changes;
 mod links;
 mod scoped;
 
 use super::by_id::{self, Staged, Unfit};
 use super::collected::DeltaLinks;
+use super::implausible;
 use super::lost_permission::{self, Reading};
+use super::managers;
+use super::missing;
 use super::object::{self, gone, reason_of};
 use super::read_error::Result;
 use super::reader::{Read, Reader};
@@ -16,14 +20,15 @@ use super::small::read_small;
 use super::staging::Note;
 use crate::codes::WarningCode;
 use crate::db::mirror::Batch;
-use crate::directory::{Link, ObjectType};
+use crate::directory::{Link, ObjectType, Properties};
 use crate::filter::EntityKind;
 use crate::graph::delta::Collection;
 use crate::graph::error::{GraphError, GraphErrorKind};
 use crate::run_state::{ChangeReason, RunWarning};
 use changes::{Delta, Replayed, replay};
 use scoped::GroupChanges;
-use std::collections::{BTreeMap, BTreeSet};
+use serde_json::json;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use uuid::Uuid;
 
 /// Where the next incremental read of the types of the job begins: taken before a full read, so that nothing that
@@ -170,6 +175,8 @@ pub(super) async fn read(reader: &Reader<'_>, links: &DeltaLinks) -> Result<Outc
         }
     }
     read_small(reader, &mut read, None).await?;
+    // Users and groups are reported by delta when they are gone.
+    missing::find(reader, &mut read, &[ObjectType::Licenses, ObjectType::Devices]).await?;
     Ok(Outcome::Read(read))
 }
 
@@ -182,12 +189,13 @@ enum Round<T> {
 
 /// Returns those who arrived.
 async fn read_users(reader: &Reader<'_>, position: &str) -> Result<Round<Vec<Uuid>>> {
-    let (changes, link) = match replay(reader, position).await? {
+    let (changes, link) = match replay(reader, ObjectType::Users, position).await? {
         Replayed::Round(changes, link) => (changes, link),
         Replayed::Expired(why) => return Ok(Round::Expired(why)),
     };
     let Staged { in_scope: arrived, not_found } = apply(reader, ObjectType::Users, &changes).await?;
     let link = if not_found.is_empty() { link } else { position_kept(reader, ObjectType::Users, position, &not_found) };
+    arrived::restage_reports(reader, &arrived, &changes).await?;
     Ok(Round::Read(link, arrived))
 }
 
@@ -205,17 +213,18 @@ fn position_kept(reader: &Reader<'_>, object_type: ObjectType, position: &str, w
 
 /// Groups with their memberships; `users`: those who arrived.
 async fn read_groups(reader: &Reader<'_>, position: &str, users: &[Uuid]) -> Result<Round<GroupChanges>> {
-    let (mut changes, link) = match replay(reader, position).await? {
+    let (mut changes, link) = match replay(reader, ObjectType::Groups, position).await? {
         Replayed::Round(changes, link) => (changes, link),
         Replayed::Expired(why) => return Ok(Round::Expired(why)),
     };
     let mut group_changes = GroupChanges::of(&changes);
+    arrived::add_owned_groups(reader, users, &mut changes).await?;
     let Staged { in_scope: arrived, not_found: mut unread } =
         match reader.run.job.mapping.is_enabled(ObjectType::Groups) {
             true => apply(reader, ObjectType::Groups, &changes).await?,
             false => Staged::default(),
         };
-    links::of_arrived(reader, users, &arrived, &mut changes).await?;
+    arrived::add_memberships(reader, users, &arrived, &mut changes).await?;
     group_changes.unread = links::stage(reader, &changes, &arrived).await?;
     // Those will not be shown later either.
     group_changes.unread.retain(|group| !group_changes.hidden.contains(group));
@@ -231,10 +240,12 @@ const APPLIED_AT_ONCE: usize = 1_000;
 /// were not in the mirror.
 async fn apply(reader: &Reader<'_>, object_type: ObjectType, changes: &BTreeMap<Uuid, Delta>) -> Result<Staged> {
     let ids: Vec<Uuid> = changes.keys().copied().collect();
-    let mut newcomers = Vec::new();
+    let (mut newcomers, mut unread, mut kept) = (Vec::new(), Vec::new(), implausible::Kept::new());
     for ids in ids.chunks(APPLIED_AT_ONCE) {
         let known = reader.mirror.objects(object_type, ids.to_vec()).await?;
         let mut batch = Batch::default();
+        let managers = Managers::ask(reader, object_type, ids, changes, &known).await?;
+        unread.extend(managers.unread());
         for (id, delta) in ids.iter().filter_map(|id| changes.get_key_value(id)) {
             match (delta.removed, known.get(id)) {
                 (Some(removed), Some(_)) => batch.objects.push(gone(object_type, *id, reason_of(removed))),
@@ -242,7 +253,9 @@ async fn apply(reader: &Reader<'_>, object_type: ObjectType, changes: &BTreeMap<
                 // Not in the mirror: it is new, or was out of scope. Delta tells only what changed of it.
                 (None, None) => newcomers.push(*id),
                 (None, Some(data)) => {
-                    let map = delta.merged(data)?;
+                    let mut map = delta.merged(data)?;
+                    managers.enter(*id, &mut map);
+                    delta.kept.iter().for_each(|name| *kept.entry(name.clone()).or_insert(0) += 1);
                     if object::is_in_scope(reader, object_type, &map) {
                         batch.objects.push(object::staged_map(object_type, *id, map));
                     } else {
@@ -253,5 +266,53 @@ async fn apply(reader: &Reader<'_>, object_type: ObjectType, changes: &BTreeMap<
         }
         reader.staging.write(batch).await?;
     }
-    by_id::stage(reader, object_type, &newcomers, Unfit::Forget).await
+    implausible::warn(reader.run, object_type, &kept);
+    let mut staged = by_id::stage(reader, object_type, &newcomers, Unfit::Forget).await?;
+    staged.not_found.extend(unread);
+    Ok(staged)
+}
+
+/// The managers of changed users, where the changes do not say who they are in the form that is documented.
+#[derive(Default)]
+struct Managers {
+    asked: Vec<Uuid>,
+    now: HashMap<Uuid, Option<Uuid>>,
+}
+
+impl Managers {
+    async fn ask(
+        reader: &Reader<'_>,
+        object_type: ObjectType,
+        ids: &[Uuid],
+        changes: &BTreeMap<Uuid, Delta>,
+        known: &HashMap<Uuid, String>,
+    ) -> Result<Self> {
+        if object_type != ObjectType::Users || !reader.run.job.mapping.carries(object_type, Link::Manager) {
+            return Ok(Self::default());
+        }
+        let is_unclear = |id: &&Uuid| {
+            known.contains_key(*id)
+                && changes.get(*id).is_some_and(|delta| delta.removed.is_none() && delta.manager.is_none())
+        };
+        let asked: Vec<Uuid> = ids.iter().filter(is_unclear).copied().collect();
+        let now = managers::now(reader, &asked, known).await?;
+        Ok(Self { asked, now })
+    }
+
+    /// Those that Graph does not return yet: they keep the manager that was known.
+    fn unread(&self) -> impl Iterator<Item = Uuid> + '_ {
+        self.asked.iter().filter(|id| !self.now.contains_key(id)).copied()
+    }
+
+    fn enter(&self, user: Uuid, map: &mut Properties) {
+        match self.now.get(&user) {
+            Some(Some(manager)) => {
+                map.insert("managerId".to_owned(), json!(manager));
+            }
+            Some(None) => {
+                map.remove("managerId");
+            }
+            None => {}
+        }
+    }
 }

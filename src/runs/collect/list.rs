@@ -213,7 +213,12 @@ async fn read_request(reader: &Reader<'_>, request: Request, context: &ListConte
         return Ok(());
     }
     let part = request.part.clone();
-    let mut objects = Objects { reader, context, object_type, part, pages: 0, listed: Listed::default() };
+    // What an earlier attempt read is counted already, and comes again if the collection has to start again. Of several
+    // requests for a collection it is not known which one it came from.
+    let is_whole = cursor.is_some() && reader.dialect.lists(&reader.run.job, object_type).len() == 1 && part == "0";
+    let earlier = if is_whole { reader.staging.count(object_type).await? } else { 0 };
+    let listed = Listed { now: earlier, most: earlier };
+    let mut objects = Objects { reader, context, object_type, part, pages: 0, listed };
     follow(reader, request, cursor.and_then(|cursor| cursor.next_link), &mut objects).await
 }
 
@@ -315,4 +320,21 @@ fn rows_of(
         }
     }
     Ok(rows)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_comes_again_after_a_restart_is_counted_once_whichever_attempt_read_it() {
+        let mut listed = Listed::default();
+        assert_eq!((listed.add(5), listed.add(3)), (5, 3));
+        listed.now = 0;
+        assert_eq!((listed.add(5), listed.add(5)), (0, 2));
+        let mut resumed = Listed { now: 10, most: 10 };
+        assert_eq!(resumed.add(4), 4);
+        resumed.now = 0;
+        assert_eq!((resumed.add(10), resumed.add(6)), (0, 2));
+    }
 }

@@ -2,7 +2,7 @@
 //! ignore it.
 
 use super::dialect::Feature;
-use super::fetch::{fetch, get_many};
+use super::fetch::{REQUESTS_AT_ONCE, fetch, get_many};
 use super::object;
 use super::pages::whole;
 use super::read_error::{ReadError, Result};
@@ -13,9 +13,10 @@ use crate::db::mirror::Batch;
 use crate::directory::{Link, ObjectType, Properties};
 use crate::error::Error;
 use crate::filter::EntityKind;
-use crate::graph::IDS_IN_A_QUERY;
 use crate::graph::error::{GraphError, GraphErrorKind};
 use crate::graph::wire::{Items, Member};
+use crate::graph::{IDS_IN_A_QUERY, ids_filter};
+use futures_util::{StreamExt, TryStreamExt, stream};
 use serde_json::json;
 use std::collections::HashMap;
 use uuid::Uuid;
@@ -23,6 +24,8 @@ use uuid::Uuid;
 /// Users whose managers are read one by one when the list showed none at all, to tell «nobody has a manager» from «the
 /// server ignores `$expand`».
 const MAX_ASKED: usize = 200;
+/// The manager of a user, in a list.
+const EXPAND: &str = "manager($select=id)";
 /// Users whose managers are asked for and stored together.
 const TOGETHER: usize = 1_000;
 
@@ -46,8 +49,7 @@ pub(super) async fn all(reader: &Reader<'_>) -> Result<Option<HashMap<Uuid, Uuid
     if reader.dialect.has(Feature::Expand(ObjectType::Users)) {
         return Ok(None);
     }
-    let request =
-        Request { expand: Some("manager($select=id)"), ..Request::fixed(Target::Objects(ObjectType::Users), &["id"]) };
+    let request = Request { expand: Some(EXPAND), ..Request::fixed(Target::Objects(ObjectType::Users), &["id"]) };
     match whole(reader, request, "managers", managers_of).await {
         Ok(managers) => Ok(Some(managers.into_iter().collect())),
         Err(ReadError::Graph(error)) if error.refuses_optional() => {
@@ -112,6 +114,64 @@ pub(super) async fn of_first(reader: &Reader<'_>, users: &[Uuid]) -> Result<()> 
         return complete(reader).await;
     }
     store(reader, &of(reader, users).await?).await
+}
+
+/// The managers that users have now, by user; `None`: nobody. Who is not in it was not returned by Graph. `known`: the users
+/// as the mirror has them.
+pub(super) async fn now(
+    reader: &Reader<'_>,
+    users: &[Uuid],
+    known: &HashMap<Uuid, String>,
+) -> Result<HashMap<Uuid, Option<Uuid>>> {
+    if users.is_empty() || !are_wanted(reader) {
+        return Ok(HashMap::new());
+    }
+    let shown = expanded(reader, users).await?;
+    // A server that ignores `$expand` shows nobody's manager: who had one is asked for it.
+    let had_one = |id: &Uuid| known.get(id).is_some_and(|data| data.contains("\"managerId\":"));
+    let is_doubtful = |id: &&Uuid| match &shown {
+        Some(shown) => shown.get(*id).is_some_and(|manager| manager.is_none() && had_one(id)),
+        None => true,
+    };
+    let doubtful: Vec<Uuid> = users.iter().filter(is_doubtful).copied().collect();
+    let found = of(reader, &doubtful).await?;
+    let mut now = shown.unwrap_or_default();
+    now.extend(doubtful.into_iter().map(|id| (id, found.get(&id).copied())));
+    Ok(now)
+}
+
+/// The managers of users by `$expand`; `None`: the server does not expand them.
+async fn expanded(reader: &Reader<'_>, users: &[Uuid]) -> Result<Option<HashMap<Uuid, Option<Uuid>>>> {
+    let feature = Feature::Expand(ObjectType::Users);
+    if reader.dialect.has(feature) {
+        return Ok(None);
+    }
+    let target = Target::Objects(ObjectType::Users);
+    let requests = users.chunks(IDS_IN_A_QUERY).map(|ids| Request {
+        expand: Some(EXPAND),
+        filter: Some(ids_filter(ids)),
+        ..Request::fixed(target.clone(), &["id"])
+    });
+    let requests: Vec<Request> = requests.collect();
+    let each = |items: &Items, found: &mut Vec<(Uuid, Option<Uuid>)>| {
+        for item in items.iter() {
+            let user = object::parse(item)?;
+            found.extend(user.uuid().map(|id| (id, user.manager.member().map(|manager| manager.id))));
+        }
+        Ok(())
+    };
+    let answers = stream::iter(requests)
+        .map(|request| whole(reader, request, "managers", each))
+        .buffer_unordered(REQUESTS_AT_ONCE)
+        .try_collect::<Vec<_>>();
+    match answers.await {
+        Ok(answers) => Ok(Some(answers.into_iter().flatten().collect())),
+        Err(ReadError::Graph(error)) if error.refuses_optional() => {
+            reader.dialect.note(&reader.run.progress, feature, Some(&error));
+            Ok(None)
+        }
+        Err(error) => Err(error),
+    }
 }
 
 /// Adds the managers of users that were read on a server that does not expand them.

@@ -3,9 +3,10 @@
 //! rest can be restored. Source: docs/graph.md, «Paging».
 
 use super::by_id::{self, Unfit};
+use super::fetch::fetch;
 use super::groups;
 use super::mirror::Absent;
-use super::object::{gone, parse};
+use super::object::{gone, is_admitted, parse};
 use super::pages::whole;
 use super::read_error::{ReadError, Result};
 use super::reader::{Read, Reader};
@@ -14,52 +15,82 @@ use crate::codes::WarningCode;
 use crate::db::mirror::Batch;
 use crate::directory::ObjectType;
 use crate::filter::ScopeUsers;
+use crate::graph::IDS_IN_A_QUERY;
 use crate::graph::error::{GraphError, GraphErrorKind};
 use crate::graph::wire::Items;
 use crate::run_state::{ChangeReason, RunWarning};
 use uuid::Uuid;
 
-/// More are not read by id: so many go missing at once when a filter changes, not because a list left them out.
+/// More are read by id only if some of them still exist: so many go missing at once when a filter changes, not because a
+/// list left them out.
 const MAX_ASKED: usize = 1_500;
 
-/// Stages what still exists and is in scope, as if the list had contained it, and marks why the rest is gone.
-pub(super) async fn find(reader: &Reader<'_>, read: &mut Read) -> Result<()> {
-    for (object_type, path) in ObjectType::ALL.into_iter().filter_map(in_recycle_bin) {
+/// Objects of a longer list that are asked for to see whether the list can be believed.
+const SAMPLE: usize = IDS_IN_A_QUERY;
+
+/// Stages what still exists and is in scope of these types, as if the list had contained it, and marks why the rest is
+/// gone.
+pub(super) async fn find(reader: &Reader<'_>, read: &mut Read, types: &[ObjectType]) -> Result<()> {
+    for object_type in types.iter().copied().filter(|object_type| reader.run.job.mapping.is_enabled(*object_type)) {
         if !read.types.contains(&object_type) {
             continue;
         }
         reader.staging.stored().await?;
         let mut absent = reader.mirror.absent(object_type).await?;
-        if can_decide(reader, object_type) && (1..=MAX_ASKED).contains(&absent.unexplained.len()) {
+        if can_decide(reader, object_type) && is_doubtful(reader, object_type, &absent.unexplained).await? {
+            let listed = reader.staging.count(object_type).await?;
             let found = by_id::stage(reader, object_type, &absent.unexplained, Unfit::Mark).await?.in_scope;
             found.iter().for_each(|id| {
                 absent.ids.remove(id);
             });
-            read.members_unknown.extend(report_found(reader, object_type, &found).await?);
+            read.members_unknown.extend(report_found(reader, object_type, &found, listed).await?);
         }
-        mark_deleted(reader, object_type, path, &absent).await?;
+        if let Some(path) = recycle_bin(object_type) {
+            mark_deleted(reader, object_type, path, &absent).await?;
+        }
     }
     Ok(())
 }
 
-/// The types that have a recycle bin, from which they can be restored for 30 days, with the path of it. An incremental
-/// read learns from delta what lies there. Source: learn.microsoft.com/graph/api/directory-deleteditems-list.
-fn in_recycle_bin(object_type: ObjectType) -> Option<(ObjectType, &'static str)> {
+/// Whether what a list left out is asked for by id: all of a few; of many only if some of them still exist, because then the
+/// list cannot be believed.
+async fn is_doubtful(reader: &Reader<'_>, object_type: ObjectType, absent: &[Uuid]) -> Result<bool> {
+    if absent.len() <= MAX_ASKED {
+        return Ok(!absent.is_empty());
+    }
+    let some: Vec<Uuid> = absent.iter().copied().step_by(absent.len().div_ceil(SAMPLE)).collect();
+    for object in fetch(reader, object_type, &some).await? {
+        if is_admitted(reader, object_type, &object)? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// The path of the recycle bin of a type, from which objects can be restored for 30 days. An incremental read learns from
+/// delta what lies there. Source: learn.microsoft.com/graph/api/directory-deleteditems-list.
+fn recycle_bin(object_type: ObjectType) -> Option<&'static str> {
     match object_type {
-        ObjectType::Users => Some((object_type, "directory/deletedItems/microsoft.graph.user")),
-        ObjectType::Groups => Some((object_type, "directory/deletedItems/microsoft.graph.group")),
+        ObjectType::Users => Some("directory/deletedItems/microsoft.graph.user"),
+        ObjectType::Groups => Some("directory/deletedItems/microsoft.graph.group"),
         ObjectType::Licenses | ObjectType::Devices => None,
     }
 }
 
-/// Warns of what a list left out, and reads what belongs to it. Returns the groups whose members are unknown.
-async fn report_found(reader: &Reader<'_>, object_type: ObjectType, found: &[Uuid]) -> Result<Vec<Uuid>> {
+/// Warns of what a list left out, and reads what belongs to it. Returns the groups whose members are unknown. `listed`: how
+/// many objects the list had.
+async fn report_found(reader: &Reader<'_>, object_type: ObjectType, found: &[Uuid], listed: u64) -> Result<Vec<Uuid>> {
     if found.is_empty() {
         return Ok(Vec::new());
     }
     let detail =
         format!("The list of {object_type} left out {} that still exist; they were found by their ids.", found.len());
-    reader.run.progress.warn(RunWarning::new(WarningCode::ListIncomplete, detail).with_count(found.len() as u64));
+    let warning = RunWarning::new(WarningCode::ListIncomplete, detail).with_count(found.len() as u64);
+    // A few are left out while the directory changes. A list without the most of what exists is wrong.
+    match found.len() as u64 > listed {
+        true => reader.run.progress.degrade(warning),
+        false => reader.run.progress.warn(warning),
+    }
     match object_type {
         ObjectType::Groups => groups::read_arrived(reader, found).await,
         ObjectType::Users | ObjectType::Licenses | ObjectType::Devices => Ok(Vec::new()),

@@ -7,6 +7,7 @@ use super::incremental::changes::{Replayed, replay};
 use super::read_error::Result;
 use super::reader::{Read, Reader};
 use crate::codes::WarningCode;
+use crate::directory::ObjectType;
 use crate::run_state::RunWarning;
 use crate::runs::stop::Stop;
 use uuid::Uuid;
@@ -59,7 +60,7 @@ async fn read_moved(reader: &Reader<'_>, from: &str) -> Result<Moved> {
     // The last round only looks.
     for round in 0..=MAX_ROUNDS {
         // The next incremental run finds that the delta link expired, and then reads everything.
-        let Replayed::Round(changes, next) = replay(reader, &position).await? else { break };
+        let Replayed::Round(changes, next) = replay(reader, ObjectType::Groups, &position).await? else { break };
         let left = changes.iter().filter(|(group, _)| pages.contains_key(group));
         let left = left.filter(|(_, change)| change.members.values().any(|(is_member, _)| !is_member));
         let again: Vec<Uuid> = left.map(|(group, _)| *group).collect();

@@ -63,7 +63,9 @@ pub(super) fn parse(item: &str) -> Result<Properties> {
 }
 
 pub(super) fn unreadable(error: &serde_json::Error) -> GraphError {
-    GraphError::new(GraphErrorKind::Malformed, format!("an object cannot be read: {error}"))
+    // The response around it is JSON, so it is Graph's.
+    let message = format!("an object cannot be read: {error}");
+    GraphError { status: Some(200), ..GraphError::new(GraphErrorKind::Malformed, message) }
 }
 
 /// An object as it is kept: its properties and, beside them, the ids it refers to. `None` for something

@@ -21,7 +21,7 @@ pub(super) enum Restart<'a> {
     PageTokenExpired(&'a GraphError),
     /// Graph takes too long for a page; the next ones have half as many objects.
     PageTooLarge(&'a GraphError, Option<u32>),
-    /// The server refuses a part of the request, which is left out.
+    /// The server refuses a part of the request, which is left out, or the size of its pages.
     Plainer,
 }
 
@@ -164,7 +164,13 @@ async fn again<'e>(
         _ => {}
     }
     // A later page that is refused says nothing about how the collection was asked for.
-    if request.is_fixed || (error.refuses_optional() && !is_first) {
+    if error.refuses_optional() && !is_first {
+        return Ok(None);
+    }
+    if let Some(smaller) = reader.dialect.smaller_pages(&reader.session, &reader.run.progress, request, error).await? {
+        return Ok(Some((smaller, Restart::Plainer)));
+    }
+    if request.is_fixed {
         return Ok(None);
     }
     let instead = reader.dialect.instead(&reader.session, &reader.run.progress, request, error).await?;
@@ -214,7 +220,9 @@ pub(super) async fn whole_of<C: Content + Send, T: Send>(
     each: impl Fn(&C, &mut Vec<T>) -> Result<()> + Send,
 ) -> Result<Vec<T>> {
     let (links, content) = C::read(body).map_err(|error| {
-        GraphError::new(GraphErrorKind::Malformed, format!("a list of {what} cannot be read: {error}"))
+        // The response around it is JSON, so it is Graph's.
+        let message = format!("a list of {what} cannot be read: {error}");
+        GraphError { status: Some(200), ..GraphError::new(GraphErrorKind::Malformed, message) }
     })?;
     let mut whole = Whole { reader, what, found: Vec::new(), each };
     (whole.each)(&content, &mut whole.found)?;

@@ -64,6 +64,8 @@ pub(super) struct Read {
     pub matching_users: Option<u64>,
     /// What the filter's scope and limits leave of it.
     pub narrowed: Option<Box<Narrowed>>,
+    /// Lists that nearly all objects of a type lost, and that keep what was in them.
+    pub emptied: Vec<(ObjectType, &'static str)>,
     /// Only what changed was read.
     pub is_patch: bool,
     /// Where the next incremental read starts.

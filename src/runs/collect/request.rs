@@ -7,7 +7,7 @@ use url::Url;
 /// Objects asked for per page: the most that Graph gives.
 pub(super) const TOP: u32 = 999;
 /// A page is not made smaller than this.
-const LEAST_TOP: u32 = 10;
+pub(super) const LEAST_TOP: u32 = 10;
 
 /// Which collection is asked for.
 #[derive(Clone, PartialEq, Eq, Debug)]

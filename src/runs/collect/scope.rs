@@ -14,7 +14,7 @@ use crate::filter::ScopeGroups;
 use crate::filter::scope::{Candidates, resolve};
 use crate::run_state::{RunStage, RunWarning};
 use crate::runs::stop::Stop;
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use uuid::Uuid;
 
 /// The users that are in scope as members of groups.
@@ -66,7 +66,14 @@ pub(super) async fn decide(reader: &Reader<'_>, what: &Read) -> Result<Option<Na
     let candidates = Candidates { users: numbers.of(&users), groups: numbers.of(&groups) };
     let roots = numbers.of(&filter.scope.group_ids);
     let not_read = not_read(reader, what, users.len());
-    let in_scope = resolve(&filter.scope, filter.limits, &roots, candidates, &known.memberships);
+    let resolved = |candidates| resolve(&filter.scope, filter.limits, &roots, candidates, &known.memberships);
+    let mut in_scope = resolved(candidates.clone());
+    let uncertain = uncertain_groups(reader, &candidates.groups, &in_scope.users, &known).await?;
+    if !uncertain.is_empty() {
+        warn_of_uncertain(reader, uncertain.len());
+        let groups = candidates.groups.into_iter().filter(|group| !uncertain.contains(group)).collect();
+        in_scope = resolved(Candidates { groups, ..candidates });
+    }
     let mut referred = stubs::by_membership(reader, &in_scope, &known);
     let fell_out = in_scope.fell_out;
     let kept = InScopeIds { users: numbers.ids(&in_scope.users), groups: numbers.ids(&in_scope.groups) };
@@ -84,6 +91,47 @@ pub(super) async fn decide(reader: &Reader<'_>, what: &Read) -> Result<Option<Na
         groups_out_of_scope: fell_out.groups_without_users + fell_out.groups_over_limit,
         dropped_references,
     }))
+}
+
+/// The groups that may contain users in scope through members that are hidden, and nobody knows. Those in the mirror stay in
+/// scope; the others stay out of it, in the first run as in every later one.
+async fn uncertain_groups(
+    reader: &Reader<'_>,
+    groups: &[u32],
+    users: &[u32],
+    known: &MembershipGraph,
+) -> Result<HashSet<u32>> {
+    let scope = &reader.run.job.filter.scope;
+    if scope.groups != ScopeGroups::ContainingFilteredUsers || known.assumed.is_empty() {
+        return Ok(HashSet::new());
+    }
+    let assumed: Vec<u32> = known.assumed.iter().copied().collect();
+    let possible = if scope.transitive { known.memberships.with_parents(&assumed) } else { assumed };
+    let of_users = known.memberships.of_users().iter();
+    let known_to_contain =
+        of_users.filter(|(group, user)| !known.assumed.contains(group) && users.binary_search(user).is_ok());
+    let direct: Vec<u32> = known_to_contain.map(|(group, _)| *group).collect();
+    let certain: HashSet<u32> = match scope.transitive {
+        true => known.memberships.with_parents(&direct).into_iter().collect(),
+        false => direct.into_iter().collect(),
+    };
+    let in_mirror = reader.mirror.ids(ObjectType::Groups).await?;
+    let is_open = |group: &u32| {
+        possible.contains(group)
+            && !certain.contains(group)
+            && in_mirror.binary_search(&known.numbers.id(*group)).is_err()
+    };
+    Ok(groups.iter().copied().filter(is_open).collect())
+}
+
+fn warn_of_uncertain(reader: &Reader<'_>, groups: usize) {
+    let detail = format!(
+        "{groups} groups are left out, because their members are hidden and it is not known whether users in scope are among \
+         them."
+    );
+    let advice = "Add the Application permission Member.Read.Hidden if they are to be imported.";
+    let warning = RunWarning::new(WarningCode::MembershipsUnknown, detail);
+    reader.run.progress.warn(warning.with_count(groups as u64).with_advice(advice));
 }
 
 /// How many users fulfil the condition and were not read, because they are in none of the groups.

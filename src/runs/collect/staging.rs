@@ -1,6 +1,7 @@
 //! What a run has read so far. Staging owns the writer and every transaction on the staging tables: a page is stored
 //! together with the cursor of its collection, so that another process can resume the read after a crash.
 
+use super::implausible::{self, Kept};
 use super::narrowed::Narrowed;
 use super::read_error::Result;
 use super::writer::{KnownHashes, Writer, start};
@@ -67,6 +68,9 @@ pub(super) struct Completion<'a> {
     /// Groups whose last known members remain.
     pub members_unknown: &'a [Uuid],
     pub narrowed: Option<&'a Narrowed>,
+    /// The types that were read, and the lists of them that keep what was in them.
+    pub types: &'a [ObjectType],
+    pub emptied: &'a [(ObjectType, &'static str)],
     /// The members of groups that are not imported are kept for the scope.
     pub keeps_scope: bool,
     /// A test and a dry run leave the mirror as it is.
@@ -77,6 +81,8 @@ pub(super) struct Completion<'a> {
 pub(super) struct Counted {
     pub objects: Vec<(&'static str, u64)>,
     pub memberships: u64,
+    /// Values that Graph did not return and that stay.
+    pub kept: Vec<(ObjectType, Kept)>,
 }
 
 #[derive(Clone)]
@@ -282,6 +288,10 @@ pub(super) async fn complete(run: &Run, completion: Completion<'_>) -> crate::er
             narrowed.cut(tx, &lease, job).await?;
             stage_cursors(tx, &lease, &[Note::Cut.cursor(None)]).await?;
         }
+        let mut kept = Vec::new();
+        for object_type in completion.types {
+            kept.push((*object_type, implausible::restore(tx, run, *object_type, completion.emptied).await?));
+        }
         if completion.keeps_scope {
             mirror::scope::store_changed(tx, &lease, job).await?;
         }
@@ -294,7 +304,7 @@ pub(super) async fn complete(run: &Run, completion: Completion<'_>) -> crate::er
         for name in stored_as {
             objects.push((*name, read::count(tx, organization, source, name).await?));
         }
-        Ok(Counted { objects, memberships: read::count_memberships(tx, organization, source).await? })
+        Ok(Counted { objects, memberships: read::count_memberships(tx, organization, source).await?, kept })
     })
     .await
 }

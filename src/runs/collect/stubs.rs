@@ -32,7 +32,8 @@ pub(super) async fn read_other_groups(reader: &Reader<'_>) -> Result<()> {
     if !reader.plan.stubs_need_other_groups() {
         return Ok(());
     }
-    let request = Request::fixed(Target::Objects(ObjectType::Groups), &["id", "visibility"]);
+    let request =
+        Request { is_fixed: false, ..Request::fixed(Target::Objects(ObjectType::Groups), &["id", "visibility"]) };
     let others = whole(reader, request, "groups", ids_with_visibility).await?;
     groups::read_others(reader, others).await
 }
@@ -41,7 +42,8 @@ pub(super) async fn read_other_groups(reader: &Reader<'_>) -> Result<()> {
 fn ids_with_visibility(items: &Items, groups: &mut Vec<(Uuid, bool)>) -> Result<()> {
     for item in items.iter() {
         let group = object::parse(item)?;
-        let hides = group.json.contains("HiddenMembership");
+        let map: Map = serde_json::from_str(&group.json).map_err(Error::internal)?;
+        let hides = map.get("visibility").and_then(Value::as_str) == Some("HiddenMembership");
         groups.extend(group.uuid().map(|id| (id, hides)));
     }
     Ok(())

@@ -1,46 +1,41 @@
 //! A test: the first users and what belongs to them, in few requests whatever the size of the tenant.
 
-use super::fetch::get_many;
+mod groups;
+mod limits;
+
 use super::lost_permission::{self, Reading};
-use super::object::{self, parse, staged};
-use super::pages::whole_of;
-use super::read_error::{ReadError, Result};
+use super::nested_groups::Levels;
+use super::read_error::Result;
 use super::reader::{Read, Reader};
 use super::small::read_small;
 use super::{list, managers, users};
 use crate::codes::WarningCode;
-use crate::db::mirror::{Batch, StagedMembers};
 use crate::directory::ObjectType;
 use crate::filter::ScopeUsers;
-use crate::graph::wire::{Items, MemberKind, Members, Properties};
-use crate::graph::{GraphError, GraphErrorKind, Page, RequestOptions};
+use crate::graph::wire::{MemberKind, Members};
+use crate::graph::{GraphError, GraphErrorKind, Next, Page, RequestOptions};
 use crate::run_state::RunWarning;
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::BTreeSet;
 use uuid::Uuid;
 
 /// Users that a test reads unless it says how many.
 const USERS: u32 = 100;
 /// Groups of a scope that a test looks into.
-const GROUPS_OF_A_SCOPE: u32 = 10;
+const GROUPS_OF_A_SCOPE: usize = 10;
 
-/// Reads the first `limit` users, their direct groups, and the licences.
+/// Reads the first `limit` users, their direct groups with what links these, and the licences.
 pub(super) async fn read(reader: &Reader<'_>) -> Result<Read> {
     let mapping = &reader.run.job.mapping;
-    let filter = &reader.run.job.filter;
     let limit = reader.run.request.limit.unwrap_or(USERS);
-    let most = filter.limits.max_users.and_then(|most| u32::try_from(most).ok()).unwrap_or(u32::MAX);
     let mut read = Read::default();
     let mut users = Vec::new();
     if mapping.is_enabled(ObjectType::Users) {
-        users = match first_members(reader, limit).await? {
-            Some(members) => users::read_first(reader, &members, limit.min(most)).await?,
-            None => list::read_first(reader, ObjectType::Users, limit.min(most)).await?,
-        };
+        users = first_users(reader, limit).await?;
         managers::of_first(reader, &users).await?;
         read.types.push(ObjectType::Users);
     }
     if mapping.is_enabled(ObjectType::Groups) {
-        match groups_of(reader, &users).await? {
+        match groups::of_users(reader, &users).await? {
             None => {
                 read.memberships = true;
                 read.types.push(ObjectType::Groups);
@@ -52,79 +47,82 @@ pub(super) async fn read(reader: &Reader<'_>) -> Result<Read> {
     Ok(read)
 }
 
-/// Some members of the groups that the scope takes, if it takes only members: more than the test needs, since the
-/// filter may leave some of them out.
-async fn first_members(reader: &Reader<'_>, limit: u32) -> Result<Option<Vec<Uuid>>> {
-    let scope = &reader.run.job.filter.scope;
-    let mut open: VecDeque<Uuid> = match scope.users {
-        ScopeUsers::All => return Ok(None),
-        ScopeUsers::MembersOf => scope.group_ids.iter().copied().collect(),
-        ScopeUsers::MembersOfFilteredGroups => {
-            list::read_first(reader, ObjectType::Groups, GROUPS_OF_A_SCOPE).await?.into()
+/// The first users that a full run would bring too.
+async fn first_users(reader: &Reader<'_>, limit: u32) -> Result<Vec<Uuid>> {
+    let max = reader.run.job.filter.limits.max_users;
+    let limit = max.and_then(|max| u32::try_from(max).ok()).map_or(limit, |max| max.min(limit));
+    if let Some(members) = first_members(reader, limit).await? {
+        if max.is_some() && !members.are_all {
+            limits::warn(reader, ObjectType::Users);
         }
-    };
-    let mut seen: BTreeSet<Uuid> = open.iter().copied().collect();
-    let mut users = BTreeSet::new();
-    for _ in 0..GROUPS_OF_A_SCOPE {
-        let Some(group) = open.pop_front().filter(|_| users.len() < 2 * limit as usize) else { break };
-        let url = reader.session.url(&format!("groups/{group}/members?$top=999&$select=id"));
-        let page: Page<Members> = match reader.session.page(&url, &RequestOptions::default()).await {
-            Ok(page) => page,
-            Err(error) if matches!(error.kind, GraphErrorKind::NotFound) => continue,
-            Err(error) => return Err(error.into()),
-        };
-        for member in page.content.0 {
-            match member.kind {
-                MemberKind::User => {
-                    users.insert(member.id);
-                }
-                MemberKind::Group if scope.transitive && seen.insert(member.id) => open.push_back(member.id),
-                _ => {}
-            }
-        }
+        return users::read_first(reader, &members.users, limit).await;
     }
-    Ok(Some(users.into_iter().take(2 * limit as usize).collect()))
+    match max {
+        None => list::read_first(reader, ObjectType::Users, limit).await,
+        Some(_) => match limits::smallest(reader, ObjectType::Users).await? {
+            Some(ids) => limits::read_these(reader, &ids, limit).await,
+            None => list::read_first(reader, ObjectType::Users, limit).await,
+        },
+    }
 }
 
-/// The groups that these users are direct members of, twenty users to a request; the error, if they cannot be read.
-async fn groups_of(reader: &Reader<'_>, users: &[Uuid]) -> Result<Option<GraphError>> {
-    let job = &reader.run.job;
-    let mut select = job.mapping.select(ObjectType::Groups);
-    // The filter's condition is decided here.
-    select.extend(job.filter.groups.as_ref().map(|rule| rule.parsed.select()).unwrap_or_default());
-    select.sort_unstable();
-    select.dedup();
-    let select = select.join(",");
-    let mut members: BTreeMap<Uuid, Vec<Uuid>> = BTreeMap::new();
-    for (number, part) in users.chunks(crate::graph::batch::ITEMS_MOST).enumerate() {
-        let url = |id: &Uuid| reader.session.url(&format!("users/{id}/memberOf?$top=999&$select={select}"));
-        let answers = get_many(reader, part.iter().map(url).collect()).await?;
-        let is_refused = matches!(answers.first(), Some(Err(error)) if error.refuses_optional());
-        // One user may have been deleted meanwhile; not twenty.
-        if number == 0 && is_refused && answers.iter().all(Result::is_err) {
-            return Ok(answers.into_iter().find_map(Result::err));
+struct FirstMembers {
+    /// Ascending.
+    users: Vec<Uuid>,
+    /// There are no others.
+    are_all: bool,
+}
+
+/// Some members of the groups that the scope takes, if it takes only members: more than the test needs, since the
+/// filter may leave some of them out.
+async fn first_members(reader: &Reader<'_>, limit: u32) -> Result<Option<FirstMembers>> {
+    let scope = &reader.run.job.filter.scope;
+    let roots = match scope.users {
+        ScopeUsers::All => return Ok(None),
+        ScopeUsers::MembersOf => scope.group_ids.clone(),
+        ScopeUsers::MembersOfFilteredGroups => {
+            list::read_first(reader, ObjectType::Groups, GROUPS_OF_A_SCOPE as u32).await?
         }
-        let mut batch = Batch::default();
-        for (user, answer) in part.iter().zip(answers) {
-            match answer {
-                Ok(item) => {
-                    if let Some(refusal) = take_groups(reader, *user, item.body, &mut members, &mut batch).await? {
-                        return Ok(Some(refusal));
+    };
+    let enough = 2 * limit as usize;
+    let (mut users, mut looked) = (BTreeSet::new(), 0);
+    let mut are_all = scope.users == ScopeUsers::MembersOf;
+    let mut levels = Levels::new(scope.transitive);
+    let mut open = levels.next(roots);
+    while !open.is_empty() {
+        let mut nested = Vec::new();
+        for group in open {
+            if looked == GROUPS_OF_A_SCOPE || users.len() >= enough {
+                are_all = false;
+                break;
+            }
+            looked += 1;
+            let Some(page) = first_page(reader, group).await? else { continue };
+            are_all &= matches!(page.next, Next::Complete(_));
+            for member in page.content.0 {
+                match member.kind {
+                    MemberKind::User => {
+                        users.insert(member.id);
                     }
+                    MemberKind::Group => nested.push(member.id),
+                    _ => {}
                 }
-                Err(error) if matches!(error.kind, GraphErrorKind::Forbidden) => return Ok(Some(error)),
-                Err(error) if matches!(error.kind, GraphErrorKind::NotFound) => {}
-                Err(error) => return Err(error.into()),
             }
         }
-        reader.staging.write(batch).await?;
+        open = levels.next(nested);
     }
-    let members = members.into_iter().map(|(group, mut members)| {
-        members.sort_unstable();
-        StagedMembers::new(group, "user", 0, members)
-    });
-    reader.staging.write(Batch { members: members.collect(), ..Batch::default() }).await?;
-    Ok(None)
+    let users: Vec<Uuid> = if are_all { users.into_iter().collect() } else { users.into_iter().take(enough).collect() };
+    Ok(Some(FirstMembers { users, are_all }))
+}
+
+/// The first page of a group's members; `None`: there is no such group.
+async fn first_page(reader: &Reader<'_>, group: Uuid) -> Result<Option<Page<Members>>> {
+    let url = reader.session.url(&format!("groups/{group}/members?$select=id"));
+    match reader.session.page(&url, &RequestOptions::default()).await {
+        Ok(page) => Ok(Some(page)),
+        Err(error) if matches!(error.kind, GraphErrorKind::NotFound) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// Goes on without groups. If the permission for them is gone and they were delivered before, they stay as delivered; that
@@ -144,42 +142,5 @@ async fn without_groups(reader: &Reader<'_>, read: &mut Read, error: GraphError)
          reads groups another way."
     );
     reader.run.progress.warn(RunWarning::new(WarningCode::TestWithoutGroups, detail));
-    Ok(())
-}
-
-/// The groups in one user's answer, to the last page; the error, if Graph shows them without their properties, as it
-/// does to an application without the permission for them (docs/graph.md, «Unreadable objects»).
-async fn take_groups(
-    reader: &Reader<'_>,
-    user: Uuid,
-    body: String,
-    members: &mut BTreeMap<Uuid, Vec<Uuid>>,
-    batch: &mut Batch,
-) -> Result<Option<GraphError>> {
-    let groups = match whole_of(reader, body, "groups", groups_on).await {
-        Err(ReadError::Graph(error)) if matches!(error.kind, GraphErrorKind::Forbidden) => return Ok(Some(error)),
-        groups => groups?,
-    };
-    for group in groups {
-        if let Some(id) = group.uuid()
-            && object::is_admitted(reader, ObjectType::Groups, &group)?
-        {
-            members.entry(id).or_default().push(user);
-            batch.objects.extend(staged(ObjectType::Groups, &group)?);
-        }
-    }
-    Ok(None)
-}
-
-fn groups_on(items: &Items, groups: &mut Vec<Properties>) -> Result<()> {
-    // memberOf also lists directory roles and administrative units.
-    for item in items.iter().filter(|item| item.contains("#microsoft.graph.group")) {
-        let group = parse(item)?;
-        if group.nulls.iter().any(|name| name == "displayName") {
-            let message = "groups come without their properties: the permission for them is missing";
-            return Err(GraphError::new(GraphErrorKind::Forbidden, message).into());
-        }
-        groups.push(group);
-    }
     Ok(())
 }

@@ -68,6 +68,8 @@ pub(super) async fn read_first(reader: &Reader<'_>, ids: &[Uuid], limit: u32) ->
             break;
         }
         let mut batch = decided(reader, fetch(reader, ObjectType::Users, ids).await?)?;
+        // A limit takes the smallest ids.
+        batch.objects.sort_unstable_by_key(|object| object.id);
         batch.objects.truncate(limit as usize - found.len());
         found.extend(batch.objects.iter().map(|object| object.id));
         reader.run.progress.expect(Work::Objects, batch.objects.len() as u64);

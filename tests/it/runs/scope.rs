@@ -384,3 +384,75 @@ async fn a_dry_run_that_dies_after_its_scope_was_cut_out_shows_the_same() {
     assert_eq!(run.state.as_str(), "succeeded", "{:?} {:?}", run.error, run.warnings);
     assert_eq!(run.counts["users"]["created"], expected.len(), "{}", run.counts);
 }
+
+/// What is unknown decides the same way each time.
+#[tokio::test(flavor = "multi_thread")]
+async fn groups_that_hide_their_members_are_left_out_in_every_run_alike() {
+    let world = World::new(60, 16).await;
+    world.graph.change(|directory| {
+        let groups: Vec<Uuid> = directory.live_groups().map(|(_, group)| group.id).collect();
+        for group in groups.iter().step_by(4) {
+            directory.set_hidden_membership(*group, true).unwrap();
+        }
+    });
+    world.graph.set_roles(Scenario::Healthy, &["User.Read.All", "GroupMember.Read.All", "LicenseAssignment.Read.All"]);
+    let first = run(&world, json!({"scope": {"groups": "containingFilteredUsers"}}), RunMode::Full).await;
+    assert!(first.error.is_none(), "{:?}", first.error);
+    let groups = ids(&world, "Entra Group");
+    let hidden = all_groups(&world, |group| group.hidden_membership);
+    assert!(!groups.is_empty());
+    for _ in 0..2 {
+        let again = world.run(JobId(first.job_id), RunMode::Full).await;
+        assert_eq!(ids(&world, "Entra Group"), groups, "{}", again.warnings);
+        let text = again.warnings.to_string();
+        assert!(text.contains("left out, because their members are hidden"), "{text}");
+    }
+    assert!(groups.intersection(&hidden).count() < hidden.len(), "some are left out");
+}
+
+/// A full run takes the objects with the smallest ids: a test brings some of them.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_test_keeps_the_limits_of_a_full_run() {
+    let world = World::new(80, 30).await;
+    let rule = json!({"limits": {"maxUsers": 10, "maxGroups": 10}});
+    let tested = run(&world, rule, RunMode::Test).await;
+    assert_eq!(tested.state.as_str(), "succeeded", "{:?} {}", tested.error, tested.warnings);
+    let (users, groups) = (ids(&world, "Entra User"), ids(&world, "Entra Group"));
+    assert_eq!(users.len(), 10);
+    assert!(groups.len() <= 10);
+    assert!(world.graph.counters().requests <= 40);
+    let full = world.run(JobId(tested.job_id), RunMode::Full).await;
+    assert_eq!(full.state.as_str(), "succeeded", "{:?} {}", full.error, full.warnings);
+    assert_eq!(ids(&world, "Entra User"), users);
+    assert!(groups.is_subset(&ids(&world, "Entra Group")));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_test_shows_nested_groups_and_owners() {
+    let world = World::new(60, 16).await;
+    let job = world.add_job().await;
+    let request = RunRequest { limit: Some(50), ..RunRequest::default() };
+    let run = world.run_with(job, RunMode::Test, request).await;
+    assert_eq!(run.state.as_str(), "succeeded", "{:?} {}", run.error, run.warnings);
+    assert!(world.graph.counters().requests <= 40, "{:?}", world.graph.counters());
+    let (users, groups) = (ids(&world, "Entra User"), ids(&world, "Entra Group"));
+    let links = |name: &str| -> BTreeSet<(Uuid, Uuid)> {
+        let of = |object: &entra_assets::sim::assets::AssetsObject| {
+            let id: Uuid = object.values["Object ID"][0].parse().unwrap();
+            let targets = object.values.get(name).cloned().unwrap_or_default();
+            targets.into_iter().map(move |target| (id, target.parse().unwrap())).collect::<Vec<_>>()
+        };
+        world.assets.objects("Entra Group").iter().flat_map(of).collect()
+    };
+    let inside = |edges: Vec<(Uuid, Uuid)>, to: &Ids| -> BTreeSet<(Uuid, Uuid)> {
+        edges.into_iter().filter(|(from, target)| groups.contains(from) && to.contains(target)).collect()
+    };
+    let (parents, owners) = world.graph.read(|directory| {
+        let turned = directory.member_edges(ObjectKind::Group).into_iter().map(|(group, nested)| (nested, group));
+        (turned.collect::<Vec<_>>(), directory.owner_edges())
+    });
+    let (parents, owners) = (inside(parents, &groups), inside(owners, &users));
+    assert!(!parents.is_empty() && !owners.is_empty());
+    assert_eq!(links("Parent Groups"), parents);
+    assert_eq!(links("Owners"), owners);
+}

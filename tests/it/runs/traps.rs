@@ -116,7 +116,7 @@ async fn a_group_that_disappears_while_it_is_read_is_a_warning() {
     world.assert_exact_but("as it is known", |truth| known = Some(links(truth)));
     let (users, parents) = known.unwrap();
     world.graph.change(|directory| change(directory, 5));
-    let gone = Fault::on(format!("/v1.0/groups/{group}/members"), Action::status(404)).times(0);
+    let gone = Fault::on(format!("/v1.0/groups/{group}"), Action::status(404)).times(0);
     world.graph.add_fault(gone);
     let run = world.run(job, RunMode::Full).await;
     assert_eq!(run.state.as_str(), "succeeded", "{:?}", run.error);
@@ -422,4 +422,28 @@ async fn a_gateway_that_times_out_is_waited_for_where_no_page_can_be_halved() {
         assert!(!warnings(&run).contains_key("soft_deleted_unknown"), "{mode}: {}", run.warnings);
         world.assert_exact("after it was waited for");
     }
+}
+
+/// Graph answered 404 for the members of a group with a deleted member, at every run.
+#[tokio::test(flavor = "multi_thread")]
+async fn members_that_are_not_found_of_a_group_that_exists_stay_and_degrade_the_run() {
+    let (world, job) = world().await;
+    let group = world.graph.read(|directory| directory.live_groups().nth(2).unwrap().1.id);
+    let action = Action::Status {
+        status: 404,
+        code: Some("Request_ResourceNotFound".to_owned()),
+        message: Some("Resource '99999999-0000-4000-8000-000000000000' does not exist.".to_owned()),
+        retry_after: None,
+    };
+    world.graph.add_fault(Fault::on(format!("/v1.0/groups/{group}/members"), action).times(0));
+    let run = world.run(job, RunMode::Full).await;
+    assert_eq!(run.state.as_str(), "degraded", "{:?}", run.error);
+    assert_eq!(warnings(&run), [("members_not_found".to_owned(), 1)].into());
+    let text = run.warnings.to_string();
+    assert!(
+        text.contains("99999999-0000-4000-8000-000000000000") && text.contains("although the group exists"),
+        "{text}"
+    );
+    assert!(!text.contains("Member.Read.Hidden"), "{text}");
+    world.assert_exact("the members stay");
 }

@@ -2,6 +2,7 @@
 
 use super::state::{State, Wanted, is_asked_for};
 use crate::graph::permission;
+use crate::graph::sim::ClearedManager;
 use crate::graph::token::Token;
 use crate::seed::{self, Directory, ObjectKind, Ref, What};
 use std::collections::HashMap;
@@ -29,6 +30,8 @@ pub struct Entry {
     pub links: Vec<Link>,
     pub owners: Vec<Link>,
     pub manager: Option<Vec<Link>>,
+    /// Even if there is nothing to say about it.
+    pub is_reported: bool,
 }
 
 impl Entry {
@@ -37,7 +40,15 @@ impl Entry {
     }
 
     fn whole(object: Ref) -> Self {
-        Self { object, removed: None, changed: None, links: Vec::new(), owners: Vec::new(), manager: None }
+        Self {
+            object,
+            removed: None,
+            changed: None,
+            links: Vec::new(),
+            owners: Vec::new(),
+            manager: None,
+            is_reported: false,
+        }
     }
 }
 
@@ -176,8 +187,7 @@ impl Reader<'_> {
         if object.kind() == ObjectKind::Group && hidden && self.hidden {
             entry.links.clear();
         }
-        let is_changed =
-            !names.is_empty() || !entry.links.is_empty() || !entry.owners.is_empty() || entry.manager.is_some();
+        let is_changed = !names.is_empty() || !entry.links.is_empty() || !entry.owners.is_empty() || entry.is_reported;
         entry.changed = Some(names);
         is_changed.then_some(entry)
     }
@@ -218,6 +228,11 @@ impl Reader<'_> {
 
     fn manager_changed(&self, object: Ref, before: Option<u32>, entry: &mut Entry) {
         let now = self.manager(object);
+        let assigned = self.directory.users.get(object.slot() as usize).and_then(|user| user.manager);
+        if self.wanted.silent && before == assigned {
+            // Only the manager changed, by being deleted or restored.
+            return;
+        }
         let mut links: Vec<Link> = now.map(|to| Link { to, removed: false }).into_iter().collect();
         // The first «before» of the round is the manager that the reader knows.
         let known = entry.manager.as_ref().and_then(|links| links.iter().find(|link| link.removed).map(|link| link.to));
@@ -225,6 +240,14 @@ impl Reader<'_> {
         if let Some(to) = before.filter(|to| Some(*to) != now) {
             links.insert(0, Link { to, removed: true });
         }
-        entry.manager = Some(links);
+        let is_cleared = links.iter().all(|link| link.removed);
+        entry.manager = match self.wanted.cleared_manager {
+            ClearedManager::RemovedEntry => Some(links),
+            ClearedManager::EmptyList if is_cleared => Some(Vec::new()),
+            // Shown as a user without properties that changed.
+            ClearedManager::Nothing if is_cleared => None,
+            ClearedManager::EmptyList | ClearedManager::Nothing => Some(links),
+        };
+        entry.is_reported = true;
     }
 }

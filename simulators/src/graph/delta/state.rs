@@ -3,6 +3,7 @@
 use crate::graph::answer::Problem;
 use crate::graph::property::default_properties;
 use crate::graph::request::Request;
+use crate::graph::sim::ClearedManager;
 use crate::seed::{Directory, ObjectKind, Ref};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -49,8 +50,9 @@ pub struct Wanted {
     pub owners: bool,
     /// `Prefer: return=minimal`.
     pub minimal: bool,
-    /// Members that were deleted are not reported as removed.
+    /// Members that were deleted are not reported as removed, nor managers that were deleted or restored.
     pub silent: bool,
+    pub cleared_manager: ClearedManager,
 }
 
 impl Wanted {
@@ -68,6 +70,7 @@ impl Wanted {
             owners: kind == ObjectKind::Group && selected("owners"),
             minimal: request.prefer.contains("return=minimal"),
             silent: false,
+            cleared_manager: ClearedManager::default(),
         }
     }
 }

@@ -1,11 +1,11 @@
 //! A round of changes, gathered by object.
 
-use crate::directory::Properties as Map;
+use crate::directory::{ObjectType, Properties as Map, never_null};
 use crate::error::Error;
 use crate::graph::Page;
 use crate::graph::delta::{self, end_of_round};
 use crate::graph::error::{GraphError, GraphErrorKind};
-use crate::graph::wire::{Items, Member, Properties, Removed};
+use crate::graph::wire::{Items, Properties, Removed};
 use crate::runs::collect::pages::{Pages, once};
 use crate::runs::collect::read_error::{ReadError, Result};
 use crate::runs::collect::reader::Reader;
@@ -30,16 +30,18 @@ pub struct Delta {
     values: Map,
     /// Properties that were cleared.
     nulls: BTreeSet<String>,
-    /// Managers that came or went, one after another.
-    managers: Vec<Member>,
+    /// Properties that are never null, and that came so.
+    pub kept: BTreeSet<String>,
+    /// The manager, where the latest change says it in the one form that is documented: somebody came.
+    pub manager: Option<Uuid>,
     /// Members and owners that came (`true`) or went.
     pub members: HashMap<Uuid, (bool, &'static str)>,
-    owners: HashMap<Uuid, bool>,
+    pub owners: HashMap<Uuid, bool>,
 }
 
 impl Delta {
     /// The same object may come many times: a group in parts with other members each, a change again.
-    fn merge(&mut self, change: Properties) -> Result<()> {
+    fn merge(&mut self, object_type: ObjectType, change: Properties) -> Result<()> {
         self.removed = change.removed;
         for member in change.members.iter().flatten() {
             self.members.insert(member.id, (!member.is_removed, member.kind.as_str()));
@@ -47,12 +49,18 @@ impl Delta {
         for owner in change.owners.iter().flatten() {
             self.owners.insert(owner.id, !owner.is_removed);
         }
-        self.managers.extend(change.manager.member());
+        self.manager = change.manager.member().filter(|manager| !manager.is_removed).map(|manager| manager.id);
         if change.removed.is_none() {
-            let values: Map = serde_json::from_str(&change.json).map_err(Error::internal)?;
+            let mut values: Map = serde_json::from_str(&change.json).map_err(Error::internal)?;
+            for name in never_null(object_type) {
+                if change.nulls.iter().any(|null| null == name) || values.get(*name).is_some_and(|value| value == "") {
+                    values.remove(*name);
+                    self.kept.insert((*name).to_owned());
+                }
+            }
             self.nulls.retain(|name| !values.contains_key(name));
             self.values.extend(values);
-            for name in change.nulls {
+            for name in change.nulls.into_iter().filter(|name| !never_null(object_type).contains(&name.as_str())) {
                 self.values.remove(&name);
                 self.nulls.insert(name);
             }
@@ -73,14 +81,8 @@ impl Delta {
         for name in &self.nulls {
             map.remove(name);
         }
-        for manager in &self.managers {
-            let id = json!(manager.id);
-            if !manager.is_removed {
-                map.insert("managerId".to_owned(), id);
-            } else if map.get("managerId") == Some(&id) {
-                // Otherwise another one came before this one went, or it is a change of long ago that comes again.
-                map.remove("managerId");
-            }
+        if let Some(manager) = self.manager {
+            map.insert("managerId".to_owned(), json!(manager));
         }
         if !self.owners.is_empty() {
             let owners = map.get("ownerIds").and_then(Value::as_array).into_iter().flatten();
@@ -113,8 +115,8 @@ fn held_by(change: &Properties) -> usize {
 }
 
 /// Follows a round to its end.
-pub async fn replay(reader: &Reader<'_>, link: &str) -> Result<Replayed> {
-    let mut round = Round { reader, changes: BTreeMap::new(), held: 0, end: None };
+pub async fn replay(reader: &Reader<'_>, object_type: ObjectType, link: &str) -> Result<Replayed> {
+    let mut round = Round { reader, object_type, changes: BTreeMap::new(), held: 0, end: None };
     match once(reader, reader.session.delta(link)?, &mut round).await {
         Err(ReadError::Graph(error)) if needs_full_read(&error) => return Ok(Replayed::Expired(error.to_string())),
         outcome => outcome?,
@@ -132,6 +134,7 @@ pub async fn replay(reader: &Reader<'_>, link: &str) -> Result<Replayed> {
 /// The pages of a round, merged by object.
 struct Round<'a> {
     reader: &'a Reader<'a>,
+    object_type: ObjectType,
     changes: BTreeMap<Uuid, Delta>,
     /// About how much memory they take.
     held: usize,
@@ -154,7 +157,7 @@ impl Pages<Items> for Round<'_> {
         }
         for change in changes {
             if let Some(id) = change.uuid() {
-                self.changes.entry(id).or_default().merge(change)?;
+                self.changes.entry(id).or_default().merge(self.object_type, change)?;
             }
         }
         // How many changes there are is known only as they come.
@@ -176,27 +179,44 @@ fn needs_full_read(error: &GraphError) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::graph::wire::properties;
 
-    fn manager(number: u128, is_removed: bool) -> Member {
-        Member { is_removed, ..Member::user(Uuid::from_u128(number)) }
-    }
+    const ID: Uuid = Uuid::from_u128(7);
+    const NEW: Uuid = Uuid::from_u128(2);
 
-    /// What managers reported one after another make of a user whose manager is number 1.
-    fn after(changes: &[Member]) -> Option<Uuid> {
-        let delta = Delta { managers: changes.to_vec(), ..Delta::default() };
-        let data = json!({"managerId": Uuid::from_u128(1)}).to_string();
-        let map = delta.merged(&data).unwrap();
-        map.get("managerId").and_then(Value::as_str).map(|id| id.parse().unwrap())
+    fn after(changes: &[Value]) -> Delta {
+        let mut delta = Delta::default();
+        for change in changes {
+            let mut object = json!({"id": ID});
+            object.as_object_mut().unwrap().extend(change.as_object().unwrap().clone());
+            delta.merge(ObjectType::Users, properties(&object.to_string()).unwrap()).unwrap();
+        }
+        delta
     }
 
     #[test]
-    fn the_end_of_the_old_manager_does_not_end_the_new_one() {
-        let (old, new) = (manager(1, true), manager(2, false));
-        assert_eq!(after(&[old]), None);
-        for changes in [&[old, new][..], &[new, old], &[new, old, old], &[new]] {
-            assert_eq!(after(changes), Some(new.id), "{changes:?}");
+    fn a_manager_is_taken_from_a_change_only_if_somebody_came() {
+        let came = json!({"manager@delta": [{"id": NEW}]});
+        let went = json!({"manager@delta": [{"id": Uuid::from_u128(1), "@removed": {"reason": "deleted"}}]});
+        let both =
+            json!({"manager@delta": [{"id": Uuid::from_u128(1), "@removed": {"reason": "deleted"}}, {"id": NEW}]});
+        let two = json!({"manager@delta": [{"id": NEW}, {"id": Uuid::from_u128(3)}]});
+        for changes in [vec![came.clone()], vec![both], vec![went.clone(), came.clone()]] {
+            assert_eq!(after(&changes).manager, Some(NEW), "{changes:?}");
         }
-        assert_eq!(after(&[manager(3, true)]), Some(Uuid::from_u128(1)), "one of long ago");
-        assert_eq!(after(&[new, manager(2, true)]), None);
+        for last in [went, two, json!({"manager@delta": []}), json!({"manager@delta": null}), json!({"city": "Oslo"})] {
+            assert_eq!(after(&[came.clone(), last.clone()]).manager, None, "asked for: {last}");
+        }
+    }
+
+    #[test]
+    fn a_property_that_is_never_null_is_not_cleared() {
+        let delta = after(&[json!({"accountEnabled": null, "displayName": "", "city": null})]);
+        let known = json!({"accountEnabled": false, "city": "Oslo", "displayName": "Ada"});
+        assert_eq!(
+            Value::Object(delta.merged(&known.to_string()).unwrap()),
+            json!({"accountEnabled": false, "displayName": "Ada", "id": ID})
+        );
+        assert_eq!(delta.kept, ["accountEnabled", "displayName"].map(str::to_owned).into());
     }
 }

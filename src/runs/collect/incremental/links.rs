@@ -1,80 +1,15 @@
 //! Memberships after a round of changes.
 
 use super::changes::Delta;
-use crate::codes::WarningCode;
 use crate::db::mirror::{Batch, StagedMembers};
 use crate::directory::ObjectType;
-use crate::graph::error::GraphErrorKind;
-use crate::graph::wire::{MemberKind, Members};
-use crate::run_state::RunWarning;
-use crate::runs::collect::fetch::get_many;
 use crate::runs::collect::groups;
 use crate::runs::collect::mirror::MembersByType;
 use crate::runs::collect::object::{self, reason_of};
-use crate::runs::collect::pages::whole_of;
 use crate::runs::collect::read_error::Result;
 use crate::runs::collect::reader::Reader;
 use std::collections::{BTreeMap, BTreeSet};
 use uuid::Uuid;
-
-/// Objects whose groups are asked for together, and whose answers are in memory at once.
-const ASKED_AT_ONCE: usize = 320;
-
-/// Adds the groups of new users and groups. One that is restored from the recycle bin has its former memberships, which
-/// the changes of groups need not report. Where they may not be read, only the changes of groups count.
-pub(super) async fn of_arrived(
-    reader: &Reader<'_>,
-    users: &[Uuid],
-    groups_arrived: &[Uuid],
-    changes: &mut BTreeMap<Uuid, Delta>,
-) -> Result<()> {
-    let mut found: BTreeMap<Uuid, Vec<(Uuid, &'static str)>> = BTreeMap::new();
-    let mut refused = None;
-    for (path, kind, ids) in [("users", MemberKind::User, users), ("groups", MemberKind::Group, groups_arrived)] {
-        let url = |id: &Uuid| reader.session.url(&format!("{path}/{id}/memberOf?$top=999&$select=id"));
-        for ids in ids.chunks(ASKED_AT_ONCE) {
-            for (id, answer) in ids.iter().zip(get_many(reader, ids.iter().map(url).collect()).await?) {
-                let item = match answer {
-                    Ok(item) => item,
-                    // Gone again.
-                    Err(error) if matches!(error.kind, GraphErrorKind::NotFound) => continue,
-                    Err(error) if error.refuses_optional() || matches!(error.kind, GraphErrorKind::Forbidden) => {
-                        refused = refused.or(Some(error));
-                        continue;
-                    }
-                    Err(error) => return Err(error.into()),
-                };
-                for group in whole_of(reader, item.body, "groups", groups_of).await? {
-                    found.entry(group).or_default().push((*id, kind.as_str()));
-                }
-            }
-        }
-    }
-    if let Some(error) = refused {
-        let detail = format!(
-            "The groups of new users and groups cannot be read ({error}). Those restored from the recycle bin get their \
-             former groups with the next full run."
-        );
-        reader.run.progress.warn(RunWarning::new(WarningCode::GroupsOfArrivedUnknown, detail));
-    }
-    let followed = reader.mirror.followed(found.keys().copied().collect()).await?;
-    for (group, members) in found {
-        let is_there = changes.get(&group).is_none_or(|delta| delta.removed.is_none());
-        if followed.has(&group) && is_there {
-            let delta = changes.entry(group).or_default();
-            for (member, kind) in members {
-                // Read after the changes, so it is newer.
-                delta.members.insert(member, (true, kind));
-            }
-        }
-    }
-    Ok(())
-}
-
-fn groups_of(page: &Members, groups: &mut Vec<Uuid>) -> Result<()> {
-    groups.extend(page.0.iter().filter(|member| member.kind == MemberKind::Group).map(|member| member.id));
-    Ok(())
-}
 
 /// Members held in memory at once, about; one group can have more.
 const MEMBERS_AT_ONCE: i64 = 50_000;

@@ -1,0 +1,151 @@
+//! Values that the mirror has, and that came empty in what a run staged.
+
+use super::staging::{StagedObject, stage_objects};
+use crate::db::Transaction;
+use crate::db::runs::{Lease, fence};
+use crate::error::Result;
+use crate::ids::JobId;
+use diesel::sql_types::{Array, BigInt, Bool, Nullable, Text, Uuid as SqlUuid};
+use diesel_async::RunQueryDsl;
+use uuid::Uuid;
+
+/// A staged object that lacks something which the same object has in the mirror.
+#[derive(diesel::QueryableByName)]
+pub struct LostValues {
+    #[diesel(sql_type = SqlUuid)]
+    pub id: Uuid,
+    #[diesel(sql_type = Text)]
+    pub staged: String,
+    #[diesel(sql_type = Text)]
+    pub known: String,
+}
+
+/// Objects that lack one of these properties, or have an empty text or list there, and have it in the mirror: the next
+/// after an id. The text of an object is canonical, and a quotation mark inside a text is escaped, so that a name with its
+/// colon is a name.
+pub async fn lost_values(
+    tx: &mut Transaction,
+    lease: &Lease,
+    job: JobId,
+    object_type: &str,
+    names: &[&str],
+    after: Option<Uuid>,
+    limit: i64,
+) -> Result<Vec<LostValues>> {
+    const LOST: &str = r#"
+        SELECT s.id, s.data AS staged, m.data AS known
+        FROM staged_objects s JOIN mirror_objects m ON m.organization_id = $1 AND m.job_id = $3
+            AND m.object_type = s.object_type AND m.id = s.id
+        WHERE s.organization_id = $1 AND s.run_id = $2 AND s.object_type = $4 AND s.data IS NOT NULL
+        AND s.hash <> m.hash AND ($6::uuid IS NULL OR s.id > $6)
+        AND EXISTS (SELECT FROM unnest($5::text[]) AS name WHERE
+            position('"' || name || '":' IN m.data) > 0
+            AND position('"' || name || '":""' IN m.data) = 0 AND position('"' || name || '":[]' IN m.data) = 0
+            AND (position('"' || name || '":' IN s.data) = 0 OR position('"' || name || '":""' IN s.data) > 0
+                OR position('"' || name || '":[]' IN s.data) > 0))
+        ORDER BY s.id LIMIT $7"#;
+    Ok(diesel::sql_query(LOST)
+        .bind::<SqlUuid, _>(lease.organization.0)
+        .bind::<SqlUuid, _>(lease.run.0)
+        .bind::<SqlUuid, _>(job.0)
+        .bind::<Text, _>(object_type)
+        .bind::<Array<Text>, _>(names)
+        .bind::<Nullable<SqlUuid>, _>(after)
+        .bind::<BigInt, _>(limit)
+        .load(tx)
+        .await?)
+}
+
+/// Stages objects again, in the transaction that completes a read.
+pub async fn restage(tx: &mut Transaction, lease: &Lease, objects: Vec<StagedObject>) -> Result<()> {
+    fence(tx, lease).await?;
+    stage_objects(tx, lease, objects).await
+}
+
+/// How many objects had a list with something in it, and which of them have none now.
+#[derive(diesel::QueryableByName)]
+pub struct Emptied {
+    #[diesel(sql_type = BigInt)]
+    pub had: i64,
+    #[diesel(sql_type = Array<SqlUuid>)]
+    pub lost: Vec<Uuid>,
+}
+
+/// Whose list in a property became empty. In a read of changes, what was not staged is as it was.
+pub async fn emptied_lists(
+    tx: &mut Transaction,
+    lease: &Lease,
+    job: JobId,
+    object_type: &str,
+    name: &str,
+    is_patch: bool,
+) -> Result<Emptied> {
+    const EMPTIED: &str = r#"
+        SELECT count(*) AS had, coalesce(array_agg(m.id ORDER BY m.id)
+            FILTER (WHERE s.data IS NOT NULL AND position($5 IN s.data) = 0), '{}') AS lost
+        FROM mirror_objects m LEFT JOIN staged_objects s ON s.organization_id = $1 AND s.run_id = $2
+            AND s.object_type = m.object_type AND s.id = m.id
+        WHERE m.organization_id = $1 AND m.job_id = $3 AND m.object_type = $4
+        AND position($5 IN m.data) > 0 AND (s.id IS NOT NULL OR $6)"#;
+    Ok(diesel::sql_query(EMPTIED)
+        .bind::<SqlUuid, _>(lease.organization.0)
+        .bind::<SqlUuid, _>(lease.run.0)
+        .bind::<SqlUuid, _>(job.0)
+        .bind::<Text, _>(object_type)
+        // The first object of the list: an empty one has none.
+        .bind::<Text, _>(format!("\"{name}\":[{{"))
+        .bind::<Bool, _>(is_patch)
+        .get_result(tx)
+        .await?)
+}
+
+/// Which staged groups had members and have none now.
+pub async fn emptied_groups(tx: &mut Transaction, lease: &Lease, job: JobId) -> Result<Emptied> {
+    const EMPTIED: &str = "
+        WITH had AS (SELECT DISTINCT m.group_id FROM mirror_members m
+            WHERE m.organization_id = $1 AND m.job_id = $3 AND cardinality(m.member_ids) > 0
+            AND EXISTS (SELECT FROM staged_objects o WHERE o.organization_id = $1 AND o.run_id = $2
+                AND o.object_type = 'groups' AND o.id = m.group_id))
+        SELECT count(*) AS had, coalesce(array_agg(group_id ORDER BY group_id)
+            FILTER (WHERE NOT EXISTS (SELECT FROM staged_members s WHERE s.organization_id = $1 AND s.run_id = $2
+                AND s.group_id = had.group_id AND (s.member_ids IS NULL OR cardinality(s.member_ids) > 0))), '{}') AS lost
+        FROM had";
+    Ok(diesel::sql_query(EMPTIED)
+        .bind::<SqlUuid, _>(lease.organization.0)
+        .bind::<SqlUuid, _>(lease.run.0)
+        .bind::<SqlUuid, _>(job.0)
+        .get_result(tx)
+        .await?)
+}
+
+/// A group and a user that was a member of it.
+#[derive(diesel::QueryableByName)]
+pub struct FormerMember {
+    #[diesel(sql_type = SqlUuid)]
+    pub group_id: Uuid,
+    #[diesel(sql_type = SqlUuid)]
+    pub user_id: Uuid,
+}
+
+/// A user of each of these groups who was a member and still exists.
+pub async fn former_members(
+    tx: &mut Transaction,
+    lease: &Lease,
+    job: JobId,
+    groups: &[Uuid],
+) -> Result<Vec<FormerMember>> {
+    const FORMER: &str = "
+        SELECT DISTINCT ON (m.group_id) m.group_id, former.member AS user_id FROM mirror_members m
+        CROSS JOIN LATERAL (SELECT member FROM unnest(m.member_ids) AS member
+            WHERE EXISTS (SELECT FROM staged_objects u WHERE u.organization_id = $1 AND u.run_id = $2
+                AND u.object_type = 'users' AND u.id = member) LIMIT 1) AS former
+        WHERE m.organization_id = $1 AND m.job_id = $3 AND m.group_id = ANY($4) AND m.member_type = 'user'
+        ORDER BY m.group_id, user_id";
+    Ok(diesel::sql_query(FORMER)
+        .bind::<SqlUuid, _>(lease.organization.0)
+        .bind::<SqlUuid, _>(lease.run.0)
+        .bind::<SqlUuid, _>(job.0)
+        .bind::<Array<SqlUuid>, _>(groups)
+        .load(tx)
+        .await?)
+}
