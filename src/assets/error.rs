@@ -39,6 +39,8 @@ pub enum AssetsErrorKind {
     Validation {
         details: Vec<String>,
     },
+    /// The object schema has something of the same name that the import cannot take over.
+    NameTaken,
     NotFound,
     /// 429 until the retry time was over.
     Throttled,
@@ -63,6 +65,8 @@ pub struct AssetsError {
     pub status: Option<u16>,
     /// What Assets said, or what this client found.
     pub message: String,
+    /// The code of Assets for it, if the response has one: `IN_PROGRESS`.
+    pub answer_code: Option<String>,
     /// `atl-traceid` of the last response. Atlassian support asks for it.
     pub request_id: Option<String>,
     /// The request, for logs: `POST executions`.
@@ -71,7 +75,14 @@ pub struct AssetsError {
 
 impl AssetsError {
     pub fn new(kind: AssetsErrorKind, message: impl Into<String>) -> Self {
-        Self { kind, status: None, message: printable(&message.into()), request_id: None, action: "" }
+        Self {
+            kind,
+            status: None,
+            message: printable(&message.into()),
+            answer_code: None,
+            request_id: None,
+            action: "",
+        }
     }
 
     pub(super) fn during(mut self, action: &'static str) -> Self {
@@ -81,7 +92,8 @@ impl AssetsError {
 
     /// The error for a status and a body.
     pub(super) fn from_answer(status: u16, body: &[u8], request_id: Option<String>) -> Self {
-        let answer: Option<Value> = serde_json::from_slice(body).ok();
+        let body = without_secrets(&String::from_utf8_lossy(body));
+        let answer: Option<Value> = serde_json::from_str(&body).ok();
         let details = answer.as_ref().map(messages).unwrap_or_default();
         let kind = match status {
             401 => AssetsErrorKind::Unauthorized,
@@ -89,17 +101,22 @@ impl AssetsError {
             404 | 410 => AssetsErrorKind::NotFound,
             409 => AssetsErrorKind::Conflict(answer.as_ref().map_or(Conflict::Other, conflict)),
             413 => AssetsErrorKind::TooLarge,
+            400 | 422 if answer.as_ref().is_some_and(|answer| has_code(answer, NAME_TAKEN)) => {
+                AssetsErrorKind::NameTaken
+            }
             400 | 422 => AssetsErrorKind::Validation { details: details.clone() },
             429 => AssetsErrorKind::Throttled,
             _ => AssetsErrorKind::Server,
         };
+        // Whatever its form, the response is shown.
         let message = match (details.is_empty(), answer.is_some()) {
             (false, _) => details.join("; "),
-            (true, true) => "no message".to_owned(),
-            (true, false) if body.is_empty() => "no message".to_owned(),
-            (true, false) => "the response is not JSON".to_owned(),
+            (true, _) if body.trim().is_empty() => "the response is empty".to_owned(),
+            (true, true) => body,
+            (true, false) => format!("the response is not JSON: {body}"),
         };
-        Self { kind, status: Some(status), message: printable(&message), request_id, action: "" }
+        let answer_code = answer.as_ref().and_then(code).map(printable);
+        Self { kind, status: Some(status), message: printable(&message), answer_code, request_id, action: "" }
     }
 
     /// The code of run records and findings. Its table has what the error means and what to do.
@@ -114,6 +131,7 @@ impl AssetsError {
             AssetsErrorKind::Conflict(Conflict::Other) => AssetsErrorCode::Conflict,
             AssetsErrorKind::TooLarge => AssetsErrorCode::ChunkTooLarge,
             AssetsErrorKind::Validation { .. } => AssetsErrorCode::Refused,
+            AssetsErrorKind::NameTaken => AssetsErrorCode::NameTaken,
             AssetsErrorKind::NotFound => AssetsErrorCode::NotFound,
             AssetsErrorKind::Throttled => AssetsErrorCode::Throttled,
             AssetsErrorKind::Server => AssetsErrorCode::Failed,
@@ -139,6 +157,7 @@ impl AssetsError {
             | AssetsErrorKind::Conflict(_)
             | AssetsErrorKind::TooLarge
             | AssetsErrorKind::Validation { .. }
+            | AssetsErrorKind::NameTaken
             | AssetsErrorKind::NotFound
             | AssetsErrorKind::Server
             | AssetsErrorKind::Malformed
@@ -184,24 +203,87 @@ fn conflict(answer: &Value) -> Conflict {
     }
 }
 
-/// The messages of a response, in every form that Assets uses: `errorMessages`, `errors`, `dataValidationErrors`,
-/// `errorCode`, `message`.
+/// The code of a 400 that refuses external ids because the names belong to others. Source: docs/assets.md, «Mapping».
+const NAME_TAKEN: &str = "EXTERNAL_ID_MISMATCH";
+
+/// Whether a text in the response is this code. Where it is, is not documented.
+fn has_code(answer: &Value, code: &str) -> bool {
+    match answer {
+        Value::String(text) => text == code,
+        Value::Array(values) => values.iter().any(|value| has_code(value, code)),
+        Value::Object(fields) => fields.values().any(|value| has_code(value, code)),
+        Value::Null | Value::Bool(_) | Value::Number(_) => false,
+    }
+}
+
+/// The first `errorCode` or `code` that is a text.
+fn code(answer: &Value) -> Option<&str> {
+    match answer {
+        Value::Object(fields) => {
+            let own = ["errorCode", "code"].iter().find_map(|field| fields.get(*field)?.as_str());
+            own.or_else(|| fields.values().find_map(code))
+        }
+        Value::Array(values) => values.iter().find_map(code),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => None,
+    }
+}
+
+/// The messages of a response. Fields of which Assets is known to use them come first and without their names; any
+/// other field that can say something follows with its name.
 fn messages(answer: &Value) -> Vec<String> {
+    const KNOWN: [&str; 8] = [
+        "errorMessages",
+        "errors",
+        "dataValidationErrors",
+        "error",
+        "errorCode",
+        "message",
+        "errorMessage",
+        "resultMessage",
+    ];
+    const SAY_NOTHING: [&str; 6] = ["result", "timestamp", "status", "statusCode", "code", "path"];
     let mut found = Vec::new();
-    let list = |field: &str| answer.get(field).and_then(Value::as_array).into_iter().flatten();
-    found.extend(list("errorMessages").filter_map(Value::as_str).map(str::to_owned));
-    if let Some(errors) = answer.get("errors").and_then(Value::as_object) {
-        found.extend(errors.iter().map(|(field, text)| format!("{field}: {}", plain(text))));
+    let Some(fields) = answer.as_object() else {
+        describe(answer, &mut found);
+        return bounded(found);
+    };
+    for field in KNOWN {
+        match (field, fields.get(field)) {
+            ("errors", Some(Value::Object(errors))) => {
+                found.extend(errors.iter().map(|(field, text)| format!("{field}: {}", plain(text))));
+            }
+            (_, Some(value)) => describe(value, &mut found),
+            (_, None) => {}
+        }
     }
-    for error in list("dataValidationErrors") {
-        found.push(error.as_object().map_or_else(
-            || plain(error),
-            |fields| fields.iter().map(|(key, value)| format!("{key} {}", plain(value))).collect::<Vec<_>>().join(", "),
-        ));
+    let is_code = |field: &str, value: &Value| field == "code" && value.is_string();
+    let others = fields.iter().filter(|(field, value)| {
+        !KNOWN.contains(&field.as_str()) && (!SAY_NOTHING.contains(&field.as_str()) || is_code(field, value))
+    });
+    for (field, value) in others {
+        match value {
+            Value::Null | Value::Bool(_) | Value::Number(_) => {}
+            value if plain(value).trim_matches(['{', '}', '[', ']', ' ']).is_empty() => {}
+            value => found.push(format!("{field}: {}", plain(value))),
+        }
     }
-    for field in ["errorCode", "message", "errorMessage", "resultMessage"] {
-        found.extend(answer.get(field).and_then(Value::as_str).map(str::to_owned));
+    bounded(found)
+}
+
+/// A text as it is, the fields of an object in one line, each value of a list.
+fn describe(value: &Value, found: &mut Vec<String>) {
+    match value {
+        Value::Null => {}
+        Value::Array(values) => values.iter().for_each(|value| describe(value, found)),
+        Value::Object(fields) => {
+            let fields: Vec<String> = fields.iter().map(|(key, value)| format!("{key} {}", plain(value))).collect();
+            found.push(fields.join(", "));
+        }
+        Value::Bool(_) | Value::Number(_) | Value::String(_) => found.push(plain(value)),
     }
+}
+
+fn bounded(mut found: Vec<String>) -> Vec<String> {
     found.retain(|message| !message.trim().is_empty());
     if found.len() > MAX_DETAILS {
         let rest = found.len() - MAX_DETAILS;
@@ -213,6 +295,26 @@ fn messages(answer: &Value) -> Vec<String> {
 
 fn plain(value: &Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}
+
+/// The text without what looks like a token: a response can repeat the request.
+fn without_secrets(text: &str) -> String {
+    const PREFIXES: [&str; 3] = ["ATCTT", "ATATT", "eyJ"];
+    const MIN_TOKEN: usize = 12;
+    let is_part = |c: char| c.is_ascii_alphanumeric() || "-_.=+/~".contains(c);
+    let mut follows_scheme = false;
+    let mut cleaned = String::with_capacity(text.len());
+    for piece in text.split_inclusive(|c| !is_part(c)) {
+        let word = piece.trim_end_matches(|c| !is_part(c));
+        let has_prefix = |part: &str| PREFIXES.iter().any(|prefix| part.starts_with(prefix));
+        let is_token = word.split(['/', '=']).any(has_prefix) || follows_scheme;
+        cleaned.push_str(if is_token && word.len() >= MIN_TOKEN { "…" } else { word });
+        cleaned.push_str(&piece[word.len()..]);
+        if !word.is_empty() {
+            follows_scheme = ["bearer", "basic"].iter().any(|scheme| word.eq_ignore_ascii_case(scheme));
+        }
+    }
+    cleaned
 }
 
 /// One line of bounded length.
@@ -238,7 +340,7 @@ mod tests {
         assert_eq!(conflict("IN_PROGRESS").code(), AssetsErrorCode::ExecutionInProgress);
         assert_eq!(of(409, "").kind, AssetsErrorKind::Conflict(Conflict::Other));
         assert_eq!(of(413, "<html>").kind, AssetsErrorKind::TooLarge);
-        assert_eq!(of(503, "<html>").message, "the response is not JSON");
+        assert_eq!(of(503, "<html>").message, "the response is not JSON: <html>");
     }
 
     #[test]
@@ -247,6 +349,58 @@ mod tests {
                        "dataValidationErrors":[{"code":"UNKNOWN_EXTERNAL_ID_MAPPING","id":"a/b"}]}"#;
         let AssetsErrorKind::Validation { details } = of(400, body).kind else { panic!() };
         assert_eq!(details, ["one", "field: two", "code UNKNOWN_EXTERNAL_ID_MAPPING, id a/b"]);
+    }
+
+    #[test]
+    fn a_body_in_an_unknown_form_is_shown() {
+        for (body, code, said) in [
+            (
+                r#"{"errors":[{"code":"MAPPING_INVALID_EXTERNAL_ID","path":"/a"}]}"#,
+                "MAPPING_INVALID_EXTERNAL_ID",
+                "path /a",
+            ),
+            (r#"{"errors":["one","two"]}"#, "", "one; two"),
+            (
+                r#"{"validation":{"code":"X_1","fields":["name"]}}"#,
+                "X_1",
+                r#"validation: {"code":"X_1","fields":["name"]}"#,
+            ),
+            (r#"{"message":"Bad Request","validation":{"body":{"keys":["mapping"]}}}"#, "", "mapping"),
+            (r#"{"error":{"code":"X_2","message":"no such type"}}"#, "X_2", "message no such type"),
+            (r#"{"error":"no such type"}"#, "", "no such type"),
+            (r#"{"code":"X_3"}"#, "X_3", "code: X_3"),
+            (r#"[{"code":"X_4"}]"#, "X_4", "code X_4"),
+            (r#"{"status":400,"timestamp":"now"}"#, "", r#"{"status":400,"timestamp":"now"}"#),
+            ("{}", "", "{}"),
+            ("<p>Bad Request</p>", "", "not JSON: <p>Bad Request</p>"),
+            ("", "", "the response is empty"),
+        ] {
+            let error = of(400, body);
+            assert!(error.message.contains(said), "{body}: {}", error.message);
+            assert_eq!(error.answer_code.as_deref().unwrap_or_default(), code, "{body}");
+        }
+    }
+
+    #[test]
+    fn no_token_is_repeated() {
+        let body = r#"{"message":"Bearer abcdefghijklmnop is not ATCTT3xFfGN0secretsecret","url":"https://a/b?t=eyJhbGciOi.J9.x"}"#;
+        for body in [body, body.trim_end_matches('}')] {
+            let message = of(400, body).message;
+            for secret in ["abcdefghijklmnop", "secretsecret", "eyJ"] {
+                assert!(!message.contains(secret), "{message}");
+            }
+            assert!(message.contains("is not …"), "{message}");
+        }
+    }
+
+    #[test]
+    fn names_that_belong_to_others_are_a_kind_of_their_own() {
+        let body = r#"{"dataValidationErrors":[{"code":"EXTERNAL_ID_MISMATCH"}]}"#;
+        assert_eq!(
+            (of(400, body).kind, of(422, r#"{"errors":["EXTERNAL_ID_MISMATCH"]}"#).kind),
+            (AssetsErrorKind::NameTaken, AssetsErrorKind::NameTaken)
+        );
+        assert_eq!(of(400, body).answer_code.as_deref(), Some("EXTERNAL_ID_MISMATCH"));
     }
 
     #[test]

@@ -184,6 +184,16 @@ impl RunProgress {
         state.revision += 1;
     }
 
+    /// From here on the counts say what was done, and no longer what is planned.
+    pub fn forget_plans(&self) {
+        let mut state = self.state();
+        for count in state.counts.values_mut() {
+            (count.created, count.updated, count.removed, count.marked) = (0, 0, 0, 0);
+            count.not_cleared += std::mem::take(&mut count.cleared);
+        }
+        state.revision += 1;
+    }
+
     pub fn counts(&self) -> Counts {
         self.state().counts.clone()
     }

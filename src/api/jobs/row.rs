@@ -2,10 +2,11 @@
 
 use super::body::{CreateJob, JobResponse, JobSchedule};
 use crate::db::Transaction;
+use crate::db::destinations;
 use crate::db::jobs::{self, JobRow, NewJobRow, References};
 use crate::error::{Code, Error, Faults, Result};
 use crate::ids::{JobId, OrganizationId};
-use crate::job::{Deliver, RemovalPolicy};
+use crate::job::{Deliver, RemovalPolicy, ScheduleMode};
 use crate::schedule::Schedule;
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
@@ -26,6 +27,7 @@ impl CreateJob {
                 cron: schedule.cron,
                 timezone: schedule.timezone,
                 enabled: schedule.enabled || schedule.paused_reason.is_some(),
+                mode: schedule.mode,
             }),
         })
     }
@@ -54,12 +56,14 @@ impl CreateJob {
             schedule_enabled: false,
             schedule_next_at: None,
             schedule_paused_reason: None,
+            schedule_mode: ScheduleMode::default(),
         };
         if let Some(schedule) = &self.schedule {
             let next = Schedule::parse(&schedule.cron, &schedule.timezone).ok().and_then(|s| s.next_after(now));
             new.schedule_cron = Some(schedule.cron.clone());
             new.schedule_timezone = Some(schedule.timezone.clone());
             new.schedule_enabled = schedule.enabled;
+            new.schedule_mode = schedule.mode;
             new.schedule_next_at = next.filter(|_| schedule.enabled);
         }
         if let Some(current) = current.filter(|_| !changes_schedule) {
@@ -99,12 +103,13 @@ impl CreateJob {
         }
         faults.into_result()?;
         let Some(destination) = self.destination_id else { return Ok(()) };
-        match jobs::served_by(tx, organization, destination, own_id).await? {
+        if let Some(job) = jobs::served_by(tx, organization, destination, own_id).await? {
+            let detail = format!("The destination is already used by the job «{}» ({}).", job.name, job.id);
+            return Err(Error::new(Code::DestinationInUse, detail).with_used_by(vec![job]));
+        }
+        match destinations::same_source(tx, organization, destination, own_id).await? {
+            Some(other) => Err(other.refusal()),
             None => Ok(()),
-            Some(job) => {
-                let detail = format!("The destination is already used by the job «{}» ({}).", job.name, job.id);
-                Err(Error::new(Code::DestinationInUse, detail).with_used_by(vec![job]))
-            }
         }
     }
 }
