@@ -18,8 +18,8 @@ text_enum! {
     ScheduleMode in "jobs.schedule_mode" {
         /// Everything, each time.
         Full = "full",
-        /// What changed since the last complete read. Now and then, and where changes do not tell enough, such a run
-        /// reads everything all the same; its warning `incremental_became_full` has the reason.
+        /// What changed since the last complete read. After some days, and where changes do not say enough, such a
+        /// run reads everything all the same; its warning `incremental_became_full` has the reason.
         #[default]
         Incremental = "incremental",
     }

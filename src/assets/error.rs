@@ -85,6 +85,12 @@ impl AssetsError {
         }
     }
 
+    /// The error for a body that is not what this client expects.
+    pub(super) fn unreadable(error: &serde_json::Error, body: &[u8]) -> Self {
+        let body = without_secrets(&String::from_utf8_lossy(body));
+        Self::new(AssetsErrorKind::Malformed, format!("{error}: {body}"))
+    }
+
     pub(super) fn during(mut self, action: &'static str) -> Self {
         self.action = action;
         self
@@ -297,7 +303,7 @@ fn plain(value: &Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 
-/// The text without what looks like a token: a response can repeat the request.
+/// The text without what looks like a token, because a response can repeat the request, and without URLs.
 fn without_secrets(text: &str) -> String {
     const PREFIXES: [&str; 3] = ["ATCTT", "ATATT", "eyJ"];
     const MIN_TOKEN: usize = 12;
@@ -308,7 +314,8 @@ fn without_secrets(text: &str) -> String {
         let word = piece.trim_end_matches(|c| !is_part(c));
         let has_prefix = |part: &str| PREFIXES.iter().any(|prefix| part.starts_with(prefix));
         let is_token = word.split(['/', '=']).any(has_prefix) || follows_scheme;
-        cleaned.push_str(if is_token && word.len() >= MIN_TOKEN { "…" } else { word });
+        let is_hidden = (is_token && word.len() >= MIN_TOKEN) || word.starts_with("//");
+        cleaned.push_str(if is_hidden { "…" } else { word });
         cleaned.push_str(&piece[word.len()..]);
         if !word.is_empty() {
             follows_scheme = ["bearer", "basic"].iter().any(|scheme| word.eq_ignore_ascii_case(scheme));

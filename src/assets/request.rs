@@ -71,7 +71,7 @@ pub(super) struct Answer {
 
 impl Answer {
     pub fn json<T: DeserializeOwned>(&self) -> Result<T> {
-        serde_json::from_slice(&self.body).map_err(|e| AssetsError::new(AssetsErrorKind::Malformed, e.to_string()))
+        serde_json::from_slice(&self.body).map_err(|error| AssetsError::unreadable(&error, &self.body))
     }
 }
 

@@ -57,7 +57,7 @@ pub async fn used_by(tx: &mut Transaction, organization: OrganizationId, id: Des
     users_of(tx, organization, Refers::Destination(id)).await
 }
 
-/// What tells import sources apart: the id, once Assets was asked for it, and until then a hash of the token.
+/// What identifies an import source: its id, once Assets was asked for it, and until then a hash of the token.
 #[derive(AsChangeset, Clone, Default, Debug)]
 #[diesel(table_name = destinations, treat_none_as_null = true)]
 pub struct LeadsTo {
@@ -97,7 +97,7 @@ pub async fn set_leads_to(
     Ok(())
 }
 
-/// Stores the id of the import source, as Assets told it.
+/// Stores the id of the import source, which Assets returned.
 pub async fn set_import_source(
     tx: &mut Transaction,
     organization: OrganizationId,

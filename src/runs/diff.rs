@@ -80,7 +80,7 @@ pub async fn diff(run: &Run, collected: &Collected) -> Result<Diffed, Stop> {
         }
         outbox.flush().await?;
     }
-    outbox.not_cleared.tell(run);
+    outbox.not_cleared.warn(run);
     let created = run.progress.counts().values().map(|count| count.created).sum();
     let warnings = size::warnings(known.values().sum(), created, outbox.many_references);
     warnings.into_iter().for_each(|warning| run.progress.warn(warning));

@@ -1,4 +1,4 @@
-//! Carries an execution out: objects first, references in a later pass over the whole execution, then
+//! Processes an execution: objects first, references in a later pass over the whole execution, then
 //! «Missing objects». Source: docs/assets.md, «Schema and mapping document», «References», «Missing objects and empty
 //! values».
 

@@ -103,16 +103,15 @@ impl State {
         self.add_source_in(schema, &name, None, None)
     }
 
-    /// Gives the source a new container token; the old one is worth nothing from now on.
+    /// Gives the source a new container token; the old one stops working.
     pub(super) fn rotate_token(&mut self, source: usize) -> String {
         let token = new_token();
         self.sources[source].token.clone_from(&token);
         token
     }
 
-    /// A new app system token that is good for so long, as Forge would send it along. Those before stay good until
-    /// their own end.
-    /// It is a JWT whose `exp` tells the end. Source:
+    /// A new app system token that is valid for this long, as Forge would send it. Earlier tokens stay valid until their
+    /// own end. It is a JWT; `exp` is its end. Source:
     /// <https://developer.atlassian.com/platform/forge/remote/calling-product-apis/>.
     pub(super) fn mint_forge_token(&mut self, life: TimeDelta) -> (String, DateTime<Utc>) {
         let expires_at = self.clock.now() + life;

@@ -1,5 +1,5 @@
-//! One look at a destination: its token, the state of its import source, the mapping, and the access to objects
-//! by `api`, told from one another. Nothing is changed in Assets.
+//! The check of a destination: its token, the state of its import source, the mapping, and the access to objects by
+//! `api`, each with findings of its own. Nothing is changed in Assets.
 
 use super::schema;
 use crate::app::App;

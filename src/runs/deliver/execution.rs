@@ -265,7 +265,7 @@ impl Delivery<'_> {
     }
 }
 
-/// Whether a run has an execution that Assets carries out, so that it can only be watched to its end.
+/// Whether a run has an execution that Assets processes, so that it can only be watched to its end.
 pub async fn is_completed(app: &App, lease: &Lease) -> bool {
     let (organization, run) = (lease.organization, lease.run);
     let known = transaction(app, organization, "current execution", async move |tx| {

@@ -15,7 +15,7 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// The name of the schema where Assets does not tell: it keeps its own.
+/// The name of the object schema where Assets does not say it. Assets keeps its own name.
 pub(in crate::runs) const SCHEMA_NAME: &str = "Entra ID";
 
 /// Makes sure that Assets has the types and attributes of this run.

@@ -47,7 +47,7 @@ impl NotCleared {
     }
 
     /// One warning for each attribute.
-    pub fn tell(&self, run: &Run) {
+    pub fn warn(&self, run: &Run) {
         let has_api = has_api(run);
         for ((object_type, attribute), Found { number, names }) in &self.0 {
             let whose = match (*number, &names[..]) {
