@@ -22,10 +22,14 @@ use serde_json::Value;
 
 const KIND: &str = "destinations";
 
-/// What only the service can say of a new destination: tokens may be sent to its site, and its token is of the right kind.
+/// What the document cannot say of a destination: its token is one of an import source.
+pub(super) fn check(body: &Value, faults: &mut Faults) {
+    check_token(body.get("token").and_then(Value::as_str), faults);
+}
+
+/// What only the service can say of a new destination: tokens may be sent to its site.
 pub(super) fn check_now(app: &App, body: &Value, faults: &mut Faults) {
     check_site(app, body.pointer("/api/siteUrl").and_then(Value::as_str), faults);
-    check_token(body.get("token").and_then(Value::as_str), faults);
 }
 
 /// Stores where a destination leads, unless a job delivers there through another destination.

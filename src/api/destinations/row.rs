@@ -148,7 +148,6 @@ pub(super) fn changed(sealer: Sealer<'_>, row: DestinationRow, change: UpdateDes
     }
     let mut faults = Faults::default();
     refuse_other_kind(&row, &change, &mut faults);
-    check_token(change.token.as_deref(), &mut faults);
     let mut new = NewDestinationRow {
         name: change.name.unwrap_or(row.name),
         kind: row.kind,

@@ -96,7 +96,8 @@ async fn a_chunk_whose_answer_was_lost_is_sent_again_and_that_is_no_fault() {
         let world = world(60, counting_again()).await;
         let job = world.add_job().await;
         world.assets.inject(AssetsFault::cut("POST", "/data").applied().after(after).times(times));
-        let run = world.run(job, RunMode::Full).await;
+        let id = world.queue(job, RunMode::Full, RunRequest::default()).await;
+        let run = world.bring_to_its_end(id).await;
         assert_eq!(run.state.as_str(), "succeeded", "{after} {times}: {:?} {}", run.error, run.warnings);
         assert_eq!(users(&run.counts), [60, 60, 0, 0, 0], "{after} {times}");
         let codes = warnings(&run);
