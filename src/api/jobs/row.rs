@@ -74,12 +74,12 @@ impl CreateJob {
         Ok(new)
     }
 
-    /// Checks that what the job refers to exists, and that no other job uses the destination.
+    /// Checks that what the job refers to exists, and that no other job uses the destination. `current`: the stored job.
     pub(super) async fn check_references(
         &self,
         tx: &mut Transaction,
         organization: OrganizationId,
-        own_id: Option<JobId>,
+        current: Option<&JobRow>,
     ) -> Result<()> {
         let References { has_connection, has_filter, destination_api } =
             jobs::references(tx, organization, self.connection_id, self.filter_id, self.destination_id).await?;
@@ -103,9 +103,14 @@ impl CreateJob {
         }
         faults.into_result()?;
         let Some(destination) = self.destination_id else { return Ok(()) };
+        let own_id = current.map(|current| JobId(current.id));
         if let Some(job) = jobs::served_by(tx, organization, destination, own_id).await? {
             let detail = format!("The destination is already used by the job «{}» ({}).", job.name, job.id);
             return Err(Error::new(Code::DestinationInUse, detail).with_used_by(vec![job]));
+        }
+        // A job that shares its import source from before can still be changed otherwise.
+        if current.is_some_and(|current| current.destination_id == Some(destination.0)) {
+            return Ok(());
         }
         match destinations::same_source(tx, organization, destination, own_id).await? {
             Some(other) => Err(other.refusal()),

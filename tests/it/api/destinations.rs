@@ -157,6 +157,7 @@ async fn a_new_token_of_an_import_source_that_another_destination_has_is_found_b
     app.world.execute("UPDATE destinations SET import_source = NULL WHERE name = 'Again'".to_owned()).await;
     let other = app.create("/v1/jobs", &other).await;
     let other = other.rsplit('/').next().unwrap();
+    app.patch(&format!("/v1/jobs/{other}"), &json!({"name": "Changed"})).await.expect(200);
     let run = app.run(other, &json!({"mode": "full"})).await;
     assert_eq!((&run["state"], &run["error"]["code"]), (&json!("failed"), &json!("destination_in_use")), "{run}");
     assert!(run["error"]["detail"].as_str().unwrap().contains("«Assets»"), "{run}");
