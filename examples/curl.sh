@@ -32,14 +32,19 @@ job=$(jq -n --arg connection "$connection" --arg filter "$filter" --arg destinat
 # «Build objects/attributes»: the object types that the job fills. The first delivery would create them too.
 call --request POST "/jobs/$job/schema" | jq '.difference | {inSync, addedObjectTypes}'
 
-# A run, followed to its end by long poll.
+# A run, followed by long poll to its end, or until it waits for an approval.
 run=$(call --data '{"mode": "full"}' "/jobs/$job/runs" | jq -r .id)
-after=0 ended=false
-while [ "$ended" = false ]; do
+after=0 ended=false state=queued
+while [ "$ended" = false ] && [ "$state" != awaitingApproval ]; do
     events=$(call "/runs/$run/events?after=$after&wait=20")
     jq -c '.items[] | [.id, .event, .data.state // .data.message // "\(.data.progress.stage): \(.data.progress.done)"]' <<<"$events"
-    read -r after ended < <(jq -r '"\(.nextAfter) \(.done)"' <<<"$events")
+    read -r after ended state < <(jq -r '"\(.nextAfter) \(.done) \(.state)"' <<<"$events")
 done
+if [ "$state" = awaitingApproval ]; then
+    call "/runs/$run" | jq -r '.warnings[] | select(.code == "removal_brake") | .detail, .advice'
+    echo "Approve: POST $API/runs/$run/approve    Cancel: POST $API/runs/$run/cancel" >&2
+    exit 1
+fi
 
 # The result, one change, and one imported user.
 call "/runs/$run/changes?limit=1" | jq '.items[] | {action, reason, "label"}'

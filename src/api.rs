@@ -79,6 +79,7 @@ fn extra_checks(schema: &str) -> Option<ExtraCheck> {
         "UpdateFilter" => Some(filters::check_change),
         "PreviewFilter" => Some(filter_previews::check),
         "CreateConnection" | "CheckConnectionSettings" => Some(credentials::check),
+        "CreateDestination" | "UpdateDestination" => Some(destinations::check),
         _ => None,
     }
 }

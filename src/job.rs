@@ -13,6 +13,19 @@ text_enum! {
 }
 
 text_enum! {
+    /// What a run that the schedule starts reads.
+    #[derive(Default)]
+    ScheduleMode in "jobs.schedule_mode" {
+        /// Everything, each time.
+        Full = "full",
+        /// What changed since the last complete read. After some days, and where changes do not say enough, such a
+        /// run reads everything all the same; its warning `incremental_became_full` has the reason.
+        #[default]
+        Incremental = "incremental",
+    }
+}
+
+text_enum! {
     /// What happens to objects that are gone.
     #[derive(Default)]
     RemovalPolicy in "jobs.removal_policy" {

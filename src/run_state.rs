@@ -129,14 +129,30 @@ pub struct Progress {
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct TypeCounts {
+    /// Objects that were read and are in scope.
     pub read: u64,
+    /// Entries that are sent to Assets: what changed, and with `deliver: full` also what did not. Of a dry run, those
+    /// that a full run would send.
+    pub sent: u64,
+    /// Objects that Assets reports as created. Before Assets has reported, and in a dry run, those to be created.
     pub created: u64,
+    /// Objects that Assets reports as updated in their values or references. Before Assets has reported, and in a dry
+    /// run, those to be updated.
     pub updated: u64,
+    /// Objects that are as they were.
     pub unchanged: u64,
+    /// Objects that were delivered before and are now missing or out of scope.
     pub missing: u64,
+    /// Of the missing objects, those that the object API removed from Assets; in a dry run, those that it would remove.
     pub removed: u64,
-    /// Entries that Assets did not take.
+    /// Of the missing objects, those that were delivered as removed; in a dry run, those that would be.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub marked: u64,
+    /// Entries that Assets did not take, or of which its report says nothing.
     pub ignored: u64,
+    /// Values that became empty and that the object API cleared; in a dry run, those that it would clear.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub cleared: u64,
     /// Values that should have been cleared but stay, because Assets ignores empty values.
     #[serde(skip_serializing_if = "is_zero")]
     pub not_cleared: u64,

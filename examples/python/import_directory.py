@@ -56,14 +56,19 @@ def create_job(client: api.ApiClient) -> UUID:
     return job.id
 
 
+def waits(state: api.RunState) -> bool:
+    """Whether the run stopped at the removal brake: it goes on when somebody approves it."""
+    return state.value == "awaitingApproval"
+
+
 def follow(runs: api.RunsApi, run: UUID) -> None:
-    """Prints the run's events until it has ended."""
+    """Prints the run's events until it has ended, or waits for an approval."""
     after, done = 0, False
     while not done:
         events = runs.list_run_events(run, after=after, wait=20)
         for event in events.items:
             print(event.id, event.event.value, event.data.get("state") or event.data.get("message") or "")
-        after, done = events.next_after, events.done
+        after, done = events.next_after, events.done or waits(events.state)
 
 
 def main() -> None:
@@ -73,6 +78,9 @@ def main() -> None:
         run = runs.create_run(create_job(client), api.CreateRun(mode=api.RunMode.FULL))
         follow(runs, run.id)
         run = runs.get_run(run.id)
+    if waits(run.state):
+        brake = next(warning for warning in run.warnings if warning.code == "removal_brake")
+        sys.exit(f"{brake.detail}\n{brake.advice}\nPOST /v1/runs/{run.id}/approve or /cancel")
     print(json.dumps({"state": run.state.value, "counts": {name: of.to_dict() for name, of in run.counts.items()}}))
     if run.state != api.RunState.SUCCEEDED:
         sys.exit(run.error.detail if run.error else "; ".join(warning.detail for warning in run.warnings))

@@ -71,7 +71,7 @@ async function createJob(): Promise<string> {
   return job.id;
 }
 
-/** Prints the run's events until it has ended. */
+/** Prints the run's events until it has ended, or waits for an approval. */
 async function follow(id: string): Promise<void> {
   for (let after = 0, done = false; !done; ) {
     const query = { after, wait: 20 };
@@ -79,7 +79,8 @@ async function follow(id: string): Promise<void> {
     for (const event of events.items) {
       console.log(event.id, event.event, event.data.state ?? event.data.message ?? "");
     }
-    ({ nextAfter: after, done } = events);
+    after = events.nextAfter;
+    done = events.done || events.state === "awaitingApproval";
   }
 }
 
@@ -88,6 +89,10 @@ const started = answer(
 );
 await follow(started.id);
 const run = answer(await api.GET("/v1/runs/{id}", { params: { path: { id: started.id } } }));
+if (run.state === "awaitingApproval") {
+  const brake = run.warnings.find((warning) => warning.code === "removal_brake");
+  throw new Error(`${brake?.detail}\n${brake?.advice}\nPOST /v1/runs/${run.id}/approve or /cancel`);
+}
 console.log(JSON.stringify({ state: run.state, counts: run.counts }));
 if (run.state !== "succeeded") {
   throw new Error(run.error?.detail ?? run.warnings.map((warning) => warning.detail).join("; "));

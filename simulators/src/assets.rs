@@ -126,6 +126,14 @@ impl AssetsSim {
         SourceAccess { id: state.sources[at].id, token: state.sources[at].token.clone() }
     }
 
+    /// Deletes an import source, and makes another in the same object schema. `None`: unknown source.
+    pub fn replace_source(&self, source: Uuid) -> Option<SourceAccess> {
+        let mut state = lock(&self.shared);
+        let old = state.source(&source.to_string())?;
+        let at = state.replace_source(old);
+        Some(SourceAccess { id: state.sources[at].id, token: state.sources[at].token.clone() })
+    }
+
     /// Generates a new container token for a source; the old one is answered 401. `None`: unknown source.
     pub fn rotate_token(&self, source: Uuid) -> Option<String> {
         let mut state = lock(&self.shared);

@@ -93,21 +93,23 @@ pub async fn create_connection(
     body: Body<CreateConnection>,
 ) -> Result<Created<ConnectionResponse>> {
     let organization = caller.organization;
-    let (id, is_new) = app
+    let id = app
         .db
         .scoped(organization, async |tx| {
             if let Some(id) = once.replay(tx, &app, &caller).await? {
-                return Ok((ConnectionId(id), false));
+                return Ok(ConnectionId(id));
             }
             let id = ConnectionId::new(&app.clock);
             let new = row::new(&app, organization, id, &body.0)?;
             connections::insert(tx, organization, id, &new, app.clock.now()).await?;
             record(tx, &app, &caller, "create", KIND, id.0).await?;
             once.done(tx, &app, &caller, 201, id.0).await?;
-            Ok((id, true))
+            Ok(id)
         })
         .await?;
-    if is_new && query.check == Some(true) {
+    // A repeated request makes up for the check of one that stopped between storing and checking.
+    let wants_check = query.check == Some(true) && load(&app, organization, id).await?.last_check.is_none();
+    if wants_check {
         check_stored(&app, &caller, id, &or_default(Vec::new())).await?;
     }
     Ok(Created { location: format!("/v1/connections/{id}"), value: load(&app, organization, id).await? })

@@ -10,20 +10,35 @@ use super::once::{IdempotencyKeyHeader, Once};
 use super::page::{Page, PageQuery};
 use super::respond::{Created, Deleted, Found, IfMatch, IfMatchHeader, in_use};
 use crate::app::App;
-use crate::db::destinations;
+use crate::db::Transaction;
+use crate::db::destinations::{self, LeadsTo};
 use crate::error::{Error, Faults, Result};
-use crate::ids::DestinationId;
+use crate::ids::{DestinationId, OrganizationId};
 use actix_web::web::{Data, Json, Path, Query};
 use actix_web::{delete, get, patch, post};
 use body::{CreateDestination, DestinationResponse, UpdateDestination};
-use row::{Sealer, check_site};
+use row::{Sealer, check_site, check_token, leads_elsewhere, leads_to};
 use serde_json::Value;
 
 const KIND: &str = "destinations";
 
+/// What the document cannot say of a destination: its token is one of an import source.
+pub(super) fn check(body: &Value, faults: &mut Faults) {
+    check_token(body.get("token").and_then(Value::as_str), faults);
+}
+
 /// What only the service can say of a new destination: tokens may be sent to its site.
 pub(super) fn check_now(app: &App, body: &Value, faults: &mut Faults) {
     check_site(app, body.pointer("/api/siteUrl").and_then(Value::as_str), faults);
+}
+
+/// Stores where a destination leads, unless a job delivers there through another destination.
+async fn lead(tx: &mut Transaction, organization: OrganizationId, id: DestinationId, to: &LeadsTo) -> Result<()> {
+    destinations::set_leads_to(tx, organization, id, to).await?;
+    match destinations::same_source(tx, organization, id, None).await? {
+        Some(other) => Err(other.refusal()),
+        None => Ok(()),
+    }
 }
 
 pub(super) fn unknown(id: DestinationId) -> Error {
@@ -55,12 +70,16 @@ pub async fn list_destinations(
 
 /// Create a destination
 ///
-/// Tokens are stored encrypted and never shown again.
+/// Tokens are stored encrypted and never shown again. An import source to which a job delivers through another destination
+/// is refused: 409 `destination_in_use`.
 #[utoipa::path(
     tag = "Destinations",
     params(IdempotencyKeyHeader),
     request_body = CreateDestination,
-    responses((status = 201, description = "The destination", body = DestinationResponse)),
+    responses(
+        (status = 201, description = "The destination", body = DestinationResponse),
+        (status = 409, response = super::openapi::Conflict)
+    ),
     security(("bearer" = ["write"]))
 )]
 #[post("/v1/destinations")]
@@ -81,6 +100,7 @@ pub async fn create_destination(
             let id = DestinationId::new(&app.clock);
             let new = row::new(Sealer { app: &app, organization, id }, body.0.clone())?;
             let stored = destinations::insert(tx, organization, id, &new, app.clock.now()).await?;
+            lead(tx, organization, id, &leads_to(organization, &body.0)).await?;
             record(tx, &app, &caller, "create", KIND, id.0).await?;
             once.done(tx, &app, &caller, 201, id.0).await?;
             Ok(stored)
@@ -116,7 +136,10 @@ pub async fn get_destination(
     tag = "Destinations",
     params(("id" = DestinationId, Path, description = "The destination's id"), IfMatchHeader),
     request_body(content((UpdateDestination = "application/json"), (UpdateDestination = "application/merge-patch+json"))),
-    responses((status = 200, description = "The changed destination", body = DestinationResponse)),
+    responses(
+        (status = 200, description = "The changed destination", body = DestinationResponse),
+        (status = 409, response = super::openapi::Conflict)
+    ),
     security(("bearer" = ["write"]))
 )]
 #[patch("/v1/destinations/{id}")]
@@ -133,8 +156,12 @@ pub async fn update_destination(
         .scoped(organization, async |tx| {
             let current = destinations::lock(tx, organization, id).await?.ok_or_else(|| unknown(id))?;
             if_match.check(current.version)?;
+            let elsewhere = leads_elsewhere(organization, &body.0);
             let new = row::changed(Sealer { app: &app, organization, id }, current, body.0)?;
             record(tx, &app, &caller, "update", KIND, id.0).await?;
+            if let Some(elsewhere) = elsewhere {
+                lead(tx, organization, id, &elsewhere).await?;
+            }
             destinations::update(tx, organization, id, &new, app.clock.now()).await
         })
         .await?;

@@ -21,16 +21,19 @@ pub struct JobSchemaResponse {
     /// The schema and mapping document (version 2023_10_19) that would be sent.
     #[schema(value_type = Object)]
     pub document: Value,
-    /// Null if Assets could not be read; `problem` has the reason.
+    /// What Assets still lacks, or has otherwise. Null if Assets could not be read; `problem` has the reason.
     #[schema(required = true)]
     pub difference: Option<Difference>,
+    /// What this request added and changed in Assets. Null where nothing was built.
+    #[schema(required = true)]
+    pub built: Option<Difference>,
     #[schema(required = true)]
     pub problem: Option<String>,
 }
 
 impl From<JobSchema> for JobSchemaResponse {
     fn from(schema: JobSchema) -> Self {
-        Self { document: schema.document, difference: schema.difference, problem: schema.problem }
+        Self { document: schema.document, difference: schema.difference, built: schema.built, problem: schema.problem }
     }
 }
 

@@ -155,7 +155,7 @@ pub async fn update_job(
             let current = jobs::lock(tx, organization, id).await?.ok_or_else(|| unknown(id))?;
             if_match.check(current.version)?;
             let job = patch.apply(&contract, &CreateJob::from_row(&current)?, &defaults)?;
-            job.check_references(tx, organization, Some(id)).await?;
+            job.check_references(tx, organization, Some(&current)).await?;
             let now = app.clock.now();
             let new = job.row(Some(&current), changes_schedule, now)?;
             record(tx, &app, &caller, "update", KIND, id.0).await?;

@@ -57,8 +57,9 @@ pub struct ChangesQuery {
     /// Only objects of this type.
     #[param(inline)]
     pub r#type: Option<ObjectType>,
-    /// Only changes of this kind. `missing` shows the objects that stopped a run at the removal brake. Objects that
-    /// are `unchanged` are never listed.
+    /// Only changes of this kind. `missing` shows every object that is gone or has left the scope, also those that the
+    /// run marks, removes or reduces to a stub: these objects stop a run at the removal brake. Objects that are
+    /// `unchanged` are never listed.
     #[param(inline)]
     pub action: Option<ChangeAction>,
 }

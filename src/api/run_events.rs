@@ -6,7 +6,7 @@ use crate::db::listen::Notice;
 use crate::db::runs::{self, EventRow};
 use crate::error::Result;
 use crate::ids::{OrganizationId, RunId};
-use crate::run_state::EventKind;
+use crate::run_state::{EventKind, RunState};
 use actix_web::http::header;
 use actix_web::web::{Bytes, Data, Json, Path, Query};
 use actix_web::{HttpRequest, HttpResponse, Responder, get};
@@ -67,6 +67,9 @@ pub struct RunEventsResponse {
     pub next_after: i64,
     /// The run has ended and there are no more events.
     pub done: bool,
+    /// The state of the run now. A run that is `awaitingApproval` goes on when somebody approves it; until then there are
+    /// no events.
+    pub state: RunState,
 }
 
 impl RunEventResponse {
@@ -149,7 +152,7 @@ impl Follower {
         let next_after = items.last().map_or(after, |event| event.id);
         // Of a run that ended long ago there are none any more.
         let done = row.state.is_terminal() && (items.is_empty() || next_after >= row.last_event_id);
-        Ok(RunEventsResponse { items, next_after, done })
+        Ok(RunEventsResponse { items, next_after, done, state: row.state })
     }
 
     /// The events after `after`. If there are none, waits up to `wait` for one.

@@ -3,17 +3,15 @@
 //! HTTP status and `errorCode` decide the kind, never the text of a message.
 //! Source: docs/assets.md, «Endpoints», «Mapping», «Executions», «Object API».
 
+mod body;
+
 use crate::codes::AssetsErrorCode;
 use crate::error::{Code, Error};
+use body::{code, is_name_taken, messages, printable, without_secrets};
 use serde_json::Value;
 use std::fmt;
 
 pub type Result<T, E = AssetsError> = std::result::Result<T, E>;
-
-/// Messages from Assets are cut to this length, because they end up in logs, events and run records.
-const MAX_MESSAGE_CHARACTERS: usize = 500;
-/// Further messages of one response are only counted.
-const MAX_DETAILS: usize = 20;
 
 /// Why an execution cannot be started: `errorCode` of the 409.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -39,6 +37,8 @@ pub enum AssetsErrorKind {
     Validation {
         details: Vec<String>,
     },
+    /// The object schema has something of the same name that the import cannot take over.
+    NameTaken,
     NotFound,
     /// 429 until the retry time was over.
     Throttled,
@@ -63,6 +63,8 @@ pub struct AssetsError {
     pub status: Option<u16>,
     /// What Assets said, or what this client found.
     pub message: String,
+    /// The code of Assets for it, if the response has one: `IN_PROGRESS`.
+    pub answer_code: Option<String>,
     /// `atl-traceid` of the last response. Atlassian support asks for it.
     pub request_id: Option<String>,
     /// The request, for logs: `POST executions`.
@@ -71,7 +73,20 @@ pub struct AssetsError {
 
 impl AssetsError {
     pub fn new(kind: AssetsErrorKind, message: impl Into<String>) -> Self {
-        Self { kind, status: None, message: printable(&message.into()), request_id: None, action: "" }
+        Self {
+            kind,
+            status: None,
+            message: printable(&message.into()),
+            answer_code: None,
+            request_id: None,
+            action: "",
+        }
+    }
+
+    /// The error for a body that is not what this client expects.
+    pub(super) fn unreadable(error: &serde_json::Error, body: &[u8]) -> Self {
+        let body = without_secrets(&String::from_utf8_lossy(body));
+        Self::new(AssetsErrorKind::Malformed, format!("{error}: {body}"))
     }
 
     pub(super) fn during(mut self, action: &'static str) -> Self {
@@ -81,7 +96,8 @@ impl AssetsError {
 
     /// The error for a status and a body.
     pub(super) fn from_answer(status: u16, body: &[u8], request_id: Option<String>) -> Self {
-        let answer: Option<Value> = serde_json::from_slice(body).ok();
+        let body = without_secrets(&String::from_utf8_lossy(body));
+        let answer: Option<Value> = serde_json::from_str(&body).ok();
         let details = answer.as_ref().map(messages).unwrap_or_default();
         let kind = match status {
             401 => AssetsErrorKind::Unauthorized,
@@ -89,17 +105,20 @@ impl AssetsError {
             404 | 410 => AssetsErrorKind::NotFound,
             409 => AssetsErrorKind::Conflict(answer.as_ref().map_or(Conflict::Other, conflict)),
             413 => AssetsErrorKind::TooLarge,
+            400 | 422 if answer.as_ref().is_some_and(is_name_taken) => AssetsErrorKind::NameTaken,
             400 | 422 => AssetsErrorKind::Validation { details: details.clone() },
             429 => AssetsErrorKind::Throttled,
             _ => AssetsErrorKind::Server,
         };
+        // Whatever its form, the response is shown.
         let message = match (details.is_empty(), answer.is_some()) {
             (false, _) => details.join("; "),
-            (true, true) => "no message".to_owned(),
-            (true, false) if body.is_empty() => "no message".to_owned(),
-            (true, false) => "the response is not JSON".to_owned(),
+            (true, _) if body.trim().is_empty() => "the response is empty".to_owned(),
+            (true, true) => body,
+            (true, false) => format!("the response is not JSON: {body}"),
         };
-        Self { kind, status: Some(status), message: printable(&message), request_id, action: "" }
+        let answer_code = answer.as_ref().and_then(code).map(printable);
+        Self { kind, status: Some(status), message: printable(&message), answer_code, request_id, action: "" }
     }
 
     /// The code of run records and findings. Its table has what the error means and what to do.
@@ -114,6 +133,7 @@ impl AssetsError {
             AssetsErrorKind::Conflict(Conflict::Other) => AssetsErrorCode::Conflict,
             AssetsErrorKind::TooLarge => AssetsErrorCode::ChunkTooLarge,
             AssetsErrorKind::Validation { .. } => AssetsErrorCode::Refused,
+            AssetsErrorKind::NameTaken => AssetsErrorCode::NameTaken,
             AssetsErrorKind::NotFound => AssetsErrorCode::NotFound,
             AssetsErrorKind::Throttled => AssetsErrorCode::Throttled,
             AssetsErrorKind::Server => AssetsErrorCode::Failed,
@@ -139,6 +159,7 @@ impl AssetsError {
             | AssetsErrorKind::Conflict(_)
             | AssetsErrorKind::TooLarge
             | AssetsErrorKind::Validation { .. }
+            | AssetsErrorKind::NameTaken
             | AssetsErrorKind::NotFound
             | AssetsErrorKind::Server
             | AssetsErrorKind::Malformed
@@ -184,42 +205,6 @@ fn conflict(answer: &Value) -> Conflict {
     }
 }
 
-/// The messages of a response, in every form that Assets uses: `errorMessages`, `errors`, `dataValidationErrors`,
-/// `errorCode`, `message`.
-fn messages(answer: &Value) -> Vec<String> {
-    let mut found = Vec::new();
-    let list = |field: &str| answer.get(field).and_then(Value::as_array).into_iter().flatten();
-    found.extend(list("errorMessages").filter_map(Value::as_str).map(str::to_owned));
-    if let Some(errors) = answer.get("errors").and_then(Value::as_object) {
-        found.extend(errors.iter().map(|(field, text)| format!("{field}: {}", plain(text))));
-    }
-    for error in list("dataValidationErrors") {
-        found.push(error.as_object().map_or_else(
-            || plain(error),
-            |fields| fields.iter().map(|(key, value)| format!("{key} {}", plain(value))).collect::<Vec<_>>().join(", "),
-        ));
-    }
-    for field in ["errorCode", "message", "errorMessage", "resultMessage"] {
-        found.extend(answer.get(field).and_then(Value::as_str).map(str::to_owned));
-    }
-    found.retain(|message| !message.trim().is_empty());
-    if found.len() > MAX_DETAILS {
-        let rest = found.len() - MAX_DETAILS;
-        found.truncate(MAX_DETAILS);
-        found.push(format!("and {rest} more"));
-    }
-    found.iter().map(|message| printable(message)).collect()
-}
-
-fn plain(value: &Value) -> String {
-    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
-}
-
-/// One line of bounded length.
-fn printable(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(MAX_MESSAGE_CHARACTERS).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -238,7 +223,7 @@ mod tests {
         assert_eq!(conflict("IN_PROGRESS").code(), AssetsErrorCode::ExecutionInProgress);
         assert_eq!(of(409, "").kind, AssetsErrorKind::Conflict(Conflict::Other));
         assert_eq!(of(413, "<html>").kind, AssetsErrorKind::TooLarge);
-        assert_eq!(of(503, "<html>").message, "the response is not JSON");
+        assert_eq!(of(503, "<html>").message, "the response is not JSON: <html>");
     }
 
     #[test]
@@ -250,8 +235,60 @@ mod tests {
     }
 
     #[test]
+    fn a_body_in_an_unknown_form_is_shown() {
+        for (body, code, said) in [
+            (
+                r#"{"errors":[{"code":"MAPPING_INVALID_EXTERNAL_ID","path":"/a"}]}"#,
+                "MAPPING_INVALID_EXTERNAL_ID",
+                "path /a",
+            ),
+            (r#"{"errors":["one","two"]}"#, "", "one; two"),
+            (
+                r#"{"validation":{"code":"X_1","fields":["name"]}}"#,
+                "X_1",
+                r#"validation: {"code":"X_1","fields":["name"]}"#,
+            ),
+            (r#"{"message":"Bad Request","validation":{"body":{"keys":["mapping"]}}}"#, "", "mapping"),
+            (r#"{"error":{"code":"X_2","message":"no such type"}}"#, "X_2", "message no such type"),
+            (r#"{"error":"no such type"}"#, "", "no such type"),
+            (r#"{"code":"X_3"}"#, "X_3", "code: X_3"),
+            (r#"[{"code":"X_4"}]"#, "X_4", "code X_4"),
+            (r#"{"status":400,"timestamp":"now"}"#, "", r#"{"status":400,"timestamp":"now"}"#),
+            ("{}", "", "{}"),
+            ("<p>Bad Request</p>", "", "not JSON: <p>Bad Request</p>"),
+            ("", "", "the response is empty"),
+        ] {
+            let error = of(400, body);
+            assert!(error.message.contains(said), "{body}: {}", error.message);
+            assert_eq!(error.answer_code.as_deref().unwrap_or_default(), code, "{body}");
+        }
+    }
+
+    #[test]
+    fn no_token_is_repeated() {
+        let body = r#"{"message":"Bearer abcdefghijklmnop is not ATCTT3xFfGN0secretsecret","url":"https://a/b?t=eyJhbGciOi.J9.x"}"#;
+        for body in [body, body.trim_end_matches('}')] {
+            let message = of(400, body).message;
+            for secret in ["abcdefghijklmnop", "secretsecret", "eyJ"] {
+                assert!(!message.contains(secret), "{message}");
+            }
+            assert!(message.contains("is not …"), "{message}");
+        }
+    }
+
+    #[test]
+    fn names_that_belong_to_others_are_a_kind_of_their_own() {
+        let body = r#"{"dataValidationErrors":[{"code":"EXTERNAL_ID_MISMATCH"}]}"#;
+        assert_eq!(
+            (of(400, body).kind, of(422, r#"{"errors":["EXTERNAL_ID_MISMATCH"]}"#).kind),
+            (AssetsErrorKind::NameTaken, AssetsErrorKind::NameTaken)
+        );
+        assert_eq!(of(400, body).answer_code.as_deref(), Some("EXTERNAL_ID_MISMATCH"));
+    }
+
+    #[test]
     fn a_long_message_is_one_bounded_line() {
         let error = of(400, &format!(r#"{{"errorMessages":["a\nb{}"]}}"#, "x".repeat(9000)));
-        assert!(error.message.starts_with("a b") && error.message.len() <= MAX_MESSAGE_CHARACTERS);
+        assert!(error.message.starts_with("a b") && error.message.len() <= body::MAX_MESSAGE_CHARACTERS);
     }
 }

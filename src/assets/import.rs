@@ -35,15 +35,13 @@ impl Links {
 
     /// A link next to `mapping`, for resources that `imports/info` does not list.
     fn next_to_mapping(&self, name: &str) -> Result<String> {
-        let (base, query) =
-            self.mapping.split_once('?').map_or((self.mapping.as_str(), ""), |(base, query)| (base, query));
-        let parent = base.trim_end_matches('/').strip_suffix("/mapping");
-        let parent = parent.ok_or_else(|| {
-            AssetsError::new(AssetsErrorKind::Malformed, "the link of the mapping does not end in /mapping")
-        })?;
-        let query = if query.is_empty() { String::new() } else { format!("?{query}") };
-        let slash = if name.is_empty() { "" } else { "/" };
-        Ok(format!("{parent}{slash}{name}{query}"))
+        let name = if name.is_empty() { String::new() } else { format!("/{name}") };
+        with_path(&self.mapping, "/mapping", &name)
+    }
+
+    /// The link to an execution, or to something else below the executions.
+    pub fn execution(&self, name: &str) -> Result<String> {
+        with_path(&self.start, "", &format!("/{name}"))
     }
 
     /// The link to the schema and mapping that Assets has.
@@ -63,8 +61,8 @@ pub struct Execution {
 /// The outcome of a submitted chunk.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Submitted {
-    /// The chunk was sent again after an attempt with unknown outcome: Assets may count its objects twice.
-    pub maybe_twice: bool,
+    /// Earlier attempts to send the chunk whose outcome is unknown: Assets may have counted its objects each time.
+    pub repeats: u64,
 }
 
 /// What users see in Assets while data arrives.
@@ -161,7 +159,7 @@ impl Client {
             repeat: if chunk.completed { Repeat::OnlyIfNotDone } else { Repeat::Safe },
         };
         let answer = self.send(&request).await?;
-        Ok(Submitted { maybe_twice: answer.was_repeated })
+        Ok(Submitted { repeats: answer.repeats })
     }
 
     /// Reports the progress to Assets. It is only shown to users, so a failure is no reason to stop.
@@ -194,7 +192,7 @@ impl Client {
 
     /// The status of the newest execution, whoever started it; `None` if there was none.
     pub async fn latest_status(&self, target: &Target, links: &Links) -> Result<Option<ExecutionStatus>> {
-        let url = self.resolve(target, &format!("{}/status", links.start.trim_end_matches('/')))?;
+        let url = self.resolve(target, &links.execution("status")?)?;
         match self.get("GET latest execution status", target.into(), url).await {
             Ok(status) => Ok(Some(status)),
             Err(error) if error.kind == AssetsErrorKind::NotFound => Ok(None),
@@ -222,15 +220,12 @@ impl Client {
 
     /// Writes a reason into the history of Assets. This works only while Assets accepts data; afterwards it answers 400.
     pub async fn failed_history(&self, target: &Target, links: &ExecutionLinks, reason: &str) -> Result<()> {
-        let execution = links.submit_results.trim_end_matches('/');
-        let execution = execution
-            .strip_suffix("/data")
-            .ok_or_else(|| AssetsError::new(AssetsErrorKind::Malformed, "the link for data does not end in /data"))?;
+        let history = with_path(&links.submit_results, "/data", "/history/failed")?;
         let reason: String = reason.chars().take(MAX_REASON_CHARACTERS).collect();
         let request = Request {
             action: "POST history/failed",
             method: Method::POST,
-            url: self.resolve(target, &format!("{execution}/history/failed"))?,
+            url: self.resolve(target, &history)?,
             credential: target.into(),
             body: json_body(&json!({"failureReason": reason})),
             repeat: Repeat::OnlyIfNotDone,
@@ -239,10 +234,37 @@ impl Client {
     }
 }
 
+/// The link with another end of its path: `old` must be its end and becomes `new`. A query stays.
+fn with_path(link: &str, old: &str, new: &str) -> Result<String> {
+    let (path, query) = link.split_once('?').map_or((link, None), |(path, query)| (path, Some(query)));
+    let path = path.trim_end_matches('/').strip_suffix(old).ok_or_else(|| {
+        AssetsError::new(AssetsErrorKind::Malformed, format!("a link of Assets does not end in {old}"))
+    })?;
+    let query = query.map(|query| format!("?{query}")).unwrap_or_default();
+    Ok(format!("{path}{new}{query}"))
+}
+
 /// The path segment after the named one.
 fn segment_after(link: &str, name: &str) -> Option<String> {
     let url = Url::parse(link).ok()?;
     let mut segments = url.path_segments()?;
     segments.find(|segment| *segment == name)?;
     segments.next().filter(|segment| !segment.is_empty()).map(str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_link_keeps_its_query_when_its_path_goes_on() {
+        let start = "https://a/importsource/1/executions/?shard=7".to_owned();
+        let links =
+            Links { get_status: String::new(), start, mapping: "https://a/importsource/1/mapping?x=1".to_owned() };
+        assert_eq!(links.execution("status").unwrap(), "https://a/importsource/1/executions/status?shard=7");
+        assert_eq!(links.schema_and_mapping().unwrap(), "https://a/importsource/1/schema-and-mapping?x=1");
+        let history = with_path("https://a/executions/2/data?x=1", "/data", "/history/failed").unwrap();
+        assert_eq!(history, "https://a/executions/2/history/failed?x=1");
+        assert!(with_path("https://a/other", "/data", "").is_err());
+    }
 }

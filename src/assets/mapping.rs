@@ -23,11 +23,12 @@ pub enum MappingOutcome {
 }
 
 impl Client {
-    /// The schema and mapping of the import source, with defaults; `None` if it has none yet.
+    /// The object schema of the import source and its mapping, with defaults; `None` if it has none yet. An import source
+    /// without a mapping can have a schema that others built.
     pub async fn schema_and_mapping(&self, target: &Target, links: &Links) -> Result<Option<Value>> {
         let url = self.resolve(target, &links.schema_and_mapping()?)?;
         match self.get::<Value>("GET schema-and-mapping", target.into(), url).await {
-            Ok(document) if document.get("mapping").is_some() => Ok(Some(document)),
+            Ok(document) if document.get("schema").is_some_and(Value::is_object) => Ok(Some(document)),
             Ok(_) => Ok(None),
             Err(error) if matches!(error.kind, AssetsErrorKind::NotFound | AssetsErrorKind::Validation { .. }) => {
                 Ok(None)
@@ -95,8 +96,8 @@ impl Client {
                 ["FAIL", "ERROR"].iter().any(|word| result.contains(word) || progress.progress_status.contains(word));
             match (progress.progress_status.as_str(), result) {
                 ("FINISHED", "OK" | "") => return Ok(()),
-                ("FINISHED", _) => return Err(refused(message)),
-                _ if is_failed => return Err(refused(message)),
+                ("FINISHED", _) => return Err(refused(result, message)),
+                _ if is_failed => return Err(refused(result, message)),
                 _ => {}
             }
             if self.clock.elapsed_since(start) + POLL_EVERY > self.patience {
@@ -113,7 +114,8 @@ impl Client {
     }
 }
 
-fn refused(message: String) -> AssetsError {
+fn refused(result: &str, message: String) -> AssetsError {
+    let message = if message.is_empty() { format!("the result of the mapping is {result}") } else { message };
     AssetsError::new(AssetsErrorKind::Validation { details: vec![message.clone()] }, message)
 }
 

@@ -36,6 +36,14 @@ pub(super) enum Credential<'a> {
     Basic { email: &'a str, token: &'a SecretString },
 }
 
+impl Credential<'_> {
+    /// The text of a response that may repeat the credential.
+    fn removed_from(&self, body: &[u8]) -> String {
+        let (Self::Bearer(token) | Self::Basic { token, .. }) = self;
+        String::from_utf8_lossy(body).replace(token.expose_secret(), "…")
+    }
+}
+
 impl<'a> From<&'a Target> for Credential<'a> {
     fn from(target: &'a Target) -> Self {
         Self::Bearer(target.token())
@@ -57,13 +65,13 @@ pub(super) struct Answer {
     pub status: u16,
     pub location: Option<String>,
     pub body: Vec<u8>,
-    /// An earlier attempt may have been executed too.
-    pub was_repeated: bool,
+    /// Earlier attempts that may have been executed too.
+    pub repeats: u64,
 }
 
 impl Answer {
     pub fn json<T: DeserializeOwned>(&self) -> Result<T> {
-        serde_json::from_slice(&self.body).map_err(|e| AssetsError::new(AssetsErrorKind::Malformed, e.to_string()))
+        serde_json::from_slice(&self.body).map_err(|error| AssetsError::unreadable(&error, &self.body))
     }
 }
 
@@ -77,7 +85,7 @@ impl Client {
     /// Sends until there is a response with status 2xx or 3xx, or an error that is not temporary.
     pub(super) async fn send(&self, request: &Request<'_>) -> Result<Answer> {
         let start = self.clock.instant();
-        let mut was_repeated = false;
+        let mut repeats = 0;
         let mut wait = FIRST_WAIT;
         loop {
             let attempt = match request.repeat {
@@ -90,7 +98,7 @@ impl Client {
                 Repeat::OnlyIfNotDone => self.attempt(request, start).await,
             };
             let (error, is_passing, may_be_done, asked) = match attempt {
-                Attempt::Answered(answer) => return Ok(Answer { was_repeated, ..answer }),
+                Attempt::Answered(answer) => return Ok(Answer { repeats, ..answer }),
                 Attempt::Failed { error, is_passing, may_be_done, wait } => (error, is_passing, may_be_done, wait),
             };
             if may_be_done && request.repeat == Repeat::OnlyIfNotDone {
@@ -104,7 +112,7 @@ impl Client {
                 return Err(error.during(request.action));
             }
             tracing::debug!(action = request.action, pause_ms = pause.as_millis() as u64, error = %error, "request to Assets failed; retrying");
-            was_repeated |= may_be_done;
+            repeats += u64::from(may_be_done);
             tokio::select! {
                 biased;
                 () = self.cancel.cancelled() => return Err(cancelled(request)),
@@ -152,9 +160,10 @@ impl Client {
         };
         if is_success {
             let location = headers.get(LOCATION).and_then(|value| value.to_str().ok()).map(str::to_owned);
-            return Attempt::Answered(Answer { status: status.as_u16(), location, body, was_repeated: false });
+            return Attempt::Answered(Answer { status: status.as_u16(), location, body, repeats: 0 });
         }
-        let error = AssetsError::from_answer(status.as_u16(), &body, request_id);
+        let body = request.credential.removed_from(&body);
+        let error = AssetsError::from_answer(status.as_u16(), body.as_bytes(), request_id);
         let may_be_done = status.is_server_error() || status.as_u16() == 408;
         let is_passing = may_be_done || error.kind == AssetsErrorKind::Throttled;
         // 501 does not change when retried.

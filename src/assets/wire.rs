@@ -152,8 +152,8 @@ pub struct ObjectTypeResult {
     /// Objects that were missing from the execution and that Assets deleted.
     #[serde(deserialize_with = "number")]
     pub objects_missing_deleted: i64,
-    #[serde(deserialize_with = "number")]
-    pub entries_in_source: i64,
+    #[serde(deserialize_with = "optional_number")]
+    pub entries_in_source: Option<i64>,
     /// Assets spells it like this.
     #[serde(rename = "duplicateEnries", alias = "duplicateEntries", deserialize_with = "number")]
     pub duplicate_entries: i64,
@@ -172,19 +172,29 @@ pub struct ObjectTypeResult {
 }
 
 impl ObjectTypeResult {
-    /// Entries that Assets rejected: duplicates, those without label or id, those with errors.
-    pub fn ignored(&self) -> i64 {
-        self.duplicate_entries
-            + self.empty_label_entries
-            + self.empty_external_id_entries
-            + self.objects_filtered_with_ql_query
-            + self.error_count
+    /// Entries that are in Assets now: created, updated or found identical.
+    pub fn taken(&self) -> u64 {
+        sum([self.objects_created, self.objects_updated, self.objects_identical])
     }
 
-    /// Whether Assets accepted every object of this type.
-    pub fn is_clean(&self) -> bool {
-        self.ignored() == 0 && self.error_messages.is_empty()
+    pub fn duplicates(&self) -> u64 {
+        sum([self.duplicate_entries])
     }
+
+    /// Entries that Assets rejected, apart from duplicates: those without label or id, those with errors.
+    pub fn rejected(&self) -> u64 {
+        sum([
+            self.empty_label_entries,
+            self.empty_external_id_entries,
+            self.objects_filtered_with_ql_query,
+            self.error_count,
+        ])
+    }
+}
+
+/// A counter below zero counts nothing.
+fn sum(counters: impl IntoIterator<Item = i64>) -> u64 {
+    counters.into_iter().fold(0, |sum, counter| sum.saturating_add(u64::try_from(counter).unwrap_or(0)))
 }
 
 impl ProgressResult {
@@ -356,7 +366,7 @@ mod tests {
             (status.status, drives.objects_created, drives.objects_with_updated_references),
             (ExecutionState::Done, 1, 1)
         );
-        assert_eq!((drives.ignored(), drives.is_clean()), (3, false));
+        assert_eq!((drives.taken(), drives.duplicates(), drives.rejected()), (1, 3, 0));
         assert_eq!(status.progress_result.unwrap().object_schema_id, Some(266));
     }
 
@@ -370,14 +380,17 @@ mod tests {
         assert_eq!(status.status, ExecutionState::Other);
         assert!(!status.is_over());
         assert_eq!(status.object_type("A").unwrap().error_messages, ["one", "two"]);
-        assert!(!status.object_type("B").unwrap().is_clean());
+        assert_eq!(status.object_type("B").unwrap().rejected(), 1);
         let loose: ExecutionStatus = serde_json::from_value(json!({"status":"DONE","executionId":7,"progressResult":{
             "result":"FAILURE","objectSchemaId":"266","started":5,
             "objectTypeResultMap":{"9":{"objectTypeName":"A","entriesInSource":"3","added":{"later":true}}}}}))
         .unwrap();
         let progress = loose.progress_result.as_ref().unwrap();
         assert_eq!((loose.execution_id.as_deref(), progress.failure()), (Some("7"), Some("FAILURE")));
-        assert_eq!((progress.object_schema_id, loose.object_type("A").unwrap().entries_in_source), (Some(266), 3));
+        assert_eq!(
+            (progress.object_schema_id, loose.object_type("A").unwrap().entries_in_source),
+            (Some(266), Some(3))
+        );
         let bare: ExecutionStatus = serde_json::from_value(json!({"status": "INGESTING"})).unwrap();
         assert!(bare.progress_result.is_none());
     }

@@ -32,6 +32,9 @@ code_table! {
         Refused = "assets_refused",
             "Assets rejected the request.",
             "If the message names an attribute, compare GET /v1/jobs/{id}/schema with the schema in Assets. Attributes of the types User and Group cannot be imported.";
+        NameTaken = "assets_name_taken",
+            "The object schema already has an object type or attribute of the same name that the import cannot take over.",
+            "Rename or delete it in Assets, choose another name in the job's `objects`, or use an import source in an empty object schema.";
         NotFound = "assets_not_found",
             "Assets did not find the import source, execution or object.",
             "If the import source was deleted, create a new one and store its token in the destination.";

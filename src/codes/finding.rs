@@ -166,6 +166,9 @@ code_table! {
         OwnExecutionInProgress = "own_execution_in_progress",
             "A run of the job is delivering now.",
             "Nothing.";
+        DestinationInUse = "destination_in_use",
+            "Another job delivers to the same import source through another destination, and the two would undo each other's work.",
+            "Make an import source in Assets for each job. A new token of an import source belongs in the destination that is there.";
         MissingObjectsUnknown = "missing_objects_unknown",
             "The service does not know what Assets does with objects that an import leaves out, so every delivery sends everything in scope.",
             "Look at «Missing objects» in Assets and set `missingObjects` of the destination.";

@@ -67,7 +67,7 @@ problem_codes! {
         "Choose another name.";
     DestinationInUse = "destination_in_use", "The destination already belongs to another job",
         "Two jobs that deliver to one import source would overwrite each other's objects.",
-        "Use a separate destination for each job.";
+        "Use a separate destination for each job, each with an import source of its own.";
     RunInProgress = "run_in_progress", "A run of this job is already in progress",
         "A job has at most one active run at a time.",
         "Wait until the run ends, or cancel it.";

@@ -98,6 +98,9 @@ code_table! {
         TestWouldRemove = "test_would_remove",
             "A test sends only a part of the objects, and Assets could treat the others as missing.",
             "Use a `dryRun`. Or set «Missing objects» to Ignore in Assets, then `missingObjects` of the destination to `ignore`.";
+        DestinationInUse = "destination_in_use",
+            "Another job delivers to the same import source through another destination, and the two would undo each other's work.",
+            "Make an import source in Assets for each job. A new token of an import source belongs in the destination that is there.";
         ForgeTokenMissing = "forge_token_missing",
             "The Forge app sent no valid token for six hours.",
             "Open the app in Jira once, and check its scheduled trigger.";
@@ -135,6 +138,7 @@ impl From<Code> for RunErrorCode {
             Code::FilterInvalid => Self::FilterInvalid,
             Code::TestWouldRemove => Self::TestWouldRemove,
             Code::ForgeTokenMissing => Self::ForgeTokenMissing,
+            Code::DestinationInUse => Self::DestinationInUse,
             Code::GraphUnreachable => Self::GraphUnreachable,
             Code::GraphFailed => Self::GraphServerError,
             Code::AssetsUnreachable => Self::Assets(AssetsErrorCode::Unreachable),
@@ -154,7 +158,6 @@ impl From<Code> for RunErrorCode {
             | Code::PreconditionFailed
             | Code::InUse
             | Code::NameTaken
-            | Code::DestinationInUse
             | Code::RunInProgress
             | Code::LeaseLost
             | Code::RunNotCancellable

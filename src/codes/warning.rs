@@ -110,8 +110,11 @@ code_table! {
         AssetsError = "assets_error",
             "Assets reports an error of the import.",
             "Look at the import's history in Assets.";
+        ChunkRepeated = "chunk_repeated",
+            "A part of the data was sent twice because the first answer was lost. Assets has everything.",
+            "Nothing.";
         EntriesIgnored = "entries_ignored",
-            "Assets took fewer objects than were sent.",
+            "What Assets reports does not cover what was sent.",
             "Look at the import's history in Assets; the next run sends the objects again.";
         TypeNotProcessed = "type_not_processed",
             "Assets does not report what it did with an object type.",

@@ -3,10 +3,10 @@
 use super::Transaction;
 use super::crud::crud;
 use super::jobs::{Refers, users_of};
-use super::schema::destinations;
+use super::schema::{destinations, jobs};
 use crate::destination::{DestinationKind, EmptyValues, MissingObjects};
-use crate::error::{Result, UsedBy};
-use crate::ids::{DestinationId, OrganizationId};
+use crate::error::{Code, Error, Result, UsedBy};
+use crate::ids::{DestinationId, JobId, OrganizationId};
 use crate::mapping::ReferenceTemplate;
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
@@ -55,4 +55,101 @@ crud!(destinations, DestinationRow, NewDestinationRow, DestinationId);
 /// The job that delivers to this destination; at most one.
 pub async fn used_by(tx: &mut Transaction, organization: OrganizationId, id: DestinationId) -> Result<Vec<UsedBy>> {
     users_of(tx, organization, Refers::Destination(id)).await
+}
+
+/// What identifies an import source: its id, once Assets was asked for it, and until then a hash of the token.
+#[derive(AsChangeset, Clone, Default, Debug)]
+#[diesel(table_name = destinations, treat_none_as_null = true)]
+pub struct LeadsTo {
+    pub token_hash: Option<Vec<u8>>,
+    pub import_source: Option<String>,
+}
+
+/// Another destination that leads to the same import source, with the job that delivers there.
+#[derive(Clone, Debug)]
+pub struct SameSource {
+    pub destination: String,
+    pub job: UsedBy,
+    /// When something was first sent there.
+    pub delivered_at: Option<DateTime<Utc>>,
+}
+
+impl SameSource {
+    /// The refusal of a second way to the import source.
+    pub fn refusal(self) -> Error {
+        let detail = format!(
+            "The job «{}» already delivers to this import source, through the destination «{}». Two jobs that deliver to one \
+             import source undo each other: make another import source in Assets for this one.",
+            self.job.name, self.destination
+        );
+        Error::new(Code::DestinationInUse, detail).with_used_by(vec![self.job])
+    }
+}
+
+/// Stores which import source a destination leads to.
+pub async fn set_leads_to(
+    tx: &mut Transaction,
+    organization: OrganizationId,
+    id: DestinationId,
+    to: &LeadsTo,
+) -> Result<()> {
+    diesel::update(destinations::table.find((organization.0, id.0))).set(to).execute(tx).await?;
+    Ok(())
+}
+
+/// Stores the id of the import source, which Assets returned.
+pub async fn set_import_source(
+    tx: &mut Transaction,
+    organization: OrganizationId,
+    id: DestinationId,
+    import_source: &str,
+) -> Result<()> {
+    diesel::update(destinations::table.find((organization.0, id.0)))
+        .filter(destinations::import_source.is_distinct_from(import_source))
+        .set(destinations::import_source.eq(import_source))
+        .execute(tx)
+        .await?;
+    Ok(())
+}
+
+/// Another destination with a job that leads to the same import source, the one that was delivered to first. The
+/// destinations that lead there stay locked until the transaction ends, so that of two concurrent requests one waits.
+pub async fn same_source(
+    tx: &mut Transaction,
+    organization: OrganizationId,
+    id: DestinationId,
+    except: Option<JobId>,
+) -> Result<Option<SameSource>> {
+    let own = destinations::table.find((organization.0, id.0));
+    let own: Option<(Option<Vec<u8>>, Option<String>)> =
+        own.select((destinations::token_hash, destinations::import_source)).first(tx).await.optional()?;
+    let Some((token_hash, import_source)) = own else { return Ok(None) };
+    let same: Vec<Uuid> = destinations::table
+        .filter(destinations::organization_id.eq(organization.0))
+        .filter(destinations::token_hash.eq(&token_hash).or(destinations::import_source.eq(&import_source)))
+        .order(destinations::id)
+        .select(destinations::id)
+        .for_update()
+        .load(tx)
+        .await?;
+    let others: Vec<Uuid> = same.into_iter().filter(|other| *other != id.0).collect();
+    let rows: Vec<(String, Option<DateTime<Utc>>, Uuid, String)> = destinations::table
+        .inner_join(
+            jobs::table.on(jobs::organization_id
+                .eq(destinations::organization_id)
+                .and(jobs::destination_id.eq(destinations::id.nullable()))),
+        )
+        .filter(destinations::organization_id.eq(organization.0))
+        .filter(destinations::id.eq_any(others))
+        .filter(jobs::deleting_at.is_null())
+        .order((destinations::delivered_at.asc().nulls_last(), destinations::id))
+        .select((destinations::name, destinations::delivered_at, jobs::id, jobs::name))
+        .load(tx)
+        .await?;
+    let other = rows.into_iter().find(|(_, _, job, _)| except.is_none_or(|except| except.0 != *job));
+    Ok(other.map(|(destination, delivered_at, id, name)| SameSource {
+        destination,
+        job: UsedBy { kind: "jobs", id, name },
+        delivered_at,
+    }))
 }

@@ -27,6 +27,8 @@ pub struct ExecutionRow {
     pub chunks: i32,
     pub result: Option<Value>,
     pub created_at: DateTime<Utc>,
+    /// Entries by type that were sent again because the answer to their chunk was lost.
+    pub repeated: Value,
 }
 
 /// A change to an execution; `None` leaves a column unchanged.
@@ -41,6 +43,7 @@ pub struct Change {
     pub sending_id: Option<String>,
     pub chunks: Option<i32>,
     pub result: Option<Value>,
+    pub repeated: Option<Value>,
 }
 
 /// The newest execution of a run that was not cancelled.

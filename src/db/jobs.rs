@@ -4,7 +4,7 @@ use super::schema::{connections, destinations, filters, jobs};
 use super::{Transaction, is_unique_violation};
 use crate::error::{Code, Error, Result, UsedBy};
 use crate::ids::{ConnectionId, DestinationId, FilterId, JobId, OrganizationId};
-use crate::job::{Deliver, RemovalPolicy};
+use crate::job::{Deliver, RemovalPolicy, ScheduleMode};
 use crate::mapping::Memberships;
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
@@ -33,6 +33,7 @@ pub struct JobRow {
     pub schedule_enabled: bool,
     pub schedule_next_at: Option<DateTime<Utc>>,
     pub schedule_paused_reason: Option<String>,
+    pub schedule_mode: ScheduleMode,
     pub version: i64,
     pub created_at: DateTime<Utc>,
     pub updated_at: DateTime<Utc>,
@@ -57,6 +58,7 @@ pub struct NewJobRow {
     pub schedule_enabled: bool,
     pub schedule_next_at: Option<DateTime<Utc>>,
     pub schedule_paused_reason: Option<String>,
+    pub schedule_mode: ScheduleMode,
 }
 
 /// A destination that already has a job is an error `destination_in_use`; see [`served_by`] for its name.

@@ -36,7 +36,8 @@ pub struct NewRun {
     pub requested_by: String,
 }
 
-/// Queues a run. It supersedes a run of the same job that awaits approval; a run that is queued or running is an error
+/// Queues a run. One that reads and delivers supersedes a run of the same job that awaits approval; a dry run or a test
+/// does not, because people start these to look before they approve. A run that is queued or running is an error
 /// (`run_in_progress`).
 pub async fn enqueue(
     tx: &mut Transaction,
@@ -44,6 +45,7 @@ pub async fn enqueue(
     new: &NewRun,
     now: DateTime<Utc>,
 ) -> Result<RunRow> {
+    let supersedes = matches!(new.mode, RunMode::Full | RunMode::Incremental);
     let superseded: Vec<Uuid> = runs::table
         .filter(runs::organization_id.eq(organization.0))
         .filter(runs::job_id.eq(new.job.0))
@@ -51,7 +53,7 @@ pub async fn enqueue(
         .select(runs::id)
         .load(tx)
         .await?;
-    for id in superseded {
+    for id in superseded.into_iter().filter(|_| supersedes) {
         let error = RunError {
             stage: Some(RunStage::Diff),
             code: RunErrorCode::Superseded.into(),
@@ -125,7 +127,10 @@ pub async fn approve(
         .execute(tx)
         .await
         .map_err(|e| match is_unique_violation(&e, "runs_one_live_per_job") {
-            true => Error::new(Code::RunInProgress, "A newer run of this job is queued or running."),
+            true => Error::new(
+                Code::RunInProgress,
+                "Another run of this job is queued or running; wait for its end, then approve this one.",
+            ),
             false => e.into(),
         })?;
     let run = find(tx, organization, id).await?;

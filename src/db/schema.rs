@@ -80,6 +80,8 @@ diesel::table! {
         updated_at -> Timestamptz,
         delivered_at -> Nullable<Timestamptz>,
         delivered -> Jsonb,
+        token_hash -> Nullable<Bytea>,
+        import_source -> Nullable<Text>,
     }
 }
 
@@ -99,6 +101,7 @@ diesel::table! {
         result -> Nullable<Jsonb>,
         created_at -> Timestamptz,
         updated_at -> Timestamptz,
+        repeated -> Jsonb,
     }
 }
 
@@ -162,6 +165,7 @@ diesel::table! {
         version -> Int8,
         created_at -> Timestamptz,
         updated_at -> Timestamptz,
+        schedule_mode -> Text,
     }
 }
 

@@ -24,6 +24,8 @@ use super::schema::{api_keys, jobs, tickets};
 use crate::api_key::Scope;
 use crate::error::Result;
 use crate::ids::{ApiKeyId, JobId, OrganizationId};
+use crate::job::ScheduleMode;
+use crate::run_state::EventKind;
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
@@ -84,12 +86,13 @@ pub struct DueJob {
     pub job: JobId,
     pub cron: String,
     pub timezone: String,
+    pub mode: ScheduleMode,
     pub due_at: DateTime<Utc>,
 }
 
 /// The jobs whose schedule is due.
 pub async fn due_jobs(db: &Db, now: DateTime<Utc>) -> Result<Vec<DueJob>> {
-    type Row = (Uuid, Uuid, Option<String>, Option<String>, Option<DateTime<Utc>>);
+    type Row = (Uuid, Uuid, Option<String>, Option<String>, ScheduleMode, Option<DateTime<Utc>>);
     db.system(async |tx| {
         let rows: Vec<Row> = jobs::table
             .filter(jobs::schedule_enabled.eq(true))
@@ -100,18 +103,20 @@ pub async fn due_jobs(db: &Db, now: DateTime<Utc>) -> Result<Vec<DueJob>> {
                 jobs::id,
                 jobs::schedule_cron,
                 jobs::schedule_timezone,
+                jobs::schedule_mode,
                 jobs::schedule_next_at,
             ))
             .load(tx)
             .await?;
         Ok(rows
             .into_iter()
-            .filter_map(|(organization, job, cron, timezone, due_at)| {
+            .filter_map(|(organization, job, cron, timezone, mode, due_at)| {
                 Some(DueJob {
                     organization: OrganizationId(organization),
                     job: JobId(job),
                     cron: cron?,
                     timezone: timezone.unwrap_or_else(|| "UTC".to_owned()),
+                    mode,
                     due_at: due_at?,
                 })
             })
@@ -121,7 +126,8 @@ pub async fn due_jobs(db: &Db, now: DateTime<Utc>) -> Result<Vec<DueJob>> {
 }
 
 /// Queues the run of a due schedule and sets its next time. `false`: nothing was queued, because another process was
-/// faster, or because a run of the job is queued or running. A run that awaits approval is superseded.
+/// faster, because the schedule was switched off or the job deleted meanwhile, or because a run of the job is queued or
+/// running. A run that awaits approval is superseded.
 pub async fn run_due_job(
     db: &Db,
     due: &DueJob,
@@ -133,6 +139,8 @@ pub async fn run_due_job(
     db.scoped(organization, async |tx| {
         let taken = diesel::update(jobs::table.find((organization.0, job.0)))
             .filter(jobs::schedule_next_at.eq(due_at))
+            .filter(jobs::schedule_enabled.eq(true))
+            .filter(jobs::deleting_at.is_null())
             .set(jobs::schedule_next_at.eq(next))
             .execute(tx)
             .await?;
@@ -140,6 +148,10 @@ pub async fn run_due_job(
             return Ok(false);
         }
         super::runs::enqueue(tx, organization, new, now).await?;
+        let message =
+            format!("The job's schedule started this run. It is {}, as schedule.mode of the job says.", new.mode);
+        let data = serde_json::json!({"message": message, "stage": null});
+        super::runs::add_event(tx, organization, new.id, EventKind::Log, &data, now).await?;
         let done = ("create", "runs", new.id.0);
         let event = AuditEventRow::of_service(organization, &new.requested_by, done, now);
         super::audit_events::insert(tx, &event).await?;

@@ -26,17 +26,45 @@ impl Current {
         Self { types, by_id, mappings }
     }
 
+    /// The object type of this name that has an external id. Names that differ in case only are the same to people.
+    pub(super) fn type_named(&self, name: &str) -> Option<&Value> {
+        let named = |is_name: &dyn Fn(&str) -> bool| {
+            self.types.iter().find(|found| is_name(text(found, "name")) && !text(found, "externalId").is_empty())
+        };
+        named(&|found| found == name).or_else(|| named(&|found| found.eq_ignore_ascii_case(name)))
+    }
+
+    /// The object type that the import source fills from this selector.
+    pub(super) fn mapped_type(&self, selector: &str) -> Option<&Value> {
+        let mapping = self.mappings.values().find(|mapping| text(mapping, "selector") == selector)?;
+        self.by_id.get(text(mapping, "objectTypeExternalId"))
+    }
+
+    /// The attribute of an object type that the import source fills from this field.
+    pub(super) fn mapped_attribute(&self, object_type: &Value, locator: &str) -> Option<&Value> {
+        let mapping = self.mappings.get(text(object_type, "externalId"))?;
+        let is_filled = |mapping: &&Value| list(mapping, "attributeLocators").eq([locator]);
+        let mapping = list(mapping, "attributesMapping").find(is_filled)?;
+        self.by_id.get(text(mapping, "attributeExternalId"))
+    }
+
+    /// Whether the import source fills the attribute with this external id.
+    pub(super) fn is_mapped(&self, external_id: &str) -> bool {
+        let mut mapped = self.mappings.values().flat_map(|mapping| list(mapping, "attributesMapping"));
+        mapped.any(|mapping| text(mapping, "attributeExternalId") == external_id)
+    }
+
     /// A mapping definition replaces the one that Assets has, object type by object type: what people
     /// mapped themselves is put into ours.
     pub(super) fn keep_foreign_mappings(&self, document: &mut Value) {
         let wanted = document.pointer_mut("/mapping/objectTypeMappings").and_then(Value::as_array_mut);
         for wanted in wanted.into_iter().flatten() {
-            let id = text(wanted, "objectTypeExternalId").to_owned();
-            let prefix = id.rsplit_once('/').map_or("", |(prefix, _)| prefix).to_owned();
-            let Some(current) = self.mappings.get(&id) else { continue };
+            let Some(current) = self.mappings.get(text(wanted, "objectTypeExternalId")) else { continue };
+            let ours: Vec<&str> =
+                list(wanted, "attributesMapping").map(|mapping| text(mapping, "attributeExternalId")).collect();
             let is_foreign = |mapping: &&Value| {
                 let id = text(mapping, "attributeExternalId");
-                !id.is_empty() && !id.starts_with(&format!("{prefix}/"))
+                !id.is_empty() && !is_of_product(id) && !ours.contains(&id)
             };
             let foreign: Vec<Value> = list(current, "attributesMapping").filter(is_foreign).cloned().collect();
             if let Some(attributes) = wanted.get_mut("attributesMapping").and_then(Value::as_array_mut) {
@@ -74,6 +102,19 @@ impl Names<'_> {
     pub(super) fn value_type(&self, external_id: &str, wanted: ValueType) -> String {
         self.get(external_id, "type").unwrap_or(wanted.as_str()).to_owned()
     }
+}
+
+/// Whether this service gave the external id, for whatever import source: `entra-1f2e3d4c/…`.
+pub(super) fn is_of_product(external_id: &str) -> bool {
+    let hash = external_id.strip_prefix("entra-").and_then(|rest| rest.split_once('/')).map(|(hash, _)| hash);
+    hash.is_some_and(|hash| hash.len() == 8 && hash.bytes().all(|byte| byte.is_ascii_hexdigit()))
+}
+
+/// The attribute of an object type with this name that has an external id.
+pub(super) fn attribute_named<'v>(object_type: &'v Value, name: &str) -> Option<&'v Value> {
+    let has_id = |attribute: &&Value| !text(attribute, "externalId").is_empty();
+    let mut attributes = list(object_type, "attributes").filter(has_id);
+    attributes.find(|attribute| text(attribute, "name").eq_ignore_ascii_case(name))
 }
 
 fn collect_types(types: Option<&Value>, found: &mut Vec<Value>) {

@@ -2,7 +2,7 @@
 //! Source: docs/assets.md, «Changing a mapping».
 
 use super::Mapping;
-use super::current::{Current, list, text};
+use super::current::{Current, Names, is_of_product, list, text};
 use super::document::{ExternalIds, ImportSource};
 use serde::Serialize;
 use serde_json::Value;
@@ -71,7 +71,7 @@ pub enum RefusedKind {
     /// The number of values, uniqueness, or which attribute is the label. The documentation does not say that an import can
     /// change them.
     ChangeConstraint,
-    /// Another object type or attribute, not created by this import, has the name.
+    /// An object type or attribute of this name, made by a person or an earlier import source, has another form.
     NameTaken,
 }
 
@@ -79,9 +79,9 @@ impl Mapping {
     /// Compares this mapping with the schema in Assets (`current`: the response to GET schema-and-mapping, or `None` if
     /// there is none yet).
     pub fn difference(&self, source: ImportSource<'_>, current: Option<&Value>) -> Difference {
-        let wanted = self.document(source);
-        let ids = ExternalIds::new(source.id);
         let current = Current::read(current.unwrap_or(&Value::Null));
+        let ids = self.external_ids(source, &current);
+        let wanted = self.write(source, &ids, &Names(None));
         let mut difference = Difference::default();
         let wanted_types: Vec<&Value> = wanted
             .pointer("/schema/objectSchema/objectTypes")
@@ -91,7 +91,7 @@ impl Mapping {
             .collect();
         let queries = self.patched_queries(source, &current);
         for wanted in &wanted_types {
-            difference.compare_type(wanted, &current);
+            difference.compare_type(wanted, &current, &ids);
         }
         for mapping in wanted.pointer("/mapping/objectTypeMappings").and_then(Value::as_array).into_iter().flatten() {
             difference.compare_mapping(mapping, &current, &queries);
@@ -115,7 +115,20 @@ impl Mapping {
 }
 
 impl Difference {
-    fn compare_type(&mut self, wanted: &Value, current: &Current) {
+    /// Why the document cannot be sent: what has a name in Assets that the job needs for something else.
+    pub fn name_taken(&self) -> Option<String> {
+        let refused = self.refused.iter().find(|refused| refused.kind == RefusedKind::NameTaken)?;
+        let what = match &refused.attribute {
+            Some(attribute) => format!("the attribute «{attribute}» of the object type «{}»", refused.object_type),
+            None => format!("the object type «{}»", refused.object_type),
+        };
+        Some(match refused.current == refused.wanted {
+            true => format!("{what} stands for something else already"),
+            false => format!("{what} is {} where the job needs {}", refused.current, refused.wanted),
+        })
+    }
+
+    fn compare_type(&mut self, wanted: &Value, current: &Current, ids: &ExternalIds) {
         let name = text(wanted, "name");
         let Some(found) = current.by_id.get(text(wanted, "externalId")) else {
             self.added_object_types.push(name.to_owned());
@@ -131,7 +144,7 @@ impl Difference {
         self.compare_text(found_name, None, "description", text(found, "description"), text(wanted, "description"));
         for attribute in list(wanted, "attributes") {
             match current.by_id.get(text(attribute, "externalId")) {
-                Some(found) => self.compare_attribute(found_name, attribute, found, current),
+                Some(found) => self.compare_attribute(found_name, attribute, found, (current, ids)),
                 None => self.add_attribute(found, attribute),
             }
         }
@@ -145,7 +158,13 @@ impl Difference {
         self.added_attributes.push(attribute_name(object_type, Some(name)));
     }
 
-    fn compare_attribute(&mut self, object_type: &str, wanted: &Value, found: &Value, current: &Current) {
+    fn compare_attribute(
+        &mut self,
+        object_type: &str,
+        wanted: &Value,
+        found: &Value,
+        (current, ids): (&Current, &ExternalIds),
+    ) {
         let name = text(found, "name");
         if name != text(wanted, "name") {
             self.refused.push(refused(
@@ -156,13 +175,20 @@ impl Difference {
                 text(wanted, "name"),
             ));
         }
+        // What another import source or a person made can be taken over only in the same form.
+        let id = text(found, "externalId");
+        let is_taken_over = ids.is_adopted(id) && !current.is_mapped(id);
+        let kind = |of_ours| if is_taken_over { RefusedKind::NameTaken } else { of_ours };
         let (is, should) = (text(found, "type"), text(wanted, "type"));
         if is != should {
-            self.refused.push(refused(object_type, Some(name), RefusedKind::ChangeType, is, should));
+            self.refused.push(refused(object_type, Some(name), kind(RefusedKind::ChangeType), is, should));
         }
         let (is, should) = (current.reference_target(found), text(wanted, "referenceObjectTypeExternalId"));
         if let Some(is) = is.filter(|is| *is != should) {
-            self.refused.push(refused(object_type, Some(name), RefusedKind::ChangeReferencedType, is, should));
+            let is = current.by_id.get(is).map_or(is, |target| text(target, "name"));
+            let (is, should) = (format!("a reference to {is}"), text(wanted, "referenceObjectTypeName"));
+            let should = format!("a reference to {should}");
+            self.refused.push(refused(object_type, Some(name), kind(RefusedKind::ChangeReferencedType), &is, &should));
         }
         for field in ["maximumCardinality", "minimumCardinality", "unique", "label"] {
             // Assets sets `minimumCardinality` of the label to 1; a stricter value of the admin stays.
@@ -229,21 +255,18 @@ impl Difference {
             .collect();
         for object_type in &current.types {
             let (name, id) = (text(object_type, "name"), text(object_type, "externalId"));
-            if !ids.is_ours(id) {
-                self.foreign.push(attribute_name(name, None));
-                continue;
-            }
             if !wanted.contains(&id) {
-                self.unused.push(attribute_name(name, None));
+                let list = if ids.is_ours(id) { &mut self.unused } else { &mut self.foreign };
+                list.push(attribute_name(name, None));
                 continue;
             }
             for attribute in list(object_type, "attributes") {
                 let (id, attribute) = (text(attribute, "externalId"), text(attribute, "name"));
-                if ids.is_ours(id) && !wanted.contains(&id) {
-                    self.unused.push(attribute_name(name, Some(attribute)));
-                } else if !ids.is_ours(id) && !is_assets_own(attribute) {
-                    self.foreign.push(attribute_name(name, Some(attribute)));
+                if wanted.contains(&id) || is_assets_own(attribute) {
+                    continue;
                 }
+                let list = if is_of_product(id) { &mut self.unused } else { &mut self.foreign };
+                list.push(attribute_name(name, Some(attribute)));
             }
         }
     }
@@ -277,8 +300,8 @@ fn refused(object_type: &str, attribute: Option<&str>, kind: RefusedKind, curren
              object type in Assets."
         }
         RefusedKind::NameTaken => {
-            "An object type or attribute that this import did not create already has this name, so Assets may reject the \
-             new one. Rename the existing one in Assets, or choose another name in the job."
+            "The object schema already has an object type or attribute of this name in another form. Rename or delete it in \
+             Assets, choose another name in the job's `objects`, or use an import source in an empty object schema."
         }
     };
     Refused {

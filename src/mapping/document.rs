@@ -5,16 +5,17 @@
 //! unique across all object schemas of a site. Cardinality and uniqueness take effect only with external ids. A mapping
 //! finds its objects by the attributes marked `externalIdPart`.
 
-use super::current::{Current, Names};
+use super::current::{Current, Names, attribute_named, text};
 use super::{MappedAttribute, Mapping, ReferenceTemplate, TypeMapping};
 use crate::directory::{Attribute, AttributeSource, Lifecycle, Link, ObjectType, ValueType};
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
+use std::collections::HashMap;
 
 /// The import source that a document is for.
 #[derive(Clone, Copy, Debug)]
 pub struct ImportSource<'a> {
-    /// The id of the import source. External ids contain it, because two import sources of a site must not share them.
+    /// The id of the import source. External ids contain it, because two object schemas of a site must not share them.
     /// They stay the same as long as the import source exists.
     pub id: &'a str,
     /// The name of the object schema that the import source belongs to.
@@ -24,7 +25,7 @@ pub struct ImportSource<'a> {
 impl Mapping {
     /// The document for an import source that has no schema yet.
     pub fn document(&self, source: ImportSource<'_>) -> Value {
-        self.write(source, &Names(None))
+        self.write(source, &ExternalIds::new(source.id), &Names(None))
     }
 
     /// The document for an import source that already has a schema (`current` is the response to GET
@@ -37,10 +38,34 @@ impl Mapping {
         document
     }
 
+    /// The external ids of this mapping. Object types and attributes that the object schema has from an earlier import
+    /// source, or from a person, are recognised by their names and keep the ids that they have: Assets refuses others. Once
+    /// they are mapped, the mapping says which they are, whatever name the job has for them.
+    pub(super) fn external_ids(&self, source: ImportSource<'_>, current: &Current) -> ExternalIds {
+        let mut ids = ExternalIds::new(source.id);
+        for mapped in &self.types {
+            let own = ids.object_type(mapped.object_type);
+            let mine = current.by_id.get(&own).or_else(|| current.mapped_type(Mapping::selector(mapped.object_type)));
+            let others = || current.type_named(&mapped.name).filter(|found| !ids.is_ours(text(found, "externalId")));
+            let Some(of) = mine.or_else(others) else { continue };
+            ids.adopt(own, text(of, "externalId"));
+            for MappedAttribute { attribute, name } in &mapped.attributes {
+                let own = ids.attribute(mapped.object_type, attribute);
+                let mine = current.by_id.get(&own).or_else(|| current.mapped_attribute(of, &attribute.key));
+                let others = || attribute_named(of, name).filter(|found| !ids.is_ours(text(found, "externalId")));
+                if let Some(found) = mine.or_else(others) {
+                    ids.adopt(own, text(found, "externalId"));
+                }
+            }
+        }
+        ids
+    }
+
     /// The names in Assets of the object types and of their identity attributes, which may have been renamed there: type,
     /// its name, the name of the attribute.
     pub fn names_in(&self, source: ImportSource<'_>, current: &Value) -> Vec<(ObjectType, String, String)> {
-        let (ids, current) = (ExternalIds::new(source.id), Current::read(current));
+        let current = Current::read(current);
+        let ids = self.external_ids(source, &current);
         let names = Names(Some(&current));
         let name = |mapped: &TypeMapping| {
             let identity = mapped.attributes.iter().find(|of| of.attribute.source == AttributeSource::Identity)?;
@@ -56,14 +81,13 @@ impl Mapping {
     }
 
     pub(super) fn write_with(&self, source: ImportSource<'_>, current: &Current) -> Value {
-        self.write(source, &Names(Some(current)))
+        self.write(source, &self.external_ids(source, current), &Names(Some(current)))
     }
 
-    fn write(&self, source: ImportSource<'_>, names: &Names<'_>) -> Value {
-        let ids = ExternalIds::new(source.id);
+    pub(super) fn write(&self, source: ImportSource<'_>, ids: &ExternalIds, names: &Names<'_>) -> Value {
         let enabled = || self.types.iter().filter(|mapped| mapped.enabled);
-        let types: Vec<Value> = enabled().map(|mapped| self.object_type(mapped, &ids, names)).collect();
-        let mappings: Vec<Value> = enabled().map(|mapped| self.type_mapping(mapped, &ids, names)).collect();
+        let types: Vec<Value> = enabled().map(|mapped| self.object_type(mapped, ids, names)).collect();
+        let mappings: Vec<Value> = enabled().map(|mapped| self.type_mapping(mapped, ids, names)).collect();
         let statuses: Vec<Value> = Lifecycle::ALL.into_iter().map(status).collect();
         json!({
             "$schema": "https://api.atlassian.com/jsm/insight/imports/external/schema/versions/2023_10_19",
@@ -169,15 +193,33 @@ impl Mapping {
 /// of the attribute: `entra-1f2e3d4c/user/department`.
 pub(super) struct ExternalIds {
     prefix: String,
+    /// Ids that Assets has for what would otherwise get one of ours, by that of ours.
+    adopted: HashMap<String, String>,
 }
 
 impl ExternalIds {
     pub(super) fn new(import_source: &str) -> Self {
-        Self { prefix: format!("entra-{}", short_hash(&import_source.trim().to_lowercase())) }
+        let prefix = format!("entra-{}", short_hash(&import_source.trim().to_lowercase()));
+        Self { prefix, adopted: HashMap::new() }
+    }
+
+    fn adopt(&mut self, own: String, found: &str) {
+        if !found.is_empty() && own != found {
+            self.adopted.insert(own, found.to_owned());
+        }
+    }
+
+    fn in_assets(&self, own: String) -> String {
+        self.adopted.get(&own).cloned().unwrap_or(own)
+    }
+
+    /// Whether Assets had the object type or attribute before this import source.
+    pub(super) fn is_adopted(&self, external_id: &str) -> bool {
+        self.adopted.values().any(|adopted| adopted == external_id)
     }
 
     pub(super) fn object_type(&self, object_type: ObjectType) -> String {
-        format!("{}/{}", self.prefix, object_type.singular())
+        self.in_assets(format!("{}/{}", self.prefix, object_type.singular()))
     }
 
     pub(super) fn attribute(&self, object_type: ObjectType, attribute: &Attribute) -> String {
@@ -186,7 +228,7 @@ impl ExternalIds {
             AttributeSource::Extension => format!("x-{}", short_hash(&attribute.key)).into(),
             _ => attribute.key.clone(),
         };
-        format!("{}/{}/{part}", self.prefix, object_type.singular())
+        self.in_assets(format!("{}/{}/{part}", self.prefix, object_type.singular()))
     }
 
     pub(super) fn is_ours(&self, external_id: &str) -> bool {

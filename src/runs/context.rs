@@ -14,6 +14,7 @@ use crate::job::{Deliver, RemovalPolicy};
 use crate::mapping::{Mapping, Memberships, Selection};
 use crate::seal::{KeyRing, Place};
 use data_encoding::HEXLOWER;
+use chrono::{DateTime, Utc};
 use secrecy::SecretString;
 use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;
@@ -42,8 +43,8 @@ pub struct Destination {
     pub id: Uuid,
     /// Rises with every change of the destination.
     pub version: i64,
-    /// Whether something was sent there before, by whatever job.
-    pub has_objects: bool,
+    /// When something was first sent there, by whatever job.
+    pub delivered_at: Option<DateTime<Utc>>,
     /// Objects by type, as the last settled delivery of whatever job left them.
     pub holds: BTreeMap<String, u64>,
     pub kind: DestinationKind,
@@ -189,7 +190,7 @@ pub fn open_destination(
     Ok(Destination {
         id: row,
         version: destination.version,
-        has_objects: destination.delivered_at.is_some(),
+        delivered_at: destination.delivered_at,
         holds: read("delivered", destination.delivered)?,
         kind,
         missing_objects: destination.missing_objects,

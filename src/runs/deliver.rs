@@ -19,10 +19,11 @@ use super::diff::diffed::Diffed;
 use super::forge_token::{self, target};
 use super::run::Run;
 use super::stop::Stop;
-use crate::assets::{Client, ExecutionState, ExecutionStatus};
+use crate::assets::{Client, ExecutionState, ExecutionStatus, Links};
 use crate::codes::{AssetsErrorCode, RunErrorCode};
-use crate::db::executions;
+use crate::db::{destinations, executions};
 use crate::error::Error;
+use crate::ids::DestinationId;
 use crate::run_state::{ExecutionStep, RunStage};
 use delivered::Delivered;
 use delivery::{Delivery, failed};
@@ -67,9 +68,38 @@ pub async fn deliver(run: &Run, collected: &Collected, diffed: &Diffed) -> Resul
 async fn send(run: &Run, client: &Client, collected: &Collected, diffed: &Diffed) -> Result<Delivered, Stop> {
     let target = target(run).await?;
     let links = client.links(&target).await.map_err(|e| failed(&e))?;
+    refuse_shared_source(run, &links).await?;
     let delivery = Delivery { run, client: client.clone(), links };
     let result = delivery.run_execution(collected, diffed).await?;
-    Ok(Delivered { result: Some(result), names: schema::names(&delivery).await? })
+    let (organization, id) = (run.job.organization, run.lease.run);
+    let stored = run.tx("current execution", async move |tx| executions::current(tx, organization, id).await).await?;
+    let repeated = stored.map(|row| serde_json::from_value(row.repeated)).transpose().map_err(Error::internal)?;
+    Ok(Delivered {
+        result: Some(result),
+        names: schema::names(&delivery).await?,
+        repeated: repeated.unwrap_or_default(),
+    })
+}
+
+/// Ends the run if another job delivers to the same import source, and did so before this one.
+async fn refuse_shared_source(run: &Run, links: &Links) -> Result<(), Stop> {
+    let (Some(destination), Some(source)) = (&run.job.destination, links.import_source_id()) else { return Ok(()) };
+    let (organization, id) = (run.job.organization, DestinationId(destination.id));
+    let other = run.tx("the import source's destinations", async move |tx| {
+        destinations::set_import_source(tx, organization, id, &source).await?;
+        destinations::same_source(tx, organization, id, None).await
+    });
+    let Some(other) = other.await? else { return Ok(()) };
+    let was_first = match (other.delivered_at, destination.delivered_at) {
+        (Some(theirs), Some(ours)) => theirs < ours,
+        (Some(_), None) => true,
+        (None, _) => false,
+    };
+    if !was_first {
+        return Ok(());
+    }
+    let code = RunErrorCode::DestinationInUse;
+    Err(Stop::failed(RunStage::Deliver, code, other.refusal().detail, code.advice()))
 }
 
 fn is_forge(run: &Run) -> bool {

@@ -15,7 +15,7 @@ use super::collect::collected::Collected;
 use super::progress::Work;
 use super::run::Run;
 use super::stop::Stop;
-use crate::codes::{RunErrorCode, WarningCode};
+use crate::codes::RunErrorCode;
 use crate::db::mirror;
 use crate::db::mirror::delivered::{self, NewChange};
 use crate::db::mirror::read::{self, SeenRow};
@@ -24,8 +24,8 @@ use crate::directory::{self, Link, ObjectType, Properties};
 use crate::error::{Error, Result};
 use crate::job::Deliver;
 use crate::mapping::TextChange;
-use crate::run_state::{ChangeAction, ChangeReason, RunMode, RunStage, RunWarning};
-use diffed::{Diffed, pull_brake};
+use crate::run_state::{ChangeAction, ChangeReason, RunMode, RunStage, TypeCounts};
+use diffed::{Diffed, Planned, pull_brake};
 use futures_util::{Stream, StreamExt};
 use memberships::GroupsOf;
 use outbox::{BATCH, Outbox, seen_again, unchanged};
@@ -80,27 +80,28 @@ pub async fn diff(run: &Run, collected: &Collected) -> Result<Diffed, Stop> {
         }
         outbox.flush().await?;
     }
-    outbox.not_cleared.tell(run);
+    outbox.not_cleared.warn(run);
     let created = run.progress.counts().values().map(|count| count.created).sum();
     let warnings = size::warnings(known.values().sum(), created, outbox.many_references);
     warnings.into_iter().for_each(|warning| run.progress.warn(warning));
     let (organization, lease) = (run.job.organization, run.lease);
     let sends =
         run.tx("outbox counts", async move |tx| delivered::outbox_counts(tx, organization, lease.run).await).await?;
+    if run.job.destination.is_some() {
+        sends.iter().for_each(|(object_type, rows)| run.progress.count(object_type, |count| count.sent = *rows));
+    }
+    let planned = |count: &TypeCounts| Planned { changed: count.created + count.updated, marked: count.marked };
+    let planned = run.progress.counts().iter().map(|(name, count)| (name.clone(), planned(count))).collect();
     for (object_type, held) in of_others {
         let missing = held.saturating_sub(sends.get(&object_type).copied().unwrap_or(0));
         brake = brake.or_else(|| object_type.parse().ok().and_then(|of| pull_brake(run, of, missing, held)));
     }
     if let Some(brake) = &brake {
-        let detail = format!(
-            "{} of {} {} are missing or out of scope since the last delivery: more than {} %.",
-            brake.missing, brake.delivered, brake.object_type, brake.brake_percent
-        );
-        let advice = "Look at the changes of this run. If they are right, approve it; otherwise cancel it and fix the filter or the connection.";
-        run.progress.warn(RunWarning::new(WarningCode::RemovalBrake, detail).with_advice(advice));
+        brake.warn(run);
     }
     Ok(Diffed {
         sends,
+        planned,
         brake,
         whole,
         left_out,
@@ -141,7 +142,7 @@ async fn begin(run: &Run, collected: &Collected) -> Result<Before, Stop> {
     let to = run.job.destination.as_ref().filter(|to| to.missing_objects != MissingObjects::Ignore);
     let Some(to) = to else { return Ok(Before { known, resend: mirror.resend, of_others: BTreeMap::new() }) };
     let has_delivered = mirror.delivered_to == Some(to.id) && mirror.delivered_at.is_some();
-    let has_others = !has_delivered && to.has_objects && change != Change::ImportSource;
+    let has_others = !has_delivered && to.delivered_at.is_some() && change != Change::ImportSource;
     if run.mode == RunMode::Test && (has_delivered || has_others) {
         return Err(Stop::failed(
             RunStage::Diff,

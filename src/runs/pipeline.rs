@@ -52,6 +52,10 @@ pub async fn execute(run: &Run, mut checkpoint: Checkpoint) -> Result<RunState, 
         let detail = serde_json::to_value(brake).map_err(Error::internal)?;
         return Err(Stop::AwaitApproval { detail, expires_at });
     }
+    if run.approved {
+        run.progress.was_approved();
+    }
+    run.progress.forget_plans();
     let delivered = match checkpoint.delivered.take() {
         Some(delivered) => delivered,
         None => deliver::deliver(run, collected, diffed).await?,

@@ -3,6 +3,7 @@
 use super::transaction::transaction;
 use crate::app::App;
 use crate::clock::Instant;
+use crate::codes::WarningCode;
 use crate::db::runs::{self, Lease, Note};
 use crate::error::Result;
 use crate::graph::Usage;
@@ -186,6 +187,25 @@ impl RunProgress {
     pub fn forget_counts(&self) {
         let mut state = self.state();
         state.counts.clear();
+        state.revision += 1;
+    }
+
+    /// Somebody approved the run: nothing is left to do about the removal brake.
+    pub fn was_approved(&self) {
+        let mut state = self.state();
+        for warning in state.warnings.iter_mut().filter(|warning| warning.code == WarningCode::RemovalBrake) {
+            warning.advice = Some("The run was approved.".to_owned());
+        }
+        state.revision += 1;
+    }
+
+    /// From here on the counts say what was done, and no longer what is planned.
+    pub fn forget_plans(&self) {
+        let mut state = self.state();
+        for count in state.counts.values_mut() {
+            (count.created, count.updated, count.removed, count.marked) = (0, 0, 0, 0);
+            count.not_cleared += std::mem::take(&mut count.cleared);
+        }
         state.revision += 1;
     }
 

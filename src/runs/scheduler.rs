@@ -5,6 +5,7 @@ use crate::app::App;
 use crate::db::{runs, system};
 use crate::error::Result;
 use crate::ids::{RunId, WorkerId};
+use crate::job::ScheduleMode;
 use crate::run_state::{RunMode, RunRequest};
 use crate::schedule::Schedule;
 use chrono::TimeDelta;
@@ -54,7 +55,10 @@ async fn queue_due(app: &App) -> Result<()> {
         let new = runs::NewRun {
             id: RunId::new(&app.clock),
             job: due.job,
-            mode: RunMode::Incremental,
+            mode: match due.mode {
+                ScheduleMode::Full => RunMode::Full,
+                ScheduleMode::Incremental => RunMode::Incremental,
+            },
             request: RunRequest::default(),
             requested_by: "schedule".to_owned(),
         };

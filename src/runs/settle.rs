@@ -1,12 +1,13 @@
 //! Records what was delivered and ends the run, in one transaction.
 
+mod taken;
+
 use super::collect::collected::Collected;
 use super::deliver::delivered::Delivered;
 use super::diff::diffed::{Diffed, NewReferenceCounts};
 use super::progress::Work;
 use super::run::Run;
 use crate::assets::ExecutionStatus;
-use crate::assets::wire::{ObjectTypeResult, ProgressResult};
 use crate::codes::WarningCode;
 use crate::db::audit_events::{self, AuditEventRow};
 use crate::db::mirror::{self, delivered};
@@ -15,9 +16,6 @@ use crate::destination::MissingObjects;
 use crate::directory::ObjectType;
 use crate::error::Result;
 use crate::run_state::{RunMode, RunStage, RunState, RunWarning};
-
-/// Messages of Assets that are shown one by one.
-const MAX_MESSAGES: usize = 10;
 
 /// Ends a run that delivers nothing: a dry run, or a job without a destination.
 pub async fn without_delivery(run: &Run) -> Result<RunState> {
@@ -36,12 +34,12 @@ fn end_state(run: &Run) -> RunState {
     if run.progress.is_degraded() { RunState::Degraded } else { RunState::Succeeded }
 }
 
-/// Records what Assets took, type by type. A type counts as delivered only if its execution had no errors and Assets
-/// counted as many entries as were sent. Any other is sent completely next time.
+/// Records what Assets took, type by type. A type counts as delivered only if what Assets reports of it covers what was
+/// sent. Any other is sent completely next time.
 pub async fn settle(run: &Run, collected: &Collected, diffed: &Diffed, delivery: &Delivered) -> Result<RunState> {
     let sent = diffed.sends.values().sum();
     run.progress.enter(&run.app, RunStage::Settle, Some(sent));
-    let settled = settled_types(run, diffed, delivery);
+    let settled = taken::settled_types(run, diffed, delivery);
     let observed = delivery.result.as_ref().and_then(|result| observe_missing(run, diffed, result));
     for (object_type, new) in &diffed.references {
         check_references(run, object_type, *new, delivery);
@@ -108,62 +106,6 @@ fn resent_types(diffed: &Diffed, settled: &[String]) -> Resent {
     let open = diffed.sends.keys().filter(|sent| !settled.contains(sent)).cloned();
     let whole = diffed.whole.iter().map(|object_type| object_type.as_str().to_owned());
     Resent { open: open.collect(), done: whole.filter(|whole| settled.contains(whole)).collect() }
-}
-
-fn settled_types(run: &Run, diffed: &Diffed, delivery: &Delivered) -> Vec<String> {
-    let mut settled = Vec::new();
-    for object_type in ObjectType::ALL {
-        let sent = diffed.sends.get(object_type.as_str()).copied().unwrap_or(0);
-        let found = delivery.of(object_type);
-        let is_settled = match found {
-            _ if sent == 0 => true,
-            None => {
-                let detail = format!("Assets did not report what it did with {sent} {object_type}.");
-                let advice = "Compare GET /v1/jobs/{id}/schema with Assets; the next run sends them again.";
-                run.progress.degrade(RunWarning::new(WarningCode::TypeNotProcessed, detail).with_advice(advice));
-                false
-            }
-            Some(found) => is_taken(run, object_type, sent, found),
-        };
-        if is_settled {
-            settled.push(object_type.as_str().to_owned());
-        }
-    }
-    let progress = delivery.result.as_ref().and_then(|result| result.progress_result.as_ref());
-    let failure =
-        progress.and_then(ProgressResult::failure).map(|word| format!("Assets reports the import as {word}."));
-    let messages = progress.into_iter().flat_map(|progress| progress.error_messages.iter().cloned());
-    for message in failure.into_iter().chain(messages).take(MAX_MESSAGES) {
-        let advice = "Look at the import's history in Assets.";
-        run.progress.degrade(RunWarning::new(WarningCode::AssetsError, message).with_advice(advice));
-        settled.clear();
-    }
-    settled
-}
-
-/// Whether Assets took every entry of a type; otherwise a warning says what it left out.
-fn is_taken(run: &Run, object_type: ObjectType, sent: u64, result: &ObjectTypeResult) -> bool {
-    let entries = result.entries_in_source.unsigned_abs();
-    if result.is_clean() && entries == sent {
-        return true;
-    }
-    let ignored = result.ignored().unsigned_abs();
-    run.progress.count(object_type.as_str(), |count| count.ignored += ignored);
-    let detail = format!(
-        "Of {sent} {object_type} Assets read {entries}: {} duplicates, {} without a label, {} without an id, {} left \
-         out by a query, {} errors.",
-        result.duplicate_entries,
-        result.empty_label_entries,
-        result.empty_external_id_entries,
-        result.objects_filtered_with_ql_query,
-        result.error_count.max(result.error_messages.len() as i64),
-    );
-    let advice = "They are all sent again by the next run. Look at the import's history in Assets for the reasons.";
-    run.progress.degrade(RunWarning::new(WarningCode::EntriesIgnored, detail).with_count(ignored).with_advice(advice));
-    for message in result.error_messages.iter().take(MAX_MESSAGES) {
-        run.progress.degrade(RunWarning::new(WarningCode::AssetsError, message.clone()).with_advice(advice));
-    }
-    false
 }
 
 /// Whether Assets acted on objects that this execution left out, against the setting of the destination.

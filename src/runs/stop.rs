@@ -85,7 +85,7 @@ impl Stop {
             code: RunErrorCode::from(error.code()).into(),
             detail: error.to_string(),
             graph_code: None,
-            assets_code: error.status.map(|status| status.to_string()),
+            assets_code: error.answer_code.clone().or_else(|| error.status.map(|status| status.to_string())),
             request_id: error.request_id.clone(),
             advice: Some(error.advice().to_owned()),
         }))

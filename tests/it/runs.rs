@@ -1,5 +1,6 @@
 //! Runs from their queue to Assets, against both simulators.
 
+mod advice;
 mod bad_days;
 mod brake;
 mod cancel;
@@ -24,6 +25,7 @@ mod progress;
 mod random_changes;
 mod references;
 mod removal;
+mod reported;
 mod scope;
 mod settling;
 mod stubs;

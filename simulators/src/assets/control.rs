@@ -51,6 +51,13 @@ pub(super) fn route(state: &mut State, method: &str, path: &[&str], body: &[u8])
             let at = state.add_source(text("name"), None, None);
             Answer::json(201, described_source(state, at))
         }
+        ("POST", ["sources", id, "replace"]) => match state.source(id) {
+            Some(at) => {
+                let at = state.replace_source(at);
+                Answer::json(201, described_source(state, at))
+            }
+            None => Answer::not_found("The import source"),
+        },
         ("POST", ["sources", id, "token"]) => match state.source(id) {
             Some(at) => Answer::json(200, json!({"token": state.rotate_token(at)})),
             None => Answer::not_found("The import source"),

@@ -1,4 +1,4 @@
-//! An execution of an import: INGESTING, PROCESSING, DONE or CANCELLED, and the status that tells of it.
+//! An execution of an import: INGESTING, PROCESSING, DONE or CANCELLED, and its status.
 //! Source: docs/assets.md, «Executions», «Chunks», «Execution status».
 
 use super::ingest::Entry;
@@ -152,7 +152,7 @@ pub(super) fn status(execution: &Execution, number: usize, source: Uuid, schema:
     answer
 }
 
-/// What the simulator tells of an execution beyond Assets' own status.
+/// What the simulator shows of an execution beyond Assets' own status.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ExecutionView {

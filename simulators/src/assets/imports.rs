@@ -202,9 +202,14 @@ fn mapping_progress(state: &mut State, source: usize, task: &str) -> Answer {
 
 fn schema_and_mapping(state: &State, source: usize) -> Answer {
     let source = &state.sources[source];
+    // The object schema is there before the mapping, with what others built in it.
+    let has_types = state.store.types.iter().any(|of| of.schema == source.schema);
     match &source.mappings {
-        Some(mappings) => Answer::json(200, describe::schema_and_mapping(&state.store, source.schema, mappings)),
-        None => Answer::refused(400, "There is no mapping for this import yet"),
+        None if !has_types => Answer::refused(400, "There is no mapping for this import yet"),
+        mappings => {
+            let mappings = mappings.as_deref().unwrap_or_default();
+            Answer::json(200, describe::schema_and_mapping(&state.store, source.schema, mappings))
+        }
     }
 }
 

@@ -100,7 +100,9 @@ impl Check<'_> {
                 self.fault("RENAME_NOT_ALLOWED", &part.path, message);
             }
             if known.is_none() && store.types.iter().any(|of| of.schema == self.schema && of.name == part.name) {
-                self.fault("DUPLICATE_NAME", &part.path, format!("there is already an object type `{}`", part.name));
+                let message =
+                    format!("an object type `{}` already exists, but the external id is different", part.name);
+                self.fault("EXTERNAL_ID_MISMATCH", &part.path, message);
             }
             for attribute in &part.attributes {
                 self.attribute(document, known, attribute);

@@ -67,6 +67,10 @@ pub struct Behaviour {
     pub max_chunk_entries: Option<usize>,
     /// Objects beyond this are not created; their entries are errors.
     pub max_objects: Option<usize>,
+    /// Whether objects beyond `max_objects` are left out without an error or a counter.
+    pub max_objects_is_silent: bool,
+    /// Every so manieth entry of a type is an error.
+    pub reject_every: Option<usize>,
     /// Calls per minute to the object API; more are answered 429.
     pub object_calls_per_minute: Option<u32>,
     /// Whether that 429 says `Retry-After`.
@@ -105,6 +109,8 @@ impl Default for Behaviour {
             max_chunk_bytes: None,
             max_chunk_entries: None,
             max_objects: None,
+            max_objects_is_silent: false,
+            reject_every: None,
             object_calls_per_minute: None,
             rate_limit_says_retry_after: true,
             sparse: false,

@@ -1,4 +1,4 @@
-//! Carries an execution out: objects first, references in a later pass over the whole execution, then
+//! Processes an execution: objects first, references in a later pass over the whole execution, then
 //! «Missing objects». Source: docs/assets.md, «Schema and mapping document», «References», «Missing objects and empty
 //! values».
 
@@ -95,6 +95,10 @@ impl Pass<'_> {
             self.results[n].error(error.to_string());
             return None;
         }
+        if self.behaviour.reject_every.is_some_and(|every| self.results[n].entries.is_multiple_of(every)) {
+            self.results[n].error("The value is rejected".to_owned());
+            return None;
+        }
         let Some(key) = key else {
             self.results[n].empty_external_ids += 1;
             return None;
@@ -164,7 +168,9 @@ impl Pass<'_> {
 
     fn create(&mut self, n: usize, of: &TypePlan, entry: &Entry) -> Option<ObjectIx> {
         if self.behaviour.max_objects.is_some_and(|most| self.store.object_count() >= most) {
-            self.results[n].error("The limit of objects is reached".to_owned());
+            if !self.behaviour.max_objects_is_silent {
+                self.results[n].error("The limit of objects is reached".to_owned());
+            }
             return None;
         }
         let mut values = Vec::with_capacity(entry.fields.len());

@@ -110,7 +110,7 @@ fn faulty(action: &FaultAction) -> (u16, HttpResponse) {
 
 fn caller(state: &State, authorization: &str) -> Caller {
     if let Some(token) = authorization.strip_prefix("Bearer ") {
-        let source = state.sources.iter().position(|source| source.token == token);
+        let source = state.sources.iter().position(|source| source.token == token && !source.deleted);
         return match source {
             Some(source) => Caller::Container(source),
             None if state.is_forge_token(token) => Caller::Forge,

@@ -23,6 +23,8 @@ pub(super) struct Source {
     pub(super) token: String,
     pub(super) created: DateTime<Utc>,
     pub(super) disabled: bool,
+    /// It stays in its place, because executions point there.
+    pub(super) deleted: bool,
     /// `None` before the first mapping: the source reports MISSING_MAPPING.
     pub(super) mappings: Option<Vec<TypeMapping>>,
     /// Asynchronous mapping tasks and how often each still says that it is not finished.
@@ -63,13 +65,25 @@ impl State {
             statuses: Vec::new(),
             icons: Vec::new(),
         });
+        self.add_source_in(number as usize, name, id, token)
+    }
+
+    /// Adds an import source to an object schema.
+    pub(super) fn add_source_in(
+        &mut self,
+        schema: usize,
+        name: &str,
+        id: Option<Uuid>,
+        token: Option<String>,
+    ) -> usize {
         self.sources.push(Source {
             id: id.unwrap_or_else(random_id),
             name: name.to_owned(),
-            schema: number as usize,
+            schema,
             token: token.unwrap_or_else(new_token),
             created: self.clock.now(),
             disabled: false,
+            deleted: false,
             mappings: None,
             tasks: Vec::new(),
         });
@@ -78,19 +92,26 @@ impl State {
 
     pub(super) fn source(&self, id: &str) -> Option<usize> {
         let id = Uuid::parse_str(id).ok()?;
-        self.sources.iter().position(|source| source.id == id)
+        self.sources.iter().position(|source| source.id == id && !source.deleted)
     }
 
-    /// Gives the source a new container token; the old one is worth nothing from now on.
+    /// Deletes a source, and makes another in the same object schema, which keeps its types and objects.
+    pub(super) fn replace_source(&mut self, source: usize) -> usize {
+        let old = &mut self.sources[source];
+        (old.deleted, old.mappings) = (true, None);
+        let (schema, name) = (old.schema, old.name.clone());
+        self.add_source_in(schema, &name, None, None)
+    }
+
+    /// Gives the source a new container token; the old one stops working.
     pub(super) fn rotate_token(&mut self, source: usize) -> String {
         let token = new_token();
         self.sources[source].token.clone_from(&token);
         token
     }
 
-    /// A new app system token that is good for so long, as Forge would send it along. Those before stay good until
-    /// their own end.
-    /// It is a JWT whose `exp` tells the end. Source:
+    /// A new app system token that is valid for this long, as Forge would send it. Earlier tokens stay valid until their
+    /// own end. It is a JWT; `exp` is its end. Source:
     /// <https://developer.atlassian.com/platform/forge/remote/calling-product-apis/>.
     pub(super) fn mint_forge_token(&mut self, life: TimeDelta) -> (String, DateTime<Utc>) {
         let expires_at = self.clock.now() + life;

@@ -3,7 +3,8 @@
 use super::body::{CreateDestination, ObjectApiBody, UpdateDestination, UpdateObjectApi};
 use crate::api::patch::Change;
 use crate::app::App;
-use crate::db::destinations::{DestinationRow, NewDestinationRow};
+use crate::db::destinations::{DestinationRow, LeadsTo, NewDestinationRow};
+use crate::db::mirror::hash;
 use crate::destination::DestinationKind;
 use crate::error::{Error, Fault, Faults, Result};
 use crate::ids::{DestinationId, OrganizationId};
@@ -32,11 +33,47 @@ impl Sealer<'_> {
     }
 }
 
+/// Adds a fault if the token of the import source is a token of a person: «API token» is the better known kind.
+pub(super) fn check_token(token: Option<&str>, faults: &mut Faults) {
+    if token.is_some_and(|token| token.trim_start().starts_with("ATATT")) {
+        let detail = "This is an API token of an Atlassian account. Here belongs the token of the import source: in Assets open \
+                      the schema's settings, Import, the import source's menu, «Generate new token». API tokens belong in \
+                      `api.apiToken`.";
+        faults.push("/token", "not_an_import_token", detail);
+    }
+}
+
 /// Adds a fault if tokens may not be sent to the site.
 pub(super) fn check_site(app: &App, site_url: Option<&str>, faults: &mut Faults) {
     if let Some(fault) = site_url.and_then(|site_url| app.assets.site_url_fault(site_url)) {
         faults.push("/api/siteUrl", "invalid_site", fault);
     }
+}
+
+/// The import source of a new destination.
+pub(super) fn leads_to(organization: OrganizationId, body: &CreateDestination) -> LeadsTo {
+    match body {
+        CreateDestination::AssetsImport { token, .. } => led_by_token(organization, token),
+        CreateDestination::Forge { import_id, .. } => led_by_id(import_id),
+    }
+}
+
+/// The import source that a change leads to; `None`: the same as before.
+pub(super) fn leads_elsewhere(organization: OrganizationId, change: &UpdateDestination) -> Option<LeadsTo> {
+    match (&change.token, &change.import_id) {
+        (Some(token), _) => Some(led_by_token(organization, token)),
+        (None, Some(import_id)) => Some(led_by_id(import_id)),
+        (None, None) => None,
+    }
+}
+
+fn led_by_token(organization: OrganizationId, token: &str) -> LeadsTo {
+    let hash = hash(&[organization.0.as_bytes(), b"import token", token.as_bytes()]);
+    LeadsTo { token_hash: Some(hash), import_source: None }
+}
+
+fn led_by_id(import_id: &str) -> LeadsTo {
+    LeadsTo { token_hash: None, import_source: Some(import_id.to_owned()) }
 }
 
 /// The columns of a new destination.

@@ -5,7 +5,7 @@ use crate::api::respond::Versioned;
 use crate::db::jobs::JobRow;
 use crate::error::{Error, Result};
 use crate::ids::{ConnectionId, DestinationId, FilterId, JobId};
-use crate::job::{Deliver, RemovalPolicy};
+use crate::job::{Deliver, RemovalPolicy, ScheduleMode};
 use crate::mapping::{Memberships, Selection};
 use chrono::{DateTime, Utc};
 use serde::de::DeserializeOwned;
@@ -46,6 +46,9 @@ pub struct JobSchedule {
     #[serde(default = "yes")]
     #[schema(default = true)]
     pub enabled: bool,
+    /// What the runs of the schedule read. An incremental run reads what changed, which is what a nightly import needs.
+    #[serde(default)]
+    pub mode: ScheduleMode,
 }
 
 fn utc() -> String {
@@ -111,6 +114,7 @@ pub struct UpdateSchedule {
     #[schema(min_length = 1, max_length = 100)]
     timezone: Option<String>,
     enabled: Option<bool>,
+    mode: Option<ScheduleMode>,
 }
 
 #[derive(Serialize, ToSchema, Debug)]
@@ -140,6 +144,8 @@ pub struct ScheduleResponse {
     pub cron: String,
     pub timezone: String,
     pub enabled: bool,
+    /// What the runs of the schedule read.
+    pub mode: ScheduleMode,
     /// The next time; null while the schedule is off or paused.
     #[schema(required = true)]
     pub next_run_at: Option<DateTime<Utc>>,
@@ -165,6 +171,7 @@ impl JobResponse {
                 cron,
                 timezone,
                 enabled: row.schedule_enabled,
+                mode: row.schedule_mode,
                 next_run_at: row.schedule_next_at,
                 paused_reason: row.schedule_paused_reason,
             }),

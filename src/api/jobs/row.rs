@@ -2,10 +2,11 @@
 
 use super::body::{CreateJob, JobResponse, JobSchedule};
 use crate::db::Transaction;
+use crate::db::destinations;
 use crate::db::jobs::{self, JobRow, NewJobRow, References};
 use crate::error::{Code, Error, Faults, Result};
 use crate::ids::{JobId, OrganizationId};
-use crate::job::{Deliver, RemovalPolicy};
+use crate::job::{Deliver, RemovalPolicy, ScheduleMode};
 use crate::schedule::Schedule;
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
@@ -26,6 +27,7 @@ impl CreateJob {
                 cron: schedule.cron,
                 timezone: schedule.timezone,
                 enabled: schedule.enabled || schedule.paused_reason.is_some(),
+                mode: schedule.mode,
             }),
         })
     }
@@ -54,12 +56,14 @@ impl CreateJob {
             schedule_enabled: false,
             schedule_next_at: None,
             schedule_paused_reason: None,
+            schedule_mode: ScheduleMode::default(),
         };
         if let Some(schedule) = &self.schedule {
             let next = Schedule::parse(&schedule.cron, &schedule.timezone).ok().and_then(|s| s.next_after(now));
             new.schedule_cron = Some(schedule.cron.clone());
             new.schedule_timezone = Some(schedule.timezone.clone());
             new.schedule_enabled = schedule.enabled;
+            new.schedule_mode = schedule.mode;
             new.schedule_next_at = next.filter(|_| schedule.enabled);
         }
         if let Some(current) = current.filter(|_| !changes_schedule) {
@@ -70,12 +74,12 @@ impl CreateJob {
         Ok(new)
     }
 
-    /// Checks that what the job refers to exists, and that no other job uses the destination.
+    /// Checks that what the job refers to exists, and that no other job uses the destination. `current`: the stored job.
     pub(super) async fn check_references(
         &self,
         tx: &mut Transaction,
         organization: OrganizationId,
-        own_id: Option<JobId>,
+        current: Option<&JobRow>,
     ) -> Result<()> {
         let References { has_connection, has_filter, destination_api } =
             jobs::references(tx, organization, self.connection_id, self.filter_id, self.destination_id).await?;
@@ -99,12 +103,18 @@ impl CreateJob {
         }
         faults.into_result()?;
         let Some(destination) = self.destination_id else { return Ok(()) };
-        match jobs::served_by(tx, organization, destination, own_id).await? {
+        let own_id = current.map(|current| JobId(current.id));
+        if let Some(job) = jobs::served_by(tx, organization, destination, own_id).await? {
+            let detail = format!("The destination is already used by the job «{}» ({}).", job.name, job.id);
+            return Err(Error::new(Code::DestinationInUse, detail).with_used_by(vec![job]));
+        }
+        // A job that shares its import source from before can still be changed otherwise.
+        if current.is_some_and(|current| current.destination_id == Some(destination.0)) {
+            return Ok(());
+        }
+        match destinations::same_source(tx, organization, destination, own_id).await? {
+            Some(other) => Err(other.refusal()),
             None => Ok(()),
-            Some(job) => {
-                let detail = format!("The destination is already used by the job «{}» ({}).", job.name, job.id);
-                Err(Error::new(Code::DestinationInUse, detail).with_used_by(vec![job]))
-            }
         }
     }
 }

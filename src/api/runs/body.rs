@@ -1,6 +1,7 @@
 //! Runs in requests and responses.
 
 use crate::api::respond::Versioned;
+use crate::codes::WarningCode;
 use crate::db::runs::RunRow;
 use crate::directory::ObjectType;
 use crate::error::{Error, Result};
@@ -41,7 +42,7 @@ pub struct CreateRun {
         "resourceUnits": 310, "resourceUnitsLeft": 7690, "throttledMs": 0,
     },
     "counts": {"users": {
-        "read": 1200, "created": 0, "updated": 0, "unchanged": 0, "missing": 0, "removed": 0, "ignored": 0,
+        "read": 1200, "sent": 0, "created": 0, "updated": 0, "unchanged": 0, "missing": 0, "removed": 0, "ignored": 0,
     }},
     "error": null, "warnings": [], "approvalExpiresAt": null, "queuedAt": "2027-01-01T05:00:00Z",
     "startedAt": "2027-01-01T05:00:01Z", "finishedAt": null, "version": 3,
@@ -121,7 +122,7 @@ impl RunResponse {
             counts,
             // While the run lives, the column holds who requested the cancellation, which is no error.
             error: row.error.filter(|_| state.is_terminal()).map(read).transpose()?,
-            warnings: read(row.warnings)?,
+            warnings: warnings(row.warnings, state, row.approved_at)?,
             approval_expires_at: row.approval_expires_at,
             queued_at: row.queued_at,
             started_at: row.started_at,
@@ -131,6 +132,26 @@ impl RunResponse {
             updated_at: row.updated_at,
         })
     }
+}
+
+/// The warnings of a run. What to do about the removal brake depends on what has been done since.
+fn warnings(stored: Value, state: RunState, approved_at: Option<DateTime<Utc>>) -> Result<Vec<RunWarning>> {
+    let mut warnings: Vec<RunWarning> = read(stored)?;
+    let advice = match (state, approved_at) {
+        (RunState::AwaitingApproval, _) => return Ok(warnings),
+        (_, Some(at)) => {
+            format!("The run was approved at {}.", at.to_rfc3339_opts(chrono::SecondsFormat::Secs, true))
+        }
+        (RunState::Cancelled | RunState::Failed, None) => {
+            "The run ended without an approval and delivered nothing.".to_owned()
+        }
+        // A dry run delivers nothing, and a job without a destination neither.
+        (_, None) => "A run that delivers stops here until somebody approves it.".to_owned(),
+    };
+    for warning in warnings.iter_mut().filter(|warning| warning.code == WarningCode::RemovalBrake) {
+        warning.advice = Some(advice.clone());
+    }
+    Ok(warnings)
 }
 
 /// Whether a run has counts of a type before it read any. Devices are off by default.

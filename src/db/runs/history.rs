@@ -108,8 +108,15 @@ pub async fn changes(
     if let Some(object_type) = only.object_type {
         query = query.filter(run_changes::object_type.eq(object_type));
     }
-    if let Some(action) = only.action {
-        query = query.filter(run_changes::action.eq(action));
+    match only.action {
+        // Whatever the policy does with them.
+        Some(ChangeAction::Missing) => {
+            let is_gone = run_changes::action.eq_any([ChangeAction::Missing, ChangeAction::Mark, ChangeAction::Remove]);
+            let has_left = run_changes::reason.eq(ChangeReason::OutOfScope);
+            query = query.filter(is_gone.or(has_left));
+        }
+        Some(action) => query = query.filter(run_changes::action.eq(action)),
+        None => {}
     }
     Ok(query.order(run_changes::seq).limit(limit).select(ChangeRow::as_select()).load(tx).await?)
 }

@@ -298,3 +298,105 @@ fn a_changed_type_or_cardinality_is_refused() {
     let patch = mapping.patch(SOURCE, &current);
     assert_eq!(attribute_named(&patch, "Entra User", "Department")["type"], "select");
 }
+
+/// The same as [`accepted`], with the external ids of another import source and without its mapping.
+fn of_an_earlier_source(mapping: &Mapping) -> Value {
+    let mut current = accepted(&mapping.document(ImportSource { id: "an-earlier-one", ..SOURCE }));
+    current["mapping"]["objectTypeMappings"] = json!([]);
+    current
+}
+
+#[test]
+fn what_an_earlier_import_source_built_is_recognised_by_name_and_keeps_its_external_ids() {
+    let mapping = default();
+    let current = of_an_earlier_source(&mapping);
+    let patch = mapping.patch(SOURCE, &current);
+    let ids = |document: &Value| -> HashSet<String> {
+        let all = types(document).iter().chain(attributes(document));
+        all.map(|value| value["externalId"].as_str().unwrap().to_owned()).collect()
+    };
+    assert!(ids(&patch).is_subset(&ids(&current)), "{:?}", ids(&patch).difference(&ids(&current)));
+    let user = types(&current).iter().find(|of| of["name"] == "Entra User").unwrap();
+    let manager = attribute_named(&patch, "Entra User", "Manager");
+    assert_eq!(manager["referenceObjectTypeExternalId"], user["externalId"]);
+    assert_eq!(mapping_of(&patch, "Entra User", "Manager")["attributeExternalId"], manager["externalId"]);
+    let difference = mapping.difference(SOURCE, Some(&current));
+    assert!(!difference.in_sync, "the mapping is missing");
+    assert_eq!(difference.added_object_types, Vec::<String>::new());
+    assert_eq!((difference.name_taken(), difference.refused, difference.foreign), (None, vec![], vec![]));
+    let after = accepted(&patch);
+    let difference = mapping.difference(SOURCE, Some(&after));
+    assert!(difference.in_sync, "{difference:#?}");
+}
+
+#[test]
+fn names_are_recognised_whatever_their_case_and_ids_of_people_are_kept() {
+    let mapping = default();
+    let mut current = of_an_earlier_source(&mapping);
+    let user = &mut current["schema"]["objectSchema"]["objectTypes"][0];
+    (user["name"], user["externalId"]) = ("ENTRA user".into(), "cmdb::externalId/7".into());
+    let patch = mapping.patch(SOURCE, &current);
+    let user = &types(&patch)[0];
+    assert_eq!((&user["name"], &user["externalId"]), (&json!("ENTRA user"), &json!("cmdb::externalId/7")));
+    let names = mapping.names_in(SOURCE, &current);
+    assert_eq!(names[0], (ObjectType::Users, "ENTRA user".to_owned(), "Object ID".to_owned()));
+}
+
+#[test]
+fn what_has_another_form_cannot_be_taken_over_and_one_sentence_says_so() {
+    let mapping = default();
+    for (field, value, said) in [
+        ("type", json!("text"), "«Manager» of the object type «Entra User» is text"),
+        (
+            "referenceObjectTypeExternalId",
+            json!("cmdb::externalId/3"),
+            "is a reference to cmdb::externalId/3 where the job needs a reference to Entra User",
+        ),
+    ] {
+        let mut current = of_an_earlier_source(&mapping);
+        let attributes = current["schema"]["objectSchema"]["objectTypes"][0]["attributes"].as_array_mut().unwrap();
+        attributes.iter_mut().find(|attribute| attribute["name"] == "Manager").unwrap()[field] = value;
+        let taken = mapping.difference(SOURCE, Some(&current)).name_taken().unwrap();
+        assert!(taken.contains(said), "{taken}");
+    }
+}
+
+#[test]
+fn a_person_can_change_what_is_mapped_already() {
+    let mapping = default();
+    let mut current = accepted(&mapping.patch(SOURCE, &of_an_earlier_source(&mapping)));
+    let attributes = current["schema"]["objectSchema"]["objectTypes"][0]["attributes"].as_array_mut().unwrap();
+    attributes.iter_mut().find(|attribute| attribute["name"] == "Department").unwrap()["type"] = "select".into();
+    let difference = mapping.difference(SOURCE, Some(&current));
+    let kinds: Vec<_> = difference.refused.iter().map(|refused| refused.kind).collect();
+    assert_eq!((difference.name_taken(), kinds), (None, vec![RefusedKind::ChangeType]));
+}
+
+#[test]
+fn what_was_taken_over_stays_when_the_job_has_another_name_for_it() {
+    let current = accepted(&default().patch(SOURCE, &of_an_earlier_source(&default())));
+    let mut selection = Selection::default();
+    selection.users.type_name = Some("Person".to_owned());
+    selection.users.names.insert("department".to_owned(), "Unit".to_owned());
+    let mapping = Mapping::new(&selection, Memberships::OnUser, ReferenceTemplate::ArrayPlaceholder);
+    let difference = mapping.difference(SOURCE, Some(&current));
+    let kinds: Vec<_> = difference.refused.iter().map(|refused| refused.kind).collect();
+    assert_eq!(kinds, [RefusedKind::RenameObjectType, RefusedKind::RenameAttribute]);
+    assert_eq!((difference.in_sync, difference.added_object_types), (true, Vec::<String>::new()));
+}
+
+/// The name of one of ours is not free for another of ours.
+#[test]
+fn no_two_attributes_get_one_external_id() {
+    let current = accepted(&default().document(SOURCE));
+    let mut selection = Selection::default();
+    selection.users.attributes = Some(vec!["department".to_owned(), "costCenter".to_owned()]);
+    selection.users.names.insert("department".to_owned(), "Unit".to_owned());
+    selection.users.names.insert("costCenter".to_owned(), "Department".to_owned());
+    let mapping = Mapping::new(&selection, Memberships::OnUser, ReferenceTemplate::ArrayPlaceholder);
+    let patch = mapping.patch(SOURCE, &current);
+    let ids: Vec<&str> = attributes(&patch).map(|attribute| attribute["externalId"].as_str().unwrap()).collect();
+    assert_eq!(ids.iter().collect::<HashSet<_>>().len(), ids.len(), "{ids:?}");
+    let difference = mapping.difference(SOURCE, Some(&current));
+    assert!(difference.name_taken().unwrap().contains("«Department»"), "{difference:?}");
+}

@@ -1,5 +1,5 @@
-//! One look at a destination: its token, the state of its import source, the mapping, and the access to objects
-//! by `api`, told from one another. Nothing is changed in Assets.
+//! The check of a destination: its token, the state of its import source, the mapping, and the access to objects by
+//! `api`, each with findings of its own. Nothing is changed in Assets.
 
 use super::schema;
 use crate::app::App;
@@ -122,6 +122,7 @@ async fn look(app: &App, subject: &Subject, report: &mut DestinationCheck) -> Re
             report.findings.push(Finding::new(Severity::Info, FindingCode::AssetsTokenValid, text));
             report.import_source =
                 Some(ImportSourceSeen { id: links.import_source_id(), workspace_id: workspace.clone(), status: None });
+            report.findings.extend(in_use(app, subject, &links).await?);
             source(app, subject, (&client, &target, &links), report).await?;
         }
     }
@@ -129,6 +130,20 @@ async fn look(app: &App, subject: &Subject, report: &mut DestinationCheck) -> Re
         object_api(&client, subject, api, workspace.as_deref(), &mut report.findings).await;
     }
     Ok(())
+}
+
+/// Whether another job delivers to the same import source, through another destination.
+async fn in_use(app: &App, subject: &Subject, links: &Links) -> Result<Option<Finding>> {
+    let Some(source) = links.import_source_id() else { return Ok(None) };
+    let (organization, id) = (subject.organization, DestinationId(subject.destination.id));
+    let other = app.db.scoped(organization, async |tx| {
+        destinations::set_import_source(tx, organization, id, &source).await?;
+        destinations::same_source(tx, organization, id, None).await
+    });
+    let Some(other) = other.await? else { return Ok(None) };
+    let remedy = remedy(RemedyKind::Request, "Use one destination", FindingCode::DestinationInUse.advice());
+    let text = other.refusal().detail;
+    Ok(Some(Finding::new(Severity::Error, FindingCode::DestinationInUse, text).with_remedies(vec![remedy])))
 }
 
 /// What the settings alone say.
@@ -171,11 +186,12 @@ async fn source(
         source.status = Some(config.status.clone());
     }
     report.findings.push(state(app, subject, &config).await?);
-    if config.state != ConfigState::MissingMapping {
-        match client.schema_and_mapping(target, links).await {
-            Ok(current) => report.findings.extend(mapping(subject, links, current.as_ref())),
-            Err(error) => report.findings.push(of_import(&error)),
+    match client.schema_and_mapping(target, links).await {
+        Ok(current) if config.state == ConfigState::MissingMapping => {
+            report.findings.extend(name_taken(subject, links, current.as_ref()));
         }
+        Ok(current) => report.findings.extend(mapping(subject, links, current.as_ref())),
+        Err(error) => report.findings.push(of_import(&error)),
     }
     // What an import token may not read is no finding.
     if let Ok(Some(info)) = client.import_source(target, links).await {
@@ -257,6 +273,12 @@ fn mapping(subject: &Subject, links: &Links, current: Option<&serde_json::Value>
             .push(Finding::new(Severity::Warning, FindingCode::SchemaChangeRefused, text).with_remedies(vec![remedy]));
     }
     findings
+}
+
+/// Whether the object schema has something that keeps the object types from being built.
+fn name_taken(subject: &Subject, links: &Links, current: Option<&serde_json::Value>) -> Option<Finding> {
+    let taken = schema::difference(subject.job.as_ref()?, links, current).name_taken()?;
+    Some(of_import(&AssetsError::new(AssetsErrorKind::NameTaken, taken)))
 }
 
 fn differences(difference: &Difference) -> String {

@@ -1,11 +1,13 @@
 //! The outbox in chunks, one at a time. Of each chunk its last row and its id are written down before it is
 //! sent, so that it can be repeated as it was.
 
+use super::delivered::Repeated;
 use super::delivery::{Delivery, failed};
 use super::execution::Open;
 use crate::assets::{AssetsErrorKind, ChunkBuilder, ChunkLimits, import::Progress};
 use crate::db::executions::Change;
 use crate::db::mirror::delivered::{self, OutboxRow};
+use crate::error::Error;
 use crate::mapping::Mapping;
 use crate::run_state::{ExecutionStep, RunStage, WaitReason};
 use crate::runs::collect::collected::Collected;
@@ -35,6 +37,12 @@ struct Planned {
     rows: Vec<OutboxRow>,
 }
 
+fn count_repeats(repeated: &mut Repeated, rows: &[OutboxRow], times: u64) {
+    for row in rows.iter().filter(|_| times > 0) {
+        *repeated.entry(row.object_type.as_str().to_owned()).or_default() += times;
+    }
+}
+
 impl Delivery<'_> {
     /// Sends what was not acknowledged. The last chunk completes the execution, which takes the proof that
     /// the read behind it is complete.
@@ -43,16 +51,21 @@ impl Delivery<'_> {
         let mut ahead = Ahead { rows: VecDeque::new(), fetched_to: open.acknowledged_seq, at_end: false };
         let mut repeat = open.sending.clone();
         let mut chunks = open.chunks;
+        let mut repeated = open.repeated.clone();
         let total: u64 = diffed.sends.values().sum();
         loop {
             if self.run.cancel.is_cancelled() {
                 return Err(Stop::Cancelled);
             }
+            // An earlier attempt of the run sent it, and did not store whether Assets took it.
+            let was_sent = repeat.is_some();
             let planned = self.plan(open, &mut ahead, limits, repeat.take()).await?;
             let completes = ahead.at_end && ahead.rows.is_empty();
+            count_repeats(&mut repeated, &planned.rows, u64::from(was_sent));
             let change = Change {
                 sending_seq: Some(planned.last_seq),
                 sending_id: Some(planned.id.clone()),
+                repeated: Some(serde_json::to_value(&repeated).map_err(Error::internal)?),
                 ..Change::default()
             };
             self.note(open.id, change).await?;
@@ -60,7 +73,7 @@ impl Delivery<'_> {
             let chunk = planned.builder.build(&planned.id, completes);
             let objects = chunk.objects as u64;
             match self.client.submit(&target, &open.links, &chunk).await {
-                Ok(_) => {}
+                Ok(submitted) => count_repeats(&mut repeated, &planned.rows, submitted.repeats),
                 Err(error) if error.kind == AssetsErrorKind::TooLarge && planned.rows.len() > 1 => {
                     limits = ChunkLimits { objects: planned.rows.len(), ..limits }.halved();
                     for row in planned.rows.into_iter().rev() {
@@ -79,6 +92,7 @@ impl Delivery<'_> {
                 state: completes.then_some(ExecutionStep::Completed),
                 acknowledged_seq: Some(planned.last_seq),
                 chunks: Some(chunks),
+                repeated: Some(serde_json::to_value(&repeated).map_err(Error::internal)?),
                 ..Change::default()
             };
             self.note(open.id, change).await?;
@@ -121,7 +135,8 @@ impl Delivery<'_> {
         let last_seq = rows.last().map_or(open.acknowledged_seq, |row| row.seq);
         let id = match repeat {
             Some((_, id)) => id,
-            None => format!("{}-{last_seq}", open.id),
+            // A part of a chunk that was too large ends where the whole did, and has other entries.
+            None => format!("{}-{}-{last_seq}", open.id, rows.first().map_or(last_seq, |row| row.seq)),
         };
         // To know whether this chunk is the last.
         self.fetch(ahead).await?;

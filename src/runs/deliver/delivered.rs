@@ -15,7 +15,13 @@ pub struct Delivered {
     /// What Assets calls our object types, which people may have renamed there.
     #[serde(default)]
     pub names: BTreeMap<String, TypeNames>,
+    /// Entries by type that were sent again because the answer to their chunk was lost.
+    #[serde(default)]
+    pub repeated: Repeated,
 }
+
+/// Entries by type that were sent more than once, as often as they were repeated.
+pub type Repeated = BTreeMap<String, u64>;
 
 /// The names of one object type in Assets.
 #[derive(Clone, Debug, Serialize, Deserialize)]

@@ -1,5 +1,6 @@
 //! The execution that data is sent into: resumed from an earlier attempt, or a new one; and how it is given up.
 
+use super::delivered::Repeated;
 use super::delivery::{Delivery, failed, links_place, note};
 use super::schema;
 use crate::app::App;
@@ -37,6 +38,8 @@ pub(in crate::runs) struct Open {
     /// A chunk whose acknowledgement is not known: its last row and its id.
     pub sending: Option<(i64, String)>,
     pub chunks: i32,
+    /// Entries that were sent again so far.
+    pub repeated: Repeated,
     pub completed: bool,
     /// It is over already.
     pub result: Option<ExecutionStatus>,
@@ -71,6 +74,7 @@ impl Delivery<'_> {
             acknowledged_seq: row.acknowledged_seq,
             sending: row.sending_seq.zip(row.sending_id).filter(|(seq, _)| *seq > row.acknowledged_seq),
             chunks: row.chunks,
+            repeated: serde_json::from_value(row.repeated).map_err(Error::internal)?,
             completed: matches!(row.state, ExecutionStep::Completed | ExecutionStep::Done),
             result: row.result.map(serde_json::from_value).transpose().map_err(Error::internal)?,
         };
@@ -152,6 +156,7 @@ impl Delivery<'_> {
             acknowledged_seq: 0,
             sending: None,
             chunks: 0,
+            repeated: Repeated::new(),
             completed: false,
             result: None,
         }))
@@ -186,7 +191,7 @@ impl Delivery<'_> {
             let is_open = latest.as_ref().is_some_and(|latest| latest.status == ExecutionState::Ingesting);
             let cancel = config.cancel.or_else(|| {
                 let id = latest.and_then(|latest| latest.execution_id)?;
-                Some(format!("{}/{id}", self.links.start.trim_end_matches('/')))
+                self.links.execution(&id).ok()
             });
             if let Some(cancel) = cancel.filter(|_| is_open) {
                 self.client.cancel(&target, &cancel).await.map_err(|e| failed(&e))?;
@@ -260,7 +265,7 @@ impl Delivery<'_> {
     }
 }
 
-/// Whether a run has an execution that Assets carries out, so that it can only be watched to its end.
+/// Whether a run has an execution that Assets processes, so that it can only be watched to its end.
 pub async fn is_completed(app: &App, lease: &Lease) -> bool {
     let (organization, run) = (lease.organization, lease.run);
     let known = transaction(app, organization, "current execution", async move |tx| {

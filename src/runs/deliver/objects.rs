@@ -49,11 +49,7 @@ pub(super) async fn remove_and_clear(run: &Run, client: &Client, delivered: &Del
         };
         let workspace: &str = workspace.insert(workspace_id);
         let Some(scope) = scope(delivered, object_type) else {
-            let detail = format!(
-                "Assets did not say which object type holds the {object_type}; {} were not removed.",
-                ids.len()
-            );
-            let advice = "They are removed by the next run that delivers objects of this type.";
+            let (detail, advice) = postponed(object_type, ids.len(), cleared.len());
             run.progress.degrade(RunWarning::new(WarningCode::RemovalPostponed, detail).with_advice(advice));
             continue;
         };
@@ -61,6 +57,21 @@ pub(super) async fn remove_and_clear(run: &Run, client: &Client, delivered: &Del
         clear(run, client, &access, workspace, &scope, object_type, cleared).await?;
     }
     Ok(())
+}
+
+/// What is left to do where the object type in Assets is not known, and when it is done.
+fn postponed(object_type: ObjectType, to_remove: usize, to_clear: usize) -> (String, &'static str) {
+    const REMOVED: &str = "The next run that delivers objects of this type removes them.";
+    const KEPT: &str =
+        "Values that were not cleared stay. Set «Empty values» to Remove in Assets, or clear them there.";
+    let (what, advice) = match (to_remove, to_clear) {
+        (removed, 0) => (format!("{removed} of them were not removed"), REMOVED),
+        (0, cleared) => (format!("values of {cleared} of them were not cleared"), KEPT),
+        (removed, cleared) => {
+            (format!("{removed} of them were not removed, and values of {cleared} were not cleared"), REMOVED)
+        }
+    };
+    (format!("Assets did not say which object type holds the {object_type}; {what}."), advice)
 }
 
 /// The object API failed, or, without an error, the run was cancelled meanwhile: what the import delivered stands, and
@@ -183,8 +194,10 @@ async fn clear(
             }
             client.clear_attributes(access, workspace, scope, &object.id, &attributes).await.map_err(|e| failed(&e))?;
             let number = attributes.len() as u64;
-            run.progress
-                .count(object_type.as_str(), |count| count.not_cleared = count.not_cleared.saturating_sub(number));
+            run.progress.count(object_type.as_str(), |count| {
+                count.cleared += number;
+                count.not_cleared = count.not_cleared.saturating_sub(number);
+            });
         }
     }
     Ok(())

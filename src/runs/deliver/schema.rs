@@ -3,10 +3,10 @@
 use super::delivered::TypeNames;
 use super::delivery::{Delivery, failed};
 use crate::app::App;
-use crate::assets::{ConfigState, Links};
+use crate::assets::{AssetsError, AssetsErrorKind, ConfigState, Links};
 use crate::codes::WarningCode;
 use crate::error::{Code, Error, Result};
-use crate::mapping::{Difference, ImportSource};
+use crate::mapping::{Difference, ImportSource, Mapping};
 use crate::run_state::RunWarning;
 use crate::runs::context::JobContext;
 use crate::runs::forge_token::target;
@@ -15,34 +15,32 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// The name of the schema where Assets does not tell: it keeps its own.
+/// The name of the object schema where Assets does not say it. Assets keeps its own name.
 pub(in crate::runs) const SCHEMA_NAME: &str = "Entra ID";
 
 /// Makes sure that Assets has the types and attributes of this run.
 pub(super) async fn ensure(delivery: &Delivery<'_>, state: ConfigState) -> Result<(), Stop> {
     let Delivery { run, client, links } = delivery;
     let target = target(run).await?;
-    let current = match state {
-        ConfigState::MissingMapping => None,
-        ConfigState::Idle | ConfigState::Disabled | ConfigState::Running | ConfigState::Other => {
-            client.schema_and_mapping(&target, links).await.map_err(|e| failed(&e))?
-        }
-    };
+    let current = client.schema_and_mapping(&target, links).await.map_err(|e| failed(&e))?;
     let id = links.import_source_id().unwrap_or_default();
     let name = current.as_ref().and_then(schema_name).unwrap_or(SCHEMA_NAME).to_owned();
     let source = ImportSource { id: &id, schema_name: &name };
     let mapping = &run.job.mapping;
     let difference = mapping.difference(source, current.as_ref());
+    if let Some(taken) = difference.name_taken() {
+        return Err(failed(&AssetsError::new(AssetsErrorKind::NameTaken, taken)));
+    }
     for refused in &difference.refused {
         let what = refused.attribute.as_deref().unwrap_or(&refused.object_type);
         let detail = format!("{what} stays «{}» in Assets instead of «{}».", refused.current, refused.wanted);
         run.progress.warn(RunWarning::new(WarningCode::SchemaChangeRefused, detail).with_advice(&refused.advice));
     }
-    if current.is_some() && difference.in_sync {
+    if state != ConfigState::MissingMapping && current.is_some() && difference.in_sync {
         return Ok(());
     }
     run.log("Building object types and attributes in Assets.").await?;
-    let document = mapping.document(source);
+    let document = document(mapping, source, current.as_ref());
     client
         .put_mapping(&target, links, &document, |current| mapping.patch(source, current))
         .await
@@ -67,6 +65,14 @@ pub(super) async fn names(delivery: &Delivery<'_>) -> Result<BTreeMap<String, Ty
     Ok(names.collect())
 }
 
+/// What is sent: with the names, types and external ids that the object schema has already.
+fn document(mapping: &Mapping, source: ImportSource<'_>, current: Option<&Value>) -> Value {
+    match current {
+        Some(current) => mapping.patch(source, current),
+        None => mapping.document(source),
+    }
+}
+
 fn schema_name(document: &serde_json::Value) -> Option<&str> {
     document.pointer("/schema/objectSchema/name")?.as_str()
 }
@@ -79,6 +85,8 @@ const DEADLINE: Duration = Duration::from_secs(18);
 pub struct JobSchema {
     pub document: Value,
     pub difference: Option<Difference>,
+    /// What was added and changed just now.
+    pub built: Option<Difference>,
     /// Why Assets could not be asked.
     pub problem: Option<String>,
 }
@@ -93,16 +101,21 @@ pub async fn show(app: &App, job: &JobContext) -> Result<JobSchema> {
         Ok((links, current)) => Ok(compare(job, &links, current.as_ref())),
         Err(error) => {
             let source = ImportSource { id: "unknown", schema_name: SCHEMA_NAME };
-            Ok(JobSchema { document: job.mapping.document(source), difference: None, problem: Some(error.detail) })
+            Ok(JobSchema {
+                document: job.mapping.document(source),
+                difference: None,
+                built: None,
+                problem: Some(error.detail),
+            })
         }
     }
 }
 
-/// Sends the document. Returns what differs afterwards: what Assets refuses to change.
+/// Sends the document. Returns what was built, and what differs afterwards: what Assets refuses to change.
 pub async fn build(app: &App, job: &JobContext) -> Result<JobSchema> {
     let deadline = app.clock.sleep(DEADLINE);
     tokio::pin!(deadline);
-    let (links, document) = tokio::select! {
+    let (links, JobSchema { document, difference: built, .. }) = tokio::select! {
         sent = send(app, job) => sent?,
         () = &mut deadline => return Err(late("It may have taken a part; look at the difference before you build again.")),
     };
@@ -111,9 +124,9 @@ pub async fn build(app: &App, job: &JobContext) -> Result<JobSchema> {
         () = &mut deadline => Err(late("The document was sent; look at the difference in a minute.")),
     };
     match seen {
-        Ok(current) => Ok(JobSchema { document, ..compare(job, &links, current.as_ref()) }),
+        Ok(current) => Ok(JobSchema { document, built, ..compare(job, &links, current.as_ref()) }),
         // It was built all the same.
-        Err(error) => Ok(JobSchema { document, difference: None, problem: Some(error.detail) }),
+        Err(error) => Ok(JobSchema { document, difference: None, built, problem: Some(error.detail) }),
     }
 }
 
@@ -124,17 +137,20 @@ fn late(advice: &str) -> Error {
     )
 }
 
-/// Sends the document of a job. Returns it with the links of the import source.
-async fn send(app: &App, job: &JobContext) -> Result<(Links, Value)> {
+/// Sends the document of a job. Returns it with its differences from before, and the links of the import source.
+async fn send(app: &App, job: &JobContext) -> Result<(Links, JobSchema)> {
     let (links, current) = ask(app, job).await?;
     let wanted = compare(job, &links, current.as_ref());
+    if let Some(taken) = wanted.difference.as_ref().and_then(Difference::name_taken) {
+        return Err(AssetsError::new(AssetsErrorKind::NameTaken, taken).into());
+    }
     let id = links.import_source_id().unwrap_or_default();
     let name = current.as_ref().and_then(schema_name).unwrap_or(SCHEMA_NAME).to_owned();
     let source = ImportSource { id: &id, schema_name: &name };
     let client = app.assets.clone().with_patience(PATIENCE);
     let target = reachable(app, job).await?;
     client.put_mapping(&target, &links, &wanted.document, |current| job.mapping.patch(source, current)).await?;
-    Ok((links, wanted.document))
+    Ok((links, wanted))
 }
 
 async fn look(app: &App, job: &JobContext, links: &Links) -> Result<Option<Value>> {
@@ -161,11 +177,8 @@ fn compare(job: &JobContext, links: &Links, current: Option<&Value>) -> JobSchem
     let id = links.import_source_id().unwrap_or_default();
     let name = current.and_then(schema_name).unwrap_or(SCHEMA_NAME).to_owned();
     let source = ImportSource { id: &id, schema_name: &name };
-    let document = match current {
-        Some(current) => job.mapping.patch(source, current),
-        None => job.mapping.document(source),
-    };
-    JobSchema { document, difference: Some(difference(job, links, current)), problem: None }
+    let document = document(&job.mapping, source, current);
+    JobSchema { document, difference: Some(difference(job, links, current)), built: None, problem: None }
 }
 
 /// How what a job needs differs from what Assets has.

@@ -6,12 +6,12 @@ use crate::connection_check::setup::Step;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-/// What an administrator of Assets does, and what to tell this service of it.
+/// What an administrator of Assets does, and which settings of the destination follow from it.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct DestinationSetup {
     pub steps: Vec<Step>,
-    /// Settings that only the pages of Assets show: the destination has to be told.
+    /// Settings that only the pages of Assets show, and that the destination repeats.
     pub choices: Vec<Choice>,
 }
 
@@ -74,7 +74,7 @@ fn steps() -> Vec<Step> {
         step(
             "Choose what happens to missing objects",
             "In the import source's menu choose «Edit mapping», and open every object type: «Missing objects» says what Assets \
-             does with objects that an import left out, even those that people made. No API tells it; set missingObjects of \
+             does with objects that an import left out, even those that people made. No API shows it; set missingObjects of \
              the destination to the same.",
             Some(
                 "https://support.atlassian.com/jira-service-management-cloud/docs/create-objects-from-data-using-object-type-mapping",

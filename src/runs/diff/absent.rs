@@ -81,7 +81,13 @@ async fn judge_one(
         RemovalPolicy::Remove if due && has_api(run) => ChangeAction::Remove,
         RemovalPolicy::Keep | RemovalPolicy::Mark | RemovalPolicy::Remove => ChangeAction::Missing,
     };
-    run.progress.count(object_type.as_str(), |count| count.missing += 1);
+    run.progress.count(object_type.as_str(), |count| {
+        count.missing += 1;
+        count.removed += u64::from(action == ChangeAction::Remove);
+        count.marked += u64::from(action == ChangeAction::Mark);
+        // Its lifecycle changes.
+        count.updated += u64::from(action == ChangeAction::Mark);
+    });
     let reason = row.missing_reason.unwrap_or_else(|| reason(run, object_type));
     let change = change_of(run, object_type, row, action, reason, everything)?;
     absent.left_out += u64::from(!change.send);

@@ -1,6 +1,10 @@
 //! What a comparison found, and the removal brake.
 
+use crate::codes::WarningCode;
+use crate::destination::MissingObjects;
 use crate::directory::ObjectType;
+use crate::job::RemovalPolicy;
+use crate::run_state::RunWarning;
 use crate::runs::context::Settings;
 use crate::runs::run::Run;
 use serde::{Deserialize, Serialize};
@@ -12,6 +16,9 @@ use std::collections::BTreeMap;
 pub struct Diffed {
     /// Rows to send, by type.
     pub sends: BTreeMap<String, u64>,
+    /// What the rows to send are to change, by type.
+    #[serde(default)]
+    pub planned: BTreeMap<String, Planned>,
     /// Set when the removal brake stops the run.
     pub brake: Option<Brake>,
     /// Types of which everything in scope is sent.
@@ -24,6 +31,16 @@ pub struct Diffed {
     #[serde(flatten)]
     pub settings: Settings,
     pub generation: i64,
+}
+
+/// What a delivery is to change of one type.
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Planned {
+    /// Objects to be created or updated, with those to be marked as removed.
+    pub changed: u64,
+    /// Objects to be marked as removed.
+    pub marked: u64,
 }
 
 /// Objects of one type with references that Assets has to look up.
@@ -46,6 +63,54 @@ pub struct Brake {
     /// Objects that the last delivery had.
     pub delivered: u64,
     pub brake_percent: i32,
+}
+
+impl Brake {
+    /// Says what stopped the run, and what an approval leads to.
+    pub(super) fn warn(&self, run: &Run) {
+        let detail = format!(
+            "{} of {} {} are missing or out of scope since the last delivery: more than {} %. {}",
+            self.missing,
+            self.delivered,
+            self.object_type,
+            self.brake_percent,
+            if_approved(run)
+        );
+        let advice = "Look at GET /v1/runs/{id}/changes?action=missing. If the changes are right, approve the run; otherwise \
+                      cancel it and fix the filter or the connection.";
+        run.progress.warn(RunWarning::new(WarningCode::RemovalBrake, detail).with_advice(advice));
+    }
+}
+
+/// What becomes of the missing objects when the run is approved.
+fn if_approved(run: &Run) -> String {
+    let job = &run.job;
+    let destination = job.destination.as_ref();
+    let after = match job.after_missing_runs {
+        ..=1 => String::new(),
+        runs => format!(" once {runs} runs in a row miss them"),
+    };
+    match (job.policy, destination.map(|to| to.missing_objects)) {
+        (RemovalPolicy::Keep, Some(MissingObjects::Update)) => {
+            "The policy is keep, and Assets marks what an import leaves out: if the run is approved, Assets marks them.".to_owned()
+        }
+        (RemovalPolicy::Keep, Some(MissingObjects::Remove)) => {
+            "The policy is keep, and Assets deletes what an import leaves out: if the run is approved, Assets deletes them."
+                .to_owned()
+        }
+        (RemovalPolicy::Keep, _) => {
+            "The policy is keep: if the run is approved, they stay in Assets as they are, and nothing is removed.".to_owned()
+        }
+        (RemovalPolicy::Mark, _) => {
+            format!("The policy is mark: if the run is approved, they stay in Assets and get the lifecycle Removed{after}.")
+        }
+        (RemovalPolicy::Remove, _) if destination.is_some_and(|to| to.api.is_some()) => {
+            format!("The policy is remove: if the run is approved, they are deleted in Assets{after}.")
+        }
+        (RemovalPolicy::Remove, _) => "The policy is remove, but the destination has no `api`: if the run is approved, they stay \
+                                       in Assets as they are."
+            .to_owned(),
+    }
 }
 
 pub(super) fn pull_brake(run: &Run, object_type: ObjectType, missing: u64, delivered: u64) -> Option<Brake> {

@@ -11,6 +11,10 @@ use std::collections::BTreeMap;
 /// Objects that are named for one attribute; the changes of the run have them all.
 const NAMED: usize = 3;
 
+fn has_api(run: &Run) -> bool {
+    run.job.destination.as_ref().is_some_and(|to| to.api.is_some())
+}
+
 /// By type and attribute.
 #[derive(Default)]
 pub(super) struct NotCleared(BTreeMap<(ObjectType, String), Found>);
@@ -28,8 +32,12 @@ impl NotCleared {
         if run.job.destination.as_ref().is_none_or(|to| to.empty_values == EmptyValues::Remove) {
             return;
         }
+        let has_api = has_api(run);
         for cleared in run.job.mapping.cleared(object_type, before, after) {
-            run.progress.count(object_type.as_str(), |count| count.not_cleared += 1);
+            run.progress.count(object_type.as_str(), |count| match has_api {
+                true => count.cleared += 1,
+                false => count.not_cleared += 1,
+            });
             let found = self.0.entry((object_type, cleared.name)).or_default();
             found.number += 1;
             if found.names.len() < NAMED {
@@ -39,8 +47,8 @@ impl NotCleared {
     }
 
     /// One warning for each attribute.
-    pub fn tell(&self, run: &Run) {
-        let has_api = run.job.destination.as_ref().is_some_and(|to| to.api.is_some());
+    pub fn warn(&self, run: &Run) {
+        let has_api = has_api(run);
         for ((object_type, attribute), Found { number, names }) in &self.0 {
             let whose = match (*number, &names[..]) {
                 (1, [name]) => format!("{} {name}", object_type.singular()),
@@ -49,14 +57,23 @@ impl NotCleared {
                 }
                 _ => format!("{number} {object_type}, among them {},", names.join(", ")),
             };
-            let detail = match has_api {
-                true => format!("{attribute} of {whose} became empty; it is cleared by the object API."),
-                false => format!(
-                    "{attribute} of {whose} became empty; Assets keeps the old value, unless it is set otherwise there."
+            let (detail, advice) = match has_api {
+                true => (
+                    format!(
+                        "{attribute} of {whose} became empty. The import keeps the old value; the object API clears it."
+                    ),
+                    "Nothing, unless the run also warns of object_api_failed. Imports clear such values themselves once \
+                     «Empty values» of the object type mapping in Assets is Remove and emptyValues of the destination is \
+                     remove.",
+                ),
+                false => (
+                    format!(
+                        "{attribute} of {whose} became empty; Assets keeps the old value, unless it is set otherwise there."
+                    ),
+                    "In Assets, set «Empty values» of this object type mapping to Remove, and emptyValues of the \
+                     destination to remove; or give the destination `api`, so that values are cleared one by one.",
                 ),
             };
-            let advice = "In Assets, set «Empty values» of this object type mapping to Remove, and emptyValues of the \
-                          destination to remove; or give the destination `api`, so that values are cleared one by one.";
             run.progress.warn(RunWarning::new(WarningCode::NotCleared, detail).with_count(*number).with_advice(advice));
         }
     }

@@ -1,7 +1,8 @@
 //! Destinations: tokens that are never shown, and one job for each.
 
 use crate::support::test_app::{TestApp, pointers};
-use entra_assets::sim::assets::{API_EMAIL, API_TOKEN};
+use entra_assets::sim::assets::{API_EMAIL, API_TOKEN, SOURCE_ID};
+use reqwest::Method;
 use serde_json::{Value, json};
 
 #[tokio::test]
@@ -98,4 +99,85 @@ async fn a_token_with_a_line_break_is_refused_in_words() {
     let problem = app.post("/v1/destinations", &body).await.problem(422, "validation_failed");
     let detail = problem["errors"][0]["detail"].as_str().unwrap();
     assert!(detail.contains("character 16 is a line break, at the end") && !detail.contains("ATCTT3"), "{detail}");
+}
+
+#[tokio::test]
+async fn two_jobs_cannot_deliver_to_one_import_source_through_two_destinations() {
+    let app = TestApp::start().await;
+    let first = app.create_destination().await;
+    let second = app.create_destination().await;
+    let job = app.create_job(&json!({"destinationId": first})).await;
+    let connection = app.get(&format!("/v1/jobs/{job}")).await.expect(200)["connectionId"].clone();
+    let used_by = json!([{"kind": "jobs", "id": job, "name": "Nightly"}]);
+    let body = json!({"name": "Other", "connectionId": connection, "destinationId": second});
+    let problem = app.post("/v1/jobs", &body).await.problem(409, "destination_in_use");
+    assert_eq!(problem["usedBy"], used_by, "{problem}");
+    let other = app.create("/v1/jobs", &json!({"name": "Other", "connectionId": connection})).await;
+    app.patch(&other, &json!({"destinationId": second})).await.problem(409, "destination_in_use");
+    let problem = app.post("/v1/destinations", &app.destination_body()).await.problem(409, "destination_in_use");
+    assert_eq!(problem["usedBy"], used_by, "{problem}");
+    // Another import source is free, and so is the job's own.
+    let source = app.world.assets.add_source("Another");
+    let path = format!("/v1/destinations/{second}");
+    app.patch(&path, &json!({"token": source.token})).await.expect(200);
+    app.patch(&other, &json!({"destinationId": second})).await.expect(200);
+    app.patch(&path, &json!({"token": app.world.assets.token()})).await.problem(409, "destination_in_use");
+    app.patch(&format!("/v1/destinations/{first}"), &json!({"token": app.world.assets.token()})).await.expect(200);
+    let forge = json!({"name": "App", "kind": "forge", "workspaceId": "w", "importId": "i"});
+    let app_one = app.create("/v1/destinations", &forge).await;
+    let app_two = app.create("/v1/destinations", &forge).await;
+    let to = |path: &str| json!({"destinationId": path.rsplit('/').next().unwrap()});
+    app.patch(&other, &to(&app_one)).await.expect(200);
+    app.patch(&other, &to(&app_two)).await.expect(200);
+    app.patch(&format!("/v1/jobs/{job}"), &to(&app_one)).await.problem(409, "destination_in_use");
+}
+
+async fn connection_id(app: &TestApp, job: &str) -> Value {
+    app.get(&format!("/v1/jobs/{job}")).await.expect(200)["connectionId"].clone()
+}
+
+/// A new token of the same import source does not show that it is the same one; Assets does.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_new_token_of_an_import_source_that_another_destination_has_is_found_by_check_and_run() {
+    let app = TestApp::start().await;
+    let first = app.create_destination().await;
+    let job = app.create_job(&json!({"destinationId": first})).await;
+    assert_eq!(app.run(&job, &json!({"mode": "full"})).await["state"], "succeeded");
+    let token = app.world.assets.rotate_token(SOURCE_ID).unwrap();
+    let body = json!({"name": "Again", "kind": "assetsImport", "token": token});
+    let second = app.create("/v1/destinations", &body).await;
+    let report = app.call(Method::POST, &format!("{second}/check")).send().await.expect(200);
+    let finding = report["findings"].as_array().unwrap().iter().find(|f| f["code"] == "destination_in_use");
+    let finding = finding.unwrap_or_else(|| panic!("{report}"));
+    assert_eq!((&report["overall"], &finding["severity"]), (&json!("failed"), &json!("error")), "{report}");
+    let id = second.rsplit('/').next().unwrap();
+    let other = json!({"name": "Other", "connectionId": connection_id(&app, &job).await, "destinationId": id});
+    app.post("/v1/jobs", &other).await.problem(409, "destination_in_use");
+    // A service of before this rule did not ask.
+    app.world.execute("UPDATE destinations SET import_source = NULL WHERE name = 'Again'".to_owned()).await;
+    let other = app.create("/v1/jobs", &other).await;
+    let other = other.rsplit('/').next().unwrap();
+    app.patch(&format!("/v1/jobs/{other}"), &json!({"name": "Changed"})).await.expect(200);
+    let run = app.run(other, &json!({"mode": "full"})).await;
+    assert_eq!((&run["state"], &run["error"]["code"]), (&json!("failed"), &json!("destination_in_use")), "{run}");
+    assert!(run["error"]["detail"].as_str().unwrap().contains("«Assets»"), "{run}");
+    assert_eq!(app.world.assets.executions().len(), 1, "nothing was sent");
+    // The advice: the token belongs into the destination that is there.
+    app.patch(&format!("/v1/jobs/{other}"), &json!({"destinationId": null})).await.expect(200);
+    app.delete(&second).await.expect(204);
+    app.patch(&format!("/v1/destinations/{first}"), &json!({"token": token})).await.expect(200);
+    assert_eq!(app.run(&job, &json!({"mode": "full"})).await["state"], "succeeded");
+}
+
+#[tokio::test]
+async fn an_api_token_of_an_atlassian_account_is_no_import_token() {
+    let app = TestApp::start().await;
+    let body = json!({"name": "Assets", "kind": "assetsImport", "token": "ATATT3xFfGF0abcdef"});
+    let problem = app.post("/v1/destinations", &body).await.problem(422, "validation_failed");
+    assert_eq!(pointers(&problem), ["/token"]);
+    assert!(problem["errors"][0]["detail"].as_str().unwrap().contains("Generate new token"), "{problem}");
+    assert!(!problem.to_string().contains("ATATT3x"), "{problem}");
+    let path = format!("/v1/destinations/{}", app.create_destination().await);
+    let problem = app.patch(&path, &json!({"token": "ATATT3xFfGF0abcdef"})).await.problem(422, "validation_failed");
+    assert_eq!(pointers(&problem), ["/token"]);
 }

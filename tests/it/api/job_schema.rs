@@ -17,10 +17,19 @@ async fn the_difference_is_shown_and_gone_once_it_is_built() {
     assert_eq!(app.world.assets.counts().objects.len(), 0, "looking changes nothing");
     let built = app.call(Method::POST, &format!("/v1/jobs/{job}/schema")).send().await.expect(200);
     assert_eq!(built["difference"]["inSync"], true, "{built}");
+    assert_eq!(
+        built["built"]["addedObjectTypes"],
+        json!(["Entra User", "Entra Group", "Entra License"]),
+        "what was built"
+    );
+    assert_eq!(shown["built"], Value::Null);
     app.patch(&format!("/v1/jobs/{job}"), &json!({"objects": {"devices": {"enabled": true}}})).await.expect(200);
     assert_eq!(schema(&app, &job).await["difference"]["addedObjectTypes"], json!(["Entra Device"]));
     let built = app.call(Method::POST, &format!("/v1/jobs/{job}/schema")).send().await.expect(200);
     assert_eq!(built["difference"]["inSync"], true, "{built}");
+    assert_eq!(built["built"]["addedObjectTypes"], json!(["Entra Device"]), "{built}");
+    let again = app.call(Method::POST, &format!("/v1/jobs/{job}/schema")).send().await.expect(200);
+    assert_eq!((&again["built"]["inSync"], &again["built"]["addedObjectTypes"]), (&json!(true), &json!([])), "{again}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -2,6 +2,11 @@
 
 use crate::support::test_app::{TestApp, pointers};
 use entra_assets::clock::Clock;
+use entra_assets::db::runs::NewRun;
+use entra_assets::db::system;
+use entra_assets::ids::RunId;
+use entra_assets::run_state::{RunMode, RunRequest};
+use entra_assets::runs::scheduler;
 use entra_assets::sim::graph::Scenario;
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -181,4 +186,52 @@ async fn the_schema_of_a_job_is_shown_and_built() {
     assert_eq!(app.run(&job, &json!({"mode": "full"})).await["state"], "succeeded");
     let attributes = app.get("/v1/attributes?objectType=users").await.expect(200);
     assert!(attributes.to_string().contains("department"), "{attributes}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_schedule_has_a_mode_and_its_runs_say_so() {
+    let app = TestApp::start().await;
+    let schedule = json!({"cron": "0 5 * * *"});
+    let job = app.create_job(&json!({"schedule": schedule})).await;
+    let path = format!("/v1/jobs/{job}");
+    assert_eq!(app.get(&path).await.expect(200)["schedule"]["mode"], "incremental");
+    for mode in ["incremental", "full"] {
+        let changed = app.patch(&path, &json!({"schedule": {"mode": mode}})).await.expect(200);
+        assert_eq!((&changed["schedule"]["mode"], &changed["schedule"]["cron"]), (&json!(mode), &json!("0 5 * * *")));
+        app.world.clock.advance(Duration::from_secs(24 * 3600));
+        scheduler::tick(&app.world.app, app.world.worker).await.unwrap();
+        assert!(app.step().await);
+        let run = app.get(&format!("{path}/runs?limit=1")).await.expect(200)["items"][0].clone();
+        assert_eq!((&run["mode"], &run["requestedBy"]), (&json!(mode), &json!("schedule")), "{run}");
+        let events = app.get(&format!("/v1/runs/{}/events", run["id"].as_str().unwrap())).await.expect(200);
+        assert!(events.to_string().contains(&format!("It is {mode}, as schedule.mode")), "{events}");
+    }
+    let problem = app.patch(&path, &json!({"schedule": {"mode": "test"}})).await.problem(422, "validation_failed");
+    assert_eq!(pointers(&problem), ["/schedule/mode"]);
+}
+
+/// Between the look for what is due and the queueing.
+#[tokio::test]
+async fn a_schedule_queues_no_run_for_a_job_that_is_deleted_or_switched_off_meanwhile() {
+    for deletes in [true, false] {
+        let app = TestApp::start().await;
+        let job = app.create_job(&json!({"schedule": {"cron": "0 5 * * *"}})).await;
+        app.world.clock.advance(Duration::from_secs(24 * 3600));
+        let now = app.world.clock.now();
+        let due = system::due_jobs(&app.world.app.db, now).await.unwrap().remove(0);
+        let path = format!("/v1/jobs/{job}");
+        match deletes {
+            true => drop(app.delete(&path).await.expect(204)),
+            false => drop(app.patch(&path, &json!({"schedule": {"enabled": false}})).await.expect(200)),
+        }
+        let new = NewRun {
+            id: RunId::new(&app.world.clock),
+            job: due.job,
+            mode: RunMode::Incremental,
+            request: RunRequest::default(),
+            requested_by: "schedule".to_owned(),
+        };
+        assert!(!system::run_due_job(&app.world.app.db, &due, &new, None, now).await.unwrap(), "{deletes}");
+        assert_eq!(app.world.count("runs").await, 0, "{deletes}");
+    }
 }

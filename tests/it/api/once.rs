@@ -124,3 +124,16 @@ async fn a_refused_create_uses_its_key_for_nothing() {
     let too_long = create(&app, "/v1/filters", &"k".repeat(256), &json!({"name": "One"})).await;
     assert_eq!(too_long.problem(422, "validation_failed")["errors"][0]["pointer"], "Idempotency-Key");
 }
+
+/// An error between storing and checking left the connection without a check.
+#[tokio::test]
+async fn a_repeated_create_makes_up_for_a_check_that_is_missing() {
+    let app = TestApp::start().await;
+    let body = connection_body(Scenario::Healthy);
+    let stored = create(&app, "/v1/connections", "k", &body).await.expect(201);
+    assert_eq!(stored["lastCheck"], Value::Null);
+    let repeated = create(&app, "/v1/connections?check=true", "k", &body).await.expect(201);
+    assert_eq!((&repeated["id"], &repeated["lastCheck"]["overall"]), (&stored["id"], &json!("ok")));
+    let once_more = create(&app, "/v1/connections?check=true", "k", &body).await.expect(201);
+    assert_eq!(once_more["lastCheck"]["checkedAt"], repeated["lastCheck"]["checkedAt"], "it is not checked again");
+}

@@ -107,7 +107,7 @@ async fn a_long_poll_waits_as_long_as_it_says() {
     let before = app.world.clock.now();
     let poll = format!("{path}?after=1&wait=20");
     let nothing = app.world.while_time_passes(app.get(&poll)).await.expect(200);
-    assert_eq!(nothing, json!({"items": [], "nextAfter": 1, "done": false}));
+    assert_eq!(nothing, json!({"items": [], "nextAfter": 1, "done": false, "state": "queued"}));
     let waited = (app.world.clock.now() - before).to_std().unwrap();
     assert!(waited >= Duration::from_secs(20), "{waited:?}");
     let at_once = app.get(&format!("{path}?after=1")).await.expect(200);

@@ -50,6 +50,78 @@ async fn an_approval_of_something_else_is_refused() {
     assert_eq!(state(&app, &run).await["state"], "awaitingApproval");
 }
 
+/// People start one to look before they approve.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dry_run_or_a_test_does_not_supersede_a_run_that_awaits_approval() {
+    let app = TestApp::start().await;
+    let (job, run) = stopped(&app).await;
+    let destination = app.get(&format!("/v1/jobs/{job}")).await.expect(200)["destinationId"].clone();
+    let dry = app.run(&job, &json!({"mode": "dryRun"})).await;
+    assert_eq!((&dry["state"], &state(&app, &run).await["state"]), (&json!("succeeded"), &json!("awaitingApproval")));
+    assert!(dry["warnings"].to_string().contains("until somebody approves it"), "{dry}");
+    let waiting = app.queue(&job, &json!({"mode": "dryRun"})).await;
+    let path = format!("/v1/runs/{run}/approve");
+    app.call(Method::POST, &path).send().await.problem(409, "run_in_progress");
+    assert!(app.step().await, "{waiting}");
+    app.call(Method::POST, &path).send().await.expect(200);
+    assert!(app.step().await);
+    assert_eq!(state(&app, &run).await["state"], "succeeded");
+
+    let ignores = json!({"missingObjects": "ignore"});
+    app.patch(&format!("/v1/destinations/{}", destination.as_str().unwrap()), &ignores).await.expect(200);
+    app.world.graph.change(|directory| {
+        let ids: Vec<_> = directory.live_users().map(|(_, user)| user.id).skip(25).take(20).collect();
+        ids.into_iter().for_each(|id| directory.delete(id).unwrap());
+    });
+    let stopped = app.run(&job, &json!({"mode": "full"})).await;
+    assert_eq!(stopped["state"], "awaitingApproval", "{stopped}");
+    let test = app.run(&job, &json!({"mode": "test", "limit": 5})).await;
+    let stopped = state(&app, stopped["id"].as_str().unwrap()).await;
+    assert_eq!((&test["state"], &stopped["state"]), (&json!("succeeded"), &json!("awaitingApproval")), "{test}");
+}
+
+/// The removal brake of a job with this policy; the destination's word; what the warning says of an approval.
+#[tokio::test(flavor = "multi_thread")]
+async fn at_the_brake_the_missing_objects_are_listed_and_it_is_said_what_approving_does() {
+    for (policy, word, action, said) in [
+        ("keep", "ignore", "missing", "nothing is removed"),
+        ("keep", "remove", "missing", "Assets deletes them"),
+        ("mark", "ignore", "mark", "get the lifecycle Removed"),
+    ] {
+        let app = TestApp::start().await;
+        let removal = json!({"policy": policy, "afterMissingRuns": 1});
+        let job = app.create_job(&json!({"removal": removal})).await;
+        let destination = app.get(&format!("/v1/jobs/{job}")).await.expect(200)["destinationId"].clone();
+        let path = format!("/v1/destinations/{}", destination.as_str().unwrap());
+        app.patch(&path, &json!({"missingObjects": word})).await.expect(200);
+        app.run(&job, &json!({"mode": "full"})).await;
+        app.world.graph.change(|directory| {
+            let ids: Vec<_> = directory.live_users().map(|(_, user)| user.id).take(20).collect();
+            ids.into_iter().for_each(|id| directory.delete(id).unwrap());
+        });
+        let run = app.run(&job, &json!({"mode": "full"})).await;
+        assert_eq!(run["state"], "awaitingApproval", "{run}");
+        let brake = |run: &Value| {
+            let warnings = run["warnings"].as_array().unwrap();
+            warnings.iter().find(|warning| warning["code"] == "removal_brake").unwrap().clone()
+        };
+        assert!(brake(&run)["detail"].as_str().unwrap().contains(said), "{policy} {word}: {run}");
+        assert!(brake(&run)["advice"].as_str().unwrap().contains("action=missing"), "{run}");
+        let path = format!("/v1/runs/{}", run["id"].as_str().unwrap());
+        let listed = app.get(&format!("{path}/changes?limit=200&action=missing&type=users")).await.expect(200);
+        let actions: Vec<&Value> = listed["items"].as_array().unwrap().iter().map(|item| &item["action"]).collect();
+        assert_eq!(actions, vec![&json!(action); 20], "{policy}");
+        let events = app.get(&format!("{path}/events?after=0")).await.expect(200);
+        assert_eq!((&events["done"], &events["state"]), (&json!(false), &json!("awaitingApproval")));
+        app.call(Method::POST, &format!("{path}/approve")).send().await.expect(200);
+        for _ in 0..2 {
+            let advice = brake(&app.get(&path).await.expect(200))["advice"].as_str().unwrap().to_owned();
+            assert!(advice.contains("was approved") && !advice.contains("cancel"), "{advice}");
+            app.step().await;
+        }
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn an_approval_that_nobody_gives_expires_after_a_week() {
     let app = TestApp::start().await;

@@ -50,3 +50,49 @@ async fn a_dry_run_shows_the_changes_of_the_full_run_and_writes_nothing() {
     assert_eq!(changes(&world, &full).await, shown, "the full run does what the dry run showed");
     world.assert_exact("after the full run");
 }
+
+/// What is removed, marked, cleared or kept, as the policy says, with and without access to objects.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dry_runs_counts_are_those_of_the_run_that_follows() {
+    for (policy, has_api) in [("keep", false), ("mark", false), ("remove", true), ("remove", false), ("keep", true)] {
+        for runs in [1, 2] {
+            let world = World::following(SEED).await;
+            let job = world.add_job().await;
+            let settings = format!("removal_policy = '{policy}', removal_after_missing_runs = {runs}");
+            world.set_job(&format!("brake_percent = 100, {settings}")).await;
+            if has_api {
+                world.give_object_api().await;
+            }
+            world.run(job, RunMode::Full).await;
+            world.graph.change(|directory| {
+                let users: Vec<_> = directory.live_users().map(|(_, user)| user.id).collect();
+                let groups: Vec<_> = directory.live_groups().map(|(_, group)| group.id).collect();
+                directory.update(users[3], json!({"jobTitle": "Astronomer"}).as_object().unwrap().clone()).unwrap();
+                users[10..22].iter().for_each(|user| directory.delete(*user).unwrap());
+                groups[..3].iter().for_each(|group| directory.delete(*group).unwrap());
+                directory.add_user(json!({"displayName": "New"}).as_object().unwrap().clone());
+            });
+            for round in 1..=runs {
+                let what = format!("{policy}, api {has_api}, run {round} of {runs}");
+                let dry = world.run(job, RunMode::DryRun).await;
+                let full = world.run(job, RunMode::Full).await;
+                let compared = |run: &entra_assets::db::runs::RunRow, name: &str| {
+                    ["read", "sent", "created", "missing", "removed", "marked", "cleared", "notCleared"]
+                        .map(|field| run.counts[name].get(field).and_then(serde_json::Value::as_u64).unwrap_or(0))
+                };
+                for name in ["users", "groups", "licenses"] {
+                    assert_eq!(compared(&dry, name), compared(&full, name), "{what}: {name} {}", full.counts);
+                }
+                let due = round == runs;
+                let removed = if due && policy == "remove" && has_api { (12, 3) } else { (0, 0) };
+                assert_eq!(
+                    (&full.counts["users"]["removed"], &full.counts["groups"]["removed"]),
+                    (&json!(removed.0), &json!(removed.1)),
+                    "{what}"
+                );
+                let marked = dry.counts["users"].get("marked").cloned().unwrap_or(json!(0));
+                assert_eq!(marked, json!(if due && policy == "mark" { 12 } else { 0 }), "{what}");
+            }
+        }
+    }
+}

@@ -32,7 +32,7 @@ async fn assets_that_removes_after_all_pauses_the_schedule_and_everything_comes_
     let audit = "SELECT action || ' ' || resource_kind || ' ' || (detail->>'missingObjects') FROM audit_events";
     assert_eq!(world.text(audit).await, "observe destinations remove");
 
-    // Even when somebody mends the setting and asks for changes only: what Assets lost is sent again.
+    // Even when somebody fixes the setting and asks for changes only: what Assets lost is sent again.
     world.assets.configure(|behaviour| behaviour.missing = Missing::default());
     world.set_destination("missing_objects = 'ignore'").await;
     let run = world.run_with(job, RunMode::Full, changes_only()).await;

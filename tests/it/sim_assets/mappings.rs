@@ -217,3 +217,23 @@ async fn the_hard_drives_of_the_official_guide_arrive() {
     assert_eq!(one["Specification"], ["Contoso,X1"]);
     assert_eq!(bench.sim.counts().references["Hard Drive"]["Backups"], 2);
 }
+
+/// docs/assets.md, «Mapping».
+#[tokio::test]
+async fn an_import_source_made_anew_sees_the_types_and_may_not_give_them_other_external_ids() {
+    let bench = mapped_bench().await;
+    let anew = bench.sim.replace_source(assets::SOURCE_ID).unwrap();
+    assert_eq!(reply(bench.call(Method::GET, &bench.source("configstatus"))).await.0, 401, "the old token is dead");
+    let of_anew = |method: Method, name: &str| {
+        let url = bench.workspace(&format!("importsource/{}/{name}", anew.id));
+        bench.client.request(method, url).bearer_auth(&anew.token)
+    };
+    assert_eq!(reply(of_anew(Method::GET, "configstatus")).await.1["status"], "MISSING_MAPPING");
+    let (status, described) = reply(of_anew(Method::GET, "schema-and-mapping")).await;
+    assert_eq!((status.as_u16(), &described["mapping"]["objectTypeMappings"]), (200, &json!([])));
+    assert_eq!(described["schema"]["objectSchema"]["objectTypes"][0]["name"], "User");
+    let other: Value = serde_json::from_str(&document().to_string().replace("type/user", "type/other")).unwrap();
+    let refused = reply(of_anew(Method::PUT, "mapping").json(&other)).await;
+    assert!(codes(&refused).contains(&"EXTERNAL_ID_MISMATCH".to_owned()), "{}", refused.1);
+    assert_eq!(reply(of_anew(Method::PUT, "mapping").json(&document())).await.0, 204);
+}

@@ -1,0 +1,1 @@
+ALTER TABLE destinations DROP COLUMN token_hash, DROP COLUMN import_source;
