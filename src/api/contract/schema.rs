@@ -17,6 +17,7 @@ mod union;
 mod vocabulary;
 
 use crate::error::{Error, Faults, Result};
+use crate::filter::property::nearest;
 use reference::is_grammar;
 use regex_lite::Regex;
 use serde_json::{Map, Value};
@@ -182,7 +183,13 @@ impl Checker<'_> {
                 (Some(schema), _) => self.check(schema, value, &child(pointer, name)),
                 (None, Some(Value::Bool(false))) => {
                     let known: Vec<&str> = properties.into_iter().flat_map(Map::keys).map(String::as_str).collect();
-                    let detail = format!("`{name}` is not a field here; the fields are {}", known.join(", "));
+                    let fields = known.join(", ");
+                    let detail = match nearest(name, known.into_iter()) {
+                        Some(near) => {
+                            format!("`{name}` is not a field here. Did you mean `{near}`? The fields are {fields}")
+                        }
+                        None => format!("`{name}` is not a field here; the fields are {fields}"),
+                    };
                     self.faults.push(child(pointer, name), "unknown_field", detail);
                 }
                 (None, Some(schema @ Value::Object(_))) => self.check(schema, value, &child(pointer, name)),
@@ -358,7 +365,7 @@ mod tests {
                 "`name` is required",
                 "must have at most 1 entry, has 2",
                 "must be one of full, test",
-                "`nam` is not a field here; the fields are few, mode, name, on",
+                "`nam` is not a field here. Did you mean `name`? The fields are few, mode, name, on",
                 "must be true or false or null",
             ]
         );

@@ -12,7 +12,6 @@ use super::staging::Note;
 use crate::db::mirror::Batch;
 use crate::directory::{Link, ObjectType, Properties};
 use crate::error::Error;
-use crate::filter::EntityKind;
 use crate::graph::IDS_IN_A_QUERY;
 use crate::graph::error::{GraphError, GraphErrorKind};
 use crate::graph::wire::{Items, Member};
@@ -37,8 +36,7 @@ pub(super) async fn apart(reader: &Reader<'_>) -> Result<Option<HashMap<Uuid, Uu
 }
 
 fn is_apart(reader: &Reader<'_>) -> bool {
-    let advanced = reader.run.job.filter.rule(EntityKind::Users).is_some_and(|rule| rule.parsed.advanced);
-    advanced && are_wanted(reader)
+    reader.dialect.is_advanced(&reader.run.job, ObjectType::Users) && are_wanted(reader)
 }
 
 /// The managers of all users, by one pass; `None`: the server does not expand them.

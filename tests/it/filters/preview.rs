@@ -173,6 +173,22 @@ async fn a_condition_that_graph_refuses_is_pointed_to() {
     assert!(error["requestId"].is_string());
 }
 
+/// As a run does: what Graph refuses in a default query may work in an advanced one.
+#[tokio::test]
+async fn a_condition_that_graph_refuses_by_default_is_previewed_as_an_advanced_query() {
+    let api = TestApp::over(World::new(60, 12).await);
+    let filter = json!({"users": {"odata": "accountEnabled eq true"}});
+    let plain = preview(&api, &filter).await;
+    api.world.graph.refuse(Feature::DefaultFilter, Some(400));
+    let answer = preview(&api, &filter).await;
+    assert_eq!((&answer["counts"], &answer["sample"]), (&plain["counts"], &plain["sample"]));
+    let parts = |answer: &Value| {
+        let parts = answer["cost"]["parts"].as_array().unwrap().clone();
+        parts.iter().any(|part| part["part"] == "managers")
+    };
+    assert_eq!((parts(&plain), parts(&answer)), (false, true), "an advanced query shows no managers");
+}
+
 /// Graph that does not answer at all is no error: there is nothing to be shown, and it is said.
 #[tokio::test]
 async fn a_graph_that_answers_nothing_in_time_gives_a_partial_preview() {
