@@ -284,6 +284,12 @@ mod tests {
         error.map(|e| e.faults.into_iter().map(|f| (f.pointer, f.code)).collect()).unwrap_or_default()
     }
 
+    fn details(schema: &Value, value: &Value) -> Vec<String> {
+        let mut faults = Faults::default();
+        Schemas::new(Value::Null).unwrap().check(schema, value, "", &mut faults);
+        faults.into_vec().into_iter().map(|fault| fault.detail).collect()
+    }
+
     #[test]
     fn every_fault_is_named_at_once() {
         let schema = json!({
@@ -308,6 +314,16 @@ mod tests {
             ]
         );
         assert_eq!(faults(&schema, &json!({"name": "a", "id": uuid::Uuid::nil(), "count": null})), []);
+    }
+
+    #[test]
+    fn a_field_in_another_spelling_names_the_field_that_was_meant() {
+        let schema = json!({"type": "object", "additionalProperties": false,
+            "properties": {"tenantId": {"type": "string"}, "name": {"type": "string"}}});
+        for (written, meant) in [("tenant_id", "tenantId"), ("tenantID", "tenantId"), ("Name", "name")] {
+            let [detail] = &details(&schema, &json!({ written: "x" }))[..] else { panic!("one fault") };
+            assert!(detail.contains(&format!("Did you mean `{meant}`?")), "{detail}");
+        }
     }
 
     #[test]
@@ -348,12 +364,6 @@ mod tests {
 
     #[test]
     fn faults_are_plain_sentences() {
-        let details = |schema: &Value, value: &Value| {
-            let mut faults = Faults::default();
-            let schemas = Schemas::new(Value::Null).unwrap();
-            schemas.check(schema, value, "", &mut faults);
-            faults.into_vec().into_iter().map(|fault| fault.detail).collect::<Vec<_>>()
-        };
         let schema = json!({"type": "object", "required": ["name"], "additionalProperties": false, "properties": {
             "name": {"type": "string"}, "on": {"type": ["boolean", "null"]}, "few": {"type": "array", "maxItems": 1},
             "mode": {"type": "string", "enum": ["full", "test"]},

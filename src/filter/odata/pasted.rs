@@ -6,7 +6,8 @@ use super::lexer::{Token, TokenKind};
 /// The error about the first part that does not belong to the expression; `None`: there is none.
 pub(super) fn from_a_url(text: &str, tokens: &[Token<'_>]) -> Option<ParseError> {
     let before = before_the_expression(tokens).map(|end| 0..end);
-    let after = after_the_expression(tokens).map(|start| start..text.len());
+    let start = before.as_ref().map_or(0, |before| before.end);
+    let after = after_the_expression(tokens, start).map(|start| start..text.len());
     let expression =
         before.as_ref().map_or(0, |before| before.end)..after.as_ref().map_or(text.len(), |after| after.start);
     let (offset, length) = place(text, before.or(after)?);
@@ -41,12 +42,11 @@ fn before_the_expression(tokens: &[Token<'_>]) -> Option<usize> {
     is_option_before.then_some(equals.span.end)
 }
 
-/// Where another option begins: `&$select=id`.
-fn after_the_expression(tokens: &[Token<'_>]) -> Option<usize> {
-    let pairs = tokens.windows(3);
-    let found = pairs
-        .into_iter()
-        .find(|three| is_symbol(three.first(), &["&"]) && is_option(three.get(1)) && is_symbol(three.get(2), &["="]))?;
-    let is_after = tokens.first().is_some_and(|first| !is_symbol(Some(first), &["?", "&"]));
-    found.first().filter(|_| is_after).map(|token| token.span.start)
+/// Where another option begins, after `start`: `&$select=id`.
+fn after_the_expression(tokens: &[Token<'_>], start: usize) -> Option<usize> {
+    let is_option_at = |three: &&[Token<'_>]| {
+        is_symbol(three.first(), &["&"]) && is_option(three.get(1)) && is_symbol(three.get(2), &["="])
+    };
+    let first = tokens.windows(3).find(is_option_at)?.first()?;
+    Some(first.span.start).filter(|at| *at > start)
 }
