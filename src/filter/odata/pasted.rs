@@ -8,8 +8,7 @@ pub(super) fn from_a_url(text: &str, tokens: &[Token<'_>]) -> Option<ParseError>
     let before = before_the_expression(tokens).map(|end| 0..end);
     let start = before.as_ref().map_or(0, |before| before.end);
     let after = after_the_expression(tokens, start).map(|start| start..text.len());
-    let expression =
-        before.as_ref().map_or(0, |before| before.end)..after.as_ref().map_or(text.len(), |after| after.start);
+    let expression = start..after.as_ref().map_or(text.len(), |after| after.start);
     let (offset, length) = place(text, before.or(after)?);
     let expression = text.get(expression).unwrap_or_default().trim();
     Some(ParseError {
@@ -45,8 +44,10 @@ fn before_the_expression(tokens: &[Token<'_>]) -> Option<usize> {
 /// Where another option begins, after `start`: `&$select=id`.
 fn after_the_expression(tokens: &[Token<'_>], start: usize) -> Option<usize> {
     let is_option_at = |three: &&[Token<'_>]| {
-        is_symbol(three.first(), &["&"]) && is_option(three.get(1)) && is_symbol(three.get(2), &["="])
+        is_symbol(three.first(), &["&"])
+            && is_option(three.get(1))
+            && is_symbol(three.get(2), &["="])
+            && three.first().is_some_and(|token| token.span.start > start)
     };
-    let first = tokens.windows(3).find(is_option_at)?.first()?;
-    Some(first.span.start).filter(|at| *at > start)
+    tokens.windows(3).find(is_option_at)?.first().map(|token| token.span.start)
 }
