@@ -22,6 +22,9 @@ pub struct Fault {
     pub place: Option<TextPlace>,
 }
 
+/// How many faults `detail` names; `errors` has all.
+const MAX_IN_DETAIL: usize = 3;
+
 /// A key as one part of a JSON pointer (RFC 6901).
 pub fn pointer_part(key: &str) -> String {
     key.replace('~', "~0").replace('/', "~1")
@@ -88,7 +91,12 @@ impl Error {
     pub fn validation(faults: Vec<Fault>) -> Self {
         let detail = match faults.as_slice() {
             [one] => one.sentence(),
-            many => format!("{} values of the request are not valid; `errors` lists them.", many.len()),
+            many => {
+                let first: Vec<String> = many.iter().take(MAX_IN_DETAIL).map(Fault::sentence).collect();
+                let rest = many.len().saturating_sub(MAX_IN_DETAIL);
+                let more = if rest > 0 { format!(" `errors` lists {rest} more.") } else { String::new() };
+                format!("{} values of the request are not valid. {}{more}", many.len(), first.join(" "))
+            }
         };
         Self { faults, ..Self::new(Code::ValidationFailed, detail) }
     }

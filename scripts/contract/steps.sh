@@ -52,21 +52,48 @@ step_curl_example() {
     everything_arrived
 }
 
-# A client that openapi-generator makes, checked by mypy, does the main job.
-step_python_example() {
-    local bin client=$tools/python-client
-    need java default-jre-headless || skip python_example "there is no Java for openapi-generator, and it could not be installed"
+# The client that openapi-generator makes. Sets `bin` and `client`; WHO: the step, for the message when it is skipped.
+openapi_generator_client() { # WHO
+    client=$tools/python-client
+    need java default-jre-headless || skip "$1" "there is no Java for openapi-generator, and it could not be installed"
     bin=$(python_tools client openapi-generator-cli==7.26.0 mypy==1.20.2 types-python-dateutil==2.9.0.20261116 \
         pydantic==2.14.4 urllib3==2.8.0 python-dateutil==2.9.0.post0 typing-extensions==4.16.0) ||
-        skip python_example "the Python package openapi-generator-cli or mypy could not be installed"
+        skip "$1" "the Python package openapi-generator-cli or mypy could not be installed"
     rm -rf "$client"
     "$bin/openapi-generator-cli" generate --generator-name python --input-spec "$document" --output "$client" \
         --package-name entra_assets_client >"$log/openapi-generator" 2>&1 || { tail -30 "$log/openapi-generator"; return 1; }
+}
+
+# A client that openapi-generator makes, checked by mypy, does the main job.
+step_python_example() {
+    local bin client
+    openapi_generator_client python_example
     (cd "$client" && "$bin/mypy" --package entra_assets_client)
     MYPYPATH=$client "$bin/mypy" --config-file scripts/contract/mypy.ini --strict --follow-imports=silent examples/python/import_directory.py
     start_service
     PYTHONPATH=$client "$bin/python" examples/python/import_directory.py
     everything_arrived
+}
+
+# A client that openapi-generator makes sends and reads every form of a condition tree without loss.
+step_where_openapi_generator() {
+    local bin client
+    openapi_generator_client where_openapi_generator
+    start_service
+    PYTHONPATH=$client "$bin/python" scripts/contract/where_openapi_generator.py
+}
+
+# The same for a client that openapi-python-client makes.
+step_where_openapi_python_client() {
+    local bin clients=$tools/openapi-python-client
+    bin=$(python_tools openapi-python-client openapi-python-client==0.29.1) ||
+        skip where_openapi_python_client "the Python package openapi-python-client could not be installed"
+    rm -rf "$clients" && mkdir -p "$clients"
+    "$bin/openapi-python-client" generate --path "$document" --meta none --overwrite \
+        --output-path "$clients/entra_assets_client_2" >"$log/openapi-python-client" 2>&1 ||
+        { tail -30 "$log/openapi-python-client"; return 1; }
+    start_service
+    PYTHONPATH=$clients "$bin/python" scripts/contract/where_openapi_python_client.py
 }
 
 # Types that openapi-typescript makes, checked by tsc, do the main job through openapi-fetch.

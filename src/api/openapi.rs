@@ -10,7 +10,7 @@ pub use codes::errors_page;
 use super::contract::Contract;
 use super::problem::{self, Problem, ProblemFault, ProblemUse};
 use crate::error::Code;
-use crate::filter::where_tree::{All, Any, Condition, Elements, Not};
+use crate::filter::where_tree::{All, Any, Condition, ElementsAll, ElementsAny, Not};
 use actix_web::get;
 use actix_web::web::Data;
 use actix_web::{App as ActixApp, HttpResponse};
@@ -37,7 +37,7 @@ use utoipa_actix_web::service_config::ServiceConfig;
         (name = "Administration", description = "Keys, organizations, webhooks, workers and the audit log"),
         (name = "Operations", description = "Health and metrics"),
     ),
-    components(schemas(Problem, ProblemFault, ProblemUse, All, Any, Not, Elements, Condition))
+    components(schemas(Problem, ProblemFault, ProblemUse, All, Any, Not, ElementsAny, ElementsAll, Condition))
 )]
 struct Base;
 

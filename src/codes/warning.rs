@@ -15,6 +15,9 @@ code_table! {
         ExpandRefused = "expand_refused",
             "Graph does not expand managers or owners, so managers are read one by one and owners of devices are left out.",
             "Nothing, unless owners of devices are needed: they cannot be imported from this server.";
+        FilterNeedsAdvanced = "filter_needs_advanced",
+            "Graph refuses a condition of the filter as a default query, so it is asked as an advanced one.",
+            "Nothing: the run only takes longer.";
         PartitionRefused = "partition_refused",
             "Graph does not divide users by date, so they are read one page after another.",
             "Nothing: the run only takes longer.";

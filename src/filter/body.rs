@@ -35,7 +35,8 @@ pub struct RuleBody {
     #[schema(max_length = 8192, example = "accountEnabled eq true and userType eq 'Member'")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub odata: Option<String>,
-    /// Read by `where_tree`, which points to each fault in the tree.
+    /// The condition as a tree.
+    // A value: `where_tree` reads it and points to each fault in the tree.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Where>)]
     pub r#where: Option<Value>,

@@ -5,7 +5,7 @@
 //! and no function holds for it; a missing collection is empty
 //! (<https://learn.microsoft.com/en-us/graph/filter-query-parameter>).
 
-use crate::filter::expression::{Expression, Function, Literal, Operator, Quantifier};
+use crate::filter::expression::{Expression, Function, Literal, Operator};
 use crate::filter::odata::parse_date_time;
 use serde_json::{Map, Value};
 use std::cmp::Ordering;
@@ -50,12 +50,8 @@ fn holds(expression: &Expression, target: Target<'_>) -> bool {
             Value::String(actual) => call(*function, actual, value),
             _ => false,
         },
-        Expression::Lambda { path, quantifier, variable: _, body } => {
-            let mut elements = elements(target.get(path)).iter().map(|element| holds(body, Target::Element(element)));
-            match quantifier {
-                Quantifier::Any => elements.any(|holds| holds),
-                Quantifier::All => elements.all(|holds| holds),
-            }
+        Expression::Lambda { path, variable: _, body } => {
+            elements(target.get(path)).iter().any(|element| holds(body, Target::Element(element)))
         }
         Expression::Count { path, operator, value } => {
             let count = i64::try_from(elements(target.get(path)).len()).unwrap_or(i64::MAX);

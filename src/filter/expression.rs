@@ -27,9 +27,9 @@ pub enum Expression {
         path: String,
         value: String,
     },
+    /// `path/any(variable:body)`; Graph does not support `all`.
     Lambda {
         path: String,
-        quantifier: Quantifier,
         variable: String,
         body: Box<Expression>,
     },
@@ -96,21 +96,6 @@ impl Function {
     }
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub enum Quantifier {
-    Any,
-    All,
-}
-
-impl Quantifier {
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Quantifier::Any => "any",
-            Quantifier::All => "all",
-        }
-    }
-}
-
 #[derive(Clone, PartialEq, Debug)]
 pub enum Literal {
     Null,
@@ -148,6 +133,25 @@ impl Expression {
             | Expression::Function { path, .. }
             | Expression::Lambda { path, .. }
             | Expression::Count { path, .. } => see(path),
+        }
+    }
+
+    /// Calls `see` with every condition that compares a property with a text: the path and the text.
+    pub fn visit_texts<'e>(&'e self, see: &mut impl FnMut(&'e str, &'e str)) {
+        match self {
+            Expression::And(parts) | Expression::Or(parts) => parts.iter().for_each(|part| part.visit_texts(see)),
+            Expression::Not(inner) => inner.visit_texts(see),
+            Expression::Lambda { body, .. } => body.visit_texts(see),
+            Expression::Compare { path, value: Literal::String(text), .. }
+            | Expression::Function { path, value: text, .. } => see(path, text),
+            Expression::In { path, values } => {
+                for value in values {
+                    if let Literal::String(text) = value {
+                        see(path, text);
+                    }
+                }
+            }
+            Expression::Compare { .. } | Expression::Count { .. } => {}
         }
     }
 
@@ -190,8 +194,8 @@ impl Expression {
                 print_path(out, path, variable)?;
                 write!(out, ",{})", Quoted(value))
             }
-            Expression::Lambda { path, quantifier, variable, body } => {
-                write!(out, "{path}/{}({variable}:", quantifier.as_str())?;
+            Expression::Lambda { path, variable, body } => {
+                write!(out, "{path}/any({variable}:")?;
                 body.print(out, Some(variable))?;
                 out.write_char(')')
             }

@@ -1,12 +1,13 @@
 //! Graph's `$filter` text: parsed, checked against what Graph supports, and printed in a normalised form.
 
 use crate::filter::expression::Expression;
-use crate::filter::property::{self, EntityKind};
+use crate::filter::property::{self, EntityKind, Returned};
 
 pub(crate) mod check;
 mod error;
 pub(crate) mod grammar;
 mod lexer;
+mod pasted;
 mod split;
 
 use check::{Check, Problem};
@@ -61,19 +62,41 @@ impl Parsed {
         names
     }
 
-    /// The `$select` that [`crate::filter::eval`] needs.
+    /// The `$select` of a list that [`crate::filter::eval`] needs.
     pub fn select(&self) -> Vec<&str> {
-        let mut names: Vec<&str> =
-            self.properties().into_iter().map(|path| path.split('/').next().unwrap_or(path)).collect();
+        self.select_of(&[Returned::ByDelta, Returned::ByLists])
+    }
+
+    /// The same of a delta query.
+    pub fn select_in_delta(&self) -> Vec<&str> {
+        self.select_of(&[Returned::ByDelta])
+    }
+
+    fn select_of(&self, returned: &[Returned]) -> Vec<&str> {
+        let wanted = self.properties().into_iter().filter(|path| returned.contains(&self.returned(path)));
+        let mut names: Vec<&str> = wanted.map(|path| path.split('/').next().unwrap_or(path)).collect();
         names.dedup();
         names
+    }
+
+    fn returned(&self, path: &str) -> Returned {
+        property::find(self.kind, path).map_or(Returned::ByDelta, |found| found.property.returned)
     }
 
     /// The properties whose changes a delta query does not report. If there are any, an incremental run cannot
     /// decide by this filter what entered or left the scope.
     pub fn not_in_delta(&self) -> Vec<&str> {
-        let known = |path: &&str| property::find(self.kind, path).is_ok_and(|found| !found.property.in_delta);
-        self.properties().into_iter().filter(known).collect()
+        self.properties().into_iter().filter(|path| self.returned(path) != Returned::ByDelta).collect()
+    }
+
+    /// Whether only a list with this filter tells which objects fulfil it.
+    pub fn needs_a_list(&self) -> bool {
+        !self.not_in_delta().is_empty()
+    }
+
+    /// Whether it decides by sign-ins: then Graph takes no condition on another property beside it.
+    pub fn is_about_sign_ins(&self) -> bool {
+        self.select().contains(&property::SIGN_IN_ACTIVITY)
     }
 
     /// A sentence about changes that an incremental run cannot see, if there are any.
@@ -81,8 +104,8 @@ impl Parsed {
         let names = self.not_in_delta();
         (!names.is_empty()).then(|| {
             format!(
-                "The filter of {} uses {}. Delta queries of Graph do not report changes of this: incremental runs use the \
-                 value of the last full run.",
+                "The filter of {} uses {}. Delta queries of Graph do not report its changes, so an incremental run reads \
+                 everything.",
                 self.kind.as_str(),
                 names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
             )
@@ -100,7 +123,10 @@ pub fn parse_all(kind: EntityKind, text: &str) -> Result<Parsed, Vec<ParseError>
     check_length(text).map_err(|error| vec![error])?;
     let tokens = lexer::tokens(text).map_err(|error| vec![error])?;
     check_nesting(text, &tokens).map_err(|error| vec![error])?;
-    let syntax = grammar::parse(&tokens).map_err(|failure| vec![syntax_error(kind, text, &tokens, failure)])?;
+    let syntax = grammar::parse(&tokens).map_err(|failure| {
+        let pasted = pasted::from_a_url(text, &tokens);
+        vec![pasted.unwrap_or_else(|| syntax_error(kind, text, &tokens, failure))]
+    })?;
     let mut check = Check::new(kind);
     let whole = |message| Problem {
         span: 0..text.len(),

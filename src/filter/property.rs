@@ -1,16 +1,24 @@
 //! The properties that Microsoft Graph can filter by: for each kind of object the properties, their types, and which
 //! operators work by default or only in an advanced query.
 //!
-//! Sources: <https://learn.microsoft.com/en-us/graph/aad-advanced-queries> (the table «Support for filter by
-//! properties of directory objects»), the resource pages of user, group and device, and docs/graph.md, «Filters». Where
-//! they differ, or do not mention a default, the operator counts as advanced: an advanced query supports everything that a default one does.
+//! Sources: the table «Support for filter by properties of directory objects» of
+//! <https://learn.microsoft.com/en-us/graph/aad-advanced-queries>, which is `property/graph-filter-support.csv`, and what it
+//! leaves open, the resource pages of user, group and device (docs/graph.md, «Filters»). An operator that no source
+//! calls default counts as advanced.
 
 use serde::{Deserialize, Serialize};
 
 mod definition;
+mod open;
+mod spelling;
 mod table;
 
-pub use definition::{Level, Property, Shape, Type};
+pub use definition::{Level, Property, Returned, Shape, Type};
+pub use open::SECURITY_ATTRIBUTES;
+pub(crate) use spelling::nearest;
+
+/// Graph combines its conditions with those on no other property. Source: docs/graph.md, «Filters».
+pub const SIGN_IN_ACTIVITY: &str = "signInActivity";
 
 /// The collection that a filter text applies to.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize, utoipa::ToSchema)]
@@ -68,13 +76,14 @@ pub enum NotFound {
     Unknown { suggestion: Option<String> },
 }
 
-/// Looks up a property by name, ignoring case. Extension attributes are recognised by their form.
+/// Looks up a property by name, ignoring case. Extensions and custom security attributes are recognised by their form.
 pub fn find(kind: EntityKind, name: &str) -> Result<Found, NotFound> {
+    let name = alias(kind, name);
     let found = kind.properties().iter().find(|property| property.name.eq_ignore_ascii_case(name));
     if let Some(property) = found {
         return Ok(Found { name: property.name.to_owned(), property });
     }
-    if let Some(found) = extension(kind, name) {
+    if let Some(found) = open::find(kind, name) {
         return Ok(found);
     }
     let head = name.split('/').next().unwrap_or(name);
@@ -88,6 +97,19 @@ pub fn find(kind: EntityKind, name: &str) -> Result<Found, NotFound> {
     Err(NotFound::Unknown { suggestion: nearest(name, names) })
 }
 
+/// The same where a collection is expected: a directory extension can have one value or several.
+pub fn find_collection(kind: EntityKind, name: &str) -> Result<Found, NotFound> {
+    find(kind, name).map(open::of_several)
+}
+
+/// Microsoft's table has another name for a property than its resource page. The second is the one that can be selected.
+fn alias(kind: EntityKind, name: &str) -> &str {
+    match kind {
+        EntityKind::Users if name.eq_ignore_ascii_case("certificateUserIds") => "authorizationInfo/certificateUserIds",
+        EntityKind::Users | EntityKind::Groups | EntityKind::Devices => name,
+    }
+}
+
 /// The property of an element of a collection: `skuId` of `assignedLicenses`.
 pub fn find_in(collection: &Property, name: &str) -> Result<Found, NotFound> {
     let Shape::Objects(properties) = collection.shape else { return Err(NotFound::Unknown { suggestion: None }) };
@@ -97,44 +119,17 @@ pub fn find_in(collection: &Property, name: &str) -> Result<Found, NotFound> {
     }
 }
 
-/// `onPremisesExtensionAttributes/extensionAttribute1` to `15`, and directory extensions, which are named
-/// `extension_` + the application's id without dashes + `_` + a name.
-fn extension(kind: EntityKind, name: &str) -> Option<Found> {
-    let holder = match kind {
-        EntityKind::Users => Some("onPremisesExtensionAttributes"),
-        EntityKind::Devices => Some("extensionAttributes"),
-        EntityKind::Groups => None,
-    };
-    if let (Some(holder), Some((head, tail))) = (holder, name.split_once('/'))
-        && head.eq_ignore_ascii_case(holder)
-    {
-        let number = strip_prefix_ignore_case(tail, "extensionAttribute")?;
-        let number: u8 = number.parse().ok().filter(|n| (1..=15).contains(n) && !number.starts_with(['0', '+']))?;
-        return Some(Found { name: format!("{holder}/extensionAttribute{number}"), property: &table::ATTRIBUTE });
-    }
-    let rest = strip_prefix_ignore_case(name, "extension_")?;
-    let (application, own) = rest.split_once('_')?;
-    let is_id = application.len() == 32 && application.bytes().all(|byte| byte.is_ascii_hexdigit());
-    let is_name = !own.is_empty() && own.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
-    (is_id && is_name)
-        .then(|| Found { name: format!("extension_{application}_{own}"), property: &table::DIRECTORY_EXTENSION })
-}
-
-fn strip_prefix_ignore_case<'t>(text: &'t str, prefix: &str) -> Option<&'t str> {
-    let head = text.get(..prefix.len())?;
-    head.eq_ignore_ascii_case(prefix).then(|| &text[prefix.len()..])
-}
-
 /// What to do instead of filtering by a relationship.
 fn relation(kind: EntityKind, name: &str) -> Option<&'static str> {
     const SCOPE: &str =
         "it is a relationship; use the `scope` of the filter (`membersOf`, `membersOfFilteredGroups`) instead";
     let users = ["memberOf", "transitiveMemberOf"];
     let groups = ["members", "transitiveMembers", "memberOf", "transitiveMemberOf"];
-    let others = ["manager", "directReports", "ownedDevices", "registeredDevices", "ownedObjects", "licenseDetails"];
+    let others = ["directReports", "ownedDevices", "registeredDevices"];
     let is = |names: &[&str]| names.iter().any(|known| known.eq_ignore_ascii_case(name));
     match kind {
         EntityKind::Users if is(&users) => Some(SCOPE),
+        EntityKind::Users if is(&["manager"]) => Some("it is a relationship; Graph can filter only by `manager/id`"),
         EntityKind::Users if is(&others) => Some("it is a relationship, and Graph filters only by properties"),
         EntityKind::Groups if is(&groups) => Some(SCOPE),
         EntityKind::Devices if is(&users) => Some(SCOPE),
@@ -145,92 +140,5 @@ fn relation(kind: EntityKind, name: &str) -> Option<&'static str> {
     }
 }
 
-/// The most similar candidate: it differs in few letters, or starts with the wrong name.
-pub(crate) fn nearest<'c>(wrong: &str, candidates: impl Iterator<Item = &'c str>) -> Option<String> {
-    let wrong = wrong.to_lowercase();
-    if wrong.chars().count() > 64 {
-        return None;
-    }
-    let allowed = (wrong.chars().count() / 3).clamp(1, 3);
-    let far = |candidate: &str| match wrong.len() >= 3 && candidate.starts_with(&wrong) {
-        true => allowed,
-        false => distance(&wrong, candidate),
-    };
-    candidates
-        .map(|candidate| (far(&candidate.to_lowercase()), candidate))
-        .filter(|(distance, _)| *distance <= allowed)
-        .min_by_key(|(distance, _)| *distance)
-        .map(|(_, candidate)| candidate.to_owned())
-}
-
-/// Optimal string alignment: insertions, deletions, substitutions and swaps of neighbours.
-fn distance(a: &str, b: &str) -> usize {
-    let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
-    let mut before = vec![0; b.len() + 1];
-    let mut last: Vec<usize> = (0..=b.len()).collect();
-    for i in 1..=a.len() {
-        let mut row = vec![i; b.len() + 1];
-        for j in 1..=b.len() {
-            let substituted = last[j - 1] + usize::from(a[i - 1] != b[j - 1]);
-            row[j] = substituted.min(last[j] + 1).min(row[j - 1] + 1);
-            if i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] {
-                row[j] = row[j].min(before[j - 2] + 1);
-            }
-        }
-        before = std::mem::replace(&mut last, row);
-    }
-    last[b.len()]
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_name_is_found_whatever_its_case() {
-        assert_eq!(find(EntityKind::Users, "DISPLAYNAME").unwrap().name, "displayName");
-        let found = find(EntityKind::Users, "onpremisesextensionattributes/EXTENSIONATTRIBUTE7").unwrap();
-        assert_eq!(found.name, "onPremisesExtensionAttributes/extensionAttribute7");
-    }
-
-    #[test]
-    fn a_misspelt_name_suggests_the_most_similar_one() {
-        let suggestion = |name| match find(EntityKind::Users, name) {
-            Err(NotFound::Unknown { suggestion }) => suggestion,
-            other => panic!("{other:?}"),
-        };
-        assert_eq!(suggestion("departmnet").as_deref(), Some("department"));
-        assert_eq!(suggestion("acountEnabled").as_deref(), Some("accountEnabled"));
-        assert_eq!(suggestion("shoeSize"), None);
-    }
-
-    #[test]
-    fn extension_attributes_are_known_by_their_form() {
-        let good = format!("extension_{}_costCentre", "0a".repeat(16));
-        assert_eq!(find(EntityKind::Users, &good).unwrap().name, good);
-        for bad in ["extension_short_x", "extension_", "onPremisesExtensionAttributes/extensionAttribute16"] {
-            assert!(find(EntityKind::Users, bad).is_err(), "{bad}");
-        }
-        assert!(find(EntityKind::Users, "onPremisesExtensionAttributes/extensionAttribute0").is_err());
-    }
-
-    #[test]
-    fn names_are_unique_in_each_table() {
-        for kind in EntityKind::ALL {
-            let mut seen = std::collections::HashSet::new();
-            for property in kind.properties() {
-                assert!(seen.insert(property.name.to_lowercase()), "{} twice in {kind:?}", property.name);
-            }
-            for name in kind.unfilterable() {
-                assert!(seen.insert(name.to_lowercase()), "{name} is both filterable and not in {kind:?}");
-            }
-        }
-    }
-
-    #[test]
-    fn swaps_count_once() {
-        assert_eq!(distance("departmnet", "department"), 1);
-        assert_eq!(distance("", "abc"), 3);
-        assert_eq!(distance("abc", "abc"), 0);
-    }
-}
+mod tests;

@@ -2,6 +2,8 @@
 //! places.
 
 use crate::error::{Fault, Faults};
+use crate::filter::expression::Quoted;
+use crate::filter::property::{self, Level, SECURITY_ATTRIBUTES};
 use crate::filter::where_tree::{self, Where};
 use crate::filter::{EntityKind, Filter, Rule, ScopeUsers};
 use serde::Serialize;
@@ -148,21 +150,8 @@ fn warnings(filter: &Filter) -> Vec<String> {
 /// What may be unexpected, without the limits of incremental runs.
 pub fn hints(filter: &Filter) -> Vec<String> {
     let mut warnings = Vec::new();
-    if filter.users.as_ref().is_some_and(|rule| rule.parsed.select().contains(&"signInActivity")) {
-        warnings.push(
-            "`signInActivity` needs the Application permission AuditLog.Read.All and a Microsoft Entra ID P1 licence; \
-             without them, Graph rejects the whole filter."
-                .to_owned(),
-        );
-    }
     for rule in EntityKind::ALL.into_iter().filter_map(|kind| filter.rule(kind)) {
-        let requests = rule.parsed.requests().len();
-        if requests > 1 {
-            let kind = rule.parsed.kind.as_str();
-            warnings.push(format!(
-                "Graph accepts at most 15 values in a list, so a run sends {requests} requests for the filter of {kind}."
-            ));
-        }
+        warnings.extend(hints_of(rule));
     }
     if filter.scope.users == ScopeUsers::MembersOfFilteredGroups && filter.groups.is_none() {
         warnings.push(
@@ -173,6 +162,59 @@ pub fn hints(filter: &Filter) -> Vec<String> {
         warnings.push("`groupIds` has no effect unless `users` is `membersOf`.".to_owned());
     }
     warnings
+}
+
+/// What may be unexpected about a condition.
+fn hints_of(rule: &Rule) -> Vec<String> {
+    let mut warnings = Vec::new();
+    if rule.parsed.is_about_sign_ins() {
+        warnings.push(
+            "`signInActivity` needs the Application permission AuditLog.Read.All and a Microsoft Entra ID P1 licence; \
+             without them, Graph rejects the whole filter."
+                .to_owned(),
+        );
+    }
+    if rule.parsed.select().contains(&SECURITY_ATTRIBUTES) {
+        warnings.push(
+            "Custom security attributes need the Application permission CustomSecAttributeAssignment.Read.All; Graph \
+             compares their values with regard to case."
+                .to_owned(),
+        );
+    }
+    let mut texts = Vec::new();
+    rule.parsed.expression.visit_texts(&mut |path, text| texts.push((path, text)));
+    if let Some((_, text)) = texts.iter().find(|(_, text)| is_percent_encoded(text)) {
+        warnings.push(format!(
+            "The text {} looks percent-encoded. It is compared as it stands here; write it without percent-encoding.",
+            Quoted(text)
+        ));
+    }
+    if let Some((path, text)) = texts.iter().find(|(_, text)| text.contains('*')) {
+        let start = text.trim_end_matches('*');
+        let instead = match !path.is_empty() && !start.is_empty() && !start.contains('*') && can_start(rule, path) {
+            true => format!(" Use startswith({path},{}) instead.", Quoted(start)),
+            false => String::new(),
+        };
+        warnings.push(format!("Graph has no wildcards: in {}, `*` is compared as a character.{instead}", Quoted(text)));
+    }
+    let requests = rule.parsed.requests().len();
+    if requests > 1 {
+        let kind = rule.parsed.kind.as_str();
+        warnings.push(format!(
+            "Graph accepts at most 15 values in a list, so a run sends {requests} requests for the filter of {kind}."
+        ));
+    }
+    warnings
+}
+
+fn can_start(rule: &Rule, path: &str) -> bool {
+    property::find(rule.parsed.kind, path).is_ok_and(|found| found.property.starts_with != Level::No)
+}
+
+/// Whether it has `%` and two hexadecimal digits: `%23EXT%23`.
+fn is_percent_encoded(text: &str) -> bool {
+    let digit = |byte: &u8| byte.is_ascii_digit() || (b'A'..=b'F').contains(byte);
+    text.as_bytes().windows(3).any(|three| three[0] == b'%' && digit(&three[1]) && digit(&three[2]))
 }
 
 #[cfg(test)]
@@ -215,11 +257,43 @@ mod tests {
     fn what_may_be_unexpected_is_a_warning() {
         let countries = (0..16).map(|n| format!("'{n}'")).collect::<Vec<_>>().join(",");
         let body = json!({
-            "users": {"odata": format!("signInActivity/lastSignInDateTime ge 2026-01-01 and country in ({countries})")},
+            "users": {"odata": "signInActivity/lastSignInDateTime ge 2026-01-01"},
+            "devices": {"odata": format!("operatingSystem in ({countries})")},
             "scope": {"users": "membersOfFilteredGroups", "groupIds": ["00000000-0000-4000-8000-000000000001"]},
         });
         let validation = validate(&body, Vec::new());
         assert!(validation.valid);
         assert_eq!(validation.warnings.len(), 5);
+    }
+
+    fn warnings_of(text: &str) -> Vec<String> {
+        let validation = validate(&json!({"users": {"odata": text}}), Vec::new());
+        assert!(validation.valid, "{text}: {:?}", validation.errors);
+        validation.warnings
+    }
+
+    #[test]
+    fn a_text_with_percent_signs_looks_percent_encoded() {
+        for text in ["startswith(userPrincipalName,'a_b.com%23EXT%23')", "city in ('a','New%20York')"] {
+            assert!(warnings_of(text)[0].contains("looks percent-encoded"), "{text}");
+        }
+        assert!(warnings_of("companyName eq '100%'").is_empty());
+        assert!(warnings_of("companyName eq '5% off'").is_empty());
+    }
+
+    #[test]
+    fn a_wildcard_is_warned_of() {
+        let warning = &warnings_of("displayName eq 'App-*'")[0];
+        assert!(warning.contains("no wildcards") && warning.contains("startswith(displayName,'App-')"), "{warning}");
+        for text in ["city in ('*x')", "proxyAddresses/any(p:p eq 'smtp:*')", "not startswith(displayName,'App*')"] {
+            assert!(warnings_of(text)[0].contains("no wildcards"), "{text}");
+        }
+        assert!(warnings_of("displayName eq 'App'").is_empty());
+    }
+
+    #[test]
+    fn custom_security_attributes_name_their_permission() {
+        let warnings = warnings_of("customSecurityAttributes/Engineering/Project eq 'Baker'");
+        assert!(warnings.iter().any(|text| text.contains("CustomSecAttributeAssignment.Read.All")), "{warnings:?}");
     }
 }

@@ -12,121 +12,16 @@
 //! ```
 
 use crate::error::{Faults, pointer_part};
-use crate::filter::expression::{Expression, Function, Literal, Operator, Quantifier};
+use crate::filter::expression::{Expression, Function, Literal, Operator};
 use crate::filter::odata::check::{Check, Problem};
-use crate::filter::odata::grammar::{Name, Span, Syntax, Value as Written, Written as Content};
+use crate::filter::odata::grammar::{Name, Quantifier, Span, Syntax, Value as Written, Written as Content};
 use crate::filter::odata::{MAX_LENGTH, MAX_NESTING, Parsed};
 use crate::filter::property::{self, EntityKind};
-use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-/// A node of the tree.
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, utoipa::ToSchema)]
-#[serde(untagged)]
-#[schema(no_recursion, example = json!({"all": [
-    {"property": "department", "operator": "eq", "value": "Engineering"},
-    {"not": {"property": "userType", "operator": "eq", "value": "Guest"}},
-]}))]
-pub enum Where {
-    All(All),
-    Any(Any),
-    Not(Not),
-    Elements(Elements),
-    Condition(Condition),
-}
+mod nodes;
 
-/// All of these conditions hold.
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, utoipa::ToSchema)]
-#[serde(deny_unknown_fields)]
-#[schema(no_recursion, as = WhereAll)]
-pub struct All {
-    pub all: Vec<Where>,
-}
-
-/// At least one of these conditions holds.
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, utoipa::ToSchema)]
-#[serde(deny_unknown_fields)]
-#[schema(no_recursion, as = WhereAny)]
-pub struct Any {
-    pub any: Vec<Where>,
-}
-
-/// The condition does not hold.
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, utoipa::ToSchema)]
-#[serde(deny_unknown_fields)]
-#[schema(no_recursion, as = WhereNot)]
-pub struct Not {
-    pub not: Box<Where>,
-}
-
-/// At least one element (`any`) or each element (`all`) of a collection fulfils a condition. Give exactly one of them.
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, utoipa::ToSchema)]
-#[serde(deny_unknown_fields)]
-#[schema(no_recursion, as = WhereElements)]
-pub struct Elements {
-    pub property: String,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub any: Option<Box<Where>>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub all: Option<Box<Where>>,
-}
-
-/// A comparison. Omit `property` only for the elements of a collection of strings.
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, utoipa::ToSchema)]
-#[serde(deny_unknown_fields)]
-#[schema(as = WhereCondition)]
-pub struct Condition {
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub property: Option<String>,
-    pub operator: ConditionOperator,
-    /// A string, a number, true, false or null; for `in` a list of them.
-    pub value: Value,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, utoipa::ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub enum ConditionOperator {
-    Eq,
-    Ne,
-    Gt,
-    Ge,
-    Lt,
-    Le,
-    In,
-    StartsWith,
-    EndsWith,
-    Contains,
-}
-
-impl ConditionOperator {
-    const ALL: [ConditionOperator; 10] = [
-        Self::Eq,
-        Self::Ne,
-        Self::Gt,
-        Self::Ge,
-        Self::Lt,
-        Self::Le,
-        Self::In,
-        Self::StartsWith,
-        Self::EndsWith,
-        Self::Contains,
-    ];
-
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Eq => "eq",
-            Self::Ne => "ne",
-            Self::Gt => "gt",
-            Self::Ge => "ge",
-            Self::Lt => "lt",
-            Self::Le => "le",
-            Self::In => "in",
-            Self::StartsWith => "startsWith",
-            Self::EndsWith => "endsWith",
-            Self::Contains => "contains",
-        }
-    }
-}
+pub use nodes::{All, Any, Condition, ConditionOperator, ElementsAll, ElementsAny, Not, Where};
 
 /// Parses a tree. Adds all faults to `faults`; their pointers start with `pointer`.
 pub fn parse(kind: EntityKind, tree: &Value, pointer: &str, faults: &mut Faults) -> Option<Parsed> {
@@ -204,6 +99,11 @@ impl Reader<'_> {
             return None;
         };
         let is_group = !node.contains_key("property") && !node.contains_key("operator");
+        if is_group && let Some((written, meant)) = other_name_of_a_group(node) {
+            let at = format!("{pointer}/{}", pointer_part(written));
+            self.fault(at, "unknown_field", format!("`{written}` is not a field here; write `{meant}`."));
+            return None;
+        }
         let only = |key: &str| is_group && node.contains_key(key);
         if only("all") {
             self.allow(node, &["all"], &pointer);
@@ -295,8 +195,11 @@ impl Reader<'_> {
 
     fn condition(&mut self, node: &Map<String, Value>, pointer: &str, is_element: bool) -> Option<Syntax> {
         self.allow(node, &["property", "operator", "value"], pointer);
+        // Some clients write null for what they leave out.
         let name = match (node.get("property"), is_element) {
-            (None, true) => Some(Name { text: VARIABLE.to_owned(), span: self.span(format!("{pointer}/property")) }),
+            (None | Some(Value::Null), true) => {
+                Some(Name { text: VARIABLE.to_owned(), span: self.span(format!("{pointer}/property")) })
+            }
             (_, true) => self
                 .property(node, pointer)
                 .map(|name| Name { text: format!("{VARIABLE}/{}", name.text), span: name.span }),
@@ -399,6 +302,16 @@ impl Reader<'_> {
     }
 }
 
+/// A group under its name in another language, and its name here.
+fn other_name_of_a_group(node: &Map<String, Value>) -> Option<(&str, &'static str)> {
+    let meant = |name: &str| match name.trim_start_matches('$').to_ascii_lowercase().as_str() {
+        "and" | "allof" => Some("all"),
+        "or" | "anyof" => Some("any"),
+        _ => None,
+    };
+    node.keys().find_map(|key| meant(key).map(|meant| (key.as_str(), meant)))
+}
+
 /// An expression as a tree. Names of variables are lost, and a date compared with a directory extension becomes a
 /// string. [`parse`] reads everything else back unchanged.
 pub fn from_expression(expression: &Expression) -> Where {
@@ -410,9 +323,9 @@ pub fn from_expression(expression: &Expression) -> Where {
         Expression::And(parts) => Where::All(All { all: parts.iter().map(from_expression).collect() }),
         Expression::Or(parts) => Where::Any(Any { any: parts.iter().map(from_expression).collect() }),
         Expression::Not(inner) => Where::Not(Not { not: Box::new(from_expression(inner)) }),
-        Expression::Compare { path, operator, value } => condition(path, compared(*operator), json(value)),
+        Expression::Compare { path, operator, value } => condition(path, compared(*operator), literal_json(value)),
         Expression::In { path, values } => {
-            condition(path, ConditionOperator::In, Value::Array(values.iter().map(json).collect()))
+            condition(path, ConditionOperator::In, Value::Array(values.iter().map(literal_json).collect()))
         }
         Expression::Function { function, path, value } => {
             let operator = match function {
@@ -422,13 +335,8 @@ pub fn from_expression(expression: &Expression) -> Where {
             };
             condition(path, operator, Value::String(value.clone()))
         }
-        Expression::Lambda { path, quantifier, body, .. } => {
-            let body = Some(Box::new(from_expression(body)));
-            let (any, all) = match quantifier {
-                Quantifier::Any => (body, None),
-                Quantifier::All => (None, body),
-            };
-            Where::Elements(Elements { property: path.clone(), any, all })
+        Expression::Lambda { path, body, .. } => {
+            Where::ElementsAny(ElementsAny { property: path.clone(), any: Box::new(from_expression(body)) })
         }
         Expression::Count { path, operator, value } => {
             condition(&format!("{path}/$count"), compared(*operator), Value::from(*value))
@@ -447,7 +355,7 @@ fn compared(operator: Operator) -> ConditionOperator {
     }
 }
 
-fn json(literal: &Literal) -> Value {
+fn literal_json(literal: &Literal) -> Value {
     match literal {
         Literal::Null => Value::Null,
         Literal::Boolean(value) => Value::Bool(*value),

@@ -107,7 +107,9 @@ impl Asker {
                 return Ok(());
             }
             (GraphErrorKind::Forbidden, _) => {
-                self.notes().answered = true;
+                let mut notes = self.notes();
+                (notes.answered, notes.partial) = (true, true);
+                drop(notes);
                 self.warn(missing_permission(about, &error));
                 return Ok(());
             }

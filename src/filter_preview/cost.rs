@@ -5,14 +5,12 @@
 use super::look::Looked;
 use super::report::{CostPart, PreviewCost};
 use crate::filter::{EntityKind, Filter, Rule, ScopeUsers};
-use crate::graph::{IDS_IN_A_QUERY, MAX_PAGE_SIZE, Session, cost, is_cheaper_by_id};
+use crate::graph::{
+    COUNTS_PER_BORDER, IDS_IN_A_QUERY, MAX_PAGE_SIZE, Session, cost, is_cheaper_by_id, ranges_of_users,
+};
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
-/// Fewer users than this are read in one chain of pages. More are read in ranges, whose borders are found by counting.
-const PARTITION_FROM: u64 = 8_000;
-const MAX_PARTS: u64 = 16;
-const LOOKS_PER_BORDER: u64 = 6;
 /// Resource units that a large tenant allows at once, and per second after that. Source: docs/graph.md, «Throttling».
 const UNITS_AT_ONCE: u64 = 8_000;
 const UNITS_A_SECOND: u64 = 800;
@@ -43,10 +41,6 @@ fn pages(objects: u64) -> u64 {
     objects.div_ceil(MAX_PAGE_SIZE as u64).max(1)
 }
 
-fn is_advanced(rule: Option<&Rule>) -> bool {
-    rule.is_some_and(|rule| rule.parsed.advanced)
-}
-
 fn requests_of(rule: Option<&Rule>) -> u64 {
     rule.map_or(1, |rule| rule.parsed.requests().len() as u64)
 }
@@ -58,7 +52,7 @@ pub(super) fn cost(session: &Session, filter: &Filter, looked: &Looked) -> Previ
     sum.add("licenses", 1, "subscribedSkus?$select=id");
     if filter.devices.is_some() {
         let part = pages(looked.devices.matching.unwrap_or(0)).max(requests_of(filter.devices.as_ref()));
-        let expand = if is_advanced(filter.devices.as_ref()) { "" } else { "&$expand=registeredOwners($select=id)" };
+        let expand = if looked.devices.is_advanced { "" } else { "&$expand=registeredOwners($select=id)" };
         sum.add("devices", part, &format!("devices?$top=999&$select=id{expand}"));
     }
     sum.add("positions", 1, "users/delta?$deltatoken=latest");
@@ -82,8 +76,8 @@ fn users(sum: &mut Sum<'_>, filter: &Filter, looked: &Looked) {
         let by_id = members.div_ceil(IDS_IN_A_QUERY as u64);
         return sum.add("users", by_id, "users?$select=id&$expand=manager($select=id)");
     }
-    let (advanced, requests) = (is_advanced(rule), requests_of(rule));
-    if advanced {
+    let requests = requests_of(rule);
+    if kind.is_advanced {
         sum.add("users", pages(matching).max(requests), "users?$top=999&$select=id");
         return sum.add(
             "managers",
@@ -93,11 +87,11 @@ fn users(sum: &mut Sum<'_>, filter: &Filter, looked: &Looked) {
     }
     if requests == 1 {
         sum.add("users", 1, "users/$count");
-        if matching >= PARTITION_FROM {
-            let parts = (matching / PARTITION_FROM).clamp(2, MAX_PARTS);
+        let is_about_sign_ins = rule.is_some_and(|rule| rule.parsed.is_about_sign_ins());
+        if let Some(ranges) = ranges_of_users(matching).filter(|_| !is_about_sign_ins) {
             // Counts for the borders, and one for users without a date. Each range ends with a page that is not full.
-            sum.add("users", (parts - 1) * LOOKS_PER_BORDER + 1, "users/$count");
-            sum.add("users", parts - 1, "users?$top=999&$select=id&$expand=manager");
+            sum.add("users", (ranges - 1) * u64::from(COUNTS_PER_BORDER) + 1, "users/$count");
+            sum.add("users", ranges - 1, "users?$top=999&$select=id&$expand=manager");
         }
     }
     sum.add("users", pages(matching).max(requests), "users?$top=999&$select=id&$expand=manager");
@@ -109,11 +103,11 @@ fn groups(sum: &mut Sum<'_>, filter: &Filter, looked: &Looked) {
     // Of excluded groups only the list is read.
     let excluded = |group: &&Map<String, Value>| filter.exclude.excludes(EntityKind::Groups, group);
     let read = matching.saturating_sub(looked.groups.objects.values().filter(excluded).count() as u64);
-    let expand = if is_advanced(rule) { "" } else { "&$expand=owners($select=id)" };
+    let expand = if looked.groups.is_advanced { "" } else { "&$expand=owners($select=id)" };
     let list = format!("groups?$top=999&$select=id{expand}");
     sum.add("groups", pages(matching).max(requests_of(rule)), &list);
     const ID: &str = "00000000-0000-0000-0000-000000000000";
-    if is_advanced(rule) {
+    if looked.groups.is_advanced {
         sum.add("groups", read, &format!("groups/{ID}/owners?$top=999&$select=id"));
     }
     let members = format!("groups/{ID}/members?$top=999&$select=id");

@@ -35,6 +35,8 @@ pub(super) struct Kind {
     pub is_whole: bool,
     /// How many of how many were read. The rest is estimated in this proportion.
     pub looked_at: (u64, u64),
+    /// Whether Graph needs an advanced query for the condition.
+    pub is_advanced: bool,
 }
 
 /// Everything that was read.
@@ -113,6 +115,7 @@ async fn numbers(asker: &Asker, filter: &Filter, kind: EntityKind) -> Result<Kin
     let options = asker.options(true);
     let total = asker.session().count_with(kind.as_str(), None, &options);
     found.total = asker.ask(About::All(kind), total).await?.flatten();
+    found.is_advanced = filter.rule(kind).is_some_and(|rule| rule.parsed.advanced);
     let Some(rule) = filter.rule(kind) else {
         (found.matching, found.is_counted) = (found.total, found.total.is_some());
         return Ok(found);
@@ -143,7 +146,7 @@ async fn read_matching(asker: &Asker, filter: &Filter, kind: EntityKind, whole: 
     };
     let (mut left, mut is_whole) = (pages, true);
     for text in texts {
-        is_whole &= read_pages(asker, kind, rule, text, top, &mut left, found).await?;
+        is_whole &= read_pages(asker, kind, text, top, &mut left, found).await?;
     }
     if is_whole {
         found.is_whole = true;
@@ -163,25 +166,39 @@ async fn read_matching(asker: &Asker, filter: &Filter, kind: EntityKind, whole: 
 async fn read_pages(
     asker: &Asker,
     kind: EntityKind,
-    rule: Option<&Rule>,
     text: Option<&String>,
     top: usize,
     left: &mut usize,
     found: &mut Kind,
 ) -> Result<bool> {
-    let advanced = rule.is_some_and(|rule| rule.parsed.advanced);
     let mut path = format!("{}?$top={top}&$select={}", kind.as_str(), select(kind, None));
     if let Some(text) = text {
         path.push_str(&format!("&$filter={}", urlencoding::encode(text)));
     }
-    if advanced {
-        path.push_str("&$count=true");
-    }
+    let pages = |advanced: bool| -> Pager<Items> {
+        let count = if advanced { "&$count=true" } else { "" };
+        asker.session().pages(asker.session().url(&format!("{path}{count}")), asker.options(advanced))
+    };
     let about = if text.is_some() { About::Condition(kind) } else { About::All(kind) };
-    let mut pager: Pager<Items> = asker.session().pages(asker.session().url(&path), asker.options(advanced));
+    let mut pager = pages(found.is_advanced);
+    let mut first = Some(pager.next().await);
+    if let (Some(Err(error)), Some(_)) = (&first, text)
+        && error.refuses_optional()
+        && !found.is_advanced
+    {
+        // As a run does: what Graph refuses in a default query may work in an advanced one.
+        let mut advanced = pages(true);
+        if let Ok(page) = advanced.next().await {
+            (pager, first, found.is_advanced) = (advanced, Some(Ok(page)), true);
+        }
+    }
     while *left > 0 {
         *left -= 1;
-        let Some(page) = asker.ask(about, pager.next()).await? else { return Ok(false) };
+        let next = match first.take() {
+            Some(page) => page,
+            None => pager.next().await,
+        };
+        let Some(page) = asker.ask(about, std::future::ready(next)).await? else { return Ok(false) };
         let Some(page) = page else { return Ok(true) };
         for item in page.content.iter() {
             let (id, map) = object(item)?;
@@ -240,7 +257,7 @@ async fn read_users(
         }
     };
     let is_too_many = users.matching.is_none_or(|matching| matching as usize > MAX_PAGES * MAX_PAGE_SIZE);
-    let can_decide = filter.users.as_ref().is_none_or(|rule| !rule.parsed.select().contains(&"signInActivity"));
+    let can_decide = filter.users.as_ref().is_none_or(|rule| !rule.parsed.needs_a_list());
     if can_decide && (is_too_many || is_cheaper_by_id(members.len(), users.matching)) {
         return read_members(asker, filter, users, &members).await;
     }

@@ -12,7 +12,7 @@ pub(super) const MAX_SAMPLE: usize = 10;
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct FilterPreview {
-    /// Time ran out, or Graph did not answer. The answer contains what was found so far.
+    /// Time ran out, Graph did not answer, or a permission is missing. The answer contains what was found.
     pub partial: bool,
     pub counts: PreviewCounts,
     pub sample: PreviewSample,

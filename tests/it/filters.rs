@@ -3,6 +3,7 @@
 mod agreement;
 mod bad_input;
 mod preview;
+mod table;
 
 use crate::support::test_app::TestApp;
 use reqwest::Method;

@@ -2,6 +2,7 @@
 //! evaluator. It shares nothing with the product's filter, so that the two can be compared.
 //! Source: docs/graph.md, «Filters»; aad-advanced-queries of the Graph documentation.
 
+mod documented;
 mod eval;
 mod expression;
 mod parse;
@@ -30,7 +31,10 @@ impl Filter {
 
     pub fn matches(&self, directory: &Directory, slot: u32) -> bool {
         let object = Ref::new(self.kind, slot);
-        eval::matches(&self.expr, &|name| property(directory, object, name))
+        eval::matches(&self.expr, &|name| match (self.kind, name) {
+            (ObjectKind::User, "manager") => manager(directory, slot),
+            _ => property(directory, object, name),
+        })
     }
 
     /// Whether it names a property, at any depth.
@@ -52,6 +56,12 @@ impl Filter {
             | Expr::Count(..) => one_id(&self.expr).map(|id| vec![id]),
         }
     }
+}
+
+/// The manager of a user, as far as a filter can ask for it.
+fn manager(directory: &Directory, slot: u32) -> Val<'_> {
+    let manager = directory.users.get(slot as usize).and_then(|user| directory.manager_of(user));
+    manager.map_or(Val::Null, |manager| Val::Object(vec![("id", Val::Guid(manager.id))]))
 }
 
 fn one_id(expr: &Expr) -> Option<uuid::Uuid> {

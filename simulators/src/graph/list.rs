@@ -59,6 +59,9 @@ impl Choice {
             if filter.names("createdDateTime") {
                 sim.refused(Feature::CreatedDateTimeFilter)?;
             }
+            if !advanced && filter.ids_only().is_none() {
+                sim.refused(Feature::DefaultFilter)?;
+            }
             if filter.names("signInActivity") {
                 check_sign_ins(&request.token)?;
             }

@@ -58,9 +58,9 @@ pub fn default_properties(kind: ObjectKind) -> &'static [&'static str] {
     }
 }
 
-/// Whether the type has the property; directory extensions are open.
+/// Whether the type has the property. The names of directory and schema extensions are the tenant's; no other has `_`.
 pub fn is_known(kind: ObjectKind, name: &str) -> bool {
-    name.starts_with("extension_")
+    name.contains('_')
         || match kind {
             ObjectKind::User => user::ALL.contains(&name),
             ObjectKind::Group => group::ALL.contains(&name),

@@ -36,6 +36,8 @@ pub enum Feature {
     Count,
     /// A `$filter` that names `createdDateTime`.
     CreatedDateTimeFilter,
+    /// A `$filter` in a query that is not advanced, but for one by ids.
+    DefaultFilter,
     Delta,
     Batch,
     /// Any `$expand`.

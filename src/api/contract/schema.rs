@@ -17,6 +17,7 @@ mod union;
 mod vocabulary;
 
 use crate::error::{Error, Faults, Result};
+use crate::filter::property::nearest;
 use reference::is_grammar;
 use regex_lite::Regex;
 use serde_json::{Map, Value};
@@ -188,7 +189,13 @@ impl Checker<'_> {
                 (Some(schema), _) => self.check(schema, value, &child(pointer, name)),
                 (None, Some(Value::Bool(false))) => {
                     let known: Vec<&str> = properties.into_iter().flat_map(Map::keys).map(String::as_str).collect();
-                    let detail = format!("`{name}` is not a field here; the fields are {}", known.join(", "));
+                    let fields = known.join(", ");
+                    let detail = match nearest(name, known.into_iter()) {
+                        Some(near) => {
+                            format!("`{name}` is not a field here. Did you mean `{near}`? The fields are {fields}")
+                        }
+                        None => format!("`{name}` is not a field here; the fields are {fields}"),
+                    };
                     self.faults.push(child(pointer, name), "unknown_field", detail);
                 }
                 (None, Some(schema @ Value::Object(_))) => self.check(schema, value, &child(pointer, name)),
@@ -283,6 +290,12 @@ mod tests {
         error.map(|e| e.faults.into_iter().map(|f| (f.pointer, f.code)).collect()).unwrap_or_default()
     }
 
+    fn details(schema: &Value, value: &Value) -> Vec<String> {
+        let mut faults = Faults::default();
+        Schemas::new(Value::Null).unwrap().check(schema, value, "", &mut faults);
+        faults.into_vec().into_iter().map(|fault| fault.detail).collect()
+    }
+
     #[test]
     fn every_fault_is_named_at_once() {
         let schema = json!({
@@ -307,6 +320,16 @@ mod tests {
             ]
         );
         assert_eq!(faults(&schema, &json!({"name": "a", "id": uuid::Uuid::nil(), "count": null})), []);
+    }
+
+    #[test]
+    fn a_field_in_another_spelling_names_the_field_that_was_meant() {
+        let schema = json!({"type": "object", "additionalProperties": false,
+            "properties": {"tenantId": {"type": "string"}, "name": {"type": "string"}}});
+        for (written, meant) in [("tenant_id", "tenantId"), ("tenantID", "tenantId"), ("Name", "name")] {
+            let [detail] = &details(&schema, &json!({ written: "x" }))[..] else { panic!("one fault") };
+            assert!(detail.contains(&format!("Did you mean `{meant}`?")), "{detail}");
+        }
     }
 
     #[test]
@@ -347,12 +370,6 @@ mod tests {
 
     #[test]
     fn faults_are_plain_sentences() {
-        let details = |schema: &Value, value: &Value| {
-            let mut faults = Faults::default();
-            let schemas = Schemas::new(Value::Null).unwrap();
-            schemas.check(schema, value, "", &mut faults);
-            faults.into_vec().into_iter().map(|fault| fault.detail).collect::<Vec<_>>()
-        };
         let schema = json!({"type": "object", "required": ["name"], "additionalProperties": false, "properties": {
             "name": {"type": "string"}, "on": {"type": ["boolean", "null"]}, "few": {"type": "array", "maxItems": 1},
             "mode": {"type": "string", "enum": ["full", "test"]},
@@ -364,7 +381,7 @@ mod tests {
                 "`name` is required",
                 "must have at most 1 entry, has 2",
                 "must be one of full, test",
-                "`nam` is not a field here; the fields are few, mode, name, on",
+                "`nam` is not a field here. Did you mean `name`? The fields are few, mode, name, on",
                 "must be true or false or null",
             ]
         );

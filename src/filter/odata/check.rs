@@ -1,11 +1,12 @@
 //! Checks the tree against what Graph supports and turns it into an expression: names, types, operators, and whether
 //! Graph needs an advanced query. All problems are collected.
 
+mod collection;
+mod value;
+
 use super::grammar::{Name, Span, Syntax, Value, Written};
-use super::lexer::parse_date_time;
-use crate::filter::expression::{Expression, Function, Literal, Operator, Quantifier, Quoted};
-use crate::filter::property::{self, EntityKind, Found, Level, NotFound, Property, Shape, Type};
-use uuid::Uuid;
+use crate::filter::expression::{Expression, Function, Literal, Operator, Quoted};
+use crate::filter::property::{self, EntityKind, Found, Level, NotFound, Property, SIGN_IN_ACTIVITY, Shape, Type};
 
 /// The most values that Graph accepts in one `in` (docs/graph.md, «Filters»).
 pub(crate) const MAX_IN: usize = 15;
@@ -26,6 +27,8 @@ pub(crate) struct Check {
     kind: EntityKind,
     pub advanced: bool,
     pub problems: Vec<Problem>,
+    /// The properties of the object that were found, and where.
+    found: Vec<(String, Span)>,
 }
 
 /// What surrounds a condition.
@@ -35,23 +38,28 @@ struct Place<'p> {
     element: Option<(&'p Found, &'p str)>,
     /// Whether a long list can be split into several requests here: alone, or within an `and`.
     can_split: bool,
+    is_within_or: bool,
 }
 
 impl Check {
     pub fn new(kind: EntityKind) -> Self {
-        Self { kind, advanced: false, problems: Vec::new() }
+        Self { kind, advanced: false, problems: Vec::new(), found: Vec::new() }
     }
 
     /// The expression, or `None` if there are problems.
     pub fn run(&mut self, syntax: &Syntax) -> Option<Expression> {
-        let expression = self.expression(syntax, Place { element: None, can_split: true });
+        let expression = self.expression(syntax, Place { element: None, can_split: true, is_within_or: false });
+        self.check_sign_ins_are_alone();
         if self.problems.is_empty() { expression } else { None }
     }
 
     fn expression(&mut self, syntax: &Syntax, place: Place<'_>) -> Option<Expression> {
         match syntax {
             Syntax::All(parts) => self.parts(parts, place).map(Expression::and),
-            Syntax::Any(parts) => self.parts(parts, Place { can_split: false, ..place }).map(Expression::or),
+            Syntax::Any(parts) => {
+                let inside = Place { can_split: false, is_within_or: true, ..place };
+                self.parts(parts, inside).map(Expression::or)
+            }
             Syntax::Not(inner) => {
                 self.advanced = true;
                 let inner = self.expression(inner, Place { can_split: false, ..place })?;
@@ -74,6 +82,19 @@ impl Check {
         checked.into_iter().collect()
     }
 
+    /// Graph refuses conditions on sign-ins together with conditions on other properties.
+    fn check_sign_ins_are_alone(&mut self) {
+        let is_sign_in = |(name, _): &&(String, Span)| name.split('/').next() == Some(SIGN_IN_ACTIVITY);
+        let Some((other, span)) = self.found.iter().find(|found| !is_sign_in(found)).cloned() else { return };
+        if self.found.iter().any(|found| is_sign_in(&found)) {
+            let message = format!(
+                "Graph does not combine conditions on `{SIGN_IN_ACTIVITY}` with conditions on other properties such as \
+                 `{other}`. Keep one of them."
+            );
+            self.problem(&span, &other, message);
+        }
+    }
+
     fn problem(&mut self, span: &Span, found: &str, message: String) -> &mut Problem {
         let problem =
             Problem { span: span.clone(), found: found.to_owned(), expected: Vec::new(), suggestion: None, message };
@@ -85,7 +106,7 @@ impl Check {
     /// The property that a name means here; its path is relative to the element inside a lambda.
     fn resolve(&mut self, name: &Name, place: Place<'_>) -> Option<Found> {
         let Some((collection, variable)) = place.element else {
-            return self.known(name, &name.text, property::find(self.kind, &name.text));
+            return self.of_object(name, property::find);
         };
         let (head, tail) = name.text.split_once('/').unwrap_or((&name.text, ""));
         if head != variable {
@@ -94,9 +115,9 @@ impl Check {
             return None;
         }
         match (collection.property.shape, tail) {
-            (Shape::Texts, "") => Some(Found { name: String::new(), property: collection.property }),
-            (Shape::Texts, _) => {
-                let message = format!("The elements of `{}` are strings; they have no properties.", collection.name);
+            (Shape::Values(_), "") => Some(Found { name: String::new(), property: collection.property }),
+            (Shape::Values(_), _) => {
+                let message = format!("The elements of `{}` are plain values without properties.", collection.name);
                 self.problem(&name.span, &name.text, message).suggestion = Some(variable.to_owned());
                 None
             }
@@ -119,6 +140,13 @@ impl Check {
                 self.known(name, tail, found)
             }
         }
+    }
+
+    /// A property of the object itself.
+    fn of_object(&mut self, name: &Name, find: fn(EntityKind, &str) -> Result<Found, NotFound>) -> Option<Found> {
+        let found = self.known(name, &name.text, find(self.kind, &name.text))?;
+        self.found.push((found.name.clone(), name.span.clone()));
+        Some(found)
     }
 
     fn known(&mut self, name: &Name, wanted: &str, found: Result<Found, NotFound>) -> Option<Found> {
@@ -212,8 +240,8 @@ impl Check {
     fn single(&mut self, found: &Found, name: &Name, place: Place<'_>) -> Option<Type> {
         match found.property.shape {
             Shape::Single(kind) => Some(kind),
-            Shape::Texts if place.element.is_some() => Some(Type::String),
-            Shape::Texts | Shape::Objects(_) => {
+            Shape::Values(kind) if place.element.is_some() => Some(kind),
+            Shape::Values(_) | Shape::Objects(_) => {
                 let element =
                     element_names(found.property).first().map(|first| format!("/{first}")).unwrap_or_default();
                 let suggestion = format!("{0}/any(x:x{element} eq …)", found.name);
@@ -228,33 +256,6 @@ impl Check {
                 None
             }
         }
-    }
-
-    /// The documentation allows only `eq` and `ne` with 0 and 1.
-    fn count(&mut self, name: &Name, operator: Operator, operator_span: &Span, value: &Value) -> Option<Expression> {
-        let found = self.known(name, &name.text, property::find(self.kind, &name.text))?;
-        if !found.property.is_collection() {
-            let message = format!("`{}` is not a collection; `$count` works only with collections.", found.name);
-            self.problem(&name.span, &format!("{}/$count", name.text), message);
-            return None;
-        }
-        let number = match &value.written {
-            Written::Literal(Literal::Integer(number @ (0 | 1))) => *number,
-            _ => {
-                let message = "Graph can compare `$count` only with 0 and 1.".to_owned();
-                self.problem(&value.span, &value.source, message).expected = vec!["0".to_owned(), "1".to_owned()];
-                return None;
-            }
-        };
-        if !matches!(operator, Operator::Eq | Operator::Ne) {
-            let message = "Graph can compare `$count` only with `eq` and `ne`.".to_owned();
-            let problem = self.problem(operator_span, operator.as_str(), message);
-            problem.expected = vec!["eq".to_owned(), "ne".to_owned()];
-            problem.suggestion = (operator == Operator::Gt && number == 0).then(|| "ne".to_owned());
-            return None;
-        }
-        self.advanced = true;
-        Some(Expression::Count { path: found.name, operator, value: number })
     }
 
     fn list(&mut self, name: &Name, values: &[Value], span: &Span, place: Place<'_>) -> Option<Expression> {
@@ -282,13 +283,19 @@ impl Check {
         Some(Expression::In { path: found.name, values: literals })
     }
 
+    /// Null in a list is `eq null` in a shorter form.
     fn list_value(&mut self, value: &Value, kind: Type, found: &Found) -> Option<Literal> {
-        if value.written == Written::Literal(Literal::Null) {
-            let message = "`null` is not allowed in a list; use `eq null` instead.".to_owned();
+        if value.written != Written::Literal(Literal::Null) {
+            return self.literal(value, kind, found);
+        }
+        if found.property.null == Level::No {
+            let what = if found.name.is_empty() { found.property.name } else { &found.name };
+            let message = format!("Graph cannot compare `{what}` with null, so `null` is not allowed in this list.");
             self.problem(&value.span, &value.source, message).expected = vec![kind.describe().to_owned()];
             return None;
         }
-        self.literal(value, kind, found)
+        self.advanced |= found.property.null == Level::Advanced;
+        Some(Literal::Null)
     }
 
     fn call(
@@ -333,85 +340,6 @@ impl Check {
         self.advanced |= negated;
         Some(if negated { Expression::Not(Box::new(call)) } else { call })
     }
-
-    fn lambda(
-        &mut self,
-        name: &Name,
-        quantifier: Quantifier,
-        variable: &Name,
-        body: &Syntax,
-        place: Place<'_>,
-    ) -> Option<Expression> {
-        if place.element.is_some() {
-            let message = "Graph does not support nested `any` and `all`.".to_owned();
-            self.problem(&name.span, &name.text, message);
-            return None;
-        }
-        let found = self.known(name, &name.text, property::find(self.kind, &name.text))?;
-        if !matches!(found.property.shape, Shape::Texts | Shape::Objects(_)) {
-            let quantifier = quantifier.as_str();
-            let message =
-                format!("`{}` is not a collection; compare it directly instead of with `{quantifier}`.", found.name);
-            let suggestion = match found.property.shape {
-                Shape::Relation => Some(format!("{}/$count eq 0", found.name)),
-                Shape::Single(_) | Shape::Texts | Shape::Objects(_) => Some(format!("{} eq …", found.name)),
-            };
-            self.problem(&name.span, &name.text, message).suggestion = suggestion;
-            return None;
-        }
-        self.advanced |= quantifier == Quantifier::All;
-        let inside = Place { element: Some((&found, &variable.text)), can_split: false };
-        let body = Box::new(self.expression(body, inside)?);
-        Some(Expression::Lambda { path: found.name, quantifier, variable: variable.text.clone(), body })
-    }
-
-    /// The value in the type of the property.
-    fn literal(&mut self, value: &Value, kind: Type, found: &Found) -> Option<Literal> {
-        let (literal, suggestion) = match (&value.written, kind) {
-            (Written::Literal(Literal::Null), _) => (None, None),
-            (Written::Literal(literal), Type::Any) => (Some(literal.clone()), None),
-            (Written::Literal(literal @ Literal::String(_)), Type::String) => (Some(literal.clone()), None),
-            (Written::Literal(Literal::Guid(_)), Type::String) => (Some(Literal::String(value.source.clone())), None),
-            (Written::Bare(word), Type::String | Type::Any) => (None, Some(Quoted(word).to_string())),
-            (Written::Literal(_), Type::String) => (None, Some(Quoted(&value.source).to_string())),
-            (Written::Literal(literal @ Literal::Boolean(_)), Type::Boolean) => (Some(literal.clone()), None),
-            (Written::Literal(Literal::String(text)), Type::Boolean) => {
-                let word = text.to_ascii_lowercase();
-                (None, ["true", "false"].contains(&word.as_str()).then_some(word))
-            }
-            (Written::Literal(Literal::Guid(id)), Type::Guid) => (Some(Literal::Guid(*id)), None),
-            (Written::Literal(Literal::String(text)), Type::Guid) => {
-                (Uuid::parse_str(text).ok().map(Literal::Guid), None)
-            }
-            (Written::Literal(literal @ Literal::DateTime(_)), Type::DateTime) => (Some(literal.clone()), None),
-            (Written::Literal(Literal::String(text)), Type::DateTime) => {
-                (parse_date_time(text).map(Literal::DateTime), None)
-            }
-            (Written::Literal(literal @ Literal::Integer(_)), Type::Integer) => (Some(literal.clone()), None),
-            (Written::Bare(_) | Written::Literal(_), Type::Boolean | Type::Guid | Type::DateTime | Type::Integer) => {
-                (None, None)
-            }
-        };
-        if literal.is_none() {
-            let what = if found.name.is_empty() { "The element".to_owned() } else { format!("`{}`", found.name) };
-            let message = format!("{what} needs {}, not {}.", kind.describe(), written(value, kind));
-            let problem = self.problem(&value.span, &value.source, message);
-            problem.expected = vec![kind.describe().to_owned()];
-            problem.suggestion = suggestion;
-        }
-        literal
-    }
-}
-
-/// A value as it was written, with its type where the text alone would not show the difference.
-fn written(value: &Value, wanted: Type) -> String {
-    match (&value.written, wanted) {
-        (Written::Literal(Literal::String(text)), Type::Boolean) => {
-            let is_boolean = ["true", "false"].iter().any(|word| text.eq_ignore_ascii_case(word));
-            format!("the text \"{text}\"{}", if is_boolean { ": remove the quotes" } else { "" })
-        }
-        _ => format!("`{}`", value.source),
-    }
 }
 
 fn display_name(found: &Found, place: Place<'_>) -> String {
@@ -425,7 +353,7 @@ fn display_name(found: &Found, place: Place<'_>) -> String {
 fn element_names(property: &Property) -> Vec<&'static str> {
     match property.shape {
         Shape::Objects(properties) => properties.iter().map(|property| property.name).collect(),
-        Shape::Single(_) | Shape::Texts | Shape::Relation => Vec::new(),
+        Shape::Single(_) | Shape::Values(_) | Shape::Relation => Vec::new(),
     }
 }
 

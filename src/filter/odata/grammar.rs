@@ -11,7 +11,7 @@
 //! ```
 
 use super::lexer::{Token, TokenKind};
-use crate::filter::expression::{Literal, Operator, Quantifier};
+use crate::filter::expression::{Literal, Operator};
 use std::ops::Range;
 use winnow::combinator::{alt, cut_err, delimited, opt, preceded, repeat, terminated};
 use winnow::error::{ErrMode, ParserError};
@@ -53,6 +53,22 @@ pub(crate) enum Syntax {
     In { name: Name, values: Vec<Value>, span: Span },
     Call { function: Name, name: Name, value: Value, negated: bool },
     Lambda { name: Name, quantifier: Quantifier, variable: Name, body: Box<Syntax> },
+}
+
+/// How a condition on the elements of a collection is meant. Graph supports `any` only.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Quantifier {
+    Any,
+    All,
+}
+
+impl Quantifier {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Quantifier::Any => "any",
+            Quantifier::All => "all",
+        }
+    }
 }
 
 /// Where parsing stopped: the number of tokens left, and what would have been valid.

@@ -1,5 +1,5 @@
 use super::*;
-use crate::filter::expression::{Function, Literal, Operator, Quantifier};
+use crate::filter::expression::{Function, Literal, Operator};
 use EntityKind::{Devices, Groups, Users};
 use proptest::prelude::*;
 
@@ -135,6 +135,43 @@ fn what_needs_an_advanced_query_is_known() {
         (Groups, "not groupTypes/any(c:c eq 'Unified')", true),
         (Devices, "approximateLastSignInDateTime ge 2026-01-01", false),
         (Devices, "extensionAttributes/extensionAttribute3 eq 'BYOD'", true),
+        // Null in a list.
+        (Users, "companyName in (null, 'Microsoft')", true),
+        (Users, "city in (null, 'Berlin')", true),
+        (Groups, "hasMembersWithLicenseErrors in (true, null)", false),
+        // What Microsoft's table calls default is not made advanced.
+        (Groups, "hasMembersWithLicenseErrors eq true", false),
+        (Groups, "isAssignableToRole eq true", false),
+        (Users, "identities/any(c:c/issuerAssignedId eq 'x' and c/issuer eq 'y')", false),
+        (Users, "creationType eq 'Invitation'", false),
+        (Users, "manager/id eq '5e7ad4a1-8a06-4b29-9a4f-2f0a5c5e9c11'", false),
+        // Certificates, in both spellings.
+        (Users, "certificateUserIds/any(x:x eq '9876543210@mil')", true),
+        (Users, "authorizationInfo/certificateUserIds/any(x:x eq '9876543210@mil')", true),
+        (Users, "authorizationInfo/certificateUserIds/any(x:startswith(x,'98765'))", true),
+        // Licences in an `or`.
+        (
+            Users,
+            "assignedLicenses/any(u:u/skuId eq 05e9a617-0261-4cee-bb44-138d3ef5d965) or (userType eq 'Guest')",
+            true,
+        ),
+        (
+            Users,
+            "accountEnabled eq true and (assignedLicenses/any(u:u/skuId eq 05e9a617-0261-4cee-bb44-138d3ef5d965) or city eq 'a')",
+            true,
+        ),
+        (
+            Users,
+            "accountEnabled eq true and assignedLicenses/any(u:u/skuId eq 05e9a617-0261-4cee-bb44-138d3ef5d965)",
+            false,
+        ),
+        // Names that a tenant makes.
+        (Groups, "ext123abcd_custom/field eq '123'", true),
+        (Users, "ext123abcd_custom/field ne 5 and ext123abcd_custom/other eq null", true),
+        (Users, "customSecurityAttributes/Engineering/Project eq 'Baker'", true),
+        (Users, "extension_4750531c75d84e8698ecd21bbd5da9f5_fruitPreference/any(p:p eq 'apple')", false),
+        (Users, "extension_4750531c75d84e8698ecd21bbd5da9f5_scores/any(p:p eq 42)", false),
+        (Users, "ownedObjects/$count ne 1", true),
     ] {
         assert_eq!(parse(kind, input).unwrap().advanced, advanced, "{input}");
     }
@@ -168,6 +205,17 @@ fn errors_point_to_the_place() {
         (Users, "assignedLicenses/any(x:skuId eq null)"),
         (Users, "assignedLicenses/any(x:x eq 'a')"),
         (Users, "assignedLicenses/any(x:x/sku eq 'a')"),
+        (Users, "proxyAddresses/all(x:startswith(x,'smtp:'))"),
+        (Users, "proxyAddresses/$count eq 1"),
+        (Users, "businessPhones/$count eq 0"),
+        (Users, "externalUserState eq null"),
+        (Users, "signInActivity/lastSignInDateTime le 2023-01-01T00:00:00Z and accountEnabled eq true"),
+        (Users, "userType in ('Guest',null) and userPrincipalName in ('a',null)"),
+        (Users, "$filter=accountEnabled eq true"),
+        (Users, "?$filter=accountEnabled eq true&$top=5"),
+        (Users, "https://graph.microsoft.com/v1.0/users?$filter=city eq 'a'"),
+        (Users, "accountEnabled eq true&$select=id"),
+        (Users, "accountEnabled eq true&$count=true&$select=id"),
         (Users, "assignedLicenses/any()"),
         (Users, "assignedLicenses/$count gt 0"),
         (Users, "assignedLicenses/$count eq 2"),
@@ -177,11 +225,11 @@ fn errors_point_to_the_place() {
         (Users, "city gt null"),
         (Users, "userPrincipalName eq null"),
         (Users, "country in ()"),
-        (Users, "country in ('a',null)"),
         (Users, "country in 'a'"),
         (Users, "memberOf/any(x:x/id eq 'a')"),
         (Users, "licenseAssignmentStates/any(x:x/state eq 'Active')"),
-        (Users, "manager/id eq 'a'"),
+        (Users, "manager/displayName eq 'a'"),
+        (Groups, "createdDateTime ge 2021-11-01"),
         (Groups, "visibility eq 'Private'"),
         (Groups, "owners/any(x:x/id eq 'a')"),
         (Users, "'Engineering' eq department"),
@@ -282,11 +330,18 @@ fn a_long_disjunction_is_split_like_a_list() {
 
 #[test]
 fn what_delta_cannot_see_is_named() {
-    let parsed = parse(Users, "accountEnabled eq true and signInActivity/lastSignInDateTime ge 2026-01-01").unwrap();
-    assert_eq!(parsed.properties(), ["accountEnabled", "signInActivity/lastSignInDateTime"]);
-    assert_eq!(parsed.select(), ["accountEnabled", "signInActivity"]);
+    let parsed = parse(Users, "signInActivity/lastSignInDateTime ge 2026-01-01").unwrap();
+    assert_eq!(parsed.properties(), ["signInActivity/lastSignInDateTime"]);
+    assert_eq!(parsed.select(), ["signInActivity"]);
     assert_eq!(parsed.not_in_delta(), ["signInActivity/lastSignInDateTime"]);
     assert!(parsed.local_only_problem().unwrap().contains("signInActivity"));
+    // What Graph returns nowhere is not selected.
+    let parsed = parse(Users, "accountEnabled eq true and manager/id eq 'a'").unwrap();
+    assert_eq!((parsed.select(), parsed.select_in_delta()), (vec!["accountEnabled"], vec!["accountEnabled"]));
+    assert_eq!(parsed.not_in_delta(), ["manager/id"]);
+    let parsed = parse(Users, "customSecurityAttributes/Engineering/Project eq 'Baker' and city eq 'a'").unwrap();
+    assert_eq!(parsed.select(), ["city", "customSecurityAttributes"]);
+    assert_eq!(parsed.select_in_delta(), ["city"]);
     assert_eq!(parse(Users, "city eq 'a'").unwrap().local_only_problem(), None);
 }
 
@@ -321,9 +376,10 @@ fn condition(any_text: fn() -> BoxedStrategy<String>) -> impl Strategy<Value = E
         operator,
         value: Literal::DateTime(chrono::DateTime::from_timestamp_millis(millis).unwrap()),
     });
-    let list = prop::collection::btree_set(any_text(), 1..6).prop_map(|values| Expression::In {
-        path: "country".into(),
-        values: values.into_iter().map(Literal::String).collect(),
+    let list = (prop::collection::btree_set(any_text(), 1..6), any::<bool>()).prop_map(|(values, null)| {
+        let null = null.then_some(Literal::Null);
+        let values = values.into_iter().map(Literal::String).chain(null).collect();
+        Expression::In { path: "country".into(), values }
     });
     let function = (any::<bool>(), any_text()).prop_map(|(starts, value)| Expression::Function {
         function: if starts { Function::StartsWith } else { Function::EndsWith },
@@ -332,7 +388,6 @@ fn condition(any_text: fn() -> BoxedStrategy<String>) -> impl Strategy<Value = E
     });
     let license = any::<[u8; 16]>().prop_map(|bytes| Expression::Lambda {
         path: "assignedLicenses".into(),
-        quantifier: Quantifier::Any,
         variable: "x".into(),
         body: Box::new(Expression::Compare {
             path: "skuId".into(),
@@ -340,9 +395,8 @@ fn condition(any_text: fn() -> BoxedStrategy<String>) -> impl Strategy<Value = E
             value: Literal::Guid(uuid::Uuid::from_bytes(bytes)),
         }),
     });
-    let address = (any_text(), any::<bool>()).prop_map(|(value, all)| Expression::Lambda {
+    let address = any_text().prop_map(|value| Expression::Lambda {
         path: "proxyAddresses".into(),
-        quantifier: if all { Quantifier::All } else { Quantifier::Any },
         variable: "x".into(),
         body: Box::new(Expression::or(vec![
             Expression::Function { function: Function::StartsWith, path: String::new(), value: value.clone() },
@@ -354,7 +408,7 @@ fn condition(any_text: fn() -> BoxedStrategy<String>) -> impl Strategy<Value = E
         ])),
     });
     let count = (0i64..2, any::<bool>()).prop_map(|(value, is_equal)| Expression::Count {
-        path: "assignedLicenses".into(),
+        path: if value == 0 { "assignedLicenses" } else { "ownedObjects" }.into(),
         operator: if is_equal { Operator::Eq } else { Operator::Ne },
         value,
     });

@@ -18,7 +18,7 @@ pub enum Type {
     Guid,
     DateTime,
     Integer,
-    /// A directory extension. The tenant chose its type, so any literal may be valid.
+    /// The tenant chose the type, so any literal may be valid.
     Any,
 }
 
@@ -39,12 +39,23 @@ impl Type {
 #[derive(Clone, Copy, Debug)]
 pub enum Shape {
     Single(Type),
-    /// A collection of texts: `proxyAddresses/any(p:startswith(p,'smtp:'))`.
-    Texts,
+    /// A collection of values: `proxyAddresses/any(p:startswith(p,'smtp:'))`.
+    Values(Type),
     /// A collection of objects with these properties: `assignedLicenses/any(x:x/skuId eq …)`.
     Objects(&'static [Property]),
     /// A relationship: Graph can filter only by the number of its objects.
     Relation,
+}
+
+/// Where Graph returns the value, and so who can decide by it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Returned {
+    /// In lists, and in delta queries when it changes.
+    ByDelta,
+    /// In lists only: a delta query does not report its changes.
+    ByLists,
+    /// Nowhere: only Graph can decide by it.
+    Nowhere,
 }
 
 /// One property and what Graph can do with it.
@@ -61,8 +72,9 @@ pub struct Property {
     pub null: Level,
     /// `endsWith`, always advanced.
     pub ends_with: bool,
-    /// Whether a delta query reports a change of this property.
-    pub in_delta: bool,
+    /// `$count` compared with 0, and with 1.
+    pub count: [Level; 2],
+    pub returned: Returned,
 }
 
 impl Property {

@@ -1,6 +1,7 @@
 //! The tables. Four letters a row: `eq`/`in`, `ge`/`le`, `startsWith`, `null`; `d` by default, `a` advanced, `-` no.
+//! `tests.rs` compares each row with Microsoft's table, `graph-filter-support.csv`.
 
-use super::definition::{Level, Property, Shape, Type};
+use super::definition::{Level, Property, Returned, Shape, Type};
 use Type::{Boolean, DateTime, Guid, Integer, String};
 
 const fn level(letter: u8) -> Level {
@@ -21,7 +22,8 @@ const fn row(name: &'static str, shape: Shape, levels: &[u8; 4]) -> Property {
         starts_with: level(starts_with),
         null: level(null),
         ends_with: false,
-        in_delta: true,
+        count: [Level::No, Level::No],
+        returned: Returned::ByDelta,
     }
 }
 
@@ -30,11 +32,16 @@ const fn one(name: &'static str, kind: Type, levels: &[u8; 4]) -> Property {
 }
 
 const fn texts(name: &'static str, levels: &[u8; 4]) -> Property {
-    row(name, Shape::Texts, levels)
+    row(name, Shape::Values(String), levels)
 }
 
 const fn objects(name: &'static str, properties: &'static [Property]) -> Property {
     row(name, Shape::Objects(properties), b"----")
+}
+
+/// Related objects, by their ids. Graph does not return them in a list.
+const fn related(name: &'static str, ids: &'static [Property]) -> Property {
+    objects(name, ids).nowhere()
 }
 
 impl Property {
@@ -43,78 +50,117 @@ impl Property {
         self
     }
 
+    /// `$count` can be compared with 0.
+    const fn counted(mut self) -> Self {
+        self.count = [Level::Advanced, Level::No];
+        self
+    }
+
+    /// `$count` can be compared with 0 and 1.
+    const fn counted_to_one(mut self) -> Self {
+        self.count = [Level::Advanced, Level::Advanced];
+        self
+    }
+
     const fn outside_delta(mut self) -> Self {
-        self.in_delta = false;
+        self.returned = Returned::ByLists;
+        self
+    }
+
+    const fn nowhere(mut self) -> Self {
+        self.returned = Returned::Nowhere;
         self
     }
 }
 
+/// `extensionAttribute1` to `15`.
 pub(super) static ATTRIBUTE: Property = one("extensionAttribute", String, b"aa-a");
-pub(super) static DIRECTORY_EXTENSION: Property = one("extension", Type::Any, b"aaaa");
+pub(super) static DIRECTORY_EXTENSION: Property = one("extension", Type::Any, b"dada");
+pub(super) static DIRECTORY_EXTENSION_OF_SEVERAL: Property = row("extension", Shape::Values(Type::Any), b"dad-");
+pub(super) static SCHEMA_EXTENSION: Property = one("schema extension", Type::Any, b"a--a").outside_delta();
+pub(super) static SECURITY_ATTRIBUTE: Property = one("customSecurityAttributes", Type::Any, b"a-aa").outside_delta();
 
+const ID: &[Property] = &[one("id", String, b"d---")];
+const ID_ADVANCED: &[Property] = &[one("id", String, b"a---")];
 const LICENSES: &[Property] = &[one("skuId", Guid, b"d---")];
 const PLANS: &[Property] = &[
     one("servicePlanId", Guid, b"a---"),
-    one("service", String, b"a---"),
+    one("service", String, b"a-a-"),
     one("capabilityStatus", String, b"a---"),
     one("assignedDateTime", DateTime, b"aa--"),
 ];
-const PROVISIONED: &[Property] = &[one("service", String, b"a---"), one("provisioningStatus", String, b"a---")];
+const PROVISIONED: &[Property] = &[one("service", String, b"a-a-"), one("provisioningStatus", String, b"a---")];
 const PROVISIONING_ERRORS: &[Property] =
-    &[one("category", String, b"a---"), one("propertyCausingError", String, b"a---")];
+    &[one("category", String, b"d---"), one("propertyCausingError", String, b"d---")];
 const IDENTITIES: &[Property] =
-    &[one("issuer", String, b"a--a"), one("issuerAssignedId", String, b"a--a"), one("signInType", String, b"a---")];
-const SECURITY_IDS: &[Property] = &[one("identityProvider", String, b"a---"), one("type", Integer, b"da--")];
+    &[one("issuer", String, b"d--a"), one("issuerAssignedId", String, b"d--a"), one("signInType", String, b"d---")];
+const SECURITY_IDS: &[Property] = &[one("identityProvider", String, b"a-a-"), one("type", Integer, b"da--")];
+const SETTINGS: &[Property] = &[one("displayName", String, b"d-d-"), one("id", String, b"d---")];
 
 pub(super) static USERS: &[Property] = &[
     one("accountEnabled", Boolean, b"d---"),
-    one("ageGroup", String, b"a--a"),
-    objects("assignedLicenses", LICENSES),
+    one("ageGroup", String, b"d---"),
+    related("appRoleAssignments", ID),
+    objects("assignedLicenses", LICENSES).counted(),
     objects("assignedPlans", PLANS),
+    texts("authorizationInfo/certificateUserIds", b"a-a-").outside_delta(),
     texts("businessPhones", b"a-a-"),
     one("city", String, b"ddda"),
+    one("cloudRealtimeCommunicationInfo/isSipEnabled", Boolean, b"d---").nowhere(),
     one("companyName", String, b"aaaa"),
-    one("consentProvidedForMinor", String, b"a--a"),
+    one("consentProvidedForMinor", String, b"d---"),
     one("country", String, b"ddda"),
     one("createdDateTime", DateTime, b"dd-a"),
-    one("creationType", String, b"a--a"),
+    related("createdObjects", ID_ADVANCED),
+    one("creationType", String, b"d---"),
     one("department", String, b"ddda"),
     one("displayName", String, b"dada"),
-    one("employeeHireDate", DateTime, b"aa-a"),
-    one("employeeId", String, b"aaaa"),
+    one("employeeHireDate", DateTime, b"aa--"),
+    one("employeeId", String, b"daaa"),
     one("employeeLeaveDateTime", DateTime, b"aa-a"),
-    one("employeeOrgData/costCenter", String, b"a--a"),
-    one("employeeOrgData/division", String, b"a--a"),
-    one("employeeType", String, b"aaaa"),
-    one("externalUserState", String, b"a--a"),
+    one("employeeOrgData/costCenter", String, b"a---"),
+    one("employeeOrgData/division", String, b"a---"),
+    one("employeeType", String, b"aaa-"),
+    one("externalUserState", String, b"d---"),
     one("externalUserStateChangeDateTime", DateTime, b"aa--"),
     one("faxNumber", String, b"aaaa"),
     one("givenName", String, b"ddda"),
     one("id", String, b"d---"),
     objects("identities", IDENTITIES),
-    texts("imAddresses", b"aaa-"),
-    one("isResourceAccount", Boolean, b"a--a"),
+    texts("imAddresses", b"dad-"),
+    texts("infoCatalogs", b"d-d-").nowhere(),
+    one("isLicenseReconciliationNeeded", Boolean, b"d---").nowhere(),
+    one("isResourceAccount", Boolean, b"d---"),
     one("jobTitle", String, b"ddda"),
     one("legalAgeGroupClassification", String, b"a--a"),
+    related("licenseDetails", ID),
     one("mail", String, b"ddda").ending(),
     one("mailNickname", String, b"ddda"),
+    one("manager/id", String, b"d---").nowhere(),
     one("mobilePhone", String, b"aaaa"),
+    related("oauth2PermissionGrants", ID),
     one("officeLocation", String, b"aaaa"),
-    one("onPremisesImmutableId", String, b"aa-a"),
-    one("onPremisesLastSyncDateTime", DateTime, b"aa-a"),
-    objects("onPremisesProvisioningErrors", PROVISIONING_ERRORS),
-    one("onPremisesSamAccountName", String, b"aaaa"),
-    one("onPremisesSecurityIdentifier", String, b"a--a"),
+    one("onPremisesImmutableId", String, b"da--"),
+    one("onPremisesLastSyncDateTime", DateTime, b"dd--"),
+    objects("onPremisesProvisioningErrors", PROVISIONING_ERRORS).counted(),
+    one("onPremisesSamAccountName", String, b"aaa-"),
+    one("onPremisesSecurityIdentifier", String, b"d--a"),
+    one("onPremisesSipInfo/isSipEnabled", Boolean, b"a---").nowhere(),
     one("onPremisesSyncEnabled", Boolean, b"d--a"),
     one("onPremisesUserPrincipalName", String, b"aaaa"),
-    texts("otherMails", b"aaa-").ending(),
-    one("passwordPolicies", String, b"a--a"),
+    texts("otherMails", b"dad-").ending().counted(),
+    row("ownedObjects", Shape::Relation, b"----").nowhere().counted_to_one(),
+    one("passwordPolicies", String, b"---a"),
+    // Reading it needs a permission of its own.
+    one("passwordProfile/forceChangePasswordNextSignIn", Boolean, b"a--a").nowhere(),
+    one("passwordProfile/forceChangePasswordNextSignInWithMfa", Boolean, b"a--a").nowhere(),
     one("postalCode", String, b"aaaa"),
     one("preferredLanguage", String, b"aaaa"),
     objects("provisionedPlans", PROVISIONED),
-    texts("proxyAddresses", b"ddd-").ending(),
+    texts("proxyAddresses", b"ddd-").ending().counted(),
+    related("scopedRoleMemberOf", ID),
     one("securityIdentifier", String, b"aaaa"),
-    one("showInAddressList", Boolean, b"a--a"),
+    one("showInAddressList", Boolean, b"a---"),
     one("signInActivity/lastSignInDateTime", DateTime, b"dd-a").outside_delta(),
     one("signInActivity/lastNonInteractiveSignInDateTime", DateTime, b"dd-a").outside_delta(),
     one("signInActivity/lastSuccessfulSignInDateTime", DateTime, b"dd-a").outside_delta(),
@@ -142,6 +188,7 @@ pub(super) static USERS_UNFILTERABLE: &[&str] = &[
     "onPremisesDistinguishedName",
     "onPremisesDomainName",
     "onPremisesExtensionAttributes",
+    "passwordProfile",
     "pastProjects",
     "preferredDataLocation",
     "preferredName",
@@ -155,37 +202,39 @@ pub(super) static USERS_UNFILTERABLE: &[&str] = &[
 ];
 
 pub(super) static GROUPS: &[Property] = &[
-    objects("assignedLicenses", LICENSES),
-    one("classification", String, b"aaaa"),
-    one("createdDateTime", DateTime, b"aa-a"),
+    related("appRoleAssignments", ID),
+    objects("assignedLicenses", LICENSES).counted(),
+    one("classification", String, b"dad-"),
+    one("createdByAppId", String, b"d---").nowhere(),
+    one("createdOnBehalfOf/id", String, b"d---").nowhere(),
     one("description", String, b"aaaa"),
     one("displayName", String, b"dada"),
-    one("expirationDateTime", DateTime, b"aa-a"),
+    one("expirationDateTime", DateTime, b"aa--"),
     texts("groupTypes", b"d---"),
-    // Graph never returns it, so nothing but Graph can decide by it.
-    one("hasMembersWithLicenseErrors", Boolean, b"a--a").outside_delta(),
+    one("hasMembersWithLicenseErrors", Boolean, b"d--d").nowhere(),
     one("id", String, b"d---"),
-    texts("infoCatalogs", b"a-a-"),
-    one("isAssignableToRole", Boolean, b"a--a"),
+    texts("infoCatalogs", b"d-d-"),
+    one("isAssignableToRole", Boolean, b"d---"),
     one("mail", String, b"dada").ending(),
     one("mailEnabled", Boolean, b"d---"),
     one("mailNickname", String, b"dada"),
-    one("membershipRule", String, b"aaaa"),
-    one("membershipRuleProcessingState", String, b"a--a"),
-    one("onPremisesLastSyncDateTime", DateTime, b"aa-a"),
-    objects("onPremisesProvisioningErrors", PROVISIONING_ERRORS),
-    one("onPremisesSamAccountName", String, b"aaaa"),
-    one("onPremisesSecurityIdentifier", String, b"---a"),
+    one("membershipRule", String, b"dad-"),
+    one("membershipRuleProcessingState", String, b"d---"),
+    one("onPremisesLastSyncDateTime", DateTime, b"dd--"),
+    objects("onPremisesProvisioningErrors", PROVISIONING_ERRORS).counted(),
+    one("onPremisesSamAccountName", String, b"aaa-"),
+    one("onPremisesSecurityIdentifier", String, b"d--a"),
     one("onPremisesSyncEnabled", Boolean, b"d--a"),
-    row("owners", Shape::Relation, b"----").outside_delta(),
+    row("owners", Shape::Relation, b"----").nowhere().counted_to_one(),
     one("preferredLanguage", String, b"aaaa"),
-    texts("proxyAddresses", b"ddd-").ending(),
-    one("renewedDateTime", DateTime, b"aa-a"),
-    texts("resourceBehaviorOptions", b"a---"),
+    texts("proxyAddresses", b"ddd-").ending().counted(),
+    one("renewedDateTime", DateTime, b"dd--"),
+    texts("resourceBehaviorOptions", b"d---"),
     texts("resourceProvisioningOptions", b"d---"),
     one("securityEnabled", Boolean, b"d---"),
     one("securityIdentifier", String, b"aaaa"),
-    one("uniqueName", String, b"aaaa"),
+    related("settings", SETTINGS),
+    one("uniqueName", String, b"dad-"),
 ];
 
 pub(super) static GROUPS_UNFILTERABLE: &[&str] = &[
@@ -193,6 +242,7 @@ pub(super) static GROUPS_UNFILTERABLE: &[&str] = &[
     "allowExternalSenders",
     "assignedLabels",
     "autoSubscribeNewMembers",
+    "createdDateTime",
     "hideFromAddressLists",
     "hideFromOutlookClients",
     "isArchived",
@@ -218,18 +268,21 @@ pub(super) static DEVICES: &[Property] = &[
     one("deviceOwnership", String, b"a-aa"),
     one("displayName", String, b"dada"),
     one("enrollmentProfileName", String, b"a-aa"),
+    texts("hostnames", b"d-d-").nowhere(),
     one("id", String, b"d---"),
-    one("isCompliant", Boolean, b"d--a"),
-    one("isManaged", Boolean, b"d--a"),
-    one("mdmAppId", String, b"d-a-"),
-    one("onPremisesLastSyncDateTime", DateTime, b"aa-a"),
+    one("isCompliant", Boolean, b"d---"),
+    one("isManaged", Boolean, b"d---"),
+    one("mdmAppId", String, b"d-aa"),
+    one("onPremisesLastSyncDateTime", DateTime, b"dd--"),
+    one("onPremisesSecurityIdentifier", String, b"d---"),
     one("onPremisesSyncEnabled", Boolean, b"d--a"),
     one("operatingSystem", String, b"dada"),
     one("operatingSystemVersion", String, b"dada"),
-    texts("physicalIds", b"aaa-"),
-    one("profileType", String, b"a-aa"),
-    texts("systemLabels", b"a-a-"),
-    one("trustType", String, b"a--a"),
+    texts("physicalIds", b"daa-").counted(),
+    one("profileType", String, b"d-a-"),
+    one("registrationDateTime", DateTime, b"aa-a"),
+    texts("systemLabels", b"a-a-").counted(),
+    one("trustType", String, b"d---"),
 ];
 
 pub(super) static DEVICES_UNFILTERABLE: &[&str] = &[
@@ -243,5 +296,4 @@ pub(super) static DEVICES_UNFILTERABLE: &[&str] = &[
     "managementType",
     "manufacturer",
     "model",
-    "registrationDateTime",
 ];

@@ -88,6 +88,31 @@ fn deep_and_long_trees_are_refused() {
     assert_eq!(compile(EntityKind::Users, &long).unwrap_err(), [("/users/where".to_owned(), "invalid_filter")]);
 }
 
+#[test]
+fn a_group_under_its_name_elsewhere_says_its_name_here() {
+    let leaf = json!({"property": "city", "operator": "eq", "value": "a"});
+    for (written, meant) in [("and", "all"), ("or", "any"), ("AND", "all"), ("$or", "any"), ("allOf", "all")] {
+        let mut faults = Faults::default();
+        let tree = json!({"all": [{ written: [leaf] }]});
+        assert!(parse(EntityKind::Users, &tree, "/users/where", &mut faults).is_none());
+        let faults = faults.into_vec();
+        let [fault] = faults.as_slice() else { panic!("{faults:?}") };
+        assert_eq!(
+            (fault.pointer.as_str(), fault.code),
+            (format!("/users/where/all/0/{written}").as_str(), "unknown_field")
+        );
+        assert!(fault.detail.contains(&format!("write `{meant}`")), "{}", fault.detail);
+    }
+}
+
+#[test]
+fn all_over_the_elements_is_refused_as_graph_refuses_it() {
+    let tree = json!({"property": "proxyAddresses", "all": {"operator": "startsWith", "value": "smtp:"}});
+    let mut faults = Faults::default();
+    assert!(parse(EntityKind::Users, &tree, "/where", &mut faults).is_none());
+    assert!(faults.into_vec()[0].detail.contains("Graph does not support `all`"));
+}
+
 proptest! {
     #[test]
     fn structured_text_parses_and_the_tree_comes_back(expression in expressions()) {

@@ -46,6 +46,8 @@ pub(super) enum Feature {
     SelectOfLinks,
     /// The property that needs a permission of its own.
     SignInActivity,
+    /// The filter's condition on a type, as a default query.
+    DefaultFilter(ObjectType),
     Batch,
 }
 
@@ -55,6 +57,7 @@ impl Feature {
             Self::Expand(_) => WarningCode::ExpandRefused,
             Self::Select(_) | Self::SelectOfLinks => WarningCode::SelectRefused,
             Self::SignInActivity => WarningCode::SignInActivityRefused,
+            Self::DefaultFilter(_) => WarningCode::FilterNeedsAdvanced,
             Self::Batch => WarningCode::BatchRefused,
         }
     }
@@ -77,6 +80,9 @@ impl Feature {
             Self::SignInActivity => "Sign-in activity may not be read (AuditLog.Read.All and a premium licence are \
                                      needed); users are imported without it."
                 .to_owned(),
+            Self::DefaultFilter(object_type) => {
+                format!("The server takes the condition on {object_type} only in an advanced query; it is asked so.")
+            }
             Self::Batch => "The server takes no JSON batches; requests are sent one by one.".to_owned(),
         }
     }
@@ -146,7 +152,7 @@ impl Dialect {
     /// The requests for the list of a type: one, or several when its filter has to be split.
     pub(super) fn lists(&self, job: &JobContext, object_type: ObjectType) -> Vec<Request> {
         let rule = entity(object_type).and_then(|kind| job.filter.rule(kind));
-        let request = self.list(job, object_type, rule.is_some_and(|rule| rule.parsed.advanced));
+        let request = self.list(job, object_type, self.is_advanced(job, object_type));
         match rule {
             None => vec![request],
             Some(rule) => rule
@@ -161,6 +167,12 @@ impl Dialect {
                 })
                 .collect(),
         }
+    }
+
+    /// Whether the list of a type is an advanced query, because its filter is one or works only as one.
+    pub(super) fn is_advanced(&self, job: &JobContext, object_type: ObjectType) -> bool {
+        let rule = entity(object_type).and_then(|kind| job.filter.rule(kind));
+        rule.is_some_and(|rule| rule.parsed.advanced || self.has(Feature::DefaultFilter(object_type)))
     }
 
     /// The request for the list of a type, without its filter. An advanced one allows no `$expand`.
@@ -279,6 +291,35 @@ impl Dialect {
         }
     }
 
+    /// Whether the server takes the filter's condition on a type only in an advanced query, although Microsoft's table
+    /// says that it works in a default one. Remembered: later lists are asked so.
+    pub(super) async fn learns_advanced(
+        &self,
+        session: &Session,
+        progress: &RunProgress,
+        job: &JobContext,
+        object_type: ObjectType,
+        error: &GraphError,
+    ) -> Result<bool> {
+        let is_refusal = matches!(error.kind, GraphErrorKind::BadRequest | GraphErrorKind::Unsupported);
+        let rule = entity(object_type).and_then(|kind| job.filter.rule(kind));
+        if !is_refusal || rule.is_none_or(|rule| rule.parsed.advanced) {
+            return Ok(false);
+        }
+        if self.has(Feature::DefaultFilter(object_type)) {
+            return Ok(true);
+        }
+        for request in self.lists(job, object_type) {
+            let plain = Request { select: vec!["id".to_owned()], expand: None, ..request };
+            let advanced = Request { advanced: true, ..plain.clone() };
+            if !is_answered(session, &plain).await? && is_answered(session, &advanced).await? {
+                self.note(progress, Feature::DefaultFilter(object_type), Some(error));
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
     pub(super) async fn instead(
         &self,
         session: &Session,
@@ -368,6 +409,16 @@ impl Dialect {
 fn named_size(message: &str, refused: u32) -> Option<u32> {
     let numbers = message.split(|c: char| !c.is_ascii_digit()).filter_map(|digits| digits.parse::<u32>().ok());
     numbers.filter(|size| (LEAST_TOP..refused).contains(size)).max()
+}
+
+/// Whether the server answers a request at all.
+async fn is_answered(session: &Session, request: &Request) -> Result<bool> {
+    let probe = Request { top: Some(1), ..request.clone() };
+    match session.page::<Items>(&probe.url(session), &probe.options()).await {
+        Ok(_) => Ok(true),
+        Err(error) if error.refuses_optional() => Ok(false),
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// Whether the server answers the plainer request with what the job needs. Without `$select`, Graph returns few properties

@@ -109,7 +109,7 @@ fn select(reader: &Reader<'_>, collection: Collection) -> String {
         Collection::Devices => (ObjectType::Devices, EntityKind::Devices),
     };
     let mut names: BTreeSet<&str> = job.mapping.select(object_type).into_iter().collect();
-    names.extend(job.filter.rule(kind).map(|rule| rule.parsed.select()).unwrap_or_default());
+    names.extend(job.filter.rule(kind).map(|rule| rule.parsed.select_in_delta()).unwrap_or_default());
     // Delta does not carry it.
     names.remove("signInActivity");
     match collection {

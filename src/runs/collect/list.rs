@@ -13,7 +13,7 @@ use crate::codes::{RunErrorCode, WarningCode};
 use crate::db::mirror::{Batch, Cursor, CursorRow, StagedObject};
 use crate::directory::{Link, ObjectType};
 use crate::graph::wire::{Items, Member};
-use crate::graph::{IDS_IN_A_QUERY, Next, Page};
+use crate::graph::{GraphError, IDS_IN_A_QUERY, Next, Page};
 use crate::run_state::RunWarning;
 use crate::runs::progress::Work;
 use crate::runs::stop::Stop;
@@ -38,39 +38,70 @@ struct ListContext {
 
 /// Reads all objects of a type that the filter admits, to the last page.
 pub(super) async fn read(reader: &Reader<'_>, object_type: ObjectType) -> Result<()> {
-    if object_type != ObjectType::Users {
-        return read_collection(reader, object_type, &ListContext::default()).await;
+    read_collection(reader, object_type, None).await?;
+    if object_type == ObjectType::Users {
+        managers::complete(reader).await?;
     }
-    let context = ListContext { managers: managers::apart(reader).await?, ..ListContext::default() };
-    read_collection(reader, object_type, &context).await?;
-    managers::complete(reader).await
+    Ok(())
 }
 
 /// Reads all groups that the filter admits, and sends each page on.
 pub(super) async fn read_groups(reader: &Reader<'_>, found: Found) -> Result<()> {
-    read_collection(reader, ObjectType::Groups, &ListContext { found: Some(found), ..ListContext::default() }).await
+    read_collection(reader, ObjectType::Groups, Some(found)).await
 }
 
-async fn read_collection(reader: &Reader<'_>, object_type: ObjectType, context: &ListContext) -> Result<()> {
+async fn read_collection(reader: &Reader<'_>, object_type: ObjectType, found: Option<Found>) -> Result<()> {
     count_earlier(reader, object_type).await?;
+    let mut context =
+        ListContext { managers: managers_of(reader, object_type).await?, found, ..ListContext::default() };
+    let is_advanced = reader.dialect.is_advanced(&reader.run.job, object_type);
+    let mut result = read_lists(reader, object_type, &context).await;
+    if let Err(ReadError::Graph(error)) = &result
+        && !is_advanced
+        && learns_advanced(reader, object_type, error).await?
+    {
+        reader.staging.restart(object_type).await?;
+        reader.run.progress.take_back(Work::Objects, context.listed.swap(0, Ordering::Relaxed));
+        context.managers = managers_of(reader, object_type).await?;
+        result = read_lists(reader, object_type, &context).await;
+    }
+    result.map_err(|error| filter_refused(reader, object_type, error))
+}
+
+/// The managers of users, where the list will not carry them.
+async fn managers_of(reader: &Reader<'_>, object_type: ObjectType) -> Result<Option<HashMap<Uuid, Uuid>>> {
+    match object_type {
+        ObjectType::Users => managers::apart(reader).await,
+        ObjectType::Groups | ObjectType::Licenses | ObjectType::Devices => Ok(None),
+    }
+}
+
+/// Whether a list that was refused is to be asked for once more, as an advanced query.
+async fn learns_advanced(reader: &Reader<'_>, object_type: ObjectType, error: &GraphError) -> Result<bool> {
+    reader.dialect.learns_advanced(&reader.session, &reader.run.progress, &reader.run.job, object_type, error).await
+}
+
+async fn read_lists(reader: &Reader<'_>, object_type: ObjectType, context: &ListContext) -> Result<()> {
+    let is_advanced = reader.dialect.is_advanced(&reader.run.job, object_type);
     if object_type == ObjectType::Users
         && let Some(parts) = ranges::requests(reader).await?
     {
         let readings = parts.into_iter().map(|request| read_part(reader, request, context));
-        match futures_util::future::try_join_all(readings).await {
+        let error = match futures_util::future::try_join_all(readings).await {
             Ok(_) => return Ok(()),
-            Err(ReadError::Graph(error)) if error.refuses_optional() => {
-                let detail =
-                    format!("The server refuses ranges of createdDateTime; users are read in one chain. {error}");
-                reader.run.progress.warn(RunWarning::new(WarningCode::PartitionRefused, detail));
-                reader.staging.restart(ObjectType::Users).await?;
-                reader.run.progress.take_back(Work::Objects, context.listed.load(Ordering::Relaxed));
-            }
+            Err(ReadError::Graph(error)) if error.refuses_optional() => error,
             Err(error) => return Err(error),
+        };
+        if !is_advanced && learns_advanced(reader, object_type, &error).await? {
+            return Err(error.into());
         }
+        let detail = format!("The server refuses ranges of createdDateTime; users are read in one chain. {error}");
+        reader.run.progress.warn(RunWarning::new(WarningCode::PartitionRefused, detail));
+        reader.staging.restart(ObjectType::Users).await?;
+        reader.run.progress.take_back(Work::Objects, context.listed.load(Ordering::Relaxed));
     }
     for request in reader.dialect.lists(&reader.run.job, object_type) {
-        read_request(reader, request, context).await.map_err(|error| filter_refused(reader, object_type, error))?;
+        read_request(reader, request, context).await?;
     }
     Ok(())
 }
@@ -164,6 +195,18 @@ fn ids_of(items: &Items, ids: &mut Vec<Uuid>) -> Result<()> {
 
 /// Reads the first `limit` objects of a type, and no more. Returns their ids.
 pub(super) async fn read_first(reader: &Reader<'_>, object_type: ObjectType, limit: u32) -> Result<Vec<Uuid>> {
+    let is_advanced = reader.dialect.is_advanced(&reader.run.job, object_type);
+    let first = read_first_of_lists(reader, object_type, limit).await;
+    if let Err(ReadError::Graph(error)) = &first
+        && !is_advanced
+        && learns_advanced(reader, object_type, error).await?
+    {
+        return read_first_of_lists(reader, object_type, limit).await;
+    }
+    first
+}
+
+async fn read_first_of_lists(reader: &Reader<'_>, object_type: ObjectType, limit: u32) -> Result<Vec<Uuid>> {
     let mut first = FirstObjects { reader, object_type, limit: limit as usize, ids: Vec::new() };
     for request in reader.dialect.lists(&reader.run.job, object_type) {
         if first.ids.len() < first.limit {

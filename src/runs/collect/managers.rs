@@ -40,8 +40,7 @@ pub(super) async fn apart(reader: &Reader<'_>) -> Result<Option<HashMap<Uuid, Uu
 }
 
 fn is_apart(reader: &Reader<'_>) -> bool {
-    let advanced = reader.run.job.filter.rule(EntityKind::Users).is_some_and(|rule| rule.parsed.advanced);
-    advanced && are_wanted(reader)
+    reader.dialect.is_advanced(&reader.run.job, ObjectType::Users) && are_wanted(reader)
 }
 
 /// The managers of all users, by one pass; `None`: the server does not expand them.

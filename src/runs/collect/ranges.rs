@@ -10,12 +10,11 @@ use crate::codes::WarningCode;
 use crate::db::mirror::{Batch, Cursor, CursorRow};
 use crate::directory::ObjectType;
 use crate::filter::{EntityKind, Parsed};
+use crate::graph::COUNTS_PER_BORDER;
 use crate::run_state::RunWarning;
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use std::collections::HashMap;
 
-/// Looks at the number of users before a point in time, per border.
-const LOOKS_PER_BORDER: u32 = 6;
 /// Before this Entra ID had no users.
 const EARLIEST: &str = "2008-01-01T00:00:00Z";
 
@@ -69,7 +68,7 @@ async fn of_users(reader: &Reader<'_>, rule: Option<&Parsed>) -> Result<Option<V
     if rule.is_some_and(|rule| rule.requests().len() > 1) {
         return Ok(None);
     }
-    let advanced = rule.is_some_and(|rule| rule.advanced);
+    let advanced = reader.dialect.is_advanced(&reader.run.job, ObjectType::Users);
     let filter = rule.map(Parsed::text);
     let Some(total) = number(reader, filter).await? else {
         warn_of_serial(reader);
@@ -164,7 +163,7 @@ async fn border(
     mut from: DateTime<Utc>,
     mut to: DateTime<Utc>,
 ) -> Result<Option<DateTime<Utc>>> {
-    for _ in 0..LOOKS_PER_BORDER {
+    for _ in 0..COUNTS_PER_BORDER {
         let middle = from + (to - from) / 2;
         let middle = middle - TimeDelta::nanoseconds(i64::from(middle.timestamp_subsec_nanos()));
         let range = format!("createdDateTime le {}", text(middle));

@@ -4,18 +4,12 @@
 use crate::db::mirror::MirrorRow;
 use crate::directory::{Link, ObjectType};
 use crate::filter::{EntityKind, Outside, ScopeGroups, ScopeUsers};
-use crate::graph::is_cheaper_by_id;
+use crate::graph::{is_cheaper_by_id, ranges_of_users};
 use crate::run_state::RunMode;
 use crate::runs::context::JobContext;
 use chrono::{DateTime, TimeDelta, Utc};
 use std::fmt;
 
-/// Fewer users than this are read in one chain of pages.
-const PARTITION_FROM: u64 = 8_000;
-/// Users to a range, about: eight pages.
-const USERS_PER_RANGE: u64 = 8_000;
-/// Each range holds a page of a megabyte while it is read.
-const MAX_RANGES: u64 = 8;
 /// The property that Graph gives only in lists.
 pub(super) const SIGN_IN: &str = "signInActivity";
 
@@ -202,16 +196,16 @@ impl<'a> ReadPlan<'a> {
         }
     }
 
-    /// Whether the filter's condition on users decides by sign-ins, which Graph gives only in lists.
-    pub fn decides_by_sign_in(&self) -> bool {
-        self.job.filter.rule(EntityKind::Users).is_some_and(|rule| rule.parsed.select().contains(&SIGN_IN))
+    /// Whether only a list with the filter's condition tells which users fulfil it.
+    pub fn needs_a_list_of_users(&self) -> bool {
+        self.job.filter.rule(EntityKind::Users).is_some_and(|rule| rule.parsed.needs_a_list())
     }
 
     /// How `members` users are read when they alone are in scope; `matching`: how many users fulfil the condition, where
     /// the server counts.
     pub fn users(&self, members: usize, matching: Option<u64>) -> Users {
-        if self.decides_by_sign_in() {
-            return Users::Listed("the filter decides by sign-ins, which Graph gives only in lists".to_owned());
+        if self.needs_a_list_of_users() {
+            return Users::Listed("only Graph can decide by the filter's condition, in a list".to_owned());
         }
         if is_cheaper_by_id(members, matching) {
             return Users::ById;
@@ -220,9 +214,12 @@ impl<'a> ReadPlan<'a> {
         Users::Listed(format!("listing {all} users takes fewer requests than reading {members} members by id"))
     }
 
-    /// In how many ranges so many users are read at once; `None`: one chain of pages is as fast.
+    /// In how many ranges so many users are read at once; `None`: in one chain of pages, because that is as fast, or
+    /// because Graph takes no condition on `createdDateTime` beside one on sign-ins.
     pub fn ranges(&self, users: u64) -> Option<u64> {
-        (users >= PARTITION_FROM).then(|| (users / USERS_PER_RANGE).clamp(2, MAX_RANGES))
+        let is_about_sign_ins =
+            self.job.filter.rule(EntityKind::Users).is_some_and(|rule| rule.parsed.is_about_sign_ins());
+        ranges_of_users(users).filter(|_| !is_about_sign_ins)
     }
 }
 

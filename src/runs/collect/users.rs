@@ -21,7 +21,7 @@ pub(super) async fn read(reader: &Reader<'_>, members: Option<Vec<Uuid>>) -> Res
     let Some(members) = members else { return list::read(reader, ObjectType::Users).await.map(|()| None) };
     let rule = reader.run.job.filter.rule(EntityKind::Users).map(|rule| &rule.parsed);
     // The count is asked for only where it decides.
-    let matching = if reader.plan.decides_by_sign_in() { None } else { count_matching(reader, rule).await? };
+    let matching = if reader.plan.needs_a_list_of_users() { None } else { count_matching(reader, rule).await? };
     let reason = match reader.plan.users(members.len(), matching) {
         Users::ById => {
             reader.run.log(&format!("The {} members of the scope's groups are read by id.", members.len())).await?;

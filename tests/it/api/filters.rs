@@ -109,3 +109,38 @@ async fn a_change_with_a_malformed_tree_is_refused_before_its_version_is_compare
     let problem = stale.problem(422, "validation_failed");
     assert!(pointers(&problem).iter().all(|pointer| pointer.starts_with("/users/where")), "{problem}");
 }
+
+#[tokio::test]
+async fn the_first_three_faults_are_in_the_detail() {
+    let app = TestApp::start().await;
+    let wrong = json!({"name": "", "outside": "away", "limits": {"max_users": -1}, "exclude": {"userIds": ["x"]}});
+    let problem = app.post("/v1/filters", &wrong).await.problem(422, "validation_failed");
+    let (detail, faults) = (problem["detail"].as_str().unwrap(), problem["errors"].as_array().unwrap());
+    assert_eq!(faults.len(), 4, "{problem}");
+    for (number, fault) in faults.iter().enumerate() {
+        assert_eq!(detail.contains(fault["pointer"].as_str().unwrap()), number < 3, "{detail}");
+    }
+    assert!(
+        detail.starts_with("4 values of the request are not valid.") && detail.ends_with("lists 1 more."),
+        "{detail}"
+    );
+    let connection = json!({"name": "x", "tenant_id": "contoso.example"});
+    let problem = app.post("/v1/connections", &connection).await.problem(422, "validation_failed");
+    let fault = problem["errors"].as_array().unwrap().iter().find(|fault| fault["pointer"] == "/tenant_id").unwrap();
+    assert!(fault["detail"].as_str().unwrap().contains("Did you mean `tenantId`?"), "{fault}");
+}
+
+#[tokio::test]
+async fn what_a_text_may_not_mean_is_a_warning() {
+    let app = TestApp::start().await;
+    for (text, said) in [
+        ("startswith(userPrincipalName,'a_b.com%23EXT%23')", "looks percent-encoded"),
+        ("displayName eq 'App-*'", "startswith(displayName,'App-')"),
+        ("customSecurityAttributes/Engineering/Project eq 'Baker'", "CustomSecAttributeAssignment.Read.All"),
+    ] {
+        let verdict = app.post("/v1/filters/validate", &json!({"users": {"odata": text}})).await.expect(200);
+        assert_eq!(verdict["valid"], true, "{text}: {verdict}");
+        let warnings = verdict["warnings"].as_array().unwrap();
+        assert!(warnings.iter().any(|warning| warning.as_str().unwrap().contains(said)), "{text}: {verdict}");
+    }
+}

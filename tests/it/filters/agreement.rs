@@ -40,6 +40,8 @@ fn condition(kind: EntityKind, objects: &Objects) -> BoxedStrategy<String> {
                 "mail ne null".into(),
                 "assignedLicenses/$count eq 0".into(),
                 "assignedLicenses/$count ne 0".into(),
+                "companyName in (null,'contoso')".into(),
+                "userType in (null,'guest')".into(),
                 "assignedLicenses/any(x:x/skuId eq 05e9a617-0261-4cee-bb44-138d3ef5d965)".into(),
                 "proxyAddresses/any(p:startsWith(p,'SMTP:a'))".into(),
                 "proxyAddresses/any(p:not startsWith(p,'smtp:b'))".into(),
@@ -48,7 +50,7 @@ fn condition(kind: EntityKind, objects: &Objects) -> BoxedStrategy<String> {
         EntityKind::Groups => (
             &["displayName", "description", "mail"],
             &["mailEnabled", "securityEnabled"],
-            &["createdDateTime"],
+            &["renewedDateTime"],
             vec![
                 "groupTypes/any(c:c eq 'Unified')".into(),
                 "groupTypes/any(c:c eq 'dynamicmembership')".into(),
@@ -60,7 +62,7 @@ fn condition(kind: EntityKind, objects: &Objects) -> BoxedStrategy<String> {
             &["displayName", "operatingSystem", "operatingSystemVersion"],
             &["accountEnabled", "isCompliant", "isManaged"],
             &["approximateLastSignInDateTime"],
-            vec!["trustType eq 'AzureAd'".into(), "trustType ne 'workplace'".into(), "isCompliant eq null".into()],
+            vec!["trustType eq 'AzureAd'".into(), "trustType ne 'workplace'".into(), "isCompliant ne true".into()],
         ),
     };
     let values = |name: &str| {

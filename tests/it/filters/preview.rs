@@ -138,7 +138,10 @@ async fn a_preview_warns_of_what_it_sees() {
     assert_eq!(answer["counts"]["devices"]["count"], Value::Null);
     let answer = preview(&api, &json!({"devices": {"odata": "isManaged eq true"}})).await;
     let warning = answer["warnings"].as_array().unwrap().iter().find(|w| w["code"] == "permission_missing").unwrap();
-    assert_eq!(warning["kind"], "devices");
+    assert_eq!((&warning["kind"], &answer["partial"]), (&json!("devices"), &json!(true)));
+    let all = answer["warnings"].as_array().unwrap();
+    let twice = all.iter().enumerate().find(|(index, warning)| all[..*index].contains(warning));
+    assert_eq!(twice, None, "a warning is said twice");
     assert!(warning["advice"].as_str().unwrap().contains("Device.Read.All"), "{warning}");
     assert_eq!(answer["counts"]["users"]["count"], 60);
 }
@@ -171,6 +174,22 @@ async fn a_condition_that_graph_refuses_is_pointed_to() {
     assert_eq!((run.state.as_str(), &error["code"]), ("failed", &json!("filter_invalid")), "{error}");
     assert!(error["detail"].as_str().unwrap().contains("createdDateTime ge 2020-01-01T00:00:00Z"), "{error}");
     assert!(error["requestId"].is_string());
+}
+
+/// As a run does: what Graph refuses in a default query may work in an advanced one.
+#[tokio::test]
+async fn a_condition_that_graph_refuses_by_default_is_previewed_as_an_advanced_query() {
+    let api = TestApp::over(World::new(60, 12).await);
+    let filter = json!({"users": {"odata": "accountEnabled eq true"}});
+    let plain = preview(&api, &filter).await;
+    api.world.graph.refuse(Feature::DefaultFilter, Some(400));
+    let answer = preview(&api, &filter).await;
+    assert_eq!((&answer["counts"], &answer["sample"]), (&plain["counts"], &plain["sample"]));
+    let parts = |answer: &Value| {
+        let parts = answer["cost"]["parts"].as_array().unwrap().clone();
+        parts.iter().any(|part| part["part"] == "managers")
+    };
+    assert_eq!((parts(&plain), parts(&answer)), (false, true), "an advanced query shows no managers");
 }
 
 /// Graph that does not answer at all is no error: there is nothing to be shown, and it is said.

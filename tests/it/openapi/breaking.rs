@@ -181,7 +181,10 @@ impl<'d> Comparison<'d> {
     }
 
     fn variants(&mut self, place: &str, old: &'d Value, new: &'d Value, side: Side) {
-        let list = |schema: &'d Value| schema["oneOf"].as_array().map_or(&[][..], Vec::as_slice);
+        let list = |schema: &'d Value| {
+            let variants = schema["oneOf"].as_array().or_else(|| schema["anyOf"].as_array());
+            variants.map_or(&[][..], Vec::as_slice)
+        };
         let key = |variant: &Value| variant.get("$ref").or(variant.get("type")).cloned();
         let (narrow, wide) = if side == Side::Request { (new, old) } else { (old, new) };
         for variant in list(wide).iter().filter(|_| !list(narrow).is_empty()) {

@@ -35,6 +35,37 @@ async fn an_advanced_filter_is_read_in_ranges_too() {
     world.assert_exact("in ranges");
 }
 
+/// The condition of a range is never put beside one on sign-ins, which Graph refuses together.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_filter_on_sign_ins_is_read_in_one_chain() {
+    let world = World::new(9_000, 20).await;
+    let job = world.add_job_with(json!({"groups": {"enabled": false}})).await;
+    let text = "signInActivity/lastSignInDateTime ge 2000-01-01";
+    let filter = world.add_filter(json!({"users": {"odata": text}})).await;
+    world.set_job(&format!("filter_id = '{filter}'")).await;
+    let run = world.run(job, RunMode::Full).await;
+    assert_eq!((run.state.as_str(), warnings(&run)), ("succeeded", BTreeMap::new()), "{:?}", run.error);
+    assert!(run.counts["users"]["read"].as_u64().unwrap() >= 8_000, "{}", run.counts);
+    let requests = world.graph.requests();
+    let of_filter = requests.iter().filter(|request| request.query.contains("lastSignInDateTime"));
+    assert!(of_filter.clone().count() > 8);
+    assert!(of_filter.clone().all(|request| !request.query.contains("createdDateTime%20")), "{requests:?}");
+}
+
+/// Ranges of a condition that Graph refuses by default are read as advanced queries, and that is all that is said.
+#[tokio::test(flavor = "multi_thread")]
+async fn ranges_of_a_condition_that_is_refused_by_default_are_advanced() {
+    let world = World::new(9_000, 20).await;
+    world.graph.refuse(Feature::DefaultFilter, Some(400));
+    let job = world.add_job().await;
+    let filter = world.add_filter(json!({"users": {"odata": "userType in ('Member','Guest')"}})).await;
+    world.set_job(&format!("filter_id = '{filter}'")).await;
+    let run = world.run(job, RunMode::Full).await;
+    let expected = BTreeMap::from([("filter_needs_advanced".to_owned(), 1)]);
+    assert_eq!((run.state.as_str(), warnings(&run)), ("succeeded", expected), "{:?}", run.error);
+    world.assert_exact("in advanced ranges");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_without_counts_or_ranges_is_read_in_one_chain() {
     for feature in [Feature::Count, Feature::CreatedDateTimeFilter, Feature::Delta] {

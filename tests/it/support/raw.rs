@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 pub const USERS: &str = "id,displayName,userPrincipalName,mail,accountEnabled,city,state,country,department,jobTitle,\
     companyName,userType,usageLocation,createdDateTime,assignedLicenses,proxyAddresses,officeLocation,employeeId";
-pub const GROUPS: &str = "id,displayName,description,mail,groupTypes,mailEnabled,securityEnabled,createdDateTime,\
+pub const GROUPS: &str = "id,displayName,description,mail,groupTypes,mailEnabled,securityEnabled,createdDateTime,renewedDateTime,\
     resourceProvisioningOptions";
 pub const DEVICES: &str = "id,displayName,operatingSystem,operatingSystemVersion,accountEnabled,isCompliant,isManaged,\
     trustType,approximateLastSignInDateTime";

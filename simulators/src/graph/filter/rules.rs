@@ -1,113 +1,17 @@
 //! Which filters Graph accepts by default, which only as an advanced query, and which not at all.
 
+mod properties;
+
+use super::documented::{self, Column, Level};
 use super::expression::{Expr, Function, Literal, Op, Path};
 use crate::graph::answer::Problem;
-use crate::graph::property::is_known;
 use crate::seed::ObjectKind;
+use properties::{Rule, Type, rule};
 
 /// More values in `in` than this are refused by default (docs/graph.md, «Filters»).
 const MAX_IN: usize = 15;
 /// A longer value of `eq` is refused by default.
 const MAX_EQ_LENGTH: usize = 120;
-
-/// What a property can be compared with.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Type {
-    Text,
-    Bool,
-    Time,
-    Int,
-    Collection,
-}
-
-/// The operators that need no advanced query: a letter each. `e` eq, `i` in, `g` ge and le, `s` startsWith.
-struct Rule {
-    default: &'static str,
-    kind: Type,
-}
-
-fn rule(kind: ObjectKind, path: &[String]) -> Option<Rule> {
-    let [first, rest @ ..] = path else { return None };
-    let name = first.as_str();
-    let make = |default, kind| Some(Rule { default, kind });
-    if let [part] = rest {
-        return match (name, part.as_str()) {
-            ("employeeOrgData", _) | ("onPremisesExtensionAttributes", _) => make("", Type::Text),
-            ("signInActivity", _) => make("eg", Type::Time),
-            _ => None,
-        };
-    }
-    match kind {
-        ObjectKind::User => match name {
-            "id" => make("ei", Type::Text),
-            "accountEnabled" => make("ei", Type::Bool),
-            "onPremisesSyncEnabled" => make("e", Type::Bool),
-            "isResourceAccount" | "showInAddressList" | "isManagementRestricted" => make("", Type::Bool),
-            "createdDateTime" => make("eig", Type::Time),
-            "displayName" | "department" | "city" | "state" | "country" | "surname" | "givenName" | "jobTitle"
-            | "mailNickname" | "mail" | "userPrincipalName" | "employeeId" | "usageLocation" => {
-                make("eigs", Type::Text)
-            }
-            "userType" | "creationType" | "externalUserState" => make("ei", Type::Text),
-            "onPremisesImmutableId" => make("ei", Type::Text),
-            "employeeHireDate"
-            | "employeeLeaveDateTime"
-            | "lastPasswordChangeDateTime"
-            | "externalUserStateChangeDateTime"
-            | "onPremisesLastSyncDateTime" => make("", Type::Time),
-            "assignedLicenses" | "assignedPlans" | "proxyAddresses" | "otherMails" | "identities" | "imAddresses"
-            | "businessPhones" => make("e", Type::Collection),
-            "provisionedPlans" | "onPremisesProvisioningErrors" | "licenseAssignmentStates" => {
-                make("", Type::Collection)
-            }
-            _ if is_known(kind, name) => make("", Type::Text),
-            _ => None,
-        },
-        ObjectKind::Group => match name {
-            "id" => make("ei", Type::Text),
-            "mailEnabled"
-            | "securityEnabled"
-            | "onPremisesSyncEnabled"
-            | "isAssignableToRole"
-            | "hasMembersWithLicenseErrors" => make("e", Type::Bool),
-            "createdDateTime" | "expirationDateTime" | "renewedDateTime" => make("eig", Type::Time),
-            "onPremisesLastSyncDateTime" => make("", Type::Time),
-            "displayName"
-            | "mail"
-            | "mailNickname"
-            | "description"
-            | "classification"
-            | "membershipRule"
-            | "preferredDataLocation"
-            | "uniqueName"
-            | "securityIdentifier" => make("eigs", Type::Text),
-            "membershipRuleProcessingState" | "preferredLanguage" => make("ei", Type::Text),
-            "groupTypes" | "proxyAddresses" | "assignedLicenses" | "resourceProvisioningOptions" => {
-                make("e", Type::Collection)
-            }
-            "assignedLabels" | "resourceBehaviorOptions" | "infoCatalogs" => make("", Type::Collection),
-            "isArchived" | "isManagementRestricted" => make("", Type::Bool),
-            _ if is_known(kind, name) => make("", Type::Text),
-            _ => None,
-        },
-        ObjectKind::Device => match name {
-            "id" | "deviceId" => make("ei", Type::Text),
-            "accountEnabled" | "isCompliant" | "isManaged" | "isRooted" | "onPremisesSyncEnabled" => {
-                make("e", Type::Bool)
-            }
-            "approximateLastSignInDateTime" | "registrationDateTime" | "createdDateTime" => make("eig", Type::Time),
-            "displayName" | "operatingSystem" | "operatingSystemVersion" | "mdmAppId" => make("eigs", Type::Text),
-            "trustType" | "profileType" | "deviceOwnership" | "managementType" => make("ei", Type::Text),
-            "deviceVersion" => make("", Type::Int),
-            "physicalIds" | "systemLabels" => make("e", Type::Collection),
-            _ if is_known(kind, name) => make("", Type::Text),
-            _ => None,
-        },
-        ObjectKind::ServicePrincipal | ObjectKind::OrgContact => {
-            is_known(kind, name).then_some(Rule { default: "eis", kind: Type::Text })
-        }
-    }
-}
 
 fn type_name(kind: ObjectKind) -> &'static str {
     kind.odata_type().trim_start_matches('#')
@@ -132,16 +36,43 @@ struct Check {
 }
 
 pub fn check(expr: &Expr, kind: ObjectKind, advanced: bool) -> Result<(), Problem> {
-    Check { kind, advanced }.expr(expr)
+    check_sign_ins_are_alone(expr)?;
+    Check { kind, advanced }.expr(expr, false)
+}
+
+/// Documented on the user's resource page: not with any other property.
+fn check_sign_ins_are_alone(expr: &Expr) -> Result<(), Problem> {
+    let mut heads = Vec::new();
+    heads_of(expr, &mut heads);
+    let sign_ins = heads.iter().filter(|head| **head == "signInActivity").count();
+    if sign_ins == 0 || sign_ins == heads.len() {
+        return Ok(());
+    }
+    Err(Problem::unsupported_query("Filter on signInActivity cannot be combined with other filters."))
+}
+
+/// The properties of the object that a filter names.
+fn heads_of<'e>(expr: &'e Expr, heads: &mut Vec<&'e str>) {
+    match expr {
+        Expr::Or(parts) | Expr::And(parts) => parts.iter().for_each(|part| heads_of(part, heads)),
+        Expr::Not(inner) => heads_of(inner, heads),
+        Expr::Compare(path, ..)
+        | Expr::In(path, _)
+        | Expr::Call(_, path, _)
+        | Expr::Any(path, _)
+        | Expr::All(path, ..)
+        | Expr::Count(path, ..) => heads.extend(path.first().map(String::as_str)),
+    }
 }
 
 impl Check {
-    fn expr(&self, expr: &Expr) -> Result<(), Problem> {
+    fn expr(&self, expr: &Expr, is_within_or: bool) -> Result<(), Problem> {
         match expr {
-            Expr::Or(parts) | Expr::And(parts) => parts.iter().try_for_each(|part| self.expr(part)),
+            Expr::Or(parts) => parts.iter().try_for_each(|part| self.expr(part, true)),
+            Expr::And(parts) => parts.iter().try_for_each(|part| self.expr(part, is_within_or)),
             Expr::Not(inner) => {
                 self.needs_advanced()?;
-                self.expr(inner)
+                self.expr(inner, is_within_or)
             }
             Expr::Compare(path, op, literal) => {
                 let rule = self.rule(path)?;
@@ -150,42 +81,80 @@ impl Check {
                 }
                 self.comparison(path, &rule, *op, literal)
             }
-            Expr::In(path, values) => {
-                let rule = self.rule(path)?;
-                if values.len() > MAX_IN && !self.advanced {
-                    return Err(Problem::unsupported_query(format!(
-                        "Too many child clauses specified in search filter expression containing 'OR' operators: {}. \
-                         Max allowed: {MAX_IN}.",
-                        values.len()
-                    )));
-                }
-                values.iter().try_for_each(|value| fits(rule.kind, value))?;
-                self.needs(&rule, 'i')
-            }
+            Expr::In(path, values) => self.list(path, values),
             Expr::Call(function, path, _) => self.call(*function, path),
-            Expr::Any(path, body) => self.lambda(path, body.as_ref().map(|(variable, body)| (variable, &**body))),
-            Expr::All(path, variable, body) => {
-                self.needs_advanced()?;
-                self.lambda(path, Some((variable, body)))
+            Expr::Any(path, body) => {
+                if is_within_or && path == &["assignedLicenses"] && !self.advanced {
+                    let message = "Complex query on property assignedLicenses is not supported.";
+                    return Err(Problem::unsupported_query(message));
+                }
+                self.lambda(path, body.as_ref().map(|(variable, body)| (variable, &**body)))
             }
-            Expr::Count(path, op, _) => {
+            Expr::All(..) => Err(unsupported()),
+            Expr::Count(path, op, number) => {
                 self.collection(path)?;
-                self.needs_advanced()?;
-                if matches!(op, Op::Eq | Op::Ne) { Ok(()) } else { Err(unsupported()) }
+                let column = if *number == 0 { Column::Count0 } else { Column::Count1 };
+                let name = format!("{}/$count", path.join("/"));
+                match documented::level(self.kind, &name, column).filter(|_| matches!(number, 0 | 1)) {
+                    Some(level) if matches!(op, Op::Eq | Op::Ne) => self.at(level),
+                    Some(_) | None => Err(unsupported()),
+                }
             }
         }
     }
 
     fn rule(&self, path: &Path) -> Result<Rule, Problem> {
-        rule(self.kind, path).ok_or_else(|| unknown(self.kind, path))
+        if self.kind == ObjectKind::Group && path == &["createdDateTime"] {
+            let message = "Unsupported or invalid query filter clause specified for property 'createdDateTime' of \
+                           resource 'Group'.";
+            return Err(Problem::unsupported_query(message));
+        }
+        let rule = rule(self.kind, path).ok_or_else(|| unknown(self.kind, path))?;
+        if path == &["hasMembersWithLicenseErrors"] && self.advanced {
+            return Err(unsupported());
+        }
+        Ok(rule)
     }
 
-    fn needs(&self, rule: &Rule, operator: char) -> Result<(), Problem> {
-        if rule.default.contains(operator) { Ok(()) } else { self.needs_advanced() }
+    /// What Microsoft's table says of an operator; where it says nothing, what the letter of the rule says.
+    fn needs(&self, path: &str, rule: &Rule, column: Column, letter: char) -> Result<(), Problem> {
+        match documented::level(self.kind, path, column) {
+            Some(level) => self.at(level),
+            None if rule.default.contains(letter) => Ok(()),
+            None => self.needs_advanced(),
+        }
+    }
+
+    fn at(&self, level: Level) -> Result<(), Problem> {
+        match level {
+            Level::Default => Ok(()),
+            Level::Advanced => self.needs_advanced(),
+            Level::No => Err(unsupported()),
+        }
     }
 
     fn needs_advanced(&self) -> Result<(), Problem> {
         if self.advanced { Ok(()) } else { Err(unsupported()) }
+    }
+
+    fn null(&self, path: &str) -> Result<(), Problem> {
+        documented::level(self.kind, path, Column::Null).map_or_else(|| self.needs_advanced(), |level| self.at(level))
+    }
+
+    fn list(&self, path: &Path, values: &[Literal]) -> Result<(), Problem> {
+        let rule = self.rule(path)?;
+        if values.len() > MAX_IN && !self.advanced {
+            return Err(Problem::unsupported_query(format!(
+                "Too many child clauses specified in search filter expression containing 'OR' operators: {}. Max \
+                 allowed: {MAX_IN}.",
+                values.len()
+            )));
+        }
+        values.iter().try_for_each(|value| fits(rule.kind, value))?;
+        if values.contains(&Literal::Null) {
+            self.null(&path.join("/"))?;
+        }
+        self.needs(&path.join("/"), &rule, Column::Equal, 'i')
     }
 
     fn comparison(&self, path: &Path, rule: &Rule, op: Op, literal: &Literal) -> Result<(), Problem> {
@@ -193,8 +162,12 @@ impl Check {
         if path == &["id"] && !matches!(op, Op::Eq | Op::Ne) {
             return Err(Problem::unsupported_query("The request uses a filter property that is not indexed"));
         }
+        let name = path.join("/");
         if matches!(literal, Literal::Null) {
-            return self.needs_advanced();
+            if op == Op::Ne {
+                self.needs_advanced()?;
+            }
+            return self.null(&name);
         }
         match op {
             Op::Eq => {
@@ -204,23 +177,26 @@ impl Check {
                 {
                     return Err(unsupported());
                 }
-                self.needs(rule, 'e')
+                self.needs(&name, rule, Column::Equal, 'e')
             }
-            Op::Ne => self.needs_advanced(),
-            Op::Ge | Op::Le => self.needs(rule, 'g'),
+            Op::Ne => {
+                self.needs_advanced()?;
+                self.needs(&name, rule, Column::Equal, 'e')
+            }
+            Op::Ge | Op::Le => self.needs(&name, rule, Column::Range, 'g'),
             Op::Gt | Op::Lt => self.needs_advanced(),
         }
     }
 
     fn call(&self, function: Function, path: &Path) -> Result<(), Problem> {
         let rule = self.rule(path)?;
-        if rule.kind != Type::Text {
+        if !matches!(rule.kind, Type::Text | Type::Open) {
             let message = "Invalid filter clause: No function signature for the function with name 'startswith' \
                            matches the specified arguments.";
             return Err(Problem::new(400, "BadRequest", message));
         }
         match function {
-            Function::StartsWith => self.needs(&rule, 's'),
+            Function::StartsWith => self.needs(&path.join("/"), &rule, Column::StartsWith, 's'),
             Function::EndsWith if matches!(path[0].as_str(), "mail" | "userPrincipalName") => self.needs_advanced(),
             Function::EndsWith | Function::Contains => Err(unsupported()),
         }
@@ -228,7 +204,7 @@ impl Check {
 
     fn collection(&self, path: &Path) -> Result<Rule, Problem> {
         let rule = self.rule(path)?;
-        if rule.kind == Type::Collection {
+        if matches!(rule.kind, Type::Collection | Type::Open) {
             return Ok(rule);
         }
         let message = "Invalid filter clause: Any/All may only be used following a collection.";
@@ -238,46 +214,57 @@ impl Check {
     fn lambda(&self, path: &Path, body: Option<(&String, &Expr)>) -> Result<(), Problem> {
         let rule = self.collection(path)?;
         let Some((variable, body)) = body else { return self.needs_advanced() };
-        self.needs(&rule, 'e')?;
-        self.lambda_body(path, variable, body)
+        Elements { check: self, collection: path, rule: &rule, variable }.body(body)
+    }
+}
+
+/// The elements of a collection, within a lambda.
+struct Elements<'c> {
+    check: &'c Check,
+    collection: &'c Path,
+    rule: &'c Rule,
+    variable: &'c str,
+}
+
+impl Elements<'_> {
+    /// The name of what is compared, as in Microsoft's table: `assignedLicenses/any(skuId)`.
+    fn name(&self, inner: &Path) -> Result<String, Problem> {
+        let collection = self.collection.join("/");
+        match inner.as_slice() {
+            [first] if first == self.variable && !documented::has_objects(self.check.kind, &collection) => {
+                Ok(format!("{collection}/any()"))
+            }
+            [first, field] if first == self.variable && documented::has_objects(self.check.kind, &collection) => {
+                Ok(format!("{collection}/any({field})"))
+            }
+            _ => Err(unknown(self.check.kind, inner)),
+        }
     }
 
-    fn lambda_body(&self, path: &Path, variable: &str, body: &Expr) -> Result<(), Problem> {
-        let known = |inner: &Path| -> Result<(), Problem> {
-            let [first, rest @ ..] = inner.as_slice() else { return Err(unsupported()) };
-            let complex = matches!(
-                path[0].as_str(),
-                "assignedLicenses"
-                    | "assignedPlans"
-                    | "identities"
-                    | "provisionedPlans"
-                    | "licenseAssignmentStates"
-                    | "assignedLabels"
-                    | "onPremisesProvisioningErrors"
-            );
-            if first == variable && rest.len() == usize::from(complex) {
-                Ok(())
-            } else {
-                Err(unknown(self.kind, inner))
-            }
-        };
+    fn body(&self, body: &Expr) -> Result<(), Problem> {
+        let check = self.check;
         match body {
-            Expr::Or(parts) | Expr::And(parts) => {
-                parts.iter().try_for_each(|part| self.lambda_body(path, variable, part))
-            }
+            Expr::Or(parts) | Expr::And(parts) => parts.iter().try_for_each(|part| self.body(part)),
             Expr::Not(inner) => {
-                self.needs_advanced()?;
-                self.lambda_body(path, variable, inner)
+                check.needs_advanced()?;
+                self.body(inner)
             }
             Expr::Compare(inner, op, literal) => {
-                known(inner)?;
-                if *op == Op::Eq && !matches!(literal, Literal::Null) { Ok(()) } else { self.needs_advanced() }
+                let name = self.name(inner)?;
+                match op {
+                    _ if matches!(literal, Literal::Null) => check.null(&name),
+                    Op::Eq => check.needs(&name, self.rule, Column::Equal, 'e'),
+                    Op::Ge | Op::Le => check.needs(&name, self.rule, Column::Range, 'g'),
+                    Op::Ne | Op::Gt | Op::Lt => check.needs_advanced(),
+                }
             }
-            Expr::In(inner, _) => known(inner),
-            Expr::Call(Function::StartsWith, inner, _) => known(inner),
+            Expr::In(inner, _) => check.needs(&self.name(inner)?, self.rule, Column::Equal, 'e'),
+            Expr::Call(Function::StartsWith, inner, _) => {
+                check.needs(&self.name(inner)?, self.rule, Column::StartsWith, 's')
+            }
             Expr::Call(Function::EndsWith, inner, _) => {
-                known(inner)?;
-                self.needs_advanced()
+                self.name(inner)?;
+                check.needs_advanced()
             }
             Expr::Call(Function::Contains, ..) | Expr::Any(..) | Expr::All(..) | Expr::Count(..) => Err(unsupported()),
         }
@@ -291,7 +278,7 @@ fn fits(kind: Type, literal: &Literal) -> Result<(), Problem> {
         Type::Bool => (matches!(literal, Literal::Null | Literal::Bool(_)), "Boolean"),
         Type::Time => (matches!(literal, Literal::Null | Literal::Time(_)), "DateTimeOffset"),
         Type::Int => (matches!(literal, Literal::Null | Literal::Int(_)), "Int32"),
-        Type::Collection => (true, "Collection"),
+        Type::Collection | Type::Open => (true, "Collection"),
     };
     if good { Ok(()) } else { Err(incompatible(name, literal)) }
 }
@@ -357,6 +344,7 @@ mod tests {
             "NOT(mail eq null)",
             "companyName ne null and NOT(companyName eq 'Contoso')",
             "createdDateTime eq null",
+            "department in (null,'Sales')",
             "officeLocation eq 'LON-1'",
             "assignedLicenses/$count ne 0",
         ] {
@@ -377,9 +365,20 @@ mod tests {
             ("displayName eq", "BadRequest"),
             ("(displayName eq 'a'", "BadRequest"),
             ("displayName/any(x:x eq 'a')", "BadRequest"),
+            ("proxyAddresses/all(x:x eq 'a')", "Request_UnsupportedQuery"),
+            ("proxyAddresses/$count eq 1", "Request_UnsupportedQuery"),
+            ("externalUserState eq null", "Request_UnsupportedQuery"),
+            ("signInActivity/lastSignInDateTime le 2026-01-01 and accountEnabled eq true", "Request_UnsupportedQuery"),
         ] {
             assert_eq!(code(text, ObjectKind::User, true).as_deref(), Some(wanted), "{text}");
         }
+        assert_eq!(
+            code("createdDateTime ge 2021-11-01", ObjectKind::Group, true).as_deref(),
+            Some("Request_UnsupportedQuery")
+        );
+        // Works by default, and not as an advanced query.
+        assert_eq!(code("hasMembersWithLicenseErrors eq true", ObjectKind::Group, false), None);
+        assert!(code("hasMembersWithLicenseErrors eq true", ObjectKind::Group, true).is_some());
         let sixteen = format!("city in ({})", vec!["'x'"; 16].join(","));
         assert_eq!(code(&sixteen, ObjectKind::User, false).as_deref(), Some("Request_UnsupportedQuery"));
         assert_eq!(code(&"(".repeat(100_000), ObjectKind::User, false).as_deref(), Some("BadRequest"));

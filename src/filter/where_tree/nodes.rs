@@ -1,0 +1,142 @@
+//! The nodes of a condition tree, as the API describes them.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use utoipa::openapi::schema::AnyOfBuilder;
+use utoipa::openapi::{Ref, RefOr, Schema};
+use utoipa::{PartialSchema, ToSchema};
+
+/// A node of the tree.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Where {
+    ElementsAny(ElementsAny),
+    ElementsAll(ElementsAll),
+    All(All),
+    Any(Any),
+    Not(Not),
+    Condition(Condition),
+}
+
+/// Described by hand: `anyOf` in this order, each with its required fields, is what both generators of Python clients
+/// read and write without loss. With `oneOf`, a condition matches several variants for them.
+impl PartialSchema for Where {
+    fn schema() -> RefOr<Schema> {
+        let example = json!({"all": [
+            {"property": "department", "operator": "eq", "value": "Engineering"},
+            {"not": {"property": "userType", "operator": "eq", "value": "Guest"}},
+        ]});
+        AnyOfBuilder::new()
+            .description(Some("A node of the tree."))
+            .examples([example])
+            .item(Ref::from_schema_name(ElementsAny::name()))
+            .item(Ref::from_schema_name(ElementsAll::name()))
+            .item(Ref::from_schema_name(All::name()))
+            .item(Ref::from_schema_name(Any::name()))
+            .item(Ref::from_schema_name(Not::name()))
+            .item(Ref::from_schema_name(Condition::name()))
+            .into()
+    }
+}
+
+impl ToSchema for Where {}
+
+/// All of these conditions hold.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(no_recursion, as = WhereAll)]
+pub struct All {
+    pub all: Vec<Where>,
+}
+
+/// At least one of these conditions holds.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(no_recursion, as = WhereAny)]
+pub struct Any {
+    pub any: Vec<Where>,
+}
+
+/// The condition does not hold.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(no_recursion, as = WhereNot)]
+pub struct Not {
+    pub not: Box<Where>,
+}
+
+/// At least one element of a collection fulfils a condition.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(no_recursion, as = WhereElementsAny)]
+pub struct ElementsAny {
+    pub property: String,
+    pub any: Box<Where>,
+}
+
+/// Each element of a collection fulfils a condition. Graph supports this for no property, so such a filter is not valid.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(no_recursion, as = WhereElementsAll)]
+pub struct ElementsAll {
+    pub property: String,
+    pub all: Box<Where>,
+}
+
+/// A comparison. Omit `property` only for the elements of a collection of strings.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = WhereCondition)]
+pub struct Condition {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub property: Option<String>,
+    pub operator: ConditionOperator,
+    /// A string, a number, true, false or null; for `in` a list of them.
+    pub value: Value,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum ConditionOperator {
+    Eq,
+    Ne,
+    Gt,
+    Ge,
+    Lt,
+    Le,
+    In,
+    StartsWith,
+    EndsWith,
+    Contains,
+}
+
+impl ConditionOperator {
+    pub(super) const ALL: [ConditionOperator; 10] = [
+        Self::Eq,
+        Self::Ne,
+        Self::Gt,
+        Self::Ge,
+        Self::Lt,
+        Self::Le,
+        Self::In,
+        Self::StartsWith,
+        Self::EndsWith,
+        Self::Contains,
+    ];
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Eq => "eq",
+            Self::Ne => "ne",
+            Self::Gt => "gt",
+            Self::Ge => "ge",
+            Self::Lt => "lt",
+            Self::Le => "le",
+            Self::In => "in",
+            Self::StartsWith => "startsWith",
+            Self::EndsWith => "endsWith",
+            Self::Contains => "contains",
+        }
+    }
+}
