@@ -46,7 +46,7 @@ use actix_web::dev::Server;
 use actix_web::middleware::{Compress, from_fn};
 use actix_web::{App as ActixApp, HttpServer, web};
 use auth::issuers::Issuers;
-use contract::{CompletingCheck, Contract, ExtraCheck};
+use contract::{CompletingCheck, Contract, ExtraCheck, Preparation};
 use std::net::TcpListener;
 use utoipa_actix_web::service_config::ServiceConfig;
 use utoipa_swagger_ui::{Config, SwaggerUi};
@@ -67,6 +67,14 @@ pub enum Offer {
     AllButMetrics,
     /// Health and metrics.
     Operations,
+}
+
+/// The preparations of a body before it is checked, by the name of the body's schema.
+fn preparations(schema: &str) -> Option<Preparation> {
+    match schema {
+        "CreateConnection" | "UpdateConnection" | "CheckConnectionSettings" => Some(credentials::prepare),
+        _ => None,
+    }
 }
 
 /// The checks of a body that the document cannot express, by the name of the body's schema.
@@ -97,7 +105,7 @@ fn completing_checks(schema: &str) -> Option<CompletingCheck> {
 
 /// The contract of this program. Fails if its document says more than the contract keeps.
 pub fn contract() -> Result<Contract> {
-    Contract::new(openapi::document(routes::all), extra_checks, completing_checks)
+    Contract::new(openapi::document(routes::all), preparations, extra_checks, completing_checks)
 }
 
 /// The HTTP server on `listener`. It runs while it is awaited, and its handle stops it.

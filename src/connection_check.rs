@@ -6,16 +6,19 @@
 mod introspect;
 mod probe;
 mod reader;
+mod reason;
 mod report;
 pub mod setup;
 mod sign_in;
+mod summary;
 mod text;
 mod verdict;
 
 pub use crate::connection::Overall;
 pub use report::{CheckIdentity, CheckReport};
 pub use setup::{Setup, place, setup};
-pub use sign_in::sign_in_finding;
+pub use sign_in::{sign_in_finding, sign_in_remedies};
+pub use summary::summary;
 pub use text::render_text;
 pub use verdict::{judge_token, refusal};
 

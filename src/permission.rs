@@ -6,9 +6,12 @@
 //! Source: docs/graph.md, «Permissions», from Microsoft's permissions reference.
 
 pub mod catalog;
+mod excess;
 pub mod manifest;
 pub mod remedy;
 pub mod report;
+
+pub use excess::excess;
 
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -220,7 +223,7 @@ pub enum Standing {
 pub fn standing<S: AsRef<str>>(capability: Capability, granted: &[S]) -> Standing {
     let (mut by, mut basic, mut missing) = (Vec::new(), Vec::new(), Vec::new());
     for part in capability.row().parts {
-        if let Some(permission) = find(part, granted, |name| vec![name.to_owned(), write_twin(name)]) {
+        if let Some(permission) = find(part, granted, full_forms) {
             by.push(permission);
         } else if let Some(permission) = find(part, granted, |name| vec![basic_twin(name)]) {
             basic.push(permission);
@@ -243,10 +246,23 @@ fn find<S: AsRef<str>>(part: &[&str], granted: &[S], forms: impl Fn(&str) -> Vec
     part.iter().flat_map(|name| forms(name)).find(has)
 }
 
-/// Every permission that grants a part of a capability: what to look for in a manifest.
-pub fn related(capability: Capability) -> impl Iterator<Item = String> {
-    let names = capability.row().parts.iter().flat_map(|part| part.iter());
-    names.flat_map(|name| [(*name).to_owned(), write_twin(name)])
+/// The parts of a capability that no permission grants in full; `granted` are *Application* permissions.
+pub fn missing_parts<'g, S: AsRef<str>>(
+    capability: Capability,
+    granted: &'g [S],
+) -> impl Iterator<Item = &'static [&'static str]> + 'g {
+    let parts = capability.row().parts.iter().copied();
+    parts.filter(|part| find(part, granted, full_forms).is_none())
+}
+
+/// Whether a permission of this name would grant the part in full.
+pub fn grants(name: &str, part: &[&str]) -> bool {
+    find(part, &[name], full_forms).is_some()
+}
+
+/// A permission and its `ReadWrite` twin, which includes it.
+fn full_forms(name: &str) -> Vec<String> {
+    vec![name.to_owned(), write_twin(name)]
 }
 
 /// `User.Read.All` → `User.ReadWrite.All`.
@@ -257,20 +273,6 @@ fn write_twin(name: &str) -> String {
 /// `User.Read.All` → `User.ReadBasic.All`.
 fn basic_twin(name: &str) -> String {
     name.replacen(".Read.", ".ReadBasic.", 1)
-}
-
-/// Areas that a directory import never reads.
-const FOREIGN_AREAS: [&str; 8] =
-    ["Mail.", "MailboxSettings.", "MailboxItem.", "Files.", "Sites.", "Calendars.", "Chat.", "Notes."];
-/// Words in the name of a permission that allows changes.
-const CHANGING: [&str; 6] = [".ReadWrite", ".FullControl", ".Manage", ".Send", ".Create", ".Delete"];
-
-/// Permissions that an import never needs: to change something, or to read mail and files.
-pub fn excess<S: AsRef<str>>(granted: &[S]) -> Vec<&str> {
-    let is_excess = |name: &&str| {
-        FOREIGN_AREAS.iter().any(|area| name.starts_with(area)) || CHANGING.iter().any(|word| name.contains(word))
-    };
-    granted.iter().map(AsRef::as_ref).filter(is_excess).collect()
 }
 
 /// A permission with both ids, as `GET /v1/capabilities` shows it.
@@ -389,22 +391,6 @@ mod tests {
             (Capability::Memberships, "GroupMember.ReadBasic.All"),
         ] {
             assert_eq!(standing(capability, &[basic]), Standing::Limited(vec![basic.to_owned()]));
-        }
-    }
-
-    #[test]
-    fn what_can_change_things_or_read_mail_is_excess() {
-        let granted = [
-            "User.Read.All",
-            "User.ReadWrite.All",
-            "RoleManagement.ReadWrite.Directory",
-            "Mail.Read",
-            "Sites.FullControl.All",
-        ];
-        assert_eq!(excess(&granted), granted[1..]);
-        for capability in Capability::ALL {
-            let all: Vec<&str> = capability.row().parts.iter().flat_map(|part| part.iter().copied()).collect();
-            assert!(excess(&all).is_empty(), "{capability}");
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::codes::{RecordedCode, RunErrorCode, WarningCode};
 use crate::job::Deliver;
+use crate::permission::report::Remedy;
 use crate::text_enum::text_enum;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -196,6 +197,9 @@ pub struct RunError {
     /// What to do next.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub advice: Option<String>,
+    /// Ways to fix it, as a connection check shows them, where Entra issued no token or one without permissions.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub remedies: Vec<Remedy>,
 }
 
 /// Something that went wrong without ending the run.

@@ -50,7 +50,7 @@ pub use options::GraphOptions;
 pub use quota::{Quota, RetryAfterForm};
 pub use scenario::{Credentials, POLICY, PROPAGATION, RECOMMENDED, SECRET, Scenario, admin_token};
 pub use sim::{ClearedManager, Feature};
-pub use tenant::{App, Assignment, Certificate, Federated, Principal, Required, Secret, Tail, Tenant, TokenError};
+pub use tenant::{Api, App, Assignment, Certificate, Federated, Principal, Required, Secret, Tail, Tenant, TokenError};
 
 /// A running simulator; clones are the same one. Stops when [`GraphSim::stop`] is called.
 #[derive(Clone)]

@@ -13,7 +13,7 @@ pub use api_key::new_key;
 pub use caller::{Caller, Scope};
 
 use crate::app::App;
-use crate::error::{Error, Result};
+use crate::error::{Code, Error, Result};
 use crate::ids::OrganizationId;
 use actix_web::dev::ServiceRequest;
 use actix_web::http::header;
@@ -28,8 +28,8 @@ use subtle::ConstantTimeEq;
 
 /// The caller of a request.
 pub async fn authenticate(app: &App, request: &ServiceRequest) -> Result<Caller> {
-    let header = request.headers().get(header::AUTHORIZATION);
-    let Some(bearer) = header.and_then(|value| bearer(value.as_bytes())) else { return Err(unauthenticated()) };
+    let header = request.headers().get(header::AUTHORIZATION).map(|value| value.as_bytes());
+    let bearer = bearer(header).map_err(|detail| Error::new(Code::Unauthenticated, detail))?;
     // Compared as bytes: an admin key may have any UTF-8 text.
     if let Some(admin) = &app.settings.security.admin_key
         && same(bearer, admin.expose_secret().as_bytes())
@@ -55,11 +55,27 @@ pub async fn authenticate(app: &App, request: &ServiceRequest) -> Result<Caller>
     Ok(caller)
 }
 
-/// The token of `Bearer <token>`.
-fn bearer(header: &[u8]) -> Option<&[u8]> {
-    let space = header.iter().position(|byte| *byte == b' ')?;
+/// The token of `Bearer <token>`, or what is wrong with the header. The header itself is not repeated: it has a secret.
+fn bearer(header: Option<&[u8]>) -> Result<&[u8], &'static str> {
+    let header = header.map(<[u8]>::trim_ascii).filter(|header| !header.is_empty());
+    let header = header
+        .ok_or("Authentication required: send an API key or a token in the header `Authorization: Bearer <key>`.")?;
+    let space = header.iter().position(|byte| *byte == b' ').unwrap_or(header.len());
     let (scheme, token) = header.split_at(space);
-    scheme.eq_ignore_ascii_case(b"bearer").then(|| token.trim_ascii()).filter(|token| !token.is_empty())
+    let token = token.trim_ascii();
+    match (scheme.eq_ignore_ascii_case(b"bearer"), token.is_empty()) {
+        (true, false) => Ok(token),
+        (true, true) => Err("The header `Authorization` has no key after `Bearer`."),
+        (false, true) => {
+            Err("The header `Authorization` must have `Bearer` before the key: `Authorization: Bearer <key>`.")
+        }
+        (false, false) if scheme.eq_ignore_ascii_case(b"basic") => {
+            Err("User name and password (`Basic`) are not accepted. Send an API key: `Authorization: Bearer <key>`.")
+        }
+        (false, false) => {
+            Err("The scheme of the header `Authorization` must be `Bearer`: `Authorization: Bearer <key>`.")
+        }
+    }
 }
 
 /// Compares hashes in constant time, so that the duration reveals neither content nor length.
@@ -70,12 +86,20 @@ fn same(given: &[u8], expected: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::collections::HashSet;
 
     #[test]
     fn the_bearer_scheme_is_not_case_sensitive() {
-        assert_eq!(bearer(b"bearer abc"), Some(b"abc".as_slice()));
-        assert_eq!(bearer(b"Bearer  a b "), Some(b"a b".as_slice()));
-        assert_eq!(bearer(b"Basic abc"), None);
-        assert_eq!(bearer(b"Bearer "), None);
+        assert_eq!(bearer(Some(b"bearer abc")), Ok(b"abc".as_slice()));
+        assert_eq!(bearer(Some(b"Bearer  a b ")), Ok(b"a b".as_slice()));
+    }
+
+    #[test]
+    fn each_wrong_header_has_a_sentence_of_its_own() {
+        let headers = [None, Some(b"Bearer ".as_slice()), Some(b"eak_key"), Some(b"Basic abc"), Some(b"Digest abc")];
+        let sentences: HashSet<&str> = headers.iter().map(|header| bearer(*header).unwrap_err()).collect();
+        assert_eq!(sentences.len(), headers.len());
+        assert!(!sentences.contains(unauthenticated().detail.as_str()), "a key that is not valid is another case");
+        assert_eq!(bearer(Some(b" ")), bearer(None));
     }
 }

@@ -14,7 +14,7 @@ use crate::connection_check::{self, CheckIdentity, CheckReport, DEADLINE, Overal
 use crate::db::connection_checks::{self, ConnectionCheckRow, NewConnectionCheckRow};
 use crate::db::job_settings::{self, ConnectionPart};
 use crate::error::{Error, Faults, Result};
-use crate::graph::token::{Credential, Identity};
+use crate::graph::token::{Credential, Identity, normalize_tenant_id, validate_tenant_id};
 use crate::ids::{CheckId, ConnectionId, OrganizationId};
 use crate::permission::Capability;
 use crate::permission::manifest::{self, ManifestReport};
@@ -78,6 +78,8 @@ pub struct CheckResponse {
     /// again.
     pub stale: bool,
     pub overall: Overall,
+    /// The result in one or two sentences.
+    pub summary: String,
     /// The time limit was reached before everything was checked.
     pub partial: bool,
     pub identity: CheckIdentity,
@@ -99,6 +101,7 @@ impl CheckResponse {
             age_seconds: age.num_seconds().max(0),
             stale: age > STALE_AFTER,
             overall: report.overall,
+            summary: connection_check::summary(&report),
             partial: report.partial,
             identity: report.identity,
             findings: report.findings,
@@ -298,8 +301,9 @@ pub enum Manifest {
 
 /// Check a manifest
 ///
-/// Takes the manifest of an app registration (portal → App registrations → the app → Manifest, in either format) or
-/// only the list under `requiredResourceAccess`. The response names every permission with its kind, marks those that
+/// Takes the manifest of an app registration (portal → App registrations → the app → Manifest, in either format), only
+/// the list under `requiredResourceAccess`, or the application as Microsoft Graph, the Azure CLI or PowerShell shows it.
+/// The response names every permission with its kind, marks those that
 /// were added as Delegated, and tells which capabilities will work after consent. No request to Microsoft is made.
 #[utoipa::path(
     tag = "Connections",
@@ -319,13 +323,13 @@ pub enum Manifest {
 pub async fn check_manifest(query: Query<ManifestQuery>, body: Body<Value>) -> Result<Json<ManifestReport>> {
     let query = query.into_inner();
     let capabilities = parse(query.capabilities.as_deref())?;
-    let tenant = query.tenant_id.unwrap_or_else(|| "organizations".to_owned());
+    let tenant = query.tenant_id.as_deref().map(normalize_tenant_id).filter(|tenant| tenant != "organizations");
     let mut faults = Faults::default();
-    if tenant != "organizations" {
-        crate::graph::token::validate_tenant_id(&tenant, "?tenantId", &mut faults);
+    if let Some(tenant) = &tenant {
+        validate_tenant_id(tenant, "?tenantId", &mut faults);
     }
     faults.into_result()?;
-    let place = place_of(query.cloud.unwrap_or_default(), &tenant, query.client_id.unwrap_or_default());
+    let place = place_of(query.cloud.unwrap_or_default(), tenant.as_deref(), query.client_id.unwrap_or_default());
     Ok(Json(manifest::check(&body.0, &capabilities, &place)?))
 }
 
@@ -364,7 +368,7 @@ pub async fn get_connection_setup(
     let connection =
         app.db.scoped(organization, async move |tx| job_settings::connection(tx, organization, id).await).await?;
     let known = known(&app, organization, &connection).await?;
-    let mut place = place_of(connection.cloud, &connection.tenant_id, connection.client_id);
+    let mut place = place_of(connection.cloud, Some(&connection.tenant_id), connection.client_id);
     let principal = known.iter().find_map(|report| report.identity.service_principal_id.as_deref());
     place.service_principal = principal.and_then(|id| Uuid::parse_str(id).ok());
     let verdicts: Vec<CapabilityVerdict> = known.into_iter().flat_map(|report| report.capabilities).collect();

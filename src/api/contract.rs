@@ -27,6 +27,10 @@ use schema::Schemas;
 use schema::reference::component;
 use serde_json::{Value, json};
 
+/// Writes what a body may have in several forms in the one that the document describes. Its faults take the place of
+/// those that the document would give.
+pub type Preparation = fn(&mut Value, &mut Faults);
+
 /// A check that the document cannot express, on a body that may have other faults too.
 pub type ExtraCheck = fn(&Value, &mut Faults);
 
@@ -38,6 +42,7 @@ pub type CompletingCheck = fn(&App, &Value, &mut Faults);
 pub struct Contract {
     schemas: Schemas,
     operations: Vec<Operation>,
+    preparations: fn(&str) -> Option<Preparation>,
     extra: fn(&str) -> Option<ExtraCheck>,
     completing: fn(&str) -> Option<CompletingCheck>,
 }
@@ -52,6 +57,7 @@ impl Contract {
     /// Fails if the document describes requests with what the check does not keep.
     pub fn new(
         document: Value,
+        preparations: fn(&str) -> Option<Preparation>,
         extra: fn(&str) -> Option<ExtraCheck>,
         completing: fn(&str) -> Option<CompletingCheck>,
     ) -> Result<Self> {
@@ -63,7 +69,7 @@ impl Contract {
                 }
             }
         }
-        Ok(Self { schemas: Schemas::new(document)?, operations, extra, completing })
+        Ok(Self { schemas: Schemas::new(document)?, operations, preparations, extra, completing })
     }
 
     pub fn document(&self) -> &Value {
@@ -95,8 +101,13 @@ impl Contract {
         faults: &mut Faults,
     ) -> Result<()> {
         let Some(expected) = &operation.body else { return Ok(()) };
-        let Some(checked) = body::read(request, expected).await? else { return Ok(()) };
-        self.check_against(&expected.schema, &checked.value, faults);
+        let Some(mut checked) = body::read(request, expected).await? else { return Ok(()) };
+        if let Some(prepare) = component(&expected.schema).and_then(self.preparations) {
+            prepare(&mut checked.value, faults);
+        }
+        let mut of_document = Faults::default();
+        self.check_against(&expected.schema, &checked.value, &mut of_document);
+        faults.add_new(of_document);
         if !faults.is_empty()
             && let Some(check) = component(&expected.schema).and_then(self.completing)
         {

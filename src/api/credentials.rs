@@ -2,12 +2,20 @@
 
 use crate::app::App;
 use crate::error::Faults;
-use crate::graph::token::{Credential, validate_tenant_id};
-use chrono::{DateTime, Utc};
+use crate::graph::token::{Credential, normalize_tenant_id, validate_tenant_id};
+use chrono::{DateTime, NaiveDate, Utc};
 use serde::Deserialize;
 use serde_json::Value;
 use std::fmt;
 use utoipa::ToSchema;
+use uuid::Uuid;
+
+const CLIENT_ID_MALFORMED: &str = "must be a GUID: the Application (client) ID on the Overview of the app registration";
+const CLIENT_ID_OF_ZEROS: &str = "A client id of zeros names no application. Enter the Application (client) ID from the Overview of the app registration.";
+
+/// The form of a date alone, and a sample of it.
+const DATE_FORMAT: &str = "%Y-%m-%d";
+const DATE: &str = "2027-01-01";
 
 /// How the application proves who it is.
 #[derive(Deserialize, ToSchema, Clone)]
@@ -27,7 +35,8 @@ pub struct ClientSecretBody {
     /// The Value of a client secret, not its Secret ID.
     #[schema(write_only, min_length = 1, max_length = 4096, example = "abc8Q~simulated-secret-value")]
     pub secret: String,
-    /// The expiry date that the portal shows. A warning begins 30 days before.
+    /// The expiry date that the portal shows; a date alone stands for its beginning in UTC. A warning begins 30 days
+    /// before.
     pub expires_at: Option<DateTime<Utc>>,
 }
 
@@ -37,7 +46,8 @@ pub struct ClientSecretBody {
 pub struct CertificateBody {
     #[schema(inline)]
     pub kind: CertificateKind,
-    /// The certificate in PEM form, as uploaded to the app registration.
+    /// The certificate in PEM form, as uploaded to the app registration. Of several, the one that belongs to the key is
+    /// used. A file with certificate and key is allowed in both fields.
     #[schema(write_only, min_length = 1, max_length = 65536)]
     pub certificate: String,
     /// The RSA private key in PEM form, without a passphrase.
@@ -81,10 +91,7 @@ impl CredentialBody {
     pub fn credential(&self) -> Credential {
         match self {
             Self::ClientSecret(body) => Credential::ClientSecret(body.secret.clone().into()),
-            Self::Certificate(body) => Credential::Certificate {
-                certificate_pem: body.certificate.clone(),
-                private_key_pem: body.private_key.clone().into(),
-            },
+            Self::Certificate(body) => Credential::certificate(&body.certificate, &body.private_key),
             Self::Federated(_) => Credential::Federated,
         }
     }
@@ -96,6 +103,27 @@ impl CredentialBody {
             Self::Certificate(_) => self.credential().expires_at(),
             Self::Federated(_) => None,
         }
+    }
+}
+
+/// Writes ids as Entra takes them, without blanks around them and a GUID with hyphens, and the date that the portal
+/// shows for a secret as the beginning of that day.
+pub fn prepare(body: &mut Value, faults: &mut Faults) {
+    if let Some(Value::String(tenant_id)) = body.get_mut("tenantId") {
+        *tenant_id = normalize_tenant_id(tenant_id);
+    }
+    if let Some(Value::String(client_id)) = body.get_mut("clientId") {
+        match Uuid::parse_str(client_id.trim()) {
+            Ok(id) if id.is_nil() => faults.push("/clientId", "client_malformed", CLIENT_ID_OF_ZEROS),
+            Ok(id) => *client_id = id.to_string(),
+            Err(_) => faults.push("/clientId", "invalid_format", CLIENT_ID_MALFORMED),
+        }
+    }
+    if let Some(Value::String(expires_at)) = body.pointer_mut("/credential/expiresAt")
+        && expires_at.trim().len() == DATE.len()
+        && NaiveDate::parse_from_str(expires_at.trim(), DATE_FORMAT).is_ok()
+    {
+        *expires_at = format!("{}T00:00:00Z", expires_at.trim());
     }
 }
 
@@ -123,8 +151,8 @@ fn read(body: &Value) -> Option<Credential> {
     let text = |name: &str| body.pointer(&format!("/credential/{name}")).and_then(Value::as_str).map(str::to_owned);
     Some(match (text("kind").as_deref(), text("secret"), text("certificate"), text("privateKey")) {
         (Some("clientSecret"), Some(secret), _, _) => Credential::ClientSecret(secret.into()),
-        (Some("certificate"), _, Some(certificate_pem), key) => {
-            Credential::Certificate { certificate_pem, private_key_pem: key.unwrap_or_default().into() }
+        (Some("certificate"), _, Some(certificate), key) => {
+            Credential::certificate(&certificate, &key.unwrap_or_default())
         }
         _ => return None,
     })
@@ -152,6 +180,30 @@ mod tests {
             assert!(!format!("{read:?}").contains("abc8Q"));
         }
         assert!(serde_json::from_value::<CredentialBody>(json!({"kind": "federated", "secret": "x"})).is_err());
+    }
+
+    #[test]
+    fn ids_and_dates_are_written_as_entra_and_the_document_have_them() {
+        let prepared = |body: Value| {
+            let (mut body, mut faults) = (body, Faults::default());
+            prepare(&mut body, &mut faults);
+            (body, faults.into_vec().into_iter().map(|fault| (fault.pointer, fault.code)).collect::<Vec<_>>())
+        };
+        let id = "72f988bf-86f1-41af-91ab-2d7cd011db47";
+        for form in
+            [id.to_owned(), format!(" {id}\t"), format!("{{{id}}}"), format!("urn:uuid:{id}"), id.replace('-', "")]
+        {
+            let body = json!({"tenantId": form, "clientId": form, "credential": {"expiresAt": "2027-01-01"}});
+            let expected = json!({"tenantId": id, "clientId": id, "credential": {"expiresAt": "2027-01-01T00:00:00Z"}});
+            assert_eq!(prepared(body), (expected, vec![]), "{form}");
+        }
+        let fault = |code| vec![("/clientId".to_owned(), code)];
+        assert_eq!(prepared(json!({"clientId": "my app"})).1, fault("invalid_format"));
+        assert_eq!(prepared(json!({"clientId": Uuid::nil()})).1, fault("client_malformed"));
+        for other in [json!("2027-13-01"), json!("01.01.2027"), json!("2027-01-01T00:00:00Z"), json!(7)] {
+            let body = json!({"credential": {"expiresAt": other}});
+            assert_eq!(prepared(body.clone()), (body, vec![]), "left to the document");
+        }
     }
 
     #[test]

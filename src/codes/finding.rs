@@ -81,7 +81,7 @@ code_table! {
             "«{tenant}» does not name one particular tenant.",
             "Enter the Tenant ID from the Overview of Microsoft Entra ID. `common`, `organizations` and `consumers` do not work here.";
         RequestIncomplete = "request_incomplete",
-            "A field is missing in the token request.",
+            "A field of the token request is missing or malformed.",
             "Enter tenant id, client id and credential again. If the error persists, a proxy may be changing requests; report the trace id.";
         CertificateNotRegistered = "certificate_not_registered",
             "Entra does not know the certificate that signed the request: it was not uploaded to this application, it is a different one, or it has expired.",
@@ -103,7 +103,7 @@ code_table! {
             "In the portal, Certificates & secrets shows both. Copy the column Value, which is visible only right after the secret was created. If it is already hidden, create a new secret.";
         FederatedCredentialNotFound = "federated_credential_not_found",
             "The application has no federated credential that matches the identity of this service.",
-            "Compare issuer, subject and audience in Microsoft's message with Certificates & secrets → Federated credentials. They must match exactly.";
+            "Compare the issuer, subject and audience in Microsoft's message with Certificates & secrets → Federated credentials. All three must match exactly, including upper and lower case and a slash at the end.";
         FederatedNotAllowed = "federated_not_allowed",
             "This connection is not allowed to use the service's own workload identity.",
             "Ask the operator to add organization, tenant and client to ENTRA_ASSETS_FEDERATED_ALLOW, or use a secret or certificate.";
@@ -118,13 +118,22 @@ code_table! {
             "Check the connection's cloud. If it is correct, report the trace id.";
         ResourceNotFound = "resource_not_found",
             "The tenant {tenant} does not know Microsoft Graph of {cloud}.",
-            "The tenant is most likely in another national cloud: change the connection's cloud.";
+            "The tenant is most likely in another national cloud: change the connection's cloud. If the cloud is correct, ask an administrator whether the tenant has the enterprise application Microsoft Graph and an active subscription.";
+        ResourceDisabled = "resource_disabled",
+            "Microsoft Graph's own enterprise application is disabled in the tenant {tenant}, so no application gets a token for it.",
+            "Ask an administrator to open Enterprise applications, application type Microsoft Applications → Microsoft Graph → Properties and set «Enabled for users to sign-in?» to Yes.";
+        ApplicationNotAllowed = "application_not_allowed",
+            "Entra does not allow the application {client} to sign in in this way.",
+            "Use an app registration of your own tenant with a client secret or certificate. An application of Microsoft cannot be used here.";
         ApplicationDisabled = "application_disabled",
             "The application is disabled in the tenant {tenant}.",
             "Open the enterprise application → Properties and set «Enabled for users to sign-in?» to Yes.";
         ConditionalAccessBlocked = "conditional_access_blocked",
             "A Conditional Access policy for workload identities blocks the application, usually because of the IP address of this service.",
             "Ask a Conditional Access administrator to allow the IP addresses of this service in that policy, or to exclude the application.";
+        SecurityDefaultsBlocked = "security_defaults_blocked",
+            "The security defaults of the tenant {tenant} block the sign-in.",
+            "Ask an administrator to look at the attempt under Monitoring → Sign-in logs → Service principal sign-ins. Security defaults are under Microsoft Entra ID → Properties.";
         WrongCloud = "wrong_cloud",
             "The tenant {tenant} is not in {cloud} but in another national cloud.",
             "Change the connection's cloud.";
@@ -133,7 +142,7 @@ code_table! {
             "Ask the network administrators to add the tenant to the tenant restrictions of the proxy.";
         ConsentRequired = "consent_required",
             "An administrator has not consented to the application yet.",
-            "Ask an administrator to open the admin consent link and accept.";
+            "Check that the app registration has the Application permissions, then ask an administrator to open the admin consent link and accept.";
         SignInBusy = "sign_in_busy",
             "Entra is busy, or it is throttling this application or tenant.",
             "Nothing is wrong with the connection. Try again in a few minutes.";

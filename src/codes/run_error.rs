@@ -34,7 +34,7 @@ code_table! {
 
         // Reading from Entra.
         SignInFailed = "sign_in_failed",
-            "Sign-in failed.",
+            "Sign-in failed. Only runs of older versions have this code: a run now has the code of the finding that names the reason.",
             "Run the connection check: its findings say what to fix in Entra or in the connection.";
         ConnectionUnusable = "connection_unusable",
             "The connection has no credential that can be used.",

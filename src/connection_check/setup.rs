@@ -13,13 +13,13 @@ use uuid::Uuid;
 
 /// The values of a connection that its remedies need.
 pub fn place(identity: &Identity) -> Place {
-    place_of(identity.cloud, &identity.tenant_id, identity.client_id)
+    place_of(identity.cloud, Some(&identity.tenant_id), identity.client_id)
 }
 
 /// The same from its parts.
-pub fn place_of(cloud: Cloud, tenant_id: &str, client_id: Uuid) -> Place {
+pub fn place_of(cloud: Cloud, tenant_id: Option<&str>, client_id: Uuid) -> Place {
     Place {
-        tenant: tenant_id.to_owned(),
+        tenant: tenant_id.map(str::to_owned),
         client: client_id,
         service_principal: None,
         graph_service_principal: None,

@@ -1,9 +1,9 @@
 //! Findings about the token: why sign-in failed, or why the token does not match the connection.
 
-use super::setup::place;
+use super::setup::{place, place_of};
 use crate::cloud::Cloud;
 use crate::codes::FindingCode;
-use crate::graph::sign_in_error::{Fix, SignInError, SignInErrorKind};
+use crate::graph::sign_in_error::{Fix, SignInError};
 use crate::graph::token::{Claims, Identity};
 use crate::permission::catalog::{AZURE_AD_GRAPH, MICROSOFT_GRAPH};
 use crate::permission::remedy::{Page, Place};
@@ -15,17 +15,23 @@ use uuid::Uuid;
 pub fn sign_in_finding(error: &SignInError, identity: &Identity) -> Finding {
     let message = match error.code {
         FindingCode::CertificateUnusable => format!("{} {}", error.code.meaning(), error.description),
+        FindingCode::SignInUnreachable => format!("{} Reason: {}.", error.sentences(), error.description),
         _ => error.sentences(),
     };
-    let microsoft_message = (error.kind != SignInErrorKind::NotSent).then(|| error.description.clone());
     Finding {
         aadsts: error.aadsts,
-        microsoft_message,
+        microsoft_message: error.microsoft_message().map(str::to_owned),
         trace_id: error.trace_id.clone(),
         correlation_id: error.correlation_id.clone(),
         ..Finding::new(Severity::Error, error.code, message)
     }
     .with_remedies(remedies(error.fix(), error.code, &place(identity)))
+}
+
+/// The remedies for a failed sign-in, with the values of the connection that asked.
+pub fn sign_in_remedies(error: &SignInError) -> Vec<Remedy> {
+    let Some((tenant_id, client_id, cloud)) = error.connection() else { return Vec::new() };
+    remedies(error.fix(), error.code, &place_of(cloud, Some(tenant_id), client_id))
 }
 
 fn remedies(fix: Fix, code: FindingCode, place: &Place) -> Vec<Remedy> {
@@ -59,6 +65,16 @@ fn remedies(fix: Fix, code: FindingCode, place: &Place) -> Vec<Remedy> {
             ),
             place.az_enable(),
         ],
+        Fix::GraphApplication => {
+            let graph = Place { client: MICROSOFT_GRAPH, service_principal: place.graph_service_principal, ..place.clone() };
+            vec![
+                graph.portal(
+                    Page::EnterpriseProperties,
+                    "In the portal: Enterprise applications → Microsoft Graph → Properties → Enabled for users to sign-in? → Yes.",
+                ),
+                graph.az_enable(),
+            ]
+        }
         Fix::TenantOverview => {
             vec![place.portal(Page::TenantOverview, "In the portal: Microsoft Entra ID → Overview shows the Tenant ID.")]
         }

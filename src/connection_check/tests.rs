@@ -76,6 +76,71 @@ async fn a_delegated_grant_is_seen_where_the_manifest_is_in_another_tenant() {
     assert_eq!(verdicts(&nothing), [Verdict::Missing], "not added, or pending: it cannot be seen");
 }
 
+const DIAGNOSABLE: &[&str] = &["Application.Read.All"];
+
+/// Case C3: SharePoint's User.Read.All has the id of Microsoft Graph's.
+#[tokio::test]
+async fn a_permission_of_another_api_with_the_same_id_is_not_graphs() {
+    let tenant = Tenant::with_roles(DIAGNOSABLE).assigned_elsewhere("User.Read.All");
+    let report = tenant.check(&[C::Users, C::Groups]).await;
+    assert_eq!(verdicts(&report), [Verdict::NotAdded, Verdict::NotAdded]);
+    let users = &report.capabilities[0];
+    assert!(
+        users.evidence.iter().any(|e| e.detail.contains("of Office 365 SharePoint Online")),
+        "{:?}",
+        users.evidence
+    );
+    assert!(users.remedies.iter().any(|remedy| remedy.kind == RemedyKind::AzCli));
+    let both = Tenant::with_roles(DIAGNOSABLE).assigned_elsewhere("User.Read.All").assigned("User.Read.All");
+    assert_eq!(verdicts(&both.check(&[C::Users]).await), [Verdict::StaleToken]);
+    let pending = Tenant::with_roles(DIAGNOSABLE)
+        .assigned_elsewhere("User.Read.All")
+        .added("User.Read.All", PermissionKind::Application);
+    assert_eq!(verdicts(&pending.check(&[C::Users]).await), [Verdict::ConsentPending]);
+}
+
+#[tokio::test]
+async fn a_delegated_grant_of_another_api_is_not_graphs() {
+    let base = || Tenant::with_roles(&["Directory.Read.All"]).without_manifest();
+    let elsewhere = base().granted_delegated_elsewhere("AuditLog.Read.All");
+    assert_eq!(verdicts(&elsewhere.check(&[C::SignInActivity]).await), [Verdict::Missing]);
+}
+
+/// Case C3c.
+#[tokio::test]
+async fn lists_of_grants_are_read_to_the_last_page() {
+    for entries in [99, 100, 1_234] {
+        let tenant = Tenant::with_roles(DIAGNOSABLE).assigned("User.Read.All").behind(entries);
+        let report = tenant.check(&[C::Users]).await;
+        assert_eq!(verdicts(&report), [Verdict::StaleToken], "behind {entries}");
+    }
+    let delegated = Tenant::with_roles(&["Directory.Read.All"]).without_manifest();
+    let delegated = delegated.granted_delegated("AuditLog.Read.All").behind(250);
+    assert_eq!(verdicts(&delegated.check(&[C::SignInActivity]).await), [Verdict::AddedAsDelegated]);
+}
+
+#[tokio::test]
+async fn a_list_that_was_not_read_to_its_end_proves_nothing_by_what_it_lacks() {
+    let base = || Tenant::with_roles(DIAGNOSABLE).behind(150).broken_page(1);
+    let added = base().added("User.Read.All", PermissionKind::Application);
+    assert_eq!(verdicts(&added.check(&[C::Users]).await), [Verdict::Missing]);
+    assert_eq!(verdicts(&base().check(&[C::Users]).await), [Verdict::Missing]);
+    let found = Tenant::with_roles(DIAGNOSABLE).behind(50).assigned("User.Read.All").behind(80).broken_page(2);
+    assert_eq!(verdicts(&found.check(&[C::Users]).await), [Verdict::StaleToken], "what it has counts");
+}
+
+#[tokio::test]
+async fn of_two_missing_permissions_each_is_named_by_its_own_reason() {
+    let tenant = Tenant::with_roles(DIAGNOSABLE)
+        .added("AuditLog.Read.All", PermissionKind::Delegated)
+        .added("User.Read.All", PermissionKind::Application);
+    let report = tenant.check(&[C::SignInActivity]).await;
+    assert_eq!(verdicts(&report), [Verdict::AddedAsDelegated]);
+    let message = &report.capabilities[0].message;
+    assert!(message.contains("you added AuditLog.Read.All as Delegated"), "{message}");
+    assert_eq!(report.capabilities[0].permission, "AuditLog.Read.All, User.Read.All");
+}
+
 #[tokio::test]
 async fn consent_that_is_pending_leads_with_the_consent_link() {
     let report = Tenant::with_roles(&["Application.Read.All"])
@@ -232,7 +297,7 @@ async fn no_secret_is_in_a_report() {
 
 #[test]
 fn the_set_up_reads_well_and_leaves_out_what_is_granted() {
-    let place = setup::place_of(crate::cloud::Cloud::China, TENANT, CLIENT);
+    let place = setup::place_of(crate::cloud::Cloud::China, Some(TENANT), CLIENT);
     let first = setup(&place, &C::DEFAULT, None);
     assert_eq!(first.permissions.iter().map(|p| p.name.as_str()).collect::<Vec<_>>(), ALL);
     assert!(first.permissions.iter().all(|p| p.kind == "Application" && p.granted.is_none()));

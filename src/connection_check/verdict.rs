@@ -2,12 +2,12 @@
 
 use super::introspect::Introspection;
 use super::probe::Probe;
+use super::reason::Reason;
 use super::setup::place;
 use super::sign_in;
 use crate::codes::FindingCode;
 use crate::graph::token::{Claims, Identity};
-use crate::permission::catalog::PermissionKind;
-use crate::permission::manifest::{self, list};
+use crate::permission::manifest::list;
 use crate::permission::remedy::{Page, Place};
 use crate::permission::report::{CapabilityVerdict, Evidence, EvidenceKind, Finding, Remedy, Severity, Verdict};
 use crate::permission::{Capability, Standing, standing};
@@ -156,80 +156,70 @@ fn without_permission(
             remedies: Vec::new(),
         };
     }
-    let (verdict, evidence) = reason(missing, capability, introspection);
-    let (message, remedies) = match verdict {
+    let reasons = missing.iter().map(|least| Reason::of(least, capability, introspection)).collect::<Vec<_>>();
+    let verdict = reasons.iter().map(|reason| reason.verdict).min_by_key(|verdict| urgency(*verdict));
+    let verdict = verdict.unwrap_or(Verdict::Missing);
+    let reasons: Vec<Reason> = reasons.into_iter().filter(|reason| reason.verdict == verdict).collect();
+    let names = list(&reasons.iter().map(|reason| reason.least).collect::<Vec<_>>());
+    let (message, remedies) = explain(verdict, title, &names, reasons.len(), missing, place);
+    let evidence = reasons.into_iter().flat_map(|reason| reason.evidence).collect();
+    CapabilityVerdict { capability, verdict, permission: missing.join(", "), message, evidence, remedies }
+}
+
+/// Of several missing permissions, the reason that needs work first decides the verdict.
+fn urgency(verdict: Verdict) -> u8 {
+    match verdict {
+        Verdict::AddedAsDelegated => 0,
+        Verdict::NotAdded => 1,
+        Verdict::ConsentPending => 2,
+        Verdict::Missing | Verdict::Granted | Verdict::Limited | Verdict::Unknown => 3,
+        Verdict::StaleToken => 4,
+    }
+}
+
+/// The sentence and the remedies for a missing permission. `names` are the `count` permissions with this verdict,
+/// `missing` all that the capability lacks.
+fn explain(
+    verdict: Verdict,
+    title: &str,
+    names: &str,
+    count: usize,
+    missing: &[&str],
+    place: &Place,
+) -> (String, Vec<Remedy>) {
+    let (is, it, a_permission) =
+        if count == 1 { ("is", "it", "an Application permission") } else { ("are", "them", "Application permissions") };
+    match verdict {
         Verdict::AddedAsDelegated => (
             format!(
-                "{title} cannot be read: you added {names} as Delegated, which works only for a signed-in user. Add it as an \
-                 Application permission and grant admin consent."
+                "{title} cannot be read: you added {names} as Delegated, which works only for a signed-in user. Add {it} as \
+                 {a_permission} and grant admin consent."
             ),
             place.grant(missing),
         ),
         Verdict::ConsentPending => (
-            format!(
-                "{title} cannot be read: {names} is added as an Application permission, but admin consent is missing."
-            ),
+            format!("{title} cannot be read: {names} {is} added as {a_permission}, but admin consent is missing."),
             place.grant_added(missing),
         ),
         Verdict::StaleToken => (
             format!(
-                "{title} cannot be read yet: {names} is granted, but new tokens do not contain it yet. This can take a few minutes \
-                 after consent; check again."
+                "{title} cannot be read yet: {names} {is} granted, but new tokens do not contain {it} yet. This can take a few \
+                 minutes after consent; check again."
             ),
             Vec::new(),
         ),
-        Verdict::NotAdded => {
-            (format!("{title} cannot be read: {names} is not added to the application."), place.grant(missing))
-        }
-        Verdict::Granted | Verdict::Limited | Verdict::Missing | Verdict::Unknown => (
-            format!("{title} cannot be read: the token does not contain {names} as an Application permission."),
+        Verdict::NotAdded => (
+            format!(
+                "{title} cannot be read: {names} {is} not added to the application. Add {it} under Microsoft Graph as \
+                 {a_permission} and grant admin consent."
+            ),
             place.grant(missing),
         ),
-    };
-    CapabilityVerdict { capability, verdict, permission: missing.join(", "), message, evidence, remedies }
-}
-
-/// Why a permission is not in the token, as far as the tenant shows it.
-fn reason(missing: &[&'static str], capability: Capability, seen: &Introspection) -> (Verdict, Vec<Evidence>) {
-    let part = capability.row().parts.iter().find(|part| part.first() == missing.first());
-    let names: Vec<String> = part
-        .into_iter()
-        .flat_map(|part| part.iter())
-        .flat_map(|name| [(*name).to_owned(), name.replacen(".Read.", ".ReadWrite.", 1)])
-        .collect();
-    let among =
-        |found: &[String]| names.iter().find(|name| found.iter().any(|f| f.eq_ignore_ascii_case(name))).cloned();
-    let of_kind = |kind: PermissionKind| -> Vec<String> {
-        let added = seen.manifest.as_deref().unwrap_or_default();
-        manifest::graph_permissions(added, kind).into_iter().map(str::to_owned).collect()
-    };
-    let evidence = |kind, detail: String, request_id: &Option<String>| {
-        vec![Evidence { request_id: request_id.clone(), ..Evidence::new(kind, detail) }]
-    };
-    if let Some(name) = seen.assigned.as_deref().and_then(among) {
-        let detail = format!("the tenant has granted {name} to the application");
-        return (Verdict::StaleToken, evidence(EvidenceKind::AppRoleAssignment, detail, &seen.request_ids.assigned));
+        Verdict::Granted | Verdict::Limited | Verdict::Missing | Verdict::Unknown => (
+            format!("{title} cannot be read: the token does not contain {names} as {a_permission}."),
+            place.grant(missing),
+        ),
     }
-    if let Some(name) = among(&of_kind(PermissionKind::Application)) {
-        let detail = format!("the app registration requests {name} as Application; the tenant has not granted it");
-        return (Verdict::ConsentPending, evidence(EvidenceKind::Manifest, detail, &seen.request_ids.manifest));
-    }
-    if let Some(name) = among(&of_kind(PermissionKind::Delegated)) {
-        let detail = format!("the app registration requests {name} as Delegated");
-        return (Verdict::AddedAsDelegated, evidence(EvidenceKind::Manifest, detail, &seen.request_ids.manifest));
-    }
-    if let Some(name) = seen.delegated.as_deref().and_then(among) {
-        let detail = format!("the tenant has granted {name} as Delegated");
-        return (
-            Verdict::AddedAsDelegated,
-            evidence(EvidenceKind::DelegatedGrant, detail, &seen.request_ids.delegated),
-        );
-    }
-    if seen.manifest.is_some() {
-        let detail = format!("the app registration requests none of {}", list(part.copied().unwrap_or_default()));
-        return (Verdict::NotAdded, evidence(EvidenceKind::Manifest, detail, &seen.request_ids.manifest));
-    }
-    (Verdict::Missing, Vec::new())
 }
 
 /// The verdict when the token cannot be decoded.
@@ -292,12 +282,30 @@ pub fn connection_findings(
     } else if claims.readable && claims.roles.is_empty() && nothing_works {
         findings.push(no_permission(seen, verdicts, place));
     }
+    findings.extend(added_as_delegated(verdicts, place));
     if probes.iter().all(|probe| matches!(probe, Probe::Failed { .. } | Probe::OutOfTime)) && !probes.is_empty() {
         let text = "Sign-in succeeded, but Microsoft Graph could not be reached or returned errors only. Check the network and proxy of \
                     this service, and Microsoft's service health; then check again.";
         findings.push(Finding::new(Severity::Error, FindingCode::GraphUnreachable, text));
     }
     findings
+}
+
+/// The mistake that the portal invites, once for all capabilities that it concerns.
+fn added_as_delegated(verdicts: &[CapabilityVerdict], place: &Place) -> Option<Finding> {
+    let concerned = verdicts.iter().filter(|verdict| verdict.verdict == Verdict::AddedAsDelegated);
+    let names = wanted(&concerned.cloned().collect::<Vec<_>>());
+    if names.is_empty() {
+        return None;
+    }
+    let (it, an_application_permission) =
+        if names.len() == 1 { ("it", "an Application permission") } else { ("them", "Application permissions") };
+    let text = format!(
+        "Permissions were added as Delegated, which work only for a signed-in user. Add {} again, this time as \
+         {an_application_permission}, and grant admin consent for {it}.",
+        list(&names)
+    );
+    Some(Finding::new(Severity::Error, FindingCode::AddedAsDelegated, text).with_remedies(place.grant(&names)))
 }
 
 /// The permissions that would make every capability work, each once, in the order of the capabilities.

@@ -62,6 +62,7 @@ pub async fn enqueue(
             assets_code: None,
             request_id: None,
             advice: Some("This run delivered nothing. See the newer run.".to_owned()),
+            remedies: Vec::new(),
         };
         end::end(tx, organization, RunId(id), RunState::Cancelled, Some(&error), now).await?;
     }

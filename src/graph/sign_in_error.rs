@@ -11,6 +11,7 @@ pub use table::{ALL, Fix};
 use crate::cloud::Cloud;
 use crate::codes::FindingCode;
 use crate::error::{Code, Error};
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 use std::fmt;
 use std::time::Duration;
@@ -43,8 +44,10 @@ pub struct SignInError {
     pub aadsts: Option<u32>,
     /// The OAuth error: `invalid_client`.
     pub error: Option<String>,
-    /// Microsoft's sentence without the ids at its end. Without a response, a sentence of this client.
+    /// Microsoft's sentence without the ids at its end, or a sentence of this client if Microsoft wrote none.
     pub description: String,
+    /// Whether Microsoft wrote the description.
+    is_microsofts: bool,
     pub trace_id: Option<String>,
     pub correlation_id: Option<String>,
     /// Ids of the Conditional Access policies that blocked.
@@ -72,6 +75,7 @@ impl SignInError {
             aadsts: None,
             error: None,
             description: description.into(),
+            is_microsofts: false,
             trace_id: None,
             correlation_id: None,
             policy_ids: Vec::new(),
@@ -85,9 +89,15 @@ impl SignInError {
         Self { subject: Some(Box::new(Subject { tenant_id: tenant_id.to_owned(), client_id, cloud })), ..self }
     }
 
+    /// Tenant, application and cloud of the connection that asked.
+    pub fn connection(&self) -> Option<(&str, Uuid, Cloud)> {
+        let subject = self.subject.as_deref()?;
+        Some((&subject.tenant_id, subject.client_id, subject.cloud))
+    }
+
     /// Reads the response of the token endpoint. `request_id` is the header `x-ms-request-id`.
     pub fn from_answer(status: u16, body: &[u8], request_id: Option<&str>, retry_after: Option<Duration>) -> Self {
-        let json = serde_json::from_slice::<Value>(body).unwrap_or_default();
+        let json = leading_json::<Value>(body).unwrap_or_default();
         let text = |name: &str| json.get(name).and_then(Value::as_str).map(str::to_owned);
         let whole = text("error_description").unwrap_or_default();
         let aadsts = json.pointer("/error_codes/0").and_then(Value::as_u64).and_then(|n| u32::try_from(n).ok());
@@ -117,6 +127,7 @@ impl SignInError {
             correlation_id: text("correlation_id").or_else(|| tail(&whole, "Correlation ID:")),
             policy_ids: policy_ids(&json),
             retry_after,
+            is_microsofts: !without_tail(&whole).is_empty(),
             ..Self::of(kind, code, description)
         }
     }
@@ -140,6 +151,16 @@ impl SignInError {
             text.push_str(&format!(" The id of the blocking policy is {}.", self.policy_ids.join(", ")));
         }
         text
+    }
+
+    /// The message as Microsoft wrote it, if it wrote one.
+    pub fn microsoft_message(&self) -> Option<&str> {
+        self.is_microsofts.then_some(self.description.as_str())
+    }
+
+    /// What to do next, with the values of the connection.
+    pub fn advice(&self) -> String {
+        self.with_values(self.code.advice())
     }
 
     fn with_values(&self, text: &str) -> String {
@@ -185,7 +206,10 @@ impl From<SignInError> for Error {
             SignInErrorKind::NotSent => error.description.clone(),
             SignInErrorKind::Unreachable => format!("{} Reason: {}.", error.sentences(), error.description),
             SignInErrorKind::Refused | SignInErrorKind::Busy | SignInErrorKind::Unreadable => {
-                format!("{} Microsoft says: {}", error.sentences(), error.description)
+                match error.microsoft_message() {
+                    Some(message) => format!("{} Microsoft says: {message}", error.sentences()),
+                    None => format!("{} Reason: {}.", error.sentences(), error.description.trim_end_matches('.')),
+                }
             }
         };
         Self::new(code, detail).with_source(error)
@@ -194,7 +218,13 @@ impl From<SignInError> for Error {
 
 /// Numbers that mean «try again later», whatever the status. Source: docs/graph.md, «Sign-in errors».
 fn is_transient(aadsts: u32) -> bool {
-    matches!(aadsts, 50196 | 90055 | 90024 | 90033 | 90012 | 90006)
+    matches!(aadsts, 50196 | 90055 | 90024 | 90033 | 90012 | 90006 | 90090 | 50033)
+}
+
+/// The JSON at the start of a body. Text that follows it, which a proxy may add, is ignored.
+pub(super) fn leading_json<T: DeserializeOwned>(body: &[u8]) -> Option<T> {
+    let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
+    serde_json::Deserializer::from_slice(body).into_iter::<T>().next()?.ok()
 }
 
 fn number_in(description: &str) -> Option<u32> {
@@ -251,7 +281,8 @@ mod tests {
             7000215, 7000222, 7000216, 7000218, 700016, 7000229, 90002, 900023, 9001023, 50194, 50059, 900144, 700027,
             700024, 700021, 50027, 50012, 700030, 700213, 70021, 700025, 1002012, 70011, 700022, 500011, 7000112,
             53003, 90038, 900382, 900432, 500021, 500022, 50196, 90055, 90024, 90033, 90012, 90006, 65001, 90094,
-            65004,
+            65004, 700211, 700212, 7002137, 7002138, 900021, 500014, 650052, 7000114, 530035, 650056, 53000, 90051,
+            70002,
         ] {
             assert!(seen.contains(&documented), "AADSTS{documented} has no row");
         }
@@ -271,6 +302,49 @@ mod tests {
             assert_eq!(error.description, "AADSTS7000222: The provided client secret keys are expired.");
             assert_eq!(error.code, FindingCode::ClientSecretExpired);
         }
+    }
+
+    /// Cases C1, C2 and C9.
+    #[test]
+    fn numbers_of_one_kind_have_one_explanation() {
+        let code = |number: u32| answer(401, &json!({"error": "invalid_client", "error_codes": [number]})).code;
+        for number in [700211, 700212, 700213, 7002137, 7002138, 70021] {
+            assert_eq!(code(number), FindingCode::FederatedCredentialNotFound, "{number}");
+        }
+        let advice = FindingCode::FederatedCredentialNotFound.advice();
+        assert!(["issuer", "subject", "audience"].iter().all(|word| advice.contains(word)));
+        for (number, expected) in [
+            (900021, FindingCode::TenantMalformed),
+            (900023, FindingCode::TenantMalformed),
+            (500014, FindingCode::ResourceDisabled),
+            (650052, FindingCode::ResourceNotFound),
+            (7000114, FindingCode::ApplicationNotAllowed),
+            (530035, FindingCode::SecurityDefaultsBlocked),
+            (53000, FindingCode::ConditionalAccessBlocked),
+            (650056, FindingCode::ConsentRequired),
+            (70002, FindingCode::ClientSecretInvalid),
+        ] {
+            assert_eq!(code(number), expected, "{number}");
+        }
+    }
+
+    #[test]
+    fn an_error_that_is_followed_by_other_text_is_read() {
+        let mut body = json!({"error": "invalid_client", "error_description": "AADSTS7000222: Expired.", "error_codes": [7000222]})
+            .to_string();
+        body.push_str("\n<!-- added by a proxy -->");
+        let error = SignInError::from_answer(401, body.as_bytes(), None, None);
+        assert_eq!((error.code, error.aadsts), (FindingCode::ClientSecretExpired, Some(7000222)));
+        assert_eq!(error.microsoft_message(), Some("AADSTS7000222: Expired."));
+    }
+
+    #[test]
+    fn only_what_microsoft_wrote_is_microsofts_message() {
+        let unreachable =
+            SignInError::of(SignInErrorKind::Unreachable, FindingCode::SignInUnreachable, "no connection");
+        let page = SignInError::from_answer(503, b"<html>", None, None);
+        assert_eq!((unreachable.microsoft_message(), page.microsoft_message()), (None, None));
+        assert!(!Error::from(page).detail.contains("Microsoft says"));
     }
 
     #[test]

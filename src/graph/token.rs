@@ -18,4 +18,4 @@ pub use cache::Tokens;
 pub use claims::Claims;
 pub use credential::{Credential, looks_like_secret_id};
 pub use federated::Federated;
-pub use identity::{Identity, is_tenant_id, validate_tenant_id};
+pub use identity::{Identity, is_tenant_id, normalize_tenant_id, validate_tenant_id};

@@ -1,8 +1,7 @@
 //! Every Microsoft Graph permission of the public cloud with its ids.
 //!
-//! Source: microsoftgraph/microsoft-graph-devx-content, `permissions/new/provisioningInfo.json` (MIT), see
-//! `NOTICE`. That export leaves some permissions out; `graph-permissions-more.csv` adds the ones that matter
-//! here, from Microsoft's permissions reference (docs/graph.md, «Permission ids»).
+//! Source: the export of Graph's own service principal in merill/microsoft-info (August 2026), completed by
+//! `permissions/new/provisioningInfo.json` of microsoftgraph/microsoft-graph-devx-content, see `NOTICE`.
 //!
 //! A name has one id as an *Application* permission and another as a *Delegated* permission, so the id alone nearly
 //! always says which of the two it is.
@@ -39,8 +38,7 @@ impl PermissionKind {
 struct Row {
     name: String,
     kind: PermissionKind,
-    /// Some permissions of the export have no id.
-    id: Option<Uuid>,
+    id: Uuid,
 }
 
 struct Catalog {
@@ -48,17 +46,14 @@ struct Catalog {
     by_id: HashMap<Uuid, Vec<(String, PermissionKind)>>,
 }
 
-const FILES: [&str; 2] = [include_str!("graph-permissions.csv"), include_str!("graph-permissions-more.csv")];
+const FILE: &str = include_str!("graph-permissions.csv");
 
 static CATALOG: LazyLock<Catalog> = LazyLock::new(|| {
     let mut catalog = Catalog { by_name: HashMap::new(), by_id: HashMap::new() };
-    for file in FILES {
-        // A test counts the rows, so none is skipped in silence.
-        for row in csv::Reader::from_reader(file.as_bytes()).into_deserialize::<Row>().filter_map(Result::ok) {
-            let Some(id) = row.id else { continue };
-            catalog.by_name.insert((row.name.to_ascii_lowercase(), row.kind), id);
-            catalog.by_id.entry(id).or_default().push((row.name, row.kind));
-        }
+    // A test counts the rows, so no unreadable row is skipped in silence.
+    for row in csv::Reader::from_reader(FILE.as_bytes()).into_deserialize::<Row>().filter_map(Result::ok) {
+        catalog.by_name.insert((row.name.to_ascii_lowercase(), row.kind), row.id);
+        catalog.by_id.entry(row.id).or_default().push((row.name, row.kind));
     }
     catalog
 });
@@ -68,7 +63,7 @@ pub fn id(name: &str, kind: PermissionKind) -> Option<Uuid> {
     CATALOG.by_name.get(&(name.to_ascii_lowercase(), kind)).copied()
 }
 
-/// The names and kinds of an id: usually one; a few ids are both kinds.
+/// The names and kinds of an id: usually one; `User.Export.All` has the same id as both kinds.
 pub fn names(id: Uuid) -> &'static [(String, PermissionKind)] {
     CATALOG.by_id.get(&id).map_or(&[], Vec::as_slice)
 }
@@ -78,16 +73,25 @@ pub fn name(id: Uuid, kind: PermissionKind) -> Option<&'static str> {
     names(id).iter().find(|(_, k)| *k == kind).map(|(name, _)| name.as_str())
 }
 
+/// Every name of one kind, sorted.
+#[cfg(test)]
+pub fn all(kind: PermissionKind) -> Vec<&'static str> {
+    let entries = CATALOG.by_id.values().flatten().filter(|(_, k)| *k == kind);
+    let mut names: Vec<&str> = entries.map(|(name, _)| name.as_str()).collect();
+    names.sort_unstable();
+    names
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn every_line_with_an_id_is_read_once() {
-        let lines = FILES.iter().flat_map(|file| file.lines().skip(1));
-        let with_id = lines.filter(|line| line.rsplit(',').next().is_some_and(|id| !id.is_empty())).count();
-        assert_eq!(CATALOG.by_id.values().map(Vec::len).sum::<usize>(), with_id);
-        assert_eq!(CATALOG.by_name.len(), with_id);
+    fn the_catalogue_has_every_permission_of_both_kinds() {
+        let of = |kind| CATALOG.by_name.keys().filter(|(_, k)| *k == kind).count();
+        assert_eq!((of(PermissionKind::Application), of(PermissionKind::Delegated)), (761, 810));
+        assert_eq!(FILE.lines().count(), 1 + 761 + 810);
+        assert_eq!(CATALOG.by_id.values().map(Vec::len).sum::<usize>(), 761 + 810);
     }
 
     /// Microsoft's permissions reference has these ids.

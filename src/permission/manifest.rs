@@ -2,21 +2,24 @@
 //! token has no permissions: added as Delegated, without consent, or never added.
 //!
 //! Source: <https://learn.microsoft.com/en-us/entra/identity-platform/reference-microsoft-graph-app-manifest>;
-//! docs/graph.md, «Grants». Both formats of the manifest have `requiredResourceAccess` with the same items.
+//! docs/graph.md, «Grants».
 
-use super::catalog::{self, AZURE_AD_GRAPH, MICROSOFT_GRAPH, PermissionKind};
+mod entry;
+mod read;
+
+pub use read::read;
+
+use super::catalog::{self, MICROSOFT_GRAPH, PermissionKind};
 use super::remedy::{Page, Place};
 use super::report::{CapabilityVerdict, Evidence, EvidenceKind, Finding, Severity, Verdict};
-use super::{Capability, Standing, excess, standing};
+use super::{Capability, Standing, excess, grants, missing_parts, standing};
 use crate::codes::FindingCode;
-use crate::error::{Fault, Faults, Result};
+use crate::error::Result;
+use entry::{Entry, Meaning};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 use uuid::Uuid;
-
-/// More entries than any manifest has: Entra allows about 400.
-const MAX_ENTRIES: usize = 2_000;
 
 /// Replaces the client id in links and scripts if the manifest does not have it.
 const CLIENT_ID_PLACEHOLDER: &str = "APPLICATION-CLIENT-ID";
@@ -42,7 +45,7 @@ pub struct ManifestPermission {
     pub kind: String,
     pub resource: Resource,
     pub resource_app_id: Uuid,
-    /// What is wrong with it, if anything.
+    /// What is wrong with it, or why it has no effect here.
     pub note: Option<String>,
 }
 
@@ -67,31 +70,32 @@ pub struct Added {
     pub kind: PermissionKind,
 }
 
-/// Checks a whole manifest, or only its `requiredResourceAccess`. `place` has the hosts of the cloud, and tenant and
-/// client unless the manifest names its client.
+/// Checks a manifest in any form that [`read`] takes. `place` has the hosts of the cloud, and tenant and client unless
+/// the manifest names its client.
 ///
 /// # Errors
 /// `validation_failed` with a fault for each malformed entry.
 pub fn check(manifest: &Value, capabilities: &[Capability], place: &Place) -> Result<ManifestReport> {
-    let added = read(manifest)?;
-    let app_id = text(manifest, &["appId"]).and_then(|id| Uuid::parse_str(&id).ok());
-    let place = Place { client: app_id.unwrap_or(place.client), ..place.clone() };
-    let permissions: Vec<ManifestPermission> = added.iter().map(|entry| describe(entry, capabilities)).collect();
-    let mut findings = findings(&permissions, &added, capabilities, &place);
-    let mut capabilities: Vec<_> = capabilities.iter().map(|capability| verdict(*capability, &added, &place)).collect();
+    let manifest = read(manifest)?;
+    let added = manifest.added;
+    let place = Place { client: manifest.app_id.unwrap_or(place.client), ..place.clone() };
+    let application = graph_permissions(&added, PermissionKind::Application);
+    let entries: Vec<Entry> = added.iter().map(|added| Entry::new(added, capabilities, &application)).collect();
+    let mut findings = findings(&entries, &application, capabilities, &place);
+    let mut verdicts: Vec<_> = capabilities.iter().map(|capability| verdict(*capability, &added, &place)).collect();
     if place.client.is_nil() {
         let of_findings = findings.iter_mut().flat_map(|finding| &mut finding.remedies);
-        let of_capabilities = capabilities.iter_mut().flat_map(|capability| &mut capability.remedies);
+        let of_capabilities = verdicts.iter_mut().flat_map(|capability| &mut capability.remedies);
         for remedy in of_findings.chain(of_capabilities) {
             remedy.value = remedy.value.replace(&Uuid::nil().to_string(), CLIENT_ID_PLACEHOLDER);
         }
     }
     Ok(ManifestReport {
-        app_id,
-        display_name: text(manifest, &["displayName", "name"]),
-        permissions,
+        app_id: manifest.app_id,
+        display_name: manifest.display_name,
+        permissions: entries.into_iter().map(Entry::into_permission).collect(),
         findings,
-        capabilities,
+        capabilities: verdicts,
     })
 }
 
@@ -101,184 +105,28 @@ pub fn graph_permissions(added: &[Added], kind: PermissionKind) -> Vec<&'static 
     of_kind.filter_map(|entry| catalog::name(entry.id, kind)).collect()
 }
 
-/// Reads the entries. Each malformed entry is a fault with its pointer.
-pub fn read(manifest: &Value) -> Result<Vec<Added>> {
-    let mut faults = Faults::default();
-    let (list, at) = match (manifest, manifest.get("requiredResourceAccess")) {
-        (Value::Array(list), _) => (list, String::new()),
-        (_, Some(Value::Array(list))) => (list, "/requiredResourceAccess".to_owned()),
-        (_, Some(_)) => {
-            return Err(fault("/requiredResourceAccess", "wrong_type", "`requiredResourceAccess` must be a list."));
-        }
-        _ => {
-            return Err(fault(
-                "",
-                "not_a_manifest",
-                "This is not an app manifest: it has no `requiredResourceAccess`. In the portal, open App registrations → your app → \
-                 Manifest, and copy all of it or only the list under `requiredResourceAccess`.",
-            ));
-        }
-    };
-    let mut added = Vec::new();
-    for (n, resource) in list.iter().enumerate() {
-        read_resource(resource, &format!("{at}/{n}"), &mut added, &mut faults);
-    }
-    if added.len() > MAX_ENTRIES {
-        faults.push(
-            &at,
-            "too_many",
-            format!("The manifest has {} permissions; at most {MAX_ENTRIES} are allowed.", added.len()),
-        );
-    }
-    faults.into_result()?;
-    Ok(added)
-}
-
-fn read_resource(resource: &Value, at: &str, added: &mut Vec<Added>, faults: &mut Faults) {
-    let resource_id = guid(resource, "resourceAppId", at, faults);
-    let Some(access) = resource.get("resourceAccess").and_then(Value::as_array) else {
-        faults.push(
-            format!("{at}/resourceAccess"),
-            "required",
-            "`resourceAccess` is required: the list of this resource's permissions.",
-        );
-        return;
-    };
-    for (n, entry) in access.iter().enumerate() {
-        let at = format!("{at}/resourceAccess/{n}");
-        let id = guid(entry, "id", &at, faults);
-        let kind = match entry.get("type").and_then(Value::as_str) {
-            Some(role) if role.eq_ignore_ascii_case("Role") => Some(PermissionKind::Application),
-            Some(scope) if scope.eq_ignore_ascii_case("Scope") => Some(PermissionKind::Delegated),
-            _ => {
-                faults.push(
-                    format!("{at}/type"),
-                    "wrong_value",
-                    "`type` must be `Role` (Application) or `Scope` (Delegated).",
-                );
-                None
-            }
-        };
-        if let (Some(resource), Some(id), Some(kind)) = (resource_id, id, kind) {
-            added.push(Added { resource, id, kind });
+/// The names of the entries with some meaning, each once.
+fn names(entries: &[Entry], wanted: impl Fn(&Meaning) -> bool) -> Vec<String> {
+    let mut names = Vec::new();
+    for name in entries.iter().filter(|entry| wanted(&entry.meaning)).map(Entry::shown) {
+        if !names.contains(&name) {
+            names.push(name);
         }
     }
+    names
 }
 
-fn guid(value: &Value, name: &str, at: &str, faults: &mut Faults) -> Option<Uuid> {
-    let id = value.get(name).and_then(Value::as_str).and_then(|text| Uuid::parse_str(text).ok());
-    if id.is_none() {
-        faults.push(format!("{at}/{name}"), "not_a_guid", format!("`{name}` must be a GUID."));
-    }
-    id
-}
-
-fn fault(pointer: &str, code: &'static str, detail: &str) -> crate::error::Error {
-    crate::error::Error::validation(vec![Fault::new(pointer, code, detail)])
-}
-
-fn text(manifest: &Value, names: &[&str]) -> Option<String> {
-    names.iter().find_map(|name| manifest.get(name).and_then(Value::as_str)).map(str::to_owned)
-}
-
-fn describe(entry: &Added, capabilities: &[Capability]) -> ManifestPermission {
-    let resource = match entry.resource {
-        MICROSOFT_GRAPH => Resource::MicrosoftGraph,
-        AZURE_AD_GRAPH => Resource::AzureAdGraph,
-        _ => Resource::Other,
-    };
-    let known = catalog::names(entry.id);
-    let name = catalog::name(entry.id, entry.kind).or_else(|| known.first().map(|(name, _)| name.as_str()));
-    let name = name.filter(|_| resource == Resource::MicrosoftGraph);
-    let note = match (resource, name) {
-        (Resource::AzureAdGraph, _) => {
-            Some("Microsoft has shut down Azure AD Graph. This permission has no effect on Microsoft Graph.".to_owned())
-        }
-        (Resource::Other, _) => None,
-        (Resource::MicrosoftGraph, None) => {
-            Some("This version of the service does not know a Microsoft Graph permission with this id.".to_owned())
-        }
-        (Resource::MicrosoftGraph, Some(name)) if !known.iter().any(|(_, kind)| *kind == entry.kind) => Some(format!(
-            "The id is that of the {} permission {name}, but the entry says {}. Entra ignores the entry.",
-            known.first().map_or("other", |(_, kind)| kind.title()),
-            entry.kind.title()
-        )),
-        (Resource::MicrosoftGraph, Some(name))
-            if entry.kind == PermissionKind::Delegated && is_needed(name, capabilities) =>
-        {
-            Some(format!(
-                "A Delegated permission has no effect for a service. Add {name} as an Application permission."
-            ))
-        }
-        (Resource::MicrosoftGraph, Some(_)) => None,
-    };
-    ManifestPermission {
-        id: entry.id,
-        name: name.map(str::to_owned),
-        kind: entry.kind.title().to_owned(),
-        resource,
-        resource_app_id: entry.resource,
-        note,
-    }
-}
-
-fn is_needed(name: &str, capabilities: &[Capability]) -> bool {
-    capabilities.iter().any(|capability| super::related(*capability).any(|related| related == name))
-}
-
-fn findings(
-    permissions: &[ManifestPermission],
-    added: &[Added],
-    capabilities: &[Capability],
-    place: &Place,
-) -> Vec<Finding> {
-    let names = |keep: &dyn Fn(&ManifestPermission) -> bool| -> Vec<String> {
-        permissions.iter().filter(|p| keep(p)).map(|p| p.name.clone().unwrap_or_else(|| p.id.to_string())).collect()
-    };
+fn findings(entries: &[Entry], application: &[&str], capabilities: &[Capability], place: &Place) -> Vec<Finding> {
     let mut findings = Vec::new();
-    let granted = graph_permissions(added, PermissionKind::Application);
-    let delegated = names(&|p| {
-        p.resource == Resource::MicrosoftGraph && p.kind == "Delegated" && p.note.is_some() && p.name.is_some()
-    });
-    let mut useless: Vec<String> = Vec::new();
-    for name in delegated {
-        if !granted.iter().any(|granted| *granted == name) && !useless.contains(&name) {
-            useless.push(name);
-        }
+    let delegated = names(entries, |meaning| matches!(meaning, Meaning::AddedAsDelegated { .. }));
+    if !delegated.is_empty() {
+        findings.push(added_as_delegated(&delegated, &lacking(application, capabilities), place));
     }
-    if !useless.is_empty() {
-        let lacking: Vec<&str> = lacking(&granted, capabilities);
-        findings.push(
-            Finding::new(
-                Severity::Error,
-                FindingCode::AddedAsDelegated,
-                format!(
-                    "You added {} as Delegated. Delegated permissions work only for a signed-in user, so they have no effect on \
-                     this import. Add them again, this time as Application permissions.",
-                    list(&useless)
-                ),
-            )
-            .with_remedies(if lacking.is_empty() { Vec::new() } else { place.grant(&lacking) }),
-        );
+    let old = entries.iter().filter(|entry| matches!(entry.meaning, Meaning::OfAzureAdGraph)).count();
+    if old > 0 {
+        findings.push(azure_ad_graph(old, place));
     }
-    let old = names(&|p| p.resource == Resource::AzureAdGraph);
-    if !old.is_empty() {
-        findings.push(
-            Finding::new(
-                Severity::Warning,
-                FindingCode::AzureAdGraph,
-                format!(
-                    "{} permission{} belong{} to Azure AD Graph, which Microsoft has shut down. Remove what belongs to it, and \
-                     add the permissions that you need under Microsoft Graph.",
-                    old.len(),
-                    if old.len() == 1 { "" } else { "s" },
-                    if old.len() == 1 { "s" } else { "" }
-                ),
-            )
-            .with_remedies(vec![place.portal(Page::ApiPermissions, "In the portal: API permissions → … → Remove permission.")]),
-        );
-    }
-    let wrong_kind = names(&|p| p.note.as_deref().is_some_and(|note| note.contains("but the entry says")));
+    let wrong_kind = names(entries, |meaning| matches!(meaning, Meaning::WrongKind { .. }));
     if !wrong_kind.is_empty() {
         let text = format!(
             "Id and type do not match for {}. Remove the entry, and add the permission in the portal.",
@@ -286,7 +134,7 @@ fn findings(
         );
         findings.push(Finding::new(Severity::Error, FindingCode::PermissionKindMismatch, text));
     }
-    let unknown = names(&|p| p.resource == Resource::MicrosoftGraph && p.name.is_none());
+    let unknown = names(entries, |meaning| matches!(meaning, Meaning::Unknown));
     if !unknown.is_empty() {
         let text = format!(
             "This version of the service does not know these ids as Microsoft Graph permissions: {}. They may be new or mistyped.",
@@ -294,11 +142,34 @@ fn findings(
         );
         findings.push(Finding::new(Severity::Warning, FindingCode::PermissionUnknown, text));
     }
-    let too_much = excess(&granted);
+    let too_much = excess(application);
     if !too_much.is_empty() {
         findings.push(excess_finding(&too_much));
     }
     findings
+}
+
+fn added_as_delegated(delegated: &[String], lacking: &[&str], place: &Place) -> Finding {
+    let text = format!(
+        "You added {} as Delegated. Delegated permissions work only for a signed-in user, so they have no effect on this \
+         import. Add {} as {}.",
+        list(delegated),
+        list(lacking),
+        if lacking.len() == 1 { "an Application permission" } else { "Application permissions" }
+    );
+    Finding::new(Severity::Error, FindingCode::AddedAsDelegated, text).with_remedies(place.grant(lacking))
+}
+
+fn azure_ad_graph(count: usize, place: &Place) -> Finding {
+    let text = format!(
+        "{count} permission{} belong{} to Azure AD Graph, which Microsoft has shut down. Remove what belongs to it, and add the \
+         permissions that you need under Microsoft Graph.",
+        if count == 1 { "" } else { "s" },
+        if count == 1 { "s" } else { "" }
+    );
+    Finding::new(Severity::Warning, FindingCode::AzureAdGraph, text).with_remedies(vec![
+        place.portal(Page::ApiPermissions, "In the portal: API permissions → … → Remove permission."),
+    ])
 }
 
 /// The warning about permissions that an import does not need.
@@ -314,12 +185,13 @@ pub fn excess_finding(names: &[&str]) -> Finding {
     )
 }
 
-/// The least permissions that are still missing.
+/// The least permissions of what does not work in full yet.
 fn lacking(granted: &[&str], capabilities: &[Capability]) -> Vec<&'static str> {
-    let mut lacking = Vec::new();
-    for capability in capabilities {
-        if let Standing::Missing(names) = standing(*capability, granted) {
-            lacking.extend(names.into_iter().filter(|name| !lacking.contains(name)).collect::<Vec<_>>());
+    let mut lacking: Vec<&str> = Vec::new();
+    let parts = capabilities.iter().flat_map(|capability| missing_parts(*capability, granted));
+    for least in parts.filter_map(|part| part.first().copied()) {
+        if !lacking.contains(&least) {
+            lacking.push(least);
         }
     }
     lacking
@@ -348,16 +220,19 @@ fn verdict(capability: Capability, added: &[Added], place: &Place) -> Capability
             (Verdict::Limited, by.join(", "), text, evidence(&by, PermissionKind::Application), place.grant(&least))
         }
         Standing::Missing(missing) => {
+            let parts: Vec<_> = missing_parts(capability, &application).collect();
+            let is_missing = |name: &&&str| parts.iter().any(|part| grants(name, part));
             let as_delegated: Vec<String> =
-                super::related(capability).filter(|name| delegated.iter().any(|d| d == name)).collect();
+                delegated.iter().filter(is_missing).map(|name| (*name).to_owned()).collect();
             if as_delegated.is_empty() {
                 let text = format!("{title} will not work until you add {}.", list(&missing));
                 (Verdict::NotAdded, missing.join(", "), text, Vec::new(), place.grant(&missing))
             } else {
                 let text = format!(
-                    "{title} will not work: you added {} as Delegated. Add {} as an Application permission.",
+                    "{title} will not work: you added {} as Delegated. Add {} as {}.",
                     list(&as_delegated),
-                    list(&missing)
+                    list(&missing),
+                    if missing.len() == 1 { "an Application permission" } else { "Application permissions" }
                 );
                 let found = evidence(&as_delegated, PermissionKind::Delegated);
                 (Verdict::AddedAsDelegated, missing.join(", "), text, found, place.grant(&missing))
@@ -379,6 +254,7 @@ pub fn list<S: AsRef<str>>(names: &[S]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::catalog::AZURE_AD_GRAPH;
     use super::super::remedy::tests::place;
     use super::*;
     use serde_json::json;
@@ -411,6 +287,136 @@ mod tests {
         assert!(report.findings[0].message.starts_with("You added User.Read.All as Delegated."));
         assert_eq!(report.permissions[0].note, None, "User.Read is the portal's own default and harmless");
         insta::assert_snapshot!(report.capabilities[0].message);
+    }
+
+    /// Cases M2: what is granted is not an error, and no permission that writes is advised.
+    #[test]
+    fn a_redundant_delegated_permission_is_a_note_and_no_error() {
+        for delegated in ["GroupMember.ReadWrite.All", "User.Read.All", "Directory.ReadWrite.All"] {
+            let manifest = manifest(&[
+                entry("Directory.Read.All", PermissionKind::Application),
+                entry(delegated, PermissionKind::Delegated),
+            ]);
+            let report = check(&manifest, &Capability::DEFAULT, &place()).unwrap();
+            assert_eq!((verdicts(&report), &report.findings), (vec![Verdict::Granted; 7], &Vec::new()), "{delegated}");
+            assert!(report.permissions[1].note.as_deref().unwrap().contains("nothing to add"));
+        }
+    }
+
+    /// Every alternative of every capability, granted as Application, beside every alternative as Delegated.
+    #[test]
+    fn the_verdict_is_by_capability_for_every_alternative() {
+        for capability in Capability::ALL {
+            let parts = capability.row().parts;
+            let least = |part: usize| entry(parts[part][0], PermissionKind::Application);
+            for (n, part) in parts.iter().enumerate() {
+                for granted in *part {
+                    for name in
+                        part.iter().flat_map(|name| [(*name).to_owned(), name.replacen(".Read.", ".ReadWrite.", 1)])
+                    {
+                        if catalog::id(&name, PermissionKind::Delegated).is_none() {
+                            continue;
+                        }
+                        let delegated = entry(&name, PermissionKind::Delegated);
+                        let mut access: Vec<Value> = (0..parts.len()).filter(|other| *other != n).map(least).collect();
+                        access.push(delegated);
+                        let alone = check(&manifest(&access), &[capability], &place()).unwrap();
+                        assert_eq!(verdicts(&alone), [Verdict::AddedAsDelegated], "{capability} {name}");
+                        assert_eq!(alone.findings[0].code, FindingCode::AddedAsDelegated);
+                        let advised = &alone.findings[0].remedies[0].title;
+                        assert!(advised.contains(part[0]) && !advised.contains("ReadWrite"), "{advised}");
+                        access.push(entry(granted, PermissionKind::Application));
+                        let both = check(&manifest(&access), &[capability], &place()).unwrap();
+                        assert_eq!(verdicts(&both), [Verdict::Granted], "{capability} {granted}, {name} as Delegated");
+                        assert!(both.findings.is_empty(), "{capability} {granted}, {name} as Delegated");
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn full_permissions_added_as_delegated_beside_basic_ones_are_an_error() {
+        let manifest = manifest(&[
+            entry("User.ReadBasic.All", PermissionKind::Application),
+            entry("User.ReadWrite.All", PermissionKind::Delegated),
+        ]);
+        let report = check(&manifest, &[Capability::Users], &place()).unwrap();
+        assert_eq!((verdicts(&report), report.findings.len()), (vec![Verdict::Limited], 1));
+        assert!(report.findings[0].message.ends_with("Add User.Read.All as an Application permission."));
+    }
+
+    /// Case M1: ids of a public manifest that an older catalogue did not have.
+    #[test]
+    fn every_permission_of_a_real_manifest_is_named() {
+        for (id, name) in [
+            ("14dad69e-099b-42c9-810b-d002981feec1", "profile"),
+            ("7427e0e9-2fba-42fe-b0c0-848c9e6a8182", "offline_access"),
+            ("37f7f235-527c-4136-accd-4a02d197296e", "openid"),
+            ("64a6cdd6-aab1-4aaf-94b8-3cc8405e90d0", "email"),
+            ("0f4595f7-64b1-4e13-81bc-11a249df07a9", "TeamsAppInstallation.ReadWriteSelfForTeam"),
+        ] {
+            let report = check(&manifest(&[json!({"id": id, "type": "Scope"})]), &[], &place()).unwrap();
+            assert_eq!(report.permissions[0].name.as_deref(), Some(name));
+            assert!(report.findings.is_empty(), "{name}");
+        }
+    }
+
+    /// Cases M7: the same application as other tools write it.
+    #[test]
+    fn other_forms_of_a_manifest_are_read() {
+        let role = entry("User.Read.All", PermissionKind::Application);
+        let app = manifest(&[role.clone()]);
+        let pascal = json!({"AppId": Uuid::from_u128(5), "DisplayName": "Assets import", "RequiredResourceAccess": [
+            {"ResourceAppId": MICROSOFT_GRAPH, "ResourceAccess": [{"Id": role["id"], "Type": "Role"}], "AdditionalProperties": {}}]});
+        let template = json!({"appId": Uuid::from_u128(5), "name": "Assets import", "requiredResourceAccess": [
+            {"resourceAppId": "Microsoft Graph", "resourceAccess": [{"id": "User.Read.All", "type": "Role"}]}]});
+        for form in [
+            app.clone(),
+            json!({"@odata.context": "…", "value": [app]}),
+            json!([app]),
+            json!({"application": app, "servicePrincipal": {"appId": Uuid::from_u128(5)}}),
+            json!([pascal]),
+            pascal,
+            template,
+        ] {
+            let report = check(&form, &[Capability::Users], &place()).unwrap();
+            assert_eq!(
+                (verdicts(&report), report.app_id),
+                (vec![Verdict::Granted], Some(Uuid::from_u128(5))),
+                "{form}"
+            );
+            assert_eq!(report.display_name.as_deref(), Some("Assets import"));
+        }
+        let nothing = check(&json!({"appId": Uuid::from_u128(5), "requiredResourceAccess": null}), &[], &place());
+        assert!(nothing.unwrap().permissions.is_empty());
+    }
+
+    #[test]
+    fn what_is_not_a_manifest_is_named_with_what_to_paste() {
+        let app = |name: &str| json!({"appId": Uuid::from_u128(5), "displayName": name, "requiredResourceAccess": []});
+        for (given, what) in [
+            (json!({"manifestVersion": "1.17", "webApplicationInfo": {"id": "x"}}), "manifest of a Teams app"),
+            (json!({"appId": "x", "servicePrincipalType": "Application"}), "enterprise application"),
+            (json!({"appId": "x", "displayName": "App"}), "copied without its permissions"),
+            (json!({"value": []}), "has no application"),
+            (json!([app("One"), app("Two")]), "list of 2 applications (One, Two, …)"),
+            (json!({"value": [app("One"), app("Two")]}), "Paste only the application"),
+            (json!({"a": 1}), "not an app manifest"),
+        ] {
+            let error = check(&given, &[], &place()).unwrap_err();
+            assert_eq!(error.faults[0].code, "not_a_manifest", "{given}");
+            assert!(error.faults[0].detail.contains(what), "{}", error.faults[0].detail);
+        }
+    }
+
+    #[test]
+    fn an_entry_of_another_api_with_graphs_id_says_so() {
+        let sharepoint = json!([{"resourceAppId": "00000003-0000-0ff1-ce00-000000000000",
+            "resourceAccess": [entry("User.Read.All", PermissionKind::Application)]}]);
+        let report = check(&sharepoint, &[Capability::Users], &place()).unwrap();
+        assert_eq!(verdicts(&report), [Verdict::NotAdded]);
+        assert!(report.permissions[0].note.as_deref().unwrap().contains("belongs to another API"));
     }
 
     #[test]

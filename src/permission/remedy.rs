@@ -11,8 +11,8 @@ use uuid::Uuid;
 /// The application to fix, and the hosts of its cloud (origins without a slash at the end).
 #[derive(Clone, Debug)]
 pub struct Place {
-    /// Tenant id or domain; `organizations` if it is unknown.
-    pub tenant: String,
+    /// Tenant id or domain, if it is known.
+    pub tenant: Option<String>,
     /// The application (client) id.
     pub client: Uuid,
     /// Object id of the enterprise application, if it is known.
@@ -44,7 +44,9 @@ pub enum Page {
 impl Place {
     /// The page on which an administrator consents to the permissions of the app registration.
     pub fn consent_url(&self) -> String {
-        format!("{}/{}/adminconsent?client_id={}", self.login_host, self.tenant, self.client)
+        // Without a tenant it is the one that the administrator signs in to.
+        let tenant = self.tenant.as_deref().unwrap_or("organizations");
+        format!("{}/{tenant}/adminconsent?client_id={}", self.login_host, self.client)
     }
 
     pub fn portal_url(&self, page: Page) -> String {
@@ -115,9 +117,10 @@ impl Place {
     /// Commands of the Azure CLI that grant Application permissions. Every request is one `az rest`.
     pub fn az_script(&self, permissions: &[&str]) -> String {
         let ids = application_ids(permissions);
+        let tenant = self.tenant.as_ref().map(|tenant| format!(" --tenant {tenant}")).unwrap_or_default();
         let mut lines = vec![format!(
-            "# Sign in first as a Privileged Role Administrator: az cloud set --name {} && az login --tenant {}",
-            self.az_cloud, self.tenant
+            "# Sign in first as a Privileged Role Administrator: az cloud set --name {} && az login{tenant}",
+            self.az_cloud
         )];
         let app = self.known_or_look_up(&mut lines, "app_principal", self.service_principal, self.client);
         let graph = self.known_or_look_up(&mut lines, "graph_principal", self.graph_service_principal, MICROSOFT_GRAPH);
@@ -184,15 +187,15 @@ impl Place {
     pub fn powershell_script(&self, permissions: &[&str]) -> String {
         let rows: Vec<String> =
             application_ids(permissions).iter().map(|(name, id)| format!("    \"{id}\" # {name}")).collect();
+        let tenant = self.tenant.as_ref().map(|tenant| format!(" -TenantId \"{tenant}\"")).unwrap_or_default();
         format!(
-            "Connect-MgGraph -TenantId \"{}\" -Environment {} -Scopes \"Application.Read.All\", \"AppRoleAssignment.ReadWrite.All\"\n\
+            "Connect-MgGraph{tenant} -Environment {} -Scopes \"Application.Read.All\", \"AppRoleAssignment.ReadWrite.All\"\n\
              $app = Get-MgServicePrincipal -Filter \"appId eq '{}'\"\n\
              $graph = Get-MgServicePrincipal -Filter \"appId eq '{MICROSOFT_GRAPH}'\"\n\
              $permissions = @(\n{}\n)\n\
              foreach ($permission in $permissions) {{\n    \
              New-MgServicePrincipalAppRoleAssignment -ServicePrincipalId $app.Id -PrincipalId $app.Id -ResourceId $graph.Id -AppRoleId $permission\n\
              }}",
-            self.tenant,
             self.powershell_environment,
             self.client,
             rows.join("\n")
@@ -211,7 +214,7 @@ pub(crate) mod tests {
 
     pub(crate) fn place() -> Place {
         Place {
-            tenant: "72f988bf-86f1-41af-91ab-2d7cd011db47".to_owned(),
+            tenant: Some("72f988bf-86f1-41af-91ab-2d7cd011db47".to_owned()),
             client: Uuid::from_u128(0xc11e_0000_0000_4000_8000_0000_0000_0001),
             service_principal: None,
             graph_service_principal: None,
@@ -230,6 +233,15 @@ pub(crate) mod tests {
         let script = place().az_script(&["User.Read.All"]);
         assert!(script.contains("df021288-bdef-4463-88db-98f22de89214"));
         assert!(!script.contains("a154be20-db9c-4678-8ab7-66f6cc099a59"), "the Delegated id");
+    }
+
+    #[test]
+    fn without_a_tenant_the_scripts_name_none() {
+        let place = Place { tenant: None, ..place() };
+        let names = ["User.Read.All"];
+        assert!(place.az_script(&names).lines().next().unwrap().ends_with("&& az login"));
+        assert!(place.powershell_script(&names).starts_with("Connect-MgGraph -Environment Global"));
+        assert!(place.consent_url().contains("/organizations/adminconsent"));
     }
 
     #[test]

@@ -125,7 +125,8 @@ async fn sign_in(run: &Run) -> Result<Arc<AccessToken>> {
     let graph_url = run.app.settings.hosts.graph_url.as_ref();
     if let Some(finding) = connection_check::refusal(&token.claims, &run.job.identity, graph_url) {
         let advice = "Run the connection check and follow its remedies; then start the run again.";
-        return Err(Stop::failed(RunStage::Collect, finding.code, finding.message, advice).into());
+        let stop = Stop::failed(RunStage::Collect, finding.code, finding.message, advice);
+        return Err(stop.with_remedies(finding.remedies).into());
     }
     Ok(token)
 }

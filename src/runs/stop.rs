@@ -2,8 +2,10 @@
 
 use crate::assets::{AssetsError, AssetsErrorKind};
 use crate::codes::{RecordedCode, RunErrorCode};
+use crate::connection_check;
 use crate::error::{Code, Error};
 use crate::graph::{GraphError, GraphErrorKind};
+use crate::permission::report::Remedy;
 use crate::run_state::{RunError, RunStage, WaitReason};
 use chrono::{DateTime, Utc};
 use serde_json::Value;
@@ -39,12 +41,21 @@ impl Stop {
             assets_code: None,
             request_id: None,
             advice: Some(advice.into()),
+            remedies: Vec::new(),
         }))
     }
 
     /// Whether the run fails for this reason.
     pub fn is_failure(&self, code: RunErrorCode) -> bool {
         matches!(self, Self::Failed(error) if error.code == code)
+    }
+
+    /// The same failure, with ways to fix it.
+    pub fn with_remedies(mut self, remedies: Vec<Remedy>) -> Self {
+        if let Self::Failed(error) = &mut self {
+            error.remedies = remedies;
+        }
+        self
     }
 
     /// The same failure, with what it means for the run said first.
@@ -71,7 +82,8 @@ impl Stop {
             graph_code: sign_in.and_then(|e| e.aadsts).map(|n| format!("AADSTS{n}")).or_else(|| error.code.clone()),
             assets_code: None,
             request_id: sign_in.and_then(|e| e.trace_id.clone()).or_else(|| error.request_id.clone()),
-            advice: Some(error.advice().to_owned()),
+            advice: Some(sign_in.map_or_else(|| error.advice().to_owned(), |error| error.advice())),
+            remedies: sign_in.map(|error| connection_check::sign_in_remedies(error)).unwrap_or_default(),
         }))
     }
 
@@ -88,6 +100,7 @@ impl Stop {
             assets_code: error.answer_code.clone().or_else(|| error.status.map(|status| status.to_string())),
             request_id: error.request_id.clone(),
             advice: Some(error.advice().to_owned()),
+            remedies: Vec::new(),
         }))
     }
 }
@@ -118,6 +131,7 @@ impl From<Error> for Stop {
             assets_code: None,
             request_id: None,
             advice: Some(code.advice().to_owned()),
+            remedies: Vec::new(),
         }))
     }
 }

@@ -91,7 +91,7 @@ async fn every_simulated_tenant_gets_its_own_report() {
                 (Overall::Ok, vec![], all(Granted))
             }
             Scenario::Delegated | Scenario::Pending | Scenario::NotAdded | Scenario::AzureAdGraph => no_roles(),
-            Scenario::DelegatedDiagnosable => (Overall::Failed, vec![], all(AddedAsDelegated)),
+            Scenario::DelegatedDiagnosable => (Overall::Failed, vec!["added_as_delegated"], all(AddedAsDelegated)),
             Scenario::PendingDiagnosable => (Overall::Failed, vec![], all(ConsentPending)),
             Scenario::ExpiredSecret => (Overall::Failed, vec!["client_secret_expired"], all(Unknown)),
             Scenario::SecretId => (Overall::Failed, vec!["secret_id_pasted"], all(Unknown)),

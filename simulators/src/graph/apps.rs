@@ -10,7 +10,7 @@ use super::permission as may;
 use super::request::Request;
 use super::sim::Sim;
 use super::tenant::{App, Principal, Tenant};
-use entity::{Key, all_principals, application, assignment, grant};
+use entity::{Key, all_principals, application, assignment, grants_of};
 use serde_json::{Map, Value, json};
 
 /// The answer, if the path is about applications.
@@ -58,12 +58,12 @@ fn principals(sim: &Sim, request: &Request<'_>, key: Option<Key>, rest: &[&str])
         (Some(key), ["appRoleAssignments"]) => {
             let (app, principal) = find_principal(tenant, key)?;
             let items = principal.assignments.iter().map(|a| assignment(tenant, app, principal, a));
-            Ok(request.value_list("appRoleAssignments", request.select_members(items.collect())))
+            request.value_page("appRoleAssignments", &request.select_members(items.collect()))
         }
         (Some(key), ["oauth2PermissionGrants"]) => {
             request.token.needs(may::GRANTS)?;
             let (_, principal) = find_principal(tenant, key)?;
-            Ok(request.value_list("oauth2PermissionGrants", grant(tenant, principal)))
+            request.value_page("oauth2PermissionGrants", &grants_of(tenant, principal))
         }
         _ => Err(Problem::new(400, "BadRequest", "Resource not found for the segment.")),
     })
@@ -100,8 +100,8 @@ fn grants(sim: &Sim, request: &Request<'_>) -> Answered {
         let wanted = filter_value(request, "clientId");
         let principals = tenant.apps.iter().filter_map(|app| app.principal.as_ref());
         let kept = principals.filter(|p| wanted.as_ref().is_none_or(|id| *id == p.id.to_string()));
-        let items: Vec<Value> = kept.flat_map(|principal| grant(tenant, principal)).collect();
-        Ok(request.value_list("oauth2PermissionGrants", items))
+        let items: Vec<Value> = kept.flat_map(|principal| grants_of(tenant, principal)).collect();
+        request.value_page("oauth2PermissionGrants", &items)
     })
 }
 

@@ -91,6 +91,12 @@ fn find<'t>(text: &str, tenant: Option<&'t Tenant>) -> Result<&'t Tenant, Failur
         "organizations" => return Err(Failure::new(50_059)),
         _ => {}
     }
+    match Uuid::parse_str(text) {
+        Ok(id) if id.is_nil() => return Err(Failure::new(900_021).with("tenant", text)),
+        // Entra takes the form with hyphens alone.
+        Ok(_) if text.len() != 36 => return Err(Failure::new(900_023).with("tenant", text)),
+        Ok(_) | Err(_) => {}
+    }
     let is_domain = text.contains('.') && text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-'));
     if Uuid::parse_str(text).is_err() && !is_domain {
         return Err(Failure::new(900_023).with("tenant", text));

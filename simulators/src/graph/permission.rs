@@ -8,6 +8,9 @@ pub const GRAPH_APP_ID: Uuid = uuid!("00000003-0000-0000-c000-000000000000");
 /// The application id of the retired Azure AD Graph: permissions picked there do not count.
 pub const AZURE_AD_GRAPH_APP_ID: Uuid = uuid!("00000002-0000-0000-c000-000000000000");
 
+/// The application id of SharePoint Online, whose permissions have the names and ids of some of Graph's.
+pub const SHAREPOINT_APP_ID: Uuid = uuid!("00000003-0000-0ff1-ce00-000000000000");
+
 /// One permission: name, id as an Application permission (app role), id as a Delegated one (scope).
 #[derive(Debug)]
 pub struct Permission {

@@ -171,6 +171,7 @@ impl Scenario {
             tail: Tail::default(),
             premium: self != Self::NotPremium,
             graph_principal: Uuid::from_u128(0x5c0a_0000_64a0_4000_8000_0000_0000_0000 | self.number()),
+            sharepoint_principal: Uuid::from_u128(0x5c0a_0000_5a0e_4000_8000_0000_0000_0000 | self.number()),
         }
     }
 
@@ -192,6 +193,7 @@ impl Scenario {
                 enabled: true,
                 assignments: Vec::new(),
                 delegated: Vec::new(),
+                delegated_of_sharepoint: Vec::new(),
             }),
             blocked_by: None,
             directory_reader: false,

@@ -37,6 +37,8 @@ pub struct Tenant {
     pub premium: bool,
     /// The service principal of Microsoft Graph in this tenant.
     pub graph_principal: Uuid,
+    /// The service principal of SharePoint Online in this tenant.
+    pub sharepoint_principal: Uuid,
 }
 
 /// An app registration and, where there is one, its service principal (enterprise application).
@@ -98,14 +100,24 @@ pub struct Principal {
     pub id: Uuid,
     pub enabled: bool,
     pub assignments: Vec<Assignment>,
-    /// Delegated permissions that an administrator consented to for everybody.
+    /// Delegated permissions of Microsoft Graph that an administrator consented to for everybody.
     pub delegated: Vec<&'static str>,
+    /// Those of SharePoint Online.
+    pub delegated_of_sharepoint: Vec<&'static str>,
+}
+
+/// An API whose permissions can be granted.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Api {
+    MicrosoftGraph,
+    SharePoint,
 }
 
 /// A granted Application permission.
 #[derive(Clone, Debug)]
 pub struct Assignment {
     pub id: String,
+    pub api: Api,
     pub role: Uuid,
     pub created: DateTime<Utc>,
     /// Tokens carry it from then on.
@@ -116,7 +128,8 @@ impl App {
     /// The names of the Application permissions that a token issued now carries.
     pub fn roles(&self, now: DateTime<Utc>) -> Vec<&'static str> {
         let assignments = self.principal.iter().flat_map(|principal| &principal.assignments);
-        let effective = assignments.filter(|assignment| assignment.effective <= now);
+        let of_graph = assignments.filter(|assignment| assignment.api == Api::MicrosoftGraph);
+        let effective = of_graph.filter(|assignment| assignment.effective <= now);
         effective.filter_map(|assignment| Some(permission::by_role(assignment.role)?.name)).collect()
     }
 
@@ -137,7 +150,7 @@ impl App {
         let Some(principal) = &mut self.principal else { return };
         for required in self.required.iter().filter(|r| r.resource == GRAPH_APP_ID) {
             if required.application {
-                principal.assign(required.id, now, effective);
+                principal.assign(Api::MicrosoftGraph, required.id, now, effective);
             } else if let Some(permission) = permission::by_scope(required.id)
                 && !principal.delegated.contains(&permission.name)
             {
@@ -149,13 +162,19 @@ impl App {
 
 impl Principal {
     /// Grants one Application permission; `None` when it is granted already.
-    pub fn assign(&mut self, role: Uuid, now: DateTime<Utc>, effective: DateTime<Utc>) -> Option<&Assignment> {
-        if self.assignments.iter().any(|assignment| assignment.role == role) {
+    pub fn assign(
+        &mut self,
+        api: Api,
+        role: Uuid,
+        now: DateTime<Utc>,
+        effective: DateTime<Utc>,
+    ) -> Option<&Assignment> {
+        if self.assignments.iter().any(|assignment| (assignment.api, assignment.role) == (api, role)) {
             return None;
         }
-        let mixed = Uuid::from_u128(self.id.as_u128() ^ role.as_u128().rotate_left(32));
+        let mixed = Uuid::from_u128(self.id.as_u128() ^ role.as_u128().rotate_left(32) ^ api as u128);
         let id = format!("sim-{}", mixed.simple());
-        self.assignments.push(Assignment { id, role, created: now, effective });
+        self.assignments.push(Assignment { id, api, role, created: now, effective });
         self.assignments.last()
     }
 }

@@ -51,9 +51,10 @@ impl FromRequest for Caller {
     }
 }
 
+/// The same for every key or token that is not valid, so that the answer does not reveal which keys exist.
 pub(super) fn unauthenticated() -> Error {
     Error::new(
         Code::Unauthenticated,
-        "Send a valid API key or token: `Authorization: Bearer <key>`. The credentials are missing, wrong, expired or revoked.",
+        "The key or token is not valid: it is wrong, expired or revoked. Check that it was copied whole.",
     )
 }

@@ -32,8 +32,12 @@ pub(super) async fn read(request: &mut ServiceRequest, expected: &OperationBody)
         return Ok(None);
     }
     check_content_type(request, &expected.media_types)?;
-    let mut value = serde_json::from_slice(&bytes).map_err(|e| {
-        let detail = format!("The body is not valid JSON: {} at line {}, column {}.", reason(&e), e.line(), e.column());
+    // RFC 8259 §8.1 lets a parser ignore a byte order mark.
+    let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
+    let mut value = serde_json::from_slice(text).map_err(|e| {
+        let hint = if is_comment(text, &e) { " JSON has no comments: remove them." } else { "" };
+        let (reason, line, column) = (reason(&e), e.line(), e.column());
+        let detail = format!("The body is not valid JSON: {reason} at line {line}, column {column}.{hint}");
         Error::new(Code::MalformedJson, detail)
     })?;
     write_integers(&mut value);
@@ -55,6 +59,13 @@ fn write_integers(value: &mut Value) {
         Value::Object(fields) => fields.values_mut().for_each(write_integers),
         Value::Null | Value::Bool(_) | Value::String(_) => {}
     }
+}
+
+/// Whether a comment is where the parser stopped.
+fn is_comment(text: &[u8], error: &serde_json::Error) -> bool {
+    let line = text.split(|byte| *byte == b'\n').nth(error.line().saturating_sub(1)).unwrap_or_default();
+    let rest = line.get(error.column().saturating_sub(1)..).unwrap_or_default();
+    rest.starts_with(b"//") || rest.starts_with(b"/*")
 }
 
 /// The text of a JSON error without its « at line … » tail.

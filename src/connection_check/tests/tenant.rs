@@ -19,6 +19,8 @@ pub const TENANT: &str = "72f988bf-86f1-41af-91ab-2d7cd011db47";
 pub const CLIENT: Uuid = uuid!("11111111-2222-4333-8444-555555555555");
 pub const SECRET: &str = "abc8Q~very-secret-value";
 const PRINCIPAL: &str = "aaaaaaaa-0000-4000-8000-000000000001";
+const GRAPH_PRINCIPAL: &str = "cccccccc-0000-4000-8000-000000000001";
+const OTHER_PRINCIPAL: &str = "cccccccc-0000-4000-8000-000000000002";
 const OUTER: &str = "bbbbbbbb-0000-4000-8000-000000000001";
 pub const INNER: &str = "bbbbbbbb-0000-4000-8000-000000000002";
 
@@ -34,8 +36,10 @@ pub struct Tenant {
     refused: Vec<String>,
     slow: Option<String>,
     enabled: bool,
-    assigned: Vec<Uuid>,
-    delegated: Option<String>,
+    /// Items of the two lists of grants, of which a page has 100.
+    assigned: Vec<Value>,
+    delegated: Vec<Value>,
+    broken_page: Option<usize>,
     manifest: Option<Vec<Value>>,
 }
 
@@ -76,7 +80,8 @@ impl Tenant {
             slow: None,
             enabled: true,
             assigned: Vec::new(),
-            delegated: None,
+            delegated: Vec::new(),
+            broken_page: None,
             manifest: Some(Vec::new()),
         }
     }
@@ -125,13 +130,59 @@ impl Tenant {
         Self { manifest: None, ..self }
     }
 
-    pub fn assigned(mut self, name: &str) -> Self {
-        self.assigned.push(catalog::id(name, PermissionKind::Application).unwrap());
+    pub fn assigned(self, name: &str) -> Self {
+        self.assigned_of(name, GRAPH_PRINCIPAL, "Microsoft Graph")
+    }
+
+    /// Granted, but as a permission of another API with the same id.
+    pub fn assigned_elsewhere(self, name: &str) -> Self {
+        self.assigned_of(name, OTHER_PRINCIPAL, "Office 365 SharePoint Online")
+    }
+
+    fn assigned_of(mut self, name: &str, resource: &str, display_name: &str) -> Self {
+        let id = catalog::id(name, PermissionKind::Application).unwrap();
+        let item = json!({"appRoleId": id, "resourceId": resource, "resourceDisplayName": display_name});
+        self.assigned.push(item);
         self
     }
 
     pub fn granted_delegated(self, scope: &str) -> Self {
-        Self { delegated: Some(scope.to_owned()), ..self }
+        self.delegated_of(scope, GRAPH_PRINCIPAL)
+    }
+
+    pub fn granted_delegated_elsewhere(self, scope: &str) -> Self {
+        self.delegated_of(scope, OTHER_PRINCIPAL)
+    }
+
+    fn delegated_of(mut self, scope: &str, resource: &str) -> Self {
+        self.delegated.push(json!({"consentType": "AllPrincipals", "scope": scope, "resourceId": resource}));
+        self
+    }
+
+    /// Both lists of grants begin with so many entries that have nothing to do with an import.
+    pub fn behind(mut self, entries: usize) -> Self {
+        let foreign = |n: usize| json!({"appRoleId": Uuid::from_u128(n as u128), "resourceId": GRAPH_PRINCIPAL, "scope": "Tasks.Read"});
+        self.assigned.splice(0..0, (0..entries).map(foreign));
+        self.delegated.splice(0..0, (0..entries).map(foreign));
+        self
+    }
+
+    /// This page of the lists of grants cannot be read.
+    pub fn broken_page(self, page: usize) -> Self {
+        Self { broken_page: Some(page), ..self }
+    }
+
+    fn page(&self, items: &[Value], path: &str, url: &str) -> (u16, Value) {
+        let page: usize = url.split("$skiptoken=").nth(1).map_or(0, |token| token.parse().unwrap());
+        if self.broken_page == Some(page) {
+            return (400, json!({"error": {"code": "Request_BadRequest", "message": "The page cannot be read."}}));
+        }
+        let mut body = json!({"value": items.iter().skip(page * 100).take(100).collect::<Vec<_>>()});
+        if items.len() > (page + 1) * 100 {
+            let origin = &url[..url.find("/v1.0").unwrap()];
+            body["@odata.nextLink"] = json!(format!("{origin}/v1.0{path}?$skiptoken={}", page + 1));
+        }
+        (200, body)
     }
 
     pub async fn check(self, capabilities: &[Capability]) -> CheckReport {
@@ -196,11 +247,10 @@ impl Tenant {
             _ if path == format!("/servicePrincipals(appId='{CLIENT}')") => {
                 json!({"id": PRINCIPAL, "appId": CLIENT, "accountEnabled": self.enabled})
             }
-            _ if path == format!("{own}/appRoleAssignments") => {
-                json!({"value": self.assigned.iter().map(|id| json!({"appRoleId": id})).collect::<Vec<_>>()})
-            }
-            _ if path == format!("{own}/oauth2PermissionGrants") => {
-                json!({"value": self.delegated.iter().map(|scope| json!({"consentType": "AllPrincipals", "scope": scope})).collect::<Vec<_>>()})
+            _ if path == format!("{own}/appRoleAssignments") => return self.page(&self.assigned, path, url),
+            _ if path == format!("{own}/oauth2PermissionGrants") => return self.page(&self.delegated, path, url),
+            _ if path == format!("/servicePrincipals(appId='{}')", catalog::MICROSOFT_GRAPH) => {
+                json!({"id": GRAPH_PRINCIPAL})
             }
             _ if path.starts_with("/applications") => match &self.manifest {
                 Some(access) => {

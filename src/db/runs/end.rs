@@ -81,6 +81,7 @@ fn cancelled(stage: Option<RunStage>, detail: &str) -> RunError {
         assets_code: None,
         request_id: None,
         advice: Some("The import execution in Assets is cancelled. Start a new run to import.".to_owned()),
+        remedies: Vec::new(),
     }
 }
 
@@ -157,6 +158,7 @@ pub async fn expire_approvals(db: &Db, now: DateTime<Utc>) -> Result<usize> {
             assets_code: None,
             request_id: None,
             advice: Some("Check the changes of this run, then start a new run.".to_owned()),
+            remedies: Vec::new(),
         };
         for (organization, id) in &expired {
             let organization = OrganizationId(*organization);

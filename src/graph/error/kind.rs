@@ -60,7 +60,7 @@ impl GraphErrorKind {
             Self::PageTokenExpired => RunErrorCode::GraphPageTokenExpired,
             Self::DeltaExpired { .. } => RunErrorCode::GraphDeltaExpired,
             Self::Cancelled => RunErrorCode::Cancelled,
-            Self::SignIn(_) => RunErrorCode::SignInFailed,
+            Self::SignIn(error) => RunErrorCode::Finding(error.code),
         }
     }
 

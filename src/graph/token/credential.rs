@@ -32,6 +32,10 @@ pub const SECRET_ID_PASTED: &str = "This is the Secret ID, not the secret. In th
 /// The longest secret, certificate or key that is read, in bytes.
 const MAX_CREDENTIAL_BYTES: usize = 64 * 1024;
 
+/// More certificates and keys than a file of one application has: a chain has three or four.
+const MAX_BLOCKS: usize = 20;
+const BEGIN: &str = "-----BEGIN ";
+
 impl fmt::Debug for Credential {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Credential").field(&self.kind()).finish()
@@ -39,6 +43,23 @@ impl fmt::Debug for Credential {
 }
 
 impl Credential {
+    /// A certificate and its key from two texts, each of which may have both in any order, more certificates (a chain),
+    /// and other lines between them, as `openssl pkcs12 -nodes` writes. The pair that belongs together is taken. A text
+    /// without a readable block stays as it is, so that its fault can be named.
+    pub fn certificate(certificate: &str, key: &str) -> Self {
+        let of = |first: &str, second: &str, is_wanted: fn(&str) -> bool| -> Vec<String> {
+            let blocks = pem_blocks(first).into_iter().chain(pem_blocks(second));
+            blocks.filter(|(label, _)| is_wanted(label)).map(|(_, block)| block.to_owned()).collect()
+        };
+        let certificates = of(certificate, key, |label| label == "CERTIFICATE");
+        let keys = of(key, certificate, |label| label.ends_with("PRIVATE KEY"));
+        let (certificate_pem, private_key_pem) = matching_pair(&certificates, &keys).unwrap_or_else(|| {
+            let first = |blocks: &[String], text: &str| blocks.first().cloned().unwrap_or_else(|| text.to_owned());
+            (first(&certificates, certificate), first(&keys, key))
+        });
+        Self::Certificate { certificate_pem, private_key_pem: private_key_pem.into() }
+    }
+
     pub fn kind(&self) -> CredentialKind {
         match self {
             Self::ClientSecret(_) => CredentialKind::ClientSecret,
@@ -81,6 +102,37 @@ impl Credential {
 /// Whether a text is a GUID, which a secret's Value never is.
 pub fn looks_like_secret_id(secret: &str) -> bool {
     Uuid::parse_str(secret.trim()).is_ok()
+}
+
+/// The blocks of a PEM text with their labels. Lines outside the blocks are left out.
+fn pem_blocks(text: &str) -> Vec<(&str, &str)> {
+    let mut blocks = Vec::new();
+    let mut rest = text;
+    while let Some(begin) = rest.find(BEGIN) {
+        let block = &rest[begin..];
+        let after = &block[BEGIN.len()..];
+        rest = after;
+        let Some((label, _)) = after.split_once("-----") else { continue };
+        let end = format!("-----END {label}-----");
+        let Some(at) = block.find(&end) else { continue };
+        blocks.push((label, &block[..at + end.len()]));
+        rest = &block[at + end.len()..];
+    }
+    blocks
+}
+
+/// The first certificate and key that belong together. With one of each nothing is to be chosen.
+fn matching_pair(certificates: &[String], keys: &[String]) -> Option<(String, String)> {
+    if certificates.len() + keys.len() > MAX_BLOCKS {
+        return None;
+    }
+    let parsed: Vec<(&String, Certificate)> =
+        certificates.iter().filter_map(|pem| Some((pem, Certificate::parse(pem).ok()?))).collect();
+    keys.iter().find_map(|key| {
+        let signing = signing_key(key).ok()?;
+        let (certificate, _) = parsed.iter().find(|(_, certificate)| certificate.belongs_to(&signing))?;
+        Some(((*certificate).clone(), key.clone()))
+    })
 }
 
 fn validate_secret(secret: &str, at: &str, faults: &mut Faults) {
@@ -312,6 +364,38 @@ pub(crate) mod tests {
         ] {
             assert_eq!(codes(&credential), expected);
         }
+    }
+
+    /// Case C5, and the files that other tools write.
+    #[test]
+    fn certificate_and_key_are_found_in_one_text_in_any_order() {
+        let (key, issuer) = (rsa(), rsa());
+        let (pem, own, chain) = (key.serialize_pem(), certificate(&key, 2027), certificate(&issuer, 2030));
+        let bag = "Bag Attributes\n    friendlyName: ENCRYPTED - my app\n    localKeyID: 01 00 00 00\nKey Attributes: <No Attributes>\n";
+        for file in [
+            format!("{own}{pem}"),
+            format!("{pem}{own}"),
+            format!("{chain}{own}{pem}"),
+            format!("{pem}{chain}{own}"),
+            format!("{bag}{pem}{bag}subject=CN = app.example\n\nissuer=CN = app.example\n\n{own}{bag}{chain}"),
+            format!("{own}{pem}").replace('\n', "\r\n"),
+        ] {
+            for (certificate, key) in [(&file, &file), (&own, &file), (&file, &pem), (&chain, &file)] {
+                let credential = Credential::certificate(certificate, key);
+                assert_eq!(codes(&credential), [], "{file}");
+                let Credential::Certificate { certificate_pem, private_key_pem } = &credential else { unreachable!() };
+                assert!(!certificate_pem.contains("PRIVATE KEY"), "a key is never stored with the certificate");
+                assert!(!private_key_pem.expose_secret().contains("Bag Attributes"));
+                assert_eq!(credential.hint(), with(&own, &pem).hint(), "the one that belongs to the key");
+            }
+        }
+        let strangers = Credential::certificate(&format!("{chain}{pem}"), &pem);
+        assert_eq!(codes(&strangers)[0].1, "key_does_not_match");
+        let traditional =
+            "-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\n\nAAAA\n-----END RSA PRIVATE KEY-----";
+        assert_eq!(codes(&Credential::certificate(&own, traditional))[0].1, "key_encrypted");
+        assert_eq!(codes(&Credential::certificate(&own, "nonsense"))[0].1, "key_unreadable");
+        assert_eq!(codes(&Credential::certificate("-----BEGIN -----BEGIN ", ""))[0].1, "certificate_unreadable");
     }
 
     #[test]

@@ -12,7 +12,7 @@ pub struct Identity {
     pub organization: OrganizationId,
     pub connection: ConnectionId,
     pub credential_version: i64,
-    /// GUID or verified domain, see [`validate_tenant_id`].
+    /// GUID or verified domain, see [`is_tenant_id`].
     pub tenant_id: String,
     pub client_id: Uuid,
     pub cloud: Cloud,
@@ -22,21 +22,45 @@ pub struct Identity {
 /// Names that stand for any tenant. A client-credentials request cannot use them.
 const ANY_TENANT: [&str; 3] = ["common", "organizations", "consumers"];
 
-/// Whether the text can name one tenant: a GUID or a DNS name. It becomes part of a URL path.
+/// Whether the text can name one tenant as Entra takes it: a GUID with hyphens, or a DNS name. It becomes part of a URL
+/// path.
 pub fn is_tenant_id(text: &str) -> bool {
-    Uuid::parse_str(text).is_ok() || is_domain(text)
+    match Uuid::parse_str(text) {
+        Ok(id) => text.len() == 36 && !id.is_nil(),
+        Err(_) => is_domain(text),
+    }
 }
 
-/// Adds a fault at `pointer` (`/tenantId`) unless the text names one tenant.
+/// A tenant id as Entra takes it: without blanks around it, and a GUID with hyphens and nothing else.
+pub fn normalize_tenant_id(text: &str) -> String {
+    let text = text.trim();
+    match Uuid::parse_str(text) {
+        Ok(id) if text.len() != 36 => id.to_string(),
+        Ok(_) | Err(_) => text.to_owned(),
+    }
+}
+
+/// Adds a fault at `pointer` (`/tenantId`) unless the text, once normalized, names one tenant.
 pub fn validate_tenant_id(text: &str, pointer: &str, faults: &mut Faults) {
-    if text.trim().is_empty() {
-        faults.push(pointer, "required", "The tenant id is required. It is on the Overview of Microsoft Entra ID.");
-    } else if ANY_TENANT.iter().any(|any| any.eq_ignore_ascii_case(text)) {
+    let text = normalize_tenant_id(text);
+    if text.is_empty() {
+        faults.push(
+            pointer,
+            "required",
+            "The tenant id is required. It is the Tenant ID on the Overview of Microsoft Entra ID.",
+        );
+    } else if ANY_TENANT.iter().any(|any| any.eq_ignore_ascii_case(&text)) {
         let detail = format!(
             "«{text}» does not name one particular tenant. Enter the Tenant ID from the Overview of Microsoft Entra ID."
         );
         faults.push(pointer, "tenant_not_specific", detail);
-    } else if !is_tenant_id(text) {
+    } else if Uuid::parse_str(&text).is_ok_and(|id| id.is_nil()) {
+        faults.push(
+            pointer,
+            "tenant_malformed",
+            "A tenant id of zeros names no tenant. Enter the Tenant ID from the Overview of Microsoft Entra ID.",
+        );
+    } else if !is_tenant_id(&text) {
         faults.push(
             pointer,
             "tenant_malformed",
@@ -65,7 +89,29 @@ mod tests {
         for good in ["72f988bf-86f1-41af-91ab-2d7cd011db47", "contoso.onmicrosoft.com", "xn--bcher-kva.example"] {
             assert!(is_tenant_id(good), "{good}");
         }
-        for bad in ["common", "contoso", "a..b", "-a.b", "a.b/../c", "a.b?c", "contoso.com ", "", &"a.".repeat(200)] {
+        let spelled = "72f988bf86f141af91ab2d7cd011db47";
+        for other in
+            ["{72f988bf-86f1-41af-91ab-2d7cd011db47}", "urn:uuid:72f988bf-86f1-41af-91ab-2d7cd011db47", spelled]
+        {
+            assert!(!is_tenant_id(other), "Entra does not take {other}");
+            assert_eq!(normalize_tenant_id(&format!(" {other}\n")), "72f988bf-86f1-41af-91ab-2d7cd011db47");
+        }
+        assert_eq!(normalize_tenant_id("\tcontoso.com "), "contoso.com");
+        let zeros = "00000000-0000-0000-0000-000000000000";
+        for bad in [
+            zeros,
+            "{00000000-0000-0000-0000-000000000000}",
+            "contoso .com",
+            "common",
+            "contoso",
+            "a..b",
+            "-a.b",
+            "a.b/../c",
+            "a.b?c",
+            " ",
+            "",
+            &"a.".repeat(200),
+        ] {
             let mut faults = Faults::default();
             validate_tenant_id(bad, "/tenantId", &mut faults);
             assert!(!faults.is_empty(), "{bad}");

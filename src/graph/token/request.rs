@@ -9,7 +9,7 @@ use super::identity::{Identity, is_tenant_id};
 use crate::clock::Clock;
 use crate::codes::FindingCode;
 use crate::config::HostSettings;
-use crate::graph::sign_in_error::{SignInError, SignInErrorKind};
+use crate::graph::sign_in_error::{SignInError, SignInErrorKind, leading_json};
 use crate::http;
 use chrono::TimeDelta;
 use secrecy::{ExposeSecret, SecretString};
@@ -75,7 +75,7 @@ pub(super) async fn ask(
     if status != 200 {
         return Err(SignInError::from_answer(status, &body, request_id.as_deref(), retry_after));
     }
-    let Ok(answer) = serde_json::from_slice::<Answer>(&body) else {
+    let Some(answer) = leading_json::<Answer>(&body) else {
         let text = "the response of the sign-in service has status 200 but no access_token";
         return Err(SignInError::of(SignInErrorKind::Unreadable, FindingCode::SignInAnswerUnreadable, text));
     };

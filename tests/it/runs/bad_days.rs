@@ -140,12 +140,16 @@ async fn a_sign_in_that_fails_ends_the_run_with_its_code() {
     world.graph.add_fault(Fault::on(path.as_str(), Action::status(503)).times(0));
     let run = world.run(world.only_job().await, RunMode::Full).await;
     let error = run.error.unwrap();
-    assert_eq!((error["code"].as_str(), error["stage"].as_str()), (Some("sign_in_failed"), Some("collect")));
+    assert_eq!((error["code"].as_str(), error["stage"].as_str()), (Some("sign_in_busy"), Some("collect")));
     assert!(error["advice"].is_string(), "{error}");
     world.graph.clear_faults();
     world.graph.set_token_error(Scenario::Healthy, Some(TokenError { aadsts: 7_000_222 }), Tail::Spaces);
-    let expected = graph("an expired secret", "sign_in_failed", Some("AADSTS7000222"));
+    let expected = graph("an expired secret", "client_secret_expired", Some("AADSTS7000222"));
     world.assert_bad_day(RunMode::Full, &expected).await;
+    let error = world.run(world.only_job().await, RunMode::Full).await.error.unwrap();
+    assert!(error["detail"].as_str().unwrap().contains("The client secret has expired."), "{error}");
+    assert!(error["advice"].as_str().unwrap().starts_with("Create a new client secret"), "{error}");
+    assert!(error["remedies"][0]["value"].as_str().unwrap().contains("/Credentials/appId/"), "{error}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

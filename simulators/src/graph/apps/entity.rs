@@ -1,7 +1,7 @@
 //! App registrations, service principals, assignments and grants: how a path names them and how Graph writes them.
 
-use crate::graph::permission::{GRAPH_APP_ID, PERMISSIONS};
-use crate::graph::tenant::{App, Assignment, Principal, Tenant};
+use crate::graph::permission::{GRAPH_APP_ID, PERMISSIONS, SHAREPOINT_APP_ID};
+use crate::graph::tenant::{Api, App, Assignment, Principal, Tenant};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -66,7 +66,24 @@ pub fn all_principals(tenant: &Tenant) -> Vec<Value> {
             "oauth2PermissionScopes": [],
         })
     });
-    own.chain(std::iter::once(graph_principal(tenant))).collect()
+    own.chain([graph_principal(tenant), sharepoint_principal(tenant)]).collect()
+}
+
+/// Its `User.Read.All` has the id of Graph's.
+fn sharepoint_principal(tenant: &Tenant) -> Value {
+    json!({
+        "id": tenant.sharepoint_principal,
+        "appId": SHAREPOINT_APP_ID,
+        "displayName": "Office 365 SharePoint Online",
+        "accountEnabled": true,
+        "appOwnerOrganizationId": "f8cdef31-a31e-4b4a-93e4-5f571e91255a",
+        "servicePrincipalType": "Application",
+        "appRoles": [{
+            "id": "df021288-bdef-4463-88db-98f22de89214", "value": "User.Read.All", "displayName": "User.Read.All",
+            "isEnabled": true, "allowedMemberTypes": ["Application"], "origin": "Application",
+        }],
+        "oauth2PermissionScopes": [],
+    })
 }
 
 fn graph_principal(tenant: &Tenant) -> Value {
@@ -93,6 +110,10 @@ fn graph_principal(tenant: &Tenant) -> Value {
 }
 
 pub fn assignment(tenant: &Tenant, app: &App, principal: &Principal, assignment: &Assignment) -> Value {
+    let (resource, display_name) = match assignment.api {
+        Api::MicrosoftGraph => (tenant.graph_principal, "Microsoft Graph"),
+        Api::SharePoint => (tenant.sharepoint_principal, "Office 365 SharePoint Online"),
+    };
     json!({
         "id": assignment.id,
         "deletedDateTime": null,
@@ -101,22 +122,28 @@ pub fn assignment(tenant: &Tenant, app: &App, principal: &Principal, assignment:
         "principalDisplayName": app.name,
         "principalId": principal.id,
         "principalType": "ServicePrincipal",
-        "resourceDisplayName": "Microsoft Graph",
-        "resourceId": tenant.graph_principal,
+        "resourceDisplayName": display_name,
+        "resourceId": resource,
     })
 }
 
-/// All delegated permissions that were consented to for everybody are one grant, the names with spaces between.
-pub fn grant(tenant: &Tenant, principal: &Principal) -> Vec<Value> {
-    if principal.delegated.is_empty() {
-        return Vec::new();
-    }
-    vec![json!({
-        "id": format!("grant-{}", principal.id.simple()),
-        "clientId": principal.id,
-        "consentType": "AllPrincipals",
-        "principalId": null,
-        "resourceId": tenant.graph_principal,
-        "scope": principal.delegated.join(" "),
-    })]
+/// All delegated permissions of one API that were consented to for everybody are one grant, the names with spaces
+/// between.
+pub fn grants_of(tenant: &Tenant, principal: &Principal) -> Vec<Value> {
+    let apis = [
+        (tenant.graph_principal, &principal.delegated),
+        (tenant.sharepoint_principal, &principal.delegated_of_sharepoint),
+    ];
+    let granted = apis.into_iter().filter(|(_, names)| !names.is_empty());
+    let grant = |(resource, names): (Uuid, &Vec<&str>)| {
+        json!({
+            "id": format!("grant-{}-{}", principal.id.simple(), resource.simple()),
+            "clientId": principal.id,
+            "consentType": "AllPrincipals",
+            "principalId": null,
+            "resourceId": resource,
+            "scope": names.join(" "),
+        })
+    };
+    granted.map(grant).collect()
 }

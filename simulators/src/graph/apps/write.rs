@@ -5,7 +5,7 @@ use crate::graph::answer::{Answer, Answered, Problem};
 use crate::graph::permission::{AnyOf, by_role};
 use crate::graph::request::Request;
 use crate::graph::sim::Sim;
-use crate::graph::tenant::{App, Principal, Required, Secret, Tenant};
+use crate::graph::tenant::{Api, App, Principal, Required, Secret, Tenant};
 use chrono::TimeDelta;
 use serde::Deserialize;
 use serde_json::json;
@@ -141,7 +141,13 @@ fn create_principal(sim: &Sim, request: &Request<'_>) -> Answered {
                            name is already in use.";
             return Err(Problem::new(409, "Request_MultipleObjectsWithSameKeyValue", message));
         }
-        app.principal = Some(Principal { id, enabled: true, assignments: Vec::new(), delegated: Vec::new() });
+        app.principal = Some(Principal {
+            id,
+            enabled: true,
+            assignments: Vec::new(),
+            delegated: Vec::new(),
+            delegated_of_sharepoint: Vec::new(),
+        });
         let value = json!({"id": id, "appId": app.app_id, "displayName": app.name, "accountEnabled": true});
         Ok(Answer::value(201, &value))
     })
@@ -155,7 +161,7 @@ fn assign(sim: &Sim, request: &Request<'_>) -> Answered {
             return Err(Problem::bad_request("Permission being assigned was not found on application"));
         }
         let (app_id, principal) = find_mut(tenant, Key::Id(new.principal_id))?;
-        let made = principal.assign(new.app_role_id, now, now).cloned();
+        let made = principal.assign(Api::MicrosoftGraph, new.app_role_id, now, now).cloned();
         let made =
             made.ok_or_else(|| Problem::bad_request("Permission being assigned already exists on the object"))?;
         let principal = principal.clone();

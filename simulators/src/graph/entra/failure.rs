@@ -114,6 +114,7 @@ rows! {
     700016 400 "unauthorized_client" "Application with identifier '{appid}' was not found in the directory '{tenant}'. This can happen if the application has not been installed by the administrator of the tenant or consented to by any user in the tenant. You may have sent your authentication request to the wrong tenant.";
     7000229 401 "invalid_client" "The client application {appid} is missing service principal in the tenant {tenantId}. See instructions here: https://go.microsoft.com/fwlink/?linkid=2225119";
     90002 400 "invalid_request" "Tenant '{tenant}' not found. Check to make sure you have the correct tenant ID and are signing into the correct cloud. Check with your subscription administrator, this may happen if there are no active subscriptions for the tenant.";
+    900021 400 "invalid_request" "Requested tenant identifier '{tenant}' is not valid. Tenant identifiers may not be an empty GUID.";
     900023 400 "invalid_request" "Specified tenant identifier '{tenant}' is neither a valid DNS name, nor a valid external domain.";
     9001023 400 "invalid_request" "The grant type isn't supported over the /common or /consumers endpoints. Please use the /organizations or tenant-specific endpoint.";
     50194 400 "invalid_request" "Application '{appid}' is not configured as a multi-tenant application. Usage of the /common endpoint is not supported for such apps.";
@@ -128,6 +129,8 @@ rows! {
     700030 401 "invalid_client" "Invalid certificate - subject name in certificate is not authorized.";
     700211 401 "invalid_client" "No matching federated identity record found for presented assertion issuer '{issuer}'. Check your federated identity credential Subject, Audience and Issuer against the presented assertion.";
     700212 401 "invalid_client" "No matching federated identity record found for presented assertion audience '{audience}'. Check your federated identity credential Subject, Audience and Issuer against the presented assertion.";
+    7002137 401 "invalid_client" "No matching federated identity record found for presented assertion. Check your federated identity credential Subject, Audience and Issuer against the presented assertion.";
+    7002138 401 "invalid_client" "No matching federated identity record found for presented assertion. Check your federated identity credential Subject, Audience and Issuer against the presented assertion.";
     700213 401 "invalid_client" "No matching federated identity record found for presented assertion subject '{subject}'. Check your federated identity credential Subject, Audience and Issuer against the presented assertion.";
     70021 400 "invalid_request" "No matching federated identity record found for presented assertion. Assertion Issuer: '{issuer}'. Assertion Subject: '{subject}'. Assertion Audience: '{audience}'.";
     700025 401 "invalid_client" "Client is public so neither 'client_assertion' nor 'client_secret' should be presented.";
@@ -136,6 +139,10 @@ rows! {
     70022 400 "invalid_scope" "The provided value for the input parameter 'scope' is not valid. It names more than one resource: {scope}";
     700022 400 "invalid_scope" "The provided value for the input parameter 'scope' isn't valid because it contains more than one resource. Scope {scope} isn't valid.";
     500011 400 "invalid_resource" "The resource principal named {resource} was not found in the tenant named {tenant}. This can happen if the application has not been installed by the administrator of the tenant or consented to by any user in the tenant. You might have sent your authentication request to the wrong tenant.";
+    500014 400 "invalid_resource" "The service principal for resource 'https://graph.microsoft.com' is disabled. This indicate that a subscription within the tenant has lapsed, or that the administrator for this tenant has disabled the application, preventing tokens from being issued for it.";
+    650052 400 "invalid_client" "The app is trying to access a service 'Microsoft Graph' that your organization '{tenant}' lacks a service principal for. Contact your IT Admin to review the configuration of your service subscriptions or consent to the application in order to create the required service principal.";
+    7000114 400 "unauthorized_client" "Application '{appid}' is not allowed to make application on-behalf-of calls.";
+    530035 400 "access_denied" "Access has been blocked by security defaults. The request is using legacy auth or is deemed unsafe by the security defaults policies.";
     7000112 400 "unauthorized_client" "Application '{appid}'({name}) is disabled.";
     53003 400 "invalid_grant" "Access has been blocked by Conditional Access policies. The access policy does not allow token issuance.";
     90038 400 "invalid_request" "The specified tenant '{tenant}' belongs to a National Cloud. The current cloud instance does not federate with it: NationalCloudTenantRedirection.";
