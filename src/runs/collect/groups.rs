@@ -170,7 +170,13 @@ async fn read_found(
                 }
                 None => {
                     is_complete = true;
-                    if owners_unknown > 0 && owners_unknown == seen.len() && reader.run.mode != RunMode::Incremental {
+                    // An advanced query shows no owners of anything.
+                    let is_advanced = reader.dialect.is_advanced(&reader.run.job, ObjectType::Groups);
+                    if owners_unknown > 0
+                        && owners_unknown == seen.len()
+                        && !is_advanced
+                        && reader.run.mode != RunMode::Incremental
+                    {
                         reader.dialect.note(&reader.run.progress, Feature::Expand(ObjectType::Groups), None);
                     }
                     let owners = without_owners.drain(..);

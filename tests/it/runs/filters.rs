@@ -264,7 +264,8 @@ async fn a_condition_that_only_graph_can_decide_is_left_to_graph() {
     let (manager, reports, group) = world.graph.change(|directory| {
         let users: Vec<_> = directory.live_users().map(|(_, user)| user.id).collect();
         for user in &users {
-            directory.set_manager(*user, None).unwrap();
+            // Some have none.
+            directory.set_manager(*user, None).ok();
         }
         let reports = users[1..4].to_vec();
         for user in &reports {

@@ -51,7 +51,9 @@ fn row(line: &'static str) -> Option<((&'static str, String), [Option<Level>; 6]
 fn name(property: &str) -> String {
     let short = match property.split_once('(') {
         Some((collection, body)) => {
-            let field = body.trim_end_matches(')').split_once('/').map_or("", |(_, field)| field);
+            let body = body.trim_end_matches(')');
+            let field =
+                body.split_once(':').map_or(body, |(_, path)| path.split_once('/').map_or("", |(_, field)| field));
             format!("{collection}({field})")
         }
         None => property.to_owned(),
