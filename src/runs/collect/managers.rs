@@ -12,7 +12,6 @@ use super::staging::Note;
 use crate::db::mirror::Batch;
 use crate::directory::{Link, ObjectType, Properties};
 use crate::error::Error;
-use crate::filter::EntityKind;
 use crate::graph::error::{GraphError, GraphErrorKind};
 use crate::graph::wire::{Items, Member};
 use crate::graph::{IDS_IN_A_QUERY, ids_filter};
