@@ -12,6 +12,7 @@ mod full;
 mod groups;
 mod implausible;
 mod incremental;
+mod kept_values;
 mod list;
 mod lost_permission;
 mod managers;
@@ -285,7 +286,7 @@ async fn finish(
         promote: matches!(run.mode, RunMode::Full | RunMode::Incremental),
     };
     let counted = staging::complete(run, completion).await?;
-    counted.kept.iter().for_each(|(object_type, kept)| implausible::warn(run, *object_type, kept));
+    counted.kept.iter().for_each(|(object_type, kept)| kept_values::warn(run, *object_type, kept));
     for (name, number) in counted.objects {
         match name.strip_prefix("stub:") {
             None => run.progress.count(name, |count| count.read = number),

@@ -1,20 +1,15 @@
-//! What Graph says and cannot be true: nobody has a value that everybody has, or nearly everybody lost a list at once. It
-//! clears nothing. The values last known stay, and the run says so.
+//! Lists that nearly all objects lost at once. Unless another request confirms it, they are not cleared: what was known
+//! stays, and the run says so.
 
 use super::fetch::get_many;
-use super::object::staged_map;
 use super::pages::whole_of;
 use super::read_error::Result;
 use super::reader::{Read, Reader};
 use crate::codes::WarningCode;
-use crate::db::Transaction;
 use crate::db::mirror::implausible::{self, Emptied};
-use crate::directory::{ObjectType, Properties, never_null};
-use crate::error::Error;
+use crate::directory::ObjectType;
 use crate::graph::wire::{Items, Members};
 use crate::run_state::{RunMode, RunWarning};
-use crate::runs::run::Run;
-use std::collections::{BTreeMap, HashMap};
 use uuid::Uuid;
 
 /// Lists that are empty for some objects, and not all of a sudden for all.
@@ -25,12 +20,6 @@ const MIN_LOST: usize = 5;
 const MIN_LOST_PERCENT: usize = 90;
 /// Objects that are asked for in another way whether the list is really empty.
 const ASKED: usize = 5;
-/// Objects that are restored together.
-const TOGETHER: i64 = 1_000;
-
-/// By property, how many objects came without it and keep it.
-pub(super) type Kept = BTreeMap<String, u64>;
-
 fn is_suspicious(emptied: &Emptied) -> bool {
     emptied.lost.len() >= MIN_LOST
         && emptied.lost.len() * 100
@@ -139,53 +128,4 @@ async fn are_left(reader: &Reader<'_>, groups: &[Uuid]) -> Result<bool> {
         }
     }
     Ok(is_known)
-}
-
-/// Gives staged objects the values back that they cannot have lost. Callers have fenced.
-pub(super) async fn restore(
-    tx: &mut Transaction,
-    run: &Run,
-    object_type: ObjectType,
-    emptied: &[(ObjectType, &'static str)],
-) -> crate::error::Result<Kept> {
-    let selected = run.job.mapping.select(object_type);
-    let lists = emptied.iter().filter(|(of, _)| *of == object_type).map(|(_, name)| *name);
-    let names: Vec<&str> =
-        never_null(object_type).iter().copied().chain(lists).filter(|name| selected.contains(name)).collect();
-    let (mut kept, mut after) = (Kept::new(), None);
-    loop {
-        let rows =
-            implausible::lost_values(tx, &run.lease, run.job.id, object_type.as_str(), &names, after, TOGETHER).await?;
-        let Some(last) = rows.last() else { return Ok(kept) };
-        after = Some(last.id);
-        let mut objects = Vec::with_capacity(rows.len());
-        for row in rows {
-            let mut staged: Properties = serde_json::from_str(&row.staged).map_err(Error::internal)?;
-            let known: HashMap<String, serde_json::Value> =
-                serde_json::from_str(&row.known).map_err(Error::internal)?;
-            for name in &names {
-                if let Some(value) = known.get(*name).filter(|value| !is_empty(value))
-                    && staged.get(*name).is_none_or(is_empty)
-                {
-                    staged.insert((*name).to_owned(), value.clone());
-                    *kept.entry((*name).to_owned()).or_default() += 1;
-                }
-            }
-            objects.push(staged_map(object_type, row.id, staged));
-        }
-        implausible::restage(tx, &run.lease, objects).await?;
-    }
-}
-
-fn is_empty(value: &serde_json::Value) -> bool {
-    value == "" || value.as_array().is_some_and(Vec::is_empty)
-}
-
-/// Says which values were kept.
-pub(super) fn warn(run: &Run, object_type: ObjectType, kept: &Kept) {
-    for (name, number) in kept {
-        let detail =
-            format!("Graph returned no `{name}` for {number} {object_type} that had one. The values last known stay.");
-        run.progress.degrade(RunWarning::new(WarningCode::ImplausibleValues, detail).with_count(*number));
-    }
 }

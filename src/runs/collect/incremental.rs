@@ -9,7 +9,7 @@ mod scoped;
 
 use super::by_id::{self, Staged, Unfit};
 use super::collected::DeltaLinks;
-use super::implausible;
+use super::kept_values;
 use super::lost_permission::{self, Reading};
 use super::managers;
 use super::missing;
@@ -240,7 +240,7 @@ const APPLIED_AT_ONCE: usize = 1_000;
 /// were not in the mirror.
 async fn apply(reader: &Reader<'_>, object_type: ObjectType, changes: &BTreeMap<Uuid, Delta>) -> Result<Staged> {
     let ids: Vec<Uuid> = changes.keys().copied().collect();
-    let (mut newcomers, mut unread, mut kept) = (Vec::new(), Vec::new(), implausible::Kept::new());
+    let (mut newcomers, mut unread, mut kept) = (Vec::new(), Vec::new(), kept_values::Kept::new());
     for ids in ids.chunks(APPLIED_AT_ONCE) {
         let known = reader.mirror.objects(object_type, ids.to_vec()).await?;
         let mut batch = Batch::default();
@@ -266,7 +266,7 @@ async fn apply(reader: &Reader<'_>, object_type: ObjectType, changes: &BTreeMap<
         }
         reader.staging.write(batch).await?;
     }
-    implausible::warn(reader.run, object_type, &kept);
+    kept_values::warn(reader.run, object_type, &kept);
     let mut staged = by_id::stage(reader, object_type, &newcomers, Unfit::Forget).await?;
     staged.not_found.extend(unread);
     Ok(staged)

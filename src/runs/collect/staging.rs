@@ -1,7 +1,7 @@
 //! What a run has read so far. Staging owns the writer and every transaction on the staging tables: a page is stored
 //! together with the cursor of its collection, so that another process can resume the read after a crash.
 
-use super::implausible::{self, Kept};
+use super::kept_values::{self, Kept};
 use super::narrowed::Narrowed;
 use super::read_error::Result;
 use super::writer::{KnownHashes, Writer, start};
@@ -290,7 +290,7 @@ pub(super) async fn complete(run: &Run, completion: Completion<'_>) -> crate::er
         }
         let mut kept = Vec::new();
         for object_type in completion.types {
-            kept.push((*object_type, implausible::restore(tx, run, *object_type, completion.emptied).await?));
+            kept.push((*object_type, kept_values::restore(tx, run, *object_type, completion.emptied).await?));
         }
         if completion.keeps_scope {
             mirror::scope::store_changed(tx, &lease, job).await?;

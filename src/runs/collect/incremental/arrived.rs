@@ -21,6 +21,8 @@ use uuid::Uuid;
 
 /// Objects that are asked for together, and whose answers are in memory at once.
 const ASKED_AT_ONCE: usize = 320;
+/// Users whose texts are held in memory together.
+const STAGED_AT_ONCE: usize = 1_000;
 
 /// Gives the users in the mirror whose manager arrived this manager.
 pub(super) async fn restage_reports(
@@ -36,7 +38,7 @@ pub(super) async fn restage_reports(
     let reports = found.into_iter().flat_map(|(manager, reports)| reports.into_iter().map(move |id| (id, manager)));
     let managers: HashMap<Uuid, Uuid> = reports.filter(|(report, _)| !changes.contains_key(report)).collect();
     let ids: Vec<Uuid> = managers.keys().copied().collect();
-    for ids in ids.chunks(super::APPLIED_AT_ONCE) {
+    for ids in ids.chunks(STAGED_AT_ONCE) {
         let mut batch = Batch::default();
         for (id, data) in reader.mirror.objects(ObjectType::Users, ids.to_vec()).await? {
             let mut map: Properties = serde_json::from_str(&data).map_err(Error::internal)?;
