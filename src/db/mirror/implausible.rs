@@ -71,22 +71,26 @@ pub struct Emptied {
     pub lost: Vec<Uuid>,
 }
 
-/// Whose list in a property became empty. In a read of changes, what was not staged is as it was.
+/// Whose list of objects in a property became empty. In a read of changes, what was not staged is as it was. How many had
+/// such a list is counted only if at least `at_least` lost it: it takes a look at the whole mirror.
 pub async fn emptied_lists(
     tx: &mut Transaction,
     lease: &Lease,
     job: JobId,
-    object_type: &str,
-    name: &str,
+    (object_type, name): (&str, &str),
     is_patch: bool,
+    at_least: i64,
 ) -> Result<Emptied> {
     const EMPTIED: &str = r#"
-        SELECT count(*) AS had, coalesce(array_agg(m.id ORDER BY m.id)
-            FILTER (WHERE s.data IS NOT NULL AND position($5 IN s.data) = 0), '{}') AS lost
-        FROM mirror_objects m LEFT JOIN staged_objects s ON s.organization_id = $1 AND s.run_id = $2
-            AND s.object_type = m.object_type AND s.id = m.id
-        WHERE m.organization_id = $1 AND m.job_id = $3 AND m.object_type = $4
-        AND position($5 IN m.data) > 0 AND (s.id IS NOT NULL OR $6)"#;
+        WITH lost AS (SELECT s.id FROM staged_objects s JOIN mirror_objects m ON m.organization_id = $1
+                AND m.job_id = $3 AND m.object_type = s.object_type AND m.id = s.id
+            WHERE s.organization_id = $1 AND s.run_id = $2 AND s.object_type = $4 AND s.data IS NOT NULL
+            AND position($5 IN s.data) = 0 AND position($5 IN m.data) > 0)
+        SELECT coalesce((SELECT array_agg(id ORDER BY id) FROM lost), '{}') AS lost,
+            CASE WHEN (SELECT count(*) FROM lost) < $7 THEN 0 ELSE (SELECT count(*) FROM mirror_objects m
+                WHERE m.organization_id = $1 AND m.job_id = $3 AND m.object_type = $4 AND position($5 IN m.data) > 0
+                AND ($6 OR EXISTS (SELECT FROM staged_objects s WHERE s.organization_id = $1 AND s.run_id = $2
+                    AND s.object_type = $4 AND s.id = m.id))) END AS had"#;
     Ok(diesel::sql_query(EMPTIED)
         .bind::<SqlUuid, _>(lease.organization.0)
         .bind::<SqlUuid, _>(lease.run.0)
@@ -95,6 +99,7 @@ pub async fn emptied_lists(
         // The first object of the list: an empty one has none.
         .bind::<Text, _>(format!("\"{name}\":[{{"))
         .bind::<Bool, _>(is_patch)
+        .bind::<BigInt, _>(at_least)
         .get_result(tx)
         .await?)
 }

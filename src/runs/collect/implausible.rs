@@ -43,7 +43,7 @@ pub(super) async fn emptied_lists(reader: &Reader<'_>, read: &Read) -> Result<Ve
         }
         let (lease, job, is_patch) = (run.lease, run.job.id, read.is_patch);
         let found = run.tx("emptied lists", async move |tx| {
-            implausible::emptied_lists(tx, &lease, job, object_type.as_str(), name, is_patch).await
+            implausible::emptied_lists(tx, &lease, job, (object_type.as_str(), name), is_patch, MIN_LOST as i64).await
         });
         let found = found.await?;
         if is_suspicious(&found) && !are_without_licenses(reader, &some(&found.lost)).await? {
