@@ -20,6 +20,7 @@ const MIN_LOST: usize = 5;
 const MIN_LOST_PERCENT: usize = 90;
 /// Objects that are asked for in another way whether the list is really empty.
 const ASKED: usize = 5;
+
 fn is_suspicious(emptied: &Emptied) -> bool {
     emptied.lost.len() >= MIN_LOST
         && emptied.lost.len() * 100
