@@ -6,66 +6,19 @@
 //! leaves open, the resource pages of user, group and device (docs/graph.md, «Filters»). An operator that no source
 //! calls default counts as advanced.
 
-use serde::{Deserialize, Serialize};
-
 mod definition;
+mod kind;
 mod open;
 mod spelling;
 mod table;
 
-pub use definition::{Level, Property, Returned, Shape, Type};
+pub use definition::{Found, Level, Property, Returned, Shape, Type};
+pub use kind::EntityKind;
 pub use open::SECURITY_ATTRIBUTES;
 pub(crate) use spelling::nearest;
 
 /// Graph combines its conditions with those on no other property. Source: docs/graph.md, «Filters».
 pub const SIGN_IN_ACTIVITY: &str = "signInActivity";
-
-/// The collection that a filter text applies to.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize, utoipa::ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub enum EntityKind {
-    Users,
-    Groups,
-    Devices,
-}
-
-impl EntityKind {
-    pub const ALL: [EntityKind; 3] = [EntityKind::Users, EntityKind::Groups, EntityKind::Devices];
-
-    /// The name of the collection in the API and in Graph: `users`.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            EntityKind::Users => "users",
-            EntityKind::Groups => "groups",
-            EntityKind::Devices => "devices",
-        }
-    }
-
-    /// The properties that Graph can filter this collection by.
-    pub fn properties(self) -> &'static [Property] {
-        match self {
-            EntityKind::Users => table::USERS,
-            EntityKind::Groups => table::GROUPS,
-            EntityKind::Devices => table::DEVICES,
-        }
-    }
-
-    /// Properties that exist and that Graph cannot filter by.
-    fn unfilterable(self) -> &'static [&'static str] {
-        match self {
-            EntityKind::Users => table::USERS_UNFILTERABLE,
-            EntityKind::Groups => table::GROUPS_UNFILTERABLE,
-            EntityKind::Devices => table::DEVICES_UNFILTERABLE,
-        }
-    }
-}
-
-/// A property found by name, with the name as Graph spells it.
-#[derive(Clone, Debug)]
-pub struct Found {
-    pub name: String,
-    pub property: &'static Property,
-}
 
 /// Why Graph cannot filter by a name.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -82,3 +82,10 @@ impl Property {
         !matches!(self.shape, Shape::Single(_))
     }
 }
+
+/// A property found by name, with the name as Graph spells it.
+#[derive(Clone, Debug)]
+pub struct Found {
+    pub name: String,
+    pub property: &'static Property,
+}

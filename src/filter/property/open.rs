@@ -1,7 +1,9 @@
 //! Properties whose names a tenant makes: extension attributes, directory extensions, schema extensions, custom security
 //! attributes. They are recognised by their form.
 
-use super::{EntityKind, Found, table};
+use super::definition::Found;
+use super::kind::EntityKind;
+use super::table;
 
 /// The property that holds the custom security attributes of a user: `customSecurityAttributes/{set}/{attribute}`.
 pub const SECURITY_ATTRIBUTES: &str = "customSecurityAttributes";

@@ -33,6 +33,7 @@ fn literal(property: &str) -> &'static str {
     match last {
         "skuId" | "servicePlanId" => "05e9a617-0261-4cee-bb44-138d3ef5d965",
         "type" => "2",
+        "issuer" => "'x'",
         _ if last.ends_with("DateTime") || last.ends_with("Date") => "2026-01-01T00:00:00Z",
         "accountEnabled" | "showInAddressList" | "onPremisesSyncEnabled" | "mailEnabled" | "securityEnabled" => "true",
         _ if starts(&["is", "has", "forceChange"]) => "true",
