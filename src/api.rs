@@ -8,6 +8,7 @@ pub mod auth;
 mod body;
 pub mod capabilities;
 pub mod connection_checks;
+mod connection_setup;
 pub mod connections;
 pub mod contract;
 pub mod credentials;

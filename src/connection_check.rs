@@ -16,7 +16,7 @@ mod verdict;
 
 pub use crate::connection::Overall;
 pub use report::{CheckIdentity, CheckReport};
-pub use setup::{Setup, place, setup};
+pub use setup::{Setup, place, setup, setup_of_new};
 pub use sign_in::{sign_in_finding, sign_in_remedies};
 pub use summary::summary;
 pub use text::render_text;

@@ -275,6 +275,16 @@ fn basic_twin(name: &str) -> String {
     name.replacen(".Read.", ".ReadBasic.", 1)
 }
 
+/// «A», «A and B», «A, B and C».
+pub fn list<S: AsRef<str>>(names: &[S]) -> String {
+    let names: Vec<&str> = names.iter().map(AsRef::as_ref).collect();
+    match names.split_last() {
+        None => String::new(),
+        Some((only, [])) => (*only).to_owned(),
+        Some((last, rest)) => format!("{} and {last}", rest.join(", ")),
+    }
+}
+
 /// A permission with both ids, as `GET /v1/capabilities` shows it.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]

@@ -1,5 +1,4 @@
-//! Connection checks: of a stored connection, of settings before they are stored, of a manifest; and how to set up
-//! the application.
+//! Connection checks: of a stored connection, of settings before they are stored, and of a manifest.
 
 use super::audit_events::record;
 use super::auth::Caller;
@@ -10,12 +9,12 @@ use super::page::{Page, PageQuery};
 use crate::app::App;
 use crate::cloud::Cloud;
 use crate::connection_check::setup::place_of;
-use crate::connection_check::{self, CheckIdentity, CheckReport, DEADLINE, Overall, Setup};
+use crate::connection_check::{self, CheckIdentity, CheckReport, DEADLINE, Overall};
 use crate::db::connection_checks::{self, ConnectionCheckRow, NewConnectionCheckRow};
-use crate::db::job_settings::{self, ConnectionPart};
+use crate::db::job_settings;
 use crate::error::{Error, Faults, Result};
 use crate::graph::token::{Credential, Identity, normalize_tenant_id, validate_tenant_id};
-use crate::ids::{CheckId, ConnectionId, OrganizationId};
+use crate::ids::{CheckId, ConnectionId};
 use crate::permission::Capability;
 use crate::permission::manifest::{self, ManifestReport};
 use crate::permission::report::{CapabilityVerdict, Finding, Remedy};
@@ -159,22 +158,6 @@ async fn check(
     declared: Option<DateTime<Utc>>,
 ) -> CheckReport {
     connection_check::check(&app.graph, identity, capabilities, declared, DEADLINE).await
-}
-
-/// The reports that are valid for the connection's current credential: the newest one, then the last wider one for
-/// the capabilities that the newest one left out.
-async fn known(app: &App, organization: OrganizationId, connection: &ConnectionPart) -> Result<Vec<CheckReport>> {
-    let (id, version) = (ConnectionId(connection.id), connection.credential_version);
-    let rows = app
-        .db
-        .scoped(organization, async move |tx| {
-            let mut rows = connection_checks::list(tx, organization, id, None, 1).await?;
-            rows.extend(connection_checks::latest(tx, organization, &[id.0]).await?);
-            Ok(rows)
-        })
-        .await?;
-    let current = rows.into_iter().filter(|row| row.is_of(version));
-    current.map(|row| serde_json::from_value(row.report).map_err(Error::internal)).collect()
 }
 
 /// Check a connection
@@ -331,47 +314,4 @@ pub async fn check_manifest(query: Query<ManifestQuery>, body: Body<Value>) -> R
     faults.into_result()?;
     let place = place_of(query.cloud.unwrap_or_default(), tenant.as_deref(), query.client_id.unwrap_or_default());
     Ok(Json(manifest::check(&body.0, &capabilities, &place)?))
-}
-
-#[derive(Deserialize, IntoParams)]
-#[into_params(parameter_in = Query)]
-#[serde(rename_all = "camelCase")]
-pub struct SetupQuery {
-    /// Capabilities, separated by commas. Absent: those that a job needs by default (`checkedByDefault` in
-    /// `GET /v1/capabilities`).
-    #[param(
-        value_type = Vec<Capability>, required = false, style = Form, explode = false, max_items = 11,
-        example = json!(["users", "groups"])
-    )]
-    pub capabilities: Option<String>,
-}
-
-/// Get the setup of a connection
-///
-/// The steps in the portal, the consent link, and scripts that grant the *Application* permissions that the last
-/// check found missing.
-#[utoipa::path(
-    tag = "Connections",
-    params(("id" = ConnectionId, Path, description = "The connection's id"), SetupQuery),
-    responses((status = 200, description = "Steps, links and scripts", body = Setup)),
-    security(("bearer" = ["read"]))
-)]
-#[get("/v1/connections/{id}/setup")]
-pub async fn get_connection_setup(
-    app: Data<App>,
-    caller: Caller,
-    id: Path<ConnectionId>,
-    query: Query<SetupQuery>,
-) -> Result<Json<Setup>> {
-    let (organization, id) = (caller.organization, *id);
-    let capabilities = parse(query.capabilities.as_deref())?;
-    let connection =
-        app.db.scoped(organization, async move |tx| job_settings::connection(tx, organization, id).await).await?;
-    let known = known(&app, organization, &connection).await?;
-    let mut place = place_of(connection.cloud, Some(&connection.tenant_id), connection.client_id);
-    let principal = known.iter().find_map(|report| report.identity.service_principal_id.as_deref());
-    place.service_principal = principal.and_then(|id| Uuid::parse_str(id).ok());
-    let verdicts: Vec<CapabilityVerdict> = known.into_iter().flat_map(|report| report.capabilities).collect();
-    let verdicts = Some(verdicts.as_slice()).filter(|verdicts| !verdicts.is_empty());
-    Ok(Json(connection_check::setup(&place, &capabilities, verdicts)))
 }

@@ -1,9 +1,10 @@
 //! The operations, in the order of the document. `.service()` only: `.route()` would leave an operation out of it.
 
 use super::{
-    api_keys, attributes, audit_events, capabilities, connection_checks, connections, destination_checks, destinations,
-    filter_previews, filter_validation, filters, forge, health, job_schema, jobs, objects, openapi, organizations,
-    run_changes, run_events, run_report, runs, tickets, webhook_deliveries, webhooks, workers,
+    api_keys, attributes, audit_events, capabilities, connection_checks, connection_setup, connections,
+    destination_checks, destinations, filter_previews, filter_validation, filters, forge, health, job_schema, jobs,
+    objects, openapi, organizations, run_changes, run_events, run_report, runs, tickets, webhook_deliveries, webhooks,
+    workers,
 };
 use utoipa_actix_web::service_config::ServiceConfig;
 
@@ -25,6 +26,8 @@ pub(super) fn v1(config: &mut ServiceConfig<'_>) {
         .service(capabilities::list_capabilities)
         .service(connections::list_connections)
         .service(connections::create_connection)
+        // Before `{id}`, which would take it.
+        .service(connection_setup::get_new_connection_setup)
         .service(connections::get_connection)
         .service(connections::update_connection)
         .service(connections::delete_connection)
@@ -32,7 +35,7 @@ pub(super) fn v1(config: &mut ServiceConfig<'_>) {
         .service(connection_checks::list_connection_checks)
         .service(connection_checks::check_connection_settings)
         .service(connection_checks::check_manifest)
-        .service(connection_checks::get_connection_setup)
+        .service(connection_setup::get_connection_setup)
         .service(filters::list_filters)
         .service(filters::create_filter)
         .service(filter_validation::validate_filter)

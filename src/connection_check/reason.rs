@@ -4,9 +4,9 @@
 
 use super::introspect::Introspection;
 use crate::permission::catalog::PermissionKind;
-use crate::permission::manifest::{self, list};
+use crate::permission::manifest;
 use crate::permission::report::{Evidence, EvidenceKind, Verdict};
-use crate::permission::{Capability, grants};
+use crate::permission::{Capability, grants, list};
 
 /// Why a permission is not in the token, as far as the tenant shows it.
 pub struct Reason {

@@ -3,10 +3,9 @@
 use crate::cloud::Cloud;
 use crate::graph::token::Identity;
 use crate::permission::catalog::{self, PermissionKind};
-use crate::permission::manifest::list;
 use crate::permission::remedy::{Page, Place};
 use crate::permission::report::CapabilityVerdict;
-use crate::permission::{Capability, report::Verdict};
+use crate::permission::{Capability, list, report::Verdict};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -111,6 +110,63 @@ pub fn setup(place: &Place, capabilities: &[Capability], last: Option<&[Capabili
         (script(&|names| place.az_script(names)), script(&|names| place.powershell_script(names)));
     let steps = steps(place, &permissions);
     Setup { consent_url: place.consent_url(), portal: portal_links(place), steps, az_cli, powershell, permissions }
+}
+
+/// The setup of an application that may not exist yet, from its registration on.
+pub fn setup_of_new(place: &Place, capabilities: &[Capability]) -> Setup {
+    let mut setup = setup(place, capabilities, None);
+    setup.steps.splice(0..0, registration_steps(place));
+    let PortalLinks {
+        overview,
+        api_permissions,
+        certificates_and_secrets,
+        manifest,
+        enterprise_application,
+        tenant_overview,
+    } = &mut setup.portal;
+    let links = [
+        overview,
+        api_permissions,
+        certificates_and_secrets,
+        manifest,
+        enterprise_application,
+        tenant_overview,
+        &mut setup.consent_url,
+        &mut setup.az_cli,
+        &mut setup.powershell,
+    ];
+    let of_steps = setup.steps.iter_mut().flat_map(|step| std::iter::once(&mut step.text).chain(&mut step.url));
+    for text in links.into_iter().chain(of_steps) {
+        *text = place.without_nil(text);
+    }
+    setup
+}
+
+fn registration_steps(place: &Place) -> Vec<Step> {
+    let step = |title: &str, text: &str, page: Option<Page>| Step {
+        title: title.to_owned(),
+        text: text.to_owned(),
+        url: page.map(|page| place.portal_url(page)),
+    };
+    vec![
+        step(
+            "Register the application",
+            "In the portal open App registrations → New registration. Enter a name, choose «Accounts in this organizational \
+             directory only», leave the redirect URI empty, and press «Register».",
+            Some(Page::Registrations),
+        ),
+        step(
+            "Copy the ids",
+            "On the Overview copy Application (client) ID and Directory (tenant) ID. The connection needs both.",
+            Some(Page::Registrations),
+        ),
+        step(
+            "Create a client secret",
+            "Open Certificates & secrets → Client secrets → New client secret. Copy the Value, not the Secret ID: the portal shows \
+             it only once. Note the end date, which the connection needs too.",
+            None,
+        ),
+    ]
 }
 
 fn granted(verdicts: &[CapabilityVerdict], capability: Capability) -> Option<bool> {

@@ -1,7 +1,7 @@
 //! A report in one or two sentences: what works, and the first thing that is wrong.
 
 use super::report::CheckReport;
-use crate::permission::manifest::list;
+use crate::permission::list;
 use crate::permission::report::{CapabilityVerdict, Severity, Verdict};
 
 pub fn summary(report: &CheckReport) -> String {

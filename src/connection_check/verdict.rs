@@ -7,10 +7,9 @@ use super::setup::place;
 use super::sign_in;
 use crate::codes::FindingCode;
 use crate::graph::token::{Claims, Identity};
-use crate::permission::manifest::list;
 use crate::permission::remedy::{Page, Place};
 use crate::permission::report::{CapabilityVerdict, Evidence, EvidenceKind, Finding, Remedy, Severity, Verdict};
-use crate::permission::{Capability, Standing, standing};
+use crate::permission::{Capability, Standing, list, standing};
 use url::Url;
 
 /// The verdict on a capability that was not checked.

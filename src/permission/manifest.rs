@@ -7,12 +7,13 @@
 mod entry;
 mod read;
 
-pub use read::read;
+pub use entry::{ManifestPermission, Resource};
+pub use read::{Added, read};
 
 use super::catalog::{self, MICROSOFT_GRAPH, PermissionKind};
 use super::remedy::{Page, Place};
 use super::report::{CapabilityVerdict, Evidence, EvidenceKind, Finding, Severity, Verdict};
-use super::{Capability, Standing, excess, grants, missing_parts, standing};
+use super::{Capability, Standing, excess, grants, list, missing_parts, standing};
 use crate::codes::FindingCode;
 use crate::error::Result;
 use entry::{Entry, Meaning};
@@ -20,34 +21,6 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 use uuid::Uuid;
-
-/// Replaces the client id in links and scripts if the manifest does not have it.
-const CLIENT_ID_PLACEHOLDER: &str = "APPLICATION-CLIENT-ID";
-
-/// The API that a permission belongs to.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub enum Resource {
-    MicrosoftGraph,
-    /// Microsoft has shut it down. Its permissions have the same names, and no effect on Microsoft Graph.
-    AzureAdGraph,
-    Other,
-}
-
-/// One permission that is added in the manifest.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct ManifestPermission {
-    pub id: Uuid,
-    /// `null` if the id is not in the list of permissions of this version.
-    pub name: Option<String>,
-    /// `Application` or `Delegated`: the column Type in the portal.
-    pub kind: String,
-    pub resource: Resource,
-    pub resource_app_id: Uuid,
-    /// What is wrong with it, or why it has no effect here.
-    pub note: Option<String>,
-}
 
 /// What a manifest grants and what is wrong with it.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
@@ -60,14 +33,6 @@ pub struct ManifestReport {
     pub findings: Vec<Finding>,
     /// Whether each capability works once an administrator has granted consent to these permissions.
     pub capabilities: Vec<CapabilityVerdict>,
-}
-
-/// One entry of the manifest, already checked for its form.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Added {
-    pub resource: Uuid,
-    pub id: Uuid,
-    pub kind: PermissionKind,
 }
 
 /// Checks a manifest in any form that [`read`] takes. `place` has the hosts of the cloud, and tenant and client unless
@@ -83,12 +48,10 @@ pub fn check(manifest: &Value, capabilities: &[Capability], place: &Place) -> Re
     let entries: Vec<Entry> = added.iter().map(|added| Entry::new(added, capabilities, &application)).collect();
     let mut findings = findings(&entries, &application, capabilities, &place);
     let mut verdicts: Vec<_> = capabilities.iter().map(|capability| verdict(*capability, &added, &place)).collect();
-    if place.client.is_nil() {
-        let of_findings = findings.iter_mut().flat_map(|finding| &mut finding.remedies);
-        let of_capabilities = verdicts.iter_mut().flat_map(|capability| &mut capability.remedies);
-        for remedy in of_findings.chain(of_capabilities) {
-            remedy.value = remedy.value.replace(&Uuid::nil().to_string(), CLIENT_ID_PLACEHOLDER);
-        }
+    let of_findings = findings.iter_mut().flat_map(|finding| &mut finding.remedies);
+    let of_capabilities = verdicts.iter_mut().flat_map(|capability| &mut capability.remedies);
+    for remedy in of_findings.chain(of_capabilities) {
+        remedy.value = place.without_nil(&remedy.value);
     }
     Ok(ManifestReport {
         app_id: manifest.app_id,
@@ -242,19 +205,10 @@ fn verdict(capability: Capability, added: &[Added], place: &Place) -> Capability
     CapabilityVerdict { capability, verdict, permission, message, evidence, remedies }
 }
 
-/// «A», «A and B», «A, B and C».
-pub fn list<S: AsRef<str>>(names: &[S]) -> String {
-    let names: Vec<&str> = names.iter().map(AsRef::as_ref).collect();
-    match names.split_last() {
-        None => String::new(),
-        Some((only, [])) => (*only).to_owned(),
-        Some((last, rest)) => format!("{} and {last}", rest.join(", ")),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::catalog::AZURE_AD_GRAPH;
+    use super::super::remedy::CLIENT_ID_PLACEHOLDER;
     use super::super::remedy::tests::place;
     use super::*;
     use serde_json::json;

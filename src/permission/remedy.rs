@@ -8,12 +8,15 @@ use super::report::{Remedy, RemedyKind};
 use serde_json::json;
 use uuid::Uuid;
 
+/// Stands for the client id in links and scripts if it is not known.
+pub const CLIENT_ID_PLACEHOLDER: &str = "APPLICATION-CLIENT-ID";
+
 /// The application to fix, and the hosts of its cloud (origins without a slash at the end).
 #[derive(Clone, Debug)]
 pub struct Place {
     /// Tenant id or domain, if it is known.
     pub tenant: Option<String>,
-    /// The application (client) id.
+    /// The application (client) id; nil if it is not known.
     pub client: Uuid,
     /// Object id of the enterprise application, if it is known.
     pub service_principal: Option<Uuid>,
@@ -31,6 +34,7 @@ pub struct Place {
 /// A page of the portal about the application or the tenant.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Page {
+    Registrations,
     Overview,
     ApiPermissions,
     Credentials,
@@ -49,12 +53,21 @@ impl Place {
         format!("{}/{tenant}/adminconsent?client_id={}", self.login_host, self.client)
     }
 
+    /// A link or script with the placeholder in place of a client id that is not known.
+    pub fn without_nil(&self, text: &str) -> String {
+        if !self.client.is_nil() {
+            return text.to_owned();
+        }
+        text.replace(&Uuid::nil().to_string(), CLIENT_ID_PLACEHOLDER)
+    }
+
     pub fn portal_url(&self, page: Page) -> String {
         let (host, client) = (self.portal_host, self.client);
         let registration = |blade: &str| {
             format!("{host}/#view/Microsoft_AAD_RegisteredApps/ApplicationMenuBlade/~/{blade}/appId/{client}")
         };
         match page {
+            Page::Registrations => format!("{host}/#view/Microsoft_AAD_RegisteredApps/ApplicationsListBlade"),
             Page::Overview => registration("Overview"),
             Page::ApiPermissions => registration("CallAnAPI"),
             Page::Credentials => registration("Credentials"),

@@ -4,14 +4,16 @@ use chrono::{DateTime, TimeDelta, Utc};
 use entra_assets::clock::Clock;
 use entra_assets::cloud::Cloud;
 use entra_assets::config::{HostSettings, HttpSettings};
-use entra_assets::connection_check::{CheckReport, DEADLINE, Overall, check, judge_token, refusal, render_text};
+use entra_assets::connection_check::{
+    CheckReport, DEADLINE, Overall, check, judge_token, refusal, render_text, summary,
+};
 use entra_assets::graph::Client;
 use entra_assets::graph::limiter::LARGE_TENANT;
 use entra_assets::graph::token::{Credential, Federated, Identity, Tokens};
 use entra_assets::ids::{ConnectionId, OrganizationId};
 use entra_assets::permission::report::{RemedyKind, Verdict};
 use entra_assets::permission::{Capability, catalog};
-use entra_assets::sim::graph::{GraphOptions, GraphSim, SECRET, Scenario, start};
+use entra_assets::sim::graph::{Api, GraphOptions, GraphSim, SECRET, Scenario, Tail, TokenError, start};
 use secrecy::ExposeSecret;
 use std::fs;
 use std::io::Write;
@@ -165,6 +167,102 @@ async fn consent_that_is_on_its_way_is_told_apart_once_the_check_may_look() {
     assert_eq!(verdicts(&report), [Verdict::StaleToken; 7], "{}", render_text(&report));
     world.clock.advance(TimeDelta::minutes(6).to_std().unwrap());
     assert_eq!(world.check(Scenario::Propagating).await.overall, Overall::Ok);
+}
+
+/// Case C3, in a tenant whose application has SharePoint's permission of the same id.
+#[tokio::test]
+async fn sharepoints_permission_of_the_same_id_does_not_count() {
+    let world = World::start();
+    world.sim.set_roles(Scenario::Healthy, &["Application.Read.All"]);
+    let role = catalog::id("User.Read.All", catalog::PermissionKind::Application).unwrap();
+    world.sim.change_app(Scenario::Healthy, |app| {
+        let principal = app.principal.as_mut().unwrap();
+        principal.assign(Api::SharePoint, role, epoch(), epoch());
+    });
+    let report = world.check_for(Scenario::Healthy, &[Capability::Users]).await;
+    assert_eq!(verdicts(&report), [Verdict::NotAdded], "{}", render_text(&report));
+    assert!(report.capabilities[0].message.contains("under Microsoft Graph"), "{}", report.capabilities[0].message);
+    assert!(report.capabilities[0].evidence.iter().any(|evidence| evidence.detail.contains("SharePoint")));
+}
+
+#[tokio::test]
+async fn sharepoints_delegated_grant_does_not_count() {
+    let world = World::start();
+    world.sim.set_roles(Scenario::Healthy, &["Directory.Read.All"]);
+    let check = || world.check_for(Scenario::Healthy, &[Capability::SignInActivity]);
+    let name = "AuditLog.Read.All";
+    world.sim.change_app(Scenario::Healthy, |app| {
+        app.principal.as_mut().unwrap().delegated_of_sharepoint.push(name);
+    });
+    assert_eq!(verdicts(&check().await), [Verdict::NotAdded]);
+    world.sim.change_app(Scenario::Healthy, |app| app.principal.as_mut().unwrap().delegated.push(name));
+    assert_eq!(verdicts(&check().await), [Verdict::AddedAsDelegated]);
+}
+
+/// Case C3c, with the pages of 100 that Graph answers with.
+#[tokio::test]
+async fn a_permission_on_the_last_page_of_the_assignments_is_found() {
+    let world = World::start();
+    world.sim.set_roles(Scenario::Healthy, &["Application.Read.All"]);
+    let role = catalog::id("User.Read.All", catalog::PermissionKind::Application).unwrap();
+    let later = epoch() + TimeDelta::minutes(5);
+    world.sim.change_app(Scenario::Healthy, |app| {
+        let principal = app.principal.as_mut().unwrap();
+        for other in 0..250 {
+            principal.assign(Api::MicrosoftGraph, Uuid::from_u128(other), epoch(), epoch());
+        }
+        principal.assign(Api::MicrosoftGraph, role, epoch(), later);
+    });
+    let report = world.check_for(Scenario::Healthy, &[Capability::Users]).await;
+    assert_eq!(verdicts(&report), [Verdict::StaleToken], "{}", render_text(&report));
+    let pages = world.sim.requests().iter().filter(|request| request.path.contains("appRoleAssignments")).count();
+    assert_eq!(pages, 3);
+}
+
+/// Cases C1, C2 and C9: each number that an administrator meets has an explanation, and Microsoft's own text.
+#[tokio::test]
+async fn numbers_of_the_sign_in_service_are_explained() {
+    let world = World::start();
+    for (aadsts, code) in [
+        (700_211, "federated_credential_not_found"),
+        (700_212, "federated_credential_not_found"),
+        (700_213, "federated_credential_not_found"),
+        (7_002_137, "federated_credential_not_found"),
+        (7_002_138, "federated_credential_not_found"),
+        (900_021, "tenant_malformed"),
+        (500_014, "resource_disabled"),
+        (650_052, "resource_not_found"),
+        (7_000_114, "application_not_allowed"),
+        (530_035, "security_defaults_blocked"),
+    ] {
+        world.sim.set_token_error(Scenario::Healthy, Some(TokenError { aadsts }), Tail::Spaces);
+        let report = world.check(Scenario::Healthy).await;
+        assert_eq!(codes(&report), [code], "{aadsts}");
+        let finding = &report.findings[0];
+        assert!(finding.microsoft_message.as_deref().unwrap().starts_with(&format!("AADSTS{aadsts}: ")));
+        assert!(!finding.remedies.is_empty(), "{aadsts}");
+    }
+}
+
+#[tokio::test]
+async fn a_check_has_a_summary_with_the_first_cause() {
+    let world = World::start();
+    for (scenario, expected) in [
+        (Scenario::Healthy, "All 7 capabilities that were checked work."),
+        (Scenario::ExpiredSecret, "Nothing can be imported with this connection. The client secret has expired."),
+        (
+            Scenario::DelegatedDiagnosable,
+            "Nothing can be imported with this connection. Permissions were added as Delegated, which work only for a \
+             signed-in user.",
+        ),
+        (
+            Scenario::NoLicences,
+            "1 of 7 capabilities does not work in full: licences. Licences cannot be read: LicenseAssignment.Read.All is not \
+             added to the application.",
+        ),
+    ] {
+        assert_eq!(summary(&world.check(scenario).await), expected, "{}", scenario.as_str());
+    }
 }
 
 #[tokio::test]

@@ -55,6 +55,6 @@ impl FromRequest for Caller {
 pub(super) fn unauthenticated() -> Error {
     Error::new(
         Code::Unauthenticated,
-        "The key or token is not valid: it is wrong, expired or revoked. Check that it was copied whole.",
+        "The API key or token is not valid: it is wrong, expired or revoked. Check that it was copied whole.",
     )
 }

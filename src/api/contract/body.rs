@@ -32,10 +32,8 @@ pub(super) async fn read(request: &mut ServiceRequest, expected: &OperationBody)
         return Ok(None);
     }
     check_content_type(request, &expected.media_types)?;
-    // RFC 8259 §8.1 lets a parser ignore a byte order mark.
-    let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
-    let mut value = serde_json::from_slice(text).map_err(|e| {
-        let hint = if is_comment(text, &e) { " JSON has no comments: remove them." } else { "" };
+    let mut value = serde_json::from_slice(&bytes).map_err(|e| {
+        let hint = hint(&bytes, &e);
         let (reason, line, column) = (reason(&e), e.line(), e.column());
         let detail = format!("The body is not valid JSON: {reason} at line {line}, column {column}.{hint}");
         Error::new(Code::MalformedJson, detail)
@@ -61,11 +59,14 @@ fn write_integers(value: &mut Value) {
     }
 }
 
-/// Whether a comment is where the parser stopped.
-fn is_comment(text: &[u8], error: &serde_json::Error) -> bool {
+/// What to do about a byte order mark, or about a comment where the parser stopped.
+fn hint(text: &[u8], error: &serde_json::Error) -> &'static str {
+    if text.starts_with(b"\xef\xbb\xbf") {
+        return " It begins with a byte order mark, which JSON does not allow: save it as UTF-8 without BOM.";
+    }
     let line = text.split(|byte| *byte == b'\n').nth(error.line().saturating_sub(1)).unwrap_or_default();
     let rest = line.get(error.column().saturating_sub(1)..).unwrap_or_default();
-    rest.starts_with(b"//") || rest.starts_with(b"/*")
+    if rest.starts_with(b"//") || rest.starts_with(b"/*") { " JSON has no comments: remove them." } else { "" }
 }
 
 /// The text of a JSON error without its « at line … » tail.

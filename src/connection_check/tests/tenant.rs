@@ -82,6 +82,7 @@ impl Tenant {
             assigned: Vec::new(),
             delegated: Vec::new(),
             broken_page: None,
+            origin: String::new(),
             manifest: Some(Vec::new()),
         }
     }
@@ -179,8 +180,7 @@ impl Tenant {
         }
         let mut body = json!({"value": items.iter().skip(page * 100).take(100).collect::<Vec<_>>()});
         if items.len() > (page + 1) * 100 {
-            let origin = &url[..url.find("/v1.0").unwrap()];
-            body["@odata.nextLink"] = json!(format!("{origin}/v1.0{path}?$skiptoken={}", page + 1));
+            body["@odata.nextLink"] = json!(format!("{}/v1.0{path}?$skiptoken={}", self.origin, page + 1));
         }
         (200, body)
     }
@@ -197,7 +197,8 @@ impl Tenant {
     ) -> CheckReport {
         let clock = if self.slow.is_some() { Clock::system() } else { Clock::manual_sleepless(now()) };
         let server = MockServer::start().await;
-        Mock::given(any()).respond_with(self).mount(&server).await;
+        let tenant = Self { origin: server.uri(), ..self };
+        Mock::given(any()).respond_with(tenant).mount(&server).await;
         let origin: url::Url = server.uri().parse().unwrap();
         let hosts = HostSettings { login_url: Some(origin.clone()), graph_url: Some(origin), assets_url: None };
         let http = crate::http::client(&HttpSettings::default()).unwrap();

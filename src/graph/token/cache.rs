@@ -261,6 +261,23 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_token_that_is_followed_by_other_text_is_used() {
+        let (server, clock) = (MockServer::start().await, Clock::manual_sleepless(start()));
+        let body = r#"{"token_type": "Bearer", "expires_in": 3599, "access_token": "a.e30.s"}"#;
+        for text in
+            [format!("{body}\n<!-- scanned -->"), format!("{body}{{\"error\": \"late\"}}"), format!("\u{feff}{body}")]
+        {
+            server.reset().await;
+            Mock::given(method("POST"))
+                .respond_with(ResponseTemplate::new(200).set_body_string(&text))
+                .mount(&server)
+                .await;
+            let token = tokens(&server, &clock).await.get(&identity(1, SECRET)).await;
+            assert_eq!(token.unwrap().secret.expose_secret(), "a.e30.s", "{text}");
+        }
+    }
+
+    #[tokio::test]
     async fn a_second_organization_with_a_wrong_secret_gets_nothing() {
         let (server, clock) = (entra().await, Clock::manual_sleepless(start()));
         let tokens = tokens(&server, &clock).await;

@@ -45,11 +45,15 @@ impl fmt::Debug for Credential {
 impl Credential {
     /// A certificate and its key from two texts, each of which may have both in any order, more certificates (a chain),
     /// and other lines between them, as `openssl pkcs12 -nodes` writes. The pair that belongs together is taken. A text
-    /// without a readable block stays as it is, so that its fault can be named.
+    /// without the block that belongs there stays as it is, so that its fault can be named.
     pub fn certificate(certificate: &str, key: &str) -> Self {
         let of = |first: &str, second: &str, is_wanted: fn(&str) -> bool| -> Vec<String> {
-            let blocks = pem_blocks(first).into_iter().chain(pem_blocks(second));
-            blocks.filter(|(label, _)| is_wanted(label)).map(|(_, block)| block.to_owned()).collect()
+            let wanted = |text| -> Vec<String> {
+                let blocks = pem_blocks(text).into_iter().filter(|(label, _)| is_wanted(label));
+                blocks.map(|(_, block)| block.to_owned()).collect()
+            };
+            let own = wanted(first);
+            if own.is_empty() { own } else { [own, wanted(second)].concat() }
         };
         let certificates = of(certificate, key, |label| label == "CERTIFICATE");
         let keys = of(key, certificate, |label| label.ends_with("PRIVATE KEY"));
@@ -395,6 +399,11 @@ pub(crate) mod tests {
             "-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\n\nAAAA\n-----END RSA PRIVATE KEY-----";
         assert_eq!(codes(&Credential::certificate(&own, traditional))[0].1, "key_encrypted");
         assert_eq!(codes(&Credential::certificate(&own, "nonsense"))[0].1, "key_unreadable");
+        let swapped = Credential::certificate(&pem, &own);
+        assert_eq!(
+            codes(&swapped).iter().map(|(_, code)| *code).collect::<Vec<_>>(),
+            ["certificate_unreadable", "key_unreadable"]
+        );
         assert_eq!(codes(&Credential::certificate("-----BEGIN -----BEGIN ", ""))[0].1, "certificate_unreadable");
     }
 

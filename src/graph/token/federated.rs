@@ -1,6 +1,6 @@
 //! The service's own workload identity, which the operator allows for single connections.
 
-use super::identity::{Identity, is_tenant_id};
+use super::identity::{Identity, is_tenant_id, normalize_tenant_id};
 use crate::codes::FindingCode;
 use crate::config::SecuritySettings;
 use crate::error::{Code, Error, Result};
@@ -105,10 +105,11 @@ impl Allowed {
             "default" => OrganizationId::DEFAULT,
             id => id.parse().map_err(|_| wrong())?,
         };
-        if !is_tenant_id(tenant) {
+        let tenant = normalize_tenant_id(tenant);
+        if !is_tenant_id(&tenant) {
             return Err(wrong());
         }
-        Ok(Self { organization, tenant: tenant.to_owned(), client: Uuid::parse_str(client).map_err(|_| wrong())? })
+        Ok(Self { organization, tenant, client: Uuid::parse_str(client).map_err(|_| wrong())? })
     }
 }
 

@@ -1,8 +1,36 @@
 //! What one entry of a manifest means for an import.
 
-use super::{Added, ManifestPermission, Resource, list};
+use super::read::Added;
 use crate::permission::catalog::{self, AZURE_AD_GRAPH, MICROSOFT_GRAPH, PermissionKind};
-use crate::permission::{Capability, grants, missing_parts};
+use crate::permission::{Capability, grants, list, missing_parts};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+/// The API that a permission belongs to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum Resource {
+    MicrosoftGraph,
+    /// Microsoft has shut it down. Its permissions have the same names, and no effect on Microsoft Graph.
+    AzureAdGraph,
+    Other,
+}
+
+/// One permission that is added in the manifest.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ManifestPermission {
+    pub id: Uuid,
+    /// `null` if the id is not in the list of permissions of this version.
+    pub name: Option<String>,
+    /// `Application` or `Delegated`: the column Type in the portal.
+    pub kind: String,
+    pub resource: Resource,
+    pub resource_app_id: Uuid,
+    /// What is wrong with it, or why it has no effect here.
+    pub note: Option<String>,
+}
 
 /// One entry with its name and its meaning.
 pub struct Entry {

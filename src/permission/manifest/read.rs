@@ -2,7 +2,6 @@
 //! application as Graph, the Azure CLI or PowerShell writes it, and the template of the Teams Toolkit. All have
 //! `requiredResourceAccess` with the same items; the names of fields begin with a capital in PowerShell.
 
-use super::Added;
 use crate::error::{Error, Fault, Faults, Result};
 use crate::permission::catalog::{self, MICROSOFT_GRAPH, PermissionKind};
 use serde_json::Value;
@@ -13,6 +12,14 @@ const MAX_ENTRIES: usize = 2_000;
 
 const WHAT_TO_PASTE: &str = "In the portal, open App registrations → your app → Manifest, and copy all of it or only the list under \
      `requiredResourceAccess`.";
+
+/// One entry of the manifest, already checked for its form.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Added {
+    pub resource: Uuid,
+    pub id: Uuid,
+    pub kind: PermissionKind,
+}
 
 /// What a manifest says of permissions.
 #[derive(Debug)]

@@ -25,6 +25,29 @@ async fn is_accepted(app: &TestApp, token: &str) -> bool {
 }
 
 #[tokio::test]
+async fn a_missing_bare_wrong_and_basic_key_get_sentences_of_their_own() {
+    let app = TestApp::start().await;
+    let path = "/v1/filters";
+    let with = async |header: Option<&str>| {
+        let call = app.call_without_key(Method::GET, path);
+        let call = header.into_iter().fold(call, |call, header| call.header("authorization", header));
+        call.send().await.problem(401, "unauthenticated")["detail"].as_str().unwrap().to_owned()
+    };
+    let key = "eak_0190000000007000800000000000000a_c2VjcmV0";
+    let headers = [None, Some(key), Some("Bearer"), Some("Basic dTpw"), Some("Token abc")];
+    let mut sentences = Vec::new();
+    for header in headers {
+        sentences.push(with(header).await);
+    }
+    let wrong = format!("Bearer {key}");
+    sentences.push(with(Some(&wrong)).await);
+    for (n, sentence) in sentences.iter().enumerate() {
+        assert!(!sentences[..n].contains(sentence) && !sentence.contains("eak_"), "{sentence}");
+    }
+    assert_eq!(with(Some("Bearer nonsense")).await, *sentences.last().unwrap(), "what is wrong with a key is not told");
+}
+
+#[tokio::test]
 async fn a_token_signs_in_with_the_scopes_that_it_names() {
     let (app, issuer) = app_with_issuer(&json!({})).await;
     let token = issuer.token(&app, &json!({"scope": "openid read"}));

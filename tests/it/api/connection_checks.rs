@@ -23,6 +23,8 @@ async fn settings_are_checked_without_being_stored() {
     let report = app.post("/v1/connection-checks", &connection_body(Scenario::Delegated)).await.expect(200);
     assert_eq!((&report["overall"], &report["connectionId"]), (&json!("failed"), &Value::Null));
     assert_eq!(report["findings"][0]["code"], "no_application_permission");
+    let summary = report["summary"].as_str().unwrap();
+    assert!(summary.starts_with("Nothing can be imported with this connection."), "{summary}");
     let mut some = connection_body(Scenario::Healthy);
     some["capabilities"] = json!(["licenses", "devices"]);
     let report = app.post("/v1/connection-checks", &some).await.expect(200);
@@ -147,6 +149,24 @@ async fn the_last_check_vouches_for_what_it_checked_only() {
 }
 
 #[tokio::test]
+async fn the_setup_of_an_application_begins_before_it_exists() {
+    let app = TestApp::start().await;
+    let setup = app.get("/v1/connections/setup").await.expect(200);
+    assert_eq!(setup["steps"][0]["title"], "Register the application");
+    assert_eq!(setup["steps"].as_array().unwrap().len(), 9);
+    let text = setup.to_string();
+    assert!(text.contains("APPLICATION-CLIENT-ID") && !text.contains(&Uuid::nil().to_string()), "{text}");
+    assert!(setup["azCli"].as_str().unwrap().contains("df021288-bdef-4463-88db-98f22de89214"));
+    let client = "11111111-2222-4333-8444-555555555555";
+    let query = format!("tenantId=contoso.com&clientId={client}&cloud=usGov&capabilities=devices");
+    let setup = app.get(&format!("/v1/connections/setup?{query}")).await.expect(200);
+    assert!(setup["consentUrl"].as_str().unwrap().ends_with(&format!("/contoso.com/adminconsent?client_id={client}")));
+    assert_eq!(setup["permissions"].as_array().unwrap().len(), 1);
+    let wrong = app.get("/v1/connections/setup?tenantId=common").await.problem(422, "validation_failed");
+    assert_eq!(wrong["errors"][0]["code"], "tenant_not_specific");
+}
+
+#[tokio::test]
 async fn an_unknown_connection_has_no_checks() {
     let app = TestApp::start().await;
     let unknown = format!("/v1/connections/{}", Uuid::from_u128(99));
@@ -156,6 +176,37 @@ async fn an_unknown_connection_has_no_checks() {
     let known = app.create_connection(Scenario::Healthy).await;
     let answer = app.get(&format!("/v1/connections/{known}/setup?capabilities=usres,grups")).await;
     assert_eq!(answer.problem(422, "validation_failed")["errors"].as_array().unwrap().len(), 2);
+}
+
+/// Cases M7: text that is not JSON for every parser.
+#[tokio::test]
+async fn a_manifest_with_a_byte_order_mark_or_comments_is_refused_with_what_to_remove() {
+    let app = TestApp::start().await;
+    let check = async |text: &str| {
+        app.call(Method::POST, "/v1/manifest-checks").text("application/json", text.to_owned()).send().await
+    };
+    let manifest = r#"{"requiredResourceAccess": []}"#;
+    assert_eq!(check(manifest).await.expect(200)["permissions"], json!([]));
+    let problem = check(&format!("\u{feff}{manifest}")).await.problem(400, "malformed_json");
+    assert!(problem["detail"].as_str().unwrap().ends_with("save it as UTF-8 without BOM."), "{problem}");
+    for comment in ["// the permissions\n", "/* the permissions */"] {
+        let text = format!("{{\n  {comment} \"requiredResourceAccess\": []}}");
+        let problem = check(&text).await.problem(400, "malformed_json");
+        assert!(problem["detail"].as_str().unwrap().ends_with("JSON has no comments: remove them."), "{problem}");
+    }
+}
+
+#[tokio::test]
+async fn a_manifest_without_a_tenant_gives_commands_without_one() {
+    let app = TestApp::start().await;
+    let scripts = async |query: &str| {
+        let report = app.post(&format!("/v1/manifest-checks?capabilities=users{query}"), &json!([])).await.expect(200);
+        let remedies = report["capabilities"][0]["remedies"].as_array().unwrap().clone();
+        remedies.iter().map(|remedy| remedy["value"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    let without = scripts("").await;
+    assert!(without.iter().all(|script| !script.contains("--tenant") && !script.contains("-TenantId")), "{without:?}");
+    assert!(scripts("&tenantId=contoso.com").await.iter().any(|script| script.contains("--tenant contoso.com")));
 }
 
 #[tokio::test]

@@ -176,6 +176,77 @@ async fn every_fault_of_a_connection_is_named_at_once() {
     assert_eq!(pointers(&problem), ["/clientId", "/credential", "/name", "/tenantId"]);
 }
 
+/// Case C2 and ids in forms that Entra does not take.
+#[tokio::test]
+async fn ids_are_normalized_or_refused_at_the_door() {
+    let app = TestApp::start().await;
+    let right = connection_body(Scenario::Healthy);
+    let (tenant, client) = (right["tenantId"].as_str().unwrap(), right["clientId"].as_str().unwrap());
+    let forms = |id: &str| [format!(" {id}\n"), format!("{{{id}}}"), format!("urn:uuid:{id}"), id.replace('-', "")];
+    for (tenant_form, client_form) in forms(tenant).into_iter().zip(forms(client)) {
+        let mut body = right.clone();
+        (body["tenantId"], body["clientId"]) = (json!(tenant_form), json!(client_form));
+        let created = app.post("/v1/connections?check=true", &body).await.expect(201);
+        assert_eq!((&created["tenantId"], &created["clientId"]), (&right["tenantId"], &right["clientId"]));
+        assert_eq!(created["lastCheck"]["overall"], "ok");
+        let path = format!("/v1/connections/{}", created["id"].as_str().unwrap());
+        let changed = app.patch(&path, &json!({"tenantId": tenant_form, "clientId": client_form})).await.expect(200);
+        assert_eq!((&changed["tenantId"], &changed["clientId"]), (&right["tenantId"], &right["clientId"]));
+    }
+    let zeros = json!("00000000-0000-0000-0000-000000000000");
+    let path = format!("/v1/connections/{}", app.create_connection(Scenario::Healthy).await);
+    for (field, code, portal) in
+        [("tenantId", "tenant_malformed", "Tenant ID"), ("clientId", "client_malformed", "Application (client) ID")]
+    {
+        let mut body = right.clone();
+        body[field] = zeros.clone();
+        for answer in [
+            app.post("/v1/connections", &body).await,
+            app.post("/v1/connection-checks", &body).await,
+            app.patch(&path, &json!({field: zeros})).await,
+        ] {
+            let fault = answer.problem(422, "validation_failed")["errors"][0].clone();
+            assert_eq!((&fault["code"], &fault["pointer"]), (&json!(code), &json!(format!("/{field}"))));
+            assert!(fault["detail"].as_str().unwrap().contains(portal), "{fault}");
+        }
+    }
+    let mut body = right.clone();
+    body["clientId"] = json!("Entra to Assets");
+    let problem = app.post("/v1/connections", &body).await.problem(422, "validation_failed");
+    assert!(problem["errors"][0]["detail"].as_str().unwrap().contains("Application (client) ID"), "{problem}");
+}
+
+#[tokio::test]
+async fn the_end_of_a_secret_may_be_a_date_as_the_portal_shows_it() {
+    let app = TestApp::start().await;
+    let mut body = connection_body(Scenario::Healthy);
+    body["credential"]["expiresAt"] = json!("2027-01-01");
+    let created = app.post("/v1/connections", &body).await.expect(201);
+    assert_eq!(created["credential"]["expiresAt"], "2027-01-01T00:00:00Z");
+    let path = format!("/v1/connections/{}", created["id"].as_str().unwrap());
+    let changed = app.patch(&path, &json!({"credential": {"expiresAt": "2028-02-29"}})).await.expect(200);
+    assert_eq!(changed["credential"]["expiresAt"], "2028-02-29T00:00:00Z");
+    let wrong = app.patch(&path, &json!({"credential": {"expiresAt": "2027-02-29"}})).await;
+    assert_eq!(pointers(&wrong.problem(422, "validation_failed")), ["/credential/expiresAt"]);
+}
+
+/// Case C5.
+#[tokio::test]
+async fn a_file_with_certificate_and_key_is_taken_and_the_key_is_not_stored_with_the_certificate() {
+    let app = TestApp::start().await;
+    let (key, other) = (rsa(), rsa());
+    let (own, chain, private) = (certificate(&key, 2030), certificate(&other, 2031), key.serialize_pem());
+    for file in [format!("{own}{private}"), format!("Bag Attributes\n{chain}{private}{own}")] {
+        let body = with_credential(json!({"kind": "certificate", "certificate": file, "privateKey": file}));
+        let created = app.post("/v1/connections", &body).await.expect(201);
+        assert_eq!(created["credential"]["expiresAt"], "2030-01-01T00:00:00Z", "that of the key's own certificate");
+        let body = with_credential(json!({"kind": "certificate", "certificate": own, "privateKey": file}));
+        app.post("/v1/connections", &body).await.expect(201);
+    }
+    let stored = app.text_of_all("SELECT string_agg(certificate_pem, chr(10)) FROM connections").await;
+    assert!(stored.contains("BEGIN CERTIFICATE") && !stored.contains("PRIVATE KEY"), "{stored}");
+}
+
 #[tokio::test]
 async fn a_certificate_is_taken_with_its_key_alone() {
     let app = TestApp::start().await;
