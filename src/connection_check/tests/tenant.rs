@@ -40,6 +40,7 @@ pub struct Tenant {
     assigned: Vec<Value>,
     delegated: Vec<Value>,
     broken_page: Option<usize>,
+    origin: String,
     manifest: Option<Vec<Value>>,
 }
 
