@@ -126,6 +126,15 @@ impl AssetsSim {
         SourceAccess { id: state.sources[at].id, token: state.sources[at].token.clone() }
     }
 
+    /// Adds an import source to the object schema of another. `None`: unknown source.
+    pub fn add_source_beside(&self, source: Uuid) -> Option<SourceAccess> {
+        let mut state = lock(&self.shared);
+        let beside = state.source(&source.to_string())?;
+        let (schema, name) = (state.sources[beside].schema, state.sources[beside].name.clone());
+        let at = state.add_source_in(schema, &name, None, None);
+        Some(SourceAccess { id: state.sources[at].id, token: state.sources[at].token.clone() })
+    }
+
     /// Deletes an import source, and makes another in the same object schema. `None`: unknown source.
     pub fn replace_source(&self, source: Uuid) -> Option<SourceAccess> {
         let mut state = lock(&self.shared);

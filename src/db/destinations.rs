@@ -153,3 +153,24 @@ pub async fn same_source(
         delivered_at,
     }))
 }
+
+/// The import sources to which jobs deliver through other destinations than this one, as far as Assets named them.
+pub async fn other_sources(
+    tx: &mut Transaction,
+    organization: OrganizationId,
+    id: DestinationId,
+) -> Result<Vec<String>> {
+    let used = jobs::table
+        .filter(jobs::organization_id.eq(organization.0))
+        .filter(jobs::deleting_at.is_null())
+        .filter(jobs::destination_id.is_not_null())
+        .select(jobs::destination_id.assume_not_null());
+    Ok(destinations::table
+        .filter(destinations::organization_id.eq(organization.0))
+        .filter(destinations::id.ne(id.0))
+        .filter(destinations::id.eq_any(used))
+        .filter(destinations::import_source.is_not_null())
+        .select(destinations::import_source.assume_not_null())
+        .load(tx)
+        .await?)
+}

@@ -61,6 +61,18 @@ impl Mapping {
         ids
     }
 
+    /// An object type that this import source would take over and that one of `others` built, which is in use.
+    pub fn built_by_others(&self, source: ImportSource<'_>, current: &Value, others: &[String]) -> Option<&str> {
+        let current = Current::read(current);
+        let ids = self.external_ids(source, &current);
+        let others: Vec<ExternalIds> = others.iter().map(|other| ExternalIds::new(other)).collect();
+        let is_theirs = |mapped: &&TypeMapping| {
+            let id = ids.object_type(mapped.object_type);
+            !current.mappings.contains_key(&id) && others.iter().any(|other| other.is_ours(&id))
+        };
+        self.types.iter().filter(|mapped| mapped.enabled).find(is_theirs).map(|mapped| mapped.name.as_str())
+    }
+
     /// The names in Assets of the object types and of their identity attributes, which may have been renamed there: type,
     /// its name, the name of the attribute.
     pub fn names_in(&self, source: ImportSource<'_>, current: &Value) -> Vec<(ObjectType, String, String)> {

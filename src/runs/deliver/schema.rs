@@ -5,12 +5,15 @@ use super::delivery::{Delivery, failed};
 use crate::app::App;
 use crate::assets::{AssetsError, AssetsErrorKind, ConfigState, Links};
 use crate::codes::WarningCode;
+use crate::db::destinations;
 use crate::error::{Code, Error, Result};
+use crate::ids::DestinationId;
 use crate::mapping::{Difference, ImportSource, Mapping};
 use crate::run_state::RunWarning;
 use crate::runs::context::JobContext;
 use crate::runs::forge_token::target;
 use crate::runs::stop::Stop;
+use crate::runs::transaction::transaction;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -28,7 +31,7 @@ pub(super) async fn ensure(delivery: &Delivery<'_>, state: ConfigState) -> Resul
     let source = ImportSource { id: &id, schema_name: &name };
     let mapping = &run.job.mapping;
     let difference = mapping.difference(source, current.as_ref());
-    if let Some(taken) = difference.name_taken() {
+    if let Some(taken) = name_taken(&run.app, &run.job, source, current.as_ref(), &difference).await? {
         return Err(failed(&AssetsError::new(AssetsErrorKind::NameTaken, taken)));
     }
     for refused in &difference.refused {
@@ -63,6 +66,27 @@ pub(super) async fn names(delivery: &Delivery<'_>) -> Result<BTreeMap<String, Ty
     let names = run.job.mapping.names_in(source, &current.unwrap_or_default()).into_iter();
     let names = names.map(|(of, object_type, identity)| (of.as_str().to_owned(), TypeNames { object_type, identity }));
     Ok(names.collect())
+}
+
+/// Why the document cannot be sent: what has a name in Assets that the job needs for something else, or what belongs to
+/// an import source to which another job delivers. Two jobs that fill the same object types can undo each other.
+async fn name_taken(
+    app: &App,
+    job: &JobContext,
+    source: ImportSource<'_>,
+    current: Option<&Value>,
+    difference: &Difference,
+) -> Result<Option<String>> {
+    if let Some(taken) = difference.name_taken() {
+        return Ok(Some(taken));
+    }
+    let (Some(current), Some(destination)) = (current, &job.destination) else { return Ok(None) };
+    let (organization, id) = (job.organization, DestinationId(destination.id));
+    let others = transaction(app, organization, "other import sources", async move |tx| {
+        destinations::other_sources(tx, organization, id).await
+    });
+    let theirs = job.mapping.built_by_others(source, current, &others.await?);
+    Ok(theirs.map(|name| format!("the object type «{name}» belongs to an import source to which another job delivers")))
 }
 
 /// What is sent: with the names, types and external ids that the object schema has already.
@@ -141,12 +165,14 @@ fn late(advice: &str) -> Error {
 async fn send(app: &App, job: &JobContext) -> Result<(Links, JobSchema)> {
     let (links, current) = ask(app, job).await?;
     let wanted = compare(job, &links, current.as_ref());
-    if let Some(taken) = wanted.difference.as_ref().and_then(Difference::name_taken) {
-        return Err(AssetsError::new(AssetsErrorKind::NameTaken, taken).into());
-    }
     let id = links.import_source_id().unwrap_or_default();
     let name = current.as_ref().and_then(schema_name).unwrap_or(SCHEMA_NAME).to_owned();
     let source = ImportSource { id: &id, schema_name: &name };
+    if let Some(difference) = &wanted.difference
+        && let Some(taken) = name_taken(app, job, source, current.as_ref(), difference).await?
+    {
+        return Err(AssetsError::new(AssetsErrorKind::NameTaken, taken).into());
+    }
     let client = app.assets.clone().with_patience(PATIENCE);
     let target = reachable(app, job).await?;
     client.put_mapping(&target, &links, &wanted.document, |current| job.mapping.patch(source, current)).await?;

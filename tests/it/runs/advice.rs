@@ -102,6 +102,37 @@ async fn an_attribute_of_the_same_name_in_another_form_ends_the_run_with_one_sen
     assert!(app.world.assets.counts().references["Entra User"]["Line Manager"] > 0);
 }
 
+/// Two jobs that fill the same object types can undo each other.
+#[tokio::test(flavor = "multi_thread")]
+async fn object_types_of_an_import_source_that_another_job_uses_are_not_taken_over_and_other_names_work() {
+    let app = TestApp::start().await;
+    let (job, _) = delivered(&app).await;
+    let connection = app.get(&format!("/v1/jobs/{job}")).await.expect(200)["connectionId"].clone();
+    let beside = app.world.assets.add_source_beside(SOURCE_ID).unwrap();
+    let body = json!({"name": "Beside", "kind": "assetsImport", "token": beside.token});
+    let destination = app.create("/v1/destinations", &body).await;
+    let destination = destination.rsplit('/').next().unwrap();
+    let second = json!({"name": "Second", "connectionId": connection, "destinationId": destination});
+    let second = app.create("/v1/jobs", &second).await;
+    let id = second.rsplit('/').next().unwrap();
+    let failed = run(&app, id).await;
+    assert_eq!(
+        (&failed["state"], &failed["error"]["code"]),
+        (&json!("failed"), &json!("assets_name_taken")),
+        "{failed}"
+    );
+    assert!(failed["error"]["detail"].as_str().unwrap().contains("another job delivers"), "{failed}");
+    app.call(Method::POST, &format!("{second}/schema")).send().await.problem(502, "assets_refused");
+    assert_eq!(app.world.assets.executions().len(), 1, "nothing was sent");
+    let name = |name: &str| json!({"typeName": name});
+    let names = json!({"users": name("B User"), "groups": name("B Group"), "licenses": name("B License")});
+    patch(&app, &second, json!({"objects": names})).await;
+    succeeded(&app, id).await;
+    succeeded(&app, &job).await;
+    assert_eq!(app.world.assets.counts().objects["B User"], 60);
+    app.world.assert_delivered();
+}
+
 /// Where GET schema-and-mapping does not show what others built, Assets refuses the mapping.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_refusal_of_external_ids_says_what_to_do() {
