@@ -182,3 +182,22 @@ async fn without_stubs_the_references_that_are_left_out_are_counted() {
     assert_eq!(run.counts["users"]["droppedReferences"], dropped);
     assert!(run.counts["groups"]["droppedReferences"].as_u64().unwrap() > 0);
 }
+
+/// The list that finds the groups outside the condition is read whole where the server takes no `$select` for it.
+#[tokio::test(flavor = "multi_thread")]
+async fn groups_outside_are_found_on_a_server_that_selects_no_properties_of_groups() {
+    use entra_assets::sim::graph::{Action, Fault};
+    let rule = json!({"users": {"odata": FILTER}, "groups": {"odata": "mailEnabled eq true"}, "outside": "stub"});
+    let reference = world().await;
+    let job = reference.add_job().await;
+    run(&reference, job, rule.clone()).await;
+    let world = world().await;
+    let refused =
+        Action::Status { status: 400, code: Some("notSupported".to_owned()), message: None, retry_after: None };
+    let list = Fault::on("/v1.0/groups", refused).exactly().containing("$select=id,visibility");
+    world.graph.add_fault(list.times(0));
+    let job = world.add_job().await;
+    let found = run(&world, job, rule).await;
+    assert!(found.warnings.to_string().contains("select_refused"), "{}", found.warnings);
+    assert!(world.store() == reference.store(), "the stubs differ");
+}
