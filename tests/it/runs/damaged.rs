@@ -79,7 +79,13 @@ async fn an_error_inside_a_good_response_that_stays_ends_the_run_with_graphs_own
 #[tokio::test(flavor = "multi_thread")]
 async fn text_behind_a_page_is_ignored() {
     let (world, job) = world().await;
-    world.graph.change(|directory| directory.delete(directory.live_users().nth(3).unwrap().1.id)).unwrap();
+    world
+        .graph
+        .change(|directory| {
+            let id = directory.live_users().nth(3).unwrap().1.id;
+            directory.delete(id)
+        })
+        .unwrap();
     let text = Action::Append { text: "\n<!-- served by a gateway -->".to_owned() };
     world.graph.add_fault(Fault::on("/v1.0/", text).times(0));
     let run = world.run(job, RunMode::Full).await;
