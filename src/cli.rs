@@ -152,13 +152,13 @@ async fn run(command: Command) -> Result<()> {
         #[cfg(feature = "simulators")]
         Command::Bench(arguments) => Box::pin(bench::run(&arguments)).await,
         Command::Openapi(options) => write_document(&options),
-        Command::Doctor(arguments) => Box::pin(doctor::run(&arguments)).await,
+        Command::Doctor(arguments) => Box::pin(doctor::run(&arguments, &variables::unknown(&Cli::command()))).await,
         Command::Keys(command) => Box::pin(keys::run(*command)).await,
     }
 }
 
 async fn run_service(serve: Serve) -> Result<()> {
-    for wrong in variables::unknown() {
+    for wrong in variables::unknown(&Cli::command()) {
         tracing::warn!("{}: {}", wrong.name, wrong.advice());
     }
     let shutdown = Shutdown::on_signals().context("cannot listen for signals")?;

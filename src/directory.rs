@@ -7,11 +7,10 @@
 mod attribute;
 pub mod attributes;
 pub mod license_names;
-mod never_null;
+pub mod never_null;
 
 pub use attribute::{Attribute, AttributeSource, Link, Presence, ValueType};
 pub use license_names::LicenseNames;
-pub use never_null::never_null;
 
 use crate::text_enum::text_enum;
 use serde::{Deserialize, Serialize};

@@ -5,7 +5,7 @@ mod findings;
 mod network;
 
 use super::output::say;
-use super::variables;
+use super::variables::Unknown;
 use crate::app;
 use crate::clock::Clock;
 use crate::config::Settings;
@@ -32,10 +32,11 @@ pub struct DoctorArgs {
     settings: Settings,
 }
 
-pub async fn run(arguments: &DoctorArgs) -> Result<()> {
+/// `unknown`: the variables that no setting has.
+pub async fn run(arguments: &DoctorArgs, unknown: &[Unknown]) -> Result<()> {
     let (settings, clock) = (&arguments.settings, Clock::system());
     let mut findings = Findings::default();
-    variables::unknown().iter().for_each(|wrong| findings.fail(&wrong.name, &wrong.advice()));
+    unknown.iter().for_each(|wrong| findings.fail(&wrong.name, &wrong.advice()));
     check_admin_key(&mut findings, settings);
     let keys = check_master_key(&mut findings, settings);
     if let Some(path) = &settings.license_names {

@@ -1,7 +1,5 @@
 //! A misspelt variable is ignored by the service, so nobody notices that a setting is missing.
 
-use super::Cli;
-use clap::CommandFactory as _;
 use std::collections::BTreeSet;
 
 /// All variables of the service but `DATABASE_URL` and those of Azure begin so.
@@ -9,10 +7,10 @@ const PREFIX: &str = "ENTRA_ASSETS_";
 /// How similar two names must be (0 to 1) for one to be a likely misspelling of the other.
 const SIMILAR: f64 = 0.8;
 
-/// The variables of this process that begin like those of the service, but that no setting has.
-pub fn unknown() -> Vec<Unknown> {
+/// The variables of this process that begin like those of the service, but that no setting of `program` has.
+pub fn unknown(program: &clap::Command) -> Vec<Unknown> {
     // A name that is not UTF-8 is none of ours.
-    unknown_of(std::env::vars_os().filter_map(|(name, _)| name.into_string().ok()))
+    unknown_of(program, std::env::vars_os().filter_map(|(name, _)| name.into_string().ok()))
 }
 
 pub struct Unknown {
@@ -31,8 +29,8 @@ impl Unknown {
     }
 }
 
-fn unknown_of(set: impl Iterator<Item = String>) -> Vec<Unknown> {
-    let names = names(&Cli::command());
+fn unknown_of(program: &clap::Command, set: impl Iterator<Item = String>) -> Vec<Unknown> {
+    let names = names(program);
     let is_unknown = |name: &String| name.starts_with(PREFIX) && !names.contains(name);
     let nearest = |wrong: &str| {
         let similarity = |name: &&String| strsim::normalized_levenshtein(wrong, name);
@@ -56,11 +54,17 @@ fn names(command: &clap::Command) -> BTreeSet<String> {
 mod tests {
     use super::*;
 
+    fn program() -> clap::Command {
+        let settings = ["ENTRA_ASSETS_WORKERS", "ENTRA_ASSETS_LISTEN", "ENTRA_ASSETS_CORS_ORIGINS"];
+        let setting = |name: &'static str| clap::Arg::new(name).long(name).env(name);
+        clap::Command::new("program").subcommand(clap::Command::new("serve").args(settings.map(setting)))
+    }
+
     #[test]
     fn a_misspelt_variable_is_found_with_the_name_that_was_meant() {
         let set =
             ["ENTRA_ASSETS_WORKER", "ENTRA_ASSETS_LISTEN", "ENTRA_ASSETS_COLOUR", "PATH", "ENTRA_ASSETS_CORS_ORIGIN"];
-        let found = unknown_of(set.iter().map(ToString::to_string));
+        let found = unknown_of(&program(), set.iter().map(ToString::to_string));
         let found: Vec<_> = found.iter().map(|wrong| (wrong.name.as_str(), wrong.nearest.as_deref())).collect();
         assert_eq!(
             found,

@@ -76,7 +76,7 @@ fn a_wrong_setting_is_refused_with_its_name() {
 fn an_error_of_the_command_line_shows_no_secret() {
     let secrets = [
         ("--admin-key", "hunter2-but-short", "ENTRA_ASSETS_ADMIN_KEY"),
-        ("--proxy", "user:hunter2-of-the-proxy@ nowhere", "ENTRA_ASSETS_PROXY"),
+        ("--proxy", "http://user:hunter2-of-the-proxy@no where", "ENTRA_ASSETS_PROXY"),
     ];
     for (option, value, variable) in secrets {
         let by_option = program(&["serve", option, value]);

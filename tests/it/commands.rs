@@ -9,6 +9,7 @@ use reqwest::Method;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, BufReader};
@@ -262,8 +263,9 @@ async fn the_backup_of_the_readme_is_whole() {
     let command = |start: &str| readme.lines().map(str::trim).find(|line| line.contains(start)).unwrap().to_owned();
     let folder = tempfile::tempdir().unwrap();
     for line in [command("pg_dump --enable-row-security"), command("pg_restore --exit-on-error")] {
-        let path = std::env::var_os("PG_BIN_DIR").unwrap_or_default();
-        let path = std::env::join_paths([path, std::env::var_os("PATH").unwrap_or_default()]).unwrap();
+        let binaries = std::env::var_os("PG_BIN_DIR").map(PathBuf::from);
+        let of_the_system = std::env::var_os("PATH").unwrap_or_default();
+        let path = std::env::join_paths(binaries.into_iter().chain(std::env::split_paths(&of_the_system))).unwrap();
         let output = Command::new("bash")
             .args(["-euc", &line])
             .current_dir(folder.path())

@@ -1,6 +1,7 @@
 //! A round of changes, gathered by object.
 
-use crate::directory::{ObjectType, Properties as Map, never_null};
+use crate::directory::never_null::never_null;
+use crate::directory::{ObjectType, Properties as Map};
 use crate::error::Error;
 use crate::graph::Page;
 use crate::graph::delta::{self, end_of_round};
