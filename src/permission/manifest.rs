@@ -320,7 +320,7 @@ mod tests {
     #[test]
     fn other_forms_of_a_manifest_are_read() {
         let role = entry("User.Read.All", PermissionKind::Application);
-        let app = manifest(&[role.clone()]);
+        let app = manifest(std::slice::from_ref(&role));
         let pascal = json!({"AppId": Uuid::from_u128(5), "DisplayName": "Assets import", "RequiredResourceAccess": [
             {"ResourceAppId": MICROSOFT_GRAPH, "ResourceAccess": [{"Id": role["id"], "Type": "Role"}], "AdditionalProperties": {}}]});
         let template = json!({"appId": Uuid::from_u128(5), "name": "Assets import", "requiredResourceAccess": [

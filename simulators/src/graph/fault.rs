@@ -347,7 +347,9 @@ pub fn spoil(hits: &[Hit], here: &str, answer: &mut Answer) -> Sending {
             }
             Action::Append { text } => answer.body.extend_from_slice(text.as_bytes()),
             Action::EveryRow { set } => edit(answer, |page| {
-                for row in page["value"].as_array_mut().into_iter().flatten().filter_map(Value::as_object_mut) {
+                // The answer of `$count` is a number.
+                let rows = page.get_mut("value").and_then(Value::as_array_mut);
+                for row in rows.into_iter().flatten().filter_map(Value::as_object_mut) {
                     row.extend(set.clone());
                 }
             }),

@@ -257,28 +257,38 @@ async fn visible(reader: &Reader<'_>, group: Uuid) -> Result<Visible> {
     Ok(if hides && !may_see_hidden(reader) { Visible::Hidden } else { Visible::Yes })
 }
 
-/// Reads the members of one group to the last page; `false` when the group is gone.
+/// Reads the members of one group to the last page; `false` when they are not found, which is reported.
 async fn read_members(reader: &Reader<'_>, group: Uuid, cursor: Option<CursorRow>) -> Result<bool> {
-    let part = cursor.as_ref().map_or(0, |cursor| cursor.pages);
-    let link = cursor.and_then(|cursor| cursor.next_link);
-    let request = reader.dialect.links(format!("groups/{group}/members"));
-    let mut pages = MemberPages { reader, group, part, before: HashSet::new() };
-    match follow(reader, request, link, &mut pages).await {
+    match follow_members(reader, group, cursor).await {
+        Err(ReadError::Graph(error)) if matches!(error.kind, GraphErrorKind::NotFound) => {}
+        outcome => return outcome.map(|()| true),
+    }
+    if visible(reader, group).await? == Visible::Gone {
+        let detail = format!("Group {group} was deleted while it was read; its members stay as last known.");
+        reader.run.progress.warn(RunWarning::new(WarningCode::GroupGone, detail));
+        return Ok(false);
+    }
+    // A replica that is behind does not find them for a moment.
+    reader.staging.restart_members(group).await?;
+    match follow_members(reader, group, None).await {
         Err(ReadError::Graph(error)) if matches!(error.kind, GraphErrorKind::NotFound) => {
-            report_not_found(reader, group, &error).await?;
+            report_not_found(reader, group, &error);
             Ok(false)
         }
         outcome => outcome.map(|()| true),
     }
 }
 
-/// Says why the members of a group were not found: the group was deleted meanwhile, or Graph cannot read one of them.
-async fn report_not_found(reader: &Reader<'_>, group: Uuid, error: &GraphError) -> Result<()> {
-    if visible(reader, group).await? == Visible::Gone {
-        let detail = format!("Group {group} was deleted while it was read; its members stay as last known.");
-        reader.run.progress.warn(RunWarning::new(WarningCode::GroupGone, detail));
-        return Ok(());
-    }
+async fn follow_members(reader: &Reader<'_>, group: Uuid, cursor: Option<CursorRow>) -> Result<()> {
+    let part = cursor.as_ref().map_or(0, |cursor| cursor.pages);
+    let link = cursor.and_then(|cursor| cursor.next_link);
+    let request = reader.dialect.links(format!("groups/{group}/members"));
+    let mut pages = MemberPages { reader, group, part, before: HashSet::new() };
+    follow(reader, request, link, &mut pages).await
+}
+
+/// Graph cannot read one of the members: the group exists.
+fn report_not_found(reader: &Reader<'_>, group: Uuid, error: &GraphError) {
     let detail = format!(
         "Graph does not return the members of group {group}, although the group exists. They stay as last known. {error}"
     );
@@ -288,7 +298,6 @@ async fn report_not_found(reader: &Reader<'_>, group: Uuid, error: &GraphError) 
          to Microsoft support."
     );
     reader.run.progress.degrade(RunWarning::new(WarningCode::MembersNotFound, detail).with_advice(advice));
-    Ok(())
 }
 
 /// The pages of one group's members on their way into staging.

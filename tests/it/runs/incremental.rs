@@ -64,7 +64,8 @@ async fn an_incremental_run_delivers_what_changed() {
     let run = world.run(job, RunMode::Incremental).await;
     assert_eq!(run.state.as_str(), "succeeded", "{:?} {:?}", run.error, run.warnings);
     let requests = world.graph.counters().requests;
-    assert!(requests < 12, "{requests} requests: {:?}", world.graph.requests());
+    // Two of them ask for the managers of the reports of the user who was deleted: no delta says that they have none.
+    assert!(requests < 14, "{requests} requests: {:?}", world.graph.requests());
     world.assert_delivered();
 }
 
@@ -104,7 +105,8 @@ async fn users_alone_need_no_permission_for_groups_to_be_read_by_their_changes()
     assert_eq!(run.state.as_str(), "succeeded", "{:?} {:?}", run.error, run.warnings);
     assert_eq!(run.warnings, json!([]));
     let requests = world.graph.requests();
-    assert!(requests.len() < 8 && requests.iter().any(|request| request.path.contains("delta")), "{requests:?}");
+    let sent = requests.iter().filter(|request| !request.in_batch).count();
+    assert!(sent < 8 && requests.iter().any(|request| request.path.contains("delta")), "{requests:?}");
     assert_eq!(world.assets.counts().objects["Entra User"] as u64, world.graph.truth().users);
 }
 

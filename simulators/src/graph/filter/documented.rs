@@ -26,11 +26,15 @@ pub enum Level {
     No,
 }
 
-type Rows = HashMap<(&'static str, String), [Option<Level>; 6]>;
+/// Object and property.
+type Place = (&'static str, String);
+/// One for each operator.
+type Levels = [Option<Level>; 6];
+type Rows = HashMap<Place, Levels>;
 
 static ROWS: LazyLock<Rows> = LazyLock::new(|| TABLE.lines().skip(1).filter_map(row).collect());
 
-fn row(line: &'static str) -> Option<((&'static str, String), [Option<Level>; 6])> {
+fn row(line: &'static str) -> Option<(Place, Levels)> {
     let mut cells = line.split(',');
     let (object, property) = (cells.next()?, cells.next()?);
     let level = |cell: &str| match cell {
