@@ -35,7 +35,7 @@ pub struct ManifestReport {
     pub capabilities: Vec<CapabilityVerdict>,
 }
 
-/// Checks a manifest in any form that [`read`] takes. `place` has the hosts of the cloud, and tenant and client unless
+/// Checks a manifest in any form that [`read()`] takes. `place` has the hosts of the cloud, and tenant and client unless
 /// the manifest names its client.
 ///
 /// # Errors

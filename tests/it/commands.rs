@@ -262,7 +262,18 @@ async fn the_backup_of_the_readme_is_whole() {
     let readme = include_str!("../../README.md");
     let command = |start: &str| readme.lines().map(str::trim).find(|line| line.contains(start)).unwrap().to_owned();
     let folder = tempfile::tempdir().unwrap();
-    for line in [command("pg_dump --enable-row-security"), command("pg_restore --exit-on-error")] {
+    let superuser = connect(&app.world.database.urls.superuser).await;
+    // The server outlives this test, and so does the role.
+    let roles = superuser.query("SELECT FROM pg_roles WHERE rolname = 'entra_assets_backup'", &[]).await.unwrap();
+    if roles.is_empty() {
+        superuser.batch_execute(&command("CREATE ROLE entra_assets_backup")).await.unwrap();
+    }
+    // Another database may be connected to by everybody; those of the tests may not.
+    let database: String = superuser.query_one("SELECT current_database()::text", &[]).await.unwrap().get(0);
+    superuser.batch_execute(&format!("GRANT CONNECT ON DATABASE {database} TO entra_assets_backup")).await.unwrap();
+    let mut backup = url::Url::parse(&app.world.database.urls.superuser).unwrap();
+    backup.set_username("entra_assets_backup").unwrap();
+    for line in [command("pg_dump --format=custom"), command("pg_restore --exit-on-error")] {
         let binaries = std::env::var_os("PG_BIN_DIR").map(PathBuf::from);
         let of_the_system = std::env::var_os("PATH").unwrap_or_default();
         let path = std::env::join_paths(binaries.into_iter().chain(std::env::split_paths(&of_the_system))).unwrap();
@@ -270,7 +281,7 @@ async fn the_backup_of_the_readme_is_whole() {
             .args(["-euc", &line])
             .current_dir(folder.path())
             .env("PATH", path)
-            .env("ENTRA_ASSETS_MIGRATE_URL", &app.world.database.urls.migrate)
+            .env("BACKUP_DATABASE_URL", backup.as_str())
             .env("EMPTY_DATABASE_URL", &restored.urls.migrate)
             .output()
             .await
