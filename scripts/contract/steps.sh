@@ -125,7 +125,7 @@ step_cargo_machete() {
 # The metrics and alert rules, by Prometheus' own tool: names, types, help texts; the rules with recorded series.
 step_promtool() {
     local promtool
-    promtool=$(promtool) || { echo "promtool is needed: the Debian package prometheus has it" >&2; return 1; }
+    promtool=$(find_promtool) || { echo "promtool is needed: the Debian package prometheus has it" >&2; return 1; }
     "$promtool" check rules deploy/prometheus/alerts.yml
     (cd deploy/prometheus && "$promtool" test rules alerts_test.yml)
     start_service
@@ -141,8 +141,8 @@ step_promtool() {
 }
 
 # The path of promtool: of the system, otherwise unpacked from Debian's package, without installing its server.
-promtool() {
-    if command -v promtool; then return; fi
+find_promtool() {
+    if type -P promtool; then return; fi
     local dir=$tools/prometheus
     if [ ! -x "$dir/usr/bin/promtool" ]; then
         mkdir -p "$dir"
