@@ -2,6 +2,7 @@
 //! before a handler runs. A handler extracts, parses, makes one call, and answers.
 
 pub mod api_keys;
+mod application_query;
 pub mod attributes;
 pub mod audit_events;
 pub mod auth;

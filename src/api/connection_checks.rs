@@ -1,19 +1,19 @@
 //! Connection checks: of a stored connection, of settings before they are stored, and of a manifest.
 
+use super::application_query::ApplicationQuery;
 use super::audit_events::record;
 use super::auth::Caller;
 use super::body::Body;
-use super::capabilities::{or_default, parse};
+use super::capabilities::or_default;
 use super::credentials::{self, CredentialBody};
 use super::page::{Page, PageQuery};
 use crate::app::App;
 use crate::cloud::Cloud;
-use crate::connection_check::setup::place_of;
 use crate::connection_check::{self, CheckIdentity, CheckReport, DEADLINE, Overall};
 use crate::db::connection_checks::{self, ConnectionCheckRow, NewConnectionCheckRow};
 use crate::db::job_settings;
 use crate::error::{Error, Faults, Result};
-use crate::graph::token::{Credential, Identity, normalize_tenant_id, validate_tenant_id};
+use crate::graph::token::{Credential, Identity};
 use crate::ids::{CheckId, ConnectionId};
 use crate::permission::Capability;
 use crate::permission::manifest::{self, ManifestReport};
@@ -24,7 +24,7 @@ use actix_web::{get, post};
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use utoipa::{IntoParams, ToSchema};
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 const KIND: &str = "connections";
@@ -252,26 +252,6 @@ pub async fn check_connection_settings(
     Ok(Json(CheckResponse::new(CheckId::new(&app.clock), None, report, app.clock.now())))
 }
 
-#[derive(Deserialize, IntoParams)]
-#[into_params(parameter_in = Query)]
-#[serde(rename_all = "camelCase")]
-pub struct ManifestQuery {
-    /// Capabilities, separated by commas. Absent: those that a job needs by default (`checkedByDefault` in
-    /// `GET /v1/capabilities`).
-    #[param(
-        value_type = Vec<Capability>, required = false, style = Form, explode = false, max_items = 11,
-        example = json!(["users", "groups"])
-    )]
-    pub capabilities: Option<String>,
-    /// The cloud for the links and commands. Absent: global.
-    pub cloud: Option<Cloud>,
-    /// The application for the links and commands, if the manifest does not name it.
-    pub client_id: Option<Uuid>,
-    /// The tenant for the links and commands, if it is known.
-    #[param(max_length = 253)]
-    pub tenant_id: Option<String>,
-}
-
 /// The manifest of an app registration, or only its list of permissions. Nothing else is read from a manifest.
 #[derive(Deserialize, ToSchema)]
 #[serde(untagged)]
@@ -286,11 +266,11 @@ pub enum Manifest {
 ///
 /// Takes the manifest of an app registration (portal → App registrations → the app → Manifest, in either format), only
 /// the list under `requiredResourceAccess`, or the application as Microsoft Graph, the Azure CLI or PowerShell shows it.
-/// The response names every permission with its kind, marks those that
-/// were added as Delegated, and tells which capabilities will work after consent. No request to Microsoft is made.
+/// The response names every permission with its kind, marks those that were added as Delegated, and tells which
+/// capabilities will work after consent. No request to Microsoft is made.
 #[utoipa::path(
     tag = "Connections",
-    params(ManifestQuery),
+    params(ApplicationQuery),
     request_body(
         content = Manifest,
         description = "The manifest, or its `requiredResourceAccess`",
@@ -303,15 +283,7 @@ pub enum Manifest {
     security(("bearer" = ["read"]))
 )]
 #[post("/v1/manifest-checks")]
-pub async fn check_manifest(query: Query<ManifestQuery>, body: Body<Value>) -> Result<Json<ManifestReport>> {
-    let query = query.into_inner();
-    let capabilities = parse(query.capabilities.as_deref())?;
-    let tenant = query.tenant_id.as_deref().map(normalize_tenant_id).filter(|tenant| tenant != "organizations");
-    let mut faults = Faults::default();
-    if let Some(tenant) = &tenant {
-        validate_tenant_id(tenant, "?tenantId", &mut faults);
-    }
-    faults.into_result()?;
-    let place = place_of(query.cloud.unwrap_or_default(), tenant.as_deref(), query.client_id.unwrap_or_default());
+pub async fn check_manifest(query: Query<ApplicationQuery>, body: Body<Value>) -> Result<Json<ManifestReport>> {
+    let (capabilities, place) = query.into_inner().read()?;
     Ok(Json(manifest::check(&body.0, &capabilities, &place)?))
 }

@@ -1,15 +1,14 @@
 //! How to set up an application in Entra: before it exists, and for a stored connection.
 
+use super::application_query::ApplicationQuery;
 use super::auth::Caller;
 use super::capabilities::parse;
 use crate::app::App;
-use crate::cloud::Cloud;
 use crate::connection_check::setup::place_of;
 use crate::connection_check::{self, CheckReport, Setup};
 use crate::db::connection_checks;
 use crate::db::job_settings::{self, ConnectionPart};
-use crate::error::{Error, Faults, Result};
-use crate::graph::token::{normalize_tenant_id, validate_tenant_id};
+use crate::error::{Error, Result};
 use crate::ids::{ConnectionId, OrganizationId};
 use crate::permission::Capability;
 use crate::permission::report::CapabilityVerdict;
@@ -70,32 +69,12 @@ pub async fn get_connection_setup(
     let connection =
         app.db.scoped(organization, async move |tx| job_settings::connection(tx, organization, id).await).await?;
     let known = known(&app, organization, &connection).await?;
-    let mut place = place_of(connection.cloud, Some(&connection.tenant_id), connection.client_id);
+    let mut place = place_of(connection.cloud, Some(&connection.tenant_id), Some(connection.client_id));
     let principal = known.iter().find_map(|report| report.identity.service_principal_id.as_deref());
     place.service_principal = principal.and_then(|id| Uuid::parse_str(id).ok());
     let verdicts: Vec<CapabilityVerdict> = known.into_iter().flat_map(|report| report.capabilities).collect();
     let verdicts = Some(verdicts.as_slice()).filter(|verdicts| !verdicts.is_empty());
     Ok(Json(connection_check::setup(&place, &capabilities, verdicts)))
-}
-
-#[derive(Deserialize, IntoParams)]
-#[into_params(parameter_in = Query)]
-#[serde(rename_all = "camelCase")]
-pub struct NewSetupQuery {
-    /// Capabilities, separated by commas. Absent: those that a job needs by default (`checkedByDefault` in
-    /// `GET /v1/capabilities`).
-    #[param(
-        value_type = Vec<Capability>, required = false, style = Form, explode = false, max_items = 11,
-        example = json!(["users", "groups"])
-    )]
-    pub capabilities: Option<String>,
-    /// The cloud of the tenant. Absent: global.
-    pub cloud: Option<Cloud>,
-    /// The application, if it is registered already. Without it links and scripts have `APPLICATION-CLIENT-ID`.
-    pub client_id: Option<Uuid>,
-    /// The tenant for the links and commands, if it is known.
-    #[param(max_length = 253)]
-    pub tenant_id: Option<String>,
 }
 
 /// Get the setup of a new application
@@ -104,20 +83,12 @@ pub struct NewSetupQuery {
 /// consent link, and scripts that grant the *Application* permissions.
 #[utoipa::path(
     tag = "Connections",
-    params(NewSetupQuery),
+    params(ApplicationQuery),
     responses((status = 200, description = "Steps, links and scripts", body = Setup)),
     security(("bearer" = ["read"]))
 )]
 #[get("/v1/connections/setup")]
-pub async fn get_new_connection_setup(query: Query<NewSetupQuery>) -> Result<Json<Setup>> {
-    let query = query.into_inner();
-    let capabilities = parse(query.capabilities.as_deref())?;
-    let tenant = query.tenant_id.as_deref().map(normalize_tenant_id);
-    let mut faults = Faults::default();
-    if let Some(tenant) = &tenant {
-        validate_tenant_id(tenant, "?tenantId", &mut faults);
-    }
-    faults.into_result()?;
-    let place = place_of(query.cloud.unwrap_or_default(), tenant.as_deref(), query.client_id.unwrap_or_default());
+pub async fn get_new_connection_setup(query: Query<ApplicationQuery>) -> Result<Json<Setup>> {
+    let (capabilities, place) = query.into_inner().read()?;
     Ok(Json(connection_check::setup_of_new(&place, &capabilities)))
 }

@@ -12,11 +12,11 @@ use uuid::Uuid;
 
 /// The values of a connection that its remedies need.
 pub fn place(identity: &Identity) -> Place {
-    place_of(identity.cloud, Some(&identity.tenant_id), identity.client_id)
+    place_of(identity.cloud, Some(&identity.tenant_id), Some(identity.client_id))
 }
 
 /// The same from its parts.
-pub fn place_of(cloud: Cloud, tenant_id: Option<&str>, client_id: Uuid) -> Place {
+pub fn place_of(cloud: Cloud, tenant_id: Option<&str>, client_id: Option<Uuid>) -> Place {
     Place {
         tenant: tenant_id.map(str::to_owned),
         client: client_id,
@@ -116,29 +116,6 @@ pub fn setup(place: &Place, capabilities: &[Capability], last: Option<&[Capabili
 pub fn setup_of_new(place: &Place, capabilities: &[Capability]) -> Setup {
     let mut setup = setup(place, capabilities, None);
     setup.steps.splice(0..0, registration_steps(place));
-    let PortalLinks {
-        overview,
-        api_permissions,
-        certificates_and_secrets,
-        manifest,
-        enterprise_application,
-        tenant_overview,
-    } = &mut setup.portal;
-    let links = [
-        overview,
-        api_permissions,
-        certificates_and_secrets,
-        manifest,
-        enterprise_application,
-        tenant_overview,
-        &mut setup.consent_url,
-        &mut setup.az_cli,
-        &mut setup.powershell,
-    ];
-    let of_steps = setup.steps.iter_mut().flat_map(|step| std::iter::once(&mut step.text).chain(&mut step.url));
-    for text in links.into_iter().chain(of_steps) {
-        *text = place.without_nil(text);
-    }
     setup
 }
 
@@ -198,7 +175,7 @@ fn steps(place: &Place, permissions: &[NeededPermission]) -> Vec<Step> {
     vec![
         step(
             "Open API permissions",
-            format!("In the portal open App registrations → All applications → the application {} → API permissions.", place.client),
+            format!("In the portal open App registrations → All applications → the application {} → API permissions.", place.client()),
             Some(Page::ApiPermissions),
         ),
         step("Add a permission", "Press «Add a permission», then choose «Microsoft Graph».".to_owned(), None),

@@ -31,7 +31,7 @@ pub fn sign_in_finding(error: &SignInError, identity: &Identity) -> Finding {
 /// The remedies for a failed sign-in, with the values of the connection that asked.
 pub fn sign_in_remedies(error: &SignInError) -> Vec<Remedy> {
     let Some((tenant_id, client_id, cloud)) = error.connection() else { return Vec::new() };
-    remedies(error.fix(), error.code, &place_of(cloud, Some(tenant_id), client_id))
+    remedies(error.fix(), error.code, &place_of(cloud, Some(tenant_id), Some(client_id)))
 }
 
 fn remedies(fix: Fix, code: FindingCode, place: &Place) -> Vec<Remedy> {
@@ -66,7 +66,7 @@ fn remedies(fix: Fix, code: FindingCode, place: &Place) -> Vec<Remedy> {
             place.az_enable(),
         ],
         Fix::GraphApplication => {
-            let graph = Place { client: MICROSOFT_GRAPH, service_principal: place.graph_service_principal, ..place.clone() };
+            let graph = Place { client: Some(MICROSOFT_GRAPH), service_principal: place.graph_service_principal, ..place.clone() };
             vec![
                 graph.portal(
                     Page::EnterpriseProperties,

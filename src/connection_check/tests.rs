@@ -297,7 +297,7 @@ async fn no_secret_is_in_a_report() {
 
 #[test]
 fn the_set_up_reads_well_and_leaves_out_what_is_granted() {
-    let place = setup::place_of(crate::cloud::Cloud::China, Some(TENANT), CLIENT);
+    let place = setup::place_of(crate::cloud::Cloud::China, Some(TENANT), Some(CLIENT));
     let first = setup(&place, &C::DEFAULT, None);
     assert_eq!(first.permissions.iter().map(|p| p.name.as_str()).collect::<Vec<_>>(), ALL);
     assert!(first.permissions.iter().all(|p| p.kind == "Application" && p.granted.is_none()));

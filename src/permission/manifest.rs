@@ -43,22 +43,15 @@ pub struct ManifestReport {
 pub fn check(manifest: &Value, capabilities: &[Capability], place: &Place) -> Result<ManifestReport> {
     let manifest = read(manifest)?;
     let added = manifest.added;
-    let place = Place { client: manifest.app_id.unwrap_or(place.client), ..place.clone() };
+    let place = Place { client: manifest.app_id.or(place.client), ..place.clone() };
     let application = graph_permissions(&added, PermissionKind::Application);
     let entries: Vec<Entry> = added.iter().map(|added| Entry::new(added, capabilities, &application)).collect();
-    let mut findings = findings(&entries, &application, capabilities, &place);
-    let mut verdicts: Vec<_> = capabilities.iter().map(|capability| verdict(*capability, &added, &place)).collect();
-    let of_findings = findings.iter_mut().flat_map(|finding| &mut finding.remedies);
-    let of_capabilities = verdicts.iter_mut().flat_map(|capability| &mut capability.remedies);
-    for remedy in of_findings.chain(of_capabilities) {
-        remedy.value = place.without_nil(&remedy.value);
-    }
     Ok(ManifestReport {
         app_id: manifest.app_id,
         display_name: manifest.display_name,
+        findings: findings(&entries, &application, capabilities, &place),
+        capabilities: capabilities.iter().map(|capability| verdict(*capability, &added, &place)).collect(),
         permissions: entries.into_iter().map(Entry::into_permission).collect(),
-        findings,
-        capabilities: verdicts,
     })
 }
 
@@ -378,7 +371,7 @@ mod tests {
         let whole = manifest(&[entry("User.Read.All", PermissionKind::Application)]);
         let report = check(&whole["requiredResourceAccess"], &[Capability::Users], &place()).unwrap();
         assert_eq!((verdicts(&report), report.app_id), (vec![Verdict::Granted], None));
-        let unknown = Place { client: Uuid::nil(), ..place() };
+        let unknown = Place { client: None, ..place() };
         let report = check(&json!([]), &[Capability::Users], &unknown).unwrap();
         assert!(report.capabilities[0].remedies.iter().all(|remedy| remedy.value.contains(CLIENT_ID_PLACEHOLDER)));
     }

@@ -16,8 +16,8 @@ pub const CLIENT_ID_PLACEHOLDER: &str = "APPLICATION-CLIENT-ID";
 pub struct Place {
     /// Tenant id or domain, if it is known.
     pub tenant: Option<String>,
-    /// The application (client) id; nil if it is not known.
-    pub client: Uuid,
+    /// The application (client) id, if it is known.
+    pub client: Option<Uuid>,
     /// Object id of the enterprise application, if it is known.
     pub service_principal: Option<Uuid>,
     /// Object id of Microsoft Graph's enterprise application in the tenant, if it is known.
@@ -50,19 +50,16 @@ impl Place {
     pub fn consent_url(&self) -> String {
         // Without a tenant it is the one that the administrator signs in to.
         let tenant = self.tenant.as_deref().unwrap_or("organizations");
-        format!("{}/{tenant}/adminconsent?client_id={}", self.login_host, self.client)
+        format!("{}/{tenant}/adminconsent?client_id={}", self.login_host, self.client())
     }
 
-    /// A link or script with the placeholder in place of a client id that is not known.
-    pub fn without_nil(&self, text: &str) -> String {
-        if !self.client.is_nil() {
-            return text.to_owned();
-        }
-        text.replace(&Uuid::nil().to_string(), CLIENT_ID_PLACEHOLDER)
+    /// The application (client) id as it stands in links, scripts and steps.
+    pub fn client(&self) -> String {
+        self.client.map_or_else(|| CLIENT_ID_PLACEHOLDER.to_owned(), |id| id.to_string())
     }
 
     pub fn portal_url(&self, page: Page) -> String {
-        let (host, client) = (self.portal_host, self.client);
+        let (host, client) = (self.portal_host, self.client());
         let registration = |blade: &str| {
             format!("{host}/#view/Microsoft_AAD_RegisteredApps/ApplicationMenuBlade/~/{blade}/appId/{client}")
         };
@@ -135,8 +132,9 @@ impl Place {
             "# Sign in first as a Privileged Role Administrator: az cloud set --name {} && az login{tenant}",
             self.az_cloud
         )];
-        let app = self.known_or_look_up(&mut lines, "app_principal", self.service_principal, self.client);
-        let graph = self.known_or_look_up(&mut lines, "graph_principal", self.graph_service_principal, MICROSOFT_GRAPH);
+        let app = self.known_or_look_up(&mut lines, "app_principal", self.service_principal, &self.client());
+        let graph_id = MICROSOFT_GRAPH.to_string();
+        let graph = self.known_or_look_up(&mut lines, "graph_principal", self.graph_service_principal, &graph_id);
         for (name, id) in &ids {
             lines.push(format!("# {name} as an Application permission, with admin consent"));
             lines.push(format!(
@@ -150,14 +148,14 @@ impl Place {
         lines.push("# Optional: list them under API permissions of the app registration too:".to_owned());
         lines.push(format!(
             "# az ad app permission add --id {} --api {MICROSOFT_GRAPH} --api-permissions {}",
-            self.client,
+            self.client(),
             roles.join(" ")
         ));
         lines.join("\n")
     }
 
     /// The object id of an application's service principal if known, else a shell variable that the script sets first.
-    fn known_or_look_up(&self, lines: &mut Vec<String>, variable: &str, known: Option<Uuid>, app_id: Uuid) -> String {
+    fn known_or_look_up(&self, lines: &mut Vec<String>, variable: &str, known: Option<Uuid>, app_id: &str) -> String {
         if let Some(id) = known {
             return id.to_string();
         }
@@ -177,7 +175,7 @@ impl Place {
             value: format!(
                 "az rest --method POST --url \"{}/v1.0/servicePrincipals\" --headers \"Content-Type=application/json\" --body '{}'",
                 self.graph_host,
-                json!({"appId": self.client})
+                json!({"appId": self.client()})
             ),
         }
     }
@@ -191,7 +189,7 @@ impl Place {
                 "az rest --method PATCH --url \"{}/v1.0/servicePrincipals(appId='{}')\" --headers \
                  \"Content-Type=application/json\" --body '{}'",
                 self.graph_host,
-                self.client,
+                self.client(),
                 json!({"accountEnabled": true})
             ),
         }
@@ -210,7 +208,7 @@ impl Place {
              New-MgServicePrincipalAppRoleAssignment -ServicePrincipalId $app.Id -PrincipalId $app.Id -ResourceId $graph.Id -AppRoleId $permission\n\
              }}",
             self.powershell_environment,
-            self.client,
+            self.client(),
             rows.join("\n")
         )
     }
@@ -228,7 +226,7 @@ pub(crate) mod tests {
     pub(crate) fn place() -> Place {
         Place {
             tenant: Some("72f988bf-86f1-41af-91ab-2d7cd011db47".to_owned()),
-            client: Uuid::from_u128(0xc11e_0000_0000_4000_8000_0000_0000_0001),
+            client: Some(Uuid::from_u128(0xc11e_0000_0000_4000_8000_0000_0000_0001)),
             service_principal: None,
             graph_service_principal: None,
             login_host: "https://login.microsoftonline.com",
