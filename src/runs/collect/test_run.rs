@@ -55,12 +55,12 @@ async fn first_users(reader: &Reader<'_>, limit: u32) -> Result<Vec<Uuid>> {
         if max.is_some() && !members.are_all {
             limits::warn(reader, ObjectType::Users);
         }
-        return users::read_first(reader, &members.users, limit).await;
+        return users::read_first(reader, &members.users, limit, true).await;
     }
     match max {
         None => list::read_first(reader, ObjectType::Users, limit).await,
         Some(_) => match limits::smallest(reader, ObjectType::Users).await? {
-            Some(ids) => limits::read_these(reader, &ids, limit).await,
+            Some(ids) => users::read_first(reader, &ids, limit, false).await,
             None => list::read_first(reader, ObjectType::Users, limit).await,
         },
     }

@@ -50,7 +50,7 @@ async fn read_by_id(reader: &Reader<'_>, ids: &[Uuid]) -> Result<()> {
     let parts: Vec<Vec<Uuid>> = ids.chunks(IDS_IN_A_QUERY).map(<[Uuid]>::to_vec).collect();
     stream::iter(parts)
         .map(|ids| async move {
-            let batch = decided(reader, fetch(reader, ObjectType::Users, &ids).await?)?;
+            let batch = decided(reader, fetch(reader, ObjectType::Users, &ids).await?, true)?;
             reader.run.progress.advance(Work::Objects, ids.len() as u64);
             reader.staging.write(batch).await
         })
@@ -60,14 +60,15 @@ async fn read_by_id(reader: &Reader<'_>, ids: &[Uuid]) -> Result<()> {
     managers::complete(reader).await
 }
 
-/// Reads the first of these users that the filter admits. Returns their ids.
-pub(super) async fn read_first(reader: &Reader<'_>, ids: &[Uuid], limit: u32) -> Result<Vec<Uuid>> {
+/// Reads the first of these users that the filter admits. Returns their ids. `decides`: whether the condition is still to
+/// be decided; otherwise Graph listed the users by it.
+pub(super) async fn read_first(reader: &Reader<'_>, ids: &[Uuid], limit: u32, decides: bool) -> Result<Vec<Uuid>> {
     let mut found = Vec::new();
     for ids in ids.chunks(IDS_IN_A_QUERY) {
         if found.len() >= limit as usize {
             break;
         }
-        let mut batch = decided(reader, fetch(reader, ObjectType::Users, ids).await?)?;
+        let mut batch = decided(reader, fetch(reader, ObjectType::Users, ids).await?, decides)?;
         // A limit takes the smallest ids.
         batch.objects.sort_unstable_by_key(|object| object.id);
         batch.objects.truncate(limit as usize - found.len());
@@ -80,10 +81,10 @@ pub(super) async fn read_first(reader: &Reader<'_>, ids: &[Uuid], limit: u32) ->
 }
 
 /// Users that were read by id, as far as the filter admits them.
-fn decided(reader: &Reader<'_>, users: Vec<Properties>) -> Result<Batch> {
+fn decided(reader: &Reader<'_>, users: Vec<Properties>, decides: bool) -> Result<Batch> {
     let mut batch = Batch::default();
     for user in users {
-        match admitted(reader, ObjectType::Users, &user, true)? {
+        match admitted(reader, ObjectType::Users, &user, decides)? {
             Admitted::Yes => batch.objects.extend(staged(ObjectType::Users, &user)?),
             Admitted::Excluded => reader.run.progress.count("users", |count| count.out_of_scope += 1),
             Admitted::NoMatch => {}

@@ -2,18 +2,15 @@
 //! list all ids in a few requests.
 
 use crate::codes::WarningCode;
-use crate::db::mirror::Batch;
 use crate::directory::ObjectType;
 use crate::graph::wire::Items;
-use crate::graph::{IDS_IN_A_QUERY, Next, Page};
+use crate::graph::{Next, Page};
 use crate::run_state::RunWarning;
-use crate::runs::collect::fetch::fetch;
-use crate::runs::collect::object::{is_excluded, parse, staged};
+use crate::runs::collect::object::parse;
 use crate::runs::collect::pages::{Pages, Restart, Restartable, follow};
 use crate::runs::collect::read_error::Result;
 use crate::runs::collect::reader::Reader;
 use crate::runs::collect::request::Request;
-use crate::runs::progress::Work;
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 use uuid::Uuid;
@@ -66,28 +63,4 @@ impl Restartable for Ids {
     async fn restart(&mut self, _: Restart<'_>) -> Result<()> {
         Ok(())
     }
-}
-
-/// Reads the first of these users, which fulfil the condition, unless they are excluded. Returns their ids.
-pub(super) async fn read_these(reader: &Reader<'_>, ids: &[Uuid], limit: u32) -> Result<Vec<Uuid>> {
-    let mut found = Vec::new();
-    for ids in ids.chunks(IDS_IN_A_QUERY) {
-        if found.len() >= limit as usize {
-            break;
-        }
-        let mut users = fetch(reader, ObjectType::Users, ids).await?;
-        users.sort_unstable_by(|a, b| a.id.cmp(&b.id));
-        let mut batch = Batch::default();
-        for user in users {
-            if !is_excluded(reader, ObjectType::Users, &user)? {
-                batch.objects.extend(staged(ObjectType::Users, &user)?);
-            }
-        }
-        batch.objects.truncate(limit as usize - found.len());
-        found.extend(batch.objects.iter().map(|object| object.id));
-        reader.run.progress.expect(Work::Objects, batch.objects.len() as u64);
-        reader.run.progress.advance(Work::Objects, batch.objects.len() as u64);
-        reader.staging.write(batch).await?;
-    }
-    Ok(found)
 }
