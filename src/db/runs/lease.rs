@@ -67,7 +67,7 @@ pub async fn note_reached(tx: &mut Transaction, lease: &Lease) -> Result<i32> {
     const REACHED: &str = "
         WITH reached AS (SELECT concat_ws(' ',
             (SELECT md5(checkpoint::text) FROM runs WHERE organization_id = $1 AND id = $2),
-            (SELECT concat(count(*), ' ', sum(pages)) FROM run_cursors WHERE organization_id = $1 AND run_id = $2),
+            (SELECT sum(pages) FROM run_cursors WHERE organization_id = $1 AND run_id = $2),
             (SELECT concat(count(*), ' ', sum(chunks), ' ', count(result)) FROM executions
                 WHERE organization_id = $1 AND run_id = $2)) AS now)
         UPDATE runs SET reached = now,

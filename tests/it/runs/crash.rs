@@ -209,7 +209,7 @@ async fn a_run_that_never_comes_further_is_given_up() {
         let begun = format!("SELECT count(*) FROM runs WHERE attempt > {} AND reached IS NOT NULL", run.attempt);
         world.step_and_die_when(async || world.text(&begun).await != "0").await;
     }
-    // Some came as far as to note what they are going to read.
+    // A checkpoint is progress; which pages are going to be read is not.
     let attempt = world.find(id).await.attempt;
     assert!((50..200).contains(&attempt), "{attempt}");
     let run = world.find(id).await;
