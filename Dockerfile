@@ -2,11 +2,20 @@
 # The service needs DATABASE_URL and ENTRA_ASSETS_MASTER_KEY. The image contains no PostgreSQL, so there is no
 # embedded database; compose.yaml shows a complete installation.
 
+FROM node:20-bookworm-slim AS console
+WORKDIR /src/console
+COPY console/package.json console/package-lock.json console/.npmrc ./
+RUN --mount=type=cache,target=/root/.npm npm ci --no-fund --no-audit
+COPY openapi/openapi.json /src/openapi/openapi.json
+COPY console .
+RUN npm run build
+
 FROM rust:1.95-bookworm AS build
 WORKDIR /src
 # `simulators` adds the commands `simulate`, `demo` and `bench`.
 ARG FEATURES=""
 COPY . .
+COPY --from=console /src/console/dist console/dist
 RUN --mount=type=cache,target=/src/target \
     --mount=type=cache,target=/usr/local/cargo/registry \
     cargo build --release --locked --package entra-assets --no-default-features --features "$FEATURES" && cp target/release/entra-assets /entra-assets

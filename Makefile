@@ -1,6 +1,7 @@
 # The commands of this repository. Each installs the tools that it needs and does not find.
 #
 #   make demo [ARGS=…]   run the service with simulators and show one import; ARGS="--exit" exits after it
+#   make console         build the console, which the service then serves at /console; needs Node.js 20
 #   make test            check formatting, lints and documentation, and run all tests
 #   make contract        check the OpenAPI document with linters, a fuzzer and generated clients, and the dependencies
 #   make soak            run the tests that take long: kills, fuzzing, large directories
@@ -12,7 +13,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo test fmt lint doc check-all contract soak bench openapi openapi-release image
+.PHONY: help console demo test fmt lint doc check-all contract soak bench openapi openapi-release image
 
 ARGS ?=
 CARGO ?= cargo
@@ -22,8 +23,11 @@ WITH_POSTGRES := export PG_BIN_DIR="$$(scripts/postgres-binaries.sh)";
 help:
 	@sed -n 's/^#   //p' Makefile
 
+console:
+	@scripts/console.sh
+
 demo:
-	@$(WITH_POSTGRES) $(CARGO) build --quiet --locked && target/debug/entra-assets demo $(ARGS)
+	@$(WITH_POSTGRES) scripts/console.sh --if-possible; $(CARGO) build --quiet --locked && target/debug/entra-assets demo $(ARGS)
 
 test: fmt lint doc
 	@$(WITH_POSTGRES) scripts/test.sh

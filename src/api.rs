@@ -11,6 +11,7 @@ pub mod capabilities;
 pub mod connection_checks;
 mod connection_setup;
 pub mod connections;
+pub mod console;
 pub mod contract;
 pub mod credentials;
 pub mod destination_checks;
@@ -134,6 +135,11 @@ pub fn server(app: App, listener: TcpListener, offer: Offer) -> Result<Server> {
             .app_data(issuers.clone())
             .app_data(limiter.clone())
             .configure(configure)
+            .configure(move |config| {
+                if offer != Offer::Operations {
+                    console::serve(config);
+                }
+            })
             .service(web::redirect("/docs", "/docs/"))
             .service(docs)
             .default_service(web::route().to(edge::unknown_path))

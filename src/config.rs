@@ -23,6 +23,13 @@ pub enum Role {
     All,
 }
 
+/// Whether something is offered.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub enum Switch {
+    On,
+    Off,
+}
+
 /// The settings of `serve`.
 #[derive(Args, Clone, Debug)]
 pub struct Settings {
@@ -41,6 +48,9 @@ pub struct Settings {
     /// Separate address for /metrics. Default: /metrics is served on the address of the API.
     #[arg(long, env = "ENTRA_ASSETS_METRICS_LISTEN")]
     pub metrics_listen: Option<SocketAddr>,
+    /// Whether the API's address also serves the console at /console, if the program was built with it.
+    #[arg(long, env = "ENTRA_ASSETS_CONSOLE", default_value = "on")]
+    pub console: Switch,
     /// The number of runs that this process executes at the same time. Each needs two database connections.
     #[arg(long, env = "ENTRA_ASSETS_WORKERS", default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=256))]
     pub workers: u16,

@@ -126,7 +126,9 @@ fn add_headers(headers: &mut HeaderMap, id: &str, origin: Option<&HeaderValue>, 
         }
         false => "default-src 'none'; frame-ancestors 'none'",
     };
-    headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(policy));
+    if !headers.contains_key(header::CONTENT_SECURITY_POLICY) {
+        headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(policy));
+    }
     if !is_page && !headers.contains_key(header::CACHE_CONTROL) {
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     }

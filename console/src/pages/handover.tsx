@@ -1,0 +1,1 @@
+import { Head } from "../ui/parts"; export function HandoverPage(_: { secret: string }) { return <Head title="Handover" />; }

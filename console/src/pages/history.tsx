@@ -1,0 +1,1 @@
+import { Head } from "../ui/parts"; export function HistoryPages() { return <Head title="History" />; }

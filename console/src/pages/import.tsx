@@ -1,0 +1,2 @@
+import { Head } from "../ui/parts";
+export function ImportPages(_: { path: string[] }) { return <Head title="import" />; }

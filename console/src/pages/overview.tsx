@@ -1,0 +1,1 @@
+import { Head } from "../ui/parts"; export function Overview() { return <Head title="Overview" />; }
