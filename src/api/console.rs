@@ -87,7 +87,9 @@ mod tests {
 
     #[test]
     fn only_what_a_page_consists_of_has_a_type() {
-        assert!(["index.html", "assets/a.js", "assets/a.css", "icon.svg"].iter().all(|name| media_type(name).is_some()));
+        assert!(
+            ["index.html", "assets/a.js", "assets/a.css", "icon.svg"].iter().all(|name| media_type(name).is_some())
+        );
         assert!([".gitkeep", "index", "key.pem"].iter().all(|name| media_type(name).is_none()));
     }
 
