@@ -1,1 +1,130 @@
-import { Head } from "../ui/parts"; export function RunPage(_: { id: string }) { return <Head title="Run" />; }
+/** A run: its progress while it runs, what it found, and what waits for a decision. */
+import { transport } from "#transport";
+import { answer, api, type Schema } from "../api/client";
+import { useAction, useQuery } from "../api/use";
+import { href } from "../route";
+import { Button, Card, Confirm, Facts, Failure, Head, Loading, Message } from "../ui/parts";
+import { between, Moment } from "../ui/time";
+import type { Run } from "./import";
+import { Brake } from "./run/brake";
+import { Changes } from "./run/changes";
+import { CountTable } from "./run/counts";
+import { useRun } from "./run/follow";
+import { LiveProgress } from "./run/progress";
+import { isOver, requestedBy, RunState, runTitle } from "./run/state";
+import { Remedies } from "./source/remedies";
+
+const WAITS: Record<string, string> = { forgeToken: "The run waits for a token of the Forge app. It goes on by itself." };
+
+export function RunPage({ id }: { id: string }) {
+  const { run, error, messages, reload } = useRun(id);
+  const job = useQuery(run ? `job ${run.jobId}` : null, (signal) => answer(api.GET("/v1/jobs/{id}", { params: { path: { id: run?.jobId ?? "" } }, signal })));
+  if (!run) return error ? <Failure error={error} /> : <Loading />;
+  const name = job.data?.name;
+  return (
+    <>
+      <Head title={`${runTitle(run)}${name ? `: ${name}` : ""}`} crumbs={{ to: `/import/${run.jobId}`, text: name ?? "Import" }}>
+        {!isOver(run) && run.state !== "awaitingApproval" && <CancelButton run={run} onDone={reload} />}
+        {isOver(run) && <Downloads run={run} />}
+      </Head>
+      <div className="stack loose">
+        <div className="row">
+          <RunState run={run} />
+          <span className="subtle">
+            Started by {requestedBy(run)}, <Moment at={run.startedAt ?? run.queuedAt} />
+          </span>
+        </div>
+        {run.waitReason && (
+          <Message tone="information">
+            <p>{WAITS[run.waitReason] ?? run.waitReason}</p>
+          </Message>
+        )}
+        {!isOver(run) && run.state !== "awaitingApproval" && <LiveProgress run={run} messages={messages} />}
+        {run.state === "awaitingApproval" && <Brake run={run} onDone={reload} />}
+        {run.error && <RunFailure error={run.error} state={run.state} />}
+        {run.warnings
+          .filter((warning) => !(run.state === "awaitingApproval" && warning.code === "removal_brake"))
+          .map((warning) => (
+            <Warning key={warning.code + warning.detail} warning={warning} />
+          ))}
+        {Object.keys(run.counts).length > 0 && (
+          <Card title={run.mode === "dryRun" ? "What an import would do" : "Statistics"}>
+            <CountTable counts={run.counts} isPlan={run.mode === "dryRun" || !isOver(run)} />
+          </Card>
+        )}
+        {isOver(run) && (
+          <Facts
+            items={[
+              ["Started", <Moment key="s" at={run.startedAt} />],
+              ["Ended", <Moment key="e" at={run.finishedAt} />],
+              ["Duration", between(run.startedAt, run.finishedAt)],
+              ["Attempts", run.attempt],
+            ]}
+          />
+        )}
+        {(isOver(run) || run.state === "awaitingApproval") && <Changes run={run} />}
+        {job.data && isOver(run) && (
+          <p>
+            <a href={href(`/import/${run.jobId}`)}>Back to the import</a>
+          </p>
+        )}
+      </div>
+    </>
+  );
+}
+
+function Warning({ warning }: { warning: Schema<"RunWarning"> }) {
+  return (
+    <Message tone="warning">
+      <p>
+        {warning.detail} <code className="subtle">{warning.code}</code>
+      </p>
+      {warning.advice && <p>{warning.advice}</p>}
+    </Message>
+  );
+}
+
+function RunFailure({ error, state }: { error: Schema<"RunError">; state: Run["state"] }) {
+  return (
+    <Message tone={state === "cancelled" ? "information" : "danger"}>
+      <p>
+        {error.detail} <code className="subtle">{error.code}</code>
+      </p>
+      {error.advice && <p>{error.advice}</p>}
+      <Remedies remedies={error.remedies ?? []} />
+      {error.requestId && <p className="small subtle">Request {error.requestId}</p>}
+    </Message>
+  );
+}
+
+function CancelButton({ run, onDone }: { run: Run; onDone: () => void }) {
+  const cancel = useAction(async () => {
+    await answer(api.POST("/v1/runs/{id}/cancel", { params: { path: { id: run.id } } }));
+    onDone();
+  });
+  if (run.cancelRequested) return <Button disabled>Stopping…</Button>;
+  return (
+    <Confirm kind="danger" button="Cancel run" title="Cancel this run?" confirm="Cancel the run" onConfirm={cancel.run} pending={cancel.pending} error={cancel.error}>
+      <p>The import is closed in Assets without changes, unless Assets already processes its data. The next run begins anew.</p>
+    </Confirm>
+  );
+}
+
+const FORMATS = ["xlsx", "csv", "json"] as const;
+
+function Downloads({ run }: { run: Run }) {
+  const download = useAction(async (format: (typeof FORMATS)[number]) => {
+    const ticket = await answer(api.POST("/v1/tickets", { body: { path: `/v1/runs/${run.id}/report?format=${format}` } }));
+    transport.download(ticket.url);
+  });
+  return (
+    <>
+      {FORMATS.map((format) => (
+        <Button key={format} icon="download" onClick={() => void download.run(format)} label={`Download the report as ${format.toUpperCase()}`}>
+          {format === "xlsx" ? "Excel" : format.toUpperCase()}
+        </Button>
+      ))}
+      <Failure error={download.error} />
+    </>
+  );
+}

@@ -1,0 +1,100 @@
+/** Whom a filter takes: numbers, a sample and what reading it costs, as one types. */
+import { useEffect, useState } from "react";
+import { answer, api, type Schema } from "../../api/client";
+import { useQuery } from "../../api/use";
+import { Select } from "../../ui/form";
+import { Failure, Loading, Message, Tabs } from "../../ui/parts";
+import { duration, number } from "../../ui/time";
+import { loadConnections } from "../source";
+import { type Kind, KINDS } from "./draft";
+
+const NAMES: Record<Kind, string> = { users: "Users", groups: "Groups", devices: "Devices" };
+
+export function Preview({ rules, valid }: { rules: string; valid: boolean }) {
+  const connections = useQuery("connections", loadConnections);
+  const [connectionId, setConnectionId] = useState("");
+  const [kind, setKind] = useState<Kind>("users");
+  const usable = connections.data?.find((one) => one.lastCheck?.overall === "ok") ?? connections.data?.[0];
+  useEffect(() => {
+    if (connectionId === "" && usable) setConnectionId(usable.id);
+  }, [connectionId, usable]);
+  const preview = useQuery(valid && connectionId !== "" ? `preview ${connectionId} ${rules}` : null, (signal) =>
+    answer(api.POST("/v1/filters/preview", { body: { connectionId, ...JSON.parse(rules) }, signal })),
+  );
+  return (
+    <section className="panel stack sticky" aria-label="Preview">
+      <h2>Preview</h2>
+      {connections.data?.length === 0 && <p>Connect a tenant first. The preview then shows whom this filter takes.</p>}
+      {connections.data && connections.data.length > 0 && (
+        <Select label="Tenant" value={connectionId} onChange={setConnectionId} options={connections.data.map((one) => [one.id, one.name])} />
+      )}
+      {!valid && connectionId !== "" && <p className="subtle">The preview appears when the conditions have no fault.</p>}
+      {preview.loading && <Loading what="Asking Microsoft Graph" />}
+      <Failure error={preview.error} />
+      {preview.data && (
+        <div className="stack" aria-live="polite">
+          <dl className="facts">
+            {KINDS.map((one) => (
+              <Count key={one} name={NAMES[one]} count={preview.data?.counts[one]} />
+            ))}
+          </dl>
+          {preview.data.partial && (
+            <Message tone="warning">
+              <p>Counting took too long. The numbers are from the part that was read in time.</p>
+            </Message>
+          )}
+          {preview.data.warnings.map((warning) => (
+            <Message key={warning.code + warning.detail} tone="warning">
+              <p>{warning.detail}</p>
+              {warning.advice && <p>{warning.advice}</p>}
+            </Message>
+          ))}
+          <div>
+            <Tabs label="Sample" value={kind} onChange={setKind} tabs={KINDS.map((one) => [one, NAMES[one]])} />
+            <Sample objects={preview.data.sample[kind]} />
+          </div>
+          <Cost cost={preview.data.cost} />
+        </div>
+      )}
+    </section>
+  );
+}
+
+function Count({ name, count }: { name: string; count?: Schema<"PreviewCount"> }) {
+  return (
+    <div>
+      <dt>{name}</dt>
+      <dd className="metric">
+        {count?.exact === false && "≈ "}
+        {number(count?.count)}
+      </dd>
+      <dd className="small subtle">
+        of {number(count?.total)}
+        {count?.outOfScope ? `, ${number(count.outOfScope)} left out by scope or limits` : ""}
+      </dd>
+    </div>
+  );
+}
+
+function Sample({ objects }: { objects: Schema<"SampleObject">[] }) {
+  if (objects.length === 0) return <p className="subtle">Nothing matches.</p>;
+  return (
+    <ul className="stack tight">
+      {objects.map((one) => (
+        <li key={one.id}>
+          <div>{one.displayName ?? one.id}</div>
+          <div className="small subtle break">{one.userPrincipalName ?? one.mail ?? one.operatingSystem ?? one.id}</div>
+        </li>
+      ))}
+    </ul>
+  );
+}
+
+function Cost({ cost }: { cost: Schema<"PreviewCost"> }) {
+  return (
+    <p className="small subtle">
+      Reading it takes {number(cost.requests)} requests to Graph ({number(cost.resourceUnits)} resource units)
+      {cost.secondsAtLeast > 0 && `, and at least ${duration(cost.secondsAtLeast * 1000)}`}.
+    </p>
+  );
+}

@@ -1,0 +1,188 @@
+/** The form of an import, new or existing. */
+import { useEffect, useState } from "react";
+import { answer, api, idempotencyKey } from "../../api/client";
+import { useAction, useQuery } from "../../api/use";
+import { go, href } from "../../route";
+import { Checkbox, Form, Radios, Select, TextField, useFaults } from "../../ui/form";
+import { Button, Card, Failure, Loading, Message } from "../../ui/parts";
+import { loadDestinations } from "../destination";
+import { loadFilters } from "../filter";
+import type { Job } from "../import";
+import { loadConnections } from "../source";
+import { AttributeChoice } from "./attributes";
+import { bodyOf, type Draft, draftOf, OBJECT_TYPES, type ObjectType } from "./draft";
+import { type Every, type Rhythm, WEEKDAYS } from "./rhythm";
+
+export const TYPE_NAMES: Record<ObjectType, string> = { users: "Users", groups: "Groups", licenses: "Licences", devices: "Devices" };
+
+type Set = <K extends keyof Draft>(name: K) => (value: Draft[K]) => void;
+
+export function JobForm({ job, onSaved }: { job?: Job; onSaved?: () => void }) {
+  const choices = useQuery("choices", async (signal) => {
+    const [connections, filters, destinations] = await Promise.all([loadConnections(signal), loadFilters(signal), loadDestinations(signal)]);
+    return { connections, filters, destinations };
+  });
+  const [draft, setDraft] = useState(() => draftOf(job));
+  const set: Set = (name) => (value) => setDraft((draft) => ({ ...draft, [name]: value }));
+  useEffect(() => {
+    // With one source or destination there is nothing to choose.
+    const { connections = [], destinations = [] } = choices.data ?? {};
+    const only = <T extends { id: string }>(list: T[]) => (list.length === 1 ? (list[0]?.id ?? "") : "");
+    setDraft((draft) => ({ ...draft, connectionId: draft.connectionId || only(connections), destinationId: draft.destinationId || (job ? "" : only(destinations)) }));
+  }, [choices.data, job]);
+  const save = useAction(async () => {
+    if (job) {
+      const params = { path: { id: job.id }, header: { "If-Match": `"${job.version}"` } };
+      await answer(api.PATCH("/v1/jobs/{id}", { params, body: bodyOf(draft) }));
+      return onSaved?.();
+    }
+    const params = { header: { "Idempotency-Key": idempotencyKey() } };
+    const created = await answer(api.POST("/v1/jobs", { params, body: bodyOf(draft) }));
+    go(`/import/${created.id}`);
+  });
+  if (!choices.data) return choices.error ? <Failure error={choices.error} /> : <Loading />;
+  const { connections, filters, destinations } = choices.data;
+  const options = (list: { id: string; name: string }[], none: string): [string, string][] => [["", none], ...list.map((one): [string, string] => [one.id, one.name])];
+  return (
+    <Form label="Import" onSubmit={() => void save.run()} error={save.error}>
+      <div className="columns">
+        <div className="stack">
+          <Card title="From where to where">
+            <div className="stack">
+              <TextField label="Name" pointer="/name" value={draft.name} onChange={set("name")} placeholder="Nightly import" />
+              <Select label="Source" pointer="/connectionId" value={draft.connectionId} onChange={set("connectionId")} options={options(connections, "Choose a tenant")} help={connections.length === 0 && <a href={href("/source/new")}>Connect a tenant first</a>} />
+              <Select label="Filter" pointer="/filterId" value={draft.filterId} onChange={set("filterId")} options={options(filters, "None: import everything")} />
+              <Select label="Destination" pointer="/destinationId" value={draft.destinationId} onChange={set("destinationId")} options={options(destinations, "None: dry runs only")} help={destinations.length === 0 && <a href={href("/destination/new")}>Add a destination first</a>} />
+            </div>
+          </Card>
+          <Card title="What is imported">
+            <div className="stack">
+              {OBJECT_TYPES.map((type) => (
+                <ObjectTypeFields key={type} type={type} draft={draft} set={set} />
+              ))}
+              <Select
+                label="Membership of users in groups"
+                pointer="/memberships"
+                value={draft.memberships}
+                onChange={set("memberships")}
+                options={[
+                  ["onUser", "On the user: attribute Groups"],
+                  ["onGroup", "On the group: attribute Members"],
+                  ["both", "On both"],
+                ]}
+                help="Assets gets slow with very long lists. Choose the side with the shorter ones."
+              />
+            </div>
+          </Card>
+        </div>
+        <div className="stack">
+          <RemovalFields draft={draft} set={set} />
+          <ScheduleFields rhythm={draft.rhythm} set={set("rhythm")} />
+        </div>
+      </div>
+      <div>
+        <Button type="submit" kind="primary" pending={save.pending}>
+          Save import
+        </Button>
+      </div>
+    </Form>
+  );
+}
+
+function ObjectTypeFields({ type, draft, set }: { type: ObjectType; draft: Draft; set: Set }) {
+  const faults = useFaults(`/objects/${type}`);
+  return (
+    <div className="stack tight">
+      <Checkbox label={TYPE_NAMES[type]} checked={draft.enabled[type]} onChange={(on) => set("enabled")({ ...draft.enabled, [type]: on })} />
+      {draft.enabled[type] && <AttributeChoice type={type} value={draft.attributes[type]} onChange={(keys) => set("attributes")({ ...draft.attributes, [type]: keys })} />}
+      {faults.map((fault) => (
+        <p className="small" key={fault.pointer + fault.code}>
+          {fault.detail}
+        </p>
+      ))}
+    </div>
+  );
+}
+
+function RemovalFields({ draft, set }: { draft: Draft; set: Set }) {
+  const percent = Number(draft.brakePercent);
+  const runs = Number(draft.afterMissingRuns);
+  return (
+    <Card title="When somebody leaves">
+      <div className="stack">
+        <Radios
+          label="Objects that left the directory or the filter"
+          pointer="/removal/policy"
+          value={draft.policy}
+          onChange={set("policy")}
+          options={[
+            { value: "keep", label: "Stay in Assets as they are" },
+            { value: "mark", label: "Stay, marked as removed", help: "The attributes Lifecycle and Removed On say so. Tickets keep their links." },
+            { value: "remove", label: "Are removed from Assets", help: "Needs the object API of the destination, or an import source that removes missing objects." },
+          ]}
+        />
+        <div className="grid2">
+          <TextField label="After how many runs without the object" type="number" min={1} max={1000} pointer="/removal/afterMissingRuns" value={draft.afterMissingRuns} onChange={set("afterMissingRuns")} />
+          <TextField label="Brake, in percent" type="number" min={0} max={100} pointer="/removal/brakePercent" value={draft.brakePercent} onChange={set("brakePercent")} />
+        </div>
+        <Message tone="information">
+          <p>
+            {draft.policy === "keep"
+              ? "Nothing is removed. Objects that are gone stay in Assets with their last values."
+              : `Somebody who leaves is ${draft.policy === "mark" ? "marked" : "removed"} by the ${ordinal(runs)} complete run that does not find them.`}{" "}
+            {draft.policy !== "keep" && `If more than ${percent} % of the users (of 1,000 users, more than ${Math.round(percent * 10)}) would go in one run, the run stops and waits for your approval.`}
+          </p>
+          <p>A run that could not read everything removes nothing.</p>
+        </Message>
+      </div>
+    </Card>
+  );
+}
+
+function ordinal(n: number): string {
+  const suffix = n % 100 >= 11 && n % 100 <= 13 ? "th" : (["th", "st", "nd", "rd"][n % 10] ?? "th");
+  return `${n}${suffix}`;
+}
+
+function ScheduleFields({ rhythm, set }: { rhythm: Rhythm; set: (rhythm: Rhythm) => void }) {
+  const change = (part: Partial<Rhythm>) => set({ ...rhythm, ...part });
+  const timezones = Intl.supportedValuesOf("timeZone");
+  const known = timezones.includes(rhythm.timezone) ? timezones : [rhythm.timezone, ...timezones];
+  return (
+    <Card title="Schedule">
+      <div className="stack">
+        <Select<Every>
+          label="Runs"
+          value={rhythm.every}
+          onChange={(every) => change({ every })}
+          options={[
+            ["never", "By hand only"],
+            ["hour", "Every hour"],
+            ["day", "Every day"],
+            ["week", "Every week"],
+            ["custom", "By a cron expression"],
+          ]}
+        />
+        {rhythm.every === "week" && <Select label="On" value={rhythm.weekday} onChange={(weekday) => change({ weekday })} options={WEEKDAYS} />}
+        {(rhythm.every === "day" || rhythm.every === "week") && <TextField label="At" type="time" value={rhythm.time} onChange={(time) => change({ time })} pointer="/schedule/cron" />}
+        {rhythm.every === "custom" && <TextField label="Cron expression" code pointer="/schedule/cron" value={rhythm.cron} onChange={(cron) => change({ cron })} help="Minute, hour, day of month, month, day of week." />}
+        {rhythm.every !== "never" && (
+          <>
+            <Select label="Time zone" pointer="/schedule/timezone" value={rhythm.timezone} onChange={(timezone) => change({ timezone })} options={known.map((one) => [one, one])} />
+            <Radios
+              label="Each run reads"
+              pointer="/schedule/mode"
+              value={rhythm.mode}
+              onChange={(mode) => change({ mode })}
+              options={[
+                { value: "incremental", label: "What changed", help: "Quick. Everything is read again once a week, to correct differences." },
+                { value: "full", label: "Everything" },
+              ]}
+            />
+            <Checkbox label="Switched on" checked={rhythm.enabled} onChange={(enabled) => change({ enabled })} />
+          </>
+        )}
+      </div>
+    </Card>
+  );
+}

@@ -1,0 +1,141 @@
+/** One import: build, test, dry run, full run; its settings; its last runs. */
+import { useState } from "react";
+import { answer, api, idempotencyKey, type Schema } from "../../api/client";
+import { useAction, useQuery } from "../../api/use";
+import { go, href } from "../../route";
+import { Button, Card, Confirm, Failure, Head, Loading, Message, Tabs } from "../../ui/parts";
+import { RunTable } from "../history";
+import { type Job, NextRun, type Run } from "../import";
+import { RunState } from "../run/state";
+import { JobForm } from "./form";
+import { BuildStep } from "./schema";
+
+type Mode = Schema<"RunMode">;
+
+export function JobPage({ id }: { id: string }) {
+  const [tab, setTab] = useState<"run" | "settings" | "history">("run");
+  const job = useQuery(`job ${id}`, (signal) => answer(api.GET("/v1/jobs/{id}", { params: { path: { id } }, signal })));
+  const runs = useQuery(`runs of ${id}`, (signal) => answer(api.GET("/v1/jobs/{id}/runs", { params: { path: { id }, query: { limit: 50 } }, signal })));
+  const remove = useAction(async () => {
+    await answer(api.DELETE("/v1/jobs/{id}", { params: { path: { id } } }));
+    go("/import");
+  });
+  if (!job.data) return job.error ? <Failure error={job.error} /> : <Loading />;
+  return (
+    <>
+      <Head title={job.data.name} crumbs={{ to: "/import", text: "Import" }} intro={<NextRun job={job.data} />} />
+      <Tabs
+        label="Import"
+        value={tab}
+        onChange={setTab}
+        tabs={[
+          ["run", "Run"],
+          ["settings", "Settings"],
+          ["history", "History"],
+        ]}
+      />
+      <div role="tabpanel" aria-label={tab}>
+        {tab === "run" && <Steps job={job.data} runs={runs.data?.items ?? []} />}
+        {tab === "settings" && (
+          <div className="stack loose">
+            <JobForm
+              key={job.data.version}
+              job={job.data}
+              onSaved={() => {
+                job.reload();
+                setTab("run");
+              }}
+            />
+            <div>
+              <Confirm kind="danger" button="Delete import" title={`Delete «${job.data.name}»?`} confirm="Delete" onConfirm={remove.run} pending={remove.pending} error={remove.error}>
+                <p>Its runs and what it knows of the directory are deleted. Objects in Assets stay.</p>
+              </Confirm>
+            </div>
+          </div>
+        )}
+        {tab === "history" && (runs.data ? <RunTable runs={runs.data.items} /> : <Loading />)}
+      </div>
+    </>
+  );
+}
+
+function Steps({ job, runs }: { job: Job; runs: Run[] }) {
+  const open = runs.find((run) => run.finishedAt === null);
+  const last = (mode: Mode) => runs.find((run) => run.mode === mode);
+  const hasDestination = job.destinationId !== null;
+  return (
+    <div className="stack">
+      {open && (
+        <Message tone={open.state === "awaitingApproval" ? "warning" : "information"} live title={open.state === "awaitingApproval" ? "A run waits for your approval" : "A run is in progress"}>
+          <p>
+            <a href={href(`/runs/${open.id}`)}>Open the run</a>
+          </p>
+        </Message>
+      )}
+      {!hasDestination && (
+        <Message tone="information">
+          <p>This import has no destination. It can only do dry runs.</p>
+        </Message>
+      )}
+      <ol className="steps large">
+        {hasDestination && <BuildStep job={job} />}
+        {hasDestination && (
+          <RunStep job={job} mode="test" last={last("test")} title="Test with 100 users" button="Start the test">
+            Reads the first 100 users with their groups and licences, and delivers them. It proves that reading and writing work.
+          </RunStep>
+        )}
+        <RunStep job={job} mode="dryRun" last={last("dryRun")} title="Dry run" button="Start a dry run">
+          Reads everything, and shows what would be created, changed and removed. Nothing is sent.
+        </RunStep>
+        {hasDestination && (
+          <RunStep job={job} mode="full" last={last("full")} title="Full import" button="Start the import" primary also={<RunButton job={job} mode="incremental" button="Import only what changed" />}>
+            Reads everything and delivers it to Assets.
+          </RunStep>
+        )}
+      </ol>
+    </div>
+  );
+}
+
+type RunStepProps = { job: Job; mode: Mode; last?: Run; title: string; button: string; children: string; primary?: boolean; also?: React.ReactNode };
+
+function RunStep({ job, mode, last, title, button, children, primary, also }: RunStepProps) {
+  const done = last?.state === "succeeded" || last?.state === "degraded";
+  return (
+    <li className={done ? "done" : undefined}>
+      <Card title={title} aside={last && <LastRun run={last} />}>
+        <div className="stack">
+          <p>{children}</p>
+          <div className="row">
+            <RunButton job={job} mode={mode} button={button} primary={primary} />
+            {also}
+          </div>
+        </div>
+      </Card>
+    </li>
+  );
+}
+
+function RunButton({ job, mode, button, primary }: { job: Job; mode: Mode; button: string; primary?: boolean }) {
+  const start = useAction(async () => {
+    const params = { path: { id: job.id }, header: { "Idempotency-Key": idempotencyKey() } };
+    const run = await answer(api.POST("/v1/jobs/{id}/runs", { params, body: mode === "test" ? { mode, limit: 100 } : { mode } }));
+    go(`/runs/${run.id}`);
+  });
+  return (
+    <>
+      <Button kind={primary ? "primary" : "default"} pending={start.pending} onClick={() => void start.run()}>
+        {button}
+      </Button>
+      <Failure error={start.error} />
+    </>
+  );
+}
+
+function LastRun({ run }: { run: Run }) {
+  return (
+    <a className="row" href={href(`/runs/${run.id}`)}>
+      <RunState run={run} /> Last result
+    </a>
+  );
+}

@@ -1,0 +1,47 @@
+/** What happened to the objects of each type. */
+import type { Schema } from "../../api/client";
+import { Table } from "../../ui/parts";
+import { number } from "../../ui/time";
+
+type Counts = Schema<"RunResponse">["counts"];
+type Count = keyof Schema<"TypeCounts">;
+
+const TYPES: Record<string, string> = { users: "Users", groups: "Groups", licenses: "Licences", devices: "Devices", memberships: "Memberships" };
+const ORDER = Object.keys(TYPES);
+
+const COLUMNS: [Count, done: string, plan: string][] = [
+  ["read", "Read", "Read"],
+  ["created", "Created", "To create"],
+  ["updated", "Updated", "To update"],
+  ["unchanged", "Unchanged", "Unchanged"],
+  ["missing", "Missing", "Missing"],
+  ["marked", "Marked as removed", "To mark as removed"],
+  ["removed", "Removed", "To remove"],
+  ["outOfScope", "Out of scope", "Out of scope"],
+  ["stubs", "Stubs", "Stubs"],
+  ["sent", "Sent", "To send"],
+  ["ignored", "Not taken by Assets", "Not taken by Assets"],
+  ["droppedReferences", "References left out", "References left out"],
+  ["cleared", "Values cleared", "Values to clear"],
+  ["notCleared", "Values not cleared", "Values not cleared"],
+];
+const ALWAYS: Count[] = ["read", "created", "updated", "unchanged"];
+
+export function CountTable({ counts, isPlan }: { counts: Counts; isPlan: boolean }) {
+  const types = Object.keys(counts).sort((a, b) => ORDER.indexOf(a) - ORDER.indexOf(b));
+  const columns = COLUMNS.filter(([count]) => ALWAYS.includes(count) || types.some((type) => (counts[type]?.[count] ?? 0) > 0));
+  return (
+    <Table label="Statistics" head={["Type", ...columns.map(([, done, plan]) => ({ text: isPlan ? plan : done, number: true as const }))]}>
+      {types.map((type) => (
+        <tr key={type}>
+          <td className="strong">{TYPES[type] ?? type}</td>
+          {columns.map(([count]) => (
+            <td key={count} className="number">
+              {type === "memberships" && count !== "read" ? "" : number(counts[type]?.[count] ?? 0)}
+            </td>
+          ))}
+        </tr>
+      ))}
+    </Table>
+  );
+}

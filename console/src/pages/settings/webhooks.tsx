@@ -1,0 +1,131 @@
+import { useState } from "react";
+import { all, answer, api, idempotencyKey, type Schema } from "../../api/client";
+import { useAction, useQuery } from "../../api/use";
+import { Checkbox, Form, TextField } from "../../ui/form";
+import { Button, Card, Confirm, Failure, Loading, Lozenge, Table } from "../../ui/parts";
+import { Moment } from "../../ui/time";
+
+type Webhook = Schema<"WebhookResponse">;
+type Event = Schema<"WebhookEvent">;
+
+const EVENTS: [Event, string][] = [
+  ["succeeded", "A run succeeded"],
+  ["degraded", "A run succeeded in part"],
+  ["failed", "A run failed"],
+  ["cancelled", "A run was cancelled"],
+  ["awaitingApproval", "A run waits for approval"],
+];
+
+export function Webhooks() {
+  const webhooks = useQuery("webhooks", (signal) => all((cursor) => answer(api.GET("/v1/webhooks", { params: { query: { limit: 200, cursor } }, signal }))));
+  return (
+    <div className="columns">
+      <div className="stack">
+        <Failure error={webhooks.error} />
+        {webhooks.loading && <Loading />}
+        {webhooks.data?.length === 0 && (
+          <Card title="Webhooks">
+            <p className="subtle">No webhook yet. A webhook tells another program how a run ended.</p>
+          </Card>
+        )}
+        {webhooks.data?.map((webhook) => <WebhookCard key={webhook.id} webhook={webhook} onChanged={webhooks.reload} />)}
+      </div>
+      <Card title="Add a webhook">
+        <CreateWebhook onCreated={webhooks.reload} />
+      </Card>
+    </div>
+  );
+}
+
+function CreateWebhook({ onCreated }: { onCreated: () => void }) {
+  const [name, setName] = useState("");
+  const [url, setUrl] = useState("");
+  const [secret, setSecret] = useState("");
+  const [events, setEvents] = useState<Event[]>(["degraded", "failed", "awaitingApproval"]);
+  const create = useAction(async () => {
+    const params = { header: { "Idempotency-Key": idempotencyKey() } };
+    await answer(api.POST("/v1/webhooks", { params, body: { name: name.trim(), url: url.trim(), secret: secret || null, events } }));
+    setName("");
+    setUrl("");
+    setSecret("");
+    onCreated();
+  });
+  return (
+    <Form label="Add a webhook" onSubmit={() => void create.run()} error={create.error}>
+      <TextField label="Name" pointer="/name" value={name} onChange={setName} />
+      <TextField label="Address" type="url" pointer="/url" value={url} onChange={setUrl} placeholder="https://example.com/hooks/imports" />
+      <TextField label="Secret (optional)" type="password" pointer="/secret" value={secret} onChange={setSecret} help="Deliveries are signed with it. It is never shown again." />
+      <fieldset>
+        <legend>Tell it when</legend>
+        {EVENTS.map(([event, text]) => (
+          <Checkbox key={event} label={text} checked={events.includes(event)} onChange={(on) => setEvents(on ? [...events, event] : events.filter((one) => one !== event))} />
+        ))}
+      </fieldset>
+      <div>
+        <Button type="submit" kind="primary" pending={create.pending}>
+          Add webhook
+        </Button>
+      </div>
+    </Form>
+  );
+}
+
+function WebhookCard({ webhook, onChanged }: { webhook: Webhook; onChanged: () => void }) {
+  const params = { path: { id: webhook.id } };
+  const deliveries = useQuery(`deliveries ${webhook.id}`, (signal) => answer(api.GET("/v1/webhooks/{id}/deliveries", { params: { ...params, query: { limit: 10 } }, signal })));
+  const test = useAction(async () => {
+    await answer(api.POST("/v1/webhooks/{id}/test", { params }));
+    deliveries.reload();
+  });
+  const toggle = useAction(async () => {
+    await answer(api.PATCH("/v1/webhooks/{id}", { params, body: { enabled: !webhook.enabled } }));
+    onChanged();
+  });
+  const remove = useAction(async () => {
+    await answer(api.DELETE("/v1/webhooks/{id}", { params }));
+    onChanged();
+  });
+  return (
+    <Card title={webhook.name} aside={<Lozenge tone={webhook.enabled ? "success" : "neutral"}>{webhook.enabled ? "On" : "Off"}</Lozenge>}>
+      <div className="stack">
+        <p className="break">
+          <code>{webhook.url}</code>
+          {webhook.signed ? " · signed" : " · not signed"}
+        </p>
+        <div className="row">
+          {webhook.events.map((event) => (
+            <Lozenge key={event}>{EVENTS.find(([name]) => name === event)?.[1] ?? event}</Lozenge>
+          ))}
+        </div>
+        <div className="row">
+          <Button pending={test.pending} onClick={() => void test.run()}>
+            Send a test
+          </Button>
+          <Button pending={toggle.pending} onClick={() => void toggle.run()}>
+            {webhook.enabled ? "Switch off" : "Switch on"}
+          </Button>
+          <Confirm kind="danger" button="Delete" title={`Delete «${webhook.name}»?`} confirm="Delete" onConfirm={remove.run} pending={remove.pending} error={remove.error}>
+            <p>Deliveries that are still to be sent are dropped.</p>
+          </Confirm>
+        </div>
+        <Failure error={test.error ?? toggle.error} />
+        {deliveries.data && deliveries.data.items.length > 0 && (
+          <Table label={`Deliveries of ${webhook.name}`} head={["Event", "State", "Sent", "Answer"]}>
+            {deliveries.data.items.map((one) => (
+              <tr key={one.id}>
+                <td>{one.event}</td>
+                <td>
+                  <Lozenge tone={one.state === "delivered" ? "success" : one.state === "failed" ? "danger" : "neutral"}>{one.state}</Lozenge>
+                </td>
+                <td>
+                  <Moment at={one.deliveredAt ?? one.createdAt} />
+                </td>
+                <td className="break">{one.lastStatus ?? one.lastError ?? "–"}</td>
+              </tr>
+            ))}
+          </Table>
+        )}
+      </div>
+    </Card>
+  );
+}
