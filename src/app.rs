@@ -5,6 +5,7 @@ use crate::clock::Clock;
 use crate::config::Settings;
 use crate::db::Db;
 use crate::db::listen::Notice;
+use crate::db::presence::Presence;
 use crate::directory::LicenseNames;
 use crate::error::{Code, Error, Result};
 use crate::graph;
@@ -35,6 +36,8 @@ pub struct App {
     pub license_names: Arc<LicenseNames>,
     /// The notices of other processes, see [`crate::db::listen`].
     pub notices: broadcast::Sender<Notice>,
+    /// How other processes see that this one is alive.
+    pub presence: Presence,
     /// Cancelled when the process shuts down: a request that waits for news returns what there is.
     pub stopping: CancellationToken,
 }
@@ -60,6 +63,7 @@ impl App {
             assets,
             license_names,
             notices,
+            presence: Presence::random(),
             stopping,
         })
     }

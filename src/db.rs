@@ -20,6 +20,7 @@ pub mod listen;
 pub mod migrate;
 pub mod mirror;
 pub mod organizations;
+pub mod presence;
 pub mod runs;
 pub mod schema;
 pub mod secrets;

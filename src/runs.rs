@@ -20,6 +20,7 @@ pub mod run;
 pub mod scheduler;
 pub mod settle;
 pub mod stop;
+pub mod takeover;
 mod transaction;
 pub mod webhooks;
 pub mod worker;

@@ -10,7 +10,7 @@ use crate::db::{Db, listen, migrate};
 use crate::error::{Code, Error, Result};
 use crate::ids::WorkerId;
 use crate::postgres::{self, Embedded};
-use crate::runs::{scheduler, webhooks, worker};
+use crate::runs::{scheduler, takeover, webhooks, worker};
 use crate::seal::KeyRing;
 use crate::shutdown::{Finish, Shutdown};
 use crate::telemetry;
@@ -258,7 +258,7 @@ fn telemetry_upkeep(app: &App, shutdown: &Shutdown) -> Result<impl Future<Output
 async fn keep_listening(app: App, options: Options, shutdown: Shutdown) {
     let listening = async {
         loop {
-            if let Err(error) = listen::forward(&options, &app.notices).await {
+            if let Err(error) = listen::forward(&options, &app.presence, &app.notices).await {
                 tracing::warn!(%error, "LISTEN connection lost; polling until it is back");
             }
             let wait = MAX_LISTEN_PAUSE / 2 + app.clock.jitter(MAX_LISTEN_PAUSE / 2);
@@ -283,6 +283,7 @@ fn start_workers(app: &App, role: Role, shutdown: &Shutdown) {
             }
             let worker = WorkerId::new(&app.clock);
             shutdown.spawn(worker::work(app.clone(), worker, shutdown.begun()));
+            shutdown.spawn(takeover::keep(app.clone(), shutdown.begun()));
             shutdown.spawn(scheduler::keep(app.clone(), worker, shutdown.begun()));
             shutdown.spawn(webhooks::keep(app.clone(), shutdown.begun()));
         }

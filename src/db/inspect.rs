@@ -2,6 +2,7 @@
 
 use super::connect::{self, Options};
 use super::listen::{self, Notice};
+use super::presence::Presence;
 use crate::clock::Clock;
 use crate::error::{Code, Error, Result};
 use diesel::sql_types::{Bool, Text};
@@ -69,6 +70,7 @@ pub async fn unprotected_tables(options: &Options) -> Result<Vec<String>> {
 /// Sends a notification on one connection and waits for it on another.
 pub async fn check_notifications(runtime: &Options, listen: &Options, clock: &Clock) -> Result<()> {
     let (sender, mut receiver) = broadcast::channel(16);
+    let presence = Presence::random();
     let mut speaker: AsyncPgConnection = connect::open_alone(runtime).await?;
     let speaking = async {
         // LISTEN may take a moment to take effect, so the notification is repeated.
@@ -87,7 +89,7 @@ pub async fn check_notifications(runtime: &Options, listen: &Options, clock: &Cl
     };
     tokio::select! {
         () = hearing => Ok(()),
-        broken = listen::forward(listen, &sender) => broken,
+        broken = listen::forward(listen, &presence, &sender) => broken,
         error = speaking => error,
         () = clock.sleep(HEARD_WITHIN) => {
             Err(Error::new(Code::DatabaseUnavailable, "A notification sent with NOTIFY did not arrive at LISTEN."))

@@ -3,6 +3,7 @@
 
 use super::Transaction;
 use super::connect::Options;
+use super::presence::Presence;
 use crate::error::{Code, Error, Result};
 use diesel::define_sql_function;
 use diesel::sql_types::Text;
@@ -38,16 +39,19 @@ pub(super) async fn notify(tx: &mut Transaction, channel: &str, payload: &str) -
     Ok(())
 }
 
-/// Listens until the connection breaks, and forwards each notification.
-pub async fn forward(options: &Options, notices: &broadcast::Sender<Notice>) -> Result<()> {
+/// Listens until the connection breaks, and forwards each notification. The session holds the lock of this process; it is
+/// shown from the first notification on, which proves that the session is not one of a pooler.
+pub async fn forward(options: &Options, presence: &Presence, notices: &broadcast::Sender<Notice>) -> Result<()> {
     let refused =
         |e: tokio_postgres::Error| Error::new(Code::DatabaseUnavailable, "LISTEN connection lost.").with_source(e);
     let (client, mut connection) = tokio_postgres::connect(&options.url(), options.tls()?).await.map_err(refused)?;
     let mut messages = Box::pin(stream::poll_fn(move |context| connection.poll_message(context)));
-    let listen = format!("LISTEN {RUNS}; LISTEN {RUN_EVENTS}; LISTEN {WEBHOOKS};");
+    let lock = presence.key();
+    let listen = format!("LISTEN {RUNS}; LISTEN {RUN_EVENTS}; LISTEN {WEBHOOKS}; SELECT pg_advisory_lock({lock});");
     let listening = client.batch_execute(&listen);
     tokio::pin!(listening);
     let mut is_listening = false;
+    let mut shown = None;
     loop {
         tokio::select! {
             result = &mut listening, if !is_listening => {
@@ -56,6 +60,9 @@ pub async fn forward(options: &Options, notices: &broadcast::Sender<Notice>) -> 
             }
             message = messages.next() => match message {
                 Some(Ok(AsyncMessage::Notification(notification))) => {
+                    if is_listening {
+                        shown.get_or_insert_with(|| presence.show());
+                    }
                     if let Some(notice) = parse(notification.channel(), notification.payload()) {
                         // An error means that nobody waits just now.
                         let _ = notices.send(notice);

@@ -9,7 +9,10 @@ pub(super) mod row;
 pub(super) use end::end_all;
 pub use end::{cancellation, expire_approvals, request_cancel};
 pub use history::{ChangeRow, EventRow, Only, add_event, changes, events};
-pub use lease::{Lease, Note, Renewed, await_approval, claim, fence, finish, note, note_reached, release, renew};
+pub use lease::{
+    Lease, Note, Renewed, abandoned, await_approval, claim, end_leases, fence, finish, note, note_reached, release,
+    renew,
+};
 pub use row::{RunRow, find, has_busy, has_live, list};
 
 use super::listen::{RUNS, notify};

@@ -357,6 +357,8 @@ diesel::table! {
         hash -> Bytea,
         path -> Text,
         expires_at -> Timestamptz,
+        api_key_id -> Nullable<Uuid>,
+        token_ends_at -> Nullable<Timestamptz>,
     }
 }
 
@@ -404,6 +406,7 @@ diesel::table! {
         running -> Int4,
         started_at -> Timestamptz,
         seen_at -> Timestamptz,
+        presence -> Nullable<Int8>,
     }
 }
 

@@ -23,6 +23,7 @@ const BATCH: i64 = 5_000;
 
 /// Works until `stopping`.
 pub async fn keep(app: App, worker: WorkerId, stopping: CancellationToken) {
+    let mut presence = app.presence.watch();
     loop {
         if let Err(error) = tick(&app, worker).await {
             tracing::warn!(code = %error.code, "the scheduler failed and tries again: {}", error.detail);
@@ -30,6 +31,7 @@ pub async fn keep(app: App, worker: WorkerId, stopping: CancellationToken) {
         tokio::select! {
             () = stopping.cancelled() => break,
             () = app.clock.sleep(EVERY) => {}
+            Ok(()) = presence.changed() => {}
         }
     }
     if let Err(error) = system::forget_worker(&app.db, worker).await {
@@ -41,7 +43,8 @@ pub async fn keep(app: App, worker: WorkerId, stopping: CancellationToken) {
 pub async fn tick(app: &App, worker: WorkerId) -> Result<()> {
     queue_due(app).await?;
     runs::expire_approvals(&app.db, app.clock.now()).await?;
-    system::see_worker(&app.db, worker, i32::from(app.settings.concurrent_runs()), app.clock.now()).await?;
+    let capacity = i32::from(app.settings.concurrent_runs());
+    system::see_worker(&app.db, worker, capacity, app.presence.shown(), app.clock.now()).await?;
     monitoring::measure(app).await?;
     clear_away(app).await
 }

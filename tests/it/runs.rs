@@ -29,5 +29,6 @@ mod reported;
 mod scope;
 mod settling;
 mod stubs;
+mod takeover;
 mod traps;
 mod two_workers;

@@ -11,7 +11,7 @@ use crate::ids::{LeaseToken, OrganizationId, RunId, WorkerId};
 use crate::run_state::{Counts, EventKind, RunError, RunStage, RunState, RunWarning, WaitReason};
 use chrono::{DateTime, TimeDelta, Utc};
 use diesel::prelude::*;
-use diesel::sql_types::{Bool, Integer, Jsonb, Nullable, Text, Timestamptz, Uuid as SqlUuid};
+use diesel::sql_types::{BigInt, Bool, Integer, Jsonb, Nullable, Text, Timestamptz, Uuid as SqlUuid};
 use diesel_async::RunQueryDsl;
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -87,6 +87,44 @@ pub async fn note_reached(tx: &mut Transaction, lease: &Lease) -> Result<i32> {
         .await
         .optional()?;
     row.map(|row| row.number).ok_or_else(|| lease_lost(lease))
+}
+
+/// The leases of processes that died: nobody holds their locks any more. Across organizations.
+///
+/// `own`: the lock of this process, which need not be looked at.
+pub async fn abandoned(db: &Db, own: i64, now: DateTime<Utc>) -> Result<Vec<LeaseToken>> {
+    // The locks are tried only for what the first step takes. What is got is freed when the transaction ends.
+    const ABANDONED: &str = "
+        WITH held AS MATERIALIZED (
+            SELECT runs.lease_token, workers.presence FROM runs JOIN workers ON workers.id = runs.worker_id
+            WHERE runs.state = 'running' AND runs.finished_at IS NULL AND runs.lease_expires_at > $2
+                AND workers.presence <> $1)
+        SELECT lease_token AS token FROM held WHERE pg_try_advisory_xact_lock(presence)";
+    #[derive(QueryableByName)]
+    struct Row {
+        #[diesel(sql_type = SqlUuid)]
+        token: Uuid,
+    }
+    db.system(async |tx| {
+        let query = diesel::sql_query(ABANDONED).bind::<BigInt, _>(own).bind::<Timestamptz, _>(now);
+        let rows: Vec<Row> = query.load(tx).await?;
+        Ok(rows.into_iter().map(|row| LeaseToken(row.token)).collect())
+    })
+    .await
+}
+
+/// Ends these leases, so that the next worker claims the runs at once. Returns how many still existed.
+pub async fn end_leases(db: &Db, tokens: &[LeaseToken], now: DateTime<Utc>) -> Result<usize> {
+    let tokens: Vec<Uuid> = tokens.iter().map(|token| token.0).collect();
+    db.system(async move |tx| {
+        let held = runs::table.filter(runs::lease_token.eq_any(tokens).and(runs::finished_at.is_null()));
+        let ended = diesel::update(held).set(runs::lease_expires_at.eq(now)).execute(tx).await?;
+        if ended > 0 {
+            notify(tx, RUNS, "").await?;
+        }
+        Ok(ended)
+    })
+    .await
 }
 
 /// The result of renewing a lease.

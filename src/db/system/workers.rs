@@ -23,12 +23,19 @@ pub struct WorkerRow {
     pub seen_at: DateTime<Utc>,
 }
 
-/// Stores that a worker process is alive.
-pub async fn see_worker(db: &Db, worker: WorkerId, capacity: i32, now: DateTime<Utc>) -> Result<()> {
+/// Stores that a worker process is alive, and the lock that shows it.
+pub async fn see_worker(
+    db: &Db,
+    worker: WorkerId,
+    capacity: i32,
+    presence: Option<i64>,
+    now: DateTime<Utc>,
+) -> Result<()> {
     const SEE: &str = "
-        INSERT INTO workers (id, host, process_id, version, capacity, running, started_at, seen_at)
-        VALUES ($1, $2, $3, $4, $5, (SELECT count(*) FROM runs WHERE worker_id = $1 AND state = 'running'), $6, $6)
-        ON CONFLICT (id) DO UPDATE SET seen_at = excluded.seen_at, running = excluded.running";
+        INSERT INTO workers (id, host, process_id, version, capacity, running, started_at, seen_at, presence)
+        VALUES ($1, $2, $3, $4, $5, (SELECT count(*) FROM runs WHERE worker_id = $1 AND state = 'running'), $6, $6, $7)
+        ON CONFLICT (id) DO UPDATE SET seen_at = excluded.seen_at, running = excluded.running,
+            presence = excluded.presence";
     let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
     db.system(async |tx| {
         diesel::sql_query(SEE)
@@ -38,6 +45,7 @@ pub async fn see_worker(db: &Db, worker: WorkerId, capacity: i32, now: DateTime<
             .bind::<sql::Text, _>(env!("CARGO_PKG_VERSION"))
             .bind::<sql::Integer, _>(capacity)
             .bind::<sql::Timestamptz, _>(now)
+            .bind::<sql::Nullable<sql::BigInt>, _>(presence)
             .execute(tx)
             .await?;
         Ok(())

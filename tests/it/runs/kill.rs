@@ -3,6 +3,7 @@
 use crate::support::exact::assert_exact;
 use crate::support::postgres::TestDatabase;
 use crate::support::service::{Plan, Service};
+use entra_assets::clock::Clock;
 use entra_assets::seal::KeyRing;
 use entra_assets::sim::assets::{self as sim_assets, AssetsOptions, AssetsSim, Behaviour, Processing};
 use entra_assets::sim::graph::{self as sim_graph, GraphOptions, GraphSim};
@@ -176,6 +177,33 @@ async fn soak_a_hundred_kills_end_exact() {
     for seed in 2..22 {
         killed_at(&moments(seed, 5, undisturbed.requests), &undisturbed, false).await;
     }
+}
+
+/// What is left of a lease after its holder died is half a minute.
+const LEASE: Duration = Duration::from_secs(30);
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_two_processes_the_other_goes_on_at_once_when_one_is_killed() {
+    let (outside, database) = (Outside::start(), TestDatabase::create().await);
+    let settings = settings(&database);
+    let (first, second) = (plan(&outside, &settings), plan(&outside, &settings));
+    let mut killed = first.start().await;
+    let job = killed.add_job(&outside.graph, &outside.assets).await;
+    let run = killed.start_run(&job).await;
+    let mut other = second.start().await;
+    killed.until("the run is on its way", async |_| outside.requests() >= 25).await;
+    killed.kill();
+    let clock = Clock::system();
+    let died = clock.instant();
+    let path = format!("/v1/runs/{run}");
+    other.until("the other goes on", async |other| other.get(&path).await.is_some_and(|run| run["attempt"] == 2)).await;
+    let waited = clock.elapsed_since(died);
+    println!("the other process went on {waited:?} after the first was killed");
+    assert!(waited < LEASE / 2, "{waited:?}");
+    assert_succeeded(&other.ended(&run).await, "taken over");
+    outside.assert_exact("taken over");
+    other.signal(Signal::TERM);
+    assert!(other.exit().await.success());
 }
 
 #[tokio::test(flavor = "multi_thread")]
