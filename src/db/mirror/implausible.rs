@@ -1,4 +1,7 @@
 //! Values that the mirror has, and that came empty in what a run staged.
+//!
+//! Tables that were filled a moment ago have no statistics yet. `LIMIT 1` in a subquery keeps PostgreSQL from joining them
+//! row by row: each object is looked up by its key.
 
 use super::staging::{StagedObject, stage_objects};
 use crate::db::Transaction;
@@ -34,8 +37,8 @@ pub async fn lost_values(
 ) -> Result<Vec<LostValues>> {
     const LOST: &str = r#"
         SELECT s.id, s.data AS staged, m.data AS known
-        FROM staged_objects s JOIN mirror_objects m ON m.organization_id = $1 AND m.job_id = $3
-            AND m.object_type = s.object_type AND m.id = s.id
+        FROM staged_objects s CROSS JOIN LATERAL (SELECT o.data, o.hash FROM mirror_objects o
+            WHERE o.organization_id = $1 AND o.job_id = $3 AND o.object_type = $4 AND o.id = s.id LIMIT 1) AS m
         WHERE s.organization_id = $1 AND s.run_id = $2 AND s.object_type = $4 AND s.data IS NOT NULL
         AND s.hash <> m.hash AND ($6::uuid IS NULL OR s.id > $6)
         AND EXISTS (SELECT FROM unnest($5::text[]) AS name WHERE
@@ -82,15 +85,16 @@ pub async fn emptied_lists(
     at_least: i64,
 ) -> Result<Emptied> {
     const EMPTIED: &str = r#"
-        WITH lost AS (SELECT s.id FROM staged_objects s JOIN mirror_objects m ON m.organization_id = $1
-                AND m.job_id = $3 AND m.object_type = s.object_type AND m.id = s.id
+        WITH lost AS (SELECT s.id FROM staged_objects s
+            CROSS JOIN LATERAL (SELECT o.data FROM mirror_objects o WHERE o.organization_id = $1 AND o.job_id = $3
+                AND o.object_type = $4 AND o.id = s.id LIMIT 1) AS m
             WHERE s.organization_id = $1 AND s.run_id = $2 AND s.object_type = $4 AND s.data IS NOT NULL
             AND position($5 IN s.data) = 0 AND position($5 IN m.data) > 0)
         SELECT coalesce((SELECT array_agg(id ORDER BY id) FROM lost), '{}') AS lost,
             CASE WHEN (SELECT count(*) FROM lost) < $7 THEN 0 ELSE (SELECT count(*) FROM mirror_objects m
                 WHERE m.organization_id = $1 AND m.job_id = $3 AND m.object_type = $4 AND position($5 IN m.data) > 0
-                AND ($6 OR EXISTS (SELECT FROM staged_objects s WHERE s.organization_id = $1 AND s.run_id = $2
-                    AND s.object_type = $4 AND s.id = m.id))) END AS had"#;
+                AND ($6 OR (SELECT true FROM staged_objects s WHERE s.organization_id = $1 AND s.run_id = $2
+                    AND s.object_type = $4 AND s.id = m.id LIMIT 1))) END AS had"#;
     Ok(diesel::sql_query(EMPTIED)
         .bind::<SqlUuid, _>(lease.organization.0)
         .bind::<SqlUuid, _>(lease.run.0)
@@ -107,14 +111,15 @@ pub async fn emptied_lists(
 /// Which staged groups had members and have none now.
 pub async fn emptied_groups(tx: &mut Transaction, lease: &Lease, job: JobId) -> Result<Emptied> {
     const EMPTIED: &str = "
-        WITH had AS (SELECT DISTINCT m.group_id FROM mirror_members m
-            WHERE m.organization_id = $1 AND m.job_id = $3 AND cardinality(m.member_ids) > 0
-            AND EXISTS (SELECT FROM staged_objects o WHERE o.organization_id = $1 AND o.run_id = $2
-                AND o.object_type = 'groups' AND o.id = m.group_id))
-        SELECT count(*) AS had, coalesce(array_agg(group_id ORDER BY group_id)
-            FILTER (WHERE NOT EXISTS (SELECT FROM staged_members s WHERE s.organization_id = $1 AND s.run_id = $2
-                AND s.group_id = had.group_id AND (s.member_ids IS NULL OR cardinality(s.member_ids) > 0))), '{}') AS lost
-        FROM had";
+        SELECT count(*) AS had, coalesce(array_agg(id ORDER BY id) FILTER (WHERE has IS NULL), '{}') AS lost
+        FROM (SELECT o.id,
+                (SELECT true FROM mirror_members m WHERE m.organization_id = $1 AND m.job_id = $3 AND m.group_id = o.id
+                    AND cardinality(m.member_ids) > 0 LIMIT 1) AS had,
+                (SELECT true FROM staged_members s WHERE s.organization_id = $1 AND s.run_id = $2 AND s.group_id = o.id
+                    AND (s.member_ids IS NULL OR cardinality(s.member_ids) > 0) LIMIT 1) AS has
+            FROM staged_objects o
+            WHERE o.organization_id = $1 AND o.run_id = $2 AND o.object_type = 'groups') AS staged
+        WHERE had";
     Ok(diesel::sql_query(EMPTIED)
         .bind::<SqlUuid, _>(lease.organization.0)
         .bind::<SqlUuid, _>(lease.run.0)
