@@ -10,7 +10,7 @@ mod jwt;
 pub mod ticket;
 
 pub use api_key::new_key;
-pub use caller::{Caller, Scope};
+pub use caller::{Caller, Credential, Scope};
 
 use crate::app::App;
 use crate::error::{Code, Error, Result};
@@ -38,6 +38,7 @@ pub async fn authenticate(app: &App, request: &ServiceRequest) -> Result<Caller>
             organization: OrganizationId::DEFAULT,
             actor: "adminKey".to_owned(),
             scopes: Scope::ALL.to_vec(),
+            credential: Credential::AdminKey,
         });
     }
     let Ok(bearer) = std::str::from_utf8(bearer) else { return Err(unauthenticated()) };
@@ -53,6 +54,15 @@ pub async fn authenticate(app: &App, request: &ServiceRequest) -> Result<Caller>
     let (caller, invocation) = forge::caller(app, &verified.claims, request.headers()).await?;
     request.extensions_mut().insert(invocation);
     Ok(caller)
+}
+
+/// Whether a credential that was valid still is: what stays open, and a ticket, end with it.
+pub async fn is_still_valid(app: &App, credential: Credential) -> Result<bool> {
+    match credential {
+        Credential::AdminKey => Ok(true),
+        Credential::ApiKey(id) => api_key::is_still_valid(app, id).await,
+        Credential::Token { ends_at } => Ok(app.clock.now() < ends_at),
+    }
 }
 
 /// The token of `Bearer <token>`, or what is wrong with the header. The header itself is not repeated: it has a secret.

@@ -97,11 +97,13 @@ fn seconds(duration: Duration) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::api::auth::Credential;
     use crate::ids::OrganizationId;
     use chrono::DateTime;
 
     fn caller(actor: &str) -> Caller {
-        Caller { organization: OrganizationId::DEFAULT, actor: actor.to_owned(), scopes: Vec::new() }
+        let credential = Credential::AdminKey;
+        Caller { organization: OrganizationId::DEFAULT, actor: actor.to_owned(), scopes: Vec::new(), credential }
     }
 
     #[test]

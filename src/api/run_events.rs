@@ -1,6 +1,6 @@
 //! The events of a run, as a stream of server-sent events or by long poll.
 
-use super::auth::Caller;
+use super::auth::{Caller, Credential, is_still_valid};
 use crate::app::App;
 use crate::db::listen::Notice;
 use crate::db::runs::{self, EventRow};
@@ -107,7 +107,7 @@ pub async fn list_run_events(
     if wants_stream(&request, caller.is_by_ticket()) {
         // An unknown run is a 404, not an empty stream.
         follower.look(after).await?;
-        return Ok(follower.stream(after));
+        return Ok(follower.stream(after, caller.credential));
     }
     let wait = Duration::from_secs(u64::from(query.wait.unwrap_or(0)));
     let answer = follower.wait_for(after, wait).await?;
@@ -188,9 +188,17 @@ impl Follower {
         }
     }
 
-    fn stream(self, mut after: i64) -> HttpResponse {
+    /// A stream that ends with the run, or soon after the caller's key was revoked or their token expired.
+    fn stream(self, mut after: i64, credential: Credential) -> HttpResponse {
         let events = async_stream::stream! {
+            let mut checked = self.app.clock.instant();
             loop {
+                if self.app.clock.elapsed_since(checked) >= HEARTBEAT {
+                    checked = self.app.clock.instant();
+                    if !matches!(is_still_valid(&self.app, credential).await, Ok(true)) {
+                        return;
+                    }
+                }
                 let seen = match self.wait_for(after, HEARTBEAT).await {
                     Ok(seen) => seen,
                     // The head is sent: all that is left is to end, and the client takes it up again.

@@ -1,7 +1,7 @@
 //! Tickets: a URL that works once, for a browser that cannot send a header.
 
 use super::audit_events::record_with;
-use super::auth::{Caller, ticket};
+use super::auth::{Caller, Credential, ticket};
 use super::body::Body;
 use super::contract::Contract;
 use crate::app::App;
@@ -65,10 +65,15 @@ pub async fn create_ticket(
     faults.into_result()?;
     let (url, hash) = ticket::new_ticket(&path);
     let expires_at = app.clock.now() + LIFE;
+    let ends_with = match caller.credential {
+        Credential::AdminKey => (None, None),
+        Credential::ApiKey(id) => (Some(id), None),
+        Credential::Token { ends_at } => (None, Some(ends_at)),
+    };
     app.db
         .scoped(organization, async |tx| {
             refuse_unknown(tx, organization, &path).await?;
-            tickets::insert(tx, organization, &hash, &path, expires_at).await?;
+            tickets::insert(tx, organization, &hash, &path, ends_with, expires_at).await?;
             let id = ids::new_v7(&app.clock);
             record_with(tx, &app, &caller, ("create", KIND, id), json!({"path": path})).await
         })

@@ -67,15 +67,30 @@ pub async fn touch_api_key(db: &Db, organization: OrganizationId, id: ApiKeyId, 
     .await
 }
 
+/// A ticket that was redeemed.
+pub struct TakenTicket {
+    pub organization: OrganizationId,
+    /// The API key of the caller who made it.
+    pub api_key: Option<ApiKeyId>,
+    /// When the token of the caller who made it ends. Neither: the admin key.
+    pub token_ends_at: Option<DateTime<Utc>>,
+}
+
 /// Redeems a ticket for `path`. Of two concurrent requests only one gets it.
-pub async fn take_ticket(db: &Db, hash: &[u8], path: &str, now: DateTime<Utc>) -> Result<Option<OrganizationId>> {
+pub async fn take_ticket(db: &Db, hash: &[u8], path: &str, now: DateTime<Utc>) -> Result<Option<TakenTicket>> {
     db.system(async |tx| {
         let valid = tickets::table
             .filter(tickets::hash.eq(hash))
             .filter(tickets::path.eq(path))
             .filter(tickets::expires_at.gt(now));
-        let taken = diesel::delete(valid).returning(tickets::organization_id).get_result(tx).await.optional()?;
-        Ok(taken.map(OrganizationId))
+        let columns = (tickets::organization_id, tickets::api_key_id, tickets::token_ends_at);
+        let taken: Option<(Uuid, Option<Uuid>, Option<DateTime<Utc>>)> =
+            diesel::delete(valid).returning(columns).get_result(tx).await.optional()?;
+        Ok(taken.map(|(organization, api_key, token_ends_at)| TakenTicket {
+            organization: OrganizationId(organization),
+            api_key: api_key.map(ApiKeyId),
+            token_ends_at,
+        }))
     })
     .await
 }

@@ -1,13 +1,13 @@
 //! API keys: `eak_<id>_<secret>`, of which only a hash is stored.
 
-use super::caller::{Caller, unauthenticated};
+use super::caller::{Caller, Credential, unauthenticated};
 use crate::app::App;
-use crate::db::system;
+use crate::db::system::{self, ApiKeyRow};
 use crate::error::Result;
 use crate::ids::{ApiKeyId, OrganizationId};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 use uuid::Uuid;
@@ -41,15 +41,25 @@ pub(super) async fn authenticate(app: &App, presented: &PresentedKey) -> Result<
     let Some(key) = system::find_api_key(&app.db, presented.id).await? else { return Err(unauthenticated()) };
     let now = app.clock.now();
     let is_right: bool = presented.secret_hash.ct_eq(key.secret_hash.as_slice()).into();
-    let is_alive = key.revoked_at.is_none() && key.expires_at.is_none_or(|at| now < at);
-    if !is_right || !is_alive {
+    if !is_right || !is_alive(&key, now) {
         return Err(unauthenticated());
     }
     let organization = OrganizationId(key.organization_id);
     if key.last_used_at.is_none_or(|at| now - at >= TOUCH_EVERY) {
         system::touch_api_key(&app.db, organization, presented.id, now).await?;
     }
-    Ok(Caller { organization, actor: format!("apiKey:{}", key.id), scopes: key.scopes })
+    let credential = Credential::ApiKey(presented.id);
+    Ok(Caller { organization, actor: format!("apiKey:{}", key.id), scopes: key.scopes, credential })
+}
+
+/// Whether a key that was valid still is.
+pub(super) async fn is_still_valid(app: &App, id: ApiKeyId) -> Result<bool> {
+    let key = system::find_api_key(&app.db, id).await?;
+    Ok(key.is_some_and(|key| is_alive(&key, app.clock.now())))
+}
+
+fn is_alive(key: &ApiKeyRow, now: DateTime<Utc>) -> bool {
+    key.revoked_at.is_none() && key.expires_at.is_none_or(|at| now < at)
 }
 
 #[cfg(test)]

@@ -2,13 +2,25 @@
 
 pub use crate::api_key::Scope;
 use crate::error::{Code, Error, Result};
-use crate::ids::OrganizationId;
+use crate::ids::{ApiKeyId, OrganizationId};
 use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpMessage, HttpRequest};
+use chrono::{DateTime, Utc};
 use std::future::{Ready, ready};
 
 /// The actor of a request that came with a ticket.
 const TICKET: &str = "ticket";
+
+/// What a caller proved who they are with. It may end while a response to the caller is still open.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Credential {
+    /// The operator's key. It ends with the process.
+    AdminKey,
+    ApiKey(ApiKeyId),
+    Token {
+        ends_at: DateTime<Utc>,
+    },
+}
 
 /// A caller who proved who they are.
 #[derive(Clone, Debug)]
@@ -17,12 +29,14 @@ pub struct Caller {
     /// The name in the audit log: `adminKey`, `apiKey:<id>`, `jwt:<issuer>:<subject>`, `ticket`.
     pub actor: String,
     pub scopes: Vec<Scope>,
+    /// Of a ticket: the credential of the caller who made it.
+    pub credential: Credential,
 }
 
 impl Caller {
     /// The caller of a request that came with a ticket of this organization: it may only read.
-    pub(super) fn by_ticket(organization: OrganizationId) -> Self {
-        Self { organization, actor: TICKET.to_owned(), scopes: vec![Scope::Read] }
+    pub(super) fn by_ticket(organization: OrganizationId, credential: Credential) -> Self {
+        Self { organization, actor: TICKET.to_owned(), scopes: vec![Scope::Read], credential }
     }
 
     /// Whether the request came with a ticket: from a browser, which cannot set the header `Accept`.

@@ -2,7 +2,7 @@
 //! carry the app's system token for Assets. Source: docs/assets.md, «Forge»;
 //! developer.atlassian.com/platform/forge/remote/essentials.
 
-use super::caller::{Caller, Scope};
+use super::caller::{Caller, Credential, Scope};
 use super::issuers::actor;
 use super::jwt::{self, Claims, refused};
 use crate::app::App;
@@ -50,7 +50,8 @@ pub(super) async fn caller(app: &App, claims: &Claims, headers: &HeaderMap) -> R
             Some(forge_token::bring(app, organization, installation, token, &url, ends_at).await?)
         }
     };
-    Ok((Caller { organization, actor, scopes: SCOPES.to_vec() }, Invocation { brought }))
+    let credential = Credential::Token { ends_at: jwt::ends_at(claims) };
+    Ok((Caller { organization, actor, scopes: SCOPES.to_vec(), credential }, Invocation { brought }))
 }
 
 /// The base URL of the installation's APIs: a site of Atlassian, or the operator's own origin.

@@ -1,6 +1,6 @@
 //! Callers with a JWT of an issuer that the operator configured.
 
-use super::caller::{Caller, Scope};
+use super::caller::{Caller, Credential, Scope};
 use super::jwks::KeySet;
 use super::jwt::{self, Claims, UnverifiedJwt, refused};
 use crate::app::App;
@@ -70,6 +70,7 @@ pub(super) async fn caller(app: &App, token: &VerifiedJwt<'_>) -> Result<Caller>
         organization,
         actor: actor(&issuer.issuer, jwt::text(claims, "sub").unwrap_or_default()),
         scopes: scopes_in(find(claims, scopes)),
+        credential: Credential::Token { ends_at: jwt::ends_at(claims) },
     })
 }
 

@@ -127,6 +127,13 @@ pub(super) fn check_times(claims: &Claims, now: DateTime<Utc>) -> Result<()> {
     Ok(())
 }
 
+/// When a token with valid times is no longer accepted.
+pub(super) fn ends_at(claims: &Claims) -> DateTime<Utc> {
+    let end = seconds(claims, "exp").unwrap_or_default() + LEEWAY_SECONDS;
+    // A token that ends beyond the calendar never ends.
+    DateTime::from_timestamp(end as i64, 0).unwrap_or(DateTime::<Utc>::MAX_UTC)
+}
+
 /// The error for a token that fails a check.
 pub(super) fn refused(why: &str) -> Error {
     let detail =

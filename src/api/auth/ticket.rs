@@ -1,9 +1,10 @@
 //! Tickets: a URL that works once, for a browser that cannot send a header. An operation takes tickets when the
 //! document says so in its `security`.
 
-use super::caller::Caller;
+use super::caller::{Caller, Credential};
+use super::is_still_valid;
 use crate::app::App;
-use crate::db::system;
+use crate::db::system::{self, TakenTicket};
 use crate::error::{Code, Error, Result};
 use crate::random::random_bytes;
 use base64::Engine as _;
@@ -45,14 +46,29 @@ impl<'a> PresentedTicket<'a> {
         let separator = if self.rest.is_empty() { "" } else { "?" };
         let asked = format!("{path}{separator}{}", self.rest);
         let taken = system::take_ticket(&app.db, &hash(self.ticket), &asked, app.clock.now()).await?;
-        let organization = taken.ok_or_else(|| {
+        let taken = taken.map(|ticket| (ticket.organization, credential_of(&ticket)));
+        let refused = || {
             Error::new(
                 Code::TicketInvalid,
                 "The ticket was used before, is older than 60 seconds, or is for another path or query. Create a new \
                  one with POST /v1/tickets.",
             )
-        })?;
-        Ok(Caller::by_ticket(organization))
+        };
+        let (organization, credential) = taken.ok_or_else(refused)?;
+        // A ticket ends with the key or token of whoever made it.
+        if !is_still_valid(app, credential).await? {
+            return Err(refused());
+        }
+        Ok(Caller::by_ticket(organization, credential))
+    }
+}
+
+/// The credential of the caller who made a ticket, as it is stored.
+fn credential_of(ticket: &TakenTicket) -> Credential {
+    match (ticket.api_key, ticket.token_ends_at) {
+        (Some(id), _) => Credential::ApiKey(id),
+        (None, Some(ends_at)) => Credential::Token { ends_at },
+        (None, None) => Credential::AdminKey,
     }
 }
 

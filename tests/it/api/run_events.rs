@@ -99,6 +99,23 @@ async fn a_stream_follows_a_run_to_its_end() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_stream_ends_soon_after_its_key_is_revoked() {
+    let app = TestApp::start().await;
+    let path = queued(&app).await;
+    let made = app.post("/v1/api-keys", &json!({"name": "Browser", "scopes": ["read"]})).await.expect(201);
+    let (id, key) = (made["id"].as_str().unwrap(), made["key"].as_str().unwrap());
+    let of_key = format!("/v1/api-keys/{id}");
+    let follow = app.call_with(key, Method::GET, &path).accept("text/event-stream").send();
+    let revoke = async {
+        while app.get(&of_key).await.expect(200)["lastUsedAt"].is_null() {}
+        app.delete(&of_key).await.expect(204);
+    };
+    let both = async { tokio::join!(follow, revoke) };
+    let (answer, ()) = Box::pin(app.world.while_time_passes(both)).await;
+    assert_eq!(parse(&answer).last().unwrap().2["state"], "queued", "the run goes on, the stream does not");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_long_poll_waits_as_long_as_it_says() {
     let app = TestApp::start().await;
     let path = queued(&app).await;

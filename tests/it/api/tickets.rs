@@ -86,6 +86,22 @@ async fn a_ticket_is_bound_to_its_path_query_and_time() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_ticket_ends_with_the_key_that_made_it() {
+    let app = TestApp::start().await;
+    let events = events_of_a_run(&app).await;
+    let made = app.post("/v1/api-keys", &json!({"name": "Browser", "scopes": ["read"]})).await.expect(201);
+    let (id, key) = (made["id"].as_str().unwrap(), made["key"].as_str().unwrap());
+    let ticket = async || {
+        let created = app.call_with(key, Method::POST, "/v1/tickets").json(&json!({"path": events})).send().await;
+        created.expect(201)["url"].as_str().unwrap().to_owned()
+    };
+    let (before, after) = (ticket().await, ticket().await);
+    open(&app, &before).await.expect(200);
+    app.delete(&format!("/v1/api-keys/{id}")).await.expect(204);
+    open(&app, &after).await.problem(401, "ticket_invalid");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_export_by_ticket_is_ndjson() {
     let app = TestApp::start().await;
     let job = app.create_job(&json!({})).await;
