@@ -16,6 +16,8 @@ mkdir -p "$tools" "$log"
 
 # shellcheck source=scripts/contract/steps.sh
 . scripts/contract/steps.sh
+# shellcheck source=scripts/contract/deploy.sh
+. scripts/contract/deploy.sh
 
 SKIPPED=75 # a step's exit status when it was skipped (EX_TEMPFAIL)
 
@@ -72,6 +74,20 @@ cargo_tool() {
     echo "$root/bin/$2"
 }
 
+# The path of a command of a Debian package: of the system, otherwise unpacked from the package without installing it, so
+# that no server is started: debian_tool PACKAGE COMMAND
+debian_tool() {
+    if type -P "$2"; then return; fi
+    local dir=$tools/debian/$1
+    if [ ! -d "$dir/usr" ]; then
+        mkdir -p "$dir"
+        (cd "$dir" && { apt-get download -qq "$1" || { apt-get update -qq && apt-get download -qq "$1"; }; } &&
+            dpkg-deb --extract "$1"_*.deb .) >"$log/install.$1" 2>&1 ||
+            { echo "$2 is needed: the Debian package $1 has it" >&2; return 1; }
+    fi
+    find "$dir/usr" -path "*bin/$2" -type f | grep . || { echo "the package $1 has no $2" >&2; return 1; }
+}
+
 # Waits until PROCESS has written a line with PATTERN to FILE.
 wait_for() { # PROCESS PATTERN FILE
     for _ in $(seq 300); do
@@ -116,6 +132,14 @@ start_service() {
     wait_for $service '^entra-assets answers at' "$log/serve.log" || return
     API_URL=$(sed -n 's/^entra-assets answers at \([^,]*\),.*/\1/p' "$log/serve.log")
     export API_URL API_KEY TENANT_ID CLIENT_ID CLIENT_SECRET IMPORT_TOKEN
+}
+
+# Runs COMMAND too when the step ends, before what was to be done already.
+at_exit() { # COMMAND
+    local before
+    eval "before=($(trap -p EXIT))" # trap -- COMMANDS EXIT
+    # shellcheck disable=SC2064 # the current values are meant
+    trap "$1; ${before[2]-}" EXIT
 }
 
 # A call of the service's API: call PATH [CURL OPTION…]

@@ -125,31 +125,24 @@ step_cargo_machete() {
 # The metrics and alert rules, by Prometheus' own tool: names, types, help texts; the rules with recorded series.
 step_promtool() {
     local promtool
-    promtool=$(find_promtool) || { echo "promtool is needed: the Debian package prometheus has it" >&2; return 1; }
+    promtool=$(debian_tool prometheus promtool)
     "$promtool" check rules deploy/prometheus/alerts.yml
     (cd deploy/prometheus && "$promtool" test rules alerts_test.yml)
     start_service
-    examples/curl.sh >"$log/promtool.before" # a run, so that its metrics exist
+    run_with_metrics
+    grep --quiet 'entra_assets_job_last_run_state{.*state="succeeded"} 1' "$log/metrics"
+    "$promtool" check metrics <"$log/metrics"
+}
+
+# Executes a run, and waits until its metrics are in "$log/metrics".
+run_with_metrics() {
+    examples/curl.sh >"$log/metrics.before"
     # The gauges of jobs and queue are set every 15 s.
     for _ in $(seq 60); do
         curl --silent --fail "$API_URL/metrics" >"$log/metrics"
         grep --quiet entra_assets_job_last_run_state "$log/metrics" && break
         sleep 1
     done
-    grep --quiet 'entra_assets_job_last_run_state{.*state="succeeded"} 1' "$log/metrics"
-    "$promtool" check metrics <"$log/metrics"
-}
-
-# The path of promtool: of the system, otherwise unpacked from Debian's package, without installing its server.
-find_promtool() {
-    if type -P promtool; then return; fi
-    local dir=$tools/prometheus
-    if [ ! -x "$dir/usr/bin/promtool" ]; then
-        mkdir -p "$dir"
-        (cd "$dir" && { apt-get download -qq prometheus || { apt-get update -qq && apt-get download -qq prometheus; }; } &&
-            dpkg-deb --extract prometheus_*.deb .) >"$log/install.promtool" 2>&1 || return 1
-    fi
-    echo "$dir/usr/bin/promtool"
 }
 
 # Licences, bans and sources, as deny.toml says.

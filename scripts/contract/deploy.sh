@@ -1,0 +1,107 @@
+# The steps of `make contract` that check deploy/, compose.yaml and the workflows with the tools of those who read them.
+# shellcheck shell=bash
+# shellcheck disable=SC2154 # tools, log, API_URL… come from scripts/contract.sh
+
+# Prometheus itself asks the service, loads the alert rules, and answers every query of the dashboard.
+step_dashboard() {
+    local prometheus promtool dir address
+    prometheus=$(debian_tool prometheus prometheus)
+    promtool=$(debian_tool prometheus promtool)
+    start_service
+    run_with_metrics
+    dir=$(mktemp -d)
+    cp deploy/prometheus/alerts.yml "$dir/"
+    cat >"$dir/prometheus.yml" <<YAML
+global: {scrape_interval: 1s}
+rule_files: [alerts.yml]
+scrape_configs:
+  - job_name: entra-assets
+    static_configs: [{targets: ["${API_URL#http://}"]}]
+YAML
+    "$prometheus" --config.file="$dir/prometheus.yml" --storage.tsdb.path="$dir/data" --web.listen-address=127.0.0.1:0 \
+        >"$log/prometheus.log" 2>&1 &
+    local server=$!
+    at_exit "kill $server; wait $server 2>/dev/null; rm -rf '$dir'"
+    wait_for $server 'msg="Listening on"' "$log/prometheus.log"
+    address=$(sed -n 's/.*msg="Listening on" address=//p' "$log/prometheus.log")
+    ask() { "$promtool" query instant "http://$address" "$1"; }
+    # Rates need some samples.
+    for _ in $(seq 60); do
+        [ -n "$(ask 'rate(http_requests_total[10s])' 2>/dev/null)" ] && break
+        sleep 1
+    done
+    local query answers=0
+    while IFS= read -r query; do
+        [ -n "$(ask "$query")" ] || { echo "the dashboard's query has no answer: $query"; return 1; }
+        answers=$((answers + 1))
+    # shellcheck disable=SC2016 # Grafana's variables are meant
+    done < <(jq -r '.panels[].targets[]?.expr' deploy/grafana/entra-assets.json |
+        sed 's/\$__rate_interval/30s/g; s/\$\(organization\|job\)"/.*"/g')
+    echo "$answers queries of the dashboard have answers"
+    [ "$answers" -gt 20 ]
+}
+
+# The unit: systemd knows every line of it, and what it may do is little.
+step_systemd() {
+    need systemd-analyze systemd || skip systemd "there is no systemd-analyze, and systemd could not be installed"
+    local dir=$tools/systemd
+    mkdir -p "$dir"
+    # The program is not installed here; any other one stands for it.
+    sed "s,^ExecStart=/usr/local/bin/entra-assets,ExecStart=$(type -P true)," deploy/systemd/entra-assets.service \
+        >"$dir/entra-assets.service"
+    systemd-analyze verify --recursive-errors=no "$dir/entra-assets.service"
+    # From 0, nothing, to 100, everything; an ordinary service has more than 90.
+    systemd-analyze security --offline=true --threshold=20 --no-pager "$dir/entra-assets.service" >"$log/systemd" ||
+        { cat "$log/systemd"; return 1; }
+    tail -1 "$log/systemd"
+}
+
+# The manifests, as kubectl builds them, have the form that Kubernetes' own schemas ask for.
+step_kubernetes() {
+    local bin folder
+    type -P kubectl >/dev/null || skip kubernetes "there is no kubectl"
+    bin=$(python_tools kubernetes kubernetes-validate==1.37.0) ||
+        skip kubernetes "the Python package kubernetes-validate could not be installed"
+    for folder in base migrate example; do
+        kubectl kustomize "deploy/kubernetes/$folder" >"$log/$folder.yaml"
+        "$bin/kubernetes-validate" --strict --quiet -k 1.32 "$log/$folder.yaml"
+    done
+}
+
+# compose.yaml and the workflows have the form that Docker and GitHub ask for.
+step_schemas() {
+    local bin
+    bin=$(python_tools schemas check-jsonschema==0.39.0) ||
+        skip schemas "the Python package check-jsonschema could not be installed"
+    "$bin/check-jsonschema" --builtin-schema vendor.compose-spec compose.yaml
+    "$bin/check-jsonschema" --builtin-schema vendor.github-workflows .github/workflows/*.yml
+}
+
+# Both proxies read their files without complaint.
+step_proxies() {
+    local caddy nginx name dir=$tools/proxies
+    caddy=$(debian_tool caddy caddy)
+    nginx=$(debian_tool nginx nginx)
+    mkdir -p "$dir"
+    SITE=entra-assets.example.com HOME=$dir "$caddy" validate --adapter caddyfile --config deploy/proxy/Caddyfile \
+        >"$log/caddy" 2>&1 || { cat "$log/caddy"; return 1; }
+    openssl req -x509 -newkey rsa:2048 -nodes -days 1 -subj /CN=entra-assets.example.com \
+        -keyout "$dir/entra-assets.key" -out "$dir/entra-assets.pem" 2>/dev/null
+    sed "s,/etc/nginx/tls/,$dir/," deploy/proxy/nginx.conf >"$dir/entra-assets.conf"
+    local folders=
+    for name in client_body proxy fastcgi uwsgi scgi; do folders+="${name}_temp_path $dir/$name; "; done
+    echo "pid $dir/pid; events {} http { access_log off; $folders include $dir/entra-assets.conf; }" >"$dir/nginx.conf"
+    "$nginx" -t -q -p "$dir" -e stderr -c "$dir/nginx.conf"
+}
+
+# Whoever installs the service can set everything: each setting is in the examples, or fixed by them.
+step_settings() {
+    local name missing=0
+    for name in $(target/debug/entra-assets serve --help | grep -o '\[env: [A-Z_]*' | cut -c7- | sort -u); do
+        grep -q "^#$name=" deploy/systemd/environment.example || { echo "environment.example lacks $name"; missing=1; }
+        # The image's command, its address and its missing data directory are fixed.
+        case $name in ENTRA_ASSETS_LISTEN | ENTRA_ASSETS_ROLE | ENTRA_ASSETS_DATA_DIR | ENTRA_ASSETS_MASTER_KEY_FILE) continue ;; esac
+        grep -q "^    $name:" compose.yaml || { echo "compose.yaml lacks $name"; missing=1; }
+    done
+    return $missing
+}
