@@ -1,6 +1,9 @@
 # syntax=docker/dockerfile:1
 # The service needs DATABASE_URL and ENTRA_ASSETS_MASTER_KEY. The image contains no PostgreSQL, so there is no
 # embedded database; compose.yaml shows a complete installation.
+#
+# The base images are named by their tags, so each build takes their latest fixes. Where builds must be repeatable, name
+# them by digest: `docker buildx imagetools inspect debian:bookworm-slim` shows it.
 
 FROM node:20-bookworm-slim AS console
 WORKDIR /src/console
@@ -27,6 +30,9 @@ RUN apt-get update \
     && rm -rf /var/lib/apt/lists/* \
     && useradd --system --uid 10001 --no-create-home --shell /usr/sbin/nologin entra-assets
 COPY --from=build /entra-assets /usr/local/bin/entra-assets
+LABEL org.opencontainers.image.title="entra-assets" \
+    org.opencontainers.image.description="Imports Microsoft Entra ID into Jira Service Management Assets" \
+    org.opencontainers.image.licenses="MIT"
 USER 10001:10001
 ENV ENTRA_ASSETS_LISTEN=0.0.0.0:8080
 EXPOSE 8080
