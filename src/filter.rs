@@ -1,7 +1,7 @@
 //! Which users, groups and devices to import: Graph's `$filter` or a tree of conditions, and the scope around it.
 //!
 //! [`body`] reads a [`Filter`] from its JSON. [`odata`] parses and prints filter texts over the table of properties
-//! ([`property`]); [`where_tree`] is a condition as JSON; [`eval`] evaluates a condition without Graph; [`scope`] decides
+//! ([`property`]); [`form`] has these properties for a form; [`where_tree`] is a condition as JSON; [`eval`] evaluates a condition without Graph, and [`judgement`] says why; [`scope`] decides
 //! by membership and limits, which Graph cannot.
 
 use serde::Serialize;
@@ -10,6 +10,8 @@ use serde_json::{Map, Value, json};
 pub mod body;
 pub mod eval;
 pub mod expression;
+pub mod form;
+pub mod judgement;
 pub mod odata;
 mod parts;
 pub mod pattern;

@@ -59,6 +59,24 @@ macro_rules! text_enum {
 }
 pub(crate) use text_enum;
 
+/// Words of a query parameter, separated by commas. The document lists those that are allowed.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Words<T>(pub Vec<T>);
+
+impl<T> Default for Words<T> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
+
+impl<'de, T: std::str::FromStr<Err: std::fmt::Display>> serde::Deserialize<'de> for Words<T> {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let words = text.split(',').map(str::trim).filter(|word| !word.is_empty());
+        words.map(|word| word.parse().map_err(serde::de::Error::custom)).collect::<Result<_, _>>().map(Self)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use diesel::deserialize::FromSql;
@@ -86,6 +104,14 @@ mod tests {
             assert_eq!(serde_json::to_value(light).unwrap(), light.as_str());
             assert_eq!(read(light.as_str().as_bytes()), Ok(light));
         }
+    }
+
+    #[test]
+    fn words_are_separated_by_commas() {
+        let read = |text: &str| serde_json::from_value::<super::Words<Light>>(serde_json::json!(text));
+        assert_eq!(read("on, switchedOff").unwrap().0, [Light::On, Light::SwitchedOff]);
+        assert_eq!(read("").unwrap().0, []);
+        assert!(read("on,dim").unwrap_err().to_string().contains("`dim` is not one of on, switchedOff"));
     }
 
     #[test]

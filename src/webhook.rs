@@ -2,6 +2,8 @@
 
 use crate::run_state::RunState;
 use crate::text_enum::text_enum;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 text_enum! {
     /// What a webhook announces: that a run has come to a state.
@@ -38,6 +40,18 @@ text_enum! {
         AwaitingApproval = "awaitingApproval",
         Test = "test",
     }
+}
+
+/// How far a delivery is.
+#[derive(Serialize, Deserialize, ToSchema, Clone, Copy, PartialEq, Eq, Debug)]
+#[serde(rename_all = "camelCase")]
+pub enum DeliveryState {
+    /// Waiting to be sent, or to be sent again.
+    Pending,
+    /// The receiver accepted it.
+    Delivered,
+    /// All attempts failed.
+    Failed,
 }
 
 impl From<WebhookEvent> for DeliveryEvent {

@@ -4,7 +4,7 @@ use super::audit_events::record;
 use super::auth::{Caller, Scope, new_key};
 use super::body::Body;
 use super::once::{IdempotencyKeyHeader, Once};
-use super::page::{Page, PageQuery};
+use super::page::{NameSortQuery, Page, PageQuery};
 use super::respond::{Created, Deleted, Found, IfMatch, IfMatchHeader, Versioned};
 use crate::app::App;
 use crate::db::api_keys::{self, ApiKeyRow, NewApiKeyRow};
@@ -95,10 +95,10 @@ pub(super) fn check_now(app: &App, body: &Value, faults: &mut Faults) {
 
 /// List API keys
 ///
-/// Oldest first, without the keys themselves.
+/// Oldest first, unless `sort` says otherwise, without the keys themselves.
 #[utoipa::path(
     tag = "Administration",
-    params(PageQuery),
+    params(api_keys::Which, NameSortQuery, PageQuery),
     responses((status = 200, description = "A page of keys, without the keys themselves", body = Page<ApiKeyResponse>)),
     security(("bearer" = ["admin"]))
 )]
@@ -106,14 +106,15 @@ pub(super) fn check_now(app: &App, body: &Value, faults: &mut Faults) {
 pub async fn list_api_keys(
     app: Data<App>,
     caller: Caller,
+    which: Query<api_keys::Which>,
+    sort: Query<NameSortQuery>,
     query: Query<PageQuery>,
 ) -> Result<Json<Page<ApiKeyResponse>>> {
-    let (organization, window) = (caller.organization, query.window(KIND)?);
-    let rows = app
-        .db
-        .scoped(organization, async |tx| api_keys::list(tx, organization, window.after, window.rows()).await)
-        .await?;
-    Ok(Json(window.page(rows, |row| row.id, |row| ApiKeyResponse::new(row, None))))
+    let (organization, window) = (caller.organization, query.sorted(KIND, &which, sort.order())?);
+    let rows =
+        app.db.scoped(organization, async |tx| api_keys::list(tx, organization, &which, &window.part()).await).await?;
+    let page = window.cut(rows, |row| (row.id, &row.name));
+    Ok(Json(page.map(|row| ApiKeyResponse::new(row, None))))
 }
 
 /// Create an API key

@@ -1,10 +1,10 @@
 //! The audit log: every write leaves an event.
 
 use super::auth::Caller;
-use super::page::{Page, PageQuery};
+use super::page::{Page, PageQuery, TimeSortQuery};
 use crate::app::App;
 use crate::db::Transaction;
-use crate::db::audit_events::{self, AuditEventRow};
+use crate::db::audit_events::{self, AuditEventRow, Which};
 use crate::error::Result;
 use crate::ids;
 use actix_web::get;
@@ -87,10 +87,10 @@ pub(super) fn event(app: &App, caller: &Caller, (action, kind, id): (&str, &str,
 
 /// List audit events
 ///
-/// Who did what, newest first.
+/// Who did what, newest first, unless `sort` says otherwise.
 #[utoipa::path(
     tag = "Administration",
-    params(PageQuery),
+    params(Which, TimeSortQuery, PageQuery),
     responses((status = 200, description = "A page of events", body = Page<AuditEventResponse>)),
     security(("bearer" = ["admin"]))
 )]
@@ -98,13 +98,15 @@ pub(super) fn event(app: &App, caller: &Caller, (action, kind, id): (&str, &str,
 pub async fn list_audit_events(
     app: Data<App>,
     caller: Caller,
+    which: Query<Which>,
+    sort: Query<TimeSortQuery>,
     query: Query<PageQuery>,
 ) -> Result<Json<Page<AuditEventResponse>>> {
-    let window = query.window("audit-events")?;
+    let window = query.sorted("audit-events", &which, sort.order())?;
     let organization = caller.organization;
     let rows = app
         .db
-        .scoped(organization, async |tx| audit_events::list(tx, organization, window.after, window.rows()).await)
+        .scoped(organization, async |tx| audit_events::list(tx, organization, &which, &window.part()).await)
         .await?;
     Ok(Json(window.page(rows, |row| row.id, AuditEventResponse::from)))
 }

@@ -1,35 +1,38 @@
 //! Connection checks: of a stored connection, of settings before they are stored, and of a manifest.
 
+mod body;
+mod summary;
+
+pub use body::CheckResponse;
+pub use summary::CheckSummary;
+
 use super::application_query::ApplicationQuery;
 use super::audit_events::record;
 use super::auth::Caller;
 use super::body::Body;
 use super::capabilities::or_default;
 use super::credentials::{self, CredentialBody};
-use super::page::{Page, PageQuery};
+use super::page::{Page, PageQuery, TimeSortQuery};
 use crate::app::App;
 use crate::cloud::Cloud;
-use crate::connection_check::{self, CheckIdentity, CheckReport, DEADLINE, Overall};
-use crate::db::connection_checks::{self, ConnectionCheckRow, NewConnectionCheckRow};
+use crate::connection_check::{self, CheckReport, DEADLINE};
+use crate::db::connection_checks::{self, NewConnectionCheckRow, Which};
 use crate::db::job_settings;
 use crate::error::{Error, Faults, Result};
 use crate::graph::token::{Credential, Identity};
 use crate::ids::{CheckId, ConnectionId};
 use crate::permission::Capability;
 use crate::permission::manifest::{self, ManifestReport};
-use crate::permission::report::{CapabilityVerdict, Finding, Remedy};
 use crate::runs::context;
 use actix_web::web::{Data, Json, Path, Query};
 use actix_web::{get, post};
-use chrono::{DateTime, TimeDelta, Utc};
-use serde::{Deserialize, Serialize};
+use chrono::{DateTime, Utc};
+use serde::Deserialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
 const KIND: &str = "connections";
-/// A result older than this is stale: permissions and secrets change.
-const STALE_AFTER: TimeDelta = TimeDelta::hours(24);
 
 /// What to check.
 #[derive(Deserialize, ToSchema, Debug, Default)]
@@ -60,62 +63,6 @@ pub struct CheckConnectionSettings {
     #[serde(default)]
     #[schema(max_items = 11)]
     pub capabilities: Vec<Capability>,
-}
-
-/// The result of a check.
-#[derive(Serialize, ToSchema, Debug, Clone)]
-#[serde(rename_all = "camelCase")]
-pub struct CheckResponse {
-    pub id: CheckId,
-    /// Null for settings that are not stored.
-    #[schema(required = true)]
-    pub connection_id: Option<ConnectionId>,
-    pub checked_at: DateTime<Utc>,
-    /// The age of the result in seconds.
-    pub age_seconds: i64,
-    /// The result is older than a day, or the connection has another tenant, application or credential since: check
-    /// again.
-    pub stale: bool,
-    pub overall: Overall,
-    /// The result in one or two sentences.
-    pub summary: String,
-    /// The time limit was reached before everything was checked.
-    pub partial: bool,
-    pub identity: CheckIdentity,
-    /// Findings about the connection as a whole.
-    pub findings: Vec<Finding>,
-    /// One verdict for each requested capability, in the order of the request.
-    pub capabilities: Vec<CapabilityVerdict>,
-    /// How to grant everything that is missing at once. The remedies of a capability grant only that capability.
-    pub remedies: Vec<Remedy>,
-}
-
-impl CheckResponse {
-    fn new(id: CheckId, connection: Option<ConnectionId>, report: CheckReport, now: DateTime<Utc>) -> Self {
-        let age = now - report.checked_at;
-        Self {
-            id,
-            connection_id: connection,
-            checked_at: report.checked_at,
-            age_seconds: age.num_seconds().max(0),
-            stale: age > STALE_AFTER,
-            overall: report.overall,
-            summary: connection_check::summary(&report),
-            partial: report.partial,
-            identity: report.identity,
-            findings: report.findings,
-            capabilities: report.capabilities,
-            remedies: report.remedies,
-        }
-    }
-
-    /// `credential_version`: the connection's current one.
-    pub(super) fn from_row(row: ConnectionCheckRow, credential_version: i64, now: DateTime<Utc>) -> Result<Self> {
-        let is_of_another = !row.is_of(credential_version);
-        let report = serde_json::from_value(row.report).map_err(Error::internal)?;
-        let check = Self::new(CheckId(row.id), Some(ConnectionId(row.connection_id)), report, now);
-        Ok(Self { stale: check.stale || is_of_another, ..check })
-    }
 }
 
 /// Checks a stored connection and stores the result. «Save & check» uses it too.
@@ -186,11 +133,11 @@ pub async fn check_connection(
 
 /// List the checks of a connection
 ///
-/// Newest first.
+/// Newest first, in short.
 #[utoipa::path(
     tag = "Connections",
-    params(("id" = ConnectionId, Path, description = "The connection's id"), PageQuery),
-    responses((status = 200, description = "A page of results", body = Page<CheckResponse>)),
+    params(("id" = ConnectionId, Path, description = "The connection's id"), Which, TimeSortQuery, PageQuery),
+    responses((status = 200, description = "A page of results", body = Page<CheckSummary>)),
     security(("bearer" = ["read"]))
 )]
 #[get("/v1/connections/{id}/checks")]
@@ -198,19 +145,53 @@ pub async fn list_connection_checks(
     app: Data<App>,
     caller: Caller,
     id: Path<ConnectionId>,
+    which: Query<Which>,
+    sort: Query<TimeSortQuery>,
     query: Query<PageQuery>,
-) -> Result<Json<Page<CheckResponse>>> {
+) -> Result<Json<Page<CheckSummary>>> {
     let (organization, id) = (caller.organization, *id);
-    let window = query.window(&format!("connections/{id}/checks"))?;
+    let which = Which { connection: Some(id), ..which.into_inner() };
+    let window = query.sorted("connection-checks", &which, sort.order())?;
     let (version, rows) = app
         .db
         .scoped(organization, async |tx| {
             let version = job_settings::connection(tx, organization, id).await?.credential_version;
-            Ok((version, connection_checks::list(tx, organization, id, window.after, window.rows()).await?))
+            Ok((version, connection_checks::list(tx, organization, &which, &window.part()).await?))
         })
         .await?;
     let now = app.clock.now();
-    Ok(Json(window.try_page(rows, |row| row.id, |row| CheckResponse::from_row(row, version, now))?))
+    let summary = |row| CheckResponse::from_row(row, version, now).map(CheckSummary::from);
+    Ok(Json(window.try_page(rows, |row| row.id, summary)?))
+}
+
+/// Get a check of a connection
+///
+/// With its evidence and its remedies.
+#[utoipa::path(
+    tag = "Connections",
+    params(
+        ("id" = ConnectionId, Path, description = "The connection's id"),
+        ("checkId" = CheckId, Path, description = "The check's id")
+    ),
+    responses((status = 200, description = "The result", body = CheckResponse)),
+    security(("bearer" = ["read"]))
+)]
+#[get("/v1/connections/{id}/checks/{checkId}")]
+pub async fn get_connection_check(
+    app: Data<App>,
+    caller: Caller,
+    path: Path<(ConnectionId, CheckId)>,
+) -> Result<Json<CheckResponse>> {
+    let (organization, (id, check)) = (caller.organization, *path);
+    let (version, row) = app
+        .db
+        .scoped(organization, async |tx| {
+            let version = job_settings::connection(tx, organization, id).await?.credential_version;
+            Ok((version, connection_checks::find(tx, organization, id, check).await?))
+        })
+        .await?;
+    let row = row.ok_or_else(|| Error::not_found("check", check))?;
+    Ok(Json(CheckResponse::from_row(row, version, app.clock.now())?))
 }
 
 /// Check settings of a connection

@@ -6,8 +6,9 @@ use super::capabilities::parse;
 use crate::app::App;
 use crate::connection_check::setup::place_of;
 use crate::connection_check::{self, CheckReport, Setup};
-use crate::db::connection_checks;
+use crate::db::connection_checks::{self, Which};
 use crate::db::job_settings::{self, ConnectionPart};
+use crate::db::list::{Order, Part};
 use crate::error::{Error, Result};
 use crate::ids::{ConnectionId, OrganizationId};
 use crate::permission::Capability;
@@ -25,7 +26,9 @@ async fn known(app: &App, organization: OrganizationId, connection: &ConnectionP
     let rows = app
         .db
         .scoped(organization, async move |tx| {
-            let mut rows = connection_checks::list(tx, organization, id, None, 1).await?;
+            let of_connection = Which { connection: Some(id), ..Which::default() };
+            let newest = Part { order: Order::NEWEST_FIRST, ..Part::first(1) };
+            let mut rows = connection_checks::list(tx, organization, &of_connection, &newest).await?;
             rows.extend(connection_checks::latest(tx, organization, &[id.0]).await?);
             Ok(rows)
         })

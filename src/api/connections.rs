@@ -10,7 +10,7 @@ use super::capabilities::or_default;
 use super::connection_checks::check_stored;
 use super::contract::Contract;
 use super::once::{IdempotencyKeyHeader, Once};
-use super::page::{Page, PageQuery};
+use super::page::{NameSortQuery, Page, PageQuery};
 use super::respond::{Created, Deleted, Found, IfMatch, IfMatchHeader, in_use};
 use crate::app::App;
 use crate::db::connections;
@@ -18,7 +18,7 @@ use crate::error::{Error, Result};
 use crate::ids::{ConnectionId, OrganizationId};
 use actix_web::web::{Data, Json, Path, Query};
 use actix_web::{delete, get, patch, post};
-use body::{ConnectionResponse, CreateConnection, UpdateConnection, response, responses};
+use body::{ConnectionItem, ConnectionResponse, CreateConnection, UpdateConnection, response, responses};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
@@ -48,30 +48,32 @@ async fn load(app: &App, organization: OrganizationId, id: ConnectionId) -> Resu
 
 /// List connections
 ///
-/// Oldest first, each with its newest check.
+/// Oldest first, unless `sort` says otherwise, each with its newest check in short.
 #[utoipa::path(
     tag = "Connections",
-    params(PageQuery),
-    responses((status = 200, description = "A page of connections", body = Page<ConnectionResponse>)),
+    params(connections::Which, NameSortQuery, PageQuery),
+    responses((status = 200, description = "A page of connections", body = Page<ConnectionItem>)),
     security(("bearer" = ["read"]))
 )]
 #[get("/v1/connections")]
 pub async fn list_connections(
     app: Data<App>,
     caller: Caller,
+    which: Query<connections::Which>,
+    sort: Query<NameSortQuery>,
     query: Query<PageQuery>,
-) -> Result<Json<Page<ConnectionResponse>>> {
-    let (organization, window) = (caller.organization, query.window(KIND)?);
-    let (page, items) = app
+) -> Result<Json<Page<ConnectionItem>>> {
+    let (organization, window) = (caller.organization, query.sorted(KIND, &which, sort.order())?);
+    let (next_cursor, items) = app
         .db
         .scoped(organization, async |tx| {
-            let rows = connections::list(tx, organization, window.after, window.rows()).await?;
-            let page = window.page(rows, |row| row.id, |row| row);
+            let rows = connections::list(tx, organization, &which, &window.part()).await?;
+            let page = window.cut(rows, |row| (row.id, &row.name));
             let items = responses(tx, &app, organization, page.items).await?;
             Ok((page.next_cursor, items))
         })
         .await?;
-    Ok(Json(Page { items, next_cursor: page }))
+    Ok(Json(Page { items, next_cursor }.map(ConnectionItem::from)))
 }
 
 /// Create a connection

@@ -7,7 +7,7 @@ use super::audit_events::record;
 use super::auth::Caller;
 use super::body::Body;
 use super::once::{IdempotencyKeyHeader, Once};
-use super::page::{Page, PageQuery};
+use super::page::{NameSortQuery, Page, PageQuery};
 use super::respond::{Created, Deleted, Found, IfMatch, IfMatchHeader, in_use};
 use crate::app::App;
 use crate::db::Transaction;
@@ -47,10 +47,10 @@ pub(super) fn unknown(id: DestinationId) -> Error {
 
 /// List destinations
 ///
-/// Oldest first; tokens are never shown.
+/// Oldest first, unless `sort` says otherwise; tokens are never shown.
 #[utoipa::path(
     tag = "Destinations",
-    params(PageQuery),
+    params(destinations::Which, NameSortQuery, PageQuery),
     responses((status = 200, description = "A page of destinations", body = Page<DestinationResponse>)),
     security(("bearer" = ["read"]))
 )]
@@ -58,14 +58,16 @@ pub(super) fn unknown(id: DestinationId) -> Error {
 pub async fn list_destinations(
     app: Data<App>,
     caller: Caller,
+    which: Query<destinations::Which>,
+    sort: Query<NameSortQuery>,
     query: Query<PageQuery>,
 ) -> Result<Json<Page<DestinationResponse>>> {
-    let (organization, window) = (caller.organization, query.window(KIND)?);
+    let (organization, window) = (caller.organization, query.sorted(KIND, &which, sort.order())?);
     let rows = app
         .db
-        .scoped(organization, async |tx| destinations::list(tx, organization, window.after, window.rows()).await)
+        .scoped(organization, async |tx| destinations::list(tx, organization, &which, &window.part()).await)
         .await?;
-    Ok(Json(window.page(rows, |row| row.id, DestinationResponse::from_row)))
+    Ok(Json(window.cut(rows, |row| (row.id, &row.name)).map(DestinationResponse::from_row)))
 }
 
 /// Create a destination

@@ -5,7 +5,7 @@ use super::auth::Caller;
 use super::body::Body;
 use super::contract::Contract;
 use super::once::{IdempotencyKeyHeader, Once};
-use super::page::{Page, PageQuery};
+use super::page::{NameSortQuery, Page, PageQuery};
 use super::patch::Patch;
 use super::respond::{Created, Deleted, Found, IfMatch, IfMatchHeader, Versioned, in_use};
 use crate::app::App;
@@ -152,10 +152,10 @@ fn unknown(id: FilterId) -> Error {
 
 /// List filters
 ///
-/// Oldest first.
+/// Oldest first, unless `sort` says otherwise.
 #[utoipa::path(
     tag = "Filters",
-    params(PageQuery),
+    params(filters::Which, NameSortQuery, PageQuery),
     responses((status = 200, description = "A page of filters", body = Page<FilterResponse>)),
     security(("bearer" = ["read"]))
 )]
@@ -163,14 +163,15 @@ fn unknown(id: FilterId) -> Error {
 pub async fn list_filters(
     app: Data<App>,
     caller: Caller,
+    which: Query<filters::Which>,
+    sort: Query<NameSortQuery>,
     query: Query<PageQuery>,
 ) -> Result<Json<Page<FilterResponse>>> {
-    let (organization, window) = (caller.organization, query.window(KIND)?);
-    let rows = app
-        .db
-        .scoped(organization, async |tx| filters::list(tx, organization, window.after, window.rows()).await)
-        .await?;
-    Ok(Json(window.try_page(rows, |row| row.id, FilterResponse::from_row)?))
+    let (organization, window) = (caller.organization, query.sorted(KIND, &which, sort.order())?);
+    let rows =
+        app.db.scoped(organization, async |tx| filters::list(tx, organization, &which, &window.part()).await).await?;
+    let page = window.cut(rows, |row| (row.id, &row.name));
+    Ok(Json(page.try_map(FilterResponse::from_row)?))
 }
 
 /// Create a filter

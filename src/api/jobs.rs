@@ -1,6 +1,8 @@
 //! Jobs: what to import from where to where, and when.
 
 mod body;
+mod expand;
+mod last_run;
 mod row;
 
 use super::audit_events::record;
@@ -8,7 +10,7 @@ use super::auth::Caller;
 use super::body::Body;
 use super::contract::Contract;
 use super::once::{IdempotencyKeyHeader, Once};
-use super::page::{Page, PageQuery};
+use super::page::{NameSortQuery, Page, PageQuery};
 use super::patch::{Change, Patch};
 use super::respond::{Created, Deleted, Found, IfMatch, IfMatchHeader};
 use crate::app::App;
@@ -20,6 +22,7 @@ use crate::schedule::{Schedule, ScheduleFault};
 use actix_web::web::{Data, Json, Path, Query};
 use actix_web::{delete, get, patch, post};
 use body::{CreateJob, JobResponse, UpdateJob};
+use expand::ExpandQuery;
 use serde_json::{Value, json};
 
 const KIND: &str = "jobs";
@@ -50,19 +53,34 @@ fn unknown(id: JobId) -> Error {
 
 /// List jobs
 ///
-/// Oldest first, each with the next time of its schedule.
+/// Oldest first, unless `sort` says otherwise, each with the next time of its schedule. With
+/// `expand=connection,filter,destination,lastRun` one call has all that an overview shows.
 #[utoipa::path(
     tag = "Jobs",
-    params(PageQuery),
+    params(jobs::Which, ExpandQuery, NameSortQuery, PageQuery),
     responses((status = 200, description = "A page of jobs", body = Page<JobResponse>)),
     security(("bearer" = ["read"]))
 )]
 #[get("/v1/jobs")]
-pub async fn list_jobs(app: Data<App>, caller: Caller, query: Query<PageQuery>) -> Result<Json<Page<JobResponse>>> {
-    let (organization, window) = (caller.organization, query.window(KIND)?);
-    let rows =
-        app.db.scoped(organization, async |tx| jobs::list(tx, organization, window.after, window.rows()).await).await?;
-    Ok(Json(window.try_page(rows, |row| row.id, JobResponse::from_row)?))
+pub async fn list_jobs(
+    app: Data<App>,
+    caller: Caller,
+    which: Query<jobs::Which>,
+    expand: Query<ExpandQuery>,
+    sort: Query<NameSortQuery>,
+    query: Query<PageQuery>,
+) -> Result<Json<Page<JobResponse>>> {
+    let organization = caller.organization;
+    let window = query.sorted(KIND, &which, sort.order())?;
+    let page = app
+        .db
+        .scoped(organization, async |tx| {
+            let rows = jobs::list(tx, organization, &which, &window.part()).await?;
+            let page = window.cut(rows, |row| (row.id, &row.name)).try_map(JobResponse::from_row)?;
+            expand.apply(tx, organization, page).await
+        })
+        .await?;
+    Ok(Json(page))
 }
 
 /// Create a job
@@ -109,15 +127,28 @@ pub async fn create_job(
 /// Includes the next time of its schedule.
 #[utoipa::path(
     tag = "Jobs",
-    params(("id" = JobId, Path, description = "The job's id")),
+    params(("id" = JobId, Path, description = "The job's id"), ExpandQuery),
     responses((status = 200, description = "The job", body = JobResponse)),
     security(("bearer" = ["read"]))
 )]
 #[get("/v1/jobs/{id}")]
-pub async fn get_job(app: Data<App>, caller: Caller, id: Path<JobId>) -> Result<Found<JobResponse>> {
+pub async fn get_job(
+    app: Data<App>,
+    caller: Caller,
+    id: Path<JobId>,
+    expand: Query<ExpandQuery>,
+) -> Result<Found<JobResponse>> {
     let (organization, id) = (caller.organization, *id);
-    let row = app.db.scoped(organization, async |tx| jobs::find(tx, organization, id).await).await?;
-    Ok(Found(JobResponse::from_row(row.ok_or_else(|| unknown(id))?)?))
+    let job = app
+        .db
+        .scoped(organization, async |tx| {
+            let row = jobs::find(tx, organization, id).await?.ok_or_else(|| unknown(id))?;
+            let page = Page { items: vec![JobResponse::from_row(row)?], next_cursor: None };
+            let page = expand.apply(tx, organization, page).await?;
+            page.items.into_iter().next().ok_or_else(|| Error::internal("one job has one response"))
+        })
+        .await?;
+    Ok(Found(job))
 }
 
 /// Change a job

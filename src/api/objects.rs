@@ -1,13 +1,14 @@
 //! The mirror of a job, to browse or to export.
 
 use super::auth::Caller;
-use super::page::{Page, PageQuery};
+use super::page::{Page, PageQuery, Window};
 use crate::app::App;
 use crate::db::job_settings;
-use crate::db::mirror::browse::{self, MembershipRow};
+use crate::db::list::Order;
+use crate::db::mirror::browse::{self, MembershipRow, Only};
 use crate::db::mirror::read::ObjectRow;
 use crate::directory::ObjectType;
-use crate::error::{Error, Result};
+use crate::error::{Error, Faults, Result};
 use crate::ids::{JobId, OrganizationId};
 use actix_web::http::header::{self, ContentDisposition};
 use actix_web::web::{Bytes, Data, Json, Path, Query};
@@ -49,11 +50,47 @@ impl MirrorType {
     }
 }
 
-#[derive(Deserialize, IntoParams)]
+#[derive(Deserialize, IntoParams, Debug)]
 #[into_params(parameter_in = Query)]
+#[serde(rename_all = "camelCase")]
 pub struct ObjectsQuery {
     #[param(inline)]
     pub r#type: MirrorType,
+    /// Only the object with this id.
+    pub id: Option<Uuid>,
+    /// Only objects whose display name contains this text, whatever the case.
+    #[param(min_length = 1, max_length = 200)]
+    pub label: Option<String>,
+    /// Only objects whose display name, user principal name, mail address or part number contains this text, whatever the
+    /// case.
+    #[param(min_length = 1, max_length = 200)]
+    pub search: Option<String>,
+    /// Of memberships, only those of this group.
+    pub group_id: Option<Uuid>,
+    /// Of memberships, only those of this member.
+    pub member_id: Option<Uuid>,
+}
+
+impl ObjectsQuery {
+    /// Objects have names, and memberships have a group and a member.
+    fn check(&self) -> Result<()> {
+        let of_objects =
+            [("?id", self.id.is_some()), ("?label", self.label.is_some()), ("?search", self.search.is_some())];
+        let of_memberships = [("?groupId", self.group_id.is_some()), ("?memberId", self.member_id.is_some())];
+        let (wrong, detail) = match self.r#type {
+            MirrorType::Memberships => (of_objects.to_vec(), "does not apply to memberships"),
+            _ => (of_memberships.to_vec(), "applies to `type=memberships` only"),
+        };
+        let mut faults = Faults::default();
+        for (pointer, _) in wrong.into_iter().filter(|(_, is_given)| *is_given) {
+            faults.push(pointer, "not_applicable", detail);
+        }
+        faults.into_result()
+    }
+
+    fn only(&self) -> Only {
+        Only { id: self.id, label: self.label.clone(), search: self.search.clone() }
+    }
 }
 
 /// An object with the Graph properties that the job selects, or a membership.
@@ -116,60 +153,88 @@ pub async fn list_objects(
     what: Query<ObjectsQuery>,
     query: Query<PageQuery>,
 ) -> Result<HttpResponse> {
-    let (organization, id, what) = (caller.organization, *id, what.r#type);
+    let (organization, id) = (caller.organization, *id);
     app.db.scoped(organization, async |tx| job_settings::load(tx, organization, id).await).await?;
+    what.check()?;
     let accept = request.headers().get(header::ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
     let is_export = caller.is_by_ticket() && !accept.contains("application/json");
+    let narrowed = (what.group_id, what.member_id);
     if is_export || accept.contains("application/x-ndjson") {
-        return Ok(stream(app.get_ref().clone(), organization, id, what));
+        return Ok(stream(app.get_ref().clone(), organization, id, what.into_inner()));
     }
-    let window = query.window(&format!("jobs/{id}/objects/{}", what.as_str()))?;
-    let page = if what == MirrorType::Memberships {
-        // The cursor holds the number of memberships before it instead of an id.
-        let skip = window.after.map_or(0, |after| i64::try_from(after.as_u128()).unwrap_or(i64::MAX));
-        let rows = app
-            .db
-            .scoped(organization, async |tx| browse::memberships_from(tx, organization, id, skip, window.rows()).await)
-            .await?;
-        let mut number = skip;
-        let rows: Vec<(i64, MembershipRow)> = rows
-            .into_iter()
-            .map(|row| {
-                number += 1;
-                (number, row)
-            })
-            .collect();
-        let place = |(number, _): &(i64, MembershipRow)| Uuid::from_u128(u128::from(number.unsigned_abs()));
-        window.page(rows, place, |(_, row)| membership(row))
-    } else {
-        let rows = app
-            .db
-            .scoped(organization, async |tx| {
-                browse::page(tx, organization, id, what.as_str(), window.after, window.rows()).await
-            })
-            .await?;
-        window.try_page(rows, |row| row.id, object)?
+    let window = query.sorted(&format!("jobs/{id}/objects"), &what, Order::OLDEST_FIRST)?;
+    let page = match what.r#type {
+        MirrorType::Memberships if narrowed == (None, None) => {
+            memberships_page(&app, organization, id, &window).await?
+        }
+        MirrorType::Memberships => {
+            let rows = app.db.scoped(organization, async |tx| {
+                browse::memberships_of(tx, organization, id, narrowed, window.after, window.rows()).await
+            });
+            let place = |row: &MembershipRow| if narrowed.0.is_some() { row.member_id } else { row.group_id };
+            window.page(rows.await?, place, membership)
+        }
+        object_type => {
+            let only = what.only();
+            let rows = app.db.scoped(organization, async |tx| {
+                browse::page(tx, organization, id, object_type.as_str(), &only, window.after, window.rows()).await
+            });
+            window.try_page(rows.await?, |row| row.id, object)?
+        }
     };
     Ok(Json(page).respond_to(&request).map_into_boxed_body())
 }
 
+/// A page of all memberships. Its cursor holds the number of memberships before it instead of an id.
+async fn memberships_page(
+    app: &App,
+    organization: OrganizationId,
+    job: JobId,
+    window: &Window,
+) -> Result<Page<MirrorItem>> {
+    let skip = window.after.map_or(0, |after| i64::try_from(after.as_u128()).unwrap_or(i64::MAX));
+    let rows = app
+        .db
+        .scoped(organization, async |tx| browse::memberships_from(tx, organization, job, skip, window.rows()).await)
+        .await?;
+    let numbered: Vec<(i64, MembershipRow)> = (skip + 1..).zip(rows).collect();
+    let place = |(number, _): &(i64, MembershipRow)| Uuid::from_u128(u128::from(number.unsigned_abs()));
+    Ok(window.page(numbered, place, |(_, row)| membership(row)))
+}
+
+fn to_lines(rows: Vec<MembershipRow>) -> Result<Vec<String>> {
+    rows.into_iter().map(|row| serde_json::to_string(&membership(row)).map_err(Error::internal)).collect()
+}
+
 /// All rows, a thousand at a time: no database connection is held while the caller reads.
-fn stream(app: App, organization: OrganizationId, job: JobId, what: MirrorType) -> HttpResponse {
+fn stream(app: App, organization: OrganizationId, job: JobId, query: ObjectsQuery) -> HttpResponse {
+    let (what, narrowed) = (query.r#type, (query.group_id, query.member_id));
     let lines = async_stream::stream! {
+        let only = query.only();
         let mut after_object: Option<Uuid> = None;
         let mut after_membership: Option<(Uuid, Uuid)> = None;
         loop {
-            let lines: Result<Vec<String>> = if what == MirrorType::Memberships {
+            let lines: Result<Vec<String>> = if narrowed != (None, None) {
+                let after = after_membership.map(|(group, member)| if narrowed.0.is_some() { member } else { group });
+                let rows = app.db.scoped(organization, async move |tx| {
+                    browse::memberships_of(tx, organization, job, narrowed, after, STREAM_ROWS).await
+                });
+                rows.await.and_then(|rows| {
+                    after_membership = rows.last().map(|row| (row.group_id, row.member_id)).or(after_membership);
+                    to_lines(rows)
+                })
+            } else if what == MirrorType::Memberships {
                 let rows = app.db.scoped(organization, async move |tx| {
                     browse::memberships(tx, organization, job, after_membership, STREAM_ROWS).await
                 });
                 rows.await.and_then(|rows| {
                     after_membership = rows.last().map(|row| (row.group_id, row.member_id));
-                    rows.into_iter().map(|row| serde_json::to_string(&membership(row)).map_err(Error::internal)).collect()
+                    to_lines(rows)
                 })
             } else {
+                let (after, only) = (after_object, only.clone());
                 let rows = app.db.scoped(organization, async move |tx| {
-                    browse::page(tx, organization, job, what.as_str(), after_object, STREAM_ROWS).await
+                    browse::page(tx, organization, job, what.as_str(), &only, after, STREAM_ROWS).await
                 });
                 rows.await.map(|rows| {
                     after_object = rows.last().map(|row| row.id);

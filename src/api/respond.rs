@@ -6,8 +6,10 @@ use actix_web::dev::Payload;
 use actix_web::http::header;
 use actix_web::{FromRequest, HttpRequest, HttpResponse, Responder};
 use serde::{Deserialize, Serialize};
+use std::collections::HashMap;
 use std::future::{Ready, ready};
-use utoipa::IntoParams;
+use utoipa::{IntoParams, ToSchema};
+use uuid::Uuid;
 
 /// A resource with a version, which is its ETag.
 pub trait Versioned: Serialize {
@@ -37,6 +39,31 @@ impl<T: Versioned> Responder for Accepted<T> {
             .insert_header(etag(self.value.version()))
             .insert_header((header::LOCATION, self.location))
             .json(self.value)
+    }
+}
+
+/// What a resource refers to, by name.
+#[derive(Serialize, ToSchema, Clone, PartialEq, Eq, Debug)]
+pub struct NamedResource {
+    pub id: Uuid,
+    pub name: String,
+}
+
+impl NamedResource {
+    /// The resource with this id, if it is among `names`.
+    pub fn find(names: &HashMap<Uuid, String>, id: Uuid) -> Option<Self> {
+        names.get(&id).map(|name| Self { id, name: name.clone() })
+    }
+}
+
+/// How much of a text an item of a list shows.
+const LISTED_CHARACTERS: usize = 160;
+
+/// The beginning of a text, for an item of a list.
+pub fn shortened(text: &str) -> String {
+    match text.char_indices().nth(LISTED_CHARACTERS) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
     }
 }
 

@@ -2,9 +2,9 @@
 
 use super::{
     api_keys, attributes, audit_events, capabilities, connection_checks, connection_setup, connections,
-    destination_checks, destinations, filter_previews, filter_validation, filters, forge, health, job_schema, jobs,
-    objects, openapi, organizations, run_changes, run_events, run_report, runs, tickets, webhook_deliveries, webhooks,
-    workers,
+    destination_checks, destinations, directory_lookups, filter_previews, filter_properties, filter_validation,
+    filters, forge, health, job_schema, jobs, objects, openapi, organizations, run_changes, run_events, run_report,
+    runs, tickets, webhook_deliveries, webhooks, workers,
 };
 use utoipa_actix_web::service_config::ServiceConfig;
 
@@ -33,6 +33,7 @@ pub(super) fn v1(config: &mut ServiceConfig<'_>) {
         .service(connections::delete_connection)
         .service(connection_checks::check_connection)
         .service(connection_checks::list_connection_checks)
+        .service(connection_checks::get_connection_check)
         .service(connection_checks::check_connection_settings)
         .service(connection_checks::check_manifest)
         .service(connection_setup::get_connection_setup)
@@ -41,6 +42,8 @@ pub(super) fn v1(config: &mut ServiceConfig<'_>) {
         .service(filter_validation::validate_filter)
         .service(filter_previews::preview_filter)
         .service(filter_previews::preview_stored_filter)
+        .service(filter_properties::list_filter_properties)
+        .service(directory_lookups::look_up_directory)
         .service(filters::get_filter)
         .service(filters::update_filter)
         .service(filters::delete_filter)

@@ -53,6 +53,7 @@ impl ChangeResponse {
 /// Which changes to list.
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
+#[serde(rename_all = "camelCase")]
 pub struct ChangesQuery {
     /// Only objects of this type.
     #[param(inline)]
@@ -62,6 +63,11 @@ pub struct ChangesQuery {
     /// `unchanged` are never listed.
     #[param(inline)]
     pub action: Option<ChangeAction>,
+    /// Only changes of this object.
+    pub object_id: Option<Uuid>,
+    /// Only changes of objects whose label contains this text, whatever the case.
+    #[param(min_length = 1, max_length = 200)]
+    pub label: Option<String>,
 }
 
 /// List the changes of a run
@@ -82,7 +88,8 @@ pub async fn list_run_changes(
     query: Query<PageQuery>,
 ) -> Result<Json<Page<ChangeResponse>>> {
     let (organization, id) = (caller.organization, *id);
-    let only = Only { object_type: what.r#type, action: what.action };
+    let what = what.into_inner();
+    let only = Only { object_type: what.r#type, action: what.action, object: what.object_id, label: what.label };
     let window = query.window(&format!("runs/{id}/changes/{only:?}"))?;
     // The cursor is the number of the last change, in the place of an id.
     let after = window.after.map_or(0, |after| i64::try_from(after.as_u128()).unwrap_or(i64::MAX));
@@ -90,7 +97,7 @@ pub async fn list_run_changes(
         .db
         .scoped(organization, async |tx| {
             runs::find(tx, organization, id).await?;
-            runs::changes(tx, organization, id, only, after, window.rows()).await
+            runs::changes(tx, organization, id, &only, after, window.rows()).await
         })
         .await?;
     let number = |row: &ChangeRow| Uuid::from_u128(u128::from(row.seq.unsigned_abs()));

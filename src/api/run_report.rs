@@ -106,7 +106,7 @@ fn changes(app: App, organization: OrganizationId, run: RunId) -> impl Stream<It
         let mut after = 0;
         loop {
             let page =
-                app.db.scoped(organization, async move |tx| runs::changes(tx, organization, run, Only::default(), after, ROWS).await).await;
+                app.db.scoped(organization, async move |tx| runs::changes(tx, organization, run, &Only::default(), after, ROWS).await).await;
             match page {
                 Ok(rows) => match rows.last() {
                     None => return,

@@ -1,6 +1,7 @@
 //! Runs: executions of a job.
 
 mod body;
+mod expand;
 mod refusal;
 
 pub use body::RunResponse;
@@ -10,17 +11,18 @@ use super::audit_events::record;
 use super::auth::Caller;
 use super::body::Body;
 use super::once::{IdempotencyKeyHeader, Once};
-use super::page::{Page, PageQuery};
+use super::page::{Page, PageQuery, TimeSortQuery};
 use super::respond::{Accepted, Found};
 use crate::app::App;
 use crate::db::runs::{self, NewRun};
 use crate::db::{job_settings, mirror};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::ids::{JobId, RunId};
 use crate::run_state::{RunMode, RunRequest, RunState};
 use actix_web::web::{Data, Json, Path, Query};
 use actix_web::{get, post};
 use body::CreateRun;
+use expand::ExpandQuery;
 use refusal::{refuse_another_tenant, refuse_outdated, refuse_test_that_would_remove};
 use serde::Deserialize;
 use utoipa::IntoParams;
@@ -79,20 +81,14 @@ pub async fn create_run(
     Ok(Accepted { location: format!("/v1/runs/{}", row.id), value: RunResponse::from_row(row)? })
 }
 
-#[derive(Deserialize, IntoParams)]
-#[into_params(parameter_in = Query)]
-pub struct RunsQuery {
-    /// Only runs in this state, such as `awaitingApproval`.
-    #[param(inline)]
-    pub state: Option<RunState>,
-}
-
 /// List the runs of a job
 ///
-/// Newest first.
+/// Newest first, unless `sort` says otherwise.
 #[utoipa::path(
     tag = "Runs",
-    params(("id" = JobId, Path, description = "The job's id"), RunsQuery, PageQuery),
+    params(
+        ("id" = JobId, Path, description = "The job's id"), runs::Which, ExpandQuery, TimeSortQuery, PageQuery
+    ),
     responses((status = 200, description = "A page of runs", body = Page<RunResponse>)),
     security(("bearer" = ["read"]))
 )]
@@ -101,27 +97,40 @@ pub async fn list_job_runs(
     app: Data<App>,
     caller: Caller,
     job: Path<JobId>,
-    which: Query<RunsQuery>,
+    which: Query<runs::Which>,
+    expand: Query<ExpandQuery>,
+    sort: Query<TimeSortQuery>,
     query: Query<PageQuery>,
 ) -> Result<Json<Page<RunResponse>>> {
-    let (organization, job, state) = (caller.organization, *job, which.state);
-    let window = query.window(&format!("jobs/{job}/runs/{state:?}"))?;
-    let rows = app
+    let (organization, job) = (caller.organization, *job);
+    let which = runs::Which { job: Some(job), ..which.into_inner() };
+    let window = query.sorted(KIND, &which, sort.order())?;
+    let page = app
         .db
         .scoped(organization, async |tx| {
             job_settings::load(tx, organization, job).await?;
-            runs::list(tx, organization, Some(job), state, window.after.map(RunId), window.rows()).await
+            let rows = runs::list(tx, organization, &which, &window.part()).await?;
+            let page = window.try_page(rows, |row| row.id, RunResponse::listed)?;
+            expand.apply(tx, organization, page).await
         })
         .await?;
-    Ok(Json(window.try_page(rows, |row| row.id, RunResponse::from_row)?))
+    Ok(Json(page))
+}
+
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(rename_all = "camelCase")]
+pub struct JobQuery {
+    /// Only runs of this job.
+    pub job_id: Option<JobId>,
 }
 
 /// List runs
 ///
-/// Runs of all jobs, newest first.
+/// Runs of all jobs, newest first, unless `sort` says otherwise.
 #[utoipa::path(
     tag = "Runs",
-    params(RunsQuery, PageQuery),
+    params(JobQuery, runs::Which, ExpandQuery, TimeSortQuery, PageQuery),
     responses((status = 200, description = "A page of runs", body = Page<RunResponse>)),
     security(("bearer" = ["read"]))
 )]
@@ -129,18 +138,24 @@ pub async fn list_job_runs(
 pub async fn list_runs(
     app: Data<App>,
     caller: Caller,
-    which: Query<RunsQuery>,
+    job: Query<JobQuery>,
+    which: Query<runs::Which>,
+    expand: Query<ExpandQuery>,
+    sort: Query<TimeSortQuery>,
     query: Query<PageQuery>,
 ) -> Result<Json<Page<RunResponse>>> {
-    let (organization, state) = (caller.organization, which.state);
-    let window = query.window(&format!("{KIND}/{state:?}"))?;
-    let rows = app
+    let organization = caller.organization;
+    let which = runs::Which { job: job.job_id, ..which.into_inner() };
+    let window = query.sorted(KIND, &which, sort.order())?;
+    let page = app
         .db
         .scoped(organization, async |tx| {
-            runs::list(tx, organization, None, state, window.after.map(RunId), window.rows()).await
+            let rows = runs::list(tx, organization, &which, &window.part()).await?;
+            let page = window.try_page(rows, |row| row.id, RunResponse::listed)?;
+            expand.apply(tx, organization, page).await
         })
         .await?;
-    Ok(Json(window.try_page(rows, |row| row.id, RunResponse::from_row)?))
+    Ok(Json(page))
 }
 
 /// Get a run
@@ -148,15 +163,27 @@ pub async fn list_runs(
 /// Its state, progress and counts, and its warnings and error when it has ended.
 #[utoipa::path(
     tag = "Runs",
-    params(("id" = RunId, Path, description = "The run's id")),
+    params(("id" = RunId, Path, description = "The run's id"), ExpandQuery),
     responses((status = 200, description = "The run", body = RunResponse)),
     security(("bearer" = ["read"]))
 )]
 #[get("/v1/runs/{id}")]
-pub async fn get_run(app: Data<App>, caller: Caller, id: Path<RunId>) -> Result<Found<RunResponse>> {
+pub async fn get_run(
+    app: Data<App>,
+    caller: Caller,
+    id: Path<RunId>,
+    expand: Query<ExpandQuery>,
+) -> Result<Found<RunResponse>> {
     let (organization, id) = (caller.organization, *id);
-    let row = app.db.scoped(organization, async |tx| runs::find(tx, organization, id).await).await?;
-    Ok(Found(RunResponse::from_row(row)?))
+    let run = app
+        .db
+        .scoped(organization, async |tx| {
+            let run = RunResponse::from_row(runs::find(tx, organization, id).await?)?;
+            let page = expand.apply(tx, organization, Page { items: vec![run], next_cursor: None }).await?;
+            page.items.into_iter().next().ok_or_else(|| Error::internal("one run has one response"))
+        })
+        .await?;
+    Ok(Found(run))
 }
 
 /// Cancel a run

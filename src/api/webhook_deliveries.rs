@@ -2,12 +2,14 @@
 
 use super::audit_events::record;
 use super::auth::Caller;
-use super::page::{Page, PageQuery};
+use super::page::{Page, PageQuery, TimeSortQuery};
 use super::webhooks::{KIND, unknown};
 use crate::app::App;
-use crate::db::webhooks::{self, DeliveryRow};
+use crate::db::webhook_deliveries::{self, DeliveryRow, Which};
+use crate::db::webhooks;
 use crate::error::Result;
 use crate::ids::{RunId, WebhookId};
+use crate::webhook::DeliveryState;
 use actix_web::http::header;
 use actix_web::web::{Data, Json, Path, Query};
 use actix_web::{HttpResponse, get, post};
@@ -16,16 +18,6 @@ use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 use uuid::Uuid;
-
-#[derive(Serialize, ToSchema, Clone, Copy, PartialEq, Eq, Debug)]
-#[serde(rename_all = "camelCase")]
-pub enum DeliveryState {
-    /// Waiting to be sent, or to be sent again.
-    Pending,
-    Delivered,
-    /// All attempts failed.
-    Failed,
-}
 
 #[derive(Serialize, ToSchema, Debug)]
 #[serde(rename_all = "camelCase")]
@@ -62,11 +54,7 @@ pub struct WebhookDeliveryResponse {
 
 impl From<DeliveryRow> for WebhookDeliveryResponse {
     fn from(row: DeliveryRow) -> Self {
-        let state = match (row.delivered_at, row.failed_at) {
-            (Some(_), _) => DeliveryState::Delivered,
-            (None, Some(_)) => DeliveryState::Failed,
-            (None, None) => DeliveryState::Pending,
-        };
+        let state = row.state();
         Self {
             id: row.id,
             webhook_id: WebhookId(row.webhook_id),
@@ -90,7 +78,7 @@ impl From<DeliveryRow> for WebhookDeliveryResponse {
 /// Newest first.
 #[utoipa::path(
     tag = "Administration",
-    params(("id" = WebhookId, Path, description = "The webhook's id"), PageQuery),
+    params(("id" = WebhookId, Path, description = "The webhook's id"), Which, TimeSortQuery, PageQuery),
     responses((status = 200, description = "A page of deliveries", body = Page<WebhookDeliveryResponse>)),
     security(("bearer" = ["read"]))
 )]
@@ -99,15 +87,18 @@ pub async fn list_webhook_deliveries(
     app: Data<App>,
     caller: Caller,
     id: Path<WebhookId>,
+    which: Query<Which>,
+    sort: Query<TimeSortQuery>,
     query: Query<PageQuery>,
 ) -> Result<Json<Page<WebhookDeliveryResponse>>> {
     let (organization, id) = (caller.organization, *id);
-    let window = query.window(&format!("webhooks/{id}/deliveries"))?;
+    let which = Which { webhook: Some(id), ..which.into_inner() };
+    let window = query.sorted("webhook-deliveries", &which, sort.order())?;
     let rows = app
         .db
         .scoped(organization, async |tx| {
             webhooks::find(tx, organization, id).await?.ok_or_else(|| unknown(id))?;
-            webhooks::list_deliveries(tx, organization, id, window.after, window.rows()).await
+            webhook_deliveries::list(tx, organization, &which, &window.part()).await
         })
         .await?;
     Ok(Json(window.page(rows, |row| row.id, WebhookDeliveryResponse::from)))

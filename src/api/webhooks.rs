@@ -4,7 +4,7 @@ use super::audit_events::record;
 use super::auth::Caller;
 use super::body::Body;
 use super::once::{IdempotencyKeyHeader, Once};
-use super::page::{Page, PageQuery};
+use super::page::{NameSortQuery, Page, PageQuery};
 use super::patch::Change;
 use super::respond::{Created, Deleted, Found, IfMatch, IfMatchHeader, Versioned};
 use crate::app::App;
@@ -178,10 +178,10 @@ pub(super) fn check_now(app: &App, body: &Value, faults: &mut Faults) {
 
 /// List webhooks
 ///
-/// Oldest first; secrets are never shown.
+/// Oldest first, unless `sort` says otherwise; secrets are never shown.
 #[utoipa::path(
     tag = "Administration",
-    params(PageQuery),
+    params(webhooks::Which, NameSortQuery, PageQuery),
     responses((status = 200, description = "A page of webhooks", body = Page<WebhookResponse>)),
     security(("bearer" = ["read"]))
 )]
@@ -189,14 +189,14 @@ pub(super) fn check_now(app: &App, body: &Value, faults: &mut Faults) {
 pub async fn list_webhooks(
     app: Data<App>,
     caller: Caller,
+    which: Query<webhooks::Which>,
+    sort: Query<NameSortQuery>,
     query: Query<PageQuery>,
 ) -> Result<Json<Page<WebhookResponse>>> {
-    let (organization, window) = (caller.organization, query.window(KIND)?);
-    let rows = app
-        .db
-        .scoped(organization, async |tx| webhooks::list(tx, organization, window.after, window.rows()).await)
-        .await?;
-    Ok(Json(window.page(rows, |row| row.id, WebhookResponse::from_row)))
+    let (organization, window) = (caller.organization, query.sorted(KIND, &which, sort.order())?);
+    let rows =
+        app.db.scoped(organization, async |tx| webhooks::list(tx, organization, &which, &window.part()).await).await?;
+    Ok(Json(window.cut(rows, |row| (row.id, &row.name)).map(WebhookResponse::from_row)))
 }
 
 /// Create a webhook

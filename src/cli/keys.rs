@@ -4,8 +4,9 @@ use super::output;
 use crate::api::auth::{Scope, new_key};
 use crate::clock::Clock;
 use crate::config::Settings;
-use crate::db::api_keys::{self, ApiKeyRow, NewApiKeyRow};
+use crate::db::api_keys::{self, ApiKeyRow, NewApiKeyRow, Which};
 use crate::db::audit_events::{self, AuditEventRow};
+use crate::db::list::Part;
 use crate::db::{Db, Transaction, organizations, secrets};
 use crate::error::{Error, Result as OwnResult};
 use crate::ids::{self, ApiKeyId, OrganizationId};
@@ -166,7 +167,12 @@ async fn create(arguments: Create) -> Result<()> {
 async fn list(of: Of) -> Result<()> {
     let opened = Opened::new(&of).await?;
     let organization = opened.organization;
-    let rows = opened.db.scoped(organization, async |tx| api_keys::list(tx, organization, None, MAX_KEYS).await).await;
+    let rows = opened
+        .db
+        .scoped(organization, async |tx| {
+            api_keys::list(tx, organization, &Which::default(), &Part::first(MAX_KEYS)).await
+        })
+        .await;
     opened.database.close().await?;
     output::say(&table(&rows?).to_string());
     Ok(())

@@ -1,11 +1,14 @@
 //! API keys. Only the hash of a key's secret part is stored.
 
 use super::crud::crud;
+use super::list::{Condition, containing, is, list};
 use super::schema::api_keys;
 use crate::api_key::Scope;
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
+use serde::Deserialize;
+use utoipa::IntoParams;
 use uuid::Uuid;
 
 #[derive(Queryable, Selectable, Clone)]
@@ -32,3 +35,20 @@ pub struct NewApiKeyRow {
 }
 
 crud!(api_keys, ApiKeyRow, NewApiKeyRow, ApiKeyId);
+list!(api_keys, ApiKeyRow, by name or time);
+
+/// Which keys to list.
+#[derive(Deserialize, IntoParams, Clone, Default, Debug)]
+#[into_params(parameter_in = Query)]
+#[serde(rename_all = "camelCase")]
+pub struct Which {
+    /// Only keys whose name contains this text, whatever the case.
+    #[param(min_length = 1, max_length = 200)]
+    pub search: Option<String>,
+}
+
+impl Which {
+    fn conditions(&self) -> Vec<Condition<api_keys::table>> {
+        self.search.as_deref().map(|text| is(api_keys::name.ilike(containing(text)))).into_iter().collect()
+    }
+}

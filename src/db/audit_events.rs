@@ -1,13 +1,16 @@
 //! The audit log: who changed what, when.
 
 use super::Transaction;
-use super::schema::audit_events::{self, dsl};
+use super::list::{Condition, is, list};
+use super::schema::audit_events;
 use crate::error::Result;
 use crate::ids::{self, OrganizationId};
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
+use serde::Deserialize;
 use serde_json::{Value, json};
+use utoipa::IntoParams;
 use uuid::Uuid;
 
 #[derive(Queryable, Selectable, Insertable, Clone, Debug)]
@@ -53,16 +56,40 @@ pub async fn insert(tx: &mut Transaction, event: &AuditEventRow) -> Result<()> {
     Ok(())
 }
 
-/// Newest first; `before` is the last id of the page before.
-pub async fn list(
-    tx: &mut Transaction,
-    organization: OrganizationId,
-    before: Option<Uuid>,
-    limit: i64,
-) -> Result<Vec<AuditEventRow>> {
-    let mut query = dsl::audit_events.filter(dsl::organization_id.eq(organization.0)).into_boxed();
-    if let Some(before) = before {
-        query = query.filter(dsl::id.lt(before));
-    }
-    Ok(query.order(dsl::id.desc()).limit(limit).select(AuditEventRow::as_select()).load(tx).await?)
+/// Which events to list. Conditions combine: an event fulfils all of them.
+#[derive(Deserialize, IntoParams, Clone, Default, Debug)]
+#[into_params(parameter_in = Query)]
+#[serde(rename_all = "camelCase")]
+pub struct Which {
+    /// Only what this actor did, as events name it: `adminKey`, `apiKey:<id>`, `scheduler`, …
+    #[param(min_length = 1, max_length = 500)]
+    pub actor: Option<String>,
+    /// Only this action: `create`, `update`, `delete`, …
+    #[param(min_length = 1, max_length = 100)]
+    pub action: Option<String>,
+    /// Only what was done to resources of this collection: `jobs`.
+    #[param(min_length = 1, max_length = 100)]
+    pub resource_kind: Option<String>,
+    /// Only what was done to this resource.
+    pub resource_id: Option<Uuid>,
+    /// Only events at this time or later.
+    pub from: Option<DateTime<Utc>>,
+    /// Only events before this time.
+    pub to: Option<DateTime<Utc>>,
 }
+
+impl Which {
+    fn conditions(&self) -> Vec<Condition<audit_events::table>> {
+        let found = [
+            self.actor.clone().map(|actor| is(audit_events::actor.eq(actor))),
+            self.action.clone().map(|action| is(audit_events::action.eq(action))),
+            self.resource_kind.clone().map(|kind| is(audit_events::resource_kind.eq(kind))),
+            self.resource_id.map(|id| is(audit_events::resource_id.assume_not_null().eq(id))),
+            self.from.map(|from| is(audit_events::at.ge(from))),
+            self.to.map(|to| is(audit_events::at.lt(to))),
+        ];
+        found.into_iter().flatten().collect()
+    }
+}
+
+list!(audit_events, AuditEventRow, by time);

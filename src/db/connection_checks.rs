@@ -1,6 +1,7 @@
 //! The history of connection checks.
 
 use super::Transaction;
+use super::list::{Condition, is, list};
 use super::schema::connection_checks;
 use crate::connection::Overall;
 use crate::error::Result;
@@ -9,7 +10,9 @@ use crate::permission::Capability;
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
+use serde::Deserialize;
 use serde_json::{Value, json};
+use utoipa::IntoParams;
 use uuid::Uuid;
 
 #[derive(Queryable, Selectable, Clone, Debug)]
@@ -82,22 +85,41 @@ pub async fn insert(
     Ok(row)
 }
 
-/// Newest first; `after` is the last id of the page before.
-pub async fn list(
+/// Which checks to list.
+#[derive(Deserialize, IntoParams, Clone, Default, Debug)]
+#[into_params(parameter_in = Query)]
+#[serde(rename_all = "camelCase")]
+pub struct Which {
+    /// Only checks with this result.
+    #[param(inline)]
+    pub overall: Option<Overall>,
+    #[serde(skip)]
+    #[param(ignore)]
+    pub connection: Option<ConnectionId>,
+}
+
+impl Which {
+    fn conditions(&self) -> Vec<Condition<connection_checks::table>> {
+        let found = [
+            self.connection.map(|id| is(connection_checks::connection_id.eq(id.0))),
+            self.overall.map(|overall| is(connection_checks::overall.eq(overall))),
+        ];
+        found.into_iter().flatten().collect()
+    }
+}
+
+list!(connection_checks, ConnectionCheckRow, by time);
+
+/// A check of a connection.
+pub async fn find(
     tx: &mut Transaction,
     organization: OrganizationId,
     connection: ConnectionId,
-    after: Option<Uuid>,
-    limit: i64,
-) -> Result<Vec<ConnectionCheckRow>> {
-    let of_connection =
-        connection_checks::organization_id.eq(organization.0).and(connection_checks::connection_id.eq(connection.0));
-    let mut query = connection_checks::table.filter(of_connection).into_boxed();
-    if let Some(after) = after {
-        query = query.filter(connection_checks::id.lt(after));
-    }
-    let query = query.order(connection_checks::id.desc()).limit(limit);
-    Ok(query.select(ConnectionCheckRow::as_select()).load(tx).await?)
+    id: CheckId,
+) -> Result<Option<ConnectionCheckRow>> {
+    let query =
+        connection_checks::table.find((organization.0, id.0)).filter(connection_checks::connection_id.eq(connection.0));
+    Ok(query.select(ConnectionCheckRow::as_select()).first(tx).await.optional()?)
 }
 
 /// The check to show for each of these connections that was ever checked. That is the newest one. If the newest one

@@ -3,14 +3,21 @@
 use super::Transaction;
 use super::crud::crud;
 use super::jobs::{Refers, users_of};
+use super::list::{Condition, containing, is, list};
 use super::schema::connections;
 use crate::cloud::Cloud;
-use crate::connection::CredentialKind;
+use crate::connection::{CredentialKind, Overall};
 use crate::error::{Result, UsedBy};
 use crate::ids::{ConnectionId, OrganizationId};
+use crate::permission::Capability;
 use chrono::{DateTime, Utc};
+use diesel::dsl::sql;
 use diesel::prelude::*;
+use diesel::sql_types::{Bool, Jsonb, Text};
 use diesel_async::RunQueryDsl;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use utoipa::IntoParams;
 use uuid::Uuid;
 
 #[derive(Queryable, Selectable, Clone)]
@@ -53,6 +60,61 @@ pub struct NewConnectionRow {
 }
 
 crud!(connections, ConnectionRow, NewConnectionRow, ConnectionId);
+list!(connections, ConnectionRow, by name or time);
+
+/// Which connections to list. Conditions combine: a connection fulfils all of them.
+#[derive(Deserialize, IntoParams, Clone, Default, Debug)]
+#[into_params(parameter_in = Query)]
+#[serde(rename_all = "camelCase")]
+pub struct Which {
+    /// Only connections to this tenant, as it was entered: the id or a domain.
+    #[param(min_length = 1, max_length = 253)]
+    pub tenant_id: Option<String>,
+    /// Only connections whose `lastCheck` has this result.
+    #[param(inline)]
+    pub overall: Option<Overall>,
+    /// Only connections with exactly this name.
+    #[param(min_length = 1, max_length = 200)]
+    pub name: Option<String>,
+    /// Only connections whose name contains this text, whatever the case.
+    #[param(min_length = 1, max_length = 200)]
+    pub search: Option<String>,
+}
+
+/// The result of the check that a connection shows, by the rule of [`super::connection_checks::latest`]: the newest one,
+/// or the newest complete one of the same credential if the newest found nothing and was not complete.
+const OVERALL: [&str; 4] = [
+    "(SELECT CASE WHEN n.overall = 'ok' AND NOT n.report @> ",
+    " THEN coalesce((SELECT c.overall FROM connection_checks c
+            WHERE c.organization_id = n.organization_id AND c.connection_id = n.connection_id
+                AND c.report @> ",
+    " AND c.report->'credentialVersion' = n.report->'credentialVersion' ORDER BY c.id DESC LIMIT 1), n.overall)
+        ELSE n.overall END
+        FROM connection_checks n
+        WHERE n.organization_id = connections.organization_id AND n.connection_id = connections.id
+        ORDER BY n.id DESC LIMIT 1) = ",
+    "",
+];
+
+fn overall_is(overall: Overall) -> Condition<connections::table> {
+    let covered: Vec<Value> = Capability::DEFAULT.iter().map(|capability| json!({"capability": capability})).collect();
+    let complete = json!({"capabilities": covered});
+    let [begin, then, otherwise, end] = OVERALL;
+    let condition = sql::<Bool>(begin).bind::<Jsonb, _>(complete.clone()).sql(then).bind::<Jsonb, _>(complete);
+    is(condition.sql(otherwise).bind::<Text, _>(overall).sql(end))
+}
+
+impl Which {
+    fn conditions(&self) -> Vec<Condition<connections::table>> {
+        let found = [
+            self.tenant_id.clone().map(|tenant| is(connections::tenant_id.eq(tenant))),
+            self.overall.map(overall_is),
+            self.name.clone().map(|name| is(connections::name.eq(name))),
+            self.search.as_deref().map(|text| is(connections::name.ilike(containing(text)))),
+        ];
+        found.into_iter().flatten().collect()
+    }
+}
 
 /// The jobs that use this connection.
 pub async fn used_by(tx: &mut Transaction, organization: OrganizationId, id: ConnectionId) -> Result<Vec<UsedBy>> {

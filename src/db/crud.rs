@@ -13,7 +13,7 @@ pub(super) fn from_delete(error: DieselError) -> Error {
     }
 }
 
-/// Defines `insert find lock list update delete` for a table. `$row` has the stored columns, `$new` those that a caller
+/// Defines `insert find lock update delete` for a table. `$row` has the stored columns, `$new` those that a caller
 /// sets.
 macro_rules! crud {
     ($table:ident, $row:ident, $new:ident, $id:ident) => {
@@ -50,21 +50,6 @@ macro_rules! crud {
         ) -> $crate::error::Result<Option<$row>> {
             let query = $table::table.find((organization.0, id.0)).select($row::as_select()).for_update();
             Ok(query.first(tx).await.optional()?)
-        }
-
-        /// Oldest first; `after` is the last id of the page before.
-        pub async fn list(
-            tx: &mut $crate::db::Transaction,
-            organization: $crate::ids::OrganizationId,
-            after: Option<uuid::Uuid>,
-            limit: i64,
-        ) -> $crate::error::Result<Vec<$row>> {
-            let after = after.unwrap_or_default();
-            let query = $table::table
-                .filter($table::organization_id.eq(organization.0).and($table::id.gt(after)))
-                .order($table::id.asc())
-                .limit(limit);
-            Ok(query.select($row::as_select()).load(tx).await?)
         }
 
         pub async fn update(

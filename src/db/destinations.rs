@@ -3,6 +3,7 @@
 use super::Transaction;
 use super::crud::crud;
 use super::jobs::{Refers, users_of};
+use super::list::{Condition, containing, is, list};
 use super::schema::{destinations, jobs};
 use crate::destination::{DestinationKind, EmptyValues, MissingObjects};
 use crate::error::{Code, Error, Result, UsedBy};
@@ -11,6 +12,8 @@ use crate::mapping::ReferenceTemplate;
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
+use serde::Deserialize;
+use utoipa::IntoParams;
 use uuid::Uuid;
 
 #[derive(Queryable, Selectable, Clone)]
@@ -51,6 +54,47 @@ pub struct NewDestinationRow {
 }
 
 crud!(destinations, DestinationRow, NewDestinationRow, DestinationId);
+list!(destinations, DestinationRow, by name or time);
+
+/// Which destinations to list. Conditions combine: a destination fulfils all of them.
+#[derive(Deserialize, IntoParams, Clone, Default, Debug)]
+#[into_params(parameter_in = Query)]
+#[serde(rename_all = "camelCase")]
+pub struct Which {
+    /// Only destinations of this kind.
+    #[param(inline)]
+    pub kind: Option<DestinationKind>,
+    /// Only destinations to this import source of Assets.
+    #[param(min_length = 1, max_length = 200)]
+    pub import_id: Option<String>,
+    /// Only destinations in this workspace of Assets. Only destinations of the kind `forge` name theirs.
+    #[param(min_length = 1, max_length = 200)]
+    pub workspace_id: Option<String>,
+    /// Only destinations with exactly this name.
+    #[param(min_length = 1, max_length = 200)]
+    pub name: Option<String>,
+    /// Only destinations whose name contains this text, whatever the case.
+    #[param(min_length = 1, max_length = 200)]
+    pub search: Option<String>,
+}
+
+impl Which {
+    fn conditions(&self) -> Vec<Condition<destinations::table>> {
+        // Of an import source with a token, Assets has told the id.
+        let leads_to = |id: &String| {
+            let is_named = destinations::import_id.is_not_distinct_from(id.clone());
+            is(is_named.or(destinations::import_source.is_not_distinct_from(id.clone())))
+        };
+        let found = [
+            self.kind.map(|kind| is(destinations::kind.eq(kind))),
+            self.import_id.as_ref().map(leads_to),
+            self.workspace_id.clone().map(|id| is(destinations::workspace_id.assume_not_null().eq(id))),
+            self.name.clone().map(|name| is(destinations::name.eq(name))),
+            self.search.as_deref().map(|text| is(destinations::name.ilike(containing(text)))),
+        ];
+        found.into_iter().flatten().collect()
+    }
+}
 
 /// The job that delivers to this destination; at most one.
 pub async fn used_by(tx: &mut Transaction, organization: OrganizationId, id: DestinationId) -> Result<Vec<UsedBy>> {

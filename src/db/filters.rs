@@ -3,13 +3,16 @@
 use super::Transaction;
 use super::crud::crud;
 use super::jobs::{Refers, users_of};
+use super::list::{Condition, containing, is, list};
 use super::schema::filters;
 use crate::error::{Result, UsedBy};
 use crate::ids::{FilterId, OrganizationId};
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
+use serde::Deserialize;
 use serde_json::Value;
+use utoipa::IntoParams;
 use uuid::Uuid;
 
 #[derive(Queryable, Selectable, Clone, Debug)]
@@ -33,6 +36,30 @@ pub struct NewFilterRow {
 }
 
 crud!(filters, FilterRow, NewFilterRow, FilterId);
+list!(filters, FilterRow, by name or time);
+
+/// Which filters to list. Conditions combine: a filter fulfils all of them.
+#[derive(Deserialize, IntoParams, Clone, Default, Debug)]
+#[into_params(parameter_in = Query)]
+#[serde(rename_all = "camelCase")]
+pub struct Which {
+    /// Only filters with exactly this name.
+    #[param(min_length = 1, max_length = 200)]
+    pub name: Option<String>,
+    /// Only filters whose name contains this text, whatever the case.
+    #[param(min_length = 1, max_length = 200)]
+    pub search: Option<String>,
+}
+
+impl Which {
+    fn conditions(&self) -> Vec<Condition<filters::table>> {
+        let found = [
+            self.name.clone().map(|name| is(filters::name.eq(name))),
+            self.search.as_deref().map(|text| is(filters::name.ilike(containing(text)))),
+        ];
+        found.into_iter().flatten().collect()
+    }
+}
 
 /// The jobs that use this filter.
 pub async fn used_by(tx: &mut Transaction, organization: OrganizationId, id: FilterId) -> Result<Vec<UsedBy>> {

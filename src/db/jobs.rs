@@ -1,15 +1,22 @@
 //! Import jobs. No function here finds a job that is being deleted.
 
+use super::list::{Condition, containing, is, list};
 use super::schema::{connections, destinations, filters, jobs};
 use super::{Transaction, is_unique_violation};
 use crate::error::{Code, Error, Result, UsedBy};
 use crate::ids::{ConnectionId, DestinationId, FilterId, JobId, OrganizationId};
 use crate::job::{Deliver, RemovalPolicy, ScheduleMode};
 use crate::mapping::Memberships;
+use crate::run_state::RunState;
+use crate::text_enum::Words;
 use chrono::{DateTime, Utc};
+use diesel::dsl::sql;
 use diesel::prelude::*;
+use diesel::sql_types::{Array, Bool, Text};
 use diesel_async::RunQueryDsl;
+use serde::Deserialize;
 use serde_json::Value;
+use utoipa::IntoParams;
 use uuid::Uuid;
 
 #[derive(Queryable, Selectable, Clone, Debug)]
@@ -97,20 +104,55 @@ pub async fn lock(tx: &mut Transaction, organization: OrganizationId, id: JobId)
     Ok(query.select(JobRow::as_select()).for_update().first(tx).await.optional()?)
 }
 
-/// Oldest first; `after` is the last id of the page before.
-pub async fn list(
-    tx: &mut Transaction,
-    organization: OrganizationId,
-    after: Option<Uuid>,
-    limit: i64,
-) -> Result<Vec<JobRow>> {
-    let query = jobs::table
-        .filter(jobs::organization_id.eq(organization.0).and(jobs::id.gt(after.unwrap_or_default())))
-        .filter(jobs::deleting_at.is_null())
-        .order(jobs::id.asc())
-        .limit(limit);
-    Ok(query.select(JobRow::as_select()).load(tx).await?)
+/// Which jobs to list. Conditions combine: a job fulfils all of them.
+#[derive(Deserialize, IntoParams, Clone, Default, Debug)]
+#[into_params(parameter_in = Query)]
+#[serde(rename_all = "camelCase")]
+pub struct Which {
+    /// Only jobs of this connection.
+    pub connection_id: Option<ConnectionId>,
+    /// Only jobs that deliver to this destination.
+    pub destination_id: Option<DestinationId>,
+    /// Only jobs with this filter.
+    pub filter_id: Option<FilterId>,
+    /// Only jobs with exactly this name.
+    #[param(min_length = 1, max_length = 200)]
+    pub name: Option<String>,
+    /// Only jobs whose name contains this text, whatever the case.
+    #[param(min_length = 1, max_length = 200)]
+    pub search: Option<String>,
+    /// `true`: only jobs whose schedule is on. `false`: only those without a schedule, and those whose schedule is off or
+    /// paused.
+    pub enabled: Option<bool>,
+    /// Only jobs whose newest run is in one of these states, separated by commas.
+    #[param(value_type = Vec<RunState>, required = false, style = Form, explode = false, max_items = 7)]
+    pub last_run_state: Option<Words<RunState>>,
 }
+
+/// The state of a job's newest run. It is looked up by the index of the runs of a job.
+const LAST_RUN_STATE: &str = "(SELECT r.state FROM runs r
+    WHERE r.organization_id = jobs.organization_id AND r.job_id = jobs.id ORDER BY r.id DESC LIMIT 1) = ANY(";
+
+impl Which {
+    fn conditions(&self) -> Vec<Condition<jobs::table>> {
+        let newest_is = |states: &Words<RunState>| {
+            is(sql::<Bool>(LAST_RUN_STATE).bind::<Array<Text>, _>(states.0.clone()).sql(")"))
+        };
+        let found = [
+            Some(is(jobs::deleting_at.is_null())),
+            self.connection_id.map(|id| is(jobs::connection_id.assume_not_null().eq(id.0))),
+            self.destination_id.map(|id| is(jobs::destination_id.assume_not_null().eq(id.0))),
+            self.filter_id.map(|id| is(jobs::filter_id.assume_not_null().eq(id.0))),
+            self.name.clone().map(|name| is(jobs::name.eq(name))),
+            self.search.as_deref().map(|text| is(jobs::name.ilike(containing(text)))),
+            self.enabled.map(|enabled| is(jobs::schedule_enabled.eq(enabled))),
+            self.last_run_state.as_ref().map(newest_is),
+        ];
+        found.into_iter().flatten().collect()
+    }
+}
+
+list!(jobs, JobRow, by name or time);
 
 pub async fn update(
     tx: &mut Transaction,

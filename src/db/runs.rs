@@ -13,7 +13,7 @@ pub use lease::{
     Lease, Note, Renewed, abandoned, await_approval, claim, end_leases, fence, finish, note, note_reached, release,
     renew,
 };
-pub use row::{RunRow, find, has_busy, has_live, list};
+pub use row::{LastRunRow, RunRow, Which, find, has_busy, has_live, list, newest};
 
 use super::listen::{RUNS, notify};
 use super::schema::runs;

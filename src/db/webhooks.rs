@@ -2,9 +2,11 @@
 //! and claimed like a run: by a lease that fences every later write.
 
 use super::crud::crud;
+use super::list::{Condition, containing, is, list};
 use super::listen::{WEBHOOKS, notify};
 use super::runs::row::{self, RunRow};
 use super::schema::{jobs, webhook_deliveries, webhooks};
+use super::webhook_deliveries::DeliveryRow;
 use super::{Db, Transaction};
 use crate::error::Result;
 use crate::ids::{self, LeaseToken, OrganizationId, RunId, WebhookId};
@@ -14,7 +16,9 @@ use chrono::{DateTime, TimeDelta, Utc};
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Timestamptz, Uuid as SqlUuid};
 use diesel_async::RunQueryDsl;
+use serde::Deserialize;
 use serde_json::{Value, json};
+use utoipa::IntoParams;
 use uuid::Uuid;
 
 #[derive(Queryable, Selectable, Clone)]
@@ -43,23 +47,32 @@ pub struct NewWebhookRow {
 }
 
 crud!(webhooks, WebhookRow, NewWebhookRow, WebhookId);
+list!(webhooks, WebhookRow, by name or time);
 
-/// A delivery of an event to a webhook.
-#[derive(Queryable, Selectable, Clone, Debug)]
-#[diesel(table_name = webhook_deliveries)]
-pub struct DeliveryRow {
-    pub id: Uuid,
-    pub webhook_id: Uuid,
-    pub event: DeliveryEvent,
-    pub run_id: Option<Uuid>,
-    pub body: Value,
-    pub attempt: i32,
-    pub run_after: DateTime<Utc>,
-    pub delivered_at: Option<DateTime<Utc>>,
-    pub failed_at: Option<DateTime<Utc>>,
-    pub last_status: Option<i32>,
-    pub last_error: Option<String>,
-    pub created_at: DateTime<Utc>,
+/// Which webhooks to list. Conditions combine: a webhook fulfils all of them.
+#[derive(Deserialize, IntoParams, Clone, Default, Debug)]
+#[into_params(parameter_in = Query)]
+#[serde(rename_all = "camelCase")]
+pub struct Which {
+    /// Only webhooks that are on, or only those that are off.
+    pub enabled: Option<bool>,
+    /// Only webhooks that are told of this event.
+    #[param(inline)]
+    pub event: Option<WebhookEvent>,
+    /// Only webhooks whose name contains this text, whatever the case.
+    #[param(min_length = 1, max_length = 200)]
+    pub search: Option<String>,
+}
+
+impl Which {
+    fn conditions(&self) -> Vec<Condition<webhooks::table>> {
+        let found = [
+            self.enabled.map(|enabled| is(webhooks::enabled.eq(enabled))),
+            self.event.map(|event| is(webhooks::events.contains(vec![event]))),
+            self.search.as_deref().map(|text| is(webhooks::name.ilike(containing(text)))),
+        ];
+        found.into_iter().flatten().collect()
+    }
 }
 
 /// Announces to the webhooks of the event that a run has come to `state`.
@@ -143,25 +156,6 @@ async fn queue(
     );
     let insert = diesel::insert_into(webhook_deliveries::table).values(row);
     Ok(insert.returning(DeliveryRow::as_returning()).get_result(tx).await?)
-}
-
-/// Newest first; `before` is the last id of the page before.
-pub async fn list_deliveries(
-    tx: &mut Transaction,
-    organization: OrganizationId,
-    webhook: WebhookId,
-    before: Option<Uuid>,
-    limit: i64,
-) -> Result<Vec<DeliveryRow>> {
-    let mut query = webhook_deliveries::table
-        .filter(webhook_deliveries::organization_id.eq(organization.0))
-        .filter(webhook_deliveries::webhook_id.eq(webhook.0))
-        .into_boxed();
-    if let Some(before) = before {
-        query = query.filter(webhook_deliveries::id.lt(before));
-    }
-    let query = query.order(webhook_deliveries::id.desc()).limit(limit);
-    Ok(query.select(DeliveryRow::as_select()).load(tx).await?)
 }
 
 /// A delivery that this process has claimed to send.

@@ -16,6 +16,11 @@ pub fn matches(expression: &Expression, object: &Map<String, Value>) -> bool {
     holds(expression, Target::Object(object))
 }
 
+/// The value of a property, null if there is none.
+pub fn value<'v>(object: &'v Map<String, Value>, path: &str) -> &'v Value {
+    Target::Object(object).get(path)
+}
+
 /// What a path is relative to.
 #[derive(Clone, Copy)]
 enum Target<'v> {

@@ -11,11 +11,14 @@ mod kind;
 mod open;
 mod spelling;
 mod table;
+mod values;
 
 pub use definition::{Found, Level, Property, Returned, Shape, Type};
 pub use kind::EntityKind;
 pub use open::SECURITY_ATTRIBUTES;
+pub(super) use open::numbered;
 pub(crate) use spelling::nearest;
+pub(super) use values::known_values;
 
 /// Graph combines its conditions with those on no other property. Source: docs/graph.md, «Filters».
 pub const SIGN_IN_ACTIVITY: &str = "signInActivity";

@@ -12,6 +12,7 @@ mod destinations;
 mod filters;
 mod job_schema;
 mod jobs;
+mod lists;
 mod metrics;
 mod objects;
 mod once;

@@ -1,6 +1,6 @@
 //! Connections in requests and responses.
 
-use crate::api::connection_checks::CheckResponse;
+use crate::api::connection_checks::{CheckResponse, CheckSummary};
 use crate::api::credentials::CredentialBody;
 use crate::api::patch::Change;
 use crate::api::respond::Versioned;
@@ -100,6 +100,43 @@ pub struct ConnectionResponse {
     pub version: i64,
     pub created_at: DateTime<Utc>,
     pub updated_at: DateTime<Utc>,
+}
+
+/// A connection in a list, with its newest check in short.
+#[derive(Serialize, ToSchema, Debug)]
+#[serde(rename_all = "camelCase")]
+pub struct ConnectionItem {
+    pub id: ConnectionId,
+    pub name: String,
+    /// The id (a GUID) or a verified domain of the tenant.
+    pub tenant_id: String,
+    /// Application (client) ID.
+    pub client_id: Uuid,
+    pub cloud: Cloud,
+    pub credential: CredentialResponse,
+    /// The newest check; null before the first. `GET /v1/connections/{id}` has it with evidence and remedies.
+    #[schema(required = true)]
+    pub last_check: Option<CheckSummary>,
+    pub version: i64,
+    pub created_at: DateTime<Utc>,
+    pub updated_at: DateTime<Utc>,
+}
+
+impl From<ConnectionResponse> for ConnectionItem {
+    fn from(whole: ConnectionResponse) -> Self {
+        Self {
+            id: whole.id,
+            name: whole.name,
+            tenant_id: whole.tenant_id,
+            client_id: whole.client_id,
+            cloud: whole.cloud,
+            credential: whole.credential,
+            last_check: whole.last_check.map(CheckSummary::from),
+            version: whole.version,
+            created_at: whole.created_at,
+            updated_at: whole.updated_at,
+        }
+    }
 }
 
 impl Versioned for ConnectionResponse {

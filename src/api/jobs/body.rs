@@ -1,7 +1,8 @@
 //! Jobs in requests and responses.
 
+use super::last_run::LastRun;
 use crate::api::patch::Change;
-use crate::api::respond::Versioned;
+use crate::api::respond::{NamedResource, Versioned};
 use crate::db::jobs::JobRow;
 use crate::error::{Error, Result};
 use crate::ids::{ConnectionId, DestinationId, FilterId, JobId};
@@ -133,6 +134,22 @@ pub struct JobResponse {
     pub removal: Removal,
     #[schema(required = true)]
     pub schedule: Option<ScheduleResponse>,
+    /// The connection, with `expand=connection`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub connection: Option<NamedResource>,
+    /// The filter, with `expand=filter`. Absent if the job has none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub filter: Option<NamedResource>,
+    /// The destination, with `expand=destination`. Absent if the job has none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub destination: Option<NamedResource>,
+    /// The newest run, with `expand=lastRun`. Absent if the job never ran.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub last_run: Option<LastRun>,
     pub version: i64,
     pub created_at: DateTime<Utc>,
     pub updated_at: DateTime<Utc>,
@@ -192,6 +209,10 @@ impl JobResponse {
                 brake_percent: row.brake_percent,
             },
             schedule,
+            connection: None,
+            filter: None,
+            destination: None,
+            last_run: None,
             version: row.version,
             created_at: row.created_at,
             updated_at: row.updated_at,

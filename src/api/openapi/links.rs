@@ -49,7 +49,10 @@ fn links_of(response: &Value, paths: &Map<String, Value>, targets: &[Target]) ->
     });
     let Some((own_path, _)) = own_path else { return links };
     let below = format!("{own_path}/");
-    for target in targets.iter().filter(|target| target.path == *own_path || target.path.starts_with(&below)) {
+    // A link gives one id, so it leads to no operation that takes two.
+    let takes_one = |target: &&Target| target.path.matches('{').count() == 1;
+    let leads_to = |target: &&Target| target.path == *own_path || target.path.starts_with(&below);
+    for target in targets.iter().filter(takes_one).filter(leads_to) {
         let mut link = json!({"operationId": target.id, "parameters": {"path.id": "$response.body#/id"}});
         if target.takes_if_match {
             link["parameters"]["header.If-Match"] = json!("$response.header.ETag");

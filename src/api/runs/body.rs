@@ -1,6 +1,6 @@
 //! Runs in requests and responses.
 
-use crate::api::respond::Versioned;
+use crate::api::respond::{NamedResource, Versioned, shortened};
 use crate::codes::WarningCode;
 use crate::db::runs::RunRow;
 use crate::directory::ObjectType;
@@ -44,13 +44,17 @@ pub struct CreateRun {
     "counts": {"users": {
         "read": 1200, "sent": 0, "created": 0, "updated": 0, "unchanged": 0, "missing": 0, "removed": 0, "ignored": 0,
     }},
-    "error": null, "warnings": [], "approvalExpiresAt": null, "queuedAt": "2027-01-01T05:00:00Z",
+    "error": null, "warnings": [], "warningCount": 0, "approvalExpiresAt": null, "queuedAt": "2027-01-01T05:00:00Z",
     "startedAt": "2027-01-01T05:00:01Z", "finishedAt": null, "version": 3,
     "createdAt": "2027-01-01T05:00:00Z", "updatedAt": "2027-01-01T05:00:02Z",
 }))]
 pub struct RunResponse {
     pub id: RunId,
     pub job_id: JobId,
+    /// The job, with `expand=job`. Absent if the job was deleted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub job: Option<NamedResource>,
     pub mode: RunMode,
     #[schema(required = true)]
     pub limit: Option<u32>,
@@ -74,10 +78,15 @@ pub struct RunResponse {
     /// By object type: `users`, `groups`, `licenses`, `devices`, and `memberships`.
     #[schema(value_type = BTreeMap<String, TypeCounts>)]
     pub counts: Counts,
-    /// Why the run failed, or who cancelled it and when; null otherwise.
+    /// Why the run failed, or who cancelled it and when; null otherwise. Of a run of more than 2,000
+    /// bytes, a list has it in short and without remedies.
     #[schema(required = true)]
     pub error: Option<RunError>,
+    /// What went wrong without ending the run. Of a run of more than 2,000 bytes, a list has the first three in short and
+    /// without advice.
     pub warnings: Vec<RunWarning>,
+    /// How many warnings the run has.
+    pub warning_count: usize,
     /// When the approval expires; null unless the run awaits approval.
     #[schema(required = true)]
     pub approval_expires_at: Option<DateTime<Utc>>,
@@ -105,9 +114,11 @@ impl RunResponse {
         for name in counted.map(ObjectType::as_str).chain(["memberships"]) {
             counts.entry(name.to_owned()).or_default();
         }
+        let warnings = warnings(row.warnings, state, row.approved_at)?;
         Ok(Self {
             id: RunId(row.id),
             job_id: JobId(row.job_id),
+            job: None,
             mode: row.mode,
             limit: request.limit,
             deliver: request.deliver,
@@ -122,7 +133,8 @@ impl RunResponse {
             counts,
             // While the run lives, the column holds who requested the cancellation, which is no error.
             error: row.error.filter(|_| state.is_terminal()).map(read).transpose()?,
-            warnings: warnings(row.warnings, state, row.approved_at)?,
+            warning_count: warnings.len(),
+            warnings,
             approval_expires_at: row.approval_expires_at,
             queued_at: row.queued_at,
             started_at: row.started_at,
@@ -132,8 +144,31 @@ impl RunResponse {
             updated_at: row.updated_at,
         })
     }
+
+    /// The run as lists show it: whole if it is small, and otherwise without what is long.
+    pub(super) fn listed(row: RunRow) -> Result<Self> {
+        let mut run = Self::from_row(row)?;
+        let size = |run: &Self| serde_json::to_string(run).map_or(0, |text| text.len());
+        if size(&run) <= LISTED_BYTES {
+            return Ok(run);
+        }
+        run.warnings.truncate(LISTED_WARNINGS);
+        for warning in &mut run.warnings {
+            warning.advice = None;
+            warning.detail = shortened(&warning.detail);
+        }
+        if let Some(error) = &mut run.error {
+            error.remedies.clear();
+            error.detail = shortened(&error.detail);
+            error.advice = error.advice.as_deref().map(shortened);
+        }
+        Ok(run)
+    }
 }
 
+/// The size from which a list shortens a run; and how many of its warnings it then shows.
+const LISTED_BYTES: usize = 2000;
+const LISTED_WARNINGS: usize = 3;
 /// The warnings of a run. What to do about the removal brake depends on what has been done since.
 fn warnings(stored: Value, state: RunState, approved_at: Option<DateTime<Utc>>) -> Result<Vec<RunWarning>> {
     let mut warnings: Vec<RunWarning> = read(stored)?;

@@ -5,9 +5,46 @@ use crate::db::Transaction;
 use crate::error::Result;
 use crate::ids::{JobId, OrganizationId};
 use diesel::prelude::*;
-use diesel::sql_types::{BigInt, Text, Uuid as SqlUuid};
+use diesel::sql_types::{BigInt, Nullable, Text, Uuid as SqlUuid};
 use diesel_async::RunQueryDsl;
 use uuid::Uuid;
+
+/// Which objects to list; the default: all.
+#[derive(Clone, Default, Debug)]
+pub struct Only {
+    pub id: Option<Uuid>,
+    /// A part of the label.
+    pub label: Option<String>,
+    /// A part of a name: of what people know an object by.
+    pub search: Option<String>,
+}
+
+/// The properties by which people know an object. The first is its label.
+const NAMES: [&str; 4] = ["displayName", "userPrincipalName", "mail", "skuPartNumber"];
+
+/// A pattern that finds `text` in the values of these properties in the JSON of an object.
+fn in_values(properties: &[&str], text: &str) -> String {
+    format!(r#""({})":"([^"\\]|\\.)*{}"#, properties.join("|"), literal(text))
+}
+
+/// A pattern that finds an object with exactly this name.
+pub(super) fn names_equal(text: &str) -> String {
+    format!(r#""({})":"{}""#, NAMES.join("|"), literal(text))
+}
+
+/// A pattern for a text in JSON.
+fn literal(text: &str) -> String {
+    let text = serde_json::to_string(text).unwrap_or_default();
+    let text = text.trim_start_matches('"').strip_suffix('"').unwrap_or_default();
+    let mut literal = String::with_capacity(text.len());
+    for letter in text.chars() {
+        if !letter.is_alphanumeric() && !letter.is_whitespace() && letter.is_ascii() {
+            literal.push('\\');
+        }
+        literal.push(letter);
+    }
+    literal
+}
 
 /// Objects of the mirror after `after`, by id.
 pub async fn page(
@@ -15,17 +52,53 @@ pub async fn page(
     organization: OrganizationId,
     job: JobId,
     object_type: &str,
+    only: &Only,
     after: Option<Uuid>,
     limit: i64,
 ) -> Result<Vec<ObjectRow>> {
     const PAGE: &str = "
         SELECT id, data FROM mirror_objects
         WHERE organization_id = $1 AND job_id = $2 AND object_type = $3 AND id > $4
+            AND ($6 IS NULL OR id = $6) AND ($7 IS NULL OR data ~* $7) AND ($8 IS NULL OR data ~* $8)
         ORDER BY id LIMIT $5";
     Ok(diesel::sql_query(PAGE)
         .bind::<SqlUuid, _>(organization.0)
         .bind::<SqlUuid, _>(job.0)
         .bind::<Text, _>(object_type)
+        .bind::<SqlUuid, _>(after.unwrap_or_default())
+        .bind::<BigInt, _>(limit)
+        .bind::<Nullable<SqlUuid>, _>(only.id)
+        .bind::<Nullable<Text>, _>(only.label.as_deref().map(|text| in_values(&NAMES[..1], text)))
+        .bind::<Nullable<Text>, _>(only.search.as_deref().map(|text| in_values(&NAMES, text)))
+        .load(tx)
+        .await?)
+}
+
+/// Memberships of one group, by member, or of one member, by group; of both, the one that they have.
+pub async fn memberships_of(
+    tx: &mut Transaction,
+    organization: OrganizationId,
+    job: JobId,
+    (group, member): (Option<Uuid>, Option<Uuid>),
+    after: Option<Uuid>,
+    limit: i64,
+) -> Result<Vec<MembershipRow>> {
+    const BY_GROUP: &str = "
+        SELECT DISTINCT m.group_id, member AS member_id, m.member_type
+        FROM mirror_members m, unnest(m.member_ids) AS member
+        WHERE m.organization_id = $1 AND m.job_id = $2 AND m.group_id = $3 AND member > $5
+            AND ($4 IS NULL OR member = $4)
+        ORDER BY member_id LIMIT $6";
+    const BY_MEMBER: &str = "
+        SELECT DISTINCT m.group_id, $4 AS member_id, m.member_type FROM mirror_members m
+        WHERE m.organization_id = $1 AND m.job_id = $2 AND ($3 IS NULL OR m.group_id = $3) AND m.group_id > $5
+            AND m.member_ids @> ARRAY[$4]
+        ORDER BY m.group_id LIMIT $6";
+    Ok(diesel::sql_query(if group.is_some() { BY_GROUP } else { BY_MEMBER })
+        .bind::<SqlUuid, _>(organization.0)
+        .bind::<SqlUuid, _>(job.0)
+        .bind::<Nullable<SqlUuid>, _>(group)
+        .bind::<Nullable<SqlUuid>, _>(member)
         .bind::<SqlUuid, _>(after.unwrap_or_default())
         .bind::<BigInt, _>(limit)
         .load(tx)
@@ -103,4 +176,15 @@ pub async fn memberships(
         .bind::<BigInt, _>(limit)
         .load(tx)
         .await?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pattern_takes_every_sign_of_the_text_for_itself() {
+        assert_eq!(in_values(&["mail"], "a.b+c@x"), r#""(mail)":"([^"\\]|\\.)*a\.b\+c\@x"#);
+        assert_eq!(in_values(&["displayName"], r#"say "hi""#), r#""(displayName)":"([^"\\]|\\.)*say \\\"hi\\\""#);
+    }
 }

@@ -1,6 +1,7 @@
 //! The history of a run: its events and its changes.
 
 use crate::db::Transaction;
+use crate::db::list::containing;
 use crate::db::listen::{RUN_EVENTS, notify};
 use crate::db::schema::{run_changes, run_events};
 use crate::directory::ObjectType;
@@ -84,10 +85,13 @@ pub struct ChangeRow {
 }
 
 /// Which changes to list; `None`: all.
-#[derive(Clone, Copy, Default, Debug)]
+#[derive(Clone, Default, Debug)]
 pub struct Only {
     pub object_type: Option<ObjectType>,
     pub action: Option<ChangeAction>,
+    pub object: Option<Uuid>,
+    /// A part of the label.
+    pub label: Option<String>,
 }
 
 /// Changes after `after` in their order, without those that only repeat what was delivered.
@@ -95,7 +99,7 @@ pub async fn changes(
     tx: &mut Transaction,
     organization: OrganizationId,
     run: RunId,
-    only: Only,
+    only: &Only,
     after: i64,
     limit: i64,
 ) -> Result<Vec<ChangeRow>> {
@@ -107,6 +111,12 @@ pub async fn changes(
         .into_boxed();
     if let Some(object_type) = only.object_type {
         query = query.filter(run_changes::object_type.eq(object_type));
+    }
+    if let Some(object) = only.object {
+        query = query.filter(run_changes::object_id.eq(object));
+    }
+    if let Some(label) = &only.label {
+        query = query.filter(run_changes::label.assume_not_null().ilike(containing(label)));
     }
     match only.action {
         // Whatever the policy does with them.

@@ -1,14 +1,19 @@
 //! A run as stored, and the runs of a job.
 
 use crate::db::Transaction;
+use crate::db::list::{Condition, is, list};
 use crate::db::schema::runs;
 use crate::error::{Error, Result};
 use crate::ids::{JobId, OrganizationId, RunId};
 use crate::run_state::{RunMode, RunRequest, RunStage, RunState, WaitReason};
+use crate::text_enum::Words;
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
+use diesel::sql_types::{Array, Integer, Jsonb, Nullable, Text, Timestamptz, Uuid as SqlUuid};
 use diesel_async::RunQueryDsl;
+use serde::Deserialize;
 use serde_json::Value;
+use utoipa::IntoParams;
 use uuid::Uuid;
 
 /// A run as stored.
@@ -67,26 +72,89 @@ pub async fn find(tx: &mut Transaction, organization: OrganizationId, id: RunId)
     found.ok_or_else(|| Error::not_found("run", id))
 }
 
-/// Runs, newest first, older than `before`; of one job, in one state, if given.
-pub async fn list(
-    tx: &mut Transaction,
-    organization: OrganizationId,
-    job: Option<JobId>,
-    state: Option<RunState>,
-    before: Option<RunId>,
-    limit: i64,
-) -> Result<Vec<RunRow>> {
-    let mut query = runs::table.filter(runs::organization_id.eq(organization.0)).into_boxed();
-    if let Some(job) = job {
-        query = query.filter(runs::job_id.eq(job.0));
+/// Which runs to list. Conditions combine: a run fulfils all of them.
+#[derive(Deserialize, IntoParams, Clone, Default, Debug)]
+#[into_params(parameter_in = Query)]
+#[serde(rename_all = "camelCase")]
+pub struct Which {
+    /// Only runs of this mode.
+    #[param(inline)]
+    pub mode: Option<RunMode>,
+    /// Only runs in one of these states, separated by commas: `awaitingApproval`, or `failed,degraded`.
+    #[param(value_type = Vec<RunState>, required = false, style = Form, explode = false, max_items = 7)]
+    pub state: Option<Words<RunState>>,
+    /// Only runs that were created at this time or later.
+    pub created_after: Option<DateTime<Utc>>,
+    /// Only runs that were created before this time.
+    pub created_before: Option<DateTime<Utc>>,
+    /// Only runs with this `requestedBy`: `schedule`, `adminKey`, `apiKey:<id>`, …
+    #[param(min_length = 1, max_length = 500)]
+    pub triggered_by: Option<String>,
+    #[serde(skip)]
+    #[param(ignore)]
+    pub job: Option<JobId>,
+}
+
+impl Which {
+    fn conditions(&self) -> Vec<Condition<runs::table>> {
+        let found = [
+            self.job.map(|job| is(runs::job_id.eq(job.0))),
+            self.mode.map(|mode| is(runs::mode.eq(mode))),
+            self.state.clone().map(|states| is(runs::state.eq_any(states.0))),
+            self.created_after.map(|after| is(runs::queued_at.ge(after))),
+            self.created_before.map(|before| is(runs::queued_at.lt(before))),
+            self.triggered_by.clone().map(|actor| is(runs::requested_by.eq(actor))),
+        ];
+        found.into_iter().flatten().collect()
     }
-    if let Some(state) = state {
-        query = query.filter(runs::state.eq(state));
-    }
-    if let Some(before) = before {
-        query = query.filter(runs::id.lt(before.0));
-    }
-    Ok(query.order(runs::id.desc()).limit(limit).select(RunRow::as_select()).load(tx).await?)
+}
+
+list!(runs, RunRow, by time);
+
+/// What a list of jobs shows of a run.
+#[derive(QueryableByName, Clone, Debug)]
+pub struct LastRunRow {
+    #[diesel(sql_type = SqlUuid)]
+    pub id: Uuid,
+    #[diesel(sql_type = SqlUuid)]
+    pub job_id: Uuid,
+    #[diesel(sql_type = Text)]
+    pub mode: RunMode,
+    #[diesel(sql_type = Text)]
+    pub state: RunState,
+    #[diesel(sql_type = Nullable<Text>)]
+    pub stage: Option<RunStage>,
+    #[diesel(sql_type = Text)]
+    pub requested_by: String,
+    #[diesel(sql_type = Nullable<Jsonb>)]
+    pub progress: Option<Value>,
+    #[diesel(sql_type = Jsonb)]
+    pub counts: Value,
+    #[diesel(sql_type = Integer)]
+    pub warnings: i32,
+    #[diesel(sql_type = Nullable<Text>)]
+    pub error_code: Option<String>,
+    #[diesel(sql_type = Nullable<Text>)]
+    pub error_detail: Option<String>,
+    #[diesel(sql_type = Timestamptz)]
+    pub queued_at: DateTime<Utc>,
+    #[diesel(sql_type = Nullable<Timestamptz>)]
+    pub started_at: Option<DateTime<Utc>>,
+    #[diesel(sql_type = Nullable<Timestamptz>)]
+    pub finished_at: Option<DateTime<Utc>>,
+}
+
+/// The newest run of each job that has one.
+pub async fn newest(tx: &mut Transaction, organization: OrganizationId, jobs: &[Uuid]) -> Result<Vec<LastRunRow>> {
+    // One look into the index for each job, however many runs it has.
+    const NEWEST: &str = "
+        SELECT r.* FROM unnest($2) AS j(id) CROSS JOIN LATERAL (
+            SELECT id, job_id, mode, state, stage, requested_by, progress, counts,
+                jsonb_array_length(warnings) AS warnings, error->>'code' AS error_code,
+                error->>'detail' AS error_detail, queued_at, started_at, finished_at
+            FROM runs WHERE organization_id = $1 AND job_id = j.id ORDER BY id DESC LIMIT 1) r";
+    let query = diesel::sql_query(NEWEST).bind::<SqlUuid, _>(organization.0).bind::<Array<SqlUuid>, _>(jobs);
+    Ok(query.load(tx).await?)
 }
 
 /// Whether a run of the job is queued, running or waiting for approval.

@@ -1,7 +1,7 @@
 //! Properties whose names a tenant makes: extension attributes, directory extensions, schema extensions, custom security
 //! attributes. They are recognised by their form.
 
-use super::definition::Found;
+use super::definition::{Found, Property};
 use super::kind::EntityKind;
 use super::table;
 
@@ -37,6 +37,18 @@ fn attribute(kind: EntityKind, holder: &str, name: &str) -> Option<String> {
     let number = strip_prefix_ignore_case(name, "extensionAttribute").filter(|_| holder.eq_ignore_ascii_case(known))?;
     let parsed: u8 = number.parse().ok().filter(|n| (1..=15).contains(n) && !number.starts_with(['0', '+']))?;
     Some(format!("{known}/extensionAttribute{parsed}"))
+}
+
+/// The attributes whose names are known beforehand: those with numbers.
+pub(in crate::filter) fn numbered(kind: EntityKind) -> impl Iterator<Item = (String, &'static Property)> {
+    let holder = match kind {
+        EntityKind::Users => Some("onPremisesExtensionAttributes"),
+        EntityKind::Devices => Some("extensionAttributes"),
+        EntityKind::Groups => None,
+    };
+    holder.into_iter().flat_map(|holder| {
+        (1..=15).map(move |number| (format!("{holder}/extensionAttribute{number}"), &table::ATTRIBUTE))
+    })
 }
 
 /// `extension_` + the application's id without hyphens + `_` + a name.

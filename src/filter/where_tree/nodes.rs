@@ -112,7 +112,7 @@ pub enum ConditionOperator {
 }
 
 impl ConditionOperator {
-    pub(super) const ALL: [ConditionOperator; 10] = [
+    pub(in crate::filter) const ALL: [ConditionOperator; 10] = [
         Self::Eq,
         Self::Ne,
         Self::Gt,

@@ -148,13 +148,13 @@ async fn count_removed(run: &Run, object_type: ObjectType) -> Result<(), Stop> {
 /// The attributes that each updated object should have lost.
 async fn cleared(run: &Run, object_type: ObjectType) -> Result<HashMap<Uuid, Vec<String>>, Stop> {
     let (organization, id) = (run.job.organization, run.lease.run);
-    let only = Only { object_type: Some(object_type), action: None };
     let mut cleared = HashMap::new();
     let mut after = 0;
     loop {
         let page = run
             .tx("cleared values", async move |tx| {
-                runs::changes(tx, organization, id, only, after, CHANGES_AT_ONCE).await
+                let only = Only { object_type: Some(object_type), ..Only::default() };
+                runs::changes(tx, organization, id, &only, after, CHANGES_AT_ONCE).await
             })
             .await?;
         let Some(last) = page.last() else { return Ok(cleared) };

@@ -1,6 +1,6 @@
 //! The rules for every operation. The operations come from the document, so that a new one is tested too.
 
-use crate::support::recorder::{Operation, find, operations, resolve};
+use crate::support::recorder::{Operation, fill, find, operations, resolve};
 use crate::support::test_app::{TestApp, pointers};
 use crate::support::world::{ADMIN_KEY, ORGANIZATION};
 use entra_assets::api::auth::Scope;
@@ -214,7 +214,7 @@ async fn a_path_names_the_methods_that_it_has() {
     let app = TestApp::start().await;
     let mut methods: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for operation in operations() {
-        methods.entry(operation.template.replace("{id}", UNKNOWN_ID)).or_default().push(operation.method.to_string());
+        methods.entry(fill(&operation.template, UNKNOWN_ID)).or_default().push(operation.method.to_string());
     }
     for (path, allowed) in methods {
         for wrong in [Method::PUT, Method::PATCH, Method::DELETE] {

@@ -58,3 +58,50 @@ async fn a_mirror_that_was_never_filled_is_empty() {
     let problem = app.get(&format!("{path}?type=printers")).await.problem(422, "validation_failed");
     assert_eq!(pointers(&problem), ["?type"]);
 }
+
+#[tokio::test]
+async fn objects_are_found_by_name_and_memberships_by_either_end() {
+    let app = TestApp::start().await;
+    let job = app.create_job(&json!({})).await;
+    app.run(&job, &json!({"mode": "full"})).await;
+    let path = format!("/v1/jobs/{job}/objects");
+    let items = async |query: &str| app.get(&format!("{path}?{query}")).await.expect(200)["items"].clone();
+    let user = items("type=users&limit=1").await[0].clone();
+    let text = |name: &str| urlencoding::encode(user[name].as_str().unwrap()).into_owned();
+    assert_eq!(items(&format!("type=users&id={}", text("id"))).await, json!([user]));
+    for query in [
+        format!("label={}", text("displayName")),
+        format!("search={}", text("displayName").to_uppercase().replace("%2C", "%2c")),
+        format!("search={}", text("userPrincipalName")),
+    ] {
+        let found = items(&format!("type=users&{query}")).await;
+        assert!(found.as_array().unwrap().contains(&user), "{query}: {found}");
+    }
+    for nothing in ["search=.*", "search=%25", "search=no%20such%20name", "label=%5C", "search=%22"] {
+        assert_eq!(items(&format!("type=users&{nothing}")).await, json!([]), "{nothing}");
+    }
+    let all = items("type=memberships&limit=200").await;
+    let first = &all[0];
+    let (group, member) = (first["groupId"].as_str().unwrap(), first["memberId"].as_str().unwrap());
+    for (query, field, id) in [("groupId", "groupId", group), ("memberId", "memberId", member)] {
+        let path = format!("{path}?type=memberships&{query}={id}");
+        let (mut paged, mut cursor) = (Vec::new(), String::new());
+        loop {
+            let page = app.get(&format!("{path}&limit=1{cursor}")).await.expect(200);
+            paged.extend(page["items"].as_array().unwrap().clone());
+            match page["nextCursor"].as_str() {
+                Some(next) => cursor = format!("&cursor={next}"),
+                None => break,
+            }
+        }
+        assert!(!paged.is_empty() && paged.iter().all(|item| item[field] == id), "{paged:?}");
+        let stream = app.call(Method::GET, &path).accept("application/x-ndjson").send().await;
+        assert_eq!(stream.text.lines().count(), paged.len(), "{query}");
+    }
+    let both = items(&format!("type=memberships&groupId={group}&memberId={member}")).await;
+    assert_eq!(both, json!([first]));
+    let problem = app.get(&format!("{path}?type=memberships&search=a&id={group}")).await;
+    assert_eq!(pointers(&problem.problem(422, "validation_failed")), ["?id", "?search"]);
+    let problem = app.get(&format!("{path}?type=users&groupId={group}")).await;
+    assert_eq!(pointers(&problem.problem(422, "validation_failed")), ["?groupId"]);
+}

@@ -35,6 +35,33 @@ async fn pages_have_every_thing_once_in_the_order_of_creation() {
     assert_eq!(names(&app.get("/v1/filters").await.expect(200)), expected, "50 by default");
 }
 
+/// Ids decide between equal names, and the case of letters decides nothing.
+#[tokio::test]
+async fn a_list_is_sorted_by_name_or_by_time_in_both_directions() {
+    let app = TestApp::start().await;
+    for name in ["beta", "Alpha", "gamma", "alpha", "Ünal", "Beta"] {
+        app.create_filter(&json!({"name": name})).await;
+        app.world.clock.advance(Duration::from_millis(1));
+    }
+    let by_name = ["Alpha", "alpha", "beta", "Beta", "gamma", "Ünal"];
+    let by_time = ["beta", "Alpha", "gamma", "alpha", "Ünal", "Beta"];
+    for limit in [1, 2, 200] {
+        for (sort, expected) in [("name", by_name), ("createdAt", by_time)] {
+            let path = format!("/v1/filters?limit={limit}&sort=");
+            assert_eq!(walk(&app, &format!("{path}{sort}")).await, expected, "{sort}, {limit} a page");
+            let mut backwards = expected;
+            backwards.reverse();
+            assert_eq!(walk(&app, &format!("{path}-{sort}")).await, backwards, "-{sort}, {limit} a page");
+        }
+    }
+    let first = app.get("/v1/filters?limit=1&sort=name").await.expect(200);
+    let cursor = first["nextCursor"].as_str().unwrap();
+    for other in ["", "&sort=-name", "&sort=name&search=a"] {
+        let path = format!("/v1/filters?limit=1{other}&cursor={cursor}");
+        app.get(&path).await.problem(400, "invalid_cursor");
+    }
+}
+
 #[tokio::test]
 async fn what_comes_or_goes_in_between_neither_shifts_nor_repeats_others() {
     let app = TestApp::start().await;

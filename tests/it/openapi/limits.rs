@@ -2,6 +2,7 @@
 //! document, so a limit that is only written down does not pass.
 
 use super::document;
+use crate::support::recorder::fill;
 use crate::support::test_app::TestApp;
 use entra_assets::api;
 use entra_assets::error::Faults;
@@ -242,7 +243,7 @@ async fn values_are_taken_up_to_their_limits_and_not_beyond() {
     for (path, item) in document["paths"].as_object().unwrap() {
         for (name, operation) in item.as_object().unwrap() {
             let method: Method = name.to_uppercase().parse().unwrap();
-            let path = path.replace("{id}", &Uuid::max().to_string());
+            let path = fill(path, &Uuid::max().to_string());
             for place in places_of(&document, operation) {
                 count += check(&app, &document, &method, &path, &place).await;
             }
@@ -257,7 +258,7 @@ async fn what_is_required_must_be_there_and_what_is_unknown_must_not() {
     for (path, item) in document["paths"].as_object().unwrap() {
         for (name, operation) in item.as_object().unwrap() {
             let method: Method = name.to_uppercase().parse().unwrap();
-            let path = path.replace("{id}", &Uuid::max().to_string());
+            let path = fill(path, &Uuid::max().to_string());
             for Place { pointer, schema, mut body } in places_of(&document, operation) {
                 if schema["additionalProperties"] != false {
                     continue;

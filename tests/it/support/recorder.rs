@@ -95,8 +95,7 @@ impl Operation {
 
     /// Its path with `id` in every place, and the parameters that it must have.
     pub fn path(&self, id: &str) -> String {
-        let parts = self.template.split('/').map(|part| if part.starts_with('{') { id } else { part });
-        let path = parts.collect::<Vec<_>>().join("/");
+        let path = fill(&self.template, id);
         let parameters = self.value["parameters"].as_array().into_iter().flatten();
         let required: Vec<String> = parameters
             .filter(|parameter| parameter["in"] == "query" && parameter["required"] == true)
@@ -107,6 +106,12 @@ impl Operation {
             .collect();
         if required.is_empty() { path } else { format!("{path}?{}", required.join("&")) }
     }
+}
+
+/// A path with `id` in every place.
+pub fn fill(template: &str, id: &str) -> String {
+    let parts = template.split('/').map(|part| if part.starts_with('{') { id } else { part });
+    parts.collect::<Vec<_>>().join("/")
 }
 
 /// Every operation of the document.

@@ -206,7 +206,7 @@ impl World {
     pub async fn changes(&self, id: RunId) -> Vec<runs::ChangeRow> {
         self.app
             .db
-            .scoped(ORGANIZATION, async |tx| runs::changes(tx, ORGANIZATION, id, Only::default(), 0, 100_000).await)
+            .scoped(ORGANIZATION, async |tx| runs::changes(tx, ORGANIZATION, id, &Only::default(), 0, 100_000).await)
             .await
             .unwrap()
     }
