@@ -75,14 +75,14 @@ cargo_tool() {
 }
 
 # The path of a command of a Debian package: of the system, otherwise unpacked from the package without installing it, so
-# that no server is started: debian_tool PACKAGE COMMAND
+# that no server is started: debian_tool PACKAGE COMMAND [PACKAGE OF A LIBRARY]…
 debian_tool() {
     if type -P "$2"; then return; fi
     local dir=$tools/debian/$1
     if [ ! -d "$dir/usr" ]; then
         mkdir -p "$dir"
-        (cd "$dir" && { apt-get download -qq "$1" || { apt-get update -qq && apt-get download -qq "$1"; }; } &&
-            dpkg-deb --extract "$1"_*.deb .) >"$log/install.$1" 2>&1 ||
+        (cd "$dir" && { apt-get download -qq "$1" "${@:3}" || { apt-get update -qq && apt-get download -qq "$1" "${@:3}"; }; } &&
+            for file in *.deb; do dpkg-deb --extract "$file" . || exit 1; done) >"$log/install.$1" 2>&1 ||
             { echo "$2 is needed: the Debian package $1 has it" >&2; return 1; }
     fi
     find "$dir/usr" -path "*bin/$2" -type f | grep . || { echo "the package $1 has no $2" >&2; return 1; }

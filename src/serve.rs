@@ -6,7 +6,7 @@ use crate::clock::Clock;
 use crate::config::data_dir::{self, StoredKey};
 use crate::config::{Role, SecuritySettings, Settings};
 use crate::db::connect::Options;
-use crate::db::{Db, listen, migrate};
+use crate::db::{Db, inspect, listen, migrate};
 use crate::error::{Code, Error, Result};
 use crate::ids::WorkerId;
 use crate::postgres::{self, Embedded};
@@ -148,6 +148,9 @@ async fn start_on(
         settings.security.admin_key = Some(stored.key.clone());
     }
     let keys = master_keys(&settings, database.embedded.is_some())?;
+    if database.embedded.is_none() {
+        inspect::check_prepared_statements(&database.runtime).await?;
+    }
     let db = Db::new(&database.runtime, settings.database.database_connections)?;
     db.ping().await?;
     let (listen, metrics_listen) = (settings.listen, settings.metrics_listen);

@@ -122,6 +122,14 @@ step_cargo_machete() {
     "$machete" --with-metadata
 }
 
+# A pooler that the service cannot work behind is refused, and one that it can is not: with pgbouncer as Debian has it.
+step_pooler() {
+    local pgbouncer
+    pgbouncer=$(debian_tool pgbouncer pgbouncer libevent-2.1-7 libc-ares2)
+    PGBOUNCER=$pgbouncer LD_LIBRARY_PATH=$(dirname "$(find "$tools" -path "*/pgbouncer/*/libevent*.so*" | head -1)") \
+        cargo test --locked --quiet --test it database_url::a_pooler_ -- --ignored
+}
+
 # The metrics and alert rules, by Prometheus' own tool: names, types, help texts; the rules with recorded series.
 step_promtool() {
     local promtool

@@ -12,7 +12,7 @@ use crate::config::Settings;
 use crate::config::data_dir;
 use crate::db::connect::Options;
 use crate::db::{Db, inspect, migrate, secrets};
-use crate::error::Error;
+use crate::error::{Code, Error};
 use crate::http;
 use crate::postgres;
 use crate::seal::KeyRing;
@@ -163,6 +163,12 @@ async fn check_open_database(
     database: &Database,
     clock: &Clock,
 ) {
+    if let Err(error) = inspect::check_prepared_statements(&database.runtime).await
+        && error.code == Code::ConfigurationInvalid
+    {
+        findings.fail("database", &words(&error));
+        return;
+    }
     let reached = inspect::version(&database.runtime).await.map_err(|error| {
         let advice = match &settings.database.database_url {
             Some(_) => "Check host, port, user, password and `sslmode` in DATABASE_URL, and that the server runs and allows this host in pg_hba.conf.",

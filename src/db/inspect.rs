@@ -67,6 +67,34 @@ pub async fn unprotected_tables(options: &Options) -> Result<Vec<String>> {
     Ok(rows.into_iter().map(|row| row.name).collect())
 }
 
+/// Refuses a pooler that loses prepared statements: a statement is prepared, another connection gets what it was prepared
+/// on, and then it is executed.
+///
+/// # Errors
+/// `configuration_invalid`: the statement was lost. `database_unavailable`: the database does not answer.
+pub async fn check_prepared_statements(options: &Options) -> Result<()> {
+    let broken = |e: tokio_postgres::Error| {
+        Error::new(Code::DatabaseUnavailable, "The database does not answer.").with_source(e)
+    };
+    let open = async || {
+        let (client, connection) = tokio_postgres::connect(&options.url(), options.tls()?).await.map_err(broken)?;
+        // It ends with its client.
+        tokio::spawn(connection);
+        Ok::<_, Error>(client)
+    };
+    let (one, other) = (open().await?, open().await?);
+    let statement = one.prepare("SELECT 1").await.map_err(broken)?;
+    other.batch_execute("BEGIN").await.map_err(broken)?;
+    let executed = one.query_one(&statement, &[]).await;
+    other.batch_execute("ROLLBACK").await.map_err(broken)?;
+    executed.map(|_| ()).map_err(|error| {
+        let detail = "A pooler in front of the database loses prepared statements, because it gives a connection to somebody \
+                      else after each transaction. Use pgbouncer 1.21 or later with `max_prepared_statements` above 0, or \
+                      `pool_mode = session`, or connect to the database itself.";
+        Error::new(Code::ConfigurationInvalid, detail).with_source(error)
+    })
+}
+
 /// Sends a notification on one connection and waits for it on another.
 pub async fn check_notifications(runtime: &Options, listen: &Options, clock: &Clock) -> Result<()> {
     let (sender, mut receiver) = broadcast::channel(16);

@@ -2,13 +2,16 @@
 
 use crate::postgres::{FAST, eventually, leave_behind, own, stop_by_hand};
 use entra_assets::clock::Clock;
-use entra_assets::db::{Db, connect, migrate};
+use entra_assets::db::{Db, connect, inspect, migrate};
+use entra_assets::error::Code;
 use entra_assets::postgres::Embedded;
+use futures_util::future::join_all;
 use rcgen::{CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use std::fs;
 use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
-use std::process::Child;
+use std::process::{Child, Command, Stdio};
 use tempfile::TempDir;
 
 /// A server on TCP, with a certificate for `localhost` when it has `tls`.
@@ -93,4 +96,72 @@ async fn a_server_without_tls_is_refused_when_tls_is_required() {
     assert!(elsewhere.ping("require", None).await.is_err());
     elsewhere.ping("prefer", None).await.unwrap();
     elsewhere.ping("disable", None).await.unwrap();
+}
+
+/// pgbouncer in front of a database, as Debian packages it.
+struct Pooler {
+    _dir: TempDir,
+    port: u16,
+    process: Child,
+}
+
+impl Pooler {
+    async fn start(elsewhere: &Elsewhere, pool_mode: &str) -> Self {
+        let program = std::env::var_os("PGBOUNCER").expect("PGBOUNCER names the program");
+        let dir = TempDir::new().unwrap();
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let (users, file) = (dir.path().join("users"), dir.path().join("pgbouncer.ini"));
+        fs::write(&users, "\"entra_assets_owner\" \"\"\n").unwrap();
+        let settings = format!(
+            "[databases]\nentra_assets = host=127.0.0.1 port={}\n[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\n\
+             unix_socket_dir =\nauth_type = trust\nauth_file = {}\npool_mode = {pool_mode}\n",
+            elsewhere.port,
+            users.display()
+        );
+        fs::write(&file, settings).unwrap();
+        let mut command = Command::new(program);
+        // It refuses to be root.
+        if rustix::process::getuid().is_root() {
+            command.args(["-u", "nobody"]);
+            for path in [dir.path(), &users, &file] {
+                fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
+            }
+        }
+        let process = command.arg("-q").arg(file).stderr(Stdio::null()).spawn().unwrap();
+        let pooler = Self { _dir: dir, port, process };
+        eventually("the pooler listens", async || std::net::TcpStream::connect(("127.0.0.1", port)).is_ok()).await;
+        pooler
+    }
+
+    fn options(&self) -> connect::Options {
+        let url = format!("postgres://entra_assets_owner@127.0.0.1:{}/entra_assets?sslmode=disable", self.port);
+        connect::Options::new(&url.into(), None).unwrap()
+    }
+}
+
+impl Drop for Pooler {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs pgbouncer before 1.21: make contract"]
+async fn a_pooler_that_loses_prepared_statements_is_refused_with_what_to_do() {
+    let elsewhere = Elsewhere::start(false).await;
+    inspect::check_prepared_statements(&elsewhere.options("disable", None)).await.unwrap();
+
+    let transactions = Pooler::start(&elsewhere, "transaction").await;
+    let error = inspect::check_prepared_statements(&transactions.options()).await.unwrap_err();
+    assert_eq!(error.code, Code::ConfigurationInvalid);
+    assert!(error.detail.contains("max_prepared_statements"), "{}", error.detail);
+
+    let sessions = Pooler::start(&elsewhere, "session").await;
+    inspect::check_prepared_statements(&sessions.options()).await.unwrap();
+    inspect::check_notifications(&sessions.options(), &sessions.options(), &Clock::system()).await.unwrap();
+    let db = Db::new(&sessions.options(), 8).unwrap();
+    for answer in join_all((0..40).map(|_| db.ping())).await {
+        answer.unwrap();
+    }
 }
