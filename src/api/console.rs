@@ -23,11 +23,6 @@ pub fn is_offered(console: Switch) -> bool {
     console == Switch::On && Files::get(INDEX).is_some()
 }
 
-/// Whether `path` belongs to the console.
-pub(super) fn is_page(path: &str) -> bool {
-    path == "/console" || path.starts_with("/console/")
-}
-
 pub(super) fn serve(config: &mut ServiceConfig) {
     let get = || guard::Any(guard::Get()).or(guard::Head());
     let page = |path: &str| Resource::new(path.to_owned()).guard(get());

@@ -1,7 +1,6 @@
 //! Which operation of the document a request is for.
 
 use super::operation::Operation;
-use crate::api::console;
 use crate::error::{Code, Error};
 use actix_web::http::{Method, header};
 use actix_web::{HttpResponse, ResponseError};
@@ -42,7 +41,9 @@ pub(super) fn is_open(operations: &[Operation], path: &str) -> bool {
 
 /// Whether `path` is one of the pages of `/docs` or of the console, which are not in the document.
 pub(super) fn is_page(path: &str) -> bool {
-    path == "/docs" || path.starts_with("/docs/") || console::is_page(path)
+    ["/docs", "/console"]
+        .iter()
+        .any(|page| path.strip_prefix(page).is_some_and(|rest| rest.is_empty() || rest.starts_with('/')))
 }
 
 /// Whether `path` fits `template`, in which `{name}` stands for one segment.
