@@ -3,7 +3,8 @@
 #   make demo [ARGS=…]   run the service with simulators and show one import; ARGS="--exit" exits after it
 #   make console         build the console, which the service then serves at /console; needs Node.js 20
 #   make test            check formatting, lints and documentation, and run all tests
-#   make contract        check the OpenAPI document with linters, a fuzzer and generated clients, and the dependencies
+#   make contract        check the OpenAPI document with linters, a fuzzer and generated clients, deploy/, and the dependencies
+#   make docs-test       run the commands of docs/operations.md on a made-up machine
 #   make soak            run the tests that take long: kills, fuzzing, large directories
 #   make bench           measure runs and filters; ARGS="--users 20000 …" for one measurement of runs
 #   make openapi         regenerate openapi/ and docs/errors.md
@@ -13,7 +14,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help console demo test fmt lint doc check-all contract soak bench openapi openapi-release image
+.PHONY: help console demo test fmt lint doc check-all contract docs-test soak bench openapi openapi-release image
 
 ARGS ?=
 CARGO ?= cargo
@@ -43,6 +44,9 @@ doc:
 
 contract:
 	@$(WITH_POSTGRES) scripts/contract.sh $(ARGS)
+
+docs-test:
+	@$(WITH_POSTGRES) $(CARGO) build --quiet --locked && scripts/docs-test.sh
 
 soak:
 	@$(WITH_POSTGRES) scripts/soak.sh $(ARGS)

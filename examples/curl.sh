@@ -8,7 +8,8 @@ set -euo pipefail
 API=${API_URL:-http://127.0.0.1:8080}/v1
 
 call() { # [CURL OPTION…] PATH
-    curl --silent --show-error --fail-with-body --header "Authorization: Bearer $API_KEY" \
+    # The key goes through a file descriptor: other users of the machine can read a command line.
+    curl --silent --show-error --fail-with-body --header @<(printf 'Authorization: Bearer %s\n' "$API_KEY") \
         --header 'Content-Type: application/json' "${@:1:$#-1}" "$API${*: -1}"
 }
 
