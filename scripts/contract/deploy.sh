@@ -78,21 +78,53 @@ step_schemas() {
     "$bin/zizmor" --offline --no-progress --quiet --min-severity=medium .github/workflows
 }
 
-# Both proxies read their files without complaint.
+# Both proxies of deploy/ stand in front of the service: calls and events pass, and /metrics is not there.
 step_proxies() {
-    local caddy nginx name dir=$tools/proxies
+    local caddy nginx name folders='' port dir=$tools/proxies
     caddy=$(debian_tool caddy caddy)
     nginx=$(debian_tool nginx nginx)
-    mkdir -p "$dir"
-    SITE=entra-assets.example.com HOME=$dir "$caddy" validate --adapter caddyfile --config deploy/proxy/Caddyfile \
-        >"$log/caddy" 2>&1 || { cat "$log/caddy"; return 1; }
-    openssl req -x509 -newkey rsa:2048 -nodes -days 1 -subj /CN=entra-assets.example.com \
+    start_service
+    examples/curl.sh >"$log/proxies.before" # a run
+    local service=${API_URL#http://}
+    rm -rf "$dir" && mkdir -p "$dir"
+    openssl req -x509 -newkey rsa:2048 -nodes -days 1 -subj /CN=localhost -addext subjectAltName=DNS:localhost \
         -keyout "$dir/entra-assets.key" -out "$dir/entra-assets.pem" 2>/dev/null
-    sed "s,/etc/nginx/tls/,$dir/," deploy/proxy/nginx.conf >"$dir/entra-assets.conf"
-    local folders=
+
+    port=$(free_port)
+    sed "s,/etc/nginx/tls/,$dir/,; s/listen 443 ssl/listen 127.0.0.1:$port ssl/; s/server 127.0.0.1:8080/server $service/" \
+        deploy/proxy/nginx.conf >"$dir/entra-assets.conf"
     for name in client_body proxy fastcgi uwsgi scgi; do folders+="${name}_temp_path $dir/$name; "; done
-    echo "pid $dir/pid; events {} http { access_log off; $folders include $dir/entra-assets.conf; }" >"$dir/nginx.conf"
-    "$nginx" -t -q -p "$dir" -e stderr -c "$dir/nginx.conf"
+    echo "daemon off; pid $dir/pid; events {} http { access_log off; $folders include $dir/entra-assets.conf; }" >"$dir/nginx.conf"
+    "$nginx" -e "$log/nginx" -p "$dir" -c "$dir/nginx.conf" &
+    at_exit "kill $!"
+    works_through "https://localhost:$port" "$dir/entra-assets.pem"
+
+    # An address and a certificate of its own; the rest is as it stands in the file.
+    port=$(free_port)
+    SITE=https://localhost:$port UPSTREAM=$service "$caddy" adapt --config deploy/proxy/Caddyfile 2>"$log/caddy" |
+        jq --argjson unused "$(free_port)" '.admin.disabled = true | .apps.http.http_port = $unused' >"$dir/caddy.json"
+    HOME=$dir XDG_DATA_HOME=$dir/data XDG_CONFIG_HOME=$dir "$caddy" run --config "$dir/caddy.json" >>"$log/caddy" 2>&1 &
+    at_exit "kill $!"
+    works_through "https://localhost:$port" "$dir/data/caddy/pki/authorities/local/root.crt"
+}
+
+free_port() {
+    python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'
+}
+
+# A proxy serves the API with its events, and not the metrics.
+works_through() { # URL AUTHORITY
+    export API_URL=$1 CURL_CA_BUNDLE=$2
+    for _ in $(seq 100); do
+        curl --silent --fail --output /dev/null "$API_URL/readyz" && break
+        sleep 0.2
+    done
+    local run
+    run=$(call '/runs?limit=1' | jq -r '.items[0].id')
+    call "/runs/$run/events" --header 'Accept: text/event-stream' | grep --quiet '"state":"succeeded"'
+    call /tickets --json "{\"path\": \"/v1/runs/$run/report?format=csv\"}" | jq -e .url >/dev/null
+    [ "$(curl --silent --output /dev/null --write-out '%{http_code}' "$API_URL/metrics")" = 404 ]
+    curl --silent --head "$API_URL/readyz" | grep --quiet --ignore-case '^strict-transport-security:'
 }
 
 # Whoever installs the service can set everything: each setting is in the examples, or fixed by them.
