@@ -1,20 +1,24 @@
 #!/usr/bin/env bash
 # Runs the commands of docs/operations.md in their order, on a machine that is made up for it.
 #
-#   scripts/docs-test.sh [BINARY]      default: target/debug/entra-assets; it needs the simulators
+#   scripts/docs-test.sh [--on-this-machine] [BINARY]    default: target/debug/entra-assets; it needs the simulators
 #
-# A block is run if its fence says ```sh test. The commands are run as they stand there, in one shell, except:
+# A block is run if its fence says ```sh test. The commands are run as they stand there, in one shell. Microsoft and
+# Atlassian are the simulators, and «db.example.com» is a PostgreSQL with TLS on this machine. Unless this machine may be
+# changed (scripts/docs-test-debian.sh makes one that may), it is left alone:
 # - paths below /etc, /usr/local, /usr/lib and /var are below a scratch folder, and port 8080 is a free one;
 # - systemctl and systemd-sysusers are stand-ins. The one starts what the unit says: its command line, its variables, its
 #   user without privileges (as root), its state directory and its stop signal. Its sandbox is not there.
-# - Microsoft and Atlassian are the simulators, and «db.example.com» is a PostgreSQL with TLS on this machine.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 document=docs/operations.md
+is_real=false
+if [ "${1:-}" = --on-this-machine ]; then is_real=true && shift; fi
 binary=$(realpath "${1:-target/debug/entra-assets}")
 scratch=$(mktemp -d)
 root=$scratch/root # stands for /
+if $is_real; then root=; fi
 chmod 711 "$scratch"
 export PATH=$scratch/stand-ins:$root/usr/local/bin:${PG_BIN_DIR:+$PG_BIN_DIR:}$PATH
 mkdir -p "$scratch/stand-ins" "$scratch/postgres" "$root/etc/entra-assets" "$root/var/lib" "$scratch/log"
@@ -24,6 +28,7 @@ if [ "$(id -u)" = 0 ]; then nobody=(setpriv "--reuid=$(id -u nobody)" "--regid=$
 
 finish() {
     local status=$?
+    if $is_real; then journalctl --no-pager --unit entra-assets >"$scratch/log/entra-assets" || true; fi
     systemctl stop entra-assets || true
     [ -f "$scratch/simulators.pid" ] && kill "$(cat "$scratch/simulators.pid")" || true
     [ -f "$scratch/postgres/data/postmaster.pid" ] &&
@@ -35,6 +40,7 @@ finish() {
 
 # Text with the paths and the port of the scratch folder.
 here() {
+    if $is_real; then cat && return; fi
     sed -E "s#(^|[^[:alnum:]._~])/(etc|usr/local|usr/lib|var)/#\1$root/\2/#g; s#127\.0\.0\.1:8080#127.0.0.1:$port#g"
 }
 
@@ -51,7 +57,7 @@ SH
 #!/usr/bin/env bash
 # systemctl daemon-reload | enable --now UNIT | start UNIT | stop UNIT | restart UNIT
 set -euo pipefail
-scratch=$scratch root=$root port=$port nobody=(${nobody[*]})
+is_real=false scratch=$scratch root=$root port=$port nobody=(${nobody[*]})
 SH
     cat >>"$scratch/stand-ins/systemctl" <<'SH'
 . "$scratch/here.sh"
@@ -150,14 +156,19 @@ commands() {
         tested { print }' "$document"
 }
 
-port=$(free_port)
-make_stand_ins
+if $is_real; then port=8080; else port=$(free_port) && make_stand_ins; fi
 trap finish EXIT
 mkdir "$scratch/release"
 cp -R deploy examples "$scratch/release/"
 cp "$binary" "$scratch/release/entra-assets"
 start_simulators
 start_postgres
+if $is_real; then
+    mkdir -p /etc/systemd/system/entra-assets.service.d
+    printf '[Service]\nEnvironment=ENTRA_ASSETS_LOGIN_URL=%s ENTRA_ASSETS_GRAPH_URL=%s ENTRA_ASSETS_ASSETS_URL=%s\n' \
+        "$ENTRA_ASSETS_LOGIN_URL" "$ENTRA_ASSETS_GRAPH_URL" "$ENTRA_ASSETS_ASSETS_URL" \
+        >/etc/systemd/system/entra-assets.service.d/simulators.conf
+fi
 { echo 'set -euo pipefail'; commands | here; } >"$scratch/commands.sh"
 [ "$(grep -c '^echo "== ' "$scratch/commands.sh")" -gt 10 ] || { echo "$document has too few tested blocks" >&2; exit 1; }
 (cd "$scratch/release" && env -u ENTRA_ASSETS_DATA_DIR -u DATABASE_URL bash "$scratch/commands.sh")

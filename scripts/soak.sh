@@ -11,3 +11,5 @@ cargo test --locked --release --test it -- --ignored "${1:-soak}" --nocapture --
 cargo test --locked --release --lib -- "${1:-}"
 cargo bench --locked --package entra-assets --bench filter
 scripts/bench.sh large
+# The steps of docs/operations.md in a fresh Debian with systemd.
+if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then scripts/docs-test-debian.sh target/release/entra-assets; fi
