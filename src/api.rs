@@ -15,6 +15,7 @@ pub mod console;
 pub mod contract;
 pub mod credentials;
 pub mod destination_checks;
+pub mod destination_types;
 mod destinations;
 mod directory_lookups;
 mod edge;

@@ -9,15 +9,21 @@ pub mod change;
 mod current;
 pub mod difference;
 pub mod document;
+pub mod existing;
+pub mod fit;
+mod names;
 pub mod payload;
+pub mod proposal;
 pub mod selection;
 
 pub use change::{Cleared, NewReferences, TextChange};
 pub use difference::Difference;
 pub use document::ImportSource;
+pub use existing::ExistingType;
 pub use payload::References;
 pub use selection::{Memberships, ObjectSelection, Selection};
 
+use crate::directory::attributes::attributes;
 use crate::directory::{Attribute, AttributeSource, LicenseNames, Link, ObjectType};
 use crate::text_enum::text_enum;
 use sha2::{Digest, Sha256};
@@ -58,6 +64,8 @@ struct TypeMapping {
     enabled: bool,
     name: String,
     attributes: Vec<MappedAttribute>,
+    /// Set if the object type is not one that the service builds.
+    existing: Option<ExistingType>,
 }
 
 #[derive(Clone, Debug)]
@@ -73,7 +81,10 @@ impl Mapping {
         let types = ObjectType::ALL.map(|object_type| {
             let choice = selection.of(object_type);
             let attributes = selection.attributes(object_type, memberships).into_iter().map(|attribute| {
-                let name = choice.names.get(attribute.key.as_ref()).map_or(attribute.name.as_ref(), |name| name.trim());
+                let existing =
+                    choice.existing.as_ref().and_then(|existing| existing.attributes.get(attribute.key.as_ref()));
+                let name = existing.or_else(|| choice.names.get(attribute.key.as_ref()));
+                let name = name.map_or(attribute.name.as_ref(), |name| name.trim());
                 MappedAttribute { name: name.to_owned(), attribute }
             });
             let name = selection.type_name(object_type);
@@ -82,6 +93,7 @@ impl Mapping {
                 enabled: choice.enabled,
                 name: name.to_owned(),
                 attributes: attributes.collect(),
+                existing: choice.existing.clone(),
             }
         });
         let mut mapping = Self { types, template, license_names: Arc::new(LicenseNames::builtin()), version: 0 };
@@ -135,8 +147,13 @@ impl Mapping {
     /// manager).
     pub fn select(&self, object_type: ObjectType) -> Vec<&str> {
         let mut properties = vec!["id"];
-        for mapped in &self.of(object_type).attributes {
-            for property in mapped.attribute.properties(object_type) {
+        let of = self.of(object_type);
+        // The label of a change is shown to people, also where it is not written.
+        let label = attributes(object_type)
+            .iter()
+            .filter(|attribute| of.existing.is_some() && attribute.source == AttributeSource::Label);
+        for attribute in of.attributes.iter().map(|mapped| &mapped.attribute).chain(label) {
+            for property in attribute.properties(object_type) {
                 if !properties.contains(&property) {
                     properties.push(property);
                 }
@@ -156,6 +173,10 @@ impl Mapping {
         for mapped in &self.types {
             hash.update([0, u8::from(mapped.enabled)]);
             hash.update(&mapped.name);
+            if let Some(existing) = &mapped.existing {
+                hash.update([2]);
+                hash.update(&existing.identity);
+            }
             for MappedAttribute { attribute, name } in &mapped.attributes {
                 for part in [attribute.key.as_ref(), name, attribute.value_type.as_str()] {
                     hash.update([1]);
@@ -169,6 +190,14 @@ impl Mapping {
 }
 
 impl TypeMapping {
+    /// Whether Assets recognises objects by this attribute.
+    fn is_identity(&self, attribute: &Attribute) -> bool {
+        match &self.existing {
+            Some(existing) => attribute.key == existing.identity.as_str(),
+            None => attribute.source == AttributeSource::Identity,
+        }
+    }
+
     fn identity_name(&self) -> &str {
         let identity = self.attributes.iter().find(|mapped| mapped.attribute.source == AttributeSource::Identity);
         identity.map_or("Object ID", |mapped| &mapped.name)

@@ -2,9 +2,9 @@
 
 use super::{
     api_keys, attributes, audit_events, capabilities, connection_checks, connection_setup, connections,
-    destination_checks, destinations, directory_lookups, filter_previews, filter_properties, filter_validation,
-    filters, forge, health, job_schema, jobs, objects, openapi, organizations, run_changes, run_events, run_report,
-    runs, tickets, webhook_deliveries, webhooks, workers,
+    destination_checks, destination_types, destinations, directory_lookups, filter_previews, filter_properties,
+    filter_validation, filters, forge, health, job_schema, jobs, objects, openapi, organizations, run_changes,
+    run_events, run_report, runs, tickets, webhook_deliveries, webhooks, workers,
 };
 use utoipa_actix_web::service_config::ServiceConfig;
 
@@ -54,6 +54,7 @@ pub(super) fn v1(config: &mut ServiceConfig<'_>) {
         .service(destinations::update_destination)
         .service(destinations::delete_destination)
         .service(destination_checks::check_destination)
+        .service(destination_types::list_destination_types)
         .service(jobs::list_jobs)
         .service(jobs::create_job)
         .service(jobs::get_job)

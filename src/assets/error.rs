@@ -39,6 +39,8 @@ pub enum AssetsErrorKind {
     },
     /// The object schema has something of the same name that the import cannot take over.
     NameTaken,
+    /// An object type of others does not fit what a job writes into it.
+    Unfit,
     NotFound,
     /// 429 until the retry time was over.
     Throttled,
@@ -134,6 +136,7 @@ impl AssetsError {
             AssetsErrorKind::TooLarge => AssetsErrorCode::ChunkTooLarge,
             AssetsErrorKind::Validation { .. } => AssetsErrorCode::Refused,
             AssetsErrorKind::NameTaken => AssetsErrorCode::NameTaken,
+            AssetsErrorKind::Unfit => AssetsErrorCode::TypeUnfit,
             AssetsErrorKind::NotFound => AssetsErrorCode::NotFound,
             AssetsErrorKind::Throttled => AssetsErrorCode::Throttled,
             AssetsErrorKind::Server => AssetsErrorCode::Failed,
@@ -160,6 +163,7 @@ impl AssetsError {
             | AssetsErrorKind::TooLarge
             | AssetsErrorKind::Validation { .. }
             | AssetsErrorKind::NameTaken
+            | AssetsErrorKind::Unfit
             | AssetsErrorKind::NotFound
             | AssetsErrorKind::Server
             | AssetsErrorKind::Malformed

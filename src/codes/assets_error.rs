@@ -35,6 +35,9 @@ code_table! {
         NameTaken = "assets_name_taken",
             "The object schema already has an object type or attribute of the same name that the import cannot take over.",
             "Rename or delete it in Assets, choose another name in the job's `objects`, or use an import source in an empty object schema.";
+        TypeUnfit = "existing_type_unfit",
+            "An object type that is already in the object schema does not fit what the job writes into it.",
+            "GET /v1/destinations/{id}/types shows what is there, with a proposal. Correct `existing` in the job's `objects`, or the object type in Assets.";
         NotFound = "assets_not_found",
             "Assets did not find the import source, execution or object.",
             "If the import source was deleted, create a new one and store its token in the destination.";

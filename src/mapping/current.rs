@@ -6,7 +6,13 @@ use std::collections::HashMap;
 
 /// The schema and mapping that Assets has, by external id.
 pub(super) struct Current {
+    /// The object types that are no children of others.
+    pub(super) roots: Vec<Value>,
+    /// All object types.
     pub(super) types: Vec<Value>,
+    pub(super) statuses: Vec<Value>,
+    /// The description of the object schema.
+    pub(super) description: String,
     /// Object types and attributes.
     pub(super) by_id: HashMap<String, Value>,
     /// By the external id of the object type.
@@ -16,14 +22,26 @@ pub(super) struct Current {
 impl Current {
     pub(super) fn read(document: &Value) -> Self {
         let mut types = Vec::new();
-        collect_types(document.pointer("/schema/objectSchema/objectTypes"), &mut types);
+        let roots = document.pointer("/schema/objectSchema/objectTypes");
+        collect_types(roots, &mut types);
+        let all = |pointer: &str| document.pointer(pointer).and_then(Value::as_array).cloned().unwrap_or_default();
         let attributes = types.iter().flat_map(|object_type| list(object_type, "attributes"));
         let by_id = types.iter().chain(attributes).filter(|v| !text(v, "externalId").is_empty());
         let by_id = by_id.map(|value| (text(value, "externalId").to_owned(), value.clone())).collect();
         let mappings = document.pointer("/mapping/objectTypeMappings").and_then(Value::as_array);
         let mappings = mappings.into_iter().flatten();
         let mappings = mappings.map(|m| (text(m, "objectTypeExternalId").to_owned(), m.clone())).collect();
-        Self { types, by_id, mappings }
+        Self {
+            roots: all("/schema/objectSchema/objectTypes"),
+            types,
+            statuses: all("/schema/statusSchema/statuses"),
+            description: document
+                .pointer("/schema/objectSchema")
+                .map_or("", |schema| text(schema, "description"))
+                .to_owned(),
+            by_id,
+            mappings,
+        }
     }
 
     /// The object type of this name that has an external id. Names that differ in case only are the same to people.
@@ -55,11 +73,14 @@ impl Current {
     }
 
     /// A mapping definition replaces the one that Assets has, object type by object type: what people
-    /// mapped themselves is put into ours.
-    pub(super) fn keep_foreign_mappings(&self, document: &mut Value) {
+    /// mapped themselves is put into ours, but for the object types `except`, of which the job says everything.
+    pub(super) fn keep_foreign_mappings(&self, document: &mut Value, except: &[String]) {
         let wanted = document.pointer_mut("/mapping/objectTypeMappings").and_then(Value::as_array_mut);
         for wanted in wanted.into_iter().flatten() {
-            let Some(current) = self.mappings.get(text(wanted, "objectTypeExternalId")) else { continue };
+            let id = text(wanted, "objectTypeExternalId");
+            let Some(current) = self.mappings.get(id).filter(|_| !except.iter().any(|other| other == id)) else {
+                continue;
+            };
             let ours: Vec<&str> =
                 list(wanted, "attributesMapping").map(|mapping| text(mapping, "attributeExternalId")).collect();
             let is_foreign = |mapping: &&Value| {

@@ -4,6 +4,7 @@
 use super::Mapping;
 use super::current::{Current, Names, is_of_product, list, text};
 use super::document::{ExternalIds, ImportSource};
+use super::fit::{FitProblem, Fitting};
 use serde::Serialize;
 use serde_json::Value;
 use std::collections::HashMap;
@@ -42,7 +43,7 @@ pub struct AttributeName {
 pub struct Change {
     pub object_type: String,
     pub attribute: Option<String>,
-    /// The field of the document: `description`, `attributeLocators`, `objectMappingIQL`.
+    /// The field of the document: `description`, `attributeLocators`, `objectMappingIQL`, `externalIdPart`.
     pub field: String,
     pub current: String,
     pub wanted: String,
@@ -58,6 +59,19 @@ pub struct Refused {
     pub wanted: String,
     /// What to do about it.
     pub advice: String,
+    /// The field of the job that asks for it, where it is about an object type of others:
+    /// `/objects/users/existing/attributes/mail`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pointer: Option<String>,
+}
+
+/// Why a document cannot be sent.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Blocked {
+    /// Something has a name in Assets that the job needs for something else.
+    NameTaken(String),
+    /// An object type of others does not fit what the job writes into it.
+    Unfit(String),
 }
 
 /// A change that Assets does not allow an import to make.
@@ -73,6 +87,9 @@ pub enum RefusedKind {
     ChangeConstraint,
     /// An object type or attribute of this name, made by a person or an earlier import source, has another form.
     NameTaken,
+    /// An object type of others, or an attribute of it, does not fit what the job writes into it: it is not there, has no
+    /// external id, or another type.
+    Unfit,
 }
 
 impl Mapping {
@@ -83,6 +100,7 @@ impl Mapping {
         let ids = self.external_ids(source, &current);
         let wanted = self.write(source, &ids, &Names(None));
         let mut difference = Difference::default();
+        self.compare_existing(&current, &ids, &mut difference);
         let wanted_types: Vec<&Value> = wanted
             .pointer("/schema/objectSchema/objectTypes")
             .and_then(Value::as_array)
@@ -96,11 +114,29 @@ impl Mapping {
         for mapping in wanted.pointer("/mapping/objectTypeMappings").and_then(Value::as_array).into_iter().flatten() {
             difference.compare_mapping(mapping, &current, &queries);
         }
-        difference.list_foreign_and_unused(&wanted_types, &current, &ids);
+        difference.list_foreign_and_unused(&wanted, &current, &ids);
         difference.in_sync = difference.added_object_types.is_empty()
             && difference.added_attributes.is_empty()
             && difference.changed.is_empty();
         difference
+    }
+
+    /// What does not fit of the object types of others.
+    fn compare_existing(&self, current: &Current, ids: &ExternalIds, difference: &mut Difference) {
+        let target_of = |of| self.is_enabled(of).then(|| ids.object_type(of));
+        for mapped in self.types.iter().filter(|mapped| mapped.enabled) {
+            let Some(existing) = &mapped.existing else { continue };
+            let fitting = Fitting {
+                object_type: mapped.object_type,
+                existing,
+                current,
+                target_of: &target_of,
+                problems: Vec::new(),
+            };
+            for problem in fitting.check().into_iter().filter(|problem| problem.blocks) {
+                difference.refused.push(unfit(&existing.object_type, problem));
+            }
+        }
     }
 
     /// The mapping queries as they would be sent, with the names in Assets.
@@ -115,7 +151,21 @@ impl Mapping {
 }
 
 impl Difference {
-    /// Why the document cannot be sent: what has a name in Assets that the job needs for something else.
+    /// Why the document cannot be sent.
+    pub fn blocked(&self) -> Option<Blocked> {
+        let unfit = self.refused.iter().filter(|refused| refused.kind == RefusedKind::Unfit);
+        let unfit: Vec<String> = unfit
+            .map(|refused| {
+                format!("{} ({})", refused.wanted.trim_end_matches('.'), refused.pointer.as_deref().unwrap_or_default())
+            })
+            .collect();
+        match unfit.is_empty() {
+            false => Some(Blocked::Unfit(unfit.join("; "))),
+            true => self.name_taken().map(Blocked::NameTaken),
+        }
+    }
+
+    /// What has a name in Assets that the job needs for something else.
     pub fn name_taken(&self) -> Option<String> {
         let refused = self.refused.iter().find(|refused| refused.kind == RefusedKind::NameTaken)?;
         let what = match &refused.attribute {
@@ -231,6 +281,8 @@ impl Difference {
             self.compare_text(object_type, Some(name), "attributeLocators", &locators(found), &locators(attribute));
             let query = queries.get(id).map_or("", String::as_str);
             self.compare_text(object_type, Some(name), "objectMappingIQL", text(found, "objectMappingIQL"), query);
+            let is_part = |mapping: &Value| (mapping["externalIdPart"] == true).to_string();
+            self.compare_text(object_type, Some(name), "externalIdPart", &is_part(found), &is_part(attribute));
         }
     }
 
@@ -247,11 +299,15 @@ impl Difference {
     }
 
     /// What Assets has besides the document: created by people, or by earlier settings of the job.
-    fn list_foreign_and_unused(&mut self, wanted: &[&Value], current: &Current, ids: &ExternalIds) {
-        let wanted: Vec<&str> = wanted
-            .iter()
-            .flat_map(|object_type| std::iter::once(*object_type).chain(list(object_type, "attributes")))
-            .map(|value| text(value, "externalId"))
+    fn list_foreign_and_unused(&mut self, wanted: &Value, current: &Current, ids: &ExternalIds) {
+        // Every object type and attribute of the job is mapped.
+        let mappings = wanted.pointer("/mapping/objectTypeMappings").and_then(Value::as_array);
+        let mappings = mappings.into_iter().flatten();
+        let wanted: Vec<&str> = mappings
+            .flat_map(|mapping| {
+                let attributes = list(mapping, "attributesMapping").map(|of| text(of, "attributeExternalId"));
+                std::iter::once(text(mapping, "objectTypeExternalId")).chain(attributes)
+            })
             .collect();
         for object_type in &current.types {
             let (name, id) = (text(object_type, "name"), text(object_type, "externalId"));
@@ -299,6 +355,10 @@ fn refused(object_type: &str, attribute: Option<&str>, kind: RefusedKind, curren
             "Atlassian does not document whether an import can change this. To change it, edit the attributes of the \
              object type in Assets."
         }
+        RefusedKind::Unfit => {
+            "GET /v1/destinations/{id}/types shows what is there, with a proposal. Correct `existing` in the job's `objects`, \
+             or the object type in Assets."
+        }
         RefusedKind::NameTaken => {
             "The object schema already has an object type or attribute of this name in another form. Rename or delete it in \
              Assets, choose another name in the job's `objects`, or use an import source in an empty object schema."
@@ -311,5 +371,11 @@ fn refused(object_type: &str, attribute: Option<&str>, kind: RefusedKind, curren
         current: current.to_owned(),
         wanted: wanted.to_owned(),
         advice: advice.to_owned(),
+        pointer: None,
     }
+}
+
+fn unfit(object_type: &str, problem: FitProblem) -> Refused {
+    let found = refused(object_type, None, RefusedKind::Unfit, "", &problem.detail);
+    Refused { pointer: Some(problem.pointer), ..found }
 }

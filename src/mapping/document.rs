@@ -6,11 +6,12 @@
 //! finds its objects by the attributes marked `externalIdPart`.
 
 use super::current::{Current, Names, attribute_named, text};
+use super::existing::{ExistingType, attribute_of, whole_schema};
 use super::{MappedAttribute, Mapping, ReferenceTemplate, TypeMapping};
 use crate::directory::{Attribute, AttributeSource, Lifecycle, Link, ObjectType, ValueType};
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 /// The import source that a document is for.
 #[derive(Clone, Copy, Debug)]
@@ -33,8 +34,12 @@ impl Mapping {
     /// Attributes of others keep their mapping.
     pub fn patch(&self, source: ImportSource<'_>, current: &Value) -> Value {
         let current = Current::read(current);
-        let mut document = self.write_with(source, &current);
-        current.keep_foreign_mappings(&mut document);
+        let ids = self.external_ids(source, &current);
+        let mut document = self.write(source, &ids, &Names(Some(&current)));
+        // Of an object type that the job maps, the job alone says how it is filled.
+        let mapped = self.types.iter().filter(|mapped| mapped.existing.is_some());
+        let mapped: Vec<String> = mapped.map(|mapped| ids.object_type(mapped.object_type)).collect();
+        current.keep_foreign_mappings(&mut document, &mapped);
         document
     }
 
@@ -44,6 +49,10 @@ impl Mapping {
     pub(super) fn external_ids(&self, source: ImportSource<'_>, current: &Current) -> ExternalIds {
         let mut ids = ExternalIds::new(source.id);
         for mapped in &self.types {
+            if let Some(existing) = &mapped.existing {
+                ids.adopt_existing(existing, mapped, current);
+                continue;
+            }
             let own = ids.object_type(mapped.object_type);
             let mine = current.by_id.get(&own).or_else(|| current.mapped_type(Mapping::selector(mapped.object_type)));
             let others = || current.type_named(&mapped.name).filter(|found| !ids.is_ours(text(found, "externalId")));
@@ -73,23 +82,41 @@ impl Mapping {
         self.types.iter().filter(|mapped| mapped.enabled).find(is_theirs).map(|mapped| mapped.name.as_str())
     }
 
-    /// The names in Assets of the object types and of their identity attributes, which may have been renamed there: type,
-    /// its name, the name of the attribute.
+    /// The names in Assets of the object types and of the attributes with the directory's id, which may have been renamed
+    /// there: type, its name, the name of the attribute, which is empty where none holds the id.
     pub fn names_in(&self, source: ImportSource<'_>, current: &Value) -> Vec<(ObjectType, String, String)> {
         let current = Current::read(current);
         let ids = self.external_ids(source, &current);
         let names = Names(Some(&current));
         let name = |mapped: &TypeMapping| {
-            let identity = mapped.attributes.iter().find(|of| of.attribute.source == AttributeSource::Identity)?;
-            let id = ids.attribute(mapped.object_type, &identity.attribute);
-            let identity = names.name(&id, &identity.name).to_owned();
-            Some((
+            let identity = mapped.attributes.iter().find(|of| of.attribute.source == AttributeSource::Identity);
+            let identity = identity.map(|identity| {
+                names.name(&ids.attribute(mapped.object_type, &identity.attribute), &identity.name).to_owned()
+            });
+            (
                 mapped.object_type,
                 names.name(&ids.object_type(mapped.object_type), &mapped.name).to_owned(),
-                identity,
-            ))
+                identity.unwrap_or_default(),
+            )
         };
-        self.types.iter().filter_map(name).collect()
+        self.types.iter().map(name).collect()
+    }
+
+    /// The names in Assets of the attributes of an object type, by their keys.
+    pub fn attribute_names_in(
+        &self,
+        source: ImportSource<'_>,
+        current: &Value,
+        object_type: ObjectType,
+    ) -> BTreeMap<String, String> {
+        let current = Current::read(current);
+        let ids = self.external_ids(source, &current);
+        let names = Names(Some(&current));
+        let name = |mapped: &MappedAttribute| {
+            let id = ids.attribute(object_type, &mapped.attribute);
+            (mapped.attribute.key.clone().into_owned(), names.name(&id, &mapped.name).to_owned())
+        };
+        self.of(object_type).attributes.iter().map(name).collect()
     }
 
     pub(super) fn write_with(&self, source: ImportSource<'_>, current: &Current) -> Value {
@@ -98,9 +125,13 @@ impl Mapping {
 
     pub(super) fn write(&self, source: ImportSource<'_>, ids: &ExternalIds, names: &Names<'_>) -> Value {
         let enabled = || self.types.iter().filter(|mapped| mapped.enabled);
-        let types: Vec<Value> = enabled().map(|mapped| self.object_type(mapped, ids, names)).collect();
+        let built = enabled().filter(|mapped| mapped.existing.is_none());
+        let types: Vec<Value> = built.map(|mapped| self.object_type(mapped, ids, names)).collect();
         let mappings: Vec<Value> = enabled().map(|mapped| self.type_mapping(mapped, ids, names)).collect();
         let statuses: Vec<Value> = Lifecycle::ALL.into_iter().map(status).collect();
+        if let (Some(current), true) = (names.0, enabled().any(|mapped| mapped.existing.is_some())) {
+            return self.beside(source, current, types, statuses, mappings);
+        }
         json!({
             "$schema": "https://api.atlassian.com/jsm/insight/imports/external/schema/versions/2023_10_19",
             "schema": {
@@ -111,6 +142,36 @@ impl Mapping {
                 },
                 "statusSchema": { "statuses": statuses },
             },
+            "mapping": { "objectTypeMappings": mappings },
+        })
+    }
+
+    /// The document for an object schema with types of others: these are as Assets has them, and so are its description
+    /// and its statuses.
+    fn beside(
+        &self,
+        source: ImportSource<'_>,
+        current: &Current,
+        own: Vec<Value>,
+        wanted: Vec<Value>,
+        mappings: Vec<Value>,
+    ) -> Value {
+        let mut statuses: Vec<Value> = current.statuses.clone();
+        let is_new = |status: &Value| !current.statuses.iter().any(|known| known["name"] == status["name"]);
+        statuses.extend(wanted.into_iter().filter(|status| !own.is_empty() && is_new(status)));
+        let mut schema = json!({
+            "objectSchema": {
+                "name": source.schema_name,
+                "description": current.description,
+                "objectTypes": whole_schema(&current.roots, own),
+            },
+        });
+        if !statuses.is_empty() {
+            schema["statusSchema"] = json!({ "statuses": statuses });
+        }
+        json!({
+            "$schema": "https://api.atlassian.com/jsm/insight/imports/external/schema/versions/2023_10_19",
+            "schema": schema,
             "mapping": { "objectTypeMappings": mappings },
         })
     }
@@ -169,7 +230,7 @@ impl Mapping {
             value.insert("attributeName".to_owned(), names.name(&id, name).into());
             value.insert("attributeExternalId".to_owned(), id.into());
             value.insert("attributeLocators".to_owned(), json!([attribute.key]));
-            value.insert("externalIdPart".to_owned(), (attribute.source == AttributeSource::Identity).into());
+            value.insert("externalIdPart".to_owned(), mapped.is_identity(attribute).into());
             if let Some(link) = attribute.link() {
                 value.insert("objectMappingIQL".to_owned(), self.query(attribute, link, ids, names).into());
             }
@@ -213,6 +274,17 @@ impl ExternalIds {
     pub(super) fn new(import_source: &str) -> Self {
         let prefix = format!("entra-{}", short_hash(&import_source.trim().to_lowercase()));
         Self { prefix, adopted: HashMap::new() }
+    }
+
+    /// The ids of an object type of others, and of the attributes of it that are written.
+    fn adopt_existing(&mut self, existing: &ExistingType, mapped: &TypeMapping, current: &Current) {
+        let Some(of) = existing.find(current) else { return };
+        self.adopt(self.object_type(mapped.object_type), text(of, "externalId"));
+        for MappedAttribute { attribute, name } in &mapped.attributes {
+            if let Some(found) = attribute_of(of, name) {
+                self.adopt(self.attribute(mapped.object_type, attribute), text(found, "externalId"));
+            }
+        }
     }
 
     fn adopt(&mut self, own: String, found: &str) {

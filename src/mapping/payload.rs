@@ -57,7 +57,15 @@ impl Mapping {
         let (attributes, references) = (&self.of(object.object_type).attributes, object.references);
         let mut out =
             String::with_capacity(attributes.len() * 48 + references.groups.len() * 39 + references.members.len() * 39);
-        for (position, MappedAttribute { attribute, .. }) in attributes.iter().enumerate() {
+        // A stub of an object that people made says nothing of its other values, which must not be emptied.
+        let is_brief = object.is_stub && self.of(object.object_type).existing.is_some();
+        let is_of_stubs = |of: &MappedAttribute| {
+            let source = of.attribute.source;
+            matches!(source, AttributeSource::Identity | AttributeSource::Label | AttributeSource::Lifecycle)
+                || self.of(object.object_type).is_identity(&of.attribute)
+        };
+        let written = attributes.iter().filter(|of| !is_brief || is_of_stubs(of));
+        for (position, MappedAttribute { attribute, .. }) in written.enumerate() {
             out.push(if position == 0 { '{' } else { ',' });
             push_string(&mut out, &attribute.key);
             out.push(':');
@@ -66,7 +74,7 @@ impl Mapping {
                 AttributeSource::Identity | AttributeSource::Label | AttributeSource::Lifecycle => {
                     self.push_value(&mut out, attribute.source, &attribute.key, attribute.value_type, object);
                 }
-                _ if object.is_stub => out.push_str("null"),
+                _ if object.is_stub && !is_brief => out.push_str("null"),
                 source => self.push_value(&mut out, source, &attribute.key, attribute.value_type, object),
             }
         }

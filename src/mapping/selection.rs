@@ -1,18 +1,13 @@
 //! What a job imports: object types, attributes, names.
 
+use super::existing::{ExistingType, id_key};
+use super::names::{ASSETS_OWN_NAMES, MAX_ATTRIBUTES, unknown, wrong_name};
 use crate::directory::attributes::{attribute, attributes};
 use crate::directory::{Attribute, Link, ObjectType, Presence};
 use crate::error::Faults;
 use crate::text_enum::text_enum;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-
-/// The most characters in the name of an attribute or object type.
-const MAX_NAME_CHARACTERS: usize = 100;
-/// Attributes that every object in Assets has.
-const ASSETS_OWN_NAMES: [&str; 2] = ["key", "updated"];
-/// The most attributes of an object type. It bounds the number of directory extensions.
-const MAX_ATTRIBUTES: usize = 200;
 
 text_enum! {
     /// Which objects show the membership of a user in a group.
@@ -56,11 +51,22 @@ pub struct ObjectSelection {
     /// Another name of the object type in Assets; null: `Entra User`, `Entra Group`, `Entra License`,
     /// `Entra Device`.
     pub type_name: Option<String>,
+    /// An object type that the object schema has already, to be filled instead of one that the service builds. It takes
+    /// the place of `attributes`, `references`, `names` and `typeName`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub existing: Option<ExistingType>,
 }
 
 impl Default for ObjectSelection {
     fn default() -> Self {
-        Self { enabled: true, attributes: None, references: None, names: BTreeMap::new(), type_name: None }
+        Self {
+            enabled: true,
+            attributes: None,
+            references: None,
+            names: BTreeMap::new(),
+            type_name: None,
+            existing: None,
+        }
     }
 }
 
@@ -94,12 +100,44 @@ impl Selection {
             self.of(object_type).check(object_type, &format!("{pointer}/{object_type}"), faults);
         }
         self.check_type_names(pointer, faults);
+        self.check_targets(pointer, faults);
+    }
+
+    /// References lead to objects that are imported, and these are looked up by their id.
+    fn check_targets(&self, pointer: &str, faults: &mut Faults) {
+        for object_type in ObjectType::ALL.into_iter().filter(|object_type| self.of(*object_type).enabled) {
+            let pointer = format!("{pointer}/{object_type}");
+            let existing = self.of(object_type).existing.as_ref();
+            for attribute in self.attributes(object_type, Memberships::Both) {
+                let Some(target) = attribute.link().map(Link::target) else { continue };
+                let (chosen, id) = (self.of(target), id_key(target));
+                let has_id = chosen.existing.as_ref().is_none_or(|existing| existing.attributes.contains_key(id));
+                let pointer = match existing {
+                    Some(_) => format!("{pointer}/existing/attributes/{}", attribute.key),
+                    None => format!("{pointer}/references"),
+                };
+                if !chosen.enabled {
+                    let detail = format!("`{}` refers to {target}, which the job does not import.", attribute.key);
+                    faults.push(pointer, "reference_not_mapped", detail);
+                } else if !has_id {
+                    let detail = format!(
+                        "`{}` refers to {target}, which are looked up by their id: map `{id}` in \
+                         /objects/{target}/existing/attributes.",
+                        attribute.key
+                    );
+                    faults.push(pointer, "reference_not_mapped", detail);
+                }
+            }
+        }
     }
 
     /// The imported attributes of a type, in the order of the table, extensions last. Only references to imported types are
     /// among them.
     pub(super) fn attributes(&self, object_type: ObjectType, memberships: Memberships) -> Vec<Attribute> {
         let choice = self.of(object_type);
+        if let Some(existing) = &choice.existing {
+            return existing.chosen(object_type);
+        }
         let mut chosen: Vec<Attribute> = attributes(object_type)
             .iter()
             .filter(|attribute| match attribute.link() {
@@ -118,7 +156,9 @@ impl Selection {
 
     /// The name of the object type in Assets.
     pub(super) fn type_name(&self, object_type: ObjectType) -> &str {
-        self.of(object_type).type_name.as_deref().unwrap_or(default_type_name(object_type)).trim()
+        let choice = self.of(object_type);
+        let existing = choice.existing.as_ref().map(|existing| existing.object_type.as_str());
+        existing.or(choice.type_name.as_deref()).unwrap_or(default_type_name(object_type)).trim()
     }
 
     fn check_type_names(&self, pointer: &str, faults: &mut Faults) {
@@ -128,7 +168,8 @@ impl Selection {
             let folded = name.to_lowercase();
             if taken.contains(&folded) {
                 let detail = format!("two object types would have the name `{name}`");
-                faults.push(format!("{pointer}/{object_type}/typeName"), "duplicate_name", detail);
+                let field = if self.of(object_type).existing.is_some() { "existing/objectType" } else { "typeName" };
+                faults.push(format!("{pointer}/{object_type}/{field}"), "duplicate_name", detail);
             }
             taken.push(folded);
         }
@@ -160,6 +201,10 @@ impl ObjectSelection {
     }
 
     fn check(&self, object_type: ObjectType, pointer: &str, faults: &mut Faults) {
+        if let Some(existing) = &self.existing {
+            self.check_alone(pointer, faults);
+            return existing.check(object_type, &format!("{pointer}/existing"), faults);
+        }
         let chosen = self.attributes.as_deref().unwrap_or_default();
         if chosen.len() > MAX_ATTRIBUTES {
             let detail = format!("An object type can have at most {MAX_ATTRIBUTES} attributes.");
@@ -184,6 +229,21 @@ impl ObjectSelection {
             faults.push(format!("{pointer}/typeName"), "invalid_name", detail);
         }
         self.check_names(object_type, pointer, faults);
+    }
+
+    /// An object type that is there has its own attributes and names.
+    fn check_alone(&self, pointer: &str, faults: &mut Faults) {
+        let given = [
+            ("attributes", self.attributes.is_some()),
+            ("references", self.references.is_some()),
+            ("names", !self.names.is_empty()),
+            ("typeName", self.type_name.is_some()),
+        ];
+        for (field, _) in given.into_iter().filter(|(_, is_given)| *is_given) {
+            let detail =
+                format!("`existing.attributes` says what is imported: leave out `{field}`, or leave out `existing`.");
+            faults.push(format!("{pointer}/{field}"), "not_with_existing", detail);
+        }
     }
 
     fn check_names(&self, object_type: ObjectType, pointer: &str, faults: &mut Faults) {
@@ -215,23 +275,6 @@ impl ObjectSelection {
             taken.push(name.to_lowercase());
         }
     }
-}
-
-fn unknown(object_type: ObjectType, key: &str) -> String {
-    format!(
-        "`{key}` is not an attribute of {object_type}. GET /v1/attributes?objectType={object_type} lists them; a \
-         directory extension is written extension_<32 digits of the app id>_<name>."
-    )
-}
-
-/// A quotation mark or `$` in a name would break the queries that Assets looks references up with.
-fn wrong_name(name: &str) -> Option<String> {
-    let length = name.trim().chars().count();
-    if length == 0 || length > MAX_NAME_CHARACTERS {
-        return Some(format!("A name has 1 to {MAX_NAME_CHARACTERS} characters."));
-    }
-    let wrong = name.chars().find(|c| c.is_control() || matches!(c, '"' | '\\' | '$' | '{' | '}'))?;
-    Some(format!("A name cannot contain {wrong:?}."))
 }
 
 const fn default_type_name(object_type: ObjectType) -> &'static str {

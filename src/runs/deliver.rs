@@ -12,6 +12,7 @@ pub mod execution;
 mod objects;
 pub mod schema;
 pub mod setup;
+pub mod types;
 
 use super::collect::collected::Collected;
 use super::context::DestinationKind;

@@ -187,10 +187,13 @@ async fn source(
     }
     report.findings.push(state(app, subject, &config).await?);
     match client.schema_and_mapping(target, links).await {
-        Ok(current) if config.state == ConfigState::MissingMapping => {
-            report.findings.extend(name_taken(subject, links, current.as_ref()));
+        Ok(current) => {
+            let blocked = blocked(subject, links, current.as_ref());
+            if config.state != ConfigState::MissingMapping && blocked.is_empty() {
+                report.findings.extend(mapping(subject, links, current.as_ref()));
+            }
+            report.findings.extend(blocked);
         }
-        Ok(current) => report.findings.extend(mapping(subject, links, current.as_ref())),
         Err(error) => report.findings.push(of_import(&error)),
     }
     // What an import token may not read is no finding.
@@ -275,10 +278,11 @@ fn mapping(subject: &Subject, links: &Links, current: Option<&serde_json::Value>
     findings
 }
 
-/// Whether the object schema has something that keeps the object types from being built.
-fn name_taken(subject: &Subject, links: &Links, current: Option<&serde_json::Value>) -> Option<Finding> {
-    let taken = schema::difference(subject.job.as_ref()?, links, current).name_taken()?;
-    Some(of_import(&AssetsError::new(AssetsErrorKind::NameTaken, taken)))
+/// What in the object schema keeps the object types from being built or filled.
+fn blocked(subject: &Subject, links: &Links, current: Option<&serde_json::Value>) -> Vec<Finding> {
+    let Some(job) = &subject.job else { return Vec::new() };
+    let blocked = schema::difference(job, links, current).blocked();
+    blocked.map(|blocked| of_import(&schema::refusal(blocked))).into_iter().collect()
 }
 
 fn differences(difference: &Difference) -> String {

@@ -28,8 +28,11 @@ pub type Repeated = BTreeMap<String, u64>;
 #[serde(rename_all = "camelCase")]
 pub struct TypeNames {
     pub object_type: String,
-    /// The attribute that holds the directory's id.
+    /// The attribute that holds the directory's id; empty if none does.
     pub identity: String,
+    /// The names of the attributes by their keys.
+    #[serde(default)]
+    pub attributes: BTreeMap<String, String>,
 }
 
 impl Delivered {

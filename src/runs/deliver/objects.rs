@@ -11,6 +11,7 @@ use crate::db::runs::{self, Only};
 use crate::destination::EmptyValues;
 use crate::directory::ObjectType;
 use crate::error::{Code, Error};
+use crate::mapping::Cleared;
 use crate::run_state::{ChangeAction, RunError, RunWarning};
 use crate::runs::run::Run;
 use crate::runs::stop::Stop;
@@ -37,7 +38,7 @@ pub(super) async fn remove_and_clear(run: &Run, client: &Client, delivered: &Del
         let ids = removals(run, object_type).await?;
         let cleared = match destination.empty_values {
             EmptyValues::Remove => HashMap::new(),
-            EmptyValues::Unknown | EmptyValues::Ignore => cleared(run, object_type).await?,
+            EmptyValues::Unknown | EmptyValues::Ignore => cleared(run, delivered, object_type).await?,
         };
         count_removed(run, object_type).await?;
         if ids.is_empty() && cleared.is_empty() {
@@ -95,7 +96,7 @@ pub(super) fn warn_of_the_rest(run: &Run, error: Option<&RunError>) {
 
 /// The object type in Assets, by the numbers in the result of the execution.
 fn scope(delivered: &Delivered, object_type: ObjectType) -> Option<ObjectScope<'_>> {
-    let names = delivered.names.get(object_type.as_str())?;
+    let names = delivered.names.get(object_type.as_str()).filter(|names| !names.identity.is_empty())?;
     Some(ObjectScope {
         object_schema_id: delivered.result.as_ref()?.progress_result.as_ref()?.object_schema_id?,
         object_type_id: delivered.of(object_type)?.object_type_id,
@@ -146,7 +147,14 @@ async fn count_removed(run: &Run, object_type: ObjectType) -> Result<(), Stop> {
 }
 
 /// The attributes that each updated object should have lost.
-async fn cleared(run: &Run, object_type: ObjectType) -> Result<HashMap<Uuid, Vec<String>>, Stop> {
+async fn cleared(
+    run: &Run,
+    delivered: &Delivered,
+    object_type: ObjectType,
+) -> Result<HashMap<Uuid, Vec<String>>, Stop> {
+    let names = delivered.names.get(object_type.as_str()).map(|names| &names.attributes);
+    // People may have renamed it.
+    let name_of = |of: Cleared| names.and_then(|names| names.get(&of.key).cloned()).unwrap_or(of.name);
     let (organization, id) = (run.job.organization, run.lease.run);
     let mut cleared = HashMap::new();
     let mut after = 0;
@@ -165,7 +173,7 @@ async fn cleared(run: &Run, object_type: ObjectType) -> Result<HashMap<Uuid, Vec
                 continue;
             }
             let names: Vec<String> =
-                run.job.mapping.cleared(object_type, before, now).into_iter().map(|cleared| cleared.name).collect();
+                run.job.mapping.cleared(object_type, before, now).into_iter().map(name_of).collect();
             if !names.is_empty() {
                 cleared.insert(change.object_id, names);
             }

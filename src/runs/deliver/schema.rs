@@ -8,6 +8,7 @@ use crate::codes::WarningCode;
 use crate::db::destinations;
 use crate::error::{Code, Error, Result};
 use crate::ids::DestinationId;
+use crate::mapping::difference::Blocked;
 use crate::mapping::{Difference, ImportSource, Mapping};
 use crate::run_state::RunWarning;
 use crate::runs::context::JobContext;
@@ -31,8 +32,8 @@ pub(super) async fn ensure(delivery: &Delivery<'_>, state: ConfigState) -> Resul
     let source = ImportSource { id: &id, schema_name: &name };
     let mapping = &run.job.mapping;
     let difference = mapping.difference(source, current.as_ref());
-    if let Some(taken) = name_taken(&run.app, &run.job, source, current.as_ref(), &difference).await? {
-        return Err(failed(&AssetsError::new(AssetsErrorKind::NameTaken, taken)));
+    if let Some(error) = blocked(&run.app, &run.job, source, current.as_ref(), &difference).await? {
+        return Err(failed(&error));
     }
     for refused in &difference.refused {
         let what = refused.attribute.as_deref().unwrap_or(&refused.object_type);
@@ -63,22 +64,26 @@ pub(super) async fn names(delivery: &Delivery<'_>) -> Result<BTreeMap<String, Ty
     });
     let id = links.import_source_id().unwrap_or_default();
     let source = ImportSource { id: &id, schema_name: SCHEMA_NAME };
-    let names = run.job.mapping.names_in(source, &current.unwrap_or_default()).into_iter();
-    let names = names.map(|(of, object_type, identity)| (of.as_str().to_owned(), TypeNames { object_type, identity }));
+    let (mapping, current) = (&run.job.mapping, current.unwrap_or_default());
+    let names = mapping.names_in(source, &current).into_iter().map(|(of, object_type, identity)| {
+        let attributes = mapping.attribute_names_in(source, &current, of);
+        (of.as_str().to_owned(), TypeNames { object_type, identity, attributes })
+    });
     Ok(names.collect())
 }
 
-/// Why the document cannot be sent: what has a name in Assets that the job needs for something else, or what belongs to
-/// an import source to which another job delivers. Two jobs that fill the same object types can undo each other.
-async fn name_taken(
+/// Why the document cannot be sent: what has a name in Assets that the job needs for something else, what does not fit,
+/// or what belongs to an import source to which another job delivers. Two jobs that fill the same object types can undo
+/// each other.
+async fn blocked(
     app: &App,
     job: &JobContext,
     source: ImportSource<'_>,
     current: Option<&Value>,
     difference: &Difference,
-) -> Result<Option<String>> {
-    if let Some(taken) = difference.name_taken() {
-        return Ok(Some(taken));
+) -> Result<Option<AssetsError>> {
+    if let Some(blocked) = difference.blocked() {
+        return Ok(Some(refusal(blocked)));
     }
     let (Some(current), Some(destination)) = (current, &job.destination) else { return Ok(None) };
     let (organization, id) = (job.organization, DestinationId(destination.id));
@@ -86,7 +91,15 @@ async fn name_taken(
         destinations::other_sources(tx, organization, id).await
     });
     let theirs = job.mapping.built_by_others(source, current, &others.await?);
-    Ok(theirs.map(|name| format!("the object type «{name}» belongs to an import source to which another job delivers")))
+    let taken = |name| format!("the object type «{name}» belongs to an import source to which another job delivers");
+    Ok(theirs.map(|name| AssetsError::new(AssetsErrorKind::NameTaken, taken(name))))
+}
+
+pub(super) fn refusal(blocked: Blocked) -> AssetsError {
+    match blocked {
+        Blocked::NameTaken(detail) => AssetsError::new(AssetsErrorKind::NameTaken, detail),
+        Blocked::Unfit(detail) => AssetsError::new(AssetsErrorKind::Unfit, detail),
+    }
 }
 
 /// What is sent: with the names, types and external ids that the object schema has already.
@@ -169,9 +182,9 @@ async fn send(app: &App, job: &JobContext) -> Result<(Links, JobSchema)> {
     let name = current.as_ref().and_then(schema_name).unwrap_or(SCHEMA_NAME).to_owned();
     let source = ImportSource { id: &id, schema_name: &name };
     if let Some(difference) = &wanted.difference
-        && let Some(taken) = name_taken(app, job, source, current.as_ref(), difference).await?
+        && let Some(error) = blocked(app, job, source, current.as_ref(), difference).await?
     {
-        return Err(AssetsError::new(AssetsErrorKind::NameTaken, taken).into());
+        return Err(error.into());
     }
     let client = app.assets.clone().with_patience(PATIENCE);
     let target = reachable(app, job).await?;
