@@ -10,6 +10,7 @@
 
 mod answer;
 mod aql;
+mod by_hand;
 mod control;
 mod describe;
 mod document;
@@ -32,6 +33,7 @@ mod traffic;
 mod truth;
 mod value;
 
+pub use by_hand::AttributeByHand;
 pub use execution::{ExecutionView, TypeView};
 pub use options::{
     AssetsOptions, Behaviour, EmptyValues, ExtraValues, LinkForm, Missing, MissingAction, Processing,
@@ -230,6 +232,18 @@ impl AssetsSim {
         let values: Vec<(String, Vec<String>)> =
             values.iter().map(|(name, value)| ((*name).to_owned(), vec![(*value).to_owned()])).collect();
         control::add_object(&mut lock(&self.shared), type_name, &values)
+    }
+
+    /// Makes an object type in the object schema of an import source, as a person would by hand: Assets gives it and its
+    /// attributes external ids. The first attribute is the label.
+    pub fn add_object_type(
+        &self,
+        source: Uuid,
+        name: &str,
+        parent: Option<&str>,
+        attributes: &[AttributeByHand],
+    ) -> Result<(), String> {
+        by_hand::add_type(&mut lock(&self.shared), &source.to_string(), name, parent, attributes)
     }
 
     /// Adds an attribute to a type as an administrator would by hand; `kind` as in the schema document.

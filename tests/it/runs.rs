@@ -12,6 +12,7 @@ mod crash;
 mod damaged;
 mod delta;
 mod dry_run;
+mod existing;
 mod filters;
 mod forge;
 mod implausible;

@@ -4,6 +4,7 @@ pub mod exact;
 pub mod gateway;
 pub mod issuer;
 pub mod log;
+pub mod others;
 pub mod postgres;
 pub mod raw;
 pub mod recorder;

@@ -1,6 +1,7 @@
 //! `/_sim/*`: what a test or a person may ask and change from outside, without authentication.
 
 use super::answer::Answer;
+use super::by_hand::{self, AttributeByHand};
 use super::execution;
 use super::mapping;
 use super::objects;
@@ -77,6 +78,17 @@ pub(super) fn route(state: &mut State, method: &str, path: &[&str], body: &[u8])
             Ok(id) => Answer::json(201, json!({"id": id})),
             Err(message) => Answer::refused(400, message),
         },
+        ("POST", ["types"]) => {
+            let source = body["source"].as_str().map_or_else(|| state.sources[0].id.to_string(), str::to_owned);
+            let made = serde_json::from_value(body["attributes"].clone()).map_err(|error| error.to_string());
+            let made = made.and_then(|attributes: Vec<AttributeByHand>| {
+                by_hand::add_type(state, &source, text("name"), body["parent"].as_str(), &attributes)
+            });
+            match made {
+                Ok(()) => Answer::empty(201),
+                Err(message) => Answer::refused(400, message),
+            }
+        }
         ("POST", ["attributes"]) => match add_attribute(state, text("objectType"), text("name"), text("type")) {
             Ok(id) => Answer::json(201, json!({"id": id})),
             Err(message) => Answer::refused(400, message),

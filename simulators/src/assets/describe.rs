@@ -28,7 +28,8 @@ pub(super) fn schema_and_mapping(store: &Store, schema: usize, mappings: &[TypeM
 
 fn object_type(store: &Store, ix: TypeIx) -> Value {
     let of = &store.types[ix];
-    let shown = of.attributes.iter().filter(|a| !a.system || a.name == SYSTEM_ATTRIBUTES[0]);
+    let shown =
+        of.attributes.iter().filter(|a| a.kind.is_importable() && (!a.system || a.name == SYSTEM_ATTRIBUTES[0]));
     let attributes: Vec<Value> = shown.map(|a| attribute(store, a)).collect();
     let children = (0..store.types.len()).filter(|child| store.types[*child].parent == Some(ix));
     let children: Vec<Value> = children.map(|child| object_type(store, child)).collect();
@@ -48,7 +49,6 @@ fn object_type(store: &Store, ix: TypeIx) -> Value {
 
 fn attribute(store: &Store, of: &Attribute) -> Value {
     let mut described = json!({
-        "externalId": of.external_id,
         "name": of.name,
         "description": of.description,
         "type": of.kind.name(),
@@ -57,6 +57,9 @@ fn attribute(store: &Store, of: &Attribute) -> Value {
         "maximumCardinality": of.maximum,
         "unique": of.unique,
     });
+    if !of.external_id.is_empty() {
+        described["externalId"] = json!(of.external_id);
+    }
     if let Some(target) = of.target {
         described["referenceObjectTypeName"] = json!(store.types[target].name);
         described["referenceObjectTypeExternalId"] = json!(store.types[target].external_id);

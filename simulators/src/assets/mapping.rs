@@ -59,8 +59,8 @@ fn find_type(store: &Store, schema: usize, external_id: Option<&str>, name: &str
 
 fn find_attribute(of: &ObjectType, external_id: Option<&str>, name: &str) -> Option<u16> {
     let position = of.attributes.iter().position(|attribute| match external_id {
-        Some(id) => attribute.external_id == id,
-        None => attribute.name == name,
+        Some(id) => attribute.external_id == id && attribute.kind.is_importable(),
+        None => attribute.name == name && attribute.kind.is_importable(),
     });
     position.map(|at| at as u16)
 }
@@ -270,7 +270,7 @@ fn write_type(store: &mut Store, schema: usize, parent: Option<TypeIx>, part: &T
     place
 }
 
-fn made_external_id() -> String {
+pub(super) fn made_external_id() -> String {
     format!("cmdb::externalId/{}", random_id())
 }
 

@@ -335,6 +335,11 @@ fn object_values(state: &State, ix: ObjectIx, at: u16, of: &Attribute) -> Vec<Va
             "referencedType": true,
             "referencedObject": {"id": Store::id(value), "label": store.label(value), "objectKey": store.key(value)},
         }),
+        AttributeKind::User => {
+            let account = store.strings.get(value);
+            json!({"value": account, "displayValue": account, "searchValue": account, "referencedType": false,
+                   "user": {"key": account}})
+        }
         AttributeKind::Status => {
             let name = store.strings.get(value);
             json!({"displayValue": name, "searchValue": name, "referencedType": false, "status": {"name": name}})

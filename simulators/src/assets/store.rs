@@ -29,10 +29,14 @@ pub(super) enum AttributeKind {
     IpAddress,
     Reference,
     Status,
+    /// A Jira account. An import neither sees nor fills it. Source: docs/assets.md, «Existing object types».
+    User,
+    /// A Jira group, like [`AttributeKind::User`].
+    Group,
 }
 
 impl AttributeKind {
-    const NAMES: [(AttributeKind, &str, i32, i32); 14] = [
+    const NAMES: [(AttributeKind, &str, i32, i32); 16] = [
         (AttributeKind::Text, "text", 0, 0),
         (AttributeKind::Integer, "integer", 0, 1),
         (AttributeKind::Boolean, "boolean", 0, 2),
@@ -47,9 +51,21 @@ impl AttributeKind {
         (AttributeKind::IpAddress, "ipaddress", 0, 11),
         (AttributeKind::Reference, "referenced_object", 1, -1),
         (AttributeKind::Status, "status", 7, -1),
+        (AttributeKind::User, "user", 2, -1),
+        (AttributeKind::Group, "group", 4, -1),
     ];
 
+    /// What a document can name.
     pub(super) fn parse(name: &str) -> Option<Self> {
+        Self::by_name(name).filter(|kind| kind.is_importable())
+    }
+
+    /// Whether imports see and fill attributes of this kind.
+    pub(super) fn is_importable(self) -> bool {
+        !matches!(self, Self::User | Self::Group)
+    }
+
+    pub(super) fn by_name(name: &str) -> Option<Self> {
         Self::NAMES.iter().find(|(_, known, ..)| *known == name).map(|(kind, ..)| *kind)
     }
 

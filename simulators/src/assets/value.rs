@@ -31,6 +31,8 @@ pub(super) fn convert<'t>(kind: AttributeKind, text: Cow<'t, str>) -> Result<Cow
         | AttributeKind::Textarea
         | AttributeKind::Select
         | AttributeKind::Status
+        | AttributeKind::User
+        | AttributeKind::Group
         | AttributeKind::Reference => true,
         AttributeKind::Integer => text.parse::<i64>().is_ok(),
         AttributeKind::Double => text.parse::<f64>().is_ok_and(f64::is_finite),
