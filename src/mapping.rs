@@ -138,6 +138,11 @@ impl Mapping {
         self.of(object_type).identity_name()
     }
 
+    /// The object type of others that objects of this type are written into.
+    pub fn existing(&self, object_type: ObjectType) -> Option<&ExistingType> {
+        self.of(object_type).existing.as_ref()
+    }
+
     /// Whether the objects of this type carry these references.
     pub fn carries(&self, object_type: ObjectType, link: Link) -> bool {
         self.of(object_type).attributes.iter().any(|mapped| mapped.attribute.link() == Some(link))

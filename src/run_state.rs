@@ -157,6 +157,18 @@ pub struct TypeCounts {
     /// Values that should have been cleared but stay, because Assets ignores empty values.
     #[serde(skip_serializing_if = "is_zero")]
     pub not_cleared: u64,
+    /// Objects that others made in Assets and that the run takes over. They are among `updated`.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub matched: u64,
+    /// Objects of which nothing is sent, because it is not known which object in Assets they are.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub ambiguous: u64,
+    /// Objects of which nothing is sent, because they have no value of the identity.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub unidentified: u64,
+    /// Objects that others made in Assets and that are not in the directory, as a dry run found them.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub only_in_assets: u64,
     /// Objects left out by the filter's scope, exclusions and limits.
     #[serde(skip_serializing_if = "is_zero")]
     pub out_of_scope: u64,
@@ -255,6 +267,16 @@ text_enum! {
         Remove = "remove",
         /// Seen again after it was missing or marked.
         Restore = "restore",
+        /// Found in an object type that others filled, and taken over: it is updated.
+        Matched = "matched",
+        /// It is not known which object it is, so nothing is sent of it: several objects in Assets have its identity, or
+        /// several objects of the directory do.
+        Ambiguous = "ambiguous",
+        /// It has no value of the identity, so nothing is sent of it.
+        Unidentified = "unidentified",
+        /// In an object type that others filled, and not in the directory. A dry run lists these; nothing is done with
+        /// them.
+        OnlyInAssets = "onlyInAssets",
     }
 }
 
@@ -270,6 +292,17 @@ text_enum! {
         SoftDeleted = "softDeleted",
         OutOfScope = "outOfScope",
         SeenAgain = "seenAgain",
+        /// The object in Assets has the same identity.
+        SameIdentity = "sameIdentity",
+        /// The object in Assets has no identity yet, and the same value of `matchBy`.
+        SameProperty = "sameProperty",
+        /// Several objects in Assets have the value.
+        SeveralInAssets = "severalInAssets",
+        /// Several objects of the directory have the value.
+        SeveralInDirectory = "severalInDirectory",
+        /// The object in Assets with the same value of `matchBy` has another identity.
+        OtherIdentity = "otherIdentity",
+        NoIdentity = "noIdentity",
     }
 }
 

@@ -7,6 +7,7 @@
 //! [`scheduler`] queues runs that are due; [`webhooks`] announces how runs end; `monitoring` sets the metrics of jobs
 //! and queue.
 
+mod adopt;
 pub mod checkpoint;
 pub mod collect;
 pub mod context;

@@ -21,13 +21,18 @@ use super::page::{Page, PageQuery};
 #[serde(rename_all = "camelCase")]
 pub struct ChangeResponse {
     pub object_type: ObjectType,
+    /// Its id in the directory. Of an object that is only in Assets: its number there, as an id.
     pub object_id: Uuid,
+    /// The keys in Assets of the objects that it is, or could be: ITSM-5186. Only for object types of others.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub assets_keys: Vec<String>,
     #[schema(required = true)]
     pub label: Option<String>,
     pub action: ChangeAction,
     #[schema(required = true)]
     pub reason: Option<ChangeReason>,
-    /// The object as it was delivered before; null for a new object.
+    /// The object as it was delivered before; null for a new object. Of an object that others made in Assets: what it has
+    /// there in the attributes that the job writes; of references the keys in Assets.
     #[schema(required = true, value_type = Option<Object>)]
     pub before: Option<Value>,
     /// The object as it is delivered now; null if it is missing or removed.
@@ -41,6 +46,7 @@ impl ChangeResponse {
         Self {
             object_type: row.object_type,
             object_id: row.object_id,
+            assets_keys: row.assets_keys.unwrap_or_default(),
             label: row.label,
             action: row.action,
             reason: row.reason,

@@ -35,7 +35,7 @@ pub struct SiteAccess {
 }
 
 impl SiteAccess {
-    fn credential(&self) -> Credential<'_> {
+    pub(super) fn credential(&self) -> Credential<'_> {
         Credential::Basic { email: &self.email, token: &self.api_token }
     }
 }
@@ -153,24 +153,8 @@ impl Client {
             let query = json!({ "qlQuery": query(scope, ids) });
             let mut start = 0;
             loop {
-                let mut url = self.object_url(workspace_id, "object/aql")?;
-                url.query_pairs_mut()
-                    .append_pair("startAt", &start.to_string())
-                    .append_pair("maxResults", &PAGE.to_string())
-                    .append_pair("includeAttributes", "true");
-                self.clock.sleep(BETWEEN_QUERIES).await;
-                let request = Request {
-                    action: "POST object/aql",
-                    method: Method::POST,
-                    url,
-                    credential: access.credential(),
-                    body: json_body(&query),
-                    repeat: Repeat::Safe,
-                };
-                let page: AqlPage =
-                    self.send(&request).await?.json().map_err(|error| error.during("POST object/aql"))?;
+                let (page, is_last) = self.aql_page(access, workspace_id, &query, start).await?;
                 start += page.values.len();
-                let is_last = page.values.is_empty() || page.is_last.or(page.last).unwrap_or(page.values.len() < PAGE);
                 collect(scope, ids, page, &mut found);
                 if is_last {
                     break;
@@ -178,6 +162,37 @@ impl Client {
             }
         }
         Ok(found)
+    }
+
+    /// A page of the objects that a query finds, and whether it is the last.
+    pub(super) async fn aql_page(
+        &self,
+        access: &SiteAccess,
+        workspace_id: &str,
+        query: &Value,
+        start: usize,
+    ) -> Result<(AqlPage, bool)> {
+        let mut url = self.object_url(workspace_id, "object/aql")?;
+        url.query_pairs_mut()
+            .append_pair("startAt", &start.to_string())
+            .append_pair("maxResults", &PAGE.to_string())
+            .append_pair("includeAttributes", "true");
+        self.clock.sleep(BETWEEN_QUERIES).await;
+        let request = Request {
+            action: "POST object/aql",
+            method: Method::POST,
+            url,
+            credential: access.credential(),
+            body: json_body(query),
+            repeat: Repeat::Safe,
+        };
+        let page: AqlPage = self.send(&request).await?.json().map_err(|error| error.during("POST object/aql"))?;
+        let is_last = page.values.is_empty() || page.is_last.or(page.last).unwrap_or(page.values.len() < PAGE);
+        Ok((page, is_last))
+    }
+
+    pub(super) async fn between_writes(&self) {
+        self.clock.sleep(BETWEEN_WRITES).await;
     }
 
     /// Deletes an object. One that no longer exists counts as deleted.
@@ -223,7 +238,7 @@ impl Client {
         self.send(&request).await.map(|_| ())
     }
 
-    fn object_url(&self, workspace_id: &str, path: &str) -> Result<Url> {
+    pub(super) fn object_url(&self, workspace_id: &str, path: &str) -> Result<Url> {
         if workspace_id.is_empty() || !workspace_id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-') {
             return Err(AssetsError::new(AssetsErrorKind::Malformed, "the workspace id is not valid"));
         }
@@ -234,7 +249,7 @@ impl Client {
 }
 
 /// An object's id: it becomes part of a path.
-fn number(object_id: &str) -> Result<&str> {
+pub(super) fn number(object_id: &str) -> Result<&str> {
     let is_number = !object_id.is_empty() && object_id.bytes().all(|b| b.is_ascii_digit());
     is_number
         .then_some(object_id)

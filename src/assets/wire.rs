@@ -267,6 +267,8 @@ pub(super) struct AqlObject {
     #[serde(default)]
     pub object_key: String,
     #[serde(default)]
+    pub label: String,
+    #[serde(default)]
     pub object_type: AqlObjectType,
     #[serde(default)]
     pub attributes: Vec<AqlObjectAttribute>,
@@ -297,13 +299,46 @@ pub(super) struct AqlObjectAttribute {
 }
 
 #[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub(super) struct AqlValue {
     #[serde(default)]
     pub value: Value,
+    #[serde(default)]
+    pub display_value: Option<String>,
+    #[serde(default)]
+    pub referenced_object: Option<AqlReference>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct AqlReference {
+    #[serde(default)]
+    pub object_key: String,
+}
+
+/// A page of `objectschema/list`.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct ObjectSchemaPage {
+    #[serde(default)]
+    pub values: Vec<ObjectTypeEntry>,
+    #[serde(default)]
+    pub is_last: Option<bool>,
+    #[serde(default)]
+    pub last: Option<bool>,
+}
+
+/// An object schema, or an object type.
+#[derive(Deserialize)]
+pub(super) struct ObjectTypeEntry {
+    #[serde(default)]
+    pub id: Value,
+    #[serde(default)]
+    pub name: String,
 }
 
 /// An id, which can be a text or a number.
-pub(super) fn id_text(value: &Value) -> String {
+pub(crate) fn id_text(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
         Value::Number(number) => number.to_string(),

@@ -90,6 +90,18 @@ code_table! {
             "Nothing.";
 
         // Comparing.
+        ExistingNotCompared = "existing_not_compared",
+            "The objects that are in Assets already could not be looked at: which of the new objects are there, there twice, or only there is not known.",
+            "Give the destination `api` with the site's URL, an email address and an API token, and start a dry run.";
+        AdoptionNeedsApproval = "adoption_needs_approval",
+            "The run would change objects that others made in a way that a person has to confirm, and waits for approval.",
+            "Look at GET /v1/runs/{id}/changes?action=matched, then approve or cancel the run.";
+        ObjectsAmbiguous = "objects_ambiguous",
+            "It is not known which object in Assets some objects are, so nothing was sent of them.",
+            "Look at GET /v1/runs/{id}/changes?action=ambiguous, and correct the objects in Assets or in Entra.";
+        ObjectsUnidentified = "objects_unidentified",
+            "Some objects have no value of the property that identifies them in Assets, so nothing was sent of them.",
+            "Look at GET /v1/runs/{id}/changes?action=unidentified. Use the id as `identity`, or fill the property in Entra.";
         RemovalBrake = "removal_brake",
             "More objects are missing at once than the job allows; the run waits for approval.",
             "Look at the run's changes; approve it, or cancel it and fix filter or connection.";

@@ -265,6 +265,8 @@ diesel::table! {
         hash -> Nullable<Bytea>,
         before -> Nullable<Text>,
         after -> Nullable<Text>,
+        assets_keys -> Nullable<Array<Text>>,
+        writes_identity -> Bool,
     }
 }
 

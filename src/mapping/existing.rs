@@ -42,6 +42,12 @@ pub struct ExistingType {
     /// an attribute of the object type. Attributes that are not named here are never touched.
     #[schema(value_type = BTreeMap<String, String>)]
     pub attributes: BTreeMap<String, String>,
+    /// The key of another attribute by which objects in Assets that have no identity yet are recognised, once: `mail`. The
+    /// object API then writes the identity into those that are one object on both sides, after an approval. Needs `api` in
+    /// the destination.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    #[schema(min_length = 1, max_length = 255)]
+    pub match_by: Option<String>,
 }
 
 /// The key of the attribute with the id of the directory.
@@ -87,7 +93,8 @@ impl ExistingType {
             }
             taken.push((folded, key));
         }
-        self.check_identity(object_type, &pointer, faults);
+        self.check_identity(object_type, pointer, faults);
+        self.check_match_by(object_type, pointer, faults);
     }
 
     fn check_identity(&self, object_type: ObjectType, pointer: &str, faults: &mut Faults) {
@@ -105,6 +112,26 @@ impl ExistingType {
             Some(_) if !self.attributes.contains_key(&self.identity) => {
                 let detail =
                     format!("`attributes` does not say which attribute of the object type holds `{}`.", self.identity);
+                faults.push(pointer, "identity_not_mapped", detail);
+            }
+            Some(_) => {}
+        }
+    }
+
+    fn check_match_by(&self, object_type: ObjectType, pointer: &str, faults: &mut Faults) {
+        let Some(key) = &self.match_by else { return };
+        let pointer = format!("{pointer}/matchBy");
+        match attribute(object_type, key) {
+            None => faults.push(pointer, "unknown_attribute", unknown(object_type, key)),
+            Some(by) if !can_identify(&by) => {
+                let detail = format!("Several {object_type} can have the same `{key}`, so it cannot tell them apart.");
+                faults.push(pointer, "not_an_identity", detail);
+            }
+            Some(_) if *key == self.identity => {
+                faults.push(pointer, "duplicate", "It is the identity already.");
+            }
+            Some(_) if !self.attributes.contains_key(key) => {
+                let detail = format!("`attributes` does not say which attribute of the object type holds `{key}`.");
                 faults.push(pointer, "identity_not_mapped", detail);
             }
             Some(_) => {}

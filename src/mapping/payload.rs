@@ -53,6 +53,17 @@ impl Mapping {
         self.text_of(&Object { object_type, id, properties, references, removed_on: None, is_stub: true })
     }
 
+    /// The value of one attribute that is no reference, as text; `None` if it is empty.
+    pub fn value(&self, object_type: ObjectType, key: &str, id: Uuid, properties: &Properties) -> Option<String> {
+        let mapped = self.of(object_type).attributes.iter().find(|mapped| mapped.attribute.key == key)?;
+        let references = &References::default();
+        let object = Object { object_type, id, properties, references, removed_on: None, is_stub: false };
+        let attribute = &mapped.attribute;
+        let mut out = String::new();
+        self.push_value(&mut out, attribute.source, key, attribute.value_type, &object);
+        serde_json::from_str::<Option<String>>(&out).ok().flatten()
+    }
+
     fn text_of(&self, object: &Object<'_>) -> String {
         let (attributes, references) = (&self.of(object.object_type).attributes, object.references);
         let mut out =

@@ -303,7 +303,12 @@ fn proposal(
     }
     let identity = [id_key(object_type), "userPrincipalName", "mail", "skuPartNumber", "deviceId"];
     let identity = identity.into_iter().find(|key| chosen.contains_key(*key))?;
-    Some(ExistingType { object_type: text(of, "name").to_owned(), identity: identity.to_owned(), attributes: chosen })
+    Some(ExistingType {
+        object_type: text(of, "name").to_owned(),
+        identity: identity.to_owned(),
+        attributes: chosen,
+        match_by: None,
+    })
 }
 
 /// Whether an attribute of theirs takes ours: a reference leads to the object type that is proposed for its objects.

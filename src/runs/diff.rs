@@ -2,6 +2,7 @@
 //! of its delivery. Everything here is local, so after a crash the comparison simply starts again.
 
 mod absent;
+pub mod adoption;
 pub mod diffed;
 mod memberships;
 mod not_cleared;
@@ -103,6 +104,8 @@ pub async fn diff(run: &Run, collected: &Collected) -> Result<Diffed, Stop> {
         sends,
         planned,
         brake,
+        adoption: None,
+        compared: false,
         whole,
         left_out,
         references: outbox.references,

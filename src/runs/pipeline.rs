@@ -3,7 +3,7 @@
 use super::checkpoint::Checkpoint;
 use super::run::Run;
 use super::stop::Stop;
-use super::{collect, deliver, diff, settle};
+use super::{adopt, collect, deliver, diff, settle};
 use crate::codes::RunErrorCode;
 use crate::error::Error;
 use crate::run_state::{RunMode, RunStage, RunState};
@@ -34,6 +34,12 @@ pub async fn execute(run: &Run, mut checkpoint: Checkpoint) -> Result<RunState, 
     checkpoint.collected = Some(collected);
     checkpoint.diffed = Some(diffed);
     checkpoint.save(run).await?;
+    if let (Some(collected), Some(diffed)) = (&checkpoint.collected, &mut checkpoint.diffed)
+        && !diffed.compared
+        && adopt::compare(run, collected, diffed).await?
+    {
+        checkpoint.save(run).await?;
+    }
     let (Some(collected), Some(diffed)) = (&checkpoint.collected, &checkpoint.diffed) else {
         return Err(Error::internal("the checkpoint lost its stages").into());
     };
@@ -41,27 +47,34 @@ pub async fn execute(run: &Run, mut checkpoint: Checkpoint) -> Result<RunState, 
     if run.mode == RunMode::DryRun || run.job.destination.is_none() {
         return Ok(settle::without_delivery(run).await?);
     }
-    if diffed.brake.is_some() && run.approved && run.job.settings() != diffed.settings {
-        let detail = "The job or its destination changed after the run stopped at the brake.";
+    let asks = diffed.brake.is_some() || diffed.adoption.is_some();
+    if asks && run.approved && run.job.settings() != diffed.settings {
+        let detail = "The job or its destination changed after the run stopped for approval.";
         return Err(Stop::failed(RunStage::Diff, RunErrorCode::ApprovalOutdated, detail, "Start a new run."));
     }
-    if let Some(brake) = &diffed.brake
-        && !run.approved
-    {
+    if asks && !run.approved {
         let expires_at = run.app.clock.now() + APPROVAL_LIFE;
-        let detail = serde_json::to_value(brake).map_err(Error::internal)?;
+        let detail = match (&diffed.brake, &diffed.adoption) {
+            (Some(brake), _) => serde_json::to_value(brake),
+            (None, adoption) => serde_json::to_value(adoption),
+        };
+        let detail = detail.map_err(Error::internal)?;
         return Err(Stop::AwaitApproval { detail, expires_at });
     }
     if run.approved {
         run.progress.was_approved();
     }
     run.progress.forget_plans();
+    let mut diffed = diffed.clone();
     let delivered = match checkpoint.delivered.take() {
         Some(delivered) => delivered,
-        None => deliver::deliver(run, collected, diffed).await?,
+        None => {
+            adopt::write_identities(run, &mut diffed).await?;
+            deliver::deliver(run, collected, &diffed).await?
+        }
     };
     // What delivery reported last is stored before the next stage starts.
     run.progress.flush(&run.app, &run.lease).await?;
-    let state = settle::settle(run, collected, diffed, &delivered).await?;
+    let state = settle::settle(run, collected, &diffed, &delivered).await?;
     Ok(state)
 }

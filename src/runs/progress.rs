@@ -193,7 +193,10 @@ impl RunProgress {
     /// Somebody approved the run: nothing is left to do about the removal brake.
     pub fn was_approved(&self) {
         let mut state = self.state();
-        for warning in state.warnings.iter_mut().filter(|warning| warning.code == WarningCode::RemovalBrake) {
+        let asks = |warning: &RunWarning| {
+            warning.code == WarningCode::RemovalBrake || warning.code == WarningCode::AdoptionNeedsApproval
+        };
+        for warning in state.warnings.iter_mut().filter(|warning| asks(warning)) {
             warning.advice = Some("The run was approved.".to_owned());
         }
         state.revision += 1;

@@ -1,5 +1,6 @@
 //! Runs from their queue to Assets, against both simulators.
 
+mod adopt;
 mod advice;
 mod bad_days;
 mod brake;

@@ -4,6 +4,7 @@ use super::body::{CreateJob, JobResponse, JobSchedule};
 use crate::db::Transaction;
 use crate::db::destinations;
 use crate::db::jobs::{self, JobRow, NewJobRow, References};
+use crate::directory::ObjectType;
 use crate::error::{Code, Error, Faults, Result};
 use crate::ids::{JobId, OrganizationId};
 use crate::job::{Deliver, RemovalPolicy, ScheduleMode};
@@ -100,6 +101,16 @@ impl CreateJob {
         if removes && destination_api == Some(false) {
             let detail = "To remove objects, the destination needs `api`. Add it, or use the policy `mark`.";
             faults.push("/removal/policy", "api_required", detail);
+        }
+        let objects =
+            self.objects.iter().flat_map(|objects| ObjectType::ALL.map(|of| (of, objects.of(of).existing.as_ref())));
+        for (object_type, existing) in objects {
+            let needs_api = existing.is_some_and(|existing| existing.match_by.is_some());
+            if needs_api && destination_api == Some(false) {
+                let detail =
+                    "The object API writes the identity into objects that are matched, so the destination needs `api`.";
+                faults.push(format!("/objects/{object_type}/existing/matchBy"), "api_required", detail);
+            }
         }
         faults.into_result()?;
         let Some(destination) = self.destination_id else { return Ok(()) };

@@ -135,6 +135,7 @@ mod tests {
             reason: Some(ChangeReason::Changed),
             before: Some(r#"{"id":"1","city":"Ulm","groups":["a"]}"#.to_owned()),
             after: Some(r#"{"id":"1","city":"Bonn","groups":["a"],"state":null}"#.to_owned()),
+            assets_keys: None,
         };
         let [.., changed, before, after] = cells(row);
         assert_eq!(changed, "city, state");

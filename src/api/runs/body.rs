@@ -183,7 +183,10 @@ fn warnings(stored: Value, state: RunState, approved_at: Option<DateTime<Utc>>) 
         // A dry run delivers nothing, and a job without a destination neither.
         (_, None) => "A run that delivers stops here until somebody approves it.".to_owned(),
     };
-    for warning in warnings.iter_mut().filter(|warning| warning.code == WarningCode::RemovalBrake) {
+    let asks = |warning: &RunWarning| {
+        warning.code == WarningCode::RemovalBrake || warning.code == WarningCode::AdoptionNeedsApproval
+    };
+    for warning in warnings.iter_mut().filter(|warning| asks(warning)) {
         warning.advice = Some(advice.clone());
     }
     Ok(warnings)

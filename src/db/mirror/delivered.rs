@@ -1,5 +1,6 @@
 //! What was delivered: the exact JSON that Assets took of each object.
 
+pub mod adoption;
 mod outbox;
 
 pub use outbox::{

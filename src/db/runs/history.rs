@@ -82,6 +82,8 @@ pub struct ChangeRow {
     pub reason: Option<ChangeReason>,
     pub before: Option<String>,
     pub after: Option<String>,
+    /// The objects in Assets that it is about, where they were looked for: ITSM-5186.
+    pub assets_keys: Option<Vec<String>>,
 }
 
 /// Which changes to list; `None`: all.

@@ -95,7 +95,7 @@ async fn blocked(
     Ok(theirs.map(|name| AssetsError::new(AssetsErrorKind::NameTaken, taken(name))))
 }
 
-pub(super) fn refusal(blocked: Blocked) -> AssetsError {
+pub(in crate::runs) fn refusal(blocked: Blocked) -> AssetsError {
     match blocked {
         Blocked::NameTaken(detail) => AssetsError::new(AssetsErrorKind::NameTaken, detail),
         Blocked::Unfit(detail) => AssetsError::new(AssetsErrorKind::Unfit, detail),
@@ -221,7 +221,7 @@ fn compare(job: &JobContext, links: &Links, current: Option<&Value>) -> JobSchem
 }
 
 /// How what a job needs differs from what Assets has.
-pub(super) fn difference(job: &JobContext, links: &Links, current: Option<&Value>) -> Difference {
+pub(in crate::runs) fn difference(job: &JobContext, links: &Links, current: Option<&Value>) -> Difference {
     let id = links.import_source_id().unwrap_or_default();
     let name = current.and_then(schema_name).unwrap_or(SCHEMA_NAME);
     job.mapping.difference(ImportSource { id: &id, schema_name: name }, current)

@@ -1,5 +1,6 @@
 //! What a comparison found, and the removal brake.
 
+use super::adoption::Adoption;
 use crate::codes::WarningCode;
 use crate::destination::MissingObjects;
 use crate::directory::ObjectType;
@@ -21,6 +22,12 @@ pub struct Diffed {
     pub planned: BTreeMap<String, Planned>,
     /// Set when the removal brake stops the run.
     pub brake: Option<Brake>,
+    /// Set when a person has to confirm what the run would do to objects of others.
+    #[serde(default)]
+    pub adoption: Option<Adoption>,
+    /// The changes were compared with the objects that others made in Assets.
+    #[serde(default)]
+    pub compared: bool,
     /// Types of which everything in scope is sent.
     pub whole: Vec<ObjectType>,
     /// Objects that the last delivery had and this one leaves out.

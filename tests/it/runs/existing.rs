@@ -19,6 +19,15 @@ fn text<'o>(object: &'o AssetsObject, attribute: &str) -> &'o str {
     object.values.get(attribute).and_then(|values| values.first()).map_or("", String::as_str)
 }
 
+/// A job to a destination of which Assets ignores what is missing.
+async fn job_into(app: &TestApp, objects: Value) -> (String, String) {
+    let mut body = app.destination_body();
+    body["missingObjects"] = json!("ignore");
+    let path = app.create("/v1/destinations", &body).await;
+    let destination = path.rsplit_once('/').unwrap().1.to_owned();
+    (app.create_job(&json!({"objects": objects, "destinationId": destination})).await, destination)
+}
+
 async fn succeeded(app: &TestApp, job: &str) -> Value {
     let run = app.run(job, &json!({"mode": "full"})).await;
     assert_eq!(run["state"], "succeeded", "{run}");
@@ -37,7 +46,7 @@ async fn objects_that_people_made_are_updated_and_what_is_not_mapped_stays() {
     let people = known(&app);
     let made = hire(&app.world.assets, &people[..40], 5);
     let before = by_id(&app, "Employee");
-    let job = app.create_job(&json!({"objects": into_employees()})).await;
+    let (job, _) = job_into(&app, into_employees()).await;
     let shown = app.get(&format!("/v1/jobs/{job}/schema")).await.expect(200)["difference"].clone();
     let nothing = json!([]);
     assert_eq!([&shown["addedObjectTypes"], &shown["addedAttributes"], &shown["refused"]], [&nothing; 3], "{shown}");
@@ -76,7 +85,7 @@ async fn types_of_others_and_of_ours_refer_to_each_other() {
     objects["groups"] = json!({"existing": {"objectType": "Team", "identity": "objectId", "attributes":
         {"objectId": "Group ID", "displayName": "Team name", "owners": "Owned by", "members": "People"}}});
     objects["devices"] = json!({"enabled": true});
-    let job = app.create_job(&json!({"objects": objects})).await;
+    let (job, _) = job_into(&app, objects).await;
     succeeded(&app, &job).await;
     let (counts, truth) = (app.world.assets.counts(), app.world.graph.truth());
     assert_eq!(counts.objects["Team"] as u64, truth.groups);
@@ -93,8 +102,7 @@ async fn an_import_source_made_anew_goes_on_with_the_types_of_others() {
     let app = TestApp::start().await;
     make_employees(&app.world.assets);
     hire(&app.world.assets, &known(&app)[..10], 0);
-    let destination = app.create_destination().await;
-    let job = app.create_job(&json!({"objects": into_employees(), "destinationId": destination})).await;
+    let (job, destination) = job_into(&app, into_employees()).await;
     succeeded(&app, &job).await;
     let before = by_id(&app, "Employee");
     let anew = app.world.assets.replace_source(SOURCE_ID).unwrap();
@@ -113,7 +121,7 @@ async fn a_user_principal_name_can_be_the_identity() {
     let made = app.world.assets.add_manual_object("Employee", &[("Name", "Old"), ("UPN", &people[3].mail)]).unwrap();
     let mut objects = into_employees();
     objects["users"]["existing"]["identity"] = json!("userPrincipalName");
-    let job = app.create_job(&json!({"objects": objects})).await;
+    let (job, _) = job_into(&app, objects).await;
     succeeded(&app, &job).await;
     let after = by_id(&app, "Employee");
     assert_eq!(text(&after[&made], "Entra ID"), people[3].id.to_string());
@@ -140,8 +148,7 @@ async fn what_does_not_fit_is_named_with_its_pointer_before_anything_is_sent() {
         (json!({"objectId": "Name", "manager": "Colleague"}), "manager", "refers to «Employee»"),
         (json!({"objectId": "Boss"}), "", "is the label"),
     ];
-    let destination = app.create_destination().await;
-    let job = app.create_job(&json!({"objects": into_employees(), "destinationId": destination})).await;
+    let (job, destination) = job_into(&app, into_employees()).await;
     for (attributes, key, said) in cases {
         let path = format!("/v1/jobs/{job}");
         let existing = json!({"objectType": "Other", "identity": "objectId", "attributes": attributes});
@@ -201,6 +208,7 @@ async fn the_types_of_a_destination_come_with_a_proposal_that_a_job_takes_as_it_
     );
     let objects = json!({"users": {"existing": proposal["existing"]}, "groups": {"enabled": false},
         "licenses": {"enabled": false}});
+    app.patch(&format!("/v1/destinations/{destination}"), &json!({"missingObjects": "ignore"})).await.expect(200);
     let job = app.create_job(&json!({"objects": objects, "destinationId": destination})).await;
     let run = app.run(&job, &json!({"mode": "full"})).await;
     assert_eq!(run["state"], "succeeded", "{run}");

@@ -1,0 +1,165 @@
+//! Where the objects of others are: the object types of a job in the object API, with the names that Assets has for them.
+
+use crate::assets::lookup::{SeenObject, SeenObjects, TypePlace};
+use crate::assets::objects::SiteAccess;
+use crate::assets::wire::id_text;
+use crate::assets::{AssetsError, Client, ImportSourceInfo};
+use crate::codes::WarningCode;
+use crate::directory::ObjectType;
+use crate::error::{Code, Error};
+use crate::mapping::ImportSource;
+use crate::run_state::{RunStage, RunWarning};
+use crate::runs::deliver::schema::{self, SCHEMA_NAME};
+use crate::runs::forge_token::target;
+use crate::runs::run::Run;
+use crate::runs::stop::Stop;
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+
+/// Access to the objects of a destination.
+pub(super) struct Access {
+    site: SiteAccess,
+    workspace: String,
+    /// The id of the object schema, if the import token may read it, and its name.
+    schema_id: Option<String>,
+    schema_name: String,
+}
+
+pub(super) struct Place {
+    client: Client,
+    /// `None`: the destination has no `api`.
+    pub api: Option<Access>,
+    /// The names in Assets of an object type and, by their keys, of its attributes.
+    types: BTreeMap<ObjectType, (String, BTreeMap<String, String>)>,
+    /// Object types that were found.
+    found: Mutex<BTreeMap<ObjectType, TypePlace>>,
+}
+
+fn failed(error: &AssetsError) -> Stop {
+    Stop::assets(RunStage::Diff, error)
+}
+
+impl Place {
+    /// Ends the run if an object type does not fit what the job writes into it.
+    pub(super) async fn find(run: &Run) -> Result<Self, Stop> {
+        let client = run.app.assets.clone().with_cancellation(run.cancel.clone());
+        let target = target(run).await?;
+        let links = client.links(&target).await.map_err(|e| failed(&e))?;
+        let current = client.schema_and_mapping(&target, &links).await.map_err(|e| failed(&e))?;
+        if let Some(blocked) = schema::difference(&run.job, &links, current.as_ref()).blocked() {
+            return Err(failed(&schema::refusal(blocked)));
+        }
+        let current = current.unwrap_or_default();
+        let id = links.import_source_id().unwrap_or_default();
+        let source = ImportSource { id: &id, schema_name: SCHEMA_NAME };
+        let mapping = &run.job.mapping;
+        let types = mapping
+            .names_in(source, &current)
+            .into_iter()
+            .map(|(of, name, _)| (of, (name, mapping.attribute_names_in(source, &current, of))));
+        let types = types.collect();
+        let api = match run.job.destination.as_ref().and_then(|destination| destination.api.as_ref()) {
+            None => None,
+            Some(api) => {
+                let site = SiteAccess {
+                    site_url: api.site_url.parse().map_err(|_| {
+                        Error::new(Code::ConfigurationInvalid, format!("{} is not the URL of a site", api.site_url))
+                    })?,
+                    email: api.email.clone(),
+                    api_token: api.token.clone(),
+                };
+                let workspace = client.workspace_id(&site).await.map_err(|e| failed(&e))?;
+                let info = client.import_source(&target, &links).await.map_err(|e| failed(&e))?;
+                let schema_name = current.pointer("/schema/objectSchema/name").and_then(Value::as_str);
+                Some(Access {
+                    site,
+                    workspace,
+                    schema_id: info.and_then(schema_id),
+                    schema_name: schema_name.unwrap_or_default().to_owned(),
+                })
+            }
+        };
+        Ok(Self { client, api, types, found: Mutex::default() })
+    }
+
+    /// The name in Assets of one of our attributes.
+    pub(super) fn name(&self, object_type: ObjectType, key: &str) -> Option<&String> {
+        self.types.get(&object_type)?.1.get(key)
+    }
+
+    /// The keys of our attributes with their names in Assets.
+    pub(super) fn names(&self, object_type: ObjectType) -> impl Iterator<Item = (&String, &String)> {
+        self.types.get(&object_type).into_iter().flat_map(|(_, names)| names)
+    }
+
+    async fn type_place(&self, api: &Access, object_type: ObjectType) -> Result<TypePlace, Stop> {
+        let known = self.found.lock().ok().and_then(|found| found.get(&object_type).cloned());
+        if let Some(known) = known {
+            return Ok(known);
+        }
+        let name = self.types.get(&object_type).map_or("", |(name, _)| name);
+        let schema = (api.schema_id.clone(), api.schema_name.as_str());
+        let place = self.client.find_type(&api.site, &api.workspace, schema, name).await.map_err(|e| failed(&e))?;
+        if let Ok(mut found) = self.found.lock() {
+            found.insert(object_type, place.clone());
+        }
+        Ok(place)
+    }
+
+    /// The objects that have one of these values in one of our attributes.
+    pub(super) async fn find_values(
+        &self,
+        object_type: ObjectType,
+        key: &str,
+        values: &[String],
+    ) -> Result<SeenObjects, Stop> {
+        let (Some(api), Some(name)) = (&self.api, self.name(object_type, key)) else {
+            return Ok(SeenObjects::default());
+        };
+        if values.is_empty() {
+            return Ok(SeenObjects::default());
+        }
+        let place = self.type_place(api, object_type).await?;
+        let found = self.client.find_by_values(&api.site, &api.workspace, &place, name, values).await;
+        found.map_err(|e| failed(&e))
+    }
+
+    /// The objects of the type from `start`.
+    pub(super) async fn page(&self, object_type: ObjectType, start: usize) -> Result<SeenObjects, Stop> {
+        let Some(api) = &self.api else { return Ok(SeenObjects { is_last: true, ..SeenObjects::default() }) };
+        let place = self.type_place(api, object_type).await?;
+        self.client.objects_from(&api.site, &api.workspace, &place, start).await.map_err(|e| failed(&e))
+    }
+
+    /// Writes the value of one of our attributes into an object that was `found`.
+    pub(super) async fn write(
+        &self,
+        object_type: ObjectType,
+        (found, object): (&SeenObjects, &SeenObject),
+        key: &str,
+        value: &str,
+    ) -> Result<(), Stop> {
+        let attribute = self.name(object_type, key).and_then(|name| found.attribute_ids.get(name));
+        let (Some(api), Some(attribute)) = (&self.api, attribute) else {
+            return Err(Error::internal(format!("the attribute for {key} is not among those of the object")).into());
+        };
+        let place = self.type_place(api, object_type).await?;
+        let written = self.client.write_value(&api.site, &api.workspace, (&place, &object.id), attribute, value);
+        written.await.map_err(|e| Stop::assets(RunStage::Deliver, &e))
+    }
+
+    /// Says that the objects of others were not looked at.
+    pub(super) fn warn(&self, run: &Run, object_type: ObjectType, why: Option<&str>) {
+        let name = self.types.get(&object_type).map_or("", |(name, _)| name);
+        let why = why.unwrap_or("The destination has no `api`.");
+        let detail =
+            format!("The objects of «{name}» were not compared with the {object_type} of the directory: {why}");
+        let warning = RunWarning::new(WarningCode::ExistingNotCompared, detail);
+        run.progress.warn(warning.with_advice(WarningCode::ExistingNotCompared.advice()));
+    }
+}
+
+fn schema_id(info: ImportSourceInfo) -> Option<String> {
+    info.object_schema_id.map(|id| id_text(&id)).filter(|id| !id.is_empty())
+}
