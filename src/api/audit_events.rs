@@ -5,15 +5,23 @@ use super::page::{Page, PageQuery, TimeSortQuery};
 use crate::app::App;
 use crate::db::Transaction;
 use crate::db::audit_events::{self, AuditEventRow, Which};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::ids;
 use actix_web::get;
 use actix_web::web::{Data, Json, Query};
 use chrono::{DateTime, Utc};
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
+use std::collections::BTreeSet;
 use utoipa::ToSchema;
 use uuid::Uuid;
+
+/// Fields of a resource that change with each update, or that the service itself changes.
+const ALWAYS_CHANGED: [&str; 6] = ["updatedAt", "version", "lastCheck", "lastRun", "observed", "nextRunAt"];
+/// An event has at most so many changed fields.
+const MAX_CHANGES: usize = 50;
+/// A longer value is not repeated in an event.
+const MAX_VALUE_CHARACTERS: usize = 1_000;
 
 #[derive(Serialize, ToSchema, Debug)]
 #[serde(rename_all = "camelCase")]
@@ -29,7 +37,8 @@ pub struct AuditEventResponse {
     pub resource_kind: String,
     #[schema(required = true)]
     pub resource_id: Option<Uuid>,
-    /// Details of the action; never a secret.
+    /// Details of the action; never a secret. Of an update: `changes` has the `field`s that changed with their values
+    /// `before` and `after`, and `secrets` the names of the secrets that were replaced.
     #[schema(value_type = Object)]
     pub detail: Value,
 }
@@ -71,6 +80,57 @@ pub(super) async fn record_with(
     audit_events::insert(tx, &AuditEventRow { detail, ..event(app, caller, (action, kind, id)) }).await
 }
 
+/// Records an update of a resource, with what it changed. `before` and `after`: the resource as the API shows it, so without
+/// secrets. `secrets`: their names, each with what was stored before and is stored now, sealed.
+pub(super) async fn record_update(
+    tx: &mut Transaction,
+    app: &App,
+    caller: &Caller,
+    (kind, id): (&str, Uuid),
+    (before, after): (&impl Serialize, &impl Serialize),
+    secrets: &[(&str, Option<&[u8]>, Option<&[u8]>)],
+) -> Result<()> {
+    let shown = |resource: serde_json::Result<Value>| resource.map_err(Error::internal);
+    let (before, after) = (shown(serde_json::to_value(before))?, shown(serde_json::to_value(after))?);
+    let mut changes = Vec::new();
+    compare("", &before, &after, &mut changes);
+    let more = changes.len().saturating_sub(MAX_CHANGES);
+    changes.truncate(MAX_CHANGES);
+    let mut detail = json!({"changes": changes});
+    if more > 0 {
+        detail["moreChanges"] = more.into();
+    }
+    let replaced = secrets.iter().filter(|(_, before, after)| before != after);
+    let replaced: Vec<&str> = replaced.map(|(name, ..)| *name).collect();
+    if !replaced.is_empty() {
+        detail["secrets"] = replaced.into();
+    }
+    record_with(tx, app, caller, ("update", kind, id), detail).await
+}
+
+/// Adds every field below `path` whose value is not the same.
+fn compare(path: &str, before: &Value, after: &Value, changes: &mut Vec<Value>) {
+    if before == after {
+        return;
+    }
+    if let (Value::Object(old), Value::Object(new)) = (before, after) {
+        let names: BTreeSet<&String> = old.keys().chain(new.keys()).collect();
+        for name in names.into_iter().filter(|name| !path.is_empty() || !ALWAYS_CHANGED.contains(&name.as_str())) {
+            let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
+            let of = |fields: &Map<String, Value>| fields.get(name).cloned().unwrap_or_default();
+            compare(&path, &of(old), &of(new), changes);
+        }
+        return;
+    }
+    changes.push(json!({"field": path, "before": bounded(before), "after": bounded(after)}));
+}
+
+/// A value as it is, or how long it is.
+fn bounded(value: &Value) -> Value {
+    let characters = value.to_string().chars().count();
+    if characters <= MAX_VALUE_CHARACTERS { value.clone() } else { format!("({characters} characters)").into() }
+}
+
 /// The event that [`record`] stores.
 pub(super) fn event(app: &App, caller: &Caller, (action, kind, id): (&str, &str, Uuid)) -> AuditEventRow {
     AuditEventRow {
@@ -109,4 +169,28 @@ pub async fn list_audit_events(
         .scoped(organization, async |tx| audit_events::list(tx, organization, &which, &window.part()).await)
         .await?;
     Ok(Json(window.page(rows, |row| row.id, AuditEventResponse::from)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_changed_is_named_by_its_path() {
+        let before = json!({"name": "a", "removal": {"policy": "keep", "brake": 20}, "version": 1, "types": ["x"]});
+        let after = json!({"name": "a", "removal": {"policy": "mark", "brake": 20}, "version": 2, "types": ["x", "y"]});
+        let mut changes = Vec::new();
+        compare("", &before, &after, &mut changes);
+        let expected = [
+            json!({"field": "removal.policy", "before": "keep", "after": "mark"}),
+            json!({"field": "types", "before": ["x"], "after": ["x", "y"]}),
+        ];
+        assert_eq!(changes, expected);
+    }
+
+    #[test]
+    fn a_long_value_is_not_repeated() {
+        assert_eq!(bounded(&"a".repeat(998).into()), Value::from("a".repeat(998)));
+        assert_eq!(bounded(&"a".repeat(999).into()), Value::from("(1001 characters)"));
+    }
 }

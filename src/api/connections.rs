@@ -3,7 +3,7 @@
 mod body;
 mod row;
 
-use super::audit_events::record;
+use super::audit_events::{record, record_update};
 use super::auth::Caller;
 use super::body::Body;
 use super::capabilities::or_default;
@@ -161,10 +161,14 @@ pub async fn update_connection(
         .scoped(organization, async |tx| {
             let current = connections::lock(tx, organization, id).await?.ok_or_else(|| unknown(id))?;
             if_match.check(current.version)?;
-            let new = row::changed(&app, &contract, organization, current, body.0)?;
-            record(tx, &app, &caller, "update", KIND, id.0).await?;
+            let new = row::changed(&app, &contract, organization, current.clone(), body.0)?;
             let row = connections::update(tx, organization, id, &new, app.clock.now()).await?;
-            response(tx, &app, organization, row).await
+            let sealed = (current.credential_sealed.clone(), row.credential_sealed.clone());
+            let secrets = [("credential", sealed.0.as_deref(), sealed.1.as_deref())];
+            let before = response(tx, &app, organization, current).await?;
+            let after = response(tx, &app, organization, row).await?;
+            record_update(tx, &app, &caller, (KIND, id.0), (&before, &after), &secrets).await?;
+            Ok(after)
         })
         .await?;
     Ok(Found(value))

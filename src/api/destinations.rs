@@ -3,7 +3,7 @@
 mod body;
 mod row;
 
-use super::audit_events::record;
+use super::audit_events::{record, record_update};
 use super::auth::Caller;
 use super::body::Body;
 use super::once::{IdempotencyKeyHeader, Once};
@@ -159,12 +159,18 @@ pub async fn update_destination(
             let current = destinations::lock(tx, organization, id).await?.ok_or_else(|| unknown(id))?;
             if_match.check(current.version)?;
             let elsewhere = leads_elsewhere(organization, &body.0);
-            let new = row::changed(Sealer { app: &app, organization, id }, current, body.0)?;
-            record(tx, &app, &caller, "update", KIND, id.0).await?;
+            let new = row::changed(Sealer { app: &app, organization, id }, current.clone(), body.0)?;
             if let Some(elsewhere) = elsewhere {
                 lead(tx, organization, id, &elsewhere).await?;
             }
-            destinations::update(tx, organization, id, &new, app.clock.now()).await
+            let row = destinations::update(tx, organization, id, &new, app.clock.now()).await?;
+            let secrets = [
+                ("token", current.token_sealed.as_deref(), row.token_sealed.as_deref()),
+                ("api.apiToken", current.api_token_sealed.as_deref(), row.api_token_sealed.as_deref()),
+            ];
+            let shown = (&DestinationResponse::from_row(current.clone()), &DestinationResponse::from_row(row.clone()));
+            record_update(tx, &app, &caller, (KIND, id.0), shown, &secrets).await?;
+            Ok(row)
         })
         .await?;
     Ok(Found(DestinationResponse::from_row(row)))

@@ -1,6 +1,6 @@
 //! Filters: which users and groups to import.
 
-use super::audit_events::record;
+use super::audit_events::{record, record_update};
 use super::auth::Caller;
 use super::body::Body;
 use super::contract::Contract;
@@ -245,17 +245,20 @@ pub async fn update_filter(
     patch: Patch<CreateFilter>,
 ) -> Result<Found<FilterResponse>> {
     let (organization, id) = (caller.organization, *id);
-    let row = app
+    let filter = app
         .db
         .scoped(organization, async |tx| {
             let current = filters::lock(tx, organization, id).await?.ok_or_else(|| unknown(id))?;
             if_match.check(current.version)?;
             let new = patch.apply(&contract, &CreateFilter::from_row(&current)?, &Value::Null)?.row()?;
-            record(tx, &app, &caller, "update", KIND, id.0).await?;
-            filters::update(tx, organization, id, &new, app.clock.now()).await
+            let before = FilterResponse::from_row(current)?;
+            let row = filters::update(tx, organization, id, &new, app.clock.now()).await?;
+            let after = FilterResponse::from_row(row)?;
+            record_update(tx, &app, &caller, (KIND, id.0), (&before, &after), &[]).await?;
+            Ok(after)
         })
         .await?;
-    Ok(Found(FilterResponse::from_row(row)?))
+    Ok(Found(filter))
 }
 
 /// Delete a filter

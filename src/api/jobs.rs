@@ -5,7 +5,7 @@ mod expand;
 mod last_run;
 mod row;
 
-use super::audit_events::record;
+use super::audit_events::{record, record_update};
 use super::auth::Caller;
 use super::body::Body;
 use super::contract::Contract;
@@ -180,7 +180,7 @@ pub async fn update_job(
     // A type that is named is imported, but devices are off by default.
     let defaults = json!({"objects": Selection::default()});
     let changes_schedule = !matches!(body.0.schedule, Change::Keep);
-    let row = app
+    let job = app
         .db
         .scoped(organization, async |tx| {
             let current = jobs::lock(tx, organization, id).await?.ok_or_else(|| unknown(id))?;
@@ -189,11 +189,13 @@ pub async fn update_job(
             job.check_references(tx, organization, Some(&current)).await?;
             let now = app.clock.now();
             let new = job.row(Some(&current), changes_schedule, now)?;
-            record(tx, &app, &caller, "update", KIND, id.0).await?;
-            jobs::update(tx, organization, id, &new, now).await
+            let before = JobResponse::from_row(current)?;
+            let after = JobResponse::from_row(jobs::update(tx, organization, id, &new, now).await?)?;
+            record_update(tx, &app, &caller, (KIND, id.0), (&before, &after), &[]).await?;
+            Ok(after)
         })
         .await?;
-    Ok(Found(JobResponse::from_row(row)?))
+    Ok(Found(job))
 }
 
 /// Delete a job

@@ -1,6 +1,6 @@
 //! Webhooks: notifications about runs. The workers send them, see [`crate::runs::webhooks`].
 
-use super::audit_events::record;
+use super::audit_events::{record, record_update};
 use super::auth::Caller;
 use super::body::Body;
 use super::once::{IdempotencyKeyHeader, Once};
@@ -274,9 +274,12 @@ pub async fn update_webhook(
         .scoped(organization, async |tx| {
             let current = webhooks::lock(tx, organization, id).await?.ok_or_else(|| unknown(id))?;
             if_match.check(current.version)?;
-            let new = body.0.row(&app, organization, current)?;
-            record(tx, &app, &caller, "update", KIND, id.0).await?;
-            webhooks::update(tx, organization, id, &new, app.clock.now()).await
+            let new = body.0.row(&app, organization, current.clone())?;
+            let row = webhooks::update(tx, organization, id, &new, app.clock.now()).await?;
+            let secrets = [("secret", current.secret_sealed.as_deref(), row.secret_sealed.as_deref())];
+            let shown = (&WebhookResponse::from_row(current.clone()), &WebhookResponse::from_row(row.clone()));
+            record_update(tx, &app, &caller, (KIND, id.0), shown, &secrets).await?;
+            Ok(row)
         })
         .await?;
     Ok(Found(WebhookResponse::from_row(row)))

@@ -2,6 +2,7 @@
 
 mod amplification;
 mod api_keys;
+mod audit_events;
 mod auth;
 mod connection_checks;
 mod connections;
