@@ -27,17 +27,18 @@ async fn an_update_names_the_fields_that_changed_with_their_values() {
 async fn a_secret_that_is_replaced_is_named_and_not_shown() {
     let app = TestApp::start().await;
     let webhook = json!({"name": "Chat", "url": "https://example.com/", "secret": "a-shared-secret-of-the-receiver"});
-    let webhook = app.create("webhooks", &webhook).await;
+    let webhook = app.create("/v1/webhooks", &webhook).await;
     let destination = app.create_destination().await;
-    for (path, id, change, name) in [
-        ("webhooks", &webhook, json!({"secret": "another-secret-of-the-receiver"}), "secret"),
-        ("destinations", &destination, json!({"token": "another-token-of-the-import-source"}), "token"),
+    for (path, change, name) in [
+        (webhook, json!({"secret": "another-secret-of-the-receiver"}), "secret"),
+        (format!("/v1/destinations/{destination}"), json!({"token": "another-token-of-the-import-source"}), "token"),
     ] {
-        app.patch(&format!("/v1/{path}/{id}"), &change).await.expect(200);
+        let id = path.rsplit('/').next().unwrap();
+        app.patch(&path, &change).await.expect(200);
         let detail = last_update(&app, id).await;
         assert_eq!(detail["secrets"], json!([name]), "{path}: {detail}");
         assert!(!detail.to_string().contains("another"), "{path}: {detail}");
-        app.patch(&format!("/v1/{path}/{id}"), &json!({"name": "Renamed"})).await.expect(200);
+        app.patch(&path, &json!({"name": "Renamed"})).await.expect(200);
         let detail = last_update(&app, id).await;
         assert_eq!((detail.get("secrets"), &detail["changes"][0]["field"]), (None, &json!("name")), "{path}: {detail}");
     }
