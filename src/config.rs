@@ -169,7 +169,7 @@ pub struct SecuritySettings {
     /// File with the token of the workload identity; read at each use.
     #[arg(long, env = "AZURE_FEDERATED_TOKEN_FILE")]
     pub federated_token_file: Option<PathBuf>,
-    /// Accepted OpenID Connect issuers, as JSON: [{"issuer","audience","jwksUrl"?,"organizationClaim"?,"scopesClaim"?}].
+    /// Accepted OpenID Connect issuers, as JSON: [{"issuer","audience","jwksUrl"?,"organizationClaim"?,"organizations"?,"scopesClaim"?,"scopes"?}].
     #[arg(long, env = "ENTRA_ASSETS_JWT_ISSUERS", value_name = "JSON")]
     pub jwt_issuers: Option<JwtIssuers>,
     /// Forge app whose invocation tokens are accepted: `ari:cloud:ecosystem::app/<id>`.

@@ -84,7 +84,15 @@ impl Database {
     }
 
     /// Applies pending migrations and returns their names.
+    ///
+    /// A process whose role does not own the tables need not know the owner's password, as long as nothing is pending.
     pub async fn migrate(&self) -> Result<Vec<String>> {
+        if self.migrate.role() == self.runtime.role() {
+            let pending = migrate::pending(&self.runtime).await?;
+            if pending.is_empty() {
+                return Ok(pending);
+            }
+        }
         migrate::up(&self.migrate, self.runtime.role().as_deref()).await
     }
 
@@ -150,6 +158,7 @@ async fn start_on(
     let keys = master_keys(&settings, database.embedded.is_some())?;
     if database.embedded.is_none() {
         inspect::check_prepared_statements(&database.runtime).await?;
+        warn_of_a_strong_role(&database.runtime).await?;
     }
     let db = Db::new(&database.runtime, settings.database.database_connections)?;
     db.ping().await?;
@@ -233,6 +242,18 @@ pub fn master_keys(settings: &Settings, is_embedded: bool) -> Result<KeyRing> {
         "ENTRA_ASSETS_MASTER_KEY is required if DATABASE_URL is set: it encrypts the stored secrets. Generate one with \
          `openssl rand -base64 32` and keep it safe.",
     ))
+}
+
+/// Row-level security keeps organizations apart only from a role that it applies to.
+async fn warn_of_a_strong_role(options: &Options) -> Result<()> {
+    let role = inspect::runtime_role(options).await?;
+    if role.bypasses_security {
+        tracing::error!(
+            role = role.name,
+            "row-level security does not apply to the role of DATABASE_URL; use a role that is neither superuser nor has BYPASSRLS"
+        );
+    }
+    Ok(())
 }
 
 fn bind(address: SocketAddr, setting: &str) -> Result<TcpListener> {

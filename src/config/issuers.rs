@@ -11,6 +11,9 @@ const FORGE_JWKS_URL: &str = "https://forge.cdn.prod.atlassian-dev.net/.well-kno
 /// `aud` of a Forge invocation token starts with this; the id of the app follows.
 const FORGE_APP: &str = "ari:cloud:ecosystem::app/";
 
+/// The scopes that `scopes` can list, as in [`crate::api_key::Scope`].
+const SCOPES: [&str; 4] = ["read", "write", "run", "admin"];
+
 /// One issuer of tokens.
 #[derive(Deserialize, Clone, PartialEq, Eq, Debug)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -30,6 +33,12 @@ pub struct JwtIssuer {
     /// The claim with the scopes, as a list or separated by spaces. Default: `scope`.
     #[serde(default)]
     pub scopes_claim: Option<String>,
+    /// The organizations that its tokens may name, as they name them. Default: every organization.
+    #[serde(default)]
+    pub organizations: Option<Vec<String>>,
+    /// The scopes that its tokens may have. Default: all.
+    #[serde(default)]
+    pub scopes: Option<Vec<String>>,
 }
 
 impl JwtIssuer {
@@ -41,6 +50,8 @@ impl JwtIssuer {
             jwks_url: None,
             organization_claim: None,
             scopes_claim: None,
+            organizations: None,
+            scopes: None,
         }
         .with_presets()
     }
@@ -50,6 +61,16 @@ impl JwtIssuer {
             self.jwks_url = Url::parse(FORGE_JWKS_URL).ok();
         }
         self
+    }
+
+    /// Whether its tokens may name this organization.
+    pub fn may_name(&self, organization: &str) -> bool {
+        self.organizations.as_ref().is_none_or(|listed| listed.iter().any(|name| name == organization))
+    }
+
+    /// Whether its tokens may have this scope.
+    pub fn may_have(&self, scope: &str) -> bool {
+        self.scopes.as_ref().is_none_or(|listed| listed.iter().any(|name| name == scope))
     }
 
     /// Whether its tokens come from a Forge app. They contain an installation instead of the configured claims.
@@ -62,10 +83,18 @@ impl JwtIssuer {
         if issuer.is_empty() || self.audience.is_empty() || self.audience.iter().any(String::is_empty) {
             return Err("`issuer` and `audience` must not be empty".to_owned());
         }
-        if self.is_forge() && (self.organization_claim.is_some() || self.scopes_claim.is_some()) {
+        let sets_claims = self.organization_claim.is_some() || self.scopes_claim.is_some();
+        if self.is_forge() && (sets_claims || self.organizations.is_some() || self.scopes.is_some()) {
             return Err(format!(
-                "the claims of `{FORGE_ISSUER}` are fixed: remove `organizationClaim` and `scopesClaim`"
+                "the claims of `{FORGE_ISSUER}` are fixed: remove `organizationClaim`, `scopesClaim`, `organizations` and `scopes`"
             ));
+        }
+        if self.organizations.is_some() && self.organization_claim.is_none() {
+            return Err(format!("`organizations` of `{issuer}` needs `organizationClaim`"));
+        }
+        let unknown = self.scopes.iter().flatten().find(|scope| !SCOPES.contains(&scope.as_str()));
+        if let Some(unknown) = unknown {
+            return Err(format!("`scopes` of `{issuer}` has the unknown scope `{unknown}`"));
         }
         let is_http = |url: &Url| matches!(url.scheme(), "http" | "https") && url.has_host();
         match &self.jwks_url {
@@ -163,6 +192,8 @@ mod tests {
             (r#"[{"issuer":"https://id.example","audience":"a","jwks":"x"}]"#, "jwks"),
             (r#"[{"issuer":"own","audience":"a"}]"#, "jwksUrl"),
             (r#"[{"issuer":"own","audience":"a","jwksUrl":"file:///keys"}]"#, "jwksUrl"),
+            (r#"[{"issuer":"https://id.example","audience":"a","organizations":["x"]}]"#, "organizationClaim"),
+            (r#"[{"issuer":"https://id.example","audience":"a","scopes":["all"]}]"#, "all"),
             (r#"[{"issuer":"forge/invocation-token","audience":"a","scopesClaim":"s"}]"#, "fixed"),
         ] {
             let error = parse(text).unwrap_err();

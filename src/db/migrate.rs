@@ -30,18 +30,24 @@ pub async fn up(options: &Options, runtime_role: Option<&str>) -> Result<Vec<Str
     Ok(names)
 }
 
-/// The names of the pending migrations. Changes nothing: the harness would create the table of the applied migrations.
+/// The names of the pending migrations. A role that only reads can ask: the harness would create the table of the applied
+/// migrations.
 pub async fn pending(options: &Options) -> Result<Vec<String>> {
-    let mut connection = connect::open_alone(options).await?;
-    if !has_any(&mut connection).await? {
-        let all = MigrationSource::<Pg>::migrations(&MIGRATIONS).map_err(failed)?;
-        return Ok(all.iter().map(|migration| migration.name().to_string()).collect());
+    #[derive(QueryableByName)]
+    struct Row {
+        #[diesel(sql_type = diesel::sql_types::Text)]
+        version: String,
     }
-    let (_, names) = in_harness(connection, |harness| {
-        let pending = harness.pending_migrations(MIGRATIONS).map_err(failed)?;
-        Ok(pending.iter().map(|migration| migration.name().to_string()).collect())
-    })?;
-    Ok(names)
+    let mut connection = connect::open_alone(options).await?;
+    let applied: Vec<Row> = match has_any(&mut connection).await? {
+        true => sql_query("SELECT version FROM __diesel_schema_migrations").load(&mut connection).await?,
+        false => Vec::new(),
+    };
+    let all = MigrationSource::<Pg>::migrations(&MIGRATIONS).map_err(failed)?;
+    let is_pending = |migration: &&Box<dyn Migration<Pg>>| {
+        applied.iter().all(|row| migration.name().version() != MigrationVersion::from(row.version.as_str()))
+    };
+    Ok(all.iter().filter(is_pending).map(|migration| migration.name().to_string()).collect())
 }
 
 /// Whether migrations were ever applied to this database.
@@ -126,7 +132,8 @@ fn grants(role: &str) -> String {
         "GRANT USAGE ON SCHEMA public TO \"{role}\"; \
          GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO \"{role}\"; \
          GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA public TO \"{role}\"; \
-         REVOKE INSERT, UPDATE, DELETE ON __diesel_schema_migrations FROM \"{role}\";"
+         REVOKE INSERT, UPDATE, DELETE ON __diesel_schema_migrations FROM \"{role}\"; \
+         REVOKE UPDATE ON audit_events FROM \"{role}\";"
     )
 }
 

@@ -1,10 +1,12 @@
 //! `DATABASE_URL`: a PostgreSQL elsewhere, with TLS as `sslmode` says.
 
 use crate::postgres::{FAST, eventually, leave_behind, own, stop_by_hand};
+use crate::support::postgres::TestDatabase;
 use entra_assets::clock::Clock;
 use entra_assets::db::{Db, connect, inspect, migrate};
 use entra_assets::error::Code;
 use entra_assets::postgres::Embedded;
+use entra_assets::serve::Database;
 use futures_util::future::join_all;
 use rcgen::{CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use std::fs;
@@ -96,6 +98,20 @@ async fn a_server_without_tls_is_refused_when_tls_is_required() {
     assert!(elsewhere.ping("require", None).await.is_err());
     elsewhere.ping("prefer", None).await.unwrap();
     elsewhere.ping("disable", None).await.unwrap();
+}
+
+/// The database of a service whose processes know its own role only.
+fn without_owner(database: &TestDatabase) -> Database {
+    let options = || connect::Options::new(&database.urls.runtime.clone().into(), None).unwrap();
+    Database { embedded: None, runtime: options(), migrate: options(), listen: options() }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_process_needs_the_owners_password_only_for_migrations() {
+    let migrated = TestDatabase::create().await;
+    assert_eq!(without_owner(&migrated).migrate().await.unwrap(), Vec::<String>::new());
+    let empty = TestDatabase::create_empty().await;
+    assert!(without_owner(&empty).migrate().await.is_err(), "the role may not create tables");
 }
 
 /// pgbouncer in front of a database, as Debian packages it.

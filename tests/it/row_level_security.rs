@@ -47,6 +47,16 @@ async fn filled() -> TestApp {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_role_that_works_cannot_change_what_the_audit_log_says() {
+    let app = filled().await;
+    let runtime = connect(&app.world.database.urls.runtime).await;
+    runtime.batch_execute("BEGIN; SET LOCAL entra_assets.system = 'on'").await.unwrap();
+    assert!(number(&runtime, "SELECT count(*) FROM audit_events").await > 0);
+    let error = runtime.batch_execute("UPDATE audit_events SET actor = 'nobody'").await.unwrap_err();
+    assert_eq!(error.code().map(|code| code.code()), Some("42501"), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn without_an_organization_no_table_shows_or_takes_a_row() {
     let app = filled().await;
     let (all, runtime) =

@@ -63,13 +63,14 @@ pub(super) async fn caller(app: &App, token: &VerifiedJwt<'_>) -> Result<Caller>
     let VerifiedJwt { issuer, claims } = token;
     let organization = match &issuer.organization_claim {
         None => OrganizationId::DEFAULT,
-        Some(claim) => organization(app, claims, claim).await?,
+        Some(claim) => organization(app, issuer, claims, claim).await?,
     };
+    let may_have = |scope: &Scope| issuer.may_have(scope.as_str());
     let scopes = issuer.scopes_claim.as_deref().unwrap_or(SCOPES_CLAIM);
     Ok(Caller {
         organization,
         actor: actor(&issuer.issuer, jwt::text(claims, "sub").unwrap_or_default()),
-        scopes: scopes_in(find(claims, scopes)),
+        scopes: scopes_in(find(claims, scopes)).into_iter().filter(may_have).collect(),
         credential: Credential::Token { ends_at: jwt::ends_at(claims) },
     })
 }
@@ -80,13 +81,14 @@ pub(super) fn actor(issuer: &str, subject: &str) -> String {
 }
 
 /// The organization that a claim names by its id, its external id, or `default`.
-async fn organization(app: &App, claims: &Claims, claim: &str) -> Result<OrganizationId> {
+async fn organization(app: &App, issuer: &JwtIssuer, claims: &Claims, claim: &str) -> Result<OrganizationId> {
     let refused = |what: &str| {
         let detail = format!("The token's claim `{claim}` {what}. Ask the operator which organization it should name.");
         Error::new(Code::Forbidden, detail)
     };
     match find(claims, claim).and_then(Value::as_str) {
         None | Some("") => Err(refused("is missing or is not a text, so it names no organization")),
+        Some(name) if !issuer.may_name(name) => Err(refused("names an organization that this issuer may not name")),
         Some(DEFAULT_ORGANIZATION) => Ok(OrganizationId::DEFAULT),
         Some(name) => {
             let found = system::find_organization(&app.db, name).await?;
@@ -119,6 +121,13 @@ fn scopes_in(claim: Option<&Value>) -> Vec<Scope> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_scope_can_be_listed_for_an_issuer() {
+        let scopes: Vec<&str> = Scope::ALL.iter().map(|scope| scope.as_str()).collect();
+        let issuers = serde_json::json!([{"issuer": "https://id.example", "audience": "a", "scopes": scopes}]);
+        issuers.to_string().parse::<crate::config::issuers::JwtIssuers>().unwrap();
+    }
     use serde_json::json;
 
     #[test]

@@ -162,6 +162,23 @@ async fn a_token_reaches_the_organization_that_it_names_and_no_other() {
 }
 
 #[tokio::test]
+async fn an_issuer_is_bound_to_organizations_and_scopes() {
+    let entry = json!({
+        "organizationClaim": "tenant", "organizations": ["contoso"], "scopesClaim": "roles", "scopes": ["read"]
+    });
+    let (app, issuer) = app_with_issuer(&entry).await;
+    app.post("/v1/organizations", &json!({"name": "Contoso", "externalId": "contoso"})).await.expect(201);
+    let call = |organization: &str, method: Method| {
+        let token = issuer.token(&app, &json!({"tenant": organization, "roles": ["read", "write", "admin"]}));
+        app.call_with(&token, method, "/v1/filters").json(&json!({"name": "All"})).send()
+    };
+    call("contoso", Method::GET).await.expect(200);
+    call("contoso", Method::POST).await.problem(403, "forbidden");
+    let problem = call("default", Method::GET).await.problem(403, "forbidden");
+    assert!(problem["detail"].as_str().unwrap().contains("may not name"), "{problem}");
+}
+
+#[tokio::test]
 async fn nobody_uses_the_service_s_own_identity_unless_the_operator_says_so() {
     let (app, issuer) = app_with_issuer(&json!({})).await;
     let token = issuer.token(&app, &json!({}));
