@@ -11,7 +11,7 @@ const FORGE_JWKS_URL: &str = "https://forge.cdn.prod.atlassian-dev.net/.well-kno
 /// `aud` of a Forge invocation token starts with this; the id of the app follows.
 const FORGE_APP: &str = "ari:cloud:ecosystem::app/";
 
-/// The scopes that `scopes` can list, as in [`crate::api_key::Scope`].
+/// The scopes that `scopes` can list, as `api_key.rs` has them.
 const SCOPES: [&str; 4] = ["read", "write", "run", "admin"];
 
 /// One issuer of tokens.
