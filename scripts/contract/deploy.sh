@@ -62,9 +62,9 @@ step_kubernetes() {
     type -P kubectl >/dev/null || skip kubernetes "there is no kubectl"
     bin=$(python_tools kubernetes kubernetes-validate==1.37.0) ||
         skip kubernetes "the Python package kubernetes-validate could not be installed"
-    for folder in base migrate example; do
-        kubectl kustomize "deploy/kubernetes/$folder" >"$log/$folder.yaml"
-        "$bin/kubernetes-validate" --strict --quiet -k 1.32 "$log/$folder.yaml"
+    for folder in base migrate example example/migrate; do
+        kubectl kustomize "deploy/kubernetes/$folder" >"$log/kubernetes.yaml"
+        "$bin/kubernetes-validate" --strict --quiet -k 1.32 "$log/kubernetes.yaml"
     done
 }
 
