@@ -41,15 +41,16 @@ YAML
     [ "$answers" -gt 20 ]
 }
 
-# The unit: systemd knows every line of it, and what it may do is little.
+# The units: systemd knows every line of them, and what they may do is little.
 step_systemd() {
     need systemd-analyze systemd || skip systemd "there is no systemd-analyze, and systemd could not be installed"
-    local dir=$tools/systemd
+    local dir=$tools/systemd unit
     mkdir -p "$dir"
-    # The program is not installed here; any other one stands for it.
-    sed "s,^ExecStart=/usr/local/bin/entra-assets,ExecStart=$(type -P true)," deploy/systemd/entra-assets.service \
-        >"$dir/entra-assets.service"
-    systemd-analyze verify --recursive-errors=no "$dir/entra-assets.service"
+    # The programs are not installed here; any other one stands for them.
+    for unit in deploy/systemd/*.service deploy/systemd/*.timer; do
+        sed "s,^ExecStart=/usr/local/bin/[a-z-]*,ExecStart=$(type -P true)," "$unit" >"$dir/$(basename "$unit")"
+    done
+    systemd-analyze verify --recursive-errors=no "$dir"/*.service "$dir"/*.timer
     # From 0, nothing, to 100, everything; an ordinary service has more than 90.
     systemd-analyze security --offline=true --threshold=20 --no-pager "$dir/entra-assets.service" >"$log/systemd" ||
         { cat "$log/systemd"; return 1; }
@@ -121,10 +122,10 @@ works_through() { # URL AUTHORITY
     done
     local run
     run=$(call '/runs?limit=1' | jq -r '.items[0].id')
-    call "/runs/$run/events" --header 'Accept: text/event-stream' | grep --quiet '"state":"succeeded"'
+    call "/runs/$run/events" --header 'Accept: text/event-stream' | grep '"state":"succeeded"' >/dev/null
     call /tickets --json "{\"path\": \"/v1/runs/$run/report?format=csv\"}" | jq -e .url >/dev/null
     [ "$(curl --silent --output /dev/null --write-out '%{http_code}' "$API_URL/metrics")" = 404 ]
-    curl --silent --head "$API_URL/readyz" | grep --quiet --ignore-case '^strict-transport-security:'
+    curl --silent --head "$API_URL/readyz" | grep --ignore-case '^strict-transport-security:' >/dev/null
 }
 
 # Whoever installs the service can set everything: each setting is in the examples, or fixed by them.
