@@ -23,8 +23,8 @@ pub use existing::ExistingType;
 pub use payload::References;
 pub use selection::{Memberships, ObjectSelection, Selection};
 
-use crate::directory::attributes::attributes;
-use crate::directory::{Attribute, AttributeSource, LicenseNames, Link, ObjectType};
+use crate::directory::attributes::{attributes, properties};
+use crate::directory::{Attribute, LicenseNames, Link, ObjectType, Relation};
 use crate::text_enum::text_enum;
 use sha2::{Digest, Sha256};
 use std::sync::Arc;
@@ -32,6 +32,10 @@ use std::sync::Arc;
 /// Increase it when the JSON of an object changes for the same data (a date format, the meaning of an attribute), so that
 /// all objects are sent again.
 const PAYLOAD_FORMAT: u32 = 1;
+
+/// The types that have always been part of the version, imported or not. A type that came later is part of it only while it
+/// is imported: a new release changes nothing for jobs without it.
+const FIRST_TYPES: [ObjectType; 4] = [ObjectType::Users, ObjectType::Groups, ObjectType::Licenses, ObjectType::Devices];
 
 text_enum! {
     /// How references are written and looked up. Atlassian does not document lists of references for imports, so there
@@ -49,7 +53,7 @@ text_enum! {
 /// What is sent for each object type, see the module.
 #[derive(Clone, Debug)]
 pub struct Mapping {
-    types: [TypeMapping; 4],
+    types: [TypeMapping; ObjectType::ALL.len()],
     template: ReferenceTemplate,
     license_names: Arc<LicenseNames>,
     version: i32,
@@ -145,26 +149,42 @@ impl Mapping {
 
     /// Whether the objects of this type carry these references.
     pub fn carries(&self, object_type: ObjectType, link: Link) -> bool {
-        self.of(object_type).attributes.iter().any(|mapped| mapped.attribute.link() == Some(link))
+        self.links(object_type).any(|carried| carried == link)
+    }
+
+    /// The references that the objects of this type carry.
+    pub fn links(&self, object_type: ObjectType) -> impl Iterator<Item = Link> + '_ {
+        self.of(object_type).attributes.iter().filter_map(|mapped| mapped.attribute.link())
+    }
+
+    /// The relations of this type that its objects carry.
+    pub fn relations(&self, object_type: ObjectType) -> impl Iterator<Item = &'static Relation> + '_ {
+        let is_carried =
+            move |relation: &&Relation| self.links(object_type).any(|link| link.property() == Some(relation.property));
+        object_type.spec().relations.iter().filter(is_carried)
+    }
+
+    /// Whether objects of imported types can refer to objects of this type.
+    pub fn is_target(&self, object_type: ObjectType) -> bool {
+        let enabled = ObjectType::ALL.into_iter().filter(|from| self.is_enabled(*from));
+        { enabled }.flat_map(|from| self.links(from)).any(|link| link.target() == object_type)
     }
 
     /// The unique Graph properties for `$select`, `id` first. Separate requests read the links (members, owners, the
     /// manager).
     pub fn select(&self, object_type: ObjectType) -> Vec<&str> {
-        let mut properties = vec!["id"];
+        let mut selected = vec!["id"];
         let of = self.of(object_type);
         // The label of a change is shown to people, also where it is not written.
-        let label = attributes(object_type)
-            .iter()
-            .filter(|attribute| of.existing.is_some() && attribute.source == AttributeSource::Label);
+        let label = attributes(object_type).iter().filter(|of_type| of.existing.is_some() && of_type.is_label());
         for attribute in of.attributes.iter().map(|mapped| &mapped.attribute).chain(label) {
-            for property in attribute.properties(object_type) {
-                if !properties.contains(&property) {
-                    properties.push(property);
+            for property in properties(object_type, attribute) {
+                if !selected.contains(&property) {
+                    selected.push(property);
                 }
             }
         }
-        properties
+        selected
     }
 
     fn of(&self, object_type: ObjectType) -> &TypeMapping {
@@ -175,7 +195,7 @@ impl Mapping {
         let mut hash = Sha256::new();
         hash.update(PAYLOAD_FORMAT.to_le_bytes());
         hash.update([self.template as u8]);
-        for mapped in &self.types {
+        for mapped in self.types.iter().filter(|mapped| mapped.enabled || FIRST_TYPES.contains(&mapped.object_type)) {
             hash.update([0, u8::from(mapped.enabled)]);
             hash.update(&mapped.name);
             if let Some(existing) = &mapped.existing {
@@ -199,12 +219,12 @@ impl TypeMapping {
     fn is_identity(&self, attribute: &Attribute) -> bool {
         match &self.existing {
             Some(existing) => attribute.key == existing.identity.as_str(),
-            None => attribute.source == AttributeSource::Identity,
+            None => attribute.is_identity(),
         }
     }
 
     fn identity_name(&self) -> &str {
-        let identity = self.attributes.iter().find(|mapped| mapped.attribute.source == AttributeSource::Identity);
+        let identity = self.attributes.iter().find(|mapped| mapped.attribute.is_identity());
         identity.map_or("Object ID", |mapped| &mapped.name)
     }
 }
@@ -223,9 +243,9 @@ mod tests {
         assert_eq!(default.version(), mapping(&Selection::default()).version());
         assert!(default.version() > 0);
         let mut fewer = Selection::default();
-        fewer.users.attributes = Some(vec!["department".to_owned()]);
+        fewer.of_mut(ObjectType::Users).attributes = Some(vec!["department".to_owned()]);
         let mut renamed = Selection::default();
-        renamed.users.names.insert("department".to_owned(), "Unit".to_owned());
+        renamed.of_mut(ObjectType::Users).names.insert("department".to_owned(), "Unit".to_owned());
         let others = [
             mapping(&fewer),
             mapping(&renamed),
@@ -240,8 +260,9 @@ mod tests {
     #[test]
     fn only_used_properties_are_selected() {
         let mut selection = Selection::default();
-        selection.users.attributes = Some(vec!["department".to_owned(), "lastSignInDateTime".to_owned()]);
-        selection.users.references = Some(vec![]);
+        let users = selection.of_mut(ObjectType::Users);
+        users.attributes = Some(vec!["department".to_owned(), "lastSignInDateTime".to_owned()]);
+        users.references = Some(vec![]);
         let mapping = mapping(&selection);
         assert_eq!(
             mapping.select(ObjectType::Users),

@@ -16,39 +16,51 @@ use actix_web::{HttpRequest, HttpResponse, Responder, get};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;
-use utoipa::{IntoParams, ToSchema};
+use utoipa::openapi::schema::Type;
+use utoipa::openapi::{ObjectBuilder, RefOr, Schema};
+use utoipa::{IntoParams, PartialSchema, ToSchema};
 use uuid::Uuid;
 
 /// Rows fetched at once for a stream.
 const STREAM_ROWS: i64 = 1000;
 
 /// What a mirror has.
-#[derive(Deserialize, ToSchema, Clone, Copy, PartialEq, Eq, Debug)]
-#[serde(rename_all = "camelCase")]
+#[derive(Deserialize, Clone, Copy, PartialEq, Eq, Debug)]
+#[serde(try_from = "String")]
 pub enum MirrorType {
-    Users,
-    Groups,
-    Licenses,
-    Devices,
+    Objects(ObjectType),
     Memberships,
 }
 
-impl MirrorType {
-    /// Matches every object type, so that a new one cannot be left out here.
-    fn of(object_type: ObjectType) -> Self {
-        match object_type {
-            ObjectType::Users => Self::Users,
-            ObjectType::Groups => Self::Groups,
-            ObjectType::Licenses => Self::Licenses,
-            ObjectType::Devices => Self::Devices,
-        }
-    }
+const MEMBERSHIPS: &str = "memberships";
 
-    fn as_str(self) -> &'static str {
-        let object_type = ObjectType::ALL.into_iter().find(|object_type| Self::of(*object_type) == self);
-        object_type.map_or("memberships", ObjectType::as_str)
+impl TryFrom<String> for MirrorType {
+    type Error = String;
+
+    fn try_from(word: String) -> std::result::Result<Self, String> {
+        if word == MEMBERSHIPS { Ok(Self::Memberships) } else { word.parse().map(Self::Objects) }
     }
 }
+
+impl MirrorType {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Objects(object_type) => object_type.as_str(),
+            Self::Memberships => MEMBERSHIPS,
+        }
+    }
+}
+
+/// Described by hand, because the object types are a list.
+impl PartialSchema for MirrorType {
+    fn schema() -> RefOr<Schema> {
+        let words = ObjectType::ALL.into_iter().map(ObjectType::as_str).chain([MEMBERSHIPS]);
+        let schema = ObjectBuilder::new().schema_type(Type::String).enum_values(Some(words));
+        schema.description(Some("What a mirror has.")).into()
+    }
+}
+
+impl ToSchema for MirrorType {}
 
 #[derive(Deserialize, IntoParams, Debug)]
 #[into_params(parameter_in = Query)]

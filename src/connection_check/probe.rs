@@ -2,6 +2,7 @@
 //! and a directory role can allow what no permission grants.
 
 use super::reader::{self, Answer};
+use crate::directory::ObjectType;
 use crate::graph::error::Result;
 use crate::graph::{GraphErrorKind, Session};
 use crate::permission::Capability;
@@ -50,14 +51,11 @@ pub async fn probe_all(session: &Session, capabilities: &[Capability]) -> Vec<Pr
 
 async fn probe(session: &Session, capability: Capability, groups: &OnceCell<Result<Answer>>) -> Probe {
     match capability {
-        Capability::Users => simple(session, "/users?$top=1&$select=id,displayName,department,accountEnabled").await,
         Capability::Managers => simple(session, "/users?$top=1&$select=id&$expand=manager($select=id)").await,
         Capability::Groups => from("GET /groups", groups_of(session, groups).await),
         Capability::Memberships => of_a_group(session, groups, "members").await,
         Capability::NestedGroups => nested(session, groups).await,
         Capability::Owners => of_a_group(session, groups, "owners").await,
-        Capability::Licenses => simple(session, "/subscribedSkus?$select=skuId,skuPartNumber").await,
-        Capability::Devices => simple(session, "/devices?$top=1&$select=id,displayName").await,
         Capability::SignInActivity => simple(session, "/users?$top=1&$select=id,signInActivity").await,
         Capability::HiddenMemberships => Probe::NothingToTry {
             why: "Graph silently leaves out hidden members, so no request can show whether they are visible".to_owned(),
@@ -66,6 +64,15 @@ async fn probe(session: &Session, capability: Capability, groups: &OnceCell<Resu
             let graph = "/servicePrincipals(appId='00000003-0000-0000-c000-000000000000')?$select=id";
             simple(session, graph).await
         }
+        Capability::Users | Capability::Licenses | Capability::Devices => of_a_type(session, capability).await,
+    }
+}
+
+/// Asks for objects of the type that the capability is about.
+async fn of_a_type(session: &Session, capability: Capability) -> Probe {
+    match ObjectType::ALL.into_iter().find(|object_type| object_type.spec().capability == capability) {
+        Some(object_type) => simple(session, object_type.spec().probe).await,
+        None => Probe::NothingToTry { why: "no request can show it".to_owned() },
     }
 }
 

@@ -1,7 +1,10 @@
 //! One attribute of an object type: its name and type in Assets, and where its value comes from.
 
-use super::ObjectType;
+use super::object_type::ObjectType;
+use super::properties::Properties;
+use serde_json::Value;
 use std::borrow::Cow;
+use uuid::Uuid;
 
 /// The type of an attribute in the schema document.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -32,45 +35,94 @@ impl ValueType {
     }
 }
 
+/// Where the ids of members of several types are kept together.
+pub const MEMBER_IDS: &str = "memberIds";
+
 /// The references between objects.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Link {
-    Manager,
     /// The groups a user is a member of.
     Groups,
-    /// The licences assigned to a user or a group.
-    Licenses,
-    /// The owners of a group or a device.
-    Owners,
     /// The users in a group.
     Members,
     /// The groups a group is a member of.
     ParentGroups,
+    /// Ids in a property of the object: an id, a list of ids, or a list of objects with the id in `field`. Those that are of
+    /// the type `target` count.
+    Ids { property: &'static str, field: &'static str, target: ObjectType, is_many: bool },
+    /// The object of the type `target` whose property `theirs` has the same value as the property of this one.
+    Same { property: &'static str, target: ObjectType, theirs: &'static str },
 }
 
 impl Link {
+    pub const MANAGER: Self = Self::one("managerId", ObjectType::Users);
+    /// The owners of an object that `$expand=owners` shows.
+    pub const OWNERS: Self = Self::many("ownerIds", ObjectType::Users);
+    /// The owners of a device.
+    pub const REGISTERED_OWNERS: Self =
+        Self::Ids { property: "registeredOwners", field: "id", target: ObjectType::Users, is_many: true };
+    /// The licences assigned to a user or a group.
+    pub const LICENSES: Self =
+        Self::Ids { property: "assignedLicenses", field: "skuId", target: ObjectType::Licenses, is_many: true };
+
+    /// The object whose id is in a property.
+    pub const fn one(property: &'static str, target: ObjectType) -> Self {
+        Self::Ids { property, field: "id", target, is_many: false }
+    }
+
+    /// The objects whose ids are in a property.
+    pub const fn many(property: &'static str, target: ObjectType) -> Self {
+        Self::Ids { property, field: "id", target, is_many: true }
+    }
+
+    /// Whether the ids may be those of objects of other types too: `memberIds`.
+    pub fn is_mixed(self) -> bool {
+        self.property() == Some(MEMBER_IDS)
+    }
+
     pub const fn target(self) -> ObjectType {
         match self {
-            Self::Manager | Self::Owners | Self::Members => ObjectType::Users,
+            Self::Members => ObjectType::Users,
             Self::Groups | Self::ParentGroups => ObjectType::Groups,
-            Self::Licenses => ObjectType::Licenses,
+            Self::Ids { target, .. } | Self::Same { target, .. } => target,
         }
     }
 
     /// Whether there can be several.
     pub const fn is_many(self) -> bool {
         match self {
-            Self::Manager => false,
-            Self::Groups | Self::Licenses | Self::Owners | Self::Members | Self::ParentGroups => true,
+            Self::Groups | Self::Members | Self::ParentGroups => true,
+            Self::Ids { is_many, .. } => is_many,
+            Self::Same { .. } => false,
+        }
+    }
+
+    /// The ids in the property of an object, each once, whatever type they are of.
+    pub fn ids(self, properties: &Properties) -> Vec<Uuid> {
+        let Self::Ids { property, field, .. } = self else { return Vec::new() };
+        let Some(value) = properties.get(property) else { return Vec::new() };
+        let items = value.as_array().map_or(std::slice::from_ref(value), Vec::as_slice);
+        let texts = items.iter().filter_map(|item| item.get(field).unwrap_or(item).as_str());
+        let mut ids: Vec<Uuid> = texts.filter_map(|text| Uuid::parse_str(text).ok()).collect();
+        ids.sort_unstable();
+        ids.dedup();
+        ids
+    }
+
+    /// The property of the object that it is read from; memberships have none.
+    pub const fn property(self) -> Option<&'static str> {
+        match self {
+            Self::Ids { property, .. } | Self::Same { property, .. } => Some(property),
+            Self::Groups | Self::Members | Self::ParentGroups => None,
         }
     }
 }
 
 /// Where an attribute's value comes from.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub enum AttributeSource {
-    /// The id of the object, by which Assets identifies it.
-    Identity,
+    /// The id of the object, by which Assets identifies it. This Graph property has it.
+    Identity(&'static str),
     /// A name that is never empty.
     Label,
     /// The Graph property of this name.
@@ -79,10 +131,8 @@ pub enum AttributeSource {
     Field(&'static str, &'static str),
     /// A directory extension: the Graph property has the name of the attribute's key.
     Extension,
-    GroupKind,
-    GroupMembership,
-    Teams,
-    AvailableUnits,
+    /// Made of these Graph properties.
+    Derived(&'static [&'static str], fn(&Properties) -> Value),
     Lifecycle,
     RemovedOn,
     Link(Link),
@@ -100,7 +150,7 @@ pub enum Presence {
 }
 
 /// One attribute of an object type.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, Debug)]
 pub struct Attribute {
     /// Stable: a job uses it in `objects.*.attributes`, and it is the field name in the data sent to Assets. The name of
     /// the Graph property if there is one.
@@ -119,35 +169,12 @@ impl Attribute {
         self.value_type == ValueType::Reference
     }
 
-    /// The Graph properties that `$select` must name for it.
-    pub fn properties(&self, object_type: ObjectType) -> Vec<&str> {
-        match self.source {
-            AttributeSource::Identity => match object_type {
-                ObjectType::Licenses => vec!["skuId"],
-                ObjectType::Users | ObjectType::Groups | ObjectType::Devices => vec!["id"],
-            },
-            AttributeSource::Label => match object_type {
-                ObjectType::Users => vec!["displayName", "userPrincipalName", "mail"],
-                ObjectType::Groups => vec!["displayName", "mail"],
-                ObjectType::Licenses => vec!["skuPartNumber"],
-                ObjectType::Devices => vec!["displayName"],
-            },
-            AttributeSource::Property(property) | AttributeSource::Field(property, _) => vec![property],
-            AttributeSource::Extension => vec![&self.key],
-            AttributeSource::GroupKind => vec!["groupTypes", "mailEnabled", "securityEnabled"],
-            AttributeSource::GroupMembership => vec!["groupTypes"],
-            AttributeSource::Teams => vec!["resourceProvisioningOptions"],
-            AttributeSource::AvailableUnits => vec!["prepaidUnits", "consumedUnits"],
-            AttributeSource::Lifecycle => match object_type {
-                ObjectType::Users | ObjectType::Devices => vec!["accountEnabled"],
-                ObjectType::Groups => vec![],
-                ObjectType::Licenses => vec!["capabilityStatus"],
-            },
-            // Separate requests read all other links.
-            AttributeSource::Link(Link::Licenses) => vec!["assignedLicenses"],
-            AttributeSource::Link(Link::Manager | Link::Groups | Link::Owners | Link::Members | Link::ParentGroups)
-            | AttributeSource::RemovedOn => vec![],
-        }
+    pub fn is_identity(&self) -> bool {
+        matches!(self.source, AttributeSource::Identity(_))
+    }
+
+    pub fn is_label(&self) -> bool {
+        matches!(self.source, AttributeSource::Label)
     }
 
     pub fn link(&self) -> Option<Link> {
@@ -166,12 +193,77 @@ impl Attribute {
     pub fn capability(&self) -> Option<&'static str> {
         match self.source {
             AttributeSource::Field("signInActivity", _) => Some("signInActivity"),
-            AttributeSource::Link(Link::Manager) => Some("managers"),
+            AttributeSource::Link(Link::MANAGER) => Some("managers"),
             AttributeSource::Link(Link::Groups | Link::Members) => Some("memberships"),
             AttributeSource::Link(Link::ParentGroups) => Some("nestedGroups"),
-            AttributeSource::Link(Link::Owners) => Some("owners"),
-            AttributeSource::Link(Link::Licenses) => Some("licenses"),
+            AttributeSource::Link(Link::OWNERS | Link::REGISTERED_OWNERS) => Some("owners"),
+            AttributeSource::Link(Link::LICENSES) => Some("licenses"),
             _ => None,
         }
     }
+}
+
+/// How the rows of the types are written.
+pub(super) mod rows {
+    use super::{Attribute, AttributeSource, Cow, Link, Presence, ValueType};
+
+    pub const fn row(
+        key: &'static str,
+        name: &'static str,
+        value_type: ValueType,
+        source: AttributeSource,
+        presence: Presence,
+        description: &'static str,
+    ) -> Attribute {
+        Attribute {
+            key: Cow::Borrowed(key),
+            name: Cow::Borrowed(name),
+            description: Cow::Borrowed(description),
+            value_type,
+            source,
+            presence,
+        }
+    }
+
+    /// An attribute that is the Graph property of the same name.
+    pub const fn property(
+        key: &'static str,
+        name: &'static str,
+        value_type: ValueType,
+        presence: Presence,
+        description: &'static str,
+    ) -> Attribute {
+        row(key, name, value_type, AttributeSource::Property(key), presence, description)
+    }
+
+    /// References to other objects.
+    pub const fn link(key: &'static str, name: &'static str, link: Link, description: &'static str) -> Attribute {
+        row(key, name, ValueType::Reference, AttributeSource::Link(link), Presence::Default, description)
+    }
+
+    /// The id of a directory object.
+    pub const OBJECT_ID: Attribute = row(
+        "objectId",
+        "Object ID",
+        ValueType::Text,
+        AttributeSource::Identity("id"),
+        Presence::Always,
+        "The object's id in Entra ID. Assets recognises the object by it.",
+    );
+    pub const LIFECYCLE: Attribute = row(
+        "lifecycle",
+        "Lifecycle",
+        ValueType::Status,
+        AttributeSource::Lifecycle,
+        Presence::Always,
+        "Active, Disabled or Removed.",
+    );
+    pub const REMOVED_ON: Attribute = row(
+        "removedOn",
+        "Removed On",
+        ValueType::DateTime,
+        AttributeSource::RemovedOn,
+        Presence::Always,
+        "When the object was found to be no longer in the directory or in the scope of the import.",
+    );
 }

@@ -3,33 +3,45 @@
 //! A text that can have more than 255 characters is `textarea`. A list of values is one text, separated by commas. Lists of
 //! references have no limit. Source of the length limits: <https://learn.microsoft.com/graph/api/resources/user>.
 
-mod table;
-
-use super::ObjectType;
 use super::attribute::{Attribute, AttributeSource, Presence, ValueType};
+use super::object_type::ObjectType;
 
 /// All attributes of a type, except directory extensions, which each tenant defines.
 pub fn attributes(object_type: ObjectType) -> &'static [Attribute] {
-    match object_type {
-        ObjectType::Users => &table::USERS,
-        ObjectType::Groups => &table::GROUPS,
-        ObjectType::Licenses => &table::LICENSES,
-        ObjectType::Devices => &table::DEVICES,
-    }
+    object_type.spec().attributes
 }
 
-/// The attribute with a key: one of the table, or a directory extension
+/// The attribute with a key: one of the type's, or a directory extension
 /// (`extension_<32 hexadecimal digits of the app id>_<name>`).
 pub fn attribute(object_type: ObjectType, key: &str) -> Option<Attribute> {
     let known = attributes(object_type).iter().find(|attribute| attribute.key == key).cloned();
     known.or_else(|| extension(object_type, key))
 }
 
-/// Users, groups and devices can have directory extensions. Their strings have up to 256 characters, so the attribute is
-/// `textarea`; numbers, dates and booleans are imported as text.
+/// The Graph properties that `$select` must name for an attribute.
+pub fn properties(object_type: ObjectType, attribute: &Attribute) -> Vec<&str> {
+    let spec = object_type.spec();
+    match attribute.source {
+        AttributeSource::Identity(property) => vec![property],
+        AttributeSource::Label => spec.label.to_vec(),
+        AttributeSource::Property(property) | AttributeSource::Field(property, _) => vec![property],
+        AttributeSource::Extension => vec![&attribute.key],
+        AttributeSource::Derived(properties, _) => properties.to_vec(),
+        AttributeSource::Lifecycle => spec.disabled.by.to_vec(),
+        // `$expand` and separate requests read all other links.
+        AttributeSource::Link(link) => {
+            let is_related = |property: &&str| spec.relations.iter().any(|relation| relation.property == *property);
+            link.property().filter(|property| !is_related(property)).into_iter().collect()
+        }
+        AttributeSource::RemovedOn => vec![],
+    }
+}
+
+/// The strings of directory extensions have up to 256 characters, so the attribute is `textarea`; numbers, dates and
+/// booleans are imported as text.
 /// Source: <https://learn.microsoft.com/graph/api/resources/extensionproperty>.
 fn extension(object_type: ObjectType, key: &str) -> Option<Attribute> {
-    if object_type == ObjectType::Licenses {
+    if !object_type.spec().has_extensions {
         return None;
     }
     let (app, name) = key.strip_prefix("extension_")?.split_once('_')?;
@@ -66,14 +78,15 @@ mod tests {
     #[test]
     fn a_type_has_one_identity_one_label_one_lifecycle() {
         for object_type in ObjectType::ALL {
-            for source in [
-                AttributeSource::Identity,
-                AttributeSource::Label,
-                AttributeSource::Lifecycle,
-                AttributeSource::RemovedOn,
-            ] {
-                let found: Vec<_> = attributes(object_type).iter().filter(|a| a.source == source).collect();
-                assert_eq!(found.len(), 1, "{object_type} {source:?}");
+            let kinds: [fn(&Attribute) -> bool; 4] = [
+                Attribute::is_identity,
+                Attribute::is_label,
+                |attribute| matches!(attribute.source, AttributeSource::Lifecycle),
+                |attribute| matches!(attribute.source, AttributeSource::RemovedOn),
+            ];
+            for is_kind in kinds {
+                let found: Vec<_> = attributes(object_type).iter().filter(|attribute| is_kind(attribute)).collect();
+                assert_eq!(found.len(), 1, "{object_type}");
                 assert_eq!(found[0].presence, Presence::Always);
             }
         }
@@ -118,10 +131,10 @@ mod tests {
         let key = "extension_0123456789abcdef0123456789ABCDEF_costCenter";
         let found = attribute(ObjectType::Users, key).unwrap();
         assert_eq!(found.name, "costCenter");
-        assert_eq!(found.properties(ObjectType::Users), [key]);
+        assert_eq!(properties(ObjectType::Users, &found), [key]);
         for wrong in ["extension_123_x", "extension_0123456789abcdef0123456789abcdef_", "extension_", "nickname"] {
-            assert_eq!(attribute(ObjectType::Users, wrong), None, "{wrong}");
+            assert!(attribute(ObjectType::Users, wrong).is_none(), "{wrong}");
         }
-        assert_eq!(attribute(ObjectType::Licenses, key), None);
+        assert!(attribute(ObjectType::Licenses, key).is_none());
     }
 }

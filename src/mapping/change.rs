@@ -1,7 +1,7 @@
 //! The differences between the delivered JSON of an object and its current JSON.
 
 use super::Mapping;
-use crate::directory::{AttributeSource, Link, ObjectType};
+use crate::directory::{Link, ObjectType};
 use serde_json::value::RawValue;
 use std::collections::BTreeMap;
 use uuid::Uuid;
@@ -85,7 +85,7 @@ impl Mapping {
     /// has no such attribute.
     pub fn linked(&self, object_type: ObjectType, link: Link, payload: &str) -> Option<Vec<Uuid>> {
         let attributes = &self.of(object_type).attributes;
-        let mapped = attributes.iter().find(|mapped| mapped.attribute.source == AttributeSource::Link(link))?;
+        let mapped = attributes.iter().find(|mapped| mapped.attribute.link() == Some(link))?;
         let fields = fields(payload);
         let text = fields.get(mapped.attribute.key.as_ref() as &str)?.get();
         Some(text.split(['[', ']', '"', ',']).filter_map(|id| Uuid::parse_str(id).ok()).collect())

@@ -89,7 +89,7 @@ impl Mapping {
         let ids = self.external_ids(source, &current);
         let names = Names(Some(&current));
         let name = |mapped: &TypeMapping| {
-            let identity = mapped.attributes.iter().find(|of| of.attribute.source == AttributeSource::Identity);
+            let identity = mapped.attributes.iter().find(|of| of.attribute.is_identity());
             let identity = identity.map(|identity| {
                 names.name(&ids.attribute(mapped.object_type, &identity.attribute), &identity.name).to_owned()
             });
@@ -185,7 +185,7 @@ impl Mapping {
         json!({
             "externalId": ids.object_type(mapped.object_type),
             "name": names.name(&ids.object_type(mapped.object_type), &mapped.name),
-            "description": type_description(mapped.object_type),
+            "description": mapped.object_type.spec().description,
             "attributes": attributes,
         })
     }
@@ -199,8 +199,8 @@ impl Mapping {
     ) -> Value {
         let attribute = &mapped.attribute;
         let id = ids.attribute(object_type, attribute);
-        let is_label = attribute.source == AttributeSource::Label;
-        let is_identity = attribute.source == AttributeSource::Identity;
+        let is_label = attribute.is_label();
+        let is_identity = attribute.is_identity();
         let mut value = json!({
             "name": names.name(&id, &mapped.name),
             "description": attribute.description,
@@ -249,7 +249,7 @@ impl Mapping {
     /// the values of the locator.
     fn query(&self, attribute: &Attribute, link: Link, ids: &ExternalIds, names: &Names<'_>) -> String {
         let target = self.of(link.target());
-        let identity = target.attributes.iter().find(|mapped| mapped.attribute.source == AttributeSource::Identity);
+        let identity = target.attributes.iter().find(|mapped| mapped.attribute.is_identity());
         let identity = identity.map_or("Object ID", |mapped| {
             names.name(&ids.attribute(target.object_type, &mapped.attribute), &mapped.name)
         });
@@ -303,7 +303,7 @@ impl ExternalIds {
     }
 
     pub(super) fn object_type(&self, object_type: ObjectType) -> String {
-        self.in_assets(format!("{}/{}", self.prefix, object_type.singular()))
+        self.in_assets(format!("{}/{}", self.prefix, object_type.spec().external_id))
     }
 
     pub(super) fn attribute(&self, object_type: ObjectType, attribute: &Attribute) -> String {
@@ -312,7 +312,7 @@ impl ExternalIds {
             AttributeSource::Extension => format!("x-{}", short_hash(&attribute.key)).into(),
             _ => attribute.key.clone(),
         };
-        self.in_assets(format!("{}/{}/{part}", self.prefix, object_type.singular()))
+        self.in_assets(format!("{}/{}/{part}", self.prefix, object_type.spec().external_id))
     }
 
     pub(super) fn is_ours(&self, external_id: &str) -> bool {
@@ -323,15 +323,6 @@ impl ExternalIds {
 fn short_hash(text: &str) -> String {
     let digest = Sha256::digest(text.as_bytes());
     format!("{:08x}", u32::from_be_bytes([digest[0], digest[1], digest[2], digest[3]]))
-}
-
-fn type_description(object_type: ObjectType) -> &'static str {
-    match object_type {
-        ObjectType::Users => "A user in Microsoft Entra ID",
-        ObjectType::Groups => "A group in Microsoft Entra ID",
-        ObjectType::Licenses => "A licence that the organization subscribed to",
-        ObjectType::Devices => "A device in Microsoft Entra ID",
-    }
 }
 
 fn status(lifecycle: Lifecycle) -> Value {

@@ -5,7 +5,7 @@
 use super::current::{Current, attribute_named, list, text};
 use super::names::{ASSETS_OWN_NAMES, MAX_ATTRIBUTES, unknown, wrong_name};
 use crate::directory::attributes::{attribute, attributes};
-use crate::directory::{Attribute, AttributeSource, ObjectType};
+use crate::directory::{Attribute, ObjectType};
 use crate::error::{Faults, pointer_part};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -52,13 +52,13 @@ pub struct ExistingType {
 
 /// The key of the attribute with the id of the directory.
 pub(super) fn id_key(object_type: ObjectType) -> &'static str {
-    let id = attributes(object_type).iter().find(|attribute| attribute.source == AttributeSource::Identity);
+    let id = attributes(object_type).iter().find(|attribute| attribute.is_identity());
     id.map_or("objectId", |attribute| attribute.key.as_ref())
 }
 
 /// Whether an attribute can tell the objects of a type apart.
 pub(super) fn can_identify(attribute: &Attribute) -> bool {
-    attribute.source == AttributeSource::Identity || IDENTITIES.contains(&attribute.key.as_ref())
+    attribute.is_identity() || IDENTITIES.contains(&attribute.key.as_ref())
 }
 
 impl ExistingType {

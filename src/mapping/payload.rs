@@ -17,19 +17,18 @@ const TEXT_MOST: usize = 255;
 
 /// The references of an object, as ids of delivered objects. Other ids are omitted, so that the object changes and is sent
 /// again once its target is delivered.
-#[derive(Clone, Copy, Default, Debug)]
-pub struct References<'a> {
-    pub manager: Option<Uuid>,
-    /// The groups a user is a member of.
-    pub groups: &'a [Uuid],
-    /// The licences of a user or a group.
-    pub licenses: &'a [Uuid],
-    /// The owners of a group or a device.
-    pub owners: &'a [Uuid],
-    /// The users in a group.
-    pub members: &'a [Uuid],
-    /// The groups a group is a member of.
-    pub parents: &'a [Uuid],
+#[derive(Clone, Default, Debug)]
+pub struct References(pub Vec<(Link, Vec<Uuid>)>);
+
+impl References {
+    pub fn of(&self, link: Link) -> &[Uuid] {
+        self.0.iter().find(|(known, _)| *known == link).map_or(&[], |(_, ids)| ids)
+    }
+
+    /// How many there are.
+    fn len(&self) -> usize {
+        self.0.iter().map(|(_, ids)| ids.len()).sum()
+    }
 }
 
 impl Mapping {
@@ -40,7 +39,7 @@ impl Mapping {
         object_type: ObjectType,
         id: Uuid,
         properties: &Properties,
-        references: &References<'_>,
+        references: &References,
         removed_on: Option<DateTime<Utc>>,
     ) -> String {
         self.text_of(&Object { object_type, id, properties, references, removed_on, is_stub: false })
@@ -66,13 +65,12 @@ impl Mapping {
 
     fn text_of(&self, object: &Object<'_>) -> String {
         let (attributes, references) = (&self.of(object.object_type).attributes, object.references);
-        let mut out =
-            String::with_capacity(attributes.len() * 48 + references.groups.len() * 39 + references.members.len() * 39);
+        let mut out = String::with_capacity(attributes.len() * 48 + references.len() * 39);
         // A stub of an object that people made says nothing of its other values, which must not be emptied.
         let is_brief = object.is_stub && self.of(object.object_type).existing.is_some();
         let is_of_stubs = |of: &MappedAttribute| {
             let source = of.attribute.source;
-            matches!(source, AttributeSource::Identity | AttributeSource::Label | AttributeSource::Lifecycle)
+            matches!(source, AttributeSource::Identity(_) | AttributeSource::Label | AttributeSource::Lifecycle)
                 || self.of(object.object_type).is_identity(&of.attribute)
         };
         let written = attributes.iter().filter(|of| !is_brief || is_of_stubs(of));
@@ -82,7 +80,7 @@ impl Mapping {
             out.push(':');
             match attribute.source {
                 AttributeSource::Link(link) => self.push_link(&mut out, link, object),
-                AttributeSource::Identity | AttributeSource::Label | AttributeSource::Lifecycle => {
+                AttributeSource::Identity(_) | AttributeSource::Label | AttributeSource::Lifecycle => {
                     self.push_value(&mut out, attribute.source, &attribute.key, attribute.value_type, object);
                 }
                 _ if object.is_stub && !is_brief => out.push_str("null"),
@@ -103,7 +101,7 @@ impl Mapping {
     ) {
         let Object { object_type, id, properties, removed_on, .. } = *object;
         match source {
-            AttributeSource::Identity => push_id(out, id),
+            AttributeSource::Identity(_) => push_id(out, id),
             AttributeSource::Label => {
                 let label = directory::label(object_type, id, properties, &self.license_names);
                 push_string(out, cut(&label));
@@ -113,13 +111,7 @@ impl Mapping {
                 push_property(out, properties.get(name).and_then(|value| value.get(field)), value_type);
             }
             AttributeSource::Extension => push_property(out, properties.get(key), value_type),
-            AttributeSource::GroupKind => push_string(out, directory::group_kind(properties)),
-            AttributeSource::GroupMembership => push_string(out, directory::group_membership(properties)),
-            AttributeSource::Teams => out.push_str(if directory::is_team(properties) { "true" } else { "false" }),
-            AttributeSource::AvailableUnits => match directory::available_units(properties) {
-                Some(units) => push_display(out, units),
-                None => out.push_str("null"),
-            },
+            AttributeSource::Derived(_, value) => push_property(out, Some(&value(properties)), value_type),
             AttributeSource::Lifecycle => {
                 let lifecycle = match removed_on {
                     Some(_) => Lifecycle::Removed,
@@ -137,21 +129,14 @@ impl Mapping {
     }
 
     fn push_link(&self, out: &mut String, link: Link, object: &Object<'_>) {
-        let references = object.references;
-        let ids = match link {
-            Link::Manager => {
-                match references.manager {
-                    Some(manager) => push_id(out, manager),
-                    None => out.push_str("null"),
-                }
-                return;
+        let ids = object.references.of(link);
+        if !link.is_many() {
+            match ids.first() {
+                Some(id) => push_id(out, *id),
+                None => out.push_str("null"),
             }
-            Link::Groups => references.groups,
-            Link::Licenses => references.licenses,
-            Link::Owners => references.owners,
-            Link::Members => references.members,
-            Link::ParentGroups => references.parents,
-        };
+            return;
+        }
         if ids.is_sorted_by(|a, b| a < b) {
             self.push_ids(out, ids);
         } else {
@@ -193,7 +178,7 @@ struct Object<'a> {
     object_type: ObjectType,
     id: Uuid,
     properties: &'a Properties,
-    references: &'a References<'a>,
+    references: &'a References,
     removed_on: Option<DateTime<Utc>>,
     is_stub: bool,
 }
@@ -331,7 +316,7 @@ mod tests {
     #[test]
     fn the_text_of_an_object_is_exact() {
         let (id, manager, one, two) = (Uuid::from_u128(9), Uuid::from_u128(8), Uuid::from_u128(1), Uuid::from_u128(2));
-        let references = References { manager: Some(manager), groups: &[two, one, two], ..References::default() };
+        let references = References(vec![(Link::MANAGER, vec![manager]), (Link::Groups, vec![two, one, two])]);
         let user = properties(json!({
             "displayName": "Zoë \"Z\" \u{1}\n", "mail": "z@x", "createdDateTime": "2021-03-10T20:44:46.1234567Z",
             "onPremisesSyncEnabled": true, "businessPhones": ["+1 555 0100", " ", "+1 555 0101"], "accountEnabled": false,
@@ -359,7 +344,7 @@ mod tests {
     #[test]
     fn a_joined_string_holds_every_reference() {
         let (one, two) = (Uuid::from_u128(1), Uuid::from_u128(2));
-        let references = References { groups: &[one, two], ..References::default() };
+        let references = References(vec![(Link::Groups, vec![one, two])]);
         let mapping = mapping(small(), ReferenceTemplate::JoinedString);
         let text = mapping.payload(ObjectType::Users, Uuid::nil(), &Properties::new(), &references, None);
         let value: Value = serde_json::from_str(&text).unwrap();

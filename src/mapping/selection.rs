@@ -6,8 +6,12 @@ use crate::directory::attributes::{attribute, attributes};
 use crate::directory::{Attribute, Link, ObjectType, Presence};
 use crate::error::Faults;
 use crate::text_enum::text_enum;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use std::borrow::Cow;
 use std::collections::BTreeMap;
+use utoipa::openapi::schema::{AdditionalProperties, RefBuilder, Type};
+use utoipa::openapi::{ObjectBuilder, RefOr, Schema};
+use utoipa::{PartialSchema, ToSchema};
 
 text_enum! {
     /// Which objects show the membership of a user in a group.
@@ -22,16 +26,9 @@ text_enum! {
     }
 }
 
-/// The `objects` of a job. Omitted types are imported with their defaults, except devices, which are not imported.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, utoipa::ToSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
-#[schema(as = JobObjects)]
-pub struct Selection {
-    pub users: ObjectSelection,
-    pub groups: ObjectSelection,
-    pub licenses: ObjectSelection,
-    pub devices: ObjectSelection,
-}
+/// What a job imports of each object type; in a body, an object with the words of the types.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Selection([ObjectSelection; ObjectType::ALL.len()]);
 
 /// What is imported of one object type.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, utoipa::ToSchema)]
@@ -42,14 +39,13 @@ pub struct ObjectSelection {
     /// Keys of `GET /v1/attributes`; null: the default attributes. The identity, the label, Lifecycle and Removed On are
     /// always imported.
     pub attributes: Option<Vec<String>>,
-    /// Which of the references `manager`, `owners`, `licenses`, `parentGroups` are imported; null: all. `memberships` of
-    /// the job decides about Groups and Members.
+    /// Which of the type's references are imported, such as `manager`, `owners`, `licenses`, `parentGroups`; null: all.
+    /// `memberships` of the job decides about Groups and Members.
     pub references: Option<Vec<String>>,
     /// Other names in Assets, by attribute key. An import cannot rename an existing attribute, so set them before the first
     /// run.
     pub names: BTreeMap<String, String>,
-    /// Another name of the object type in Assets; null: `Entra User`, `Entra Group`, `Entra License`,
-    /// `Entra Device`.
+    /// Another name of the object type in Assets; null: `Entra User`, `Entra Group`, `Entra License`, and so on.
     pub type_name: Option<String>,
     /// An object type that the object schema has already, to be filled instead of one that the service builds. It takes
     /// the place of `attributes`, `references`, `names` and `typeName`.
@@ -70,25 +66,72 @@ impl Default for ObjectSelection {
     }
 }
 
+impl ObjectSelection {
+    /// What a job imports of a type that it does not name.
+    fn default_of(object_type: ObjectType) -> Self {
+        Self { enabled: object_type.spec().is_default, ..Self::default() }
+    }
+}
+
 impl Default for Selection {
     fn default() -> Self {
-        Self {
-            users: ObjectSelection::default(),
-            groups: ObjectSelection::default(),
-            licenses: ObjectSelection::default(),
-            devices: ObjectSelection { enabled: false, ..ObjectSelection::default() },
+        Self(ObjectType::ALL.map(ObjectSelection::default_of))
+    }
+}
+
+impl Serialize for Selection {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(ObjectType::ALL.into_iter().map(|object_type| (object_type, self.of(object_type))))
+    }
+}
+
+impl<'de> Deserialize<'de> for Selection {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let mut selection = Self::default();
+        for (object_type, choice) in BTreeMap::<ObjectType, ObjectSelection>::deserialize(deserializer)? {
+            *selection.of_mut(object_type) = choice;
         }
+        Ok(selection)
+    }
+}
+
+/// Described by hand, because the object types are a list.
+impl PartialSchema for Selection {
+    fn schema() -> RefOr<Schema> {
+        let description = "The `objects` of a job. A type that is omitted has its default: users, groups and licences are \
+                           imported, all others are not.";
+        let object = ObjectBuilder::new()
+            .schema_type(Type::Object)
+            .description(Some(description))
+            .additional_properties(Some(AdditionalProperties::FreeForm(false)));
+        let property = |object: ObjectBuilder, object_type: ObjectType| {
+            let choice = serde_json::to_value(ObjectSelection::default_of(object_type)).ok();
+            let schema =
+                RefBuilder::new().ref_location_from_schema_name(ObjectSelection::name()).default(choice).build();
+            object.property(object_type.as_str(), schema)
+        };
+        ObjectType::ALL.into_iter().fold(object, property).into()
+    }
+}
+
+impl ToSchema for Selection {
+    fn name() -> Cow<'static, str> {
+        "JobObjects".into()
+    }
+
+    fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
+        schemas.push((ObjectSelection::name().into(), ObjectSelection::schema()));
+        ObjectSelection::schemas(schemas);
     }
 }
 
 impl Selection {
     pub fn of(&self, object_type: ObjectType) -> &ObjectSelection {
-        match object_type {
-            ObjectType::Users => &self.users,
-            ObjectType::Groups => &self.groups,
-            ObjectType::Licenses => &self.licenses,
-            ObjectType::Devices => &self.devices,
-        }
+        &self.0[object_type.index()]
+    }
+
+    pub fn of_mut(&mut self, object_type: ObjectType) -> &mut ObjectSelection {
+        &mut self.0[object_type.index()]
     }
 
     /// Adds all faults; `pointer` is the place of the selection in the body: `/objects`.
@@ -158,7 +201,7 @@ impl Selection {
     pub(super) fn type_name(&self, object_type: ObjectType) -> &str {
         let choice = self.of(object_type);
         let existing = choice.existing.as_ref().map(|existing| existing.object_type.as_str());
-        existing.or(choice.type_name.as_deref()).unwrap_or(default_type_name(object_type)).trim()
+        existing.or(choice.type_name.as_deref()).unwrap_or(object_type.spec().type_name).trim()
     }
 
     fn check_type_names(&self, pointer: &str, faults: &mut Faults) {
@@ -193,7 +236,7 @@ impl ObjectSelection {
         match link {
             Link::Groups => matches!(memberships, Memberships::OnUser | Memberships::Both),
             Link::Members => matches!(memberships, Memberships::OnGroup | Memberships::Both),
-            Link::Manager | Link::Licenses | Link::Owners | Link::ParentGroups => match &self.references {
+            Link::ParentGroups | Link::Ids { .. } | Link::Same { .. } => match &self.references {
                 None => true,
                 Some(keys) => keys.iter().any(|key| *key == attribute.key) || self.names_attribute(attribute),
             },
@@ -277,15 +320,6 @@ impl ObjectSelection {
     }
 }
 
-const fn default_type_name(object_type: ObjectType) -> &'static str {
-    match object_type {
-        ObjectType::Users => "Entra User",
-        ObjectType::Groups => "Entra Group",
-        ObjectType::Licenses => "Entra License",
-        ObjectType::Devices => "Entra Device",
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -304,9 +338,10 @@ mod tests {
     fn what_is_absent_has_its_default() {
         let selection: Selection = serde_json::from_value(json!({})).unwrap();
         assert_eq!(selection, Selection::default());
-        assert!(selection.users.enabled && !selection.devices.enabled);
+        let is_enabled = |selection: &Selection, object_type| selection.of(object_type).enabled;
+        assert!(is_enabled(&selection, ObjectType::Users) && !is_enabled(&selection, ObjectType::Devices));
         let selection: Selection = serde_json::from_value(json!({"devices": {}})).unwrap();
-        assert!(selection.devices.enabled);
+        assert!(is_enabled(&selection, ObjectType::Devices));
         assert!(serde_json::from_value::<Selection>(json!({"people": {}})).is_err());
         assert!(serde_json::from_value::<Selection>(json!({"users": {"atributes": []}})).is_err());
     }

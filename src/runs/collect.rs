@@ -28,6 +28,7 @@ mod ranges;
 mod read_error;
 mod read_plan;
 mod reader;
+mod relations;
 mod request;
 mod scope;
 mod small;

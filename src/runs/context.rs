@@ -5,7 +5,7 @@ use crate::app::App;
 use crate::connection::CredentialKind;
 use crate::db::job_settings::{self, ConnectionPart, DestinationPart, JobSettings};
 use crate::destination::{self, EmptyValues, MissingObjects};
-use crate::directory::{Link, ObjectType};
+use crate::directory::ObjectType;
 use crate::error::{Code, Error, Result};
 use crate::filter::Filter;
 use crate::graph::token::{Credential, Identity};
@@ -206,8 +206,9 @@ fn selection_hash(mapping: &Mapping, filter: &Filter) -> Vec<u8> {
         text.push_str(object_type.as_str());
         text.push_str(&mapping.select(object_type).join(","));
         // These have no property of their own.
-        for (link, name) in [(Link::Manager, ",manager"), (Link::Owners, ",owners")] {
-            text.push_str(if mapping.carries(object_type, link) { name } else { "" });
+        for relation in mapping.relations(object_type) {
+            text.push(',');
+            text.push_str(relation.name);
         }
         text.push(';');
     }

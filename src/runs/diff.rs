@@ -9,6 +9,7 @@ mod not_cleared;
 mod outbox;
 mod payload;
 mod receiver;
+mod same;
 mod size;
 mod targets;
 
@@ -32,6 +33,7 @@ use memberships::GroupsOf;
 use outbox::{BATCH, Outbox, seen_again, unchanged};
 use payload::{Built, Referring, hash, payload};
 use receiver::Change;
+use same::SameValues;
 use std::collections::{BTreeMap, HashMap};
 use targets::Targets;
 use uuid::Uuid;
@@ -41,12 +43,7 @@ const BATCH_BYTES: usize = 2 << 20;
 /// The order in which types are sent: what others refer to comes first.
 fn in_order() -> [ObjectType; ObjectType::ALL.len()] {
     let mut order = ObjectType::ALL;
-    order.sort_by_key(|object_type| match object_type {
-        ObjectType::Licenses => 0,
-        ObjectType::Groups => 1,
-        ObjectType::Users => 2,
-        ObjectType::Devices => 3,
-    });
+    order.sort_by_key(|object_type| object_type.spec().rank);
     order
 }
 
@@ -67,7 +64,7 @@ pub async fn diff(run: &Run, collected: &Collected) -> Result<Diffed, Stop> {
         if collected.types.contains(&object_type) {
             outbox.reduced = 0;
             for stored_as in [Some(object_type.as_str()), mirror::stub_name(object_type)].into_iter().flatten() {
-                compare(run, object_type, stored_as, &targets, everything, &mut outbox).await?;
+                compare(run, collected, object_type, stored_as, &targets, everything, &mut outbox).await?;
             }
             if run.mode != RunMode::Test {
                 let absent = absent::judge(run, object_type, everything, &mut outbox).await?;
@@ -167,6 +164,7 @@ fn sends_everything(run: &Run) -> bool {
 /// Compares the seen objects of one type, or its stubs, with what was delivered of them.
 async fn compare(
     run: &Run,
+    collected: &Collected,
     object_type: ObjectType,
     stored_as: &'static str,
     targets: &Targets,
@@ -181,7 +179,8 @@ async fn compare(
         ObjectType::Groups if carries(Link::ParentGroups) => Some(GroupsOf::load(run, targets, object_type).await?),
         _ => None,
     };
-    let referring = Referring { targets, groups_of };
+    let same = SameValues::load(run, collected, object_type).await?;
+    let referring = Referring { targets, groups_of, same };
     let with_members = object_type == ObjectType::Groups && carries(Link::Members);
     run.tx("compare", async |tx| {
         let rows = match with_members {

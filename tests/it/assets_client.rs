@@ -8,7 +8,7 @@ use entra_assets::assets::{
 };
 use entra_assets::clock::Clock;
 use entra_assets::config::{HostSettings, HttpSettings};
-use entra_assets::directory::{ObjectType, Properties};
+use entra_assets::directory::{Link, ObjectType, Properties};
 use entra_assets::mapping::{ImportSource, Mapping, Memberships, ReferenceTemplate, References, Selection};
 use entra_assets::sim::assets::{
     self as sim, AssetsFault, AssetsOptions, AssetsSim, Behaviour, EmptyValues, ReferenceBehaviour,
@@ -69,7 +69,7 @@ impl Bench {
     fn payloads(&self) -> Vec<(&'static str, String)> {
         let all: Vec<Uuid> = (0..GROUPS).map(group).collect();
         let mut payloads = Vec::new();
-        let mut push = |object_type, id, properties: Properties, references: &References<'_>| {
+        let mut push = |object_type, id, properties: Properties, references: &References| {
             payloads.push((
                 Mapping::selector(object_type),
                 self.mapping.payload(object_type, id, &properties, references, None),
@@ -77,20 +77,20 @@ impl Bench {
         };
         for n in 0..USERS {
             let groups = if n == 0 { all.clone() } else { vec![group(n % GROUPS)] };
-            let references = References {
-                manager: (n > 0).then(|| user(n - 1)),
-                groups: &groups,
-                licenses: &[SKU],
-                ..References::default()
-            };
+            let manager = (n > 0).then(|| user(n - 1)).into_iter().collect();
+            let references =
+                References(vec![(Link::MANAGER, manager), (Link::Groups, groups), (Link::LICENSES, vec![SKU])]);
             let person = json!({"displayName": format!("Persön {n}"), "userPrincipalName": format!("p{n}@contoso.example"),
                                 "accountEnabled": n % 7 != 0, "createdDateTime": "2024-05-06T07:08:09.123Z"});
             push(ObjectType::Users, user(n), properties(person), &references);
         }
         for n in 0..GROUPS {
-            let (parents, members) = ([group((n + 1) % GROUPS)], [user(n)]);
-            let references =
-                References { parents: &parents, members: &members, owners: &members, ..References::default() };
+            let members = vec![user(n)];
+            let references = References(vec![
+                (Link::ParentGroups, vec![group((n + 1) % GROUPS)]),
+                (Link::Members, members.clone()),
+                (Link::OWNERS, members),
+            ]);
             push(ObjectType::Groups, group(n), properties(json!({"displayName": format!("Group {n}")})), &references);
         }
         let sku = json!({"skuPartNumber": "SPE_E3", "prepaidUnits": {"enabled": 900}, "consumedUnits": USERS as u64});

@@ -110,7 +110,7 @@ impl RunResponse {
     pub(in crate::api) fn from_row(row: RunRow) -> Result<Self> {
         let (state, request) = (row.state, row.run_request()?);
         let mut counts: Counts = read(row.counts)?;
-        let counted = ObjectType::ALL.into_iter().filter(|object_type| is_always_counted(*object_type));
+        let counted = ObjectType::ALL.into_iter().filter(|object_type| object_type.spec().is_default);
         for name in counted.map(ObjectType::as_str).chain(["memberships"]) {
             counts.entry(name.to_owned()).or_default();
         }
@@ -190,14 +190,6 @@ fn warnings(stored: Value, state: RunState, approved_at: Option<DateTime<Utc>>) 
         warning.advice = Some(advice.clone());
     }
     Ok(warnings)
-}
-
-/// Whether a run has counts of a type before it read any. Devices are off by default.
-fn is_always_counted(object_type: ObjectType) -> bool {
-    match object_type {
-        ObjectType::Users | ObjectType::Groups | ObjectType::Licenses => true,
-        ObjectType::Devices => false,
-    }
 }
 
 fn read<T: DeserializeOwned>(value: Value) -> Result<T> {

@@ -4,21 +4,12 @@ use crate::directory::ObjectType;
 
 /// The marker of an object that is gone; the row's data is the reason. Markers stay until the run ends, for the diff.
 pub const fn gone_marker(object_type: ObjectType) -> &'static str {
-    match object_type {
-        ObjectType::Users => "gone:users",
-        ObjectType::Groups => "gone:groups",
-        ObjectType::Licenses => "gone:licenses",
-        ObjectType::Devices => "gone:devices",
-    }
+    object_type.spec().gone
 }
 
 /// The name of a type's stubs: objects outside the scope to which objects in scope refer. `None` for a type without.
 pub const fn stub_name(object_type: ObjectType) -> Option<&'static str> {
-    match object_type {
-        ObjectType::Users => Some("stub:users"),
-        ObjectType::Groups => Some("stub:groups"),
-        ObjectType::Licenses | ObjectType::Devices => None,
-    }
+    object_type.spec().stub
 }
 
 /// Whether this is the name of a type's stubs.

@@ -11,17 +11,13 @@ fn everything(template: ReferenceTemplate) -> Mapping {
     let all = |object_type| {
         let mut keys: Vec<String> =
             crate::directory::attributes::attributes(object_type).iter().map(|a| a.key.clone().into_owned()).collect();
-        if object_type != ObjectType::Licenses {
+        if object_type.spec().has_extensions {
             keys.push("extension_0123456789abcdef0123456789abcdef_code".to_owned());
         }
         ObjectSelection { attributes: Some(keys), ..ObjectSelection::default() }
     };
-    let selection = Selection {
-        users: all(ObjectType::Users),
-        groups: all(ObjectType::Groups),
-        licenses: all(ObjectType::Licenses),
-        devices: all(ObjectType::Devices),
-    };
+    let mut selection = Selection::default();
+    ObjectType::ALL.into_iter().for_each(|object_type| *selection.of_mut(object_type) = all(object_type));
     Mapping::new(&selection, Memberships::Both, template)
 }
 
@@ -197,7 +193,7 @@ fn references_are_looked_up_by_the_template() {
 #[test]
 fn a_type_that_is_off_is_nowhere_in_the_document() {
     let mut selection = Selection::default();
-    selection.licenses.enabled = false;
+    selection.of_mut(ObjectType::Licenses).enabled = false;
     let mapping = Mapping::new(&selection, Memberships::OnUser, ReferenceTemplate::ArrayPlaceholder);
     let text = mapping.document(SOURCE).to_string();
     assert!(!text.contains("license") && !text.contains("devices"), "{text}");
@@ -230,8 +226,8 @@ fn an_accepted_document_does_not_differ() {
 fn a_rename_is_refused_explained_and_never_sent() {
     let before = default().document(SOURCE);
     let mut selection = Selection::default();
-    selection.users.names.insert("department".to_owned(), "Unit".to_owned());
-    selection.groups.names.insert("objectId".to_owned(), "Entra ID".to_owned());
+    selection.of_mut(ObjectType::Users).names.insert("department".to_owned(), "Unit".to_owned());
+    selection.of_mut(ObjectType::Groups).names.insert("objectId".to_owned(), "Entra ID".to_owned());
     let mapping = Mapping::new(&selection, Memberships::OnUser, ReferenceTemplate::ArrayPlaceholder);
     let difference = mapping.difference(SOURCE, Some(&accepted(&before)));
     let refused: Vec<_> = difference.refused.iter().map(|r| (r.kind, r.current.as_str(), r.wanted.as_str())).collect();
@@ -269,7 +265,7 @@ fn what_people_added_is_listed_and_left_alone() {
 fn new_attributes_changed_queries_and_leftovers_are_told_apart() {
     let before = accepted(&default().document(SOURCE));
     let mut selection = Selection::default();
-    selection.users.attributes = Some(vec!["department".to_owned(), "costCenter".to_owned()]);
+    selection.of_mut(ObjectType::Users).attributes = Some(vec!["department".to_owned(), "costCenter".to_owned()]);
     let mapping = Mapping::new(&selection, Memberships::OnUser, ReferenceTemplate::JoinedString);
     let difference = mapping.difference(SOURCE, Some(&before));
     let added: Vec<_> = difference.added_attributes.iter().map(|a| a.attribute.as_deref().unwrap()).collect();
@@ -376,8 +372,8 @@ fn a_person_can_change_what_is_mapped_already() {
 fn what_was_taken_over_stays_when_the_job_has_another_name_for_it() {
     let current = accepted(&default().patch(SOURCE, &of_an_earlier_source(&default())));
     let mut selection = Selection::default();
-    selection.users.type_name = Some("Person".to_owned());
-    selection.users.names.insert("department".to_owned(), "Unit".to_owned());
+    selection.of_mut(ObjectType::Users).type_name = Some("Person".to_owned());
+    selection.of_mut(ObjectType::Users).names.insert("department".to_owned(), "Unit".to_owned());
     let mapping = Mapping::new(&selection, Memberships::OnUser, ReferenceTemplate::ArrayPlaceholder);
     let difference = mapping.difference(SOURCE, Some(&current));
     let kinds: Vec<_> = difference.refused.iter().map(|refused| refused.kind).collect();
@@ -390,9 +386,9 @@ fn what_was_taken_over_stays_when_the_job_has_another_name_for_it() {
 fn no_two_attributes_get_one_external_id() {
     let current = accepted(&default().document(SOURCE));
     let mut selection = Selection::default();
-    selection.users.attributes = Some(vec!["department".to_owned(), "costCenter".to_owned()]);
-    selection.users.names.insert("department".to_owned(), "Unit".to_owned());
-    selection.users.names.insert("costCenter".to_owned(), "Department".to_owned());
+    selection.of_mut(ObjectType::Users).attributes = Some(vec!["department".to_owned(), "costCenter".to_owned()]);
+    selection.of_mut(ObjectType::Users).names.insert("department".to_owned(), "Unit".to_owned());
+    selection.of_mut(ObjectType::Users).names.insert("costCenter".to_owned(), "Department".to_owned());
     let mapping = Mapping::new(&selection, Memberships::OnUser, ReferenceTemplate::ArrayPlaceholder);
     let patch = mapping.patch(SOURCE, &current);
     let ids: Vec<&str> = attributes(&patch).map(|attribute| attribute["externalId"].as_str().unwrap()).collect();

@@ -50,12 +50,15 @@ async fn stage_part(reader: &Reader<'_>, object_type: ObjectType, ids: &[Uuid], 
     let mut batch = Batch::default();
     let (mut in_scope, mut out_of_scope) = (Vec::new(), HashSet::new());
     for object in found {
-        let Some(row) = staged(object_type, &object)? else { continue };
-        if is_admitted(reader, object_type, &object)? {
-            in_scope.push(row.id);
-            batch.objects.push(row);
-        } else {
-            out_of_scope.insert(row.id);
+        let is_admitted = is_admitted(reader, object_type, &object)?;
+        // An object may hold others than those that were asked for.
+        for row in staged(object_type, &object)?.into_iter().filter(|row| ids.contains(&row.id)) {
+            if is_admitted {
+                in_scope.push(row.id);
+                batch.objects.push(row);
+            } else {
+                out_of_scope.insert(row.id);
+            }
         }
     }
     let is_found = |id: &&Uuid| in_scope.contains(id) || out_of_scope.contains(id);

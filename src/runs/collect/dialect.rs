@@ -2,15 +2,16 @@
 
 use super::read_error::Result;
 use super::read_plan::{SIGN_IN, entity};
-use super::request::{LEAST_TOP, Request, TOP, Target, collection};
+use super::request::{LEAST_TOP, Request, TOP, Target};
 use crate::codes::WarningCode;
-use crate::directory::{Link, ObjectType, Properties as Map};
+use crate::directory::{Item, ObjectType, Properties as Map, Relation};
 use crate::graph::error::{GraphError, GraphErrorKind};
 use crate::graph::wire::{Items, properties};
 use crate::graph::{RequestOptions, Session, ids_filter};
 use crate::run_state::RunWarning;
 use crate::runs::context::JobContext;
 use crate::runs::progress::RunProgress;
+use std::fmt::Display;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 use uuid::Uuid;
@@ -67,13 +68,17 @@ impl Feature {
             Self::Expand(ObjectType::Users) => {
                 "The server does not expand the manager of users; managers are read one by one.".to_owned()
             }
-            Self::Expand(ObjectType::Devices) => {
-                "The server does not expand the owners of devices; they are left out.".to_owned()
-            }
             Self::Expand(object_type) => {
-                format!("The server does not expand the owners of {object_type}; they are read one by one.")
+                let spec = object_type.spec();
+                let relation = spec.relations.iter().find(|relation| relation.expand().is_some());
+                let is_read = object_type == ObjectType::Groups || relation.is_some_and(|r| r.each().is_some());
+                let what = relation.map_or("parts", |relation| relation.name);
+                let instead = if is_read { "read one by one" } else { "left out" };
+                format!("The server does not expand the {what} of {}; they are {instead}.", spec.plural)
             }
-            Self::Select(object_type) => format!("The server takes no $select for {object_type}; they are read whole."),
+            Self::Select(object_type) => {
+                format!("The server takes no $select for {}; they are read whole.", object_type.spec().plural)
+            }
             Self::SelectOfLinks => {
                 "The server takes no $select for members and owners; they are read whole.".to_owned()
             }
@@ -81,7 +86,8 @@ impl Feature {
                                      needed); users are imported without it."
                 .to_owned(),
             Self::DefaultFilter(object_type) => {
-                format!("The server takes the condition on {object_type} only in an advanced query; it is asked so.")
+                let plural = object_type.spec().plural;
+                format!("The server takes the condition on {plural} only in an advanced query; it is asked so.")
             }
             Self::Batch => "The server takes no JSON batches; requests are sent one by one.".to_owned(),
         }
@@ -196,11 +202,9 @@ impl Dialect {
             select.clear();
         }
         let expand = self.expand(job, object_type).filter(|_| !advanced);
-        let top = match object_type {
-            // subscribedSkus has no paging and refuses $top.
-            ObjectType::Licenses => None,
-            _ if select.iter().any(|name| name == SIGN_IN) => Some(TOP_WITH_SIGN_IN),
-            ObjectType::Users | ObjectType::Groups | ObjectType::Devices => Some(TOP),
+        let top = match select.iter().any(|name| name == SIGN_IN) {
+            true => Some(TOP_WITH_SIGN_IN),
+            false => object_type.spec().collection.page,
         };
         let target = Target::Objects(object_type);
         let top = self.page_size(&target, top);
@@ -215,15 +219,12 @@ impl Dialect {
     }
 
     fn expand(&self, job: &JobContext, object_type: ObjectType) -> Option<&'static str> {
-        let carries = |link| job.mapping.carries(object_type, link);
         if self.has(Feature::Expand(object_type)) {
             return None;
         }
-        match object_type {
-            ObjectType::Users if carries(Link::Manager) => Some("manager($select=id)"),
-            ObjectType::Groups if carries(Link::Owners) => Some("owners($select=id)"),
-            ObjectType::Devices if carries(Link::Owners) => Some("registeredOwners($select=id)"),
-            ObjectType::Users | ObjectType::Groups | ObjectType::Devices | ObjectType::Licenses => None,
+        match object_type.spec().collection.item {
+            Item::Parts { expand, .. } => expand,
+            Item::Object | Item::Named(_) => job.mapping.relations(object_type).find_map(Relation::expand),
         }
     }
 
@@ -233,9 +234,9 @@ impl Dialect {
     }
 
     /// The path of one object, with the relations that a list has too.
-    pub(super) fn path_of_one(&self, job: &JobContext, object_type: ObjectType, id: Uuid) -> String {
+    pub(super) fn path_of_one(&self, job: &JobContext, object_type: ObjectType, id: impl Display) -> String {
         let request = Request { top: None, ..self.list(job, object_type, false) };
-        request.path_at(&format!("{}/{id}", collection(object_type)))
+        request.path_at(&format!("{}/{id}", object_type.spec().collection.path))
     }
 
     /// The request for the members or owners of a group, by their path.

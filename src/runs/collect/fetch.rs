@@ -5,12 +5,14 @@ use super::object::{parse, unreadable};
 use super::pages::whole;
 use super::read_error::{ReadError, Result};
 use super::reader::Reader;
-use crate::directory::ObjectType;
+use crate::directory::{ById, ObjectType, Properties as Map};
 use crate::graph::batch::{BatchItem, ITEMS_MOST};
 use crate::graph::error::GraphErrorKind;
 use crate::graph::wire::{Items, Properties, properties};
 use crate::graph::{RequestOptions, Session};
 use futures_util::{StreamExt, stream};
+use serde_json::Value;
+use std::collections::BTreeSet;
 use url::Url;
 use uuid::Uuid;
 
@@ -22,9 +24,14 @@ const BATCHES_AT_ONCE: usize = 16;
 /// Objects by their ids, as many as one query may name, with the relations that a list has too. Those that are gone are
 /// left out.
 pub(super) async fn fetch(reader: &Reader<'_>, object_type: ObjectType, ids: &[Uuid]) -> Result<Vec<Properties>> {
-    if object_type == ObjectType::Licenses {
-        return fetch_licenses(reader, ids).await;
+    match object_type.spec().collection.by_id {
+        ById::Filter => fetch_together(reader, object_type, ids).await,
+        ById::OneByOne(property) => fetch_known(reader, object_type, property, ids).await,
+        ById::Never => Ok(Vec::new()),
     }
+}
+
+async fn fetch_together(reader: &Reader<'_>, object_type: ObjectType, ids: &[Uuid]) -> Result<Vec<Properties>> {
     let request = reader.dialect.by_ids(&reader.run.job, object_type, ids);
     let each = |items: &Items, found: &mut Vec<Properties>| -> Result<()> {
         for item in items.iter() {
@@ -53,12 +60,20 @@ async fn fetch_each(reader: &Reader<'_>, object_type: ObjectType, ids: &[Uuid]) 
     Ok(found)
 }
 
-/// Licences that the mirror has. Their list takes no `$filter`, and their ids in Graph have two parts.
-async fn fetch_licenses(reader: &Reader<'_>, ids: &[Uuid]) -> Result<Vec<Properties>> {
-    let known = reader.mirror.objects(ObjectType::Licenses, ids.to_vec()).await?;
-    let in_graph = known.values().filter_map(|data| properties(data).ok());
-    let path = |id: &str| format!("subscribedSkus/{id}");
-    let urls = in_graph.map(|license| reader.session.url(&path(&license.id))).collect();
+/// Objects that the mirror has, by the property that names them below their list: the ids of licences in Graph have two
+/// parts, and a part of an object is found in the object.
+async fn fetch_known(
+    reader: &Reader<'_>,
+    object_type: ObjectType,
+    property: &str,
+    ids: &[Uuid],
+) -> Result<Vec<Properties>> {
+    let known = reader.mirror.objects(object_type, ids.to_vec()).await?;
+    let maps = known.values().filter_map(|data| serde_json::from_str::<Map>(data).ok());
+    let names: BTreeSet<String> =
+        maps.filter_map(|map| map.get(property).and_then(Value::as_str).map(str::to_owned)).collect();
+    let path = |name: &String| reader.dialect.path_of_one(&reader.run.job, object_type, name);
+    let urls = names.iter().map(|name| reader.session.url(&path(name))).collect();
     let mut found = Vec::new();
     for answer in get_many(reader, urls).await? {
         match answer {

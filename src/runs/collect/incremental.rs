@@ -16,7 +16,7 @@ use super::missing;
 use super::object::{self, gone, reason_of};
 use super::read_error::Result;
 use super::reader::{Read, Reader};
-use super::small::read_small;
+use super::small::{read_small, small_types};
 use super::staging::Note;
 use crate::codes::WarningCode;
 use crate::db::mirror::Batch;
@@ -113,7 +113,7 @@ fn select(reader: &Reader<'_>, collection: Collection) -> String {
     // Delta does not carry it.
     names.remove("signInActivity");
     match collection {
-        Collection::Users if job.mapping.carries(ObjectType::Users, Link::Manager) => names.extend(["manager"]),
+        Collection::Users if job.mapping.carries(ObjectType::Users, Link::MANAGER) => names.extend(["manager"]),
         Collection::Groups => names.extend(["members", "owners", "visibility"]),
         Collection::Users | Collection::Devices => {}
     }
@@ -176,7 +176,7 @@ pub(super) async fn read(reader: &Reader<'_>, links: &DeltaLinks) -> Result<Outc
     }
     read_small(reader, &mut read, None).await?;
     // Users and groups are reported by delta when they are gone.
-    missing::find(reader, &mut read, &[ObjectType::Licenses, ObjectType::Devices]).await?;
+    missing::find(reader, &mut read, &small_types().collect::<Vec<_>>()).await?;
     Ok(Outcome::Read(read))
 }
 
@@ -287,7 +287,7 @@ impl Managers {
         changes: &BTreeMap<Uuid, Delta>,
         known: &HashMap<Uuid, String>,
     ) -> Result<Self> {
-        if object_type != ObjectType::Users || !reader.run.job.mapping.carries(object_type, Link::Manager) {
+        if object_type != ObjectType::Users || !reader.run.job.mapping.carries(object_type, Link::MANAGER) {
             return Ok(Self::default());
         }
         let is_unclear = |id: &&Uuid| {

@@ -5,7 +5,6 @@ use crate::codes::WarningCode;
 use crate::db::Transaction;
 use crate::db::mirror::implausible;
 use crate::db::mirror::{StagedObject, hash};
-use crate::directory::never_null::never_null;
 use crate::directory::{ObjectType, Properties};
 use crate::error::Error;
 use crate::run_state::RunWarning;
@@ -29,7 +28,7 @@ pub(super) async fn restore(
     let selected = run.job.mapping.select(object_type);
     let lists = emptied.iter().filter(|(of, _)| *of == object_type).map(|(_, name)| *name);
     let names: Vec<&str> =
-        never_null(object_type).iter().copied().chain(lists).filter(|name| selected.contains(name)).collect();
+        object_type.spec().never_null.iter().copied().chain(lists).filter(|name| selected.contains(name)).collect();
     let (mut kept, mut after) = (Kept::new(), None);
     loop {
         let rows =

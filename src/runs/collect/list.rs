@@ -1,4 +1,4 @@
-//! Reading a collection of objects page by page: users, groups, devices, licences.
+//! Reading a collection of objects page by page.
 
 use super::fetch::fetch;
 use super::groups::group::Found;
@@ -72,7 +72,7 @@ async fn read_collection(reader: &Reader<'_>, object_type: ObjectType, found: Op
 async fn managers_of(reader: &Reader<'_>, object_type: ObjectType) -> Result<Option<HashMap<Uuid, Uuid>>> {
     match object_type {
         ObjectType::Users => managers::apart(reader).await,
-        ObjectType::Groups | ObjectType::Licenses | ObjectType::Devices => Ok(None),
+        _ => Ok(None),
     }
 }
 
@@ -114,7 +114,7 @@ async fn count_earlier(reader: &Reader<'_>, object_type: ObjectType) -> Result<(
     }
     let number = match object_type {
         ObjectType::Users => ranges::noted_number(reader).await?,
-        ObjectType::Groups | ObjectType::Licenses | ObjectType::Devices => None,
+        _ => None,
     };
     match number {
         Some(number) => reader.expect(object_type, number),
@@ -149,7 +149,7 @@ async fn read_part(reader: &Reader<'_>, request: Request, context: &ListContext)
     if !request.advanced {
         return read_request(reader, request, context).await;
     }
-    let wants_managers = reader.run.job.mapping.carries(ObjectType::Users, Link::Manager) && context.managers.is_none();
+    let wants_managers = reader.run.job.mapping.carries(ObjectType::Users, Link::MANAGER) && context.managers.is_none();
     match reader.session.count("users", request.filter.as_deref()).await? {
         Some(0) => Ok(()),
         Some(count) if wants_managers && count <= MAX_BY_ID => read_dateless(reader, &request).await,

@@ -42,8 +42,9 @@ pub(super) async fn unless_refused<T>(
 pub(super) fn undecidable(error: ReadError, object_type: ObjectType) -> ReadError {
     match error {
         ReadError::Graph(error) if matches!(error.kind, GraphErrorKind::Forbidden) => {
+            let plural = object_type.spec().plural;
             let why = format!(
-                "The filter's scope depends on {object_type}, which may not be read, so nobody can say what is in scope."
+                "The filter's scope depends on {plural}, which may not be read, so nobody can say what is in scope."
             );
             Stop::graph(&error).because(&why).into()
         }
@@ -67,10 +68,11 @@ pub(super) fn report(reader: &Reader<'_>, mut read: Read) -> Result<Read> {
         let memberships = if *object_type == ObjectType::Groups { ", and so do the groups of users" } else { "" };
         let refusal = refusal.to_string();
         let detail = format!(
-            "No permission to read {object_type}: {}. They stay as they were delivered{memberships}.",
+            "No permission to read {}: {}. They stay as they were delivered{memberships}.",
+            object_type.spec().plural,
             refusal.trim_end_matches('.')
         );
-        let least: Vec<&str> = capability(*object_type).least().collect();
+        let least: Vec<&str> = object_type.spec().capability.least().collect();
         let advice = format!(
             "Grant the Application permission {} with admin consent; the connection check says what is missing and how \
              to add it. The next run after that reads what was left out.",
@@ -79,13 +81,4 @@ pub(super) fn report(reader: &Reader<'_>, mut read: Read) -> Result<Read> {
         reader.run.progress.degrade(RunWarning::new(WarningCode::CapabilityLost, detail).with_advice(advice));
     }
     Ok(read)
-}
-
-fn capability(object_type: ObjectType) -> Capability {
-    match object_type {
-        ObjectType::Users => Capability::Users,
-        ObjectType::Groups => Capability::Groups,
-        ObjectType::Licenses => Capability::Licenses,
-        ObjectType::Devices => Capability::Devices,
-    }
 }

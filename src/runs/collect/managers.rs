@@ -29,7 +29,7 @@ const EXPAND: &str = "manager($select=id)";
 const TOGETHER: usize = 1_000;
 
 fn are_wanted(reader: &Reader<'_>) -> bool {
-    reader.run.job.mapping.carries(ObjectType::Users, Link::Manager)
+    reader.run.job.mapping.carries(ObjectType::Users, Link::MANAGER)
 }
 
 /// With an advanced filter the managers come from one extra pass over all users.

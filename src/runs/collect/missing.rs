@@ -4,16 +4,16 @@
 
 use super::by_id::{self, Unfit};
 use super::fetch::fetch;
-use super::groups;
 use super::mirror::Absent;
 use super::object::{gone, is_admitted, parse};
 use super::pages::whole;
 use super::read_error::{ReadError, Result};
 use super::reader::{Read, Reader};
 use super::request::{Request, Target};
+use super::{groups, relations};
 use crate::codes::WarningCode;
 use crate::db::mirror::Batch;
-use crate::directory::ObjectType;
+use crate::directory::{ById, ObjectType};
 use crate::filter::ScopeUsers;
 use crate::graph::IDS_IN_A_QUERY;
 use crate::graph::error::{GraphError, GraphErrorKind};
@@ -37,7 +37,8 @@ pub(super) async fn find(reader: &Reader<'_>, read: &mut Read, types: &[ObjectTy
         }
         reader.staging.stored().await?;
         let mut absent = reader.mirror.absent(object_type).await?;
-        if can_decide(reader, object_type) && is_doubtful(reader, object_type, &absent.unexplained).await? {
+        let can_ask = object_type.spec().collection.by_id != ById::Never && can_decide(reader, object_type);
+        if can_ask && is_doubtful(reader, object_type, &absent.unexplained).await? {
             let listed = reader.staging.count(object_type).await?;
             let found = by_id::stage(reader, object_type, &absent.unexplained, Unfit::Mark).await?.in_scope;
             found.iter().for_each(|id| {
@@ -45,7 +46,7 @@ pub(super) async fn find(reader: &Reader<'_>, read: &mut Read, types: &[ObjectTy
             });
             read.members_unknown.extend(report_found(reader, object_type, &found, listed).await?);
         }
-        if let Some(path) = recycle_bin(object_type) {
+        if let Some(path) = object_type.spec().recycle_bin {
             mark_deleted(reader, object_type, path, &absent).await?;
         }
     }
@@ -67,24 +68,15 @@ async fn is_doubtful(reader: &Reader<'_>, object_type: ObjectType, absent: &[Uui
     Ok(false)
 }
 
-/// The path of the recycle bin of a type, from which objects can be restored for 30 days. An incremental read learns from
-/// delta what lies there. Source: learn.microsoft.com/graph/api/directory-deleteditems-list.
-fn recycle_bin(object_type: ObjectType) -> Option<&'static str> {
-    match object_type {
-        ObjectType::Users => Some("directory/deletedItems/microsoft.graph.user"),
-        ObjectType::Groups => Some("directory/deletedItems/microsoft.graph.group"),
-        ObjectType::Licenses | ObjectType::Devices => None,
-    }
-}
-
 /// Warns of what a list left out, and reads what belongs to it. Returns the groups whose members are unknown. `listed`: how
 /// many objects the list had.
 async fn report_found(reader: &Reader<'_>, object_type: ObjectType, found: &[Uuid], listed: u64) -> Result<Vec<Uuid>> {
     if found.is_empty() {
         return Ok(Vec::new());
     }
+    let plural = object_type.spec().plural;
     let detail =
-        format!("The list of {object_type} left out {} that still exist; they were found by their ids.", found.len());
+        format!("The list of {} left out {} that still exist; they were found by their ids.", plural, found.len());
     let warning = RunWarning::new(WarningCode::ListIncomplete, detail).with_count(found.len() as u64);
     // A few are left out while the directory changes. A list without the most of what exists is wrong.
     match found.len() as u64 > listed {
@@ -93,7 +85,7 @@ async fn report_found(reader: &Reader<'_>, object_type: ObjectType, found: &[Uui
     }
     match object_type {
         ObjectType::Groups => groups::read_arrived(reader, found).await,
-        ObjectType::Users | ObjectType::Licenses | ObjectType::Devices => Ok(Vec::new()),
+        _ => relations::complete(reader, object_type).await.map(|()| Vec::new()),
     }
 }
 
@@ -130,9 +122,14 @@ async fn mark_deleted(reader: &Reader<'_>, object_type: ObjectType, path: &'stat
 }
 
 fn warn_of_refusal(reader: &Reader<'_>, object_type: ObjectType, error: &GraphError) {
-    let detail = format!("Graph did not say which of the missing {object_type} can be restored: {error}.");
+    let plural = object_type.spec().plural;
+    let detail = format!("Graph did not say which of the missing {plural} can be restored: {error}.");
     let warning = RunWarning::new(WarningCode::SoftDeletedUnknown, detail);
-    let permission = if object_type == ObjectType::Groups { "Group.Read.All" } else { "User.Read.All" };
+    // The least permission for groups does not show deleted ones.
+    let permission = match object_type {
+        ObjectType::Groups => "Group.Read.All",
+        _ => object_type.spec().capability.least().next().unwrap_or_default(),
+    };
     let advice = format!(
         "Grant the Application permission {permission} if this is to be reported. Nothing else in this run depends on it."
     );

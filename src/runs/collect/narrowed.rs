@@ -22,7 +22,7 @@ impl InScopeIds {
         match object_type {
             ObjectType::Users => Some(&self.users),
             ObjectType::Groups => Some(&self.groups),
-            ObjectType::Licenses | ObjectType::Devices => None,
+            _ => None,
         }
     }
 }

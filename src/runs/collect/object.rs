@@ -4,7 +4,7 @@ use super::read_error::Result;
 use super::read_plan::entity;
 use super::reader::Reader;
 use crate::db::mirror::{self, StagedObject, gone_marker};
-use crate::directory::{ObjectType, Properties as Map};
+use crate::directory::{Item, ObjectType, Properties as Map};
 use crate::filter::eval;
 use crate::graph::error::{GraphError, GraphErrorKind};
 use crate::graph::wire::{Properties, Removed, properties};
@@ -68,15 +68,18 @@ pub(super) fn unreadable(error: &serde_json::Error) -> GraphError {
     GraphError { status: Some(200), ..GraphError::new(GraphErrorKind::Malformed, message) }
 }
 
-/// An object as it is kept: its properties and, beside them, the ids it refers to. `None` for something
-/// without a GUID, which no directory object is.
-pub(super) fn staged(object_type: ObjectType, object: &Properties) -> Result<Option<StagedObject>> {
-    let id = match object_type {
-        // The id of a subscribed SKU is {tenant}_{skuId}: what others refer to is its second half.
-        ObjectType::Licenses => object.id.rsplit('_').next().and_then(|sku| Uuid::parse_str(sku).ok()),
-        ObjectType::Users | ObjectType::Groups | ObjectType::Devices => object.uuid(),
+/// What an item of a list holds, as it is kept: the properties of an object and, beside them, the ids it refers to; or the
+/// parts of it that are objects. Nothing for something without a GUID, which no directory object is.
+pub(super) fn staged(object_type: ObjectType, object: &Properties) -> Result<Vec<StagedObject>> {
+    let id = match object_type.spec().collection.item {
+        Item::Object => object.uuid(),
+        Item::Named(id) => id(&object.id),
+        Item::Parts { of, .. } => {
+            let whole: Map = serde_json::from_str(&object.json).map_err(|e| unreadable(&e))?;
+            return Ok(of(&whole).into_iter().map(|(id, part)| staged_map(object_type, id, part)).collect());
+        }
     };
-    let Some(id) = id else { return Ok(None) };
+    let Some(id) = id else { return Ok(Vec::new()) };
     // With room for what is added: making it later would double it.
     let mut data = String::with_capacity(
         object.json.len() + MANAGER_FIELD + object.owners.as_ref().map_or(0, Vec::len) * OWNER_ID,
@@ -92,11 +95,11 @@ pub(super) fn staged(object_type: ObjectType, object: &Properties) -> Result<Opt
         append(&mut data, "ownerIds", &serde_json::to_string(&ids).unwrap_or_else(|_| "[]".to_owned()));
     }
     let hash = mirror::hash(&[data.as_bytes()]);
-    Ok(Some(StagedObject { object_type: object_type.as_str(), id, hash, data: Some(data) }))
+    Ok(vec![StagedObject { object_type: object_type.as_str(), id, hash, data: Some(data) }])
 }
 
 /// The same for an object that is a map already.
-pub(super) fn staged_map(object_type: ObjectType, id: Uuid, map: crate::directory::Properties) -> StagedObject {
+pub(super) fn staged_map(object_type: ObjectType, id: Uuid, map: Map) -> StagedObject {
     let data = serde_json::Value::Object(map).to_string();
     let hash = mirror::hash(&[data.as_bytes()]);
     StagedObject { object_type: object_type.as_str(), id, hash, data: Some(data) }

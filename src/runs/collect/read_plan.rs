@@ -91,7 +91,7 @@ pub(super) fn entity(object_type: ObjectType) -> Option<EntityKind> {
         ObjectType::Users => Some(EntityKind::Users),
         ObjectType::Groups => Some(EntityKind::Groups),
         ObjectType::Devices => Some(EntityKind::Devices),
-        ObjectType::Licenses => None,
+        _ => None,
     }
 }
 
@@ -130,7 +130,7 @@ impl<'a> ReadPlan<'a> {
         let decides = match object_type {
             ObjectType::Users => scope.groups == ScopeGroups::ContainingFilteredUsers,
             ObjectType::Groups => scope.users == ScopeUsers::MembersOfFilteredGroups,
-            ObjectType::Licenses | ObjectType::Devices => false,
+            _ => false,
         };
         decides || self.job.mapping.is_enabled(object_type)
     }
@@ -183,11 +183,11 @@ impl<'a> ReadPlan<'a> {
         let decides = match object_type {
             ObjectType::Users => scope.groups != ScopeGroups::All || self.wants_stubs(),
             ObjectType::Groups => scope.users != ScopeUsers::All || self.wants_stubs(),
-            ObjectType::Licenses | ObjectType::Devices => false,
+            _ => false,
         };
         let gives_meaning = match object_type {
             ObjectType::Users | ObjectType::Groups => self.job.mapping.is_enabled(object_type),
-            ObjectType::Licenses | ObjectType::Devices => false,
+            _ => false,
         };
         match (decides, gives_meaning) {
             (true, _) => Need::Scope,

@@ -52,7 +52,7 @@ impl Request {
 
     pub fn path(&self) -> String {
         match &self.target {
-            Target::Objects(object_type) => self.path_at(collection(*object_type)),
+            Target::Objects(object_type) => self.path_at(object_type.spec().collection.path),
             Target::Links(path) => self.path_at(path),
             Target::Path(path) => self.path_at(path),
         }
@@ -91,15 +91,5 @@ impl Request {
     pub fn halved(&self) -> Option<Self> {
         let top = self.top.map(|top| top / 2).filter(|top| *top >= LEAST_TOP)?;
         Some(Self { top: Some(top), ..self.clone() })
-    }
-}
-
-/// The path of a type's collection.
-pub(super) fn collection(object_type: ObjectType) -> &'static str {
-    match object_type {
-        ObjectType::Users => "users",
-        ObjectType::Groups => "groups",
-        ObjectType::Devices => "devices",
-        ObjectType::Licenses => "subscribedSkus",
     }
 }

@@ -1,26 +1,26 @@
-//! The types that are one list without memberships: licences and devices.
+//! The types that are one list, and what belongs to their objects: all but users and groups. They are read whole by every
+//! run, an incremental one too.
 
-use super::list;
 use super::lost_permission::{self, Reading};
 use super::read_error::Result;
 use super::reader::{Read, Reader};
+use super::{list, relations};
 use crate::directory::ObjectType;
 
-/// Reads them, of devices the first `max_devices`.
-pub(super) async fn read_small(reader: &Reader<'_>, read: &mut Read, max_devices: Option<u32>) -> Result<()> {
-    for object_type in ObjectType::ALL {
-        let is_flat = match object_type {
-            ObjectType::Licenses | ObjectType::Devices => true,
-            ObjectType::Users | ObjectType::Groups => false,
-        };
-        if !is_flat || !reader.run.job.mapping.is_enabled(object_type) {
-            continue;
-        }
+/// The types that are read so.
+pub(super) fn small_types() -> impl Iterator<Item = ObjectType> {
+    ObjectType::ALL.into_iter().filter(|object_type| !matches!(object_type, ObjectType::Users | ObjectType::Groups))
+}
+
+/// Reads them; of those whose list has pages, the first `most` objects.
+pub(super) async fn read_small(reader: &Reader<'_>, read: &mut Read, most: Option<u32>) -> Result<()> {
+    for object_type in small_types().filter(|object_type| reader.run.job.mapping.is_enabled(*object_type)) {
         let reading = async {
-            match max_devices.filter(|_| object_type == ObjectType::Devices) {
-                Some(most) => list::read_first(reader, object_type, most).await.map(drop),
-                None => list::read(reader, object_type).await,
+            match most.filter(|_| object_type.spec().collection.page.is_some()) {
+                Some(most) => list::read_first(reader, object_type, most).await.map(drop)?,
+                None => list::read(reader, object_type).await?,
             }
+            relations::complete(reader, object_type).await
         };
         match lost_permission::unless_refused(reader, object_type, Box::pin(reading)).await? {
             Reading::Whole(()) => read.types.push(object_type),

@@ -85,7 +85,8 @@ pub(super) fn by_membership(reader: &Reader<'_>, in_scope: &InScope<u32>, known:
     referred
 }
 
-/// Adds the managers and owners outside the scope; for a type that could not be read, as the mirror has them.
+/// Adds the managers, owners and others outside the scope whose ids objects have among their properties; for a type that
+/// could not be read, as the mirror has them.
 pub(super) async fn by_property(
     reader: &Reader<'_>,
     what: &Read,
@@ -93,45 +94,32 @@ pub(super) async fn by_property(
     referred: &mut Referred,
 ) -> Result<()> {
     let mapping = &reader.run.job.mapping;
-    let known: HashSet<&Uuid> = kept.users.iter().collect();
-    for (object_type, link) in ObjectType::ALL.into_iter().filter_map(link_to_people) {
-        if !mapping.is_enabled(object_type) || !mapping.carries(object_type, link) {
-            continue;
-        }
+    for object_type in ObjectType::ALL.into_iter().filter(|object_type| mapping.is_enabled(*object_type)) {
         let is_lost = what.lost.iter().any(|lost| lost.object_type == object_type);
         let in_scope = if is_lost { None } else { kept.of(object_type) };
-        let mut found = BTreeSet::new();
-        let each = |row: ObjectRow| -> crate::error::Result<Option<()>> {
-            if in_scope.is_none_or(|ids| ids.binary_search(&row.id).is_ok()) {
-                let map: Map = serde_json::from_str(&row.data).map_err(Error::internal)?;
-                found.extend(people(&map).filter(|id| !known.contains(id)));
+        let links: Vec<Link> = mapping.links(object_type).filter(|link| matches!(link, Link::Ids { .. })).collect();
+        for (target, outside) in [(ObjectType::Users, &mut referred.users), (ObjectType::Groups, &mut referred.groups)]
+        {
+            let links: Vec<Link> = links.iter().copied().filter(|link| link.target() == target).collect();
+            if links.is_empty() {
+                continue;
             }
-            Ok(None)
-        };
-        match is_lost {
-            true => reader.mirror.each_object(object_type, each).await?,
-            false => reader.staging.each_object(object_type, each).await?,
-        };
-        referred.users.extend(found);
+            let known: HashSet<&Uuid> = kept.of(target).into_iter().flatten().collect();
+            let each = |row: ObjectRow| -> crate::error::Result<Option<()>> {
+                if in_scope.is_none_or(|ids| ids.binary_search(&row.id).is_ok()) {
+                    let map: Map = serde_json::from_str(&row.data).map_err(Error::internal)?;
+                    let ids = links.iter().flat_map(|link| link.ids(&map));
+                    outside.extend(ids.filter(|id| !known.contains(id)));
+                }
+                Ok(None)
+            };
+            match is_lost {
+                true => reader.mirror.each_object(object_type, each).await?,
+                false => reader.staging.each_object(object_type, each).await?,
+            };
+        }
     }
     Ok(())
-}
-
-/// The link of a type whose targets are users.
-fn link_to_people(object_type: ObjectType) -> Option<(ObjectType, Link)> {
-    match object_type {
-        ObjectType::Users => Some((object_type, Link::Manager)),
-        ObjectType::Groups | ObjectType::Devices => Some((object_type, Link::Owners)),
-        ObjectType::Licenses => None,
-    }
-}
-
-/// The manager or the owners of an object as it is staged.
-fn people(map: &Map) -> impl Iterator<Item = Uuid> {
-    let list = |name: &str| map.get(name).and_then(Value::as_array).into_iter().flatten();
-    let texts = map.get("managerId").into_iter().chain(list("ownerIds"));
-    let nested = list("registeredOwners").filter_map(|owner| owner.get("id"));
-    texts.chain(nested).filter_map(Value::as_str).filter_map(|text| Uuid::parse_str(text).ok())
 }
 
 /// Stages stubs of these objects, unless they do not exist or are excluded.

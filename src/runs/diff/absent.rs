@@ -147,7 +147,7 @@ fn reason(run: &Run, object_type: ObjectType) -> ChangeReason {
             filter.groups.is_some() || filter.scope.groups != ScopeGroups::All || filter.limits.max_groups.is_some()
         }
         ObjectType::Devices => filter.rule(EntityKind::Devices).is_some(),
-        ObjectType::Licenses => false,
+        _ => false,
     };
     let excludes = matches!(object_type, ObjectType::Users | ObjectType::Groups) && !filter.exclude.is_empty();
     if is_narrowed || excludes { ChangeReason::OutOfScope } else { ChangeReason::Deleted }

@@ -51,7 +51,7 @@ impl NotCleared {
         let has_api = has_api(run);
         for ((object_type, attribute), Found { number, names }) in &self.0 {
             let whose = match (*number, &names[..]) {
-                (1, [name]) => format!("{} {name}", object_type.singular()),
+                (1, [name]) => format!("{} {name}", object_type.spec().singular),
                 (_, [names @ .., last]) if *number as usize <= NAMED => {
                     format!("the {object_type} {} and {last}", names.join(", "))
                 }

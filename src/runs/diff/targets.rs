@@ -20,7 +20,7 @@ pub(super) struct Targets {
 impl Targets {
     pub(super) async fn load(run: &Run, collected: &Collected) -> Result<Self> {
         let mut ids: [Ids; ObjectType::ALL.len()] = Default::default();
-        for object_type in ObjectType::ALL.into_iter().filter(is_target) {
+        for object_type in ObjectType::ALL.into_iter().filter(|of| is_loaded(run, *of)) {
             ids[object_type.index()] = Ids::new(load_type(run, collected, object_type).await?);
         }
         let groups_lost = collected.is_lost(ObjectType::Groups);
@@ -95,12 +95,9 @@ fn prefix(id: Uuid) -> usize {
     usize::from(u16::from_be_bytes([id.as_bytes()[0], id.as_bytes()[1]]))
 }
 
-/// Whether anything refers to objects of this type.
-fn is_target(object_type: &ObjectType) -> bool {
-    match object_type {
-        ObjectType::Users | ObjectType::Groups | ObjectType::Licenses => true,
-        ObjectType::Devices => false,
-    }
+/// Users and groups, whose places memberships need, and what others refer to.
+fn is_loaded(run: &Run, object_type: ObjectType) -> bool {
+    matches!(object_type, ObjectType::Users | ObjectType::Groups) || run.job.mapping.is_target(object_type)
 }
 
 async fn load_type(run: &Run, collected: &Collected, object_type: ObjectType) -> Result<Vec<Uuid>> {

@@ -39,7 +39,7 @@ impl Group {
             visibility: Option<std::borrow::Cow<'a, str>>,
         }
         let shown: Shown<'_> = serde_json::from_str(data).map_err(crate::error::Error::internal)?;
-        let wants_owners = reader.run.job.mapping.carries(ObjectType::Groups, Link::Owners);
+        let wants_owners = reader.run.job.mapping.carries(ObjectType::Groups, Link::OWNERS);
         Ok(Self {
             id,
             hidden: shown.visibility.as_deref() == Some("HiddenMembership") && !may_see_hidden(reader),

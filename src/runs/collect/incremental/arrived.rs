@@ -30,7 +30,7 @@ pub(super) async fn restage_reports(
     users: &[Uuid],
     changes: &BTreeMap<Uuid, Delta>,
 ) -> Result<()> {
-    if !reader.run.job.mapping.carries(ObjectType::Users, Link::Manager) {
+    if !reader.run.job.mapping.carries(ObjectType::Users, Link::MANAGER) {
         return Ok(());
     }
     let found = linked(reader, "users", users, "directReports", MemberKind::User).await?;
@@ -56,7 +56,7 @@ pub(super) async fn add_owned_groups(
     users: &[Uuid],
     changes: &mut BTreeMap<Uuid, Delta>,
 ) -> Result<()> {
-    if !reader.run.job.mapping.carries(ObjectType::Groups, Link::Owners) {
+    if !reader.run.job.mapping.carries(ObjectType::Groups, Link::OWNERS) {
         return Ok(());
     }
     let found = linked(reader, "users", users, "ownedObjects", MemberKind::Group).await?;

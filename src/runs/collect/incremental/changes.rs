@@ -1,6 +1,5 @@
 //! A round of changes, gathered by object.
 
-use crate::directory::never_null::never_null;
 use crate::directory::{ObjectType, Properties as Map};
 use crate::error::Error;
 use crate::graph::Page;
@@ -43,6 +42,7 @@ pub struct Delta {
 impl Delta {
     /// The same object may come many times: a group in parts with other members each, a change again.
     fn merge(&mut self, object_type: ObjectType, change: Properties) -> Result<()> {
+        let never_null = object_type.spec().never_null;
         self.removed = change.removed;
         for member in change.members.iter().flatten() {
             self.members.insert(member.id, (!member.is_removed, member.kind.as_str()));
@@ -53,7 +53,7 @@ impl Delta {
         self.manager = change.manager.member().filter(|manager| !manager.is_removed).map(|manager| manager.id);
         if change.removed.is_none() {
             let mut values: Map = serde_json::from_str(&change.json).map_err(Error::internal)?;
-            for name in never_null(object_type) {
+            for name in never_null {
                 if change.nulls.iter().any(|null| null == name) || values.get(*name).is_some_and(|value| value == "") {
                     values.remove(*name);
                     self.kept.insert((*name).to_owned());
@@ -61,7 +61,7 @@ impl Delta {
             }
             self.nulls.retain(|name| !values.contains_key(name));
             self.values.extend(values);
-            for name in change.nulls.into_iter().filter(|name| !never_null(object_type).contains(&name.as_str())) {
+            for name in change.nulls.into_iter().filter(|name| !never_null.contains(&name.as_str())) {
                 self.values.remove(&name);
                 self.nulls.insert(name);
             }

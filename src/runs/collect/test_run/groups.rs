@@ -79,7 +79,7 @@ async fn keep_within_limit(reader: &Reader<'_>, found: &mut Found) -> Result<()>
 async fn stage(reader: &Reader<'_>, mut found: Found) -> Result<()> {
     let mapping = &reader.run.job.mapping;
     let groups: Vec<Uuid> = found.groups.keys().copied().take(MAX_LINKED).collect();
-    if mapping.carries(ObjectType::Groups, Link::Owners) {
+    if mapping.carries(ObjectType::Groups, Link::OWNERS) {
         for (group, owners) in linked(reader, &groups, "owners").await? {
             if let Some(object) = found.groups.get_mut(&group) {
                 let mut map: Map =
@@ -137,7 +137,7 @@ async fn take_groups(reader: &Reader<'_>, user: Uuid, body: String, found: &mut 
     for group in groups {
         if let Some(id) = group.uuid()
             && object::is_admitted(reader, ObjectType::Groups, &group)?
-            && let Some(object) = staged(ObjectType::Groups, &group)?
+            && let Some(object) = staged(ObjectType::Groups, &group)?.pop()
         {
             found.users.entry(id).or_default().push(user);
             found.groups.insert(id, object);

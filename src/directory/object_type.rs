@@ -1,0 +1,22 @@
+//! The word for each type of object. What the service knows of a type is its [`super::TypeSpec`].
+
+use crate::text_enum::text_enum;
+
+text_enum! {
+    /// The kinds of objects that a job can import. The word is also the selector in the data sent to Assets.
+    #[derive(PartialOrd, Ord)]
+    ObjectType in "run_changes.object_type" {
+        Users = "users",
+        Groups = "groups",
+        /// The SKUs that the organization subscribed to; the id is the SKU id.
+        Licenses = "licenses",
+        Devices = "devices",
+    }
+}
+
+impl ObjectType {
+    /// The position in [`ObjectType::ALL`].
+    pub const fn index(self) -> usize {
+        self as usize
+    }
+}

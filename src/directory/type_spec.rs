@@ -1,0 +1,151 @@
+//! What there is to know of one object type, as data: a file of [`super::types`] declares each.
+
+use super::attribute::Attribute;
+use super::object_type::ObjectType;
+use super::properties::{Properties, flag};
+use crate::permission::Capability;
+use uuid::Uuid;
+
+/// One object type. What users and groups alone have (managers, memberships, scopes) is in the code that reads them.
+#[derive(Debug)]
+pub struct TypeSpec {
+    pub object_type: ObjectType,
+    /// One and several of them, in messages.
+    pub singular: &'static str,
+    pub plural: &'static str,
+    /// Its part of the external ids in Assets. It never changes.
+    pub external_id: &'static str,
+    /// The name of the object type in Assets, unless a job renames it.
+    pub type_name: &'static str,
+    /// The description of the object type in Assets.
+    pub description: &'static str,
+    /// Whether a job imports it without saying so.
+    pub is_default: bool,
+    /// Its place in the order of sending: what others refer to comes first.
+    pub rank: u8,
+    /// The name of a mark that an object is gone, among what a run has staged: `gone:` and the word.
+    pub gone: &'static str,
+    /// The name of its stubs, `stub:` and the word; none, if objects outside a scope are never kept as stubs.
+    pub stub: Option<&'static str>,
+    /// What has to be granted so that it can be read.
+    pub capability: Capability,
+    /// A small request that works if it can be read.
+    pub probe: &'static str,
+    pub collection: Collection,
+    /// What is not in the properties of an object.
+    pub relations: &'static [Relation],
+    /// The properties of which the first that has a text is the object's label.
+    pub label: &'static [&'static str],
+    /// Whether the name of the product with the object's id comes before that.
+    pub is_product: bool,
+    pub disabled: Disabled,
+    /// The properties that are never null, and never an empty text. When Graph sends one of them as null, it does not say
+    /// that it was cleared.
+    pub never_null: &'static [&'static str],
+    pub attributes: &'static [Attribute],
+    /// Whether applications can add properties to it, as directory extensions.
+    pub has_extensions: bool,
+    /// The list of deleted objects that can still be restored.
+    pub recycle_bin: Option<&'static str>,
+}
+
+/// Where Graph lists the objects.
+#[derive(Debug)]
+pub struct Collection {
+    pub path: &'static str,
+    /// Objects per page; none, if the list has no pages and takes no `$top`.
+    pub page: Option<u32>,
+    pub by_id: ById,
+    pub item: Item,
+}
+
+/// How single objects are asked for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum ById {
+    /// Several at once, by `id in (…)`.
+    Filter,
+    /// One by one below the list, by this property of the object as it was read before.
+    OneByOne(&'static str),
+    /// Not at all: the list comes in one answer, so it leaves nothing out.
+    Never,
+}
+
+/// What an item of the list is.
+#[derive(Clone, Copy, Debug)]
+pub enum Item {
+    /// An object with a GUID.
+    Object,
+    /// An object; its GUID is made of the id of the item.
+    Named(fn(&str) -> Option<Uuid>),
+    /// It has objects within it.
+    Parts {
+        /// What has to be asked for.
+        select: &'static [&'static str],
+        expand: Option<&'static str>,
+        of: fn(&Properties) -> Vec<(Uuid, Properties)>,
+    },
+}
+
+/// Objects that an object is related with.
+#[derive(Debug)]
+pub struct Relation {
+    pub name: &'static str,
+    /// Where their ids are kept among the properties.
+    pub property: &'static str,
+    pub read: Reading,
+}
+
+/// How a relation is read.
+#[derive(Clone, Copy, Debug)]
+pub enum Reading {
+    /// With the list, by `$expand`. What it leaves out is read by code of the type's own.
+    Expand(&'static str),
+    /// With the list. It gives up to [`EXPANDED_MOST`]; where there may be more, a list for the object has all.
+    ExpandOrEach(&'static str, Each),
+    /// A list for each object.
+    Each(Each),
+}
+
+/// Related objects that `$expand` gives at most. Source: docs/graph.md, «Expand».
+pub const EXPANDED_MOST: usize = 20;
+
+/// A list for one object.
+#[derive(Clone, Copy, Debug)]
+pub struct Each {
+    /// `{id}` stands for the id of the object.
+    pub path: &'static str,
+    /// The property of an item that has the id of the related object.
+    pub id: &'static str,
+}
+
+impl Relation {
+    /// What the list is asked to expand.
+    pub const fn expand(&self) -> Option<&'static str> {
+        match self.read {
+            Reading::Expand(expand) | Reading::ExpandOrEach(expand, _) => Some(expand),
+            Reading::Each(_) => None,
+        }
+    }
+
+    pub const fn each(&self) -> Option<Each> {
+        match self.read {
+            Reading::ExpandOrEach(_, each) | Reading::Each(each) => Some(each),
+            Reading::Expand(_) => None,
+        }
+    }
+}
+
+/// When an object is not in use.
+#[derive(Debug)]
+pub struct Disabled {
+    /// The properties that say so.
+    pub by: &'static [&'static str],
+    pub when: fn(&Properties) -> bool,
+}
+
+impl Disabled {
+    pub const NEVER: Self = Self { by: &[], when: |_| false };
+    /// `accountEnabled` is false. Without it (Graph returns null if a permission is missing) the object counts as in use.
+    pub const BY_ACCOUNT: Self =
+        Self { by: &["accountEnabled"], when: |properties| flag(properties, "accountEnabled") == Some(false) };
+}

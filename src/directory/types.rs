@@ -1,0 +1,56 @@
+//! The object types, one file each. A new type is a file here, its word in [`ObjectType`], and a line in [`spec`].
+
+mod device;
+mod group;
+mod license;
+mod user;
+
+use super::object_type::ObjectType;
+use super::type_spec::TypeSpec;
+
+impl ObjectType {
+    /// What there is to know of the type.
+    pub const fn spec(self) -> &'static TypeSpec {
+        match self {
+            Self::Users => &user::SPEC,
+            Self::Groups => &group::SPEC,
+            Self::Licenses => &license::SPEC,
+            Self::Devices => &device::SPEC,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::directory::Attribute;
+    use std::collections::HashSet;
+
+    #[test]
+    fn every_type_says_who_it_is() {
+        let (mut names, mut ids) = (HashSet::new(), HashSet::new());
+        for object_type in ObjectType::ALL {
+            let spec = object_type.spec();
+            assert_eq!(spec.object_type, object_type);
+            assert_eq!(spec.gone, format!("gone:{object_type}"));
+            assert!(spec.stub.is_none_or(|stub| stub == format!("stub:{object_type}")));
+            assert!(names.insert(spec.type_name) && ids.insert(spec.external_id), "{object_type}");
+            assert!(spec.external_id.bytes().all(|b| b.is_ascii_alphanumeric()), "{object_type}");
+            assert!(spec.probe.starts_with(&format!("/{}?", spec.collection.path)), "{object_type}");
+        }
+    }
+
+    #[test]
+    fn what_is_related_is_kept_under_a_name_that_a_link_reads() {
+        for object_type in ObjectType::ALL {
+            for relation in object_type.spec().relations {
+                let is_read = |attribute: &Attribute| {
+                    attribute.link().is_some_and(|link| link.property() == Some(relation.property))
+                };
+                assert!(object_type.spec().attributes.iter().any(is_read), "{object_type} {}", relation.name);
+            }
+            let expanded = object_type.spec().relations.iter().filter(|relation| relation.expand().is_some());
+            assert!(expanded.count() <= 1, "Graph expands one relation of a list");
+        }
+    }
+}
