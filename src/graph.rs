@@ -16,6 +16,7 @@ pub mod page;
 mod query;
 mod request;
 pub mod retry;
+mod service;
 mod session;
 pub mod sign_in_error;
 pub mod token;

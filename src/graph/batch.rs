@@ -10,6 +10,7 @@ use super::options::RequestOptions;
 use super::page::Page;
 use super::request::{Body, Request};
 use super::retry::{Patience, Read};
+use super::service::Service;
 use super::session::Session;
 use super::wire::Content;
 use crate::http::parse_retry_after;
@@ -123,7 +124,8 @@ impl Session {
             let clock = &self.0.client.0.clock;
             match patience.next_wait(clock, asked) {
                 Some(wait) => {
-                    self.wait(wait, again.iter().any(|(_, e)| matches!(e.kind, GraphErrorKind::Throttled))).await?
+                    let is_throttled = again.iter().any(|(_, e)| matches!(e.kind, GraphErrorKind::Throttled));
+                    self.wait(wait, service_of(urls), is_throttled).await?;
                 }
                 None => again.into_iter().for_each(|(at, error)| answers[at] = Some(Err(error))),
             }
@@ -149,7 +151,8 @@ impl Session {
         let url = self.url("$batch");
         let kinds: Vec<_> = open.iter().map(|at| cost::kind_of(&urls[*at])).collect();
         let body = serde_json::json!({ "requests": requests }).to_string();
-        let request = Request { url: &url, options, body: Some(body), kinds };
+        let service = service_of(urls);
+        let request = Request { url: &url, options, body: Some(body), kinds, service };
         let read = |body: Body| {
             let value = body.json::<Envelope>()?;
             // An item without this header counts as zero: the next one of its kind has it.
@@ -157,7 +160,7 @@ impl Session {
             Ok(Read { value, units: (!units.is_empty()).then(|| units.iter().sum()) })
         };
         let envelope = self.exchange(&request, read).await?.value;
-        let limiter = self.0.limiter.get();
+        let limiter = self.known_limiter(service);
         let mut found = HashMap::with_capacity(open.len());
         for item in envelope.responses {
             let Some(at) = item.id.parse::<usize>().ok().filter(|at| open.contains(at)) else { continue };
@@ -194,8 +197,8 @@ impl Session {
     }
 
     /// Waits before the next envelope. A throttled item pauses all requests, as a throttled request does.
-    async fn wait(&self, wait: Duration, is_throttled: bool) -> Result<()> {
-        if let (true, Some(limiter)) = (is_throttled, self.0.limiter.get()) {
+    async fn wait(&self, wait: Duration, service: Service, is_throttled: bool) -> Result<()> {
+        if let (true, Some(limiter)) = (is_throttled, self.known_limiter(service)) {
             let longer = limiter.stop(wait);
             self.0.counters.throttled_ms.fetch_add(longer.as_millis() as u64, Ordering::Relaxed);
             return Ok(());
@@ -211,6 +214,11 @@ impl Session {
 enum Judged {
     Done(Result<BatchItem>),
     Again(GraphError, Option<Duration>),
+}
+
+/// Who answers the items of a batch: those of one batch are all of one collection.
+fn service_of(urls: &[Url]) -> Service {
+    urls.first().map_or(Service::Directory, Service::of)
 }
 
 /// The URL of an item: the path below the version, and the query.

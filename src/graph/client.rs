@@ -1,6 +1,8 @@
-//! The client of the whole process: connections, tokens, and one limiter for each application in a tenant.
+//! The client of the whole process: connections, tokens, and one limiter for each application in a tenant and
+//! service.
 
 use super::limiter::Limiter;
+use super::service::Service;
 use super::token::Tokens;
 use crate::clock::Clock;
 use crate::config::HostSettings;
@@ -20,7 +22,7 @@ pub(super) struct ClientInner {
     pub tokens: Tokens,
     /// Resource units that one application may spend in one tenant in ten seconds.
     units: u32,
-    limiters: Mutex<HashMap<(Uuid, String), Arc<Limiter>>>,
+    limiters: Mutex<HashMap<(Uuid, String, Service), Arc<Limiter>>>,
 }
 
 impl Client {
@@ -34,11 +36,12 @@ impl Client {
         &self.0.tokens
     }
 
-    /// The limiter of an application in a tenant. The tenant is the token's, because a domain name in the
+    /// The limiter of an application in a tenant, for one service. The tenant is the token's, because a domain name in the
     /// settings and its GUID are the same tenant.
-    pub(super) fn limiter(&self, client_id: Uuid, tenant: &str) -> Arc<Limiter> {
+    pub(super) fn limiter(&self, client_id: Uuid, tenant: &str, service: Service) -> Arc<Limiter> {
         let mut limiters = self.0.limiters.lock().unwrap_or_else(PoisonError::into_inner);
-        let key = (client_id, tenant.to_ascii_lowercase());
-        limiters.entry(key).or_insert_with(|| Limiter::new(self.0.clock.clone(), self.0.units)).clone()
+        let key = (client_id, tenant.to_ascii_lowercase(), service);
+        let units = service.units(self.0.units);
+        limiters.entry(key).or_insert_with(|| Limiter::new(self.0.clock.clone(), units)).clone()
     }
 }

@@ -3,6 +3,7 @@
 use super::cost;
 use super::error::{GraphError, GraphErrorKind, Result, looks_like_html};
 use super::options::RequestOptions;
+use super::service::Service;
 use super::session::Session;
 use super::token::AccessToken;
 use super::wire::{first_json, text_of};
@@ -23,11 +24,13 @@ pub(super) struct Request<'a> {
     pub body: Option<String>,
     /// What it costs; for a batch the kinds of all items.
     pub kinds: Vec<cost::Kind>,
+    pub service: Service,
 }
 
 impl<'a> Request<'a> {
     pub fn get(url: &'a Url, options: &'a RequestOptions) -> Self {
-        Self { url, options, body: None, kinds: vec![options.cost.unwrap_or_else(|| cost::kind_of(url))] }
+        let kinds = vec![options.cost.unwrap_or_else(|| cost::kind_of(url))];
+        Self { url, options, body: None, kinds, service: Service::of(url) }
     }
 }
 

@@ -124,7 +124,7 @@ impl Session {
         read: impl Fn(Body) -> Result<Read<T>>,
     ) -> Result<Answered<T>> {
         let mut token = self.token().await?;
-        let limiter = self.limiter(&token).await;
+        let limiter = self.limiter(&token, request.service).await;
         let mut course = Course {
             patience: Patience::new(self.budget(request.options)),
             is_renewed: false,
@@ -134,7 +134,7 @@ impl Session {
         };
         loop {
             let units = request.kinds.iter().map(|kind| limiter.units_of(*kind)).sum();
-            let mut permit = limiter.acquire(&self.0.lane, units, request.options.goes_on).await;
+            let mut permit = limiter.acquire(self.lane(request.service), units, request.options.goes_on).await;
             self.0.counters.requests.fetch_add(1, Ordering::Relaxed);
             let step = match self.attempt(request, &token, own_id).await {
                 Attempt::Answer(body, headers) if body.status == 401 => {

@@ -4,6 +4,7 @@ use super::client::Client;
 use super::error::{GraphError, GraphErrorKind, Result};
 use super::limiter::{Lane, Limiter};
 use super::options::RequestOptions;
+use super::service::Service;
 use super::sign_in_error::{SignInError, SignInErrorKind};
 use super::token::{AccessToken, Identity};
 use crate::clock::{Clock, Instant};
@@ -33,8 +34,9 @@ pub(super) struct SessionInner {
     fixed: Option<(Arc<AccessToken>, Deadline)>,
     pub cancel: CancellationToken,
     pub origin: Url,
-    pub limiter: tokio::sync::OnceCell<Arc<Limiter>>,
-    pub lane: Lane,
+    /// By service.
+    limiters: [tokio::sync::OnceCell<Arc<Limiter>>; Service::ALL.len()],
+    lanes: [Lane; Service::ALL.len()],
     renewal: tokio::sync::Mutex<()>,
     pub counters: Counters,
 }
@@ -135,8 +137,8 @@ impl Session {
             fixed,
             cancel,
             origin,
-            limiter: tokio::sync::OnceCell::new(),
-            lane: Lane::default(),
+            limiters: Default::default(),
+            lanes: Default::default(),
             renewal: tokio::sync::Mutex::default(),
             counters: Counters::default(),
         }))
@@ -201,7 +203,7 @@ impl Session {
 
     pub fn usage(&self) -> Usage {
         let counters = &self.0.counters;
-        let gauge = self.0.limiter.get().map(|limiter| limiter.gauge());
+        let gauge = self.known_limiter(Service::Directory).map(|limiter| limiter.gauge());
         Usage {
             requests: counters.requests.load(Ordering::Relaxed),
             throttled_requests: counters.throttled.load(Ordering::Relaxed),
@@ -229,10 +231,21 @@ impl Session {
         }
     }
 
-    pub(super) async fn limiter(&self, token: &AccessToken) -> Arc<Limiter> {
+    pub(super) async fn limiter(&self, token: &AccessToken, service: Service) -> Arc<Limiter> {
         let identity = &self.0.identity;
         let tenant = token.claims.tid.as_deref().unwrap_or(&identity.tenant_id);
-        self.0.limiter.get_or_init(|| async { self.0.client.limiter(identity.client_id, tenant) }).await.clone()
+        let limiter = || async { self.0.client.limiter(identity.client_id, tenant, service) };
+        self.0.limiters[service as usize].get_or_init(limiter).await.clone()
+    }
+
+    /// The limiter of a service that this session has asked before.
+    pub(super) fn known_limiter(&self, service: Service) -> Option<&Arc<Limiter>> {
+        self.0.limiters[service as usize].get()
+    }
+
+    /// The queue of this session's requests to a service: those to another do not wait behind them.
+    pub(super) fn lane(&self, service: Service) -> &Lane {
+        &self.0.lanes[service as usize]
     }
 
     /// A token other than the one that Graph rejected; `None` if there can be no other.

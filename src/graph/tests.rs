@@ -7,6 +7,7 @@ mod shapes;
 
 use super::error::Result;
 use super::limiter::LARGE_TENANT;
+use super::service::Service;
 use super::token::{Credential, Federated, Identity, Tokens};
 use super::{Body, Client, GraphErrorKind, Next, Page, Pager, RequestOptions, Session, Usage};
 use crate::clock::Clock;
@@ -140,7 +141,11 @@ pub(super) fn ids<C>(pages: &[Page<C>], ids: impl Fn(&C) -> Vec<String>) -> Vec<
 async fn sessions_of_one_application_in_one_tenant_share_a_limiter() {
     let peer = Peer::start().await;
     let token = peer.session().token().await.unwrap();
-    let of = async |client| peer.client.session(identity(client), CancellationToken::new()).limiter(&token).await;
-    assert!(Arc::ptr_eq(&of(1).await, &of(1).await));
-    assert!(!Arc::ptr_eq(&of(1).await, &of(2).await));
+    let of = async |client, service| {
+        peer.client.session(identity(client), CancellationToken::new()).limiter(&token, service).await
+    };
+    let directory = of(1, Service::Directory).await;
+    assert!(Arc::ptr_eq(&directory, &of(1, Service::Directory).await));
+    assert!(!Arc::ptr_eq(&directory, &of(2, Service::Directory).await));
+    assert!(!Arc::ptr_eq(&directory, &of(1, Service::Intune).await), "Intune throttles apart from the directory");
 }

@@ -73,8 +73,9 @@ impl Sim {
             self.refused(Feature::Batch)?;
             return batch::batch(call, beta, &|item| self.answer(item, Ok(token.clone())).answer);
         }
+        let service = quota::Service::of(&parts);
         *units = quota::units(call.method, &parts, &query);
-        let used = match self.charge(&token, *units) {
+        let used = match self.charge(&token, service, *units) {
             Ok(used) => used,
             Err(throttled) => return Ok(*throttled),
         };
@@ -101,15 +102,19 @@ impl Sim {
     }
 
     /// Pays for a request: the share of the limit in use, or the 429 of docs/graph.md, «Throttling».
-    fn charge(&self, token: &Token, units: u32) -> Result<f64, Box<Answer>> {
+    fn charge(&self, token: &Token, service: quota::Service, units: u32) -> Result<f64, Box<Answer>> {
         let quota = match *self.quota.lock().unwrap_or_else(PoisonError::into_inner) {
             Some(quota) if !token.admin => quota,
             Some(_) | None => return Ok(0.0),
         };
         let users = token.directory.read().unwrap_or_else(PoisonError::into_inner).users.len();
         let now = self.now();
-        let key = (token.app, token.tenant);
-        self.buckets.spend(key, units, quota.units(users), now).map_err(|wait| {
+        let key = (token.app, token.tenant, service);
+        let (units, capacity) = match service {
+            quota::Service::Directory => (units, quota.units(users)),
+            quota::Service::Intune => (1, quota::INTUNE),
+        };
+        self.buckets.spend(key, units, capacity, now).map_err(|wait| {
             let form = *self.retry_after.lock().unwrap_or_else(PoisonError::into_inner);
             let body = serde_json::json!({"error": {
                 "code": "TooManyRequests",

@@ -68,11 +68,31 @@ struct Bucket {
 }
 
 #[derive(Default)]
-pub struct Buckets(Mutex<HashMap<(Uuid, Uuid), Bucket>>);
+pub struct Buckets(Mutex<HashMap<Key, Bucket>>);
+
+/// An application, a tenant, and who answers.
+type Key = (Uuid, Uuid, Service);
+
+/// A service that throttles apart from the others.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Service {
+    Directory,
+    Intune,
+}
+
+/// Requests to Intune in ten seconds. Source: docs/graph.md, «Throttling».
+pub const INTUNE: u32 = 1_000;
+
+impl Service {
+    /// Who answers a path below the version.
+    pub fn of(path: &[&str]) -> Self {
+        if path.first() == Some(&"deviceManagement") { Self::Intune } else { Self::Directory }
+    }
+}
 
 impl Buckets {
     /// Spends units, or says how long until there are enough. `Ok` is the share of the limit in use, 0 to 1.
-    pub fn spend(&self, key: (Uuid, Uuid), units: u32, capacity: u32, now: DateTime<Utc>) -> Result<f64, Duration> {
+    pub fn spend(&self, key: Key, units: u32, capacity: u32, now: DateTime<Utc>) -> Result<f64, Duration> {
         let capacity = f64::from(capacity);
         let per_second = capacity / 10.0;
         let mut buckets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -95,6 +115,10 @@ impl Buckets {
 pub fn units(method: &str, path: &[&str], query: &Query) -> u32 {
     if path.contains(&"delta") || path.contains(&"microsoft.graph.delta") {
         return 5;
+    }
+    // Intune does not count in units.
+    if Service::of(path) == Service::Intune {
+        return 0;
     }
     let base = match path {
         ["users", _, "memberOf" | "transitiveMemberOf" | "ownedObjects" | "licenseDetails", ..] => 2,
@@ -140,12 +164,12 @@ mod tests {
     fn a_bucket_starts_full_and_fills_in_ten_seconds() {
         let buckets = Buckets::default();
         let now = DateTime::UNIX_EPOCH;
-        let key = (Uuid::nil(), Uuid::nil());
+        let key = (Uuid::nil(), Uuid::nil(), Service::Directory);
         assert_eq!(buckets.spend(key, 50, 100, now), Ok(0.5));
         assert_eq!(buckets.spend(key, 50, 100, now), Ok(1.0));
         let wait = buckets.spend(key, 10, 100, now).unwrap_err();
         assert!(wait >= Duration::from_secs(1) && wait <= Duration::from_millis(1_200), "{wait:?}");
         assert!(buckets.spend(key, 10, 100, now + wait).is_ok());
-        assert!(buckets.spend((Uuid::max(), Uuid::nil()), 100, 100, now).is_ok());
+        assert!(buckets.spend((Uuid::max(), Uuid::nil(), Service::Directory), 100, 100, now).is_ok());
     }
 }
