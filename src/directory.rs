@@ -12,7 +12,7 @@ mod properties;
 mod type_spec;
 mod types;
 
-pub use attribute::{Attribute, AttributeSource, Link, Presence, ValueType};
+pub use attribute::{Attribute, AttributeSource, Expiry, Link, Presence, ValueType};
 pub use license_names::LicenseNames;
 pub use object_type::ObjectType;
 pub use properties::Properties;

@@ -24,8 +24,9 @@ pub use payload::References;
 pub use selection::{Memberships, ObjectSelection, Selection};
 
 use crate::directory::attributes::{attributes, properties};
-use crate::directory::{Attribute, LicenseNames, Link, ObjectType, Relation};
+use crate::directory::{Attribute, Item, LicenseNames, Link, ObjectType, Relation};
 use crate::text_enum::text_enum;
+use chrono::{DateTime, Utc};
 use sha2::{Digest, Sha256};
 use std::sync::Arc;
 
@@ -56,6 +57,8 @@ pub struct Mapping {
     types: [TypeMapping; ObjectType::ALL.len()],
     template: ReferenceTemplate,
     license_names: Arc<LicenseNames>,
+    /// The time that decides what has expired.
+    now: DateTime<Utc>,
     version: i32,
 }
 
@@ -100,7 +103,13 @@ impl Mapping {
                 existing: choice.existing.clone(),
             }
         });
-        let mut mapping = Self { types, template, license_names: Arc::new(LicenseNames::builtin()), version: 0 };
+        let mut mapping = Self {
+            types,
+            template,
+            license_names: Arc::new(LicenseNames::builtin()),
+            now: DateTime::UNIX_EPOCH,
+            version: 0,
+        };
         mapping.version = mapping.shape();
         mapping
     }
@@ -109,6 +118,14 @@ impl Mapping {
     #[must_use]
     pub fn with_license_names(mut self, names: Arc<LicenseNames>) -> Self {
         self.license_names = names;
+        self
+    }
+
+    /// The same mapping at a time, which decides what has expired. It is not part of the version: where it changes the text
+    /// of an object, the object has changed.
+    #[must_use]
+    pub fn at(mut self, now: DateTime<Utc>) -> Self {
+        self.now = now;
         self
     }
 
@@ -166,13 +183,15 @@ impl Mapping {
 
     /// Whether objects of imported types can refer to objects of this type.
     pub fn is_target(&self, object_type: ObjectType) -> bool {
-        let enabled = ObjectType::ALL.into_iter().filter(|from| self.is_enabled(*from));
-        { enabled }.flat_map(|from| self.links(from)).any(|link| link.target() == object_type)
+        self.imported().flat_map(|from| self.links(from)).any(|link| link.target() == object_type)
     }
 
     /// The unique Graph properties for `$select`, `id` first. Separate requests read the links (members, owners, the
     /// manager).
     pub fn select(&self, object_type: ObjectType) -> Vec<&str> {
+        if let Item::Parts { select, .. } = object_type.spec().collection.item {
+            return select.to_vec();
+        }
         let mut selected = vec!["id"];
         let of = self.of(object_type);
         // The label of a change is shown to people, also where it is not written.
@@ -184,7 +203,20 @@ impl Mapping {
                 }
             }
         }
+        // What others find these objects by.
+        for link in self.imported().flat_map(|from| self.links(from)) {
+            match link {
+                Link::Same { target, theirs, .. } if target == object_type && !selected.contains(&theirs) => {
+                    selected.push(theirs);
+                }
+                _ => {}
+            }
+        }
         selected
+    }
+
+    fn imported(&self) -> impl Iterator<Item = ObjectType> + '_ {
+        ObjectType::ALL.into_iter().filter(|object_type| self.is_enabled(*object_type))
     }
 
     fn of(&self, object_type: ObjectType) -> &TypeMapping {

@@ -34,6 +34,11 @@ pub enum Capability {
     SignInActivity,
     HiddenMemberships,
     SelfDiagnosis,
+    Applications,
+    ServicePrincipals,
+    Roles,
+    AdministrativeUnits,
+    IntuneDevices,
 }
 
 /// One row of the table.
@@ -51,6 +56,7 @@ pub struct Row {
 }
 
 const USERS: &[&str] = &["User.Read.All", "Directory.Read.All"];
+const APPLICATIONS: &[&str] = &["Application.Read.All", "Directory.Read.All"];
 const GROUPS: &[&str] = &["GroupMember.Read.All", "Group.Read.All", "Directory.Read.All"];
 
 /// The table, in the order in which people read it.
@@ -133,10 +139,46 @@ pub static TABLE: &[Row] = &[
                 added. Only Directory.Read.All shows Delegated grants.",
         without: "The check can tell that a permission is missing, but not always why.",
     },
+    Row {
+        capability: Capability::Applications,
+        parts: &[APPLICATIONS],
+        title: "Applications",
+        gives: "App registrations with their owners, secrets, certificates and federated credentials, and when these expire.",
+        without: "No applications and no application credentials are imported.",
+    },
+    Row {
+        capability: Capability::ServicePrincipals,
+        parts: &[APPLICATIONS],
+        title: "Service principals",
+        gives: "Enterprise applications and managed identities with their owners and SAML certificates.",
+        without: "No service principals are imported.",
+    },
+    Row {
+        capability: Capability::Roles,
+        parts: &[&["RoleManagement.Read.Directory", "Directory.Read.All"]],
+        title: "Roles",
+        gives: "Directory roles, and the users, groups and service principals that have them.",
+        without: "No directory roles are imported.",
+    },
+    Row {
+        capability: Capability::AdministrativeUnits,
+        parts: &[&["AdministrativeUnit.Read.All", "Directory.Read.All"]],
+        title: "Administrative units",
+        gives: "Administrative units with their members.",
+        without: "No administrative units are imported.",
+    },
+    Row {
+        capability: Capability::IntuneDevices,
+        parts: &[&["DeviceManagementManagedDevices.Read.All"]],
+        title: "Intune devices",
+        gives: "Devices that Intune manages, with serial number, compliance, encryption and primary user. It also lets \
+                devices of the directory show whether they are compliant and managed.",
+        without: "No Intune devices are imported, and Compliant and Managed of devices may stay empty.",
+    },
 ];
 
 impl Capability {
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 16] = [
         Self::Users,
         Self::Managers,
         Self::Groups,
@@ -148,6 +190,11 @@ impl Capability {
         Self::SignInActivity,
         Self::HiddenMemberships,
         Self::SelfDiagnosis,
+        Self::Applications,
+        Self::ServicePrincipals,
+        Self::Roles,
+        Self::AdministrativeUnits,
+        Self::IntuneDevices,
     ];
 
     /// What a check covers by default: everything that a job imports by default. Managers and owners need no permission
@@ -176,6 +223,11 @@ impl Capability {
             Self::SignInActivity => "signInActivity",
             Self::HiddenMemberships => "hiddenMemberships",
             Self::SelfDiagnosis => "selfDiagnosis",
+            Self::Applications => "applications",
+            Self::ServicePrincipals => "servicePrincipals",
+            Self::Roles => "roles",
+            Self::AdministrativeUnits => "administrativeUnits",
+            Self::IntuneDevices => "intuneDevices",
         }
     }
 

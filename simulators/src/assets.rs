@@ -45,6 +45,7 @@ pub use truth::{AssetsObject, Counts};
 use chrono::TimeDelta;
 use server::{Shared, lock};
 use state::{ForgeToken, State};
+use std::collections::BTreeMap;
 use std::net::TcpListener;
 use std::sync::{Arc, Mutex};
 use store::Store;
@@ -225,6 +226,11 @@ impl AssetsSim {
         let mut state = lock(&self.shared);
         state.settle();
         control::objects_of(&state, type_name)
+    }
+
+    /// The types of the attributes of an object type, by their names.
+    pub fn attribute_kinds(&self, type_name: &str) -> BTreeMap<String, String> {
+        truth::attribute_kinds(&lock(&self.shared).store, type_name)
     }
 
     /// Adds an object as a person would by hand; gives its id. The error names what is unknown.

@@ -23,6 +23,7 @@ mod permission;
 mod property;
 mod query;
 mod quota;
+mod records;
 mod request;
 mod route;
 mod scenario;

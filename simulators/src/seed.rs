@@ -11,6 +11,8 @@ mod edit;
 mod generate;
 mod object;
 mod random;
+mod record;
+mod records;
 mod truth;
 pub mod words;
 
@@ -19,4 +21,5 @@ pub use churn::Churn;
 pub use directory::{DOMAIN, Device, Directory, Group, GroupKind, NEWEST, Other, User, time};
 pub use generate::SeedOptions;
 pub use object::{ObjectKind, Ref, State};
+pub use record::{Record, Records};
 pub use truth::{Edges, Truth};

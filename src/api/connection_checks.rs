@@ -40,7 +40,7 @@ const KIND: &str = "connections";
 pub struct CheckConnection {
     /// Absent or empty: the capabilities that a job needs by default (`checkedByDefault` in `GET /v1/capabilities`).
     #[serde(default)]
-    #[schema(max_items = 11)]
+    #[schema(max_items = 17)]
     pub capabilities: Vec<Capability>,
 }
 
@@ -61,7 +61,7 @@ pub struct CheckConnectionSettings {
     pub credential: CredentialBody,
     /// Absent or empty: the capabilities that a job needs by default (`checkedByDefault` in `GET /v1/capabilities`).
     #[serde(default)]
-    #[schema(max_items = 11)]
+    #[schema(max_items = 17)]
     pub capabilities: Vec<Capability>,
 }
 

@@ -64,7 +64,7 @@ async fn probe(session: &Session, capability: Capability, groups: &OnceCell<Resu
             let graph = "/servicePrincipals(appId='00000003-0000-0000-c000-000000000000')?$select=id";
             simple(session, graph).await
         }
-        Capability::Users | Capability::Licenses | Capability::Devices => of_a_type(session, capability).await,
+        _ => of_a_type(session, capability).await,
     }
 }
 

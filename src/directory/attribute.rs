@@ -2,6 +2,7 @@
 
 use super::object_type::ObjectType;
 use super::properties::Properties;
+use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::Value;
 use std::borrow::Cow;
 use uuid::Uuid;
@@ -133,9 +134,44 @@ pub enum AttributeSource {
     Extension,
     /// Made of these Graph properties.
     Derived(&'static [&'static str], fn(&Properties) -> Value),
+    /// Whether a time, made of these Graph properties, has passed or soon will: [`Expiry`].
+    Expiry(&'static [&'static str], fn(&Properties) -> Value),
     Lifecycle,
     RemovedOn,
     Link(Link),
+}
+
+/// Whether something that is valid for a time still is: the values of a status in Assets.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Expiry {
+    Valid,
+    ExpiresSoon,
+    Expired,
+}
+
+/// What ends within this time expires soon.
+const SOON: TimeDelta = TimeDelta::days(30);
+
+impl Expiry {
+    pub const ALL: [Self; 3] = [Self::Valid, Self::ExpiresSoon, Self::Expired];
+
+    /// What it is at a time.
+    pub fn of(end: DateTime<Utc>, now: DateTime<Utc>) -> Self {
+        match end - now {
+            left if left <= TimeDelta::zero() => Self::Expired,
+            left if left <= SOON => Self::ExpiresSoon,
+            _ => Self::Valid,
+        }
+    }
+
+    /// The name of the status in Assets.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Valid => "Valid",
+            Self::ExpiresSoon => "Expires soon",
+            Self::Expired => "Expired",
+        }
+    }
 }
 
 /// When an attribute is imported.
@@ -205,7 +241,7 @@ impl Attribute {
 
 /// How the rows of the types are written.
 pub(super) mod rows {
-    use super::{Attribute, AttributeSource, Cow, Link, Presence, ValueType};
+    use super::{Attribute, AttributeSource, Cow, Link, Presence, Properties, Value, ValueType};
 
     pub const fn row(
         key: &'static str,
@@ -234,6 +270,17 @@ pub(super) mod rows {
         description: &'static str,
     ) -> Attribute {
         row(key, name, value_type, AttributeSource::Property(key), presence, description)
+    }
+
+    /// Whether a time has passed or soon will.
+    pub const fn expiry(
+        key: &'static str,
+        name: &'static str,
+        properties: &'static [&'static str],
+        end: fn(&Properties) -> Value,
+        description: &'static str,
+    ) -> Attribute {
+        row(key, name, ValueType::Status, AttributeSource::Expiry(properties, end), Presence::Default, description)
     }
 
     /// References to other objects.

@@ -26,7 +26,7 @@ pub fn properties(object_type: ObjectType, attribute: &Attribute) -> Vec<&str> {
         AttributeSource::Label => spec.label.to_vec(),
         AttributeSource::Property(property) | AttributeSource::Field(property, _) => vec![property],
         AttributeSource::Extension => vec![&attribute.key],
-        AttributeSource::Derived(properties, _) => properties.to_vec(),
+        AttributeSource::Derived(properties, _) | AttributeSource::Expiry(properties, _) => properties.to_vec(),
         AttributeSource::Lifecycle => spec.disabled.by.to_vec(),
         // `$expand` and separate requests read all other links.
         AttributeSource::Link(link) => {
@@ -105,7 +105,8 @@ mod tests {
         };
         assert_eq!(
             names(ObjectType::Licenses),
-            "Available Units, Consumed Units, Enabled Units, Lifecycle, Name, Part Number, Removed On, SKU ID, Status"
+            "Available Units, Consumed Units, Enabled Units, Lifecycle, Name, Part Number, Removed On, SKU ID, \
+             Service Plans, Status"
         );
         assert_eq!(
             names(ObjectType::Groups),

@@ -11,6 +11,19 @@ text_enum! {
         /// The SKUs that the organization subscribed to; the id is the SKU id.
         Licenses = "licenses",
         Devices = "devices",
+        /// App registrations.
+        Applications = "applications",
+        /// The secrets, certificates and federated credentials of app registrations.
+        AppCredentials = "appCredentials",
+        /// Enterprise applications and managed identities.
+        ServicePrincipals = "servicePrincipals",
+        /// Directory roles.
+        Roles = "roles",
+        AdministrativeUnits = "administrativeUnits",
+        /// Devices that Intune manages.
+        IntuneDevices = "intuneDevices",
+        /// What licences consist of.
+        ServicePlans = "servicePlans",
     }
 }
 

@@ -1,8 +1,15 @@
 //! The object types, one file each. A new type is a file here, its word in [`ObjectType`], and a line in [`spec`].
 
+mod administrative_unit;
+mod app_credential;
+mod application;
 mod device;
 mod group;
+mod intune_device;
 mod license;
+mod role;
+mod service_plan;
+mod service_principal;
 mod user;
 
 use super::object_type::ObjectType;
@@ -16,6 +23,13 @@ impl ObjectType {
             Self::Groups => &group::SPEC,
             Self::Licenses => &license::SPEC,
             Self::Devices => &device::SPEC,
+            Self::Applications => &application::SPEC,
+            Self::AppCredentials => &app_credential::SPEC,
+            Self::ServicePrincipals => &service_principal::SPEC,
+            Self::Roles => &role::SPEC,
+            Self::AdministrativeUnits => &administrative_unit::SPEC,
+            Self::IntuneDevices => &intune_device::SPEC,
+            Self::ServicePlans => &service_plan::SPEC,
         }
     }
 }

@@ -8,7 +8,7 @@
 use super::current::{Current, Names, attribute_named, text};
 use super::existing::{ExistingType, attribute_of, whole_schema};
 use super::{MappedAttribute, Mapping, ReferenceTemplate, TypeMapping};
-use crate::directory::{Attribute, AttributeSource, Lifecycle, Link, ObjectType, ValueType};
+use crate::directory::{Attribute, AttributeSource, Expiry, Lifecycle, Link, ObjectType, ValueType};
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, HashMap};
@@ -128,7 +128,10 @@ impl Mapping {
         let built = enabled().filter(|mapped| mapped.existing.is_none());
         let types: Vec<Value> = built.map(|mapped| self.object_type(mapped, ids, names)).collect();
         let mappings: Vec<Value> = enabled().map(|mapped| self.type_mapping(mapped, ids, names)).collect();
-        let statuses: Vec<Value> = Lifecycle::ALL.into_iter().map(status).collect();
+        let lifecycle = Lifecycle::ALL.into_iter().map(status);
+        let expires = |mapped: &TypeMapping| mapped.attributes.iter().any(|of| is_expiry(&of.attribute));
+        let expiry = Expiry::ALL.into_iter().filter(|_| enabled().any(expires)).map(expiry_status);
+        let statuses: Vec<Value> = lifecycle.chain(expiry).collect();
         if let (Some(current), true) = (names.0, enabled().any(|mapped| mapped.existing.is_some())) {
             return self.beside(source, current, types, statuses, mappings);
         }
@@ -217,7 +220,10 @@ impl Mapping {
             value["referenceObjectTypeName"] = names.name(&ids.object_type(target.object_type), &target.name).into();
         }
         if attribute.value_type == ValueType::Status {
-            value["typeValues"] = Lifecycle::ALL.iter().map(|lifecycle| Value::from(lifecycle.as_str())).collect();
+            value["typeValues"] = match is_expiry(attribute) {
+                true => Expiry::ALL.iter().map(|expiry| Value::from(expiry.as_str())).collect(),
+                false => Lifecycle::ALL.iter().map(|lifecycle| Value::from(lifecycle.as_str())).collect(),
+            };
         }
         value
     }
@@ -323,6 +329,19 @@ impl ExternalIds {
 fn short_hash(text: &str) -> String {
     let digest = Sha256::digest(text.as_bytes());
     format!("{:08x}", u32::from_be_bytes([digest[0], digest[1], digest[2], digest[3]]))
+}
+
+fn is_expiry(attribute: &Attribute) -> bool {
+    matches!(attribute.source, AttributeSource::Expiry(..))
+}
+
+fn expiry_status(expiry: Expiry) -> Value {
+    let (description, category) = match expiry {
+        Expiry::Valid => ("Valid for more than 30 days", "active"),
+        Expiry::ExpiresSoon => ("Expires within 30 days", "pending"),
+        Expiry::Expired => ("No longer valid", "inactive"),
+    };
+    json!({ "name": expiry.as_str(), "description": description, "category": category })
 }
 
 fn status(lifecycle: Lifecycle) -> Value {

@@ -5,7 +5,7 @@
 //! values in Assets decides whether Assets then clears the attribute; an omitted field could never be cleared.
 
 use super::{MappedAttribute, Mapping, ReferenceTemplate};
-use crate::directory::{self, AttributeSource, Lifecycle, Link, ObjectType, Properties, ValueType};
+use crate::directory::{self, AttributeSource, Expiry, Lifecycle, Link, ObjectType, Properties, ValueType};
 use chrono::{DateTime, Datelike, SecondsFormat, Utc};
 use serde_json::Value;
 use std::fmt::Write;
@@ -112,6 +112,10 @@ impl Mapping {
             }
             AttributeSource::Extension => push_property(out, properties.get(key), value_type),
             AttributeSource::Derived(_, value) => push_property(out, Some(&value(properties)), value_type),
+            AttributeSource::Expiry(_, end) => match end(properties).as_str().and_then(parse_time) {
+                Some(end) => push_string(out, Expiry::of(end, self.now).as_str()),
+                None => out.push_str("null"),
+            },
             AttributeSource::Lifecycle => {
                 let lifecycle = match removed_on {
                     Some(_) => Lifecycle::Removed,

@@ -92,7 +92,9 @@ impl JobContext {
         let template = destination.as_ref().map(|to| to.reference_template).unwrap_or_default();
         let rule = filter.map_or_else(|| serde_json::json!({}), |filter| filter.rule);
         let filter = Filter::from_json(&rule)?;
-        let mapping = Mapping::new(&selection, memberships, template).with_license_names(app.license_names.clone());
+        let mapping = Mapping::new(&selection, memberships, template)
+            .with_license_names(app.license_names.clone())
+            .at(app.clock.now());
         Ok(Self {
             organization,
             id: JobId(job.id),

@@ -34,3 +34,4 @@ mod stubs;
 mod takeover;
 mod traps;
 mod two_workers;
+mod types;

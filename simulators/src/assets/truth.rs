@@ -41,6 +41,11 @@ pub(super) fn counts(store: &Store) -> Counts {
     counts
 }
 
+pub(super) fn attribute_kinds(store: &Store, type_name: &str) -> BTreeMap<String, String> {
+    let attributes = store.types.iter().filter(|of| of.name == type_name).flat_map(|of| &of.attributes);
+    attributes.map(|attribute| (attribute.name.clone(), attribute.kind.name().to_owned())).collect()
+}
+
 /// The objects of one type in the order of their ids. `identity` gives the identity attribute of a type.
 pub(super) fn objects(store: &Store, of: TypeIx, identity: &impl Fn(TypeIx) -> Option<u16>) -> Vec<AssetsObject> {
     store.types[of].objects.iter().map(|ix| object(store, *ix, identity)).collect()

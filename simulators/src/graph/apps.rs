@@ -10,6 +10,7 @@ use super::permission as may;
 use super::request::Request;
 use super::sim::Sim;
 use super::tenant::{App, Principal, Tenant};
+use crate::seed::Record;
 use entity::{Key, all_principals, application, assignment, grants_of};
 use serde_json::{Map, Value, json};
 
@@ -39,18 +40,24 @@ fn with_tenant<T>(
     look(tenant.ok_or_else(|| Problem::not_found("organization"))?)
 }
 
+/// The app registrations and service principals of the tenant, as a list shows them.
+pub fn as_records(sim: &Sim, request: &Request<'_>, path: &str) -> Result<Vec<Record>, Problem> {
+    let values = with_tenant(sim, request, |tenant| {
+        Ok(match path {
+            "applications" => tenant.apps.iter().filter(|app| app.home).map(application).collect(),
+            "servicePrincipals" => all_principals(tenant),
+            _ => Vec::new(),
+        })
+    })?;
+    Ok(values.into_iter().filter_map(Record::of).collect())
+}
+
 fn principals(sim: &Sim, request: &Request<'_>, key: Option<Key>, rest: &[&str]) -> Answered {
     if request.method != "GET" {
         return write::principals(sim, request, key, rest);
     }
     request.token.needs(may::APPLICATIONS)?;
     with_tenant(sim, request, |tenant| match (key, rest) {
-        (None, []) => {
-            let all = all_principals(tenant);
-            let wanted = filter_value(request, "appId");
-            let kept = all.into_iter().filter(|value| wanted.as_ref().is_none_or(|id| value["appId"] == json!(id)));
-            Ok(request.value_list("servicePrincipals", request.select_members(kept.collect())))
-        }
         (Some(key), []) => {
             let found = all_principals(tenant).into_iter().find(|value| is_keyed(value, key));
             entity(request, "servicePrincipals", found)
@@ -77,11 +84,6 @@ fn applications(sim: &Sim, request: &Request<'_>, key: Option<Key>, rest: &[&str
     with_tenant(sim, request, |tenant| {
         let all = tenant.apps.iter().filter(|app| app.home).map(application);
         match (key, rest) {
-            (None, []) => {
-                let wanted = filter_value(request, "appId");
-                let kept = all.filter(|value| wanted.as_ref().is_none_or(|id| value["appId"] == json!(id)));
-                Ok(request.value_list("applications", request.select_members(kept.collect())))
-            }
             (Some(key), []) => {
                 let found = { all }.find(|value| is_keyed(value, key));
                 entity(request, "applications", found)

@@ -54,6 +54,7 @@ permissions! {
     "Group.ReadWrite.All" "62a82d76-70ea-41e2-9197-370581804d09" "4e46008b-f24c-477d-8fff-7bb4ec7aafe0";
     "GroupMember.ReadWrite.All" "dbaae8cf-10b5-4b86-a4a1-f871c94c6695" "f81125ac-d3b7-4573-a3b2-7099cc39df9e";
     "Application.ReadWrite.All" "1bfefb4e-e0b5-418b-a88f-73c46d2cc8e9" "bdfbf15f-ee85-4955-8675-146e8e5296b5";
+    "DeviceManagementManagedDevices.Read.All" "2f51be20-0bb4-4fed-bf7b-db946066c75e" "314874da-47d6-4978-88dc-cf0d37f0bb82";
     "AppRoleAssignment.ReadWrite.All" "06b708a9-e830-4db3-a914-8e69da51d44f" "84bccea3-f856-4a8a-967b-dbe0a3d53a64";
 }
 
@@ -140,5 +141,7 @@ pub const DOMAINS: AnyOf = &["Domain.Read.All", "Directory.Read.All", "Directory
 pub const GET_BY_IDS: AnyOf = &["Directory.Read.All", "Directory.ReadWrite.All"];
 pub const ROLES: AnyOf = &["RoleManagement.Read.Directory", "Directory.Read.All", "Directory.ReadWrite.All"];
 pub const UNITS: AnyOf = &["AdministrativeUnit.Read.All", "Directory.Read.All", "Directory.ReadWrite.All"];
+/// No permission for the directory includes this one.
+pub const MANAGED_DEVICES: AnyOf = &["DeviceManagementManagedDevices.Read.All"];
 pub const HIDDEN: AnyOf = &["Member.Read.Hidden"];
 pub const SIGN_INS: AnyOf = &["AuditLog.Read.All"];

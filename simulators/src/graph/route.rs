@@ -7,12 +7,17 @@ use super::permission as may;
 use super::request::Request;
 use super::sim::{Feature, Sim};
 use super::tenants;
-use super::{apps, delta};
+use super::{apps, delta, records};
 use crate::seed::ObjectKind;
 
 /// Answers one Graph request with a valid token, after its units were charged.
 pub fn route(sim: &Sim, request: &Request<'_>) -> Answered {
     let parts: Vec<&str> = request.path.split('/').filter(|part| !part.is_empty()).collect();
+    if request.method == "GET"
+        && let Some(answer) = records::route(sim, request)
+    {
+        return answer;
+    }
     if let Some(answer) = apps::route(sim, request, &parts) {
         return answer;
     }
@@ -56,10 +61,6 @@ pub fn route(sim: &Sim, request: &Request<'_>) -> Answered {
         ["directoryRoles"] => {
             request.token.needs(may::ROLES)?;
             Ok(request.page("directoryRoles", 1, None, std::iter::empty(), |_, _| {}))
-        }
-        ["directory", "administrativeUnits"] => {
-            request.token.needs(may::UNITS)?;
-            Ok(request.page("directory/administrativeUnits", 1, None, std::iter::empty(), |_, _| {}))
         }
         ["directory", "deletedItems", "microsoft.graph.user"] => {
             request.token.needs(may::USERS_WHOLE)?;

@@ -3,6 +3,7 @@
 use super::change::Change;
 use super::object::{ObjectKind, Ref, State};
 use super::random::Random;
+use super::record::Records;
 use super::words;
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
@@ -95,6 +96,7 @@ pub struct Directory {
     pub devices: Vec<Device>,
     pub service_principals: Vec<Other>,
     pub contacts: Vec<Other>,
+    pub(super) records: Records,
     pub(crate) by_id: HashMap<Uuid, Ref>,
     /// Everything that happened after the generation, oldest first: what delta queries replay.
     pub(crate) log: Vec<Change>,

@@ -3,6 +3,8 @@
 use super::directory::{Device, Directory, Group, GroupKind, NEWEST, Other, User};
 use super::object::{ObjectKind, Ref, State};
 use super::random::Random;
+use super::record::Records;
+use super::records;
 use super::words::{DEPARTMENTS, GIVEN, GROUP_FLAVOURS, GROUP_SUBJECTS, OFFICES, SURNAMES, TITLES};
 
 use std::collections::HashMap;
@@ -55,6 +57,7 @@ fn generate(options: &SeedOptions) -> Directory {
         devices: Vec::new(),
         service_principals: Vec::new(),
         contacts: Vec::new(),
+        records: Records::new(),
         by_id: HashMap::new(),
         log: Vec::new(),
         random: Random::new(options.seed.wrapping_add(1)),
@@ -71,6 +74,7 @@ fn generate(options: &SeedOptions) -> Directory {
     directory.devices = devices(options, &mut random);
     device_members(&mut directory);
     index(&mut directory);
+    directory.records = records::generate(&directory, options.seed);
     directory
 }
 

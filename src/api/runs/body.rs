@@ -75,7 +75,7 @@ pub struct RunResponse {
     pub cancel_requested: bool,
     #[schema(required = true)]
     pub progress: Option<Progress>,
-    /// By object type: `users`, `groups`, `licenses`, `devices`, and `memberships`.
+    /// By object type (`users`, `groups`, `licenses` and so on), and `memberships`.
     #[schema(value_type = BTreeMap<String, TypeCounts>)]
     pub counts: Counts,
     /// Why the run failed, or who cancelled it and when; null otherwise. Of a run of more than 2,000

@@ -1,8 +1,8 @@
 //! Licences: the SKUs that the organization subscribed to.
 //! Source: <https://learn.microsoft.com/graph/api/resources/subscribedsku>.
 
-use crate::directory::attribute::rows::{LIFECYCLE, REMOVED_ON, property, row};
-use crate::directory::attribute::{Attribute, AttributeSource, Presence, ValueType};
+use crate::directory::attribute::rows::{LIFECYCLE, REMOVED_ON, link, property, row};
+use crate::directory::attribute::{Attribute, AttributeSource, Link, Presence, ValueType};
 use crate::directory::object_type::ObjectType;
 use crate::directory::properties::{Properties, text};
 use crate::directory::type_spec::{ById, Collection, Disabled, Item, TypeSpec};
@@ -114,6 +114,12 @@ static ATTRIBUTES: &[Attribute] = &[
         AttributeSource::Field("prepaidUnits", "lockedOut"),
         OnRequest,
         "Units of a subscription that was locked.",
+    ),
+    link(
+        "servicePlans",
+        "Service Plans",
+        Link::Ids { property: "servicePlans", field: "servicePlanId", target: ObjectType::ServicePlans, is_many: true },
+        "The services that the licence contains.",
     ),
     property("appliesTo", "Applies To", Text, OnRequest, "User or Company."),
     LIFECYCLE,

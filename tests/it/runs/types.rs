@@ -1,0 +1,611 @@
+//! The object types beside users, groups, licences and devices: what arrives of each in Assets, and what becomes of each
+//! when it changes, goes away, may not be read, is switched off, or the process dies.
+
+use crate::support::world::World;
+use entra_assets::db::runs::RunRow;
+use entra_assets::directory::attributes::attributes;
+use entra_assets::directory::{ObjectType, ValueType};
+use entra_assets::ids::JobId;
+use entra_assets::run_state::{RunMode, RunRequest};
+use entra_assets::sim::assets::AssetsObject;
+use entra_assets::sim::graph::{Action, Fault, Feature, Scenario};
+use entra_assets::sim::seed::{Record, SeedOptions};
+use serde_json::{Map, Value, json};
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+use uuid::Uuid;
+
+const SEED: SeedOptions = SeedOptions { seed: 4, users: 60, groups: 24, memberships: Some(120), devices: Some(12) };
+
+const APPLICATIONS: &str = "applications";
+const PRINCIPALS: &str = "servicePrincipals";
+const ROLES: &str = "roleManagement/directory/roleDefinitions";
+const UNITS: &str = "directory/administrativeUnits";
+const MANAGED: &str = "deviceManagement/managedDevices";
+
+/// Everything that the types need.
+const PERMISSIONS: [&str; 9] = [
+    "User.Read.All",
+    "GroupMember.Read.All",
+    "LicenseAssignment.Read.All",
+    "Member.Read.Hidden",
+    "Device.Read.All",
+    "Application.Read.All",
+    "RoleManagement.Read.Directory",
+    "AdministrativeUnit.Read.All",
+    "DeviceManagementManagedDevices.Read.All",
+];
+
+fn grant_all_but(world: &World, lost: &str) {
+    let left: Vec<&str> = PERMISSIONS.into_iter().filter(|name| *name != lost).collect();
+    world.graph.set_roles(Scenario::Healthy, &left);
+}
+
+/// Every type, with every attribute of those that are off by default.
+fn everything() -> Value {
+    let choice = |object_type: ObjectType| {
+        let keys: Vec<&str> = attributes(object_type).iter().map(|attribute| attribute.key.as_ref()).collect();
+        let is_new = !object_type.spec().is_default && object_type != ObjectType::Devices;
+        (object_type.to_string(), if is_new { json!({"attributes": keys}) } else { json!({}) })
+    };
+    Value::Object(ObjectType::ALL.into_iter().map(choice).collect())
+}
+
+async fn delivered() -> (World, JobId) {
+    let world = World::following(SEED).await;
+    grant_all_but(&world, "");
+    let job = world.add_job_with(everything()).await;
+    let run = world.run(job, RunMode::Full).await;
+    assert_eq!(run.state.as_str(), "succeeded", "{:?} {}", run.error, run.warnings);
+    (world, job)
+}
+
+fn records(world: &World, path: &str) -> Vec<Record> {
+    world.graph.read(|directory| directory.records(path).to_vec())
+}
+
+fn named(world: &World, path: &str, name: &str) -> Record {
+    let is_named = |record: &Record| record.text("displayName") == name || record.text("deviceName") == name;
+    records(world, path).into_iter().find(is_named).unwrap_or_else(|| panic!("{name} in {path}"))
+}
+
+fn objects(world: &World, object_type: ObjectType) -> BTreeMap<String, AssetsObject> {
+    let all = world.assets.objects(object_type.spec().type_name).into_iter();
+    all.map(|object| (object.label.clone(), object)).collect()
+}
+
+fn found(world: &World, object_type: ObjectType, label: &str) -> AssetsObject {
+    let mut all = objects(world, object_type);
+    all.remove(label).unwrap_or_else(|| panic!("{label} among {:?}", all.keys()))
+}
+
+fn user(world: &World, slot: usize) -> String {
+    world.graph.read(|directory| directory.users[slot].id.to_string())
+}
+
+/// Values by the name of the attribute; an empty list is none.
+type Values = BTreeMap<String, Vec<String>>;
+
+/// `name` has these values, in any order.
+fn row(name: &str, values: impl IntoIterator<Item = impl Into<String>>) -> (String, Vec<String>) {
+    let mut values: Vec<String> = values.into_iter().map(Into::into).collect();
+    values.sort();
+    (name.to_owned(), values)
+}
+
+fn none(name: &str) -> (String, Vec<String>) {
+    (name.to_owned(), Vec::new())
+}
+
+/// Owners or members that a record has of one type.
+fn related(record: &Record, relation: &str, kind: &str) -> Vec<String> {
+    let kind = format!("#microsoft.graph.{kind}");
+    record.relations[relation].iter().filter(|(of, _)| *of == kind).map(|(_, id)| id.to_string()).collect()
+}
+
+/// What one object of each type has to look like: its type, its label, and every attribute.
+fn expected(world: &World) -> Vec<(ObjectType, String, Vec<(String, Vec<String>)>)> {
+    let printer = named(world, APPLICATIONS, "Badge printer");
+    let principal =
+        records(world, PRINCIPALS).into_iter().find(|of| of.text("appId") == printer.text("appId")).unwrap();
+    let secret = &printer.properties["passwordCredentials"][0];
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    let saml = named(world, PRINCIPALS, "Expense portal");
+    let helpdesk = named(world, ROLES, "Helpdesk Administrator");
+    let unit = named(world, UNITS, "Lisbon branch");
+    let managed = records(world, MANAGED).remove(0);
+    let (sku, tenant) = (entra_assets::sim::seed::words::SKUS[0].plans[0], world.graph.default_credentials().tenant_id);
+    let domain = Scenario::Healthy.domain();
+    let (device, group) = world.graph.read(|directory| (directory.devices[0].id, directory.groups[1].id));
+    vec![
+        (
+            ObjectType::Applications,
+            "Badge printer".to_owned(),
+            vec![
+                row("Object ID", [printer.id.to_string()]),
+                row("Display Name", ["Badge printer"]),
+                row("Application ID", [printer.text("appId")]),
+                row("Created", [printer.text("createdDateTime")]),
+                row("Sign-in Audience", ["AzureADMyOrg"]),
+                row("Publisher Domain", ["contoso.example"]),
+                row("Credentials", ["1"]),
+                row("First Expiry", [text(&secret["endDateTime"])]),
+                row("Credential Status", ["Expires soon"]),
+                row("Owners", related(&printer, "owners", "user")),
+                row("Service Principal", [principal.id.to_string()]),
+                none("Description"),
+                none("Notes"),
+                none("Service Management Reference"),
+                row("Identifier URIs", [format!("api://{}", printer.text("appId"))]),
+                none("Tags"),
+                row("Public Client", ["false"]),
+                none("Disabled by Microsoft"),
+                row("Home Page", ["https://app1.contoso.example"]),
+                row("Lifecycle", ["Active"]),
+                none("Removed On"),
+            ],
+        ),
+        (
+            ObjectType::AppCredentials,
+            "Badge printer: secret 1".to_owned(),
+            vec![
+                none("Credential ID"),
+                row("Name", ["Badge printer: secret 1"]),
+                row("Kind", ["Secret"]),
+                row("Key ID", [text(&secret["keyId"])]),
+                row("Hint", ["q7P"]),
+                row("Starts", [text(&secret["startDateTime"])]),
+                row("Expires", [text(&secret["endDateTime"])]),
+                row("Status", ["Expires soon"]),
+                row("Application", [printer.id.to_string()]),
+                none("Usage"),
+                none("Type"),
+                none("Custom Key Identifier"),
+                none("Issuer"),
+                none("Subject"),
+                none("Audiences"),
+                row("Lifecycle", ["Active"]),
+                none("Removed On"),
+            ],
+        ),
+        (
+            ObjectType::ServicePrincipals,
+            "Expense portal".to_owned(),
+            vec![
+                row("Object ID", [saml.id.to_string()]),
+                row("Display Name", ["Expense portal"]),
+                row("Application ID", [saml.text("appId")]),
+                row("Kind", ["Application"]),
+                row("Account Enabled", ["true"]),
+                row("Assignment Required", ["true"]),
+                row("Single Sign-on", ["saml"]),
+                row("SAML Certificate Expires", [text(&saml.properties["keyCredentials"][0]["endDateTime"])]),
+                row("SAML Certificate Status", ["Expires soon"]),
+                row("Publisher", ["Litware"]),
+                none("Owners"),
+                none("Application"),
+                row("Publisher Tenant ID", [saml.text("appOwnerOrganizationId")]),
+                row("Application Name", ["Expense portal"]),
+                none("Description"),
+                none("Notes"),
+                none("Home Page"),
+                none("Sign-on URL"),
+                row("Sign-in Audience", ["AzureADMyOrg"]),
+                row("Tags", ["WindowsAzureActiveDirectoryIntegratedApp"]),
+                none("Notification Mails"),
+                row("Service Principal Names", [saml.text("appId")]),
+                row("Lifecycle", ["Active"]),
+                none("Removed On"),
+            ],
+        ),
+        (
+            ObjectType::Roles,
+            "Helpdesk Administrator".to_owned(),
+            vec![
+                row("Object ID", [helpdesk.id.to_string()]),
+                row("Display Name", ["Helpdesk Administrator"]),
+                row("Description", [helpdesk.text("description")]),
+                row("Built-in", ["true"]),
+                row("Enabled", ["true"]),
+                row("Privileged", ["true"]),
+                none("Members"),
+                row("Member Groups", [group.to_string()]),
+                none("Member Service Principals"),
+                row("Template ID", [helpdesk.id.to_string()]),
+                row("Version", ["1"]),
+                row("Lifecycle", ["Active"]),
+                none("Removed On"),
+            ],
+        ),
+        (
+            ObjectType::AdministrativeUnits,
+            "Lisbon branch".to_owned(),
+            vec![
+                row("Object ID", [unit.id.to_string()]),
+                row("Display Name", ["Lisbon branch"]),
+                row("Description", ["Lisbon branch and its people"]),
+                row("Restricted Management", ["false"]),
+                row("Membership", ["Assigned"]),
+                none("Membership Rule"),
+                row("Members", related(&unit, "members", "user")),
+                row("Member Groups", related(&unit, "members", "group")),
+                row("Member Devices", related(&unit, "members", "device")),
+                none("Visibility"),
+                none("Rule Processing"),
+                row("Lifecycle", ["Active"]),
+                none("Removed On"),
+            ],
+        ),
+        (
+            ObjectType::IntuneDevices,
+            managed.text("deviceName").to_owned(),
+            vec![
+                row("Intune Device ID", [managed.id.to_string()]),
+                row("Device Name", [managed.text("deviceName")]),
+                row("Serial Number", [managed.text("serialNumber")]),
+                row("Manufacturer", [managed.text("manufacturer")]),
+                row("Model", [managed.text("model")]),
+                row("Operating System", [managed.text("operatingSystem")]),
+                row("Version", [managed.text("osVersion")]),
+                row("Compliance", ["compliant"]),
+                row("Encrypted", ["true"]),
+                row("Last Sync", [managed.text("lastSyncDateTime")]),
+                row("Enrolled", [managed.text("enrolledDateTime")]),
+                row("Ownership", ["company"]),
+                row("Primary User", [managed.text("userId")]),
+                row("Device", [device.to_string()]),
+                row("Management Agent", ["mdm"]),
+                row("Enrollment Type", ["windowsAzureADJoin"]),
+                row("Category", ["Unknown"]),
+                row("Supervised", [(managed.text("operatingSystem") == "iOS").to_string()]),
+                row("Jail-broken", ["False"]),
+                row("Device ID", [managed.text("azureADDeviceId")]),
+                none("User Principal Name"),
+                none("IMEI"),
+                none("MEID"),
+                none("Phone Number"),
+                row("Wi-Fi MAC", [managed.text("wiFiMacAddress")]),
+                none("Ethernet MAC"),
+                row("Storage (GB)", ["512"]),
+                none("Notes"),
+                row("Lifecycle", ["Active"]),
+                none("Removed On"),
+            ],
+        ),
+        (
+            ObjectType::ServicePlans,
+            sku.1.to_owned(),
+            vec![
+                row("Service Plan ID", [sku.0.to_string()]),
+                row("Name", [sku.1]),
+                row("Applies To", ["User"]),
+                row("Lifecycle", ["Active"]),
+                none("Removed On"),
+            ],
+        ),
+    ]
+}
+
+/// The name of a type of Assets for the type of a value.
+fn kind(value_type: ValueType) -> &'static str {
+    match value_type {
+        ValueType::Reference => "referenced_object",
+        other => other.as_str(),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_attribute_of_every_type_arrives_with_its_type_and_value() {
+    let (world, _) = delivered().await;
+    let table = expected(&world);
+    let covered: BTreeSet<ObjectType> = table.iter().map(|(object_type, ..)| *object_type).collect();
+    let all: BTreeSet<ObjectType> =
+        ObjectType::ALL.into_iter().filter(|of| !of.spec().is_default && *of != ObjectType::Devices).collect();
+    assert_eq!(covered, all, "every new type is in the table");
+    for (object_type, label, rows) in table {
+        let names: BTreeSet<&str> = rows.iter().map(|(name, _)| name.as_str()).collect();
+        let declared: BTreeSet<&str> =
+            attributes(object_type).iter().map(|attribute| attribute.name.as_ref()).collect();
+        assert_eq!(names, declared, "{object_type}: every attribute is in the table");
+        let mut values: Values = found(&world, object_type, &label).values;
+        if object_type == ObjectType::AppCredentials {
+            assert_eq!(
+                values.remove("Credential ID").map(|ids| ids.len()),
+                Some(1),
+                "a credential has an id of its own"
+            );
+        }
+        for (name, wanted) in rows {
+            let found = values.remove(&name).unwrap_or_default();
+            assert_eq!(found, wanted, "{object_type} {label}: {name}");
+        }
+        // `Key`, `Created` and `Updated` are of Assets itself.
+        let kinds = world.assets.attribute_kinds(object_type.spec().type_name);
+        for attribute in attributes(object_type) {
+            let of_assets = kinds.get(attribute.name.as_ref()).map(String::as_str);
+            assert_eq!(of_assets, Some(kind(attribute.value_type)), "{object_type} {}", attribute.name);
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn all_objects_of_every_type_arrive() {
+    let (world, _) = delivered().await;
+    let of_app = |of: fn(&Record) -> usize| records(&world, APPLICATIONS).iter().map(of).sum::<usize>();
+    let credentials = of_app(|application| {
+        let lists = ["passwordCredentials", "keyCredentials", "federatedIdentityCredentials"];
+        lists.iter().map(|list| application.properties[*list].as_array().unwrap().len()).sum()
+    });
+    // The registration that the connection itself signs in with has a secret too, and stands beside Microsoft's own.
+    let counts = world.assets.counts().objects;
+    let of = |object_type: ObjectType| counts.get(object_type.spec().type_name).copied().unwrap_or(0);
+    assert_eq!(of(ObjectType::Applications), records(&world, APPLICATIONS).len() + 1);
+    assert_eq!(of(ObjectType::AppCredentials), credentials + 1);
+    assert_eq!(of(ObjectType::ServicePrincipals), records(&world, PRINCIPALS).len() + 3);
+    assert_eq!(of(ObjectType::Roles), records(&world, ROLES).len());
+    assert_eq!(of(ObjectType::AdministrativeUnits), records(&world, UNITS).len());
+    assert_eq!(of(ObjectType::IntuneDevices), records(&world, MANAGED).len());
+    assert!(of(ObjectType::ServicePlans) > 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn more_owners_than_expand_shows_and_hundreds_of_credentials_arrive_whole() {
+    let (world, job) = delivered().await;
+    let owners = |world: &World, name: &str| {
+        found(world, ObjectType::Applications, name).values.remove("Owners").unwrap_or_default().len()
+    };
+    assert_eq!((owners(&world, "Build agent"), owners(&world, "Ticket bridge")), (21, 0));
+    let backup = found(&world, ObjectType::Applications, "Backup runner").values;
+    assert_eq!(backup["Credentials"], ["500"]);
+    // Without `$expand` the owners are read one by one, and federated credentials are missed.
+    world.graph.refuse(Feature::Expand, Some(501));
+    let run = world.run(job, RunMode::Full).await;
+    let told = run.warnings.to_string();
+    assert!(told.contains("owners of applications; they are read one by one"), "{told}");
+    assert_eq!((owners(&world, "Build agent"), owners(&world, "Ticket bridge")), (21, 0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_assignment_to_somebody_deleted_and_one_in_two_scopes_are_no_surprise() {
+    let (world, _) = delivered().await;
+    let members = |name: &str| found(&world, ObjectType::Roles, name).values.remove("Members").unwrap_or_default();
+    assert_eq!(members("Reports Reader"), Vec::<String>::new());
+    assert_eq!(members("User Administrator"), [user(&world, 3)]);
+    let principal = records(&world, PRINCIPALS)[0].id.to_string();
+    let administrators = found(&world, ObjectType::Roles, "Application Administrator").values;
+    assert_eq!(administrators["Member Service Principals"], [principal]);
+    assert_eq!(administrators["Members"], [user(&world, 2)]);
+    let office = found(&world, ObjectType::Roles, "Badge office").values;
+    assert_eq!((office.get("Privileged"), &office["Built-in"][..]), (None, &["false".to_owned()][..]));
+    assert_eq!(found(&world, ObjectType::Roles, "Former project office").values["Lifecycle"], ["Disabled"]);
+    let board = found(&world, ObjectType::AdministrativeUnits, "Board").values;
+    assert_eq!(board["Restricted Management"], ["true"]);
+    let lost = found(&world, ObjectType::IntuneDevices, records(&world, MANAGED)[1].text("deviceName")).values;
+    assert_eq!(lost["Compliance"], ["noncompliant"]);
+}
+
+/// The days pass, and nothing changes in the directory: what expires says so in the next run, an incremental one too.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_credential_expires_without_a_change_in_the_directory() {
+    let (world, job) = delivered().await;
+    let status = |world: &World| {
+        let printer = found(world, ObjectType::AppCredentials, "Badge printer: secret 1").values.remove("Status");
+        let export = found(world, ObjectType::AppCredentials, "Payroll export: secret 1").values.remove("Status");
+        (printer.unwrap().remove(0), export.unwrap().remove(0))
+    };
+    assert_eq!(status(&world), ("Expires soon".to_owned(), "Expired".to_owned()));
+    world.clock.advance(Duration::from_secs(3 * 86_400));
+    let run = world.run(job, RunMode::Incremental).await;
+    assert_eq!(run.counts["appCredentials"]["updated"], 0, "nothing expired: {}", run.counts);
+    world.clock.advance(Duration::from_secs(10 * 86_400));
+    let run = world.run(job, RunMode::Incremental).await;
+    assert_eq!(run.state.as_str(), "succeeded", "{:?} {}", run.error, run.warnings);
+    assert_eq!(status(&world), ("Expired".to_owned(), "Expired".to_owned()));
+    assert_eq!(run.counts["appCredentials"]["updated"], 1, "{}", run.counts);
+}
+
+/// One of the types that the table of cases is about.
+struct Kind {
+    object_type: ObjectType,
+    /// Where its objects come from.
+    path: &'static str,
+    permission: &'static str,
+    /// A property, its attribute in Assets.
+    property: (&'static str, &'static str),
+}
+
+const KINDS: [Kind; 5] = [
+    Kind {
+        object_type: ObjectType::Applications,
+        path: APPLICATIONS,
+        permission: "Application.Read.All",
+        property: ("notes", "Notes"),
+    },
+    Kind {
+        object_type: ObjectType::ServicePrincipals,
+        path: PRINCIPALS,
+        permission: "Application.Read.All",
+        property: ("notes", "Notes"),
+    },
+    Kind {
+        object_type: ObjectType::Roles,
+        path: ROLES,
+        permission: "RoleManagement.Read.Directory",
+        property: ("description", "Description"),
+    },
+    Kind {
+        object_type: ObjectType::AdministrativeUnits,
+        path: UNITS,
+        permission: "AdministrativeUnit.Read.All",
+        property: ("description", "Description"),
+    },
+    Kind {
+        object_type: ObjectType::IntuneDevices,
+        path: MANAGED,
+        permission: "DeviceManagementManagedDevices.Read.All",
+        property: ("notes", "Notes"),
+    },
+];
+
+/// Only this type and users, with all attributes.
+async fn begin(kind: &Kind) -> (World, JobId) {
+    let world = World::following(SEED).await;
+    grant_all_but(&world, "");
+    world.set_destination("missing_objects = 'ignore'").await;
+    let mut objects = json!({"groups": {"enabled": false}, "licenses": {"enabled": false}});
+    objects[kind.object_type.as_str()] = everything()[kind.object_type.as_str()].clone();
+    let job = world.add_job_with(objects).await;
+    world.set_job("brake_percent = 100").await;
+    let run = world.run(job, RunMode::Full).await;
+    assert_eq!(run.state.as_str(), "succeeded", "{}: {:?} {}", kind.object_type, run.error, run.warnings);
+    (world, job)
+}
+
+fn identity(kind: &Kind) -> &'static str {
+    attributes(kind.object_type).iter().find(|attribute| attribute.is_identity()).unwrap().name.as_ref()
+}
+
+/// The objects of the type in Assets, by id.
+fn by_id(world: &World, kind: &Kind) -> BTreeMap<String, Values> {
+    let all = world.assets.objects(kind.object_type.spec().type_name).into_iter();
+    all.map(|object| (object.values[identity(kind)][0].clone(), object.values)).collect()
+}
+
+/// A record is changed, another deleted. Their ids.
+fn change(world: &World, kind: &Kind) -> (Uuid, Uuid) {
+    world.graph.change(|directory| {
+        let ids: Vec<Uuid> = directory.records(kind.path).iter().map(|record| record.id).collect();
+        let text = Map::from_iter([(kind.property.0.to_owned(), json!("Moved to the second floor"))]);
+        assert!(directory.set_record(kind.path, ids[0], text) && directory.delete_record(kind.path, ids[1]));
+        (ids[0], ids[1])
+    })
+}
+
+fn state(run: &RunRow) -> &str {
+    run.state.as_str()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_changes_and_what_goes_arrives_with_every_kind_of_run() {
+    for kind in &KINDS {
+        for mode in [RunMode::Full, RunMode::Incremental] {
+            let (world, job) = begin(kind).await;
+            world.set_job("removal_policy = 'mark', removal_after_missing_runs = 1").await;
+            let (changed, gone) = change(&world, kind);
+            let run = world.run(job, mode).await;
+            let of = &run.counts[kind.object_type.as_str()];
+            assert_eq!(state(&run), "succeeded", "{} {mode}: {:?} {}", kind.object_type, run.error, run.warnings);
+            assert_eq!((&of["marked"], &of["missing"]), (&json!(1), &json!(1)), "{} {mode}: {of}", kind.object_type);
+            let now = by_id(&world, kind);
+            let values = &now[&changed.to_string()];
+            assert_eq!(values[kind.property.1], ["Moved to the second floor"], "{} {mode}", kind.object_type);
+            assert_eq!(now[&gone.to_string()]["Lifecycle"], ["Removed"], "{} {mode}", kind.object_type);
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_permission_that_is_lost_freezes_the_type_alone() {
+    for kind in &KINDS {
+        let (world, job) = begin(kind).await;
+        let before = by_id(&world, kind);
+        change(&world, kind);
+        let arrived = world.graph.change(|directory| directory.add_user(Map::new()));
+        grant_all_but(&world, kind.permission);
+        let run = world.run(job, RunMode::Full).await;
+        assert_eq!(state(&run), "degraded", "{}: {:?} {}", kind.object_type, run.error, run.warnings);
+        let told = run.warnings.to_string();
+        assert!(told.contains("capability_lost") && told.contains(kind.permission), "{}: {told}", kind.object_type);
+        assert_eq!(by_id(&world, kind), before, "{}", kind.object_type);
+        let users = world.assets.objects("Entra User");
+        assert!(users.iter().any(|user| user.values["Object ID"] == [arrived.to_string()]), "users go on");
+        grant_all_but(&world, "");
+        let run = world.run(job, RunMode::Full).await;
+        assert_eq!(state(&run), "succeeded", "{}: {:?} {}", kind.object_type, run.error, run.warnings);
+        assert_ne!(by_id(&world, kind), before, "{}", kind.object_type);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_incomplete_read_delivers_nothing_and_a_type_that_is_off_is_left_alone() {
+    for kind in &KINDS {
+        let (world, job) = begin(kind).await;
+        let before = by_id(&world, kind);
+        change(&world, kind);
+        let broken = Fault::on(format!("/v1.0/{}", kind.path), Action::status(400)).times(0);
+        world.graph.add_fault(broken);
+        let run = world.run(job, RunMode::Full).await;
+        assert_eq!(state(&run), "failed", "{}: {}", kind.object_type, run.warnings);
+        assert_eq!(by_id(&world, kind), before, "{}", kind.object_type);
+        world.graph.clear_faults();
+        world.set_job(r#"objects = '{"groups": {"enabled": false}, "licenses": {"enabled": false}}'"#).await;
+        let run = world.run(job, RunMode::Full).await;
+        assert_eq!(state(&run), "succeeded", "{}: {:?} {}", kind.object_type, run.error, run.warnings);
+        assert_eq!(by_id(&world, kind), before, "{}", kind.object_type);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_death_at_any_request_for_a_type_ends_exact() {
+    for kind in &KINDS {
+        for after in [1, 2] {
+            let (world, job) = begin(kind).await;
+            let (changed, _) = change(&world, kind);
+            world.graph.reset_counters();
+            let id = world.queue(job, RunMode::Full, RunRequest::default()).await;
+            let path = format!("/v1.0/{}", kind.path);
+            let asked = || world.graph.requests().iter().filter(|request| request.path.starts_with(&path)).count();
+            world.step_and_die(|| asked() >= after).await;
+            let run = world.bring_to_its_end(id).await;
+            assert_eq!(state(&run), "succeeded", "{} {after}: {:?} {}", kind.object_type, run.error, run.warnings);
+            let values = &by_id(&world, kind)[&changed.to_string()];
+            assert_eq!(values[kind.property.1], ["Moved to the second floor"], "{} {after}", kind.object_type);
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn too_many_missing_objects_of_any_type_wait_for_a_person() {
+    for kind in &KINDS {
+        let (world, job) = begin(kind).await;
+        world.set_job("brake_percent = 20").await;
+        let before = by_id(&world, kind);
+        world.graph.change(|directory| {
+            let ids: Vec<Uuid> = directory.records(kind.path).iter().map(|record| record.id).collect();
+            ids.iter().skip(1).for_each(|id| assert!(directory.delete_record(kind.path, *id)));
+        });
+        let run = world.run(job, RunMode::Full).await;
+        assert_eq!(state(&run), "awaitingApproval", "{}: {}", kind.object_type, run.warnings);
+        assert_eq!(by_id(&world, kind), before, "{}", kind.object_type);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_credential_that_goes_is_marked_alone() {
+    let (world, job) = delivered().await;
+    world.set_job("removal_policy = 'mark', removal_after_missing_runs = 1").await;
+    let backup = named(&world, APPLICATIONS, "Backup runner");
+    let mut secrets = backup.properties["passwordCredentials"].as_array().unwrap().clone();
+    secrets.retain(|secret| secret["displayName"] != "secret 7");
+    let fewer = Map::from_iter([("passwordCredentials".to_owned(), json!(secrets))]);
+    assert!(world.graph.change(|directory| directory.set_record(APPLICATIONS, backup.id, fewer)));
+    let run = world.run(job, RunMode::Incremental).await;
+    assert_eq!(state(&run), "succeeded", "{:?} {}", run.error, run.warnings);
+    assert_eq!(run.counts["appCredentials"]["marked"], 1, "{}", run.counts);
+    let lifecycle = |label: &str| found(&world, ObjectType::AppCredentials, label).values.remove("Lifecycle").unwrap();
+    assert_eq!(lifecycle("Backup runner: secret 7"), ["Removed"]);
+    assert_eq!(lifecycle("Backup runner: secret 8"), ["Active"]);
+}
+
+/// A job without the new types delivers what it delivered before there were any.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_without_them_asks_for_none_of_them() {
+    let world = World::following(SEED).await;
+    grant_all_but(&world, "");
+    let job = world.add_job().await;
+    assert_eq!(state(&world.run(job, RunMode::Full).await), "succeeded");
+    let paths = [APPLICATIONS, PRINCIPALS, "roleManagement", "administrativeUnits", "deviceManagement", "organization"];
+    for request in world.graph.requests() {
+        assert!(!paths.iter().any(|path| request.path.contains(path)), "{}", request.path);
+    }
+}
