@@ -39,6 +39,7 @@ pub enum Capability {
     Roles,
     AdministrativeUnits,
     IntuneDevices,
+    Tenants,
 }
 
 /// One row of the table.
@@ -175,10 +176,17 @@ pub static TABLE: &[Row] = &[
                 devices of the directory show whether they are compliant and managed.",
         without: "No Intune devices are imported, and Compliant and Managed of devices may stay empty.",
     },
+    Row {
+        capability: Capability::Tenants,
+        parts: &[&["User.Read.All", "Organization.Read.All", "Directory.Read.All"]],
+        title: "Tenant",
+        gives: "The tenant itself, with its domains.",
+        without: "The tenant is not imported as an object.",
+    },
 ];
 
 impl Capability {
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::Users,
         Self::Managers,
         Self::Groups,
@@ -195,6 +203,7 @@ impl Capability {
         Self::Roles,
         Self::AdministrativeUnits,
         Self::IntuneDevices,
+        Self::Tenants,
     ];
 
     /// What a check covers by default: everything that a job imports by default. Managers and owners need no permission
@@ -228,6 +237,7 @@ impl Capability {
             Self::Roles => "roles",
             Self::AdministrativeUnits => "administrativeUnits",
             Self::IntuneDevices => "intuneDevices",
+            Self::Tenants => "tenants",
         }
     }
 

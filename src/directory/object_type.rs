@@ -24,6 +24,7 @@ text_enum! {
         IntuneDevices = "intuneDevices",
         /// What licences consist of.
         ServicePlans = "servicePlans",
+        Tenants = "tenants",
     }
 }
 

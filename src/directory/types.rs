@@ -10,6 +10,7 @@ mod license;
 mod role;
 mod service_plan;
 mod service_principal;
+mod tenant;
 mod user;
 
 use super::object_type::ObjectType;
@@ -30,6 +31,7 @@ impl ObjectType {
             Self::AdministrativeUnits => &administrative_unit::SPEC,
             Self::IntuneDevices => &intune_device::SPEC,
             Self::ServicePlans => &service_plan::SPEC,
+            Self::Tenants => &tenant::SPEC,
         }
     }
 }

@@ -283,6 +283,24 @@ fn expected(world: &World) -> Vec<(ObjectType, String, Vec<(String, Vec<String>)
                 none("Removed On"),
             ],
         ),
+        (
+            ObjectType::Tenants,
+            "Contoso (healthy)".to_owned(),
+            vec![
+                row("Tenant ID", [tenant]),
+                row("Display Name", ["Contoso (healthy)"]),
+                row("Default Domain", [domain.clone()]),
+                row("Initial Domain", [domain.clone()]),
+                row("Domains", [domain]),
+                row("Tenant Type", ["AAD"]),
+                row("Country", ["GB"]),
+                row("Created", ["2018-01-01T00:00:00Z"]),
+                row("On-premises Sync", ["true"]),
+                none("Technical Notification Mails"),
+                row("Lifecycle", ["Active"]),
+                none("Removed On"),
+            ],
+        ),
     ]
 }
 
@@ -345,6 +363,7 @@ async fn all_objects_of_every_type_arrive() {
     assert_eq!(of(ObjectType::Roles), records(&world, ROLES).len());
     assert_eq!(of(ObjectType::AdministrativeUnits), records(&world, UNITS).len());
     assert_eq!(of(ObjectType::IntuneDevices), records(&world, MANAGED).len());
+    assert_eq!(of(ObjectType::Tenants), 1);
     assert!(of(ObjectType::ServicePlans) > 3);
 }
 
