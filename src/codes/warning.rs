@@ -30,6 +30,9 @@ code_table! {
         CapabilityLost = "capability_lost",
             "There is no permission any more to read a type that was imported before. Its objects stay as they are.",
             "Grant the permission that the warning names; the next run reads the type again.";
+        ValuesHidden = "values_hidden",
+            "No object of a type shows certain properties, and a permission that they may need is missing.",
+            "Grant the permission that the warning names, or leave the attributes out of the job.";
         MembershipsUnknown = "memberships_unknown",
             "The members of some groups are hidden; those delivered before stay.",
             "Grant Member.Read.Hidden if they are to be imported.";

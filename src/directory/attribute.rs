@@ -48,8 +48,8 @@ pub enum Link {
     Members,
     /// The groups a group is a member of.
     ParentGroups,
-    /// Ids in a property of the object: an id, a list of ids, or a list of objects with the id in `field`. Those that are of
-    /// the type `target` count.
+    /// Ids in a property of the object: an id, a list of ids, or a list of objects with an id, or a list of ids, in `field`.
+    /// Those that are of the type `target` count.
     Ids { property: &'static str, field: &'static str, target: ObjectType, is_many: bool },
     /// The object of the type `target` whose property `theirs` has the same value as the property of this one.
     Same { property: &'static str, target: ObjectType, theirs: &'static str },
@@ -103,7 +103,9 @@ impl Link {
         let Self::Ids { property, field, .. } = self else { return Vec::new() };
         let Some(value) = properties.get(property) else { return Vec::new() };
         let items = value.as_array().map_or(std::slice::from_ref(value), Vec::as_slice);
-        let texts = items.iter().filter_map(|item| item.get(field).unwrap_or(item).as_str());
+        let found = items.iter().map(|item| item.get(field).unwrap_or(item));
+        let texts = found.flat_map(|found| found.as_array().map_or(std::slice::from_ref(found), Vec::as_slice));
+        let texts = texts.filter_map(Value::as_str);
         let mut ids: Vec<Uuid> = texts.filter_map(|text| Uuid::parse_str(text).ok()).collect();
         ids.sort_unstable();
         ids.dedup();
@@ -288,6 +290,16 @@ pub(super) mod rows {
         row(key, name, ValueType::Reference, AttributeSource::Link(link), Presence::Default, description)
     }
 
+    /// References that a job has to name.
+    pub const fn link_on_request(
+        key: &'static str,
+        name: &'static str,
+        link: Link,
+        description: &'static str,
+    ) -> Attribute {
+        row(key, name, ValueType::Reference, AttributeSource::Link(link), Presence::OnRequest, description)
+    }
+
     /// The id of a directory object.
     pub const OBJECT_ID: Attribute = row(
         "objectId",
@@ -313,4 +325,40 @@ pub(super) mod rows {
         Presence::Always,
         "When the object was found to be no longer in the directory or in the scope of the import.",
     );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn ids_are_found_however_they_are_nested() {
+        let (one, two) = (Uuid::from_u128(1), Uuid::from_u128(2));
+        let properties = json!({
+            "managerId": one, "ownerIds": [two, one, two, "no id"], "registeredOwners": [{"id": two}, {"name": "x"}],
+            "assignedLicenses": [{"skuId": one, "disabledPlans": [two]}, {"skuId": two, "disabledPlans": []}], "userId": "",
+        });
+        let of = |link: Link| link.ids(properties.as_object().unwrap());
+        assert_eq!(of(Link::MANAGER), [one]);
+        assert_eq!(of(Link::OWNERS), [one, two]);
+        assert_eq!(of(Link::REGISTERED_OWNERS), [two]);
+        let plans = Link::Ids {
+            property: "assignedLicenses",
+            field: "disabledPlans",
+            target: ObjectType::ServicePlans,
+            is_many: true,
+        };
+        assert_eq!((of(Link::LICENSES), of(plans)), (vec![one, two], vec![two]));
+        assert_eq!(of(Link::one("userId", ObjectType::Users)), []);
+        assert_eq!(of(Link::many("absent", ObjectType::Users)), []);
+    }
+
+    #[test]
+    fn what_ends_within_thirty_days_expires_soon() {
+        let now = DateTime::from_timestamp(1_780_300_000, 0).unwrap();
+        let of = |seconds: i64| Expiry::of(now + TimeDelta::seconds(seconds), now);
+        assert_eq!((of(-1), of(0), of(1)), (Expiry::Expired, Expiry::Expired, Expiry::ExpiresSoon));
+        assert_eq!((of(30 * 86_400), of(30 * 86_400 + 1)), (Expiry::ExpiresSoon, Expiry::Valid));
+    }
 }

@@ -42,6 +42,8 @@ pub struct TypeSpec {
     /// The properties that are never null, and never an empty text. When Graph sends one of them as null, it does not say
     /// that it was cleared.
     pub never_null: &'static [&'static str],
+    /// What may be null for all objects because a further permission is missing.
+    pub hidden: Option<Hidden>,
     pub attributes: &'static [Attribute],
     /// Whether applications can add properties to it, as directory extensions.
     pub has_extensions: bool,
@@ -133,6 +135,13 @@ impl Relation {
             Reading::Expand(_) => None,
         }
     }
+}
+
+/// Properties that stay null without a permission besides that of the type.
+#[derive(Debug)]
+pub struct Hidden {
+    pub properties: &'static [&'static str],
+    pub without: Capability,
 }
 
 /// When an object is not in use.

@@ -138,6 +138,22 @@ fn type_names(object_type: ObjectType) -> &'static [&'static str] {
             "workstation",
             "workstations",
         ],
+        ObjectType::Applications => {
+            &["entra application", "entra applications", "app registration", "app registrations"]
+        }
+        ObjectType::AppCredentials => &["entra app credential", "app credential", "app credentials", "app secrets"],
+        ObjectType::ServicePrincipals => {
+            &["entra service principal", "service principal", "service principals", "enterprise application"]
+        }
+        ObjectType::Roles => &["entra role", "entra roles", "directory role", "directory roles"],
+        ObjectType::AdministrativeUnits => {
+            &["entra administrative unit", "administrative unit", "administrative units"]
+        }
+        ObjectType::IntuneDevices => {
+            &["intune device", "intune devices", "managed device", "managed devices", "mobile device"]
+        }
+        ObjectType::ServicePlans => &["entra service plan", "service plan", "service plans"],
+        ObjectType::Tenants => &["entra tenant", "tenant", "tenants"],
     }
 }
 
@@ -281,7 +297,7 @@ fn proposal(
     let mut taken: Vec<&str> = Vec::new();
     // A name of ours is a better sign than one that people also use.
     for is_ours in [true, false] {
-        for ours in attributes(object_type).iter().filter(|ours| ours.source != AttributeSource::RemovedOn) {
+        for ours in attributes(object_type).iter().filter(|ours| !matches!(ours.source, AttributeSource::RemovedOn)) {
             let names: Vec<String> = match is_ours {
                 true => vec![plain(&ours.name), plain(&ours.key), plain(&spaced(&ours.key))],
                 false => attribute_names(&ours.key).iter().map(|name| (*name).to_owned()).collect(),

@@ -39,7 +39,8 @@ pub struct ObjectSelection {
     /// Keys of `GET /v1/attributes`; null: the default attributes. The identity, the label, Lifecycle and Removed On are
     /// always imported.
     pub attributes: Option<Vec<String>>,
-    /// Which of the type's references are imported, such as `manager`, `owners`, `licenses`, `parentGroups`; null: all.
+    /// Which of the type's references are imported, such as `manager`, `owners`, `licenses`, `parentGroups`; null: all but those
+    /// that are imported on request.
     /// `memberships` of the job decides about Groups and Members.
     pub references: Option<Vec<String>>,
     /// Other names in Assets, by attribute key. An import cannot rename an existing attribute, so set them before the first
@@ -237,7 +238,7 @@ impl ObjectSelection {
             Link::Groups => matches!(memberships, Memberships::OnUser | Memberships::Both),
             Link::Members => matches!(memberships, Memberships::OnGroup | Memberships::Both),
             Link::ParentGroups | Link::Ids { .. } | Link::Same { .. } => match &self.references {
-                None => true,
+                None => attribute.presence != Presence::OnRequest || self.names_attribute(attribute),
                 Some(keys) => keys.iter().any(|key| *key == attribute.key) || self.names_attribute(attribute),
             },
         }

@@ -10,6 +10,7 @@ mod dialect;
 mod fetch;
 mod full;
 mod groups;
+mod hidden_values;
 mod implausible;
 mod incremental;
 mod kept_values;

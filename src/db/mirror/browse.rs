@@ -2,6 +2,7 @@
 
 use super::read::ObjectRow;
 use crate::db::Transaction;
+use crate::directory::ObjectType;
 use crate::error::Result;
 use crate::ids::{JobId, OrganizationId};
 use diesel::prelude::*;
@@ -19,8 +20,22 @@ pub struct Only {
     pub search: Option<String>,
 }
 
-/// The properties by which people know an object. The first is its label.
-const NAMES: [&str; 4] = ["displayName", "userPrincipalName", "mail", "skuPartNumber"];
+/// The properties by which people know an object.
+const NAMES: [&str; 8] = [
+    "displayName",
+    "userPrincipalName",
+    "mail",
+    "skuPartNumber",
+    "label",
+    "deviceName",
+    "serialNumber",
+    "servicePlanName",
+];
+
+/// The property that is the label of an object of a type, where it has several names.
+fn label_of(object_type: &str) -> &'static [&'static str] {
+    object_type.parse::<ObjectType>().map_or(&NAMES[..1], |object_type| &object_type.spec().label[..1])
+}
 
 /// A pattern that finds `text` in the values of these properties in the JSON of an object.
 fn in_values(properties: &[&str], text: &str) -> String {
@@ -68,7 +83,7 @@ pub async fn page(
         .bind::<SqlUuid, _>(after.unwrap_or_default())
         .bind::<BigInt, _>(limit)
         .bind::<Nullable<SqlUuid>, _>(only.id)
-        .bind::<Nullable<Text>, _>(only.label.as_deref().map(|text| in_values(&NAMES[..1], text)))
+        .bind::<Nullable<Text>, _>(only.label.as_deref().map(|text| in_values(label_of(object_type), text)))
         .bind::<Nullable<Text>, _>(only.search.as_deref().map(|text| in_values(&NAMES, text)))
         .load(tx)
         .await?)

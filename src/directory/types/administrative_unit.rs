@@ -38,6 +38,7 @@ pub static SPEC: TypeSpec = TypeSpec {
     is_product: false,
     disabled: Disabled::NEVER,
     never_null: &["displayName"],
+    hidden: None,
     attributes: ATTRIBUTES,
     has_extensions: true,
     recycle_bin: Some("directory/deletedItems/microsoft.graph.administrativeUnit"),

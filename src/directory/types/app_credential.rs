@@ -43,6 +43,7 @@ pub static SPEC: TypeSpec = TypeSpec {
     is_product: false,
     disabled: Disabled::NEVER,
     never_null: &[],
+    hidden: None,
     attributes: ATTRIBUTES,
     has_extensions: false,
     recycle_bin: None,

@@ -43,6 +43,7 @@ pub static SPEC: TypeSpec = TypeSpec {
         },
     },
     never_null: &["appId"],
+    hidden: None,
     attributes: ATTRIBUTES,
     has_extensions: true,
     recycle_bin: Some("directory/deletedItems/microsoft.graph.application"),

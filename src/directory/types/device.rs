@@ -1,10 +1,10 @@
 //! Devices that are registered in the directory.
 //! Source: <https://learn.microsoft.com/graph/api/resources/device>.
 
-use crate::directory::attribute::rows::{LIFECYCLE, OBJECT_ID, REMOVED_ON, link, property, row};
+use crate::directory::attribute::rows::{LIFECYCLE, OBJECT_ID, REMOVED_ON, link, link_on_request, property, row};
 use crate::directory::attribute::{Attribute, AttributeSource, Link, Presence, ValueType};
 use crate::directory::object_type::ObjectType;
-use crate::directory::type_spec::{ById, Collection, Disabled, Item, Reading, Relation, TypeSpec};
+use crate::directory::type_spec::{ById, Collection, Disabled, Each, Hidden, Item, Reading, Relation, TypeSpec};
 use crate::permission::Capability;
 use Presence::{Always, Default, OnRequest};
 use ValueType::{Boolean, DateTime, Text, Textarea};
@@ -23,15 +23,23 @@ pub static SPEC: TypeSpec = TypeSpec {
     capability: Capability::Devices,
     probe: "/devices?$top=1&$select=id,displayName",
     collection: Collection { path: "devices", page: Some(999), by_id: ById::Filter, item: Item::Object },
-    relations: &[Relation {
-        name: "owners",
-        property: "registeredOwners",
-        read: Reading::Expand("registeredOwners($select=id)"),
-    }],
+    relations: &[
+        Relation {
+            name: "owners",
+            property: "registeredOwners",
+            read: Reading::Expand("registeredOwners($select=id)"),
+        },
+        Relation {
+            name: "users",
+            property: "registeredUserIds",
+            read: Reading::Each(Each { path: "devices/{id}/registeredUsers?$select=id", id: "id" }),
+        },
+    ],
     label: &["displayName"],
     is_product: false,
     disabled: Disabled::BY_ACCOUNT,
     never_null: &["accountEnabled", "deviceId", "displayName", "operatingSystem", "operatingSystemVersion"],
+    hidden: Some(Hidden { properties: &["isCompliant", "isManaged"], without: Capability::IntuneDevices }),
     attributes: ATTRIBUTES,
     has_extensions: true,
     recycle_bin: None,
@@ -66,6 +74,12 @@ static ATTRIBUTES: &[Attribute] = &[
     property("isManaged", "Managed", Boolean, Default, "Whether the device is managed."),
     property("approximateLastSignInDateTime", "Last Sign-in", DateTime, Default, "The last sign-in, roughly."),
     link("owners", "Owners", Link::REGISTERED_OWNERS, "The users who own the device."),
+    link_on_request(
+        "registeredUsers",
+        "Registered Users",
+        Link::many("registeredUserIds", ObjectType::Users),
+        "The users who are registered on the device. It takes one request for each device.",
+    ),
     property("deviceId", "Device ID", Text, OnRequest, "The id that the device registered with."),
     property("accountEnabled", "Account Enabled", Boolean, OnRequest, "Whether the device may sign in."),
     property("manufacturer", "Manufacturer", Text, OnRequest, "Manufacturer."),

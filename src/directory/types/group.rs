@@ -29,6 +29,7 @@ pub static SPEC: TypeSpec = TypeSpec {
     is_product: false,
     disabled: Disabled::NEVER,
     never_null: &["createdDateTime", "displayName", "mailEnabled", "mailNickname", "securityEnabled"],
+    hidden: None,
     attributes: ATTRIBUTES,
     has_extensions: true,
     recycle_bin: Some("directory/deletedItems/microsoft.graph.group"),

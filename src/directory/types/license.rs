@@ -36,6 +36,7 @@ pub static SPEC: TypeSpec = TypeSpec {
         when: |license| matches!(text(license, "capabilityStatus"), Some("Suspended" | "Deleted" | "LockedOut")),
     },
     never_null: &["capabilityStatus", "consumedUnits", "prepaidUnits", "skuId", "skuPartNumber"],
+    hidden: None,
     attributes: ATTRIBUTES,
     has_extensions: false,
     recycle_bin: None,

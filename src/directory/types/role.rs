@@ -45,6 +45,7 @@ pub static SPEC: TypeSpec = TypeSpec {
     is_product: false,
     disabled: Disabled { by: &["isEnabled"], when: |role| flag(role, "isEnabled") == Some(false) },
     never_null: &["displayName", "isBuiltIn", "isEnabled"],
+    hidden: None,
     attributes: ATTRIBUTES,
     has_extensions: false,
     recycle_bin: None,

@@ -1,13 +1,15 @@
 //! Users. Their managers, memberships and scopes are read by code of their own.
 //! Source: <https://learn.microsoft.com/graph/api/resources/user>.
 
-use crate::directory::attribute::rows::{LIFECYCLE, OBJECT_ID, REMOVED_ON, link, property, row};
+use crate::directory::attribute::rows::{LIFECYCLE, OBJECT_ID, REMOVED_ON, link, link_on_request, property, row};
 use crate::directory::attribute::{Attribute, AttributeSource, Link, Presence, ValueType};
 use crate::directory::object_type::ObjectType;
+use crate::directory::properties::{Properties, items};
 use crate::directory::type_spec::{ById, Collection, Disabled, Item, Reading, Relation, TypeSpec};
 use crate::permission::Capability;
 use Presence::{Always, Default, OnRequest};
 use ValueType::{Boolean, DateTime, Text, Textarea};
+use serde_json::Value;
 
 pub static SPEC: TypeSpec = TypeSpec {
     object_type: ObjectType::Users,
@@ -28,6 +30,7 @@ pub static SPEC: TypeSpec = TypeSpec {
     is_product: false,
     disabled: Disabled::BY_ACCOUNT,
     never_null: &["accountEnabled", "displayName", "mailNickname", "userPrincipalName"],
+    hidden: None,
     attributes: ATTRIBUTES,
     has_extensions: true,
     recycle_bin: Some("directory/deletedItems/microsoft.graph.user"),
@@ -348,6 +351,57 @@ static ATTRIBUTES: &[Attribute] = &[
         OnRequest,
         "onPremisesExtensionAttributes, extensionAttribute15.",
     ),
+    link_on_request(
+        "licensingGroups",
+        "Licensing Groups",
+        Link::Ids {
+            property: "licenseAssignmentStates",
+            field: "assignedByGroup",
+            target: ObjectType::Groups,
+            is_many: true,
+        },
+        "The groups through which licences are assigned to the user.",
+    ),
+    link_on_request(
+        "disabledPlans",
+        "Disabled Plans",
+        Link::Ids {
+            property: "assignedLicenses",
+            field: "disabledPlans",
+            target: ObjectType::ServicePlans,
+            is_many: true,
+        },
+        "The service plans that are switched off in the user's licences.",
+    ),
+    row(
+        "licenseErrors",
+        "License Errors",
+        Textarea,
+        AttributeSource::Derived(&["licenseAssignmentStates"], license_errors),
+        OnRequest,
+        "Licences whose assignment failed: the SKU id, and Microsoft's word for the reason.",
+    ),
     LIFECYCLE,
     REMOVED_ON,
 ];
+
+/// `licenseAssignmentState`: state is Active, ActiveWithError, Disabled or Error; error says why.
+fn license_errors(user: &Properties) -> Value {
+    let text = |state: &Value, name: &str| state.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let failed = items(user, "licenseAssignmentStates").filter(|state| text(state, "state").contains("Error"));
+    failed.map(|state| Value::from(format!("{}: {}", text(state, "skuId"), text(state, "error")))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn only_assignments_that_failed_are_errors() {
+        let user = json!({"licenseAssignmentStates": [
+            {"skuId": "a", "state": "Active", "error": "None"}, {"skuId": "b", "state": "Error", "error": "CountViolation"},
+        ]});
+        assert_eq!(license_errors(user.as_object().unwrap()), json!(["b: CountViolation"]));
+    }
+}

@@ -628,3 +628,65 @@ async fn a_job_without_them_asks_for_none_of_them() {
         assert!(!paths.iter().any(|path| request.path.contains(path)), "{}", request.path);
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_no_device_shows_without_a_further_permission_is_said() {
+    let world = World::following(SEED).await;
+    let job = world.add_job_with(json!({"groups": {"enabled": false}, "devices": {}})).await;
+    let told = async |lost: &str| {
+        grant_all_but(&world, lost);
+        let run = world.run(job, RunMode::Full).await;
+        assert_eq!(state(&run), "succeeded", "{:?} {}", run.error, run.warnings);
+        run.warnings.to_string()
+    };
+    let permission = "DeviceManagementManagedDevices.Read.All";
+    assert!(!told(permission).await.contains("values_hidden"), "some devices show it");
+    world.graph.change(|directory| {
+        let ids: Vec<Uuid> = directory.devices.iter().map(|device| device.id).collect();
+        let nothing = Map::from_iter([("isCompliant".to_owned(), Value::Null), ("isManaged".to_owned(), Value::Null)]);
+        ids.iter().for_each(|id| directory.update(*id, nothing.clone()).unwrap());
+    });
+    let warnings = told(permission).await;
+    assert!(warnings.contains("values_hidden") && warnings.contains(permission), "{warnings}");
+    assert!(!told("").await.contains("values_hidden"), "with the permission, null is a value");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn how_licences_come_to_users_and_who_is_registered_on_devices_arrives_on_request() {
+    let world = World::following(SEED).await;
+    grant_all_but(&world, "");
+    let (sku, plan) = (entra_assets::sim::seed::words::SKUS[0].id, entra_assets::sim::seed::words::SKUS[0].plans[0].0);
+    let (user, group, device) = world.graph.change(|directory| {
+        let (user, group) = (directory.users[5].id, directory.groups[3].id);
+        let properties = json!({
+            "assignedLicenses": [{"skuId": sku, "disabledPlans": [plan]}],
+            "licenseAssignmentStates": [
+                {"skuId": sku, "assignedByGroup": group.to_string(), "state": "Error", "error": "CountViolation"},
+                {"skuId": sku, "assignedByGroup": null, "state": "Active", "error": "None"},
+            ],
+        });
+        directory.update(user, properties.as_object().unwrap().clone()).unwrap();
+        let owned = directory.devices.iter().find(|device| device.owner.is_some()).unwrap();
+        (user, group, (owned.number, directory.users[owned.owner.unwrap() as usize].id))
+    });
+    let job = world
+        .add_job_with(json!({
+            "users": {"attributes": ["licensingGroups", "disabledPlans", "licenseErrors"]},
+            "devices": {"attributes": ["registeredUsers"]},
+            "servicePlans": {},
+        }))
+        .await;
+    let run = world.run(job, RunMode::Full).await;
+    assert_eq!(state(&run), "succeeded", "{:?} {}", run.error, run.warnings);
+    let of = |type_name: &str, is: &dyn Fn(&AssetsObject) -> bool| {
+        world.assets.objects(type_name).into_iter().find(|object| is(object)).unwrap().values
+    };
+    let values = of("Entra User", &|object| object.values["Object ID"] == [user.to_string()]);
+    assert_eq!(values["Licensing Groups"], [group.to_string()]);
+    assert_eq!(values["Disabled Plans"], [plan.to_string()]);
+    assert_eq!(values["License Errors"], [format!("{sku}: CountViolation")]);
+    let values = of("Entra Device", &|object| object.label.ends_with(&format!("-{:05}", device.0)));
+    assert_eq!(values["Registered Users"], [device.1.to_string()]);
+    let values = of("Entra License", &|object| object.values["SKU ID"] == [sku.to_string()]);
+    assert!(values["Service Plans"].contains(&plan.to_string()), "{values:?}");
+}
