@@ -11,7 +11,7 @@ debian=$PWD/target/docs-test/debian
 results=$(mktemp -d)
 trap 'rm -rf "$results"' EXIT
 
-if ! command -v debootstrap systemd-nspawn >/dev/null; then
+if ! { command -v debootstrap && command -v systemd-nspawn; } >/dev/null; then
     apt-get update -qq && apt-get install -y -qq --no-install-recommends debootstrap systemd-container >&2
 fi
 if [ ! -f "$debian/complete" ]; then

@@ -84,10 +84,15 @@ start() {
     } >"$scratch/start.sh"
     chmod 644 "$scratch/start.sh"
     cd /
-    "${nobody[@]}" -i "PATH=$PATH" "PG_BIN_DIR=${PG_BIN_DIR:-}" "ENTRA_ASSETS_LOGIN_URL=$ENTRA_ASSETS_LOGIN_URL" \
+    run=("${nobody[@]}" -i "PATH=$PATH" "PG_BIN_DIR=${PG_BIN_DIR:-}" "ENTRA_ASSETS_LOGIN_URL=$ENTRA_ASSETS_LOGIN_URL" \
         "ENTRA_ASSETS_GRAPH_URL=$ENTRA_ASSETS_GRAPH_URL" "ENTRA_ASSETS_ASSETS_URL=$ENTRA_ASSETS_ASSETS_URL" \
-        bash "$scratch/start.sh" >>"$scratch/log/$unit" 2>&1 </dev/null &
-    echo $! >"$pid_file"
+        bash "$scratch/start.sh")
+    if [ "$(of_unit Type)" = oneshot ]; then
+        "${run[@]}"
+    else
+        "${run[@]}" >>"$scratch/log/$unit" 2>&1 </dev/null &
+        echo $! >"$pid_file"
+    fi
 }
 
 stop() {
@@ -101,6 +106,7 @@ stop() {
     return 1
 }
 
+case "$command $unit" in *.timer) exit ;; esac
 case $command in
     daemon-reload) ;;
     start | enable) start ;;
