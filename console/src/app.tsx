@@ -79,17 +79,17 @@ function Shell({ place, children }: { place: string; children: ReactNode }) {
   }, [route]);
   return (
     <>
-      <a
-        className="skip"
-        href={href(`/${route}`)}
-        onClick={(event) => {
-          event.preventDefault();
-          main.current?.focus();
-        }}
-      >
-        Skip to the content
-      </a>
       <header className="top">
+        <a
+          className="skip"
+          href={href(`/${route}`)}
+          onClick={(event) => {
+            event.preventDefault();
+            main.current?.focus();
+          }}
+        >
+          Skip to the content
+        </a>
         <a className="brand" href={href("/")}>
           <Mark />
           Entra ID → Assets

@@ -109,6 +109,21 @@ step_typescript_example() {
     everything_arrived
 }
 
+# The console as a person uses it, in a browser without a window: the main job, every verdict, the brake, axe's rules.
+step_console() {
+    need npm npm || skip console "npm could not be installed"
+    CHROMIUM=$(find_chromium) || skip console "Chromium could not be installed"
+    export CHROMIUM
+    scripts/console.sh
+    start_service
+    npm --prefix console --silent test
+}
+
+# The path of Chromium: of the system, otherwise Debian's package.
+find_chromium() {
+    type -P chromium || type -P google-chrome || { install_package chromium && type -P chromium; }
+}
+
 # The released program, without the simulators: no warnings, no unused code, none of their commands.
 step_release() {
     cargo clippy --locked --quiet --package entra-assets --no-default-features -- -D warnings

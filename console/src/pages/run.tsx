@@ -111,6 +111,7 @@ function CancelButton({ run, onDone }: { run: Run; onDone: () => void }) {
 }
 
 const FORMATS = ["xlsx", "csv", "json"] as const;
+const NAMES = { xlsx: "Excel", csv: "CSV", json: "JSON" };
 
 function Downloads({ run }: { run: Run }) {
   const download = useAction(async (format: (typeof FORMATS)[number]) => {
@@ -120,8 +121,8 @@ function Downloads({ run }: { run: Run }) {
   return (
     <>
       {FORMATS.map((format) => (
-        <Button key={format} icon="download" onClick={() => void download.run(format)} label={`Download the report as ${format.toUpperCase()}`}>
-          {format === "xlsx" ? "Excel" : format.toUpperCase()}
+        <Button key={format} icon="download" onClick={() => void download.run(format)} label={`${NAMES[format]}: download the report`}>
+          {NAMES[format]}
         </Button>
       ))}
       <Failure error={download.error} />

@@ -65,7 +65,7 @@ export function Message({ tone, title, children, live }: { tone: Exclude<Tone, "
     <div className={`message ${tone}`} role={live ? (tone === "danger" ? "alert" : "status") : undefined}>
       <Icon name={tone} size={24} />
       <div className="body">
-        {title && <h3>{title}</h3>}
+        {title && <p className="title">{title}</p>}
         {children}
       </div>
     </div>
@@ -162,7 +162,7 @@ export function Facts({ items }: { items: [string, ReactNode][] }) {
 /** A table that scrolls sideways by itself; `label` names it for screen readers. */
 export function Table({ label, head, children }: { label: string; head: (string | { text: string; number: true })[]; children: ReactNode }) {
   return (
-    <div className="scroll" tabIndex={0} role="region" aria-label={label}>
+    <div className="scroll" tabIndex={0} role="group" aria-label={label}>
       <table>
         <thead>
           <tr>

@@ -26,7 +26,7 @@ export function Keys() {
         {keys.loading && <Loading />}
         {keys.data?.length === 0 && <p className="subtle">No key was created here. The admin key of the service is not listed.</p>}
         {keys.data && keys.data.length > 0 && (
-          <Table label="API keys" head={["Name", "May", "Last used", "Ends", ""]}>
+          <Table label="API keys" head={["Name", "May", "Last used", "Ends", "Action"]}>
             {keys.data.map((key) => (
               <tr key={key.id}>
                 <td>{key.name}</td>

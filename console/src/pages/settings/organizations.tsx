@@ -21,7 +21,7 @@ export function Organizations() {
   return (
     <div className="columns">
       <Card title="Organizations">
-        <Table label="Organizations" head={["Name", "External id", "Created", ""]}>
+        <Table label="Organizations" head={["Name", "External id", "Created", "Action"]}>
           {organizations.data.map((one) => (
             <tr key={one.id}>
               <td>{one.name}</td>

@@ -37,7 +37,7 @@ function Target({ remedy }: { remedy: Remedy }) {
       <OutLink to={remedy.value} button>
         {BUTTONS[remedy.kind] ?? "Open"}
       </OutLink>
-      <CopyButton text={remedy.value} label={`Copy the link: ${remedy.title}`}>
+      <CopyButton text={remedy.value} label={`Copy link: ${remedy.title}`}>
         Copy link
       </CopyButton>
     </div>

@@ -1,0 +1,338 @@
+// The console, used as a person uses it. The tests build on each other: each begins with what the one before it made.
+import assert from "node:assert/strict";
+import { after, before, beforeEach, afterEach, describe, it } from "node:test";
+import type { Browser, Page } from "playwright-core";
+import { accessible, assets, call, connect, fits, graph, importToken, launch, open, service, signIn, simulator, tenant, type Visitor, visit } from "./support.js";
+
+let browser: Browser;
+let visitor: Visitor;
+let page: Page;
+
+before(async () => {
+  browser = await launch();
+});
+after(() => browser.close());
+
+/** Statistics of a run, by row and column. */
+async function count(type: string, column: string): Promise<number> {
+  const table = page.getByRole("group", { name: "Statistics" });
+  const heads = await table.getByRole("columnheader").allTextContents();
+  const cell = table.getByRole("row", { name: new RegExp(`^${type}`) }).getByRole("cell").nth(heads.indexOf(column));
+  return Number((await cell.textContent())?.replaceAll(",", ""));
+}
+
+/** The page of a run is open, and the run has ended so. */
+async function ended(run: string, text: string): Promise<void> {
+  await page.getByRole("heading", { level: 1, name: new RegExp(`^${run}: `) }).waitFor();
+  await page.locator("main .lozenge", { hasText: new RegExp(`^${text}$`) }).first().waitFor({ timeout: 60_000 });
+}
+
+describe("an administrator", () => {
+  before(async () => {
+    visitor = await visit(browser);
+    page = visitor.page;
+  });
+  after(() => visitor.context.close());
+  beforeEach(() => {
+    visitor.faults = [];
+    visitor.expected = [];
+  });
+  afterEach(() => assert.deepEqual(visitor.faults, []));
+
+  it("is refused with a wrong key and signs in with the right one", async () => {
+    visitor.expected = [/status of 401/];
+    await page.goto(`${service}/console`);
+    await accessible(page, "sign-in");
+    await page.getByLabel("API key").fill("not-a-key");
+    await page.getByRole("button", { name: "Sign in" }).click();
+    await page.getByText("The service does not know this key").waitFor();
+    await signIn(page);
+    await page.getByRole("heading", { name: "Set up the import" }).waitFor();
+    await accessible(page, "overview");
+  });
+
+  it("sees an error of the service beside the field that it names", async () => {
+    visitor.expected = [/status of 422/];
+    await open(page, "/source/new");
+    await page.getByLabel("Name", { exact: true }).fill("Contoso");
+    await page.getByLabel("Directory (tenant) ID").fill("common");
+    await page.getByLabel("Application (client) ID").fill("my app");
+    await page.getByLabel("Client secret", { exact: true }).last().fill("5c0a0000-5ec1-4000-8000-000000000008");
+    await page.getByRole("button", { name: "Save & check connection" }).click();
+    for (const label of ["Directory (tenant) ID", "Application (client) ID"]) {
+      const field = page.getByLabel(label);
+      await page.waitForFunction((element) => (element as HTMLElement).ariaInvalid !== null || (element as HTMLElement).getAttribute("aria-invalid") === "true", await field.elementHandle());
+    }
+    await page.locator(".fault", { hasText: "Application (client) ID" }).waitFor();
+    await page.locator(".fault", { hasText: "Secret ID" }).waitFor();
+    await accessible(page, "source with faults");
+  });
+
+  it("connects a tenant and sees that everything can be read", async () => {
+    const { tenantId, clientId, clientSecret } = await tenant("healthy");
+    await page.getByLabel("Directory (tenant) ID").fill(tenantId);
+    await page.getByLabel("Application (client) ID").fill(clientId);
+    await page.locator('input[type="password"]').fill(clientSecret);
+    await page.getByRole("button", { name: "Save & check connection" }).click();
+    await page.locator(".message .title", { hasText: /^Works$/ }).waitFor();
+    for (const name of ["Users", "Groups", "Nested groups", "Licences"]) {
+      await page.getByRole("row", { name: new RegExp(`^${name} Works`) }).waitFor();
+    }
+    await accessible(page, "check");
+  });
+
+  it("sees an error of a filter under its place, takes the correction, and sees whom the filter takes", async () => {
+    await open(page, "/filter/new");
+    await page.getByLabel("Name", { exact: true }).fill("Sales");
+    await page.getByLabel("Users", { exact: true }).fill("departmnt eq 'Sales'");
+    assert.equal(await page.locator("mark").textContent(), "departmnt");
+    await accessible(page, "filter with a fault");
+    await page.getByRole("button", { name: "Use department" }).click();
+    const truth = (await simulator("GET", `${graph}/_sim/truth`)) as { users: number };
+    await page.getByText(`of ${truth.users}`, { exact: true }).waitFor();
+    await page.getByText("@contoso.example").first().waitFor();
+    await page.getByRole("button", { name: "Save filter" }).click();
+    await page.getByRole("link", { name: "Sales", exact: true }).waitFor();
+    await page.getByText("Users: department eq 'Sales'").waitFor();
+  });
+
+  it("adds a destination, and Assets accepts its token", async () => {
+    await open(page, "/destination/new");
+    await page.getByLabel("Name", { exact: true }).fill("People");
+    await page.getByLabel("Token of the import source").fill(importToken);
+    await accessible(page, "destination form");
+    await page.getByRole("button", { name: "Save & check destination" }).click();
+    await page.getByText("Object types are not built yet").waitFor();
+    await accessible(page, "destination");
+  });
+
+  it("creates an import, builds its object types, and sees in a dry run what it would do", async () => {
+    await open(page, "/import/new");
+    await page.getByLabel("Name", { exact: true }).fill("Nightly");
+    await page.getByLabel("Stay, marked as removed").check();
+    await page.getByLabel("After how many runs").fill("1");
+    await page.getByText("is marked by the 1st complete run").waitFor();
+    await accessible(page, "import form");
+    await page.getByRole("button", { name: "Save import" }).click();
+    await page.getByRole("button", { name: "Build", exact: true }).click();
+    await page.getByText("Up to date").waitFor();
+    await accessible(page, "import");
+    await page.getByRole("button", { name: "Start a dry run" }).click();
+    await ended("Dry run", "Succeeded");
+    const truth = (await simulator("GET", `${graph}/_sim/truth`)) as { users: number };
+    assert.equal(await count("Users", "To create"), truth.users);
+    await page.getByRole("listbox", { name: "Changes" }).getByRole("option").first().waitFor();
+    await page.getByRole("listbox", { name: "Changes" }).getByRole("option").nth(3).click();
+    await page.getByRole("group", { name: "Values" }).getByRole("row").nth(1).waitFor();
+    await accessible(page, "dry run");
+    const { objects } = (await simulator("GET", `${assets}/_sim/counts`)) as { objects: Record<string, number> };
+    assert.equal(objects["Entra User"] ?? 0, 0, "a dry run sends nothing");
+  });
+
+  it("tests with 100 users, imports everything with live progress, and downloads the report", async () => {
+    await page.getByRole("link", { name: "Back to the import" }).click();
+    await page.getByRole("button", { name: "Start the test" }).click();
+    await ended("Test", "Succeeded");
+    assert.equal(await count("Users", "Created"), 100);
+    await page.getByRole("link", { name: "Back to the import" }).click();
+    await simulator("POST", `${graph}/_sim/latency`, { millis: 300 });
+    await page.getByRole("button", { name: "Start the import" }).click();
+    await page.getByRole("progressbar").waitFor();
+    await accessible(page, "progress");
+    await simulator("POST", `${graph}/_sim/latency`, { millis: 0 });
+    await ended("Full import", "Succeeded");
+    const truth = (await simulator("GET", `${graph}/_sim/truth`)) as { users: number; groups: number };
+    const { objects } = (await simulator("GET", `${assets}/_sim/counts`)) as { objects: Record<string, number> };
+    assert.deepEqual([objects["Entra User"], objects["Entra Group"]], [truth.users, truth.groups]);
+    assert.equal(await count("Users", "Read"), truth.users);
+    const download = page.waitForEvent("download");
+    await page.getByRole("button", { name: "Excel: download the report" }).click();
+    assert.match((await download).suggestedFilename(), /\.xlsx$/);
+  });
+
+  it("narrows the filter too far, is stopped by the brake, looks at what is missing, and approves", async () => {
+    const [job] = (await call("GET", "/jobs")).items;
+    await open(page, `/import/${job.id}`);
+    await page.getByRole("tab", { name: "Settings" }).click();
+    await page.getByLabel("Filter").selectOption({ label: "Sales" });
+    await page.getByRole("button", { name: "Save import" }).click();
+    await page.getByRole("button", { name: "Start the import" }).click();
+    await page.getByText("The run stopped before it removes anything").waitFor({ timeout: 60_000 });
+    await page.getByText("no longer matches the filter").first().waitFor();
+    await accessible(page, "brake");
+    await page.getByRole("button", { name: "Approve the removals" }).click();
+    await page.getByRole("button", { name: "Approve", exact: true }).click();
+    await ended("Full import", "Succeeded");
+    assert.ok((await count("Users", "Marked as removed")) > 0);
+  });
+
+  it("cancels a run", async () => {
+    await page.getByRole("link", { name: "Back to the import" }).click();
+    await simulator("POST", `${graph}/_sim/latency`, { millis: 2000 });
+    await page.getByRole("button", { name: "Start the import" }).click();
+    await page.getByRole("button", { name: "Cancel run" }).click();
+    await page.getByRole("button", { name: "Cancel the run" }).click();
+    await ended("Full import", "Cancelled");
+    await simulator("POST", `${graph}/_sim/latency`, { millis: 0 });
+  });
+
+  it("finds all runs in the history", async () => {
+    await page.getByRole("link", { name: "History" }).click();
+    await page.getByLabel("Result").selectOption({ label: "Cancelled" });
+    await page.getByRole("group", { name: "Runs" }).getByText("Cancelled").waitFor();
+    await page.getByLabel("Result").selectOption({ label: "All results" });
+    await page.getByRole("img", { name: /Duration/ }).waitFor();
+    await accessible(page, "history");
+  });
+
+  it("works with the keyboard alone", async () => {
+    await open(page, "/");
+    await page.getByRole("link", { name: "Skip to the content" }).focus();
+    await page.keyboard.press("Enter");
+    assert.equal(await page.evaluate("document.activeElement?.tagName"), "MAIN");
+    await page.getByRole("link", { name: "Import", exact: true }).focus();
+    await page.keyboard.press("Enter");
+    await page.getByRole("heading", { name: "Import", level: 1 }).waitFor();
+    await page.getByRole("link", { name: "Nightly" }).focus();
+    await page.keyboard.press("Enter");
+    await page.getByRole("tab", { name: "Run" }).focus();
+    await page.keyboard.press("ArrowRight");
+    assert.equal(await page.getByRole("tab", { name: "Settings" }).getAttribute("aria-selected"), "true");
+  });
+
+  it("waits while the service is away, and goes on when it is back", async () => {
+    visitor.expected = [/ERR_INTERNET_DISCONNECTED/];
+    await open(page, "/history");
+    await visitor.context.setOffline(true);
+    await page.getByRole("link", { name: "Destination" }).click();
+    await page.getByText("The service does not answer. Trying again").waitFor();
+    await visitor.context.setOffline(false);
+    await page.getByRole("link", { name: "People" }).waitFor();
+    await page.getByText("The service does not answer").waitFor({ state: "detached" });
+  });
+
+  it("creates a key, loses the session when it is revoked, and finds the page as it was", async () => {
+    visitor.expected = [/status of 401/];
+    await open(page, "/settings/keys");
+    await page.getByLabel("Name", { exact: true }).fill("Short-lived");
+    await page.getByLabel("write", { exact: true }).check();
+    await page.getByRole("button", { name: "Create key" }).click();
+    const created = await page.locator(".copyable pre").textContent();
+    await accessible(page, "keys");
+    await page.getByRole("button", { name: "Sign out" }).click();
+    await page.getByLabel("API key").fill(created ?? "");
+    await page.getByRole("button", { name: "Sign in" }).click();
+    await open(page, "/source/new");
+    await page.getByLabel("Name", { exact: true }).fill("Not lost");
+    const { items } = await call("GET", "/api-keys");
+    await call("DELETE", `/api-keys/${items[0].id}`);
+    await page.getByRole("button", { name: "Save & check connection" }).click();
+    await page.getByRole("heading", { name: "Sign in again" }).waitFor();
+    await page.getByLabel("API key").fill(process.env.API_KEY ?? "");
+    await page.getByRole("dialog").getByRole("button", { name: "Sign in" }).click();
+    await page.getByRole("dialog").waitFor({ state: "detached" });
+    assert.equal(await page.getByLabel("Name", { exact: true }).inputValue(), "Not lost");
+  });
+});
+
+describe("a tenant with a mistake", () => {
+  const CASES: [tenant: string, shown: RegExp][] = [
+    ["delegated-diagnosable", /Delegated instead of Application/],
+    ["pending-diagnosable", /No admin consent yet/],
+    ["not-added", /Missing|Not added/],
+    ["expired-secret", /expired/],
+    ["wrong-secret", /secret/],
+    ["unknown-tenant", /tenant/],
+    ["no-licences", /Licences cannot be read|Missing/],
+    ["disabled", /disabled/],
+  ];
+  before(async () => {
+    visitor = await visit(browser);
+    page = visitor.page;
+    await signIn(page);
+  });
+  after(() => visitor.context.close());
+
+  for (const [name, shown] of CASES) {
+    it(`is explained: ${name}`, async () => {
+      const id = await connect(name);
+      await open(page, `/source/${id}`);
+      await page.locator(".message .title", { hasText: /Does not work|Works in part/ }).waitFor();
+      await page.locator("main").getByText(shown).first().waitFor();
+      assert.ok((await page.getByRole("link", { name: /Open/ }).count()) + (await page.getByText(/Azure CLI/).count()) > 0, "a remedy is offered");
+      if (name === "delegated-diagnosable") {
+        await page.getByText("Click this one").waitFor();
+        await accessible(page, "delegated");
+      }
+    });
+  }
+
+  it("is explained from a manifest that is dropped onto the page", async () => {
+    await open(page, "/source/new");
+    const manifest = { id: "5c0a0000-0b1e-4000-8000-000000000001", appId: "5c0a0000-c11e-4000-8000-000000000001", displayName: "Importer", requiredResourceAccess: [{ resourceAppId: "00000003-0000-0000-c000-000000000000", resourceAccess: [{ id: "a154be20-db9c-4678-8ab7-66f6cc099a59", type: "Scope" }] }] };
+    await page.getByLabel("Drop the app registration's manifest here").setInputFiles({ name: "manifest.json", mimeType: "application/json", buffer: Buffer.from(JSON.stringify(manifest)) });
+    await page.getByText("Click this one").waitFor();
+    await page.getByRole("group", { name: "Permissions of the manifest" }).getByText("Delegated", { exact: true }).waitFor();
+    assert.deepEqual(visitor.faults, []);
+  });
+});
+
+describe("a narrow screen and dark colours", () => {
+  before(async () => {
+    visitor = await visit(browser, { width: 360, dark: true });
+    page = visitor.page;
+    await signIn(page);
+  });
+  after(() => visitor.context.close());
+
+  it("show every page whole, with enough contrast", async () => {
+    const [job] = (await call("GET", "/jobs")).items;
+    const [run] = (await call("GET", "/runs")).items;
+    const [connection] = (await call("GET", "/connections")).items;
+    for (const route of ["/", "/source", "/source/new", `/source/${connection.id}`, "/filter/new", "/destination/new", "/import/new", `/import/${job.id}`, `/runs/${run.id}`, "/history", "/settings/keys", "/settings/webhooks", "/settings/audit", "/settings/workers", "/settings/organizations"]) {
+      await open(page, route);
+      await page.waitForLoadState("networkidle");
+      await fits(page, route);
+      await accessible(page, route);
+    }
+    assert.deepEqual(visitor.faults, []);
+  });
+});
+
+describe("the pages", () => {
+  it("come with a strict policy, and are small", async () => {
+    const index = await fetch(`${service}/console/`);
+    const policy = index.headers.get("content-security-policy") ?? "";
+    assert.match(policy, /default-src 'none'/);
+    assert.doesNotMatch(policy, /unsafe/);
+    const files = [...(await index.text()).matchAll(/(?:src|href)="\.\/(assets\/[^"]+)"/g)].map((match) => match[1]);
+    assert.ok(files.length >= 2);
+    let size = 0;
+    for (const file of files) {
+      const answer = await fetch(`${service}/console/${file}`, { headers: { "Accept-Encoding": "gzip" } });
+      assert.match(answer.headers.get("cache-control") ?? "", /immutable/);
+      size += Number(answer.headers.get("content-length") ?? (await sizeOf(`${service}/console/${file}`)));
+    }
+    assert.ok(size < 300_000, `${size} bytes`);
+  });
+
+  it("appear within a second", async () => {
+    const { page, context } = await visit(browser);
+    await page.goto(`${service}/console`);
+    await page.getByLabel("API key").waitFor();
+    const first = (await page.evaluate("performance.getEntriesByName('first-contentful-paint')[0].startTime")) as number;
+    assert.ok(first < 1000, `${first} ms`);
+    await context.close();
+  });
+});
+
+/** The bytes that are sent: `fetch` decompresses, so they are counted on the wire. */
+async function sizeOf(url: string): Promise<number> {
+  const { get } = await import("node:http");
+  return new Promise((resolve, reject) => {
+    get(url, { headers: { "Accept-Encoding": "gzip" } }, (answer) => {
+      let size = 0;
+      answer.on("data", (part: Buffer) => (size += part.length)).on("end", () => resolve(size)).on("error", reject);
+    }).on("error", reject);
+  });
+}
