@@ -24,6 +24,7 @@ mod filter_properties;
 pub mod filter_validation;
 pub mod filters;
 pub mod forge;
+mod handovers;
 pub mod health;
 pub mod job_schema;
 pub mod jobs;
@@ -78,7 +79,9 @@ pub enum Offer {
 /// The preparations of a body before it is checked, by the name of the body's schema.
 fn preparations(schema: &str) -> Option<Preparation> {
     match schema {
-        "CreateConnection" | "UpdateConnection" | "CheckConnectionSettings" => Some(credentials::prepare),
+        "CreateConnection" | "UpdateConnection" | "CheckConnectionSettings" | "EnterCredential" => {
+            Some(credentials::prepare)
+        },
         _ => None,
     }
 }
@@ -92,7 +95,7 @@ fn extra_checks(schema: &str) -> Option<ExtraCheck> {
         "CreateFilter" => Some(filters::check),
         "UpdateFilter" => Some(filters::check_change),
         "PreviewFilter" => Some(filter_previews::check),
-        "CreateConnection" | "CheckConnectionSettings" => Some(credentials::check),
+        "CreateConnection" | "CheckConnectionSettings" | "EnterCredential" => Some(credentials::check),
         "CreateDestination" | "UpdateDestination" => Some(destinations::check),
         _ => None,
     }
@@ -102,7 +105,7 @@ fn extra_checks(schema: &str) -> Option<ExtraCheck> {
 fn completing_checks(schema: &str) -> Option<CompletingCheck> {
     match schema {
         "CreateApiKey" => Some(api_keys::check_now),
-        "CreateConnection" | "CheckConnectionSettings" => Some(credentials::check_now),
+        "CreateConnection" | "CheckConnectionSettings" | "EnterCredential" => Some(credentials::check_now),
         "CreateDestination" => Some(destinations::check_now),
         "CreateWebhook" => Some(webhooks::check_now),
         _ => None,

@@ -8,6 +8,8 @@ text_enum! {
         ClientSecret = "clientSecret",
         Certificate = "certificate",
         Federated = "federated",
+        /// The credential is still to be entered: by the link of a handover, or by a change of the connection.
+        Awaited = "awaited",
     }
 }
 

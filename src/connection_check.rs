@@ -129,7 +129,7 @@ fn expires_at(credential: &Credential, declared: Option<DateTime<Utc>>) -> Optio
     match credential {
         Credential::ClientSecret(_) => declared,
         Credential::Certificate { .. } => credential.expires_at(),
-        Credential::Federated => None,
+        Credential::Federated | Credential::Awaited => None,
     }
 }
 
@@ -146,7 +146,7 @@ fn expiry_finding(
     }
     let what = match identity.credential {
         Credential::Certificate { .. } => "certificate",
-        Credential::ClientSecret(_) | Credential::Federated => "client secret",
+        Credential::ClientSecret(_) | Credential::Federated | Credential::Awaited => "client secret",
     };
     let day = at.format("%Y-%m-%d");
     let (code, text) = if at <= now {

@@ -12,6 +12,7 @@ pub mod destinations;
 pub mod executions;
 pub mod filters;
 pub mod forge_tokens;
+pub mod handovers;
 pub mod idempotency;
 pub mod inspect;
 pub mod job_settings;

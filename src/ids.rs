@@ -71,6 +71,7 @@ ids! {
     ApiKeyId,
     ConnectionId,
     CheckId,
+    HandoverId,
     FilterId,
     DestinationId,
     JobId,

@@ -28,7 +28,7 @@ const MAX_VALUE_CHARACTERS: usize = 1_000;
 pub struct AuditEventResponse {
     pub id: Uuid,
     pub at: DateTime<Utc>,
-    /// Who acted: `adminKey`, `apiKey:<id>`, `jwt:<issuer>:<subject>`, or a part of the service, such as `schedule`.
+    /// Who acted: `adminKey`, `apiKey:<id>`, `jwt:<issuer>:<subject>`, `handover:<id>`, or a part of the service, such as `schedule`.
     pub actor: String,
     #[schema(example = "create")]
     pub action: String,

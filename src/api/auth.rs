@@ -4,9 +4,11 @@
 mod api_key;
 mod caller;
 pub mod forge;
+pub mod handover;
 pub mod issuers;
 mod jwks;
 mod jwt;
+mod secret;
 pub mod ticket;
 
 pub use api_key::new_key;
@@ -18,11 +20,11 @@ use crate::ids::OrganizationId;
 use actix_web::dev::ServiceRequest;
 use actix_web::http::header;
 use actix_web::{HttpMessage, web};
-use api_key::PresentedKey;
 use caller::unauthenticated;
 use issuers::Issuers;
 use jwt::UnverifiedJwt;
 use secrecy::ExposeSecret;
+use secret::PresentedSecret;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
@@ -42,8 +44,13 @@ pub async fn authenticate(app: &App, request: &ServiceRequest) -> Result<Caller>
         });
     }
     let Ok(bearer) = std::str::from_utf8(bearer) else { return Err(unauthenticated()) };
-    if let Some(key) = PresentedKey::parse(bearer) {
+    if let Some(key) = PresentedSecret::parse(api_key::PREFIX, bearer) {
         return api_key::authenticate(app, &key).await;
+    }
+    if let Some(link) = PresentedSecret::parse(handover::PREFIX, bearer) {
+        let (caller, handed_over) = handover::authenticate(app, &link).await?;
+        request.extensions_mut().insert(handed_over);
+        return Ok(caller);
     }
     let Some(jwt) = UnverifiedJwt::parse(bearer) else { return Err(unauthenticated()) };
     let issuers = request.app_data::<web::Data<Issuers>>().ok_or_else(|| Error::internal("no issuers"))?;

@@ -67,17 +67,26 @@ pub async fn get_connection_setup(
     id: Path<ConnectionId>,
     query: Query<SetupQuery>,
 ) -> Result<Json<Setup>> {
-    let (organization, id) = (caller.organization, *id);
     let capabilities = parse(query.capabilities.as_deref())?;
+    Ok(Json(setup_of(&app, caller.organization, *id, &capabilities).await?))
+}
+
+/// The setup of a stored connection, by its last checks.
+pub(super) async fn setup_of(
+    app: &App,
+    organization: OrganizationId,
+    id: ConnectionId,
+    capabilities: &[Capability],
+) -> Result<Setup> {
     let connection =
         app.db.scoped(organization, async move |tx| job_settings::connection(tx, organization, id).await).await?;
-    let known = known(&app, organization, &connection).await?;
+    let known = known(app, organization, &connection).await?;
     let mut place = place_of(connection.cloud, Some(&connection.tenant_id), Some(connection.client_id));
     let principal = known.iter().find_map(|report| report.identity.service_principal_id.as_deref());
     place.service_principal = principal.and_then(|id| Uuid::parse_str(id).ok());
     let verdicts: Vec<CapabilityVerdict> = known.into_iter().flat_map(|report| report.capabilities).collect();
     let verdicts = Some(verdicts.as_slice()).filter(|verdicts| !verdicts.is_empty());
-    Ok(Json(connection_check::setup(&place, &capabilities, verdicts)))
+    Ok(connection_check::setup(&place, capabilities, verdicts))
 }
 
 /// Get the setup of a new application

@@ -9,16 +9,18 @@ use super::body::Body;
 use super::capabilities::or_default;
 use super::connection_checks::check_stored;
 use super::contract::Contract;
+use super::credentials::CredentialBody;
 use super::once::{IdempotencyKeyHeader, Once};
 use super::page::{NameSortQuery, Page, PageQuery};
 use super::respond::{Created, Deleted, Found, IfMatch, IfMatchHeader, in_use};
 use crate::app::App;
-use crate::db::connections;
+use crate::db::{Transaction, connections};
 use crate::error::{Error, Result};
 use crate::ids::{ConnectionId, OrganizationId};
 use actix_web::web::{Data, Json, Path, Query};
 use actix_web::{delete, get, patch, post};
-use body::{ConnectionItem, ConnectionResponse, CreateConnection, UpdateConnection, response, responses};
+pub(super) use body::ConnectionResponse;
+use body::{ConnectionItem, CreateConnection, UpdateConnection, response, responses};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
@@ -37,7 +39,8 @@ fn unknown(id: ConnectionId) -> Error {
     Error::not_found("connection", id)
 }
 
-async fn load(app: &App, organization: OrganizationId, id: ConnectionId) -> Result<ConnectionResponse> {
+/// A connection as the API shows it.
+pub(super) async fn load(app: &App, organization: OrganizationId, id: ConnectionId) -> Result<ConnectionResponse> {
     app.db
         .scoped(organization, async move |tx| {
             let row = connections::find(tx, organization, id).await?.ok_or_else(|| unknown(id))?;
@@ -204,4 +207,18 @@ pub async fn delete_connection(
         })
         .await?;
     Ok(Deleted)
+}
+
+/// Replaces the credential of a connection, in the transaction of the caller.
+pub(super) async fn replace_credential(
+    tx: &mut Transaction,
+    app: &App,
+    organization: OrganizationId,
+    id: ConnectionId,
+    credential: &CredentialBody,
+) -> Result<()> {
+    let current = connections::lock(tx, organization, id).await?.ok_or_else(|| unknown(id))?;
+    let new = row::with_credential(app, organization, current, credential)?;
+    connections::update(tx, organization, id, &new, app.clock.now()).await?;
+    Ok(())
 }

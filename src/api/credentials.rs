@@ -24,6 +24,7 @@ pub enum CredentialBody {
     ClientSecret(ClientSecretBody),
     Certificate(CertificateBody),
     Federated(FederatedBody),
+    Awaited(AwaitedBody),
 }
 
 /// A client secret.
@@ -63,6 +64,14 @@ pub struct FederatedBody {
     pub kind: FederatedKind,
 }
 
+/// No credential yet: somebody else enters it, by the link of a handover.
+#[derive(Deserialize, ToSchema, Clone)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct AwaitedBody {
+    #[schema(inline)]
+    pub kind: AwaitedKind,
+}
+
 #[derive(Deserialize, ToSchema, Clone, Copy)]
 #[serde(rename_all = "camelCase")]
 pub enum ClientSecretKind {
@@ -81,6 +90,12 @@ pub enum FederatedKind {
     Federated,
 }
 
+#[derive(Deserialize, ToSchema, Clone, Copy)]
+#[serde(rename_all = "camelCase")]
+pub enum AwaitedKind {
+    Awaited,
+}
+
 impl fmt::Debug for CredentialBody {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("CredentialBody").field(&self.credential().kind()).finish()
@@ -93,6 +108,7 @@ impl CredentialBody {
             Self::ClientSecret(body) => Credential::ClientSecret(body.secret.clone().into()),
             Self::Certificate(body) => Credential::certificate(&body.certificate, &body.private_key),
             Self::Federated(_) => Credential::Federated,
+            Self::Awaited(_) => Credential::Awaited,
         }
     }
 
@@ -101,7 +117,7 @@ impl CredentialBody {
         match self {
             Self::ClientSecret(body) => body.expires_at,
             Self::Certificate(_) => self.credential().expires_at(),
-            Self::Federated(_) => None,
+            Self::Federated(_) | Self::Awaited(_) => None,
         }
     }
 }
@@ -169,11 +185,12 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn the_three_kinds_are_read_and_shown_without_secrets() {
+    fn the_kinds_are_read_and_shown_without_secrets() {
         for (body, kind) in [
             (json!({"kind": "clientSecret", "secret": "abc8Q~x", "expiresAt": "2027-01-01T00:00:00Z"}), "clientSecret"),
             (json!({"kind": "certificate", "certificate": "c", "privateKey": "abc8Q~x"}), "certificate"),
             (json!({"kind": "federated"}), "federated"),
+            (json!({"kind": "awaited"}), "awaited"),
         ] {
             let read: CredentialBody = serde_json::from_value(body).unwrap();
             assert_eq!(read.credential().kind().as_str(), kind);

@@ -144,7 +144,7 @@ fn complete(document: &mut Value) {
     document["components"]["schemas"]["Problem"]["properties"]["code"]["enum"] = json!(codes);
     document["components"]["securitySchemes"] = json!({"bearer": {
         "type": "http", "scheme": "bearer",
-        "description": "An API key (`eak_…`), the operator's admin key, or a JWT of a configured issuer. The names next to an operation are the scopes that it needs; `admin` includes all scopes.",
+        "description": "An API key (`eak_…`), the operator's admin key, or a JWT of a configured issuer. The names next to an operation are the scopes that it needs; `admin` includes all scopes. The scope `handover` is that of the link of a handover (`eah_…`), which no key has.",
     }, "ticket": {
         "type": "apiKey", "in": "query", "name": "ticket",
         "description": "A ticket of `POST /v1/tickets`, valid once within 60 seconds.",
@@ -240,11 +240,12 @@ fn answers_with_version(operation: &Value) -> bool {
 }
 
 /// The schemas of resources with a version.
-const VERSIONED: [&str; 8] = [
+const VERSIONED: [&str; 9] = [
     "ApiKeyResponse",
     "ConnectionResponse",
     "DestinationResponse",
     "FilterResponse",
+    "HandoverResponse",
     "JobResponse",
     "OrganizationResponse",
     "RunResponse",

@@ -3,7 +3,7 @@
 use super::{
     api_keys, attributes, audit_events, capabilities, connection_checks, connection_setup, connections,
     destination_checks, destination_types, destinations, directory_lookups, filter_previews, filter_properties,
-    filter_validation, filters, forge, health, job_schema, jobs, objects, openapi, organizations, run_changes,
+    filter_validation, filters, forge, handovers, health, job_schema, jobs, objects, openapi, organizations, run_changes,
     run_events, run_report, runs, tickets, webhook_deliveries, webhooks, workers,
 };
 use utoipa_actix_web::service_config::ServiceConfig;
@@ -37,6 +37,14 @@ pub(super) fn v1(config: &mut ServiceConfig<'_>) {
         .service(connection_checks::check_connection_settings)
         .service(connection_checks::check_manifest)
         .service(connection_setup::get_connection_setup)
+        .service(handovers::create_handover)
+        .service(handovers::list_handovers)
+        .service(handovers::get_handover)
+        .service(handovers::revoke_handover)
+        .service(handovers::get_handed_over)
+        .service(handovers::enter_handed_over_credential)
+        .service(handovers::check_handed_over)
+        .service(handovers::check_handed_over_manifest)
         .service(filters::list_filters)
         .service(filters::create_filter)
         .service(filter_validation::validate_filter)

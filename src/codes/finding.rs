@@ -101,6 +101,9 @@ code_table! {
         SecretIdPasted = "secret_id_pasted",
             "The value entered as the client secret is the Secret ID, not the secret.",
             "In the portal, Certificates & secrets shows both. Copy the column Value, which is visible only right after the secret was created. If it is already hidden, create a new secret.";
+        CredentialAwaited = "credential_awaited",
+            "The connection has no secret and no certificate yet.",
+            "Enter one, or send the administrator of Entra the link of a handover, by which they enter it themselves.";
         FederatedCredentialNotFound = "federated_credential_not_found",
             "The application has no federated credential that matches the identity of this service.",
             "Compare the issuer, subject and audience in Microsoft's message with Certificates & secrets → Federated credentials. All three must match exactly, including upper and lower case and a slash at the end.";

@@ -130,6 +130,22 @@ diesel::table! {
 }
 
 diesel::table! {
+    handovers (organization_id, id) {
+        organization_id -> Uuid,
+        id -> Uuid,
+        connection_id -> Uuid,
+        secret_hash -> Bytea,
+        expires_at -> Timestamptz,
+        revoked_at -> Nullable<Timestamptz>,
+        attempts -> Int4,
+        used_at -> Nullable<Timestamptz>,
+        version -> Int8,
+        created_at -> Timestamptz,
+        updated_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
     idempotency_keys (organization_id, key, method, path) {
         organization_id -> Uuid,
         key -> Text,
@@ -421,6 +437,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     executions,
     filters,
     forge_tokens,
+    handovers,
     idempotency_keys,
     jobs,
     mirror_delivered,

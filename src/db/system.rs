@@ -19,11 +19,12 @@ pub use workers::{WorkerRow, forget_worker, list_workers, see_worker};
 
 use super::Db;
 use super::audit_events::AuditEventRow;
+use super::handovers::HandoverRow;
 use super::runs::NewRun;
-use super::schema::{api_keys, jobs, tickets};
+use super::schema::{api_keys, handovers, jobs, tickets};
 use crate::api_key::Scope;
 use crate::error::Result;
-use crate::ids::{ApiKeyId, JobId, OrganizationId};
+use crate::ids::{ApiKeyId, HandoverId, JobId, OrganizationId};
 use crate::job::ScheduleMode;
 use crate::run_state::EventKind;
 use chrono::{DateTime, Utc};
@@ -74,6 +75,20 @@ pub struct TakenTicket {
     pub api_key: Option<ApiKeyId>,
     /// When the token of the caller who made it ends. Neither: the admin key.
     pub token_ends_at: Option<DateTime<Utc>>,
+}
+
+/// Finds the link of a caller whose organization is not known yet.
+pub async fn find_handover(db: &Db, id: HandoverId) -> Result<Option<(OrganizationId, HandoverRow)>> {
+    db.system(async |tx| {
+        let found: Option<(Uuid, HandoverRow)> = handovers::table
+            .filter(handovers::id.eq(id.0))
+            .select((handovers::organization_id, HandoverRow::as_select()))
+            .first(tx)
+            .await
+            .optional()?;
+        Ok(found.map(|(organization, row)| (OrganizationId(organization), row)))
+    })
+    .await
 }
 
 /// Redeems a ticket for `path`. Of two concurrent requests only one gets it.

@@ -149,6 +149,7 @@ pub fn identity(keys: &KeyRing, organization: OrganizationId, connection: &Conne
             private_key_pem: open("credential_sealed", &connection.credential_sealed)?,
         },
         CredentialKind::Federated => Credential::Federated,
+        CredentialKind::Awaited => Credential::Awaited,
     };
     Ok(Identity {
         organization,

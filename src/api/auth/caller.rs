@@ -26,7 +26,7 @@ pub enum Credential {
 #[derive(Clone, Debug)]
 pub struct Caller {
     pub organization: OrganizationId,
-    /// The name in the audit log: `adminKey`, `apiKey:<id>`, `jwt:<issuer>:<subject>`, `ticket`.
+    /// The name in the audit log: `adminKey`, `apiKey:<id>`, `jwt:<issuer>:<subject>`, `ticket`, `handover:<id>`.
     pub actor: String,
     pub scopes: Vec<Scope>,
     /// Of a ticket: the credential of the caller who made it.

@@ -38,7 +38,7 @@ impl CredentialColumns {
             Credential::Certificate { certificate_pem, private_key_pem } => {
                 (Some(seal(private_key_pem)?), Some(certificate_pem.clone()))
             }
-            Credential::Federated => (None, None),
+            Credential::Federated | Credential::Awaited => (None, None),
         };
         let (kind, hint) = (credential.kind(), credential.hint());
         Ok(Self { kind, sealed, certificate_pem, hint, expires_at: body.expires_at() })
@@ -131,6 +131,31 @@ pub(super) fn changed(
         credential_hint: credential.hint,
         credential_expires_at: credential.expires_at,
         credential_version: row.credential_version + i64::from(depends),
+    })
+}
+
+/// The columns of `row` with another credential.
+pub(super) fn with_credential(
+    app: &App,
+    organization: OrganizationId,
+    row: ConnectionRow,
+    credential: &CredentialBody,
+) -> Result<NewConnectionRow> {
+    if matches!(credential, CredentialBody::Federated(_)) {
+        require_federated(app, organization, &row.tenant_id, row.client_id)?;
+    }
+    let credential = CredentialColumns::seal(app, organization, ConnectionId(row.id), credential)?;
+    Ok(NewConnectionRow {
+        name: row.name,
+        tenant_id: row.tenant_id,
+        client_id: row.client_id,
+        cloud: row.cloud,
+        credential_kind: credential.kind,
+        credential_sealed: credential.sealed,
+        certificate_pem: credential.certificate_pem,
+        credential_hint: credential.hint,
+        credential_expires_at: credential.expires_at,
+        credential_version: row.credential_version + 1,
     })
 }
 

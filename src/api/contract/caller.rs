@@ -1,27 +1,42 @@
 //! Who sends a request, and whether they may: authentication or a ticket, then the rate limit, then the scope.
 
-use super::operation::Operation;
+use super::operation::{Access, Operation};
 use crate::api::auth::ticket::PresentedTicket;
-use crate::api::auth::{self, Caller};
+use crate::api::auth::handover::Handover;
+use crate::api::auth::{self, Caller, Scope};
 use crate::api::rate_limit::RateLimiter;
 use crate::app::App;
-use crate::error::Result;
+use crate::error::{Code, Error, Result};
 use actix_web::dev::ServiceRequest;
 use actix_web::{HttpMessage, web};
 
 /// Puts the caller of an operation into the request. Answers with the query without its ticket.
 pub(super) async fn identify(app: &App, operation: &Operation, request: &mut ServiceRequest) -> Result<String> {
     let query = request.query_string().to_owned();
-    let Some(scope) = operation.scope else { return Ok(query) };
+    if operation.access == Access::Open {
+        return Ok(query);
+    }
     let ticket = if operation.takes_tickets { PresentedTicket::parse(&query) } else { None };
     let caller = match &ticket {
         Some(ticket) => ticket.redeem(app, request.path()).await?,
         None => auth::authenticate(app, request).await?,
     };
     count(app, &caller, request)?;
-    caller.require(scope)?;
+    match operation.access {
+        Access::Scope(scope) => caller.require(scope)?,
+        Access::Handover => require_handover(&caller, request)?,
+        Access::Open => {}
+    }
     request.extensions_mut().insert(caller);
     Ok(ticket.map_or(query.clone(), |ticket| ticket.rest))
+}
+
+/// An administrator may see what the document says of the operation; only the bearer of a link gets further.
+fn require_handover(caller: &Caller, request: &ServiceRequest) -> Result<()> {
+    if caller.scopes.contains(&Scope::Admin) || request.extensions().get::<Handover>().is_some() {
+        return Ok(());
+    }
+    Err(Error::new(Code::Forbidden, "Only the bearer of a link has the scope `handover`, which is required here."))
 }
 
 /// Counts a request against its caller's limit. The quota stays in the request, for the headers of the answer.

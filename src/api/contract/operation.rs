@@ -6,12 +6,36 @@ use crate::error::{Code, Error, Result};
 use actix_web::http::Method;
 use serde_json::{Map, Value};
 
+/// Who may call an operation.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Access {
+    /// Everybody.
+    Open,
+    /// Who has the scope.
+    Scope(Scope),
+    /// The bearer of a handover's link.
+    Handover,
+}
+
+/// The word that stands for [`Access::Handover`] in the place of a scope.
+const HANDOVER: &str = "handover";
+
+impl Access {
+    /// A word that is no scope opens nothing.
+    fn read(operation: &Value) -> Self {
+        match operation.pointer("/security/0/bearer/0").and_then(Value::as_str) {
+            None => Self::Open,
+            Some(HANDOVER) => Self::Handover,
+            Some(scope) => Self::Scope(scope.parse().unwrap_or(Scope::Admin)),
+        }
+    }
+}
+
 /// One operation of the document.
 pub(super) struct Operation {
     pub template: String,
     pub method: Method,
-    /// None: open to everybody.
-    pub scope: Option<Scope>,
+    pub access: Access,
     /// The operation also accepts a ticket in the query instead of a key.
     pub takes_tickets: bool,
     pub parameters: Vec<Value>,
@@ -28,8 +52,6 @@ pub(super) struct OperationBody {
 
 impl Operation {
     pub fn read(template: &str, method: &str, operation: &Value) -> Option<Self> {
-        let scope =
-            operation.pointer("/security/0/bearer/0").and_then(Value::as_str).and_then(|scope| scope.parse().ok());
         let security = operation.get("security").and_then(Value::as_array);
         let takes_tickets = security.into_iter().flatten().any(|way| way.get("ticket").is_some());
         let content = |value: &Value| -> Vec<String> {
@@ -52,7 +74,7 @@ impl Operation {
         Some(Self {
             template: template.to_owned(),
             method: Method::from_bytes(method.to_ascii_uppercase().as_bytes()).ok()?,
-            scope,
+            access: Access::read(operation),
             takes_tickets,
             parameters: operation.get("parameters").and_then(Value::as_array).cloned().unwrap_or_default(),
             body,

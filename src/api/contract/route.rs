@@ -1,6 +1,6 @@
 //! Which operation of the document a request is for.
 
-use super::operation::Operation;
+use super::operation::{Access, Operation};
 use crate::error::{Code, Error};
 use actix_web::http::{Method, header};
 use actix_web::{HttpResponse, ResponseError};
@@ -21,7 +21,7 @@ pub(super) fn find<'o>(operations: &'o [Operation], method: &Method, path: &str)
     let of_path: Vec<&Operation> = matching().filter(|operation| operation.template == *template).collect();
     of_path.iter().find(|operation| operation.method == *method).copied().ok_or_else(|| {
         let mut allowed: Vec<&str> = of_path.iter().map(|operation| operation.method.as_str()).collect();
-        if of_path.iter().any(|operation| operation.method == Method::GET && operation.scope.is_none()) {
+        if of_path.iter().any(|operation| operation.method == Method::GET && operation.access == Access::Open) {
             allowed.push("HEAD");
         }
         allowed.sort_unstable();
@@ -33,7 +33,7 @@ pub(super) fn find<'o>(operations: &'o [Operation], method: &Method, path: &str)
 /// document.
 pub(super) fn is_open(operations: &[Operation], path: &str) -> bool {
     match find(operations, &Method::GET, path) {
-        Ok(operation) => operation.scope.is_none(),
+        Ok(operation) => operation.access == Access::Open,
         Err(NoOperation::UnknownPath) => is_page(path),
         Err(NoOperation::OtherMethods(_)) => false,
     }

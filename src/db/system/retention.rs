@@ -19,7 +19,7 @@ const OF_RUN: [&str; 6] =
 /// The tables with data of a job, besides `jobs` and those of its runs.
 const OF_JOB: [&str; 4] = ["mirror_objects", "mirror_members", "mirror_scope_members", "mirror_delivered"];
 /// The tables of an organization, in an order in which no row is left that another refers to.
-const OF_ORGANIZATION: [&str; 24] = [
+const OF_ORGANIZATION: [&str; 25] = [
     "mirror_objects",
     "mirror_members",
     "mirror_scope_members",
@@ -35,6 +35,7 @@ const OF_ORGANIZATION: [&str; 24] = [
     "jobs",
     "filters",
     "connection_checks",
+    "handovers",
     "connections",
     "destinations",
     "webhook_deliveries",
@@ -51,7 +52,7 @@ const OF_NEWER_CHECK: &str = " AND EXISTS (SELECT FROM connection_checks AS newe
     WHERE newer.organization_id = connection_checks.organization_id
         AND newer.connection_id = connection_checks.connection_id AND newer.id > connection_checks.id)";
 
-/// Removes what has expired: checks, audit events, deliveries to webhooks, idempotency keys, tickets, and workers that
+/// Removes what has expired: checks, audit events, deliveries to webhooks, idempotency keys, tickets, handovers, and workers that
 /// have stopped. At most `batch` rows of each.
 pub async fn clear_expired(
     db: &Db,
@@ -67,6 +68,7 @@ pub async fn clear_expired(
         ("webhook_deliveries", "created_at", records_before, ""),
         ("idempotency_keys", "created_at", keys_before, ""),
         ("tickets", "expires_at", now, ""),
+        ("handovers", "expires_at", records_before, ""),
         ("workers", "seen_at", workers_before, ""),
     ] {
         let statement = format!(

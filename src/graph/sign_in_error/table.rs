@@ -94,6 +94,7 @@ pub static ALL: &[Row] = &[
     row(&[], FindingCode::SignInUnreachable, Fix::Nothing),
     row(&[], FindingCode::SignInAnswerUnreadable, Fix::Nothing),
     row(&[], FindingCode::SecretIdPasted, Fix::ClientSecrets),
+    row(&[], FindingCode::CredentialAwaited, Fix::ClientSecrets),
     row(&[], FindingCode::CertificateUnusable, Fix::Certificates),
     row(&[], FindingCode::FederatedNotAllowed, Fix::Nothing),
     row(&[], FindingCode::FederatedTokenMissing, Fix::Nothing),

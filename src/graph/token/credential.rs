@@ -23,6 +23,8 @@ pub enum Credential {
     },
     /// The service's own workload identity: the operator's token file, read again for each use.
     Federated,
+    /// There is none yet.
+    Awaited,
 }
 
 /// The text when the Secret ID was entered instead of the secret's Value.
@@ -69,6 +71,7 @@ impl Credential {
             Self::ClientSecret(_) => CredentialKind::ClientSecret,
             Self::Certificate { .. } => CredentialKind::Certificate,
             Self::Federated => CredentialKind::Federated,
+            Self::Awaited => CredentialKind::Awaited,
         }
     }
 
@@ -80,7 +83,7 @@ impl Credential {
             Self::Certificate { certificate_pem, private_key_pem } => {
                 validate_certificate(certificate_pem, private_key_pem.expose_secret(), now, at, faults);
             }
-            Self::Federated => {}
+            Self::Federated | Self::Awaited => {}
         }
     }
 
@@ -90,7 +93,7 @@ impl Credential {
         match self {
             Self::ClientSecret(secret) => Some(secret.expose_secret().chars().take(3).collect()),
             Self::Certificate { certificate_pem, .. } => Certificate::parse(certificate_pem).ok().map(|c| c.thumbprint),
-            Self::Federated => None,
+            Self::Federated | Self::Awaited => None,
         }
     }
 
@@ -98,7 +101,7 @@ impl Credential {
     pub fn expires_at(&self) -> Option<DateTime<Utc>> {
         match self {
             Self::Certificate { certificate_pem, .. } => Certificate::parse(certificate_pem).ok().map(|c| c.not_after),
-            Self::ClientSecret(_) | Self::Federated => None,
+            Self::ClientSecret(_) | Self::Federated | Self::Awaited => None,
         }
     }
 }

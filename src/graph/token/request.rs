@@ -128,6 +128,10 @@ async fn form(clock: &Clock, federated: &Federated, identity: &Identity) -> Resu
                 })?;
             push_assertion(&mut form, signed);
         }
+        Credential::Awaited => {
+            let text = FindingCode::CredentialAwaited.meaning();
+            return Err(SignInError::of(SignInErrorKind::NotSent, FindingCode::CredentialAwaited, text));
+        }
         Credential::Federated => {
             let token = federated.token(identity).await?;
             push_assertion(&mut form, token);

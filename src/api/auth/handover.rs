@@ -1,0 +1,105 @@
+//! The bearer of a handover's link: `eah_<id>_<secret>`. They may set up one connection, and nothing else.
+
+use super::caller::{Caller, Credential};
+use super::secret::{PresentedSecret, new_secret};
+use crate::app::App;
+use crate::db::audit_events::{self, AuditEventRow};
+use crate::db::handovers::{self, HandoverRow};
+use crate::db::system;
+use crate::error::{Code, Error, Result};
+use crate::ids::{self, ConnectionId, HandoverId, OrganizationId};
+use actix_web::dev::Payload;
+use actix_web::{FromRequest, HttpMessage, HttpRequest};
+use serde_json::json;
+use std::future::{Ready, ready};
+
+pub(super) const PREFIX: &str = "eah_";
+/// How often a link may be used to enter a credential, to check the connection, or in vain.
+pub const MOST_ATTEMPTS: i32 = 100;
+const KIND: &str = "handovers";
+
+/// What the bearer of a link may set up.
+#[derive(Clone, Debug)]
+pub struct Handover {
+    pub id: HandoverId,
+    pub connection: ConnectionId,
+}
+
+/// A new link: its secret text, which is shown once, and the hash to store.
+pub fn new_link(id: HandoverId) -> (String, Vec<u8>) {
+    new_secret(PREFIX, id.0)
+}
+
+/// Neither expired nor revoked.
+fn is_alive(app: &App, row: &HandoverRow) -> bool {
+    row.revoked_at.is_none() && app.clock.now() < row.expires_at
+}
+
+pub(super) async fn authenticate(app: &App, presented: &PresentedSecret) -> Result<(Caller, Handover)> {
+    let id = HandoverId(presented.id);
+    let Some((organization, row)) = system::find_handover(&app.db, id).await? else { return Err(invalid()) };
+    let caller = Caller {
+        organization,
+        actor: format!("handover:{id}"),
+        scopes: Vec::new(),
+        credential: Credential::Token { ends_at: row.expires_at },
+    };
+    if !presented.is(&row.secret_hash) || !is_alive(app, &row) {
+        refuse(app, &caller, id).await?;
+        return Err(invalid());
+    }
+    Ok((caller, Handover { id, connection: ConnectionId(row.connection_id) }))
+}
+
+/// Notes a use in vain. There are at most [`MOST_ATTEMPTS`] such notes, however often a link is tried.
+async fn refuse(app: &App, caller: &Caller, id: HandoverId) -> Result<()> {
+    let organization = caller.organization;
+    let event = AuditEventRow {
+        organization_id: organization.0,
+        id: ids::new_v7(&app.clock),
+        at: app.clock.now(),
+        actor: caller.actor.clone(),
+        action: "refuse".to_owned(),
+        resource_kind: KIND.to_owned(),
+        resource_id: Some(id.0),
+        detail: json!({}),
+    };
+    app.db
+        .scoped(organization, async |tx| {
+            if handovers::count_attempt(tx, organization, id).await? <= MOST_ATTEMPTS {
+                audit_events::insert(tx, &event).await?;
+            }
+            Ok(())
+        })
+        .await
+}
+
+/// The same for every link that is not valid, so that the answer does not reveal which links exist.
+fn invalid() -> Error {
+    Error::new(
+        Code::Unauthenticated,
+        "The link is not valid: it is incomplete, older than seven days, or revoked. Ask the person who sent it for a new one.",
+    )
+}
+
+/// Counts an attempt of the bearer, or refuses it.
+pub async fn count_attempt(app: &App, organization: OrganizationId, id: HandoverId) -> Result<()> {
+    let attempts = app.db.scoped(organization, async |tx| handovers::count_attempt(tx, organization, id).await).await?;
+    if attempts > MOST_ATTEMPTS {
+        let detail = format!("This link was used {MOST_ATTEMPTS} times. Ask the person who sent it for a new one.");
+        return Err(Error::new(Code::Forbidden, detail));
+    }
+    Ok(())
+}
+
+/// `contract::enforce` lets only the bearer of a link, or an administrator, come here.
+impl FromRequest for Handover {
+    type Error = Error;
+    type Future = Ready<Result<Self>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        ready(request.extensions().get::<Self>().cloned().ok_or_else(|| {
+            Error::new(Code::Forbidden, "This is for the bearer of a handover's link: the secret in its URL is the key.")
+        }))
+    }
+}
