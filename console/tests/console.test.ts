@@ -277,6 +277,58 @@ describe("a tenant with a mistake", () => {
   });
 });
 
+describe("an administrator of Entra", () => {
+  it("gets a link without a key, mends the delegated permissions, and enters the secret that nobody else sees", async () => {
+    const { tenantId, clientId, clientSecret, adminToken } = await tenant("delegated-diagnosable");
+    const owner = await visit(browser);
+    await signIn(owner.page);
+    await open(owner.page, "/source/new");
+    await owner.page.getByLabel("Name", { exact: true }).fill("Handed over");
+    await owner.page.getByLabel("Directory (tenant) ID").fill(tenantId);
+    await owner.page.getByLabel("Application (client) ID").fill(clientId);
+    await owner.page.getByLabel("Somebody else enters it").check();
+    await owner.page.getByRole("button", { name: "Save, then create a link" }).click();
+    await owner.page.getByRole("button", { name: "Create a link" }).click();
+    const link = (await owner.page.getByLabel("Link for the administrator of Entra", { exact: true }).textContent()) ?? "";
+    await accessible(owner.page, "handovers");
+
+    visitor = await visit(browser);
+    page = visitor.page;
+    await page.goto(link);
+    await page.getByRole("heading", { name: "Set up «Handed over» in Entra" }).waitFor();
+    await page.getByText("Register the application").waitFor();
+    await page.getByLabel("Client secret", { exact: true }).last().fill(clientSecret);
+    await page.getByRole("button", { name: "Save & check connection" }).click();
+    await page.getByText("Click this one").waitFor();
+    await accessible(page, "handover");
+    await grantApplicationPermissions(clientId, adminToken);
+    await page.getByRole("button", { name: "Check again" }).click();
+    await page.getByText("The import can read everything that it needs").waitFor();
+    assert.deepEqual(visitor.faults, []);
+
+    await owner.page.reload();
+    await owner.page.getByText("Credential entered").waitFor();
+    await owner.page.getByRole("button", { name: "Revoke" }).click();
+    await owner.page.getByRole("dialog").getByRole("button", { name: "Revoke" }).click();
+    await owner.page.getByRole("cell", { name: "Revoked" }).waitFor();
+    visitor.expected = [/status of 401/];
+    await page.reload();
+    await page.getByRole("heading", { name: "This link does not work" }).waitFor();
+    assert.deepEqual([...owner.faults, ...visitor.faults], []);
+    await owner.context.close();
+    await visitor.context.close();
+  });
+});
+
+/** What the commands of the setup do: the permissions as Application permissions, with consent. */
+async function grantApplicationPermissions(clientId: string, adminToken: string): Promise<void> {
+  const principal = async (appId: string) => (await simulator("GET", `${graph}/v1.0/servicePrincipals(appId='${appId}')`, undefined, adminToken)).id as string;
+  const [principalId, resourceId] = [await principal(clientId), await principal("00000003-0000-0000-c000-000000000000")];
+  for (const appRoleId of ["df021288-bdef-4463-88db-98f22de89214", "98830695-27a2-44f7-8c18-0c3ebc9698f6", "e2f98668-2877-4f38-a2f4-8202e0717aa1"]) {
+    await simulator("POST", `${graph}/v1.0/servicePrincipals/${principalId}/appRoleAssignments`, { principalId, resourceId, appRoleId }, adminToken);
+  }
+}
+
 describe("a narrow screen and dark colours", () => {
   before(async () => {
     visitor = await visit(browser, { width: 360, dark: true });

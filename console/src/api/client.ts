@@ -2,7 +2,6 @@
 import { transport } from "#transport";
 import createClient from "openapi-fetch";
 import type { components, paths } from "./schema";
-import { currentSession, loseSession } from "./session";
 
 type Schemas = components["schemas"];
 export type Schema<Name extends keyof Schemas> = Schemas[Name];
@@ -28,6 +27,8 @@ export class Unreachable extends Error {
 
 export const api = createClient<paths, "application/json">({
   baseUrl: transport.base,
+  // Lists in a query are separated by commas.
+  querySerializer: { array: { style: "form", explode: false } },
   fetch: (request: Request) => transport.send(request),
 });
 
@@ -35,7 +36,6 @@ type Call<T> = Promise<{ data?: T; error?: unknown; response: Response }>;
 
 /** The data of a response. Everything else is thrown as `Refused` or `Unreachable`. */
 export async function answer<T>(call: Call<T>): Promise<T> {
-  const usedKey = currentSession().key;
   let result: Awaited<Call<T>>;
   try {
     result = await call;
@@ -45,8 +45,6 @@ export async function answer<T>(call: Call<T>): Promise<T> {
   }
   const { data, error, response } = result;
   if (response.ok) return data as T;
-  const isNewKey = usedKey !== currentSession().key;
-  if (response.status === 401 && !isNewKey) loseSession();
   if (isProblem(error)) throw new Refused(response.status, error);
   throw new Unreachable();
 }

@@ -32,8 +32,8 @@ export function signOut(): void {
 }
 
 /** The service does not accept the key any more. The page stays, so that nothing typed is lost. */
-export function loseSession(): void {
-  if (session.key === null || session.lost) return;
+export function loseSession(key: string): void {
+  if (session.key !== key || session.lost) return;
   sessionStorage.removeItem(NAME);
   set({ ...session, lost: true });
 }

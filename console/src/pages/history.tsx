@@ -32,7 +32,7 @@ type RunsProps = { jobId: string; state: Schema<"RunState"> | undefined; names: 
 
 function Runs({ jobId, state, names }: RunsProps) {
   const load = (cursor: string | undefined, signal?: AbortSignal) => {
-    const query = { state, limit: 50, cursor };
+    const query = { state: state && [state], limit: 50, cursor };
     return answer(jobId ? api.GET("/v1/jobs/{id}/runs", { params: { path: { id: jobId }, query }, signal }) : api.GET("/v1/runs", { params: { query }, signal }));
   };
   const first = useQuery(`runs ${jobId} ${state}`, (signal) => load(undefined, signal));

@@ -62,7 +62,7 @@ function Connections() {
   );
 }
 
-const CREDENTIALS = { clientSecret: "Client secret", certificate: "Certificate", federated: "Workload identity" };
+const CREDENTIALS = { clientSecret: "Client secret", certificate: "Certificate", federated: "Workload identity", awaited: "Awaited" };
 
 /** Kind of a credential, and when it ends. */
 export function Credential({ credential }: { credential: Connection["credential"] }) {

@@ -139,6 +139,9 @@ async fn every_operation_refuses_a_key_without_its_scope() {
             Scope::ALL.into_iter().filter(|other| *other != scope && *other != Scope::Admin).collect();
         keys.insert(scope.as_str(), app.add_key(ORGANIZATION, &others).await);
     }
+    // No key has it, whatever else the key may do; an administrator gets further, to the refusal of the handler.
+    let but_admin = [Scope::Read, Scope::Write, Scope::Run];
+    keys.insert("handover", app.add_key(ORGANIZATION, &but_admin).await);
     for operation in protected() {
         let scope = operation.scope().unwrap();
         let answer = call(&app, &operation, &keys[scope], UNKNOWN_ID).send().await;
@@ -157,11 +160,14 @@ async fn one_of_each(app: &TestApp) -> BTreeMap<&'static str, String> {
     let webhook = json!({"name": "Alerts", "url": "https://example.com/hooks", "events": ["failed"]});
     let webhook = app.create("/v1/webhooks", &webhook).await;
     let text = |value: &Value| value.as_str().unwrap().to_owned();
+    let handovers = format!("/v1/connections/{}/handovers", text(&jobs["connectionId"]));
+    let handover = app.call(Method::POST, &handovers).send().await.expect(201);
     BTreeMap::from([
         ("api-keys", key.rsplit('/').next().unwrap().to_owned()),
         ("connections", text(&jobs["connectionId"])),
         ("destinations", text(&jobs["destinationId"])),
         ("filters", filter),
+        ("handovers", text(&handover["id"])),
         ("jobs", job),
         ("runs", text(&run["id"])),
         ("webhooks", webhook.rsplit('/').next().unwrap().to_owned()),

@@ -2,7 +2,7 @@
 import { useState } from "react";
 import { answer, api, type Schema } from "../../api/client";
 import { useAction, useQuery } from "../../api/use";
-import { go } from "../../route";
+import { go, useRoute } from "../../route";
 import { Checkbox } from "../../ui/form";
 import { Button, Card, Confirm, Facts, Failure, Head, LinkButton, Loading, Lozenge, Table, Tabs } from "../../ui/parts";
 import { Moment } from "../../ui/time";
@@ -17,7 +17,8 @@ type Connection = Schema<"ConnectionResponse">;
 type Tab = "check" | "settings" | "setup" | "history";
 
 export function ConnectionPage({ id }: { id: string }) {
-  const [tab, setTab] = useState<Tab>("check");
+  const { query } = useRoute();
+  const [tab, setTab] = useState<Tab>(query.get("tab") === "setup" ? "setup" : "check");
   const connection = useQuery(`connection ${id}`, (signal) => answer(api.GET("/v1/connections/{id}", { params: { path: { id } }, signal })));
   const [fresh, setFresh] = useState<Schema<"CheckResponse"> | null>(null);
   const check = useAction(async (capabilities: Schema<"Capability">[] | undefined) => {

@@ -3,7 +3,7 @@ import { type ReactNode, useState } from "react";
 import { answer, api, idempotencyKey, type Schema } from "../../api/client";
 import { useAction } from "../../api/use";
 import { go } from "../../route";
-import { Form, Radios, Select, TextArea, TextField } from "../../ui/form";
+import { Form, type RadioOption, Radios, Select, TextArea, TextField } from "../../ui/form";
 import { Button } from "../../ui/parts";
 
 type Connection = Schema<"ConnectionResponse">;
@@ -17,23 +17,23 @@ export const CLOUDS: [Cloud, string][] = [
   ["china", "China, operated by 21Vianet (portal.azure.cn)"],
 ];
 
-type Draft = { name: string; tenantId: string; clientId: string; cloud: Cloud; kind: Kind; secret: string; expiresOn: string; certificate: string; privateKey: string };
+export type CredentialDraft = { kind: Kind; secret: string; expiresOn: string; certificate: string; privateKey: string };
+type Draft = CredentialDraft & { name: string; tenantId: string; clientId: string; cloud: Cloud };
+
+export const NO_CREDENTIAL: CredentialDraft = { kind: "clientSecret", secret: "", expiresOn: "", certificate: "", privateKey: "" };
 
 const draftOf = (connection?: Connection): Draft => ({
   name: connection?.name ?? "",
   tenantId: connection?.tenantId ?? "",
   clientId: connection?.clientId ?? "",
   cloud: connection?.cloud ?? "global",
+  ...NO_CREDENTIAL,
   kind: connection?.credential.kind ?? "clientSecret",
-  secret: "",
-  expiresOn: "",
-  certificate: "",
-  privateKey: "",
 });
 
 export const endOfDay = (day: string) => (day === "" ? null : `${day}T23:59:59Z`);
 
-function credentialOf(draft: Draft): Schema<"CredentialBody"> {
+export function credentialOf(draft: CredentialDraft): Schema<"CredentialBody"> {
   switch (draft.kind) {
     case "clientSecret":
       return { kind: "clientSecret", secret: draft.secret, expiresAt: endOfDay(draft.expiresOn) };
@@ -41,6 +41,8 @@ function credentialOf(draft: Draft): Schema<"CredentialBody"> {
       return { kind: "certificate", certificate: draft.certificate, privateKey: draft.privateKey };
     case "federated":
       return { kind: "federated" };
+    case "awaited":
+      return { kind: "awaited" };
   }
 }
 
@@ -53,13 +55,14 @@ type Props = { connection?: Connection; onSaved?: (check: Schema<"CheckResponse"
 export function ConnectionForm({ connection, onSaved, aside }: Props) {
   const [draft, setDraft] = useState(() => draftOf(connection));
   const set = <K extends keyof Draft>(name: K) => (value: Draft[K]) => setDraft((draft) => ({ ...draft, [name]: value }));
+  const isAwaited = draft.kind === "awaited";
   const save = useAction(async () => {
     const { name, tenantId, clientId, cloud } = draft;
     const ids = { name: name.trim(), tenantId: tenantId.trim(), clientId: clientId.trim(), cloud };
     if (!connection) {
-      const params = { query: { check: true }, header: { "Idempotency-Key": idempotencyKey() } };
+      const params = { query: { check: !isAwaited }, header: { "Idempotency-Key": idempotencyKey() } };
       const created = await answer(api.POST("/v1/connections", { params, body: { ...ids, credential: credentialOf(draft) } }));
-      go(`/source/${created.id}`);
+      go(`/source/${created.id}${isAwaited ? "?tab=setup" : ""}`);
       return;
     }
     const credential = keepsCredential(draft, connection) ? undefined : credentialOf(draft);
@@ -74,10 +77,10 @@ export function ConnectionForm({ connection, onSaved, aside }: Props) {
       <TextField label="Directory (tenant) ID" pointer="/tenantId" code value={draft.tenantId} onChange={set("tenantId")} placeholder="xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx" help="On the Overview of the app registration. A domain such as contoso.onmicrosoft.com works too." />
       <TextField label="Application (client) ID" pointer="/clientId" code value={draft.clientId} onChange={set("clientId")} placeholder="xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx" help="On the same page. It is not the Object ID." />
       <Select label="Cloud" pointer="/cloud" value={draft.cloud} onChange={set("cloud")} options={CLOUDS} />
-      <CredentialFields draft={draft} set={set} stored={isStored} />
+      <CredentialFields draft={draft} change={(part) => setDraft((draft) => ({ ...draft, ...part }))} stored={isStored} kinds={["clientSecret", "certificate", "awaited", "federated"]} />
       <div className="row">
         <Button type="submit" kind="primary" pending={save.pending}>
-          Save &amp; check connection
+          {isAwaited && !connection ? "Save, then create a link" : "Save & check connection"}
         </Button>
         {save.pending && <span className="subtle">Asking Entra and Microsoft Graph…</span>}
       </div>
@@ -92,31 +95,36 @@ export function ConnectionForm({ connection, onSaved, aside }: Props) {
   );
 }
 
-function CredentialFields({ draft, set, stored }: { draft: Draft; set: <K extends keyof Draft>(name: K) => (value: Draft[K]) => void; stored: boolean }) {
+type CredentialFieldsProps = { draft: CredentialDraft; change: (part: Partial<CredentialDraft>) => void; stored: boolean; kinds: Kind[] };
+
+const KINDS: RadioOption<Kind>[] = [
+  { value: "clientSecret", label: "Client secret" },
+  { value: "certificate", label: "Certificate", help: "Nothing that is secret travels through the portal, and it can be valid for longer." },
+  { value: "awaited", label: "Somebody else enters it", help: "You send a link to your Entra administrator, who enters the secret there. You never see it." },
+  { value: "federated", label: "Workload identity of this service", help: "No secret at all. The operator of the service has to allow it." },
+];
+
+export function CredentialFields({ draft, change, stored, kinds }: CredentialFieldsProps) {
   const keep = stored ? " Leave it empty to keep the stored one." : "";
   return (
     <>
       <Radios
         label="Credential"
         value={draft.kind}
-        onChange={set("kind")}
+        onChange={(kind) => change({ kind })}
         pointer="/credential/kind"
-        options={[
-          { value: "clientSecret", label: "Client secret" },
-          { value: "certificate", label: "Certificate", help: "Nothing that is secret travels through the portal, and it can be valid for longer." },
-          { value: "federated", label: "Workload identity of this service", help: "No secret at all. The operator of the service has to allow it." },
-        ]}
+        options={KINDS.filter((kind) => kinds.includes(kind.value))}
       />
       {draft.kind === "clientSecret" && (
         <div className="grid2">
-          <TextField label="Client secret" type="password" pointer="/credential/secret" value={draft.secret} onChange={set("secret")} help={`The column Value, not the Secret ID.${keep}`} />
-          <TextField label="Ends on" type="date" pointer="/credential/expiresAt" value={draft.expiresOn} onChange={set("expiresOn")} help="The column Expires. The console warns a month before." />
+          <TextField label="Client secret" type="password" pointer="/credential/secret" value={draft.secret} onChange={(secret) => change({ secret })} help={`The column Value, not the Secret ID.${keep}`} />
+          <TextField label="Ends on" type="date" pointer="/credential/expiresAt" value={draft.expiresOn} onChange={(expiresOn) => change({ expiresOn })} help="The column Expires. The console warns a month before." />
         </div>
       )}
       {draft.kind === "certificate" && (
         <>
-          <PemField label="Certificate (PEM)" pointer="/credential/certificate" value={draft.certificate} onChange={set("certificate")} begin="CERTIFICATE" help={`Upload the same file in Certificates & secrets → Certificates.${keep}`} />
-          <PemField label="Private key (PEM)" pointer="/credential/privateKey" value={draft.privateKey} onChange={set("privateKey")} begin="PRIVATE KEY" help={`Without a passphrase. It is encrypted before it is stored, and never shown again.${keep}`} />
+          <PemField label="Certificate (PEM)" pointer="/credential/certificate" value={draft.certificate} onChange={(certificate) => change({ certificate })} begin="CERTIFICATE" help={`Upload the same file in Certificates & secrets → Certificates.${keep}`} />
+          <PemField label="Private key (PEM)" pointer="/credential/privateKey" value={draft.privateKey} onChange={(privateKey) => change({ privateKey })} begin="PRIVATE KEY" help={`Without a passphrase. It is encrypted before it is stored, and never shown again.${keep}`} />
         </>
       )}
     </>

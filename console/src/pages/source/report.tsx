@@ -1,5 +1,7 @@
 /** The report of a connection check: a verdict for each capability, and what fixes it. */
+import { transport } from "#transport";
 import { answer, api, type Schema } from "../../api/client";
+import { useSession } from "../../api/session";
 import { useQuery } from "../../api/use";
 import { Card, Lozenge, Message, Table, type Tone } from "../../ui/parts";
 import { Moment } from "../../ui/time";
@@ -30,8 +32,13 @@ export const loadCapabilities = (signal: AbortSignal) => answer(api.GET("/v1/cap
 
 /** The names of capabilities, as the service gives them. */
 export function useCapabilities(): Schema<"CapabilityDescription">[] {
-  return useQuery("capabilities", loadCapabilities).data?.items ?? [];
+  const { key } = useSession();
+  // The visitor of a handover's link has no key.
+  return useQuery(key === null && transport.signsIn ? null : "capabilities", loadCapabilities).data?.items ?? [];
 }
+
+/** `nestedGroups` as «Nested groups». */
+const wordsOf = (id: string) => id.replace(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`).replace(/^./, (letter) => letter.toUpperCase());
 
 export function CheckReport({ check }: { check: Check }) {
   const overall = overallText[check.overall];
@@ -84,7 +91,7 @@ export function Findings({ findings }: { findings: Schema<"Finding">[] }) {
 
 export function Verdicts({ verdicts }: { verdicts: Schema<"CapabilityVerdict">[] }) {
   const capabilities = useCapabilities();
-  const nameOf = (id: string) => capabilities.find((one) => one.capability === id)?.title ?? id;
+  const nameOf = (id: string) => capabilities.find((one) => one.capability === id)?.title ?? wordsOf(id);
   return (
     <Table label="What can be read" head={["Data", "Verdict", "Permission", "Explanation"]}>
       {verdicts.map((one) => (
