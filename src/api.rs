@@ -81,7 +81,7 @@ fn preparations(schema: &str) -> Option<Preparation> {
     match schema {
         "CreateConnection" | "UpdateConnection" | "CheckConnectionSettings" | "EnterCredential" => {
             Some(credentials::prepare)
-        },
+        }
         _ => None,
     }
 }

@@ -3,8 +3,8 @@
 use super::{
     api_keys, attributes, audit_events, capabilities, connection_checks, connection_setup, connections,
     destination_checks, destination_types, destinations, directory_lookups, filter_previews, filter_properties,
-    filter_validation, filters, forge, handovers, health, job_schema, jobs, objects, openapi, organizations, run_changes,
-    run_events, run_report, runs, tickets, webhook_deliveries, webhooks, workers,
+    filter_validation, filters, forge, handovers, health, job_schema, jobs, objects, openapi, organizations,
+    run_changes, run_events, run_report, runs, tickets, webhook_deliveries, webhooks, workers,
 };
 use utoipa_actix_web::service_config::ServiceConfig;
 

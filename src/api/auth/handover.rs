@@ -99,7 +99,10 @@ impl FromRequest for Handover {
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         ready(request.extensions().get::<Self>().cloned().ok_or_else(|| {
-            Error::new(Code::Forbidden, "This is for the bearer of a handover's link: the secret in its URL is the key.")
+            Error::new(
+                Code::Forbidden,
+                "This is for the bearer of a handover's link: the secret in its URL is the key.",
+            )
         }))
     }
 }

@@ -1,8 +1,8 @@
 //! Who sends a request, and whether they may: authentication or a ticket, then the rate limit, then the scope.
 
 use super::operation::{Access, Operation};
-use crate::api::auth::ticket::PresentedTicket;
 use crate::api::auth::handover::Handover;
+use crate::api::auth::ticket::PresentedTicket;
 use crate::api::auth::{self, Caller, Scope};
 use crate::api::rate_limit::RateLimiter;
 use crate::app::App;

@@ -56,7 +56,10 @@ async fn a_connection_awaits_its_credential_and_gets_it_by_a_link() {
     let report = enter(&app, &link, &credential(Scenario::Healthy)).await.expect(200);
     assert_eq!((&report["overall"], &report["connectionId"]), (&json!("ok"), &json!(connection)));
     let stored = app.get(&format!("/v1/connections/{connection}")).await.expect(200);
-    assert_eq!((&stored["credential"]["kind"], &stored["lastCheck"]["overall"]), (&json!("clientSecret"), &json!("ok")));
+    assert_eq!(
+        (&stored["credential"]["kind"], &stored["lastCheck"]["overall"]),
+        (&json!("clientSecret"), &json!("ok"))
+    );
 
     let again = app.call_with(&link, Method::POST, "/v1/handover/check").send().await.expect(200);
     assert_eq!(again["overall"], "ok");
@@ -87,7 +90,8 @@ async fn a_link_can_do_nothing_else() {
     for path in ["/v1/connections".to_owned(), format!("/v1/connections/{connection}"), "/v1/handovers".to_owned()] {
         app.call_with(&link, Method::GET, &path).send().await.problem(403, "forbidden");
     }
-    let change = app.call_with(&link, Method::PATCH, &format!("/v1/connections/{connection}")).json(&json!({"name": "x"}));
+    let change =
+        app.call_with(&link, Method::PATCH, &format!("/v1/connections/{connection}")).json(&json!({"name": "x"}));
     change.send().await.problem(403, "forbidden");
     // And no key can do what the link can.
     app.get("/v1/handover").await.problem(403, "forbidden");
