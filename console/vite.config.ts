@@ -1,10 +1,11 @@
+import { resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { defineConfig, type Plugin } from "vite";
 
 const TOKENS = "virtual:atlassian-tokens.css";
 
 /** Atlassian's design tokens as one style sheet. The package holds each theme as a text in a module. */
-export function atlassianTokens(): Plugin {
+function atlassianTokens(): Plugin {
   return {
     name: "atlassian-tokens",
     resolveId: (id) => (id === TOKENS ? `\0${TOKENS}` : null),
@@ -17,11 +18,14 @@ export function atlassianTokens(): Plugin {
   };
 }
 
+/** How the console reaches the service. An app that contains the console brings a transport of its own. */
+const transport = resolve(process.env.TRANSPORT ?? fileURLToPath(new URL("src/api/transport.ts", import.meta.url)));
+
 export default defineConfig({
   // Relative, so that the console also works behind a proxy that adds a path.
   base: "./",
   plugins: [atlassianTokens()],
-  resolve: { alias: { "#transport": fileURLToPath(new URL("src/api/transport.ts", import.meta.url)) } },
+  resolve: { alias: { "#transport": transport } },
   // No file becomes a data: address, which the Content-Security-Policy would refuse.
   build: { target: "es2022", assetsInlineLimit: 0, modulePreload: { polyfill: false } },
   server: { proxy: { "/v1": process.env.API_URL ?? "http://127.0.0.1:8080" } },

@@ -119,6 +119,25 @@ step_console() {
     npm --prefix console --silent test
 }
 
+# The Forge app of docs/FORGE.md: its manifest by the schema of Forge's own tools, its types, its functions, and the
+# console within it. A key of our own and a stub of the bridge stand in for Forge.
+step_forge_app() {
+    local project=$PWD/examples/forge
+    need npm npm || skip forge_app "npm could not be installed"
+    npm_install "$project" --no-package-lock --ignore-scripts || skip forge_app "the npm packages of examples/forge could not be installed"
+    npm --prefix "$project" --silent run lint
+    npm --prefix "$project" --silent run check
+    CHROMIUM=$(find_chromium) || skip forge_app "Chromium could not be installed"
+    export CHROMIUM
+    scripts/console.sh # installs what the console is built with
+    npm --prefix "$project" --silent run console
+    node "$project/test/issuer.mjs" "$tools/forge-key.pem" >"$log/forge-issuer" &
+    wait_for $! '^export' "$log/forge-issuer"
+    eval "$(cat "$log/forge-issuer")"
+    start_service
+    npm --prefix "$project" --silent test
+}
+
 # The path of Chromium: of the system, otherwise Debian's package.
 find_chromium() {
     type -P chromium || type -P google-chrome || { install_package chromium && type -P chromium; }

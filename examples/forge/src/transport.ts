@@ -3,8 +3,8 @@ import { invokeRemote, router } from "@forge/bridge";
 
 type Method = "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
 
-/** The address of the service, for links: the same as `remotes` of the manifest. Calls go through Forge. */
-const SERVICE = import.meta.env.VITE_SERVICE as string;
+/** The address of the service, for links: the same as in `remotes` of the manifest. Calls go through Forge. */
+const SERVICE = import.meta.env.VITE_SERVICE ?? "https://entra-assets.example.com";
 
 export const transport = {
   base: SERVICE,
