@@ -7,6 +7,7 @@
 #   make docs-test       run the commands of docs/operations.md on a made-up machine
 #   make soak            run the tests that take long: kills, fuzzing, large directories
 #   make bench           measure runs and filters; ARGS="--users 20000 …" for one measurement of runs
+#   make screenshots     make the pictures of the documents anew, from the simulators
 #   make openapi         regenerate openapi/ and docs/errors.md
 #   make openapi-release mark the current OpenAPI document as released: callers may rely on it
 #   make image           build the container image
@@ -14,7 +15,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help console demo test fmt lint doc check-all contract docs-test soak bench openapi openapi-release image
+.PHONY: help screenshots console demo test fmt lint doc check-all contract docs-test soak bench openapi openapi-release image
 
 ARGS ?=
 CARGO ?= cargo
@@ -47,6 +48,9 @@ contract:
 
 docs-test:
 	@$(WITH_POSTGRES) $(CARGO) build --quiet --locked && scripts/docs-test.sh
+
+screenshots:
+	@$(WITH_POSTGRES) scripts/contract.sh --screenshots
 
 soak:
 	@$(WITH_POSTGRES) scripts/soak.sh $(ARGS)

@@ -2,6 +2,7 @@
 # Checks the OpenAPI document and the licences with common tools.
 #
 #   scripts/contract.sh [STEP…]
+#   scripts/contract.sh --screenshots    make the pictures of the documents
 #
 # A step is a function `step_<name>`. It calls `skip WHAT WHY` when a tool cannot be installed; that fails unless
 # .ci/may-skip lists WHAT. Tools are installed into target/contract.
@@ -174,6 +175,7 @@ run_step() {
 }
 
 cargo build --locked --quiet || exit 1
+if [ "${1:-}" = --screenshots ]; then (set -e; screenshots); exit; fi
 if [ $# -gt 0 ]; then steps=("$@"); else mapfile -t steps < <(declare -F | sed -n 's/^declare -f step_//p'); fi
 for step in "${steps[@]}"; do run_step "$step"; done
 echo "contract: $passed passed, $failed failed, $skipped skipped"

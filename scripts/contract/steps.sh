@@ -138,6 +138,15 @@ step_forge_app() {
     npm --prefix "$project" --silent test
 }
 
+# The pictures of the documents, for `make screenshots`. This is no step.
+screenshots() {
+    CHROMIUM=$(find_chromium) || return 1
+    export CHROMIUM
+    scripts/console.sh
+    start_service
+    npm --prefix console --silent run screenshots
+}
+
 # The path of Chromium: of the system, otherwise Debian's package.
 find_chromium() {
     type -P chromium || type -P google-chrome || { install_package chromium && type -P chromium; }

@@ -7,8 +7,9 @@ mod table;
 use super::calls::Calls;
 use super::output;
 use super::simulate::{self, DirectoryArgs, Places, Simulators};
+use crate::api::console;
 use crate::clock::Clock;
-use crate::config::{Role, Settings};
+use crate::config::{Role, Settings, Switch};
 use crate::connection_check::{self, CheckReport, Overall};
 use crate::serve::{self, Service};
 use crate::shutdown::Shutdown;
@@ -112,7 +113,7 @@ impl Demo {
         let rows = table::rows(&truth, &self.simulators.assets.counts(), &full);
         output::say(&format!("\n{}\n", table::render(&rows)));
         if !arguments.exit {
-            self.say_where_to_look(&job, &full);
+            self.say_where_to_look(&job, &full, arguments.settings.console);
         }
         match rows.iter().filter(|row| !row.is_whole()).count() {
             0 if full["state"] == "succeeded" => Ok(()),
@@ -199,14 +200,19 @@ impl Demo {
         Ok(())
     }
 
-    fn say_where_to_look(&self, job: &str, run: &Value) {
+    fn say_where_to_look(&self, job: &str, run: &Value, switch: Switch) {
         let (address, key, run) = (&self.address, self.key.expose_secret(), run["id"].as_str().unwrap_or_default());
+        let console = match console::is_offered(switch) {
+            true => format!("{address}/console/ (sign in with the key {key})"),
+            false => "not built; `make console` builds it, with Node.js 20".to_owned(),
+        };
         output::say(&format!(
             "Next steps:\n\
              \x20 curl -H 'Authorization: Bearer {key}' '{address}/v1/jobs/{job}/objects?type=users&limit=3'\n\
              \x20 curl -H 'Authorization: Bearer {key}' '{address}/v1/runs/{run}'\n\
              \x20 curl -H 'Authorization: Bearer {key}' '{address}/v1/runs/{run}/changes?limit=3'\n\
              \x20 curl -H 'Authorization: Bearer {key}' '{address}/v1/capabilities'\n\
+             \x20 console: {console}\n\
              \x20 documentation of the API: {address}/docs/\n\
              \x20 content of the simulated Assets: {}/_sim/truth",
             self.simulators.assets.origin()

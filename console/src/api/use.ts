@@ -72,6 +72,16 @@ const isPassing = (error: unknown) =>
 
 export const asError = (error: unknown) => (error instanceof Error ? error : new Error(String(error)));
 
+/** A value that has not changed for a while: what is typed is not asked about letter by letter. */
+export function useSettled<T>(value: T, ms: number): T {
+  const [settled, setSettled] = useState(value);
+  useEffect(() => {
+    const timer = setTimeout(() => setSettled(value), ms);
+    return () => clearTimeout(timer);
+  }, [value, ms]);
+  return settled;
+}
+
 export type Action<A extends unknown[]> = {
   run: (...args: A) => Promise<void>;
   pending: boolean;

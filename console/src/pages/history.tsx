@@ -22,19 +22,17 @@ export function HistoryPages() {
           <Select label="Import" value={jobId} onChange={setJobId} options={[["", "All imports"], ...(jobs.data ?? []).map((job): [string, string] => [job.id, job.name])]} />
           <Select label="Result" value={state} onChange={setState} options={[["", "All results"], ...STATE_OPTIONS]} />
         </div>
-        <Runs key={`${jobId} ${state}`} jobId={jobId} state={(state || undefined) as Schema<"RunState"> | undefined} names={new Map(jobs.data?.map((job) => [job.id, job.name]))} />
+        <Runs key={`${jobId} ${state}`} jobId={jobId || undefined} state={(state || undefined) as Schema<"RunState"> | undefined} />
       </div>
     </>
   );
 }
 
-type RunsProps = { jobId: string; state: Schema<"RunState"> | undefined; names: Map<string, string> };
+type RunsProps = { jobId: string | undefined; state: Schema<"RunState"> | undefined };
 
-function Runs({ jobId, state, names }: RunsProps) {
-  const load = (cursor: string | undefined, signal?: AbortSignal) => {
-    const query = { state: state && [state], limit: 50, cursor };
-    return answer(jobId ? api.GET("/v1/jobs/{id}/runs", { params: { path: { id: jobId }, query }, signal }) : api.GET("/v1/runs", { params: { query }, signal }));
-  };
+function Runs({ jobId, state }: RunsProps) {
+  const load = (cursor: string | undefined, signal?: AbortSignal) =>
+    answer(api.GET("/v1/runs", { params: { query: { jobId, state: state && [state], expand: ["job"], limit: 50, cursor } }, signal }));
   const first = useQuery(`runs ${jobId} ${state}`, (signal) => load(undefined, signal));
   const [more, setMore] = useState<Run[]>([]);
   const [cursor, setCursor] = useState<string | null>();
@@ -57,7 +55,7 @@ function Runs({ jobId, state, names }: RunsProps) {
     <>
       <RunChart runs={runs} />
       <Card>
-        <RunTable runs={runs} names={names} />
+        <RunTable runs={runs} named />
       </Card>
       <Failure error={loadMore.error} />
       {next && (
@@ -71,8 +69,9 @@ function Runs({ jobId, state, names }: RunsProps) {
   );
 }
 
-export function RunTable({ runs, names }: { runs: Run[]; names?: Map<string, string> }) {
-  const head = ["Run", ...(names ? ["Import"] : []), "Result", "Started", "By", { text: "Duration", number: true as const }, { text: "Objects read", number: true as const }];
+/** `named`: with the import of each run. */
+export function RunTable({ runs, named }: { runs: Run[]; named?: boolean }) {
+  const head = ["Run", ...(named ? ["Import"] : []), "Result", "Started", "By", { text: "Duration", number: true as const }, { text: "Objects read", number: true as const }];
   return (
     <Table label="Runs" head={head}>
       {runs.map((run) => (
@@ -80,7 +79,7 @@ export function RunTable({ runs, names }: { runs: Run[]; names?: Map<string, str
           <td>
             <a href={href(`/runs/${run.id}`)}>{runTitle(run)}</a>
           </td>
-          {names && <td>{names.get(run.jobId) ?? "–"}</td>}
+          {named && <td>{run.job?.name ?? "–"}</td>}
           <td>
             <RunState run={run} />
           </td>

@@ -11,8 +11,8 @@ import { RunState, runTitle } from "./run/state";
 export type Job = Schema<"JobResponse">;
 export type Run = Schema<"RunResponse">;
 
-export const loadJobs = (signal: AbortSignal) => all((cursor) => answer(api.GET("/v1/jobs", { params: { query: { limit: 200, cursor } }, signal })));
-export const loadRecentRuns = (signal: AbortSignal) => answer(api.GET("/v1/runs", { params: { query: { limit: 200 } }, signal }));
+export const loadJobs = (signal: AbortSignal) => all((cursor) => answer(api.GET("/v1/jobs", { params: { query: { limit: 200, cursor, expand: ["lastRun"] } }, signal })));
+export const loadRecentRuns = (signal: AbortSignal) => answer(api.GET("/v1/runs", { params: { query: { limit: 20, expand: ["job"] } }, signal }));
 
 export function ImportPages({ path: [id] }: { path: string[] }) {
   if (id === "new") return <NewJob />;
@@ -22,7 +22,6 @@ export function ImportPages({ path: [id] }: { path: string[] }) {
 
 function Jobs() {
   const jobs = useQuery("jobs", loadJobs);
-  const runs = useQuery("runs", loadRecentRuns);
   return (
     <>
       <Head title="Import" intro="An import connects a source, a filter and a destination, and runs by hand or by a schedule.">
@@ -39,18 +38,18 @@ function Jobs() {
       )}
       {jobs.data && jobs.data.length > 0 && (
         <div className="card">
-          <JobTable jobs={jobs.data} runs={runs.data?.items ?? []} />
+          <JobTable jobs={jobs.data} />
         </div>
       )}
     </>
   );
 }
 
-export function JobTable({ jobs, runs }: { jobs: Job[]; runs: Run[] }) {
+export function JobTable({ jobs }: { jobs: Job[] }) {
   return (
     <Table label="Imports" head={["Name", "Last run", "Started", "Schedule"]}>
       {jobs.map((job) => {
-        const last = runs.find((run) => run.jobId === job.id);
+        const last = job.lastRun;
         return (
           <tr key={job.id} className="linked">
             <td>

@@ -20,7 +20,7 @@ export function Overview() {
     { title: "Source", text: "Connect your Microsoft Entra ID tenant, and check which data can be read.", to: connections[0] ? `/source/${connections[0].id}` : "/source/new", done: connections.some((one) => one.lastCheck && one.lastCheck.overall !== "failed") },
     { title: "Filter", text: "Optional: choose which users, groups and devices are imported, with a preview.", to: filters.length > 0 ? "/filter" : "/filter/new", done: filters.length > 0 },
     { title: "Destination", text: "Create an import source in Assets, and enter its token.", to: destinations.length > 0 ? "/destination" : "/destination/new", done: destinations.length > 0 },
-    { title: "Import", text: "Build the object types, test with 100 users, look at a dry run, then import.", to: jobs[0] ? `/import/${jobs[0].id}` : "/import/new", done: runs.some((run) => run.mode === "full" && (run.state === "succeeded" || run.state === "degraded")) },
+    { title: "Import", text: "Build the object types, test with 100 users, look at a dry run, then import.", to: jobs[0] ? `/import/${jobs[0].id}` : "/import/new", done: [...jobs.map((job) => job.lastRun), ...runs].some((run) => run?.mode !== "dryRun" && run?.mode !== "test" && (run?.state === "succeeded" || run?.state === "degraded")) },
   ];
   const isSetUp = steps.every((step) => step.done || step.title === "Filter");
   return (
@@ -31,12 +31,12 @@ export function Overview() {
         {!isSetUp && <SetUp steps={steps} />}
         {jobs.length > 0 && (
           <Card title="Imports">
-            <JobTable jobs={jobs} runs={runs} />
+            <JobTable jobs={jobs} />
           </Card>
         )}
         {runs.length > 0 && (
           <Card title="Last runs" aside={<a href={href("/history")}>All runs</a>}>
-            <RunTable runs={runs.slice(0, 5)} names={new Map(jobs.map((job) => [job.id, job.name]))} />
+            <RunTable runs={runs.slice(0, 5)} named />
           </Card>
         )}
       </div>

@@ -126,7 +126,8 @@ export function TextField({ value, onChange, type = "text", placeholder, autoCom
   );
 }
 
-export function TextArea({ value, onChange, rows = 4, code, placeholder, ...field }: TextProps & { rows?: number }) {
+/** `onCaret` is told where the caret is. */
+export function TextArea({ value, onChange, onCaret, rows = 4, code, placeholder, ...field }: TextProps & { rows?: number; onCaret?: (place: number) => void }) {
   return (
     <Field {...field}>
       {(control) => (
@@ -139,6 +140,7 @@ export function TextArea({ value, onChange, rows = 4, code, placeholder, ...fiel
           spellCheck={false}
           autoComplete="off"
           onChange={(event) => onChange(event.target.value)}
+          onSelect={(event) => onCaret?.(event.currentTarget.selectionStart)}
         />
       )}
     </Field>

@@ -1,10 +1,11 @@
 /** The form of a filter, with its faults and a preview that follow what is typed. */
-import { useEffect, useState } from "react";
+import { useState } from "react";
 import { answer, api, idempotencyKey, type Schema } from "../../api/client";
-import { useAction, useQuery } from "../../api/use";
+import { useAction, useQuery, useSettled } from "../../api/use";
 import { go } from "../../route";
 import { Checkbox, Form, Radios, TextArea, TextField } from "../../ui/form";
 import { Button, Card, Confirm, Loading, Message } from "../../ui/parts";
+import { Completion } from "./completion";
 import { changesOf, type Draft, draftOf, type Kind, KINDS, rulesOf } from "./draft";
 import { GroupPicker } from "./groups";
 import { MarkedText } from "./marked";
@@ -34,19 +35,11 @@ export function FilterEditor({ filter, onSaved }: { filter?: Filter; onSaved?: (
   return <Editor filter={filter} texts={texts.data ?? {}} onSaved={onSaved} />;
 }
 
-function useSettled<T>(value: T, ms: number): T {
-  const [settled, setSettled] = useState(value);
-  useEffect(() => {
-    const timer = setTimeout(() => setSettled(value), ms);
-    return () => clearTimeout(timer);
-  }, [value, ms]);
-  return settled;
-}
-
 function Editor({ filter, texts, onSaved }: { filter?: Filter; texts: Texts; onSaved?: () => void }) {
   const [draft, setDraft] = useState(() => draftOf(filter, texts));
   const set = <K extends keyof Draft>(name: K) => (value: Draft[K]) => setDraft((draft) => ({ ...draft, [name]: value }));
   const setText = (kind: Kind) => (text: string) => setDraft((draft) => ({ ...draft, text: { ...draft.text, [kind]: text } }));
+  const [connectionId, setConnectionId] = useState("");
   const rules = JSON.stringify(rulesOf(draft, filter, texts));
   const settled = useSettled(rules, 400);
   const validation = useQuery(`validate ${settled}`, (signal) => answer(api.POST("/v1/filters/validate", { body: JSON.parse(settled), signal })));
@@ -73,7 +66,7 @@ function Editor({ filter, texts, onSaved }: { filter?: Filter; texts: Texts; onS
               <ConditionField key={kind} kind={kind} value={draft.text[kind]} onChange={setText(kind)} errors={current?.errors ?? []} />
             ))}
             {current?.valid && current.warnings.map((text) => <Message key={text} tone="warning"><p>{text}</p></Message>)}
-            <ScopeFields draft={draft} set={set} />
+            <ScopeFields draft={draft} set={set} connectionId={connectionId} />
             <div className="row">
               <Button type="submit" kind="primary" pending={save.pending}>
                 Save filter
@@ -83,7 +76,7 @@ function Editor({ filter, texts, onSaved }: { filter?: Filter; texts: Texts; onS
         </Card>
         {filter && <DeleteFilter filter={filter} />}
       </div>
-      <Preview rules={settled} valid={validation.data?.valid === true} />
+      <Preview rules={settled} valid={validation.data?.valid === true} tenant={{ connectionId, setConnectionId }} />
     </div>
   );
 }
@@ -91,6 +84,7 @@ function Editor({ filter, texts, onSaved }: { filter?: Filter; texts: Texts; onS
 type Errors = Schema<"FilterError">[];
 
 function ConditionField({ kind, value, onChange, errors }: { kind: Kind; value: string; onChange: (text: string) => void; errors: Errors }) {
+  const [caret, setCaret] = useState(0);
   const own = errors.filter((error) => error.pointer.startsWith(`/${kind}`));
   return (
     <div className="stack tight">
@@ -101,10 +95,13 @@ function ConditionField({ kind, value, onChange, errors }: { kind: Kind; value: 
         rows={2}
         value={value}
         onChange={onChange}
+        onCaret={setCaret}
         placeholder={`All ${kind}`}
         fault={own.length > 0 && own.map((error) => <MarkedText key={error.detail} text={value} error={error} onFix={onChange} />)}
         help={
-          value === "" && (
+          value !== "" ? (
+            <Completion kind={kind} text={value} caret={caret} onChange={onChange} />
+          ) : (
             <span className="row">
               For example
               {EXAMPLES[kind].map((example) => (
@@ -120,7 +117,7 @@ function ConditionField({ kind, value, onChange, errors }: { kind: Kind; value: 
   );
 }
 
-function ScopeFields({ draft, set }: { draft: Draft; set: <K extends keyof Draft>(name: K) => (value: Draft[K]) => void }) {
+function ScopeFields({ draft, set, connectionId }: { draft: Draft; connectionId: string; set: <K extends keyof Draft>(name: K) => (value: Draft[K]) => void }) {
   return (
     <>
       <Radios
@@ -134,7 +131,7 @@ function ScopeFields({ draft, set }: { draft: Draft; set: <K extends keyof Draft
           { value: "membersOfFilteredGroups", label: "Only members of the groups that are imported" },
         ]}
       />
-      {draft.scopeUsers === "membersOf" && <GroupPicker value={draft.groupIds} onChange={set("groupIds")} />}
+      {draft.scopeUsers === "membersOf" && <GroupPicker value={draft.groupIds} onChange={set("groupIds")} connectionId={connectionId} />}
       {draft.scopeUsers !== "all" && <Checkbox label="Members of nested groups count too" checked={draft.transitive} onChange={set("transitive")} />}
       <Checkbox
         label="Only groups that contain an imported user"

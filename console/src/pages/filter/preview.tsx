@@ -10,14 +10,15 @@ import { type Kind, KINDS } from "./draft";
 
 const NAMES: Record<Kind, string> = { users: "Users", groups: "Groups", devices: "Devices" };
 
-export function Preview({ rules, valid }: { rules: string; valid: boolean }) {
+export type Tenant = { connectionId: string; setConnectionId: (id: string) => void };
+
+export function Preview({ rules, valid, tenant: { connectionId, setConnectionId } }: { rules: string; valid: boolean; tenant: Tenant }) {
   const connections = useQuery("connections", loadConnections);
-  const [connectionId, setConnectionId] = useState("");
   const [kind, setKind] = useState<Kind>("users");
   const usable = connections.data?.find((one) => one.lastCheck?.overall === "ok") ?? connections.data?.[0];
   useEffect(() => {
     if (connectionId === "" && usable) setConnectionId(usable.id);
-  }, [connectionId, usable]);
+  }, [connectionId, usable, setConnectionId]);
   const preview = useQuery(valid && connectionId !== "" ? `preview ${connectionId} ${rules}` : null, (signal) =>
     answer(api.POST("/v1/filters/preview", { body: { connectionId, ...JSON.parse(rules) }, signal })),
   );

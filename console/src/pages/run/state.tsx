@@ -18,7 +18,7 @@ const MODES: Record<Schema<"RunMode">, string> = { test: "Test", full: "Full imp
 
 export const STATE_OPTIONS = Object.entries(STATES).map(([state, { text }]) => [state, text] as [Schema<"RunState">, string]);
 
-export function RunState({ run }: { run: Pick<Run, "state" | "cancelRequested"> }) {
+export function RunState({ run }: { run: Pick<Run, "state"> & { cancelRequested?: boolean } }) {
   if (run.state === "running" && run.cancelRequested) return <Lozenge tone="warning">Stopping</Lozenge>;
   return <Lozenge tone={STATES[run.state].tone}>{STATES[run.state].text}</Lozenge>;
 }
