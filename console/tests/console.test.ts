@@ -96,6 +96,27 @@ describe("an administrator", () => {
     await page.getByText("Users: department eq 'Sales'").waitFor();
   });
 
+  it("is helped with properties, operators and values, and picks groups by name", async () => {
+    await open(page, "/filter/new");
+    const users = page.getByLabel("Users", { exact: true });
+    await users.pressSequentially("depart");
+    const suggest = (name: string) => page.getByRole("group", { name: "Suggestions" }).getByRole("button", { name, exact: true });
+    await suggest("department").click();
+    await users.press("End");
+    await suggest("eq").click();
+    assert.equal(await users.inputValue(), "department eq ");
+    await users.fill("accountEnabled eq ");
+    await suggest("true").waitFor();
+    await accessible(page, "completion");
+    await page.getByLabel("Only members of certain groups").check();
+    await page.getByLabel("Find a group").fill("Department");
+    const found = page.getByRole("list", { name: "Groups found" }).getByRole("button").first();
+    const name = (await found.textContent())?.trim() ?? "";
+    await found.click();
+    await page.getByRole("button", { name: `Remove ${name}` }).waitFor();
+    await accessible(page, "group picker");
+  });
+
   it("adds a destination, and Assets accepts its token", async () => {
     await open(page, "/destination/new");
     await page.getByLabel("Name", { exact: true }).fill("People");

@@ -139,7 +139,10 @@ export function TextArea({ value, onChange, onCaret, rows = 4, code, placeholder
           placeholder={placeholder}
           spellCheck={false}
           autoComplete="off"
-          onChange={(event) => onChange(event.target.value)}
+          onChange={(event) => {
+            onChange(event.target.value);
+            onCaret?.(event.target.selectionStart);
+          }}
           onSelect={(event) => onCaret?.(event.currentTarget.selectionStart)}
         />
       )}
