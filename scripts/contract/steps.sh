@@ -45,6 +45,13 @@ run_schemathesis() { # FOLDER
     tail -12 "$log/schemathesis"
 }
 
+# Every operation of the document with every kind of caller.
+step_authorization() {
+    start_service
+    examples/curl.sh >"$log/authorization.before" # a run
+    python3 scripts/contract/authorization.py
+}
+
 # The README's walk-through.
 step_curl_example() {
     start_service
