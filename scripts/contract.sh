@@ -132,7 +132,7 @@ start_service() {
     trap "kill $service $simulators 2>/dev/null; wait $service 2>/dev/null; rm -rf '$dir'" EXIT
     wait_for $service '^entra-assets answers at' "$log/serve.log" || return
     API_URL=$(sed -n 's/^entra-assets answers at \([^,]*\),.*/\1/p' "$log/serve.log")
-    export API_URL API_KEY TENANT_ID CLIENT_ID CLIENT_SECRET IMPORT_TOKEN
+    export API_URL API_KEY TENANT_ID CLIENT_ID CLIENT_SECRET IMPORT_TOKEN SERVICE_DATA_DIR=$dir
 }
 
 # Runs COMMAND too when the step ends, before what was to be done already.

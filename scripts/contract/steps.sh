@@ -52,6 +52,40 @@ step_authorization() {
     python3 scripts/contract/authorization.py
 }
 
+# No secret is where it does not belong: in the log at its loudest, an answer, the metrics, a report, or the database.
+step_leaks() {
+    local dir secret name run
+    dir=$(mktemp -d)
+    export ENTRA_ASSETS_LOG=trace
+    start_service
+    at_exit "rm -rf '$dir'"
+    examples/curl.sh >"$dir/walk-through"
+    run=$(call '/runs?limit=1' | jq -r '.items[0].id')
+    call /webhooks --json '{"name": "Leak", "url": "https://hooks.example.com/", "secret": "marked-webhook-secret-of-32-characters"}' >"$dir/webhook"
+    call /connection-checks --json "$(jq -n '{tenantId: env.TENANT_ID, clientId: env.CLIENT_ID,
+        credential: {kind: "clientSecret", secret: "marked-wrong-client-secret~of-forty-characters"}}')" >"$dir/check"
+    for name in connections destinations filters jobs runs webhooks api-keys audit-events "runs/$run/events" "runs/$run/changes" \
+        "runs/$run/report?format=json" "runs/$run/report?format=csv"; do
+        call "/$name" >"$dir/$(tr '/?' '__' <<<"$name")"
+    done
+    curl --silent "$API_URL/metrics" >"$dir/metrics"
+    cp "$log/serve.log" "$dir/log"
+    PATH=${PG_BIN_DIR:+$PG_BIN_DIR:}$PATH ENTRA_ASSETS_DATA_DIR=$SERVICE_DATA_DIR deploy/backup.sh "$dir/backup" >/dev/null
+    PATH=${PG_BIN_DIR:+$PG_BIN_DIR:}$PATH pg_restore --file="$dir/database" "$dir"/backup/*.dump
+    rm -r "$dir/backup"
+    # What is searched is really there.
+    grep --quiet --fixed-strings 'run claimed' "$dir/log"
+    grep --quiet --fixed-strings 'COPY public.mirror_delivered' "$dir/database"
+    [ "$(wc -c <"$dir/log")" -gt 100000 ]
+    for secret in "$CLIENT_SECRET" "$IMPORT_TOKEN" "$API_KEY" "$(cat "$SERVICE_DATA_DIR/master-key")" \
+        marked-webhook-secret-of-32-characters marked-wrong-client-secret~of-forty-characters; do
+        if grep --fixed-strings --files-with-matches -e "$secret" "$dir"/*; then
+            echo "a secret is in these: $(grep --fixed-strings -h -m1 -e "$secret" "$dir"/* | cut -c1-300)"
+            return 1
+        fi
+    done
+}
+
 # The README's walk-through.
 step_curl_example() {
     start_service
