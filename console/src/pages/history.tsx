@@ -95,4 +95,4 @@ export function RunTable({ runs, named }: { runs: Run[]; named?: boolean }) {
   );
 }
 
-export const objectsRead = (run: Run) => ["users", "groups", "licenses", "devices"].reduce((sum, type) => sum + (run.counts[type]?.read ?? 0), 0);
+export const objectsRead = (run: Run) => Object.entries(run.counts).reduce((sum, [type, counts]) => sum + (type === "memberships" ? 0 : (counts.read ?? 0)), 0);

@@ -6,7 +6,7 @@ import { href } from "../route";
 import { Button, Card, Confirm, Facts, Failure, Head, Loading, Message } from "../ui/parts";
 import { between, Moment } from "../ui/time";
 import type { Run } from "./import";
-import { Brake } from "./run/brake";
+import { ASKS, Brake } from "./run/brake";
 import { Changes } from "./run/changes";
 import { CountTable } from "./run/counts";
 import { useRun } from "./run/follow";
@@ -43,7 +43,7 @@ export function RunPage({ id }: { id: string }) {
         {run.state === "awaitingApproval" && <Brake run={run} onDone={reload} />}
         {run.error && <RunFailure error={run.error} state={run.state} />}
         {run.warnings
-          .filter((warning) => !(run.state === "awaitingApproval" && warning.code === "removal_brake"))
+          .filter((warning) => !(run.state === "awaitingApproval" && ASKS.includes(warning.code)))
           .map((warning) => (
             <Warning key={warning.code + warning.detail} warning={warning} />
           ))}

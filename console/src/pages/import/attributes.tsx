@@ -1,30 +1,31 @@
 /** Which attributes of an object type are imported. */
 import { useState } from "react";
-import { all, answer, api } from "../../api/client";
-import { useQuery } from "../../api/use";
+import { all, answer, api, type Schema } from "../../api/client";
 import { Checkbox } from "../../ui/form";
-import { Button, Loading } from "../../ui/parts";
-import type { ObjectType } from "./draft";
+import { Button } from "../../ui/parts";
 
-export function AttributeChoice({ type, value, onChange }: { type: ObjectType; value: string[] | null; onChange: (keys: string[] | null) => void }) {
+export type Attribute = Schema<"AttributeResponse">;
+
+export const loadAttributes = (signal: AbortSignal) => all((cursor) => answer(api.GET("/v1/attributes", { params: { query: { limit: 200, cursor } }, signal })));
+
+type Props = { attributes: Attribute[]; value: string[] | null; onChange: (keys: string[] | null) => void };
+
+export function AttributeChoice({ attributes, value, onChange }: Props) {
   const [open, setOpen] = useState(false);
   return (
     <details className="small indent" onToggle={(event) => setOpen(event.currentTarget.open)}>
       <summary>{value === null ? "Default attributes" : `${value.length} chosen attributes`}</summary>
-      {open && <List type={type} value={value} onChange={onChange} />}
+      {open && <List attributes={attributes} value={value} onChange={onChange} />}
     </details>
   );
 }
 
-function List({ type, value, onChange }: { type: ObjectType; value: string[] | null; onChange: (keys: string[] | null) => void }) {
-  const attributes = useQuery(`attributes ${type}`, (signal) => all((cursor) => answer(api.GET("/v1/attributes", { params: { query: { objectType: type, limit: 200, cursor } }, signal }))));
-  if (!attributes.data) return <Loading />;
-  const defaults = attributes.data.filter((one) => one.presence === "default").map((one) => one.key);
-  const chosen = value ?? defaults;
+function List({ attributes, value, onChange }: Props) {
+  const chosen = value ?? attributes.filter((one) => one.presence === "default").map((one) => one.key);
   return (
     <div className="stack tight">
       <div className="attributes">
-        {attributes.data.map((one) =>
+        {attributes.map((one) =>
           one.presence === "always" ? null : (
             <Checkbox
               key={one.key}

@@ -5,22 +5,21 @@ import { useAction, useQuery } from "../../api/use";
 import { go, href } from "../../route";
 import { Checkbox, Form, Radios, Select, TextField, useFaults } from "../../ui/form";
 import { Button, Card, Failure, Loading, Message } from "../../ui/parts";
+import { typeName } from "../../ui/words";
 import { loadDestinations } from "../destination";
 import { loadFilters } from "../filter";
 import type { Job } from "../import";
 import { loadConnections } from "../source";
-import { AttributeChoice } from "./attributes";
-import { bodyOf, type Draft, draftOf, OBJECT_TYPES, type ObjectType } from "./draft";
+import { type Attribute, AttributeChoice, loadAttributes } from "./attributes";
+import { attributesOf, bodyOf, type Draft, draftOf, isEnabled, type ObjectType } from "./draft";
 import { type Every, type Rhythm, WEEKDAYS } from "./rhythm";
-
-export const TYPE_NAMES: Record<ObjectType, string> = { users: "Users", groups: "Groups", licenses: "Licences", devices: "Devices" };
 
 type Set = <K extends keyof Draft>(name: K) => (value: Draft[K]) => void;
 
 export function JobForm({ job, onSaved }: { job?: Job; onSaved?: () => void }) {
   const choices = useQuery("choices", async (signal) => {
-    const [connections, filters, destinations] = await Promise.all([loadConnections(signal), loadFilters(signal), loadDestinations(signal)]);
-    return { connections, filters, destinations };
+    const [connections, filters, destinations, attributes] = await Promise.all([loadConnections(signal), loadFilters(signal), loadDestinations(signal), loadAttributes(signal)]);
+    return { connections, filters, destinations, attributes };
   });
   const [draft, setDraft] = useState(() => draftOf(job));
   const set: Set = (name) => (value) => setDraft((draft) => ({ ...draft, [name]: value }));
@@ -41,7 +40,9 @@ export function JobForm({ job, onSaved }: { job?: Job; onSaved?: () => void }) {
     go(`/import/${created.id}`);
   });
   if (!choices.data) return choices.error ? <Failure error={choices.error} /> : <Loading />;
-  const { connections, filters, destinations } = choices.data;
+  const { connections, filters, destinations, attributes } = choices.data;
+  const types = [...new Set(attributes.map((one) => one.objectType))];
+  const typeFields = (type: ObjectType) => <ObjectTypeFields key={type} type={type} job={job} draft={draft} set={set} attributes={attributes.filter((one) => one.objectType === type)} />;
   const options = (list: { id: string; name: string }[], none: string): [string, string][] => [["", none], ...list.map((one): [string, string] => [one.id, one.name])];
   return (
     <Form label="Import" onSubmit={() => void save.run()} error={save.error}>
@@ -57,9 +58,13 @@ export function JobForm({ job, onSaved }: { job?: Job; onSaved?: () => void }) {
           </Card>
           <Card title="What is imported">
             <div className="stack">
-              {OBJECT_TYPES.map((type) => (
-                <ObjectTypeFields key={type} type={type} draft={draft} set={set} />
-              ))}
+              {types.slice(0, FIRST).map(typeFields)}
+              {types.length > FIRST && (
+                <details open={types.slice(FIRST).some((type) => isEnabled(type, draft, job))}>
+                  <summary>More types</summary>
+                  <div className="stack">{types.slice(FIRST).map(typeFields)}</div>
+                </details>
+              )}
               <Select
                 label="Membership of users in groups"
                 pointer="/memberships"
@@ -89,12 +94,18 @@ export function JobForm({ job, onSaved }: { job?: Job; onSaved?: () => void }) {
   );
 }
 
-function ObjectTypeFields({ type, draft, set }: { type: ObjectType; draft: Draft; set: Set }) {
+/** Users, groups, licences and devices are shown at once. */
+const FIRST = 4;
+
+type ObjectTypeProps = { type: ObjectType; job?: Job; draft: Draft; set: Set; attributes: Attribute[] };
+
+function ObjectTypeFields({ type, job, draft, set, attributes }: ObjectTypeProps) {
   const faults = useFaults(`/objects/${type}`);
+  const on = isEnabled(type, draft, job);
   return (
     <div className="stack tight">
-      <Checkbox label={TYPE_NAMES[type]} checked={draft.enabled[type]} onChange={(on) => set("enabled")({ ...draft.enabled, [type]: on })} />
-      {draft.enabled[type] && <AttributeChoice type={type} value={draft.attributes[type]} onChange={(keys) => set("attributes")({ ...draft.attributes, [type]: keys })} />}
+      <Checkbox label={typeName(type)} checked={on} onChange={(on) => set("enabled")({ ...draft.enabled, [type]: on })} />
+      {on && <AttributeChoice attributes={attributes} value={attributesOf(type, draft, job)} onChange={(keys) => set("attributes")({ ...draft.attributes, [type]: keys })} />}
       {faults.map((fault) => (
         <p className="small" key={fault.pointer + fault.code}>
           {fault.detail}

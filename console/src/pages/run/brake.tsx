@@ -1,14 +1,18 @@
-/** The removal brake: what is missing, and the decision. */
+/** A run that waits for a decision: the removal brake with what is missing, or objects that others made. */
 import { answer, api, type Schema } from "../../api/client";
 import { useAction, useQuery } from "../../api/use";
 import { Card, Confirm, Failure, Loading, Message } from "../../ui/parts";
 import { Moment, number } from "../../ui/time";
+import { reasonText } from "../../ui/words";
 
 type Run = Schema<"RunResponse">;
 const SHOWN = 100;
+/** The warnings that say why a run waits. */
+export const ASKS = ["removal_brake", "adoption_needs_approval"];
 
 export function Brake({ run, onDone }: { run: Run; onDone: () => void }) {
-  const warning = run.warnings.find((one) => one.code === "removal_brake");
+  const isBrake = run.warnings.some((one) => one.code === "removal_brake");
+  const warnings = run.warnings.filter((one) => ASKS.includes(one.code));
   const decide = (path: "/v1/runs/{id}/approve" | "/v1/runs/{id}/cancel") => async () => {
     await answer(api.POST(path, { params: { path: { id: run.id } } }));
     onDone();
@@ -17,23 +21,25 @@ export function Brake({ run, onDone }: { run: Run; onDone: () => void }) {
   const refuse = useAction(decide("/v1/runs/{id}/cancel"));
   return (
     <div className="stack">
-      <Message tone="warning" live title="The run stopped before it removes anything">
-        <p>{warning?.detail ?? "More objects would go than the brake allows."}</p>
+      <Message tone="warning" live title={isBrake ? "The run stopped before it removes anything" : "The run stopped and waits for your approval"}>
+        {warnings.map((one) => (
+          <p key={one.code + one.detail}>{one.detail}</p>
+        ))}
         {run.approvalExpiresAt && (
           <p>
-            Decide before <Moment at={run.approvalExpiresAt} />. After that the run ends without removing anything.
+            Decide before <Moment at={run.approvalExpiresAt} />. After that the run ends, and nothing is delivered.
           </p>
         )}
         <div className="row">
-          <Confirm kind="danger" button="Approve the removals" title="Approve the removals?" confirm="Approve" onConfirm={approve.run} pending={approve.pending} error={approve.error}>
+          <Confirm kind="danger" button={isBrake ? "Approve the removals" : "Approve the changes"} title="Approve what is listed?" confirm="Approve" onConfirm={approve.run} pending={approve.pending} error={approve.error}>
             <p>The run goes on and delivers exactly the changes that are listed on this page.</p>
           </Confirm>
-          <Confirm button="Refuse" title="Refuse the removals?" confirm="Refuse and end the run" onConfirm={refuse.run} pending={refuse.pending} error={refuse.error}>
+          <Confirm button="Refuse" title="Refuse what is listed?" confirm="Refuse and end the run" onConfirm={refuse.run} pending={refuse.pending} error={refuse.error}>
             <p>The run ends and nothing is delivered. Check the filter and the permissions of the source first.</p>
           </Confirm>
         </div>
       </Message>
-      <Missing run={run} />
+      {isBrake && <Missing run={run} />}
     </div>
   );
 }
@@ -53,7 +59,7 @@ function Missing({ run }: { run: Run }) {
         <ul className="attributes">
           {missing.data.slice(0, SHOWN).map((one) => (
             <li key={one.objectType + one.objectId} className="break">
-              {one.label ?? one.objectId} <span className="small subtle">{REASONS[one.reason ?? "deleted"]}</span>
+              {one.label ?? one.objectId} <span className="small subtle">{one.reason && reasonText(one.reason)}</span>
             </li>
           ))}
         </ul>
@@ -62,14 +68,3 @@ function Missing({ run }: { run: Run }) {
     </Card>
   );
 }
-
-export const REASONS: Record<Schema<"ChangeReason">, string> = {
-  new: "new",
-  changed: "changed in Entra",
-  references: "other references",
-  mapping: "other settings of the import",
-  deleted: "deleted in Entra",
-  softDeleted: "in Entra’s recycle bin",
-  outOfScope: "no longer matches the filter",
-  seenAgain: "seen again",
-};

@@ -5,23 +5,20 @@ import { useQuery } from "../../api/use";
 import { Select } from "../../ui/form";
 import { Card, Failure, Loading, Lozenge, type Tone } from "../../ui/parts";
 import { number } from "../../ui/time";
-import { TYPE_NAMES } from "../import/form";
-import { REASONS } from "./brake";
+import { reasonText, typeName, wordsOf } from "../../ui/words";
 import { Difference } from "./difference";
 import { type Query, type Row, useChanges } from "./pages";
 
 type Run = Schema<"RunResponse">;
 type Action = Schema<"ChangeAction">;
 
-export const ACTIONS: Record<Action, { text: string; tone: Tone }> = {
-  create: { text: "Create", tone: "success" },
-  update: { text: "Update", tone: "information" },
-  unchanged: { text: "Unchanged", tone: "neutral" },
-  missing: { text: "Missing", tone: "warning" },
-  mark: { text: "Mark as removed", tone: "warning" },
-  remove: { text: "Remove", tone: "danger" },
-  restore: { text: "Restore", tone: "success" },
-};
+const TONES: Record<string, Tone> = { create: "success", update: "information", missing: "warning", mark: "warning", remove: "danger", restore: "success", ambiguous: "warning", unidentified: "warning" };
+const NAMES: Record<string, string> = { mark: "Mark as removed", onlyInAssets: "Only in Assets" };
+const ACTIONS = ["create", "update", "unchanged", "missing", "mark", "remove", "restore", "matched", "ambiguous", "unidentified", "onlyInAssets"];
+
+export function ActionLozenge({ action }: { action: Action }) {
+  return <Lozenge tone={TONES[action] ?? "neutral"}>{NAMES[action] ?? wordsOf(action)}</Lozenge>;
+}
 
 export function Changes({ run }: { run: Run }) {
   const [type, setType] = useState("");
@@ -31,8 +28,8 @@ export function Changes({ run }: { run: Run }) {
     <Card title={run.mode === "dryRun" ? "What would change" : "Changes"}>
       <div className="stack">
         <div className="grid2">
-          <Select label="Type" value={type} onChange={setType} options={[["", "All types"], ...Object.entries(TYPE_NAMES)]} />
-          <Select label="Change" value={action} onChange={setAction} options={[["", "All changes"], ...Object.entries(ACTIONS).map(([key, { text }]): [string, string] => [key, text])]} />
+          <Select label="Type" value={type} onChange={setType} options={[["", "All types"], ...Object.keys(run.counts).filter((type) => type !== "memberships").map((type): [string, string] => [type, typeName(type)])]} />
+          <Select label="Change" value={action} onChange={setAction} options={[["", "All changes"], ...ACTIONS.map((action): [string, string] => [action, NAMES[action] ?? wordsOf(action)])]} />
         </div>
         <ChangeList key={`${type} ${action}`} run={run} query={query} />
       </div>
@@ -107,14 +104,13 @@ function onKey(event: KeyboardEvent, chosen: number, choose: (place: number) => 
 type RowProps = { row: Row; place: number; total: number; chosen: boolean; onChoose: (place: number) => void };
 
 function ChangeRow({ row, place, total, chosen, onChoose }: RowProps) {
-  const { text, tone } = ACTIONS[row.action];
   return (
     <div id={`change-${place}`} role="option" aria-selected={chosen} aria-posinset={place + 1} aria-setsize={total} className="line" style={{ top: place * ROW, height: ROW }} onClick={() => onChoose(place)}>
-      <Lozenge tone={tone}>{text}</Lozenge>
+      <ActionLozenge action={row.action} />
       <span className="label">{row.label ?? row.objectId}</span>
       <span className="small subtle">
-        {TYPE_NAMES[row.objectType]}
-        {row.reason && row.reason !== "new" ? `, ${REASONS[row.reason]}` : ""}
+        {typeName(row.objectType)}
+        {row.reason && row.reason !== "new" ? `, ${reasonText(row.reason)}` : ""}
       </span>
     </div>
   );

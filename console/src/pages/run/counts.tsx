@@ -2,12 +2,14 @@
 import type { Schema } from "../../api/client";
 import { Table } from "../../ui/parts";
 import { number } from "../../ui/time";
+import { typeName } from "../../ui/words";
 
 type Counts = Schema<"RunResponse">["counts"];
 type Count = keyof Schema<"TypeCounts">;
 
-const TYPES: Record<string, string> = { users: "Users", groups: "Groups", licenses: "Licences", devices: "Devices", memberships: "Memberships" };
-const ORDER = Object.keys(TYPES);
+const ORDER = ["users", "groups", "memberships", "licenses", "devices"];
+/** Types that are newer than the order come last. */
+const placeOf = (type: string) => (ORDER.indexOf(type) + ORDER.length + 1) % (ORDER.length + 1);
 
 const COLUMNS: [Count, done: string, plan: string][] = [
   ["read", "Read", "Read"],
@@ -28,13 +30,13 @@ const COLUMNS: [Count, done: string, plan: string][] = [
 const ALWAYS: Count[] = ["read", "created", "updated", "unchanged"];
 
 export function CountTable({ counts, isPlan }: { counts: Counts; isPlan: boolean }) {
-  const types = Object.keys(counts).sort((a, b) => ORDER.indexOf(a) - ORDER.indexOf(b));
+  const types = Object.keys(counts).sort((a, b) => placeOf(a) - placeOf(b));
   const columns = COLUMNS.filter(([count]) => ALWAYS.includes(count) || types.some((type) => (counts[type]?.[count] ?? 0) > 0));
   return (
     <Table label="Statistics" head={["Type", ...columns.map(([, done, plan]) => ({ text: isPlan ? plan : done, number: true as const }))]}>
       {types.map((type) => (
         <tr key={type}>
-          <td className="strong">{TYPES[type] ?? type}</td>
+          <td className="strong">{typeName(type)}</td>
           {columns.map(([count]) => (
             <td key={count} className="number">
               {type === "memberships" && count !== "read" ? "" : number(counts[type]?.[count] ?? 0)}

@@ -1,7 +1,7 @@
 /** One change, attribute by attribute. */
 import type { Schema } from "../../api/client";
-import { Lozenge, Table } from "../../ui/parts";
-import { ACTIONS } from "./changes";
+import { Table } from "../../ui/parts";
+import { ActionLozenge } from "./changes";
 
 type Change = Schema<"ChangeResponse">;
 
@@ -14,7 +14,7 @@ export function Difference({ change }: { change: Change }) {
     <>
       <div className="row">
         <h3>{change.label ?? change.objectId}</h3>
-        <Lozenge tone={ACTIONS[change.action].tone}>{ACTIONS[change.action].text}</Lozenge>
+        <ActionLozenge action={change.action} />
       </div>
       {keys.length === 0 ? (
         <p className="subtle">The values stay as they are.</p>

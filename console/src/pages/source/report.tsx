@@ -5,6 +5,7 @@ import { useSession } from "../../api/session";
 import { useQuery } from "../../api/use";
 import { Card, Lozenge, Message, Table, type Tone } from "../../ui/parts";
 import { Moment } from "../../ui/time";
+import { wordsOf } from "../../ui/words";
 import { DelegatedPicture } from "./portal-picture";
 import { Remedies } from "./remedies";
 
@@ -37,8 +38,6 @@ export function useCapabilities(): Schema<"CapabilityDescription">[] {
   return useQuery(key === null && transport.signsIn ? null : "capabilities", loadCapabilities).data?.items ?? [];
 }
 
-/** `nestedGroups` as «Nested groups». */
-const wordsOf = (id: string) => id.replace(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`).replace(/^./, (letter) => letter.toUpperCase());
 
 export function CheckReport({ check }: { check: Check }) {
   const overall = overallText[check.overall];
