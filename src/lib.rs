@@ -16,7 +16,7 @@
 //! | 0 kernel | `clock codes config error http ids random seal` | the tools everything may use |
 //! | 1 rules | `text_enum cloud api_key connection destination directory filter job mapping permission run_state schedule webhook` | pure: no I/O, no clock, no async |
 //! | 2 adapters | `db graph assets postgres` | one outside system each |
-//! | 3 engine | `app connection_check directory_lookup filter_preview runs` | where two adapters meet |
+//! | 3 engine | `app connection_check directory_lookup explain filter_preview runs` | where two adapters meet |
 //! | 4 edge | `api serve shutdown telemetry` | HTTP in, HTTP out |
 //! | beside | `sim` | the package `simulators/`, which shares only `kernel/` (`clock`, `random`) with this one |
 
@@ -55,6 +55,7 @@ pub mod postgres;
 pub mod app;
 pub mod connection_check;
 pub(crate) mod directory_lookup;
+pub(crate) mod explain;
 pub(crate) mod filter_preview;
 pub mod runs;
 

@@ -40,6 +40,13 @@ impl Schedule {
     }
 }
 
+impl Schedule {
+    /// The times after `now`, one after the other.
+    pub fn times_after(&self, now: DateTime<Utc>) -> impl Iterator<Item = DateTime<Utc>> {
+        std::iter::successors(self.next_after(now), |last| self.next_after(*last))
+    }
+}
+
 /// A field of a schedule, and its valid values.
 struct Field {
     name: &'static str,

@@ -21,11 +21,12 @@ use crate::mapping::Selection;
 use crate::schedule::{Schedule, ScheduleFault};
 use actix_web::web::{Data, Json, Path, Query};
 use actix_web::{delete, get, patch, post};
-use body::{CreateJob, JobResponse, UpdateJob};
+pub use body::JobResponse;
+use body::{CreateJob, UpdateJob};
 use expand::ExpandQuery;
 use serde_json::{Value, json};
 
-const KIND: &str = "jobs";
+pub(super) const KIND: &str = "jobs";
 
 /// What the document cannot say of a job: the attributes exist and the schedule is valid.
 pub(super) fn check(body: &Value, faults: &mut Faults) {
@@ -36,18 +37,24 @@ pub(super) fn check(body: &Value, faults: &mut Faults) {
     }
     // Each field alone, so that a fault of one does not hide the faults of the other.
     let of_schedule = |name: &str| body.get("schedule").and_then(|schedule| schedule.get(name)).and_then(Value::as_str);
-    if let Some(cron) = of_schedule("cron") {
+    let mut is_timezone_named = false;
+    for field in ["cron", "fullCron"] {
+        let Some(cron) = of_schedule(field) else { continue };
         let found = Schedule::parse(cron, of_schedule("timezone").unwrap_or("UTC")).err().unwrap_or_default();
         for fault in found {
             match fault {
-                ScheduleFault::Cron(detail) => faults.push("/schedule/cron", "invalid_cron", detail),
-                ScheduleFault::Timezone(detail) => faults.push("/schedule/timezone", "unknown_timezone", detail),
+                ScheduleFault::Cron(detail) => faults.push(format!("/schedule/{field}"), "invalid_cron", detail),
+                ScheduleFault::Timezone(_) if is_timezone_named => {}
+                ScheduleFault::Timezone(detail) => {
+                    is_timezone_named = true;
+                    faults.push("/schedule/timezone", "unknown_timezone", detail);
+                }
             }
         }
     }
 }
 
-fn unknown(id: JobId) -> Error {
+pub(super) fn unknown(id: JobId) -> Error {
     Error::not_found("job", id)
 }
 
@@ -119,7 +126,8 @@ pub async fn create_job(
             Ok(row)
         })
         .await?;
-    Ok(Created { location: format!("/v1/jobs/{}", row.id), value: JobResponse::from_row(row)? })
+    let location = format!("/v1/jobs/{}", row.id);
+    Ok(Created { location, value: JobResponse::single(row, app.clock.now())? })
 }
 
 /// Get a job
@@ -143,7 +151,7 @@ pub async fn get_job(
         .db
         .scoped(organization, async |tx| {
             let row = jobs::find(tx, organization, id).await?.ok_or_else(|| unknown(id))?;
-            let page = Page { items: vec![JobResponse::from_row(row)?], next_cursor: None };
+            let page = Page { items: vec![JobResponse::single(row, app.clock.now())?], next_cursor: None };
             let page = expand.apply(tx, organization, page).await?;
             page.items.into_iter().next().ok_or_else(|| Error::internal("one job has one response"))
         })
@@ -180,7 +188,7 @@ pub async fn update_job(
     // A type that is named is imported, but devices are off by default.
     let defaults = json!({"objects": Selection::default()});
     let changes_schedule = !matches!(body.0.schedule, Change::Keep);
-    let job = app
+    let row = app
         .db
         .scoped(organization, async |tx| {
             let current = jobs::lock(tx, organization, id).await?.ok_or_else(|| unknown(id))?;
@@ -190,12 +198,13 @@ pub async fn update_job(
             let now = app.clock.now();
             let new = job.row(Some(&current), changes_schedule, now)?;
             let before = JobResponse::from_row(current)?;
-            let after = JobResponse::from_row(jobs::update(tx, organization, id, &new, now).await?)?;
+            let row = jobs::update(tx, organization, id, &new, now).await?;
+            let after = JobResponse::from_row(row.clone())?;
             record_update(tx, &app, &caller, (KIND, id.0), (&before, &after), &[]).await?;
-            Ok(after)
+            Ok(row)
         })
         .await?;
-    Ok(Found(job))
+    Ok(Found(JobResponse::single(row, app.clock.now())?))
 }
 
 /// Delete a job

@@ -1,5 +1,9 @@
 //! The mirror of a job, to browse or to export.
 
+mod one;
+
+pub use one::get_object;
+
 use super::auth::Caller;
 use super::page::{Page, PageQuery, Window};
 use crate::app::App;

@@ -2,9 +2,9 @@
 
 use super::{
     api_keys, attributes, audit_events, capabilities, connection_checks, connection_setup, connections,
-    destination_checks, destination_types, destinations, directory_lookups, filter_previews, filter_properties,
-    filter_validation, filters, forge, handovers, health, job_schema, jobs, objects, openapi, organizations,
-    run_changes, run_events, run_report, runs, tickets, webhook_deliveries, webhooks, workers,
+    destination_checks, destination_types, destinations, directory_lookups, explanations, filter_previews,
+    filter_properties, filter_validation, filters, forge, handovers, health, job_schedules, job_schema, jobs, objects,
+    openapi, organizations, run_changes, run_events, run_report, runs, tickets, webhook_deliveries, webhooks, workers,
 };
 use utoipa_actix_web::service_config::ServiceConfig;
 
@@ -68,8 +68,12 @@ pub(super) fn v1(config: &mut ServiceConfig<'_>) {
         .service(jobs::get_job)
         .service(jobs::update_job)
         .service(jobs::delete_job)
+        .service(job_schedules::pause_job)
+        .service(job_schedules::resume_job)
         .service(attributes::list_attributes)
         .service(objects::list_objects)
+        .service(objects::get_object)
+        .service(explanations::explain_object)
         .service(job_schema::get_job_schema)
         .service(job_schema::build_job_schema)
         .service(runs::create_run)

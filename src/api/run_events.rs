@@ -126,6 +126,22 @@ fn wants_stream(request: &HttpRequest, by_default: bool) -> bool {
     }
 }
 
+/// Waits until the run ends or awaits approval, at most for `most`.
+pub(super) async fn until_it_rests(app: &App, organization: OrganizationId, run: RunId, most: Duration) -> Result<()> {
+    let follower = Follower { app: app.clone(), organization, run };
+    let started = app.clock.instant();
+    let mut after = 0;
+    loop {
+        let left = most.saturating_sub(app.clock.elapsed_since(started));
+        let seen = follower.wait_for(after, left).await?;
+        after = seen.next_after;
+        let rests = seen.state.is_terminal() || seen.state == RunState::AwaitingApproval;
+        if rests || app.clock.elapsed_since(started) >= most || app.stopping.is_cancelled() {
+            return Ok(());
+        }
+    }
+}
+
 /// One caller who follows one run.
 struct Follower {
     app: App,

@@ -1,7 +1,9 @@
 //! Runs: executions of a job.
 
+mod actor;
 mod body;
 mod expand;
+mod people;
 mod refusal;
 
 pub use body::RunResponse;
@@ -13,6 +15,7 @@ use super::body::Body;
 use super::once::{IdempotencyKeyHeader, Once};
 use super::page::{Page, PageQuery, TimeSortQuery};
 use super::respond::{Accepted, Found};
+use super::run_events;
 use crate::app::App;
 use crate::db::runs::{self, NewRun};
 use crate::db::{job_settings, mirror};
@@ -23,21 +26,24 @@ use actix_web::web::{Data, Json, Path, Query};
 use actix_web::{get, post};
 use body::CreateRun;
 use expand::ExpandQuery;
+use people::{add_names, single};
 use refusal::{refuse_another_tenant, refuse_outdated, refuse_test_that_would_remove};
 use serde::Deserialize;
+use std::time::Duration;
 use utoipa::IntoParams;
 
 const KIND: &str = "runs";
 
 /// Start a run
 ///
-/// Queues an execution of the job. The next free worker executes it; its events show the progress.
+/// Queues an execution of the job. The next free worker executes it; its events show the progress. With `wait`, the
+/// response is sent when the run ends or awaits approval, or when the time is over: `state` tells which.
 #[utoipa::path(
     tag = "Runs",
-    params(("id" = JobId, Path, description = "The job's id"), IdempotencyKeyHeader),
+    params(("id" = JobId, Path, description = "The job's id"), WaitQuery, IdempotencyKeyHeader),
     request_body = CreateRun,
     responses(
-        (status = 202, description = "The run, queued", body = RunResponse),
+        (status = 202, description = "The run, queued; with `wait` as it is then", body = RunResponse),
         (status = 409, response = super::openapi::Conflict)
     ),
     security(("bearer" = ["run"]))
@@ -47,6 +53,7 @@ pub async fn create_run(
     app: Data<App>,
     caller: Caller,
     job: Path<JobId>,
+    wait: Query<WaitQuery>,
     once: Once,
     body: Body<CreateRun>,
 ) -> Result<Accepted<RunResponse>> {
@@ -78,7 +85,20 @@ pub async fn create_run(
             Ok(row)
         })
         .await?;
-    Ok(Accepted { location: format!("/v1/runs/{}", row.id), value: RunResponse::from_row(row)? })
+    let id = RunId(row.id);
+    if let Some(seconds) = wait.wait.filter(|seconds| *seconds > 0) {
+        run_events::until_it_rests(&app, organization, id, Duration::from_secs(u64::from(seconds))).await?;
+    }
+    let value = app.db.scoped(organization, async |tx| single(tx, organization, id).await).await?;
+    Ok(Accepted { location: format!("/v1/runs/{id}"), value })
+}
+
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct WaitQuery {
+    /// How many seconds to wait at most until the run ends or awaits approval. Absent: the response is sent at once.
+    #[param(minimum = 0, maximum = 20)]
+    pub wait: Option<u8>,
 }
 
 /// List the runs of a job
@@ -110,7 +130,8 @@ pub async fn list_job_runs(
         .scoped(organization, async |tx| {
             job_settings::load(tx, organization, job).await?;
             let rows = runs::list(tx, organization, &which, &window.part()).await?;
-            let page = window.try_page(rows, |row| row.id, RunResponse::listed)?;
+            let mut page = window.try_page(rows, |row| row.id, RunResponse::listed)?;
+            add_names(tx, organization, &mut page.items).await?;
             expand.apply(tx, organization, page).await
         })
         .await?;
@@ -151,7 +172,8 @@ pub async fn list_runs(
         .db
         .scoped(organization, async |tx| {
             let rows = runs::list(tx, organization, &which, &window.part()).await?;
-            let page = window.try_page(rows, |row| row.id, RunResponse::listed)?;
+            let mut page = window.try_page(rows, |row| row.id, RunResponse::listed)?;
+            add_names(tx, organization, &mut page.items).await?;
             expand.apply(tx, organization, page).await
         })
         .await?;
@@ -178,7 +200,7 @@ pub async fn get_run(
     let run = app
         .db
         .scoped(organization, async |tx| {
-            let run = RunResponse::from_row(runs::find(tx, organization, id).await?)?;
+            let run = single(tx, organization, id).await?;
             let page = expand.apply(tx, organization, Page { items: vec![run], next_cursor: None }).await?;
             page.items.into_iter().next().ok_or_else(|| Error::internal("one run has one response"))
         })
@@ -202,14 +224,15 @@ pub async fn get_run(
 #[post("/v1/runs/{id}/cancel")]
 pub async fn cancel_run(app: Data<App>, caller: Caller, id: Path<RunId>) -> Result<Found<RunResponse>> {
     let (organization, id) = (caller.organization, *id);
-    let row = app
+    let run = app
         .db
         .scoped(organization, async |tx| {
             record(tx, &app, &caller, "cancel", KIND, id.0).await?;
-            runs::request_cancel(tx, organization, id, &caller.actor, app.clock.now()).await
+            runs::request_cancel(tx, organization, id, &caller.actor, app.clock.now()).await?;
+            single(tx, organization, id).await
         })
         .await?;
-    Ok(Found(RunResponse::from_row(row)?))
+    Ok(Found(run))
 }
 
 /// Approve a run that the removal brake stopped
@@ -227,7 +250,7 @@ pub async fn cancel_run(app: Data<App>, caller: Caller, id: Path<RunId>) -> Resu
 #[post("/v1/runs/{id}/approve")]
 pub async fn approve_run(app: Data<App>, caller: Caller, id: Path<RunId>) -> Result<Found<RunResponse>> {
     let (organization, id) = (caller.organization, *id);
-    let row = app
+    let run = app
         .db
         .scoped(organization, async |tx| {
             let run = runs::find(tx, organization, id).await?;
@@ -235,8 +258,9 @@ pub async fn approve_run(app: Data<App>, caller: Caller, id: Path<RunId>) -> Res
                 refuse_outdated(tx, &app, organization, &run).await?;
             }
             record(tx, &app, &caller, "approve", KIND, id.0).await?;
-            runs::approve(tx, organization, id, app.clock.now()).await
+            runs::approve(tx, organization, id, app.clock.now()).await?;
+            single(tx, organization, id).await
         })
         .await?;
-    Ok(Found(RunResponse::from_row(row)?))
+    Ok(Found(run))
 }

@@ -93,3 +93,21 @@ impl Which {
 }
 
 list!(audit_events, AuditEventRow, by time);
+
+/// Who took an action on each of these resources last, as far as the log goes back.
+pub async fn actors(
+    tx: &mut Transaction,
+    organization: OrganizationId,
+    action: &str,
+    resources: &[Uuid],
+) -> Result<Vec<(Uuid, String)>> {
+    let rows: Vec<(Option<Uuid>, String)> = audit_events::table
+        .filter(audit_events::organization_id.eq(organization.0))
+        .filter(audit_events::resource_id.assume_not_null().eq_any(resources))
+        .filter(audit_events::action.eq(action))
+        .order(audit_events::id)
+        .select((audit_events::resource_id, audit_events::actor))
+        .load(tx)
+        .await?;
+    Ok(rows.into_iter().filter_map(|(id, actor)| Some((id?, actor))).collect())
+}

@@ -198,6 +198,7 @@ pub async fn pause_schedule(
         .set((
             jobs::schedule_enabled.eq(false),
             jobs::schedule_next_at.eq(None::<DateTime<Utc>>),
+            jobs::schedule_full_next_at.eq(None::<DateTime<Utc>>),
             jobs::schedule_paused_reason.eq(reason),
             jobs::updated_at.eq(now),
         ))

@@ -41,6 +41,10 @@ pub struct JobRow {
     pub schedule_next_at: Option<DateTime<Utc>>,
     pub schedule_paused_reason: Option<String>,
     pub schedule_mode: ScheduleMode,
+    pub schedule_full_cron: Option<String>,
+    pub schedule_full_next_at: Option<DateTime<Utc>>,
+    pub schedule_retry_attempts: i32,
+    pub schedule_retry_minutes: i32,
     pub version: i64,
     pub created_at: DateTime<Utc>,
     pub updated_at: DateTime<Utc>,
@@ -66,6 +70,10 @@ pub struct NewJobRow {
     pub schedule_next_at: Option<DateTime<Utc>>,
     pub schedule_paused_reason: Option<String>,
     pub schedule_mode: ScheduleMode,
+    pub schedule_full_cron: Option<String>,
+    pub schedule_full_next_at: Option<DateTime<Utc>>,
+    pub schedule_retry_attempts: i32,
+    pub schedule_retry_minutes: i32,
 }
 
 /// A destination that already has a job is an error `destination_in_use`; see [`served_by`] for its name.
@@ -164,6 +172,28 @@ pub async fn update(
     let change = (new, jobs::version.eq(jobs::version + 1), jobs::updated_at.eq(now));
     let update = diesel::update(jobs::table.find((organization.0, id.0))).set(change);
     update.returning(JobRow::as_returning()).get_result(tx).await.map_err(from_write)
+}
+
+/// Whether the schedule of a job is on, and its next times.
+#[derive(AsChangeset, Clone, Debug)]
+#[diesel(table_name = jobs, treat_none_as_null = true)]
+pub struct ScheduleState {
+    pub schedule_enabled: bool,
+    pub schedule_next_at: Option<DateTime<Utc>>,
+    pub schedule_full_next_at: Option<DateTime<Utc>>,
+    pub schedule_paused_reason: Option<String>,
+}
+
+pub async fn set_schedule(
+    tx: &mut Transaction,
+    organization: OrganizationId,
+    id: JobId,
+    state: &ScheduleState,
+    now: DateTime<Utc>,
+) -> Result<JobRow> {
+    let change = (state, jobs::version.eq(jobs::version + 1), jobs::updated_at.eq(now));
+    let update = diesel::update(jobs::table.find((organization.0, id.0))).set(change);
+    Ok(update.returning(JobRow::as_returning()).get_result(tx).await?)
 }
 
 /// Hides the job and frees its connection, filter and destination at once; `system::clear_deleted_jobs` removes its data.

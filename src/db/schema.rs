@@ -182,6 +182,10 @@ diesel::table! {
         created_at -> Timestamptz,
         updated_at -> Timestamptz,
         schedule_mode -> Text,
+        schedule_full_cron -> Nullable<Text>,
+        schedule_full_next_at -> Nullable<Timestamptz>,
+        schedule_retry_attempts -> Int4,
+        schedule_retry_minutes -> Int4,
     }
 }
 

@@ -4,6 +4,7 @@ mod monitoring;
 mod operator;
 mod organizations;
 mod retention;
+mod retries;
 mod workers;
 
 pub use monitoring::{Backlog, JobHealth, backlog, job_health};
@@ -15,6 +16,7 @@ pub use organizations::{NewOrganization, ensure_organization, find_organization}
 pub use retention::{
     clear_deleted_jobs, clear_deleted_organizations, clear_ended_runs, clear_expired, wipe_organization,
 };
+pub use retries::{DueRetry, RETRY, SCHEDULE, due_retries, retry};
 pub use workers::{WorkerRow, forget_worker, list_workers, see_worker};
 
 use super::Db;
@@ -110,44 +112,80 @@ pub async fn take_ticket(db: &Db, hash: &[u8], path: &str, now: DateTime<Utc>) -
     .await
 }
 
-/// A job whose schedule is due.
+/// A job whose schedule is due, or the second one, whose runs read everything.
 pub struct DueJob {
     pub organization: OrganizationId,
     pub job: JobId,
     pub cron: String,
+    pub full_cron: Option<String>,
     pub timezone: String,
     pub mode: ScheduleMode,
-    pub due_at: DateTime<Utc>,
+    pub due_at: Option<DateTime<Utc>>,
+    pub full_due_at: Option<DateTime<Utc>>,
 }
 
-/// The jobs whose schedule is due.
+impl DueJob {
+    /// Whether the second schedule is due: then the run reads everything.
+    pub fn is_full_due(&self, now: DateTime<Utc>) -> bool {
+        self.full_due_at.is_some_and(|at| at <= now)
+    }
+}
+
+/// The next times of a job's schedules.
+#[derive(Clone, Copy, Default, Debug)]
+pub struct NextTimes {
+    pub next_at: Option<DateTime<Utc>>,
+    pub full_next_at: Option<DateTime<Utc>>,
+}
+
+#[derive(Queryable)]
+struct DueRow {
+    organization: Uuid,
+    job: Uuid,
+    cron: Option<String>,
+    full_cron: Option<String>,
+    timezone: Option<String>,
+    mode: ScheduleMode,
+    due_at: Option<DateTime<Utc>>,
+    full_due_at: Option<DateTime<Utc>>,
+}
+
+/// The jobs whose schedules are due.
 pub async fn due_jobs(db: &Db, now: DateTime<Utc>) -> Result<Vec<DueJob>> {
-    type Row = (Uuid, Uuid, Option<String>, Option<String>, ScheduleMode, Option<DateTime<Utc>>);
     db.system(async |tx| {
-        let rows: Vec<Row> = jobs::table
+        let rows: Vec<DueRow> = jobs::table
             .filter(jobs::schedule_enabled.eq(true))
             .filter(jobs::deleting_at.is_null())
-            .filter(jobs::schedule_next_at.le(now))
+            .filter(
+                jobs::schedule_next_at
+                    .assume_not_null()
+                    .le(now)
+                    .or(jobs::schedule_full_next_at.assume_not_null().le(now)),
+            )
             .select((
                 jobs::organization_id,
                 jobs::id,
                 jobs::schedule_cron,
+                jobs::schedule_full_cron,
                 jobs::schedule_timezone,
                 jobs::schedule_mode,
                 jobs::schedule_next_at,
+                jobs::schedule_full_next_at,
             ))
             .load(tx)
             .await?;
         Ok(rows
             .into_iter()
-            .filter_map(|(organization, job, cron, timezone, mode, due_at)| {
+            .filter_map(|row| {
                 Some(DueJob {
-                    organization: OrganizationId(organization),
-                    job: JobId(job),
-                    cron: cron?,
-                    timezone: timezone.unwrap_or_else(|| "UTC".to_owned()),
-                    mode,
-                    due_at: due_at?,
+                    organization: OrganizationId(row.organization),
+                    job: JobId(row.job),
+                    cron: row.cron?,
+                    full_cron: row.full_cron,
+                    timezone: row.timezone.unwrap_or_else(|| "UTC".to_owned()),
+                    mode: row.mode,
+                    due_at: row.due_at,
+                    full_due_at: row.full_due_at,
                 })
             })
             .collect())
@@ -158,28 +196,24 @@ pub async fn due_jobs(db: &Db, now: DateTime<Utc>) -> Result<Vec<DueJob>> {
 /// Queues the run of a due schedule and sets its next time. `false`: nothing was queued, because another process was
 /// faster, because the schedule was switched off or the job deleted meanwhile, or because a run of the job is queued or
 /// running. A run that awaits approval is superseded.
-pub async fn run_due_job(
-    db: &Db,
-    due: &DueJob,
-    new: &NewRun,
-    next: Option<DateTime<Utc>>,
-    now: DateTime<Utc>,
-) -> Result<bool> {
-    let (organization, job, due_at) = (due.organization, due.job, due.due_at);
+pub async fn run_due_job(db: &Db, due: &DueJob, new: &NewRun, next: NextTimes, now: DateTime<Utc>) -> Result<bool> {
+    let (organization, job) = (due.organization, due.job);
     db.scoped(organization, async |tx| {
         let taken = diesel::update(jobs::table.find((organization.0, job.0)))
-            .filter(jobs::schedule_next_at.eq(due_at))
+            .filter(jobs::schedule_next_at.is_not_distinct_from(due.due_at))
+            .filter(jobs::schedule_full_next_at.is_not_distinct_from(due.full_due_at))
             .filter(jobs::schedule_enabled.eq(true))
             .filter(jobs::deleting_at.is_null())
-            .set(jobs::schedule_next_at.eq(next))
+            .set((jobs::schedule_next_at.eq(next.next_at), jobs::schedule_full_next_at.eq(next.full_next_at)))
             .execute(tx)
             .await?;
         if taken == 0 || super::runs::has_busy(tx, organization, job).await? {
             return Ok(false);
         }
         super::runs::enqueue(tx, organization, new, now).await?;
+        let field = if due.is_full_due(now) { "fullCron" } else { "mode" };
         let message =
-            format!("The job's schedule started this run. It is {}, as schedule.mode of the job says.", new.mode);
+            format!("The job's schedule started this run. It is {}, as schedule.{field} of the job says.", new.mode);
         let data = serde_json::json!({"message": message, "stage": null});
         super::runs::add_event(tx, organization, new.id, EventKind::Log, &data, now).await?;
         let done = ("create", "runs", new.id.0);

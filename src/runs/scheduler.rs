@@ -2,13 +2,14 @@
 
 use super::monitoring;
 use crate::app::App;
+use crate::db::system::{NextTimes, RETRY, SCHEDULE};
 use crate::db::{runs, system};
 use crate::error::Result;
-use crate::ids::{RunId, WorkerId};
+use crate::ids::{JobId, RunId, WorkerId};
 use crate::job::ScheduleMode;
 use crate::run_state::{RunMode, RunRequest};
 use crate::schedule::Schedule;
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
@@ -42,6 +43,7 @@ pub async fn keep(app: App, worker: WorkerId, stopping: CancellationToken) {
 /// One look at the clock. Public for tests, which move it by hand.
 pub async fn tick(app: &App, worker: WorkerId) -> Result<()> {
     queue_due(app).await?;
+    retry_failed(app).await?;
     runs::expire_approvals(&app.db, app.clock.now()).await?;
     let capacity = i32::from(app.settings.concurrent_runs());
     system::see_worker(&app.db, worker, capacity, app.presence.shown(), app.clock.now()).await?;
@@ -54,16 +56,25 @@ pub async fn tick(app: &App, worker: WorkerId) -> Result<()> {
 async fn queue_due(app: &App) -> Result<()> {
     let now = app.clock.now();
     for due in system::due_jobs(&app.db, now).await? {
-        let next = Schedule::parse(&due.cron, &due.timezone).ok().and_then(|schedule| schedule.next_after(now));
+        let next = |cron: &str| Schedule::parse(cron, &due.timezone).ok().and_then(|schedule| schedule.next_after(now));
+        // A time that is yet to come stays: where it is not due, nothing was missed.
+        let after = |at: Option<DateTime<Utc>>, cron: Option<&str>| match at {
+            Some(at) if at > now => Some(at),
+            _ => cron.and_then(next),
+        };
+        let next = NextTimes {
+            next_at: after(due.due_at, Some(&due.cron)),
+            full_next_at: after(due.full_due_at, due.full_cron.as_deref()),
+        };
         let new = runs::NewRun {
             id: RunId::new(&app.clock),
             job: due.job,
             mode: match due.mode {
-                ScheduleMode::Full => RunMode::Full,
-                ScheduleMode::Incremental => RunMode::Incremental,
+                ScheduleMode::Incremental if !due.is_full_due(now) => RunMode::Incremental,
+                ScheduleMode::Full | ScheduleMode::Incremental => RunMode::Full,
             },
             request: RunRequest::default(),
-            requested_by: "schedule".to_owned(),
+            requested_by: SCHEDULE.to_owned(),
         };
         match system::run_due_job(&app.db, &due, &new, next, now).await {
             Ok(true) => tracing::info!(job.id = %due.job, run.id = %new.id, "scheduled run queued"),
@@ -71,6 +82,30 @@ async fn queue_due(app: &App) -> Result<()> {
                 tracing::info!(job.id = %due.job, "the time of a schedule came while a run is queued or running; skipped")
             }
             Err(error) => tracing::error!(job.id = %due.job, code = %error.code, "a schedule failed: {}", error.detail),
+        }
+    }
+    Ok(())
+}
+
+/// Repeats the runs of schedules that failed, where a job says so.
+async fn retry_failed(app: &App) -> Result<()> {
+    let now = app.clock.now();
+    for due in system::due_retries(&app.db, now).await? {
+        let new = runs::NewRun {
+            id: RunId::new(&app.clock),
+            job: JobId(due.job_id),
+            mode: due.mode,
+            request: RunRequest::default(),
+            requested_by: RETRY.to_owned(),
+        };
+        match system::retry(&app.db, &due, &new, now).await {
+            Ok(true) => {
+                tracing::info!(job.id = %due.job_id, run.id = %new.id, failed.run = %due.run_id, "failed run repeated")
+            }
+            Ok(false) => {}
+            Err(error) => {
+                tracing::error!(job.id = %due.job_id, code = %error.code, "a repetition failed: {}", error.detail);
+            }
         }
     }
     Ok(())

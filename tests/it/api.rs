@@ -11,6 +11,8 @@ mod conventions;
 mod cors;
 mod destination_checks;
 mod destinations;
+mod directory_lookups;
+mod explanations;
 mod filters;
 mod handovers;
 mod job_schema;

@@ -28,7 +28,7 @@ const FLOORS: [&[&str]; 5] = [
         "webhook",
     ],
     &["db", "graph", "assets", "postgres"],
-    &["app", "connection_check", "directory_lookup", "filter_preview", "runs"],
+    &["app", "connection_check", "directory_lookup", "explain", "filter_preview", "runs"],
     &["api", "serve", "shutdown", "telemetry"],
 ];
 const ADAPTERS: usize = 2;

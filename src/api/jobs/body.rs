@@ -8,6 +8,7 @@ use crate::error::{Error, Result};
 use crate::ids::{ConnectionId, DestinationId, FilterId, JobId};
 use crate::job::{Deliver, RemovalPolicy, ScheduleMode};
 use crate::mapping::{Memberships, Selection};
+use crate::schedule::Schedule;
 use chrono::{DateTime, Utc};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -50,6 +51,32 @@ pub struct JobSchedule {
     /// What the runs of the schedule read. An incremental run reads what changed, which is what a nightly import needs.
     #[serde(default)]
     pub mode: ScheduleMode,
+    /// A second, rarer schedule in the same form, whose runs read everything: `0 3 * * SUN` beside a nightly `cron` with the
+    /// mode `incremental`. Where both are due, one full run starts. Null: none.
+    #[serde(default)]
+    #[schema(min_length = 1, max_length = 200, example = "0 3 * * SUN")]
+    pub full_cron: Option<String>,
+    /// Whether a failed run of the schedule is repeated.
+    #[serde(default)]
+    pub retry: ScheduleRetry,
+}
+
+/// How a failed run of the schedule is repeated. Runs that a person started are not.
+#[derive(Serialize, Deserialize, ToSchema, Clone, Copy, PartialEq, Eq, Debug)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct ScheduleRetry {
+    /// How often it is repeated at most, until one does not fail. 0: never.
+    #[schema(minimum = 0, maximum = 5)]
+    pub attempts: i32,
+    /// How many minutes after the failed run ended the next one starts.
+    #[schema(minimum = 1, maximum = 1440)]
+    pub after_minutes: i32,
+}
+
+impl Default for ScheduleRetry {
+    fn default() -> Self {
+        Self { attempts: 0, after_minutes: 15 }
+    }
 }
 
 fn utc() -> String {
@@ -116,6 +143,10 @@ pub struct UpdateSchedule {
     timezone: Option<String>,
     enabled: Option<bool>,
     mode: Option<ScheduleMode>,
+    #[schema(min_length = 1, max_length = 200)]
+    full_cron: Option<String>,
+    #[schema(value_type = Option<ScheduleRetry>)]
+    retry: Option<Value>,
 }
 
 #[derive(Serialize, ToSchema, Debug)]
@@ -163,12 +194,31 @@ pub struct ScheduleResponse {
     pub enabled: bool,
     /// What the runs of the schedule read.
     pub mode: ScheduleMode,
+    /// The second schedule, whose runs read everything; null: none.
+    #[schema(required = true)]
+    pub full_cron: Option<String>,
+    pub retry: ScheduleRetry,
     /// The next time; null while the schedule is off or paused.
     #[schema(required = true)]
     pub next_run_at: Option<DateTime<Utc>>,
-    /// Why the service paused the schedule. Any change of the schedule resumes it, also a change to the same values.
+    /// The next five times with what each run reads. Of a single job only; absent in lists.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(max_items = 5)]
+    pub next_runs: Vec<NextRun>,
+    /// Why the schedule is paused: `manual`, by `POST /v1/jobs/{id}/pause`, or the reason for which the service paused it,
+    /// such as `missing_objects_observed`. `POST /v1/jobs/{id}/resume` resumes it, and so does any change of the schedule,
+    /// also a change to the same values.
     #[schema(required = true)]
     pub paused_reason: Option<String>,
+}
+
+/// A time at which the schedule starts a run.
+#[derive(Serialize, ToSchema, Clone, PartialEq, Eq, Debug)]
+pub struct NextRun {
+    /// When it starts.
+    pub at: DateTime<Utc>,
+    /// What it reads.
+    pub mode: ScheduleMode,
 }
 
 impl Versioned for JobResponse {
@@ -177,11 +227,37 @@ impl Versioned for JobResponse {
     }
 }
 
+const NEXT_RUNS: usize = 5;
+
+/// The next times of both schedules. Where they meet, the full run starts alone.
+fn next_runs(schedule: &ScheduleResponse, now: DateTime<Utc>) -> Vec<NextRun> {
+    let times = |cron: &str, mode: ScheduleMode| {
+        let parsed = Schedule::parse(cron, &schedule.timezone).ok();
+        let times = parsed.map(|parsed| parsed.times_after(now).take(NEXT_RUNS).collect::<Vec<_>>());
+        times.into_iter().flatten().map(move |at| NextRun { at, mode })
+    };
+    let full = schedule.full_cron.iter().flat_map(|cron| times(cron, ScheduleMode::Full));
+    let mut next: Vec<NextRun> = full.chain(times(&schedule.cron, schedule.mode)).collect();
+    next.sort_by_key(|one| one.at);
+    next.dedup_by_key(|one| one.at);
+    next.truncate(NEXT_RUNS);
+    next
+}
+
 fn read<T: DeserializeOwned>(value: Value) -> Result<T> {
     serde_json::from_value(value).map_err(Error::internal)
 }
 
 impl JobResponse {
+    /// A single job, with the next times of its schedule.
+    pub(in crate::api) fn single(row: JobRow, now: DateTime<Utc>) -> Result<Self> {
+        let mut job = Self::from_row(row)?;
+        if let Some(schedule) = job.schedule.as_mut().filter(|schedule| schedule.enabled) {
+            schedule.next_runs = next_runs(schedule, now);
+        }
+        Ok(job)
+    }
+
     pub(super) fn from_row(row: JobRow) -> Result<Self> {
         let schedule = match (row.schedule_cron, row.schedule_timezone) {
             (Some(cron), Some(timezone)) => Some(ScheduleResponse {
@@ -189,7 +265,13 @@ impl JobResponse {
                 timezone,
                 enabled: row.schedule_enabled,
                 mode: row.schedule_mode,
-                next_run_at: row.schedule_next_at,
+                full_cron: row.schedule_full_cron,
+                retry: ScheduleRetry {
+                    attempts: row.schedule_retry_attempts,
+                    after_minutes: row.schedule_retry_minutes,
+                },
+                next_run_at: row.schedule_next_at.into_iter().chain(row.schedule_full_next_at).min(),
+                next_runs: Vec::new(),
                 paused_reason: row.schedule_paused_reason,
             }),
             _ => None,

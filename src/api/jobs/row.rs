@@ -1,6 +1,6 @@
 //! The columns of a job, and what it refers to.
 
-use super::body::{CreateJob, JobResponse, JobSchedule};
+use super::body::{CreateJob, JobResponse, JobSchedule, ScheduleRetry};
 use crate::db::Transaction;
 use crate::db::destinations;
 use crate::db::jobs::{self, JobRow, NewJobRow, References};
@@ -29,6 +29,8 @@ impl CreateJob {
                 timezone: schedule.timezone,
                 enabled: schedule.enabled || schedule.paused_reason.is_some(),
                 mode: schedule.mode,
+                full_cron: schedule.full_cron,
+                retry: schedule.retry,
             }),
         })
     }
@@ -58,18 +60,27 @@ impl CreateJob {
             schedule_next_at: None,
             schedule_paused_reason: None,
             schedule_mode: ScheduleMode::default(),
+            schedule_full_cron: None,
+            schedule_full_next_at: None,
+            schedule_retry_attempts: 0,
+            schedule_retry_minutes: ScheduleRetry::default().after_minutes,
         };
         if let Some(schedule) = &self.schedule {
-            let next = Schedule::parse(&schedule.cron, &schedule.timezone).ok().and_then(|s| s.next_after(now));
+            let next = |cron: &str| Schedule::parse(cron, &schedule.timezone).ok().and_then(|s| s.next_after(now));
             new.schedule_cron = Some(schedule.cron.clone());
             new.schedule_timezone = Some(schedule.timezone.clone());
             new.schedule_enabled = schedule.enabled;
             new.schedule_mode = schedule.mode;
-            new.schedule_next_at = next.filter(|_| schedule.enabled);
+            new.schedule_next_at = next(&schedule.cron).filter(|_| schedule.enabled);
+            new.schedule_full_cron = schedule.full_cron.clone();
+            new.schedule_full_next_at = schedule.full_cron.as_deref().and_then(next).filter(|_| schedule.enabled);
+            new.schedule_retry_attempts = schedule.retry.attempts;
+            new.schedule_retry_minutes = schedule.retry.after_minutes;
         }
         if let Some(current) = current.filter(|_| !changes_schedule) {
             new.schedule_enabled = current.schedule_enabled;
             new.schedule_next_at = current.schedule_next_at;
+            new.schedule_full_next_at = current.schedule_full_next_at;
             new.schedule_paused_reason = current.schedule_paused_reason.clone();
         }
         Ok(new)

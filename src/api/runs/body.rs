@@ -1,5 +1,6 @@
 //! Runs in requests and responses.
 
+use super::actor::{Actor, unnamed};
 use crate::api::respond::{NamedResource, Versioned, shortened};
 use crate::codes::WarningCode;
 use crate::db::runs::RunRow;
@@ -36,6 +37,7 @@ pub struct CreateRun {
 #[schema(example = json!({
     "id": "01900000-0000-7000-8000-000000000001", "jobId": "01900000-0000-7000-8000-000000000002",
     "mode": "full", "limit": null, "deliver": null, "resetMirror": false, "requestedBy": "schedule",
+    "triggeredBy": {"kind": "schedule", "id": null, "name": null}, "approvedBy": null, "approvedAt": null,
     "state": "running", "stage": "collect", "waitReason": null, "attempt": 1, "cancelRequested": false,
     "progress": {
         "stage": "collect", "done": 1200, "total": 2000, "objectsPerSecond": 5400.0, "etaSeconds": 3,
@@ -63,6 +65,14 @@ pub struct RunResponse {
     pub reset_mirror: bool,
     /// `schedule`, or the caller that requested it.
     pub requested_by: String,
+    /// Who requested it, by name.
+    pub triggered_by: Actor,
+    /// Who approved it after the removal brake stopped it; null otherwise.
+    #[schema(required = true)]
+    pub approved_by: Option<Actor>,
+    /// When it was approved; null otherwise.
+    #[schema(required = true)]
+    pub approved_at: Option<DateTime<Utc>>,
     pub state: RunState,
     /// The current stage, or the last one of a run that has ended; null before the first.
     #[schema(required = true)]
@@ -123,7 +133,10 @@ impl RunResponse {
             limit: request.limit,
             deliver: request.deliver,
             reset_mirror: request.reset_mirror,
+            triggered_by: unnamed(&row.requested_by),
             requested_by: row.requested_by,
+            approved_by: None,
+            approved_at: row.approved_at,
             state,
             stage: row.stage,
             wait_reason: row.wait_reason.map(|reason| reason.to_string()),

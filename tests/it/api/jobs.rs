@@ -3,7 +3,7 @@
 use crate::support::test_app::{TestApp, pointers};
 use entra_assets::clock::Clock;
 use entra_assets::db::runs::NewRun;
-use entra_assets::db::system;
+use entra_assets::db::system::{self, NextTimes};
 use entra_assets::ids::RunId;
 use entra_assets::run_state::{RunMode, RunRequest};
 use entra_assets::runs::scheduler;
@@ -231,7 +231,112 @@ async fn a_schedule_queues_no_run_for_a_job_that_is_deleted_or_switched_off_mean
             request: RunRequest::default(),
             requested_by: "schedule".to_owned(),
         };
-        assert!(!system::run_due_job(&app.world.app.db, &due, &new, None, now).await.unwrap(), "{deletes}");
+        assert!(
+            !system::run_due_job(&app.world.app.db, &due, &new, NextTimes::default(), now).await.unwrap(),
+            "{deletes}"
+        );
         assert_eq!(app.world.count("runs").await, 0, "{deletes}");
     }
+}
+
+#[tokio::test]
+async fn a_schedule_is_paused_and_resumed_by_hand() {
+    let app = TestApp::start().await;
+    let job = app.create_job(&json!({"schedule": {"cron": "0 5 * * *"}})).await;
+    let path = format!("/v1/jobs/{job}");
+    let post = async |action: &str| app.call(Method::POST, &format!("{path}/{action}")).send().await;
+    let paused = post("pause").await.expect(200);
+    let schedule = &paused["schedule"];
+    assert_eq!((&schedule["enabled"], &schedule["pausedReason"]), (&json!(false), &json!("manual")));
+    assert_eq!((&schedule["nextRunAt"], schedule.get("nextRuns")), (&Value::Null, None));
+    assert_eq!(post("pause").await.expect(200)["version"], paused["version"], "nothing changes");
+    app.world.clock.advance(Duration::from_secs(48 * 3600));
+    scheduler::tick(&app.world.app, app.world.worker).await.unwrap();
+    assert_eq!(app.world.count("runs").await, 0);
+    let stale = app.call(Method::POST, &format!("{path}/resume")).header("if-match", "\"1\"").send().await;
+    stale.problem(412, "precondition_failed");
+    let resumed = post("resume").await.expect(200)["schedule"].clone();
+    assert_eq!((&resumed["enabled"], &resumed["pausedReason"]), (&json!(true), &Value::Null));
+    assert_eq!(resumed["nextRunAt"], "2026-06-04T05:00:00Z", "what passed meanwhile is not made up for");
+    scheduler::tick(&app.world.app, app.world.worker).await.unwrap();
+    assert_eq!(app.world.count("runs").await, 0);
+    let actions = app.get(&format!("/v1/audit-events?resourceId={job}")).await.expect(200);
+    let actions: Vec<&Value> = actions["items"].as_array().unwrap().iter().map(|event| &event["action"]).collect();
+    assert_eq!(actions, ["resume", "pause", "create"]);
+    let without = app.create_job(&json!({"destinationId": null})).await;
+    let problem = app.call(Method::POST, &format!("/v1/jobs/{without}/pause")).send().await;
+    assert_eq!(pointers(&problem.problem(422, "validation_failed")), ["/schedule"]);
+}
+
+/// Nightly what changed, and on Sunday everything: where both are due, one full run starts.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_schedule_starts_full_runs() {
+    let app = TestApp::start().await;
+    let schedule = json!({"cron": "0 5 * * *", "fullCron": "0 5 * * SUN"});
+    let job = app.create_job(&json!({"schedule": schedule})).await;
+    let path = format!("/v1/jobs/{job}");
+    let schedule = app.get(&path).await.expect(200)["schedule"].clone();
+    assert_eq!(
+        (&schedule["fullCron"], &schedule["nextRunAt"]),
+        (&json!("0 5 * * SUN"), &json!("2026-06-02T05:00:00Z"))
+    );
+    let next = |run: &Value| (run["at"].as_str().unwrap()[..10].to_owned(), run["mode"].as_str().unwrap().to_owned());
+    let next: Vec<(String, String)> = schedule["nextRuns"].as_array().unwrap().iter().map(next).collect();
+    let expected = [
+        ("02", "incremental"),
+        ("03", "incremental"),
+        ("04", "incremental"),
+        ("05", "incremental"),
+        ("06", "incremental"),
+    ];
+    assert_eq!(next, expected.map(|(day, mode)| (format!("2026-06-{day}"), mode.to_owned())));
+    assert_eq!(app.get("/v1/jobs").await.expect(200)["items"][0]["schedule"].get("nextRuns"), None);
+    let mut modes = Vec::new();
+    for _ in 0..7 {
+        app.world.clock.advance(Duration::from_secs(24 * 3600));
+        scheduler::tick(&app.world.app, app.world.worker).await.unwrap();
+        assert!(app.step().await);
+        modes.push(app.get(&format!("{path}/runs?limit=1")).await.expect(200)["items"][0]["mode"].clone());
+    }
+    // The seventh of June 2026 is a Sunday.
+    let incremental = json!("incremental");
+    assert_eq!(modes.iter().filter(|mode| **mode == incremental).count(), 6, "{modes:?}");
+    assert_eq!(modes[5], "full", "{modes:?}");
+    assert_eq!(app.world.count("runs").await, 7);
+    let problem = app.patch(&path, &json!({"schedule": {"fullCron": "never"}})).await;
+    assert_eq!(pointers(&problem.problem(422, "validation_failed")), ["/schedule/fullCron"]);
+    let alone = app.patch(&path, &json!({"schedule": {"fullCron": null}})).await.expect(200)["schedule"].clone();
+    assert_eq!(alone["fullCron"], Value::Null);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_failed_run_of_a_schedule_is_repeated_as_often_as_the_job_says() {
+    let app = TestApp::start().await;
+    let connection = app.create_connection(Scenario::Pending).await;
+    let schedule = json!({"cron": "0 5 * * *", "retry": {"attempts": 2, "afterMinutes": 10}});
+    let job = app.create_job(&json!({"connectionId": connection, "schedule": schedule})).await;
+    let path = format!("/v1/jobs/{job}");
+    let tick = async || {
+        scheduler::tick(&app.world.app, app.world.worker).await.unwrap();
+        app.step().await
+    };
+    app.run(&job, &json!({"mode": "full"})).await;
+    app.world.clock.advance(Duration::from_secs(3600));
+    assert!(!tick().await, "what a person started is not repeated");
+    app.world.clock.advance(Duration::from_secs(24 * 3600));
+    assert!(tick().await);
+    assert!(!tick().await, "the ten minutes are not over");
+    for _ in 0..2 {
+        app.world.clock.advance(Duration::from_secs(11 * 60));
+        assert!(tick().await);
+    }
+    app.world.clock.advance(Duration::from_secs(11 * 60));
+    assert!(!tick().await, "two repetitions were made");
+    let runs = app.get(&format!("{path}/runs")).await.expect(200)["items"].as_array().unwrap().clone();
+    let by: Vec<&Value> = runs.iter().map(|run| &run["requestedBy"]).collect();
+    assert_eq!(by, ["retry", "retry", "schedule", "adminKey"]);
+    assert!(runs[..3].iter().all(|run| run["mode"] == "incremental" && run["state"] == "failed"), "{runs:?}");
+    assert_eq!(runs[0]["triggeredBy"]["kind"], "retry");
+    let changed = app.patch(&path, &json!({"schedule": {"retry": {"attempts": null}}})).await.expect(200);
+    assert_eq!(changed["schedule"]["retry"], json!({"attempts": 0, "afterMinutes": 10}));
 }

@@ -292,3 +292,48 @@ async fn a_failed_run_says_where_why_and_what_to_do() {
         assert!(run["error"][field].as_str().is_some_and(|text| text.len() > 20), "{field}: {run}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_caller_can_wait_for_the_end_of_a_run() {
+    let app = TestApp::start().await;
+    let job = app.create_job(&json!({})).await;
+    let path = format!("/v1/jobs/{job}/runs");
+    let wait = async |seconds: u8| app.post(&format!("{path}?wait={seconds}"), &json!({"mode": "full"})).await;
+    let working = async { while !app.step().await {} };
+    let (answer, ()) = tokio::join!(app.world.while_time_passes(wait(20)), working);
+    assert_eq!(answer.expect(202)["state"], "succeeded");
+    // Nobody works on the second one: the time is over first.
+    let queued = app.world.while_time_passes(wait(1)).await.expect(202);
+    assert_eq!((&queued["state"], &queued["triggeredBy"]["kind"]), (&json!("queued"), &json!("adminKey")));
+    let problem = app.post(&format!("{path}?wait=21"), &json!({"mode": "full"})).await;
+    assert_eq!(pointers(&problem.problem(422, "validation_failed")), ["?wait"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_says_who_started_and_who_approved_it() {
+    let app = TestApp::start().await;
+    let job = app.create_job(&json!({})).await;
+    app.run(&job, &json!({"mode": "full"})).await;
+    app.world.graph.change(|directory| {
+        let users: Vec<_> = directory.live_users().map(|(_, user)| user.id).take(30).collect();
+        users.into_iter().for_each(|user| directory.purge(user).unwrap());
+    });
+    let key = app.create("/v1/api-keys", &json!({"name": "Script", "scopes": ["run", "read"]})).await;
+    let id = key.rsplit('/').next().unwrap().to_owned();
+    let secret = app.post("/v1/api-keys", &json!({"name": "Script 2", "scopes": ["run", "read"]})).await.expect(201);
+    let secret = secret["key"].as_str().unwrap();
+    let call =
+        async |path: &str, body: &Value| app.call_with(secret, Method::POST, path).json(body).send().await.expect(202);
+    let run = call(&format!("/v1/jobs/{job}/runs"), &json!({"mode": "full"})).await;
+    assert_eq!((&run["triggeredBy"]["kind"], &run["triggeredBy"]["name"]), (&json!("apiKey"), &json!("Script 2")));
+    assert_ne!(run["triggeredBy"]["id"], json!(id));
+    assert!(app.step().await);
+    let path = format!("/v1/runs/{}", run["id"].as_str().unwrap());
+    let stopped = app.get(&path).await.expect(200);
+    assert_eq!((&stopped["state"], &stopped["approvedBy"]), (&json!("awaitingApproval"), &Value::Null));
+    let approved = app.call(Method::POST, &format!("{path}/approve")).send().await.expect(200);
+    assert_eq!(approved["approvedBy"], json!({"kind": "adminKey", "id": null, "name": null}));
+    let listed = app.get("/v1/runs?limit=1").await.expect(200)["items"][0].clone();
+    assert_eq!((&listed["approvedBy"], &listed["triggeredBy"]["name"]), (&approved["approvedBy"], &json!("Script 2")));
+    assert!(listed["approvedAt"].is_string());
+}

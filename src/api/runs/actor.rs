@@ -1,0 +1,80 @@
+//! Who started a run and who approved it, by name.
+
+use serde::Serialize;
+use std::collections::HashMap;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+/// Who did something.
+#[derive(Serialize, ToSchema, Clone, PartialEq, Eq, Debug)]
+pub struct Actor {
+    pub kind: ActorKind,
+    /// The id of the API key, or the issuer and subject of the token; null for others.
+    #[schema(required = true)]
+    pub id: Option<String>,
+    /// The name of the API key; null for others, and if the key was deleted.
+    #[schema(required = true)]
+    pub name: Option<String>,
+}
+
+/// What kind of caller or part of the service acted.
+#[derive(Serialize, ToSchema, Clone, Copy, PartialEq, Eq, Debug)]
+#[serde(rename_all = "camelCase")]
+pub enum ActorKind {
+    /// The schedule of the job.
+    Schedule,
+    /// The service, which repeats a run of the schedule that failed.
+    Retry,
+    /// A caller with the operator's admin key.
+    AdminKey,
+    /// A caller with an API key.
+    ApiKey,
+    /// A caller with a token of a configured issuer or of the Forge app.
+    Token,
+    /// Another part of the service.
+    Service,
+}
+
+impl Actor {
+    /// The actor that the audit log and `requestedBy` name. `keys`: the names of API keys.
+    pub(super) fn new(actor: &str, keys: &HashMap<Uuid, String>) -> Self {
+        let of = |kind: ActorKind| Self { kind, id: None, name: None };
+        match actor.split_once(':') {
+            None if actor == "schedule" => of(ActorKind::Schedule),
+            None if actor == "retry" => of(ActorKind::Retry),
+            None if actor == "adminKey" => of(ActorKind::AdminKey),
+            None => of(ActorKind::Service),
+            Some(("apiKey", id)) => {
+                let name = Uuid::parse_str(id).ok().and_then(|id| keys.get(&id).cloned());
+                Self { kind: ActorKind::ApiKey, id: Some(id.to_owned()), name }
+            }
+            Some((_, subject)) => Self { kind: ActorKind::Token, id: Some(subject.to_owned()), name: None },
+        }
+    }
+}
+
+/// The actor before its name is known.
+pub(super) fn unnamed(actor: &str) -> Actor {
+    Actor::new(actor, &HashMap::new())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_actor_is_read_from_its_text() {
+        let id = Uuid::from_u128(7);
+        let keys = HashMap::from([(id, "Script".to_owned())]);
+        let actor = |text: &str| {
+            let actor = Actor::new(text, &keys);
+            (actor.kind, actor.id, actor.name)
+        };
+        assert_eq!(actor("schedule"), (ActorKind::Schedule, None, None));
+        let of_key = (ActorKind::ApiKey, Some(id.to_string()), Some("Script".to_owned()));
+        assert_eq!(actor(&format!("apiKey:{id}")), of_key);
+        let subject = "https://login.example.com:user".to_owned();
+        assert_eq!(actor(&format!("jwt:{subject}")), (ActorKind::Token, Some(subject), None));
+        assert_eq!(actor("missing_objects_observed").0, ActorKind::Service);
+    }
+}
