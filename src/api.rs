@@ -25,8 +25,11 @@ mod filter_properties;
 pub mod filter_validation;
 pub mod filters;
 pub mod forge;
+mod forge_imports;
 mod handovers;
 pub mod health;
+mod insights;
+mod job_changes;
 mod job_schedules;
 pub mod job_schema;
 pub mod jobs;
@@ -45,6 +48,7 @@ pub mod run_events;
 pub mod run_report;
 pub mod runs;
 pub mod tickets;
+mod value_changes;
 pub mod webhook_deliveries;
 pub mod webhooks;
 pub mod workers;
@@ -149,6 +153,7 @@ pub fn server(app: App, listener: TcpListener, offer: Offer) -> Result<Server> {
                 }
             })
             .service(web::redirect("/docs", "/docs/"))
+            .route("/openapi.yaml", web::get().to(openapi::yaml_page))
             .service(docs)
             .default_service(web::route().to(edge::unknown_path))
             .wrap(from_fn(contract::enforce))

@@ -129,6 +129,9 @@ async fn look(session: &Session, kind: EntityKind, search: &str, found: &mut Dir
     }
     // A quote would end the clause, and a backslash would escape its end.
     let word = search.replace(['"', '\\'], " ");
+    if word.trim().is_empty() {
+        return Ok(());
+    }
     let clause = format!("\"displayName:{}\"", word.trim());
     let by_word = format!("$search={}&$count=true", urlencoding::encode(&clause));
     match page(session, kind, &by_word, true).await {

@@ -6,18 +6,33 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 text_enum! {
-    /// What a webhook announces: that a run has come to a state.
+    /// What a webhook announces.
     WebhookEvent in "webhooks.events" {
+        /// A run ended, and nothing went wrong.
         Succeeded = "succeeded",
+        /// A run ended, and something that an administrator should look at went wrong.
         Degraded = "degraded",
+        /// A run ended with an error.
         Failed = "failed",
+        /// A run was cancelled.
         Cancelled = "cancelled",
+        /// A run stopped at the removal brake and awaits approval.
         AwaitingApproval = "awaitingApproval",
+        /// A worker began with a run.
+        Started = "run.started",
+        /// A check of a connection failed: sign-in does not work, or no capability does.
+        CheckFailed = "connection.check_failed",
+        /// The credential of a connection expires in 30, 7 or 1 days.
+        CredentialExpiring = "credential.expiring",
+        /// The schedule of a job was paused, by a person or by the service.
+        SchedulePaused = "schedule.paused",
+        /// A run observed how Assets treats missing objects, and the destination was changed accordingly.
+        DestinationObserved = "destination.observed",
     }
 }
 
 impl WebhookEvent {
-    /// The event of a run that has come to `state`; `None` for a state that no webhook is told of.
+    /// The event of a run that has come to `state`; `None` for a state that has no event of its own.
     pub const fn of_run(state: RunState) -> Option<Self> {
         match state {
             RunState::Succeeded => Some(Self::Succeeded),
@@ -38,6 +53,12 @@ text_enum! {
         Failed = "failed",
         Cancelled = "cancelled",
         AwaitingApproval = "awaitingApproval",
+        Started = "run.started",
+        CheckFailed = "connection.check_failed",
+        CredentialExpiring = "credential.expiring",
+        SchedulePaused = "schedule.paused",
+        DestinationObserved = "destination.observed",
+        /// A test of the webhook, by `POST /v1/webhooks/{id}/test`.
         Test = "test",
     }
 }
@@ -54,6 +75,23 @@ pub enum DeliveryState {
     Failed,
 }
 
+impl DeliveryEvent {
+    /// The kind of the event by the names of Standard Webhooks: `run.failed`, `connection.check_failed`.
+    pub fn kind(self) -> String {
+        match self {
+            Self::Succeeded | Self::Degraded | Self::Failed | Self::Cancelled | Self::AwaitingApproval => {
+                format!("run.{self}")
+            }
+            Self::Started
+            | Self::CheckFailed
+            | Self::CredentialExpiring
+            | Self::SchedulePaused
+            | Self::DestinationObserved
+            | Self::Test => self.to_string(),
+        }
+    }
+}
+
 impl From<WebhookEvent> for DeliveryEvent {
     fn from(event: WebhookEvent) -> Self {
         match event {
@@ -62,6 +100,11 @@ impl From<WebhookEvent> for DeliveryEvent {
             WebhookEvent::Failed => Self::Failed,
             WebhookEvent::Cancelled => Self::Cancelled,
             WebhookEvent::AwaitingApproval => Self::AwaitingApproval,
+            WebhookEvent::Started => Self::Started,
+            WebhookEvent::CheckFailed => Self::CheckFailed,
+            WebhookEvent::CredentialExpiring => Self::CredentialExpiring,
+            WebhookEvent::SchedulePaused => Self::SchedulePaused,
+            WebhookEvent::DestinationObserved => Self::DestinationObserved,
         }
     }
 }
@@ -71,14 +114,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_event_is_that_of_a_run_and_is_delivered_under_the_same_word() {
-        let of_runs: Vec<_> = RunState::ALL.into_iter().filter_map(WebhookEvent::of_run).collect();
+    fn every_event_is_delivered_under_the_same_word_and_that_of_a_state_is_called_like_it() {
         for event in WebhookEvent::ALL {
-            assert!(of_runs.contains(&event), "{event}");
             assert_eq!(DeliveryEvent::from(event).as_str(), event.as_str());
         }
         for state in RunState::ALL {
             assert!(WebhookEvent::of_run(state).is_none_or(|event| event.as_str() == state.as_str()), "{state}");
         }
+    }
+
+    #[test]
+    fn kinds_have_the_names_of_standard_webhooks() {
+        let kinds: Vec<String> = DeliveryEvent::ALL.into_iter().map(DeliveryEvent::kind).collect();
+        assert!(kinds.iter().all(|kind| kind == "test" || kind.split('.').count() == 2), "{kinds:?}");
+        assert_eq!(DeliveryEvent::Failed.kind(), "run.failed");
     }
 }

@@ -15,20 +15,22 @@ use super::credentials::{self, CredentialBody};
 use super::page::{Page, PageQuery, TimeSortQuery};
 use crate::app::App;
 use crate::cloud::Cloud;
-use crate::connection_check::{self, CheckReport, DEADLINE};
+use crate::connection_check::{self, CheckReport, DEADLINE, Overall};
 use crate::db::connection_checks::{self, NewConnectionCheckRow, Which};
-use crate::db::job_settings;
+use crate::db::webhooks::{self, Announcement};
+use crate::db::{Transaction, job_settings};
 use crate::error::{Error, Faults, Result};
 use crate::graph::token::{Credential, Identity};
-use crate::ids::{CheckId, ConnectionId};
+use crate::ids::{CheckId, ConnectionId, OrganizationId};
 use crate::permission::Capability;
 use crate::permission::manifest::{self, ManifestReport};
 use crate::runs::context;
+use crate::webhook::WebhookEvent;
 use actix_web::web::{Data, Json, Path, Query};
 use actix_web::{get, post};
 use chrono::{DateTime, Utc};
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -77,6 +79,7 @@ pub(super) async fn check_stored(
         app.db.scoped(organization, async move |tx| job_settings::connection(tx, organization, id).await).await?;
     let identity = context::identity(&app.keys, organization, &connection)?;
     let report = check(app, &identity, capabilities, connection.credential_expires_at).await;
+    let summary = connection_check::summary(&report);
     let new = NewConnectionCheckRow {
         connection_id: id.0,
         checked_at: report.checked_at,
@@ -91,11 +94,32 @@ pub(super) async fn check_stored(
             // It may have been changed or deleted while Microsoft answered.
             let now = job_settings::connection(tx, organization, id).await?;
             let row = connection_checks::insert(tx, organization, check, &new).await?;
+            if new.overall == Overall::Failed {
+                announce_failure(tx, organization, (id, &now.name), summary.as_str(), app.clock.now()).await?;
+            }
             record(tx, app, caller, "check", KIND, id.0).await?;
             Ok((row, now))
         })
         .await?;
     CheckResponse::from_row(row, now.credential_version, app.clock.now())
+}
+
+/// Announces to webhooks that a check failed.
+async fn announce_failure(
+    tx: &mut Transaction,
+    organization: OrganizationId,
+    (id, name): (ConnectionId, &str),
+    summary: &str,
+    now: DateTime<Utc>,
+) -> Result<()> {
+    let event = WebhookEvent::CheckFailed;
+    let announcement = Announcement {
+        event: event.into(),
+        text: format!("The check of the connection «{name}» failed. {summary}"),
+        about: Some(("connection", json!({"id": id, "name": name, "summary": summary}))),
+        run: None,
+    };
+    webhooks::announce(tx, organization, event, announcement, now).await
 }
 
 async fn check(

@@ -5,6 +5,7 @@ use super::auth::Caller;
 use super::jobs::{JobResponse, KIND, unknown};
 use super::respond::{Found, IfMatch, IfMatchHeader};
 use crate::app::App;
+use crate::db::job_settings;
 use crate::db::jobs::{self, JobRow};
 use crate::error::{Error, Fault, Result};
 use crate::ids::JobId;
@@ -75,6 +76,9 @@ async fn set(
             };
             let Some(change) = change else { return Ok(current) };
             record(tx, app, caller, action, KIND, id.0).await?;
+            if let Some(reason) = &change.schedule_paused_reason {
+                job_settings::announce_pause(tx, organization, (id, &current.name), reason, now).await?;
+            }
             jobs::set_schedule(tx, organization, id, &change, now).await
         })
         .await?;

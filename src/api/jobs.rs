@@ -24,6 +24,7 @@ use actix_web::{delete, get, patch, post};
 pub use body::JobResponse;
 use body::{CreateJob, UpdateJob};
 use expand::ExpandQuery;
+pub(super) use last_run::LastRun;
 use serde_json::{Value, json};
 
 pub(super) const KIND: &str = "jobs";

@@ -1,6 +1,7 @@
 //! The OpenAPI document: generated from the handlers, completed with what every operation has.
 
 mod codes;
+mod common;
 mod examples;
 mod links;
 mod schemas;
@@ -140,6 +141,7 @@ fn problem_response(code: Code) -> Value {
 }
 
 fn complete(document: &mut Value) {
+    document["info"]["description"] = json!(include_str!("openapi/guide.md"));
     let codes: Vec<&str> = Code::ALL.iter().map(|code| code.as_str()).collect();
     document["components"]["schemas"]["Problem"]["properties"]["code"]["enum"] = json!(codes);
     document["components"]["securitySchemes"] = json!({"bearer": {
@@ -175,6 +177,7 @@ fn complete(document: &mut Value) {
     responses.insert("Unready".to_owned(), problem_response(Code::DatabaseUnavailable));
     document["components"]["responses"] = Value::Object(responses);
     schemas::tidy(document);
+    common::describe(document);
     let Some(paths) = document["paths"].as_object_mut() else { return };
     for item in paths.values_mut().filter_map(Value::as_object_mut) {
         for (method, operation) in item.iter_mut() {
@@ -252,9 +255,14 @@ const VERSIONED: [&str; 9] = [
     "WebhookResponse",
 ];
 
+/// The document as YAML. It is a page and not an operation, like `/docs`.
+pub async fn yaml_page(contract: Data<Contract>) -> HttpResponse {
+    HttpResponse::Ok().content_type("application/yaml").body(to_yaml(contract.document()))
+}
+
 /// Get the OpenAPI document
 ///
-/// OpenAPI 3.1 as JSON. `entra-assets openapi --yaml` prints the same document as YAML.
+/// OpenAPI 3.1 as JSON. `/openapi.yaml` and `entra-assets openapi --yaml` have the same document as YAML.
 #[utoipa::path(
     tag = "Operations",
     responses((status = 200, description = "This document", body = Object)),

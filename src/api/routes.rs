@@ -3,8 +3,9 @@
 use super::{
     api_keys, attributes, audit_events, capabilities, connection_checks, connection_setup, connections,
     destination_checks, destination_types, destinations, directory_lookups, explanations, filter_previews,
-    filter_properties, filter_validation, filters, forge, handovers, health, job_schedules, job_schema, jobs, objects,
-    openapi, organizations, run_changes, run_events, run_report, runs, tickets, webhook_deliveries, webhooks, workers,
+    filter_properties, filter_validation, filters, forge, forge_imports, handovers, health, insights, job_changes,
+    job_schedules, job_schema, jobs, objects, openapi, organizations, run_changes, run_events, run_report, runs,
+    tickets, webhook_deliveries, webhooks, workers,
 };
 use utoipa_actix_web::service_config::ServiceConfig;
 
@@ -74,6 +75,9 @@ pub(super) fn v1(config: &mut ServiceConfig<'_>) {
         .service(objects::list_objects)
         .service(objects::get_object)
         .service(explanations::explain_object)
+        .service(job_changes::list_job_changes)
+        .service(insights::list_insights)
+        .service(insights::list_insight_objects)
         .service(job_schema::get_job_schema)
         .service(job_schema::build_job_schema)
         .service(runs::create_run)
@@ -87,6 +91,9 @@ pub(super) fn v1(config: &mut ServiceConfig<'_>) {
         .service(run_report::get_run_report)
         .service(tickets::create_ticket)
         .service(forge::refresh_forge_token)
+        .service(forge_imports::get_forge_import_status)
+        .service(forge_imports::start_forge_import)
+        .service(forge_imports::stop_forge_import)
         .service(api_keys::list_api_keys)
         .service(api_keys::create_api_key)
         .service(api_keys::get_api_key)
@@ -103,6 +110,8 @@ pub(super) fn v1(config: &mut ServiceConfig<'_>) {
         .service(webhooks::update_webhook)
         .service(webhooks::delete_webhook)
         .service(webhook_deliveries::list_webhook_deliveries)
+        .service(webhooks::rotate_webhook_secret)
         .service(webhook_deliveries::test_webhook)
+        .service(webhook_deliveries::resend_webhook_delivery)
         .service(audit_events::list_audit_events);
 }

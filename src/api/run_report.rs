@@ -19,9 +19,12 @@ use actix_web::http::header::{self, ContentDisposition};
 use actix_web::web::{Data, Path, Query};
 use actix_web::{HttpRequest, HttpResponse, get};
 use futures_util::Stream;
-use head::{Head, ReportFormat};
+use head::Head;
+pub(super) use head::ReportFormat;
+pub(super) use row::harmless;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
+pub(super) use xlsx::{cell, unlinked};
 
 /// How many changes are read at once. With memberships on the group, one change can have megabytes.
 const ROWS: i64 = 200;

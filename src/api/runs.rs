@@ -18,9 +18,9 @@ use super::respond::{Accepted, Found};
 use super::run_events;
 use crate::app::App;
 use crate::db::runs::{self, NewRun};
-use crate::db::{job_settings, mirror};
+use crate::db::{Transaction, job_settings, mirror};
 use crate::error::{Error, Result};
-use crate::ids::{JobId, RunId};
+use crate::ids::{JobId, OrganizationId, RunId};
 use crate::run_state::{RunMode, RunRequest, RunState};
 use actix_web::web::{Data, Json, Path, Query};
 use actix_web::{get, post};
@@ -32,7 +32,19 @@ use serde::Deserialize;
 use std::time::Duration;
 use utoipa::IntoParams;
 
-const KIND: &str = "runs";
+pub(super) const KIND: &str = "runs";
+
+/// Refuses a run whose connection reaches another tenant than the mirror holds, and a test that would remove the rest.
+pub(super) async fn refuse_what_cannot_run(
+    tx: &mut Transaction,
+    organization: OrganizationId,
+    new: &NewRun,
+) -> Result<()> {
+    let settings = job_settings::load(tx, organization, new.job).await?;
+    let mirror = mirror::find(tx, organization, new.job).await?;
+    refuse_another_tenant(&settings, &mirror, new)?;
+    refuse_test_that_would_remove(&settings, &mirror, new)
+}
 
 /// Start a run
 ///
@@ -75,10 +87,7 @@ pub async fn create_run(
             if let Some(id) = once.replay(tx, &app, &caller).await? {
                 return runs::find(tx, organization, RunId(id)).await;
             }
-            let settings = job_settings::load(tx, organization, new.job).await?;
-            let mirror = mirror::find(tx, organization, new.job).await?;
-            refuse_another_tenant(&settings, &mirror, &new)?;
-            refuse_test_that_would_remove(&settings, &mirror, &new)?;
+            refuse_what_cannot_run(tx, organization, &new).await?;
             let row = runs::enqueue(tx, organization, &new, app.clock.now()).await?;
             record(tx, &app, &caller, "create", KIND, row.id).await?;
             once.done(tx, &app, &caller, 202, row.id).await?;

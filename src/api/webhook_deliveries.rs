@@ -1,13 +1,13 @@
 //! The deliveries of webhooks: sent, pending or given up.
 
-use super::audit_events::record;
+use super::audit_events::{record, record_with};
 use super::auth::Caller;
 use super::page::{Page, PageQuery, TimeSortQuery};
 use super::webhooks::{KIND, unknown};
 use crate::app::App;
 use crate::db::webhook_deliveries::{self, DeliveryRow, Which};
 use crate::db::webhooks;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::ids::{RunId, WebhookId};
 use crate::webhook::DeliveryState;
 use actix_web::http::header;
@@ -15,7 +15,7 @@ use actix_web::web::{Data, Json, Path, Query};
 use actix_web::{HttpResponse, get, post};
 use chrono::{DateTime, Utc};
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -24,10 +24,10 @@ use uuid::Uuid;
 pub struct WebhookDeliveryResponse {
     pub id: Uuid,
     pub webhook_id: WebhookId,
-    /// The state of the run that it announces, or `test`.
+    /// What it announces: the state of a run, another event such as `credential.expiring`, or `test`.
     #[schema(example = "failed")]
     pub event: String,
-    /// Null for a test.
+    /// The run that it is about; null if it is about something else.
     #[schema(required = true)]
     pub run_id: Option<RunId>,
     pub state: DeliveryState,
@@ -122,6 +122,41 @@ pub async fn test_webhook(app: Data<App>, caller: Caller, id: Path<WebhookId>) -
             webhooks::lock(tx, organization, id).await?.ok_or_else(|| unknown(id))?;
             record(tx, &app, &caller, "test", KIND, id.0).await?;
             webhooks::enqueue_test(tx, organization, id, app.clock.now()).await
+        })
+        .await?;
+    Ok(HttpResponse::Accepted()
+        .insert_header((header::LOCATION, format!("/v1/webhooks/{id}/deliveries")))
+        .json(WebhookDeliveryResponse::from(row)))
+}
+
+/// Resend a delivery
+///
+/// Whatever became of it. It keeps its id and its body, so that a receiver can tell that it had it already; its attempts
+/// are counted anew, and a worker sends it at once.
+#[utoipa::path(
+    tag = "Administration",
+    params(
+        ("id" = WebhookId, Path, description = "The webhook's id"),
+        ("deliveryId" = Uuid, Path, description = "The delivery's id")
+    ),
+    responses((status = 202, description = "The delivery, queued", body = WebhookDeliveryResponse)),
+    security(("bearer" = ["write"]))
+)]
+#[post("/v1/webhooks/{id}/deliveries/{deliveryId}/resend")]
+pub async fn resend_webhook_delivery(
+    app: Data<App>,
+    caller: Caller,
+    path: Path<(WebhookId, Uuid)>,
+) -> Result<HttpResponse> {
+    let (organization, (id, delivery)) = (caller.organization, *path);
+    let row = app
+        .db
+        .scoped(organization, async |tx| {
+            webhooks::lock(tx, organization, id).await?.ok_or_else(|| unknown(id))?;
+            let row = webhooks::resend(tx, organization, id, delivery, app.clock.now()).await?;
+            let row = row.ok_or_else(|| Error::not_found("delivery", delivery))?;
+            record_with(tx, &app, &caller, ("resend", KIND, id.0), json!({"delivery": delivery})).await?;
+            Ok(row)
         })
         .await?;
     Ok(HttpResponse::Accepted()

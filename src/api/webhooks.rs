@@ -1,4 +1,4 @@
-//! Webhooks: notifications about runs. The workers send them, see [`crate::runs::webhooks`].
+//! Webhooks: notifications about runs, checks, credentials and schedules. The workers send them, see [`crate::runs::webhooks`].
 
 use super::audit_events::{record, record_update};
 use super::auth::Caller;
@@ -12,11 +12,12 @@ use crate::db::webhooks::{self, NewWebhookRow, WebhookRow};
 use crate::error::{Error, Fault, Faults, Result};
 use crate::http::public::Refused;
 use crate::ids::{OrganizationId, WebhookId};
-use crate::runs::webhooks::secret_place;
+use crate::runs::webhooks::{previous_secret_place, secret_place};
 use crate::webhook::WebhookEvent;
 use actix_web::web::{Data, Json, Path, Query};
 use actix_web::{delete, get, patch, post};
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
+use secrecy::ExposeSecret;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::fmt;
@@ -37,10 +38,12 @@ pub struct CreateWebhook {
     #[schema(min_length = 1, max_length = 2000, format = "uri")]
     pub url: String,
     /// Absent: all events.
-    #[schema(min_items = 1, max_items = 5)]
+    #[schema(min_items = 1, max_items = 10)]
     pub events: Option<Vec<WebhookEvent>>,
-    /// The key that signs each delivery: the header `X-Entra-Assets-Signature: t=<seconds>,v1=<hex>` has the
-    /// HMAC-SHA256 of `<seconds>.<body>` with this secret. Without a secret, deliveries are not signed.
+    /// The key that signs each delivery, by the rules of Standard Webhooks: the header `webhook-signature: v1,<Base64>` has
+    /// the HMAC-SHA256 of `<webhook-id>.<webhook-timestamp>.<body>`. A secret that begins with `whsec_` is the Base64 of
+    /// its key. The header `X-Entra-Assets-Signature: t=<seconds>,v1=<hex>` of earlier versions has the HMAC-SHA256 of
+    /// `<seconds>.<body>`. Without a secret, deliveries are not signed.
     #[schema(write_only, min_length = 16, max_length = 200, pattern = "^[!-~]+$")]
     pub secret: Option<String>,
     /// Absent: true.
@@ -63,7 +66,7 @@ pub struct UpdateWebhook {
     #[schema(min_length = 1, max_length = 2000, format = "uri", nullable = false)]
     url: Option<String>,
     #[serde(default)]
-    #[schema(value_type = Option<Vec<WebhookEvent>>, min_items = 1, max_items = 5)]
+    #[schema(value_type = Option<Vec<WebhookEvent>>, min_items = 1, max_items = 10)]
     events: Change<Vec<WebhookEvent>>,
     #[serde(default)]
     #[schema(value_type = Option<String>, write_only, min_length = 16, max_length = 200, pattern = "^[!-~]+$")]
@@ -83,6 +86,9 @@ pub struct WebhookResponse {
     pub events: Vec<WebhookEvent>,
     /// Whether deliveries are signed, because the webhook has a secret.
     pub signed: bool,
+    /// Until when deliveries are signed with the secret before the last rotation too; null: they are not.
+    #[schema(required = true)]
+    pub previous_secret_until: Option<DateTime<Utc>>,
     pub enabled: bool,
     pub version: i64,
     pub created_at: DateTime<Utc>,
@@ -103,6 +109,7 @@ impl WebhookResponse {
             name: row.name,
             url: row.url,
             signed: row.secret_sealed.is_some(),
+            previous_secret_until: row.previous_secret_until.filter(|_| row.previous_secret_sealed.is_some()),
             enabled: row.enabled,
             version: row.version,
             created_at: row.created_at,
@@ -131,6 +138,8 @@ impl CreateWebhook {
             url: receiver(app, &self.url)?,
             events: self.events.unwrap_or_else(|| WebhookEvent::ALL.to_vec()),
             secret_sealed: self.secret.as_ref().map(seal).transpose()?,
+            previous_secret_sealed: None,
+            previous_secret_until: None,
             enabled: self.enabled.unwrap_or(true),
         })
     }
@@ -139,7 +148,11 @@ impl CreateWebhook {
 impl UpdateWebhook {
     fn row(self, app: &App, organization: OrganizationId, current: WebhookRow) -> Result<NewWebhookRow> {
         let id = WebhookId(current.id);
+        // Whoever sets or removes the secret here wants no other; a rotation keeps it for a while.
+        let keeps = matches!(self.secret, Change::Keep);
         Ok(NewWebhookRow {
+            previous_secret_sealed: current.previous_secret_sealed.filter(|_| keeps),
+            previous_secret_until: current.previous_secret_until.filter(|_| keeps),
             name: self.name.unwrap_or(current.name),
             url: receiver(app, &self.url.unwrap_or(current.url))?,
             events: match self.events {
@@ -201,7 +214,8 @@ pub async fn list_webhooks(
 
 /// Create a webhook
 ///
-/// The receiver is called each time a run reaches one of its `events`. Responses outside 200-299 and redirects are
+/// The receiver is called at each of its `events`. A body has the fields `id`, `type`, `timestamp` and `data` of Standard
+/// Webhooks, and `text`, which chats such as Slack and Teams show as it is. Responses outside 200-299 and redirects are
 /// failures; a failed delivery is repeated up to seven times within a day.
 #[utoipa::path(
     tag = "Administration",
@@ -280,6 +294,80 @@ pub async fn update_webhook(
             let shown = (&WebhookResponse::from_row(current.clone()), &WebhookResponse::from_row(row.clone()));
             record_update(tx, &app, &caller, (KIND, id.0), shown, &secrets).await?;
             Ok(row)
+        })
+        .await?;
+    Ok(Found(WebhookResponse::from_row(row)))
+}
+
+/// A new secret.
+#[derive(Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schema(example = json!({"secret": "the-next-secret-of-the-receiver", "previousValidHours": 24}))]
+pub struct RotateSecret {
+    /// The key that signs deliveries from now on.
+    #[schema(write_only, min_length = 16, max_length = 200, pattern = "^[!-~]+$")]
+    secret: String,
+    /// For how many hours deliveries are signed with the secret before too. 0: it ends at once.
+    #[serde(default = "a_day")]
+    #[schema(minimum = 0, maximum = 168, default = 24)]
+    previous_valid_hours: i64,
+}
+
+fn a_day() -> i64 {
+    24
+}
+
+impl RotateSecret {
+    fn row(&self, app: &App, organization: OrganizationId, current: WebhookRow) -> Result<NewWebhookRow> {
+        let id = WebhookId(current.id);
+        let previous = match (&current.secret_sealed, self.previous_valid_hours) {
+            (Some(sealed), 1..) => {
+                let opened = app.keys.open(secret_place(organization, id), sealed)?;
+                Some(app.keys.seal(previous_secret_place(organization, id), opened.expose_secret())?)
+            }
+            _ => None,
+        };
+        let until = app.clock.now() + TimeDelta::hours(self.previous_valid_hours);
+        Ok(NewWebhookRow {
+            name: current.name,
+            url: current.url,
+            events: current.events,
+            secret_sealed: Some(app.keys.seal(secret_place(organization, id), &self.secret)?),
+            previous_secret_until: previous.is_some().then_some(until),
+            previous_secret_sealed: previous,
+            enabled: current.enabled,
+        })
+    }
+}
+
+/// Rotate the secret of a webhook
+///
+/// Deliveries are signed with the new secret, and for a while with the one before too: their signature headers then have
+/// both, so that a receiver can change its own copy in between.
+#[utoipa::path(
+    tag = "Administration",
+    params(("id" = WebhookId, Path, description = "The webhook's id"), IfMatchHeader),
+    request_body = RotateSecret,
+    responses((status = 200, description = "The webhook, without its secrets", body = WebhookResponse)),
+    security(("bearer" = ["write"]))
+)]
+#[post("/v1/webhooks/{id}/rotate-secret")]
+pub async fn rotate_webhook_secret(
+    app: Data<App>,
+    caller: Caller,
+    id: Path<WebhookId>,
+    if_match: IfMatch,
+    body: Body<RotateSecret>,
+) -> Result<Found<WebhookResponse>> {
+    let (organization, id) = (caller.organization, *id);
+    let row = app
+        .db
+        .scoped(organization, async |tx| {
+            let current = webhooks::lock(tx, organization, id).await?.ok_or_else(|| unknown(id))?;
+            if_match.check(current.version)?;
+            let new = body.0.row(&app, organization, current)?;
+            record(tx, &app, &caller, "rotateSecret", KIND, id.0).await?;
+            webhooks::update(tx, organization, id, &new, app.clock.now()).await
         })
         .await?;
     Ok(Found(WebhookResponse::from_row(row)))

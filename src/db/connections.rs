@@ -37,6 +37,8 @@ pub struct ConnectionRow {
     pub credential_hint: Option<String>,
     pub credential_expires_at: Option<DateTime<Utc>>,
     pub credential_version: i64,
+    /// The smallest number of days before its end that webhooks were told of.
+    pub expiry_announced: Option<i32>,
     pub version: i64,
     pub created_at: DateTime<Utc>,
     pub updated_at: DateTime<Utc>,
@@ -57,6 +59,7 @@ pub struct NewConnectionRow {
     pub credential_expires_at: Option<DateTime<Utc>>,
     /// Rises with every change of tenant, application, cloud or credential: cached tokens of an older version are not used.
     pub credential_version: i64,
+    pub expiry_announced: Option<i32>,
 }
 
 crud!(connections, ConnectionRow, NewConnectionRow, ConnectionId);

@@ -96,6 +96,19 @@ impl Which {
     }
 }
 
+/// The destination of the kind `forge` that leads to an import source; the newest, if there are several.
+pub async fn of_forge_import(tx: &mut Transaction, organization: OrganizationId, import: &str) -> Result<Option<Uuid>> {
+    Ok(destinations::table
+        .filter(destinations::organization_id.eq(organization.0))
+        .filter(destinations::kind.eq(DestinationKind::Forge))
+        .filter(destinations::import_id.eq(import))
+        .order(destinations::id.desc())
+        .select(destinations::id)
+        .first(tx)
+        .await
+        .optional()?)
+}
+
 /// The job that delivers to this destination; at most one.
 pub async fn used_by(tx: &mut Transaction, organization: OrganizationId, id: DestinationId) -> Result<Vec<UsedBy>> {
     users_of(tx, organization, Refers::Destination(id)).await

@@ -3,6 +3,7 @@
 
 use super::Transaction;
 use super::schema::{connections, destinations, filters, jobs};
+use super::webhooks::{self, Announcement};
 use crate::cloud::Cloud;
 use crate::connection::CredentialKind;
 use crate::destination::{DestinationKind, EmptyValues, MissingObjects};
@@ -10,10 +11,11 @@ use crate::error::{Error, Result};
 use crate::ids::{ConnectionId, DestinationId, JobId, OrganizationId};
 use crate::job::{Deliver, RemovalPolicy};
 use crate::mapping::{Memberships, ReferenceTemplate};
+use crate::webhook::WebhookEvent;
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use uuid::Uuid;
 
@@ -40,6 +42,7 @@ pub struct JobPart {
 #[diesel(table_name = connections)]
 pub struct ConnectionPart {
     pub id: Uuid,
+    pub name: String,
     pub tenant_id: String,
     pub client_id: Uuid,
     pub cloud: Cloud,
@@ -148,15 +151,25 @@ pub async fn observe_missing_objects(
     observed: MissingObjects,
     now: DateTime<Utc>,
 ) -> Result<()> {
-    diesel::update(destinations::table.find((organization.0, destination)))
+    let name: String = diesel::update(destinations::table.find((organization.0, destination)))
         .set((
             destinations::missing_objects.eq(observed),
             destinations::version.eq(destinations::version + 1),
             destinations::updated_at.eq(now),
         ))
-        .execute(tx)
+        .returning(destinations::name)
+        .get_result(tx)
         .await?;
-    Ok(())
+    let event = WebhookEvent::DestinationObserved;
+    let announcement = Announcement {
+        event: event.into(),
+        text: format!(
+            "Assets acts on objects that an import leaves out: `missingObjects` of the destination «{name}» is now `{observed}`."
+        ),
+        about: Some(("destination", json!({"id": destination, "name": name, "missingObjects": observed}))),
+        run: None,
+    };
+    webhooks::announce(tx, organization, event, announcement, now).await
 }
 
 /// Stores how many objects of each type a destination has after a settled delivery.
@@ -194,7 +207,7 @@ pub async fn pause_schedule(
     reason: &str,
     now: DateTime<Utc>,
 ) -> Result<()> {
-    diesel::update(jobs::table.find((organization.0, job.0)))
+    let name: String = diesel::update(jobs::table.find((organization.0, job.0)))
         .set((
             jobs::schedule_enabled.eq(false),
             jobs::schedule_next_at.eq(None::<DateTime<Utc>>),
@@ -202,7 +215,26 @@ pub async fn pause_schedule(
             jobs::schedule_paused_reason.eq(reason),
             jobs::updated_at.eq(now),
         ))
-        .execute(tx)
+        .returning(jobs::name)
+        .get_result(tx)
         .await?;
-    Ok(())
+    announce_pause(tx, organization, (job, &name), reason, now).await
+}
+
+/// Announces that the schedule of a job was paused.
+pub async fn announce_pause(
+    tx: &mut Transaction,
+    organization: OrganizationId,
+    (job, name): (JobId, &str),
+    reason: &str,
+    now: DateTime<Utc>,
+) -> Result<()> {
+    let event = WebhookEvent::SchedulePaused;
+    let announcement = Announcement {
+        event: event.into(),
+        text: format!("The schedule of «{name}» is paused (`{reason}`). It starts no runs until somebody resumes it."),
+        about: Some(("job", json!({"id": job, "name": name, "pausedReason": reason}))),
+        run: None,
+    };
+    webhooks::announce(tx, organization, event, announcement, now).await
 }

@@ -12,6 +12,7 @@ mod cursor;
 pub mod delivered;
 mod hash;
 pub mod implausible;
+pub mod insights;
 pub mod lookup;
 mod promote;
 pub mod read;

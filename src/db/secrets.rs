@@ -12,11 +12,12 @@ use secrecy::ExposeSecret;
 use uuid::Uuid;
 
 /// The columns with secrets: table, column, and the column whose value is in the seal's associated data.
-pub const SEALED: [(&str, &str, &str); 8] = [
+pub const SEALED: [(&str, &str, &str); 9] = [
     ("connections", "credential_sealed", "id"),
     ("destinations", "token_sealed", "id"),
     ("destinations", "api_token_sealed", "id"),
     ("webhooks", "secret_sealed", "id"),
+    ("webhooks", "previous_secret_sealed", "id"),
     ("forge_tokens", "token_sealed", "id"),
     ("executions", "links_sealed", "id"),
     ("mirrors", "users_delta_sealed", "job_id"),

@@ -1,5 +1,6 @@
 //! The queries that work across organizations. Only these functions, and those of `db` that say so, may do that.
 
+mod expiries;
 mod monitoring;
 mod operator;
 mod organizations;
@@ -7,6 +8,7 @@ mod retention;
 mod retries;
 mod workers;
 
+pub use expiries::announce_expiries;
 pub use monitoring::{Backlog, JobHealth, backlog, job_health};
 pub use operator::{
     Creation, begin_deletion, create_organization, list_organizations, organization, organization_ids,

@@ -29,6 +29,9 @@ pub struct WebhookRow {
     pub url: String,
     pub events: Vec<WebhookEvent>,
     pub secret_sealed: Option<Vec<u8>>,
+    /// The secret before, which signs too until `previous_secret_until`.
+    pub previous_secret_sealed: Option<Vec<u8>>,
+    pub previous_secret_until: Option<DateTime<Utc>>,
     pub enabled: bool,
     pub version: i64,
     pub created_at: DateTime<Utc>,
@@ -43,6 +46,8 @@ pub struct NewWebhookRow {
     pub url: String,
     pub events: Vec<WebhookEvent>,
     pub secret_sealed: Option<Vec<u8>>,
+    pub previous_secret_sealed: Option<Vec<u8>>,
+    pub previous_secret_until: Option<DateTime<Utc>>,
     pub enabled: bool,
 }
 
@@ -75,6 +80,17 @@ impl Which {
     }
 }
 
+/// What a webhook is told.
+pub struct Announcement {
+    pub event: DeliveryEvent,
+    /// The field of the body that says what it is about, and its value; `None`: nothing.
+    pub about: Option<(&'static str, Value)>,
+    /// One or two sentences that a chat shows as they are.
+    pub text: String,
+    /// The run that it is about.
+    pub run: Option<RunId>,
+}
+
 /// Announces to the webhooks of the event that a run has come to `state`.
 pub(super) async fn announce_run(
     tx: &mut Transaction,
@@ -83,16 +99,36 @@ pub(super) async fn announce_run(
     state: RunState,
     now: DateTime<Utc>,
 ) -> Result<()> {
-    let Some(event) = WebhookEvent::of_run(state) else { return Ok(()) };
+    let event = match state {
+        RunState::Running => Some(WebhookEvent::Started),
+        other => WebhookEvent::of_run(other),
+    };
+    let Some(event) = event else { return Ok(()) };
+    if listeners(tx, organization, event).await?.is_empty() {
+        return Ok(());
+    }
+    let run = row::find(tx, organization, id).await?;
+    let job_name: Option<String> =
+        jobs::table.find((organization.0, run.job_id)).select(jobs::name).first(tx).await.optional()?;
+    let text = run_text(&run, state, job_name.as_deref());
+    let about = Some(("run", run_body(&run, job_name)));
+    announce(tx, organization, event, Announcement { event: event.into(), about, text, run: Some(id) }, now).await
+}
+
+/// Announces something to the webhooks of the event.
+pub async fn announce(
+    tx: &mut Transaction,
+    organization: OrganizationId,
+    event: WebhookEvent,
+    announcement: Announcement,
+    now: DateTime<Utc>,
+) -> Result<()> {
     let listeners = listeners(tx, organization, event).await?;
     if listeners.is_empty() {
         return Ok(());
     }
-    let run = row::find(tx, organization, id).await?;
-    let job_name = jobs::table.find((organization.0, run.job_id)).select(jobs::name).first(tx).await.optional()?;
-    let about = Some((id, run_body(&run, job_name)));
     for webhook in listeners {
-        queue(tx, organization, webhook, event.into(), about.as_ref(), now).await?;
+        queue(tx, organization, webhook, &announcement, now).await?;
     }
     notify(tx, WEBHOOKS, "").await
 }
@@ -118,6 +154,40 @@ fn run_body(run: &RunRow, job_name: Option<String>) -> Value {
     })
 }
 
+/// What a chat shows of a run.
+fn run_text(run: &RunRow, state: RunState, job_name: Option<&str>) -> String {
+    let what = match job_name {
+        Some(name) => format!("The {} run of «{name}»", run.mode),
+        None => format!("The {} run {}", run.mode, run.id),
+    };
+    let number = |name: &str| -> u64 {
+        let counts = run.counts.as_object().into_iter().flatten().filter(|(of, _)| *of != "memberships");
+        counts.filter_map(|(_, count)| count.get(name)?.as_u64()).sum()
+    };
+    let changes = format!(
+        "{} objects were created, {} updated and {} removed",
+        number("created"),
+        number("updated"),
+        number("removed")
+    );
+    let warnings = run.warnings.as_array().map_or(0, Vec::len);
+    let because = || run.error.as_ref().and_then(|error| error.get("detail")?.as_str()).unwrap_or_default();
+    match state {
+        RunState::Running => format!("{what} has started."),
+        RunState::Succeeded => format!("{what} succeeded: {changes}."),
+        RunState::Degraded => format!("{what} ended with {warnings} warnings: {changes}."),
+        RunState::Failed => format!("{what} failed. {}", because()),
+        RunState::Cancelled => format!("{what} was cancelled. {}", because()).trim_end().to_owned(),
+        RunState::AwaitingApproval => {
+            format!(
+                "{what} stopped at the removal brake: {} objects are missing. Approve or cancel it.",
+                number("missing")
+            )
+        }
+        RunState::Queued => format!("{what} is queued."),
+    }
+}
+
 /// Queues a delivery that only tests the webhook.
 pub async fn enqueue_test(
     tx: &mut Transaction,
@@ -125,37 +195,69 @@ pub async fn enqueue_test(
     webhook: WebhookId,
     now: DateTime<Utc>,
 ) -> Result<DeliveryRow> {
-    let delivery = queue(tx, organization, webhook, DeliveryEvent::Test, None, now).await?;
+    let text = "This is a test of the webhook.".to_owned();
+    let test = Announcement { event: DeliveryEvent::Test, about: None, text, run: None };
+    let delivery = queue(tx, organization, webhook, &test, now).await?;
     notify(tx, WEBHOOKS, "").await?;
     Ok(delivery)
 }
 
-/// Queues a delivery of an event, which may be about a run.
+/// Queues a delivery. Its body has the fields of Standard Webhooks (`type`, `timestamp`, `data`) beside those of before.
 async fn queue(
     tx: &mut Transaction,
     organization: OrganizationId,
     webhook: WebhookId,
-    event: DeliveryEvent,
-    about: Option<&(RunId, Value)>,
+    announcement: &Announcement,
     now: DateTime<Utc>,
 ) -> Result<DeliveryRow> {
-    let id = ids::new_v7_at(now);
-    let mut body = json!({"id": id, "event": event, "createdAt": now, "organizationId": organization});
-    if let Some((_, run)) = about {
-        body["run"] = run.clone();
+    let (id, event) = (ids::new_v7_at(now), announcement.event);
+    let mut body = json!({
+        "id": id, "type": event.kind(), "event": event, "createdAt": now, "timestamp": now,
+        "organizationId": organization, "text": announcement.text, "data": {},
+    });
+    if let Some((field, value)) = &announcement.about {
+        body[*field] = value.clone();
+        body["data"] = json!({*field: value});
     }
     let row = (
         webhook_deliveries::organization_id.eq(organization.0),
         webhook_deliveries::id.eq(id),
         webhook_deliveries::webhook_id.eq(webhook.0),
         webhook_deliveries::event.eq(event),
-        webhook_deliveries::run_id.eq(about.map(|(run, _)| run.0)),
+        webhook_deliveries::run_id.eq(announcement.run.map(|run| run.0)),
         webhook_deliveries::body.eq(body),
         webhook_deliveries::run_after.eq(now),
         webhook_deliveries::created_at.eq(now),
     );
     let insert = diesel::insert_into(webhook_deliveries::table).values(row);
     Ok(insert.returning(DeliveryRow::as_returning()).get_result(tx).await?)
+}
+
+/// Makes a delivery due now, whatever became of it before. It keeps its id, so that its receiver can tell that it had it.
+/// `None`: there is no such delivery of the webhook.
+pub async fn resend(
+    tx: &mut Transaction,
+    organization: OrganizationId,
+    webhook: WebhookId,
+    id: Uuid,
+    now: DateTime<Utc>,
+) -> Result<Option<DeliveryRow>> {
+    let of_webhook =
+        webhook_deliveries::table.find((organization.0, id)).filter(webhook_deliveries::webhook_id.eq(webhook.0));
+    let resent: Option<DeliveryRow> = diesel::update(of_webhook)
+        .set((
+            webhook_deliveries::attempt.eq(0),
+            webhook_deliveries::run_after.eq(now),
+            webhook_deliveries::lease_token.eq(None::<Uuid>),
+            webhook_deliveries::delivered_at.eq(None::<DateTime<Utc>>),
+            webhook_deliveries::failed_at.eq(None::<DateTime<Utc>>),
+        ))
+        .returning(DeliveryRow::as_returning())
+        .get_result(tx)
+        .await
+        .optional()?;
+    notify(tx, WEBHOOKS, "").await?;
+    Ok(resent)
 }
 
 /// A delivery that this process has claimed to send.

@@ -12,6 +12,27 @@ use uuid::Uuid;
 /// Why an object is imported or not.
 #[derive(Serialize, ToSchema, Clone, Debug)]
 #[serde(rename_all = "camelCase")]
+#[schema(example = json!({
+    "objectType": "users", "key": "adele@contoso.com",
+    "object": {
+        "id": "87d349ed-44d7-43e1-9a83-5f2406dee5bd", "displayName": "Adele Vance",
+        "userPrincipalName": "adele@contoso.com", "mail": "adele@contoso.com",
+    },
+    "candidates": [], "outcome": "notImported",
+    "conclusion": "The user is not imported. The condition `department eq 'Engineering'` does not hold: the user has the value «Sales».",
+    "advice": "Change the value in Entra, or the filter's condition on users: `department eq 'Engineering'`.",
+    "source": "graph", "readAt": "2027-01-01T05:00:00Z",
+    "steps": [
+        {"step": "type", "verdict": "passed", "sentence": "The job imports users.", "seen": null},
+        {"step": "found", "verdict": "passed", "sentence": "Microsoft Graph has the user «Adele Vance».", "seen": "87d349ed-44d7-43e1-9a83-5f2406dee5bd"},
+        {
+            "step": "condition", "verdict": "failed",
+            "sentence": "The condition `department eq 'Engineering'` does not hold: the user has the value «Sales».", "seen": null,
+            "conditions": [{"condition": "department eq 'Engineering'", "within": "all", "value": "Sales", "holds": false}],
+            "advice": "Change the value in Entra, or the filter's condition on users: `department eq 'Engineering'`.",
+        },
+    ],
+}))]
 pub struct Explanation {
     pub object_type: ObjectType,
     /// The id or name that was asked for.
@@ -41,6 +62,7 @@ pub struct Explanation {
 /// Whether the object is imported.
 #[derive(Serialize, ToSchema, Clone, Copy, PartialEq, Eq, Debug)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = ExplanationOutcome)]
 pub enum Outcome {
     /// It is in scope, and Assets has it. Without a destination: the mirror has it.
     Imported,
@@ -57,6 +79,7 @@ pub enum Outcome {
 /// Where values were read.
 #[derive(Serialize, ToSchema, Clone, Copy, PartialEq, Eq, Debug)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = ExplanationSource)]
 pub enum ValueSource {
     /// From the job's mirror, as its last complete read found them.
     Mirror,
@@ -69,14 +92,14 @@ pub enum ValueSource {
 /// One thing that decides whether an object is imported.
 #[derive(Serialize, ToSchema, Clone, PartialEq, Debug)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = ExplanationStep)]
 pub struct Step {
     pub step: StepName,
     pub verdict: StepVerdict,
     /// What was found, in one plain sentence.
     pub sentence: String,
     /// The value that was seen: the name that an exclusion matches, a number, a time. Null where there is none.
-    #[schema(required = true, value_type = Option<Object>)]
-    pub seen: Option<Value>,
+    pub seen: Value,
     /// Of the step `condition`: each condition of the filter, with the value that was found.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub conditions: Vec<JudgedCondition>,
@@ -93,6 +116,7 @@ pub struct Step {
 /// What a step is about.
 #[derive(Serialize, ToSchema, Clone, Copy, PartialEq, Eq, Debug)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = ExplanationStepName)]
 pub enum StepName {
     /// Whether the job imports objects of this type.
     Type,
@@ -119,6 +143,7 @@ pub enum StepName {
 /// What a step says.
 #[derive(Serialize, ToSchema, Clone, Copy, PartialEq, Eq, Debug)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = ExplanationVerdict)]
 pub enum StepVerdict {
     /// It does not keep the object from being imported.
     Passed,
@@ -134,6 +159,7 @@ pub enum StepVerdict {
 
 /// A group on a path of memberships.
 #[derive(Serialize, ToSchema, Clone, PartialEq, Eq, Debug)]
+#[schema(as = ExplanationGroup)]
 pub struct PathGroup {
     pub id: Uuid,
     /// Its display name; null if it is not known.
@@ -144,11 +170,11 @@ pub struct PathGroup {
 impl Step {
     pub fn new(step: StepName, verdict: StepVerdict, sentence: impl Into<String>) -> Self {
         let sentence = sentence.into();
-        Self { step, verdict, sentence, seen: None, conditions: Vec::new(), path: Vec::new(), advice: None }
+        Self { step, verdict, sentence, seen: Value::Null, conditions: Vec::new(), path: Vec::new(), advice: None }
     }
 
     pub fn seen(mut self, value: impl Into<Value>) -> Self {
-        self.seen = Some(value.into());
+        self.seen = value.into();
         self
     }
 

@@ -17,7 +17,6 @@ pub struct JudgedCondition {
     /// How the filter joins it with the conditions beside it.
     pub within: Joined,
     /// The value of the property; null if the object has none, or if it is not known.
-    #[schema(value_type = Option<Object>, required = true)]
     pub value: Value,
     /// Whether the object fulfils the condition. Null: Graph alone can tell, and says so only of the whole filter.
     #[schema(required = true)]

@@ -44,6 +44,7 @@ pub async fn keep(app: App, worker: WorkerId, stopping: CancellationToken) {
 pub async fn tick(app: &App, worker: WorkerId) -> Result<()> {
     queue_due(app).await?;
     retry_failed(app).await?;
+    system::announce_expiries(&app.db, app.clock.now()).await?;
     runs::expire_approvals(&app.db, app.clock.now()).await?;
     let capacity = i32::from(app.settings.concurrent_runs());
     system::see_worker(&app.db, worker, capacity, app.presence.shown(), app.clock.now()).await?;

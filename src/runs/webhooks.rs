@@ -9,7 +9,7 @@ use crate::ids::{LeaseToken, OrganizationId, WebhookId};
 use crate::seal::Place;
 use aws_lc_rs::hmac;
 use chrono::{DateTime, TimeDelta, Utc};
-use data_encoding::HEXLOWER;
+use data_encoding::{BASE64, HEXLOWER};
 use futures_util::StreamExt;
 use futures_util::stream;
 use reqwest::header::CONTENT_TYPE;
@@ -18,6 +18,7 @@ use std::time::Duration;
 use tokio::sync::broadcast;
 use tokio_util::sync::CancellationToken;
 use url::Url;
+use uuid::Uuid;
 
 /// The waits before a failed delivery is sent again; after the last it is given up.
 const WAITS: [Duration; 7] = [
@@ -111,14 +112,18 @@ async fn attempt(app: &App, claimed: &Claimed) -> Result<Attempt> {
         Ok(request) => request,
         Err(refused) => return Ok(give_up(&format!("Not sent: the URL {refused}."))),
     };
-    let secret = secret(app, organization, &webhook)?;
-    let body = claimed.body.to_string();
+    let (body, now) = (claimed.body.to_string(), app.clock.now());
+    let secrets = secrets(app, organization, &webhook, now)?;
     let mut request = request
         .header(CONTENT_TYPE, "application/json")
+        .header("webhook-id", claimed.id.to_string())
+        .header("webhook-timestamp", now.timestamp().to_string())
         .header("X-Entra-Assets-Event", claimed.event.as_str())
         .header("X-Entra-Assets-Delivery", claimed.id.to_string());
-    if let Some(secret) = secret {
-        request = request.header("X-Entra-Assets-Signature", signature(&secret, app.clock.now(), &body));
+    if !secrets.is_empty() {
+        request = request
+            .header("webhook-signature", standard_signature(&secrets, claimed.id, now, &body))
+            .header("X-Entra-Assets-Signature", signature(&secrets, now, &body));
     }
     Ok(match request.body(body).send().await {
         Ok(response) if response.status().is_success() => Attempt::Delivered { status: response.status().as_u16() },
@@ -164,17 +169,49 @@ pub fn secret_place(organization: OrganizationId, id: WebhookId) -> Place {
     Place { table: "webhooks", column: "secret_sealed", organization, row: id.0 }
 }
 
-fn secret(app: &App, organization: OrganizationId, webhook: &WebhookRow) -> Result<Option<SecretString>> {
-    let place = secret_place(organization, WebhookId(webhook.id));
-    webhook.secret_sealed.as_ref().map(|sealed| app.keys.open(place, sealed)).transpose()
+/// Where the secret before the last rotation is sealed.
+pub fn previous_secret_place(organization: OrganizationId, id: WebhookId) -> Place {
+    Place { column: "previous_secret_sealed", ..secret_place(organization, id) }
 }
 
-/// `t=<seconds>,v1=<hex of HMAC-SHA256 over "<seconds>.<body>">`. The time lets a receiver refuse what is replayed.
-fn signature(secret: &SecretString, now: DateTime<Utc>, body: &str) -> String {
-    let key = hmac::Key::new(hmac::HMAC_SHA256, secret.expose_secret().as_bytes());
+/// The secrets that sign a delivery: the current one, and for a time the one before.
+fn secrets(
+    app: &App,
+    organization: OrganizationId,
+    webhook: &WebhookRow,
+    now: DateTime<Utc>,
+) -> Result<Vec<SecretString>> {
+    let id = WebhookId(webhook.id);
+    let current = webhook.secret_sealed.as_ref().map(|sealed| (secret_place(organization, id), sealed));
+    let is_valid = webhook.previous_secret_until.is_some_and(|until| until > now);
+    let previous = webhook.previous_secret_sealed.as_ref().filter(|_| is_valid);
+    let previous = previous.map(|sealed| (previous_secret_place(organization, id), sealed));
+    current.into_iter().chain(previous).map(|(place, sealed)| app.keys.open(place, sealed)).collect()
+}
+
+/// `t=<seconds>,v1=<hex of HMAC-SHA256 over "<seconds>.<body>">`, with a `v1` for each secret. The time lets a receiver
+/// refuse what is replayed.
+fn signature(secrets: &[SecretString], now: DateTime<Utc>, body: &str) -> String {
     let seconds = now.timestamp();
-    let tag = hmac::sign(&key, format!("{seconds}.{body}").as_bytes());
-    format!("t={seconds},v1={}", HEXLOWER.encode(tag.as_ref()))
+    let sign = |secret: &SecretString| {
+        let key = hmac::Key::new(hmac::HMAC_SHA256, secret.expose_secret().as_bytes());
+        let tag = hmac::sign(&key, format!("{seconds}.{body}").as_bytes());
+        format!(",v1={}", HEXLOWER.encode(tag.as_ref()))
+    };
+    format!("t={seconds}{}", secrets.iter().map(sign).collect::<String>())
+}
+
+/// `v1,<Base64 of HMAC-SHA256 over "<id>.<seconds>.<body>">` for each secret, separated by blanks. A secret that begins
+/// with `whsec_` is the Base64 of its key. Source: the specification of Standard Webhooks.
+fn standard_signature(secrets: &[SecretString], id: Uuid, now: DateTime<Utc>, body: &str) -> String {
+    let sign = |secret: &SecretString| {
+        let text = secret.expose_secret();
+        let decoded = text.strip_prefix("whsec_").and_then(|text| BASE64.decode(text.as_bytes()).ok());
+        let key = hmac::Key::new(hmac::HMAC_SHA256, decoded.as_deref().unwrap_or(text.as_bytes()));
+        let tag = hmac::sign(&key, format!("{id}.{}.{body}", now.timestamp()).as_bytes());
+        format!("v1,{}", BASE64.encode(tag.as_ref()))
+    };
+    secrets.iter().map(sign).collect::<Vec<_>>().join(" ")
 }
 
 #[cfg(test)]
@@ -185,9 +222,25 @@ mod tests {
     #[test]
     fn the_signature_covers_time_and_body() {
         let at = |seconds| DateTime::from_timestamp(seconds, 0).unwrap();
-        let sign = |secret: &str, seconds, body| signature(&SecretString::from(secret), at(seconds), body);
+        let sign = |secret: &str, seconds, body| signature(&[SecretString::from(secret)], at(seconds), body);
         assert_eq!(sign("Jefe", 1, "{}"), "t=1,v1=dc7943cccf20f64327d263db5e2aca27c2b8175e8e6e7ea04f482091bf456b0f");
         let first = sign("Jefe", 1, "{}");
         assert!(first != sign("Jefe", 2, "{}") && first != sign("Jefe", 1, "[]") && first != sign("jefe", 1, "{}"));
+    }
+
+    /// With the form of secret, the time and the header of the specification's example.
+    #[test]
+    fn the_standard_signature_is_that_of_the_specification() {
+        let secret = SecretString::from("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw");
+        let now = DateTime::from_timestamp(1_614_265_330, 0).unwrap();
+        let id = Uuid::from_u128(7);
+        let one = standard_signature(std::slice::from_ref(&secret), id, now, "{}");
+        let key = BASE64.decode(b"MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw").unwrap();
+        let tag = BASE64.decode(one.strip_prefix("v1,").unwrap().as_bytes()).unwrap();
+        let signed = format!("{id}.1614265330.{{}}");
+        hmac::verify(&hmac::Key::new(hmac::HMAC_SHA256, &key), signed.as_bytes(), &tag).unwrap();
+        let two = standard_signature(&[secret, SecretString::from("an-older-secret-text")], id, now, "{}");
+        assert!(two.starts_with(&format!("{one} v1,")) && two.split(' ').count() == 2, "{two}");
+        assert_eq!(signature(&["a".into(), "b".into()], now, "{}").matches("v1=").count(), 2);
     }
 }

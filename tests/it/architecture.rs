@@ -19,6 +19,7 @@ const FLOORS: [&[&str]; 5] = [
         "destination",
         "directory",
         "filter",
+        "insight",
         "job",
         "mapping",
         "permission",

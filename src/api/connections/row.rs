@@ -85,6 +85,7 @@ pub(super) fn new(
         credential_hint: credential.hint,
         credential_expires_at: credential.expires_at,
         credential_version: 1,
+        expiry_announced: None,
     })
 }
 
@@ -131,6 +132,8 @@ pub(super) fn changed(
         credential_hint: credential.hint,
         credential_expires_at: credential.expires_at,
         credential_version: row.credential_version + i64::from(depends),
+        // Another end is announced anew.
+        expiry_announced: row.expiry_announced.filter(|_| credential.expires_at == row.credential_expires_at),
     })
 }
 

@@ -70,7 +70,7 @@ pub struct ErrorSummary {
 const MEMBERSHIPS: &str = "memberships";
 
 impl LastRun {
-    pub(super) fn from_row(row: LastRunRow) -> Result<Self> {
+    pub(in crate::api) fn from_row(row: LastRunRow) -> Result<Self> {
         let counts: Counts = serde_json::from_value(row.counts).map_err(Error::internal)?;
         let mut totals = RunTotals::default();
         for (_, of) in counts.iter().filter(|(name, _)| *name != MEMBERSHIPS) {

@@ -37,7 +37,7 @@ impl ReportFormat {
         [Self::Json, Self::Csv, Self::Xlsx].into_iter().find(named).unwrap_or(Self::Json)
     }
 
-    fn extension(self) -> &'static str {
+    pub fn extension(self) -> &'static str {
         match self {
             Self::Xlsx => "xlsx",
             Self::Csv => "csv",

@@ -103,7 +103,7 @@ const SEPARATORS: [char; 4] = [';', '\t', '\r', '\n'];
 /// A text that no spreadsheet reads as a formula, whatever its list separator is: a name in the directory may begin with
 /// `=`, or contain `;=`. An apostrophe stands before what would be one.
 /// Source: OWASP, CSV Injection.
-pub(super) fn harmless(text: String) -> String {
+pub(in crate::api) fn harmless(text: String) -> String {
     let mut safe = String::with_capacity(text.len());
     let mut begins_cell = true;
     for character in text.chars() {

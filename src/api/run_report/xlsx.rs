@@ -25,7 +25,7 @@ const FACT_WIDTHS: [u16; 3] = [10, 26, 80];
 const CHANGE_WIDTHS: [u16; COLUMNS.len()] = [12, 38, 32, 11, 13, 30, 50, 50];
 
 /// A finished workbook in an unlinked file, which disappears when it is dropped.
-pub(super) struct Content {
+pub(in crate::api) struct Content {
     file: File,
     pub length: u64,
 }
@@ -75,6 +75,11 @@ pub(super) async fn write(head: Head, changes: impl Stream<Item = Result<Vec<Cha
 fn workbook(head: &Head, pages: mpsc::Receiver<Vec<ChangeRow>>) -> Result<Content> {
     let mut workbook = Workbook::new();
     fill(&mut workbook, head, pages).map_err(Error::internal)?;
+    unlinked(&mut workbook)
+}
+
+/// The workbook in an unlinked file.
+pub(in crate::api) fn unlinked(workbook: &mut Workbook) -> Result<Content> {
     let mut file = tempfile::tempfile().map_err(|e| {
         Error::internal(format!("a temporary file in {} cannot be made: {e}", std::env::temp_dir().display()))
     })?;
@@ -128,7 +133,7 @@ fn add_changes_sheet(workbook: &mut Workbook, bold: &Format) -> Result<(), XlsxE
 }
 
 /// A text that is valid in Excel: no formula, and not too long for a cell.
-fn cell(text: String) -> String {
+pub(in crate::api) fn cell(text: String) -> String {
     let mut text = harmless(text);
     if text.len() > MAX_CELL_LENGTH && text.encode_utf16().count() > MAX_CELL_LENGTH {
         let mut units = 0;

@@ -6,11 +6,11 @@ use crate::db::listen::{RUN_EVENTS, notify};
 use crate::db::schema::{run_changes, run_events};
 use crate::directory::ObjectType;
 use crate::error::Result;
-use crate::ids::{OrganizationId, RunId};
+use crate::ids::{JobId, OrganizationId, RunId};
 use crate::run_state::{ChangeAction, ChangeReason, EventKind};
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
-use diesel::sql_types::{Jsonb, Text, Timestamptz, Uuid as SqlUuid};
+use diesel::sql_types::{BigInt, Jsonb, Nullable, Text, Timestamptz, Uuid as SqlUuid};
 use diesel_async::RunQueryDsl;
 use serde_json::Value;
 use uuid::Uuid;
@@ -84,6 +84,73 @@ pub struct ChangeRow {
     pub after: Option<String>,
     /// The objects in Assets that it is about, where they were looked for: ITSM-5186.
     pub assets_keys: Option<Vec<String>>,
+}
+
+/// A change that Assets was told of, with its place in the feed of its job.
+#[derive(QueryableByName, Clone, Debug)]
+pub struct FeedRow {
+    #[diesel(sql_type = SqlUuid)]
+    pub run_id: Uuid,
+    #[diesel(sql_type = BigInt)]
+    pub seq: i64,
+    #[diesel(sql_type = Timestamptz)]
+    pub at: DateTime<Utc>,
+    #[diesel(sql_type = Text)]
+    pub object_type: ObjectType,
+    #[diesel(sql_type = SqlUuid)]
+    pub object_id: Uuid,
+    #[diesel(sql_type = Nullable<Text>)]
+    pub label: Option<String>,
+    #[diesel(sql_type = Text)]
+    pub action: ChangeAction,
+    #[diesel(sql_type = Nullable<Text>)]
+    pub reason: Option<ChangeReason>,
+    #[diesel(sql_type = Nullable<Text>)]
+    pub before: Option<String>,
+    #[diesel(sql_type = Nullable<Text>)]
+    pub after: Option<String>,
+}
+
+/// The runs of the feed: those that have ended and delivered. Of the runs of a job that deliver, the one with the smaller id
+/// ends first, since a newer one takes the place of one that awaits approval.
+const FEED_RUNS: &str = "r.organization_id = $1 AND r.job_id = $2 AND r.state IN ('succeeded', 'degraded')
+    AND r.mode IN ('test', 'full', 'incremental')";
+
+/// The changes of a job's runs after a place, in the order in which they were made.
+pub async fn feed(
+    tx: &mut Transaction,
+    organization: OrganizationId,
+    job: JobId,
+    (run, seq): (Uuid, i64),
+    limit: i64,
+) -> Result<Vec<FeedRow>> {
+    let query = format!(
+        "SELECT c.run_id, c.seq, r.finished_at AS at, c.object_type, c.object_id, c.label, c.action, c.reason, c.before, c.after
+         FROM runs r JOIN run_changes c ON c.organization_id = r.organization_id AND c.run_id = r.id
+         WHERE {FEED_RUNS} AND r.id >= $3 AND (r.id, c.seq) > ($3, $4) AND c.action <> 'unchanged'
+         ORDER BY r.id, c.seq LIMIT $5"
+    );
+    Ok(diesel::sql_query(query)
+        .bind::<SqlUuid, _>(organization.0)
+        .bind::<SqlUuid, _>(job.0)
+        .bind::<SqlUuid, _>(run)
+        .bind::<BigInt, _>(seq)
+        .bind::<BigInt, _>(limit)
+        .load(tx)
+        .await?)
+}
+
+/// The place after the last change of the feed.
+pub async fn end_of_feed(tx: &mut Transaction, organization: OrganizationId, job: JobId) -> Result<(Uuid, i64)> {
+    #[derive(QueryableByName)]
+    struct Row {
+        #[diesel(sql_type = SqlUuid)]
+        id: Uuid,
+    }
+    let query = format!("SELECT r.id FROM runs r WHERE {FEED_RUNS} ORDER BY r.id DESC LIMIT 1");
+    let query = diesel::sql_query(query).bind::<SqlUuid, _>(organization.0).bind::<SqlUuid, _>(job.0);
+    let last: Option<Row> = query.get_result(tx).await.optional()?;
+    Ok(last.map_or((Uuid::nil(), 0), |row| (row.id, i64::MAX)))
 }
 
 /// Which changes to list; `None`: all.

@@ -56,6 +56,9 @@ pub async fn claim(
         let lease = Lease { organization: run.organization(), run: run.run_id(), token };
         let data = json!({"state": RunState::Running, "attempt": run.attempt});
         add_event(tx, lease.organization, lease.run, EventKind::State, &data, now).await?;
+        if run.attempt == 1 {
+            webhooks::announce_run(tx, lease.organization, lease.run, RunState::Running, now).await?;
+        }
         Ok(Some((lease, run)))
     })
     .await

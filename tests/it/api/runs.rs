@@ -298,6 +298,8 @@ async fn a_caller_can_wait_for_the_end_of_a_run() {
     let app = TestApp::start().await;
     let job = app.create_job(&json!({})).await;
     let path = format!("/v1/jobs/{job}/runs");
+    // As fast as real time, so that the run ends within the time of the request.
+    app.world.hasten(1);
     let wait = async |seconds: u8| app.post(&format!("{path}?wait={seconds}"), &json!({"mode": "full"})).await;
     let working = async { while !app.step().await {} };
     let (answer, ()) = tokio::join!(app.world.while_time_passes(wait(20)), working);

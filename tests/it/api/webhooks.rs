@@ -1,7 +1,7 @@
 //! Webhooks: their settings, their deliveries, and the attempts.
 
 use crate::support::postgres::connect;
-use crate::support::test_app::{TestApp, pointers};
+use crate::support::test_app::{TestApp, connection_body, pointers};
 use crate::support::world::World;
 use aws_lc_rs::hmac;
 use entra_assets::config::HttpSettings;
@@ -10,6 +10,7 @@ use entra_assets::http::public::PublicClient;
 use entra_assets::runs::scheduler;
 use entra_assets::runs::webhooks::step;
 use entra_assets::sim::assets::AssetsOptions;
+use entra_assets::sim::graph::Scenario;
 use entra_assets::sim::seed::SeedOptions;
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -242,4 +243,99 @@ async fn a_delivery_whose_end_cannot_be_stored_does_not_touch_the_others() {
     assert!(step(&app.world.app).await.is_err());
     assert_eq!(deliveries(&app, &good).await[0]["state"], "delivered");
     assert_eq!(deliveries(&app, &bad).await[0]["state"], "pending");
+}
+
+/// Both secrets sign while one takes the place of the other, by the rules of Standard Webhooks and by ours.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_secret_is_rotated_while_both_are_valid() {
+    let (app, receiver) = start().await;
+    answer(&receiver, ResponseTemplate::new(204)).await;
+    let webhook = add(&app, &receiver, json!(["failed"])).await;
+    let next = "the-next-secret-of-the-receiver";
+    let rotated = app.post(&format!("{webhook}/rotate-secret"), &json!({"secret": next})).await.expect(200);
+    assert!(rotated["previousSecretUntil"].is_string(), "{rotated}");
+    let sent = async || {
+        app.post(&format!("{webhook}/test"), &Value::Null).await.expect(202);
+        assert_eq!(step(&app.world.app).await.unwrap(), 1);
+        receiver.received_requests().await.unwrap().pop().unwrap()
+    };
+    let valid_for = |request: &Request, secret: &str| {
+        let header = |name: &str| request.headers.get(name).unwrap().to_str().unwrap().to_owned();
+        let (id, time) = (header("webhook-id"), header("webhook-timestamp"));
+        let signed = [id.as_bytes(), b".", time.as_bytes(), b".", &request.body].concat();
+        let key = hmac::Key::new(hmac::HMAC_SHA256, secret.as_bytes());
+        header("webhook-signature").split(' ').any(|one| {
+            let tag = one.strip_prefix("v1,").unwrap();
+            let tag = base64::Engine::decode(&base64::engine::general_purpose::STANDARD, tag).unwrap();
+            hmac::verify(&key, &signed, &tag).is_ok()
+        })
+    };
+    let both = sent().await;
+    assert!(valid_for(&both, SECRET) && valid_for(&both, next));
+    app.world.clock.advance(Duration::from_secs(25 * 3600));
+    let one = sent().await;
+    assert!(!valid_for(&one, SECRET) && valid_for(&one, next));
+    let body: Value = serde_json::from_slice(&one.body).unwrap();
+    assert_eq!((&body["type"], &body["text"]), (&json!("test"), &json!("This is a test of the webhook.")));
+    let at_once = json!({"secret": "a-third-secret-of-the-receiver", "previousValidHours": 0});
+    let rotated = app.post(&format!("{webhook}/rotate-secret"), &at_once).await.expect(200);
+    assert_eq!(rotated["previousSecretUntil"], Value::Null);
+    assert!(!valid_for(&sent().await, next));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_delivery_is_sent_again_with_its_id() {
+    let (app, receiver) = start().await;
+    answer(&receiver, ResponseTemplate::new(410)).await;
+    let webhook = add(&app, &receiver, json!(["failed"])).await;
+    app.post(&format!("{webhook}/test"), &Value::Null).await.expect(202);
+    step(&app.world.app).await.unwrap();
+    let given_up = deliveries(&app, &webhook).await[0].clone();
+    assert_eq!(given_up["state"], "failed");
+    assert_eq!(app.get(&format!("{webhook}/deliveries?state=pending")).await.expect(200)["items"], json!([]));
+    answer(&receiver, ResponseTemplate::new(204)).await;
+    let path = format!("{webhook}/deliveries/{}/resend", given_up["id"].as_str().unwrap());
+    let queued = app.call(Method::POST, &path).send().await.expect(202);
+    assert_eq!((&queued["state"], &queued["attempts"], &queued["id"]), (&json!("pending"), &json!(0), &given_up["id"]));
+    assert_eq!(step(&app.world.app).await.unwrap(), 1);
+    let delivered = app.get(&format!("{webhook}/deliveries?state=delivered&event=test")).await.expect(200);
+    assert_eq!(delivered["items"][0]["id"], given_up["id"]);
+    let unknown = format!("{webhook}/deliveries/{}/resend", uuid::Uuid::from_u128(7));
+    app.call(Method::POST, &unknown).send().await.problem(404, "not_found");
+}
+
+/// What is not about the end of a run: each with a sentence that a chat shows.
+#[tokio::test(flavor = "multi_thread")]
+async fn checks_credentials_and_schedules_are_told_too() {
+    let (app, receiver) = start().await;
+    let events = json!(["run.started", "connection.check_failed", "credential.expiring", "schedule.paused"]);
+    let webhook = add(&app, &receiver, events).await;
+    let told = async || {
+        let mut told: Vec<(String, Value)> = Vec::new();
+        for delivery in deliveries(&app, &webhook).await {
+            told.insert(0, (delivery["event"].as_str().unwrap().to_owned(), delivery["body"].clone()));
+        }
+        told
+    };
+    let mut body = connection_body(Scenario::Pending);
+    body["credential"]["expiresAt"] = json!("2026-06-21T00:00:00Z");
+    let connection = app.create("/v1/connections?check=true", &body).await;
+    let found = told().await;
+    assert_eq!(found[0].0, "connection.check_failed");
+    assert!(found[0].1["text"].as_str().unwrap().contains("«Contoso» failed"), "{found:?}");
+    assert_eq!(found[0].1["data"]["connection"]["id"], json!(connection.rsplit('/').next().unwrap()));
+    for (days, expected) in [(0, 1), (1, 1), (14, 2), (5, 3), (3, 3)] {
+        app.world.clock.advance(Duration::from_secs(days * 24 * 3600));
+        scheduler::tick(&app.world.app, app.world.worker).await.unwrap();
+        let expiring = told().await.into_iter().filter(|(event, _)| event == "credential.expiring").count();
+        assert_eq!(expiring, expected, "after {days} more days");
+    }
+    let job = app.create_job(&json!({"schedule": {"cron": "0 5 * * *"}})).await;
+    app.call(Method::POST, &format!("/v1/jobs/{job}/pause")).send().await.expect(200);
+    app.run(&job, &json!({"mode": "full"})).await;
+    let found = told().await;
+    let last: Vec<&str> = found.iter().rev().take(2).map(|(event, _)| event.as_str()).collect();
+    assert_eq!(last, ["run.started", "schedule.paused"]);
+    assert_eq!(found.last().unwrap().1["type"], "run.started");
+    assert_eq!(found.last().unwrap().1["text"], "The full run of «Nightly» has started.");
 }

@@ -1,0 +1,3 @@
+DROP POLICY system ON connections;
+ALTER TABLE connections DROP COLUMN expiry_announced;
+ALTER TABLE webhooks DROP COLUMN previous_secret_sealed, DROP COLUMN previous_secret_until;

@@ -1,0 +1,155 @@
+//! What the functions of a Forge app call for an import source: they know its id only.
+
+use super::audit_events::record;
+use super::auth::Caller;
+use super::jobs::LastRun;
+use super::runs;
+use crate::app::App;
+use crate::db::runs::{self as stored_runs, NewRun};
+use crate::db::{Transaction, destinations, jobs};
+use crate::error::{Code, Error, Result};
+use crate::ids::{DestinationId, JobId, OrganizationId, RunId};
+use crate::run_state::{RunMode, RunRequest};
+use actix_web::web::{Data, Json, Path};
+use actix_web::{get, post};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+/// Whether an import source can be started, in the words of Forge.
+#[derive(Serialize, ToSchema, Clone, Copy, PartialEq, Eq, Debug)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum ForgeImportStatus {
+    /// A job delivers to it.
+    Ready,
+    /// No job delivers to it yet.
+    NotConfigured,
+}
+
+/// An import source of a Forge app.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ForgeImportResponse {
+    /// The id of the import source.
+    pub import_id: String,
+    pub status: ForgeImportStatus,
+    /// The job that delivers to it; null: none.
+    #[schema(required = true)]
+    pub job_id: Option<JobId>,
+    /// The newest run of the job; null: it never ran.
+    #[schema(required = true)]
+    pub last_run: Option<LastRun>,
+}
+
+/// The job that delivers to an import source of a Forge app.
+async fn job_of(tx: &mut Transaction, organization: OrganizationId, import: &str) -> Result<Option<JobId>> {
+    let Some(destination) = destinations::of_forge_import(tx, organization, import).await? else { return Ok(None) };
+    let job = jobs::served_by(tx, organization, DestinationId(destination), None).await?;
+    Ok(job.map(|job| JobId(job.id)))
+}
+
+async fn shown(tx: &mut Transaction, organization: OrganizationId, import: String) -> Result<ForgeImportResponse> {
+    let job = job_of(tx, organization, &import).await?;
+    let last_run = match job {
+        Some(job) => stored_runs::newest(tx, organization, &[job.0]).await?.pop().map(LastRun::from_row).transpose()?,
+        None => None,
+    };
+    let status = if job.is_some() { ForgeImportStatus::Ready } else { ForgeImportStatus::NotConfigured };
+    Ok(ForgeImportResponse { import_id: import, status, job_id: job, last_run })
+}
+
+fn not_configured(import: &str) -> Error {
+    let detail = format!(
+        "No job delivers to the import source {import}. Create a destination of the kind `forge` with this `importId`, and a job \
+         with it."
+    );
+    Error::new(Code::NotFound, detail)
+}
+
+/// Get the status of a Forge import
+///
+/// For `importStatus` of the app: `READY` if a job delivers to the import source, otherwise `NOT_CONFIGURED`.
+#[utoipa::path(
+    tag = "Forge",
+    params(("importId" = String, Path, description = "The id of the import source")),
+    responses((status = 200, description = "The status, with the newest run", body = ForgeImportResponse)),
+    security(("bearer" = ["read"]))
+)]
+#[get("/v1/forge/imports/{importId}/status")]
+pub async fn get_forge_import_status(
+    app: Data<App>,
+    caller: Caller,
+    import: Path<String>,
+) -> Result<Json<ForgeImportResponse>> {
+    let (organization, import) = (caller.organization, import.into_inner());
+    Ok(Json(app.db.scoped(organization, async |tx| shown(tx, organization, import).await).await?))
+}
+
+/// Start a Forge import
+///
+/// For `startImport` of the app: queues an incremental run of the job that delivers to the import source. If a run is queued
+/// or running already, nothing is queued.
+#[utoipa::path(
+    tag = "Forge",
+    params(("importId" = String, Path, description = "The id of the import source")),
+    responses((status = 200, description = "The status, with the run", body = ForgeImportResponse)),
+    security(("bearer" = ["run"]))
+)]
+#[post("/v1/forge/imports/{importId}/start")]
+pub async fn start_forge_import(
+    app: Data<App>,
+    caller: Caller,
+    import: Path<String>,
+) -> Result<Json<ForgeImportResponse>> {
+    let (organization, import, now) = (caller.organization, import.into_inner(), app.clock.now());
+    let started = app
+        .db
+        .scoped(organization, async |tx| {
+            let job = job_of(tx, organization, &import).await?.ok_or_else(|| not_configured(&import))?;
+            if !stored_runs::has_busy(tx, organization, job).await? {
+                let new = NewRun {
+                    id: RunId::new(&app.clock),
+                    job,
+                    mode: RunMode::Incremental,
+                    request: RunRequest::default(),
+                    requested_by: caller.actor.clone(),
+                };
+                runs::refuse_what_cannot_run(tx, organization, &new).await?;
+                let row = stored_runs::enqueue(tx, organization, &new, now).await?;
+                record(tx, &app, &caller, "create", runs::KIND, row.id).await?;
+            }
+            shown(tx, organization, import).await
+        })
+        .await?;
+    Ok(Json(started))
+}
+
+/// Stop a Forge import
+///
+/// For `stopImport` of the app: cancels the run of the job that delivers to the import source. Without a run nothing changes.
+#[utoipa::path(
+    tag = "Forge",
+    params(("importId" = String, Path, description = "The id of the import source")),
+    responses((status = 200, description = "The status, with the run", body = ForgeImportResponse)),
+    security(("bearer" = ["run"]))
+)]
+#[post("/v1/forge/imports/{importId}/stop")]
+pub async fn stop_forge_import(
+    app: Data<App>,
+    caller: Caller,
+    import: Path<String>,
+) -> Result<Json<ForgeImportResponse>> {
+    let (organization, import, now) = (caller.organization, import.into_inner(), app.clock.now());
+    let stopped = app
+        .db
+        .scoped(organization, async |tx| {
+            let job = job_of(tx, organization, &import).await?.ok_or_else(|| not_configured(&import))?;
+            let newest = stored_runs::newest(tx, organization, &[job.0]).await?.pop();
+            if let Some(run) = newest.filter(|run| !run.state.is_terminal()) {
+                record(tx, &app, &caller, "cancel", runs::KIND, run.id).await?;
+                stored_runs::request_cancel(tx, organization, RunId(run.id), &caller.actor, now).await?;
+            }
+            shown(tx, organization, import).await
+        })
+        .await?;
+    Ok(Json(stopped))
+}

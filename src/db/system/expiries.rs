@@ -1,0 +1,69 @@
+//! Credentials that expire: their webhooks are told 30, 7 and 1 days before.
+
+use crate::db::webhooks::{self, Announcement};
+use crate::db::{Db, Transaction};
+use crate::error::Result;
+use crate::ids::OrganizationId;
+use crate::webhook::WebhookEvent;
+use chrono::{DateTime, SecondsFormat, Utc};
+use diesel::prelude::*;
+use diesel::sql_types::{Integer, Text, Timestamptz, Uuid as SqlUuid};
+use diesel_async::RunQueryDsl;
+use serde_json::json;
+use uuid::Uuid;
+
+#[derive(QueryableByName)]
+struct Expiring {
+    #[diesel(sql_type = SqlUuid)]
+    organization_id: Uuid,
+    #[diesel(sql_type = SqlUuid)]
+    id: Uuid,
+    #[diesel(sql_type = Text)]
+    name: String,
+    #[diesel(sql_type = Timestamptz)]
+    expires_at: DateTime<Utc>,
+    #[diesel(sql_type = Integer)]
+    days: i32,
+}
+
+/// Tells webhooks of the credentials that expire within 30, 7 or 1 days, each time once. Returns how many.
+pub async fn announce_expiries(db: &Db, now: DateTime<Utc>) -> Result<usize> {
+    const DUE: &str = "
+        UPDATE connections c SET expiry_announced = d.days
+        FROM (SELECT organization_id, id, CASE
+                WHEN credential_expires_at <= $1 + interval '1 day' THEN 1
+                WHEN credential_expires_at <= $1 + interval '7 days' THEN 7
+                ELSE 30 END AS days
+            FROM connections WHERE credential_expires_at <= $1 + interval '30 days') d
+        WHERE c.organization_id = d.organization_id AND c.id = d.id
+            AND (c.expiry_announced IS NULL OR c.expiry_announced > d.days)
+        RETURNING c.organization_id, c.id, c.name, c.credential_expires_at AS expires_at, d.days";
+    db.system(async |tx| {
+        let expiring: Vec<Expiring> = diesel::sql_query(DUE).bind::<Timestamptz, _>(now).load(tx).await?;
+        for one in &expiring {
+            announce(tx, one, now).await?;
+        }
+        Ok(expiring.len())
+    })
+    .await
+}
+
+async fn announce(tx: &mut Transaction, one: &Expiring, now: DateTime<Utc>) -> Result<()> {
+    let (event, at) = (WebhookEvent::CredentialExpiring, one.expires_at.to_rfc3339_opts(SecondsFormat::Secs, true));
+    let when = if one.expires_at <= now { format!("expired at {at}") } else { format!("expires at {at}") };
+    let announcement = Announcement {
+        event: event.into(),
+        text: format!(
+            "The credential of the connection «{}» {when}. Enter a new one before, so that imports go on.",
+            one.name
+        ),
+        about: Some((
+            "connection",
+            json!({
+                "id": one.id, "name": one.name, "credentialExpiresAt": one.expires_at, "days": one.days,
+            }),
+        )),
+        run: None,
+    };
+    webhooks::announce(tx, OrganizationId(one.organization_id), event, announcement, now).await
+}
