@@ -5,8 +5,11 @@ use crate::text_enum::text_enum;
 text_enum! {
     /// How a connection proves who it is.
     CredentialKind in "connections.credential_kind" {
+        /// A client secret.
         ClientSecret = "clientSecret",
+        /// A certificate with its private key.
         Certificate = "certificate",
+        /// The workload identity of the operator: the connection has no secret.
         Federated = "federated",
         /// The credential is still to be entered: by the link of a handover, or by a change of the connection.
         Awaited = "awaited",

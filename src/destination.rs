@@ -5,7 +5,9 @@ use crate::text_enum::text_enum;
 text_enum! {
     /// How data reaches the import source.
     DestinationKind in "destinations.kind" {
+        /// An import source of Assets, reached with its token.
         AssetsImport = "assetsImport",
+        /// An import source of a Forge app, reached with the app's token.
         Forge = "forge",
     }
 }
@@ -14,10 +16,14 @@ text_enum! {
     /// What Assets does with objects that an import leaves out, as the administrator declared or as a run observed.
     #[derive(Default)]
     MissingObjects in "destinations.missing_objects" {
+        /// Nobody has said. Each delivery sends everything in scope, so that nothing is missing.
         #[default]
         Unknown = "unknown",
+        /// They stay as they are.
         Ignore = "ignore",
+        /// Assets changes their status.
         Update = "update",
+        /// Assets deletes them.
         Remove = "remove",
     }
 }
@@ -26,9 +32,12 @@ text_enum! {
     /// What Assets does with empty values, as the administrator declared.
     #[derive(Default)]
     EmptyValues in "destinations.empty_values" {
+        /// Nobody has said.
         #[default]
         Unknown = "unknown",
+        /// The value that was there stays.
         Ignore = "ignore",
+        /// The value is cleared.
         Remove = "remove",
     }
 }

@@ -29,9 +29,12 @@ text_enum! {
     /// What happens to objects that are gone.
     #[derive(Default)]
     RemovalPolicy in "jobs.removal_policy" {
+        /// They stay in Assets as they are.
         #[default]
         Keep = "keep",
+        /// They stay as a record with the status Removed.
         Mark = "mark",
+        /// They are deleted in Assets by the object API.
         Remove = "remove",
     }
 }

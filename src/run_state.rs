@@ -25,14 +25,19 @@ text_enum! {
 text_enum! {
     /// Where a run is in its life.
     RunState in "runs.state" {
+        /// It waits for a worker, or for what `waitReason` names.
         Queued = "queued",
+        /// A worker executes it.
         Running = "running",
         /// Stopped at the removal brake; holds no lease and no open execution.
         AwaitingApproval = "awaitingApproval",
+        /// It ended, and nothing went wrong.
         Succeeded = "succeeded",
         /// Ended, and something the admin should look at went wrong on the way.
         Degraded = "degraded",
+        /// It ended with an error: `error` says why.
         Failed = "failed",
+        /// Somebody cancelled it, or a newer run took its place.
         Cancelled = "cancelled",
     }
 }
@@ -80,9 +85,13 @@ text_enum! {
 text_enum! {
     /// What a running run is busy with. The stages follow in this order.
     RunStage in "runs.stage" {
+        /// It reads the directory from Microsoft Graph.
         Collect = "collect",
+        /// It compares what was read with what was delivered.
         Diff = "diff",
+        /// It sends the changes to Assets.
         Deliver = "deliver",
+        /// It reads what Assets took, and ends the run.
         Settle = "settle",
     }
 }
@@ -247,8 +256,11 @@ impl RunWarning {
 text_enum! {
     /// The kinds of events of a run.
     EventKind in "run_events.event" {
+        /// The run came to another state.
         State = "state",
+        /// How far the run is.
         Progress = "progress",
+        /// A message for people.
         Log = "log",
     }
 }
@@ -256,8 +268,11 @@ text_enum! {
 text_enum! {
     /// What a run does to an object.
     ChangeAction in "run_changes.action" {
+        /// It was not delivered before.
         Create = "create",
+        /// It was delivered before, and has changed.
         Update = "update",
+        /// It is as it was delivered. Such objects are never listed.
         Unchanged = "unchanged",
         /// Delivered before and no longer seen, or no longer in scope; counted, nothing done yet.
         Missing = "missing",
@@ -283,14 +298,21 @@ text_enum! {
 text_enum! {
     /// Why an object changes.
     ChangeReason in "run_changes.reason or mirror_delivered.missing_reason" {
+        /// It was not delivered before.
         New = "new",
+        /// A value changed.
         Changed = "changed",
         /// A reference's target arrived or left.
         References = "references",
+        /// The selection, the names or the form of the data changed.
         Mapping = "mapping",
+        /// It was deleted for good.
         Deleted = "deleted",
+        /// It was deleted and can still be restored.
         SoftDeleted = "softDeleted",
+        /// It left the filter's scope.
         OutOfScope = "outOfScope",
+        /// It came back.
         SeenAgain = "seenAgain",
         /// The object in Assets has the same identity.
         SameIdentity = "sameIdentity",
@@ -302,6 +324,7 @@ text_enum! {
         SeveralInDirectory = "severalInDirectory",
         /// The object in Assets with the same value of `matchBy` has another identity.
         OtherIdentity = "otherIdentity",
+        /// It has no value of the identity.
         NoIdentity = "noIdentity",
     }
 }

@@ -25,6 +25,12 @@ macro_rules! text_enum {
             }
         }
 
+        impl $crate::text_enum::Explained for $name {
+            fn meanings() -> Vec<(&'static str, String)> {
+                vec![$(($text, $crate::text_enum::meaning(&[$(stringify!($variant_attribute)),*]))),*]
+            }
+        }
+
         impl std::fmt::Display for $name {
             fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                 f.write_str(self.as_str())
@@ -58,6 +64,26 @@ macro_rules! text_enum {
     };
 }
 pub(crate) use text_enum;
+
+/// An enum whose words are explained: by the comments of its variants.
+pub trait Explained {
+    /// Each word with what it means; empty if its variant has no comment.
+    fn meanings() -> Vec<(&'static str, String)>;
+}
+
+/// The text of the comments among the attributes of a variant.
+pub(crate) fn meaning(attributes: &[&str]) -> String {
+    let text = |attribute: &&str| {
+        let (name, value) = attribute.split_once('=')?;
+        let (start, end) = (value.find('"')? + 1, value.rfind('"')?);
+        let text = value.get(start..end).filter(|_| name.trim() == "doc")?;
+        // A comment is a raw text to some versions of the compiler, and an escaped one to others.
+        let is_raw = value.trim_start().starts_with('r');
+        Some(if is_raw { text.to_owned() } else { text.replace("\\\"", "\"").replace("\\\\", "\\") })
+    };
+    let lines: Vec<String> = attributes.iter().filter_map(text).map(|line| line.trim().to_owned()).collect();
+    lines.join(" ")
+}
 
 /// Words of a query parameter, separated by commas. The document lists those that are allowed.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -104,6 +130,15 @@ mod tests {
             assert_eq!(serde_json::to_value(light).unwrap(), light.as_str());
             assert_eq!(read(light.as_str().as_bytes()), Ok(light));
         }
+    }
+
+    #[test]
+    fn the_comments_of_variants_explain_their_words() {
+        let meanings = <Light as super::Explained>::meanings();
+        let expected =
+            [("on", String::new()), ("switchedOff", "Two words in Rust are one in the database.".to_owned())];
+        assert_eq!(meanings, expected);
+        assert_eq!(super::meaning(&["doc = \" a \\\"b\\\"\"", "default", "doc = r\" c\""]), "a \"b\" c");
     }
 
     #[test]

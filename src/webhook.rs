@@ -32,6 +32,10 @@ text_enum! {
 }
 
 impl WebhookEvent {
+    /// What a webhook is told of that names no events: what came of a run.
+    pub const DEFAULT: [Self; 5] =
+        [Self::Succeeded, Self::Degraded, Self::Failed, Self::Cancelled, Self::AwaitingApproval];
+
     /// The event of a run that has come to `state`; `None` for a state that has no event of its own.
     pub const fn of_run(state: RunState) -> Option<Self> {
         match state {

@@ -32,6 +32,9 @@ pub struct InsightsResponse {
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct InsightQuery {
+    /// The question.
+    #[param(inline)]
+    pub insight: Insight,
     /// `csv` and `xlsx`: a file with all objects. Absent: the first of these that `Accept` names, otherwise a page in JSON.
     #[param(inline)]
     pub format: Option<ReportFormat>,
@@ -62,7 +65,6 @@ pub async fn list_insights(app: Data<App>, caller: Caller, id: Path<JobId>) -> R
     tag = "Jobs",
     params(
         ("id" = JobId, Path, description = "The job's id"),
-        ("insight" = Insight, Path, description = "The question"),
         InsightQuery,
         PageQuery
     ),
@@ -78,16 +80,16 @@ pub async fn list_insights(app: Data<App>, caller: Caller, id: Path<JobId>) -> R
     )),
     security(("bearer" = ["read"]), ("ticket" = []))
 )]
-#[get("/v1/jobs/{id}/insights/{insight}")]
+#[get("/v1/jobs/{id}/insights/objects")]
 pub async fn list_insight_objects(
     app: Data<App>,
     caller: Caller,
     request: HttpRequest,
-    path: Path<(JobId, Insight)>,
+    id: Path<JobId>,
     query: Query<InsightQuery>,
     page: Query<PageQuery>,
 ) -> Result<HttpResponse> {
-    let (job, insight) = *path;
+    let (job, insight) = (*id, query.insight);
     let asked = Asked::load(&app, caller.organization, job).await?;
     let format = query.format.unwrap_or_else(|| ReportFormat::by_accept(&request));
     if format != ReportFormat::Json {

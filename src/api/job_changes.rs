@@ -156,10 +156,7 @@ fn read(after: &str) -> Result<(Uuid, i64)> {
 #[utoipa::path(
     tag = "Jobs",
     params(("id" = JobId, Path, description = "The job's id"), FeedQuery),
-    responses(
-        (status = 200, description = "The changes after a place", body = JobChangesResponse),
-        (status = 400, description = "The place is not valid", body = super::problem::Problem, content_type = "application/problem+json")
-    ),
+    responses((status = 200, description = "The changes after a place", body = JobChangesResponse)),
     security(("bearer" = ["read"]))
 )]
 #[get("/v1/jobs/{id}/changes")]

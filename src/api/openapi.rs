@@ -5,6 +5,7 @@ mod common;
 mod examples;
 mod links;
 mod schemas;
+mod words;
 
 pub use codes::errors_page;
 
@@ -178,6 +179,7 @@ fn complete(document: &mut Value) {
     document["components"]["responses"] = Value::Object(responses);
     schemas::tidy(document);
     common::describe(document);
+    words::explain(document);
     let Some(paths) = document["paths"].as_object_mut() else { return };
     for item in paths.values_mut().filter_map(Value::as_object_mut) {
         for (method, operation) in item.iter_mut() {
@@ -196,7 +198,10 @@ fn complete_operation(method: &str, operation: &mut Value) {
     let has_idempotency_key = parameters.iter().any(|parameter| parameter["name"] == "Idempotency-Key");
     let has_body = operation.get("requestBody").is_some();
     let is_open = operation.pointer("/security/0/bearer").is_none();
-    let has_cursor = parameters.iter().any(|parameter| parameter["name"] == "cursor");
+    // A place in a list or in a feed is a text that the service made.
+    let is_place = |parameter: &Value| parameter["name"] == "cursor" || parameter["name"] == "after";
+    let has_cursor =
+        parameters.iter().any(|parameter| is_place(parameter) && parameter["schema"]["pattern"].is_string());
     let is_versioned = answers_with_version(operation);
     let Some(responses) = operation["responses"].as_object_mut() else { return };
     for (name, status, _) in COMMON {

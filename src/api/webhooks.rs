@@ -37,7 +37,7 @@ pub struct CreateWebhook {
     /// The receiver, called with POST: an https URL with a public address, unless the operator allows its origin.
     #[schema(min_length = 1, max_length = 2000, format = "uri")]
     pub url: String,
-    /// Absent: all events.
+    /// Absent: what came of a run (`succeeded`, `degraded`, `failed`, `cancelled`, `awaitingApproval`).
     #[schema(min_items = 1, max_items = 10)]
     pub events: Option<Vec<WebhookEvent>>,
     /// The key that signs each delivery, by the rules of Standard Webhooks: the header `webhook-signature: v1,<Base64>` has
@@ -136,7 +136,7 @@ impl CreateWebhook {
         Ok(NewWebhookRow {
             name: self.name,
             url: receiver(app, &self.url)?,
-            events: self.events.unwrap_or_else(|| WebhookEvent::ALL.to_vec()),
+            events: self.events.unwrap_or_else(|| WebhookEvent::DEFAULT.to_vec()),
             secret_sealed: self.secret.as_ref().map(seal).transpose()?,
             previous_secret_sealed: None,
             previous_secret_until: None,
@@ -157,7 +157,7 @@ impl UpdateWebhook {
             url: receiver(app, &self.url.unwrap_or(current.url))?,
             events: match self.events {
                 Change::Keep => current.events,
-                Change::Reset => WebhookEvent::ALL.to_vec(),
+                Change::Reset => WebhookEvent::DEFAULT.to_vec(),
                 Change::Set(events) => events,
             },
             secret_sealed: match self.secret {

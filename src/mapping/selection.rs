@@ -22,6 +22,7 @@ text_enum! {
         OnUser = "onUser",
         /// In the attribute Members of the group.
         OnGroup = "onGroup",
+        /// In both attributes.
         Both = "both",
     }
 }

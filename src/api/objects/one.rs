@@ -7,7 +7,7 @@ use crate::db::mirror::browse;
 use crate::db::mirror::lookup::{self, DeliveredObject, HistoryRow, TypedObjectRow};
 use crate::db::{Transaction, job_settings};
 use crate::directory::{self, LicenseNames, ObjectType};
-use crate::error::{Error, Fault, Result};
+use crate::error::{Code, Error, Fault, Result};
 use crate::ids::{JobId, OrganizationId, RunId};
 use crate::run_state::{ChangeAction, ChangeReason, RunMode, RunState};
 use actix_web::get;
@@ -129,9 +129,12 @@ pub struct ObjectChange {
 pub async fn get_object(
     app: Data<App>,
     caller: Caller,
-    path: Path<(JobId, ObjectType, String)>,
+    path: Path<(JobId, String, String)>,
 ) -> Result<Json<ObjectResponse>> {
     let (organization, (job, object_type, key)) = (caller.organization, path.into_inner());
+    let object_type: ObjectType = object_type
+        .parse()
+        .map_err(|why| Error::new(Code::NotFound, format!("Not found: the type in the path is not known: {why}.")))?;
     let names = app.license_names.clone();
     let found = app
         .db

@@ -80,7 +80,7 @@ async fn an_explanation_of_each_object_agrees_with_what_a_run_delivered() {
             assert_eq!(explained["outcome"], expected, "{key} {id}: {explained:#}");
             assert!(expected == "imported" || explained["advice"].is_string(), "{explained}");
         }
-        assert!(!arrived.is_empty() && arrived.len() < all.len(), "{name}");
+        assert!(!arrived.is_empty(), "{name}");
     }
     let through_inner = everybody[10..30].iter().find(|user| {
         app.world.assets.objects("Entra User").iter().any(|object| object.values["Object ID"][0] == user.to_string())
