@@ -139,9 +139,9 @@ impl Insight {
             Self::OverlappingLicenses => Some("assignedLicenses").filter(|name| !has(name)),
             Self::InactiveGuests => ["userType", "signInActivity"].into_iter().find(|name| !has(name)),
             Self::UsersWithoutManager | Self::ManagerLoops => {
-                Some("manager").filter(|_| !mapping.carries(ObjectType::Users, Link::Manager))
+                Some("manager").filter(|_| !mapping.carries(ObjectType::Users, Link::MANAGER))
             }
-            Self::GroupsWithoutOwner => Some("owners").filter(|_| !mapping.carries(ObjectType::Groups, Link::Owners)),
+            Self::GroupsWithoutOwner => Some("owners").filter(|_| !mapping.carries(ObjectType::Groups, Link::OWNERS)),
             Self::UnusedLicenses | Self::GroupsWithoutMembers | Self::ExpiringCredentials => None,
         };
         let needs_licences = self == Self::OverlappingLicenses && !mapping.is_enabled(ObjectType::Licenses);

@@ -84,7 +84,7 @@ pub async fn list_jobs(
         .db
         .scoped(organization, async |tx| {
             let rows = jobs::list(tx, organization, &which, &window.part()).await?;
-            let page = window.cut(rows, |row| (row.id, &row.name)).try_map(JobResponse::from_row)?;
+            let page = window.cut(rows, |row| (row.id, &row.name)).try_map(JobResponse::listed)?;
             expand.apply(tx, organization, page).await
         })
         .await?;

@@ -249,7 +249,9 @@ impl Asked {
                 let last = sign_ins.into_iter().flat_map(|times| times.values()).filter_map(Value::as_str).max();
                 last.map(|at| format!("Last sign-in: {at}")).unwrap_or_default()
             }
-            Insight::GroupsWithoutOwner | Insight::GroupsWithoutMembers => directory::group_kind(object).to_owned(),
+            Insight::GroupsWithoutOwner | Insight::GroupsWithoutMembers => {
+                text(object, "description").unwrap_or_default()
+            }
             _ => String::new(),
         }
     }

@@ -4,6 +4,7 @@ use super::last_run::LastRun;
 use crate::api::patch::Change;
 use crate::api::respond::{NamedResource, Versioned};
 use crate::db::jobs::JobRow;
+use crate::directory::ObjectType;
 use crate::error::{Error, Result};
 use crate::ids::{ConnectionId, DestinationId, FilterId, JobId};
 use crate::job::{Deliver, RemovalPolicy, ScheduleMode};
@@ -11,7 +12,7 @@ use crate::mapping::{Memberships, Selection};
 use crate::schedule::Schedule;
 use chrono::{DateTime, Utc};
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 use serde_json::Value;
 use utoipa::ToSchema;
 
@@ -159,7 +160,9 @@ pub struct JobResponse {
     pub filter_id: Option<FilterId>,
     #[schema(required = true)]
     pub destination_id: Option<DestinationId>,
-    pub objects: Selection,
+    /// What is imported. In a list only the types that are.
+    #[schema(value_type = Selection)]
+    pub objects: ShownObjects,
     pub memberships: Memberships,
     pub deliver: Deliver,
     pub removal: Removal,
@@ -248,7 +251,29 @@ fn read<T: DeserializeOwned>(value: Value) -> Result<T> {
     serde_json::from_value(value).map_err(Error::internal)
 }
 
+/// The selection of a job in a response.
+#[derive(Clone, Debug)]
+pub struct ShownObjects {
+    pub selection: Selection,
+    /// Types that are not imported are left out.
+    only_enabled: bool,
+}
+
+impl Serialize for ShownObjects {
+    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+        let choices = ObjectType::ALL.into_iter().map(|object_type| (object_type, self.selection.of(object_type)));
+        serializer.collect_map(choices.filter(|(_, choice)| choice.enabled || !self.only_enabled))
+    }
+}
+
 impl JobResponse {
+    /// A job in a list.
+    pub(super) fn listed(row: JobRow) -> Result<Self> {
+        let mut job = Self::from_row(row)?;
+        job.objects.only_enabled = true;
+        Ok(job)
+    }
+
     /// A single job, with the next times of its schedule.
     pub(in crate::api) fn single(row: JobRow, now: DateTime<Utc>) -> Result<Self> {
         let mut job = Self::from_row(row)?;
@@ -282,7 +307,7 @@ impl JobResponse {
             connection_id: ConnectionId(row.connection_id),
             filter_id: row.filter_id.map(FilterId),
             destination_id: row.destination_id.map(DestinationId),
-            objects: read(row.objects)?,
+            objects: ShownObjects { selection: read(row.objects)?, only_enabled: false },
             memberships: row.memberships,
             deliver: row.deliver,
             removal: Removal {

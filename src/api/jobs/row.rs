@@ -20,7 +20,7 @@ impl CreateJob {
             connection_id: job.connection_id,
             filter_id: job.filter_id,
             destination_id: job.destination_id,
-            objects: Some(job.objects),
+            objects: Some(job.objects.selection),
             memberships: Some(job.memberships),
             deliver: Some(job.deliver),
             removal: Some(job.removal),

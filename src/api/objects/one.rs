@@ -164,7 +164,7 @@ async fn find(
         }
     };
     let id = match ids.as_slice() {
-        [] => return Err(Error::not_found(object_type.singular(), key)),
+        [] => return Err(Error::not_found(object_type.spec().singular, key)),
         [one] => *one,
         several => return Err(ambiguous(object_type, key, several)),
     };
@@ -189,7 +189,7 @@ async fn find(
 
 fn ambiguous(object_type: ObjectType, key: &str, ids: &[Uuid]) -> Error {
     let shown: Vec<String> = ids.iter().take(10).map(Uuid::to_string).collect();
-    let one = object_type.singular();
+    let one = object_type.spec().singular;
     let detail = format!("More than one {one} is named «{key}». Use an id: {}", shown.join(", "));
     Error::validation(vec![Fault::new("key", "ambiguous", detail)])
 }
