@@ -44,6 +44,8 @@ pub const MEMBER_IDS: &str = "memberIds";
 pub enum Link {
     /// The groups a user is a member of.
     Groups,
+    /// The same, and the groups that these are in, at any depth.
+    AllGroups,
     /// The users in a group.
     Members,
     /// The groups a group is a member of.
@@ -84,7 +86,7 @@ impl Link {
     pub const fn target(self) -> ObjectType {
         match self {
             Self::Members => ObjectType::Users,
-            Self::Groups | Self::ParentGroups => ObjectType::Groups,
+            Self::Groups | Self::AllGroups | Self::ParentGroups => ObjectType::Groups,
             Self::Ids { target, .. } | Self::Same { target, .. } => target,
         }
     }
@@ -92,7 +94,7 @@ impl Link {
     /// Whether there can be several.
     pub const fn is_many(self) -> bool {
         match self {
-            Self::Groups | Self::Members | Self::ParentGroups => true,
+            Self::Groups | Self::AllGroups | Self::Members | Self::ParentGroups => true,
             Self::Ids { is_many, .. } => is_many,
             Self::Same { .. } => false,
         }
@@ -116,7 +118,7 @@ impl Link {
     pub const fn property(self) -> Option<&'static str> {
         match self {
             Self::Ids { property, .. } | Self::Same { property, .. } => Some(property),
-            Self::Groups | Self::Members | Self::ParentGroups => None,
+            Self::Groups | Self::AllGroups | Self::Members | Self::ParentGroups => None,
         }
     }
 }
@@ -233,7 +235,7 @@ impl Attribute {
             AttributeSource::Field("signInActivity", _) => Some("signInActivity"),
             AttributeSource::Link(Link::MANAGER) => Some("managers"),
             AttributeSource::Link(Link::Groups | Link::Members) => Some("memberships"),
-            AttributeSource::Link(Link::ParentGroups) => Some("nestedGroups"),
+            AttributeSource::Link(Link::ParentGroups | Link::AllGroups) => Some("nestedGroups"),
             AttributeSource::Link(Link::OWNERS | Link::REGISTERED_OWNERS) => Some("owners"),
             AttributeSource::Link(Link::LICENSES) => Some("licenses"),
             _ => None,

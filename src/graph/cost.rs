@@ -45,7 +45,7 @@ fn base_units(shape: &[&str]) -> f64 {
         [.., "members"] | ["subscribedSkus"] => 3.0,
         ["users"] | ["users", "{id}"] => 2.0,
         ["users", "{id}", "memberOf" | "transitiveMemberOf" | "ownedObjects" | "licenseDetails"] => 2.0,
-        ["applications" | "servicePrincipals" | "oauth2PermissionGrants", ..] => 2.0,
+        ["applications" | "oauth2PermissionGrants", ..] | ["servicePrincipals", "{id}", ..] => 2.0,
         ["directoryObjects", "getByIds"] => 5.0,
         _ => 1.0,
     }

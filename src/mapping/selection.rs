@@ -238,7 +238,7 @@ impl ObjectSelection {
         match link {
             Link::Groups => matches!(memberships, Memberships::OnUser | Memberships::Both),
             Link::Members => matches!(memberships, Memberships::OnGroup | Memberships::Both),
-            Link::ParentGroups | Link::Ids { .. } | Link::Same { .. } => match &self.references {
+            Link::ParentGroups | Link::AllGroups | Link::Ids { .. } | Link::Same { .. } => match &self.references {
                 None => attribute.presence != Presence::OnRequest || self.names_attribute(attribute),
                 Some(keys) => keys.iter().any(|key| *key == attribute.key) || self.names_attribute(attribute),
             },

@@ -174,13 +174,20 @@ async fn compare(
     let (organization, job, source) = (run.job.organization, run.job.id, run.source());
     let is_stub = stored_as != object_type.as_str();
     let carries = |link| !is_stub && run.job.mapping.carries(object_type, link);
+    let carries_all = object_type == ObjectType::Users && carries(Link::AllGroups);
+    let parents = match carries_all {
+        true => Some(GroupsOf::load(run, targets, ObjectType::Groups).await?),
+        false => None,
+    };
     let groups_of = match object_type {
-        ObjectType::Users if carries(Link::Groups) => Some(GroupsOf::load(run, targets, object_type).await?),
+        ObjectType::Users if carries(Link::Groups) || carries_all => {
+            Some(GroupsOf::load(run, targets, object_type).await?)
+        }
         ObjectType::Groups if carries(Link::ParentGroups) => Some(GroupsOf::load(run, targets, object_type).await?),
         _ => None,
     };
     let same = SameValues::load(run, collected, object_type).await?;
-    let referring = Referring { targets, groups_of, same };
+    let referring = Referring { targets, groups_of, parents, same };
     let with_members = object_type == ObjectType::Groups && carries(Link::Members);
     run.tx("compare", async |tx| {
         let rows = match with_members {

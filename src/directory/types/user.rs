@@ -352,6 +352,12 @@ static ATTRIBUTES: &[Attribute] = &[
         "onPremisesExtensionAttributes, extensionAttribute15.",
     ),
     link_on_request(
+        "allGroups",
+        "All Groups",
+        Link::AllGroups,
+        "The groups the user is a member of, directly or through other groups.",
+    ),
+    link_on_request(
         "licensingGroups",
         "Licensing Groups",
         Link::Ids {

@@ -8,6 +8,7 @@ use crate::directory::ObjectType;
 use crate::error::Result;
 use crate::runs::run::Run;
 use futures_util::StreamExt;
+use std::collections::BTreeSet;
 use uuid::Uuid;
 
 /// The groups of each member, all in one list.
@@ -49,6 +50,18 @@ impl<'a> GroupsOf<'a> {
         // A member may have come on two pages of one group.
         found.dedup();
         (found, self.dropped[place as usize] as usize)
+    }
+}
+
+impl GroupsOf<'_> {
+    /// These groups, and those that they are in, at any depth. Ascending.
+    pub(super) fn above(&self, groups: Vec<Uuid>) -> Vec<Uuid> {
+        let mut all: BTreeSet<Uuid> = groups.iter().copied().collect();
+        let mut open = groups;
+        while let Some(group) = open.pop() {
+            open.extend(self.of(group).0.into_iter().filter(|parent| all.insert(*parent)));
+        }
+        all.into_iter().collect()
     }
 }
 
@@ -121,5 +134,21 @@ mod tests {
         assert_eq!(groups_of.of(id(2)), (vec![], 0));
         assert_eq!(groups_of.of(id(3)), (vec![id(10), id(11)], 0));
         assert_eq!(groups_of.of(id(4)), (vec![], 0));
+    }
+
+    #[test]
+    fn groups_above_are_found_at_any_depth_and_around_circles() {
+        let id = Uuid::from_u128;
+        let groups = (10..15).map(id).collect();
+        let targets = Targets::for_tests([(ObjectType::Users, vec![]), (ObjectType::Groups, groups)]);
+        let mut by_group = ByGroup::new(&targets, ObjectType::Groups);
+        by_group.add(id(10), &[id(12)]);
+        by_group.add(id(11), &[id(10)]);
+        by_group.add(id(12), &[id(11)]);
+        by_group.add(id(13), &[id(11)]);
+        let parents = by_group.turn_around();
+        assert_eq!(parents.above(vec![id(12)]), [10, 11, 12, 13].map(id));
+        assert_eq!(parents.above(vec![id(14)]), [id(14)]);
+        assert_eq!(parents.above(vec![]), []);
     }
 }

@@ -20,6 +20,8 @@ pub(super) struct Referring<'a> {
     pub targets: &'a Targets,
     /// `None` when the type does not carry them.
     pub groups_of: Option<GroupsOf<'a>>,
+    /// The groups that groups are in, when users carry groups at any depth.
+    pub parents: Option<GroupsOf<'a>>,
     pub same: SameValues,
 }
 
@@ -37,7 +39,7 @@ pub(super) struct Built {
 pub(super) fn payload(
     run: &Run,
     object_type: ObjectType,
-    Referring { targets, groups_of, same }: &Referring<'_>,
+    Referring { targets, groups_of, parents, same }: &Referring<'_>,
     row: &SeenRow,
     properties: &Properties,
     kept_groups: Option<Vec<Uuid>>,
@@ -53,6 +55,10 @@ pub(super) fn payload(
                     groups
                 }
                 (None, None) => Vec::new(),
+            },
+            Link::AllGroups => match (groups_of, parents) {
+                (Some(groups_of), Some(parents)) => parents.above(groups_of.of(row.id).0),
+                _ => Vec::new(),
             },
             Link::Members => delivered(targets, link, row.members.clone().unwrap_or_default(), &mut dropped),
             Link::Ids { .. } => delivered(targets, link, link.ids(properties), &mut dropped),

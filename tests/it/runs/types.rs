@@ -9,7 +9,7 @@ use entra_assets::ids::JobId;
 use entra_assets::run_state::{RunMode, RunRequest};
 use entra_assets::sim::assets::AssetsObject;
 use entra_assets::sim::graph::{Action, Fault, Feature, Scenario};
-use entra_assets::sim::seed::{Record, SeedOptions};
+use entra_assets::sim::seed::{GroupKind, ObjectKind, Record, SeedOptions};
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -368,6 +368,38 @@ async fn all_objects_of_every_type_arrive() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_full_run_asks_for_each_type_as_often_as_its_file_says() {
+    let (world, job) = delivered().await;
+    world.graph.reset_counters();
+    let run = world.run(job, RunMode::Full).await;
+    assert_eq!(state(&run), "succeeded", "{:?} {}", run.error, run.warnings);
+    let mut asked: BTreeMap<String, usize> = BTreeMap::new();
+    for request in world.graph.requests() {
+        let parts = request.path.split('/').filter(|part| !part.is_empty() && Uuid::parse_str(part).is_err()).skip(1);
+        *asked.entry(parts.collect::<Vec<_>>().join("/")).or_default() += 1;
+    }
+    let (roles, units) = (records(&world, ROLES).len(), records(&world, UNITS).len());
+    let wanted = [
+        // One list for applications, another for their credentials.
+        (APPLICATIONS, 2),
+        // Of the one application with more owners than `$expand` shows.
+        ("applications/owners", 1),
+        (PRINCIPALS, 1),
+        (ROLES, 1),
+        ("roleManagement/directory/roleAssignments", roles),
+        (UNITS, 1),
+        ("directory/administrativeUnits/members", units),
+        (MANAGED, 1),
+        ("organization", 1),
+        // One for licences, another for service plans.
+        ("subscribedSkus", 2),
+    ];
+    for (path, times) in wanted {
+        assert_eq!(asked.get(path).copied().unwrap_or(0), times, "{path}: {asked:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn more_owners_than_expand_shows_and_hundreds_of_credentials_arrive_whole() {
     let (world, job) = delivered().await;
     let owners = |world: &World, name: &str| {
@@ -689,4 +721,43 @@ async fn how_licences_come_to_users_and_who_is_registered_on_devices_arrives_on_
     assert_eq!(values["Registered Users"], [device.1.to_string()]);
     let values = of("Entra License", &|object| object.values["SKU ID"] == [sku.to_string()]);
     assert!(values["Service Plans"].contains(&plan.to_string()), "{values:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_groups_of_users_at_any_depth_arrive_on_request() {
+    let world = World::following(SEED).await;
+    grant_all_but(&world, "");
+    let job = world.add_job_with(json!({"users": {"attributes": ["allGroups"]}})).await;
+    for mode in [RunMode::Full, RunMode::Incremental] {
+        let run = world.run(job, mode).await;
+        assert_eq!(state(&run), "succeeded", "{:?} {}", run.error, run.warnings);
+        let (direct, nested) = world
+            .graph
+            .read(|directory| (directory.member_edges(ObjectKind::User), directory.member_edges(ObjectKind::Group)));
+        let mut deeper = 0;
+        for object in world.assets.objects("Entra User") {
+            let user = Uuid::parse_str(&object.values["Object ID"][0]).unwrap();
+            let mut all: BTreeSet<Uuid> =
+                direct.iter().filter(|(_, of)| *of == user).map(|(group, _)| *group).collect();
+            let own = all.len();
+            loop {
+                let above: Vec<Uuid> =
+                    nested.iter().filter(|(_, of)| all.contains(of)).map(|(group, _)| *group).collect();
+                let before = all.len();
+                all.extend(above);
+                if all.len() == before {
+                    break;
+                }
+            }
+            deeper += all.len() - own;
+            let wanted: Vec<String> = all.iter().map(Uuid::to_string).collect();
+            assert_eq!(object.values.get("All Groups").cloned().unwrap_or_default(), wanted, "{mode} {}", object.label);
+        }
+        assert!(deeper > 0, "nobody is in a group through another");
+        world.graph.change(|directory| {
+            let security = |group: &&entra_assets::sim::seed::Group| group.kind == GroupKind::Security;
+            let some: Vec<Uuid> = directory.groups.iter().filter(security).map(|group| group.id).take(6).collect();
+            let _ = directory.add_member(some[5], some[1]);
+        });
+    }
 }
