@@ -254,7 +254,8 @@ mod tests {
         let order = Order { by_name: true, descending: false };
         let part = |cursor| PageQuery { limit: Some(1), cursor }.sorted("filters", &"all", order);
         let name = "😀".repeat(200);
-        let page = part(None).unwrap().cut(vec![1, 2], |n| (Uuid::from_u128(*n), &name));
+        let rows = vec![(1, name.clone()), (2, name.clone())];
+        let page = part(None).unwrap().cut(rows, |(n, name)| (Uuid::from_u128(*n), name));
         let cursor = page.next_cursor.unwrap();
         assert!(cursor.len() <= 1200, "{}", cursor.len());
         let after = part(Some(cursor.clone())).unwrap().part().after.unwrap();
