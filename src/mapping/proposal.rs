@@ -175,7 +175,9 @@ fn attribute_names(key: &str) -> &'static [&'static str] {
         ],
         "skuId" => &["id", "sku", "external id"],
         "displayName" | "name" => &["name", "full name", "employee name", "user", "group name", "device name"],
-        "userPrincipalName" => &["upn", "user name", "login", "login name", "sign in name", "account", "logon name"],
+        "userPrincipalName" => {
+            &["upn", "username", "user name", "login", "login name", "sign in name", "account", "logon name"]
+        }
         "mail" => {
             &["email", "e mail", "email address", "e mail address", "mail address", "work email", "primary email"]
         }

@@ -14,7 +14,7 @@ use super::diff::diffed::Diffed;
 use super::run::Run;
 use super::stop::Stop;
 use crate::assets::lookup::{SeenObject, SeenObjects, VALUES_IN_A_QUERY};
-use crate::codes::WarningCode;
+use crate::codes::{RunErrorCode, WarningCode};
 use crate::db::mirror::delivered;
 use crate::db::mirror::delivered::adoption::{self, CandidateRow, Judgement, OnlyInAssets};
 use crate::directory::ObjectType;
@@ -42,7 +42,15 @@ pub async fn compare(run: &Run, collected: &Collected, diffed: &mut Diffed) -> R
     if existing.is_empty() || run.job.destination.is_none() {
         return Ok(false);
     }
-    let place = Place::find(run).await?;
+    let mut place = Place::find(run).await?;
+    if existing.iter().any(|(_, existing)| existing.match_by.is_some())
+        && let Some(error) = place.refusal.take()
+    {
+        return Err(Stop::Failed(error));
+    }
+    if place.api.is_some() {
+        run.log("Looking for the objects that are in Assets already.").await?;
+    }
     for (object_type, existing) in &existing {
         let is_first = delivered_before(run, *object_type).await? == 0;
         let lists = place.api.is_some() && (is_looking || (is_first && approval::acts_on_missing(run)));
@@ -164,7 +172,11 @@ impl Comparison<'_> {
         for (seq, identity, other) in open {
             match by_identity.get(&fold(&identity)).map(Vec::as_slice) {
                 None | Some([]) => left.push((seq, identity, other)),
-                Some([one]) => judged.push(self.matched(seq, one, ChangeReason::SameIdentity)),
+                // Where Assets regards case, the import would not recognise it.
+                Some([one]) => judged.push(Judgement {
+                    writes_identity: self.value_of(one, &self.existing.identity) != Some(identity.as_str()),
+                    ..self.matched(seq, one, ChangeReason::SameIdentity)
+                }),
                 Some(several) => {
                     judged.push(unsent(seq, ChangeAction::Ambiguous, ChangeReason::SeveralInAssets, several));
                 }
@@ -295,19 +307,22 @@ fn unsent(seq: i64, action: ChangeAction, reason: ChangeReason, objects: &[&Seen
     }
 }
 
-/// Writes the identity into the objects that were matched by another property, so that the import recognises them. Each
+/// Writes the identity into the objects that have none or write it otherwise, so that the import recognises them. Each
 /// is looked at once more: what is no longer one object without an identity is left alone, and nothing is sent of it.
 pub async fn write_identities(run: &Run, diffed: &mut Diffed) -> Result<(), Stop> {
-    let types: Vec<(ObjectType, ExistingType)> = ObjectType::ALL
-        .into_iter()
-        .filter_map(|of| Some((of, run.job.mapping.existing(of)?.clone())))
-        .filter(|(_, existing)| existing.match_by.is_some())
-        .collect();
+    let types: Vec<(ObjectType, ExistingType)> =
+        ObjectType::ALL.into_iter().filter_map(|of| Some((of, run.job.mapping.existing(of)?.clone()))).collect();
     if types.is_empty() || diffed.adoption.as_ref().is_none_or(|adoption| adoption.to_write() == 0) {
         return Ok(());
     }
     run.progress.enter(&run.app, RunStage::Deliver, None);
-    let place = Place::find(run).await?;
+    let mut place = Place::find(run).await?;
+    if place.api.is_none() {
+        // What cannot be looked at must not count as gone: the import would make it once more.
+        let detail = "The destination has no `api` any more, which writes the identities.";
+        let gone = || Stop::failed(RunStage::Deliver, RunErrorCode::ApprovalOutdated, detail, "Start a new run.");
+        return Err(place.refusal.take().map_or_else(gone, Stop::Failed));
+    }
     for (object_type, existing) in &types {
         let comparison = Comparison { run, place: &place, object_type: *object_type, existing };
         comparison.write_identities().await?;
@@ -320,7 +335,6 @@ pub async fn write_identities(run: &Run, diffed: &mut Diffed) -> Result<(), Stop
 
 impl Comparison<'_> {
     async fn write_identities(&self) -> Result<(), Stop> {
-        let Some(match_by) = &self.existing.match_by else { return Ok(()) };
         let (organization, id, of) = (self.run.job.organization, self.run.lease.run, self.object_type.as_str());
         let mut after = 0;
         loop {
@@ -330,33 +344,43 @@ impl Comparison<'_> {
             let rows = rows.await?;
             let Some(last) = rows.last() else { return Ok(()) };
             after = last.seq;
-            self.write_some(match_by, rows).await?;
+            self.write_some(rows).await?;
         }
     }
 
-    async fn write_some(&self, match_by: &str, rows: Vec<CandidateRow>) -> Result<(), Stop> {
-        let mut wanted: Vec<(i64, String, String)> = Vec::new();
+    async fn write_some(&self, rows: Vec<CandidateRow>) -> Result<(), Stop> {
+        let identity_key = self.existing.identity.as_str();
+        let mut wanted: Vec<(i64, String, Option<String>)> = Vec::new();
         for row in rows {
             let values: Map<String, Value> = serde_json::from_str(&row.after).map_err(Error::internal)?;
-            let value = |key: &str| values.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
-            wanted.push((row.seq, value(&self.existing.identity), value(match_by)));
+            let value = |key: &str| values.get(key).and_then(Value::as_str).map(str::to_owned);
+            let other = self.existing.match_by.as_deref().and_then(value);
+            wanted.push((row.seq, value(identity_key).unwrap_or_default(), other));
         }
-        let values: Vec<String> = wanted.iter().map(|(_, _, value)| value.clone()).collect();
-        let found = self.place.find_values(self.object_type, match_by, &values).await?;
-        let by_value = self.by_value(&found, match_by);
+        let identities: Vec<String> = wanted.iter().map(|(_, identity, _)| identity.clone()).collect();
+        let found = self.place.find_values(self.object_type, identity_key, &identities).await?;
+        let by_identity = self.by_value(&found, identity_key);
+        let match_by = self.existing.match_by.as_deref().unwrap_or(identity_key);
+        let open = wanted.iter().filter(|(_, identity, _)| !by_identity.contains_key(&fold(identity)));
+        let values: Vec<String> = open.filter_map(|(_, _, value)| value.clone()).collect();
+        let others = self.place.find_values(self.object_type, match_by, &values).await?;
+        let by_other = self.by_value(&others, match_by);
         let (mut written, mut changed) = (Vec::new(), Vec::new());
         for (seq, identity, value) in &wanted {
-            let objects = by_value.get(&fold(value)).map_or(&[] as &[&SeenObject], Vec::as_slice);
+            let by_other = || by_other.get(&fold(value.as_deref()?));
+            let objects =
+                by_identity.get(&fold(identity)).or_else(by_other).map_or(&[] as &[&SeenObject], Vec::as_slice);
             match objects {
-                [one] => match self.value_of(one, &self.existing.identity) {
-                    None => {
-                        self.place.write(self.object_type, (&found, one), &self.existing.identity, identity).await?;
-                        written.push(*seq);
-                    }
+                [one] => match self.value_of(one, identity_key) {
                     // An earlier attempt wrote it.
-                    Some(is) if fold(is) == fold(identity) => written.push(*seq),
-                    Some(_) => {
+                    Some(is) if is == identity => written.push(*seq),
+                    Some(is) if fold(is) != fold(identity) => {
                         changed.push(unsent(*seq, ChangeAction::Ambiguous, ChangeReason::OtherIdentity, objects));
+                    }
+                    _ => {
+                        let ids = if found.attribute_ids.is_empty() { &others } else { &found };
+                        self.place.write(self.object_type, (ids, one), identity_key, identity).await?;
+                        written.push(*seq);
                     }
                 },
                 // It is gone: the import makes another.

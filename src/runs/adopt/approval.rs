@@ -46,7 +46,7 @@ pub(super) fn warn(run: &Run, diffed: &Diffed) {
         let mut said = Vec::new();
         if of.to_write > 0 {
             said.push(format!(
-                "The identity is written into {} objects in Assets that were matched by another property.",
+                "The identity is written into {} objects in Assets that have none, or that write it otherwise.",
                 of.to_write
             ));
         }

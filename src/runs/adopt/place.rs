@@ -3,12 +3,12 @@
 use crate::assets::lookup::{SeenObject, SeenObjects, TypePlace};
 use crate::assets::objects::SiteAccess;
 use crate::assets::wire::id_text;
-use crate::assets::{AssetsError, Client, ImportSourceInfo};
+use crate::assets::{AssetsError, Client, ImportSourceInfo, Links};
 use crate::codes::WarningCode;
 use crate::directory::ObjectType;
 use crate::error::{Code, Error};
 use crate::mapping::ImportSource;
-use crate::run_state::{RunStage, RunWarning};
+use crate::run_state::{RunError, RunStage, RunWarning};
 use crate::runs::deliver::schema::{self, SCHEMA_NAME};
 use crate::runs::forge_token::target;
 use crate::runs::run::Run;
@@ -28,8 +28,10 @@ pub(super) struct Access {
 
 pub(super) struct Place {
     client: Client,
-    /// `None`: the destination has no `api`.
+    /// `None`: the destination has no `api`, or it does not work.
     pub api: Option<Access>,
+    /// Why the `api` of the destination does not work.
+    pub refusal: Option<Box<RunError>>,
     /// The names in Assets of an object type and, by their keys, of its attributes.
     types: BTreeMap<ObjectType, (String, BTreeMap<String, String>)>,
     /// Object types that were found.
@@ -59,28 +61,13 @@ impl Place {
             .into_iter()
             .map(|(of, name, _)| (of, (name, mapping.attribute_names_in(source, &current, of))));
         let types = types.collect();
-        let api = match run.job.destination.as_ref().and_then(|destination| destination.api.as_ref()) {
-            None => None,
-            Some(api) => {
-                let site = SiteAccess {
-                    site_url: api.site_url.parse().map_err(|_| {
-                        Error::new(Code::ConfigurationInvalid, format!("{} is not the URL of a site", api.site_url))
-                    })?,
-                    email: api.email.clone(),
-                    api_token: api.token.clone(),
-                };
-                let workspace = client.workspace_id(&site).await.map_err(|e| failed(&e))?;
-                let info = client.import_source(&target, &links).await.map_err(|e| failed(&e))?;
-                let schema_name = current.pointer("/schema/objectSchema/name").and_then(Value::as_str);
-                Some(Access {
-                    site,
-                    workspace,
-                    schema_id: info.and_then(schema_id),
-                    schema_name: schema_name.unwrap_or_default().to_owned(),
-                })
-            }
+        let schema_name = current.pointer("/schema/objectSchema/name").and_then(Value::as_str).unwrap_or_default();
+        let (api, refusal) = match access(run, &client, &links, schema_name.to_owned()).await {
+            Ok(api) => (api, None),
+            Err(Stop::Failed(error)) => (None, Some(error)),
+            Err(stop) => return Err(stop),
         };
-        Ok(Self { client, api, types, found: Mutex::default() })
+        Ok(Self { client, api, refusal, types, found: Mutex::default() })
     }
 
     /// The name in Assets of one of our attributes.
@@ -152,12 +139,30 @@ impl Place {
     /// Says that the objects of others were not looked at.
     pub(super) fn warn(&self, run: &Run, object_type: ObjectType, why: Option<&str>) {
         let name = self.types.get(&object_type).map_or("", |(name, _)| name);
-        let why = why.unwrap_or("The destination has no `api`.");
+        let refused = self.refusal.as_ref().map(|error| error.detail.as_str());
+        let why = why.or(refused).unwrap_or("The destination has no `api`.");
         let detail =
             format!("The objects of «{name}» were not compared with the {object_type} of the directory: {why}");
         let warning = RunWarning::new(WarningCode::ExistingNotCompared, detail);
         run.progress.warn(warning.with_advice(WarningCode::ExistingNotCompared.advice()));
     }
+}
+
+/// Access to the objects, if the destination has `api`.
+async fn access(run: &Run, client: &Client, links: &Links, schema_name: String) -> Result<Option<Access>, Stop> {
+    let Some(api) = run.job.destination.as_ref().and_then(|destination| destination.api.as_ref()) else {
+        return Ok(None);
+    };
+    let site = SiteAccess {
+        site_url: api.site_url.parse().map_err(|_| {
+            Error::new(Code::ConfigurationInvalid, format!("{} is not the URL of a site", api.site_url))
+        })?,
+        email: api.email.clone(),
+        api_token: api.token.clone(),
+    };
+    let workspace = client.workspace_id(&site).await.map_err(|e| failed(&e))?;
+    let info = client.import_source(&target(run).await?, links).await.map_err(|e| failed(&e))?;
+    Ok(Some(Access { site, workspace, schema_id: info.and_then(schema_id), schema_name }))
 }
 
 fn schema_id(info: ImportSourceInfo) -> Option<String> {
