@@ -30,6 +30,7 @@ mod handovers;
 pub mod health;
 mod insights;
 mod job_changes;
+pub mod job_fit;
 mod job_schedules;
 pub mod job_schema;
 pub mod jobs;

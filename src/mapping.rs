@@ -159,6 +159,11 @@ impl Mapping {
         self.of(object_type).identity_name()
     }
 
+    /// The attributes that are written, in their order.
+    pub fn attributes(&self, object_type: ObjectType) -> impl Iterator<Item = &Attribute> {
+        self.of(object_type).attributes.iter().map(|mapped| &mapped.attribute)
+    }
+
     /// The object type of others that objects of this type are written into.
     pub fn existing(&self, object_type: ObjectType) -> Option<&ExistingType> {
         self.of(object_type).existing.as_ref()

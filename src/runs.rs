@@ -13,6 +13,7 @@ pub mod collect;
 pub mod context;
 pub mod deliver;
 pub mod diff;
+pub mod fit;
 pub mod forge_token;
 mod monitoring;
 pub mod pipeline;

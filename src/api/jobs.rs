@@ -15,8 +15,10 @@ use super::patch::{Change, Patch};
 use super::respond::{Created, Deleted, Found, IfMatch, IfMatchHeader};
 use crate::app::App;
 use crate::db::{jobs, runs};
+use crate::directory::ObjectType;
 use crate::error::{Code, Error, Faults, Result};
 use crate::ids::JobId;
+use crate::job::RemovalPolicy;
 use crate::mapping::Selection;
 use crate::schedule::{Schedule, ScheduleFault};
 use actix_web::web::{Data, Json, Path, Query};
@@ -35,6 +37,9 @@ pub(super) fn check(body: &Value, faults: &mut Faults) {
         && let Ok(selection) = serde_json::from_value::<Selection>(objects.clone())
     {
         selection.check("/objects", faults);
+        if body.pointer("/removal/policy").and_then(Value::as_str) == Some(RemovalPolicy::Mark.as_str()) {
+            check_marks(&selection, faults);
+        }
     }
     // Each field alone, so that a fault of one does not hide the faults of the other.
     let of_schedule = |name: &str| body.get("schedule").and_then(|schedule| schedule.get(name)).and_then(Value::as_str);
@@ -51,6 +56,18 @@ pub(super) fn check(body: &Value, faults: &mut Faults) {
                     faults.push("/schedule/timezone", "unknown_timezone", detail);
                 }
             }
+        }
+    }
+}
+
+/// Objects are marked as removed in the attribute for `lifecycle`.
+fn check_marks(selection: &Selection, faults: &mut Faults) {
+    for object_type in ObjectType::ALL {
+        let Some(existing) = selection.of(object_type).existing.as_ref() else { continue };
+        if selection.of(object_type).enabled && !existing.attributes.contains_key("lifecycle") {
+            let detail =
+                "The policy mark writes Removed into the attribute for `lifecycle`: map it, or use another policy.";
+            faults.push(format!("/objects/{object_type}/existing/attributes"), "lifecycle_not_mapped", detail);
         }
     }
 }

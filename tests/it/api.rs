@@ -17,6 +17,7 @@ mod filters;
 mod forge_imports;
 mod handovers;
 mod job_changes;
+mod job_fit;
 mod job_schema;
 mod jobs;
 mod lists;

@@ -9,7 +9,7 @@ const FOLDERS: [&str; 9] =
     ["src", "kernel", "simulators", "tests", "docs", "scripts", "examples", "benches", "migrations"];
 const ENDINGS: [&str; 10] = [".rs", ".md", ".sh", ".py", ".ts", ".sql", ".csv", ".json", ".toml", ".yaml"];
 /// The documents whose code spans are paths: relative to the repository, or to `src`.
-const DOCUMENTS: [&str; 12] = [
+const DOCUMENTS: [&str; 13] = [
     "README.md",
     "CONTRIBUTING.md",
     "SECURITY.md",
@@ -19,6 +19,7 @@ const DOCUMENTS: [&str; 12] = [
     "docs/SECURITY.md",
     "docs/assets.md",
     "docs/decisions.md",
+    "docs/from-another-importer.md",
     "docs/graph.md",
     "docs/operations.md",
     "docs/runs.md",

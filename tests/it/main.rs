@@ -12,6 +12,7 @@ mod dependencies;
 mod documents;
 mod filters;
 mod graph_client;
+mod howto;
 mod openapi;
 mod postgres;
 mod retention;

@@ -3,7 +3,9 @@
 
 use crate::support::others::{Person, hire, into_employees, make_employees, people};
 use crate::support::test_app::TestApp;
-use entra_assets::sim::assets::{API_EMAIL, API_TOKEN, AssetsObject, AssetsOptions, Missing, MissingAction};
+use entra_assets::sim::assets::{
+    API_EMAIL, API_TOKEN, AssetsFault, AssetsObject, AssetsOptions, AttributeByHand, Missing, MissingAction, SOURCE_ID,
+};
 use entra_assets::sim::seed::SeedOptions;
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -288,6 +290,18 @@ async fn who_has_no_identity_is_not_sent_and_said() {
     assert_eq!(changes(&app, &run, "unidentified").await.len(), without);
 }
 
+/// What is looked at before a delivery never keeps it from delivering.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_api_token_that_is_not_valid_costs_only_the_comparison() {
+    let app = app(30).await;
+    hire(&app.world.assets, &people(&app.world.graph)[..10], 0);
+    let job = job(&app, into_employees(), "ignore").await;
+    app.world.assets.inject(AssetsFault::answer("GET", "/rest/servicedeskapi", 401, "{}"));
+    let run = app.run(&job, &json!({"mode": "full"})).await;
+    assert!(warns(&run, "existing_not_compared"), "{run}");
+    assert_eq!(store(&app).len(), people(&app.world.graph).len(), "{run}");
+}
+
 /// Without `api` nothing can be looked at, and nothing can be written.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_needs_access_to_objects_says_so() {
@@ -304,4 +318,80 @@ async fn what_needs_access_to_objects_says_so() {
         (Some("succeeded"), true),
         "{looked}"
     );
+}
+
+/// What another importer, a file with texts only, or a person may have left. Each proposal is taken as it is.
+#[tokio::test(flavor = "multi_thread")]
+async fn structures_of_other_importers_are_taken_over_by_their_proposals() {
+    let text = |name: &str| AttributeByHand::new(name, "text");
+    let structures = [
+        // Names as Graph has them, with references among the types.
+        (
+            "Users",
+            vec![
+                text("Display Name"),
+                text("Object ID").unique(),
+                text("User Principal Name"),
+                AttributeByHand::new("Mail", "email"),
+                AttributeByHand::new("Account Enabled", "boolean"),
+                AttributeByHand { maximum: 1, ..AttributeByHand::references("Manager", "Users") },
+            ],
+            "objectId",
+            ["Object ID", "User Principal Name"],
+        ),
+        // Recognised by the user principal name.
+        (
+            "Entra Users",
+            vec![text("Name"), text("UPN").unique(), text("Email"), text("Dept")],
+            "userPrincipalName",
+            ["UPN", "UPN"],
+        ),
+        // All texts, from the columns of a file.
+        (
+            "Employees",
+            vec![text("Full Name"), text("Username"), text("Title"), text("Manager"), text("Cost")],
+            "userPrincipalName",
+            ["Username", "Username"],
+        ),
+    ];
+    for (name, attributes, identity, [column, upn]) in structures {
+        let app = TestApp::start().await;
+        app.world.assets.add_object_type(SOURCE_ID, name, None, &attributes).unwrap();
+        let people = people(&app.world.graph);
+        let label = attributes[0].name.as_str();
+        let make = |values: &[(&str, &str)]| app.world.assets.add_manual_object(name, values).unwrap();
+        for person in &people[..10] {
+            let id = person.id.to_string();
+            let value = if column == upn { person.mail.as_str() } else { id.as_str() };
+            make(&[(label, "Old"), (column, value)]);
+        }
+        make(&[(label, "Stranger"), (column, "nobody@elsewhere.example")]);
+        let keys: Vec<String> = app.world.assets.objects(name).into_iter().map(|object| object.key).collect();
+
+        let mut body = app.destination_body();
+        body["missingObjects"] = json!("ignore");
+        body["api"] = json!({"siteUrl": app.world.assets.origin(), "email": API_EMAIL, "apiToken": API_TOKEN});
+        let destination = app.create("/v1/destinations", &body).await;
+        let types = app.get(&format!("{destination}/types")).await.expect(200);
+        let [proposal] = &types["proposals"].as_array().unwrap()[..] else { panic!("{types}") };
+        assert_eq!(
+            (&proposal["objectType"], &proposal["existing"]["identity"]),
+            (&json!("users"), &json!(identity)),
+            "{types}"
+        );
+        assert!(proposal["problems"].as_array().unwrap().iter().all(|problem| problem["blocks"] == false), "{types}");
+        let objects = json!({"users": {"existing": proposal["existing"]}, "groups": {"enabled": false}, "licenses": {"enabled": false}});
+        let destination = destination.rsplit_once('/').unwrap().1;
+        let job = app.create_job(&json!({"objects": objects, "destinationId": destination})).await;
+        let looked = app.run(&job, &json!({"mode": "dryRun"})).await;
+        assert_eq!((count(&looked, "matched"), count(&looked, "onlyInAssets")), (10, 1), "{name}: {looked}");
+        let run = app.run(&job, &json!({"mode": "full"})).await;
+        assert_eq!(run["state"], "succeeded", "{name}: {run}");
+        let after = app.world.assets.objects(name);
+        assert_eq!(after.len(), people.len() + 1, "{name}");
+        let is_old = |object: &&AssetsObject| keys.contains(&object.key);
+        let names: Vec<&str> = after.iter().filter(is_old).map(|object| object.label.as_str()).collect();
+        assert_eq!((names.len(), names.iter().filter(|name| **name == "Old").count()), (11, 0), "{name}: {names:?}");
+        assert_eq!(app.world.assets.counts().objects.len(), 1, "{name}: no other type was built");
+    }
 }

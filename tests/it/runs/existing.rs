@@ -228,7 +228,12 @@ async fn every_fault_of_an_existing_type_is_named_when_the_job_is_stored() {
         "groups": {"existing": {"objectType": "people", "identity": "mail", "attributes": {"displayName": "Name"}}},
         "licenses": {"enabled": false, "existing": {"objectType": "SKU", "identity": "nothing", "attributes": {}}},
     });
-    let body = json!({"name": "Nightly", "connectionId": uuid::Uuid::nil(), "objects": objects});
+    let mut body = json!({"name": "Nightly", "connectionId": uuid::Uuid::nil(), "objects": objects});
+    let marked = json!({"name": "Nightly", "connectionId": uuid::Uuid::nil(), "objects": into_employees(),
+        "removal": {"policy": "mark"}});
+    let problem = app.post("/v1/jobs", &marked).await.problem(422, "validation_failed");
+    assert_eq!(pointers(&problem), ["/objects/users/existing/attributes"], "{problem}");
+    body["removal"] = json!({"policy": "keep"});
     let problem = app.post("/v1/jobs", &body).await.problem(422, "validation_failed");
     assert_eq!(
         pointers(&problem),

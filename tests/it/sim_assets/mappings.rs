@@ -237,3 +237,51 @@ async fn an_import_source_made_anew_sees_the_types_and_may_not_give_them_other_e
     assert!(codes(&refused).contains(&"EXTERNAL_ID_MISMATCH".to_owned()), "{}", refused.1);
     assert_eq!(reply(of_anew(Method::PUT, "mapping").json(&document())).await.0, 204);
 }
+
+/// docs/assets.md, «Existing object types».
+#[tokio::test]
+async fn types_that_people_made_have_external_ids_and_are_mapped_as_they_are() {
+    let bench = bench();
+    let made = [
+        assets::AttributeByHand::new("Name", "text"),
+        assets::AttributeByHand::new("Jira User", "user"),
+        assets::AttributeByHand { without_external_id: true, ..assets::AttributeByHand::new("Old", "text") },
+    ];
+    bench.sim.add_object_type(assets::SOURCE_ID, "Person", None, &made).unwrap();
+    let (_, described) = reply(bench.call(Method::GET, &bench.source("schema-and-mapping"))).await;
+    let mut person = described.pointer(USER).unwrap().clone();
+    let names: Vec<&str> =
+        person["attributes"].as_array().unwrap().iter().map(|attribute| attribute["name"].as_str().unwrap()).collect();
+    assert_eq!(names, ["Key", "Name", "Old"], "attributes for accounts are not shown");
+    let name = person["attributes"][1].clone();
+    assert!(name["externalId"].as_str().unwrap().starts_with("cmdb::externalId/"), "{name}");
+    assert_eq!(person["attributes"][2].get("externalId"), None);
+
+    for field in ["inheritance", "children"] {
+        person.as_object_mut().unwrap().remove(field);
+    }
+    person["attributes"] = json!([name]);
+    let mapping = |attribute: &Value, id: &str| {
+        json!({"schema": {"objectSchema": {"name": "Entra ID", "description": "", "objectTypes": [person]}},
+            "mapping": {"objectTypeMappings": [{"objectTypeExternalId": person["externalId"], "objectTypeName": "Person",
+                "selector": "people", "description": "", "attributesMapping": [
+                    {"attributeName": attribute, "attributeExternalId": id, "attributeLocators": ["name"],
+                     "externalIdPart": true}]}]}})
+    };
+    let (_, types) = bench.object_api(Method::GET, "objectschema/1/objecttypes/flat", None).await;
+    let path = format!("objecttype/{}/attributes", types[0]["id"].as_str().unwrap());
+    let (_, attributes) = bench.object_api(Method::GET, &path, None).await;
+    let account = attributes.as_array().unwrap().iter().find(|attribute| attribute["name"] == "Jira User").unwrap();
+    assert_eq!(account["type"], 2);
+    let account = mapping(&account["name"], account["externalId"].as_str().unwrap());
+    let account = bench.put_mapping(&account).await;
+    assert_eq!(codes(&account), ["UNKNOWN_EXTERNAL_ID_MAPPING"]);
+    let right = mapping(&name["name"], name["externalId"].as_str().unwrap());
+    let taken = bench.put_mapping(&right).await;
+    assert_eq!(taken.0, 204, "{}", taken.1);
+    let id = bench.sim.add_manual_object("Person", &[("Name", "Ada"), ("Jira User", "account-1")]).unwrap();
+    let result = bench.import(json!({"people": [{"name": "Ada"}, {"name": "Bob"}]})).await;
+    assert_eq!((&result["Person"]["objectsIdentical"], &result["Person"]["objectsCreated"]), (&json!(1), &json!(1)));
+    let ada = bench.sim.objects("Person").into_iter().find(|object| object.id == id).unwrap();
+    assert_eq!(ada.values["Jira User"], ["account-1"]);
+}

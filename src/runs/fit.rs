@@ -1,0 +1,314 @@
+//! Whether what a job would import fits into Assets, before its first run: objects against what Atlassian includes,
+//! attributes and references against what it recommends. Nothing is read but numbers and a small sample.
+//! Source: docs/assets.md, «Limits».
+
+use super::context::JobContext;
+use crate::app::App;
+use crate::directory::{Link, ObjectType};
+use crate::error::Result;
+use crate::filter_preview::{self, FilterPreview};
+use crate::graph::Session;
+use crate::mapping::Memberships;
+use futures_util::future::join_all;
+use serde::Serialize;
+use serde_json::{Value, json};
+use std::time::Duration;
+use utoipa::ToSchema;
+
+/// All of it, and the least that is worth asking for a sample.
+const DEADLINE: Duration = Duration::from_secs(18);
+const LEAST: Duration = Duration::from_secs(2);
+/// Objects that Premium and Enterprise include.
+const INCLUDED_OBJECTS: u64 = 50_000;
+const RECOMMENDED_ATTRIBUTES: u64 = 35;
+const RECOMMENDED_REFERENCES: u64 = 3;
+const RECOMMENDED_VALUES: u64 = 10;
+
+/// Whether what a job would import fits into Assets.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct JobFit {
+    /// A part could not be counted in time, or a permission is missing.
+    pub partial: bool,
+    pub objects: ObjectsFit,
+    /// The object types that the job imports.
+    pub types: Vec<TypeFit>,
+    /// What does not fit, with ways to change it.
+    pub findings: Vec<FitFinding>,
+}
+
+/// Users, groups and devices in all; of the other types there are few.
+#[derive(Clone, Copy, Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ObjectsFit {
+    /// Null if no type could be counted.
+    #[schema(required = true)]
+    pub planned: Option<u64>,
+    /// False: a part is an estimate or is not known.
+    pub exact: bool,
+    /// Objects that Jira Service Management Premium and Enterprise include, for the whole site.
+    pub included: u64,
+}
+
+/// One object type.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct TypeFit {
+    pub object_type: ObjectType,
+    /// Null if they could not be counted, and of types other than users, groups and devices.
+    #[schema(required = true)]
+    pub objects: Option<u64>,
+    pub exact: bool,
+    /// Attributes that the job writes. An object type of others can have more.
+    pub attributes: u64,
+    pub recommended_attributes: u64,
+    pub references: Vec<ReferenceFit>,
+    pub recommended_references: u64,
+}
+
+/// One attribute that refers to other objects.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ReferenceFit {
+    /// The key of the attribute: `groups`.
+    pub attribute: String,
+    /// The most values that an object of a small sample has. Null where no sample was taken.
+    #[schema(required = true)]
+    pub most_values: Option<u64>,
+    /// The average of the sample.
+    #[schema(required = true)]
+    pub average_values: Option<f64>,
+    pub recommended_values: u64,
+}
+
+/// Something that does not fit.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct FitFinding {
+    pub code: FitFindingCode,
+    /// The object type that it is about.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub object_type: Option<ObjectType>,
+    pub detail: String,
+    /// Requests to this service that change it, each as it is.
+    pub proposals: Vec<FitProposal>,
+}
+
+/// What does not fit.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum FitFindingCode {
+    /// More objects than the site's plan includes.
+    TooManyObjects,
+    /// More attributes of an object type than Atlassian recommends.
+    ManyAttributes,
+    /// More attributes that refer to other objects than Atlassian recommends.
+    ManyReferences,
+    /// More values of such an attribute than Atlassian recommends.
+    ManyValues,
+}
+
+/// A request to this service.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct FitProposal {
+    pub title: String,
+    /// `PATCH` or `POST`.
+    pub method: String,
+    pub path: String,
+    #[schema(value_type = Object)]
+    pub body: Value,
+}
+
+/// Counts what a job would import, and compares it.
+pub async fn fit(app: &App, job: &JobContext) -> Result<JobFit> {
+    let started = app.clock.instant();
+    let preview = filter_preview::preview(app, &job.identity, &job.filter).await?;
+    let left = DEADLINE.saturating_sub(app.clock.elapsed_since(started));
+    let samples = match left > LEAST {
+        true => {
+            let (session, _) = app.graph.interactive_session(&job.identity, left).await?;
+            Samples::take(&session, job, &preview).await
+        }
+        false => Samples::default(),
+    };
+    Ok(judge(job, &preview, &samples))
+}
+
+/// How many values objects of a sample have.
+#[derive(Clone, Debug, Default)]
+struct Samples {
+    groups_of_users: Vec<u64>,
+    members_of_groups: Vec<u64>,
+}
+
+impl Samples {
+    async fn take(session: &Session, job: &JobContext, preview: &FilterPreview) -> Self {
+        let count = async |path: String| session.count(&path, None).await.ok().flatten();
+        let all =
+            async |paths: Vec<String>| join_all(paths.into_iter().map(count)).await.into_iter().flatten().collect();
+        let (mut users, mut groups) = (Vec::new(), Vec::new());
+        if job.mapping.is_enabled(ObjectType::Groups) && job.mapping.is_enabled(ObjectType::Users) {
+            users = preview.sample.users.iter().map(|user| format!("users/{}/memberOf", user.id)).collect();
+            groups = preview.sample.groups.iter().map(|group| format!("groups/{}/members", group.id)).collect();
+        }
+        Self { groups_of_users: all(users).await, members_of_groups: all(groups).await }
+    }
+
+    fn of(&self, link: Link) -> &[u64] {
+        match link {
+            Link::Groups => &self.groups_of_users,
+            Link::Members => &self.members_of_groups,
+            _ => &[],
+        }
+    }
+}
+
+fn average(values: &[u64]) -> Option<f64> {
+    let sum: u64 = values.iter().sum();
+    (!values.is_empty()).then(|| (sum as f64 / values.len() as f64 * 10.0).round() / 10.0)
+}
+
+fn judge(job: &JobContext, preview: &FilterPreview, samples: &Samples) -> JobFit {
+    let types: Vec<TypeFit> =
+        job.enabled_types().map(|object_type| type_fit(job, object_type, preview, samples)).collect();
+    let counted: Vec<u64> = types.iter().filter_map(|of| of.objects).collect();
+    let objects = ObjectsFit {
+        planned: (!counted.is_empty()).then(|| counted.iter().sum()),
+        exact: types.iter().all(|of| of.exact || !is_counted(of.object_type)),
+        included: INCLUDED_OBJECTS,
+    };
+    let mut findings = Vec::new();
+    findings.extend(too_many_objects(job, objects, &types));
+    for of in &types {
+        findings.extend(many_attributes(job, of));
+        findings.extend(many_references(job, of));
+        findings.extend(of.references.iter().filter_map(|reference| many_values(job, of, reference, samples)));
+    }
+    JobFit { partial: preview.partial, objects, types, findings }
+}
+
+/// The types that can be numerous, and that Graph counts.
+fn is_counted(object_type: ObjectType) -> bool {
+    matches!(object_type, ObjectType::Users | ObjectType::Groups | ObjectType::Devices)
+}
+
+fn type_fit(job: &JobContext, object_type: ObjectType, preview: &FilterPreview, samples: &Samples) -> TypeFit {
+    let counted = match object_type {
+        ObjectType::Users => Some(preview.counts.users),
+        ObjectType::Groups => Some(preview.counts.groups),
+        ObjectType::Devices => Some(preview.counts.devices),
+        _ => None,
+    };
+    let references = job.mapping.attributes(object_type).filter_map(|attribute| {
+        let values = samples.of(attribute.link()?);
+        Some(ReferenceFit {
+            attribute: attribute.key.clone().into_owned(),
+            most_values: values.iter().copied().max(),
+            average_values: average(values),
+            recommended_values: RECOMMENDED_VALUES,
+        })
+    });
+    TypeFit {
+        object_type,
+        objects: counted.and_then(|count| count.count),
+        exact: counted.is_some_and(|count| count.exact && count.count.is_some()),
+        attributes: job.mapping.attributes(object_type).count() as u64,
+        recommended_attributes: RECOMMENDED_ATTRIBUTES,
+        references: references.collect(),
+        recommended_references: RECOMMENDED_REFERENCES,
+    }
+}
+
+fn patch(job: &JobContext, title: &str, body: Value) -> FitProposal {
+    FitProposal { title: title.to_owned(), method: "PATCH".to_owned(), path: format!("/v1/jobs/{}", job.id), body }
+}
+
+fn too_many_objects(job: &JobContext, objects: ObjectsFit, types: &[TypeFit]) -> Option<FitFinding> {
+    let planned = objects.planned.filter(|planned| *planned > INCLUDED_OBJECTS)?;
+    let mut proposals = Vec::new();
+    if !job.filter.narrows() {
+        let body =
+            json!({"name": "Active members", "users": {"odata": "accountEnabled eq true and userType eq 'Member'"}});
+        proposals.push(FitProposal {
+            title: "Make a filter for people who may sign in, and set it as the job's filterId".to_owned(),
+            method: "POST".to_owned(),
+            path: "/v1/filters".to_owned(),
+            body,
+        });
+    }
+    let mut others: Vec<&TypeFit> = types.iter().filter(|of| of.object_type != ObjectType::Users).collect();
+    others.sort_by_key(|of| std::cmp::Reverse(of.objects));
+    if let Some(most) = others.first().filter(|of| of.objects.is_some_and(|number| number > 0)) {
+        let body = json!({"objects": {most.object_type.as_str(): {"enabled": false}}});
+        proposals.push(patch(job, &format!("Leave out {}", most.object_type), body));
+    }
+    let detail = format!(
+        "The job would bring about {planned} objects, and {INCLUDED_OBJECTS} are included for the whole site. What an import \
+         does beyond the site's limit is not documented. Look at Assets → Configuration → Usage."
+    );
+    Some(FitFinding { code: FitFindingCode::TooManyObjects, object_type: None, detail, proposals })
+}
+
+fn many_attributes(job: &JobContext, of: &TypeFit) -> Option<FitFinding> {
+    let object_type = of.object_type;
+    if of.attributes <= RECOMMENDED_ATTRIBUTES {
+        return None;
+    }
+    let proposals = match job.mapping.existing(object_type) {
+        Some(_) => Vec::new(),
+        None => {
+            let body = json!({"objects": {object_type.as_str(): {"attributes": null}}});
+            vec![patch(job, "Import the default attributes", body)]
+        }
+    };
+    let detail = format!(
+        "{} attributes of {object_type} are imported, and {RECOMMENDED_ATTRIBUTES} are recommended.",
+        of.attributes
+    );
+    Some(FitFinding { code: FitFindingCode::ManyAttributes, object_type: Some(object_type), detail, proposals })
+}
+
+fn many_references(job: &JobContext, of: &TypeFit) -> Option<FitFinding> {
+    let (object_type, number) = (of.object_type, of.references.len() as u64);
+    if number <= RECOMMENDED_REFERENCES {
+        return None;
+    }
+    let proposals = match job.mapping.existing(object_type) {
+        Some(_) => Vec::new(),
+        None => {
+            let kept: Vec<&str> = match object_type {
+                ObjectType::Users => vec!["manager"],
+                ObjectType::Groups | ObjectType::Devices => vec!["owners"],
+                _ => vec![],
+            };
+            let body = json!({"objects": {object_type.as_str(): {"references": kept}}});
+            vec![patch(job, "Import fewer references", body)]
+        }
+    };
+    let detail = format!(
+        "{number} attributes of {object_type} refer to other objects, and {RECOMMENDED_REFERENCES} are recommended."
+    );
+    Some(FitFinding { code: FitFindingCode::ManyReferences, object_type: Some(object_type), detail, proposals })
+}
+
+fn many_values(job: &JobContext, of: &TypeFit, reference: &ReferenceFit, samples: &Samples) -> Option<FitFinding> {
+    let values = reference.average_values.filter(|values| *values > RECOMMENDED_VALUES as f64)?;
+    let (other, memberships) = match reference.attribute.as_str() {
+        "groups" => (average(samples.of(Link::Members)), Memberships::OnGroup),
+        _ => (average(samples.of(Link::Groups)), Memberships::OnUser),
+    };
+    let is_free = ObjectType::ALL.into_iter().all(|of| job.mapping.existing(of).is_none());
+    let body = json!({"memberships": memberships});
+    let proposals = match other.is_some_and(|other| other < values) && is_free {
+        true => vec![patch(job, "Show memberships on the side with fewer values", body)],
+        false => Vec::new(),
+    };
+    let detail = format!(
+        "In a sample, an object of {} has {values} values of `{}` on average, and {RECOMMENDED_VALUES} are recommended. All \
+         are sent in any case.",
+        of.object_type, reference.attribute
+    );
+    Some(FitFinding { code: FitFindingCode::ManyValues, object_type: Some(of.object_type), detail, proposals })
+}
