@@ -372,6 +372,47 @@ describe("a narrow screen and dark colours", () => {
   });
 });
 
+describe("a list of 100,000 changes", () => {
+  const TOTAL = 100_000;
+  it("scrolls to its end, and shows the values of its last row", async () => {
+    const { page, context, faults } = await visit(browser);
+    const id = "01900000-0000-7000-8000-000000000001";
+    const at = "2026-11-30T00:00:00Z";
+    const run = { id, jobId: id, mode: "full", state: "succeeded", stage: "settle", counts: { users: { read: TOTAL } }, warnings: [], error: null, requestedBy: "schedule", attempt: 1, queuedAt: at, startedAt: at, finishedAt: at, approvalExpiresAt: null, waitReason: null };
+    // 500 pages, which are made in the browser, so that only the list takes time.
+    await page.addInitScript(`{
+      const real = globalThis.fetch;
+      globalThis.fetch = (request) => {
+        const url = new URL(request.url);
+        if (!url.pathname.endsWith("/changes")) return real(request);
+        const [from, limit] = [Number(url.searchParams.get("cursor") ?? 0), Number(url.searchParams.get("limit"))];
+        const change = (number) => ({ objectType: "users", objectId: "${id}", label: "User " + number, action: "update", reason: "changed", before: { department: "Sales" }, after: { department: "Department " + number } });
+        const items = Array.from({ length: limit }, (_, place) => change(from + place));
+        return Promise.resolve(Response.json({ items, nextCursor: from + limit < ${TOTAL} ? String(from + limit) : null }));
+      };
+    }`);
+    await signIn(page);
+    await page.route(`**/v1/runs/${id}`, (route) => route.fulfill({ json: run }));
+    await page.route(`**/v1/jobs/${id}`, (route) => route.fulfill({ json: { id, name: "Nightly" } }));
+    await page.route(`**/v1/runs/${id}/events?*`, (route) => route.fulfill({ json: { items: [], nextAfter: 0, done: true, state: "succeeded" } }));
+    await open(page, `/runs/${id}`);
+    const list = page.getByRole("listbox", { name: "Changes" });
+    await list.getByRole("option").first().waitFor();
+    await page.evaluate(`(async () => {
+      const list = document.querySelector("[role=listbox].list");
+      while (!document.body.innerText.includes("100,000 in all")) {
+        list.scrollTop = list.scrollHeight;
+        await new Promise((done) => setTimeout(done, 5));
+      }
+    })()`);
+    await list.press("End");
+    await page.getByRole("cell", { name: `Department ${TOTAL - 1}` }).waitFor();
+    assert.ok((await list.getByRole("option").count()) < 100, "only the rows in sight are in the page");
+    assert.deepEqual(faults, []);
+    await context.close();
+  });
+});
+
 describe("the pages", () => {
   it("come with a strict policy, and are small", async () => {
     const index = await fetch(`${service}/console/`);
@@ -390,13 +431,18 @@ describe("the pages", () => {
   });
 
   it("appear within a second", async () => {
-    // The quickest of a few visits, each without a cache: a busy machine makes some of them slow.
+    // The quickest of a few visits, each without a cache, beyond what a page of one word takes: the machine may be busy.
+    const paint = async (page: Page) => (await page.evaluate("performance.getEntriesByName('first-contentful-paint')[0].startTime")) as number;
     const times: number[] = [];
     while (times.length < 5 && Math.min(...times) >= 1000) {
       const { page, context } = await visit(browser);
+      await page.route(`${service}/word`, (route) => route.fulfill({ contentType: "text/html", body: "<!doctype html><p>word</p>" }));
+      await page.goto(`${service}/word`);
+      await page.waitForFunction("performance.getEntriesByName('first-contentful-paint').length > 0");
+      const least = await paint(page);
       await page.goto(`${service}/console`);
       await page.getByLabel("API key").waitFor();
-      times.push((await page.evaluate("performance.getEntriesByName('first-contentful-paint')[0].startTime")) as number);
+      times.push((await paint(page)) - least);
       await context.close();
     }
     assert.ok(Math.min(...times) < 1000, `${times.join(", ")} ms`);
