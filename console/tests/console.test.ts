@@ -400,7 +400,8 @@ describe("a list of 100,000 changes", () => {
     await list.getByRole("option").first().waitFor();
     await page.evaluate(`(async () => {
       const list = document.querySelector("[role=listbox].list");
-      while (!document.body.innerText.includes("100,000 in all")) {
+      const state = document.querySelector(".changes").lastElementChild;
+      while (!state.textContent.includes("100,000 in all")) {
         list.scrollTop = list.scrollHeight;
         await new Promise((done) => setTimeout(done, 5));
       }

@@ -10,8 +10,9 @@ export type Query = { type?: Schema<"ObjectType">; action?: Schema<"ChangeAction
 export const PAGE = 200;
 
 export function useChanges(id: string, query: Query) {
-  const [rows, setRows] = useState<Row[]>([]);
-  const [cursors, setCursors] = useState<(string | null)[]>([null]);
+  // Not state: a long list would be copied with each page.
+  const { rows, cursors } = useRef({ rows: [] as Row[], cursors: [null] as (string | null)[] }).current;
+  const [, setCount] = useState(0);
   const [done, setDone] = useState(false);
   const [error, setError] = useState<Error>();
   const busy = useRef(false);
@@ -27,18 +28,19 @@ export function useChanges(id: string, query: Query) {
     const { signal } = stop.current;
     try {
       const page = await load(cursors.at(-1) ?? null, signal);
-      setRows((rows) => [...rows, ...page.items.map(rowOf)]);
+      rows.push(...page.items.map(rowOf));
       if (page.nextCursor === null) setDone(true);
-      else setCursors((cursors) => [...cursors, page.nextCursor]);
+      else cursors.push(page.nextCursor);
+      setCount(rows.length);
     } catch (error) {
       if (!signal.aborted) setError(asError(error));
     } finally {
       busy.current = false;
     }
-  }, [cursors, done, load]);
+  }, [rows, cursors, done, load]);
   useEffect(() => {
     if (rows.length === 0) void more();
-  }, [more, rows.length]);
+  }, [more, rows]);
   useEffect(() => {
     stop.current = new AbortController();
     return () => stop.current.abort();
