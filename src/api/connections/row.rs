@@ -159,6 +159,8 @@ pub(super) fn with_credential(
         credential_hint: credential.hint,
         credential_expires_at: credential.expires_at,
         credential_version: row.credential_version + 1,
+        // Another end is announced anew.
+        expiry_announced: None,
     })
 }
 
