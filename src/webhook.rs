@@ -52,15 +52,25 @@ impl WebhookEvent {
 text_enum! {
     /// What a delivery is about: an event, or only a test of the webhook.
     DeliveryEvent in "webhook_deliveries.event" {
+        /// A run ended, and nothing went wrong.
         Succeeded = "succeeded",
+        /// A run ended, and something that an administrator should look at went wrong.
         Degraded = "degraded",
+        /// A run ended with an error.
         Failed = "failed",
+        /// A run was cancelled.
         Cancelled = "cancelled",
+        /// A run stopped at the removal brake and awaits approval.
         AwaitingApproval = "awaitingApproval",
+        /// A worker began with a run.
         Started = "run.started",
+        /// A check of a connection failed: sign-in does not work, or no capability does.
         CheckFailed = "connection.check_failed",
+        /// The credential of a connection expires in 30, 7 or 1 days.
         CredentialExpiring = "credential.expiring",
+        /// The schedule of a job was paused, by a person or by the service.
         SchedulePaused = "schedule.paused",
+        /// A run observed how Assets treats missing objects, and the destination was changed accordingly.
         DestinationObserved = "destination.observed",
         /// A test of the webhook, by `POST /v1/webhooks/{id}/test`.
         Test = "test",

@@ -146,9 +146,11 @@ fn lists_of_references_have_no_limit_and_single_ones_have() {
 
 #[test]
 fn only_the_identity_is_unique_and_makes_the_external_id() {
+    const IDENTITIES: [&str; 6] =
+        ["Object ID", "SKU ID", "Credential ID", "Intune Device ID", "Service Plan ID", "Tenant ID"];
     let document = everything(ReferenceTemplate::ArrayPlaceholder).document(SOURCE);
     for attribute in attributes(&document) {
-        let is_identity = ["Object ID", "SKU ID"].contains(&attribute["name"].as_str().unwrap());
+        let is_identity = IDENTITIES.contains(&attribute["name"].as_str().unwrap());
         assert_eq!(attribute["unique"], is_identity, "{attribute}");
     }
     for mapping in document["mapping"]["objectTypeMappings"].as_array().unwrap() {
