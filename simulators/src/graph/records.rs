@@ -231,7 +231,7 @@ impl Condition {
 
     fn test(text: &str) -> Result<Test, Problem> {
         let text = text.trim();
-        let wrong = || Problem::unsupported_query(&format!("The filter '{text}' is not supported."));
+        let wrong = || Problem::unsupported_query(format!("The filter '{text}' is not supported."));
         if let Some((name, value)) = text.split_once(" eq ") {
             return Ok(Test::In(name.trim().to_owned(), vec![literal(value)]));
         }

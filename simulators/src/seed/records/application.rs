@@ -85,10 +85,10 @@ fn application(directory: &Directory, n: usize, random: &mut Random) -> Record {
         json!({
             "id": id, "appId": app_id, "displayName": name, "deletedDateTime": null,
             "createdDateTime": day(-700 + n as i64 % 600), "signInAudience": if n % 5 == 4 { "AzureADMultipleOrgs" } else { "AzureADMyOrg" },
-            "publisherDomain": crate::seed::DOMAIN, "description": (n % 3 == 0).then(|| format!("{name} of the IT department")),
+            "publisherDomain": crate::seed::DOMAIN, "description": n.is_multiple_of(3).then(|| format!("{name} of the IT department")),
             "notes": null, "identifierUris": [format!("api://{app_id}")], "tags": [],
             "disabledByMicrosoftStatus": null, "isFallbackPublicClient": n % 7 == 6,
-            "serviceManagementReference": (n % 4 == 0).then(|| format!("SVC-{n:04}")),
+            "serviceManagementReference": n.is_multiple_of(4).then(|| format!("SVC-{n:04}")),
             "web": {"homePageUrl": format!("https://app{n}.contoso.example"), "redirectUris": [], "logoutUrl": null},
             "passwordCredentials": secrets, "keyCredentials": certificates,
             "federatedIdentityCredentials": federated,
