@@ -57,6 +57,9 @@ impl From<AuditEventRow> for AuditEventResponse {
     }
 }
 
+/// The name of a secret, with what was stored before and is stored now, sealed.
+pub(super) type Secret<'a> = (&'a str, Option<&'a [u8]>, Option<&'a [u8]>);
+
 /// Records an action of `caller`, in the transaction of the action.
 pub(super) async fn record(
     tx: &mut Transaction,
@@ -81,14 +84,14 @@ pub(super) async fn record_with(
 }
 
 /// Records an update of a resource, with what it changed. `before` and `after`: the resource as the API shows it, so without
-/// secrets. `secrets`: their names, each with what was stored before and is stored now, sealed.
+/// secrets. `secrets`: those that it has.
 pub(super) async fn record_update(
     tx: &mut Transaction,
     app: &App,
     caller: &Caller,
     (kind, id): (&str, Uuid),
     (before, after): (&impl Serialize, &impl Serialize),
-    secrets: &[(&str, Option<&[u8]>, Option<&[u8]>)],
+    secrets: &[Secret<'_>],
 ) -> Result<()> {
     let shown = |resource: serde_json::Result<Value>| resource.map_err(Error::internal);
     let (before, after) = (shown(serde_json::to_value(before))?, shown(serde_json::to_value(after))?);

@@ -44,10 +44,10 @@ pub async fn pending(options: &Options) -> Result<Vec<String>> {
         false => Vec::new(),
     };
     let all = MigrationSource::<Pg>::migrations(&MIGRATIONS).map_err(failed)?;
-    let is_pending = |migration: &&Box<dyn Migration<Pg>>| {
+    let pending = all.iter().filter(|migration| {
         applied.iter().all(|row| migration.name().version() != MigrationVersion::from(row.version.as_str()))
-    };
-    Ok(all.iter().filter(is_pending).map(|migration| migration.name().to_string()).collect())
+    });
+    Ok(pending.map(|migration| migration.name().to_string()).collect())
 }
 
 /// Whether migrations were ever applied to this database.

@@ -123,7 +123,7 @@ struct Pooler {
 
 impl Pooler {
     async fn start(elsewhere: &Elsewhere, pool_mode: &str) -> Self {
-        let program = std::env::var_os("PGBOUNCER").expect("PGBOUNCER names the program");
+        let program = std::env::var_os("PGBOUNCER").unwrap_or_else(|| "pgbouncer".into());
         let dir = TempDir::new().unwrap();
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let (users, file) = (dir.path().join("users"), dir.path().join("pgbouncer.ini"));

@@ -120,11 +120,11 @@ async fn the_other_lists_have_conditions_of_their_own() {
         let items = page["items"].as_array().unwrap();
         items.iter().map(|item| item["id"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
     };
-    assert_eq!(ids(&format!("/v1/connections?tenantId={tenant}&search=contoso")).await, [pending.clone()]);
+    assert_eq!(ids(&format!("/v1/connections?tenantId={tenant}&search=contoso")).await, std::slice::from_ref(&pending));
     assert_eq!(ids("/v1/connections?overall=failed").await, [pending]);
     assert_eq!(ids("/v1/connections?overall=ok").await, Vec::<String>::new());
     app.post(&format!("/v1/connections/{healthy}/check"), &json!({})).await.expect(200);
-    assert_eq!(ids("/v1/connections?overall=ok").await, [healthy.clone()]);
+    assert_eq!(ids("/v1/connections?overall=ok").await, std::slice::from_ref(&healthy));
     let checks = format!("/v1/connections/{healthy}/checks");
     assert_eq!(ids(&format!("{checks}?overall=ok")).await.len(), 1);
     assert_eq!(ids(&format!("{checks}?overall=failed")).await.len(), 0);

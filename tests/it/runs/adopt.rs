@@ -182,10 +182,13 @@ async fn an_identity_is_written_once_after_an_approval_and_only_where_it_is_cert
     assert_eq!((next["state"].as_str(), writes(&app)), (Some("degraded"), 19), "the two are still open: {next}");
 }
 
+/// The key of an object and its values.
+type End = (String, BTreeMap<String, Vec<String>>);
+
 /// The process dies after each request to Assets in turn; the next one goes on, and the end is the same.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_run_that_is_killed_at_any_request_ends_the_same() {
-    let mut ends: Vec<Vec<(String, BTreeMap<String, Vec<String>>)>> = Vec::new();
+    let mut ends: Vec<Vec<End>> = Vec::new();
     for dies_at in (0..).step_by(2) {
         let app = app(30).await;
         let people: Vec<Person> = people(&app.world.graph);

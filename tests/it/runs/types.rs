@@ -103,8 +103,11 @@ fn related(record: &Record, relation: &str, kind: &str) -> Vec<String> {
     record.relations[relation].iter().filter(|(of, _)| *of == kind).map(|(_, id)| id.to_string()).collect()
 }
 
-/// What one object of each type has to look like: its type, its label, and every attribute.
-fn expected(world: &World) -> Vec<(ObjectType, String, Vec<(String, Vec<String>)>)> {
+/// What an object has to look like: its type, its label, and every attribute.
+type Expected = (ObjectType, String, Vec<(String, Vec<String>)>);
+
+/// What one object of each type has to look like.
+fn expected(world: &World) -> Vec<Expected> {
     let printer = named(world, APPLICATIONS, "Badge printer");
     let principal =
         records(world, PRINCIPALS).into_iter().find(|of| of.text("appId") == printer.text("appId")).unwrap();
@@ -728,6 +731,18 @@ async fn the_groups_of_users_at_any_depth_arrive_on_request() {
     let world = World::following(SEED).await;
     grant_all_but(&world, "");
     let job = world.add_job_with(json!({"users": {"attributes": ["allGroups"]}})).await;
+    // One group becomes a member of another, and somebody is in it.
+    let nest = |above: usize, below: usize| {
+        world.graph.change(|directory| {
+            let security = |group: &&entra_assets::sim::seed::Group| group.kind == GroupKind::Security;
+            let some: Vec<Uuid> = directory.groups.iter().filter(security).map(|group| group.id).take(6).collect();
+            let (_, member) = directory.member_edges(ObjectKind::User)[0];
+            // Whoever is a member already stays one.
+            let _ = directory.add_member(some[below], member);
+            let _ = directory.add_member(some[above], some[below]);
+        });
+    };
+    nest(5, 1);
     for mode in [RunMode::Full, RunMode::Incremental] {
         let run = world.run(job, mode).await;
         assert_eq!(state(&run), "succeeded", "{:?} {}", run.error, run.warnings);
@@ -754,10 +769,6 @@ async fn the_groups_of_users_at_any_depth_arrive_on_request() {
             assert_eq!(object.values.get("All Groups").cloned().unwrap_or_default(), wanted, "{mode} {}", object.label);
         }
         assert!(deeper > 0, "nobody is in a group through another");
-        world.graph.change(|directory| {
-            let security = |group: &&entra_assets::sim::seed::Group| group.kind == GroupKind::Security;
-            let some: Vec<Uuid> = directory.groups.iter().filter(security).map(|group| group.id).take(6).collect();
-            let _ = directory.add_member(some[5], some[1]);
-        });
+        nest(4, 5);
     }
 }
