@@ -1,4 +1,4 @@
-//! The object types, one file each. A new type is a file here, its word in [`ObjectType`], and a line in [`spec`].
+//! The object types, one file each. A new type is a file here, its word in [`ObjectType`], and a line in [`ObjectType::spec`].
 
 mod administrative_unit;
 mod app_credential;
