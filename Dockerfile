@@ -8,7 +8,7 @@
 FROM node:20-bookworm-slim AS console
 WORKDIR /src/console
 COPY console/package.json console/package-lock.json console/.npmrc ./
-RUN --mount=type=cache,target=/root/.npm npm ci --no-fund --no-audit
+RUN --mount=type=cache,target=/npm-cache npm ci --cache /npm-cache --no-fund --no-audit
 COPY openapi/openapi.json /src/openapi/openapi.json
 COPY console .
 RUN npm run build
