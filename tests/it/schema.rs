@@ -1,9 +1,11 @@
 //! `db/schema.rs` is the schema of the migrated database, and what is stored against it is not taken for something else.
 
-use crate::support::postgres::connect;
+use crate::support::postgres::{TestDatabase, connect};
 use crate::support::test_app::TestApp;
-use entra_assets::db::runs;
+use entra_assets::db::connect::Options;
+use entra_assets::db::{migrate, runs};
 use entra_assets::ids::{OrganizationId, RunId};
+use entra_assets::postgres::RUNTIME_ROLE;
 use serde_json::json;
 use std::collections::BTreeSet;
 use std::error::Error;
@@ -100,4 +102,38 @@ async fn a_word_that_the_code_does_not_know_is_an_error_that_names_table_column_
     }
     assert!(causes.contains("runs.mode") && causes.contains("`sideways`") && causes.contains("dryRun"), "{causes}");
     app.get(&format!("/v1/runs/{run}")).await.problem(500, "internal");
+}
+
+/// Every column, index, rule and constraint of the database.
+async fn everything(url: &str) -> BTreeSet<String> {
+    const EVERYTHING: &str = "
+        SELECT format('column %s.%s %s %s', table_name, column_name, data_type, coalesce(column_default, '-'))
+            FROM information_schema.columns WHERE table_schema = 'public'
+        UNION ALL SELECT indexdef FROM pg_indexes WHERE schemaname = 'public'
+        UNION ALL SELECT format('policy %s.%s %s %s', tablename, policyname, qual, with_check) FROM pg_policies
+        UNION ALL SELECT format('constraint %s.%s %s', conrelid::regclass, conname, pg_get_constraintdef(oid))
+            FROM pg_constraint WHERE connamespace = 'public'::regnamespace";
+    let client = connect(url).await;
+    client.query(EVERYTHING, &[]).await.unwrap().iter().map(|row| row.get(0)).collect()
+}
+
+/// What a migration leaves behind when it is reverted keeps it from being applied again, or stays for good.
+#[tokio::test(flavor = "multi_thread")]
+async fn every_migration_is_reverted_whole() {
+    let database = TestDatabase::create().await;
+    let options = Options::new(&database.urls.migrate.clone().into(), None).unwrap();
+    let migrated = everything(&database.urls.superuser).await;
+    let number = migrate::last(&options, usize::MAX).await.unwrap().len();
+    assert!(number > 20, "only {number} migrations");
+    for count in 1..=number {
+        let reverted = migrate::down(&options, count).await.unwrap();
+        let first = reverted.last().unwrap();
+        assert_eq!(reverted.len(), count);
+        migrate::up(&options, Some(RUNTIME_ROLE)).await.unwrap_or_else(|error| panic!("{first}: {error}"));
+        assert_eq!(
+            everything(&database.urls.superuser).await,
+            migrated,
+            "{first} changes something when it comes again"
+        );
+    }
 }
