@@ -15,7 +15,7 @@ use std::future::{Ready, ready};
 
 pub(super) const PREFIX: &str = "eah_";
 /// How often a link may be used to enter a credential, to check the connection, or in vain.
-pub const MOST_ATTEMPTS: i32 = 100;
+pub const MAX_ATTEMPTS: i32 = 100;
 const KIND: &str = "handovers";
 
 /// What the bearer of a link may set up.
@@ -51,7 +51,7 @@ pub(super) async fn authenticate(app: &App, presented: &PresentedSecret) -> Resu
     Ok((caller, Handover { id, connection: ConnectionId(row.connection_id) }))
 }
 
-/// Notes a use in vain. There are at most [`MOST_ATTEMPTS`] such notes, however often a link is tried.
+/// Notes a use in vain. There are at most [`MAX_ATTEMPTS`] such notes, however often a link is tried.
 async fn refuse(app: &App, caller: &Caller, id: HandoverId) -> Result<()> {
     let organization = caller.organization;
     let event = AuditEventRow {
@@ -66,7 +66,7 @@ async fn refuse(app: &App, caller: &Caller, id: HandoverId) -> Result<()> {
     };
     app.db
         .scoped(organization, async |tx| {
-            if handovers::count_attempt(tx, organization, id).await? <= MOST_ATTEMPTS {
+            if handovers::count_attempt(tx, organization, id).await? <= MAX_ATTEMPTS {
                 audit_events::insert(tx, &event).await?;
             }
             Ok(())
@@ -85,8 +85,8 @@ fn invalid() -> Error {
 /// Counts an attempt of the bearer, or refuses it.
 pub async fn count_attempt(app: &App, organization: OrganizationId, id: HandoverId) -> Result<()> {
     let attempts = app.db.scoped(organization, async |tx| handovers::count_attempt(tx, organization, id).await).await?;
-    if attempts > MOST_ATTEMPTS {
-        let detail = format!("This link was used {MOST_ATTEMPTS} times. Ask the person who sent it for a new one.");
+    if attempts > MAX_ATTEMPTS {
+        let detail = format!("This link was used {MAX_ATTEMPTS} times. Ask the person who sent it for a new one.");
         return Err(Error::new(Code::Forbidden, detail));
     }
     Ok(())

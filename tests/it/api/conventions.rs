@@ -2,7 +2,7 @@
 
 use crate::support::recorder::{Operation, fill, find, operations, resolve};
 use crate::support::test_app::{TestApp, pointers};
-use crate::support::world::{ADMIN_KEY, ORGANIZATION};
+use crate::support::world::ORGANIZATION;
 use entra_assets::api::auth::Scope;
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -139,9 +139,8 @@ async fn every_operation_refuses_a_key_without_its_scope() {
             Scope::ALL.into_iter().filter(|other| *other != scope && *other != Scope::Admin).collect();
         keys.insert(scope.as_str(), app.add_key(ORGANIZATION, &others).await);
     }
-    // No key has it, whatever else the key may do; an administrator gets further, to the refusal of the handler.
-    let but_admin = [Scope::Read, Scope::Write, Scope::Run];
-    keys.insert("handover", app.add_key(ORGANIZATION, &but_admin).await);
+    // No key has it, whatever else the key may do.
+    keys.insert("handover", app.add_key(ORGANIZATION, &Scope::ALL).await);
     for operation in protected() {
         let scope = operation.scope().unwrap();
         let answer = call(&app, &operation, &keys[scope], UNKNOWN_ID).send().await;
@@ -241,11 +240,12 @@ async fn a_path_names_the_methods_that_it_has() {
 #[tokio::test]
 async fn an_answer_is_given_in_a_form_that_the_caller_takes() {
     let app = TestApp::start().await;
+    let link = app.hand_over().await;
     for operation in operations() {
         let responses = operation.value["responses"].as_object().unwrap();
         // What answers without a body has nothing to refuse.
         if responses.iter().any(|(status, response)| status.starts_with('2') && response.get("content").is_some()) {
-            let refused = call(&app, &operation, ADMIN_KEY, UNKNOWN_ID).accept("image/png");
+            let refused = call(&app, &operation, operation.key(&link), UNKNOWN_ID).accept("image/png");
             refused.send().await.problem(406, "not_acceptable");
         }
     }
@@ -258,9 +258,10 @@ async fn an_answer_is_given_in_a_form_that_the_caller_takes() {
 #[tokio::test]
 async fn every_body_is_bounded_and_json() {
     let app = TestApp::start().await;
+    let link = app.hand_over().await;
     for operation in with_body() {
         let path = operation.path(UNKNOWN_ID);
-        let call = || app.call(operation.method.clone(), &path);
+        let call = || app.call_with(operation.key(&link), operation.method.clone(), &path);
         let large = format!("{{\"name\":\"{}\"}}", "a".repeat(MIB));
         call().text("application/json", large).send().await.problem(413, "body_too_large");
         for media_type in ["text/plain", "application/xml", "application/*"] {
@@ -278,6 +279,7 @@ async fn every_body_is_bounded_and_json() {
 #[tokio::test]
 async fn every_unknown_field_and_parameter_is_named() {
     let app = TestApp::start().await;
+    let link = app.hand_over().await;
     // A validation answers with the faults that it finds, whatever it is given; a manifest has fields that are
     // nothing to us.
     let judges = |operation: &&Operation| {
@@ -286,21 +288,33 @@ async fn every_unknown_field_and_parameter_is_named() {
     for operation in with_body().iter().filter(|operation| !judges(operation)) {
         let is_one_object = resolve(operation.body().unwrap()).get("properties").is_some();
         let body = json!({"surprise": 1, "a/b~c": null, "name": 7});
-        let answer = app.call(operation.method.clone(), &operation.path(UNKNOWN_ID)).json(&body).send().await;
+        let answer = app
+            .call_with(operation.key(&link), operation.method.clone(), &operation.path(UNKNOWN_ID))
+            .json(&body)
+            .send()
+            .await;
         let problem = answer.problem(422, "validation_failed");
         if is_one_object {
             let found = pointers(&problem);
             assert!(found.contains(&"/surprise") && found.contains(&"/a~1b~0c"), "{} {found:?}", operation.id());
         }
         for body in [json!([]), json!("text"), json!(7), json!(null)] {
-            let answer = app.call(operation.method.clone(), &operation.path(UNKNOWN_ID)).json(&body).send().await;
+            let answer = app
+                .call_with(operation.key(&link), operation.method.clone(), &operation.path(UNKNOWN_ID))
+                .json(&body)
+                .send()
+                .await;
             assert!(!answer.problem(422, "validation_failed")["errors"].as_array().unwrap().is_empty());
         }
     }
     for operation in operations() {
         let path = operation.path(UNKNOWN_ID);
         let sign = if path.contains('?') { '&' } else { '?' };
-        let call = app.call(operation.method.clone(), &format!("{path}{sign}surprise=1&surprise=2"));
+        let call = app.call_with(
+            operation.key(&link),
+            operation.method.clone(),
+            &format!("{path}{sign}surprise=1&surprise=2"),
+        );
         let call = if let Some(example) = operation.example() { call.json(example) } else { call };
         let problem = call.send().await.problem(422, "validation_failed");
         assert!(pointers(&problem).contains(&"?surprise"), "{}: {problem}", operation.id());

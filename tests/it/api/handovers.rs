@@ -2,7 +2,7 @@
 
 use crate::support::test_app::{Answer, TestApp, connection_body, pointers};
 use entra_assets::api::auth::Scope;
-use entra_assets::api::auth::handover::MOST_ATTEMPTS;
+use entra_assets::api::auth::handover::MAX_ATTEMPTS;
 use entra_assets::sim::graph::Scenario;
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -119,11 +119,11 @@ async fn attempts_are_limited_and_so_are_the_notes_of_those_in_vain() {
     let app = TestApp::start().await;
     let (_, _, link) = hand_over(&app, Scenario::Healthy).await;
     let (wrong, _) = link.rsplit_once('_').unwrap();
-    for _ in 0..MOST_ATTEMPTS + 3 {
+    for _ in 0..MAX_ATTEMPTS + 3 {
         visit(&app, &format!("{wrong}_guess")).await.problem(401, "unauthenticated");
     }
     let notes = actions(&app).await.iter().filter(|action| *action == "refuse").count();
-    assert_eq!(notes, MOST_ATTEMPTS as usize);
+    assert_eq!(notes, MAX_ATTEMPTS as usize);
     let problem = enter(&app, &link, &credential(Scenario::Healthy)).await.problem(403, "forbidden");
     assert!(problem["detail"].as_str().unwrap().contains("100 times"), "{problem}");
 }

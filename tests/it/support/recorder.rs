@@ -1,5 +1,6 @@
 //! Holds every answer against the OpenAPI document, and notes which operations some test calls with success.
 
+use super::world::ADMIN_KEY;
 use entra_assets::api;
 use reqwest::Method;
 use reqwest::header::HeaderMap;
@@ -65,6 +66,11 @@ impl Operation {
     /// The scope that it needs; none: it is open to everybody.
     pub fn scope(&self) -> Option<&'static str> {
         self.value.pointer("/security/0/bearer/0").and_then(Value::as_str)
+    }
+
+    /// What may call it: the key of an administrator, or the link of a handover where only its bearer may.
+    pub fn key<'k>(&self, link: &'k str) -> &'k str {
+        if self.scope() == Some("handover") { link } else { ADMIN_KEY }
     }
 
     pub fn has_parameter(&self, place: &str, name: &str) -> bool {

@@ -171,6 +171,14 @@ impl TestApp {
         database.query_one(&format!("SELECT ({query})::text"), &[]).await.unwrap().get(0)
     }
 
+    /// The secret of the link of a new handover.
+    pub async fn hand_over(&self) -> String {
+        let connection = self.create_connection(Scenario::Healthy).await;
+        let handover =
+            self.call(Method::POST, &format!("/v1/connections/{connection}/handovers")).send().await.expect(201);
+        handover["url"].as_str().unwrap().rsplit('/').next().unwrap().to_owned()
+    }
+
     /// A key of an organization with certain scopes.
     pub async fn add_key(&self, organization: OrganizationId, scopes: &[Scope]) -> String {
         let id = ApiKeyId::new(&self.world.clock);
