@@ -16,7 +16,7 @@ pub use attribute::{Attribute, AttributeSource, Expiry, Link, Presence, ValueTyp
 pub use license_names::LicenseNames;
 pub use object_type::ObjectType;
 pub use properties::Properties;
-pub use type_spec::{ById, Collection, EXPANDED_MOST, Each, Hidden, Item, Relation, TypeSpec};
+pub use type_spec::{ById, Collection, Each, Hidden, Item, MAX_EXPANDED, Relation, TypeSpec};
 
 use properties::text;
 use serde::{Deserialize, Serialize};

@@ -18,7 +18,7 @@ use uuid::Uuid;
 /// The time of a lookup. When it is over, the answer has what was found so far.
 const DEADLINE: Duration = Duration::from_secs(5);
 /// How many objects a lookup finds at most.
-pub const MOST: usize = 10;
+pub const MAX_MATCHES: usize = 10;
 
 /// An object of the directory, to pick from.
 #[derive(Serialize, ToSchema, Clone, PartialEq, Eq, Debug)]
@@ -109,8 +109,8 @@ pub async fn find(app: &App, identity: Identity, kind: EntityKind, search: &str)
         Some(outcome) => outcome?,
         None => found.partial = true,
     }
-    found.more |= found.items.len() > MOST;
-    found.items.truncate(MOST);
+    found.more |= found.items.len() > MAX_MATCHES;
+    found.items.truncate(MAX_MATCHES);
     Ok(found)
 }
 
@@ -124,7 +124,7 @@ async fn look(session: &Session, kind: EntityKind, search: &str, found: &mut Dir
     let filter = searched(kind).iter().map(starts).collect::<Vec<_>>().join(" or ");
     let by_beginning = format!("$filter={}", urlencoding::encode(&filter));
     add(found, page(session, kind, &by_beginning, false).await?);
-    if found.items.len() > MOST {
+    if found.items.len() > MAX_MATCHES {
         return Ok(());
     }
     // A quote would end the clause, and a backslash would escape its end.
@@ -158,7 +158,7 @@ async fn page(
     query: &str,
     advanced: bool,
 ) -> Result<(Vec<DirectoryMatch>, bool), GraphError> {
-    let path = format!("{}?$top={}&$select={}&{query}", kind.as_str(), MOST + 1, shown(kind));
+    let path = format!("{}?$top={}&$select={}&{query}", kind.as_str(), MAX_MATCHES + 1, shown(kind));
     let options = RequestOptions { advanced, budget: DEADLINE, ..RequestOptions::interactive() };
     let page = session.page::<Items>(&session.url(&path), &options).await?;
     let mut matches = Vec::new();

@@ -102,14 +102,14 @@ pub struct Relation {
 pub enum Reading {
     /// With the list, by `$expand`. What it leaves out is read by code of the type's own.
     Expand(&'static str),
-    /// With the list. It gives up to [`EXPANDED_MOST`]; where there may be more, a list for the object has all.
+    /// With the list. It gives up to [`MAX_EXPANDED`]; where there may be more, a list for the object has all.
     ExpandOrEach(&'static str, Each),
     /// A list for each object.
     Each(Each),
 }
 
 /// Related objects that `$expand` gives at most. Source: docs/graph.md, «Expand».
-pub const EXPANDED_MOST: usize = 20;
+pub const MAX_EXPANDED: usize = 20;
 
 /// A list for one object.
 #[derive(Clone, Copy, Debug)]

@@ -15,7 +15,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 /// Objects with one name that are told apart at most.
-const MOST: i64 = 11;
+const MAX_FOUND: i64 = 11;
 /// Runs that are looked at for the last one that delivered.
 const RUNS: i64 = 20;
 
@@ -51,8 +51,8 @@ impl Known {
         Ok(Self {
             is_current: mirror.selection_hash.as_ref() == Some(&job.selection_hash),
             mirror,
-            mirrored: lookup::by_key(tx, organization, id, name, key, MOST).await?,
-            delivered: lookup::delivered(tx, organization, id, name, key, MOST).await?,
+            mirrored: lookup::by_key(tx, organization, id, name, key, MAX_FOUND).await?,
+            delivered: lookup::delivered(tx, organization, id, name, key, MAX_FOUND).await?,
             runs: runs::list(tx, organization, &which, &part).await?,
         })
     }

@@ -21,7 +21,7 @@ const MAX_REQUESTS: usize = 60;
 /// Members of a group that are read at most, in pages of this size.
 const MEMBERS_A_PAGE: usize = 999;
 /// Objects with one name that are told apart at most.
-pub(super) const MOST_CANDIDATES: usize = 10;
+pub(super) const MAX_CANDIDATES: usize = 10;
 
 /// An object as Graph shows it.
 pub(super) type Object = (Uuid, Map<String, Value>);
@@ -81,7 +81,7 @@ impl Live {
         let path = format!(
             "{}?$top={}&$select={select}&$filter={}",
             kind.as_str(),
-            MOST_CANDIDATES + 1,
+            MAX_CANDIDATES + 1,
             urlencoding::encode(&filter)
         );
         self.page(&path, false).await

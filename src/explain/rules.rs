@@ -73,10 +73,10 @@ fn why_not(kind: EntityKind, rule: &Parsed, conditions: &[JudgedCondition]) -> S
 
 /// A value in a sentence.
 fn shown(value: &Value) -> String {
-    const MOST: usize = 80;
+    const MAX_FOUND: usize = 80;
     match value {
         Value::Null => "no value".to_owned(),
-        Value::String(text) if text.chars().count() <= MOST => format!("the value «{text}»"),
+        Value::String(text) if text.chars().count() <= MAX_FOUND => format!("the value «{text}»"),
         Value::Array(items) if items.is_empty() => "an empty list".to_owned(),
         Value::Array(items) => format!("a list of {} values", items.len()),
         Value::Bool(_) | Value::Number(_) => format!("the value {value}"),

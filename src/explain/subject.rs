@@ -1,7 +1,7 @@
 //! Finds the object that an explanation is about: in the mirror, else in the directory, else among what was delivered.
 
 use super::known::{Known, read_object};
-use super::live::{Live, MOST_CANDIDATES, Object, Unanswered};
+use super::live::{Live, MAX_CANDIDATES, Object, Unanswered};
 use super::report::{Step, StepName, StepVerdict, ValueSource};
 use crate::directory_lookup::DirectoryMatch;
 use crate::error::Result;
@@ -65,7 +65,7 @@ pub(super) async fn find(
 }
 
 fn several(found: Vec<Object>) -> Search {
-    Search::Several(found.iter().take(MOST_CANDIDATES).map(|(id, object)| DirectoryMatch::new(*id, object)).collect())
+    Search::Several(found.iter().take(MAX_CANDIDATES).map(|(id, object)| DirectoryMatch::new(*id, object)).collect())
 }
 
 /// The step that says whether there is such an object.
@@ -86,7 +86,7 @@ pub(super) fn step(search: &Search, kind: EntityKind, key: &str) -> Step {
         }
         Search::Several(candidates) => {
             let number = candidates.len();
-            let many = if number == MOST_CANDIDATES { format!("At least {number}") } else { number.to_string() };
+            let many = if number == MAX_CANDIDATES { format!("At least {number}") } else { number.to_string() };
             Step::new(name, StepVerdict::Unknown, format!("{many} {}s are named «{key}».", one))
                 .advice("Ask for one of them by its id.")
         }

@@ -22,7 +22,7 @@ use std::time::Duration;
 use url::Url;
 
 /// Requests in one envelope at most.
-pub const ITEMS_MOST: usize = 20;
+pub const MAX_ITEMS: usize = 20;
 
 /// The response to one item.
 #[derive(Debug)]
@@ -65,7 +65,7 @@ impl Session {
     /// nothing could be sent.
     pub async fn batch(&self, urls: &[Url], options: &RequestOptions) -> Result<Vec<Result<BatchItem>>> {
         let mut answers = Vec::with_capacity(urls.len());
-        for urls in urls.chunks(ITEMS_MOST) {
+        for urls in urls.chunks(MAX_ITEMS) {
             answers.extend(self.envelope(urls, options).await?);
         }
         Ok(answers)

@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 /// The most characters (UTF-16 units, as Atlassian counts) of a `text` attribute. The few Graph texts that
 /// can be longer by a character or two, such as a display name of 256, are cut; the rest are `textarea`.
-const TEXT_MOST: usize = 255;
+const MAX_TEXT_CHARACTERS: usize = 255;
 
 /// The references of an object, as ids of delivered objects. Other ids are omitted, so that the object changes and is sent
 /// again once its target is delivered.
@@ -236,13 +236,13 @@ fn push_text(out: &mut String, value: &Value, bound: fn(&str) -> &str) {
 
 /// The first 255 UTF-16 units, at a character's end.
 fn cut(text: &str) -> &str {
-    if text.len() <= TEXT_MOST {
+    if text.len() <= MAX_TEXT_CHARACTERS {
         return text;
     }
     let mut units = 0;
     for (position, character) in text.char_indices() {
         units += character.len_utf16();
-        if units > TEXT_MOST {
+        if units > MAX_TEXT_CHARACTERS {
             return &text[..position];
         }
     }

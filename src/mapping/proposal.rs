@@ -11,8 +11,8 @@ use std::collections::BTreeMap;
 use utoipa::ToSchema;
 
 /// The most object types that are listed, and the most attributes of one.
-const MOST_TYPES: usize = 500;
-const MOST_ATTRIBUTES: usize = 200;
+const MAX_TYPES_READ: usize = 500;
+const MAX_ATTRIBUTES_READ: usize = 200;
 
 /// The object types of an object schema, and what a job could write into them.
 #[derive(Clone, Debug, Serialize, ToSchema)]
@@ -220,9 +220,9 @@ pub fn schema_types(document: Option<&Value>) -> SchemaTypes {
         document.and_then(|document| document.pointer("/schema/objectSchema")).map(|schema| text(schema, "name"));
     SchemaTypes {
         object_schema: name.filter(|name| !name.is_empty()).map(str::to_owned),
-        types: current.types.iter().take(MOST_TYPES).map(|of| described(of, &current)).collect(),
-        truncated: current.types.len() > MOST_TYPES
-            || current.types.iter().any(|of| list(of, "attributes").count() > MOST_ATTRIBUTES),
+        types: current.types.iter().take(MAX_TYPES_READ).map(|of| described(of, &current)).collect(),
+        truncated: current.types.len() > MAX_TYPES_READ
+            || current.types.iter().any(|of| list(of, "attributes").count() > MAX_ATTRIBUTES_READ),
         proposals: proposals(&current),
     }
 }
@@ -239,7 +239,10 @@ fn described(of: &Value, current: &Current) -> SchemaType {
         description: text(of, "description").to_owned(),
         built_here: is_of_product(text(of, "externalId")),
         filled_with: mapping.map(|mapping| text(mapping, "selector").to_owned()),
-        attributes: list(of, "attributes").take(MOST_ATTRIBUTES).map(|of| described_attribute(of, current)).collect(),
+        attributes: list(of, "attributes")
+            .take(MAX_ATTRIBUTES_READ)
+            .map(|of| described_attribute(of, current))
+            .collect(),
     }
 }
 

@@ -18,9 +18,9 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 /// Licences of a tenant at most.
-const MOST_LICENSES: i64 = 2000;
+const MAX_LICENSES: i64 = 2000;
 /// Managers of a circle that are named at most.
-const MOST_NAMES: usize = 6;
+const MAX_NAMES: usize = 6;
 
 /// A job that is asked.
 pub(super) struct Asked {
@@ -197,7 +197,7 @@ impl Asked {
         let chains = |detail: &str| detail.split(' ').filter_map(|id| Uuid::parse_str(id).ok()).collect::<Vec<_>>();
         let ids: Vec<Uuid> = found
             .iter()
-            .flat_map(|(id, detail)| std::iter::once(*id).chain(chains(detail).into_iter().take(MOST_NAMES)))
+            .flat_map(|(id, detail)| std::iter::once(*id).chain(chains(detail).into_iter().take(MAX_NAMES)))
             .collect();
         let rows = app.db.scoped(organization, async |tx| lookup::some(tx, organization, job, &ids).await).await?;
         let mut objects: HashMap<Uuid, (ObjectType, Map<String, Value>)> = HashMap::new();
@@ -214,8 +214,8 @@ impl Asked {
             let detail = match insight {
                 Insight::ManagerLoops => {
                     let chain = chains(&detail);
-                    let more = if chain.len() > MOST_NAMES { " → …" } else { "" };
-                    let named: Vec<String> = chain.into_iter().take(MOST_NAMES).map(label).collect();
+                    let more = if chain.len() > MAX_NAMES { " → …" } else { "" };
+                    let named: Vec<String> = chain.into_iter().take(MAX_NAMES).map(label).collect();
                     format!("{} → {}{more}", label(id), named.join(" → "))
                 }
                 _ => detail,
@@ -274,6 +274,6 @@ async fn licenses(
     job: JobId,
 ) -> Result<Vec<(Uuid, Map<String, Value>)>> {
     let (kind, only) = (ObjectType::Licenses.as_str(), browse::Only::default());
-    let rows = browse::page(tx, organization, job, kind, &only, None, MOST_LICENSES).await?;
+    let rows = browse::page(tx, organization, job, kind, &only, None, MAX_LICENSES).await?;
     rows.iter().map(|row| Ok((row.id, serde_json::from_str(&row.data).map_err(Error::internal)?))).collect()
 }

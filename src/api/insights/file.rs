@@ -14,7 +14,7 @@ use rust_xlsxwriter::{Format, Workbook, XlsxError};
 /// Objects that are read at once.
 const ROWS: i64 = 1000;
 /// Excel takes 1,048,576 rows.
-const MOST_ROWS: usize = 1_000_000;
+const MAX_ROWS: usize = 1_000_000;
 const COLUMNS: [&str; 4] = ["id", "name", "userPrincipalName", "detail"];
 const WIDTHS: [u16; COLUMNS.len()] = [38, 36, 40, 80];
 /// The byte order mark by which spreadsheets recognise UTF-8.
@@ -42,7 +42,7 @@ pub(super) async fn write(app: App, asked: Asked, insight: Insight, format: Repo
 
 async fn all(app: &App, asked: &Asked, insight: Insight) -> Result<Vec<InsightItem>> {
     let mut items: Vec<InsightItem> = Vec::new();
-    while items.len() < MOST_ROWS {
+    while items.len() < MAX_ROWS {
         let page = asked.objects(app, insight, items.last().map(|item| item.id), ROWS).await?;
         if page.is_empty() {
             break;

@@ -20,11 +20,11 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 /// Objects with one name that an error lists at most.
-const MOST: i64 = 11;
+const MAX_FOUND: i64 = 11;
 /// Links of one kind that are shown at most.
-const MOST_LINKS: i64 = 100;
+const MAX_LINKS: i64 = 100;
 /// Changes that are shown at most.
-const MOST_CHANGES: i64 = 50;
+const MAX_CHANGES: i64 = 50;
 
 /// One object of a job.
 #[derive(Serialize, ToSchema)]
@@ -155,13 +155,15 @@ async fn find(
     names: &LicenseNames,
 ) -> Result<ObjectResponse> {
     let kind = object_type.as_str();
-    let mirrored = lookup::by_key(tx, organization, job, kind, key, MOST).await?;
+    let mirrored = lookup::by_key(tx, organization, job, kind, key, MAX_FOUND).await?;
     let properties = mirrored.first().map(|row| parse(&row.data)).transpose()?;
     let ids: Vec<Uuid> = match mirrored.is_empty() {
         false => mirrored.iter().map(|row| row.id).collect(),
-        true => {
-            lookup::delivered(tx, organization, job, kind, key, MOST).await?.into_iter().map(|row| row.id).collect()
-        }
+        true => lookup::delivered(tx, organization, job, kind, key, MAX_FOUND)
+            .await?
+            .into_iter()
+            .map(|row| row.id)
+            .collect(),
     };
     let id = match ids.as_slice() {
         [] => return Err(Error::not_found(object_type.spec().singular, key)),
@@ -175,7 +177,7 @@ async fn find(
         (None, _) => id.to_string(),
     };
     let links = links(tx, organization, job, (object_type, id, properties.as_ref()), names).await?;
-    let history = lookup::history(tx, organization, job, kind, id, MOST_CHANGES).await?;
+    let history = lookup::history(tx, organization, job, kind, id, MAX_CHANGES).await?;
     Ok(ObjectResponse {
         id,
         object_type,
@@ -208,10 +210,10 @@ async fn links(
 ) -> Result<Vec<ObjectLink>> {
     let mut found: Vec<(Relation, Uuid)> = properties.map(named_links).unwrap_or_default();
     let groups = lookup::containing(tx, organization, job, &[id]).await?;
-    let most = usize::try_from(MOST_LINKS).unwrap_or(usize::MAX);
+    let most = usize::try_from(MAX_LINKS).unwrap_or(usize::MAX);
     found.extend(groups.into_iter().take(most).map(|one| (Relation::Group, one.group_id)));
     if object_type == ObjectType::Groups {
-        let members = browse::memberships_of(tx, organization, job, (Some(id), None), None, MOST_LINKS).await?;
+        let members = browse::memberships_of(tx, organization, job, (Some(id), None), None, MAX_LINKS).await?;
         found.extend(members.into_iter().map(|one| (Relation::Member, one.member_id)));
     }
     let ids: Vec<Uuid> = found.iter().map(|(_, id)| *id).collect();
@@ -234,7 +236,7 @@ fn named_links(properties: &Map<String, Value>) -> Vec<(Relation, Uuid)> {
     let manager = properties.get("managerId").and_then(id).map(|id| (Relation::Manager, id));
     let owners = list("ownerIds").filter_map(id).map(|id| (Relation::Owner, id));
     let licenses = list("assignedLicenses").filter_map(|one| id(one.get("skuId")?)).map(|id| (Relation::License, id));
-    let most = usize::try_from(MOST_LINKS).unwrap_or(usize::MAX);
+    let most = usize::try_from(MAX_LINKS).unwrap_or(usize::MAX);
     manager.into_iter().chain(owners.take(most)).chain(licenses.take(most)).collect()
 }
 

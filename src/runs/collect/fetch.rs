@@ -6,7 +6,7 @@ use super::pages::whole;
 use super::read_error::{ReadError, Result};
 use super::reader::Reader;
 use crate::directory::{ById, ObjectType, Properties as Map};
-use crate::graph::batch::{BatchItem, ITEMS_MOST};
+use crate::graph::batch::{BatchItem, MAX_ITEMS};
 use crate::graph::error::GraphErrorKind;
 use crate::graph::wire::{Items, Properties, properties};
 use crate::graph::{RequestOptions, Session};
@@ -92,7 +92,7 @@ pub(super) async fn get_many(
 ) -> Result<Vec<crate::graph::error::Result<BatchItem>>> {
     let options = RequestOptions::default();
     let mut answers = Vec::with_capacity(urls.len());
-    let parts: Vec<Vec<Url>> = urls.chunks(ITEMS_MOST).map(<[Url]>::to_vec).collect();
+    let parts: Vec<Vec<Url>> = urls.chunks(MAX_ITEMS).map(<[Url]>::to_vec).collect();
     let mut parts = stream::iter(parts).map(|urls| many(reader, urls, &options)).buffered(BATCHES_AT_ONCE);
     while let Some(part) = parts.next().await {
         answers.extend(part?);

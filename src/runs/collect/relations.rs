@@ -8,7 +8,7 @@ use super::read_error::Result;
 use super::reader::Reader;
 use crate::db::mirror::Batch;
 use crate::db::mirror::read::ObjectRow;
-use crate::directory::{EXPANDED_MOST, Each, ObjectType, Properties as Map, Relation};
+use crate::directory::{Each, MAX_EXPANDED, ObjectType, Properties as Map, Relation};
 use crate::error::Error;
 use crate::graph::error::GraphErrorKind;
 use crate::graph::wire::Items;
@@ -37,7 +37,7 @@ async fn incomplete(reader: &Reader<'_>, object_type: ObjectType, relation: &Rel
     let each = |row: ObjectRow| {
         let map: Map = serde_json::from_str(&row.data).map_err(Error::internal)?;
         let is_whole = match map.get(relation.property).and_then(Value::as_array) {
-            Some(ids) => relation.expand().is_none() || ids.len() < EXPANDED_MOST,
+            Some(ids) => relation.expand().is_none() || ids.len() < MAX_EXPANDED,
             None => false,
         };
         Ok((!is_whole).then_some(row.id))

@@ -4,7 +4,7 @@ use super::limits;
 use crate::db::mirror::{Batch, StagedMembers, StagedObject};
 use crate::directory::{Link, ObjectType, Properties as Map};
 use crate::error::Error;
-use crate::graph::batch::{BatchItem, ITEMS_MOST};
+use crate::graph::batch::{BatchItem, MAX_ITEMS};
 use crate::graph::wire::{Items, MemberKind, Members, Properties};
 use crate::graph::{GraphError, GraphErrorKind};
 use crate::runs::collect::fetch::get_many;
@@ -36,7 +36,7 @@ pub(super) async fn of_users(reader: &Reader<'_>, users: &[Uuid]) -> Result<Opti
     select.dedup();
     let select = select.join(",");
     let mut found = Found::default();
-    for (number, part) in users.chunks(ITEMS_MOST).enumerate() {
+    for (number, part) in users.chunks(MAX_ITEMS).enumerate() {
         let url = |id: &Uuid| reader.session.url(&format!("users/{id}/memberOf?$select={select}"));
         let answers = get_many(reader, part.iter().map(url).collect()).await?;
         let is_refused = matches!(answers.first(), Some(Err(error)) if error.refuses_optional());
