@@ -78,11 +78,25 @@ const CONNECTIONS_OF_A_RUN: u16 = 2;
 const OTHER_CONNECTIONS: u16 = 2;
 
 impl Settings {
-    /// How many runs are executed at the same time: as many as `workers`, if the database connections suffice. With
-    /// fewer connections all runs would wait for each other.
+    /// How many runs are executed at the same time.
     pub fn concurrent_runs(&self) -> u16 {
-        let enough = self.database.database_connections.saturating_sub(OTHER_CONNECTIONS) / CONNECTIONS_OF_A_RUN;
-        self.workers.min(enough).max(1)
+        self.workers
+    }
+
+    /// Refuses settings with which runs would wait for each other's database connections for ever.
+    pub fn check_connections(&self) -> Result<()> {
+        let (workers, has) = (self.workers, self.database.database_connections);
+        let needed = workers * CONNECTIONS_OF_A_RUN + OTHER_CONNECTIONS;
+        if needed <= has {
+            return Ok(());
+        }
+        let fitting = (has.saturating_sub(OTHER_CONNECTIONS) / CONNECTIONS_OF_A_RUN).max(1);
+        let detail = format!(
+            "ENTRA_ASSETS_WORKERS={workers} needs {needed} database connections, {CONNECTIONS_OF_A_RUN} for each run and \
+             {OTHER_CONNECTIONS} for the API and the queue, and ENTRA_ASSETS_DATABASE_CONNECTIONS is {has}. Set \
+             ENTRA_ASSETS_DATABASE_CONNECTIONS to {needed} or more, or ENTRA_ASSETS_WORKERS to {fitting} or fewer."
+        );
+        Err(Error::new(Code::ConfigurationInvalid, detail))
     }
 }
 
@@ -259,17 +273,28 @@ mod tests {
     }
 
     #[test]
-    fn no_more_runs_are_executed_than_there_are_connections_for() {
+    fn more_workers_than_there_are_connections_for_are_refused_with_what_would_fit() {
         #[derive(clap::Parser)]
         struct Cli {
             #[command(flatten)]
             settings: Settings,
         }
-        let runs = |workers: &str, connections: &str| {
+        let check = |workers: &str, connections: &str| {
             let arguments = ["", "--workers", workers, "--database-connections", connections];
-            <Cli as clap::Parser>::try_parse_from(arguments).unwrap().settings.concurrent_runs()
+            <Cli as clap::Parser>::try_parse_from(arguments).unwrap().settings.check_connections()
         };
-        assert_eq!([runs("4", "16"), runs("8", "8"), runs("4", "4"), runs("1", "500")], [4, 3, 1, 1]);
+        for (workers, connections) in [("4", "16"), ("3", "8"), ("1", "4"), ("249", "500")] {
+            assert!(check(workers, connections).is_ok(), "{workers} workers, {connections} connections");
+        }
+        for (workers, connections, needed, fitting) in [("8", "8", 18, 3), ("2", "4", 6, 1), ("256", "500", 514, 249)] {
+            let error = check(workers, connections).unwrap_err();
+            assert_eq!(error.code, Code::ConfigurationInvalid);
+            assert!(
+                error.detail.contains(&format!("ENTRA_ASSETS_DATABASE_CONNECTIONS to {needed} or more")),
+                "{error}"
+            );
+            assert!(error.detail.contains(&format!("ENTRA_ASSETS_WORKERS to {fitting} or fewer")), "{error}");
+        }
     }
 
     #[test]

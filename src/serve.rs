@@ -114,6 +114,9 @@ pub async fn start(
     shutdown: Shutdown,
     show_new_key: impl FnOnce(&SecretString),
 ) -> Result<Service> {
+    if role != Role::Api {
+        settings.check_connections()?;
+    }
     let database = Database::open(&settings, &clock).await?;
     match start_on(&database, settings, role, clock, &shutdown, show_new_key).await {
         Ok((app, address, admin_key, servers)) => {
@@ -297,14 +300,6 @@ fn start_workers(app: &App, role: Role, shutdown: &Shutdown) {
     match role {
         Role::Api => {}
         Role::Worker | Role::All => {
-            let (asked, runs) = (app.settings.workers, app.settings.concurrent_runs());
-            if runs < asked {
-                tracing::warn!(
-                    workers = asked,
-                    runs,
-                    "ENTRA_ASSETS_DATABASE_CONNECTIONS is too low for ENTRA_ASSETS_WORKERS; fewer runs are executed at the same time"
-                );
-            }
             let worker = WorkerId::new(&app.clock);
             shutdown.spawn(worker::work(app.clone(), worker, shutdown.begun()));
             shutdown.spawn(takeover::keep(app.clone(), shutdown.begun()));

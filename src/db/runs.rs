@@ -1,17 +1,18 @@
 //! The queue: a worker claims a row of `runs` by a lease, and each of its writes is fenced by the lease's token. One query
 //! finds new runs, runs that are due again and runs of a process that died, so no reaper is needed.
 
+mod claim;
 mod end;
 mod history;
 mod lease;
 pub(super) mod row;
 
+pub use claim::{Claimant, claim};
 pub(super) use end::end_all;
 pub use end::{cancellation, expire_approvals, request_cancel};
 pub use history::{ChangeRow, EventRow, FeedRow, Only, add_event, changes, end_of_feed, events, feed};
 pub use lease::{
-    Lease, Note, Renewed, abandoned, await_approval, claim, end_leases, fence, finish, note, note_reached, release,
-    renew,
+    Lease, Note, Renewed, abandoned, await_approval, end_leases, fence, finish, note, note_reached, release, renew,
 };
 pub use row::{LastRunRow, RunRow, Which, find, has_busy, has_live, list, newest};
 

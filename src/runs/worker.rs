@@ -12,7 +12,7 @@ use crate::app::App;
 use crate::codes::RunErrorCode;
 use crate::db::listen::Notice;
 use crate::db::mirror;
-use crate::db::runs::{self, Lease, RunRow};
+use crate::db::runs::{self, Claimant, Lease, RunRow};
 use crate::error::{Code, Error, Result};
 use crate::ids::{LeaseToken, WorkerId};
 use crate::run_state::{RunError, RunStage, RunState, RunWarning};
@@ -80,7 +80,8 @@ pub async fn step(app: &App, worker: WorkerId) -> Result<bool> {
 
 async fn claim(app: &App, worker: WorkerId) -> Result<Option<(Lease, RunRow)>> {
     let token = LeaseToken::new(&app.clock);
-    runs::claim(&app.db, token, worker, app.clock.now(), LEASE).await
+    let by = Claimant { worker, capacity: app.settings.concurrent_runs(), token };
+    runs::claim(&app.db, by, app.clock.now(), LEASE).await
 }
 
 /// Waits for a notice or for the next poll. Notices only save time; correctness rests on polling.

@@ -33,5 +33,6 @@ mod settling;
 mod stubs;
 mod takeover;
 mod traps;
+mod turns;
 mod two_workers;
 mod types;

@@ -1,15 +1,14 @@
-//! The lease of a run: a worker claims it, renews it, stores its progress under it, and releases it or ends the run.
+//! The lease of a run: its worker renews it, stores its progress under it, and releases it or ends the run.
 
 use super::end::end;
 use super::history::add_event;
-use super::row::RunRow;
 use crate::db::listen::{RUNS, notify};
 use crate::db::schema::runs;
 use crate::db::{Db, Transaction, webhooks};
 use crate::error::{Code, Error, Result};
-use crate::ids::{LeaseToken, OrganizationId, RunId, WorkerId};
+use crate::ids::{LeaseToken, OrganizationId, RunId};
 use crate::run_state::{Counts, EventKind, RunError, RunStage, RunState, RunWarning, WaitReason};
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Bool, Integer, Jsonb, Nullable, Text, Timestamptz, Uuid as SqlUuid};
 use diesel_async::RunQueryDsl;
@@ -22,46 +21,6 @@ pub struct Lease {
     pub organization: OrganizationId,
     pub run: RunId,
     pub token: LeaseToken,
-}
-
-/// Claims the run that has waited longest: queued and due, or running with an expired lease. Across organizations.
-pub async fn claim(
-    db: &Db,
-    token: LeaseToken,
-    worker: WorkerId,
-    now: DateTime<Utc>,
-    lease_for: TimeDelta,
-) -> Result<Option<(Lease, RunRow)>> {
-    const CLAIM: &str = "
-        UPDATE runs SET state = 'running', lease_token = $1, worker_id = $2, lease_expires_at = $3,
-            attempt = attempt + 1,
-            attempts_in_vain = CASE WHEN state = 'running' THEN attempts_in_vain + 1 ELSE 0 END,
-            started_at = coalesce(started_at, $4), wait_reason = NULL, version = version + 1, updated_at = $4
-        WHERE (organization_id, id) = (
-            SELECT organization_id, id FROM runs
-            WHERE state IN ('queued', 'running') AND run_after <= $4
-              AND (state = 'queued' OR lease_expires_at <= $4)
-            ORDER BY run_after LIMIT 1 FOR UPDATE SKIP LOCKED)
-        RETURNING *";
-    db.system(async |tx| {
-        let run: Option<RunRow> = diesel::sql_query(CLAIM)
-            .bind::<SqlUuid, _>(token.0)
-            .bind::<SqlUuid, _>(worker.0)
-            .bind::<Timestamptz, _>(now + lease_for)
-            .bind::<Timestamptz, _>(now)
-            .get_result(tx)
-            .await
-            .optional()?;
-        let Some(run) = run else { return Ok(None) };
-        let lease = Lease { organization: run.organization(), run: run.run_id(), token };
-        let data = json!({"state": RunState::Running, "attempt": run.attempt});
-        add_event(tx, lease.organization, lease.run, EventKind::State, &data, now).await?;
-        if run.attempt == 1 {
-            webhooks::announce_run(tx, lease.organization, lease.run, RunState::Running, now).await?;
-        }
-        Ok(Some((lease, run)))
-    })
-    .await
 }
 
 /// Stores how far the run is when an attempt begins. Returns how many attempts in a row before it ended with their process

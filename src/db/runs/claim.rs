@@ -1,0 +1,169 @@
+//! Which run a worker gets next. The turn goes to an organization first and then to a connection of it, so that nobody
+//! waits until all runs of somebody else are over: whoever has the fewest runs under way is next, then whoever was not
+//! served for the longest time. Of equals, runs that a person started go before those of schedules.
+//!
+//! What is asked grows with the organizations and connections that wait, not with the runs that do.
+
+use super::history::add_event;
+use super::lease::Lease;
+use super::row::RunRow;
+use crate::db::{Db, Transaction, webhooks};
+use crate::error::Result;
+use crate::ids::{LeaseToken, OrganizationId, WorkerId};
+use crate::run_state::{EventKind, RunState};
+use chrono::{DateTime, TimeDelta, Utc};
+use diesel::prelude::*;
+use diesel::sql_types::{BigInt, Timestamptz, Uuid as SqlUuid};
+use diesel_async::RunQueryDsl;
+use serde_json::json;
+use uuid::Uuid;
+
+/// A scheduled run that has waited for so long is as urgent as one that a person started, so that it is not put off for
+/// ever.
+const PATIENCE: TimeDelta = TimeDelta::minutes(10);
+/// When a connection was served last is looked for so far back.
+const MEMORY: TimeDelta = TimeDelta::hours(6);
+/// Organizations that are tried in one claim. A later one gets its turn only if workers take all runs of the earlier ones
+/// at this very moment.
+const MAX_TRIED: i64 = 32;
+
+/// Who claims a run, and the token of the lease that it gets.
+#[derive(Clone, Copy, Debug)]
+pub struct Claimant {
+    pub worker: WorkerId,
+    /// How many runs this worker executes at the same time.
+    pub capacity: u16,
+    pub token: LeaseToken,
+}
+
+/// Claims the run whose turn it is: queued and due, or running with an expired lease. Across organizations. A run whose
+/// lease expired goes before all others, because its turn has begun.
+pub async fn claim(db: &Db, by: Claimant, now: DateTime<Utc>, lease_for: TimeDelta) -> Result<Option<(Lease, RunRow)>> {
+    db.system(async |tx| {
+        for organization in whose_turn(tx, now).await? {
+            let Some(run) = claim_of(tx, organization, by, now, lease_for).await? else { continue };
+            let lease = Lease { organization, run: run.run_id(), token: by.token };
+            let data = json!({"state": RunState::Running, "attempt": run.attempt});
+            add_event(tx, organization, lease.run, EventKind::State, &data, now).await?;
+            if run.attempt == 1 {
+                webhooks::announce_run(tx, organization, lease.run, RunState::Running, now).await?;
+            }
+            return Ok(Some((lease, run)));
+        }
+        Ok(None)
+    })
+    .await
+}
+
+/// The organizations that have a run to claim, in the order of their turns.
+async fn whose_turn(tx: &mut Transaction, now: DateTime<Utc>) -> Result<Vec<OrganizationId>> {
+    // One look into an index for each organization that waits. The first run of each is the one that a person started,
+    // else the one that has waited longest.
+    const TURNS: &str = "
+        WITH RECURSIVE waiting AS (
+            (SELECT organization_id FROM runs WHERE state = 'queued' AND run_after <= $1
+                ORDER BY organization_id LIMIT 1)
+            UNION ALL
+            SELECT (SELECT organization_id FROM runs WHERE state = 'queued' AND run_after <= $1
+                AND organization_id > waiting.organization_id ORDER BY organization_id LIMIT 1)
+            FROM waiting WHERE waiting.organization_id IS NOT NULL
+        ), running AS MATERIALIZED (
+            SELECT organization_id, count(*) FILTER (WHERE lease_expires_at > $1) AS number,
+                bool_or(lease_expires_at <= $1) AS has_orphan
+            FROM runs WHERE state = 'running' AND finished_at IS NULL GROUP BY organization_id
+        ), either AS (
+            SELECT organization_id FROM waiting WHERE organization_id IS NOT NULL
+            UNION SELECT organization_id FROM running WHERE has_orphan
+        )
+        SELECT either.organization_id FROM either
+        LEFT JOIN running USING (organization_id)
+        LEFT JOIN LATERAL (
+            SELECT run_after, run_after <= $2
+                OR NOT (approved_at IS NULL AND requested_by IN ('schedule', 'retry')) AS is_urgent
+            FROM runs WHERE organization_id = either.organization_id AND state = 'queued' AND run_after <= $1
+            ORDER BY (approved_at IS NULL AND requested_by IN ('schedule', 'retry')), run_after LIMIT 1
+        ) first ON true
+        LEFT JOIN LATERAL (
+            SELECT max(started_at) AS at FROM runs WHERE organization_id = either.organization_id
+        ) served ON true
+        ORDER BY coalesce(has_orphan, false) DESC, coalesce(number, 0), first.is_urgent DESC NULLS LAST,
+            served.at NULLS FIRST, first.run_after, either.organization_id
+        LIMIT $3";
+    #[derive(QueryableByName)]
+    struct Row {
+        #[diesel(sql_type = SqlUuid)]
+        organization_id: Uuid,
+    }
+    let query = diesel::sql_query(TURNS)
+        .bind::<Timestamptz, _>(now)
+        .bind::<Timestamptz, _>(now - PATIENCE)
+        .bind::<BigInt, _>(MAX_TRIED);
+    let rows: Vec<Row> = query.load(tx).await?;
+    Ok(rows.into_iter().map(|row| OrganizationId(row.organization_id)).collect())
+}
+
+/// Claims a run of one organization, in the order of its connections' turns. `None`: other workers take its runs at this
+/// moment, or the connection already has all workers of this process but one, which is kept for the jobs of others.
+async fn claim_of(
+    tx: &mut Transaction,
+    organization: OrganizationId,
+    by: Claimant,
+    now: DateTime<Utc>,
+    lease_for: TimeDelta,
+) -> Result<Option<RunRow>> {
+    // The conditions of `waiting` are repeated for the row that is locked: PostgreSQL checks them again on its newest
+    // version, which another worker may have claimed meanwhile.
+    const CLAIM: &str = "
+        WITH waiting AS MATERIALIZED (
+            (SELECT id, job_id, run_after, false AS is_orphan, run_after <= $7
+                    OR NOT (approved_at IS NULL AND requested_by IN ('schedule', 'retry')) AS is_urgent
+                FROM runs WHERE organization_id = $5 AND state = 'queued' AND run_after <= $4
+                ORDER BY (approved_at IS NULL AND requested_by IN ('schedule', 'retry')), run_after LIMIT 32)
+            UNION ALL
+            SELECT id, job_id, run_after, true, true FROM runs
+                WHERE organization_id = $5 AND state = 'running' AND lease_expires_at <= $4
+        ), running AS MATERIALIZED (
+            SELECT job.organization_id, job.connection_id, count(*) AS number,
+                count(*) FILTER (WHERE worker_id = $2) AS here
+            FROM runs JOIN jobs job ON job.organization_id = runs.organization_id AND job.id = runs.job_id
+            WHERE state = 'running' AND finished_at IS NULL AND lease_expires_at > $4
+            GROUP BY job.organization_id, job.connection_id
+        ), served AS MATERIALIZED (
+            SELECT job.connection_id, max(recent.started_at) AS at FROM (
+                SELECT job_id, started_at FROM runs WHERE organization_id = $5 AND started_at > $8
+                ORDER BY started_at DESC LIMIT 32) recent
+            JOIN jobs job ON job.organization_id = $5 AND job.id = recent.job_id GROUP BY job.connection_id
+        ), next AS (
+            SELECT run.id FROM waiting
+            JOIN runs run ON run.organization_id = $5 AND run.id = waiting.id
+            LEFT JOIN jobs job ON job.organization_id = $5 AND job.id = waiting.job_id
+            LEFT JOIN running ON running.organization_id = $5 AND running.connection_id = job.connection_id
+            LEFT JOIN served ON served.connection_id = job.connection_id
+            WHERE run.run_after <= $4
+              AND (run.state = 'queued' OR (run.state = 'running' AND run.lease_expires_at <= $4))
+              AND (is_orphan OR $6 = 1 OR coalesce(here, 0) < $6 - 1
+                OR NOT EXISTS (SELECT FROM jobs other WHERE other.deleting_at IS NULL
+                    AND (other.organization_id <> $5 OR other.connection_id <> job.connection_id)))
+            ORDER BY is_orphan DESC, coalesce(number, 0), is_urgent DESC, served.at NULLS FIRST, waiting.run_after
+            LIMIT 1 FOR UPDATE OF run SKIP LOCKED
+        )
+        UPDATE runs SET state = 'running', lease_token = $1, worker_id = $2, lease_expires_at = $3,
+            attempt = attempt + 1,
+            attempts_in_vain = CASE WHEN state = 'running' THEN attempts_in_vain + 1 ELSE 0 END,
+            started_at = coalesce(started_at, $4), wait_reason = NULL, version = version + 1, updated_at = $4
+        WHERE organization_id = $5 AND id = (SELECT id FROM next)
+        RETURNING *";
+    let claimed = diesel::sql_query(CLAIM)
+        .bind::<SqlUuid, _>(by.token.0)
+        .bind::<SqlUuid, _>(by.worker.0)
+        .bind::<Timestamptz, _>(now + lease_for)
+        .bind::<Timestamptz, _>(now)
+        .bind::<SqlUuid, _>(organization.0)
+        .bind::<BigInt, _>(i64::from(by.capacity))
+        .bind::<Timestamptz, _>(now - PATIENCE)
+        .bind::<Timestamptz, _>(now - MEMORY)
+        .get_result(tx)
+        .await
+        .optional()?;
+    Ok(claimed)
+}
