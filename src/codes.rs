@@ -1,8 +1,9 @@
-//! The stable codes that clients compare, one table each: of problems, of errors and warnings of runs, and of findings
-//! of checks. A row has the code's text, what it means and what to do; `docs/errors.md` is made from these tables.
+//! The stable codes that clients compare, one table each: of problems, of errors and warnings of runs, of findings
+//! of checks, and of warnings of previews. A row has the code's text, what it means and what to do; `docs/errors.md` is made from these tables.
 
 mod assets_error;
 mod finding;
+mod preview_warning;
 mod problem;
 mod recorded;
 mod run_error;
@@ -10,6 +11,7 @@ mod warning;
 
 pub use assets_error::AssetsErrorCode;
 pub use finding::FindingCode;
+pub use preview_warning::PreviewWarningCode;
 pub use problem::Code;
 pub use recorded::RecordedCode;
 pub use run_error::RunErrorCode;
@@ -106,6 +108,7 @@ mod tests {
         for rows in [
             Code::rows().collect::<Vec<_>>(),
             WarningCode::rows().collect(),
+            PreviewWarningCode::rows().collect(),
             FindingCode::rows().chain(AssetsErrorCode::rows()).collect(),
             of_runs.chain(AssetsErrorCode::rows()).collect(),
         ] {

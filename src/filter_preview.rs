@@ -14,6 +14,7 @@ mod report;
 pub use report::FilterPreview;
 
 use crate::app::App;
+use crate::codes::PreviewWarningCode;
 use crate::connection_check;
 use crate::error::{Code, Error, Result};
 use crate::filter::validation::hints;
@@ -54,21 +55,22 @@ fn judge(filter: &Filter, looked: &Looked, counts: &PreviewCounts) -> Vec<Previe
         let is_asked = filter.rule(kind).is_some();
         if count.count == Some(0) && count.total.is_some_and(|total| total > 0) {
             let detail = format!("None of the {} {name} would be imported.", count.total.unwrap_or(0));
-            warnings.push(PreviewWarning::new("no_match", Some(kind), detail));
+            warnings.push(PreviewWarning::new(PreviewWarningCode::NoMatch, Some(kind), detail));
         }
         let matching = looked.of(kind).matching;
         if is_asked && matching.is_some_and(|matching| matching > 0 && Some(matching) == count.total) {
             let detail = format!("The condition is true for all {} {name}: it excludes none.", matching.unwrap_or(0));
-            warnings.push(PreviewWarning::new("everything_matches", Some(kind), detail));
+            warnings.push(PreviewWarning::new(PreviewWarningCode::EverythingMatches, Some(kind), detail));
         }
         if count.count.is_some() && !count.exact {
             let detail = format!("The number of {name} is an estimate from the part that was read.");
-            warnings.push(PreviewWarning::new("estimated", Some(kind), detail));
+            warnings.push(PreviewWarning::new(PreviewWarningCode::Estimated, Some(kind), detail));
         }
         if let Some(problem) = filter.rule(kind).and_then(|rule| rule.parsed.local_only_problem()) {
-            warnings.push(PreviewWarning::new("not_in_delta", Some(kind), problem));
+            warnings.push(PreviewWarning::new(PreviewWarningCode::NotInDelta, Some(kind), problem));
         }
     }
-    warnings.extend(hints(filter).into_iter().map(|hint| PreviewWarning::new("filter_hint", None, hint)));
+    warnings
+        .extend(hints(filter).into_iter().map(|hint| PreviewWarning::new(PreviewWarningCode::FilterHint, None, hint)));
     warnings
 }

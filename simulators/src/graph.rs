@@ -76,7 +76,7 @@ pub fn start(options: GraphOptions) -> std::io::Result<GraphSim> {
         buckets: quota::Buckets::default(),
         faults: fault::Faults::default(),
         refusals: Mutex::default(),
-        page_most: AtomicUsize::new(usize::MAX),
+        max_page_size: AtomicUsize::new(usize::MAX),
         largest_top: AtomicUsize::new(usize::MAX),
         silent_deletions: AtomicBool::new(false),
         cleared_manager: Mutex::default(),
@@ -195,8 +195,8 @@ impl GraphSim {
     }
 
     /// Limits all pages to this number of objects, whatever `$top` says.
-    pub fn set_page_most(&self, most: usize) {
-        self.sim.page_most.store(most.max(1), Ordering::Relaxed);
+    pub fn set_max_page_size(&self, size: usize) {
+        self.sim.max_page_size.store(size.max(1), Ordering::Relaxed);
     }
 
     /// Refuses every `$top` that is larger, as Graph did for users with their sign-ins

@@ -1,6 +1,7 @@
 //! The requests of a preview. A failed request becomes a warning and does not end the preview.
 
 use super::report::PreviewWarning;
+use crate::codes::PreviewWarningCode;
 use crate::error::{Code, Error, Fault, Result};
 use crate::filter::EntityKind;
 use crate::graph::token::Claims;
@@ -115,7 +116,7 @@ impl Asker {
             }
             _ => {}
         }
-        let warning = PreviewWarning::new("graph_failed", Some(about.kind()), error.to_string());
+        let warning = PreviewWarning::new(PreviewWarningCode::GraphFailed, Some(about.kind()), error.to_string());
         self.warn(warning.with_advice(error.advice()));
         self.notes().partial = true;
         Ok(())
@@ -128,7 +129,7 @@ impl Asker {
             let what = if notes.answered { "some of the requests" } else { "any request" };
             let detail = format!("Microsoft Graph did not answer {what} in time.");
             let advice = "Try again in a moment. If the error persists, run the connection check and look at Microsoft's service health.";
-            notes.warnings.push(PreviewWarning::new("graph_failed", None, detail).with_advice(advice));
+            notes.warnings.push(PreviewWarning::new(PreviewWarningCode::GraphFailed, None, detail).with_advice(advice));
         }
         (notes.partial, notes.warnings)
     }
@@ -153,5 +154,5 @@ fn missing_permission(about: About, error: &GraphError) -> PreviewWarning {
     let detail = format!("No permission to read {}: Graph answered {status}.", capability.row().title.to_lowercase());
     let advice =
         format!("Add the Application permission {least} and grant admin consent, or run the connection check.");
-    PreviewWarning::new("permission_missing", Some(about.kind()), detail).with_advice(advice)
+    PreviewWarning::new(PreviewWarningCode::PermissionMissing, Some(about.kind()), detail).with_advice(advice)
 }

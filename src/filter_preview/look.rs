@@ -3,6 +3,7 @@
 use super::asker::{About, Asker};
 use super::members::{self, Walked};
 use super::report::{MAX_SAMPLE, PreviewWarning};
+use crate::codes::PreviewWarningCode;
 use crate::error::{Error, Result};
 use crate::filter::{EntityKind, Filter, Rule, ScopeGroups, ScopeUsers};
 use crate::graph::wire::{Items, Properties, properties};
@@ -310,7 +311,7 @@ async fn check_roots(asker: &Asker, filter: &Filter) -> Result<()> {
         }
         for id in ids.iter().filter(|id| !found.contains_key(id)) {
             let detail = format!("The group {id} of the scope does not exist in the directory.");
-            let warning = PreviewWarning::new("scope_group_not_found", Some(EntityKind::Groups), detail);
+            let warning = PreviewWarning::new(PreviewWarningCode::ScopeGroupNotFound, Some(EntityKind::Groups), detail);
             asker.warn(warning.with_advice("Correct scope.groupIds."));
         }
         warn_of_hidden(asker, found.values());
@@ -326,7 +327,7 @@ fn warn_of_hidden<'g>(asker: &Asker, groups: impl Iterator<Item = &'g Map<String
         let name = group.get("displayName").or_else(|| group.get("id")).and_then(Value::as_str).unwrap_or_default();
         let detail =
             format!("The members of the group «{name}» are hidden from this application, so they are unknown.");
-        let warning = PreviewWarning::new("hidden_membership", Some(EntityKind::Groups), detail);
+        let warning = PreviewWarning::new(PreviewWarningCode::HiddenMembership, Some(EntityKind::Groups), detail);
         asker.warn(warning.with_advice("Add the Application permission Member.Read.Hidden."));
     }
 }

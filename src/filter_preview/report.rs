@@ -1,5 +1,6 @@
 //! The answer of a preview.
 
+use crate::codes::PreviewWarningCode;
 use crate::filter::EntityKind;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -78,9 +79,9 @@ pub struct SampleObject {
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PreviewWarning {
-    /// Stable: `no_match`, `everything_matches`, `estimated`, `hidden_membership`, `scope_group_not_found`,
-    /// `permission_missing`, `not_in_delta`, `filter_hint`, `graph_failed`.
-    pub code: String,
+    /// Stable; `docs/errors.md` has all codes.
+    #[schema(value_type = String, example = "no_match")]
+    pub code: PreviewWarningCode,
     /// The kind of object that the warning is about.
     #[schema(required = true)]
     pub kind: Option<EntityKind>,
@@ -101,8 +102,8 @@ impl PreviewCounts {
 }
 
 impl PreviewWarning {
-    pub(super) fn new(code: &str, kind: Option<EntityKind>, detail: impl Into<String>) -> Self {
-        Self { code: code.to_owned(), kind, detail: detail.into(), advice: None }
+    pub(super) fn new(code: PreviewWarningCode, kind: Option<EntityKind>, detail: impl Into<String>) -> Self {
+        Self { code, kind, detail: detail.into(), advice: None }
     }
 
     pub(super) fn with_advice(mut self, advice: impl Into<String>) -> Self {

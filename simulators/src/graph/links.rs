@@ -60,7 +60,7 @@ pub fn list(
 ) -> Answered {
     let query = &request.query;
     sim.check_top(query, "directoryObjects")?;
-    let size = query.page_size(100, 999)?.min(sim.page_most());
+    let size = query.page_size(100, 999)?.min(sim.max_page_size());
     if request.advanced() || counted {
         sim.refused(Feature::Count)?;
     }

@@ -131,7 +131,7 @@ pub fn list(sim: &Sim, request: &Request<'_>, kind: ObjectKind) -> Answered {
         _ => 999,
     };
     sim.check_top(&request.query, context(kind))?;
-    let size = request.query.page_size(100, most)?.min(sim.page_most());
+    let size = request.query.page_size(100, most)?.min(sim.max_page_size());
     let shape = Shape::of(kind, &request.query, &request.token, true)?;
     let choice = Choice::of(sim, request, kind)?;
     let [start, ..] = request.position()?;

@@ -57,7 +57,7 @@ pub(crate) struct Sim {
     pub(super) faults: Faults,
     pub(super) refusals: Mutex<HashMap<Feature, u16>>,
     /// No page has more objects than this.
-    pub(super) page_most: AtomicUsize,
+    pub(super) max_page_size: AtomicUsize,
     /// A larger `$top` is refused.
     pub(super) largest_top: AtomicUsize,
     /// The changes of groups leave out members that were deleted, those of users managers that were deleted or restored.
@@ -96,8 +96,8 @@ impl Sim {
         self.tokens.read().unwrap_or_else(PoisonError::into_inner).get(text).cloned()
     }
 
-    pub(super) fn page_most(&self) -> usize {
-        self.page_most.load(Ordering::Relaxed)
+    pub(super) fn max_page_size(&self) -> usize {
+        self.max_page_size.load(Ordering::Relaxed)
     }
 
     /// Refuses a page that is larger than the server reads at a time.

@@ -1,7 +1,7 @@
 //! `docs/errors.md`: the tables of [`crate::codes`] as Markdown.
 
 use crate::api::problem;
-use crate::codes::{AssetsErrorCode, Code, FindingCode, Row, RunErrorCode, WarningCode};
+use crate::codes::{AssetsErrorCode, Code, FindingCode, PreviewWarningCode, Row, RunErrorCode, WarningCode};
 
 /// The text of `docs/errors.md`: every problem code with its status, then the codes of runs and checks.
 pub fn errors_page() -> String {
@@ -26,6 +26,7 @@ pub fn errors_page() -> String {
             RunErrorCode::rows().chain(of_assets.clone()),
         ),
         section("Warnings of runs", "`code` in `warnings` of a run.", WarningCode::rows()),
+        section("Warnings of previews", "`code` in `warnings` of a filter preview.", PreviewWarningCode::rows()),
         section(
             "Findings of checks",
             "`code` in `findings` of a check. `{tenant}`, `{client}` and `{cloud}` stand for the connection's values.",

@@ -131,7 +131,7 @@ async fn groups_that_may_no_longer_be_read_stay_and_users_keep_theirs() {
 async fn a_permission_that_is_lost_in_the_middle_of_a_type_freezes_all_of_it() {
     for (path, nth, frozen) in [("/v1.0/users", 4, "Entra User"), ("/members?", 3, "Entra Group")] {
         let (world, job) = world().await;
-        world.graph.set_page_most(5);
+        world.graph.set_max_page_size(5);
         let before = world.store();
         world.graph.change(change);
         world.graph.add_fault(Fault::on("/v1.0/", Action::status(403)).containing(path).nth(nth).times(0));

@@ -27,7 +27,7 @@ async fn taken_over() -> (World, JobId) {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_read_for_another_selection_is_read_again() {
     let world = World::following(SEED).await;
-    world.graph.set_page_most(10);
+    world.graph.set_max_page_size(10);
     let job = world.add_job().await;
     world.graph.change(|directory| {
         let first = directory.live_users().next().unwrap().1.id;

@@ -174,7 +174,7 @@ mod soak {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_run_that_comes_further_is_never_given_up() {
     let world = World::new(100, 8).await;
-    world.graph.set_page_most(5);
+    world.graph.set_max_page_size(5);
     world.graph.set_latency(std::time::Duration::from_millis(40));
     let job = world.add_job().await;
     let id = world.queue(job, RunMode::Full, RunRequest::default()).await;

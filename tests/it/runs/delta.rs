@@ -172,7 +172,7 @@ async fn a_position_that_is_no_longer_good_makes_the_run_a_full_one_that_says_wh
 #[tokio::test(flavor = "multi_thread")]
 async fn what_changes_while_everything_is_read_is_told_by_the_next_round() {
     let (world, job) = world().await;
-    world.graph.set_page_most(5);
+    world.graph.set_max_page_size(5);
     let change = async {
         let mut ticks = tokio::time::interval(Duration::from_millis(1));
         while world.graph.counters().requests < 10 {
@@ -196,7 +196,7 @@ async fn what_changes_while_everything_is_read_is_told_by_the_next_round() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_changes_between_a_crash_and_its_mending_is_told_by_the_next_round() {
     let (world, job) = world().await;
-    world.graph.set_page_most(5);
+    world.graph.set_max_page_size(5);
     world.graph.set_latency(Duration::from_millis(300));
     for at in [6, 12, 20, 30] {
         world.graph.reset_counters();
@@ -331,7 +331,7 @@ async fn a_round_that_cannot_be_read_is_mended_by_a_full_read() {
 #[tokio::test(flavor = "multi_thread")]
 async fn changes_meanwhile_that_cannot_be_read_cost_the_next_run_a_full_read() {
     let (world, job) = world().await;
-    world.graph.set_page_most(5);
+    world.graph.set_max_page_size(5);
     let broken = Fault::on("/v1.0/groups/delta", Action::status(500)).times(0);
     world.graph.add_fault(Fault { contains_too: None, ..broken.containing("$deltatoken=") }.nth(2));
     let run = world.run(job, RunMode::Full).await;

@@ -25,7 +25,7 @@ impl Outside {
     /// Small pages and chunks, and answers slow enough to be interrupted.
     fn start() -> Self {
         let graph = sim_graph::start(GraphOptions { seed: SEED, ..GraphOptions::default() }).unwrap();
-        graph.set_page_most(10);
+        graph.set_max_page_size(10);
         graph.set_latency(Duration::from_millis(30));
         let behaviour = Behaviour {
             max_chunk_entries: Some(20),

@@ -42,7 +42,7 @@ async fn every_stage_ends_with_its_total_done_and_the_units_are_those_that_graph
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_read_again_or_arrives_counts_once() {
     let world = World::new(60, 12).await;
-    world.graph.set_page_most(5);
+    world.graph.set_max_page_size(5);
     let job = world.add_job().await;
     let first = world.run(job, RunMode::Full).await;
     let whole = last(&told(&world, RunId(first.id)).await, "collect").clone();
@@ -69,7 +69,7 @@ async fn what_is_read_again_or_arrives_counts_once() {
 async fn what_was_read_before_a_crash_counts_as_done() {
     let world = World::new(300, 40).await;
     let job = world.add_job().await;
-    world.graph.set_page_most(20);
+    world.graph.set_max_page_size(20);
     let full = world.run(job, RunMode::Full).await;
     let whole = last(&told(&world, RunId(full.id)).await, "collect")["total"].clone();
     world.graph.set_latency(Duration::from_millis(30));
@@ -90,7 +90,7 @@ async fn what_was_read_before_a_crash_counts_as_done() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_crash_makes_no_run_worse_than_it_was() {
     let world = World::new(60, 12).await;
-    world.graph.set_page_most(10);
+    world.graph.set_max_page_size(10);
     let group = world.graph.change(|directory| {
         let group = directory.live_groups().next().unwrap().1.id;
         directory.set_hidden_membership(group, true).unwrap();

@@ -16,7 +16,7 @@ const SEED: SeedOptions = SeedOptions { seed: 7, users: 40, groups: 14, membersh
 /// Pages of four, and one run behind it.
 async fn world() -> (World, JobId) {
     let world = World::following(SEED).await;
-    world.graph.set_page_most(4);
+    world.graph.set_max_page_size(4);
     let job = world.add_job().await;
     world.set_job("brake_percent = 100").await;
     assert_eq!(world.run(job, RunMode::Full).await.state.as_str(), "succeeded");
@@ -181,7 +181,7 @@ async fn a_pass_for_managers_whose_page_token_expires_begins_again() {
 #[tokio::test(flavor = "multi_thread")]
 async fn sign_in_activity_without_permission_is_left_out_and_said() {
     let world = World::following(SEED).await;
-    world.graph.set_page_most(7);
+    world.graph.set_max_page_size(7);
     world.graph.set_roles(Scenario::Healthy, &["User.Read.All", "GroupMember.Read.All", "LicenseAssignment.Read.All"]);
     let job = world.add_job_with(json!({"users": {"attributes": ["jobTitle", "lastSignInDateTime"]}})).await;
     for (time, mode) in [RunMode::Test, RunMode::Full, RunMode::Incremental].into_iter().enumerate() {
