@@ -24,6 +24,7 @@ pub mod mirror;
 pub mod names;
 pub mod organizations;
 pub mod presence;
+pub mod quotas;
 pub mod runs;
 pub mod schema;
 pub mod secrets;
@@ -34,12 +35,17 @@ pub mod webhooks;
 
 use crate::error::{Code, Error, Result};
 use crate::ids::OrganizationId;
+use chrono::{DateTime, Utc};
 use diesel::result::{DatabaseErrorKind, Error as DieselError};
 use diesel_async::pooled_connection::AsyncDieselConnectionManager;
 use diesel_async::pooled_connection::deadpool::{Object, Pool};
-use diesel_async::{AsyncConnection, AsyncPgConnection, SimpleAsyncConnection};
+use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
 use futures_util::future::BoxFuture;
 use std::time::Duration;
+
+diesel::define_sql_function! {
+    fn clock_timestamp() -> diesel::sql_types::Timestamptz;
+}
 
 /// A connection inside a transaction that has its organization set.
 pub type Transaction = AsyncPgConnection;
@@ -131,6 +137,12 @@ impl Db {
         outcome
     }
 
+    /// The time of the database's clock.
+    pub async fn time(&self) -> Result<DateTime<Utc>> {
+        let now = diesel::select(clock_timestamp()).get_result(&mut *self.connection().await?).await?;
+        Ok(now)
+    }
+
     /// Whether the database answers.
     pub async fn ping(&self) -> Result<()> {
         self.connection().await?.batch_execute("SELECT 1").await.map_err(Error::from)
@@ -172,6 +184,10 @@ impl From<DieselError> for Error {
         match error {
             DieselError::DatabaseError(kind, ref info) if is_lost(&kind, info.message()) => {
                 Error::new(Code::DatabaseUnavailable, "The connection to the database was lost.").with_source(error)
+            }
+            DieselError::DatabaseError(DatabaseErrorKind::ReadOnlyTransaction, _) => {
+                let detail = "The database takes no changes at the moment, because it is read-only.";
+                Error::new(Code::DatabaseUnavailable, detail).with_source(error)
             }
             other => Error::internal(other),
         }

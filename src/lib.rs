@@ -14,7 +14,7 @@
 //! | floor | modules | rule |
 //! |---|---|---|
 //! | 0 kernel | `clock codes config error http ids random seal` | the tools everything may use |
-//! | 1 rules | `text_enum cloud api_key connection destination directory filter insight job mapping permission run_state schedule webhook` | pure: no I/O, no clock, no async |
+//! | 1 rules | `text_enum cloud api_key connection destination directory filter insight job mapping permission quota run_state schedule webhook` | pure: no I/O, no clock, no async |
 //! | 2 adapters | `db graph assets postgres` | one outside system each |
 //! | 3 engine | `app connection_check directory_lookup explain filter_preview runs` | where two adapters meet |
 //! | 4 edge | `api serve shutdown telemetry` | HTTP in, HTTP out |
@@ -41,6 +41,7 @@ pub mod insight;
 pub mod job;
 pub mod mapping;
 pub mod permission;
+pub mod quota;
 pub mod run_state;
 pub(crate) mod schedule;
 pub(crate) mod text_enum;

@@ -4,13 +4,15 @@
 //! [`collect`] reads the directory from Graph into the mirror, [`diff`] compares it with what was delivered,
 //! [`deliver`] sends the difference to Assets, [`settle`] records what Assets took. After each stage a [`checkpoint`] is
 //! stored, from which any process resumes the run. [`progress`] reports counts, warnings and progress meanwhile.
-//! [`scheduler`] queues runs that are due; [`webhooks`] announces how runs end; `monitoring` sets the metrics of jobs
+//! [`scheduler`] queues runs that are due; [`webhooks`] announces how runs end; [`quotas`] shares
+//! Graph's quota with other processes; [`database_clock`] keeps to their common clock; `monitoring` sets the metrics of jobs
 //! and queue.
 
 mod adopt;
 pub mod checkpoint;
 pub mod collect;
 pub mod context;
+pub mod database_clock;
 pub mod deliver;
 pub mod diff;
 pub mod fit;
@@ -18,6 +20,7 @@ pub mod forge_token;
 mod monitoring;
 pub mod pipeline;
 pub mod progress;
+pub mod quotas;
 pub mod run;
 pub mod scheduler;
 pub mod settle;

@@ -10,7 +10,7 @@ use crate::db::{Db, inspect, listen, migrate};
 use crate::error::{Code, Error, Result};
 use crate::ids::WorkerId;
 use crate::postgres::{self, Embedded};
-use crate::runs::{scheduler, takeover, webhooks, worker};
+use crate::runs::{database_clock, quotas, scheduler, takeover, webhooks, worker};
 use crate::seal::KeyRing;
 use crate::shutdown::{Finish, Shutdown};
 use crate::telemetry;
@@ -168,7 +168,11 @@ async fn start_on(
     let (listen, metrics_listen) = (settings.listen, settings.metrics_listen);
     let app = App::new(db, clock.clone(), keys, settings, shutdown.begun())?;
 
+    database_clock::follow(&app).await?;
+
     shutdown.spawn(telemetry_upkeep(&app, shutdown)?);
+    shutdown.spawn(database_clock::keep(app.clone(), shutdown.begun()));
+    shutdown.spawn(quotas::keep(app.clone(), shutdown.begun()));
     shutdown.spawn(keep_listening(app.clone(), database.listen.clone(), shutdown.clone()));
 
     let offer = match (role, metrics_listen) {

@@ -1,7 +1,8 @@
 //! Time and jitter, passed to whoever needs them: the system clock in production, a clock that is set by hand in tests.
 
 use crate::random::random_bytes;
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::sync::watch;
@@ -12,7 +13,8 @@ pub struct Clock(Inner);
 
 #[derive(Clone)]
 enum Inner {
-    System,
+    /// By how many microseconds it is ahead of the machine's.
+    System(Arc<AtomicI64>),
     Manual(Arc<Manual>),
 }
 
@@ -25,7 +27,7 @@ struct Manual {
 
 impl Clock {
     pub fn system() -> Self {
-        Self(Inner::System)
+        Self(Inner::System(Arc::default()))
     }
 
     /// A clock that only [`Clock::advance`] advances.
@@ -46,8 +48,16 @@ impl Clock {
     #[expect(clippy::disallowed_methods, reason = "the one place that reads the system clock")]
     pub fn now(&self) -> DateTime<Utc> {
         match &self.0 {
-            Inner::System => Utc::now(),
+            Inner::System(ahead) => Utc::now() + TimeDelta::microseconds(ahead.load(Ordering::Relaxed)),
             Inner::Manual(manual) => *manual.now.borrow(),
+        }
+    }
+
+    /// Sets the system clock forward, or back, for all its clones: processes that work together go by one clock. Durations
+    /// and sleeps stay as they are. Has no effect on a manual clock.
+    pub fn adjust(&self, by: TimeDelta) {
+        if let Inner::System(ahead) = &self.0 {
+            ahead.fetch_add(by.num_microseconds().unwrap_or_default(), Ordering::Relaxed);
         }
     }
 
@@ -55,7 +65,7 @@ impl Clock {
     #[expect(clippy::disallowed_methods, reason = "the one place that reads the monotonic clock")]
     pub fn instant(&self) -> Instant {
         match &self.0 {
-            Inner::System => Instant(InstantInner::System(std::time::Instant::now())),
+            Inner::System(_) => Instant(InstantInner::System(std::time::Instant::now())),
             Inner::Manual(_) => Instant(InstantInner::Manual(self.now())),
         }
     }
@@ -72,7 +82,7 @@ impl Clock {
     #[expect(clippy::disallowed_methods, reason = "the one place that sleeps")]
     pub async fn sleep(&self, duration: Duration) {
         match &self.0 {
-            Inner::System => tokio::time::sleep(duration).await,
+            Inner::System(_) => tokio::time::sleep(duration).await,
             Inner::Manual(manual) => {
                 let until = self.now() + duration;
                 if manual.sleeps_advance {
@@ -98,7 +108,7 @@ impl Clock {
     /// always returns the same sequence.
     pub fn jitter(&self, max: Duration) -> Duration {
         let part = match &self.0 {
-            Inner::System => f64::from(u32::from_le_bytes(random_bytes())) / f64::from(u32::MAX),
+            Inner::System(_) => f64::from(u32::from_le_bytes(random_bytes())) / f64::from(u32::MAX),
             Inner::Manual(manual) => {
                 let mut state = manual.jitter.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
                 *state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
@@ -136,6 +146,18 @@ mod tests {
         assert!(!sleeper.is_finished());
         clock.advance(Duration::from_secs(1));
         sleeper.await.unwrap();
+    }
+
+    #[test]
+    fn an_adjusted_clock_shows_another_time_to_all_its_clones_and_measures_as_before() {
+        let (right, clock) = (Clock::system(), Clock::system());
+        let start = clock.instant();
+        clock.adjust(TimeDelta::minutes(10));
+        let shown = clock.clone().now() - right.now();
+        assert!((TimeDelta::minutes(9)..TimeDelta::minutes(11)).contains(&shown), "{shown}");
+        assert!(clock.elapsed_since(start) < Duration::from_secs(300));
+        clock.adjust(TimeDelta::minutes(-20));
+        assert!(clock.now() < right.now());
     }
 
     #[test]

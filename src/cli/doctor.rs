@@ -25,6 +25,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 const CONNECTIONS: u16 = 4;
+/// A difference between clocks that somebody should know of.
+const REMARKABLE_SECONDS: i64 = 5;
 
 #[derive(Args)]
 pub struct DoctorArgs {
@@ -182,6 +184,7 @@ async fn check_open_database(
     if findings.result("database", reached, |version| format!("connected to PostgreSQL {version}")).is_none() {
         return;
     }
+    check_clock(findings, &database.runtime, clock).await;
     let is_current = check_migrations(findings, &database.migrate).await;
     check_roles(findings, &database.runtime).await;
     let heard = inspect::check_notifications(&database.runtime, &database.listen, clock).await.map_err(|error| {
@@ -203,6 +206,24 @@ async fn check_open_database(
         }
     } else if settings.database.database_url.is_some() {
         findings.note("secrets", "not checked, because an earlier check failed");
+    }
+}
+
+/// The service goes by the clock of the database, so a difference harms no run.
+async fn check_clock(findings: &mut Findings, options: &Options, clock: &Clock) {
+    let time = match Db::new(options, CONNECTIONS) {
+        Ok(db) => db.time().await,
+        Err(error) => Err(error),
+    };
+    let difference = time.map(|time| (time - clock.now()).num_seconds());
+    let Some(seconds) = findings.result_quietly("clock", difference) else { return };
+    if seconds.abs() < REMARKABLE_SECONDS {
+        findings.ok("clock", "agrees with the database's");
+    } else {
+        let detail = format!(
+            "the database's is {seconds} s ahead of this machine's. The service goes by the database's. Set both by NTP."
+        );
+        findings.note("clock", &detail);
     }
 }
 

@@ -20,6 +20,8 @@ pub const RUN_EVENTS: &str = "entra_assets_run_events";
 
 /// A delivery to a webhook was queued.
 pub const WEBHOOKS: &str = "entra_assets_webhooks";
+/// The processes that share a quota of Graph should look at it.
+pub const QUOTAS: &str = "entra_assets_quotas";
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Notice {
@@ -27,6 +29,7 @@ pub enum Notice {
     RunsQueued,
     CancelRequested(Uuid),
     RunChanged(Uuid),
+    QuotaChanged,
 }
 
 define_sql_function! {
@@ -47,7 +50,9 @@ pub async fn forward(options: &Options, presence: &Presence, notices: &broadcast
     let (client, mut connection) = tokio_postgres::connect(&options.url(), options.tls()?).await.map_err(refused)?;
     let mut messages = Box::pin(stream::poll_fn(move |context| connection.poll_message(context)));
     let lock = presence.key();
-    let listen = format!("LISTEN {RUNS}; LISTEN {RUN_EVENTS}; LISTEN {WEBHOOKS}; SELECT pg_advisory_lock({lock});");
+    let listen = format!(
+        "LISTEN {RUNS}; LISTEN {RUN_EVENTS}; LISTEN {WEBHOOKS}; LISTEN {QUOTAS}; SELECT pg_advisory_lock({lock});"
+    );
     let listening = client.batch_execute(&listen);
     tokio::pin!(listening);
     let mut is_listening = false;
@@ -81,6 +86,7 @@ fn parse(channel: &str, payload: &str) -> Option<Notice> {
         RUNS if payload.is_empty() => Some(Notice::RunsQueued),
         RUNS => payload.parse().ok().map(Notice::CancelRequested),
         WEBHOOKS => Some(Notice::WebhooksQueued),
+        QUOTAS => Some(Notice::QuotaChanged),
         RUN_EVENTS => payload.parse().ok().map(Notice::RunChanged),
         _ => None,
     }

@@ -422,6 +422,16 @@ diesel::table! {
 }
 
 diesel::table! {
+    graph_quotas (application_id, tenant_id, service) {
+        application_id -> Uuid,
+        tenant_id -> Text,
+        service -> Text,
+        state -> Nullable<Jsonb>,
+        updated_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
     workers (id) {
         id -> Uuid,
         host -> Text,
@@ -444,6 +454,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     executions,
     filters,
     forge_tokens,
+    graph_quotas,
     handovers,
     idempotency_keys,
     jobs,

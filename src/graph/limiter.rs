@@ -4,10 +4,17 @@
 //! The bucket starts full, with the size of a large tenant's or of the settings, because a slow start would waste quota;
 //! it shrinks when Graph shows that it is smaller. The window grows while it is used up, fast until the first setback
 //! and slowly after it, and halves when Graph throttles or fails. A `Retry-After` pauses all requests.
+//!
+//! Where several processes share a quota, the bucket is a part of Graph's, see [`sharing`].
 //! Source: <https://learn.microsoft.com/en-us/graph/throttling-limits>; docs/graph.md, «Throttling».
+
+mod part;
+mod sharing;
 
 use super::cost::Kind;
 use crate::clock::{Clock, Instant};
+use crate::quota::{FILL, REFILL_SECONDS};
+use part::Part;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -18,12 +25,10 @@ use tokio::sync::Notify;
 pub const LARGE_TENANT: u32 = 8_000;
 /// Bucket sizes by tenant: large, over 50 users, fewer. A bucket refills in ten seconds.
 const CAPACITIES: [f64; 3] = [LARGE_TENANT as f64, 5_000.0, 3_500.0];
-const REFILL_SECONDS: f64 = 10.0;
-/// Only this share of a full bucket is used. Graph's bucket starts to refill a little later than this one, when the
-/// first request arrives, and one 429 costs more than the unused rest.
-const FILL: f64 = 0.99;
 /// The least bucket. It is below the smallest published one, because other users of the application share the quota.
 const MIN_CAPACITY: f64 = 500.0;
+/// The part of a full bucket that a process may spend before it has a share.
+const ADVANCE: f64 = 0.025;
 /// After so long without a 429 the bucket grows a little again.
 const QUIET_SECONDS_TO_GROW: f64 = 120.0;
 /// 429 responses closer together than this mean that Graph's bucket is smaller than assumed.
@@ -74,6 +79,8 @@ pub struct Limiter {
     turn: tokio::sync::Mutex<()>,
     state: Mutex<State>,
     changed: Notify,
+    /// Wakes whoever shares the quota with other processes. `None`: the quota is this process's alone.
+    sharing: Option<Arc<Notify>>,
 }
 
 struct State {
@@ -93,6 +100,7 @@ struct State {
     strikes: f64,
     struck_at: f64,
     learned: HashMap<u64, f64>,
+    part: Part,
 }
 
 /// The state of the limiter, for progress and metrics.
@@ -121,7 +129,7 @@ enum Take {
     },
     /// Until there are units, or the pause is over.
     In(Duration),
-    /// Until a request in flight ends.
+    /// Until a request in flight ends, or the process gets a share of the quota.
     OnRelease,
 }
 
@@ -135,8 +143,12 @@ impl Take {
 impl Limiter {
     /// `most`: resource units in ten seconds at most.
     pub fn new(clock: Clock, most: u32) -> Arc<Self> {
+        Self::with(clock, most, None)
+    }
+
+    fn with(clock: Clock, most: u32, sharing: Option<Arc<Notify>>) -> Arc<Self> {
         let most = f64::from(most);
-        let state = State {
+        let mut state = State {
             most,
             capacity: most,
             level: most * FILL,
@@ -149,7 +161,11 @@ impl Limiter {
             strikes: 0.0,
             struck_at: f64::NEG_INFINITY,
             learned: HashMap::new(),
+            part: Part::WHOLE,
         };
+        if sharing.is_some() {
+            state.stay_outside();
+        }
         let base = clock.instant();
         Arc::new(Self {
             clock,
@@ -157,6 +173,7 @@ impl Limiter {
             turn: tokio::sync::Mutex::default(),
             state: Mutex::new(state),
             changed: Notify::new(),
+            sharing,
         })
     }
 
@@ -167,7 +184,13 @@ impl Limiter {
         let _next = lane.next.lock().await;
         let _turn = self.turn.lock().await;
         loop {
-            let taken = self.lock().take(self.seconds(), units);
+            let (taken, is_outside) = {
+                let mut state = self.lock();
+                (state.take(self.seconds(), units), state.part.share <= 0.0)
+            };
+            if is_outside {
+                self.call_for_exchange();
+            }
             match taken {
                 Take::Taken { epoch } => {
                     count_under_way();
@@ -204,6 +227,7 @@ impl Limiter {
         if now >= state.blocked_until && state.setback(epoch) {
             state.level = state.level.min(0.0);
         }
+        self.call_for_exchange();
         state.block(now, wait)
     }
 
@@ -213,9 +237,16 @@ impl Limiter {
         state.refill(now);
         Gauge {
             units_left: state.level.max(0.0),
-            units_per_second: state.capacity / REFILL_SECONDS,
+            units_per_second: state.size() / REFILL_SECONDS,
             in_flight: state.in_flight,
             window: state.window as usize,
+        }
+    }
+
+    /// Asks for an exchange with the other processes, because of something that should not wait.
+    fn call_for_exchange(&self) {
+        if let Some(sharing) = &self.sharing {
+            sharing.notify_one();
         }
     }
 
@@ -229,20 +260,36 @@ impl Limiter {
 }
 
 impl State {
+    /// The size of this process's bucket.
+    fn size(&self) -> f64 {
+        self.part.capacity.map_or(self.capacity, |others| others.min(self.capacity)) * self.part.share
+    }
+
+    /// The most that is kept in it. Without a share it keeps the advance.
+    fn full(&self) -> f64 {
+        if self.part.share <= 0.0 && !self.part.is_member { f64::INFINITY } else { self.size() * FILL }
+    }
+
+    /// Has no share, only an advance.
+    fn stay_outside(&mut self) {
+        self.level = self.capacity * ADVANCE;
+        self.part = Part::outside(self.level);
+    }
+
     fn refill(&mut self, now: f64) {
         if self.capacity < self.most && now - self.struck_at > QUIET_SECONDS_TO_GROW {
             self.capacity = (self.capacity * 1.1).min(self.most);
             self.struck_at = now;
         }
-        let gained = (now - self.at).max(0.0) * self.capacity / REFILL_SECONDS;
-        self.level = (self.level + gained).min(self.capacity * FILL);
+        let gained = (now - self.at).max(0.0) * self.size() / REFILL_SECONDS;
+        self.level = (self.level + gained).min(self.full());
         self.at = self.at.max(now);
     }
 
     fn take(&mut self, now: f64, units: f64) -> Take {
         self.refill(now);
         // A request that costs more than the whole bucket is sent when the bucket is full.
-        let needed = units.min(self.capacity * FILL);
+        let needed = if self.size() > 0.0 { units.min(self.full()) } else { units };
         if now < self.blocked_until {
             return Take::in_seconds(self.blocked_until - now);
         }
@@ -252,9 +299,14 @@ impl State {
         }
         // Slightly less than needed is enough, so that rounding cannot give a wait of zero.
         if self.level + 1e-6 < needed {
-            return Take::in_seconds((needed - self.level) * REFILL_SECONDS / self.capacity);
+            self.part.is_hungry = true;
+            if self.size() <= 0.0 {
+                return Take::OnRelease;
+            }
+            return Take::in_seconds((needed - self.level) * REFILL_SECONDS / self.size());
         }
         self.level -= units;
+        self.part.spent += units;
         self.in_flight += 1;
         self.is_wanted &= self.in_flight as f64 > self.window / 2.0;
         Take::Taken { epoch: self.epoch }
@@ -304,7 +356,7 @@ impl Permit {
         let now = self.limiter.seconds();
         let mut state = self.limiter.lock();
         state.refill(now);
-        state.level = (state.level + self.charged - units).min(state.capacity * FILL);
+        state.level = (state.level + self.charged - units).min(state.full());
         if state.is_wanted {
             let doubles = state.epoch == 0 && state.window < DOUBLES_UNTIL;
             let step = if doubles { 1.0 } else { 1.0 / state.window };
@@ -325,6 +377,7 @@ impl Permit {
             state.level = state.level.min(0.0);
             state.strike(now, if is_quota { 1.0 } else { 0.5 });
         }
+        self.limiter.call_for_exchange();
         longer
     }
 
@@ -333,7 +386,9 @@ impl Permit {
         let now = self.limiter.seconds();
         let mut state = self.limiter.lock();
         state.setback(self.epoch);
-        wait.map_or(Duration::ZERO, |wait| state.block(now, wait))
+        let Some(wait) = wait else { return Duration::ZERO };
+        self.limiter.call_for_exchange();
+        state.block(now, wait)
     }
 }
 

@@ -26,6 +26,14 @@ impl Service {
         }
     }
 
+    /// Its name, as processes that share its quota write it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Directory => "directory",
+            Self::Intune => "intune",
+        }
+    }
+
     /// Units in ten seconds; `directory`: those of the directory, by the settings. A request to Intune is one.
     pub fn units(self, directory: u32) -> u32 {
         match self {

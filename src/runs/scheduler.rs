@@ -3,7 +3,7 @@
 use super::monitoring;
 use crate::app::App;
 use crate::db::system::{NextTimes, RETRY, SCHEDULE};
-use crate::db::{runs, system};
+use crate::db::{quotas, runs, system};
 use crate::error::Result;
 use crate::ids::{JobId, RunId, WorkerId};
 use crate::job::ScheduleMode;
@@ -19,6 +19,8 @@ const EVERY: Duration = Duration::from_secs(15);
 const WORKER_LIFE: TimeDelta = TimeDelta::minutes(10);
 /// How long idempotency keys are kept.
 const IDEMPOTENCY_LIFE: TimeDelta = TimeDelta::hours(24);
+/// How long a quota is kept that nobody uses.
+const QUOTA_LIFE: TimeDelta = TimeDelta::hours(1);
 /// Rows removed in one transaction.
 const BATCH: i64 = 5_000;
 
@@ -117,6 +119,7 @@ async fn clear_away(app: &App) -> Result<()> {
     let now = app.clock.now();
     let keep = TimeDelta::days(i64::from(app.settings.retention_days));
     system::clear_expired(&app.db, now - keep, now - IDEMPOTENCY_LIFE, now - WORKER_LIFE, now, BATCH).await?;
+    quotas::forget_unused(&app.db, now - QUOTA_LIFE).await?;
     system::clear_ended_runs(&app.db, now - keep, now, BATCH).await?;
     system::clear_deleted_jobs(&app.db, BATCH).await?;
     system::clear_deleted_organizations(&app.db, now, BATCH).await

@@ -94,7 +94,9 @@ async fn wait(app: &App, notices: &mut broadcast::Receiver<Notice>, stopping: &C
             () = stopping.cancelled() => return,
             notice = notices.recv() => match notice {
                 Ok(Notice::RunsQueued) | Err(broadcast::error::RecvError::Lagged(_)) => return,
-                Ok(Notice::RunChanged(_) | Notice::CancelRequested(_) | Notice::WebhooksQueued) => {}
+                Ok(
+                    Notice::RunChanged(_) | Notice::CancelRequested(_) | Notice::WebhooksQueued | Notice::QuotaChanged,
+                ) => {}
                 Err(broadcast::error::RecvError::Closed) => {
                     // No notices in this process: only polling is left.
                     poll.await;

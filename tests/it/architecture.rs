@@ -23,6 +23,7 @@ const FLOORS: [&[&str]; 5] = [
         "job",
         "mapping",
         "permission",
+        "quota",
         "run_state",
         "schedule",
         "text_enum",

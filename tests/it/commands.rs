@@ -46,6 +46,8 @@ async fn doctor_is_content_and_says_what_it_looked_at() {
     for line in [
         "ok    master key",
         "ok    database: connected to PostgreSQL",
+        "ok    workers: 4 with 16 database connections",
+        "ok    clock: agrees with the database's",
         "ok    migrations: up to date",
         "ok    runtime role",
         "ok    row-level security",

@@ -111,6 +111,13 @@ impl World {
         Self { graph, assets, app, clock, connection, destination, worker, haste: AtomicU32::new(100), database }
     }
 
+    /// The engine of another process on the same database.
+    pub fn another_process(&self, clock: Clock, settings: Settings) -> App {
+        let options = Options::new(&self.database.urls.runtime.clone().into(), None).unwrap();
+        let db = Db::new(&options, 12).unwrap();
+        App::new(db, clock, self.app.keys.clone(), settings, CancellationToken::new()).unwrap()
+    }
+
     pub async fn execute(&self, statement: String) {
         self.app.db.scoped(ORGANIZATION, async |tx| Ok(tx.batch_execute(&statement).await?)).await.unwrap();
     }

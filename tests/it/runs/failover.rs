@@ -1,0 +1,149 @@
+//! The database goes away and comes back, takes no changes for a while, or has another clock than the processes.
+
+use crate::support::postgres::connect;
+use crate::support::test_app::TestApp;
+use crate::support::world::{ORGANIZATION, World};
+use chrono::TimeDelta;
+use entra_assets::app::App;
+use entra_assets::clock::Clock;
+use entra_assets::db::runs::{self, Claimant, Lease, NewRun};
+use entra_assets::error::Code;
+use entra_assets::ids::{LeaseToken, RunId, WorkerId};
+use entra_assets::run_state::{RunMode, RunRequest};
+use entra_assets::runs::{database_clock, worker};
+use entra_assets::sim::assets::AssetsOptions;
+use entra_assets::sim::seed::SeedOptions;
+use reqwest::Method;
+use serde_json::json;
+use std::time::Duration;
+use tokio_postgres::Client;
+
+/// An operator of the database, who is connected to another one.
+struct Operator {
+    client: Client,
+    database: String,
+}
+
+impl Operator {
+    async fn of(app: &TestApp) -> Self {
+        let (server, database) = app.world.database.urls.superuser.rsplit_once('/').unwrap();
+        Self { client: connect(&format!("{server}/postgres")).await, database: database.to_owned() }
+    }
+
+    /// Changes the database, and ends all sessions in it.
+    async fn change(&self, what: &str) {
+        self.client.batch_execute(&format!("ALTER DATABASE {} {what}", self.database)).await.unwrap();
+        let end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1";
+        self.client.query(end, &[&self.database]).await.unwrap();
+    }
+
+    /// The same in the middle of a run.
+    async fn change_amid_run(&self, app: &TestApp, what: &str) {
+        let mut ticks = tokio::time::interval(Duration::from_millis(1));
+        while app.world.graph.counters().requests < 5 {
+            ticks.tick().await;
+        }
+        self.change(what).await;
+    }
+}
+
+async fn refused(app: &TestApp, method: Method, path: &str) {
+    let call = app.call(method.clone(), path);
+    let call = if method == Method::POST { call.json(&json!({"name": "All"})) } else { call };
+    let answer = call.send().await;
+    assert_eq!(answer.header("retry-after"), "1", "{method} {path}");
+    answer.problem(503, "database_unavailable");
+}
+
+/// The run that was cut off goes on as if nothing had happened.
+async fn assert_goes_on(app: &TestApp, run: &str) {
+    app.world.clock.advance(Duration::from_secs(60));
+    let run = app.world.bring_to_its_end(RunId(run.parse().unwrap())).await;
+    assert_eq!(run.state.as_str(), "succeeded", "{:?}", run.error);
+    app.world.assert_exact("the database is back");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn while_the_database_is_away_callers_are_told_to_come_back_and_runs_wait() {
+    let app = TestApp::start().await;
+    let job = app.create_job(&json!({})).await;
+    let run = app.queue(&job, &json!({"mode": "full"})).await;
+    app.world.graph.set_latency(Duration::from_millis(400));
+    let operator = Operator::of(&app).await;
+    tokio::join!(app.step(), operator.change_amid_run(&app, "ALLOW_CONNECTIONS false"));
+
+    refused(&app, Method::GET, "/v1/jobs").await;
+    refused(&app, Method::POST, "/v1/filters").await;
+    refused(&app, Method::GET, "/readyz").await;
+    app.get("/healthz").await.expect(200);
+    let error = worker::step(&app.world.app, app.world.worker).await.unwrap_err();
+    assert_eq!(error.code, Code::DatabaseUnavailable, "{error}");
+
+    operator.change("ALLOW_CONNECTIONS true").await;
+    app.get("/readyz").await.expect(200);
+    assert_goes_on(&app, &run).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn while_the_database_is_read_only_reading_works_and_changes_wait() {
+    let app = TestApp::start().await;
+    let job = app.create_job(&json!({})).await;
+    let run = app.queue(&job, &json!({"mode": "full"})).await;
+    app.world.graph.set_latency(Duration::from_millis(400));
+    let operator = Operator::of(&app).await;
+    tokio::join!(app.step(), operator.change_amid_run(&app, "SET default_transaction_read_only = on"));
+
+    app.get(&format!("/v1/runs/{run}")).await.expect(200);
+    refused(&app, Method::POST, "/v1/filters").await;
+    app.world.clock.advance(Duration::from_secs(60));
+    let error = worker::step(&app.world.app, app.world.worker).await.unwrap_err();
+    assert_eq!(error.code, Code::DatabaseUnavailable, "{error}");
+    let found = app.get(&format!("/v1/runs/{run}")).await.expect(200);
+    assert!(found["finishedAt"].is_null(), "it has not failed: {found}");
+
+    operator.change("RESET default_transaction_read_only").await;
+    assert_goes_on(&app, &run).await;
+}
+
+/// A process whose machine's clock is wrong.
+fn process(world: &World, ahead: TimeDelta) -> App {
+    let clock = Clock::system();
+    clock.adjust(ahead);
+    world.another_process(clock, (*world.app.settings).clone())
+}
+
+async fn claim(app: &App) -> Option<Lease> {
+    let by = Claimant { worker: WorkerId::new(&app.clock), capacity: 4, token: LeaseToken::new(&app.clock) };
+    let claimed = runs::claim(&app.db, by, app.clock.now(), TimeDelta::minutes(5)).await.unwrap();
+    claimed.map(|(lease, _)| lease)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn processes_go_by_the_clock_of_the_database_whatever_their_own_say() {
+    let seed = SeedOptions { users: 4, groups: 1, ..SeedOptions::default() };
+    let world = World::with(seed, AssetsOptions::default()).await;
+    let (behind, ahead) = (process(&world, TimeDelta::minutes(-10)), process(&world, TimeDelta::minutes(10)));
+    let apart = || (ahead.clock.now() - behind.clock.now()).abs();
+    assert!(apart() > TimeDelta::minutes(19));
+    for (app, by) in [(&behind, 10), (&ahead, -10)] {
+        let adjusted = database_clock::follow(app).await.unwrap();
+        assert!((adjusted - TimeDelta::minutes(by)).abs() < TimeDelta::minutes(1), "{adjusted}");
+    }
+    assert!(apart() < TimeDelta::minutes(1), "{}", apart());
+
+    // A lease of the one lasts for the other as long as for itself.
+    let new = NewRun {
+        id: RunId::new(&behind.clock),
+        job: world.add_job().await,
+        mode: RunMode::Full,
+        request: RunRequest::default(),
+        requested_by: "test".to_owned(),
+    };
+    let now = behind.clock.now() - TimeDelta::minutes(1);
+    behind.db.scoped(ORGANIZATION, async |tx| runs::enqueue(tx, ORGANIZATION, &new, now).await).await.unwrap();
+    assert_eq!(claim(&behind).await.unwrap().run, new.id);
+    assert!(claim(&ahead).await.is_none());
+    // Without a common clock it would have been taken away.
+    ahead.clock.adjust(TimeDelta::minutes(20));
+    assert_eq!(claim(&ahead).await.unwrap().run, new.id);
+}
