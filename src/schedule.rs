@@ -64,7 +64,20 @@ const FIELDS: [Field; 5] = [
     Field { name: "day of week", least: 0, most: 7, also: " (0 and 7 are Sunday) or SUN to SAT" },
 ];
 
+/// The short forms that cron has for common schedules.
+const NICKNAMES: [(&str, &str); 7] = [
+    ("@hourly", "0 * * * *"),
+    ("@daily", "0 0 * * *"),
+    ("@midnight", "0 0 * * *"),
+    ("@weekly", "0 0 * * 0"),
+    ("@monthly", "0 0 1 * *"),
+    ("@yearly", "0 0 1 1 *"),
+    ("@annually", "0 0 1 1 *"),
+];
+
 fn parse_cron(text: &str) -> Result<Cron, String> {
+    let nickname = NICKNAMES.iter().find(|(name, _)| text.trim().eq_ignore_ascii_case(name));
+    let text = nickname.map_or(text, |(_, fields)| fields);
     let fields: Vec<&str> = text.split_whitespace().collect();
     if fields.len() != FIELDS.len() {
         return Err(format!(
@@ -139,6 +152,15 @@ mod tests {
     }
 
     #[test]
+    fn nicknames_are_schedules() {
+        let at = |cron| next(cron, "UTC", "2026-03-04T05:06:00Z");
+        assert_eq!(at("@daily").as_deref(), Some("2026-03-05T00:00:00+00:00"));
+        for (name, fields) in NICKNAMES {
+            assert_eq!(at(name), at(fields), "{name}");
+        }
+    }
+
+    #[test]
     fn a_time_that_is_now_is_not_next() {
         assert_eq!(next("*/15 * * * *", "UTC", "2026-01-01T00:15:00Z").as_deref(), Some("2026-01-01T00:30:00+00:00"));
     }
@@ -165,7 +187,7 @@ mod tests {
             cron("0 5 * * 8")
                 .contains("day of week: `8` is not allowed; use 0 to 7 (0 and 7 are Sunday) or SUN to SAT")
         );
-        assert!(cron("0 5 * *").contains("five fields") && cron("@daily").contains("five fields"));
+        assert!(cron("0 5 * *").contains("five fields") && cron("@noon").contains("five fields"));
         assert_eq!(faults("0 25 * * *", "Mars/Base").len(), 2, "both at once");
         assert!(matches!(faults("0 5 * * *", "Mars/Base")[..], [ScheduleFault::Timezone(_)]));
     }

@@ -27,7 +27,10 @@ pub struct PublicClient {
 /// Why nothing is sent to a URL.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum Refused {
-    #[error("must be an https URL without user name, password or fragment")]
+    #[error(
+        "must be an https URL without user name, password or fragment; only the operator can allow `http`, by listing the \
+         origin in ENTRA_ASSETS_WEBHOOK_ALLOW"
+    )]
     NoHttps,
     #[error("leads to a private or local address; only the operator can allow this, with ENTRA_ASSETS_WEBHOOK_ALLOW")]
     Private,

@@ -39,7 +39,7 @@ impl Default for Removal {
 #[derive(Serialize, Deserialize, ToSchema, Clone, Debug)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct JobSchedule {
-    /// Minute, hour, day of month, month, day of week.
+    /// Minute, hour, day of month, month, day of week; or `@hourly`, `@daily`, `@weekly`, `@monthly`, `@yearly`.
     #[schema(min_length = 1, max_length = 200, example = "0 5 * * *")]
     pub cron: String,
     /// An IANA time zone.

@@ -6,8 +6,9 @@ use super::row::{COLUMNS, cells, facts, harmless};
 use crate::db::runs::ChangeRow;
 use crate::error::{Error, Result};
 use actix_web::web::Bytes;
+use chrono::DateTime;
 use futures_util::{Stream, StreamExt};
-use rust_xlsxwriter::{Format, Workbook, XlsxError};
+use rust_xlsxwriter::{ExcelDateTime, Format, FormatAlign, Workbook, Worksheet, XlsxError};
 use std::fs::File;
 use std::io::{Seek, SeekFrom};
 use tokio::io::AsyncReadExt;
@@ -97,15 +98,17 @@ fn fill(workbook: &mut Workbook, head: &Head, mut pages: mpsc::Receiver<Vec<Chan
         sheet.write_string_with_format(0, column, name, &bold)?;
     }
     for (row, fact) in (1..).zip(facts(head)) {
-        for (column, text) in (0..).zip([fact.record.to_owned(), fact.name, fact.value]) {
+        for (column, text) in (0..).zip([fact.record.to_owned(), fact.name]) {
             sheet.write_string(row, column, cell(text))?;
         }
+        write_value(sheet, row, 2, fact.value)?;
     }
     add_changes_sheet(workbook, &bold)?;
     let mut row = 0;
     while let Some(page) = pages.blocking_recv() {
         for change in page {
             if row == SHEET_ROWS {
+                add_filter(workbook, row)?;
                 row = 0;
                 add_changes_sheet(workbook, &bold)?;
             }
@@ -117,6 +120,28 @@ fn fill(workbook: &mut Workbook, head: &Head, mut pages: mpsc::Receiver<Vec<Chan
             }
         }
     }
+    add_filter(workbook, row)
+}
+
+/// A number or a time as Excel's own, so that it can be summed and sorted; anything else as text.
+fn write_value(sheet: &mut Worksheet, row: u32, column: u16, text: String) -> Result<(), XlsxError> {
+    if let Some(number) = text.parse::<u32>().ok().filter(|number| number.to_string() == text) {
+        sheet.write_number(row, column, number)?;
+    } else if let Ok(time) = DateTime::parse_from_rfc3339(&text) {
+        let format = Format::new().set_num_format("yyyy-mm-dd hh:mm:ss \"UTC\"").set_align(FormatAlign::Left);
+        let time = ExcelDateTime::from_timestamp(time.timestamp())?;
+        sheet.write_datetime_with_format(row, column, time, &format)?;
+    } else {
+        sheet.write_string(row, column, cell(text))?;
+    }
+    Ok(())
+}
+
+/// The row of filters over the columns of the last sheet, which has so many changes.
+fn add_filter(workbook: &mut Workbook, rows: u32) -> Result<(), XlsxError> {
+    let last = workbook.worksheets().len() - 1;
+    let columns = u16::try_from(COLUMNS.len()).unwrap_or(u16::MAX);
+    workbook.worksheet_from_index(last)?.autofilter(0, 0, rows, columns - 1)?;
     Ok(())
 }
 
