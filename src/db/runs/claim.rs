@@ -123,11 +123,10 @@ async fn claim_of(
             SELECT id, job_id, run_after, true, true FROM runs
                 WHERE organization_id = $5 AND state = 'running' AND lease_expires_at <= $4
         ), running AS MATERIALIZED (
-            SELECT job.organization_id, job.connection_id, count(*) AS number,
-                count(*) FILTER (WHERE worker_id = $2) AS here
-            FROM runs JOIN jobs job ON job.organization_id = runs.organization_id AND job.id = runs.job_id
-            WHERE state = 'running' AND finished_at IS NULL AND lease_expires_at > $4
-            GROUP BY job.organization_id, job.connection_id
+            SELECT job.connection_id, count(*) AS number, count(*) FILTER (WHERE worker_id = $2) AS here
+            FROM runs JOIN jobs job ON job.organization_id = $5 AND job.id = runs.job_id
+            WHERE runs.organization_id = $5 AND state = 'running' AND lease_expires_at > $4
+            GROUP BY job.connection_id
         ), served AS MATERIALIZED (
             SELECT job.connection_id, max(recent.started_at) AS at FROM (
                 SELECT job_id, started_at FROM runs WHERE organization_id = $5 AND started_at > $8
@@ -137,7 +136,7 @@ async fn claim_of(
             SELECT run.id FROM waiting
             JOIN runs run ON run.organization_id = $5 AND run.id = waiting.id
             LEFT JOIN jobs job ON job.organization_id = $5 AND job.id = waiting.job_id
-            LEFT JOIN running ON running.organization_id = $5 AND running.connection_id = job.connection_id
+            LEFT JOIN running ON running.connection_id = job.connection_id
             LEFT JOIN served ON served.connection_id = job.connection_id
             WHERE run.run_after <= $4
               AND (run.state = 'queued' OR (run.state = 'running' AND run.lease_expires_at <= $4))

@@ -207,6 +207,33 @@ async fn of_two_processes_the_other_goes_on_at_once_when_one_is_killed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn three_processes_restart_one_after_the_other_while_their_run_goes_on() {
+    let (outside, database) = (Outside::start(), TestDatabase::create().await);
+    let settings = settings(&database);
+    let plans = [plan(&outside, &settings), plan(&outside, &settings), plan(&outside, &settings)];
+    let mut services = Vec::new();
+    for plan in &plans {
+        services.push(plan.start().await);
+    }
+    let job = services[0].add_job(&outside.graph, &outside.assets).await;
+    let run = services[0].start_run(&job).await;
+    for (number, requests) in [20, 45, 70].into_iter().enumerate() {
+        let service = &mut services[number];
+        service.until("the run is on its way", async |_| outside.requests() >= requests).await;
+        service.signal(Signal::TERM);
+        let status = service.exit().await;
+        assert_eq!(status.code(), Some(0), "{}", plans[number].log());
+        services[number] = plans[number].start().await;
+    }
+    assert_succeeded(&services[0].ended(&run).await, "restarted one after the other");
+    outside.assert_exact("restarted one after the other");
+    for service in &mut services {
+        service.signal(Signal::TERM);
+        assert!(service.exit().await.success());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_database_that_is_killed_in_the_middle_of_a_run_comes_back_and_the_run_goes_on() {
     let outside = Outside::start();
     let plan = plan(&outside, &[]);
