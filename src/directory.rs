@@ -11,12 +11,15 @@ mod object_type;
 mod properties;
 mod type_spec;
 mod types;
+mod user_values;
+mod value;
 
 pub use attribute::{Attribute, AttributeSource, Expiry, Link, Presence, ValueType};
 pub use license_names::LicenseNames;
 pub use object_type::ObjectType;
 pub use properties::Properties;
 pub use type_spec::{ById, Collection, Each, Hidden, Item, MAX_EXPANDED, Relation, TypeSpec};
+pub use user_values::UserValues;
 
 use properties::text;
 use serde::{Deserialize, Serialize};

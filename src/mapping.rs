@@ -8,6 +8,7 @@
 pub mod change;
 mod current;
 pub mod difference;
+mod dimension;
 pub mod document;
 pub mod existing;
 pub mod fit;
@@ -24,7 +25,7 @@ pub use payload::References;
 pub use selection::{Memberships, ObjectSelection, Selection};
 
 use crate::directory::attributes::{attributes, properties};
-use crate::directory::{Attribute, Item, LicenseNames, Link, ObjectType, Relation};
+use crate::directory::{Attribute, Item, LicenseNames, Link, ObjectType, Relation, UserValues};
 use crate::text_enum::text_enum;
 use chrono::{DateTime, Utc};
 use sha2::{Digest, Sha256};
@@ -207,6 +208,14 @@ impl Mapping {
                     selected.push(property);
                 }
             }
+        }
+        if object_type == ObjectType::Users {
+            let values = self.imported().filter_map(UserValues::of).filter_map(|values| values.property());
+            values.for_each(|property| {
+                if !selected.contains(&property) {
+                    selected.push(property)
+                }
+            });
         }
         // What others find these objects by.
         for link in self.imported().flat_map(|from| self.links(from)) {

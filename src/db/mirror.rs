@@ -24,7 +24,7 @@ mod stored_as;
 
 pub use cursor::{Cursor, CursorRow, MEMBERS, cursors, stage_cursors};
 pub use hash::{Hash, hash};
-pub use promote::{Promotion, promote, restage_members};
+pub use promote::{Promotion, promote, replace_derived, restage_members};
 pub use row::{MirrorRow, Receiver, delivery_begins, find, reset, save};
 pub use staging::{
     Batch, StagedMembers, StagedObject, clear_staging, keep_staged, keep_staged_members, restart, restart_members,

@@ -2,6 +2,7 @@
 
 use super::object_type::ObjectType;
 use super::properties::Properties;
+use super::value;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::Value;
 use std::borrow::Cow;
@@ -55,6 +56,8 @@ pub enum Link {
     Ids { property: &'static str, field: &'static str, target: ObjectType, is_many: bool },
     /// The object of the type `target` whose property `theirs` has the same value as the property of this one.
     Same { property: &'static str, target: ObjectType, theirs: &'static str },
+    /// The object that stands for the value of a property, or of a `field` of it: [`super::UserValues`].
+    Value { property: &'static str, field: &'static str, target: ObjectType },
 }
 
 impl Link {
@@ -87,7 +90,7 @@ impl Link {
         match self {
             Self::Members => ObjectType::Users,
             Self::Groups | Self::AllGroups | Self::ParentGroups => ObjectType::Groups,
-            Self::Ids { target, .. } | Self::Same { target, .. } => target,
+            Self::Ids { target, .. } | Self::Same { target, .. } | Self::Value { target, .. } => target,
         }
     }
 
@@ -96,12 +99,22 @@ impl Link {
         match self {
             Self::Groups | Self::AllGroups | Self::Members | Self::ParentGroups => true,
             Self::Ids { is_many, .. } => is_many,
-            Self::Same { .. } => false,
+            Self::Same { .. } | Self::Value { .. } => false,
         }
+    }
+
+    /// The text of the property that an object stands for.
+    pub fn value(self, properties: &Properties) -> Option<&str> {
+        let Self::Value { property, field, .. } = self else { return None };
+        let value = properties.get(property)?;
+        value.get(field).unwrap_or(value).as_str()
     }
 
     /// The ids in the property of an object, each once, whatever type they are of.
     pub fn ids(self, properties: &Properties) -> Vec<Uuid> {
+        if let Self::Value { target, .. } = self {
+            return self.value(properties).and_then(|text| value::id(target, text)).into_iter().collect();
+        }
         let Self::Ids { property, field, .. } = self else { return Vec::new() };
         let Some(value) = properties.get(property) else { return Vec::new() };
         let items = value.as_array().map_or(std::slice::from_ref(value), Vec::as_slice);
@@ -117,7 +130,7 @@ impl Link {
     /// The property of the object that it is read from; memberships have none.
     pub const fn property(self) -> Option<&'static str> {
         match self {
-            Self::Ids { property, .. } | Self::Same { property, .. } => Some(property),
+            Self::Ids { property, .. } | Self::Same { property, .. } | Self::Value { property, .. } => Some(property),
             Self::Groups | Self::AllGroups | Self::Members | Self::ParentGroups => None,
         }
     }

@@ -115,10 +115,11 @@ mod tests {
         );
         assert_eq!(
             names(ObjectType::Users),
-            "Account Enabled, Business Phones, City, Company, Country, Created, Department, Display Name, Employee \
-             ID, Employee Type, Given Name, Groups, Job Title, Licenses, Lifecycle, Mail, Manager, Mobile Phone, \
-             Object ID, Office, On-premises Sync, Removed On, State, Surname, Usage Location, User Principal Name, \
-             User Type"
+            "Account Enabled, Business Phones, City, City Object, Company, Company Object, Cost Center Object, \
+             Country, Country Object, Created, Department, Department Object, Display Name, Employee ID, Employee \
+             Type, Given Name, Groups, Job Title, Job Title Object, Licenses, Lifecycle, Mail, Manager, Mobile \
+             Phone, Object ID, Office, Office Object, On-premises Sync, Removed On, State, Surname, Usage Location, \
+             User Principal Name, User Type"
         );
         assert_eq!(
             names(ObjectType::Devices),

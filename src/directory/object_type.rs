@@ -25,6 +25,14 @@ text_enum! {
         /// What licences consist of.
         ServicePlans = "servicePlans",
         Tenants = "tenants",
+        /// The distinct values that users have in a property, each as an object: their departments.
+        Departments = "departments",
+        Companies = "companies",
+        Offices = "offices",
+        Cities = "cities",
+        Countries = "countries",
+        CostCenters = "costCenters",
+        JobTitles = "jobTitles",
     }
 }
 

@@ -86,6 +86,8 @@ pub enum Item {
         expand: Option<&'static str>,
         of: fn(&Properties) -> Vec<(Uuid, Properties)>,
     },
+    /// Nothing: the objects are the distinct values that users have in a property ([`super::UserValues`]).
+    Values,
 }
 
 /// Objects that an object is related with.

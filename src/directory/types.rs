@@ -1,4 +1,4 @@
-//! The object types, one file each. A new type is a file here, its word in [`ObjectType`], and a line in [`ObjectType::spec`].
+//! The object types, one file each; the values of users share one. A new type is a file here, its word in [`ObjectType`], and a line in [`ObjectType::spec`].
 
 mod administrative_unit;
 mod app_credential;
@@ -12,6 +12,7 @@ mod service_plan;
 mod service_principal;
 mod tenant;
 mod user;
+mod user_value;
 
 use super::object_type::ObjectType;
 use super::type_spec::TypeSpec;
@@ -32,6 +33,13 @@ impl ObjectType {
             Self::IntuneDevices => &intune_device::SPEC,
             Self::ServicePlans => &service_plan::SPEC,
             Self::Tenants => &tenant::SPEC,
+            Self::Departments => &user_value::DEPARTMENT,
+            Self::Companies => &user_value::COMPANY,
+            Self::Offices => &user_value::OFFICE,
+            Self::Cities => &user_value::CITY,
+            Self::Countries => &user_value::COUNTRY,
+            Self::CostCenters => &user_value::COST_CENTER,
+            Self::JobTitles => &user_value::JOB_TITLE,
         }
     }
 }

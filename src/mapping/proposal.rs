@@ -154,6 +154,14 @@ fn type_names(object_type: ObjectType) -> &'static [&'static str] {
         }
         ObjectType::ServicePlans => &["entra service plan", "service plan", "service plans"],
         ObjectType::Tenants => &["entra tenant", "tenant", "tenants"],
+        // People keep these by name alone, and ours are recognised by an id.
+        ObjectType::Departments
+        | ObjectType::Companies
+        | ObjectType::Offices
+        | ObjectType::Cities
+        | ObjectType::Countries
+        | ObjectType::CostCenters
+        | ObjectType::JobTitles => &[],
     }
 }
 

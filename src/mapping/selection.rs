@@ -1,9 +1,10 @@
 //! What a job imports: object types, attributes, names.
 
+use super::dimension::{self, Dimension};
 use super::existing::{ExistingType, id_key};
 use super::names::{ASSETS_OWN_NAMES, MAX_ATTRIBUTES, unknown, wrong_name};
 use crate::directory::attributes::{attribute, attributes};
-use crate::directory::{Attribute, Link, ObjectType, Presence};
+use crate::directory::{Attribute, Link, ObjectType, Presence, UserValues};
 use crate::error::Faults;
 use crate::text_enum::text_enum;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -53,6 +54,12 @@ pub struct ObjectSelection {
     /// the place of `attributes`, `references`, `names` and `typeName`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub existing: Option<ExistingType>,
+    /// Of users: properties whose distinct values become objects, to which the users refer. This is a short form: it
+    /// imports the types that it names, such as `departments`, and none of the others made of values of users. Answers
+    /// have these types themselves.
+    #[serde(skip_serializing)]
+    #[schema(write_only, nullable = true, max_items = 7)]
+    pub dimensions: Option<Vec<Dimension>>,
 }
 
 impl Default for ObjectSelection {
@@ -64,6 +71,7 @@ impl Default for ObjectSelection {
             names: BTreeMap::new(),
             type_name: None,
             existing: None,
+            dimensions: None,
         }
     }
 }
@@ -93,6 +101,7 @@ impl<'de> Deserialize<'de> for Selection {
         for (object_type, choice) in BTreeMap::<ObjectType, ObjectSelection>::deserialize(deserializer)? {
             *selection.of_mut(object_type) = choice;
         }
+        selection.import_dimensions();
         Ok(selection)
     }
 }
@@ -136,6 +145,17 @@ impl Selection {
         &mut self.0[object_type.index()]
     }
 
+    /// What `dimensions` of users says is said of the types themselves.
+    fn import_dimensions(&mut self) {
+        let Some(dimensions) = self.of(ObjectType::Users).dimensions.clone() else { return };
+        for values in ObjectType::ALL.into_iter().filter_map(UserValues::of) {
+            let found = dimensions.iter().find(|dimension| dimension.attribute == values.key());
+            let choice = self.of_mut(values.object_type);
+            choice.enabled = found.is_some();
+            choice.type_name = found.and_then(|found| found.object_type.clone()).or_else(|| choice.type_name.take());
+        }
+    }
+
     /// Adds all faults; `pointer` is the place of the selection in the body: `/objects`.
     pub fn check(&self, pointer: &str, faults: &mut Faults) {
         if !ObjectType::ALL.into_iter().any(|object_type| self.of(object_type).enabled) {
@@ -146,6 +166,19 @@ impl Selection {
         }
         self.check_type_names(pointer, faults);
         self.check_targets(pointer, faults);
+        self.check_values(pointer, faults);
+    }
+
+    /// Objects that are values of users are made of users.
+    fn check_values(&self, pointer: &str, faults: &mut Faults) {
+        if self.of(ObjectType::Users).enabled {
+            return;
+        }
+        let is_made = |of: &ObjectType| self.of(*of).enabled && UserValues::of(*of).is_some();
+        for object_type in ObjectType::ALL.into_iter().filter(is_made) {
+            let detail = format!("The {object_type} are made of the users, which the job does not import.");
+            faults.push(format!("{pointer}/{object_type}/enabled"), "users_required", detail);
+        }
     }
 
     /// References lead to objects that are imported, and these are looked up by their id.
@@ -238,14 +271,19 @@ impl ObjectSelection {
         match link {
             Link::Groups => matches!(memberships, Memberships::OnUser | Memberships::Both),
             Link::Members => matches!(memberships, Memberships::OnGroup | Memberships::Both),
-            Link::ParentGroups | Link::AllGroups | Link::Ids { .. } | Link::Same { .. } => match &self.references {
-                None => attribute.presence != Presence::OnRequest || self.names_attribute(attribute),
-                Some(keys) => keys.iter().any(|key| *key == attribute.key) || self.names_attribute(attribute),
-            },
+            Link::ParentGroups | Link::AllGroups | Link::Ids { .. } | Link::Same { .. } | Link::Value { .. } => {
+                match &self.references {
+                    None => attribute.presence != Presence::OnRequest || self.names_attribute(attribute),
+                    Some(keys) => keys.iter().any(|key| *key == attribute.key) || self.names_attribute(attribute),
+                }
+            }
         }
     }
 
     fn check(&self, object_type: ObjectType, pointer: &str, faults: &mut Faults) {
+        if let Some(dimensions) = &self.dimensions {
+            dimension::check(dimensions, object_type, &format!("{pointer}/dimensions"), faults);
+        }
         if let Some(existing) = &self.existing {
             self.check_alone(pointer, faults);
             return existing.check(object_type, &format!("{pointer}/existing"), faults);
@@ -376,6 +414,59 @@ mod tests {
             faults(json!({"users": {"names": {"objectId": "ID\" OR 1"}}})),
             [("/objects/users/names/objectId".to_owned(), "invalid_name")]
         );
+    }
+
+    #[test]
+    fn dimensions_are_the_types_made_of_values() {
+        let selection = json!({
+            "users": {"dimensions": [{"attribute": "department", "objectType": "Department"}, {"attribute": "city"}]},
+            "companies": {},
+        });
+        let selection: Selection = serde_json::from_value(selection).unwrap();
+        let imported: Vec<ObjectType> = ObjectType::ALL
+            .into_iter()
+            .filter(|of| selection.of(*of).enabled && UserValues::of(*of).is_some())
+            .collect();
+        assert_eq!(imported, [ObjectType::Departments, ObjectType::Cities], "the list decides about all of them");
+        assert_eq!(selection.type_name(ObjectType::Departments), "Department");
+        assert_eq!(selection.type_name(ObjectType::Cities), "Entra City");
+        let stored = serde_json::to_value(&selection).unwrap();
+        assert_eq!(stored["users"].get("dimensions"), None);
+        let again: Selection = serde_json::from_value(stored).unwrap();
+        assert!(again.of(ObjectType::Departments).enabled && !again.of(ObjectType::Companies).enabled);
+    }
+
+    #[test]
+    fn faults_of_dimensions_are_named() {
+        let department = || json!({"attribute": "department"});
+        let cases = [
+            (
+                json!({"users": {"dimensions": [{"attribute": "mail"}]}}),
+                "users/dimensions/0/attribute",
+                "unknown_attribute",
+            ),
+            (
+                json!({"users": {"dimensions": [department(), department()]}}),
+                "users/dimensions/1/attribute",
+                "duplicate",
+            ),
+            (
+                json!({"users": {"dimensions": [{"attribute": "city", "objectType": "A\"B"}]}}),
+                "users/dimensions/0/objectType",
+                "invalid_name",
+            ),
+            (json!({"groups": {"dimensions": [department()]}}), "groups/dimensions", "only_users"),
+            (
+                json!({"users": {"enabled": false, "dimensions": [department()]}}),
+                "departments/enabled",
+                "users_required",
+            ),
+            (json!({"users": {"enabled": false}, "offices": {}}), "offices/enabled", "users_required"),
+        ];
+        for (selection, pointer, code) in cases {
+            let found = faults(selection);
+            assert!(found.contains(&(format!("/objects/{pointer}"), code)), "{pointer}: {found:?}");
+        }
     }
 
     #[test]

@@ -37,6 +37,7 @@ mod staging;
 mod stubs;
 mod test_run;
 mod users;
+mod values;
 mod writer;
 
 use super::run::Run;
@@ -275,6 +276,7 @@ async fn finish(
     if !read.is_patch {
         stored_as.extend(read.types.iter().filter_map(|t| stub_name(*t)));
     }
+    let values = values::types(run, &read.types);
     let completion = Completion {
         mirror: &mirror,
         stored_as: &stored_as,
@@ -283,6 +285,7 @@ async fn finish(
         members_unknown: &read.members_unknown,
         narrowed: read.narrowed.as_deref(),
         types: &read.types,
+        values: &values,
         emptied: &read.emptied,
         keeps_scope: read.is_patch && is_by_membership,
         promote: matches!(run.mode, RunMode::Full | RunMode::Incremental),
@@ -301,7 +304,8 @@ async fn finish(
     }
     run.progress.count("memberships", |count| count.read = if read.memberships { counted.memberships } else { 0 });
     let lost = read.lost.iter().map(|lost| lost.object_type).collect();
-    Ok(Collected::complete(read.types, lost, read.memberships, mirror.generation, run.job.selection()))
+    let types = read.types.into_iter().chain(values).collect();
+    Ok(Collected::complete(types, lost, read.memberships, mirror.generation, run.job.selection()))
 }
 
 /// Enters into the row of the mirror what it will hold.

@@ -1,6 +1,6 @@
 //! A complete read becomes the mirror, in one transaction.
 
-use super::staging::clear_all_but_gone;
+use super::staging::{StagedObject, clear_all_but_gone, restart, stage_objects};
 use crate::db::runs::{Lease, fence};
 use crate::db::{Transaction, join_in_bulk};
 use crate::error::Result;
@@ -20,22 +20,23 @@ pub struct Promotion<'a> {
     pub is_patch: bool,
 }
 
+const GONE: &str = "
+    DELETE FROM mirror_objects m WHERE organization_id = $1 AND job_id = $3 AND object_type = ANY($4)
+    AND NOT EXISTS (SELECT FROM staged_objects s WHERE s.organization_id = $1 AND s.run_id = $2
+        AND s.object_type = m.object_type AND s.id = m.id)";
+const SEEN: &str = "
+    INSERT INTO mirror_objects AS m (organization_id, job_id, object_type, id, hash, data)
+    SELECT $1, $3, object_type, id, hash, data FROM staged_objects s
+    WHERE organization_id = $1 AND run_id = $2 AND object_type = ANY($4)
+    AND NOT EXISTS (SELECT FROM mirror_objects k WHERE k.organization_id = $1 AND k.job_id = $3
+        AND k.object_type = s.object_type AND k.id = s.id AND k.hash = s.hash)
+    ON CONFLICT (organization_id, job_id, object_type, id) DO UPDATE SET hash = excluded.hash, data = excluded.data
+    WHERE m.hash IS DISTINCT FROM excluded.hash";
+
 /// Makes what a run staged the mirror, in one transaction. Fenced. Only rows that differ are inserted: ON CONFLICT would
 /// lock the others, and so write them. A row that was staged by its hash alone and is not in the mirror fails the
 /// transaction, so that nothing is lost silently.
 pub async fn promote(tx: &mut Transaction, lease: &Lease, job: JobId, read: &Promotion<'_>) -> Result<()> {
-    const GONE: &str = "
-        DELETE FROM mirror_objects m WHERE organization_id = $1 AND job_id = $3 AND object_type = ANY($4)
-        AND NOT EXISTS (SELECT FROM staged_objects s WHERE s.organization_id = $1 AND s.run_id = $2
-            AND s.object_type = m.object_type AND s.id = m.id)";
-    const SEEN: &str = "
-        INSERT INTO mirror_objects AS m (organization_id, job_id, object_type, id, hash, data)
-        SELECT $1, $3, object_type, id, hash, data FROM staged_objects s
-        WHERE organization_id = $1 AND run_id = $2 AND object_type = ANY($4)
-        AND NOT EXISTS (SELECT FROM mirror_objects k WHERE k.organization_id = $1 AND k.job_id = $3
-            AND k.object_type = s.object_type AND k.id = s.id AND k.hash = s.hash)
-        ON CONFLICT (organization_id, job_id, object_type, id) DO UPDATE SET hash = excluded.hash, data = excluded.data
-        WHERE m.hash IS DISTINCT FROM excluded.hash";
     const MEMBERS_GONE: &str = "
         DELETE FROM mirror_members m WHERE organization_id = $1 AND job_id = $3
         AND NOT EXISTS (SELECT FROM staged_members s WHERE s.organization_id = $1 AND s.run_id = $2
@@ -78,13 +79,7 @@ pub async fn promote(tx: &mut Transaction, lease: &Lease, job: JobId, read: &Pro
         false => &[(GONE, &whole), (SEEN, &whole)],
     };
     for (statement, types) in objects {
-        diesel::sql_query(*statement)
-            .bind::<SqlUuid, _>(lease.organization.0)
-            .bind::<SqlUuid, _>(lease.run.0)
-            .bind::<SqlUuid, _>(job.0)
-            .bind::<Array<Text>, _>(types)
-            .execute(tx)
-            .await?;
+        promote_objects(tx, lease, job, statement, types).await?;
     }
     let members = match (read.is_patch, read.members) {
         (true, _) => &[MEMBERS_PATCHED, MEMBERS_SEEN, MEMBERS_OF_GONE][..],
@@ -103,6 +98,40 @@ pub async fn promote(tx: &mut Transaction, lease: &Lease, job: JobId, read: &Pro
         return Ok(());
     }
     clear_all_but_gone(tx, lease.organization, lease.run).await
+}
+
+async fn promote_objects(
+    tx: &mut Transaction,
+    lease: &Lease,
+    job: JobId,
+    statement: &str,
+    types: &[&str],
+) -> Result<()> {
+    diesel::sql_query(statement)
+        .bind::<SqlUuid, _>(lease.organization.0)
+        .bind::<SqlUuid, _>(lease.run.0)
+        .bind::<SqlUuid, _>(job.0)
+        .bind::<Array<Text>, _>(types)
+        .execute(tx)
+        .await?;
+    Ok(())
+}
+
+/// Stages the objects of a type that are made of others. With `job` they then replace what its mirror has of the type.
+/// Callers have fenced.
+pub async fn replace_derived(
+    tx: &mut Transaction,
+    lease: &Lease,
+    job: Option<JobId>,
+    object_type: &'static str,
+    objects: Vec<StagedObject>,
+) -> Result<()> {
+    stage_objects(tx, lease, objects).await?;
+    let Some(job) = job else { return Ok(()) };
+    for statement in [GONE, SEEN] {
+        promote_objects(tx, lease, job, statement, &[object_type]).await?;
+    }
+    restart(tx, lease, object_type).await
 }
 
 /// Stages the members that the mirror has of groups whose members could not be read (hidden membership, gone in between),

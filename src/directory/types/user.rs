@@ -387,6 +387,48 @@ static ATTRIBUTES: &[Attribute] = &[
         OnRequest,
         "Licences whose assignment failed: the SKU id, and Microsoft's word for the reason.",
     ),
+    link(
+        "departmentObject",
+        "Department Object",
+        Link::Value { property: "department", field: "department", target: ObjectType::Departments },
+        "The object of the user's department, if the job imports these.",
+    ),
+    link(
+        "companyObject",
+        "Company Object",
+        Link::Value { property: "companyName", field: "companyName", target: ObjectType::Companies },
+        "The object of the user's company, if the job imports these.",
+    ),
+    link(
+        "officeObject",
+        "Office Object",
+        Link::Value { property: "officeLocation", field: "officeLocation", target: ObjectType::Offices },
+        "The object of the user's office, if the job imports these.",
+    ),
+    link(
+        "cityObject",
+        "City Object",
+        Link::Value { property: "city", field: "city", target: ObjectType::Cities },
+        "The object of the user's city, if the job imports these.",
+    ),
+    link(
+        "countryObject",
+        "Country Object",
+        Link::Value { property: "country", field: "country", target: ObjectType::Countries },
+        "The object of the user's country, if the job imports these.",
+    ),
+    link(
+        "costCenterObject",
+        "Cost Center Object",
+        Link::Value { property: "employeeOrgData", field: "costCenter", target: ObjectType::CostCenters },
+        "The object of the user's cost centre, if the job imports these.",
+    ),
+    link(
+        "jobTitleObject",
+        "Job Title Object",
+        Link::Value { property: "jobTitle", field: "jobTitle", target: ObjectType::JobTitles },
+        "The object of the user's job title, if the job imports these.",
+    ),
     LIFECYCLE,
     REMOVED_ON,
 ];

@@ -224,6 +224,7 @@ impl Dialect {
         }
         match object_type.spec().collection.item {
             Item::Parts { expand, .. } => expand,
+            Item::Values => None,
             Item::Object | Item::Named(_) => job.mapping.relations(object_type).find_map(Relation::expand),
         }
     }

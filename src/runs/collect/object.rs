@@ -74,6 +74,7 @@ pub(super) fn staged(object_type: ObjectType, object: &Properties) -> Result<Vec
     let id = match object_type.spec().collection.item {
         Item::Object => object.uuid(),
         Item::Named(id) => id(&object.id),
+        Item::Values => None,
         Item::Parts { of, .. } => {
             let whole: Map = serde_json::from_str(&object.json).map_err(|e| unreadable(&e))?;
             return Ok(of(&whole).into_iter().map(|(id, part)| staged_map(object_type, id, part)).collect());

@@ -5,11 +5,13 @@ use super::lost_permission::{self, Reading};
 use super::read_error::Result;
 use super::reader::{Read, Reader};
 use super::{hidden_values, list, relations};
-use crate::directory::ObjectType;
+use crate::directory::{Item, ObjectType};
 
-/// The types that are read so.
+/// The types that are read so. The values of users are made of what was read.
 pub(super) fn small_types() -> impl Iterator<Item = ObjectType> {
-    ObjectType::ALL.into_iter().filter(|object_type| !matches!(object_type, ObjectType::Users | ObjectType::Groups))
+    let is_read = |of: &ObjectType| !matches!(of.spec().collection.item, Item::Values);
+    let types = ObjectType::ALL.into_iter().filter(is_read);
+    types.filter(|object_type| !matches!(object_type, ObjectType::Users | ObjectType::Groups))
 }
 
 /// Reads them; of those whose list has pages, the first `most` objects.

@@ -4,6 +4,7 @@
 use super::kept_values::{self, Kept};
 use super::narrowed::Narrowed;
 use super::read_error::Result;
+use super::values;
 use super::writer::{KnownHashes, Writer, start};
 use crate::db::mirror::read::{self, ObjectRow, Source};
 use crate::db::mirror::{
@@ -71,6 +72,8 @@ pub(super) struct Completion<'a> {
     /// The types that were read, and the lists of them that keep what was in them.
     pub types: &'a [ObjectType],
     pub emptied: &'a [(ObjectType, &'static str)],
+    /// The types that are made of the users that were read.
+    pub values: &'a [ObjectType],
     /// The members of groups that are not imported are kept for the scope.
     pub keeps_scope: bool,
     /// A test and a dry run leave the mirror as it is.
@@ -300,9 +303,11 @@ pub(super) async fn complete(run: &Run, completion: Completion<'_>) -> crate::er
             mirror::promote(tx, &lease, job, &promotion).await?;
             mirror::save(tx, completion.mirror).await?;
         }
+        values::derive(tx, run, completion.values, completion.promote).await?;
         let mut objects = Vec::new();
-        for name in stored_as {
-            objects.push((*name, read::count(tx, organization, source, name).await?));
+        let derived = completion.values.iter().map(|object_type| object_type.as_str());
+        for name in stored_as.iter().copied().chain(derived) {
+            objects.push((name, read::count(tx, organization, source, name).await?));
         }
         Ok(Counted { objects, memberships: read::count_memberships(tx, organization, source).await?, kept })
     })

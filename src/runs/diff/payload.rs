@@ -61,7 +61,7 @@ pub(super) fn payload(
                 _ => Vec::new(),
             },
             Link::Members => delivered(targets, link, row.members.clone().unwrap_or_default(), &mut dropped),
-            Link::Ids { .. } => delivered(targets, link, link.ids(properties), &mut dropped),
+            Link::Ids { .. } | Link::Value { .. } => delivered(targets, link, link.ids(properties), &mut dropped),
             Link::Same { .. } => same.of(link, properties, targets),
         };
         all.push((link, ids));
