@@ -12,7 +12,8 @@ use actix_web::{get, post};
 /// Check a destination
 ///
 /// Checks in Assets whether the token is valid, the state of the import source, whether another execution is in
-/// progress, whether the mapping is as the job needs it, and whether `api` can read objects. Nothing is changed. The
+/// progress, whether the mapping is as the job needs it, whether `api` can read objects, and whether what the job would
+/// bring fits into Assets (`GET /v1/jobs/{id}/fit`). Nothing is changed. The
 /// response takes at most 20 seconds; `partial` means that the time was not enough.
 #[utoipa::path(
     tag = "Destinations",

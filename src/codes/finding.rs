@@ -187,6 +187,9 @@ code_table! {
         NoJob = "no_job",
             "No job delivers to the destination yet.",
             "Create a job.";
+        JobDoesNotFit = "job_does_not_fit",
+            "The job would bring more objects than the plan includes, or more attributes, references or values than Atlassian recommends.",
+            "Follow a proposal of `GET /v1/jobs/{id}/fit`.";
         MappingEqual = "mapping_equal",
             "Object types and attributes in Assets are as the job needs them.",
             "Nothing.";

@@ -1,5 +1,7 @@
 //! The check of a destination: its token, the state of its import source, the mapping, and the access to objects by
-//! `api`, each with findings of its own. Nothing is changed in Assets.
+//! `api`, each with findings of its own; and whether what the job would bring fits. Nothing is changed in Assets.
+
+mod fit;
 
 use super::schema;
 use crate::app::App;
@@ -69,10 +71,16 @@ pub async fn check(app: &App, organization: OrganizationId, id: DestinationId) -
         import_source: None,
         findings: Vec::new(),
     };
+    let mut of_job = Vec::new();
     report.partial = tokio::select! {
-        looked = look(app, &subject, &mut report) => { looked?; false }
+        (looked, found) = async { tokio::join!(look(app, &subject, &mut report), fitting(app, &subject)) } => {
+            looked?;
+            of_job = found;
+            false
+        }
         () = app.clock.sleep(DEADLINE) => true,
     };
+    report.findings.splice(0..0, of_job);
     if report.partial {
         let detail =
             "Assets did not answer everything in time. Check again; if it lasts, look at status.atlassian.com.";
@@ -85,6 +93,13 @@ pub async fn check(app: &App, organization: OrganizationId, id: DestinationId) -
         Some(Severity::Info) | None => Overall::Ok,
     };
     Ok(report)
+}
+
+async fn fitting(app: &App, subject: &Subject) -> Vec<Finding> {
+    match &subject.job {
+        Some(job) => Box::pin(fit::findings(app, job)).await,
+        None => Vec::new(),
+    }
 }
 
 async fn load(app: &App, organization: OrganizationId, id: DestinationId) -> Result<Subject> {

@@ -28,6 +28,26 @@ async fn a_small_job_fits_and_says_what_it_would_import() {
     assert!(groups["mostValues"].is_u64(), "{fit}");
 }
 
+/// What the check of the job's destination says of it: severity, and the number that is exceeded.
+async fn of_check(app: &TestApp, job: &str) -> Vec<(String, u64)> {
+    let destination = app.get(&format!("/v1/jobs/{job}")).await.expect(200)["destinationId"].clone();
+    let path = format!("/v1/destinations/{}/check", destination.as_str().unwrap());
+    let report = app.call(Method::POST, &path).send().await.expect(200);
+    let findings = report["findings"].as_array().unwrap().iter().filter(|of| of["code"] == "job_does_not_fit");
+    let mut found: Vec<(String, u64)> = findings
+        .map(|finding| {
+            let last = finding["remedies"].as_array().unwrap().last().unwrap();
+            assert_eq!(last["value"], format!("GET /v1/jobs/{job}/fit"), "{finding}");
+            let message = finding["message"].as_str().unwrap();
+            let number = [50_000, 35].into_iter().find(|number| message.contains(&number.to_string())).unwrap_or(0);
+            (finding["severity"].as_str().unwrap().to_owned(), number)
+        })
+        .filter(|(_, number)| *number > 0)
+        .collect();
+    found.sort();
+    found
+}
+
 /// Each proposal is sent as it is, and what it is about is gone.
 #[tokio::test]
 async fn what_does_not_fit_comes_with_requests_that_change_it() {
@@ -45,6 +65,7 @@ async fn what_does_not_fit_comes_with_requests_that_change_it() {
     let fit = app.get(&format!("/v1/jobs/{job}/fit")).await.expect(200);
     let found = codes(&fit);
     assert!(found.contains(&"tooManyObjects") && found.contains(&"manyAttributes"), "{fit}");
+    assert_eq!(of_check(&app, &job).await, [("info".to_owned(), 35), ("warning".to_owned(), 50_000)]);
     for finding in fit["findings"].as_array().unwrap() {
         for proposal in finding["proposals"].as_array().unwrap() {
             let method: Method = proposal["method"].as_str().unwrap().parse().unwrap();
