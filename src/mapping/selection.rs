@@ -57,9 +57,14 @@ pub struct ObjectSelection {
     /// Of users: properties whose distinct values become objects, to which the users refer. This is a short form: it
     /// imports the types that it names, such as `departments`, and none of the others made of values of users. Answers
     /// have these types themselves.
-    #[serde(skip_serializing)]
+    #[serde(skip_serializing_if = "is_short_form")]
     #[schema(write_only, nullable = true, max_items = 7)]
     pub dimensions: Option<Vec<Dimension>>,
+}
+
+/// The types say it themselves.
+fn is_short_form(_: &Option<Vec<Dimension>>) -> bool {
+    true
 }
 
 impl Default for ObjectSelection {

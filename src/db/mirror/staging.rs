@@ -10,6 +10,7 @@ use crate::ids::{OrganizationId, RunId};
 use diesel::prelude::*;
 use diesel::sql_types::{Array, Bytea, Integer, Nullable, Text, Uuid as SqlUuid};
 use diesel_async::RunQueryDsl;
+use serde_json::{Map, Value};
 use std::collections::HashMap;
 use uuid::Uuid;
 
@@ -21,6 +22,14 @@ pub struct StagedObject {
     pub hash: Vec<u8>,
     /// `None`: the mirror has the same, under the same hash.
     pub data: Option<String>,
+}
+
+impl StagedObject {
+    /// An object with its properties.
+    pub fn new(object_type: &'static str, id: Uuid, properties: Map<String, Value>) -> Self {
+        let data = Value::Object(properties).to_string();
+        Self { object_type, id, hash: hash(&[data.as_bytes()]), data: Some(data) }
+    }
 }
 
 /// The members of one type of one group, from one page.

@@ -101,9 +101,7 @@ pub(super) fn staged(object_type: ObjectType, object: &Properties) -> Result<Vec
 
 /// The same for an object that is a map already.
 pub(super) fn staged_map(object_type: ObjectType, id: Uuid, map: Map) -> StagedObject {
-    let data = serde_json::Value::Object(map).to_string();
-    let hash = mirror::hash(&[data.as_bytes()]);
-    StagedObject { object_type: object_type.as_str(), id, hash, data: Some(data) }
+    StagedObject::new(object_type.as_str(), id, map)
 }
 
 /// Adds a field to the text of a JSON object.

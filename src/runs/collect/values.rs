@@ -2,10 +2,9 @@
 //! kept, compared, delivered and missed like an object that Graph lists. Memory holds the distinct values.
 
 use crate::db::Transaction;
-use crate::db::mirror::{self, read};
+use crate::db::mirror::{self, StagedObject, read};
 use crate::directory::{ObjectType, Properties, UserValues};
 use crate::error::{Error, Result};
-use crate::runs::collect::object::staged_map;
 use crate::runs::run::Run;
 use futures_util::StreamExt;
 
@@ -34,7 +33,8 @@ pub(super) async fn derive(tx: &mut Transaction, run: &Run, types: &[ObjectType]
     }
     for values in all {
         let object_type = values.object_type;
-        let objects = values.into_objects().map(|(id, value)| staged_map(object_type, id, value)).collect();
+        let objects =
+            values.into_objects().map(|(id, value)| StagedObject::new(object_type.as_str(), id, value)).collect();
         let job = promote.then_some(run.job.id);
         mirror::replace_derived(tx, &run.lease, job, object_type.as_str(), objects).await?;
     }

@@ -6,7 +6,7 @@ use crate::support::world::World;
 use entra_assets::db::runs::RunRow;
 use entra_assets::ids::{JobId, RunId};
 use entra_assets::run_state::{RunMode, RunRequest};
-use entra_assets::sim::assets::AssetsObject;
+use entra_assets::sim::assets::{AssetsObject, AssetsOptions, EmptyValues};
 use entra_assets::sim::graph::Scenario;
 use entra_assets::sim::seed::SeedOptions;
 use serde_json::{Map, Value, json};
@@ -80,7 +80,8 @@ const SOME: [&str; 5] = ["Sales", "Legal", " sales ", "Human  Resources", "Sales
 
 /// A first delivery of users with [`SOME`] departments.
 async fn delivered(policy: &str) -> (World, JobId) {
-    let world = World::following(SEED).await;
+    let world = World::with(SEED, AssetsOptions::default()).await;
+    world.assets.configure(|behaviour| behaviour.empty_values = EmptyValues::Remove);
     assign(&world, &SOME);
     world.set_destination("missing_objects = 'ignore', empty_values = 'remove'").await;
     let objects = json!({"departments": {}, "groups": {"enabled": false}, "licenses": {"enabled": false}});

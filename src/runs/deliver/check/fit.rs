@@ -1,6 +1,5 @@
 //! What the check of a destination says of the size of what its job would bring.
 
-use super::remedy;
 use crate::app::App;
 use crate::codes::FindingCode;
 use crate::permission::report::{Finding, Remedy, RemedyKind, Severity};
@@ -26,11 +25,15 @@ fn finding(job: &JobContext, found: FitFinding) -> Finding {
         FitFindingCode::TooManyObjects => Severity::Warning,
         FitFindingCode::ManyAttributes | FitFindingCode::ManyReferences | FitFindingCode::ManyValues => Severity::Info,
     };
-    let whole = remedy(RemedyKind::Request, "See all numbers", &format!("GET /v1/jobs/{}/fit", job.id));
+    let whole = request("See all numbers", format!("GET /v1/jobs/{}/fit", job.id));
     let remedies = found.proposals.into_iter().map(of_proposal).chain([whole]).collect();
     Finding::new(severity, FindingCode::JobDoesNotFit, found.detail).with_remedies(remedies)
 }
 
 fn of_proposal(FitProposal { title, method, path, body }: FitProposal) -> Remedy {
-    remedy(RemedyKind::Request, &title, &format!("{method} {path} {body}"))
+    request(&title, format!("{method} {path} {body}"))
+}
+
+fn request(title: &str, value: String) -> Remedy {
+    Remedy { kind: RemedyKind::Request, title: title.to_owned(), value }
 }
