@@ -14,7 +14,7 @@ pub struct Dimension {
     pub attribute: String,
     /// The name of the object type in Assets; null: `Entra Department`, `Entra Company`, and so on.
     #[serde(default)]
-    #[schema(max_length = 255)]
+    #[schema(max_length = 100)]
     pub object_type: Option<String>,
 }
 

@@ -145,8 +145,8 @@ fn lists_of_references_have_no_limit_and_single_ones_have() {
 
 #[test]
 fn only_the_identity_is_unique_and_makes_the_external_id() {
-    const IDENTITIES: [&str; 6] =
-        ["Object ID", "SKU ID", "Credential ID", "Intune Device ID", "Service Plan ID", "Tenant ID"];
+    const IDENTITIES: [&str; 7] =
+        ["Object ID", "SKU ID", "Credential ID", "Intune Device ID", "Service Plan ID", "Tenant ID", "Value ID"];
     let document = everything(ReferenceTemplate::ArrayPlaceholder).document(SOURCE);
     for attribute in attributes(&document) {
         let is_identity = IDENTITIES.contains(&attribute["name"].as_str().unwrap());
