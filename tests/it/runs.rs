@@ -38,4 +38,4 @@ mod traps;
 mod turns;
 mod two_workers;
 mod types;
-mod values;
+mod user_values;
