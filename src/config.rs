@@ -51,9 +51,10 @@ pub struct Settings {
     /// Whether the API's address also serves the console at /console, if the program was built with it.
     #[arg(long, env = "ENTRA_ASSETS_CONSOLE", default_value = "on")]
     pub console: Switch,
-    /// The number of runs that this process executes at the same time. Each needs two database connections.
-    #[arg(long, env = "ENTRA_ASSETS_WORKERS", default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=256))]
-    pub workers: u16,
+    /// The number of runs that this process executes at the same time. Each needs two database connections. Default: 4, or
+    /// as many as ENTRA_ASSETS_DATABASE_CONNECTIONS suffices for.
+    #[arg(long, env = "ENTRA_ASSETS_WORKERS", value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub workers: Option<u16>,
     /// The most requests per minute of each API key or token to this process. 0: no limit.
     #[arg(long, env = "ENTRA_ASSETS_RATE_LIMIT", default_value_t = 12_000)]
     pub rate_limit: u32,
@@ -76,21 +77,40 @@ pub struct Settings {
 const CONNECTIONS_OF_A_RUN: u16 = 2;
 /// Connections for the API, the leases and the queue.
 const OTHER_CONNECTIONS: u16 = 2;
+const DEFAULT_WORKERS: u16 = 4;
+const DEFAULT_CONNECTIONS: u16 = 16;
+
+/// The database connections that so many workers need.
+fn connections_for(workers: u16) -> u16 {
+    workers * CONNECTIONS_OF_A_RUN + OTHER_CONNECTIONS
+}
+
+/// The workers that so many database connections suffice for.
+fn workers_for(connections: u16) -> u16 {
+    (connections.saturating_sub(OTHER_CONNECTIONS) / CONNECTIONS_OF_A_RUN).max(1)
+}
 
 impl Settings {
     /// How many runs are executed at the same time.
     pub fn concurrent_runs(&self) -> u16 {
-        self.workers
+        let fitting = self.database.database_connections.map_or(DEFAULT_WORKERS, workers_for);
+        self.workers.unwrap_or(DEFAULT_WORKERS.min(fitting))
+    }
+
+    /// How many database connections this process uses at most.
+    pub fn database_connections(&self) -> u16 {
+        let needed = self.workers.map_or(DEFAULT_CONNECTIONS, connections_for);
+        self.database.database_connections.unwrap_or(DEFAULT_CONNECTIONS.max(needed))
     }
 
     /// Refuses settings with which runs would wait for each other's database connections for ever.
     pub fn check_connections(&self) -> Result<()> {
-        let (workers, has) = (self.workers, self.database.database_connections);
-        let needed = workers * CONNECTIONS_OF_A_RUN + OTHER_CONNECTIONS;
+        let (workers, has) = (self.concurrent_runs(), self.database_connections());
+        let needed = connections_for(workers);
         if needed <= has {
             return Ok(());
         }
-        let fitting = (has.saturating_sub(OTHER_CONNECTIONS) / CONNECTIONS_OF_A_RUN).max(1);
+        let fitting = workers_for(has);
         let detail = format!(
             "ENTRA_ASSETS_WORKERS={workers} needs {needed} database connections, {CONNECTIONS_OF_A_RUN} for each run and \
              {OTHER_CONNECTIONS} for the API and the queue, and ENTRA_ASSETS_DATABASE_CONNECTIONS is {has}. Set \
@@ -115,9 +135,9 @@ pub struct DatabaseSettings {
     /// must not be below /root.
     #[arg(long, env = "ENTRA_ASSETS_DATA_DIR")]
     pub data_dir: Option<PathBuf>,
-    /// The most database connections of this process.
-    #[arg(long, env = "ENTRA_ASSETS_DATABASE_CONNECTIONS", default_value_t = 16, value_parser = clap::value_parser!(u16).range(4..=500))]
-    pub database_connections: u16,
+    /// The most database connections of this process. Default: 16, or as many as ENTRA_ASSETS_WORKERS needs.
+    #[arg(long, env = "ENTRA_ASSETS_DATABASE_CONNECTIONS", value_parser = clap::value_parser!(u16).range(4..=600))]
+    pub database_connections: Option<u16>,
 }
 
 #[derive(Args, Clone, Debug, Default)]
@@ -279,10 +299,25 @@ mod tests {
             #[command(flatten)]
             settings: Settings,
         }
-        let check = |workers: &str, connections: &str| {
-            let arguments = ["", "--workers", workers, "--database-connections", connections];
-            <Cli as clap::Parser>::try_parse_from(arguments).unwrap().settings.check_connections()
+        let settings = |arguments: &[&str]| {
+            let arguments = [""].iter().chain(arguments);
+            <Cli as clap::Parser>::try_parse_from(arguments).unwrap().settings
         };
+        let check = |workers: &str, connections: &str| {
+            settings(&["--workers", workers, "--database-connections", connections]).check_connections()
+        };
+        // What is not set follows what is.
+        for (arguments, workers, connections) in [
+            (&[][..], 4, 16),
+            (&["--workers", "16"], 16, 34),
+            (&["--workers", "2"], 2, 16),
+            (&["--database-connections", "6"], 2, 6),
+            (&["--database-connections", "40"], 4, 40),
+        ] {
+            let settings = settings(arguments);
+            assert_eq!((settings.concurrent_runs(), settings.database_connections()), (workers, connections));
+            assert!(settings.check_connections().is_ok());
+        }
         for (workers, connections) in [("4", "16"), ("3", "8"), ("1", "4"), ("249", "500")] {
             assert!(check(workers, connections).is_ok(), "{workers} workers, {connections} connections");
         }

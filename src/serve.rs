@@ -163,7 +163,7 @@ async fn start_on(
         inspect::check_prepared_statements(&database.runtime).await?;
         warn_of_a_strong_role(&database.runtime).await?;
     }
-    let db = Db::new(&database.runtime, settings.database.database_connections)?;
+    let db = Db::new(&database.runtime, settings.database_connections())?;
     db.ping().await?;
     let (listen, metrics_listen) = (settings.listen, settings.metrics_listen);
     let app = App::new(db, clock.clone(), keys, settings, shutdown.begun())?;

@@ -40,7 +40,7 @@ pub async fn run(arguments: &DoctorArgs, unknown: &[Unknown]) -> Result<()> {
     let mut findings = Findings::default();
     unknown.iter().for_each(|wrong| findings.fail(&wrong.name, &wrong.advice()));
     findings.result("workers", settings.check_connections(), |()| {
-        format!("{} with {} database connections", settings.workers, settings.database.database_connections)
+        format!("{} with {} database connections", settings.concurrent_runs(), settings.database_connections())
     });
     check_admin_key(&mut findings, settings);
     let keys = check_master_key(&mut findings, settings);
