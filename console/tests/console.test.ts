@@ -187,6 +187,25 @@ describe("an administrator", () => {
     assert.ok((await count("Users", "Marked as removed")) > 0);
   });
 
+  it("asks why somebody is not imported, and is told which condition does not hold", async () => {
+    const [job] = (await call("GET", "/jobs")).items;
+    const { sample } = await call("POST", "/filters/preview", { connectionId: job.connectionId, users: { odata: "department ne 'Sales'" } });
+    const { userPrincipalName } = sample.users[0];
+    await open(page, `/filter/${job.filterId}`);
+    await page.getByLabel("Find a user", { exact: true }).fill(userPrincipalName);
+    await page.getByRole("list", { name: "Users found" }).getByRole("button").first().click();
+    const answer = page.getByRole("region", { name: "Explanation" });
+    const condition = answer.getByRole("list", { name: "Conditions" }).getByRole("listitem");
+    await condition.first().waitFor();
+    assert.match((await condition.first().textContent()) ?? "", /^Does not hold department eq 'Sales'/);
+    await accessible(page, "explanation");
+    await open(page, `/import/${job.id}?tab=explain`);
+    await page.getByLabel("Find a user", { exact: true }).fill("nobody@contoso.example");
+    await page.getByRole("button", { name: "Explain", exact: true }).click();
+    await answer.getByText("There is no user").first().waitFor();
+    await open(page, `/runs/${(await call("GET", "/runs")).items[0].id}`);
+  });
+
   it("cancels a run", async () => {
     await page.getByRole("link", { name: "Back to the import" }).click();
     await simulator("POST", `${graph}/_sim/latency`, { millis: 2000 });
@@ -362,7 +381,7 @@ describe("a narrow screen and dark colours", () => {
     const [job] = (await call("GET", "/jobs")).items;
     const [run] = (await call("GET", "/runs")).items;
     const [connection] = (await call("GET", "/connections")).items;
-    for (const route of ["/", "/source", "/source/new", `/source/${connection.id}`, "/filter/new", "/destination/new", "/import/new", `/import/${job.id}`, `/runs/${run.id}`, "/history", "/settings/keys", "/settings/webhooks", "/settings/audit", "/settings/workers", "/settings/organizations"]) {
+    for (const route of ["/", "/source", "/source/new", `/source/${connection.id}`, "/filter/new", "/destination/new", "/import/new", `/import/${job.id}`, `/import/${job.id}?tab=explain`, `/runs/${run.id}`, "/history", "/settings/keys", "/settings/webhooks", "/settings/audit", "/settings/workers", "/settings/organizations"]) {
       await open(page, route);
       await page.waitForLoadState("networkidle");
       await fits(page, route);

@@ -5,6 +5,7 @@ import { href } from "../route";
 import { Empty, Failure, Head, LinkButton, Loading, Table } from "../ui/parts";
 import { Moment } from "../ui/time";
 import { FilterEditor } from "./filter/editor";
+import { Explain } from "./import/explain";
 
 type Filter = Schema<"FilterResponse">;
 
@@ -89,7 +90,17 @@ function FilterPage({ id }: { id: string }) {
   return (
     <>
       <Head title={filter.data.name} crumbs={{ to: "/filter", text: "Filter" }} />
-      <FilterEditor filter={filter.data} key={filter.data.version} onSaved={filter.reload} />
+      <div className="stack loose">
+        <FilterEditor filter={filter.data} key={filter.data.version} onSaved={filter.reload} />
+        <ExplainFilter id={id} />
+      </div>
     </>
   );
+}
+
+/** Asks the imports that use the filter. */
+function ExplainFilter({ id }: { id: string }) {
+  const jobs = useQuery(`jobs of filter ${id}`, (signal) => answer(api.GET("/v1/jobs", { params: { query: { filterId: id, limit: 50 } }, signal })));
+  if (!jobs.data || jobs.data.items.length === 0) return <Failure error={jobs.error} />;
+  return <Explain jobs={jobs.data.items} />;
 }

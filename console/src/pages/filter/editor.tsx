@@ -7,7 +7,7 @@ import { Checkbox, Form, Radios, TextArea, TextField } from "../../ui/form";
 import { Button, Card, Confirm, Loading, Message } from "../../ui/parts";
 import { Completion } from "./completion";
 import { changesOf, type Draft, draftOf, type Kind, KINDS, rulesOf } from "./draft";
-import { GroupPicker } from "./groups";
+import { ExclusionField, GroupPicker } from "./groups";
 import { MarkedText } from "./marked";
 import { Preview } from "./preview";
 
@@ -141,8 +141,8 @@ function ScopeFields({ draft, set, connectionId }: { draft: Draft; connectionId:
       <details open={draft.excludeUsers !== "" || draft.excludeGroups !== "" || draft.maxUsers !== "" || draft.maxGroups !== ""}>
         <summary>Exclusions and limits</summary>
         <div className="stack">
-          <TextArea label="Never import these users" pointer="/exclude/userNames" rows={2} value={draft.excludeUsers} onChange={set("excludeUsers")} help="User principal names or object ids, one on each line." />
-          <TextArea label="Never import these groups" pointer="/exclude/groupNames" rows={2} value={draft.excludeGroups} onChange={set("excludeGroups")} help="Display names or object ids, one on each line." />
+          <ExclusionField kind="users" value={draft.excludeUsers} onChange={set("excludeUsers")} connectionId={connectionId} />
+          <ExclusionField kind="groups" value={draft.excludeGroups} onChange={set("excludeGroups")} connectionId={connectionId} />
           <div className="grid2">
             <TextField label="At most this many users" type="number" min={1} pointer="/limits/maxUsers" value={draft.maxUsers} onChange={set("maxUsers")} />
             <TextField label="At most this many groups" type="number" min={1} pointer="/limits/maxGroups" value={draft.maxGroups} onChange={set("maxGroups")} />

@@ -2,18 +2,28 @@
 import { useState } from "react";
 import { answer, api, idempotencyKey, type Schema } from "../../api/client";
 import { useAction, useQuery } from "../../api/use";
-import { go, href } from "../../route";
+import { go, href, useRoute } from "../../route";
 import { Button, Card, Confirm, Failure, Head, Loading, Message, Tabs } from "../../ui/parts";
 import { RunTable } from "../history";
 import { type Job, NextRun, type Run } from "../import";
 import { RunState } from "../run/state";
+import { Explain } from "./explain";
 import { JobForm } from "./form";
 import { BuildStep } from "./schema";
 
 type Mode = Schema<"RunMode">;
+type Tab = "run" | "explain" | "settings" | "history";
+
+const TABS: [Tab, string][] = [
+  ["run", "Run"],
+  ["settings", "Settings"],
+  ["explain", "Why is … not in?"],
+  ["history", "History"],
+];
 
 export function JobPage({ id }: { id: string }) {
-  const [tab, setTab] = useState<"run" | "settings" | "history">("run");
+  const { query } = useRoute();
+  const [tab, setTab] = useState<Tab>(() => TABS.find(([name]) => name === query.get("tab"))?.[0] ?? "run");
   const job = useQuery(`job ${id}`, (signal) => answer(api.GET("/v1/jobs/{id}", { params: { path: { id } }, signal })));
   const runs = useQuery(`runs of ${id}`, (signal) => answer(api.GET("/v1/jobs/{id}/runs", { params: { path: { id }, query: { limit: 50 } }, signal })));
   const remove = useAction(async () => {
@@ -24,18 +34,10 @@ export function JobPage({ id }: { id: string }) {
   return (
     <>
       <Head title={job.data.name} crumbs={{ to: "/import", text: "Import" }} intro={<NextRun job={job.data} />} />
-      <Tabs
-        label="Import"
-        value={tab}
-        onChange={setTab}
-        tabs={[
-          ["run", "Run"],
-          ["settings", "Settings"],
-          ["history", "History"],
-        ]}
-      />
+      <Tabs label="Import" value={tab} onChange={setTab} tabs={TABS} />
       <div role="tabpanel" aria-label={tab}>
         {tab === "run" && <Steps job={job.data} runs={runs.data?.items ?? []} />}
+        {tab === "explain" && <Explain jobs={[job.data]} />}
         {tab === "settings" && (
           <div className="stack loose">
             <JobForm
