@@ -21,7 +21,7 @@ use crate::shutdown::Shutdown;
 use crate::telemetry;
 use anyhow::{Context, Result, bail};
 use clap::error::{ContextKind, ContextValue};
-use clap::{Args, CommandFactory, Parser, Subcommand};
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use output::{say, say_aside, say_error};
 use secrecy::{ExposeSecret, SecretString};
 use std::io::IsTerminal as _;
@@ -109,7 +109,7 @@ struct OpenApi {
 
 /// Parses the command line and runs the command.
 pub async fn main() -> ExitCode {
-    let cli = Cli::try_parse().unwrap_or_else(|error| without_secrets(error).exit());
+    let cli = parse().unwrap_or_else(|error| without_secrets(error).exit());
     let result = match telemetry::start_logging(&cli.log_settings()) {
         Ok(()) => run(cli.command).await,
         Err(error) => Err(error.into()),
@@ -121,6 +121,24 @@ pub async fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+fn parse() -> std::result::Result<Cli, clap::Error> {
+    let matches = without_empty_variables(Cli::command()).try_get_matches()?;
+    Cli::from_arg_matches(&matches)
+}
+
+/// A variable that is set to nothing counts as not set: files of settings have such lines.
+fn without_empty_variables(command: clap::Command) -> clap::Command {
+    let is_empty = |argument: &clap::Arg| {
+        argument.get_env().and_then(std::env::var_os).is_some_and(|value| value.to_string_lossy().trim().is_empty())
+    };
+    let command = command.mut_args(|argument| match is_empty(&argument) {
+        // No variable has this name.
+        true => argument.env("").hide_env(true),
+        false => argument,
+    });
+    command.mut_subcommands(without_empty_variables)
 }
 
 /// An error of the command line names the setting, but never shows the value of one that may hold a secret.

@@ -123,13 +123,13 @@ impl Settings {
 #[derive(Args, Clone, Debug)]
 pub struct DatabaseSettings {
     /// URL of the PostgreSQL database (postgres://…). Default: an embedded PostgreSQL in the data directory.
-    #[arg(long, env = "DATABASE_URL", hide_env_values = true)]
+    #[arg(long, env = "DATABASE_URL", hide_env_values = true, value_parser = secret)]
     pub database_url: Option<SecretString>,
     /// URL of the same database with the role that owns the tables; used for migrations. Default: DATABASE_URL.
-    #[arg(long, env = "ENTRA_ASSETS_MIGRATE_URL", hide_env_values = true)]
+    #[arg(long, env = "ENTRA_ASSETS_MIGRATE_URL", hide_env_values = true, value_parser = secret)]
     pub migrate_url: Option<SecretString>,
     /// URL of the same database without a transaction pooler; used for LISTEN. Default: DATABASE_URL.
-    #[arg(long, env = "ENTRA_ASSETS_LISTEN_DATABASE_URL", hide_env_values = true)]
+    #[arg(long, env = "ENTRA_ASSETS_LISTEN_DATABASE_URL", hide_env_values = true, value_parser = secret)]
     pub listen_database_url: Option<SecretString>,
     /// Data directory: the embedded database and generated keys. The user of the database must be able to reach it, so it
     /// must not be below /root.
@@ -189,7 +189,7 @@ pub struct HostSettings {
 #[derive(Args, Clone, Debug, Default)]
 pub struct SecuritySettings {
     /// Master key: 32 bytes in base64. Of several, separated by commas, the first encrypts and all decrypt.
-    #[arg(long, env = "ENTRA_ASSETS_MASTER_KEY", hide_env_values = true)]
+    #[arg(long, env = "ENTRA_ASSETS_MASTER_KEY", hide_env_values = true, value_parser = secret)]
     pub master_key: Option<SecretString>,
     /// File with the master key.
     #[arg(long, env = "ENTRA_ASSETS_MASTER_KEY_FILE")]
@@ -226,7 +226,13 @@ impl SecuritySettings {
 
 const MIN_ADMIN_KEY_CHARACTERS: usize = 32;
 
+/// A secret that was written with a line break behind it, as editors and `echo` do, is meant without it.
+fn secret(text: &str) -> std::result::Result<SecretString, String> {
+    Ok(text.trim_end_matches(['\r', '\n']).to_owned().into())
+}
+
 fn admin_key(text: &str) -> std::result::Result<SecretString, String> {
+    let text = text.trim_end_matches(['\r', '\n']);
     // An HTTP header loses leading and trailing spaces.
     let printable = !text.chars().any(char::is_control) && text.trim() == text;
     if text.chars().count() < MIN_ADMIN_KEY_CHARACTERS || !printable {
@@ -283,6 +289,7 @@ impl DatabaseSettings {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use secrecy::ExposeSecret;
 
     #[test]
     fn host_settings_are_origins() {
@@ -339,7 +346,8 @@ mod tests {
         for good in ["a b ".repeat(8) + "c", "ключ".repeat(8)] {
             assert!(admin_key(&good).is_ok(), "{good}");
         }
-        for wrong in [" ", "\t", "\n"] {
+        assert_eq!(admin_key(&format!("{}\r\n", "a".repeat(32))).unwrap().expose_secret(), "a".repeat(32));
+        for wrong in [" ", "\t", "\n "] {
             assert!(admin_key(&format!("{}{wrong}", "a".repeat(32))).is_err(), "{wrong:?}");
         }
         assert!(admin_key(&"a\tb".repeat(32)).is_err());

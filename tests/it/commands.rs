@@ -231,9 +231,12 @@ async fn doctor_changes_nothing_in_an_empty_database() {
     let output = Command::new(env!("CARGO_BIN_EXE_entra-assets"))
         .arg("doctor")
         .env_clear()
-        .env("DATABASE_URL", &empty.urls.migrate)
+        .env("DATABASE_URL", format!("{}\n", empty.urls.migrate))
         .env("ENTRA_ASSETS_MASTER_KEY", key.expose_secret())
         .env("ENTRA_ASSETS_PROXY", "http://127.0.0.1:9")
+        // What is set to nothing is not set.
+        .env("ENTRA_ASSETS_LISTEN", "")
+        .env("ENTRA_ASSETS_CA_FILE", " ")
         .output()
         .await
         .unwrap();
