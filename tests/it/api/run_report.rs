@@ -32,8 +32,6 @@ async fn a_report_in_json_has_the_run_and_every_change() {
     assert_eq!((&report["jobName"], &report["run"]), (&json!("=Nächtlich (EU)"), &run));
     let first = app.get(&format!("{path}/changes?limit=5")).await.expect(200);
     assert_eq!(report["changes"].as_array().unwrap()[..5], first["items"].as_array().unwrap()[..]);
-    assert!(facts.contains("<v>"), "counts and times are numbers: {facts}");
-    assert!(changes.contains("<autoFilter "), "{changes}");
     let created: u64 =
         ["users", "groups", "licenses"].map(|of| run["counts"][of]["created"].as_u64().unwrap()).iter().sum();
     assert_eq!(report["changes"].as_array().unwrap().len() as u64, created);
@@ -79,6 +77,8 @@ async fn a_report_in_xlsx_is_a_workbook_without_formulas() {
     assert!(facts.contains(run["id"].as_str().unwrap()) && facts.contains("'=N"), "{facts}");
     assert!(changes.contains("'=cmd|calc"), "{changes}");
     assert!(!facts.contains("<f>") && !changes.contains("<f>"));
+    assert!(facts.contains("<v>"), "counts and times are numbers: {facts}");
+    assert!(changes.contains("<autoFilter "), "{changes}");
     let created: u64 =
         ["users", "groups", "licenses"].map(|of| run["counts"][of]["created"].as_u64().unwrap()).iter().sum();
     assert_eq!(changes.matches("<row ").count() as u64, created + 1, "a row each, and the names of the columns");
