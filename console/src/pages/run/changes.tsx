@@ -12,7 +12,7 @@ import { type Query, type Row, useChanges } from "./pages";
 type Run = Schema<"RunResponse">;
 type Action = Schema<"ChangeAction">;
 
-const TONES: Record<string, Tone> = { create: "success", update: "information", missing: "warning", mark: "warning", remove: "danger", restore: "success", ambiguous: "warning", unidentified: "warning" };
+const TONES: Record<string, Tone> = { create: "success", update: "information", missing: "warning", mark: "warning", remove: "danger", restore: "success", matched: "success", ambiguous: "warning", unidentified: "warning" };
 const NAMES: Record<string, string> = { mark: "Mark as removed", onlyInAssets: "Only in Assets" };
 const ACTIONS = ["create", "update", "unchanged", "missing", "mark", "remove", "restore", "matched", "ambiguous", "unidentified", "onlyInAssets"];
 

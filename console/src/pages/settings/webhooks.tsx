@@ -8,13 +8,20 @@ import { Moment } from "../../ui/time";
 type Webhook = Schema<"WebhookResponse">;
 type Event = Schema<"WebhookEvent">;
 
-const EVENTS: [Event, string][] = [
-  ["succeeded", "A run succeeded"],
-  ["degraded", "A run succeeded in part"],
-  ["failed", "A run failed"],
-  ["cancelled", "A run was cancelled"],
-  ["awaitingApproval", "A run waits for approval"],
-];
+/** Every event has a text: the compiler finds one that is missing. */
+const TEXTS: Record<Event, string> = {
+  "run.started": "A run started",
+  succeeded: "A run succeeded",
+  degraded: "A run succeeded in part",
+  failed: "A run failed",
+  cancelled: "A run was cancelled",
+  awaitingApproval: "A run waits for approval",
+  "connection.check_failed": "The check of a connection failed",
+  "credential.expiring": "A secret or certificate expires soon",
+  "schedule.paused": "The schedule of an import was paused",
+  "destination.observed": "Assets treats missing objects in another way than expected",
+};
+const EVENTS = Object.entries(TEXTS) as [Event, string][];
 
 export function Webhooks() {
   const webhooks = useQuery("webhooks", (signal) => all((cursor) => answer(api.GET("/v1/webhooks", { params: { query: { limit: 200, cursor } }, signal }))));
@@ -25,7 +32,7 @@ export function Webhooks() {
         {webhooks.loading && <Loading />}
         {webhooks.data?.length === 0 && (
           <Card title="Webhooks">
-            <p className="subtle">No webhook yet. A webhook tells another program how a run ended.</p>
+            <p className="subtle">No webhook yet. A webhook tells another program what happened, such as how a run ended.</p>
           </Card>
         )}
         {webhooks.data?.map((webhook) => <WebhookCard key={webhook.id} webhook={webhook} onChanged={webhooks.reload} />)}
@@ -94,7 +101,7 @@ function WebhookCard({ webhook, onChanged }: { webhook: Webhook; onChanged: () =
         </p>
         <div className="row">
           {webhook.events.map((event) => (
-            <Lozenge key={event}>{EVENTS.find(([name]) => name === event)?.[1] ?? event}</Lozenge>
+            <Lozenge key={event}>{TEXTS[event] ?? event}</Lozenge>
           ))}
         </div>
         <div className="row">
