@@ -77,7 +77,7 @@ impl Queue {
     }
 
     async fn claim(&self) -> Lease {
-        self.claim_by(self.world.worker, 100).await.expect("a run waits")
+        self.claim_by(self.world.worker, 100).await.unwrap()
     }
 
     async fn end(&self, lease: Lease) {
