@@ -24,6 +24,7 @@ use serde_json::json;
 const ACTOR: &str = "commandLine";
 const CONNECTIONS: u16 = 4;
 const MAX_KEYS: i64 = 1000;
+const MAX_NAME_CHARACTERS: usize = 200;
 
 #[derive(Subcommand)]
 pub enum Keys {
@@ -56,7 +57,8 @@ pub struct Of {
 
 #[derive(Args)]
 pub struct Create {
-    #[arg(long)]
+    /// Name of the key, of at most 200 characters.
+    #[arg(long, value_parser = name)]
     name: String,
     /// Scopes of the key, separated by commas: read, write, run, admin.
     #[arg(long, value_delimiter = ',', required = true)]
@@ -100,6 +102,14 @@ async fn rotate(settings: &Settings) -> Result<()> {
         tally.stale, tally.values
     ));
     Ok(())
+}
+
+/// A name as the API takes it. Control characters would act on the terminals that show it.
+fn name(text: &str) -> std::result::Result<String, String> {
+    if text.trim().is_empty() || text.chars().count() > MAX_NAME_CHARACTERS || text.chars().any(char::is_control) {
+        return Err(format!("must have 1 to {MAX_NAME_CHARACTERS} characters, and no control characters"));
+    }
+    Ok(text.to_owned())
 }
 
 /// An open database and an organization that exists in it, for one command.
@@ -185,9 +195,15 @@ fn table(rows: &[ApiKeyRow]) -> Table {
     table.set_header(["id", "name", "scopes", "expires", "last used"]);
     for row in rows {
         let scopes = row.scopes.iter().map(|scope| scope.as_str()).collect::<Vec<_>>().join(",");
-        table.add_row([row.id.to_string(), row.name.clone(), scopes, time(row.expires_at), time(row.last_used_at)]);
+        table.add_row([row.id.to_string(), printable(&row.name), scopes, time(row.expires_at), time(row.last_used_at)]);
     }
     table
+}
+
+/// A stored name may have characters that a terminal would obey: they are shown as Rust writes them (`\u{1b}`).
+fn printable(name: &str) -> String {
+    let shown = |c: char| if c.is_control() { c.escape_default().to_string() } else { c.to_string() };
+    name.chars().map(shown).collect()
 }
 
 async fn revoke(id: ApiKeyId, of: Of) -> Result<()> {
@@ -205,4 +221,23 @@ async fn revoke(id: ApiKeyId, of: Of) -> Result<()> {
     revoked?;
     output::say(&format!("revoked {id}"));
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_control_character_of_a_name_is_shown_and_not_obeyed() {
+        assert_eq!(printable("Night\u{1b}[2Jly\n"), "Night\\u{1b}[2Jly\\n");
+        assert_eq!(printable("Nächtlich"), "Nächtlich");
+    }
+
+    #[test]
+    fn a_name_with_control_characters_is_refused() {
+        assert_eq!(name("Nightly report"), Ok("Nightly report".to_owned()));
+        for wrong in ["", " ", "a\u{1b}[31m", "a\nb", &"a".repeat(201)] {
+            assert!(name(wrong).is_err(), "{wrong:?}");
+        }
+    }
 }
