@@ -227,12 +227,16 @@ impl SecuritySettings {
 const MIN_ADMIN_KEY_CHARACTERS: usize = 32;
 
 /// A secret that was written with a line break behind it, as editors and `echo` do, is meant without it.
+fn without_line_break(text: &str) -> &str {
+    text.trim_end_matches(['\r', '\n'])
+}
+
 fn secret(text: &str) -> std::result::Result<SecretString, String> {
-    Ok(text.trim_end_matches(['\r', '\n']).to_owned().into())
+    Ok(without_line_break(text).to_owned().into())
 }
 
 fn admin_key(text: &str) -> std::result::Result<SecretString, String> {
-    let text = text.trim_end_matches(['\r', '\n']);
+    let text = without_line_break(text);
     // An HTTP header loses leading and trailing spaces.
     let printable = !text.chars().any(char::is_control) && text.trim() == text;
     if text.chars().count() < MIN_ADMIN_KEY_CHARACTERS || !printable {

@@ -2,9 +2,8 @@
 //! document, so a limit that is only written down does not pass.
 
 use super::document;
-use crate::support::recorder::fill;
+use crate::support::recorder::{fill, key_for};
 use crate::support::test_app::TestApp;
-use crate::support::world::ADMIN_KEY;
 use entra_assets::api;
 use entra_assets::error::Faults;
 use reqwest::Method;
@@ -180,16 +179,10 @@ fn faults_at<'p>(problem: &'p Value, pointer: &str) -> Vec<&'p Value> {
         .collect()
 }
 
-/// The key of an administrator, or the link of a handover for what only its bearer may do.
-fn key_for<'k>(path: &str, link: &'k str) -> &'k str {
-    if path == "/v1/handover" || path.starts_with("/v1/handover/") { link } else { ADMIN_KEY }
-}
-
 /// Tests the borders of one value.
-async fn check(app: &TestApp, document: &Value, link: &str, method: &Method, path: &str, place: &Place) -> usize {
+async fn check(app: &TestApp, document: &Value, key: &str, method: &Method, path: &str, place: &Place) -> usize {
     let in_body = place.pointer.is_empty() || place.pointer.starts_with('/');
     let borders = borders(document, &place.schema, in_body);
-    let key = key_for(path, link);
     for Border { value, is_inside } in &borders {
         let text = || value.as_str().map_or_else(|| value.to_string(), str::to_owned);
         let call = match place.pointer.strip_prefix('?') {
@@ -253,7 +246,7 @@ async fn values_are_taken_up_to_their_limits_and_not_beyond() {
             let method: Method = name.to_uppercase().parse().unwrap();
             let path = fill(path, &Uuid::max().to_string());
             for place in places_of(&document, operation) {
-                count += check(&app, &document, &link, &method, &path, &place).await;
+                count += check(&app, &document, key_for(operation, &link), &method, &path, &place).await;
             }
         }
     }
@@ -279,7 +272,7 @@ async fn what_is_required_must_be_there_and_what_is_unknown_must_not() {
                     &pointer,
                     tag.map_or(json!({"noSuchField": 1}), |kind| json!({"kind": kind, "noSuchField": 1})),
                 );
-                let answer = app.call_with(key_for(&path, &link), method.clone(), &path).json(&body).send().await;
+                let answer = app.call_with(key_for(operation, &link), method.clone(), &path).json(&body).send().await;
                 for field in
                     required.iter().filter_map(Value::as_str).filter(|field| *field != "kind").chain(["noSuchField"])
                 {

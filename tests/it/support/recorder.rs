@@ -58,6 +58,11 @@ pub struct Operation {
     pub value: &'static Value,
 }
 
+/// What may call an operation: the key of an administrator, or the link of a handover where only its bearer may.
+pub fn key_for<'k>(operation: &Value, link: &'k str) -> &'k str {
+    if operation.pointer("/security/0/bearer/0") == Some(&json!("handover")) { link } else { ADMIN_KEY }
+}
+
 impl Operation {
     pub fn id(&self) -> &'static str {
         self.value["operationId"].as_str().unwrap()
@@ -68,9 +73,8 @@ impl Operation {
         self.value.pointer("/security/0/bearer/0").and_then(Value::as_str)
     }
 
-    /// What may call it: the key of an administrator, or the link of a handover where only its bearer may.
     pub fn key<'k>(&self, link: &'k str) -> &'k str {
-        if self.scope() == Some("handover") { link } else { ADMIN_KEY }
+        key_for(self.value, link)
     }
 
     pub fn has_parameter(&self, place: &str, name: &str) -> bool {
