@@ -184,6 +184,7 @@ fn complete(document: &mut Value) {
     for item in paths.values_mut().filter_map(Value::as_object_mut) {
         for (method, operation) in item.iter_mut() {
             complete_operation(method, operation);
+            allow_empty_lists(operation);
         }
     }
     links::add(document);
@@ -235,6 +236,15 @@ fn complete_operation(method: &str, operation: &mut Value) {
         if is_versioned && status != "204" {
             response["headers"]["ETag"] = json!({"$ref": "#/components/headers/ETag"});
         }
+    }
+}
+
+/// Clients write an empty list in a query as `name=`.
+fn allow_empty_lists(operation: &mut Value) {
+    let parameters = operation.get_mut("parameters").and_then(Value::as_array_mut).into_iter().flatten();
+    for parameter in parameters.filter(|parameter| parameter["in"] == "query" && parameter["schema"]["type"] == "array")
+    {
+        parameter["allowEmptyValue"] = true.into();
     }
 }
 

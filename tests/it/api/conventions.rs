@@ -321,6 +321,30 @@ async fn every_unknown_field_and_parameter_is_named() {
     }
 }
 
+/// Generated clients write a list without anything in it as `state=`.
+#[tokio::test]
+async fn an_empty_list_in_a_query_is_no_fault_and_the_document_says_so() {
+    let app = TestApp::start().await;
+    let link = app.hand_over().await;
+    let mut lists = 0;
+    for operation in operations() {
+        for parameter in operation.value["parameters"].as_array().into_iter().flatten() {
+            if parameter["in"] != "query" || parameter["schema"]["type"] != "array" {
+                continue;
+            }
+            assert_eq!(parameter["allowEmptyValue"], true, "{}: {parameter}", operation.id());
+            let (path, name) = (operation.path(UNKNOWN_ID), parameter["name"].as_str().unwrap());
+            let sign = if path.contains('?') { '&' } else { '?' };
+            let call = app.call_with(operation.key(&link), operation.method.clone(), &format!("{path}{sign}{name}="));
+            let call = if let Some(example) = operation.example() { call.json(example) } else { call };
+            let answer = call.send().await;
+            assert!(answer.status != 422, "{}: {}", operation.id(), answer.body);
+            lists += 1;
+        }
+    }
+    assert!(lists >= 11, "{lists}");
+}
+
 #[tokio::test]
 async fn every_list_has_limits_and_cursors_of_its_own() {
     let app = TestApp::start().await;
