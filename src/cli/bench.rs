@@ -4,6 +4,7 @@
 //! Against other servers: give their three URLs, `--tenant-id`, `--client-id`, `--client-secret` and `--assets-token`.
 
 mod download;
+mod load;
 mod plan;
 mod process;
 mod ratios;
@@ -45,6 +46,12 @@ pub struct BenchArgs {
     /// Only download the pages that a full run reads, with the same HTTP client, and discard them.
     #[arg(long)]
     download_only: bool,
+    /// Measure what the service costs beside its runs: its start, its queue and its API.
+    #[arg(long)]
+    load: bool,
+    /// Only serve what the API is compared with, from this database.
+    #[arg(long, env = "ENTRA_ASSETS_BENCH_BARE_DATABASE_URL", hide = true, hide_env_values = true)]
+    bare_database_url: Option<String>,
     /// Fraction of the directory that changes before an incremental run. Simulators only.
     #[arg(long, default_value_t = 0.01)]
     share: f64,
@@ -67,6 +74,12 @@ pub struct BenchArgs {
 }
 
 pub async fn run(arguments: &BenchArgs) -> Result<()> {
+    if let Some(url) = &arguments.bare_database_url {
+        return load::bare::serve(url).await;
+    }
+    if arguments.load {
+        return load::run(arguments).await;
+    }
     let steps = if arguments.download_only { vec![Step::Download] } else { arguments.steps.clone() };
     let mut measured = Vec::new();
     for repetition in 1..=arguments.repetitions {

@@ -11,6 +11,7 @@ use anyhow::{Context, Result, bail};
 use chrono::{DateTime, Utc};
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
+use std::time::Duration;
 
 /// Users of a test run.
 const TEST_LIMIT: u32 = 100;
@@ -89,6 +90,60 @@ impl Job {
         Ok(measured)
     }
 
+    pub(super) fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// So many jobs of the same connection that deliver nothing. Returns their ids.
+    pub(super) async fn add_others(&self, number: usize) -> Result<Vec<String>> {
+        let connection = self.calls.get(&format!("/v1/jobs/{}", self.id)).await?["connectionId"].take();
+        let mut jobs = Vec::new();
+        for number in 1..=number {
+            let job = json!({
+                "name": format!("Bench {number}"), "connectionId": connection,
+                "objects": {"users": {"enabled": true}, "groups": {"enabled": true}},
+            });
+            jobs.push(self.calls.create("/v1/jobs", &job).await.context("another job")?);
+        }
+        Ok(jobs)
+    }
+
+    /// A full run of each job. Returns the ids of the runs.
+    pub(super) async fn start(&self, jobs: &[String]) -> Result<Vec<String>> {
+        let mut runs = Vec::new();
+        for job in jobs {
+            runs.push(self.calls.create(&format!("/v1/jobs/{job}/runs"), &json!({"mode": "full"})).await?);
+        }
+        Ok(runs)
+    }
+
+    pub(super) async fn are_all_under_way(&self, runs: &[String]) -> Result<bool> {
+        for run in runs {
+            if self.calls.get(&format!("/v1/runs/{run}")).await?["state"] != "running" {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    pub(super) async fn wait_for(&self, runs: &[String]) -> Result<()> {
+        for run in runs {
+            self.follow(run).await?;
+        }
+        Ok(())
+    }
+
+    /// How long a run of one user waited for a worker, once it has ended.
+    pub(super) async fn wait_of_a_small_run(&self) -> Result<Duration> {
+        let request = json!({"mode": "test", "limit": 1});
+        let run = self.calls.create(&format!("/v1/jobs/{}/runs", self.id), &request).await?;
+        self.follow(&run).await?;
+        let run = self.calls.get(&format!("/v1/runs/{run}")).await?;
+        let (created, started) = (time(&run["createdAt"]), time(&run["startedAt"]));
+        let waited = started.context("a run without a start")? - created.context("a run without a creation")?;
+        Ok(waited.to_std().unwrap_or_default())
+    }
+
     /// The events of a run, all of them.
     async fn follow(&self, run: &str) -> Result<Vec<Value>> {
         let mut events = Vec::new();
@@ -139,10 +194,13 @@ async fn reqwest_text(url: &str) -> Result<String> {
     Ok(client.get(url).send().await?.error_for_status()?.text().await?)
 }
 
+fn time(value: &Value) -> Option<DateTime<Utc>> {
+    DateTime::parse_from_rfc3339(value.as_str()?).ok().map(|time| time.to_utc())
+}
+
 /// How long each stage took, and what it got through, from the run's own events.
 fn add_stages(measured: &mut Measured, run: &Value, events: &[Value]) -> Result<()> {
-    let time = |value: &Value| value.as_str().and_then(|text| DateTime::parse_from_rfc3339(text).ok());
-    let started = time(&run["startedAt"]).context("a run without a start")?.to_utc();
+    let started = time(&run["startedAt"]).context("a run without a start")?;
     let mut stages = [Stage::default(), Stage::default(), Stage::default()];
     for event in events.iter().filter(|event| event["event"] == "progress") {
         let progress = &event["data"]["progress"];
@@ -152,7 +210,7 @@ fn add_stages(measured: &mut Measured, run: &Value, events: &[Value]) -> Result<
             Some("deliver") => 2,
             _ => continue,
         };
-        stages[place].ended = time(&event["at"]).map(|at| at.to_utc());
+        stages[place].ended = time(&event["at"]);
         stages[place].done = progress["done"].as_f64().unwrap_or(0.0);
     }
     let mut from = started;
