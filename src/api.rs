@@ -52,6 +52,7 @@ pub mod tickets;
 mod value_changes;
 pub mod webhook_deliveries;
 pub mod webhooks;
+mod words;
 pub mod workers;
 
 use crate::app::App;
@@ -121,7 +122,7 @@ fn completing_checks(schema: &str) -> Option<CompletingCheck> {
 
 /// The contract of this program. Fails if its document says more than the contract keeps.
 pub fn contract() -> Result<Contract> {
-    Contract::new(openapi::document(routes::all), preparations, extra_checks, completing_checks)
+    Contract::new(openapi::document(routes::all, words::explain), preparations, extra_checks, completing_checks)
 }
 
 /// The HTTP server on `listener`. It runs while it is awaited, and its handle stops it.

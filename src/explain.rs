@@ -12,7 +12,7 @@ mod rules;
 mod scope;
 mod subject;
 
-pub use report::Explanation;
+pub use report::{Explanation, Outcome, StepName, StepVerdict, ValueSource};
 
 use crate::app::App;
 use crate::directory::ObjectType;
@@ -24,7 +24,6 @@ use crate::runs::context::JobContext;
 use futures_util::future::{Either, select};
 use known::{Known, KnownObject, read_object};
 use live::Live;
-use report::ValueSource;
 use serde_json::{Map, Value, json};
 use std::pin::pin;
 use std::time::Duration;

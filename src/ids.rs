@@ -66,17 +66,27 @@ macro_rules! ids {
 }
 
 ids! {
-    /// The owner of every row.
+    /// The id of an organization: the owner of every row.
     OrganizationId,
+    /// The id of an API key.
     ApiKeyId,
+    /// The id of a connection.
     ConnectionId,
+    /// The id of a check of a connection.
     CheckId,
+    /// The id of a handover.
     HandoverId,
+    /// The id of a filter.
     FilterId,
+    /// The id of a destination.
     DestinationId,
+    /// The id of a job.
     JobId,
+    /// The id of a run.
     RunId,
+    /// The id of a webhook.
     WebhookId,
+    /// The id of a worker.
     WorkerId,
     /// Proof of a claim on a run: every write of a worker carries it.
     LeaseToken,

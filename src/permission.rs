@@ -11,6 +11,7 @@ pub mod manifest;
 pub mod remedy;
 pub mod report;
 
+use crate::text_enum::explained;
 pub use excess::excess;
 
 use serde::{Deserialize, Serialize};
@@ -19,27 +20,46 @@ use std::str::FromStr;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-/// Something that an import reads from Graph.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub enum Capability {
-    Users,
-    Managers,
-    Groups,
-    Memberships,
-    NestedGroups,
-    Owners,
-    Licenses,
-    Devices,
-    SignInActivity,
-    HiddenMemberships,
-    SelfDiagnosis,
-    Applications,
-    ServicePrincipals,
-    Roles,
-    AdministrativeUnits,
-    IntuneDevices,
-    Tenants,
+explained! {
+    /// Something that an import reads from Graph.
+    #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize, ToSchema)]
+    #[serde(rename_all = "camelCase")]
+    pub enum Capability {
+        /// Users with their properties.
+        Users,
+        /// The managers of users.
+        Managers,
+        /// Groups with their properties.
+        Groups,
+        /// The direct members of groups.
+        Memberships,
+        /// Groups that are members of groups.
+        NestedGroups,
+        /// The owners of groups and devices.
+        Owners,
+        /// The licences of the tenant, and who has them.
+        Licenses,
+        /// Devices with their properties.
+        Devices,
+        /// When users signed in last.
+        SignInActivity,
+        /// The members of groups that hide them.
+        HiddenMemberships,
+        /// The application itself: what is granted to it, and when its credentials expire.
+        SelfDiagnosis,
+        /// App registrations and their credentials.
+        Applications,
+        /// Enterprise applications and managed identities.
+        ServicePrincipals,
+        /// Directory roles and who has them.
+        Roles,
+        /// Administrative units and their members.
+        AdministrativeUnits,
+        /// Devices that Intune manages.
+        IntuneDevices,
+        /// The tenant itself.
+        Tenants,
+    }
 }
 
 /// One row of the table.
@@ -378,6 +398,7 @@ pub struct CapabilityDescription {
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct AnyOf {
+    /// The permissions, by the name of Microsoft Graph with their ids.
     pub any_of: Vec<PermissionIds>,
 }
 

@@ -121,6 +121,7 @@ pub struct Progress {
     /// As far as known; may grow while reading.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub total: Option<u64>,
+    /// The pace of this stage.
     pub objects_per_second: f64,
     /// How long the rest of this stage takes at the pace so far: that of its slowest part. Objects that are listed come
     /// hundreds to a request, the members of a group take at least one.

@@ -26,8 +26,8 @@ macro_rules! text_enum {
         }
 
         impl $crate::text_enum::Explained for $name {
-            fn meanings() -> Vec<(&'static str, String)> {
-                vec![$(($text, $crate::text_enum::meaning(&[$(stringify!($variant_attribute)),*]))),*]
+            fn meanings() -> Vec<String> {
+                vec![$($crate::text_enum::meaning(&[$(stringify!($variant_attribute)),*])),*]
             }
         }
 
@@ -65,10 +65,27 @@ macro_rules! text_enum {
 }
 pub(crate) use text_enum;
 
+/// Adds to an enum without data what its words mean: by the comments of its variants.
+macro_rules! explained {
+    ($(#[$attribute:meta])* $visibility:vis enum $name:ident {
+        $($(#[$variant_attribute:meta])* $variant:ident),* $(,)?
+    }) => {
+        $(#[$attribute])*
+        $visibility enum $name { $($(#[$variant_attribute])* $variant),* }
+
+        impl $crate::text_enum::Explained for $name {
+            fn meanings() -> Vec<String> {
+                vec![$($crate::text_enum::meaning(&[$(stringify!($variant_attribute)),*])),*]
+            }
+        }
+    };
+}
+pub(crate) use explained;
+
 /// An enum whose words are explained: by the comments of its variants.
 pub trait Explained {
-    /// Each word with what it means; empty if its variant has no comment.
-    fn meanings() -> Vec<(&'static str, String)>;
+    /// What each word means, in their order; empty if its variant has no comment.
+    fn meanings() -> Vec<String>;
 }
 
 /// The text of the comments among the attributes of a variant.
@@ -135,9 +152,7 @@ mod tests {
     #[test]
     fn the_comments_of_variants_explain_their_words() {
         let meanings = <Light as super::Explained>::meanings();
-        let expected =
-            [("on", String::new()), ("switchedOff", "Two words in Rust are one in the database.".to_owned())];
-        assert_eq!(meanings, expected);
+        assert_eq!(meanings, ["", "Two words in Rust are one in the database."]);
         assert_eq!(super::meaning(&["doc = \" a \\\"b\\\"\"", "default", "doc = r\" c\""]), "a \"b\" c");
     }
 

@@ -1,7 +1,7 @@
 //! Webhooks: the events that they can be told of.
 
 use crate::run_state::RunState;
-use crate::text_enum::text_enum;
+use crate::text_enum::{explained, text_enum};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -77,16 +77,18 @@ text_enum! {
     }
 }
 
-/// How far a delivery is.
-#[derive(Serialize, Deserialize, ToSchema, Clone, Copy, PartialEq, Eq, Debug)]
-#[serde(rename_all = "camelCase")]
-pub enum DeliveryState {
-    /// Waiting to be sent, or to be sent again.
-    Pending,
-    /// The receiver accepted it.
-    Delivered,
-    /// All attempts failed.
-    Failed,
+explained! {
+    /// How far a delivery is.
+    #[derive(Serialize, Deserialize, ToSchema, Clone, Copy, PartialEq, Eq, Debug)]
+    #[serde(rename_all = "camelCase")]
+    pub enum DeliveryState {
+        /// Waiting to be sent, or to be sent again.
+        Pending,
+        /// The receiver accepted it.
+        Delivered,
+        /// All attempts failed.
+        Failed,
+    }
 }
 
 impl DeliveryEvent {

@@ -18,4 +18,10 @@ if (!validate(manifest)) {
 const functions = new Set(manifest.modules.function.map(({ key }) => key));
 const used = manifest.modules["jiraServiceManagement:assetsImportType"].flatMap((type) => ["startImport", "stopImport", "importStatus", "onDeleteImport"].map((call) => type[call].function));
 for (const name of used) if (!functions.has(name)) throw new Error(`no function ${name}`);
+const { paths } = JSON.parse(readFileSync(new URL("../../openapi/openapi.json", import.meta.url), "utf8"));
+const endpoints = new Map(manifest.modules.endpoint.map((endpoint) => [endpoint.key, endpoint]));
+for (const { key, endpoint } of [...manifest.modules.scheduledTrigger, ...manifest.modules.preUninstall]) {
+  const path = endpoints.get(endpoint)?.route?.path;
+  if (!paths[path]?.post) throw new Error(`${key}: the service has no POST ${path}`);
+}
 console.log("manifest.yml is valid");

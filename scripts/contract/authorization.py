@@ -19,8 +19,8 @@ SCOPES = ["read", "write", "run", "admin"]
 # Only the operator's admin key may call these; an admin of another organization may not. A new organization is tried with
 # a body of its own, because what is wrong with a body is told first.
 OPERATORS = ("delete", "/v1/organizations/{id}"), ("get", "/v1/workers")
-# Only a Forge app may call this, with an invocation token.
-FORGES = ("post", "/v1/forge/refresh")
+# Only a Forge app may call these, with an invocation token.
+FORGES = ("post", "/v1/forge/refresh"), ("post", "/v1/forge/uninstall")
 # The scope of the link of a handover. No key has it, not even an admin key.
 LINK = "handover"
 
@@ -107,7 +107,7 @@ def main():
             expect(operation, caller, status, status == 401)
         for scope, scope_key in scoped.items():
             status = attempt(operation, scope_key)
-            allowed = (scope in scopes or scope == "admin") and call != FORGES and LINK not in scopes
+            allowed = (scope in scopes or scope == "admin") and call not in FORGES and LINK not in scopes
             expect(operation, f"the scope {scope}", status, (status not in (401, 403)) if allowed else status == 403)
         # A ticket is for another path, or the operation takes none.
         status = attempt(operation, None, query=f"?ticket={ticket}")
@@ -115,7 +115,7 @@ def main():
         # The link's own operations change nothing either: a body that is not valid is refused, and a check is only read.
         status = attempt(operation, link)
         expect(operation, "the link of a handover", status, (status not in (401, 403)) if LINK in scopes else status == 403)
-        refused = call in (*OPERATORS, FORGES) or LINK in scopes
+        refused = call in (*OPERATORS, *FORGES) or LINK in scopes
         status = attempt(operation, other)
         expect(operation, "an admin of another organization", status, status == 403 if refused else status not in (401, 403))
         if takes_tickets and "/runs/" in operation["path"]:

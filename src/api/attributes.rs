@@ -24,6 +24,7 @@ pub struct AttributesQuery {
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct AttributeResponse {
+    /// The object type that it belongs to.
     pub object_type: ObjectType,
     /// The key that a job uses for it.
     pub key: String,
@@ -33,6 +34,7 @@ pub struct AttributeResponse {
     /// The type of the attribute in Assets.
     #[schema(example = "text")]
     pub assets_type: String,
+    /// Whether an object can have several values.
     pub many: bool,
     /// `always`, `default` or `onRequest`.
     pub presence: String,

@@ -23,6 +23,7 @@ const MAX_CHANGES: usize = 50;
 /// A longer value is not repeated in an event.
 const MAX_VALUE_CHARACTERS: usize = 1_000;
 
+/// Something that somebody did.
 #[derive(Serialize, ToSchema, Debug)]
 #[serde(rename_all = "camelCase")]
 pub struct AuditEventResponse {
@@ -35,6 +36,7 @@ pub struct AuditEventResponse {
     /// The collection of the changed resource in the API.
     #[schema(example = "filters")]
     pub resource_kind: String,
+    /// The id of the changed resource; null: the event is about none.
     #[schema(required = true)]
     pub resource_id: Option<Uuid>,
     /// Details of the action; never a secret. Of an update: `changes` has the `field`s that changed with their values

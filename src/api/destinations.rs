@@ -20,7 +20,7 @@ use body::{CreateDestination, DestinationResponse, UpdateDestination};
 use row::{Sealer, check_site, check_token, leads_elsewhere, leads_to};
 use serde_json::Value;
 
-const KIND: &str = "destinations";
+pub(super) const KIND: &str = "destinations";
 
 /// What the document cannot say of a destination: its token is one of an import source.
 pub(super) fn check(body: &Value, faults: &mut Faults) {

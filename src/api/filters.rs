@@ -60,6 +60,7 @@ pub struct UpdateFilter {
     limits: Option<Limits>,
 }
 
+/// A filter.
 #[derive(Serialize, ToSchema, Debug)]
 #[serde(rename_all = "camelCase")]
 pub struct FilterResponse {

@@ -2,9 +2,14 @@
 
 use super::auth::Caller;
 use super::auth::forge::{Invocation, SYSTEM_TOKEN_HEADER};
+use super::{audit_events, forge_imports, organizations};
+use crate::app::App;
+use crate::db::audit_events::AuditEventRow;
+use crate::db::{destinations, forge_tokens};
 use crate::error::{Code, Error, Result};
+use crate::ids::{DestinationId, OrganizationId};
 use actix_web::post;
-use actix_web::web::{Json, ReqData};
+use actix_web::web::{Data, Json, ReqData};
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -13,11 +18,19 @@ use utoipa::ToSchema;
 #[derive(Serialize, ToSchema, Debug)]
 #[serde(rename_all = "camelCase")]
 pub struct ForgeTokenResponse {
-    /// When the token expires.
+    /// When the token expires. A token that was brought before and ends later is kept.
     pub expires_at: DateTime<Utc>,
     /// The number of runs that waited for the token and now continue.
     #[schema(example = 1)]
     pub runs_resumed: usize,
+}
+
+/// Refuses every caller but a Forge app.
+fn require_app(invocation: Option<ReqData<Invocation>>) -> Result<Invocation> {
+    invocation.map(ReqData::into_inner).ok_or_else(|| {
+        let detail = "Only a Forge app can call this. Send a Forge invocation token as the bearer token.";
+        Error::new(Code::Forbidden, detail)
+    })
 }
 
 /// Refresh the Forge app's token
@@ -35,11 +48,7 @@ pub async fn refresh_forge_token(
     _caller: Caller,
     invocation: Option<ReqData<Invocation>>,
 ) -> Result<Json<ForgeTokenResponse>> {
-    let Some(invocation) = invocation else {
-        let detail =
-            "Only a Forge app can refresh its token. Call this with a Forge invocation token as the bearer token.";
-        return Err(Error::new(Code::Forbidden, detail));
-    };
+    let invocation = require_app(invocation)?;
     let brought = invocation.brought.ok_or_else(|| {
         let detail = format!(
             "The call has no `{SYSTEM_TOKEN_HEADER}`. In the app's manifest enable `auth.appSystemToken` of the endpoint and \
@@ -48,4 +57,66 @@ pub async fn refresh_forge_token(
         Error::new(Code::ForgeTokenMissing, detail)
     })?;
     Ok(Json(ForgeTokenResponse { expires_at: brought.expires_at, runs_resumed: brought.runs_resumed }))
+}
+
+/// What was removed of an installation.
+#[derive(Serialize, ToSchema, Debug)]
+#[serde(rename_all = "camelCase")]
+pub struct ForgeUninstallResponse {
+    /// How many import sources the service delivered to and does not know any more.
+    #[schema(example = 1)]
+    pub imports_removed: usize,
+}
+
+/// Uninstall the Forge app
+///
+/// For `preUninstall` of the app. Removes the installation's organization: its tokens, credentials and webhooks, and ends its
+/// runs, before the answer; a worker removes the rest soon after. Can be repeated. Changes nothing in Assets. A body is not read.
+#[utoipa::path(
+    tag = "Forge",
+    responses((status = 200, description = "Nothing that is secret is left of the installation", body = ForgeUninstallResponse)),
+    security(("bearer" = ["write"]))
+)]
+#[post("/v1/forge/uninstall")]
+pub async fn uninstall_forge_app(
+    app: Data<App>,
+    caller: Caller,
+    invocation: Option<ReqData<Invocation>>,
+) -> Result<Json<ForgeUninstallResponse>> {
+    require_app(invocation)?;
+    let organization = caller.organization;
+    let imports = app.db.scoped(organization, async |tx| destinations::of_forge(tx, organization, None).await).await?;
+    if organization == OrganizationId::DEFAULT {
+        // The operator has given the installation their own organization, which has more than the app.
+        forget_app(&app, &caller, &imports).await?;
+    } else {
+        remove_installation(&app, &caller).await?;
+    }
+    Ok(Json(ForgeUninstallResponse { imports_removed: imports.len() }))
+}
+
+/// Removes the organization of an installation. The operator's audit log keeps the event: that of the organization goes with it.
+async fn remove_installation(app: &App, caller: &Caller) -> Result<()> {
+    let id = caller.organization;
+    let event = audit_events::event(app, caller, ("uninstall", organizations::KIND, id.0));
+    let event = AuditEventRow { organization_id: OrganizationId::DEFAULT.0, ..event };
+    match organizations::remove(app, id, &event, |_| Ok(())).await {
+        // Another call has removed it meanwhile.
+        Err(error) if error.code == Code::NotFound => Ok(()),
+        other => other,
+    }
+}
+
+async fn forget_app(app: &App, caller: &Caller, imports: &[uuid::Uuid]) -> Result<()> {
+    let organization = caller.organization;
+    app.db
+        .scoped(organization, async |tx| {
+            forge_tokens::delete_all(tx, organization).await?;
+            audit_events::record(tx, app, caller, "uninstall", organizations::KIND, organization.0).await?;
+            for destination in imports {
+                forge_imports::forget(tx, app, caller, DestinationId(*destination)).await?;
+            }
+            Ok(())
+        })
+        .await
 }

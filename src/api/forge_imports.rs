@@ -2,27 +2,31 @@
 
 use super::audit_events::record;
 use super::auth::Caller;
-use super::jobs::LastRun;
-use super::runs;
+use super::jobs::{self, LastRun};
+use super::respond::Deleted;
+use super::{destinations, runs};
 use crate::app::App;
 use crate::db::runs::{self as stored_runs, NewRun};
-use crate::db::{Transaction, destinations, jobs};
+use crate::db::{Transaction, destinations as stored_destinations, jobs as stored_jobs};
 use crate::error::{Code, Error, Result};
 use crate::ids::{DestinationId, JobId, OrganizationId, RunId};
 use crate::run_state::{RunMode, RunRequest};
+use crate::text_enum::explained;
 use actix_web::web::{Data, Json, Path};
-use actix_web::{get, post};
+use actix_web::{delete, get, post};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-/// Whether an import source can be started, in the words of Forge.
-#[derive(Serialize, ToSchema, Clone, Copy, PartialEq, Eq, Debug)]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-pub enum ForgeImportStatus {
-    /// A job delivers to it.
-    Ready,
-    /// No job delivers to it yet.
-    NotConfigured,
+explained! {
+    /// Whether an import source can be started, in the words of Forge.
+    #[derive(Serialize, ToSchema, Clone, Copy, PartialEq, Eq, Debug)]
+    #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+    pub enum ForgeImportStatus {
+        /// A job delivers to it.
+        Ready,
+        /// No job delivers to it yet.
+        NotConfigured,
+    }
 }
 
 /// An import source of a Forge app.
@@ -42,8 +46,10 @@ pub struct ForgeImportResponse {
 
 /// The job that delivers to an import source of a Forge app.
 async fn job_of(tx: &mut Transaction, organization: OrganizationId, import: &str) -> Result<Option<JobId>> {
-    let Some(destination) = destinations::of_forge_import(tx, organization, import).await? else { return Ok(None) };
-    let job = jobs::served_by(tx, organization, DestinationId(destination), None).await?;
+    let Some(destination) = stored_destinations::of_forge_import(tx, organization, import).await? else {
+        return Ok(None);
+    };
+    let job = stored_jobs::served_by(tx, organization, DestinationId(destination), None).await?;
     Ok(job.map(|job| JobId(job.id)))
 }
 
@@ -152,4 +158,43 @@ pub async fn stop_forge_import(
         })
         .await?;
     Ok(Json(stopped))
+}
+
+/// Deletes a destination with the job that delivers there, and ends the job's run. Without the import source, no run of it could
+/// end well, and nothing of Assets is left to tidy up.
+pub(super) async fn forget(tx: &mut Transaction, app: &App, caller: &Caller, destination: DestinationId) -> Result<()> {
+    let (organization, now) = (caller.organization, app.clock.now());
+    for job in stored_destinations::used_by(tx, organization, destination).await? {
+        let id = JobId(job.id);
+        stored_jobs::lock(tx, organization, id).await?;
+        stored_runs::end_of_job(tx, organization, id, now).await?;
+        record(tx, app, caller, "delete", jobs::KIND, job.id).await?;
+        stored_jobs::begin_deletion(tx, organization, id, now).await?;
+    }
+    record(tx, app, caller, "delete", destinations::KIND, destination.0).await?;
+    stored_destinations::delete(tx, organization, destination).await
+}
+
+/// Delete a Forge import
+///
+/// For `onDeleteImport` of the app, when the import source is deleted in Assets: deletes the destinations of the kind `forge` that
+/// lead there and their jobs, and ends their runs. Connections and filters stay. Where there is nothing, nothing changes.
+#[utoipa::path(
+    tag = "Forge",
+    params(("importId" = String, Path, description = "The id of the import source")),
+    responses((status = 204, description = "Nothing leads to the import source any more")),
+    security(("bearer" = ["write"]))
+)]
+#[delete("/v1/forge/imports/{importId}")]
+pub async fn delete_forge_import(app: Data<App>, caller: Caller, import: Path<String>) -> Result<Deleted> {
+    let organization = caller.organization;
+    app.db
+        .scoped(organization, async |tx| {
+            for destination in stored_destinations::of_forge(tx, organization, Some(&import)).await? {
+                forget(tx, &app, &caller, DestinationId(destination)).await?;
+            }
+            Ok(())
+        })
+        .await?;
+    Ok(Deleted)
 }

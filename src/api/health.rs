@@ -8,8 +8,10 @@ use actix_web::web::{Data, Json};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+/// Whether the process answers.
 #[derive(Serialize, ToSchema, Debug)]
 pub struct Health {
+    /// `ok`: the process answers.
     #[schema(example = "ok")]
     pub status: &'static str,
     /// The version of the program.

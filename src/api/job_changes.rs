@@ -9,6 +9,7 @@ use crate::directory::ObjectType;
 use crate::error::{Code, Error, Result};
 use crate::ids::{JobId, RunId};
 use crate::run_state::{ChangeAction, ChangeReason};
+use crate::text_enum::explained;
 use actix_web::get;
 use actix_web::web::{Data, Json, Path, Query};
 use base64::Engine as _;
@@ -71,27 +72,29 @@ pub struct JobChange {
     pub changes: Vec<ValueChange>,
 }
 
-/// What happened in the directory.
-#[derive(Serialize, ToSchema, Clone, Copy, PartialEq, Eq, Debug)]
-pub enum DirectoryEvent {
-    /// A user is new, or came back.
-    #[serde(rename = "user.joined")]
-    UserJoined,
-    /// A user was deleted or left the scope.
-    #[serde(rename = "user.left")]
-    UserLeft,
-    /// The department, manager or company of a user changed.
-    #[serde(rename = "user.moved")]
-    UserMoved,
-    /// No unit of a licence is left.
-    #[serde(rename = "license.exhausted")]
-    LicenseExhausted,
-    /// A group is new, or came back.
-    #[serde(rename = "group.created")]
-    GroupCreated,
-    /// A group was deleted or left the scope.
-    #[serde(rename = "group.deleted")]
-    GroupDeleted,
+explained! {
+    /// What happened in the directory.
+    #[derive(Serialize, ToSchema, Clone, Copy, PartialEq, Eq, Debug)]
+    pub enum DirectoryEvent {
+        /// A user is new, or came back.
+        #[serde(rename = "user.joined")]
+        UserJoined,
+        /// A user was deleted or left the scope.
+        #[serde(rename = "user.left")]
+        UserLeft,
+        /// The department, manager or company of a user changed.
+        #[serde(rename = "user.moved")]
+        UserMoved,
+        /// No unit of a licence is left.
+        #[serde(rename = "license.exhausted")]
+        LicenseExhausted,
+        /// A group is new, or came back.
+        #[serde(rename = "group.created")]
+        GroupCreated,
+        /// A group was deleted or left the scope.
+        #[serde(rename = "group.deleted")]
+        GroupDeleted,
+    }
 }
 
 impl DirectoryEvent {

@@ -27,6 +27,7 @@ pub struct JobSchemaResponse {
     /// What this request added and changed in Assets. Null where nothing was built.
     #[schema(required = true)]
     pub built: Option<Difference>,
+    /// Why Assets could not be read; null: it was.
     #[schema(required = true)]
     pub problem: Option<String>,
 }

@@ -25,6 +25,7 @@ use actix_web::web::{Data, Json, Path, Query};
 use actix_web::{delete, get, patch, post};
 pub use body::JobResponse;
 use body::{CreateJob, UpdateJob};
+pub(super) use expand::ExpandJob;
 use expand::ExpandQuery;
 pub(super) use last_run::LastRun;
 use serde_json::{Value, json};

@@ -2,6 +2,7 @@
 
 mod one;
 
+pub(super) use one::Relation;
 pub use one::get_object;
 
 use super::auth::Caller;
@@ -14,6 +15,7 @@ use crate::db::mirror::read::ObjectRow;
 use crate::directory::ObjectType;
 use crate::error::{Error, Faults, Result};
 use crate::ids::{JobId, OrganizationId};
+use crate::text_enum::Explained;
 use actix_web::http::header::{self, ContentDisposition};
 use actix_web::web::{Bytes, Data, Json, Path, Query};
 use actix_web::{HttpRequest, HttpResponse, Responder, get};
@@ -66,10 +68,18 @@ impl PartialSchema for MirrorType {
 
 impl ToSchema for MirrorType {}
 
+impl Explained for MirrorType {
+    fn meanings() -> Vec<String> {
+        let of_memberships = "Which object is a direct member of which group.".to_owned();
+        ObjectType::meanings().into_iter().chain([of_memberships]).collect()
+    }
+}
+
 #[derive(Deserialize, IntoParams, Debug)]
 #[into_params(parameter_in = Query)]
 #[serde(rename_all = "camelCase")]
 pub struct ObjectsQuery {
+    /// What to list.
     #[param(inline)]
     pub r#type: MirrorType,
     /// Only the object with this id.
@@ -127,6 +137,7 @@ pub struct MirrorObject {
     pub properties: BTreeMap<String, Value>,
 }
 
+/// A direct member of a group.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct MembershipResponse {

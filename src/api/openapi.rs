@@ -5,7 +5,6 @@ mod common;
 mod examples;
 mod links;
 mod schemas;
-mod words;
 
 pub use codes::errors_page;
 
@@ -73,11 +72,11 @@ pub struct BadGateway(Problem);
 #[expect(dead_code, reason = "only describes the response in the document")]
 pub struct GatewayTimeout(Problem);
 
-/// The complete document of the operations that `routes` registers.
-pub fn document(routes: impl FnOnce(&mut ServiceConfig<'_>)) -> Value {
+/// The complete document of the operations that `routes` registers. `explain` says what the words of enums mean.
+pub fn document(routes: impl FnOnce(&mut ServiceConfig<'_>), explain: impl FnOnce(&mut Value)) -> Value {
     let (_, api) = ActixApp::new().into_utoipa_app().openapi(Base::openapi()).configure(routes).split_for_parts();
     let mut document = serde_json::to_value(api).unwrap_or_default();
-    complete(&mut document);
+    complete(&mut document, explain);
     document
 }
 
@@ -141,10 +140,9 @@ fn problem_response(code: Code) -> Value {
     })
 }
 
-fn complete(document: &mut Value) {
+fn complete(document: &mut Value, explain: impl FnOnce(&mut Value)) {
     document["info"]["description"] = json!(include_str!("openapi/guide.md"));
-    let codes: Vec<&str> = Code::ALL.iter().map(|code| code.as_str()).collect();
-    document["components"]["schemas"]["Problem"]["properties"]["code"]["enum"] = json!(codes);
+    codes::list(&mut document["components"]["schemas"]["Problem"]["properties"]["code"]);
     document["components"]["securitySchemes"] = json!({"bearer": {
         "type": "http", "scheme": "bearer",
         "description": "An API key (`eak_…`), the operator's admin key, or a JWT of a configured issuer. The names next to an operation are the scopes that it needs; `admin` includes all scopes. The scope `handover` is that of the link of a handover (`eah_…`), which no key has.",
@@ -179,7 +177,7 @@ fn complete(document: &mut Value) {
     document["components"]["responses"] = Value::Object(responses);
     schemas::tidy(document);
     common::describe(document);
-    words::explain(document);
+    explain(document);
     let Some(paths) = document["paths"].as_object_mut() else { return };
     for item in paths.values_mut().filter_map(Value::as_object_mut) {
         for (method, operation) in item.iter_mut() {

@@ -10,6 +10,7 @@ use super::patch::Change;
 use super::respond::{Created, Deleted, Found, IfMatch, IfMatchHeader, Versioned};
 use crate::app::App;
 use crate::db::api_keys::NewApiKeyRow;
+use crate::db::audit_events::AuditEventRow;
 use crate::db::organizations::{self, NewOrganizationRow, OrganizationRow};
 use crate::db::system::{self, Creation};
 use crate::error::{Code, Error, Faults, Result};
@@ -20,7 +21,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-const KIND: &str = "organizations";
+pub(super) const KIND: &str = "organizations";
 
 /// A new organization.
 #[derive(Deserialize, ToSchema, Debug)]
@@ -46,11 +47,13 @@ pub struct UpdateOrganization {
     external_id: Change<String>,
 }
 
+/// An organization: the owner of everything that a key sees.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct OrganizationResponse {
     pub id: OrganizationId,
     pub name: String,
+    /// The id by which tokens name this organization; null: they do not.
     #[schema(required = true)]
     pub external_id: Option<String>,
     /// The first admin key. Only the response to the creation has it.
@@ -272,23 +275,35 @@ pub async fn delete_organization(
     if_match: IfMatch,
 ) -> Result<Deleted> {
     require_operator(&caller)?;
-    let (id, now) = (*id, app.clock.now());
+    let id = *id;
     if id == OrganizationId::DEFAULT {
         return Err(Error::new(
             Code::InUse,
             "The organization `default` belongs to the operator and cannot be deleted.",
         ));
     }
+    remove(&app, id, &audit_events::event(&app, &caller, ("delete", KIND, id.0)), |row| if_match.check(row.version))
+        .await?;
+    Ok(Deleted)
+}
+
+/// Ends every access to an organization, then removes its secrets and webhooks and ends its runs. A worker removes the rest.
+/// `check` may refuse.
+pub(super) async fn remove(
+    app: &App,
+    id: OrganizationId,
+    audit: &AuditEventRow,
+    check: impl Fn(&OrganizationRow) -> Result<()>,
+) -> Result<()> {
+    let now = app.clock.now();
     loop {
         let current = system::organization(&app.db, id).await?.ok_or_else(|| unknown(id))?;
-        if_match.check(current.version)?;
-        let audit = audit_events::event(&app, &caller, ("delete", KIND, id.0));
+        check(&current)?;
         // Read again if somebody else changed it since.
-        if system::begin_deletion(&app.db, (id, current.version), &audit, now).await? {
+        if system::begin_deletion(&app.db, (id, current.version), audit, now).await? {
             break;
         }
     }
     // If this fails, a worker does it: the organization is marked.
-    system::wipe_organization(&app.db, id, now).await?;
-    Ok(Deleted)
+    system::wipe_organization(&app.db, id, now).await
 }

@@ -4,6 +4,7 @@
 
 use crate::db::list::{Order, Part, Place};
 use crate::error::{Code, Error, Result};
+use crate::text_enum::explained;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
@@ -61,20 +62,23 @@ pub struct NameSortQuery {
     pub sort: Option<NameSort>,
 }
 
-#[derive(Deserialize, ToSchema, Clone, Copy, PartialEq, Eq, Debug)]
-pub enum NameSort {
-    /// The oldest first.
-    #[serde(rename = "createdAt")]
-    CreatedAt,
-    /// The newest first.
-    #[serde(rename = "-createdAt")]
-    CreatedAtDescending,
-    /// From A to Z, whatever the case.
-    #[serde(rename = "name")]
-    Name,
-    /// From Z to A, whatever the case.
-    #[serde(rename = "-name")]
-    NameDescending,
+explained! {
+    /// The order of a list.
+    #[derive(Deserialize, ToSchema, Clone, Copy, PartialEq, Eq, Debug)]
+    pub enum NameSort {
+        /// The oldest first.
+        #[serde(rename = "createdAt")]
+        CreatedAt,
+        /// The newest first.
+        #[serde(rename = "-createdAt")]
+        CreatedAtDescending,
+        /// From A to Z, whatever the case.
+        #[serde(rename = "name")]
+        Name,
+        /// From Z to A, whatever the case.
+        #[serde(rename = "-name")]
+        NameDescending,
+    }
 }
 
 impl NameSortQuery {
@@ -98,14 +102,17 @@ pub struct TimeSortQuery {
     pub sort: Option<TimeSort>,
 }
 
-#[derive(Deserialize, ToSchema, Clone, Copy, PartialEq, Eq, Debug)]
-pub enum TimeSort {
-    /// The oldest first.
-    #[serde(rename = "createdAt")]
-    CreatedAt,
-    /// The newest first.
-    #[serde(rename = "-createdAt")]
-    CreatedAtDescending,
+explained! {
+    /// The order of a list.
+    #[derive(Deserialize, ToSchema, Clone, Copy, PartialEq, Eq, Debug)]
+    pub enum TimeSort {
+        /// The oldest first.
+        #[serde(rename = "createdAt")]
+        CreatedAt,
+        /// The newest first.
+        #[serde(rename = "-createdAt")]
+        CreatedAtDescending,
+    }
 }
 
 impl TimeSortQuery {
@@ -128,6 +135,7 @@ pub struct Window {
     limit: u16,
 }
 
+/// A page of a list.
 #[derive(Serialize, ToSchema, Debug)]
 #[serde(rename_all = "camelCase")]
 pub struct Page<T> {

@@ -25,6 +25,7 @@ pub struct Problem {
     pub kind: String,
     #[schema(example = "Not found")]
     pub title: &'static str,
+    /// The HTTP status of the answer.
     #[schema(minimum = 400, maximum = 599, example = 404)]
     pub status: u16,
     /// The code for programs; it never changes.
@@ -42,6 +43,7 @@ pub struct Problem {
     pub used_by: Vec<ProblemUse>,
 }
 
+/// One fault of a request, with its place.
 #[derive(Serialize, ToSchema, Debug)]
 pub struct ProblemFault {
     /// RFC 6901 pointer into the body, `?name` of a query parameter, or the name of a header.
@@ -64,6 +66,7 @@ pub struct ProblemFault {
     pub suggestion: Option<String>,
 }
 
+/// A resource that uses the one that was to be deleted.
 #[derive(Serialize, ToSchema, Debug)]
 pub struct ProblemUse {
     /// The collection in the API.

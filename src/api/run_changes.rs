@@ -19,6 +19,7 @@ use super::page::{Page, PageQuery};
 /// One object that a run changes.
 #[derive(Serialize, ToSchema, Debug)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = RunChange)]
 pub struct ChangeResponse {
     pub object_type: ObjectType,
     /// Its id in the directory. Of an object that is only in Assets: its number there, as an id.

@@ -47,6 +47,7 @@ pub struct LastEventIdHeader {
     last_event_id: Option<String>,
 }
 
+/// Something that happened to a run.
 #[derive(Serialize, ToSchema, Debug)]
 #[serde(rename_all = "camelCase")]
 pub struct RunEventResponse {
@@ -59,6 +60,7 @@ pub struct RunEventResponse {
     pub at: DateTime<Utc>,
 }
 
+/// Events of a run, in their order.
 #[derive(Serialize, ToSchema, Debug)]
 #[serde(rename_all = "camelCase")]
 pub struct RunEventsResponse {

@@ -6,6 +6,7 @@ mod expand;
 mod people;
 mod refusal;
 
+pub(super) use actor::ActorKind;
 pub use body::RunResponse;
 pub(super) use refusal::check;
 

@@ -31,6 +31,7 @@ pub struct CreateTicket {
     pub path: String,
 }
 
+/// A ticket.
 #[derive(Serialize, ToSchema, Debug)]
 #[serde(rename_all = "camelCase")]
 pub struct TicketResponse {

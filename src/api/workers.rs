@@ -7,6 +7,7 @@ use crate::app::App;
 use crate::db::system::{self, WorkerRow};
 use crate::error::Result;
 use crate::ids::WorkerId;
+use crate::text_enum::explained;
 use actix_web::get;
 use actix_web::web::{Data, Json, Query};
 use chrono::{DateTime, TimeDelta, Utc};
@@ -16,21 +17,28 @@ use utoipa::ToSchema;
 /// A worker sends a heartbeat every 15 seconds.
 const ALIVE_WITHIN: TimeDelta = TimeDelta::seconds(60);
 
-#[derive(Serialize, ToSchema, Clone, Copy, PartialEq, Eq, Debug)]
-#[serde(rename_all = "camelCase")]
-pub enum WorkerState {
-    Alive,
-    /// Whether the worker has sent no heartbeat for a minute: it died or lost the database. After ten minutes it is
-    /// removed from the list.
-    Stale,
+explained! {
+    /// Whether a worker is there.
+    #[derive(Serialize, ToSchema, Clone, Copy, PartialEq, Eq, Debug)]
+    #[serde(rename_all = "camelCase")]
+    pub enum WorkerState {
+        /// Its last heartbeat is less than a minute old.
+        Alive,
+        /// The worker has sent no heartbeat for a minute: it died or lost the database. After ten minutes it is
+        /// removed from the list.
+        Stale,
+    }
 }
 
+/// A process that executes runs.
 #[derive(Serialize, ToSchema, Debug)]
 #[serde(rename_all = "camelCase")]
 pub struct WorkerResponse {
     pub id: WorkerId,
     pub state: WorkerState,
+    /// The name of the machine or container.
     pub host: String,
+    /// The number of the process there.
     pub process_id: i32,
     /// The version of the service.
     pub version: String,
@@ -39,6 +47,7 @@ pub struct WorkerResponse {
     /// The number of runs that it executed at its last heartbeat.
     pub running: i32,
     pub started_at: DateTime<Utc>,
+    /// When its last heartbeat came.
     pub seen_at: DateTime<Utc>,
 }
 

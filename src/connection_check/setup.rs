@@ -59,22 +59,31 @@ pub struct NeededPermission {
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PortalLinks {
+    /// The overview of the app registration.
     pub overview: String,
+    /// Its permissions, with the button that grants admin consent.
     pub api_permissions: String,
+    /// Its client secrets and certificates.
     pub certificates_and_secrets: String,
+    /// Its manifest.
     pub manifest: String,
+    /// The permissions that the tenant has granted to it.
     pub enterprise_application: String,
+    /// The overview of the tenant, with its id.
     pub tenant_overview: String,
 }
 
 /// Everything an Azure administrator needs to set up or fix a connection.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = ConnectionSetup)]
 pub struct Setup {
+    /// What the application needs, and what of it is granted.
     pub permissions: Vec<NeededPermission>,
     /// An administrator opens this link and accepts the permissions of the app registration.
     pub consent_url: String,
     pub portal: PortalLinks,
+    /// What to do, in order.
     pub steps: Vec<Step>,
     /// Bash with the Azure CLI: grants the missing Application permissions. Empty if none is missing.
     pub az_cli: String,

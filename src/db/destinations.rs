@@ -109,6 +109,18 @@ pub async fn of_forge_import(tx: &mut Transaction, organization: OrganizationId,
         .optional()?)
 }
 
+/// The destinations of the kind `forge`, or those of them that lead to one import source.
+pub async fn of_forge(tx: &mut Transaction, organization: OrganizationId, import: Option<&str>) -> Result<Vec<Uuid>> {
+    let mut of_forge = destinations::table
+        .filter(destinations::organization_id.eq(organization.0))
+        .filter(destinations::kind.eq(DestinationKind::Forge))
+        .into_boxed();
+    if let Some(import) = import {
+        of_forge = of_forge.filter(destinations::import_id.eq(import.to_owned()));
+    }
+    Ok(of_forge.order(destinations::id).select(destinations::id).load(tx).await?)
+}
+
 /// The job that delivers to this destination; at most one.
 pub async fn used_by(tx: &mut Transaction, organization: OrganizationId, id: DestinationId) -> Result<Vec<UsedBy>> {
     users_of(tx, organization, Refers::Destination(id)).await

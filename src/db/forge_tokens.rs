@@ -24,9 +24,12 @@ pub struct ForgeTokenRow {
     pub updated_at: DateTime<Utc>,
 }
 
-/// Replaces the token of an installation.
-pub async fn replace(tx: &mut Transaction, row: &ForgeTokenRow) -> Result<()> {
-    diesel::insert_into(forge_tokens::table)
+/// Stores the token of an installation, unless the one that it has for the same site ends later. Answers with the end of the
+/// one that is kept.
+pub async fn keep_the_longer(tx: &mut Transaction, row: &ForgeTokenRow) -> Result<DateTime<Utc>> {
+    let ends_later = excluded(forge_tokens::expires_at).ge(forge_tokens::expires_at);
+    let is_of_another_site = excluded(forge_tokens::api_base_url).ne(forge_tokens::api_base_url);
+    let upsert = diesel::insert_into(forge_tokens::table)
         .values(row)
         .on_conflict((forge_tokens::organization_id, forge_tokens::installation_id))
         .do_update()
@@ -36,9 +39,15 @@ pub async fn replace(tx: &mut Transaction, row: &ForgeTokenRow) -> Result<()> {
             forge_tokens::api_base_url.eq(excluded(forge_tokens::api_base_url)),
             forge_tokens::expires_at.eq(excluded(forge_tokens::expires_at)),
             forge_tokens::updated_at.eq(excluded(forge_tokens::updated_at)),
-        ))
-        .execute(tx)
-        .await?;
+        ));
+    diesel::query_dsl::methods::FilterDsl::filter(upsert, ends_later.or(is_of_another_site)).execute(tx).await?;
+    let kept = forge_tokens::table.find((row.organization_id, &row.installation_id));
+    Ok(kept.select(forge_tokens::expires_at).first(tx).await?)
+}
+
+/// Deletes the tokens of an organization.
+pub async fn delete_all(tx: &mut Transaction, organization: OrganizationId) -> Result<()> {
+    diesel::delete(forge_tokens::table.filter(forge_tokens::organization_id.eq(organization.0))).execute(tx).await?;
     Ok(())
 }
 

@@ -3,6 +3,7 @@
 use crate::directory::ObjectType;
 use crate::directory_lookup::DirectoryMatch;
 use crate::filter::judgement::JudgedCondition;
+use crate::text_enum::explained;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde_json::Value;
@@ -59,34 +60,38 @@ pub struct Explanation {
     pub steps: Vec<Step>,
 }
 
-/// Whether the object is imported.
-#[derive(Serialize, ToSchema, Clone, Copy, PartialEq, Eq, Debug)]
-#[serde(rename_all = "camelCase")]
-#[schema(as = ExplanationOutcome)]
-pub enum Outcome {
-    /// It is in scope, and Assets has it. Without a destination: the mirror has it.
-    Imported,
-    /// It is in scope, and the next run brings it, or the run that waits.
-    Pending,
-    /// It is not in scope, or does not exist.
-    NotImported,
-    /// It is no longer in scope or no longer exists, and Assets still has it.
-    Leaving,
-    /// A step could not be decided.
-    Unknown,
+explained! {
+    /// Whether the object is imported.
+    #[derive(Serialize, ToSchema, Clone, Copy, PartialEq, Eq, Debug)]
+    #[serde(rename_all = "camelCase")]
+    #[schema(as = ExplanationOutcome)]
+    pub enum Outcome {
+        /// It is in scope, and Assets has it. Without a destination: the mirror has it.
+        Imported,
+        /// It is in scope, and the next run brings it, or the run that waits.
+        Pending,
+        /// It is not in scope, or does not exist.
+        NotImported,
+        /// It is no longer in scope or no longer exists, and Assets still has it.
+        Leaving,
+        /// A step could not be decided.
+        Unknown,
+    }
 }
 
-/// Where values were read.
-#[derive(Serialize, ToSchema, Clone, Copy, PartialEq, Eq, Debug)]
-#[serde(rename_all = "camelCase")]
-#[schema(as = ExplanationSource)]
-pub enum ValueSource {
-    /// From the job's mirror, as its last complete read found them.
-    Mirror,
-    /// From Microsoft Graph, just now.
-    Graph,
-    /// From what was delivered: neither the mirror nor Graph has the object.
-    Delivered,
+explained! {
+    /// Where values were read.
+    #[derive(Serialize, ToSchema, Clone, Copy, PartialEq, Eq, Debug)]
+    #[serde(rename_all = "camelCase")]
+    #[schema(as = ExplanationSource)]
+    pub enum ValueSource {
+        /// From the job's mirror, as its last complete read found them.
+        Mirror,
+        /// From Microsoft Graph, just now.
+        Graph,
+        /// From what was delivered: neither the mirror nor Graph has the object.
+        Delivered,
+    }
 }
 
 /// One thing that decides whether an object is imported.
@@ -113,48 +118,52 @@ pub struct Step {
     pub advice: Option<String>,
 }
 
-/// What a step is about.
-#[derive(Serialize, ToSchema, Clone, Copy, PartialEq, Eq, Debug)]
-#[serde(rename_all = "camelCase")]
-#[schema(as = ExplanationStepName)]
-pub enum StepName {
-    /// Whether the job imports objects of this type.
-    Type,
-    /// Whether the object exists.
-    Found,
-    /// Whether the application may read objects of this type.
-    Permission,
-    /// Whether the object fulfils the condition of the filter.
-    Condition,
-    /// Whether the filter excludes it by id or name.
-    Exclusion,
-    /// Whether it is in the filter's scope, by membership.
-    Scope,
-    /// Whether it is within the filter's limits.
-    Limit,
-    /// Whether the last complete read found it in scope.
-    Read,
-    /// Whether it was delivered to Assets.
-    Delivery,
-    /// What Assets answered.
-    Assets,
+explained! {
+    /// What a step is about.
+    #[derive(Serialize, ToSchema, Clone, Copy, PartialEq, Eq, Debug)]
+    #[serde(rename_all = "camelCase")]
+    #[schema(as = ExplanationStepName)]
+    pub enum StepName {
+        /// Whether the job imports objects of this type.
+        Type,
+        /// Whether the object exists.
+        Found,
+        /// Whether the application may read objects of this type.
+        Permission,
+        /// Whether the object fulfils the condition of the filter.
+        Condition,
+        /// Whether the filter excludes it by id or name.
+        Exclusion,
+        /// Whether it is in the filter's scope, by membership.
+        Scope,
+        /// Whether it is within the filter's limits.
+        Limit,
+        /// Whether the last complete read found it in scope.
+        Read,
+        /// Whether it was delivered to Assets.
+        Delivery,
+        /// What Assets answered.
+        Assets,
+    }
 }
 
-/// What a step says.
-#[derive(Serialize, ToSchema, Clone, Copy, PartialEq, Eq, Debug)]
-#[serde(rename_all = "camelCase")]
-#[schema(as = ExplanationVerdict)]
-pub enum StepVerdict {
-    /// It does not keep the object from being imported.
-    Passed,
-    /// It keeps the object from being imported.
-    Failed,
-    /// It has not happened yet.
-    Pending,
-    /// It could not be decided.
-    Unknown,
-    /// It decides nothing here: the filter has no such rule, or the job has no destination.
-    NotApplicable,
+explained! {
+    /// What a step says.
+    #[derive(Serialize, ToSchema, Clone, Copy, PartialEq, Eq, Debug)]
+    #[serde(rename_all = "camelCase")]
+    #[schema(as = ExplanationVerdict)]
+    pub enum StepVerdict {
+        /// It does not keep the object from being imported.
+        Passed,
+        /// It keeps the object from being imported.
+        Failed,
+        /// It has not happened yet.
+        Pending,
+        /// It could not be decided.
+        Unknown,
+        /// It decides nothing here: the filter has no such rule, or the job has no destination.
+        NotApplicable,
+    }
 }
 
 /// A group on a path of memberships.

@@ -14,8 +14,10 @@ use uuid::Uuid;
 #[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct ExcludeBody {
+    /// The object ids of users.
     #[schema(max_items = 10_000)]
     pub user_ids: Vec<Uuid>,
+    /// The object ids of groups.
     #[schema(max_items = 10_000)]
     pub group_ids: Vec<Uuid>,
     /// Patterns, compared with the user principal name and the display name. `*` stands for any text. A pattern has at

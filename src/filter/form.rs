@@ -5,6 +5,7 @@ use crate::filter::EntityKind;
 use crate::filter::property::{Level, Property, Returned, SIGN_IN_ACTIVITY, Shape, Type, known_values, numbered};
 use crate::filter::where_tree::ConditionOperator;
 use crate::permission::Capability;
+use crate::text_enum::explained;
 use serde::Serialize;
 use serde_json::{Value, json};
 use utoipa::ToSchema;
@@ -68,48 +69,54 @@ pub struct PropertyOperator {
     pub advanced: bool,
 }
 
-/// What a condition on a property looks like.
-#[derive(Serialize, ToSchema, Clone, Copy, PartialEq, Eq, Debug)]
-#[serde(rename_all = "camelCase")]
-pub enum PropertyShape {
-    /// One value: `{property, operator, value}`.
-    Value,
-    /// A collection of values: `{property, any: {operator, value}}`.
-    Values,
-    /// A collection of objects: `{property, any: {property, operator, value}}`.
-    Objects,
-    /// Related objects, which can only be counted: `{property: "<name>/$count", operator, value}`.
-    Relation,
+explained! {
+    /// What a condition on a property looks like.
+    #[derive(Serialize, ToSchema, Clone, Copy, PartialEq, Eq, Debug)]
+    #[serde(rename_all = "camelCase")]
+    pub enum PropertyShape {
+        /// One value: `{property, operator, value}`.
+        Value,
+        /// A collection of values: `{property, any: {operator, value}}`.
+        Values,
+        /// A collection of objects: `{property, any: {property, operator, value}}`.
+        Objects,
+        /// Related objects, which can only be counted: `{property: "<name>/$count", operator, value}`.
+        Relation,
+    }
 }
 
-/// The type of a value in a condition.
-#[derive(Serialize, ToSchema, Clone, Copy, PartialEq, Eq, Debug)]
-#[serde(rename_all = "camelCase")]
-pub enum ValueType {
-    /// `true` or `false`, without quotes.
-    Boolean,
-    /// A text. Its case does not matter.
-    String,
-    /// A GUID, as a text.
-    Guid,
-    /// A time such as `2026-01-31T00:00:00Z`, or a date, as a text.
-    DateTime,
-    /// A whole number.
-    Integer,
-    /// The tenant chose the type.
-    Any,
+explained! {
+    /// The type of a value in a condition.
+    #[derive(Serialize, ToSchema, Clone, Copy, PartialEq, Eq, Debug)]
+    #[serde(rename_all = "camelCase")]
+    pub enum ValueType {
+        /// `true` or `false`, without quotes.
+        Boolean,
+        /// A text. Its case does not matter.
+        String,
+        /// A GUID, as a text.
+        Guid,
+        /// A time such as `2026-01-31T00:00:00Z`, or a date, as a text.
+        DateTime,
+        /// A whole number.
+        Integer,
+        /// The tenant chose the type.
+        Any,
+    }
 }
 
-/// Whether a property can be compared with null.
-#[derive(Serialize, ToSchema, Clone, Copy, PartialEq, Eq, Debug)]
-#[serde(rename_all = "camelCase")]
-pub enum NullComparison {
-    /// Not at all.
-    No,
-    /// `eq null` in any query; `ne null` needs an advanced one.
-    Default,
-    /// Both need an advanced query.
-    Advanced,
+explained! {
+    /// Whether a property can be compared with null.
+    #[derive(Serialize, ToSchema, Clone, Copy, PartialEq, Eq, Debug)]
+    #[serde(rename_all = "camelCase")]
+    pub enum NullComparison {
+        /// Not at all.
+        No,
+        /// `eq null` in any query; `ne null` needs an advanced one.
+        Default,
+        /// Both need an advanced query.
+        Advanced,
+    }
 }
 
 /// Every property of a kind of object, by name.

@@ -3,6 +3,7 @@
 use crate::filter::eval;
 use crate::filter::expression::Expression;
 use crate::filter::property::{self, EntityKind, Returned};
+use crate::text_enum::explained;
 use serde::Serialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
@@ -23,16 +24,18 @@ pub struct JudgedCondition {
     pub holds: Option<bool>,
 }
 
-/// How conditions are joined.
-#[derive(Serialize, ToSchema, Clone, Copy, PartialEq, Eq, Debug)]
-#[serde(rename_all = "camelCase")]
-pub enum Joined {
-    /// All of them have to hold.
-    All,
-    /// One of them has to hold.
-    Any,
-    /// They have to fail together, because the filter negates them.
-    Not,
+explained! {
+    /// How conditions are joined.
+    #[derive(Serialize, ToSchema, Clone, Copy, PartialEq, Eq, Debug)]
+    #[serde(rename_all = "camelCase")]
+    pub enum Joined {
+        /// All of them have to hold.
+        All,
+        /// One of them has to hold.
+        Any,
+        /// They have to fail together, because the filter negates them.
+        Not,
+    }
 }
 
 /// Every condition of the filter about this object, in the order of the text.

@@ -2,6 +2,7 @@
 
 use crate::filter::EntityKind;
 use crate::filter::pattern::Pattern;
+use crate::text_enum::explained;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
@@ -36,15 +37,19 @@ impl Scope {
     }
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize, utoipa::ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub enum ScopeUsers {
-    #[default]
-    All,
-    /// Members of the groups in `groupIds`.
-    MembersOf,
-    /// Members of the groups that the filter selects.
-    MembersOfFilteredGroups,
+explained! {
+    /// Which of the selected users are imported.
+    #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize, utoipa::ToSchema)]
+    #[serde(rename_all = "camelCase")]
+    pub enum ScopeUsers {
+        /// All users that the filter selects.
+        #[default]
+        All,
+        /// Members of the groups in `groupIds`.
+        MembersOf,
+        /// Members of the groups that the filter selects.
+        MembersOfFilteredGroups,
+    }
 }
 
 impl ScopeUsers {
@@ -57,13 +62,17 @@ impl ScopeUsers {
     }
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize, utoipa::ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub enum ScopeGroups {
-    #[default]
-    All,
-    /// Groups that have a user in scope as a member.
-    ContainingFilteredUsers,
+explained! {
+    /// Which of the selected groups are imported.
+    #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize, utoipa::ToSchema)]
+    #[serde(rename_all = "camelCase")]
+    pub enum ScopeGroups {
+        /// All groups that the filter selects.
+        #[default]
+        All,
+        /// Groups that have a user in scope as a member.
+        ContainingFilteredUsers,
+    }
 }
 
 impl ScopeGroups {
@@ -75,15 +84,17 @@ impl ScopeGroups {
     }
 }
 
-/// What happens to references to objects outside the scope.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize, utoipa::ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub enum Outside {
-    /// They are left out and counted.
-    #[default]
-    Drop,
-    /// Their targets are imported with their id and name only.
-    Stub,
+explained! {
+    /// What happens to references to objects outside the scope.
+    #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize, utoipa::ToSchema)]
+    #[serde(rename_all = "camelCase")]
+    pub enum Outside {
+        /// They are left out and counted.
+        #[default]
+        Drop,
+        /// Their targets are imported with their id and name only.
+        Stub,
+    }
 }
 
 impl Outside {
@@ -160,8 +171,10 @@ fn any(patterns: &[Pattern], name: &str) -> bool {
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Limits {
+    /// How many users are imported at most; null: all.
     #[schema(minimum = 1)]
     pub max_users: Option<u64>,
+    /// How many groups are imported at most; null: all.
     #[schema(minimum = 1)]
     pub max_groups: Option<u64>,
 }

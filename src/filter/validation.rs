@@ -13,6 +13,7 @@ use serde_json::Value;
 #[derive(Clone, PartialEq, Debug, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Validation {
+    /// Whether a job can use the filter.
     pub valid: bool,
     /// Whether any of its texts needs an advanced query.
     pub advanced: bool,
@@ -58,12 +59,15 @@ pub struct FilterError {
     pub pointer: String,
     pub code: String,
     pub detail: String,
+    /// The position of the first wrong character, counted from 0.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub offset: Option<usize>,
+    /// How many characters are wrong.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub length: Option<usize>,
+    /// What is written there.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub found: Option<String>,

@@ -21,6 +21,7 @@ pub struct FilterPreview {
     pub warnings: Vec<PreviewWarning>,
 }
 
+/// How many objects the filter selects, by type.
 #[derive(Clone, Copy, Debug, Default, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PreviewCounts {
@@ -46,6 +47,7 @@ pub struct PreviewCount {
     pub total: Option<u64>,
 }
 
+/// Some of the objects that the filter selects, by type.
 #[derive(Clone, Debug, Default, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PreviewSample {
@@ -62,14 +64,18 @@ pub struct PreviewSample {
 #[serde(rename_all = "camelCase")]
 pub struct SampleObject {
     pub id: Uuid,
+    /// The name; null: it has none.
     #[schema(required = true)]
     pub display_name: Option<String>,
+    /// The user principal name; of users only.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub user_principal_name: Option<String>,
+    /// The e-mail address, if there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub mail: Option<String>,
+    /// The operating system; of devices only.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub operating_system: Option<String>,
@@ -120,6 +126,7 @@ pub struct PreviewCost {
     pub resource_units: u64,
     /// The least time that Graph's quota allows, in a tenant of more than 500 users.
     pub seconds_at_least: u64,
+    /// What the cost consists of.
     pub parts: Vec<CostPart>,
 }
 

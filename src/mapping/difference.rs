@@ -5,6 +5,7 @@ use super::Mapping;
 use super::current::{Current, Names, is_of_product, list, text};
 use super::document::{ExternalIds, ImportSource};
 use super::fit::{FitProblem, Fitting};
+use crate::text_enum::explained;
 use serde::Serialize;
 use serde_json::Value;
 use std::collections::HashMap;
@@ -34,28 +35,43 @@ pub struct Difference {
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct AttributeName {
+    /// The name of the object type in Assets.
     pub object_type: String,
+    /// The name of the attribute in Assets; null: it is about the object type itself.
     pub attribute: Option<String>,
 }
 
+/// A part of an object type or attribute that Assets has otherwise.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = SchemaChange)]
 pub struct Change {
+    /// The name of the object type in Assets.
     pub object_type: String,
+    /// The name of the attribute in Assets; null: it is about the object type itself.
     pub attribute: Option<String>,
     /// The field of the document: `description`, `attributeLocators`, `objectMappingIQL`, `externalIdPart`.
     pub field: String,
+    /// What Assets has.
     pub current: String,
+    /// What the job wants there.
     pub wanted: String,
 }
 
+/// A difference that an import cannot mend.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = SchemaRefusal)]
 pub struct Refused {
+    /// The name of the object type in Assets.
     pub object_type: String,
+    /// The name of the attribute in Assets; null: it is about the object type itself.
     pub attribute: Option<String>,
+    /// Which change it would be.
     pub kind: RefusedKind,
+    /// What Assets has.
     pub current: String,
+    /// What the job wants there.
     pub wanted: String,
     /// What to do about it.
     pub advice: String,
@@ -74,22 +90,29 @@ pub enum Blocked {
     Unfit(String),
 }
 
-/// A change that Assets does not allow an import to make.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, utoipa::ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub enum RefusedKind {
-    RenameObjectType,
-    RenameAttribute,
-    ChangeType,
-    ChangeReferencedType,
-    /// The number of values, uniqueness, or which attribute is the label. The documentation does not say that an import can
-    /// change them.
-    ChangeConstraint,
-    /// An object type or attribute of this name, made by a person or an earlier import source, has another form.
-    NameTaken,
-    /// An object type of others, or an attribute of it, does not fit what the job writes into it: it is not there, has no
-    /// external id, or another type.
-    Unfit,
+explained! {
+    /// A change that Assets does not allow an import to make.
+    #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, utoipa::ToSchema)]
+    #[serde(rename_all = "camelCase")]
+    #[schema(as = SchemaRefusalKind)]
+    pub enum RefusedKind {
+        /// Another name of an object type.
+        RenameObjectType,
+        /// Another name of an attribute.
+        RenameAttribute,
+        /// Another type of an attribute.
+        ChangeType,
+        /// Another object type that an attribute refers to.
+        ChangeReferencedType,
+        /// The number of values, uniqueness, or which attribute is the label. The documentation does not say that an import can
+        /// change them.
+        ChangeConstraint,
+        /// An object type or attribute of this name, made by a person or an earlier import source, has another form.
+        NameTaken,
+        /// An object type of others, or an attribute of it, does not fit what the job writes into it: it is not there, has no
+        /// external id, or another type.
+        Unfit,
+    }
 }
 
 impl Mapping {

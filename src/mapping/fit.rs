@@ -6,6 +6,7 @@ use super::existing::{ExistingType, attribute_of, can_identify};
 use crate::directory::attributes::attribute;
 use crate::directory::{Attribute, Link, ObjectType, ValueType};
 use crate::error::pointer_part;
+use crate::text_enum::explained;
 use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -22,37 +23,39 @@ pub struct FitProblem {
     pub detail: String,
 }
 
-/// How an object type or attribute in Assets does not fit.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub enum FitCode {
-    /// The object schema has no such object type, or the object type no such attribute. User and Group attributes are not
-    /// shown to imports.
-    NotFound,
-    /// An import can only fill what has an external id.
-    NoExternalId,
-    /// The attribute holds values of another kind.
-    WrongType,
-    /// The attribute holds fewer values than ours can have.
-    TooFewValues,
-    /// The attribute refers to another object type than the one that the job fills.
-    OtherObjectType,
-    /// Assets cannot recognise objects by a value of this kind.
-    NotAnIdentity,
-    /// Two objects can have the same value of the identity.
-    IdentityNotUnique,
-    /// Two directory objects with the same value would be refused.
-    Unique,
-    /// Values of more than 255 characters would be refused.
-    MayBeTooLong,
-    /// The name of the object is not written, so that new objects would have none.
-    LabelNotMapped,
-    /// A required attribute is not written.
-    RequiredNotMapped,
-    /// The attribute does not have all the statuses Active, Disabled and Removed.
-    StatusMissing,
-    /// The import source already fills another object type with these objects.
-    AlreadyFilled,
+explained! {
+    /// How an object type or attribute in Assets does not fit.
+    #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, ToSchema)]
+    #[serde(rename_all = "camelCase")]
+    pub enum FitCode {
+        /// The object schema has no such object type, or the object type no such attribute. User and Group attributes are not
+        /// shown to imports.
+        NotFound,
+        /// An import can only fill what has an external id.
+        NoExternalId,
+        /// The attribute holds values of another kind.
+        WrongType,
+        /// The attribute holds fewer values than ours can have.
+        TooFewValues,
+        /// The attribute refers to another object type than the one that the job fills.
+        OtherObjectType,
+        /// Assets cannot recognise objects by a value of this kind.
+        NotAnIdentity,
+        /// Two objects can have the same value of the identity.
+        IdentityNotUnique,
+        /// Two directory objects with the same value would be refused.
+        Unique,
+        /// Values of more than 255 characters would be refused.
+        MayBeTooLong,
+        /// The name of the object is not written, so that new objects would have none.
+        LabelNotMapped,
+        /// A required attribute is not written.
+        RequiredNotMapped,
+        /// The attribute does not have all the statuses Active, Disabled and Removed.
+        StatusMissing,
+        /// The import source already fills another object type with these objects.
+        AlreadyFilled,
+    }
 }
 
 impl FitCode {

@@ -44,6 +44,7 @@ pub struct SchemaType {
     /// The import source already fills it with these objects: `users`.
     #[schema(required = true)]
     pub filled_with: Option<String>,
+    /// Its attributes.
     #[schema(max_items = 200)]
     pub attributes: Vec<SchemaAttribute>,
 }
@@ -60,7 +61,9 @@ pub struct SchemaAttribute {
     pub r#type: String,
     /// Whether it is the name of the object.
     pub label: bool,
+    /// Whether no two objects can have the same value.
     pub unique: bool,
+    /// How many values an object must have.
     pub minimum_cardinality: i64,
     /// -1: no limit.
     pub maximum_cardinality: i64,

@@ -28,8 +28,11 @@ use uuid::Uuid;
 pub struct ManifestReport {
     /// The application (client) id, if the manifest has it.
     pub app_id: Option<Uuid>,
+    /// The name of the application, if the manifest has it.
     pub display_name: Option<String>,
+    /// The permissions that are added in it.
     pub permissions: Vec<ManifestPermission>,
+    /// What is wrong with it, or worth knowing.
     pub findings: Vec<Finding>,
     /// Whether each capability works once an administrator has granted consent to these permissions.
     pub capabilities: Vec<CapabilityVerdict>,

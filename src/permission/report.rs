@@ -2,28 +2,32 @@
 
 use super::Capability;
 use crate::codes::{FindingCode, RecordedCode};
+use crate::text_enum::explained;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-/// Whether one capability works, and if not, why.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub enum Verdict {
-    Granted,
-    /// It works, but only with basic properties.
-    Limited,
-    /// It does not work. The check could not see why.
-    Missing,
-    /// The permission was added as *Delegated*, which has no effect for a service.
-    AddedAsDelegated,
-    /// Added as *Application*, but admin consent was not granted.
-    ConsentPending,
-    /// Granted, but the tokens do not contain it yet.
-    StaleToken,
-    /// Neither added nor granted.
-    NotAdded,
-    /// This check could not determine it.
-    Unknown,
+explained! {
+    /// Whether one capability works, and if not, why.
+    #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize, ToSchema)]
+    #[serde(rename_all = "camelCase")]
+    pub enum Verdict {
+        /// It works.
+        Granted,
+        /// It works, but only with basic properties.
+        Limited,
+        /// It does not work. The check could not see why.
+        Missing,
+        /// The permission was added as *Delegated*, which has no effect for a service.
+        AddedAsDelegated,
+        /// Added as *Application*, but admin consent was not granted.
+        ConsentPending,
+        /// Granted, but the tokens do not contain it yet.
+        StaleToken,
+        /// Neither added nor granted.
+        NotAdded,
+        /// This check could not determine it.
+        Unknown,
+    }
 }
 
 impl Verdict {
@@ -40,24 +44,27 @@ impl Verdict {
     }
 }
 
-/// Where a verdict comes from.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub enum EvidenceKind {
-    /// The claim `roles` of the access token.
-    TokenRole,
-    /// An Application permission that the tenant granted.
-    AppRoleAssignment,
-    /// A Delegated permission that the tenant granted.
-    DelegatedGrant,
-    /// A permission of the app registration, whether granted or not.
-    Manifest,
-    /// It works without the permission, so a directory role allows it.
-    DirectoryRole,
-    /// A request to Graph, made for this check.
-    Probe,
+explained! {
+    /// Where a verdict comes from.
+    #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize, ToSchema)]
+    #[serde(rename_all = "camelCase")]
+    pub enum EvidenceKind {
+        /// The claim `roles` of the access token.
+        TokenRole,
+        /// An Application permission that the tenant granted.
+        AppRoleAssignment,
+        /// A Delegated permission that the tenant granted.
+        DelegatedGrant,
+        /// A permission of the app registration, whether granted or not.
+        Manifest,
+        /// It works without the permission, so a directory role allows it.
+        DirectoryRole,
+        /// A request to Graph, made for this check.
+        Probe,
+    }
 }
 
+/// One thing that a verdict rests on.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Evidence {
@@ -74,21 +81,24 @@ impl Evidence {
     }
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub enum RemedyKind {
-    /// A page that an administrator opens to grant consent.
-    ConsentUrl,
-    /// A page of the portal, with what to do there in the title.
-    Portal,
-    /// A script for Bash with the Azure CLI, such as Cloud Shell.
-    AzCli,
-    /// A script for Microsoft Graph PowerShell.
-    Powershell,
-    /// What to do in Assets, with the names that Assets uses.
-    Assets,
-    /// A request to this service.
-    Request,
+explained! {
+    /// In which form a remedy helps.
+    #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize, ToSchema)]
+    #[serde(rename_all = "camelCase")]
+    pub enum RemedyKind {
+        /// A page that an administrator opens to grant consent.
+        ConsentUrl,
+        /// A page of the portal, with what to do there in the title.
+        Portal,
+        /// A script for Bash with the Azure CLI, such as Cloud Shell.
+        AzCli,
+        /// A script for Microsoft Graph PowerShell.
+        Powershell,
+        /// What to do in Assets, with the names that Assets uses.
+        Assets,
+        /// A request to this service.
+        Request,
+    }
 }
 
 /// One way to fix it. Several remedies of a finding are either steps in this order or alternatives; their titles say
@@ -102,12 +112,18 @@ pub struct Remedy {
     pub value: String,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub enum Severity {
-    Error,
-    Warning,
-    Info,
+explained! {
+    /// How grave a finding is.
+    #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize, ToSchema)]
+    #[serde(rename_all = "camelCase")]
+    pub enum Severity {
+        /// Nothing can be imported until it is mended.
+        Error,
+        /// It works, and something should be looked at.
+        Warning,
+        /// Good to know.
+        Info,
+    }
 }
 
 /// A fact about the whole connection: a failed sign-in, too many permissions, an expiry date.
@@ -126,9 +142,12 @@ pub struct Finding {
     /// The message as Microsoft wrote it.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub microsoft_message: Option<String>,
+    /// Ways to mend it.
     pub remedies: Vec<Remedy>,
+    /// Microsoft's trace id of the refusal, by which its support finds it.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub trace_id: Option<String>,
+    /// Microsoft's correlation id of the refusal.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub correlation_id: Option<String>,
 }
@@ -163,6 +182,8 @@ pub struct CapabilityVerdict {
     pub permission: String,
     /// One sentence.
     pub message: String,
+    /// What the verdict rests on.
     pub evidence: Vec<Evidence>,
+    /// Ways to make it work; empty if it works.
     pub remedies: Vec<Remedy>,
 }

@@ -9,6 +9,7 @@ use crate::error::Result;
 use crate::filter_preview::{self, FilterPreview};
 use crate::graph::Session;
 use crate::mapping::Memberships;
+use crate::text_enum::explained;
 use futures_util::future::join_all;
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -58,11 +59,15 @@ pub struct TypeFit {
     /// Null if they could not be counted, and of types other than users, groups and devices.
     #[schema(required = true)]
     pub objects: Option<u64>,
+    /// Whether `objects` was counted exactly and is no estimate.
     pub exact: bool,
     /// Attributes that the job writes. An object type of others can have more.
     pub attributes: u64,
+    /// How many attributes Atlassian recommends at most.
     pub recommended_attributes: u64,
+    /// Its attributes that refer to other objects.
     pub references: Vec<ReferenceFit>,
+    /// How many such attributes Atlassian recommends at most.
     pub recommended_references: u64,
 }
 
@@ -78,6 +83,7 @@ pub struct ReferenceFit {
     /// The average of the sample.
     #[schema(required = true)]
     pub average_values: Option<f64>,
+    /// How many values Atlassian recommends at most.
     pub recommended_values: u64,
 }
 
@@ -95,18 +101,20 @@ pub struct FitFinding {
     pub proposals: Vec<FitProposal>,
 }
 
-/// What does not fit.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub enum FitFindingCode {
-    /// More objects than the site's plan includes.
-    TooManyObjects,
-    /// More attributes of an object type than Atlassian recommends.
-    ManyAttributes,
-    /// More attributes that refer to other objects than Atlassian recommends.
-    ManyReferences,
-    /// More values of such an attribute than Atlassian recommends.
-    ManyValues,
+explained! {
+    /// What does not fit.
+    #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, ToSchema)]
+    #[serde(rename_all = "camelCase")]
+    pub enum FitFindingCode {
+        /// More objects than the site's plan includes.
+        TooManyObjects,
+        /// More attributes of an object type than Atlassian recommends.
+        ManyAttributes,
+        /// More attributes that refer to other objects than Atlassian recommends.
+        ManyReferences,
+        /// More values of such an attribute than Atlassian recommends.
+        ManyValues,
+    }
 }
 
 /// A request to this service.
@@ -116,7 +124,9 @@ pub struct FitProposal {
     pub title: String,
     /// `PATCH` or `POST`.
     pub method: String,
+    /// The path to send it to.
     pub path: String,
+    /// The body to send.
     #[schema(value_type = Object)]
     pub body: Value,
 }

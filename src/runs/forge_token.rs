@@ -29,6 +29,7 @@ const REFUSED_EARLY: TimeDelta = TimeDelta::minutes(5);
 /// What storing a token led to.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct StoredToken {
+    /// When the token that is kept expires.
     pub expires_at: DateTime<Utc>,
     /// Runs that waited for it and go on.
     pub runs_resumed: usize,
@@ -38,7 +39,7 @@ fn place(organization: OrganizationId, row: uuid::Uuid) -> Place {
     Place { table: "forge_tokens", column: "token_sealed", organization, row }
 }
 
-/// Seals and stores a token in the place of the one before, and wakes the runs that wait for it. `ends_at`: as the
+/// Seals and stores a token, unless the one before ends later, and wakes the runs that wait for one. `ends_at`: as the
 /// token says itself.
 pub async fn bring(
     app: &App,
@@ -49,18 +50,17 @@ pub async fn bring(
     ends_at: Option<DateTime<Utc>>,
 ) -> Result<StoredToken> {
     let (id, now) = (ids::new_v7(&app.clock), app.clock.now());
-    let expires_at = ends_at.unwrap_or(now + LIFE);
     let row = ForgeTokenRow {
         organization_id: organization.0,
         installation_id: installation.to_owned(),
         token_sealed: app.keys.seal(place(organization, id), token)?,
         id,
         api_base_url: api_base_url.to_string(),
-        expires_at,
+        expires_at: ends_at.unwrap_or(now + LIFE),
         updated_at: now,
     };
     transaction(app, organization, "store a Forge token", async |tx| {
-        forge_tokens::replace(tx, &row).await?;
+        let expires_at = forge_tokens::keep_the_longer(tx, &row).await?;
         let is_of_use = expires_at - now >= LEAST;
         let runs_resumed =
             if is_of_use { runs::resume(tx, organization, WaitReason::ForgeToken, now).await? } else { 0 };

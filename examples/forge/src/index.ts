@@ -1,6 +1,6 @@
 /** The functions of the import type. Each asks the service, which does the work. */
 import { invokeRemote } from "@forge/api";
-import { type Send, start, status, stop } from "./service";
+import { forget, type Send, start, status, stop } from "./service";
 
 /** What Assets gives to each of the functions. */
 type Import = { importId: string; workspaceId: string; schemaId: string };
@@ -26,7 +26,8 @@ export async function importStatus({ importId }: Import): Promise<{ status: "REA
   return { status: await status(send, importId) };
 }
 
-/** What is imported stays in Assets. The job stays in the service too: the console shows it, and deletes it. */
+/** What was imported stays in Assets. The service forgets the import: its destination and job are deleted, its run ends. */
 export async function deleteImport({ importId }: Import): Promise<{ result: string }> {
-  return { result: `stopped ${await stop(send, importId)} runs` };
+  await forget(send, importId);
+  return { result: `deleted import ${importId}` };
 }

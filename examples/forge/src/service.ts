@@ -1,6 +1,7 @@
 /** What the functions of the import type ask of the service. `send` is Forge's `invokeRemote`, or a test's. */
 
-export type Send = (path: string, method: "GET" | "POST", body?: unknown) => Promise<{ status: number; body: any }>;
+type Method = "GET" | "POST" | "DELETE";
+export type Send = (path: string, method: Method, body?: unknown) => Promise<{ status: number; body: any }>;
 
 /** The end of a call that the service refused: its problem document says why, and what to do. */
 export class Refused extends Error {
@@ -12,7 +13,7 @@ export class Refused extends Error {
   }
 }
 
-async function ask(send: Send, path: string, method: "GET" | "POST" = "GET", body?: unknown): Promise<any> {
+async function ask(send: Send, path: string, method: Method = "GET", body?: unknown): Promise<any> {
   const answer = await send(path, method, body);
   if (answer.status >= 300) throw new Refused(answer.status, answer.body);
   return answer.body;
@@ -49,4 +50,8 @@ export async function status(send: Send, importId: string): Promise<"READY" | "N
   if (!job) return "NOT_CONFIGURED";
   const schema = await ask(send, `/v1/jobs/${job.id}/schema`);
   return schema.difference?.inSync ? "READY" : "NOT_CONFIGURED";
+}
+
+export async function forget(send: Send, importId: string): Promise<void> {
+  await ask(send, `/v1/forge/imports/${encodeURIComponent(importId)}`, "DELETE");
 }

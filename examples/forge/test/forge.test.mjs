@@ -146,3 +146,19 @@ describe("the console as a page of Jira", () => {
     await page.getByRole("link", { name: "Sales", exact: true }).waitFor();
   });
 });
+
+// The last of all: nothing is left.
+describe("an import, and an app, that go away", async () => {
+  const { forget, jobOf, status } = await moduleOf("service");
+
+  it("are forgotten by the service", async () => {
+    const other = await ask("/v1/destinations", "POST", { kind: "forge", name: "Other", workspaceId: site.workspaceId, importId: "other", missingObjects: "unknown" });
+    await forget(invoke, importId);
+    assert.equal(await jobOf(invoke, importId), undefined);
+    assert.equal(await status(invoke, importId), "NOT_CONFIGURED");
+    await forget(invoke, importId); // Assets may repeat the call.
+    assert.deepEqual((await ask("/v1/destinations", "GET")).items.map(({ id }) => id), [other.id]);
+    assert.deepEqual(await ask("/v1/forge/uninstall", "POST"), { importsRemoved: 1 });
+    assert.deepEqual((await ask("/v1/connections", "GET")).items, []);
+  });
+});

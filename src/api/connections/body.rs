@@ -59,12 +59,15 @@ pub struct UpdateConnection {
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct UpdateCredential {
+    /// The kind of the credential.
     #[schema(nullable = false)]
     pub(super) kind: Option<CredentialKind>,
     #[schema(write_only, min_length = 1, max_length = 4096, nullable = false)]
     pub(super) secret: Option<String>,
+    /// Another certificate in PEM.
     #[schema(write_only, min_length = 1, max_length = 65536, nullable = false)]
     pub(super) certificate: Option<String>,
+    /// Its private key in PEM.
     #[schema(write_only, min_length = 1, max_length = 65536, nullable = false)]
     pub(super) private_key: Option<String>,
     #[serde(default)]
@@ -84,6 +87,7 @@ pub struct CredentialResponse {
     pub hint: Option<String>,
 }
 
+/// A connection to a tenant, without its credential.
 #[derive(Serialize, ToSchema, Debug)]
 #[serde(rename_all = "camelCase")]
 pub struct ConnectionResponse {

@@ -21,6 +21,7 @@ pub struct ObjectApiBody {
         example = "https://example.atlassian.net"
     )]
     pub site_url: String,
+    /// The e-mail address of the account that the API token belongs to.
     #[schema(min_length = 3, max_length = 254, pattern = "^[^\\s@]+@[^\\s@]+$", example = "importer@example.com")]
     pub email: String,
     /// An API token of that account.
@@ -56,8 +57,10 @@ pub enum CreateDestination {
     Forge {
         #[schema(min_length = 1, max_length = 200)]
         name: String,
+        /// The id of the workspace in Assets, from the context of the app.
         #[schema(min_length = 1, max_length = 200, pattern = "^[A-Za-z0-9:._-]+$")]
         workspace_id: String,
+        /// The id of the import source, from the context of the app.
         #[schema(min_length = 1, max_length = 200, pattern = "^[A-Za-z0-9:._-]+$")]
         import_id: String,
         #[serde(default)]
@@ -80,10 +83,13 @@ pub struct UpdateDestination {
     /// Must be the current kind: it cannot change.
     #[schema(nullable = false)]
     pub(super) kind: Option<DestinationKind>,
+    /// Another token of the import source.
     #[schema(write_only, min_length = 1, max_length = 8192, pattern = "^[!-~]+$", nullable = false)]
     pub(super) token: Option<String>,
+    /// Another workspace; of the kind `forge` only.
     #[schema(min_length = 1, max_length = 200, pattern = "^[A-Za-z0-9:._-]+$", nullable = false)]
     pub(super) workspace_id: Option<String>,
+    /// Another import source; of the kind `forge` only.
     #[schema(min_length = 1, max_length = 200, pattern = "^[A-Za-z0-9:._-]+$", nullable = false)]
     pub(super) import_id: Option<String>,
     #[serde(default)]
@@ -100,13 +106,17 @@ pub struct UpdateDestination {
     pub(super) api: Change<UpdateObjectApi>,
 }
 
+/// Changes to the access to the object API: omitted fields keep their value.
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct UpdateObjectApi {
+    /// The address of the site.
     #[schema(pattern = "^https?://[A-Za-z0-9.:\\[\\]-]+/?$", max_length = 300, nullable = false)]
     pub(super) site_url: Option<String>,
+    /// The e-mail address of the account that the API token belongs to.
     #[schema(min_length = 3, max_length = 254, pattern = "^[^\\s@]+@[^\\s@]+$", nullable = false)]
     pub(super) email: Option<String>,
+    /// An API token of that account.
     #[schema(write_only, min_length = 1, max_length = 8192, pattern = "^[!-~]+$", nullable = false)]
     pub(super) api_token: Option<String>,
 }
@@ -136,10 +146,13 @@ pub struct DestinationResponse {
     pub updated_at: DateTime<Utc>,
 }
 
+/// Access to the object API, without its token.
 #[derive(Serialize, ToSchema, Debug)]
 #[serde(rename_all = "camelCase")]
 pub struct ObjectApiResponse {
+    /// The address of the site.
     pub site_url: String,
+    /// The e-mail address of the account whose API token is stored.
     pub email: String,
 }
 

@@ -134,22 +134,27 @@ pub struct UpdateJob {
     pub(super) schedule: Change<UpdateSchedule>,
 }
 
+/// Changes to a schedule: omitted fields keep their value; null resets to the default.
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[expect(dead_code, reason = "describes the merge patch in the document")]
 pub struct UpdateSchedule {
+    /// When runs start: five fields of cron, or a word such as `@daily`.
     #[schema(min_length = 1, max_length = 200, nullable = false)]
     cron: Option<String>,
+    /// The time zone that the times are in, by its IANA name; null: UTC.
     #[schema(min_length = 1, max_length = 100)]
     timezone: Option<String>,
     enabled: Option<bool>,
     mode: Option<ScheduleMode>,
+    /// A second schedule, whose runs read everything; null: none.
     #[schema(min_length = 1, max_length = 200)]
     full_cron: Option<String>,
     #[schema(value_type = Option<ScheduleRetry>)]
     retry: Option<Value>,
 }
 
+/// A job.
 #[derive(Serialize, ToSchema, Debug)]
 #[serde(rename_all = "camelCase")]
 pub struct JobResponse {
@@ -189,10 +194,13 @@ pub struct JobResponse {
     pub updated_at: DateTime<Utc>,
 }
 
+/// When the service starts runs of a job.
 #[derive(Serialize, ToSchema, Debug)]
 #[serde(rename_all = "camelCase")]
 pub struct ScheduleResponse {
+    /// When runs start: five fields of cron, or a word such as `@daily`.
     pub cron: String,
+    /// The time zone that the times are in, by its IANA name.
     pub timezone: String,
     pub enabled: bool,
     /// What the runs of the schedule read.
@@ -200,6 +208,7 @@ pub struct ScheduleResponse {
     /// The second schedule, whose runs read everything; null: none.
     #[schema(required = true)]
     pub full_cron: Option<String>,
+    /// What happens when a run of the schedule fails.
     pub retry: ScheduleRetry,
     /// The next time; null while the schedule is off or paused.
     #[schema(required = true)]

@@ -10,6 +10,7 @@ use crate::directory::{self, LicenseNames, ObjectType};
 use crate::error::{Code, Error, Fault, Result};
 use crate::ids::{JobId, OrganizationId, RunId};
 use crate::run_state::{ChangeAction, ChangeReason, RunMode, RunState};
+use crate::text_enum::explained;
 use actix_web::get;
 use actix_web::web::{Data, Json, Path};
 use chrono::{DateTime, Utc};
@@ -60,20 +61,22 @@ pub struct ObjectLink {
     pub label: Option<String>,
 }
 
-/// How two objects are linked.
-#[derive(Serialize, ToSchema, Clone, Copy, PartialEq, Eq, Debug)]
-#[serde(rename_all = "camelCase")]
-pub enum Relation {
-    /// The other is the manager of the user.
-    Manager,
-    /// The other owns the group or device.
-    Owner,
-    /// The other is a licence that is assigned to the user or group.
-    License,
-    /// The other is a group that has the object as a direct member.
-    Group,
-    /// The other is a direct member of the group.
-    Member,
+explained! {
+    /// How two objects are linked.
+    #[derive(Serialize, ToSchema, Clone, Copy, PartialEq, Eq, Debug)]
+    #[serde(rename_all = "camelCase")]
+    pub enum Relation {
+        /// The other is the manager of the user.
+        Manager,
+        /// The other owns the group or device.
+        Owner,
+        /// The other is a licence that is assigned to the user or group.
+        License,
+        /// The other is a group that has the object as a direct member.
+        Group,
+        /// The other is a direct member of the group.
+        Member,
+    }
 }
 
 /// An object as Assets took it last.

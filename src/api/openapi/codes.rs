@@ -2,6 +2,16 @@
 
 use crate::api::problem;
 use crate::codes::{AssetsErrorCode, Code, FindingCode, PreviewWarningCode, Row, RunErrorCode, WarningCode};
+use serde_json::{Value, json};
+
+/// Lists the codes of problems in the schema of their field, each with what happened.
+pub(super) fn list(schema: &mut Value) {
+    let codes: Vec<&str> = Code::ALL.iter().map(|code| code.as_str()).collect();
+    let lines: Vec<String> = Code::ALL.iter().map(|code| format!("- `{code}`: {}.", code.title())).collect();
+    let about = schema.get("description").and_then(Value::as_str).unwrap_or_default().to_owned();
+    schema["description"] = json!(format!("{about}\n\n{}", lines.join("\n")));
+    schema["enum"] = json!(codes);
+}
 
 /// The text of `docs/errors.md`: every problem code with its status, then the codes of runs and checks.
 pub fn errors_page() -> String {

@@ -91,13 +91,34 @@ fn describe_patches(document: &mut Value) {
     let mut parts = Map::new();
     let mut patches: Map<String, Value> =
         schemas.iter().filter(|(name, _)| name.starts_with("Update")).map(|(n, of)| (n.clone(), of.clone())).collect();
-    for patch in patches.values_mut() {
+    for (name, patch) in &mut patches {
         for field in fields_of(patch) {
             refer_to_patch(schemas, field, &mut parts);
         }
+        describe_like(&models(schemas, name), patch);
     }
     schemas.extend(patches);
     schemas.extend(parts);
+}
+
+/// The schemas of what a patch changes: that of the new resource, or the variants of it.
+fn models<'s>(schemas: &'s Map<String, Value>, patch: &str) -> Vec<&'s Value> {
+    let whole =
+        schemas.get(&patch.replacen("Update", "Create", 1)).or_else(|| schemas.get(patch.trim_start_matches("Update")));
+    let variants = whole.and_then(|whole| whole.get("oneOf")).and_then(Value::as_array);
+    let variants = variants.into_iter().flatten().filter_map(|variant| schemas.get(name_of(variant)?));
+    whole.into_iter().chain(variants).collect()
+}
+
+/// A field of a patch that says nothing of itself means what it means in the resource.
+fn describe_like(models: &[&Value], patch: &mut Value) {
+    let Some(fields) = patch.get_mut("properties").and_then(Value::as_object_mut) else { return };
+    for (name, field) in fields.iter_mut().filter(|(_, field)| field.get("$ref").is_none()) {
+        let said = models.iter().find_map(|model| model.get("properties")?.get(name)?.get("description"));
+        if let (Some(field), Some(said)) = (field.as_object_mut(), said) {
+            field.entry("description").or_insert_with(|| said.clone());
+        }
+    }
 }
 
 fn fields_of(schema: &mut Value) -> impl Iterator<Item = &mut Value> {

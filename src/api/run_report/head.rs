@@ -5,17 +5,24 @@ use crate::app::App;
 use crate::db::{jobs, runs};
 use crate::error::{Error, Result};
 use crate::ids::{OrganizationId, RunId};
+use crate::text_enum::explained;
 use actix_web::HttpRequest;
 use actix_web::http::header;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-#[derive(Deserialize, ToSchema, Clone, Copy, PartialEq, Eq, Debug)]
-#[serde(rename_all = "lowercase")]
-pub enum ReportFormat {
-    Xlsx,
-    Csv,
-    Json,
+explained! {
+    /// The format of a file.
+    #[derive(Deserialize, ToSchema, Clone, Copy, PartialEq, Eq, Debug)]
+    #[serde(rename_all = "lowercase")]
+    pub enum ReportFormat {
+        /// A workbook of Excel.
+        Xlsx,
+        /// Lines of values, separated by commas.
+        Csv,
+        /// One JSON object.
+        Json,
+    }
 }
 
 impl ReportFormat {

@@ -1,5 +1,6 @@
 //! Who started a run and who approved it, by name.
 
+use crate::text_enum::explained;
 use serde::Serialize;
 use std::collections::HashMap;
 use utoipa::ToSchema;
@@ -17,22 +18,24 @@ pub struct Actor {
     pub name: Option<String>,
 }
 
-/// What kind of caller or part of the service acted.
-#[derive(Serialize, ToSchema, Clone, Copy, PartialEq, Eq, Debug)]
-#[serde(rename_all = "camelCase")]
-pub enum ActorKind {
-    /// The schedule of the job.
-    Schedule,
-    /// The service, which repeats a run of the schedule that failed.
-    Retry,
-    /// A caller with the operator's admin key.
-    AdminKey,
-    /// A caller with an API key.
-    ApiKey,
-    /// A caller with a token of a configured issuer or of the Forge app.
-    Token,
-    /// Another part of the service.
-    Service,
+explained! {
+    /// What kind of caller or part of the service acted.
+    #[derive(Serialize, ToSchema, Clone, Copy, PartialEq, Eq, Debug)]
+    #[serde(rename_all = "camelCase")]
+    pub enum ActorKind {
+        /// The schedule of the job.
+        Schedule,
+        /// The service, which repeats a run of the schedule that failed.
+        Retry,
+        /// A caller with the operator's admin key.
+        AdminKey,
+        /// A caller with an API key.
+        ApiKey,
+        /// A caller with a token of a configured issuer or of the Forge app.
+        Token,
+        /// Another part of the service.
+        Service,
+    }
 }
 
 impl Actor {

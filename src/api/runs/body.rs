@@ -62,6 +62,7 @@ pub struct RunResponse {
     pub limit: Option<u32>,
     #[schema(required = true)]
     pub deliver: Option<Deliver>,
+    /// Whether the run forgot its mirror first, as its request said.
     pub reset_mirror: bool,
     /// `schedule`, or the caller that requested it.
     pub requested_by: String,
@@ -82,6 +83,7 @@ pub struct RunResponse {
     pub wait_reason: Option<String>,
     /// How many times a process started or resumed it.
     pub attempt: i32,
+    /// Whether somebody asked to cancel it. It ends soon after.
     pub cancel_requested: bool,
     #[schema(required = true)]
     pub progress: Option<Progress>,

@@ -8,7 +8,7 @@ use crate::db::listen::{RUNS, notify};
 use crate::db::schema::runs;
 use crate::db::{Db, Transaction, webhooks};
 use crate::error::{Code, Error, Result};
-use crate::ids::{OrganizationId, RunId};
+use crate::ids::{JobId, OrganizationId, RunId};
 use crate::run_state::{EventKind, RunError, RunStage, RunState, WaitReason};
 use chrono::{DateTime, SecondsFormat, Utc};
 use diesel::prelude::*;
@@ -177,16 +177,34 @@ pub(in crate::db) async fn end_all(
     organization: OrganizationId,
     now: DateTime<Utc>,
 ) -> Result<()> {
-    let ids: Vec<Uuid> = runs::table
-        .filter(runs::organization_id.eq(organization.0))
-        .filter(runs::state.eq_any(RunState::LIVE))
-        .select(runs::id)
-        .for_update()
-        .load(tx)
-        .await?;
+    let live = runs::table.filter(runs::organization_id.eq(organization.0)).filter(runs::state.eq_any(RunState::LIVE));
+    let ids: Vec<Uuid> = live.select(runs::id).for_update().load(tx).await?;
+    end_each(tx, organization, &ids, "The organization is being deleted.", now).await
+}
+
+/// Ends every run of a job that is being deleted. A worker that executes one stops at its next write, and its execution in
+/// Assets is left as it is.
+pub async fn end_of_job(
+    tx: &mut Transaction,
+    organization: OrganizationId,
+    job: JobId,
+    now: DateTime<Utc>,
+) -> Result<()> {
+    let live = runs::table.filter(runs::organization_id.eq(organization.0)).filter(runs::state.eq_any(RunState::LIVE));
+    let ids: Vec<Uuid> = live.filter(runs::job_id.eq(job.0)).select(runs::id).for_update().load(tx).await?;
+    end_each(tx, organization, &ids, "The job is being deleted.", now).await
+}
+
+async fn end_each(
+    tx: &mut Transaction,
+    organization: OrganizationId,
+    ids: &[Uuid],
+    because: &str,
+    now: DateTime<Utc>,
+) -> Result<()> {
     for id in ids {
-        let why = cancelled(None, "The organization is being deleted.");
-        end(tx, organization, RunId(id), RunState::Cancelled, Some(&why), now).await?;
+        let why = cancelled(None, because);
+        end(tx, organization, RunId(*id), RunState::Cancelled, Some(&why), now).await?;
     }
     Ok(())
 }

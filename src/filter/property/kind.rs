@@ -2,15 +2,21 @@
 
 use super::definition::Property;
 use super::table;
+use crate::text_enum::explained;
 use serde::{Deserialize, Serialize};
 
-/// The collection that a filter text applies to.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize, utoipa::ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub enum EntityKind {
-    Users,
-    Groups,
-    Devices,
+explained! {
+    /// The collection that a filter text applies to.
+    #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize, utoipa::ToSchema)]
+    #[serde(rename_all = "camelCase")]
+    pub enum EntityKind {
+        /// Users.
+        Users,
+        /// Groups.
+        Groups,
+        /// Devices.
+        Devices,
+    }
 }
 
 impl EntityKind {

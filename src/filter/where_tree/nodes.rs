@@ -1,5 +1,6 @@
 //! The nodes of a condition tree, as the API describes them.
 
+use crate::text_enum::explained;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use utoipa::openapi::schema::AnyOfBuilder;
@@ -46,6 +47,7 @@ impl ToSchema for Where {}
 #[serde(deny_unknown_fields)]
 #[schema(no_recursion, as = WhereAll)]
 pub struct All {
+    /// The conditions.
     pub all: Vec<Where>,
 }
 
@@ -54,6 +56,7 @@ pub struct All {
 #[serde(deny_unknown_fields)]
 #[schema(no_recursion, as = WhereAny)]
 pub struct Any {
+    /// The conditions.
     pub any: Vec<Where>,
 }
 
@@ -62,6 +65,7 @@ pub struct Any {
 #[serde(deny_unknown_fields)]
 #[schema(no_recursion, as = WhereNot)]
 pub struct Not {
+    /// The condition that must not hold.
     pub not: Box<Where>,
 }
 
@@ -70,7 +74,9 @@ pub struct Not {
 #[serde(deny_unknown_fields)]
 #[schema(no_recursion, as = WhereElementsAny)]
 pub struct ElementsAny {
+    /// The name of the collection in Microsoft Graph: `assignedLicenses`.
     pub property: String,
+    /// The condition on an element.
     pub any: Box<Where>,
 }
 
@@ -79,7 +85,9 @@ pub struct ElementsAny {
 #[serde(deny_unknown_fields)]
 #[schema(no_recursion, as = WhereElementsAll)]
 pub struct ElementsAll {
+    /// The name of the collection in Microsoft Graph: `assignedLicenses`.
     pub property: String,
+    /// The condition on an element.
     pub all: Box<Where>,
 }
 
@@ -88,6 +96,7 @@ pub struct ElementsAll {
 #[serde(deny_unknown_fields)]
 #[schema(as = WhereCondition)]
 pub struct Condition {
+    /// The name of the property in Microsoft Graph: `city`, `assignedLicenses/$count`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub property: Option<String>,
@@ -96,19 +105,32 @@ pub struct Condition {
     pub value: Value,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, utoipa::ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub enum ConditionOperator {
-    Eq,
-    Ne,
-    Gt,
-    Ge,
-    Lt,
-    Le,
-    In,
-    StartsWith,
-    EndsWith,
-    Contains,
+explained! {
+    /// How a property is compared.
+    #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, utoipa::ToSchema)]
+    #[serde(rename_all = "camelCase")]
+    pub enum ConditionOperator {
+        /// The value of the property is this one.
+        Eq,
+        /// The value of the property is another one.
+        Ne,
+        /// It is greater, or later.
+        Gt,
+        /// It is greater or later, or the same.
+        Ge,
+        /// It is less, or earlier.
+        Lt,
+        /// It is less or earlier, or the same.
+        Le,
+        /// It is one of a list.
+        In,
+        /// The text begins so.
+        StartsWith,
+        /// The text ends so.
+        EndsWith,
+        /// The text has this in it.
+        Contains,
+    }
 }
 
 impl ConditionOperator {

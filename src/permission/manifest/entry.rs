@@ -3,18 +3,23 @@
 use super::read::Added;
 use crate::permission::catalog::{self, AZURE_AD_GRAPH, MICROSOFT_GRAPH, PermissionKind};
 use crate::permission::{Capability, grants, list, missing_parts};
+use crate::text_enum::explained;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-/// The API that a permission belongs to.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub enum Resource {
-    MicrosoftGraph,
-    /// Microsoft has shut it down. Its permissions have the same names, and no effect on Microsoft Graph.
-    AzureAdGraph,
-    Other,
+explained! {
+    /// The API that a permission belongs to.
+    #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
+    #[serde(rename_all = "camelCase")]
+    pub enum Resource {
+        /// Microsoft Graph, which this service uses.
+        MicrosoftGraph,
+        /// Microsoft has shut it down. Its permissions have the same names, and no effect on Microsoft Graph.
+        AzureAdGraph,
+        /// Another API.
+        Other,
+    }
 }
 
 /// One permission that is added in the manifest.
@@ -26,7 +31,9 @@ pub struct ManifestPermission {
     pub name: Option<String>,
     /// `Application` or `Delegated`: the column Type in the portal.
     pub kind: String,
+    /// The API that it belongs to.
     pub resource: Resource,
+    /// The application id of that API.
     pub resource_app_id: Uuid,
     /// What is wrong with it, or why it has no effect here.
     pub note: Option<String>,

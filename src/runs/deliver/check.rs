@@ -39,14 +39,18 @@ pub struct DestinationCheck {
     /// The import source, once its token led there.
     #[schema(required = true)]
     pub import_source: Option<ImportSourceSeen>,
+    /// What was found, the gravest first.
     pub findings: Vec<Finding>,
 }
 
+/// An import source, as Assets shows it to its token.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ImportSourceSeen {
+    /// The id of the import source; null: Assets did not tell it.
     #[schema(required = true)]
     pub id: Option<String>,
+    /// The workspace of Assets that it is in; null: Assets did not tell it.
     #[schema(required = true)]
     pub workspace_id: Option<String>,
     /// `IDLE`, `DISABLED`, `MISSING_MAPPING` or `RUNNING`, as Assets says; null while it has not said.

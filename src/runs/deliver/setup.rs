@@ -10,6 +10,7 @@ use utoipa::ToSchema;
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct DestinationSetup {
+    /// What to do in Assets, in order.
     pub steps: Vec<Step>,
     /// Settings that only the pages of Assets show, and that the destination repeats.
     pub choices: Vec<Choice>,
@@ -23,9 +24,11 @@ pub struct Choice {
     pub field: String,
     /// Where it is set in Assets.
     pub place: String,
+    /// What the field can be set to.
     pub values: Vec<ChoiceValue>,
 }
 
+/// A value of a field, and what it means.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ChoiceValue {

@@ -62,6 +62,90 @@ fn every_operation_is_described() {
     }
 }
 
+/// The schemas that say what a value is: the schema itself, or those that it refers to.
+fn described<'d>(document: &'d Value, schema: &'d Value) -> bool {
+    let says = |schema: &Value| schema["description"].as_str().is_some_and(|text| !text.is_empty());
+    let variants = schema["oneOf"].as_array().into_iter().flatten();
+    says(schema) || says(resolve(document, schema)) || {
+        let mut others = variants.filter(|variant| variant["type"] != "null").peekable();
+        others.peek().is_some() && others.all(|variant| says(resolve(document, variant)))
+    }
+}
+
+/// Every schema of the document with its place, the nested ones too.
+fn schemas(document: &Value) -> Vec<(String, &Value)> {
+    let components = document["components"]["schemas"].as_object().unwrap();
+    let mut nodes: Vec<(String, &Value)> = components.iter().map(|(name, schema)| (name.clone(), schema)).collect();
+    for (name, operation) in operations(document) {
+        for parameter in operation["parameters"].as_array().into_iter().flatten() {
+            nodes.push((format!("{name} {}", parameter["name"]), &parameter["schema"]));
+        }
+    }
+    let mut found = Vec::new();
+    while let Some((place, node)) = nodes.pop() {
+        found.push((place.clone(), node));
+        for (name, property) in node["properties"].as_object().into_iter().flatten() {
+            nodes.push((format!("{place}.{name}"), property));
+        }
+        for list in ["oneOf", "anyOf", "allOf", "prefixItems"] {
+            nodes.extend(node[list].as_array().into_iter().flatten().map(|part| (place.clone(), part)));
+        }
+        for part in ["items", "additionalProperties"] {
+            nodes.extend(node.get(part).map(|part| (format!("{place}[]"), part)));
+        }
+    }
+    found
+}
+
+#[test]
+fn every_schema_property_and_parameter_is_described() {
+    let document = document();
+    let mut missing = Vec::new();
+    for (name, schema) in document["components"]["schemas"].as_object().unwrap() {
+        if !described(&document, schema) {
+            missing.push(name.clone());
+        }
+    }
+    let mut properties = 0;
+    for (place, schema) in schemas(&document) {
+        for (name, property) in schema["properties"].as_object().into_iter().flatten() {
+            properties += 1;
+            if !described(&document, property) {
+                missing.push(format!("{place}.{name}"));
+            }
+        }
+    }
+    for (name, operation) in operations(&document) {
+        for parameter in operation["parameters"].as_array().into_iter().flatten() {
+            if !described(&document, parameter) {
+                missing.push(format!("{name}: {}", parameter["name"]));
+            }
+        }
+    }
+    assert!(properties > 900, "only {properties} properties");
+    assert!(missing.is_empty(), "write a comment above each of these fields: {missing:#?}");
+}
+
+/// Generators show the description of a schema, and nothing that stands beside its words.
+#[test]
+fn every_word_of_an_enum_is_explained_in_its_description() {
+    let document = document();
+    let (mut words, mut missing) = (0, Vec::new());
+    for (place, schema) in schemas(&document) {
+        let several = schema["enum"].as_array().filter(|several| several.len() > 1);
+        let text = schema["description"].as_str().unwrap_or_default();
+        for word in several.into_iter().flatten().filter_map(Value::as_str) {
+            words += 1;
+            let said = text.lines().any(|line| line.starts_with(&format!("- `{word}`: ")) && line.ends_with('.'));
+            if !said {
+                missing.push(format!("{place}: {word}"));
+            }
+        }
+    }
+    assert!(words > 300, "only {words} words");
+    assert!(missing.is_empty(), "explain each of these in `src/api/words.rs`: {missing:#?}");
+}
+
 #[test]
 fn every_body_has_an_example() {
     let document = document();

@@ -3,7 +3,7 @@ import type { Schema } from "../../api/client";
 import { Table } from "../../ui/parts";
 import { ActionLozenge } from "./changes";
 
-type Change = Schema<"ChangeResponse">;
+type Change = Schema<"RunChange">;
 
 export function Difference({ change }: { change: Change }) {
   const before = (change.before ?? {}) as Record<string, unknown>;

@@ -3,7 +3,7 @@ import { useCallback, useEffect, useRef, useState } from "react";
 import { answer, api, type Schema } from "../../api/client";
 import { asError, persist } from "../../api/use";
 
-type Change = Schema<"ChangeResponse">;
+type Change = Schema<"RunChange">;
 export type Row = Pick<Change, "objectType" | "objectId" | "label" | "action" | "reason">;
 export type Query = { type?: Schema<"ObjectType">; action?: Schema<"ChangeAction"> };
 

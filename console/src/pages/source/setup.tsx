@@ -20,7 +20,7 @@ export function SetupSteps({ tenantId, clientId, cloud }: { tenantId: string; cl
   );
 }
 
-export function SetupView({ setup }: { setup: Schema<"Setup"> }) {
+export function SetupView({ setup }: { setup: Schema<"ConnectionSetup"> }) {
   const [way, setWay] = useState<Way>("portal");
   return (
     <section className="panel" aria-label="Steps in Entra">
@@ -43,7 +43,7 @@ export function SetupView({ setup }: { setup: Schema<"Setup"> }) {
   );
 }
 
-function PortalSteps({ setup }: { setup: Schema<"Setup"> }) {
+function PortalSteps({ setup }: { setup: Schema<"ConnectionSetup"> }) {
   return (
     <>
       <ol className="steps">

@@ -5,6 +5,7 @@ use crate::support::issuer::{Issuer, SigningKey, app_with_forge, changed, instal
 use crate::support::test_app::{Answer, TestApp};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use chrono::{DateTime, Utc};
 use jsonwebtoken::{Algorithm, Header};
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -94,17 +95,39 @@ async fn a_call_replaces_the_one_sealed_token_of_its_installation() {
     assert!(!first.contains(SYSTEM_TOKEN) && first.contains("api.atlassian.com/ex/jira/"), "{first}");
 
     // Any call brings it, and a token that says when it ends is believed.
-    let end = now.timestamp() + 1234;
-    let part = |value: Value| URL_SAFE_NO_PAD.encode(value.to_string());
-    let token = format!("{}.{}.signature", part(json!({"alg": "HS256"})), part(json!({"exp": end})));
+    let end = now.timestamp() + 7234;
     let call = app.call_with(&issuer.invocation_token(&app, &installation(1)), Method::GET, "/v1/filters");
-    call.header("x-forge-oauth-system", &token).send().await.expect(200);
+    call.header("x-forge-oauth-system", &token_until(end)).send().await.expect(200);
     assert_ne!(app.text_of_all(sealed).await, first);
     let ends = "SELECT string_agg(extract(epoch FROM expires_at)::bigint::text, ',') FROM forge_tokens";
     assert_eq!(app.text_of_all(ends).await, end.to_string());
 
     refresh(&app, &issuer, 2, SYSTEM_TOKEN).await.expect(200);
     assert_eq!(app.text_of_all("SELECT count(*) FROM forge_tokens").await, "2");
+}
+
+/// A token of Atlassian that says when it ends.
+fn token_until(end: i64) -> String {
+    let part = |value: Value| URL_SAFE_NO_PAD.encode(value.to_string());
+    format!("{}.{}.signature", part(json!({"alg": "HS256"})), part(json!({"exp": end})))
+}
+
+/// A trigger brings a token for hours, a function one for minutes.
+#[tokio::test]
+async fn the_token_that_ends_later_is_kept() {
+    let (app, issuer) = start().await;
+    let now = app.world.clock.now().timestamp();
+    let sealed = "SELECT encode(token_sealed, 'hex') FROM forge_tokens";
+    let ends = async |token: &str| {
+        let answer = refresh(&app, &issuer, 1, token).await.expect(200);
+        answer["expiresAt"].as_str().unwrap().parse::<DateTime<Utc>>().unwrap().timestamp() - now
+    };
+    assert_eq!(ends(&token_until(now + 7200)).await, 7200);
+    let first = app.text_of_all(sealed).await;
+    assert_eq!(ends(&token_until(now + 600)).await, 7200);
+    assert_eq!(app.text_of_all(sealed).await, first);
+    assert_eq!(ends(&token_until(now + 7201)).await, 7201);
+    assert_ne!(app.text_of_all(sealed).await, first);
 }
 
 #[tokio::test]
