@@ -1,5 +1,7 @@
 //! The life of a run: its modes, states and stages, and the records it leaves.
 
+pub mod event;
+
 use crate::codes::{RecordedCode, RunErrorCode, WarningCode};
 use crate::job::Deliver;
 use crate::permission::report::Remedy;

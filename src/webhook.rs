@@ -1,5 +1,7 @@
 //! Webhooks: the events that they can be told of.
 
+pub mod payload;
+
 use crate::run_state::RunState;
 use crate::text_enum::{explained, text_enum};
 use serde::{Deserialize, Serialize};

@@ -26,11 +26,12 @@ use crate::permission::Capability;
 use crate::permission::manifest::{self, ManifestReport};
 use crate::runs::context;
 use crate::webhook::WebhookEvent;
+use crate::webhook::payload::{FailedConnection, Subject};
 use actix_web::web::{Data, Json, Path, Query};
 use actix_web::{get, post};
 use chrono::{DateTime, Utc};
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -116,7 +117,7 @@ async fn announce_failure(
     let announcement = Announcement {
         event: event.into(),
         text: format!("The check of the connection «{name}» failed. {summary}"),
-        about: Some(("connection", json!({"id": id, "name": name, "summary": summary}))),
+        subject: Subject::FailedConnection(FailedConnection { id, name: name.to_owned(), summary: summary.to_owned() }),
         run: None,
     };
     webhooks::announce(tx, organization, event, announcement, now).await

@@ -5,6 +5,7 @@ mod common;
 mod examples;
 mod links;
 mod schemas;
+mod webhooks;
 
 pub use codes::errors_page;
 
@@ -12,6 +13,7 @@ use super::contract::Contract;
 use super::problem::{self, Problem, ProblemFault, ProblemUse};
 use crate::error::Code;
 use crate::filter::where_tree::{All, Any, Condition, ElementsAll, ElementsAny, Not};
+use crate::webhook::payload::{AnnouncedRun, ExpiringConnection, FailedConnection, ObservedDestination, PausedJob};
 use actix_web::get;
 use actix_web::web::Data;
 use actix_web::{App as ActixApp, HttpResponse};
@@ -38,7 +40,8 @@ use utoipa_actix_web::service_config::ServiceConfig;
         (name = "Administration", description = "Keys, organizations, webhooks, workers and the audit log"),
         (name = "Operations", description = "Health and metrics"),
     ),
-    components(schemas(Problem, ProblemFault, ProblemUse, All, Any, Not, ElementsAny, ElementsAll, Condition))
+    components(schemas(Problem, ProblemFault, ProblemUse, All, Any, Not, ElementsAny, ElementsAll, Condition,
+        AnnouncedRun, FailedConnection, ExpiringConnection, PausedJob, ObservedDestination))
 )]
 struct Base;
 
@@ -176,6 +179,7 @@ fn complete(document: &mut Value, explain: impl FnOnce(&mut Value)) {
     responses.insert("Unready".to_owned(), problem_response(Code::DatabaseUnavailable));
     document["components"]["responses"] = Value::Object(responses);
     schemas::tidy(document);
+    webhooks::add(document);
     common::describe(document);
     explain(document);
     let Some(paths) = document["paths"].as_object_mut() else { return };

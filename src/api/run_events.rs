@@ -6,6 +6,7 @@ use crate::db::listen::Notice;
 use crate::db::runs::{self, EventRow};
 use crate::error::Result;
 use crate::ids::{OrganizationId, RunId};
+use crate::run_state::event::{LogData, ProgressData, StateData};
 use crate::run_state::{EventKind, RunState};
 use actix_web::http::header;
 use actix_web::web::{Bytes, Data, Json, Path, Query};
@@ -47,23 +48,54 @@ pub struct LastEventIdHeader {
     last_event_id: Option<String>,
 }
 
-/// Something that happened to a run.
-#[derive(Serialize, ToSchema, Debug)]
+/// Something that happened to a run. [`RunEventForm`] describes it.
+#[derive(Serialize, Debug)]
 #[serde(rename_all = "camelCase")]
 pub struct RunEventResponse {
-    /// Rises by one with each event of the run.
     pub id: i64,
     pub event: EventKind,
-    /// `state`: the new state; `progress`: progress and counts; `log`: a message.
-    #[schema(value_type = Object)]
+    /// As it was stored: it may have been written by another version.
     pub data: Value,
     pub at: DateTime<Utc>,
+}
+
+/// Something that happened to a run: `event` says what.
+#[derive(ToSchema)]
+#[serde(tag = "event", rename_all = "camelCase", rename_all_fields = "camelCase")]
+#[schema(as = RunEventResponse)]
+#[expect(dead_code, reason = "only describes the events in the document")]
+pub enum RunEventForm {
+    /// The run came to another state.
+    #[schema(title = "RunStateEvent")]
+    State {
+        /// Rises by one with each event of the run.
+        id: i64,
+        data: StateData,
+        at: DateTime<Utc>,
+    },
+    /// How far the run is.
+    #[schema(title = "RunProgressEvent")]
+    Progress {
+        /// Rises by one with each event of the run.
+        id: i64,
+        data: ProgressData,
+        at: DateTime<Utc>,
+    },
+    /// A message for people.
+    #[schema(title = "RunLogEvent")]
+    Log {
+        /// Rises by one with each event of the run.
+        id: i64,
+        data: LogData,
+        at: DateTime<Utc>,
+    },
 }
 
 /// Events of a run, in their order.
 #[derive(Serialize, ToSchema, Debug)]
 #[serde(rename_all = "camelCase")]
 pub struct RunEventsResponse {
+    #[schema(value_type = Vec<RunEventForm>)]
     pub items: Vec<RunEventResponse>,
     /// The `after` of the next request.
     pub next_after: i64,

@@ -12,10 +12,11 @@ use crate::ids::{ConnectionId, DestinationId, JobId, OrganizationId};
 use crate::job::{Deliver, RemovalPolicy};
 use crate::mapping::{Memberships, ReferenceTemplate};
 use crate::webhook::WebhookEvent;
+use crate::webhook::payload::{ObservedDestination, PausedJob, Subject};
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 use uuid::Uuid;
 
@@ -166,7 +167,11 @@ pub async fn observe_missing_objects(
         text: format!(
             "Assets acts on objects that an import leaves out: `missingObjects` of the destination «{name}» is now `{observed}`."
         ),
-        about: Some(("destination", json!({"id": destination, "name": name, "missingObjects": observed}))),
+        subject: Subject::ObservedDestination(ObservedDestination {
+            id: DestinationId(destination),
+            name,
+            missing_objects: observed,
+        }),
         run: None,
     };
     webhooks::announce(tx, organization, event, announcement, now).await
@@ -233,7 +238,7 @@ pub async fn announce_pause(
     let announcement = Announcement {
         event: event.into(),
         text: format!("The schedule of «{name}» is paused (`{reason}`). It starts no runs until somebody resumes it."),
-        about: Some(("job", json!({"id": job, "name": name, "pausedReason": reason}))),
+        subject: Subject::PausedJob(PausedJob { id: job, name: name.to_owned(), paused_reason: reason.to_owned() }),
         run: None,
     };
     webhooks::announce(tx, organization, event, announcement, now).await

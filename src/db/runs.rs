@@ -22,12 +22,12 @@ use super::{Db, Transaction, is_unique_violation};
 use crate::codes::RunErrorCode;
 use crate::error::{Code, Error, Result};
 use crate::ids::{JobId, OrganizationId, RunId};
-use crate::run_state::{EventKind, RunError, RunMode, RunRequest, RunStage, RunState, WaitReason};
+use crate::run_state::event::StateData;
+use crate::run_state::{RunError, RunMode, RunRequest, RunStage, RunState, WaitReason};
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use diesel::sql_types::{Array, Nullable, Text, Timestamptz};
 use diesel_async::RunQueryDsl;
-use serde_json::json;
 use uuid::Uuid;
 
 /// A run to be queued.
@@ -92,7 +92,7 @@ pub async fn enqueue(
                 false => e.into(),
             },
         )?;
-    add_event(tx, organization, new.id, EventKind::State, &json!({"state": RunState::Queued}), now).await?;
+    add_event(tx, organization, new.id, &StateData::new(RunState::Queued).into(), now).await?;
     notify(tx, RUNS, "").await?;
     Ok(inserted)
 }
@@ -143,8 +143,8 @@ pub async fn approve(
         let detail = format!("Run {id} is {}, not awaiting approval.", run.state);
         return Err(Error::new(Code::RunNotAwaitingApproval, detail));
     }
-    add_event(tx, organization, id, EventKind::State, &json!({"state": RunState::Queued, "approved": true}), now)
-        .await?;
+    let queued = StateData { approved: Some(true), ..StateData::new(RunState::Queued) };
+    add_event(tx, organization, id, &queued.into(), now).await?;
     notify(tx, RUNS, "").await?;
     Ok(run)
 }

@@ -30,7 +30,7 @@ use crate::api_key::Scope;
 use crate::error::Result;
 use crate::ids::{ApiKeyId, HandoverId, JobId, OrganizationId};
 use crate::job::ScheduleMode;
-use crate::run_state::EventKind;
+use crate::run_state::event::{LogData, RunEvent};
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
@@ -216,8 +216,8 @@ pub async fn run_due_job(db: &Db, due: &DueJob, new: &NewRun, next: NextTimes, n
         let field = if due.is_full_due(now) { "fullCron" } else { "mode" };
         let message =
             format!("The job's schedule started this run. It is {}, as schedule.{field} of the job says.", new.mode);
-        let data = serde_json::json!({"message": message, "stage": null});
-        super::runs::add_event(tx, organization, new.id, EventKind::Log, &data, now).await?;
+        let started = RunEvent::Log(LogData { message, stage: None });
+        super::runs::add_event(tx, organization, new.id, &started, now).await?;
         let done = ("create", "runs", new.id.0);
         let event = AuditEventRow::of_service(organization, &new.requested_by, done, now);
         super::audit_events::insert(tx, &event).await?;

@@ -9,8 +9,9 @@ use super::schema::{jobs, webhook_deliveries, webhooks};
 use super::webhook_deliveries::DeliveryRow;
 use super::{Db, Transaction};
 use crate::error::Result;
-use crate::ids::{self, LeaseToken, OrganizationId, RunId, WebhookId};
+use crate::ids::{self, JobId, LeaseToken, OrganizationId, RunId, WebhookId};
 use crate::run_state::RunState;
+use crate::webhook::payload::{AnnouncedRun, Subject};
 use crate::webhook::{DeliveryEvent, WebhookEvent};
 use chrono::{DateTime, TimeDelta, Utc};
 use diesel::prelude::*;
@@ -83,8 +84,8 @@ impl Which {
 /// What a webhook is told.
 pub struct Announcement {
     pub event: DeliveryEvent,
-    /// The field of the body that says what it is about, and its value; `None`: nothing.
-    pub about: Option<(&'static str, Value)>,
+    /// What it is about.
+    pub subject: Subject,
     /// One or two sentences that a chat shows as they are.
     pub text: String,
     /// The run that it is about.
@@ -111,8 +112,8 @@ pub(super) async fn announce_run(
     let job_name: Option<String> =
         jobs::table.find((organization.0, run.job_id)).select(jobs::name).first(tx).await.optional()?;
     let text = run_text(&run, state, job_name.as_deref());
-    let about = Some(("run", run_body(&run, job_name)));
-    announce(tx, organization, event, Announcement { event: event.into(), about, text, run: Some(id) }, now).await
+    let subject = Subject::Run(Box::new(announced(run, job_name)));
+    announce(tx, organization, event, Announcement { event: event.into(), subject, text, run: Some(id) }, now).await
 }
 
 /// Announces something to the webhooks of the event.
@@ -146,12 +147,21 @@ async fn listeners(tx: &mut Transaction, organization: OrganizationId, event: We
 }
 
 /// What a delivery says of a run.
-fn run_body(run: &RunRow, job_name: Option<String>) -> Value {
-    json!({
-        "id": run.id, "jobId": run.job_id, "jobName": job_name, "mode": run.mode, "state": run.state,
-        "stage": run.stage, "counts": run.counts, "warnings": run.warnings, "error": run.error,
-        "queuedAt": run.queued_at, "startedAt": run.started_at, "finishedAt": run.finished_at,
-    })
+fn announced(run: RunRow, job_name: Option<String>) -> AnnouncedRun {
+    AnnouncedRun {
+        id: RunId(run.id),
+        job_id: JobId(run.job_id),
+        job_name,
+        mode: run.mode,
+        state: run.state,
+        stage: run.stage,
+        counts: run.counts,
+        warnings: run.warnings,
+        error: run.error,
+        queued_at: run.queued_at,
+        started_at: run.started_at,
+        finished_at: run.finished_at,
+    }
 }
 
 /// What a chat shows of a run.
@@ -196,7 +206,7 @@ pub async fn enqueue_test(
     now: DateTime<Utc>,
 ) -> Result<DeliveryRow> {
     let text = "This is a test of the webhook.".to_owned();
-    let test = Announcement { event: DeliveryEvent::Test, about: None, text, run: None };
+    let test = Announcement { event: DeliveryEvent::Test, subject: Subject::Nothing, text, run: None };
     let delivery = queue(tx, organization, webhook, &test, now).await?;
     notify(tx, WEBHOOKS, "").await?;
     Ok(delivery)
@@ -215,9 +225,9 @@ async fn queue(
         "id": id, "type": event.kind(), "event": event, "createdAt": now, "timestamp": now,
         "organizationId": organization, "text": announcement.text, "data": {},
     });
-    if let Some((field, value)) = &announcement.about {
-        body[*field] = value.clone();
-        body["data"] = json!({*field: value});
+    if let (Some((field, _)), Some(value)) = (event.subject(), announcement.subject.value()?) {
+        body["data"] = json!({field: &value});
+        body[field] = value;
     }
     let row = (
         webhook_deliveries::organization_id.eq(organization.0),

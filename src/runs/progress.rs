@@ -8,9 +8,10 @@ use crate::db::runs::{self, Lease, Note};
 use crate::error::Result;
 use crate::graph::Usage;
 use crate::ids::JobId;
-use crate::run_state::{Counts, EventKind, Progress, RunStage, RunWarning, TypeCounts};
+use crate::run_state::event::{LogData, ProgressData, RunEvent};
+use crate::run_state::{Counts, Progress, RunStage, RunWarning, TypeCounts};
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Warnings of one code beyond this many are only counted: in one more, of which the count says how many they are.
@@ -287,7 +288,8 @@ impl RunProgress {
             measure(&state.job, &progress);
             (state.reported(), state.stage, state.revision)
         };
-        let data = json!({"progress": &progress, "counts": &reported.counts});
+        let data = ProgressData { progress: progress.clone(), counts: reported.counts.clone() };
+        let event = RunEvent::Progress(Box::new(data));
         let progress = serde_json::to_value(progress).map_err(crate::error::Error::internal)?;
         let (lease, now) = (*lease, app.clock.now());
         transaction(app, lease.organization, "store progress", async |tx| {
@@ -300,7 +302,7 @@ impl RunProgress {
                 degraded: Some(reported.degraded),
             };
             runs::note(tx, &lease, &note, now).await?;
-            runs::add_event(tx, lease.organization, lease.run, EventKind::Progress, &data, now).await
+            runs::add_event(tx, lease.organization, lease.run, &event, now).await
         })
         .await?;
         // Only now: a write that was cancelled did not happen.
@@ -312,10 +314,10 @@ impl RunProgress {
     pub async fn log(&self, app: &App, lease: &Lease, message: &str) -> Result<()> {
         let (lease, now) = (*lease, app.clock.now());
         tracing::info!(run.id = %lease.run, organization.id = %lease.organization, "{message}");
-        let data = json!({"message": message, "stage": self.stage()});
+        let event = RunEvent::Log(LogData { message: message.to_owned(), stage: Some(self.stage()) });
         transaction(app, lease.organization, "log", async |tx| {
             runs::fence(tx, &lease).await?;
-            runs::add_event(tx, lease.organization, lease.run, EventKind::Log, &data, now).await
+            runs::add_event(tx, lease.organization, lease.run, &event, now).await
         })
         .await
     }

@@ -40,6 +40,8 @@ const COMMON: &[(&str, &str)] = &[
     ("at", "When it happened."),
     ("url", "The address."),
     ("enabled", "Whether it is on."),
+    ("event", "Which event it is."),
+    ("data", "What belongs to it."),
     ("events", "What the webhook is told of."),
     ("scopes", "What the key may do."),
     ("mode", "What the run reads and delivers."),

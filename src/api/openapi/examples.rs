@@ -106,16 +106,20 @@ const TEXT: &str = "text";
 
 pub(super) fn add(document: &mut Value) {
     let whole = document.clone();
-    let Some(paths) = document["paths"].as_object_mut() else { return };
-    let operations = paths.values_mut().filter_map(Value::as_object_mut).flat_map(|item| item.values_mut());
-    for operation in operations {
-        if let Some(body) = operation.get_mut("requestBody") {
-            add_to_media(&whole, body, Side::Request);
-        }
-        let responses = operation.get_mut("responses").and_then(Value::as_object_mut);
-        for (_, response) in responses.into_iter().flatten() {
-            add_to_media(&whole, response, Side::Response);
-        }
+    for section in ["paths", "webhooks"] {
+        let Some(items) = document[section].as_object_mut() else { continue };
+        let operations = items.values_mut().filter_map(Value::as_object_mut).flat_map(|item| item.values_mut());
+        operations.for_each(|operation| add_to_operation(&whole, operation));
+    }
+}
+
+fn add_to_operation(whole: &Value, operation: &mut Value) {
+    if let Some(body) = operation.get_mut("requestBody") {
+        add_to_media(whole, body, Side::Request);
+    }
+    let responses = operation.get_mut("responses").and_then(Value::as_object_mut);
+    for (_, response) in responses.into_iter().flatten() {
+        add_to_media(whole, response, Side::Response);
     }
 }
 

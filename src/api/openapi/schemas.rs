@@ -41,16 +41,18 @@ fn name_items_of_pages(document: &mut Value) {
     }
 }
 
-/// Turns the variants of a tagged union into components named by their title. Unknown fields are not allowed in them,
-/// as in the service.
+/// Turns the variants of a tagged union into components named by their title. Unknown fields are not allowed in those of a
+/// request, as in the service; those of an answer may get more.
 fn name_variants(document: &mut Value) {
     let Some(schemas) = document["components"]["schemas"].as_object_mut() else { return };
     let mut named = Map::new();
-    for schema in schemas.values_mut() {
+    for (name, schema) in schemas.iter_mut() {
         for variant in schema.get_mut("oneOf").and_then(Value::as_array_mut).into_iter().flatten() {
             let Some(title) = variant.get("title").and_then(Value::as_str).map(str::to_owned) else { continue };
             let mut whole = std::mem::replace(variant, reference(&title));
-            whole["additionalProperties"] = json!(false);
+            if name.starts_with("Create") {
+                whole["additionalProperties"] = json!(false);
+            }
             named.insert(title, whole);
         }
     }

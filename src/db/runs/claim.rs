@@ -10,12 +10,12 @@ use super::row::RunRow;
 use crate::db::{Db, Transaction, webhooks};
 use crate::error::Result;
 use crate::ids::{LeaseToken, OrganizationId, WorkerId};
-use crate::run_state::{EventKind, RunState};
+use crate::run_state::RunState;
+use crate::run_state::event::StateData;
 use chrono::{DateTime, TimeDelta, Utc};
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Timestamptz, Uuid as SqlUuid};
 use diesel_async::RunQueryDsl;
-use serde_json::json;
 use uuid::Uuid;
 
 /// A scheduled run that has waited for so long is as urgent as one that a person started, so that it is not put off for
@@ -43,8 +43,8 @@ pub async fn claim(db: &Db, by: Claimant, now: DateTime<Utc>, lease_for: TimeDel
         for organization in whose_turn(tx, now).await? {
             let Some(run) = claim_of(tx, organization, by, now, lease_for).await? else { continue };
             let lease = Lease { organization, run: run.run_id(), token: by.token };
-            let data = json!({"state": RunState::Running, "attempt": run.attempt});
-            add_event(tx, organization, lease.run, EventKind::State, &data, now).await?;
+            let running = StateData { attempt: Some(run.attempt), ..StateData::new(RunState::Running) };
+            add_event(tx, organization, lease.run, &running.into(), now).await?;
             if run.attempt == 1 {
                 webhooks::announce_run(tx, organization, lease.run, RunState::Running, now).await?;
             }

@@ -9,11 +9,11 @@ use crate::db::schema::runs;
 use crate::db::{Db, Transaction, webhooks};
 use crate::error::{Code, Error, Result};
 use crate::ids::{JobId, OrganizationId, RunId};
-use crate::run_state::{EventKind, RunError, RunStage, RunState, WaitReason};
+use crate::run_state::event::StateData;
+use crate::run_state::{RunError, RunStage, RunState, WaitReason};
 use chrono::{DateTime, SecondsFormat, Utc};
 use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
-use serde_json::json;
 use uuid::Uuid;
 
 /// Requests that a run is cancelled. A run that no worker has ends here; a running run ends as soon as its worker sees the
@@ -111,11 +111,11 @@ pub(super) async fn end(
         Some(error) => Some(RunError { stage: Some(stage_of(tx, organization, id, error).await?), ..error.clone() }),
         None => None,
     };
-    let error = error.map(serde_json::to_value).transpose().map_err(Error::internal)?;
+    let stored = error.as_ref().map(serde_json::to_value).transpose().map_err(Error::internal)?;
     diesel::update(runs::table.find((organization.0, id.0)))
         .set((
             runs::state.eq(state),
-            runs::error.eq(&error),
+            runs::error.eq(stored),
             runs::lease_token.eq(None::<Uuid>),
             runs::lease_expires_at.eq(None::<DateTime<Utc>>),
             runs::approval_expires_at.eq(None::<DateTime<Utc>>),
@@ -126,7 +126,8 @@ pub(super) async fn end(
         ))
         .execute(tx)
         .await?;
-    add_event(tx, organization, id, EventKind::State, &json!({"state": state, "error": error}), now).await?;
+    let ended = StateData { error: Some(error), ..StateData::new(state) };
+    add_event(tx, organization, id, &ended.into(), now).await?;
     webhooks::announce_run(tx, organization, id, state, now).await
 }
 

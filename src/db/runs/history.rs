@@ -7,6 +7,7 @@ use crate::db::schema::{run_changes, run_events};
 use crate::directory::ObjectType;
 use crate::error::Result;
 use crate::ids::{JobId, OrganizationId, RunId};
+use crate::run_state::event::RunEvent;
 use crate::run_state::{ChangeAction, ChangeReason, EventKind};
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
@@ -30,8 +31,7 @@ pub async fn add_event(
     tx: &mut Transaction,
     organization: OrganizationId,
     run: RunId,
-    kind: EventKind,
-    data: &Value,
+    event: &RunEvent,
     now: DateTime<Utc>,
 ) -> Result<()> {
     const ADD: &str = "
@@ -43,8 +43,8 @@ pub async fn add_event(
     diesel::sql_query(ADD)
         .bind::<SqlUuid, _>(organization.0)
         .bind::<SqlUuid, _>(run.0)
-        .bind::<Text, _>(kind)
-        .bind::<Jsonb, _>(data)
+        .bind::<Text, _>(event.kind())
+        .bind::<Jsonb, _>(event.data()?)
         .bind::<Timestamptz, _>(now)
         .execute(tx)
         .await?;

@@ -7,12 +7,13 @@ use crate::db::schema::runs;
 use crate::db::{Db, Transaction, webhooks};
 use crate::error::{Code, Error, Result};
 use crate::ids::{LeaseToken, OrganizationId, RunId};
-use crate::run_state::{Counts, EventKind, RunError, RunStage, RunState, RunWarning, WaitReason};
+use crate::run_state::event::StateData;
+use crate::run_state::{Counts, RunError, RunStage, RunState, RunWarning, WaitReason};
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Bool, Integer, Jsonb, Nullable, Text, Timestamptz, Uuid as SqlUuid};
 use diesel_async::RunQueryDsl;
-use serde_json::{Value, json};
+use serde_json::Value;
 use uuid::Uuid;
 
 /// A claim on a run.
@@ -210,8 +211,8 @@ pub async fn await_approval(
     if changed != 1 {
         return Err(lease_lost(lease));
     }
-    let data = json!({"state": RunState::AwaitingApproval, "brake": detail});
-    add_event(tx, lease.organization, lease.run, EventKind::State, &data, now).await?;
+    let stopped = StateData { brake: Some(detail.clone()), ..StateData::new(RunState::AwaitingApproval) };
+    add_event(tx, lease.organization, lease.run, &stopped.into(), now).await?;
     webhooks::announce_run(tx, lease.organization, lease.run, RunState::AwaitingApproval, now).await
 }
 
@@ -238,7 +239,8 @@ pub async fn release(
     if changed != 1 {
         return Err(lease_lost(lease));
     }
-    let data = json!({"state": RunState::Queued, "waitReason": wait_reason, "runAfter": run_after});
-    add_event(tx, lease.organization, lease.run, EventKind::State, &data, now).await?;
+    let queued =
+        StateData { wait_reason: Some(wait_reason), run_after: Some(run_after), ..StateData::new(RunState::Queued) };
+    add_event(tx, lease.organization, lease.run, &queued.into(), now).await?;
     notify(tx, RUNS, "").await
 }

@@ -3,13 +3,13 @@
 use crate::db::webhooks::{self, Announcement};
 use crate::db::{Db, Transaction};
 use crate::error::Result;
-use crate::ids::OrganizationId;
+use crate::ids::{ConnectionId, OrganizationId};
 use crate::webhook::WebhookEvent;
+use crate::webhook::payload::{ExpiringConnection, Subject};
 use chrono::{DateTime, SecondsFormat, Utc};
 use diesel::prelude::*;
 use diesel::sql_types::{Integer, Text, Timestamptz, Uuid as SqlUuid};
 use diesel_async::RunQueryDsl;
-use serde_json::json;
 use uuid::Uuid;
 
 #[derive(QueryableByName)]
@@ -57,12 +57,12 @@ async fn announce(tx: &mut Transaction, one: &Expiring, now: DateTime<Utc>) -> R
             "The credential of the connection «{}» {when}. Enter a new one before, so that imports go on.",
             one.name
         ),
-        about: Some((
-            "connection",
-            json!({
-                "id": one.id, "name": one.name, "credentialExpiresAt": one.expires_at, "days": one.days,
-            }),
-        )),
+        subject: Subject::ExpiringConnection(ExpiringConnection {
+            id: ConnectionId(one.id),
+            name: one.name.clone(),
+            credential_expires_at: one.expires_at,
+            days: one.days,
+        }),
         run: None,
     };
     webhooks::announce(tx, OrganizationId(one.organization_id), event, announcement, now).await

@@ -1,6 +1,7 @@
 //! Webhooks: their settings, their deliveries, and the attempts.
 
 use crate::support::postgres::connect;
+use crate::support::recorder;
 use crate::support::test_app::{TestApp, connection_body, pointers};
 use crate::support::world::World;
 use aws_lc_rs::hmac;
@@ -39,8 +40,14 @@ async fn add(app: &TestApp, receiver: &MockServer, events: Value) -> String {
     app.create("/v1/webhooks", &body).await
 }
 
+/// The deliveries, each of which is as the document describes its kind.
 async fn deliveries(app: &TestApp, webhook: &str) -> Vec<Value> {
-    app.get(&format!("{webhook}/deliveries")).await.expect(200)["items"].as_array().unwrap().clone()
+    let deliveries = app.get(&format!("{webhook}/deliveries")).await.expect(200)["items"].as_array().unwrap().clone();
+    for delivery in &deliveries {
+        let body = &delivery["body"];
+        recorder::check_delivery(body["type"].as_str().unwrap(), body);
+    }
+    deliveries
 }
 
 /// The delivery that the receiver got. Its signature must be valid.

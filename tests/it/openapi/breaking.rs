@@ -148,7 +148,10 @@ impl<'d> Comparison<'d> {
         }
         self.types(place, old, new, side);
         self.variants(place, old, new, side);
-        self.properties(place, old, new, side);
+        match new["oneOf"].as_array().filter(|_| side == Side::Answer && !old["properties"].is_null()) {
+            Some(kinds) => self.kinds(place, old, new, kinds),
+            None => self.properties(place, old, new, side),
+        }
         if side == Side::Request {
             self.limits(place, old, new);
         }
@@ -216,6 +219,34 @@ impl<'d> Comparison<'d> {
         for name in texts(&new["required"]).into_iter().filter(|_| side == Side::Request) {
             if !is_required(old, name) {
                 self.add(&format!("{place}.{name}"), "is required");
+            }
+        }
+    }
+
+    /// An answer that is one of several kinds has everything that it had, whichever kind it is.
+    fn kinds(&mut self, place: &str, old: &'d Value, new: &'d Value, kinds: &'d [Value]) {
+        let kinds: Vec<&Value> = kinds.iter().map(|kind| resolve(self.new, kind)).collect();
+        for (name, property) in fields(&old["properties"]) {
+            let place = format!("{place}.{name}");
+            if new["discriminator"]["propertyName"] == **name {
+                let words = |property: &'d Value| texts(&resolve(self.old, property)["enum"]);
+                let now: Vec<&str> = kinds.iter().flat_map(|kind| texts(&kind["properties"][name]["enum"])).collect();
+                for word in words(property).into_iter().filter(|word| !now.contains(word)) {
+                    self.breaks.push(format!("{place} is never {word:?}"));
+                }
+                continue;
+            }
+            for kind in &kinds {
+                let Some(now) = kind["properties"].get(name) else {
+                    self.add(&place, format_args!("is gone from {}", kind["title"]));
+                    continue;
+                };
+                if texts(&old["required"]).contains(&name.as_str())
+                    && !texts(&kind["required"]).contains(&name.as_str())
+                {
+                    self.add(&place, "can be absent");
+                }
+                self.schema(&place, property, now, Side::Answer);
             }
         }
     }
@@ -288,6 +319,23 @@ fn what_callers_rely_on_is_missed() {
     ] {
         assert_eq!(changed(&pointer, &change), [expected], "{pointer}");
     }
+}
+
+#[test]
+fn an_answer_may_become_one_of_several_kinds_that_have_all_it_had() {
+    let kind = |word: &str, properties: Value| {
+        let mut kind = json!({"type": "object", "title": word, "required": ["id"], "properties": properties});
+        kind["properties"]["kind"] = json!({"type": "string", "enum": [word]});
+        kind
+    };
+    let union = |kinds: &[Value]| json!({"oneOf": kinds, "discriminator": {"propertyName": "kind"}});
+    let id = json!({"id": {"type": "string"}});
+    let whole = union(&[kind("a", id.clone()), kind("b", id.clone())]);
+    assert_eq!(changed("/components/schemas/Answer", &whole), [] as [String; 0]);
+    let without = union(&[kind("a", id.clone()), kind("b", json!({}))]);
+    assert_eq!(changed("/components/schemas/Answer", &without), ["Answer.id is gone from \"b\""]);
+    let fewer = union(&[kind("a", id)]);
+    assert_eq!(changed("/components/schemas/Answer", &fewer), ["Answer.kind is never \"b\""]);
 }
 
 #[test]

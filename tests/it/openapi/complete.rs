@@ -190,3 +190,19 @@ fn every_example_fits_its_schema() {
         .collect();
     assert!(faults.is_empty(), "{faults:#?}");
 }
+
+/// The recorded deliveries of `tests/it/api/webhooks.rs` are held against these schemas.
+#[test]
+fn every_event_of_a_webhook_is_described() {
+    let document = document();
+    let mut words: Vec<&Value> = Vec::new();
+    for (kind, item) in document["webhooks"].as_object().unwrap() {
+        let body = resolve(&document, &item["post"]["requestBody"]["content"]["application/json"]["schema"]);
+        assert_eq!(body["properties"]["type"]["enum"], json!([kind]));
+        words.push(&body["properties"]["event"]["enum"][0]);
+    }
+    let parameters = document["paths"]["/v1/webhooks/{id}/deliveries"]["get"]["parameters"].as_array().unwrap();
+    let events = &parameters.iter().find(|parameter| parameter["name"] == "event").unwrap()["schema"]["enum"];
+    let known = events.as_array().unwrap();
+    assert!(known.len() == words.len() && known.iter().all(|word| words.contains(&word)), "{words:?}");
+}

@@ -207,12 +207,22 @@ fn check_content(response: &'static Value, headers: &HeaderMap, text: &str, what
     if media_type != "application/json" && !media_type.ends_with("+json") {
         return;
     }
-    let mut schema = described["schema"].clone();
+    let body = serde_json::from_str(text).unwrap_or_else(|e| panic!("{e}: {what}"));
+    check_schema(described["schema"].clone(), &body, what);
+}
+
+/// Fails the test unless the document describes this body of a delivery of a webhook.
+pub fn check_delivery(kind: &str, body: &Value) {
+    let request = document()["webhooks"].get(kind).unwrap_or_else(|| panic!("the document has no webhook {kind}"));
+    let schema = &request["post"]["requestBody"]["content"]["application/json"]["schema"];
+    check_schema(schema.clone(), body, &format!("webhook {kind}: {body:.500}"));
+}
+
+fn check_schema(mut schema: Value, body: &Value, what: &str) {
     schema["components"] = document()["components"].clone();
     let validator = jsonschema::options().should_validate_formats(true).build(&schema).unwrap();
-    let body = serde_json::from_str(text).unwrap_or_else(|e| panic!("{e}: {what}"));
     let faults: Vec<String> =
-        validator.iter_errors(&body).map(|fault| format!("{}: {fault:.300}", fault.instance_path())).collect();
+        validator.iter_errors(body).map(|fault| format!("{}: {fault:.300}", fault.instance_path())).collect();
     assert!(faults.is_empty(), "the body is not as the document says: {faults:#?}\n{what}");
 }
 

@@ -1,0 +1,130 @@
+//! What a delivery is about: one thing, which its body has under a name of its own and in `data`.
+
+use super::DeliveryEvent;
+use crate::destination::MissingObjects;
+use crate::error::{Error, Result};
+use crate::ids::{ConnectionId, DestinationId, JobId, RunId};
+use crate::run_state::{Counts, RunError, RunMode, RunStage, RunState, RunWarning};
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use serde_json::Value;
+use utoipa::ToSchema;
+
+/// A run that has begun, ended, or stopped at the removal brake.
+#[derive(Serialize, ToSchema, Clone, Debug)]
+#[serde(rename_all = "camelCase")]
+pub struct AnnouncedRun {
+    pub id: RunId,
+    pub job_id: JobId,
+    /// The name of the job; null: it was deleted.
+    #[schema(required = true)]
+    pub job_name: Option<String>,
+    pub mode: RunMode,
+    pub state: RunState,
+    /// What the run was busy with last; null: it did not begin.
+    #[schema(required = true)]
+    pub stage: Option<RunStage>,
+    // As they are stored: another version may have written them.
+    #[schema(value_type = Counts)]
+    pub counts: Value,
+    #[schema(value_type = Vec<RunWarning>)]
+    pub warnings: Value,
+    /// Why the run failed or was cancelled; null: it was not.
+    #[schema(required = true, value_type = Option<RunError>)]
+    pub error: Option<Value>,
+    pub queued_at: DateTime<Utc>,
+    #[schema(required = true)]
+    pub started_at: Option<DateTime<Utc>>,
+    #[schema(required = true)]
+    pub finished_at: Option<DateTime<Utc>>,
+}
+
+/// A connection whose check failed.
+#[derive(Serialize, ToSchema, Clone, Debug)]
+#[serde(rename_all = "camelCase")]
+pub struct FailedConnection {
+    pub id: ConnectionId,
+    pub name: String,
+    pub summary: String,
+}
+
+/// A connection whose credential expires.
+#[derive(Serialize, ToSchema, Clone, Debug)]
+#[serde(rename_all = "camelCase")]
+pub struct ExpiringConnection {
+    pub id: ConnectionId,
+    pub name: String,
+    /// When the credential expires.
+    pub credential_expires_at: DateTime<Utc>,
+    /// The threshold that was passed: 30, 7 or 1 days before.
+    #[schema(example = 30)]
+    pub days: i32,
+}
+
+/// A job whose schedule was paused.
+#[derive(Serialize, ToSchema, Clone, Debug)]
+#[serde(rename_all = "camelCase")]
+pub struct PausedJob {
+    pub id: JobId,
+    pub name: String,
+    /// `manual`, or why the service paused it.
+    pub paused_reason: String,
+}
+
+/// A destination that treats missing objects otherwise than it said.
+#[derive(Serialize, ToSchema, Clone, Debug)]
+#[serde(rename_all = "camelCase")]
+pub struct ObservedDestination {
+    pub id: DestinationId,
+    pub name: String,
+    /// What it does with them, as a run observed.
+    pub missing_objects: MissingObjects,
+}
+
+/// The thing that a delivery is about.
+#[derive(Clone, Debug)]
+pub enum Subject {
+    Nothing,
+    Run(Box<AnnouncedRun>),
+    FailedConnection(FailedConnection),
+    ExpiringConnection(ExpiringConnection),
+    PausedJob(PausedJob),
+    ObservedDestination(ObservedDestination),
+}
+
+impl Subject {
+    /// The thing as it is in the body; `None`: there is none.
+    pub fn value(&self) -> Result<Option<Value>> {
+        let value = match self {
+            Self::Nothing => return Ok(None),
+            Self::Run(run) => serde_json::to_value(run),
+            Self::FailedConnection(connection) => serde_json::to_value(connection),
+            Self::ExpiringConnection(connection) => serde_json::to_value(connection),
+            Self::PausedJob(job) => serde_json::to_value(job),
+            Self::ObservedDestination(destination) => serde_json::to_value(destination),
+        };
+        value.map(Some).map_err(Error::internal)
+    }
+}
+
+impl DeliveryEvent {
+    /// The name of the field with the thing that the event is about, and the name of its schema.
+    pub fn subject(self) -> Option<(&'static str, String)> {
+        fn named<T: ToSchema>(field: &'static str) -> Option<(&'static str, String)> {
+            Some((field, T::name().into_owned()))
+        }
+        match self {
+            Self::Succeeded
+            | Self::Degraded
+            | Self::Failed
+            | Self::Cancelled
+            | Self::AwaitingApproval
+            | Self::Started => named::<AnnouncedRun>("run"),
+            Self::CheckFailed => named::<FailedConnection>("connection"),
+            Self::CredentialExpiring => named::<ExpiringConnection>("connection"),
+            Self::SchedulePaused => named::<PausedJob>("job"),
+            Self::DestinationObserved => named::<ObservedDestination>("destination"),
+            Self::Test => None,
+        }
+    }
+}
