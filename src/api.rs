@@ -49,7 +49,6 @@ pub mod run_events;
 pub mod run_report;
 pub mod runs;
 pub mod tickets;
-mod value_changes;
 pub mod webhook_deliveries;
 pub mod webhooks;
 mod words;

@@ -2,6 +2,7 @@
 
 pub mod payload;
 
+use crate::change::DirectoryEvent;
 use crate::run_state::RunState;
 use crate::text_enum::{explained, text_enum};
 use serde::{Deserialize, Serialize};
@@ -30,6 +31,18 @@ text_enum! {
         SchedulePaused = "schedule.paused",
         /// A run observed how Assets treats missing objects, and the destination was changed accordingly.
         DestinationObserved = "destination.observed",
+        /// Users are new, or came back: one delivery for each run that found some.
+        UserJoined = "user.joined",
+        /// Users were deleted or left the scope.
+        UserLeft = "user.left",
+        /// The department, manager or company of users changed.
+        UserMoved = "user.moved",
+        /// No unit of a licence is left.
+        LicenseExhausted = "license.exhausted",
+        /// Groups are new, or came back.
+        GroupCreated = "group.created",
+        /// Groups were deleted or left the scope.
+        GroupDeleted = "group.deleted",
     }
 }
 
@@ -74,6 +87,18 @@ text_enum! {
         SchedulePaused = "schedule.paused",
         /// A run observed how Assets treats missing objects, and the destination was changed accordingly.
         DestinationObserved = "destination.observed",
+        /// Users are new, or came back: one delivery for each run that found some.
+        UserJoined = "user.joined",
+        /// Users were deleted or left the scope.
+        UserLeft = "user.left",
+        /// The department, manager or company of users changed.
+        UserMoved = "user.moved",
+        /// No unit of a licence is left.
+        LicenseExhausted = "license.exhausted",
+        /// Groups are new, or came back.
+        GroupCreated = "group.created",
+        /// Groups were deleted or left the scope.
+        GroupDeleted = "group.deleted",
         /// A test of the webhook, by `POST /v1/webhooks/{id}/test`.
         Test = "test",
     }
@@ -105,6 +130,12 @@ impl DeliveryEvent {
             | Self::CredentialExpiring
             | Self::SchedulePaused
             | Self::DestinationObserved
+            | Self::UserJoined
+            | Self::UserLeft
+            | Self::UserMoved
+            | Self::LicenseExhausted
+            | Self::GroupCreated
+            | Self::GroupDeleted
             | Self::Test => self.to_string(),
         }
     }
@@ -123,6 +154,25 @@ impl From<WebhookEvent> for DeliveryEvent {
             WebhookEvent::CredentialExpiring => Self::CredentialExpiring,
             WebhookEvent::SchedulePaused => Self::SchedulePaused,
             WebhookEvent::DestinationObserved => Self::DestinationObserved,
+            WebhookEvent::UserJoined => Self::UserJoined,
+            WebhookEvent::UserLeft => Self::UserLeft,
+            WebhookEvent::UserMoved => Self::UserMoved,
+            WebhookEvent::LicenseExhausted => Self::LicenseExhausted,
+            WebhookEvent::GroupCreated => Self::GroupCreated,
+            WebhookEvent::GroupDeleted => Self::GroupDeleted,
+        }
+    }
+}
+
+impl From<DirectoryEvent> for WebhookEvent {
+    fn from(event: DirectoryEvent) -> Self {
+        match event {
+            DirectoryEvent::UserJoined => Self::UserJoined,
+            DirectoryEvent::UserLeft => Self::UserLeft,
+            DirectoryEvent::UserMoved => Self::UserMoved,
+            DirectoryEvent::LicenseExhausted => Self::LicenseExhausted,
+            DirectoryEvent::GroupCreated => Self::GroupCreated,
+            DirectoryEvent::GroupDeleted => Self::GroupDeleted,
         }
     }
 }

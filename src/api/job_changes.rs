@@ -1,19 +1,16 @@
 //! What the runs of a job changed, as one feed: others follow the directory by it.
 
 use super::auth::Caller;
-use super::value_changes::{ValueChange, changes};
 use crate::app::App;
+use crate::change::{DirectoryEvent, FeedPlace, ValueChange, changes};
 use crate::db::job_settings;
 use crate::db::runs::{self, FeedRow};
 use crate::directory::ObjectType;
-use crate::error::{Code, Error, Result};
+use crate::error::Result;
 use crate::ids::{JobId, RunId};
 use crate::run_state::{ChangeAction, ChangeReason};
-use crate::text_enum::explained;
 use actix_web::get;
 use actix_web::web::{Data, Json, Path, Query};
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -22,8 +19,6 @@ use uuid::Uuid;
 const LIMIT_DEFAULT: u16 = 50;
 /// The word for the end of the feed.
 const LATEST: &str = "latest";
-/// The attributes of a user that say where somebody works.
-const PLACE: [&str; 3] = ["department", "manager", "companyName"];
 
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
@@ -72,58 +67,11 @@ pub struct JobChange {
     pub changes: Vec<ValueChange>,
 }
 
-explained! {
-    /// What happened in the directory.
-    #[derive(Serialize, ToSchema, Clone, Copy, PartialEq, Eq, Debug)]
-    pub enum DirectoryEvent {
-        /// A user is new, or came back.
-        #[serde(rename = "user.joined")]
-        UserJoined,
-        /// A user was deleted or left the scope.
-        #[serde(rename = "user.left")]
-        UserLeft,
-        /// The department, manager or company of a user changed.
-        #[serde(rename = "user.moved")]
-        UserMoved,
-        /// No unit of a licence is left.
-        #[serde(rename = "license.exhausted")]
-        LicenseExhausted,
-        /// A group is new, or came back.
-        #[serde(rename = "group.created")]
-        GroupCreated,
-        /// A group was deleted or left the scope.
-        #[serde(rename = "group.deleted")]
-        GroupDeleted,
-    }
-}
-
-impl DirectoryEvent {
-    fn of(object_type: ObjectType, action: ChangeAction, changes: &[ValueChange]) -> Option<Self> {
-        let came = matches!(action, ChangeAction::Create | ChangeAction::Restore);
-        let left = matches!(action, ChangeAction::Missing | ChangeAction::Mark | ChangeAction::Remove);
-        let changed = |names: &[&str]| changes.iter().any(|change| names.contains(&change.name.as_str()));
-        match object_type {
-            ObjectType::Users if came => Some(Self::UserJoined),
-            ObjectType::Users if left => Some(Self::UserLeft),
-            ObjectType::Users if changed(&PLACE) => Some(Self::UserMoved),
-            ObjectType::Groups if came => Some(Self::GroupCreated),
-            ObjectType::Groups if left => Some(Self::GroupDeleted),
-            ObjectType::Licenses => {
-                let is_out = |change: &ValueChange| {
-                    change.name == "availableUnits" && change.after.as_i64().is_some_and(|units| units <= 0)
-                };
-                changes.iter().any(is_out).then_some(Self::LicenseExhausted)
-            }
-            _ => None,
-        }
-    }
-}
-
 impl JobChange {
     fn from_row(row: FeedRow) -> Self {
         let changes = changes(row.before.as_deref(), row.after.as_deref());
         Self {
-            after: write((row.run_id, row.seq)),
+            after: FeedPlace { run: row.run_id, seq: row.seq }.write(),
             run_id: RunId(row.run_id),
             at: row.at,
             object_type: row.object_type,
@@ -135,20 +83,6 @@ impl JobChange {
             changes,
         }
     }
-}
-
-fn write((run, seq): (Uuid, i64)) -> String {
-    URL_SAFE_NO_PAD.encode([run.as_bytes().as_slice(), &seq.to_be_bytes()].concat())
-}
-
-fn read(after: &str) -> Result<(Uuid, i64)> {
-    let bytes = URL_SAFE_NO_PAD.decode(after).unwrap_or_default();
-    let place = bytes
-        .split_first_chunk::<16>()
-        .and_then(|(run, seq)| Some((Uuid::from_bytes(*run), i64::from_be_bytes(seq.try_into().ok()?))));
-    place.ok_or_else(|| {
-        Error::new(Code::InvalidCursor, "This `after` is not valid here. Start again without it, or with `latest`.")
-    })
 }
 
 /// Follow the changes of a job
@@ -176,9 +110,9 @@ pub async fn list_job_changes(
         .scoped(organization, async |tx| {
             job_settings::load(tx, organization, id).await?;
             let start = match query.after.as_deref() {
-                None => (Uuid::nil(), 0),
+                None => FeedPlace { run: Uuid::nil(), seq: 0 },
                 Some(LATEST) => runs::end_of_feed(tx, organization, id).await?,
-                Some(after) => read(after)?,
+                Some(after) => FeedPlace::read(after)?,
             };
             Ok((start, runs::feed(tx, organization, id, start, limit + 1).await?))
         })
@@ -186,7 +120,7 @@ pub async fn list_job_changes(
     let most = usize::try_from(limit).unwrap_or(usize::MAX);
     let more = rows.len() > most;
     rows.truncate(most);
-    let next = rows.last().map_or(start, |row| (row.run_id, row.seq));
+    let next = rows.last().map_or(start, |row| FeedPlace { run: row.run_id, seq: row.seq });
     let items = rows.into_iter().map(JobChange::from_row).collect();
-    Ok(Json(JobChangesResponse { items, next_after: write(next), more }))
+    Ok(Json(JobChangesResponse { items, next_after: next.write(), more }))
 }

@@ -13,7 +13,9 @@ use super::contract::Contract;
 use super::problem::{self, Problem, ProblemFault, ProblemUse};
 use crate::error::Code;
 use crate::filter::where_tree::{All, Any, Condition, ElementsAll, ElementsAny, Not};
-use crate::webhook::payload::{AnnouncedRun, ExpiringConnection, FailedConnection, ObservedDestination, PausedJob};
+use crate::webhook::payload::{
+    AnnouncedRun, DirectoryChanges, ExpiringConnection, FailedConnection, ObservedDestination, PausedJob,
+};
 use actix_web::get;
 use actix_web::web::Data;
 use actix_web::{App as ActixApp, HttpResponse};
@@ -41,7 +43,7 @@ use utoipa_actix_web::service_config::ServiceConfig;
         (name = "Operations", description = "Health and metrics"),
     ),
     components(schemas(Problem, ProblemFault, ProblemUse, All, Any, Not, ElementsAny, ElementsAll, Condition,
-        AnnouncedRun, FailedConnection, ExpiringConnection, PausedJob, ObservedDestination))
+        AnnouncedRun, FailedConnection, ExpiringConnection, PausedJob, ObservedDestination, DirectoryChanges))
 )]
 struct Base;
 

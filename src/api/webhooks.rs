@@ -37,8 +37,10 @@ pub struct CreateWebhook {
     /// The receiver, called with POST: an https URL with a public address, unless the operator allows its origin.
     #[schema(min_length = 1, max_length = 2000, format = "uri")]
     pub url: String,
-    /// Absent: what came of a run (`succeeded`, `degraded`, `failed`, `cancelled`, `awaitingApproval`).
-    #[schema(min_items = 1, max_items = 10)]
+    /// Absent: what came of a run (`succeeded`, `degraded`, `failed`, `cancelled`, `awaitingApproval`). What a run found in the
+    /// directory (`user.joined` and the like) is one delivery for each run and event, with the number and the first hundred
+    /// objects.
+    #[schema(min_items = 1, max_items = 16)]
     pub events: Option<Vec<WebhookEvent>>,
     /// The key that signs each delivery, by the rules of Standard Webhooks: the header `webhook-signature: v1,<Base64>` has
     /// the HMAC-SHA256 of `<webhook-id>.<webhook-timestamp>.<body>`. A secret that begins with `whsec_` is the Base64 of
@@ -66,7 +68,7 @@ pub struct UpdateWebhook {
     #[schema(min_length = 1, max_length = 2000, format = "uri", nullable = false)]
     url: Option<String>,
     #[serde(default)]
-    #[schema(value_type = Option<Vec<WebhookEvent>>, min_items = 1, max_items = 10)]
+    #[schema(value_type = Option<Vec<WebhookEvent>>, min_items = 1, max_items = 16)]
     events: Change<Vec<WebhookEvent>>,
     #[serde(default)]
     #[schema(value_type = Option<String>, write_only, min_length = 16, max_length = 200, pattern = "^[!-~]+$")]

@@ -1,7 +1,6 @@
 //! What the words of enums mean, beside the enums: generators of clients take the description of a schema only.
 
 use super::forge_imports::ForgeImportStatus;
-use super::job_changes::DirectoryEvent;
 use super::jobs::ExpandJob;
 use super::objects::{MirrorType, Relation};
 use super::page::{NameSort, TimeSort};
@@ -9,6 +8,7 @@ use super::run_report::ReportFormat;
 use super::runs::ActorKind;
 use super::workers::WorkerState;
 use crate::api_key::Scope;
+use crate::change::DirectoryEvent;
 use crate::cloud::Cloud;
 use crate::connection::{CredentialKind, Overall};
 use crate::destination::{DestinationKind, EmptyValues, MissingObjects};

@@ -2,6 +2,7 @@
 //! finds new runs, runs that are due again and runs of a process that died, so no reaper is needed.
 
 mod claim;
+mod directory;
 mod end;
 mod history;
 mod lease;

@@ -19,6 +19,7 @@ use diesel::sql_types::{BigInt, Timestamptz, Uuid as SqlUuid};
 use diesel_async::RunQueryDsl;
 use serde::Deserialize;
 use serde_json::{Value, json};
+use std::collections::HashSet;
 use utoipa::IntoParams;
 use uuid::Uuid;
 
@@ -132,6 +133,17 @@ pub async fn announce(
         queue(tx, organization, webhook, &announcement, now).await?;
     }
     notify(tx, WEBHOOKS, "").await
+}
+
+/// The events that enabled webhooks are told of.
+pub(super) async fn listened(tx: &mut Transaction, organization: OrganizationId) -> Result<HashSet<WebhookEvent>> {
+    let lists: Vec<Vec<WebhookEvent>> = webhooks::table
+        .filter(webhooks::organization_id.eq(organization.0))
+        .filter(webhooks::enabled.eq(true))
+        .select(webhooks::events)
+        .load(tx)
+        .await?;
+    Ok(lists.into_iter().flatten().collect())
 }
 
 /// The enabled webhooks that are told of an event.

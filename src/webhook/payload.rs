@@ -1,6 +1,7 @@
 //! What a delivery is about: one thing, which its body has under a name of its own and in `data`.
 
 use super::DeliveryEvent;
+use crate::change::ValueChange;
 use crate::destination::MissingObjects;
 use crate::error::{Error, Result};
 use crate::ids::{ConnectionId, DestinationId, JobId, RunId};
@@ -9,6 +10,7 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
+use uuid::Uuid;
 
 /// A run that has begun, ended, or stopped at the removal brake.
 #[derive(Serialize, ToSchema, Clone, Debug)]
@@ -81,6 +83,40 @@ pub struct ObservedDestination {
     pub missing_objects: MissingObjects,
 }
 
+/// How many objects a delivery names at most.
+pub const MOST_OBJECTS: usize = 100;
+
+/// What a run found in the directory: one event, and the objects that it happened to.
+#[derive(Serialize, ToSchema, Clone, Debug)]
+#[serde(rename_all = "camelCase")]
+pub struct DirectoryChanges {
+    pub run_id: RunId,
+    pub job_id: JobId,
+    /// The name of the job; null: it was deleted.
+    #[schema(required = true)]
+    pub job_name: Option<String>,
+    /// How many objects it happened to.
+    pub count: u64,
+    /// The first of them.
+    #[schema(max_items = 100)]
+    pub objects: Vec<ChangedObject>,
+    /// The path of the changes of the run, and of those after it: `GET /v1/jobs/{id}/changes`.
+    #[schema(example = "/v1/jobs/01900000-0000-7000-8000-000000000001/changes?after=AZAAAAAAcACAAAAAAAAAAQ")]
+    pub feed: String,
+}
+
+/// An object of the directory that something happened to.
+#[derive(Serialize, ToSchema, Clone, Debug)]
+#[serde(rename_all = "camelCase")]
+pub struct ChangedObject {
+    pub object_id: Uuid,
+    /// The name of the object; null: it has none.
+    #[schema(required = true)]
+    pub label: Option<String>,
+    /// The values that make the event; empty where the object is new or gone.
+    pub changes: Vec<ValueChange>,
+}
+
 /// The thing that a delivery is about.
 #[derive(Clone, Debug)]
 pub enum Subject {
@@ -90,6 +126,7 @@ pub enum Subject {
     ExpiringConnection(ExpiringConnection),
     PausedJob(PausedJob),
     ObservedDestination(ObservedDestination),
+    Changes(DirectoryChanges),
 }
 
 impl Subject {
@@ -102,6 +139,7 @@ impl Subject {
             Self::ExpiringConnection(connection) => serde_json::to_value(connection),
             Self::PausedJob(job) => serde_json::to_value(job),
             Self::ObservedDestination(destination) => serde_json::to_value(destination),
+            Self::Changes(changes) => serde_json::to_value(changes),
         };
         value.map(Some).map_err(Error::internal)
     }
@@ -124,6 +162,12 @@ impl DeliveryEvent {
             Self::CredentialExpiring => named::<ExpiringConnection>("connection"),
             Self::SchedulePaused => named::<PausedJob>("job"),
             Self::DestinationObserved => named::<ObservedDestination>("destination"),
+            Self::UserJoined
+            | Self::UserLeft
+            | Self::UserMoved
+            | Self::LicenseExhausted
+            | Self::GroupCreated
+            | Self::GroupDeleted => named::<DirectoryChanges>("changes"),
             Self::Test => None,
         }
     }

@@ -1,8 +1,8 @@
 //! One object of a job: its values, what it is linked with, what Assets has of it, and what happened to it.
 
 use crate::api::auth::Caller;
-use crate::api::value_changes::{ValueChange, changes};
 use crate::app::App;
+use crate::change::{ValueChange, changes};
 use crate::db::mirror::browse;
 use crate::db::mirror::lookup::{self, DeliveredObject, HistoryRow, TypedObjectRow};
 use crate::db::{Transaction, job_settings};

@@ -1,5 +1,6 @@
 //! The end of a run: cancelled, failed or succeeded, each with its terminal record, its event and its webhooks.
 
+use super::directory;
 use super::history::add_event;
 use super::row::{self, RunRow};
 use crate::codes::RunErrorCode;
@@ -128,7 +129,8 @@ pub(super) async fn end(
         .await?;
     let ended = StateData { error: Some(error), ..StateData::new(state) };
     add_event(tx, organization, id, &ended.into(), now).await?;
-    webhooks::announce_run(tx, organization, id, state, now).await
+    webhooks::announce_run(tx, organization, id, state, now).await?;
+    directory::announce(tx, organization, id, state, now).await
 }
 
 /// The stage of a terminal record: its own, else the run's. A run that never began counts as in the first stage.

@@ -1,5 +1,6 @@
 //! The history of a run: its events and its changes.
 
+use crate::change::FeedPlace;
 use crate::db::Transaction;
 use crate::db::list::containing;
 use crate::db::listen::{RUN_EVENTS, notify};
@@ -121,7 +122,7 @@ pub async fn feed(
     tx: &mut Transaction,
     organization: OrganizationId,
     job: JobId,
-    (run, seq): (Uuid, i64),
+    after: FeedPlace,
     limit: i64,
 ) -> Result<Vec<FeedRow>> {
     let query = format!(
@@ -133,15 +134,15 @@ pub async fn feed(
     Ok(diesel::sql_query(query)
         .bind::<SqlUuid, _>(organization.0)
         .bind::<SqlUuid, _>(job.0)
-        .bind::<SqlUuid, _>(run)
-        .bind::<BigInt, _>(seq)
+        .bind::<SqlUuid, _>(after.run)
+        .bind::<BigInt, _>(after.seq)
         .bind::<BigInt, _>(limit)
         .load(tx)
         .await?)
 }
 
 /// The place after the last change of the feed.
-pub async fn end_of_feed(tx: &mut Transaction, organization: OrganizationId, job: JobId) -> Result<(Uuid, i64)> {
+pub async fn end_of_feed(tx: &mut Transaction, organization: OrganizationId, job: JobId) -> Result<FeedPlace> {
     #[derive(QueryableByName)]
     struct Row {
         #[diesel(sql_type = SqlUuid)]
@@ -150,7 +151,8 @@ pub async fn end_of_feed(tx: &mut Transaction, organization: OrganizationId, job
     let query = format!("SELECT r.id FROM runs r WHERE {FEED_RUNS} ORDER BY r.id DESC LIMIT 1");
     let query = diesel::sql_query(query).bind::<SqlUuid, _>(organization.0).bind::<SqlUuid, _>(job.0);
     let last: Option<Row> = query.get_result(tx).await.optional()?;
-    Ok(last.map_or((Uuid::nil(), 0), |row| (row.id, i64::MAX)))
+    let nothing = FeedPlace { run: Uuid::nil(), seq: 0 };
+    Ok(last.map_or(nothing, |row| FeedPlace { run: row.id, seq: i64::MAX }))
 }
 
 /// Which changes to list; `None`: all.

@@ -12,10 +12,11 @@ use entra_assets::runs::scheduler;
 use entra_assets::runs::webhooks::step;
 use entra_assets::sim::assets::AssetsOptions;
 use entra_assets::sim::graph::Scenario;
-use entra_assets::sim::seed::SeedOptions;
+use entra_assets::sim::seed::{GroupKind, SeedOptions};
 use reqwest::Method;
 use serde_json::{Value, json};
 use std::time::Duration;
+use uuid::Uuid;
 use wiremock::{Mock, MockServer, Request, ResponseTemplate, matchers};
 
 const SECRET: &str = "a-secret-of-the-receiver";
@@ -345,4 +346,58 @@ async fn checks_credentials_and_schedules_are_told_too() {
     assert_eq!(last, ["run.started", "schedule.paused"]);
     assert_eq!(found.last().unwrap().1["type"], "run.started");
     assert_eq!(found.last().unwrap().1["text"], "The full run of «Nightly» has started.");
+}
+
+/// A run tells of the directory once for each event, to those who want to know.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_run_found_in_the_directory_is_one_delivery_for_each_event() {
+    let (app, receiver) = start().await;
+    let wanted =
+        json!(["user.joined", "user.left", "user.moved", "license.exhausted", "group.created", "group.deleted"]);
+    let webhook = add(&app, &receiver, wanted).await;
+    let other = add(&app, &receiver, json!(["succeeded"])).await;
+    let objects = json!({"users": {"enabled": true}, "groups": {"enabled": true}, "licenses": {"enabled": true}});
+    let job = app.create_job(&json!({"objects": objects})).await;
+    let told = async || {
+        let mut told: Vec<(String, Value)> = Vec::new();
+        for delivery in deliveries(&app, &webhook).await {
+            told.push((delivery["event"].as_str().unwrap().to_owned(), delivery["body"].clone()));
+        }
+        told.sort_by(|a, b| a.0.cmp(&b.0));
+        told
+    };
+    app.run(&job, &json!({"mode": "dryRun"})).await;
+    assert_eq!(told().await.len(), 0, "a dry run changes nothing");
+    app.run(&job, &json!({"mode": "full"})).await;
+    let truth = app.world.graph.truth();
+    let first = told().await;
+    let counts: Vec<(&str, &Value)> =
+        first.iter().map(|(event, body)| (event.as_str(), &body["changes"]["count"])).collect();
+    let expected = [("group.created", &json!(truth.groups)), ("user.joined", &json!(truth.users))];
+    let of_objects: Vec<(&str, &Value)> =
+        counts.into_iter().filter(|(event, _)| *event != "license.exhausted").collect();
+    assert_eq!(of_objects, expected);
+    let feed = first.last().unwrap().1["data"]["changes"]["feed"].as_str().unwrap();
+    let page = app.get(feed).await.expect(200);
+    assert!(page["items"].as_array().unwrap().len() > 1, "{page}");
+
+    let users: Vec<Uuid> = app.world.graph.read(|directory| directory.live_users().map(|(_, user)| user.id).collect());
+    app.world.graph.change(|directory| {
+        let moved = json!({"department": "Moved"}).as_object().unwrap().clone();
+        directory.update(users[3], moved).unwrap();
+        directory.purge(users[5]).unwrap();
+        directory.add_group("New", GroupKind::Security);
+    });
+    app.run(&job, &json!({"mode": "full"})).await;
+    let second: Vec<(String, Value)> =
+        told().await.into_iter().filter(|found| !first.contains(found) && found.0 != "license.exhausted").collect();
+    let events: Vec<&str> = second.iter().map(|(event, _)| event.as_str()).collect();
+    assert_eq!(events, ["group.created", "user.left", "user.moved"]);
+    let (left, moved) = (&second[1].1, &second[2].1);
+    assert_eq!(left["data"]["changes"]["objects"][0]["objectId"], json!(users[5]));
+    assert_eq!(left["text"], "1 user left, as the last run of «Nightly» found.");
+    let of_moved = &moved["data"]["changes"]["objects"][0];
+    assert_eq!((&of_moved["objectId"], &of_moved["changes"][0]["after"]), (&json!(users[3]), &json!("Moved")));
+    assert_eq!(moved["data"]["changes"]["count"], 1, "{moved}");
+    assert!(deliveries(&app, &other).await.iter().all(|delivery| delivery["event"] == "succeeded"));
 }

@@ -20,6 +20,12 @@ const TEXTS: Record<Event, string> = {
   "credential.expiring": "A secret or certificate expires soon",
   "schedule.paused": "The schedule of an import was paused",
   "destination.observed": "Assets treats missing objects in another way than expected",
+  "user.joined": "Users are new, or came back",
+  "user.left": "Users were deleted or left the scope",
+  "user.moved": "Users have another department, manager or company",
+  "license.exhausted": "No unit of a licence is left",
+  "group.created": "Groups are new, or came back",
+  "group.deleted": "Groups were deleted or left the scope",
 };
 const EVENTS = Object.entries(TEXTS) as [Event, string][];
 
