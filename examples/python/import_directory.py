@@ -66,8 +66,12 @@ def follow(runs: api.RunsApi, run: UUID) -> None:
     after, done = 0, False
     while not done:
         events = runs.list_run_events(run, after=after, wait=20)
-        for event in events.items:
-            print(event.id, event.event.value, event.data.get("state") or event.data.get("message") or "")
+        for item in events.items:
+            event = item.actual_instance
+            if isinstance(event, api.RunStateEvent):
+                print(event.id, event.event, event.data.state.value)
+            elif isinstance(event, api.RunLogEvent):
+                print(event.id, event.event, event.data.message)
         after, done = events.next_after, events.done or waits(events.state)
 
 

@@ -77,7 +77,8 @@ async function follow(id: string): Promise<void> {
     const query = { after, wait: 20 };
     const events = answer(await api.GET("/v1/runs/{id}/events", { params: { path: { id }, query } }));
     for (const event of events.items) {
-      console.log(event.id, event.event, event.data.state ?? event.data.message ?? "");
+      if (event.event === "state") console.log(event.id, event.event, event.data.state);
+      if (event.event === "log") console.log(event.id, event.event, event.data.message);
     }
     after = events.nextAfter;
     done = events.done || events.state === "awaitingApproval";

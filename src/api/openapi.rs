@@ -5,6 +5,7 @@ mod common;
 mod examples;
 mod links;
 mod schemas;
+mod sides;
 mod webhooks;
 
 pub use codes::errors_page;
@@ -181,6 +182,7 @@ fn complete(document: &mut Value, explain: impl FnOnce(&mut Value)) {
     responses.insert("Unready".to_owned(), problem_response(Code::DatabaseUnavailable));
     document["components"]["responses"] = Value::Object(responses);
     schemas::tidy(document);
+    sides::separate(document);
     webhooks::add(document);
     common::describe(document);
     explain(document);

@@ -63,7 +63,6 @@ pub struct RunEventResponse {
 #[derive(ToSchema)]
 #[serde(tag = "event", rename_all = "camelCase", rename_all_fields = "camelCase")]
 #[schema(as = RunEventResponse)]
-#[expect(dead_code, reason = "only describes the events in the document")]
 pub enum RunEventForm {
     /// The run came to another state.
     #[schema(title = "RunStateEvent")]

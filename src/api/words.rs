@@ -57,7 +57,6 @@ fn write(node: &mut Value, lists: &[(Value, String)]) {
 
 /// An enum of the document: its words, and what each means.
 struct Words {
-    name: String,
     words: Vec<Value>,
     meanings: Vec<String>,
 }
@@ -76,7 +75,7 @@ fn enums() -> Vec<Words> {
     fn of<T: Explained + ToSchema>() -> Words {
         let schema = serde_json::to_value(T::schema()).unwrap_or_default();
         let words = schema.get("enum").and_then(Value::as_array).cloned().unwrap_or_default();
-        Words { name: T::name().into_owned(), words, meanings: T::meanings() }
+        Words { words, meanings: T::meanings() }
     }
     vec![
         of::<ActorKind>(),
@@ -144,10 +143,10 @@ mod tests {
 
     #[test]
     fn every_word_of_these_enums_is_explained() {
-        for Words { name, words, meanings } in enums() {
-            assert!(words.len() > 1 && words.len() == meanings.len(), "{name}: {words:?}");
+        for Words { words, meanings } in enums() {
+            assert!(words.len() > 1 && words.len() == meanings.len(), "{words:?}");
             for (word, meaning) in words.iter().zip(meanings) {
-                assert!(meaning.ends_with('.'), "{name}: {word}: {meaning:?}");
+                assert!(meaning.ends_with('.'), "{word}: {meaning:?}");
             }
         }
     }

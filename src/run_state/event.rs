@@ -1,10 +1,11 @@
 //! What the events of a run say, by their kind.
 
-use super::{Counts, EventKind, Progress, RunError, RunStage, RunState, WaitReason};
+use super::{Counts, EventKind, Progress, RunError, RunStage, RunState, TypeCounts, WaitReason};
 use crate::error::{Error, Result};
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde_json::Value;
+use std::collections::BTreeMap;
 use utoipa::ToSchema;
 
 /// Something that happened to a run.
@@ -87,6 +88,7 @@ impl From<StateData> for RunEvent {
 pub struct ProgressData {
     pub progress: Progress,
     /// Numbers of objects so far, by type.
+    #[schema(value_type = BTreeMap<String, TypeCounts>)]
     pub counts: Counts,
 }
 

@@ -5,10 +5,11 @@ use crate::change::ValueChange;
 use crate::destination::MissingObjects;
 use crate::error::{Error, Result};
 use crate::ids::{ConnectionId, DestinationId, JobId, RunId};
-use crate::run_state::{Counts, RunError, RunMode, RunStage, RunState, RunWarning};
+use crate::run_state::{RunError, RunMode, RunStage, RunState, RunWarning, TypeCounts};
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde_json::Value;
+use std::collections::BTreeMap;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -27,7 +28,7 @@ pub struct AnnouncedRun {
     #[schema(required = true)]
     pub stage: Option<RunStage>,
     // As they are stored: another version may have written them.
-    #[schema(value_type = Counts)]
+    #[schema(value_type = BTreeMap<String, TypeCounts>)]
     pub counts: Value,
     #[schema(value_type = Vec<RunWarning>)]
     pub warnings: Value,

@@ -89,6 +89,8 @@ fn request(kind: &str, meaning: &str, body: &str) -> Value {
         "requestBody": {"required": true, "content": {"application/json": {"schema": {"$ref": body}}}},
         "responses": {"2XX": {"description": "The receiver has it"}, "4XX": {"description": "The delivery failed"}},
         "security": [{}],
+        // For generators: a client does not call this, and openapi-generator would make a broken call of it.
+        "x-internal": true,
     })
 }
 

@@ -4,7 +4,9 @@ use crate::support::postgres::connect;
 use crate::support::test_app::{TestApp, connection_body, pointers};
 use crate::support::world::ORGANIZATION;
 use diesel_async::RunQueryDsl;
+use entra_assets::clock::Clock;
 use entra_assets::db::list::{Order, Part};
+use entra_assets::db::names::{Named, names};
 use entra_assets::db::{Transaction, jobs, runs};
 use entra_assets::error::Result;
 use entra_assets::run_state::RunState;
@@ -311,6 +313,26 @@ async fn a_page_reads_no_large_table_from_end_to_end() {
         let (jobs, by_index, sequential) = app.world.app.db.scoped(ORGANIZATION, work).await.unwrap();
         assert_eq!((by_index, sequential), (jobs, 0), "one look into the index for each job: {which:?}");
     }
+    // The best of ten, so that what else the machine does is left out.
+    let (mut best, clock) = (Duration::MAX, Clock::system());
+    for _ in 0..10 {
+        let work = async |tx: &mut Transaction| {
+            let began = clock.instant();
+            let jobs = jobs::list(tx, ORGANIZATION, &jobs::Which::default(), &Part::first(51)).await?;
+            let ids: Vec<Uuid> = jobs.iter().map(|job| job.id).collect();
+            for (kind, column) in [
+                (Named::Connections, jobs.iter().map(|job| job.connection_id).collect()),
+                (Named::Filters, jobs.iter().filter_map(|job| job.filter_id).collect()),
+                (Named::Destinations, jobs.iter().filter_map(|job| job.destination_id).collect()),
+            ] {
+                names(tx, ORGANIZATION, kind, column).await?;
+            }
+            runs::newest(tx, ORGANIZATION, &ids).await?;
+            Ok(clock.elapsed_since(began))
+        };
+        best = best.min(app.world.app.db.scoped(ORGANIZATION, work).await.unwrap());
+    }
+    assert!(best < Duration::from_millis(20), "a page of jobs takes {best:?} of the database's time");
     let page = app.get("/v1/jobs?expand=connection,filter,destination,lastRun").await;
     assert!(page.text.len() < 100_000, "{} bytes", page.text.len());
     let page = page.expect(200);

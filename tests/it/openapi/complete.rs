@@ -206,3 +206,14 @@ fn every_event_of_a_webhook_is_described() {
     let known = events.as_array().unwrap();
     assert!(known.len() == words.len() && known.iter().all(|word| words.contains(&word)), "{words:?}");
 }
+
+/// Generators take a field with a default for one that is always there.
+#[test]
+fn no_schema_has_a_default_for_a_field() {
+    let document = document();
+    for (place, schema) in schemas(&document) {
+        for (name, field) in schema["properties"].as_object().into_iter().flatten() {
+            assert!(field.get("default").is_none(), "{place}.{name}");
+        }
+    }
+}

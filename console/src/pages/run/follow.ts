@@ -29,7 +29,7 @@ export function useRun(id: string) {
         done = events.done;
         setMessages((before) => [...before, ...events.items.flatMap(logOf)].slice(-50));
         for (const event of events.items) {
-          if (event.event === "progress") setRun((run) => run && { ...run, ...(event.data as Pick<Run, "progress" | "counts">) });
+          if (event.event === "progress") setRun((run) => run && { ...run, ...event.data });
         }
         if (events.items.some((event) => event.event === "state")) await load();
       }
@@ -41,6 +41,5 @@ export function useRun(id: string) {
 }
 
 function logOf(event: Schema<"RunEventResponse">): Log[] {
-  const { message } = event.data as { message?: unknown };
-  return event.event === "log" && typeof message === "string" ? [{ id: event.id, at: event.at, message }] : [];
+  return event.event === "log" ? [{ id: event.id, at: event.at, message: event.data.message }] : [];
 }
