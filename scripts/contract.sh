@@ -111,6 +111,8 @@ start_service() {
     local dir
     dir=$(mktemp -d)
     chmod 711 "$dir" # the embedded database may run as another user
+    # What an earlier service wrote must not be taken for what this one says.
+    : | tee "$log/simulate.log" >"$log/serve.log"
     target/debug/entra-assets simulate --login-port 0 --graph-port 0 --assets-port 0 --users 300 --groups 30 \
         >"$log/simulate.log" 2>&1 &
     local simulators=$!

@@ -124,17 +124,56 @@ step_where_openapi_generator() {
     PYTHONPATH=$client "$bin/python" scripts/contract/where_openapi_generator.py
 }
 
-# The same for a client that openapi-python-client makes.
-step_where_openapi_python_client() {
-    local bin clients=$tools/openapi-python-client
-    bin=$(python_tools openapi-python-client openapi-python-client==0.29.1) ||
-        skip where_openapi_python_client "the Python package openapi-python-client could not be installed"
+# A client that openapi-generator makes does the main job: a condition tree, an explanation, a delivery that is sent again.
+step_main_job_openapi_generator() {
+    local bin client
+    openapi_generator_client main_job_openapi_generator
+    MYPYPATH=$client:scripts/contract "$bin/mypy" --config-file scripts/contract/mypy.ini --strict --follow-imports=silent \
+        scripts/contract/main_job_openapi_generator.py
+    start_service
+    PYTHONPATH=$client "$bin/python" scripts/contract/main_job_openapi_generator.py
+    everything_arrived
+}
+
+# The client that openapi-python-client makes. Sets `bin` and `clients`; WHO: the step, for the message when it is skipped.
+openapi_python_client() { # WHO
+    clients=$tools/openapi-python-client
+    bin=$(python_tools openapi-python-client openapi-python-client==0.29.1 mypy==1.20.2 types-python-dateutil==2.9.0.20261116) ||
+        skip "$1" "the Python package openapi-python-client or mypy could not be installed"
     rm -rf "$clients" && mkdir -p "$clients"
     "$bin/openapi-python-client" generate --path "$document" --meta none --overwrite \
         --output-path "$clients/entra_assets_client_2" >"$log/openapi-python-client" 2>&1 ||
         { tail -30 "$log/openapi-python-client"; return 1; }
+}
+
+# The same two for a client that openapi-python-client makes.
+step_where_openapi_python_client() {
+    local bin clients
+    openapi_python_client where_openapi_python_client
     start_service
     PYTHONPATH=$clients "$bin/python" scripts/contract/where_openapi_python_client.py
+}
+
+step_main_job_openapi_python_client() {
+    local bin clients
+    openapi_python_client main_job_openapi_python_client
+    MYPYPATH=$clients:scripts/contract "$bin/mypy" --strict --follow-imports=silent scripts/contract/main_job_openapi_python_client.py
+    start_service
+    PYTHONPATH=$clients "$bin/python" scripts/contract/main_job_openapi_python_client.py
+    everything_arrived
+}
+
+# The same with the types of openapi-typescript as it makes them by default, and with the functions of @hey-api/openapi-ts.
+step_main_job_typescript() {
+    local project=$tools/main-job client
+    mkdir -p "$project"
+    cp scripts/contract/typescript/* "$project/"
+    npm_install "$project" || skip main_job_typescript "the npm packages of scripts/contract/typescript could not be installed"
+    OPENAPI=$PWD/$document npm --prefix "$project" --silent run generate
+    npm --prefix "$project" --silent run build
+    for client in openapi-fetch hey-api; do
+        (start_service && node "$project/$client.js" && everything_arrived)
+    done
 }
 
 # Types that openapi-typescript makes, checked by tsc, do the main job through openapi-fetch.
