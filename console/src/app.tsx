@@ -7,6 +7,7 @@ import { FilterPages } from "./pages/filter";
 import { HandoverPage } from "./pages/handover";
 import { HistoryPages } from "./pages/history";
 import { ImportPages } from "./pages/import";
+import { ObjectPage } from "./pages/objects/object";
 import { Overview } from "./pages/overview";
 import { RunPage } from "./pages/run";
 import { SettingsPages } from "./pages/settings";
@@ -22,7 +23,7 @@ const PLACES: [path: string, name: string, icon: IconName, also?: string][] = [
   ["source", "Source", "source"],
   ["filter", "Filter", "filter"],
   ["destination", "Destination", "destination"],
-  ["import", "Import", "import"],
+  ["import", "Import", "import", "objects"],
   ["history", "History", "history", "runs"],
   ["settings", "Settings", "settings"],
 ];
@@ -56,8 +57,10 @@ function Page({ path: [place = "", ...rest] }: { path: string[] }) {
       return <ImportPages path={rest} />;
     case "runs":
       return <RunPage id={rest[0] ?? ""} key={rest[0]} />;
+    case "objects":
+      return <ObjectPage path={rest} key={rest.join(" ")} />;
     case "history":
-      return <HistoryPages />;
+      return <HistoryPages path={rest} />;
     case "settings":
       return <SettingsPages path={rest} />;
     default:

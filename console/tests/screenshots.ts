@@ -1,7 +1,7 @@
 // The pictures of the documents, from the real service and the simulators: `make screenshots`.
 import { mkdir } from "node:fs/promises";
 import type { Page } from "playwright-core";
-import { call, connect, graph, importToken, launch, open, signIn, simulator, tenant, visit } from "./support.js";
+import { call, connect, graph, importToken, launch, open, run, signIn, simulator, tenant, visit } from "./support.js";
 
 const FOLDER = "../docs/images";
 const [HEIGHT, WIDTH] = [860, 1280];
@@ -10,15 +10,6 @@ async function shoot(page: Page, name: string): Promise<void> {
   await page.waitForLoadState("networkidle");
   await page.evaluate("document.activeElement?.blur()");
   await page.screenshot({ path: `${FOLDER}/${name}.png`, animations: "disabled" });
-}
-
-async function run(jobId: string, mode: string): Promise<string> {
-  const { id } = await call("POST", `/jobs/${jobId}/runs`, { mode });
-  for (;;) {
-    const { finishedAt, state } = await call("GET", `/runs/${id}`);
-    if (finishedAt !== null || state === "awaitingApproval") return id;
-    await new Promise((done) => setTimeout(done, 300));
-  }
 }
 
 /** A connection that works, a filter, a destination and a job. */
@@ -52,7 +43,7 @@ await shoot(page, "console-filter");
 
 await run(jobId, "full");
 await simulator("POST", `${graph}/_sim/changes`, { share: 0.1 });
-const dryRun = await run(jobId, "dryRun");
+const { id: dryRun } = await run(jobId, "dryRun");
 await open(page, `/runs/${dryRun}`);
 await page.getByRole("listbox", { name: "Changes" }).waitFor();
 await page.getByLabel("Change", { exact: true }).selectOption({ label: "Update" });
@@ -61,7 +52,7 @@ await page.getByRole("listbox", { name: "Changes" }).scrollIntoViewIfNeeded();
 await shoot(page, "console-dry-run");
 
 await call("PATCH", `/filters/${filterId}`, { users: { odata: "department eq 'Sales'" } });
-const stopped = await run(jobId, "full");
+const { id: stopped } = await run(jobId, "full");
 await open(page, `/runs/${stopped}`);
 await page.getByText("The run stopped before it removes anything").waitFor();
 await page.getByText("no longer matches the filter").first().waitFor();

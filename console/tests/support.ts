@@ -98,3 +98,35 @@ export async function fits(page: Page, where: string): Promise<void> {
   const [inner, outer] = (await page.evaluate("[document.documentElement.scrollWidth, innerWidth]")) as [number, number];
   assert.ok(inner <= outer, `${where} is ${inner} pixels wide in a window of ${outer}`);
 }
+
+/** Runs a job, and waits until the run has ended or waits for somebody. Answers with the run. */
+export async function run(jobId: string, mode: string): Promise<any> {
+  const { id } = await call("POST", `/jobs/${jobId}/runs`, { mode });
+  for (;;) {
+    const run = await call("GET", `/runs/${id}`);
+    if (run.finishedAt !== null || run.state === "awaitingApproval") return run;
+    await new Promise((done) => setTimeout(done, 200));
+  }
+}
+
+/** An import source of its own in Assets, so that tests do not meet. */
+export const importSource = (name: string): Promise<{ id: string; token: string }> => simulator("POST", `${assets}/_sim/sources`, { name });
+
+/** A connection that can read everything. */
+export async function healthy(): Promise<string> {
+  const { items } = await call("GET", "/connections?limit=200");
+  const { tenantId } = await tenant("healthy");
+  const known = items.find((one: { tenantId: string }) => one.tenantId === tenantId);
+  return known?.id ?? connect("healthy");
+}
+
+/** A module of the pages, to ask its functions without a page. */
+export async function source<T>(path: string): Promise<T> {
+  const { createServer } = await import("vite");
+  const server = await createServer({ configFile: false, root: process.cwd(), server: { middlewareMode: true, hmr: false, ws: false }, appType: "custom", logLevel: "error", optimizeDeps: { noDiscovery: true } });
+  try {
+    return (await server.ssrLoadModule(path)) as T;
+  } finally {
+    await server.close();
+  }
+}

@@ -195,6 +195,9 @@ step_console() {
     CHROMIUM=$(find_chromium) || skip console "Chromium could not be installed"
     export CHROMIUM
     scripts/console.sh
+    # A receiver of webhooks on this machine, to which the service may send.
+    WEBHOOK_RECEIVER=http://127.0.0.1:$(free_port)
+    export WEBHOOK_RECEIVER ENTRA_ASSETS_WEBHOOK_ALLOW=$WEBHOOK_RECEIVER
     start_service
     npm --prefix console --silent test
 }

@@ -68,3 +68,14 @@ export async function all<T>(load: (cursor: string | undefined) => Promise<Page<
     cursor = page.nextCursor;
   }
 }
+
+/** Sends a request that the service itself proposed, as it is. Answers with what was made or changed. */
+export async function propose({ method, path, body }: { method: string; path: string; body: unknown }): Promise<{ id?: string } | undefined> {
+  const headers = { "Content-Type": "application/json", ...(method === "POST" && { "Idempotency-Key": idempotencyKey() }) };
+  const send = async () => {
+    const response = await transport.send(new Request(transport.base + path, { method, headers, body: JSON.stringify(body) }));
+    const read = response.status === 204 ? undefined : await response.json();
+    return response.ok ? { data: read as { id?: string }, response } : { error: read as unknown, response };
+  };
+  return answer(send());
+}

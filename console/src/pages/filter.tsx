@@ -5,6 +5,7 @@ import { href } from "../route";
 import { Empty, Failure, Head, LinkButton, Loading, Table } from "../ui/parts";
 import { Moment } from "../ui/time";
 import { FilterEditor } from "./filter/editor";
+import { whereText } from "./filter/form/words";
 import { Explain } from "./import/explain";
 
 type Filter = Schema<"FilterResponse">;
@@ -65,7 +66,7 @@ function Filters() {
 /** A filter in words. */
 export function conditions(filter: Filter): string[] {
   const kinds = [["Users", filter.users] as const, ["Groups", filter.groups] as const, ["Devices", filter.devices] as const];
-  const texts = kinds.flatMap(([name, rule]) => (rule ? [`${name}: ${rule.odata ?? "a condition tree"}`] : []));
+  const texts = kinds.flatMap(([name, rule]) => (rule ? [`${name}: ${rule.odata ?? (rule.where ? whereText(rule.where) : "")}`] : []));
   const { users, groups, groupIds = [] } = filter.scope;
   if (users === "membersOf") texts.push(`Users in ${groupIds.length} chosen group${groupIds.length === 1 ? "" : "s"}`);
   if (users === "membersOfFilteredGroups") texts.push("Users in the groups that are imported");

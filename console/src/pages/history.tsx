@@ -1,50 +1,79 @@
-/** History: all runs, with a chart of how long they took. */
+/** History: all runs with a chart of how long they took, the schedules, and what the directory looks like. */
 import { useState } from "react";
 import { answer, api, type Schema } from "../api/client";
-import { useAction, useQuery } from "../api/use";
+import { useQuery } from "../api/use";
 import { href } from "../route";
 import { Select } from "../ui/form";
+import { usePages } from "../ui/pages";
 import { Button, Card, Empty, Failure, Head, LinkButton, Loading, Table } from "../ui/parts";
 import { between, Moment, number } from "../ui/time";
 import { loadJobs, type Run } from "./import";
+import { Insights } from "./import/insights";
 import { RunChart } from "./run/chart";
 import { requestedBy, RunState, runTitle, STATE_OPTIONS } from "./run/state";
+import { NoImport, Schedules } from "./schedules";
 
-export function HistoryPages() {
+const PARTS: [path: string, name: string][] = [
+  ["runs", "Runs"],
+  ["schedules", "Schedules"],
+  ["insights", "Insights"],
+];
+
+export function HistoryPages({ path: [part = "runs"] }: { path: string[] }) {
+  return (
+    <>
+      <Head title="History" intro="Every run with its statistics and its changes, the next times, and what the directory looks like." />
+      <nav className="tabs" aria-label="History">
+        {PARTS.map(([path, name]) => (
+          <a key={path} href={href(`/history/${path}`)} aria-current={part === path ? "page" : undefined}>
+            {name}
+          </a>
+        ))}
+      </nav>
+      {part === "schedules" ? <Schedules /> : part === "insights" ? <InsightsOfJobs /> : <AllRuns />}
+    </>
+  );
+}
+
+function InsightsOfJobs() {
+  const jobs = useQuery("jobs", loadJobs);
+  const [chosen, setChosen] = useState("");
+  const jobId = chosen || jobs.data?.[0]?.id;
+  if (!jobs.data) return jobs.error ? <Failure error={jobs.error} /> : <Loading />;
+  if (!jobId) return <NoImport />;
+  return (
+    <div className="stack">
+      <div className="grid2">
+        <Select label="Import" value={jobId} onChange={setChosen} options={jobs.data.map((job) => [job.id, job.name])} />
+      </div>
+      <Insights key={jobId} jobId={jobId} />
+    </div>
+  );
+}
+
+function AllRuns() {
   const [jobId, setJobId] = useState("");
   const [state, setState] = useState("");
   const jobs = useQuery("jobs", loadJobs);
   return (
-    <>
-      <Head title="History" intro="Every run with its statistics and its changes. Reports can be downloaded for Excel." />
-      <div className="stack">
-        <div className="grid2">
-          <Select label="Import" value={jobId} onChange={setJobId} options={[["", "All imports"], ...(jobs.data ?? []).map((job): [string, string] => [job.id, job.name])]} />
-          <Select label="Result" value={state} onChange={setState} options={[["", "All results"], ...STATE_OPTIONS]} />
-        </div>
-        <Runs key={`${jobId} ${state}`} jobId={jobId || undefined} state={(state || undefined) as Schema<"RunState"> | undefined} />
+    <div className="stack">
+      <div className="grid2">
+        <Select label="Import" value={jobId} onChange={setJobId} options={[["", "All imports"], ...(jobs.data ?? []).map((job): [string, string] => [job.id, job.name])]} />
+        <Select label="Result" value={state} onChange={setState} options={[["", "All results"], ...STATE_OPTIONS]} />
       </div>
-    </>
+      <Runs key={`${jobId} ${state}`} jobId={jobId || undefined} state={(state || undefined) as Schema<"RunState"> | undefined} />
+    </div>
   );
 }
 
 type RunsProps = { jobId: string | undefined; state: Schema<"RunState"> | undefined };
 
 function Runs({ jobId, state }: RunsProps) {
-  const load = (cursor: string | undefined, signal?: AbortSignal) =>
-    answer(api.GET("/v1/runs", { params: { query: { jobId, state: state && [state], expand: ["job"], limit: 50, cursor } }, signal }));
-  const first = useQuery(`runs ${jobId} ${state}`, (signal) => load(undefined, signal));
-  const [more, setMore] = useState<Run[]>([]);
-  const [cursor, setCursor] = useState<string | null>();
-  const next = cursor === undefined ? first.data?.nextCursor : cursor;
-  const loadMore = useAction(async () => {
-    const page = await load(next ?? undefined);
-    setMore((before) => [...before, ...page.items]);
-    setCursor(page.nextCursor);
-  });
-  if (!first.data) return first.error ? <Failure error={first.error} /> : <Loading />;
-  const runs = [...first.data.items, ...more];
-  if (runs.length === 0) {
+  const runs = usePages(`runs ${jobId} ${state}`, (cursor, signal) =>
+    answer(api.GET("/v1/runs", { params: { query: { jobId, state: state && [state], expand: ["job"], limit: 50, cursor } }, signal })),
+  );
+  if (!runs.items) return runs.error ? <Failure error={runs.error} /> : <Loading />;
+  if (runs.items.length === 0) {
     return (
       <Empty icon="history" title="No run" action={<LinkButton to="/import">Go to Import</LinkButton>}>
         Start a run on the page of an import.
@@ -53,14 +82,14 @@ function Runs({ jobId, state }: RunsProps) {
   }
   return (
     <>
-      <RunChart runs={runs} />
+      <RunChart runs={runs.items} />
       <Card>
-        <RunTable runs={runs} named />
+        <RunTable runs={runs.items} named />
       </Card>
-      <Failure error={loadMore.error} />
-      {next && (
+      <Failure error={runs.error} />
+      {runs.hasMore && (
         <div>
-          <Button pending={loadMore.pending} onClick={() => void loadMore.run()}>
+          <Button pending={runs.pending} onClick={runs.more}>
             Show earlier runs
           </Button>
         </div>

@@ -6,6 +6,7 @@ import { Empty, Failure, Head, LinkButton, Loading, Table } from "../ui/parts";
 import { Moment } from "../ui/time";
 import { JobForm } from "./import/form";
 import { JobPage } from "./import/job";
+import { pausedText } from "./import/schedule";
 import { RunState, runTitle } from "./run/state";
 
 export type Job = Schema<"JobResponse">;
@@ -81,7 +82,7 @@ export function JobTable({ jobs }: { jobs: Job[] }) {
 export function NextRun({ job }: { job: Job }) {
   const { schedule } = job;
   if (!schedule) return <span className="subtle">By hand</span>;
-  if (schedule.pausedReason) return <span>Paused: {schedule.pausedReason}</span>;
+  if (schedule.pausedReason) return <span>{pausedText(schedule.pausedReason)}</span>;
   if (!schedule.enabled) return <span className="subtle">Switched off</span>;
   return (
     <>

@@ -1,8 +1,8 @@
 /** A run: its progress while it runs, what it found, and what waits for a decision. */
-import { transport } from "#transport";
 import { answer, api, type Schema } from "../api/client";
 import { useAction, useQuery } from "../api/use";
 import { href } from "../route";
+import { Downloads } from "../ui/download";
 import { Button, Card, Confirm, Facts, Failure, Head, Loading, Message } from "../ui/parts";
 import { between, Moment } from "../ui/time";
 import type { Run } from "./import";
@@ -25,7 +25,7 @@ export function RunPage({ id }: { id: string }) {
     <>
       <Head title={`${runTitle(run)}${name ? `: ${name}` : ""}`} crumbs={{ to: `/import/${run.jobId}`, text: name ?? "Import" }}>
         {!isOver(run) && run.state !== "awaitingApproval" && <CancelButton run={run} onDone={reload} />}
-        {isOver(run) && <Downloads run={run} />}
+        {isOver(run) && <Downloads what="the report" formats={["xlsx", "csv", "json"]} path={(format) => `/v1/runs/${run.id}/report?format=${format}`} />}
       </Head>
       <div className="stack loose">
         <div className="row">
@@ -107,25 +107,5 @@ function CancelButton({ run, onDone }: { run: Run; onDone: () => void }) {
     <Confirm kind="danger" button="Cancel run" title="Cancel this run?" confirm="Cancel the run" onConfirm={cancel.run} pending={cancel.pending} error={cancel.error}>
       <p>The import is closed in Assets without changes, unless Assets already processes its data. The next run begins anew.</p>
     </Confirm>
-  );
-}
-
-const FORMATS = ["xlsx", "csv", "json"] as const;
-const NAMES = { xlsx: "Excel", csv: "CSV", json: "JSON" };
-
-function Downloads({ run }: { run: Run }) {
-  const download = useAction(async (format: (typeof FORMATS)[number]) => {
-    const ticket = await answer(api.POST("/v1/tickets", { body: { path: `/v1/runs/${run.id}/report?format=${format}` } }));
-    transport.download(ticket.url);
-  });
-  return (
-    <>
-      {FORMATS.map((format) => (
-        <Button key={format} icon="download" onClick={() => void download.run(format)} label={`${NAMES[format]}: download the report`}>
-          {NAMES[format]}
-        </Button>
-      ))}
-      <Failure error={download.error} />
-    </>
   );
 }

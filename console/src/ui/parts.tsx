@@ -1,6 +1,6 @@
 /** The small parts of every page. */
 import { type ReactNode, useEffect, useId, useRef, useState } from "react";
-import { Refused } from "../api/client";
+import { Refused, Unreachable } from "../api/client";
 import { href } from "../route";
 import { Icon, type IconName } from "./icons";
 
@@ -77,7 +77,7 @@ export function Failure({ error, title }: { error: Error | undefined; title?: st
   if (!error) return null;
   const problem = error instanceof Refused ? error.problem : undefined;
   return (
-    <Message tone="danger" live title={title ?? problem?.title ?? "No answer"}>
+    <Message tone="danger" live title={title ?? problem?.title ?? (error instanceof Unreachable ? "No answer" : "Something is missing")}>
       <p>{error.message}</p>
       {problem?.errors?.map((fault) => (
         <p key={fault.pointer + fault.code}>

@@ -25,3 +25,15 @@ const REASONS: Record<string, string> = {
 };
 
 export const reasonText = (reason: string) => REASONS[reason] ?? wordsOf(reason).toLowerCase();
+
+const MOST = 300;
+
+/** A value of an object; "" for none. */
+export function valueText(value: unknown): string {
+  if (value === null || value === undefined) return "";
+  const text = Array.isArray(value) ? value.map(valueText).join(", ") : typeof value === "object" ? JSON.stringify(value) : value === true ? "Yes" : value === false ? "No" : String(value);
+  return text.length > MOST ? `${text.slice(0, MOST)}…` : text;
+}
+
+/** `userPrincipalName` as «User Principal Name», as the attributes in Assets are called. */
+export const attributeText = (key: string) => key.replace(/([a-z])([A-Z])/g, "$1 $2").replace(/^./, (first) => first.toUpperCase());

@@ -7,6 +7,7 @@ import { Moment } from "../../ui/time";
 import { Findings, overallText } from "../source/report";
 import { DestinationForm } from "./form";
 import { AssetsSteps } from "./steps";
+import { TypesInAssets } from "./types";
 
 const STATUS: Record<string, string> = {
   IDLE: "Ready",
@@ -55,6 +56,7 @@ export function DestinationPage({ id }: { id: string }) {
               )}
             </>
           )}
+          <TypesInAssets id={id} />
           <Card title="Settings">
             <DestinationForm key={version} destination={destination.data} onSaved={destination.reload} />
           </Card>

@@ -1,7 +1,7 @@
 /** What could come next in a condition: properties, their operators, their known values. */
-import { all, answer, api, type Schema } from "../../api/client";
-import { useQuery } from "../../api/use";
+import type { Schema } from "../../api/client";
 import type { Kind } from "./draft";
+import { useProperties } from "./properties";
 
 type Property = Schema<"FilterProperty">;
 const MOST = 8;
@@ -9,7 +9,7 @@ const MOST = 8;
 const BETWEEN = ["eq", "ne", "gt", "ge", "lt", "le", "in"];
 
 export function Completion({ kind, text, caret, onChange }: { kind: Kind; text: string; caret: number; onChange: (text: string) => void }) {
-  const properties = useQuery(`properties ${kind}`, (signal) => all((cursor) => answer(api.GET("/v1/filter-properties", { params: { query: { objectType: kind, cursor } }, signal }))));
+  const properties = useProperties(kind);
   const before = text.slice(0, caret);
   const { word, words } = suggestions(before, properties.data ?? []);
   if (words.length === 0) return null;

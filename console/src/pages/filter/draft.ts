@@ -1,13 +1,19 @@
 /** The fields of the filter form, and the bodies that they make. */
 import type { Schema } from "../../api/client";
+import { emptyGroup, formOf, type Group, treeOf } from "./form/model";
 
 type Filter = Schema<"FilterResponse">;
 export type Kind = Schema<"EntityKind">;
 export const KINDS: Kind[] = ["users", "groups", "devices"];
 
+export const KIND_NAMES: Record<Kind, string> = { users: "Users", groups: "Groups", devices: "Devices" };
+
+/** A condition is written as a text or as a form. `same`: a text and a tree that say the same, so that changing between them changes nothing. */
+export type Condition = { isForm: boolean; text: string; form: Group; same?: { text: string; where: string } };
+
 export type Draft = {
   name: string;
-  text: Record<Kind, string>;
+  conditions: Record<Kind, Condition>;
   scopeUsers: Schema<"ScopeUsers">;
   scopeGroups: Schema<"ScopeGroups">;
   transitive: boolean;
@@ -19,11 +25,16 @@ export type Draft = {
   outside: Schema<"Outside">;
 };
 
-/** `texts` are the conditions as text, also of those that were written as a tree. */
-export function draftOf(filter: Filter | undefined, texts: Partial<Record<Kind, string>>): Draft {
+/** A condition that is stored as a tree is shown as a form. */
+function conditionOf(rule: Schema<"RuleBody"> | null | undefined): Condition {
+  if (rule?.where && !rule.odata) return { isForm: true, text: "", form: formOf(rule.where) };
+  return { isForm: false, text: rule?.odata ?? "", form: emptyGroup() };
+}
+
+export function draftOf(filter: Filter | undefined): Draft {
   return {
     name: filter?.name ?? "",
-    text: { users: texts.users ?? "", groups: texts.groups ?? "", devices: texts.devices ?? "" },
+    conditions: { users: conditionOf(filter?.users), groups: conditionOf(filter?.groups), devices: conditionOf(filter?.devices) },
     scopeUsers: filter?.scope.users ?? "all",
     scopeGroups: filter?.scope.groups ?? "all",
     transitive: filter?.scope.transitive ?? true,
@@ -47,14 +58,20 @@ function split(text: string): [ids: string[], names: string[]] {
   return [all.filter((one) => GUID.test(one)), all.filter((one) => !GUID.test(one))];
 }
 
-/** The conditions and everything else, without the name. A condition that was not edited stays as it was stored. */
-export function rulesOf(draft: Draft, stored?: Filter, texts?: Partial<Record<Kind, string>>) {
-  const rule = (kind: Kind): Schema<"RuleBody"> | null => {
-    const text = draft.text[kind];
-    if (text.trim() === "") return null;
-    const before = stored?.[kind];
-    return before?.where && !before.odata && texts?.[kind] === text ? { where: before.where } : { odata: text };
-  };
+/** What is sent of a condition. One that is written otherwise but not changed stays as it was stored. */
+function ruleOf({ isForm, text, form, same }: Condition, stored: Schema<"RuleBody"> | null | undefined): Schema<"RuleBody"> | null {
+  if (!isForm) return text.trim() === "" ? null : same && stored?.where && JSON.stringify(stored.where) === same.where && text === same.text ? { where: stored.where } : { odata: text };
+  const { where } = treeOf(form);
+  if (where === null) return null;
+  return same && stored?.odata === same.text && JSON.stringify(where) === same.where ? { odata: same.text } : { where };
+}
+
+/** Whether a form lacks a property or a value somewhere. */
+export const isIncomplete = (draft: Draft) => KINDS.some((kind) => draft.conditions[kind].isForm && treeOf(draft.conditions[kind].form).incomplete.size > 0);
+
+/** The conditions and everything else, without the name. */
+export function rulesOf(draft: Draft, stored?: Filter) {
+  const rule = (kind: Kind) => ruleOf(draft.conditions[kind], stored?.[kind]);
   const [userIds, userNames] = split(draft.excludeUsers);
   const [groupIds, groupNames] = split(draft.excludeGroups);
   return {
@@ -73,9 +90,9 @@ export function rulesOf(draft: Draft, stored?: Filter, texts?: Partial<Record<Ki
   };
 }
 
-/** A PATCH merges: what the text replaces has to be reset. */
-export function changesOf(draft: Draft, stored: Filter, texts: Partial<Record<Kind, string>>) {
-  const rules = rulesOf(draft, stored, texts);
+/** A PATCH merges: what the new form of a condition replaces has to be reset. */
+export function changesOf(draft: Draft, stored: Filter) {
+  const rules = rulesOf(draft, stored);
   const change = (rule: Schema<"RuleBody"> | null) => (rule ? { odata: rule.odata ?? null, where: rule.where ?? null } : null);
   return { ...rules, users: change(rules.users), groups: change(rules.groups), devices: change(rules.devices) };
 }

@@ -3,52 +3,33 @@ import { useState } from "react";
 import { answer, api, idempotencyKey, type Schema } from "../../api/client";
 import { useAction, useQuery, useSettled } from "../../api/use";
 import { go } from "../../route";
-import { Checkbox, Form, Radios, TextArea, TextField } from "../../ui/form";
-import { Button, Card, Confirm, Loading, Message } from "../../ui/parts";
-import { Completion } from "./completion";
-import { changesOf, type Draft, draftOf, type Kind, KINDS, rulesOf } from "./draft";
+import { Checkbox, Form, Radios, TextField } from "../../ui/form";
+import { Button, Card, Confirm, Message } from "../../ui/parts";
+import { ConditionField } from "./condition";
+import { changesOf, type Condition, type Draft, draftOf, isIncomplete, type Kind, KINDS, rulesOf } from "./draft";
 import { ExclusionField, GroupPicker } from "./groups";
-import { MarkedText } from "./marked";
 import { Preview } from "./preview";
 
 type Filter = Schema<"FilterResponse">;
-type Texts = Partial<Record<Kind, string>>;
 
-const EXAMPLES: Record<Kind, string[]> = {
-  users: ["accountEnabled eq true", "userType eq 'Member'", "department in ('Sales', 'Marketing')", "endsWith(mail, '@contoso.com')"],
-  groups: ["securityEnabled eq true", "startsWith(displayName, 'team')", "groupTypes/any(c:c eq 'Unified')"],
-  devices: ["operatingSystem eq 'Windows'", "accountEnabled eq true"],
-};
-const NAMES: Record<Kind, string> = { users: "Users", groups: "Groups", devices: "Devices" };
-
-/** Conditions that are stored as trees are shown as text, which the service writes. */
 export function FilterEditor({ filter, onSaved }: { filter?: Filter; onSaved?: () => void }) {
-  const hasTree = KINDS.some((kind) => filter?.[kind]?.where && !filter[kind].odata);
-  const texts = useQuery(filter ? `texts ${filter.id} ${filter.version}` : null, async (signal) => {
-    const stored = Object.fromEntries(KINDS.map((kind) => [kind, filter?.[kind]?.odata ?? undefined])) as Texts;
-    if (!hasTree || !filter) return stored;
-    const { users, groups, devices } = filter;
-    const valid = await answer(api.POST("/v1/filters/validate", { body: { users, groups, devices } as never, signal }));
-    return Object.fromEntries(KINDS.map((kind) => [kind, stored[kind] ?? valid[kind]?.text])) as Texts;
-  });
-  if (filter && !texts.data) return <Loading />;
-  return <Editor filter={filter} texts={texts.data ?? {}} onSaved={onSaved} />;
-}
-
-function Editor({ filter, texts, onSaved }: { filter?: Filter; texts: Texts; onSaved?: () => void }) {
-  const [draft, setDraft] = useState(() => draftOf(filter, texts));
+  const [draft, setDraft] = useState(() => draftOf(filter));
   const set = <K extends keyof Draft>(name: K) => (value: Draft[K]) => setDraft((draft) => ({ ...draft, [name]: value }));
-  const setText = (kind: Kind) => (text: string) => setDraft((draft) => ({ ...draft, text: { ...draft.text, [kind]: text } }));
+  const setCondition = (kind: Kind) => (condition: Condition) => setDraft((draft) => ({ ...draft, conditions: { ...draft.conditions, [kind]: condition } }));
+  const [tried, setTried] = useState(false);
+  const incomplete = isIncomplete(draft);
   const [connectionId, setConnectionId] = useState("");
-  const rules = JSON.stringify(rulesOf(draft, filter, texts));
+  const rules = JSON.stringify(rulesOf(draft, filter));
   const settled = useSettled(rules, 400);
-  const validation = useQuery(`validate ${settled}`, (signal) => answer(api.POST("/v1/filters/validate", { body: JSON.parse(settled), signal })));
+  const validation = useQuery(incomplete ? null : `validate ${settled}`, (signal) => answer(api.POST("/v1/filters/validate", { body: JSON.parse(settled), signal })));
   const current = settled === rules ? validation.data : undefined;
   const save = useAction(async () => {
+    setTried(true);
+    if (incomplete) throw new Error("A condition lacks a property or a value. Complete it, or remove it.");
     const name = draft.name.trim();
     if (filter) {
       const params = { path: { id: filter.id }, header: { "If-Match": `"${filter.version}"` } };
-      await answer(api.PATCH("/v1/filters/{id}", { params, body: { name, ...changesOf(draft, filter, texts) } }));
+      await answer(api.PATCH("/v1/filters/{id}", { params, body: { name, ...changesOf(draft, filter) } }));
       onSaved?.();
     } else {
       const params = { header: { "Idempotency-Key": idempotencyKey() } };
@@ -63,7 +44,7 @@ function Editor({ filter, texts, onSaved }: { filter?: Filter; texts: Texts; onS
           <Form label="Filter" onSubmit={() => void save.run()} error={save.error}>
             <TextField label="Name" pointer="/name" value={draft.name} onChange={set("name")} placeholder="Active employees" />
             {KINDS.map((kind) => (
-              <ConditionField key={kind} kind={kind} value={draft.text[kind]} onChange={setText(kind)} errors={current?.errors ?? []} />
+              <ConditionField key={kind} kind={kind} value={draft.conditions[kind]} onChange={setCondition(kind)} errors={current?.errors ?? []} connectionId={connectionId} tried={tried} />
             ))}
             {current?.valid && current.warnings.map((text) => <Message key={text} tone="warning"><p>{text}</p></Message>)}
             <ScopeFields draft={draft} set={set} connectionId={connectionId} />
@@ -76,43 +57,7 @@ function Editor({ filter, texts, onSaved }: { filter?: Filter; texts: Texts; onS
         </Card>
         {filter && <DeleteFilter filter={filter} />}
       </div>
-      <Preview rules={settled} valid={validation.data?.valid === true} tenant={{ connectionId, setConnectionId }} />
-    </div>
-  );
-}
-
-type Errors = Schema<"FilterError">[];
-
-function ConditionField({ kind, value, onChange, errors }: { kind: Kind; value: string; onChange: (text: string) => void; errors: Errors }) {
-  const [caret, setCaret] = useState(0);
-  const own = errors.filter((error) => error.pointer.startsWith(`/${kind}`));
-  return (
-    <div className="stack tight">
-      <TextArea
-        label={NAMES[kind]}
-        pointer={`/${kind}`}
-        code
-        rows={2}
-        value={value}
-        onChange={onChange}
-        onCaret={setCaret}
-        placeholder={`All ${kind}`}
-        fault={own.length > 0 && own.map((error) => <MarkedText key={error.detail} text={value} error={error} onFix={onChange} />)}
-        help={
-          value !== "" ? (
-            <Completion kind={kind} text={value} caret={caret} onChange={onChange} />
-          ) : (
-            <span className="row">
-              For example
-              {EXAMPLES[kind].map((example) => (
-                <button key={example} type="button" className="lozenge example" onClick={() => onChange(example)}>
-                  <code>{example}</code>
-                </button>
-              ))}
-            </span>
-          )
-        }
-      />
+      <Preview rules={settled} valid={!incomplete && validation.data?.valid === true} tenant={{ connectionId, setConnectionId }} />
     </div>
   );
 }

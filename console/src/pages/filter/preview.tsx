@@ -6,9 +6,7 @@ import { Select } from "../../ui/form";
 import { Failure, Loading, Message, Tabs } from "../../ui/parts";
 import { duration, number } from "../../ui/time";
 import { loadConnections } from "../source";
-import { type Kind, KINDS } from "./draft";
-
-const NAMES: Record<Kind, string> = { users: "Users", groups: "Groups", devices: "Devices" };
+import { type Kind, KIND_NAMES, KINDS } from "./draft";
 
 export type Tenant = { connectionId: string; setConnectionId: (id: string) => void };
 
@@ -29,14 +27,14 @@ export function Preview({ rules, valid, tenant: { connectionId, setConnectionId 
       {connections.data && connections.data.length > 0 && (
         <Select label="Tenant" value={connectionId} onChange={setConnectionId} options={connections.data.map((one) => [one.id, one.name])} />
       )}
-      {!valid && connectionId !== "" && <p className="subtle">The preview appears when the conditions have no fault.</p>}
+      {!valid && connectionId !== "" && <p className="subtle">The preview appears when the conditions are complete and have no fault.</p>}
       {preview.loading && <Loading what="Asking Microsoft Graph" />}
       <Failure error={preview.error} />
       {preview.data && (
         <div className="stack" aria-live="polite">
           <dl className="facts">
             {KINDS.map((one) => (
-              <Count key={one} name={NAMES[one]} count={preview.data?.counts[one]} />
+              <Count key={one} name={KIND_NAMES[one]} count={preview.data?.counts[one]} />
             ))}
           </dl>
           {preview.data.partial && (
@@ -51,7 +49,7 @@ export function Preview({ rules, valid, tenant: { connectionId, setConnectionId 
             </Message>
           ))}
           <div>
-            <Tabs label="Sample" value={kind} onChange={setKind} tabs={KINDS.map((one) => [one, NAMES[one]])} />
+            <Tabs label="Sample" value={kind} onChange={setKind} tabs={KINDS.map((one) => [one, KIND_NAMES[one]])} />
             <Sample objects={preview.data.sample[kind]} />
           </div>
           <Cost cost={preview.data.cost} />

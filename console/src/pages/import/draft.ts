@@ -1,9 +1,12 @@
 /** The fields of the form of an import, and the bodies that they make. */
 import type { Schema } from "../../api/client";
-import { cronOf, type Rhythm, rhythmOf } from "./rhythm";
+import { type Rhythm, rhythmOf, scheduleOf } from "./rhythm";
 
 type Job = Schema<"JobResponse">;
 export type ObjectType = Schema<"ObjectType">;
+/** An object type that Assets has already, and what is written into it. */
+export type Existing = Schema<"ExistingType">;
+type Selection = NonNullable<Schema<"UpdateJobObjects">[ObjectType]>;
 /** Imported unless somebody says otherwise. */
 const USUAL: ObjectType[] = ["users", "groups", "licenses"];
 
@@ -16,6 +19,10 @@ export type Draft = {
   enabled: Partial<Record<ObjectType, boolean>>;
   /** The chosen attributes, where they were changed; null: the defaults. */
   attributes: Partial<Record<ObjectType, string[] | null>>;
+  /** The object types in Assets that are filled, where that was changed; null: the import builds its own. */
+  existing: Partial<Record<ObjectType, Existing | null>>;
+  /** Names of object types that the import builds, where they were changed. */
+  typeNames: Partial<Record<ObjectType, string>>;
   memberships: Schema<"Memberships">;
   deliver: Schema<"Deliver">;
   policy: Schema<"RemovalPolicy">;
@@ -23,6 +30,8 @@ export type Draft = {
   brakePercent: string;
   rhythm: Rhythm;
 };
+
+export type Set = <K extends keyof Draft>(name: K) => (value: Draft[K]) => void;
 
 export function draftOf(job?: Job): Draft {
   return {
@@ -32,6 +41,8 @@ export function draftOf(job?: Job): Draft {
     destinationId: job?.destinationId ?? "",
     enabled: {},
     attributes: {},
+    existing: {},
+    typeNames: {},
     memberships: job?.memberships ?? "onUser",
     deliver: job?.deliver ?? "full",
     policy: job?.removal.policy ?? "keep",
@@ -41,29 +52,53 @@ export function draftOf(job?: Job): Draft {
   };
 }
 
-export function bodyOf(draft: Draft) {
+export function bodyOf(draft: Draft, job?: Job) {
   return {
     name: draft.name.trim(),
     connectionId: draft.connectionId,
     filterId: draft.filterId || null,
     destinationId: draft.destinationId || null,
-    objects: objectsOf(draft),
+    objects: objectsOf(draft, job),
     memberships: draft.memberships,
     deliver: draft.deliver,
     removal: { policy: draft.policy, afterMissingRuns: Number(draft.afterMissingRuns), brakePercent: Number(draft.brakePercent) },
-    schedule: cronOf(draft.rhythm),
+    schedule: scheduleOf(draft.rhythm),
   };
 }
 
 export const isEnabled = (type: ObjectType, draft: Draft, job?: Job) => draft.enabled[type] ?? job?.objects[type]?.enabled ?? USUAL.includes(type);
 export const attributesOf = (type: ObjectType, draft: Draft, job?: Job) => (type in draft.attributes ? (draft.attributes[type] ?? null) : (job?.objects[type]?.attributes ?? null));
 
+export const existingOf = (type: ObjectType, draft: Draft, job?: Job): Existing | null => (type in draft.existing ? (draft.existing[type] ?? null) : (job?.objects[type]?.existing ?? null));
+export const typeNameOf = (type: ObjectType, draft: Draft, job?: Job) => draft.typeNames[type] ?? job?.objects[type]?.typeName ?? "";
+
 /** Only what was changed: the rest stays as it is stored, also what this console does not know. */
-function objectsOf(draft: Draft) {
-  const changed = new Set([...Object.keys(draft.enabled), ...Object.keys(draft.attributes)] as ObjectType[]);
-  const partOf = (type: ObjectType) => ({
-    ...(type in draft.enabled && { enabled: draft.enabled[type] }),
+function objectsOf(draft: Draft, job: Job | undefined) {
+  const changed = new Set([draft.enabled, draft.attributes, draft.existing, draft.typeNames].flatMap((part) => Object.keys(part) as ObjectType[]));
+  return Object.fromEntries([...changed].map((type) => [type, partOf(type, draft, job)]));
+}
+
+function partOf(type: ObjectType, draft: Draft, job: Job | undefined): Selection {
+  const stored = job?.objects[type];
+  const existing = existingOf(type, draft, job);
+  const enabled = type in draft.enabled && { enabled: draft.enabled[type] };
+  if (existing) {
+    // An object type that is there has its own attributes and names: what was said of one to build is taken back.
+    const names = Object.fromEntries(Object.keys(stored?.names ?? {}).map((key) => [key, null]));
+    const reset = job && { attributes: null, references: null, typeName: null, ...(Object.keys(names).length > 0 && { names }) };
+    return { ...enabled, ...reset, ...(type in draft.existing && { existing: replaced(existing, stored?.existing) }) };
+  }
+  return {
+    ...enabled,
     ...(type in draft.attributes && { attributes: draft.attributes[type] ?? null }),
-  });
-  return Object.fromEntries([...changed].map((type) => [type, partOf(type)]));
+    ...(type in draft.typeNames && { typeName: draft.typeNames[type]?.trim() || null }),
+    ...(job && type in draft.existing && { existing: null }),
+  };
+}
+
+/** A PATCH merges: attributes that are no longer written have to be taken out. */
+function replaced(existing: Existing, stored: Existing | null | undefined): Schema<"UpdateExistingType"> {
+  if (!stored) return existing;
+  const gone = Object.keys(stored.attributes).filter((key) => !(key in existing.attributes));
+  return { ...existing, matchBy: existing.matchBy ?? null, attributes: { ...existing.attributes, ...Object.fromEntries(gone.map((key) => [key, null])) } };
 }

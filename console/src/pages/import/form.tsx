@@ -1,20 +1,19 @@
 /** The form of an import, new or existing. */
 import { useEffect, useState } from "react";
-import { answer, api, idempotencyKey } from "../../api/client";
+import { answer, api, idempotencyKey, type Schema } from "../../api/client";
 import { useAction, useQuery } from "../../api/use";
 import { go, href } from "../../route";
-import { Checkbox, Form, Radios, Select, TextField, useFaults } from "../../ui/form";
+import { Form, Radios, Select, TextField } from "../../ui/form";
 import { Button, Card, Failure, Loading, Message } from "../../ui/parts";
-import { typeName } from "../../ui/words";
 import { loadDestinations } from "../destination";
+import { loadSchemaTypes } from "../destination/types";
 import { loadFilters } from "../filter";
 import type { Job } from "../import";
 import { loadConnections } from "../source";
-import { type Attribute, AttributeChoice, loadAttributes } from "./attributes";
-import { attributesOf, bodyOf, type Draft, draftOf, isEnabled, type ObjectType } from "./draft";
-import { type Every, type Rhythm, WEEKDAYS } from "./rhythm";
-
-type Set = <K extends keyof Draft>(name: K) => (value: Draft[K]) => void;
+import { loadAttributes } from "./attributes";
+import { bodyOf, type Draft, draftOf, isEnabled, type ObjectType, type Set } from "./draft";
+import { ScheduleFields } from "./schedule-fields";
+import { ObjectTypeFields, VALUES, ValueTypes } from "./types";
 
 export function JobForm({ job, onSaved }: { job?: Job; onSaved?: () => void }) {
   const choices = useQuery("choices", async (signal) => {
@@ -32,17 +31,21 @@ export function JobForm({ job, onSaved }: { job?: Job; onSaved?: () => void }) {
   const save = useAction(async () => {
     if (job) {
       const params = { path: { id: job.id }, header: { "If-Match": `"${job.version}"` } };
-      await answer(api.PATCH("/v1/jobs/{id}", { params, body: bodyOf(draft) }));
+      await answer(api.PATCH("/v1/jobs/{id}", { params, body: bodyOf(draft, job) }));
       return onSaved?.();
     }
     const params = { header: { "Idempotency-Key": idempotencyKey() } };
-    const created = await answer(api.POST("/v1/jobs", { params, body: bodyOf(draft) }));
+    const created = await answer(api.POST("/v1/jobs", { params, body: bodyOf(draft) as Schema<"CreateJob"> }));
     go(`/import/${created.id}`);
   });
+  const { destinationId } = draft;
+  const found = useQuery(destinationId ? `types ${destinationId}` : null, (signal) => loadSchemaTypes(destinationId, signal));
   if (!choices.data) return choices.error ? <Failure error={choices.error} /> : <Loading />;
   const { connections, filters, destinations, attributes } = choices.data;
   const types = [...new Set(attributes.map((one) => one.objectType))];
-  const typeFields = (type: ObjectType) => <ObjectTypeFields key={type} type={type} job={job} draft={draft} set={set} attributes={attributes.filter((one) => one.objectType === type)} />;
+  const own = types.filter((type) => !VALUES.includes(type));
+  const fields = (type: ObjectType) => ({ type, job, draft, set, found, attributes: attributes.filter((one) => one.objectType === type) });
+  const typeFields = (type: ObjectType) => <ObjectTypeFields key={type} {...fields(type)} />;
   const options = (list: { id: string; name: string }[], none: string): [string, string][] => [["", none], ...list.map((one): [string, string] => [one.id, one.name])];
   return (
     <Form label="Import" onSubmit={() => void save.run()} error={save.error}>
@@ -58,13 +61,15 @@ export function JobForm({ job, onSaved }: { job?: Job; onSaved?: () => void }) {
           </Card>
           <Card title="What is imported">
             <div className="stack">
-              {types.slice(0, FIRST).map(typeFields)}
-              {types.length > FIRST && (
-                <details open={types.slice(FIRST).some((type) => isEnabled(type, draft, job))}>
-                  <summary>More types</summary>
-                  <div className="stack">{types.slice(FIRST).map(typeFields)}</div>
-                </details>
-              )}
+              {own.slice(0, FIRST).map(typeFields)}
+              <details open={own.slice(FIRST).some((type) => isEnabled(type, draft, job))}>
+                <summary>More types</summary>
+                <div className="stack">{own.slice(FIRST).map(typeFields)}</div>
+              </details>
+              <details open={types.some((type) => VALUES.includes(type) && isEnabled(type, draft, job))}>
+                <summary>Departments and other values as objects</summary>
+                <ValueTypes types={types.filter((type) => VALUES.includes(type))} draft={draft} job={job} set={set} />
+              </details>
               <Select
                 label="Membership of users in groups"
                 pointer="/memberships"
@@ -96,24 +101,6 @@ export function JobForm({ job, onSaved }: { job?: Job; onSaved?: () => void }) {
 
 /** Users, groups, licences and devices are shown at once. */
 const FIRST = 4;
-
-type ObjectTypeProps = { type: ObjectType; job?: Job; draft: Draft; set: Set; attributes: Attribute[] };
-
-function ObjectTypeFields({ type, job, draft, set, attributes }: ObjectTypeProps) {
-  const faults = useFaults(`/objects/${type}`);
-  const on = isEnabled(type, draft, job);
-  return (
-    <div className="stack tight">
-      <Checkbox label={typeName(type)} checked={on} onChange={(on) => set("enabled")({ ...draft.enabled, [type]: on })} />
-      {on && <AttributeChoice attributes={attributes} value={attributesOf(type, draft, job)} onChange={(keys) => set("attributes")({ ...draft.attributes, [type]: keys })} />}
-      {faults.map((fault) => (
-        <p className="small" key={fault.pointer + fault.code}>
-          {fault.detail}
-        </p>
-      ))}
-    </div>
-  );
-}
 
 function RemovalFields({ draft, set }: { draft: Draft; set: Set }) {
   const percent = Number(draft.brakePercent);
@@ -153,47 +140,4 @@ function RemovalFields({ draft, set }: { draft: Draft; set: Set }) {
 function ordinal(n: number): string {
   const suffix = n % 100 >= 11 && n % 100 <= 13 ? "th" : (["th", "st", "nd", "rd"][n % 10] ?? "th");
   return `${n}${suffix}`;
-}
-
-function ScheduleFields({ rhythm, set }: { rhythm: Rhythm; set: (rhythm: Rhythm) => void }) {
-  const change = (part: Partial<Rhythm>) => set({ ...rhythm, ...part });
-  const timezones = Intl.supportedValuesOf("timeZone");
-  const known = timezones.includes(rhythm.timezone) ? timezones : [rhythm.timezone, ...timezones];
-  return (
-    <Card title="Schedule">
-      <div className="stack">
-        <Select<Every>
-          label="Runs"
-          value={rhythm.every}
-          onChange={(every) => change({ every })}
-          options={[
-            ["never", "By hand only"],
-            ["hour", "Every hour"],
-            ["day", "Every day"],
-            ["week", "Every week"],
-            ["custom", "By a cron expression"],
-          ]}
-        />
-        {rhythm.every === "week" && <Select label="On" value={rhythm.weekday} onChange={(weekday) => change({ weekday })} options={WEEKDAYS} />}
-        {(rhythm.every === "day" || rhythm.every === "week") && <TextField label="At" type="time" value={rhythm.time} onChange={(time) => change({ time })} pointer="/schedule/cron" />}
-        {rhythm.every === "custom" && <TextField label="Cron expression" code pointer="/schedule/cron" value={rhythm.cron} onChange={(cron) => change({ cron })} help="Minute, hour, day of month, month, day of week." />}
-        {rhythm.every !== "never" && (
-          <>
-            <Select label="Time zone" pointer="/schedule/timezone" value={rhythm.timezone} onChange={(timezone) => change({ timezone })} options={known.map((one) => [one, one])} />
-            <Radios
-              label="Each run reads"
-              pointer="/schedule/mode"
-              value={rhythm.mode}
-              onChange={(mode) => change({ mode })}
-              options={[
-                { value: "incremental", label: "What changed", help: "Quick. Everything is read again once a week, to correct differences." },
-                { value: "full", label: "Everything" },
-              ]}
-            />
-            <Checkbox label="Switched on" checked={rhythm.enabled} onChange={(enabled) => change({ enabled })} />
-          </>
-        )}
-      </div>
-    </Card>
-  );
 }

@@ -6,18 +6,25 @@ import { go, href, useRoute } from "../../route";
 import { Button, Card, Confirm, Failure, Head, Loading, Message, Tabs } from "../../ui/parts";
 import { RunTable } from "../history";
 import { type Job, NextRun, type Run } from "../import";
+import { ObjectList } from "../objects/list";
 import { RunState } from "../run/state";
 import { Explain } from "./explain";
+import { FitView } from "./fit";
 import { JobForm } from "./form";
+import { Insights } from "./insights";
+import { ScheduleCard } from "./schedule";
 import { BuildStep } from "./schema";
 
 type Mode = Schema<"RunMode">;
-type Tab = "run" | "explain" | "settings" | "history";
+type Tab = "run" | "explain" | "settings" | "fit" | "objects" | "insights" | "history";
 
 const TABS: [Tab, string][] = [
   ["run", "Run"],
   ["settings", "Settings"],
+  ["fit", "Does it fit?"],
   ["explain", "Why is … not in?"],
+  ["objects", "Objects"],
+  ["insights", "Insights"],
   ["history", "History"],
 ];
 
@@ -36,7 +43,15 @@ export function JobPage({ id }: { id: string }) {
       <Head title={job.data.name} crumbs={{ to: "/import", text: "Import" }} intro={<NextRun job={job.data} />} />
       <Tabs label="Import" value={tab} onChange={setTab} tabs={TABS} />
       <div role="tabpanel" aria-label={tab}>
-        {tab === "run" && <Steps job={job.data} runs={runs.data?.items ?? []} />}
+        {tab === "run" && (
+          <div className="stack">
+            <Steps job={job.data} runs={runs.data?.items ?? []} />
+            <ScheduleCard job={job.data} onChanged={job.reload} />
+          </div>
+        )}
+        {tab === "fit" && <FitView job={job.data} onChanged={job.reload} />}
+        {tab === "objects" && <ObjectList job={job.data} />}
+        {tab === "insights" && <Insights jobId={id} />}
         {tab === "explain" && <Explain jobs={[job.data]} />}
         {tab === "settings" && (
           <div className="stack loose">

@@ -3,22 +3,15 @@ import { type KeyboardEvent, useMemo, useRef, useState } from "react";
 import type { Schema } from "../../api/client";
 import { useQuery } from "../../api/use";
 import { Select } from "../../ui/form";
-import { Card, Failure, Loading, Lozenge, type Tone } from "../../ui/parts";
+import { Card, Failure, Loading } from "../../ui/parts";
 import { number } from "../../ui/time";
-import { reasonText, typeName, wordsOf } from "../../ui/words";
+import { reasonText, typeName } from "../../ui/words";
+import { ACTIONS, ActionLozenge, actionText } from "./action";
 import { Difference } from "./difference";
+import { isMatching, MatchTabs } from "./matches";
 import { type Query, type Row, useChanges } from "./pages";
 
 type Run = Schema<"RunResponse">;
-type Action = Schema<"ChangeAction">;
-
-const TONES: Record<string, Tone> = { create: "success", update: "information", missing: "warning", mark: "warning", remove: "danger", restore: "success", matched: "success", ambiguous: "warning", unidentified: "warning" };
-const NAMES: Record<string, string> = { mark: "Mark as removed", onlyInAssets: "Only in Assets" };
-const ACTIONS = ["create", "update", "unchanged", "missing", "mark", "remove", "restore", "matched", "ambiguous", "unidentified", "onlyInAssets"];
-
-export function ActionLozenge({ action }: { action: Action }) {
-  return <Lozenge tone={TONES[action] ?? "neutral"}>{NAMES[action] ?? wordsOf(action)}</Lozenge>;
-}
 
 export function Changes({ run }: { run: Run }) {
   const [type, setType] = useState("");
@@ -27,9 +20,10 @@ export function Changes({ run }: { run: Run }) {
   return (
     <Card title={run.mode === "dryRun" ? "What would change" : "Changes"}>
       <div className="stack">
+        {isMatching(run) && <MatchTabs run={run} value={action} onChange={setAction} />}
         <div className="grid2">
           <Select label="Type" value={type} onChange={setType} options={[["", "All types"], ...Object.keys(run.counts).filter((type) => type !== "memberships").map((type): [string, string] => [type, typeName(type)])]} />
-          <Select label="Change" value={action} onChange={setAction} options={[["", "All changes"], ...ACTIONS.map((action): [string, string] => [action, NAMES[action] ?? wordsOf(action)])]} />
+          <Select label="Change" value={action} onChange={setAction} options={[["", "All changes"], ...ACTIONS.map((action): [string, string] => [action, actionText(action)])]} />
         </div>
         <ChangeList key={`${type} ${action}`} run={run} query={query} />
       </div>
@@ -83,7 +77,7 @@ function ChangeList({ run, query }: { run: Run; query: Query }) {
         </div>
       </div>
       <div className="panel stack" aria-live="polite">
-        {change.data ? <Difference change={change.data} /> : <Loading />}
+        {change.data ? <Difference change={change.data} jobId={run.jobId} /> : <Loading />}
       </div>
       <p className="small subtle">
         {number(rows.length)} {done ? "in all" : "loaded; scroll for more"}

@@ -1,20 +1,27 @@
 /** One change, attribute by attribute. */
 import type { Schema } from "../../api/client";
+import { href } from "../../route";
 import { Table } from "../../ui/parts";
-import { ActionLozenge } from "./changes";
+import { attributeText, valueText } from "../../ui/words";
+import { objectPath } from "../objects/path";
+import { ActionLozenge } from "./action";
 
 type Change = Schema<"RunChange">;
 
-export function Difference({ change }: { change: Change }) {
+/** What was made by others in Assets has no page here. */
+const isOfEntra = (change: Change) => change.action !== "onlyInAssets";
+
+export function Difference({ change, jobId }: { change: Change; jobId: string }) {
   const before = (change.before ?? {}) as Record<string, unknown>;
   const after = (change.after ?? {}) as Record<string, unknown>;
-  const keys = [...new Set([...Object.keys(before), ...Object.keys(after)])].filter((key) => textOf(before[key]) !== textOf(after[key]));
+  const keys = [...new Set([...Object.keys(before), ...Object.keys(after)])].filter((key) => valueText(before[key]) !== valueText(after[key]));
   const isNew = change.before === null;
   return (
     <>
       <div className="row">
         <h3>{change.label ?? change.objectId}</h3>
         <ActionLozenge action={change.action} />
+        {isOfEntra(change) && <a href={href(objectPath(jobId, change.objectType, change.objectId))}>Open the object</a>}
       </div>
       {keys.length === 0 ? (
         <p className="subtle">The values stay as they are.</p>
@@ -22,7 +29,7 @@ export function Difference({ change }: { change: Change }) {
         <Table label="Values" head={isNew ? ["Attribute", "Value"] : ["Attribute", "Before", "After"]}>
           {keys.map((key) => (
             <tr key={key}>
-              <td>{wordsOf(key)}</td>
+              <td>{attributeText(key)}</td>
               {!isNew && <Value value={before[key]} gone />}
               <Value value={after[key]} />
             </tr>
@@ -34,18 +41,7 @@ export function Difference({ change }: { change: Change }) {
 }
 
 function Value({ value, gone }: { value: unknown; gone?: boolean }) {
-  const text = textOf(value);
+  const text = valueText(value);
   if (text === "") return <td className="subtle">empty</td>;
   return <td className="break">{gone ? <del>{text}</del> : text}</td>;
 }
-
-const MOST = 300;
-
-function textOf(value: unknown): string {
-  if (value === null || value === undefined) return "";
-  const text = Array.isArray(value) ? value.map(textOf).join(", ") : typeof value === "object" ? JSON.stringify(value) : String(value);
-  return text.length > MOST ? `${text.slice(0, MOST)}…` : text;
-}
-
-/** `userPrincipalName` as «User Principal Name». */
-const wordsOf = (key: string) => key.replace(/([a-z])([A-Z])/g, "$1 $2").replace(/^./, (first) => first.toUpperCase());

@@ -2,32 +2,16 @@ import { useState } from "react";
 import { all, answer, api, idempotencyKey, type Schema } from "../../api/client";
 import { useAction, useQuery } from "../../api/use";
 import { Checkbox, Form, TextField } from "../../ui/form";
-import { Button, Card, Confirm, Failure, Loading, Lozenge, Table } from "../../ui/parts";
+import { Button, Card, Confirm, Failure, Loading, Lozenge } from "../../ui/parts";
 import { Moment } from "../../ui/time";
+import { Deliveries } from "./deliveries";
+import { EVENT_TEXTS } from "./events";
+import { RotateSecret } from "./rotate";
 
 type Webhook = Schema<"WebhookResponse">;
 type Event = Schema<"WebhookEvent">;
 
-/** Every event has a text: the compiler finds one that is missing. */
-const TEXTS: Record<Event, string> = {
-  "run.started": "A run started",
-  succeeded: "A run succeeded",
-  degraded: "A run succeeded in part",
-  failed: "A run failed",
-  cancelled: "A run was cancelled",
-  awaitingApproval: "A run waits for approval",
-  "connection.check_failed": "The check of a connection failed",
-  "credential.expiring": "A secret or certificate expires soon",
-  "schedule.paused": "The schedule of an import was paused",
-  "destination.observed": "Assets treats missing objects in another way than expected",
-  "user.joined": "Users are new, or came back",
-  "user.left": "Users were deleted or left the scope",
-  "user.moved": "Users have another department, manager or company",
-  "license.exhausted": "No unit of a licence is left",
-  "group.created": "Groups are new, or came back",
-  "group.deleted": "Groups were deleted or left the scope",
-};
-const EVENTS = Object.entries(TEXTS) as [Event, string][];
+const EVENTS = Object.entries(EVENT_TEXTS) as [Event, string][];
 
 export function Webhooks() {
   const webhooks = useQuery("webhooks", (signal) => all((cursor) => answer(api.GET("/v1/webhooks", { params: { query: { limit: 200, cursor } }, signal }))));
@@ -85,10 +69,10 @@ function CreateWebhook({ onCreated }: { onCreated: () => void }) {
 
 function WebhookCard({ webhook, onChanged }: { webhook: Webhook; onChanged: () => void }) {
   const params = { path: { id: webhook.id } };
-  const deliveries = useQuery(`deliveries ${webhook.id}`, (signal) => answer(api.GET("/v1/webhooks/{id}/deliveries", { params: { ...params, query: { limit: 10 } }, signal })));
+  const [turn, setTurn] = useState(0);
   const test = useAction(async () => {
     await answer(api.POST("/v1/webhooks/{id}/test", { params }));
-    deliveries.reload();
+    setTurn(turn + 1);
   });
   const toggle = useAction(async () => {
     await answer(api.PATCH("/v1/webhooks/{id}", { params, body: { enabled: !webhook.enabled } }));
@@ -104,10 +88,16 @@ function WebhookCard({ webhook, onChanged }: { webhook: Webhook; onChanged: () =
         <p className="break">
           <code>{webhook.url}</code>
           {webhook.signed ? " · signed" : " · not signed"}
+          {webhook.previousSecretUntil && (
+            <>
+              {" "}
+              · with the secret before too, until <Moment at={webhook.previousSecretUntil} />
+            </>
+          )}
         </p>
         <div className="row">
           {webhook.events.map((event) => (
-            <Lozenge key={event}>{TEXTS[event] ?? event}</Lozenge>
+            <Lozenge key={event}>{EVENT_TEXTS[event] ?? event}</Lozenge>
           ))}
         </div>
         <div className="row">
@@ -117,27 +107,13 @@ function WebhookCard({ webhook, onChanged }: { webhook: Webhook; onChanged: () =
           <Button pending={toggle.pending} onClick={() => void toggle.run()}>
             {webhook.enabled ? "Switch off" : "Switch on"}
           </Button>
+          <RotateSecret webhook={webhook} onRotated={onChanged} />
           <Confirm kind="danger" button="Delete" title={`Delete «${webhook.name}»?`} confirm="Delete" onConfirm={remove.run} pending={remove.pending} error={remove.error}>
             <p>Deliveries that are still to be sent are dropped.</p>
           </Confirm>
         </div>
         <Failure error={test.error ?? toggle.error} />
-        {deliveries.data && deliveries.data.items.length > 0 && (
-          <Table label={`Deliveries of ${webhook.name}`} head={["Event", "State", "Sent", "Answer"]}>
-            {deliveries.data.items.map((one) => (
-              <tr key={one.id}>
-                <td>{one.event}</td>
-                <td>
-                  <Lozenge tone={one.state === "delivered" ? "success" : one.state === "failed" ? "danger" : "neutral"}>{one.state}</Lozenge>
-                </td>
-                <td>
-                  <Moment at={one.deliveredAt ?? one.createdAt} />
-                </td>
-                <td className="break">{one.lastStatus ?? one.lastError ?? "–"}</td>
-              </tr>
-            ))}
-          </Table>
-        )}
+        <Deliveries webhook={webhook} turn={turn} />
       </div>
     </Card>
   );

@@ -1,0 +1,148 @@
+/** What a form offers of a property: how it can be compared, in words, and what that means for a query. */
+import type { Schema } from "../../../api/client";
+import { wordsOf } from "../../../ui/words";
+import { type Comparison, type Elements, newComparison, newElements, type Operator, type Part } from "./model";
+
+export type Property = Schema<"FilterProperty">;
+type ValueType = Schema<"ValueType">;
+
+/** A property of an object, or of an element of a collection. `name` is null for elements that are texts. */
+export type Field = {
+  name: string | null;
+  shape: Schema<"PropertyShape">;
+  valueType: ValueType;
+  operators: Schema<"PropertyOperator">[];
+  null: Schema<"NullComparison">;
+  counts: number[];
+  values: string[];
+  /** How the elements of a collection can be compared. */
+  elements: Field[];
+  property?: Property;
+};
+
+const SINGLE = { shape: "value", counts: [], elements: [] } as const;
+
+export function fieldsOf(properties: Property[]): Field[] {
+  return properties.map((property) => {
+    const { name, shape, valueType, operators, null: isNull, counts, values } = property;
+    const elements: Field[] =
+      shape === "values"
+        ? [{ ...SINGLE, counts: [], elements: [], name: null, valueType: valueType ?? "string", operators, null: isNull, values }]
+        : property.elements.map((one) => ({ ...one, shape: "value", counts: [], elements: [] }));
+    return { name, shape, valueType: valueType ?? "string", operators, null: isNull, counts, values, elements, property };
+  });
+}
+
+const ALL: Operator[] = ["eq", "ne", "in", "startsWith", "endsWith", "gt", "ge", "lt", "le"];
+
+/** A property that only the tenant knows, such as a directory extension. */
+export const ownField = (name: string | null, shape: Field["shape"]): Field => {
+  const operators = ALL.map((operator) => ({ operator, advanced: false }));
+  const field: Field = { name, shape: "value", valueType: "any", operators, null: "default", counts: [], values: [], elements: [] };
+  return shape === "value" ? field : { ...field, shape, elements: [{ ...field, name: null }] };
+};
+
+export const BASE_CAPABILITIES = ["users", "groups", "devices"];
+
+/** `a/b` as «A: b». */
+export const propertyText = (name: string) => name.replace(/\/\$count$/, "").split("/").map((part, place) => (place === 0 ? wordsOf(part) : wordsOf(part).toLowerCase())).join(": ");
+
+/** One way to compare a property; `key` tells the ways apart. */
+export type Way = { key: string; text: string; advanced: boolean } & Pick<Comparison, "operator" | "not" | "isNull"> & { count?: number; any?: true };
+
+const WORDS: Record<Operator, string> = { eq: "is", ne: "is not", in: "is one of", startsWith: "starts with", endsWith: "ends with", contains: "contains", gt: "is more than", ge: "is at least", lt: "is less than", le: "is at most" };
+const TIMES: Partial<Record<Operator, string>> = { gt: "is after", ge: "is at or after", lt: "is before", le: "is at or before" };
+const NOT: Record<Operator, string> = { eq: "is not (negated)", ne: "is (negated)", in: "is none of", startsWith: "does not start with", endsWith: "does not end with", contains: "does not contain", gt: "is not more than", ge: "is not at least", lt: "is not less than", le: "is not at most" };
+/** What no other operator says the opposite of. */
+const NEGATED: Operator[] = ["in", "startsWith", "endsWith", "contains"];
+
+const keyOf = (way: Pick<Way, "operator" | "not" | "isNull" | "count" | "any">) => [way.not ? "not " : "", way.any ? "any" : way.operator, way.isNull ? " null" : "", way.count ?? ""].join("");
+const way = (of: Omit<Way, "key">): Way => ({ ...of, key: keyOf(of) });
+
+function comparisonText(operator: Operator, not: boolean, type: ValueType): string {
+  if (not) return NOT[operator];
+  return (type === "dateTime" && TIMES[operator]) || WORDS[operator];
+}
+
+/** How the field can be compared, the usual ways first. `current` is offered too, also where the form would not. */
+export function waysOf(field: Field, current: Comparison | Elements): Way[] {
+  const ways: Way[] = [];
+  if (field.elements.length > 0) {
+    ways.push(way({ operator: "eq", not: false, isNull: false, any: true, text: "has one that", advanced: false }));
+    ways.push(way({ operator: "eq", not: true, isNull: false, any: true, text: "has none that", advanced: false }));
+  }
+  if (field.shape === "value") {
+    // One of yes and no is no choice.
+    const operators = field.operators.filter((one) => one.operator !== "in" || field.valueType !== "boolean");
+    for (const { operator, advanced } of operators) ways.push(way({ operator, not: false, isNull: false, text: comparisonText(operator, false, field.valueType), advanced }));
+    for (const { operator } of operators.filter((one) => NEGATED.includes(one.operator))) ways.push(way({ operator, not: true, isNull: false, text: NOT[operator], advanced: true }));
+    if (field.null !== "no") {
+      ways.push(way({ operator: "eq", not: false, isNull: true, text: "has no value", advanced: field.null === "advanced" }));
+      ways.push(way({ operator: "ne", not: false, isNull: true, text: "has a value", advanced: true }));
+    }
+  }
+  for (const count of field.counts) {
+    ways.push(way({ operator: "eq", not: false, isNull: false, count, text: count === 0 ? "has none" : `has exactly ${count}`, advanced: true }));
+    ways.push(way({ operator: "ne", not: false, isNull: false, count, text: count === 0 ? "has at least one" : `has another number than ${count}`, advanced: true }));
+  }
+  const now = wayOf(current, field);
+  return ways.some((one) => one.key === now.key) ? ways : [...ways, now];
+}
+
+const isCount = (part: Comparison) => part.property?.endsWith("/$count") === true;
+
+/** The way that a part is compared now. */
+export function wayOf(part: Comparison | Elements, field: Field): Way {
+  if (part.kind === "elements") return way({ operator: "eq", not: part.not, isNull: false, any: true, text: part.not ? "has none that" : "has one that", advanced: false });
+  const { operator, not, isNull } = part;
+  if (isCount(part)) return way({ operator, not, isNull, count: Number(part.values[0]), text: `${comparisonText(operator, not, "integer")} so many: ${part.values[0]}`, advanced: true });
+  const text = isNull ? `${comparisonText(operator, not, field.valueType)} without a value` : comparisonText(operator, not, field.valueType);
+  return way({ operator, not, isNull, text, advanced: true });
+}
+
+/** The field that a part is about. */
+export function fieldOf(part: Comparison | Elements, fields: Field[]): Field | undefined {
+  const name = part.property === null ? null : part.property.replace(/\/\$count$/, "").toLowerCase();
+  return fields.find((one) => (one.name === null ? null : one.name.toLowerCase()) === name);
+}
+
+/** A part that compares the field in the first way that it can be. The part keeps its place. */
+export function partFor(field: Field, id: number): Part {
+  const blank = { ...newComparison(field.name), id };
+  const [first] = waysOf(field, blank);
+  return first ? compared(first, field, blank) : blank;
+}
+
+/** The part, compared in another way; values stay where they fit. */
+export function compared(to: Way, field: Field, part: Comparison | Elements): Comparison | Elements {
+  if (to.any) {
+    if (part.kind === "elements") return { ...part, not: to.not };
+    const [element] = field.elements;
+    const first = element ? (partFor(element, newComparison().id) as Comparison) : newComparison(null);
+    return { ...newElements(field.name ?? "", first), id: part.id, not: to.not };
+  }
+  const { operator, not, isNull, count } = to;
+  const before = part.kind === "comparison" && !isCount(part) ? part.values.filter((one) => one !== "") : [];
+  const base = { ...newComparison(field.name), id: part.id, operator, not, isNull };
+  if (count !== undefined) return { ...base, property: `${field.name}/$count`, values: [count] };
+  if (isNull) return { ...base, values: [] };
+  const values = before.length > 0 ? before : firstValues(field);
+  return { ...base, values: operator === "in" ? values : values.slice(0, 1) };
+}
+
+function firstValues(field: Field): Scalar[] {
+  if (field.valueType === "boolean") return [true];
+  return [field.values[0] ?? ""];
+}
+type Scalar = Comparison["values"][number];
+
+/** How a part is compared, in words that fit every type of value. */
+export function wayWords({ operator, not, isNull, property, values }: Comparison): string {
+  if (isNull) return (operator === "eq") !== not ? "has no value" : "has a value";
+  if (property?.endsWith("/$count")) {
+    const isEqual = (operator === "eq") !== not;
+    if (values[0] === 0) return isEqual ? "has none" : "has at least one";
+    return isEqual ? `has exactly ${values[0]}` : `has another number than ${values[0]}`;
+  }
+  return comparisonText(operator, not, "string");
+}

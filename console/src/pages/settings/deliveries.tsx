@@ -1,0 +1,97 @@
+/** What a webhook was told: each delivery with its answer, its body, and a way to send it again. */
+import { useState } from "react";
+import { answer, api, type Schema } from "../../api/client";
+import { useAction } from "../../api/use";
+import { Select } from "../../ui/form";
+import { usePages } from "../../ui/pages";
+import { Button, Failure, Lozenge, Table, type Tone } from "../../ui/parts";
+import { Moment, plural } from "../../ui/time";
+import { eventText } from "./events";
+
+type Delivery = Schema<"WebhookDeliveryResponse">;
+type State = Schema<"DeliveryState">;
+
+const STATES: Record<State, { text: string; tone: Tone }> = {
+  pending: { text: "To be sent", tone: "neutral" },
+  delivered: { text: "Delivered", tone: "success" },
+  failed: { text: "Given up", tone: "danger" },
+};
+
+/** Loads again when `turn` changes. */
+export function Deliveries({ webhook, turn }: { webhook: Schema<"WebhookResponse">; turn: number }) {
+  const [state, setState] = useState<State | "">("");
+  const deliveries = usePages(`deliveries ${webhook.id} ${webhook.version} ${state} ${turn}`, (cursor, signal) =>
+    answer(api.GET("/v1/webhooks/{id}/deliveries", { params: { path: { id: webhook.id }, query: { state: state || undefined, limit: 10, cursor } }, signal })),
+  );
+  const { items } = deliveries;
+  if (!items) return <Failure error={deliveries.error} />;
+  if (items.length === 0 && state === "") return <p className="subtle">It was told nothing yet.</p>;
+  return (
+    <div className="stack tight">
+      <div className="row apart">
+        <Select<State | ""> label={`Deliveries of ${webhook.name}`} value={state} onChange={setState} options={[["", "All"], ...Object.entries(STATES).map(([state, { text }]): [State, string] => [state as State, text])]} />
+        <Button onClick={deliveries.reload} label={`Refresh the deliveries of ${webhook.name}`}>
+          Refresh
+        </Button>
+      </div>
+      {items.length === 0 ? (
+        <p className="subtle">None.</p>
+      ) : (
+        <Table label={`Deliveries of ${webhook.name}`} head={["Event", "State", "When", "Answer", "Action"]}>
+          {items.map((one) => (
+            <DeliveryRow key={one.id} delivery={one} onSent={deliveries.reload} />
+          ))}
+        </Table>
+      )}
+      <Failure error={deliveries.error} />
+      {deliveries.hasMore && (
+        <div>
+          <Button pending={deliveries.pending} onClick={deliveries.more}>
+            Show earlier deliveries
+          </Button>
+        </div>
+      )}
+    </div>
+  );
+}
+
+function DeliveryRow({ delivery, onSent }: { delivery: Delivery; onSent: () => void }) {
+  const { id, webhookId, event, state, attempts, lastStatus, lastError, nextAttemptAt, body } = delivery;
+  const resend = useAction(async () => {
+    await answer(api.POST("/v1/webhooks/{id}/deliveries/{deliveryId}/resend", { params: { path: { id: webhookId, deliveryId: id } } }));
+    onSent();
+  });
+  return (
+    <tr>
+      <td>
+        {eventText(event)}
+        <details className="small">
+          <summary>Body</summary>
+          <pre className="code break wrapped">{JSON.stringify(body, null, 2)}</pre>
+        </details>
+      </td>
+      <td>
+        <Lozenge tone={STATES[state].tone}>{STATES[state].text}</Lozenge>
+        {attempts > 0 && <div className="small subtle">{plural(attempts, "attempt")}</div>}
+      </td>
+      <td>
+        <Moment at={delivery.deliveredAt ?? delivery.failedAt ?? delivery.createdAt} />
+        {nextAttemptAt && attempts > 0 && (
+          <div className="small subtle">
+            Next: <Moment at={nextAttemptAt} />
+          </div>
+        )}
+      </td>
+      <td className="break">
+        {lastStatus ?? (lastError ? "" : "–")}
+        {lastError && <div className="small">{lastError}</div>}
+      </td>
+      <td>
+        <Button pending={resend.pending} onClick={() => void resend.run()}>
+          Send again
+        </Button>
+        <Failure error={resend.error} />
+      </td>
+    </tr>
+  );
+}

@@ -1,0 +1,192 @@
+// A filter as a form: built, changed into text and back without loss, and what the service says shown at its place.
+import assert from "node:assert/strict";
+import { after, afterEach, before, beforeEach, describe, it } from "node:test";
+import type { Browser, Page } from "playwright-core";
+import { accessible, call, fits, healthy, launch, open, signIn, source, type Visitor, visit } from "./support.js";
+
+let browser: Browser;
+let visitor: Visitor;
+let page: Page;
+let connectionId: string;
+
+before(async () => {
+  connectionId = await healthy();
+  browser = await launch();
+  visitor = await visit(browser);
+  page = visitor.page;
+  await signIn(page);
+});
+after(() => browser.close());
+beforeEach(() => {
+  visitor.faults = [];
+  visitor.expected = [];
+});
+afterEach(() => assert.deepEqual(visitor.faults, []));
+
+const text = (kind: string) => page.getByLabel(kind, { exact: true });
+const asForm = (kind: string) => page.getByRole("button", { name: `${kind}: use a form` });
+const asText = (kind: string) => page.getByRole("button", { name: `${kind}: write as text` });
+const condition = (kind: string, place: number) => page.getByRole("group", { name: `${kind}: conditions, condition ${place}`, exact: true });
+const add = (kind: string) => page.getByRole("group", { name: `${kind}: conditions`, exact: true }).getByRole("button", { name: "Add a condition", exact: true }).last();
+
+describe("a filter as a form", () => {
+  it("is built by choosing, previews whom it takes, and says the same as the text", async () => {
+    await open(page, "/filter/new");
+    await page.getByLabel("Name", { exact: true }).fill("Built by choosing");
+    await asForm("Users").click();
+    await add("Users").click();
+    await condition("Users", 1).getByLabel("Property").selectOption({ label: "Department" });
+    await condition("Users", 1).getByLabel("Value").fill("Sales");
+    await add("Users").click();
+    await condition("Users", 2).getByLabel("Property").selectOption({ label: "User type" });
+    await condition("Users", 2).getByLabel("Comparison").selectOption({ label: "is not" });
+    await condition("Users", 2).getByLabel("Value").selectOption({ label: "Guest" });
+    await condition("Users", 2).getByText("Advanced query").waitFor();
+    const { counts } = await call("POST", "/filters/preview", { connectionId, users: { odata: "department eq 'Sales' and userType ne 'Guest'" } });
+    await page.locator(".metric", { hasText: new RegExp(`^${counts.users.count}$`) }).first().waitFor();
+    await accessible(page, "filter form");
+    await asText("Users").click();
+    assert.equal(await text("Users").inputValue(), "department eq 'Sales' and userType ne 'Guest'");
+    await asForm("Users").click();
+    assert.equal(await condition("Users", 2).getByLabel("Value").inputValue(), "Guest");
+    await page.getByRole("button", { name: "Save filter" }).click();
+    await page.getByText("Users: Department is Sales and User type is not Guest").waitFor();
+    const [stored] = (await call("GET", "/filters?search=Built")).items;
+    assert.deepEqual(stored.users.where.all.map((one: { value: string }) => one.value), ["Sales", "Guest"]);
+  });
+
+  it("opens again as the form that was stored, and stays as it is when nothing was changed", async () => {
+    const [before] = (await call("GET", "/filters?search=Built")).items;
+    await open(page, `/filter/${before.id}`);
+    assert.equal(await condition("Users", 1).getByLabel("Value").inputValue(), "Sales");
+    await asText("Users").click();
+    await text("Users").waitFor();
+    await page.getByRole("button", { name: "Save filter" }).click();
+    await page.waitForResponse((answer) => answer.request().method() === "GET" && answer.url().endsWith(before.id));
+    const now = await call("GET", `/filters/${before.id}`);
+    assert.deepEqual(now.users, before.users);
+  });
+
+  /** Every kind of condition: groups within groups, negations, collections, counts, missing values, lists. */
+  const CONDITIONS = [
+    "accountEnabled eq true and (department eq 'Sales' or startsWith(displayName, 'A'))",
+    "not (endsWith(mail, '@contoso.com')) and userType ne 'Guest'",
+    "department in ('Sales', 'Marketing') and not (country in ('DE', 'FR'))",
+    "assignedLicenses/any(x:x/skuId eq 05e9a617-0261-4cee-bb44-138d3ef5d965)",
+    "proxyAddresses/any(x:startsWith(x, 'smtp:')) and assignedLicenses/$count ne 0",
+    "not (assignedPlans/any(x:x/service eq 'exchange' and x/capabilityStatus eq 'Enabled'))",
+    "companyName ne null and not (companyName eq 'Microsoft')",
+    "createdDateTime ge 2026-01-31T00:00:00Z and employeeId eq null",
+    "not (department eq 'Sales' and (city eq 'Berlin' or city eq 'Bonn')) or manager/id eq '05e9a617-0261-4cee-bb44-138d3ef5d965'",
+  ];
+
+  for (const odata of CONDITIONS) {
+    it(`loses nothing of ${odata}`, async () => {
+      const { valid, users, errors } = await call("POST", "/filters/validate", { users: { odata } });
+      assert.ok(valid, JSON.stringify(errors));
+      await open(page, "/filter");
+      await open(page, "/filter/new");
+      await page.getByLabel("Name", { exact: true }).fill(odata.slice(0, 60));
+      await text("Users").fill(odata);
+      await asForm("Users").click();
+      await condition("Users", 1).waitFor();
+      await page.locator('section[aria-label="Preview"] .metric').first().waitFor();
+      const sent = page.waitForRequest((request) => request.method() === "POST" && request.url().endsWith("/v1/filters"));
+      await page.getByRole("button", { name: "Save filter" }).click();
+      assert.deepEqual((await sent).postDataJSON().users, { where: users.where });
+      await page.getByRole("heading", { level: 1, name: "Filter", exact: true }).waitFor();
+    });
+  }
+
+  it("is not saved while a condition lacks a value, and shows an error of the service at its condition", async () => {
+    await open(page, "/filter/new");
+    await page.getByLabel("Name", { exact: true }).fill("Not yet");
+    await asForm("Groups").click();
+    await add("Groups").click();
+    await condition("Groups", 1).getByLabel("Property").selectOption({ label: "Display name" });
+    await page.getByRole("button", { name: "Save filter" }).click();
+    await condition("Groups", 1).getByText("Give a value.").waitFor();
+    assert.equal(await page.evaluate("document.activeElement?.tagName"), "INPUT");
+    await condition("Groups", 1).getByLabel("Value").fill("Sales");
+    await add("Groups").click();
+    await condition("Groups", 2).getByLabel("Property").selectOption({ label: "A directory extension or another name…" });
+    await condition("Groups", 2).getByLabel("Name of the property").fill("departmnt");
+    await condition("Groups", 2).getByLabel("Value").fill("Sales");
+    await condition("Groups", 2).locator(".fault").first().waitFor();
+    assert.equal(await condition("Groups", 1).locator(".fault").count(), 0);
+    await asText("Groups").click();
+    await page.getByText("when they have no fault").waitFor();
+    await accessible(page, "filter form with a fault");
+    await page.getByRole("button", { name: "Remove Groups: conditions, condition 2" }).click();
+    await asText("Groups").click();
+    assert.equal(await text("Groups").inputValue(), "displayName eq 'Sales'");
+  });
+
+  it("picks the objects of ids by name, and works with the keyboard alone", async () => {
+    await open(page, "/filter");
+    await open(page, "/filter/new");
+    await asForm("Groups").focus();
+    await page.keyboard.press("Enter");
+    await add("Groups").focus();
+    await page.keyboard.press("Enter");
+    await condition("Groups", 1).getByLabel("Property").focus();
+    await page.keyboard.type("Id");
+    await condition("Groups", 1).getByLabel("Property").selectOption({ label: "Id" });
+    await condition("Groups", 1).getByLabel("Find a group").fill("Department");
+    const found = condition("Groups", 1).getByRole("list", { name: "Groups found" }).getByRole("button").first();
+    await found.focus();
+    await page.keyboard.press("Enter");
+    assert.match(await condition("Groups", 1).getByLabel("Value").inputValue(), /^[0-9a-f-]{36}$/);
+  });
+
+  it("fits on a narrow screen with dark colours", async () => {
+    const narrow = await visit(browser, { width: 360, dark: true });
+    await signIn(narrow.page);
+    const { items } = await call("GET", "/filters?limit=200");
+    for (const one of items) {
+      await open(narrow.page, `/filter/${one.id}`);
+      await narrow.page.getByLabel("Property").first().or(narrow.page.getByLabel("Users", { exact: true })).first().waitFor();
+      await fits(narrow.page, one.name);
+      await accessible(narrow.page, one.name);
+    }
+    assert.deepEqual(narrow.faults, []);
+    await narrow.context.close();
+  });
+});
+
+/** What the form would offer of each property, sent to the service: none of it is refused. */
+describe("the comparisons that the form offers", () => {
+  type Field = { name: string | null; elements: Field[] };
+  type Way = { key: string };
+  type Choices = { fieldsOf: (properties: unknown[]) => Field[]; waysOf: (field: Field, part: unknown) => Way[]; partFor: (field: Field, id: number) => unknown; compared: (way: Way, field: Field, part: unknown) => any };
+  type Model = { emptyGroup: (parts: unknown[]) => any; treeOf: (group: unknown) => { where: unknown } };
+
+  for (const kind of ["users", "groups", "devices"]) {
+    it(`are valid: ${kind}`, async () => {
+      const { fieldsOf, waysOf, partFor, compared } = await source<Choices>("/src/pages/filter/form/choices.ts");
+      const { emptyGroup, treeOf } = await source<Model>("/src/pages/filter/form/model.ts");
+      const { items } = await call("GET", `/filter-properties?objectType=${kind}`);
+      let count = 0;
+      for (const [place, field] of fieldsOf(items).entries()) {
+        const start = partFor(field, 1);
+        const { example } = items[place];
+        const value = example.value ?? example.any?.value ?? 1;
+        const parts = waysOf(field, start).flatMap((way) => {
+          const part = compared(way, field, start);
+          const inner = field.elements.flatMap((element) => waysOf(element, partFor(element, 2)).map((way) => filled(compared(way, element, partFor(element, 2)), "2026-01-31")));
+          return part.kind === "elements" ? inner.map((one) => ({ ...part, of: emptyGroup([one]) })) : [filled(part, value)];
+        });
+        for (const part of parts) {
+          const { where } = treeOf(emptyGroup([part]));
+          const { valid, errors } = await call("POST", "/filters/validate", { [kind]: { where } });
+          assert.ok(valid, `${JSON.stringify(where)}: ${JSON.stringify(errors)}`);
+          count += 1;
+        }
+      }
+      assert.ok(count > 60, `${count} comparisons`);
+    });
+  }
+
+  /** With a value where the form would wait for one. */
+  const filled = (part: any, value: unknown) => ("values" in part && part.values.length > 0 && part.values.every((one: unknown) => one === "") ? { ...part, values: [value] } : part);
+});

@@ -1,0 +1,157 @@
+// Schedules and webhooks: what happens by itself, and who is told of it.
+import assert from "node:assert/strict";
+import { createServer, type IncomingMessage, type Server } from "node:http";
+import { after, afterEach, before, beforeEach, describe, it } from "node:test";
+import type { Browser, Page } from "playwright-core";
+import { accessible, call, fits, healthy, launch, open, signIn, type Visitor, visit } from "./support.js";
+
+let browser: Browser;
+let visitor: Visitor;
+let page: Page;
+
+before(async () => {
+  browser = await launch();
+  visitor = await visit(browser);
+  page = visitor.page;
+  await signIn(page);
+});
+after(() => browser.close());
+beforeEach(() => {
+  visitor.faults = [];
+  visitor.expected = [];
+});
+afterEach(() => assert.deepEqual(visitor.faults, []));
+
+describe("a schedule", () => {
+  let jobId: string;
+  before(async () => {
+    jobId = (await call("POST", "/jobs", { name: "Scheduled", connectionId: await healthy() })).id;
+  });
+
+  it("is chosen as people say it, with a rarer time at which everything is read", async () => {
+    await open(page, `/import/${jobId}?tab=settings`);
+    await page.getByLabel("Runs", { exact: true }).selectOption({ label: "Every day" });
+    await page.getByLabel("At", { exact: true }).fill("05:45");
+    await page.getByLabel("Time zone").selectOption("Europe/Berlin");
+    await page.getByLabel("Besides, everything is read").selectOption({ label: "Every week" });
+    await page.getByLabel("On", { exact: true }).selectOption({ label: "Sunday" });
+    await page.getByLabel("Repeat a failed run, at most so often").fill("2");
+    await page.getByLabel("Each time after so many minutes").fill("20");
+    await accessible(page, "schedule");
+    await page.getByRole("button", { name: "Save import" }).click();
+    const card = page.getByRole("region", { name: "Schedule" });
+    await card.getByText("Every day at 05:45 (Europe/Berlin), what changed; everything: every sunday at 03:00").waitFor();
+    assert.equal(await card.getByRole("list", { name: "Next times" }).getByRole("listitem").count(), 5);
+    const { schedule } = await call("GET", `/jobs/${jobId}`);
+    assert.deepEqual([schedule.cron, schedule.fullCron, schedule.retry.attempts, schedule.retry.afterMinutes], ["45 5 * * *", "0 3 * * 0", 2, 20]);
+    await accessible(page, "import with a schedule");
+  });
+
+  it("is paused and resumed, on its page and among all schedules", async () => {
+    await page.getByRole("button", { name: "Pause the schedule of Scheduled" }).click();
+    await page.getByRole("region", { name: "Schedule" }).getByText("Paused by hand").waitFor();
+    assert.equal((await call("GET", `/jobs/${jobId}`)).schedule.pausedReason, "manual");
+    await open(page, "/history/schedules");
+    const row = page.getByRole("group", { name: "Schedules" }).getByRole("row", { name: /^Scheduled/ });
+    await row.getByText("Paused by hand").waitFor();
+    await accessible(page, "schedules");
+    await row.getByRole("button", { name: "Resume the schedule of Scheduled" }).click();
+    await row.getByRole("button", { name: "Pause the schedule of Scheduled" }).waitFor();
+    const { nextRunAt } = (await call("GET", `/jobs/${jobId}`)).schedule;
+    assert.equal(await row.getByRole("time").getAttribute("datetime"), nextRunAt);
+  });
+
+  it("keeps its settings when something else of the import changes", async () => {
+    const before = (await call("GET", `/jobs/${jobId}`)).schedule;
+    await open(page, `/import/${jobId}?tab=settings`);
+    assert.equal(await page.getByLabel("At", { exact: true }).first().inputValue(), "05:45");
+    await page.getByLabel("Brake, in percent").fill("15");
+    await page.getByRole("button", { name: "Save import" }).click();
+    await page.getByRole("region", { name: "Schedule" }).waitFor();
+    const { schedule, removal } = await call("GET", `/jobs/${jobId}`);
+    assert.deepEqual([schedule.cron, schedule.fullCron, schedule.retry, removal.brakePercent], [before.cron, before.fullCron, before.retry, 15]);
+  });
+});
+
+describe("a webhook", () => {
+  const received: { headers: IncomingMessage["headers"]; body: string }[] = [];
+  const receiver = new URL(process.env.WEBHOOK_RECEIVER ?? "http://127.0.0.1:9");
+  let status = 500;
+  let server: Server;
+  before(async () => {
+    server = createServer((request, response) => {
+      let body = "";
+      request.on("data", (part) => (body += part)).on("end", () => {
+        received.push({ headers: request.headers, body });
+        response.writeHead(status).end();
+      });
+    });
+    await new Promise<void>((done) => server.listen(Number(receiver.port), receiver.hostname, done));
+  });
+  after(() => server.close());
+
+  const card = () => page.getByRole("region", { name: "Chat", exact: true });
+  const deliveries = () => card().getByRole("group", { name: "Deliveries of Chat" });
+  const refresh = () => card().getByRole("button", { name: "Refresh the deliveries of Chat" }).click();
+
+  /** Asks again until the first delivery reads so: a worker sends it in its own time. */
+  async function shows(text: RegExp): Promise<void> {
+    for (let attempt = 0; attempt < 60; attempt += 1) {
+      if (text.test((await deliveries().locator("tbody tr").first().textContent().catch(() => "")) ?? "")) return;
+      await page.waitForTimeout(250);
+      await refresh();
+    }
+    assert.match((await deliveries().textContent()) ?? "", text);
+  }
+
+  it("is tested, shows the answer of its receiver, and sends again", async () => {
+    await open(page, "/settings/webhooks");
+    await page.getByLabel("Name", { exact: true }).fill("Chat");
+    await page.getByLabel("Address").fill(`${receiver.origin}/hook`);
+    await page.getByRole("button", { name: "Add webhook" }).click();
+    await card().getByRole("button", { name: "Send a test" }).click();
+    await shows(/A test.*To be sent.*1 attempt.*500/s);
+    status = 204;
+    await deliveries().getByRole("button", { name: "Send again" }).first().click();
+    await shows(/A test.*Delivered/s);
+    assert.ok(received.length >= 2);
+    const [first, last] = [received[0], received.at(-1)];
+    assert.equal(last?.headers["webhook-id"], first?.headers["webhook-id"], "the same delivery");
+    await deliveries().getByText("Body").first().click();
+    await deliveries().getByText('"event": "test"').first().waitFor();
+    await accessible(page, "webhooks");
+  });
+
+  it("gets a new secret that is shown once, and signs with it", async () => {
+    const before = received.length;
+    await card().getByRole("button", { name: "Sign with a secret" }).click();
+    const dialog = page.getByRole("dialog");
+    const secret = (await dialog.locator(".copyable pre").textContent()) ?? "";
+    assert.match(secret, /^whsec_/);
+    await accessible(page, "new secret");
+    await dialog.getByRole("button", { name: "Use this secret" }).click();
+    await card().getByText("· signed").waitFor();
+    assert.ok(!(await page.content()).includes(secret), "the secret is gone");
+    await card().getByRole("button", { name: "Change the secret" }).click();
+    await dialog.getByLabel("Sign with the secret before too?").selectOption({ label: "For an hour" });
+    await dialog.getByRole("button", { name: "Use this secret" }).click();
+    await card().getByText("with the secret before too, until").waitFor();
+    await card().getByRole("button", { name: "Send a test" }).click();
+    await shows(/A test.*Delivered/s);
+    assert.ok(received.length > before);
+    assert.equal(String(received.at(-1)?.headers["webhook-signature"]).split(" ").length, 2, "signed with both secrets");
+  });
+
+  it("shows the deliveries of one state, and fits on a narrow screen with dark colours", async () => {
+    await card().getByLabel("Deliveries of Chat").selectOption({ label: "Given up" });
+    await card().getByText("None.").waitFor();
+    const narrow = await visit(browser, { width: 360, dark: true });
+    await signIn(narrow.page);
+    await open(narrow.page, "/settings/webhooks");
+    await narrow.page.getByText("A test").first().waitFor();
+    await fits(narrow.page, "webhooks");
+    await accessible(narrow.page, "webhooks");
+    assert.deepEqual(narrow.faults, []);
+    await narrow.context.close();
+  });
+});

@@ -1,0 +1,167 @@
+// Object types in Assets: those that are there already, values of users as objects, what fits, and whom a run recognises.
+import assert from "node:assert/strict";
+import { after, afterEach, before, beforeEach, describe, it } from "node:test";
+import type { Browser, Page } from "playwright-core";
+import { accessible, assets, call, fits, graph, healthy, importSource, launch, open, run, signIn, simulator, type Visitor, visit } from "./support.js";
+
+type User = { id: string; userPrincipalName: string };
+
+let browser: Browser;
+let visitor: Visitor;
+let page: Page;
+let people: User[];
+let destinationId: string;
+
+/** An object schema that others filled: `Employee` with people of the directory, a stranger, and one person twice. */
+before(async () => {
+  const made = await importSource("Staff");
+  const text = (name: string) => ({ name, type: "text" });
+  await simulator("POST", `${assets}/_sim/types`, { source: made.id, name: "Employee", attributes: [text("Name"), text("Entra ID"), text("UPN"), text("Job"), text("Desk"), text("Note")] });
+  people = (await simulator("GET", `${graph}/_sim/truth/users?top=25`)).items;
+  const object = (values: Record<string, string>) => simulator("POST", `${assets}/_sim/objects`, { objectType: "Employee", values });
+  for (const { userPrincipalName } of people.slice(0, 20)) await object({ Name: "Old", UPN: userPrincipalName, Desk: "D-1" });
+  await object({ Name: "Old", UPN: people[0]?.userPrincipalName ?? "" });
+  await object({ Name: "Stranger", UPN: "stranger@elsewhere.example" });
+  const { origin, email, apiToken } = await simulator("GET", `${assets}/_sim`);
+  await healthy();
+  destinationId = (await call("POST", "/destinations", { kind: "assetsImport", name: "Staff", token: made.token, missingObjects: "ignore", api: { siteUrl: origin, email, apiToken } })).id;
+  browser = await launch();
+  visitor = await visit(browser);
+  page = visitor.page;
+  await signIn(page);
+});
+after(() => browser.close());
+beforeEach(() => {
+  visitor.faults = [];
+  visitor.expected = [];
+});
+afterEach(() => assert.deepEqual(visitor.faults, []));
+
+/** The job of these tests. */
+const staff = async () => (await call("GET", "/jobs?search=Staff")).items[0];
+
+describe("an object type that Assets has already", () => {
+  it("is listed with the destination, with what it looks like", async () => {
+    await open(page, `/destination/${destinationId}`);
+    await page.getByRole("group", { name: "Object types", exact: true }).getByRole("row", { name: /^Employee/ }).waitFor();
+    await page.getByText("«Employee» looks like users").waitFor();
+    await accessible(page, "types in Assets");
+    await fits(page, "types in Assets");
+  });
+
+  it("is filled as proposed or as somebody changes it, beside values of users as objects", async () => {
+    await open(page, "/import/new");
+    await page.getByLabel("Name", { exact: true }).fill("Staff");
+    await page.getByLabel("Source").selectOption({ index: 1 });
+    const connectionId = await healthy();
+    await page.getByLabel("Source").selectOption(connectionId);
+    await page.getByLabel("Destination").selectOption({ label: "Staff" });
+    await page.getByText("In Assets: built by the import – «Employee» is there already").click();
+    await page.getByRole("button", { name: "Take the proposal" }).click();
+    await page.getByText("In Assets: «Employee»").waitFor();
+    const mapping = page.getByRole("group", { name: "What is written where" });
+    assert.equal(await mapping.getByLabel("User Principal Name").inputValue(), "UPN");
+    await page.getByText("Never touched: Desk, Note.").waitFor();
+    await page.getByLabel("Write another attribute").selectOption({ label: "Department" });
+    await mapping.getByLabel("Department").selectOption({ value: "Note" });
+    await page.getByText("Never touched: Desk.").waitFor();
+    await page.getByLabel("Objects are recognised by").selectOption({ label: "Object ID" });
+    await page.getByLabel("Or, once, by").selectOption({ label: "User Principal Name" });
+    await page.getByLabel("Groups", { exact: true }).uncheck();
+    await page.getByLabel("Licences", { exact: true }).uncheck();
+    await page.getByText("Departments and other values as objects").click();
+    await page.getByLabel("Departments", { exact: true }).check();
+    await page.getByLabel("Name of the object type for departments").fill("Department");
+    await accessible(page, "existing type");
+    await page.getByRole("button", { name: "Save import" }).click();
+    await page.getByRole("heading", { level: 1, name: "Staff" }).waitFor();
+    const { objects } = await call("GET", `/jobs/${(await staff()).id}`);
+    const { existing } = objects.users;
+    assert.deepEqual([existing.objectType, existing.identity, existing.matchBy], ["Employee", "objectId", "userPrincipalName"]);
+    assert.deepEqual([existing.attributes.department, existing.attributes.objectId, existing.attributes.userPrincipalName], ["Note", "Entra ID", "UPN"]);
+    assert.deepEqual([objects.departments.enabled, objects.departments.typeName, objects.groups.enabled], [true, "Department", false]);
+  });
+
+  it("says beside a field what the service refuses, and keeps what is taken out", async () => {
+    const { id } = await staff();
+    await open(page, `/import/${id}?tab=settings`);
+    visitor.expected = [/status of 422/];
+    const mapping = page.getByRole("group", { name: "What is written where" });
+    await mapping.getByLabel("Department").selectOption({ value: "UPN" });
+    await page.getByRole("button", { name: "Save import" }).click();
+    await mapping.getByText("is filled from").waitFor();
+    await accessible(page, "existing type with a fault");
+    await page.getByRole("button", { name: "Do not write Department" }).click();
+    await page.getByRole("button", { name: "Save import" }).click();
+    await page.getByRole("button", { name: "Start a dry run" }).waitFor();
+    const { objects } = await call("GET", `/jobs/${id}`);
+    assert.equal(objects.users.existing.attributes.department, undefined);
+    assert.equal(objects.users.existing.attributes.userPrincipalName, "UPN");
+  });
+
+  it("shows in a dry run who is matched, new, only in Assets and ambiguous", async () => {
+    const { id } = await staff();
+    await open(page, `/import/${id}`);
+    await page.getByRole("button", { name: "Start a dry run" }).click();
+    await page.locator("main .lozenge", { hasText: /^Succeeded/ }).first().waitFor({ timeout: 60_000 });
+    const lists = page.getByRole("tablist", { name: "Objects in Assets and in Entra" });
+    const changes = page.getByRole("listbox", { name: "Changes" });
+    await lists.getByRole("tab", { name: "Matched (19)" }).click();
+    await changes.getByRole("option").nth(18).waitFor();
+    await lists.getByRole("tab", { name: /^Ambiguous/ }).click();
+    await changes.getByRole("option").first().waitFor();
+    await page.getByText("tell the objects apart in Assets first").waitFor();
+    await lists.getByRole("tab", { name: /^Only in Assets/ }).click();
+    await changes.getByText("Stranger").waitFor();
+    await lists.getByRole("tab", { name: /^Would be created/ }).click();
+    await changes.getByRole("option").first().waitFor();
+    await accessible(page, "matches");
+  });
+
+  it("gets its identities after an approval, and keeps what people wrote", async () => {
+    const { id } = await staff();
+    await open(page, `/import/${id}`);
+    await page.getByRole("button", { name: "Start the import" }).click();
+    await page.getByText("The run stopped and waits for your approval").waitFor({ timeout: 60_000 });
+    await page.getByRole("tab", { name: "Matched (19)" }).click();
+    await page.getByRole("listbox", { name: "Changes" }).getByRole("option").first().waitFor();
+    await accessible(page, "approval of matches");
+    await page.getByRole("button", { name: "Approve the changes" }).click();
+    await page.getByRole("button", { name: "Approve", exact: true }).click();
+    await page.locator("main .lozenge", { hasText: /^Succeeded/ }).first().waitFor({ timeout: 60_000 });
+    const { types } = await simulator("GET", `${assets}/_sim/truth`);
+    const employees = types.Employee.objects as { values: Record<string, unknown> }[];
+    const kept = employees.filter((one) => JSON.stringify(one).includes("D-1") && people.some((user) => JSON.stringify(one).includes(user.id)));
+    assert.equal(kept.length, 19, JSON.stringify(employees[0]));
+    assert.ok(types.Department.count > 0);
+  });
+});
+
+describe("what an import brings", () => {
+  it("is compared with what Atlassian recommends, and made smaller by one click", async () => {
+    const attributes = (await call("GET", "/attributes?objectType=users&limit=200")).items.filter((one: { assetsType: string }) => one.assetsType !== "referenced_object").map((one: { key: string }) => one.key);
+    const job = await call("POST", "/jobs", { name: "Wide", connectionId: await healthy(), objects: { users: { attributes: attributes.slice(0, 50) } } });
+    await open(page, `/import/${job.id}?tab=fit`);
+    await page.getByText("The import is larger than Atlassian recommends").waitFor();
+    await page.getByRole("group", { name: "What the import brings" }).getByRole("row", { name: /^Users/ }).waitFor();
+    await accessible(page, "fit");
+    await page.getByRole("button", { name: "Import the default attributes" }).click();
+    await page.getByRole("button", { name: "Import the default attributes" }).waitFor({ state: "detached" });
+    assert.equal((await call("GET", `/jobs/${job.id}`)).objects.users.attributes, null);
+  });
+
+  it("is shown whole on a narrow screen with dark colours", async () => {
+    const narrow = await visit(browser, { width: 360, dark: true });
+    await signIn(narrow.page);
+    const { id } = await staff();
+    const dryRun = await run(id, "dryRun");
+    for (const route of [`/destination/${destinationId}`, `/import/${id}?tab=settings`, `/import/${id}?tab=fit`, `/runs/${dryRun.id}`]) {
+      await open(narrow.page, route);
+      await narrow.page.waitForLoadState("networkidle");
+      await fits(narrow.page, route);
+      await accessible(narrow.page, route);
+    }
+    assert.deepEqual(narrow.faults, []);
+    await narrow.context.close();
+  });
+});
