@@ -40,7 +40,7 @@ describe("a schedule", () => {
     await accessible(page, "schedule");
     await page.getByRole("button", { name: "Save import" }).click();
     const card = page.getByRole("region", { name: "Schedule" });
-    await card.getByText("Every day at 05:45 (Europe/Berlin), what changed; everything: every sunday at 03:00").waitFor();
+    await card.getByText("Every day at 05:45 (Europe/Berlin), what changed; everything: every Sunday at 03:00").waitFor();
     assert.equal(await card.getByRole("list", { name: "Next times" }).getByRole("listitem").count(), 5);
     const { schedule } = await call("GET", `/jobs/${jobId}`);
     assert.deepEqual([schedule.cron, schedule.fullCron, schedule.retry.attempts, schedule.retry.afterMinutes], ["45 5 * * *", "0 3 * * 0", 2, 20]);

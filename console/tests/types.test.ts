@@ -60,10 +60,10 @@ describe("an object type that Assets has already", () => {
     await page.getByRole("button", { name: "Take the proposal" }).click();
     await page.getByText("In Assets: «Employee»").waitFor();
     const mapping = page.getByRole("group", { name: "What is written where" });
-    assert.equal(await mapping.getByLabel("User Principal Name").inputValue(), "UPN");
+    assert.equal(await mapping.getByRole("combobox", { name: "User Principal Name", exact: true }).inputValue(), "UPN");
     await page.getByText("Never touched: Desk, Note.").waitFor();
     await page.getByLabel("Write another attribute").selectOption({ label: "Department" });
-    await mapping.getByLabel("Department").selectOption({ value: "Note" });
+    await mapping.getByRole("combobox", { name: "Department", exact: true }).selectOption({ value: "Note" });
     await page.getByText("Never touched: Desk.").waitFor();
     await page.getByLabel("Objects are recognised by").selectOption({ label: "Object ID" });
     await page.getByLabel("Or, once, by").selectOption({ label: "User Principal Name" });
@@ -87,7 +87,7 @@ describe("an object type that Assets has already", () => {
     await open(page, `/import/${id}?tab=settings`);
     visitor.expected = [/status of 422/];
     const mapping = page.getByRole("group", { name: "What is written where" });
-    await mapping.getByLabel("Department").selectOption({ value: "UPN" });
+    await mapping.getByRole("combobox", { name: "Department", exact: true }).selectOption({ value: "UPN" });
     await page.getByRole("button", { name: "Save import" }).click();
     await mapping.getByText("is filled from").waitFor();
     await accessible(page, "existing type with a fault");

@@ -8,7 +8,7 @@ import { Completion } from "./completion";
 import { type Condition, type Kind, KIND_NAMES } from "./draft";
 import { fieldsOf, propertyText } from "./form/choices";
 import { GroupView } from "./form/conditions";
-import { emptyGroup, formOf, partAt, treeOf } from "./form/model";
+import { emptyGroup, formOf, partAt, spelled, treeOf } from "./form/model";
 import { MarkedText } from "./marked";
 import { useProperties } from "./properties";
 
@@ -56,7 +56,7 @@ async function toForm(kind: Kind, { text, same }: Condition): Promise<Condition 
   if (same?.text === text) return { isForm: true, text, form: formOf(JSON.parse(same.where)), same };
   const rule = await validated(kind, { odata: text });
   if (!rule) return "The form can show the text when it has no fault.";
-  return { isForm: true, text, form: formOf(rule.where), same: { text, where: JSON.stringify(rule.where) } };
+  return { isForm: true, text, form: formOf(rule.where), same: { text, where: spelled(rule.where) } };
 }
 
 async function toText(kind: Kind, condition: Condition): Promise<Condition | string> {

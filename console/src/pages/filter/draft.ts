@@ -1,6 +1,6 @@
 /** The fields of the filter form, and the bodies that they make. */
 import type { Schema } from "../../api/client";
-import { emptyGroup, formOf, type Group, treeOf } from "./form/model";
+import { emptyGroup, formOf, type Group, spelled, treeOf } from "./form/model";
 
 type Filter = Schema<"FilterResponse">;
 export type Kind = Schema<"EntityKind">;
@@ -60,7 +60,8 @@ function split(text: string): [ids: string[], names: string[]] {
 
 /** What is sent of a condition. One that is written otherwise but not changed stays as it was stored. */
 function ruleOf({ isForm, text, form, same }: Condition, stored: Schema<"RuleBody"> | null | undefined): Schema<"RuleBody"> | null {
-  if (!isForm) return text.trim() === "" ? null : same && stored?.where && JSON.stringify(stored.where) === same.where && text === same.text ? { where: stored.where } : { odata: text };
+  if (!isForm && text.trim() === "") return null;
+  if (!isForm) return same?.text === text && stored?.where && spelled(stored.where) === same.where ? { where: stored.where } : { odata: text };
   const { where } = treeOf(form);
   if (where === null) return null;
   return same && stored?.odata === same.text && JSON.stringify(where) === same.where ? { odata: same.text } : { where };

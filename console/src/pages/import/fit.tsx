@@ -40,19 +40,17 @@ function Finding({ finding, job, onChanged }: { finding: Fit["findings"][number]
     onChanged();
   });
   return (
-    <Card title={finding.objectType ? typeName(finding.objectType) : "Objects"}>
-      <div className="stack">
-        <p>{finding.detail}</p>
-        <div className="row">
-          {finding.proposals.map((proposal) => (
-            <Button key={proposal.title} pending={take.pending} onClick={() => void take.run(proposal)}>
-              {proposal.title}
-            </Button>
-          ))}
-        </div>
-        <Failure error={take.error} />
+    <Message tone="warning" title={finding.objectType ? `${typeName(finding.objectType)}: ${wordsOf(finding.code).toLowerCase()}` : wordsOf(finding.code)}>
+      <p>{finding.detail}</p>
+      <div className="row">
+        {finding.proposals.map((proposal) => (
+          <Button key={proposal.title} pending={take.pending} onClick={() => void take.run(proposal)}>
+            {proposal.title}
+          </Button>
+        ))}
       </div>
-    </Card>
+      <Failure error={take.error} />
+    </Message>
   );
 }
 

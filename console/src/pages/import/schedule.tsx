@@ -13,7 +13,7 @@ const REASONS: Record<string, string> = { manual: "by hand", missing_objects_obs
 export const pausedText = (reason: string) => `Paused ${REASONS[reason] ?? `(${wordsOf(reason.replaceAll("_", " ")).toLowerCase()})`}`;
 
 export function scheduleText({ cron, fullCron, timezone, mode }: Schedule): string {
-  const also = fullCron ? `; everything: ${inWords(fullCron).toLowerCase()}` : "";
+  const also = fullCron ? `; everything: ${inWords(fullCron).replace(/^E/, "e")}` : "";
   return `${inWords(cron)} (${timezone}), ${mode === "full" ? "everything" : "what changed"}${also}`;
 }
 

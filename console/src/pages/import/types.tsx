@@ -1,4 +1,5 @@
 /** The object types of an import: which are imported, with which attributes, and what they are in Assets. */
+import { useState } from "react";
 import type { Schema } from "../../api/client";
 import type { Query } from "../../api/use";
 import { Checkbox, TextField, useFaults } from "../../ui/form";
@@ -36,10 +37,11 @@ export function ObjectTypeFields(props: Props) {
 /** Built by the import, or an object type that Assets has already. */
 function PlaceInAssets({ type, job, draft, set, attributes, found }: Props) {
   const existing = existingOf(type, draft, job);
+  const [open, setOpen] = useState(existing !== null);
   const proposal = found.data?.proposals.find((one) => one.objectType === type);
   const choose = (existing: Draft["existing"][ObjectType]) => set("existing")({ ...draft.existing, [type]: existing });
   return (
-    <details className="small indent" open={existing !== null || undefined}>
+    <details className="small indent" open={open} onToggle={(event) => setOpen(event.currentTarget.open)}>
       <summary>
         {existing ? `In Assets: «${existing.objectType}»` : "In Assets: built by the import"}
         {!existing && proposal && ` – «${proposal.existing.objectType}» is there already`}

@@ -46,6 +46,9 @@ function partOf(tree: Tree): Part {
   };
 }
 
+/** A tree in one spelling, to compare it with another: fields in one order, no group around a single condition. */
+export const spelled = (where: Where) => JSON.stringify(treeOf(formOf(where)).where);
+
 /** `places` says which part is at a place of the tree, so that an error is shown beside it. */
 export type Written = { where: Where | null; places: Map<string, number>; incomplete: Map<number, string> };
 
