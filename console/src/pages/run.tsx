@@ -4,6 +4,7 @@ import { useAction, useQuery } from "../api/use";
 import { href } from "../route";
 import { Downloads } from "../ui/download";
 import { Button, Card, Confirm, Facts, Failure, Head, Loading, Message } from "../ui/parts";
+import { Prose } from "../ui/prose";
 import { between, Moment } from "../ui/time";
 import type { Run } from "./import";
 import { ASKS, Brake } from "./run/brake";
@@ -77,9 +78,13 @@ function Warning({ warning }: { warning: Schema<"RunWarning"> }) {
   return (
     <Message tone="warning">
       <p>
-        {warning.detail} <code className="subtle">{warning.code}</code>
+        <Prose text={warning.detail} /> <code className="subtle">{warning.code}</code>
       </p>
-      {warning.advice && <p>{warning.advice}</p>}
+      {warning.advice && (
+        <p>
+          <Prose text={warning.advice} />
+        </p>
+      )}
     </Message>
   );
 }
@@ -88,9 +93,13 @@ function RunFailure({ error, state }: { error: Schema<"RunError">; state: Run["s
   return (
     <Message tone={state === "cancelled" ? "information" : "danger"}>
       <p>
-        {error.detail} <code className="subtle">{error.code}</code>
+        <Prose text={error.detail} /> <code className="subtle">{error.code}</code>
       </p>
-      {error.advice && <p>{error.advice}</p>}
+      {error.advice && (
+        <p>
+          <Prose text={error.advice} />
+        </p>
+      )}
       <Remedies remedies={error.remedies ?? []} />
       {error.requestId && <p className="small subtle">Request {error.requestId}</p>}
     </Message>

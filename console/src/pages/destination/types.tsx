@@ -2,6 +2,7 @@
 import { answer, api, type Schema } from "../../api/client";
 import { useQuery } from "../../api/use";
 import { Card, Failure, Loading, Lozenge, Message, Table } from "../../ui/parts";
+import { Prose } from "../../ui/prose";
 import { plural } from "../../ui/time";
 import { typeName } from "../../ui/words";
 
@@ -61,7 +62,7 @@ export function Problems({ problems }: { problems: Schema<"FitProblem">[] }) {
     <ul className="stack tight" aria-label="What does not fit">
       {sorted.map((one) => (
         <li key={one.pointer + one.code}>
-          <Lozenge tone={one.blocks ? "danger" : "warning"}>{one.blocks ? "Does not work" : "Worth knowing"}</Lozenge> {one.detail}
+          <Lozenge tone={one.blocks ? "danger" : "warning"}>{one.blocks ? "Does not work" : "Worth knowing"}</Lozenge> <Prose text={one.detail} />
         </li>
       ))}
     </ul>

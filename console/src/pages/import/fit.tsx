@@ -2,6 +2,7 @@
 import { answer, api, propose, type Schema } from "../../api/client";
 import { useAction, useQuery } from "../../api/use";
 import { Button, Card, Failure, Loading, Lozenge, Message, Table } from "../../ui/parts";
+import { Prose } from "../../ui/prose";
 import { number } from "../../ui/time";
 import { typeName, wordsOf } from "../../ui/words";
 import type { Job } from "../import";
@@ -41,7 +42,9 @@ function Finding({ finding, job, onChanged }: { finding: Fit["findings"][number]
   });
   return (
     <Message tone="warning" title={finding.objectType ? `${typeName(finding.objectType)}: ${wordsOf(finding.code).toLowerCase()}` : wordsOf(finding.code)}>
-      <p>{finding.detail}</p>
+      <p>
+        <Prose text={finding.detail} />
+      </p>
       <div className="row">
         {finding.proposals.map((proposal) => (
           <Button key={proposal.title} pending={take.pending} onClick={() => void take.run(proposal)}>

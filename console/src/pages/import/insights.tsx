@@ -5,6 +5,7 @@ import { useQuery } from "../../api/use";
 import { href } from "../../route";
 import { Downloads } from "../../ui/download";
 import { usePages } from "../../ui/pages";
+import { Prose } from "../../ui/prose";
 import { Button, Card, Failure, Loading, Message, Table } from "../../ui/parts";
 import { Moment, number } from "../../ui/time";
 import { objectPath } from "../objects/path";
@@ -45,7 +46,7 @@ function InsightCard({ jobId, insight }: { jobId: string; insight: Insight }) {
     <Card title={title} aside={<span className="metric">{number(count)}</span>}>
       <div className="stack tight">
         <p className="subtle">{rule}</p>
-        {unknownBecause && <p className="small">Not known: {unknownBecause}</p>}
+        {unknownBecause && <p className="small">Not known: <Prose text={unknownBecause} /></p>}
         {count !== null && count > 0 && (
           <div className="row">
             <Button onClick={() => setOpen(!open)} label={`${open ? "Hide" : "Show"} the list: ${title}`}>

@@ -28,7 +28,7 @@ export function ObjectPage({ path: [jobId = "", type = "", key = ""] }: { path: 
             <Card title="In Entra">{properties ? <Values label="In Entra" values={properties as Record<string, unknown>} /> : <p className="subtle">The last complete run did not find it.</p>}</Card>
             {delivered && (
               <Card title="In Assets, as it was sent">
-                <Values label="In Assets" values={delivered.values as Record<string, unknown>} />
+                <Values label="In Assets" values={named(delivered.values as Record<string, unknown>, links)} />
               </Card>
             )}
           </div>
@@ -89,6 +89,13 @@ function Values({ label, values }: { label: string; values: Record<string, unkno
 
 /** Of this object, as one says it: «Manager», «Owners». */
 const RELATIONS: Record<Schema<"Relation">, string> = { manager: "Manager", owner: "Owners", license: "Licences", group: "Groups", member: "Members" };
+
+/** References are ids; what they refer to has names. */
+function named(values: Record<string, unknown>, links: ObjectResponse["links"]): Record<string, unknown> {
+  const names = new Map(links.map((one) => [one.id, one.label ?? one.id]));
+  const nameOf = (value: unknown) => names.get(value as string) ?? value;
+  return Object.fromEntries(Object.entries(values).map(([key, value]) => [key, Array.isArray(value) ? value.map(nameOf) : nameOf(value)]));
+}
 
 function Links({ jobId, links }: { jobId: string; links: ObjectResponse["links"] }) {
   if (links.length === 0) return <p className="subtle">Nothing.</p>;

@@ -67,7 +67,7 @@ function DeliveryRow({ delivery, onSent }: { delivery: Delivery; onSent: () => v
         {eventText(event)}
         <details className="small">
           <summary>Body</summary>
-          <pre className="code break wrapped">{JSON.stringify(body, null, 2)}</pre>
+          <pre className="code break wrapped" tabIndex={0} aria-label={`Body: ${eventText(event)}`}>{JSON.stringify(body, null, 2)}</pre>
         </details>
       </td>
       <td>
