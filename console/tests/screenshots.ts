@@ -38,6 +38,8 @@ await shoot(page, "console-source");
 
 const { jobId, filterId } = await setUp();
 await open(page, `/filter/${filterId}`);
+await page.getByRole("button", { name: "Users: use a form" }).click();
+await page.getByLabel("Property").first().waitFor();
 await page.getByText("@contoso.example").first().waitFor();
 await shoot(page, "console-filter");
 

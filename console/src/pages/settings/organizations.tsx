@@ -82,7 +82,7 @@ function DeleteOrganization({ one, onDone }: { one: Organization; onDone: () => 
   });
   return (
     <Confirm kind="danger" button="Delete" title={`Delete «${one.name}»?`} confirm="Delete everything of it" onConfirm={remove.run} pending={remove.pending} error={remove.error}>
-      <p>Its keys and secrets are deleted at once, then its settings, runs and mirrors. This cannot be undone. Objects in Assets stay.</p>
+      <p>Its keys and secrets are deleted at once, then its settings, its runs and what they read. This cannot be undone. Objects in Assets stay.</p>
     </Confirm>
   );
 }
