@@ -5,7 +5,8 @@ import { href } from "../route";
 import { daysUntil, plural } from "../ui/time";
 import { loadDestinations } from "./destination";
 import { loadFilters } from "./filter";
-import { JobTable, loadJobs, loadRecentRuns } from "./import";
+import { type Job, JobTable, loadJobs, loadRecentRuns } from "./import";
+import { pausedText } from "./import/schedule";
 import { RunTable } from "./history";
 import { loadConnections } from "./source";
 
@@ -27,7 +28,7 @@ export function Overview() {
     <>
       <Head title={isSetUp ? "Overview" : "Set up the import"} intro={isSetUp ? undefined : "Four steps from your Microsoft Entra ID directory to objects in Assets."} />
       <div className="stack loose">
-        <Attention connections={connections} runs={runs} />
+        <Attention connections={connections} runs={runs} jobs={jobs} />
         {!isSetUp && <SetUp steps={steps} />}
         {jobs.length > 0 && (
           <Card title="Imports">
@@ -70,11 +71,13 @@ function SetUp({ steps }: { steps: Step[] }) {
   );
 }
 
-type State = { connections: Awaited<ReturnType<typeof loadConnections>>; runs: Awaited<ReturnType<typeof loadRecentRuns>>["items"] };
+type State = { jobs: Job[]; connections: Awaited<ReturnType<typeof loadConnections>>; runs: Awaited<ReturnType<typeof loadRecentRuns>>["items"] };
 
 /** What somebody should do today. */
-function Attention({ connections, runs }: State) {
+function Attention({ connections, runs, jobs }: State) {
   const waiting = runs.filter((run) => run.state === "awaitingApproval");
+  // What somebody paused by hand needs no reminder.
+  const paused = jobs.filter((job) => job.schedule?.pausedReason && job.schedule.pausedReason !== "manual");
   const ending = connections.filter((one) => one.credential.expiresAt && daysUntil(one.credential.expiresAt) <= 30);
   return (
     <>
@@ -82,6 +85,13 @@ function Attention({ connections, runs }: State) {
         <Message key={run.id} tone="warning" title="A run waits for your approval">
           <p>
             More objects would go than the brake allows. <a href={href(`/runs/${run.id}`)}>Look at the run</a>
+          </p>
+        </Message>
+      ))}
+      {paused.map((job) => (
+        <Message key={job.id} tone="warning" title={`The schedule of «${job.name}» is paused`}>
+          <p>
+            {pausedText(job.schedule?.pausedReason ?? "")}. <a href={href(`/import/${job.id}`)}>Look at the import and resume it</a>
           </p>
         </Message>
       ))}
