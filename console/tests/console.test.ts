@@ -237,7 +237,7 @@ describe("an administrator", () => {
     await page.keyboard.press("Enter");
     await page.getByRole("tab", { name: "Run" }).focus();
     await page.keyboard.press("ArrowRight");
-    assert.equal(await page.getByRole("tab", { name: "Settings" }).getAttribute("aria-selected"), "true");
+    await page.getByRole("tab", { name: "Settings", selected: true }).waitFor();
   });
 
   it("waits while the service is away, and goes on when it is back", async () => {

@@ -66,8 +66,9 @@ describe("a schedule", () => {
     await open(page, `/import/${jobId}?tab=settings`);
     assert.equal(await page.getByLabel("At", { exact: true }).first().inputValue(), "05:45");
     await page.getByLabel("Brake, in percent").fill("15");
+    const saved = page.waitForResponse((answer) => answer.request().method() === "PATCH");
     await page.getByRole("button", { name: "Save import" }).click();
-    await page.getByRole("region", { name: "Schedule" }).waitFor();
+    assert.equal((await saved).status(), 200);
     const { schedule, removal } = await call("GET", `/jobs/${jobId}`);
     assert.deepEqual([schedule.cron, schedule.fullCron, schedule.retry, removal.brakePercent], [before.cron, before.fullCron, before.retry, 15]);
   });

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { after, afterEach, before, beforeEach, describe, it } from "node:test";
 import type { Browser, Page } from "playwright-core";
-import { accessible, assets, call, fits, graph, healthy, importSource, launch, open, run, signIn, simulator, type Visitor, visit } from "./support.js";
+import { accessible, assets, call, fits, healthy, importSource, launch, open, run, signIn, simulator, type Visitor, visit } from "./support.js";
 
 type User = { id: string; userPrincipalName: string };
 
@@ -17,13 +17,14 @@ before(async () => {
   const made = await importSource("Staff");
   const text = (name: string) => ({ name, type: "text" });
   await simulator("POST", `${assets}/_sim/types`, { source: made.id, name: "Employee", attributes: [text("Name"), text("Entra ID"), text("UPN"), text("Job"), text("Desk"), text("Note")] });
-  people = (await simulator("GET", `${graph}/_sim/truth/users?top=25`)).items;
+  const reader = await call("POST", "/jobs", { name: "Reader", connectionId: await healthy() });
+  await run(reader.id, "dryRun");
+  people = (await call("GET", `/jobs/${reader.id}/objects?type=users&limit=25`)).items;
   const object = (values: Record<string, string>) => simulator("POST", `${assets}/_sim/objects`, { objectType: "Employee", values });
   for (const { userPrincipalName } of people.slice(0, 20)) await object({ Name: "Old", UPN: userPrincipalName, Desk: "D-1" });
   await object({ Name: "Old", UPN: people[0]?.userPrincipalName ?? "" });
   await object({ Name: "Stranger", UPN: "stranger@elsewhere.example" });
   const { origin, email, apiToken } = await simulator("GET", `${assets}/_sim`);
-  await healthy();
   destinationId = (await call("POST", "/destinations", { kind: "assetsImport", name: "Staff", token: made.token, missingObjects: "ignore", api: { siteUrl: origin, email, apiToken } })).id;
   browser = await launch();
   visitor = await visit(browser);

@@ -58,9 +58,12 @@ function TypeChoice({ type, value, onChange, found }: Props) {
   );
 }
 
+/** Attributes that Assets itself fills. */
+const OWN_OF_ASSETS = ["key", "created", "updated"];
+
 function Mapping({ type, value, onChange, attributes, found }: Props & { value: Existing }) {
   const inAssets = found.data?.types.find((one) => one.name === value.objectType || one.externalId === value.objectType)?.attributes ?? [];
-  const theirs = inAssets.filter((one) => one.externalId !== null);
+  const theirs = inAssets.filter((one) => one.externalId !== null && !OWN_OF_ASSETS.includes(one.name.toLowerCase()));
   const nameOf = (key: string) => attributes.find((one) => one.key === key)?.name ?? key;
   const mapped = Object.keys(value.attributes).sort((a, b) => nameOf(a).localeCompare(nameOf(b)));
   const write = (changed: Existing["attributes"]) => onChange({ ...value, attributes: changed });

@@ -1,5 +1,4 @@
 /** One import: build, test, dry run, full run; its settings; its last runs. */
-import { useState } from "react";
 import { answer, api, idempotencyKey, type Schema } from "../../api/client";
 import { useAction, useQuery } from "../../api/use";
 import { go, href, useRoute } from "../../route";
@@ -30,7 +29,8 @@ const TABS: [Tab, string][] = [
 
 export function JobPage({ id }: { id: string }) {
   const { query } = useRoute();
-  const [tab, setTab] = useState<Tab>(() => TABS.find(([name]) => name === query.get("tab"))?.[0] ?? "run");
+  const tab = TABS.find(([name]) => name === query.get("tab"))?.[0] ?? "run";
+  const setTab = (tab: Tab) => go(tab === "run" ? `/import/${id}` : `/import/${id}?tab=${tab}`);
   const job = useQuery(`job ${id}`, (signal) => answer(api.GET("/v1/jobs/{id}", { params: { path: { id } }, signal })));
   const runs = useQuery(`runs of ${id}`, (signal) => answer(api.GET("/v1/jobs/{id}/runs", { params: { path: { id }, query: { limit: 50 } }, signal })));
   const remove = useAction(async () => {
