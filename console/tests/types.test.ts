@@ -18,7 +18,7 @@ before(async () => {
   const text = (name: string) => ({ name, type: "text" });
   await simulator("POST", `${assets}/_sim/types`, { source: made.id, name: "Employee", attributes: [text("Name"), text("Entra ID"), text("UPN"), text("Job"), text("Desk"), text("Note")] });
   const reader = await call("POST", "/jobs", { name: "Reader", connectionId: await healthy() });
-  await run(reader.id, "dryRun");
+  await run(reader.id, "full");
   people = (await call("GET", `/jobs/${reader.id}/objects?type=users&limit=25`)).items;
   const object = (values: Record<string, string>) => simulator("POST", `${assets}/_sim/objects`, { objectType: "Employee", values });
   for (const { userPrincipalName } of people.slice(0, 20)) await object({ Name: "Old", UPN: userPrincipalName, Desk: "D-1" });

@@ -20,7 +20,7 @@ export function Insights({ jobId }: { jobId: string }) {
     <div className="stack">
       {readAt === null ? (
         <Message tone="information" title="Nothing was read yet">
-          <p>The numbers come with the first complete run, which may be a dry run.</p>
+          <p>The numbers come with the first complete import.</p>
         </Message>
       ) : (
         <p className="subtle">
