@@ -22,6 +22,7 @@ use anyhow::{Context, Result, bail};
 use clap::Args;
 use process::Scratch;
 use secrecy::SecretString;
+use serde_json::json;
 use service::Service;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -120,10 +121,12 @@ async fn repeat(arguments: &BenchArgs, steps: &[Step]) -> Result<Vec<table::Meas
                 service.insert((started, job))
             }
         };
-        if *step == Step::Incremental
-            && let Some(simulators) = &target.simulators
-        {
-            simulators.change(arguments.share).await?;
+        if let Some(simulators) = &target.simulators {
+            match step {
+                Step::Incremental => simulators.change(&json!({"share": arguments.share})).await?,
+                Step::Changed => simulators.change(&json!({"users": 500, "groups": 100})).await?,
+                Step::Download | Step::Test | Step::Full | Step::Repeat | Step::Nothing => {}
+            }
         }
         let row = job.measure(service, &target, *step).await.with_context(|| format!("the step {step:?}"))?;
         output::say_aside(&table::line(&row));

@@ -7,7 +7,7 @@
 //! | `POST /_sim/token-errors` | `{"tenant":"healthy","aadsts":7000222,"tail":"lines"}`; without a number: none |
 //! | `POST /_sim/quota` | `{"units":8000,"retryAfter":"decimal"}`; without units: none |
 //! | `POST /_sim/latency` | `{"millis":80}` |
-//! | `POST /_sim/changes` | `{"share":0.01}`: changes that part of the directory, see [`Directory::churn`] |
+//! | `POST /_sim/changes` | `{"share":0.01}`: changes that part of the directory, see [`Directory::churn`]; or `{"users":500,"groups":100}`, see [`Directory::alter`] |
 //! | `GET /_sim/tenants` | what to enter for each tenant |
 //! | `GET /_sim/truth` | counts; `/_sim/truth/{what}?skip=&top=` the rows |
 //! | `GET /_sim/requests?top=` | counters and the last requests; `DELETE` resets |
@@ -66,7 +66,11 @@ struct LatencyOrder {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct ChangeOrder {
-    share: f64,
+    share: Option<f64>,
+    #[serde(default)]
+    users: u64,
+    #[serde(default)]
+    groups: u64,
 }
 
 /// Rows of one answer of the truth, unless `top` says otherwise.
@@ -104,7 +108,10 @@ pub fn control(sim: &Sim, method: &str, path: &str, query: &str, body: &[u8]) ->
         }),
         ("POST", ["changes"]) => read(body).map(|order: ChangeOrder| {
             let mut directory = sim.directory.write().unwrap_or_else(PoisonError::into_inner);
-            plain(&json!(directory.churn(order.share)))
+            plain(&json!(match order.share {
+                Some(share) => directory.churn(share),
+                None => directory.alter(order.users, order.groups),
+            }))
         }),
         ("GET", ["tenants"]) => Ok(tenants()),
         ("GET", ["truth"]) => Ok(with(sim, |directory| json!(directory.truth()))),

@@ -27,6 +27,27 @@ impl Directory {
         let users = (truth.users as f64 * share).round() as u64;
         let memberships = (truth.user_memberships as f64 * share).round() as u64;
         let mut done = Churn::default();
+        self.churn_users(users, &mut done);
+        for _ in 0..memberships / 2 {
+            self.churn_membership(&mut done);
+        }
+        self.churn_groups((truth.groups as f64 * share).round() as u64, &mut done);
+        done
+    }
+
+    /// Changes so many users, as [`Directory::churn`] does, and so many groups: each gets another description, and for each a
+    /// membership comes and another goes.
+    pub fn alter(&mut self, users: u64, groups: u64) -> Churn {
+        let mut done = Churn::default();
+        self.churn_users(users, &mut done);
+        self.churn_groups(groups, &mut done);
+        for _ in 0..groups {
+            self.churn_membership(&mut done);
+        }
+        done
+    }
+
+    fn churn_users(&mut self, users: u64, done: &mut Churn) {
         for n in 0..users {
             match n % 20 {
                 0 => {
@@ -43,20 +64,24 @@ impl Directory {
                 _ => done.users_updated += u64::from(self.rename_something(n)),
             }
         }
-        for _ in 0..memberships / 2 {
-            let (group, user) = (self.any_group(), self.any_user());
-            if let (Some(group), Some(user)) = (group, user) {
-                done.members_added += u64::from(self.add_member(group, user).is_ok());
-            }
-            if let Some((group, user)) = self.any_membership() {
-                done.members_removed += u64::from(self.remove_member(group, user).is_ok());
-            }
+    }
+
+    /// One comes, and one goes.
+    fn churn_membership(&mut self, done: &mut Churn) {
+        let (group, user) = (self.any_group(), self.any_user());
+        if let (Some(group), Some(user)) = (group, user) {
+            done.members_added += u64::from(self.add_member(group, user).is_ok());
         }
-        for n in 0..(truth.groups as f64 * share).round() as u64 {
+        if let Some((group, user)) = self.any_membership() {
+            done.members_removed += u64::from(self.remove_member(group, user).is_ok());
+        }
+    }
+
+    fn churn_groups(&mut self, groups: u64, done: &mut Churn) {
+        for n in 0..groups {
             let properties = Map::from_iter([("description".to_owned(), json!(format!("changed {n}")))]);
             done.groups_updated += u64::from(self.any_group().is_some_and(|id| self.update(id, properties).is_ok()));
         }
-        done
     }
 
     fn rename_something(&mut self, n: u64) -> bool {
@@ -120,6 +145,9 @@ mod tests {
         assert_eq!(one.member_edges(ObjectKind::User), two.member_edges(ObjectKind::User));
         assert!(churn.users_updated > 50 && churn.members_removed > 200 && churn.users_deleted > 0, "{churn:?}");
         assert_eq!(one.truth().users, 2_000 + churn.users_added - churn.users_deleted);
+        let altered = one.alter(100, 10);
+        assert_eq!(altered, two.alter(100, 10));
+        assert_eq!((altered.users_added, altered.groups_updated, altered.members_removed), (5, 10, 10), "{altered:?}");
         assert_eq!(
             Directory::generate(SeedOptions { users: 0, groups: 0, ..SeedOptions::default() }).churn(1.0),
             Churn::default()

@@ -11,6 +11,7 @@ pub(super) fn ratios(rows: &[Measured]) -> Vec<Ratio> {
     let of = |step: Step| rows.iter().find(|row| row.step == step);
     let (download, full, repeat, incremental) =
         (of(Step::Download), of(Step::Full), of(Step::Repeat), of(Step::Incremental));
+    let (nothing, changed) = (of(Step::Nothing), of(Step::Changed));
     let found = [
         ("full: collect ÷ floor", divide(full.and_then(|m| m.collect_seconds), full.and_then(|m| m.floor_seconds))),
         ("full: units ÷ planned P", divide(full.and_then(|m| m.units), full.and_then(|m| m.planned_units))),
@@ -26,6 +27,11 @@ pub(super) fn ratios(rows: &[Measured]) -> Vec<Ratio> {
         ("repeated ÷ full: CPU", divide(repeat.and_then(|m| m.cpu_seconds), full.and_then(|m| m.cpu_seconds))),
         ("incremental ÷ full: requests", divide(incremental.and_then(|m| m.requests), full.and_then(|m| m.requests))),
         ("incremental ÷ full: units", divide(incremental.and_then(|m| m.units), full.and_then(|m| m.units))),
+        ("nothing changed ÷ full: CPU", divide(nothing.and_then(|m| m.cpu_seconds), full.and_then(|m| m.cpu_seconds))),
+        (
+            "500 users and 100 groups ÷ full: CPU",
+            divide(changed.and_then(|m| m.cpu_seconds), full.and_then(|m| m.cpu_seconds)),
+        ),
     ];
     found.into_iter().filter_map(|(name, ratio)| Some((name, ratio?))).collect()
 }

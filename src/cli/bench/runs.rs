@@ -55,7 +55,7 @@ impl Job {
     pub(super) async fn measure(&self, service: &Service, target: &Target, step: Step) -> Result<Measured> {
         let request = match step {
             Step::Test => json!({"mode": "test", "limit": TEST_LIMIT, "deliver": "changes"}),
-            Step::Incremental => json!({"mode": "incremental"}),
+            Step::Incremental | Step::Nothing | Step::Changed => json!({"mode": "incremental"}),
             Step::Full | Step::Repeat | Step::Download => json!({"mode": "full"}),
         };
         let before = Used::now(service, target).await?;

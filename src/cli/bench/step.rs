@@ -15,8 +15,13 @@ pub enum Step {
     Repeat,
     /// An incremental run after a fraction of the directory changed.
     Incremental,
+    /// An incremental run with nothing changed.
+    Nothing,
+    /// An incremental run after 500 users and 100 groups changed.
+    Changed,
 }
 
 impl Step {
-    pub const ALL: [Self; 5] = [Self::Download, Self::Test, Self::Full, Self::Repeat, Self::Incremental];
+    pub const ALL: [Self; 7] =
+        [Self::Download, Self::Test, Self::Full, Self::Repeat, Self::Incremental, Self::Nothing, Self::Changed];
 }

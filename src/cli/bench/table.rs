@@ -146,6 +146,8 @@ fn name(step: Step) -> &'static str {
         Step::Full => "full",
         Step::Repeat => "repeated",
         Step::Incremental => "incremental",
+        Step::Nothing => "incremental, nothing changed",
+        Step::Changed => "incremental, 500 users and 100 groups",
     }
 }
 

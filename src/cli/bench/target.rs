@@ -6,7 +6,7 @@ use crate::config::HttpSettings;
 use crate::http;
 use anyhow::{Context, Result};
 use secrecy::SecretString;
-use serde_json::{Value, json};
+use serde_json::Value;
 use url::Url;
 
 /// Where everything is, and how to sign in there.
@@ -86,9 +86,9 @@ impl Simulators {
         Ok(self.get(&self.graph, "_sim/requests?top=0").await?["counters"].take())
     }
 
-    /// Changes a fraction of the directory.
-    pub(super) async fn change(&self, share: f64) -> Result<()> {
-        let changes = self.client.post(self.graph.join("_sim/changes")?).json(&json!({"share": share}));
+    /// Changes the directory.
+    pub(super) async fn change(&self, order: &Value) -> Result<()> {
+        let changes = self.client.post(self.graph.join("_sim/changes")?).json(order);
         changes.send().await?.error_for_status()?;
         Ok(())
     }
