@@ -25,7 +25,7 @@ pub use payload::References;
 pub use selection::{Memberships, ObjectSelection, Selection};
 
 use crate::directory::attributes::{attributes, properties};
-use crate::directory::{Attribute, Item, LicenseNames, Link, ObjectType, Relation, UserValues};
+use crate::directory::{Attribute, AttributeSource, Item, LicenseNames, Link, ObjectType, Relation, UserValues};
 use crate::text_enum::text_enum;
 use chrono::{DateTime, Utc};
 use sha2::{Digest, Sha256};
@@ -173,6 +173,11 @@ impl Mapping {
     /// Whether the objects of this type carry these references.
     pub fn carries(&self, object_type: ObjectType, link: Link) -> bool {
         self.links(object_type).any(|carried| carried == link)
+    }
+
+    /// Whether the text of an object of this type can change with time alone.
+    pub fn depends_on_time(&self, object_type: ObjectType) -> bool {
+        self.attributes(object_type).any(|attribute| matches!(attribute.source, AttributeSource::Expiry(..)))
     }
 
     /// The references that the objects of this type carry.

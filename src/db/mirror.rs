@@ -8,12 +8,17 @@
 //! of up to a page, so five million memberships are thousands of rows.
 
 pub mod browse;
+mod counters;
 mod cursor;
 pub mod delivered;
+pub mod dropped;
 mod hash;
 pub mod implausible;
 pub mod insights;
+pub mod links;
 pub mod lookup;
+mod moved;
+mod patch;
 mod promote;
 pub mod read;
 mod row;
@@ -21,9 +26,13 @@ pub mod scope;
 mod source;
 mod staging;
 mod stored_as;
+pub mod touched;
 
+pub use counters::{Counters, moved as moved_by};
 pub use cursor::{Cursor, CursorRow, MEMBERS, cursors, stage_cursors};
 pub use hash::{Hash, hash};
+pub use moved::{Moved, memberships_gained, moved};
+pub use patch::{Patched, patch};
 pub use promote::{Promotion, promote, replace_derived, restage_members};
 pub use row::{MirrorRow, Receiver, delivery_begins, find, reset, save};
 pub use staging::{

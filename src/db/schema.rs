@@ -207,6 +207,26 @@ diesel::table! {
 }
 
 diesel::table! {
+    mirror_dropped (organization_id, job_id, object_type, id) {
+        organization_id -> Uuid,
+        job_id -> Uuid,
+        object_type -> Text,
+        id -> Uuid,
+        number -> Int4,
+    }
+}
+
+diesel::table! {
+    mirror_links (organization_id, job_id, target_id, object_type, id) {
+        organization_id -> Uuid,
+        job_id -> Uuid,
+        target_id -> Uuid,
+        object_type -> Text,
+        id -> Uuid,
+    }
+}
+
+diesel::table! {
     mirror_members (organization_id, job_id, group_id, member_type, part) {
         organization_id -> Uuid,
         job_id -> Uuid,
@@ -241,6 +261,18 @@ diesel::table! {
 }
 
 diesel::table! {
+    mirror_touched (organization_id, job_id, object_type, id) {
+        organization_id -> Uuid,
+        job_id -> Uuid,
+        object_type -> Text,
+        id -> Uuid,
+        arrived -> Bool,
+        came -> Array<Uuid>,
+        went -> Array<Uuid>,
+    }
+}
+
+diesel::table! {
     mirrors (organization_id, job_id) {
         organization_id -> Uuid,
         job_id -> Uuid,
@@ -257,6 +289,10 @@ diesel::table! {
         resend -> Array<Text>,
         import_source -> Nullable<Text>,
         destination_version -> Nullable<Int8>,
+        compared_by -> Nullable<Bytea>,
+        touched_generation -> Nullable<Int8>,
+        links_generation -> Nullable<Int8>,
+        counters -> Jsonb,
     }
 }
 
@@ -459,9 +495,12 @@ diesel::allow_tables_to_appear_in_same_query!(
     idempotency_keys,
     jobs,
     mirror_delivered,
+    mirror_dropped,
+    mirror_links,
     mirror_members,
     mirror_objects,
     mirror_scope_members,
+    mirror_touched,
     mirrors,
     organizations,
     run_changes,

@@ -2,6 +2,7 @@
 
 use crate::error::{Code, Error, Result};
 use serde::Deserialize;
+use sha2::{Digest, Sha256};
 use std::collections::HashMap;
 use uuid::Uuid;
 
@@ -51,6 +52,19 @@ impl LicenseNames {
 
     pub fn name(&self, sku: Uuid) -> Option<&str> {
         self.0.get(&sku).map(String::as_str)
+    }
+
+    /// Changes with any of the names.
+    pub fn digest(&self) -> [u8; 32] {
+        let mut names: Vec<(&Uuid, &String)> = self.0.iter().collect();
+        names.sort();
+        let mut hasher = Sha256::new();
+        for (id, name) in names {
+            hasher.update(id);
+            hasher.update(name);
+            hasher.update([0]);
+        }
+        hasher.finalize().into()
     }
 
     pub fn len(&self) -> usize {

@@ -36,6 +36,7 @@ mod small;
 mod staging;
 mod stubs;
 mod test_run;
+mod touch;
 mod users;
 mod values;
 mod writer;
@@ -305,7 +306,9 @@ async fn finish(
     run.progress.count("memberships", |count| count.read = if read.memberships { counted.memberships } else { 0 });
     let lost = read.lost.iter().map(|lost| lost.object_type).collect();
     let types = read.types.into_iter().chain(values).collect();
-    Ok(Collected::complete(types, lost, read.memberships, mirror.generation, run.job.selection()))
+    let mut collected = Collected::complete(types, lost, read.memberships, mirror.generation, run.job.selection());
+    collected.is_patch = read.is_patch;
+    Ok(collected)
 }
 
 /// Enters into the row of the mirror what it will hold.
@@ -313,7 +316,14 @@ fn note_read(run: &Run, mirror: &mut MirrorRow, tenant: Option<Uuid>, read: &Rea
     let now = run.app.clock.now();
     mirror.tenant_id = tenant.or(mirror.tenant_id);
     mirror.selection_hash = Some(run.job.selection_hash.clone());
+    let is_followed = mirror.is_followed();
     mirror.generation += 1;
+    match (read.is_patch, is_followed) {
+        (true, true) => mirror.touched_generation = Some(mirror.generation),
+        (true, false) => {}
+        // What differs is not noted, so everything is compared.
+        (false, _) => mirror.compared_by = None,
+    }
     mirror.read_at = Some(now);
     if !read.is_patch {
         mirror.full_read_at = Some(now);

@@ -3,7 +3,10 @@
 
 mod absent;
 pub mod adoption;
+pub mod basis;
+mod batch;
 pub mod diffed;
+mod extent;
 mod memberships;
 mod not_cleared;
 mod outbox;
@@ -12,34 +15,37 @@ mod receiver;
 mod same;
 mod size;
 mod targets;
+mod touched;
 
 use super::collect::collected::Collected;
 use super::progress::Work;
 use super::run::Run;
 use super::stop::Stop;
 use crate::codes::RunErrorCode;
-use crate::db::mirror;
-use crate::db::mirror::delivered::{self, NewChange};
-use crate::db::mirror::read::{self, SeenRow};
+use crate::db::Transaction;
+use crate::db::mirror::delivered;
+use crate::db::mirror::read;
+use crate::db::mirror::{self, Counters, MirrorRow, dropped, moved_by};
 use crate::destination::MissingObjects;
-use crate::directory::{self, Item, Link, ObjectType, Properties};
-use crate::error::{Error, Result};
+use crate::directory::{Link, ObjectType};
+use crate::error::Result;
 use crate::job::Deliver;
-use crate::mapping::TextChange;
-use crate::run_state::{ChangeAction, ChangeReason, RunMode, RunStage, TypeCounts};
+use crate::run_state::{RunMode, RunStage, TypeCounts};
+use absent::Absent;
+use basis::Basis;
+use batch::{compare_batch, next_batch};
 use diffed::{Diffed, Planned, pull_brake};
-use futures_util::{Stream, StreamExt};
-use memberships::GroupsOf;
-use outbox::{BATCH, Outbox, seen_again, unchanged};
-use payload::{Built, Referring, hash, payload};
+use extent::{Extent, Facts};
+use futures_util::StreamExt;
+use memberships::{Groups, GroupsOf};
+use outbox::Outbox;
+use payload::Referring;
 use receiver::Change;
 use same::SameValues;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use targets::Targets;
-use uuid::Uuid;
+use touched::Touched;
 
-/// What objects that are compared together take, about: some groups have a hundred thousand members.
-const BATCH_BYTES: usize = 2 << 20;
 /// The order in which types are sent: what others refer to comes first.
 fn in_order() -> [ObjectType; ObjectType::ALL.len()] {
     let mut order = ObjectType::ALL;
@@ -49,10 +55,11 @@ fn in_order() -> [ObjectType; ObjectType::ALL.len()] {
 
 /// Compares type by type.
 pub async fn diff(run: &Run, collected: &Collected) -> Result<Diffed, Stop> {
-    let Before { known, resend, of_others } = begin(run, collected).await?;
+    let Before { known, resend, of_others, mirror, extent } = begin(run, collected).await?;
+    run.log(&extent.to_string()).await?;
     let mut outbox = Outbox::new(run);
     let mut whole = Vec::new();
-    let targets = Targets::load(run, collected).await?;
+    let looks_at = LooksAt::load(run, collected, extent).await?;
     let mut brake = None;
     let mut left_out = 0;
     for object_type in in_order() {
@@ -63,11 +70,8 @@ pub async fn diff(run: &Run, collected: &Collected) -> Result<Diffed, Stop> {
         }
         if collected.types.contains(&object_type) {
             outbox.reduced = 0;
-            for stored_as in [Some(object_type.as_str()), mirror::stub_name(object_type)].into_iter().flatten() {
-                compare(run, collected, object_type, stored_as, &targets, everything, &mut outbox).await?;
-            }
+            let absent = looks_at.compare(run, collected, object_type, everything, &mut outbox).await?;
             if run.mode != RunMode::Test {
-                let absent = absent::judge(run, object_type, everything, &mut outbox).await?;
                 left_out += absent.left_out;
                 let missing = absent.newly_missing + outbox.reduced;
                 brake = brake.or_else(|| pull_brake(run, object_type, missing, delivered));
@@ -79,6 +83,8 @@ pub async fn diff(run: &Run, collected: &Collected) -> Result<Diffed, Stop> {
         outbox.flush().await?;
     }
     outbox.not_cleared.warn(run);
+    let basis = Basis::new(run, &mirror, !collected.lost.is_empty(), extent == Extent::Touched)?;
+    count_dropped(run, &looks_at, &basis, std::mem::take(&mut outbox.dropped)).await?;
     let created = run.progress.counts().values().map(|count| count.created).sum();
     let warnings = size::warnings(known.values().sum(), created, outbox.many_references);
     warnings.into_iter().for_each(|warning| run.progress.warn(warning));
@@ -108,7 +114,87 @@ pub async fn diff(run: &Run, collected: &Collected) -> Result<Diffed, Stop> {
         references: outbox.references,
         settings: run.job.settings(),
         generation: collected.generation,
+        basis,
     })
+}
+
+/// What is compared, and what it is compared with.
+enum LooksAt<'a> {
+    Everything(Box<Targets>),
+    Some(Touched<'a>),
+}
+
+impl<'a> LooksAt<'a> {
+    async fn load(run: &'a Run, collected: &'a Collected, extent: Extent) -> Result<Self> {
+        if let Extent::Everything(_) = extent {
+            return Ok(Self::Everything(Box::new(Targets::load(run, collected).await?)));
+        }
+        let touched = Touched::load(run, collected).await?;
+        run.progress.expect(Work::Objects, touched.len());
+        Ok(Self::Some(touched))
+    }
+
+    /// Compares the objects of a type, and judges those that are gone.
+    async fn compare(
+        &self,
+        run: &Run,
+        collected: &Collected,
+        object_type: ObjectType,
+        everything: bool,
+        outbox: &mut Outbox<'_>,
+    ) -> Result<Absent, Stop> {
+        let targets = match self {
+            Self::Everything(targets) => targets,
+            Self::Some(touched) => return touched.compare(object_type, outbox).await,
+        };
+        for stored_as in [Some(object_type.as_str()), mirror::stub_name(object_type)].into_iter().flatten() {
+            compare(run, collected, object_type, stored_as, targets, everything, outbox).await?;
+        }
+        match run.mode {
+            RunMode::Test => Ok(Absent::default()),
+            _ => absent::judge(run, object_type, everything, outbox).await,
+        }
+    }
+}
+
+/// Counts the references that are left out, of what was compared and of the rest, and stores what the next comparison needs
+/// to know of them.
+async fn count_dropped(run: &Run, looks_at: &LooksAt<'_>, basis: &Basis, found: Vec<dropped::Dropped>) -> Result<()> {
+    let mut totals: BTreeMap<String, u64> = BTreeMap::new();
+    for (object_type, _, number) in &found {
+        *totals.entry(object_type.as_str().to_owned()).or_default() += u64::from(number.unsigned_abs());
+    }
+    let (organization, job) = (run.job.organization, run.job.id);
+    if basis.settings.is_some() && run.job.filter.narrows() {
+        let compared = match looks_at {
+            LooksAt::Everything(_) => None,
+            LooksAt::Some(touched) => Some(touched.ids()),
+        };
+        let new = &mut totals;
+        run.fenced_tx("references left out", async move |tx| {
+            let mut mirror = mirror::find(tx, organization, job).await?;
+            let counters = mirror.counters();
+            match compared {
+                None => dropped::replace(tx, organization, job, &found).await?,
+                Some(compared) => {
+                    for (name, number) in &counters.dropped {
+                        *new.entry(name.clone()).or_default() += number;
+                    }
+                    for (of, before) in dropped::replace_some(tx, organization, job, &compared, &found).await? {
+                        let total = new.entry(of.as_str().to_owned()).or_default();
+                        *total = moved_by(*total, -before);
+                    }
+                }
+            }
+            mirror.set_counters(&Counters { dropped: new.clone(), ..counters })?;
+            mirror::save(tx, &mirror).await
+        })
+        .await?;
+    }
+    for (name, number) in totals.into_iter().filter(|(_, number)| *number > 0) {
+        run.progress.count(&name, |count| count.dropped_references += number);
+    }
+    Ok(())
 }
 
 /// What a comparison begins with.
@@ -120,27 +206,42 @@ struct Before {
     /// Objects by type that other jobs left in the destination, where this one has not delivered yet and Assets may act on
     /// what is missing.
     of_others: BTreeMap<String, u64>,
+    mirror: MirrorRow,
+    extent: Extent,
 }
 
 /// Clears an earlier attempt, and forgets what was delivered when it went somewhere else.
 async fn begin(run: &Run, collected: &Collected) -> Result<Before, Stop> {
     let (organization, job, lease) = (run.job.organization, run.job.id, run.lease);
     let change = receiver::compare(run).await?;
-    let (known, mirror) = run
+    let (known, mirror, extent) = run
         .tx("begin the comparison", async |tx| {
             delivered::clear_changes(tx, &lease).await?;
             let mut mirror = mirror::find(tx, organization, job).await?;
             if run.mode != RunMode::DryRun {
                 receiver::note(tx, run, &mut mirror, change).await?;
             }
-            Ok((delivered::counts(tx, organization, job).await?, mirror))
+            let touched = touched_rows(run, tx, &mirror).await?;
+            let extent = extent(run, collected, &mirror, touched)?;
+            let known = match extent {
+                Extent::Everything(_) => delivered::counts(tx, organization, job).await?,
+                Extent::Touched => mirror.counters().held,
+            };
+            Ok((known, mirror, extent))
         })
         .await?;
     let counts = run.progress.counts();
     let read = collected.types.iter().filter_map(|object_type| counts.get(object_type.as_str()));
-    run.progress.enter(&run.app, RunStage::Diff, Some(read.map(|count| count.read).sum()));
+    let total = match extent {
+        Extent::Everything(_) => read.map(|count| count.read).sum(),
+        Extent::Touched => 0,
+    };
+    run.progress.enter(&run.app, RunStage::Diff, Some(total));
+    let resend = mirror.resend.clone();
     let to = run.job.destination.as_ref().filter(|to| to.missing_objects != MissingObjects::Ignore);
-    let Some(to) = to else { return Ok(Before { known, resend: mirror.resend, of_others: BTreeMap::new() }) };
+    let Some(to) = to else {
+        return Ok(Before { known, resend, of_others: BTreeMap::new(), mirror, extent });
+    };
     let has_delivered = mirror.delivered_to == Some(to.id) && mirror.delivered_at.is_some();
     let has_others = !has_delivered && to.delivered_at.is_some() && change != Change::ImportSource;
     if run.mode == RunMode::Test && (has_delivered || has_others) {
@@ -152,7 +253,37 @@ async fn begin(run: &Run, collected: &Collected) -> Result<Before, Stop> {
         ));
     }
     let of_others = if has_others { to.holds.clone() } else { BTreeMap::new() };
-    Ok(Before { known, resend: mirror.resend, of_others })
+    Ok(Before { known, resend, of_others, mirror, extent })
+}
+
+/// How many objects may differ, as far as that matters.
+async fn touched_rows(run: &Run, tx: &mut Transaction, mirror: &MirrorRow) -> Result<u64> {
+    if !mirror.is_followed() {
+        return Ok(0);
+    }
+    let objects: u64 = mirror.counters().read.values().sum();
+    let limit = i64::try_from(objects).unwrap_or(i64::MAX).max(extent::FEW as i64 + 1);
+    mirror::touched::count(tx, run.job.organization, run.job.id, limit).await.map(i64::unsigned_abs)
+}
+
+/// What has to be compared.
+fn extent(run: &Run, collected: &Collected, mirror: &MirrorRow, touched: u64) -> Result<Extent> {
+    let compares_by = basis::compared_by(&basis::settings(run)?, mirror.delivered_at);
+    Ok(extent::decide(&Facts {
+        mode: run.mode,
+        is_patch: collected.is_patch,
+        is_whole_delivery: sends_everything(run),
+        has_lost_types: !collected.lost.is_empty(),
+        has_nested_groups: basis::has_nested_groups(run),
+        compared_by: mirror.compared_by.as_deref(),
+        compares_by: &compares_by,
+        generation: mirror.generation,
+        read_generation: collected.generation,
+        touched_generation: mirror.touched_generation,
+        resends: !mirror.resend.is_empty(),
+        touched,
+        objects: mirror.counters().read.values().sum(),
+    }))
 }
 
 /// Unless Assets ignores what is missing from an execution, every delivery has to be whole.
@@ -181,9 +312,11 @@ async fn compare(
     };
     let groups_of = match object_type {
         ObjectType::Users if carries(Link::Groups) || carries_all => {
-            Some(GroupsOf::load(run, targets, object_type).await?)
+            Some(Groups::All(GroupsOf::load(run, targets, object_type).await?))
         }
-        ObjectType::Groups if carries(Link::ParentGroups) => Some(GroupsOf::load(run, targets, object_type).await?),
+        ObjectType::Groups if carries(Link::ParentGroups) => {
+            Some(Groups::All(GroupsOf::load(run, targets, object_type).await?))
+        }
         _ => None,
     };
     let same = SameValues::load(run, collected, object_type).await?;
@@ -207,132 +340,4 @@ async fn compare(
     })
     .await?;
     Ok(())
-}
-
-/// The next objects, as many as are compared together; empty at the end.
-async fn next_batch(rows: &mut (impl Stream<Item = Result<SeenRow>> + Unpin)) -> Result<Vec<SeenRow>> {
-    let (mut batch, mut bytes) = (Vec::new(), 0);
-    while batch.len() < BATCH
-        && bytes < BATCH_BYTES
-        && let Some(row) = rows.next().await
-    {
-        let row = row?;
-        bytes += row.data.len() + row.members.as_deref().map_or(0, size_of_val);
-        batch.push(row);
-    }
-    Ok(batch)
-}
-
-async fn compare_batch(
-    run: &Run,
-    object_type: ObjectType,
-    is_stub: bool,
-    referring: &Referring<'_>,
-    everything: bool,
-    batch: Vec<SeenRow>,
-    outbox: &mut Outbox<'_>,
-) -> Result<()> {
-    let mut changed = Vec::new();
-    let keeps_groups = object_type == ObjectType::Users && !is_stub && referring.targets.groups_lost;
-    let kept = match keeps_groups {
-        true => payloads(run, object_type, delivered_ids(batch.iter())).await?,
-        false => HashMap::new(),
-    };
-    for row in batch {
-        let properties: Properties = serde_json::from_str(&row.data).map_err(Error::internal)?;
-        let Built { text: payload, references, dropped } = match is_stub {
-            true => Built { text: run.job.mapping.stub(object_type, row.id, &properties), references: 0, dropped: 0 },
-            false => {
-                let before = kept.get(&row.id);
-                let groups = before.and_then(|before| run.job.mapping.linked(object_type, Link::Groups, before));
-                payload(run, object_type, referring, &row, &properties, groups)
-            }
-        };
-        if dropped > 0 && run.job.filter.narrows() {
-            run.progress.count(object_type.as_str(), |count| count.dropped_references += dropped as u64);
-        }
-        let hash = hash(run, &payload);
-        let is_same = row.delivered_hash.as_deref() == Some(&hash[..]);
-        // A test does not read the targets of groups, and not always the groups of users: objects that were delivered
-        // before stay unchanged. Nor does a test know which spelling of a value most users have.
-        let is_whole = match object_type {
-            ObjectType::Groups => false,
-            ObjectType::Users => referring.targets.memberships,
-            _ => !matches!(object_type.spec().collection.item, Item::Values),
-        };
-        let is_partial = run.mode == RunMode::Test && !is_whole && row.delivered_hash.is_some();
-        if is_partial || (is_same && row.marked != Some(true)) {
-            run.progress.count(object_type.as_str(), |count| count.unchanged += 1);
-            // One that was missing may have been removed by Assets meanwhile.
-            let was_missing = row.missing_runs.is_some_and(|runs| runs > 0);
-            if was_missing && !is_partial {
-                let label = directory::label(object_type, row.id, &properties, &run.app.license_names);
-                outbox.push(seen_again(object_type, row.id, label)).await?;
-            } else if everything && !is_partial {
-                outbox.push(unchanged(object_type, row.id)).await?;
-            }
-            continue;
-        }
-        outbox.many_references += u64::from(references > size::RECOMMENDED_REFERENCES);
-        let label = directory::label(object_type, row.id, &properties, &run.app.license_names);
-        changed.push((row, payload, hash, label));
-    }
-    let mut before = payloads(run, object_type, delivered_ids(changed.iter().map(|(row, ..)| row))).await?;
-    for (row, payload, hash, label) in changed {
-        let before = before.remove(&row.id);
-        outbox.count_references(object_type, before.as_deref(), &payload);
-        // It was there in full, and has left the scope.
-        let is_reduced =
-            is_stub && before.as_ref().is_some_and(|b| !run.job.mapping.cleared(object_type, b, &payload).is_empty());
-        outbox.reduced += u64::from(is_reduced);
-        let is_back = row.marked == Some(true) || row.missing_runs.is_some_and(|runs| runs > 0);
-        let (action, reason) = match (&before, is_back) {
-            (None, _) => (ChangeAction::Create, ChangeReason::New),
-            (Some(_), true) => (ChangeAction::Restore, ChangeReason::SeenAgain),
-            (Some(_), false) if is_reduced => (ChangeAction::Update, ChangeReason::OutOfScope),
-            (Some(before), false) => (ChangeAction::Update, why_changed(run, object_type, before, &payload)),
-        };
-        run.progress.count(object_type.as_str(), |count| match action {
-            ChangeAction::Create => count.created += 1,
-            _ => count.updated += 1,
-        });
-        if let Some(before) = &before {
-            outbox.not_cleared.count(run, object_type, before, &payload, &label);
-        }
-        let change = NewChange {
-            seq: 0,
-            object_type,
-            object_id: row.id,
-            label: Some(label),
-            action,
-            reason: Some(reason),
-            send: true,
-            hash: Some(hash),
-            before,
-            after: Some(payload),
-        };
-        outbox.push(change).await?;
-    }
-    Ok(())
-}
-
-fn why_changed(run: &Run, object_type: ObjectType, before: &str, after: &str) -> ChangeReason {
-    match run.job.mapping.text_change(object_type, before, after) {
-        TextChange::Mapping => ChangeReason::Mapping,
-        TextChange::References => ChangeReason::References,
-        TextChange::Values => ChangeReason::Changed,
-    }
-}
-
-fn delivered_ids<'a>(rows: impl Iterator<Item = &'a SeenRow>) -> Vec<Uuid> {
-    rows.filter(|row| row.delivered_hash.is_some()).map(|row| row.id).collect()
-}
-
-async fn payloads(run: &Run, object_type: ObjectType, ids: Vec<Uuid>) -> Result<HashMap<Uuid, String>> {
-    if ids.is_empty() {
-        return Ok(HashMap::new());
-    }
-    let (organization, job) = (run.job.organization, run.job.id);
-    let name = object_type.as_str();
-    run.tx("delivered payloads", async move |tx| delivered::payloads(tx, organization, job, name, &ids).await).await
 }

@@ -10,12 +10,15 @@ use super::run::Run;
 use crate::assets::ExecutionStatus;
 use crate::codes::WarningCode;
 use crate::db::audit_events::{self, AuditEventRow};
-use crate::db::mirror::{self, delivered};
-use crate::db::{job_settings, runs};
+use crate::db::mirror::{self, Counters, MirrorRow, delivered, moved_by};
+use crate::db::runs::{self, Lease};
+use crate::db::{Transaction, job_settings};
 use crate::destination::MissingObjects;
 use crate::directory::ObjectType;
 use crate::error::Result;
+use crate::ids::JobId;
 use crate::run_state::{RunMode, RunStage, RunState, RunWarning};
+use std::collections::BTreeMap;
 
 /// Ends a run that delivers nothing: a dry run, or a job without a destination.
 pub async fn without_delivery(run: &Run) -> Result<RunState> {
@@ -55,9 +58,30 @@ pub async fn settle(run: &Run, collected: &Collected, diffed: &Diffed, delivery:
     let destination = diffed.settings.destination;
     let audit_id = crate::ids::new_v7(&run.app.clock);
     let count_missing = run.mode != RunMode::Test && !collected.types.is_empty();
+    let (basis, mode, generation) = (diffed.basis.clone(), run.mode, diffed.generation);
+    let is_settled = settled.len() == ObjectType::ALL.len() && mode != RunMode::Test;
     run.tx("settle", async move |tx| {
-        delivered::settle(tx, &lease, job, &settled, count_missing, now).await?;
         let mut mirror = mirror::find(tx, organization, job).await?;
+        let compared_by = basis.after(&mirror, is_settled, now);
+        let held = match compared_by.is_some() && basis.only_touched {
+            true => Some(held_after(tx, &lease, job, &mirror, &settled).await?),
+            false => None,
+        };
+        delivered::settle(tx, &lease, job, &settled, count_missing, !basis.only_touched, now).await?;
+        let held = match held {
+            Some(held) => held,
+            None => delivered::counts(tx, organization, job).await?,
+        };
+        if compared_by.is_some() {
+            mirror::touched::settle(tx, &lease, job).await?;
+            mirror.touched_generation = Some(generation);
+        }
+        mirror.compared_by = match mode {
+            // It says nothing of the mirror. A value of its own tells a run that compared before, and is approved later.
+            RunMode::Test => Some(lease.run.0.as_bytes().to_vec()),
+            RunMode::Full | RunMode::Incremental | RunMode::DryRun => compared_by,
+        };
+        mirror.set_counters(&Counters { held: held.clone(), ..mirror.counters() })?;
         mirror.delivered_to = destination;
         mirror.delivered_at = Some(now);
         mirror.updated_at = now;
@@ -71,8 +95,7 @@ pub async fn settle(run: &Run, collected: &Collected, diffed: &Diffed, delivery:
         mirror.resend.dedup();
         mirror::save(tx, &mirror).await?;
         if let Some(destination) = destination {
-            let counts = delivered::counts(tx, organization, job).await?;
-            job_settings::note_contents(tx, organization, destination, &counts).await?;
+            job_settings::note_contents(tx, organization, destination, &held).await?;
         }
         if let (Some(observed), Some(destination)) = (observed, destination) {
             job_settings::observe_missing_objects(tx, organization, destination, observed, now).await?;
@@ -94,6 +117,23 @@ pub async fn settle(run: &Run, collected: &Collected, diffed: &Diffed, delivery:
     })
     .await?;
     Ok(state)
+}
+
+/// How many objects are delivered by type once a run that compared little is settled.
+async fn held_after(
+    tx: &mut Transaction,
+    lease: &Lease,
+    job: JobId,
+    mirror: &MirrorRow,
+    settled: &[String],
+) -> Result<BTreeMap<String, u64>> {
+    let mut held = mirror.counters().held;
+    for (object_type, gained) in delivered::gained(tx, lease, job, settled).await? {
+        let number = held.entry(object_type).or_default();
+        *number = moved_by(*number, gained);
+    }
+    held.retain(|_, number| *number > 0);
+    Ok(held)
 }
 
 /// Which types are sent whole by the next delivery, and which were now.

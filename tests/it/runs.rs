@@ -36,6 +36,7 @@ mod stubs;
 mod takeover;
 mod traps;
 mod turns;
+mod twins;
 mod two_workers;
 mod types;
 mod user_values;

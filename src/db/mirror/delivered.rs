@@ -2,20 +2,21 @@
 
 pub mod adoption;
 mod outbox;
+mod settle;
 
 pub use outbox::{
     NewChange, OutboxRow, add_changes, clear_changes, outbox, outbox_counts, removal_done, removals, removed,
 };
+pub use settle::{gained, settle};
 
 use super::source::Source;
-use crate::db::runs::{Lease, fence};
 use crate::db::{Transaction, join_in_bulk};
+use crate::directory::ObjectType;
 use crate::error::Result;
 use crate::ids::{JobId, OrganizationId, RunId};
 use crate::run_state::ChangeReason;
-use chrono::{DateTime, Utc};
 use diesel::prelude::*;
-use diesel::sql_types::{Array, BigInt, Bool, Bytea, Integer, Nullable, Text, Timestamptz, Uuid as SqlUuid};
+use diesel::sql_types::{Array, BigInt, Bool, Bytea, Integer, Nullable, Text, Uuid as SqlUuid};
 use diesel_async::RunQueryDsl;
 use std::collections::{BTreeMap, HashMap};
 use uuid::Uuid;
@@ -70,6 +71,74 @@ pub async fn absent(
         .bind::<Text, _>(object_type)
         .bind::<SqlUuid, _>(after.unwrap_or_default())
         .bind::<BigInt, _>(limit)
+        .load(tx)
+        .await?)
+}
+
+/// As [`absent`], of these objects only, in the order of their ids. The mirror is what does not have them.
+pub async fn absent_among(
+    tx: &mut Transaction,
+    organization: OrganizationId,
+    (job, run): (JobId, RunId),
+    object_type: ObjectType,
+    ids: &[Uuid],
+) -> Result<Vec<DeliveredRow>> {
+    const ABSENT: &str = "
+        SELECT d.id, d.label, d.payload, d.hash, d.missing_runs, d.marked, coalesce(
+            (SELECT s.data FROM staged_objects s WHERE s.organization_id = $1 AND s.run_id = $3
+                AND s.object_type = 'gone:' || $4 AND s.id = d.id), d.missing_reason) AS missing_reason
+        FROM unnest($5::uuid[]) AS wanted(id)
+        CROSS JOIN LATERAL (SELECT * FROM mirror_delivered WHERE organization_id = $1 AND job_id = $2
+            AND object_type = $4 AND id = wanted.id LIMIT 1) d
+        LEFT JOIN LATERAL (SELECT true AS is_there FROM mirror_objects WHERE organization_id = $1 AND job_id = $2
+            AND object_type = $4 AND id = wanted.id LIMIT 1) o ON true
+        WHERE o.is_there IS NULL ORDER BY d.id";
+    Ok(diesel::sql_query(ABSENT)
+        .bind::<SqlUuid, _>(organization.0)
+        .bind::<SqlUuid, _>(job.0)
+        .bind::<SqlUuid, _>(run.0)
+        .bind::<Text, _>(object_type)
+        .bind::<Array<SqlUuid>, _>(ids)
+        .load(tx)
+        .await?)
+}
+
+/// The ids of a type's delivered objects that were missing last, ascending.
+pub async fn missing_ids(
+    tx: &mut Transaction,
+    organization: OrganizationId,
+    job: JobId,
+    object_type: ObjectType,
+) -> Result<Vec<Uuid>> {
+    use crate::db::schema::mirror_delivered as d;
+    Ok(d::table
+        .filter(d::organization_id.eq(organization.0))
+        .filter(d::job_id.eq(job.0))
+        .filter(d::object_type.eq(object_type.as_str()))
+        .filter(d::missing_runs.gt(0))
+        .order(d::id)
+        .select(d::id)
+        .load(tx)
+        .await?)
+}
+
+/// Those of these objects that are delivered and not marked as removed, ascending.
+pub async fn existing(
+    tx: &mut Transaction,
+    organization: OrganizationId,
+    job: JobId,
+    object_type: ObjectType,
+    ids: &[Uuid],
+) -> Result<Vec<Uuid>> {
+    use crate::db::schema::mirror_delivered as d;
+    Ok(d::table
+        .filter(d::organization_id.eq(organization.0))
+        .filter(d::job_id.eq(job.0))
+        .filter(d::object_type.eq(object_type.as_str()))
+        .filter(d::id.eq_any(ids))
+        .filter(d::marked.eq(false))
+        .order(d::id)
+        .select(d::id)
         .load(tx)
         .await?)
 }
@@ -161,117 +230,6 @@ pub async fn counts(tx: &mut Transaction, organization: OrganizationId, job: Job
     let rows: Vec<Row> =
         diesel::sql_query(COUNTS).bind::<SqlUuid, _>(organization.0).bind::<SqlUuid, _>(job.0).load(tx).await?;
     Ok(rows.into_iter().map(|row| (row.object_type, row.number.unsigned_abs())).collect())
-}
-
-/// Stores what a run sent of the given types as delivered, counts missing objects, and deletes what was removed from
-/// Assets. Fenced. Happens at most once per run, because the run ends in the same transaction.
-pub async fn settle(
-    tx: &mut Transaction,
-    lease: &Lease,
-    job: JobId,
-    types: &[String],
-    count_missing: bool,
-    now: DateTime<Utc>,
-) -> Result<()> {
-    fence(tx, lease).await?;
-    join_in_bulk(tx).await?;
-    write_sent(tx, lease, job, types, now).await?;
-    forget_removed(tx, lease, job).await?;
-    if count_missing {
-        clear_missing(tx, lease, job, types).await?;
-        count_missing_again(tx, lease, job, types).await?;
-    }
-    clear_unchanged(tx, lease).await
-}
-
-/// Stores what was sent of these types as delivered.
-async fn write_sent(
-    tx: &mut Transaction,
-    lease: &Lease,
-    job: JobId,
-    types: &[String],
-    now: DateTime<Utc>,
-) -> Result<()> {
-    const SENT: &str = "
-        INSERT INTO mirror_delivered AS d
-            (organization_id, job_id, object_type, id, hash, payload, label, missing_runs, missing_reason, marked, delivered_at)
-        SELECT $1, $3, object_type, object_id, hash, after, label, 0,
-            CASE WHEN action = 'mark' THEN reason END, action = 'mark', $5
-        FROM run_changes
-        WHERE organization_id = $1 AND run_id = $2 AND object_type = ANY($4)
-          AND send AND after IS NOT NULL AND action <> 'remove'
-        ON CONFLICT (organization_id, job_id, object_type, id) DO UPDATE
-        SET hash = excluded.hash, payload = excluded.payload, label = excluded.label, missing_runs = 0,
-            missing_reason = excluded.missing_reason, marked = excluded.marked, delivered_at = excluded.delivered_at";
-    diesel::sql_query(SENT)
-        .bind::<SqlUuid, _>(lease.organization.0)
-        .bind::<SqlUuid, _>(lease.run.0)
-        .bind::<SqlUuid, _>(job.0)
-        .bind::<Array<Text>, _>(types)
-        .bind::<Timestamptz, _>(now)
-        .execute(tx)
-        .await?;
-    Ok(())
-}
-
-/// Deletes what was removed from Assets.
-async fn forget_removed(tx: &mut Transaction, lease: &Lease, job: JobId) -> Result<()> {
-    const REMOVED: &str = "
-        DELETE FROM mirror_delivered d USING run_changes c
-        WHERE d.organization_id = $1 AND d.job_id = $3
-          AND c.organization_id = $1 AND c.run_id = $2 AND c.action = 'remove' AND c.after = 'removed'
-          AND c.object_type = d.object_type AND c.object_id = d.id";
-    diesel::sql_query(REMOVED)
-        .bind::<SqlUuid, _>(lease.organization.0)
-        .bind::<SqlUuid, _>(lease.run.0)
-        .bind::<SqlUuid, _>(job.0)
-        .execute(tx)
-        .await?;
-    Ok(())
-}
-
-/// Resets the count of missing runs of objects that the mirror has again.
-async fn clear_missing(tx: &mut Transaction, lease: &Lease, job: JobId, types: &[String]) -> Result<()> {
-    const SEEN_AGAIN: &str = "
-        UPDATE mirror_delivered d SET missing_runs = 0, missing_reason = NULL
-        WHERE organization_id = $1 AND job_id = $2 AND object_type = ANY($3) AND missing_runs > 0 AND NOT marked
-          AND EXISTS (SELECT FROM mirror_objects o WHERE o.organization_id = $1 AND o.job_id = $2
-            AND o.object_type IN (d.object_type, 'stub:' || d.object_type) AND o.id = d.id)";
-    diesel::sql_query(SEEN_AGAIN)
-        .bind::<SqlUuid, _>(lease.organization.0)
-        .bind::<SqlUuid, _>(job.0)
-        .bind::<Array<Text>, _>(types)
-        .execute(tx)
-        .await?;
-    Ok(())
-}
-
-/// Counts one more missing run of the objects that the run did not find.
-async fn count_missing_again(tx: &mut Transaction, lease: &Lease, job: JobId, types: &[String]) -> Result<()> {
-    const MISSING: &str = "
-        UPDATE mirror_delivered d SET missing_runs = missing_runs + 1, missing_reason = c.reason
-        FROM run_changes c
-        WHERE d.organization_id = $1 AND d.job_id = $3 AND d.object_type = ANY($4)
-          AND c.organization_id = $1 AND c.run_id = $2 AND c.action = 'missing'
-          AND c.object_type = d.object_type AND c.object_id = d.id";
-    diesel::sql_query(MISSING)
-        .bind::<SqlUuid, _>(lease.organization.0)
-        .bind::<SqlUuid, _>(lease.run.0)
-        .bind::<SqlUuid, _>(job.0)
-        .bind::<Array<Text>, _>(types)
-        .execute(tx)
-        .await?;
-    Ok(())
-}
-
-/// Deletes the rows of the outbox that only repeated what was delivered: they are no changes.
-async fn clear_unchanged(tx: &mut Transaction, lease: &Lease) -> Result<()> {
-    diesel::sql_query("DELETE FROM run_changes WHERE organization_id = $1 AND run_id = $2 AND action = 'unchanged'")
-        .bind::<SqlUuid, _>(lease.organization.0)
-        .bind::<SqlUuid, _>(lease.run.0)
-        .execute(tx)
-        .await?;
-    Ok(())
 }
 
 /// Deletes what was delivered: another destination has nothing yet.

@@ -1,5 +1,7 @@
-//! A complete read becomes the mirror, in one transaction.
+//! A complete read of everything becomes the mirror, in one transaction; [`super::patch`] does it for changes.
 
+use super::moved::{Moved, moved};
+use super::patch::patch_objects;
 use super::staging::{StagedObject, clear_all_but_gone, restart, stage_objects};
 use crate::db::runs::{Lease, fence};
 use crate::db::{Transaction, join_in_bulk};
@@ -9,15 +11,12 @@ use diesel::sql_types::{Array, Text, Uuid as SqlUuid};
 use diesel_async::RunQueryDsl;
 use uuid::Uuid;
 
-/// A complete read to become the mirror.
+/// A complete read of everything to become the mirror.
 pub struct Promotion<'a> {
     /// The object types that were read completely. The mirror of other types stays.
     pub types: &'a [&'static str],
     /// Whether memberships were read completely.
     pub members: bool,
-    /// Only changes were staged: small types completely, users and groups as changes with markers for objects that are
-    /// gone.
-    pub is_patch: bool,
 }
 
 const GONE: &str = "
@@ -49,53 +48,18 @@ pub async fn promote(tx: &mut Transaction, lease: &Lease, job: JobId, read: &Pro
             AND k.group_id = s.group_id AND k.member_type = s.member_type AND k.part = s.part AND k.hash = s.hash)
         ON CONFLICT (organization_id, job_id, group_id, member_type, part)
         DO UPDATE SET member_ids = excluded.member_ids, hash = excluded.hash";
-    // All members of a new or changed group are staged. The members of a group that is gone are deleted.
-    const MEMBERS_PATCHED: &str = "
-        DELETE FROM mirror_members m WHERE organization_id = $1 AND job_id = $3
-        AND (EXISTS (SELECT FROM staged_members s WHERE s.organization_id = $1 AND s.run_id = $2
-                AND s.group_id = m.group_id)
-            OR EXISTS (SELECT FROM staged_objects s WHERE s.organization_id = $1 AND s.run_id = $2
-                AND s.object_type = 'gone:groups' AND s.id = m.group_id))";
-    // A deleted user or group is in no group, whether or not the groups' own changes say so.
-    const MEMBERS_OF_GONE: &str = "
-        WITH gone AS (SELECT id FROM staged_objects WHERE organization_id = $1 AND run_id = $2
-                AND object_type IN ('gone:users', 'gone:groups') AND data IN ('deleted', 'softDeleted')),
-            hit AS (SELECT DISTINCT m.group_id, m.member_type, m.part FROM mirror_members m, unnest(m.member_ids) AS member
-                JOIN gone ON gone.id = member WHERE m.organization_id = $1 AND m.job_id = $3)
-        UPDATE mirror_members m SET hash = '', member_ids = ARRAY(SELECT member FROM unnest(m.member_ids) AS member
-            WHERE member NOT IN (SELECT id FROM gone) ORDER BY member)
-        FROM hit WHERE m.organization_id = $1 AND m.job_id = $3 AND m.group_id = hit.group_id
-            AND m.member_type = hit.member_type AND m.part = hit.part";
-    const MARKED: &str = "
-        DELETE FROM mirror_objects m USING staged_objects s WHERE m.organization_id = $1 AND m.job_id = $3
-        AND m.object_type = ANY($4) AND s.organization_id = $1 AND s.run_id = $2
-        AND s.object_type = 'gone:' || m.object_type AND s.id = m.id";
     fence(tx, lease).await?;
     join_in_bulk(tx).await?;
-    let (patched, whole): (Vec<&str>, Vec<&str>) =
-        read.types.iter().partition(|name| read.is_patch && matches!(**name, "users" | "groups"));
-    let objects = match read.is_patch {
-        true => &[(MARKED, &patched), (SEEN, &patched), (GONE, &whole), (SEEN, &whole)][..],
-        false => &[(GONE, &whole), (SEEN, &whole)],
-    };
-    for (statement, types) in objects {
-        promote_objects(tx, lease, job, statement, types).await?;
+    for statement in [GONE, SEEN] {
+        promote_objects(tx, lease, job, statement, read.types).await?;
     }
-    let members = match (read.is_patch, read.members) {
-        (true, _) => &[MEMBERS_PATCHED, MEMBERS_SEEN, MEMBERS_OF_GONE][..],
-        (false, true) => &[MEMBERS_GONE, MEMBERS_SEEN],
-        (false, false) => &[],
-    };
-    for statement in members {
+    for statement in if read.members { &[MEMBERS_GONE, MEMBERS_SEEN][..] } else { &[] } {
         diesel::sql_query(*statement)
             .bind::<SqlUuid, _>(lease.organization.0)
             .bind::<SqlUuid, _>(lease.run.0)
             .bind::<SqlUuid, _>(job.0)
             .execute(tx)
             .await?;
-    }
-    if read.is_patch {
-        return Ok(());
     }
     clear_all_but_gone(tx, lease.organization, lease.run).await
 }
@@ -117,21 +81,21 @@ async fn promote_objects(
     Ok(())
 }
 
-/// Stages the objects of a type that are made of others. With `job` they then replace what its mirror has of the type.
-/// Callers have fenced.
+/// Stages the objects of a type that are made of others. With `job` they then replace what its mirror has of the type, and
+/// the answer is what differs. Callers have fenced.
 pub async fn replace_derived(
     tx: &mut Transaction,
     lease: &Lease,
     job: Option<JobId>,
     object_type: &'static str,
     objects: Vec<StagedObject>,
-) -> Result<()> {
+) -> Result<Vec<Moved>> {
     stage_objects(tx, lease, objects).await?;
-    let Some(job) = job else { return Ok(()) };
-    for statement in [GONE, SEEN] {
-        promote_objects(tx, lease, job, statement, &[object_type]).await?;
-    }
-    restart(tx, lease, object_type).await
+    let Some(job) = job else { return Ok(Vec::new()) };
+    let moved = moved(tx, lease, job, &[], &[object_type]).await?;
+    patch_objects(tx, lease, job, &moved).await?;
+    restart(tx, lease, object_type).await?;
+    Ok(moved)
 }
 
 /// Stages the members that the mirror has of groups whose members could not be read (hidden membership, gone in between),

@@ -4,12 +4,13 @@ mod members;
 
 pub use super::source::Source;
 pub use members::{
-    MembersRow, count_memberships, group_sizes, member_counts, members_by_group, members_of, memberships,
-    memberships_of, nested_groups,
+    MembersRow, MembershipPair, count_memberships, group_sizes, member_counts, members_by_group, members_of,
+    membership_pairs, memberships, memberships_of, nested_groups,
 };
 
 use super::hash::Hash;
 use crate::db::{Transaction, join_in_bulk};
+use crate::directory::ObjectType;
 use crate::error::{Error, Result};
 use crate::ids::{JobId, OrganizationId};
 use diesel::prelude::*;
@@ -94,6 +95,68 @@ pub async fn groups_with_users<'a>(
         .load_stream::<SeenRow>(tx)
         .await?;
     Ok(rows.map(|row| row.map_err(Error::from)).boxed())
+}
+
+/// Some objects of a type in the mirror, by id, with the users that are their direct members if these are asked for. One
+/// look-up for each, whatever the planner estimates.
+pub async fn some_seen<'a>(
+    tx: &'a mut Transaction,
+    organization: OrganizationId,
+    job: JobId,
+    object_type: ObjectType,
+    with_members: bool,
+    ids: &[Uuid],
+) -> Result<BoxStream<'a, Result<SeenRow>>> {
+    let members = match with_members {
+        true => {
+            "(SELECT array_agg(DISTINCT member ORDER BY member) FROM mirror_members g, unnest(g.member_ids) AS member
+              WHERE g.organization_id = $1 AND g.job_id = $2 AND g.group_id = o.id AND g.member_type = 'user')"
+        }
+        false => "NULL::uuid[]",
+    };
+    let query = format!(
+        "SELECT o.id, o.data, {members} AS members, d.hash AS delivered_hash, d.missing_runs, d.marked
+         FROM unnest($4::uuid[]) AS wanted(id)
+         CROSS JOIN LATERAL (SELECT id, data FROM mirror_objects
+            WHERE organization_id = $1 AND job_id = $2 AND object_type = $3 AND id = wanted.id LIMIT 1) o
+         LEFT JOIN LATERAL (SELECT hash, missing_runs, marked FROM mirror_delivered
+            WHERE organization_id = $1 AND job_id = $2 AND object_type = $3 AND id = wanted.id LIMIT 1) d ON true
+         ORDER BY o.id"
+    );
+    let rows = diesel::sql_query(query)
+        .bind::<SqlUuid, _>(organization.0)
+        .bind::<SqlUuid, _>(job.0)
+        .bind::<Text, _>(object_type)
+        .bind::<Array<SqlUuid>, _>(ids.to_vec())
+        .load_stream::<SeenRow>(tx)
+        .await?;
+    Ok(rows.map(|row| row.map_err(Error::from)).boxed())
+}
+
+/// Those of these objects that the mirror has, ascending.
+pub async fn existing(
+    tx: &mut Transaction,
+    organization: OrganizationId,
+    job: JobId,
+    object_type: ObjectType,
+    ids: &[Uuid],
+) -> Result<Vec<Uuid>> {
+    #[derive(QueryableByName)]
+    struct Row {
+        #[diesel(sql_type = SqlUuid)]
+        id: Uuid,
+    }
+    const EXISTING: &str = "
+        SELECT id FROM mirror_objects
+        WHERE organization_id = $1 AND job_id = $2 AND object_type = $3 AND id = ANY($4) ORDER BY id";
+    let rows: Vec<Row> = diesel::sql_query(EXISTING)
+        .bind::<SqlUuid, _>(organization.0)
+        .bind::<SqlUuid, _>(job.0)
+        .bind::<Text, _>(object_type)
+        .bind::<Array<SqlUuid>, _>(ids)
+        .load(tx)
+        .await?;
+    Ok(rows.into_iter().map(|row| row.id).collect())
 }
 
 /// The ids of a type's objects, ascending.

@@ -1,8 +1,9 @@
 //! The row of a job's mirror.
 
+use super::counters::Counters;
 use crate::db::Transaction;
 use crate::db::schema::{destinations, mirrors};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::ids::{JobId, OrganizationId};
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
@@ -35,6 +36,30 @@ pub struct MirrorRow {
     /// The import source in Assets that received them, and the version of the destination that leads to it.
     pub import_source: Option<String>,
     pub destination_version: Option<i64>,
+    /// By what the delivered rows were compared last. `None`: everything has to be compared.
+    pub compared_by: Option<Vec<u8>>,
+    /// The generations up to which what was touched, and the links, are complete.
+    pub touched_generation: Option<i64>,
+    pub links_generation: Option<i64>,
+    /// See [`Counters`].
+    pub counters: serde_json::Value,
+}
+
+impl MirrorRow {
+    /// Whether all changes of the mirror since the last comparison are known.
+    pub fn is_followed(&self) -> bool {
+        self.compared_by.is_some() && self.touched_generation == Some(self.generation)
+    }
+
+    /// What is counted; nothing, where another version wrote it.
+    pub fn counters(&self) -> Counters {
+        serde_json::from_value(self.counters.clone()).unwrap_or_default()
+    }
+
+    pub fn set_counters(&mut self, counters: &Counters) -> Result<()> {
+        self.counters = serde_json::to_value(counters).map_err(Error::internal)?;
+        Ok(())
+    }
 }
 
 /// The mirror of a job; empty before its first read.
@@ -57,6 +82,10 @@ pub async fn find(tx: &mut Transaction, organization: OrganizationId, job: JobId
         resend: Vec::new(),
         import_source: None,
         destination_version: None,
+        compared_by: None,
+        touched_generation: None,
+        links_generation: None,
+        counters: serde_json::json!({}),
     }))
 }
 
@@ -73,7 +102,16 @@ pub async fn save(tx: &mut Transaction, row: &MirrorRow) -> Result<()> {
 
 /// Deletes the whole mirror of a job, seen and delivered.
 pub async fn reset(tx: &mut Transaction, organization: OrganizationId, job: JobId) -> Result<()> {
-    for table in ["mirror_objects", "mirror_members", "mirror_scope_members", "mirror_delivered", "mirrors"] {
+    for table in [
+        "mirror_objects",
+        "mirror_members",
+        "mirror_scope_members",
+        "mirror_delivered",
+        "mirror_touched",
+        "mirror_links",
+        "mirror_dropped",
+        "mirrors",
+    ] {
         diesel::sql_query(format!("DELETE FROM {table} WHERE organization_id = $1 AND job_id = $2"))
             .bind::<SqlUuid, _>(organization.0)
             .bind::<SqlUuid, _>(job.0)

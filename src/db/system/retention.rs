@@ -17,13 +17,24 @@ const RUNS_AT_ONCE: i64 = 20;
 const OF_RUN: [&str; 6] =
     ["run_changes", "run_events", "staged_objects", "staged_members", "run_cursors", "executions"];
 /// The tables with data of a job, besides `jobs` and those of its runs.
-const OF_JOB: [&str; 4] = ["mirror_objects", "mirror_members", "mirror_scope_members", "mirror_delivered"];
-/// The tables of an organization, in an order in which no row is left that another refers to.
-const OF_ORGANIZATION: [&str; 25] = [
+const OF_JOB: [&str; 7] = [
     "mirror_objects",
     "mirror_members",
     "mirror_scope_members",
     "mirror_delivered",
+    "mirror_touched",
+    "mirror_links",
+    "mirror_dropped",
+];
+/// The tables of an organization, in an order in which no row is left that another refers to.
+const OF_ORGANIZATION: [&str; 28] = [
+    "mirror_objects",
+    "mirror_members",
+    "mirror_scope_members",
+    "mirror_delivered",
+    "mirror_touched",
+    "mirror_links",
+    "mirror_dropped",
     "mirrors",
     "run_changes",
     "run_events",

@@ -19,6 +19,9 @@ pub struct Collected {
     /// What was selected, see [`JobContext::selection`](crate::runs::context::JobContext::selection).
     #[serde(default)]
     pub selection: String,
+    /// Only changes were read.
+    #[serde(default)]
+    pub is_patch: bool,
     _complete: Completeness,
 }
 
@@ -31,7 +34,7 @@ impl Collected {
         generation: i64,
         selection: String,
     ) -> Self {
-        Self { types, lost, memberships, generation, selection, _complete: Completeness(()) }
+        Self { types, lost, memberships, generation, selection, is_patch: false, _complete: Completeness(()) }
     }
 
     pub fn is_lost(&self, object_type: ObjectType) -> bool {

@@ -4,13 +4,16 @@
 use super::kept_values::{self, Kept};
 use super::narrowed::Narrowed;
 use super::read_error::Result;
+use super::touch::{self, Patch};
 use super::values;
 use super::writer::{KnownHashes, Writer, start};
+use crate::db::Transaction;
 use crate::db::mirror::read::{self, ObjectRow, Source};
 use crate::db::mirror::{
-    self, Batch, Cursor, CursorRow, MEMBERS, MirrorRow, Promotion, cursors, gone_marker, stage_cursors, stub_name,
+    self, Batch, Counters, Cursor, CursorRow, MEMBERS, MirrorRow, Promotion, cursors, gone_marker, moved_by,
+    stage_cursors, stub_name,
 };
-use crate::directory::ObjectType;
+use crate::directory::ObjectType::{self, Users};
 use crate::graph::limiter::Permit;
 use crate::ids::OrganizationId;
 use crate::runs::run::Run;
@@ -283,7 +286,7 @@ impl<'a> Staging<'a> {
 /// Cuts the scope out of staging, makes the rest the mirror where that is wanted, and counts it: in one transaction, so
 /// that an attempt after a crash finds either all of it or nothing. The writer has ended before.
 pub(super) async fn complete(run: &Run, completion: Completion<'_>) -> crate::error::Result<Counted> {
-    let (organization, job, lease, source) = (run.job.organization, run.job.id, run.lease, run.source());
+    let (job, lease) = (run.job.id, run.lease);
     let Completion { stored_as, is_patch, .. } = completion;
     run.fenced_tx("complete the read", async |tx| {
         mirror::restage_members(tx, &lease, job, completion.members_unknown).await?;
@@ -298,18 +301,60 @@ pub(super) async fn complete(run: &Run, completion: Completion<'_>) -> crate::er
         if completion.keeps_scope {
             mirror::scope::store_changed(tx, &lease, job).await?;
         }
-        if completion.promote {
-            let promotion = Promotion { types: stored_as, members: completion.memberships, is_patch };
-            mirror::promote(tx, &lease, job, &promotion).await?;
-            mirror::save(tx, completion.mirror).await?;
+        let mut row = completion.mirror.clone();
+        let mut patch = None;
+        match (completion.promote, is_patch) {
+            (true, true) => patch = Some(touch::patch(tx, run, &mut row, stored_as).await?),
+            (true, false) => {
+                let promotion = Promotion { types: stored_as, members: completion.memberships };
+                mirror::promote(tx, &lease, job, &promotion).await?;
+            }
+            (false, _) => {}
         }
-        values::derive(tx, run, completion.values, completion.promote).await?;
-        let mut objects = Vec::new();
+        let has_users = patch.as_ref().is_none_or(|patch| patch.moved.iter().any(|moved| moved.object_type == Users));
+        if has_users {
+            let moved = values::derive(tx, run, completion.values, completion.promote).await?;
+            patch.iter_mut().for_each(|patch| patch.moved.extend(&moved));
+        }
+        if let Some(patch) = &patch {
+            touch::note(tx, run, &mut row, patch).await?;
+        }
         let derived = completion.values.iter().map(|object_type| object_type.as_str());
-        for name in stored_as.iter().copied().chain(derived) {
-            objects.push((name, read::count(tx, organization, source, name).await?));
+        let names: Vec<&'static str> = stored_as.iter().copied().chain(derived).collect();
+        let (objects, memberships) = count(tx, run, completion.mirror, patch.as_ref(), &names).await?;
+        if completion.promote {
+            let read = objects.iter().map(|(name, number)| ((*name).to_owned(), *number)).collect();
+            row.set_counters(&Counters { generation: row.generation, read, memberships, ..row.counters() })?;
+            mirror::save(tx, &row).await?;
         }
-        Ok(Counted { objects, memberships: read::count_memberships(tx, organization, source).await?, kept })
+        Ok(Counted { objects, memberships, kept })
     })
     .await
+}
+
+/// How much there is of what was read. After a read of changes the large tables are not counted row by row.
+async fn count(
+    tx: &mut Transaction,
+    run: &Run,
+    mirror: &MirrorRow,
+    patch: Option<&Patch>,
+    names: &[&'static str],
+) -> crate::error::Result<(Vec<(&'static str, u64)>, u64)> {
+    let (organization, source) = (run.job.organization, run.source());
+    let before = mirror.counters();
+    let patch = patch.filter(|_| before.generation == mirror.generation - 1);
+    let mut objects = Vec::new();
+    for name in names {
+        let known = before.read.get(*name).zip(patch).filter(|_| matches!(*name, "users" | "groups"));
+        let number = match known {
+            Some((number, patch)) => moved_by(*number, patch.gained(name)),
+            None => read::count(tx, organization, source, name).await?,
+        };
+        objects.push((*name, number));
+    }
+    let memberships = match patch {
+        Some(patch) => moved_by(before.memberships, patch.memberships),
+        None => read::count_memberships(tx, organization, source).await?,
+    };
+    Ok((objects, memberships))
 }

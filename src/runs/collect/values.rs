@@ -2,7 +2,7 @@
 //! kept, compared, delivered and missed like an object that Graph lists. Memory holds the distinct values.
 
 use crate::db::Transaction;
-use crate::db::mirror::{self, StagedObject, read};
+use crate::db::mirror::{self, Moved, StagedObject, read};
 use crate::directory::{ObjectType, Properties, UserValues};
 use crate::error::{Error, Result};
 use crate::runs::run::Run;
@@ -17,11 +17,12 @@ pub(super) fn types(run: &Run, read: &[ObjectType]) -> Vec<ObjectType> {
 }
 
 /// Makes the objects of these types of the users that the comparison will see: those of the mirror, which has been
-/// completed before, or those that a test or dry run staged.
-pub(super) async fn derive(tx: &mut Transaction, run: &Run, types: &[ObjectType], promote: bool) -> Result<()> {
+/// completed before, or those that a test or dry run staged. Returns what differs in the mirror.
+pub(super) async fn derive(tx: &mut Transaction, run: &Run, types: &[ObjectType], promote: bool) -> Result<Vec<Moved>> {
     let mut all: Vec<UserValues> = types.iter().copied().filter_map(UserValues::of).collect();
+    let mut moved = Vec::new();
     if all.is_empty() {
-        return Ok(());
+        return Ok(moved);
     }
     {
         let mut users =
@@ -36,7 +37,7 @@ pub(super) async fn derive(tx: &mut Transaction, run: &Run, types: &[ObjectType]
         let objects =
             values.into_objects().map(|(id, value)| StagedObject::new(object_type.as_str(), id, value)).collect();
         let job = promote.then_some(run.job.id);
-        mirror::replace_derived(tx, &run.lease, job, object_type.as_str(), objects).await?;
+        moved.extend(mirror::replace_derived(tx, &run.lease, job, object_type.as_str(), objects).await?);
     }
-    Ok(())
+    Ok(moved)
 }

@@ -14,6 +14,7 @@ use crate::runs::run::Run;
 use crate::runs::stop::Stop;
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde_json::{Map, Value};
+use std::collections::BTreeSet;
 use uuid::Uuid;
 
 const PAGE: i64 = 1000;
@@ -48,13 +49,42 @@ pub(super) async fn judge(
             judge_one(run, object_type, everything, row, outbox, &mut absent).await?;
         }
     }
+    warn_of_removals(run, &absent);
+    Ok(absent)
+}
+
+/// The same, where only these objects can be gone, and those that were missing before. `ids`: ascending.
+pub(super) async fn judge_some(
+    run: &Run,
+    object_type: ObjectType,
+    ids: &[Uuid],
+    outbox: &mut Outbox<'_>,
+) -> Result<Absent, Stop> {
+    let (organization, job) = (run.job.organization, (run.job.id, run.lease.run));
+    let missing =
+        run.tx("missing objects", async move |tx| delivered::missing_ids(tx, organization, job.0, object_type).await);
+    let ids: BTreeSet<Uuid> = missing.await?.into_iter().chain(ids.iter().copied()).collect();
+    let ids: Vec<Uuid> = ids.into_iter().collect();
+    let mut absent = Absent::default();
+    for ids in ids.chunks(PAGE as usize) {
+        let rows = run.tx("absent objects", async move |tx| {
+            delivered::absent_among(tx, organization, job, object_type, ids).await
+        });
+        for row in rows.await? {
+            judge_one(run, object_type, false, row, outbox, &mut absent).await?;
+        }
+    }
+    warn_of_removals(run, &absent);
+    Ok(absent)
+}
+
+fn warn_of_removals(run: &Run, absent: &Absent) {
     if absent.newly_missing > 0 && run.job.policy == RemovalPolicy::Remove && !has_api(run) {
         let detail =
             "Missing objects should be removed, but the destination has no `api` to remove them by; they are kept.";
         let advice = "Give the destination `api` with the site's URL, an email address and an API token; or choose the policy keep or mark.";
         run.progress.degrade(RunWarning::new(WarningCode::RemovalNeedsApi, detail).with_advice(advice));
     }
-    Ok(absent)
 }
 
 fn has_api(run: &Run) -> bool {

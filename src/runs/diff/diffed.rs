@@ -1,6 +1,7 @@
 //! What a comparison found, and the removal brake.
 
 use super::adoption::Adoption;
+use super::basis::Basis;
 use crate::codes::WarningCode;
 use crate::destination::MissingObjects;
 use crate::directory::ObjectType;
@@ -38,6 +39,8 @@ pub struct Diffed {
     #[serde(flatten)]
     pub settings: Settings,
     pub generation: i64,
+    #[serde(default)]
+    pub basis: Basis,
 }
 
 /// What a delivery is to change of one type.

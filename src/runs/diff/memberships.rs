@@ -8,8 +8,26 @@ use crate::directory::ObjectType;
 use crate::error::Result;
 use crate::runs::run::Run;
 use futures_util::StreamExt;
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use uuid::Uuid;
+
+/// The groups of members.
+pub(super) enum Groups<'a> {
+    /// Of all members.
+    All(GroupsOf<'a>),
+    /// Of those that are compared.
+    Some(HashMap<Uuid, Vec<Uuid>>),
+}
+
+impl Groups<'_> {
+    /// Ascending, with the number of those that are not delivered.
+    pub(super) fn of(&self, member: Uuid) -> (Vec<Uuid>, usize) {
+        match self {
+            Self::All(groups) => groups.of(member),
+            Self::Some(groups) => (groups.get(&member).cloned().unwrap_or_default(), 0),
+        }
+    }
+}
 
 /// The groups of each member, all in one list.
 pub(super) struct GroupsOf<'a> {

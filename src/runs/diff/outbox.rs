@@ -3,6 +3,7 @@
 use super::diffed::NewReferenceCounts;
 use super::not_cleared::NotCleared;
 use crate::db::mirror::delivered::{self, NewChange};
+use crate::db::mirror::dropped::Dropped;
 use crate::directory::ObjectType;
 use crate::error::Result;
 use crate::run_state::{ChangeAction, ChangeReason};
@@ -23,6 +24,8 @@ pub(super) struct Outbox<'a> {
     pub not_cleared: NotCleared,
     /// Objects of the type under comparison that left the scope and become stubs.
     pub reduced: u64,
+    /// Objects with references that are left out, where the filter leaves something out.
+    pub dropped: Vec<Dropped>,
     waiting: Vec<NewChange>,
 }
 
@@ -35,6 +38,7 @@ impl<'a> Outbox<'a> {
             many_references: 0,
             not_cleared: NotCleared::default(),
             reduced: 0,
+            dropped: Vec::new(),
             waiting: Vec::new(),
         }
     }

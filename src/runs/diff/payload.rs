@@ -1,6 +1,6 @@
 //! The exact text that is sent for an object, and its hash.
 
-use super::memberships::GroupsOf;
+use super::memberships::{Groups, GroupsOf};
 use super::same::SameValues;
 use super::targets::Targets;
 use crate::db::mirror;
@@ -19,7 +19,7 @@ pub(super) fn hash(run: &Run, payload: &str) -> Vec<u8> {
 pub(super) struct Referring<'a> {
     pub targets: &'a Targets,
     /// `None` when the type does not carry them.
-    pub groups_of: Option<GroupsOf<'a>>,
+    pub groups_of: Option<Groups<'a>>,
     /// The groups that groups are in, when users carry groups at any depth.
     pub parents: Option<GroupsOf<'a>>,
     pub same: SameValues,

@@ -67,5 +67,6 @@ async fn forget(tx: &mut Transaction, run: &Run, mirror: &mut MirrorRow, destina
     mirror.delivered_at = None;
     (mirror.import_source, mirror.destination_version) = (None, None);
     mirror.resend.clear();
+    mirror.compared_by = None;
     Ok(())
 }

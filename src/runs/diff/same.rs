@@ -30,10 +30,14 @@ impl SameValues {
 
     /// The object that one with these properties refers to, if it is delivered.
     pub(super) fn of(&self, link: Link, properties: &Properties, targets: &Targets) -> Vec<Uuid> {
-        let Link::Same { property, target, .. } = link else { return Vec::new() };
+        self.find(link, properties).filter(|id| targets.has(link.target(), *id)).into_iter().collect()
+    }
+
+    /// The object that one with these properties refers to, delivered or not.
+    pub(super) fn find(&self, link: Link, properties: &Properties) -> Option<Uuid> {
+        let Link::Same { property, .. } = link else { return None };
         let known = self.0.iter().find(|(of, _)| *of == link).map(|(_, known)| known);
-        let found = known.zip(value(properties, property)).and_then(|(known, value)| known.get(&value));
-        found.copied().filter(|id| targets.has(target, *id)).into_iter().collect()
+        known.zip(value(properties, property)).and_then(|(known, value)| known.get(&value)).copied()
     }
 }
 

@@ -6,6 +6,7 @@ use crate::error::Result;
 use crate::run_state::RunMode;
 use crate::runs::collect::collected::Collected;
 use crate::runs::run::Run;
+use std::collections::{BTreeMap, BTreeSet};
 use uuid::Uuid;
 
 pub(super) struct Targets {
@@ -22,6 +23,27 @@ impl Targets {
         let mut ids: [Ids; ObjectType::ALL.len()] = Default::default();
         for object_type in ObjectType::ALL.into_iter().filter(|of| is_loaded(run, *of)) {
             ids[object_type.index()] = Ids::new(load_type(run, collected, object_type).await?);
+        }
+        let groups_lost = collected.is_lost(ObjectType::Groups);
+        Ok(Self { ids, memberships: collected.memberships, groups_lost })
+    }
+
+    /// Those of the wanted objects, by type, that are delivered.
+    pub(super) async fn among(
+        run: &Run,
+        collected: &Collected,
+        wanted: BTreeMap<ObjectType, BTreeSet<Uuid>>,
+    ) -> Result<Self> {
+        let mut ids: [Ids; ObjectType::ALL.len()] = Default::default();
+        let (organization, job) = (run.job.organization, run.job.id);
+        for (object_type, wanted) in wanted {
+            let wanted: Vec<Uuid> = wanted.into_iter().collect();
+            let was_read = collected.types.contains(&object_type);
+            let found = run.tx("some targets", async move |tx| match was_read {
+                true => read::existing(tx, organization, job, object_type, &wanted).await,
+                false => delivered::existing(tx, organization, job, object_type, &wanted).await,
+            });
+            ids[object_type.index()] = Ids::new(found.await?);
         }
         let groups_lost = collected.is_lost(ObjectType::Groups);
         Ok(Self { ids, memberships: collected.memberships, groups_lost })
@@ -129,7 +151,6 @@ async fn load_type(run: &Run, collected: &Collected, object_type: ObjectType) ->
 mod tests {
     use super::*;
     use proptest::prelude::*;
-    use std::collections::BTreeSet;
 
     proptest! {
         #[test]

@@ -10,10 +10,10 @@ use std::collections::BTreeSet;
 use uuid::Uuid;
 
 /// Steele and Vigna's SplitMix64: the same numbers for the same seed, on every machine.
-struct Random(u64);
+pub struct Random(pub u64);
 
 impl Random {
-    fn below(&mut self, bound: usize) -> usize {
+    pub fn below(&mut self, bound: usize) -> usize {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.0;
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -21,7 +21,7 @@ impl Random {
         ((mixed ^ (mixed >> 31)) % bound.max(1) as u64) as usize
     }
 
-    fn pick<T: Copy>(&mut self, some: &[T]) -> Option<T> {
+    pub fn pick<T: Copy>(&mut self, some: &[T]) -> Option<T> {
         let at = self.below(some.len());
         some.get(at).copied()
     }
@@ -103,7 +103,7 @@ async fn world(seed: u64) -> (World, JobId) {
 }
 
 /// Changes something, or nothing, but does not delete the group that `stays`. Returns how often.
-fn change_some(world: &World, random: &mut Random, stays: Uuid) -> usize {
+pub fn change_some(world: &World, random: &mut Random, stays: Uuid) -> usize {
     let changes = random.below(14);
     world.graph.change(|directory| {
         for _ in 0..changes {

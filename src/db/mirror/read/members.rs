@@ -3,7 +3,7 @@
 use super::super::source::Source;
 use crate::db::Transaction;
 use crate::error::{Error, Result};
-use crate::ids::OrganizationId;
+use crate::ids::{JobId, OrganizationId};
 use diesel::prelude::*;
 use diesel::sql_types::{Array, BigInt, Integer, Text, Uuid as SqlUuid};
 use diesel_async::RunQueryDsl;
@@ -213,4 +213,32 @@ pub async fn count_memberships(tx: &mut Transaction, organization: OrganizationI
         .get_result(tx)
         .await?;
     Ok(row.number.unsigned_abs())
+}
+
+/// A group and one of its members.
+#[derive(QueryableByName, Clone, Copy, Debug)]
+pub struct MembershipPair {
+    #[diesel(sql_type = SqlUuid)]
+    pub group_id: Uuid,
+    #[diesel(sql_type = SqlUuid)]
+    pub member: Uuid,
+}
+
+/// The memberships of these members in the mirror, unordered. Looks through all memberships, because they are stored by
+/// group.
+pub async fn membership_pairs(
+    tx: &mut Transaction,
+    organization: OrganizationId,
+    job: JobId,
+    members: &[Uuid],
+) -> Result<Vec<MembershipPair>> {
+    const PAIRS: &str = "
+        SELECT m.group_id, member FROM mirror_members m, unnest(m.member_ids) AS member
+        WHERE m.organization_id = $1 AND m.job_id = $2 AND member = ANY($3)";
+    Ok(diesel::sql_query(PAIRS)
+        .bind::<SqlUuid, _>(organization.0)
+        .bind::<SqlUuid, _>(job.0)
+        .bind::<Array<SqlUuid>, _>(members)
+        .load(tx)
+        .await?)
 }

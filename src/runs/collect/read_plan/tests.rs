@@ -65,6 +65,10 @@ fn mirror() -> MirrorRow {
         resend: Vec::new(),
         import_source: None,
         destination_version: None,
+        compared_by: None,
+        touched_generation: None,
+        links_generation: None,
+        counters: serde_json::json!({}),
     }
 }
 

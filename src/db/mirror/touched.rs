@@ -1,0 +1,201 @@
+//! What may differ from what was delivered since the last comparison. Rows are added in the transaction that changes the
+//! mirror, and deleted in the one that keeps what a comparison led to: a run that fails in between leaves them.
+
+use super::moved::GROUPS_WITH_CHANGES;
+use super::read::MembershipPair;
+use crate::db::Transaction;
+use crate::db::runs::Lease;
+use crate::directory::ObjectType;
+use crate::error::Result;
+use crate::ids::{JobId, OrganizationId};
+use diesel::QueryableByName;
+use diesel::sql_types::{Array, BigInt, Bool, Text, Uuid as SqlUuid};
+use diesel_async::RunQueryDsl;
+use uuid::Uuid;
+
+/// An object that may differ.
+#[derive(QueryableByName, Clone, PartialEq, Eq, Debug)]
+pub struct Touched {
+    #[diesel(sql_type = Text)]
+    pub object_type: ObjectType,
+    /// Nil: all objects of the type.
+    #[diesel(sql_type = SqlUuid)]
+    pub id: Uuid,
+    /// It came into the mirror since: all groups that it is in are among those that it came into.
+    #[diesel(sql_type = Bool)]
+    pub arrived: bool,
+    /// The groups that it came into, and those that it left.
+    #[diesel(sql_type = Array<SqlUuid>)]
+    pub came: Vec<Uuid>,
+    #[diesel(sql_type = Array<SqlUuid>)]
+    pub went: Vec<Uuid>,
+}
+
+/// Adds objects.
+pub async fn add(
+    tx: &mut Transaction,
+    organization: OrganizationId,
+    job: JobId,
+    objects: &[(ObjectType, Uuid)],
+) -> Result<()> {
+    const ADD: &str = "
+        INSERT INTO mirror_touched (organization_id, job_id, object_type, id)
+        SELECT DISTINCT $1, $2, object_type, id FROM unnest($3::text[], $4::uuid[]) AS new(object_type, id)
+        ON CONFLICT DO NOTHING";
+    if objects.is_empty() {
+        return Ok(());
+    }
+    diesel::sql_query(ADD)
+        .bind::<SqlUuid, _>(organization.0)
+        .bind::<SqlUuid, _>(job.0)
+        .bind::<Array<Text>, _>(objects.iter().map(|(object_type, _)| *object_type).collect::<Vec<_>>())
+        .bind::<Array<SqlUuid>, _>(objects.iter().map(|(_, id)| *id).collect::<Vec<_>>())
+        .execute(tx)
+        .await?;
+    Ok(())
+}
+
+/// Adds objects that came into the mirror, with all groups that they are in: pairs of a group and a member.
+pub async fn add_arrived(
+    tx: &mut Transaction,
+    organization: OrganizationId,
+    job: JobId,
+    objects: &[(ObjectType, Uuid)],
+    pairs: &[MembershipPair],
+) -> Result<()> {
+    const ADD: &str = "
+        INSERT INTO mirror_touched (organization_id, job_id, object_type, id, arrived, came)
+        SELECT $1, $2, new.object_type, new.id, true,
+            coalesce(array_agg(DISTINCT pair.group_id) FILTER (WHERE pair.group_id IS NOT NULL), '{}')
+        FROM unnest($3::text[], $4::uuid[]) AS new(object_type, id)
+        LEFT JOIN unnest($5::uuid[], $6::uuid[]) AS pair(group_id, member) ON pair.member = new.id
+        GROUP BY new.object_type, new.id
+        ON CONFLICT (organization_id, job_id, object_type, id)
+        DO UPDATE SET arrived = true, came = excluded.came, went = '{}'";
+    if objects.is_empty() {
+        return Ok(());
+    }
+    diesel::sql_query(ADD)
+        .bind::<SqlUuid, _>(organization.0)
+        .bind::<SqlUuid, _>(job.0)
+        .bind::<Array<Text>, _>(objects.iter().map(|(object_type, _)| *object_type).collect::<Vec<_>>())
+        .bind::<Array<SqlUuid>, _>(objects.iter().map(|(_, id)| *id).collect::<Vec<_>>())
+        .bind::<Array<SqlUuid>, _>(pairs.iter().map(|pair| pair.group_id).collect::<Vec<_>>())
+        .bind::<Array<SqlUuid>, _>(pairs.iter().map(|pair| pair.member).collect::<Vec<_>>())
+        .execute(tx)
+        .await?;
+    Ok(())
+}
+
+/// Which memberships a read of changes adds and takes away, before it becomes the mirror. What the mirror knows of the
+/// members of a group that it does not have counts for nothing.
+fn differences() -> String {
+    format!(
+        "WITH before AS MATERIALIZED (SELECT DISTINCT m.group_id, m.member_type, member
+            FROM unnest(ARRAY(SELECT o.id FROM mirror_objects o WHERE o.organization_id = $1 AND o.job_id = $3
+                AND o.object_type = 'groups' AND o.id = ANY(ARRAY{GROUPS_WITH_CHANGES}))) AS changed(id)
+            CROSS JOIN LATERAL (SELECT k.group_id, k.member_type, k.member_ids FROM mirror_members k
+                WHERE k.organization_id = $1 AND k.job_id = $3 AND k.group_id = changed.id OFFSET 0) AS m,
+            unnest(m.member_ids) AS member),
+         after AS MATERIALIZED (SELECT DISTINCT s.group_id, s.member_type, member
+            FROM staged_members s, unnest(s.member_ids) AS member
+            WHERE s.organization_id = $1 AND s.run_id = $2),
+         differ AS (SELECT *, true AS came FROM (SELECT * FROM after EXCEPT SELECT * FROM before) AS more
+            UNION ALL SELECT *, false FROM (SELECT * FROM before EXCEPT SELECT * FROM after) AS fewer)"
+    )
+}
+
+/// Adds the members whose groups will differ, by their type: `user`, `group`.
+pub async fn add_members(tx: &mut Transaction, lease: &Lease, job: JobId, member_types: &[&str]) -> Result<()> {
+    let statement = format!(
+        "{} INSERT INTO mirror_touched AS t (organization_id, job_id, object_type, id, came, went)
+         SELECT $1, $3, member_type || 's', member,
+            coalesce(array_agg(group_id) FILTER (WHERE came), '{{}}'),
+            coalesce(array_agg(group_id) FILTER (WHERE NOT came), '{{}}')
+         FROM differ WHERE member_type = ANY($4) GROUP BY member_type, member
+         ON CONFLICT (organization_id, job_id, object_type, id) DO UPDATE SET
+            came = ARRAY((SELECT unnest(t.came) EXCEPT SELECT unnest(excluded.went)) UNION SELECT unnest(excluded.came)),
+            went = ARRAY((SELECT unnest(t.went) EXCEPT SELECT unnest(excluded.came)) UNION SELECT unnest(excluded.went))",
+        differences()
+    );
+    diesel::sql_query(statement)
+        .bind::<SqlUuid, _>(lease.organization.0)
+        .bind::<SqlUuid, _>(lease.run.0)
+        .bind::<SqlUuid, _>(job.0)
+        .bind::<Array<Text>, _>(member_types)
+        .execute(tx)
+        .await?;
+    Ok(())
+}
+
+/// Adds the groups whose users will differ.
+pub async fn add_groups_with_users(tx: &mut Transaction, lease: &Lease, job: JobId) -> Result<()> {
+    let statement = format!(
+        "{} INSERT INTO mirror_touched (organization_id, job_id, object_type, id)
+         SELECT DISTINCT $1, $3, 'groups', group_id FROM differ WHERE member_type = 'user'
+         ON CONFLICT DO NOTHING",
+        differences()
+    );
+    diesel::sql_query(statement)
+        .bind::<SqlUuid, _>(lease.organization.0)
+        .bind::<SqlUuid, _>(lease.run.0)
+        .bind::<SqlUuid, _>(job.0)
+        .execute(tx)
+        .await?;
+    Ok(())
+}
+
+/// Everything that may differ, by type and id.
+pub async fn all(tx: &mut Transaction, organization: OrganizationId, job: JobId) -> Result<Vec<Touched>> {
+    const ALL: &str = "
+        SELECT object_type, id, arrived, came, went FROM mirror_touched
+        WHERE organization_id = $1 AND job_id = $2 ORDER BY object_type, id";
+    Ok(diesel::sql_query(ALL).bind::<SqlUuid, _>(organization.0).bind::<SqlUuid, _>(job.0).load(tx).await?)
+}
+
+/// How many may differ, counted up to a limit.
+pub async fn count(tx: &mut Transaction, organization: OrganizationId, job: JobId, limit: i64) -> Result<i64> {
+    #[derive(QueryableByName)]
+    struct Row {
+        #[diesel(sql_type = BigInt)]
+        number: i64,
+    }
+    const COUNT: &str = "
+        SELECT count(*) AS number FROM (SELECT FROM mirror_touched
+            WHERE organization_id = $1 AND job_id = $2 LIMIT $3) AS counted";
+    let row: Row = diesel::sql_query(COUNT)
+        .bind::<SqlUuid, _>(organization.0)
+        .bind::<SqlUuid, _>(job.0)
+        .bind::<BigInt, _>(limit)
+        .get_result(tx)
+        .await?;
+    Ok(row.number)
+}
+
+/// After a delivery: what was compared differs no longer, but for what the run did not deliver or remove. Callers have
+/// fenced.
+pub async fn settle(tx: &mut Transaction, lease: &Lease, job: JobId) -> Result<()> {
+    const UNDONE: &str = "
+        INSERT INTO mirror_touched (organization_id, job_id, object_type, id)
+        SELECT DISTINCT $1, $3, object_type, object_id FROM run_changes
+        WHERE organization_id = $1 AND run_id = $2 AND ((NOT send AND action NOT IN ('missing', 'onlyInAssets'))
+            OR (action = 'remove' AND after IS DISTINCT FROM 'removed'))";
+    clear(tx, lease.organization, job).await?;
+    diesel::sql_query(UNDONE)
+        .bind::<SqlUuid, _>(lease.organization.0)
+        .bind::<SqlUuid, _>(lease.run.0)
+        .bind::<SqlUuid, _>(job.0)
+        .execute(tx)
+        .await?;
+    Ok(())
+}
+
+/// Forgets what may differ: everything will be compared.
+pub async fn clear(tx: &mut Transaction, organization: OrganizationId, job: JobId) -> Result<()> {
+    diesel::sql_query("DELETE FROM mirror_touched WHERE organization_id = $1 AND job_id = $2")
+        .bind::<SqlUuid, _>(organization.0)
+        .bind::<SqlUuid, _>(job.0)
+        .execute(tx)
+        .await?;
+    Ok(())
+}

@@ -1,0 +1,193 @@
+//! What a read of changes touches besides the objects that it changes: members whose groups change, and objects that refer to
+//! what comes or goes. The comparison then looks at these alone (`runs/diff/touched.rs`).
+
+use crate::db::Transaction;
+use crate::db::mirror::read::MembershipPair;
+use crate::db::mirror::{self, MirrorRow, Moved, links, touched};
+use crate::directory::{Link, ObjectType};
+use crate::error::Result;
+use crate::mapping::Mapping;
+use crate::runs::run::Run;
+use std::collections::BTreeSet;
+use uuid::Uuid;
+
+/// A read of changes that becomes the mirror.
+pub(super) struct Patch {
+    pub moved: Vec<Moved>,
+    /// How many memberships the mirror gains.
+    pub memberships: i64,
+    /// What is touched is noted: there is a comparison since which it matters.
+    follows: bool,
+    /// The memberships of who came, with those of others that were looked for.
+    pairs: Vec<MembershipPair>,
+}
+
+impl Patch {
+    /// How many objects the mirror gains of a type.
+    pub(super) fn gained(&self, name: &str) -> i64 {
+        let of_type = self.moved.iter().filter(|moved| moved.object_type.as_str() == name);
+        of_type.map(|moved| i64::from(moved.is_there) - i64::from(moved.was_there)).sum()
+    }
+}
+
+/// Makes the changes that were staged the mirror's. `mirror`: its row as it will be. Callers have fenced.
+pub(super) async fn patch(
+    tx: &mut Transaction,
+    run: &Run,
+    mirror: &mut MirrorRow,
+    stored_as: &[&'static str],
+) -> Result<Patch> {
+    let (lease, job) = (run.lease, run.job.id);
+    let (patched, whole): (Vec<&str>, Vec<&str>) =
+        stored_as.iter().partition(|name| matches!(**name, "users" | "groups"));
+    let moved = mirror::moved(tx, &lease, job, &patched, &whole).await?;
+    let memberships = mirror::memberships_gained(tx, &lease, job).await?;
+    let follows = mirror.is_followed();
+    let kept_links = mirror.links_generation == Some(mirror.generation - 1);
+    let with_links = with_links(&moved, &run.job.mapping);
+    if follows {
+        add_members(tx, run).await?;
+    }
+    if kept_links {
+        links::forget(tx, lease.organization, job, &with_links).await?;
+    }
+    let members = if follows { looked_for(&moved, &run.job.mapping) } else { Vec::new() };
+    let patched = mirror::patch(tx, &lease, job, &moved, members).await?;
+    if kept_links {
+        links::add(tx, lease.organization, job, &with_links).await?;
+        mirror.links_generation = Some(mirror.generation);
+    }
+    let memberships = memberships - i64::try_from(patched.taken_out).unwrap_or(i64::MAX);
+    Ok(Patch { moved, memberships, follows, pairs: patched.pairs })
+}
+
+/// Notes what was touched, once everything is in the mirror. Callers have fenced.
+pub(super) async fn note(tx: &mut Transaction, run: &Run, mirror: &mut MirrorRow, patch: &Patch) -> Result<()> {
+    if !patch.follows {
+        return Ok(());
+    }
+    let (organization, job, mapping) = (run.lease.organization, run.job.id, &run.job.mapping);
+    let (arrived, others): (Vec<&Moved>, Vec<&Moved>) = patch.moved.iter().partition(|moved| !moved.was_there);
+    let of = |moved: Vec<&Moved>| moved.into_iter().map(|moved| (moved.object_type, moved.id)).collect::<Vec<_>>();
+    touched::add_arrived(tx, organization, job, &of(arrived), &patch.pairs).await?;
+    let mut objects = of(others);
+    objects.extend(compared_whole(&patch.moved, mapping).into_iter().map(|of| (of, Uuid::nil())));
+    if mapping.carries(ObjectType::Groups, Link::Members) {
+        objects.extend(patch.pairs.iter().map(|pair| (ObjectType::Groups, pair.group_id)));
+    }
+    let users = patch.moved.iter().filter(|moved| moved.object_type == ObjectType::Users && moved.is_other_target());
+    let users: Vec<Uuid> = users.map(|moved| moved.id).collect();
+    let linked = linked(mapping);
+    if !users.is_empty() && !linked.is_empty() {
+        if mirror.links_generation != Some(mirror.generation) {
+            links::rebuild(tx, organization, job, &linked).await?;
+            mirror.links_generation = Some(mirror.generation);
+        }
+        objects.extend(links::referring(tx, organization, job, &users).await?);
+    }
+    touched::add(tx, organization, job, &objects).await
+}
+
+/// The members of changed groups, on the side that has the memberships.
+async fn add_members(tx: &mut Transaction, run: &Run) -> Result<()> {
+    let (lease, job, mapping) = (run.lease, run.job.id, &run.job.mapping);
+    let mut members = Vec::new();
+    if mapping.carries(ObjectType::Users, Link::Groups) {
+        members.push("user");
+    }
+    if mapping.carries(ObjectType::Groups, Link::ParentGroups) {
+        members.push("group");
+    }
+    if !members.is_empty() {
+        touched::add_members(tx, &lease, job, &members).await?;
+    }
+    if mapping.carries(ObjectType::Groups, Link::Members) {
+        touched::add_groups_with_users(tx, &lease, job).await?;
+    }
+    Ok(())
+}
+
+/// Whose memberships are needed: of objects that come, in which groups they are; of users that come or go, which groups have
+/// them as members.
+fn looked_for(moved: &[Moved], mapping: &Mapping) -> Vec<Uuid> {
+    let is_needed = |moved: &&Moved| match moved.object_type {
+        ObjectType::Users => {
+            (!moved.was_there && mapping.carries(ObjectType::Users, Link::Groups))
+                || (moved.is_other_target() && mapping.carries(ObjectType::Groups, Link::Members))
+        }
+        ObjectType::Groups => !moved.was_there && mapping.carries(ObjectType::Groups, Link::ParentGroups),
+        _ => false,
+    };
+    moved.iter().filter(is_needed).map(|moved| moved.id).collect()
+}
+
+/// The types of which `mirror_links` has who refers to users.
+fn linked(mapping: &Mapping) -> Vec<ObjectType> {
+    let all = [(ObjectType::Users, Link::MANAGER), (ObjectType::Groups, Link::OWNERS)];
+    all.into_iter().filter(|(of, link)| mapping.carries(*of, *link)).map(|(of, _)| of).collect()
+}
+
+fn with_links(moved: &[Moved], mapping: &Mapping) -> Vec<Moved> {
+    let linked = linked(mapping);
+    moved.iter().filter(|moved| linked.contains(&moved.object_type)).copied().collect()
+}
+
+/// The imported types of which all objects are compared, because they may refer to what came, went, or is found by another
+/// value. Who refers to a user as manager or owner is looked up, the members of groups are known one by one, and a value
+/// comes and goes with the users that have it.
+fn compared_whole(moved: &[Moved], mapping: &Mapping) -> BTreeSet<ObjectType> {
+    let changed: BTreeSet<ObjectType> = moved.iter().map(|moved| moved.object_type).collect();
+    let other: BTreeSet<ObjectType> =
+        moved.iter().filter(|moved| moved.is_other_target()).map(|moved| moved.object_type).collect();
+    let is_looked_up = |object_type: ObjectType, link: Link| {
+        matches!((object_type, link), (ObjectType::Users, Link::MANAGER) | (ObjectType::Groups, Link::OWNERS))
+    };
+    let is_affected = |object_type: ObjectType, link: Link| match link {
+        Link::Groups | Link::AllGroups | Link::ParentGroups | Link::Members | Link::Value { .. } => false,
+        Link::Ids { target, .. } => other.contains(&target) && !is_looked_up(object_type, link),
+        Link::Same { target, .. } => changed.contains(&target),
+    };
+    let imported = ObjectType::ALL.into_iter().filter(|of| mapping.is_enabled(*of));
+    imported.filter(|of| mapping.links(*of).any(|link| is_affected(*of, link))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mapping::{Memberships, ReferenceTemplate, Selection};
+
+    fn mapping() -> Mapping {
+        let mut selection = Selection::default();
+        for object_type in ObjectType::ALL {
+            selection.of_mut(object_type).enabled = true;
+        }
+        Mapping::new(&selection, Memberships::Both, ReferenceTemplate::ArrayPlaceholder)
+    }
+
+    fn whole(object_type: ObjectType, was_there: bool, is_there: bool) -> Vec<ObjectType> {
+        let moved = [Moved { object_type, id: Uuid::from_u128(1), was_there, is_there }];
+        compared_whole(&moved, &mapping()).into_iter().collect()
+    }
+
+    #[test]
+    fn types_that_may_refer_to_what_came_or_went_are_compared_whole() {
+        let came = |object_type| whole(object_type, false, true);
+        let changed = |object_type| whole(object_type, true, true);
+        assert_eq!(came(ObjectType::Licenses), [ObjectType::Users, ObjectType::Groups]);
+        assert_eq!(whole(ObjectType::Licenses, true, false), came(ObjectType::Licenses));
+        assert!(changed(ObjectType::Licenses).is_empty());
+        let of_users = came(ObjectType::Users);
+        assert!(of_users.contains(&ObjectType::Devices) && of_users.contains(&ObjectType::Applications));
+        assert!(!of_users.contains(&ObjectType::Users) && !of_users.contains(&ObjectType::Groups), "{of_users:?}");
+        assert!(changed(ObjectType::Users).is_empty() && changed(ObjectType::Groups).is_empty());
+        assert!(came(ObjectType::Departments).is_empty());
+    }
+
+    #[test]
+    fn what_finds_others_by_an_equal_value_is_compared_whole_when_they_change() {
+        let changed = |object_type| whole(object_type, true, true);
+        assert_eq!(changed(ObjectType::ServicePrincipals), [ObjectType::Applications]);
+        assert_eq!(changed(ObjectType::Applications), [ObjectType::ServicePrincipals]);
+        assert_eq!(changed(ObjectType::Devices), [ObjectType::IntuneDevices]);
+    }
+}
