@@ -5,7 +5,6 @@ use crate::error::{Error, Result};
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde_json::Value;
-use std::collections::BTreeMap;
 use utoipa::ToSchema;
 
 /// Something that happened to a run.

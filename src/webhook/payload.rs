@@ -9,7 +9,6 @@ use crate::run_state::{RunError, RunMode, RunStage, RunState, RunWarning, TypeCo
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde_json::Value;
-use std::collections::BTreeMap;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
