@@ -171,7 +171,7 @@ describe("an administrator", () => {
     assert.match((await download).suggestedFilename(), /\.xlsx$/);
   });
 
-  it("narrows the filter too far, is stopped by the brake, looks at what is missing, and approves", async () => {
+  it("narrows the filter too far, is stopped by the brake, looks at what is missing, refuses once, and approves", async () => {
     const [job] = (await call("GET", "/jobs")).items;
     await open(page, `/import/${job.id}`);
     await page.getByRole("tab", { name: "Settings" }).click();
@@ -181,6 +181,12 @@ describe("an administrator", () => {
     await page.getByText("The run stopped before it removes anything").waitFor({ timeout: 60_000 });
     await page.getByText("no longer matches the filter").first().waitFor();
     await accessible(page, "brake");
+    await page.getByRole("button", { name: "Refuse", exact: true }).click();
+    await page.getByRole("button", { name: "Refuse and end the run" }).click();
+    await ended("Full import", "Cancelled");
+    await page.getByRole("link", { name: "Back to the import" }).click();
+    await page.getByRole("button", { name: "Start the import" }).click();
+    await page.getByText("The run stopped before it removes anything").waitFor({ timeout: 60_000 });
     await page.getByRole("button", { name: "Approve the removals" }).click();
     await page.getByRole("button", { name: "Approve", exact: true }).click();
     await ended("Full import", "Succeeded");
@@ -219,7 +225,7 @@ describe("an administrator", () => {
   it("finds all runs in the history", async () => {
     await page.getByRole("link", { name: "History" }).click();
     await page.getByLabel("Result").selectOption({ label: "Cancelled" });
-    await page.getByRole("group", { name: "Runs" }).getByText("Cancelled").waitFor();
+    await page.getByRole("group", { name: "Runs" }).getByText("Cancelled").first().waitFor();
     await page.getByLabel("Result").selectOption({ label: "All results" });
     await page.getByRole("img", { name: /Duration/ }).waitFor();
     await accessible(page, "history");
