@@ -5,9 +5,12 @@
 //! ```text
 //! server   who calls, prefixes, faults, log      control  /_sim/*
 //! imports  importsource/…                        objects  object/…, objecttype/…, objectschema/…
+//! accounts  Jira's user/search
 //! document → mapping (store) ← describe          plan → ingest → process → references
 //! ```
 
+mod account;
+mod accounts;
 mod answer;
 mod aql;
 mod by_hand;
@@ -33,6 +36,7 @@ mod traffic;
 mod truth;
 mod value;
 
+pub use account::Account;
 pub use by_hand::AttributeByHand;
 pub use execution::{ExecutionView, TypeView};
 pub use options::{
@@ -97,6 +101,7 @@ pub fn start(options: AssetsOptions) -> std::io::Result<AssetsSim> {
         forge_tokens: vec![ForgeToken { token: FORGE_TOKEN.to_owned(), expires_at: None }],
         behaviour: options.behaviour,
         store: Store::default(),
+        accounts: Vec::new(),
         sources: Vec::new(),
         executions: Vec::new(),
         traffic: Traffic::default(),
@@ -255,6 +260,18 @@ impl AssetsSim {
     /// Adds an attribute to a type as an administrator would by hand; `kind` as in the schema document.
     pub fn add_attribute(&self, type_name: &str, name: &str, kind: &str) -> Result<(), String> {
         control::add_attribute(&mut lock(&self.shared), type_name, name, kind).map(|_| ())
+    }
+
+    /// Adds an account to the site.
+    pub fn add_account(&self, account: Account) {
+        lock(&self.shared).accounts.push(account);
+    }
+
+    /// Changes the account with this id. An account that is not there is left alone.
+    pub fn change_account(&self, id: &str, change: impl FnOnce(&mut Account)) {
+        if let Some(account) = lock(&self.shared).accounts.iter_mut().find(|account| account.id == id) {
+            change(account);
+        }
     }
 
     /// Sets a value as a person would by hand, on the object with this id.

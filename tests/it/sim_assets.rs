@@ -7,6 +7,7 @@ use entra_assets::sim::assets::{self, AssetsOptions, AssetsSim, Behaviour};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
+mod accounts;
 mod executions;
 mod faults;
 mod mappings;

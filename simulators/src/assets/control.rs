@@ -89,6 +89,13 @@ pub(super) fn route(state: &mut State, method: &str, path: &[&str], body: &[u8])
                 Err(message) => Answer::refused(400, message),
             }
         }
+        ("POST", ["accounts"]) => match serde_json::from_value(body) {
+            Ok(account) => {
+                state.accounts.push(account);
+                Answer::empty(201)
+            }
+            Err(error) => Answer::refused(400, error.to_string()),
+        },
         ("POST", ["attributes"]) => match add_attribute(state, text("objectType"), text("name"), text("type")) {
             Ok(id) => Answer::json(201, json!({"id": id})),
             Err(message) => Answer::refused(400, message),

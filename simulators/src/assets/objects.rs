@@ -4,6 +4,7 @@
 use super::answer::{Answer, Call, Caller};
 use super::aql;
 use super::execution::timestamp;
+use super::mapping;
 use super::select;
 use super::state::State;
 use super::store::{Attribute, AttributeKind, ObjectIx, Store, TypeIx};
@@ -45,6 +46,7 @@ pub(super) fn route(state: &mut State, call: &Call<'_>) -> Answer {
             )
         }
         ("GET", ["objectschema", id, rest @ ..]) => of_schema(&state.store, id, rest),
+        ("POST", ["objecttypeattribute", id]) => add_attribute(state, id, call),
         ("GET", ["objecttype", id, rest @ ..]) => {
             let found = state.store.types.iter().position(|of| of.id.to_string() == *id);
             match (found, rest) {
@@ -107,6 +109,36 @@ fn create(state: &mut State, call: &Call<'_>) -> Answer {
     Answer::json(201, object(state, ix, false))
 }
 
+/// Makes an attribute of a type. Source: docs/assets.md, «Object API».
+fn add_attribute(state: &mut State, id: &str, call: &Call<'_>) -> Answer {
+    let body = match call.json() {
+        Ok(body) => body,
+        Err(answer) => return answer,
+    };
+    if !state.behaviour.may_add_attributes {
+        return Answer::refused(403, "You do not have the permission to configure this object schema.");
+    }
+    let Some(of) = state.store.types.iter().position(|of| of.id.to_string() == id) else {
+        return Answer::not_found("The object type");
+    };
+    let name = body["name"].as_str().unwrap_or("").trim();
+    let number = |value: &Value| value.as_i64().or_else(|| value.as_str()?.parse().ok());
+    let kind = number(&body["type"]).and_then(|of| AttributeKind::by_numbers(of, number(&body["defaultTypeId"])));
+    let Some(kind) = kind.filter(|kind| *kind != AttributeKind::Reference) else {
+        return Answer::refused(400, "`type` is not the number of an attribute type");
+    };
+    let is_taken = state.store.types[of].attributes.iter().any(|known| known.name.eq_ignore_ascii_case(name));
+    if name.is_empty() || is_taken {
+        return Answer::json(400, json!({"errorMessages": [], "errors": {"name": "The name is empty or in use"}}));
+    }
+    let mut new = mapping::attribute(&mut state.store, name, kind);
+    new.description = body["description"].as_str().unwrap_or("").to_owned();
+    new.maximum = body["maximumCardinality"].as_i64().unwrap_or(1);
+    let described = attribute(&state.store, &new, state.store.types[of].attributes.len());
+    state.store.types[of].attributes.push(new);
+    Answer::json(201, described)
+}
+
 /// The values that a body of PUT or create sets, each checked against its attribute.
 fn written_values(state: &mut State, of: TypeIx, body: &Value) -> Result<Vec<(u16, Vec<u32>)>, Answer> {
     let Some(parts) = body["attributes"].as_array() else {
@@ -127,6 +159,11 @@ fn written_values(state: &mut State, of: TypeIx, body: &Value) -> Result<Vec<(u1
         let given: &[Value] = part["objectAttributeValues"].as_array().map_or(&[], Vec::as_slice);
         let texts = given.iter().map(|item| item["value"].clone()).filter(|value| !value.is_null());
         let texts: Vec<String> = texts.map(|v| v.as_str().map_or_else(|| v.to_string(), str::to_owned)).collect();
+        let is_account = |text: &String| state.accounts.iter().any(|account| account.id == *text);
+        if state.store.types[of].attributes[at].kind == AttributeKind::User && !texts.iter().all(is_account) {
+            errors.insert(format!("rlabs-insight-attribute-{id}"), json!("The user does not exist"));
+            continue;
+        }
         match stored(&mut state.store, of, at, &texts) {
             Ok(values) => found.push((at as u16, values)),
             Err(message) => {

@@ -75,6 +75,14 @@ pub struct Behaviour {
     pub object_calls_per_minute: Option<u32>,
     /// Whether that 429 says `Retry-After`.
     pub rate_limit_says_retry_after: bool,
+    /// Whether the account of the object API has the global permission «Browse users and groups».
+    pub may_browse_users: bool,
+    /// Whether a search finds accounts that are not active.
+    pub finds_inactive_accounts: bool,
+    /// Whether the account of the object API may add attributes to object types.
+    pub may_add_attributes: bool,
+    /// Calls per minute to Jira's own interface; more are answered 429.
+    pub jira_calls_per_minute: Option<u32>,
     /// Whether answers have only what the published description shows, and more elsewhere: no links while RUNNING,
     /// no `executionId`, no `errorCount`, 200 for a mapping, fields that nobody knows.
     pub sparse: bool,
@@ -113,6 +121,10 @@ impl Default for Behaviour {
             reject_every: None,
             object_calls_per_minute: None,
             rate_limit_says_retry_after: true,
+            may_browse_users: true,
+            finds_inactive_accounts: true,
+            may_add_attributes: true,
+            jira_calls_per_minute: None,
             sparse: false,
             latency_ms: 0,
             links: LinkForm::Assets,

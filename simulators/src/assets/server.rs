@@ -4,7 +4,7 @@ use super::answer::{Answer, Call, Caller};
 use super::options::LinkForm;
 use super::state::State;
 use super::traffic::{AssetsRequest, FaultAction};
-use super::{control, imports, objects};
+use super::{accounts, control, imports, objects};
 use actix_web::body::{BodyStream, BoxBody};
 use actix_web::dev::ServerHandle;
 use actix_web::http::StatusCode;
@@ -127,6 +127,9 @@ fn dispatch(state: &mut State, method: &str, path: &str, query: &str, body: &[u8
     let segments: Vec<&str> = path.split('/').filter(|part| !part.is_empty()).collect();
     if let ["rest", "servicedeskapi", "assets" | "insight", "workspace"] = segments.as_slice() {
         return workspaces(state, method, caller);
+    }
+    if let ["rest", "api", "3", rest @ ..] = segments.as_slice() {
+        return accounts::route(state, method, rest, query, caller);
     }
     // Three prefixes lead to the same API. Source: docs/assets.md, «Addresses and credentials».
     let (below_cloud, rest) = match segments.as_slice() {

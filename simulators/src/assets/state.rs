@@ -1,5 +1,6 @@
 //! Everything the simulated Assets knows, behind one lock.
 
+use super::account::Account;
 use super::execution::{Execution, Phase};
 use super::mapping::TypeMapping;
 use super::options::{Behaviour, Processing};
@@ -48,6 +49,8 @@ pub(super) struct State {
     pub(super) forge_tokens: Vec<ForgeToken>,
     pub(super) behaviour: Behaviour,
     pub(super) store: Store,
+    /// Jira's accounts of the site.
+    pub(super) accounts: Vec<Account>,
     pub(super) sources: Vec<Source>,
     pub(super) executions: Vec<Execution>,
     pub(super) traffic: Traffic,

@@ -73,6 +73,14 @@ impl AttributeKind {
         Self::NAMES.iter().find(|(kind, ..)| *kind == self).map_or("text", |(_, name, ..)| name)
     }
 
+    /// The kind with these numbers of the object API.
+    pub(super) fn by_numbers(of: i64, default: Option<i64>) -> Option<Self> {
+        let is_it = |(_, _, kind, number): &&(AttributeKind, &str, i32, i32)| {
+            i64::from(*kind) == of && (*kind != 0 || Some(i64::from(*number)) == default)
+        };
+        Self::NAMES.iter().find(is_it).map(|(kind, ..)| *kind)
+    }
+
     /// The object API's numbers: `type` and `defaultType.id`. Source: docs/assets.md, «Object API».
     pub(super) fn numbers(self) -> (i32, i32) {
         Self::NAMES.iter().find(|(kind, ..)| *kind == self).map_or((0, 0), |(_, _, of, default)| (*of, *default))

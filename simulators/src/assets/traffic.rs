@@ -123,7 +123,22 @@ pub(super) struct Traffic {
     pub(super) requests: VecDeque<AssetsRequest>,
     pub(super) chunks: VecDeque<AssetsChunk>,
     /// The minute of the object API's limit, and the calls in it.
-    minute: Option<(DateTime<Utc>, u32)>,
+    minute: Minute,
+    /// The same of Jira's own interface.
+    jira_minute: Minute,
+}
+
+type Minute = Option<(DateTime<Utc>, u32)>;
+
+/// Counts a call; when the minute is used up, the seconds until the next one.
+fn count_call(minute: &mut Minute, per_minute: Option<u32>, now: DateTime<Utc>) -> Result<(), i64> {
+    let Some(most) = per_minute else { return Ok(()) };
+    let (start, calls) = minute.filter(|(start, _)| (now - *start).num_seconds() < 60).unwrap_or((now, 0));
+    if calls >= most {
+        return Err((60 - (now - start).num_seconds()).max(1));
+    }
+    *minute = Some((start, calls + 1));
+    Ok(())
 }
 
 impl Traffic {
@@ -153,15 +168,14 @@ impl Traffic {
         push(&mut self.chunks, chunk);
     }
 
-    /// Counts a call to the object API; when the minute is used up, the seconds until the next one.
+    /// Counts a call to the object API.
     pub(super) fn object_call(&mut self, per_minute: Option<u32>, now: DateTime<Utc>) -> Result<(), i64> {
-        let Some(most) = per_minute else { return Ok(()) };
-        let (start, calls) = self.minute.filter(|(start, _)| (now - *start).num_seconds() < 60).unwrap_or((now, 0));
-        if calls >= most {
-            return Err((60 - (now - start).num_seconds()).max(1));
-        }
-        self.minute = Some((start, calls + 1));
-        Ok(())
+        count_call(&mut self.minute, per_minute, now)
+    }
+
+    /// Counts a call to Jira's own interface.
+    pub(super) fn jira_call(&mut self, per_minute: Option<u32>, now: DateTime<Utc>) -> Result<(), i64> {
+        count_call(&mut self.jira_minute, per_minute, now)
     }
 }
 
