@@ -29,6 +29,7 @@ mod forge_imports;
 mod handovers;
 pub mod health;
 mod insights;
+pub mod jira_users;
 mod job_changes;
 pub mod job_fit;
 mod job_schedules;

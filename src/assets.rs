@@ -10,6 +10,7 @@ pub mod chunk;
 mod client;
 pub mod error;
 pub mod import;
+pub mod jira;
 pub mod lookup;
 pub mod mapping;
 pub mod objects;

@@ -15,6 +15,7 @@ pub mod forge_tokens;
 pub mod handovers;
 pub mod idempotency;
 pub mod inspect;
+pub mod jira_users;
 pub mod job_settings;
 pub mod jobs;
 pub mod list;

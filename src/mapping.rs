@@ -57,6 +57,8 @@ text_enum! {
 pub struct Mapping {
     types: [TypeMapping; ObjectType::ALL.len()],
     template: ReferenceTemplate,
+    /// The attribute of users for their Jira account, if the job imports it. The import itself does not fill it.
+    jira_user: Option<String>,
     license_names: Arc<LicenseNames>,
     /// The time that decides what has expired.
     now: DateTime<Utc>,
@@ -107,6 +109,7 @@ impl Mapping {
         let mut mapping = Self {
             types,
             template,
+            jira_user: selection.jira_user().map(str::to_owned),
             license_names: Arc::new(LicenseNames::builtin()),
             now: DateTime::UNIX_EPOCH,
             version: 0,
@@ -165,6 +168,19 @@ impl Mapping {
         self.of(object_type).attributes.iter().map(|mapped| &mapped.attribute)
     }
 
+    /// The name in Assets of the attribute for the Jira account of a user, if the job imports it.
+    pub fn jira_user(&self) -> Option<&str> {
+        self.jira_user.as_deref()
+    }
+
+    /// The key of the attribute by which Assets recognises objects of this type.
+    pub fn identity_key(&self, object_type: ObjectType) -> &str {
+        match self.existing(object_type) {
+            Some(existing) => &existing.identity,
+            None => existing::id_key(object_type),
+        }
+    }
+
     /// The object type of others that objects of this type are written into.
     pub fn existing(&self, object_type: ObjectType) -> Option<&ExistingType> {
         self.of(object_type).existing.as_ref()
@@ -209,6 +225,13 @@ impl Mapping {
         let label = attributes(object_type).iter().filter(|of_type| of.existing.is_some() && of_type.is_label());
         for attribute in of.attributes.iter().map(|mapped| &mapped.attribute).chain(label) {
             for property in properties(object_type, attribute) {
+                if !selected.contains(&property) {
+                    selected.push(property);
+                }
+            }
+        }
+        if object_type == ObjectType::Users && self.jira_user.is_some() {
+            for property in ["mail", "userPrincipalName"] {
                 if !selected.contains(&property) {
                     selected.push(property);
                 }

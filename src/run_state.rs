@@ -3,6 +3,7 @@
 pub mod event;
 
 use crate::codes::{RecordedCode, RunErrorCode, WarningCode};
+use crate::jira_user::JiraUserCounts;
 use crate::job::Deliver;
 use crate::permission::report::Remedy;
 use crate::text_enum::text_enum;
@@ -190,6 +191,11 @@ pub struct TypeCounts {
     /// References to objects outside the scope that were left out.
     #[serde(skip_serializing_if = "is_zero")]
     pub dropped_references: u64,
+    /// Of users, if the job has `jiraUser`: for how many the run looked in Jira, by what came of it.
+    /// `GET /v1/jobs/{id}/jira-users` lists them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub jira_users: Option<JiraUserCounts>,
 }
 
 fn is_zero(number: &u64) -> bool {

@@ -3,9 +3,9 @@
 use super::{
     api_keys, attributes, audit_events, capabilities, connection_checks, connection_setup, connections,
     destination_checks, destination_types, destinations, directory_lookups, explanations, filter_previews,
-    filter_properties, filter_validation, filters, forge, forge_imports, handovers, health, insights, job_changes,
-    job_fit, job_schedules, job_schema, jobs, objects, openapi, organizations, run_changes, run_events, run_report,
-    runs, tickets, webhook_deliveries, webhooks, workers,
+    filter_properties, filter_validation, filters, forge, forge_imports, handovers, health, insights, jira_users,
+    job_changes, job_fit, job_schedules, job_schema, jobs, objects, openapi, organizations, run_changes, run_events,
+    run_report, runs, tickets, webhook_deliveries, webhooks, workers,
 };
 use utoipa_actix_web::service_config::ServiceConfig;
 
@@ -78,6 +78,7 @@ pub(super) fn v1(config: &mut ServiceConfig<'_>) {
         .service(job_changes::list_job_changes)
         .service(insights::list_insights)
         .service(insights::list_insight_objects)
+        .service(jira_users::list_jira_users)
         .service(job_fit::get_job_fit)
         .service(job_schema::get_job_schema)
         .service(job_schema::build_job_schema)

@@ -19,6 +19,7 @@ use crate::filter::judgement::Joined;
 use crate::filter::where_tree::ConditionOperator;
 use crate::filter::{EntityKind, Outside, ScopeGroups, ScopeUsers};
 use crate::insight::Insight;
+use crate::jira_user::{JiraUserOutcome, JiraUserReason};
 use crate::job::{Deliver, RemovalPolicy, ScheduleMode};
 use crate::mapping::difference::RefusedKind;
 use crate::mapping::fit::FitCode;
@@ -99,6 +100,8 @@ fn enums() -> Vec<Words> {
         of::<ForgeImportStatus>(),
         of::<Insight>(),
         of::<ExpandJob>(),
+        of::<JiraUserOutcome>(),
+        of::<JiraUserReason>(),
         of::<Joined>(),
         of::<Memberships>(),
         of::<MirrorType>(),

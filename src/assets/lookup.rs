@@ -144,18 +144,18 @@ impl Client {
         Ok(seen(place, page, is_last))
     }
 
-    /// Writes one value of an object. Its other attributes stay unchanged.
+    /// Writes one value of an object, or takes the value away. Its other attributes stay unchanged.
     pub async fn write_value(
         &self,
         access: &SiteAccess,
         workspace_id: &str,
         (place, object_id): (&TypePlace, &str),
         attribute_id: &str,
-        value: &str,
+        value: Option<&str>,
     ) -> Result<()> {
         self.between_writes().await;
-        let attributes =
-            json!([{ "objectTypeAttributeId": attribute_id, "objectAttributeValues": [{ "value": value }] }]);
+        let values: Vec<_> = value.iter().map(|value| json!({ "value": value })).collect();
+        let attributes = json!([{ "objectTypeAttributeId": attribute_id, "objectAttributeValues": values }]);
         let request = Request {
             action: "PUT object",
             method: Method::PUT,

@@ -104,6 +104,16 @@ impl Client {
     /// The Assets workspace of a site. [`AssetsErrorKind::NotFound`] when the site has no Assets (it needs Jira Service
     /// Management Premium or Enterprise) or the user may not see it.
     pub async fn workspace_id(&self, access: &SiteAccess) -> Result<String> {
+        let url = self.site(access, "/rest/servicedeskapi/assets/workspace")?;
+        let found: Workspaces = self.get("GET workspace", access.credential(), url).await?;
+        found.values.into_iter().next().map(|workspace| workspace.workspace_id).ok_or_else(|| {
+            AssetsError::new(AssetsErrorKind::NotFound, "the site has no Assets workspace that this user may see")
+                .during("GET workspace")
+        })
+    }
+
+    /// A path of the site.
+    pub(super) fn site(&self, access: &SiteAccess, path: &str) -> Result<Url> {
         let mut url = if self.is_overridden {
             self.origin.clone()
         } else {
@@ -112,13 +122,9 @@ impl Client {
             }
             access.site_url.clone()
         };
-        url.set_path("/rest/servicedeskapi/assets/workspace");
+        url.set_path(path);
         url.set_query(None);
-        let found: Workspaces = self.get("GET workspace", access.credential(), url).await?;
-        found.values.into_iter().next().map(|workspace| workspace.workspace_id).ok_or_else(|| {
-            AssetsError::new(AssetsErrorKind::NotFound, "the site has no Assets workspace that this user may see")
-                .during("GET workspace")
-        })
+        Ok(url)
     }
 
     /// Checks that the user may query objects at all. An error about the query itself, such as for an object type that does

@@ -208,6 +208,12 @@ code_table! {
         ObjectApiOk = "object_api_ok",
             "The object API can be used.",
             "Nothing.";
+        JiraAccountsOk = "jira_accounts_ok",
+            "The person in `api.email` may search for Jira accounts.",
+            "Nothing.";
+        JiraAccountsForbidden = "jira_accounts_forbidden",
+            "The person in `api.email` may not search for Jira accounts, so the job would find none.",
+            "Give that person the global permission «Browse users and groups» in Jira.";
         ObjectApiSiteInvalid = "object_api_site_invalid",
             "`api.siteUrl` is not the URL of a site.",
             "Correct `api.siteUrl`.";

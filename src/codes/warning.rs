@@ -149,6 +149,24 @@ code_table! {
         ObjectApiFailed = "object_api_failed",
             "Removing objects or clearing values stopped; what the import delivered stays.",
             "Fix `api` of the destination; the next run removes the rest. Values that were not cleared stay.";
+        JiraUserAttributeUnfit = "jira_user_attribute_unfit",
+            "The attribute for Jira accounts is not there, or does not have the type User. The import stands.",
+            "Add an attribute of the type User to the object type in Assets and name it in `jiraUserAttribute`; or give the person in `api.email` the role Object Schema Manager.";
+        JiraUsersFailed = "jira_users_failed",
+            "The accounts of some users were not written into their objects. The next run tries again.",
+            "Look at GET /v1/jobs/{id}/jira-users?outcome=failed.";
+        JiraUsersForbidden = "jira_users_forbidden",
+            "The person in `api.email` of the destination may not search for Jira accounts. The import stands.",
+            "Give that person the global permission «Browse users and groups» in Jira. The next run looks for the accounts.";
+        JiraUsersLeft = "jira_users_left",
+            "A run looks for a limited number of Jira accounts, and there are more users.",
+            "Nothing: the next run looks for the rest.";
+        JiraUsersStopped = "jira_users_stopped",
+            "Looking for the Jira accounts of users stopped. The import stands, and what was written stays.",
+            "Fix what the warning names, usually `api` of the destination. The next run looks for the rest.";
+        JiraUsersWithoutAccount = "jira_users_without_account",
+            "Some users have no Jira account, several, or one that is deactivated.",
+            "Look at GET /v1/jobs/{id}/jira-users?outcome=notFound, ambiguous or inactive. A full run looks again after a day.";
         RemovalPostponed = "removal_postponed",
             "This run could not remove all missing objects.",
             "Nothing: the next run that delivers their type removes them.";

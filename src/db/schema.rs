@@ -160,6 +160,22 @@ diesel::table! {
 }
 
 diesel::table! {
+    jira_users (organization_id, job_id, user_id) {
+        organization_id -> Uuid,
+        job_id -> Uuid,
+        user_id -> Uuid,
+        mail -> Nullable<Text>,
+        user_principal_name -> Nullable<Text>,
+        account -> Nullable<Text>,
+        outcome -> Text,
+        reason -> Nullable<Text>,
+        changed -> Bool,
+        run_id -> Uuid,
+        looked_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
     jobs (organization_id, id) {
         organization_id -> Uuid,
         id -> Uuid,
@@ -493,6 +509,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     graph_quotas,
     handovers,
     idempotency_keys,
+    jira_users,
     jobs,
     mirror_delivered,
     mirror_dropped,

@@ -6,6 +6,7 @@ use super::dimension::Dimension;
 use super::existing::ExistingType;
 use crate::directory::attributes::{attribute, attributes};
 use crate::directory::{Attribute, Link, ObjectType, Presence, UserValues};
+use crate::jira_user::DEFAULT_ATTRIBUTE;
 use crate::text_enum::text_enum;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::borrow::Cow;
@@ -60,6 +61,15 @@ pub struct ObjectSelection {
     #[serde(skip_serializing_if = "is_short_form")]
     #[schema(write_only, nullable = true, max_items = 7)]
     pub dimensions: Option<Vec<Dimension>>,
+    /// Of users: whether the Jira account of each is written into an attribute of the type User. The account is the one
+    /// active account of a person that has the mail address or else the user principal name. It is written by the object
+    /// API after a delivery, so the destination needs `api`.
+    pub jira_user: bool,
+    /// The name in Assets of the attribute for `jiraUser`; null: `Jira User`. If the object type has no attribute of this
+    /// name, it is added, once. One that is there must have the type User.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(max_length = 100)]
+    pub jira_user_attribute: Option<String>,
 }
 
 /// The types say it themselves.
@@ -77,6 +87,8 @@ impl Default for ObjectSelection {
             type_name: None,
             existing: None,
             dimensions: None,
+            jira_user: false,
+            jira_user_attribute: None,
         }
     }
 }
@@ -184,6 +196,12 @@ impl Selection {
         chosen
     }
 
+    /// The name of the attribute for the Jira account of a user, if the job imports it.
+    pub(super) fn jira_user(&self) -> Option<&str> {
+        let users = self.of(ObjectType::Users);
+        (users.enabled && users.jira_user).then(|| users.jira_user_attribute())
+    }
+
     /// The name of the object type in Assets.
     pub(super) fn type_name(&self, object_type: ObjectType) -> &str {
         let choice = self.of(object_type);
@@ -193,6 +211,11 @@ impl Selection {
 }
 
 impl ObjectSelection {
+    /// The name of the attribute for the Jira account.
+    fn jira_user_attribute(&self) -> &str {
+        self.jira_user_attribute.as_deref().unwrap_or(DEFAULT_ATTRIBUTE).trim()
+    }
+
     fn names_attribute(&self, attribute: &Attribute) -> bool {
         self.attributes.iter().flatten().any(|key| *key == attribute.key)
     }

@@ -7,10 +7,10 @@
 
 mod approval;
 mod keys;
-mod place;
 
 use super::collect::collected::Collected;
 use super::diff::diffed::Diffed;
+use super::place::Place;
 use super::run::Run;
 use super::stop::Stop;
 use crate::assets::lookup::{SeenObject, SeenObjects, VALUES_IN_A_QUERY};
@@ -23,7 +23,6 @@ use crate::mapping::ExistingType;
 use crate::run_state::{ChangeAction, ChangeReason, RunMode, RunStage, RunWarning};
 use approval::Found;
 use keys::{Keys, fold};
-use place::Place;
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, HashMap, HashSet};
 

@@ -61,7 +61,7 @@ pub struct TypeFit {
     pub objects: Option<u64>,
     /// Whether `objects` was counted exactly and is no estimate.
     pub exact: bool,
-    /// Attributes that the job writes. An object type of others can have more.
+    /// Attributes that the job writes, with the one for Jira accounts. An object type of others can have more.
     pub attributes: u64,
     /// How many attributes Atlassian recommends at most.
     pub recommended_attributes: u64,
@@ -220,11 +220,12 @@ fn type_fit(job: &JobContext, object_type: ObjectType, preview: &FilterPreview, 
             recommended_values: RECOMMENDED_VALUES,
         })
     });
+    let accounts = u64::from(object_type == ObjectType::Users && job.mapping.jira_user().is_some());
     TypeFit {
         object_type,
         objects: counted.and_then(|count| count.count),
         exact: counted.is_some_and(|count| count.exact && count.count.is_some()),
-        attributes: job.mapping.attributes(object_type).count() as u64,
+        attributes: job.mapping.attributes(object_type).count() as u64 + accounts,
         recommended_attributes: RECOMMENDED_ATTRIBUTES,
         references: references.collect(),
         recommended_references: RECOMMENDED_REFERENCES,

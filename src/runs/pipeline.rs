@@ -3,7 +3,7 @@
 use super::checkpoint::Checkpoint;
 use super::run::Run;
 use super::stop::Stop;
-use super::{adopt, collect, deliver, diff, settle};
+use super::{adopt, collect, deliver, diff, jira_users, settle};
 use crate::codes::RunErrorCode;
 use crate::error::Error;
 use crate::run_state::{RunMode, RunStage, RunState};
@@ -73,6 +73,7 @@ pub async fn execute(run: &Run, mut checkpoint: Checkpoint) -> Result<RunState, 
             deliver::deliver(run, collected, &diffed).await?
         }
     };
+    jira_users::set(run, &delivered).await?;
     // What delivery reported last is stored before the next stage starts.
     run.progress.flush(&run.app, &run.lease).await?;
     let state = settle::settle(run, collected, &diffed, &delivered).await?;

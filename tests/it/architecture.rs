@@ -21,6 +21,7 @@ const FLOORS: [&[&str]; 5] = [
         "directory",
         "filter",
         "insight",
+        "jira_user",
         "job",
         "mapping",
         "permission",

@@ -19,6 +19,7 @@ mod filters;
 mod forge;
 mod implausible;
 mod incremental;
+mod jira_users;
 mod kill;
 mod large;
 mod missing_objects;

@@ -123,6 +123,14 @@ impl CreateJob {
                 faults.push(format!("/objects/{object_type}/existing/matchBy"), "api_required", detail);
             }
         }
+        let has_jira_users = self.objects.as_ref().is_some_and(|objects| {
+            let users = objects.of(ObjectType::Users);
+            users.enabled && users.jira_user
+        });
+        if has_jira_users && destination_api == Some(false) {
+            let detail = "The object API writes Jira accounts into objects, so the destination needs `api`.";
+            faults.push("/objects/users/jiraUser", "api_required", detail);
+        }
         faults.into_result()?;
         let Some(destination) = self.destination_id else { return Ok(()) };
         let own_id = current.map(|current| JobId(current.id));

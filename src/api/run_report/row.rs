@@ -38,10 +38,8 @@ pub(super) fn facts(head: &Head) -> Vec<Fact> {
         Fact::new("run", "finishedAt", time(run.finished_at)),
     ];
     for (object_type, counts) in &run.counts {
-        let Ok(Value::Object(fields)) = serde_json::to_value(counts) else { continue };
-        facts.extend(
-            fields.iter().map(|(name, number)| Fact::new("count", format!("{object_type}.{name}"), number.to_string())),
-        );
+        let Ok(counts) = serde_json::to_value(counts) else { continue };
+        add_numbers(object_type, &counts, &mut facts);
     }
     for warning in &run.warnings {
         let times = warning.count.map(|count| format!(" ({count} times)")).unwrap_or_default();
@@ -61,6 +59,16 @@ pub(super) fn facts(head: &Head) -> Vec<Fact> {
         }
     }
     facts
+}
+
+/// The numbers of an object, also those further down, by their path.
+fn add_numbers(path: &str, value: &Value, facts: &mut Vec<Fact>) {
+    match value {
+        Value::Object(fields) => {
+            fields.iter().for_each(|(name, value)| add_numbers(&format!("{path}.{name}"), value, facts));
+        }
+        number => facts.push(Fact::new("count", path.to_owned(), number.to_string())),
+    }
 }
 
 /// The cells of a change. For an object that existed before, they have only the differences.

@@ -232,12 +232,14 @@ pub async fn counts(tx: &mut Transaction, organization: OrganizationId, job: Job
     Ok(rows.into_iter().map(|row| (row.object_type, row.number.unsigned_abs())).collect())
 }
 
-/// Deletes what was delivered: another destination has nothing yet.
+/// Deletes what was delivered, and which Jira accounts were written: another destination has nothing yet.
 pub async fn forget(tx: &mut Transaction, organization: OrganizationId, job: JobId) -> Result<()> {
-    diesel::sql_query("DELETE FROM mirror_delivered WHERE organization_id = $1 AND job_id = $2")
-        .bind::<SqlUuid, _>(organization.0)
-        .bind::<SqlUuid, _>(job.0)
-        .execute(tx)
-        .await?;
+    for table in ["mirror_delivered", "jira_users"] {
+        diesel::sql_query(format!("DELETE FROM {table} WHERE organization_id = $1 AND job_id = $2"))
+            .bind::<SqlUuid, _>(organization.0)
+            .bind::<SqlUuid, _>(job.0)
+            .execute(tx)
+            .await?;
+    }
     Ok(())
 }

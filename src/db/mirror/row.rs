@@ -110,6 +110,7 @@ pub async fn reset(tx: &mut Transaction, organization: OrganizationId, job: JobI
         "mirror_touched",
         "mirror_links",
         "mirror_dropped",
+        "jira_users",
         "mirrors",
     ] {
         diesel::sql_query(format!("DELETE FROM {table} WHERE organization_id = $1 AND job_id = $2"))

@@ -49,7 +49,12 @@ impl Source {
         }
     }
 
-    pub(super) fn key(self) -> Uuid {
+    /// The objects with their data, and the column of the key.
+    pub(in crate::db) fn whole_objects_by(self) -> (&'static str, &'static str) {
+        (self.whole_objects(), self.names().2)
+    }
+
+    pub(in crate::db) fn key(self) -> Uuid {
         match self {
             Self::Mirror(job) => job.0,
             Self::Staged(run) => run.0,

@@ -17,7 +17,7 @@ const RUNS_AT_ONCE: i64 = 20;
 const OF_RUN: [&str; 6] =
     ["run_changes", "run_events", "staged_objects", "staged_members", "run_cursors", "executions"];
 /// The tables with data of a job, besides `jobs` and those of its runs.
-const OF_JOB: [&str; 7] = [
+const OF_JOB: [&str; 8] = [
     "mirror_objects",
     "mirror_members",
     "mirror_scope_members",
@@ -25,9 +25,10 @@ const OF_JOB: [&str; 7] = [
     "mirror_touched",
     "mirror_links",
     "mirror_dropped",
+    "jira_users",
 ];
 /// The tables of an organization, in an order in which no row is left that another refers to.
-const OF_ORGANIZATION: [&str; 28] = [
+const OF_ORGANIZATION: [&str; 29] = [
     "mirror_objects",
     "mirror_members",
     "mirror_scope_members",
@@ -35,6 +36,7 @@ const OF_ORGANIZATION: [&str; 28] = [
     "mirror_touched",
     "mirror_links",
     "mirror_dropped",
+    "jira_users",
     "mirrors",
     "run_changes",
     "run_events",

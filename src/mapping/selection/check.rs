@@ -82,6 +82,7 @@ impl ObjectSelection {
         if let Some(dimensions) = &self.dimensions {
             dimension::check(dimensions, object_type, &format!("{pointer}/dimensions"), faults);
         }
+        self.check_jira_user(object_type, pointer, faults);
         if let Some(existing) = &self.existing {
             self.check_alone(pointer, faults);
             return existing.check(object_type, &format!("{pointer}/existing"), faults);
@@ -110,6 +111,41 @@ impl ObjectSelection {
             faults.push(format!("{pointer}/typeName"), "invalid_name", detail);
         }
         self.check_names(object_type, pointer, faults);
+    }
+
+    /// Only users have Jira accounts, in an attribute that nothing else fills.
+    fn check_jira_user(&self, object_type: ObjectType, pointer: &str, faults: &mut Faults) {
+        if object_type != ObjectType::Users {
+            if self.jira_user || self.jira_user_attribute.is_some() {
+                let field = if self.jira_user { "jiraUser" } else { "jiraUserAttribute" };
+                faults.push(format!("{pointer}/{field}"), "only_users", "Only users have Jira accounts.");
+            }
+            return;
+        }
+        let (name, pointer) = (self.jira_user_attribute(), format!("{pointer}/jiraUserAttribute"));
+        if let Some(detail) = wrong_name(name) {
+            faults.push(pointer, "invalid_name", detail);
+        } else if ASSETS_OWN_NAMES.contains(&name.to_lowercase().as_str()) {
+            let detail = format!("`{name}` is an attribute that Assets itself gives to every object.");
+            faults.push(pointer, "reserved_name", detail);
+        } else if self.jira_user
+            && let Some(key) = self.key_named(object_type, name)
+        {
+            let detail = format!("The import writes `{key}` into the attribute `{name}`. Name another one.");
+            faults.push(pointer, "duplicate_name", detail);
+        }
+    }
+
+    /// The key of the attribute that the import writes into the attribute of this name.
+    fn key_named(&self, object_type: ObjectType, name: &str) -> Option<String> {
+        let is_it = |other: &str| other.trim().to_lowercase() == name.to_lowercase();
+        if let Some(existing) = &self.existing {
+            let found = existing.attributes.iter().find(|(_, theirs)| is_it(theirs));
+            return found.map(|(key, _)| key.clone());
+        }
+        let named = |of: &Attribute| is_it(self.names.get(of.key.as_ref()).map_or(of.name.as_ref(), String::as_str));
+        let written = attributes(object_type).iter().filter(|of| of.is_reference() || self.has(of));
+        written.cloned().find(named).map(|of| of.key.into_owned())
     }
 
     /// An object type that is there has its own attributes and names.

@@ -354,8 +354,31 @@ async fn object_api(
         subject.job.as_ref().map_or("Entra User", |job| job.mapping.type_name(crate::directory::ObjectType::Users));
     findings.push(match client.may_query(&access, &found, object_type).await {
         Ok(()) => Finding::new(Severity::Info, FindingCode::ObjectApiOk, format!("{} may query objects.", api.email)),
-        Err(error) => of_objects(&error, api),
+        Err(error) => return findings.push(of_objects(&error, api)),
     });
+    if subject.job.as_ref().is_some_and(|job| job.mapping.jira_user().is_some()) {
+        findings.push(accounts(client, &access, api).await);
+    }
+}
+
+/// Whether the Jira accounts of users can be found.
+async fn accounts(client: &Client, access: &SiteAccess, api: &ObjectApi) -> Finding {
+    match client.may_search_accounts(access).await {
+        Ok(true) => {
+            let text = format!("{} may search for Jira accounts.", api.email);
+            Finding::new(Severity::Info, FindingCode::JiraAccountsOk, text)
+        }
+        Ok(false) => {
+            let text = format!("{} may not search for Jira accounts, so no user would get one.", api.email);
+            let how = FindingCode::JiraAccountsForbidden.advice();
+            Finding::new(Severity::Warning, FindingCode::JiraAccountsForbidden, text).with_remedies(vec![remedy(
+                RemedyKind::Assets,
+                "What to do",
+                how,
+            )])
+        }
+        Err(error) => of_objects(&error, api),
+    }
 }
 
 fn of_import(error: &AssetsError) -> Finding {

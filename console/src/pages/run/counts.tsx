@@ -5,7 +5,7 @@ import { number } from "../../ui/time";
 import { typeName } from "../../ui/words";
 
 type Counts = Schema<"RunResponse">["counts"];
-type Count = keyof Schema<"TypeCounts">;
+type Count = Exclude<keyof Schema<"TypeCounts">, "jiraUsers">;
 
 const ORDER = ["users", "groups", "memberships", "licenses", "devices"];
 /** Types that are newer than the order come last. */

@@ -109,6 +109,18 @@ async fn forget_removed(tx: &mut Transaction, lease: &Lease, job: JobId) -> Resu
         .bind::<SqlUuid, _>(job.0)
         .execute(tx)
         .await?;
+    // Whoever comes back gets a new object, which has no Jira account.
+    const OF_REMOVED: &str = "
+        DELETE FROM jira_users j USING run_changes c
+        WHERE j.organization_id = $1 AND j.job_id = $3
+          AND c.organization_id = $1 AND c.run_id = $2 AND c.action = 'remove' AND c.after = 'removed'
+          AND c.object_type = 'users' AND c.object_id = j.user_id";
+    diesel::sql_query(OF_REMOVED)
+        .bind::<SqlUuid, _>(lease.organization.0)
+        .bind::<SqlUuid, _>(lease.run.0)
+        .bind::<SqlUuid, _>(job.0)
+        .execute(tx)
+        .await?;
     Ok(())
 }
 

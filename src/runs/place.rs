@@ -1,12 +1,14 @@
-//! Where the objects of others are: the object types of a job in the object API, with the names that Assets has for them.
+//! Where the objects of a job are in the object API: its object types, with the names that Assets has for them.
 
+use crate::assets::jira::UserAttribute;
 use crate::assets::lookup::{SeenObject, SeenObjects, TypePlace};
 use crate::assets::objects::SiteAccess;
 use crate::assets::wire::id_text;
-use crate::assets::{AssetsError, Client, ImportSourceInfo, Links};
+use crate::assets::{AssetsError, AssetsErrorKind, Client, ImportSourceInfo, Links};
 use crate::codes::WarningCode;
 use crate::directory::ObjectType;
 use crate::error::{Code, Error};
+use crate::jira_user::Account;
 use crate::mapping::ImportSource;
 use crate::run_state::{RunError, RunStage, RunWarning};
 use crate::runs::deliver::schema::{self, SCHEMA_NAME};
@@ -16,6 +18,35 @@ use crate::runs::stop::Stop;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::sync::Mutex;
+
+/// What an object type has for accounts.
+pub(super) enum AccountAttribute {
+    /// The id of an attribute of the type User.
+    Id(String),
+    /// An attribute of this name has another type.
+    OtherType,
+    /// There is none, and Assets does not let one be added.
+    Refused(String),
+}
+
+/// Whether another request could go well.
+fn is_about_the_request(error: &AssetsError) -> bool {
+    matches!(
+        error.kind,
+        AssetsErrorKind::Validation { .. }
+            | AssetsErrorKind::Forbidden
+            | AssetsErrorKind::NotFound
+            | AssetsErrorKind::NameTaken
+            | AssetsErrorKind::Conflict(_)
+    )
+}
+
+/// Why an account was not written.
+pub(super) enum AccountRefused {
+    /// Assets does not take it for this object. Others can go on.
+    Value(String),
+    Stopped(Stop),
+}
 
 /// Access to the objects of a destination.
 pub(super) struct Access {
@@ -119,6 +150,59 @@ impl Place {
         self.client.objects_from(&api.site, &api.workspace, &place, start).await.map_err(|e| failed(&e))
     }
 
+    /// An attribute of the type User, which is added if the object type does not have it.
+    pub(super) async fn account_attribute(
+        &self,
+        object_type: ObjectType,
+        name: &str,
+        description: &str,
+    ) -> Result<AccountAttribute, Stop> {
+        let Some(api) = &self.api else { return Ok(AccountAttribute::Refused("there is no `api`".to_owned())) };
+        let place = self.type_place(api, object_type).await?;
+        let (site, workspace) = (&api.site, api.workspace.as_str());
+        match self.client.user_attribute(site, workspace, &place, name).await.map_err(|e| failed(&e))? {
+            UserAttribute::Found(id) => return Ok(AccountAttribute::Id(id)),
+            UserAttribute::OtherType => return Ok(AccountAttribute::OtherType),
+            UserAttribute::Missing => {}
+        }
+        match self.client.add_user_attribute(site, workspace, &place, (name, description)).await {
+            Ok(id) => Ok(AccountAttribute::Id(id)),
+            Err(error) if is_about_the_request(&error) => Ok(AccountAttribute::Refused(error.to_string())),
+            Err(error) => Err(failed(&error)),
+        }
+    }
+
+    /// Writes an account into an attribute of an object, or takes it away.
+    pub(super) async fn write_account(
+        &self,
+        object_type: ObjectType,
+        object_id: &str,
+        attribute_id: &str,
+        account: Option<&str>,
+    ) -> Result<(), AccountRefused> {
+        let Some(api) = &self.api else { return Err(AccountRefused::Value("there is no `api`".to_owned())) };
+        let place = self.type_place(api, object_type).await.map_err(AccountRefused::Stopped)?;
+        let written =
+            self.client.write_value(&api.site, &api.workspace, (&place, object_id), attribute_id, account).await;
+        written.map_err(|error| match error.kind {
+            AssetsErrorKind::Forbidden => AccountRefused::Stopped(Stop::assets(RunStage::Deliver, &error)),
+            _ if is_about_the_request(&error) => AccountRefused::Value(error.to_string()),
+            _ => AccountRefused::Stopped(Stop::assets(RunStage::Deliver, &error)),
+        })
+    }
+
+    /// The accounts that a search for an address finds.
+    pub(super) async fn search_accounts(&self, address: &str) -> Result<Vec<Account>, Stop> {
+        let Some(api) = &self.api else { return Ok(Vec::new()) };
+        self.client.search_accounts(&api.site, address).await.map_err(|e| failed(&e))
+    }
+
+    /// Whether the person whose access this is may search for accounts.
+    pub(super) async fn may_search_accounts(&self) -> Result<bool, Stop> {
+        let Some(api) = &self.api else { return Ok(false) };
+        self.client.may_search_accounts(&api.site).await.map_err(|e| failed(&e))
+    }
+
     /// Writes the value of one of our attributes into an object that was `found`.
     pub(super) async fn write(
         &self,
@@ -132,7 +216,7 @@ impl Place {
             return Err(Error::internal(format!("the attribute for {key} is not among those of the object")).into());
         };
         let place = self.type_place(api, object_type).await?;
-        let written = self.client.write_value(&api.site, &api.workspace, (&place, &object.id), attribute, value);
+        let written = self.client.write_value(&api.site, &api.workspace, (&place, &object.id), attribute, Some(value));
         written.await.map_err(|e| Stop::assets(RunStage::Deliver, &e))
     }
 

@@ -1,0 +1,222 @@
+//! The Jira accounts of users, which no import can fill: after a delivery they are looked for by their addresses, and
+//! written into the objects one by one. Source: docs/assets.md, «Jira accounts».
+//!
+//! Whatever goes wrong here, the import stands: the run ends `degraded`, and the next run goes on. What is done of each user
+//! is stored with every batch, so that an attempt after a crash does the rest.
+
+mod plan;
+
+use super::deliver::delivered::Delivered;
+use super::place::{AccountAttribute, AccountRefused, Place};
+use super::run::Run;
+use super::stop::Stop;
+use crate::assets::lookup::{SeenObject, SeenObjects};
+use crate::codes::WarningCode;
+use crate::db::jira_users::{self, Looked};
+use crate::directory::ObjectType;
+use crate::jira_user::{JiraUserCounts, JiraUserOutcome, JiraUserReason, Verdict, addresses, judge};
+use crate::run_state::RunWarning;
+use plan::{Plan, Wanted};
+use std::collections::{HashMap, HashSet};
+
+/// Users that are looked for between two stores.
+const BATCH: usize = 50;
+const DESCRIPTION: &str = "The Jira account of the user";
+
+/// Looks for the accounts of users that are new or have another address, and writes them.
+pub async fn set(run: &Run, delivered: &Delivered) -> Result<(), Stop> {
+    let Some(attribute) = run.job.mapping.jira_user() else { return Ok(()) };
+    match Box::pin(look(run, attribute)).await {
+        Err(Stop::Failed(error)) => {
+            let advice = error.advice.as_deref().unwrap_or("Look at `api` of the destination.");
+            let detail = format!("Looking for the Jira accounts of users stopped: {}", error.detail);
+            stopped(run, WarningCode::JiraUsersStopped, detail, &format!("{advice} The next run looks for the rest."));
+            Ok(())
+        }
+        Err(Stop::Cancelled) if delivered.result.is_some() => {
+            let detail = "The run was cancelled before the Jira accounts of all users were looked for.".to_owned();
+            stopped(run, WarningCode::JiraUsersStopped, detail, "The next run looks for the rest.");
+            Ok(())
+        }
+        done => done,
+    }
+}
+
+fn stopped(run: &Run, code: WarningCode, detail: String, advice: &str) {
+    run.progress.degrade(RunWarning::new(code, detail).with_advice(advice));
+}
+
+async fn look(run: &Run, attribute: &str) -> Result<(), Stop> {
+    let Plan { users, beyond } = Plan::make(run).await?;
+    let mut left = beyond + users.len() as u64;
+    let mut counts = store(run, Vec::new(), left).await?;
+    if users.is_empty() {
+        return Ok(());
+    }
+    run.log(&format!("Looking for the Jira accounts of {} users.", users.len())).await?;
+    let Some(mut search) = Search::begin(run, attribute).await? else { return Ok(()) };
+    for batch in users.chunks(BATCH) {
+        let mut looked = Vec::with_capacity(batch.len());
+        let done = search.batch(batch, &mut looked).await;
+        // What was written is stored also where the rest could not be.
+        left -= looked.len() as u64;
+        counts = store(run, looked, left).await?;
+        done?;
+    }
+    warn(run, counts, search.refusal.as_deref());
+    Ok(())
+}
+
+async fn store(run: &Run, looked: Vec<Looked>, left: u64) -> Result<JiraUserCounts, Stop> {
+    let (lease, job, now) = (run.lease, run.job.id, run.app.clock.now());
+    let counts = run.tx("Jira accounts", async move |tx| jira_users::store(tx, &lease, job, &looked, now).await);
+    let counts = JiraUserCounts { left, ..counts.await? };
+    run.progress.count(ObjectType::Users.as_str(), |count| count.jira_users = Some(counts));
+    Ok(counts)
+}
+
+/// Says what an administrator may want to look at. That somebody has no account is nothing wrong.
+fn warn(run: &Run, counts: JiraUserCounts, refusal: Option<&str>) {
+    let JiraUserCounts { not_found, ambiguous, inactive, failed, left, .. } = counts;
+    let without = not_found + ambiguous + inactive;
+    let say = |code: WarningCode, number: u64, detail: String| {
+        RunWarning::new(code, detail).with_count(number).with_advice(code.advice())
+    };
+    if without > 0 {
+        let detail = format!(
+            "{without} users have no Jira account that is certain: {not_found} have none, of {ambiguous} there are several, and of \
+             {inactive} it is deactivated."
+        );
+        run.progress.warn(say(WarningCode::JiraUsersWithoutAccount, without, detail));
+    }
+    if failed > 0 {
+        let why = refusal.map(|why| format!(" The first one: {why}")).unwrap_or_default();
+        let detail = format!("The Jira accounts of {failed} users were not written.{why}");
+        run.progress.degrade(say(WarningCode::JiraUsersFailed, failed, detail));
+    }
+    if left > 0 {
+        let detail = format!("The run did not look for the Jira accounts of {left} more users.");
+        run.progress.warn(say(WarningCode::JiraUsersLeft, left, detail));
+    }
+}
+
+struct Search<'r> {
+    place: Place,
+    /// The id in Assets of the attribute for the account.
+    attribute: String,
+    /// The key of the attribute by which Assets recognises users.
+    identity: &'r str,
+    /// Why the first account was not written.
+    refusal: Option<String>,
+}
+
+impl<'r> Search<'r> {
+    /// `None`: nothing can be written, and the run says why.
+    async fn begin(run: &'r Run, attribute: &str) -> Result<Option<Self>, Stop> {
+        let mut place = Place::find(run).await?;
+        if let Some(error) = place.refusal.take() {
+            return Err(Stop::Failed(error));
+        }
+        if place.api.is_none() {
+            let detail = "The Jira accounts of users were not looked for, because the destination has no `api`.";
+            let advice = "Give the destination `api` with the site's URL, an email address and an API token.";
+            stopped(run, WarningCode::JiraUsersStopped, detail.to_owned(), advice);
+            return Ok(None);
+        }
+        if !place.may_search_accounts().await? {
+            let detail = "The person in `api.email` of the destination may not search for Jira accounts, so nobody would be \
+                          found.";
+            let code = WarningCode::JiraUsersForbidden;
+            stopped(run, code, detail.to_owned(), code.advice());
+            return Ok(None);
+        }
+        let unfit = |detail: String| {
+            let code = WarningCode::JiraUserAttributeUnfit;
+            stopped(run, code, detail, code.advice());
+            Ok(None)
+        };
+        let attribute = match place.account_attribute(ObjectType::Users, attribute, DESCRIPTION).await? {
+            AccountAttribute::Id(id) => id,
+            AccountAttribute::OtherType => {
+                return unfit(format!("The attribute «{attribute}» of users in Assets does not have the type User."));
+            }
+            AccountAttribute::Refused(why) => {
+                return unfit(format!("The attribute «{attribute}» of users could not be added in Assets: {why}."));
+            }
+        };
+        let identity = run.job.mapping.identity_key(ObjectType::Users);
+        Ok(Some(Self { place, attribute, identity, refusal: None }))
+    }
+
+    /// Adds what came of each user to `looked`.
+    async fn batch(&mut self, users: &[Wanted], looked: &mut Vec<Looked>) -> Result<(), Stop> {
+        let mut judged = Vec::with_capacity(users.len());
+        for user in users {
+            judged.push((user, self.search(user).await?));
+        }
+        let to_write = judged.iter().filter(|(user, verdict)| user.needs_write(verdict));
+        let identities: Vec<String> = to_write.filter_map(|(user, _)| user.identity.clone()).collect();
+        let found = self.place.find_values(ObjectType::Users, self.identity, &identities).await?;
+        let by_identity = self.by_identity(&found);
+        for (user, verdict) in judged {
+            if !user.needs_write(&verdict) {
+                looked.push(user.looked(&verdict, false));
+                continue;
+            }
+            let objects = user.identity.as_deref().and_then(|identity| by_identity.get(&fold(identity)));
+            looked.push(self.write(user, &verdict, objects.map_or(&[] as &[&SeenObject], Vec::as_slice)).await?);
+        }
+        Ok(())
+    }
+
+    /// By the mail address, and by the user principal name if nobody has the address.
+    async fn search(&self, user: &Wanted) -> Result<Verdict, Stop> {
+        let mut verdict = Verdict::None(JiraUserOutcome::NotFound, JiraUserReason::NoAddress);
+        for address in addresses(user.mail.as_deref(), user.user_principal_name.as_deref()) {
+            verdict = judge(&self.place.search_accounts(address).await?, address);
+            if !verdict.is_open() {
+                break;
+            }
+        }
+        Ok(verdict)
+    }
+
+    fn by_identity<'o>(&self, found: &'o SeenObjects) -> HashMap<String, Vec<&'o SeenObject>> {
+        let mut by_identity: HashMap<String, Vec<&SeenObject>> = HashMap::new();
+        let mut seen = HashSet::new();
+        let Some(name) = self.place.name(ObjectType::Users, self.identity) else { return by_identity };
+        for object in found.objects.iter().filter(|object| seen.insert(object.id.as_str())) {
+            for value in object.values.get(name).into_iter().flatten().take(1) {
+                by_identity.entry(fold(value)).or_default().push(object);
+            }
+        }
+        by_identity
+    }
+
+    async fn write(&mut self, user: &Wanted, verdict: &Verdict, objects: &[&SeenObject]) -> Result<Looked, Stop> {
+        let account = match verdict {
+            Verdict::Account(account) => Some(account.as_str()),
+            Verdict::None(..) => None,
+        };
+        let object = match objects {
+            [one] => one,
+            // An object that is gone has no account any more.
+            [] if account.is_none() => return Ok(user.looked(verdict, true)),
+            [] => return Ok(user.failed(JiraUserReason::ObjectNotFound)),
+            _ => return Ok(user.failed(JiraUserReason::SeveralObjects)),
+        };
+        match self.place.write_account(ObjectType::Users, &object.id, &self.attribute, account).await {
+            Ok(()) => Ok(user.looked(verdict, user.account.as_deref() != account)),
+            Err(AccountRefused::Value(why)) => {
+                self.refusal.get_or_insert_with(|| format!("{}: {why}", object.key));
+                Ok(user.failed(JiraUserReason::WriteRefused))
+            }
+            Err(AccountRefused::Stopped(stop)) => Err(stop),
+        }
+    }
+}
+
+/// Identities are compared as Assets does: without regard to case.
+fn fold(value: &str) -> String {
+    value.trim().to_lowercase()
+}
