@@ -2,7 +2,7 @@
 //! before a handler runs. A handler extracts, parses, makes one call, and answers.
 
 pub mod api_keys;
-mod application_query;
+pub mod application_query;
 pub mod attributes;
 pub mod audit_events;
 pub mod auth;
@@ -14,6 +14,7 @@ pub mod connections;
 pub mod console;
 pub mod contract;
 pub mod credentials;
+pub mod descriptors;
 pub mod destination_checks;
 pub mod destination_types;
 mod destinations;
@@ -28,6 +29,7 @@ pub mod forge;
 mod forge_imports;
 mod handovers;
 pub mod health;
+mod home;
 mod insights;
 pub mod jira_users;
 mod job_changes;
@@ -43,6 +45,7 @@ mod page;
 mod patch;
 pub mod problem;
 pub mod rate_limit;
+mod refusals;
 mod respond;
 mod routes;
 pub mod run_changes;
@@ -69,7 +72,7 @@ use utoipa_swagger_ui::{Config, SwaggerUi};
 /// Threads that answer requests; they mostly wait for the database.
 const THREADS: usize = 2;
 /// How long a caller may take to send the head of a request; generous, because either machine may be busy.
-const HEAD_SECONDS: u64 = 30;
+const HEAD_SECONDS: u64 = 15;
 /// How long open requests may take to end when the service stops.
 const DRAIN_SECONDS: u64 = 10;
 
@@ -128,6 +131,7 @@ pub fn contract() -> Result<Contract> {
 /// The HTTP server on `listener`. It runs while it is awaited, and its handle stops it.
 pub fn server(app: App, listener: TcpListener, offer: Offer) -> Result<Server> {
     let issuers = web::Data::new(Issuers::new(&app));
+    let refusals = web::Data::new(refusals::Refusals::default());
     let limiter = web::Data::new(rate_limit::RateLimiter::new(app.settings.rate_limit));
     let (app, contract) = (web::Data::new(app), web::Data::new(contract()?));
     let server = HttpServer::new(move || {
@@ -148,10 +152,12 @@ pub fn server(app: App, listener: TcpListener, offer: Offer) -> Result<Server> {
             .app_data(contract.clone())
             .app_data(issuers.clone())
             .app_data(limiter.clone())
+            .app_data(refusals.clone())
             .configure(configure)
             .configure(move |config| {
                 if offer != Offer::Operations {
                     console::serve(config);
+                    home::serve(config);
                 }
             })
             .service(web::redirect("/docs", "/docs/"))
@@ -164,6 +170,7 @@ pub fn server(app: App, listener: TcpListener, offer: Offer) -> Result<Server> {
     });
     let server = server
         .workers(THREADS)
+        .max_connections(descriptors::connections().div_ceil(THREADS))
         .disable_signals()
         .client_request_timeout(std::time::Duration::from_secs(HEAD_SECONDS))
         .shutdown_timeout(DRAIN_SECONDS)

@@ -3,6 +3,7 @@
 use crate::assets;
 use crate::clock::Clock;
 use crate::config::Settings;
+use crate::connection_check::turns::Turns;
 use crate::db::Db;
 use crate::db::listen::Notice;
 use crate::db::presence::Presence;
@@ -32,6 +33,8 @@ pub struct App {
     pub public_http: PublicClient,
     pub graph: graph::Client,
     pub assets: assets::Client,
+    /// Limits the checks of connections.
+    pub check_turns: Turns,
     /// The names of licences by SKU id.
     pub license_names: Arc<LicenseNames>,
     /// The notices of other processes, see [`crate::db::listen`].
@@ -52,6 +55,7 @@ impl App {
         let graph = graph::Client::new(http.clone(), clock.clone(), &settings.hosts, tokens, settings.graph_units);
         let assets = assets::Client::new(http.clone(), clock.clone(), &settings.hosts);
         let license_names = Arc::new(license_names(&settings)?);
+        let check_turns = Turns::new(settings.rate_limit);
         Ok(Self {
             db,
             clock,
@@ -61,6 +65,7 @@ impl App {
             public_http,
             graph,
             assets,
+            check_turns,
             license_names,
             notices,
             presence: Presence::random(),

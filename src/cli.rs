@@ -1,4 +1,4 @@
-//! The commands: `serve migrate openapi doctor keys`, and with the feature `simulators` `simulate demo bench`.
+//! The commands. With the feature `simulators`, those that need them too: `simulate demo bench`.
 
 #[cfg(feature = "simulators")]
 mod bench;
@@ -7,31 +7,37 @@ mod calls;
 #[cfg(feature = "simulators")]
 mod demo;
 mod doctor;
+mod document;
+mod health;
 mod keys;
+mod manual;
+mod migrate;
 mod output;
 #[cfg(feature = "simulators")]
 mod simulate;
+mod sources;
 mod variables;
+mod version;
 
-use crate::api::{self, openapi};
 use crate::clock::Clock;
-use crate::config::{LogSettings, Role, Settings};
-use crate::serve::{self, Database};
+use crate::config::{ConfigSettings, LogSettings, Role, Settings};
+use crate::serve;
 use crate::shutdown::Shutdown;
 use crate::telemetry;
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use clap::error::{ContextKind, ContextValue};
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
-use output::{say, say_aside, say_error};
+use output::{say, say_error};
 use secrecy::{ExposeSecret, SecretString};
-use std::io::IsTerminal as _;
-use std::path::PathBuf;
+use sources::Warning;
 use std::process::ExitCode;
 
 /// Imports a Microsoft Entra ID directory into Jira Service Management Assets.
 #[derive(Parser)]
 #[command(name = "entra-assets", version, max_term_width = 110)]
 struct Cli {
+    #[command(flatten)]
+    config: ConfigSettings,
     #[command(flatten)]
     log: LogSettings,
     #[command(subcommand)]
@@ -54,9 +60,9 @@ enum Command {
     /// Run the service: the API and the workers that execute imports.
     Serve(Box<Serve>),
     /// Apply pending database migrations, or revert the latest ones.
-    Migrate(Box<Migrate>),
+    Migrate(Box<migrate::Migrate>),
     /// Print the OpenAPI document, or write it to files.
-    Openapi(OpenApi),
+    Openapi(document::OpenApi),
     /// Run only the simulated Entra, Graph and Assets servers.
     #[cfg(feature = "simulators")]
     Simulate(simulate::SimulateArgs),
@@ -71,6 +77,14 @@ enum Command {
     /// Manage API keys and the master key.
     #[command(subcommand)]
     Keys(Box<keys::Keys>),
+    /// Ask a service on this machine whether it is ready. The exit code is 0 if it is.
+    Health(health::Health),
+    /// Print the version of the program, and what it was built with.
+    Version(version::Version),
+    /// Print the completions of a shell: `entra-assets completions bash > /etc/bash_completion.d/entra-assets`.
+    Completions(manual::Completions),
+    /// Write the manual pages into a folder, or print the first one.
+    Man(manual::Man),
 }
 
 #[derive(Args)]
@@ -82,36 +96,15 @@ struct Serve {
     role: Role,
 }
 
-#[derive(Args)]
-struct Migrate {
-    #[command(flatten)]
-    settings: Settings,
-    /// Revert the last N migrations. Data that only they hold is lost. Asks on a terminal before it does so.
-    #[arg(long, value_name = "N")]
-    down: Option<usize>,
-    /// Revert without asking.
-    #[arg(long, requires = "down")]
-    yes: bool,
-}
-
-#[derive(Args)]
-struct OpenApi {
-    /// Print YAML instead of JSON.
-    #[arg(long)]
-    yaml: bool,
-    /// Write openapi.json and openapi.yaml into this folder instead of printing.
-    #[arg(long, value_name = "FOLDER")]
-    write: Option<PathBuf>,
-    /// Print the list of problem codes (docs/errors.md) instead.
-    #[arg(long)]
-    errors: bool,
-}
-
 /// Parses the command line and runs the command.
 pub async fn main() -> ExitCode {
-    let cli = parse().unwrap_or_else(|error| without_secrets(error).exit());
+    let program = program();
+    let (cli, warnings) = match parse(&program) {
+        Ok(parsed) => parsed,
+        Err(error) => without_secrets(&program, error).exit(),
+    };
     let result = match telemetry::start_logging(&cli.log_settings()) {
-        Ok(()) => run(cli.command).await,
+        Ok(()) => run(cli.command, &program, &warnings).await,
         Err(error) => Err(error.into()),
     };
     match result {
@@ -123,30 +116,22 @@ pub async fn main() -> ExitCode {
     }
 }
 
-fn parse() -> std::result::Result<Cli, clap::Error> {
-    let matches = without_empty_variables(Cli::command()).try_get_matches()?;
-    Cli::from_arg_matches(&matches)
+/// Every command with all of its options.
+fn program() -> clap::Command {
+    sources::with_secret_files(Cli::command())
 }
 
-/// A variable that is set to nothing counts as not set: files of settings have such lines.
-fn without_empty_variables(command: clap::Command) -> clap::Command {
-    let is_empty = |argument: &clap::Arg| {
-        argument.get_env().and_then(std::env::var_os).is_some_and(|value| value.to_string_lossy().trim().is_empty())
-    };
-    let command = command.mut_args(|argument| match is_empty(&argument) {
-        // No variable has this name.
-        true => argument.env("").hide_env(true),
-        false => argument,
-    });
-    command.mut_subcommands(without_empty_variables)
+fn parse(program: &clap::Command) -> std::result::Result<(Cli, Vec<Warning>), clap::Error> {
+    let given: Vec<_> = std::env::args_os().collect();
+    let (matches, warnings) = sources::read(program, &given)?;
+    Ok((Cli::from_arg_matches(&matches)?, warnings))
 }
 
 /// An error of the command line names the setting, but never shows the value of one that may hold a secret.
-fn without_secrets(mut error: clap::Error) -> clap::Error {
+fn without_secrets(program: &clap::Command, mut error: clap::Error) -> clap::Error {
     let Some(ContextValue::String(argument)) = error.get(ContextKind::InvalidArg) else { return error };
     let named = argument.split([' ', '=']).next().unwrap_or_default().trim_start_matches("--").to_owned();
-    let command = Cli::command();
-    let mut commands = vec![&command];
+    let mut commands = vec![program];
     while let Some(command) = commands.pop() {
         commands.extend(command.get_subcommands());
         let is_secret =
@@ -159,25 +144,32 @@ fn without_secrets(mut error: clap::Error) -> clap::Error {
     error
 }
 
-async fn run(command: Command) -> Result<()> {
+async fn run(command: Command, program: &clap::Command, warnings: &[Warning]) -> Result<()> {
     match command {
-        Command::Serve(serve) => run_service(*serve).await,
-        Command::Migrate(migrate) => run_migrations(*migrate).await,
+        Command::Serve(serve) => run_service(*serve, program, warnings).await,
+        Command::Migrate(migrate) => migrate::run(*migrate).await,
         #[cfg(feature = "simulators")]
         Command::Simulate(arguments) => simulate::run(&arguments).await,
         #[cfg(feature = "simulators")]
         Command::Demo(arguments) => Box::pin(demo::run(*arguments)).await,
         #[cfg(feature = "simulators")]
         Command::Bench(arguments) => Box::pin(bench::run(&arguments)).await,
-        Command::Openapi(options) => write_document(&options),
-        Command::Doctor(arguments) => Box::pin(doctor::run(&arguments, &variables::unknown(&Cli::command()))).await,
+        Command::Openapi(options) => document::write(&options),
+        Command::Doctor(arguments) => Box::pin(doctor::run(&arguments, &variables::unknown(program), warnings)).await,
         Command::Keys(command) => Box::pin(keys::run(*command)).await,
+        Command::Health(arguments) => health::run(&arguments).await,
+        Command::Version(arguments) => version::run(&arguments),
+        Command::Completions(arguments) => manual::write_completions(&arguments, program.clone()),
+        Command::Man(arguments) => manual::write_pages(&arguments, program.clone()),
     }
 }
 
-async fn run_service(serve: Serve) -> Result<()> {
-    for wrong in variables::unknown(&Cli::command()) {
+async fn run_service(serve: Serve, program: &clap::Command, warnings: &[Warning]) -> Result<()> {
+    for wrong in variables::unknown(program) {
         tracing::warn!("{}: {}", wrong.name, wrong.advice());
+    }
+    for warning in warnings {
+        tracing::warn!("{}: {}", warning.name, warning.text);
     }
     let shutdown = Shutdown::on_signals().context("cannot listen for signals")?;
     let show_new_key = |key: &SecretString| {
@@ -188,69 +180,51 @@ async fn run_service(serve: Serve) -> Result<()> {
     Ok(service.run().await?)
 }
 
-async fn run_migrations(migrate: Migrate) -> Result<()> {
-    let database = Database::open(&migrate.settings, &Clock::system()).await?;
-    let migrated = run_migrations_on(&database, &migrate).await;
-    database.close().await?;
-    migrated
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+    use std::path::Path;
 
-async fn run_migrations_on(database: &Database, migrate: &Migrate) -> Result<()> {
-    let names = match migrate.down {
-        Some(count) => {
-            let names = crate::db::migrate::last(&database.migrate, count).await?;
-            if !names.is_empty() && !migrate.yes {
-                confirm_revert(&names)?;
+    fn read(path: &str) -> String {
+        fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap()
+    }
+
+    /// The settings of `serve` that are not files with a secret, each with its row of the README.
+    fn rows() -> Vec<(String, String)> {
+        let mut program = program();
+        program.build();
+        let serve = program.find_subcommand("serve").unwrap();
+        let of = |argument: &clap::Arg| {
+            let name = argument.get_env()?.to_str()?.to_owned();
+            if argument.get_help_heading().is_some() {
+                return None;
             }
-            crate::db::migrate::down(&database.migrate, names.len()).await?
-        }
-        None => database.migrate().await?,
-    };
-    let (done, nothing) = match migrate.down {
-        Some(_) => ("migration reverted", "no migration to revert"),
-        None => ("migration applied", "no pending migrations"),
-    };
-    match names.is_empty() {
-        true => say(nothing),
-        false => names.iter().for_each(|name| say(&format!("{done}: {name}"))),
+            let default = argument.get_default_values().first().map(|value| format!("`{}`", value.to_string_lossy()));
+            let help = argument.get_help().unwrap().to_string();
+            let default = default.unwrap_or_else(|| "unset".to_owned());
+            Some((name.clone(), format!("| `{name}` | {default} | {}. |", help.trim_end_matches('.'))))
+        };
+        serve.get_arguments().filter_map(of).collect()
     }
-    Ok(())
-}
 
-/// Reverting loses data, so a person has to say yes.
-fn confirm_revert(names: &[String]) -> Result<()> {
-    say_aside(&format!(
-        "Reverting deletes the tables and columns that these migrations made, with all their data: {}.",
-        names.join(", ")
-    ));
-    if !std::io::stdin().is_terminal() {
-        bail!("nothing was reverted: add --yes if this is what you want");
-    }
-    say_aside("Type `yes` to revert:");
-    let mut answer = String::new();
-    std::io::stdin().read_line(&mut answer)?;
-    match answer.trim() {
-        "yes" => Ok(()),
-        _ => bail!("nothing was reverted"),
-    }
-}
-
-fn write_document(options: &OpenApi) -> Result<()> {
-    if options.errors {
-        say(openapi::errors_page().trim_end());
-        return Ok(());
-    }
-    let contract = api::contract()?;
-    let document = contract.document();
-    let (json, yaml) = (openapi::to_json(document), openapi::to_yaml(document));
-    match &options.write {
-        Some(folder) => {
-            for (name, text) in [("openapi.json", &json), ("openapi.yaml", &yaml)] {
-                let path = folder.join(name);
-                std::fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
-            }
+    /// The command line is the one source of the settings.
+    #[test]
+    fn every_setting_is_described_where_operators_look() {
+        let (readme, environment) = (read("README.md"), read("deploy/systemd/environment.example"));
+        let rows = rows();
+        assert!(rows.len() > 30, "{rows:?}");
+        let missing: Vec<&str> =
+            rows.iter().map(|(_, row)| row.as_str()).filter(|row| !readme.lines().any(|line| line == *row)).collect();
+        assert!(missing.is_empty(), "README.md lacks:\n{}", missing.join("\n"));
+        let described = readme.lines().filter_map(|line| line.strip_prefix("| `")?.split_once("` | "));
+        let described =
+            described.map(|(name, _)| name).filter(|name| name.chars().all(|c| c.is_ascii_uppercase() || c == '_'));
+        let unknown: Vec<&str> = described.filter(|name| rows.iter().all(|(known, _)| known != name)).collect();
+        assert!(unknown.is_empty(), "README.md has settings that the program does not have: {unknown:?}");
+        for (name, _) in rows {
+            let is_there = environment.lines().any(|line| line.starts_with(&format!("#{name}=")));
+            assert!(is_there, "deploy/systemd/environment.example lacks {name}");
         }
-        None => say(if options.yaml { &yaml } else { &json }.trim_end()),
     }
-    Ok(())
 }

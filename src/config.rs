@@ -2,10 +2,12 @@
 
 pub mod data_dir;
 pub mod issuers;
+pub mod network;
 
 use crate::error::{Code, Error, Result};
 use clap::{Args, ValueEnum};
 use issuers::{ForgeAppId, JwtIssuer, JwtIssuers};
+use network::Network;
 use secrecy::SecretString;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -131,8 +133,9 @@ pub struct DatabaseSettings {
     /// URL of the same database without a transaction pooler; used for LISTEN. Default: DATABASE_URL.
     #[arg(long, env = "ENTRA_ASSETS_LISTEN_DATABASE_URL", hide_env_values = true, value_parser = secret)]
     pub listen_database_url: Option<SecretString>,
-    /// Data directory: the embedded database and generated keys. The user of the database must be able to reach it, so it
-    /// must not be below /root.
+    /// Data directory: the embedded database and the generated keys. Default: /var/lib/entra-assets for root, otherwise
+    /// entra-assets in $XDG_DATA_HOME or ~/.local/share. PostgreSQL refuses to run as root, so root's database runs as
+    /// another user, and the directory must not be below /root.
     #[arg(long, env = "ENTRA_ASSETS_DATA_DIR")]
     pub data_dir: Option<PathBuf>,
     /// The most database connections of this process. Default: 16, or as many as ENTRA_ASSETS_WORKERS needs.
@@ -151,6 +154,15 @@ pub struct HttpSettings {
     /// The time limit of one request, for tests.
     #[arg(skip)]
     pub request_timeout: Option<Duration>,
+}
+
+/// Where the settings are, for all commands.
+#[derive(Args, Clone, Debug, Default)]
+pub struct ConfigSettings {
+    /// TOML file with settings, named like the variables in lower case without ENTRA_ASSETS_: `listen = "127.0.0.1:8080"`.
+    /// Variables and options win.
+    #[arg(long, env = "ENTRA_ASSETS_CONFIG", global = true, value_name = "FILE")]
+    pub config: Option<PathBuf>,
 }
 
 /// Logging, for all commands.
@@ -191,9 +203,6 @@ pub struct SecuritySettings {
     /// Master key: 32 bytes in base64. Of several, separated by commas, the first encrypts and all decrypt.
     #[arg(long, env = "ENTRA_ASSETS_MASTER_KEY", hide_env_values = true, value_parser = secret)]
     pub master_key: Option<SecretString>,
-    /// File with the master key.
-    #[arg(long, env = "ENTRA_ASSETS_MASTER_KEY_FILE")]
-    pub master_key_file: Option<PathBuf>,
     /// Admin key of the organization `default`: at least 32 printable characters without leading or trailing spaces.
     #[arg(long, env = "ENTRA_ASSETS_ADMIN_KEY", hide_env_values = true, value_parser = admin_key)]
     pub admin_key: Option<SecretString>,
@@ -212,6 +221,10 @@ pub struct SecuritySettings {
     /// Origins to which webhooks may be sent even if they use http or are private or local; separated by commas.
     #[arg(long, env = "ENTRA_ASSETS_WEBHOOK_ALLOW", value_delimiter = ',', value_parser = origin)]
     pub webhook_allow: Vec<Url>,
+    /// Proxies in front of the API whose X-Forwarded-For says where a refused request came from: addresses or ranges of
+    /// addresses, separated by commas. Default: none.
+    #[arg(long, env = "ENTRA_ASSETS_TRUSTED_PROXIES", value_delimiter = ',')]
+    pub trusted_proxies: Vec<Network>,
     /// Origins from which browsers may call the API; separated by commas.
     #[arg(long, env = "ENTRA_ASSETS_CORS_ORIGINS", value_delimiter = ',', value_parser = origin)]
     pub cors_origins: Vec<Url>,
@@ -231,7 +244,8 @@ fn without_line_break(text: &str) -> &str {
     text.trim_end_matches(['\r', '\n'])
 }
 
-fn secret(text: &str) -> std::result::Result<SecretString, String> {
+/// A secret of the command line or the environment.
+pub(crate) fn secret(text: &str) -> std::result::Result<SecretString, String> {
     Ok(without_line_break(text).to_owned().into())
 }
 

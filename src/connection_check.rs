@@ -12,6 +12,7 @@ pub mod setup;
 mod sign_in;
 mod summary;
 mod text;
+pub mod turns;
 mod verdict;
 
 pub use crate::connection::Overall;
@@ -19,7 +20,7 @@ pub use report::{CheckIdentity, CheckReport};
 pub use setup::{Setup, place, setup, setup_of_new};
 pub use sign_in::{sign_in_finding, sign_in_remedies};
 pub use summary::summary;
-pub use text::render_text;
+pub use text::{render_manifest, render_text};
 pub use verdict::{judge_token, refusal};
 
 use crate::codes::FindingCode;

@@ -6,6 +6,7 @@
 use std::collections::HashSet;
 use std::error::Error as StdError;
 use std::fmt;
+use std::time::Duration;
 
 pub use crate::codes::Code;
 
@@ -69,13 +70,15 @@ pub struct Error {
     pub detail: String,
     pub faults: Vec<Fault>,
     pub used_by: Vec<UsedBy>,
+    /// When to try again, if the code alone does not say it.
+    pub retry_after: Option<Duration>,
     /// For the log only.
     source: Option<Box<dyn StdError + Send + Sync>>,
 }
 
 impl Error {
     pub fn new(code: Code, detail: impl Into<String>) -> Self {
-        Self { code, detail: detail.into(), faults: Vec::new(), used_by: Vec::new(), source: None }
+        Self { code, detail: detail.into(), faults: Vec::new(), used_by: Vec::new(), retry_after: None, source: None }
     }
 
     /// A defect of the service. The caller sees only that there was one.
@@ -103,6 +106,11 @@ impl Error {
 
     pub fn with_source(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
         self.source = Some(source.into());
+        self
+    }
+
+    pub fn with_retry_after(mut self, wait: Duration) -> Self {
+        self.retry_after = Some(wait);
         self
     }
 

@@ -27,6 +27,14 @@ pub fn client(settings: &HttpSettings) -> Result<reqwest::Client> {
         .map_err(|e| Error::new(Code::ConfigurationInvalid, format!("Cannot build the HTTP client: {e}.")))
 }
 
+/// Like [`client`], but past the proxies of the environment: for a service on this machine.
+pub fn direct_client(settings: &HttpSettings) -> Result<reqwest::Client> {
+    builder(settings)?
+        .no_proxy()
+        .build()
+        .map_err(|e| Error::new(Code::ConfigurationInvalid, format!("Cannot build the HTTP client: {e}.")))
+}
+
 #[expect(clippy::disallowed_methods, reason = "the only place that builds HTTP clients")]
 fn builder(settings: &HttpSettings) -> Result<reqwest::ClientBuilder> {
     let mut builder = reqwest::Client::builder()

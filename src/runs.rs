@@ -6,7 +6,7 @@
 //! stored, from which any process resumes the run. [`progress`] reports counts, warnings and progress meanwhile.
 //! [`scheduler`] queues runs that are due; [`webhooks`] announces how runs end; [`quotas`] shares
 //! Graph's quota with other processes; [`database_clock`] keeps to their common clock; `monitoring` sets the metrics of jobs
-//! and queue.
+//! and queue; [`outage`] keeps the log short while the database is away.
 
 mod adopt;
 pub mod checkpoint;
@@ -19,6 +19,7 @@ pub mod fit;
 pub mod forge_token;
 mod jira_users;
 mod monitoring;
+pub mod outage;
 pub mod pipeline;
 mod place;
 pub mod progress;

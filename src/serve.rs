@@ -4,12 +4,13 @@ use crate::api::{self, Offer};
 use crate::app::App;
 use crate::clock::Clock;
 use crate::config::data_dir::{self, StoredKey};
-use crate::config::{Role, SecuritySettings, Settings};
+use crate::config::{Role, Settings};
 use crate::db::connect::Options;
 use crate::db::{Db, inspect, listen, migrate};
 use crate::error::{Code, Error, Result};
 use crate::ids::WorkerId;
 use crate::postgres::{self, Embedded};
+use crate::runs::outage::Outage;
 use crate::runs::{database_clock, quotas, scheduler, takeover, webhooks, worker};
 use crate::seal::KeyRing;
 use crate::shutdown::{Finish, Shutdown};
@@ -117,6 +118,7 @@ pub async fn start(
     if role != Role::Api {
         settings.check_connections()?;
     }
+    api::descriptors::raise();
     let database = Database::open(&settings, &clock).await?;
     match start_on(&database, settings, role, clock, &shutdown, show_new_key).await {
         Ok((app, address, admin_key, servers)) => {
@@ -230,16 +232,8 @@ impl Service {
 
 /// The master keys: as set, else those of the data directory if the database is embedded.
 pub fn master_keys(settings: &Settings, is_embedded: bool) -> Result<KeyRing> {
-    let SecuritySettings { master_key, master_key_file, .. } = &settings.security;
-    if let Some(text) = master_key {
+    if let Some(text) = &settings.security.master_key {
         return KeyRing::parse(text);
-    }
-    if let Some(path) = master_key_file {
-        let text = std::fs::read_to_string(path).map_err(|e| {
-            let detail = format!("ENTRA_ASSETS_MASTER_KEY_FILE: cannot read {}: {e}.", path.display());
-            Error::new(Code::ConfigurationInvalid, detail)
-        })?;
-        return KeyRing::parse(&text.trim().to_owned().into());
     }
     if is_embedded {
         return KeyRing::parse(&data_dir::load_or_create_master_key(&settings.database.data_dir()?)?.key);
@@ -247,7 +241,7 @@ pub fn master_keys(settings: &Settings, is_embedded: bool) -> Result<KeyRing> {
     Err(Error::new(
         Code::ConfigurationInvalid,
         "ENTRA_ASSETS_MASTER_KEY is required if DATABASE_URL is set: it encrypts the stored secrets. Generate one with \
-         `openssl rand -base64 32` and keep it safe.",
+         `openssl rand -base64 32` and keep it safe. ENTRA_ASSETS_MASTER_KEY_FILE can name a file with it.",
     ))
 }
 
@@ -287,11 +281,17 @@ fn telemetry_upkeep(app: &App, shutdown: &Shutdown) -> Result<impl Future<Output
 
 /// Forwards the notices of other processes, and reconnects whenever the connection breaks.
 async fn keep_listening(app: App, options: Options, shutdown: Shutdown) {
+    const LOST: &str = "LISTEN connection lost, and this process polls until it is back";
+    let mut outage = Outage::default();
     let listening = async {
         loop {
-            if let Err(error) = listen::forward(&options, &app.presence, &app.notices).await {
-                tracing::warn!(%error, "LISTEN connection lost; polling until it is back");
+            let begun = app.clock.instant();
+            let ended = listen::forward(&options, &app.presence, &app.notices).await;
+            if app.clock.elapsed_since(begun) > MAX_LISTEN_PAUSE {
+                // It listened for a while, so this is another loss.
+                outage.note(&app.clock, LOST, None);
             }
+            outage.note(&app.clock, LOST, ended.as_ref().err().map(|error| error.detail.as_str()));
             let wait = MAX_LISTEN_PAUSE / 2 + app.clock.jitter(MAX_LISTEN_PAUSE / 2);
             app.clock.sleep(wait).await;
         }

@@ -12,8 +12,9 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 use tracing_subscriber::EnvFilter;
 
-/// The default log filter: `info` of this service, warnings of libraries.
-const DEFAULT_FILTER: &str = "warn,entra_assets=info,actix_server=warn";
+/// The default log filter: `info` of this service, warnings of libraries. The HTTP server would tell each malformed head as
+/// an error, so everybody could fill the log.
+const DEFAULT_FILTER: &str = "warn,entra_assets=info,actix_server=warn,actix_http=off";
 
 /// Upper bounds in seconds for every metric whose name ends in `_seconds`.
 const SECONDS: [f64; 12] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0];
@@ -75,8 +76,12 @@ pub fn metrics() -> Result<PrometheusHandle> {
 /// The help texts of all metrics, as Prometheus shows them. The names follow its conventions
 /// (<https://prometheus.io/docs/practices/naming/>): a base unit as the suffix, `_total` for counters only.
 fn describe() {
-    const COUNTERS: [(&str, &str); 2] = [
+    const COUNTERS: [(&str, &str); 3] = [
         ("entra_assets_graph_requests_total", "Requests to Microsoft Graph, by HTTP status."),
+        (
+            "entra_assets_refused_requests_total",
+            "Requests refused for who sent them, by reason: no valid key, a scope is missing.",
+        ),
         ("http_requests_total", "Requests to the API, by method, path and HTTP status."),
     ];
     const HISTOGRAMS: [(&str, &str); 2] = [

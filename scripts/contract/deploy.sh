@@ -135,11 +135,14 @@ works_through() { # URL AUTHORITY
 
 # Whoever installs the service can set everything: each setting is in the examples, or fixed by them.
 step_settings() {
-    local name missing=0
-    for name in $(target/debug/entra-assets serve --help | grep -o '\[env: [A-Z_]*' | cut -c7- | sort -u); do
+    local name names missing=0
+    names=$(target/debug/entra-assets serve --help | grep -o '\[env: [A-Z_]*' | cut -c7- | sort -u)
+    for name in $names; do
+        # The file of a secret: the rule is in README.md.
+        [ "${name%_FILE}" != "$name" ] && grep -qx "${name%_FILE}" <<<"$names" && continue
         grep -q "^#$name=" deploy/systemd/environment.example || { echo "environment.example lacks $name"; missing=1; }
         # The image's command, its address and its missing data directory are fixed; migrations are a service of their own.
-        case $name in ENTRA_ASSETS_LISTEN | ENTRA_ASSETS_MIGRATE_URL | ENTRA_ASSETS_ROLE | ENTRA_ASSETS_DATA_DIR | ENTRA_ASSETS_MASTER_KEY_FILE) continue ;; esac
+        case $name in ENTRA_ASSETS_LISTEN | ENTRA_ASSETS_MIGRATE_URL | ENTRA_ASSETS_ROLE | ENTRA_ASSETS_DATA_DIR) continue ;; esac
         grep -q "^    $name:" compose.yaml || { echo "compose.yaml lacks $name"; missing=1; }
     done
     return $missing

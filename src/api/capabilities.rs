@@ -36,7 +36,7 @@ pub(super) fn parse(text: Option<&str>) -> Result<Vec<Capability>> {
 }
 
 /// The capabilities that were requested, or the default ones.
-pub(super) fn or_default(capabilities: Vec<Capability>) -> Vec<Capability> {
+pub fn or_default(capabilities: Vec<Capability>) -> Vec<Capability> {
     if capabilities.is_empty() { Capability::DEFAULT.to_vec() } else { capabilities }
 }
 

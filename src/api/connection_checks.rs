@@ -15,6 +15,7 @@ use super::credentials::{self, CredentialBody};
 use super::page::{Page, PageQuery, TimeSortQuery};
 use crate::app::App;
 use crate::cloud::Cloud;
+use crate::connection_check::turns::Turn;
 use crate::connection_check::{self, CheckReport, DEADLINE, Overall};
 use crate::db::connection_checks::{self, NewConnectionCheckRow, Which};
 use crate::db::webhooks::{self, Announcement};
@@ -68,12 +69,13 @@ pub struct CheckConnectionSettings {
     pub capabilities: Vec<Capability>,
 }
 
-/// Checks a stored connection and stores the result. «Save & check» uses it too.
+/// Checks a stored connection and stores the result. «Save & check» uses it too. It takes as long as `_turn`.
 pub(super) async fn check_stored(
     app: &App,
     caller: &Caller,
     id: ConnectionId,
     capabilities: &[Capability],
+    _turn: Turn,
 ) -> Result<CheckResponse> {
     let organization = caller.organization;
     let connection =
@@ -123,6 +125,11 @@ async fn announce_failure(
     webhooks::announce(tx, organization, event, announcement, now).await
 }
 
+/// A turn for a check; it comes before anything is stored.
+pub(super) fn take_turn(app: &App, caller: &Caller) -> Result<Turn> {
+    app.check_turns.take(caller.organization, &app.clock)
+}
+
 async fn check(
     app: &App,
     identity: &Identity,
@@ -153,7 +160,8 @@ pub async fn check_connection(
     body: Body<CheckConnection>,
 ) -> Result<Json<CheckResponse>> {
     let capabilities = or_default(body.0.capabilities);
-    Ok(Json(check_stored(&app, &caller, *id, &capabilities).await?))
+    let turn = take_turn(&app, &caller)?;
+    Ok(Json(check_stored(&app, &caller, *id, &capabilities, turn).await?))
 }
 
 /// List the checks of a connection
@@ -253,6 +261,7 @@ pub async fn check_connection_settings(
         credential,
     };
     let capabilities = or_default(settings.capabilities);
+    let _turn = take_turn(&app, &caller)?;
     let report = check(&app, &identity, &capabilities, settings.credential.expires_at()).await;
     tokens.forget(&identity);
     Ok(Json(CheckResponse::new(CheckId::new(&app.clock), None, report, app.clock.now())))

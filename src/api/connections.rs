@@ -7,7 +7,7 @@ use super::audit_events::{record, record_update};
 use super::auth::Caller;
 use super::body::Body;
 use super::capabilities::or_default;
-use super::connection_checks::check_stored;
+use super::connection_checks::{check_stored, take_turn};
 use super::contract::Contract;
 use super::credentials::CredentialBody;
 use super::once::{IdempotencyKeyHeader, Once};
@@ -98,6 +98,7 @@ pub async fn create_connection(
     body: Body<CreateConnection>,
 ) -> Result<Created<ConnectionResponse>> {
     let organization = caller.organization;
+    let turn = if query.check == Some(true) { Some(take_turn(&app, &caller)?) } else { None };
     let id = app
         .db
         .scoped(organization, async |tx| {
@@ -113,9 +114,10 @@ pub async fn create_connection(
         })
         .await?;
     // A repeated request makes up for the check of one that stopped between storing and checking.
-    let wants_check = query.check == Some(true) && load(&app, organization, id).await?.last_check.is_none();
-    if wants_check {
-        check_stored(&app, &caller, id, &or_default(Vec::new())).await?;
+    if let Some(turn) = turn
+        && load(&app, organization, id).await?.last_check.is_none()
+    {
+        check_stored(&app, &caller, id, &or_default(Vec::new()), turn).await?;
     }
     Ok(Created { location: format!("/v1/connections/{id}"), value: load(&app, organization, id).await? })
 }

@@ -120,9 +120,9 @@ fn add_headers(headers: &mut HeaderMap, id: &str, origin: Option<&HeaderValue>, 
     headers.insert(header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
     headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
     let policy = match is_page {
-        // Swagger UI has its start-up script and styles inline.
+        // Swagger UI has its styles inline.
         true => {
-            "default-src 'self'; style-src 'self' 'unsafe-inline'; script-src 'self' 'unsafe-inline'; img-src 'self' data:; frame-ancestors 'none'"
+            "default-src 'self'; style-src 'self' 'unsafe-inline'; script-src 'self'; img-src 'self' data:; frame-ancestors 'none'"
         }
         false => "default-src 'none'; frame-ancestors 'none'",
     };

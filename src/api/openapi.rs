@@ -97,12 +97,13 @@ pub fn to_yaml(document: &Value) -> String {
 }
 
 /// The responses that any operation may have, by the name of their component.
-const COMMON: [(&str, &str, Code); 12] = [
+const COMMON: [(&str, &str, Code); 13] = [
     ("BadRequest", "400", Code::MalformedJson),
     ("Unauthorized", "401", Code::Unauthenticated),
     ("Forbidden", "403", Code::Forbidden),
     ("NotFound", "404", Code::NotFound),
     ("NotAcceptable", "406", Code::NotAcceptable),
+    ("RequestTimeout", "408", Code::BodyTimeout),
     ("PreconditionFailed", "412", Code::PreconditionFailed),
     ("ContentTooLarge", "413", Code::BodyTooLarge),
     ("UnsupportedMediaType", "415", Code::UnsupportedMediaType),
@@ -217,7 +218,7 @@ fn complete_operation(method: &str, operation: &mut Value) {
             "401" | "403" | "429" => !is_open,
             "404" => has_in("path") || has_idempotency_key,
             "412" => has_if_match,
-            "413" | "415" => has_body,
+            "408" | "413" | "415" => has_body,
             "503" => !is_open,
             _ => true,
         };

@@ -98,6 +98,7 @@ pub fn status(code: Code) -> StatusCode {
         | Code::IdempotencyKeyInProgress => StatusCode::CONFLICT,
         Code::PreconditionFailed => StatusCode::PRECONDITION_FAILED,
         Code::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+        Code::BodyTimeout => StatusCode::REQUEST_TIMEOUT,
         Code::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
         Code::ValidationFailed
         | Code::IdempotencyKeyReused
@@ -171,7 +172,12 @@ impl ResponseError for Error {
         if self.status_code() == StatusCode::UNAUTHORIZED {
             response.insert_header((header::WWW_AUTHENTICATE, "Bearer"));
         }
-        if let Some(seconds) = retry_after_seconds(self.code) {
+        if self.code == Code::BodyTimeout {
+            // The rest of the body may still come, and would be taken for another request.
+            response.force_close();
+        }
+        let own = self.retry_after.map(|wait| wait.as_secs().max(1).to_string());
+        if let Some(seconds) = own.or_else(|| retry_after_seconds(self.code).map(str::to_owned)) {
             response.insert_header((header::RETRY_AFTER, seconds));
         }
         response.insert_header((header::CONTENT_TYPE, MEDIA_TYPE)).insert_header((header::CACHE_CONTROL, "no-store"));

@@ -120,8 +120,9 @@ impl Client {
         let text = format!("{}{base}/jsm/assets/{path}", self.origin.as_str().trim_end_matches('/'));
         let url = Url::parse(&text)
             .map_err(|_| AssetsError::new(AssetsErrorKind::Malformed, "a link from Assets is not a URL"))?;
-        // Dots in a path could lead out of the workspace.
-        if url.path().contains("/jsm/assets/workspace/") && same_origin(&url, &self.origin) {
+        // Dots, a question mark or a number sign in an id could lead elsewhere.
+        let is_meant = url.path() == format!("{base}/jsm/assets/{}", path.split('?').next().unwrap_or_default());
+        if is_meant && url.path().contains("/jsm/assets/workspace/") && same_origin(&url, &self.origin) {
             Ok(url)
         } else {
             Err(AssetsError::new(AssetsErrorKind::ForeignLink, "a link from Assets points outside its workspace"))

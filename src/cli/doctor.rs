@@ -5,6 +5,7 @@ mod findings;
 mod network;
 
 use super::output::say;
+use super::sources::Warning;
 use super::variables::Unknown;
 use crate::app;
 use crate::clock::Clock;
@@ -34,11 +35,12 @@ pub struct DoctorArgs {
     settings: Settings,
 }
 
-/// `unknown`: the variables that no setting has.
-pub async fn run(arguments: &DoctorArgs, unknown: &[Unknown]) -> Result<()> {
+/// `unknown`: the variables that no setting has. `warnings`: what is wrong with files of settings.
+pub async fn run(arguments: &DoctorArgs, unknown: &[Unknown], warnings: &[Warning]) -> Result<()> {
     let (settings, clock) = (&arguments.settings, Clock::system());
     let mut findings = Findings::default();
     unknown.iter().for_each(|wrong| findings.fail(&wrong.name, &wrong.advice()));
+    warnings.iter().for_each(|warning| findings.note(&warning.name, &warning.text));
     findings.result("workers", settings.check_connections(), |()| {
         format!("{} with {} database connections", settings.concurrent_runs(), settings.database_connections())
     });
@@ -91,7 +93,7 @@ fn check_admin_key(findings: &mut Findings, settings: &Settings) {
 /// The key ring, if there is one. Does not create one.
 fn check_master_key(findings: &mut Findings, settings: &Settings) -> Option<KeyRing> {
     let is_embedded = settings.database.database_url.is_none();
-    let is_set = settings.security.master_key.is_some() || settings.security.master_key_file.is_some();
+    let is_set = settings.security.master_key.is_some();
     if is_embedded && !is_set {
         let data_dir = findings.result_quietly("data directory", settings.database.data_dir())?;
         if !data_dir::has_master_key(&data_dir) {

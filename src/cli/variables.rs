@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 /// All variables of the service but `DATABASE_URL` and those of Azure begin so.
-const PREFIX: &str = "ENTRA_ASSETS_";
+pub(super) const PREFIX: &str = "ENTRA_ASSETS_";
 /// How similar two names must be (0 to 1) for one to be a likely misspelling of the other.
 const SIMILAR: f64 = 0.8;
 
@@ -30,24 +30,23 @@ impl Unknown {
 }
 
 fn unknown_of(program: &clap::Command, set: impl Iterator<Item = String>) -> Vec<Unknown> {
-    let names = names(program);
+    let names = setting_names(program);
     let is_unknown = |name: &String| name.starts_with(PREFIX) && !names.contains(name);
-    let nearest = |wrong: &str| {
-        let similarity = |name: &&String| strsim::normalized_levenshtein(wrong, name);
-        names
-            .iter()
-            .filter(|name| similarity(name) >= SIMILAR)
-            .max_by(|a, b| similarity(a).total_cmp(&similarity(b)))
-            .cloned()
-    };
-    set.filter(is_unknown).map(|name| Unknown { nearest: nearest(&name), name }).collect()
+    set.filter(is_unknown).map(|name| Unknown { nearest: nearest(&name, &names), name }).collect()
+}
+
+/// The name that was probably meant.
+pub(super) fn nearest(wrong: &str, names: &BTreeSet<String>) -> Option<String> {
+    let similarity = |name: &&String| strsim::normalized_levenshtein(wrong, name);
+    let similar = names.iter().filter(|name| similarity(name) >= SIMILAR);
+    similar.max_by(|a, b| similarity(a).total_cmp(&similarity(b))).cloned()
 }
 
 /// The variables of a command and its subcommands.
-fn names(command: &clap::Command) -> BTreeSet<String> {
+pub(super) fn setting_names(command: &clap::Command) -> BTreeSet<String> {
     let own = command.get_arguments().filter_map(clap::Arg::get_env);
-    let own = own.map(|name| name.to_string_lossy().into_owned());
-    own.chain(command.get_subcommands().flat_map(names)).collect()
+    let own = own.map(|name| name.to_string_lossy().into_owned()).filter(|name| !name.is_empty());
+    own.chain(command.get_subcommands().flat_map(setting_names)).collect()
 }
 
 #[cfg(test)]

@@ -32,6 +32,9 @@ problem_codes! {
     BodyTooLarge = "body_too_large", "The body is too large",
         "A request body may have at most 1 MiB.",
         "Send a smaller body.";
+    BodyTimeout = "body_timeout", "The body did not arrive in time",
+        "The whole body of a request must arrive within 30 seconds.",
+        "Send the request again, on a connection that is not interrupted.";
     UnsupportedMediaType = "unsupported_media_type", "Unsupported media type",
         "Request bodies must be JSON.",
         "Send `Content-Type: application/json`, or `application/merge-patch+json` for PATCH.";

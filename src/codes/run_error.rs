@@ -149,6 +149,7 @@ impl From<Code> for RunErrorCode {
             | Code::ValidationFailed
             | Code::InvalidCursor
             | Code::BodyTooLarge
+            | Code::BodyTimeout
             | Code::UnsupportedMediaType
             | Code::NotAcceptable
             | Code::Unauthenticated

@@ -8,7 +8,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use secrecy::{ExposeSecret as _, SecretString};
 use std::fs::{self, DirBuilder, OpenOptions};
 use std::io::{ErrorKind, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::Path;
 
 const MASTER_KEY: &str = "master-key";
@@ -49,6 +49,7 @@ fn load_or_create(data_dir: &Path, name: &str, make: impl FnOnce() -> SecretStri
             ),
         )
     };
+    refuse_if_open_to_others(&path)?;
     if let Some(key) = read(&path).map_err(|e| failed("read", e))? {
         return Ok(StoredKey { key, is_new: false });
     }
@@ -78,6 +79,22 @@ fn load_or_create(data_dir: &Path, name: &str, make: impl FnOnce() -> SecretStri
     }
 }
 
+/// The file was made for its owner only, and in this folder nothing makes it readable but a mistake. The group may read
+/// it: where a volume belongs to the group of a container, the files in it are made so.
+fn refuse_if_open_to_others(path: &Path) -> Result<()> {
+    const OTHERS: u32 = 0o007;
+    let is_open = fs::metadata(path).is_ok_and(|metadata| metadata.permissions().mode() & OTHERS != 0);
+    if !is_open {
+        return Ok(());
+    }
+    let shown = path.display();
+    let detail = format!(
+        "Every user of this machine has access to {shown}, so it may be known to others. Run `chmod 600 {shown}`, and \
+         replace the key if somebody may have read it."
+    );
+    Err(Error::new(Code::ConfigurationInvalid, detail))
+}
+
 fn read(path: &Path) -> std::io::Result<Option<SecretString>> {
     match fs::read_to_string(path) {
         Ok(text) if text.trim().is_empty() => {
@@ -92,7 +109,6 @@ fn read(path: &Path) -> std::io::Result<Option<SecretString>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::os::unix::fs::PermissionsExt as _;
 
     #[test]
     fn a_key_is_made_once_for_its_owner_only() {
@@ -118,9 +134,29 @@ mod tests {
     }
 
     #[test]
+    fn a_key_that_everybody_may_read_is_refused_with_what_to_do() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("master-key");
+        load_or_create_master_key(dir.path()).unwrap();
+        let with_mode = |mode| {
+            fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+            load_or_create_master_key(dir.path())
+        };
+        for mode in [0o604, 0o644, 0o602] {
+            let error = with_mode(mode).unwrap_err();
+            assert_eq!(error.code, Code::ConfigurationInvalid);
+            assert!(error.detail.contains(&format!("chmod 600 {}", path.display())), "{error}");
+        }
+        for mode in [0o600, 0o400, 0o640] {
+            assert!(with_mode(mode).is_ok(), "{mode:o}");
+        }
+    }
+
+    #[test]
     fn an_empty_key_file_is_not_replaced() {
         let dir = tempfile::tempdir().unwrap();
         fs::write(dir.path().join("master-key"), "\n").unwrap();
+        fs::set_permissions(dir.path().join("master-key"), fs::Permissions::from_mode(0o600)).unwrap();
         assert!(load_or_create_master_key(dir.path()).unwrap_err().detail.contains("empty"));
     }
 }

@@ -2,7 +2,8 @@
 
 use super::report::CheckReport;
 use crate::connection::Overall;
-use crate::permission::report::{Remedy, RemedyKind, Severity, Verdict};
+use crate::permission::manifest::ManifestReport;
+use crate::permission::report::{CapabilityVerdict, Finding, Remedy, RemedyKind, Severity, Verdict};
 use std::fmt::Write as _;
 
 /// Columns of a line of prose.
@@ -33,36 +34,55 @@ pub fn render_text(report: &CheckReport) -> String {
         other => other,
     };
     line(&mut out, "  ", &format!("Credential   {kind}{end}"));
+    findings_and_verdicts(&mut out, &report.findings, &report.capabilities, &report.remedies);
+    out
+}
+
+/// The report of a manifest, in the same form.
+pub fn render_manifest(report: &ManifestReport) -> String {
+    let mut out = String::new();
+    let name = report.display_name.as_deref().unwrap_or("(unknown name)");
+    let id = report.app_id.map(|id| format!(", client id {id}")).unwrap_or_default();
+    line(&mut out, "", &format!("Manifest of {name}{id}."));
+    for permission in &report.permissions {
+        let name = permission.name.clone().unwrap_or_else(|| permission.id.to_string());
+        line(&mut out, "  ", &format!("{:<12} {name}", permission.kind));
+    }
+    let remedies: Vec<Remedy> = report.capabilities.iter().flat_map(|verdict| verdict.remedies.clone()).collect();
+    findings_and_verdicts(&mut out, &report.findings, &report.capabilities, &remedies);
+    out
+}
+
+fn findings_and_verdicts(out: &mut String, findings: &[Finding], capabilities: &[CapabilityVerdict], more: &[Remedy]) {
     let mut shown: Vec<&Remedy> = Vec::new();
-    for finding in &report.findings {
+    for finding in findings {
         let mark = match finding.severity {
             Severity::Error => "✗",
             Severity::Warning => "!",
             Severity::Info => "i",
         };
         out.push('\n');
-        wrap(&mut out, &format!("{mark} "), &finding.message);
+        wrap(out, &format!("{mark} "), &finding.message);
         if let Some(text) = &finding.microsoft_message {
-            wrap(&mut out, "  Microsoft says: ", text);
+            wrap(out, "  Microsoft says: ", text);
         }
         for (name, id) in [("Trace ID", &finding.trace_id), ("Correlation ID", &finding.correlation_id)] {
             if let Some(id) = id {
-                line(&mut out, "  ", &format!("{name}: {id}"));
+                line(out, "  ", &format!("{name}: {id}"));
             }
         }
         collect(&mut shown, &finding.remedies);
     }
     out.push('\n');
-    for capability in &report.capabilities {
+    for capability in capabilities {
         wrap(
-            &mut out,
+            out,
             &format!("{} {:<18} ", mark(capability.verdict), capability.capability.as_str()),
             &capability.message,
         );
     }
-    collect(&mut shown, &report.remedies);
-    remedies(&mut out, &shown);
-    out
+    collect(&mut shown, more);
+    remedies(out, &shown);
 }
 
 fn mark(verdict: Verdict) -> &'static str {

@@ -50,6 +50,12 @@ pub async fn pending(options: &Options) -> Result<Vec<String>> {
     Ok(pending.map(|migration| migration.name().to_string()).collect())
 }
 
+/// The name of the newest migration of this program.
+pub fn newest() -> Result<Option<String>> {
+    let all = MigrationSource::<Pg>::migrations(&MIGRATIONS).map_err(failed)?;
+    Ok(all.iter().map(|migration| migration.name().to_string()).max())
+}
+
 /// Whether migrations were ever applied to this database.
 async fn has_any(connection: &mut AsyncPgConnection) -> Result<bool> {
     const HAS_TABLE: &str = "SELECT to_regclass('public.__diesel_schema_migrations') IS NOT NULL AS has_any";

@@ -296,7 +296,13 @@ pub struct Claimed {
     pub lease_token: Option<Uuid>,
 }
 
-/// Claims up to `most` deliveries that are due, or whose sender died. Across organizations.
+/// How many deliveries of one organization, and of one webhook, are sent at the same time by all processes together.
+/// Otherwise one with a slow receiver would keep all others waiting.
+const OF_AN_ORGANIZATION: i64 = 4;
+const OF_A_WEBHOOK: i64 = 2;
+
+/// Claims up to `most` deliveries that are due, or whose sender died. Across organizations, which take turns, and within
+/// each its webhooks.
 pub async fn claim(
     db: &Db,
     token: LeaseToken,
@@ -304,12 +310,37 @@ pub async fn claim(
     lease_for: TimeDelta,
     now: DateTime<Utc>,
 ) -> Result<Vec<Claimed>> {
+    // A delivery that is being sent has a lease that has not run out. The conditions are repeated where the rows are locked,
+    // because another process may have claimed them in between.
     const CLAIM: &str = "
+        WITH sending AS (
+            SELECT organization_id, webhook_id, count(*) AS number FROM webhook_deliveries
+            WHERE delivered_at IS NULL AND failed_at IS NULL AND lease_token IS NOT NULL AND run_after > $3
+            GROUP BY organization_id, webhook_id),
+        of_webhooks AS (
+            SELECT webhook.organization_id, next.id, next.run_after,
+                next.place + coalesce(sending.number, 0) AS place
+            FROM (SELECT DISTINCT organization_id, webhook_id FROM webhook_deliveries
+                WHERE delivered_at IS NULL AND failed_at IS NULL AND run_after <= $3) webhook
+            LEFT JOIN sending USING (organization_id, webhook_id)
+            CROSS JOIN LATERAL (
+                SELECT id, run_after, row_number() OVER (ORDER BY run_after, id) AS place
+                FROM webhook_deliveries due
+                WHERE due.organization_id = webhook.organization_id AND due.webhook_id = webhook.webhook_id
+                    AND delivered_at IS NULL AND failed_at IS NULL AND run_after <= $3
+                ORDER BY run_after, id LIMIT $5) next),
+        of_organizations AS (
+            SELECT organization_id, id, run_after,
+                row_number() OVER (PARTITION BY organization_id ORDER BY place, run_after, id) + coalesce(
+                    (SELECT sum(number) FROM sending WHERE sending.organization_id = of_webhooks.organization_id), 0
+                ) AS turn
+            FROM of_webhooks WHERE place <= $5)
         UPDATE webhook_deliveries SET attempt = attempt + 1, lease_token = $1, run_after = $2
         WHERE (organization_id, id) IN (
-            SELECT organization_id, id FROM webhook_deliveries
-            WHERE delivered_at IS NULL AND failed_at IS NULL AND run_after <= $3
-            ORDER BY run_after LIMIT $4 FOR UPDATE SKIP LOCKED)
+            SELECT due.organization_id, due.id FROM webhook_deliveries due
+            JOIN of_organizations next ON next.organization_id = due.organization_id AND next.id = due.id
+            WHERE due.delivered_at IS NULL AND due.failed_at IS NULL AND due.run_after <= $3 AND next.turn <= $6
+            ORDER BY next.turn, next.run_after LIMIT $4 FOR UPDATE OF due SKIP LOCKED)
         RETURNING organization_id, id, webhook_id, event, body, attempt, lease_token";
     db.system(async |tx| {
         Ok(diesel::sql_query(CLAIM)
@@ -317,6 +348,8 @@ pub async fn claim(
             .bind::<Timestamptz, _>(now + lease_for)
             .bind::<Timestamptz, _>(now)
             .bind::<BigInt, _>(most)
+            .bind::<BigInt, _>(OF_A_WEBHOOK)
+            .bind::<BigInt, _>(OF_AN_ORGANIZATION)
             .load(tx)
             .await?)
     })

@@ -1,6 +1,7 @@
 //! Shares the quotas of Graph with the other processes: one quota for each application in a tenant, whatever the number of
 //! processes.
 
+use super::outage::Outage;
 use crate::app::App;
 use crate::db::listen::Notice;
 use crate::db::quotas;
@@ -18,10 +19,11 @@ const MIN_PAUSE: Duration = Duration::from_millis(20);
 pub async fn keep(app: App, stopping: CancellationToken) {
     let urgent = app.graph.share_limiters();
     let mut notices = app.notices.subscribe();
+    let mut outage = Outage::default();
     loop {
-        if let Err(error) = tick(&app).await {
-            tracing::warn!(code = %error.code, "quotas of Graph could not be shared; this process goes on with its shares: {}", error.detail);
-        }
+        let shared = tick(&app).await;
+        let what = "quotas of Graph cannot be shared, and this process goes on with its shares";
+        outage.note(&app.clock, what, shared.as_ref().err().map(|error| error.detail.as_str()));
         app.clock.sleep(MIN_PAUSE).await;
         let concerned = async {
             loop {

@@ -1,6 +1,7 @@
 //! Queues runs that are due, and removes what is past its retention. Any number of processes may do it at once.
 
 use super::monitoring;
+use super::outage::Outage;
 use crate::app::App;
 use crate::db::system::{NextTimes, RETRY, SCHEDULE};
 use crate::db::{quotas, runs, system};
@@ -27,10 +28,14 @@ const BATCH: i64 = 5_000;
 /// Works until `stopping`.
 pub async fn keep(app: App, worker: WorkerId, stopping: CancellationToken) {
     let mut presence = app.presence.watch();
+    let mut outage = Outage::default();
     loop {
-        if let Err(error) = tick(&app, worker).await {
-            tracing::warn!(code = %error.code, "the scheduler failed and tries again: {}", error.detail);
-        }
+        let ticked = tick(&app, worker).await;
+        outage.note(
+            &app.clock,
+            "the scheduler fails and tries again",
+            ticked.as_ref().err().map(|error| error.detail.as_str()),
+        );
         tokio::select! {
             () = stopping.cancelled() => break,
             () = app.clock.sleep(EVERY) => {}

@@ -1,5 +1,6 @@
 //! Takes over the runs of processes that died, before their leases run out.
 
+use super::outage::Outage;
 use crate::app::App;
 use crate::db::runs;
 use crate::error::Result;
@@ -13,19 +14,19 @@ const EVERY: Duration = Duration::from_secs(1);
 
 /// Works until `stopping`.
 pub async fn keep(app: App, stopping: CancellationToken) {
-    let mut missing = HashSet::new();
+    let (mut missing, mut outage) = (HashSet::new(), Outage::default());
     loop {
         tokio::select! {
             () = stopping.cancelled() => return,
             () = app.clock.sleep(EVERY) => {}
         }
-        missing = match tick(&app, &missing).await {
-            Ok(missing) => missing,
-            Err(error) => {
-                tracing::warn!(code = %error.code, "the runs of other processes could not be looked at: {}", error.detail);
-                HashSet::new()
-            }
-        };
+        let looked = tick(&app, &missing).await;
+        outage.note(
+            &app.clock,
+            "the runs of other processes cannot be looked at",
+            looked.as_ref().err().map(|error| error.detail.as_str()),
+        );
+        missing = looked.unwrap_or_default();
     }
 }
 

@@ -1,5 +1,6 @@
 //! Sends queued webhook deliveries. Every worker process sends; a delivery is claimed by one at a time.
 
+use super::outage::Outage;
 use crate::app::App;
 use crate::db::listen::Notice;
 use crate::db::webhooks::{self, Attempt, Claimed, WebhookRow};
@@ -11,7 +12,7 @@ use aws_lc_rs::hmac;
 use chrono::{DateTime, TimeDelta, Utc};
 use data_encoding::{BASE64, HEXLOWER};
 use futures_util::StreamExt;
-use futures_util::stream;
+use futures_util::stream::{self, FuturesUnordered};
 use reqwest::header::CONTENT_TYPE;
 use secrecy::{ExposeSecret, SecretString};
 use std::time::Duration;
@@ -38,19 +39,25 @@ const AT_ONCE: usize = 16;
 /// A receiver that wants no more answers so.
 const GONE: u16 = 410;
 
-/// Sends until `stopping`.
+/// Sends until `stopping`; then ends what is under way.
 pub async fn keep(app: App, stopping: CancellationToken) {
-    let mut notices = app.notices.subscribe();
+    let (mut notices, mut outage) = (app.notices.subscribe(), Outage::default());
+    let mut sending = FuturesUnordered::new();
     while !stopping.is_cancelled() {
-        match step(&app).await {
-            Ok(sent) if sent > 0 => {}
-            Ok(_) => wait(&app, &mut notices, &stopping).await,
-            Err(error) => {
-                tracing::error!(code = %error.code, "webhooks cannot be sent: {}", error.detail);
-                wait(&app, &mut notices, &stopping).await;
+        // A slow receiver keeps one place of many, and the others go on.
+        let claimed = claim(&app, AT_ONCE - sending.len()).await;
+        let is_free = claimed.as_ref().is_ok_and(|claimed| !claimed.is_empty()) && sending.len() < AT_ONCE;
+        let mut failed = claimed.as_ref().err().map(|error| error.detail.clone());
+        sending.extend(claimed.unwrap_or_default().into_iter().map(|claimed| deliver(&app, claimed)));
+        if !is_free || sending.len() >= AT_ONCE {
+            tokio::select! {
+                Some(settled) = sending.next() => failed = failed.or(settled.err().map(|error: Error| error.detail)),
+                () = wait(&app, &mut notices, &stopping) => {}
             }
         }
+        outage.note(&app.clock, "webhooks cannot be sent", failed.as_deref());
     }
+    while sending.next().await.is_some() {}
 }
 
 /// Until something is queued, or the time for a poll has come.
@@ -73,8 +80,7 @@ async fn wait(app: &App, notices: &mut broadcast::Receiver<Notice>, stopping: &C
 
 /// Sends what is due. Returns how many deliveries were attempted. Public for tests, which move the clock by hand.
 pub async fn step(app: &App) -> Result<usize> {
-    let (token, now) = (LeaseToken::new(&app.clock), app.clock.now());
-    let claimed = webhooks::claim(&app.db, token, AT_ONCE as i64, LEASE, now).await?;
+    let claimed = claim(app, AT_ONCE).await?;
     let number = claimed.len();
     let mut sending = stream::iter(claimed).map(|claimed| deliver(app, claimed)).buffer_unordered(AT_ONCE);
     // An error of one must not drop the others: their receivers may have accepted them already.
@@ -83,6 +89,13 @@ pub async fn step(app: &App) -> Result<usize> {
         first_error = first_error.or(outcome.err());
     }
     first_error.map_or(Ok(number), Err)
+}
+
+async fn claim(app: &App, most: usize) -> Result<Vec<Claimed>> {
+    if most == 0 {
+        return Ok(Vec::new());
+    }
+    webhooks::claim(&app.db, LeaseToken::new(&app.clock), most as i64, LEASE, app.clock.now()).await
 }
 
 async fn deliver(app: &App, claimed: Claimed) -> Result<()> {

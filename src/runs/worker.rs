@@ -3,6 +3,7 @@
 use super::checkpoint::Checkpoint;
 use super::context::JobContext;
 use super::deliver::execution;
+use super::outage::Outage;
 use super::pipeline;
 use super::progress::{Reported, RunProgress};
 use super::run::Run;
@@ -39,6 +40,7 @@ pub async fn work(app: App, worker: WorkerId, stopping: CancellationToken) {
     let slots = Arc::new(Semaphore::new(usize::from(app.settings.concurrent_runs())));
     // Dropped with this future: an abort ends the runs too.
     let mut tasks = JoinSet::new();
+    let mut outage = Outage::default();
     loop {
         while tasks.try_join_next().is_some() {}
         let slot = tokio::select! {
@@ -48,7 +50,13 @@ pub async fn work(app: App, worker: WorkerId, stopping: CancellationToken) {
             slot = slots.clone().acquire_owned() => slot,
         };
         let Ok(slot) = slot else { break };
-        match claim(&app, worker).await {
+        let claimed = claim(&app, worker).await;
+        outage.note(
+            &app.clock,
+            "the run queue cannot be read",
+            claimed.as_ref().err().map(|error| error.detail.as_str()),
+        );
+        match claimed {
             Ok(Some((lease, row))) => {
                 let (app, stopping) = (app.clone(), stopping.clone());
                 tasks.spawn(async move {
@@ -56,13 +64,8 @@ pub async fn work(app: App, worker: WorkerId, stopping: CancellationToken) {
                     drop(slot);
                 });
             }
-            Ok(None) => {
+            Ok(None) | Err(_) => {
                 drop(slot);
-                wait(&app, &mut notices, &stopping).await;
-            }
-            Err(error) => {
-                drop(slot);
-                tracing::error!(code = %error.code, "the run queue could not be read: {}", error.detail);
                 wait(&app, &mut notices, &stopping).await;
             }
         }

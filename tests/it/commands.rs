@@ -297,3 +297,36 @@ async fn the_backup_of_the_readme_is_whole() {
     let rows: i64 = superuser.query_one("SELECT count(*) FROM destinations", &[]).await.unwrap().get(0);
     assert_eq!(rows, 1);
 }
+
+/// Connections that say nothing take file descriptors. Some are kept for those who have something to say.
+#[tokio::test(flavor = "multi_thread")]
+async fn silent_connections_do_not_stop_the_service() {
+    let app = TestApp::start().await;
+    let urls = &app.world.database.urls;
+    // A low limit that the service may raise, as many systems have it.
+    let mut service = Command::new("bash")
+        .args(["-c", "ulimit -Sn 128 && exec \"$0\" serve --listen 127.0.0.1:0", env!("CARGO_BIN_EXE_entra-assets")])
+        .env_clear()
+        .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+        .env("DATABASE_URL", &urls.runtime)
+        .env("ENTRA_ASSETS_MASTER_KEY", KeyRing::generate().expose_secret())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap();
+    let first = BufReader::new(service.stdout.take().unwrap()).lines().next_line().await.unwrap().unwrap();
+    let address = first.strip_prefix("entra-assets answers at http://").unwrap().split(',').next().unwrap().to_owned();
+    let mut silent = Vec::new();
+    for _ in 0..300 {
+        silent.push(tokio::net::TcpStream::connect(&address).await.unwrap());
+    }
+    let health = Command::new(env!("CARGO_BIN_EXE_entra-assets"))
+        .args(["health", "--listen", &address])
+        .env_clear()
+        .output()
+        .await
+        .unwrap();
+    assert!(health.status.success(), "{health:?}");
+    drop(silent);
+}

@@ -19,6 +19,7 @@ mod retention;
 mod row_level_security;
 mod runs;
 mod schema;
+mod settings;
 mod sim_assets;
 mod sim_graph;
 mod support;

@@ -9,9 +9,12 @@ use actix_web::web::BytesMut;
 use futures_util::StreamExt;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
+use std::time::Duration;
 
 /// The most bytes that a request body may have.
 const MAX_BODY_BYTES: usize = 1 << 20;
+/// How long the body may take to arrive. Otherwise a sender that never ends would hold the connection for ever.
+const MAX_BODY_TIME: Duration = Duration::from_secs(30);
 /// How many bytes of a body that is too large are read before the connection is closed: the sender sees the answer
 /// only after it has sent its body.
 const MAX_DRAINED_BYTES: usize = 16 << 20;
@@ -27,7 +30,7 @@ pub struct CheckedBody {
 
 /// Reads and parses the body. `None`: the body is empty and may be left out.
 pub(super) async fn read(request: &mut ServiceRequest, expected: &OperationBody) -> Result<Option<CheckedBody>> {
-    let bytes = collect(request).await?;
+    let bytes = within(MAX_BODY_TIME, collect(request)).await?;
     if bytes.is_empty() && !expected.required {
         return Ok(None);
     }
@@ -75,6 +78,14 @@ fn reason(error: &serde_json::Error) -> String {
     text.split(" at line ").next().unwrap_or(&text).to_owned()
 }
 
+/// In real time, as the server measures the time of the head.
+async fn within<T>(time: Duration, reading: impl Future<Output = Result<T>>) -> Result<T> {
+    tokio::time::timeout(time, reading).await.unwrap_or_else(|_| {
+        let detail = format!("The body did not arrive within {} seconds. Send the request again.", time.as_secs());
+        Err(Error::new(Code::BodyTimeout, detail))
+    })
+}
+
 async fn collect(request: &mut ServiceRequest) -> Result<BytesMut> {
     let mut payload = request.take_payload();
     let mut bytes = BytesMut::new();
@@ -104,6 +115,13 @@ async fn collect(request: &mut ServiceRequest) -> Result<BytesMut> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn a_body_that_never_ends_is_not_waited_for() {
+        let error = within(Duration::from_millis(5), std::future::pending::<Result<()>>()).await.unwrap_err();
+        assert_eq!(error.code, Code::BodyTimeout);
+        assert!(within(MAX_BODY_TIME, async { Ok(()) }).await.is_ok());
+    }
 
     #[test]
     fn a_whole_number_is_an_integer() {

@@ -5,6 +5,7 @@ use crate::api::auth::handover::Handover;
 use crate::api::auth::ticket::PresentedTicket;
 use crate::api::auth::{self, Caller};
 use crate::api::rate_limit::RateLimiter;
+use crate::api::refusals::Refusals;
 use crate::app::App;
 use crate::error::{Code, Error, Result};
 use actix_web::dev::ServiceRequest;
@@ -12,6 +13,14 @@ use actix_web::{HttpMessage, web};
 
 /// Puts the caller of an operation into the request. Answers with the query without its ticket.
 pub(super) async fn identify(app: &App, operation: &Operation, request: &mut ServiceRequest) -> Result<String> {
+    let identified = find(app, operation, request).await;
+    if let (Err(error), Some(refusals)) = (&identified, request.app_data::<web::Data<Refusals>>()) {
+        refusals.note(error, &operation.template, request, &app.settings.security.trusted_proxies, &app.clock);
+    }
+    identified
+}
+
+async fn find(app: &App, operation: &Operation, request: &mut ServiceRequest) -> Result<String> {
     let query = request.query_string().to_owned();
     if operation.access == Access::Open {
         return Ok(query);

@@ -39,11 +39,13 @@ pub(super) fn is_open(operations: &[Operation], path: &str) -> bool {
     }
 }
 
-/// Whether `path` is the document as YAML, or one of the pages of `/docs` or of the console, which are not in the document.
+/// Whether `path` is the first page, the document as YAML, or one of the pages of `/docs` or of the console, which are not
+/// in the document.
 pub(super) fn is_page(path: &str) -> bool {
-    ["/docs", "/console", "/openapi.yaml"]
-        .iter()
-        .any(|page| path.strip_prefix(page).is_some_and(|rest| rest.is_empty() || rest.starts_with('/')))
+    path == "/"
+        || ["/docs", "/console", "/openapi.yaml"]
+            .iter()
+            .any(|page| path.strip_prefix(page).is_some_and(|rest| rest.is_empty() || rest.starts_with('/')))
 }
 
 /// Whether `path` fits `template`, in which `{name}` stands for one segment.

@@ -58,10 +58,10 @@ pub enum CreateDestination {
         #[schema(min_length = 1, max_length = 200)]
         name: String,
         /// The id of the workspace in Assets, from the context of the app.
-        #[schema(min_length = 1, max_length = 200, pattern = "^[A-Za-z0-9:._-]+$")]
+        #[schema(min_length = 1, max_length = 200, pattern = "^[A-Za-z0-9:_-][A-Za-z0-9:._-]*$")]
         workspace_id: String,
         /// The id of the import source, from the context of the app.
-        #[schema(min_length = 1, max_length = 200, pattern = "^[A-Za-z0-9:._-]+$")]
+        #[schema(min_length = 1, max_length = 200, pattern = "^[A-Za-z0-9:_-][A-Za-z0-9:._-]*$")]
         import_id: String,
         #[serde(default)]
         missing_objects: MissingObjects,
@@ -87,10 +87,10 @@ pub struct UpdateDestination {
     #[schema(write_only, min_length = 1, max_length = 8192, pattern = "^[!-~]+$", nullable = false)]
     pub(super) token: Option<String>,
     /// Another workspace; of the kind `forge` only.
-    #[schema(min_length = 1, max_length = 200, pattern = "^[A-Za-z0-9:._-]+$", nullable = false)]
+    #[schema(min_length = 1, max_length = 200, pattern = "^[A-Za-z0-9:_-][A-Za-z0-9:._-]*$", nullable = false)]
     pub(super) workspace_id: Option<String>,
     /// Another import source; of the kind `forge` only.
-    #[schema(min_length = 1, max_length = 200, pattern = "^[A-Za-z0-9:._-]+$", nullable = false)]
+    #[schema(min_length = 1, max_length = 200, pattern = "^[A-Za-z0-9:_-][A-Za-z0-9:._-]*$", nullable = false)]
     pub(super) import_id: Option<String>,
     #[serde(default)]
     #[schema(value_type = Option<MissingObjects>)]

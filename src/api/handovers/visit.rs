@@ -6,7 +6,7 @@ use crate::api::auth::Caller;
 use crate::api::auth::handover::{Handover, count_attempt};
 use crate::api::body::Body;
 use crate::api::capabilities::or_default;
-use crate::api::connection_checks::{CheckResponse, check_stored};
+use crate::api::connection_checks::{CheckResponse, check_stored, take_turn};
 use crate::api::connection_setup::setup_of;
 use crate::api::connections::{self, ConnectionResponse, replace_credential};
 use crate::api::credentials::{self, CredentialBody};
@@ -78,6 +78,7 @@ pub async fn enter_handed_over_credential(
 ) -> Result<Json<CheckResponse>> {
     let (organization, now) = (caller.organization, app.clock.now());
     count_attempt(&app, organization, handover.id).await?;
+    let turn = take_turn(&app, &caller)?;
     let mut faults = Faults::default();
     credentials::check_dates(&body.0.credential, now, &mut faults);
     faults.into_result()?;
@@ -91,7 +92,7 @@ pub async fn enter_handed_over_credential(
             record(tx, &app, &caller, "update", "connections", handover.connection.0).await
         })
         .await?;
-    Ok(Json(check_stored(&app, &caller, handover.connection, &or_default(Vec::new())).await?))
+    Ok(Json(check_stored(&app, &caller, handover.connection, &or_default(Vec::new()), turn).await?))
 }
 
 /// Check what was handed over
@@ -106,7 +107,8 @@ pub async fn enter_handed_over_credential(
 #[post("/v1/handover/check")]
 pub async fn check_handed_over(app: Data<App>, caller: Caller, handover: Handover) -> Result<Json<CheckResponse>> {
     count_attempt(&app, caller.organization, handover.id).await?;
-    Ok(Json(check_stored(&app, &caller, handover.connection, &or_default(Vec::new())).await?))
+    let turn = take_turn(&app, &caller)?;
+    Ok(Json(check_stored(&app, &caller, handover.connection, &or_default(Vec::new()), turn).await?))
 }
 
 /// Check the manifest of what was handed over

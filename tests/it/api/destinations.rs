@@ -181,3 +181,20 @@ async fn an_api_token_of_an_atlassian_account_is_no_import_token() {
     let problem = app.patch(&path, &json!({"token": "ATATT3xFfGF0abcdef"})).await.problem(422, "validation_failed");
     assert_eq!(pointers(&problem), ["/token"]);
 }
+
+/// Each of these ids becomes a part of a path at Atlassian.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_id_cannot_lead_elsewhere() {
+    let app = TestApp::start().await;
+    let forge = json!({"name": "Forge", "kind": "forge", "workspaceId": "w-1", "importId": "i-1"});
+    let path = app.create("/v1/destinations", &forge).await;
+    for field in ["workspaceId", "importId"] {
+        for wrong in ["..", ".", "../x", "a/b", "a%2fb", "a?b", "a#b", "a\\b", ".hidden"] {
+            let mut body = forge.clone();
+            body[field] = json!(wrong);
+            let problem = app.post("/v1/destinations", &body).await.problem(422, "validation_failed");
+            assert_eq!(problem["errors"][0]["pointer"], format!("/{field}"), "{wrong}");
+            app.patch(&path, &json!({field: wrong})).await.problem(422, "validation_failed");
+        }
+    }
+}

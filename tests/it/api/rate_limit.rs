@@ -1,12 +1,14 @@
 //! The rate limit of each key, and the headers that show it.
 
-use crate::support::test_app::TestApp;
+use crate::support::test_app::{TestApp, connection_body};
 use crate::support::world::World;
 use entra_assets::api::auth::Scope;
 use entra_assets::ids::OrganizationId;
 use entra_assets::sim::assets::AssetsOptions;
+use entra_assets::sim::graph::Scenario;
 use entra_assets::sim::seed::SeedOptions;
 use reqwest::Method;
+use serde_json::json;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -48,4 +50,24 @@ async fn refusals_count_too() {
     let refused = app.call_with(&reader, Method::GET, "/v1/api-keys").send().await;
     assert_eq!((refused.status, refused.header("ratelimit-remaining")), (403, "5"));
     assert_eq!(app.call_without_key(Method::GET, "/v1/jobs").send().await.header("ratelimit-limit"), "");
+}
+
+/// A check signs in with any credential: somebody could try one secret after another.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_organization_has_so_many_checks_of_connections() {
+    let app = start().await;
+    let body = connection_body(Scenario::Healthy);
+    app.post("/v1/connection-checks", &body).await.expect(200);
+    let refused = app.post("/v1/connection-checks", &body).await;
+    assert_eq!(refused.header("retry-after"), "60");
+    let problem = refused.problem(429, "rate_limited");
+    assert!(problem["detail"].as_str().unwrap().contains("1 times a minute"), "{problem}");
+    // Nothing is stored either where the check is a part of it.
+    app.post("/v1/connections?check=true", &body).await.problem(429, "rate_limited");
+    assert_eq!(app.get("/v1/connections").await.expect(200)["items"], json!([]));
+    let (_, key) = app.add_organization().await;
+    let others = app.call_with(&key, Method::POST, "/v1/connection-checks").json(&body).send().await;
+    others.expect(200);
+    app.world.clock.advance(Duration::from_secs(60));
+    app.post("/v1/connection-checks", &body).await.expect(200);
 }

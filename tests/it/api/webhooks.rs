@@ -401,3 +401,38 @@ async fn what_a_run_found_in_the_directory_is_one_delivery_for_each_event() {
     assert_eq!(moved["data"]["changes"]["count"], 1, "{moved}");
     assert!(deliveries(&app, &other).await.iter().all(|delivery| delivery["event"] == "succeeded"));
 }
+
+/// One organization with a slow receiver does not keep the others waiting, nor one webhook the others of its organization.
+#[tokio::test(flavor = "multi_thread")]
+async fn organizations_and_webhooks_take_turns() {
+    let (app, receiver) = start().await;
+    let (other, key) = app.add_organization().await;
+    let test = async |webhook: &str, times: u32| {
+        for _ in 0..times {
+            app.post(&format!("{webhook}/test"), &Value::Null).await.expect(202);
+        }
+    };
+    let claim = async |most| {
+        let token = entra_assets::ids::LeaseToken::new(&app.world.clock);
+        let (db, now) = (&app.world.app.db, app.world.clock.now());
+        let lease = chrono::TimeDelta::seconds(60);
+        let claimed = entra_assets::db::webhooks::claim(db, token, most, lease, now).await.unwrap();
+        let of_other = claimed.iter().filter(|claimed| claimed.organization_id == other.0).count();
+        (claimed.len() - of_other, of_other)
+    };
+    test(&add(&app, &receiver, json!(["failed"])).await, 5).await;
+    let body = json!({"name": "Chat", "url": format!("{}/hook", receiver.uri()), "events": ["failed"]});
+    let made = app.call_with(&key, Method::POST, "/v1/webhooks").json(&body).send().await.expect(201);
+    let path = format!("/v1/webhooks/{}/test", made["id"].as_str().unwrap());
+    app.call_with(&key, Method::POST, &path).send().await.expect(202);
+    assert_eq!(claim(2).await, (1, 1), "the other one queued last");
+    assert_eq!(claim(9).await, (1, 0), "two of a webhook");
+    for name in ["Second", "Third"] {
+        let body = json!({"name": name, "url": format!("{}/hook", receiver.uri()), "events": ["failed"]});
+        test(&app.create("/v1/webhooks", &body).await, 5).await;
+    }
+    assert_eq!(claim(9).await, (2, 0), "four of an organization");
+    assert_eq!(claim(9).await, (0, 0));
+    app.world.clock.advance(Duration::from_secs(61));
+    assert_eq!(claim(9).await, (4, 1), "the leases have run out");
+}

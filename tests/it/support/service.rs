@@ -56,6 +56,11 @@ impl Plan {
         self.dir.path().join("data")
     }
 
+    /// The variables of the service.
+    pub fn environment(&self) -> &[(String, String)] {
+        &self.environment
+    }
+
     /// Starts the service and waits until it is ready.
     pub async fn start(&self) -> Service<'_> {
         let log = File::options().create(true).append(true).open(self.dir.path().join("log")).unwrap();

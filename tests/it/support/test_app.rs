@@ -64,6 +64,11 @@ impl TestApp {
         Self { client: world.app.http.clone(), world, origin, server }
     }
 
+    /// Where the API is served.
+    pub fn origin(&self) -> &str {
+        &self.origin
+    }
+
     /// A call with the admin key; add to it, then [`Call::send`].
     pub fn call(&self, method: Method, path: &str) -> Call {
         self.call_with(ADMIN_KEY, method, path)

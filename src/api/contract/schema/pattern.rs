@@ -19,8 +19,8 @@ const KNOWN: &[PatternWords] = &[
         allows: Some(|c| c.is_ascii_graphic()),
     },
     PatternWords {
-        pattern: "^[A-Za-z0-9:._-]+$",
-        words: "must have only letters, digits and the characters : . _ -",
+        pattern: "^[A-Za-z0-9:_-][A-Za-z0-9:._-]*$",
+        words: "must have only letters, digits and the characters : . _ -, and must not begin with a dot",
         allows: Some(|c| c.is_ascii_alphanumeric() || ":._-".contains(c)),
     },
     PatternWords {
