@@ -2,7 +2,6 @@
 
 #[cfg(feature = "simulators")]
 mod bench;
-#[cfg(feature = "simulators")]
 mod calls;
 #[cfg(feature = "simulators")]
 mod demo;
@@ -12,7 +11,9 @@ mod health;
 mod keys;
 mod manual;
 mod migrate;
+mod move_database;
 mod output;
+mod shell;
 #[cfg(feature = "simulators")]
 mod simulate;
 mod sources;
@@ -61,6 +62,8 @@ enum Command {
     Serve(Box<Serve>),
     /// Apply pending database migrations, or revert the latest ones.
     Migrate(Box<migrate::Migrate>),
+    /// Copy everything from the embedded PostgreSQL into an empty database of another one.
+    MoveDatabase(Box<move_database::MoveDatabase>),
     /// Print the OpenAPI document, or write it to files.
     Openapi(document::OpenApi),
     /// Run only the simulated Entra, Graph and Assets servers.
@@ -77,6 +80,16 @@ enum Command {
     /// Manage API keys and the master key.
     #[command(subcommand)]
     Keys(Box<keys::Keys>),
+    /// Check the settings of a connection, or the manifest of an app registration, without a service.
+    Check(Box<shell::check::Check>),
+    /// Start a run of a job, and follow it.
+    Run(Box<shell::run::Run>),
+    /// Show what a filter would import.
+    Preview(Box<shell::preview::Preview>),
+    /// Print connections, filters, destinations and jobs as a file that `apply` takes. It has no secrets.
+    Export(Box<shell::settings::export::Export>),
+    /// Make connections, filters, destinations and jobs what a file says. Nothing is deleted unless asked.
+    Apply(Box<shell::settings::apply::Apply>),
     /// Ask a service on this machine whether it is ready. The exit code is 0 if it is.
     Health(health::Health),
     /// Print the version of the program, and what it was built with.
@@ -148,6 +161,7 @@ async fn run(command: Command, program: &clap::Command, warnings: &[Warning]) ->
     match command {
         Command::Serve(serve) => run_service(*serve, program, warnings).await,
         Command::Migrate(migrate) => migrate::run(*migrate).await,
+        Command::MoveDatabase(arguments) => Box::pin(move_database::run(&arguments)).await,
         #[cfg(feature = "simulators")]
         Command::Simulate(arguments) => simulate::run(&arguments).await,
         #[cfg(feature = "simulators")]
@@ -157,6 +171,11 @@ async fn run(command: Command, program: &clap::Command, warnings: &[Warning]) ->
         Command::Openapi(options) => document::write(&options),
         Command::Doctor(arguments) => Box::pin(doctor::run(&arguments, &variables::unknown(program), warnings)).await,
         Command::Keys(command) => Box::pin(keys::run(*command)).await,
+        Command::Check(arguments) => Box::pin(shell::check::run(&arguments)).await,
+        Command::Run(arguments) => shell::run::run(&arguments).await,
+        Command::Preview(arguments) => shell::preview::run(&arguments).await,
+        Command::Export(arguments) => shell::settings::export::run(&arguments).await,
+        Command::Apply(arguments) => Box::pin(shell::settings::apply::run(&arguments)).await,
         Command::Health(arguments) => health::run(&arguments).await,
         Command::Version(arguments) => version::run(&arguments),
         Command::Completions(arguments) => manual::write_completions(&arguments, program.clone()),

@@ -26,6 +26,7 @@ pub mod names;
 pub mod organizations;
 pub mod presence;
 pub mod quotas;
+pub mod relocate;
 pub mod runs;
 pub mod schema;
 pub mod secrets;

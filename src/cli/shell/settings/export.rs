@@ -1,0 +1,92 @@
+//! `export`: what the service has, as a file that `apply` takes. It has no secret: only the names of variables for them.
+
+use super::Object;
+use super::kind::{KINDS, Kind};
+use super::secret::reference;
+use crate::api;
+use crate::cli::calls::Calls;
+use crate::cli::output::say;
+use crate::cli::shell::ServiceArgs;
+use anyhow::{Result, anyhow};
+use clap::Args;
+use serde_json::{Value, json};
+use std::collections::HashMap;
+
+#[derive(Args)]
+pub struct Export {
+    /// Print JSON, which is YAML too.
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    service: ServiceArgs,
+}
+
+pub async fn run(arguments: &Export) -> Result<()> {
+    let calls = arguments.service.calls()?;
+    let contract = api::contract().map_err(|error| anyhow!(error.detail))?;
+    let mut file = Object::new();
+    let mut names = HashMap::new();
+    for kind in &KINDS {
+        let mut items = Vec::new();
+        for listed in calls.list(&kind.path(), &[]).await? {
+            let Some(id) = listed["id"].as_str() else { continue };
+            names.insert(id.to_owned(), listed["name"].clone());
+            items.push(item(&calls, kind, contract.document(), id, &names).await?);
+        }
+        file.insert(kind.name.to_owned(), Value::Array(items));
+    }
+    let file = Value::Object(file);
+    match arguments.json {
+        true => say(&serde_json::to_string_pretty(&file)?),
+        false => say(yaml_serde::to_string(&file)?.trim_end()),
+    }
+    Ok(())
+}
+
+async fn item(calls: &Calls, kind: &Kind, document: &Value, id: &str, names: &HashMap<String, Value>) -> Result<Value> {
+    let answer = calls.get(&format!("{}/{id}", kind.path())).await?;
+    let mut fields = kind.writable(document, &answer);
+    for (field, of_api, _) in kind.references {
+        if let Some(id) = fields.remove(*of_api)
+            && let Some(name) = id.as_str().and_then(|id| names.get(id))
+        {
+            fields.insert((*field).to_owned(), name.clone());
+        }
+    }
+    let name = answer["name"].as_str().unwrap_or_default();
+    add_secrets(kind, name, &mut fields);
+    Ok(Value::Object(fields))
+}
+
+/// In the places of the stored secrets, which no answer has.
+fn add_secrets(kind: &Kind, name: &str, fields: &mut Object) {
+    match kind.name {
+        "connections" => {
+            let credential = fields.get("credential").cloned().unwrap_or_default();
+            let expires_at = &credential["expiresAt"];
+            let written = match credential["kind"].as_str() {
+                Some("clientSecret") if expires_at.is_null() => {
+                    json!({"kind": "clientSecret", "secret": reference(name, "SECRET")})
+                }
+                Some("clientSecret") => {
+                    json!({"kind": "clientSecret", "secret": reference(name, "SECRET"), "expiresAt": expires_at})
+                }
+                Some("certificate") => json!({
+                    "kind": "certificate", "certificate": reference(name, "CERTIFICATE"),
+                    "privateKey": reference(name, "PRIVATE_KEY"),
+                }),
+                kind => json!({ "kind": kind }),
+            };
+            fields.insert("credential".to_owned(), written);
+        }
+        "destinations" => {
+            if fields.get("kind").is_some_and(|kind| kind == "assetsImport") {
+                fields.insert("token".to_owned(), reference(name, "TOKEN"));
+            }
+            if let Some(api) = fields.get_mut("api").and_then(Value::as_object_mut) {
+                api.insert("apiToken".to_owned(), reference(name, "API_TOKEN"));
+            }
+        }
+        _ => {}
+    }
+}
