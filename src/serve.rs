@@ -165,6 +165,13 @@ async fn start_on(
         inspect::check_prepared_statements(&database.runtime).await?;
         warn_of_a_strong_role(&database.runtime).await?;
     }
+    if let Some(host) = database.runtime.unverified_host() {
+        tracing::warn!(
+            host,
+            "nobody checks that this is the right database server, nor that the connection is encrypted; add \
+             `sslmode=verify-full` to DATABASE_URL, or `sslmode=disable` if the network is private"
+        );
+    }
     let db = Db::new(&database.runtime, settings.database_connections())?;
     db.ping().await?;
     let (listen, metrics_listen) = (settings.listen, settings.metrics_listen);

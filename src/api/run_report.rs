@@ -4,6 +4,7 @@
 mod csv;
 mod head;
 mod json;
+mod places;
 mod row;
 mod xlsx;
 
@@ -21,6 +22,7 @@ use actix_web::{HttpRequest, HttpResponse, get};
 use futures_util::Stream;
 use head::Head;
 pub(super) use head::ReportFormat;
+pub(super) use places::take as take_place;
 pub(super) use row::harmless;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -95,7 +97,7 @@ pub async fn get_run_report(
         ReportFormat::Json => response.streaming(json::write(head, changes)),
         ReportFormat::Csv => response.streaming(csv::write(head, changes)),
         ReportFormat::Xlsx => {
-            let content = xlsx::write(head, changes).await?;
+            let content = xlsx::write(head, changes, take_place(organization)?).await?;
             // It is compressed already.
             response.insert_header((header::CONTENT_ENCODING, "identity"));
             response.body(SizedStream::new(content.length, content.into_stream()))

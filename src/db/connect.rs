@@ -10,6 +10,7 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
 use secrecy::{ExposeSecret, SecretString};
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use tokio_postgres::config::SslMode;
@@ -56,6 +57,20 @@ impl Options {
             None => "localhost".to_owned(),
         };
         format!("{host}:{}", config.get_ports().first().copied().unwrap_or(5432))
+    }
+
+    /// A host on another machine, if the URL leaves open whether it is the right one: `sslmode=prefer`, which is the default,
+    /// takes any certificate and no encryption too.
+    pub fn unverified_host(&self) -> Option<String> {
+        use tokio_postgres::config::Host;
+        let config: tokio_postgres::Config = self.url.expose_secret().parse().ok()?;
+        let is_here =
+            |name: &str| name == "localhost" || name.parse::<IpAddr>().is_ok_and(|address| address.is_loopback());
+        let other = config.get_hosts().iter().find_map(|host| match host {
+            Host::Tcp(name) if !is_here(name) => Some(name.clone()),
+            _ => None,
+        });
+        other.filter(|_| config.get_ssl_mode() == SslMode::Prefer)
     }
 
     /// The name of the role that this URL connects as.
@@ -154,4 +169,29 @@ async fn open(url: String, tls: MakeRustlsConnect) -> Result<AsyncPgConnection, 
     let (client, connection) =
         tokio_postgres::connect(&url, tls).await.map_err(|e| ConnectionError::BadConnection(with_causes(&e)))?;
     AsyncPgConnection::try_from_client_and_connection(client, connection).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_elsewhere_that_is_not_verified_is_found() {
+        let host = |url: &str| Options::new(&url.into(), None).unwrap().unverified_host();
+        for url in
+            ["postgres://u@db.example.com/d", "postgres://u@db.example.com/d?sslmode=prefer", "host=db.example.com"]
+        {
+            assert_eq!(host(url).as_deref(), Some("db.example.com"), "{url}");
+        }
+        for url in [
+            "postgres://u@db.example.com/d?sslmode=verify-full",
+            "postgres://u@db.example.com/d?sslmode=require",
+            "postgres://u@db.example.com/d?sslmode=disable",
+            "postgres://u@127.0.0.1/d",
+            "postgres://u@localhost/d",
+            "host=/var/run/postgresql user=u",
+        ] {
+            assert_eq!(host(url), None, "{url}");
+        }
+    }
 }

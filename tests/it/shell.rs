@@ -164,10 +164,10 @@ async fn a_file_of_settings_is_applied_once_and_then_only_its_changes() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_exported_has_no_secret_and_changes_nothing_where_it_is_applied() {
     let app = TestApp::start().await;
-    let filter = app.create_filter(&json!({
+    let body = json!({
         "name": "Sales", "users": {"where": {"property": "department", "operator": "eq", "value": "Sales"}},
-    }));
-    let filter = filter.await;
+    });
+    let filter = app.create_filter(&body).await;
     let schedule = json!({"cron": "0 5 * * *", "timezone": "Europe/Berlin", "enabled": false});
     app.create_job(&json!({"filterId": filter, "schedule": schedule})).await;
     app.create("/v1/destinations", &json!({"name": "Forge", "kind": "forge", "workspaceId": "w", "importId": "i"}))
@@ -298,6 +298,6 @@ async fn a_manifest_is_checked_without_a_service() {
     assert!(content && said.contains("✓ users") && said.contains("User.Read.All"), "{said}");
     let (content, said) = check(access("Scope")).await;
     assert!(!content && said.contains("nothing can be imported"), "{said}");
-    let (content, said) = check(json!("no manifest")).await;
+    let (content, said) = check(json!({"name": "no manifest"})).await;
     assert!(!content && said.contains("requiredResourceAccess"), "{said}");
 }

@@ -39,6 +39,10 @@ pub(super) struct Asked {
 type Found = (Uuid, String);
 
 impl Asked {
+    pub(super) fn organization(&self) -> OrganizationId {
+        self.organization
+    }
+
     pub async fn load(app: &App, organization: OrganizationId, job: JobId) -> Result<Self> {
         let now = app.clock.now();
         let names = app.license_names.clone();

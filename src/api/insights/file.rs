@@ -2,7 +2,7 @@
 
 use super::asked::Asked;
 use super::body::InsightItem;
-use crate::api::run_report::{ReportFormat, cell, harmless, unlinked};
+use crate::api::run_report::{ReportFormat, cell, harmless, take_place, unlinked};
 use crate::app::App;
 use crate::error::{Error, Result};
 use crate::insight::Insight;
@@ -21,18 +21,17 @@ const WIDTHS: [u16; COLUMNS.len()] = [38, 36, 40, 80];
 const BYTE_ORDER_MARK: &str = "\u{feff}";
 
 pub(super) async fn write(app: App, asked: Asked, insight: Insight, format: ReportFormat) -> Result<HttpResponse> {
+    let place = if format == ReportFormat::Csv { None } else { Some(take_place(asked.organization())?) };
     let items = all(&app, &asked, insight).await?;
     let mut response = HttpResponse::Ok();
     response.content_type(format.media_type());
     let name = format!("entra-assets-{insight}.{}", format.extension());
     response.insert_header((header::CONTENT_DISPOSITION, ContentDisposition::attachment(name)));
-    if format == ReportFormat::Csv {
-        return Ok(response.body(csv(&items)?));
-    }
+    let Some(place) = place else { return Ok(response.body(csv(&items)?)) };
     let writing = tokio::task::spawn_blocking(move || {
         let mut workbook = Workbook::new();
         fill(&mut workbook, insight, &items).map_err(Error::internal)?;
-        unlinked(&mut workbook)
+        unlinked(&mut workbook, place)
     });
     let content = writing.await.map_err(Error::internal)??;
     // It is compressed already.

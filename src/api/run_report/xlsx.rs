@@ -2,6 +2,7 @@
 //! finished file is sent from disk.
 
 use super::head::{Head, broken_off};
+use super::places::Place;
 use super::row::{COLUMNS, cells, facts, harmless};
 use crate::db::runs::ChangeRow;
 use crate::error::{Error, Result};
@@ -29,12 +30,16 @@ const CHANGE_WIDTHS: [u16; COLUMNS.len()] = [12, 38, 32, 11, 13, 30, 50, 50];
 pub(in crate::api) struct Content {
     file: File,
     pub length: u64,
+    place: Place,
 }
 
 impl Content {
     pub fn into_stream(self) -> impl Stream<Item = Result<Bytes, actix_web::Error>> {
-        let mut file = tokio::fs::File::from_std(self.file);
+        let Self { file, place, .. } = self;
+        let mut file = tokio::fs::File::from_std(file);
         async_stream::stream! {
+            // Until the file is sent, or its reader is gone.
+            let _place = place;
             loop {
                 let mut block = vec![0; BLOCK];
                 match file.read(&mut block).await {
@@ -54,9 +59,13 @@ impl Content {
 }
 
 /// Writes the workbook on its own thread, which receives the pages as they are read.
-pub(super) async fn write(head: Head, changes: impl Stream<Item = Result<Vec<ChangeRow>>>) -> Result<Content> {
+pub(super) async fn write(
+    head: Head,
+    changes: impl Stream<Item = Result<Vec<ChangeRow>>>,
+    place: Place,
+) -> Result<Content> {
     let (sender, receiver) = mpsc::channel(WAITING);
-    let writing = tokio::task::spawn_blocking(move || workbook(&head, receiver));
+    let writing = tokio::task::spawn_blocking(move || workbook(&head, receiver, place));
     let passing = async move {
         tokio::pin!(changes);
         while let Some(page) = changes.next().await {
@@ -73,21 +82,21 @@ pub(super) async fn write(head: Head, changes: impl Stream<Item = Result<Vec<Cha
     content
 }
 
-fn workbook(head: &Head, pages: mpsc::Receiver<Vec<ChangeRow>>) -> Result<Content> {
+fn workbook(head: &Head, pages: mpsc::Receiver<Vec<ChangeRow>>, place: Place) -> Result<Content> {
     let mut workbook = Workbook::new();
     fill(&mut workbook, head, pages).map_err(Error::internal)?;
-    unlinked(&mut workbook)
+    unlinked(&mut workbook, place)
 }
 
-/// The workbook in an unlinked file.
-pub(in crate::api) fn unlinked(workbook: &mut Workbook) -> Result<Content> {
+/// The workbook in an unlinked file, which keeps its place.
+pub(in crate::api) fn unlinked(workbook: &mut Workbook, place: Place) -> Result<Content> {
     let mut file = tempfile::tempfile().map_err(|e| {
         Error::internal(format!("a temporary file in {} cannot be made: {e}", std::env::temp_dir().display()))
     })?;
     workbook.save_to_writer(&mut file).map_err(Error::internal)?;
     let length = file.seek(SeekFrom::End(0)).map_err(Error::internal)?;
     file.rewind().map_err(Error::internal)?;
-    Ok(Content { file, length })
+    Ok(Content { file, length, place })
 }
 
 fn fill(workbook: &mut Workbook, head: &Head, mut pages: mpsc::Receiver<Vec<ChangeRow>>) -> Result<(), XlsxError> {
