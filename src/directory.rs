@@ -17,11 +17,10 @@ mod value;
 pub use attribute::{Attribute, AttributeSource, Expiry, Link, Presence, ValueType};
 pub use license_names::LicenseNames;
 pub use object_type::ObjectType;
-pub use properties::Properties;
-pub use type_spec::{ById, Collection, Each, Hidden, Item, MAX_EXPANDED, Relation, TypeSpec};
+pub use properties::{Properties, text};
+pub use type_spec::{ById, Collection, Each, Expanded, Hidden, Item, MAX_EXPANDED, Relation, TypeSpec};
 pub use user_values::UserValues;
 
-use properties::text;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 

@@ -83,11 +83,22 @@ pub enum Item {
     Parts {
         /// What has to be asked for.
         select: &'static [&'static str],
-        expand: Option<&'static str>,
+        /// A list of the item that comes by `$expand` only.
+        expand: Option<Expanded>,
         of: fn(&Properties) -> Vec<(Uuid, Properties)>,
     },
     /// Nothing: the objects are the distinct values that users have in a property ([`super::UserValues`]).
     Values,
+}
+
+/// A list within an item. Where the list of items does not expand it, a list for each item has the same.
+#[derive(Clone, Copy, Debug)]
+pub struct Expanded {
+    pub property: &'static str,
+    /// `{id}` stands for the id of the item.
+    pub path: &'static str,
+    /// Whether a part that was made of the item comes from this list.
+    pub holds: fn(&Properties) -> bool,
 }
 
 /// Objects that an object is related with.
@@ -102,7 +113,7 @@ pub struct Relation {
 /// How a relation is read.
 #[derive(Clone, Copy, Debug)]
 pub enum Reading {
-    /// With the list, by `$expand`. What it leaves out is read by code of the type's own.
+    /// With the list, by `$expand`. What it leaves out, or a server refuses, is read by code of the type's own.
     Expand(&'static str),
     /// With the list. It gives up to [`MAX_EXPANDED`]; where there may be more, a list for the object has all.
     ExpandOrEach(&'static str, Each),

@@ -15,6 +15,9 @@ use uuid::Uuid;
 const UNITS_AT_ONCE: u64 = 8_000;
 const UNITS_A_SECOND: u64 = 800;
 
+/// Stands for the id of any object.
+const ID: &str = "00000000-0000-0000-0000-000000000000";
+
 struct Sum<'a> {
     session: &'a Session,
     parts: Vec<CostPart>,
@@ -54,6 +57,10 @@ pub(super) fn cost(session: &Session, filter: &Filter, looked: &Looked) -> Previ
         let part = pages(looked.devices.matching.unwrap_or(0)).max(requests_of(filter.devices.as_ref()));
         let expand = if looked.devices.is_advanced { "" } else { "&$expand=registeredOwners($select=id)" };
         sum.add("devices", part, &format!("devices?$top=999&$select=id{expand}"));
+        if looked.devices.is_advanced {
+            let devices = looked.devices.matching.unwrap_or(0);
+            sum.add("devices", devices, &format!("devices/{ID}/registeredOwners?$select=id"));
+        }
     }
     sum.add("positions", 1, "users/delta?$deltatoken=latest");
     sum.add("positions", 1, "groups/delta?$deltatoken=latest");
@@ -106,7 +113,6 @@ fn groups(sum: &mut Sum<'_>, filter: &Filter, looked: &Looked) {
     let expand = if looked.groups.is_advanced { "" } else { "&$expand=owners($select=id)" };
     let list = format!("groups?$top=999&$select=id{expand}");
     sum.add("groups", pages(matching).max(requests_of(rule)), &list);
-    const ID: &str = "00000000-0000-0000-0000-000000000000";
     if looked.groups.is_advanced {
         sum.add("groups", read, &format!("groups/{ID}/owners?$top=999&$select=id"));
     }

@@ -25,6 +25,7 @@ mod narrowed;
 mod nested_groups;
 mod object;
 mod pages;
+mod parts;
 mod ranges;
 mod read_error;
 mod read_plan;

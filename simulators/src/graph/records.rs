@@ -126,9 +126,16 @@ fn answer(sim: &Sim, request: &Request<'_>, collection: &Collection, rest: &[&st
         }
         [key, relation] => {
             let record = find(&records, key)?;
-            let not_found = || Problem::bad_request(format!("Resource not found for the segment '{relation}'."));
-            let related = record.relations.get(*relation).ok_or_else(not_found)?;
-            let items: Vec<Value> = related.iter().map(|(kind, id)| json!({"@odata.type": kind, "id": id})).collect();
+            let is_known = collection.relations.contains(relation) || record.relations.contains_key(*relation);
+            if !is_known {
+                return Err(Problem::bad_request(format!("Resource not found for the segment '{relation}'.")));
+            }
+            // Some are objects within the record, the others objects of their own.
+            if let Some(Value::Array(items)) = record.properties.get(*relation) {
+                return request.value_page(relation, items);
+            }
+            let related = record.relations.get(*relation).into_iter().flatten();
+            let items: Vec<Value> = related.map(|(kind, id)| json!({"@odata.type": kind, "id": id})).collect();
             request.value_page("directoryObjects", &items)
         }
         _ => Err(Problem::bad_request("Resource not found for the segment.")),

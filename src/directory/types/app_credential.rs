@@ -6,7 +6,7 @@ use crate::directory::attribute::rows::{LIFECYCLE, REMOVED_ON, expiry, link, pro
 use crate::directory::attribute::{Attribute, AttributeSource, Link, Presence, ValueType};
 use crate::directory::object_type::ObjectType;
 use crate::directory::properties::{Properties, items, text};
-use crate::directory::type_spec::{ById, Collection, Disabled, Item, TypeSpec};
+use crate::directory::type_spec::{ById, Collection, Disabled, Expanded, Item, TypeSpec};
 use crate::permission::Capability;
 use Presence::{Always, Default, OnRequest};
 use ValueType::{DateTime, Text, Textarea};
@@ -34,7 +34,11 @@ pub static SPEC: TypeSpec = TypeSpec {
         item: Item::Parts {
             select: &["id", "appId", "displayName", "passwordCredentials", "keyCredentials"],
             // An application has at most twenty of them, so none is left out.
-            expand: Some("federatedIdentityCredentials"),
+            expand: Some(Expanded {
+                property: FEDERATED.0,
+                path: "applications/{id}/federatedIdentityCredentials",
+                holds: |credential| text(credential, "kind") == Some(FEDERATED.1),
+            }),
             of: credentials_of,
         },
     },
@@ -49,12 +53,11 @@ pub static SPEC: TypeSpec = TypeSpec {
     recycle_bin: None,
 };
 
+const FEDERATED: (&str, &str, &str) = ("federatedIdentityCredentials", "Federated", "id");
+
 /// The lists of an application with its credentials, what they are, and what each is called by.
-const KINDS: [(&str, &str, &str); 3] = [
-    ("passwordCredentials", "Secret", "keyId"),
-    ("keyCredentials", "Certificate", "keyId"),
-    ("federatedIdentityCredentials", "Federated", "id"),
-];
+const KINDS: [(&str, &str, &str); 3] =
+    [("passwordCredentials", "Secret", "keyId"), ("keyCredentials", "Certificate", "keyId"), FEDERATED];
 
 fn credentials_of(application: &Properties) -> Vec<(Uuid, Properties)> {
     let Some(of) = text(application, "id").and_then(|id| Uuid::parse_str(id).ok()) else { return Vec::new() };

@@ -27,7 +27,10 @@ pub static SPEC: TypeSpec = TypeSpec {
         Relation {
             name: "owners",
             property: "registeredOwners",
-            read: Reading::Expand("registeredOwners($select=id)"),
+            read: Reading::ExpandOrEach(
+                "registeredOwners($select=id)",
+                Each { path: "devices/{id}/registeredOwners?$select=id", id: "id" },
+            ),
         },
         Relation {
             name: "users",

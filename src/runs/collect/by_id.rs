@@ -3,9 +3,10 @@
 use super::fetch::{REQUESTS_AT_ONCE, fetch};
 use super::managers;
 use super::object::{gone, is_admitted, staged};
+use super::parts;
 use super::read_error::Result;
 use super::reader::Reader;
-use crate::db::mirror::Batch;
+use crate::db::mirror::{Batch, StagedObject};
 use crate::directory::ObjectType;
 use crate::graph::IDS_IN_A_QUERY;
 use crate::run_state::ChangeReason;
@@ -47,6 +48,8 @@ async fn stage_part(reader: &Reader<'_>, object_type: ObjectType, ids: &[Uuid], 
     if object_type == ObjectType::Users {
         managers::add(reader, &mut found).await?;
     }
+    // What is kept of an item whose list cannot be read is kept here too.
+    let kept = parts::complete(reader, object_type, &mut found).await?;
     let mut batch = Batch::default();
     let (mut in_scope, mut out_of_scope) = (Vec::new(), HashSet::new());
     for object in found {
@@ -61,6 +64,9 @@ async fn stage_part(reader: &Reader<'_>, object_type: ObjectType, ids: &[Uuid], 
             }
         }
     }
+    let kept: Vec<StagedObject> = kept.into_iter().filter(|row| ids.contains(&row.id)).collect();
+    in_scope.extend(kept.iter().map(|row| row.id));
+    batch.objects.extend(kept);
     let is_found = |id: &&Uuid| in_scope.contains(id) || out_of_scope.contains(id);
     let not_found = ids.iter().filter(|id| !is_found(id)).copied().collect();
     if others == Unfit::Mark {

@@ -70,11 +70,16 @@ impl Feature {
             }
             Self::Expand(object_type) => {
                 let spec = object_type.spec();
-                let relation = spec.relations.iter().find(|relation| relation.expand().is_some());
-                let is_read = object_type == ObjectType::Groups || relation.is_some_and(|r| r.each().is_some());
-                let what = relation.map_or("parts", |relation| relation.name);
-                let instead = if is_read { "read one by one" } else { "left out" };
-                format!("The server does not expand the {what} of {}; they are {instead}.", spec.plural)
+                let what = match spec.collection.item {
+                    Item::Parts { expand: Some(expanded), .. } => {
+                        format!("`{}` of {}", expanded.property, spec.collection.path)
+                    }
+                    _ => {
+                        let relation = spec.relations.iter().find(|relation| relation.expand().is_some());
+                        format!("{} of {}", relation.map_or("relations", |relation| relation.name), spec.plural)
+                    }
+                };
+                format!("The server does not expand the {what}; they are read one by one.")
             }
             Self::Select(object_type) => {
                 format!("The server takes no $select for {}; they are read whole.", object_type.spec().plural)
@@ -223,7 +228,7 @@ impl Dialect {
             return None;
         }
         match object_type.spec().collection.item {
-            Item::Parts { expand, .. } => expand,
+            Item::Parts { expand, .. } => expand.map(|expanded| expanded.property),
             Item::Values => None,
             Item::Object | Item::Named(_) => job.mapping.relations(object_type).find_map(Relation::expand),
         }
@@ -234,9 +239,12 @@ impl Dialect {
         Request { filter: Some(ids_filter(ids)), ..self.list(job, object_type, false) }
     }
 
-    /// The path of one object, with the relations that a list has too.
+    /// The path of one object, with the relations that a list has too. Of an item with parts its own list is read, because
+    /// a refusal of `$expand` would look as if the item were gone.
     pub(super) fn path_of_one(&self, job: &JobContext, object_type: ObjectType, id: impl Display) -> String {
-        let request = Request { top: None, ..self.list(job, object_type, false) };
+        let list = self.list(job, object_type, false);
+        let expand = list.expand.filter(|_| !matches!(object_type.spec().collection.item, Item::Parts { .. }));
+        let request = Request { top: None, expand, ..list };
         request.path_at(&format!("{}/{id}", object_type.spec().collection.path))
     }
 

@@ -8,11 +8,11 @@ use super::read_error::{ReadError, Result};
 use super::read_plan::entity;
 use super::reader::Reader;
 use super::request::{Request, Target};
-use super::{managers, ranges};
+use super::{managers, parts, ranges};
 use crate::codes::{RunErrorCode, WarningCode};
 use crate::db::mirror::{Batch, Cursor, CursorRow, StagedObject};
 use crate::directory::{Link, ObjectType};
-use crate::graph::wire::{Items, Member};
+use crate::graph::wire::{Items, Member, Properties};
 use crate::graph::{GraphError, IDS_IN_A_QUERY, Next, Page};
 use crate::run_state::RunWarning;
 use crate::runs::progress::Work;
@@ -228,8 +228,9 @@ struct FirstObjects<'a> {
 impl Pages<Items> for FirstObjects<'_> {
     async fn take(&mut self, page: Page<Items>) -> Result<ControlFlow<()>> {
         let Self { reader, object_type, .. } = *self;
-        let Rows { mut objects, excluded } = rows_of(reader, object_type, &page.content, None)?;
+        let Rows { mut objects, excluded, partial } = rows_of(reader, object_type, &page.content, None)?;
         drop(page);
+        objects.extend(parts::rows(reader, object_type, partial).await?);
         objects.retain(|object| !self.ids.contains(&object.id));
         objects.truncate(self.limit - self.ids.len());
         self.ids.extend(objects.iter().map(|object| object.id));
@@ -302,7 +303,8 @@ impl Pages<Items> for Objects<'_> {
         let (reader, object_type) = (self.reader, self.object_type);
         self.pages += 1;
         let new = self.listed.add(page.content.iter().len() as u64);
-        let Rows { objects, excluded } = rows_of(reader, object_type, &page.content, self.context.managers.as_ref())?;
+        let Rows { mut objects, excluded, partial } =
+            rows_of(reader, object_type, &page.content, self.context.managers.as_ref())?;
         if new > 0 {
             reader.count_excluded(object_type, excluded);
         }
@@ -323,8 +325,10 @@ impl Pages<Items> for Objects<'_> {
         let (collection, part) = (object_type.as_str(), self.part.clone());
         let cursor = Cursor { collection, part, next_link, done, pages: self.pages };
         // The text of a page is a megabyte, and the writer may be busy.
-        let permit = page.permit.take();
+        // It keeps its place among the requests until it is stored, unless it needs further ones.
+        let permit = page.permit.take().filter(|_| partial.is_empty());
         drop(page);
+        objects.extend(parts::rows(reader, object_type, partial).await?);
         let batch = Batch { objects, cursors: vec![cursor], ..Batch::default() };
         reader.staging.write_page(batch, permit).await?;
         Ok(ControlFlow::Continue(()))
@@ -343,6 +347,8 @@ impl Restartable for Objects<'_> {
 struct Rows {
     objects: Vec<StagedObject>,
     excluded: u64,
+    /// Items without a list that belongs to them.
+    partial: Vec<Properties>,
 }
 
 fn rows_of(
@@ -351,7 +357,7 @@ fn rows_of(
     items: &Items,
     managers: Option<&HashMap<Uuid, Uuid>>,
 ) -> Result<Rows> {
-    let mut rows = Rows { objects: Vec::new(), excluded: 0 };
+    let mut rows = Rows { objects: Vec::new(), excluded: 0, partial: Vec::new() };
     for item in items.iter() {
         let mut object = parse(item)?;
         if let Some(managers) = managers {
@@ -359,6 +365,7 @@ fn rows_of(
         }
         match admitted(reader, object_type, &object, false)? {
             Admitted::Excluded => rows.excluded += 1,
+            Admitted::Yes | Admitted::NoMatch if parts::is_partial(object_type, &object) => rows.partial.push(object),
             Admitted::Yes | Admitted::NoMatch => rows.objects.extend(staged(object_type, &object)?),
         }
     }

@@ -8,7 +8,7 @@ use super::read_error::Result;
 use super::reader::Reader;
 use crate::db::mirror::Batch;
 use crate::db::mirror::read::ObjectRow;
-use crate::directory::{Each, MAX_EXPANDED, ObjectType, Properties as Map, Relation};
+use crate::directory::{Each, Link, MAX_EXPANDED, ObjectType, Properties as Map, Relation};
 use crate::error::Error;
 use crate::graph::error::GraphErrorKind;
 use crate::graph::wire::Items;
@@ -73,8 +73,7 @@ async fn read(
     }
     for (id, data) in reader.mirror.objects(object_type, missing).await? {
         let map: Map = serde_json::from_str(&data).map_err(Error::internal)?;
-        let known = map.get(relation.property).and_then(Value::as_array).into_iter().flatten();
-        found.insert(id, known.filter_map(Value::as_str).filter_map(|id| Uuid::parse_str(id).ok()).collect());
+        found.insert(id, Link::many(relation.property, object_type).ids(&map));
     }
     Ok(found)
 }

@@ -16,6 +16,7 @@ use std::time::Duration;
 use uuid::Uuid;
 
 mod cases;
+mod expansion;
 mod values;
 
 const SEED: SeedOptions = SeedOptions { seed: 4, users: 60, groups: 24, memberships: Some(120), devices: Some(12) };
@@ -148,19 +149,13 @@ async fn a_full_run_asks_for_each_type_as_often_as_its_file_says() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn more_owners_than_expand_shows_and_hundreds_of_credentials_arrive_whole() {
-    let (world, job) = delivered().await;
+    let (world, _) = delivered().await;
     let owners = |world: &World, name: &str| {
         found(world, ObjectType::Applications, name).values.remove("Owners").unwrap_or_default().len()
     };
     assert_eq!((owners(&world, "Build agent"), owners(&world, "Ticket bridge")), (21, 0));
     let backup = found(&world, ObjectType::Applications, "Backup runner").values;
     assert_eq!(backup["Credentials"], ["500"]);
-    // Without `$expand` the owners are read one by one, and federated credentials are missed.
-    world.graph.refuse(Feature::Expand, Some(501));
-    let run = world.run(job, RunMode::Full).await;
-    let told = run.warnings.to_string();
-    assert!(told.contains("owners of applications; they are read one by one"), "{told}");
-    assert_eq!((owners(&world, "Build agent"), owners(&world, "Ticket bridge")), (21, 0));
 }
 
 #[tokio::test(flavor = "multi_thread")]
