@@ -6,6 +6,7 @@
 
 mod attribute;
 pub mod attributes;
+pub mod filterable;
 pub mod license_names;
 mod object_type;
 mod properties;

@@ -1,4 +1,4 @@
-//! Finds users, groups and devices in the directory by name, mail address or id, for a person who picks one, and reads one
+//! Finds objects of the directory by name, mail address or id, for a person who picks one, and reads one
 //! object that a mirror does not know.
 
 use crate::app::App;
@@ -37,7 +37,7 @@ pub struct DirectoryMatch {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub mail: Option<String>,
-    /// The description of a group.
+    /// The description of a group or administrative unit.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub description: Option<String>,
@@ -80,6 +80,8 @@ const fn shown(kind: EntityKind) -> &'static str {
         EntityKind::Users => "id,displayName,userPrincipalName,mail",
         EntityKind::Groups => "id,displayName,mail,description",
         EntityKind::Devices => "id,displayName,operatingSystem",
+        EntityKind::AdministrativeUnits => "id,displayName,description",
+        EntityKind::Applications | EntityKind::ServicePrincipals => "id,displayName",
     }
 }
 
@@ -88,7 +90,7 @@ const fn searched(kind: EntityKind) -> &'static [&'static str] {
     match kind {
         EntityKind::Users => &["displayName", "userPrincipalName", "mail"],
         EntityKind::Groups => &["displayName", "mail", "mailNickname"],
-        EntityKind::Devices => &["displayName"],
+        _ => &["displayName"],
     }
 }
 
@@ -158,7 +160,7 @@ async fn page(
     query: &str,
     advanced: bool,
 ) -> Result<(Vec<DirectoryMatch>, bool), GraphError> {
-    let path = format!("{}?$top={}&$select={}&{query}", kind.as_str(), MAX_MATCHES + 1, shown(kind));
+    let path = format!("{}?$top={}&$select={}&{query}", kind.path(), MAX_MATCHES + 1, shown(kind));
     let options = RequestOptions { advanced, budget: DEADLINE, ..RequestOptions::interactive() };
     let page = session.page::<Items>(&session.url(&path), &options).await?;
     let mut matches = Vec::new();
@@ -176,7 +178,7 @@ pub(crate) async fn object(
     key: &str,
     select: &str,
 ) -> Result<Option<(Uuid, Map<String, Value>)>, GraphError> {
-    let path = format!("{}/{}?$select={select}", kind.as_str(), urlencoding::encode(key));
+    let path = format!("{}/{}?$select={select}", kind.path(), urlencoding::encode(key));
     let options = RequestOptions { budget: DEADLINE, ..RequestOptions::interactive() };
     match session.get(&session.url(&path), &options).await {
         Ok(body) => {

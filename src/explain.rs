@@ -15,7 +15,6 @@ mod subject;
 pub use report::{Explanation, Outcome, StepName, StepVerdict, ValueSource};
 
 use crate::app::App;
-use crate::directory::ObjectType;
 use crate::directory_lookup::DirectoryMatch;
 use crate::error::Result;
 use crate::filter::EntityKind;
@@ -58,16 +57,8 @@ pub async fn explain(
 }
 
 /// The type of objects of a kind.
-const fn type_of(kind: EntityKind) -> ObjectType {
-    match kind {
-        EntityKind::Users => ObjectType::Users,
-        EntityKind::Groups => ObjectType::Groups,
-        EntityKind::Devices => ObjectType::Devices,
-    }
-}
-
 async fn walk(app: &App, live: &Live, job: &JobContext, kind: EntityKind, key: &str) -> Result<Explanation> {
-    let (organization, object_type) = (job.organization, type_of(kind));
+    let (organization, object_type) = (job.organization, kind.object_type());
     let known = app.db.scoped(organization, async |tx| Known::load(tx, job, object_type, key).await).await?;
     let rule = job.filter.rule(kind).map(|rule| &rule.parsed);
     let mut search = subject::find(live, &known, kind, key, rule).await?;

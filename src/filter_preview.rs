@@ -51,13 +51,14 @@ pub async fn preview(app: &App, identity: &Identity, filter: &Filter) -> Result<
 fn judge(filter: &Filter, looked: &Looked, counts: &PreviewCounts) -> Vec<PreviewWarning> {
     let mut warnings = Vec::new();
     for kind in EntityKind::ALL {
-        let (count, name) = (counts.of(kind), kind.as_str());
+        let Some(count) = counts.of(kind) else { continue };
+        let name = kind.as_str();
         let is_asked = filter.rule(kind).is_some();
         if count.count == Some(0) && count.total.is_some_and(|total| total > 0) {
             let detail = format!("None of the {} {name} would be imported.", count.total.unwrap_or(0));
             warnings.push(PreviewWarning::new(PreviewWarningCode::NoMatch, Some(kind), detail));
         }
-        let matching = looked.of(kind).matching;
+        let matching = looked.of(kind).and_then(|looked| looked.matching);
         if is_asked && matching.is_some_and(|matching| matching > 0 && Some(matching) == count.total) {
             let detail = format!("The condition is true for all {} {name}: it excludes none.", matching.unwrap_or(0));
             warnings.push(PreviewWarning::new(PreviewWarningCode::EverythingMatches, Some(kind), detail));

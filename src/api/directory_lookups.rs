@@ -1,4 +1,4 @@
-//! Users, groups and devices of the directory to pick from.
+//! Objects of the directory to pick from.
 
 use super::auth::Caller;
 use super::body::Body;
@@ -30,7 +30,7 @@ pub struct LookUpDirectory {
     pub search: String,
 }
 
-/// Look up users, groups or devices in the directory
+/// Look up objects in the directory
 ///
 /// Asks Graph for up to ten objects by name, mail address or id, so that a person can pick one: a group for
 /// `scope.groupIds`, or a user to exclude. The response takes at most five seconds; `partial` means that Graph did not

@@ -40,6 +40,10 @@ pub struct PreviewFilter {
     pub users: Option<RuleBody>,
     pub groups: Option<RuleBody>,
     pub devices: Option<RuleBody>,
+    /// It decides their credentials too.
+    pub applications: Option<RuleBody>,
+    pub service_principals: Option<RuleBody>,
+    pub administrative_units: Option<RuleBody>,
     pub scope: Option<Scope>,
     pub outside: Option<Outside>,
     pub exclude: Option<ExcludeBody>,

@@ -37,6 +37,10 @@ pub struct CreateFilter {
     pub users: Option<RuleBody>,
     pub groups: Option<RuleBody>,
     pub devices: Option<RuleBody>,
+    /// It decides their credentials too.
+    pub applications: Option<RuleBody>,
+    pub service_principals: Option<RuleBody>,
+    pub administrative_units: Option<RuleBody>,
     pub scope: Option<Scope>,
     pub outside: Option<Outside>,
     pub exclude: Option<ExcludeBody>,
@@ -54,6 +58,10 @@ pub struct UpdateFilter {
     users: Option<RuleBody>,
     groups: Option<RuleBody>,
     devices: Option<RuleBody>,
+    /// It decides their credentials too.
+    applications: Option<RuleBody>,
+    service_principals: Option<RuleBody>,
+    administrative_units: Option<RuleBody>,
     scope: Option<Scope>,
     outside: Option<Outside>,
     exclude: Option<ExcludeBody>,
@@ -72,6 +80,13 @@ pub struct FilterResponse {
     pub groups: Option<RuleBody>,
     #[schema(required = true)]
     pub devices: Option<RuleBody>,
+    /// It decides their credentials too.
+    #[schema(required = true)]
+    pub applications: Option<RuleBody>,
+    #[schema(required = true)]
+    pub service_principals: Option<RuleBody>,
+    #[schema(required = true)]
+    pub administrative_units: Option<RuleBody>,
     pub scope: Scope,
     pub outside: Outside,
     pub exclude: ExcludeBody,
@@ -112,6 +127,9 @@ impl FilterResponse {
             users: filter.users,
             groups: filter.groups,
             devices: filter.devices,
+            applications: filter.applications,
+            service_principals: filter.service_principals,
+            administrative_units: filter.administrative_units,
             scope: filter.scope.unwrap_or_default(),
             outside: filter.outside.unwrap_or_default(),
             exclude: filter.exclude.unwrap_or_default(),

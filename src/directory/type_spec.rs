@@ -1,6 +1,7 @@
 //! What there is to know of one object type, as data: a file of [`super::types`] declares each.
 
 use super::attribute::Attribute;
+use super::filterable::Filterable;
 use super::object_type::ObjectType;
 use super::properties::{Properties, flag};
 use crate::permission::Capability;
@@ -32,6 +33,8 @@ pub struct TypeSpec {
     /// A small request that works if it can be read.
     pub probe: &'static str,
     pub collection: Collection,
+    /// What Graph can filter its list by; none, if it takes no conditions.
+    pub filter: Option<&'static Filterable>,
     /// What is not in the properties of an object.
     pub relations: &'static [Relation],
     /// The properties of which the first that has a text is the object's label.

@@ -75,12 +75,12 @@ impl Live {
         let equals = |name: &&str| format!("{name} eq {}", Quoted(key));
         let names: &[&str] = match kind {
             EntityKind::Users | EntityKind::Groups => &["displayName", "mail"],
-            EntityKind::Devices => &["displayName"],
+            _ => &["displayName"],
         };
         let filter = names.iter().map(equals).collect::<Vec<_>>().join(" or ");
         let path = format!(
             "{}?$top={}&$select={select}&$filter={}",
-            kind.as_str(),
+            kind.path(),
             MAX_CANDIDATES + 1,
             urlencoding::encode(&filter)
         );
@@ -92,7 +92,7 @@ impl Live {
         for text in rule.requests() {
             let filter = format!("id eq '{id}' and ({text})");
             let count = if rule.advanced { "&$count=true" } else { "" };
-            let path = format!("{}?$select=id&$filter={}{count}", rule.kind.as_str(), urlencoding::encode(&filter));
+            let path = format!("{}?$select=id&$filter={}{count}", rule.kind.path(), urlencoding::encode(&filter));
             if !self.page(&path, rule.advanced).await?.is_empty() {
                 return Ok(true);
             }
@@ -102,7 +102,7 @@ impl Live {
 
     /// The groups that have an object as a direct member.
     pub async fn groups_of(&self, kind: EntityKind, id: Uuid) -> Answer<Vec<Object>> {
-        let path = format!("{}/{id}/memberOf?$select=id,displayName&$top=999", kind.as_str());
+        let path = format!("{}/{id}/memberOf?$select=id,displayName&$top=999", kind.path());
         let url = self.session.url(&path);
         let body = self.ask(async { self.session.get(&url, &options(false)).await }).await?;
         let page: Value = body.json().map_err(|error: GraphError| unanswered(&error))?;
@@ -151,6 +151,7 @@ fn select(kind: EntityKind, rule: Option<&Parsed>) -> String {
         EntityKind::Users => vec!["id", "displayName", "userPrincipalName", "mail"],
         EntityKind::Groups => vec!["id", "displayName", "mail", "description"],
         EntityKind::Devices => vec!["id", "displayName", "operatingSystem"],
+        _ => vec!["id", "displayName"],
     };
     for name in rule.map(Parsed::select).unwrap_or_default() {
         if !names.contains(&name) {

@@ -91,8 +91,9 @@ pub(super) fn exclusion(filter: &Filter, kind: EntityKind, subject: &Subject) ->
     let (ids, patterns, properties, field): (_, &[Pattern], &[&str], _) = match kind {
         EntityKind::Users => (&exclude.user_ids, &exclude.user_names, &["userPrincipalName", "displayName"], "user"),
         EntityKind::Groups => (&exclude.group_ids, &exclude.group_names, &["displayName"], "group"),
-        EntityKind::Devices => {
-            return Step::new(name, StepVerdict::NotApplicable, "Filters exclude no devices by id or name.");
+        _ => {
+            let detail = format!("Filters exclude no {one}s by id or name.");
+            return Step::new(name, StepVerdict::NotApplicable, detail);
         }
     };
     if ids.is_empty() && patterns.is_empty() {
@@ -125,7 +126,7 @@ pub(super) fn limit(filter: &Filter, kind: EntityKind, subject: &Subject, known:
     let (limit, field) = match kind {
         EntityKind::Users => (filter.limits.max_users, "maxUsers"),
         EntityKind::Groups => (filter.limits.max_groups, "maxGroups"),
-        EntityKind::Devices => (None, ""),
+        _ => (None, ""),
     };
     let Some(limit) = limit else {
         return Step::new(name, StepVerdict::NotApplicable, format!("The filter does not limit the number of {one}s."));

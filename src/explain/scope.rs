@@ -44,7 +44,7 @@ pub(super) async fn step(
     let applies = match kind {
         EntityKind::Users => scope.users != ScopeUsers::All,
         EntityKind::Groups => scope.groups != ScopeGroups::All,
-        EntityKind::Devices => false,
+        _ => false,
     };
     if !applies {
         let detail = format!("The filter's scope takes all {}.", kind.as_str());
@@ -52,7 +52,7 @@ pub(super) async fn step(
     }
     match kind {
         EntityKind::Users => user(app, live, job, subject, known).await,
-        EntityKind::Groups | EntityKind::Devices => group(app, live, job, subject, known).await,
+        _ => group(app, live, job, subject, known).await,
     }
 }
 

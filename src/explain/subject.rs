@@ -107,9 +107,5 @@ pub(super) fn step(search: &Search, kind: EntityKind, key: &str) -> Step {
 }
 
 pub(super) const fn singular(kind: EntityKind) -> &'static str {
-    match kind {
-        EntityKind::Users => "user",
-        EntityKind::Groups => "group",
-        EntityKind::Devices => "device",
-    }
+    kind.object_type().spec().singular
 }

@@ -69,6 +69,9 @@ struct Body {
     users: Option<RuleBody>,
     groups: Option<RuleBody>,
     devices: Option<RuleBody>,
+    applications: Option<RuleBody>,
+    service_principals: Option<RuleBody>,
+    administrative_units: Option<RuleBody>,
     scope: Option<Scope>,
     outside: Option<Outside>,
     exclude: Option<ExcludeBody>,
@@ -97,6 +100,9 @@ impl Body {
             users: part(body, "users"),
             groups: part(body, "groups"),
             devices: part(body, "devices"),
+            applications: part(body, "applications"),
+            service_principals: part(body, "servicePrincipals"),
+            administrative_units: part(body, "administrativeUnits"),
             scope: part(body, "scope"),
             outside: part(body, "outside"),
             exclude: part(body, "exclude"),
@@ -116,12 +122,19 @@ impl Body {
 
     /// Parses the conditions and the name patterns. Every fault is added to `faults`.
     fn parse(self, pointer: &str, faults: &mut Faults) -> Filter {
-        let mut parse = |kind: EntityKind, rule: Option<RuleBody>| {
-            rule.and_then(|rule| rule.parse(kind, &format!("{pointer}/{}", kind.as_str()), faults))
-        };
-        let users = parse(EntityKind::Users, self.users);
-        let groups = parse(EntityKind::Groups, self.groups);
-        let devices = parse(EntityKind::Devices, self.devices);
+        let written = [
+            (EntityKind::Users, self.users),
+            (EntityKind::Groups, self.groups),
+            (EntityKind::Devices, self.devices),
+            (EntityKind::Applications, self.applications),
+            (EntityKind::ServicePrincipals, self.service_principals),
+            (EntityKind::AdministrativeUnits, self.administrative_units),
+        ];
+        let rules = written.into_iter().filter_map(|(kind, rule)| {
+            let parsed = rule?.parse(kind, &format!("{pointer}/{}", kind.as_str()), faults)?;
+            Some((kind, parsed))
+        });
+        let rules = rules.collect();
         let mut scope = self.scope.unwrap_or_default();
         if scope.users == ScopeUsers::MembersOf && scope.group_ids.is_empty() {
             let detail = "`membersOf` needs the id of at least one group.";
@@ -129,9 +142,7 @@ impl Body {
         }
         sort(&mut scope.group_ids);
         Filter {
-            users,
-            groups,
-            devices,
+            rules,
             scope,
             outside: self.outside.unwrap_or_default(),
             exclude: self.exclude.unwrap_or_default().parse(&format!("{pointer}/exclude"), faults),

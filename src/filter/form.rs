@@ -225,7 +225,7 @@ fn capability(kind: EntityKind, name: &str) -> Capability {
         EntityKind::Users => Capability::Users,
         EntityKind::Groups if head == "owners" => Capability::Owners,
         EntityKind::Groups => Capability::Groups,
-        EntityKind::Devices => Capability::Devices,
+        _ => kind.object_type().spec().capability,
     }
 }
 

@@ -139,14 +139,14 @@ impl Exclude {
         })
     }
 
-    /// Whether an object, in Graph's own JSON, is excluded by id or name. Devices never are.
+    /// Whether an object, in Graph's own JSON, is excluded by id or name. Only users and groups ever are.
     pub fn excludes(&self, kind: EntityKind, object: &Map<String, Value>) -> bool {
         let text = |name: &str| object.get(name).and_then(Value::as_str);
         let id = text("id").and_then(|id| Uuid::parse_str(id).ok());
         match kind {
             EntityKind::Users => self.excludes_user(id, [text("userPrincipalName"), text("displayName")]),
             EntityKind::Groups => self.excludes_group(id, text("displayName")),
-            EntityKind::Devices => false,
+            _ => false,
         }
     }
 

@@ -3,17 +3,16 @@
 //!
 //! Sources: the table «Support for filter by properties of directory objects» of
 //! <https://learn.microsoft.com/en-us/graph/aad-advanced-queries>, which is `property/graph-filter-support.csv`, and what it
-//! leaves open, the resource pages of user, group and device (docs/graph.md, «Filters»). An operator that no source
-//! calls default counts as advanced.
+//! leaves open, the resource pages (docs/graph.md, «Filters»). What each type has is in [`crate::directory::TypeSpec`].
 
 mod definition;
 mod kind;
 mod open;
 mod spelling;
-mod table;
 mod values;
 
-pub use definition::{Found, Level, Property, Returned, Shape, Type};
+pub use crate::directory::filterable::{Level, Property, Returned, Shape, Type};
+pub use definition::Found;
 pub use kind::EntityKind;
 pub use open::SECURITY_ATTRIBUTES;
 pub(super) use open::numbered;
@@ -62,7 +61,7 @@ pub fn find_collection(kind: EntityKind, name: &str) -> Result<Found, NotFound> 
 fn alias(kind: EntityKind, name: &str) -> &str {
     match kind {
         EntityKind::Users if name.eq_ignore_ascii_case("certificateUserIds") => "authorizationInfo/certificateUserIds",
-        EntityKind::Users | EntityKind::Groups | EntityKind::Devices => name,
+        _ => name,
     }
 }
 
@@ -79,6 +78,7 @@ pub fn find_in(collection: &Property, name: &str) -> Result<Found, NotFound> {
 fn relation(kind: EntityKind, name: &str) -> Option<&'static str> {
     const SCOPE: &str =
         "it is a relationship; use the `scope` of the filter (`membersOf`, `membersOfFilteredGroups`) instead";
+    const RELATIONSHIP: &str = "it is a relationship, and Graph filters only by properties";
     let users = ["memberOf", "transitiveMemberOf"];
     let groups = ["members", "transitiveMembers", "memberOf", "transitiveMemberOf"];
     let others = ["directReports", "ownedDevices", "registeredDevices"];
@@ -86,12 +86,12 @@ fn relation(kind: EntityKind, name: &str) -> Option<&'static str> {
     match kind {
         EntityKind::Users if is(&users) => Some(SCOPE),
         EntityKind::Users if is(&["manager"]) => Some("it is a relationship; Graph can filter only by `manager/id`"),
-        EntityKind::Users if is(&others) => Some("it is a relationship, and Graph filters only by properties"),
+        EntityKind::Users if is(&others) => Some(RELATIONSHIP),
         EntityKind::Groups if is(&groups) => Some(SCOPE),
         EntityKind::Devices if is(&users) => Some(SCOPE),
-        EntityKind::Devices if is(&["registeredOwners", "registeredUsers"]) => {
-            Some("it is a relationship, and Graph filters only by properties")
-        }
+        EntityKind::Devices if is(&["registeredOwners", "registeredUsers"]) => Some(RELATIONSHIP),
+        EntityKind::Applications | EntityKind::ServicePrincipals if is(&["owners"]) => Some(RELATIONSHIP),
+        EntityKind::AdministrativeUnits if is(&["members"]) => Some(RELATIONSHIP),
         _ => None,
     }
 }

@@ -32,7 +32,7 @@ fn a_whole_body_comes_back() {
     });
     let filter = Filter::from_json(&body).unwrap();
     assert_eq!(filter.to_json(), body);
-    assert_eq!(filter.groups.as_ref().unwrap().parsed.text(), "startswith(displayName,'team')");
+    assert_eq!(filter.rule(EntityKind::Groups).unwrap().parsed.text(), "startswith(displayName,'team')");
     assert_eq!(Filter::from_json(&filter.to_json()).unwrap(), filter);
 }
 

@@ -17,13 +17,19 @@ pub struct Validation {
     pub valid: bool,
     /// Whether any of its texts needs an advanced query.
     pub advanced: bool,
-    /// Null without a valid condition; likewise `groups` and `devices`.
+    /// Null without a valid condition; likewise the other kinds of objects.
     #[schema(required = true)]
     pub users: Option<ValidRule>,
     #[schema(required = true)]
     pub groups: Option<ValidRule>,
     #[schema(required = true)]
     pub devices: Option<ValidRule>,
+    #[schema(required = true)]
+    pub applications: Option<ValidRule>,
+    #[schema(required = true)]
+    pub service_principals: Option<ValidRule>,
+    #[schema(required = true)]
+    pub administrative_units: Option<ValidRule>,
     /// All errors; empty if the filter is valid.
     pub errors: Vec<FilterError>,
     /// What may be unexpected about a valid filter.
@@ -100,6 +106,9 @@ pub fn validate(body: &Value, of_form: Vec<Fault>) -> Validation {
         users: rule(EntityKind::Users),
         groups: rule(EntityKind::Groups),
         devices: rule(EntityKind::Devices),
+        applications: rule(EntityKind::Applications),
+        service_principals: rule(EntityKind::ServicePrincipals),
+        administrative_units: rule(EntityKind::AdministrativeUnits),
         errors,
         warnings: warnings(&filter),
     }
@@ -157,7 +166,7 @@ pub fn hints(filter: &Filter) -> Vec<String> {
     for rule in EntityKind::ALL.into_iter().filter_map(|kind| filter.rule(kind)) {
         warnings.extend(hints_of(rule));
     }
-    if filter.scope.users == ScopeUsers::MembersOfFilteredGroups && filter.groups.is_none() {
+    if filter.scope.users == ScopeUsers::MembersOfFilteredGroups && filter.rule(EntityKind::Groups).is_none() {
         warnings.push(
             "`membersOfFilteredGroups` without a condition on groups includes the members of all groups.".to_owned(),
         );

@@ -29,9 +29,7 @@ impl About {
 
     fn capability(self) -> Capability {
         match self {
-            Self::All(EntityKind::Users) | Self::Condition(EntityKind::Users) => Capability::Users,
-            Self::All(EntityKind::Groups) | Self::Condition(EntityKind::Groups) => Capability::Groups,
-            Self::All(EntityKind::Devices) | Self::Condition(EntityKind::Devices) => Capability::Devices,
+            Self::All(kind) | Self::Condition(kind) => kind.object_type().spec().capability,
             Self::Members => Capability::Memberships,
         }
     }

@@ -2,8 +2,9 @@
 //! each request. The job is assumed to have the default selection: users with managers, groups with owners, memberships,
 //! licences, and devices if the filter names them.
 
-use super::look::Looked;
+use super::look::{Kind, Looked};
 use super::report::{CostPart, PreviewCost};
+use crate::directory::Relation;
 use crate::filter::{EntityKind, Filter, Rule, ScopeUsers};
 use crate::graph::{
     COUNTS_PER_BORDER, IDS_IN_A_QUERY, MAX_PAGE_SIZE, Session, cost, is_cheaper_by_id, ranges_of_users,
@@ -53,14 +54,17 @@ pub(super) fn cost(session: &Session, filter: &Filter, looked: &Looked) -> Previ
     users(&mut sum, filter, looked);
     groups(&mut sum, filter, looked);
     sum.add("licenses", 1, "subscribedSkus?$select=id");
-    if filter.devices.is_some() {
-        let part = pages(looked.devices.matching.unwrap_or(0)).max(requests_of(filter.devices.as_ref()));
+    if filter.rule(EntityKind::Devices).is_some() {
+        let part = pages(looked.devices.matching.unwrap_or(0)).max(requests_of(filter.rule(EntityKind::Devices)));
         let expand = if looked.devices.is_advanced { "" } else { "&$expand=registeredOwners($select=id)" };
         sum.add("devices", part, &format!("devices?$top=999&$select=id{expand}"));
         if looked.devices.is_advanced {
             let devices = looked.devices.matching.unwrap_or(0);
             sum.add("devices", devices, &format!("devices/{ID}/registeredOwners?$select=id"));
         }
+    }
+    for (kind, looked) in &looked.others {
+        other(&mut sum, filter, *kind, looked);
     }
     sum.add("positions", 1, "users/delta?$deltatoken=latest");
     sum.add("positions", 1, "groups/delta?$deltatoken=latest");
@@ -70,8 +74,23 @@ pub(super) fn cost(session: &Session, filter: &Filter, looked: &Looked) -> Previ
     PreviewCost { requests, resource_units, seconds_at_least, parts: sum.parts }
 }
 
+/// A type that is off by default, without the credentials of applications.
+fn other(sum: &mut Sum<'_>, filter: &Filter, kind: EntityKind, looked: &Kind) {
+    let (name, matching) = (kind.as_str(), looked.matching.unwrap_or(0));
+    let relations = kind.object_type().spec().relations;
+    let expand = relations.iter().find_map(Relation::expand).filter(|_| !looked.is_advanced);
+    let list =
+        format!("{}?$top=999&$select=id{}", kind.path(), expand.map(|of| format!("&$expand={of}")).unwrap_or_default());
+    sum.add(name, pages(matching).max(requests_of(filter.rule(kind))), &list);
+    for each in
+        relations.iter().filter(|relation| relation.expand() != expand || expand.is_none()).filter_map(Relation::each)
+    {
+        sum.add(name, matching, &each.path.replace("{id}", ID));
+    }
+}
+
 fn users(sum: &mut Sum<'_>, filter: &Filter, looked: &Looked) {
-    let (rule, kind) = (filter.users.as_ref(), &looked.users);
+    let (rule, kind) = (filter.rule(EntityKind::Users), &looked.users);
     let matching = kind.matching.unwrap_or(0);
     let members = kind.looked_at.1;
     let narrows = filter.scope.users != ScopeUsers::All;
@@ -105,7 +124,7 @@ fn users(sum: &mut Sum<'_>, filter: &Filter, looked: &Looked) {
 }
 
 fn groups(sum: &mut Sum<'_>, filter: &Filter, looked: &Looked) {
-    let rule = filter.groups.as_ref();
+    let rule = filter.rule(EntityKind::Groups);
     let matching = looked.groups.matching.unwrap_or(0);
     // Of excluded groups only the list is read.
     let excluded = |group: &&Map<String, Value>| filter.exclude.excludes(EntityKind::Groups, group);

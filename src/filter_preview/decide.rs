@@ -45,19 +45,33 @@ pub(super) fn decide(filter: &Filter, looked: &Looked) -> Decided {
     let all = |kind: &Kind| kind.objects.keys().copied().collect::<Vec<_>>();
     let users_shown = if narrows_users { in_scope.users } else { all(&looked.users) };
     let groups_shown = if narrows_groups { in_scope.groups } else { all(&looked.groups) };
+    let other = |kind: EntityKind| looked.others.get(&kind).map(|looked| count(looked, None, None));
+    let (applications, service_principals, administrative_units) =
+        (other(EntityKind::Applications), other(EntityKind::ServicePrincipals), other(EntityKind::AdministrativeUnits));
+    let shown = |kind: EntityKind, count: Option<PreviewCount>| {
+        let found = looked.others.get(&kind);
+        found.map(|found| sample(found, &all(found), count.and_then(|count| count.count))).unwrap_or_default()
+    };
     Decided {
-        counts: PreviewCounts { users, groups, devices },
+        counts: PreviewCounts { users, groups, devices, applications, service_principals, administrative_units },
         sample: PreviewSample {
             users: sample(&looked.users, &users_shown, users.count),
             groups: sample(&looked.groups, &groups_shown, groups.count),
             devices: sample(&looked.devices, &all(&looked.devices), devices.count),
+            applications: shown(EntityKind::Applications, applications),
+            service_principals: shown(EntityKind::ServicePrincipals, service_principals),
+            administrative_units: shown(EntityKind::AdministrativeUnits, administrative_units),
         },
     }
 }
 
 fn in_scope(filter: &Filter, looked: &Looked, limits: Limits) -> InScope<Uuid> {
     let admitted = |kind: EntityKind| {
-        let objects = looked.of(kind).objects.iter().filter(move |(_, object)| !filter.exclude.excludes(kind, object));
+        let objects = looked
+            .of(kind)
+            .into_iter()
+            .flat_map(|looked| &looked.objects)
+            .filter(move |(_, object)| !filter.exclude.excludes(kind, object));
         objects.map(|(id, _)| *id).collect::<Vec<_>>()
     };
     let nothing = Memberships::default();

@@ -9,6 +9,7 @@ use crate::filter::{EntityKind, Filter, Rule, ScopeGroups, ScopeUsers};
 use crate::graph::wire::{Items, Properties, properties};
 use crate::graph::{GraphError, GraphErrorKind, IDS_IN_A_QUERY, MAX_PAGE_SIZE, Pager, ids_filter, is_cheaper_by_id};
 use crate::permission::Capability;
+use futures_util::future::try_join_all;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
@@ -46,17 +47,21 @@ pub(super) struct Looked {
     pub users: Kind,
     pub groups: Kind,
     pub devices: Kind,
+    /// The kinds that are off by default, if the filter has a condition on them.
+    pub others: BTreeMap<EntityKind, Kind>,
     pub walked: Option<Walked>,
     /// The number of groups whose members are needed.
     pub roots: usize,
 }
 
 impl Looked {
-    pub(super) fn of(&self, kind: EntityKind) -> &Kind {
+    /// None of a kind that was not looked at.
+    pub(super) fn of(&self, kind: EntityKind) -> Option<&Kind> {
         match kind {
-            EntityKind::Users => &self.users,
-            EntityKind::Groups => &self.groups,
-            EntityKind::Devices => &self.devices,
+            EntityKind::Users => Some(&self.users),
+            EntityKind::Groups => Some(&self.groups),
+            EntityKind::Devices => Some(&self.devices),
+            _ => self.others.get(&kind),
         }
     }
 }
@@ -65,7 +70,10 @@ impl Looked {
 pub(super) fn takes_everyone(filter: &Filter) -> bool {
     let exclude = &filter.exclude;
     let excludes = !exclude.user_ids.is_empty() || !exclude.user_names.is_empty();
-    filter.users.is_none() && filter.scope.users == ScopeUsers::All && !excludes && filter.limits.max_users.is_none()
+    filter.rule(EntityKind::Users).is_none()
+        && filter.scope.users == ScopeUsers::All
+        && !excludes
+        && filter.limits.max_users.is_none()
 }
 
 pub(super) async fn look(asker: &Asker, filter: &Filter) -> Result<Looked> {
@@ -75,12 +83,17 @@ pub(super) async fn look(asker: &Asker, filter: &Filter) -> Result<Looked> {
         || !exclude.group_names.is_empty()
         || scope.groups != ScopeGroups::All
         || scope.users == ScopeUsers::MembersOfFilteredGroups;
-    let (groups, devices, mut users, ()) = futures_util::try_join!(
+    let others =
+        EntityKind::ALL.into_iter().filter(|kind| !EntityKind::USUAL.contains(kind) && filter.rule(*kind).is_some());
+    let others = others.map(|other| async move { kind(asker, filter, other, false).await.map(|found| (other, found)) });
+    let (groups, devices, mut users, (), others) = futures_util::try_join!(
         kind(asker, filter, EntityKind::Groups, needs_groups),
         kind(asker, filter, EntityKind::Devices, false),
         numbers(asker, filter, EntityKind::Users),
         check_roots(asker, filter),
+        try_join_all(others),
     )?;
+    let others = others.into_iter().collect();
     warn_of_hidden(asker, groups.objects.values());
     let roots: Vec<Uuid> = match (scope.users, scope.groups) {
         (ScopeUsers::All, ScopeGroups::All) => Vec::new(),
@@ -96,7 +109,7 @@ pub(super) async fn look(asker: &Asker, filter: &Filter) -> Result<Looked> {
         false => Some(members::walk(asker, &roots[..roots.len().min(MAX_GROUPS)], scope.transitive).await?),
     };
     read_users(asker, filter, &mut users, &groups, walked.as_ref(), needs_users).await?;
-    Ok(Looked { users, groups, devices, walked, roots: roots.len() })
+    Ok(Looked { users, groups, devices, others, walked, roots: roots.len() })
 }
 
 /// Counts a kind of object and reads as many objects as are needed.
@@ -110,11 +123,11 @@ async fn kind(asker: &Asker, filter: &Filter, kind: EntityKind, whole: bool) -> 
 async fn numbers(asker: &Asker, filter: &Filter, kind: EntityKind) -> Result<Kind> {
     let mut found = Kind::default();
     // Devices are imported only if a job says so. Without the permission the preview leaves them out.
-    if kind == EntityKind::Devices && filter.devices.is_none() && !asker.may(Capability::Devices) {
+    if kind == EntityKind::Devices && filter.rule(EntityKind::Devices).is_none() && !asker.may(Capability::Devices) {
         return Ok(found);
     }
     let options = asker.options(true);
-    let total = asker.session().count_with(kind.as_str(), None, &options);
+    let total = asker.session().count_with(kind.path(), None, &options);
     found.total = asker.ask(About::All(kind), total).await?.flatten();
     found.is_advanced = filter.rule(kind).is_some_and(|rule| rule.parsed.advanced);
     let Some(rule) = filter.rule(kind) else {
@@ -123,7 +136,7 @@ async fn numbers(asker: &Asker, filter: &Filter, kind: EntityKind) -> Result<Kin
     };
     let mut sum = Some(0);
     for text in rule.parsed.requests() {
-        let count = asker.session().count_with(kind.as_str(), Some(text), &options);
+        let count = asker.session().count_with(kind.path(), Some(text), &options);
         let count = asker.ask(About::Condition(kind), count).await?.flatten();
         sum = sum.zip(count).map(|(sum, count): (u64, u64)| sum + count);
     }
@@ -135,7 +148,7 @@ async fn numbers(asker: &Asker, filter: &Filter, kind: EntityKind) -> Result<Kin
 
 /// Reads objects that match the condition: the first page, or with `whole` as many as a preview may.
 async fn read_matching(asker: &Asker, filter: &Filter, kind: EntityKind, whole: bool, found: &mut Kind) -> Result<()> {
-    if kind == EntityKind::Devices && filter.devices.is_none() && found.total.is_none() {
+    if kind == EntityKind::Devices && filter.rule(EntityKind::Devices).is_none() && found.total.is_none() {
         return Ok(());
     }
     let rule = filter.rule(kind);
@@ -172,7 +185,7 @@ async fn read_pages(
     left: &mut usize,
     found: &mut Kind,
 ) -> Result<bool> {
-    let mut path = format!("{}?$top={top}&$select={}", kind.as_str(), select(kind, None));
+    let mut path = format!("{}?$top={top}&$select={}", kind.path(), select(kind, None));
     if let Some(text) = text {
         path.push_str(&format!("&$filter={}", urlencoding::encode(text)));
     }
@@ -218,6 +231,7 @@ fn select(kind: EntityKind, rule: Option<&Rule>) -> String {
         EntityKind::Users => vec!["id", "displayName", "userPrincipalName", "mail"],
         EntityKind::Groups => vec!["id", "displayName", "mail", "visibility"],
         EntityKind::Devices => vec!["id", "displayName", "operatingSystem"],
+        _ => vec!["id", "displayName"],
     };
     for name in rule.map(|rule| rule.parsed.select()).unwrap_or_default() {
         if !names.contains(&name) {
@@ -258,7 +272,7 @@ async fn read_users(
         }
     };
     let is_too_many = users.matching.is_none_or(|matching| matching as usize > MAX_PAGES * MAX_PAGE_SIZE);
-    let can_decide = filter.users.as_ref().is_none_or(|rule| !rule.parsed.needs_a_list());
+    let can_decide = filter.rule(EntityKind::Users).is_none_or(|rule| !rule.parsed.needs_a_list());
     if can_decide && (is_too_many || is_cheaper_by_id(members.len(), users.matching)) {
         return read_members(asker, filter, users, &members).await;
     }
@@ -267,7 +281,7 @@ async fn read_users(
 
 /// Reads these users by their ids, as many as a preview may, and evaluates the condition here.
 async fn read_members(asker: &Asker, filter: &Filter, users: &mut Kind, members: &[Uuid]) -> Result<()> {
-    let rule = filter.users.as_ref();
+    let rule = filter.rule(EntityKind::Users);
     let path = format!("users?$select={}", select(EntityKind::Users, rule));
     let parts = members.chunks(IDS_IN_A_QUERY).take(MAX_REQUESTS_BY_ID);
     let urls: Vec<_> = parts

@@ -28,6 +28,13 @@ pub struct PreviewCounts {
     pub users: PreviewCount,
     pub groups: PreviewCount,
     pub devices: PreviewCount,
+    /// Null without a condition on them; likewise the other kinds that are off by default.
+    #[schema(required = true)]
+    pub applications: Option<PreviewCount>,
+    #[schema(required = true)]
+    pub service_principals: Option<PreviewCount>,
+    #[schema(required = true)]
+    pub administrative_units: Option<PreviewCount>,
 }
 
 /// How many objects of a kind would be imported.
@@ -57,6 +64,13 @@ pub struct PreviewSample {
     pub groups: Vec<SampleObject>,
     #[schema(max_items = 10)]
     pub devices: Vec<SampleObject>,
+    /// Empty without a condition on them; likewise the other kinds that are off by default.
+    #[schema(max_items = 10)]
+    pub applications: Vec<SampleObject>,
+    #[schema(max_items = 10)]
+    pub service_principals: Vec<SampleObject>,
+    #[schema(max_items = 10)]
+    pub administrative_units: Vec<SampleObject>,
 }
 
 /// One object that would be imported.
@@ -98,11 +112,15 @@ pub struct PreviewWarning {
 }
 
 impl PreviewCounts {
-    pub(super) fn of(&self, kind: EntityKind) -> &PreviewCount {
+    /// None of a kind that was not looked at.
+    pub(super) fn of(&self, kind: EntityKind) -> Option<&PreviewCount> {
         match kind {
-            EntityKind::Users => &self.users,
-            EntityKind::Groups => &self.groups,
-            EntityKind::Devices => &self.devices,
+            EntityKind::Users => Some(&self.users),
+            EntityKind::Groups => Some(&self.groups),
+            EntityKind::Devices => Some(&self.devices),
+            EntityKind::Applications => self.applications.as_ref(),
+            EntityKind::ServicePrincipals => self.service_principals.as_ref(),
+            EntityKind::AdministrativeUnits => self.administrative_units.as_ref(),
         }
     }
 }
@@ -134,7 +152,8 @@ pub struct PreviewCost {
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct CostPart {
-    /// `users`, `managers`, `groups`, `memberships`, `licenses`, `devices`, `scope`, `positions`.
+    /// `users`, `managers`, `groups`, `memberships`, `licenses`, `devices`, `applications`, `servicePrincipals`,
+    /// `administrativeUnits`, `scope`, `positions`.
     pub part: String,
     pub requests: u64,
     pub resource_units: u64,

@@ -5,7 +5,7 @@ import { TextField } from "../ui/form";
 import { Button, Failure, Loading } from "../ui/parts";
 
 export type Match = Schema<"DirectoryMatch">;
-type Kind = Schema<"EntityKind">;
+type Kind = Extract<Schema<"EntityKind">, "users" | "groups" | "devices">;
 
 const ONE: Record<Kind, string> = { users: "user", groups: "group", devices: "device" };
 const PLACEHOLDERS: Record<Kind, string> = { users: "Name, sign-in name, mail address or object id", groups: "Name, mail address or object id", devices: "Name or object id" };

@@ -6,6 +6,7 @@ mod documented;
 mod eval;
 mod expression;
 mod parse;
+pub mod record;
 mod rules;
 
 use super::answer::Problem;

@@ -97,7 +97,7 @@ impl Choice {
 }
 
 /// `"displayName:term"`.
-fn clause(text: &str) -> Result<(String, String), Problem> {
+pub fn clause(text: &str) -> Result<(String, String), Problem> {
     let inner = text.trim().strip_prefix('"').and_then(|text| text.strip_suffix('"'));
     let (name, term) = inner.and_then(|inner| inner.split_once(':')).ok_or_else(|| {
         Problem::bad_request("Syntax error: the value of $search must be a clause \"property:value\" in quotes.")

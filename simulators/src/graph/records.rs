@@ -2,6 +2,8 @@
 //! collection allows is a row of the table; what is in it, a file of `seed/records`.
 
 use super::answer::{Answer, Answered, Problem};
+use super::filter::record::{Comparable, Condition};
+use super::list::clause;
 use super::permission::{self as may, AnyOf};
 use super::request::Request;
 use super::shape::MAX_EXPAND;
@@ -18,8 +20,12 @@ struct Collection {
     kind: &'static str,
     /// What `$expand` takes.
     relations: &'static [&'static str],
+    /// What `$filter` can compare.
+    comparable: &'static [Comparable],
     /// A list of it needs a filter on one of these.
     needs_filter: &'static [&'static str],
+    /// It belongs to the directory, so it has advanced queries.
+    is_directory: bool,
 }
 
 /// Sources: the page «List …» of each collection in <https://learn.microsoft.com/graph/api/overview>.
@@ -29,64 +35,106 @@ const COLLECTIONS: &[Collection] = &[
         permissions: may::APPLICATIONS,
         kind: "application",
         relations: &["owners", "federatedIdentityCredentials"],
+        comparable: &[
+            ("appId", "e"),
+            ("createdDateTime", "EGN"),
+            ("description", "EGS"),
+            ("disabledByMicrosoftStatus", "E"),
+            ("displayName", "eGsN"),
+            ("id", "e"),
+            ("identifierUris", "eGS"),
+            ("publisherDomain", "EGS"),
+            ("signInAudience", "E"),
+            ("tags", "EGS"),
+        ],
         needs_filter: &[],
+        is_directory: true,
     },
     Collection {
         path: "servicePrincipals",
         permissions: may::APPLICATIONS,
         kind: "servicePrincipal",
         relations: &["owners"],
+        comparable: &[
+            ("accountEnabled", "E"),
+            ("alternativeNames", "EGS"),
+            ("appId", "eS"),
+            ("appOwnerOrganizationId", "EG"),
+            ("appRoleAssignmentRequired", "E"),
+            ("description", "EGS"),
+            ("disabledByMicrosoftStatus", "E"),
+            ("displayName", "eGsN"),
+            ("id", "e"),
+            ("servicePrincipalNames", "eGS"),
+            ("servicePrincipalType", "e"),
+            ("tags", "eGS"),
+        ],
         needs_filter: &[],
+        is_directory: true,
     },
     Collection {
         path: "roleManagement/directory/roleDefinitions",
         permissions: may::ROLES,
         kind: "unifiedRoleDefinition",
         relations: &[],
+        comparable: &[("displayName", "e"), ("id", "e"), ("isBuiltIn", "e")],
         needs_filter: &[],
+        is_directory: false,
     },
     Collection {
         path: "roleManagement/directory/roleAssignments",
         permissions: may::ROLES,
         kind: "unifiedRoleAssignment",
         relations: &[],
+        comparable: &[("roleDefinitionId", "e"), ("principalId", "e")],
         // Older versions of the page say that a list without a filter is refused.
         needs_filter: &["roleDefinitionId", "principalId"],
+        is_directory: false,
     },
     Collection {
         path: "directory/administrativeUnits",
         permissions: may::UNITS,
         kind: "administrativeUnit",
         relations: &["members"],
+        comparable: &[("description", "ES"), ("displayName", "eGsN"), ("id", "e")],
         needs_filter: &[],
+        is_directory: true,
     },
     Collection {
         path: "deviceManagement/managedDevices",
         permissions: may::MANAGED_DEVICES,
         kind: "managedDevice",
         relations: &[],
+        comparable: &[("deviceName", "es"), ("id", "e"), ("operatingSystem", "es")],
         needs_filter: &[],
+        is_directory: false,
     },
     Collection {
         path: "directory/deletedItems/microsoft.graph.application",
         permissions: may::APPLICATIONS,
         kind: "application",
         relations: &[],
+        comparable: &[("id", "e")],
         needs_filter: &[],
+        is_directory: true,
     },
     Collection {
         path: "directory/deletedItems/microsoft.graph.servicePrincipal",
         permissions: may::APPLICATIONS,
         kind: "servicePrincipal",
         relations: &[],
+        comparable: &[("id", "e")],
         needs_filter: &[],
+        is_directory: true,
     },
     Collection {
         path: "directory/deletedItems/microsoft.graph.administrativeUnit",
         permissions: may::UNITS,
         kind: "administrativeUnit",
         relations: &[],
+        comparable: &[("id", "e")],
         needs_filter: &[],
+        is_directory: true,
     },
 ];
 
@@ -115,6 +163,7 @@ fn answer(sim: &Sim, request: &Request<'_>, collection: &Collection, rest: &[&st
     }
     match rest {
         [] => list(sim, request, collection, &records),
+        ["$count"] => count(sim, request, collection, &records),
         [key] => {
             let shape = Shape::of(sim, request, collection, &records)?;
             let record = find(&records, key)?;
@@ -150,17 +199,58 @@ fn find<'r>(records: &'r [Record], key: &str) -> Result<&'r Record, Problem> {
 fn list(sim: &Sim, request: &Request<'_>, collection: &Collection, records: &[Record]) -> Answered {
     sim.check_top(&request.query, collection.path)?;
     let shape = Shape::of(sim, request, collection, records)?;
-    let condition = request.query.get("$filter").map(Condition::parse).transpose()?;
-    let is_named = |names: &[&str]| {
-        condition.as_ref().is_some_and(|condition| condition.0.iter().any(|test| names.contains(&test.name())))
-    };
-    if !collection.needs_filter.is_empty() && !is_named(collection.needs_filter) {
+    let advanced = request.advanced() && collection.is_directory;
+    if advanced && request.query.has("$expand") {
+        let message = "Request with $expand query parameter is not supported with advanced query capabilities.";
+        return Err(Problem::unsupported_query(message));
+    }
+    let found = matching(sim, request, collection, records, advanced)?;
+    let items: Vec<Value> = found.iter().map(|record| Value::Object(shape.write(record))).collect();
+    let count = (advanced && !request.query.has("$skiptoken")).then_some(items.len() as u64);
+    request.counted_page(collection.path, &items, count)
+}
+
+/// A number as plain text.
+fn count(sim: &Sim, request: &Request<'_>, collection: &Collection, records: &[Record]) -> Answered {
+    if !request.eventual || !collection.is_directory {
+        return Err(Problem::bad_request("$count is not currently supported."));
+    }
+    sim.refused(Feature::Count)?;
+    Ok(Answer::text(200, matching(sim, request, collection, records, true)?.len().to_string()))
+}
+
+/// The records that `$filter` and `$search` leave.
+fn matching<'r>(
+    sim: &Sim,
+    request: &Request<'_>,
+    collection: &Collection,
+    records: &'r [Record],
+    advanced: bool,
+) -> Result<Vec<&'r Record>, Problem> {
+    let text = request.query.get("$filter");
+    let condition = text.map(|text| Condition::parse(text, collection.comparable, advanced)).transpose()?;
+    let is_named = |condition: &Condition| collection.needs_filter.iter().any(|name| condition.names(name));
+    if !collection.needs_filter.is_empty() && !condition.as_ref().is_some_and(is_named) {
         let message = format!("Filter needs one of: {}.", collection.needs_filter.join(", "));
         return Err(Problem::bad_request(message));
     }
-    let is_wanted = |record: &&Record| condition.as_ref().is_none_or(|condition| condition.holds(record));
-    let items: Vec<Value> = records.iter().filter(is_wanted).map(|record| Value::Object(shape.write(record))).collect();
-    request.value_page(collection.path, &items)
+    if let Some(condition) = condition.as_ref().filter(|_| collection.is_directory && !advanced)
+        && !condition.names("id")
+    {
+        sim.refused(Feature::DefaultFilter)?;
+    }
+    let search = match request.query.get("$search") {
+        Some(_) if !request.eventual => return Err(Problem::unsupported_query("$search needs ConsistencyLevel.")),
+        text => text.map(clause).transpose()?,
+    };
+    let contains = |record: &Record, (name, term): &(String, String)| {
+        record.text(name).to_lowercase().contains(&term.to_lowercase())
+    };
+    let is_wanted = |record: &&Record| {
+        condition.as_ref().is_none_or(|condition| condition.holds(record))
+            && search.as_ref().is_none_or(|search| contains(record, search))
+    };
+    Ok(records.iter().filter(is_wanted).collect())
 }
 
 /// What is written of a record.
@@ -211,70 +301,5 @@ impl Shape {
             map.insert(expand.to_owned(), items);
         }
         map
-    }
-}
-
-/// Conditions that all hold.
-struct Condition(Vec<Test>);
-
-enum Test {
-    In(String, Vec<Value>),
-    StartsWith(String, String),
-}
-
-impl Test {
-    fn name(&self) -> &str {
-        match self {
-            Self::In(name, _) | Self::StartsWith(name, _) => name,
-        }
-    }
-}
-
-impl Condition {
-    /// `name eq value`, `name in (…)`, `startsWith(name,'…')`, joined by `and`.
-    fn parse(text: &str) -> Result<Self, Problem> {
-        text.split(" and ").map(Self::test).collect::<Result<_, _>>().map(Self)
-    }
-
-    fn test(text: &str) -> Result<Test, Problem> {
-        let text = text.trim();
-        let wrong = || Problem::unsupported_query(format!("The filter '{text}' is not supported."));
-        if let Some((name, value)) = text.split_once(" eq ") {
-            return Ok(Test::In(name.trim().to_owned(), vec![literal(value)]));
-        }
-        if let Some((name, list)) = text.split_once(" in ") {
-            let list = list.trim().strip_prefix('(').and_then(|list| list.strip_suffix(')')).ok_or_else(wrong)?;
-            return Ok(Test::In(name.trim().to_owned(), list.split(',').map(literal).collect()));
-        }
-        let lower = text.to_ascii_lowercase();
-        let inner = lower.strip_prefix("startswith(").map(|_| &text["startswith(".len()..]);
-        let (name, value) = inner
-            .and_then(|inner| inner.strip_suffix(')'))
-            .and_then(|inner| inner.split_once(','))
-            .ok_or_else(wrong)?;
-        let value = literal(value).as_str().map(str::to_lowercase).ok_or_else(wrong)?;
-        Ok(Test::StartsWith(name.trim().to_owned(), value))
-    }
-
-    fn holds(&self, record: &Record) -> bool {
-        self.0.iter().all(|test| match test {
-            Test::In(name, values) => {
-                let found = record.properties.get(name).unwrap_or(&Value::Null);
-                values.iter().any(|value| match (found.as_str(), value.as_str()) {
-                    (Some(found), Some(value)) => found.eq_ignore_ascii_case(value),
-                    _ => found == value,
-                })
-            }
-            Test::StartsWith(name, start) => record.text(name).to_lowercase().starts_with(start),
-        })
-    }
-}
-
-/// A text in quotes, a word, a number.
-fn literal(text: &str) -> Value {
-    let text = text.trim();
-    match text.strip_prefix('\'').and_then(|text| text.strip_suffix('\'')) {
-        Some(text) => json!(text.replace("''", "'")),
-        None => serde_json::from_str(text).unwrap_or_else(|_| json!(text)),
     }
 }

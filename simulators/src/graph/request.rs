@@ -111,13 +111,18 @@ impl Request<'_> {
 
     /// A page of a list of JSON values, with a next link if there are more. A page has 100 unless `$top` says otherwise.
     pub fn value_page(&self, context: &str, items: &[Value]) -> Result<Answer, Problem> {
+        self.counted_page(context, items, None)
+    }
+
+    /// The same with the count of an advanced query.
+    pub fn counted_page(&self, context: &str, items: &[Value], count: Option<u64>) -> Result<Answer, Problem> {
         let size = self.query.page_size(100, 999)?;
         let [start, ..] = self.position()?;
         let write = |out: &mut Vec<u8>, n: u64| {
             let item = usize::try_from(n).ok().and_then(|n| items.get(n));
             out.extend_from_slice(item.unwrap_or(&Value::Null).to_string().as_bytes());
         };
-        Ok(self.page(context, size, None, start..items.len() as u64, write))
+        Ok(self.page(context, size, count, start..items.len() as u64, write))
     }
 
     /// Leaves only the members that `$select` names in each object.

@@ -4,6 +4,7 @@
 
 use crate::directory::attribute::rows::{LIFECYCLE, OBJECT_ID, REMOVED_ON, link, property, row};
 use crate::directory::attribute::{Attribute, AttributeSource, Link, MEMBER_IDS, Presence, ValueType};
+use crate::directory::filterable::{Filterable, Type, one};
 use crate::directory::object_type::ObjectType;
 use crate::directory::type_spec::{ById, Collection, Disabled, Each, Item, Reading, Relation, TypeSpec};
 use crate::permission::Capability;
@@ -29,6 +30,7 @@ pub static SPEC: TypeSpec = TypeSpec {
         by_id: ById::OneByOne("id"),
         item: Item::Object,
     },
+    filter: Some(&FILTER),
     relations: &[Relation {
         name: "members",
         property: MEMBER_IDS,
@@ -42,6 +44,22 @@ pub static SPEC: TypeSpec = TypeSpec {
     attributes: ATTRIBUTES,
     has_extensions: true,
     recycle_bin: Some("directory/deletedItems/microsoft.graph.administrativeUnit"),
+};
+
+/// `members` is a relation. Sources: the resource page; docs/graph.md, «Filters», for what works by default.
+static FILTER: Filterable = Filterable {
+    properties: &[
+        one("description", Type::String, b"a-a-"),
+        one("displayName", Type::String, b"dada"),
+        one("id", Type::String, b"d---"),
+    ],
+    unfilterable: &[
+        "isMemberManagementRestricted",
+        "membershipRule",
+        "membershipRuleProcessingState",
+        "membershipType",
+        "visibility",
+    ],
 };
 
 static ATTRIBUTES: &[Attribute] = &[

@@ -42,6 +42,7 @@ pub static SPEC: TypeSpec = TypeSpec {
             of: credentials_of,
         },
     },
+    filter: None,
     relations: &[],
     label: &["label"],
     is_product: false,

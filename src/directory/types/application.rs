@@ -3,6 +3,7 @@
 
 use crate::directory::attribute::rows::{LIFECYCLE, OBJECT_ID, REMOVED_ON, expiry, link, property, row};
 use crate::directory::attribute::{Attribute, AttributeSource, Link, Presence, ValueType};
+use crate::directory::filterable::{Filterable, Type, one, texts};
 use crate::directory::object_type::ObjectType;
 use crate::directory::properties::{Properties, items, text};
 use crate::directory::type_spec::{ById, Collection, Disabled, Each, Item, Reading, Relation, TypeSpec};
@@ -25,6 +26,7 @@ pub static SPEC: TypeSpec = TypeSpec {
     capability: Capability::Applications,
     probe: "/applications?$top=1&$select=id,displayName",
     collection: Collection { path: "applications", page: Some(999), by_id: ById::Filter, item: Item::Object },
+    filter: Some(&FILTER),
     relations: &[Relation {
         name: "owners",
         property: "ownerIds",
@@ -62,6 +64,33 @@ fn first_expiry(application: &Properties) -> Value {
 }
 
 const CREDENTIALS: &[&str] = &["passwordCredentials", "keyCredentials"];
+
+/// `owners` is a relation. Sources: the resource page; docs/graph.md, «Filters», for what works by default.
+static FILTER: Filterable = Filterable {
+    properties: &[
+        one("appId", Type::String, b"d---"),
+        one("createdDateTime", Type::DateTime, b"aa-a"),
+        one("description", Type::String, b"aaa-"),
+        one("disabledByMicrosoftStatus", Type::String, b"a---"),
+        one("displayName", Type::String, b"dada"),
+        one("id", Type::String, b"d---"),
+        texts("identifierUris", b"daa-"),
+        one("publisherDomain", Type::String, b"aaa-"),
+        one("signInAudience", Type::String, b"a---"),
+        texts("tags", b"aaa-"),
+    ],
+    unfilterable: &[
+        "api",
+        "appRoles",
+        "isFallbackPublicClient",
+        "keyCredentials",
+        "notes",
+        "passwordCredentials",
+        "requiredResourceAccess",
+        "serviceManagementReference",
+        "web",
+    ],
+};
 
 static ATTRIBUTES: &[Attribute] = &[
     OBJECT_ID,

@@ -3,6 +3,7 @@
 
 use crate::directory::attribute::rows::{LIFECYCLE, OBJECT_ID, REMOVED_ON, link, link_on_request, property, row};
 use crate::directory::attribute::{Attribute, AttributeSource, Link, Presence, ValueType};
+use crate::directory::filterable::table;
 use crate::directory::object_type::ObjectType;
 use crate::directory::type_spec::{ById, Collection, Disabled, Each, Hidden, Item, Reading, Relation, TypeSpec};
 use crate::permission::Capability;
@@ -23,6 +24,7 @@ pub static SPEC: TypeSpec = TypeSpec {
     capability: Capability::Devices,
     probe: "/devices?$top=1&$select=id,displayName",
     collection: Collection { path: "devices", page: Some(999), by_id: ById::Filter, item: Item::Object },
+    filter: Some(&table::DEVICES),
     relations: &[
         Relation {
             name: "owners",

@@ -3,6 +3,7 @@
 
 use crate::directory::attribute::rows::{LIFECYCLE, OBJECT_ID, REMOVED_ON, link, property, row};
 use crate::directory::attribute::{Attribute, AttributeSource, Link, Presence, ValueType};
+use crate::directory::filterable::table;
 use crate::directory::object_type::ObjectType;
 use crate::directory::properties::{Properties, flag, has};
 use crate::directory::type_spec::{ById, Collection, Disabled, Item, Reading, Relation, TypeSpec};
@@ -24,6 +25,7 @@ pub static SPEC: TypeSpec = TypeSpec {
     capability: Capability::Groups,
     probe: "/groups?$top=1&$select=id,displayName",
     collection: Collection { path: "groups", page: Some(999), by_id: ById::Filter, item: Item::Object },
+    filter: Some(&table::GROUPS),
     relations: &[Relation { name: "owners", property: "ownerIds", read: Reading::Expand("owners($select=id)") }],
     label: &["displayName", "mail"],
     is_product: false,

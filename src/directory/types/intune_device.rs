@@ -31,6 +31,7 @@ pub static SPEC: TypeSpec = TypeSpec {
         by_id: ById::OneByOne("id"),
         item: Item::Object,
     },
+    filter: None,
     relations: &[],
     label: &["deviceName", "serialNumber"],
     is_product: false,

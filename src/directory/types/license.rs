@@ -27,6 +27,7 @@ pub static SPEC: TypeSpec = TypeSpec {
     probe: "/subscribedSkus?$select=skuId,skuPartNumber",
     // Its list has no paging and refuses `$top` and `$filter`.
     collection: Collection { path: "subscribedSkus", page: None, by_id: ById::OneByOne("id"), item: Item::Named(sku) },
+    filter: None,
     relations: &[],
     label: &["skuPartNumber"],
     is_product: true,

@@ -33,6 +33,7 @@ pub static SPEC: TypeSpec = TypeSpec {
         item: Item::Object,
     },
     // By role, because a list of all assignments was not always allowed. Source: docs/graph.md, «Other collections».
+    filter: None,
     relations: &[Relation {
         name: "members",
         property: MEMBER_IDS,

@@ -31,6 +31,7 @@ pub static SPEC: TypeSpec = TypeSpec {
         by_id: ById::Never,
         item: Item::Parts { select: &["id", "servicePlans"], expand: None, of: plans_of },
     },
+    filter: None,
     relations: &[],
     label: &["servicePlanName"],
     is_product: false,

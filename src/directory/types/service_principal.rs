@@ -4,6 +4,7 @@
 
 use crate::directory::attribute::rows::{LIFECYCLE, OBJECT_ID, REMOVED_ON, expiry, link, property, row};
 use crate::directory::attribute::{Attribute, AttributeSource, Link, Presence, ValueType};
+use crate::directory::filterable::{Filterable, Type, one, texts};
 use crate::directory::object_type::ObjectType;
 use crate::directory::properties::{Properties, items, text};
 use crate::directory::type_spec::{ById, Collection, Disabled, Each, Item, Reading, Relation, TypeSpec};
@@ -26,6 +27,7 @@ pub static SPEC: TypeSpec = TypeSpec {
     capability: Capability::ServicePrincipals,
     probe: "/servicePrincipals?$top=1&$select=id,displayName",
     collection: Collection { path: "servicePrincipals", page: Some(999), by_id: ById::Filter, item: Item::Object },
+    filter: Some(&FILTER),
     relations: &[Relation {
         name: "owners",
         property: "ownerIds",
@@ -56,6 +58,37 @@ fn saml_expiry(principal: &Properties) -> Value {
 }
 
 const SAML: &[&str] = &["preferredSingleSignOnMode", "keyCredentials"];
+
+/// `owners` is a relation. Sources: the resource page; docs/graph.md, «Filters», for what works by default.
+static FILTER: Filterable = Filterable {
+    properties: &[
+        one("accountEnabled", Type::Boolean, b"a---"),
+        texts("alternativeNames", b"aaa-"),
+        one("appId", Type::String, b"d-a-"),
+        one("appOwnerOrganizationId", Type::Guid, b"aa--"),
+        one("appRoleAssignmentRequired", Type::Boolean, b"a---"),
+        one("description", Type::String, b"aaa-"),
+        one("disabledByMicrosoftStatus", Type::String, b"a---"),
+        one("displayName", Type::String, b"dada"),
+        one("id", Type::String, b"d---"),
+        texts("servicePrincipalNames", b"daa-"),
+        one("servicePrincipalType", Type::String, b"d---"),
+        texts("tags", b"daa-"),
+    ],
+    unfilterable: &[
+        "appDisplayName",
+        "appRoles",
+        "homepage",
+        "keyCredentials",
+        "loginUrl",
+        "notes",
+        "notificationEmailAddresses",
+        "passwordCredentials",
+        "preferredSingleSignOnMode",
+        "signInAudience",
+        "verifiedPublisher",
+    ],
+};
 
 static ATTRIBUTES: &[Attribute] = &[
     OBJECT_ID,

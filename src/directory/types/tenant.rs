@@ -25,6 +25,7 @@ pub static SPEC: TypeSpec = TypeSpec {
     capability: Capability::Tenants,
     probe: "/organization?$select=id,displayName",
     collection: Collection { path: "organization", page: None, by_id: ById::Never, item: Item::Object },
+    filter: None,
     relations: &[],
     label: &["displayName"],
     is_product: false,

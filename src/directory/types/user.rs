@@ -3,6 +3,7 @@
 
 use crate::directory::attribute::rows::{LIFECYCLE, OBJECT_ID, REMOVED_ON, link, link_on_request, property, row};
 use crate::directory::attribute::{Attribute, AttributeSource, Link, Presence, ValueType};
+use crate::directory::filterable::table;
 use crate::directory::object_type::ObjectType;
 use crate::directory::properties::{Properties, items};
 use crate::directory::type_spec::{ById, Collection, Disabled, Item, Reading, Relation, TypeSpec};
@@ -25,6 +26,7 @@ pub static SPEC: TypeSpec = TypeSpec {
     capability: Capability::Users,
     probe: "/users?$top=1&$select=id,displayName,department,accountEnabled",
     collection: Collection { path: "users", page: Some(999), by_id: ById::Filter, item: Item::Object },
+    filter: Some(&table::USERS),
     relations: &[Relation { name: "manager", property: "managerId", read: Reading::Expand("manager($select=id)") }],
     label: &["displayName", "userPrincipalName", "mail"],
     is_product: false,

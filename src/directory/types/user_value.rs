@@ -110,6 +110,7 @@ const COMMON: TypeSpec = TypeSpec {
     capability: Capability::Users,
     probe: "",
     collection: Collection { path: "users", page: None, by_id: ById::Never, item: Item::Values },
+    filter: None,
     relations: &[],
     label: &["name"],
     is_product: false,

@@ -1,7 +1,7 @@
 //! The kinds of objects that a filter can select.
 
-use super::definition::Property;
-use super::table;
+use crate::directory::ObjectType;
+use crate::directory::filterable::Property;
 use crate::text_enum::explained;
 use serde::{Deserialize, Serialize};
 
@@ -16,36 +16,70 @@ explained! {
         Groups,
         /// Devices.
         Devices,
+        /// App registrations.
+        Applications,
+        /// Enterprise applications and managed identities.
+        ServicePrincipals,
+        /// Administrative units.
+        AdministrativeUnits,
     }
 }
 
 impl EntityKind {
-    pub const ALL: [EntityKind; 3] = [EntityKind::Users, EntityKind::Groups, EntityKind::Devices];
+    pub const ALL: [EntityKind; 6] = [
+        EntityKind::Users,
+        EntityKind::Groups,
+        EntityKind::Devices,
+        EntityKind::Applications,
+        EntityKind::ServicePrincipals,
+        EntityKind::AdministrativeUnits,
+    ];
+    /// Those that a filter without a condition on them is about too: every preview counts them.
+    pub const USUAL: [EntityKind; 3] = [EntityKind::Users, EntityKind::Groups, EntityKind::Devices];
 
-    /// The name of the collection in the API and in Graph: `users`.
-    pub fn as_str(self) -> &'static str {
+    pub const fn object_type(self) -> ObjectType {
         match self {
-            EntityKind::Users => "users",
-            EntityKind::Groups => "groups",
-            EntityKind::Devices => "devices",
+            Self::Users => ObjectType::Users,
+            Self::Groups => ObjectType::Groups,
+            Self::Devices => ObjectType::Devices,
+            Self::Applications => ObjectType::Applications,
+            Self::ServicePrincipals => ObjectType::ServicePrincipals,
+            Self::AdministrativeUnits => ObjectType::AdministrativeUnits,
         }
+    }
+
+    /// Its name in the API: `users`.
+    pub fn as_str(self) -> &'static str {
+        self.object_type().as_str()
+    }
+
+    /// Where Graph lists the objects.
+    pub const fn path(self) -> &'static str {
+        self.object_type().spec().collection.path
     }
 
     /// The properties that Graph can filter this collection by.
     pub fn properties(self) -> &'static [Property] {
-        match self {
-            EntityKind::Users => table::USERS,
-            EntityKind::Groups => table::GROUPS,
-            EntityKind::Devices => table::DEVICES,
-        }
+        self.object_type().spec().filter.map_or(&[], |filter| filter.properties)
     }
 
     /// Properties that exist and that Graph cannot filter by.
     pub(super) fn unfilterable(self) -> &'static [&'static str] {
-        match self {
-            EntityKind::Users => table::USERS_UNFILTERABLE,
-            EntityKind::Groups => table::GROUPS_UNFILTERABLE,
-            EntityKind::Devices => table::DEVICES_UNFILTERABLE,
+        self.object_type().spec().filter.map_or(&[], |filter| filter.unfilterable)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_kind_is_a_type_that_declares_what_it_can_be_filtered_by() {
+        let declared = ObjectType::ALL.into_iter().filter(|object_type| object_type.spec().filter.is_some());
+        let declared: Vec<ObjectType> = declared.collect();
+        assert_eq!(EntityKind::ALL.map(EntityKind::object_type), declared[..]);
+        for kind in EntityKind::ALL {
+            assert_eq!(serde_json::to_value(kind).unwrap(), kind.as_str());
         }
     }
 }

@@ -1,9 +1,9 @@
 //! Properties whose names a tenant makes: extension attributes, directory extensions, schema extensions, custom security
 //! attributes. They are recognised by their form.
 
-use super::definition::{Found, Property};
+use super::definition::Found;
 use super::kind::EntityKind;
-use super::table;
+use crate::directory::filterable::{Property, table};
 
 /// The property that holds the custom security attributes of a user: `customSecurityAttributes/{set}/{attribute}`.
 pub const SECURITY_ATTRIBUTES: &str = "customSecurityAttributes";
@@ -32,7 +32,7 @@ fn attribute(kind: EntityKind, holder: &str, name: &str) -> Option<String> {
     let known = match kind {
         EntityKind::Users => "onPremisesExtensionAttributes",
         EntityKind::Devices => "extensionAttributes",
-        EntityKind::Groups => return None,
+        _ => return None,
     };
     let number = strip_prefix_ignore_case(name, "extensionAttribute").filter(|_| holder.eq_ignore_ascii_case(known))?;
     let parsed: u8 = number.parse().ok().filter(|n| (1..=15).contains(n) && !number.starts_with(['0', '+']))?;
@@ -44,7 +44,7 @@ pub(in crate::filter) fn numbered(kind: EntityKind) -> impl Iterator<Item = (Str
     let holder = match kind {
         EntityKind::Users => Some("onPremisesExtensionAttributes"),
         EntityKind::Devices => Some("extensionAttributes"),
-        EntityKind::Groups => None,
+        _ => None,
     };
     holder.into_iter().flat_map(|holder| {
         (1..=15).map(move |number| (format!("{holder}/extensionAttribute{number}"), &table::ATTRIBUTE))

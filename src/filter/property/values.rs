@@ -37,14 +37,28 @@ const DEVICES: &[(&str, &[&str])] = &[
     ("trustType", &["AzureAd", "ServerAd", "Workplace"]),
 ];
 
-/// The documented values of a property; empty if any value may occur.
-pub(in crate::filter) fn known_values(kind: EntityKind, name: &str) -> &'static [&'static str] {
-    let table = match kind {
+const APPLICATIONS: &[(&str, &[&str])] = &[(
+    "signInAudience",
+    &["AzureADMyOrg", "AzureADMultipleOrgs", "AzureADandPersonalMicrosoftAccount", "PersonalMicrosoftAccount"],
+)];
+
+const SERVICE_PRINCIPALS: &[(&str, &[&str])] =
+    &[("servicePrincipalType", &["Application", "ManagedIdentity", "Legacy", "SocialIdp"])];
+
+const fn table(kind: EntityKind) -> &'static [(&'static str, &'static [&'static str])] {
+    match kind {
         EntityKind::Users => USERS,
         EntityKind::Groups => GROUPS,
         EntityKind::Devices => DEVICES,
-    };
-    table.iter().find(|(property, _)| *property == name).map_or(&[], |(_, values)| *values)
+        EntityKind::Applications => APPLICATIONS,
+        EntityKind::ServicePrincipals => SERVICE_PRINCIPALS,
+        EntityKind::AdministrativeUnits => &[],
+    }
+}
+
+/// The documented values of a property; empty if any value may occur.
+pub(in crate::filter) fn known_values(kind: EntityKind, name: &str) -> &'static [&'static str] {
+    table(kind).iter().find(|(property, _)| *property == name).map_or(&[], |(_, values)| *values)
 }
 
 #[cfg(test)]
@@ -54,9 +68,8 @@ mod tests {
 
     #[test]
     fn each_row_is_about_a_property_that_can_be_filtered() {
-        for (kind, table) in [(EntityKind::Users, USERS), (EntityKind::Groups, GROUPS), (EntityKind::Devices, DEVICES)]
-        {
-            for (name, values) in table {
+        for kind in EntityKind::ALL {
+            for (name, values) in table(kind) {
                 assert_eq!(find(kind, name).unwrap().name, *name);
                 assert!(!values.is_empty());
             }

@@ -129,13 +129,12 @@ fn filter_refused(reader: &Reader<'_>, object_type: ObjectType, error: ReadError
     let rule = entity(object_type).and_then(|kind| reader.run.job.filter.rule(kind));
     match (error, rule) {
         (ReadError::Graph(error), Some(rule)) if error.refuses_optional() => {
-            let text = rule.parsed.text();
+            let (text, kind) = (rule.parsed.text(), rule.parsed.kind.as_str());
             let mut stop = Stop::graph(&error);
             if let Stop::Failed(failure) = &mut stop {
                 failure.code = RunErrorCode::FilterInvalid.into();
-                failure.detail = format!("Graph refuses the filter's condition on {object_type}, `{text}`. {error}");
-                let advice =
-                    format!("Change `{object_type}` of the filter; its preview shows whether Graph accepts it.");
+                failure.detail = format!("Graph refuses the filter's condition on {kind}, `{text}`. {error}");
+                let advice = format!("Change `{kind}` of the filter; its preview shows whether Graph accepts it.");
                 failure.advice = Some(advice);
             }
             stop.into()

@@ -2,7 +2,7 @@
 //! warnings quote the reasons.
 
 use crate::db::mirror::MirrorRow;
-use crate::directory::{Link, ObjectType};
+use crate::directory::{Item, Link, ObjectType};
 use crate::filter::{EntityKind, Outside, ScopeGroups, ScopeUsers};
 use crate::graph::{is_cheaper_by_id, ranges_of_users};
 use crate::run_state::RunMode;
@@ -85,14 +85,12 @@ pub(super) enum Users {
     Listed(String),
 }
 
-/// The conditions of a filter that apply to a type; `None`: no filter has any.
+/// The conditions of a filter that apply to a type: those on what its list has, which for credentials are applications.
+/// `None`: no filter has any.
 pub(super) fn entity(object_type: ObjectType) -> Option<EntityKind> {
-    match object_type {
-        ObjectType::Users => Some(EntityKind::Users),
-        ObjectType::Groups => Some(EntityKind::Groups),
-        ObjectType::Devices => Some(EntityKind::Devices),
-        _ => None,
-    }
+    let collection = &object_type.spec().collection;
+    let is_listed = !matches!(collection.item, Item::Values);
+    EntityKind::ALL.into_iter().find(|kind| is_listed && kind.path() == collection.path)
 }
 
 /// The decision for one run.
@@ -154,7 +152,7 @@ impl<'a> ReadPlan<'a> {
         let mapping = &self.job.mapping;
         let refers =
             mapping.carries(ObjectType::Users, Link::Groups) || mapping.carries(ObjectType::Groups, Link::ParentGroups);
-        refers && self.job.filter.groups.is_some()
+        refers && self.job.filter.rule(EntityKind::Groups).is_some()
     }
 
     /// Whether the users in scope are the members of groups.

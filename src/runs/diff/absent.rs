@@ -171,13 +171,18 @@ fn reason(run: &Run, object_type: ObjectType) -> ChangeReason {
     let filter = &run.job.filter;
     let is_narrowed = match object_type {
         ObjectType::Users => {
-            filter.users.is_some() || filter.scope.users != ScopeUsers::All || filter.limits.max_users.is_some()
+            filter.rule(EntityKind::Users).is_some()
+                || filter.scope.users != ScopeUsers::All
+                || filter.limits.max_users.is_some()
         }
         ObjectType::Groups => {
-            filter.groups.is_some() || filter.scope.groups != ScopeGroups::All || filter.limits.max_groups.is_some()
+            filter.rule(EntityKind::Groups).is_some()
+                || filter.scope.groups != ScopeGroups::All
+                || filter.limits.max_groups.is_some()
         }
-        ObjectType::Devices => filter.rule(EntityKind::Devices).is_some(),
-        _ => false,
+        // The credentials of an application are where it is.
+        ObjectType::AppCredentials => filter.rule(EntityKind::Applications).is_some(),
+        _ => EntityKind::ALL.into_iter().any(|kind| kind.object_type() == object_type && filter.rule(kind).is_some()),
     };
     let excludes = matches!(object_type, ObjectType::Users | ObjectType::Groups) && !filter.exclude.is_empty();
     if is_narrowed || excludes { ChangeReason::OutOfScope } else { ChangeReason::Deleted }

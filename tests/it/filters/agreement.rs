@@ -23,6 +23,7 @@ fn select(kind: EntityKind) -> &'static str {
         EntityKind::Users => USERS,
         EntityKind::Groups => GROUPS,
         EntityKind::Devices => DEVICES,
+        _ => unreachable!("only these are compared"),
     }
 }
 
@@ -64,6 +65,7 @@ fn condition(kind: EntityKind, objects: &Objects) -> BoxedStrategy<String> {
             &["approximateLastSignInDateTime"],
             vec!["trustType eq 'AzureAd'".into(), "trustType ne 'workplace'".into(), "isCompliant ne true".into()],
         ),
+        _ => unreachable!("only these are compared"),
     };
     let values = |name: &str| {
         let found = objects.values().filter_map(|object| object.get(name)).filter_map(Value::as_str);

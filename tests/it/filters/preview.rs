@@ -225,3 +225,47 @@ async fn what_graph_does_not_answer_in_time_is_left_out() {
     assert_eq!((&answer["partial"], &answer["counts"]["users"]["count"]), (&json!(true), &Value::Null));
     assert!(codes(&answer).contains("graph_failed"), "{}", answer["warnings"]);
 }
+
+/// A kind that is off by default is looked at if the filter has a condition on it, and only then.
+#[tokio::test]
+async fn conditions_on_other_types_are_previewed_too() {
+    let api = TestApp::over(World::new(60, 10).await);
+    api.world.graph.set_roles(
+        Scenario::Healthy,
+        &[
+            "User.Read.All",
+            "GroupMember.Read.All",
+            "Device.Read.All",
+            "Application.Read.All",
+            "AdministrativeUnit.Read.All",
+        ],
+    );
+    let raw = Raw::sign_in(&api.world.graph).await;
+    let conditions = [
+        ("applications", "applications", "displayName eq 'Badge printer'", false),
+        ("servicePrincipals", "servicePrincipals", "accountEnabled eq false", true),
+        ("administrativeUnits", "directory/administrativeUnits", "startswith(displayName,'b')", false),
+    ];
+    let filter = conditions.iter().map(|(kind, _, odata, _)| ((*kind).to_owned(), json!({"odata": odata})));
+    let answer = preview(&api, &Value::Object(filter.collect())).await;
+    assert_eq!((&answer["partial"], &answer["warnings"]), (&json!(false), &json!([])), "{answer}");
+    let parts = answer["cost"]["parts"].as_array().unwrap();
+    for (kind, path, odata, advanced) in conditions {
+        let total = raw.all(path, "id").await.len();
+        let filter = urlencoding::encode(odata);
+        let count = if advanced { "&$count=true" } else { "" };
+        let found = raw.rows(&format!("/v1.0/{path}?$top=999&$select=id&$filter={filter}{count}"), advanced).await;
+        let found: BTreeSet<String> = found.unwrap().0.iter().map(id).collect();
+        assert!(!found.is_empty() && found.len() < total, "{kind}");
+        let count = json!({"count": found.len(), "exact": true, "outOfScope": 0, "total": total});
+        assert_eq!(answer["counts"][kind], count, "{kind}");
+        let shown = shown(&answer, kind);
+        assert_eq!(shown.len(), found.len().min(10), "{kind}");
+        assert!(shown.iter().all(|id| found.contains(id)), "{kind}");
+        assert!(parts.iter().any(|part| part["part"] == kind), "{kind}: {parts:?}");
+    }
+    let answer = preview(&api, &json!({})).await;
+    for (kind, ..) in conditions {
+        assert_eq!((&answer["counts"][kind], &answer["sample"][kind]), (&Value::Null, &json!([])), "{kind}");
+    }
+}

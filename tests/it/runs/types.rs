@@ -17,6 +17,7 @@ use uuid::Uuid;
 
 mod cases;
 mod expansion;
+mod filtered;
 mod values;
 
 const SEED: SeedOptions = SeedOptions { seed: 4, users: 60, groups: 24, memberships: Some(120), devices: Some(12) };

@@ -3,7 +3,7 @@ import type { Schema } from "../../api/client";
 import { emptyGroup, formOf, type Group, spelled, treeOf } from "./form/model";
 
 type Filter = Schema<"FilterResponse">;
-export type Kind = Schema<"EntityKind">;
+export type Kind = Extract<Schema<"EntityKind">, "users" | "groups" | "devices">;
 export const KINDS: Kind[] = ["users", "groups", "devices"];
 
 export const KIND_NAMES: Record<Kind, string> = { users: "Users", groups: "Groups", devices: "Devices" };

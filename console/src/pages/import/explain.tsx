@@ -10,7 +10,7 @@ import { Lookup } from "../lookup";
 
 type Explanation = Schema<"Explanation">;
 type Step = Schema<"ExplanationStep">;
-type Kind = Schema<"EntityKind">;
+type Kind = Extract<Schema<"EntityKind">, "users" | "groups" | "devices">;
 type Asked = { job: Job; kind: Kind; key: string };
 
 const PARAMETERS: Record<Kind, "user" | "group" | "device"> = { users: "user", groups: "group", devices: "device" };

@@ -50,7 +50,7 @@ fn principal(id: &str, app_id: &str, name: &str, n: usize) -> Value {
         "id": id, "appId": app_id, "displayName": name, "appDisplayName": name, "deletedDateTime": null,
         "servicePrincipalType": if n % 9 == 8 { "ManagedIdentity" } else { "Application" },
         "accountEnabled": n % 6 != 5, "appRoleAssignmentRequired": n % 4 == 3, "appOwnerOrganizationId": null,
-        "createdDateTime": day(-600 + n as i64 % 500), "description": null, "notes": null, "homepage": null, "loginUrl": null,
+        "alternativeNames": [], "createdDateTime": day(-600 + n as i64 % 500), "description": null, "notes": null, "homepage": null, "loginUrl": null,
         "preferredSingleSignOnMode": null, "signInAudience": "AzureADMyOrg", "tags": ["WindowsAzureActiveDirectoryIntegratedApp"],
         "verifiedPublisher": null, "keyCredentials": [], "passwordCredentials": [], "notificationEmailAddresses": [],
         "servicePrincipalNames": [app_id], "appRoles": [], "oauth2PermissionScopes": [], "disabledByMicrosoftStatus": null,

@@ -4,6 +4,7 @@ use super::limits;
 use crate::db::mirror::{Batch, StagedMembers, StagedObject};
 use crate::directory::{Link, ObjectType, Properties as Map};
 use crate::error::Error;
+use crate::filter::EntityKind;
 use crate::graph::batch::{BatchItem, MAX_ITEMS};
 use crate::graph::wire::{Items, MemberKind, Members, Properties};
 use crate::graph::{GraphError, GraphErrorKind};
@@ -31,7 +32,7 @@ pub(super) async fn of_users(reader: &Reader<'_>, users: &[Uuid]) -> Result<Opti
     let job = &reader.run.job;
     let mut select = job.mapping.select(ObjectType::Groups);
     // The filter's condition is decided here.
-    select.extend(job.filter.groups.as_ref().map(|rule| rule.parsed.select()).unwrap_or_default());
+    select.extend(job.filter.rule(EntityKind::Groups).map(|rule| rule.parsed.select()).unwrap_or_default());
     select.sort_unstable();
     select.dedup();
     let select = select.join(",");

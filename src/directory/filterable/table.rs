@@ -1,84 +1,19 @@
-//! The tables. Four letters a row: `eq`/`in`, `ge`/`le`, `startsWith`, `null`; `d` by default, `a` advanced, `-` no.
-//! `tests.rs` compares each row with Microsoft's table, `graph-filter-support.csv`.
+//! What Graph can filter users, groups and devices by, and the properties whose names a tenant makes. The rows agree with
+//! Microsoft's table, `filter/property/graph-filter-support.csv`.
 
-use super::definition::{Level, Property, Returned, Shape, Type};
+use super::{Filterable, Property, Shape, Type, objects, one, related, row, texts};
 use Type::{Boolean, DateTime, Guid, Integer, String};
 
-const fn level(letter: u8) -> Level {
-    match letter {
-        b'd' => Level::Default,
-        b'a' => Level::Advanced,
-        _ => Level::No,
-    }
-}
-
-const fn row(name: &'static str, shape: Shape, levels: &[u8; 4]) -> Property {
-    let [equal, range, starts_with, null] = *levels;
-    Property {
-        name,
-        shape,
-        equal: level(equal),
-        range: level(range),
-        starts_with: level(starts_with),
-        null: level(null),
-        ends_with: false,
-        count: [Level::No, Level::No],
-        returned: Returned::ByDelta,
-    }
-}
-
-const fn one(name: &'static str, kind: Type, levels: &[u8; 4]) -> Property {
-    row(name, Shape::Single(kind), levels)
-}
-
-const fn texts(name: &'static str, levels: &[u8; 4]) -> Property {
-    row(name, Shape::Values(String), levels)
-}
-
-const fn objects(name: &'static str, properties: &'static [Property]) -> Property {
-    row(name, Shape::Objects(properties), b"----")
-}
-
-/// Related objects, by their ids. Graph does not return them in a list.
-const fn related(name: &'static str, ids: &'static [Property]) -> Property {
-    objects(name, ids).nowhere()
-}
-
-impl Property {
-    const fn ending(mut self) -> Self {
-        self.ends_with = true;
-        self
-    }
-
-    /// `$count` can be compared with 0.
-    const fn counted(mut self) -> Self {
-        self.count = [Level::Advanced, Level::No];
-        self
-    }
-
-    /// `$count` can be compared with 0 and 1.
-    const fn counted_to_one(mut self) -> Self {
-        self.count = [Level::Advanced, Level::Advanced];
-        self
-    }
-
-    const fn outside_delta(mut self) -> Self {
-        self.returned = Returned::ByLists;
-        self
-    }
-
-    const fn nowhere(mut self) -> Self {
-        self.returned = Returned::Nowhere;
-        self
-    }
-}
-
 /// `extensionAttribute1` to `15`.
-pub(super) static ATTRIBUTE: Property = one("extensionAttribute", String, b"aa-a");
-pub(super) static DIRECTORY_EXTENSION: Property = one("extension", Type::Any, b"dada");
-pub(super) static DIRECTORY_EXTENSION_OF_SEVERAL: Property = row("extension", Shape::Values(Type::Any), b"dad-");
-pub(super) static SCHEMA_EXTENSION: Property = one("schema extension", Type::Any, b"a--a").outside_delta();
-pub(super) static SECURITY_ATTRIBUTE: Property = one("customSecurityAttributes", Type::Any, b"a-aa").outside_delta();
+pub static ATTRIBUTE: Property = one("extensionAttribute", String, b"aa-a");
+pub static DIRECTORY_EXTENSION: Property = one("extension", Type::Any, b"dada");
+pub static DIRECTORY_EXTENSION_OF_SEVERAL: Property = row("extension", Shape::Values(Type::Any), b"dad-");
+pub static SCHEMA_EXTENSION: Property = one("schema extension", Type::Any, b"a--a").outside_delta();
+pub static SECURITY_ATTRIBUTE: Property = one("customSecurityAttributes", Type::Any, b"a-aa").outside_delta();
+
+pub static USERS: Filterable = Filterable { properties: USERS_PROPERTIES, unfilterable: USERS_UNFILTERABLE };
+pub static GROUPS: Filterable = Filterable { properties: GROUPS_PROPERTIES, unfilterable: GROUPS_UNFILTERABLE };
+pub static DEVICES: Filterable = Filterable { properties: DEVICES_PROPERTIES, unfilterable: DEVICES_UNFILTERABLE };
 
 const ID: &[Property] = &[one("id", String, b"d---")];
 const ID_ADVANCED: &[Property] = &[one("id", String, b"a---")];
@@ -97,7 +32,7 @@ const IDENTITIES: &[Property] =
 const SECURITY_IDS: &[Property] = &[one("identityProvider", String, b"a-a-"), one("type", Integer, b"da--")];
 const SETTINGS: &[Property] = &[one("displayName", String, b"d-d-"), one("id", String, b"d---")];
 
-pub(super) static USERS: &[Property] = &[
+const USERS_PROPERTIES: &[Property] = &[
     one("accountEnabled", Boolean, b"d---"),
     one("ageGroup", String, b"d---"),
     related("appRoleAssignments", ID),
@@ -172,7 +107,7 @@ pub(super) static USERS: &[Property] = &[
     one("userType", String, b"d--a"),
 ];
 
-pub(super) static USERS_UNFILTERABLE: &[&str] = &[
+const USERS_UNFILTERABLE: &[&str] = &[
     "aboutMe",
     "authorizationInfo",
     "birthday",
@@ -201,7 +136,7 @@ pub(super) static USERS_UNFILTERABLE: &[&str] = &[
     "employeeOrgData",
 ];
 
-pub(super) static GROUPS: &[Property] = &[
+const GROUPS_PROPERTIES: &[Property] = &[
     related("appRoleAssignments", ID),
     objects("assignedLicenses", LICENSES).counted(),
     one("classification", String, b"dad-"),
@@ -237,7 +172,7 @@ pub(super) static GROUPS: &[Property] = &[
     one("uniqueName", String, b"dad-"),
 ];
 
-pub(super) static GROUPS_UNFILTERABLE: &[&str] = &[
+const GROUPS_UNFILTERABLE: &[&str] = &[
     "accessType",
     "allowExternalSenders",
     "assignedLabels",
@@ -258,7 +193,7 @@ pub(super) static GROUPS_UNFILTERABLE: &[&str] = &[
     "visibility",
 ];
 
-pub(super) static DEVICES: &[Property] = &[
+const DEVICES_PROPERTIES: &[Property] = &[
     one("accountEnabled", Boolean, b"d---"),
     objects("alternativeSecurityIds", SECURITY_IDS),
     one("approximateLastSignInDateTime", DateTime, b"dd-a"),
@@ -285,7 +220,7 @@ pub(super) static DEVICES: &[Property] = &[
     one("trustType", String, b"d---"),
 ];
 
-pub(super) static DEVICES_UNFILTERABLE: &[&str] = &[
+const DEVICES_UNFILTERABLE: &[&str] = &[
     "alternativeNames",
     "complianceExpirationDateTime",
     "deviceMetadata",
