@@ -4,6 +4,7 @@
 //! Source of the decisions: docs/graph.md, «Sign-in errors», «Access tokens», «Grants».
 
 mod introspect;
+pub mod lacking;
 mod probe;
 mod reader;
 mod reason;

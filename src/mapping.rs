@@ -13,6 +13,7 @@ pub mod document;
 pub mod existing;
 pub mod fit;
 mod names;
+pub mod needs;
 pub mod payload;
 pub mod proposal;
 pub mod selection;

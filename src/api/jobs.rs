@@ -4,6 +4,7 @@ mod body;
 mod expand;
 mod last_run;
 mod row;
+mod warnings;
 
 use super::audit_events::{record, record_update};
 use super::auth::Caller;
@@ -29,6 +30,7 @@ pub(super) use expand::ExpandJob;
 use expand::ExpandQuery;
 pub(super) use last_run::LastRun;
 use serde_json::{Value, json};
+pub(super) use warnings::JobWarningCode;
 
 pub(super) const KIND: &str = "jobs";
 
@@ -131,22 +133,22 @@ pub async fn create_job(
     body: Body<CreateJob>,
 ) -> Result<Created<JobResponse>> {
     let (organization, job) = (caller.organization, body.0);
-    let row = app
+    let job = app
         .db
         .scoped(organization, async |tx| {
             if let Some(id) = once.replay(tx, &app, &caller).await? {
-                return jobs::find(tx, organization, JobId(id)).await?.ok_or_else(|| unknown(JobId(id)));
+                let row = jobs::find(tx, organization, JobId(id)).await?.ok_or_else(|| unknown(JobId(id)))?;
+                return JobResponse::whole(tx, organization, row, app.clock.now()).await;
             }
             job.check_references(tx, organization, None).await?;
             let (id, now) = (JobId::new(&app.clock), app.clock.now());
             let row = jobs::insert(tx, organization, id, &job.row(None, true, now)?, now).await?;
             record(tx, &app, &caller, "create", KIND, id.0).await?;
             once.done(tx, &app, &caller, 201, id.0).await?;
-            Ok(row)
+            JobResponse::whole(tx, organization, row, now).await
         })
         .await?;
-    let location = format!("/v1/jobs/{}", row.id);
-    Ok(Created { location, value: JobResponse::single(row, app.clock.now())? })
+    Ok(Created { location: format!("/v1/jobs/{}", job.id), value: job })
 }
 
 /// Get a job
@@ -170,7 +172,10 @@ pub async fn get_job(
         .db
         .scoped(organization, async |tx| {
             let row = jobs::find(tx, organization, id).await?.ok_or_else(|| unknown(id))?;
-            let page = Page { items: vec![JobResponse::single(row, app.clock.now())?], next_cursor: None };
+            let page = Page {
+                items: vec![JobResponse::whole(tx, organization, row, app.clock.now()).await?],
+                next_cursor: None,
+            };
             let page = expand.apply(tx, organization, page).await?;
             page.items.into_iter().next().ok_or_else(|| Error::internal("one job has one response"))
         })
@@ -207,7 +212,7 @@ pub async fn update_job(
     // A type that is named is imported, but devices are off by default.
     let defaults = json!({"objects": Selection::default()});
     let changes_schedule = !matches!(body.0.schedule, Change::Keep);
-    let row = app
+    let job = app
         .db
         .scoped(organization, async |tx| {
             let current = jobs::lock(tx, organization, id).await?.ok_or_else(|| unknown(id))?;
@@ -220,10 +225,10 @@ pub async fn update_job(
             let row = jobs::update(tx, organization, id, &new, now).await?;
             let after = JobResponse::from_row(row.clone())?;
             record_update(tx, &app, &caller, (KIND, id.0), (&before, &after), &[]).await?;
-            Ok(row)
+            JobResponse::whole(tx, organization, row, now).await
         })
         .await?;
-    Ok(Found(JobResponse::single(row, app.clock.now())?))
+    Ok(Found(job))
 }
 
 /// Delete a job

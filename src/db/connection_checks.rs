@@ -122,6 +122,26 @@ pub async fn find(
     Ok(query.select(ConnectionCheckRow::as_select()).first(tx).await.optional()?)
 }
 
+/// How many checks of a connection are looked through for verdicts.
+const RECENT: i64 = 20;
+
+/// The newest checks of a connection, the newest first.
+pub async fn recent(
+    tx: &mut Transaction,
+    organization: OrganizationId,
+    connection: ConnectionId,
+) -> Result<Vec<ConnectionCheckRow>> {
+    let rows = connection_checks::table
+        .filter(connection_checks::organization_id.eq(organization.0))
+        .filter(connection_checks::connection_id.eq(connection.0))
+        .order(connection_checks::id.desc())
+        .limit(RECENT)
+        .select(ConnectionCheckRow::as_select())
+        .load(tx)
+        .await?;
+    Ok(rows)
+}
+
 /// The check to show for each of these connections that was ever checked. That is the newest one. If the newest one
 /// succeeded but covered fewer capabilities than a job needs by default, it is the newest one that covered them all, if
 /// that was made with the same version of the credential.

@@ -3,12 +3,15 @@
 //! Source: docs/assets.md, «Limits».
 
 use super::context::JobContext;
+use super::transaction::transaction;
 use crate::app::App;
+use crate::connection_check::lacking::{Lacking, lacking};
 use crate::directory::{Link, ObjectType};
 use crate::error::Result;
 use crate::filter_preview::{self, FilterPreview};
 use crate::graph::Session;
 use crate::mapping::Memberships;
+use crate::permission;
 use crate::text_enum::explained;
 use futures_util::future::join_all;
 use serde::Serialize;
@@ -114,6 +117,8 @@ explained! {
         ManyReferences,
         /// More values of such an attribute than Atlassian recommends.
         ManyValues,
+        /// The newest check of the connection found that a type or an attribute of the job may not be read.
+        PermissionMissing,
     }
 }
 
@@ -143,7 +148,13 @@ pub async fn fit(app: &App, job: &JobContext) -> Result<JobFit> {
         }
         false => Samples::default(),
     };
-    Ok(judge(job, &preview, &samples))
+    let (organization, needs) = (job.organization, job.mapping.needs());
+    let lacking = transaction(app, organization, "what a job lacks", async move |tx| {
+        lacking(tx, organization, (job.identity.connection, job.identity.credential_version), needs).await
+    });
+    let mut fit = judge(job, &preview, &samples);
+    fit.findings.extend(lacking.await?.iter().map(|lacking| missing_permission(job, lacking)));
+    Ok(fit)
 }
 
 /// How many values objects of a sample have.
@@ -234,6 +245,19 @@ fn type_fit(job: &JobContext, object_type: ObjectType, preview: &FilterPreview, 
 
 fn patch(job: &JobContext, title: &str, body: Value) -> FitProposal {
     FitProposal { title: title.to_owned(), method: "PATCH".to_owned(), path: format!("/v1/jobs/{}", job.id), body }
+}
+
+fn missing_permission(job: &JobContext, lacking: &Lacking) -> FitFinding {
+    let object_type = lacking.need.object_type;
+    let permissions: Vec<&str> = lacking.need.capability.least().collect();
+    let detail = format!(
+        "{} Grant the Application permission {} with admin consent; the check of the connection has the steps.",
+        lacking.detail(),
+        permission::list(&permissions)
+    );
+    let leave_out = lacking.without().map(|body| patch(job, &format!("Leave out {object_type}"), body));
+    let proposals = leave_out.into_iter().collect();
+    FitFinding { code: FitFindingCode::PermissionMissing, object_type: Some(object_type), detail, proposals }
 }
 
 fn too_many_objects(job: &JobContext, objects: ObjectsFit, types: &[TypeFit]) -> Option<FitFinding> {

@@ -19,6 +19,7 @@ mod handovers;
 mod job_changes;
 mod job_fit;
 mod job_schema;
+mod job_warnings;
 mod jobs;
 mod lists;
 mod metrics;

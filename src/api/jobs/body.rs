@@ -1,12 +1,14 @@
 //! Jobs in requests and responses.
 
 use super::last_run::LastRun;
+use super::warnings::{JobWarning, warnings};
 use crate::api::patch::Change;
 use crate::api::respond::{NamedResource, Versioned};
+use crate::db::Transaction;
 use crate::db::jobs::JobRow;
 use crate::directory::ObjectType;
 use crate::error::{Error, Result};
-use crate::ids::{ConnectionId, DestinationId, FilterId, JobId};
+use crate::ids::{ConnectionId, DestinationId, FilterId, JobId, OrganizationId};
 use crate::job::{Deliver, RemovalPolicy, ScheduleMode};
 use crate::mapping::{Memberships, Selection};
 use crate::schedule::Schedule;
@@ -189,6 +191,11 @@ pub struct JobResponse {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub last_run: Option<LastRun>,
+    /// What a run will lack, as far as the checks of the connection tell. Of a single job only; absent in lists and where a
+    /// schedule is paused or resumed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, max_items = 100)]
+    pub warnings: Option<Vec<JobWarning>>,
     pub version: i64,
     pub created_at: DateTime<Utc>,
     pub updated_at: DateTime<Utc>,
@@ -292,6 +299,17 @@ impl JobResponse {
         Ok(job)
     }
 
+    /// The same with what a run of it will lack.
+    pub(super) async fn whole(
+        tx: &mut Transaction,
+        organization: OrganizationId,
+        row: JobRow,
+        now: DateTime<Utc>,
+    ) -> Result<Self> {
+        let warnings = warnings(tx, organization, &row).await?;
+        Ok(Self { warnings: Some(warnings), ..Self::single(row, now)? })
+    }
+
     pub(super) fn from_row(row: JobRow) -> Result<Self> {
         let schedule = match (row.schedule_cron, row.schedule_timezone) {
             (Some(cron), Some(timezone)) => Some(ScheduleResponse {
@@ -329,6 +347,7 @@ impl JobResponse {
             filter: None,
             destination: None,
             last_run: None,
+            warnings: None,
             version: row.version,
             created_at: row.created_at,
             updated_at: row.updated_at,

@@ -16,14 +16,19 @@ pub(super) async fn findings(app: &App, job: &JobContext) -> Vec<Finding> {
         fit = fit::fit(app, job) => fit.ok(),
         () = app.clock.sleep(PATIENCE) => None,
     };
-    fit.into_iter().flat_map(|fit| fit.findings).map(|found| finding(job, found)).collect()
+    // What may not be read is for the check of the connection to say.
+    let is_about_size = |found: &FitFinding| found.code != FitFindingCode::PermissionMissing;
+    fit.into_iter().flat_map(|fit| fit.findings).filter(is_about_size).map(|found| finding(job, found)).collect()
 }
 
 fn finding(job: &JobContext, found: FitFinding) -> Finding {
     // Only a limit can be exceeded; the rest is recommended.
     let severity = match found.code {
         FitFindingCode::TooManyObjects => Severity::Warning,
-        FitFindingCode::ManyAttributes | FitFindingCode::ManyReferences | FitFindingCode::ManyValues => Severity::Info,
+        FitFindingCode::ManyAttributes
+        | FitFindingCode::ManyReferences
+        | FitFindingCode::ManyValues
+        | FitFindingCode::PermissionMissing => Severity::Info,
     };
     let whole = request("See all numbers", format!("GET /v1/jobs/{}/fit", job.id));
     let remedies = found.proposals.into_iter().map(of_proposal).chain([whole]).collect();
