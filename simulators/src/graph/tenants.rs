@@ -11,9 +11,10 @@ use serde_json::{Value, json};
 use std::sync::PoisonError;
 use uuid::Uuid;
 
-fn plans(sku: &Sku) -> Vec<Value> {
-    let plan = |(id, name): &(Uuid, &str)| json!({"servicePlanId": id, "servicePlanName": name, "provisioningStatus": "Success", "appliesTo": "User"});
-    sku.plans.iter().map(plan).collect()
+fn plans(directory: &Directory, sku: &Sku) -> Vec<Value> {
+    let all = directory.records("subscribedSkus/servicePlans").iter();
+    let of_sku = all.filter(|plan| sku.plans.iter().any(|(id, _)| *id == plan.id));
+    of_sku.map(|plan| Value::Object(plan.properties.clone())).collect()
 }
 
 /// `GET /subscribedSkus`: no paging, no filter.
@@ -50,7 +51,7 @@ fn skus(request: &Request<'_>) -> Vec<Value> {
             "skuPartNumber": sku.part_number,
             "subscriptionIds": [Uuid::from_u128(sku.id.as_u128() ^ 1)],
             "prepaidUnits": {"enabled": enabled, "suspended": 0, "warning": if n == 4 { 5 } else { 0 }, "lockedOut": 0},
-            "servicePlans": plans(sku),
+            "servicePlans": plans(&directory, sku),
         })
     });
     items.collect()
@@ -73,7 +74,7 @@ pub fn license_details(request: &Request<'_>, key: &str) -> Answered {
     let user = find(&directory, ObjectKind::User, key)?;
     let skus = directory.users.get(user.slot() as usize).map_or(0, |user| directory.all_skus_of(user));
     let held = SKUS.iter().enumerate().filter(|(n, _)| skus & (1 << n) != 0).map(|(_, sku)| {
-        json!({"id": sku.id.simple().to_string(), "skuId": sku.id, "skuPartNumber": sku.part_number, "servicePlans": plans(sku)})
+        json!({"id": sku.id.simple().to_string(), "skuId": sku.id, "skuPartNumber": sku.part_number, "servicePlans": plans(&directory, sku)})
     });
     let items = request.select_members(held.collect());
     Ok(request.value_list("licenseDetails", items))
@@ -83,11 +84,12 @@ pub fn license_details(request: &Request<'_>, key: &str) -> Answered {
 pub fn organization(sim: &Sim, request: &Request<'_>) -> Answered {
     let tenants = sim.read_tenants();
     let tenant = tenants.iter().find(|tenant| tenant.id == request.token.tenant);
+    let directory = request.token.directory.read().unwrap_or_else(PoisonError::into_inner);
     let items = tenant.map(|tenant| {
         let domains = tenant.domains.iter().map(|name| {
             json!({"capabilities": "Email, OfficeCommunicationsOnline", "isDefault": true, "isInitial": true, "name": name, "type": "Managed"})
         });
-        json!({
+        let mut organization = json!({
             "id": tenant.id,
             "displayName": tenant.name,
             "countryLetterCode": "GB",
@@ -96,7 +98,10 @@ pub fn organization(sim: &Sim, request: &Request<'_>) -> Answered {
             "verifiedDomains": domains.collect::<Vec<_>>(),
             "technicalNotificationMails": [],
             "onPremisesSyncEnabled": true,
-        })
+        });
+        let changed = directory.records("organization").iter().flat_map(|record| &record.properties);
+        changed.for_each(|(name, value)| organization[name] = value.clone());
+        organization
     });
     let items = request.select_members(items.into_iter().collect());
     Ok(request.value_list("organization", items))

@@ -7,6 +7,7 @@ mod managed_device;
 mod parts;
 mod role;
 mod service_principal;
+mod tenant;
 
 use super::directory::Directory;
 use super::random::Random;
@@ -34,6 +35,8 @@ pub(super) fn generate(directory: &Directory, seed: u64) -> Records {
         ("roleManagement/directory/roleAssignments", assignments),
         ("applications", applications),
         ("servicePrincipals", principals),
+        ("subscribedSkus/servicePlans", tenant::service_plans()),
+        ("organization", tenant::organization()),
     ])
 }
 
