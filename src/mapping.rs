@@ -30,7 +30,8 @@ use crate::directory::{Attribute, AttributeSource, Item, LicenseNames, Link, Obj
 use crate::text_enum::text_enum;
 use chrono::{DateTime, Utc};
 use sha2::{Digest, Sha256};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
+use uuid::Uuid;
 
 /// Increase it when the JSON of an object changes for the same data (a date format, the meaning of an attribute), so that
 /// all objects are sent again.
@@ -63,6 +64,8 @@ pub struct Mapping {
     license_names: Arc<LicenseNames>,
     /// The time that decides what has expired.
     now: DateTime<Utc>,
+    /// The tenant that is read. Which one it is may be known only when the run has signed in.
+    tenant: OnceLock<Uuid>,
     version: i32,
 }
 
@@ -113,6 +116,7 @@ impl Mapping {
             jira_user: selection.jira_user().map(str::to_owned),
             license_names: Arc::new(LicenseNames::builtin()),
             now: DateTime::UNIX_EPOCH,
+            tenant: OnceLock::new(),
             version: 0,
         };
         mapping.version = mapping.shape();
@@ -132,6 +136,11 @@ impl Mapping {
     pub fn at(mut self, now: DateTime<Utc>) -> Self {
         self.now = now;
         self
+    }
+
+    /// What is sent comes from this tenant. The first one counts: a mirror holds one.
+    pub fn reads_tenant(&self, tenant: Uuid) {
+        self.tenant.get_or_init(|| tenant);
     }
 
     /// Changes with the keys, order, types and names of the attributes and with the reference template. Positive; stored

@@ -155,6 +155,8 @@ pub enum AttributeSource {
     Expiry(&'static [&'static str], fn(&Properties) -> Value),
     Lifecycle,
     RemovedOn,
+    /// The tenant that the object was read from.
+    Tenant,
     Link(Link),
 }
 
@@ -323,6 +325,14 @@ pub(super) mod rows {
         AttributeSource::Identity("id"),
         Presence::Always,
         "The object's id in Entra ID. Assets recognises the object by it.",
+    );
+    pub const TENANT_ID: Attribute = row(
+        "tenantId",
+        "Tenant ID",
+        ValueType::Text,
+        AttributeSource::Tenant,
+        Presence::OnRequest,
+        "The id of the tenant that the object is in, for an object schema with several tenants.",
     );
     pub const LIFECYCLE: Attribute = row(
         "lifecycle",

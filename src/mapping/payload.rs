@@ -127,6 +127,10 @@ impl Mapping {
                 Some(at) => push_time(out, at),
                 None => out.push_str("null"),
             },
+            AttributeSource::Tenant => match self.tenant.get() {
+                Some(tenant) => push_id(out, *tenant),
+                None => out.push_str("null"),
+            },
             // Written by `push_link`.
             AttributeSource::Link(_) => out.push_str("null"),
         }

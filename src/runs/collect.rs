@@ -308,7 +308,7 @@ async fn finish(
     let lost = read.lost.iter().map(|lost| lost.object_type).collect();
     let types = read.types.into_iter().chain(values).collect();
     let mut collected = Collected::complete(types, lost, read.memberships, mirror.generation, run.job.selection());
-    collected.is_patch = read.is_patch;
+    (collected.is_patch, collected.tenant) = (read.is_patch, mirror.tenant_id);
     Ok(collected)
 }
 

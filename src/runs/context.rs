@@ -95,6 +95,9 @@ impl JobContext {
         let mapping = Mapping::new(&selection, memberships, template)
             .with_license_names(app.license_names.clone())
             .at(app.clock.now());
+        if let Ok(tenant) = Uuid::parse_str(&connection.tenant_id) {
+            mapping.reads_tenant(tenant);
+        }
         Ok(Self {
             organization,
             id: JobId(job.id),

@@ -21,6 +21,9 @@ pub async fn execute(run: &Run, mut checkpoint: Checkpoint) -> Result<RunState, 
             Box::pin(collect::collect(run)).await?
         }
     };
+    if let Some(tenant) = collected.tenant {
+        run.job.mapping.reads_tenant(tenant);
+    }
     let diffed = match checkpoint.diffed.take() {
         Some(diffed) => diffed,
         None => {

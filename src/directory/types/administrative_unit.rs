@@ -2,7 +2,7 @@
 //! Source: <https://learn.microsoft.com/graph/api/directory-list-administrativeunits>,
 //! <https://learn.microsoft.com/graph/api/administrativeunit-list-members>.
 
-use crate::directory::attribute::rows::{LIFECYCLE, OBJECT_ID, REMOVED_ON, link, property, row};
+use crate::directory::attribute::rows::{LIFECYCLE, OBJECT_ID, REMOVED_ON, TENANT_ID, link, property, row};
 use crate::directory::attribute::{Attribute, AttributeSource, Link, MEMBER_IDS, Presence, ValueType};
 use crate::directory::filterable::{Filterable, Type, one};
 use crate::directory::object_type::ObjectType;
@@ -86,6 +86,7 @@ static ATTRIBUTES: &[Attribute] = &[
         OnRequest,
         "Whether the rule is in force: On or Paused.",
     ),
+    TENANT_ID,
     LIFECYCLE,
     REMOVED_ON,
 ];

@@ -2,7 +2,7 @@
 //! Source: <https://learn.microsoft.com/graph/api/application-list>, with the resources `passwordCredential`, `keyCredential`
 //! and `federatedIdentityCredential`.
 
-use crate::directory::attribute::rows::{LIFECYCLE, REMOVED_ON, expiry, link, property, row};
+use crate::directory::attribute::rows::{LIFECYCLE, REMOVED_ON, TENANT_ID, expiry, link, property, row};
 use crate::directory::attribute::{Attribute, AttributeSource, Link, Presence, ValueType};
 use crate::directory::object_type::ObjectType;
 use crate::directory::properties::{Properties, items, text};
@@ -135,6 +135,7 @@ static ATTRIBUTES: &[Attribute] = &[
     property("issuer", "Issuer", Textarea, OnRequest, "The identity provider that a federated credential trusts."),
     property("subject", "Subject", Textarea, OnRequest, "Whom a federated credential trusts there."),
     property("audiences", "Audiences", Textarea, OnRequest, "The audiences of a federated credential."),
+    TENANT_ID,
     LIFECYCLE,
     REMOVED_ON,
 ];

@@ -1,7 +1,7 @@
 //! App registrations. Their credentials are a type of their own.
 //! Source: <https://learn.microsoft.com/graph/api/application-list>, <https://learn.microsoft.com/graph/api/resources/application>.
 
-use crate::directory::attribute::rows::{LIFECYCLE, OBJECT_ID, REMOVED_ON, expiry, link, property, row};
+use crate::directory::attribute::rows::{LIFECYCLE, OBJECT_ID, REMOVED_ON, TENANT_ID, expiry, link, property, row};
 use crate::directory::attribute::{Attribute, AttributeSource, Link, Presence, ValueType};
 use crate::directory::filterable::{Filterable, Type, one, texts};
 use crate::directory::object_type::ObjectType;
@@ -168,6 +168,7 @@ static ATTRIBUTES: &[Attribute] = &[
         OnRequest,
         "The home page of the application.",
     ),
+    TENANT_ID,
     LIFECYCLE,
     REMOVED_ON,
 ];

@@ -1,7 +1,9 @@
 //! Devices that are registered in the directory.
 //! Source: <https://learn.microsoft.com/graph/api/resources/device>.
 
-use crate::directory::attribute::rows::{LIFECYCLE, OBJECT_ID, REMOVED_ON, link, link_on_request, property, row};
+use crate::directory::attribute::rows::{
+    LIFECYCLE, OBJECT_ID, REMOVED_ON, TENANT_ID, link, link_on_request, property, row,
+};
 use crate::directory::attribute::{Attribute, AttributeSource, Link, Presence, ValueType};
 use crate::directory::filterable::table;
 use crate::directory::object_type::ObjectType;
@@ -237,6 +239,7 @@ static ATTRIBUTES: &[Attribute] = &[
         OnRequest,
         "extensionAttributes, extensionAttribute15.",
     ),
+    TENANT_ID,
     LIFECYCLE,
     REMOVED_ON,
 ];

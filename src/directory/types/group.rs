@@ -1,7 +1,7 @@
 //! Groups. Their members and nested groups are read by code of their own.
 //! Source: <https://learn.microsoft.com/graph/api/resources/group>.
 
-use crate::directory::attribute::rows::{LIFECYCLE, OBJECT_ID, REMOVED_ON, link, property, row};
+use crate::directory::attribute::rows::{LIFECYCLE, OBJECT_ID, REMOVED_ON, TENANT_ID, link, property, row};
 use crate::directory::attribute::{Attribute, AttributeSource, Link, Presence, ValueType};
 use crate::directory::filterable::table;
 use crate::directory::object_type::ObjectType;
@@ -184,6 +184,7 @@ static ATTRIBUTES: &[Attribute] = &[
         OnRequest,
         "When the group was last synchronised.",
     ),
+    TENANT_ID,
     LIFECYCLE,
     REMOVED_ON,
 ];

@@ -2,7 +2,7 @@
 //! Source: <https://learn.microsoft.com/graph/api/intune-devices-manageddevice-list>,
 //! <https://learn.microsoft.com/graph/api/resources/intune-devices-manageddevice>.
 
-use crate::directory::attribute::rows::{LIFECYCLE, REMOVED_ON, link, property, row};
+use crate::directory::attribute::rows::{LIFECYCLE, REMOVED_ON, TENANT_ID, link, property, row};
 use crate::directory::attribute::{Attribute, AttributeSource, Link, Presence, ValueType};
 use crate::directory::object_type::ObjectType;
 use crate::directory::properties::Properties;
@@ -109,6 +109,7 @@ static ATTRIBUTES: &[Attribute] = &[
         "Size of its storage in gigabytes.",
     ),
     property("notes", "Notes", Textarea, OnRequest, "Notes of an administrator."),
+    TENANT_ID,
     LIFECYCLE,
     REMOVED_ON,
 ];

@@ -1,7 +1,7 @@
 //! Licences: the SKUs that the organization subscribed to.
 //! Source: <https://learn.microsoft.com/graph/api/resources/subscribedsku>.
 
-use crate::directory::attribute::rows::{LIFECYCLE, REMOVED_ON, link, property, row};
+use crate::directory::attribute::rows::{LIFECYCLE, REMOVED_ON, TENANT_ID, link, property, row};
 use crate::directory::attribute::{Attribute, AttributeSource, Link, Presence, ValueType};
 use crate::directory::object_type::ObjectType;
 use crate::directory::properties::{Properties, text};
@@ -124,6 +124,7 @@ static ATTRIBUTES: &[Attribute] = &[
         "The services that the licence contains.",
     ),
     property("appliesTo", "Applies To", Text, OnRequest, "User or Company."),
+    TENANT_ID,
     LIFECYCLE,
     REMOVED_ON,
 ];

@@ -2,7 +2,7 @@
 //! Source: <https://learn.microsoft.com/graph/api/rbacapplication-list-roledefinitions>,
 //! <https://learn.microsoft.com/graph/api/rbacapplication-list-roleassignments>.
 
-use crate::directory::attribute::rows::{LIFECYCLE, OBJECT_ID, REMOVED_ON, link, property, row};
+use crate::directory::attribute::rows::{LIFECYCLE, OBJECT_ID, REMOVED_ON, TENANT_ID, link, property, row};
 use crate::directory::attribute::{Attribute, AttributeSource, Link, MEMBER_IDS, Presence, ValueType};
 use crate::directory::object_type::ObjectType;
 use crate::directory::properties::{Properties, flag, text};
@@ -129,6 +129,7 @@ static ATTRIBUTES: &[Attribute] = &[
     ),
     property("templateId", "Template ID", Text, OnRequest, "The id of a built-in role in every tenant."),
     property("version", "Version", Text, OnRequest, "The version of the role definition."),
+    TENANT_ID,
     LIFECYCLE,
     REMOVED_ON,
 ];

@@ -1,7 +1,7 @@
 //! Service plans: what the licences of the organization consist of.
 //! Source: <https://learn.microsoft.com/graph/api/subscribedsku-list>, with the resource `servicePlanInfo`.
 
-use crate::directory::attribute::rows::{LIFECYCLE, REMOVED_ON, property, row};
+use crate::directory::attribute::rows::{LIFECYCLE, REMOVED_ON, TENANT_ID, property, row};
 use crate::directory::attribute::{Attribute, AttributeSource, Presence, ValueType};
 use crate::directory::object_type::ObjectType;
 use crate::directory::properties::{Properties, items, text};
@@ -73,6 +73,7 @@ static ATTRIBUTES: &[Attribute] = &[
         "The name of the service plan, such as EXCHANGE_S_ENTERPRISE.",
     ),
     property("appliesTo", "Applies To", Text, Default, "User or Company."),
+    TENANT_ID,
     LIFECYCLE,
     REMOVED_ON,
 ];

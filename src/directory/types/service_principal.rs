@@ -2,7 +2,7 @@
 //! Source: <https://learn.microsoft.com/graph/api/serviceprincipal-list>,
 //! <https://learn.microsoft.com/graph/api/resources/serviceprincipal>.
 
-use crate::directory::attribute::rows::{LIFECYCLE, OBJECT_ID, REMOVED_ON, expiry, link, property, row};
+use crate::directory::attribute::rows::{LIFECYCLE, OBJECT_ID, REMOVED_ON, TENANT_ID, expiry, link, property, row};
 use crate::directory::attribute::{Attribute, AttributeSource, Link, Presence, ValueType};
 use crate::directory::filterable::{Filterable, Type, one, texts};
 use crate::directory::object_type::ObjectType;
@@ -168,6 +168,7 @@ static ATTRIBUTES: &[Attribute] = &[
         OnRequest,
         "Its identifier URIs and names, separated by commas.",
     ),
+    TENANT_ID,
     LIFECYCLE,
     REMOVED_ON,
 ];

@@ -1,7 +1,9 @@
 //! Users. Their managers, memberships and scopes are read by code of their own.
 //! Source: <https://learn.microsoft.com/graph/api/resources/user>.
 
-use crate::directory::attribute::rows::{LIFECYCLE, OBJECT_ID, REMOVED_ON, link, link_on_request, property, row};
+use crate::directory::attribute::rows::{
+    LIFECYCLE, OBJECT_ID, REMOVED_ON, TENANT_ID, link, link_on_request, property, row,
+};
 use crate::directory::attribute::{Attribute, AttributeSource, Link, Presence, ValueType};
 use crate::directory::filterable::table;
 use crate::directory::object_type::ObjectType;
@@ -431,6 +433,7 @@ static ATTRIBUTES: &[Attribute] = &[
         Link::Value { property: "jobTitle", field: "jobTitle", target: ObjectType::JobTitles },
         "The object of the user's job title, if the job imports these.",
     ),
+    TENANT_ID,
     LIFECYCLE,
     REMOVED_ON,
 ];

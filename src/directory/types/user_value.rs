@@ -3,7 +3,7 @@
 //! (`runs/collect/values.rs`), and users refer to them (`Link::Value`).
 //! `directory/user_values.rs` says which texts are one value.
 
-use crate::directory::attribute::rows::{LIFECYCLE, REMOVED_ON, row};
+use crate::directory::attribute::rows::{LIFECYCLE, REMOVED_ON, TENANT_ID, row};
 use crate::directory::attribute::{Attribute, AttributeSource, Presence, ValueType};
 use crate::directory::object_type::ObjectType;
 use crate::directory::type_spec::{ById, Collection, Disabled, Item, TypeSpec};
@@ -132,6 +132,7 @@ static ATTRIBUTES: &[Attribute] = &[
         "Made of the value itself: the same value always has the same. Assets recognises the object by it.",
     ),
     row("name", "Name", Text, AttributeSource::Label, Always, "The value, as most users have it."),
+    TENANT_ID,
     LIFECYCLE,
     REMOVED_ON,
 ];

@@ -2,6 +2,7 @@
 
 use crate::directory::ObjectType;
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 /// What was read, and the proof that it was read to its end. Only `collect` constructs one, after the last page of every
 /// collection; one read from a checkpoint was constructed there before.
@@ -22,6 +23,9 @@ pub struct Collected {
     /// Only changes were read.
     #[serde(default)]
     pub is_patch: bool,
+    /// The tenant that was read.
+    #[serde(default)]
+    pub tenant: Option<Uuid>,
     _complete: Completeness,
 }
 
@@ -34,7 +38,8 @@ impl Collected {
         generation: i64,
         selection: String,
     ) -> Self {
-        Self { types, lost, memberships, generation, selection, is_patch: false, _complete: Completeness(()) }
+        let (is_patch, tenant) = (false, None);
+        Self { types, lost, memberships, generation, selection, is_patch, tenant, _complete: Completeness(()) }
     }
 
     pub fn is_lost(&self, object_type: ObjectType) -> bool {

@@ -336,3 +336,25 @@ async fn the_groups_of_users_at_any_depth_arrive_on_request() {
         nest(4, 5);
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_tenant_of_an_object_arrives_with_every_type_on_request() {
+    let world = World::following(SEED).await;
+    grant_all_but(&world, "");
+    let is_own = |object_type: &ObjectType| *object_type != ObjectType::Tenants;
+    let objects = ObjectType::ALL.into_iter().filter(is_own);
+    let objects = objects.map(|object_type| (object_type.to_string(), json!({"attributes": ["tenantId"]})));
+    let job = world.add_job_with(Value::Object(objects.collect())).await;
+    let tenant = world.graph.default_credentials().tenant_id.to_string();
+    for mode in [RunMode::Full, RunMode::Incremental] {
+        let run = world.run(job, mode).await;
+        assert_eq!(state(&run), "succeeded", "{:?} {}", run.error, run.warnings);
+        for object_type in ObjectType::ALL.into_iter().filter(is_own) {
+            let all = world.assets.objects(object_type.spec().type_name);
+            let has = |object: &AssetsObject| object.values.get("Tenant ID") == Some(&vec![tenant.clone()]);
+            assert!(all.iter().all(has), "{mode} {object_type}");
+            assert!(!all.is_empty() || object_type.spec().capability == entra_assets::permission::Capability::Users);
+        }
+        world.graph.change(|directory| directory.add_user(Map::new()));
+    }
+}
