@@ -41,6 +41,25 @@ async fn objects_are_found_by_the_beginning_of_a_name_by_a_word_and_by_id() {
 }
 
 #[tokio::test]
+async fn objects_of_every_kind_that_a_filter_names_are_found() {
+    let app = TestApp::start().await;
+    let connection = app.create_connection(Scenario::Healthy).await;
+    app.world.graph.set_roles(Scenario::Healthy, &["Application.Read.All", "AdministrativeUnit.Read.All"]);
+    for (kind, search, name) in [
+        ("applications", "badge", "Badge printer"),
+        ("applications", "printer", "Badge printer"),
+        ("servicePrincipals", "expense", "Expense portal"),
+        ("administrativeUnits", "lis", "Lisbon branch"),
+        ("administrativeUnits", "branch", "Lisbon branch"),
+    ] {
+        let found = look_up(&app, &connection, kind, search).await;
+        let names: Vec<&Value> = found["items"].as_array().unwrap().iter().map(|item| &item["displayName"]).collect();
+        assert!(names.contains(&&json!(name)), "{kind} {search}: {found}");
+        assert_eq!(look_up(&app, &connection, kind, "no such name").await["items"], json!([]), "{kind}");
+    }
+}
+
+#[tokio::test]
 async fn a_lookup_finds_ten_objects_and_says_that_there_are_more() {
     let app = TestApp::start().await;
     let connection = app.create_connection(Scenario::Healthy).await;
@@ -72,7 +91,15 @@ async fn the_example_of_each_property_is_a_valid_filter() {
     let app = TestApp::start().await;
     let all = app.get("/v1/filter-properties").await.expect(200)["items"].as_array().unwrap().clone();
     assert!(all.len() > 120, "{}", all.len());
-    for (kind, least) in [("users", 60), ("groups", 30), ("devices", 35)] {
+    let kinds = [
+        ("users", 60),
+        ("groups", 30),
+        ("devices", 35),
+        ("applications", 9),
+        ("servicePrincipals", 11),
+        ("administrativeUnits", 2),
+    ];
+    for (kind, least) in kinds {
         let path = format!("/v1/filter-properties?objectType={kind}");
         let of_kind = app.get(&path).await.expect(200)["items"].as_array().unwrap().clone();
         assert!(of_kind.len() > least && of_kind.iter().all(|property| property["objectType"] == kind));
