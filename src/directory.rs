@@ -10,6 +10,7 @@ pub mod filterable;
 pub mod license_names;
 mod object_type;
 mod properties;
+pub mod security_attributes;
 mod type_spec;
 mod types;
 mod user_values;

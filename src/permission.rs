@@ -59,6 +59,8 @@ explained! {
         IntuneDevices,
         /// The tenant itself.
         Tenants,
+        /// The custom security attributes of users.
+        SecurityAttributes,
     }
 }
 
@@ -203,10 +205,17 @@ pub static TABLE: &[Row] = &[
         gives: "The tenant itself, with its domains.",
         without: "The tenant is not imported as an object.",
     },
+    Row {
+        capability: Capability::SecurityAttributes,
+        parts: &[&["CustomSecAttributeAssignment.Read.All"], USERS],
+        title: "Custom security attributes",
+        gives: "The custom security attributes of users that a job names.",
+        without: "Users are imported without them; what was imported before stays.",
+    },
 ];
 
 impl Capability {
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::Users,
         Self::Managers,
         Self::Groups,
@@ -224,6 +233,7 @@ impl Capability {
         Self::AdministrativeUnits,
         Self::IntuneDevices,
         Self::Tenants,
+        Self::SecurityAttributes,
     ];
 
     /// What a check covers by default: everything that a job imports by default. Managers and owners need no permission
@@ -258,6 +268,7 @@ impl Capability {
             Self::AdministrativeUnits => "administrativeUnits",
             Self::IntuneDevices => "intuneDevices",
             Self::Tenants => "tenants",
+            Self::SecurityAttributes => "securityAttributes",
         }
     }
 

@@ -21,7 +21,7 @@ pub struct ApplicationQuery {
     /// Capabilities, separated by commas. Absent: those that a job needs by default (`checkedByDefault` in
     /// `GET /v1/capabilities`).
     #[param(
-        value_type = Vec<Capability>, required = false, style = Form, explode = false, max_items = 17,
+        value_type = Vec<Capability>, required = false, style = Form, explode = false, max_items = 18,
         example = json!(["users", "groups"])
     )]
     pub capabilities: Option<String>,

@@ -20,7 +20,7 @@ pub struct AttributesQuery {
 }
 
 /// An attribute of an object type. Directory extensions (`extension_<32 hexadecimal digits>_<name>`) can be imported
-/// too.
+/// too, and custom security attributes of users (`customSecurityAttributes_<set>_<attribute>`).
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct AttributeResponse {

@@ -44,7 +44,7 @@ const KIND: &str = "connections";
 pub struct CheckConnection {
     /// Absent or empty: the capabilities that a job needs by default (`checkedByDefault` in `GET /v1/capabilities`).
     #[serde(default)]
-    #[schema(max_items = 17)]
+    #[schema(max_items = 18)]
     pub capabilities: Vec<Capability>,
 }
 
@@ -65,7 +65,7 @@ pub struct CheckConnectionSettings {
     pub credential: CredentialBody,
     /// Absent or empty: the capabilities that a job needs by default (`checkedByDefault` in `GET /v1/capabilities`).
     #[serde(default)]
-    #[schema(max_items = 17)]
+    #[schema(max_items = 18)]
     pub capabilities: Vec<Capability>,
 }
 

@@ -60,6 +60,10 @@ async fn probe(session: &Session, capability: Capability, groups: &OnceCell<Resu
         Capability::HiddenMemberships => Probe::NothingToTry {
             why: "Graph silently leaves out hidden members, so no request can show whether they are visible".to_owned(),
         },
+        Capability::SecurityAttributes => Probe::NothingToTry {
+            why: "Graph sends custom security attributes as null where they may not be read, so no request can show it"
+                .to_owned(),
+        },
         Capability::SelfDiagnosis => {
             let graph = "/servicePrincipals(appId='00000003-0000-0000-c000-000000000000')?$select=id";
             simple(session, graph).await

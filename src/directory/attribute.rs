@@ -149,6 +149,8 @@ pub enum AttributeSource {
     Field(&'static str, &'static str),
     /// A directory extension: the Graph property has the name of the attribute's key.
     Extension,
+    /// A custom security attribute: the key names its set and itself.
+    SecurityAttribute,
     /// Made of these Graph properties.
     Derived(&'static [&'static str], fn(&Properties) -> Value),
     /// Whether a time, made of these Graph properties, has passed or soon will: [`Expiry`].
@@ -248,6 +250,7 @@ impl Attribute {
     pub fn capability(&self) -> Option<&'static str> {
         match self.source {
             AttributeSource::Field("signInActivity", _) => Some("signInActivity"),
+            AttributeSource::SecurityAttribute => Some("securityAttributes"),
             AttributeSource::Link(Link::MANAGER) => Some("managers"),
             AttributeSource::Link(Link::Groups | Link::Members) => Some("memberships"),
             AttributeSource::Link(Link::ParentGroups | Link::AllGroups) => Some("nestedGroups"),

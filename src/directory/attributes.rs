@@ -5,17 +5,23 @@
 
 use super::attribute::{Attribute, AttributeSource, Presence, ValueType};
 use super::object_type::ObjectType;
+use super::security_attributes::{self, SECURITY_ATTRIBUTES};
 
 /// All attributes of a type, except directory extensions, which each tenant defines.
 pub fn attributes(object_type: ObjectType) -> &'static [Attribute] {
     object_type.spec().attributes
 }
 
-/// The attribute with a key: one of the type's, or a directory extension
-/// (`extension_<32 hexadecimal digits of the app id>_<name>`).
+/// The attribute with a key: one of the type's, a directory extension
+/// (`extension_<32 hexadecimal digits of the app id>_<name>`), or a custom security attribute.
 pub fn attribute(object_type: ObjectType, key: &str) -> Option<Attribute> {
     let known = attributes(object_type).iter().find(|attribute| attribute.key == key).cloned();
-    known.or_else(|| extension(object_type, key))
+    known.or_else(|| extension(object_type, key)).or_else(|| security_attributes::attribute(object_type, key))
+}
+
+/// Whether a key has the form of one whose name the tenant made.
+pub fn is_of_tenant(key: &str) -> bool {
+    key.starts_with("extension_") || key.starts_with("customSecurityAttributes_")
 }
 
 /// The Graph properties that `$select` must name for an attribute.
@@ -26,6 +32,7 @@ pub fn properties(object_type: ObjectType, attribute: &Attribute) -> Vec<&str> {
         AttributeSource::Label => spec.label.to_vec(),
         AttributeSource::Property(property) | AttributeSource::Field(property, _) => vec![property],
         AttributeSource::Extension => vec![&attribute.key],
+        AttributeSource::SecurityAttribute => vec![SECURITY_ATTRIBUTES],
         AttributeSource::Derived(properties, _) | AttributeSource::Expiry(properties, _) => properties.to_vec(),
         AttributeSource::Lifecycle => spec.disabled.by.to_vec(),
         // `$expand` and separate requests read all other links.

@@ -315,7 +315,9 @@ impl ExternalIds {
     pub(super) fn attribute(&self, object_type: ObjectType, attribute: &Attribute) -> String {
         let part = match attribute.source {
             // Names of extensions can be long; the app id alone has 32 digits.
-            AttributeSource::Extension => format!("x-{}", short_hash(&attribute.key)).into(),
+            AttributeSource::Extension | AttributeSource::SecurityAttribute => {
+                format!("x-{}", short_hash(&attribute.key)).into()
+            }
             _ => attribute.key.clone(),
         };
         self.in_assets(format!("{}/{}/{part}", self.prefix, object_type.spec().external_id))

@@ -5,6 +5,7 @@
 //! values in Assets decides whether Assets then clears the attribute; an omitted field could never be cleared.
 
 use super::{MappedAttribute, Mapping, ReferenceTemplate};
+use crate::directory::security_attributes;
 use crate::directory::{self, AttributeSource, Expiry, Lifecycle, Link, ObjectType, Properties, ValueType};
 use chrono::{DateTime, Datelike, SecondsFormat, Utc};
 use serde_json::Value;
@@ -111,6 +112,9 @@ impl Mapping {
                 push_property(out, properties.get(name).and_then(|value| value.get(field)), value_type);
             }
             AttributeSource::Extension => push_property(out, properties.get(key), value_type),
+            AttributeSource::SecurityAttribute => {
+                push_property(out, security_attributes::value(properties, key), value_type)
+            }
             AttributeSource::Derived(_, value) => push_property(out, Some(&value(properties)), value_type),
             AttributeSource::Expiry(_, end) => match end(properties).as_str().and_then(parse_time) {
                 Some(end) => push_string(out, Expiry::of(end, self.now).as_str()),

@@ -4,7 +4,7 @@ mod check;
 
 use super::dimension::Dimension;
 use super::existing::ExistingType;
-use crate::directory::attributes::{attribute, attributes};
+use crate::directory::attributes::{attribute, attributes, is_of_tenant};
 use crate::directory::{Attribute, Link, ObjectType, Presence, UserValues};
 use crate::jira_user::DEFAULT_ATTRIBUTE;
 use crate::text_enum::text_enum;
@@ -188,7 +188,7 @@ impl Selection {
             })
             .cloned()
             .collect();
-        for key in choice.attributes.iter().flatten().filter(|key| key.starts_with("extension_")) {
+        for key in choice.attributes.iter().flatten().filter(|key| is_of_tenant(key)) {
             if !chosen.iter().any(|known| known.key == key.as_str()) {
                 chosen.extend(attribute(object_type, key));
             }

@@ -159,6 +159,7 @@ async fn read_as_planned(reader: &Reader<'_>, mirror: &MirrorRow) -> Result<Read
         RunMode::Full | RunMode::DryRun => read_all(reader).await?,
     };
     read.emptied = implausible::emptied_lists(reader, &read).await?;
+    read.emptied.extend(hidden_values::hidden(reader, &read).await?);
     report_replaced(reader);
     Ok(read)
 }

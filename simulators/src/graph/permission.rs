@@ -144,4 +144,5 @@ pub const UNITS: AnyOf = &["AdministrativeUnit.Read.All", "Directory.Read.All", 
 /// No permission for the directory includes this one.
 pub const MANAGED_DEVICES: AnyOf = &["DeviceManagementManagedDevices.Read.All"];
 pub const HIDDEN: AnyOf = &["Member.Read.Hidden"];
+pub const SECURITY_ATTRIBUTES: AnyOf = &["CustomSecAttributeAssignment.Read.All"];
 pub const SIGN_INS: AnyOf = &["AuditLog.Read.All"];

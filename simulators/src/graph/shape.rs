@@ -16,6 +16,8 @@ pub struct Shape {
     names: Vec<Cow<'static, str>>,
     /// Only these have values; the token has a `*.ReadBasic.All` permission.
     basic: Option<&'static [&'static str]>,
+    /// The token may see custom security attributes; otherwise they are null.
+    security_attributes: bool,
     expand: Option<Expand>,
 }
 
@@ -51,7 +53,7 @@ impl Shape {
             _ => None,
         };
         let expand = query.get("$expand").map(|text| Expand::parse(text, kind)).transpose()?;
-        Ok(Self { names, basic, expand })
+        Ok(Self { names, basic, security_attributes: token.has(permission::SECURITY_ATTRIBUTES), expand })
     }
 
     /// Writes the members of one object, without its braces.
@@ -66,6 +68,7 @@ impl Shape {
 
     pub fn write_property(&self, out: &mut Vec<u8>, directory: &Directory, object: Ref, name: &str) {
         match self.basic {
+            _ if name == "customSecurityAttributes" && !self.security_attributes => write_member(out, name, &Val::Null),
             Some(basic) if !basic.contains(&name) => write_member(out, name, &Val::Null),
             Some(_) | None => write_member(out, name, &property::property(directory, object, name)),
         }

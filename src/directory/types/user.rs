@@ -8,7 +8,8 @@ use crate::directory::attribute::{Attribute, AttributeSource, Link, Presence, Va
 use crate::directory::filterable::table;
 use crate::directory::object_type::ObjectType;
 use crate::directory::properties::{Properties, items};
-use crate::directory::type_spec::{ById, Collection, Disabled, Item, Reading, Relation, TypeSpec};
+use crate::directory::security_attributes::SECURITY_ATTRIBUTES;
+use crate::directory::type_spec::{ById, Collection, Disabled, Hidden, Item, Reading, Relation, TypeSpec};
 use crate::permission::Capability;
 use Presence::{Always, Default, OnRequest};
 use ValueType::{Boolean, DateTime, Text, Textarea};
@@ -34,7 +35,7 @@ pub static SPEC: TypeSpec = TypeSpec {
     is_product: false,
     disabled: Disabled::BY_ACCOUNT,
     never_null: &["accountEnabled", "displayName", "mailNickname", "userPrincipalName"],
-    hidden: None,
+    hidden: Some(Hidden { properties: &[SECURITY_ATTRIBUTES], without: Capability::SecurityAttributes }),
     attributes: ATTRIBUTES,
     has_extensions: true,
     recycle_bin: Some("directory/deletedItems/microsoft.graph.user"),

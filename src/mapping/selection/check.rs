@@ -1,7 +1,7 @@
 //! Every fault of a selection, with its place in the body.
 
 use super::{Memberships, ObjectSelection, Selection};
-use crate::directory::attributes::{attribute, attributes};
+use crate::directory::attributes::{attribute, attributes, is_of_tenant};
 use crate::directory::{Attribute, Link, ObjectType, UserValues};
 use crate::error::Faults;
 use crate::mapping::dimension;
@@ -175,7 +175,7 @@ impl ObjectSelection {
                 faults.push(pointer, "reserved_name", detail);
             }
         }
-        let extensions = self.attributes.iter().flatten().filter(|key| key.starts_with("extension_"));
+        let extensions = self.attributes.iter().flatten().filter(|key| is_of_tenant(key));
         let extensions: Vec<Attribute> = extensions.filter_map(|key| attribute(object_type, key)).collect();
         let mut taken: Vec<String> = Vec::new();
         for attribute in attributes(object_type)

@@ -20,6 +20,7 @@ use super::small::{read_small, small_types};
 use super::staging::Note;
 use crate::codes::WarningCode;
 use crate::db::mirror::Batch;
+use crate::directory::security_attributes::SECURITY_ATTRIBUTES;
 use crate::directory::{Link, ObjectType, Properties};
 use crate::filter::EntityKind;
 use crate::graph::delta::Collection;
@@ -110,8 +111,9 @@ fn select(reader: &Reader<'_>, collection: Collection) -> String {
     };
     let mut names: BTreeSet<&str> = job.mapping.select(object_type).into_iter().collect();
     names.extend(job.filter.rule(kind).map(|rule| rule.parsed.select_in_delta()).unwrap_or_default());
-    // Delta does not carry it.
+    // Delta does not carry these.
     names.remove("signInActivity");
+    names.remove(SECURITY_ATTRIBUTES);
     match collection {
         Collection::Users if job.mapping.carries(ObjectType::Users, Link::MANAGER) => names.extend(["manager"]),
         Collection::Groups => names.extend(["members", "owners", "visibility"]),

@@ -4,7 +4,7 @@
 use super::lost_permission::{self, Reading};
 use super::read_error::Result;
 use super::reader::{Read, Reader};
-use super::{hidden_values, list, relations};
+use super::{list, relations};
 use crate::directory::{Item, ObjectType};
 
 /// The types that are read so. The values of users are made of what was read.
@@ -22,8 +22,7 @@ pub(super) async fn read_small(reader: &Reader<'_>, read: &mut Read, most: Optio
                 Some(most) => list::read_first(reader, object_type, most).await.map(drop)?,
                 None => list::read(reader, object_type).await?,
             }
-            relations::complete(reader, object_type).await?;
-            hidden_values::warn(reader, object_type).await
+            relations::complete(reader, object_type).await
         };
         match lost_permission::unless_refused(reader, object_type, Box::pin(reading)).await? {
             Reading::Whole(()) => read.types.push(object_type),
