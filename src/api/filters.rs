@@ -80,12 +80,15 @@ pub struct FilterResponse {
     pub groups: Option<RuleBody>,
     #[schema(required = true)]
     pub devices: Option<RuleBody>,
-    /// It decides their credentials too.
-    #[schema(required = true)]
+    /// It decides their credentials too. Absent without a condition; likewise the other kinds that are off by default.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub applications: Option<RuleBody>,
-    #[schema(required = true)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub service_principals: Option<RuleBody>,
-    #[schema(required = true)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub administrative_units: Option<RuleBody>,
     pub scope: Scope,
     pub outside: Outside,

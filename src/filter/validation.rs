@@ -17,18 +17,22 @@ pub struct Validation {
     pub valid: bool,
     /// Whether any of its texts needs an advanced query.
     pub advanced: bool,
-    /// Null without a valid condition; likewise the other kinds of objects.
+    /// Null without a valid condition; likewise `groups` and `devices`.
     #[schema(required = true)]
     pub users: Option<ValidRule>,
     #[schema(required = true)]
     pub groups: Option<ValidRule>,
     #[schema(required = true)]
     pub devices: Option<ValidRule>,
-    #[schema(required = true)]
+    /// Absent without a valid condition; likewise the other kinds that are off by default.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub applications: Option<ValidRule>,
-    #[schema(required = true)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub service_principals: Option<ValidRule>,
-    #[schema(required = true)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub administrative_units: Option<ValidRule>,
     /// All errors; empty if the filter is valid.
     pub errors: Vec<FilterError>,

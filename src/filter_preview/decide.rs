@@ -50,7 +50,7 @@ pub(super) fn decide(filter: &Filter, looked: &Looked) -> Decided {
         (other(EntityKind::Applications), other(EntityKind::ServicePrincipals), other(EntityKind::AdministrativeUnits));
     let shown = |kind: EntityKind, count: Option<PreviewCount>| {
         let found = looked.others.get(&kind);
-        found.map(|found| sample(found, &all(found), count.and_then(|count| count.count))).unwrap_or_default()
+        found.map(|found| sample(found, &all(found), count.and_then(|count| count.count)))
     };
     Decided {
         counts: PreviewCounts { users, groups, devices, applications, service_principals, administrative_units },

@@ -28,12 +28,15 @@ pub struct PreviewCounts {
     pub users: PreviewCount,
     pub groups: PreviewCount,
     pub devices: PreviewCount,
-    /// Null without a condition on them; likewise the other kinds that are off by default.
-    #[schema(required = true)]
+    /// Absent without a condition on them; likewise the other kinds that are off by default.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub applications: Option<PreviewCount>,
-    #[schema(required = true)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub service_principals: Option<PreviewCount>,
-    #[schema(required = true)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub administrative_units: Option<PreviewCount>,
 }
 
@@ -64,13 +67,16 @@ pub struct PreviewSample {
     pub groups: Vec<SampleObject>,
     #[schema(max_items = 10)]
     pub devices: Vec<SampleObject>,
-    /// Empty without a condition on them; likewise the other kinds that are off by default.
-    #[schema(max_items = 10)]
-    pub applications: Vec<SampleObject>,
-    #[schema(max_items = 10)]
-    pub service_principals: Vec<SampleObject>,
-    #[schema(max_items = 10)]
-    pub administrative_units: Vec<SampleObject>,
+    /// Absent without a condition on them; likewise the other kinds that are off by default.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, max_items = 10)]
+    pub applications: Option<Vec<SampleObject>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, max_items = 10)]
+    pub service_principals: Option<Vec<SampleObject>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, max_items = 10)]
+    pub administrative_units: Option<Vec<SampleObject>>,
 }
 
 /// One object that would be imported.

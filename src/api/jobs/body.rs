@@ -191,11 +191,11 @@ pub struct JobResponse {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub last_run: Option<LastRun>,
-    /// What a run will lack, as far as the checks of the connection tell. Of a single job only; absent in lists and where a
-    /// schedule is paused or resumed.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false, max_items = 100)]
-    pub warnings: Option<Vec<JobWarning>>,
+    /// What a run will lack, as far as the checks of the connection tell. Absent if they tell nothing of the kind. Of a
+    /// single job only; absent in lists and where a schedule is paused or resumed.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(max_items = 100)]
+    pub warnings: Vec<JobWarning>,
     pub version: i64,
     pub created_at: DateTime<Utc>,
     pub updated_at: DateTime<Utc>,
@@ -307,7 +307,7 @@ impl JobResponse {
         now: DateTime<Utc>,
     ) -> Result<Self> {
         let warnings = warnings(tx, organization, &row).await?;
-        Ok(Self { warnings: Some(warnings), ..Self::single(row, now)? })
+        Ok(Self { warnings, ..Self::single(row, now)? })
     }
 
     pub(super) fn from_row(row: JobRow) -> Result<Self> {
@@ -347,7 +347,7 @@ impl JobResponse {
             filter: None,
             destination: None,
             last_run: None,
-            warnings: None,
+            warnings: Vec::new(),
             version: row.version,
             created_at: row.created_at,
             updated_at: row.updated_at,

@@ -150,6 +150,10 @@ fn only_the_identity_is_unique_and_makes_the_external_id() {
     let document = everything(ReferenceTemplate::ArrayPlaceholder).document(SOURCE);
     for attribute in attributes(&document) {
         let is_identity = IDENTITIES.contains(&attribute["name"].as_str().unwrap());
+        // The id of the tenant identifies the tenant alone.
+        let is_of_other = attribute["name"] == "Tenant ID"
+            && !attribute["externalId"].as_str().unwrap().ends_with("/tenant/tenantId");
+        let is_identity = is_identity && !is_of_other;
         assert_eq!(attribute["unique"], is_identity, "{attribute}");
     }
     for mapping in document["mapping"]["objectTypeMappings"].as_array().unwrap() {

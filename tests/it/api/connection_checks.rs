@@ -10,7 +10,7 @@ use uuid::Uuid;
 async fn capabilities_are_listed_with_the_ids_of_their_permissions() {
     let app = TestApp::start().await;
     let page = app.get("/v1/capabilities").await.expect(200);
-    assert_eq!(page["items"].as_array().unwrap().len(), 17);
+    assert_eq!(page["items"].as_array().unwrap().len(), 18);
     let users = &page["items"][0];
     let least = json!({"name": "User.Read.All", "applicationId": "df021288-bdef-4463-88db-98f22de89214",
         "delegatedId": "a154be20-db9c-4678-8ab7-66f6cc099a59"});

@@ -17,7 +17,7 @@ async fn check(app: &TestApp, job: &str, capabilities: &[&str]) {
 /// Type, attribute, permissions and place of each warning.
 fn lacking(job: &Value) -> Vec<(String, Option<String>, Vec<String>, String)> {
     let text = |value: &Value| value.as_str().unwrap().to_owned();
-    let warnings = job["warnings"].as_array().unwrap_or_else(|| panic!("{job}"));
+    let Some(warnings) = job["warnings"].as_array() else { return Vec::new() };
     let one = |warning: &Value| {
         assert_eq!(warning["code"], "permissionMissing", "{warning}");
         assert!(!warning["remedies"].as_array().unwrap().is_empty(), "{warning}");
@@ -37,7 +37,7 @@ async fn a_type_or_attribute_whose_permission_the_check_lacked_is_named_with_the
         "users": {"attributes": ["lastSignInDateTime"]}});
     let id = app.create_job(&json!({"objects": objects})).await;
     let path = format!("/v1/jobs/{id}");
-    assert_eq!(app.get(&path).await.expect(200)["warnings"], json!([]), "nothing is known before a check");
+    assert_eq!(lacking(&app.get(&path).await.expect(200)), [], "nothing is known before a check");
     check(&app, &id, &["users", "groups", "memberships", "applications", "intuneDevices", "signInActivity", "roles"])
         .await;
     let job = app.get(&path).await.expect(200);
@@ -60,8 +60,7 @@ async fn a_type_or_attribute_whose_permission_the_check_lacked_is_named_with_the
     assert!(missing[2]["detail"].as_str().unwrap().contains("Application.Read.All"), "{fit}");
     assert_eq!(missing[2]["proposals"][0]["body"], json!({"objects": {"applications": {"enabled": false}}}), "{fit}");
     // Whoever changes the job is told at once.
-    let change =
-        json!({"objects": {"roles": {}, "applications": {"enabled": false}, "appCredentials": {"enabled": false}}});
+    let change = json!({"objects": {"roles": {"enabled": true}, "applications": {"enabled": false}, "appCredentials": {"enabled": false}}});
     let job = app.call(Method::PATCH, &path).json(&change).send().await.expect(200);
     let types: Vec<String> = lacking(&job).into_iter().map(|(object_type, ..)| object_type).collect();
     assert_eq!(types, ["users", "devices", "roles"]);

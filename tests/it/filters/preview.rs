@@ -266,6 +266,6 @@ async fn conditions_on_other_types_are_previewed_too() {
     }
     let answer = preview(&api, &json!({})).await;
     for (kind, ..) in conditions {
-        assert_eq!((&answer["counts"][kind], &answer["sample"][kind]), (&Value::Null, &json!([])), "{kind}");
+        assert_eq!((answer["counts"].get(kind), answer["sample"].get(kind)), (None, None), "{kind}");
     }
 }
