@@ -112,7 +112,7 @@ code_table! {
             "Missing objects should be removed, but the destination has no `api`; they are kept.",
             "Give the destination `api`, or choose the policy `keep` or `mark`.";
         DestinationChanged = "destination_changed",
-            "The job now delivers to another place, but the dry run compares with what was delivered to the place before.",
+            "The job now delivers to another place, so the dry run shows every object as one to be created.",
             "Nothing: the next run sends everything.";
         ManyObjects = "many_objects",
             "There will be more objects than a plan of Assets includes.",

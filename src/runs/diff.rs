@@ -24,7 +24,7 @@ use super::stop::Stop;
 use crate::codes::RunErrorCode;
 use crate::db::Transaction;
 use crate::db::mirror::delivered;
-use crate::db::mirror::read;
+use crate::db::mirror::read::{self, SeenRow};
 use crate::db::mirror::{self, Counters, MirrorRow, dropped, moved_by};
 use crate::destination::MissingObjects;
 use crate::directory::{Link, ObjectType};
@@ -55,11 +55,11 @@ fn in_order() -> [ObjectType; ObjectType::ALL.len()] {
 
 /// Compares type by type.
 pub async fn diff(run: &Run, collected: &Collected) -> Result<Diffed, Stop> {
-    let Before { known, resend, of_others, mirror, extent } = begin(run, collected).await?;
+    let Before { known, resend, of_others, mirror, extent, is_new_place } = begin(run, collected).await?;
     run.log(&extent.to_string()).await?;
     let mut outbox = Outbox::new(run);
     let mut whole = Vec::new();
-    let looks_at = LooksAt::load(run, collected, extent).await?;
+    let looks_at = LooksAt::load(run, collected, extent, is_new_place).await?;
     let mut brake = None;
     let mut left_out = 0;
     for object_type in in_order() {
@@ -76,7 +76,7 @@ pub async fn diff(run: &Run, collected: &Collected) -> Result<Diffed, Stop> {
                 let missing = absent.newly_missing + outbox.reduced;
                 brake = brake.or_else(|| pull_brake(run, object_type, missing, delivered));
             }
-        } else if everything && run.mode != RunMode::Test {
+        } else if everything && run.mode != RunMode::Test && !is_new_place {
             // Not read: what was delivered is sent again, so that Assets does not treat it as missing.
             left_out += absent::repeat(run, object_type, &mut outbox).await?;
         }
@@ -120,14 +120,15 @@ pub async fn diff(run: &Run, collected: &Collected) -> Result<Diffed, Stop> {
 
 /// What is compared, and what it is compared with.
 enum LooksAt<'a> {
-    Everything(Box<Targets>),
+    Everything { targets: Box<Targets>, is_new_place: bool },
     Some(Touched<'a>),
 }
 
 impl<'a> LooksAt<'a> {
-    async fn load(run: &'a Run, collected: &'a Collected, extent: Extent) -> Result<Self> {
+    async fn load(run: &'a Run, collected: &'a Collected, extent: Extent, is_new_place: bool) -> Result<Self> {
         if let Extent::Everything(_) = extent {
-            return Ok(Self::Everything(Box::new(Targets::load(run, collected).await?)));
+            let targets = Box::new(Targets::load(run, collected).await?);
+            return Ok(Self::Everything { targets, is_new_place });
         }
         let touched = Touched::load(run, collected).await?;
         run.progress.expect(Work::Objects, touched.len());
@@ -143,15 +144,17 @@ impl<'a> LooksAt<'a> {
         everything: bool,
         outbox: &mut Outbox<'_>,
     ) -> Result<Absent, Stop> {
-        let targets = match self {
-            Self::Everything(targets) => targets,
+        let (targets, is_new_place) = match self {
+            Self::Everything { targets, is_new_place } => (targets, *is_new_place),
             Self::Some(touched) => return touched.compare(object_type, outbox).await,
         };
         for stored_as in [Some(object_type.as_str()), mirror::stub_name(object_type)].into_iter().flatten() {
-            compare(run, collected, object_type, stored_as, targets, everything, outbox).await?;
+            let how = Comparison { everything, is_new_place };
+            compare(run, collected, (object_type, stored_as), targets, how, outbox).await?;
         }
         match run.mode {
             RunMode::Test => Ok(Absent::default()),
+            _ if is_new_place => Ok(Absent::default()),
             _ => absent::judge(run, object_type, everything, outbox).await,
         }
     }
@@ -167,7 +170,7 @@ async fn count_dropped(run: &Run, looks_at: &LooksAt<'_>, basis: &Basis, found: 
     let (organization, job) = (run.job.organization, run.job.id);
     if basis.settings.is_some() && run.job.filter.narrows() {
         let compared = match looks_at {
-            LooksAt::Everything(_) => None,
+            LooksAt::Everything { .. } => None,
             LooksAt::Some(touched) => Some(touched.ids()),
         };
         let new = &mut totals;
@@ -208,12 +211,24 @@ struct Before {
     of_others: BTreeMap<String, u64>,
     mirror: MirrorRow,
     extent: Extent,
+    /// A dry run, and the place that the job now delivers to has nothing yet: what was delivered is elsewhere, and stays
+    /// known until a run delivers.
+    is_new_place: bool,
+}
+
+/// How the objects of a type are compared.
+#[derive(Clone, Copy)]
+struct Comparison {
+    /// What did not change is sent too.
+    everything: bool,
+    is_new_place: bool,
 }
 
 /// Clears an earlier attempt, and forgets what was delivered when it went somewhere else.
 async fn begin(run: &Run, collected: &Collected) -> Result<Before, Stop> {
     let (organization, job, lease) = (run.job.organization, run.job.id, run.lease);
     let change = receiver::compare(run).await?;
+    let is_new_place = run.mode == RunMode::DryRun && change.is_elsewhere();
     let (known, mirror, extent) = run
         .tx("begin the comparison", async |tx| {
             delivered::clear_changes(tx, &lease).await?;
@@ -224,6 +239,7 @@ async fn begin(run: &Run, collected: &Collected) -> Result<Before, Stop> {
             let touched = touched_rows(run, tx, &mirror).await?;
             let extent = extent(run, collected, &mirror, touched)?;
             let known = match extent {
+                _ if is_new_place => BTreeMap::new(),
                 Extent::Everything(_) => delivered::counts(tx, organization, job).await?,
                 Extent::Touched => mirror.counters().held,
             };
@@ -237,10 +253,10 @@ async fn begin(run: &Run, collected: &Collected) -> Result<Before, Stop> {
         Extent::Touched => 0,
     };
     run.progress.enter(&run.app, RunStage::Diff, Some(total));
-    let resend = mirror.resend.clone();
+    let resend = if is_new_place { Vec::new() } else { mirror.resend.clone() };
     let to = run.job.destination.as_ref().filter(|to| to.missing_objects != MissingObjects::Ignore);
     let Some(to) = to else {
-        return Ok(Before { known, resend, of_others: BTreeMap::new(), mirror, extent });
+        return Ok(Before { known, resend, of_others: BTreeMap::new(), mirror, extent, is_new_place });
     };
     let has_delivered = mirror.delivered_to == Some(to.id) && mirror.delivered_at.is_some();
     let has_others = !has_delivered && to.delivered_at.is_some() && change != Change::ImportSource;
@@ -253,7 +269,7 @@ async fn begin(run: &Run, collected: &Collected) -> Result<Before, Stop> {
         ));
     }
     let of_others = if has_others { to.holds.clone() } else { BTreeMap::new() };
-    Ok(Before { known, resend, of_others, mirror, extent })
+    Ok(Before { known, resend, of_others, mirror, extent, is_new_place })
 }
 
 /// How many objects may differ, as far as that matters.
@@ -296,10 +312,9 @@ fn sends_everything(run: &Run) -> bool {
 async fn compare(
     run: &Run,
     collected: &Collected,
-    object_type: ObjectType,
-    stored_as: &'static str,
+    (object_type, stored_as): (ObjectType, &'static str),
     targets: &Targets,
-    everything: bool,
+    how: Comparison,
     outbox: &mut Outbox<'_>,
 ) -> Result<(), Stop> {
     let (organization, job, source) = (run.job.organization, run.job.id, run.source());
@@ -327,14 +342,15 @@ async fn compare(
             true => read::groups_with_users(tx, organization, job, source).await?,
             false => read::objects(tx, organization, job, source, object_type.as_str(), stored_as).await?,
         };
-        let mut rows = rows.fuse();
+        let at_its_place = |row: Result<SeenRow>| row.map(|row| if how.is_new_place { row.undelivered() } else { row });
+        let mut rows = rows.map(at_its_place).fuse();
         loop {
             let batch = next_batch(&mut rows).await?;
             if batch.is_empty() {
                 return Ok(());
             }
             let compared = batch.len() as u64;
-            compare_batch(run, object_type, is_stub, &referring, everything, batch, outbox).await?;
+            compare_batch(run, object_type, is_stub, &referring, how.everything, batch, outbox).await?;
             run.progress.advance(Work::Objects, compared);
         }
     })

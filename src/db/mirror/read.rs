@@ -37,6 +37,13 @@ pub struct SeenRow {
     pub marked: Option<bool>,
 }
 
+impl SeenRow {
+    /// As if it had not been delivered.
+    pub fn undelivered(self) -> Self {
+        Self { delivered_hash: None, missing_runs: None, marked: None, ..self }
+    }
+}
+
 /// The objects of a type, by id. `stored_as` is the type itself, or its stubs.
 pub async fn objects<'a>(
     tx: &'a mut Transaction,

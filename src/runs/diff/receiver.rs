@@ -22,6 +22,13 @@ pub(super) enum Change {
     Destination,
 }
 
+impl Change {
+    /// Whether what was delivered before is in another place.
+    pub fn is_elsewhere(self) -> bool {
+        matches!(self, Self::ImportSource | Self::Destination)
+    }
+}
+
 /// Asks Assets only if the destination was changed since the last delivery.
 pub(super) async fn compare(run: &Run) -> Result<Change, Stop> {
     let Some(to) = &run.job.destination else { return Ok(Change::Nothing) };
@@ -36,10 +43,8 @@ pub(super) async fn compare(run: &Run) -> Result<Change, Stop> {
         let links = client.links(&target(run).await?).await.map_err(|error| Stop::assets(RunStage::Diff, &error))?;
         if links.import_source_id() == mirror.import_source { Change::Settings } else { Change::ImportSource }
     };
-    let is_elsewhere = matches!(change, Change::ImportSource | Change::Destination);
-    if run.mode == RunMode::DryRun && is_elsewhere && mirror.delivered_at.is_some() {
-        let detail = "The job delivers to another place than before. This dry run compares with what was delivered there; \
-                      the next run sends everything.";
+    if run.mode == RunMode::DryRun && change.is_elsewhere() && mirror.delivered_at.is_some() {
+        let detail = "The job delivers to another place than before, which has nothing of it yet: the next run sends everything.";
         run.progress.warn(RunWarning::new(WarningCode::DestinationChanged, detail));
     }
     Ok(change)

@@ -1,15 +1,17 @@
 //! A dry run shows what a full run would do, and does nothing of it.
 
+use crate::support::exact::warnings;
 use crate::support::world::World;
+use entra_assets::db::runs::RunRow;
 use entra_assets::ids::RunId;
 use entra_assets::run_state::{ChangeAction, RunMode};
 use entra_assets::sim::seed::SeedOptions;
-use serde_json::json;
+use serde_json::{Value, json};
 
 const SEED: SeedOptions = SeedOptions { seed: 8, users: 40, groups: 8, memberships: None, devices: Some(2) };
 
 /// What changed, without what is not known before it is done.
-async fn changes(world: &World, run: &entra_assets::db::runs::RunRow) -> Vec<String> {
+async fn changes(world: &World, run: &RunRow) -> Vec<String> {
     let rows = world.changes(run.run_id()).await;
     let shown = rows.iter().filter(|row| row.action != ChangeAction::Unchanged);
     shown
@@ -51,6 +53,12 @@ async fn a_dry_run_shows_the_changes_of_the_full_run_and_writes_nothing() {
     world.assert_exact("after the full run");
 }
 
+/// What a dry run counts of a type, and the run that follows too.
+fn counted(run: &RunRow, name: &str) -> [u64; 8] {
+    ["read", "sent", "created", "missing", "removed", "marked", "cleared", "notCleared"]
+        .map(|field| run.counts[name].get(field).and_then(Value::as_u64).unwrap_or(0))
+}
+
 /// What is removed, marked, cleared or kept, as the policy says, with and without access to objects.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_dry_runs_counts_are_those_of_the_run_that_follows() {
@@ -76,12 +84,8 @@ async fn a_dry_runs_counts_are_those_of_the_run_that_follows() {
                 let what = format!("{policy}, api {has_api}, run {round} of {runs}");
                 let dry = world.run(job, RunMode::DryRun).await;
                 let full = world.run(job, RunMode::Full).await;
-                let compared = |run: &entra_assets::db::runs::RunRow, name: &str| {
-                    ["read", "sent", "created", "missing", "removed", "marked", "cleared", "notCleared"]
-                        .map(|field| run.counts[name].get(field).and_then(serde_json::Value::as_u64).unwrap_or(0))
-                };
                 for name in ["users", "groups", "licenses"] {
-                    assert_eq!(compared(&dry, name), compared(&full, name), "{what}: {name} {}", full.counts);
+                    assert_eq!(counted(&dry, name), counted(&full, name), "{what}: {name} {}", full.counts);
                 }
                 let due = round == runs;
                 let removed = if due && policy == "remove" && has_api { (12, 3) } else { (0, 0) };
@@ -94,5 +98,49 @@ async fn a_dry_runs_counts_are_those_of_the_run_that_follows() {
                 assert_eq!(marked, json!(if due && policy == "mark" { 12 } else { 0 }), "{what}");
             }
         }
+    }
+}
+
+/// Where the job delivers to now, there is nothing of it yet: what was delivered elsewhere is neither missing nor unchanged.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dry_run_after_the_destination_changed_shows_what_the_full_run_does() {
+    for (another, policy) in
+        [("destination", "keep"), ("destination", "mark"), ("import source", "keep"), ("import source", "mark")]
+    {
+        let what = format!("another {another}, {policy}");
+        let world = World::following(SEED).await;
+        let job = world.add_job().await;
+        let settings = format!("removal_policy = '{policy}', removal_after_missing_runs = 1");
+        world.set_job(&format!("brake_percent = 20, deliver = 'changes', {settings}")).await;
+        world.set_destination("missing_objects = 'ignore'").await;
+        world.run(job, RunMode::Full).await;
+        world.graph.change(|directory| {
+            let users: Vec<_> = directory.live_users().map(|(_, user)| user.id).collect();
+            directory.update(users[3], json!({"jobTitle": "Astronomer"}).as_object().unwrap().clone()).unwrap();
+            // More than the brake lets go.
+            users[10..22].iter().for_each(|user| directory.delete(*user).unwrap());
+        });
+        if another == "destination" {
+            let (id, _) = world.add_another_destination().await;
+            world.set_job(&format!("destination_id = '{id}'")).await;
+        } else {
+            let source = world.assets.add_source("Made anew");
+            let token = world.seal_token(world.destination, &source.token);
+            world.set_destination(&format!("token_sealed = '{token}', version = version + 1")).await;
+        }
+        let before = world.count("mirror_delivered").await;
+        let dry = world.run(job, RunMode::DryRun).await;
+        assert_eq!(dry.state.as_str(), "succeeded", "{what}: {:?} {}", dry.error, dry.warnings);
+        assert_eq!(warnings(&dry)["destination_changed"], 1, "{what}: {}", dry.warnings);
+        assert!(!dry.warnings.to_string().contains("removal_brake"), "{what}: {}", dry.warnings);
+        assert_eq!(world.count("mirror_delivered").await, before, "{what}: a dry run forgets nothing");
+        let shown = changes(&world, &dry).await;
+        let full = world.run(job, RunMode::Full).await;
+        assert_eq!(full.state.as_str(), "succeeded", "{what}: {:?} {}", full.error, full.warnings);
+        for name in ["users", "groups", "licenses"] {
+            assert_eq!(counted(&dry, name), counted(&full, name), "{what}: {name} {}", full.counts);
+        }
+        assert_eq!(full.counts["users"]["created"], 28, "{what}: {}", full.counts);
+        assert_eq!(changes(&world, &full).await, shown, "{what}");
     }
 }
