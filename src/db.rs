@@ -52,7 +52,8 @@ diesel::define_sql_function! {
 /// A connection inside a transaction that has its organization set.
 pub type Transaction = AsyncPgConnection;
 
-/// How long a caller waits for a free connection before it gets the error `database_unavailable`.
+/// How long a caller waits for a free connection before it gets the error `database_unavailable`. In real time, as the
+/// timeouts of HTTP: the connections of a test are real too, and its clock, moved by hand, says nothing about them.
 const POOL_WAIT: Duration = Duration::from_secs(10);
 
 /// The pool. Cheap to clone.

@@ -97,6 +97,27 @@ impl Clock {
         }
     }
 
+    /// The outcome of `work`; `None` if it lasts longer than `time`. A manual clock is not advanced by this wait, so `work`
+    /// lasts as long as its own sleeps and [`Clock::advance`] say.
+    #[expect(clippy::disallowed_methods, reason = "beside `sleep` the one place that waits")]
+    pub async fn within<T>(&self, time: Duration, work: impl Future<Output = T>) -> Option<T> {
+        let start = self.now();
+        let over = async {
+            match &self.0 {
+                Inner::System(_) => tokio::time::sleep(time).await,
+                Inner::Manual(manual) => {
+                    let mut changes = manual.now.subscribe();
+                    let _ = changes.wait_for(|now| *now >= start + time).await;
+                }
+            }
+        };
+        tokio::select! {
+            biased;
+            done = work => Some(done),
+            () = over => None,
+        }
+    }
+
     /// Advances a manual clock. Has no effect on the system clock.
     pub fn advance(&self, by: Duration) {
         if let Inner::Manual(manual) = &self.0 {
@@ -146,6 +167,33 @@ mod tests {
         assert!(!sleeper.is_finished());
         clock.advance(Duration::from_secs(1));
         sleeper.await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn work_ends_with_its_time_on_every_clock() {
+        for clock in [Clock::manual(DateTime::UNIX_EPOCH), Clock::manual_sleepless(DateTime::UNIX_EPOCH)] {
+            let (second, hour) = (Duration::from_secs(1), Duration::from_secs(3600));
+            assert_eq!(clock.within(Duration::ZERO, std::future::ready(7)).await, Some(7));
+            let waiting = clock.within(hour, std::future::pending::<()>());
+            let passing = async {
+                clock.advance(hour - second);
+                tokio::task::yield_now().await;
+                clock.advance(second);
+            };
+            assert_eq!(tokio::join!(waiting, passing).0, None);
+            assert_eq!(clock.now(), DateTime::UNIX_EPOCH + hour, "the wait advances no clock");
+        }
+        let clock = Clock::manual_sleepless(DateTime::UNIX_EPOCH);
+        let sleeps = async |times: u32| {
+            for _ in 0..times {
+                clock.sleep(Duration::from_secs(10)).await;
+            }
+        };
+        assert_eq!(clock.within(Duration::from_secs(35), sleeps(3)).await, Some(()));
+        assert_eq!(clock.within(Duration::from_secs(35), sleeps(9)).await, None);
+        let system = Clock::system();
+        assert_eq!(system.within(Duration::from_millis(1), std::future::pending::<()>()).await, None);
+        assert_eq!(system.within(Duration::from_secs(3600), std::future::ready(7)).await, Some(7));
     }
 
     #[test]

@@ -90,7 +90,7 @@ impl Client {
     ) -> Result<(Session, Arc<AccessToken>), SignInError> {
         let deadline = Deadline::new(self.0.clock.clone(), time);
         let sign_in = self.0.tokens.fresh_within(identity, SIGN_IN_BUDGET);
-        let Ok(token) = tokio::time::timeout(deadline.remaining(), sign_in).await else {
+        let Some(token) = deadline.unless_over(sign_in).await else {
             let text = "the sign-in service did not answer in time";
             return Err(SignInError::of(SignInErrorKind::Unreachable, FindingCode::SignInUnreachable, text));
         };
@@ -115,6 +115,11 @@ impl Deadline {
 
     fn remaining(&self) -> Duration {
         self.total.saturating_sub(self.clock.elapsed_since(self.start))
+    }
+
+    /// The outcome of `work`, if there is one in time.
+    async fn unless_over<T>(&self, work: impl Future<Output = T>) -> Option<T> {
+        self.clock.within(self.remaining(), work).await
     }
 }
 
@@ -174,9 +179,7 @@ impl Session {
         let over = || GraphError::new(GraphErrorKind::Cancelled, "");
         let work = async {
             match &self.0.fixed {
-                Some((_, deadline)) => {
-                    tokio::time::timeout(deadline.remaining(), work).await.unwrap_or_else(|_| Err(over()))
-                }
+                Some((_, deadline)) => deadline.unless_over(work).await.unwrap_or_else(|| Err(over())),
                 None => work.await,
             }
         };

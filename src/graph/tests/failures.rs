@@ -134,6 +134,24 @@ async fn an_interactive_session_ends_with_its_time() {
     assert!(matches!(session.get(&domains, &options).await.unwrap_err().kind, GraphErrorKind::Cancelled));
 }
 
+/// A person's wait is measured by the clock that everything goes by, so a test of it waits for nothing.
+#[tokio::test]
+async fn the_time_of_an_interactive_session_is_that_of_the_clock() {
+    let clock = Clock::manual(start());
+    let peer = Peer::with_clock(clock.clone()).await;
+    peer.script("/v1.0/organization", [ok(&json!({})).set_delay(Duration::from_secs(300))]).await;
+    let (session, _) = peer.client.interactive_session(&identity(1), Duration::from_secs(18)).await.unwrap();
+    let (url, options) = (peer.url("organization"), RequestOptions::interactive());
+    let passing = async {
+        for _ in 0..18 {
+            tokio::task::yield_now().await;
+            clock.advance(Duration::from_secs(1));
+        }
+    };
+    let (answer, ()) = tokio::join!(session.get(&url, &options), passing);
+    assert!(matches!(answer.unwrap_err().kind, GraphErrorKind::Cancelled));
+}
+
 #[tokio::test]
 async fn a_token_that_entra_refuses_is_an_error_of_the_sign_in() {
     let peer = Peer::start().await;
