@@ -7,8 +7,7 @@ use super::subject::{Subject, singular};
 use crate::directory::ObjectType;
 use crate::filter::judgement::{Joined, JudgedCondition, judge};
 use crate::filter::pattern::Pattern;
-use crate::filter::property::Returned;
-use crate::filter::{EntityKind, Filter, Parsed, eval, property};
+use crate::filter::{EntityKind, Filter, Parsed, eval};
 use crate::runs::context::JobContext;
 use serde_json::Value;
 
@@ -48,9 +47,7 @@ pub(super) async fn condition(live: &Live, filter: &Filter, kind: EntityKind, su
 
 /// Whether the whole condition holds. What Graph returns nowhere, Graph has to decide.
 async fn holds(live: &Live, rule: &Parsed, subject: &Subject) -> Result<bool, String> {
-    let is_nowhere =
-        |path: &&str| property::find(rule.kind, path).is_ok_and(|of| of.property.returned == Returned::Nowhere);
-    if rule.properties().iter().any(is_nowhere) {
+    if rule.only_graph_decides() {
         return live.fulfils(rule, subject.id).await.map_err(|unanswered| unanswered.why);
     }
     if rule.needs_a_list() && subject.source == ValueSource::Mirror {

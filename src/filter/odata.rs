@@ -94,6 +94,11 @@ impl Parsed {
         !self.not_in_delta().is_empty()
     }
 
+    /// Whether it is about what Graph returns nowhere, so that only Graph can decide, whatever was read of an object.
+    pub fn only_graph_decides(&self) -> bool {
+        self.properties().into_iter().any(|path| self.returned(path) == Returned::Nowhere)
+    }
+
     /// Whether it decides by sign-ins: then Graph takes no condition on another property beside it.
     pub fn is_about_sign_ins(&self) -> bool {
         self.select().contains(&property::SIGN_IN_ACTIVITY)

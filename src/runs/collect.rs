@@ -6,6 +6,7 @@
 
 mod by_id;
 pub mod collected;
+mod decided_by_graph;
 mod dialect;
 mod fetch;
 mod full;

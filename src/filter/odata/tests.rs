@@ -345,6 +345,25 @@ fn what_delta_cannot_see_is_named() {
     assert_eq!(parse(Users, "city eq 'a'").unwrap().local_only_problem(), None);
 }
 
+#[test]
+fn what_graph_returns_nowhere_is_decided_by_graph_alone() {
+    for (kind, input, only_graph) in [
+        (Groups, "owners/$count eq 0", true),
+        (Groups, "mailEnabled eq true and not (owners/$count eq 1)", true),
+        (Groups, "hasMembersWithLicenseErrors eq true", true),
+        (Groups, "createdByAppId eq 'a' or displayName eq 'b'", true),
+        (Users, "ownedObjects/$count eq 0", true),
+        (Users, "manager/id eq 'a'", true),
+        (Users, "licenseDetails/any(x:x/id eq 'a')", true),
+        // In lists, so what is read of an object decides.
+        (Users, "signInActivity/lastSignInDateTime ge 2026-01-01", false),
+        (Users, "assignedLicenses/$count eq 0", false),
+        (Groups, "mailEnabled eq true", false),
+    ] {
+        assert_eq!(parse(kind, input).unwrap().only_graph_decides(), only_graph, "{input}");
+    }
+}
+
 fn any_text() -> impl Strategy<Value = String> {
     prop_oneof!["[a-zA-Z0-9 '+%/()]{0,12}", "\\PC{0,8}"]
 }

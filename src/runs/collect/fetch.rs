@@ -90,10 +90,18 @@ pub(super) async fn get_many(
     reader: &Reader<'_>,
     urls: Vec<Url>,
 ) -> Result<Vec<crate::graph::error::Result<BatchItem>>> {
-    let options = RequestOptions::default();
+    get_many_with(reader, urls, &RequestOptions::default()).await
+}
+
+/// The same with options.
+pub(super) async fn get_many_with(
+    reader: &Reader<'_>,
+    urls: Vec<Url>,
+    options: &RequestOptions,
+) -> Result<Vec<crate::graph::error::Result<BatchItem>>> {
     let mut answers = Vec::with_capacity(urls.len());
     let parts: Vec<Vec<Url>> = urls.chunks(MAX_ITEMS).map(<[Url]>::to_vec).collect();
-    let mut parts = stream::iter(parts).map(|urls| many(reader, urls, &options)).buffered(BATCHES_AT_ONCE);
+    let mut parts = stream::iter(parts).map(|urls| many(reader, urls, options)).buffered(BATCHES_AT_ONCE);
     while let Some(part) = parts.next().await {
         answers.extend(part?);
         reader.report_usage();

@@ -2,7 +2,7 @@
 
 use super::fetch::fetch;
 use super::groups::group::Found;
-use super::object::{Admitted, admitted, parse, staged};
+use super::object::{Admitted, admitted, ids_of, parse, staged};
 use super::pages::{Pages, Restart, Restartable, follow, whole};
 use super::read_error::{ReadError, Result};
 use super::read_plan::entity;
@@ -125,7 +125,7 @@ async fn count_earlier(reader: &Reader<'_>, object_type: ObjectType) -> Result<(
 }
 
 /// Graph refuses a request with the filter's condition: then the condition has to be changed.
-fn filter_refused(reader: &Reader<'_>, object_type: ObjectType, error: ReadError) -> ReadError {
+pub(super) fn filter_refused(reader: &Reader<'_>, object_type: ObjectType, error: ReadError) -> ReadError {
     let rule = entity(object_type).and_then(|kind| reader.run.job.filter.rule(kind));
     match (error, rule) {
         (ReadError::Graph(error), Some(rule)) if error.refuses_optional() => {
@@ -183,13 +183,6 @@ async fn read_dateless(reader: &Reader<'_>, request: &Request) -> Result<()> {
     let collection = ObjectType::Users.as_str();
     let end = Cursor { collection, part: request.part.clone(), next_link: None, done: true, pages: 1 };
     reader.staging.write(Batch { cursors: vec![end], ..Batch::default() }).await
-}
-
-fn ids_of(items: &Items, ids: &mut Vec<Uuid>) -> Result<()> {
-    for item in items.iter() {
-        ids.extend(parse(item)?.uuid());
-    }
-    Ok(())
 }
 
 /// Reads the first `limit` objects of a type, and no more. Returns their ids.

@@ -7,7 +7,7 @@ use crate::db::mirror::{self, StagedObject, gone_marker};
 use crate::directory::{Item, ObjectType, Properties as Map};
 use crate::filter::eval;
 use crate::graph::error::{GraphError, GraphErrorKind};
-use crate::graph::wire::{Properties, Removed, properties};
+use crate::graph::wire::{Items, Properties, Removed, properties};
 use crate::run_state::ChangeReason;
 use uuid::Uuid;
 
@@ -60,6 +60,14 @@ pub(super) fn is_excluded(reader: &Reader<'_>, object_type: ObjectType, object: 
 
 pub(super) fn parse(item: &str) -> Result<Properties> {
     properties(item).map_err(|e| unreadable(&e).into())
+}
+
+/// The ids of the objects on a page.
+pub(super) fn ids_of(items: &Items, ids: &mut Vec<Uuid>) -> Result<()> {
+    for item in items.iter() {
+        ids.extend(parse(item)?.uuid());
+    }
+    Ok(())
 }
 
 pub(super) fn unreadable(error: &serde_json::Error) -> GraphError {

@@ -5,7 +5,7 @@ use super::object::{Admitted, admitted, staged};
 use super::read_error::Result;
 use super::read_plan::Users;
 use super::reader::Reader;
-use super::{list, managers};
+use super::{decided_by_graph, list, managers};
 use crate::db::mirror::Batch;
 use crate::directory::ObjectType;
 use crate::filter::{EntityKind, Parsed};
@@ -68,7 +68,17 @@ pub(super) async fn read_first(reader: &Reader<'_>, ids: &[Uuid], limit: u32, de
         if found.len() >= limit as usize {
             break;
         }
-        let mut batch = decided(reader, fetch(reader, ObjectType::Users, ids).await?, decides)?;
+        let fulfilling = match decides {
+            true => decided_by_graph::fulfilling(reader, ObjectType::Users, ids).await?,
+            false => None,
+        };
+        let is_open = decides && fulfilling.is_none();
+        let ids: Vec<Uuid> =
+            ids.iter().filter(|id| fulfilling.as_ref().is_none_or(|all| all.contains(id))).copied().collect();
+        if ids.is_empty() {
+            continue;
+        }
+        let mut batch = decided(reader, fetch(reader, ObjectType::Users, &ids).await?, is_open)?;
         // A limit takes the smallest ids.
         batch.objects.sort_unstable_by_key(|object| object.id);
         batch.objects.truncate(limit as usize - found.len());

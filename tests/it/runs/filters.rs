@@ -4,10 +4,10 @@
 use crate::support::exact::warnings;
 use crate::support::raw::{DEVICES, GROUPS, Raw, USERS, id};
 use crate::support::world::World;
-use entra_assets::run_state::RunMode;
+use entra_assets::run_state::{RunMode, RunRequest};
 use entra_assets::sim::assets::{EmptyValues, Missing};
 use entra_assets::sim::graph::Feature;
-use entra_assets::sim::seed::GroupKind;
+use entra_assets::sim::seed::{GroupKind, ObjectKind};
 use entra_assets::sim::seed::words::SKUS;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
@@ -292,4 +292,78 @@ async fn a_condition_that_only_graph_can_decide_is_left_to_graph() {
         assert_eq!(run.state.as_str(), "succeeded", "{filter}: {:?} {:?}", run.error, run.warnings);
         assert_eq!(stored(&world, "users"), expected, "{filter}");
     }
+}
+
+/// The groups of a test's users are read without the filter's condition. What Graph returns nowhere is asked of Graph.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_test_leaves_to_graph_what_only_graph_can_decide() {
+    for (number, condition) in
+        ["owners/$count eq 0", "owners/$count ne 0", "not (owners/$count eq 1) and securityEnabled eq true"]
+            .into_iter()
+            .enumerate()
+    {
+        let world = World::new(60, 20).await;
+        world.graph.change(|directory| {
+            let members = directory.member_edges(ObjectKind::User);
+            let groups: BTreeSet<_> = members.into_iter().map(|(group, _)| group).collect();
+            let without: BTreeSet<_> = groups.into_iter().step_by(3).collect();
+            for (group, owner) in directory.owner_edges().into_iter().filter(|(group, _)| without.contains(group)) {
+                directory.remove_owner(group, owner).unwrap();
+            }
+        });
+        let raw = Raw::sign_in(&world.graph).await;
+        let query = format!("/v1.0/groups?$select=id&$count=true&$filter={}", urlencoding::encode(condition));
+        let fulfil: BTreeSet<String> = raw.rows(&query, true).await.unwrap().0.iter().map(id).collect();
+        let of_users: BTreeSet<String> = world
+            .graph
+            .read(|directory| directory.member_edges(ObjectKind::User))
+            .into_iter()
+            .map(|(group, _)| group.to_string())
+            .collect();
+        let expected: BTreeSet<String> = fulfil.intersection(&of_users).cloned().collect();
+        assert!(!expected.is_empty() && expected.len() < of_users.len(), "{condition}: shows nothing");
+        let job = world.add_job().await;
+        let filter = world.add_filter(json!({"groups": {"odata": condition}})).await;
+        world.set_job(&format!("filter_id = '{filter}'")).await;
+        if number == 0 {
+            world.graph.refuse(Feature::Batch, Some(501));
+        }
+        world.graph.reset_counters();
+        let request = RunRequest { limit: Some(60), ..RunRequest::default() };
+        let run = world.run_with(job, RunMode::Test, request).await;
+        assert_eq!(run.state.as_str(), "succeeded", "{condition}: {:?} {}", run.error, run.warnings);
+        assert_eq!(stored(&world, "groups"), expected, "{condition}");
+        assert!(number == 0 || world.graph.counters().requests <= 40, "{condition}: {:?}", world.graph.counters());
+        let full = world.run(job, RunMode::Full).await;
+        assert_eq!(full.state.as_str(), "succeeded", "{condition}: {:?} {}", full.error, full.warnings);
+        assert_eq!(stored(&world, "groups"), fulfil, "{condition}: the full run");
+    }
+}
+
+/// The members of a scope's groups are read by their ids in a test.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_test_of_the_members_of_groups_leaves_to_graph_what_only_graph_can_decide() {
+    let world = World::new(60, 12).await;
+    let (group, manager, reports) = world.graph.change(|directory| {
+        let users: Vec<_> = directory.live_users().map(|(_, user)| user.id).collect();
+        let group = directory.add_group("Everybody", GroupKind::Security);
+        for user in &users[1..] {
+            directory.set_manager(*user, None).ok();
+            directory.add_member(group, *user).unwrap();
+        }
+        let reports: BTreeSet<String> = [2, 20, 40].map(|slot| users[slot].to_string()).into();
+        for slot in [2, 20, 40] {
+            directory.set_manager(users[slot], Some(users[0])).unwrap();
+        }
+        (group, users[0], reports)
+    });
+    let job = world.add_job().await;
+    let condition = format!("manager/id eq '{manager}'");
+    let scope = json!({"users": "membersOf", "groupIds": [group]});
+    let filter = world.add_filter(json!({"users": {"odata": condition}, "scope": scope})).await;
+    world.set_job(&format!("filter_id = '{filter}'")).await;
+    let request = RunRequest { limit: Some(50), ..RunRequest::default() };
+    let run = world.run_with(job, RunMode::Test, request).await;
+    assert_eq!(run.state.as_str(), "succeeded", "{:?} {}", run.error, run.warnings);
+    assert_eq!(stored(&world, "users"), reports);
 }

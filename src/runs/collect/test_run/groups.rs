@@ -9,10 +9,11 @@ use crate::graph::batch::{BatchItem, MAX_ITEMS};
 use crate::graph::wire::{Items, MemberKind, Members, Properties};
 use crate::graph::{GraphError, GraphErrorKind};
 use crate::runs::collect::fetch::get_many;
-use crate::runs::collect::object::{self, parse, staged, staged_map};
+use crate::runs::collect::object::{self, Admitted, parse, staged, staged_map};
 use crate::runs::collect::pages::whole_of;
 use crate::runs::collect::read_error::{ReadError, Result};
 use crate::runs::collect::reader::Reader;
+use crate::runs::collect::{decided_by_graph, list};
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
 use uuid::Uuid;
@@ -58,9 +59,22 @@ pub(super) async fn of_users(reader: &Reader<'_>, users: &[Uuid]) -> Result<Opti
             }
         }
     }
+    keep_fulfilling(reader, &mut found).await?;
     keep_within_limit(reader, &mut found).await?;
     stage(reader, found).await?;
     Ok(None)
+}
+
+/// Leaves the groups of which Graph says that they fulfil the filter's condition, where only Graph can decide it.
+async fn keep_fulfilling(reader: &Reader<'_>, found: &mut Found) -> Result<()> {
+    let groups: Vec<Uuid> = found.groups.keys().copied().collect();
+    let fulfilling = decided_by_graph::fulfilling(reader, ObjectType::Groups, &groups).await;
+    let fulfilling = fulfilling.map_err(|error| list::filter_refused(reader, ObjectType::Groups, error))?;
+    if let Some(fulfilling) = fulfilling {
+        found.groups.retain(|group, _| fulfilling.contains(group));
+        found.users.retain(|group, _| fulfilling.contains(group));
+    }
+    Ok(())
 }
 
 /// Leaves the groups that a full run would take too.
@@ -135,9 +149,11 @@ async fn take_groups(reader: &Reader<'_>, user: Uuid, body: String, found: &mut 
         Err(ReadError::Graph(error)) if matches!(error.kind, GraphErrorKind::Forbidden) => return Ok(Some(error)),
         groups => groups?,
     };
+    let rule = reader.run.job.filter.groups.as_ref();
+    let decides = !rule.is_some_and(|rule| rule.parsed.only_graph_decides());
     for group in groups {
         if let Some(id) = group.uuid()
-            && object::is_admitted(reader, ObjectType::Groups, &group)?
+            && object::admitted(reader, ObjectType::Groups, &group, decides)? == Admitted::Yes
             && let Some(object) = staged(ObjectType::Groups, &group)?.pop()
         {
             found.users.entry(id).or_default().push(user);
