@@ -7,6 +7,7 @@ use super::once::{IdempotencyKeyHeader, Once};
 use super::page::{NameSortQuery, Page, PageQuery};
 use super::respond::{Created, Deleted, Found, IfMatch, IfMatchHeader, Versioned};
 use crate::app::App;
+use crate::audit::Action;
 use crate::db::api_keys::{self, ApiKeyRow, NewApiKeyRow};
 use crate::error::{Error, Faults, Result};
 use crate::ids::ApiKeyId;
@@ -148,7 +149,7 @@ pub async fn create_api_key(
             check_end(new.expires_at, app.clock.now(), &mut faults);
             faults.into_result()?;
             let row = api_keys::insert(tx, organization, id, &new, app.clock.now()).await?;
-            record(tx, &app, &caller, "create", KIND, id.0).await?;
+            record(tx, &app, &caller, Action::Create, KIND, id.0).await?;
             once.done(tx, &app, &caller, 201, id.0).await?;
             Ok((row, true))
         })
@@ -189,7 +190,7 @@ pub async fn delete_api_key(app: Data<App>, caller: Caller, id: Path<ApiKeyId>, 
         .scoped(organization, async |tx| {
             let current = api_keys::lock(tx, organization, id).await?.ok_or_else(|| unknown(id))?;
             if_match.check(current.version)?;
-            record(tx, &app, &caller, "delete", KIND, id.0).await?;
+            record(tx, &app, &caller, Action::Delete, KIND, id.0).await?;
             api_keys::delete(tx, organization, id).await
         })
         .await?;

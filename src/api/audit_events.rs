@@ -3,6 +3,7 @@
 use super::auth::Caller;
 use super::page::{Page, PageQuery, TimeSortQuery};
 use crate::app::App;
+use crate::audit::Action;
 use crate::db::Transaction;
 use crate::db::audit_events::{self, AuditEventRow, Which};
 use crate::error::{Error, Result};
@@ -50,8 +51,8 @@ impl From<AuditEventRow> for AuditEventResponse {
         Self {
             id: row.id,
             at: row.at,
-            actor: row.actor,
-            action: row.action,
+            actor: row.actor.to_string(),
+            action: row.action.to_string(),
             resource_kind: row.resource_kind,
             resource_id: row.resource_id,
             detail: row.detail,
@@ -67,7 +68,7 @@ pub(super) async fn record(
     tx: &mut Transaction,
     app: &App,
     caller: &Caller,
-    action: &str,
+    action: Action,
     kind: &str,
     id: Uuid,
 ) -> Result<()> {
@@ -79,7 +80,7 @@ pub(super) async fn record_with(
     tx: &mut Transaction,
     app: &App,
     caller: &Caller,
-    (action, kind, id): (&str, &str, Uuid),
+    (action, kind, id): (Action, &str, Uuid),
     detail: Value,
 ) -> Result<()> {
     audit_events::insert(tx, &AuditEventRow { detail, ..event(app, caller, (action, kind, id)) }).await
@@ -110,7 +111,7 @@ pub(super) async fn record_update(
     if !replaced.is_empty() {
         detail["secrets"] = replaced.into();
     }
-    record_with(tx, app, caller, ("update", kind, id), detail).await
+    record_with(tx, app, caller, (Action::Update, kind, id), detail).await
 }
 
 /// Adds every field below `path` whose value is not the same.
@@ -137,13 +138,13 @@ fn bounded(value: &Value) -> Value {
 }
 
 /// The event that [`record`] stores.
-pub(super) fn event(app: &App, caller: &Caller, (action, kind, id): (&str, &str, Uuid)) -> AuditEventRow {
+pub(super) fn event(app: &App, caller: &Caller, (action, kind, id): (Action, &str, Uuid)) -> AuditEventRow {
     AuditEventRow {
         organization_id: caller.organization.0,
         id: ids::new_v7(&app.clock),
         at: app.clock.now(),
         actor: caller.actor.clone(),
-        action: action.to_owned(),
+        action: action.into(),
         resource_kind: kind.to_owned(),
         resource_id: Some(id),
         detail: json!({}),

@@ -15,6 +15,7 @@ pub use api_key::new_key;
 pub use caller::{Caller, Credential, Scope};
 
 use crate::app::App;
+use crate::audit::Actor;
 use crate::error::{Code, Error, Result};
 use crate::ids::OrganizationId;
 use actix_web::dev::ServiceRequest;
@@ -38,7 +39,7 @@ pub async fn authenticate(app: &App, request: &ServiceRequest) -> Result<Caller>
     {
         return Ok(Caller {
             organization: OrganizationId::DEFAULT,
-            actor: "adminKey".to_owned(),
+            actor: Actor::AdminKey,
             scopes: Scope::ALL.to_vec(),
             credential: Credential::AdminKey,
         });

@@ -14,6 +14,7 @@ use super::capabilities::or_default;
 use super::credentials::{self, CredentialBody};
 use super::page::{Page, PageQuery, TimeSortQuery};
 use crate::app::App;
+use crate::audit::Action;
 use crate::cloud::Cloud;
 use crate::connection_check::turns::Turn;
 use crate::connection_check::{self, CheckReport, DEADLINE, Overall};
@@ -100,7 +101,7 @@ pub(super) async fn check_stored(
             if new.overall == Overall::Failed {
                 announce_failure(tx, organization, (id, &now.name), summary.as_str(), app.clock.now()).await?;
             }
-            record(tx, app, caller, "check", KIND, id.0).await?;
+            record(tx, app, caller, Action::Check, KIND, id.0).await?;
             Ok((row, now))
         })
         .await?;

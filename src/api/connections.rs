@@ -14,6 +14,7 @@ use super::once::{IdempotencyKeyHeader, Once};
 use super::page::{NameSortQuery, Page, PageQuery};
 use super::respond::{Created, Deleted, Found, IfMatch, IfMatchHeader, in_use};
 use crate::app::App;
+use crate::audit::Action;
 use crate::db::{Transaction, connections};
 use crate::error::{Error, Result};
 use crate::ids::{ConnectionId, OrganizationId};
@@ -108,7 +109,7 @@ pub async fn create_connection(
             let id = ConnectionId::new(&app.clock);
             let new = row::new(&app, organization, id, &body.0)?;
             connections::insert(tx, organization, id, &new, app.clock.now()).await?;
-            record(tx, &app, &caller, "create", KIND, id.0).await?;
+            record(tx, &app, &caller, Action::Create, KIND, id.0).await?;
             once.done(tx, &app, &caller, 201, id.0).await?;
             Ok(id)
         })
@@ -204,7 +205,7 @@ pub async fn delete_connection(
             if !users.is_empty() {
                 return Err(in_use("connection", &current.name, users));
             }
-            record(tx, &app, &caller, "delete", KIND, id.0).await?;
+            record(tx, &app, &caller, Action::Delete, KIND, id.0).await?;
             connections::delete(tx, organization, id).await
         })
         .await?;

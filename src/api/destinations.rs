@@ -10,6 +10,7 @@ use super::once::{IdempotencyKeyHeader, Once};
 use super::page::{NameSortQuery, Page, PageQuery};
 use super::respond::{Created, Deleted, Found, IfMatch, IfMatchHeader, in_use};
 use crate::app::App;
+use crate::audit::Action;
 use crate::db::Transaction;
 use crate::db::destinations::{self, LeadsTo};
 use crate::error::{Error, Faults, Result};
@@ -103,7 +104,7 @@ pub async fn create_destination(
             let new = row::new(Sealer { app: &app, organization, id }, body.0.clone())?;
             let stored = destinations::insert(tx, organization, id, &new, app.clock.now()).await?;
             lead(tx, organization, id, &leads_to(organization, &body.0)).await?;
-            record(tx, &app, &caller, "create", KIND, id.0).await?;
+            record(tx, &app, &caller, Action::Create, KIND, id.0).await?;
             once.done(tx, &app, &caller, 201, id.0).await?;
             Ok(stored)
         })
@@ -202,7 +203,7 @@ pub async fn delete_destination(
             if !users.is_empty() {
                 return Err(in_use("destination", &current.name, users));
             }
-            record(tx, &app, &caller, "delete", KIND, id.0).await?;
+            record(tx, &app, &caller, Action::Delete, KIND, id.0).await?;
             destinations::delete(tx, organization, id).await
         })
         .await?;

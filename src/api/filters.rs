@@ -9,6 +9,7 @@ use super::page::{NameSortQuery, Page, PageQuery};
 use super::patch::Patch;
 use super::respond::{Created, Deleted, Found, IfMatch, IfMatchHeader, Versioned, in_use};
 use crate::app::App;
+use crate::audit::Action;
 use crate::db::filters::{self, FilterRow, NewFilterRow};
 use crate::error::{Error, Faults, Result};
 use crate::filter::body::{ExcludeBody, RuleBody};
@@ -222,7 +223,7 @@ pub async fn create_filter(
                 return filters::find(tx, organization, FilterId(id)).await?.ok_or_else(|| unknown(FilterId(id)));
             }
             let row = filters::insert(tx, organization, FilterId::new(&app.clock), &new, app.clock.now()).await?;
-            record(tx, &app, &caller, "create", KIND, row.id).await?;
+            record(tx, &app, &caller, Action::Create, KIND, row.id).await?;
             once.done(tx, &app, &caller, 201, row.id).await?;
             Ok(row)
         })
@@ -303,7 +304,7 @@ pub async fn delete_filter(app: Data<App>, caller: Caller, id: Path<FilterId>, i
             if !users.is_empty() {
                 return Err(in_use("filter", &current.name, users));
             }
-            record(tx, &app, &caller, "delete", KIND, id.0).await?;
+            record(tx, &app, &caller, Action::Delete, KIND, id.0).await?;
             filters::delete(tx, organization, id).await
         })
         .await?;

@@ -4,6 +4,7 @@ use super::auth::Caller;
 use super::auth::forge::{Invocation, SYSTEM_TOKEN_HEADER};
 use super::{audit_events, forge_imports, organizations};
 use crate::app::App;
+use crate::audit::Action;
 use crate::db::audit_events::AuditEventRow;
 use crate::db::{destinations, forge_tokens};
 use crate::error::{Code, Error, Result};
@@ -98,7 +99,7 @@ pub async fn uninstall_forge_app(
 /// Removes the organization of an installation. The operator's audit log keeps the event: that of the organization goes with it.
 async fn remove_installation(app: &App, caller: &Caller) -> Result<()> {
     let id = caller.organization;
-    let event = audit_events::event(app, caller, ("uninstall", organizations::KIND, id.0));
+    let event = audit_events::event(app, caller, (Action::Uninstall, organizations::KIND, id.0));
     let event = AuditEventRow { organization_id: OrganizationId::DEFAULT.0, ..event };
     match organizations::remove(app, id, &event, |_| Ok(())).await {
         // Another call has removed it meanwhile.
@@ -112,7 +113,7 @@ async fn forget_app(app: &App, caller: &Caller, imports: &[uuid::Uuid]) -> Resul
     app.db
         .scoped(organization, async |tx| {
             forge_tokens::delete_all(tx, organization).await?;
-            audit_events::record(tx, app, caller, "uninstall", organizations::KIND, organization.0).await?;
+            audit_events::record(tx, app, caller, Action::Uninstall, organizations::KIND, organization.0).await?;
             for destination in imports {
                 forge_imports::forget(tx, app, caller, DestinationId(*destination)).await?;
             }

@@ -6,6 +6,7 @@ use super::jobs::{self, LastRun};
 use super::respond::Deleted;
 use super::{destinations, runs};
 use crate::app::App;
+use crate::audit::Action;
 use crate::db::runs::{self as stored_runs, NewRun};
 use crate::db::{Transaction, destinations as stored_destinations, jobs as stored_jobs};
 use crate::error::{Code, Error, Result};
@@ -121,7 +122,7 @@ pub async fn start_forge_import(
                 };
                 runs::refuse_what_cannot_run(tx, organization, &new).await?;
                 let row = stored_runs::enqueue(tx, organization, &new, now).await?;
-                record(tx, &app, &caller, "create", runs::KIND, row.id).await?;
+                record(tx, &app, &caller, Action::Create, runs::KIND, row.id).await?;
             }
             shown(tx, organization, import).await
         })
@@ -151,7 +152,7 @@ pub async fn stop_forge_import(
             let job = job_of(tx, organization, &import).await?.ok_or_else(|| not_configured(&import))?;
             let newest = stored_runs::newest(tx, organization, &[job.0]).await?.pop();
             if let Some(run) = newest.filter(|run| !run.state.is_terminal()) {
-                record(tx, &app, &caller, "cancel", runs::KIND, run.id).await?;
+                record(tx, &app, &caller, Action::Cancel, runs::KIND, run.id).await?;
                 stored_runs::request_cancel(tx, organization, RunId(run.id), &caller.actor, now).await?;
             }
             shown(tx, organization, import).await
@@ -168,10 +169,10 @@ pub(super) async fn forget(tx: &mut Transaction, app: &App, caller: &Caller, des
         let id = JobId(job.id);
         stored_jobs::lock(tx, organization, id).await?;
         stored_runs::end_of_job(tx, organization, id, now).await?;
-        record(tx, app, caller, "delete", jobs::KIND, job.id).await?;
+        record(tx, app, caller, Action::Delete, jobs::KIND, job.id).await?;
         stored_jobs::begin_deletion(tx, organization, id, now).await?;
     }
-    record(tx, app, caller, "delete", destinations::KIND, destination.0).await?;
+    record(tx, app, caller, Action::Delete, destinations::KIND, destination.0).await?;
     stored_destinations::delete(tx, organization, destination).await
 }
 

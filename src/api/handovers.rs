@@ -11,6 +11,7 @@ use super::once::{IdempotencyKeyHeader, Once};
 use super::page::{Page, PageQuery, TimeSortQuery};
 use super::respond::{Created, Deleted, Found, IfMatch, IfMatchHeader, Versioned};
 use crate::app::App;
+use crate::audit::Action;
 use crate::db::handovers::{self, HandoverRow, NewHandoverRow};
 use crate::db::job_settings;
 use crate::error::{Error, Result};
@@ -136,7 +137,7 @@ pub async fn create_handover(
                 return Ok((handovers::find(tx, organization, id).await?.ok_or_else(|| unknown(id))?, false));
             }
             let row = handovers::insert(tx, organization, id, &new, now).await?;
-            record(tx, &app, &caller, "create", KIND, id.0).await?;
+            record(tx, &app, &caller, Action::Create, KIND, id.0).await?;
             once.done(tx, &app, &caller, 201, id.0).await?;
             Ok((row, true))
         })
@@ -186,7 +187,7 @@ pub async fn revoke_handover(
             let revoked_at = current.revoked_at.or(Some(now));
             let new = NewHandoverRow { revoked_at, ..current.into() };
             handovers::update(tx, organization, id, &new, now).await?;
-            record(tx, &app, &caller, "revoke", KIND, id.0).await
+            record(tx, &app, &caller, Action::Revoke, KIND, id.0).await
         })
         .await?;
     Ok(Deleted)

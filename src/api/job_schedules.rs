@@ -5,6 +5,7 @@ use super::auth::Caller;
 use super::jobs::{JobResponse, KIND, unknown};
 use super::respond::{Found, IfMatch, IfMatchHeader};
 use crate::app::App;
+use crate::audit::Action;
 use crate::db::job_settings;
 use crate::db::jobs::{self, JobRow};
 use crate::error::{Error, Fault, Result};
@@ -34,7 +35,7 @@ pub async fn pause_job(
     id: Path<JobId>,
     if_match: IfMatch,
 ) -> Result<Found<JobResponse>> {
-    set(&app, &caller, *id, &if_match, "pause").await
+    set(&app, &caller, *id, &if_match, Switch::Pause).await
 }
 
 /// Resume the schedule of a job
@@ -54,25 +55,25 @@ pub async fn resume_job(
     id: Path<JobId>,
     if_match: IfMatch,
 ) -> Result<Found<JobResponse>> {
-    set(&app, &caller, *id, &if_match, "resume").await
+    set(&app, &caller, *id, &if_match, Switch::Resume).await
 }
 
-async fn set(
-    app: &App,
-    caller: &Caller,
-    id: JobId,
-    if_match: &IfMatch,
-    action: &'static str,
-) -> Result<Found<JobResponse>> {
+#[derive(Clone, Copy)]
+enum Switch {
+    Pause,
+    Resume,
+}
+
+async fn set(app: &App, caller: &Caller, id: JobId, if_match: &IfMatch, switch: Switch) -> Result<Found<JobResponse>> {
     let (organization, now) = (caller.organization, app.clock.now());
     let row = app
         .db
         .scoped(organization, async |tx| {
             let current = jobs::lock(tx, organization, id).await?.ok_or_else(|| unknown(id))?;
             if_match.check(current.version)?;
-            let change = match action {
-                "pause" => paused(&current)?,
-                _ => resumed(&current, now)?,
+            let (change, action) = match switch {
+                Switch::Pause => (paused(&current)?, Action::Pause),
+                Switch::Resume => (resumed(&current, now)?, Action::Resume),
             };
             let Some(change) = change else { return Ok(current) };
             record(tx, app, caller, action, KIND, id.0).await?;

@@ -3,6 +3,7 @@
 use super::audit_events::record_with;
 use super::auth::Caller;
 use crate::app::App;
+use crate::audit::Action;
 use crate::error::Result;
 use crate::ids::JobId;
 use crate::mapping::Difference;
@@ -80,7 +81,9 @@ pub async fn build_job_schema(app: Data<App>, caller: Caller, id: Path<JobId>) -
     // Also of one that failed: Assets may have taken a part of it.
     let detail = json!({"succeeded": built.is_ok()});
     app.db
-        .scoped(organization, async |tx| record_with(tx, &app, &caller, ("build", "jobs", id.0), detail.clone()).await)
+        .scoped(organization, async |tx| {
+            record_with(tx, &app, &caller, (Action::Build, "jobs", id.0), detail.clone()).await
+        })
         .await?;
     Ok(Json(built?.into()))
 }

@@ -15,6 +15,7 @@ use super::page::{NameSortQuery, Page, PageQuery};
 use super::patch::{Change, Patch};
 use super::respond::{Created, Deleted, Found, IfMatch, IfMatchHeader};
 use crate::app::App;
+use crate::audit::Action;
 use crate::db::{jobs, runs};
 use crate::directory::ObjectType;
 use crate::error::{Code, Error, Faults, Result};
@@ -143,7 +144,7 @@ pub async fn create_job(
             job.check_references(tx, organization, None).await?;
             let (id, now) = (JobId::new(&app.clock), app.clock.now());
             let row = jobs::insert(tx, organization, id, &job.row(None, true, now)?, now).await?;
-            record(tx, &app, &caller, "create", KIND, id.0).await?;
+            record(tx, &app, &caller, Action::Create, KIND, id.0).await?;
             once.done(tx, &app, &caller, 201, id.0).await?;
             JobResponse::whole(tx, organization, row, now).await
         })
@@ -252,7 +253,7 @@ pub async fn delete_job(app: Data<App>, caller: Caller, id: Path<JobId>, if_matc
                 let detail = format!("A run of the job «{}» has not ended; cancel it first.", current.name);
                 return Err(Error::new(Code::RunInProgress, detail));
             }
-            record(tx, &app, &caller, "delete", KIND, id.0).await?;
+            record(tx, &app, &caller, Action::Delete, KIND, id.0).await?;
             jobs::begin_deletion(tx, organization, id, app.clock.now()).await
         })
         .await?;

@@ -9,6 +9,7 @@ use super::page::{Page, PageQuery};
 use super::patch::Change;
 use super::respond::{Created, Deleted, Found, IfMatch, IfMatchHeader, Versioned};
 use crate::app::App;
+use crate::audit::Action;
 use crate::db::api_keys::NewApiKeyRow;
 use crate::db::audit_events::AuditEventRow;
 use crate::db::organizations::{self, NewOrganizationRow, OrganizationRow};
@@ -180,7 +181,7 @@ pub async fn create_organization(
         organization: new,
         key_id,
         key: NewApiKeyRow { name, scopes: vec![Scope::Admin], secret_hash, expires_at: None },
-        audit: audit_events::event(&app, &caller, ("create", KIND, id.0)),
+        audit: audit_events::event(&app, &caller, (Action::Create, KIND, id.0)),
         request: once.request(),
         status: 201,
     };
@@ -245,7 +246,7 @@ pub async fn update_organization(
             external_id: change.external_id.clone().of_optional(current.external_id),
         };
         refuse_reserved(&new, id)?;
-        let audit = audit_events::event(&app, &caller, ("update", KIND, id.0));
+        let audit = audit_events::event(&app, &caller, (Action::Update, KIND, id.0));
         // Read again if somebody else changed it since.
         if let Some(row) =
             system::update_organization(&app.db, (id, current.version), &new, &audit, app.clock.now()).await?
@@ -282,8 +283,10 @@ pub async fn delete_organization(
             "The organization `default` belongs to the operator and cannot be deleted.",
         ));
     }
-    remove(&app, id, &audit_events::event(&app, &caller, ("delete", KIND, id.0)), |row| if_match.check(row.version))
-        .await?;
+    remove(&app, id, &audit_events::event(&app, &caller, (Action::Delete, KIND, id.0)), |row| {
+        if_match.check(row.version)
+    })
+    .await?;
     Ok(Deleted)
 }
 

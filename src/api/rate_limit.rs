@@ -103,7 +103,7 @@ mod tests {
 
     fn caller(actor: &str) -> Caller {
         let credential = Credential::AdminKey;
-        Caller { organization: OrganizationId::DEFAULT, actor: actor.to_owned(), scopes: Vec::new(), credential }
+        Caller { organization: OrganizationId::DEFAULT, actor: actor.into(), scopes: Vec::new(), credential }
     }
 
     #[test]

@@ -6,6 +6,7 @@ mod head;
 mod json;
 mod places;
 mod row;
+mod words;
 mod xlsx;
 
 use super::auth::Caller;
@@ -14,16 +15,17 @@ use super::runs::RunResponse;
 use crate::app::App;
 use crate::db::runs::{self, ChangeRow, Only};
 use crate::error::Result;
-use crate::ids::{OrganizationId, RunId};
+use crate::ids::{JobId, OrganizationId, RunId};
 use actix_web::body::SizedStream;
 use actix_web::http::header::{self, ContentDisposition};
 use actix_web::web::{Data, Path, Query};
 use actix_web::{HttpRequest, HttpResponse, get};
-use futures_util::Stream;
+use futures_util::{Stream, StreamExt};
 use head::Head;
 pub(super) use head::ReportFormat;
 pub(super) use places::take as take_place;
 pub(super) use row::harmless;
+use row::{Cells, cells};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 pub(super) use xlsx::{cell, unlinked};
@@ -61,8 +63,10 @@ pub struct Workbook(Vec<u8>);
 ///
 /// A file with the facts of the run (job, mode, state, counts, warnings, error) and every object that it changed.
 /// XLSX: a sheet «Run» and sheets «Changes» of up to a million rows. CSV: one table; its column `record` separates
-/// facts (`run`, `count`, `warning`, `error`) from changes (`change`). In both, a text that a spreadsheet could read
-/// as a formula begins with an apostrophe. The report of a run in progress has what is known so far.
+/// facts (`run`, `count`, `warning`, `error`) from changes (`change`). In both, the columns `before` and `after` are
+/// words, with attributes and objects by their names: of an object that came or went all values, of an update those that
+/// differ, of a list what went and what came, and of a long list the first 50. A text that a spreadsheet could read as a
+/// formula begins with an apostrophe. JSON has every value. The report of a run in progress has what is known so far.
 #[utoipa::path(
     tag = "Runs",
     params(("id" = RunId, Path, description = "The run's id"), ReportQuery),
@@ -95,8 +99,12 @@ pub async fn get_run_report(
     let changes = changes(app.get_ref().clone(), organization, id);
     Ok(match format {
         ReportFormat::Json => response.streaming(json::write(head, changes)),
-        ReportFormat::Csv => response.streaming(csv::write(head, changes)),
+        ReportFormat::Csv => {
+            let changes = in_cells(app.get_ref().clone(), organization, (head.run.job_id, id), changes);
+            response.streaming(csv::write(head, changes))
+        }
         ReportFormat::Xlsx => {
+            let changes = in_cells(app.get_ref().clone(), organization, (head.run.job_id, id), changes);
             let content = xlsx::write(head, changes, take_place(organization)?).await?;
             // It is compressed already.
             response.insert_header((header::CONTENT_ENCODING, "identity"));
@@ -127,4 +135,25 @@ fn changes(app: App, organization: OrganizationId, run: RunId) -> impl Stream<It
             }
         }
     }
+}
+
+/// The same changes as the cells of a table.
+fn in_cells(
+    app: App,
+    organization: OrganizationId,
+    (job, run): (JobId, RunId),
+    changes: impl Stream<Item = Result<Vec<ChangeRow>>>,
+) -> impl Stream<Item = Result<Vec<Cells>>> {
+    changes.then(move |page| {
+        let app = app.clone();
+        async move {
+            let rows = page?;
+            let referred = words::referred(&rows);
+            let names = app
+                .db
+                .scoped(organization, async |tx| runs::labels(tx, organization, (job, run), &referred).await)
+                .await?;
+            Ok(rows.into_iter().map(|row| cells(row, &names)).collect())
+        }
+    })
 }

@@ -18,6 +18,7 @@ use super::page::{Page, PageQuery, TimeSortQuery};
 use super::respond::{Accepted, Found};
 use super::run_events;
 use crate::app::App;
+use crate::audit::Action;
 use crate::db::runs::{self, NewRun};
 use crate::db::{Transaction, job_settings, mirror};
 use crate::error::{Error, Result};
@@ -90,7 +91,7 @@ pub async fn create_run(
             }
             refuse_what_cannot_run(tx, organization, &new).await?;
             let row = runs::enqueue(tx, organization, &new, app.clock.now()).await?;
-            record(tx, &app, &caller, "create", KIND, row.id).await?;
+            record(tx, &app, &caller, Action::Create, KIND, row.id).await?;
             once.done(tx, &app, &caller, 202, row.id).await?;
             Ok(row)
         })
@@ -237,7 +238,7 @@ pub async fn cancel_run(app: Data<App>, caller: Caller, id: Path<RunId>) -> Resu
     let run = app
         .db
         .scoped(organization, async |tx| {
-            record(tx, &app, &caller, "cancel", KIND, id.0).await?;
+            record(tx, &app, &caller, Action::Cancel, KIND, id.0).await?;
             runs::request_cancel(tx, organization, id, &caller.actor, app.clock.now()).await?;
             single(tx, organization, id).await
         })
@@ -267,7 +268,7 @@ pub async fn approve_run(app: Data<App>, caller: Caller, id: Path<RunId>) -> Res
             if run.state == RunState::AwaitingApproval {
                 refuse_outdated(tx, &app, organization, &run).await?;
             }
-            record(tx, &app, &caller, "approve", KIND, id.0).await?;
+            record(tx, &app, &caller, Action::Approve, KIND, id.0).await?;
             runs::approve(tx, organization, id, app.clock.now()).await?;
             single(tx, organization, id).await
         })

@@ -5,6 +5,7 @@ use super::auth::{Caller, Credential, ticket};
 use super::body::Body;
 use super::contract::Contract;
 use crate::app::App;
+use crate::audit::Action;
 use crate::db::{Transaction, job_settings, runs, tickets};
 use crate::error::{Code, Error, Fault, Faults, Result};
 use crate::ids::{self, JobId, OrganizationId, RunId};
@@ -76,7 +77,7 @@ pub async fn create_ticket(
             refuse_unknown(tx, organization, &path).await?;
             tickets::insert(tx, organization, &hash, &path, ends_with, expires_at).await?;
             let id = ids::new_v7(&app.clock);
-            record_with(tx, &app, &caller, ("create", KIND, id), json!({"path": path})).await
+            record_with(tx, &app, &caller, (Action::Create, KIND, id), json!({"path": path})).await
         })
         .await?;
     Ok(HttpResponse::Created().insert_header((header::LOCATION, url.clone())).json(TicketResponse { url, expires_at }))

@@ -5,6 +5,7 @@ use super::auth::Caller;
 use super::page::{Page, PageQuery, TimeSortQuery};
 use super::webhooks::{KIND, unknown};
 use crate::app::App;
+use crate::audit::Action;
 use crate::db::webhook_deliveries::{self, DeliveryRow, Which};
 use crate::db::webhooks;
 use crate::error::{Error, Result};
@@ -121,7 +122,7 @@ pub async fn test_webhook(app: Data<App>, caller: Caller, id: Path<WebhookId>) -
         .db
         .scoped(organization, async |tx| {
             webhooks::lock(tx, organization, id).await?.ok_or_else(|| unknown(id))?;
-            record(tx, &app, &caller, "test", KIND, id.0).await?;
+            record(tx, &app, &caller, Action::Test, KIND, id.0).await?;
             webhooks::enqueue_test(tx, organization, id, app.clock.now()).await
         })
         .await?;
@@ -156,7 +157,7 @@ pub async fn resend_webhook_delivery(
             webhooks::lock(tx, organization, id).await?.ok_or_else(|| unknown(id))?;
             let row = webhooks::resend(tx, organization, id, delivery, app.clock.now()).await?;
             let row = row.ok_or_else(|| Error::not_found("delivery", delivery))?;
-            record_with(tx, &app, &caller, ("resend", KIND, id.0), json!({"delivery": delivery})).await?;
+            record_with(tx, &app, &caller, (Action::Resend, KIND, id.0), json!({"delivery": delivery})).await?;
             Ok(row)
         })
         .await?;

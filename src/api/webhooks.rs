@@ -8,6 +8,7 @@ use super::page::{NameSortQuery, Page, PageQuery};
 use super::patch::Change;
 use super::respond::{Created, Deleted, Found, IfMatch, IfMatchHeader, Versioned};
 use crate::app::App;
+use crate::audit::Action;
 use crate::db::webhooks::{self, NewWebhookRow, WebhookRow};
 use crate::error::{Error, Fault, Faults, Result};
 use crate::http::public::Refused;
@@ -242,7 +243,7 @@ pub async fn create_webhook(
                 return webhooks::find(tx, organization, id).await?.ok_or_else(|| unknown(id));
             }
             let row = webhooks::insert(tx, organization, id, &new, app.clock.now()).await?;
-            record(tx, &app, &caller, "create", KIND, id.0).await?;
+            record(tx, &app, &caller, Action::Create, KIND, id.0).await?;
             once.done(tx, &app, &caller, 201, id.0).await?;
             Ok(row)
         })
@@ -368,7 +369,7 @@ pub async fn rotate_webhook_secret(
             let current = webhooks::lock(tx, organization, id).await?.ok_or_else(|| unknown(id))?;
             if_match.check(current.version)?;
             let new = body.0.row(&app, organization, current)?;
-            record(tx, &app, &caller, "rotateSecret", KIND, id.0).await?;
+            record(tx, &app, &caller, Action::RotateSecret, KIND, id.0).await?;
             webhooks::update(tx, organization, id, &new, app.clock.now()).await
         })
         .await?;
@@ -391,7 +392,7 @@ pub async fn delete_webhook(app: Data<App>, caller: Caller, id: Path<WebhookId>,
         .scoped(organization, async |tx| {
             let current = webhooks::lock(tx, organization, id).await?.ok_or_else(|| unknown(id))?;
             if_match.check(current.version)?;
-            record(tx, &app, &caller, "delete", KIND, id.0).await?;
+            record(tx, &app, &caller, Action::Delete, KIND, id.0).await?;
             webhooks::delete(tx, organization, id).await
         })
         .await?;

@@ -2,6 +2,7 @@
 
 use super::output;
 use crate::api::auth::{Scope, new_key};
+use crate::audit::{Action, Actor};
 use crate::clock::Clock;
 use crate::config::Settings;
 use crate::db::api_keys::{self, ApiKeyRow, NewApiKeyRow, Which};
@@ -20,8 +21,6 @@ use comfy_table::presets::NOTHING;
 use secrecy::ExposeSecret;
 use serde_json::json;
 
-/// The actor of the audit log.
-const ACTOR: &str = "commandLine";
 const CONNECTIONS: u16 = 4;
 const MAX_KEYS: i64 = 1000;
 const MAX_NAME_CHARACTERS: usize = 200;
@@ -140,13 +139,13 @@ impl Opened {
         self.database.close().await.map_or_else(Into::into, |()| error)
     }
 
-    async fn audit(&self, tx: &mut Transaction, action: &str, id: ApiKeyId) -> OwnResult<()> {
+    async fn audit(&self, tx: &mut Transaction, action: Action, id: ApiKeyId) -> OwnResult<()> {
         let event = AuditEventRow {
             organization_id: self.organization.0,
             id: ids::new_v7(&self.clock),
             at: self.clock.now(),
-            actor: ACTOR.to_owned(),
-            action: action.to_owned(),
+            actor: Actor::CommandLine,
+            action: action.into(),
             resource_kind: "api-keys".to_owned(),
             resource_id: Some(id.0),
             detail: json!({}),
@@ -164,7 +163,7 @@ async fn create(arguments: Create) -> Result<()> {
     let created = opened
         .db
         .scoped(opened.organization, async |tx| {
-            opened.audit(tx, "create", id).await?;
+            opened.audit(tx, Action::Create, id).await?;
             api_keys::insert(tx, opened.organization, id, &new, opened.clock.now()).await
         })
         .await;
@@ -213,7 +212,7 @@ async fn revoke(id: ApiKeyId, of: Of) -> Result<()> {
         .db
         .scoped(organization, async |tx| {
             api_keys::lock(tx, organization, id).await?.ok_or_else(|| Error::not_found("API key", id))?;
-            opened.audit(tx, "delete", id).await?;
+            opened.audit(tx, Action::Delete, id).await?;
             api_keys::delete(tx, organization, id).await
         })
         .await;

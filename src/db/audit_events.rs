@@ -3,6 +3,8 @@
 use super::Transaction;
 use super::list::{Condition, is, list};
 use super::schema::audit_events;
+use crate::audit::{Action, Actor};
+use crate::codes::RecordedCode;
 use crate::error::Result;
 use crate::ids::{self, OrganizationId};
 use chrono::{DateTime, Utc};
@@ -19,10 +21,8 @@ pub struct AuditEventRow {
     pub organization_id: Uuid,
     pub id: Uuid,
     pub at: DateTime<Utc>,
-    /// The key, token or part of the service that acted.
-    pub actor: String,
-    /// create, update, delete, …
-    pub action: String,
+    pub actor: Actor,
+    pub action: RecordedCode<Action>,
     /// The collection in the API: `filters`.
     pub resource_kind: String,
     pub resource_id: Option<Uuid>,
@@ -34,16 +34,16 @@ impl AuditEventRow {
     /// An action of the service itself on a resource.
     pub fn of_service(
         organization: OrganizationId,
-        actor: &str,
-        (action, kind, id): (&str, &str, Uuid),
+        actor: Actor,
+        (action, kind, id): (Action, &str, Uuid),
         now: DateTime<Utc>,
     ) -> Self {
         Self {
             organization_id: organization.0,
             id: ids::new_v7_at(now),
             at: now,
-            actor: actor.to_owned(),
-            action: action.to_owned(),
+            actor,
+            action: action.into(),
             resource_kind: kind.to_owned(),
             resource_id: Some(id),
             detail: json!({}),
@@ -98,10 +98,10 @@ list!(audit_events, AuditEventRow, by time);
 pub async fn actors(
     tx: &mut Transaction,
     organization: OrganizationId,
-    action: &str,
+    action: Action,
     resources: &[Uuid],
-) -> Result<Vec<(Uuid, String)>> {
-    let rows: Vec<(Option<Uuid>, String)> = audit_events::table
+) -> Result<Vec<(Uuid, Actor)>> {
+    let rows: Vec<(Option<Uuid>, Actor)> = audit_events::table
         .filter(audit_events::organization_id.eq(organization.0))
         .filter(audit_events::resource_id.assume_not_null().eq_any(resources))
         .filter(audit_events::action.eq(action))

@@ -5,6 +5,7 @@ mod claim;
 mod directory;
 mod end;
 mod history;
+mod labels;
 mod lease;
 pub(super) mod row;
 
@@ -12,6 +13,7 @@ pub use claim::{Claimant, claim};
 pub(super) use end::end_all;
 pub use end::{cancellation, end_of_job, expire_approvals, request_cancel};
 pub use history::{ChangeRow, EventRow, FeedRow, Only, add_event, changes, end_of_feed, events, feed};
+pub use labels::labels;
 pub use lease::{
     Lease, Note, Renewed, abandoned, await_approval, end_leases, fence, finish, note, note_reached, release, renew,
 };
@@ -20,6 +22,7 @@ pub use row::{LastRunRow, RunRow, Which, find, has_busy, has_live, list, newest}
 use super::listen::{RUNS, notify};
 use super::schema::runs;
 use super::{Db, Transaction, is_unique_violation};
+use crate::audit::Actor;
 use crate::codes::RunErrorCode;
 use crate::error::{Code, Error, Result};
 use crate::ids::{JobId, OrganizationId, RunId};
@@ -38,7 +41,7 @@ pub struct NewRun {
     pub mode: RunMode,
     pub request: RunRequest,
     /// `schedule`, or the actor that asked.
-    pub requested_by: String,
+    pub requested_by: Actor,
 }
 
 /// Queues a run. One that reads and delivers supersedes a run of the same job that awaits approval; a dry run or a test

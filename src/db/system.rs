@@ -18,7 +18,7 @@ pub use organizations::{NewOrganization, ensure_organization, find_organization}
 pub use retention::{
     clear_deleted_jobs, clear_deleted_organizations, clear_ended_runs, clear_expired, wipe_organization,
 };
-pub use retries::{DueRetry, RETRY, SCHEDULE, due_retries, retry};
+pub use retries::{DueRetry, due_retries, retry};
 pub use workers::{WorkerRow, forget_worker, list_workers, see_worker};
 
 use super::Db;
@@ -27,6 +27,7 @@ use super::handovers::HandoverRow;
 use super::runs::NewRun;
 use super::schema::{api_keys, handovers, jobs, tickets};
 use crate::api_key::Scope;
+use crate::audit::Action;
 use crate::error::Result;
 use crate::ids::{ApiKeyId, HandoverId, JobId, OrganizationId};
 use crate::job::ScheduleMode;
@@ -218,8 +219,8 @@ pub async fn run_due_job(db: &Db, due: &DueJob, new: &NewRun, next: NextTimes, n
             format!("The job's schedule started this run. It is {}, as schedule.{field} of the job says.", new.mode);
         let started = RunEvent::Log(LogData { message, stage: None });
         super::runs::add_event(tx, organization, new.id, &started, now).await?;
-        let done = ("create", "runs", new.id.0);
-        let event = AuditEventRow::of_service(organization, &new.requested_by, done, now);
+        let done = (Action::Create, "runs", new.id.0);
+        let event = AuditEventRow::of_service(organization, new.requested_by.clone(), done, now);
         super::audit_events::insert(tx, &event).await?;
         Ok(true)
     })

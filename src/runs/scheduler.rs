@@ -3,7 +3,8 @@
 use super::monitoring;
 use super::outage::Outage;
 use crate::app::App;
-use crate::db::system::{NextTimes, RETRY, SCHEDULE};
+use crate::audit::Actor;
+use crate::db::system::NextTimes;
 use crate::db::{quotas, runs, system};
 use crate::error::Result;
 use crate::ids::{JobId, RunId, WorkerId};
@@ -82,7 +83,7 @@ async fn queue_due(app: &App) -> Result<()> {
                 ScheduleMode::Full | ScheduleMode::Incremental => RunMode::Full,
             },
             request: RunRequest::default(),
-            requested_by: SCHEDULE.to_owned(),
+            requested_by: Actor::Schedule,
         };
         match system::run_due_job(&app.db, &due, &new, next, now).await {
             Ok(true) => tracing::info!(job.id = %due.job, run.id = %new.id, "scheduled run queued"),
@@ -104,7 +105,7 @@ async fn retry_failed(app: &App) -> Result<()> {
             job: JobId(due.job_id),
             mode: due.mode,
             request: RunRequest::default(),
-            requested_by: RETRY.to_owned(),
+            requested_by: Actor::Retry,
         };
         match system::retry(&app.db, &due, &new, now).await {
             Ok(true) => {

@@ -8,6 +8,7 @@ use super::diff::diffed::{Diffed, NewReferenceCounts};
 use super::progress::Work;
 use super::run::Run;
 use crate::assets::ExecutionStatus;
+use crate::audit::{Action, Actor};
 use crate::codes::WarningCode;
 use crate::db::audit_events::{self, AuditEventRow};
 use crate::db::mirror::{self, Counters, MirrorRow, delivered, moved_by};
@@ -104,8 +105,8 @@ pub async fn settle(run: &Run, collected: &Collected, diffed: &Diffed, delivery:
                 organization_id: organization.0,
                 id: audit_id,
                 at: now,
-                actor: format!("run {}", lease.run),
-                action: "observe".to_owned(),
+                actor: Actor::Run(lease.run),
+                action: Action::Observe.into(),
                 resource_kind: "destinations".to_owned(),
                 resource_id: Some(destination),
                 detail: serde_json::json!({"missingObjects": observed}),

@@ -14,6 +14,7 @@ const FLOORS: [&[&str]; 5] = [
     &["clock", "codes", "config", "error", "http", "ids", "random", "seal"],
     &[
         "api_key",
+        "audit",
         "change",
         "cloud",
         "connection",

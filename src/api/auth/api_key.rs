@@ -3,6 +3,7 @@
 use super::caller::{Caller, Credential, unauthenticated};
 use super::secret::{PresentedSecret, new_secret};
 use crate::app::App;
+use crate::audit::Actor;
 use crate::db::system::{self, ApiKeyRow};
 use crate::error::Result;
 use crate::ids::{ApiKeyId, OrganizationId};
@@ -29,7 +30,7 @@ pub(super) async fn authenticate(app: &App, presented: &PresentedSecret) -> Resu
         system::touch_api_key(&app.db, organization, id, now).await?;
     }
     let credential = Credential::ApiKey(id);
-    Ok(Caller { organization, actor: format!("apiKey:{}", key.id), scopes: key.scopes, credential })
+    Ok(Caller { organization, actor: Actor::ApiKey(ApiKeyId(key.id)), scopes: key.scopes, credential })
 }
 
 /// Whether a key that was valid still is.

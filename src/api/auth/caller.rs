@@ -1,15 +1,13 @@
 //! A caller who proved who they are, and what they may do.
 
 pub use crate::api_key::Scope;
+use crate::audit::Actor;
 use crate::error::{Code, Error, Result};
 use crate::ids::{ApiKeyId, OrganizationId};
 use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpMessage, HttpRequest};
 use chrono::{DateTime, Utc};
 use std::future::{Ready, ready};
-
-/// The actor of a request that came with a ticket.
-const TICKET: &str = "ticket";
 
 /// What a caller proved who they are with. It may end while a response to the caller is still open.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -26,8 +24,8 @@ pub enum Credential {
 #[derive(Clone, Debug)]
 pub struct Caller {
     pub organization: OrganizationId,
-    /// The name in the audit log: `adminKey`, `apiKey:<id>`, `jwt:<issuer>:<subject>`, `ticket`, `handover:<id>`.
-    pub actor: String,
+    /// As the audit log names them.
+    pub actor: Actor,
     pub scopes: Vec<Scope>,
     /// Of a ticket: the credential of the caller who made it.
     pub credential: Credential,
@@ -36,12 +34,12 @@ pub struct Caller {
 impl Caller {
     /// The caller of a request that came with a ticket of this organization: it may only read.
     pub(super) fn by_ticket(organization: OrganizationId, credential: Credential) -> Self {
-        Self { organization, actor: TICKET.to_owned(), scopes: vec![Scope::Read], credential }
+        Self { organization, actor: Actor::Ticket, scopes: vec![Scope::Read], credential }
     }
 
     /// Whether the request came with a ticket: from a browser, which cannot set the header `Accept`.
     pub fn is_by_ticket(&self) -> bool {
-        self.actor == TICKET
+        self.actor == Actor::Ticket
     }
 
     pub fn require(&self, scope: Scope) -> Result<()> {

@@ -6,6 +6,7 @@ use super::caller::{Caller, Credential, Scope};
 use super::issuers::actor;
 use super::jwt::{self, Claims, refused};
 use crate::app::App;
+use crate::audit::Actor;
 use crate::db::system;
 use crate::error::{Error, Fault, Result};
 use crate::ids::OrganizationId;
@@ -72,7 +73,7 @@ fn system_token(headers: &HeaderMap) -> Result<Option<&str>> {
     Ok(Some(text))
 }
 
-async fn organization(app: &App, installation: &str, claims: &Claims, actor: &str) -> Result<OrganizationId> {
+async fn organization(app: &App, installation: &str, claims: &Claims, actor: &Actor) -> Result<OrganizationId> {
     let site = claims.get("context").and_then(|of| of.get("siteUrl")).and_then(Value::as_str).unwrap_or(installation);
     let name: String = format!("Forge {site}").chars().filter(|c| !c.is_control()).take(MAX_NAME_CHARACTERS).collect();
     let new = system::NewOrganization { id: OrganizationId::new(&app.clock), external_id: installation, name: &name };

@@ -3,6 +3,7 @@
 use super::caller::{Caller, Credential};
 use super::secret::{PresentedSecret, new_secret};
 use crate::app::App;
+use crate::audit::{Action, Actor};
 use crate::db::audit_events::{self, AuditEventRow};
 use crate::db::handovers::{self, HandoverRow};
 use crate::db::system;
@@ -40,7 +41,7 @@ pub(super) async fn authenticate(app: &App, presented: &PresentedSecret) -> Resu
     let Some((organization, row)) = system::find_handover(&app.db, id).await? else { return Err(invalid()) };
     let caller = Caller {
         organization,
-        actor: format!("handover:{id}"),
+        actor: Actor::Handover(id),
         scopes: Vec::new(),
         credential: Credential::Token { ends_at: row.expires_at },
     };
@@ -59,7 +60,7 @@ async fn refuse(app: &App, caller: &Caller, id: HandoverId) -> Result<()> {
         id: ids::new_v7(&app.clock),
         at: app.clock.now(),
         actor: caller.actor.clone(),
-        action: "refuse".to_owned(),
+        action: Action::Refuse.into(),
         resource_kind: KIND.to_owned(),
         resource_id: Some(id.0),
         detail: json!({}),

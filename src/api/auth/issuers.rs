@@ -4,6 +4,7 @@ use super::caller::{Caller, Credential, Scope};
 use super::jwks::KeySet;
 use super::jwt::{self, Claims, UnverifiedJwt, refused};
 use crate::app::App;
+use crate::audit::Actor;
 use crate::config::issuers::JwtIssuer;
 use crate::db::system;
 use crate::error::{Code, Error, Result};
@@ -75,9 +76,9 @@ pub(super) async fn caller(app: &App, token: &VerifiedJwt<'_>) -> Result<Caller>
     })
 }
 
-pub(super) fn actor(issuer: &str, subject: &str) -> String {
+pub(super) fn actor(issuer: &str, subject: &str) -> Actor {
     let subject: String = subject.chars().filter(|c| !c.is_control()).take(MAX_SUBJECT_CHARACTERS).collect();
-    format!("jwt:{issuer}:{subject}")
+    Actor::Token(format!("{issuer}:{subject}"))
 }
 
 /// The organization that a claim names by its id, its external id, or `default`.

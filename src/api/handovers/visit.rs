@@ -11,6 +11,7 @@ use crate::api::connection_setup::setup_of;
 use crate::api::connections::{self, ConnectionResponse, replace_credential};
 use crate::api::credentials::{self, CredentialBody};
 use crate::app::App;
+use crate::audit::Action;
 use crate::connection_check::{self, Setup};
 use crate::db::handovers::{self, NewHandoverRow};
 use crate::error::{Faults, Result};
@@ -88,8 +89,8 @@ pub async fn enter_handed_over_credential(
             replace_credential(tx, &app, organization, handover.connection, &body.0.credential).await?;
             let used = NewHandoverRow { used_at: Some(now), ..row.into() };
             handovers::update(tx, organization, handover.id, &used, now).await?;
-            record(tx, &app, &caller, "use", KIND, handover.id.0).await?;
-            record(tx, &app, &caller, "update", "connections", handover.connection.0).await
+            record(tx, &app, &caller, Action::Use, KIND, handover.id.0).await?;
+            record(tx, &app, &caller, Action::Update, "connections", handover.connection.0).await
         })
         .await?;
     Ok(Json(check_stored(&app, &caller, handover.connection, &or_default(Vec::new()), turn).await?))

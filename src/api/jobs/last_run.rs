@@ -89,7 +89,7 @@ impl LastRun {
             mode: row.mode,
             state: row.state,
             stage: row.stage,
-            requested_by: row.requested_by,
+            requested_by: row.requested_by.to_string(),
             progress: progress.transpose().map_err(Error::internal)?,
             totals,
             warning_count: row.warnings,

@@ -1,8 +1,7 @@
 //! A report in CSV (RFC 4180): one table, with separate columns for facts and for changes.
 
 use super::head::{Head, broken_off};
-use super::row::{COLUMNS, cells, facts, harmless};
-use crate::db::runs::ChangeRow;
+use super::row::{COLUMNS, Cells, facts, harmless};
 use crate::error::{Error, Result};
 use actix_web::web::Bytes;
 use csv::Writer;
@@ -14,7 +13,7 @@ const BYTE_ORDER_MARK: &str = "\u{feff}";
 
 pub(super) fn write(
     head: Head,
-    changes: impl Stream<Item = Result<Vec<ChangeRow>>>,
+    changes: impl Stream<Item = Result<Vec<Cells>>>,
 ) -> impl Stream<Item = Result<Bytes, actix_web::Error>> {
     async_stream::stream! {
         yield top(&head).map_err(|error| broken_off(&error));
@@ -43,11 +42,11 @@ fn top(head: &Head) -> Result<Bytes> {
     finish(writer)
 }
 
-fn lines(rows: Vec<ChangeRow>) -> Result<Bytes> {
+fn lines(rows: Vec<Cells>) -> Result<Bytes> {
     let mut writer = Writer::from_writer(Vec::new());
     for row in rows {
         let own = ["change".to_owned(), String::new(), String::new()];
-        writer.write_record(own.iter().chain(&cells(row).map(harmless))).map_err(Error::internal)?;
+        writer.write_record(own.iter().chain(&row.map(harmless))).map_err(Error::internal)?;
     }
     finish(writer)
 }

@@ -1,8 +1,11 @@
 //! The rows of a spreadsheet: facts of a run, and its changes.
 
 use super::head::Head;
+use super::words::{Words, words};
 use crate::db::runs::ChangeRow;
-use serde_json::{Map, Value};
+use serde_json::Value;
+use std::collections::HashMap;
+use uuid::Uuid;
 
 /// A fact of the run.
 #[derive(PartialEq, Eq, Debug)]
@@ -22,6 +25,9 @@ impl Fact {
 /// The columns of a change, in their order.
 pub(super) const COLUMNS: [&str; 8] =
     ["objectType", "objectId", "label", "action", "reason", "changed", "before", "after"];
+
+/// A change in these columns.
+pub(super) type Cells = [String; COLUMNS.len()];
 
 pub(super) fn facts(head: &Head) -> Vec<Fact> {
     let run = &head.run;
@@ -71,13 +77,9 @@ fn add_numbers(path: &str, value: &Value, facts: &mut Vec<Fact>) {
     }
 }
 
-/// The cells of a change. For an object that existed before, they have only the differences.
-pub(super) fn cells(row: ChangeRow) -> [String; COLUMNS.len()] {
-    let object = |text: &Option<String>| text.as_deref().and_then(|text| serde_json::from_str(text).ok());
-    let (changed, before, after) = match (object(&row.before), object(&row.after)) {
-        (Some(before), Some(after)) => difference(&before, &after),
-        _ => (String::new(), row.before.unwrap_or_default(), row.after.unwrap_or_default()),
-    };
+/// The cells of a change, with the names of the objects that it refers to.
+pub(super) fn cells(row: ChangeRow, names: &HashMap<Uuid, String>) -> Cells {
+    let Words { changed, before, after } = words(&row, names);
     [
         row.object_type.to_string(),
         row.object_id.to_string(),
@@ -88,19 +90,6 @@ pub(super) fn cells(row: ChangeRow) -> [String; COLUMNS.len()] {
         before,
         after,
     ]
-}
-
-/// The names of the fields that differ, and both objects reduced to these fields.
-fn difference(before: &Map<String, Value>, after: &Map<String, Value>) -> (String, String, String) {
-    let mut names: Vec<&str> = before.keys().chain(after.keys()).map(String::as_str).collect();
-    names.sort_unstable();
-    names.dedup();
-    names.retain(|name| before.get(*name) != after.get(*name));
-    let only = |object: &Map<String, Value>| {
-        let fields = names.iter().filter_map(|name| Some(((*name).to_owned(), object.get(*name)?.clone())));
-        Value::Object(fields.collect()).to_string()
-    };
-    (names.join(", "), only(before), only(after))
 }
 
 /// What a spreadsheet takes for the beginning of a formula; the full-width forms too.
@@ -128,28 +117,6 @@ pub(in crate::api) fn harmless(text: String) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::directory::ObjectType;
-    use crate::run_state::{ChangeAction, ChangeReason};
-    use uuid::Uuid;
-
-    #[test]
-    fn an_update_shows_what_differs() {
-        let row = ChangeRow {
-            seq: 1,
-            object_type: ObjectType::Users,
-            object_id: Uuid::nil(),
-            label: Some("Ada".to_owned()),
-            action: ChangeAction::Update,
-            reason: Some(ChangeReason::Changed),
-            before: Some(r#"{"id":"1","city":"Ulm","groups":["a"]}"#.to_owned()),
-            after: Some(r#"{"id":"1","city":"Bonn","groups":["a"],"state":null}"#.to_owned()),
-            assets_keys: None,
-        };
-        let [.., changed, before, after] = cells(row);
-        assert_eq!(changed, "city, state");
-        assert_eq!(before, r#"{"city":"Ulm"}"#);
-        assert_eq!(after, r#"{"city":"Bonn","state":null}"#);
-    }
 
     #[test]
     fn a_formula_becomes_text() {

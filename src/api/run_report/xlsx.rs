@@ -3,8 +3,7 @@
 
 use super::head::{Head, broken_off};
 use super::places::Place;
-use super::row::{COLUMNS, cells, facts, harmless};
-use crate::db::runs::ChangeRow;
+use super::row::{COLUMNS, Cells, facts, harmless};
 use crate::error::{Error, Result};
 use actix_web::web::Bytes;
 use chrono::DateTime;
@@ -61,7 +60,7 @@ impl Content {
 /// Writes the workbook on its own thread, which receives the pages as they are read.
 pub(super) async fn write(
     head: Head,
-    changes: impl Stream<Item = Result<Vec<ChangeRow>>>,
+    changes: impl Stream<Item = Result<Vec<Cells>>>,
     place: Place,
 ) -> Result<Content> {
     let (sender, receiver) = mpsc::channel(WAITING);
@@ -82,7 +81,7 @@ pub(super) async fn write(
     content
 }
 
-fn workbook(head: &Head, pages: mpsc::Receiver<Vec<ChangeRow>>, place: Place) -> Result<Content> {
+fn workbook(head: &Head, pages: mpsc::Receiver<Vec<Cells>>, place: Place) -> Result<Content> {
     let mut workbook = Workbook::new();
     fill(&mut workbook, head, pages).map_err(Error::internal)?;
     unlinked(&mut workbook, place)
@@ -99,7 +98,7 @@ pub(in crate::api) fn unlinked(workbook: &mut Workbook, place: Place) -> Result<
     Ok(Content { file, length, place })
 }
 
-fn fill(workbook: &mut Workbook, head: &Head, mut pages: mpsc::Receiver<Vec<ChangeRow>>) -> Result<(), XlsxError> {
+fn fill(workbook: &mut Workbook, head: &Head, mut pages: mpsc::Receiver<Vec<Cells>>) -> Result<(), XlsxError> {
     let bold = Format::new().set_bold();
     let sheet = workbook.add_worksheet_with_constant_memory()?.set_name("Run")?;
     for (column, (name, width)) in (0..).zip(["", "Name", "Value"].into_iter().zip(FACT_WIDTHS)) {
@@ -124,7 +123,7 @@ fn fill(workbook: &mut Workbook, head: &Head, mut pages: mpsc::Receiver<Vec<Chan
             row += 1;
             let last = workbook.worksheets().len() - 1;
             let sheet = workbook.worksheet_from_index(last)?;
-            for (column, text) in (0..).zip(cells(change)) {
+            for (column, text) in (0..).zip(change) {
                 sheet.write_string(row, column, cell(text))?;
             }
         }

@@ -1,5 +1,6 @@
 //! Who started a run and who approved it, by name.
 
+use crate::audit;
 use crate::text_enum::explained;
 use serde::Serialize;
 use std::collections::HashMap;
@@ -39,26 +40,28 @@ explained! {
 }
 
 impl Actor {
-    /// The actor that the audit log and `requestedBy` name. `keys`: the names of API keys.
-    pub(super) fn new(actor: &str, keys: &HashMap<Uuid, String>) -> Self {
-        let of = |kind: ActorKind| Self { kind, id: None, name: None };
-        match actor.split_once(':') {
-            None if actor == "schedule" => of(ActorKind::Schedule),
-            None if actor == "retry" => of(ActorKind::Retry),
-            None if actor == "adminKey" => of(ActorKind::AdminKey),
-            None => of(ActorKind::Service),
-            Some(("apiKey", id)) => {
-                let name = Uuid::parse_str(id).ok().and_then(|id| keys.get(&id).cloned());
-                Self { kind: ActorKind::ApiKey, id: Some(id.to_owned()), name }
-            }
-            Some((_, subject)) => Self { kind: ActorKind::Token, id: Some(subject.to_owned()), name: None },
-        }
+    /// The actor that a run or the audit log names. `keys`: the names of API keys.
+    pub(super) fn new(actor: &audit::Actor, keys: &HashMap<Uuid, String>) -> Self {
+        let (kind, id, name) = match actor {
+            audit::Actor::Schedule => (ActorKind::Schedule, None, None),
+            audit::Actor::Retry => (ActorKind::Retry, None, None),
+            audit::Actor::AdminKey => (ActorKind::AdminKey, None, None),
+            audit::Actor::ApiKey(id) => (ActorKind::ApiKey, Some(id.to_string()), keys.get(&id.0).cloned()),
+            audit::Actor::Token(subject) => (ActorKind::Token, Some(subject.clone()), None),
+            audit::Actor::Handover(id) => (ActorKind::Token, Some(id.to_string()), None),
+            audit::Actor::Ticket
+            | audit::Actor::CommandLine
+            | audit::Actor::Service
+            | audit::Actor::Run(_)
+            | audit::Actor::Other(_) => (ActorKind::Service, None, None),
+        };
+        Self { kind, id, name }
     }
-}
 
-/// The actor before its name is known.
-pub(super) fn unnamed(actor: &str) -> Actor {
-    Actor::new(actor, &HashMap::new())
+    /// The actor before its name is known.
+    pub(super) fn unnamed(actor: &audit::Actor) -> Self {
+        Self::new(actor, &HashMap::new())
+    }
 }
 
 #[cfg(test)]
@@ -66,11 +69,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_actor_is_read_from_its_text() {
+    fn an_actor_is_shown_by_its_kind_and_name() {
         let id = Uuid::from_u128(7);
         let keys = HashMap::from([(id, "Script".to_owned())]);
         let actor = |text: &str| {
-            let actor = Actor::new(text, &keys);
+            let actor = Actor::new(&text.into(), &keys);
             (actor.kind, actor.id, actor.name)
         };
         assert_eq!(actor("schedule"), (ActorKind::Schedule, None, None));

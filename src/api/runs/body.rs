@@ -1,6 +1,6 @@
 //! Runs in requests and responses.
 
-use super::actor::{Actor, unnamed};
+use super::actor::Actor;
 use crate::api::respond::{NamedResource, Versioned, shortened};
 use crate::codes::WarningCode;
 use crate::db::runs::RunRow;
@@ -135,8 +135,8 @@ impl RunResponse {
             limit: request.limit,
             deliver: request.deliver,
             reset_mirror: request.reset_mirror,
-            triggered_by: unnamed(&row.requested_by),
-            requested_by: row.requested_by,
+            triggered_by: Actor::unnamed(&row.requested_by),
+            requested_by: row.requested_by.to_string(),
             approved_by: None,
             approved_at: row.approved_at,
             state,

@@ -2,6 +2,7 @@
 
 use super::actor::Actor;
 use super::body::RunResponse;
+use crate::audit;
 use crate::db::names::{Named, names};
 use crate::db::{Transaction, audit_events, runs};
 use crate::error::Result;
@@ -17,13 +18,17 @@ pub(super) async fn add_names(
     runs: &mut [RunResponse],
 ) -> Result<()> {
     let ids: Vec<Uuid> = runs.iter().map(|run| run.id.0).collect();
-    let approved: HashMap<Uuid, String> =
-        audit_events::actors(tx, organization, "approve", &ids).await?.into_iter().collect();
-    let actors = runs.iter().map(|run| run.requested_by.as_str()).chain(approved.values().map(String::as_str));
-    let keys: Vec<Uuid> = actors.filter_map(|actor| Uuid::parse_str(actor.strip_prefix("apiKey:")?).ok()).collect();
+    let approved: HashMap<Uuid, audit::Actor> =
+        audit_events::actors(tx, organization, audit::Action::Approve, &ids).await?.into_iter().collect();
+    let started: Vec<audit::Actor> = runs.iter().map(|run| run.requested_by.as_str().into()).collect();
+    let key = |actor: &audit::Actor| match actor {
+        audit::Actor::ApiKey(id) => Some(id.0),
+        _ => None,
+    };
+    let keys: Vec<Uuid> = started.iter().chain(approved.values()).filter_map(key).collect();
     let keys = if keys.is_empty() { HashMap::new() } else { names(tx, organization, Named::ApiKeys, keys).await? };
-    for run in runs {
-        run.triggered_by = Actor::new(&run.requested_by, &keys);
+    for (run, started) in runs.iter_mut().zip(&started) {
+        run.triggered_by = Actor::new(started, &keys);
         run.approved_by = approved.get(&run.id.0).map(|actor| Actor::new(actor, &keys));
     }
     Ok(())

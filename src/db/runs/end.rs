@@ -3,6 +3,7 @@
 use super::directory;
 use super::history::add_event;
 use super::row::{self, RunRow};
+use crate::audit::{Action, Actor};
 use crate::codes::RunErrorCode;
 use crate::db::audit_events::{self, AuditEventRow};
 use crate::db::listen::{RUNS, notify};
@@ -23,7 +24,7 @@ pub async fn request_cancel(
     tx: &mut Transaction,
     organization: OrganizationId,
     id: RunId,
-    by: &str,
+    by: &Actor,
     now: DateTime<Utc>,
 ) -> Result<RunRow> {
     let run = runs::table
@@ -166,7 +167,7 @@ pub async fn expire_approvals(db: &Db, now: DateTime<Utc>) -> Result<usize> {
         for (organization, id) in &expired {
             let organization = OrganizationId(*organization);
             end(tx, organization, RunId(*id), RunState::Failed, Some(&error), now).await?;
-            let event = AuditEventRow::of_service(organization, "service", ("expire", "runs", *id), now);
+            let event = AuditEventRow::of_service(organization, Actor::Service, (Action::Expire, "runs", *id), now);
             audit_events::insert(tx, &event).await?;
         }
         Ok(expired.len())

@@ -1,5 +1,6 @@
 //! A run as stored, and the runs of a job.
 
+use crate::audit::Actor;
 use crate::db::Transaction;
 use crate::db::list::{Condition, is, list};
 use crate::db::schema::runs;
@@ -25,7 +26,7 @@ pub struct RunRow {
     pub job_id: Uuid,
     pub mode: RunMode,
     pub request: Value,
-    pub requested_by: String,
+    pub requested_by: Actor,
     pub state: RunState,
     pub stage: Option<RunStage>,
     pub wait_reason: Option<WaitReason>,
@@ -125,7 +126,7 @@ pub struct LastRunRow {
     #[diesel(sql_type = Nullable<Text>)]
     pub stage: Option<RunStage>,
     #[diesel(sql_type = Text)]
-    pub requested_by: String,
+    pub requested_by: Actor,
     #[diesel(sql_type = Nullable<Jsonb>)]
     pub progress: Option<Value>,
     #[diesel(sql_type = Jsonb)]

@@ -1,5 +1,6 @@
 //! The organization of a caller with a token.
 
+use crate::audit::{Action, Actor};
 use crate::db::Db;
 use crate::db::audit_events::{self, AuditEventRow};
 use crate::db::schema::organizations;
@@ -38,7 +39,7 @@ pub struct NewOrganization<'a> {
 pub async fn ensure_organization(
     db: &Db,
     new: &NewOrganization<'_>,
-    actor: &str,
+    actor: &Actor,
     event_id: Uuid,
     now: DateTime<Utc>,
 ) -> Result<OrganizationId> {
@@ -70,8 +71,8 @@ pub async fn ensure_organization(
             organization_id: new.id.0,
             id: event_id,
             at: now,
-            actor: actor.to_owned(),
-            action: "create".to_owned(),
+            actor: actor.clone(),
+            action: Action::Create.into(),
             resource_kind: "organizations".to_owned(),
             resource_id: Some(new.id.0),
             detail: serde_json::json!({"externalId": new.external_id}),

@@ -1,5 +1,6 @@
 //! Runs of schedules that failed and are to be repeated.
 
+use crate::audit::{Action, Actor};
 use crate::db::runs::{NewRun, enqueue, has_busy};
 use crate::db::schema::jobs;
 use crate::db::{Db, audit_events};
@@ -12,11 +13,6 @@ use diesel::prelude::*;
 use diesel::sql_types::{Text, Timestamptz, Uuid as SqlUuid};
 use diesel_async::RunQueryDsl;
 use uuid::Uuid;
-
-/// Who requested a run that repeats a failed one.
-pub const RETRY: &str = "retry";
-/// Who requested a run of a schedule.
-pub const SCHEDULE: &str = "schedule";
 
 /// A job whose last run was one of its schedule and failed.
 #[derive(QueryableByName, Clone, Debug)]
@@ -72,7 +68,7 @@ pub async fn retry(db: &Db, due: &DueRetry, new: &NewRun, now: DateTime<Utc>) ->
             return Ok(false);
         }
         enqueue(tx, organization, new, now).await?;
-        let event = AuditEventRow::of_service(organization, RETRY, ("create", "runs", new.id.0), now);
+        let event = AuditEventRow::of_service(organization, Actor::Retry, (Action::Create, "runs", new.id.0), now);
         audit_events::insert(tx, &event).await?;
         Ok(true)
     })

@@ -1,6 +1,7 @@
 //! Jobs: what they refer to, their defaults, their schedule, and their end.
 
 use crate::support::test_app::{TestApp, pointers};
+use entra_assets::audit::Actor;
 use entra_assets::clock::Clock;
 use entra_assets::db::runs::NewRun;
 use entra_assets::db::system::{self, NextTimes};
@@ -229,7 +230,7 @@ async fn a_schedule_queues_no_run_for_a_job_that_is_deleted_or_switched_off_mean
             job: due.job,
             mode: RunMode::Incremental,
             request: RunRequest::default(),
-            requested_by: "schedule".to_owned(),
+            requested_by: Actor::Schedule,
         };
         assert!(
             !system::run_due_job(&app.world.app.db, &due, &new, NextTimes::default(), now).await.unwrap(),

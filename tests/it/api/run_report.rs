@@ -84,6 +84,47 @@ async fn a_report_in_xlsx_is_a_workbook_without_formulas() {
     assert_eq!(changes.matches("<row ").count() as u64, created + 1, "a row each, and the names of the columns");
 }
 
+/// What a person reads: names in place of keys, ids and JSON.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_cells_of_a_change_are_words() {
+    let app = TestApp::start().await;
+    let map = |value: Value| value.as_object().unwrap().clone();
+    let user = app.world.graph.change(|directory| {
+        let (user, manager) = directory.manager_edges()[0];
+        directory.update(user, map(json!({"displayName": "Ada Lovelace", "city": "London"}))).unwrap();
+        directory.update(manager, map(json!({"displayName": "Grace Hopper"}))).unwrap();
+        user
+    });
+    let job = app.create_job(&json!({})).await;
+    let first = app.run(&job, &json!({"mode": "full"})).await;
+    app.world.graph.change(|directory| {
+        directory.update(user, map(json!({"jobTitle": "Astronomer", "city": null}))).unwrap();
+        directory.set_manager(user, None).unwrap();
+    });
+    let second = app.run(&job, &json!({"mode": "full"})).await;
+    let report = async |run: &Value| {
+        let path = format!("/v1/runs/{}/report?format=csv", run["id"].as_str().unwrap());
+        let rows = rows(&app.get(&path).await.text);
+        rows.into_iter().filter(|row| row["record"] == "change").collect::<Vec<_>>()
+    };
+    let (created, changed) = (report(&first).await, report(&second).await);
+    let of = |rows: &[BTreeMap<String, String>]| {
+        rows.iter().find(|row| row["objectId"] == user.to_string()).unwrap().clone()
+    };
+    let (new, update) = (of(&created), of(&changed));
+    for words in ["Display Name: Ada Lovelace; ", "Manager: Grace Hopper", "City: London; "] {
+        assert!(new["after"].contains(words), "{words}: {new:?}");
+    }
+    assert_eq!((new["before"].as_str(), new["changed"].as_str()), ("", ""));
+    assert_eq!(update["changed"], "City, Job Title, Manager", "{update:?}");
+    assert!(update["before"].starts_with("City: London; Job Title: "), "{update:?}");
+    assert!(update["before"].ends_with("; Manager: Grace Hopper"), "{update:?}");
+    assert_eq!(update["after"], "City: (empty); Job Title: Astronomer; Manager: (empty)");
+    for cell in created.iter().chain(&changed).flat_map(|row| [&row["before"], &row["after"], &row["changed"]]) {
+        assert!(!["{\"", "[\"", "\":"].iter().any(|json| cell.contains(json)), "{cell}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_failed_run_says_why_in_its_report() {
     let app = TestApp::start().await;

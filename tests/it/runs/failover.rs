@@ -137,7 +137,7 @@ async fn processes_go_by_the_clock_of_the_database_whatever_their_own_say() {
         job: world.add_job().await,
         mode: RunMode::Full,
         request: RunRequest::default(),
-        requested_by: "test".to_owned(),
+        requested_by: "test".into(),
     };
     let now = behind.clock.now() - TimeDelta::minutes(1);
     behind.db.scoped(ORGANIZATION, async |tx| runs::enqueue(tx, ORGANIZATION, &new, now).await).await.unwrap();

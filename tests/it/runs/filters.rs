@@ -7,8 +7,8 @@ use crate::support::world::World;
 use entra_assets::run_state::{RunMode, RunRequest};
 use entra_assets::sim::assets::{EmptyValues, Missing};
 use entra_assets::sim::graph::Feature;
-use entra_assets::sim::seed::{GroupKind, ObjectKind};
 use entra_assets::sim::seed::words::SKUS;
+use entra_assets::sim::seed::{GroupKind, ObjectKind};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
 

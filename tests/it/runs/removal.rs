@@ -214,3 +214,64 @@ async fn an_object_api_that_fails_costs_only_what_it_was_for() {
     world.run(job, RunMode::Full).await;
     assert_eq!(world.store().len(), world.count("mirror_delivered").await as usize, "all that was lost is back");
 }
+
+/// The result of an execution as Assets may give it: without the numbers of object schema and object types, so that no
+/// object can be looked up.
+fn without_numbers(counts: &serde_json::Value) -> String {
+    let of = |(number, (object_type, name)): (usize, (&str, &str))| {
+        let sent = counts[object_type]["sent"].clone();
+        let result = json!({"objectTypeName": name, "objectsIdentical": sent, "entriesInSource": sent});
+        (number.to_string(), result)
+    };
+    let names = [("users", "Entra User"), ("groups", "Entra Group"), ("licenses", "Entra License")];
+    let results: serde_json::Map<_, _> = names.into_iter().enumerate().map(of).collect();
+    json!({"status": "DONE", "progressResult": {"result": "OK", "objectTypeResultMap": results}}).to_string()
+}
+
+/// What was left undone is said as it is, and only that.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_could_not_be_looked_up_was_not_removed_or_not_cleared_as_it_is_said() {
+    for (removes, clears, said) in [
+        (true, false, Some("1 of them were not removed.")),
+        (false, true, Some("values of 1 of them were not cleared.")),
+        (true, true, Some("1 of them were not removed, and values of 1 were not cleared.")),
+        (false, false, None),
+    ] {
+        let (world, job, user) = world().await;
+        world.give_object_api().await;
+        world.set_job("removal_policy = 'remove', removal_after_missing_runs = 1").await;
+        let managed = world.graph.change(|directory| {
+            let edges = directory.manager_edges();
+            let (managed, _) = *edges.iter().find(|(report, manager)| *report != user && *manager != user).unwrap();
+            if removes {
+                // Nobody else loses a value with it.
+                edges.iter().filter(|(_, manager)| *manager == user).for_each(|(report, _)| {
+                    directory.set_manager(*report, Some(managed)).ok();
+                });
+            }
+            managed
+        });
+        world.run(job, RunMode::Full).await;
+        world.graph.change(|directory| {
+            if removes {
+                directory.delete(user).unwrap();
+            }
+            if clears {
+                directory.set_manager(managed, None).unwrap();
+            }
+        });
+        let dry = world.run(job, RunMode::DryRun).await;
+        let status = without_numbers(&dry.counts);
+        world.assets.inject(AssetsFault::answer("GET", "/status", 200, &status).applied().times(1_000));
+        let run = world.run(job, RunMode::Full).await;
+        let postponed = run.warnings.as_array().unwrap().iter().find(|warning| warning["code"] == "removal_postponed");
+        let detail = postponed.map(|warning| warning["detail"].as_str().unwrap());
+        let what = format!("removes {removes}, clears {clears}: {:?} {}", run.error, run.warnings);
+        match (detail, said) {
+            (Some(detail), Some(said)) => assert!(detail.ends_with(said) && detail.contains("users; "), "{what}"),
+            (found, expected) => assert_eq!(found, expected, "{what}"),
+        }
+        assert!(!run.warnings.to_string().contains(" 0 of them"), "{what}");
+        world.assets.clear_faults();
+    }
+}

@@ -63,7 +63,7 @@ impl Queue {
     async fn queue(&self, organization: OrganizationId, connection: Uuid, requested_by: &str) -> RunId {
         self.world.clock.advance(Duration::from_secs(1));
         let (now, job) = (self.world.clock.now(), self.add_job(organization, connection).await);
-        let (id, requested_by) = (RunId::new(&self.world.clock), requested_by.to_owned());
+        let (id, requested_by) = (RunId::new(&self.world.clock), requested_by.into());
         let new = NewRun { id, job, mode: RunMode::Full, request: RunRequest::default(), requested_by };
         let db = &self.world.app.db;
         db.scoped(organization, async |tx| runs::enqueue(tx, organization, &new, now).await).await.unwrap();

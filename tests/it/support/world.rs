@@ -204,7 +204,7 @@ impl World {
     pub async fn cancel(&self, id: RunId) {
         let now = self.clock.now();
         let db = &self.app.db;
-        db.scoped(ORGANIZATION, async |tx| runs::request_cancel(tx, ORGANIZATION, id, "a test", now).await)
+        db.scoped(ORGANIZATION, async |tx| runs::request_cancel(tx, ORGANIZATION, id, &"a test".into(), now).await)
             .await
             .unwrap();
     }
@@ -300,7 +300,7 @@ impl World {
     }
 
     pub async fn queue(&self, job: JobId, mode: RunMode, request: RunRequest) -> RunId {
-        let new = NewRun { id: RunId::new(&self.clock), job, mode, request, requested_by: "test".to_owned() };
+        let new = NewRun { id: RunId::new(&self.clock), job, mode, request, requested_by: "test".into() };
         let now = self.clock.now();
         self.app.db.scoped(ORGANIZATION, async |tx| runs::enqueue(tx, ORGANIZATION, &new, now).await).await.unwrap();
         new.id

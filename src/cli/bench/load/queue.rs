@@ -4,6 +4,7 @@ use super::super::runs::Job;
 use super::super::service::Service;
 use super::Figure;
 use super::drive::percentile;
+use crate::audit::Actor;
 use crate::clock::Clock;
 use crate::db::runs::{self, Claimant, NewRun};
 use crate::db::{Db, organizations};
@@ -109,7 +110,7 @@ async fn fill(db: &Db, clock: &Clock) -> Result<()> {
             .bind::<Integer, _>(RUNS_OF_EACH);
         let jobs: Vec<Row> = query.load(tx).await?;
         for job in jobs {
-            let (id, requested_by) = (RunId::new(clock), "adminKey".to_owned());
+            let (id, requested_by) = (RunId::new(clock), Actor::AdminKey);
             let (mode, request) = (RunMode::Full, RunRequest::default());
             runs::enqueue(tx, organization, &NewRun { id, job: JobId(job.id), mode, request, requested_by }, now)
                 .await?;
