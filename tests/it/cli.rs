@@ -178,6 +178,17 @@ fn the_demonstration_shows_what_is_wrong_with_a_tenant() {
     }
 }
 
+/// With `--exit` nothing answers any more, so there is nothing to look at.
+#[test]
+fn a_demonstration_that_ends_leaves_no_addresses() {
+    let data_dir = data_dir();
+    let data_dir = data_dir.path().to_str().unwrap();
+    let listen = ["--exit", "--listen", "127.0.0.1:0", "--data-dir", data_dir];
+    let shown = text(&program(&[&["demo", "--users", "40", "--groups", "6"][..], &listen].concat()));
+    assert!(shown.contains("Full run: "), "{shown}");
+    assert!(!shown.contains("curl") && !shown.contains("Next steps"), "{shown}");
+}
+
 /// A script must be able to tell an interrupted demonstration from a successful one.
 #[test]
 fn a_demonstration_that_is_interrupted_fails() {

@@ -8,6 +8,7 @@
 //! | `POST /_sim/quota` | `{"units":8000,"retryAfter":"decimal"}`; without units: none |
 //! | `POST /_sim/latency` | `{"millis":80}` |
 //! | `POST /_sim/changes` | `{"share":0.01}`: changes that part of the directory, see [`Directory::churn`]; or `{"users":500,"groups":100}`, see [`Directory::alter`] |
+//! | `POST /_sim/deletions` | `{"share":0.3}`: deletes that part of the users |
 //! | `GET /_sim/tenants` | what to enter for each tenant |
 //! | `GET /_sim/truth` | counts; `/_sim/truth/{what}?skip=&top=` the rows |
 //! | `GET /_sim/requests?top=` | counters and the last requests; `DELETE` resets |
@@ -73,6 +74,12 @@ struct ChangeOrder {
     groups: u64,
 }
 
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct DeletionOrder {
+    share: f64,
+}
+
 /// Rows of one answer of the truth, unless `top` says otherwise.
 const ROWS_DEFAULT: usize = 10_000;
 
@@ -112,6 +119,10 @@ pub fn control(sim: &Sim, method: &str, path: &str, query: &str, body: &[u8]) ->
                 Some(share) => directory.churn(share),
                 None => directory.alter(order.users, order.groups),
             }))
+        }),
+        ("POST", ["deletions"]) => read(body).map(|order: DeletionOrder| {
+            let mut directory = sim.directory.write().unwrap_or_else(PoisonError::into_inner);
+            plain(&json!({"usersDeleted": directory.delete_share(order.share)}))
         }),
         ("GET", ["tenants"]) => Ok(tenants()),
         ("GET", ["truth"]) => Ok(with(sim, |directory| json!(directory.truth()))),

@@ -19,6 +19,13 @@ pub struct Churn {
 }
 
 impl Directory {
+    /// Deletes about `share` (0 to 1) of the users, and says how many.
+    pub fn delete_share(&mut self, share: f64) -> u64 {
+        let users: Vec<Uuid> = self.live_users().map(|(_, user)| user.id).collect();
+        let number = (users.len() as f64 * share.clamp(0.0, 1.0)).round() as usize;
+        users.into_iter().take(number).filter(|user| self.delete(*user).is_ok()).count() as u64
+    }
+
     /// Changes about `share` (0 to 1) of the users and of the memberships: most users get new properties, one in ten
     /// another manager, one in twenty comes, one in twenty goes; as many memberships come as go.
     pub fn churn(&mut self, share: f64) -> Churn {

@@ -108,6 +108,10 @@ async fn the_control_side_takes_orders_and_tells_the_truth() {
     assert_eq!(wrong.send().await.unwrap().status(), 400);
     let truth: Value = control(Method::GET, "/_sim/truth").send().await.unwrap().json().await.unwrap();
     assert_eq!(truth["users"], 2_000);
+    let gone = control(Method::POST, "/_sim/deletions").json(&json!({"share": 0.3})).send().await.unwrap();
+    assert_eq!(gone.json::<Value>().await.unwrap(), json!({"usersDeleted": 600}));
+    let truth: Value = control(Method::GET, "/_sim/truth").send().await.unwrap().json().await.unwrap();
+    assert_eq!(truth["users"], 1_400);
     let rows = control(Method::GET, "/_sim/truth/memberships?skip=10&top=5").send().await.unwrap();
     let rows: Value = rows.json().await.unwrap();
     assert_eq!(
