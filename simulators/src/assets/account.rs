@@ -66,7 +66,7 @@ impl Account {
         // Of a profile that does not show it, Jira has been seen to answer an empty text, and to leave the field out.
         if !self.hides_mail {
             described["emailAddress"] = json!(self.mail);
-        } else if self.id.len() % 2 == 0 {
+        } else if self.id.len().is_multiple_of(2) {
             described["emailAddress"] = json!("");
         }
         described
