@@ -68,7 +68,7 @@ pub async fn settle(run: &Run, collected: &Collected, diffed: &Diffed, delivery:
             true => Some(held_after(tx, &lease, job, &mirror, &settled).await?),
             false => None,
         };
-        delivered::settle(tx, &lease, job, &settled, count_missing, !basis.only_touched, now).await?;
+        delivered::settle(tx, &lease, job, &settled, count_missing, now).await?;
         let held = match held {
             Some(held) => held,
             None => delivered::counts(tx, organization, job).await?,

@@ -44,20 +44,19 @@ pub async fn gained(
 }
 
 /// Stores what a run sent of the given types as delivered, counts missing objects, and deletes what was removed from
-/// Assets. Fenced. `is_large`: the run may have changed much of what is delivered. Happens at most once per run, because the run ends in the same transaction.
+/// Assets. Fenced. Happens at most once per run, because the run ends in the same transaction.
 pub async fn settle(
     tx: &mut Transaction,
     lease: &Lease,
     job: JobId,
     types: &[String],
     count_missing: bool,
-    is_large: bool,
     now: DateTime<Utc>,
 ) -> Result<()> {
     fence(tx, lease).await?;
-    if is_large {
-        join_in_bulk(tx).await?;
-    }
+    // What a run changed is joined by hash with those of the delivered rows that an index finds by their ids: neither grows
+    // with what was delivered.
+    join_in_bulk(tx).await?;
     write_sent(tx, lease, job, types, now).await?;
     forget_removed(tx, lease, job).await?;
     if count_missing {
@@ -100,9 +99,14 @@ async fn write_sent(
 /// Deletes what was removed from Assets.
 async fn forget_removed(tx: &mut Transaction, lease: &Lease, job: JobId) -> Result<()> {
     const REMOVED: &str = "
-        DELETE FROM mirror_delivered d USING (SELECT object_type, object_id FROM run_changes
-            WHERE organization_id = $1 AND run_id = $2 AND action = 'remove' AND after = 'removed' OFFSET 0) c
-        WHERE d.organization_id = $1 AND d.job_id = $3 AND d.object_type = c.object_type AND d.id = c.object_id";
+        DELETE FROM mirror_delivered d USING run_changes c
+        WHERE d.organization_id = $1 AND d.job_id = $3
+          AND d.object_type = ANY(ARRAY(SELECT DISTINCT object_type FROM run_changes
+            WHERE organization_id = $1 AND run_id = $2 AND action = 'remove' AND after = 'removed'))
+          AND d.id = ANY(ARRAY(SELECT object_id FROM run_changes
+            WHERE organization_id = $1 AND run_id = $2 AND action = 'remove' AND after = 'removed'))
+          AND c.organization_id = $1 AND c.run_id = $2 AND c.action = 'remove' AND c.after = 'removed'
+          AND c.object_type = d.object_type AND c.object_id = d.id";
     diesel::sql_query(REMOVED)
         .bind::<SqlUuid, _>(lease.organization.0)
         .bind::<SqlUuid, _>(lease.run.0)
@@ -129,8 +133,8 @@ async fn clear_missing(tx: &mut Transaction, lease: &Lease, job: JobId, types: &
     const SEEN_AGAIN: &str = "
         UPDATE mirror_delivered d SET missing_runs = 0, missing_reason = NULL
         WHERE organization_id = $1 AND job_id = $2 AND object_type = ANY($3) AND missing_runs > 0 AND NOT marked
-          AND EXISTS (SELECT FROM mirror_objects o WHERE o.organization_id = $1 AND o.job_id = $2
-            AND o.object_type IN (d.object_type, 'stub:' || d.object_type) AND o.id = d.id)";
+          AND (SELECT true FROM mirror_objects o WHERE o.organization_id = $1 AND o.job_id = $2
+            AND o.object_type = ANY(ARRAY[d.object_type, 'stub:' || d.object_type]) AND o.id = d.id LIMIT 1)";
     diesel::sql_query(SEEN_AGAIN)
         .bind::<SqlUuid, _>(lease.organization.0)
         .bind::<SqlUuid, _>(job.0)
@@ -144,9 +148,12 @@ async fn clear_missing(tx: &mut Transaction, lease: &Lease, job: JobId, types: &
 async fn count_missing_again(tx: &mut Transaction, lease: &Lease, job: JobId, types: &[String]) -> Result<()> {
     const MISSING: &str = "
         UPDATE mirror_delivered d SET missing_runs = missing_runs + 1, missing_reason = c.reason
-        FROM (SELECT object_type, object_id, reason FROM run_changes
-            WHERE organization_id = $1 AND run_id = $2 AND object_type = ANY($4) AND action = 'missing' OFFSET 0) c
-        WHERE d.organization_id = $1 AND d.job_id = $3 AND d.object_type = c.object_type AND d.id = c.object_id";
+        FROM run_changes c
+        WHERE d.organization_id = $1 AND d.job_id = $3 AND d.object_type = ANY($4)
+          AND d.id = ANY(ARRAY(SELECT object_id FROM run_changes
+            WHERE organization_id = $1 AND run_id = $2 AND action = 'missing'))
+          AND c.organization_id = $1 AND c.run_id = $2 AND c.action = 'missing'
+          AND c.object_type = d.object_type AND c.object_id = d.id";
     diesel::sql_query(MISSING)
         .bind::<SqlUuid, _>(lease.organization.0)
         .bind::<SqlUuid, _>(lease.run.0)
