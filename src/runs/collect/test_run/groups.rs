@@ -149,7 +149,7 @@ async fn take_groups(reader: &Reader<'_>, user: Uuid, body: String, found: &mut 
         Err(ReadError::Graph(error)) if matches!(error.kind, GraphErrorKind::Forbidden) => return Ok(Some(error)),
         groups => groups?,
     };
-    let rule = reader.run.job.filter.groups.as_ref();
+    let rule = reader.run.job.filter.rule(EntityKind::Groups);
     let decides = !rule.is_some_and(|rule| rule.parsed.only_graph_decides());
     for group in groups {
         if let Some(id) = group.uuid()
