@@ -5,7 +5,8 @@ import { number } from "../../ui/time";
 
 type Run = Schema<"RunResponse">;
 type Action = Schema<"ChangeAction">;
-type Count = keyof Schema<"TypeCounts">;
+/** A number; what was done with Jira accounts is several. */
+type Count = Exclude<keyof Schema<"TypeCounts">, "jiraUsers">;
 
 const LISTS: { action: Action; count: Count; name: string; text: string }[] = [
   { action: "matched", count: "matched", name: "Matched", text: "One object in Assets is this one: it has the same identity, or the same value and no identity yet. It is updated and keeps its key." },

@@ -1,5 +1,6 @@
 /** The conditions of a filter as a form: groups of comparisons, each with what the service says about it. */
 import { type ReactNode, useId } from "react";
+import type { Schema } from "../../../api/client";
 import { Field as Labelled, Select, TextField } from "../../../ui/form";
 import { Button, Lozenge } from "../../../ui/parts";
 import type { Kind } from "../draft";
@@ -108,10 +109,13 @@ function ComparisonView({ part, around, onChange, onRemove, name }: PartProps & 
 
 const OTHER = "other";
 /** What filters are made of most often. */
-const USUAL: Record<Kind, string[]> = {
+const USUAL: Record<Schema<"EntityKind">, string[]> = {
   users: ["accountEnabled", "userType", "department", "country", "city", "companyName", "jobTitle", "officeLocation", "mail", "userPrincipalName", "displayName", "assignedLicenses"],
   groups: ["displayName", "groupTypes", "securityEnabled", "mailEnabled", "mail"],
   devices: ["operatingSystem", "accountEnabled", "isManaged", "isCompliant", "trustType", "displayName"],
+  applications: ["displayName", "appId", "signInAudience", "createdDateTime"],
+  servicePrincipals: ["displayName", "servicePrincipalType", "accountEnabled", "tags"],
+  administrativeUnits: ["displayName", "description"],
 };
 
 type PropertyProps = { part: Comparison | Elements; fields: Field[]; fault: string | undefined; onChange: (part: Part) => void };
