@@ -31,7 +31,6 @@ pub(super) use expand::ExpandJob;
 use expand::ExpandQuery;
 pub(super) use last_run::LastRun;
 use serde_json::{Value, json};
-pub(super) use warnings::JobWarningCode;
 
 pub(super) const KIND: &str = "jobs";
 

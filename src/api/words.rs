@@ -1,7 +1,7 @@
 //! What the words of enums mean, beside the enums: generators of clients take the description of a schema only.
 
 use super::forge_imports::ForgeImportStatus;
-use super::jobs::{ExpandJob, JobWarningCode};
+use super::jobs::ExpandJob;
 use super::objects::{MirrorType, Relation};
 use super::page::{NameSort, TimeSort};
 use super::run_report::ReportFormat;
@@ -102,7 +102,6 @@ fn enums() -> Vec<Words> {
         of::<ExpandJob>(),
         of::<JiraUserOutcome>(),
         of::<JiraUserReason>(),
-        of::<JobWarningCode>(),
         of::<Joined>(),
         of::<Memberships>(),
         of::<MirrorType>(),

@@ -9,7 +9,6 @@ use crate::ids::{ConnectionId, OrganizationId};
 use crate::mapping::{Mapping, ReferenceTemplate, Selection};
 use crate::permission::Capability;
 use crate::permission::report::Remedy;
-use crate::text_enum::explained;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -41,14 +40,12 @@ pub struct JobWarning {
     pub remedies: Vec<Remedy>,
 }
 
-explained! {
-    /// What a run will lack.
-    #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, ToSchema)]
-    #[serde(rename_all = "camelCase")]
-    pub enum JobWarningCode {
-        /// The newest check of the connection's credential found that a type or an attribute may not be read.
-        PermissionMissing,
-    }
+/// What a run will lack according to the newest check of the connection.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum JobWarningCode {
+    /// The newest check of the connection's credential found that a type or an attribute may not be read.
+    PermissionMissing,
 }
 
 impl From<Lacking> for JobWarning {
