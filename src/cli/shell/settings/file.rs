@@ -52,7 +52,9 @@ impl Settings {
         };
         let known: BTreeSet<String> = KINDS.iter().map(|kind| kind.name.to_owned()).collect();
         if let Some(wrong) = top.keys().find(|name| !known.contains(*name)) {
-            let meant = nearest(wrong, &known).map(|meant| format!(" Did you mean `{meant}`?")).unwrap_or_default();
+            let singular = KINDS.iter().find(|kind| kind.one == wrong).map(|kind| kind.name.to_owned());
+            let meant = singular.or_else(|| nearest(wrong, &known));
+            let meant = meant.map(|meant| format!(" Did you mean `{meant}`?")).unwrap_or_default();
             bail!("{shown}: `{wrong}` is none of {}.{meant}", names());
         }
         let mut settings = Self { path: path.to_owned(), items: Vec::new(), kinds: BTreeSet::new() };
