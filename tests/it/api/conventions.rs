@@ -234,7 +234,6 @@ async fn a_path_names_the_methods_that_it_has() {
         }
     }
     app.get("/v1/nothing").await.problem(404, "not_found");
-    app.get("/").await.problem(404, "not_found");
 }
 
 #[tokio::test]
