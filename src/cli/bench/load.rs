@@ -4,9 +4,10 @@
 mod api;
 pub(super) mod bare;
 mod drive;
+mod figure;
 mod queue;
 
-use super::BenchArgs;
+use super::arguments::BenchArgs;
 use super::process::Scratch;
 use super::runs::Job;
 use super::service::Service;
@@ -17,24 +18,7 @@ use crate::db::Db;
 use crate::db::connect::Options;
 use crate::postgres;
 use anyhow::{Context, Result};
-use comfy_table::presets::UTF8_FULL_CONDENSED;
-use comfy_table::{Cell, CellAlignment, Table};
-use serde::Serialize;
-
-/// One thing that was measured.
-#[derive(Clone, Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub(super) struct Figure {
-    what: String,
-    unit: &'static str,
-    value: f64,
-}
-
-impl Figure {
-    fn new(what: impl Into<String>, unit: &'static str, value: f64) -> Self {
-        Self { what: what.into(), unit, value }
-    }
-}
+use figure::{Figure, medians, render};
 
 /// Measures as often as `arguments` says, and prints the medians.
 pub(super) async fn run(arguments: &BenchArgs) -> Result<()> {
@@ -53,7 +37,7 @@ pub(super) async fn run(arguments: &BenchArgs) -> Result<()> {
 
 async fn repeat(arguments: &BenchArgs) -> Result<Vec<Figure>> {
     let scratch = Scratch::new(arguments.scratch.as_deref())?;
-    let target = super::target(arguments, &scratch).await?;
+    let target = arguments.target(&scratch).await?;
     let mut figures = Vec::new();
     let no_limit = || vec![("ENTRA_ASSETS_RATE_LIMIT", "0".to_owned())];
 
@@ -66,7 +50,7 @@ async fn repeat(arguments: &BenchArgs) -> Result<Vec<Figure>> {
 
     let job = Job::set_up(&service, &target).await?;
     figures.extend(queue::until_started(&service, &job).await.context("how soon a run starts")?);
-    figures.extend(api::measure(&scratch, &service, &job).await.context("the API")?);
+    figures.extend(api::measure(&scratch, &database_url(&scratch)?, &service, &job).await.context("the API")?);
     figures.push(Figure::new("resident memory, afterwards", "MB", service.resident_memory()? as f64 / 1e6));
     service.stop().await?;
 
@@ -93,40 +77,4 @@ fn database_url(scratch: &Scratch) -> Result<String> {
 
 fn database(scratch: &Scratch) -> Result<Db> {
     Ok(Db::new(&Options::new(&database_url(scratch)?.into(), None)?, bare::CONNECTIONS)?)
-}
-
-/// Figure by figure the medians of the repetitions.
-fn medians(repetitions: &[Vec<Figure>]) -> Vec<Figure> {
-    let first = repetitions.first().map(Vec::as_slice).unwrap_or_default();
-    let median_of = |(place, figure): (usize, &Figure)| {
-        let mut values: Vec<f64> = repetitions.iter().filter_map(|r| Some(r.get(place)?.value)).collect();
-        values.sort_by(f64::total_cmp);
-        let value = values.get(values.len() / 2).copied().unwrap_or(figure.value);
-        Figure { value, ..figure.clone() }
-    };
-    first.iter().enumerate().map(median_of).collect()
-}
-
-fn render(figures: &[Figure]) -> String {
-    let mut table = Table::new();
-    table.load_style(UTF8_FULL_CONDENSED);
-    table.set_header(["what", "value", "unit"]);
-    for figure in figures {
-        let value = Cell::new(format!("{:.2}", figure.value)).set_alignment(CellAlignment::Right);
-        table.add_row([Cell::new(&figure.what), value, Cell::new(figure.unit)]);
-    }
-    table.to_string()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_table_has_the_medians() {
-        let once = |value| vec![Figure::new("start", "s", value)];
-        let figures = medians(&[once(3.0), once(1.0), once(2.0)]);
-        assert_eq!((figures.len(), figures[0].value), (1, 2.0));
-        assert!(render(&figures).contains("2.00"));
-    }
 }

@@ -3,6 +3,7 @@
 use crate::support::test_app::{TestApp, connection_body};
 use crate::support::world::World;
 use entra_assets::api::auth::Scope;
+use entra_assets::connection_check::turns::Turns;
 use entra_assets::ids::OrganizationId;
 use entra_assets::sim::assets::AssetsOptions;
 use entra_assets::sim::graph::Scenario;
@@ -19,6 +20,7 @@ async fn start() -> TestApp {
     let mut world = World::bare(seed, AssetsOptions::default()).await;
     let mut settings = (*world.app.settings).clone();
     settings.rate_limit = LIMIT;
+    world.app.check_turns = Turns::new(LIMIT);
     world.app.settings = Arc::new(settings);
     TestApp::over(world)
 }

@@ -5,7 +5,7 @@ use super::super::process::{Process, Scratch};
 use super::super::runs::Job;
 use super::super::service::Service;
 use super::drive::{Seen, drive};
-use super::{Figure, database_url};
+use super::figure::Figure;
 use crate::config::HttpSettings;
 use crate::http;
 use anyhow::{Result, bail};
@@ -74,8 +74,13 @@ impl Servers<'_> {
     }
 }
 
-pub(super) async fn measure(scratch: &Scratch, service: &Service, job: &Job) -> Result<Vec<Figure>> {
-    let settings = [("ENTRA_ASSETS_BENCH_BARE_DATABASE_URL", database_url(scratch)?)];
+pub(super) async fn measure(
+    scratch: &Scratch,
+    database_url: &str,
+    service: &Service,
+    job: &Job,
+) -> Result<Vec<Figure>> {
+    let settings = [("ENTRA_ASSETS_BENCH_BARE_DATABASE_URL", database_url.to_owned())];
     let mut process = Process::start(scratch, "bench", &[], &settings)?;
     let bare = process.wait_for("answers at ").await?;
     let client = http::client(&HttpSettings::default())?;

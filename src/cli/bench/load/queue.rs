@@ -2,8 +2,8 @@
 
 use super::super::runs::Job;
 use super::super::service::Service;
-use super::Figure;
 use super::drive::percentile;
+use super::figure::Figure;
 use crate::audit::Actor;
 use crate::clock::Clock;
 use crate::db::runs::{self, Claimant, NewRun};
