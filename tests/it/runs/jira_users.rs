@@ -6,7 +6,7 @@ use entra_assets::sim::assets::{API_EMAIL, API_TOKEN, Account, AssetsFault, Asse
 use entra_assets::sim::seed::SeedOptions;
 use reqwest::Method;
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 use uuid::Uuid;
 
@@ -18,7 +18,10 @@ async fn app(users: u32) -> TestApp {
 
 /// The people with a mail address, by their ids.
 fn people(app: &TestApp) -> Vec<Person> {
-    let found = app.world.graph.texts("mail").into_iter().filter(|(_, mail)| !mail.is_empty());
+    // Groups have a mail address too, but no name to sign in with.
+    let users: BTreeSet<Uuid> = app.world.graph.texts("userPrincipalName").into_iter().map(|(id, _)| id).collect();
+    let found = app.world.graph.texts("mail").into_iter();
+    let found = found.filter(|(id, mail)| users.contains(id) && !mail.is_empty());
     let mut people: Vec<Person> = found.map(|(id, mail)| Person { id, mail }).collect();
     people.sort_by_key(|person| person.id);
     people
