@@ -34,6 +34,7 @@ impl Filter {
         let object = Ref::new(self.kind, slot);
         eval::matches(&self.expr, &|name| match (self.kind, name) {
             (ObjectKind::User, "manager") => manager(directory, slot),
+            (ObjectKind::Group, "owners") => owners(directory, slot),
             _ => property(directory, object, name),
         })
     }
@@ -63,6 +64,13 @@ impl Filter {
 fn manager(directory: &Directory, slot: u32) -> Val<'_> {
     let manager = directory.users.get(slot as usize).and_then(|user| directory.manager_of(user));
     manager.map_or(Val::Null, |manager| Val::Object(vec![("id", Val::Guid(manager.id))]))
+}
+
+/// The owners of a group, as far as a filter can ask for them.
+fn owners(directory: &Directory, slot: u32) -> Val<'_> {
+    let group = directory.groups.get(slot as usize);
+    let owners = group.into_iter().flat_map(|group| &group.owners).filter(|owner| directory.is_live(**owner));
+    Val::List(owners.map(|owner| Val::Guid(directory.id_of(*owner))).collect())
 }
 
 fn one_id(expr: &Expr) -> Option<uuid::Uuid> {
