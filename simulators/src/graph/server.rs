@@ -120,7 +120,6 @@ fn header<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
 async fn login(sim: &Sim, http: &HttpRequest, body: &[u8]) -> HttpResponse {
     let (method, path, query) = (http.method().as_str(), http.path(), http.query_string());
     let hits = sim.faults.hits(method, path, path);
-    sim.clock.sleep(fault::delay(&hits)).await;
     let parts: Vec<&str> = path.trim_matches('/').split('/').collect();
     let host = http.connection_info().host().to_owned();
     let answer = match (fault::instead(&hits, path, sim.now()), method, parts.as_slice()) {
@@ -152,6 +151,8 @@ async fn login(sim: &Sim, http: &HttpRequest, body: &[u8]) -> HttpResponse {
         request_id: String::new(),
     };
     sim.log.add(record, answer.body.len());
+    // As with Graph: who waits for the answer is in the log already.
+    sim.clock.sleep(fault::delay(&hits)).await;
     send(sim, answer, spoilt(&hits), true)
 }
 
