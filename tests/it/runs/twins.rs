@@ -2,11 +2,13 @@
 //! random changes both found the same, and the same is delivered.
 
 use super::random_changes::{Random, change_some};
+use super::types::PERMISSIONS;
 use crate::support::world::World;
 use entra_assets::db::runs::{ChangeRow, RunRow};
 use entra_assets::ids::{JobId, RunId};
 use entra_assets::run_state::{RunMode, RunRequest};
 use entra_assets::sim::assets::{AssetsFault, AssetsOptions, EmptyValues};
+use entra_assets::sim::graph::Scenario;
 use entra_assets::sim::seed::{ObjectKind, SeedOptions};
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -132,6 +134,8 @@ impl Twins {
     async fn new(seed: u64, case: &Case, kills: bool) -> Self {
         let size = SeedOptions { seed, users: 50, groups: 16, memberships: Some(160), devices: Some(6) };
         let world = World::with(size, AssetsOptions::default()).await;
+        // While a type may not be read, everything is compared.
+        world.graph.set_roles(Scenario::Healthy, &PERMISSIONS);
         world.assets.configure(|behaviour| behaviour.empty_values = EmptyValues::Remove);
         let (other, _) = world.add_another_destination().await;
         world.execute("UPDATE destinations SET missing_objects = 'ignore', empty_values = 'remove'".to_owned()).await;

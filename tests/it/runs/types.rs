@@ -30,7 +30,7 @@ const UNITS: &str = "directory/administrativeUnits";
 const MANAGED: &str = "deviceManagement/managedDevices";
 
 /// Everything that the types need.
-const PERMISSIONS: [&str; 9] = [
+pub const PERMISSIONS: [&str; 9] = [
     "User.Read.All",
     "GroupMember.Read.All",
     "LicenseAssignment.Read.All",
