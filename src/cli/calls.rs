@@ -1,6 +1,5 @@
 //! The API, called as a script would.
 
-use crate::config::HttpSettings;
 use crate::http;
 use anyhow::{Context, Result};
 use reqwest::header::{AUTHORIZATION, HeaderValue};
@@ -36,8 +35,9 @@ impl std::fmt::Display for Refused {
 }
 
 impl Calls {
+    #[cfg(feature = "simulators")]
     pub(in crate::cli) fn new(address: &str, key: &SecretString) -> Result<Self> {
-        Ok(Self::with_client(http::client(&HttpSettings::default())?, address, key))
+        Ok(Self::with_client(http::client(&crate::config::HttpSettings::default())?, address, key))
     }
 
     pub(in crate::cli) fn with_client(client: reqwest::Client, address: &str, key: &SecretString) -> Self {
