@@ -222,9 +222,9 @@ async fn a_run_is_started_and_followed_to_its_end() {
     let shell = Shell::new(&app);
     let (content, said) = shell.run_with_worker(&["run", "Nightly", "--mode", "full", "--follow"]).await;
     assert!(content && said.contains("succeeded\n  ") && said.contains("users: "), "{said}");
-    let (content, said) = shell.run(&["run", "Nightly", "--mode", "test", "--limit", "5", "--json"]).await;
+    let (content, said) = shell.run(&["run", "Nightly", "--mode", "dry-run", "--json"]).await;
     let queued: Value = serde_json::from_str(&said).unwrap();
-    assert!(content && queued["mode"] == "test" && queued["state"] == "queued", "{queued}");
+    assert!(content && queued["mode"] == "dryRun" && queued["state"] == "queued", "{queued}");
     let (content, said) = shell.run(&["run", "Nightl"]).await;
     assert!(!content && said.contains("There are: «Nightly»"), "{said}");
 }
