@@ -18,7 +18,7 @@ mod target;
 use super::output;
 use super::simulate::QuotaArg;
 use crate::clock::Clock;
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 pub use arguments::BenchArgs;
 use process::Scratch;
 use serde_json::json;

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::support::raw::{Raw, id};
+use entra_assets::sim::assets::Missing;
 
 type Predicate = fn(&Map<String, Value>) -> bool;
 
@@ -136,7 +137,8 @@ async fn credentials_are_those_of_the_applications_that_the_filter_takes() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_test_run_shows_what_the_filter_takes() {
     let (world, job) = delivered().await;
-    world.execute("UPDATE destinations SET missing_objects = 'ignore'".to_owned()).await;
+    world.assets.configure(|behaviour| behaviour.missing = Missing::default());
+    world.set_destination("missing_objects = 'ignore'").await;
     for case in cases() {
         let (wanted, _) = wanted(&world, &case).await;
         let rule = Map::from_iter([(case.object_type.to_string(), json!({"odata": case.odata}))]);
