@@ -144,8 +144,8 @@ impl ObjectSelection {
             return found.map(|(key, _)| key.clone());
         }
         let named = |of: &Attribute| is_it(self.names.get(of.key.as_ref()).map_or(of.name.as_ref(), String::as_str));
-        let written = attributes(object_type).iter().filter(|of| of.is_reference() || self.has(of));
-        written.cloned().find(named).map(|of| of.key.into_owned())
+        let mut written = attributes(object_type).iter().filter(|of| of.is_reference() || self.has(of));
+        written.find(|of| named(of)).map(|of| of.key.clone().into_owned())
     }
 
     /// An object type that is there has its own attributes and names.
