@@ -118,7 +118,7 @@ async fn a_file_of_settings_is_applied_once_and_then_only_its_changes() {
     };
     let apply = async |more: &[&str]| shell.run(&[&["apply", "-f", text(&file)], more].concat()).await;
     assert_eq!(apply(&["--dry-run"]).await, (true, all("+")));
-    assert_eq!(names(&app, "/v1/connections").await, [json!("x"); 0], "a dry run changes nothing");
+    assert_eq!(names(&app, "/v1/connections").await, Vec::<Value>::new(), "a dry run changes nothing");
     assert_eq!(apply(&[]).await, (true, all("+")));
     assert_eq!(apply(&[]).await, (true, all("=")), "it is applied");
     let jobs = app.get("/v1/jobs?expand=connection,filter,destination").await.expect(200);
@@ -157,7 +157,7 @@ async fn a_file_of_settings_is_applied_once_and_then_only_its_changes() {
     let (content, said) = apply(&["--prune", "--json"]).await;
     let plan: Value = serde_json::from_str(&said).unwrap();
     assert!(content && plan[3]["action"] == "delete" && plan[3]["name"] == "Nightly", "{plan}");
-    assert_eq!(names(&app, "/v1/jobs").await, [json!("x"); 0]);
+    assert_eq!(names(&app, "/v1/jobs").await, Vec::<Value>::new());
     assert_eq!(names(&app, "/v1/filters").await, ["Staff"]);
 }
 
