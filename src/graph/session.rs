@@ -117,9 +117,13 @@ impl Deadline {
         self.total.saturating_sub(self.clock.elapsed_since(self.start))
     }
 
-    /// The outcome of `work`, if there is one in time.
+    /// The outcome of `work`, if there is one in time. Once the time is over, `work` does not begin.
     async fn unless_over<T>(&self, work: impl Future<Output = T>) -> Option<T> {
-        self.clock.within(self.remaining(), work).await
+        let remaining = self.remaining();
+        if remaining.is_zero() {
+            return None;
+        }
+        self.clock.within(remaining, work).await
     }
 }
 
