@@ -109,6 +109,18 @@ fn an_origin_with_a_path_is_refused() {
     assert!(!output.status.success() && errors.contains("origin without a path"), "{errors}");
 }
 
+/// By `doctor` as by `serve`.
+#[test]
+fn what_is_no_id_of_a_forge_app_is_refused() {
+    for command in ["serve", "doctor"] {
+        for wrong in ["", "ari:cloud:ecosystem::app/", "ari:cloud:ecosystem::app/a b", "https://an.example/app"] {
+            let output = program(&[command, "--forge-app-id", wrong]);
+            let errors = String::from_utf8_lossy(&output.stderr).into_owned();
+            assert!(!output.status.success() && errors.contains("ari:cloud:ecosystem::app/<id>"), "{wrong}: {errors}");
+        }
+    }
+}
+
 #[test]
 fn a_new_master_key_is_32_bytes() {
     use base64::Engine as _;
