@@ -23,7 +23,7 @@ pub struct Patched {
     pub taken_out: u64,
 }
 
-/// Makes the changes that a run staged the mirror's: the objects that [`super::moved`] found, and the members of groups that
+/// Makes the changes that a run staged the mirror's: the objects that [`super::moved()`] found, and the members of groups that
 /// were staged whole. Looks for the memberships of `members`. Fenced.
 pub async fn patch(
     tx: &mut Transaction,

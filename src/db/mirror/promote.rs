@@ -1,4 +1,4 @@
-//! A complete read of everything becomes the mirror, in one transaction; [`super::patch`] does it for changes.
+//! A complete read of everything becomes the mirror, in one transaction; [`super::patch()`] does it for changes.
 
 use super::moved::{Moved, moved};
 use super::patch::patch_objects;
