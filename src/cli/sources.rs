@@ -189,7 +189,8 @@ fn secret_file_of(secret: &Arg) -> Option<Arg> {
         .value_hint(ValueHint::FilePath)
         .value_parser(clap::value_parser!(PathBuf))
         .help(format!("File with the value of {variable}."))
-        .help_heading("Secrets in files");
+        .help_heading("Secrets in files")
+        .hide(secret.is_hide_set());
     Some(file)
 }
 

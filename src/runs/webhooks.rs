@@ -57,7 +57,11 @@ pub async fn keep(app: App, stopping: CancellationToken) {
         }
         outage.note(&app.clock, "webhooks cannot be sent", failed.as_deref());
     }
-    while sending.next().await.is_some() {}
+    while let Some(settled) = sending.next().await {
+        if let Err(error) = settled {
+            tracing::warn!(code = %error.code, "what became of a delivery was not stored: {}", error.detail);
+        }
+    }
 }
 
 /// Until something is queued, or the time for a poll has come.

@@ -47,6 +47,14 @@ fn every_secret_of_the_service_can_be_a_file() {
     assert_eq!(secrets(), known.map(str::to_owned).collect());
 }
 
+/// What only the program itself sets is in no help, and neither is a file with it.
+#[test]
+fn the_file_of_a_hidden_secret_is_hidden_too() {
+    let (content, said) = run(&["bench", "--help"], &[]);
+    assert!(content && said.contains("--client-secret-file"), "{said}");
+    assert!(!said.contains("bare-database-url"), "{said}");
+}
+
 #[test]
 fn a_secret_and_a_file_with_it_are_not_both_set() {
     let dir = tempfile::tempdir().unwrap();

@@ -1,21 +1,24 @@
 //! Webhooks: their settings, their deliveries, and the attempts.
 
+use crate::support::log::Log;
 use crate::support::postgres::connect;
 use crate::support::recorder;
 use crate::support::test_app::{TestApp, connection_body, pointers};
 use crate::support::world::World;
 use aws_lc_rs::hmac;
+use entra_assets::clock::Clock;
 use entra_assets::config::HttpSettings;
 use entra_assets::db::runs;
 use entra_assets::http::public::PublicClient;
 use entra_assets::runs::scheduler;
-use entra_assets::runs::webhooks::step;
+use entra_assets::runs::webhooks::{keep, step};
 use entra_assets::sim::assets::AssetsOptions;
 use entra_assets::sim::graph::Scenario;
 use entra_assets::sim::seed::{GroupKind, SeedOptions};
 use reqwest::Method;
 use serde_json::{Value, json};
 use std::time::Duration;
+use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 use wiremock::{Mock, MockServer, Request, ResponseTemplate, matchers};
 
@@ -253,6 +256,28 @@ async fn a_delivery_whose_end_cannot_be_stored_does_not_touch_the_others() {
     assert!(step(&app.world.app).await.is_err());
     assert_eq!(deliveries(&app, &good).await[0]["state"], "delivered");
     assert_eq!(deliveries(&app, &bad).await[0]["state"], "pending");
+}
+
+/// Of what was under way when the service stopped, too, the log says what could not be stored.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_delivery_whose_end_cannot_be_stored_at_the_end_of_the_service_is_told() {
+    let heard = Log::listen();
+    let (app, receiver) = start().await;
+    answer(&receiver, ResponseTemplate::new(299).set_delay(Duration::from_millis(500))).await;
+    let webhook = add(&app, &receiver, json!(["failed"])).await;
+    app.post(&format!("{webhook}/test"), &Value::Null).await.expect(202);
+    let constraint = "ALTER TABLE webhook_deliveries ADD CONSTRAINT told_at_the_end CHECK (last_status <> 299)";
+    connect(&app.world.database.urls.migrate).await.batch_execute(constraint).await.unwrap();
+    let stopping = CancellationToken::new();
+    let keeping = tokio::spawn(keep(app.world.app.clone(), stopping.clone()));
+    while receiver.received_requests().await.unwrap().is_empty() {
+        Clock::system().sleep(Duration::from_millis(10)).await;
+    }
+    stopping.cancel();
+    keeping.await.unwrap();
+    let log = heard.text();
+    let line = log.lines().find(|line| line.contains("what became of a delivery was not stored"));
+    assert!(line.is_some_and(|line| line.contains("WARN")), "{log}");
 }
 
 /// Both secrets sign while one takes the place of the other, by the rules of Standard Webhooks and by ours.
