@@ -6,8 +6,8 @@ use crate::clock::{Clock, Instant};
 use crate::config::network::Network;
 use crate::error::{Code, Error};
 use actix_web::dev::ServiceRequest;
-use actix_web::http::header::HeaderMap;
-use std::net::IpAddr;
+use actix_web::http::header::{HeaderMap, HeaderValue};
+use std::net::{IpAddr, SocketAddr};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -89,10 +89,10 @@ fn client_address(peer: Option<IpAddr>, headers: &HeaderMap, trusted: &[Network]
     if !is_trusted(&peer) {
         return Some(peer);
     }
-    let texts: Vec<&str> = headers.get_all(FORWARDED_FOR).filter_map(|value| value.to_str().ok()).collect();
+    let values: Vec<&[u8]> = headers.get_all(FORWARDED_FOR).map(HeaderValue::as_bytes).collect();
     let mut nearest = peer;
-    for text in texts.iter().rev().flat_map(|text| text.rsplit(',')) {
-        let Ok(address) = text.trim().parse::<IpAddr>() else { break };
+    for part in values.iter().rev().flat_map(|value| value.rsplit(|byte| *byte == b',')) {
+        let Some(address) = address(part) else { break };
         nearest = address.to_canonical();
         if !is_trusted(&nearest) {
             break;
@@ -101,10 +101,16 @@ fn client_address(peer: Option<IpAddr>, headers: &HeaderMap, trusted: &[Network]
     Some(nearest)
 }
 
+/// An address of `X-Forwarded-For`. Some proxies add the port.
+fn address(part: &[u8]) -> Option<IpAddr> {
+    let text = str::from_utf8(part).ok()?.trim();
+    text.parse().ok().or_else(|| text.parse::<SocketAddr>().ok().map(|with_port| with_port.ip()))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use actix_web::http::header::{HeaderName, HeaderValue};
+    use actix_web::http::header::HeaderName;
     use chrono::DateTime;
 
     #[test]
@@ -126,7 +132,7 @@ mod tests {
         let address = |peer: &str, forwarded: &[&str]| {
             let mut headers = HeaderMap::new();
             for text in forwarded {
-                headers.append(HeaderName::from_static(FORWARDED_FOR), HeaderValue::from_str(text).unwrap());
+                headers.append(HeaderName::from_static(FORWARDED_FOR), HeaderValue::from_bytes(text.as_bytes()).unwrap());
             }
             client_address(Some(peer.parse().unwrap()), &headers, &trusted).unwrap().to_string()
         };
@@ -137,6 +143,10 @@ mod tests {
             ("10.0.0.1", &["1.1.1.1, 198.51.100.1, 10.0.0.2"], "198.51.100.1"),
             ("10.0.0.1", &["1.1.1.1", "198.51.100.1"], "198.51.100.1"),
             ("10.0.0.1", &["198.51.100.1, <script>"], "10.0.0.1"),
+            ("10.0.0.1", &["é, 198.51.100.1"], "198.51.100.1"),
+            ("10.0.0.1", &["198.51.100.1, é"], "10.0.0.1"),
+            ("10.0.0.1", &["198.51.100.1:4711"], "198.51.100.1"),
+            ("10.0.0.1", &["1.1.1.1, [2001:db8::7]:4711, 10.0.0.2:80"], "2001:db8::7"),
             ("::1", &["10.0.0.3"], "10.0.0.3"),
             ("::ffff:10.0.0.1", &["2001:db8::7"], "2001:db8::7"),
         ] {
