@@ -45,7 +45,7 @@ mod page;
 mod patch;
 pub mod problem;
 pub mod rate_limit;
-mod refusals;
+pub mod refusals;
 mod respond;
 mod routes;
 pub mod run_changes;
@@ -65,7 +65,9 @@ use actix_web::middleware::{Compress, from_fn};
 use actix_web::{App as ActixApp, HttpServer, web};
 use auth::issuers::Issuers;
 use contract::{CompletingCheck, Contract, ExtraCheck, Preparation};
+use refusals::Refusals;
 use std::net::TcpListener;
+use std::sync::Arc;
 use utoipa_actix_web::service_config::ServiceConfig;
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
@@ -129,9 +131,9 @@ pub fn contract() -> Result<Contract> {
 }
 
 /// The HTTP server on `listener`. It runs while it is awaited, and its handle stops it.
-pub fn server(app: App, listener: TcpListener, offer: Offer) -> Result<Server> {
+pub fn server(app: App, listener: TcpListener, offer: Offer, refusals: Arc<Refusals>) -> Result<Server> {
     let issuers = web::Data::new(Issuers::new(&app));
-    let refusals = web::Data::new(refusals::Refusals::default());
+    let refusals = web::Data::from(refusals);
     let limiter = web::Data::new(rate_limit::RateLimiter::new(app.settings.rate_limit));
     let (app, contract) = (web::Data::new(app), web::Data::new(contract()?));
     let server = HttpServer::new(move || {

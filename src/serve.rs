@@ -1,5 +1,6 @@
 //! Starts the service step by step (database, migrations, keys, workers, listeners) and stops it in reverse order.
 
+use crate::api::refusals::Refusals;
 use crate::api::{self, Offer};
 use crate::app::App;
 use crate::clock::Clock;
@@ -18,6 +19,7 @@ use crate::telemetry;
 use actix_web::dev::ServerHandle;
 use secrecy::SecretString;
 use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// How long running tasks may take to end when the service stops.
@@ -179,7 +181,8 @@ async fn start_on(
 
     database_clock::follow(&app).await?;
 
-    shutdown.spawn(telemetry_upkeep(&app, shutdown)?);
+    let refusals = Arc::new(Refusals::default());
+    shutdown.spawn(upkeep(&app, refusals.clone(), shutdown)?);
     shutdown.spawn(database_clock::keep(app.clone(), shutdown.begun()));
     shutdown.spawn(quotas::keep(app.clone(), shutdown.begun()));
     shutdown.spawn(keep_listening(app.clone(), database.listen.clone(), shutdown.clone()));
@@ -191,9 +194,10 @@ async fn start_on(
     };
     let listener = bind(listen, "ENTRA_ASSETS_LISTEN")?;
     let address = listener.local_addr().map_err(Error::internal)?;
-    let mut servers = vec![serve(&app, listener, offer)?];
+    let mut servers = vec![serve(&app, listener, offer, refusals.clone())?];
     if let Some(address) = metrics_listen {
-        servers.push(serve(&app, bind(address, "ENTRA_ASSETS_METRICS_LISTEN")?, Offer::Operations)?);
+        let listener = bind(address, "ENTRA_ASSETS_METRICS_LISTEN")?;
+        servers.push(serve(&app, listener, Offer::Operations, refusals)?);
     }
     start_workers(&app, role, shutdown);
     Ok((app, address, admin_key, servers))
@@ -271,18 +275,20 @@ fn bind(address: SocketAddr, setting: &str) -> Result<TcpListener> {
     })
 }
 
-fn serve(app: &App, listener: TcpListener, offer: Offer) -> Result<ServerHandle> {
-    let server = api::server(app.clone(), listener, offer)?;
+fn serve(app: &App, listener: TcpListener, offer: Offer, refusals: Arc<Refusals>) -> Result<ServerHandle> {
+    let server = api::server(app.clone(), listener, offer, refusals)?;
     let handle = server.handle();
     tokio::spawn(server);
     Ok(handle)
 }
 
-fn telemetry_upkeep(app: &App, shutdown: &Shutdown) -> Result<impl Future<Output = ()> + use<>> {
-    let upkeep = telemetry::keep_metrics_small(telemetry::metrics()?, app.clock.clone());
-    let begun = shutdown.begun();
+/// Keeps the metrics small, and tells of refused requests that got no line in the log.
+fn upkeep(app: &App, refusals: Arc<Refusals>, shutdown: &Shutdown) -> Result<impl Future<Output = ()> + use<>> {
+    let (metrics, clock, begun) = (telemetry::metrics()?, app.clock.clone(), shutdown.begun());
     Ok(async move {
-        begun.run_until_cancelled(upkeep).await;
+        let tell = || refusals.tell_unsaid(&clock);
+        begun.run_until_cancelled(telemetry::keep_up(metrics, &clock, tell)).await;
+        refusals.tell_rest();
     })
 }
 

@@ -111,13 +111,14 @@ fn describe() {
     GAUGES.iter().for_each(|(name, help)| metrics::describe_gauge!(*name, *help));
 }
 
-/// Keeps the memory of the metrics bounded. Runs until it is dropped.
-pub async fn keep_metrics_small(handle: PrometheusHandle, clock: Clock) {
+/// Keeps the memory of the metrics bounded, and does `more` as often. Runs until it is dropped.
+pub async fn keep_up(handle: PrometheusHandle, clock: &Clock, more: impl Fn()) {
     loop {
         // Like every gauge, it expires unless it is set again.
         metrics::gauge!("entra_assets_build_info", "version" => env!("CARGO_PKG_VERSION")).set(1.0);
         clock.sleep(UPKEEP_EVERY).await;
         handle.run_upkeep();
+        more();
     }
 }
 

@@ -7,8 +7,9 @@ use crate::config::network::Network;
 use crate::error::{Code, Error};
 use actix_web::dev::ServiceRequest;
 use actix_web::http::header::{HeaderMap, HeaderValue};
+use chrono::{DateTime, Utc};
 use std::net::{IpAddr, SocketAddr};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 const FORWARDED_FOR: &str = "x-forwarded-for";
@@ -24,15 +25,23 @@ pub struct Refusals {
 
 struct Minute {
     since: Instant,
+    began: DateTime<Utc>,
     refused: u32,
+}
+
+/// Refusals of one minute that got no line.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+struct Unsaid {
+    requests: u32,
+    began: DateTime<Utc>,
 }
 
 /// What is to be said of one refusal.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 struct Saying {
     line: bool,
-    /// How many of the last minute got no line.
-    unsaid: u32,
+    /// Those of a minute that is over.
+    before: Option<Unsaid>,
 }
 
 impl Refusals {
@@ -41,12 +50,7 @@ impl Refusals {
         let Some(reason) = reason(error.code) else { return };
         metrics::counter!("entra_assets_refused_requests_total", "reason" => reason).increment(1);
         let saying = self.count(clock);
-        if saying.unsaid > 0 {
-            tracing::warn!(
-                requests = saying.unsaid,
-                "more requests were refused in the minute before, without a line each"
-            );
-        }
+        tell(saying.before);
         if saying.line {
             let address = client_address(request.peer_addr().map(|peer| peer.ip()), request.headers(), trusted);
             let address = address.map_or_else(|| "unknown".to_owned(), |address| address.to_string());
@@ -54,19 +58,46 @@ impl Refusals {
         }
     }
 
+    /// Tells of those without a line whose minute is over. The next refusal may come much later, or never.
+    pub fn tell_unsaid(&self, clock: &Clock) {
+        tell(take_over(&mut self.minute(), clock));
+    }
+
+    /// Tells of all without a line: the process ends.
+    pub fn tell_rest(&self) {
+        tell(self.minute().take().and_then(Minute::unsaid));
+    }
+
     fn count(&self, clock: &Clock) -> Saying {
-        let mut minute = self.minute.lock().unwrap_or_else(PoisonError::into_inner);
-        match minute.take() {
-            Some(Minute { since, refused }) if clock.elapsed_since(since) < MINUTE => {
-                *minute = Some(Minute { since, refused: refused.saturating_add(1) });
-                Saying { line: refused < MAX_LINES, unsaid: 0 }
-            }
-            before => {
-                *minute = Some(Minute { since: clock.instant(), refused: 1 });
-                let unsaid = before.map_or(0, |minute| minute.refused.saturating_sub(MAX_LINES));
-                Saying { line: true, unsaid }
-            }
-        }
+        let mut minute = self.minute();
+        let before = take_over(&mut minute, clock);
+        let new = || Minute { since: clock.instant(), began: clock.now(), refused: 0 };
+        let minute = minute.get_or_insert_with(new);
+        let line = minute.refused < MAX_LINES;
+        minute.refused = minute.refused.saturating_add(1);
+        Saying { line, before }
+    }
+
+    fn minute(&self) -> MutexGuard<'_, Option<Minute>> {
+        self.minute.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Minute {
+    fn unsaid(self) -> Option<Unsaid> {
+        let requests = self.refused.saturating_sub(MAX_LINES);
+        (requests > 0).then_some(Unsaid { requests, began: self.began })
+    }
+}
+
+/// Ends a minute that is over.
+fn take_over(minute: &mut Option<Minute>, clock: &Clock) -> Option<Unsaid> {
+    minute.take_if(|minute| clock.elapsed_since(minute.since) >= MINUTE)?.unsaid()
+}
+
+fn tell(unsaid: Option<Unsaid>) {
+    if let Some(Unsaid { requests, began }) = unsaid {
+        tracing::warn!(requests, %began, "more requests were refused within a minute, without a line each");
     }
 }
 
@@ -111,19 +142,37 @@ fn address(part: &[u8]) -> Option<IpAddr> {
 mod tests {
     use super::*;
     use actix_web::http::header::HeaderName;
-    use chrono::DateTime;
 
     #[test]
     fn the_log_has_a_few_lines_a_minute_and_the_number_of_the_rest() {
-        let clock = Clock::manual(DateTime::from_timestamp(1_780_300_000, 0).unwrap());
+        let began = DateTime::from_timestamp(1_780_300_000, 0).unwrap();
+        let clock = Clock::manual(began);
         let refusals = Refusals::default();
         let lines = (0..MAX_LINES + 5).filter(|_| refusals.count(&clock).line).count();
         assert_eq!(lines, MAX_LINES as usize);
         clock.advance(MINUTE);
-        assert_eq!(refusals.count(&clock), Saying { line: true, unsaid: 5 });
-        assert_eq!(refusals.count(&clock), Saying { line: true, unsaid: 0 });
+        let before = Some(Unsaid { requests: 5, began });
+        assert_eq!(refusals.count(&clock), Saying { line: true, before });
+        assert_eq!(refusals.count(&clock), Saying { line: true, before: None });
         clock.advance(MINUTE);
-        assert_eq!(refusals.count(&clock), Saying { line: true, unsaid: 0 });
+        assert_eq!(refusals.count(&clock), Saying { line: true, before: None });
+    }
+
+    #[test]
+    fn the_number_of_the_rest_does_not_wait_for_another_refusal() {
+        let began = DateTime::from_timestamp(1_780_300_000, 0).unwrap();
+        let clock = Clock::manual(began);
+        let refusals = Refusals::default();
+        let over = || take_over(&mut refusals.minute(), &clock);
+        (0..MAX_LINES + 5).for_each(|_| drop(refusals.count(&clock)));
+        clock.advance(MINUTE - Duration::from_secs(1));
+        assert_eq!(over(), None);
+        clock.advance(Duration::from_secs(3600));
+        assert_eq!(over(), Some(Unsaid { requests: 5, began }), "of its own minute, whenever it is told");
+        assert_eq!(over(), None, "once");
+        (0..=MAX_LINES).for_each(|_| drop(refusals.count(&clock)));
+        let rest = refusals.minute().take().and_then(Minute::unsaid);
+        assert_eq!(rest, Some(Unsaid { requests: 1, began: clock.now() }));
     }
 
     #[test]

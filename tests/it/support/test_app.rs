@@ -18,7 +18,7 @@ use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
 use std::net::TcpListener;
-use std::sync::mpsc;
+use std::sync::{Arc, mpsc};
 
 /// What the simulators take as secrets.
 pub const SECRETS: [&str; 4] = [SECRET, CONTAINER_TOKEN, API_TOKEN, FORGE_TOKEN];
@@ -308,7 +308,7 @@ fn serve(app: App, listener: TcpListener) -> ServerHandle {
     let (sender, receiver) = mpsc::channel();
     std::thread::spawn(move || {
         System::new().block_on(async {
-            let server = api::server(app, listener, Offer::All).unwrap();
+            let server = api::server(app, listener, Offer::All, Arc::default()).unwrap();
             sender.send(server.handle()).unwrap();
             server.await
         })
