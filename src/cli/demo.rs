@@ -111,7 +111,7 @@ impl Demo {
         let full = self.follow(&job, json!({"mode": "full"})).await?;
         say_step(&format!("Full run: {}", table::counts_in_words(&full)));
         let rows = table::rows(&truth, &self.simulators.assets.counts(), &full);
-        output::say(&format!("\n{}\n", table::render(&rows)));
+        output::say_as_it_is(&format!("\n{}\n", table::render(&rows)));
         if !arguments.exit {
             self.say_where_to_look(&job, &full, arguments.settings.console);
         }

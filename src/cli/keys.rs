@@ -194,15 +194,10 @@ fn table(rows: &[ApiKeyRow]) -> Table {
     table.set_header(["id", "name", "scopes", "expires", "last used"]);
     for row in rows {
         let scopes = row.scopes.iter().map(|scope| scope.as_str()).collect::<Vec<_>>().join(",");
-        table.add_row([row.id.to_string(), printable(&row.name), scopes, time(row.expires_at), time(row.last_used_at)]);
+        let name = output::in_one_line(&row.name);
+        table.add_row([row.id.to_string(), name, scopes, time(row.expires_at), time(row.last_used_at)]);
     }
     table
-}
-
-/// A stored name may have characters that a terminal would obey: they are shown as Rust writes them (`\u{1b}`).
-fn printable(name: &str) -> String {
-    let shown = |c: char| if c.is_control() { c.escape_default().to_string() } else { c.to_string() };
-    name.chars().map(shown).collect()
 }
 
 async fn revoke(id: ApiKeyId, of: Of) -> Result<()> {
@@ -225,12 +220,6 @@ async fn revoke(id: ApiKeyId, of: Of) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_control_character_of_a_name_is_shown_and_not_obeyed() {
-        assert_eq!(printable("Night\u{1b}[2Jly\n"), "Night\\u{1b}[2Jly\\n");
-        assert_eq!(printable("Nächtlich"), "Nächtlich");
-    }
 
     #[test]
     fn a_name_with_control_characters_is_refused() {

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tempfile::TempDir;
 use tokio::process::Command;
+use uuid::Uuid;
 
 /// A shell with the address and a key of the service.
 struct Shell<'a> {
@@ -249,6 +250,24 @@ async fn a_filter_is_previewed_by_its_name() {
     let (content, said) = shell.run(&["preview", "Staff", "--connection", "Contoso", "--json"]).await;
     let preview: Value = serde_json::from_str(&said).unwrap();
     assert!(content && preview["counts"]["users"]["count"].as_u64().unwrap() > 0, "{preview}");
+}
+
+/// Whoever may name a person in the directory could otherwise act on the terminals that show the name.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_directory_says_is_shown_and_not_obeyed() {
+    let app = TestApp::start().await;
+    app.create_connection(Scenario::Healthy).await;
+    app.create_filter(&json!({"name": "Staff"})).await;
+    let users: Vec<Uuid> = app.world.graph.read(|directory| directory.live_users().map(|(_, user)| user.id).collect());
+    let name = json!({"displayName": "Eve\u{1b}]0;owned\u{7}"}).as_object().unwrap().clone();
+    app.world.graph.change(|directory| users.iter().for_each(|id| drop(directory.update(*id, name.clone()).unwrap())));
+    let shell = Shell::new(&app);
+    let (content, said) = shell.run(&["preview", "Staff", "--connection", "Contoso"]).await;
+    assert!(content && said.contains("Eve\\u001b]0;owned\\u0007"), "{said}");
+    assert!(!said.contains(['\u{1b}', '\u{7}']), "{said}");
+    let (content, said) = shell.run(&["preview", "Staff", "--connection", "Contoso", "--json"]).await;
+    let preview: Value = serde_json::from_str(&said).unwrap();
+    assert!(content && preview["sample"]["users"][0]["displayName"] == name["displayName"], "{preview}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
