@@ -164,13 +164,14 @@ mod tests {
         let clock = Clock::manual(began);
         let refusals = Refusals::default();
         let over = || take_over(&mut refusals.minute(), &clock);
-        (0..MAX_LINES + 5).for_each(|_| drop(refusals.count(&clock)));
+        let refuse = |times: u32| (0..times).filter(|_| refusals.count(&clock).line).count();
+        refuse(MAX_LINES + 5);
         clock.advance(MINUTE - Duration::from_secs(1));
         assert_eq!(over(), None);
         clock.advance(Duration::from_secs(3600));
         assert_eq!(over(), Some(Unsaid { requests: 5, began }), "of its own minute, whenever it is told");
         assert_eq!(over(), None, "once");
-        (0..=MAX_LINES).for_each(|_| drop(refusals.count(&clock)));
+        refuse(MAX_LINES + 1);
         let rest = refusals.minute().take().and_then(Minute::unsaid);
         assert_eq!(rest, Some(Unsaid { requests: 1, began: clock.now() }));
     }
@@ -181,7 +182,8 @@ mod tests {
         let address = |peer: &str, forwarded: &[&str]| {
             let mut headers = HeaderMap::new();
             for text in forwarded {
-                headers.append(HeaderName::from_static(FORWARDED_FOR), HeaderValue::from_bytes(text.as_bytes()).unwrap());
+                headers
+                    .append(HeaderName::from_static(FORWARDED_FOR), HeaderValue::from_bytes(text.as_bytes()).unwrap());
             }
             client_address(Some(peer.parse().unwrap()), &headers, &trusted).unwrap().to_string()
         };

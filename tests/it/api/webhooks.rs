@@ -6,7 +6,6 @@ use crate::support::recorder;
 use crate::support::test_app::{TestApp, connection_body, pointers};
 use crate::support::world::World;
 use aws_lc_rs::hmac;
-use entra_assets::clock::Clock;
 use entra_assets::config::HttpSettings;
 use entra_assets::db::runs;
 use entra_assets::http::public::PublicClient;
@@ -263,18 +262,19 @@ async fn a_delivery_whose_end_cannot_be_stored_does_not_touch_the_others() {
 async fn a_delivery_whose_end_cannot_be_stored_at_the_end_of_the_service_is_told() {
     let heard = Log::listen();
     let (app, receiver) = start().await;
-    answer(&receiver, ResponseTemplate::new(299).set_delay(Duration::from_millis(500))).await;
+    let stopping = CancellationToken::new();
+    let stop = stopping.clone();
+    receiver.reset().await;
+    let received = move |_: &Request| {
+        stop.cancel();
+        ResponseTemplate::new(299).set_delay(Duration::from_millis(500))
+    };
+    Mock::given(matchers::method("POST")).respond_with(received).mount(&receiver).await;
     let webhook = add(&app, &receiver, json!(["failed"])).await;
     app.post(&format!("{webhook}/test"), &Value::Null).await.expect(202);
     let constraint = "ALTER TABLE webhook_deliveries ADD CONSTRAINT told_at_the_end CHECK (last_status <> 299)";
     connect(&app.world.database.urls.migrate).await.batch_execute(constraint).await.unwrap();
-    let stopping = CancellationToken::new();
-    let keeping = tokio::spawn(keep(app.world.app.clone(), stopping.clone()));
-    while receiver.received_requests().await.unwrap().is_empty() {
-        Clock::system().sleep(Duration::from_millis(10)).await;
-    }
-    stopping.cancel();
-    keeping.await.unwrap();
+    keep(app.world.app.clone(), stopping).await;
     let log = heard.text();
     let line = log.lines().find(|line| line.contains("what became of a delivery was not stored"));
     assert!(line.is_some_and(|line| line.contains("WARN")), "{log}");

@@ -68,5 +68,8 @@ async fn a_refused_sign_in_is_logged_with_its_address_and_counted() {
     app.world.clock.advance(std::time::Duration::from_secs(60));
     app.call_without_key(Method::GET, "/v1/jobs").send().await.problem(401, "unauthenticated");
     let log = heard.text();
-    assert!(log.lines().any(|line| line.contains("more requests were refused") && line.contains("requests=11")), "{log}");
+    assert!(
+        log.lines().any(|line| line.contains("more requests were refused") && line.contains("requests=11")),
+        "{log}"
+    );
 }
