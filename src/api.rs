@@ -42,7 +42,7 @@ mod once;
 pub mod openapi;
 pub mod organizations;
 mod page;
-mod patch;
+pub mod patch;
 pub mod problem;
 pub mod rate_limit;
 pub mod refusals;

@@ -12,6 +12,11 @@ text_enum! {
     }
 }
 
+/// The address of a site, as it is stored.
+pub fn site(entered: &str) -> String {
+    entered.trim_end_matches('/').to_owned()
+}
+
 text_enum! {
     /// What Assets does with objects that an import leaves out, as the administrator declared or as a run observed.
     #[derive(Default)]

@@ -4,8 +4,10 @@ use crate::text_enum::text_enum;
 
 text_enum! {
     /// What is sent to the destination.
+    #[derive(Default)]
     Deliver in "jobs.deliver" {
         /// Everything in scope.
+        #[default]
         Full = "full",
         /// What changed, if the destination ignores missing objects; otherwise everything in scope.
         Changes = "changes",

@@ -10,7 +10,7 @@ mod parameters;
 mod route;
 pub mod schema;
 
-pub use body::CheckedBody;
+pub use body::{CheckedBody, write_integers};
 pub use route::unknown_path;
 
 use super::rate_limit::Quota;

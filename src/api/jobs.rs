@@ -34,6 +34,18 @@ use serde_json::{Value, json};
 
 pub(super) const KIND: &str = "jobs";
 
+/// What null in a change stands for, where that is not nothing. A type that is named is imported, but devices are off by
+/// default.
+pub fn defaults() -> Value {
+    json!({"objects": Selection::default()})
+}
+
+/// The body of a job as it is stored: with the defaults of what is absent, and without short forms.
+pub fn stored(body: Value) -> serde_json::Result<Value> {
+    let job: CreateJob = serde_json::from_value(body)?;
+    serde_json::to_value(job.with_defaults())
+}
+
 /// What the document cannot say of a job: the attributes exist and the schedule is valid.
 pub(super) fn check(body: &Value, faults: &mut Faults) {
     if let Some(objects) = body.get("objects").filter(|objects| !objects.is_null())
@@ -209,8 +221,7 @@ pub async fn update_job(
     body: Body<UpdateJob>,
 ) -> Result<Found<JobResponse>> {
     let (organization, id) = (caller.organization, *id);
-    // A type that is named is imported, but devices are off by default.
-    let defaults = json!({"objects": Selection::default()});
+    let defaults = defaults();
     let changes_schedule = !matches!(body.0.schedule, Change::Keep);
     let job = app
         .db

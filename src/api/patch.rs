@@ -71,16 +71,27 @@ impl<T: Serialize + DeserializeOwned + ToSchema> Patch<T> {
     /// fields whose default is not that of their type.
     pub fn apply(&self, contract: &Contract, current: &T, defaults: &Value) -> Result<T> {
         let name = T::name();
-        let schema = json!({"$ref": format!("#/components/schemas/{name}")});
-        let mut changed = serde_json::to_value(current).map_err(Error::internal)?;
-        let place = Place { schemas: contract.schemas(), schema: Some(&schema) };
-        merge(place, &mut changed, &self.value, defaults);
-        remove_nulls(place, &mut changed);
+        let current = serde_json::to_value(current).map_err(Error::internal)?;
+        let changed = merged(contract.schemas(), &name, current, &self.value, defaults);
         let mut faults = Faults::default();
         contract.check(&name, &changed, &mut faults);
         faults.into_result()?;
         body::read(changed)
     }
+}
+
+/// A value with a patch applied, without fields that are null. `component`: its schema in the document.
+pub fn merged(schemas: &Schemas, component: &str, mut value: Value, patch: &Value, defaults: &Value) -> Value {
+    let schema = json!({"$ref": format!("#/components/schemas/{component}")});
+    let place = Place { schemas, schema: Some(&schema) };
+    merge(place, &mut value, patch, defaults);
+    remove_nulls(place, &mut value);
+    value
+}
+
+/// A value without fields that are null.
+pub fn without_nulls(schemas: &Schemas, component: &str, value: Value) -> Value {
+    merged(schemas, component, value, &json!({}), &Value::Null)
 }
 
 /// Where a merge stands in the document.
@@ -151,13 +162,13 @@ mod tests {
             "groups": {"type": "object"},
         }});
         let document = json!({"components": {"schemas": {"Rule": rule, "Filter": filter, "Where": {"oneOf": []}}}});
-        let (schemas, schema) = (Schemas::new(document).unwrap(), json!({"$ref": "#/components/schemas/Filter"}));
-        let place = Place { schemas: &schemas, schema: Some(&schema) };
-        let mut filter = json!({"users": {"where": {"property": "city", "operator": "eq", "value": "x"}}});
+        let schemas = Schemas::new(document).unwrap();
+        let filter = json!({"users": {"where": {"property": "city", "operator": "eq", "value": "x"}}});
         let tree = json!({"not": {"property": "mail", "operator": "eq", "value": null}});
-        merge(place, &mut filter, &json!({"users": {"where": tree, "odata": null}, "groups": null}), &Value::Null);
-        remove_nulls(place, &mut filter);
+        let patch = json!({"users": {"where": tree, "odata": null}, "groups": null});
+        let filter = merged(&schemas, "Filter", filter, &patch, &Value::Null);
         assert_eq!(filter, json!({"users": {"where": tree}}));
+        assert_eq!(without_nulls(&schemas, "Filter", filter.clone()), filter);
     }
 
     #[test]

@@ -46,7 +46,7 @@ pub(super) async fn read(request: &mut ServiceRequest, expected: &OperationBody)
 }
 
 /// Turns `5.0` into `5`: JSON Schema takes both for integers, serde does not.
-fn write_integers(value: &mut Value) {
+pub fn write_integers(value: &mut Value) {
     match value {
         Value::Number(number) => {
             let float = number.as_f64().filter(|_| number.is_f64());

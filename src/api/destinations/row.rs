@@ -5,7 +5,7 @@ use crate::api::patch::Change;
 use crate::app::App;
 use crate::db::destinations::{DestinationRow, LeadsTo, NewDestinationRow};
 use crate::db::mirror::hash;
-use crate::destination::DestinationKind;
+use crate::destination::{DestinationKind, site};
 use crate::error::{Error, Fault, Faults, Result};
 use crate::ids::{DestinationId, OrganizationId};
 use crate::seal::Place;
@@ -134,10 +134,6 @@ fn with_api(sealer: Sealer<'_>, row: NewDestinationRow, api: Option<ObjectApiBod
         api_token_sealed: Some(sealer.api_token(&api.api_token)?),
         ..row
     })
-}
-
-fn site(url: &str) -> String {
-    url.trim_end_matches('/').to_owned()
 }
 
 /// The columns of `row` with `change` applied.

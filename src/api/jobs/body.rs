@@ -113,6 +113,17 @@ pub struct CreateJob {
     pub schedule: Option<JobSchedule>,
 }
 
+impl CreateJob {
+    /// What is absent has its default. Without a schedule there is none.
+    pub(super) fn with_defaults(mut self) -> Self {
+        self.objects.get_or_insert_default();
+        self.memberships.get_or_insert_default();
+        self.deliver.get_or_insert_default();
+        self.removal.get_or_insert_default();
+        self
+    }
+}
+
 /// Changes to a job: omitted fields keep their value; null resets to the default.
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]

@@ -7,7 +7,7 @@ use crate::db::jobs::{self, JobRow, NewJobRow, References};
 use crate::directory::ObjectType;
 use crate::error::{Code, Error, Faults, Result};
 use crate::ids::{JobId, OrganizationId};
-use crate::job::{Deliver, RemovalPolicy, ScheduleMode};
+use crate::job::{RemovalPolicy, ScheduleMode};
 use crate::schedule::Schedule;
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
@@ -50,7 +50,7 @@ impl CreateJob {
             destination_id: self.destination_id.map(Uuid::from),
             objects: serde_json::to_value(self.objects.clone().unwrap_or_default()).map_err(Error::internal)?,
             memberships: self.memberships.unwrap_or_default(),
-            deliver: self.deliver.unwrap_or(Deliver::Full),
+            deliver: self.deliver.unwrap_or_default(),
             removal_policy: removal.policy,
             removal_after_missing_runs: removal.after_missing_runs,
             brake_percent: removal.brake_percent,
