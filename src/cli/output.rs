@@ -71,4 +71,13 @@ mod tests {
         assert!(!printed.contains(|c: char| c.is_control() && c != '\n'), "{printed:?}");
         assert_eq!(serde_json::from_str::<serde_json::Value>(&printed).unwrap(), value);
     }
+
+    #[test]
+    fn yaml_says_the_same_afterwards() {
+        for name in ["a\u{1b}[2J", "\u{7f}", "a\u{9b}31m", "a\u{85}b", "a\rb", "a\n\tb", "Nächtlich"] {
+            let value = serde_json::json!({"name": name});
+            let printed = printable(&yaml_serde::to_string(&value).unwrap());
+            assert_eq!(yaml_serde::from_str::<serde_json::Value>(&printed).unwrap(), value, "{printed:?}");
+        }
+    }
 }

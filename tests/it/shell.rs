@@ -1,14 +1,15 @@
 //! The commands that call a running service: `run preview export apply`, and `check`, which needs none.
 
+mod settings;
+
 use crate::support::test_app::{SECRETS, TestApp, connection_body};
 use crate::support::world::ADMIN_KEY;
 use entra_assets::clock::Clock;
 use entra_assets::sim::graph::Scenario;
 use serde_json::{Value, json};
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
-use tempfile::TempDir;
 use tokio::process::Command;
 use uuid::Uuid;
 
@@ -63,159 +64,6 @@ fn text(path: &Path) -> &str {
     path.to_str().unwrap()
 }
 
-/// A file with one of each, whose secrets are a variable and a file beside it.
-fn write_settings(dir: &TempDir, app: &TestApp) -> PathBuf {
-    let entered = Scenario::Healthy.credentials();
-    fs::write(dir.path().join("token"), format!("{}\n", app.world.assets.token())).unwrap();
-    let path = dir.path().join("settings.yaml");
-    let yaml = format!(
-        "connections:
-  - name: Contoso
-    tenantId: {}
-    clientId: {}
-    credential: {{kind: clientSecret, secret: {{env: CONTOSO_SECRET}}, expiresAt: 2099-01-01}}
-filters:
-  - name: Staff
-    users: {{odata: accountEnabled eq true}}
-    limits: {{maxUsers: 1000}}
-destinations:
-  - name: Assets
-    kind: assetsImport
-    token: {{file: token}}
-jobs:
-  - name: Nightly
-    connection: Contoso
-    filter: Staff
-    destination: Assets
-    schedule: {{cron: 0 5 * * *, timezone: Europe/Berlin}}
-",
-        entered.tenant_id, entered.client_id
-    );
-    fs::write(&path, yaml).unwrap();
-    path
-}
-
-fn change(path: &Path, from: &str, to: &str) {
-    let before = fs::read_to_string(path).unwrap();
-    assert!(before.contains(from), "{before}");
-    fs::write(path, before.replace(from, to)).unwrap();
-}
-
-async fn names(app: &TestApp, collection: &str) -> Vec<Value> {
-    let items = app.get(collection).await.expect(200)["items"].as_array().unwrap().clone();
-    items.iter().map(|item| item["name"].clone()).collect()
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_file_of_settings_is_applied_once_and_then_only_its_changes() {
-    let app = TestApp::start().await;
-    let dir = tempfile::tempdir().unwrap();
-    let file = write_settings(&dir, &app);
-    let shell = Shell::new(&app).with("CONTOSO_SECRET", &Scenario::Healthy.credentials().client_secret);
-    let all = |mark: &str| {
-        ["connection «Contoso»", "filter «Staff»", "destination «Assets»", "job «Nightly»"]
-            .map(|what| format!("{mark} {what}\n"))
-            .concat()
-    };
-    let apply = async |more: &[&str]| shell.run(&[&["apply", "-f", text(&file)], more].concat()).await;
-    assert_eq!(apply(&["--dry-run"]).await, (true, all("+")));
-    assert_eq!(names(&app, "/v1/connections").await, Vec::<Value>::new(), "a dry run changes nothing");
-    assert_eq!(apply(&[]).await, (true, all("+")));
-    assert_eq!(apply(&[]).await, (true, all("=")), "it is applied");
-    let jobs = app.get("/v1/jobs?expand=connection,filter,destination").await.expect(200);
-    for (kind, name) in [("connection", "Contoso"), ("filter", "Staff"), ("destination", "Assets")] {
-        assert_eq!(jobs["items"][0][kind]["name"], name, "{jobs}");
-    }
-
-    change(
-        &file,
-        "users: {odata: accountEnabled eq true}",
-        "users: {where: {property: department, operator: eq, value: Sales}}",
-    );
-    change(&file, "0 5 * * *", "0 6 * * *");
-    let changed = all("=").replace("= filter «Staff»", "~ filter «Staff»: users");
-    let changed = changed.replace("= job «Nightly»", "~ job «Nightly»: schedule");
-    assert_eq!(apply(&["--dry-run"]).await, (true, changed.clone()));
-    assert_eq!(apply(&[]).await, (true, changed));
-    assert_eq!(apply(&[]).await, (true, all("=")));
-
-    // Another secret is seen by its beginning; the rest only if it is asked for.
-    let other = Shell::new(&app).with("CONTOSO_SECRET", "xyz-another-secret-of-the-application");
-    let (_, said) = other.run(&["apply", "-f", text(&file), "--dry-run"]).await;
-    assert!(said.contains("~ connection «Contoso»: credential\n"), "{said}");
-    let (_, said) = apply(&["--dry-run", "--secrets"]).await;
-    assert!(
-        said.contains("~ connection «Contoso»: credential\n") && said.contains("~ destination «Assets»: token\n"),
-        "{said}"
-    );
-
-    // Without a job in the file it stays, unless deletions are asked for.
-    let before = fs::read_to_string(&file).unwrap();
-    fs::write(&file, format!("{}jobs: []\n", before.split("jobs:").next().unwrap())).unwrap();
-    let (_, said) = apply(&[]).await;
-    assert!(!said.contains("Nightly"), "{said}");
-    assert_eq!(names(&app, "/v1/jobs").await, ["Nightly"]);
-    let (content, said) = apply(&["--prune", "--json"]).await;
-    let plan: Value = serde_json::from_str(&said).unwrap();
-    assert!(content && plan[3]["action"] == "delete" && plan[3]["name"] == "Nightly", "{plan}");
-    assert_eq!(names(&app, "/v1/jobs").await, Vec::<Value>::new());
-    assert_eq!(names(&app, "/v1/filters").await, ["Staff"]);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn what_is_exported_has_no_secret_and_changes_nothing_where_it_is_applied() {
-    let app = TestApp::start().await;
-    let body = json!({
-        "name": "Sales", "users": {"where": {"property": "department", "operator": "eq", "value": "Sales"}},
-    });
-    let filter = app.create_filter(&body).await;
-    let schedule = json!({"cron": "0 5 * * *", "timezone": "Europe/Berlin", "enabled": false});
-    app.create_job(&json!({"filterId": filter, "schedule": schedule})).await;
-    app.create("/v1/destinations", &json!({"name": "Forge", "kind": "forge", "workspaceId": "w", "importId": "i"}))
-        .await;
-    let shell = Shell::new(&app);
-    let (content, exported) = shell.run(&["export"]).await;
-    assert!(content, "{exported}");
-    for part in ["env: CONTOSO_SECRET", "env: ASSETS_TOKEN", "connection: Contoso", "filter: Sales", "name: Nightly"] {
-        assert!(exported.contains(part), "{part} is not in\n{exported}");
-    }
-    for part in ["createdAt", "version", "nextRun", "connectionId", "null"] {
-        assert!(!exported.contains(part), "{part} is in\n{exported}");
-    }
-    let dir = tempfile::tempdir().unwrap();
-    let file = dir.path().join("exported.yaml");
-    fs::write(&file, exported).unwrap();
-    let (content, said) = shell.run(&["apply", "-f", text(&file), "--dry-run", "--prune"]).await;
-    assert!(content && said.lines().count() == 5 && said.lines().all(|line| line.starts_with("= ")), "{said}");
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn nothing_is_applied_of_a_file_with_a_fault() {
-    let app = TestApp::start().await;
-    let dir = tempfile::tempdir().unwrap();
-    let file = write_settings(&dir, &app);
-    change(&file, "accountEnabled eq true", "accountEnabled eq");
-    change(&file, "destination: Assets", "destination: Asets");
-    change(&file, "{file: token}", "abc");
-    let (content, said) = Shell::new(&app).run(&["apply", "-f", text(&file)]).await;
-    assert!(!content && said.contains("nothing was changed"), "{said}");
-    for part in [
-        "settings.yaml:2: connection «Contoso»: /credential/secret: the variable CONTOSO_SECRET is not set",
-        "settings.yaml:7: filter «Staff»: /users/odata",
-        "settings.yaml:11: destination «Assets»: /token: must be `{env: NAME}` or `{file: PATH}`",
-        "settings.yaml:15: job «Nightly»: /destination: neither the file nor the service has «Asets»",
-    ] {
-        assert!(said.contains(part), "{part} is not in\n{said}");
-    }
-    for collection in ["/v1/connections", "/v1/filters", "/v1/destinations", "/v1/jobs"] {
-        assert!(names(&app, collection).await.is_empty(), "{collection}");
-    }
-    let (content, said) = Shell::new(&app).with("ENTRA_ASSETS_KEY", "").run(&["export"]).await;
-    assert!(!content && said.contains("ENTRA_ASSETS_KEY"), "{said}");
-    let (content, said) = Shell::new(&app).with("ENTRA_ASSETS_KEY", "eak_wrong").run(&["export"]).await;
-    assert!(!content && said.contains("401"), "{said}");
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn a_run_is_started_and_followed_to_its_end() {
     let app = TestApp::start().await;
@@ -260,7 +108,11 @@ async fn what_a_directory_says_is_shown_and_not_obeyed() {
     app.create_filter(&json!({"name": "Staff"})).await;
     let users: Vec<Uuid> = app.world.graph.read(|directory| directory.live_users().map(|(_, user)| user.id).collect());
     let name = json!({"displayName": "Eve\u{1b}]0;owned\u{7}"}).as_object().unwrap().clone();
-    app.world.graph.change(|directory| users.iter().for_each(|id| drop(directory.update(*id, name.clone()).unwrap())));
+    app.world.graph.change(|directory| {
+        for id in &users {
+            directory.update(*id, name.clone()).unwrap();
+        }
+    });
     let shell = Shell::new(&app);
     let (content, said) = shell.run(&["preview", "Staff", "--connection", "Contoso"]).await;
     assert!(content && said.contains("Eve\\u001b]0;owned\\u0007"), "{said}");

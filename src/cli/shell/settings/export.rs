@@ -1,16 +1,18 @@
 //! `export`: what the service has, as a file that `apply` takes. It has no secret: only the names of variables for them.
 
 use super::Object;
+use super::existing::several;
 use super::kind::{KINDS, Kind};
-use super::secret::reference;
+use super::secret::Variables;
 use crate::api;
+use crate::api::contract::schema::Schemas;
 use crate::cli::calls::Calls;
 use crate::cli::output::say;
 use crate::cli::shell::ServiceArgs;
-use anyhow::{Result, anyhow};
+use anyhow::{Result, anyhow, bail};
 use clap::Args;
 use serde_json::{Value, json};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 #[derive(Args)]
 pub struct Export {
@@ -21,17 +23,26 @@ pub struct Export {
     service: ServiceArgs,
 }
 
+/// What the service has, as far as it was read.
+#[derive(Default)]
+struct Read {
+    /// By id.
+    names: HashMap<String, Value>,
+    variables: Variables,
+}
+
 pub async fn run(arguments: &Export) -> Result<()> {
     let calls = arguments.service.calls()?;
     let contract = api::contract().map_err(|error| anyhow!(error.detail))?;
-    let mut file = Object::new();
-    let mut names = HashMap::new();
+    let (mut file, mut read) = (Object::new(), Read::default());
     for kind in &KINDS {
+        let listed = calls.list(&kind.path(), &[]).await?;
+        refuse_twins(kind, &listed)?;
         let mut items = Vec::new();
-        for listed in calls.list(&kind.path(), &[]).await? {
+        for listed in listed {
             let Some(id) = listed["id"].as_str() else { continue };
-            names.insert(id.to_owned(), listed["name"].clone());
-            items.push(item(&calls, kind, contract.document(), id, &names).await?);
+            read.names.insert(id.to_owned(), listed["name"].clone());
+            items.push(item(&calls, kind, contract.schemas(), id, &mut read).await?);
         }
         file.insert(kind.name.to_owned(), Value::Array(items));
     }
@@ -43,37 +54,47 @@ pub async fn run(arguments: &Export) -> Result<()> {
     Ok(())
 }
 
-async fn item(calls: &Calls, kind: &Kind, document: &Value, id: &str, names: &HashMap<String, Value>) -> Result<Value> {
+/// In a file things are found by their names.
+fn refuse_twins(kind: &Kind, listed: &[Value]) -> Result<()> {
+    let mut names = HashSet::new();
+    match listed.iter().filter_map(|item| item["name"].as_str()).find(|name| !names.insert(*name)) {
+        Some(twin) => bail!(several(kind.name, twin)),
+        None => Ok(()),
+    }
+}
+
+async fn item(calls: &Calls, kind: &Kind, schemas: &Schemas, id: &str, read: &mut Read) -> Result<Value> {
     let answer = calls.get(&format!("{}/{id}", kind.path())).await?;
-    let mut fields = kind.writable(document, &answer);
+    let mut fields = kind.writable(schemas, &answer);
     for (field, of_api, _) in kind.references {
         if let Some(id) = fields.remove(*of_api)
-            && let Some(name) = id.as_str().and_then(|id| names.get(id))
+            && let Some(name) = id.as_str().and_then(|id| read.names.get(id))
         {
             fields.insert((*field).to_owned(), name.clone());
         }
     }
     let name = answer["name"].as_str().unwrap_or_default();
-    add_secrets(kind, name, &mut fields);
+    add_secrets(kind, name, &mut fields, &mut read.variables);
     Ok(Value::Object(fields))
 }
 
 /// In the places of the stored secrets, which no answer has.
-fn add_secrets(kind: &Kind, name: &str, fields: &mut Object) {
+fn add_secrets(kind: &Kind, name: &str, fields: &mut Object, variables: &mut Variables) {
+    let mut reference = |what: &str| variables.reference(name, what);
     match kind.name {
         "connections" => {
             let credential = fields.get("credential").cloned().unwrap_or_default();
             let expires_at = &credential["expiresAt"];
             let written = match credential["kind"].as_str() {
                 Some("clientSecret") if expires_at.is_null() => {
-                    json!({"kind": "clientSecret", "secret": reference(name, "SECRET")})
+                    json!({"kind": "clientSecret", "secret": reference("SECRET")})
                 }
                 Some("clientSecret") => {
-                    json!({"kind": "clientSecret", "secret": reference(name, "SECRET"), "expiresAt": expires_at})
+                    json!({"kind": "clientSecret", "secret": reference("SECRET"), "expiresAt": expires_at})
                 }
                 Some("certificate") => json!({
-                    "kind": "certificate", "certificate": reference(name, "CERTIFICATE"),
-                    "privateKey": reference(name, "PRIVATE_KEY"),
+                    "kind": "certificate", "certificate": reference("CERTIFICATE"),
+                    "privateKey": reference("PRIVATE_KEY"),
                 }),
                 kind => json!({ "kind": kind }),
             };
@@ -81,10 +102,10 @@ fn add_secrets(kind: &Kind, name: &str, fields: &mut Object) {
         }
         "destinations" => {
             if fields.get("kind").is_some_and(|kind| kind == "assetsImport") {
-                fields.insert("token".to_owned(), reference(name, "TOKEN"));
+                fields.insert("token".to_owned(), reference("TOKEN"));
             }
             if let Some(api) = fields.get_mut("api").and_then(Value::as_object_mut) {
-                api.insert("apiToken".to_owned(), reference(name, "API_TOKEN"));
+                api.insert("apiToken".to_owned(), reference("API_TOKEN"));
             }
         }
         _ => {}

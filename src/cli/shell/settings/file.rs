@@ -2,6 +2,7 @@
 
 use super::Object;
 use super::kind::{KINDS, Kind};
+use crate::api::contract::write_integers;
 use crate::cli::variables::nearest;
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
@@ -44,7 +45,8 @@ impl Settings {
         if text.len() as u64 > MAX_BYTES {
             bail!("{shown} has more than {MAX_BYTES} bytes");
         }
-        let value: Value = yaml_serde::from_str(&text).with_context(|| format!("{shown} is not valid YAML"))?;
+        let mut value: Value = yaml_serde::from_str(&text).with_context(|| format!("{shown} is not valid YAML"))?;
+        write_integers(&mut value);
         let top = match value {
             Value::Object(top) => top,
             Value::Null => Object::new(),
@@ -151,6 +153,12 @@ mod tests {
         assert_eq!(found, [("connections", "Contoso", Some(7)), ("jobs", "Nightly", Some(2))]);
         assert!(settings.place(&settings.items[0]).ends_with("settings.yaml:7: connection «Contoso»"));
         assert!(read("").unwrap().items.is_empty());
+    }
+
+    #[test]
+    fn a_whole_number_may_be_written_with_a_point() {
+        let settings = read("filters:\n- name: A\n  limits: {maxUsers: 10.0}\n").unwrap();
+        assert_eq!(settings.items[0].fields["limits"], serde_json::json!({"maxUsers": 10}));
     }
 
     #[test]

@@ -1,7 +1,10 @@
 //! What a file of settings can have, in the order in which one refers to another.
 
-use super::Object;
-use serde_json::{Map, Value};
+use super::{Object, stored};
+use crate::api::contract::schema::Schemas;
+use crate::api::jobs;
+use crate::api::patch::{merged, without_nulls};
+use serde_json::{Value, json};
 
 /// One kind of settings.
 #[derive(Debug)]
@@ -17,6 +20,10 @@ pub(super) struct Kind {
     pub(super) secrets: &'static [&'static str],
     /// Fields of which only one part is set at a time, so that a change of one takes the place of the other.
     pub(super) whole: &'static [&'static str],
+    /// What null in a change stands for, where that is not nothing.
+    defaults: fn() -> Value,
+    /// Writes the fields as the service stores them.
+    stored: fn(&Object) -> Option<Object>,
 }
 
 pub(super) static KINDS: [Kind; 4] = [
@@ -27,6 +34,8 @@ pub(super) static KINDS: [Kind; 4] = [
         references: &[],
         secrets: &["/credential/secret", "/credential/certificate", "/credential/privateKey"],
         whole: &[],
+        defaults: || Value::Null,
+        stored: stored::connection,
     },
     Kind {
         name: "filters",
@@ -34,7 +43,9 @@ pub(super) static KINDS: [Kind; 4] = [
         schema: "CreateFilter",
         references: &[],
         secrets: &[],
-        whole: &["users", "groups", "devices"],
+        whole: &["users", "groups", "devices", "applications", "servicePrincipals", "administrativeUnits"],
+        defaults: || Value::Null,
+        stored: stored::filter,
     },
     Kind {
         name: "destinations",
@@ -43,6 +54,8 @@ pub(super) static KINDS: [Kind; 4] = [
         references: &[],
         secrets: &["/token", "/api/apiToken"],
         whole: &[],
+        defaults: || Value::Null,
+        stored: stored::destination,
     },
     Kind {
         name: "jobs",
@@ -55,6 +68,8 @@ pub(super) static KINDS: [Kind; 4] = [
         ],
         secrets: &[],
         whole: &[],
+        defaults: jobs::defaults,
+        stored: stored::job,
     },
 ];
 
@@ -64,23 +79,47 @@ impl Kind {
     }
 
     /// What the API answers, with the fields alone that can be written, and without those that are not set.
-    pub(super) fn writable(&self, document: &Value, answer: &Value) -> Object {
-        let mut item = known_fields(document, &[self.schema], answer);
+    pub(super) fn writable(&self, schemas: &Schemas, answer: &Value) -> Object {
+        let mut item = known_fields(schemas, self.schema, answer);
         if self.name == "jobs"
             && let Some(schedule) = item.get_mut("schedule")
         {
-            *schedule = Value::Object(known_fields(document, &["JobSchedule"], schedule));
+            // A pause is no setting: it ends by itself or by a person, and then the schedule is on as before.
+            let is_on = schedule["enabled"] == true || schedule["pausedReason"].is_string();
+            let mut known = known_fields(schemas, "JobSchedule", schedule);
+            known.insert("enabled".to_owned(), json!(is_on));
+            *schedule = Value::Object(known);
         }
         item
     }
+
+    /// The fields that the service has after a change of `current`.
+    pub(super) fn after(&self, schemas: &Schemas, current: &Object, change: &Object) -> Object {
+        let (current, change) = (Value::Object(current.clone()), Value::Object(change.clone()));
+        match merged(schemas, self.schema, current, &change, &(self.defaults)()) {
+            Value::Object(changed) => (self.stored)(&changed).unwrap_or(changed),
+            _ => Object::new(),
+        }
+    }
+
+    /// Whether a field of a file says only that nothing was known yet. The service may know more by now: somebody entered
+    /// the credential, or a run saw what Assets does.
+    pub(super) fn says_nothing_yet(&self, field: &str, value: &Value) -> bool {
+        match (self.name, field) {
+            ("connections", "credential") => *value == json!({"kind": "awaited"}),
+            ("destinations", "missingObjects") => value == "unknown",
+            _ => false,
+        }
+    }
 }
 
-/// The fields of `value` that one of the schemas has.
-fn known_fields(document: &Value, schemas: &[&str], value: &Value) -> Object {
-    let fields: Vec<String> = schemas.iter().flat_map(|schema| fields_of(document, schema)).collect();
-    let known =
-        value.as_object().into_iter().flatten().filter(|(name, value)| !value.is_null() && fields.contains(*name));
-    known.map(|(name, value)| (name.clone(), without_nulls(value))).collect()
+/// The fields of `value` that the schema has.
+fn known_fields(schemas: &Schemas, schema: &str, value: &Value) -> Object {
+    let fields = fields_of(schemas.document(), schema);
+    match without_nulls(schemas, schema, value.clone()) {
+        Value::Object(known) => known.into_iter().filter(|(name, _)| fields.contains(name)).collect(),
+        _ => Object::new(),
+    }
 }
 
 /// The names of the fields of a schema; of a choice, those of all its forms.
@@ -93,14 +132,41 @@ fn fields_of(document: &Value, schema: &str) -> Vec<String> {
     own.chain(of_forms).collect()
 }
 
-/// In an answer a field that is not set is null; in a file it is left out.
-fn without_nulls(value: &Value) -> Value {
-    match value {
-        Value::Object(fields) => {
-            let set = fields.iter().filter(|(_, value)| !value.is_null());
-            Value::Object(set.map(|(name, value)| (name.clone(), without_nulls(value))).collect::<Map<_, _>>())
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api;
+    use crate::filter::EntityKind;
+
+    fn kind(name: &str) -> &'static Kind {
+        KINDS.iter().find(|kind| kind.name == name).unwrap()
+    }
+
+    #[test]
+    fn a_condition_on_any_kind_of_object_takes_the_place_of_another() {
+        assert_eq!(kind("filters").whole, EntityKind::ALL.map(EntityKind::as_str));
+    }
+
+    #[test]
+    fn a_null_in_a_tree_of_conditions_is_a_value() {
+        let contract = api::contract().unwrap();
+        let tree = json!({"not": {"property": "mail", "operator": "eq", "value": null}});
+        let answer = json!({
+            "id": "1", "name": "A", "users": {"where": tree}, "groups": null, "limits": {"maxUsers": null, "maxGroups": 1},
+        });
+        let written = json!({"name": "A", "users": {"where": tree}, "limits": {"maxGroups": 1}});
+        assert_eq!(Value::Object(kind("filters").writable(contract.schemas(), &answer)), written);
+    }
+
+    #[test]
+    fn a_paused_schedule_is_written_as_it_goes_on() {
+        let contract = api::contract().unwrap();
+        for (enabled, paused, written) in
+            [(true, Value::Null, true), (false, Value::Null, false), (false, json!("manual"), true)]
+        {
+            let schedule = json!({"cron": "@daily", "enabled": enabled, "pausedReason": paused, "nextRunAt": null});
+            let found = kind("jobs").writable(contract.schemas(), &json!({"name": "A", "schedule": schedule}));
+            assert_eq!(found["schedule"], json!({"cron": "@daily", "enabled": written}));
         }
-        Value::Array(items) => Value::Array(items.iter().map(without_nulls).collect()),
-        other => other.clone(),
     }
 }

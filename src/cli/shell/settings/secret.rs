@@ -1,6 +1,7 @@
 //! Secrets of a file of settings: never the secret itself, only where it is: `{env: NAME}` or `{file: PATH}`.
 
 use serde_json::{Value, json};
+use std::collections::HashSet;
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
@@ -37,14 +38,25 @@ fn read(path: &Path) -> Result<String, String> {
     }
 }
 
-/// The reference that stands for a stored secret, which nobody can read: a variable named after its owner.
-pub(super) fn reference(owner: &str, what: &str) -> Value {
-    let words = format!("{owner}_{what}");
-    let name: String =
-        words.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' }).collect();
-    // A name of a variable does not begin with a digit.
-    let name = if name.starts_with(|c: char| c.is_ascii_digit()) { format!("_{name}") } else { name };
-    json!({ "env": name })
+/// The variables of a file that stand for stored secrets, which nobody can read.
+#[derive(Default)]
+pub(super) struct Variables(HashSet<String>);
+
+impl Variables {
+    /// The reference to a secret: a variable that is named after the owner and is not one of another secret.
+    pub(super) fn reference(&mut self, owner: &str, what: &str) -> Value {
+        let words = format!("{owner}_{what}");
+        let name: String =
+            words.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' }).collect();
+        // A name of a variable does not begin with a digit.
+        let name = if name.starts_with(|c: char| c.is_ascii_digit()) { format!("_{name}") } else { name };
+        let (mut free, mut number) = (name.clone(), 1);
+        while !self.0.insert(free.clone()) {
+            number += 1;
+            free = format!("{name}_{number}");
+        }
+        json!({ "env": free })
+    }
 }
 
 #[cfg(test)]
@@ -68,7 +80,17 @@ mod tests {
 
     #[test]
     fn a_variable_is_named_after_the_owner_of_the_secret() {
-        assert_eq!(reference("Contoso Ltd.", "SECRET"), json!({"env": "CONTOSO_LTD__SECRET"}));
-        assert_eq!(reference("1st", "TOKEN"), json!({"env": "_1ST_TOKEN"}));
+        let mut variables = Variables::default();
+        for (owner, what, name) in [
+            ("Contoso Ltd.", "SECRET", "CONTOSO_LTD__SECRET"),
+            ("1st", "TOKEN", "_1ST_TOKEN"),
+            ("contoso ltd!", "SECRET", "CONTOSO_LTD__SECRET_2"),
+            ("Contoso-Ltd-", "SECRET", "CONTOSO_LTD__SECRET_3"),
+            ("Contoso Ltd.", "TOKEN", "CONTOSO_LTD__TOKEN"),
+            ("ÄÖ", "TOKEN", "___TOKEN"),
+            ("日本", "TOKEN", "___TOKEN_2"),
+        ] {
+            assert_eq!(variables.reference(owner, what), json!({"env": name}), "{owner}");
+        }
     }
 }
