@@ -1,14 +1,19 @@
 //! `run`: starts a run of a job, and follows it if asked.
 
 use super::{ServiceArgs, find};
-use crate::cli::calls::Calls;
+use crate::cli::calls::{Calls, Refused};
 use crate::cli::output::{say, say_aside};
-use anyhow::{Context, Result, bail};
+use crate::clock::Clock;
+use anyhow::{Context, Error, Result, bail};
 use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
+use std::time::Duration;
 
 /// How long the service waits for the next event of a run.
 const WAIT_SECONDS: u32 = 20;
+/// How long the service may be away while a run is followed: it starts anew, or a server in front of it does.
+const PATIENCE: Duration = Duration::from_secs(120);
+const PAUSE: Duration = Duration::from_secs(2);
 
 #[derive(Args)]
 pub struct Run {
@@ -71,8 +76,11 @@ pub async fn run(arguments: &Run) -> Result<()> {
         return Ok(());
     }
     say_aside(&format!("run {id}"));
-    follow(&calls, &id).await?;
-    let ended = calls.get(&format!("/v1/runs/{id}")).await?;
+    let ended = follow(&calls, &Clock::system(), &id).await.with_context(|| {
+        format!(
+            "the end of the run was not seen. It goes on without this command; GET /v1/runs/{id} and the console tell"
+        )
+    })?;
     match arguments.json {
         true => say(&serde_json::to_string_pretty(&ended)?),
         false => say(&in_words(&ended)),
@@ -86,11 +94,12 @@ pub async fn run(arguments: &Run) -> Result<()> {
     }
 }
 
-/// Shows each stage as it goes on, on standard error, until the run ends or waits for somebody.
-async fn follow(calls: &Calls, id: &str) -> Result<()> {
+/// Shows each stage as it goes on, on standard error, until the run ends or waits for somebody. Returns the run.
+async fn follow(calls: &Calls, clock: &Clock, id: &str) -> Result<Value> {
     let (mut after, mut shown) = (0, String::new());
     loop {
-        let answer = calls.get(&format!("/v1/runs/{id}/events?after={after}&wait={WAIT_SECONDS}")).await?;
+        let events = format!("/v1/runs/{id}/events?after={after}&wait={WAIT_SECONDS}");
+        let answer = get_patiently(calls, clock, &events).await?;
         for line in answer["items"].as_array().into_iter().flatten().filter_map(line) {
             if line != shown {
                 say_aside(&line);
@@ -99,8 +108,36 @@ async fn follow(calls: &Calls, id: &str) -> Result<()> {
         }
         after = answer["nextAfter"].as_i64().unwrap_or(after);
         if answer["done"] == true || answer["state"] == "awaitingApproval" {
-            return Ok(());
+            return get_patiently(calls, clock, &format!("/v1/runs/{id}")).await;
         }
+    }
+}
+
+/// Asks again while the service is away. A run goes on in the meantime, so whoever follows it should not give up.
+async fn get_patiently(calls: &Calls, clock: &Clock, path: &str) -> Result<Value> {
+    let mut away_since = None;
+    loop {
+        let error = match calls.get(path).await {
+            Ok(answer) => return Ok(answer),
+            Err(error) => error,
+        };
+        let is_first = away_since.is_none();
+        let since = *away_since.get_or_insert_with(|| clock.instant());
+        if !is_passing(&error) || clock.elapsed_since(since) >= PATIENCE {
+            return Err(error);
+        }
+        if is_first {
+            say_aside(&format!("  {error:#}; asking again for {} s", PATIENCE.as_secs()));
+        }
+        clock.sleep(PAUSE).await;
+    }
+}
+
+/// Whether another try may succeed: there was no answer, or one that says so.
+fn is_passing(error: &Error) -> bool {
+    match error.downcast_ref::<Refused>() {
+        Some(refused) => refused.status == 429 || refused.status >= 500,
+        None => error.chain().any(|cause| cause.is::<reqwest::Error>()),
     }
 }
 
@@ -137,4 +174,76 @@ fn in_words(run: &Value) -> String {
         lines.extend(run["error"]["advice"].as_str().map(|advice| format!("    {advice}")));
     }
     lines.join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::HttpSettings;
+    use crate::http;
+    use chrono::DateTime;
+    use secrecy::SecretString;
+    use std::net::TcpListener;
+    use wiremock::matchers::{path, query_param};
+    use wiremock::{Mock, MockServer, ResponseTemplate};
+
+    fn calls(address: &str) -> Calls {
+        let client = http::direct_client(&HttpSettings::default()).unwrap();
+        Calls::with_client(client, address, &SecretString::from("a-key"))
+    }
+
+    /// Time passes only while the command waits.
+    fn clock() -> Clock {
+        Clock::manual_sleepless(DateTime::UNIX_EPOCH)
+    }
+
+    fn answer(body: Value) -> ResponseTemplate {
+        ResponseTemplate::new(200).set_body_json(body)
+    }
+
+    #[tokio::test]
+    async fn a_run_is_followed_while_a_gateway_fails_for_a_time() {
+        let gateway = MockServer::start().await;
+        let (events, clock) = ("/v1/runs/r/events", clock());
+        let first = json!({"items": [], "nextAfter": 7, "done": false, "state": "running"});
+        let once = |after: &str, answer: ResponseTemplate| {
+            let mock = Mock::given(path(events)).and(query_param("after", after)).respond_with(answer);
+            mock.up_to_n_times(1).expect(1)
+        };
+        once("0", answer(first)).mount(&gateway).await;
+        for status in [502, 429, 503] {
+            once("7", ResponseTemplate::new(status).set_body_string("a page of the gateway")).mount(&gateway).await;
+        }
+        once("7", answer(json!({"items": [], "nextAfter": 9, "done": true, "state": "succeeded"})))
+            .mount(&gateway)
+            .await;
+        let run = Mock::given(path("/v1/runs/r"));
+        run.respond_with(ResponseTemplate::new(500)).up_to_n_times(1).expect(1).mount(&gateway).await;
+        let run = Mock::given(path("/v1/runs/r"));
+        run.respond_with(answer(json!({"state": "succeeded"}))).expect(1).mount(&gateway).await;
+        let ended = follow(&calls(&gateway.uri()), &clock, "r").await.unwrap();
+        assert_eq!(ended, json!({"state": "succeeded"}));
+        assert_eq!(clock.now(), DateTime::UNIX_EPOCH + 4 * PAUSE);
+    }
+
+    #[tokio::test]
+    async fn a_service_that_stays_away_is_asked_for_two_minutes() {
+        let gateway = MockServer::start().await;
+        Mock::given(path("/v1/runs/r/events")).respond_with(ResponseTemplate::new(503)).mount(&gateway).await;
+        let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        for (address, status) in [(gateway.uri(), Some(503)), (format!("http://{nobody}"), None)] {
+            let clock = clock();
+            let error = follow(&calls(&address), &clock, "r").await.unwrap_err();
+            assert_eq!(error.downcast_ref::<Refused>().map(|refused| refused.status), status, "{error:#}");
+            assert_eq!(clock.now(), DateTime::UNIX_EPOCH + PATIENCE, "{error:#}");
+        }
+    }
+
+    #[tokio::test]
+    async fn what_another_try_cannot_mend_is_told_at_once() {
+        let (gateway, clock) = (MockServer::start().await, clock());
+        Mock::given(path("/v1/runs/r/events")).respond_with(ResponseTemplate::new(401)).expect(1).mount(&gateway).await;
+        let error = follow(&calls(&gateway.uri()), &clock, "r").await.unwrap_err();
+        assert_eq!((error.downcast_ref::<Refused>().unwrap().status, clock.now()), (401, DateTime::UNIX_EPOCH));
+    }
 }
