@@ -96,7 +96,7 @@ fn check_master_key(findings: &mut Findings, settings: &Settings) -> Option<KeyR
     let is_set = settings.security.master_key.is_some();
     if is_embedded && !is_set {
         let data_dir = findings.result_quietly("data directory", settings.database.data_dir())?;
-        if !data_dir::has_master_key(&data_dir) {
+        if data_dir::master_key_file(&data_dir).is_none() {
             match postgres::exists(&data_dir) {
                 true => findings.fail("master key", "The data directory contains a database but no `master-key` file. Restore the file from a backup: without it no stored secret can be decrypted."),
                 false => findings.note("master key", "not created yet; the first start of the service creates it in the data directory"),

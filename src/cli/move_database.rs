@@ -31,7 +31,7 @@ pub async fn run(arguments: &MoveDatabase) -> Result<()> {
     }
     let keys = match &settings.security.master_key {
         Some(keys) => KeyRing::parse(keys)?,
-        None if data_dir::has_master_key(&data_dir) => {
+        None if data_dir::master_key_file(&data_dir).is_some() => {
             KeyRing::parse(&data_dir::load_or_create_master_key(&data_dir)?.key)?
         }
         None => bail!("{} has no file `master-key`, so nobody could read the secrets", data_dir.display()),
@@ -44,12 +44,16 @@ pub async fn run(arguments: &MoveDatabase) -> Result<()> {
     source.stop().await?;
     moved?;
     say("Everything was copied. The data directory is as it was, so keep it until the new database has a backup.");
-    say("Start the service with the settings of this command, and with the same master key:");
-    if settings.security.master_key.is_none() {
-        say(&format!("  ENTRA_ASSETS_MASTER_KEY_FILE={}", data_dir.join("master-key").display()));
-    }
-    if settings.security.admin_key.is_none() {
-        say(&format!("  ENTRA_ASSETS_ADMIN_KEY_FILE={}", data_dir.join("admin-key").display()));
+    say("Start the service with the settings of this command, and with the same keys:");
+    let of_settings = &settings.security;
+    let files = [
+        ("ENTRA_ASSETS_MASTER_KEY", of_settings.master_key.is_some(), data_dir::master_key_file(&data_dir)),
+        ("ENTRA_ASSETS_ADMIN_KEY", of_settings.admin_key.is_some(), data_dir::admin_key_file(&data_dir)),
+    ];
+    for (setting, is_set, file) in files {
+        if let Some(file) = file.filter(|_| !is_set) {
+            say(&format!("  {setting}_FILE={}", file.display()));
+        }
     }
     Ok(())
 }
@@ -57,17 +61,27 @@ pub async fn run(arguments: &MoveDatabase) -> Result<()> {
 async fn move_all(source: &Embedded, target: &Database, keys: &KeyRing) -> Result<()> {
     let urls = source.urls();
     let options = |url: String| Options::new(&url.into(), None);
-    let (owner, runtime) = (options(urls.migrate)?, options(urls.runtime)?);
-    migrate::up(&owner, runtime.role().as_deref()).await.context("the source")?;
+    if !migrate::pending(&options(urls.migrate)?).await?.is_empty() {
+        bail!(
+            "the data directory has the tables of an older version, and this command does not change it. Run \
+             `entra-assets migrate` without DATABASE_URL first"
+        );
+    }
+    open_secrets(&options(urls.runtime)?, keys).await.context("nothing was copied")?;
     migrate::up(&target.migrate, target.runtime.role().as_deref()).await.context("the target")?;
     let copied =
         relocate::copy(&options(urls.superuser)?, &target.migrate).await.map_err(|error| anyhow!(error.detail))?;
     for copied in copied.iter().filter(|copied| copied.rows > 0) {
         say_aside(&format!("{:>12}  {}", copied.rows, copied.table));
     }
-    let db = Db::new(&target.runtime, CONNECTIONS)?;
-    let tally = secrets::inspect(&db, keys).await.and_then(secrets::Tally::into_result);
-    let tally = tally.context("everything was copied, but not every secret can be decrypted with this master key")?;
-    say_aside(&format!("{:>12}  secrets, all of which can be decrypted", tally.values));
+    let opened = open_secrets(&target.runtime, keys).await.context("everything was copied")?;
+    say_aside(&format!("{opened:>12}  secrets, all of which can be decrypted"));
     Ok(())
+}
+
+/// Decrypts every secret of a database. Returns how many there are.
+async fn open_secrets(database: &Options, keys: &KeyRing) -> Result<u64> {
+    let db = Db::new(database, CONNECTIONS)?;
+    let tally = secrets::inspect(&db, keys).await.and_then(secrets::Tally::into_result);
+    Ok(tally.context("not every secret can be decrypted with this master key")?.values)
 }

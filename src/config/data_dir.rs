@@ -9,7 +9,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use std::fs::{self, DirBuilder, OpenOptions};
 use std::io::{ErrorKind, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 const MASTER_KEY: &str = "master-key";
 const ADMIN_KEY: &str = "admin-key";
@@ -33,9 +33,14 @@ pub fn load_or_create_admin_key(data_dir: &Path) -> Result<StoredKey> {
     load_or_create(data_dir, ADMIN_KEY, || URL_SAFE_NO_PAD.encode(random_bytes::<32>()).into())
 }
 
-/// Whether the data directory has a master key.
-pub fn has_master_key(data_dir: &Path) -> bool {
-    data_dir.join(MASTER_KEY).exists()
+/// The file with the master key, if there is one.
+pub fn master_key_file(data_dir: &Path) -> Option<PathBuf> {
+    Some(data_dir.join(MASTER_KEY)).filter(|path| path.exists())
+}
+
+/// The file with the admin key, if there is one.
+pub fn admin_key_file(data_dir: &Path) -> Option<PathBuf> {
+    Some(data_dir.join(ADMIN_KEY)).filter(|path| path.exists())
 }
 
 fn load_or_create(data_dir: &Path, name: &str, make: impl FnOnce() -> SecretString) -> Result<StoredKey> {
