@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
-# Measures imports and filters. docs/PERFORMANCE.md shows the results.
+# Measures imports, filters and the service beside its runs. docs/PERFORMANCE.md shows the results.
 #
 #   scripts/bench.sh                 a small import, and the benchmarks of filters
 #   scripts/bench.sh large           the imports of docs/PERFORMANCE.md: half an hour
+#   scripts/bench.sh load            start, queue and API
 #   scripts/bench.sh --users 5000 …  one import; `entra-assets bench --help` names the options
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -27,5 +28,6 @@ large)
     bench --users 20000 --groups 2000 --memberships 200000 --steps full
     bench --users 200000 --groups 20000 --memberships 2000000 --steps full
     ;;
+load) bench --load --users 20000 --groups 2000 --memberships 200000 ;;
 *) bench "$@" ;;
 esac

@@ -55,6 +55,13 @@ fn the_file_of_a_hidden_secret_is_hidden_too() {
     assert!(!said.contains("bare-database-url"), "{said}");
 }
 
+/// Otherwise it would fail after some minutes.
+#[test]
+fn a_load_beside_runs_that_are_too_short_is_refused_at_the_start() {
+    let (content, said) = run(&["bench", "--load", "--users", "19999"], &[]);
+    assert!(!content && said.contains("give --users 20000 or more"), "{said}");
+}
+
 #[test]
 fn a_secret_and_a_file_with_it_are_not_both_set() {
     let dir = tempfile::tempdir().unwrap();

@@ -25,7 +25,8 @@ pub struct BenchArgs {
     /// Only download the pages that a full run reads, with the same HTTP client, and discard them.
     #[arg(long)]
     pub(super) download_only: bool,
-    /// Measure what the service costs beside its runs: its start, its queue and its API.
+    /// Measure what the service costs beside its runs: its start, its queue and its API. With simulators it needs
+    /// `--users 20000` or more.
     #[arg(long)]
     pub(super) load: bool,
     /// Only serve what the API is compared with, from this database.
@@ -53,11 +54,17 @@ pub struct BenchArgs {
 }
 
 impl BenchArgs {
+    /// Whether the arguments name no other servers.
+    pub(super) fn uses_simulators(&self) -> bool {
+        let hosts = &self.hosts;
+        hosts.login_url.is_none() && hosts.graph_url.is_none() && hosts.assets_url.is_none()
+    }
+
     /// The simulators, or the servers that the arguments name.
     pub(super) async fn target(&self, scratch: &Scratch) -> Result<Target> {
         let hosts = &self.hosts;
         let (Some(login), Some(graph), Some(assets)) = (&hosts.login_url, &hosts.graph_url, &hosts.assets_url) else {
-            if hosts.login_url.is_some() || hosts.graph_url.is_some() || hosts.assets_url.is_some() {
+            if !self.uses_simulators() {
                 bail!("give all three of --login-url, --graph-url and --assets-url, or none for the simulators");
             }
             return Simulators::start(&self.directory, scratch).await;

@@ -17,11 +17,19 @@ use crate::clock::Clock;
 use crate::db::Db;
 use crate::db::connect::Options;
 use crate::postgres;
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use figure::{Figure, medians, render};
+
+/// Runs of fewer users are over before the API is measured beside them.
+const LEAST_USERS: u32 = 20_000;
 
 /// Measures as often as `arguments` says, and prints the medians.
 pub(super) async fn run(arguments: &BenchArgs) -> Result<()> {
+    if arguments.uses_simulators() && arguments.directory.users < LEAST_USERS {
+        bail!(
+            "runs of fewer users are over before the API is measured beside them: give --users {LEAST_USERS} or more"
+        );
+    }
     let mut measured: Vec<Vec<Figure>> = Vec::new();
     for repetition in 1..=arguments.repetitions {
         output::say_aside(&format!("repetition {repetition} of {}", arguments.repetitions));
@@ -49,7 +57,7 @@ async fn repeat(arguments: &BenchArgs) -> Result<Vec<Figure>> {
     figures.push(Figure::new("resident memory, idle", "MB", service.resident_memory()? as f64 / 1e6));
 
     let job = Job::set_up(&service, &target).await?;
-    figures.extend(queue::until_started(&service, &job).await.context("how soon a run starts")?);
+    figures.extend(queue::until_started(&job).await.context("how soon a run starts")?);
     figures.extend(api::measure(&scratch, &database_url(&scratch)?, &service, &job).await.context("the API")?);
     figures.push(Figure::new("resident memory, afterwards", "MB", service.resident_memory()? as f64 / 1e6));
     service.stop().await?;

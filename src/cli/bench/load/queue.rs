@@ -1,7 +1,6 @@
 //! How soon a queued run starts, and how many runs a second are claimed.
 
 use super::super::runs::Job;
-use super::super::service::Service;
 use super::drive::percentile;
 use super::figure::Figure;
 use crate::audit::Actor;
@@ -29,7 +28,7 @@ const CLAIMS: usize = 1_600;
 const CLAIMERS: [usize; 3] = [1, 4, 16];
 
 /// From the request to the start of a run, while the service does nothing else: by the times of its record.
-pub(super) async fn until_started(_: &Service, job: &Job) -> Result<Vec<Figure>> {
+pub(super) async fn until_started(job: &Job) -> Result<Vec<Figure>> {
     let mut waits = Vec::new();
     for _ in 0..STARTS {
         waits.push(job.wait_of_a_small_run().await?);
