@@ -26,6 +26,7 @@ pub mod scope;
 mod source;
 mod staging;
 mod stored_as;
+mod tenant_names;
 pub mod touched;
 
 pub use counters::{Counters, moved as moved_by};

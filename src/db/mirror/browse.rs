@@ -1,6 +1,7 @@
 //! The mirror page by page, for the API.
 
 use super::read::ObjectRow;
+use super::tenant_names::without_tenant_names;
 use crate::db::Transaction;
 use crate::directory::ObjectType;
 use crate::error::Result;
@@ -71,12 +72,14 @@ pub async fn page(
     after: Option<Uuid>,
     limit: i64,
 ) -> Result<Vec<ObjectRow>> {
-    const PAGE: &str = "
-        SELECT id, data FROM mirror_objects
-        WHERE organization_id = $1 AND job_id = $2 AND object_type = $3 AND id > $4
-            AND ($6 IS NULL OR id = $6) AND ($7 IS NULL OR data ~* $7) AND ($8 IS NULL OR data ~* $8)
-        ORDER BY id LIMIT $5";
-    Ok(diesel::sql_query(PAGE)
+    let own = without_tenant_names("data");
+    let page = format!(
+        "SELECT id, data FROM mirror_objects
+         WHERE organization_id = $1 AND job_id = $2 AND object_type = $3 AND id > $4
+            AND ($6 IS NULL OR id = $6) AND ($7 IS NULL OR {own} ~* $7) AND ($8 IS NULL OR {own} ~* $8)
+         ORDER BY id LIMIT $5"
+    );
+    Ok(diesel::sql_query(page)
         .bind::<SqlUuid, _>(organization.0)
         .bind::<SqlUuid, _>(job.0)
         .bind::<Text, _>(object_type)

@@ -4,8 +4,9 @@
 //! row by row: each object is looked up by its key.
 
 use super::staging::{StagedObject, stage_objects};
+use super::tenant_names::without_tenant_names;
 use crate::db::Transaction;
-use crate::db::runs::{Lease, fence};
+use crate::db::runs::Lease;
 use crate::error::Result;
 use crate::ids::JobId;
 use diesel::sql_types::{Array, BigInt, Bool, Nullable, Text, Uuid as SqlUuid};
@@ -24,8 +25,7 @@ pub struct LostValues {
 }
 
 /// Objects that lack one of these properties, or have an empty text or list there, and have it in the mirror: the next
-/// after an id. The text of an object is canonical, and a quotation mark inside a text is escaped, so that a name with its
-/// colon is a name.
+/// after an id.
 pub async fn lost_values(
     tx: &mut Transaction,
     lease: &Lease,
@@ -35,19 +35,24 @@ pub async fn lost_values(
     after: Option<Uuid>,
     limit: i64,
 ) -> Result<Vec<LostValues>> {
-    const LOST: &str = r#"
+    let lost = format!(
+        r#"
         SELECT s.id, s.data AS staged, m.data AS known
         FROM staged_objects s CROSS JOIN LATERAL (SELECT o.data, o.hash FROM mirror_objects o
             WHERE o.organization_id = $1 AND o.job_id = $3 AND o.object_type = $4 AND o.id = s.id LIMIT 1) AS m
+        CROSS JOIN LATERAL (SELECT {} AS staged, {} AS known OFFSET 0) AS own
         WHERE s.organization_id = $1 AND s.run_id = $2 AND s.object_type = $4 AND s.data IS NOT NULL
         AND s.hash <> m.hash AND ($6::uuid IS NULL OR s.id > $6)
         AND EXISTS (SELECT FROM unnest($5::text[]) AS name WHERE
-            position('"' || name || '":' IN m.data) > 0
-            AND position('"' || name || '":""' IN m.data) = 0 AND position('"' || name || '":[]' IN m.data) = 0
-            AND (position('"' || name || '":' IN s.data) = 0 OR position('"' || name || '":""' IN s.data) > 0
-                OR position('"' || name || '":[]' IN s.data) > 0))
-        ORDER BY s.id LIMIT $7"#;
-    Ok(diesel::sql_query(LOST)
+            position('"' || name || '":' IN own.known) > 0
+            AND position('"' || name || '":""' IN own.known) = 0 AND position('"' || name || '":[]' IN own.known) = 0
+            AND (position('"' || name || '":' IN own.staged) = 0 OR position('"' || name || '":""' IN own.staged) > 0
+                OR position('"' || name || '":[]' IN own.staged) > 0))
+        ORDER BY s.id LIMIT $7"#,
+        without_tenant_names("s.data"),
+        without_tenant_names("m.data")
+    );
+    Ok(diesel::sql_query(lost)
         .bind::<SqlUuid, _>(lease.organization.0)
         .bind::<SqlUuid, _>(lease.run.0)
         .bind::<SqlUuid, _>(job.0)
@@ -59,9 +64,8 @@ pub async fn lost_values(
         .await?)
 }
 
-/// Stages objects again, in the transaction that completes a read.
+/// Stages objects again, in the transaction that completes a read. Callers have fenced.
 pub async fn restage(tx: &mut Transaction, lease: &Lease, objects: Vec<StagedObject>) -> Result<()> {
-    fence(tx, lease).await?;
     stage_objects(tx, lease, objects).await
 }
 
@@ -100,7 +104,7 @@ pub async fn emptied_lists(
         .bind::<SqlUuid, _>(lease.run.0)
         .bind::<SqlUuid, _>(job.0)
         .bind::<Text, _>(object_type)
-        // The first object of the list: an empty one has none.
+        // The first object of the list: an empty one has none. No value under a name of the tenant is a list of objects.
         .bind::<Text, _>(format!("\"{name}\":[{{"))
         .bind::<Bool, _>(is_patch)
         .bind::<BigInt, _>(at_least)

@@ -11,13 +11,14 @@ use diesel::sql_types::{Array, Text, Uuid as SqlUuid};
 use diesel_async::RunQueryDsl;
 use uuid::Uuid;
 
-/// The ids in the properties of a user or group `m`. The text of an object is canonical, and a quotation mark inside a text
-/// is escaped, so what looks like a name with its colon is one.
-const TARGETS: &str = "
-    CROSS JOIN LATERAL unnest(CASE m.object_type
-        WHEN 'users' THEN ARRAY[left(split_part(m.data, '\"managerId\":\"', 2), 36)]
-        ELSE string_to_array(replace(split_part(split_part(m.data, '\"ownerIds\":[', 2), ']', 1), '\"', ''), ',')
-    END) AS found(target)";
+/// The ids in the properties of a user or group `m`. A tenant can give the same name to an attribute of its own, with any
+/// text in it (`tenant_names.rs`): every id that stands at such a name is taken. One too many only makes a comparison look
+/// at one object more.
+const TARGETS: &str = r#"
+    CROSS JOIN LATERAL (SELECT target::uuid FROM unnest(CASE m.object_type
+        WHEN 'users' THEN ARRAY(SELECT left(rest, 36) FROM unnest((string_to_array(m.data, '"managerId":"'))[2:]) AS rest)
+        ELSE string_to_array(replace(split_part(split_part(m.data, '"ownerIds":[', 2), ']', 1), '"', ''), ',')
+    END) AS target WHERE target ~ '^[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}$') AS found(target)"#;
 
 /// Makes the links of these types anew. Callers have fenced.
 pub async fn rebuild(
@@ -31,8 +32,8 @@ pub async fn rebuild(
     // In the order of the key, so that its index is written from one end to the other.
     let statement = format!(
         "INSERT INTO mirror_links (organization_id, job_id, target_id, object_type, id)
-         SELECT $1, $2, found.target::uuid, m.object_type, m.id FROM mirror_objects m {TARGETS}
-         WHERE m.organization_id = $1 AND m.job_id = $2 AND m.object_type = ANY($3) AND found.target <> ''
+         SELECT $1, $2, found.target, m.object_type, m.id FROM mirror_objects m {TARGETS}
+         WHERE m.organization_id = $1 AND m.job_id = $2 AND m.object_type = ANY($3)
          ORDER BY 3, 4, 5 ON CONFLICT DO NOTHING"
     );
     diesel::sql_query(statement)
@@ -54,8 +55,7 @@ const OBJECTS: &str = "
 pub async fn forget(tx: &mut Transaction, organization: OrganizationId, job: JobId, objects: &[Moved]) -> Result<()> {
     let statement = format!(
         "DELETE FROM mirror_links WHERE organization_id = $1 AND job_id = $2 AND id = ANY($4)
-            AND target_id = ANY(ARRAY(SELECT DISTINCT found.target::uuid FROM {OBJECTS} {TARGETS}
-                WHERE found.target <> ''))"
+            AND target_id = ANY(ARRAY(SELECT DISTINCT found.target FROM {OBJECTS} {TARGETS}))"
     );
     execute(tx, &statement, organization, job, objects).await
 }
@@ -64,8 +64,7 @@ pub async fn forget(tx: &mut Transaction, organization: OrganizationId, job: Job
 pub async fn add(tx: &mut Transaction, organization: OrganizationId, job: JobId, objects: &[Moved]) -> Result<()> {
     let statement = format!(
         "INSERT INTO mirror_links (organization_id, job_id, target_id, object_type, id)
-         SELECT $1, $2, found.target::uuid, m.object_type, m.id FROM {OBJECTS} {TARGETS}
-         WHERE found.target <> '' ON CONFLICT DO NOTHING"
+         SELECT $1, $2, found.target, m.object_type, m.id FROM {OBJECTS} {TARGETS} ON CONFLICT DO NOTHING"
     );
     execute(tx, &statement, organization, job, objects).await
 }

@@ -2,6 +2,7 @@
 
 use super::browse::names_equal;
 use super::read::ObjectRow;
+use super::tenant_names::without_tenant_names;
 use crate::db::Transaction;
 use crate::error::Result;
 use crate::ids::{JobId, OrganizationId};
@@ -25,15 +26,17 @@ pub async fn by_key(
     const BY_ID: &str = "
         SELECT id, data FROM mirror_objects
         WHERE organization_id = $1 AND job_id = $2 AND object_type = $3 AND id = $4";
-    const BY_NAME: &str = "
-        SELECT id, data FROM mirror_objects
-        WHERE organization_id = $1 AND job_id = $2 AND object_type = $3 AND data ~* $4
-        ORDER BY id LIMIT $5";
     if let Ok(id) = Uuid::parse_str(key) {
         let query = diesel::sql_query(BY_ID).bind::<SqlUuid, _>(organization.0).bind::<SqlUuid, _>(job.0);
         return Ok(query.bind::<Text, _>(object_type).bind::<SqlUuid, _>(id).load(tx).await?);
     }
-    Ok(diesel::sql_query(BY_NAME)
+    let by_name = format!(
+        "SELECT id, data FROM mirror_objects
+         WHERE organization_id = $1 AND job_id = $2 AND object_type = $3 AND {} ~* $4
+         ORDER BY id LIMIT $5",
+        without_tenant_names("data")
+    );
+    Ok(diesel::sql_query(by_name)
         .bind::<SqlUuid, _>(organization.0)
         .bind::<SqlUuid, _>(job.0)
         .bind::<Text, _>(object_type)

@@ -9,6 +9,7 @@ pub use members::{
 };
 
 use super::hash::Hash;
+use super::tenant_names::without_tenant_names;
 use crate::db::{Transaction, join_in_bulk};
 use crate::directory::ObjectType;
 use crate::error::{Error, Result};
@@ -292,7 +293,8 @@ pub async fn has_managers(tx: &mut Transaction, organization: OrganizationId, so
     let (objects, (_, _, key)) = (source.whole_objects(), source.names());
     let query = format!(
         "SELECT EXISTS (SELECT FROM {objects} o WHERE organization_id = $1 AND {key} = $2
-            AND object_type = 'users' AND data LIKE '%\"managerId\":%') AS found"
+            AND object_type = 'users' AND data LIKE '%\"managerId\":%' AND {} LIKE '%\"managerId\":%') AS found",
+        without_tenant_names("data")
     );
     let row: Row = diesel::sql_query(query)
         .bind::<SqlUuid, _>(organization.0)

@@ -126,7 +126,7 @@ pub(super) async fn now(
     }
     let shown = expanded(reader, users).await?;
     // A server that ignores `$expand` shows nobody's manager: who had one is asked for it.
-    let had_one = |id: &Uuid| known.get(id).is_some_and(|data| data.contains("\"managerId\":"));
+    let had_one = |id: &Uuid| known.get(id).is_some_and(|data| has_manager(data));
     let is_doubtful = |id: &&Uuid| match &shown {
         Some(shown) => shown.get(*id).is_some_and(|manager| manager.is_none() && had_one(id)),
         None => true,
@@ -136,6 +136,10 @@ pub(super) async fn now(
     let mut now = shown.unwrap_or_default();
     now.extend(doubtful.into_iter().map(|id| (id, found.get(&id).copied())));
     Ok(now)
+}
+
+fn has_manager(data: &str) -> bool {
+    serde_json::from_str::<Properties>(data).is_ok_and(|user| user.contains_key("managerId"))
 }
 
 /// The managers of users by `$expand`; `None`: the server does not expand them.

@@ -1,6 +1,7 @@
 //! The feed of what the runs of a job changed, and what the mirror says about the directory.
 
 use crate::support::test_app::TestApp;
+use entra_assets::sim::graph::Scenario;
 use entra_assets::sim::seed::GroupKind;
 use reqwest::Method;
 use serde_json::{Map, Value, json};
@@ -116,4 +117,43 @@ async fn insights_count_what_the_mirror_shows_and_list_it() {
         app.call(Method::GET, &format!("{path}/objects?insight=managerLoops&format=xlsx")).bytes().await;
     assert!(status == 200 && workbook.starts_with(b"PK"));
     app.get(&format!("{path}/objects?insight=nonsense")).await.problem(422, "validation_failed");
+}
+
+/// A tenant may name its attributes as Graph names properties.
+#[tokio::test(flavor = "multi_thread")]
+async fn attributes_of_the_tenant_are_not_taken_for_properties() {
+    let app = TestApp::start().await;
+    let roles = [
+        "User.Read.All",
+        "GroupMember.Read.All",
+        "LicenseAssignment.Read.All",
+        "CustomSecAttributeAssignment.Read.All",
+    ];
+    app.world.graph.set_roles(Scenario::Healthy, &roles);
+    let users: Vec<Uuid> = app.world.graph.read(|directory| directory.live_users().map(|(_, user)| user.id).collect());
+    let sku = app.world.graph.read(|directory| directory.user_license_edges()[0].1);
+    let _ = app.world.graph.change(|directory| directory.set_user_licenses(users[4], &[sku]));
+    let _ = app.world.graph.change(|directory| directory.set_manager(users[7], None));
+    update(&app, users[4], json!({"accountEnabled": true, "userType": "Member"}));
+    update(&app, users[7], json!({"accountEnabled": true, "userType": "Member"}));
+    let named = json!({"HR": {
+        "accountEnabled": false, "managerId": "-".repeat(36), "userType": "Guest", "displayName": "Nobody {is} \"called\" so",
+    }});
+    for user in [users[4], users[7]] {
+        update(&app, user, json!({"customSecurityAttributes": named}));
+    }
+    let attributes = ["accountEnabled", "userType", "customSecurityAttributes_HR_managerId"];
+    let job = app.create_job(&json!({"objects": {"users": {"attributes": attributes}}})).await;
+    app.run(&job, &json!({"mode": "full"})).await;
+    for (insight, user, has) in [
+        ("licensedDisabledUsers", users[4], false),
+        ("usersWithoutManager", users[7], true),
+        ("managerLoops", users[7], false),
+    ] {
+        let page = app.get(&format!("/v1/jobs/{job}/insights/objects?insight={insight}&limit=200")).await.expect(200);
+        let found = page["items"].as_array().unwrap().iter().any(|item| item["id"] == json!(user));
+        assert_eq!(found, has, "{insight}: {page}");
+    }
+    let found = app.get(&format!("/v1/jobs/{job}/objects?type=users&search=Nobody")).await.expect(200);
+    assert_eq!(found["items"], json!([]));
 }

@@ -7,7 +7,7 @@ use entra_assets::directory::ObjectType;
 use entra_assets::directory::attributes::attributes;
 use entra_assets::ids::JobId;
 use entra_assets::run_state::{RunMode, RunRequest};
-use entra_assets::sim::assets::AssetsObject;
+use entra_assets::sim::assets::{AssetsObject, AssetsOptions, EmptyValues};
 use entra_assets::sim::graph::{Action, Fault, Feature, Scenario};
 use entra_assets::sim::seed::{GroupKind, ObjectKind, Record, SeedOptions};
 use serde_json::{Map, Value, json};
