@@ -19,10 +19,10 @@ pub(super) enum Why {
     WholeDelivery,
     LostPermission,
     NestedGroups,
+    SentAgain,
     NothingCompared,
     OtherSettings,
     NotFollowed,
-    SentAgain,
     MuchChanged,
 }
 
@@ -34,10 +34,10 @@ impl fmt::Display for Why {
             Self::WholeDelivery => "every delivery has to be whole",
             Self::LostPermission => "a type may no longer be read",
             Self::NestedGroups => "users carry the groups that they are in at any depth",
-            Self::NothingCompared => "no delivery was completed since everything was read",
-            Self::OtherSettings => "the settings changed since the last delivery",
-            Self::NotFollowed => "not all changes since the last delivery are known",
             Self::SentAgain => "Assets may not hold what was delivered",
+            Self::NothingCompared => "the last delivery left nothing to go on from",
+            Self::OtherSettings => "the settings changed, or a test delivered, since the last delivery",
+            Self::NotFollowed => "not all changes since the last delivery are known",
             Self::MuchChanged => "much of the directory changed",
         })
     }
@@ -84,13 +84,14 @@ pub(super) fn decide(facts: &Facts<'_>) -> Extent {
         (facts.is_whole_delivery, Why::WholeDelivery),
         (facts.has_lost_types, Why::LostPermission),
         (facts.has_nested_groups, Why::NestedGroups),
+        // Such a delivery leaves nothing to go on from either.
+        (facts.resends, Why::SentAgain),
         (facts.compared_by.is_none(), Why::NothingCompared),
         (facts.compared_by != Some(facts.compares_by), Why::OtherSettings),
         (
             facts.touched_generation != Some(facts.generation) || facts.read_generation != facts.generation,
             Why::NotFollowed,
         ),
-        (facts.resends, Why::SentAgain),
         (facts.touched > FEW && facts.touched > facts.objects / 3, Why::MuchChanged),
     ];
     let why = whys.into_iter().find(|(applies, _)| *applies);
@@ -128,12 +129,13 @@ mod tests {
             (Facts { is_whole_delivery: true, ..followed }, Why::WholeDelivery),
             (Facts { has_lost_types: true, ..followed }, Why::LostPermission),
             (Facts { has_nested_groups: true, ..followed }, Why::NestedGroups),
+            (Facts { resends: true, ..followed }, Why::SentAgain),
+            (Facts { resends: true, compared_by: None, ..followed }, Why::SentAgain),
             (Facts { compared_by: None, ..followed }, Why::NothingCompared),
             (Facts { compared_by: Some(b"others"), ..followed }, Why::OtherSettings),
             (Facts { touched_generation: None, ..followed }, Why::NotFollowed),
             (Facts { touched_generation: Some(6), ..followed }, Why::NotFollowed),
             (Facts { read_generation: 6, ..followed }, Why::NotFollowed),
-            (Facts { resends: true, ..followed }, Why::SentAgain),
             (Facts { touched: FEW + 1, objects: 3 * FEW, ..followed }, Why::MuchChanged),
         ];
         for (facts, why) in cases {
