@@ -85,6 +85,8 @@ impl<'a> Touched<'a> {
         let objects = self.objects.get(&object_type).unwrap_or(&none);
         let ids: Vec<Uuid> = objects.keys().copied().collect();
         let compared = if ids.is_empty() { 0 } else { self.compare_seen(object_type, objects, &ids, outbox).await? };
+        // Those that are gone are judged below.
+        self.run.progress.advance(Work::Objects, (ids.len() as u64).saturating_sub(compared));
         // What was not touched is as it was.
         self.run.progress.count(object_type.as_str(), |count| count.unchanged += count.read.saturating_sub(compared));
         absent::judge_some(self.run, object_type, &ids, outbox).await

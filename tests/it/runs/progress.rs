@@ -38,6 +38,27 @@ async fn every_stage_ends_with_its_total_done_and_the_units_are_those_that_graph
     assert!(collect["resourceUnitsLeft"].as_u64() < Some(8_000), "{collect}");
 }
 
+/// Where only what was touched is compared, what is gone is a part of it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_comparison_of_what_was_touched_ends_with_its_total_done() {
+    let world = World::new(60, 12).await;
+    world.set_destination("missing_objects = 'ignore'").await;
+    let job = world.add_job().await;
+    world.set_job("deliver = 'changes', brake_percent = 100").await;
+    world.run(job, RunMode::Full).await;
+    world.graph.change(|directory| {
+        let users: Vec<_> = directory.live_users().map(|(_, user)| user.id).take(5).collect();
+        users[..3].iter().for_each(|user| directory.delete(*user).unwrap());
+        let title = serde_json::json!({"jobTitle": "Astronomer"}).as_object().unwrap().clone();
+        users[3..].iter().for_each(|user| directory.update(*user, title.clone()).unwrap());
+    });
+    let run = world.run(job, RunMode::Incremental).await;
+    assert_eq!(run.counts["users"]["missing"], 3, "{:?} {}", run.error, run.counts);
+    let progress = last(&told(&world, RunId(run.id)).await, "diff").clone();
+    assert!(progress["done"].as_u64() >= Some(5), "{progress}");
+    assert_eq!(progress["done"], progress["total"], "{progress}");
+}
+
 /// What is read twice counts once, and what an incremental run finds new is expected before it is done.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_read_again_or_arrives_counts_once() {
