@@ -285,6 +285,7 @@ diesel::table! {
         arrived -> Bool,
         came -> Array<Uuid>,
         went -> Array<Uuid>,
+        reason -> Nullable<Text>,
     }
 }
 

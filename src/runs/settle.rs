@@ -73,8 +73,10 @@ pub async fn settle(run: &Run, collected: &Collected, diffed: &Diffed, delivery:
             Some(held) => held,
             None => delivered::counts(tx, organization, job).await?,
         };
+        if mode != RunMode::Test {
+            mirror::touched::settle(tx, &lease, job, &settled).await?;
+        }
         if compared_by.is_some() {
-            mirror::touched::settle(tx, &lease, job).await?;
             mirror.touched_generation = Some(generation);
         }
         mirror.compared_by = match mode {

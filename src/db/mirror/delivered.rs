@@ -41,7 +41,7 @@ pub struct DeliveredRow {
 }
 
 /// Delivered objects of a type that the source does not have, after `after`, by id. The reason is the one that this run
-/// found, else the one that an earlier run found.
+/// found, else the one that an earlier run found, delivered or not.
 pub async fn absent(
     tx: &mut Transaction,
     organization: OrganizationId,
@@ -55,7 +55,9 @@ pub async fn absent(
     let query = format!(
         "SELECT id, label, payload, hash, missing_runs, marked, coalesce(
             (SELECT s.data FROM staged_objects s WHERE s.organization_id = $1 AND s.run_id = $3
-                AND s.object_type = 'gone:' || $5 AND s.id = d.id), missing_reason) AS missing_reason
+                AND s.object_type = 'gone:' || $5 AND s.id = d.id),
+            (SELECT t.reason FROM mirror_touched t WHERE t.organization_id = $1 AND t.job_id = $2
+                AND t.object_type = $5 AND t.id = d.id), missing_reason) AS missing_reason
         FROM mirror_delivered d
         WHERE organization_id = $1 AND job_id = $2 AND object_type = $5 AND id > $6
           AND NOT EXISTS (SELECT FROM {objects} o WHERE o.organization_id = $1 AND o.{key} = $4
@@ -86,7 +88,9 @@ pub async fn absent_among(
     const ABSENT: &str = "
         SELECT d.id, d.label, d.payload, d.hash, d.missing_runs, d.marked, coalesce(
             (SELECT s.data FROM staged_objects s WHERE s.organization_id = $1 AND s.run_id = $3
-                AND s.object_type = 'gone:' || $4 AND s.id = d.id), d.missing_reason) AS missing_reason
+                AND s.object_type = 'gone:' || $4 AND s.id = d.id),
+            (SELECT t.reason FROM mirror_touched t WHERE t.organization_id = $1 AND t.job_id = $2
+                AND t.object_type = $4 AND t.id = d.id), d.missing_reason) AS missing_reason
         FROM unnest($5::uuid[]) AS wanted(id)
         CROSS JOIN LATERAL (SELECT * FROM mirror_delivered WHERE organization_id = $1 AND job_id = $2
             AND object_type = $4 AND id = wanted.id LIMIT 1) d

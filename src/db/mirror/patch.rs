@@ -3,7 +3,7 @@
 
 use super::moved::{GROUPS_WITH_CHANGES, Moved};
 use super::read::{MembershipPair, membership_pairs};
-use crate::db::runs::{Lease, fence};
+use crate::db::runs::Lease;
 use crate::db::{Transaction, join_in_bulk};
 use crate::directory::ObjectType;
 use crate::error::Result;
@@ -24,7 +24,7 @@ pub struct Patched {
 }
 
 /// Makes the changes that a run staged the mirror's: the objects that [`super::moved()`] found, and the members of groups that
-/// were staged whole. Looks for the memberships of `members`. Fenced.
+/// were staged whole. Looks for the memberships of `members`. Callers have fenced.
 pub async fn patch(
     tx: &mut Transaction,
     lease: &Lease,
@@ -37,7 +37,6 @@ pub async fn patch(
         INSERT INTO mirror_members (organization_id, job_id, group_id, member_type, part, hash, member_ids)
         SELECT $1, $3, group_id, member_type, part, hash, member_ids FROM staged_members
         WHERE organization_id = $1 AND run_id = $2";
-    fence(tx, lease).await?;
     join_in_bulk(tx).await?;
     patch_objects(tx, lease, job, moved).await?;
     let gone = format!(

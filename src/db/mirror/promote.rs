@@ -3,7 +3,7 @@
 use super::moved::{Moved, moved};
 use super::patch::patch_objects;
 use super::staging::{StagedObject, clear_all_but_gone, restart, stage_objects};
-use crate::db::runs::{Lease, fence};
+use crate::db::runs::Lease;
 use crate::db::{Transaction, join_in_bulk};
 use crate::error::Result;
 use crate::ids::JobId;
@@ -32,9 +32,9 @@ const SEEN: &str = "
     ON CONFLICT (organization_id, job_id, object_type, id) DO UPDATE SET hash = excluded.hash, data = excluded.data
     WHERE m.hash IS DISTINCT FROM excluded.hash";
 
-/// Makes what a run staged the mirror, in one transaction. Fenced. Only rows that differ are inserted: ON CONFLICT would
-/// lock the others, and so write them. A row that was staged by its hash alone and is not in the mirror fails the
-/// transaction, so that nothing is lost silently.
+/// Makes what a run staged the mirror, in one transaction. Callers have fenced. Only rows that differ are inserted: ON
+/// CONFLICT would lock the others, and so write them. A row that was staged by its hash alone and is not in the mirror fails
+/// the transaction, so that nothing is lost silently.
 pub async fn promote(tx: &mut Transaction, lease: &Lease, job: JobId, read: &Promotion<'_>) -> Result<()> {
     const MEMBERS_GONE: &str = "
         DELETE FROM mirror_members m WHERE organization_id = $1 AND job_id = $3
@@ -48,7 +48,6 @@ pub async fn promote(tx: &mut Transaction, lease: &Lease, job: JobId, read: &Pro
             AND k.group_id = s.group_id AND k.member_type = s.member_type AND k.part = s.part AND k.hash = s.hash)
         ON CONFLICT (organization_id, job_id, group_id, member_type, part)
         DO UPDATE SET member_ids = excluded.member_ids, hash = excluded.hash";
-    fence(tx, lease).await?;
     join_in_bulk(tx).await?;
     for statement in [GONE, SEEN] {
         promote_objects(tx, lease, job, statement, read.types).await?;
@@ -99,7 +98,7 @@ pub async fn replace_derived(
 }
 
 /// Stages the members that the mirror has of groups whose members could not be read (hidden membership, gone in between),
-/// in place of what was staged.
+/// in place of what was staged. Callers have fenced.
 pub async fn restage_members(tx: &mut Transaction, lease: &Lease, job: JobId, groups: &[Uuid]) -> Result<()> {
     const FORGET: &str = "
         DELETE FROM staged_members WHERE organization_id = $1 AND run_id = $2 AND group_id = ANY($3)";
@@ -110,7 +109,6 @@ pub async fn restage_members(tx: &mut Transaction, lease: &Lease, job: JobId, gr
     if groups.is_empty() {
         return Ok(());
     }
-    fence(tx, lease).await?;
     diesel::sql_query(FORGET)
         .bind::<SqlUuid, _>(lease.organization.0)
         .bind::<SqlUuid, _>(lease.run.0)

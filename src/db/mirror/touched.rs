@@ -1,5 +1,6 @@
-//! What may differ from what was delivered since the last comparison. Rows are added in the transaction that changes the
-//! mirror, and deleted in the one that keeps what a comparison led to: a run that fails in between leaves them.
+//! What may differ from what was delivered since the last comparison, and why what is gone is gone. Rows are added in the
+//! transaction that changes the mirror, and deleted in the one that keeps what a comparison led to: a run that fails in
+//! between leaves them. Where not all changes are followed, the rows say only why.
 
 use super::moved::GROUPS_WITH_CHANGES;
 use super::read::MembershipPair;
@@ -105,14 +106,25 @@ fn differences() -> String {
     )
 }
 
-/// Adds the members whose groups will differ, by their type: `user`, `group`.
-pub async fn add_members(tx: &mut Transaction, lease: &Lease, job: JobId, member_types: &[&str]) -> Result<()> {
+/// Adds the members whose groups will differ, of these types (`user`, `group`), and the groups whose users will, if
+/// `with_groups`. A group can be both.
+pub async fn add_members(
+    tx: &mut Transaction,
+    lease: &Lease,
+    job: JobId,
+    member_types: &[&str],
+    with_groups: bool,
+) -> Result<()> {
     let statement = format!(
         "{} INSERT INTO mirror_touched AS t (organization_id, job_id, object_type, id, came, went)
-         SELECT $1, $3, member_type || 's', member,
+         SELECT $1, $3, object_type, id,
             coalesce(array_agg(group_id) FILTER (WHERE came), '{{}}'),
             coalesce(array_agg(group_id) FILTER (WHERE NOT came), '{{}}')
-         FROM differ WHERE member_type = ANY($4) GROUP BY member_type, member
+         FROM (SELECT member_type || 's' AS object_type, member AS id, group_id, came FROM differ
+                WHERE member_type = ANY($4)
+            UNION ALL SELECT DISTINCT 'groups', group_id, NULL::uuid, NULL::boolean FROM differ
+                WHERE $5 AND member_type = 'user') AS found
+         GROUP BY object_type, id
          ON CONFLICT (organization_id, job_id, object_type, id) DO UPDATE SET
             came = ARRAY((SELECT unnest(t.came) EXCEPT SELECT unnest(excluded.went)) UNION SELECT unnest(excluded.came)),
             went = ARRAY((SELECT unnest(t.went) EXCEPT SELECT unnest(excluded.came)) UNION SELECT unnest(excluded.went))",
@@ -123,23 +135,34 @@ pub async fn add_members(tx: &mut Transaction, lease: &Lease, job: JobId, member
         .bind::<SqlUuid, _>(lease.run.0)
         .bind::<SqlUuid, _>(job.0)
         .bind::<Array<Text>, _>(member_types)
+        .bind::<Bool, _>(with_groups)
         .execute(tx)
         .await?;
     Ok(())
 }
 
-/// Adds the groups whose users will differ.
-pub async fn add_groups_with_users(tx: &mut Transaction, lease: &Lease, job: JobId) -> Result<()> {
-    let statement = format!(
-        "{} INSERT INTO mirror_touched (organization_id, job_id, object_type, id)
-         SELECT DISTINCT $1, $3, 'groups', group_id FROM differ WHERE member_type = 'user'
-         ON CONFLICT DO NOTHING",
-        differences()
-    );
-    diesel::sql_query(statement)
+/// Adds the delivered objects that a run found gone, with the reason, which no later run can find; and forgets the reasons
+/// of those that are back. The read is the mirror already. Callers have fenced.
+pub async fn keep_reasons(tx: &mut Transaction, lease: &Lease, job: JobId) -> Result<()> {
+    const BACK: &str = "
+        UPDATE mirror_touched t SET reason = NULL
+        WHERE t.organization_id = $1 AND t.job_id = $2 AND t.reason IS NOT NULL
+            AND (SELECT true FROM mirror_objects o WHERE o.organization_id = $1 AND o.job_id = $2
+                AND o.object_type = t.object_type AND o.id = t.id LIMIT 1)";
+    const GONE: &str = "
+        INSERT INTO mirror_touched (organization_id, job_id, object_type, id, reason)
+        SELECT $1, $2, d.object_type, d.id, s.data FROM staged_objects s
+        CROSS JOIN LATERAL (SELECT k.object_type, k.id FROM mirror_delivered k WHERE k.organization_id = $1
+            AND k.job_id = $2 AND k.object_type = substr(s.object_type, 6) AND k.id = s.id LIMIT 1) d
+        LEFT JOIN LATERAL (SELECT true AS is_there FROM mirror_objects o WHERE o.organization_id = $1 AND o.job_id = $2
+            AND o.object_type = d.object_type AND o.id = d.id LIMIT 1) m ON true
+        WHERE s.organization_id = $1 AND s.run_id = $3 AND s.object_type LIKE 'gone:%' AND m.is_there IS NULL
+        ON CONFLICT (organization_id, job_id, object_type, id) DO UPDATE SET reason = excluded.reason";
+    diesel::sql_query(BACK).bind::<SqlUuid, _>(lease.organization.0).bind::<SqlUuid, _>(job.0).execute(tx).await?;
+    diesel::sql_query(GONE)
         .bind::<SqlUuid, _>(lease.organization.0)
-        .bind::<SqlUuid, _>(lease.run.0)
         .bind::<SqlUuid, _>(job.0)
+        .bind::<SqlUuid, _>(lease.run.0)
         .execute(tx)
         .await?;
     Ok(())
@@ -172,29 +195,29 @@ pub async fn count(tx: &mut Transaction, organization: OrganizationId, job: JobI
     Ok(row.number)
 }
 
-/// After a delivery: what was compared differs no longer, but for what the run did not deliver or remove. Callers have
-/// fenced.
-pub async fn settle(tx: &mut Transaction, lease: &Lease, job: JobId) -> Result<()> {
+/// After a delivery: what was compared of the types that Assets took differs no longer, but for what the run did not deliver
+/// or remove. Callers have fenced.
+pub async fn settle(tx: &mut Transaction, lease: &Lease, job: JobId, types: &[String]) -> Result<()> {
+    const SETTLED: &str = "
+        DELETE FROM mirror_touched WHERE organization_id = $1 AND job_id = $2 AND object_type = ANY($3)";
     const UNDONE: &str = "
-        INSERT INTO mirror_touched (organization_id, job_id, object_type, id)
-        SELECT DISTINCT $1, $3, object_type, object_id FROM run_changes
-        WHERE organization_id = $1 AND run_id = $2 AND ((NOT send AND action NOT IN ('missing', 'onlyInAssets'))
-            OR (action = 'remove' AND after IS DISTINCT FROM 'removed'))";
-    clear(tx, lease.organization, job).await?;
-    diesel::sql_query(UNDONE)
+        INSERT INTO mirror_touched (organization_id, job_id, object_type, id, reason)
+        SELECT $1, $2, object_type, object_id, CASE WHEN action = 'remove' THEN reason END FROM run_changes
+        WHERE organization_id = $1 AND run_id = $4 AND object_type = ANY($3)
+            AND ((NOT send AND action NOT IN ('missing', 'onlyInAssets'))
+                OR (action = 'remove' AND after IS DISTINCT FROM 'removed'))
+        ON CONFLICT DO NOTHING";
+    diesel::sql_query(SETTLED)
         .bind::<SqlUuid, _>(lease.organization.0)
-        .bind::<SqlUuid, _>(lease.run.0)
         .bind::<SqlUuid, _>(job.0)
+        .bind::<Array<Text>, _>(types)
         .execute(tx)
         .await?;
-    Ok(())
-}
-
-/// Forgets what may differ: everything will be compared.
-pub async fn clear(tx: &mut Transaction, organization: OrganizationId, job: JobId) -> Result<()> {
-    diesel::sql_query("DELETE FROM mirror_touched WHERE organization_id = $1 AND job_id = $2")
-        .bind::<SqlUuid, _>(organization.0)
+    diesel::sql_query(UNDONE)
+        .bind::<SqlUuid, _>(lease.organization.0)
         .bind::<SqlUuid, _>(job.0)
+        .bind::<Array<Text>, _>(types)
+        .bind::<SqlUuid, _>(lease.run.0)
         .execute(tx)
         .await?;
     Ok(())

@@ -311,6 +311,9 @@ pub(super) async fn complete(run: &Run, completion: Completion<'_>) -> crate::er
             }
             (false, _) => {}
         }
+        if completion.promote {
+            mirror::touched::keep_reasons(tx, &lease, job).await?;
+        }
         let has_users = patch.as_ref().is_none_or(|patch| patch.moved.iter().any(|moved| moved.object_type == Users));
         if has_users {
             let moved = values::derive(tx, run, completion.values, completion.promote).await?;

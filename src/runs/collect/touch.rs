@@ -98,13 +98,11 @@ async fn add_members(tx: &mut Transaction, run: &Run) -> Result<()> {
     if mapping.carries(ObjectType::Groups, Link::ParentGroups) {
         members.push("group");
     }
-    if !members.is_empty() {
-        touched::add_members(tx, &lease, job, &members).await?;
+    let with_groups = mapping.carries(ObjectType::Groups, Link::Members);
+    if members.is_empty() && !with_groups {
+        return Ok(());
     }
-    if mapping.carries(ObjectType::Groups, Link::Members) {
-        touched::add_groups_with_users(tx, &lease, job).await?;
-    }
-    Ok(())
+    touched::add_members(tx, &lease, job, &members, with_groups).await
 }
 
 /// Whose memberships are needed: of objects that come, in which groups they are; of users that come or go, which groups have

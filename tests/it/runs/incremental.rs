@@ -1,10 +1,11 @@
 //! Incremental runs: what changed, and no more.
 
 use crate::support::world::World;
+use entra_assets::db::runs::RunRow;
 use entra_assets::directory::ObjectType;
 use entra_assets::ids::{JobId, RunId};
 use entra_assets::run_state::{ChangeReason, RunMode};
-use entra_assets::sim::assets::{AssetsObject, EmptyValues, Missing};
+use entra_assets::sim::assets::{AssetsFault, AssetsObject, EmptyValues, Missing};
 use entra_assets::sim::graph::Scenario;
 use entra_assets::sim::seed::{Directory, GroupKind};
 use serde_json::{Map, Value, json};
@@ -233,4 +234,43 @@ async fn members_by_which_a_scope_decides_are_read_where_they_are_not_known() {
     world.graph.reset_counters();
     world.run(job, RunMode::Incremental).await;
     assert!(!asked(inner));
+}
+
+/// Only the run that reads the change learns why an object is gone, and it may not be the one that delivers it.
+#[tokio::test(flavor = "multi_thread")]
+async fn why_an_object_is_gone_outlives_a_run_that_does_not_deliver_it() {
+    for deliver in ["changes", "full"] {
+        let world = World::new(60, 12).await;
+        match deliver {
+            "full" => world.follow().await,
+            _ => world.set_destination("missing_objects = 'ignore'").await,
+        }
+        world.give_object_api().await;
+        let job = world.add_job().await;
+        let settings = "brake_percent = 100, removal_policy = 'remove', removal_after_missing_runs = 1";
+        world.set_job(&format!("deliver = '{deliver}', {settings}")).await;
+        world.run(job, RunMode::Full).await;
+        let user = world.graph.read(|directory| some_user(directory, 5));
+        world.graph.change(|directory| directory.delete(user).unwrap());
+        let reason = async |run: &RunRow| {
+            let changes = world.changes(run.run_id()).await;
+            changes.iter().find(|change| change.object_id == user).and_then(|change| change.reason)
+        };
+        let refused = AssetsFault::answer("POST", "/data", 400, r#"{"errorMessages":["no"]}"#);
+        world.assets.inject(AssetsFault { times: 1_000, ..refused });
+        let run = world.run(job, RunMode::Incremental).await;
+        assert_eq!(run.state.as_str(), "failed", "{deliver}");
+        assert_eq!(reason(&run).await, Some(ChangeReason::SoftDeleted), "{deliver}");
+        world.assets.clear_faults();
+        // Delivered, and not removed.
+        world.assets.inject(AssetsFault { times: 1_000, ..AssetsFault::answer("POST", "/object/aql", 401, "{}") });
+        let run = world.run(job, RunMode::Incremental).await;
+        assert_eq!(run.state.as_str(), "degraded", "{deliver}: {:?} {}", run.error, run.warnings);
+        assert_eq!(reason(&run).await, Some(ChangeReason::SoftDeleted), "{deliver}: not delivered before");
+        world.assets.clear_faults();
+        let run = world.run(job, RunMode::Incremental).await;
+        assert_eq!(run.counts["users"]["removed"], 1, "{deliver}: {:?} {}", run.error, run.warnings);
+        assert_eq!(reason(&run).await, Some(ChangeReason::SoftDeleted), "{deliver}: not removed before");
+        assert_eq!(world.text("SELECT count(*) FROM mirror_touched WHERE reason IS NOT NULL").await, "0", "{deliver}");
+    }
 }

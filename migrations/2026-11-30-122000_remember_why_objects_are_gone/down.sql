@@ -1,0 +1,1 @@
+ALTER TABLE mirror_touched DROP COLUMN reason;
