@@ -161,12 +161,14 @@ impl World {
         world
     }
 
-    /// Brings a run to its end after its process died. The connection of the dead may hold the row for a moment.
+    /// Brings a run to its end, or to where it waits for a person, after its process died. The connection of the dead may hold
+    /// the row for a moment.
     pub async fn bring_to_its_end(&self, id: RunId) -> RunRow {
         // A dead process may leave a transaction that the database is still about to end: until then nobody can claim.
         let mut ticks = tokio::time::interval(std::time::Duration::from_millis(5));
         for _ in 0..2_000 {
-            if self.find(id).await.finished_at.is_some() {
+            let run = self.find(id).await;
+            if run.finished_at.is_some() || run.state.as_str() == "awaitingApproval" {
                 break;
             }
             if !self.step().await {
