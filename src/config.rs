@@ -53,8 +53,8 @@ pub struct Settings {
     /// Whether the API's address also serves the console at /console, if the program was built with it.
     #[arg(long, env = "ENTRA_ASSETS_CONSOLE", default_value = "on")]
     pub console: Switch,
-    /// The number of runs that this process executes at the same time. Each needs two database connections. Default: 4, or
-    /// as many as ENTRA_ASSETS_DATABASE_CONNECTIONS suffices for.
+    /// The number of runs that this process executes at the same time. Each needs a database connection. Default: 4, or as
+    /// many as ENTRA_ASSETS_DATABASE_CONNECTIONS suffices for.
     #[arg(long, env = "ENTRA_ASSETS_WORKERS", value_parser = clap::value_parser!(u16).range(1..=256))]
     pub workers: Option<u16>,
     /// The most requests per minute of each API key or token to this process. 0: no limit.
@@ -75,8 +75,8 @@ pub struct Settings {
     pub full_every_days: u32,
 }
 
-/// A run reads the mirror on one connection while it writes on another.
-const CONNECTIONS_OF_A_RUN: u16 = 2;
+/// A run waits for no connection while it holds one (`runs/transaction.rs`).
+const CONNECTIONS_OF_A_RUN: u16 = 1;
 /// Connections for the API, the leases and the queue.
 const OTHER_CONNECTIONS: u16 = 2;
 const DEFAULT_WORKERS: u16 = 4;
@@ -105,7 +105,7 @@ impl Settings {
         self.database.database_connections.unwrap_or(DEFAULT_CONNECTIONS.max(needed))
     }
 
-    /// Refuses settings with which runs would wait for each other's database connections for ever.
+    /// Refuses settings with which runs would wait for each other's database connections, and leave none for the rest.
     pub fn check_connections(&self) -> Result<()> {
         let (workers, has) = (self.concurrent_runs(), self.database_connections());
         let needed = connections_for(workers);
@@ -334,19 +334,19 @@ mod tests {
         // What is not set follows what is.
         for (arguments, workers, connections) in [
             (&[][..], 4, 16),
-            (&["--workers", "16"], 16, 34),
+            (&["--workers", "16"], 16, 18),
             (&["--workers", "2"], 2, 16),
-            (&["--database-connections", "6"], 2, 6),
+            (&["--database-connections", "5"], 3, 5),
             (&["--database-connections", "40"], 4, 40),
         ] {
             let settings = settings(arguments);
             assert_eq!((settings.concurrent_runs(), settings.database_connections()), (workers, connections));
             assert!(settings.check_connections().is_ok());
         }
-        for (workers, connections) in [("4", "16"), ("3", "8"), ("1", "4"), ("249", "500")] {
+        for (workers, connections) in [("4", "16"), ("6", "8"), ("2", "4"), ("248", "250")] {
             assert!(check(workers, connections).is_ok(), "{workers} workers, {connections} connections");
         }
-        for (workers, connections, needed, fitting) in [("8", "8", 18, 3), ("2", "4", 6, 1), ("256", "500", 514, 249)] {
+        for (workers, connections, needed, fitting) in [("8", "8", 10, 6), ("3", "4", 5, 2), ("256", "250", 258, 248)] {
             let error = check(workers, connections).unwrap_err();
             assert_eq!(error.code, Code::ConfigurationInvalid);
             assert!(

@@ -11,6 +11,7 @@ mod memberships;
 mod not_cleared;
 mod outbox;
 mod payload;
+mod portions;
 mod receiver;
 mod same;
 mod size;
@@ -24,7 +25,7 @@ use super::stop::Stop;
 use crate::codes::RunErrorCode;
 use crate::db::Transaction;
 use crate::db::mirror::delivered;
-use crate::db::mirror::read::{self, SeenRow};
+use crate::db::mirror::read::{Seen, SeenRow};
 use crate::db::mirror::{self, Counters, MirrorRow, dropped, moved_by};
 use crate::destination::MissingObjects;
 use crate::directory::{Link, ObjectType};
@@ -33,13 +34,13 @@ use crate::job::Deliver;
 use crate::run_state::{RunMode, RunStage, TypeCounts};
 use absent::Absent;
 use basis::Basis;
-use batch::{compare_batch, next_batch};
+use batch::compare_batch;
 use diffed::{Diffed, Planned, pull_brake};
 use extent::{Extent, Facts};
-use futures_util::StreamExt;
 use memberships::{Groups, GroupsOf};
 use outbox::Outbox;
 use payload::Referring;
+use portions::Portions;
 use receiver::Change;
 use same::SameValues;
 use std::collections::BTreeMap;
@@ -317,7 +318,6 @@ async fn compare(
     how: Comparison,
     outbox: &mut Outbox<'_>,
 ) -> Result<(), Stop> {
-    let (organization, job, source) = (run.job.organization, run.job.id, run.source());
     let is_stub = stored_as != object_type.as_str();
     let carries = |link| !is_stub && run.job.mapping.carries(object_type, link);
     let carries_all = object_type == ObjectType::Users && carries(Link::AllGroups);
@@ -337,23 +337,17 @@ async fn compare(
     let same = SameValues::load(run, collected, object_type).await?;
     let referring = Referring { targets, groups_of, parents, same };
     let with_members = object_type == ObjectType::Groups && carries(Link::Members);
-    run.tx("compare", async |tx| {
-        let rows = match with_members {
-            true => read::groups_with_users(tx, organization, job, source).await?,
-            false => read::objects(tx, organization, job, source, object_type.as_str(), stored_as).await?,
-        };
-        let at_its_place = |row: Result<SeenRow>| row.map(|row| if how.is_new_place { row.undelivered() } else { row });
-        let mut rows = rows.map(at_its_place).fuse();
-        loop {
-            let batch = next_batch(&mut rows).await?;
-            if batch.is_empty() {
-                return Ok(());
-            }
-            let compared = batch.len() as u64;
-            compare_batch(run, object_type, is_stub, &referring, how.everything, batch, outbox).await?;
-            run.progress.advance(Work::Objects, compared);
+    let mut portions = Portions::all(run, Seen { source: run.source(), object_type, stored_as, with_members });
+    loop {
+        let mut batch = portions.next().await?;
+        if batch.is_empty() {
+            return Ok(());
         }
-    })
-    .await?;
-    Ok(())
+        if how.is_new_place {
+            batch = batch.into_iter().map(SeenRow::undelivered).collect();
+        }
+        let compared = batch.len() as u64;
+        compare_batch(run, object_type, is_stub, &referring, how.everything, batch, outbox).await?;
+        run.progress.advance(Work::Objects, compared);
+    }
 }

@@ -23,6 +23,7 @@ mod jira_users;
 mod kill;
 mod large;
 mod missing_objects;
+mod one_connection;
 mod other_assets;
 mod plain_server;
 mod progress;

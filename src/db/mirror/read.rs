@@ -10,7 +10,7 @@ pub use members::{
 
 use super::hash::Hash;
 use super::tenant_names::without_tenant_names;
-use crate::db::{Transaction, join_in_bulk};
+use crate::db::Transaction;
 use crate::directory::ObjectType;
 use crate::error::{Error, Result};
 use crate::ids::{JobId, OrganizationId};
@@ -45,99 +45,66 @@ impl SeenRow {
     }
 }
 
-/// The objects of a type, by id. `stored_as` is the type itself, or its stubs.
-pub async fn objects<'a>(
-    tx: &'a mut Transaction,
-    organization: OrganizationId,
-    job: JobId,
-    source: Source,
-    object_type: &'static str,
-    stored_as: &'static str,
-) -> Result<BoxStream<'a, Result<SeenRow>>> {
-    let (objects, (_, _, key)) = (source.whole_objects(), source.names());
-    let query = format!(
-        "SELECT o.id, o.data, NULL::uuid[] AS members, d.hash AS delivered_hash, d.missing_runs, d.marked
-         FROM {objects} o
-         LEFT JOIN mirror_delivered d ON d.organization_id = $1 AND d.job_id = $4
-            AND d.object_type = $5 AND d.id = o.id
-         WHERE o.organization_id = $1 AND o.{key} = $2 AND o.object_type = $3
-         ORDER BY o.id"
-    );
-    join_in_bulk(tx).await?;
-    let rows = diesel::sql_query(query)
-        .bind::<SqlUuid, _>(organization.0)
-        .bind::<SqlUuid, _>(source.key())
-        .bind::<Text, _>(stored_as)
-        .bind::<SqlUuid, _>(job.0)
-        .bind::<Text, _>(object_type)
-        .load_stream::<SeenRow>(tx)
-        .await?;
-    Ok(rows.map(|row| row.map_err(Error::from)).boxed())
+/// What is compared.
+#[derive(Clone, Copy, Debug)]
+pub struct Seen {
+    pub source: Source,
+    pub object_type: ObjectType,
+    /// The type itself, or its stubs.
+    pub stored_as: &'static str,
+    /// With the users that are direct members of groups.
+    pub with_members: bool,
 }
 
-/// The groups, by id, each with the users that are its direct members.
-pub async fn groups_with_users<'a>(
-    tx: &'a mut Transaction,
-    organization: OrganizationId,
-    job: JobId,
-    source: Source,
-) -> Result<BoxStream<'a, Result<SeenRow>>> {
-    let (objects, members, (_, _, key)) = (source.whole_objects(), source.whole_members(), source.names());
-    let query = format!(
-        "SELECT o.id, o.data, m.members, d.hash AS delivered_hash, d.missing_runs, d.marked
-         FROM {objects} o
-         LEFT JOIN (SELECT group_id AS id, array_agg(DISTINCT member ORDER BY member) AS members
-            FROM {members} g, unnest(member_ids) AS member
-            WHERE organization_id = $1 AND {key} = $2 AND member_type = 'user'
-            GROUP BY group_id) m ON m.id = o.id
-         LEFT JOIN mirror_delivered d ON d.organization_id = $1 AND d.job_id = $3
-            AND d.object_type = 'groups' AND d.id = o.id
-         WHERE o.organization_id = $1 AND o.{key} = $2 AND o.object_type = 'groups'
-         ORDER BY o.id"
-    );
-    join_in_bulk(tx).await?;
-    let rows = diesel::sql_query(query)
-        .bind::<SqlUuid, _>(organization.0)
-        .bind::<SqlUuid, _>(source.key())
-        .bind::<SqlUuid, _>(job.0)
-        .load_stream::<SeenRow>(tx)
-        .await?;
-    Ok(rows.map(|row| row.map_err(Error::from)).boxed())
+/// Which objects of it.
+#[derive(Clone, Copy, Debug)]
+pub enum Portion<'a> {
+    /// The next ones after an id.
+    After(Option<Uuid>, i64),
+    /// Those of these that there are. Ascending.
+    Among(&'a [Uuid]),
 }
 
-/// Some objects of a type in the mirror, by id, with the users that are their direct members if these are asked for. One
-/// look-up for each, whatever the planner estimates.
-pub async fn some_seen<'a>(
+/// Some objects, by id. One look-up in each table for each of them, whatever the planner estimates.
+pub async fn seen<'a>(
     tx: &'a mut Transaction,
     organization: OrganizationId,
     job: JobId,
-    object_type: ObjectType,
-    with_members: bool,
-    ids: &[Uuid],
+    Seen { source, object_type, stored_as, with_members }: Seen,
+    portion: Portion<'_>,
 ) -> Result<BoxStream<'a, Result<SeenRow>>> {
-    let members = match with_members {
-        true => {
-            "(SELECT array_agg(DISTINCT member ORDER BY member) FROM mirror_members g, unnest(g.member_ids) AS member
-              WHERE g.organization_id = $1 AND g.job_id = $2 AND g.group_id = o.id AND g.member_type = 'user')"
+    let ((objects, _, key), data) = (source.names(), source.whole_data());
+    let of_type = format!("w.organization_id = $1 AND w.{key} = $3 AND w.object_type = $5");
+    let wanted = match portion {
+        Portion::After(..) => {
+            format!("SELECT w.id, {data} AS data FROM {objects} w WHERE {of_type} AND w.id > $6 ORDER BY w.id LIMIT $7")
         }
-        false => "NULL::uuid[]",
+        Portion::Among(_) => format!(
+            "SELECT w.id, w.data FROM unnest($6::uuid[]) AS wanted(id)
+             CROSS JOIN LATERAL (SELECT w.id, {data} AS data FROM {objects} w WHERE {of_type} AND w.id = wanted.id LIMIT 1) w"
+        ),
     };
+    let members = if with_members { source.users_of_group() } else { "NULL::uuid[]" };
     let query = format!(
         "SELECT o.id, o.data, {members} AS members, d.hash AS delivered_hash, d.missing_runs, d.marked
-         FROM unnest($4::uuid[]) AS wanted(id)
-         CROSS JOIN LATERAL (SELECT id, data FROM mirror_objects
-            WHERE organization_id = $1 AND job_id = $2 AND object_type = $3 AND id = wanted.id LIMIT 1) o
+         FROM ({wanted}) o
          LEFT JOIN LATERAL (SELECT hash, missing_runs, marked FROM mirror_delivered
-            WHERE organization_id = $1 AND job_id = $2 AND object_type = $3 AND id = wanted.id LIMIT 1) d ON true
+            WHERE organization_id = $1 AND job_id = $2 AND object_type = $4 AND id = o.id LIMIT 1) d ON true
          ORDER BY o.id"
     );
-    let rows = diesel::sql_query(query)
+    let query = diesel::sql_query(query)
         .bind::<SqlUuid, _>(organization.0)
         .bind::<SqlUuid, _>(job.0)
+        .bind::<SqlUuid, _>(source.key())
         .bind::<Text, _>(object_type)
-        .bind::<Array<SqlUuid>, _>(ids.to_vec())
-        .load_stream::<SeenRow>(tx)
-        .await?;
+        .bind::<Text, _>(stored_as);
+    let rows = match portion {
+        Portion::After(after, limit) => {
+            let query = query.bind::<SqlUuid, _>(after.unwrap_or_default()).bind::<BigInt, _>(limit);
+            query.load_stream::<SeenRow>(tx).await?.boxed()
+        }
+        Portion::Among(ids) => query.bind::<Array<SqlUuid>, _>(ids.to_vec()).load_stream::<SeenRow>(tx).await?.boxed(),
+    };
     Ok(rows.map(|row| row.map_err(Error::from)).boxed())
 }
 

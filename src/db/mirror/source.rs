@@ -49,6 +49,34 @@ impl Source {
         }
     }
 
+    /// The data of one object `w`, where $2 is the job. One that equals the mirror's is staged without it.
+    pub(super) fn whole_data(self) -> &'static str {
+        match self {
+            Self::Mirror(_) => "w.data",
+            Self::Staged(_) => {
+                "coalesce(w.data, (SELECT m.data FROM mirror_objects m WHERE m.organization_id = w.organization_id
+                    AND m.job_id = $2 AND m.object_type = w.object_type AND m.id = w.id))"
+            }
+        }
+    }
+
+    /// The users that are direct members of a group `o`, ascending, where $1 is the organization, $2 the job and $3 the key.
+    pub(super) fn users_of_group(self) -> &'static str {
+        match self {
+            Self::Mirror(_) => {
+                "(SELECT array_agg(DISTINCT member ORDER BY member) FROM mirror_members g, unnest(g.member_ids) AS member
+                  WHERE g.organization_id = $1 AND g.job_id = $3 AND g.group_id = o.id AND g.member_type = 'user')"
+            }
+            Self::Staged(_) => {
+                "(SELECT array_agg(DISTINCT member ORDER BY member) FROM staged_members g,
+                    unnest(coalesce(g.member_ids, (SELECT m.member_ids FROM mirror_members m
+                        WHERE m.organization_id = $1 AND m.job_id = $2 AND m.group_id = g.group_id
+                            AND m.member_type = g.member_type AND m.part = g.part AND m.hash = g.hash))) AS member
+                  WHERE g.organization_id = $1 AND g.run_id = $3 AND g.group_id = o.id AND g.member_type = 'user')"
+            }
+        }
+    }
+
     /// The objects with their data, and the column of the key.
     pub(in crate::db) fn whole_objects_by(self) -> (&'static str, &'static str) {
         (self.whole_objects(), self.names().2)

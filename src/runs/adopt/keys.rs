@@ -56,11 +56,11 @@ impl Values {
 impl Keys {
     /// The values of everything that was seen of a type, with its stubs.
     pub(super) async fn load(run: &Run, object_type: ObjectType, existing: &ExistingType) -> Result<Self, Stop> {
-        let (organization, job, source) = (run.job.organization, run.job.id, run.source());
+        let (organization, source) = (run.job.organization, run.source());
         let keys = run.tx("identities", async move |tx| {
             let mut keys = Self::default();
             for stored_as in [Some(object_type.as_str()), stub_name(object_type)].into_iter().flatten() {
-                let mut rows = read::objects(tx, organization, job, source, object_type.as_str(), stored_as).await?;
+                let mut rows = std::pin::pin!(read::data(tx, organization, source, stored_as).await?);
                 while let Some(row) = rows.next().await {
                     let row = row?;
                     let properties: Properties = serde_json::from_str(&row.data).map_err(Error::internal)?;

@@ -1,6 +1,6 @@
 //! Compares objects that were read with what was delivered of them, some at a time.
 
-use super::outbox::{BATCH, Outbox, seen_again, unchanged};
+use super::outbox::{Outbox, seen_again, unchanged};
 use super::payload::{Built, Referring, hash, payload};
 use super::size;
 use crate::db::mirror::delivered::{self, NewChange};
@@ -10,26 +10,8 @@ use crate::error::{Error, Result};
 use crate::mapping::TextChange;
 use crate::run_state::{ChangeAction, ChangeReason, RunMode};
 use crate::runs::run::Run;
-use futures_util::{Stream, StreamExt};
 use std::collections::HashMap;
 use uuid::Uuid;
-
-/// What objects that are compared together take, about: some groups have a hundred thousand members.
-const BATCH_BYTES: usize = 2 << 20;
-
-/// The next objects, as many as are compared together; empty at the end.
-pub(super) async fn next_batch(rows: &mut (impl Stream<Item = Result<SeenRow>> + Unpin)) -> Result<Vec<SeenRow>> {
-    let (mut batch, mut bytes) = (Vec::new(), 0);
-    while batch.len() < BATCH
-        && bytes < BATCH_BYTES
-        && let Some(row) = rows.next().await
-    {
-        let row = row?;
-        bytes += row.data.len() + row.members.as_deref().map_or(0, size_of_val);
-        batch.push(row);
-    }
-    Ok(batch)
-}
 
 /// Compares them, and writes what differs into the outbox.
 pub(super) async fn compare_batch(

@@ -2,13 +2,14 @@
 //! depends on the day. What such an object refers to is looked up for it alone.
 
 use super::absent::{self, Absent};
-use super::batch::{compare_batch, next_batch, payloads};
+use super::batch::{compare_batch, payloads};
 use super::memberships::Groups;
-use super::outbox::{BATCH, Outbox};
+use super::outbox::Outbox;
 use super::payload::Referring;
+use super::portions::Portions;
 use super::same::SameValues;
 use super::targets::Targets;
-use crate::db::mirror::read::{self, SeenRow, Source};
+use crate::db::mirror::read::{self, Seen, SeenRow, Source};
 use crate::db::mirror::{delivered, touched};
 use crate::directory::{Link, ObjectType, Properties};
 use crate::error::{Error, Result};
@@ -16,7 +17,6 @@ use crate::runs::collect::collected::Collected;
 use crate::runs::progress::Work;
 use crate::runs::run::Run;
 use crate::runs::stop::Stop;
-use futures_util::StreamExt;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use uuid::Uuid;
 
@@ -100,44 +100,36 @@ impl<'a> Touched<'a> {
         ids: &[Uuid],
         outbox: &mut Outbox<'_>,
     ) -> Result<u64> {
-        let (run, organization, job) = (self.run, self.run.job.organization, self.run.job.id);
+        let run = self.run;
         let with_members = object_type == ObjectType::Groups && run.job.mapping.carries(object_type, Link::Members);
         let link = self.memberships(object_type);
         let looked_up = match link {
             Some(_) => self.look_up(object_type, objects, ids).await?,
             None => HashMap::new(),
         };
-        let mut same = Some(SameValues::load(run, self.collected, object_type).await?);
+        let mut same = SameValues::load(run, self.collected, object_type).await?;
         let mut compared = 0;
-        for ids in ids.chunks(BATCH) {
-            let known = &mut same;
-            compared += run
-                .tx("compare what was touched", async |tx| {
-                    let rows = read::some_seen(tx, organization, job, object_type, with_members, ids).await?;
-                    let (mut rows, mut compared) = (rows.fuse(), 0);
-                    loop {
-                        let batch = next_batch(&mut rows).await?;
-                        if batch.is_empty() {
-                            return Ok(compared);
-                        }
-                        let number = batch.len() as u64;
-                        let groups = match link {
-                            Some(link) => Some(self.groups(object_type, link, objects, &looked_up, &batch).await?),
-                            None => None,
-                        };
-                        let values = known.take().unwrap_or_default();
-                        let targets = self.targets(object_type, groups.as_ref(), &values, &batch).await?;
-                        let groups_of = groups.map(|groups| known_groups(groups, &targets));
-                        let referring = Referring { targets: &targets, groups_of, parents: None, same: values };
-                        compare_batch(run, object_type, false, &referring, false, batch, outbox).await?;
-                        *known = Some(referring.same);
-                        compared += number;
-                        run.progress.advance(Work::Objects, number);
-                    }
-                })
-                .await?;
+        let seen =
+            Seen { source: Source::Mirror(run.job.id), object_type, stored_as: object_type.as_str(), with_members };
+        let mut portions = Portions::among(run, seen, ids);
+        loop {
+            let batch = portions.next().await?;
+            if batch.is_empty() {
+                return Ok(compared);
+            }
+            let number = batch.len() as u64;
+            let groups = match link {
+                Some(link) => Some(self.groups(object_type, link, objects, &looked_up, &batch).await?),
+                None => None,
+            };
+            let targets = self.targets(object_type, groups.as_ref(), &same, &batch).await?;
+            let groups_of = groups.map(|groups| known_groups(groups, &targets));
+            let referring = Referring { targets: &targets, groups_of, parents: None, same };
+            compare_batch(run, object_type, false, &referring, false, batch, outbox).await?;
+            same = referring.same;
+            compared += number;
+            run.progress.advance(Work::Objects, number);
         }
-        Ok(compared)
     }
 
     /// The link by which objects of a type carry the groups that they are in.

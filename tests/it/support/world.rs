@@ -113,8 +113,13 @@ impl World {
 
     /// The engine of another process on the same database.
     pub fn another_process(&self, clock: Clock, settings: Settings) -> App {
+        self.process_with(clock, settings, 12)
+    }
+
+    /// The same with so many connections.
+    pub fn process_with(&self, clock: Clock, settings: Settings, connections: u16) -> App {
         let options = Options::new(&self.database.urls.runtime.clone().into(), None).unwrap();
-        let db = Db::new(&options, 12).unwrap();
+        let db = Db::new(&options, connections).unwrap();
         App::new(db, clock, self.app.keys.clone(), settings, CancellationToken::new()).unwrap()
     }
 
