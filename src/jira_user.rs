@@ -21,6 +21,8 @@ text_enum! {
         Inactive = "inactive",
         /// The account could not be written into the object. The next run tries again.
         Failed = "failed",
+        /// No run has looked since the user, the address, the object or the attribute is new. The next run does.
+        Waiting = "waiting",
     }
 }
 
@@ -31,6 +33,8 @@ text_enum! {
         NoAddress = "noAddress",
         /// No account has the address, or none that the person in `api.email` may see.
         NoAccount = "noAccount",
+        /// What was found hides its address and has it in its name, which anybody can choose.
+        OnlyByName = "onlyByName",
         /// What has the address is an app or a customer of the portal.
         NotAPerson = "notAPerson",
         /// Several active accounts of people have the address.
@@ -64,7 +68,7 @@ pub struct JiraUserCounts {
     pub cleared: u64,
     /// Users whose account could not be written. The next run tries again.
     pub failed: u64,
-    /// Users for whom this run did not look. The next run does.
+    /// Users for whom this run did not look, because its time for it was over or something was in the way. The next run does.
     pub left: u64,
 }
 
@@ -72,6 +76,8 @@ pub struct JiraUserCounts {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Account {
     pub id: String,
+    /// The name that the profile shows. Whoever has the account chooses it.
+    pub name: String,
     /// Neither an app nor a customer of the portal.
     pub is_person: bool,
     pub is_active: bool,
@@ -92,6 +98,15 @@ impl Verdict {
     pub fn is_open(&self) -> bool {
         matches!(self, Self::None(JiraUserOutcome::NotFound, _))
     }
+
+    /// What the searches for two addresses say together, where this one was the first and is open.
+    #[must_use]
+    pub fn or(self, second: Self) -> Self {
+        match second {
+            Self::None(_, JiraUserReason::NoAccount) => self,
+            second => second,
+        }
+    }
 }
 
 /// The addresses to search for, most telling first.
@@ -110,13 +125,17 @@ fn is_same(one: &str, other: &str) -> bool {
 }
 
 /// Judges what a search for an address found. A search also finds what only begins with the text, so an address that is
-/// shown decides; one that is hidden is found by the whole address only.
+/// shown decides. One that is hidden is found by the whole address only, but its account may have been found by its name.
 pub fn judge(found: &[Account], address: &str) -> Verdict {
     let shown = |of: &&Account| of.mail.as_deref().is_some_and(|mail| is_same(mail, address));
-    let hidden = |of: &&Account| of.mail.is_none();
     let mut same: Vec<&Account> = found.iter().filter(shown).collect();
     if same.is_empty() {
-        same = found.iter().filter(hidden).collect();
+        let hidden = found.iter().filter(|of| of.mail.is_none());
+        let (by_name, by_address): (Vec<&Account>, Vec<&Account>) = hidden.partition(|of| has_words(&of.name, address));
+        if by_address.is_empty() && !by_name.is_empty() {
+            return Verdict::None(JiraUserOutcome::NotFound, JiraUserReason::OnlyByName);
+        }
+        same = by_address;
     }
     let people: Vec<&Account> = same.iter().copied().filter(|of| of.is_person).collect();
     let active: Vec<&Account> = people.iter().copied().filter(|of| of.is_active).collect();
@@ -129,19 +148,34 @@ pub fn judge(found: &[Account], address: &str) -> Verdict {
     }
 }
 
+/// Whether a search for the address may find a name: the name has the address in it, or words that begin with all words
+/// of the address. How Jira divides texts into words is not documented, so any character but letters and digits divides.
+fn has_words(name: &str, address: &str) -> bool {
+    let (name, address) = (name.to_lowercase(), address.to_lowercase());
+    name.contains(&address) || words(&address).all(|word| words(&name).any(|named| named.starts_with(word)))
+}
+
+fn words(text: &str) -> impl Iterator<Item = &str> {
+    text.split(|of: char| !of.is_alphanumeric()).filter(|word| !word.is_empty())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn account(id: &str, mail: &str) -> Account {
         let mail = (!mail.is_empty()).then(|| mail.to_owned());
-        Account { id: id.to_owned(), is_person: true, is_active: true, mail }
+        Account { id: id.to_owned(), name: "Ada Lovelace".to_owned(), is_person: true, is_active: true, mail }
+    }
+
+    fn named(id: &str, name: &str) -> Account {
+        Account { name: name.to_owned(), ..account(id, "") }
     }
 
     #[test]
     fn one_active_person_with_the_address_is_the_user() {
         use JiraUserOutcome::{Ambiguous, Inactive, NotFound};
-        use JiraUserReason::{Deactivated, NoAccount, NotAPerson, SeveralAccounts};
+        use JiraUserReason::{Deactivated, NoAccount, NotAPerson, OnlyByName, SeveralAccounts};
         let ada = || account("1", "Ada@contoso.example");
         let app = |of: Account| Account { is_person: false, ..of };
         let off = |of: Account| Account { is_active: false, ..of };
@@ -162,9 +196,37 @@ mod tests {
             (vec![off(ada()), off(account("2", "ada@contoso.example"))], Verdict::None(Inactive, Deactivated)),
             (vec![app(ada())], Verdict::None(NotFound, NotAPerson)),
             (vec![off(app(ada()))], Verdict::None(NotFound, NotAPerson)),
+            // A stranger who has the address as a name, or in it: the search found the name, whoever's the address is.
+            (vec![named("5", "ada@contoso.example")], Verdict::None(NotFound, OnlyByName)),
+            (vec![named("5", "ADA@Contoso.Example")], Verdict::None(NotFound, OnlyByName)),
+            (vec![named("5", "ada@contoso.example.org")], Verdict::None(NotFound, OnlyByName)),
+            (vec![named("5", "Mrs ada@contoso.example (Board)")], Verdict::None(NotFound, OnlyByName)),
+            (vec![named("5", "mailto:ada@contoso.example")], Verdict::None(NotFound, OnlyByName)),
+            (vec![named("5", "nada@contoso.example")], Verdict::None(NotFound, OnlyByName)),
+            (vec![named("5", "Ada Contoso Example")], Verdict::None(NotFound, OnlyByName)),
+            (vec![named("5", "Examples, Contoso: Adamant")], Verdict::None(NotFound, OnlyByName)),
+            // It is no rival of who was found by the address, and decides nothing where the address is shown.
+            (vec![named("5", "ada@contoso.example"), account("3", "")], one("3")),
+            (vec![named("5", "ada@contoso.example"), ada()], one("1")),
+            (vec![named("5", "ada@contoso.example"), off(ada())], Verdict::None(Inactive, Deactivated)),
+            (vec![Account { name: "ada@contoso.example".to_owned(), ..ada() }], one("1")),
+            // A part of the address in the name says nothing.
+            (vec![named("6", "Ada of Contoso")], one("6")),
+            (vec![named("6", "")], one("6")),
         ];
         for (found, verdict) in cases {
             assert_eq!(judge(&found, "ada@contoso.example"), verdict, "{found:?}");
+        }
+    }
+
+    #[test]
+    fn the_second_search_says_no_less_than_the_first() {
+        use JiraUserOutcome::{Ambiguous, NotFound};
+        use JiraUserReason::{NoAccount, OnlyByName, SeveralAccounts};
+        let by_name = || Verdict::None(NotFound, OnlyByName);
+        assert_eq!(by_name().or(Verdict::None(NotFound, NoAccount)), by_name());
+        for second in [Verdict::Account("1".to_owned()), Verdict::None(Ambiguous, SeveralAccounts), by_name()] {
+            assert_eq!(Verdict::None(NotFound, NoAccount).or(second.clone()), second);
         }
     }
 

@@ -262,6 +262,11 @@ impl AssetsSim {
         control::add_attribute(&mut lock(&self.shared), type_name, name, kind).map(|_| ())
     }
 
+    /// Gives an attribute another name, as a person may.
+    pub fn rename_attribute(&self, type_name: &str, name: &str, new: &str) -> Result<(), String> {
+        by_hand::rename_attribute(&mut lock(&self.shared), type_name, name, new)
+    }
+
     /// Adds an account to the site.
     pub fn add_account(&self, account: Account) {
         lock(&self.shared).accounts.push(account);

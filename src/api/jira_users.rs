@@ -42,9 +42,9 @@ pub struct JiraUserResponse {
     /// Why the object has no account, or not the right one; null if it has.
     #[schema(required = true)]
     pub reason: Option<JiraUserReason>,
-    /// The run that looked.
+    /// The run that looked, or saw that somebody has to.
     pub run_id: RunId,
-    /// When it looked.
+    /// When it looked, or saw that somebody has to.
     pub looked_at: DateTime<Utc>,
 }
 
@@ -79,8 +79,8 @@ pub struct JiraUsersQuery {
 /// List the Jira accounts of a job's users
 ///
 /// What the last search for each user said, and which account the object in Assets has. A job with `jiraUser` looks after
-/// each delivery for users that are new or have another address, and in full runs also for those who were looked for long
-/// ago.
+/// each delivery for users that are new or have another address or object, and in full runs also for those who were looked
+/// for long ago. It does so for half an hour at most; whoever is left is `waiting` for the next run.
 #[utoipa::path(
     tag = "Jobs",
     params(("id" = JobId, Path, description = "The job's id"), JiraUsersQuery, PageQuery),

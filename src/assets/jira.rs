@@ -39,6 +39,7 @@ pub enum UserAttribute {
 struct JiraAccount {
     account_id: String,
     account_type: String,
+    display_name: Option<String>,
     email_address: Option<String>,
     active: bool,
 }
@@ -46,7 +47,7 @@ struct JiraAccount {
 impl Default for JiraAccount {
     fn default() -> Self {
         let (account_id, account_type) = Default::default();
-        Self { account_id, account_type, email_address: None, active: true }
+        Self { account_id, account_type, display_name: None, email_address: None, active: true }
     }
 }
 
@@ -93,6 +94,7 @@ impl Client {
         let found: Vec<JiraAccount> = self.get("GET user/search", access.credential(), url).await?;
         let accounts = found.into_iter().filter(|account| !account.account_id.is_empty()).map(|account| Account {
             id: account.account_id,
+            name: account.display_name.unwrap_or_default(),
             is_person: account.account_type == "atlassian",
             is_active: account.active,
             mail: account.email_address.filter(|mail| !mail.trim().is_empty()),

@@ -159,7 +159,7 @@ code_table! {
             "The person in `api.email` of the destination may not search for Jira accounts. The import stands.",
             "Give that person the global permission «Browse users and groups» in Jira. The next run looks for the accounts.";
         JiraUsersLeft = "jira_users_left",
-            "A run looks for a limited number of Jira accounts, and there are more users.",
+            "A run looks for Jira accounts for half an hour at most, and there are more users.",
             "Nothing: the next run looks for the rest.";
         JiraUsersStopped = "jira_users_stopped",
             "Looking for the Jira accounts of users stopped. The import stands, and what was written stays.",

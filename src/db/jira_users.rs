@@ -1,69 +1,19 @@
 //! Which Jira account each user of a job is, and what the last search for it said.
 
+mod due;
+
+pub use due::{Again, Came, Due, DueRow, begin_anew, due, due_again, note, waiting};
+
 use super::Transaction;
-use super::mirror::read::Source;
 use super::runs::{Lease, fence};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::ids::{JobId, OrganizationId, RunId};
 use crate::jira_user::{JiraUserCounts, JiraUserOutcome, JiraUserReason};
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use diesel::sql_types::{Array, BigInt, Bool, Nullable, Text, Timestamptz, Uuid as SqlUuid};
 use diesel_async::RunQueryDsl;
-use futures_util::stream::{BoxStream, StreamExt};
 use uuid::Uuid;
-
-/// A user in the scope of a job, with what the last search said.
-#[derive(QueryableByName, Clone, Debug)]
-pub struct KnownRow {
-    #[diesel(sql_type = SqlUuid)]
-    pub id: Uuid,
-    #[diesel(sql_type = Text)]
-    pub data: String,
-    #[diesel(sql_type = Nullable<Text>)]
-    pub mail: Option<String>,
-    #[diesel(sql_type = Nullable<Text>)]
-    pub user_principal_name: Option<String>,
-    #[diesel(sql_type = Nullable<Text>)]
-    pub account: Option<String>,
-    /// `None`: nobody has looked yet.
-    #[diesel(sql_type = Nullable<Text>)]
-    pub outcome: Option<JiraUserOutcome>,
-    #[diesel(sql_type = Nullable<SqlUuid>)]
-    pub run_id: Option<Uuid>,
-    #[diesel(sql_type = Nullable<Timestamptz>)]
-    pub looked_at: Option<DateTime<Utc>>,
-}
-
-/// The users of a job that Assets has, or has now, by their ids.
-pub async fn known<'a>(
-    tx: &'a mut Transaction,
-    organization: OrganizationId,
-    job: JobId,
-    run: RunId,
-    source: Source,
-) -> Result<BoxStream<'a, Result<KnownRow>>> {
-    let (objects, key) = source.whole_objects_by();
-    let query = format!(
-        "SELECT o.id, o.data, j.mail, j.user_principal_name, j.account, j.outcome, j.run_id, j.looked_at
-         FROM {objects} o
-         LEFT JOIN jira_users j ON j.organization_id = $1 AND j.job_id = $3 AND j.user_id = o.id
-         WHERE o.organization_id = $1 AND o.{key} = $2 AND o.object_type = 'users'
-            AND (o.id IN (SELECT id FROM mirror_delivered
-                    WHERE organization_id = $1 AND job_id = $3 AND object_type = 'users' AND NOT marked)
-                OR o.id IN (SELECT object_id FROM run_changes
-                    WHERE organization_id = $1 AND run_id = $4 AND object_type = 'users' AND send))
-         ORDER BY o.id"
-    );
-    let rows = diesel::sql_query(query)
-        .bind::<SqlUuid, _>(organization.0)
-        .bind::<SqlUuid, _>(source.key())
-        .bind::<SqlUuid, _>(job.0)
-        .bind::<SqlUuid, _>(run.0)
-        .load_stream::<KnownRow>(tx)
-        .await?;
-    Ok(rows.map(|row| row.map_err(Error::from)).boxed())
-}
 
 /// What a search said of a user.
 #[derive(Clone, Debug)]
@@ -77,26 +27,30 @@ pub struct Looked {
     pub reason: Option<JiraUserReason>,
     /// An account was written or taken away.
     pub changed: bool,
+    /// The object may not have the account.
+    pub rewrite: bool,
 }
 
-/// Stores what a run found. Fenced. Returns how much the run has found so far.
+/// Stores what a run found, which is about this attribute. Fenced. Returns how much the run has found so far.
 pub async fn store(
     tx: &mut Transaction,
     lease: &Lease,
     job: JobId,
+    attribute: &str,
     found: &[Looked],
     now: DateTime<Utc>,
 ) -> Result<JiraUserCounts> {
     const STORE: &str = "
         INSERT INTO jira_users AS j (organization_id, job_id, user_id, mail, user_principal_name, account, outcome,
-            reason, changed, run_id, looked_at)
-        SELECT $1, $2, user_id, mail, upn, account, outcome, reason, changed, $3, $4
-        FROM unnest($5::uuid[], $6::text[], $7::text[], $8::text[], $9::text[], $10::text[], $11::bool[])
-            AS f(user_id, mail, upn, account, outcome, reason, changed)
+            reason, changed, rewrite, run_id, looked_at, attribute)
+        SELECT $1, $2, user_id, mail, upn, account, outcome, reason, changed, rewrite, $3, $4, $13
+        FROM unnest($5::uuid[], $6::text[], $7::text[], $8::text[], $9::text[], $10::text[], $11::bool[], $12::bool[])
+            AS f(user_id, mail, upn, account, outcome, reason, changed, rewrite)
         ON CONFLICT (organization_id, job_id, user_id) DO UPDATE
         SET mail = excluded.mail, user_principal_name = excluded.user_principal_name, account = excluded.account,
             outcome = excluded.outcome, reason = excluded.reason, run_id = excluded.run_id,
-            looked_at = excluded.looked_at, changed = excluded.changed";
+            looked_at = excluded.looked_at, changed = excluded.changed, rewrite = excluded.rewrite,
+            attribute = excluded.attribute";
     fn column<'a, T>(found: &'a [Looked], value: impl Fn(&'a Looked) -> T) -> Vec<T> {
         found.iter().map(value).collect()
     }
@@ -113,6 +67,8 @@ pub async fn store(
         .bind::<Array<Text>, _>(column(found, |f| f.outcome))
         .bind::<Array<Nullable<Text>>, _>(column(found, |f| f.reason))
         .bind::<Array<Bool>, _>(column(found, |f| f.changed))
+        .bind::<Array<Bool>, _>(column(found, |f| f.rewrite))
+        .bind::<Text, _>(attribute)
         .execute(tx)
         .await?;
     counts(tx, lease.organization, job, lease.run).await
@@ -147,6 +103,8 @@ async fn counts(tx: &mut Transaction, organization: OrganizationId, job: JobId, 
             (JiraUserOutcome::Ambiguous, _) => counts.ambiguous += number,
             (JiraUserOutcome::Inactive, _) => counts.inactive += number,
             (JiraUserOutcome::Failed, _) => counts.failed += number,
+            // They are counted as left.
+            (JiraUserOutcome::Waiting, _) => {}
         }
         if changed && outcome != JiraUserOutcome::Set {
             counts.cleared += number;
@@ -195,7 +153,7 @@ pub async fn list(
     limit: i64,
 ) -> Result<Vec<JiraUserRow>> {
     const LIST: &str = "
-        SELECT j.user_id, d.label, j.mail, j.user_principal_name, j.account, j.outcome, j.reason, j.run_id, j.looked_at
+        SELECT j.user_id, d.label, j.mail, j.user_principal_name, CASE WHEN NOT j.rewrite THEN j.account END AS account, j.outcome, j.reason, j.run_id, j.looked_at
         FROM jira_users j LEFT JOIN mirror_delivered d ON d.organization_id = $1 AND d.job_id = $2
             AND d.object_type = 'users' AND d.id = j.user_id
         WHERE j.organization_id = $1 AND j.job_id = $2 AND ($3 IS NULL OR j.outcome = $3)

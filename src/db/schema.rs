@@ -172,6 +172,8 @@ diesel::table! {
         changed -> Bool,
         run_id -> Uuid,
         looked_at -> Timestamptz,
+        attribute -> Text,
+        rewrite -> Bool,
     }
 }
 

@@ -7,26 +7,40 @@
 mod plan;
 
 use super::deliver::delivered::Delivered;
+use super::diff::diffed::Diffed;
 use super::place::{AccountAttribute, AccountRefused, Place};
 use super::run::Run;
 use super::stop::Stop;
 use crate::assets::lookup::{SeenObject, SeenObjects};
 use crate::codes::WarningCode;
-use crate::db::jira_users::{self, Looked};
+use crate::db::jira_users::{self, Came, Due, Looked};
 use crate::directory::ObjectType;
 use crate::jira_user::{JiraUserCounts, JiraUserOutcome, JiraUserReason, Verdict, addresses, judge};
 use crate::run_state::RunWarning;
-use plan::{Plan, Wanted};
+use chrono::{DateTime, TimeDelta, Utc};
+use plan::{Wanted, plan};
 use std::collections::{HashMap, HashSet};
 
 /// Users that are looked for between two stores.
 const BATCH: usize = 50;
+/// How long a run looks, so that the next one is not held up. It ends with the users of whom it has the accounts then.
+const TIME: TimeDelta = TimeDelta::minutes(30);
 const DESCRIPTION: &str = "The Jira account of the user";
 
 /// Looks for the accounts of users that are new or have another address, and writes them.
-pub async fn set(run: &Run, delivered: &Delivered) -> Result<(), Stop> {
-    let Some(attribute) = run.job.mapping.jira_user() else { return Ok(()) };
-    match Box::pin(look(run, attribute)).await {
+pub async fn set(run: &Run, diffed: &Diffed, delivered: &Delivered) -> Result<(), Stop> {
+    let Some(name) = run.job.mapping.jira_user() else { return Ok(()) };
+    let of_type = run.job.mapping.type_name(ObjectType::Users);
+    let due = Due {
+        organization: run.job.organization,
+        job: run.job.id,
+        run: run.lease.run,
+        source: run.source(),
+        attribute: &format!("{}\n{}", of_type.to_lowercase(), name.to_lowercase()),
+    };
+    let created = delivered.of(ObjectType::Users).map_or(0, |result| result.objects_created.max(0));
+    let left = note(run, &due, Came { only_touched: diffed.basis.only_touched, created }).await?;
+    match Box::pin(look(run, &due, name, left)).await {
         Err(Stop::Failed(error)) => {
             let advice = error.advice.as_deref().unwrap_or("Look at `api` of the destination.");
             let detail = format!("Looking for the Jira accounts of users stopped: {}", error.detail);
@@ -42,34 +56,59 @@ pub async fn set(run: &Run, delivered: &Delivered) -> Result<(), Stop> {
     }
 }
 
+/// Stores who is due, so that what this run cannot do is left to the next. Returns how many.
+async fn note(run: &Run, due: &Due<'_>, came: Came) -> Result<u64, Stop> {
+    let (lease, now) = (run.lease, run.app.clock.now());
+    let left = run.tx("due Jira accounts", async |tx| {
+        jira_users::note(tx, &lease, due, came, now).await?;
+        jira_users::waiting(tx, due).await
+    });
+    Ok(left.await?)
+}
+
 fn stopped(run: &Run, code: WarningCode, detail: String, advice: &str) {
     run.progress.degrade(RunWarning::new(code, detail).with_advice(advice));
 }
 
-async fn look(run: &Run, attribute: &str) -> Result<(), Stop> {
-    let Plan { users, beyond } = Plan::make(run).await?;
-    let mut left = beyond + users.len() as u64;
-    let mut counts = store(run, Vec::new(), left).await?;
+async fn look(run: &Run, due: &Due<'_>, name: &str, mut left: u64) -> Result<(), Stop> {
+    let until = run.app.clock.now() + TIME;
+    let mut users = plan(run, due).await?;
+    let mut counts = store(run, due, Vec::new(), left).await?;
     if users.is_empty() {
         return Ok(());
     }
     run.log(&format!("Looking for the Jira accounts of {} users.", users.len())).await?;
-    let Some(mut search) = Search::begin(run, attribute).await? else { return Ok(()) };
+    let Some(mut search) = Search::begin(run, name, until).await? else { return Ok(()) };
+    if search.has_added {
+        // What the rows say was in an attribute that somebody deleted.
+        let (lease, now) = (run.lease, run.app.clock.now());
+        let anew = run.tx("due Jira accounts", async |tx| {
+            jira_users::begin_anew(tx, &lease, due, now).await?;
+            jira_users::waiting(tx, due).await
+        });
+        left = anew.await?;
+        users = plan(run, due).await?;
+    }
     for batch in users.chunks(BATCH) {
         let mut looked = Vec::with_capacity(batch.len());
         let done = search.batch(batch, &mut looked).await;
+        let is_over = looked.len() < batch.len();
         // What was written is stored also where the rest could not be.
-        left -= looked.len() as u64;
-        counts = store(run, looked, left).await?;
+        left = left.saturating_sub(batch[..looked.len()].iter().filter(|user| !user.is_again).count() as u64);
+        counts = store(run, due, looked, left).await?;
         done?;
+        if is_over {
+            break;
+        }
     }
     warn(run, counts, search.refusal.as_deref());
     Ok(())
 }
 
-async fn store(run: &Run, looked: Vec<Looked>, left: u64) -> Result<JiraUserCounts, Stop> {
-    let (lease, job, now) = (run.lease, run.job.id, run.app.clock.now());
-    let counts = run.tx("Jira accounts", async move |tx| jira_users::store(tx, &lease, job, &looked, now).await);
+async fn store(run: &Run, due: &Due<'_>, looked: Vec<Looked>, left: u64) -> Result<JiraUserCounts, Stop> {
+    let (lease, now) = (run.lease, run.app.clock.now());
+    let counts =
+        run.tx("Jira accounts", async |tx| jira_users::store(tx, &lease, due.job, due.attribute, &looked, now).await);
     let counts = JiraUserCounts { left, ..counts.await? };
     run.progress.count(ObjectType::Users.as_str(), |count| count.jira_users = Some(counts));
     Ok(counts)
@@ -101,18 +140,23 @@ fn warn(run: &Run, counts: JiraUserCounts, refusal: Option<&str>) {
 }
 
 struct Search<'r> {
+    run: &'r Run,
     place: Place,
     /// The id in Assets of the attribute for the account.
     attribute: String,
     /// The key of the attribute by which Assets recognises users.
     identity: &'r str,
+    /// The object type did not have the attribute.
+    has_added: bool,
+    /// When the search ends.
+    until: DateTime<Utc>,
     /// Why the first account was not written.
     refusal: Option<String>,
 }
 
 impl<'r> Search<'r> {
     /// `None`: nothing can be written, and the run says why.
-    async fn begin(run: &'r Run, attribute: &str) -> Result<Option<Self>, Stop> {
+    async fn begin(run: &'r Run, attribute: &str, until: DateTime<Utc>) -> Result<Option<Self>, Stop> {
         let mut place = Place::find(run).await?;
         if let Some(error) = place.refusal.take() {
             return Err(Stop::Failed(error));
@@ -135,8 +179,9 @@ impl<'r> Search<'r> {
             stopped(run, code, detail, code.advice());
             Ok(None)
         };
-        let attribute = match place.account_attribute(ObjectType::Users, attribute, DESCRIPTION).await? {
-            AccountAttribute::Id(id) => id,
+        let (attribute, has_added) = match place.account_attribute(ObjectType::Users, attribute, DESCRIPTION).await? {
+            AccountAttribute::Found(id) => (id, false),
+            AccountAttribute::Added(id) => (id, true),
             AccountAttribute::OtherType => {
                 return unfit(format!("The attribute «{attribute}» of users in Assets does not have the type User."));
             }
@@ -145,13 +190,16 @@ impl<'r> Search<'r> {
             }
         };
         let identity = run.job.mapping.identity_key(ObjectType::Users);
-        Ok(Some(Self { place, attribute, identity, refusal: None }))
+        Ok(Some(Self { run, place, attribute, identity, has_added, until, refusal: None }))
     }
 
-    /// Adds what came of each user to `looked`.
+    /// Adds what came of each user to `looked`, in their order; of fewer than all when the time is over.
     async fn batch(&mut self, users: &[Wanted], looked: &mut Vec<Looked>) -> Result<(), Stop> {
         let mut judged = Vec::with_capacity(users.len());
         for user in users {
+            if self.run.app.clock.now() >= self.until {
+                break;
+            }
             judged.push((user, self.search(user).await?));
         }
         let to_write = judged.iter().filter(|(user, verdict)| user.needs_write(verdict));
@@ -160,7 +208,7 @@ impl<'r> Search<'r> {
         let by_identity = self.by_identity(&found);
         for (user, verdict) in judged {
             if !user.needs_write(&verdict) {
-                looked.push(user.looked(&verdict, false));
+                looked.push(user.looked(&verdict));
                 continue;
             }
             let objects = user.identity.as_deref().and_then(|identity| by_identity.get(&fold(identity)));
@@ -171,14 +219,19 @@ impl<'r> Search<'r> {
 
     /// By the mail address, and by the user principal name if nobody has the address.
     async fn search(&self, user: &Wanted) -> Result<Verdict, Stop> {
-        let mut verdict = Verdict::None(JiraUserOutcome::NotFound, JiraUserReason::NoAddress);
+        let mut verdict = None;
         for address in addresses(user.mail.as_deref(), user.user_principal_name.as_deref()) {
-            verdict = judge(&self.place.search_accounts(address).await?, address);
-            if !verdict.is_open() {
-                break;
+            let found = judge(&self.place.search_accounts(address).await?, address);
+            let found = match verdict.take() {
+                Some(first) => Verdict::or(first, found),
+                None => found,
+            };
+            if !found.is_open() {
+                return Ok(found);
             }
+            verdict = Some(found);
         }
-        Ok(verdict)
+        Ok(verdict.unwrap_or(Verdict::None(JiraUserOutcome::NotFound, JiraUserReason::NoAddress)))
     }
 
     fn by_identity<'o>(&self, found: &'o SeenObjects) -> HashMap<String, Vec<&'o SeenObject>> {
@@ -201,12 +254,12 @@ impl<'r> Search<'r> {
         let object = match objects {
             [one] => one,
             // An object that is gone has no account any more.
-            [] if account.is_none() => return Ok(user.looked(verdict, true)),
+            [] if account.is_none() => return Ok(user.looked(verdict)),
             [] => return Ok(user.failed(JiraUserReason::ObjectNotFound)),
             _ => return Ok(user.failed(JiraUserReason::SeveralObjects)),
         };
         match self.place.write_account(ObjectType::Users, &object.id, &self.attribute, account).await {
-            Ok(()) => Ok(user.looked(verdict, user.account.as_deref() != account)),
+            Ok(()) => Ok(user.looked(verdict)),
             Err(AccountRefused::Value(why)) => {
                 self.refusal.get_or_insert_with(|| format!("{}: {why}", object.key));
                 Ok(user.failed(JiraUserReason::WriteRefused))

@@ -76,7 +76,7 @@ pub async fn execute(run: &Run, mut checkpoint: Checkpoint) -> Result<RunState, 
             deliver::deliver(run, collected, &diffed).await?
         }
     };
-    jira_users::set(run, &delivered).await?;
+    jira_users::set(run, &diffed, &delivered).await?;
     // What delivery reported last is stored before the next stage starts.
     run.progress.flush(&run.app, &run.lease).await?;
     let state = settle::settle(run, collected, &diffed, &delivered).await?;

@@ -22,7 +22,9 @@ use std::sync::Mutex;
 /// What an object type has for accounts.
 pub(super) enum AccountAttribute {
     /// The id of an attribute of the type User.
-    Id(String),
+    Found(String),
+    /// The same, of one that was not there before.
+    Added(String),
     /// An attribute of this name has another type.
     OtherType,
     /// There is none, and Assets does not let one be added.
@@ -161,12 +163,12 @@ impl Place {
         let place = self.type_place(api, object_type).await?;
         let (site, workspace) = (&api.site, api.workspace.as_str());
         match self.client.user_attribute(site, workspace, &place, name).await.map_err(|e| failed(&e))? {
-            UserAttribute::Found(id) => return Ok(AccountAttribute::Id(id)),
+            UserAttribute::Found(id) => return Ok(AccountAttribute::Found(id)),
             UserAttribute::OtherType => return Ok(AccountAttribute::OtherType),
             UserAttribute::Missing => {}
         }
         match self.client.add_user_attribute(site, workspace, &place, (name, description)).await {
-            Ok(id) => Ok(AccountAttribute::Id(id)),
+            Ok(id) => Ok(AccountAttribute::Added(id)),
             Err(error) if is_about_the_request(&error) => Ok(AccountAttribute::Refused(error.to_string())),
             Err(error) => Err(failed(&error)),
         }

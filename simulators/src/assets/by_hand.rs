@@ -85,6 +85,13 @@ pub(super) fn add_type(
     Ok(())
 }
 
+/// Gives an attribute another name.
+pub(super) fn rename_attribute(state: &mut State, type_name: &str, name: &str, new: &str) -> Result<(), String> {
+    let attributes = state.store.types.iter_mut().filter(|of| of.name == type_name).flat_map(|of| &mut of.attributes);
+    let found = attributes.into_iter().find(|attribute| attribute.name == name);
+    found.map(|attribute| attribute.name = new.to_owned()).ok_or_else(|| format!("there is no attribute `{name}`"))
+}
+
 fn add_attribute(
     state: &mut State,
     place: TypeIx,

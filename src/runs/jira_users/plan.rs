@@ -1,20 +1,19 @@
-//! For whom a run looks: users that are new or have another address, those whose account could not be written, and in a
-//! full run some who were looked for long ago.
+//! For whom a run looks: users that are new or have another address, those whose object came anew or whose account could
+//! not be written, and in a full run some who were looked for long ago.
 
-use crate::db::jira_users::{self, KnownRow, Looked};
+use crate::db::jira_users::{self, Again, Due, DueRow, Looked};
 use crate::directory::{ObjectType, Properties};
 use crate::error::{Error, Result};
 use crate::jira_user::{JiraUserOutcome, JiraUserReason, Verdict};
 use crate::run_state::RunMode;
 use crate::runs::run::Run;
 use crate::runs::stop::Stop;
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::TimeDelta;
 use futures_util::StreamExt;
-use std::collections::BTreeMap;
 use uuid::Uuid;
 
-/// Users for whom one run looks: about half an hour of searches and writes. The next run goes on.
-const MOST: usize = 10_000;
+/// Users that are chosen for one run: more than it has the time for, with the pauses between searches alone.
+const MOST: usize = 15_000;
 /// Users for whom a full run looks again although nothing about them changed, those first who wait longest.
 const MOST_AGAIN: usize = 1_000;
 /// When a full run looks again: for who has no account, and for who has one, which may have been deactivated.
@@ -31,32 +30,46 @@ pub(super) struct Wanted {
     pub identity: Option<String>,
     /// The account that an earlier search led to.
     pub account: Option<String>,
+    /// The object may not have it.
+    rewrite: bool,
     /// Nothing about the user changed.
-    is_again: bool,
-}
-
-pub(super) struct Plan {
-    pub users: Vec<Wanted>,
-    /// Users who are left to the next run.
-    pub beyond: u64,
+    pub is_again: bool,
 }
 
 impl Wanted {
+    fn of(run: &Run, row: DueRow, is_again: bool) -> Result<Self> {
+        let properties: Properties = serde_json::from_str(&row.data).map_err(Error::internal)?;
+        let text =
+            |name: &str| properties.get(name).and_then(|value| value.as_str()).map(|text| text.replace('\0', ""));
+        let mapping = &run.job.mapping;
+        Ok(Self {
+            id: row.id,
+            mail: text("mail"),
+            user_principal_name: text("userPrincipalName"),
+            identity: mapping.value(ObjectType::Users, mapping.identity_key(ObjectType::Users), row.id, &properties),
+            account: row.account,
+            rewrite: row.rewrite,
+            is_again,
+        })
+    }
+
     /// Whether the object in Assets has to be written. One that was looked for long ago is written again, because a person
     /// may have changed it.
     pub fn needs_write(&self, verdict: &Verdict) -> bool {
         match verdict {
-            Verdict::Account(account) => self.is_again || self.account.as_ref() != Some(account),
+            Verdict::Account(account) => self.is_again || self.rewrite || self.account.as_ref() != Some(account),
             Verdict::None(..) => self.account.is_some(),
         }
     }
 
-    pub fn looked(&self, verdict: &Verdict, changed: bool) -> Looked {
+    /// What the object has now is what the search says.
+    pub fn looked(&self, verdict: &Verdict) -> Looked {
         let (outcome, reason, account) = match verdict {
             Verdict::Account(account) => (JiraUserOutcome::Set, None, Some(account.clone())),
             Verdict::None(outcome, reason) => (*outcome, Some(*reason), None),
         };
-        Looked { account, outcome, reason, changed, ..self.as_before() }
+        let changed = self.account != account || (self.rewrite && account.is_some());
+        Looked { account, outcome, reason, changed, rewrite: false, ..self.as_before() }
     }
 
     /// The object keeps what it has.
@@ -73,89 +86,32 @@ impl Wanted {
             outcome: JiraUserOutcome::Failed,
             reason: None,
             changed: false,
+            rewrite: self.rewrite,
         }
     }
 }
 
-impl Plan {
-    pub async fn make(run: &Run) -> Result<Self, Stop> {
-        let (organization, job, id, source) = (run.job.organization, run.job.id, run.lease.run, run.source());
-        let plan = run.tx("users without a Jira account", async move |tx| {
-            let mut rows = jira_users::known(tx, organization, job, id, source).await?;
-            let mut chosen = Chosen { now: run.app.clock.now(), ..Chosen::default() };
-            while let Some(row) = rows.next().await {
-                chosen.take(run, row?)?;
-            }
-            Ok(chosen.plan())
-        });
-        let plan: Result<Self> = plan.await;
-        Ok(plan?)
-    }
-}
-
-#[derive(Default)]
-struct Chosen {
-    now: DateTime<Utc>,
-    users: Vec<Wanted>,
-    beyond: u64,
-    /// By the time of the last look.
-    again: BTreeMap<(DateTime<Utc>, Uuid), Wanted>,
-}
-
-impl Chosen {
-    fn take(&mut self, run: &Run, row: KnownRow) -> Result<()> {
-        // An earlier attempt of this run looked.
-        if row.run_id == Some(run.lease.run.0) {
-            return Ok(());
+/// Those who are due, then those who are due again.
+pub(super) async fn plan(run: &Run, of: &Due<'_>) -> Result<Vec<Wanted>, Stop> {
+    let users = run.tx("users without a Jira account", async |tx| {
+        let mut users = Vec::new();
+        let mut rows = jira_users::due(tx, of, MOST as i64).await?;
+        while let Some(row) = rows.next().await {
+            users.push(Wanted::of(run, row?, false)?);
         }
-        let properties: Properties = serde_json::from_str(&row.data).map_err(Error::internal)?;
-        let text =
-            |name: &str| properties.get(name).and_then(|value| value.as_str()).map(|text| text.replace('\0', ""));
-        let (mail, user_principal_name) = (text("mail"), text("userPrincipalName"));
-        let is_same = row.mail == mail && row.user_principal_name == user_principal_name;
-        let looked =
-            row.outcome.zip(row.looked_at).filter(|(outcome, _)| is_same && *outcome != JiraUserOutcome::Failed);
-        let again = match looked {
-            None => None,
-            Some((outcome, at)) if run.mode == RunMode::Full && at + after(outcome) <= self.now => Some(at),
-            Some(_) => return Ok(()),
-        };
-        if again.is_none() && self.users.len() >= MOST {
-            self.beyond += 1;
-            return Ok(());
+        drop(rows);
+        if run.mode != RunMode::Full {
+            return Ok(users);
         }
-        let mapping = &run.job.mapping;
-        let wanted = Wanted {
-            id: row.id,
-            mail,
-            user_principal_name,
-            identity: mapping.value(ObjectType::Users, mapping.identity_key(ObjectType::Users), row.id, &properties),
-            account: row.account,
-            is_again: again.is_some(),
-        };
-        match again {
-            None => self.users.push(wanted),
-            Some(at) => {
-                self.again.insert((at, row.id), wanted);
-                if self.again.len() > MOST_AGAIN {
-                    self.again.pop_last();
-                }
-            }
+        let now = run.app.clock.now();
+        let most = MOST.saturating_sub(users.len()).min(MOST_AGAIN) as i64;
+        let again = Again { with_account_since: now - AGAIN_WITH, without_since: now - AGAIN_WITHOUT, most };
+        let mut rows = jira_users::due_again(tx, of, again).await?;
+        while let Some(row) = rows.next().await {
+            users.push(Wanted::of(run, row?, true)?);
         }
-        Ok(())
-    }
-
-    fn plan(mut self) -> Plan {
-        let room = MOST.saturating_sub(self.users.len());
-        self.users.extend(self.again.into_values().take(room));
-        Plan { users: self.users, beyond: self.beyond }
-    }
-}
-
-fn after(outcome: JiraUserOutcome) -> TimeDelta {
-    match outcome {
-        JiraUserOutcome::Set => AGAIN_WITH,
-        JiraUserOutcome::NotFound | JiraUserOutcome::Ambiguous | JiraUserOutcome::Inactive => AGAIN_WITHOUT,
-        JiraUserOutcome::Failed => TimeDelta::zero(),
-    }
+        Ok(users)
+    });
+    let users: Result<Vec<Wanted>> = users.await;
+    Ok(users?)
 }

@@ -10,6 +10,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 use uuid::Uuid;
 
+mod due;
+
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
 async fn app(users: u32) -> TestApp {
@@ -99,6 +101,7 @@ async fn each_user_is_the_one_active_person_with_the_address() {
     let people = people(&app);
     let mail = |n: usize| people[n].mail.as_str();
     let account = |id: &str, n: usize| Account::new(id, "Somebody", people[n].mail.as_str());
+    let stranger = |id: &str, name: &str| Account::new(id, name, "evil@elsewhere.example").hidden();
     let longer = Account::new("longer", "Other", &format!("{}.au", mail(4)));
     let table = [
         (vec![account("shown", 0)], "set", Value::Null, json!("shown")),
@@ -118,6 +121,10 @@ async fn each_user_is_the_one_active_person_with_the_address() {
         ),
         (vec![account("now", 10), account("before", 10).inactive()], "set", Value::Null, json!("now")),
         (vec![account("person", 11), account("bot", 11).of_kind("app")], "set", Value::Null, json!("person")),
+        // A stranger whose name is the address, beside nobody and beside the one who has it.
+        (vec![stranger("liar", mail(12))], "notFound", json!("onlyByName"), Value::Null),
+        (vec![stranger("liar-2", &format!("{}.org", mail(13)))], "notFound", json!("onlyByName"), Value::Null),
+        (vec![stranger("liar-3", mail(14)), account("truth", 14).hidden()], "set", Value::Null, json!("truth")),
     ];
     for account in table.iter().flat_map(|(accounts, ..)| accounts) {
         app.world.assets.add_account(account.clone());
@@ -136,9 +143,9 @@ async fn each_user_is_the_one_active_person_with_the_address() {
     assert_eq!(app.world.assets.attribute_kinds("Entra User")["Jira User"], "user");
     let all = app.world.graph.truth().users;
     assert_eq!(found.len() as u64, all);
-    assert_eq!(counts(&run), [6, 0, all - 9, 2, 1, 0, 0, 0], "{run}");
+    assert_eq!(counts(&run), [7, 0, all - 10, 2, 1, 0, 0, 0], "{run}");
     let without = warning(&run, "jira_users_without_account").unwrap();
-    assert_eq!(without["count"], all - 6, "{without}");
+    assert_eq!(without["count"], all - 7, "{without}");
     assert_eq!(listed(&app, &job, "&outcome=ambiguous").await.len(), 2);
     let one = listed(&app, &job, &format!("&objectId={}", people[7].id)).await;
     assert_eq!(one.into_values().map(|(outcome, ..)| outcome).collect::<Vec<_>>(), ["inactive"]);
