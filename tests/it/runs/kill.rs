@@ -14,6 +14,8 @@ use serde_json::{Value, json};
 use std::time::Duration;
 use tokio_postgres::NoTls;
 
+mod adopt;
+
 const SEED: SeedOptions = SeedOptions { seed: 2, users: 150, groups: 40, memberships: Some(700), devices: Some(4) };
 
 struct Outside {
@@ -24,7 +26,11 @@ struct Outside {
 impl Outside {
     /// Small pages and chunks, and answers slow enough to be interrupted.
     fn start() -> Self {
-        let graph = sim_graph::start(GraphOptions { seed: SEED, ..GraphOptions::default() }).unwrap();
+        Self::of(SEED)
+    }
+
+    fn of(seed: SeedOptions) -> Self {
+        let graph = sim_graph::start(GraphOptions { seed, ..GraphOptions::default() }).unwrap();
         graph.set_max_page_size(10);
         graph.set_latency(Duration::from_millis(30));
         let behaviour = Behaviour {

@@ -136,6 +136,12 @@ impl Service<'_> {
         self.create(&format!("/v1/jobs/{job}/runs"), json!({"mode": "full"})).await
     }
 
+    /// Approves a run that waits for it.
+    pub async fn approve(&self, run: &str) {
+        let answer = self.send("POST", &format!("/v1/runs/{run}/approve"), None).await;
+        assert!(answer.as_ref().is_some_and(|(status, _)| *status == 200), "{answer:?}");
+    }
+
     /// Waits until a run has ended by itself; what became of it.
     pub async fn ended(&mut self, run: &str) -> Value {
         let path = format!("/v1/runs/{run}");
