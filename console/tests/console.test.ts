@@ -1,17 +1,8 @@
 // The console, used as a person uses it. The tests build on each other: each begins with what the one before it made.
 import assert from "node:assert/strict";
-import { after, before, beforeEach, afterEach, describe, it } from "node:test";
-import type { Browser, Page } from "playwright-core";
-import { accessible, assets, call, connect, fits, graph, importToken, launch, open, service, signIn, simulator, tenant, type Visitor, visit } from "./support.js";
-
-let browser: Browser;
-let visitor: Visitor;
-let page: Page;
-
-before(async () => {
-  browser = await launch();
-});
-after(() => browser.close());
+import { describe, it } from "node:test";
+import { accessible, assets, call, connect, fits, graph, importToken, open, service, signIn, simulator, tenant, visit } from "./support.js";
+import { browser, page, visiting, visitor } from "./visiting.js";
 
 /** Statistics of a run, by row and column. */
 async function count(type: string, column: string): Promise<number> {
@@ -28,16 +19,7 @@ async function ended(run: string, text: string): Promise<void> {
 }
 
 describe("an administrator", () => {
-  before(async () => {
-    visitor = await visit(browser);
-    page = visitor.page;
-  });
-  after(() => visitor.context.close());
-  beforeEach(() => {
-    visitor.faults = [];
-    visitor.expected = [];
-  });
-  afterEach(() => assert.deepEqual(visitor.faults, []));
+  visiting(undefined, { signedIn: false });
 
   it("is refused with a wrong key and signs in with the right one", async () => {
     visitor.expected = [/status of 401/];
@@ -292,12 +274,7 @@ describe("a tenant with a mistake", () => {
     ["no-licences", /Licences cannot be read|Missing/],
     ["disabled", /disabled/],
   ];
-  before(async () => {
-    visitor = await visit(browser);
-    page = visitor.page;
-    await signIn(page);
-  });
-  after(() => visitor.context.close());
+  visiting();
 
   for (const [name, shown] of CASES) {
     it(`is explained: ${name}`, async () => {
@@ -319,50 +296,46 @@ describe("a tenant with a mistake", () => {
     await page.getByLabel("Drop the app registration's manifest here").setInputFiles({ name: "manifest.json", mimeType: "application/json", buffer: Buffer.from(JSON.stringify(manifest)) });
     await page.getByText("Click this one").waitFor();
     await page.getByRole("group", { name: "Permissions of the manifest" }).getByText("Delegated", { exact: true }).waitFor();
-    assert.deepEqual(visitor.faults, []);
   });
 });
 
 describe("an administrator of Entra", () => {
+  visiting();
+
   it("gets a link without a key, mends the delegated permissions, and enters the secret that nobody else sees", async () => {
     const { tenantId, clientId, clientSecret, adminToken } = await tenant("delegated-diagnosable");
-    const owner = await visit(browser);
-    await signIn(owner.page);
-    await open(owner.page, "/source/new");
-    await owner.page.getByLabel("Name", { exact: true }).fill("Handed over");
-    await owner.page.getByLabel("Directory (tenant) ID").fill(tenantId);
-    await owner.page.getByLabel("Application (client) ID").fill(clientId);
-    await owner.page.getByLabel("Somebody else enters it").check();
-    await owner.page.getByRole("button", { name: "Save, then create a link" }).click();
-    await owner.page.getByRole("button", { name: "Create a link" }).click();
-    const link = (await owner.page.getByLabel("Link for the administrator of Entra", { exact: true }).textContent()) ?? "";
-    await accessible(owner.page, "handovers");
+    await open(page, "/source/new");
+    await page.getByLabel("Name", { exact: true }).fill("Handed over");
+    await page.getByLabel("Directory (tenant) ID").fill(tenantId);
+    await page.getByLabel("Application (client) ID").fill(clientId);
+    await page.getByLabel("Somebody else enters it").check();
+    await page.getByRole("button", { name: "Save, then create a link" }).click();
+    await page.getByRole("button", { name: "Create a link" }).click();
+    const link = (await page.getByLabel("Link for the administrator of Entra", { exact: true }).textContent()) ?? "";
+    await accessible(page, "handovers");
 
-    visitor = await visit(browser);
-    page = visitor.page;
-    await page.goto(link);
-    await page.getByRole("heading", { name: "Set up «Handed over» in Entra" }).waitFor();
-    await page.getByText("Register the application").waitFor();
-    await page.getByLabel("Client secret", { exact: true }).last().fill(clientSecret);
-    await page.getByRole("button", { name: "Save & check connection" }).click();
-    await page.getByText("Click this one").waitFor();
-    await accessible(page, "handover");
+    const guest = await visit(browser);
+    await guest.page.goto(link);
+    await guest.page.getByRole("heading", { name: "Set up «Handed over» in Entra" }).waitFor();
+    await guest.page.getByText("Register the application").waitFor();
+    await guest.page.getByLabel("Client secret", { exact: true }).last().fill(clientSecret);
+    await guest.page.getByRole("button", { name: "Save & check connection" }).click();
+    await guest.page.getByText("Click this one").waitFor();
+    await accessible(guest.page, "handover");
     await grantApplicationPermissions(clientId, adminToken);
-    await page.getByRole("button", { name: "Check again" }).click();
-    await page.getByText("The import can read everything that it needs").waitFor();
-    assert.deepEqual(visitor.faults, []);
+    await guest.page.getByRole("button", { name: "Check again" }).click();
+    await guest.page.getByText("The import can read everything that it needs").waitFor();
+    assert.deepEqual(guest.faults, []);
 
-    await owner.page.reload();
-    await owner.page.getByText("Credential entered").waitFor();
-    await owner.page.getByRole("button", { name: "Revoke" }).click();
-    await owner.page.getByRole("dialog").getByRole("button", { name: "Revoke" }).click();
-    await owner.page.getByRole("cell", { name: "Revoked" }).waitFor();
-    visitor.expected = [/status of 401/];
     await page.reload();
-    await page.getByRole("heading", { name: "This link does not work" }).waitFor();
-    assert.deepEqual([...owner.faults, ...visitor.faults], []);
-    await owner.context.close();
-    await visitor.context.close();
+    await page.getByText("Credential entered").waitFor();
+    await page.getByRole("button", { name: "Revoke" }).click();
+    await page.getByRole("dialog").getByRole("button", { name: "Revoke" }).click();
+    await page.getByRole("cell", { name: "Revoked" }).waitFor();
+    guest.expected = [/status of 401/];
+    await guest.page.reload();
+    await guest.page.getByRole("heading", { name: "This link does not work" }).waitFor();
+    assert.deepEqual(guest.faults, []);
   });
 });
 
@@ -376,12 +349,7 @@ async function grantApplicationPermissions(clientId: string, adminToken: string)
 }
 
 describe("a narrow screen and dark colours", () => {
-  before(async () => {
-    visitor = await visit(browser, { width: 360, dark: true });
-    page = visitor.page;
-    await signIn(page);
-  });
-  after(() => visitor.context.close());
+  visiting(undefined, { width: 360, dark: true });
 
   it("show every page whole, with enough contrast", async () => {
     const [job] = (await call("GET", "/jobs")).items;
@@ -393,6 +361,5 @@ describe("a narrow screen and dark colours", () => {
       await fits(page, route);
       await accessible(page, route);
     }
-    assert.deepEqual(visitor.faults, []);
   });
 });

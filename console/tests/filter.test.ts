@@ -1,27 +1,14 @@
 // A filter as a form: built, changed into text and back without loss, and what the service says shown at its place.
 import assert from "node:assert/strict";
-import { after, afterEach, before, beforeEach, describe, it } from "node:test";
-import type { Browser, Page } from "playwright-core";
-import { accessible, call, fits, healthy, launch, open, signIn, source, type Visitor, visit } from "./support.js";
+import { describe, it } from "node:test";
+import { accessible, call, fits, healthy, open, signIn, source, visit } from "./support.js";
+import { browser, page, visiting } from "./visiting.js";
 
-let browser: Browser;
-let visitor: Visitor;
-let page: Page;
 let connectionId: string;
 
-before(async () => {
+visiting(async () => {
   connectionId = await healthy();
-  browser = await launch();
-  visitor = await visit(browser);
-  page = visitor.page;
-  await signIn(page);
 });
-after(() => browser.close());
-beforeEach(() => {
-  visitor.faults = [];
-  visitor.expected = [];
-});
-afterEach(() => assert.deepEqual(visitor.faults, []));
 
 const text = (kind: string) => page.getByLabel(kind, { exact: true });
 const asForm = (kind: string) => page.getByRole("button", { name: `${kind}: use a form` });

@@ -1,31 +1,18 @@
 // What an import knows of the directory: the insights with their lists and files, and the page of one object.
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
-import { after, afterEach, before, beforeEach, describe, it } from "node:test";
-import type { Browser, Page } from "playwright-core";
-import { accessible, call, fits, healthy, importSource, launch, open, run, signIn, type Visitor, visit } from "./support.js";
+import { describe, it } from "node:test";
+import { accessible, call, fits, healthy, importSource, open, run, signIn, visit } from "./support.js";
+import { browser, page, visiting } from "./visiting.js";
 
-let browser: Browser;
-let visitor: Visitor;
-let page: Page;
 let jobId: string;
 
-before(async () => {
+visiting(async () => {
   const { token } = await importSource("Insights");
   const destination = await call("POST", "/destinations", { kind: "assetsImport", name: "Insights", token, missingObjects: "ignore" });
   jobId = (await call("POST", "/jobs", { name: "Insights", connectionId: await healthy(), destinationId: destination.id })).id;
   assert.equal((await run(jobId, "full")).state, "succeeded");
-  browser = await launch();
-  visitor = await visit(browser);
-  page = visitor.page;
-  await signIn(page);
 });
-after(() => browser.close());
-beforeEach(() => {
-  visitor.faults = [];
-  visitor.expected = [];
-});
-afterEach(() => assert.deepEqual(visitor.faults, []));
 
 const insights = async (): Promise<any[]> => (await call("GET", `/jobs/${jobId}/insights`)).items;
 const card = (title: string) => page.getByRole("region", { name: title, exact: true });

@@ -1,26 +1,11 @@
 // Schedules and webhooks: what happens by itself, and who is told of it.
 import assert from "node:assert/strict";
 import { createServer, type IncomingMessage, type Server } from "node:http";
-import { after, afterEach, before, beforeEach, describe, it } from "node:test";
-import type { Browser, Page } from "playwright-core";
-import { accessible, call, fits, healthy, launch, open, signIn, type Visitor, visit } from "./support.js";
+import { after, before, describe, it } from "node:test";
+import { accessible, call, fits, healthy, open, signIn, visit } from "./support.js";
+import { browser, page, visiting } from "./visiting.js";
 
-let browser: Browser;
-let visitor: Visitor;
-let page: Page;
-
-before(async () => {
-  browser = await launch();
-  visitor = await visit(browser);
-  page = visitor.page;
-  await signIn(page);
-});
-after(() => browser.close());
-beforeEach(() => {
-  visitor.faults = [];
-  visitor.expected = [];
-});
-afterEach(() => assert.deepEqual(visitor.faults, []));
+visiting();
 
 describe("a schedule", () => {
   let jobId: string;

@@ -1,19 +1,16 @@
 // Object types in Assets: those that are there already, values of users as objects, what fits, and whom a run recognises.
 import assert from "node:assert/strict";
-import { after, afterEach, before, beforeEach, describe, it } from "node:test";
-import type { Browser, Page } from "playwright-core";
-import { accessible, assets, call, fits, healthy, importSource, launch, open, run, signIn, simulator, type Visitor, visit } from "./support.js";
+import { describe, it } from "node:test";
+import { accessible, assets, call, fits, healthy, importSource, open, run, signIn, simulator, visit } from "./support.js";
+import { browser, page, visiting, visitor } from "./visiting.js";
 
 type User = { id: string; userPrincipalName: string };
 
-let browser: Browser;
-let visitor: Visitor;
-let page: Page;
 let people: User[];
 let destinationId: string;
 
 /** An object schema that others filled: `Employee` with people of the directory, a stranger, and one person twice. */
-before(async () => {
+visiting(async () => {
   const made = await importSource("Staff");
   const text = (name: string) => ({ name, type: "text" });
   await simulator("POST", `${assets}/_sim/types`, { source: made.id, name: "Employee", attributes: [text("Name"), text("Entra ID"), text("UPN"), text("Job"), text("Desk"), text("Note")] });
@@ -26,17 +23,7 @@ before(async () => {
   await object({ Name: "Stranger", UPN: "stranger@elsewhere.example" });
   const { origin, email, apiToken } = await simulator("GET", `${assets}/_sim`);
   destinationId = (await call("POST", "/destinations", { kind: "assetsImport", name: "Staff", token: made.token, missingObjects: "ignore", api: { siteUrl: origin, email, apiToken } })).id;
-  browser = await launch();
-  visitor = await visit(browser);
-  page = visitor.page;
-  await signIn(page);
 });
-after(() => browser.close());
-beforeEach(() => {
-  visitor.faults = [];
-  visitor.expected = [];
-});
-afterEach(() => assert.deepEqual(visitor.faults, []));
 
 /** The job of these tests. */
 const staff = async () => (await call("GET", "/jobs?search=Staff")).items[0];
