@@ -12,31 +12,41 @@ use std::io::Write as _;
 
 text_enum! {
     /// What was done to a resource.
+    #[schema(as = AuditAction)]
     Action in "audit_events.action" {
+        /// It was created. Of a run: it was started.
         Create = "create",
+        /// It was changed.
         Update = "update",
+        /// It was deleted.
         Delete = "delete",
         /// A connection was checked.
         Check = "check",
         /// The object types of a job were built in Assets.
         Build = "build",
+        /// A run was cancelled or refused.
         Cancel = "cancel",
+        /// A run that waited was approved.
         Approve = "approve",
         /// Nobody approved a run in time.
         Expire = "expire",
         /// A schedule was switched off by hand.
         Pause = "pause",
+        /// A schedule goes on.
         Resume = "resume",
         /// Assets acted on what a delivery left out.
         Observe = "observe",
         /// A test was sent to a webhook.
         Test = "test",
+        /// A delivery was sent again to a webhook.
         Resend = "resend",
+        /// A webhook got a new secret.
         RotateSecret = "rotateSecret",
         /// A credential was entered by a link.
         Use = "use",
         /// A link was used in vain.
         Refuse = "refuse",
+        /// A link was revoked.
         Revoke = "revoke",
         /// A Forge app was uninstalled.
         Uninstall = "uninstall",

@@ -32,7 +32,7 @@ pub struct AuditEventResponse {
     pub at: DateTime<Utc>,
     /// Who acted: `adminKey`, `apiKey:<id>`, `jwt:<issuer>:<subject>`, `handover:<id>`, or a part of the service, such as `schedule`.
     pub actor: String,
-    #[schema(example = "create")]
+    #[schema(value_type = Action)]
     pub action: String,
     /// The collection of the changed resource in the API.
     #[schema(example = "filters")]

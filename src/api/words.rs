@@ -8,6 +8,7 @@ use super::run_report::ReportFormat;
 use super::runs::ActorKind;
 use super::workers::WorkerState;
 use crate::api_key::Scope;
+use crate::audit::Action;
 use crate::change::DirectoryEvent;
 use crate::cloud::Cloud;
 use crate::connection::{CredentialKind, Overall};
@@ -79,6 +80,7 @@ fn enums() -> Vec<Words> {
         Words { words, meanings: T::meanings() }
     }
     vec![
+        of::<Action>(),
         of::<ActorKind>(),
         of::<Capability>(),
         of::<ChangeAction>(),
