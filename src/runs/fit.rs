@@ -255,7 +255,7 @@ fn missing_permission(job: &JobContext, lacking: &Lacking) -> FitFinding {
         lacking.detail(),
         permission::list(&permissions)
     );
-    let leave_out = lacking.without().map(|body| patch(job, &format!("Leave out {object_type}"), body));
+    let leave_out = lacking.without().map(|body| patch(job, &format!("Leave out {}", object_type.spec().plural), body));
     let proposals = leave_out.into_iter().collect();
     FitFinding { code: FitFindingCode::PermissionMissing, object_type: Some(object_type), detail, proposals }
 }
@@ -267,7 +267,7 @@ fn too_many_objects(job: &JobContext, objects: ObjectsFit, types: &[TypeFit]) ->
         let body =
             json!({"name": "Active members", "users": {"odata": "accountEnabled eq true and userType eq 'Member'"}});
         proposals.push(FitProposal {
-            title: "Make a filter for people who may sign in, and set it as the job's filterId".to_owned(),
+            title: "Make a filter: only members who may sign in".to_owned(),
             method: "POST".to_owned(),
             path: "/v1/filters".to_owned(),
             body,
@@ -277,11 +277,12 @@ fn too_many_objects(job: &JobContext, objects: ObjectsFit, types: &[TypeFit]) ->
     others.sort_by_key(|of| std::cmp::Reverse(of.objects));
     if let Some(most) = others.first().filter(|of| of.objects.is_some_and(|number| number > 0)) {
         let body = json!({"objects": {most.object_type.as_str(): {"enabled": false}}});
-        proposals.push(patch(job, &format!("Leave out {}", most.object_type), body));
+        proposals.push(patch(job, &format!("Leave out {}", most.object_type.spec().plural), body));
     }
     let detail = format!(
         "The job would bring about {planned} objects, and {INCLUDED_OBJECTS} are included for the whole site. What an import \
-         does beyond the site's limit is not documented. Look at Assets → Configuration → Usage."
+         does beyond the site's limit is not documented. Look at Assets → Configuration → Usage. A new filter counts once \
+         the job uses it."
     );
     Some(FitFinding { code: FitFindingCode::TooManyObjects, object_type: None, detail, proposals })
 }
@@ -299,8 +300,9 @@ fn many_attributes(job: &JobContext, of: &TypeFit) -> Option<FitFinding> {
         }
     };
     let detail = format!(
-        "{} attributes of {object_type} are imported, and {RECOMMENDED_ATTRIBUTES} are recommended.",
-        of.attributes
+        "{} attributes of {} are imported, and {RECOMMENDED_ATTRIBUTES} are recommended.",
+        of.attributes,
+        object_type.spec().plural
     );
     Some(FitFinding { code: FitFindingCode::ManyAttributes, object_type: Some(object_type), detail, proposals })
 }
@@ -323,7 +325,8 @@ fn many_references(job: &JobContext, of: &TypeFit) -> Option<FitFinding> {
         }
     };
     let detail = format!(
-        "{number} attributes of {object_type} refer to other objects, and {RECOMMENDED_REFERENCES} are recommended."
+        "{number} attributes of {} refer to other objects, and {RECOMMENDED_REFERENCES} are recommended.",
+        object_type.spec().plural
     );
     Some(FitFinding { code: FitFindingCode::ManyReferences, object_type: Some(object_type), detail, proposals })
 }
@@ -343,7 +346,8 @@ fn many_values(job: &JobContext, of: &TypeFit, reference: &ReferenceFit, samples
     let detail = format!(
         "In a sample, an object of {} has {values} values of `{}` on average, and {RECOMMENDED_VALUES} are recommended. All \
          are sent in any case.",
-        of.object_type, reference.attribute
+        of.object_type.spec().plural,
+        reference.attribute
     );
     Some(FitFinding { code: FitFindingCode::ManyValues, object_type: Some(of.object_type), detail, proposals })
 }
