@@ -3,14 +3,16 @@ import { useState } from "react";
 import { answer, api, type Schema } from "../api/client";
 import { useQuery } from "../api/use";
 import { href } from "../route";
+import { actorText } from "../ui/actor";
 import { Select } from "../ui/form";
 import { usePages } from "../ui/pages";
 import { Button, Card, Empty, Failure, Head, LinkButton, Loading, Table } from "../ui/parts";
 import { between, Moment, number } from "../ui/time";
+import { sentence } from "../ui/words";
 import { loadJobs, type Run } from "./import";
 import { Insights } from "./import/insights";
 import { RunChart } from "./run/chart";
-import { requestedBy, RunState, runTitle, STATE_OPTIONS } from "./run/state";
+import { RunState, runTitle, STATE_OPTIONS } from "./run/state";
 import { NoImport, Schedules } from "./schedules";
 
 const PARTS: [path: string, name: string][] = [
@@ -115,7 +117,7 @@ export function RunTable({ runs, named }: { runs: Run[]; named?: boolean }) {
           <td>
             <Moment at={run.startedAt ?? run.queuedAt} />
           </td>
-          <td className="break">{requestedBy(run)}</td>
+          <td className="break">{sentence(actorText(run.triggeredBy))}</td>
           <td className="number">{between(run.startedAt, run.finishedAt)}</td>
           <td className="number">{number(objectsRead(run))}</td>
         </tr>

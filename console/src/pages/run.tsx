@@ -2,6 +2,7 @@
 import { answer, api, type Schema } from "../api/client";
 import { useAction, useQuery } from "../api/use";
 import { href } from "../route";
+import { actorText } from "../ui/actor";
 import { Downloads } from "../ui/download";
 import { Button, Card, Confirm, Facts, Failure, Head, Loading, Message } from "../ui/parts";
 import { Prose } from "../ui/prose";
@@ -12,7 +13,7 @@ import { Changes } from "./run/changes";
 import { CountTable } from "./run/counts";
 import { useRun } from "./run/follow";
 import { LiveProgress } from "./run/progress";
-import { isOver, requestedBy, RunState, runTitle } from "./run/state";
+import { isOver, isPlan, RunState, runTitle } from "./run/state";
 import { Remedies } from "./source/remedies";
 
 const WAITS: Record<string, string> = { forgeToken: "The run waits for a token of the Forge app. It goes on by itself." };
@@ -32,8 +33,13 @@ export function RunPage({ id }: { id: string }) {
         <div className="row">
           <RunState run={run} />
           <span className="subtle">
-            Started by {requestedBy(run)}, <Moment at={run.startedAt ?? run.queuedAt} />
+            Started by {actorText(run.triggeredBy)}, <Moment at={run.startedAt ?? run.queuedAt} />
           </span>
+          {run.approvedBy && (
+            <span className="subtle">
+              Approved by {actorText(run.approvedBy)}, <Moment at={run.approvedAt} />
+            </span>
+          )}
         </div>
         {run.waitReason && (
           <Message tone="information">
@@ -50,7 +56,7 @@ export function RunPage({ id }: { id: string }) {
           ))}
         {Object.keys(run.counts).length > 0 && (
           <Card title={run.mode === "dryRun" ? "What an import would do" : "Statistics"}>
-            <CountTable counts={run.counts} isPlan={run.mode === "dryRun" || !isOver(run)} />
+            <CountTable counts={run.counts} isPlan={isPlan(run)} />
           </Card>
         )}
         {isOver(run) && (

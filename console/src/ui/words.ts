@@ -1,7 +1,10 @@
 /** Words for values of the API. A value that is newer than this console is shown as its own words. */
 
+/** A text as it begins a sentence. */
+export const sentence = (text: string) => text.replace(/^./, (first) => first.toUpperCase());
+
 /** `administrativeUnits` as «Administrative units». */
-export const wordsOf = (key: string) => key.replace(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`).replace(/^./, (first) => first.toUpperCase());
+export const wordsOf = (key: string) => sentence(key.replace(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`));
 
 const TYPES: Record<string, string> = { licenses: "Licences", intuneDevices: "Intune devices", appCredentials: "Secrets and certificates of applications" };
 
@@ -26,14 +29,19 @@ const REASONS: Record<string, string> = {
 
 export const reasonText = (reason: string) => REASONS[reason] ?? wordsOf(reason).toLowerCase();
 
-const MOST = 300;
+/** How much of a long text is shown. */
+export const MOST = 300;
 
-/** A value of an object; "" for none. */
+/** What is shown of a text. */
+export const excerpt = (text: string, from = 0) => `${from > 0 ? "…" : ""}${text.slice(from, from + MOST)}${text.length > from + MOST ? "…" : ""}`;
+
+/** A value of an object, in full; "" for none. */
 export function valueText(value: unknown): string {
   if (value === null || value === undefined) return "";
-  const text = Array.isArray(value) ? value.map(valueText).join(", ") : typeof value === "object" ? JSON.stringify(value) : value === true ? "Yes" : value === false ? "No" : String(value);
-  return text.length > MOST ? `${text.slice(0, MOST)}…` : text;
+  if (Array.isArray(value)) return value.map(valueText).join(", ");
+  if (typeof value === "boolean") return value ? "Yes" : "No";
+  return typeof value === "object" ? JSON.stringify(value) : String(value);
 }
 
 /** `userPrincipalName` as «User Principal Name», as the attributes in Assets are called. */
-export const attributeText = (key: string) => key.replace(/([a-z])([A-Z])/g, "$1 $2").replace(/^./, (first) => first.toUpperCase());
+export const attributeText = (key: string) => sentence(key.replace(/([a-z])([A-Z])/g, "$1 $2"));

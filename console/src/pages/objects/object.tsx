@@ -2,9 +2,10 @@
 import { answer, api, type Schema } from "../../api/client";
 import { useQuery } from "../../api/use";
 import { href } from "../../route";
+import { type Difference, difference } from "../../ui/difference";
 import { Card, Facts, Failure, Head, Loading, Lozenge, Message, Table } from "../../ui/parts";
-import { Moment } from "../../ui/time";
-import { attributeText, reasonText, typeName, valueText, wordsOf } from "../../ui/words";
+import { Moment, plural } from "../../ui/time";
+import { attributeText, excerpt, reasonText, typeName, valueText, wordsOf } from "../../ui/words";
 import type { ObjectType } from "../import/draft";
 import { ActionLozenge } from "../run/action";
 import { RunState, runTitle } from "../run/state";
@@ -80,7 +81,7 @@ function Values({ label, values }: { label: string; values: Record<string, unkno
       {shown.map(([key, value]) => (
         <tr key={key}>
           <td>{attributeText(key)}</td>
-          <td className="break">{valueText(value)}</td>
+          <td className="break">{excerpt(valueText(value))}</td>
         </tr>
       ))}
     </Table>
@@ -118,6 +119,16 @@ function Links({ jobId, links }: { jobId: string; links: ObjectResponse["links"]
   );
 }
 
+function Changed({ name, gone, come, kept }: Difference & { name: string }) {
+  const nothing = kept > 0 ? "–" : <Lozenge>empty</Lozenge>;
+  return (
+    <li className="break">
+      {name}: {gone === "" ? nothing : <del>{gone}</del>} → {come === "" ? nothing : come}
+      {kept > 0 && <span className="subtle"> ({plural(kept, "value stays", "values stay")})</span>}
+    </li>
+  );
+}
+
 function History({ history }: { history: ObjectResponse["history"] }) {
   if (history.length === 0) return <p className="subtle">No run changed it.</p>;
   return (
@@ -137,9 +148,7 @@ function History({ history }: { history: ObjectResponse["history"] }) {
               <summary className="small">{one.changes.length === 1 ? "One value" : `${one.changes.length} values`}</summary>
               <ul className="small stack tight">
                 {one.changes.map((change) => (
-                  <li key={change.name} className="break">
-                    {attributeText(change.name)}: {valueText(change.before) === "" ? <Lozenge>empty</Lozenge> : <del>{valueText(change.before)}</del>} → {valueText(change.after) === "" ? <Lozenge>empty</Lozenge> : valueText(change.after)}
-                  </li>
+                  <Changed key={change.name} name={attributeText(change.name)} {...difference(change.before, change.after)} />
                 ))}
               </ul>
             </details>

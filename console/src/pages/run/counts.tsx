@@ -5,7 +5,8 @@ import { number } from "../../ui/time";
 import { typeName } from "../../ui/words";
 
 type Counts = Schema<"RunResponse">["counts"];
-type Count = Exclude<keyof Schema<"TypeCounts">, "jiraUsers">;
+/** A number; what was done with Jira accounts is several. */
+export type Count = Exclude<keyof Schema<"TypeCounts">, "jiraUsers">;
 
 const ORDER = ["users", "groups", "memberships", "licenses", "devices"];
 /** Types that are newer than the order come last. */

@@ -1,8 +1,10 @@
 /** One change, attribute by attribute. */
 import type { Schema } from "../../api/client";
 import { href } from "../../route";
+import { type Difference as Shown, difference, differs } from "../../ui/difference";
 import { Table } from "../../ui/parts";
-import { attributeText, valueText } from "../../ui/words";
+import { plural } from "../../ui/time";
+import { attributeText } from "../../ui/words";
 import { objectPath } from "../objects/path";
 import { ActionLozenge } from "./action";
 
@@ -14,7 +16,7 @@ const isOfEntra = (change: Change) => change.action !== "onlyInAssets";
 export function Difference({ change, jobId }: { change: Change; jobId: string }) {
   const before = (change.before ?? {}) as Record<string, unknown>;
   const after = (change.after ?? {}) as Record<string, unknown>;
-  const keys = [...new Set([...Object.keys(before), ...Object.keys(after)])].filter((key) => valueText(before[key]) !== valueText(after[key]));
+  const keys = [...new Set([...Object.keys(before), ...Object.keys(after)])].filter((key) => differs(before[key], after[key]));
   const isNew = change.before === null;
   return (
     <>
@@ -28,11 +30,7 @@ export function Difference({ change, jobId }: { change: Change; jobId: string })
       ) : (
         <Table label="Values" head={isNew ? ["Attribute", "Value"] : ["Attribute", "Before", "After"]}>
           {keys.map((key) => (
-            <tr key={key}>
-              <td>{attributeText(key)}</td>
-              {!isNew && <Value value={before[key]} gone />}
-              <Value value={after[key]} />
-            </tr>
+            <Row key={key} name={attributeText(key)} isNew={isNew} {...difference(before[key], after[key])} />
           ))}
         </Table>
       )}
@@ -40,8 +38,16 @@ export function Difference({ change, jobId }: { change: Change; jobId: string })
   );
 }
 
-function Value({ value, gone }: { value: unknown; gone?: boolean }) {
-  const text = valueText(value);
-  if (text === "") return <td className="subtle">empty</td>;
-  return <td className="break">{gone ? <del>{text}</del> : text}</td>;
+function Row({ name, isNew, gone, come, kept }: Shown & { name: string; isNew: boolean }) {
+  const nothing = <span className="subtle">{kept > 0 ? "–" : "empty"}</span>;
+  return (
+    <tr>
+      <td>{name}</td>
+      {!isNew && <td className="break">{gone === "" ? nothing : <del>{gone}</del>}</td>}
+      <td className="break">
+        {come === "" ? nothing : come}
+        {kept > 0 && <div className="small subtle">{plural(kept, "value stays", "values stay")} as before</div>}
+      </td>
+    </tr>
+  );
 }

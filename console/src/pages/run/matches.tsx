@@ -2,15 +2,16 @@
 import type { Schema } from "../../api/client";
 import { Tabs } from "../../ui/parts";
 import { number } from "../../ui/time";
+import type { Count } from "./counts";
+import { isPlan } from "./state";
 
 type Run = Schema<"RunResponse">;
 type Action = Schema<"ChangeAction">;
-/** A number; what was done with Jira accounts is several. */
-type Count = Exclude<keyof Schema<"TypeCounts">, "jiraUsers">;
 
-const LISTS: { action: Action; count: Count; name: string; text: string }[] = [
+/** `plan`: its name before anything is delivered. */
+const LISTS: { action: Action; count: Count; name: string; plan?: string; text: string }[] = [
   { action: "matched", count: "matched", name: "Matched", text: "One object in Assets is this one: it has the same identity, or the same value and no identity yet. It is updated and keeps its key." },
-  { action: "create", count: "created", name: "Would be created", text: "No object in Assets is this one." },
+  { action: "create", count: "created", name: "Created", plan: "Would be created", text: "No object in Assets is this one." },
   { action: "onlyInAssets", count: "onlyInAssets", name: "Only in Assets", text: "Entra does not have it, or the filter leaves it out. It stays as it is." },
   { action: "ambiguous", count: "ambiguous", name: "Ambiguous", text: "Several objects have the value, or the object has another identity. Nothing is sent of it: tell the objects apart in Assets first." },
   { action: "unidentified", count: "unidentified", name: "Without identity", text: "It has no value to be recognised by. Nothing is sent of it." },
@@ -22,7 +23,7 @@ const total = (run: Run, count: Count) => Object.values(run.counts).reduce((sum,
 export const isMatching = (run: Run) => LISTS.some(({ action, count }) => action !== "create" && total(run, count) > 0);
 
 export function MatchTabs({ run, value, onChange }: { run: Run; value: string; onChange: (action: string) => void }) {
-  const tabs: [string, string][] = [["", "All"], ...LISTS.map(({ action, count, name }): [string, string] => [action, `${name} (${number(total(run, count))})`])];
+  const tabs: [string, string][] = [["", "All"], ...LISTS.map(({ action, count, name, plan = name }): [string, string] => [action, `${isPlan(run) ? plan : name} (${number(total(run, count))})`])];
   const text = LISTS.find(({ action }) => action === value)?.text ?? "Assets has objects that others made. These lists say which of them are in Entra.";
   return (
     <div>

@@ -24,5 +24,6 @@ export function RunState({ run }: { run: Pick<Run, "state"> & { cancelRequested?
 }
 
 export const runTitle = (run: Pick<Run, "mode">) => MODES[run.mode];
+/** Whether it only says what would be done. */
+export const isPlan = (run: Pick<Run, "finishedAt" | "mode">) => run.mode === "dryRun" || !isOver(run);
 export const isOver = (run: Pick<Run, "finishedAt">) => run.finishedAt !== null;
-export const requestedBy = (run: Run) => (run.requestedBy === "schedule" ? "the schedule" : run.requestedBy);

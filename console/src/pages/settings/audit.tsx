@@ -2,11 +2,13 @@
 import { useState } from "react";
 import { all, answer, api, type Schema } from "../../api/client";
 import { useQuery } from "../../api/use";
+import { actorOf } from "../../ui/actor";
+import { type Difference, difference } from "../../ui/difference";
 import { Select } from "../../ui/form";
 import { usePages } from "../../ui/pages";
 import { Button, Card, Failure, Loading, Table } from "../../ui/parts";
-import { Moment } from "../../ui/time";
-import { attributeText, valueText, wordsOf } from "../../ui/words";
+import { Moment, plural } from "../../ui/time";
+import { attributeText, excerpt, sentence, valueText, wordsOf } from "../../ui/words";
 
 type Event = Schema<"AuditEventResponse">;
 
@@ -22,7 +24,27 @@ const KINDS: Record<string, string> = {
   organizations: "Organization",
   tickets: "Download link",
 };
-const ACTIONS: Record<string, string> = { create: "Created", update: "Changed", delete: "Deleted", check: "Checked", approve: "Approved", cancel: "Cancelled", revoke: "Revoked", pause: "Paused", resume: "Resumed", resend: "Sent again" };
+/** Every action has a text: the compiler finds one that is missing. */
+const ACTIONS: Record<Schema<"AuditAction">, string> = {
+  create: "created",
+  update: "changed",
+  delete: "deleted",
+  check: "checked",
+  build: "object types built",
+  cancel: "cancelled",
+  approve: "approved",
+  expire: "not approved in time",
+  pause: "paused",
+  resume: "resumed",
+  observe: "treats missing objects in another way than expected",
+  test: "tested",
+  resend: "sent again",
+  rotateSecret: "got a new secret",
+  use: "used",
+  refuse: "refused",
+  revoke: "revoked",
+  uninstall: "Forge app uninstalled",
+};
 
 export function AuditLog() {
   const [kind, setKind] = useState("");
@@ -43,9 +65,9 @@ export function AuditLog() {
                 <td>
                   <Moment at={event.at} />
                 </td>
-                <td className="break">{actorText(event.actor, names)}</td>
+                <td className="break">{sentence(actorOf(event.actor, names))}</td>
                 <td>
-                  {KINDS[event.resourceKind] ?? wordsOf(event.resourceKind)}: {(ACTIONS[event.action] ?? wordsOf(event.action)).toLowerCase()}
+                  {KINDS[event.resourceKind] ?? wordsOf(event.resourceKind)}: {ACTIONS[event.action] ?? wordsOf(event.action).toLowerCase()}
                 </td>
                 <td className="small break">
                   <Details event={event} />
@@ -67,15 +89,6 @@ export function AuditLog() {
   );
 }
 
-function actorText(actor: string, names: Map<string, string>): string {
-  const [kind = "", ...rest] = actor.split(":");
-  if (kind === "adminKey") return "The key of the operator";
-  if (kind === "apiKey") return `The key «${names.get(rest.join(":")) ?? rest.join(":")}»`;
-  if (kind === "jwt") return rest.at(-1) ?? actor;
-  if (kind === "handover") return "An administrator of Entra, by a link";
-  return wordsOf(actor);
-}
-
 type Changed = { field: string; before: unknown; after: unknown };
 
 function Details({ event: { detail } }: { event: Event }) {
@@ -83,16 +96,24 @@ function Details({ event: { detail } }: { event: Event }) {
   return (
     <ul className="stack tight">
       {changes?.map((one) => (
-        <li key={one.field}>
-          {one.field}: {valueText(one.before) || "empty"} → {valueText(one.after) || "empty"}
-        </li>
+        <ChangedField key={one.field} field={one.field} {...difference(one.before, one.after)} />
       ))}
       {secrets && secrets.length > 0 && <li>Replaced: {secrets.join(", ")}</li>}
       {Object.entries(others).map(([key, value]) => (
         <li key={key}>
-          {attributeText(key)}: {valueText(value) || "empty"}
+          {attributeText(key)}: {excerpt(valueText(value)) || "empty"}
         </li>
       ))}
     </ul>
+  );
+}
+
+function ChangedField({ field, gone, come, kept }: Difference & { field: string }) {
+  const nothing = kept > 0 ? "–" : "empty";
+  return (
+    <li>
+      {field}: {gone || nothing} → {come || nothing}
+      {kept > 0 && ` (${plural(kept, "value stays", "values stay")})`}
+    </li>
   );
 }
