@@ -13,15 +13,14 @@ type Proposal = Schema<"FitProposal">;
 export function FitView({ job, onChanged }: { job: Job; onChanged: () => void }) {
   const fit = useQuery(`fit ${job.id} ${job.version}`, (signal) => answer(api.GET("/v1/jobs/{id}/fit", { params: { path: { id: job.id } }, signal })));
   if (!fit.data) return fit.error ? <Failure error={fit.error} title="It could not be compared" /> : <Loading what="Counting with Microsoft Graph" />;
-  const { findings, objects, partial, types } = fit.data;
+  const { findings, objects, types } = fit.data;
   return (
     <div className="stack">
-      <Message tone={findings.length === 0 ? "success" : "warning"} live title={findings.length === 0 ? "The import fits into Assets" : "The import is larger than Atlassian recommends"}>
+      <Message {...headline(fit.data)} live>
         <p>
-          It brings {objects.exact ? "" : "about "}
-          {number(objects.planned)} users, groups and devices. Jira Service Management Premium and Enterprise include {number(objects.included)} objects for the whole site.
+          {objects.planned === null ? "How many users, groups and devices it brings is not known." : `It brings ${objects.exact ? "" : "about "}${number(objects.planned)} users, groups and devices.`} Jira Service Management Premium and Enterprise include {number(objects.included)} objects for the whole site.
         </p>
-        {partial && <p>A part could not be counted in time, or a permission is missing.</p>}
+        {fit.data.partial && <p>A part could not be counted in time, or a permission is missing.</p>}
       </Message>
       {findings.map((finding) => (
         <Finding key={finding.code + (finding.objectType ?? "") + finding.detail} finding={finding} job={job} onChanged={onChanged} />
@@ -31,6 +30,13 @@ export function FitView({ job, onChanged }: { job: Job; onChanged: () => void })
       </Card>
     </div>
   );
+}
+
+/** What is said first. That a permission is missing says nothing of the size. */
+export function headline({ findings, partial }: Pick<Fit, "findings" | "partial">): { tone: "success" | "information" | "warning"; title: string } {
+  if (findings.some((finding) => finding.code !== "permissionMissing")) return { tone: "warning", title: "The import is larger than Atlassian recommends" };
+  if (partial || findings.length > 0) return { tone: "information", title: "As far as it could be counted, the import fits" };
+  return { tone: "success", title: "The import fits into Assets" };
 }
 
 function Finding({ finding, job, onChanged }: { finding: Fit["findings"][number]; job: Job; onChanged: () => void }) {

@@ -45,6 +45,7 @@ export function JobPage({ id }: { id: string }) {
       <div role="tabpanel" aria-label={tab}>
         {tab === "run" && (
           <div className="stack">
+            <Failure error={runs.error} />
             <Steps job={job.data} runs={runs.data?.items ?? []} />
             <ScheduleCard job={job.data} onChanged={job.reload} />
           </div>
@@ -70,7 +71,7 @@ export function JobPage({ id }: { id: string }) {
             </div>
           </div>
         )}
-        {tab === "history" && (runs.data ? <RunTable runs={runs.data.items} /> : <Loading />)}
+        {tab === "history" && (runs.data ? <RunTable runs={runs.data.items} /> : runs.error ? <Failure error={runs.error} /> : <Loading />)}
       </div>
     </>
   );

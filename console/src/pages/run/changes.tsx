@@ -77,7 +77,7 @@ function ChangeList({ run, query }: { run: Run; query: Query }) {
         </div>
       </div>
       <div className="panel stack" aria-live="polite">
-        {change.data ? <Difference change={change.data} jobId={run.jobId} /> : <Loading />}
+        {change.data ? <Difference change={change.data} jobId={run.jobId} /> : change.error ? <Failure error={change.error} /> : <Loading />}
       </div>
       <p className="small subtle">
         {number(rows.length)} {done ? "in all" : "loaded; scroll for more"}

@@ -4,7 +4,7 @@ import { answer, api, type Schema } from "../../api/client";
 import { useAction } from "../../api/use";
 import { Select } from "../../ui/form";
 import { usePages } from "../../ui/pages";
-import { Button, Failure, Lozenge, Table, type Tone } from "../../ui/parts";
+import { Button, Failure, Loading, Lozenge, Table, type Tone } from "../../ui/parts";
 import { Moment, plural } from "../../ui/time";
 import { eventText } from "./events";
 
@@ -24,8 +24,6 @@ export function Deliveries({ webhook, turn }: { webhook: Schema<"WebhookResponse
     answer(api.GET("/v1/webhooks/{id}/deliveries", { params: { path: { id: webhook.id }, query: { state: state || undefined, limit: 10, cursor } }, signal })),
   );
   const { items } = deliveries;
-  if (!items) return <Failure error={deliveries.error} />;
-  if (items.length === 0 && state === "") return <p className="subtle">It was told nothing yet.</p>;
   return (
     <div className="stack tight">
       <div className="row apart">
@@ -34,9 +32,9 @@ export function Deliveries({ webhook, turn }: { webhook: Schema<"WebhookResponse
           Refresh
         </Button>
       </div>
-      {items.length === 0 ? (
-        <p className="subtle">None.</p>
-      ) : (
+      {!items && !deliveries.error && <Loading />}
+      {items?.length === 0 && <p className="subtle">{state === "" ? "It was told nothing yet." : "None."}</p>}
+      {items && items.length > 0 && (
         <Table label={`Deliveries of ${webhook.name}`} head={["Event", "State", "When", "Answer", "Action"]}>
           {items.map((one) => (
             <DeliveryRow key={one.id} delivery={one} onSent={deliveries.reload} />
