@@ -1,7 +1,8 @@
-/** Filter: which users, groups and devices are imported. */
+/** Filter: which objects of the directory are imported. */
 import { all, answer, api, type Schema } from "../api/client";
 import { useQuery } from "../api/use";
 import { href } from "../route";
+import { KIND_NAMES, KINDS } from "../ui/kinds";
 import { Empty, Failure, Head, LinkButton, Loading, Table } from "../ui/parts";
 import { Moment } from "../ui/time";
 import { FilterEditor } from "./filter/editor";
@@ -65,8 +66,10 @@ function Filters() {
 
 /** A filter in words. */
 export function conditions(filter: Filter): string[] {
-  const kinds = [["Users", filter.users] as const, ["Groups", filter.groups] as const, ["Devices", filter.devices] as const];
-  const texts = kinds.flatMap(([name, rule]) => (rule ? [`${name}: ${rule.odata ?? (rule.where ? whereText(rule.where) : "")}`] : []));
+  const texts = KINDS.flatMap((kind) => {
+    const rule = filter[kind];
+    return rule ? [`${KIND_NAMES[kind]}: ${rule.odata ?? (rule.where ? whereText(rule.where) : "")}`] : [];
+  });
   const { users, groups, groupIds = [] } = filter.scope;
   if (users === "membersOf") texts.push(`Users in ${groupIds.length} chosen group${groupIds.length === 1 ? "" : "s"}`);
   if (users === "membersOfFilteredGroups") texts.push("Users in the groups that are imported");

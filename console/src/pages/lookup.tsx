@@ -1,14 +1,14 @@
-/** Finds users, groups or devices of a tenant as somebody types a name, so that one can be picked. */
+/** Finds objects of a tenant as somebody types a name, so that one can be picked. */
 import { answer, api, type Schema } from "../api/client";
 import { useQuery, useSettled } from "../api/use";
 import { TextField } from "../ui/form";
+import { type Kind, KIND_NAMES, ONE } from "../ui/kinds";
 import { Button, Failure, Loading } from "../ui/parts";
 
 export type Match = Schema<"DirectoryMatch">;
-type Kind = Extract<Schema<"EntityKind">, "users" | "groups" | "devices">;
 
-const ONE: Record<Kind, string> = { users: "user", groups: "group", devices: "device" };
-const PLACEHOLDERS: Record<Kind, string> = { users: "Name, sign-in name, mail address or object id", groups: "Name, mail address or object id", devices: "Name or object id" };
+/** What a kind is found by besides its name and object id. */
+const ALSO: Partial<Record<Kind, string>> = { users: ", sign-in name, mail address", groups: ", mail address" };
 
 type Props = {
   connectionId: string;
@@ -27,11 +27,11 @@ export function Lookup({ connectionId, kind, search, onSearch, onPick, label, he
   const found = useQuery(wanted !== "" && connectionId !== "" ? `lookup ${connectionId} ${kind} ${wanted}` : null, (signal) => lookUp(connectionId, kind, wanted, signal));
   return (
     <div className="stack tight">
-      <TextField label={label ?? `Find a ${ONE[kind]}`} value={search} onChange={onSearch} placeholder={PLACEHOLDERS[kind]} help={help} />
+      <TextField label={label ?? `Find ${ONE[kind]}`} value={search} onChange={onSearch} placeholder={`Name${ALSO[kind] ?? ""} or object id`} help={help} />
       {found.loading && <Loading what="Asking Microsoft Graph" />}
       <Failure error={found.error} />
       {found.data && search !== "" && (
-        <ul className="stack tight" aria-label={`${ONE[kind].replace(/^./, (first) => first.toUpperCase())}s found`}>
+        <ul className="stack tight" aria-label={`${KIND_NAMES[kind]} found`}>
           {found.data.items
             .filter((one) => !except.includes(one.id))
             .map((one) => (
@@ -42,7 +42,7 @@ export function Lookup({ connectionId, kind, search, onSearch, onPick, label, he
                 <span className="small subtle break">{one.userPrincipalName ?? one.mail ?? one.operatingSystem ?? one.description}</span>
               </li>
             ))}
-          {found.data.items.length === 0 && <li className="subtle">{found.data.partial ? "Microsoft Graph did not answer in time. Write more of the name." : `No ${ONE[kind]} begins like this.`}</li>}
+          {found.data.items.length === 0 && <li className="subtle">{found.data.partial ? "Microsoft Graph did not answer in time. Write more of the name." : `No name of ${ONE[kind]} begins like this.`}</li>}
           {found.data.more && <li className="subtle">There are more. Write more of the name.</li>}
         </ul>
       )}

@@ -3,8 +3,9 @@ import { createContext, type FormEvent, type ReactNode, useContext, useId, useLa
 import { type Fault, Refused } from "../api/client";
 import { Failure, Message } from "./parts";
 
-type FormState = { faults: Fault[]; claim: (pointer: string) => () => void };
-const FormContext = createContext<FormState>({ faults: [], claim: () => () => {} });
+/** `ownerOf`: the narrowest place around a fault that a field shows. */
+type FormState = { faults: Fault[]; claim: (pointer: string) => () => void; ownerOf: (fault: Fault) => string | undefined };
+const FormContext = createContext<FormState>({ faults: [], claim: () => () => {}, ownerOf: () => undefined });
 
 /** `error` is that of the last attempt to send. Faults that no field claims are listed above the buttons. */
 export function Form({ onSubmit, error, children, label }: { onSubmit: () => void; error: Error | undefined; children: ReactNode; label: string }) {
@@ -21,12 +22,15 @@ export function Form({ onSubmit, error, children, label }: { onSubmit: () => voi
   }).current;
   const form = useRef<HTMLFormElement>(null);
   useLayoutEffect(() => {
-    if (error) form.current?.querySelector<HTMLElement>('[aria-invalid="true"]')?.focus();
+    if (error) reveal(form.current?.querySelector<HTMLElement>('[aria-invalid="true"]'));
   }, [error]);
-  const isClaimed = (fault: Fault) => [...claimed.current].some(([pointer, count]) => count > 0 && belongs(fault, pointer));
-  const left = faults.filter((fault) => !isClaimed(fault));
+  const ownerOf = (fault: Fault) => {
+    const places = [...claimed.current].flatMap(([pointer, count]) => (count > 0 && belongs(fault, pointer) ? [pointer] : []));
+    return places.sort((a, b) => b.length - a.length)[0];
+  };
+  const left = faults.filter((fault) => ownerOf(fault) === undefined);
   return (
-    <FormContext.Provider value={{ faults, claim }}>
+    <FormContext.Provider value={{ faults, claim, ownerOf }}>
       <form
         ref={form}
         className="stack"
@@ -57,12 +61,32 @@ export function Form({ onSubmit, error, children, label }: { onSubmit: () => voi
 
 const belongs = (fault: Fault, pointer: string) => fault.pointer === pointer || fault.pointer.startsWith(`${pointer}/`);
 
+/** Goes to a field, also where it is folded away. */
+function reveal(field: HTMLElement | null | undefined): void {
+  for (let fold = field?.closest("details"); fold; fold = fold.parentElement?.closest("details")) fold.open = true;
+  field?.focus();
+}
+
 /** The faults of one place of the body. */
 export function useFaults(pointer: string | undefined): Fault[] {
   const { faults, claim } = useContext(FormContext);
   useLayoutEffect(() => (pointer === undefined ? undefined : claim(pointer)), [pointer, claim]);
   return pointer === undefined ? [] : faults.filter((fault) => belongs(fault, pointer));
 }
+
+/** The faults of one place that no field within it shows. */
+export function useOtherFaults(pointer: string): Fault[] {
+  const { ownerOf } = useContext(FormContext);
+  return useFaults(pointer).filter((fault) => ownerOf(fault) === pointer);
+}
+
+/** Faults of something that is not one field. */
+export const FaultTexts = ({ faults }: { faults: Fault[] }) =>
+  faults.map((fault) => (
+    <p className="field fault" key={fault.pointer + fault.code}>
+      {fault.detail}
+    </p>
+  ));
 
 type FieldProps = {
   label: string;
@@ -212,11 +236,7 @@ export function Radios<T extends string>({ label, value, onChange, options, poin
           </div>
         </div>
       ))}
-      {faults.map((fault) => (
-        <p key={fault.code} className="field fault">
-          {fault.detail}
-        </p>
-      ))}
+      <FaultTexts faults={faults} />
     </fieldset>
   );
 }

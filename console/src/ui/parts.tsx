@@ -214,6 +214,17 @@ export function CopyButton({ text, label, children = "Copy" }: { text: string; l
   );
 }
 
+/** A part that can be folded away. `shown`: whether it is open at first. Afterwards only the reader opens and closes it. */
+export function Fold({ summary, shown, className, children }: { summary: ReactNode; shown: boolean; className?: string; children: ReactNode }) {
+  const [open, setOpen] = useState(shown);
+  return (
+    <details className={className} open={open} onToggle={(event) => setOpen(event.currentTarget.open)}>
+      <summary>{summary}</summary>
+      <div className="stack">{children}</div>
+    </details>
+  );
+}
+
 /** A question before something that cannot be undone. */
 export function Confirm(props: {
   button: ReactNode;

@@ -1,6 +1,6 @@
 /** What could come next in a condition: properties, their operators, their known values. */
 import type { Schema } from "../../api/client";
-import type { Kind } from "./draft";
+import type { Kind } from "../../ui/kinds";
 import { useProperties } from "./properties";
 
 type Property = Schema<"FilterProperty">;

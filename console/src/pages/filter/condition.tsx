@@ -3,9 +3,10 @@ import { useMemo, useState } from "react";
 import { answer, api, type Schema } from "../../api/client";
 import { useAction } from "../../api/use";
 import { TextArea, useFaults } from "../../ui/form";
+import { type Kind, KIND_NAMES, kindText } from "../../ui/kinds";
 import { Button, Failure, Message } from "../../ui/parts";
 import { Completion } from "./completion";
-import { type Condition, type Kind, KIND_NAMES } from "./draft";
+import type { Condition } from "./draft";
 import { fieldsOf, propertyText } from "./form/choices";
 import { GroupView } from "./form/conditions";
 import { emptyGroup, formOf, partAt, spelled, treeOf } from "./form/model";
@@ -16,6 +17,9 @@ const EXAMPLES: Record<Kind, string[]> = {
   users: ["accountEnabled eq true", "userType eq 'Member'", "department in ('Sales', 'Marketing')", "endsWith(mail, '@contoso.com')"],
   groups: ["securityEnabled eq true", "startsWith(displayName, 'team')", "groupTypes/any(c:c eq 'Unified')"],
   devices: ["operatingSystem eq 'Windows'", "accountEnabled eq true"],
+  applications: ["signInAudience eq 'AzureADMyOrg'", "startsWith(displayName, 'HR')"],
+  servicePrincipals: ["servicePrincipalType eq 'Application'", "accountEnabled eq true"],
+  administrativeUnits: ["startsWith(displayName, 'Region')"],
 };
 
 type Errors = Schema<"FilterError">[];
@@ -84,7 +88,7 @@ function ConditionText({ kind, value, onChange, errors }: Props) {
       value={text}
       onChange={set}
       onCaret={setCaret}
-      placeholder={`All ${kind}`}
+      placeholder={`All ${kindText(kind)}`}
       fault={own.length > 0 && own.map((error) => <MarkedText key={error.detail} text={text} error={error} onFix={set} />)}
       help={
         text !== "" ? (
@@ -119,7 +123,7 @@ function ConditionForm({ kind, value, onChange, errors, connectionId, tried }: P
   return (
     <fieldset>
       <legend>{KIND_NAMES[kind]}</legend>
-      {value.form.parts.length === 0 && <p className="small subtle">Without a condition, all {kind} are taken.</p>}
+      {value.form.parts.length === 0 && <p className="small subtle">Without a condition, all {kindText(kind)} are taken.</p>}
       <GroupView group={value.form} name={`${KIND_NAMES[kind]}: conditions`} around={{ kind, fields, connectionId, faults }} onChange={(form) => onChange({ ...value, form })} />
     </fieldset>
   );

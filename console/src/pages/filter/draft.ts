@@ -1,12 +1,9 @@
 /** The fields of the filter form, and the bodies that they make. */
 import type { Schema } from "../../api/client";
+import { byKind, type Kind, KINDS } from "../../ui/kinds";
 import { emptyGroup, formOf, type Group, spelled, treeOf } from "./form/model";
 
 type Filter = Schema<"FilterResponse">;
-export type Kind = Extract<Schema<"EntityKind">, "users" | "groups" | "devices">;
-export const KINDS: Kind[] = ["users", "groups", "devices"];
-
-export const KIND_NAMES: Record<Kind, string> = { users: "Users", groups: "Groups", devices: "Devices" };
 
 /** A condition is written as a text or as a form. `same`: a text and a tree that say the same, so that changing between them changes nothing. */
 export type Condition = { isForm: boolean; text: string; form: Group; same?: { text: string; where: string } };
@@ -34,7 +31,7 @@ function conditionOf(rule: Schema<"RuleBody"> | null | undefined): Condition {
 export function draftOf(filter: Filter | undefined): Draft {
   return {
     name: filter?.name ?? "",
-    conditions: { users: conditionOf(filter?.users), groups: conditionOf(filter?.groups), devices: conditionOf(filter?.devices) },
+    conditions: byKind((kind) => conditionOf(filter?.[kind])),
     scopeUsers: filter?.scope.users ?? "all",
     scopeGroups: filter?.scope.groups ?? "all",
     transitive: filter?.scope.transitive ?? true,
@@ -67,18 +64,18 @@ function ruleOf({ isForm, text, form, same }: Condition, stored: Schema<"RuleBod
   return same && stored?.odata === same.text && JSON.stringify(where) === same.where ? { odata: same.text } : { where };
 }
 
+/** Whether nothing is said of a kind. */
+export const isEmpty = ({ isForm, text, form }: Condition) => (isForm ? form.parts.length === 0 : text.trim() === "");
+
 /** Whether a form lacks a property or a value somewhere. */
 export const isIncomplete = (draft: Draft) => KINDS.some((kind) => draft.conditions[kind].isForm && treeOf(draft.conditions[kind].form).incomplete.size > 0);
 
 /** The conditions and everything else, without the name. */
 export function rulesOf(draft: Draft, stored?: Filter) {
-  const rule = (kind: Kind) => ruleOf(draft.conditions[kind], stored?.[kind]);
   const [userIds, userNames] = split(draft.excludeUsers);
   const [groupIds, groupNames] = split(draft.excludeGroups);
   return {
-    users: rule("users"),
-    groups: rule("groups"),
-    devices: rule("devices"),
+    ...byKind((kind) => ruleOf(draft.conditions[kind], stored?.[kind])),
     scope: {
       users: draft.scopeUsers,
       groups: draft.scopeGroups,
@@ -95,5 +92,5 @@ export function rulesOf(draft: Draft, stored?: Filter) {
 export function changesOf(draft: Draft, stored: Filter) {
   const rules = rulesOf(draft, stored);
   const change = (rule: Schema<"RuleBody"> | null) => (rule ? { odata: rule.odata ?? null, where: rule.where ?? null } : null);
-  return { ...rules, users: change(rules.users), groups: change(rules.groups), devices: change(rules.devices) };
+  return { ...rules, ...byKind((kind) => change(rules[kind])) };
 }

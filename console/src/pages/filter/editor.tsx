@@ -4,13 +4,18 @@ import { answer, api, idempotencyKey, type Schema } from "../../api/client";
 import { useAction, useQuery, useSettled } from "../../api/use";
 import { go } from "../../route";
 import { Checkbox, Form, Radios, TextField } from "../../ui/form";
-import { Button, Card, Confirm, Message } from "../../ui/parts";
+import { type Kind, KINDS, kindText } from "../../ui/kinds";
+import { Button, Card, Confirm, Failure, Fold, Message } from "../../ui/parts";
 import { ConditionField } from "./condition";
-import { changesOf, type Condition, type Draft, draftOf, isIncomplete, type Kind, KINDS, rulesOf } from "./draft";
+import { changesOf, type Condition, type Draft, draftOf, isEmpty, isIncomplete, rulesOf } from "./draft";
 import { ExclusionField, GroupPicker } from "./groups";
 import { Preview } from "./preview";
 
 type Filter = Schema<"FilterResponse">;
+
+/** What every import reads. */
+const FIRST: Kind[] = ["users", "groups", "devices"];
+const MORE = KINDS.filter((kind) => !FIRST.includes(kind));
 
 export function FilterEditor({ filter, onSaved }: { filter?: Filter; onSaved?: () => void }) {
   const [draft, setDraft] = useState(() => draftOf(filter));
@@ -37,15 +42,20 @@ export function FilterEditor({ filter, onSaved }: { filter?: Filter; onSaved?: (
       go("/filter");
     }
   });
+  const condition = (kind: Kind) => (
+    <ConditionField key={kind} kind={kind} value={draft.conditions[kind]} onChange={setCondition(kind)} errors={current?.errors ?? []} connectionId={connectionId} tried={tried} />
+  );
   return (
     <div className="columns">
       <div className="stack">
         <Card>
           <Form label="Filter" onSubmit={() => void save.run()} error={save.error}>
             <TextField label="Name" pointer="/name" value={draft.name} onChange={set("name")} placeholder="Active employees" />
-            {KINDS.map((kind) => (
-              <ConditionField key={kind} kind={kind} value={draft.conditions[kind]} onChange={setCondition(kind)} errors={current?.errors ?? []} connectionId={connectionId} tried={tried} />
-            ))}
+            {FIRST.map(condition)}
+            <Fold summary={`Conditions on ${MORE.map(kindText).join(", ")}`} shown={MORE.some((kind) => !isEmpty(draft.conditions[kind]))}>
+              {MORE.map(condition)}
+            </Fold>
+            <Failure error={validation.error} title="The conditions could not be checked" />
             {current?.valid && current.warnings.map((text) => <Message key={text} tone="warning"><p>{text}</p></Message>)}
             <ScopeFields draft={draft} set={set} connectionId={connectionId} />
             <div className="row">
@@ -83,27 +93,24 @@ function ScopeFields({ draft, set, connectionId }: { draft: Draft; connectionId:
         checked={draft.scopeGroups === "containingFilteredUsers"}
         onChange={(on) => set("scopeGroups")(on ? "containingFilteredUsers" : "all")}
       />
-      <details open={draft.excludeUsers !== "" || draft.excludeGroups !== "" || draft.maxUsers !== "" || draft.maxGroups !== ""}>
-        <summary>Exclusions and limits</summary>
-        <div className="stack">
-          <ExclusionField kind="users" value={draft.excludeUsers} onChange={set("excludeUsers")} connectionId={connectionId} />
-          <ExclusionField kind="groups" value={draft.excludeGroups} onChange={set("excludeGroups")} connectionId={connectionId} />
-          <div className="grid2">
-            <TextField label="At most this many users" type="number" min={1} pointer="/limits/maxUsers" value={draft.maxUsers} onChange={set("maxUsers")} />
-            <TextField label="At most this many groups" type="number" min={1} pointer="/limits/maxGroups" value={draft.maxGroups} onChange={set("maxGroups")} />
-          </div>
-          <Radios
-            label="References to objects that are not imported"
-            pointer="/outside"
-            value={draft.outside}
-            onChange={set("outside")}
-            options={[
-              { value: "drop", label: "Leave them out" },
-              { value: "stub", label: "Import a stub", help: "For example a manager outside the filter: an object with a name and an id only." },
-            ]}
-          />
+      <Fold summary="Exclusions and limits" shown={draft.excludeUsers !== "" || draft.excludeGroups !== "" || draft.maxUsers !== "" || draft.maxGroups !== ""}>
+        <ExclusionField kind="users" value={draft.excludeUsers} onChange={set("excludeUsers")} connectionId={connectionId} />
+        <ExclusionField kind="groups" value={draft.excludeGroups} onChange={set("excludeGroups")} connectionId={connectionId} />
+        <div className="grid2">
+          <TextField label="At most this many users" type="number" min={1} pointer="/limits/maxUsers" value={draft.maxUsers} onChange={set("maxUsers")} />
+          <TextField label="At most this many groups" type="number" min={1} pointer="/limits/maxGroups" value={draft.maxGroups} onChange={set("maxGroups")} />
         </div>
-      </details>
+        <Radios
+          label="References to objects that are not imported"
+          pointer="/outside"
+          value={draft.outside}
+          onChange={set("outside")}
+          options={[
+            { value: "drop", label: "Leave them out" },
+            { value: "stub", label: "Import a stub", help: "For example a manager outside the filter: an object with a name and an id only." },
+          ]}
+        />
+      </Fold>
     </>
   );
 }

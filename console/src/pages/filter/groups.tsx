@@ -1,7 +1,7 @@
 /** Users and groups of the directory as part of a filter: the groups whose members are imported, and who is never imported. */
 import { useState } from "react";
 import { useQuery } from "../../api/use";
-import { TextArea, useFaults } from "../../ui/form";
+import { FaultTexts, TextArea, useFaults } from "../../ui/form";
 import { Button } from "../../ui/parts";
 import { Lookup, lookUp } from "../lookup";
 
@@ -32,11 +32,7 @@ export function GroupPicker({ value, onChange, connectionId }: Props) {
           </li>
         ))}
       </ul>
-      {faults.map((fault) => (
-        <p className="field fault" key={fault.pointer + fault.code}>
-          {fault.detail}
-        </p>
-      ))}
+      <FaultTexts faults={faults} />
       <Lookup
         connectionId={connectionId}
         kind="groups"

@@ -3,10 +3,10 @@ import { useEffect, useState } from "react";
 import { answer, api, type Schema } from "../../api/client";
 import { useQuery } from "../../api/use";
 import { Select } from "../../ui/form";
+import { type Kind, KIND_NAMES, KINDS } from "../../ui/kinds";
 import { Failure, Loading, Message, Tabs } from "../../ui/parts";
 import { duration, number } from "../../ui/time";
 import { loadConnections } from "../source";
-import { type Kind, KIND_NAMES, KINDS } from "./draft";
 
 export type Tenant = { connectionId: string; setConnectionId: (id: string) => void };
 
@@ -20,9 +20,13 @@ export function Preview({ rules, valid, tenant: { connectionId, setConnectionId 
   const preview = useQuery(valid && connectionId !== "" ? `preview ${connectionId} ${rules}` : null, (signal) =>
     answer(api.POST("/v1/filters/preview", { body: { connectionId, ...JSON.parse(rules) }, signal })),
   );
+  // Those that are off by default are counted where something is said of them.
+  const counted = KINDS.filter((one) => preview.data?.counts[one]);
+  const shown = counted.includes(kind) ? kind : "users";
   return (
     <section className="panel stack sticky" aria-label="Preview">
       <h2>Preview</h2>
+      <Failure error={connections.error} />
       {connections.data?.length === 0 && <p>Connect a tenant first. The preview then shows whom this filter takes.</p>}
       {connections.data && connections.data.length > 0 && (
         <Select label="Tenant" value={connectionId} onChange={setConnectionId} options={connections.data.map((one) => [one.id, one.name])} />
@@ -33,7 +37,7 @@ export function Preview({ rules, valid, tenant: { connectionId, setConnectionId 
       {preview.data && (
         <div className="stack" aria-live="polite">
           <dl className="facts">
-            {KINDS.map((one) => (
+            {counted.map((one) => (
               <Count key={one} name={KIND_NAMES[one]} count={preview.data?.counts[one]} />
             ))}
           </dl>
@@ -49,8 +53,8 @@ export function Preview({ rules, valid, tenant: { connectionId, setConnectionId 
             </Message>
           ))}
           <div>
-            <Tabs label="Sample" value={kind} onChange={setKind} tabs={KINDS.map((one) => [one, KIND_NAMES[one]])} />
-            <Sample objects={preview.data.sample[kind]} />
+            <Tabs label="Sample" value={shown} onChange={setKind} tabs={counted.map((one) => [one, KIND_NAMES[one]])} />
+            <Sample objects={preview.data.sample[shown] ?? []} />
           </div>
           <Cost cost={preview.data.cost} />
         </div>
@@ -64,7 +68,7 @@ function Count({ name, count }: { name: string; count?: Schema<"PreviewCount"> }
     <div>
       <dt>{name}</dt>
       <dd className="metric">
-        {count?.exact === false && "≈ "}
+        {count?.exact === false && count.count !== null && "≈ "}
         {number(count?.count)}
       </dd>
       <dd className="small subtle">

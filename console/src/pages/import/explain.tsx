@@ -10,10 +10,10 @@ import { Lookup } from "../lookup";
 
 type Explanation = Schema<"Explanation">;
 type Step = Schema<"ExplanationStep">;
-type Kind = Extract<Schema<"EntityKind">, "users" | "groups" | "devices">;
+/** The kinds that can be asked about, and how the service calls one. */
+const PARAMETERS = { users: "user", groups: "group", devices: "device" } as const;
+type Kind = keyof typeof PARAMETERS;
 type Asked = { job: Job; kind: Kind; key: string };
-
-const PARAMETERS: Record<Kind, "user" | "group" | "device"> = { users: "user", groups: "group", devices: "device" };
 
 /** `jobs`: the imports that can be asked; with one there is nothing to choose. */
 export function Explain({ jobs }: { jobs: Job[] }) {

@@ -42,8 +42,6 @@ export const ownField = (name: string | null, shape: Field["shape"]): Field => {
   return shape === "value" ? field : { ...field, shape, elements: [{ ...field, name: null }] };
 };
 
-export const BASE_CAPABILITIES = ["users", "groups", "devices"];
-
 /** `a/b` as «A: b». */
 export const propertyText = (name: string) => name.replace(/\/\$count$/, "").split("/").map((part, place) => (place === 0 ? wordsOf(part) : wordsOf(part).toLowerCase())).join(": ");
 
@@ -52,7 +50,7 @@ export type Way = { key: string; text: string; advanced: boolean } & Pick<Compar
 
 const WORDS: Record<Operator, string> = { eq: "is", ne: "is not", in: "is one of", startsWith: "starts with", endsWith: "ends with", contains: "contains", gt: "is more than", ge: "is at least", lt: "is less than", le: "is at most" };
 const TIMES: Partial<Record<Operator, string>> = { gt: "is after", ge: "is at or after", lt: "is before", le: "is at or before" };
-const NOT: Record<Operator, string> = { eq: "is not (negated)", ne: "is (negated)", in: "is none of", startsWith: "does not start with", endsWith: "does not end with", contains: "does not contain", gt: "is not more than", ge: "is not at least", lt: "is not less than", le: "is not at most" };
+const NOT: Record<Operator, string> = { eq: "is not", ne: "is", in: "is none of", startsWith: "does not start with", endsWith: "does not end with", contains: "does not contain", gt: "is not more than", ge: "is not at least", lt: "is not less than", le: "is not at most" };
 /** What no other operator says the opposite of. */
 const NEGATED: Operator[] = ["in", "startsWith", "endsWith", "contains"];
 
@@ -82,11 +80,12 @@ export function waysOf(field: Field, current: Comparison | Elements): Way[] {
     }
   }
   for (const count of field.counts) {
-    ways.push(way({ operator: "eq", not: false, isNull: false, count, text: count === 0 ? "has none" : `has exactly ${count}`, advanced: true }));
-    ways.push(way({ operator: "ne", not: false, isNull: false, count, text: count === 0 ? "has at least one" : `has another number than ${count}`, advanced: true }));
+    ways.push(way({ operator: "eq", not: false, isNull: false, count, text: countWords(true, count), advanced: true }));
+    ways.push(way({ operator: "ne", not: false, isNull: false, count, text: countWords(false, count), advanced: true }));
   }
   const now = wayOf(current, field);
-  return ways.some((one) => one.key === now.key) ? ways : [...ways, now];
+  // Two ways that say the same, such as `ne` and `not … eq`, are offered once: as the condition has it.
+  return ways.some((one) => one.key === now.key) ? ways : [...ways.filter((one) => one.text !== now.text), now];
 }
 
 const isCount = (part: Comparison) => part.property?.endsWith("/$count") === true;
@@ -95,9 +94,7 @@ const isCount = (part: Comparison) => part.property?.endsWith("/$count") === tru
 export function wayOf(part: Comparison | Elements, field: Field): Way {
   if (part.kind === "elements") return way({ operator: "eq", not: part.not, isNull: false, any: true, text: part.not ? "has none that" : "has one that", advanced: false });
   const { operator, not, isNull } = part;
-  if (isCount(part)) return way({ operator, not, isNull, count: Number(part.values[0]), text: `${comparisonText(operator, not, "integer")} so many: ${part.values[0]}`, advanced: true });
-  const text = isNull ? `${comparisonText(operator, not, field.valueType)} without a value` : comparisonText(operator, not, field.valueType);
-  return way({ operator, not, isNull, text, advanced: true });
+  return way({ operator, not, isNull, ...(isCount(part) && { count: Number(part.values[0]) }), text: wayWords(part, field.valueType), advanced: true });
 }
 
 /** The field that a part is about. */
@@ -136,13 +133,16 @@ function firstValues(field: Field): Scalar[] {
 }
 type Scalar = Comparison["values"][number];
 
-/** How a part is compared, in words that fit every type of value. */
-export function wayWords({ operator, not, isNull, property, values }: Comparison): string {
-  if (isNull) return (operator === "eq") !== not ? "has no value" : "has a value";
-  if (property?.endsWith("/$count")) {
-    const isEqual = (operator === "eq") !== not;
-    if (values[0] === 0) return isEqual ? "has none" : "has at least one";
-    return isEqual ? `has exactly ${values[0]}` : `has another number than ${values[0]}`;
-  }
-  return comparisonText(operator, not, "string");
+/** How a part is compared, in words; without a type, in those that fit every type of value. */
+export function wayWords(part: Comparison, type: ValueType = "string"): string {
+  const { operator, not, isNull, values } = part;
+  const isEqual = operator === "eq" || operator === "ne" ? (operator === "eq") !== not : undefined;
+  if (isNull && isEqual !== undefined) return isEqual ? "has no value" : "has a value";
+  if (isCount(part)) return isEqual === undefined ? `has a number that ${comparisonText(operator, not, "integer")} ${values[0]}` : countWords(isEqual, Number(values[0]));
+  return comparisonText(operator, not, type);
+}
+
+function countWords(isEqual: boolean, count: number): string {
+  if (count === 0) return isEqual ? "has none" : "has at least one";
+  return isEqual ? `has exactly ${count}` : `has another number than ${count}`;
 }

@@ -1,10 +1,10 @@
 /** The conditions of a filter as a form: groups of comparisons, each with what the service says about it. */
-import { type ReactNode, useId } from "react";
+import type { ReactNode } from "react";
 import type { Schema } from "../../../api/client";
 import { Field as Labelled, Select, TextField } from "../../../ui/form";
+import type { Kind } from "../../../ui/kinds";
 import { Button, Lozenge } from "../../../ui/parts";
-import type { Kind } from "../draft";
-import { BASE_CAPABILITIES, compared, type Field, fieldOf, ownField, partFor, propertyText, wayOf, waysOf } from "./choices";
+import { compared, type Field, fieldOf, ownField, partFor, propertyText, wayOf, waysOf } from "./choices";
 import { type Comparison, type Elements, emptyGroup, type Group, newComparison, type Part } from "./model";
 import { ValueField } from "./values";
 
@@ -173,14 +173,13 @@ function Faults({ texts }: { texts: string[] | undefined }) {
 
 /** What the comparison costs and needs. */
 function Notes({ field: { property }, advanced }: { field: Field; advanced: boolean }) {
-  const id = useId();
   const notes: [ReactNode, string][] = [];
   if (advanced) notes.push([<Lozenge key="a">Advanced query</Lozenge>, "Graph answers it more slowly, and shows changes some seconds later."]);
   if (property && !property.incremental) notes.push([<Lozenge key="b">Full runs only</Lozenge>, "An import with it reads everything each time, because Graph does not report its changes."]);
-  if (property && !BASE_CAPABILITIES.includes(property.capability)) notes.push([<Lozenge key="c">{property.permissions.join(", ")}</Lozenge>, "The source needs this permission."]);
+  if (property && property.capability !== property.objectType) notes.push([<Lozenge key="c">{property.permissions.join(", ")}</Lozenge>, "The source needs this permission."]);
   if (notes.length === 0) return null;
   return (
-    <div className="stack tight" id={id}>
+    <div className="stack tight">
       {notes.map(([mark, text]) => (
         <p className="small subtle" key={text}>
           {mark} {text}

@@ -1,8 +1,8 @@
 /** The field for the value of a comparison: a choice where the values are known, a date, a number, a list. */
 import { useState } from "react";
 import { Select, TextArea, TextField } from "../../../ui/form";
+import type { Kind } from "../../../ui/kinds";
 import { Lookup } from "../../lookup";
-import type { Kind } from "../draft";
 import type { Field } from "./choices";
 import type { Comparison, Scalar } from "./model";
 
@@ -44,12 +44,19 @@ function ListField({ part, field, fault, onChange }: Props) {
       label="Values"
       rows={3}
       value={text}
-      onChange={(text) => onChange(text.split("\n").map((line) => typed(line.trimStart(), field, "")))}
+      onChange={(text) => onChange(listed(text, field, part.values))}
       placeholder={field.values.join("\n") || placeholder(field)}
       help="One on each line."
       fault={fault}
     />
   );
+}
+
+/** The values of the lines. One that is there already stays as it is. */
+function listed(text: string, field: Field, before: Scalar[]): Scalar[] {
+  const known = new Map(before.map((value) => [String(value), value]));
+  const kind = before.find((value) => typeof value === "number") ?? "";
+  return text.split("\n").map((line) => known.get(line) ?? typed(line.trimStart(), field, kind));
 }
 
 /** A number stays a number, where the property or the value before was one. */
