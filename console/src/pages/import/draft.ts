@@ -23,6 +23,8 @@ export type Draft = {
   existing: Partial<Record<ObjectType, Existing | null>>;
   /** Names of object types that the import builds, where they were changed. */
   typeNames: Partial<Record<ObjectType, string>>;
+  /** What is said of the Jira accounts of users, where it was changed. */
+  accounts: Partial<Accounts>;
   memberships: Schema<"Memberships">;
   deliver: Schema<"Deliver">;
   policy: Schema<"RemovalPolicy">;
@@ -30,6 +32,8 @@ export type Draft = {
   brakePercent: string;
   rhythm: Rhythm;
 };
+
+export type Accounts = { jiraUser: boolean; jiraUserAttribute: string };
 
 export type Set = <K extends keyof Draft>(name: K) => (value: Draft[K]) => void;
 
@@ -43,6 +47,7 @@ export function draftOf(job?: Job): Draft {
     attributes: {},
     existing: {},
     typeNames: {},
+    accounts: {},
     memberships: job?.memberships ?? "onUser",
     deliver: job?.deliver ?? "full",
     policy: job?.removal.policy ?? "keep",
@@ -53,6 +58,8 @@ export function draftOf(job?: Job): Draft {
 }
 
 export function bodyOf(draft: Draft, job?: Job) {
+  const schedule = scheduleOf(draft.rhythm);
+  const stored = scheduleOf(rhythmOf(job?.schedule ?? null));
   return {
     name: draft.name.trim(),
     connectionId: draft.connectionId,
@@ -62,7 +69,8 @@ export function bodyOf(draft: Draft, job?: Job) {
     memberships: draft.memberships,
     deliver: draft.deliver,
     removal: { policy: draft.policy, afterMissingRuns: Number(draft.afterMissingRuns), brakePercent: Number(draft.brakePercent) },
-    schedule: scheduleOf(draft.rhythm),
+    // A schedule that is named begins anew and is no longer paused.
+    ...(JSON.stringify(schedule) !== JSON.stringify(stored) && { schedule }),
   };
 }
 
@@ -70,13 +78,17 @@ export const isEnabled = (type: ObjectType, draft: Draft, job?: Job) => draft.en
 export const attributesOf = (type: ObjectType, draft: Draft, job?: Job) => (type in draft.attributes ? (draft.attributes[type] ?? null) : (job?.objects[type]?.attributes ?? null));
 
 export const existingOf = (type: ObjectType, draft: Draft, job?: Job): Existing | null => (type in draft.existing ? (draft.existing[type] ?? null) : (job?.objects[type]?.existing ?? null));
+export const accountsOf = (draft: Draft, job?: Job): Accounts => ({ jiraUser: job?.objects.users?.jiraUser ?? false, jiraUserAttribute: job?.objects.users?.jiraUserAttribute ?? "", ...draft.accounts });
 export const typeNameOf = (type: ObjectType, draft: Draft, job?: Job) => draft.typeNames[type] ?? job?.objects[type]?.typeName ?? "";
 
 /** Only what was changed: the rest stays as it is stored, also what this console does not know. */
 function objectsOf(draft: Draft, job: Job | undefined) {
   const changed = new Set([draft.enabled, draft.attributes, draft.existing, draft.typeNames].flatMap((part) => Object.keys(part) as ObjectType[]));
-  return Object.fromEntries([...changed].map((type) => [type, partOf(type, draft, job)]));
+  if (Object.keys(draft.accounts).length > 0) changed.add("users");
+  return Object.fromEntries([...changed].map((type) => [type, { ...partOf(type, draft, job), ...(type === "users" && accountsIn(draft)) }]));
 }
+
+const accountsIn = ({ accounts: { jiraUserAttribute, ...accounts } }: Draft) => ({ ...accounts, ...(jiraUserAttribute !== undefined && { jiraUserAttribute: jiraUserAttribute.trim() || null }) });
 
 function partOf(type: ObjectType, draft: Draft, job: Job | undefined): Selection {
   const stored = job?.objects[type];

@@ -4,7 +4,7 @@ import { answer, api, idempotencyKey, type Schema } from "../../api/client";
 import { useAction, useQuery } from "../../api/use";
 import { go, href } from "../../route";
 import { Form, Radios, Select, TextField } from "../../ui/form";
-import { Button, Card, Failure, Loading, Message } from "../../ui/parts";
+import { Button, Card, Failure, Fold, Loading, Message } from "../../ui/parts";
 import { loadDestinations } from "../destination";
 import { loadSchemaTypes } from "../destination/types";
 import { loadFilters } from "../filter";
@@ -62,14 +62,12 @@ export function JobForm({ job, onSaved }: { job?: Job; onSaved?: () => void }) {
           <Card title="What is imported">
             <div className="stack">
               {own.slice(0, FIRST).map(typeFields)}
-              <details open={own.slice(FIRST).some((type) => isEnabled(type, draft, job))}>
-                <summary>More types</summary>
-                <div className="stack">{own.slice(FIRST).map(typeFields)}</div>
-              </details>
-              <details open={types.some((type) => VALUES.includes(type) && isEnabled(type, draft, job))}>
-                <summary>Departments and other values as objects</summary>
+              <Fold summary="More types" shown={own.slice(FIRST).some((type) => isEnabled(type, draft, job))}>
+                {own.slice(FIRST).map(typeFields)}
+              </Fold>
+              <Fold summary="Departments and other values as objects" shown={types.some((type) => VALUES.includes(type) && isEnabled(type, draft, job))}>
                 <ValueTypes types={types.filter((type) => VALUES.includes(type))} draft={draft} job={job} set={set} />
-              </details>
+              </Fold>
               <Select
                 label="Membership of users in groups"
                 pointer="/memberships"
@@ -87,7 +85,7 @@ export function JobForm({ job, onSaved }: { job?: Job; onSaved?: () => void }) {
         </div>
         <div className="stack">
           <RemovalFields draft={draft} set={set} />
-          <ScheduleFields rhythm={draft.rhythm} set={set("rhythm")} />
+          <ScheduleFields rhythm={draft.rhythm} paused={Boolean(job?.schedule?.pausedReason)} set={set("rhythm")} />
         </div>
       </div>
       <div>

@@ -5,7 +5,7 @@ export type Every = "never" | "hour" | "day" | "week" | "custom";
 /** When something happens again. */
 export type Times = { every: Every; time: string; weekday: string; cron: string };
 export type Rhythm = Times & {
-  /** When everything is read besides, where the schedule reads changes. */
+  /** When everything is read besides. */
   full: Times;
   timezone: string;
   mode: Schema<"ScheduleMode">;
@@ -49,7 +49,8 @@ export function rhythmOf(schedule: Schema<"ScheduleResponse"> | null): Rhythm {
     full: timesOf(schedule?.fullCron, { every: "never", time: "03:00", weekday: "0", cron: "0 3 * * SUN" }),
     timezone: schedule?.timezone ?? ownTimezone(),
     mode: schedule?.mode ?? "incremental",
-    enabled: schedule?.enabled ?? true,
+    // A schedule that is paused is switched on: it goes on when it is resumed.
+    enabled: schedule === null || schedule.enabled || schedule.pausedReason !== null,
     retryAttempts: String(schedule?.retry.attempts ?? 0),
     retryMinutes: String(schedule?.retry.afterMinutes ?? 15),
   };
@@ -72,7 +73,7 @@ export function scheduleOf(rhythm: Rhythm): Schema<"JobSchedule"> | null {
   if (cron === null) return null;
   const { timezone, mode, enabled } = rhythm;
   const retry = { attempts: Number(rhythm.retryAttempts), afterMinutes: Number(rhythm.retryMinutes) };
-  return { cron, timezone, mode, enabled, fullCron: mode === "full" ? null : cronOf(rhythm.full), retry };
+  return { cron, timezone, mode, enabled, fullCron: cronOf(rhythm.full), retry };
 }
 
 /** «Every Monday at 06:30». */

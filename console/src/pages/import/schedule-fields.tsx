@@ -3,13 +3,15 @@ import { Checkbox, Radios, Select, TextField } from "../../ui/form";
 import { Card } from "../../ui/parts";
 import { type Every, type Rhythm, type Times, WEEKDAYS } from "./rhythm";
 
-export function ScheduleFields({ rhythm, set }: { rhythm: Rhythm; set: (rhythm: Rhythm) => void }) {
+/** `paused`: the schedule is paused now. */
+export function ScheduleFields({ rhythm, paused, set }: { rhythm: Rhythm; paused: boolean; set: (rhythm: Rhythm) => void }) {
   const change = (part: Partial<Rhythm>) => set({ ...rhythm, ...part });
   const timezones = Intl.supportedValuesOf("timeZone");
   const known = timezones.includes(rhythm.timezone) ? timezones : [rhythm.timezone, ...timezones];
   return (
     <Card title="Schedule">
       <div className="stack">
+        {paused && <p className="small subtle">The schedule is paused. A change of it lets it go on.</p>}
         <TimesFields label="Runs" never="By hand only" pointer="/schedule/cron" times={rhythm} onChange={change} />
         {rhythm.every !== "never" && (
           <>
@@ -20,11 +22,11 @@ export function ScheduleFields({ rhythm, set }: { rhythm: Rhythm; set: (rhythm: 
               value={rhythm.mode}
               onChange={(mode) => change({ mode })}
               options={[
-                { value: "incremental", label: "What changed", help: "Quick. Everything is read again once a week, to correct differences." },
+                { value: "incremental", label: "What changed", help: "Quick. Everything is read again now and then, to correct differences." },
                 { value: "full", label: "Everything" },
               ]}
             />
-            {rhythm.mode === "incremental" && <TimesFields label="Besides, everything is read" never="When the import finds it due" pointer="/schedule/fullCron" times={rhythm.full} onChange={(part) => change({ full: { ...rhythm.full, ...part } })} />}
+            <TimesFields label="Besides, everything is read" never={rhythm.mode === "full" ? "At no other time" : "Only now and then, by itself"} pointer="/schedule/fullCron" times={rhythm.full} onChange={(part) => change({ full: { ...rhythm.full, ...part } })} />
             <div className="grid2">
               <TextField label="Repeat a failed run, at most so often" type="number" min={0} max={5} pointer="/schedule/retry/attempts" value={rhythm.retryAttempts} onChange={(retryAttempts) => change({ retryAttempts })} />
               {Number(rhythm.retryAttempts) > 0 && <TextField label="Each time after so many minutes" type="number" min={1} max={1440} pointer="/schedule/retry/afterMinutes" value={rhythm.retryMinutes} onChange={(retryMinutes) => change({ retryMinutes })} />}

@@ -1,12 +1,12 @@
 /** The object types of an import: which are imported, with which attributes, and what they are in Assets. */
-import { useState } from "react";
 import type { Schema } from "../../api/client";
 import type { Query } from "../../api/use";
-import { Checkbox, TextField, useFaults } from "../../ui/form";
+import { Checkbox, FaultTexts, TextField, useFaults, useOtherFaults } from "../../ui/form";
+import { Fold } from "../../ui/parts";
 import { typeName } from "../../ui/words";
 import type { Job } from "../import";
 import { type Attribute, AttributeChoice } from "./attributes";
-import { attributesOf, type Draft, existingOf, isEnabled, type ObjectType, type Set, typeNameOf } from "./draft";
+import { type Accounts, accountsOf, attributesOf, type Draft, type Existing, existingOf, isEnabled, type ObjectType, type Set, typeNameOf } from "./draft";
 import { ExistingFields } from "./existing";
 
 /** Types whose objects are the distinct values of a property of users. */
@@ -17,7 +17,7 @@ type Props = { type: ObjectType; job?: Job; draft: Draft; set: Set; attributes: 
 
 export function ObjectTypeFields(props: Props) {
   const { type, job, draft, set, attributes } = props;
-  const faults = useFaults(`/objects/${type}`);
+  const faults = useOtherFaults(`/objects/${type}`);
   const on = isEnabled(type, draft, job);
   const existing = existingOf(type, draft, job);
   return (
@@ -25,11 +25,34 @@ export function ObjectTypeFields(props: Props) {
       <Checkbox label={typeName(type)} checked={on} onChange={(on) => set("enabled")({ ...draft.enabled, [type]: on })} />
       {on && !existing && <AttributeChoice attributes={attributes} value={attributesOf(type, draft, job)} onChange={(keys) => set("attributes")({ ...draft.attributes, [type]: keys })} />}
       {on && <PlaceInAssets {...props} />}
-      {faults.filter((fault) => !fault.pointer.startsWith(`/objects/${type}/existing/`)).map((fault) => (
-        <p className="field fault" key={fault.pointer + fault.code}>
-          {fault.detail}
-        </p>
-      ))}
+      {on && type === "users" && <AccountFields draft={draft} job={job} set={set} />}
+      <FaultTexts faults={faults} />
+    </div>
+  );
+}
+
+/** The Jira account of each user, in an attribute of its object. */
+function AccountFields({ draft, job, set }: Pick<Props, "draft" | "job" | "set">) {
+  const { jiraUser, jiraUserAttribute } = accountsOf(draft, job);
+  const change = (part: Partial<Accounts>) => set("accounts")({ ...draft.accounts, ...part });
+  return (
+    <div className="stack tight indent">
+      <Checkbox
+        label="Link each user with their Jira account"
+        help="The account with the user's mail address or sign-in name is written into an attribute of the type User after each delivery. The destination needs its object API."
+        checked={jiraUser}
+        onChange={(jiraUser) => change({ jiraUser })}
+      />
+      {jiraUser && (
+        <TextField
+          label="Attribute for the Jira account"
+          pointer="/objects/users/jiraUserAttribute"
+          value={jiraUserAttribute}
+          onChange={(jiraUserAttribute) => change({ jiraUserAttribute })}
+          placeholder="Jira User"
+          help="Empty: «Jira User». It is added if the object type has no attribute of this name. One that is there must have the type User."
+        />
+      )}
     </div>
   );
 }
@@ -37,29 +60,23 @@ export function ObjectTypeFields(props: Props) {
 /** Built by the import, or an object type that Assets has already. */
 function PlaceInAssets({ type, job, draft, set, attributes, found }: Props) {
   const existing = existingOf(type, draft, job);
-  const [open, setOpen] = useState(existing !== null);
   const proposal = found.data?.proposals.find((one) => one.objectType === type);
+  const summary = existing ? `In Assets: «${existing.objectType}»` : `In Assets: built by the import${proposal ? ` – «${proposal.existing.objectType}» is there already` : ""}`;
   const choose = (existing: Draft["existing"][ObjectType]) => set("existing")({ ...draft.existing, [type]: existing });
   return (
-    <details className="small indent" open={open} onToggle={(event) => setOpen(event.currentTarget.open)}>
-      <summary>
-        {existing ? `In Assets: «${existing.objectType}»` : "In Assets: built by the import"}
-        {!existing && proposal && ` – «${proposal.existing.objectType}» is there already`}
-      </summary>
-      <div className="stack">
-        <ExistingFields type={type} value={existing} onChange={choose} attributes={attributes} found={found} hasDestination={draft.destinationId !== ""} proposal={proposal} />
-        {!existing && (
-          <TextField
-            label="Name of the object type that is built"
-            pointer={`/objects/${type}/typeName`}
-            value={typeNameOf(type, draft, job)}
-            onChange={(name) => set("typeNames")({ ...draft.typeNames, [type]: name })}
-            placeholder={`Entra ${typeName(type)}`}
-            help="Empty: a name that begins with «Entra». Choose it before the first run: Assets does not let an import rename it."
-          />
-        )}
-      </div>
-    </details>
+    <Fold className="small indent" summary={summary} shown={existing !== null}>
+      <ExistingFields type={type} value={existing} onChange={choose} attributes={attributes} found={found} hasDestination={draft.destinationId !== ""} proposal={proposal} />
+      {!existing && (
+        <TextField
+          label="Name of the object type that is built"
+          pointer={`/objects/${type}/typeName`}
+          value={typeNameOf(type, draft, job)}
+          onChange={(name) => set("typeNames")({ ...draft.typeNames, [type]: name })}
+          placeholder={`Entra ${typeName(type)}`}
+          help="Empty: a name that begins with «Entra». Choose it before the first run: Assets does not let an import rename it."
+        />
+      )}
+    </Fold>
   );
 }
 
@@ -71,10 +88,12 @@ export function ValueTypes({ types, draft, job, set }: { types: ObjectType[]; dr
       </p>
       {types.map((type) => {
         const on = isEnabled(type, draft, job);
+        const existing = existingOf(type, draft, job);
         return (
           <div className="stack tight" key={type}>
             <Checkbox label={typeName(type)} checked={on} onChange={(on) => set("enabled")({ ...draft.enabled, [type]: on })} />
-            {on && (
+            {on && existing && <ExistingValues type={type} existing={existing} />}
+            {on && !existing && (
               <div className="indent">
                 <TextField
                   label={`Name of the object type for ${typeName(type).toLowerCase()}`}
@@ -88,6 +107,17 @@ export function ValueTypes({ types, draft, job, set }: { types: ObjectType[]; dr
           </div>
         );
       })}
+    </div>
+  );
+}
+
+/** Which object type is filled is said by the API alone. */
+function ExistingValues({ type, existing }: { type: ObjectType; existing: Existing }) {
+  const faults = useFaults(`/objects/${type}`);
+  return (
+    <div className="stack tight indent">
+      <p className="small subtle">Fills «{existing.objectType}» in Assets.</p>
+      <FaultTexts faults={faults} />
     </div>
   );
 }
