@@ -1,7 +1,7 @@
 // The console, used as a person uses it. The tests build on each other: each begins with what the one before it made.
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { accessible, assets, call, connect, fits, graph, importToken, open, service, signIn, simulator, tenant, visit } from "./support.js";
+import { accessible, assets, broken, call, connect, fits, graph, importToken, open, service, signIn, simulator, tenant, visit } from "./support.js";
 import { browser, page, visiting, visitor } from "./visiting.js";
 
 /** Statistics of a run, by row and column. */
@@ -202,6 +202,26 @@ describe("an administrator", () => {
     await page.getByRole("button", { name: "Cancel the run" }).click();
     await ended("Full import", "Cancelled");
     await simulator("POST", `${graph}/_sim/latency`, { millis: 0 });
+  });
+
+  it("is told when the runs or a change could not be loaded", async () => {
+    const [job] = (await call("GET", "/jobs")).items;
+    const [last] = (await call("GET", `/jobs/${job.id}/runs?state=succeeded`)).items;
+    visitor.expected = [/status of 500/];
+    const told = () => page.getByText("The service broke for a test.").first().waitFor();
+    await open(page, "/import");
+    await broken(page, /jobs\/[^/]*\/runs\?/, async () => {
+      await open(page, `/import/${job.id}?tab=history`);
+      await told();
+      await page.getByRole("tab", { name: "Run" }).click();
+      await told();
+    });
+    await open(page, `/runs/${last.id}`);
+    await page.getByRole("listbox", { name: "Changes" }).getByRole("option").nth(1).waitFor();
+    await broken(page, /runs\/[^/]*\/changes\?/, async () => {
+      await page.getByRole("listbox", { name: "Changes" }).getByRole("option").nth(1).click();
+      await told();
+    });
   });
 
   it("finds all runs in the history", async () => {

@@ -1,8 +1,8 @@
 // A filter as a form: built, changed into text and back without loss, and what the service says shown at its place.
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { accessible, call, fits, healthy, open, signIn, source, visit } from "./support.js";
-import { browser, page, visiting } from "./visiting.js";
+import { accessible, broken, call, fits, healthy, open, signIn, source, visit } from "./support.js";
+import { browser, page, visiting, visitor } from "./visiting.js";
 
 let connectionId: string;
 
@@ -85,6 +85,80 @@ describe("a filter as a form", () => {
     });
   }
 
+  const MORE = ["Applications", "Service principals", "Administrative units"] as const;
+  const openMore = () => page.getByText("Conditions on applications, service principals, administrative units").click();
+
+  it("is written on applications, service principals and administrative units too, and previewed", async () => {
+    await open(page, "/filter");
+    await open(page, "/filter/new");
+    await page.getByLabel("Name", { exact: true }).fill("Other kinds");
+    await openMore();
+    await asForm("Applications").click();
+    await add("Applications").click();
+    await condition("Applications", 1).getByLabel("Property").selectOption({ label: "Sign in audience" });
+    await condition("Applications", 1).getByLabel("Value").selectOption({ label: "AzureADMyOrg" });
+    assert.equal(await condition("Applications", 1).getByText("The source needs this permission").count(), 0);
+    await text("Service principals").fill("servicePrincipalType eq 'Application'");
+    await text("Administrative units").fill("displayNam eq 'North'");
+    assert.equal(await page.locator("mark").textContent(), "displayNam");
+    await accessible(page, "filter of other kinds");
+    await page.getByRole("button", { name: "Use displayName" }).click();
+    const rules = { applications: { odata: "signInAudience eq 'AzureADMyOrg'" }, servicePrincipals: { odata: "servicePrincipalType eq 'Application'" }, administrativeUnits: { odata: "displayName eq 'North'" } };
+    const { counts, sample } = await call("POST", "/filters/preview", { connectionId, ...rules });
+    const preview = page.getByRole("region", { name: "Preview" });
+    for (const [name, count] of [[MORE[0], counts.applications], [MORE[1], counts.servicePrincipals], [MORE[2], counts.administrativeUnits]] as const) {
+      await preview.locator("dl > div", { hasText: name }).locator(".metric", { hasText: new RegExp(`^${count.count ?? "–"}$`) }).waitFor();
+    }
+    await preview.getByRole("tab", { name: "Service principals" }).click();
+    await preview.getByText(sample.servicePrincipals[0].displayName, { exact: true }).waitFor();
+    await page.getByRole("button", { name: "Save filter" }).click();
+    await page.getByText("Applications: Sign in audience is AzureADMyOrg").waitFor();
+    await page.getByText("Service principals: servicePrincipalType eq 'Application'").waitFor();
+    const row = page.getByRole("row", { name: /^Other kinds/ });
+    assert.equal(await row.getByText("Everything").count(), 0);
+  });
+
+  it("keeps every kind when something else of the filter changes", async () => {
+    const odata = "startsWith(displayName, 'A')";
+    const tree = { property: "displayName", operator: "eq", value: "B" };
+    const rules = { users: { odata }, groups: { where: tree }, devices: { odata }, applications: { where: tree }, servicePrincipals: { odata }, administrativeUnits: { where: tree } };
+    const rest = { scope: { users: "membersOfFilteredGroups", groups: "containingFilteredUsers", transitive: false }, exclude: { userNames: ["x@contoso.example"], groupNames: ["Everybody"] }, limits: { maxUsers: 5, maxGroups: 6 }, outside: "stub" };
+    const { id } = await call("POST", "/filters", { name: "All kinds", ...rules, ...rest });
+    const { name: _, version: __, updatedAt: ___, ...before } = await call("GET", `/filters/${id}`);
+    await open(page, `/filter/${id}`);
+    await condition("Applications", 1).waitFor();
+    await page.getByLabel("Name", { exact: true }).fill("All kinds again");
+    const saved = page.waitForResponse((answer) => answer.request().method() === "PATCH");
+    await page.getByRole("button", { name: "Save filter" }).click();
+    assert.equal((await saved).status(), 200);
+    const { name, version: _v, updatedAt: _u, ...after } = await call("GET", `/filters/${id}`);
+    assert.equal(name, "All kinds again");
+    assert.deepEqual(after, before);
+  });
+
+  it("keeps the values of a list that are not touched: numbers, and spaces at a beginning", async () => {
+    const property = "extension_5c0a0000c11e4000800000000000000a_level";
+    const lists = { all: [{ property, operator: "in", value: [1, 2] }, { property: "department", operator: "in", value: [" Sales", "Marketing"] }] };
+    const { id } = await call("POST", "/filters", { name: "Lists", users: { where: lists } });
+    await open(page, `/filter/${id}`);
+    await condition("Users", 1).getByLabel("Values").press("End");
+    await condition("Users", 1).getByLabel("Values").fill("1\n2\n30");
+    await condition("Users", 2).getByLabel("Values").fill(" Sales\nMarketing\n  Legal");
+    const sent = page.waitForRequest((request) => request.method() === "PATCH");
+    await page.getByRole("button", { name: "Save filter" }).click();
+    const { where } = (await sent).postDataJSON().users;
+    assert.deepEqual(where.all.map((one: { value: unknown }) => one.value), [[1, 2, 30], [" Sales", "Marketing", "Legal"]]);
+  });
+
+  it("says when it could not be checked", async () => {
+    visitor.expected = [/status of 500/];
+    await open(page, "/filter");
+    await broken(page, /filters\/validate$/, async () => {
+      await open(page, "/filter/new");
+      await page.getByText("The conditions could not be checked").waitFor();
+    });
+  });
+
   it("is not saved while a condition lacks a value, and shows an error of the service at its condition", async () => {
     await open(page, "/filter/new");
     await page.getByLabel("Name", { exact: true }).fill("Not yet");
@@ -148,7 +222,10 @@ describe("the comparisons that the form offers", () => {
   type Choices = { fieldsOf: (properties: unknown[]) => Field[]; waysOf: (field: Field, part: unknown) => Way[]; partFor: (field: Field, id: number) => unknown; compared: (way: Way, field: Field, part: unknown) => any };
   type Model = { emptyGroup: (parts: unknown[]) => any; treeOf: (group: unknown) => { where: unknown } };
 
-  for (const kind of ["users", "groups", "devices"]) {
+  /** How many there are at least. */
+  const LEAST = { users: 60, groups: 60, devices: 60, applications: 60, servicePrincipals: 60, administrativeUnits: 20 };
+
+  for (const [kind, least] of Object.entries(LEAST)) {
     it(`are valid: ${kind}`, async () => {
       const { fieldsOf, waysOf, partFor, compared } = await source<Choices>("/src/pages/filter/form/choices.ts");
       const { emptyGroup, treeOf } = await source<Model>("/src/pages/filter/form/model.ts");
@@ -169,7 +246,7 @@ describe("the comparisons that the form offers", () => {
           count += 1;
         }
       }
-      assert.ok(count > 60, `${count} comparisons`);
+      assert.ok(count > least, `${count} comparisons`);
     });
   }
 

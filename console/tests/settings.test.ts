@@ -1,9 +1,9 @@
-// Schedules and webhooks: what happens by itself, and who is told of it.
+// Schedules, webhooks and the audit log: what happens by itself, who is told of it, and who did what.
 import assert from "node:assert/strict";
 import { createServer, type IncomingMessage, type Server } from "node:http";
 import { after, before, describe, it } from "node:test";
-import { accessible, call, fits, healthy, open, signIn, visit } from "./support.js";
-import { browser, page, visiting } from "./visiting.js";
+import { accessible, broken, call, fits, healthy, open, signIn, visit } from "./support.js";
+import { browser, page, visiting, visitor } from "./visiting.js";
 
 visiting();
 
@@ -46,16 +46,56 @@ describe("a schedule", () => {
     assert.equal(await row.getByRole("time").getAttribute("datetime"), nextRunAt);
   });
 
-  it("keeps its settings when something else of the import changes", async () => {
-    const before = (await call("GET", `/jobs/${jobId}`)).schedule;
-    await open(page, `/import/${jobId}?tab=settings`);
-    assert.equal(await page.getByLabel("At", { exact: true }).first().inputValue(), "05:45");
-    await page.getByLabel("Brake, in percent").fill("15");
+  const schedule = async () => (await call("GET", `/jobs/${jobId}`)).schedule;
+  async function save(): Promise<void> {
     const saved = page.waitForResponse((answer) => answer.request().method() === "PATCH");
     await page.getByRole("button", { name: "Save import" }).click();
     assert.equal((await saved).status(), 200);
-    const { schedule, removal } = await call("GET", `/jobs/${jobId}`);
-    assert.deepEqual([schedule.cron, schedule.fullCron, schedule.retry, removal.brakePercent], [before.cron, before.fullCron, before.retry, 15]);
+    await page.getByRole("button", { name: "Start a dry run" }).waitFor();
+  }
+
+  it("keeps its settings when something else of the import changes", async () => {
+    const before = await schedule();
+    await open(page, `/import/${jobId}?tab=settings`);
+    assert.equal(await page.getByLabel("At", { exact: true }).first().inputValue(), "05:45");
+    await page.getByLabel("Brake, in percent").fill("15");
+    await save();
+    assert.deepEqual(await schedule(), before);
+    assert.equal((await call("GET", `/jobs/${jobId}`)).removal.brakePercent, 15);
+  });
+
+  it("stays paused when something else changes, and goes on when it changes itself", async () => {
+    await call("POST", `/jobs/${jobId}/pause`);
+    const before = await schedule();
+    assert.equal(before.pausedReason, "manual");
+    await open(page, "/history");
+    await open(page, `/import/${jobId}?tab=settings`);
+    await page.getByText("The schedule is paused. A change of it lets it go on.").waitFor();
+    assert.ok(await page.getByLabel("Switched on").isChecked());
+    await page.getByLabel("Brake, in percent").fill("16");
+    await save();
+    assert.deepEqual(await schedule(), before);
+    await open(page, `/import/${jobId}?tab=settings`);
+    await page.getByLabel("At", { exact: true }).first().fill("04:45");
+    await save();
+    const { cron, enabled, pausedReason } = await schedule();
+    assert.deepEqual([cron, enabled, pausedReason], ["45 4 * * *", true, null]);
+  });
+
+  it("that reads everything keeps its second time, also when the first changes", async () => {
+    await call("PATCH", `/jobs/${jobId}`, { schedule: { mode: "full", fullCron: "0 3 1 * *" } });
+    const before = await schedule();
+    await open(page, "/history");
+    await open(page, `/import/${jobId}?tab=settings`);
+    await page.getByLabel("Name", { exact: true }).fill("Scheduled again");
+    await save();
+    assert.deepEqual(await schedule(), before);
+    await open(page, `/import/${jobId}?tab=settings`);
+    assert.equal(await page.getByLabel("Cron expression").inputValue(), "0 3 1 * *");
+    await page.getByLabel("At", { exact: true }).first().fill("03:45");
+    await save();
+    const { cron, mode, fullCron } = await schedule();
+    assert.deepEqual([cron, mode, fullCron], ["45 3 * * *", "full", "0 3 1 * *"]);
   });
 });
 
@@ -130,8 +170,11 @@ describe("a webhook", () => {
   });
 
   it("shows the deliveries of one state, and fits on a narrow screen with dark colours", async () => {
-    await card().getByRole("combobox", { name: "Deliveries of Chat" }).selectOption({ label: "Given up" });
+    const state = card().getByRole("combobox", { name: "Deliveries of Chat" });
+    await state.focus();
+    await state.selectOption({ label: "Given up" });
     await card().getByText("None.").waitFor();
+    assert.ok(await state.evaluate((element) => element === element.ownerDocument.activeElement), "the choice keeps the focus");
     const narrow = await visit(browser, { width: 360, dark: true });
     await signIn(narrow.page);
     await open(narrow.page, "/settings/webhooks");
@@ -140,5 +183,43 @@ describe("a webhook", () => {
     await accessible(narrow.page, "webhooks");
     assert.deepEqual(narrow.faults, []);
     await narrow.context.close();
+  });
+});
+
+describe("the audit log", () => {
+  it("says in words who did what, also of a key that is gone", async () => {
+    const made = await call("POST", "/api-keys", { name: "Robot", scopes: ["write", "run"] });
+    const job = await call("POST", "/jobs", { name: "Of a robot", connectionId: await healthy() }, made.key);
+    const { id } = await call("POST", `/jobs/${job.id}/runs`, { mode: "dryRun" }, made.key);
+    await open(page, `/runs/${id}`);
+    await page.getByText("Started by the key «Robot»,").waitFor();
+    await open(page, "/history/runs");
+    await page.getByRole("group", { name: "Runs" }).getByRole("cell", { name: "The key «Robot»", exact: true }).first().waitFor();
+    await open(page, "/settings/audit");
+    const log = page.getByRole("group", { name: "Audit log" });
+    await log.getByRole("row", { name: /The key «Robot» Import: created/ }).waitFor();
+    await log.getByRole("row", { name: /The key of the operator Webhook: got a new secret/ }).first().waitFor();
+    await log.getByRole("row", { name: /The key of the operator Webhook: tested/ }).first().waitFor();
+    await call("DELETE", `/api-keys/${made.id}`);
+    await page.reload();
+    await log.getByRole("row", { name: new RegExp(`The key ${made.id} Import: created`) }).waitFor();
+  });
+
+  it("shows that more could not be loaded until something else is chosen", async () => {
+    await page.route(/audit-events\?(?!.*cursor)/, async (route) => {
+      const response = await route.fetch();
+      await route.fulfill({ response, json: { ...(await response.json()), nextCursor: "more" } });
+    });
+    await open(page, "/history");
+    await open(page, "/settings/audit");
+    visitor.expected = [/status of 500/];
+    await broken(page, /audit-events\?.*cursor/, async () => {
+      await page.getByRole("button", { name: "Show earlier events" }).click();
+      await page.getByText("The service broke for a test.").waitFor();
+    });
+    await page.getByLabel("What", { exact: true }).selectOption({ label: "Webhook" });
+    await page.getByRole("group", { name: "Audit log" }).getByText("Webhook: tested").first().waitFor();
+    assert.equal(await page.getByText("The service broke for a test.").count(), 0);
+    await page.unrouteAll();
   });
 });

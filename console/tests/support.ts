@@ -27,7 +27,7 @@ async function json(method: string, url: string, body?: unknown, headers: Record
 }
 
 /** A call of the API, for what a test needs before it begins. */
-export const call = (method: string, path: string, body?: unknown) => json(method, `${service}/v1${path}`, body, { Authorization: `Bearer ${key}` });
+export const call = (method: string, path: string, body?: unknown, by = key) => json(method, `${service}/v1${path}`, body, { Authorization: `Bearer ${by}` });
 /** A call of a simulator. */
 export const simulator = (method: string, url: string, body?: unknown, token?: string) => json(method, url, body, token ? { Authorization: `Bearer ${token}` } : {});
 
@@ -97,6 +97,14 @@ export async function accessible(page: Page, where: string): Promise<void> {
 export async function fits(page: Page, where: string): Promise<void> {
   const [inner, outer] = (await page.evaluate("[document.documentElement.scrollWidth, innerWidth]")) as [number, number];
   assert.ok(inner <= outer, `${where} is ${inner} pixels wide in a window of ${outer}`);
+}
+
+/** Answers requests to the service as if it had failed, while something is done. */
+export async function broken(page: Page, path: RegExp, act: () => Promise<unknown>): Promise<void> {
+  const body = JSON.stringify({ type: "about:blank", title: "Broken", status: 500, detail: "The service broke for a test.", code: "internal_error", requestId: "test" });
+  await page.route(path, (route) => route.fulfill({ status: 500, contentType: "application/problem+json", body }));
+  await act();
+  await page.unroute(path);
 }
 
 /** Runs a job, and waits until the run has ended or waits for somebody. Answers with the run. */

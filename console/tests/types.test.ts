@@ -1,7 +1,7 @@
 // Object types in Assets: those that are there already, values of users as objects, what fits, and whom a run recognises.
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { accessible, assets, call, fits, healthy, importSource, open, run, signIn, simulator, visit } from "./support.js";
+import { accessible, assets, broken, call, connect, fits, healthy, importSource, open, run, signIn, simulator, visit } from "./support.js";
 import { browser, page, visiting, visitor } from "./visiting.js";
 
 type User = { id: string; userPrincipalName: string };
@@ -87,6 +87,19 @@ describe("an object type that Assets has already", () => {
     assert.equal(objects.users.existing.attributes.userPrincipalName, "UPN");
   });
 
+  it("shows what is wrong with it also where its fields cannot be shown", async () => {
+    const { id } = await staff();
+    visitor.expected = [/status of (422|500)/];
+    await open(page, "/import");
+    await broken(page, /destinations\/[^/]*\/types$/, async () => {
+      await open(page, `/import/${id}?tab=settings`);
+      await page.getByText("Assets could not be asked").first().waitFor();
+      await page.getByLabel("Stay, marked as removed").check();
+      await page.getByRole("button", { name: "Save import" }).click();
+      await page.getByText("map it, or use another policy").waitFor();
+    });
+  });
+
   it("shows in a dry run who is matched, new, only in Assets and ambiguous", async () => {
     const { id } = await staff();
     await open(page, `/import/${id}`);
@@ -117,6 +130,7 @@ describe("an object type that Assets has already", () => {
     await page.getByRole("button", { name: "Approve the changes" }).click();
     await page.getByRole("button", { name: "Approve", exact: true }).click();
     await page.locator("main .lozenge", { hasText: /^Succeeded/ }).first().waitFor({ timeout: 60_000 });
+    await page.getByRole("tab", { name: /^Created \(\d+\)$/ }).waitFor();
     const { types } = await simulator("GET", `${assets}/_sim/truth`);
     const employees = types.Employee.objects as { values: Record<string, unknown> }[];
     const kept = employees.filter((one) => JSON.stringify(one).includes("D-1") && people.some((user) => JSON.stringify(one).includes(user.id)));
@@ -125,7 +139,74 @@ describe("an object type that Assets has already", () => {
   });
 });
 
+describe("the Jira accounts of users", () => {
+  it("are switched on with a name of their attribute, and what is refused is said there", async () => {
+    const { token } = await importSource("Accounts");
+    const plain = await call("POST", "/destinations", { kind: "assetsImport", name: "Accounts", token, missingObjects: "ignore" });
+    const { id } = await call("POST", "/jobs", { name: "Accounts", connectionId: await healthy(), destinationId: plain.id });
+    await open(page, `/import/${id}?tab=settings`);
+    await page.getByLabel("Link each user with their Jira account").check();
+    await page.getByLabel("Attribute for the Jira account").fill("Account");
+    await accessible(page, "Jira accounts");
+    visitor.expected = [/status of 422/];
+    await page.getByRole("button", { name: "Save import" }).click();
+    await page.getByText("The object API writes Jira accounts into objects").waitFor();
+    const { origin, email, apiToken } = await simulator("GET", `${assets}/_sim`);
+    await call("PATCH", `/destinations/${plain.id}`, { api: { siteUrl: origin, email, apiToken } });
+    await page.getByLabel("Attribute for the Jira account").fill("Key");
+    await page.getByRole("button", { name: "Save import" }).click();
+    await page.locator(".field .fault", { hasText: "gives to every object" }).waitFor();
+    await page.getByLabel("Attribute for the Jira account").fill("Account");
+    await page.getByRole("button", { name: "Save import" }).click();
+    await page.getByRole("button", { name: "Start a dry run" }).waitFor();
+    const { jiraUser, jiraUserAttribute } = (await call("GET", `/jobs/${id}`)).objects.users;
+    assert.deepEqual([jiraUser, jiraUserAttribute], [true, "Account"]);
+  });
+
+  it("stay as they are, like everything of the objects, when something else changes", async () => {
+    const [{ id }] = (await call("GET", "/jobs?search=Accounts")).items;
+    await call("PATCH", `/jobs/${id}`, { objects: { users: { references: ["manager"], names: { department: "Team" } }, groups: { attributes: ["description"] }, roles: { enabled: true }, departments: { typeName: "Team" } } });
+    const { objects } = await call("GET", `/jobs/${id}`);
+    await open(page, "/import");
+    await open(page, `/import/${id}?tab=settings`);
+    assert.equal(await page.getByLabel("Attribute for the Jira account").inputValue(), "Account");
+    await page.getByLabel("Name", { exact: true }).fill("Accounts again");
+    await page.getByRole("button", { name: "Save import" }).click();
+    await page.getByRole("button", { name: "Start a dry run" }).waitFor();
+    const now = await call("GET", `/jobs/${id}`);
+    assert.deepEqual([now.name, now.objects], ["Accounts again", objects]);
+  });
+});
+
+describe("values of users as objects", () => {
+  it("say which object type of Assets they fill", async () => {
+    const made = await importSource("Teams");
+    await simulator("POST", `${assets}/_sim/types`, { source: made.id, name: "Team", attributes: [{ name: "Name", type: "text" }, { name: "Value", type: "text" }] });
+    const destination = await call("POST", "/destinations", { kind: "assetsImport", name: "Teams", token: made.token, missingObjects: "ignore" });
+    const existing = { objectType: "Team", identity: "valueId", attributes: { valueId: "Value", name: "Name" } };
+    const { id } = await call("POST", "/jobs", { name: "Teams", connectionId: await healthy(), destinationId: destination.id, objects: { departments: { existing } } });
+    await open(page, `/import/${id}?tab=settings`);
+    await page.getByText("Fills «Team» in Assets.").waitFor();
+    assert.equal(await page.getByLabel("Name of the object type for departments").count(), 0);
+    visitor.expected = [/status of 422/];
+    await page.getByLabel("Stay, marked as removed").check();
+    await page.getByRole("button", { name: "Save import" }).click();
+    await page.getByText("map it, or use another policy").waitFor();
+  });
+});
+
 describe("what an import brings", () => {
+  it("is not called large where only a permission is missing", async () => {
+    const references = { users: { references: ["manager"] }, groups: { references: [] } };
+    const job = await call("POST", "/jobs", { name: "Small", connectionId: await connect("no-licences"), objects: { ...references, licenses: {} } });
+    await open(page, `/import/${job.id}?tab=fit`);
+    await page.getByText("As far as it could be counted, the import fits").waitFor();
+    await page.getByRole("button", { name: "Leave out licenses" }).waitFor();
+    assert.equal(await page.getByText("larger than Atlassian recommends").count(), 0);
+    await accessible(page, "fit without a permission");
+  });
+
+
   it("is compared with what Atlassian recommends, and made smaller by one click", async () => {
     const attributes = (await call("GET", "/attributes?objectType=users&limit=200")).items.filter((one: { assetsType: string }) => one.assetsType !== "referenced_object").map((one: { key: string }) => one.key);
     const job = await call("POST", "/jobs", { name: "Wide", connectionId: await healthy(), objects: { users: { attributes: attributes.slice(0, 50) } } });

@@ -1,0 +1,124 @@
+// What the pages say and send, asked of their functions without a page.
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { source } from "./support.js";
+
+describe("the difference of two values", () => {
+  type Words = { differs: (before: unknown, after: unknown) => boolean; difference: (before: unknown, after: unknown) => { gone: string; come: string; kept: number } };
+  const words = source<Words>("/src/ui/difference.ts");
+
+  it("is seen behind what is shown of them", async () => {
+    const { differs, difference } = await words;
+    const same = "x".repeat(290);
+    const [before, after] = [`${same}12345678901234567890 old`, `${same}12345678901234567890 new`];
+    assert.ok(differs(before, after));
+    const { gone, come } = difference(before, after);
+    assert.match(gone, /^…x*1234567890.* old$/);
+    assert.match(come, /^…x*1234567890.* new$/);
+    assert.equal(difference("a", "x".repeat(1000)).come.length, 301);
+  });
+
+  it("of lists is what came and what went", async () => {
+    const { differs, difference } = await words;
+    const groups = Array.from({ length: 100 }, (_, n) => `Group ${n}`);
+    assert.ok(differs(groups, [...groups, "New"]));
+    assert.deepEqual(difference(groups, [...groups.slice(1), "New"]), { gone: "Group 0", come: "New", kept: 99 });
+    assert.deepEqual(difference(["a", "b"], ["b", "a"]), { gone: "a, b", come: "b, a", kept: 0 });
+    assert.deepEqual(difference(["a"], []), { gone: "a", come: "", kept: 0 });
+  });
+
+  it("is none where both are empty or the same", async () => {
+    const { differs } = await words;
+    for (const [before, after] of [[undefined, null], ["", null], [[], undefined], [["a"], ["a"]], [0, 0]]) assert.ok(!differs(before, after), JSON.stringify([before, after]));
+    for (const [before, after] of [[0, null], ["a, b", ["a", "b"]], [true, "Yes"], [["a"], []]]) assert.ok(differs(before, after), JSON.stringify([before, after]));
+  });
+});
+
+describe("who did something", () => {
+  type Words = { actorOf: (text: string, names: Map<string, string>) => string };
+
+  it("is said in words, with everything that tells one from another", async () => {
+    const { actorOf } = await source<Words>("/src/ui/actor.ts");
+    const names = new Map([["0190", "Robot"]]);
+    const CASES: [string, string][] = [
+      ["adminKey", "the key of the operator"],
+      ["apiKey:0190", "the key «Robot»"],
+      ["apiKey:0191", "the key 0191"],
+      ["jwt:https://login.example.com:tenant:user:1", "the token of https://login.example.com:tenant:user:1"],
+      ["handover:0190", "an administrator of Entra, by a link"],
+      ["ticket", "a link for a download"],
+      ["commandLine", "somebody at the command line"],
+      ["schedule", "the schedule"],
+      ["retry", "the schedule, after a failed run"],
+      ["service", "the service"],
+      ["run 0190", "a run"],
+      ["somethingNewer", "something newer"],
+    ];
+    for (const [text, words] of CASES) assert.equal(actorOf(text, names), words);
+  });
+});
+
+describe("how a condition compares", () => {
+  type Part = Record<string, unknown>;
+  type Way = { key: string; text: string };
+  type Choices = { fieldsOf: (properties: unknown[]) => unknown[]; waysOf: (field: unknown, part: Part) => Way[]; wayOf: (part: Part, field: unknown) => Way; wayWords: (part: Part) => string };
+  const property = { name: "mail", shape: "value", valueType: "string", operators: ["eq", "ne", "in"].map((operator) => ({ operator, advanced: false })), null: "default", counts: [0], values: [], elements: [] };
+  const part = { kind: "comparison", id: 1, not: false, property: "mail", operator: "eq", isNull: false, values: ["a"] };
+  const CASES: [Part, string][] = [
+    [{ isNull: true }, "has no value"],
+    [{ isNull: true, operator: "ne" }, "has a value"],
+    [{ isNull: true, not: true }, "has a value"],
+    [{ isNull: true, not: true, operator: "ne" }, "has no value"],
+    [{ not: true }, "is not"],
+    [{ not: true, operator: "ne" }, "is"],
+    [{ not: true, operator: "in" }, "is none of"],
+    [{ property: "mail/$count", values: [0] }, "has none"],
+    [{ property: "mail/$count", values: [0], not: true }, "has at least one"],
+    [{ property: "mail/$count", values: [2], operator: "ne" }, "has another number than 2"],
+    [{ property: "mail/$count", values: [2], operator: "gt" }, "has a number that is more than 2"],
+  ];
+
+  it("is said alike in the form and in lists, and each way is offered once", async () => {
+    const { fieldsOf, waysOf, wayOf, wayWords } = await source<Choices>("/src/pages/filter/form/choices.ts");
+    const [field] = fieldsOf([property]);
+    for (const [change, words] of CASES) {
+      const changed = { ...part, ...change };
+      const texts = waysOf(field, changed).map((way) => way.text);
+      assert.deepEqual([wayWords(changed), wayOf(changed, field).text], [words, words]);
+      assert.ok(waysOf(field, changed).some((way) => way.key === wayOf(changed, field).key));
+      assert.equal(new Set(texts).size, texts.length, texts.join(", "));
+    }
+  });
+});
+
+describe("the settings of an import", () => {
+  type Job = Record<string, unknown>;
+  type Draft = Record<string, unknown> & { rhythm: Record<string, unknown> };
+  type Drafts = { draftOf: (job?: Job) => Draft; bodyOf: (draft: Draft, job?: Job) => { schedule?: unknown; objects: unknown } };
+  const drafts = source<Drafts>("/src/pages/import/draft.ts");
+  const schedule = { cron: "0 5 * * *", timezone: "Europe/Berlin", enabled: true, mode: "full", fullCron: "0 3 1 * *", retry: { attempts: 2, afterMinutes: 20 }, nextRunAt: "2027-01-01T05:00:00Z", pausedReason: null };
+  const job = { name: "Job", connectionId: "c", filterId: null, destinationId: null, objects: { users: { enabled: true, jiraUser: true, jiraUserAttribute: "Account", names: {} } }, memberships: "both", deliver: "full", removal: { policy: "keep", afterMissingRuns: 3, brakePercent: 20 }, schedule };
+
+  it("send nothing of what was not changed", async () => {
+    const { draftOf, bodyOf } = await drafts;
+    for (const stored of [job, { ...job, schedule: null }, { ...job, schedule: { ...schedule, enabled: false, pausedReason: "manual" } }, { ...job, schedule: { ...schedule, cron: "@daily" } }]) {
+      const body = bodyOf({ ...draftOf(stored), name: "Other" }, stored);
+      assert.deepEqual([body.objects, "schedule" in body], [{}, false]);
+    }
+  });
+
+  it("send the whole schedule when a part of it was changed", async () => {
+    const { draftOf, bodyOf } = await drafts;
+    const draft = draftOf(job);
+    const { timezone, mode, fullCron, retry } = schedule;
+    assert.deepEqual(bodyOf({ ...draft, rhythm: { ...draft.rhythm, time: "06:15" } }, job).schedule, { cron: "15 6 * * *", timezone, mode, enabled: true, fullCron, retry });
+    assert.equal(bodyOf({ ...draft, rhythm: { ...draft.rhythm, every: "never" } }, job).schedule, null);
+  });
+
+  it("send of Jira accounts what was changed", async () => {
+    const { draftOf, bodyOf } = await drafts;
+    const objects = (accounts: object) => bodyOf({ ...draftOf(job), accounts }, job).objects;
+    assert.deepEqual(objects({ jiraUser: false }), { users: { jiraUser: false } });
+    assert.deepEqual(objects({ jiraUserAttribute: " " }), { users: { jiraUserAttribute: null } });
+  });
+});
