@@ -108,8 +108,8 @@ export async function broken(page: Page, path: RegExp, act: () => Promise<unknow
 }
 
 /** Runs a job, and waits until the run has ended or waits for somebody. Answers with the run. */
-export async function run(jobId: string, mode: string): Promise<any> {
-  const { id } = await call("POST", `/jobs/${jobId}/runs`, { mode });
+export async function run(jobId: string, mode: string, options: { limit?: number } = {}): Promise<any> {
+  const { id } = await call("POST", `/jobs/${jobId}/runs`, { mode, ...options });
   for (;;) {
     const run = await call("GET", `/runs/${id}`);
     if (run.finishedAt !== null || run.state === "awaitingApproval") return run;

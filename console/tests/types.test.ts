@@ -163,6 +163,17 @@ describe("the Jira accounts of users", () => {
     assert.deepEqual([jiraUser, jiraUserAttribute], [true, "Account"]);
   });
 
+  it("are counted by what came of them", async () => {
+    const [{ id }] = (await call("GET", "/jobs?search=Accounts")).items;
+    const { id: runId, counts } = await run(id, "test", { limit: 5 });
+    const looked = Object.values(counts.users.jiraUsers as Record<string, number>).filter((count) => count > 0);
+    assert.ok(looked.length > 0);
+    await open(page, `/runs/${runId}`);
+    const facts = page.getByRole("region", { name: "Jira accounts of users" }).getByRole("definition");
+    await facts.first().waitFor();
+    assert.deepEqual((await facts.allTextContents()).sort(), looked.map(String).sort());
+  });
+
   it("stay as they are, like everything of the objects, when something else changes", async () => {
     const [{ id }] = (await call("GET", "/jobs?search=Accounts")).items;
     await call("PATCH", `/jobs/${id}`, { objects: { users: { references: ["manager"], names: { department: "Team" } }, groups: { attributes: ["description"] }, roles: { enabled: true }, departments: { typeName: "Team" } } });

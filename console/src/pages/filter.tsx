@@ -23,7 +23,7 @@ function Filters() {
   const filters = useQuery("filters", loadFilters);
   return (
     <>
-      <Head title="Filter" intro="Which users, groups and devices are imported. An import without a filter takes everything.">
+      <Head title="Filter" intro="Which objects of the directory are imported. An import without a filter takes everything.">
         <LinkButton to="/filter/new" kind="primary" icon="plus">
           Create a filter
         </LinkButton>

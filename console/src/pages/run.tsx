@@ -10,7 +10,7 @@ import { between, Moment } from "../ui/time";
 import type { Run } from "./import";
 import { ASKS, Brake } from "./run/brake";
 import { Changes } from "./run/changes";
-import { CountTable } from "./run/counts";
+import { AccountTable, CountTable } from "./run/counts";
 import { useRun } from "./run/follow";
 import { LiveProgress } from "./run/progress";
 import { isOver, isPlan, RunState, runTitle } from "./run/state";
@@ -57,6 +57,11 @@ export function RunPage({ id }: { id: string }) {
         {Object.keys(run.counts).length > 0 && (
           <Card title={run.mode === "dryRun" ? "What an import would do" : "Statistics"}>
             <CountTable counts={run.counts} isPlan={isPlan(run)} />
+          </Card>
+        )}
+        {run.counts.users?.jiraUsers && (
+          <Card title="Jira accounts of users">
+            <AccountTable counts={run.counts.users.jiraUsers} />
           </Card>
         )}
         {isOver(run) && (

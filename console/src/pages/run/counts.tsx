@@ -1,6 +1,6 @@
 /** What happened to the objects of each type. */
 import type { Schema } from "../../api/client";
-import { Table } from "../../ui/parts";
+import { Facts, Table } from "../../ui/parts";
 import { number } from "../../ui/time";
 import { typeName } from "../../ui/words";
 
@@ -47,4 +47,23 @@ export function CountTable({ counts, isPlan }: { counts: Counts; isPlan: boolean
       ))}
     </Table>
   );
+}
+
+type AccountCounts = Schema<"JiraUserCounts">;
+/** Every count has a text: the compiler finds one that is missing. */
+const ACCOUNTS: Record<keyof AccountCounts, string> = {
+  set: "Written",
+  unchanged: "As before",
+  notFound: "No account found",
+  ambiguous: "Several accounts",
+  inactive: "Account deactivated",
+  cleared: "Taken away",
+  failed: "Not written",
+  left: "Not looked for yet",
+};
+
+/** How many users were linked with their Jira accounts, by what came of it. */
+export function AccountTable({ counts }: { counts: AccountCounts }) {
+  const all = Object.entries(ACCOUNTS) as [keyof AccountCounts, string][];
+  return <Facts items={all.filter(([count]) => (counts[count] ?? 0) > 0).map(([count, text]) => [text, number(counts[count])])} />;
 }
