@@ -16,6 +16,9 @@ const PLACE: [&str; 3] = ["department", "manager", "companyName"];
 /// The attribute of a licence that says how many units are left.
 const LEFT: &str = "availableUnits";
 
+/// Stands in the place of the state after, once an object is removed from Assets.
+pub const REMOVED: &str = "removed";
+
 /// A value that a run changed.
 #[derive(Serialize, ToSchema, Clone, PartialEq, Debug)]
 pub struct ValueChange {
@@ -27,13 +30,13 @@ pub struct ValueChange {
     pub after: Value,
 }
 
-/// The values that differ, by name. Without a state after, nothing was sent in its place.
+/// The values that differ, by name. Without an object after, nothing was sent in its place.
 pub fn changes(before: Option<&str>, after: Option<&str>) -> Vec<ValueChange> {
-    let object = |text: Option<&str>| -> Map<String, Value> {
-        text.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default()
-    };
-    let (Some(_), before, mut now) = (after, object(before), object(after)) else { return Vec::new() };
-    let mut changes: Vec<ValueChange> = before
+    let object =
+        |text: Option<&str>| -> Option<Map<String, Value>> { text.and_then(|text| serde_json::from_str(text).ok()) };
+    let Some(mut now) = object(after) else { return Vec::new() };
+    let mut changes: Vec<ValueChange> = object(before)
+        .unwrap_or_default()
         .into_iter()
         .map(|(name, before)| {
             let after = now.remove(&name).unwrap_or_default();
@@ -164,7 +167,9 @@ mod tests {
             [change("b", json!(2), json!(4)), change("c", json!(3), Value::Null), change("d", Value::Null, json!(5)),]
         );
         assert_eq!(changes(None, Some(r#"{"a":1}"#)).len(), 1);
-        assert_eq!(changes(Some(r#"{"a":1}"#), None), []);
+        for gone in [None, Some(REMOVED)] {
+            assert_eq!(changes(Some(r#"{"a":1}"#), gone), []);
+        }
     }
 
     #[test]

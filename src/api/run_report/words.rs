@@ -1,7 +1,7 @@
 //! What a change did to an object, in words: `Job Title: Astronomer; Groups: Sales, Board`. Attributes and objects are
 //! called by their names.
 
-use crate::change::{ValueChange, changes};
+use crate::change::{REMOVED, ValueChange, changes};
 use crate::db::runs::ChangeRow;
 use crate::directory::attributes::attribute;
 use crate::directory::{AttributeSource, Link, ObjectType};
@@ -13,6 +13,8 @@ use uuid::Uuid;
 const MAX_LISTED: usize = 50;
 /// A value that is not there.
 const EMPTY: &str = "(empty)";
+/// An object that Assets has no longer.
+const GONE: &str = "(removed)";
 
 /// What the cells of a change say of its values.
 #[derive(PartialEq, Eq, Debug)]
@@ -68,21 +70,30 @@ pub(super) fn referred(rows: &[ChangeRow]) -> Vec<(ObjectType, Uuid)> {
 
 /// The words of a change, with the names of the objects that it refers to.
 pub(super) fn words(row: &ChangeRow, names: &HashMap<Uuid, String>) -> Words {
-    let is_update = row.before.is_some() && row.after.is_some();
-    let lines = lines(row);
+    let (is_update, lines) = (is_update(row), lines(row));
     let join = |side: fn(&Line) -> &Shown| {
         let text = |line: &Line| (line.name.clone(), side(line).text(names));
         let named = lines.iter().map(text).filter(|(_, text)| !text.is_empty());
         named.map(|(name, text)| format!("{name}: {text}")).collect::<Vec<_>>().join("; ")
     };
     let changed: Vec<&str> = lines.iter().filter(|_| is_update).map(|line| line.name.as_str()).collect();
-    Words { changed: changed.join(", "), before: join(|line| &line.before), after: join(|line| &line.after) }
+    let after = if is_removed(row) { GONE.to_owned() } else { join(|line| &line.after) };
+    Words { changed: changed.join(", "), before: join(|line| &line.before), after }
+}
+
+fn is_removed(row: &ChangeRow) -> bool {
+    row.after.as_deref() == Some(REMOVED)
+}
+
+/// The object was there and stays.
+fn is_update(row: &ChangeRow) -> bool {
+    row.before.is_some() && row.after.is_some() && !is_removed(row)
 }
 
 /// The values of an object that came or went; of one that stays, those that differ.
 fn lines(row: &ChangeRow) -> Vec<Line> {
-    let line = |change: ValueChange| line(row.object_type, change, row.before.is_some() && row.after.is_some());
-    match (&row.before, &row.after) {
+    let line = |change: ValueChange| line(row.object_type, change, is_update(row));
+    match (&row.before, row.after.as_ref().filter(|_| !is_removed(row))) {
         (before, Some(after)) => changes(before.as_deref(), Some(after)).into_iter().map(line).collect(),
         (Some(before), None) => {
             let values: Map<String, Value> = serde_json::from_str(before).unwrap_or_default();
@@ -157,9 +168,12 @@ mod tests {
         }
     }
 
+    fn names() -> HashMap<Uuid, String> {
+        HashMap::from([(Uuid::from_u128(1), "Sales".to_owned()), (Uuid::from_u128(2), "Board".to_owned())])
+    }
+
     fn in_words(before: Option<Value>, after: Option<Value>) -> (String, String, String) {
-        let names = HashMap::from([(Uuid::from_u128(1), "Sales".to_owned()), (Uuid::from_u128(2), "Board".to_owned())]);
-        let Words { changed, before, after } = words(&row(before, after), &names);
+        let Words { changed, before, after } = words(&row(before, after), &names());
         (changed, before, after)
     }
 
@@ -194,7 +208,10 @@ mod tests {
         let object = json!({"displayName": "Ada", "city": null, "manager": Uuid::from_u128(2), "groups": []});
         let shown = "Display Name: Ada; Manager: Board";
         assert_eq!(in_words(None, Some(object.clone())), (String::new(), String::new(), shown.to_owned()));
-        assert_eq!(in_words(Some(object), None), (String::new(), shown.to_owned(), String::new()));
+        assert_eq!(in_words(Some(object.clone()), None), (String::new(), shown.to_owned(), String::new()));
+        let removed = ChangeRow { after: Some(REMOVED.to_owned()), ..row(Some(object), None) };
+        let expected = Words { changed: String::new(), before: shown.to_owned(), after: "(removed)".to_owned() };
+        assert_eq!(words(&removed, &names()), expected);
         let many: Vec<Uuid> = (100..352).map(Uuid::from_u128).collect();
         let (_, _, after) = in_words(None, Some(json!({"groups": many})));
         assert!(after.ends_with(" and 202 more"), "{after}");

@@ -1,5 +1,6 @@
 //! The changes of a run as the outbox of its delivery: rows of `run_changes` with `send` are sent in their order.
 
+use crate::change::REMOVED;
 use crate::db::runs::{Lease, fence};
 use crate::db::schema::run_changes;
 use crate::db::{Transaction, may_be_lost};
@@ -155,7 +156,7 @@ pub async fn removed(tx: &mut Transaction, organization: OrganizationId, run: Ru
         .filter(run_changes::run_id.eq(run.0))
         .filter(run_changes::object_type.eq(object_type))
         .filter(run_changes::action.eq(ChangeAction::Remove))
-        .filter(run_changes::after.eq("removed"))
+        .filter(run_changes::after.eq(REMOVED))
         .count()
         .get_result(tx)
         .await?;
