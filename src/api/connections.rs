@@ -99,25 +99,26 @@ pub async fn create_connection(
     body: Body<CreateConnection>,
 ) -> Result<Created<ConnectionResponse>> {
     let organization = caller.organization;
-    let turn = if query.check == Some(true) { Some(take_turn(&app, &caller)?) } else { None };
-    let id = app
+    let checks = query.check == Some(true);
+    let (id, turn) = app
         .db
         .scoped(organization, async |tx| {
             if let Some(id) = once.replay(tx, &app, &caller).await? {
-                return Ok(ConnectionId(id));
+                return Ok((ConnectionId(id), None));
             }
             let id = ConnectionId::new(&app.clock);
             let new = row::new(&app, organization, id, &body.0)?;
+            // Before anything is stored.
+            let turn = if checks { Some(take_turn(&app, &caller)?) } else { None };
             connections::insert(tx, organization, id, &new, app.clock.now()).await?;
             record(tx, &app, &caller, Action::Create, KIND, id.0).await?;
             once.done(tx, &app, &caller, 201, id.0).await?;
-            Ok(id)
+            Ok((id, turn))
         })
         .await?;
     // A repeated request makes up for the check of one that stopped between storing and checking.
-    if let Some(turn) = turn
-        && load(&app, organization, id).await?.last_check.is_none()
-    {
+    if checks && load(&app, organization, id).await?.last_check.is_none() {
+        let turn = turn.map_or_else(|| take_turn(&app, &caller), Ok)?;
         check_stored(&app, &caller, id, &or_default(Vec::new()), turn).await?;
     }
     Ok(Created { location: format!("/v1/connections/{id}"), value: load(&app, organization, id).await? })

@@ -4,6 +4,7 @@ use super::caller::{Caller, Credential};
 use super::secret::{PresentedSecret, new_secret};
 use crate::app::App;
 use crate::audit::{Action, Actor};
+use crate::db::Transaction;
 use crate::db::audit_events::{self, AuditEventRow};
 use crate::db::handovers::{self, HandoverRow};
 use crate::db::system;
@@ -84,9 +85,8 @@ fn invalid() -> Error {
 }
 
 /// Counts an attempt of the bearer, or refuses it.
-pub async fn count_attempt(app: &App, organization: OrganizationId, id: HandoverId) -> Result<()> {
-    let attempts = app.db.scoped(organization, async |tx| handovers::count_attempt(tx, organization, id).await).await?;
-    if attempts > MAX_ATTEMPTS {
+pub async fn count_attempt(tx: &mut Transaction, organization: OrganizationId, id: HandoverId) -> Result<()> {
+    if handovers::count_attempt(tx, organization, id).await? > MAX_ATTEMPTS {
         let detail = format!("This link was used {MAX_ATTEMPTS} times. Ask the person who sent it for a new one.");
         return Err(Error::new(Code::Forbidden, detail));
     }

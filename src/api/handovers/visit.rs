@@ -12,9 +12,11 @@ use crate::api::connections::{self, ConnectionResponse, replace_credential};
 use crate::api::credentials::{self, CredentialBody};
 use crate::app::App;
 use crate::audit::Action;
+use crate::connection_check::turns::Turn;
 use crate::connection_check::{self, Setup};
 use crate::db::handovers::{self, NewHandoverRow};
 use crate::error::{Faults, Result};
+use crate::ids::HandoverId;
 use crate::permission::Capability;
 use crate::permission::manifest::{self, ManifestReport};
 use crate::permission::remedy::Place;
@@ -78,8 +80,7 @@ pub async fn enter_handed_over_credential(
     body: Body<EnterCredential>,
 ) -> Result<Json<CheckResponse>> {
     let (organization, now) = (caller.organization, app.clock.now());
-    count_attempt(&app, organization, handover.id).await?;
-    let turn = take_turn(&app, &caller)?;
+    let turn = begin_attempt(&app, &caller, handover.id).await?;
     let mut faults = Faults::default();
     credentials::check_dates(&body.0.credential, now, &mut faults);
     faults.into_result()?;
@@ -107,8 +108,7 @@ pub async fn enter_handed_over_credential(
 )]
 #[post("/v1/handover/check")]
 pub async fn check_handed_over(app: Data<App>, caller: Caller, handover: Handover) -> Result<Json<CheckResponse>> {
-    count_attempt(&app, caller.organization, handover.id).await?;
-    let turn = take_turn(&app, &caller)?;
+    let turn = begin_attempt(&app, &caller, handover.id).await?;
     Ok(Json(check_stored(&app, &caller, handover.connection, &or_default(Vec::new()), turn).await?))
 }
 
@@ -138,6 +138,17 @@ pub async fn check_handed_over_manifest(
 ) -> Result<Json<ManifestReport>> {
     let connection = connections::load(&app, caller.organization, handover.connection).await?;
     Ok(Json(manifest::check(&body.0, &Capability::DEFAULT, &place(&connection))?))
+}
+
+/// A turn for an attempt that counts. One that finds no turn does not count, and one too many takes none.
+async fn begin_attempt(app: &App, caller: &Caller, id: HandoverId) -> Result<Turn> {
+    let organization = caller.organization;
+    app.db
+        .scoped(organization, async |tx| {
+            count_attempt(tx, organization, id).await?;
+            take_turn(app, caller)
+        })
+        .await
 }
 
 fn place(connection: &ConnectionResponse) -> Place {

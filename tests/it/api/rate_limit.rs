@@ -3,6 +3,7 @@
 use crate::support::test_app::{TestApp, connection_body};
 use crate::support::world::World;
 use entra_assets::api::auth::Scope;
+use entra_assets::api::auth::handover::MAX_ATTEMPTS;
 use entra_assets::connection_check::turns::Turns;
 use entra_assets::ids::OrganizationId;
 use entra_assets::sim::assets::AssetsOptions;
@@ -71,5 +72,47 @@ async fn an_organization_has_so_many_checks_of_connections() {
     let others = app.call_with(&key, Method::POST, "/v1/connection-checks").json(&body).send().await;
     others.expect(200);
     app.world.clock.advance(Duration::from_secs(60));
+    app.post("/v1/connection-checks", &body).await.expect(200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_repeated_request_needs_no_check_where_it_was_checked() {
+    let app = start().await;
+    let body = connection_body(Scenario::Healthy);
+    let create = async || {
+        let call = app.call(Method::POST, "/v1/connections?check=true").header("Idempotency-Key", "one");
+        call.json(&body).send().await.expect(201)
+    };
+    let created = create().await;
+    assert_eq!(created["lastCheck"]["overall"], "ok");
+    assert_eq!(create().await["id"], created["id"], "the checks of the minute are used up");
+    app.world.clock.advance(Duration::from_secs(60));
+    create().await;
+    app.post("/v1/connection-checks", &body).await.expect(200);
+}
+
+/// Whoever is refused for the time being comes back with the same link.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_finds_no_turn_costs_a_link_no_attempt() {
+    let app = start().await;
+    let link = app.hand_over().await;
+    let attempts = "SELECT attempts FROM handovers";
+    let body = connection_body(Scenario::Healthy);
+    let credential = json!({"credential": body["credential"]});
+    let check = async || app.call_with(&link, Method::POST, "/v1/handover/check").send().await;
+    let enter = async || app.call_with(&link, Method::POST, "/v1/handover/credential").json(&credential).send().await;
+    app.post("/v1/connection-checks", &body).await.expect(200);
+    for refused in [check().await, enter().await] {
+        let problem = refused.problem(429, "rate_limited");
+        assert!(problem["detail"].as_str().unwrap().contains("1 times a minute"), "{problem}");
+    }
+    assert_eq!(app.text_of_all(attempts).await, "0");
+    app.world.clock.advance(Duration::from_secs(60));
+    enter().await.expect(200);
+    assert_eq!(app.text_of_all(attempts).await, "1");
+    // And an attempt too many takes no turn of the organization.
+    app.world.execute(format!("UPDATE handovers SET attempts = {MAX_ATTEMPTS}")).await;
+    app.world.clock.advance(Duration::from_secs(60));
+    check().await.problem(403, "forbidden");
     app.post("/v1/connection-checks", &body).await.expect(200);
 }
