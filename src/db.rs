@@ -120,6 +120,17 @@ impl Db {
         self.transaction("SET LOCAL entra_assets.system = 'on'".to_owned(), work).await
     }
 
+    /// As [`Db::system`]; of the tables that this hides, it sees the rows of `organization`.
+    async fn system_within<T, F>(&self, organization: OrganizationId, work: F) -> Result<T>
+    where
+        for<'r> F: AsyncFnOnce(&'r mut Transaction) -> Result<T> + TransactionFn<'r, T> + Send,
+        T: Send,
+    {
+        let set =
+            format!("SET LOCAL entra_assets.system = 'on'; SET LOCAL entra_assets.organization = '{organization}'");
+        self.transaction(set, work).await
+    }
+
     async fn transaction<T, F>(&self, set: String, work: F) -> Result<T>
     where
         for<'r> F: AsyncFnOnce(&'r mut Transaction) -> Result<T> + TransactionFn<'r, T> + Send,

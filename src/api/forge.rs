@@ -6,9 +6,9 @@ use super::{audit_events, forge_imports, organizations};
 use crate::app::App;
 use crate::audit::Action;
 use crate::db::audit_events::AuditEventRow;
-use crate::db::{destinations, forge_tokens};
+use crate::db::{forge_tokens, system};
 use crate::error::{Code, Error, Result};
-use crate::ids::{DestinationId, OrganizationId};
+use crate::ids::OrganizationId;
 use actix_web::post;
 use actix_web::web::{Data, Json, ReqData};
 use chrono::{DateTime, Utc};
@@ -67,15 +67,26 @@ pub struct ForgeUninstallResponse {
     /// How many import sources the service delivered to and does not know any more.
     #[schema(example = 1)]
     pub imports_removed: usize,
+    /// Whether the installation's organization went too; otherwise it has more than the app.
+    #[schema(example = true)]
+    pub organization_removed: bool,
 }
 
 /// Uninstall the Forge app
 ///
-/// For `preUninstall` of the app. Removes the installation's organization: its tokens, credentials and webhooks, and ends its
-/// runs, before the answer; a worker removes the rest soon after. Can be repeated. Changes nothing in Assets. A body is not read.
+/// For `preUninstall` of the app. Removes the installation's organization if it is the app's alone: without an API key, and
+/// without a destination of another kind than `forge`. Its tokens, credentials and webhooks are deleted and its runs have
+/// ended before the answer; a worker removes the rest soon after. An organization with more stays, and `default` always: of
+/// it, the app's tokens, the destinations of the kind `forge` and the jobs that deliver there are deleted, and the runs of
+/// these jobs have ended. Connections with their credentials, filters and webhooks stay there. Can be repeated. Changes
+/// nothing in Assets. A body is not read.
 #[utoipa::path(
     tag = "Forge",
-    responses((status = 200, description = "Nothing that is secret is left of the installation", body = ForgeUninstallResponse)),
+    responses((
+        status = 200,
+        description = "No token of the app is left, and no secret of an organization that was the app's alone",
+        body = ForgeUninstallResponse
+    )),
     security(("bearer" = ["write"]))
 )]
 #[post("/v1/forge/uninstall")]
@@ -85,39 +96,40 @@ pub async fn uninstall_forge_app(
     invocation: Option<ReqData<Invocation>>,
 ) -> Result<Json<ForgeUninstallResponse>> {
     require_app(invocation)?;
-    let organization = caller.organization;
-    let imports = app.db.scoped(organization, async |tx| destinations::of_forge(tx, organization, None).await).await?;
-    if organization == OrganizationId::DEFAULT {
-        // The operator has given the installation their own organization, which has more than the app.
-        forget_app(&app, &caller, &imports).await?;
-    } else {
-        remove_installation(&app, &caller).await?;
-    }
-    Ok(Json(ForgeUninstallResponse { imports_removed: imports.len() }))
+    let removed = remove_installation(&app, &caller).await?;
+    let imports_removed = match removed {
+        Some(imports) => imports,
+        None => forget_app(&app, &caller).await?,
+    };
+    Ok(Json(ForgeUninstallResponse { imports_removed, organization_removed: removed.is_some() }))
 }
 
-/// Removes the organization of an installation. The operator's audit log keeps the event: that of the organization goes with it.
-async fn remove_installation(app: &App, caller: &Caller) -> Result<()> {
-    let id = caller.organization;
+/// Removes the organization of an installation that is the app's alone, and answers with the number of its import sources. The
+/// operator's audit log keeps the event: that of the organization goes with it.
+async fn remove_installation(app: &App, caller: &Caller) -> Result<Option<usize>> {
+    let (id, now) = (caller.organization, app.clock.now());
     let event = audit_events::event(app, caller, (Action::Uninstall, organizations::KIND, id.0));
     let event = AuditEventRow { organization_id: OrganizationId::DEFAULT.0, ..event };
-    match organizations::remove(app, id, &event, |_| Ok(())).await {
+    let removed = match system::begin_uninstall(&app.db, id, &event, now).await {
         // Another call has removed it meanwhile.
-        Err(error) if error.code == Code::NotFound => Ok(()),
-        other => other,
+        Err(error) if error.code == Code::NotFound => Some(0),
+        other => other?,
+    };
+    if removed.is_some() {
+        // If this fails, a worker does it: the organization is marked.
+        system::wipe_organization(&app.db, id, now).await?;
     }
+    Ok(removed)
 }
 
-async fn forget_app(app: &App, caller: &Caller, imports: &[uuid::Uuid]) -> Result<()> {
+/// Removes what the app has in an organization, and answers with the number of its import sources.
+async fn forget_app(app: &App, caller: &Caller) -> Result<usize> {
     let organization = caller.organization;
     app.db
         .scoped(organization, async |tx| {
             forge_tokens::delete_all(tx, organization).await?;
             audit_events::record(tx, app, caller, Action::Uninstall, organizations::KIND, organization.0).await?;
-            for destination in imports {
-                forge_imports::forget(tx, app, caller, DestinationId(*destination)).await?;
-            }
-            Ok(())
+            forge_imports::forget(tx, app, caller, None).await
         })
         .await
 }

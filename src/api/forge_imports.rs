@@ -161,10 +161,25 @@ pub async fn stop_forge_import(
     Ok(Json(stopped))
 }
 
-/// Deletes a destination with the job that delivers there, and ends the job's run. Without the import source, no run of it could
-/// end well, and nothing of Assets is left to tidy up.
-pub(super) async fn forget(tx: &mut Transaction, app: &App, caller: &Caller, destination: DestinationId) -> Result<()> {
+/// Deletes the destinations of the kind `forge`, or those of them that lead to one import source, with the jobs that deliver
+/// there, and ends the runs of these. Without the import source, no run of it could end well, and nothing of Assets is left to
+/// tidy up. Answers with how many there were.
+pub(super) async fn forget(tx: &mut Transaction, app: &App, caller: &Caller, import: Option<&str>) -> Result<usize> {
+    let organization = caller.organization;
+    let mut forgotten = 0;
+    for destination in stored_destinations::of_forge(tx, organization, import).await? {
+        forgotten += usize::from(forget_one(tx, app, caller, DestinationId(destination)).await?);
+    }
+    Ok(forgotten)
+}
+
+/// `false`: somebody else deleted it meanwhile.
+async fn forget_one(tx: &mut Transaction, app: &App, caller: &Caller, destination: DestinationId) -> Result<bool> {
     let (organization, now) = (caller.organization, app.clock.now());
+    // No other job begins to deliver there.
+    if stored_destinations::lock(tx, organization, destination).await?.is_none() {
+        return Ok(false);
+    }
     for job in stored_destinations::used_by(tx, organization, destination).await? {
         let id = JobId(job.id);
         stored_jobs::lock(tx, organization, id).await?;
@@ -173,7 +188,8 @@ pub(super) async fn forget(tx: &mut Transaction, app: &App, caller: &Caller, des
         stored_jobs::begin_deletion(tx, organization, id, now).await?;
     }
     record(tx, app, caller, Action::Delete, destinations::KIND, destination.0).await?;
-    stored_destinations::delete(tx, organization, destination).await
+    stored_destinations::delete(tx, organization, destination).await?;
+    Ok(true)
 }
 
 /// Delete a Forge import
@@ -189,13 +205,6 @@ pub(super) async fn forget(tx: &mut Transaction, app: &App, caller: &Caller, des
 #[delete("/v1/forge/imports/{importId}")]
 pub async fn delete_forge_import(app: Data<App>, caller: Caller, import: Path<String>) -> Result<Deleted> {
     let organization = caller.organization;
-    app.db
-        .scoped(organization, async |tx| {
-            for destination in stored_destinations::of_forge(tx, organization, Some(&import)).await? {
-                forget(tx, &app, &caller, DestinationId(destination)).await?;
-            }
-            Ok(())
-        })
-        .await?;
+    app.db.scoped(organization, async |tx| forget(tx, &app, &caller, Some(&import)).await).await?;
     Ok(Deleted)
 }

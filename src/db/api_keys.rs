@@ -1,10 +1,14 @@
 //! API keys. Only the hash of a key's secret part is stored.
 
+use super::Transaction;
 use super::crud::crud;
 use super::list::{Condition, containing, is, list};
 use super::schema::api_keys;
 use crate::api_key::Scope;
+use crate::error::Result;
+use crate::ids::OrganizationId;
 use chrono::{DateTime, Utc};
+use diesel::dsl::exists;
 use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
 use serde::Deserialize;
@@ -36,6 +40,12 @@ pub struct NewApiKeyRow {
 
 crud!(api_keys, ApiKeyRow, NewApiKeyRow, ApiKeyId);
 list!(api_keys, ApiKeyRow, by name or time);
+
+/// Whether an organization has a key, of whatever use it still is.
+pub async fn has_any(tx: &mut Transaction, organization: OrganizationId) -> Result<bool> {
+    let own = api_keys::table.filter(api_keys::organization_id.eq(organization.0));
+    Ok(diesel::select(exists(own)).get_result(tx).await?)
+}
 
 /// Which keys to list.
 #[derive(Deserialize, IntoParams, Clone, Default, Debug)]

@@ -10,6 +10,7 @@ use crate::error::{Code, Error, Result, UsedBy};
 use crate::ids::{DestinationId, JobId, OrganizationId};
 use crate::mapping::ReferenceTemplate;
 use chrono::{DateTime, Utc};
+use diesel::dsl::exists;
 use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
 use serde::Deserialize;
@@ -119,6 +120,14 @@ pub async fn of_forge(tx: &mut Transaction, organization: OrganizationId, import
         of_forge = of_forge.filter(destinations::import_id.eq(import.to_owned()));
     }
     Ok(of_forge.order(destinations::id).select(destinations::id).load(tx).await?)
+}
+
+/// Whether an organization delivers by another way than a Forge app.
+pub async fn has_other_than_forge(tx: &mut Transaction, organization: OrganizationId) -> Result<bool> {
+    let others = destinations::table
+        .filter(destinations::organization_id.eq(organization.0))
+        .filter(destinations::kind.ne(DestinationKind::Forge));
+    Ok(diesel::select(exists(others)).get_result(tx).await?)
 }
 
 /// The job that delivers to this destination; at most one.

@@ -11,7 +11,7 @@ mod workers;
 pub use expiries::announce_expiries;
 pub use monitoring::{Backlog, JobHealth, backlog, job_health};
 pub use operator::{
-    Creation, begin_deletion, create_organization, list_organizations, organization, organization_ids,
+    Creation, begin_deletion, begin_uninstall, create_organization, list_organizations, organization, organization_ids,
     update_organization,
 };
 pub use organizations::{NewOrganization, ensure_organization, find_organization};

@@ -158,7 +158,7 @@ describe("an import, and an app, that go away", async () => {
     assert.equal(await status(invoke, importId), "NOT_CONFIGURED");
     await forget(invoke, importId); // Assets may repeat the call.
     assert.deepEqual((await ask("/v1/destinations", "GET")).items.map(({ id }) => id), [other.id]);
-    assert.deepEqual(await ask("/v1/forge/uninstall", "POST"), { importsRemoved: 1 });
+    assert.deepEqual(await ask("/v1/forge/uninstall", "POST"), { importsRemoved: 1, organizationRemoved: true });
     assert.deepEqual((await ask("/v1/connections", "GET")).items, []);
   });
 });

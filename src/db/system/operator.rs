@@ -3,6 +3,7 @@
 
 use crate::db::api_keys::{self, NewApiKeyRow};
 use crate::db::audit_events::{self, AuditEventRow};
+use crate::db::destinations;
 use crate::db::idempotency::{self, Request};
 use crate::db::organizations::{self, NewOrganizationRow, OrganizationRow};
 use crate::db::{Db, Transaction, schema};
@@ -93,6 +94,31 @@ pub async fn begin_deletion(
         audit_events::insert(tx, audit).await?;
         organizations::begin_deletion(tx, id, now).await?;
         Ok(true)
+    })
+    .await
+}
+
+/// Begins to delete the organization of a Forge installation, where it is the app's alone: it has no API key, and no
+/// destination of another kind than `forge`. Answers with the number of its import sources; `None`: it stays.
+pub async fn begin_uninstall(
+    db: &Db,
+    id: OrganizationId,
+    audit: &AuditEventRow,
+    now: DateTime<Utc>,
+) -> Result<Option<usize>> {
+    db.system_within(id, async |tx| {
+        // Whoever adds a key or a destination waits for it.
+        lock(tx, id).await?;
+        let is_of_others = id == OrganizationId::DEFAULT
+            || api_keys::has_any(tx, id).await?
+            || destinations::has_other_than_forge(tx, id).await?;
+        if is_of_others {
+            return Ok(None);
+        }
+        let imports = destinations::of_forge(tx, id, None).await?.len();
+        audit_events::insert(tx, audit).await?;
+        organizations::begin_deletion(tx, id, now).await?;
+        Ok(Some(imports))
     })
     .await
 }

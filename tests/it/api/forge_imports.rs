@@ -80,7 +80,7 @@ async fn an_app_that_is_uninstalled_leaves_no_secret_and_no_run() {
         call(number, Method::POST, &runs).json(&json!({"mode": "full"})).send().await.expect(202);
     }
     let answer = call(1, Method::POST, "/v1/forge/uninstall").json(&json!({"any": "body"})).send().await.expect(200);
-    assert_eq!(answer, json!({"importsRemoved": 1}));
+    assert_eq!(answer, json!({"importsRemoved": 1, "organizationRemoved": true}));
     for (what, left) in [
         ("forge_tokens", "SELECT count(*) FROM forge_tokens"),
         ("credentials", "SELECT count(*) FROM connections WHERE credential_sealed IS NOT NULL"),
@@ -95,7 +95,7 @@ async fn an_app_that_is_uninstalled_leaves_no_secret_and_no_run() {
 
     // Forge may repeat the call, and nothing of the installation comes back with it.
     let again = call(1, Method::POST, "/v1/forge/uninstall").send().await.expect(200);
-    assert_eq!(again, json!({"importsRemoved": 0}));
+    assert_eq!(again, json!({"importsRemoved": 0, "organizationRemoved": true}));
     assert_eq!(app.text_of_all("SELECT count(*) FROM forge_tokens").await, "1");
     call(2, Method::GET, "/v1/connections").send().await.expect(200);
 }
@@ -112,10 +112,46 @@ async fn an_app_that_has_the_operators_organization_takes_only_its_own_along() {
     let claims = changed(invocation(&app, &installation(1)), &json!({"principal": null}));
     let call = app.call_with(&issuer.key.sign(&claims), Method::POST, "/v1/forge/uninstall");
     let answer = call.header("x-forge-oauth-system", SYSTEM_TOKEN).send().await.expect(200);
-    assert_eq!(answer, json!({"importsRemoved": 1}));
+    assert_eq!(answer, json!({"importsRemoved": 1, "organizationRemoved": false}));
     app.get(&forge).await.problem(404, "not_found");
     app.get(&format!("/v1/filters/{kept}")).await.expect(200);
     assert_eq!(app.text_of_all("SELECT count(*) FROM forge_tokens").await, "0");
+}
+
+/// The operator may give an installation an organization that somebody already works in.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_app_in_the_organization_of_others_takes_only_its_own_along() {
+    let (app, issuer) = app_with_forge(Default::default(), Default::default()).await;
+    let call = |number: u32, method: Method, path: &str| {
+        let token = issuer.invocation_token(&app, &installation(number));
+        app.call_with(&token, method, path).header("x-forge-oauth-system", SYSTEM_TOKEN)
+    };
+    let of_forge = json!({"name": "Forge", "kind": "forge", "workspaceId": "space", "importId": "source"});
+    // One has an API key.
+    let made =
+        app.post("/v1/organizations", &json!({"name": "Contoso", "externalId": installation(1)})).await.expect(201);
+    let key = made["adminKey"].as_str().unwrap();
+    let other =
+        app.call_with(key, Method::POST, "/v1/destinations").json(&app.destination_body()).send().await.expect(201);
+    let hook = json!({"name": "Chat", "url": "https://example.com/hook"});
+    app.call_with(key, Method::POST, "/v1/webhooks").json(&hook).send().await.expect(201);
+    // The other has a destination that is not the app's.
+    call(2, Method::POST, "/v1/destinations").json(&app.destination_body()).send().await.expect(201);
+    for number in [1, 2] {
+        let gone = call(number, Method::POST, "/v1/destinations").json(&of_forge).send().await.expect(201);
+        let gone = format!("/v1/destinations/{}", gone["id"].as_str().unwrap());
+        let answer = call(number, Method::POST, "/v1/forge/uninstall").send().await.expect(200);
+        assert_eq!(answer, json!({"importsRemoved": 1, "organizationRemoved": false}), "{number}");
+        let own = format!("SELECT count(*) FROM forge_tokens WHERE installation_id = '{}'", installation(number));
+        assert_eq!(app.text_of_all(&own).await, "0", "{number}");
+        call(number, Method::GET, &gone).send().await.problem(404, "not_found");
+        let again = call(number, Method::POST, "/v1/forge/uninstall").send().await.expect(200);
+        assert_eq!(again, json!({"importsRemoved": 0, "organizationRemoved": false}), "{number}");
+    }
+    let kept = format!("/v1/destinations/{}", other["id"].as_str().unwrap());
+    app.call_with(key, Method::GET, &kept).send().await.expect(200);
+    let hooks = app.call_with(key, Method::GET, "/v1/webhooks").send().await.expect(200);
+    assert_eq!(hooks["items"].as_array().unwrap().len(), 1, "{hooks}");
 }
 
 #[tokio::test]
