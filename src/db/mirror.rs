@@ -25,6 +25,7 @@ mod row;
 pub mod scope;
 mod source;
 mod staging;
+mod statement;
 mod stored_as;
 mod tenant_names;
 pub mod touched;
@@ -35,7 +36,7 @@ pub use hash::{Hash, hash};
 pub use moved::{Moved, memberships_gained, moved};
 pub use patch::{Patched, patch};
 pub use promote::{Promotion, promote, replace_derived, restage_members};
-pub use row::{MirrorRow, Receiver, delivery_begins, find, reset, save};
+pub use row::{MirrorRow, Receiver, TABLES, delivery_begins, find, reset, save};
 pub use staging::{
     Batch, StagedMembers, StagedObject, clear_staging, keep_staged, keep_staged_members, restart, restart_members,
     stage,

@@ -16,7 +16,8 @@ pub use operator::{
 };
 pub use organizations::{NewOrganization, ensure_organization, find_organization};
 pub use retention::{
-    clear_deleted_jobs, clear_deleted_organizations, clear_ended_runs, clear_expired, wipe_organization,
+    OF_RUN, clear_deleted_jobs, clear_deleted_organizations, clear_ended_runs, clear_expired, of_organization,
+    wipe_organization,
 };
 pub use retries::{DueRetry, due_retries, retry};
 pub use workers::{WorkerRow, forget_worker, list_workers, see_worker};

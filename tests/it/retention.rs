@@ -2,14 +2,36 @@
 
 use crate::support::postgres::connect;
 use crate::support::test_app::TestApp;
+use entra_assets::db::{mirror, system};
 use entra_assets::runs::scheduler;
 use entra_assets::sim::graph::Scenario;
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 use std::time::Duration;
 
-const OF_RUNS: [&str; 6] =
-    ["run_changes", "run_events", "staged_objects", "staged_members", "run_cursors", "executions"];
-const OF_JOBS: [&str; 5] = ["mirrors", "mirror_objects", "mirror_members", "mirror_delivered", "jobs"];
+/// The tables with a column, as the database has them.
+async fn tables_with(app: &TestApp, column: &str) -> BTreeSet<String> {
+    let query = format!(
+        "SELECT table_name::text FROM information_schema.columns
+         WHERE table_schema = 'public' AND column_name = '{column}'"
+    );
+    let superuser = connect(&app.world.database.urls.superuser).await;
+    superuser.query(&query, &[]).await.unwrap().iter().map(|row| row.get(0)).collect()
+}
+
+/// A new table is forgotten nowhere.
+#[tokio::test]
+async fn every_table_goes_with_its_owner() {
+    let app = TestApp::start().await;
+    let set = |tables: &mut dyn Iterator<Item = &'static str>| tables.map(str::to_owned).collect::<BTreeSet<_>>();
+    let of_organizations = set(&mut system::of_organization().chain(["organizations"]));
+    assert_eq!(tables_with(&app, "organization_id").await, of_organizations);
+    let of_jobs = set(&mut mirror::TABLES.into_iter().chain(["runs"]));
+    assert_eq!(tables_with(&app, "job_id").await, of_jobs, "the rows of runs stay, without names");
+    // A row of a Jira user is of a job, and names the last run that looked for the account.
+    let of_runs = set(&mut system::OF_RUN.into_iter().chain(["webhook_deliveries", "jira_users"]));
+    assert_eq!(tables_with(&app, "run_id").await, of_runs);
+}
 
 async fn tick(app: &TestApp) {
     scheduler::tick(&app.world.app, app.world.worker).await.unwrap();
@@ -47,7 +69,7 @@ async fn a_deleted_job_leaves_records_without_names() {
     assert_eq!(app.delete(&format!("/v1/jobs/{job}")).await.status, 204);
     app.get(&format!("/v1/jobs/{job}")).await.problem(404, "not_found");
     tick(&app).await;
-    for table in OF_JOBS.into_iter().chain(OF_RUNS) {
+    for table in mirror::TABLES.into_iter().chain(system::OF_RUN).chain(["jobs"]) {
         assert_eq!(app.world.count(table).await, 0, "{table}");
     }
     let kept = app.get(&format!("/v1/runs/{id}")).await;

@@ -3,6 +3,7 @@
 
 use super::moved::{GROUPS_WITH_CHANGES, Moved};
 use super::read::{MembershipPair, membership_pairs};
+use super::statement::execute;
 use crate::db::runs::Lease;
 use crate::db::{Transaction, join_in_bulk};
 use crate::directory::ObjectType;
@@ -44,12 +45,7 @@ pub async fn patch(
             AND group_id = ANY(ARRAY{GROUPS_WITH_CHANGES})"
     );
     for statement in [gone.as_str(), SEEN] {
-        diesel::sql_query(statement)
-            .bind::<SqlUuid, _>(lease.organization.0)
-            .bind::<SqlUuid, _>(lease.run.0)
-            .bind::<SqlUuid, _>(job.0)
-            .execute(tx)
-            .await?;
+        execute(tx, lease, job, statement).await?;
     }
     let deleted = deleted(tx, lease).await?;
     let wanted: Vec<Uuid> = deleted.iter().copied().chain(members).collect();

@@ -3,11 +3,12 @@
 use super::moved::{Moved, moved};
 use super::patch::patch_objects;
 use super::staging::{StagedObject, clear_all_but_gone, restart, stage_objects};
+use super::statement::{execute, execute_for};
 use crate::db::runs::Lease;
 use crate::db::{Transaction, join_in_bulk};
 use crate::error::Result;
 use crate::ids::JobId;
-use diesel::sql_types::{Array, Text, Uuid as SqlUuid};
+use diesel::sql_types::{Array, Uuid as SqlUuid};
 use diesel_async::RunQueryDsl;
 use uuid::Uuid;
 
@@ -50,34 +51,12 @@ pub async fn promote(tx: &mut Transaction, lease: &Lease, job: JobId, read: &Pro
         DO UPDATE SET member_ids = excluded.member_ids, hash = excluded.hash";
     join_in_bulk(tx).await?;
     for statement in [GONE, SEEN] {
-        promote_objects(tx, lease, job, statement, read.types).await?;
+        execute_for(tx, lease, job, statement, read.types).await?;
     }
     for statement in if read.members { &[MEMBERS_GONE, MEMBERS_SEEN][..] } else { &[] } {
-        diesel::sql_query(*statement)
-            .bind::<SqlUuid, _>(lease.organization.0)
-            .bind::<SqlUuid, _>(lease.run.0)
-            .bind::<SqlUuid, _>(job.0)
-            .execute(tx)
-            .await?;
+        execute(tx, lease, job, statement).await?;
     }
     clear_all_but_gone(tx, lease.organization, lease.run).await
-}
-
-async fn promote_objects(
-    tx: &mut Transaction,
-    lease: &Lease,
-    job: JobId,
-    statement: &str,
-    types: &[&str],
-) -> Result<()> {
-    diesel::sql_query(statement)
-        .bind::<SqlUuid, _>(lease.organization.0)
-        .bind::<SqlUuid, _>(lease.run.0)
-        .bind::<SqlUuid, _>(job.0)
-        .bind::<Array<Text>, _>(types)
-        .execute(tx)
-        .await?;
-    Ok(())
 }
 
 /// Stages the objects of a type that are made of others. With `job` they then replace what its mirror has of the type, and

@@ -11,6 +11,19 @@ use diesel::sql_types::Uuid as SqlUuid;
 use diesel_async::RunQueryDsl;
 use uuid::Uuid;
 
+/// The tables of a job's mirror. The last one has its row.
+pub const TABLES: [&str; 9] = [
+    "mirror_objects",
+    "mirror_members",
+    "mirror_scope_members",
+    "mirror_delivered",
+    "mirror_touched",
+    "mirror_links",
+    "mirror_dropped",
+    "jira_users",
+    "mirrors",
+];
+
 /// A job's mirror.
 #[derive(Queryable, Selectable, Insertable, AsChangeset, Clone, Debug)]
 #[diesel(table_name = mirrors, treat_none_as_null = true)]
@@ -102,17 +115,7 @@ pub async fn save(tx: &mut Transaction, row: &MirrorRow) -> Result<()> {
 
 /// Deletes the whole mirror of a job, seen and delivered.
 pub async fn reset(tx: &mut Transaction, organization: OrganizationId, job: JobId) -> Result<()> {
-    for table in [
-        "mirror_objects",
-        "mirror_members",
-        "mirror_scope_members",
-        "mirror_delivered",
-        "mirror_touched",
-        "mirror_links",
-        "mirror_dropped",
-        "jira_users",
-        "mirrors",
-    ] {
+    for table in TABLES {
         diesel::sql_query(format!("DELETE FROM {table} WHERE organization_id = $1 AND job_id = $2"))
             .bind::<SqlUuid, _>(organization.0)
             .bind::<SqlUuid, _>(job.0)

@@ -4,6 +4,7 @@
 
 use super::moved::GROUPS_WITH_CHANGES;
 use super::read::MembershipPair;
+use super::statement::{execute, execute_for};
 use crate::db::Transaction;
 use crate::db::runs::Lease;
 use crate::directory::ObjectType;
@@ -46,11 +47,12 @@ pub async fn add(
     if objects.is_empty() {
         return Ok(());
     }
+    let (types, ids): (Vec<ObjectType>, Vec<Uuid>) = objects.iter().copied().unzip();
     diesel::sql_query(ADD)
         .bind::<SqlUuid, _>(organization.0)
         .bind::<SqlUuid, _>(job.0)
-        .bind::<Array<Text>, _>(objects.iter().map(|(object_type, _)| *object_type).collect::<Vec<_>>())
-        .bind::<Array<SqlUuid>, _>(objects.iter().map(|(_, id)| *id).collect::<Vec<_>>())
+        .bind::<Array<Text>, _>(types)
+        .bind::<Array<SqlUuid>, _>(ids)
         .execute(tx)
         .await?;
     Ok(())
@@ -76,11 +78,12 @@ pub async fn add_arrived(
     if objects.is_empty() {
         return Ok(());
     }
+    let (types, ids): (Vec<ObjectType>, Vec<Uuid>) = objects.iter().copied().unzip();
     diesel::sql_query(ADD)
         .bind::<SqlUuid, _>(organization.0)
         .bind::<SqlUuid, _>(job.0)
-        .bind::<Array<Text>, _>(objects.iter().map(|(object_type, _)| *object_type).collect::<Vec<_>>())
-        .bind::<Array<SqlUuid>, _>(objects.iter().map(|(_, id)| *id).collect::<Vec<_>>())
+        .bind::<Array<Text>, _>(types)
+        .bind::<Array<SqlUuid>, _>(ids)
         .bind::<Array<SqlUuid>, _>(pairs.iter().map(|pair| pair.group_id).collect::<Vec<_>>())
         .bind::<Array<SqlUuid>, _>(pairs.iter().map(|pair| pair.member).collect::<Vec<_>>())
         .execute(tx)
@@ -151,21 +154,15 @@ pub async fn keep_reasons(tx: &mut Transaction, lease: &Lease, job: JobId) -> Re
                 AND o.object_type = t.object_type AND o.id = t.id LIMIT 1)";
     const GONE: &str = "
         INSERT INTO mirror_touched (organization_id, job_id, object_type, id, reason)
-        SELECT $1, $2, d.object_type, d.id, s.data FROM staged_objects s
+        SELECT $1, $3, d.object_type, d.id, s.data FROM staged_objects s
         CROSS JOIN LATERAL (SELECT k.object_type, k.id FROM mirror_delivered k WHERE k.organization_id = $1
-            AND k.job_id = $2 AND k.object_type = substr(s.object_type, 6) AND k.id = s.id LIMIT 1) d
-        LEFT JOIN LATERAL (SELECT true AS is_there FROM mirror_objects o WHERE o.organization_id = $1 AND o.job_id = $2
+            AND k.job_id = $3 AND k.object_type = substr(s.object_type, 6) AND k.id = s.id LIMIT 1) d
+        LEFT JOIN LATERAL (SELECT true AS is_there FROM mirror_objects o WHERE o.organization_id = $1 AND o.job_id = $3
             AND o.object_type = d.object_type AND o.id = d.id LIMIT 1) m ON true
-        WHERE s.organization_id = $1 AND s.run_id = $3 AND s.object_type LIKE 'gone:%' AND m.is_there IS NULL
+        WHERE s.organization_id = $1 AND s.run_id = $2 AND s.object_type LIKE 'gone:%' AND m.is_there IS NULL
         ON CONFLICT (organization_id, job_id, object_type, id) DO UPDATE SET reason = excluded.reason";
     diesel::sql_query(BACK).bind::<SqlUuid, _>(lease.organization.0).bind::<SqlUuid, _>(job.0).execute(tx).await?;
-    diesel::sql_query(GONE)
-        .bind::<SqlUuid, _>(lease.organization.0)
-        .bind::<SqlUuid, _>(job.0)
-        .bind::<SqlUuid, _>(lease.run.0)
-        .execute(tx)
-        .await?;
-    Ok(())
+    execute(tx, lease, job, GONE).await
 }
 
 /// Everything that may differ, by type and id.
@@ -202,8 +199,8 @@ pub async fn settle(tx: &mut Transaction, lease: &Lease, job: JobId, types: &[St
         DELETE FROM mirror_touched WHERE organization_id = $1 AND job_id = $2 AND object_type = ANY($3)";
     const UNDONE: &str = "
         INSERT INTO mirror_touched (organization_id, job_id, object_type, id, reason)
-        SELECT $1, $2, object_type, object_id, CASE WHEN action = 'remove' THEN reason END FROM run_changes
-        WHERE organization_id = $1 AND run_id = $4 AND object_type = ANY($3)
+        SELECT $1, $3, object_type, object_id, CASE WHEN action = 'remove' THEN reason END FROM run_changes
+        WHERE organization_id = $1 AND run_id = $2 AND object_type = ANY($4)
             AND ((NOT send AND action NOT IN ('missing', 'onlyInAssets'))
                 OR (action = 'remove' AND after IS DISTINCT FROM 'removed'))
         ON CONFLICT DO NOTHING";
@@ -213,12 +210,5 @@ pub async fn settle(tx: &mut Transaction, lease: &Lease, job: JobId, types: &[St
         .bind::<Array<Text>, _>(types)
         .execute(tx)
         .await?;
-    diesel::sql_query(UNDONE)
-        .bind::<SqlUuid, _>(lease.organization.0)
-        .bind::<SqlUuid, _>(job.0)
-        .bind::<Array<Text>, _>(types)
-        .bind::<SqlUuid, _>(lease.run.0)
-        .execute(tx)
-        .await?;
-    Ok(())
+    execute_for(tx, lease, job, UNDONE, types).await
 }

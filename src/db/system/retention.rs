@@ -2,7 +2,7 @@
 //! transaction takes long, and every step can be repeated.
 
 use super::super::schema::{jobs, organizations, runs};
-use super::super::{Db, runs as queue};
+use super::super::{Db, mirror, runs as queue};
 use crate::error::Result;
 use crate::ids::{JobId, OrganizationId};
 use chrono::{DateTime, Utc};
@@ -14,36 +14,10 @@ use uuid::Uuid;
 /// Ended runs that are cleared at once.
 const RUNS_AT_ONCE: i64 = 20;
 /// The tables with data of a run, besides `runs`.
-const OF_RUN: [&str; 6] =
+pub const OF_RUN: [&str; 6] =
     ["run_changes", "run_events", "staged_objects", "staged_members", "run_cursors", "executions"];
-/// The tables with data of a job, besides `jobs` and those of its runs.
-const OF_JOB: [&str; 8] = [
-    "mirror_objects",
-    "mirror_members",
-    "mirror_scope_members",
-    "mirror_delivered",
-    "mirror_touched",
-    "mirror_links",
-    "mirror_dropped",
-    "jira_users",
-];
-/// The tables of an organization, in an order in which no row is left that another refers to.
-const OF_ORGANIZATION: [&str; 29] = [
-    "mirror_objects",
-    "mirror_members",
-    "mirror_scope_members",
-    "mirror_delivered",
-    "mirror_touched",
-    "mirror_links",
-    "mirror_dropped",
-    "jira_users",
-    "mirrors",
-    "run_changes",
-    "run_events",
-    "staged_objects",
-    "staged_members",
-    "run_cursors",
-    "executions",
+/// The tables of an organization besides those of runs and mirrors, in an order in which no row is left that another refers to.
+const OTHERS: [&str; 14] = [
     "runs",
     "jobs",
     "filters",
@@ -59,6 +33,11 @@ const OF_ORGANIZATION: [&str; 29] = [
     "api_keys",
     "audit_events",
 ];
+
+/// The tables of an organization, in an order in which no row is left that another refers to.
+pub fn of_organization() -> impl Iterator<Item = &'static str> {
+    mirror::TABLES.into_iter().chain(OF_RUN).chain(OTHERS)
+}
 
 /// The newest check of a connection stays, however old: it is the connection's state.
 const OF_NEWER_CHECK: &str = " AND EXISTS (SELECT FROM connection_checks AS newer
@@ -152,7 +131,7 @@ async fn clear_deleted_job(db: &Db, organization: OrganizationId, job: JobId, ba
                 FROM jsonb_array_elements(warnings) AS warning)
         WHERE organization_id = $1 AND job_id = $2";
     const OF_ITS_RUNS: &str = "run_id IN (SELECT id FROM runs WHERE organization_id = $1 AND job_id = $2)";
-    for table in OF_JOB {
+    for table in mirror::TABLES {
         clear(db, organization, table, "job_id = $2", job.0, batch).await?;
     }
     for table in OF_RUN.into_iter().chain(["webhook_deliveries"]) {
@@ -196,7 +175,7 @@ pub async fn clear_deleted_organizations(db: &Db, now: DateTime<Utc>, batch: i64
         .await?;
     for id in deleted {
         wipe_organization(db, OrganizationId(id), now).await?;
-        for table in OF_ORGANIZATION {
+        for table in of_organization() {
             clear(db, OrganizationId(id), table, "organization_id = $2", id, batch).await?;
         }
         db.scoped(OrganizationId(id), async move |tx| {

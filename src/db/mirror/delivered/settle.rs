@@ -1,5 +1,6 @@
 //! What a delivery led to becomes what was delivered, in the transaction that ends its run.
 
+use super::super::statement::{execute, execute_for};
 use crate::db::runs::{Lease, fence};
 use crate::db::{Transaction, join_in_bulk};
 use crate::error::Result;
@@ -107,25 +108,14 @@ async fn forget_removed(tx: &mut Transaction, lease: &Lease, job: JobId) -> Resu
             WHERE organization_id = $1 AND run_id = $2 AND action = 'remove' AND after = 'removed'))
           AND c.organization_id = $1 AND c.run_id = $2 AND c.action = 'remove' AND c.after = 'removed'
           AND c.object_type = d.object_type AND c.object_id = d.id";
-    diesel::sql_query(REMOVED)
-        .bind::<SqlUuid, _>(lease.organization.0)
-        .bind::<SqlUuid, _>(lease.run.0)
-        .bind::<SqlUuid, _>(job.0)
-        .execute(tx)
-        .await?;
+    execute(tx, lease, job, REMOVED).await?;
     // Whoever comes back gets a new object, which has no Jira account.
     const OF_REMOVED: &str = "
         DELETE FROM jira_users j USING run_changes c
         WHERE j.organization_id = $1 AND j.job_id = $3
           AND c.organization_id = $1 AND c.run_id = $2 AND c.action = 'remove' AND c.after = 'removed'
           AND c.object_type = 'users' AND c.object_id = j.user_id";
-    diesel::sql_query(OF_REMOVED)
-        .bind::<SqlUuid, _>(lease.organization.0)
-        .bind::<SqlUuid, _>(lease.run.0)
-        .bind::<SqlUuid, _>(job.0)
-        .execute(tx)
-        .await?;
-    Ok(())
+    execute(tx, lease, job, OF_REMOVED).await
 }
 
 /// Resets the count of missing runs of objects that the mirror has again.
@@ -154,14 +144,7 @@ async fn count_missing_again(tx: &mut Transaction, lease: &Lease, job: JobId, ty
             WHERE organization_id = $1 AND run_id = $2 AND action = 'missing'))
           AND c.organization_id = $1 AND c.run_id = $2 AND c.action = 'missing'
           AND c.object_type = d.object_type AND c.object_id = d.id";
-    diesel::sql_query(MISSING)
-        .bind::<SqlUuid, _>(lease.organization.0)
-        .bind::<SqlUuid, _>(lease.run.0)
-        .bind::<SqlUuid, _>(job.0)
-        .bind::<Array<Text>, _>(types)
-        .execute(tx)
-        .await?;
-    Ok(())
+    execute_for(tx, lease, job, MISSING, types).await
 }
 
 /// Deletes the rows of the outbox that only repeated what was delivered: they are no changes.
