@@ -14,8 +14,9 @@ use crate::cloud::Cloud;
 use crate::connection::{CredentialKind, Overall};
 use crate::destination::{DestinationKind, EmptyValues, MissingObjects};
 use crate::directory::ObjectType;
+use crate::directory::filterable::Type;
 use crate::explain::{Outcome, StepName, StepVerdict, ValueSource};
-use crate::filter::form::{NullComparison, PropertyShape, ValueType};
+use crate::filter::form::{NullComparison, PropertyShape};
 use crate::filter::judgement::Joined;
 use crate::filter::where_tree::ConditionOperator;
 use crate::filter::{EntityKind, Outside, ScopeGroups, ScopeUsers};
@@ -134,7 +135,7 @@ fn enums() -> Vec<Words> {
         of::<StepVerdict>(),
         of::<TimeSort>(),
         of::<ValueSource>(),
-        of::<ValueType>(),
+        of::<Type>(),
         of::<Verdict>(),
         of::<WaitReason>(),
         of::<WebhookEvent>(),

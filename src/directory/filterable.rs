@@ -7,6 +7,10 @@
 
 pub mod table;
 
+use crate::text_enum::explained;
+use serde::Serialize;
+use utoipa::ToSchema;
+
 /// Whether Graph supports an operator on a property, and in which queries.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum Level {
@@ -18,15 +22,25 @@ pub enum Level {
     No,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Type {
-    Boolean,
-    String,
-    Guid,
-    DateTime,
-    Integer,
-    /// The tenant chose the type, so any literal may be valid.
-    Any,
+explained! {
+    /// The type of a value in a condition.
+    #[derive(Serialize, ToSchema, Clone, Copy, PartialEq, Eq, Debug)]
+    #[serde(rename_all = "camelCase")]
+    #[schema(as = ValueType)]
+    pub enum Type {
+        /// `true` or `false`, without quotes.
+        Boolean,
+        /// A text. Its case does not matter.
+        String,
+        /// A GUID, as a text.
+        Guid,
+        /// A time such as `2026-01-31T00:00:00Z`, or a date, as a text.
+        DateTime,
+        /// A whole number.
+        Integer,
+        /// The tenant chose the type.
+        Any,
+    }
 }
 
 impl Type {

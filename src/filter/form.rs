@@ -22,7 +22,7 @@ pub struct FilterProperty {
     pub shape: PropertyShape,
     /// The type of a value; null where the property has none of its own: a collection of objects, and related objects.
     #[schema(required = true)]
-    pub value_type: Option<ValueType>,
+    pub value_type: Option<Type>,
     /// The operators that Graph supports. Those of a collection apply to its elements.
     pub operators: Vec<PropertyOperator>,
     /// Whether the property can be compared with null by `eq` and `ne`.
@@ -52,7 +52,7 @@ pub struct FilterProperty {
 pub struct ElementProperty {
     /// Its name within the condition on the elements.
     pub name: &'static str,
-    pub value_type: ValueType,
+    pub value_type: Type,
     /// The operators that Graph supports.
     pub operators: Vec<PropertyOperator>,
     /// Whether the property can be compared with null by `eq` and `ne`.
@@ -82,26 +82,6 @@ explained! {
         Objects,
         /// Related objects, which can only be counted: `{property: "<name>/$count", operator, value}`.
         Relation,
-    }
-}
-
-explained! {
-    /// The type of a value in a condition.
-    #[derive(Serialize, ToSchema, Clone, Copy, PartialEq, Eq, Debug)]
-    #[serde(rename_all = "camelCase")]
-    pub enum ValueType {
-        /// `true` or `false`, without quotes.
-        Boolean,
-        /// A text. Its case does not matter.
-        String,
-        /// A GUID, as a text.
-        Guid,
-        /// A time such as `2026-01-31T00:00:00Z`, or a date, as a text.
-        DateTime,
-        /// A whole number.
-        Integer,
-        /// The tenant chose the type.
-        Any,
     }
 }
 
@@ -144,7 +124,7 @@ fn described(kind: EntityKind, name: String, property: &'static Property) -> Fil
             Shape::Relation => PropertyShape::Relation,
         },
         value_type: match property.shape {
-            Shape::Single(of) | Shape::Values(of) => Some(value_type(of)),
+            Shape::Single(of) | Shape::Values(of) => Some(of),
             Shape::Objects(_) | Shape::Relation => None,
         },
         operators: operators(property),
@@ -164,7 +144,7 @@ fn element(property: &'static Property) -> Option<ElementProperty> {
     let Shape::Single(of) = property.shape else { return None };
     Some(ElementProperty {
         name: property.name,
-        value_type: value_type(of),
+        value_type: of,
         operators: operators(property),
         null: null(property.null),
         values: Vec::new(),
@@ -173,17 +153,6 @@ fn element(property: &'static Property) -> Option<ElementProperty> {
 
 fn texts(values: &[&str]) -> Vec<String> {
     values.iter().map(|value| (*value).to_owned()).collect()
-}
-
-fn value_type(of: Type) -> ValueType {
-    match of {
-        Type::Boolean => ValueType::Boolean,
-        Type::String => ValueType::String,
-        Type::Guid => ValueType::Guid,
-        Type::DateTime => ValueType::DateTime,
-        Type::Integer => ValueType::Integer,
-        Type::Any => ValueType::Any,
-    }
 }
 
 fn null(level: Level) -> NullComparison {
