@@ -114,6 +114,7 @@ pub(super) fn v1(config: &mut ServiceConfig<'_>) {
         .service(webhooks::update_webhook)
         .service(webhooks::delete_webhook)
         .service(webhook_deliveries::list_webhook_deliveries)
+        .service(webhook_deliveries::get_webhook_delivery)
         .service(webhooks::rotate_webhook_secret)
         .service(webhook_deliveries::test_webhook)
         .service(webhook_deliveries::resend_webhook_delivery)

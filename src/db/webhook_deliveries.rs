@@ -1,8 +1,10 @@
 //! The deliveries of webhooks, as the API shows them.
 
+use super::Transaction;
 use super::list::{Condition, is, list};
 use super::schema::webhook_deliveries;
-use crate::ids::WebhookId;
+use crate::error::Result;
+use crate::ids::{OrganizationId, WebhookId};
 use crate::webhook::{DeliveryEvent, DeliveryState};
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
@@ -12,7 +14,7 @@ use serde_json::Value;
 use utoipa::IntoParams;
 use uuid::Uuid;
 
-/// A delivery of an event to a webhook.
+/// A delivery of an event to a webhook, without its body.
 #[derive(Queryable, Selectable, Clone, Debug)]
 #[diesel(table_name = webhook_deliveries)]
 pub struct DeliveryRow {
@@ -20,7 +22,6 @@ pub struct DeliveryRow {
     pub webhook_id: Uuid,
     pub event: DeliveryEvent,
     pub run_id: Option<Uuid>,
-    pub body: Value,
     pub attempt: i32,
     pub run_after: DateTime<Utc>,
     pub delivered_at: Option<DateTime<Utc>>,
@@ -38,6 +39,27 @@ impl DeliveryRow {
             (None, None) => DeliveryState::Pending,
         }
     }
+}
+
+/// A delivery with the body that is sent.
+#[derive(Queryable, Selectable, Clone, Debug)]
+#[diesel(table_name = webhook_deliveries)]
+pub struct WholeDelivery {
+    #[diesel(embed)]
+    pub delivery: DeliveryRow,
+    pub body: Value,
+}
+
+/// A delivery of a webhook.
+pub async fn find(
+    tx: &mut Transaction,
+    organization: OrganizationId,
+    webhook: WebhookId,
+    id: Uuid,
+) -> Result<Option<WholeDelivery>> {
+    let of_webhook =
+        webhook_deliveries::table.find((organization.0, id)).filter(webhook_deliveries::webhook_id.eq(webhook.0));
+    Ok(of_webhook.select(WholeDelivery::as_select()).first(tx).await.optional()?)
 }
 
 /// Which deliveries to list. Conditions combine: a delivery fulfils all of them.

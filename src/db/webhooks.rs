@@ -6,7 +6,7 @@ use super::list::{Condition, containing, is, list};
 use super::listen::{WEBHOOKS, notify};
 use super::runs::row::{self, RunRow};
 use super::schema::{jobs, webhook_deliveries, webhooks};
-use super::webhook_deliveries::DeliveryRow;
+use super::webhook_deliveries::WholeDelivery;
 use super::{Db, Transaction};
 use crate::error::Result;
 use crate::ids::{self, JobId, LeaseToken, OrganizationId, RunId, WebhookId};
@@ -216,7 +216,7 @@ pub async fn enqueue_test(
     organization: OrganizationId,
     webhook: WebhookId,
     now: DateTime<Utc>,
-) -> Result<DeliveryRow> {
+) -> Result<WholeDelivery> {
     let text = "This is a test of the webhook.".to_owned();
     let test = Announcement { event: DeliveryEvent::Test, subject: Subject::Nothing, text, run: None };
     let delivery = queue(tx, organization, webhook, &test, now).await?;
@@ -231,7 +231,7 @@ async fn queue(
     webhook: WebhookId,
     announcement: &Announcement,
     now: DateTime<Utc>,
-) -> Result<DeliveryRow> {
+) -> Result<WholeDelivery> {
     let (id, event) = (ids::new_v7_at(now), announcement.event);
     let mut body = json!({
         "id": id, "type": event.kind(), "event": event, "createdAt": now, "timestamp": now,
@@ -252,7 +252,7 @@ async fn queue(
         webhook_deliveries::created_at.eq(now),
     );
     let insert = diesel::insert_into(webhook_deliveries::table).values(row);
-    Ok(insert.returning(DeliveryRow::as_returning()).get_result(tx).await?)
+    Ok(insert.returning(WholeDelivery::as_returning()).get_result(tx).await?)
 }
 
 /// Makes a delivery due now, whatever became of it before. It keeps its id, so that its receiver can tell that it had it.
@@ -263,10 +263,10 @@ pub async fn resend(
     webhook: WebhookId,
     id: Uuid,
     now: DateTime<Utc>,
-) -> Result<Option<DeliveryRow>> {
+) -> Result<Option<WholeDelivery>> {
     let of_webhook =
         webhook_deliveries::table.find((organization.0, id)).filter(webhook_deliveries::webhook_id.eq(webhook.0));
-    let resent: Option<DeliveryRow> = diesel::update(of_webhook)
+    let resent: Option<WholeDelivery> = diesel::update(of_webhook)
         .set((
             webhook_deliveries::attempt.eq(0),
             webhook_deliveries::run_after.eq(now),
@@ -274,7 +274,7 @@ pub async fn resend(
             webhook_deliveries::delivered_at.eq(None::<DateTime<Utc>>),
             webhook_deliveries::failed_at.eq(None::<DateTime<Utc>>),
         ))
-        .returning(DeliveryRow::as_returning())
+        .returning(WholeDelivery::as_returning())
         .get_result(tx)
         .await
         .optional()?;

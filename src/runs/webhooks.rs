@@ -36,6 +36,8 @@ const LEASE: TimeDelta = TimeDelta::seconds(60);
 const POLL: Duration = Duration::from_secs(10);
 /// Deliveries claimed and sent at once.
 const AT_ONCE: usize = 16;
+/// Characters of why a receiver could not be reached. A certificate may have very many names.
+const MAX_CAUSE: usize = 500;
 /// A receiver that wants no more answers so.
 const GONE: u16 = 410;
 
@@ -167,7 +169,8 @@ fn unreachable(error: reqwest::Error) -> String {
     let error = error.without_url();
     let causes = std::iter::successors(Some(&error as &dyn std::error::Error), |cause| cause.source());
     let words: Vec<String> = causes.map(ToString::to_string).collect();
-    format!("The receiver could not be reached: {}.", words.join(": "))
+    let why: String = words.join(": ").chars().take(MAX_CAUSE).collect();
+    format!("The receiver could not be reached: {why}.")
 }
 
 /// A failed attempt, and when the next one is due. `wait`: what the receiver asks for, at least.

@@ -43,12 +43,18 @@ async fn add(app: &TestApp, receiver: &MockServer, events: Value) -> String {
     app.create("/v1/webhooks", &body).await
 }
 
-/// The deliveries, each of which is as the document describes its kind.
+/// The whole deliveries, each of which is as the document describes its kind, and which the list has in short.
 async fn deliveries(app: &TestApp, webhook: &str) -> Vec<Value> {
-    let deliveries = app.get(&format!("{webhook}/deliveries")).await.expect(200)["items"].as_array().unwrap().clone();
-    for delivery in &deliveries {
-        let body = &delivery["body"];
+    let mut deliveries = Vec::new();
+    for item in app.get(&format!("{webhook}/deliveries")).await.expect(200)["items"].as_array().unwrap() {
+        let whole = app.get(&format!("{webhook}/deliveries/{}", item["id"].as_str().unwrap())).await.expect(200);
+        let body = &whole["body"];
         recorder::check_delivery(body["type"].as_str().unwrap(), body);
+        let mut short = whole.clone();
+        short.as_object_mut().unwrap().remove("body");
+        assert_eq!(short, *item);
+        assert!(item.to_string().len() <= 2000, "{item}");
+        deliveries.push(whole);
     }
     deliveries
 }
@@ -119,8 +125,13 @@ async fn a_failed_delivery_is_tried_eight_times_and_given_up() {
     answer(&receiver, ResponseTemplate::new(500)).await;
     let webhook = add(&app, &receiver, json!(["failed"])).await;
     let queued = app.post(&format!("{webhook}/test"), &Value::Null).await;
-    assert_eq!(queued.header("location"), format!("{webhook}/deliveries"));
-    assert_eq!(queued.expect(202)["event"], "test");
+    let location = queued.header("location").to_owned();
+    let queued = queued.expect(202);
+    assert_eq!(
+        (&queued["event"], location),
+        (&json!("test"), format!("{webhook}/deliveries/{}", queued["id"].as_str().unwrap()))
+    );
+    assert_eq!(app.get(&format!("{webhook}/deliveries/{}", Uuid::from_u128(7))).await.status, 404);
     for attempt in 1..=8 {
         assert_eq!(step(&app.world.app).await.unwrap(), 1, "attempt {attempt}");
         assert_eq!(step(&app.world.app).await.unwrap(), 0, "it waits");
@@ -335,7 +346,10 @@ async fn a_delivery_is_sent_again_with_its_id() {
     assert_eq!(step(&app.world.app).await.unwrap(), 1);
     let delivered = app.get(&format!("{webhook}/deliveries?state=delivered&event=test")).await.expect(200);
     assert_eq!(delivered["items"][0]["id"], given_up["id"]);
-    let unknown = format!("{webhook}/deliveries/{}/resend", uuid::Uuid::from_u128(7));
+    let of_another = add(&app, &receiver, json!(["failed"])).await;
+    let of_another = format!("{of_another}/deliveries/{}", given_up["id"].as_str().unwrap());
+    app.get(&of_another).await.problem(404, "not_found");
+    let unknown = format!("{webhook}/deliveries/{}/resend", Uuid::from_u128(7));
     app.call(Method::POST, &unknown).send().await.problem(404, "not_found");
 }
 

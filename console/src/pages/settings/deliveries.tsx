@@ -1,14 +1,14 @@
 /** What a webhook was told: each delivery with its answer, its body, and a way to send it again. */
 import { useState } from "react";
 import { answer, api, type Schema } from "../../api/client";
-import { useAction } from "../../api/use";
+import { useAction, useQuery } from "../../api/use";
 import { Select } from "../../ui/form";
 import { usePages } from "../../ui/pages";
 import { Button, Failure, Loading, Lozenge, Table, type Tone } from "../../ui/parts";
 import { Moment, plural } from "../../ui/time";
 import { eventText } from "./events";
 
-type Delivery = Schema<"WebhookDeliveryResponse">;
+type Delivery = Schema<"WebhookDeliveryItem">;
 type State = Schema<"DeliveryState">;
 
 const STATES: Record<State, { text: string; tone: Tone }> = {
@@ -54,7 +54,7 @@ export function Deliveries({ webhook, turn }: { webhook: Schema<"WebhookResponse
 }
 
 function DeliveryRow({ delivery, onSent }: { delivery: Delivery; onSent: () => void }) {
-  const { id, webhookId, event, state, attempts, lastStatus, lastError, nextAttemptAt, body } = delivery;
+  const { id, webhookId, event, state, attempts, lastStatus, lastError, nextAttemptAt } = delivery;
   const resend = useAction(async () => {
     await answer(api.POST("/v1/webhooks/{id}/deliveries/{deliveryId}/resend", { params: { path: { id: webhookId, deliveryId: id } } }));
     onSent();
@@ -63,10 +63,7 @@ function DeliveryRow({ delivery, onSent }: { delivery: Delivery; onSent: () => v
     <tr>
       <td>
         {eventText(event)}
-        <details className="small">
-          <summary>Body</summary>
-          <pre className="code break wrapped" tabIndex={0} aria-label={`Body: ${eventText(event)}`}>{JSON.stringify(body, null, 2)}</pre>
-        </details>
+        <Body delivery={delivery} />
       </td>
       <td>
         <Lozenge tone={STATES[state].tone}>{STATES[state].text}</Lozenge>
@@ -91,5 +88,23 @@ function DeliveryRow({ delivery, onSent }: { delivery: Delivery; onSent: () => v
         <Failure error={resend.error} />
       </td>
     </tr>
+  );
+}
+
+/** What is sent; loaded when somebody wants to see it. */
+function Body({ delivery: { id, webhookId, event } }: { delivery: Delivery }) {
+  const [open, setOpen] = useState(false);
+  const whole = useQuery(open ? `delivery ${id}` : null, (signal) =>
+    answer(api.GET("/v1/webhooks/{id}/deliveries/{deliveryId}", { params: { path: { id: webhookId, deliveryId: id } }, signal })),
+  );
+  return (
+    <details className="small" onToggle={(toggled) => setOpen(toggled.currentTarget.open)}>
+      <summary>Body</summary>
+      {whole.loading && <Loading />}
+      <Failure error={whole.error} />
+      {whole.data && (
+        <pre className="code break wrapped" tabIndex={0} aria-label={`Body: ${eventText(event)}`}>{JSON.stringify(whole.data.body, null, 2)}</pre>
+      )}
+    </details>
   );
 }
