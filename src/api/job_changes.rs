@@ -60,7 +60,8 @@ pub struct JobChange {
     pub action: ChangeAction,
     #[schema(required = true)]
     pub reason: Option<ChangeReason>,
-    /// What happened in the directory, where it has a name; null otherwise.
+    /// What happened in the directory, where it has a name; null otherwise. An object that was missing before has left
+    /// before: null where it is then marked or removed.
     #[schema(required = true)]
     pub event: Option<DirectoryEvent>,
     /// The values that differ, by the key of the attribute.
@@ -79,7 +80,10 @@ impl JobChange {
             label: row.label,
             action: row.action,
             reason: row.reason,
-            event: DirectoryEvent::of(row.object_type, row.action, &changes),
+            event: match row.missing_before {
+                true => None,
+                false => DirectoryEvent::of(row.object_type, row.action, &changes),
+            },
             changes,
         }
     }
@@ -88,8 +92,9 @@ impl JobChange {
 /// Follow the changes of a job
 ///
 /// Every change that the job's runs delivered, in their order, over all runs, with the values that differ and a name for
-/// what happened: `user.joined`, `user.left`, `user.moved`, `license.exhausted`, `group.created`, `group.deleted`. Keep
-/// `nextAfter` and continue with it. Changes are kept as long as their runs (`ENTRA_ASSETS_RETENTION_DAYS`).
+/// what happened: `user.joined`, `user.left`, `user.moved`, `license.exhausted`, `group.created`, `group.deleted`. An object
+/// that is gone is there once, however many runs miss it, and again where it is marked or removed. Keep `nextAfter` and
+/// continue with it. Changes are kept as long as their runs (`ENTRA_ASSETS_RETENTION_DAYS`).
 #[utoipa::path(
     tag = "Jobs",
     params(("id" = JobId, Path, description = "The job's id"), FeedQuery),

@@ -343,6 +343,7 @@ diesel::table! {
         after -> Nullable<Text>,
         assets_keys -> Nullable<Array<Text>>,
         writes_identity -> Bool,
+        missing_before -> Bool,
     }
 }
 

@@ -21,6 +21,7 @@ mod job_fit;
 mod job_schema;
 mod job_warnings;
 mod jobs;
+mod leavings;
 mod lists;
 mod metrics;
 mod objects;

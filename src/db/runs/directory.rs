@@ -78,7 +78,8 @@ pub(super) async fn announce(
     Ok(())
 }
 
-/// Counts in the database: after a first import these are all objects of the directory.
+/// Counts in the database: after a first import these are all objects of the directory. Who was missing before has left
+/// before.
 async fn of_action(tx: &mut Transaction, run: &RunRow, event: DirectoryEvent) -> Result<Found> {
     let object_type = event.object_type();
     let means = |action: &ChangeAction| DirectoryEvent::of_action(object_type, *action) == Some(event);
@@ -89,6 +90,7 @@ async fn of_action(tx: &mut Transaction, run: &RunRow, event: DirectoryEvent) ->
             .filter(run_changes::run_id.eq(run.id))
             .filter(run_changes::object_type.eq(object_type))
             .filter(run_changes::action.eq_any(actions.clone()))
+            .filter(run_changes::missing_before.eq(false))
     };
     let count: i64 = of_event().count().get_result(tx).await?;
     let first: Vec<(Uuid, Option<String>)> = of_event()

@@ -12,7 +12,7 @@ use crate::run_state::event::RunEvent;
 use crate::run_state::{ChangeAction, ChangeReason, EventKind};
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
-use diesel::sql_types::{BigInt, Jsonb, Nullable, Text, Timestamptz, Uuid as SqlUuid};
+use diesel::sql_types::{BigInt, Bool, Jsonb, Nullable, Text, Timestamptz, Uuid as SqlUuid};
 use diesel_async::RunQueryDsl;
 use serde_json::Value;
 use uuid::Uuid;
@@ -110,6 +110,9 @@ pub struct FeedRow {
     pub before: Option<String>,
     #[diesel(sql_type = Nullable<Text>)]
     pub after: Option<String>,
+    /// Its leaving was told before.
+    #[diesel(sql_type = Bool)]
+    pub missing_before: bool,
 }
 
 /// The runs of the feed: those that have ended and delivered. Of the runs of a job that deliver, the one with the smaller id
@@ -117,7 +120,8 @@ pub struct FeedRow {
 const FEED_RUNS: &str = "r.organization_id = $1 AND r.job_id = $2 AND r.state IN ('succeeded', 'degraded')
     AND r.mode IN ('test', 'full', 'incremental')";
 
-/// The changes of a job's runs after a place, in the order in which they were made.
+/// The changes of a job's runs after a place, in the order in which they were made. That an object is still missing is no
+/// change.
 pub async fn feed(
     tx: &mut Transaction,
     organization: OrganizationId,
@@ -126,9 +130,11 @@ pub async fn feed(
     limit: i64,
 ) -> Result<Vec<FeedRow>> {
     let query = format!(
-        "SELECT c.run_id, c.seq, r.finished_at AS at, c.object_type, c.object_id, c.label, c.action, c.reason, c.before, c.after
+        "SELECT c.run_id, c.seq, r.finished_at AS at, c.object_type, c.object_id, c.label, c.action, c.reason, c.before,
+            c.after, c.missing_before
          FROM runs r JOIN run_changes c ON c.organization_id = r.organization_id AND c.run_id = r.id
          WHERE {FEED_RUNS} AND r.id >= $3 AND (r.id, c.seq) > ($3, $4) AND c.action <> 'unchanged'
+            AND NOT (c.action = 'missing' AND c.missing_before)
          ORDER BY r.id, c.seq LIMIT $5"
     );
     Ok(diesel::sql_query(query)

@@ -132,6 +132,7 @@ fn change_of(
     reason: ChangeReason,
     everything: bool,
 ) -> Result<NewChange> {
+    let missing_before = row.missing_runs > 0;
     let after = match action {
         ChangeAction::Mark => Some(removed_payload(&row.payload, run.app.clock.now())?),
         _ => None,
@@ -150,8 +151,9 @@ fn change_of(
         },
         hash: after.as_ref().map(|payload| hash(run, payload)),
         // The run in which the object went missing already reported it.
-        before: (action != ChangeAction::Missing || row.missing_runs == 0).then_some(row.payload),
+        before: (action != ChangeAction::Missing || !missing_before).then_some(row.payload),
         after,
+        missing_before,
     })
 }
 

@@ -101,6 +101,7 @@ pub(super) async fn compare_batch(
             hash: Some(hash),
             before,
             after: Some(payload),
+            missing_before: false,
         };
         outbox.push(change).await?;
     }

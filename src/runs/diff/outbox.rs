@@ -82,6 +82,7 @@ pub(super) fn unchanged(object_type: ObjectType, id: Uuid) -> NewChange {
         hash: None,
         before: None,
         after: None,
+        missing_before: false,
     }
 }
 

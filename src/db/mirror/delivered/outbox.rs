@@ -28,15 +28,17 @@ pub struct NewChange {
     pub before: Option<String>,
     /// `None` in a row to send: the payload that was delivered before.
     pub after: Option<String>,
+    /// Of an object that is gone: an earlier run found it missing already.
+    pub missing_before: bool,
 }
 
 /// Stores changes of a run. Fenced.
 pub async fn add_changes(tx: &mut Transaction, lease: &Lease, changes: &[NewChange]) -> Result<()> {
     const ADD: &str = "
         INSERT INTO run_changes (organization_id, run_id, seq, object_type, object_id, label, action, reason, send,
-            hash, before, after)
+            hash, before, after, missing_before)
         SELECT $1, $2, * FROM unnest($3::bigint[], $4::text[], $5::uuid[], $6::text[], $7::text[], $8::text[],
-            $9::bool[], $10::bytea[], $11::text[], $12::text[])";
+            $9::bool[], $10::bytea[], $11::text[], $12::text[], $13::bool[])";
     fence(tx, lease).await?;
     may_be_lost(tx).await?;
     fn column<'a, T>(changes: &'a [NewChange], value: impl Fn(&'a NewChange) -> T) -> Vec<T> {
@@ -55,6 +57,7 @@ pub async fn add_changes(tx: &mut Transaction, lease: &Lease, changes: &[NewChan
         .bind::<Array<Nullable<Bytea>>, _>(column(changes, |c| c.hash.as_deref()))
         .bind::<Array<Nullable<Text>>, _>(column(changes, |c| c.before.as_deref()))
         .bind::<Array<Nullable<Text>>, _>(column(changes, |c| c.after.as_deref()))
+        .bind::<Array<Bool>, _>(column(changes, |c| c.missing_before))
         .execute(tx)
         .await?;
     Ok(())

@@ -134,15 +134,15 @@ async fn clear_missing(tx: &mut Transaction, lease: &Lease, job: JobId, types: &
     Ok(())
 }
 
-/// Counts one more missing run of the objects that the run did not find.
+/// Counts one more missing run of the objects that the run did not find. A removal that was not done is one too.
 async fn count_missing_again(tx: &mut Transaction, lease: &Lease, job: JobId, types: &[String]) -> Result<()> {
     const MISSING: &str = "
         UPDATE mirror_delivered d SET missing_runs = missing_runs + 1, missing_reason = c.reason
         FROM run_changes c
         WHERE d.organization_id = $1 AND d.job_id = $3 AND d.object_type = ANY($4)
           AND d.id = ANY(ARRAY(SELECT object_id FROM run_changes
-            WHERE organization_id = $1 AND run_id = $2 AND action = 'missing'))
-          AND c.organization_id = $1 AND c.run_id = $2 AND c.action = 'missing'
+            WHERE organization_id = $1 AND run_id = $2 AND action IN ('missing', 'remove')))
+          AND c.organization_id = $1 AND c.run_id = $2 AND c.action IN ('missing', 'remove')
           AND c.object_type = d.object_type AND c.object_id = d.id";
     execute_for(tx, lease, job, MISSING, types).await
 }

@@ -1,0 +1,1 @@
+ALTER TABLE run_changes DROP COLUMN missing_before;
