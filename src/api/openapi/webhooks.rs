@@ -4,6 +4,9 @@ use crate::text_enum::Explained;
 use crate::webhook::DeliveryEvent;
 use serde_json::{Map, Value, json};
 
+/// The tag of the requests that receivers get.
+const TAG: &str = "Webhooks";
+
 /// Headers of each delivery, with what they are and whether they are there without a secret too.
 const HEADERS: [(&str, &str, bool); 6] = [
     ("webhook-id", "The id of the delivery. It stays the same when the delivery is sent again.", true),
@@ -36,6 +39,9 @@ pub(super) fn add(document: &mut Value) {
         "discriminator": {"propertyName": "type", "mapping": mapping},
     });
     document["webhooks"] = Value::Object(requests);
+    if let Some(tags) = document["tags"].as_array_mut() {
+        tags.push(json!({"name": TAG, "description": "What receivers of webhooks are sent"}));
+    }
 }
 
 /// `connection.check_failed` is described by `WebhookConnectionCheckFailed`.
@@ -82,14 +88,16 @@ fn request(kind: &str, meaning: &str, body: &str) -> Value {
     });
     json!({
         "operationId": format!("on_{}", kind.replace('.', "_")),
-        "tags": ["Administration"],
+        // Not one of operations: generators that make code of webhooks too would put it into the same file.
+        "tags": [TAG],
         "summary": kind,
         "description": format!("{meaning} A delivery that is not answered with 200-299 is repeated up to seven times within a day; 410 ends it."),
         "parameters": headers,
         "requestBody": {"required": true, "content": {"application/json": {"schema": {"$ref": body}}}},
         "responses": {"2XX": {"description": "The receiver has it"}, "4XX": {"description": "The delivery failed"}},
         "security": [{}],
-        // For generators: a client does not call this, and openapi-generator would make a broken call of it.
+        // For generators: a client does not call this. openapi-generator knows no types for Python of what a webhook gets, and
+        // leaves out what is internal.
         "x-internal": true,
     })
 }

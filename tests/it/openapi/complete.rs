@@ -3,6 +3,7 @@
 use super::document;
 use jsonschema::Draft;
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 
 /// The operations of the document, by «METHOD path».
 fn operations(document: &Value) -> Vec<(String, &Value)> {
@@ -205,6 +206,21 @@ fn every_event_of_a_webhook_is_described() {
     let events = &parameters.iter().find(|parameter| parameter["name"] == "event").unwrap()["schema"]["enum"];
     let known = events.as_array().unwrap();
     assert!(known.len() == words.len() && known.iter().all(|word| words.contains(&word)), "{words:?}");
+}
+
+/// A generator makes one file of each tag, of operations or of webhooks, and the second would take the place of the first.
+#[test]
+fn no_webhook_has_the_tag_of_an_operation() {
+    let document = document();
+    let tags = |section: &str| -> BTreeSet<String> {
+        let items = document[section].as_object().unwrap().values().flat_map(|item| item.as_object().unwrap().values());
+        let tags = items.flat_map(|operation| operation["tags"].as_array().into_iter().flatten());
+        tags.map(|tag| tag.as_str().unwrap().to_owned()).collect()
+    };
+    let (of_operations, of_webhooks) = (tags("paths"), tags("webhooks"));
+    assert!(of_operations.is_disjoint(&of_webhooks), "{of_webhooks:?}");
+    let named = document["tags"].as_array().unwrap().iter().map(|tag| tag["name"].as_str().unwrap().to_owned());
+    assert_eq!(named.collect::<BTreeSet<_>>(), &of_operations | &of_webhooks);
 }
 
 /// Generators take a field with a default for one that is always there.
