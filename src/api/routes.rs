@@ -115,7 +115,7 @@ pub(super) fn v1(config: &mut ServiceConfig<'_>) {
         .service(webhooks::delete_webhook)
         .service(webhook_deliveries::list_webhook_deliveries)
         .service(webhook_deliveries::get_webhook_delivery)
-        .service(webhooks::rotate_webhook_secret)
+        .service(webhooks::rotation::rotate_webhook_secret)
         .service(webhook_deliveries::test_webhook)
         .service(webhook_deliveries::resend_webhook_delivery)
         .service(audit_events::list_audit_events);

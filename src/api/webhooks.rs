@@ -1,5 +1,7 @@
 //! Webhooks: notifications about runs, checks, credentials and schedules. The workers send them, see [`crate::runs::webhooks`].
 
+pub mod rotation;
+
 use super::audit_events::{record, record_update};
 use super::auth::Caller;
 use super::body::Body;
@@ -10,20 +12,21 @@ use super::respond::{Created, Deleted, Found, IfMatch, IfMatchHeader, Versioned}
 use crate::app::App;
 use crate::audit::Action;
 use crate::db::webhooks::{self, NewWebhookRow, WebhookRow};
+use crate::db::{Transaction, jobs};
 use crate::error::{Error, Fault, Faults, Result};
 use crate::http::public::Refused;
-use crate::ids::{OrganizationId, WebhookId};
-use crate::runs::webhooks::{previous_secret_place, secret_place};
+use crate::ids::{JobId, OrganizationId, WebhookId};
+use crate::runs::webhooks::secret_place;
 use crate::webhook::WebhookEvent;
 use actix_web::web::{Data, Json, Path, Query};
 use actix_web::{delete, get, patch, post};
-use chrono::{DateTime, TimeDelta, Utc};
-use secrecy::ExposeSecret;
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::fmt;
 use url::Url;
 use utoipa::ToSchema;
+use uuid::Uuid;
 
 pub(super) const KIND: &str = "webhooks";
 const URL_REFUSED: &str = "url_refused";
@@ -43,6 +46,10 @@ pub struct CreateWebhook {
     /// objects.
     #[schema(min_items = 1, max_items = 16)]
     pub events: Option<Vec<WebhookEvent>>,
+    /// The jobs that it is told of: their runs, what these found in the directory, and their schedules. Absent: all jobs.
+    /// Whatever is about no job, such as a check of a connection, is told as `events` say.
+    #[schema(min_items = 1, max_items = 20)]
+    pub job_ids: Option<Vec<JobId>>,
     /// The key that signs each delivery, by the rules of Standard Webhooks: the header `webhook-signature: v1,<Base64>` has
     /// the HMAC-SHA256 of `<webhook-id>.<webhook-timestamp>.<body>`. A secret that begins with `whsec_` is the Base64 of
     /// its key. The header `X-Entra-Assets-Signature: t=<seconds>,v1=<hex>` of earlier versions has the HMAC-SHA256 of
@@ -72,6 +79,9 @@ pub struct UpdateWebhook {
     #[schema(value_type = Option<Vec<WebhookEvent>>, min_items = 1, max_items = 16)]
     events: Change<Vec<WebhookEvent>>,
     #[serde(default)]
+    #[schema(value_type = Option<Vec<JobId>>, min_items = 1, max_items = 20)]
+    job_ids: Change<Vec<JobId>>,
+    #[serde(default)]
     #[schema(value_type = Option<String>, write_only, min_length = 16, max_length = 200, pattern = "^[!-~]+$")]
     secret: Change<String>,
     #[serde(default)]
@@ -87,6 +97,9 @@ pub struct WebhookResponse {
     pub name: String,
     pub url: String,
     pub events: Vec<WebhookEvent>,
+    /// The jobs that it is told of; null: all of them. A job that was deleted stays here, and nothing is told of it.
+    #[schema(required = true)]
+    pub job_ids: Option<Vec<JobId>>,
     /// Whether deliveries are signed, because the webhook has a secret.
     pub signed: bool,
     /// Until when deliveries are signed with the secret before the last rotation too; null: they are not.
@@ -109,6 +122,7 @@ impl WebhookResponse {
         Self {
             id: WebhookId(row.id),
             events: row.events,
+            job_ids: row.job_ids.map(|ids| ids.into_iter().map(JobId).collect()),
             name: row.name,
             url: row.url,
             signed: row.secret_sealed.is_some(),
@@ -140,6 +154,7 @@ impl CreateWebhook {
             name: self.name,
             url: receiver(app, &self.url)?,
             events: self.events.unwrap_or_else(|| WebhookEvent::DEFAULT.to_vec()),
+            job_ids: self.job_ids.as_deref().map(ids),
             secret_sealed: self.secret.as_ref().map(seal).transpose()?,
             previous_secret_sealed: None,
             previous_secret_until: None,
@@ -163,6 +178,11 @@ impl UpdateWebhook {
                 Change::Reset => WebhookEvent::DEFAULT.to_vec(),
                 Change::Set(events) => events,
             },
+            job_ids: match self.job_ids {
+                Change::Keep => current.job_ids,
+                Change::Reset => None,
+                Change::Set(jobs) => Some(ids(&jobs)),
+            },
             secret_sealed: match self.secret {
                 Change::Keep => current.secret_sealed,
                 Change::Reset => None,
@@ -171,6 +191,21 @@ impl UpdateWebhook {
             enabled: self.enabled.of_optional(Some(current.enabled)).unwrap_or(true),
         })
     }
+}
+
+fn ids(jobs: &[JobId]) -> Vec<Uuid> {
+    jobs.iter().map(|job| job.0).collect()
+}
+
+/// Refuses jobs that do not exist.
+async fn check_jobs(tx: &mut Transaction, organization: OrganizationId, jobs: &[JobId]) -> Result<()> {
+    let mut faults = Faults::default();
+    let known = jobs::existing(tx, organization, &ids(jobs)).await?;
+    for (place, job) in jobs.iter().enumerate().filter(|(_, job)| !known.contains(&job.0)) {
+        let detail = format!("There is no job with the id {job}.");
+        faults.push(format!("/jobIds/{place}"), "unknown_reference", detail);
+    }
+    faults.into_result()
 }
 
 fn receiver(app: &App, url: &str) -> Result<String> {
@@ -235,6 +270,7 @@ pub async fn create_webhook(
     body: Body<CreateWebhook>,
 ) -> Result<Created<WebhookResponse>> {
     let (organization, id) = (caller.organization, WebhookId::new(&app.clock));
+    let jobs = body.0.job_ids.clone().unwrap_or_default();
     let new = body.0.row(&app, organization, id)?;
     let row = app
         .db
@@ -242,6 +278,7 @@ pub async fn create_webhook(
             if let Some(id) = once.replay(tx, &app, &caller).await?.map(WebhookId) {
                 return webhooks::find(tx, organization, id).await?.ok_or_else(|| unknown(id));
             }
+            check_jobs(tx, organization, &jobs).await?;
             let row = webhooks::insert(tx, organization, id, &new, app.clock.now()).await?;
             record(tx, &app, &caller, Action::Create, KIND, id.0).await?;
             once.done(tx, &app, &caller, 201, id.0).await?;
@@ -291,86 +328,15 @@ pub async fn update_webhook(
         .scoped(organization, async |tx| {
             let current = webhooks::lock(tx, organization, id).await?.ok_or_else(|| unknown(id))?;
             if_match.check(current.version)?;
+            if let Change::Set(jobs) = &body.0.job_ids {
+                check_jobs(tx, organization, jobs).await?;
+            }
             let new = body.0.row(&app, organization, current.clone())?;
             let row = webhooks::update(tx, organization, id, &new, app.clock.now()).await?;
             let secrets = [("secret", current.secret_sealed.as_deref(), row.secret_sealed.as_deref())];
             let shown = (&WebhookResponse::from_row(current.clone()), &WebhookResponse::from_row(row.clone()));
             record_update(tx, &app, &caller, (KIND, id.0), shown, &secrets).await?;
             Ok(row)
-        })
-        .await?;
-    Ok(Found(WebhookResponse::from_row(row)))
-}
-
-/// A new secret.
-#[derive(Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-#[schema(example = json!({"secret": "the-next-secret-of-the-receiver", "previousValidHours": 24}))]
-pub struct RotateSecret {
-    /// The key that signs deliveries from now on.
-    #[schema(write_only, min_length = 16, max_length = 200, pattern = "^[!-~]+$")]
-    secret: String,
-    /// For how many hours deliveries are signed with the secret before too. 0: it ends at once.
-    #[serde(default = "a_day")]
-    #[schema(minimum = 0, maximum = 168, default = 24)]
-    previous_valid_hours: i64,
-}
-
-fn a_day() -> i64 {
-    24
-}
-
-impl RotateSecret {
-    fn row(&self, app: &App, organization: OrganizationId, current: WebhookRow) -> Result<NewWebhookRow> {
-        let id = WebhookId(current.id);
-        let previous = match (&current.secret_sealed, self.previous_valid_hours) {
-            (Some(sealed), 1..) => {
-                let opened = app.keys.open(secret_place(organization, id), sealed)?;
-                Some(app.keys.seal(previous_secret_place(organization, id), opened.expose_secret())?)
-            }
-            _ => None,
-        };
-        let until = app.clock.now() + TimeDelta::hours(self.previous_valid_hours);
-        Ok(NewWebhookRow {
-            name: current.name,
-            url: current.url,
-            events: current.events,
-            secret_sealed: Some(app.keys.seal(secret_place(organization, id), &self.secret)?),
-            previous_secret_until: previous.is_some().then_some(until),
-            previous_secret_sealed: previous,
-            enabled: current.enabled,
-        })
-    }
-}
-
-/// Rotate the secret of a webhook
-///
-/// Deliveries are signed with the new secret, and for a while with the one before too: their signature headers then have
-/// both, so that a receiver can change its own copy in between.
-#[utoipa::path(
-    tag = "Administration",
-    params(("id" = WebhookId, Path, description = "The webhook's id"), IfMatchHeader),
-    request_body = RotateSecret,
-    responses((status = 200, description = "The webhook, without its secrets", body = WebhookResponse)),
-    security(("bearer" = ["write"]))
-)]
-#[post("/v1/webhooks/{id}/rotate-secret")]
-pub async fn rotate_webhook_secret(
-    app: Data<App>,
-    caller: Caller,
-    id: Path<WebhookId>,
-    if_match: IfMatch,
-    body: Body<RotateSecret>,
-) -> Result<Found<WebhookResponse>> {
-    let (organization, id) = (caller.organization, *id);
-    let row = app
-        .db
-        .scoped(organization, async |tx| {
-            let current = webhooks::lock(tx, organization, id).await?.ok_or_else(|| unknown(id))?;
-            if_match.check(current.version)?;
-            let new = body.0.row(&app, organization, current)?;
-            record(tx, &app, &caller, Action::RotateSecret, KIND, id.0).await?;
-            webhooks::update(tx, organization, id, &new, app.clock.now()).await
         })
         .await?;
     Ok(Found(WebhookResponse::from_row(row)))

@@ -16,6 +16,7 @@ use diesel::sql_types::{Array, Bool, Text};
 use diesel_async::RunQueryDsl;
 use serde::Deserialize;
 use serde_json::Value;
+use std::collections::HashSet;
 use utoipa::IntoParams;
 use uuid::Uuid;
 
@@ -264,6 +265,18 @@ pub async fn references(
         destination_api = found.map(|token| token.is_some());
     }
     Ok(References { has_connection, has_filter, destination_api })
+}
+
+/// Those of these jobs that exist.
+pub async fn existing(tx: &mut Transaction, organization: OrganizationId, ids: &[Uuid]) -> Result<HashSet<Uuid>> {
+    let found: Vec<Uuid> = jobs::table
+        .filter(jobs::organization_id.eq(organization.0))
+        .filter(jobs::deleting_at.is_null())
+        .filter(jobs::id.eq_any(ids))
+        .select(jobs::id)
+        .load(tx)
+        .await?;
+    Ok(found.into_iter().collect())
 }
 
 /// Something that a job refers to.

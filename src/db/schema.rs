@@ -474,6 +474,7 @@ diesel::table! {
         updated_at -> Timestamptz,
         previous_secret_sealed -> Nullable<Bytea>,
         previous_secret_until -> Nullable<Timestamptz>,
+        job_ids -> Nullable<Array<Uuid>>,
     }
 }
 

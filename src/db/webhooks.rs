@@ -1,19 +1,22 @@
 //! Webhooks and the outbox of their deliveries. A delivery is stored in the transaction of the event that it announces,
 //! and claimed like a run: by a lease that fences every later write.
 
+mod of_run;
+
+pub(super) use of_run::announce_run;
+
 use super::crud::crud;
 use super::list::{Condition, containing, is, list};
 use super::listen::{WEBHOOKS, notify};
-use super::runs::row::{self, RunRow};
-use super::schema::{jobs, webhook_deliveries, webhooks};
+use super::schema::{webhook_deliveries, webhooks};
 use super::webhook_deliveries::WholeDelivery;
 use super::{Db, Transaction};
 use crate::error::Result;
 use crate::ids::{self, JobId, LeaseToken, OrganizationId, RunId, WebhookId};
-use crate::run_state::RunState;
-use crate::webhook::payload::{AnnouncedRun, Subject};
+use crate::webhook::payload::Subject;
 use crate::webhook::{DeliveryEvent, WebhookEvent};
 use chrono::{DateTime, TimeDelta, Utc};
+use diesel::pg::Pg;
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Timestamptz, Uuid as SqlUuid};
 use diesel_async::RunQueryDsl;
@@ -30,6 +33,8 @@ pub struct WebhookRow {
     pub name: String,
     pub url: String,
     pub events: Vec<WebhookEvent>,
+    /// The jobs that it is told of; `None`: all of them.
+    pub job_ids: Option<Vec<Uuid>>,
     pub secret_sealed: Option<Vec<u8>>,
     /// The secret before, which signs too until `previous_secret_until`.
     pub previous_secret_sealed: Option<Vec<u8>>,
@@ -47,6 +52,8 @@ pub struct NewWebhookRow {
     pub name: String,
     pub url: String,
     pub events: Vec<WebhookEvent>,
+    /// The jobs that it is told of; `None`: all of them.
+    pub job_ids: Option<Vec<Uuid>>,
     pub secret_sealed: Option<Vec<u8>>,
     pub previous_secret_sealed: Option<Vec<u8>>,
     pub previous_secret_until: Option<DateTime<Utc>>,
@@ -93,30 +100,6 @@ pub struct Announcement {
     pub run: Option<RunId>,
 }
 
-/// Announces to the webhooks of the event that a run has come to `state`.
-pub(super) async fn announce_run(
-    tx: &mut Transaction,
-    organization: OrganizationId,
-    id: RunId,
-    state: RunState,
-    now: DateTime<Utc>,
-) -> Result<()> {
-    let event = match state {
-        RunState::Running => Some(WebhookEvent::Started),
-        other => WebhookEvent::of_run(other),
-    };
-    let Some(event) = event else { return Ok(()) };
-    if listeners(tx, organization, event).await?.is_empty() {
-        return Ok(());
-    }
-    let run = row::find(tx, organization, id).await?;
-    let job_name: Option<String> =
-        jobs::table.find((organization.0, run.job_id)).select(jobs::name).first(tx).await.optional()?;
-    let text = run_text(&run, state, job_name.as_deref());
-    let subject = Subject::Run(Box::new(announced(run, job_name)));
-    announce(tx, organization, event, Announcement { event: event.into(), subject, text, run: Some(id) }, now).await
-}
-
 /// Announces something to the webhooks of the event.
 pub async fn announce(
     tx: &mut Transaction,
@@ -125,88 +108,40 @@ pub async fn announce(
     announcement: Announcement,
     now: DateTime<Utc>,
 ) -> Result<()> {
-    let listeners = listeners(tx, organization, event).await?;
-    if listeners.is_empty() {
-        return Ok(());
-    }
-    for webhook in listeners {
-        queue(tx, organization, webhook, &announcement, now).await?;
-    }
-    notify(tx, WEBHOOKS, "").await
-}
-
-/// The events that enabled webhooks are told of.
-pub(super) async fn listened(tx: &mut Transaction, organization: OrganizationId) -> Result<HashSet<WebhookEvent>> {
-    let lists: Vec<Vec<WebhookEvent>> = webhooks::table
-        .filter(webhooks::organization_id.eq(organization.0))
-        .filter(webhooks::enabled.eq(true))
-        .select(webhooks::events)
-        .load(tx)
-        .await?;
-    Ok(lists.into_iter().flatten().collect())
-}
-
-/// The enabled webhooks that are told of an event.
-async fn listeners(tx: &mut Transaction, organization: OrganizationId, event: WebhookEvent) -> Result<Vec<WebhookId>> {
-    let ids: Vec<Uuid> = webhooks::table
-        .filter(webhooks::organization_id.eq(organization.0))
-        .filter(webhooks::enabled.eq(true))
+    let listeners: Vec<Uuid> = listening(organization, announcement.subject.job())
         .filter(webhooks::events.contains(vec![event]))
         .select(webhooks::id)
         .load(tx)
         .await?;
-    Ok(ids.into_iter().map(WebhookId).collect())
-}
-
-/// What a delivery says of a run.
-fn announced(run: RunRow, job_name: Option<String>) -> AnnouncedRun {
-    AnnouncedRun {
-        id: RunId(run.id),
-        job_id: JobId(run.job_id),
-        job_name,
-        mode: run.mode,
-        state: run.state,
-        stage: run.stage,
-        counts: run.counts,
-        warnings: run.warnings,
-        error: run.error,
-        queued_at: run.queued_at,
-        started_at: run.started_at,
-        finished_at: run.finished_at,
+    if listeners.is_empty() {
+        return Ok(());
     }
+    for webhook in listeners {
+        queue(tx, organization, WebhookId(webhook), &announcement, now).await?;
+    }
+    notify(tx, WEBHOOKS, "").await
 }
 
-/// What a chat shows of a run.
-fn run_text(run: &RunRow, state: RunState, job_name: Option<&str>) -> String {
-    let what = match job_name {
-        Some(name) => format!("The {} run of «{name}»", run.mode),
-        None => format!("The {} run {}", run.mode, run.id),
-    };
-    let number = |name: &str| -> u64 {
-        let counts = run.counts.as_object().into_iter().flatten().filter(|(of, _)| *of != "memberships");
-        counts.filter_map(|(_, count)| count.get(name)?.as_u64()).sum()
-    };
-    let changes = format!(
-        "{} objects were created, {} updated and {} removed",
-        number("created"),
-        number("updated"),
-        number("removed")
-    );
-    let warnings = run.warnings.as_array().map_or(0, Vec::len);
-    let because = || run.error.as_ref().and_then(|error| error.get("detail")?.as_str()).unwrap_or_default();
-    match state {
-        RunState::Running => format!("{what} has started."),
-        RunState::Succeeded => format!("{what} succeeded: {changes}."),
-        RunState::Degraded => format!("{what} ended with {warnings} warnings: {changes}."),
-        RunState::Failed => format!("{what} failed. {}", because()),
-        RunState::Cancelled => format!("{what} was cancelled. {}", because()).trim_end().to_owned(),
-        RunState::AwaitingApproval => {
-            format!(
-                "{what} stopped at the removal brake: {} objects are missing. Approve or cancel it.",
-                number("missing")
-            )
+/// The events that enabled webhooks are told of; with `job`, only those that are told of this job.
+pub(super) async fn listened(
+    tx: &mut Transaction,
+    organization: OrganizationId,
+    job: Option<JobId>,
+) -> Result<HashSet<WebhookEvent>> {
+    let lists: Vec<Vec<WebhookEvent>> = listening(organization, job).select(webhooks::events).load(tx).await?;
+    Ok(lists.into_iter().flatten().collect())
+}
+
+/// The enabled webhooks; with `job`, those that are told of this job.
+fn listening(organization: OrganizationId, job: Option<JobId>) -> webhooks::BoxedQuery<'static, Pg> {
+    let enabled =
+        webhooks::table.filter(webhooks::organization_id.eq(organization.0)).filter(webhooks::enabled.eq(true));
+    match job {
+        None => enabled.into_boxed(),
+        Some(job) => {
+            let is_chosen = webhooks::job_ids.assume_not_null().contains(vec![job.0]);
+            enabled.filter(webhooks::job_ids.is_null().or(is_chosen)).into_boxed()
         }
-        RunState::Queued => format!("{what} is queued."),
     }
 }
 

@@ -130,6 +130,18 @@ pub enum Subject {
 }
 
 impl Subject {
+    /// The job that it is about. Webhooks that have chosen jobs are told of theirs only, and of what is about no job.
+    pub fn job(&self) -> Option<JobId> {
+        match self {
+            Self::Run(run) => Some(run.job_id),
+            Self::PausedJob(job) => Some(job.id),
+            Self::Changes(changes) => Some(changes.job_id),
+            Self::Nothing | Self::FailedConnection(_) | Self::ExpiringConnection(_) | Self::ObservedDestination(_) => {
+                None
+            }
+        }
+    }
+
     /// The thing as it is in the body; `None`: there is none.
     pub fn value(&self) -> Result<Option<Value>> {
         let value = match self {

@@ -34,5 +34,6 @@ mod run_report;
 mod runs;
 mod secrets;
 mod tickets;
+mod webhook_jobs;
 mod webhooks;
 mod workers;

@@ -52,14 +52,14 @@ pub(super) async fn announce(
     if !matches!(state, RunState::Succeeded | RunState::Degraded) {
         return Ok(());
     }
-    let listened = webhooks::listened(tx, organization).await?;
+    let run = row::find(tx, organization, id).await?;
+    if run.mode == RunMode::DryRun {
+        return Ok(());
+    }
+    let listened = webhooks::listened(tx, organization, Some(JobId(run.job_id))).await?;
     let wanted: Vec<DirectoryEvent> =
         DirectoryEvent::ALL.into_iter().filter(|event| listened.contains(&WebhookEvent::from(*event))).collect();
     if wanted.is_empty() {
-        return Ok(());
-    }
-    let run = row::find(tx, organization, id).await?;
-    if run.mode == RunMode::DryRun {
         return Ok(());
     }
     let job: Option<String> =

@@ -1,0 +1,2 @@
+-- The jobs that a webhook is told of. NULL: all of them.
+ALTER TABLE webhooks ADD COLUMN job_ids uuid[];

@@ -1,0 +1,90 @@
+//! What webhooks are told of a run.
+
+use super::{Announcement, announce, listened};
+use crate::db::Transaction;
+use crate::db::runs::row::{self, RunRow};
+use crate::db::schema::jobs;
+use crate::error::Result;
+use crate::ids::{JobId, OrganizationId, RunId};
+use crate::run_state::RunState;
+use crate::webhook::WebhookEvent;
+use crate::webhook::payload::{AnnouncedRun, Subject};
+use chrono::{DateTime, Utc};
+use diesel::prelude::*;
+use diesel_async::RunQueryDsl;
+
+/// Announces to the webhooks of the event that a run has come to `state`.
+pub(in crate::db) async fn announce_run(
+    tx: &mut Transaction,
+    organization: OrganizationId,
+    id: RunId,
+    state: RunState,
+    now: DateTime<Utc>,
+) -> Result<()> {
+    let event = match state {
+        RunState::Running => Some(WebhookEvent::Started),
+        other => WebhookEvent::of_run(other),
+    };
+    let Some(event) = event else { return Ok(()) };
+    if !listened(tx, organization, None).await?.contains(&event) {
+        return Ok(());
+    }
+    let run = row::find(tx, organization, id).await?;
+    let job_name: Option<String> =
+        jobs::table.find((organization.0, run.job_id)).select(jobs::name).first(tx).await.optional()?;
+    let text = run_text(&run, state, job_name.as_deref());
+    let subject = Subject::Run(Box::new(announced(run, job_name)));
+    announce(tx, organization, event, Announcement { event: event.into(), subject, text, run: Some(id) }, now).await
+}
+
+/// What a delivery says of a run.
+fn announced(run: RunRow, job_name: Option<String>) -> AnnouncedRun {
+    AnnouncedRun {
+        id: RunId(run.id),
+        job_id: JobId(run.job_id),
+        job_name,
+        mode: run.mode,
+        state: run.state,
+        stage: run.stage,
+        counts: run.counts,
+        warnings: run.warnings,
+        error: run.error,
+        queued_at: run.queued_at,
+        started_at: run.started_at,
+        finished_at: run.finished_at,
+    }
+}
+
+/// What a chat shows of a run.
+fn run_text(run: &RunRow, state: RunState, job_name: Option<&str>) -> String {
+    let what = match job_name {
+        Some(name) => format!("The {} run of «{name}»", run.mode),
+        None => format!("The {} run {}", run.mode, run.id),
+    };
+    let number = |name: &str| -> u64 {
+        let counts = run.counts.as_object().into_iter().flatten().filter(|(of, _)| *of != "memberships");
+        counts.filter_map(|(_, count)| count.get(name)?.as_u64()).sum()
+    };
+    let changes = format!(
+        "{} objects were created, {} updated and {} removed",
+        number("created"),
+        number("updated"),
+        number("removed")
+    );
+    let warnings = run.warnings.as_array().map_or(0, Vec::len);
+    let because = || run.error.as_ref().and_then(|error| error.get("detail")?.as_str()).unwrap_or_default();
+    match state {
+        RunState::Running => format!("{what} has started."),
+        RunState::Succeeded => format!("{what} succeeded: {changes}."),
+        RunState::Degraded => format!("{what} ended with {warnings} warnings: {changes}."),
+        RunState::Failed => format!("{what} failed. {}", because()),
+        RunState::Cancelled => format!("{what} was cancelled. {}", because()).trim_end().to_owned(),
+        RunState::AwaitingApproval => {
+            format!(
+                "{what} stopped at the removal brake: {} objects are missing. Approve or cancel it.",
+                number("missing")
+            )
+        }
+        RunState::Queued => format!("{what} is queued."),
+    }
+}
