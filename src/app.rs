@@ -1,5 +1,7 @@
 //! The state that all parts of the running service share. Cheap to clone.
 
+pub mod followers;
+
 use crate::assets;
 use crate::clock::Clock;
 use crate::config::Settings;
@@ -14,6 +16,7 @@ use crate::graph::token::{Federated, Tokens};
 use crate::http;
 use crate::http::public::PublicClient;
 use crate::seal::KeyRing;
+use followers::Followers;
 use std::sync::Arc;
 use tokio::sync::broadcast;
 use tokio_util::sync::CancellationToken;
@@ -39,6 +42,8 @@ pub struct App {
     pub license_names: Arc<LicenseNames>,
     /// The notices of other processes, see [`crate::db::listen`].
     pub notices: broadcast::Sender<Notice>,
+    /// Who follows runs in this process.
+    pub followers: Followers,
     /// How other processes see that this one is alive.
     pub presence: Presence,
     /// Cancelled when the process shuts down: a request that waits for news returns what there is.
@@ -68,6 +73,7 @@ impl App {
             check_turns,
             license_names,
             notices,
+            followers: Followers::default(),
             presence: Presence::random(),
             stopping,
         })

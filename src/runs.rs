@@ -5,7 +5,7 @@
 //! [`deliver`] sends the difference to Assets, `jira_users` adds the accounts of users, [`settle`] records what Assets took. After each stage a [`checkpoint`] is
 //! stored, from which any process resumes the run. [`progress`] reports counts, warnings and progress meanwhile.
 //! [`scheduler`] queues runs that are due; [`webhooks`] announces how runs end; [`quotas`] shares
-//! Graph's quota with other processes; [`database_clock`] keeps to their common clock; `monitoring` sets the metrics of jobs
+//! Graph's quota with other processes; [`followers`] wakes those who follow runs; [`database_clock`] keeps to their common clock; `monitoring` sets the metrics of jobs
 //! and queue; [`outage`] keeps the log short while the database is away.
 
 mod adopt;
@@ -16,6 +16,7 @@ pub mod database_clock;
 pub mod deliver;
 pub mod diff;
 pub mod fit;
+pub mod followers;
 pub mod forge_token;
 mod jira_users;
 mod monitoring;

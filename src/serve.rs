@@ -12,7 +12,7 @@ use crate::error::{Code, Error, Result};
 use crate::ids::WorkerId;
 use crate::postgres::{self, Embedded};
 use crate::runs::outage::Outage;
-use crate::runs::{database_clock, quotas, scheduler, takeover, webhooks, worker};
+use crate::runs::{database_clock, followers, quotas, scheduler, takeover, webhooks, worker};
 use crate::seal::KeyRing;
 use crate::shutdown::{Finish, Shutdown};
 use crate::telemetry;
@@ -185,6 +185,7 @@ async fn start_on(
     shutdown.spawn(upkeep(&app, refusals.clone(), shutdown)?);
     shutdown.spawn(database_clock::keep(app.clone(), shutdown.begun()));
     shutdown.spawn(quotas::keep(app.clone(), shutdown.begun()));
+    shutdown.spawn(followers::keep(app.clone(), shutdown.begun()));
     shutdown.spawn(keep_listening(app.clone(), database.listen.clone(), shutdown.clone()));
 
     let offer = match (role, metrics_listen) {

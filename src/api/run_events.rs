@@ -1,8 +1,8 @@
 //! The events of a run, as a stream of server-sent events or by long poll.
 
-use super::auth::{Caller, Credential, is_still_valid};
+use super::auth::{Caller, Credential};
 use crate::app::App;
-use crate::db::listen::Notice;
+use crate::app::followers::{KeyFollower, RunFollower};
 use crate::db::runs::{self, EventRow};
 use crate::error::Result;
 use crate::ids::{OrganizationId, RunId};
@@ -15,13 +15,10 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::time::Duration;
-use tokio::sync::broadcast;
 use utoipa::{IntoParams, ToSchema};
 
 /// The events in one response of the long poll, and in one step of the stream.
 const MAX_EVENTS: i64 = 500;
-/// How often the events are polled without a notice, because a notice can be lost.
-const POLL: Duration = Duration::from_secs(2);
 /// How long a stream is silent before a comment is sent, so that proxies keep it open.
 const HEARTBEAT: Duration = Duration::from_secs(15);
 
@@ -134,7 +131,7 @@ pub async fn list_run_events(
     id: Path<RunId>,
     query: Query<EventsQuery>,
 ) -> Result<HttpResponse> {
-    let follower = Follower { app: app.get_ref().clone(), organization: caller.organization, run: *id };
+    let mut follower = Follower::new(&app, caller.organization, *id);
     let last_seen = request.headers().get("Last-Event-ID").and_then(|id| id.to_str().ok()?.parse().ok());
     let after = last_seen.or(query.after).unwrap_or(0);
     if wants_stream(&request, caller.is_by_ticket()) {
@@ -161,7 +158,7 @@ fn wants_stream(request: &HttpRequest, by_default: bool) -> bool {
 
 /// Waits until the run ends or awaits approval, at most for `most`.
 pub(super) async fn until_it_rests(app: &App, organization: OrganizationId, run: RunId, most: Duration) -> Result<()> {
-    let follower = Follower { app: app.clone(), organization, run };
+    let mut follower = Follower::new(app, organization, run);
     let started = app.clock.instant();
     let mut after = 0;
     loop {
@@ -180,9 +177,22 @@ struct Follower {
     app: App,
     organization: OrganizationId,
     run: RunId,
+    news: RunFollower,
+}
+
+/// What ends a quiet time.
+enum Quiet {
+    /// There may be events.
+    News,
+    /// Nothing happened for a while.
+    Over,
 }
 
 impl Follower {
+    fn new(app: &App, organization: OrganizationId, run: RunId) -> Self {
+        Self { app: app.clone(), organization, run, news: app.followers.follow(organization, run) }
+    }
+
     async fn look(&self, after: i64) -> Result<RunEventsResponse> {
         let (organization, run) = (self.organization, self.run);
         let (row, events) = self
@@ -205,8 +215,7 @@ impl Follower {
     }
 
     /// The events after `after`. If there are none, waits up to `wait` for one.
-    async fn wait_for(&self, after: i64, wait: Duration) -> Result<RunEventsResponse> {
-        let mut notices = self.app.notices.subscribe();
+    async fn wait_for(&mut self, after: i64, wait: Duration) -> Result<RunEventsResponse> {
         let started = self.app.clock.instant();
         loop {
             let seen = self.look(after).await?;
@@ -214,41 +223,27 @@ impl Follower {
             if !seen.items.is_empty() || seen.done || left.is_zero() || self.app.stopping.is_cancelled() {
                 return Ok(seen);
             }
-            self.until_news(&mut notices, left.min(POLL)).await;
+            if matches!(self.quiet(left).await, Quiet::Over) {
+                return Ok(seen);
+            }
         }
     }
 
-    /// Waits for a notice of this run, at most for `most`.
-    async fn until_news(&self, notices: &mut broadcast::Receiver<Notice>, most: Duration) {
-        let announced = async {
-            loop {
-                match notices.recv().await {
-                    Ok(Notice::RunChanged(run)) if run == self.run.0 => return,
-                    Ok(_) => {}
-                    Err(broadcast::error::RecvError::Lagged(_)) => return,
-                    Err(broadcast::error::RecvError::Closed) => std::future::pending().await,
-                }
-            }
-        };
+    /// Waits for news of this run, at most for `most`.
+    async fn quiet(&mut self, most: Duration) -> Quiet {
         tokio::select! {
-            () = announced => {}
-            () = self.app.clock.sleep(most) => {}
-            () = self.app.stopping.cancelled() => {}
+            () = self.news.news() => Quiet::News,
+            () = self.app.stopping.cancelled() => Quiet::News,
+            () = self.app.clock.sleep(most) => Quiet::Over,
         }
     }
 
     /// A stream that ends with the run, or soon after the caller's key was revoked or their token expired.
-    fn stream(self, mut after: i64, credential: Credential) -> HttpResponse {
+    fn stream(mut self, mut after: i64, credential: Credential) -> HttpResponse {
+        let mut bound = Bound::of(&self.app, credential);
         let events = async_stream::stream! {
-            let mut checked = self.app.clock.instant();
-            loop {
-                if self.app.clock.elapsed_since(checked) >= HEARTBEAT {
-                    checked = self.app.clock.instant();
-                    if !matches!(is_still_valid(&self.app, credential).await, Ok(true)) {
-                        return;
-                    }
-                }
-                let seen = match self.wait_for(after, HEARTBEAT).await {
+            while !bound.is_over(self.app.clock.now()) {
+                let seen = match self.look(after).await {
                     Ok(seen) => seen,
                     // The head is sent: all that is left is to end, and the client takes it up again.
                     Err(error) => {
@@ -257,10 +252,25 @@ impl Follower {
                     }
                 };
                 after = seen.next_after;
-                let text = if seen.items.is_empty() { ": waiting\n\n".to_owned() } else { write(&seen.items) };
-                yield Ok::<Bytes, actix_web::Error>(Bytes::from(text));
+                if !seen.items.is_empty() {
+                    yield Ok::<Bytes, actix_web::Error>(Bytes::from(write(&seen.items)));
+                }
                 if seen.done || self.app.stopping.is_cancelled() {
                     return;
+                }
+                // There may be more than fitted into one look.
+                let mut is_quiet = seen.items.is_empty();
+                while is_quiet {
+                    is_quiet = tokio::select! {
+                        quiet = self.quiet(HEARTBEAT) => matches!(quiet, Quiet::Over),
+                        () = bound.over() => false,
+                    };
+                    if is_quiet && bound.is_over(self.app.clock.now()) {
+                        return;
+                    }
+                    if is_quiet {
+                        yield Ok(Bytes::from_static(b": waiting\n\n"));
+                    }
                 }
             }
         };
@@ -270,6 +280,39 @@ impl Follower {
             .insert_header(("X-Accel-Buffering", "no"))
             .insert_header((header::CONTENT_ENCODING, "identity"))
             .streaming(events)
+    }
+}
+
+/// What a stream ends with, besides its run.
+enum Bound {
+    Nothing,
+    Key(KeyFollower),
+    Time(DateTime<Utc>),
+}
+
+impl Bound {
+    fn of(app: &App, credential: Credential) -> Self {
+        match credential {
+            Credential::AdminKey => Self::Nothing,
+            Credential::ApiKey(id) => Self::Key(app.followers.follow_key(id)),
+            Credential::Token { ends_at } => Self::Time(ends_at),
+        }
+    }
+
+    fn is_over(&self, now: DateTime<Utc>) -> bool {
+        match self {
+            Self::Nothing => false,
+            Self::Key(key) => key.is_over(),
+            Self::Time(ends_at) => now >= *ends_at,
+        }
+    }
+
+    /// Waits for the end of a key. The end of a time is seen at the next sign of life.
+    async fn over(&mut self) {
+        match self {
+            Self::Key(key) => key.news().await,
+            Self::Nothing | Self::Time(_) => std::future::pending().await,
+        }
     }
 }
 

@@ -30,12 +30,14 @@ use super::schema::{api_keys, handovers, jobs, tickets};
 use crate::api_key::Scope;
 use crate::audit::Action;
 use crate::error::Result;
-use crate::ids::{ApiKeyId, HandoverId, JobId, OrganizationId};
+use crate::ids::{ApiKeyId, HandoverId, JobId, OrganizationId, RunId};
 use crate::job::ScheduleMode;
 use crate::run_state::event::{LogData, RunEvent};
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
+use diesel::sql_types;
 use diesel_async::RunQueryDsl;
+use std::collections::{HashMap, HashSet};
 use uuid::Uuid;
 
 /// The columns of an API key that authentication needs.
@@ -60,6 +62,47 @@ pub async fn find_api_key(db: &Db, id: ApiKeyId) -> Result<Option<ApiKeyRow>> {
         Ok(key.optional()?)
     })
     .await
+}
+
+/// Those of these keys that are valid.
+pub async fn valid_api_keys(db: &Db, keys: &[ApiKeyId], now: DateTime<Utc>) -> Result<HashSet<ApiKeyId>> {
+    let ids: Vec<Uuid> = keys.iter().map(|key| key.0).collect();
+    let valid: Vec<Uuid> = db
+        .system(async |tx| {
+            let valid = api_keys::table
+                .filter(api_keys::id.eq_any(&ids))
+                .filter(api_keys::revoked_at.is_null())
+                .filter(api_keys::expires_at.is_null().or(api_keys::expires_at.gt(now)));
+            Ok(valid.select(api_keys::id).load(tx).await?)
+        })
+        .await?;
+    Ok(valid.into_iter().map(ApiKeyId).collect())
+}
+
+/// The number of the last event of each of these runs that exists.
+pub async fn last_events(db: &Db, runs: &[(OrganizationId, RunId)]) -> Result<HashMap<RunId, i64>> {
+    #[derive(QueryableByName)]
+    struct Row {
+        #[diesel(sql_type = sql_types::Uuid)]
+        id: Uuid,
+        #[diesel(sql_type = sql_types::BigInt)]
+        last_event_id: i64,
+    }
+    const LAST: &str = "
+        SELECT runs.id, runs.last_event_id FROM unnest($1::uuid[], $2::uuid[]) AS followed(organization_id, id)
+        JOIN runs ON runs.organization_id = followed.organization_id AND runs.id = followed.id";
+    let (organizations, ids): (Vec<Uuid>, Vec<Uuid>) =
+        runs.iter().map(|(organization, run)| (organization.0, run.0)).unzip();
+    let rows: Vec<Row> = db
+        .system(async |tx| {
+            Ok(diesel::sql_query(LAST)
+                .bind::<sql_types::Array<sql_types::Uuid>, _>(&organizations)
+                .bind::<sql_types::Array<sql_types::Uuid>, _>(&ids)
+                .load(tx)
+                .await?)
+        })
+        .await?;
+    Ok(rows.into_iter().map(|row| (RunId(row.id), row.last_event_id)).collect())
 }
 
 /// Stores when a key was used. Callers do that at most once a minute for each key.

@@ -1,6 +1,10 @@
 //! The events of a run, in both forms.
 
+use crate::support::postgres::connect;
 use crate::support::test_app::{Answer, TestApp, pointers};
+use crate::support::world::ORGANIZATION;
+use entra_assets::api::auth::Scope;
+use entra_assets::db::listen::Notice;
 use reqwest::Method;
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -113,6 +117,58 @@ async fn a_stream_ends_soon_after_its_key_is_revoked() {
     let both = async { tokio::join!(follow, revoke) };
     let (answer, ()) = Box::pin(app.world.while_time_passes(both)).await;
     assert_eq!(parse(&answer).last().unwrap().2["state"], "queued", "the run goes on, the stream does not");
+}
+
+/// The next part of a stream.
+async fn part(stream: &mut reqwest::Response) -> String {
+    String::from_utf8(stream.chunk().await.unwrap().unwrap().to_vec()).unwrap()
+}
+
+/// Streams of a run that has told its first event, some by a key.
+async fn idle(app: &TestApp, path: &str) -> Vec<reqwest::Response> {
+    let key = app.add_key(ORGANIZATION, &[Scope::Read]).await;
+    let calls = [app.call(Method::GET, path), app.call_with(&key, Method::GET, path)];
+    let mut streams = Vec::new();
+    for call in calls {
+        let mut stream = call.accept("text/event-stream").open().await;
+        assert!(part(&mut stream).await.contains("queued"));
+        streams.push(stream);
+    }
+    streams
+}
+
+/// Whoever reads a table waits while somebody else has it for themselves.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_follows_a_run_in_which_nothing_happens_asks_the_database_for_nothing() {
+    let app = TestApp::start().await;
+    let path = queued(&app).await;
+    let streams = idle(&app, &path).await;
+    let mut superuser = connect(&app.world.database.urls.superuser).await;
+    let lock = superuser.transaction().await.unwrap();
+    lock.batch_execute("LOCK TABLE runs, run_events, api_keys IN ACCESS EXCLUSIVE MODE").await.unwrap();
+    for mut stream in streams {
+        for _ in 0..3 {
+            assert_eq!(app.world.while_time_passes(part(&mut stream)).await, ": waiting\n\n");
+        }
+    }
+    lock.rollback().await.unwrap();
+}
+
+/// Time stands still, so nothing but the notice can wake them.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_notice_wakes_who_follows_its_run() {
+    let app = TestApp::start().await;
+    let path = queued(&app).await;
+    let streams = idle(&app, &path).await;
+    let run = path.trim_end_matches("/events");
+    app.call(Method::POST, &format!("{run}/cancel")).send().await.expect(200);
+    let id = run.rsplit('/').next().unwrap().parse().unwrap();
+    app.world.app.notices.send(Notice::RunChanged(id)).unwrap();
+    for mut stream in streams {
+        let told = part(&mut stream).await;
+        assert!(told.contains("cancelled"), "{told}");
+        assert_eq!(stream.chunk().await.unwrap(), None, "the run has ended");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

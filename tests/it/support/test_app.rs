@@ -11,6 +11,7 @@ use entra_assets::api::auth::{self, Scope};
 use entra_assets::api::{self, Offer};
 use entra_assets::app::App;
 use entra_assets::ids::{self, ApiKeyId, OrganizationId};
+use entra_assets::runs::followers;
 use entra_assets::sim::assets::{API_TOKEN, AssetsOptions, CONTAINER_TOKEN, FORGE_TOKEN};
 use entra_assets::sim::graph::{SECRET, Scenario};
 use entra_assets::sim::seed::SeedOptions;
@@ -250,6 +251,11 @@ impl Call {
         answer
     }
 
+    /// An answer that goes on, with its head only.
+    pub async fn open(self) -> reqwest::Response {
+        self.request.send().await.unwrap()
+    }
+
     /// For what is not in the document, such as the pages of `/docs`.
     pub async fn send_unrecorded(self) -> Answer {
         let response = self.request.send().await.unwrap();
@@ -308,6 +314,7 @@ fn serve(app: App, listener: TcpListener) -> ServerHandle {
     let (sender, receiver) = mpsc::channel();
     std::thread::spawn(move || {
         System::new().block_on(async {
+            actix_web::rt::spawn(followers::keep(app.clone(), app.stopping.clone()));
             let server = api::server(app, listener, Offer::All, Arc::default()).unwrap();
             sender.send(server.handle()).unwrap();
             server.await
