@@ -5,7 +5,8 @@ pub mod issuers;
 pub mod network;
 
 use crate::error::{Code, Error, Result};
-use clap::{Args, ValueEnum};
+use clap::builder::BoolishValueParser;
+use clap::{ArgAction, Args, ValueEnum};
 use issuers::{ForgeAppId, JwtIssuer, JwtIssuers};
 use network::Network;
 use secrecy::SecretString;
@@ -206,6 +207,13 @@ pub struct SecuritySettings {
     /// Admin key of the organization `default`: at least 32 printable characters without leading or trailing spaces.
     #[arg(long, env = "ENTRA_ASSETS_ADMIN_KEY", hide_env_values = true, value_parser = admin_key)]
     pub admin_key: Option<SecretString>,
+    /// Whether `serve` starts although the role of DATABASE_URL is a superuser or has BYPASSRLS. Then nothing in the database keeps
+    /// organizations apart.
+    #[arg(
+        long, env = "ENTRA_ASSETS_ALLOW_SUPERUSER", default_value = "off", action = ArgAction::Set,
+        num_args = 0..=1, require_equals = true, default_missing_value = "on", value_parser = BoolishValueParser::new()
+    )]
+    pub allow_superuser: bool,
     /// Connections that may use the workload identity of this service: `organization/tenant/client,…`. Default: none.
     #[arg(long, env = "ENTRA_ASSETS_FEDERATED_ALLOW", value_delimiter = ',')]
     pub federated_allow: Vec<String>,

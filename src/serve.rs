@@ -149,6 +149,10 @@ async fn start_on(
     shutdown: &Shutdown,
     show_new_key: impl FnOnce(&SecretString),
 ) -> Result<Started> {
+    if database.embedded.is_none() {
+        inspect::check_prepared_statements(&database.runtime).await?;
+        refuse_a_strong_role(&database.runtime, settings.security.allow_superuser).await?;
+    }
     for name in database.migrate().await? {
         tracing::info!(migration = name, "migration applied");
     }
@@ -163,10 +167,6 @@ async fn start_on(
         settings.security.admin_key = Some(stored.key.clone());
     }
     let keys = master_keys(&settings, database.embedded.is_some())?;
-    if database.embedded.is_none() {
-        inspect::check_prepared_statements(&database.runtime).await?;
-        warn_of_a_strong_role(&database.runtime).await?;
-    }
     if let Some(host) = database.runtime.unverified_host() {
         tracing::warn!(
             host,
@@ -258,15 +258,30 @@ pub fn master_keys(settings: &Settings, is_embedded: bool) -> Result<KeyRing> {
 }
 
 /// Row-level security keeps organizations apart only from a role that it applies to.
-async fn warn_of_a_strong_role(options: &Options) -> Result<()> {
+///
+/// # Errors
+/// `configuration_invalid`: it does not apply to the role of `DATABASE_URL`, and no setting says that this is meant.
+async fn refuse_a_strong_role(options: &Options, is_allowed: bool) -> Result<()> {
     let role = inspect::runtime_role(options).await?;
-    if role.bypasses_security {
+    if !role.bypasses_security {
+        return Ok(());
+    }
+    if is_allowed {
         tracing::error!(
             role = role.name,
-            "row-level security does not apply to the role of DATABASE_URL; use a role that is neither superuser nor has BYPASSRLS"
+            "row-level security does not apply to the role of DATABASE_URL, and ENTRA_ASSETS_ALLOW_SUPERUSER allows it: nothing \
+             in the database keeps organizations apart"
         );
+        return Ok(());
     }
-    Ok(())
+    let detail = format!(
+        "The role `{0}` of DATABASE_URL is a superuser or has BYPASSRLS, so nothing in the database keeps organizations apart. \
+         Name in DATABASE_URL a role that is neither, and in ENTRA_ASSETS_MIGRATE_URL the role that owns the tables. A role \
+         that only this service uses can also be weakened: ALTER ROLE \"{0}\" NOSUPERUSER NOBYPASSRLS. To start with `{0}` all \
+         the same, use `--allow-superuser` or ENTRA_ASSETS_ALLOW_SUPERUSER=on.",
+        role.name
+    );
+    Err(Error::new(Code::ConfigurationInvalid, detail))
 }
 
 fn bind(address: SocketAddr, setting: &str) -> Result<TcpListener> {

@@ -330,3 +330,35 @@ async fn silent_connections_do_not_stop_the_service() {
     assert!(health.status.success(), "{health:?}");
     drop(silent);
 }
+
+/// Nothing in the database would keep organizations apart.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_start_as_superuser_is_refused_unless_a_setting_allows_it() {
+    let (empty, migrated) = (TestDatabase::create_empty().await, TestDatabase::create().await);
+    let serve = |database_url: &str, more: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_entra-assets"));
+        command.args(["serve", "--listen", "127.0.0.1:0"]).args(more).env_clear().kill_on_drop(true);
+        command.env("DATABASE_URL", database_url).env("ENTRA_ASSETS_MASTER_KEY", KeyRing::generate().expose_secret());
+        command
+    };
+    for refused in [&[][..], &["--allow-superuser=off"]] {
+        let output = serve(&empty.urls.superuser, refused).output().await.unwrap();
+        let text = String::from_utf8(output.stderr).unwrap();
+        assert!(!output.status.success());
+        for part in ["`postgres`", "NOSUPERUSER", "DATABASE_URL", "ENTRA_ASSETS_MIGRATE_URL", "--allow-superuser"] {
+            assert!(text.contains(part), "{part} is not in\n{text}");
+        }
+    }
+    let superuser = connect(&empty.urls.superuser).await;
+    let tables = "SELECT FROM pg_class WHERE relnamespace = 'public'::regnamespace";
+    assert!(superuser.query(tables, &[]).await.unwrap().is_empty(), "nothing was migrated either");
+
+    for allowed in [("--allow-superuser", "off"), ("--console=on", "on"), ("--console=on", "true")] {
+        let (argument, variable) = allowed;
+        let mut command = serve(&migrated.urls.superuser, &[argument]);
+        command.env("ENTRA_ASSETS_ALLOW_SUPERUSER", variable).stdout(Stdio::piped()).stderr(Stdio::null());
+        let mut service = command.spawn().unwrap();
+        let first = BufReader::new(service.stdout.take().unwrap()).lines().next_line().await.unwrap();
+        assert!(first.is_some_and(|line| line.starts_with("entra-assets answers at")), "{allowed:?}");
+    }
+}
