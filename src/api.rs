@@ -8,6 +8,7 @@ pub mod audit_events;
 pub mod auth;
 mod body;
 pub mod capabilities;
+mod client;
 pub mod connection_checks;
 mod connection_setup;
 pub mod connections;
@@ -134,7 +135,7 @@ pub fn contract() -> Result<Contract> {
 pub fn server(app: App, listener: TcpListener, offer: Offer, refusals: Arc<Refusals>) -> Result<Server> {
     let issuers = web::Data::new(Issuers::new(&app));
     let refusals = web::Data::from(refusals);
-    let limiter = web::Data::new(rate_limit::RateLimiter::new(app.settings.rate_limit));
+    let limiter = web::Data::new(rate_limit::RateLimiter::new(&app.settings));
     let (app, contract) = (web::Data::new(app), web::Data::new(contract()?));
     let server = HttpServer::new(move || {
         let docs = SwaggerUi::new("/docs/{_:.*}").config(Config::from("/openapi.json"));

@@ -61,6 +61,14 @@ pub struct Settings {
     /// The most requests per minute of each API key or token to this process. 0: no limit.
     #[arg(long, env = "ENTRA_ASSETS_RATE_LIMIT", default_value_t = 12_000)]
     pub rate_limit: u32,
+    /// The most requests per minute of all keys and tokens of an organization together to this process. 0: no limit. Default:
+    /// five times ENTRA_ASSETS_RATE_LIMIT.
+    #[arg(long, env = "ENTRA_ASSETS_ORGANIZATION_RATE_LIMIT")]
+    pub organization_rate_limit: Option<u32>,
+    /// The most requests per minute of each address without a valid key to this process; health checks do not count. 0: no
+    /// limit.
+    #[arg(long, env = "ENTRA_ASSETS_ADDRESS_RATE_LIMIT", default_value_t = 6_000)]
+    pub address_rate_limit: u32,
     /// The most Graph resource units per ten seconds, for each application and tenant. Graph allows an application 8,000
     /// in a large tenant; set fewer to leave some to other programs that use the same application.
     #[arg(long, env = "ENTRA_ASSETS_GRAPH_UNITS", default_value_t = 8_000, value_parser = clap::value_parser!(u32).range(500..))]
@@ -80,6 +88,8 @@ pub struct Settings {
 const CONNECTIONS_OF_A_RUN: u16 = 1;
 /// Connections for the API, the leases and the queue.
 const OTHER_CONNECTIONS: u16 = 2;
+/// So many callers of an organization may use up their limits at the same time.
+const CALLERS_OF_AN_ORGANIZATION: u32 = 5;
 const DEFAULT_WORKERS: u16 = 4;
 const DEFAULT_CONNECTIONS: u16 = 16;
 
@@ -104,6 +114,11 @@ impl Settings {
     pub fn database_connections(&self) -> u16 {
         let needed = self.workers.map_or(DEFAULT_CONNECTIONS, connections_for);
         self.database.database_connections.unwrap_or(DEFAULT_CONNECTIONS.max(needed))
+    }
+
+    /// How many requests per minute an organization may send to this process; 0: as many as it likes.
+    pub fn organization_rate_limit(&self) -> u32 {
+        self.organization_rate_limit.unwrap_or(self.rate_limit.saturating_mul(CALLERS_OF_AN_ORGANIZATION))
     }
 
     /// Refuses settings with which runs would wait for each other's database connections, and leave none for the rest.
@@ -229,8 +244,8 @@ pub struct SecuritySettings {
     /// Origins to which webhooks may be sent even if they use http or are private or local; separated by commas.
     #[arg(long, env = "ENTRA_ASSETS_WEBHOOK_ALLOW", value_delimiter = ',', value_parser = origin)]
     pub webhook_allow: Vec<Url>,
-    /// Proxies in front of the API whose X-Forwarded-For says where a refused request came from: addresses or ranges of
-    /// addresses, separated by commas. Default: none.
+    /// Proxies in front of the API whose X-Forwarded-For says where a request came from, for the limit of each address and the
+    /// log: addresses or ranges of addresses, separated by commas. Default: none.
     #[arg(long, env = "ENTRA_ASSETS_TRUSTED_PROXIES", value_delimiter = ',')]
     pub trusted_proxies: Vec<Network>,
     /// Origins from which browsers may call the API; separated by commas.

@@ -80,7 +80,7 @@ fn describe() {
         ("entra_assets_graph_requests_total", "Requests to Microsoft Graph, by HTTP status."),
         (
             "entra_assets_refused_requests_total",
-            "Requests refused for who sent them, by reason: no valid key, a scope is missing.",
+            "Requests refused for who sent them, by reason: no valid key, a scope is missing, too many.",
         ),
         ("http_requests_total", "Requests to the API, by method, path and HTTP status."),
     ];

@@ -1,6 +1,7 @@
 //! The OpenAPI document, enforced: every request is checked against its operation before a handler runs. In this
-//! order: path (404), method (405), caller (401), rate (429), scope (403), `Accept` (406), the body's media type
-//! (415), size (413) and JSON (400), then all faults of path, query, headers and body at once (422).
+//! order: path (404), method (405), the limit of the address (429), caller (401), the limit of the caller (429), scope (403),
+//! `Accept` (406), the body's media type (415), size (413) and JSON (400), then all faults of path, query, headers and body at
+//! once (422).
 
 mod body;
 mod caller;
@@ -199,16 +200,23 @@ pub async fn enforce(
             }
             return Ok(response);
         }
-        Err(NoOperation::UnknownPath) if route::is_page(request.path()) => {}
-        // Refused here and not by the router: that decodes the path first, so it may find a handler for a path which the
-        // document does not have, and which was therefore not checked.
-        Err(NoOperation::UnknownPath) => {
-            let error = unknown_path(request.path());
-            return Ok(request.error_response(error));
-        }
-        Err(NoOperation::OtherMethods(allowed)) => {
-            let response = route::method_not_allowed(request.method(), &allowed);
-            return Ok(request.into_response(response));
+        Err(no_operation) => {
+            if let Err(error) = caller::count_other(&app, &request) {
+                return Ok(request.error_response(error));
+            }
+            match no_operation {
+                NoOperation::UnknownPath if route::is_page(request.path()) => {}
+                // Refused here and not by the router: that decodes the path first, so it may find a handler for a path which
+                // the document does not have, and which was therefore not checked.
+                NoOperation::UnknownPath => {
+                    let error = unknown_path(request.path());
+                    return Ok(request.error_response(error));
+                }
+                NoOperation::OtherMethods(allowed) => {
+                    let response = route::method_not_allowed(request.method(), &allowed);
+                    return Ok(request.into_response(response));
+                }
+            }
         }
     }
     Ok(next.call(request).await?.map_into_boxed_body())

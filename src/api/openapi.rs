@@ -113,6 +113,9 @@ const COMMON: [(&str, &str, Code); 13] = [
     ("ServiceUnavailable", "503", Code::DatabaseUnavailable),
 ];
 
+/// What probes ask, as often as they like.
+const PROBES: [&str; 2] = ["/healthz", "/readyz"];
+
 /// Headers of every response to an authenticated caller, unless the operator set no limit.
 const RATE_LIMIT_HEADERS: [&str; 3] = ["RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset"];
 
@@ -161,7 +164,7 @@ fn complete(document: &mut Value, explain: impl FnOnce(&mut Value)) {
         "ETag": {"description": "The version, for `If-Match`", "schema": {"type": "string", "pattern": "^\"[0-9]+\"$"}, "example": "\"1\""},
         "Location": {"description": "The path of the new resource", "schema": {"type": "string", "format": "uri-reference"}},
         "Retry-After": {"description": "How many seconds to wait before the next attempt", "schema": {"type": "integer", "minimum": 0}},
-        "RateLimit-Limit": {"description": "How many requests per minute the key may send to this process", "schema": {"type": "integer", "minimum": 1}},
+        "RateLimit-Limit": {"description": "How many requests per minute the key, or all keys and tokens of its organization together, may send to this process", "schema": {"type": "integer", "minimum": 1}},
         "RateLimit-Remaining": {"description": "How many requests are left", "schema": {"type": "integer", "minimum": 0}},
         "RateLimit-Reset": {"description": "How many seconds until the whole limit is available again", "schema": {"type": "integer", "minimum": 0}},
         "WWW-Authenticate": {"description": "How to authenticate (RFC 9110)", "schema": {"type": "string"}, "example": "Bearer"},
@@ -188,9 +191,9 @@ fn complete(document: &mut Value, explain: impl FnOnce(&mut Value)) {
     common::describe(document);
     explain(document);
     let Some(paths) = document["paths"].as_object_mut() else { return };
-    for item in paths.values_mut().filter_map(Value::as_object_mut) {
-        for (method, operation) in item.iter_mut() {
-            complete_operation(method, operation);
+    for (path, item) in paths.iter_mut() {
+        for (method, operation) in item.as_object_mut().into_iter().flatten() {
+            complete_operation(path, method, operation);
             allow_empty_lists(operation);
         }
     }
@@ -198,7 +201,7 @@ fn complete(document: &mut Value, explain: impl FnOnce(&mut Value)) {
     examples::add(document);
 }
 
-fn complete_operation(method: &str, operation: &mut Value) {
+fn complete_operation(path: &str, method: &str, operation: &mut Value) {
     let parameters = operation.get("parameters").and_then(Value::as_array).cloned().unwrap_or_default();
     let has_in = |place: &str| parameters.iter().any(|parameter| parameter["in"] == place);
     let has_if_match = parameters.iter().any(|parameter| parameter["name"] == "If-Match");
@@ -215,7 +218,8 @@ fn complete_operation(method: &str, operation: &mut Value) {
     for (name, status, _) in COMMON {
         let applies = match status {
             "400" => has_body || has_cursor,
-            "401" | "403" | "429" => !is_open,
+            "401" | "403" => !is_open,
+            "429" => !PROBES.contains(&path),
             "404" => has_in("path") || has_idempotency_key,
             "412" => has_if_match,
             "408" | "413" | "415" => has_body,

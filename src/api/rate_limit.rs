@@ -1,127 +1,86 @@
-//! The rate limit of each key: a token bucket that refills evenly and holds the requests of one minute. Each API
-//! process counts on its own.
+//! How many requests are answered: of a caller, of all callers of an organization, and of an address without a valid key.
+//! Each API process counts on its own.
+
+mod buckets;
+mod quota;
+mod strangers;
+
+pub use quota::{Of, Quota};
+pub use strangers::{Fingerprint, Strangers, fingerprint};
 
 use super::auth::Caller;
-use crate::clock::{Clock, Instant};
-use crate::error::{Code, Error};
-use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
-use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
+use crate::audit::Actor;
+use crate::clock::Clock;
+use crate::config::Settings;
+use crate::ids::OrganizationId;
+use buckets::Buckets;
 
-const LIMIT: HeaderName = HeaderName::from_static("ratelimit-limit");
-const REMAINING: HeaderName = HeaderName::from_static("ratelimit-remaining");
-const RESET: HeaderName = HeaderName::from_static("ratelimit-reset");
-const MINUTE: Duration = Duration::from_secs(60);
-/// The most buckets kept. Full buckets are discarded first: they have the same effect as none.
-const MAX_BUCKETS: usize = 10_000;
-
-/// The buckets of a process, by caller.
+/// The limits of a process.
 pub struct RateLimiter {
-    /// Requests per minute; 0: no limit.
-    limit: u32,
-    buckets: Mutex<HashMap<String, Bucket>>,
-}
-
-struct Bucket {
-    /// Requests left, at `at`.
-    left: f64,
-    at: Instant,
-}
-
-/// The quota of a caller after a request.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Quota {
-    pub limit: u32,
-    pub remaining: u32,
-    /// Until the bucket is full again.
-    pub reset: Duration,
-    /// Set if the request exceeds the limit: when the next one is allowed.
-    pub retry_after: Option<Duration>,
+    callers: Buckets<(OrganizationId, Actor)>,
+    organizations: Buckets<OrganizationId>,
+    pub strangers: Strangers,
 }
 
 impl RateLimiter {
-    pub fn new(limit: u32) -> Self {
-        Self { limit, buckets: Mutex::default() }
+    pub fn new(settings: &Settings) -> Self {
+        Self {
+            callers: Buckets::new(settings.rate_limit, Of::Caller),
+            organizations: Buckets::new(settings.organization_rate_limit(), Of::Organization),
+            strangers: Strangers::new(settings.address_rate_limit),
+        }
     }
 
-    /// Counts a request of `caller`. `None`: there is no limit.
+    /// Counts a request of `caller`: the limit that ends first. `None`: there is none.
     pub fn count(&self, caller: &Caller, clock: &Clock) -> Option<Quota> {
-        if self.limit == 0 {
-            return None;
+        let own = self.callers.take((caller.organization, caller.actor.clone()), clock);
+        if own.is_some_and(|quota| quota.retry_after.is_some()) {
+            return own;
         }
-        let (full, now) = (f64::from(self.limit), clock.instant());
-        let rate = full / MINUTE.as_secs_f64();
-        let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
-        let filled = |bucket: &Bucket| (bucket.left + clock.elapsed_since(bucket.at).as_secs_f64() * rate).min(full);
-        if buckets.len() >= MAX_BUCKETS {
-            buckets.retain(|_, bucket| filled(bucket) < full);
-        }
-        let key = format!("{} {}", caller.organization, caller.actor);
-        let bucket = buckets.entry(key).or_insert(Bucket { left: full, at: now });
-        let left = filled(bucket);
-        let is_taken = left >= 1.0;
-        *bucket = Bucket { left: if is_taken { left - 1.0 } else { left }, at: now };
-        Some(Quota {
-            limit: self.limit,
-            remaining: bucket.left as u32,
-            reset: Duration::from_secs_f64((full - bucket.left) / rate),
-            retry_after: (!is_taken).then(|| Duration::from_secs_f64((1.0 - left) / rate)),
-        })
-    }
-}
-
-impl Quota {
-    /// The refusal, if the request exceeds the limit.
-    pub fn refusal(&self) -> Option<Error> {
-        let wait = seconds(self.retry_after?);
-        let detail =
-            format!("The limit of this key is {} requests a minute to this process. Wait {wait} s.", self.limit);
-        Some(Error::new(Code::RateLimited, detail))
-    }
-
-    pub fn add_to(&self, headers: &mut HeaderMap) {
-        headers.insert(LIMIT, HeaderValue::from(self.limit));
-        headers.insert(REMAINING, HeaderValue::from(self.remaining));
-        headers.insert(RESET, HeaderValue::from(seconds(self.reset)));
-        if let Some(wait) = self.retry_after {
-            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds(wait)));
+        // An issuer names as many callers as it likes, and an administrator makes as many keys.
+        let all = self.organizations.take(caller.organization, clock);
+        match (own, all) {
+            (Some(own), Some(all)) if all.retry_after.is_none() && own.remaining <= all.remaining => Some(own),
+            (own, all) => all.or(own),
         }
     }
-}
-
-fn seconds(duration: Duration) -> u64 {
-    duration.as_secs_f64().ceil() as u64
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::api::auth::Credential;
-    use crate::ids::OrganizationId;
     use chrono::DateTime;
+    use std::time::Duration;
 
-    fn caller(actor: &str) -> Caller {
+    fn caller(organization: OrganizationId, actor: &str) -> Caller {
         let credential = Credential::AdminKey;
-        Caller { organization: OrganizationId::DEFAULT, actor: actor.into(), scopes: Vec::new(), credential }
+        Caller { organization, actor: actor.into(), scopes: Vec::new(), credential }
     }
 
     #[test]
-    fn each_caller_has_a_bucket_that_fills_evenly() {
+    fn the_limit_that_ends_first_is_the_one_that_counts() {
         let clock = Clock::manual(DateTime::from_timestamp(1_780_300_000, 0).unwrap());
-        let limiter = RateLimiter::new(60);
+        let limiter = RateLimiter {
+            callers: Buckets::new(60, Of::Caller),
+            organizations: Buckets::new(120, Of::Organization),
+            strangers: Strangers::new(0),
+        };
+        let (one, other) = (OrganizationId::DEFAULT, OrganizationId(uuid::Uuid::from_u128(7)));
+        let count = |organization, actor: &str| limiter.count(&caller(organization, actor), &clock).unwrap();
         for left in (0..60).rev() {
-            let quota = limiter.count(&caller("a"), &clock).unwrap();
-            assert_eq!((quota.remaining, quota.retry_after), (left, None));
+            let quota = count(one, "jwt:issuer:a");
+            assert_eq!((quota.of, quota.remaining), (Of::Caller, left));
         }
-        let refused = limiter.count(&caller("a"), &clock).unwrap();
-        assert_eq!((refused.remaining, refused.retry_after), (0, Some(Duration::from_secs(1))));
-        assert!(refused.refusal().unwrap().detail.contains("60 requests a minute"));
-        assert!(limiter.count(&caller("b"), &clock).unwrap().retry_after.is_none(), "another's bucket is full");
-        clock.advance(Duration::from_secs(2));
-        assert_eq!(limiter.count(&caller("a"), &clock).unwrap().remaining, 1);
-        clock.advance(Duration::from_secs(3600));
-        assert_eq!(limiter.count(&caller("a"), &clock).unwrap().remaining, 59, "a bucket holds a minute's worth");
-        assert!(RateLimiter::new(0).count(&caller("a"), &clock).is_none());
+        let refused = count(one, "jwt:issuer:a");
+        assert_eq!((refused.of, refused.retry_after), (Of::Caller, Some(Duration::from_secs(1))));
+        assert!(refused.refusal().unwrap().detail.contains("this key is 60 requests a minute"));
+        for number in 0..60 {
+            assert_eq!(count(one, &format!("jwt:issuer:{number}")).retry_after, None);
+        }
+        let refused = count(one, "jwt:issuer:another");
+        assert_eq!((refused.of, refused.remaining, refused.retry_after.is_some()), (Of::Organization, 0, true));
+        assert!(refused.refusal().unwrap().detail.contains("of this organization together is 120 requests"));
+        assert_eq!(count(other, "jwt:issuer:a").remaining, 59, "another organization has its own");
     }
 }

@@ -107,6 +107,7 @@ fn reason(code: Code) -> Option<&'static str> {
         Code::Unauthenticated => Some("unauthenticated"),
         Code::TicketInvalid => Some("ticket_invalid"),
         Code::Forbidden => Some("forbidden"),
+        Code::RateLimited => Some("rate_limited"),
         _ => None,
     }
 }
@@ -114,7 +115,7 @@ fn reason(code: Code) -> Option<&'static str> {
 /// Who sent a request: what a trusted proxy says of it, otherwise who is connected. Each proxy adds the address that it
 /// saw at the end of `X-Forwarded-For`, so the last one that is no trusted proxy is the sender; what stands before it can
 /// be made up.
-fn client_address(peer: Option<IpAddr>, headers: &HeaderMap, trusted: &[Network]) -> Option<IpAddr> {
+pub(super) fn client_address(peer: Option<IpAddr>, headers: &HeaderMap, trusted: &[Network]) -> Option<IpAddr> {
     let is_trusted = |address: &IpAddr| trusted.iter().any(|network| network.contains(*address));
     let peer = peer?.to_canonical();
     if !is_trusted(&peer) {

@@ -36,6 +36,8 @@ pub(super) struct Operation {
     pub template: String,
     pub method: Method,
     pub access: Access,
+    /// Requests without a valid key count against the limit of their address.
+    pub is_limited: bool,
     /// The operation also accepts a ticket in the query instead of a key.
     pub takes_tickets: bool,
     pub parameters: Vec<Value>,
@@ -70,11 +72,13 @@ impl Operation {
             required: body.get("required") == Some(&Value::Bool(true)),
         });
         let responses = operation.get("responses").and_then(Value::as_object);
+        let is_limited = responses.is_some_and(|responses| responses.contains_key("429"));
         let successes = responses.into_iter().flatten().filter(|(status, _)| status.starts_with('2'));
         Some(Self {
             template: template.to_owned(),
             method: Method::from_bytes(method.to_ascii_uppercase().as_bytes()).ok()?,
             access: Access::read(operation),
+            is_limited,
             takes_tickets,
             parameters: operation.get("parameters").and_then(Value::as_array).cloned().unwrap_or_default(),
             body,

@@ -1,9 +1,11 @@
 //! The rate limit of each key, and the headers that show it.
 
-use crate::support::test_app::{TestApp, connection_body};
+use crate::support::issuer::{AUDIENCE, Issuer, SigningKey};
+use crate::support::test_app::{Call, TestApp, connection_body};
 use crate::support::world::World;
 use entra_assets::api::auth::Scope;
 use entra_assets::api::auth::handover::MAX_ATTEMPTS;
+use entra_assets::config::Settings;
 use entra_assets::connection_check::turns::Turns;
 use entra_assets::ids::OrganizationId;
 use entra_assets::sim::assets::AssetsOptions;
@@ -17,12 +19,14 @@ use std::time::Duration;
 const LIMIT: u32 = 6;
 
 async fn start() -> TestApp {
+    start_with(|settings| settings.rate_limit = LIMIT).await
+}
+
+async fn start_with(change: impl FnOnce(&mut Settings)) -> TestApp {
     let seed = SeedOptions { users: 10, groups: 2, ..SeedOptions::default() };
     let mut world = World::bare(seed, AssetsOptions::default()).await;
-    let mut settings = (*world.app.settings).clone();
-    settings.rate_limit = LIMIT;
-    world.app.check_turns = Turns::new(LIMIT);
-    world.app.settings = Arc::new(settings);
+    change(Arc::make_mut(&mut world.app.settings));
+    world.app.check_turns = Turns::new(world.app.settings.rate_limit);
     TestApp::over(world)
 }
 
@@ -115,4 +119,76 @@ async fn what_finds_no_turn_costs_a_link_no_attempt() {
     app.world.clock.advance(Duration::from_secs(60));
     check().await.problem(403, "forbidden");
     app.post("/v1/connection-checks", &body).await.expect(200);
+}
+
+/// An issuer names as many people as it likes.
+#[tokio::test(flavor = "multi_thread")]
+async fn all_tokens_of_an_organization_have_one_limit_together() {
+    let issuer = Issuer::start(SigningKey::elliptic("first")).await;
+    let entry = json!([{"issuer": issuer.name(), "audience": AUDIENCE, "organizationClaim": "tenant"}]).to_string();
+    let app = start_with(|settings| {
+        settings.rate_limit = LIMIT;
+        settings.organization_rate_limit = Some(2 * LIMIT);
+        settings.security.jwt_issuers = Some(entry.parse().unwrap());
+    })
+    .await;
+    let (organization, _) = app.add_organization().await;
+    let ask = async |tenant: &str, person: u32| {
+        let token = issuer.token(&app, &json!({"sub": format!("person {person}"), "tenant": tenant}));
+        app.call_with(&token, Method::GET, "/v1/jobs").send().await
+    };
+    for person in 0..2 * LIMIT {
+        ask("default", person).await.expect(200);
+    }
+    let refused = ask("default", 2 * LIMIT).await;
+    assert_eq!((refused.header("retry-after"), refused.header("ratelimit-limit")), ("5", "12"));
+    let problem = refused.problem(429, "rate_limited");
+    assert!(problem["detail"].as_str().unwrap().contains("organization"), "{problem}");
+    app.get("/v1/jobs").await.problem(429, "rate_limited");
+    let other = ask(&organization.0.to_string(), 1).await;
+    assert_eq!(other.header("ratelimit-remaining"), "5", "another organization has its own");
+    app.world.clock.advance(Duration::from_secs(5));
+    ask("default", 2 * LIMIT).await.expect(200);
+}
+
+/// Guesses, open pages and unknown paths; not probes, and nobody with a key that has worked.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_address_has_so_many_requests_without_a_valid_key() {
+    let app = start_with(|settings| {
+        settings.address_rate_limit = LIMIT;
+        settings.security.trusted_proxies = vec!["127.0.0.0/8".parse().unwrap()];
+    })
+    .await;
+    let from = |address: &str, call: Call| call.header("x-forwarded-for", address);
+    let guess = |path: &str| app.call_with("eak_a-key-that-somebody-guessed", Method::GET, path);
+    app.get("/v1/jobs").await.expect(200);
+
+    let attacker = "203.0.113.9";
+    from(attacker, guess("/v1/jobs")).send().await.problem(401, "unauthenticated");
+    from(attacker, app.call_without_key(Method::GET, "/v1/jobs")).send().await.problem(401, "unauthenticated");
+    from(attacker, app.call_without_key(Method::GET, "/openapi.json")).send().await.expect(200);
+    from(attacker, app.call_without_key(Method::GET, "/metrics")).send().await.expect(200);
+    assert_eq!(from(attacker, app.call_without_key(Method::GET, "/v1/nothing")).send_unrecorded().await.status, 404);
+    assert_eq!(from(attacker, app.call_without_key(Method::PUT, "/v1/jobs")).send_unrecorded().await.status, 405);
+    for path in ["/v1/jobs", "/openapi.json", "/metrics", "/v1/runs/7/events?ticket=guessed"] {
+        let refused = from(attacker, guess(path)).send().await;
+        assert_eq!(refused.header("retry-after"), "10", "{path}");
+        let problem = refused.problem(429, "rate_limited");
+        assert!(problem["detail"].as_str().unwrap().contains("without a valid key"), "{problem}");
+    }
+    for path in ["/", "/docs/", "/v1/nothing"] {
+        let refused = from(attacker, app.call_without_key(Method::GET, path)).send_unrecorded().await;
+        assert_eq!((refused.status, refused.header("retry-after")), (429, "10"), "{path}");
+    }
+    for path in ["/healthz", "/readyz"] {
+        from(attacker, app.call_without_key(Method::GET, path)).send().await.expect(200);
+    }
+    // A key that has worked goes on working from there; one that was never seen waits.
+    from(attacker, app.call(Method::GET, "/v1/jobs")).send().await.expect(200);
+    let other = app.add_key(OrganizationId::DEFAULT, &[Scope::Read]).await;
+    from(attacker, app.call_with(&other, Method::GET, "/v1/jobs")).send().await.problem(429, "rate_limited");
+    from("198.51.100.1", app.call_with(&other, Method::GET, "/v1/jobs")).send().await.expect(200);
+    app.world.clock.advance(Duration::from_secs(10));
+    from(attacker, guess("/v1/jobs")).send().await.problem(401, "unauthenticated");
+    from(attacker, guess("/v1/jobs")).send().await.problem(429, "rate_limited");
 }

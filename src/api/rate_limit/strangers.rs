@@ -1,0 +1,158 @@
+//! Requests without a valid key, by the address from which they come: they cost a look at the database or a check of a
+//! signature, or an open page.
+//!
+//! Where an address has used up its limit, nothing is looked up for it any more, except for a credential that was valid a while
+//! ago: whoever shares the address, as behind a proxy that is not trusted, does not lock others out.
+
+use super::buckets::Buckets;
+use super::quota::{Of, Quota};
+use crate::clock::Clock;
+use crate::error::Result;
+use sha2::{Digest, Sha256};
+use std::collections::HashSet;
+use std::net::{IpAddr, Ipv6Addr};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// How many credentials are remembered: at least this many of the last ones, at most twice as many.
+const MAX_KNOWN: usize = 5_000;
+
+/// What is remembered of a credential.
+pub type Fingerprint = [u8; 32];
+
+pub struct Strangers {
+    buckets: Buckets<IpAddr>,
+    known: Mutex<Known>,
+}
+
+#[derive(Default)]
+struct Known {
+    newer: HashSet<Fingerprint>,
+    older: HashSet<Fingerprint>,
+}
+
+/// The fingerprint of a header `Authorization`.
+pub fn fingerprint(header: &[u8]) -> Fingerprint {
+    Sha256::digest(header).into()
+}
+
+/// What has one limit. Whoever has an address of IPv6 has the 2^64 addresses beside it.
+fn network(address: Option<IpAddr>) -> IpAddr {
+    match address.map(|address| address.to_canonical()) {
+        Some(IpAddr::V6(address)) => Ipv6Addr::from_bits(address.to_bits() >> 64 << 64).into(),
+        Some(address) => address,
+        None => Ipv6Addr::UNSPECIFIED.into(),
+    }
+}
+
+impl Strangers {
+    pub fn new(limit: u32) -> Self {
+        Self { buckets: Buckets::new(limit, Of::Address), known: Mutex::default() }
+    }
+
+    /// Counts a request without a valid key, and refuses it if there were too many.
+    pub fn count(&self, address: Option<IpAddr>, clock: &Clock) -> Result<()> {
+        let quota = self.buckets.take(network(address), clock);
+        quota.as_ref().and_then(Quota::refusal).map_or(Ok(()), Err)
+    }
+
+    /// Refuses a request before its credential is looked up, if there were too many from its address.
+    pub fn admit(&self, address: Option<IpAddr>, credential: Option<&Fingerprint>, clock: &Clock) -> Result<()> {
+        if credential.is_some_and(|credential| self.known().has(credential)) {
+            return Ok(());
+        }
+        let quota = self.buckets.exhausted(network(address), clock);
+        quota.as_ref().and_then(Quota::refusal).map_or(Ok(()), Err)
+    }
+
+    /// Notes that a credential is valid.
+    pub fn remember(&self, credential: Fingerprint) {
+        self.known().add(credential);
+    }
+
+    /// Counts a request whose credential is not valid.
+    pub fn refuse(&self, address: Option<IpAddr>, credential: Option<&Fingerprint>, clock: &Clock) {
+        if let Some(credential) = credential {
+            self.known().forget(credential);
+        }
+        // It is answered with what was wrong with it; the next one may be refused.
+        let _ = self.buckets.take(network(address), clock);
+    }
+
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Known {
+    fn has(&self, credential: &Fingerprint) -> bool {
+        self.newer.contains(credential) || self.older.contains(credential)
+    }
+
+    fn add(&mut self, credential: Fingerprint) {
+        if self.newer.len() >= MAX_KNOWN && !self.newer.contains(&credential) {
+            self.older = std::mem::take(&mut self.newer);
+        }
+        self.newer.insert(credential);
+    }
+
+    fn forget(&mut self, credential: &Fingerprint) {
+        self.newer.remove(credential);
+        self.older.remove(credential);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::Code;
+    use chrono::DateTime;
+    use std::time::Duration;
+
+    fn address(text: &str) -> Option<IpAddr> {
+        Some(text.parse().unwrap())
+    }
+
+    #[test]
+    fn too_many_from_one_address_are_refused_before_anything_is_looked_up() {
+        let clock = Clock::manual(DateTime::from_timestamp(1_780_300_000, 0).unwrap());
+        let strangers = Strangers::new(60);
+        let (one, other) = (address("203.0.113.9"), address("198.51.100.1"));
+        let (valid, guess) = (fingerprint(b"Bearer valid"), fingerprint(b"Bearer guess"));
+        strangers.remember(valid);
+        for _ in 0..60 {
+            strangers.admit(one, Some(&guess), &clock).unwrap();
+            strangers.refuse(one, Some(&guess), &clock);
+        }
+        let refused = strangers.admit(one, Some(&guess), &clock).unwrap_err();
+        assert_eq!((refused.code, refused.retry_after), (Code::RateLimited, Some(Duration::from_secs(1))));
+        assert!(strangers.admit(one, None, &clock).is_err() && strangers.count(one, &clock).is_err());
+        strangers.admit(one, Some(&valid), &clock).unwrap();
+        strangers.admit(other, Some(&guess), &clock).unwrap();
+        strangers.refuse(one, Some(&valid), &clock);
+        assert!(strangers.admit(one, Some(&valid), &clock).is_err(), "it is not valid any more");
+        clock.advance(Duration::from_secs(1));
+        strangers.count(one, &clock).unwrap();
+    }
+
+    #[test]
+    fn addresses_that_belong_to_one_have_one_limit() {
+        for (one, other, is_same) in [
+            ("2001:db8::1", "2001:db8::ffff:1", true),
+            ("2001:db8::1", "2001:db8:0:1::1", false),
+            ("::ffff:192.0.2.1", "192.0.2.1", true),
+            ("192.0.2.1", "192.0.2.2", false),
+        ] {
+            assert_eq!(network(address(one)) == network(address(other)), is_same, "{one} {other}");
+        }
+    }
+
+    #[test]
+    fn the_credentials_that_are_remembered_are_bounded() {
+        let mut known = Known::default();
+        let credential = |number: usize| fingerprint(&number.to_le_bytes());
+        (0..3 * MAX_KNOWN).for_each(|number| known.add(credential(number)));
+        assert!(known.newer.len() + known.older.len() <= 2 * MAX_KNOWN);
+        assert!(known.has(&credential(3 * MAX_KNOWN - 1)) && known.has(&credential(2 * MAX_KNOWN)));
+        assert!(!known.has(&credential(0)));
+    }
+}
