@@ -244,8 +244,8 @@ pub struct SecuritySettings {
     /// Origins to which webhooks may be sent even if they use http or are private or local; separated by commas.
     #[arg(long, env = "ENTRA_ASSETS_WEBHOOK_ALLOW", value_delimiter = ',', value_parser = origin)]
     pub webhook_allow: Vec<Url>,
-    /// Proxies in front of the API whose X-Forwarded-For says where a request came from, for the limit of each address and the
-    /// log: addresses or ranges of addresses, separated by commas. Default: none.
+    /// Proxies in front of the API whose X-Forwarded-For says where a request came from, for the limit of each address, the
+    /// log and the audit events: addresses or ranges of addresses, separated by commas. Default: none.
     #[arg(long, env = "ENTRA_ASSETS_TRUSTED_PROXIES", value_delimiter = ',')]
     pub trusted_proxies: Vec<Network>,
     /// Origins from which browsers may call the API; separated by commas.

@@ -191,7 +191,7 @@ pub async fn delete_api_key(app: Data<App>, caller: Caller, id: Path<ApiKeyId>, 
             let current = api_keys::lock(tx, organization, id).await?.ok_or_else(|| unknown(id))?;
             if_match.check(current.version)?;
             record(tx, &app, &caller, Action::Delete, KIND, id.0).await?;
-            api_keys::delete(tx, organization, id).await
+            api_keys::revoke(tx, organization, id, app.clock.now()).await
         })
         .await?;
     Ok(Deleted)

@@ -1,4 +1,4 @@
-//! The audit log: every write leaves an event.
+//! The audit log: every write leaves an event, and so does a key, a ticket or a link that is used in vain.
 
 use super::auth::Caller;
 use super::page::{Page, PageQuery, TimeSortQuery};
@@ -44,6 +44,9 @@ pub struct AuditEventResponse {
     /// `before` and `after`, and `secrets` the names of the secrets that were replaced.
     #[schema(value_type = Object)]
     pub detail: Value,
+    /// The address of the caller. Null: it is not known, or the service acted by itself.
+    #[schema(required = true, example = "198.51.100.7")]
+    pub address: Option<String>,
 }
 
 impl From<AuditEventRow> for AuditEventResponse {
@@ -56,6 +59,7 @@ impl From<AuditEventRow> for AuditEventResponse {
             resource_kind: row.resource_kind,
             resource_id: row.resource_id,
             detail: row.detail,
+            address: row.address,
         }
     }
 }
@@ -148,12 +152,14 @@ pub(super) fn event(app: &App, caller: &Caller, (action, kind, id): (Action, &st
         resource_kind: kind.to_owned(),
         resource_id: Some(id),
         detail: json!({}),
+        address: caller.address.map(|address| address.to_string()),
     }
 }
 
 /// List audit events
 ///
-/// Who did what, newest first, unless `sort` says otherwise.
+/// Who did what, newest first, unless `sort` says otherwise. A key, a ticket or a link that is used in vain leaves events, too
+/// (`refuse`), at most a few a minute.
 #[utoipa::path(
     tag = "Administration",
     params(Which, TimeSortQuery, PageQuery),

@@ -8,6 +8,7 @@ pub mod handover;
 pub mod issuers;
 mod jwks;
 mod jwt;
+mod refused;
 mod secret;
 pub mod ticket;
 
@@ -37,19 +38,15 @@ pub async fn authenticate(app: &App, request: &ServiceRequest) -> Result<Caller>
     if let Some(admin) = &app.settings.security.admin_key
         && same(bearer, admin.expose_secret().as_bytes())
     {
-        return Ok(Caller {
-            organization: OrganizationId::DEFAULT,
-            actor: Actor::AdminKey,
-            scopes: Scope::ALL.to_vec(),
-            credential: Credential::AdminKey,
-        });
+        let scopes = Scope::ALL.to_vec();
+        return Ok(Caller::new(OrganizationId::DEFAULT, Actor::AdminKey, scopes, Credential::AdminKey));
     }
     let Ok(bearer) = std::str::from_utf8(bearer) else { return Err(unauthenticated()) };
     if let Some(key) = PresentedSecret::parse(api_key::PREFIX, bearer) {
-        return api_key::authenticate(app, &key).await;
+        return api_key::authenticate(app, request, &key).await;
     }
     if let Some(link) = PresentedSecret::parse(handover::PREFIX, bearer) {
-        let (caller, handed_over) = handover::authenticate(app, &link).await?;
+        let (caller, handed_over) = handover::authenticate(app, request, &link).await?;
         request.extensions_mut().insert(handed_over);
         return Ok(caller);
     }
@@ -59,7 +56,7 @@ pub async fn authenticate(app: &App, request: &ServiceRequest) -> Result<Caller>
     if !verified.issuer.is_forge() {
         return issuers::caller(app, &verified).await;
     }
-    let (caller, invocation) = forge::caller(app, &verified.claims, request.headers()).await?;
+    let (caller, invocation) = forge::caller(app, request, &verified.claims).await?;
     request.extensions_mut().insert(invocation);
     Ok(caller)
 }

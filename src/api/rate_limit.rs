@@ -14,12 +14,17 @@ use crate::clock::Clock;
 use crate::config::Settings;
 use crate::ids::OrganizationId;
 use buckets::Buckets;
+use uuid::Uuid;
+
+/// So many audit events a minute say that one credential was used in vain.
+const RECORDED_A_MINUTE: u32 = 3;
 
 /// The limits of a process.
 pub struct RateLimiter {
     callers: Buckets<(OrganizationId, Actor)>,
     organizations: Buckets<OrganizationId>,
     pub strangers: Strangers,
+    recorded: Buckets<Uuid>,
 }
 
 impl RateLimiter {
@@ -28,7 +33,13 @@ impl RateLimiter {
             callers: Buckets::new(settings.rate_limit, Of::Caller),
             organizations: Buckets::new(settings.organization_rate_limit(), Of::Organization),
             strangers: Strangers::new(settings.address_rate_limit),
+            recorded: Buckets::new(RECORDED_A_MINUTE, Of::Caller),
         }
+    }
+
+    /// Whether another audit event may say that a credential was used in vain.
+    pub fn may_record(&self, credential: Uuid, clock: &Clock) -> bool {
+        self.recorded.take(credential, clock).is_some_and(|quota| quota.retry_after.is_none())
     }
 
     /// Counts a request of `caller`: the limit that ends first. `None`: there is none.
@@ -54,8 +65,7 @@ mod tests {
     use std::time::Duration;
 
     fn caller(organization: OrganizationId, actor: &str) -> Caller {
-        let credential = Credential::AdminKey;
-        Caller { organization, actor: actor.into(), scopes: Vec::new(), credential }
+        Caller::new(organization, actor.into(), Vec::new(), Credential::AdminKey)
     }
 
     #[test]
@@ -65,6 +75,7 @@ mod tests {
             callers: Buckets::new(60, Of::Caller),
             organizations: Buckets::new(120, Of::Organization),
             strangers: Strangers::new(0),
+            recorded: Buckets::new(RECORDED_A_MINUTE, Of::Caller),
         };
         let (one, other) = (OrganizationId::DEFAULT, OrganizationId(uuid::Uuid::from_u128(7)));
         let count = |organization, actor: &str| limiter.count(&caller(organization, actor), &clock).unwrap();

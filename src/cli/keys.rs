@@ -149,6 +149,7 @@ impl Opened {
             resource_kind: "api-keys".to_owned(),
             resource_id: Some(id.0),
             detail: json!({}),
+            address: None,
         };
         audit_events::insert(tx, &event).await
     }
@@ -208,7 +209,7 @@ async fn revoke(id: ApiKeyId, of: Of) -> Result<()> {
         .scoped(organization, async |tx| {
             api_keys::lock(tx, organization, id).await?.ok_or_else(|| Error::not_found("API key", id))?;
             opened.audit(tx, Action::Delete, id).await?;
-            api_keys::delete(tx, organization, id).await
+            api_keys::revoke(tx, organization, id, opened.clock.now()).await
         })
         .await;
     opened.database.close().await?;

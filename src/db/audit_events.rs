@@ -28,6 +28,8 @@ pub struct AuditEventRow {
     pub resource_id: Option<Uuid>,
     /// Details, such as the names of the changed fields. Never a secret.
     pub detail: Value,
+    /// The address of the caller; `None`: it is not known, or the service acted by itself.
+    pub address: Option<String>,
 }
 
 impl AuditEventRow {
@@ -47,6 +49,7 @@ impl AuditEventRow {
             resource_kind: kind.to_owned(),
             resource_id: Some(id),
             detail: json!({}),
+            address: None,
         }
     }
 }

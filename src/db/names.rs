@@ -41,7 +41,11 @@ pub async fn names(
         Named::Filters => "filters",
         Named::Jobs => "jobs",
     };
-    let hidden = if of == Named::Jobs { "AND deleting_at IS NULL" } else { "" };
+    let hidden = match of {
+        Named::Jobs => "AND deleting_at IS NULL",
+        Named::ApiKeys => "AND revoked_at IS NULL",
+        Named::Connections | Named::Destinations | Named::Filters => "",
+    };
     let query = format!("SELECT id, name FROM {table} WHERE organization_id = $1 AND id = ANY($2) {hidden}");
     let query = diesel::sql_query(query).bind::<SqlUuid, _>(organization.0).bind::<Array<SqlUuid>, _>(ids);
     let rows: Vec<NameRow> = query.load(tx).await?;

@@ -26,6 +26,7 @@ diesel::table! {
         resource_kind -> Text,
         resource_id -> Nullable<Uuid>,
         detail -> Jsonb,
+        address -> Nullable<Text>,
     }
 }
 

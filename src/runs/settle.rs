@@ -112,6 +112,7 @@ pub async fn settle(run: &Run, collected: &Collected, diffed: &Diffed, delivery:
                 resource_kind: "destinations".to_owned(),
                 resource_id: Some(destination),
                 detail: serde_json::json!({"missingObjects": observed}),
+                address: None,
             };
             audit_events::insert(tx, &event).await?;
         }

@@ -119,3 +119,17 @@ async fn the_newest_check_of_a_connection_stays() {
     assert_eq!((&kept[0]["id"], kept.as_array().unwrap().len()), (&newest["id"], 1));
     assert_eq!(app.get(&path).await.expect(200)["lastCheck"]["id"], newest["id"]);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_revoked_key_goes_when_its_time_is_over() {
+    let app = TestApp::start().await;
+    let body = json!({"name": "Script", "scopes": ["read"]});
+    let (revoked, _) = (app.create("/v1/api-keys", &body).await, app.create("/v1/api-keys", &body).await);
+    app.delete(&revoked).await.expect(204);
+    tick(&app).await;
+    assert_eq!(app.world.count("api_keys").await, 2, "the audit log still says whose it was");
+    assert_eq!(app.get("/v1/api-keys").await.expect(200)["items"].as_array().unwrap().len(), 1);
+    app.world.clock.advance(Duration::from_secs(91 * 24 * 3600));
+    tick(&app).await;
+    assert_eq!(app.world.count("api_keys").await, 1);
+}

@@ -8,6 +8,7 @@ use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpMessage, HttpRequest};
 use chrono::{DateTime, Utc};
 use std::future::{Ready, ready};
+use std::net::IpAddr;
 
 /// What a caller proved who they are with. It may end while a response to the caller is still open.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -29,12 +30,18 @@ pub struct Caller {
     pub scopes: Vec<Scope>,
     /// Of a ticket: the credential of the caller who made it.
     pub credential: Credential,
+    /// Where the request comes from. `None`: that is not known.
+    pub address: Option<IpAddr>,
 }
 
 impl Caller {
+    pub fn new(organization: OrganizationId, actor: Actor, scopes: Vec<Scope>, credential: Credential) -> Self {
+        Self { organization, actor, scopes, credential, address: None }
+    }
+
     /// The caller of a request that came with a ticket of this organization: it may only read.
     pub(super) fn by_ticket(organization: OrganizationId, credential: Credential) -> Self {
-        Self { organization, actor: Actor::Ticket, scopes: vec![Scope::Read], credential }
+        Self::new(organization, Actor::Ticket, vec![Scope::Read], credential)
     }
 
     /// Whether the request came with a ticket: from a browser, which cannot set the header `Accept`.

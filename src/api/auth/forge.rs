@@ -5,12 +5,14 @@
 use super::caller::{Caller, Credential, Scope};
 use super::issuers::actor;
 use super::jwt::{self, Claims, refused};
+use crate::api::client;
 use crate::app::App;
 use crate::audit::Actor;
 use crate::db::system;
 use crate::error::{Error, Fault, Result};
 use crate::ids::OrganizationId;
 use crate::runs::forge_token::{self, StoredToken};
+use actix_web::dev::ServiceRequest;
 use actix_web::http::header::HeaderMap;
 use serde_json::Value;
 use url::Url;
@@ -33,16 +35,16 @@ pub struct Invocation {
 
 /// The caller that a verified invocation token names. The first call of an installation creates its organization. A
 /// system token in the call replaces the stored one.
-pub(super) async fn caller(app: &App, claims: &Claims, headers: &HeaderMap) -> Result<(Caller, Invocation)> {
+pub(super) async fn caller(app: &App, request: &ServiceRequest, claims: &Claims) -> Result<(Caller, Invocation)> {
     let installation = claims.get("app").and_then(|of| of.get("installationId")).and_then(Value::as_str);
     let installation = installation
         .filter(|id| !id.is_empty() && id.len() <= MAX_INSTALLATION_BYTES && id.bytes().all(|b| b.is_ascii_graphic()))
         .ok_or_else(|| refused("it has no installation (`app.installationId`)"))?;
     let api_base_url = api_base_url(app, claims)?;
-    let token = system_token(headers)?;
+    let token = system_token(request.headers())?;
     let subject = jwt::text(claims, "principal").unwrap_or(installation);
     let actor = actor(jwt::text(claims, "iss").unwrap_or_default(), subject);
-    let organization = organization(app, installation, claims, &actor).await?;
+    let organization = organization(app, request, (installation, claims), &actor).await?;
     let brought = match (token, api_base_url) {
         (None, _) => None,
         (Some(_), None) => return Err(refused("it has a system token but no `app.apiBaseUrl`")),
@@ -52,7 +54,7 @@ pub(super) async fn caller(app: &App, claims: &Claims, headers: &HeaderMap) -> R
         }
     };
     let credential = Credential::Token { ends_at: jwt::ends_at(claims) };
-    Ok((Caller { organization, actor, scopes: SCOPES.to_vec(), credential }, Invocation { brought }))
+    Ok((Caller::new(organization, actor, SCOPES.to_vec(), credential), Invocation { brought }))
 }
 
 /// The base URL of the installation's APIs: a site of Atlassian, or the operator's own origin.
@@ -73,9 +75,16 @@ fn system_token(headers: &HeaderMap) -> Result<Option<&str>> {
     Ok(Some(text))
 }
 
-async fn organization(app: &App, installation: &str, claims: &Claims, actor: &Actor) -> Result<OrganizationId> {
+async fn organization(
+    app: &App,
+    request: &ServiceRequest,
+    (installation, claims): (&str, &Claims),
+    actor: &Actor,
+) -> Result<OrganizationId> {
     let site = claims.get("context").and_then(|of| of.get("siteUrl")).and_then(Value::as_str).unwrap_or(installation);
     let name: String = format!("Forge {site}").chars().filter(|c| !c.is_control()).take(MAX_NAME_CHARACTERS).collect();
-    let new = system::NewOrganization { id: OrganizationId::new(&app.clock), external_id: installation, name: &name };
-    system::ensure_organization(&app.db, &new, actor, crate::ids::new_v7(&app.clock), app.clock.now()).await
+    let address = client::address(app, request).map(|address| address.to_string());
+    let id = OrganizationId::new(&app.clock);
+    let new = system::NewOrganization { id, external_id: installation, name: &name, actor, address };
+    system::ensure_organization(&app.db, new, crate::ids::new_v7(&app.clock), app.clock.now()).await
 }

@@ -2,6 +2,7 @@
 
 use super::caller::{Caller, Credential};
 use super::secret::{PresentedSecret, new_secret};
+use crate::api::client;
 use crate::app::App;
 use crate::audit::{Action, Actor};
 use crate::db::Transaction;
@@ -10,7 +11,7 @@ use crate::db::handovers::{self, HandoverRow};
 use crate::db::system;
 use crate::error::{Code, Error, Result};
 use crate::ids::{self, ConnectionId, HandoverId, OrganizationId};
-use actix_web::dev::Payload;
+use actix_web::dev::{Payload, ServiceRequest};
 use actix_web::{FromRequest, HttpMessage, HttpRequest};
 use serde_json::json;
 use std::future::{Ready, ready};
@@ -37,34 +38,34 @@ fn is_alive(app: &App, row: &HandoverRow) -> bool {
     row.revoked_at.is_none() && app.clock.now() < row.expires_at
 }
 
-pub(super) async fn authenticate(app: &App, presented: &PresentedSecret) -> Result<(Caller, Handover)> {
+pub(super) async fn authenticate(
+    app: &App,
+    request: &ServiceRequest,
+    presented: &PresentedSecret,
+) -> Result<(Caller, Handover)> {
     let id = HandoverId(presented.id);
     let Some((organization, row)) = system::find_handover(&app.db, id).await? else { return Err(invalid()) };
-    let caller = Caller {
-        organization,
-        actor: Actor::Handover(id),
-        scopes: Vec::new(),
-        credential: Credential::Token { ends_at: row.expires_at },
-    };
     if !presented.is(&row.secret_hash) || !is_alive(app, &row) {
-        refuse(app, &caller, id).await?;
+        refuse(app, request, organization, id).await?;
         return Err(invalid());
     }
+    let credential = Credential::Token { ends_at: row.expires_at };
+    let caller = Caller::new(organization, Actor::Handover(id), Vec::new(), credential);
     Ok((caller, Handover { id, connection: ConnectionId(row.connection_id) }))
 }
 
 /// Notes a use in vain. There are at most [`MAX_ATTEMPTS`] such notes, however often a link is tried.
-async fn refuse(app: &App, caller: &Caller, id: HandoverId) -> Result<()> {
-    let organization = caller.organization;
+async fn refuse(app: &App, request: &ServiceRequest, organization: OrganizationId, id: HandoverId) -> Result<()> {
     let event = AuditEventRow {
         organization_id: organization.0,
         id: ids::new_v7(&app.clock),
         at: app.clock.now(),
-        actor: caller.actor.clone(),
+        actor: Actor::Handover(id),
         action: Action::Refuse.into(),
         resource_kind: KIND.to_owned(),
         resource_id: Some(id.0),
         detail: json!({}),
+        address: client::address(app, request).map(|address| address.to_string()),
     };
     app.db
         .scoped(organization, async |tx| {

@@ -68,12 +68,9 @@ pub(super) async fn caller(app: &App, token: &VerifiedJwt<'_>) -> Result<Caller>
     };
     let may_have = |scope: &Scope| issuer.may_have(scope.as_str());
     let scopes = issuer.scopes_claim.as_deref().unwrap_or(SCOPES_CLAIM);
-    Ok(Caller {
-        organization,
-        actor: actor(&issuer.issuer, jwt::text(claims, "sub").unwrap_or_default()),
-        scopes: scopes_in(find(claims, scopes)).into_iter().filter(may_have).collect(),
-        credential: Credential::Token { ends_at: jwt::ends_at(claims) },
-    })
+    let actor = actor(&issuer.issuer, jwt::text(claims, "sub").unwrap_or_default());
+    let scopes = scopes_in(find(claims, scopes)).into_iter().filter(may_have).collect();
+    Ok(Caller::new(organization, actor, scopes, Credential::Token { ends_at: jwt::ends_at(claims) }))
 }
 
 pub(super) fn actor(issuer: &str, subject: &str) -> Actor {

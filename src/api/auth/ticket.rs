@@ -3,14 +3,18 @@
 
 use super::caller::{Caller, Credential};
 use super::is_still_valid;
+use super::refused::{self, Refused};
 use crate::app::App;
+use crate::audit::Actor;
 use crate::db::system::{self, TakenTicket};
 use crate::error::{Code, Error, Result};
 use crate::random::random_bytes;
+use actix_web::dev::ServiceRequest;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sha2::{Digest, Sha256};
 
+const KIND: &str = "tickets";
 /// The query parameter that carries a ticket.
 const PARAMETER: &str = "ticket=";
 
@@ -42,22 +46,25 @@ impl<'a> PresentedTicket<'a> {
     }
 
     /// Uses up the ticket. The caller belongs to the ticket's organization and may only read.
-    pub async fn redeem(&self, app: &App, path: &str) -> Result<Caller> {
+    pub async fn redeem(&self, app: &App, request: &ServiceRequest) -> Result<Caller> {
         let separator = if self.rest.is_empty() { "" } else { "?" };
-        let asked = format!("{path}{separator}{}", self.rest);
+        let asked = format!("{}{separator}{}", request.path(), self.rest);
         let taken = system::take_ticket(&app.db, &hash(self.ticket), &asked, app.clock.now()).await?;
         let taken = taken.map(|ticket| (ticket.organization, credential_of(&ticket)));
-        let refused = || {
+        let invalid = || {
             Error::new(
                 Code::TicketInvalid,
                 "The ticket was used before, is older than 60 seconds, or is for another path or query. Create a new \
                  one with POST /v1/tickets.",
             )
         };
-        let (organization, credential) = taken.ok_or_else(refused)?;
+        let (organization, credential) = taken.ok_or_else(invalid)?;
         // A ticket ends with the key or token of whoever made it.
         if !is_still_valid(app, credential).await? {
-            return Err(refused());
+            let in_vain =
+                Refused { organization, actor: Actor::Ticket, kind: KIND, id: None, reason: "credentialEnded" };
+            refused::record(app, request, in_vain).await?;
+            return Err(invalid());
         }
         Ok(Caller::by_ticket(organization, credential))
     }

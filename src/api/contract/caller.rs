@@ -79,7 +79,7 @@ async fn authenticate(app: &App, ticket: Option<&PresentedTicket<'_>>, request: 
         strangers.admit(address, credential.as_ref(), &app.clock)?;
     }
     let found = match ticket {
-        Some(ticket) => ticket.redeem(app, request.path()).await,
+        Some(ticket) => ticket.redeem(app, request).await,
         None => auth::authenticate(app, request).await,
     };
     match (&found, strangers, credential) {
@@ -90,7 +90,7 @@ async fn authenticate(app: &App, ticket: Option<&PresentedTicket<'_>>, request: 
         }
         _ => {}
     }
-    found
+    found.map(|caller| Caller { address, ..caller })
 }
 
 /// No key has this scope, not even an administrator's.

@@ -33,13 +33,15 @@ pub struct NewOrganization<'a> {
     pub id: OrganizationId,
     pub external_id: &'a str,
     pub name: &'a str,
+    pub actor: &'a Actor,
+    /// Where the caller's request came from.
+    pub address: Option<String>,
 }
 
 /// The organization with this external id; created if there is none.
 pub async fn ensure_organization(
     db: &Db,
-    new: &NewOrganization<'_>,
-    actor: &Actor,
+    new: NewOrganization<'_>,
     event_id: Uuid,
     now: DateTime<Utc>,
 ) -> Result<OrganizationId> {
@@ -71,11 +73,12 @@ pub async fn ensure_organization(
             organization_id: new.id.0,
             id: event_id,
             at: now,
-            actor: actor.clone(),
+            actor: new.actor.clone(),
             action: Action::Create.into(),
             resource_kind: "organizations".to_owned(),
             resource_id: Some(new.id.0),
             detail: serde_json::json!({"externalId": new.external_id}),
+            address: new.address.clone(),
         };
         audit_events::insert(tx, &event).await?;
         Ok(new.id)

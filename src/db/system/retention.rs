@@ -44,7 +44,7 @@ const OF_NEWER_CHECK: &str = " AND EXISTS (SELECT FROM connection_checks AS newe
     WHERE newer.organization_id = connection_checks.organization_id
         AND newer.connection_id = connection_checks.connection_id AND newer.id > connection_checks.id)";
 
-/// Removes what has expired: checks, audit events, deliveries to webhooks, idempotency keys, tickets, handovers, and workers that
+/// Removes what has expired: checks, audit events, revoked keys, deliveries to webhooks, idempotency keys, tickets, handovers, and workers that
 /// have stopped. At most `batch` rows of each.
 pub async fn clear_expired(
     db: &Db,
@@ -57,6 +57,7 @@ pub async fn clear_expired(
     for (table, column, before, also) in [
         ("connection_checks", "checked_at", records_before, OF_NEWER_CHECK),
         ("audit_events", "at", records_before, ""),
+        ("api_keys", "revoked_at", records_before, ""),
         ("webhook_deliveries", "created_at", records_before, ""),
         ("idempotency_keys", "created_at", keys_before, ""),
         ("tickets", "expires_at", now, ""),

@@ -99,6 +99,9 @@ async fn a_ticket_ends_with_the_key_that_made_it() {
     open(&app, &before).await.expect(200);
     app.delete(&format!("/v1/api-keys/{id}")).await.expect(204);
     open(&app, &after).await.problem(401, "ticket_invalid");
+    let refused = app.get("/v1/audit-events?resourceKind=tickets&action=refuse").await.expect(200);
+    let event = &refused["items"][0];
+    assert_eq!((&event["actor"], &event["detail"]), (&json!("ticket"), &json!({"reason": "credentialEnded"})));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -65,7 +65,10 @@ export function AuditLog() {
                 <td>
                   <Moment at={event.at} />
                 </td>
-                <td className="break">{sentence(actorOf(event.actor, names))}</td>
+                <td className="break">
+                  {sentence(actorOf(event.actor, names))}
+                  {event.address && <div className="small">{event.address}</div>}
+                </td>
                 <td>
                   {KINDS[event.resourceKind] ?? wordsOf(event.resourceKind)}: {ACTIONS[event.action] ?? wordsOf(event.action).toLowerCase()}
                 </td>
