@@ -1,6 +1,6 @@
 //! Organizations: the owners of every row. One that is being deleted is invisible here.
 
-use super::schema::{api_keys, organizations, tickets};
+use super::schema::{api_keys, organizations, removed_installations, tickets};
 use super::{Transaction, is_unique_violation};
 use crate::error::{Code, Error, Result};
 use crate::ids::OrganizationId;
@@ -79,8 +79,29 @@ pub async fn update(
     update.returning(OrganizationRow::as_returning()).get_result(tx).await.map_err(from_write)
 }
 
+/// Remembers that an installation is gone, if the organization is that of one: until when its tokens do not count any more.
+pub async fn remember_removal(tx: &mut Transaction, id: OrganizationId, now: DateTime<Utc>) -> Result<()> {
+    let external_id = organizations::table.find(id.0).select(organizations::external_id).first::<Option<String>>(tx);
+    let Some(external_id) = external_id.await.optional()?.flatten() else { return Ok(()) };
+    diesel::insert_into(removed_installations::table)
+        .values((removed_installations::external_id.eq(external_id), removed_installations::removed_at.eq(now)))
+        .on_conflict(removed_installations::external_id)
+        .do_update()
+        .set(removed_installations::removed_at.eq(now))
+        .execute(tx)
+        .await?;
+    Ok(())
+}
+
+/// When an installation was removed, as long as that is remembered.
+pub async fn removed_at(tx: &mut Transaction, external_id: &str) -> Result<Option<DateTime<Utc>>> {
+    let query = removed_installations::table.find(external_id).select(removed_installations::removed_at);
+    Ok(query.first(tx).await.optional()?)
+}
+
 /// Hides the organization and ends everybody's access to it; `system::clear_organization` removes the rest.
 pub async fn begin_deletion(tx: &mut Transaction, id: OrganizationId, now: DateTime<Utc>) -> Result<()> {
+    remember_removal(tx, id, now).await?;
     diesel::update(organizations::table.find(id.0))
         .set((
             organizations::deleting_at.eq(now),

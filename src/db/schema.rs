@@ -329,6 +329,13 @@ diesel::table! {
 }
 
 diesel::table! {
+    removed_installations (external_id) {
+        external_id -> Text,
+        removed_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
     run_changes (organization_id, run_id, seq) {
         organization_id -> Uuid,
         run_id -> Uuid,
@@ -526,6 +533,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     mirror_touched,
     mirrors,
     organizations,
+    removed_installations,
     run_changes,
     run_cursors,
     run_events,

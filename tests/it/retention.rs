@@ -133,3 +133,18 @@ async fn a_revoked_key_goes_when_its_time_is_over() {
     tick(&app).await;
     assert_eq!(app.world.count("api_keys").await, 1);
 }
+
+/// No token lives so long.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_removed_installation_is_remembered_for_a_day() {
+    let app = TestApp::start().await;
+    let path = app.create("/v1/organizations", &json!({"name": "Fabrikam", "externalId": "installation"})).await;
+    app.delete(&path).await.expect(204);
+    let remembered = "SELECT count(*) FROM removed_installations";
+    app.world.clock.advance(Duration::from_secs(23 * 3600));
+    tick(&app).await;
+    assert_eq!(app.text_of_all(remembered).await, "1");
+    app.world.clock.advance(Duration::from_secs(2 * 3600));
+    tick(&app).await;
+    assert_eq!(app.text_of_all(remembered).await, "0");
+}

@@ -85,6 +85,14 @@ async fn organization(
     let name: String = format!("Forge {site}").chars().filter(|c| !c.is_control()).take(MAX_NAME_CHARACTERS).collect();
     let address = client::address(app, request).map(|address| address.to_string());
     let id = OrganizationId::new(&app.clock);
-    let new = system::NewOrganization { id, external_id: installation, name: &name, actor, address };
-    system::ensure_organization(&app.db, new, crate::ids::new_v7(&app.clock), app.clock.now()).await
+    let new = system::NewOrganization {
+        id,
+        external_id: installation,
+        name: &name,
+        issued_at: jwt::issued_at(claims),
+        actor,
+        address,
+    };
+    let found = system::ensure_organization(&app.db, new, crate::ids::new_v7(&app.clock), app.clock.now()).await?;
+    found.ok_or_else(|| refused("its installation was removed since it was issued"))
 }

@@ -127,6 +127,11 @@ pub(super) fn check_times(claims: &Claims, now: DateTime<Utc>) -> Result<()> {
     Ok(())
 }
 
+/// When a token was issued, if it says so.
+pub(super) fn issued_at(claims: &Claims) -> Option<DateTime<Utc>> {
+    DateTime::from_timestamp(seconds(claims, "iat")? as i64, 0)
+}
+
 /// When a token with valid times is no longer accepted.
 pub(super) fn ends_at(claims: &Claims) -> DateTime<Utc> {
     let end = seconds(claims, "exp").unwrap_or_default() + LEEWAY_SECONDS;

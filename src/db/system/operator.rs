@@ -113,6 +113,7 @@ pub async fn begin_uninstall(
             || api_keys::has_any(tx, id).await?
             || destinations::has_other_than_forge(tx, id).await?;
         if is_of_others {
+            organizations::remember_removal(tx, id, now).await?;
             return Ok(None);
         }
         let imports = destinations::of_forge(tx, id, None).await?.len();

@@ -3,6 +3,7 @@
 use crate::audit::{Action, Actor};
 use crate::db::Db;
 use crate::db::audit_events::{self, AuditEventRow};
+use crate::db::organizations::removed_at;
 use crate::db::schema::organizations;
 use crate::error::Result;
 use crate::ids::OrganizationId;
@@ -33,25 +34,31 @@ pub struct NewOrganization<'a> {
     pub id: OrganizationId,
     pub external_id: &'a str,
     pub name: &'a str,
+    /// When the caller's token was issued; `None`: it does not say.
+    pub issued_at: Option<DateTime<Utc>>,
     pub actor: &'a Actor,
     /// Where the caller's request came from.
     pub address: Option<String>,
 }
 
-/// The organization with this external id; created if there is none.
+/// The organization with this external id; created if there is none. `None`: it was removed since the token was issued.
 pub async fn ensure_organization(
     db: &Db,
     new: NewOrganization<'_>,
     event_id: Uuid,
     now: DateTime<Utc>,
-) -> Result<OrganizationId> {
+) -> Result<Option<OrganizationId>> {
     let existing = || {
         let existing = organizations::table.filter(organizations::external_id.eq(new.external_id));
         existing.select(organizations::organization_id)
     };
     db.system(async |tx| {
+        let removed_at = removed_at(tx, new.external_id).await?;
+        if removed_at.is_some_and(|at| new.issued_at.is_none_or(|issued| issued < at)) {
+            return Ok(None);
+        }
         if let Some(existing) = existing().first(tx).await.optional()? {
-            return Ok(OrganizationId(existing));
+            return Ok(Some(OrganizationId(existing)));
         }
         let inserted = diesel::insert_into(organizations::table)
             .values((
@@ -67,7 +74,7 @@ pub async fn ensure_organization(
             .await?;
         if inserted == 0 {
             // Another process was faster.
-            return Ok(OrganizationId(existing().first(tx).await?));
+            return Ok(Some(OrganizationId(existing().first(tx).await?)));
         }
         let event = AuditEventRow {
             organization_id: new.id.0,
@@ -81,7 +88,7 @@ pub async fn ensure_organization(
             address: new.address.clone(),
         };
         audit_events::insert(tx, &event).await?;
-        Ok(new.id)
+        Ok(Some(new.id))
     })
     .await
 }

@@ -44,8 +44,8 @@ const OF_NEWER_CHECK: &str = " AND EXISTS (SELECT FROM connection_checks AS newe
     WHERE newer.organization_id = connection_checks.organization_id
         AND newer.connection_id = connection_checks.connection_id AND newer.id > connection_checks.id)";
 
-/// Removes what has expired: checks, audit events, revoked keys, deliveries to webhooks, idempotency keys, tickets, handovers, and workers that
-/// have stopped. At most `batch` rows of each.
+/// Removes what has expired: checks, audit events, revoked keys, deliveries to webhooks, idempotency keys, removed installations, tickets,
+/// handovers, and workers that have stopped. At most `batch` rows of each.
 pub async fn clear_expired(
     db: &Db,
     records_before: DateTime<Utc>,
@@ -60,6 +60,7 @@ pub async fn clear_expired(
         ("api_keys", "revoked_at", records_before, ""),
         ("webhook_deliveries", "created_at", records_before, ""),
         ("idempotency_keys", "created_at", keys_before, ""),
+        ("removed_installations", "removed_at", keys_before, ""),
         ("tickets", "expires_at", now, ""),
         ("handovers", "expires_at", records_before, ""),
         ("workers", "seen_at", workers_before, ""),

@@ -5,6 +5,7 @@ use crate::support::test_app::TestApp;
 use crate::support::world::ORGANIZATION;
 use reqwest::Method;
 use serde_json::{Value, json};
+use std::time::Duration;
 
 #[tokio::test]
 async fn an_import_source_is_started_and_stopped_by_its_id() {
@@ -109,12 +110,16 @@ async fn an_app_that_has_the_operators_organization_takes_only_its_own_along() {
     app.call(Method::PATCH, &format!("/v1/organizations/{ORGANIZATION}")).json(&own).send().await.expect(200);
     let (forge, kept) =
         (forge_destination(&app, "Forge", "source").await, app.create_filter(&json!({"name": "All"})).await);
+    let older = issuer.invocation_token(&app, &installation(1));
+    app.world.clock.advance(Duration::from_secs(1));
     let claims = changed(invocation(&app, &installation(1)), &json!({"principal": null}));
     let call = app.call_with(&issuer.key.sign(&claims), Method::POST, "/v1/forge/uninstall");
     let answer = call.header("x-forge-oauth-system", SYSTEM_TOKEN).send().await.expect(200);
     assert_eq!(answer, json!({"importsRemoved": 1, "organizationRemoved": false}));
     app.get(&forge).await.problem(404, "not_found");
     app.get(&format!("/v1/filters/{kept}")).await.expect(200);
+    let again = app.call_with(&older, Method::GET, "/v1/filters").header("x-forge-oauth-system", SYSTEM_TOKEN);
+    again.send().await.problem(401, "unauthenticated");
     assert_eq!(app.text_of_all("SELECT count(*) FROM forge_tokens").await, "0");
 }
 

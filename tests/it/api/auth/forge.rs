@@ -145,3 +145,39 @@ async fn a_refresh_needs_the_token_and_a_forge_app() {
     let call = app.call_with(&issuer.key.sign(&nowhere), Method::POST, "/v1/forge/refresh");
     call.header("x-forge-oauth-system", SYSTEM_TOKEN).send().await.problem(401, "unauthenticated");
 }
+
+#[tokio::test]
+async fn an_installation_that_was_removed_does_not_come_back_with_an_older_token() {
+    let (app, issuer) = start().await;
+    let call = async |token: &str, method: Method, path: &str| {
+        app.call_with(token, method, path).header("x-forge-oauth-system", SYSTEM_TOKEN).send().await
+    };
+    let token = |number: u32| issuer.invocation_token(&app, &installation(number));
+    let second = || app.world.clock.advance(Duration::from_secs(1));
+    let organizations = "SELECT count(*) FROM organizations WHERE external_id IS NOT NULL";
+    let (older, undated) = (token(1), changed(invocation(&app, &installation(1)), &json!({"iat": null, "nbf": null})));
+    call(&older, Method::GET, "/v1/filters").await.expect(200);
+    second();
+    call(&token(1), Method::POST, "/v1/forge/uninstall").await.expect(200);
+    for old in [&older, &issuer.key.sign(&undated)] {
+        let problem = call(old, Method::GET, "/v1/filters").await.problem(401, "unauthenticated");
+        assert!(problem["detail"].as_str().unwrap().contains("its installation was removed"), "{problem}");
+        assert_eq!(app.text_of_all(organizations).await, "0");
+        assert_eq!(app.text_of_all("SELECT count(*) FROM forge_tokens").await, "0");
+    }
+    call(&token(2), Method::GET, "/v1/filters").await.expect(200);
+    second();
+    call(&token(1), Method::GET, "/v1/filters").await.expect(200);
+    assert_eq!(app.text_of_all(organizations).await, "2", "it was installed again");
+    call(&older, Method::GET, "/v1/filters").await.problem(401, "unauthenticated");
+
+    // The same where the operator deletes it.
+    let listed = app.get("/v1/organizations").await.expect(200);
+    let of = |one: &&Value| one["externalId"] == json!(installation(2));
+    let id = listed["items"].as_array().unwrap().iter().find(of).unwrap()["id"].as_str().unwrap();
+    let older = token(2);
+    second();
+    app.delete(&format!("/v1/organizations/{id}")).await.expect(204);
+    call(&older, Method::GET, "/v1/filters").await.problem(401, "unauthenticated");
+    assert_eq!(app.text_of_all(organizations).await, "1");
+}
