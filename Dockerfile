@@ -3,9 +3,15 @@
 # embedded database; compose.yaml shows a complete installation.
 #
 # The base images are named by their tags, so each build takes their latest fixes. Where builds must be repeatable, name
-# them by digest: `docker buildx imagetools inspect debian:bookworm-slim` shows it.
+# them by digest, which `docker buildx imagetools inspect debian:bookworm-slim` shows:
+#
+#   docker build --build-arg RUNTIME_IMAGE=debian:bookworm-slim@sha256:… --build-arg RUST_IMAGE=… --build-arg NODE_IMAGE=… .
 
-FROM node:20-bookworm-slim AS console
+ARG NODE_IMAGE=node:20-bookworm-slim
+ARG RUST_IMAGE=rust:1.95-bookworm
+ARG RUNTIME_IMAGE=debian:bookworm-slim
+
+FROM ${NODE_IMAGE} AS console
 WORKDIR /src/console
 COPY console/package.json console/package-lock.json console/.npmrc ./
 RUN --mount=type=cache,target=/npm-cache npm ci --cache /npm-cache --no-fund --no-audit
@@ -13,7 +19,7 @@ COPY openapi/openapi.json /src/openapi/openapi.json
 COPY console .
 RUN npm run build
 
-FROM rust:1.95-bookworm AS build
+FROM ${RUST_IMAGE} AS build
 WORKDIR /src
 # `simulators` adds the commands `simulate`, `demo` and `bench`.
 ARG FEATURES=""
@@ -26,7 +32,7 @@ RUN --mount=type=cache,target=/src/target \
     --mount=type=cache,target=/usr/local/cargo/registry \
     cargo build --release --locked --package entra-assets --no-default-features --features "$FEATURES" && cp target/release/entra-assets /entra-assets
 
-FROM debian:bookworm-slim
+FROM ${RUNTIME_IMAGE}
 # The trusted certificate authorities; ENTRA_ASSETS_CA_FILE adds those of a proxy.
 RUN apt-get update \
     && apt-get install --yes --no-install-recommends ca-certificates \
