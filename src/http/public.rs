@@ -34,6 +34,13 @@ pub enum Refused {
     NoHttps,
     #[error("leads to a private or local address; only the operator can allow this, with ENTRA_ASSETS_WEBHOOK_ALLOW")]
     Private,
+    /// The same for a name that nobody knows and for one that leads inside: otherwise the answer would tell which inner names
+    /// exist.
+    #[error(
+        "its name leads nowhere, or to a private or local address; only the operator can allow the latter, with \
+         ENTRA_ASSETS_WEBHOOK_ALLOW"
+    )]
+    NoPublicName,
 }
 
 impl PublicClient {
@@ -107,9 +114,13 @@ struct PublicOnly;
 impl Resolve for PublicOnly {
     fn resolve(&self, name: Name) -> Resolving {
         Box::pin(async move {
-            let found: Vec<SocketAddr> = tokio::net::lookup_host((name.as_str(), 0)).await?.collect();
-            if !found.iter().all(|address| is_public(address.ip())) {
-                return Err(Refused::Private.into());
+            let found = tokio::net::lookup_host((name.as_str(), 0)).await;
+            if let Err(error) = &found {
+                tracing::debug!(host = name.as_str(), %error, "a name was not found");
+            }
+            let found: Vec<SocketAddr> = found.into_iter().flatten().collect();
+            if found.is_empty() || !found.iter().all(|address| is_public(address.ip())) {
+                return Err(Refused::NoPublicName.into());
             }
             let addresses: Addrs = Box::new(found.into_iter());
             Ok(addresses)
@@ -247,5 +258,13 @@ mod tests {
         let error = request.send().await.unwrap_err();
         let mut causes = std::iter::successors(std::error::Error::source(&error), |cause| cause.source());
         assert!(causes.any(|cause| cause.to_string().contains("private or local")), "{error:?}");
+    }
+
+    #[tokio::test]
+    async fn nobody_learns_which_inner_names_exist() {
+        let refused = async |name: &str| PublicOnly.resolve(name.parse().unwrap()).await.err().unwrap().to_string();
+        // No server is asked for such a label.
+        let unknown = format!("{}.example", "a".repeat(64));
+        assert_eq!(refused(&unknown).await, refused("localhost").await);
     }
 }
