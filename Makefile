@@ -5,6 +5,7 @@
 #   make test            check formatting, lints and documentation, and run all tests
 #   make contract        check the OpenAPI document with linters, a fuzzer and generated clients, deploy/, and the dependencies
 #   make docs-test       run the commands of docs/operations.md on a made-up machine
+#   make docs-test-debian  the same in a fresh Debian with systemd, as root; ARGS=BINARY for a released program
 #   make soak            run the tests that take long: kills, fuzzing, large directories
 #   make bench           measure runs and filters; ARGS="--users 20000 …" for one measurement of runs
 #   make screenshots     make the pictures of the documents anew, from the simulators
@@ -15,7 +16,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help screenshots console demo test fmt lint doc check-all contract docs-test soak bench openapi openapi-release image
+.PHONY: help screenshots console demo test fmt lint doc check-all contract docs-test docs-test-debian soak bench openapi openapi-release image
 
 ARGS ?=
 CARGO ?= cargo
@@ -48,6 +49,9 @@ contract:
 
 docs-test:
 	@$(WITH_POSTGRES) $(CARGO) build --quiet --locked && scripts/docs-test.sh
+
+docs-test-debian:
+	@$(if $(ARGS),,$(CARGO) build --quiet --locked &&) scripts/docs-test-debian.sh $(ARGS)
 
 screenshots:
 	@$(WITH_POSTGRES) scripts/contract.sh --screenshots

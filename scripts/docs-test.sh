@@ -154,10 +154,10 @@ start_postgres() {
     export PGHOST=$scratch/postgres PGPORT=$port PGUSER=postgres DATABASE_HOST=localhost:$port
 }
 
-# The commands of the document. Each block says where it stands, before it runs.
+# The commands of the document. Each block says where it stands, and when it runs.
 commands() {
     awk -v document="$document" '
-        /^```sh test$/ { tested = 1; printf "echo \"== %s:%d\"\n", document, NR; next }
+        /^```sh test$/ { tested = 1; printf "echo \"== %s:%d, after $SECONDS s\"\n", document, NR; next }
         /^```/ { tested = 0 }
         tested { print }' "$document"
 }
