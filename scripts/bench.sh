@@ -23,6 +23,8 @@ large)
     bench --users 20000 --groups 2000 --memberships 200000
     bench --users 200000 --groups 20000 --memberships 2000000
     bench --users 50000 --groups 10000 --memberships 1000000 --latency-ms 80 --quota L
+    # Every object type.
+    bench --users 200000 --groups 20000 --memberships 2000000 --types all
     # Growth of the cost per record: the simulators have no quota, and this setting lifts the limit of the service.
     export ENTRA_ASSETS_GRAPH_UNITS=10000000
     bench --users 20000 --groups 2000 --memberships 200000 --steps full

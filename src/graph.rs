@@ -28,6 +28,7 @@ pub use options::{BUDGET, RequestOptions};
 pub use page::{Complete, Next, Page, Pager};
 pub use query::{COUNTS_PER_BORDER, IDS_IN_A_QUERY, MAX_PAGE_SIZE, ids_filter, is_cheaper_by_id, ranges_of_users};
 pub use request::Body;
+pub use service::Service;
 pub use session::{Session, Usage};
 
 #[cfg(test)]

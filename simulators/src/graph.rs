@@ -165,14 +165,7 @@ impl GraphSim {
     /// Replaces the Application permissions of a scenario's app, consent included, at once.
     pub fn set_roles(&self, scenario: Scenario, names: &[&str]) {
         let now = self.sim.now();
-        self.change_app(scenario, |app| {
-            app.required.retain(|required| !required.application);
-            if let Some(principal) = &mut app.principal {
-                principal.assignments.clear();
-            }
-            app.require(names, true);
-            app.consent(now, now);
-        });
+        self.change_app(scenario, |app| app.grant(names, now));
     }
 
     pub fn add_fault(&self, fault: Fault) {

@@ -14,6 +14,7 @@ mod service;
 mod step;
 mod table;
 mod target;
+mod types;
 
 use super::output;
 use super::simulate::QuotaArg;

@@ -41,8 +41,8 @@ pub fn kind_of(url: &Url) -> Kind {
 fn base_units(shape: &[&str]) -> f64 {
     match shape {
         [.., "delta"] => DELTA_UNITS,
-        [.., "transitiveMembers"] => 5.0,
-        [.., "members"] | ["subscribedSkus"] => 3.0,
+        ["groups", "{id}", "transitiveMembers"] => 5.0,
+        ["groups", "{id}", "members"] | ["subscribedSkus"] => 3.0,
         ["users"] | ["users", "{id}"] => 2.0,
         ["users", "{id}", "memberOf" | "transitiveMemberOf" | "ownedObjects" | "licenseDetails"] => 2.0,
         ["applications" | "oauth2PermissionGrants", ..] | ["servicePrincipals", "{id}", ..] => 2.0,
@@ -71,6 +71,9 @@ mod tests {
         assert_eq!(kind(&format!("{members}?$top=19&$select=id")).estimate, 1.0);
         assert_eq!(kind("users/delta?$select=id").estimate, 5.0);
         assert_eq!(kind("subscribedSkus?$select=id").estimate, 2.0);
+        // The table names the members of groups only.
+        let members = "directory/administrativeUnits/11111111-1111-1111-1111-111111111111/members";
+        assert_eq!(kind(&format!("{members}?$top=999&$select=id")).estimate, 1.0);
     }
 
     #[test]

@@ -5,6 +5,7 @@
 //! | `POST /_sim/faults` | a fault, or a list of them: see [`Fault`]; `DELETE` clears all |
 //! | `POST /_sim/refusals` | `{"feature":"count","status":501}`; without a status: supported again |
 //! | `POST /_sim/token-errors` | `{"tenant":"healthy","aadsts":7000222,"tail":"lines"}`; without a number: none |
+//! | `POST /_sim/permissions` | `{"tenant":"healthy","granted":["User.Read.All"]}`: the Application permissions of its app, from now on |
 //! | `POST /_sim/quota` | `{"units":8000,"retryAfter":"decimal"}`; without units: none |
 //! | `POST /_sim/latency` | `{"millis":80}` |
 //! | `POST /_sim/changes` | `{"share":0.01}`: changes that part of the directory, see [`Directory::churn`]; or `{"users":500,"groups":100}`, see [`Directory::alter`] |
@@ -15,10 +16,11 @@
 
 use super::answer::{Answer, Problem};
 use super::fault::Fault;
+use super::permission;
 use super::quota::{Quota, RetryAfterForm};
 use super::scenario::Scenario;
 use super::sim::{Feature, Sim};
-use super::tenant::{Tail, TokenError};
+use super::tenant::{Tail, Tenant, TokenError};
 use crate::seed::words::SKUS;
 use crate::seed::{Directory, Edges, ObjectKind};
 use serde::Deserialize;
@@ -48,6 +50,13 @@ struct TokenErrorOrder {
     aadsts: Option<u32>,
     #[serde(default)]
     tail: Tail,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PermissionOrder {
+    tenant: String,
+    granted: Vec<String>,
 }
 
 #[derive(Deserialize)]
@@ -104,6 +113,7 @@ pub fn control(sim: &Sim, method: &str, path: &str, query: &str, body: &[u8]) ->
             Answer::empty(204)
         }),
         ("POST", ["token-errors"]) => read(body).and_then(|order| token_error(sim, &order)),
+        ("POST", ["permissions"]) => read(body).and_then(|order| permissions(sim, &order)),
         ("POST", ["quota"]) => read(body).map(|order: QuotaOrder| {
             *sim.quota.lock().unwrap_or_else(PoisonError::into_inner) = order.units.map(Quota::Units);
             *sim.retry_after.lock().unwrap_or_else(PoisonError::into_inner) = order.retry_after;
@@ -157,12 +167,26 @@ fn with(sim: &Sim, look: impl FnOnce(&Directory) -> Value) -> Answer {
 }
 
 fn token_error(sim: &Sim, order: &TokenErrorOrder) -> Result<Answer, Problem> {
-    let scenario: Scenario = order.tenant.parse().map_err(Problem::bad_request)?;
+    change_tenant(sim, &order.tenant, |tenant| {
+        tenant.token_error = order.aadsts.map(|aadsts| TokenError { aadsts });
+        tenant.tail = order.tail;
+    })
+}
+
+fn permissions(sim: &Sim, order: &PermissionOrder) -> Result<Answer, Problem> {
+    let names: Vec<&str> = order.granted.iter().map(String::as_str).collect();
+    if let Some(unknown) = names.iter().find(|name| permission::by_name(name).is_none()) {
+        return Err(Problem::bad_request(format!("there is no simulated permission {unknown:?}")));
+    }
+    let now = sim.now();
+    change_tenant(sim, &order.tenant, |tenant| tenant.apps.iter_mut().take(1).for_each(|app| app.grant(&names, now)))
+}
+
+fn change_tenant(sim: &Sim, name: &str, change: impl FnOnce(&mut Tenant)) -> Result<Answer, Problem> {
+    let scenario: Scenario = name.parse().map_err(Problem::bad_request)?;
     let mut tenants = sim.write_tenants();
     let tenant = tenants.iter_mut().find(|tenant| tenant.id == scenario.tenant_id());
-    let tenant = tenant.ok_or_else(|| Problem::not_found(&order.tenant))?;
-    tenant.token_error = order.aadsts.map(|aadsts| TokenError { aadsts });
-    tenant.tail = order.tail;
+    change(tenant.ok_or_else(|| Problem::not_found(name))?);
     Ok(Answer::empty(204))
 }
 

@@ -8,7 +8,7 @@ use super::permission::{self as may, AnyOf};
 use super::request::Request;
 use super::shape::MAX_EXPAND;
 use super::sim::{Feature, Sim};
-use crate::seed::Record;
+use crate::seed::{Directory, Record};
 use serde_json::{Map, Value, json};
 use std::sync::PoisonError;
 use uuid::Uuid;
@@ -153,16 +153,11 @@ pub fn route(sim: &Sim, request: &Request<'_>) -> Option<Answered> {
 fn answer(sim: &Sim, request: &Request<'_>, collection: &Collection, rest: &[&str]) -> Answered {
     request.token.needs(collection.permissions)?;
     // The app registrations of the tenant stand before those that belong to the directory alone.
-    let mut records = super::apps::as_records(sim, request, collection.path)?;
-    {
-        let directory = request.token.directory.read().unwrap_or_else(PoisonError::into_inner);
-        records.extend(directory.records(collection.path).iter().cloned());
-        let is_there = |id: &Uuid| directory.find(*id).is_none_or(|found| directory.is_live(found));
-        let related = records.iter_mut().flat_map(|record| record.relations.values_mut());
-        related.for_each(|objects| objects.retain(|(_, id)| is_there(id)));
-    }
+    let of_tenant = super::apps::as_records(sim, request, collection.path)?;
+    let directory = request.token.directory.read().unwrap_or_else(PoisonError::into_inner);
+    let records: Vec<&Record> = of_tenant.iter().chain(directory.records(collection.path)).collect();
     match rest {
-        [] => list(sim, request, collection, &records),
+        [] => list(sim, request, collection, &directory, &records),
         ["$count"] => count(sim, request, collection, &records),
         [key] => {
             let shape = Shape::of(sim, request, collection, &records)?;
@@ -170,7 +165,7 @@ fn answer(sim: &Sim, request: &Request<'_>, collection: &Collection, rest: &[&st
             let mut whole = Map::new();
             let context = format!("{}/{}/$metadata#{}/$entity", request.origin, request.version(), collection.path);
             whole.insert("@odata.context".to_owned(), json!(context));
-            whole.extend(shape.write(record));
+            whole.extend(shape.write(&directory, record));
             Ok(Answer::value(200, &Value::Object(whole)))
         }
         [key, relation] => {
@@ -183,20 +178,32 @@ fn answer(sim: &Sim, request: &Request<'_>, collection: &Collection, rest: &[&st
             if let Some(Value::Array(items)) = record.properties.get(*relation) {
                 return request.value_page(relation, items);
             }
-            let related = record.relations.get(*relation).into_iter().flatten();
-            let items: Vec<Value> = related.map(|(kind, id)| json!({"@odata.type": kind, "id": id})).collect();
+            let items: Vec<Value> = related(&directory, record, relation).collect();
             request.value_page("directoryObjects", &items)
         }
         _ => Err(Problem::bad_request("Resource not found for the segment.")),
     }
 }
 
-fn find<'r>(records: &'r [Record], key: &str) -> Result<&'r Record, Problem> {
+fn find<'r>(records: &[&'r Record], key: &str) -> Result<&'r Record, Problem> {
     let id = Uuid::parse_str(key).ok();
-    records.iter().find(|record| Some(record.id) == id).ok_or_else(|| Problem::not_found(key))
+    records.iter().copied().find(|record| Some(record.id) == id).ok_or_else(|| Problem::not_found(key))
 }
 
-fn list(sim: &Sim, request: &Request<'_>, collection: &Collection, records: &[Record]) -> Answered {
+/// The objects that a record is related with, but for those of the directory that were deleted.
+fn related<'r>(directory: &'r Directory, record: &'r Record, relation: &str) -> impl Iterator<Item = Value> + use<'r> {
+    let is_there = |id: &Uuid| directory.find(*id).is_none_or(|found| directory.is_live(found));
+    let objects = record.relations.get(relation).into_iter().flatten().filter(move |(_, id)| is_there(id));
+    objects.map(|(kind, id)| json!({"@odata.type": kind, "id": id}))
+}
+
+fn list(
+    sim: &Sim,
+    request: &Request<'_>,
+    collection: &Collection,
+    directory: &Directory,
+    records: &[&Record],
+) -> Answered {
     sim.check_top(&request.query, collection.path)?;
     let shape = Shape::of(sim, request, collection, records)?;
     let advanced = request.advanced() && collection.is_directory;
@@ -205,13 +212,13 @@ fn list(sim: &Sim, request: &Request<'_>, collection: &Collection, records: &[Re
         return Err(Problem::unsupported_query(message));
     }
     let found = matching(sim, request, collection, records, advanced)?;
-    let items: Vec<Value> = found.iter().map(|record| Value::Object(shape.write(record))).collect();
-    let count = (advanced && !request.query.has("$skiptoken")).then_some(items.len() as u64);
-    request.counted_page(collection.path, &items, count)
+    let count = (advanced && !request.query.has("$skiptoken")).then_some(found.len() as u64);
+    let item = |n: usize| found.get(n).map_or(Value::Null, |record| Value::Object(shape.write(directory, record)));
+    request.counted_page(collection.path, found.len(), count, item)
 }
 
 /// A number as plain text.
-fn count(sim: &Sim, request: &Request<'_>, collection: &Collection, records: &[Record]) -> Answered {
+fn count(sim: &Sim, request: &Request<'_>, collection: &Collection, records: &[&Record]) -> Answered {
     if !request.eventual || !collection.is_directory {
         return Err(Problem::bad_request("$count is not currently supported."));
     }
@@ -224,7 +231,7 @@ fn matching<'r>(
     sim: &Sim,
     request: &Request<'_>,
     collection: &Collection,
-    records: &'r [Record],
+    records: &[&'r Record],
     advanced: bool,
 ) -> Result<Vec<&'r Record>, Problem> {
     let text = request.query.get("$filter");
@@ -250,7 +257,7 @@ fn matching<'r>(
         condition.as_ref().is_none_or(|condition| condition.holds(record))
             && search.as_ref().is_none_or(|search| contains(record, search))
     };
-    Ok(records.iter().filter(is_wanted).collect())
+    Ok(records.iter().copied().filter(is_wanted).collect())
 }
 
 /// What is written of a record.
@@ -260,10 +267,10 @@ struct Shape {
 }
 
 impl Shape {
-    fn of(sim: &Sim, request: &Request<'_>, collection: &Collection, records: &[Record]) -> Result<Self, Problem> {
+    fn of(sim: &Sim, request: &Request<'_>, collection: &Collection, records: &[&Record]) -> Result<Self, Problem> {
         let names = request.query.select();
         let known = |name: &str| {
-            let is_known = |record: &Record| record.properties.contains_key(name);
+            let is_known = |record: &&Record| record.properties.contains_key(name);
             records.is_empty() || (records.iter().any(is_known) && !collection.relations.contains(&name))
         };
         if let Some(unknown) = names.iter().flatten().find(|name| !known(name)) {
@@ -284,7 +291,7 @@ impl Shape {
         }
     }
 
-    fn write(&self, record: &Record) -> Map<String, Value> {
+    fn write(&self, directory: &Directory, record: &Record) -> Map<String, Value> {
         let is_relation = |name: &str| name == "federatedIdentityCredentials";
         let is_wanted = |name: &str| match &self.names {
             Some(names) => names.iter().any(|wanted| wanted == name),
@@ -293,10 +300,9 @@ impl Shape {
         let properties = record.properties.iter().filter(|(name, _)| is_wanted(name) && !is_relation(name));
         let mut map: Map<String, Value> = properties.map(|(name, value)| (name.clone(), value.clone())).collect();
         if let Some(expand) = self.expand {
-            let related = record.relations.get(expand).into_iter().flatten().take(MAX_EXPAND);
             let items = match record.properties.get(expand) {
                 Some(items) => items.clone(),
-                None => related.map(|(kind, id)| json!({"@odata.type": kind, "id": id})).collect(),
+                None => related(directory, record, expand).take(MAX_EXPAND).collect(),
             };
             map.insert(expand.to_owned(), items);
         }

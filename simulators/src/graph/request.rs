@@ -111,18 +111,23 @@ impl Request<'_> {
 
     /// A page of a list of JSON values, with a next link if there are more. A page has 100 unless `$top` says otherwise.
     pub fn value_page(&self, context: &str, items: &[Value]) -> Result<Answer, Problem> {
-        self.counted_page(context, items, None)
+        self.counted_page(context, items.len(), None, |n| items.get(n).cloned().unwrap_or_default())
     }
 
-    /// The same with the count of an advanced query.
-    pub fn counted_page(&self, context: &str, items: &[Value], count: Option<u64>) -> Result<Answer, Problem> {
+    /// The same with the count of an advanced query, of so many items, each made when it is written.
+    pub fn counted_page(
+        &self,
+        context: &str,
+        items: usize,
+        count: Option<u64>,
+        item: impl Fn(usize) -> Value,
+    ) -> Result<Answer, Problem> {
         let size = self.query.page_size(100, 999)?;
         let [start, ..] = self.position()?;
         let write = |out: &mut Vec<u8>, n: u64| {
-            let item = usize::try_from(n).ok().and_then(|n| items.get(n));
-            out.extend_from_slice(item.unwrap_or(&Value::Null).to_string().as_bytes());
+            out.extend_from_slice(item(n as usize).to_string().as_bytes());
         };
-        Ok(self.page(context, size, count, start..items.len() as u64, write))
+        Ok(self.page(context, size, count, start..items as u64, write))
     }
 
     /// Leaves only the members that `$select` names in each object.

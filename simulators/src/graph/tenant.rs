@@ -145,6 +145,16 @@ impl App {
         }
     }
 
+    /// Replaces the Application permissions, consent included, at once.
+    pub fn grant(&mut self, names: &[&str], now: DateTime<Utc>) {
+        self.required.retain(|required| !required.application);
+        if let Some(principal) = &mut self.principal {
+            principal.assignments.clear();
+        }
+        self.require(names, true);
+        self.consent(now, now);
+    }
+
     /// «Grant admin consent»: everything that was added is granted.
     pub fn consent(&mut self, now: DateTime<Utc>, effective: DateTime<Utc>) {
         let Some(principal) = &mut self.principal else { return };

@@ -3,6 +3,7 @@
 use super::process::Scratch;
 use super::step::Step;
 use super::target::{Simulators, Target};
+use super::types::Types;
 use crate::cli::simulate::DirectoryArgs;
 use crate::config::HostSettings;
 use anyhow::{Result, bail};
@@ -22,6 +23,9 @@ pub struct BenchArgs {
     /// Steps to measure, in this order.
     #[arg(long, value_enum, value_delimiter = ',', default_values_t = Step::ALL)]
     pub(super) steps: Vec<Step>,
+    /// Object types that the measured job imports.
+    #[arg(long, value_enum, default_value_t = Types::Usual)]
+    pub(super) types: Types,
     /// Only download the pages that a full run reads, with the same HTTP client, and discard them.
     #[arg(long)]
     pub(super) download_only: bool,
@@ -67,7 +71,7 @@ impl BenchArgs {
             if !self.uses_simulators() {
                 bail!("give all three of --login-url, --graph-url and --assets-url, or none for the simulators");
             }
-            return Simulators::start(&self.directory, scratch).await;
+            return Simulators::start(&self.directory, self.types, scratch).await;
         };
         let (Some(tenant), Some(client), Some(secret), Some(token)) =
             (&self.tenant_id, &self.client_id, &self.client_secret, &self.assets_token)
@@ -82,6 +86,7 @@ impl BenchArgs {
             client_id: client.clone(),
             client_secret: secret.clone(),
             assets_token: token.clone(),
+            types: self.types,
             simulators: None,
         })
     }

@@ -3,11 +3,11 @@
 use super::step::Step;
 use super::table::Measured;
 use super::target::Target;
+use super::types::List;
 use crate::clock::Clock;
 use crate::config::HttpSettings;
 use crate::directory::ObjectType;
 use crate::http;
-use crate::mapping::{Mapping, Memberships, ReferenceTemplate, Selection};
 use anyhow::{Context, Result};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use secrecy::ExposeSecret;
@@ -16,7 +16,7 @@ use serde_json::value::RawValue;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-/// Groups whose members are asked for at once.
+/// Lists of single objects, such as the members of a group, that are asked for at once.
 const AT_ONCE: usize = 128;
 
 struct Download {
@@ -46,32 +46,31 @@ pub(super) async fn measure(target: &Target) -> Result<Measured> {
     let download = Download { client, token, requests: AtomicU64::new(0) };
     let clock = Clock::system();
     let started = clock.instant();
-    let select = |object_type: ObjectType| {
-        let mapping = Mapping::new(&Selection::default(), Memberships::default(), ReferenceTemplate::ArrayPlaceholder);
-        mapping.select(object_type).join(",")
-    };
+    let mapping = target.types.mapping();
+    let select = |object_type: ObjectType| mapping.select(object_type).join(",");
     let base = target.graph.join("v1.0/")?;
     let users = format!("{base}users?$top=999&$select={}&$expand=manager($select=id)", select(ObjectType::Users));
     let groups = format!("{base}groups?$top=999&$select={}&$expand=owners($select=id)", select(ObjectType::Groups));
-    let licenses = format!("{base}subscribedSkus?$select={}", select(ObjectType::Licenses));
+    let others = async {
+        let mut number = 0;
+        for list in target.types.lists() {
+            number += download.list(base.as_str(), &list).await?;
+        }
+        Ok::<u64, anyhow::Error>(number)
+    };
     let memberships = async {
         let groups = download.ids(&groups).await?;
         let number = groups.len() as u64;
-        let members = groups.into_iter().map(|group| {
-            let (download, base) = (&download, &base);
-            async move { download.count(&format!("{base}groups/{group}/members?$top=999&$select=id")).await }
-        });
-        let members: Vec<u64> = stream::iter(members).buffer_unordered(AT_ONCE).try_collect().await?;
-        Ok::<u64, anyhow::Error>(number + members.iter().sum::<u64>())
+        let members = groups.iter().map(|group| format!("{base}groups/{group}/members?$top=999&$select=id"));
+        Ok::<u64, anyhow::Error>(number + download.count_all(members.collect()).await?)
     };
-    let (users, memberships, licenses) =
-        tokio::try_join!(download.count(&users), memberships, download.count(&licenses))?;
+    let (users, memberships, others) = tokio::try_join!(download.count(&users), memberships, others)?;
     let wall = clock.elapsed_since(started);
     Ok(Measured {
         wall_seconds: Some(wall.as_secs_f64()),
         collect_seconds: Some(wall.as_secs_f64()),
         requests: Some(download.requests.into_inner() as f64),
-        objects_collected: Some((users + memberships + licenses) as f64),
+        objects_collected: Some((users + memberships + others) as f64),
         ..Measured::new(Step::Download)
     })
 }
@@ -100,6 +99,25 @@ impl Download {
             next = page.next;
         }
         Ok(number)
+    }
+
+    /// The number of objects of all these collections.
+    async fn count_all(&self, firsts: Vec<String>) -> Result<u64> {
+        let counts = firsts.into_iter().map(|first| async move { self.count(&first).await });
+        let counts: Vec<u64> = stream::iter(counts).buffer_unordered(AT_ONCE).try_collect().await?;
+        Ok(counts.iter().sum())
+    }
+
+    /// The number of objects of a list, with what is asked for of each of them.
+    async fn list(&self, base: &str, list: &List) -> Result<u64> {
+        let first = format!("{base}{}", list.path);
+        if list.each.is_empty() {
+            return self.count(&first).await;
+        }
+        let ids = self.ids(&first).await?;
+        let each = list.each.iter().flat_map(|each| ids.iter().map(move |id| each.path.replace("{id}", id)));
+        self.count_all(each.map(|path| format!("{base}{path}")).collect()).await?;
+        Ok(ids.len() as u64)
     }
 
     /// The ids of a collection.

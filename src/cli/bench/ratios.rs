@@ -14,6 +14,7 @@ pub(super) fn ratios(rows: &[Measured]) -> Vec<Ratio> {
     let (nothing, changed) = (of(Step::Nothing), of(Step::Changed));
     let found = [
         ("full: collect ÷ floor", divide(full.and_then(|m| m.collect_seconds), full.and_then(|m| m.floor_seconds))),
+        ("full: requests ÷ planned", divide(full.and_then(|m| m.requests), full.and_then(|m| m.planned_requests))),
         ("full: units ÷ planned P", divide(full.and_then(|m| m.units), full.and_then(|m| m.planned_units))),
         ("full: 429s ÷ requests", divide(full.and_then(|m| m.throttled), full.and_then(|m| m.requests))),
         (

@@ -44,7 +44,7 @@ impl Job {
         let destination = calls.create("/v1/destinations", &destination).await.context("the destination")?;
         let job = json!({
             "name": "Bench", "connectionId": connection, "destinationId": destination, "deliver": "changes",
-            "objects": {"users": {"enabled": true}, "groups": {"enabled": true}, "licenses": {"enabled": true}},
+            "objects": target.types.selection(),
         });
         let id = calls.create("/v1/jobs", &job).await.context("the job")?;
         calls.post(&format!("/v1/jobs/{id}/schema"), &json!({})).await.context("the schema")?;
@@ -83,6 +83,7 @@ impl Job {
         };
         if matches!(step, Step::Full | Step::Repeat) {
             let plan = Plan::of(target, service, &self.id, &run).await?;
+            measured.planned_requests = Some(plan.requests as f64);
             measured.planned_units = Some(plan.units as f64);
             measured.floor_seconds = Some(plan.floor());
         }
@@ -223,10 +224,10 @@ fn add_stages(measured: &mut Measured, run: &Value, events: &[Value]) -> Result<
     measured.collect_seconds = seconds.next().flatten();
     measured.diff_seconds = seconds.next().flatten();
     measured.deliver_seconds = seconds.next().flatten();
-    let read = |name: &str| run["counts"][name]["read"].as_f64().unwrap_or(0.0);
-    let read = ["users", "groups", "licenses", "devices", "memberships"].map(read);
-    measured.objects_collected = Some(read.iter().sum());
-    measured.objects_compared = Some(read[..4].iter().sum());
+    let counts = run["counts"].as_object().into_iter().flatten();
+    let read: f64 = counts.filter_map(|(_, of_type)| of_type["read"].as_f64()).sum();
+    measured.objects_collected = Some(read);
+    measured.objects_compared = Some(read - run["counts"]["memberships"]["read"].as_f64().unwrap_or(0.0));
     measured.objects_delivered = Some(stages[2].done);
     Ok(())
 }

@@ -19,6 +19,7 @@ pub(super) struct Measured {
     /// Of the service since it started.
     pub(super) peak_megabytes: Option<f64>,
     pub(super) requests: Option<f64>,
+    pub(super) planned_requests: Option<f64>,
     pub(super) units: Option<f64>,
     pub(super) planned_units: Option<f64>,
     pub(super) floor_seconds: Option<f64>,
@@ -32,7 +33,7 @@ pub(super) struct Measured {
 /// A column: its heading, its number, and the digits behind the point.
 type Column = (&'static str, fn(&Measured) -> Option<f64>, usize);
 
-const COLUMNS: [Column; 16] = [
+const COLUMNS: [Column; 17] = [
     ("wall s", |m| m.wall_seconds, 2),
     ("collect s", |m| m.collect_seconds, 2),
     ("diff s", |m| m.diff_seconds, 2),
@@ -40,6 +41,7 @@ const COLUMNS: [Column; 16] = [
     ("CPU s", |m| m.cpu_seconds, 2),
     ("peak MB", |m| m.peak_megabytes, 0),
     ("requests", |m| m.requests, 0),
+    ("planned requests", |m| m.planned_requests, 0),
     ("units", |m| m.units, 0),
     ("planned P", |m| m.planned_units, 0),
     ("floor s", |m| m.floor_seconds, 2),
@@ -66,6 +68,7 @@ impl Measured {
             cpu_seconds: None,
             peak_megabytes: None,
             requests: None,
+            planned_requests: None,
             units: None,
             planned_units: None,
             floor_seconds: None,
@@ -100,6 +103,7 @@ pub(super) fn medians(repetitions: &[Vec<Measured>]) -> Vec<Measured> {
                 cpu_seconds: of(|m| m.cpu_seconds),
                 peak_megabytes: of(|m| m.peak_megabytes),
                 requests: of(|m| m.requests),
+                planned_requests: of(|m| m.planned_requests),
                 units: of(|m| m.units),
                 planned_units: of(|m| m.planned_units),
                 floor_seconds: of(|m| m.floor_seconds),

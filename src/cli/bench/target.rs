@@ -1,12 +1,13 @@
 //! The servers that the service reads and writes: the simulators in a separate process, or other servers.
 
 use super::process::{Process, Scratch};
+use super::types::Types;
 use crate::cli::simulate::{DirectoryArgs, QuotaArg};
 use crate::config::HttpSettings;
 use crate::http;
 use anyhow::{Context, Result};
 use secrecy::SecretString;
-use serde_json::Value;
+use serde_json::{Value, json};
 use url::Url;
 
 /// Where everything is, and how to sign in there.
@@ -18,6 +19,8 @@ pub(super) struct Target {
     pub(super) client_id: String,
     pub(super) client_secret: SecretString,
     pub(super) assets_token: SecretString,
+    /// What the job imports.
+    pub(super) types: Types,
     /// `None` with other servers.
     pub(super) simulators: Option<Simulators>,
 }
@@ -30,7 +33,7 @@ pub(super) struct Simulators {
 }
 
 impl Simulators {
-    pub(super) async fn start(directory: &DirectoryArgs, scratch: &Scratch) -> Result<Target> {
+    pub(super) async fn start(directory: &DirectoryArgs, types: Types, scratch: &Scratch) -> Result<Target> {
         let quota = match directory.quota {
             QuotaArg::None => "none",
             QuotaArg::S => "s",
@@ -58,6 +61,10 @@ impl Simulators {
             let text = healthy.and_then(|tenant| tenant[name].as_str());
             Ok::<_, anyhow::Error>(text.with_context(|| format!("the simulator returned no {name}"))?.to_owned())
         };
+        if types == Types::All {
+            let order = json!({"tenant": "healthy", "granted": Types::permissions()});
+            simulators.order("_sim/permissions", &order).await?;
+        }
         let access = simulators.get(&assets, "_sim").await?;
         let token = access["sources"][0]["token"].as_str().context("the simulator returned no token")?;
         Ok(Target {
@@ -68,12 +75,18 @@ impl Simulators {
             client_id: entered("clientId")?,
             client_secret: entered("clientSecret")?.into(),
             assets_token: token.to_owned().into(),
+            types,
             simulators: Some(simulators),
         })
     }
 
     async fn get(&self, origin: &Url, path: &str) -> Result<Value> {
         Ok(self.client.get(origin.join(path)?).send().await?.error_for_status()?.json().await?)
+    }
+
+    async fn order(&self, path: &str, order: &Value) -> Result<()> {
+        self.client.post(self.graph.join(path)?).json(order).send().await?.error_for_status()?;
+        Ok(())
     }
 
     /// The counts of the simulated directory.
@@ -88,8 +101,6 @@ impl Simulators {
 
     /// Changes the directory.
     pub(super) async fn change(&self, order: &Value) -> Result<()> {
-        let changes = self.client.post(self.graph.join("_sim/changes")?).json(order);
-        changes.send().await?.error_for_status()?;
-        Ok(())
+        self.order("_sim/changes", order).await
     }
 }

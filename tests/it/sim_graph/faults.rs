@@ -120,6 +120,16 @@ async fn the_control_side_takes_orders_and_tells_the_truth() {
     );
     let requests: Value = control(Method::GET, "/_sim/requests").send().await.unwrap().json().await.unwrap();
     assert_eq!(requests["counters"]["requests"], 4);
+    let order = json!({"tenant": "healthy", "granted": ["Device.Read.All"]});
+    assert_eq!(control(Method::POST, "/_sim/permissions").json(&order).send().await.unwrap().status(), 204);
+    let (_, token) = graph.ask_token(&Scenario::Healthy.credentials()).await;
+    let ask = async |path: &str| {
+        let request = control(Method::GET, path).bearer_auth(token["access_token"].as_str().unwrap());
+        request.send().await.unwrap().status().as_u16()
+    };
+    assert_eq!((ask("/v1.0/devices").await, ask("/v1.0/users").await), (200, 403));
+    let unknown = json!({"tenant": "healthy", "granted": ["Users.Read.All"]});
+    assert_eq!(control(Method::POST, "/_sim/permissions").json(&unknown).send().await.unwrap().status(), 400);
     let order = json!({"tenant": "healthy", "aadsts": 7_000_222, "tail": "lines"});
     control(Method::POST, "/_sim/token-errors").json(&order).send().await.unwrap();
     assert_eq!(graph.ask_token(&Scenario::Healthy.credentials()).await.0, 401);

@@ -1,4 +1,5 @@
 //! Administrative units: one with members of every type, one with restricted management, one by a rule, one that is empty.
+//! A large directory has more, one for some thousands of users.
 
 use super::parts::{object, users};
 use crate::seed::directory::Directory;
@@ -6,6 +7,10 @@ use crate::seed::object::{ObjectKind, Ref};
 use crate::seed::random::Random;
 use crate::seed::record::Record;
 use serde_json::json;
+
+/// Users for each further unit, and its members.
+const USERS_PER_UNIT: usize = 4_000;
+const MEMBERS: usize = 900;
 
 pub fn generate(directory: &Directory, random: &mut Random) -> Vec<Record> {
     let mut units = Vec::new();
@@ -28,5 +33,8 @@ pub fn generate(directory: &Directory, random: &mut Random) -> Vec<Record> {
     unit("Board", true, None, users(directory, 0, 3));
     unit("Engineering", false, Some("(user.department -eq \"Engineering\")"), users(directory, 7, 5));
     unit("Planned branch", false, None, Vec::new());
+    for n in 0..directory.users.len() / USERS_PER_UNIT {
+        unit(&format!("Site {}", n + 1), false, None, users(directory, n * USERS_PER_UNIT, MEMBERS));
+    }
     units
 }
