@@ -188,7 +188,8 @@ pub struct TypeCounts {
     /// Stubs of objects outside the scope, to which objects in scope refer (`outside: stub`). Not among `read`.
     #[serde(skip_serializing_if = "is_zero")]
     pub stubs: u64,
-    /// References to objects outside the scope that were left out.
+    /// References that were left out, because what they lead to is not delivered: it is outside the scope, was deleted, or
+    /// is of another type, such as a service principal that owns a group. Of a test also those to what it did not read.
     #[serde(skip_serializing_if = "is_zero")]
     pub dropped_references: u64,
     /// Of users, if the job has `jiraUser`: for how many the run looked in Jira, by what came of it.

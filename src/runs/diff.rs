@@ -169,7 +169,7 @@ async fn count_dropped(run: &Run, looks_at: &LooksAt<'_>, basis: &Basis, found: 
         *totals.entry(object_type.as_str().to_owned()).or_default() += u64::from(number.unsigned_abs());
     }
     let (organization, job) = (run.job.organization, run.job.id);
-    if basis.settings.is_some() && run.job.filter.narrows() {
+    if basis.settings.is_some() {
         let compared = match looks_at {
             LooksAt::Everything { .. } => None,
             LooksAt::Some(touched) => Some(touched.ids()),

@@ -39,7 +39,7 @@ pub(super) async fn compare_batch(
                 payload(run, object_type, referring, &row, &properties, groups)
             }
         };
-        if dropped > 0 && run.job.filter.narrows() {
+        if dropped > 0 {
             outbox.dropped.push((object_type, row.id, i32::try_from(dropped).unwrap_or(i32::MAX)));
         }
         let hash = hash(run, &payload);

@@ -5,7 +5,7 @@ use super::same::SameValues;
 use super::targets::Targets;
 use crate::db::mirror;
 use crate::db::mirror::read::SeenRow;
-use crate::directory::{Link, ObjectType, Properties};
+use crate::directory::{Attribute, Link, ObjectType, Properties};
 use crate::mapping::References;
 use crate::runs::run::Run;
 use uuid::Uuid;
@@ -30,7 +30,7 @@ pub(super) struct Built {
     pub text: String,
     /// The most values that one of its reference attributes has.
     pub references: usize,
-    /// References to users and groups that are not delivered.
+    /// References to what is not delivered.
     pub dropped: usize,
 }
 
@@ -61,23 +61,32 @@ pub(super) fn payload(
                 _ => Vec::new(),
             },
             Link::Members => delivered(targets, link, row.members.clone().unwrap_or_default(), &mut dropped),
-            Link::Ids { .. } | Link::Value { .. } => delivered(targets, link, link.ids(properties), &mut dropped),
+            Link::Ids { .. } if link.is_mixed() => targets.only(link.target(), link.ids(properties)),
+            Link::Ids { .. } => delivered(targets, link, link.ids(properties), &mut dropped),
+            Link::Value { .. } => targets.only(link.target(), link.ids(properties)),
             Link::Same { .. } => same.of(link, properties, targets),
         };
         all.push((link, ids));
     }
+    dropped += nowhere(object_type, properties, &all);
     let most = all.iter().map(|(_, ids)| ids.len()).max().unwrap_or(0);
     let text = run.job.mapping.payload(object_type, row.id, properties, &References(all), None);
     Built { text, references: most, dropped }
 }
 
-/// Those of the ids that are delivered. Users and groups that are not are counted, but for links that take what they find
-/// from a list of objects of several types.
+/// Those of the ids that are delivered. The others are counted.
 fn delivered(targets: &Targets, link: Link, ids: Vec<Uuid>, dropped: &mut usize) -> Vec<Uuid> {
     let all = ids.len();
     let ids = targets.only(link.target(), ids);
-    if matches!(link.target(), ObjectType::Users | ObjectType::Groups) && !link.is_mixed() {
-        *dropped += all - ids.len();
-    }
+    *dropped += all - ids.len();
     ids
+}
+
+/// How many ids of a list of objects of several types no link found. An id says nothing where one of the types is not
+/// imported: the object may be of that type.
+fn nowhere(object_type: ObjectType, properties: &Properties, found: &[(Link, Vec<Uuid>)]) -> usize {
+    let declared = object_type.spec().attributes.iter().filter_map(Attribute::link).filter(|link| link.is_mixed());
+    let found: Vec<_> = found.iter().filter(|(link, _)| link.is_mixed()).collect();
+    let Some((link, _)) = found.first().filter(|_| found.len() >= declared.count()) else { return 0 };
+    link.ids(properties).len().saturating_sub(found.iter().map(|(_, ids)| ids.len()).sum())
 }
