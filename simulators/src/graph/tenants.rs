@@ -38,9 +38,10 @@ fn skus(request: &Request<'_>) -> Vec<Value> {
     let directory = request.token.directory.read().unwrap_or_else(PoisonError::into_inner);
     let used = consumed(&directory);
     let tenant = request.token.tenant;
-    let items = SKUS.iter().zip(used).enumerate().map(|(n, (sku, used))| {
+    let items = SKUS.iter().zip(used).enumerate().filter_map(|(n, (sku, used))| {
+        let changed = &directory.records("subscribedSkus").iter().find(|record| record.id == sku.id)?.properties;
         let enabled = (used / 50 + 1) * 50;
-        json!({
+        let mut item = json!({
             "accountName": "contoso",
             "accountId": tenant,
             "appliesTo": "User",
@@ -52,7 +53,9 @@ fn skus(request: &Request<'_>) -> Vec<Value> {
             "subscriptionIds": [Uuid::from_u128(sku.id.as_u128() ^ 1)],
             "prepaidUnits": {"enabled": enabled, "suspended": 0, "warning": if n == 4 { 5 } else { 0 }, "lockedOut": 0},
             "servicePlans": plans(&directory, sku),
-        })
+        });
+        changed.iter().for_each(|(name, value)| item[name] = value.clone());
+        Some(item)
     });
     items.collect()
 }

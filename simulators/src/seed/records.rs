@@ -35,6 +35,7 @@ pub(super) fn generate(directory: &Directory, seed: u64) -> Records {
         ("roleManagement/directory/roleAssignments", assignments),
         ("applications", applications),
         ("servicePrincipals", principals),
+        ("subscribedSkus", tenant::skus()),
         ("subscribedSkus/servicePlans", tenant::service_plans()),
         ("organization", tenant::organization()),
     ])

@@ -16,9 +16,12 @@ use std::time::Duration;
 use uuid::Uuid;
 
 mod cases;
+mod dangling;
 mod expansion;
 mod filtered;
+mod kinds;
 mod security;
+mod usual;
 mod values;
 
 const SEED: SeedOptions = SeedOptions { seed: 4, users: 60, groups: 24, memberships: Some(120), devices: Some(12) };

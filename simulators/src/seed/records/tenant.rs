@@ -5,6 +5,11 @@ use crate::seed::words::SKUS;
 use serde_json::json;
 use uuid::Uuid;
 
+/// Properties over those that follow from who has a licence. The tenant does not have a licence that is deleted.
+pub fn skus() -> Vec<Record> {
+    SKUS.iter().map(|sku| Record::new(sku.id, json!({}))).collect()
+}
+
 /// A plan that is deleted is in no licence any more.
 pub fn service_plans() -> Vec<Record> {
     let mut plans: Vec<Record> = Vec::new();

@@ -1,166 +1,45 @@
-//! What becomes of the objects of each type beside users and groups, whatever happens: one table of cases.
+//! What becomes of the objects of each type, whatever happens: one table of cases.
 
+use super::kinds::{Changed, KINDS, Kind};
 use super::*;
+use entra_assets::directory::Item;
 
-const PLANS: &str = "subscribedSkus/servicePlans";
-const ORGANIZATION: &str = "organization";
-
-/// One of the types that the table of cases is about.
-struct Kind {
-    object_type: ObjectType,
-    /// Where its objects come from.
-    path: &'static str,
-    permission: &'static str,
-    /// Changes an object and takes another away.
-    change: fn(&World) -> Changed,
-    /// Takes nearly all objects away.
-    empty: fn(&World),
-}
-
-/// What was changed, by labels.
-struct Changed {
-    label: String,
-    /// The attribute that has this value now.
-    attribute: &'static str,
-    value: &'static str,
-    /// Nothing, where there is only one object.
-    gone: Option<String>,
-}
-
-const MOVED: &str = "Moved to the second floor";
-
-/// Changes the first record of a list, and deletes the second.
-fn change_records(world: &World, path: &'static str, property: &'static str, attribute: &'static str) -> Changed {
-    let name = |record: &Record| match record.text("displayName") {
-        "" => record.text("deviceName").to_owned(),
-        name => name.to_owned(),
-    };
-    let (first, second) = (&records(world, path)[0], &records(world, path)[1]);
-    world.graph.change(|directory| {
-        let text = Map::from_iter([(property.to_owned(), json!(MOVED))]);
-        assert!(directory.set_record(path, first.id, text) && directory.delete_record(path, second.id));
-    });
-    Changed { label: name(first), attribute, value: MOVED, gone: Some(name(second)) }
-}
-
-fn empty_records(world: &World, path: &'static str) {
-    world.graph.change(|directory| {
-        let ids: Vec<Uuid> = directory.records(path).iter().map(|record| record.id).collect();
-        ids.iter().skip(1).for_each(|id| assert!(directory.delete_record(path, *id)));
-    });
-}
-
-/// Gives the application with hundreds of secrets these.
-fn set_secrets(world: &World, change: impl FnOnce(&mut Vec<Value>)) {
-    let backup = named(world, APPLICATIONS, "Backup runner");
-    let mut secrets = backup.properties["passwordCredentials"].as_array().unwrap().clone();
-    change(&mut secrets);
-    let changed = Map::from_iter([("passwordCredentials".to_owned(), json!(secrets))]);
-    assert!(world.graph.change(|directory| directory.set_record(APPLICATIONS, backup.id, changed)));
-}
-
-fn change_credentials(world: &World) -> Changed {
-    set_secrets(world, |secrets| {
-        secrets[3]["hint"] = json!("moved");
-        secrets.remove(6);
-    });
-    Changed {
-        label: "Backup runner: secret 4".to_owned(),
-        attribute: "Hint",
-        value: "moved",
-        gone: Some("Backup runner: secret 7".to_owned()),
+/// The types of the job: this one, the one that goes on, and users where their values are the objects.
+fn imported(kind: &Kind) -> Vec<ObjectType> {
+    let mut imported = vec![kind.object_type, kind.companion];
+    if matches!(kind.object_type.spec().collection.item, Item::Values) {
+        imported.push(ObjectType::Users);
     }
+    imported
 }
 
-fn change_plans(world: &World) -> Changed {
-    let (first, second) = (&records(world, PLANS)[0], &records(world, PLANS)[1]);
-    world.graph.change(|directory| {
-        let changed = Map::from_iter([("appliesTo".to_owned(), json!("Company"))]);
-        assert!(directory.set_record(PLANS, first.id, changed) && directory.delete_record(PLANS, second.id));
-    });
-    let name = |plan: &Record| plan.text("servicePlanName").to_owned();
-    Changed { label: name(first), attribute: "Applies To", value: "Company", gone: Some(name(second)) }
+/// Only these types, with all attributes of those that are off by default.
+fn only(imported: &[ObjectType]) -> Value {
+    let all = everything();
+    let choice = |of: ObjectType| match imported.contains(&of) {
+        true => (of.to_string(), all[of.as_str()].clone()),
+        false => (of.to_string(), json!({"enabled": false})),
+    };
+    Value::Object(ObjectType::ALL.into_iter().map(choice).collect())
 }
 
-fn change_tenant(world: &World) -> Changed {
-    let changed = Map::from_iter([("countryLetterCode".to_owned(), json!("PT"))]);
-    assert!(world.graph.change(|directory| directory.set_record(ORGANIZATION, Uuid::nil(), changed)));
-    let label = world.assets.objects("Entra Tenant").remove(0).label;
-    Changed { label, attribute: "Country", value: "PT", gone: None }
-}
-
-const KINDS: [Kind; 8] = [
-    Kind {
-        object_type: ObjectType::Applications,
-        path: APPLICATIONS,
-        permission: "Application.Read.All",
-        change: |world| change_records(world, APPLICATIONS, "notes", "Notes"),
-        empty: |world| empty_records(world, APPLICATIONS),
-    },
-    Kind {
-        object_type: ObjectType::AppCredentials,
-        path: APPLICATIONS,
-        permission: "Application.Read.All",
-        change: change_credentials,
-        empty: |world| set_secrets(world, Vec::clear),
-    },
-    Kind {
-        object_type: ObjectType::ServicePrincipals,
-        path: PRINCIPALS,
-        permission: "Application.Read.All",
-        change: |world| change_records(world, PRINCIPALS, "notes", "Notes"),
-        empty: |world| empty_records(world, PRINCIPALS),
-    },
-    Kind {
-        object_type: ObjectType::Roles,
-        path: ROLES,
-        permission: "RoleManagement.Read.Directory",
-        change: |world| change_records(world, ROLES, "description", "Description"),
-        empty: |world| empty_records(world, ROLES),
-    },
-    Kind {
-        object_type: ObjectType::AdministrativeUnits,
-        path: UNITS,
-        permission: "AdministrativeUnit.Read.All",
-        change: |world| change_records(world, UNITS, "description", "Description"),
-        empty: |world| empty_records(world, UNITS),
-    },
-    Kind {
-        object_type: ObjectType::IntuneDevices,
-        path: MANAGED,
-        permission: "DeviceManagementManagedDevices.Read.All",
-        change: |world| change_records(world, MANAGED, "notes", "Notes"),
-        empty: |world| empty_records(world, MANAGED),
-    },
-    Kind {
-        object_type: ObjectType::ServicePlans,
-        path: "subscribedSkus",
-        permission: "LicenseAssignment.Read.All",
-        change: change_plans,
-        empty: |world| empty_records(world, PLANS),
-    },
-    Kind {
-        object_type: ObjectType::Tenants,
-        path: ORGANIZATION,
-        // What reads users reads the tenant too, so Graph has to refuse it itself.
-        permission: "",
-        change: change_tenant,
-        empty: |_| {},
-    },
-];
-
-/// Only this type and users, with all attributes.
 async fn begin(kind: &Kind) -> (World, JobId) {
     let world = World::following(SEED).await;
     grant_all_but(&world, "");
     world.set_destination("missing_objects = 'ignore'").await;
-    let mut objects = json!({"groups": {"enabled": false}, "licenses": {"enabled": false}});
-    objects[kind.object_type.as_str()] = everything()[kind.object_type.as_str()].clone();
-    let job = world.add_job_with(objects).await;
+    let job = world.add_job_with(only(&imported(kind))).await;
     world.set_job("brake_percent = 100").await;
     let run = world.run(job, RunMode::Full).await;
     assert_eq!(run.state.as_str(), "succeeded", "{}: {:?} {}", kind.object_type, run.error, run.warnings);
     (world, job)
+}
+
+/// An object of the type that goes on comes. Its id.
+fn arrive(world: &World, companion: ObjectType) -> Uuid {
+    world.graph.change(|directory| match companion {
+        ObjectType::Groups => directory.add_group("Newcomers", GroupKind::Security),
+        _ => directory.add_user(Map::new()),
+    })
 }
 
 /// The objects of the type in Assets, by label.
@@ -199,7 +78,7 @@ async fn a_permission_that_is_lost_freezes_the_type_alone() {
         let (world, job) = begin(kind).await;
         let before = by_label(&world, kind);
         (kind.change)(&world);
-        let user = world.graph.change(|directory| directory.add_user(Map::new()));
+        let newcomer = arrive(&world, kind.companion);
         match kind.permission {
             "" => world.graph.add_fault(Fault::on(format!("/v1.0/{}", kind.path), Action::status(403)).times(0)),
             permission => grant_all_but(&world, permission),
@@ -209,8 +88,12 @@ async fn a_permission_that_is_lost_freezes_the_type_alone() {
         let told = run.warnings.to_string();
         assert!(told.contains("capability_lost") && told.contains(kind.permission), "{}: {told}", kind.object_type);
         assert_eq!(by_label(&world, kind), before, "{}", kind.object_type);
-        let users = world.assets.objects("Entra User");
-        assert!(users.iter().any(|object| object.values["Object ID"] == [user.to_string()]), "users go on");
+        let others = world.assets.objects(kind.companion.spec().type_name);
+        assert!(
+            others.iter().any(|object| object.values["Object ID"] == [newcomer.to_string()]),
+            "{}",
+            kind.object_type
+        );
         world.graph.clear_faults();
         grant_all_but(&world, "");
         let run = world.run(job, RunMode::Full).await;
@@ -225,13 +108,26 @@ async fn an_incomplete_read_delivers_nothing_and_a_type_that_is_off_is_left_alon
         let (world, job) = begin(kind).await;
         let before = by_label(&world, kind);
         (kind.change)(&world);
-        let broken = Fault::on(format!("/v1.0/{}", kind.path), Action::status(400)).times(0);
-        world.graph.add_fault(broken);
-        let run = world.run(job, RunMode::Full).await;
-        assert_eq!(state(&run), "failed", "{}: {}", kind.object_type, run.warnings);
-        assert_eq!(by_label(&world, kind), before, "{}", kind.object_type);
+        let path = format!("/v1.0/{}", kind.path);
+        // On the first page, and on a later one where there are several.
+        world.graph.set_max_page_size(3);
+        for page in [1, 2] {
+            world.graph.reset_counters();
+            world.graph.add_fault(Fault::on(&path, Action::status(400)).nth(page).times(0));
+            let run = world.run(job, RunMode::Full).await;
+            let asked = world.graph.requests().iter().filter(|request| request.path.starts_with(&path)).count();
+            if asked < page as usize {
+                assert_eq!(state(&run), "succeeded", "{}: {:?} {}", kind.object_type, run.error, run.warnings);
+                break;
+            }
+            assert_eq!(state(&run), "failed", "{} {page}: {}", kind.object_type, run.warnings);
+            assert_eq!(by_label(&world, kind), before, "{} {page}", kind.object_type);
+            world.graph.clear_faults();
+        }
         world.graph.clear_faults();
-        world.set_job(r#"objects = '{"groups": {"enabled": false}, "licenses": {"enabled": false}}'"#).await;
+        let before = by_label(&world, kind);
+        let others: Vec<ObjectType> = imported(kind).into_iter().filter(|of| *of != kind.object_type).collect();
+        world.set_job(&format!("objects = '{}'", only(&others))).await;
         let run = world.run(job, RunMode::Full).await;
         assert_eq!(state(&run), "succeeded", "{}: {:?} {}", kind.object_type, run.error, run.warnings);
         assert_eq!(by_label(&world, kind), before, "{}", kind.object_type);
@@ -269,4 +165,30 @@ async fn too_many_missing_objects_of_any_type_wait_for_a_person() {
         assert_eq!(state(&run), "awaitingApproval", "{}: {}", kind.object_type, run.warnings);
         assert_eq!(by_label(&world, kind), before, "{}", kind.object_type);
     }
+}
+
+/// By the policy `remove`, through the object API.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_goes_is_removed_where_the_policy_says_so() {
+    for kind in &KINDS {
+        let (world, job) = begin(kind).await;
+        world.give_object_api().await;
+        world.set_job("removal_policy = 'remove', removal_after_missing_runs = 1").await;
+        let Changed { gone, .. } = (kind.change)(&world);
+        let before: BTreeSet<String> = by_label(&world, kind).into_keys().collect();
+        let run = world.run(job, RunMode::Full).await;
+        assert_eq!(state(&run), "succeeded", "{}: {:?} {}", kind.object_type, run.error, run.warnings);
+        let removed = &run.counts[kind.object_type.as_str()]["removed"];
+        assert_eq!(*removed, u64::from(gone.is_some()), "{}: {removed}", kind.object_type);
+        let now: BTreeSet<String> = by_label(&world, kind).into_keys().collect();
+        assert_eq!(before.difference(&now).cloned().collect::<Vec<_>>(), Vec::from_iter(gone), "{}", kind.object_type);
+    }
+}
+
+#[test]
+fn the_table_has_every_type() {
+    let is_missing = |of: &ObjectType| !KINDS.iter().any(|kind| kind.object_type == *of);
+    let missing = ObjectType::ALL.into_iter().filter(is_missing);
+    let missing: Vec<ObjectType> = missing.filter(|of| !matches!(of.spec().collection.item, Item::Values)).collect();
+    assert!(missing.is_empty(), "{missing:?}");
 }
