@@ -37,7 +37,7 @@ pub struct DirectoryMatch {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub mail: Option<String>,
-    /// The description of a group or administrative unit.
+    /// The description of a group, role or administrative unit.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub description: Option<String>,
@@ -80,7 +80,7 @@ const fn shown(kind: EntityKind) -> &'static str {
         EntityKind::Users => "id,displayName,userPrincipalName,mail",
         EntityKind::Groups => "id,displayName,mail,description",
         EntityKind::Devices => "id,displayName,operatingSystem",
-        EntityKind::AdministrativeUnits => "id,displayName,description",
+        EntityKind::Roles | EntityKind::AdministrativeUnits => "id,displayName,description",
         EntityKind::Applications | EntityKind::ServicePrincipals => "id,displayName",
     }
 }
@@ -122,6 +122,9 @@ async fn look(session: &Session, kind: EntityKind, search: &str, found: &mut Dir
         found.items.extend(object.map(|(id, object)| DirectoryMatch::new(id, &object)));
         return Ok(());
     }
+    if !kind.has_advanced_queries() {
+        return look_through(session, kind, search, found).await;
+    }
     let starts = |name: &&str| format!("startswith({name},{})", Quoted(search));
     let filter = searched(kind).iter().map(starts).collect::<Vec<_>>().join(" or ");
     let by_beginning = format!("$filter={}", urlencoding::encode(&filter));
@@ -142,6 +145,29 @@ async fn look(session: &Session, kind: EntityKind, search: &str, found: &mut Dir
         Err(error) if error.refuses_optional() => {}
         Err(error) => return Err(error.into()),
     }
+    Ok(())
+}
+
+/// Looks through the whole list of a kind that Graph neither searches nor filters by the beginning of a name.
+async fn look_through(session: &Session, kind: EntityKind, search: &str, found: &mut DirectoryMatches) -> Result<()> {
+    let search = search.to_lowercase();
+    let options = RequestOptions { budget: DEADLINE, ..RequestOptions::interactive() };
+    let mut pages = session.pages::<Items>(session.url(&format!("{}?$select={}", kind.path(), shown(kind))), options);
+    let (mut first, mut others) = (Vec::new(), Vec::new());
+    while let Some(page) = pages.next().await? {
+        for item in page.content.iter() {
+            let (id, object) = read(item)?;
+            let name = object.get("displayName").and_then(Value::as_str).unwrap_or_default().to_lowercase();
+            let found = id.map(|id| DirectoryMatch::new(id, &object));
+            if name.starts_with(&search) {
+                first.extend(found);
+            } else if name.split(' ').any(|word| word.starts_with(&search)) {
+                others.extend(found);
+            }
+        }
+    }
+    first.extend(others);
+    add(found, (first, false));
     Ok(())
 }
 

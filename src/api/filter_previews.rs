@@ -43,6 +43,7 @@ pub struct PreviewFilter {
     /// It decides their credentials too.
     pub applications: Option<RuleBody>,
     pub service_principals: Option<RuleBody>,
+    pub roles: Option<RuleBody>,
     pub administrative_units: Option<RuleBody>,
     pub scope: Option<Scope>,
     pub outside: Option<Outside>,

@@ -41,6 +41,7 @@ pub struct CreateFilter {
     /// It decides their credentials too.
     pub applications: Option<RuleBody>,
     pub service_principals: Option<RuleBody>,
+    pub roles: Option<RuleBody>,
     pub administrative_units: Option<RuleBody>,
     pub scope: Option<Scope>,
     pub outside: Option<Outside>,
@@ -62,6 +63,7 @@ pub struct UpdateFilter {
     /// It decides their credentials too.
     applications: Option<RuleBody>,
     service_principals: Option<RuleBody>,
+    roles: Option<RuleBody>,
     administrative_units: Option<RuleBody>,
     scope: Option<Scope>,
     outside: Option<Outside>,
@@ -88,6 +90,9 @@ pub struct FilterResponse {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub service_principals: Option<RuleBody>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub roles: Option<RuleBody>,
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub administrative_units: Option<RuleBody>,
@@ -133,6 +138,7 @@ impl FilterResponse {
             devices: filter.devices,
             applications: filter.applications,
             service_principals: filter.service_principals,
+            roles: filter.roles,
             administrative_units: filter.administrative_units,
             scope: filter.scope.unwrap_or_default(),
             outside: filter.outside.unwrap_or_default(),

@@ -108,6 +108,9 @@ impl Property {
 #[derive(Debug)]
 pub struct Filterable {
     pub properties: &'static [Property],
+    /// Whether its list takes advanced queries, which also count it and search in it. Without them there is no `ne` and
+    /// no `not`.
+    pub advanced: bool,
     /// Properties that exist and that Graph cannot filter by.
     pub unfilterable: &'static [&'static str],
 }

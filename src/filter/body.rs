@@ -71,6 +71,7 @@ struct Body {
     devices: Option<RuleBody>,
     applications: Option<RuleBody>,
     service_principals: Option<RuleBody>,
+    roles: Option<RuleBody>,
     administrative_units: Option<RuleBody>,
     scope: Option<Scope>,
     outside: Option<Outside>,
@@ -102,6 +103,7 @@ impl Body {
             devices: part(body, "devices"),
             applications: part(body, "applications"),
             service_principals: part(body, "servicePrincipals"),
+            roles: part(body, "roles"),
             administrative_units: part(body, "administrativeUnits"),
             scope: part(body, "scope"),
             outside: part(body, "outside"),
@@ -128,6 +130,7 @@ impl Body {
             (EntityKind::Devices, self.devices),
             (EntityKind::Applications, self.applications),
             (EntityKind::ServicePrincipals, self.service_principals),
+            (EntityKind::Roles, self.roles),
             (EntityKind::AdministrativeUnits, self.administrative_units),
         ];
         let rules = written.into_iter().filter_map(|(kind, rule)| {

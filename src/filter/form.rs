@@ -110,7 +110,7 @@ pub fn properties(kind: EntityKind) -> Vec<FilterProperty> {
 
 fn described(kind: EntityKind, name: String, property: &'static Property) -> FilterProperty {
     let elements = match property.shape {
-        Shape::Objects(properties) => properties.iter().filter_map(element).collect(),
+        Shape::Objects(properties) => properties.iter().filter_map(|property| element(kind, property)).collect(),
         Shape::Single(_) | Shape::Values(_) | Shape::Relation => Vec::new(),
     };
     let counts = [0, 1].into_iter().zip(property.count).filter(|(_, level)| *level != Level::No);
@@ -127,7 +127,7 @@ fn described(kind: EntityKind, name: String, property: &'static Property) -> Fil
             Shape::Single(of) | Shape::Values(of) => Some(of),
             Shape::Objects(_) | Shape::Relation => None,
         },
-        operators: operators(property),
+        operators: operators(kind, property),
         null: null(property.null),
         counts: counts.map(|(number, _)| number).collect(),
         elements,
@@ -140,12 +140,12 @@ fn described(kind: EntityKind, name: String, property: &'static Property) -> Fil
     }
 }
 
-fn element(property: &'static Property) -> Option<ElementProperty> {
+fn element(kind: EntityKind, property: &'static Property) -> Option<ElementProperty> {
     let Shape::Single(of) = property.shape else { return None };
     Some(ElementProperty {
         name: property.name,
         value_type: of,
-        operators: operators(property),
+        operators: operators(kind, property),
         null: null(property.null),
         values: Vec::new(),
     })
@@ -164,7 +164,7 @@ fn null(level: Level) -> NullComparison {
 }
 
 /// The operators that Graph supports on a property, in the order in which a form offers them.
-fn operators(property: &Property) -> Vec<PropertyOperator> {
+fn operators(kind: EntityKind, property: &Property) -> Vec<PropertyOperator> {
     use ConditionOperator as Of;
     let advanced = |level: Level| level.max(Level::Advanced);
     let ends_with = if property.ends_with { Level::Advanced } else { Level::No };
@@ -181,7 +181,7 @@ fn operators(property: &Property) -> Vec<PropertyOperator> {
         (Of::Le, range),
     ]
     .into_iter()
-    .filter(|(_, level)| *level != Level::No)
+    .filter(|(_, level)| *level == Level::Default || *level == Level::Advanced && kind.has_advanced_queries())
     .map(|(operator, level)| PropertyOperator { operator, advanced: level == Level::Advanced })
     .collect()
 }
@@ -202,11 +202,11 @@ fn capability(kind: EntityKind, name: &str) -> Capability {
 fn example(kind: EntityKind, name: &str, property: &Property) -> Value {
     let known = known_values(kind, name).first().copied();
     match property.shape {
-        Shape::Single(of) => condition(Some(name), property, of, known),
-        Shape::Values(of) => json!({"property": name, "any": condition(None, property, of, known)}),
+        Shape::Single(of) => condition(kind, Some(name), property, of, known),
+        Shape::Values(of) => json!({"property": name, "any": condition(kind, None, property, of, known)}),
         Shape::Objects(properties) => {
             let inner = properties.first().and_then(|inner| match inner.shape {
-                Shape::Single(of) => Some(condition(Some(inner.name), inner, of, None)),
+                Shape::Single(of) => Some(condition(kind, Some(inner.name), inner, of, None)),
                 Shape::Values(_) | Shape::Objects(_) | Shape::Relation => None,
             });
             json!({"property": name, "any": inner})
@@ -215,8 +215,8 @@ fn example(kind: EntityKind, name: &str, property: &Property) -> Value {
     }
 }
 
-fn condition(name: Option<&str>, property: &Property, of: Type, known: Option<&str>) -> Value {
-    let (operator, value) = match operators(property).first() {
+fn condition(kind: EntityKind, name: Option<&str>, property: &Property, of: Type, known: Option<&str>) -> Value {
+    let (operator, value) = match operators(kind, property).first() {
         Some(first) => (first.operator.as_str(), known.map_or_else(|| sample(of), |known| json!(known))),
         None => ("eq", Value::Null),
     };
@@ -297,7 +297,7 @@ mod tests {
                     Shape::Relation => Vec::new(),
                 };
                 for (property, conditions) in cases {
-                    let offered = operators(property);
+                    let offered = operators(kind, property);
                     for (operator, tree) in conditions {
                         let parsed = parse(kind, &tree);
                         let is_offered = offered.iter().find(|offered| offered.operator == operator);

@@ -37,6 +37,12 @@ impl Parsed {
     /// Checks the limits of the whole filter.
     pub(crate) fn new(kind: EntityKind, expression: Expression, advanced: bool) -> Result<Self, String> {
         let text = expression.to_string();
+        if advanced && !kind.has_advanced_queries() {
+            let kind = kind.as_str();
+            return Err(format!(
+                "Graph takes no advanced queries of {kind}, so there is no `not`, and a text has at most 120 characters."
+            ));
+        }
         let requests = split::requests(&expression)?;
         Ok(Self { kind, expression, advanced, text, requests })
     }

@@ -91,6 +91,7 @@ fn relation(kind: EntityKind, name: &str) -> Option<&'static str> {
         EntityKind::Devices if is(&users) => Some(SCOPE),
         EntityKind::Devices if is(&["registeredOwners", "registeredUsers"]) => Some(RELATIONSHIP),
         EntityKind::Applications | EntityKind::ServicePrincipals if is(&["owners"]) => Some(RELATIONSHIP),
+        EntityKind::Roles if is(&["inheritsPermissionsFrom"]) => Some(RELATIONSHIP),
         EntityKind::AdministrativeUnits if is(&["members"]) => Some(RELATIONSHIP),
         _ => None,
     }

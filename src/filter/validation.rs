@@ -33,6 +33,9 @@ pub struct Validation {
     pub service_principals: Option<ValidRule>,
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
+    pub roles: Option<ValidRule>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub administrative_units: Option<ValidRule>,
     /// All errors; empty if the filter is valid.
     pub errors: Vec<FilterError>,
@@ -112,6 +115,7 @@ pub fn validate(body: &Value, of_form: Vec<Fault>) -> Validation {
         devices: rule(EntityKind::Devices),
         applications: rule(EntityKind::Applications),
         service_principals: rule(EntityKind::ServicePrincipals),
+        roles: rule(EntityKind::Roles),
         administrative_units: rule(EntityKind::AdministrativeUnits),
         errors,
         warnings: warnings(&filter),

@@ -46,20 +46,21 @@ pub(super) fn decide(filter: &Filter, looked: &Looked) -> Decided {
     let users_shown = if narrows_users { in_scope.users } else { all(&looked.users) };
     let groups_shown = if narrows_groups { in_scope.groups } else { all(&looked.groups) };
     let other = |kind: EntityKind| looked.others.get(&kind).map(|looked| count(looked, None, None));
-    let (applications, service_principals, administrative_units) =
-        (other(EntityKind::Applications), other(EntityKind::ServicePrincipals), other(EntityKind::AdministrativeUnits));
+    let (applications, service_principals) = (other(EntityKind::Applications), other(EntityKind::ServicePrincipals));
+    let (roles, administrative_units) = (other(EntityKind::Roles), other(EntityKind::AdministrativeUnits));
     let shown = |kind: EntityKind, count: Option<PreviewCount>| {
         let found = looked.others.get(&kind);
         found.map(|found| sample(found, &all(found), count.and_then(|count| count.count)))
     };
     Decided {
-        counts: PreviewCounts { users, groups, devices, applications, service_principals, administrative_units },
+        counts: PreviewCounts { users, groups, devices, applications, service_principals, roles, administrative_units },
         sample: PreviewSample {
             users: sample(&looked.users, &users_shown, users.count),
             groups: sample(&looked.groups, &groups_shown, groups.count),
             devices: sample(&looked.devices, &all(&looked.devices), devices.count),
             applications: shown(EntityKind::Applications, applications),
             service_principals: shown(EntityKind::ServicePrincipals, service_principals),
+            roles: shown(EntityKind::Roles, roles),
             administrative_units: shown(EntityKind::AdministrativeUnits, administrative_units),
         },
     }

@@ -126,6 +126,13 @@ async fn numbers(asker: &Asker, filter: &Filter, kind: EntityKind) -> Result<Kin
     if kind == EntityKind::Devices && filter.rule(EntityKind::Devices).is_none() && !asker.may(Capability::Devices) {
         return Ok(found);
     }
+    if !kind.has_advanced_queries() {
+        // Nothing counts them: those of a whole list are.
+        let (mut all, mut left) = (Kind::default(), MAX_PAGES);
+        let is_whole = read_pages(asker, kind, None, MAX_PAGE_SIZE, &mut left, &mut all).await?;
+        found.total = is_whole.then_some(all.objects.len() as u64);
+        return Ok(found);
+    }
     let options = asker.options(true);
     let total = asker.session().count_with(kind.path(), None, &options);
     found.total = asker.ask(About::All(kind), total).await?.flatten();
@@ -185,7 +192,11 @@ async fn read_pages(
     left: &mut usize,
     found: &mut Kind,
 ) -> Result<bool> {
-    let mut path = format!("{}?$top={top}&$select={}", kind.path(), select(kind, None));
+    let top = match kind.object_type().spec().collection.page {
+        Some(_) => format!("$top={top}&"),
+        None => String::new(),
+    };
+    let mut path = format!("{}?{top}$select={}", kind.path(), select(kind, None));
     if let Some(text) = text {
         path.push_str(&format!("&$filter={}", urlencoding::encode(text)));
     }
@@ -199,6 +210,7 @@ async fn read_pages(
     if let (Some(Err(error)), Some(_)) = (&first, text)
         && error.refuses_optional()
         && !found.is_advanced
+        && kind.has_advanced_queries()
     {
         // As a run does: what Graph refuses in a default query may work in an advanced one.
         let mut advanced = pages(true);

@@ -37,6 +37,9 @@ pub struct PreviewCounts {
     pub service_principals: Option<PreviewCount>,
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
+    pub roles: Option<PreviewCount>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub administrative_units: Option<PreviewCount>,
 }
 
@@ -74,6 +77,9 @@ pub struct PreviewSample {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, max_items = 10)]
     pub service_principals: Option<Vec<SampleObject>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, max_items = 10)]
+    pub roles: Option<Vec<SampleObject>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, max_items = 10)]
     pub administrative_units: Option<Vec<SampleObject>>,
@@ -126,6 +132,7 @@ impl PreviewCounts {
             EntityKind::Devices => Some(&self.devices),
             EntityKind::Applications => self.applications.as_ref(),
             EntityKind::ServicePrincipals => self.service_principals.as_ref(),
+            EntityKind::Roles => self.roles.as_ref(),
             EntityKind::AdministrativeUnits => self.administrative_units.as_ref(),
         }
     }

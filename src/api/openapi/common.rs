@@ -57,6 +57,7 @@ const COMMON: &[(&str, &str)] = &[
     ("devices", "What is said of devices."),
     ("applications", "What is said of applications."),
     ("servicePrincipals", "What is said of service principals."),
+    ("roles", "What is said of directory roles."),
     ("administrativeUnits", "What is said of administrative units."),
     ("licenses", "What is said of licences."),
     ("capability", "What an import reads with the permission."),

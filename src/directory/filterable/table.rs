@@ -11,9 +11,12 @@ pub static DIRECTORY_EXTENSION_OF_SEVERAL: Property = row("extension", Shape::Va
 pub static SCHEMA_EXTENSION: Property = one("schema extension", Type::Any, b"a--a").outside_delta();
 pub static SECURITY_ATTRIBUTE: Property = one("customSecurityAttributes", Type::Any, b"a-aa").outside_delta();
 
-pub static USERS: Filterable = Filterable { properties: USERS_PROPERTIES, unfilterable: USERS_UNFILTERABLE };
-pub static GROUPS: Filterable = Filterable { properties: GROUPS_PROPERTIES, unfilterable: GROUPS_UNFILTERABLE };
-pub static DEVICES: Filterable = Filterable { properties: DEVICES_PROPERTIES, unfilterable: DEVICES_UNFILTERABLE };
+pub static USERS: Filterable =
+    Filterable { properties: USERS_PROPERTIES, advanced: true, unfilterable: USERS_UNFILTERABLE };
+pub static GROUPS: Filterable =
+    Filterable { properties: GROUPS_PROPERTIES, advanced: true, unfilterable: GROUPS_UNFILTERABLE };
+pub static DEVICES: Filterable =
+    Filterable { properties: DEVICES_PROPERTIES, advanced: true, unfilterable: DEVICES_UNFILTERABLE };
 
 const ID: &[Property] = &[one("id", String, b"d---")];
 const ID_ADVANCED: &[Property] = &[one("id", String, b"a---")];

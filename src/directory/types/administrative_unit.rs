@@ -53,6 +53,7 @@ static FILTER: Filterable = Filterable {
         one("displayName", Type::String, b"dada"),
         one("id", Type::String, b"d---"),
     ],
+    advanced: true,
     unfilterable: &[
         "isMemberManagementRestricted",
         "membershipRule",

@@ -79,6 +79,7 @@ static FILTER: Filterable = Filterable {
         one("signInAudience", Type::String, b"a---"),
         texts("tags", b"aaa-"),
     ],
+    advanced: true,
     unfilterable: &[
         "api",
         "appRoles",

@@ -4,6 +4,7 @@
 
 use crate::directory::attribute::rows::{LIFECYCLE, OBJECT_ID, REMOVED_ON, TENANT_ID, link, property, row};
 use crate::directory::attribute::{Attribute, AttributeSource, Link, MEMBER_IDS, Presence, ValueType};
+use crate::directory::filterable::{Filterable, Type, one};
 use crate::directory::object_type::ObjectType;
 use crate::directory::properties::{Properties, flag, text};
 use crate::directory::type_spec::{ById, Collection, Disabled, Each, Item, Reading, Relation, TypeSpec};
@@ -32,8 +33,8 @@ pub static SPEC: TypeSpec = TypeSpec {
         by_id: ById::OneByOne("id"),
         item: Item::Object,
     },
+    filter: Some(&FILTER),
     // By role, because a list of all assignments was not always allowed. Source: docs/graph.md, «Other collections».
-    filter: None,
     relations: &[Relation {
         name: "members",
         property: MEMBER_IDS,
@@ -50,6 +51,17 @@ pub static SPEC: TypeSpec = TypeSpec {
     attributes: ATTRIBUTES,
     has_extensions: false,
     recycle_bin: None,
+};
+
+/// `eq` and `in` on these three, and nothing else. Source: the page of the list, «Optional query parameters».
+static FILTER: Filterable = Filterable {
+    properties: &[
+        one("displayName", Type::String, b"d---"),
+        one("id", Type::String, b"d---"),
+        one("isBuiltIn", Type::Boolean, b"d---"),
+    ],
+    advanced: false,
+    unfilterable: &["description", "isEnabled", "resourceScopes", "rolePermissions", "templateId", "version"],
 };
 
 /// The template ids of the built-in roles that Microsoft calls privileged.

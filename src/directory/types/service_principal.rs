@@ -75,6 +75,7 @@ static FILTER: Filterable = Filterable {
         one("servicePrincipalType", Type::String, b"d---"),
         texts("tags", b"daa-"),
     ],
+    advanced: true,
     unfilterable: &[
         "appDisplayName",
         "appRoles",

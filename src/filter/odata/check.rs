@@ -222,13 +222,13 @@ impl Check {
     fn allow(&mut self, level: Level, found: &Found, operator: &str, span: &Span) -> Option<()> {
         match level {
             Level::Default => Some(()),
-            Level::Advanced => {
+            Level::Advanced if self.kind.has_advanced_queries() => {
                 self.advanced = true;
                 Some(())
             }
-            Level::No => {
+            Level::Advanced | Level::No => {
                 let what = if found.name.is_empty() { found.property.name } else { &found.name };
-                let expected = operators(found.property);
+                let expected = operators(self.kind, found.property);
                 let message = format!("Graph does not support `{operator}` on `{what}`.");
                 self.problem(span, operator, message).expected = expected;
                 None
@@ -358,10 +358,12 @@ fn element_names(property: &Property) -> Vec<&'static str> {
 }
 
 /// The operators that Graph supports on a property.
-fn operators(property: &Property) -> Vec<String> {
+fn operators(kind: EntityKind, property: &Property) -> Vec<String> {
     let mut names = Vec::new();
-    if property.equal != Level::No {
+    if property.equal != Level::No && kind.has_advanced_queries() {
         names.extend(["eq", "ne", "in"]);
+    } else if property.equal != Level::No {
+        names.extend(["eq", "in"]);
     }
     if property.range != Level::No {
         names.extend(["gt", "ge", "lt", "le"]);

@@ -20,18 +20,21 @@ explained! {
         Applications,
         /// Enterprise applications and managed identities.
         ServicePrincipals,
+        /// Directory roles.
+        Roles,
         /// Administrative units.
         AdministrativeUnits,
     }
 }
 
 impl EntityKind {
-    pub const ALL: [EntityKind; 6] = [
+    pub const ALL: [EntityKind; 7] = [
         EntityKind::Users,
         EntityKind::Groups,
         EntityKind::Devices,
         EntityKind::Applications,
         EntityKind::ServicePrincipals,
+        EntityKind::Roles,
         EntityKind::AdministrativeUnits,
     ];
     /// Those that a filter without a condition on them is about too: every preview counts them.
@@ -44,6 +47,7 @@ impl EntityKind {
             Self::Devices => ObjectType::Devices,
             Self::Applications => ObjectType::Applications,
             Self::ServicePrincipals => ObjectType::ServicePrincipals,
+            Self::Roles => ObjectType::Roles,
             Self::AdministrativeUnits => ObjectType::AdministrativeUnits,
         }
     }
@@ -61,6 +65,11 @@ impl EntityKind {
     /// The properties that Graph can filter this collection by.
     pub fn properties(self) -> &'static [Property] {
         self.object_type().spec().filter.map_or(&[], |filter| filter.properties)
+    }
+
+    /// Whether Graph takes advanced queries of this collection, and counts it.
+    pub fn has_advanced_queries(self) -> bool {
+        self.object_type().spec().filter.is_some_and(|filter| filter.advanced)
     }
 
     /// Properties that exist and that Graph cannot filter by.

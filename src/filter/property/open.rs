@@ -9,6 +9,10 @@ use crate::directory::filterable::{Property, table};
 pub const SECURITY_ATTRIBUTES: &str = "customSecurityAttributes";
 
 pub(super) fn find(kind: EntityKind, name: &str) -> Option<Found> {
+    // Nobody can extend roles.
+    if kind == EntityKind::Roles {
+        return None;
+    }
     let found = match name.split_once('/') {
         None => directory_extension(name).map(|name| (name, &table::DIRECTORY_EXTENSION)),
         Some((holder, rest)) => attribute(kind, holder, rest)

@@ -52,7 +52,7 @@ const fn table(kind: EntityKind) -> &'static [(&'static str, &'static [&'static 
         EntityKind::Devices => DEVICES,
         EntityKind::Applications => APPLICATIONS,
         EntityKind::ServicePrincipals => SERVICE_PRINCIPALS,
-        EntityKind::AdministrativeUnits => &[],
+        EntityKind::Roles | EntityKind::AdministrativeUnits => &[],
     }
 }
 

@@ -44,11 +44,14 @@ async fn objects_are_found_by_the_beginning_of_a_name_by_a_word_and_by_id() {
 async fn objects_of_every_kind_that_a_filter_names_are_found() {
     let app = TestApp::start().await;
     let connection = app.create_connection(Scenario::Healthy).await;
-    app.world.graph.set_roles(Scenario::Healthy, &["Application.Read.All", "AdministrativeUnit.Read.All"]);
+    let permissions = ["Application.Read.All", "AdministrativeUnit.Read.All", "RoleManagement.Read.Directory"];
+    app.world.graph.set_roles(Scenario::Healthy, &permissions);
     for (kind, search, name) in [
         ("applications", "badge", "Badge printer"),
         ("applications", "printer", "Badge printer"),
         ("servicePrincipals", "expense", "Expense portal"),
+        ("roles", "global", "Global Administrator"),
+        ("roles", "admin", "Global Administrator"),
         ("administrativeUnits", "lis", "Lisbon branch"),
         ("administrativeUnits", "branch", "Lisbon branch"),
     ] {
@@ -97,6 +100,7 @@ async fn the_example_of_each_property_is_a_valid_filter() {
         ("devices", 35),
         ("applications", 9),
         ("servicePrincipals", 11),
+        ("roles", 2),
         ("administrativeUnits", 2),
     ];
     for (kind, least) in kinds {

@@ -238,12 +238,14 @@ async fn conditions_on_other_types_are_previewed_too() {
             "Device.Read.All",
             "Application.Read.All",
             "AdministrativeUnit.Read.All",
+            "RoleManagement.Read.Directory",
         ],
     );
     let raw = Raw::sign_in(&api.world.graph).await;
     let conditions = [
         ("applications", "applications", "displayName eq 'Badge printer'", false),
         ("servicePrincipals", "servicePrincipals", "accountEnabled eq false", true),
+        ("roles", "roleManagement/directory/roleDefinitions", "isBuiltIn eq false", false),
         ("administrativeUnits", "directory/administrativeUnits", "startswith(displayName,'b')", false),
     ];
     let filter = conditions.iter().map(|(kind, _, odata, _)| ((*kind).to_owned(), json!({"odata": odata})));

@@ -24,7 +24,7 @@ fn has(object: &Map<String, Value>, name: &str, wanted: &str) -> bool {
 }
 
 fn cases() -> Vec<Case> {
-    use ObjectType::{AdministrativeUnits, Applications, ServicePrincipals};
+    use ObjectType::{AdministrativeUnits, Applications, Roles, ServicePrincipals};
     let case = |object_type, path, odata, advanced, holds| Case { object_type, path, odata, advanced, holds };
     vec![
         case(Applications, APPLICATIONS, "displayName in ('Badge printer','Wiki sync')", false, |o| {
@@ -46,6 +46,9 @@ fn cases() -> Vec<Case> {
         case(ServicePrincipals, PRINCIPALS, "accountEnabled eq true and not tags/any(t:t eq 'HideApp')", true, |o| {
             o.get("accountEnabled") == Some(&json!(true)) && !has(o, "tags", "HideApp")
         }),
+        case(Roles, ROLES, "isBuiltIn eq false or displayName in ('Reports Reader')", false, |o| {
+            o.get("isBuiltIn") == Some(&json!(false)) || text(o, "displayName") == "Reports Reader"
+        }),
         case(AdministrativeUnits, UNITS, "startswith(displayName,'b')", false, |o| {
             text(o, "displayName").to_lowercase().starts_with('b')
         }),
@@ -62,6 +65,7 @@ async fn wanted(world: &World, case: &Case) -> (BTreeSet<String>, usize) {
     let select = match case.object_type {
         ObjectType::Applications => "id,displayName,signInAudience",
         ObjectType::ServicePrincipals => SELECT,
+        ObjectType::Roles => "id,displayName,isBuiltIn",
         _ => "id,displayName",
     };
     let raw = Raw::sign_in(&world.graph).await;

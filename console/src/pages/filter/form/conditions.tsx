@@ -115,6 +115,7 @@ const USUAL: Record<Schema<"EntityKind">, string[]> = {
   devices: ["operatingSystem", "accountEnabled", "isManaged", "isCompliant", "trustType", "displayName"],
   applications: ["displayName", "appId", "signInAudience", "createdDateTime"],
   servicePrincipals: ["displayName", "servicePrincipalType", "accountEnabled", "tags"],
+  roles: ["displayName", "isBuiltIn"],
   administrativeUnits: ["displayName", "description"],
 };
 
