@@ -15,6 +15,7 @@ pub mod dropped;
 mod hash;
 pub mod implausible;
 pub mod insights;
+pub mod left_out;
 pub mod links;
 pub mod lookup;
 mod moved;
@@ -41,4 +42,4 @@ pub use staging::{
     Batch, StagedMembers, StagedObject, clear_staging, keep_staged, keep_staged_members, restart, restart_members,
     stage,
 };
-pub use stored_as::{gone_marker, is_stub, stub_name};
+pub use stored_as::{gone_marker, gone_stub_marker, is_stub, stub_name};

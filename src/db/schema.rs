@@ -236,6 +236,15 @@ diesel::table! {
 }
 
 diesel::table! {
+    mirror_left_out (organization_id, job_id, object_type, id) {
+        organization_id -> Uuid,
+        job_id -> Uuid,
+        object_type -> Text,
+        id -> Uuid,
+    }
+}
+
+diesel::table! {
     mirror_links (organization_id, job_id, target_id, object_type, id) {
         organization_id -> Uuid,
         job_id -> Uuid,
@@ -313,6 +322,7 @@ diesel::table! {
         touched_generation -> Nullable<Int8>,
         links_generation -> Nullable<Int8>,
         counters -> Jsonb,
+        left_out_generation -> Nullable<Int8>,
     }
 }
 
@@ -526,6 +536,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     jobs,
     mirror_delivered,
     mirror_dropped,
+    mirror_left_out,
     mirror_links,
     mirror_members,
     mirror_objects,

@@ -171,6 +171,8 @@ pub struct InScope<N> {
     pub users: Vec<N>,
     /// Sorted.
     pub groups: Vec<N>,
+    /// Users that only the limit leaves out: they take the places of others. Sorted.
+    pub over_limit: Vec<N>,
     pub fell_out: FellOut,
 }
 
@@ -203,7 +205,8 @@ pub fn resolve<N: Id>(
     if let Some(members) = members {
         fell_out.users_not_members = keep(&mut users, &members);
     }
-    fell_out.users_over_limit = cut(&mut users, limits.max_users);
+    let over_limit = cut(&mut users, limits.max_users);
+    fell_out.users_over_limit = over_limit.len() as u64;
     match scope.groups {
         ScopeGroups::All => {}
         ScopeGroups::ContainingFilteredUsers => {
@@ -211,8 +214,8 @@ pub fn resolve<N: Id>(
             fell_out.groups_without_users = keep(&mut groups, &containing);
         }
     }
-    fell_out.groups_over_limit = cut(&mut groups, limits.max_groups);
-    InScope { users, groups, fell_out }
+    fell_out.groups_over_limit = cut(&mut groups, limits.max_groups).len() as u64;
+    InScope { users, groups, over_limit, fell_out }
 }
 
 /// Keeps what is also in `others` (sorted), and returns how many were removed.
@@ -222,12 +225,10 @@ fn keep<N: Id>(list: &mut Vec<N>, others: &[N]) -> u64 {
     (before - list.len()) as u64
 }
 
-/// Keeps the smallest identifiers, and returns how many were removed.
-fn cut<N>(list: &mut Vec<N>, limit: Option<u64>) -> u64 {
+/// Keeps the smallest identifiers, and returns the others.
+fn cut<N>(list: &mut Vec<N>, limit: Option<u64>) -> Vec<N> {
     let limit = limit.and_then(|limit| usize::try_from(limit).ok()).unwrap_or(usize::MAX);
-    let gone = list.len().saturating_sub(limit);
-    list.truncate(limit);
-    gone as u64
+    list.split_off(limit.min(list.len()))
 }
 
 #[cfg(test)]
@@ -284,6 +285,7 @@ mod tests {
         let rule = scope(ScopeUsers::All, false, ScopeGroups::ContainingFilteredUsers);
         let result = resolve(&rule, limits, &[], candidates, &cyclic());
         assert_eq!((result.users.as_slice(), result.groups.as_slice()), (&[101, 102][..], &[1][..]));
+        assert_eq!(result.over_limit, [109]);
         let expected =
             FellOut { users_over_limit: 1, groups_without_users: 1, groups_over_limit: 1, ..FellOut::default() };
         assert_eq!(result.fell_out, expected);

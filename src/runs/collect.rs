@@ -110,16 +110,14 @@ pub async fn collect(run: &Run) -> Result<Collected, Stop> {
             never = reporting() => match never {},
         };
         reader.report_usage();
-        let keeps_scope = reader.plan.is_by_membership();
         // The writer ends when the last sender is gone.
         drop(reader);
-        read.map(|read| (read, keeps_scope))
+        read
     };
     let (read, written) = tokio::join!(reading, writing);
     // When the writer fails, the readers fail too, because their channel closes: its error is the cause.
     written?;
-    let (read, is_by_membership) = read?;
-    Ok(finish(run, row, tenant, read, is_by_membership).await?)
+    Ok(finish(run, row, tenant, read?).await?)
 }
 
 /// A token made now: permissions granted since the last one are only in a new one. The session finds it in the cache.
@@ -268,18 +266,10 @@ fn open_links(reader: &Reader<'_>, mirror: &MirrorRow) -> Result<DeltaLinks> {
 }
 
 /// Completes the read: makes it the mirror, unless the run only looks, and counts it.
-async fn finish(
-    run: &Run,
-    mut mirror: MirrorRow,
-    tenant: Option<Uuid>,
-    read: Read,
-    is_by_membership: bool,
-) -> Result<Collected> {
+async fn finish(run: &Run, mut mirror: MirrorRow, tenant: Option<Uuid>, read: Read) -> Result<Collected> {
     note_read(run, &mut mirror, tenant, &read)?;
     let mut stored_as: Vec<&'static str> = read.types.iter().map(|t| t.as_str()).collect();
-    if !read.is_patch {
-        stored_as.extend(read.types.iter().filter_map(|t| stub_name(*t)));
-    }
+    stored_as.extend(read.types.iter().filter_map(|t| stub_name(*t)));
     let values = values::types(run, &read.types);
     let completion = Completion {
         mirror: &mirror,
@@ -291,7 +281,6 @@ async fn finish(
         types: &read.types,
         values: &values,
         emptied: &read.emptied,
-        keeps_scope: read.is_patch && is_by_membership,
         promote: matches!(run.mode, RunMode::Full | RunMode::Incremental),
     };
     let counted = staging::complete(run, completion).await?;

@@ -95,7 +95,7 @@ pub async fn absent_among(
         CROSS JOIN LATERAL (SELECT * FROM mirror_delivered WHERE organization_id = $1 AND job_id = $2
             AND object_type = $4 AND id = wanted.id LIMIT 1) d
         LEFT JOIN LATERAL (SELECT true AS is_there FROM mirror_objects WHERE organization_id = $1 AND job_id = $2
-            AND object_type = $4 AND id = wanted.id LIMIT 1) o ON true
+            AND object_type IN ($4, 'stub:' || $4) AND id = wanted.id LIMIT 1) o ON true
         WHERE o.is_there IS NULL ORDER BY d.id";
     Ok(diesel::sql_query(ABSENT)
         .bind::<SqlUuid, _>(organization.0)

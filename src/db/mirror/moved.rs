@@ -33,7 +33,7 @@ impl Moved {
     }
 }
 
-/// What will differ. Of `patched` types the changes were staged, with markers for what is gone; of `whole` types
+/// What will differ; of stubs, under the type that they are stubs of. Of `patched` types the changes were staged, with markers for what is gone; of `whole` types
 /// everything.
 pub async fn moved(
     tx: &mut Transaction,
@@ -43,13 +43,13 @@ pub async fn moved(
     whole: &[&str],
 ) -> Result<Vec<Moved>> {
     const MOVED: &str = "
-        SELECT s.object_type, s.id, m.hash IS NOT NULL AS was_there, true AS is_there FROM staged_objects s
+        SELECT replace(s.object_type, 'stub:', '') AS object_type, s.id, m.hash IS NOT NULL AS was_there, true AS is_there FROM staged_objects s
         LEFT JOIN LATERAL (SELECT o.hash FROM mirror_objects o WHERE o.organization_id = $1 AND o.job_id = $3
             AND o.object_type = s.object_type AND o.id = s.id LIMIT 1) m ON true
         WHERE s.organization_id = $1 AND s.run_id = $2 AND s.object_type = ANY($4 || $5)
             AND m.hash IS DISTINCT FROM s.hash
         UNION ALL
-        SELECT m.object_type, m.id, true, false FROM staged_objects s
+        SELECT replace(m.object_type, 'stub:', ''), m.id, true, false FROM staged_objects s
         CROSS JOIN LATERAL (SELECT o.object_type, o.id FROM mirror_objects o WHERE o.organization_id = $1 AND o.job_id = $3
             AND o.object_type = substr(s.object_type, 6) AND o.id = s.id LIMIT 1) m
         WHERE s.organization_id = $1 AND s.run_id = $2
@@ -57,7 +57,7 @@ pub async fn moved(
             AND NOT EXISTS (SELECT FROM staged_objects k WHERE k.organization_id = $1 AND k.run_id = $2
                 AND k.object_type = m.object_type AND k.id = m.id)
         UNION ALL
-        SELECT m.object_type, m.id, true, false FROM mirror_objects m
+        SELECT replace(m.object_type, 'stub:', ''), m.id, true, false FROM mirror_objects m
         WHERE m.organization_id = $1 AND m.job_id = $3 AND m.object_type = ANY($5)
             AND NOT EXISTS (SELECT FROM staged_objects s WHERE s.organization_id = $1 AND s.run_id = $2
                 AND s.object_type = m.object_type AND s.id = m.id)";
@@ -72,10 +72,13 @@ pub async fn moved(
         .await?)
 }
 
-/// The groups whose members a read of changes replaces or deletes.
+/// The groups whose members a read of changes replaces or deletes. One that becomes a stub keeps them.
 pub(super) const GROUPS_WITH_CHANGES: &str = "
     (SELECT group_id FROM staged_members WHERE organization_id = $1 AND run_id = $2
-     UNION SELECT id FROM staged_objects WHERE organization_id = $1 AND run_id = $2 AND object_type = 'gone:groups')";
+     UNION SELECT id FROM staged_objects g WHERE organization_id = $1 AND run_id = $2
+        AND object_type IN ('gone:groups', 'gone:stub:groups')
+        AND NOT EXISTS (SELECT FROM staged_objects k WHERE k.organization_id = $1 AND k.run_id = $2
+            AND k.object_type = 'stub:groups' AND k.id = g.id))";
 
 /// How many memberships the mirror gains by the groups whose members it replaces or deletes.
 pub async fn memberships_gained(tx: &mut Transaction, lease: &Lease, job: JobId) -> Result<i64> {

@@ -4,6 +4,7 @@
 use super::moved::{GROUPS_WITH_CHANGES, Moved};
 use super::read::{MembershipPair, membership_pairs};
 use super::statement::execute;
+use super::stored_as::stub_name;
 use crate::db::runs::Lease;
 use crate::db::{Transaction, join_in_bulk};
 use crate::directory::ObjectType;
@@ -24,13 +25,14 @@ pub struct Patched {
     pub taken_out: u64,
 }
 
-/// Makes the changes that a run staged the mirror's: the objects that [`super::moved()`] found, and the members of groups that
-/// were staged whole. Looks for the memberships of `members`. Callers have fenced.
+/// Makes the changes that a run staged the mirror's: the objects and stubs that [`super::moved()`] found, and the members of
+/// groups that were staged whole. Looks for the memberships of `members`. Callers have fenced.
 pub async fn patch(
     tx: &mut Transaction,
     lease: &Lease,
     job: JobId,
     moved: &[Moved],
+    stubs: &[Moved],
     members: Vec<Uuid>,
 ) -> Result<Patched> {
     // All members of a new or changed group are staged. The members of a group that is gone are deleted.
@@ -39,7 +41,8 @@ pub async fn patch(
         SELECT $1, $3, group_id, member_type, part, hash, member_ids FROM staged_members
         WHERE organization_id = $1 AND run_id = $2";
     join_in_bulk(tx).await?;
-    patch_objects(tx, lease, job, moved).await?;
+    patch_objects(tx, lease, job, moved, |object_type| Some(object_type.as_str())).await?;
+    patch_objects(tx, lease, job, stubs, stub_name).await?;
     let gone = format!(
         "DELETE FROM mirror_members WHERE organization_id = $1 AND job_id = $3
             AND group_id = ANY(ARRAY{GROUPS_WITH_CHANGES})"
@@ -60,8 +63,14 @@ pub async fn patch(
     Ok(Patched { pairs, taken_out })
 }
 
-/// Deletes and writes the objects that differ. Callers have fenced.
-pub(super) async fn patch_objects(tx: &mut Transaction, lease: &Lease, job: JobId, moved: &[Moved]) -> Result<()> {
+/// Deletes and writes the objects that differ, which are stored under these names. Callers have fenced.
+pub(super) async fn patch_objects(
+    tx: &mut Transaction,
+    lease: &Lease,
+    job: JobId,
+    moved: &[Moved],
+    stored_as: fn(ObjectType) -> Option<&'static str>,
+) -> Result<()> {
     const GONE: &str = "
         DELETE FROM mirror_objects WHERE organization_id = $1 AND job_id = $2 AND object_type = $3 AND id = ANY($4)";
     const SEEN: &str = "
@@ -70,6 +79,7 @@ pub(super) async fn patch_objects(tx: &mut Transaction, lease: &Lease, job: JobI
         WHERE organization_id = $1 AND run_id = $5 AND object_type = $3 AND id = ANY($4)
         ON CONFLICT (organization_id, job_id, object_type, id) DO UPDATE SET hash = excluded.hash, data = excluded.data";
     for object_type in ObjectType::ALL {
+        let Some(stored_as) = stored_as(object_type) else { continue };
         let ids = |is_there: bool| -> Vec<Uuid> {
             let those = moved.iter().filter(|moved| moved.object_type == object_type && moved.is_there == is_there);
             those.map(|moved| moved.id).collect()
@@ -79,7 +89,7 @@ pub(super) async fn patch_objects(tx: &mut Transaction, lease: &Lease, job: JobI
             diesel::sql_query(statement)
                 .bind::<SqlUuid, _>(lease.organization.0)
                 .bind::<SqlUuid, _>(job.0)
-                .bind::<Text, _>(object_type)
+                .bind::<Text, _>(stored_as)
                 .bind::<Array<SqlUuid>, _>(ids)
         };
         if !gone.is_empty() {

@@ -71,7 +71,7 @@ pub async fn replace_derived(
     stage_objects(tx, lease, objects).await?;
     let Some(job) = job else { return Ok(Vec::new()) };
     let moved = moved(tx, lease, job, &[], &[object_type]).await?;
-    patch_objects(tx, lease, job, &moved).await?;
+    patch_objects(tx, lease, job, &moved, |object_type| Some(object_type.as_str())).await?;
     restart(tx, lease, object_type).await?;
     Ok(moved)
 }

@@ -108,12 +108,12 @@ pub async fn seen<'a>(
     Ok(rows.map(|row| row.map_err(Error::from)).boxed())
 }
 
-/// Those of these objects that the mirror has, ascending.
+/// Those of these objects that the mirror has under any of these names, ascending.
 pub async fn existing(
     tx: &mut Transaction,
     organization: OrganizationId,
     job: JobId,
-    object_type: ObjectType,
+    stored_as: &[&str],
     ids: &[Uuid],
 ) -> Result<Vec<Uuid>> {
     #[derive(QueryableByName)]
@@ -122,12 +122,12 @@ pub async fn existing(
         id: Uuid,
     }
     const EXISTING: &str = "
-        SELECT id FROM mirror_objects
-        WHERE organization_id = $1 AND job_id = $2 AND object_type = $3 AND id = ANY($4) ORDER BY id";
+        SELECT DISTINCT id FROM mirror_objects
+        WHERE organization_id = $1 AND job_id = $2 AND object_type = ANY($3) AND id = ANY($4) ORDER BY id";
     let rows: Vec<Row> = diesel::sql_query(EXISTING)
         .bind::<SqlUuid, _>(organization.0)
         .bind::<SqlUuid, _>(job.0)
-        .bind::<Text, _>(object_type)
+        .bind::<Array<Text>, _>(stored_as)
         .bind::<Array<SqlUuid>, _>(ids)
         .load(tx)
         .await?;

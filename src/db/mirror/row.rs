@@ -12,10 +12,11 @@ use diesel_async::RunQueryDsl;
 use uuid::Uuid;
 
 /// The tables of a job's mirror. The last one has its row.
-pub const TABLES: [&str; 9] = [
+pub const TABLES: [&str; 10] = [
     "mirror_objects",
     "mirror_members",
     "mirror_scope_members",
+    "mirror_left_out",
     "mirror_delivered",
     "mirror_touched",
     "mirror_links",
@@ -56,6 +57,8 @@ pub struct MirrorRow {
     pub links_generation: Option<i64>,
     /// See [`Counters`].
     pub counters: serde_json::Value,
+    /// The generation up to which what the filter leaves out is known ([`super::left_out`]).
+    pub left_out_generation: Option<i64>,
 }
 
 impl MirrorRow {
@@ -99,6 +102,7 @@ pub async fn find(tx: &mut Transaction, organization: OrganizationId, job: JobId
         touched_generation: None,
         links_generation: None,
         counters: serde_json::json!({}),
+        left_out_generation: None,
     }))
 }
 

@@ -3,13 +3,14 @@
 
 use super::read::MembersRow;
 use super::source::Source;
-use crate::db::Transaction;
 use crate::db::runs::Lease;
+use crate::db::{Transaction, join_in_bulk};
 use crate::error::Result;
 use crate::ids::JobId;
 use diesel::QueryableByName;
-use diesel::sql_types::{Array, Uuid as SqlUuid};
+use diesel::sql_types::{Array, Nullable, Uuid as SqlUuid};
 use diesel_async::RunQueryDsl;
+use futures_util::stream::StreamExt;
 use uuid::Uuid;
 
 // In all queries here $1 is the organization, $2 the job and $3 the run, where the query needs the run.
@@ -22,14 +23,15 @@ pub enum State {
 }
 
 /// The members that the mirror has. Those in `mirror_scope_members` count for groups that are not imported: of a group
-/// that is, `mirror_members` has them.
+/// that is, whole or as a stub, `mirror_members` has them.
 const MIRROR: &str = "
     (SELECT group_id, member_type, member_ids FROM mirror_members WHERE organization_id = $1 AND job_id = $2
      UNION ALL SELECT group_id, member_type, member_ids FROM mirror_scope_members m
      WHERE organization_id = $1 AND job_id = $2 AND NOT EXISTS (SELECT FROM mirror_objects o
-        WHERE o.organization_id = $1 AND o.job_id = $2 AND o.object_type = 'groups' AND o.id = m.group_id))";
+        WHERE o.organization_id = $1 AND o.job_id = $2 AND o.object_type IN ('groups', 'stub:groups')
+            AND o.id = m.group_id))";
 
-/// The members after the changes: those of the mirror, but for groups that the run staged or that are gone.
+/// The members after the changes: those of the mirror, but for groups that the run staged or that are deleted.
 fn after_changes() -> String {
     format!(
         "(SELECT group_id, member_type, member_ids FROM {MIRROR} m
@@ -38,7 +40,15 @@ fn after_changes() -> String {
             AND NOT {}
           UNION ALL SELECT group_id, member_type, member_ids FROM staged_members
           WHERE organization_id = $1 AND run_id = $3)",
-        is_staged("gone:groups", "m.group_id")
+        is_deleted("m.group_id")
+    )
+}
+
+/// Whether a run found that a group is no longer there. One that only left the scope has its members still.
+fn is_deleted(group: &str) -> String {
+    format!(
+        "EXISTS (SELECT FROM staged_objects s WHERE s.organization_id = $1 AND s.run_id = $3
+            AND s.object_type = 'gone:groups' AND s.data <> 'outOfScope' AND s.id = {group})"
     )
 }
 
@@ -50,13 +60,16 @@ fn is_staged(stored_as: &str, group: &str) -> String {
     )
 }
 
-/// Whether a group is imported after the changes of a run.
+/// Whether a group is imported after the changes of a run, whole or as a stub.
 fn is_imported_after_changes(group: &str) -> String {
-    let (staged, gone) = (is_staged("groups", group), is_staged("gone:groups", group));
-    format!(
-        "({staged} OR (NOT {gone} AND EXISTS (SELECT FROM mirror_objects o
-            WHERE o.organization_id = $1 AND o.job_id = $2 AND o.object_type = 'groups' AND o.id = {group})))"
-    )
+    let imported = ["groups", "stub:groups"].map(|stored_as| {
+        let (staged, gone) = (is_staged(stored_as, group), is_staged(&format!("gone:{stored_as}"), group));
+        format!(
+            "{staged} OR (NOT {gone} AND EXISTS (SELECT FROM mirror_objects o WHERE o.organization_id = $1
+                AND o.job_id = $2 AND o.object_type = '{stored_as}' AND o.id = {group}))"
+        )
+    });
+    format!("({})", imported.join(" OR "))
 }
 
 #[derive(QueryableByName)]
@@ -124,13 +137,64 @@ pub async fn members(
 
 /// Those of these groups of whose members nothing is known after the changes.
 pub async fn unknown(tx: &mut Transaction, lease: &Lease, job: JobId, groups: &[Uuid]) -> Result<Vec<Uuid>> {
+    // A group that was read and has no members has no rows. Nor has one in the mirror.
     let query = format!(
         "SELECT g.id FROM unnest($4::uuid[]) AS g(id)
-         WHERE NOT {} AND NOT EXISTS (SELECT FROM {} m WHERE m.group_id = g.id)",
-        is_imported_after_changes("g.id"),
+         WHERE NOT EXISTS (SELECT FROM {} m WHERE m.group_id = g.id)
+            AND NOT EXISTS (SELECT FROM mirror_objects o WHERE o.organization_id = $1 AND o.job_id = $2
+                AND o.object_type IN ('groups', 'stub:groups') AND o.id = g.id)
+            AND NOT EXISTS (SELECT FROM run_cursors c WHERE c.organization_id = $1 AND c.run_id = $3
+                AND c.collection = 'members' AND c.part = g.id::text AND c.done)",
         after_changes()
     );
     ids_after_changes(tx, lease, job, &query, groups).await
+}
+
+/// Calls `each` with the memberships of users and groups after the changes, row by row: of these groups, or of all.
+pub async fn memberships(
+    tx: &mut Transaction,
+    lease: &Lease,
+    job: JobId,
+    groups: Option<&[Uuid]>,
+    mut each: impl FnMut(MembersRow) + Send,
+) -> Result<()> {
+    let query = format!(
+        "SELECT group_id, member_type, member_ids FROM {} m
+         WHERE member_type IN ('user', 'group') AND ($4 IS NULL OR group_id = ANY($4))",
+        after_changes()
+    );
+    join_in_bulk(tx).await?;
+    let mut rows = diesel::sql_query(query)
+        .bind::<SqlUuid, _>(lease.organization.0)
+        .bind::<SqlUuid, _>(job.0)
+        .bind::<SqlUuid, _>(lease.run.0)
+        .bind::<Nullable<Array<SqlUuid>>, _>(groups)
+        .load_stream::<MembersRow>(tx)
+        .await?;
+    while let Some(row) = rows.next().await {
+        each(row?);
+    }
+    Ok(())
+}
+
+/// The groups of the mirror that show their members only with a permission of its own, after the changes. A quotation mark
+/// inside a text is escaped, so what looks like a property is one.
+pub async fn hidden(tx: &mut Transaction, lease: &Lease, job: JobId) -> Result<Vec<Uuid>> {
+    let query = format!(
+        "SELECT id FROM mirror_objects o WHERE organization_id = $1 AND job_id = $2 AND object_type = 'groups'
+            AND data LIKE '%\"visibility\":\"HiddenMembership\"%' AND NOT {} AND NOT {}
+         UNION SELECT id FROM staged_objects WHERE organization_id = $1 AND run_id = $3 AND object_type = 'groups'
+            AND data LIKE '%\"visibility\":\"HiddenMembership\"%'",
+        is_staged("groups", "o.id"),
+        is_deleted("o.id")
+    );
+    let rows: Vec<Id> = diesel::sql_query(query)
+        .bind::<SqlUuid, _>(lease.organization.0)
+        .bind::<SqlUuid, _>(job.0)
+        .bind::<SqlUuid, _>(lease.run.0)
+        .load(tx)
+        .await?;
+    Ok(rows.into_iter().map(|row| row.id).collect())
 }
 
 /// Those of these groups that are not imported, and whose members are stored for the scope.
@@ -139,7 +203,7 @@ pub async fn kept(tx: &mut Transaction, lease: &Lease, job: JobId, groups: &[Uui
         SELECT DISTINCT group_id AS id FROM mirror_scope_members m
         WHERE organization_id = $1 AND job_id = $2 AND group_id = ANY($3)
             AND NOT EXISTS (SELECT FROM mirror_objects o WHERE o.organization_id = $1 AND o.job_id = $2
-                AND o.object_type = 'groups' AND o.id = m.group_id)";
+                AND o.object_type IN ('groups', 'stub:groups') AND o.id = m.group_id)";
     ids(tx, lease, job, STORED, groups).await
 }
 
@@ -161,25 +225,66 @@ pub async fn members_of(tx: &mut Transaction, lease: &Lease, job: JobId, groups:
 pub async fn store_all(tx: &mut Transaction, lease: &Lease, job: JobId) -> Result<()> {
     const FORGET: &str = "DELETE FROM mirror_scope_members WHERE organization_id = $1 AND job_id = $2";
     diesel::sql_query(FORGET).bind::<SqlUuid, _>(lease.organization.0).bind::<SqlUuid, _>(job.0).execute(tx).await?;
-    move_from_staging(tx, lease, job, &is_staged("groups", "g.id")).await
+    let imported = format!("({} OR {})", is_staged("groups", "g.id"), is_staged("stub:groups", "g.id"));
+    move_from_staging(tx, lease, job, &imported).await
 }
 
-/// After a read of changes: as [`store_all`], in place of those that were stored for the same groups. Callers have fenced.
+/// After a read of changes: as [`store_all`], in place of those that were stored for the same groups. A group that is no
+/// longer imported takes what the mirror has of its members with it, and one that becomes a stub brings what is stored of
+/// them. Callers have fenced.
 pub async fn store_changed(tx: &mut Transaction, lease: &Lease, job: JobId) -> Result<()> {
+    const HAS_STAGED: &str = "EXISTS (SELECT FROM staged_members s
+        WHERE s.organization_id = $1 AND s.run_id = $3 AND s.group_id = m.group_id)";
+    let is_imported = is_imported_after_changes("m.group_id");
+    let bring_along = format!(
+        "INSERT INTO staged_members (organization_id, run_id, group_id, member_type, part, hash, member_ids)
+         SELECT $1, $3, group_id, member_type, part, ''::bytea, member_ids FROM mirror_scope_members m
+         WHERE organization_id = $1 AND job_id = $2 AND {} AND NOT {HAS_STAGED}
+            AND NOT EXISTS (SELECT FROM mirror_objects o WHERE o.organization_id = $1 AND o.job_id = $2
+                AND o.object_type IN ('groups', 'stub:groups') AND o.id = m.group_id)",
+        is_staged("stub:groups", "m.group_id")
+    );
     let forget = format!(
         "DELETE FROM mirror_scope_members m WHERE organization_id = $1 AND job_id = $2
-            AND ({} OR {} OR EXISTS (SELECT FROM staged_members s
-                WHERE s.organization_id = $1 AND s.run_id = $3 AND s.group_id = m.group_id))",
+            AND ({} OR {} OR {HAS_STAGED})",
         is_staged("groups", "m.group_id"),
-        is_staged("gone:groups", "m.group_id")
+        is_deleted("m.group_id")
     );
-    diesel::sql_query(forget)
+    let take_along = format!(
+        "INSERT INTO mirror_scope_members (organization_id, job_id, group_id, member_type, part, member_ids)
+         SELECT $1, $2, group_id, member_type, part, member_ids FROM mirror_members m
+         WHERE organization_id = $1 AND job_id = $2 AND member_type IN ('user', 'group') AND ({} OR {})
+            AND NOT {is_imported} AND NOT {} AND NOT {HAS_STAGED}
+         ON CONFLICT (organization_id, job_id, group_id, member_type, part) DO UPDATE SET member_ids = excluded.member_ids",
+        is_staged("gone:groups", "m.group_id"),
+        is_staged("gone:stub:groups", "m.group_id"),
+        is_deleted("m.group_id")
+    );
+    for statement in [bring_along, forget, take_along] {
+        diesel::sql_query(statement)
+            .bind::<SqlUuid, _>(lease.organization.0)
+            .bind::<SqlUuid, _>(job.0)
+            .bind::<SqlUuid, _>(lease.run.0)
+            .execute(tx)
+            .await?;
+    }
+    move_from_staging(tx, lease, job, &is_imported_after_changes("g.id")).await
+}
+
+/// After a read of changes, where nothing is decided by the members of groups that are not imported: takes them out of
+/// staging. Callers have fenced.
+pub async fn drop_changed(tx: &mut Transaction, lease: &Lease, job: JobId) -> Result<()> {
+    let statement = format!(
+        "DELETE FROM staged_members g WHERE organization_id = $1 AND run_id = $3 AND NOT {}",
+        is_imported_after_changes("g.group_id")
+    );
+    diesel::sql_query(statement)
         .bind::<SqlUuid, _>(lease.organization.0)
         .bind::<SqlUuid, _>(job.0)
         .bind::<SqlUuid, _>(lease.run.0)
         .execute(tx)
         .await?;
-    move_from_staging(tx, lease, job, &is_imported_after_changes("g.id")).await
+    Ok(())
 }
 
 /// Moves the members of groups that are not imported, by `is_imported`, from staging to what is stored for the scope. An

@@ -98,7 +98,7 @@ fn differences() -> String {
     format!(
         "WITH before AS MATERIALIZED (SELECT m.group_id, m.member_type, array_agg(member) AS ids
             FROM unnest(ARRAY(SELECT o.id FROM mirror_objects o WHERE o.organization_id = $1 AND o.job_id = $3
-                AND o.object_type = 'groups' AND o.id = ANY(ARRAY{GROUPS_WITH_CHANGES}))) AS changed(id)
+                AND o.object_type IN ('groups', 'stub:groups') AND o.id = ANY(ARRAY{GROUPS_WITH_CHANGES}))) AS changed(id)
             CROSS JOIN LATERAL (SELECT k.group_id, k.member_type, k.member_ids FROM mirror_members k
                 WHERE k.organization_id = $1 AND k.job_id = $3 AND k.group_id = changed.id OFFSET 0) AS m,
             unnest(m.member_ids) AS member
@@ -158,14 +158,14 @@ pub async fn keep_reasons(tx: &mut Transaction, lease: &Lease, job: JobId) -> Re
         UPDATE mirror_touched t SET reason = NULL
         WHERE t.organization_id = $1 AND t.job_id = $2 AND t.reason IS NOT NULL
             AND (SELECT true FROM mirror_objects o WHERE o.organization_id = $1 AND o.job_id = $2
-                AND o.object_type = t.object_type AND o.id = t.id LIMIT 1)";
+                AND o.object_type IN (t.object_type, 'stub:' || t.object_type) AND o.id = t.id LIMIT 1)";
     const GONE: &str = "
         INSERT INTO mirror_touched (organization_id, job_id, object_type, id, reason)
         SELECT $1, $3, d.object_type, d.id, s.data FROM staged_objects s
         CROSS JOIN LATERAL (SELECT k.object_type, k.id FROM mirror_delivered k WHERE k.organization_id = $1
             AND k.job_id = $3 AND k.object_type = substr(s.object_type, 6) AND k.id = s.id LIMIT 1) d
         LEFT JOIN LATERAL (SELECT true AS is_there FROM mirror_objects o WHERE o.organization_id = $1 AND o.job_id = $3
-            AND o.object_type = d.object_type AND o.id = d.id LIMIT 1) m ON true
+            AND o.object_type IN (d.object_type, 'stub:' || d.object_type) AND o.id = d.id LIMIT 1) m ON true
         WHERE s.organization_id = $1 AND s.run_id = $2 AND s.object_type LIKE 'gone:%' AND m.is_there IS NULL
         ON CONFLICT (organization_id, job_id, object_type, id) DO UPDATE SET reason = excluded.reason";
     diesel::sql_query(BACK).bind::<SqlUuid, _>(lease.organization.0).bind::<SqlUuid, _>(job.0).execute(tx).await?;

@@ -80,6 +80,14 @@ pub(super) async fn read_arrived(reader: &Reader<'_>, arrived: &[Uuid]) -> Resul
     read_these(reader, groups.into_iter().filter(|group| arrived.contains(&group.id))).await
 }
 
+/// The same, where members of these groups may be staged already, from what was known of them.
+pub(super) async fn read_arrived_again(reader: &Reader<'_>, arrived: &[Uuid]) -> Result<Vec<Uuid>> {
+    for group in arrived {
+        reader.staging.restart_members(*group).await?;
+    }
+    read_arrived(reader, arrived).await
+}
+
 /// Reads the members of the groups (id, whether its membership is hidden) that were not read yet.
 pub(super) async fn read_others(reader: &Reader<'_>, groups: Vec<(Uuid, bool)>) -> Result<()> {
     reader.staging.stored().await?;

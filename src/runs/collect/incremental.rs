@@ -18,6 +18,7 @@ use super::read_error::Result;
 use super::reader::{Read, Reader};
 use super::small::{read_small, small_types};
 use super::staging::Note;
+use super::stubs::{self, Changed};
 use crate::codes::WarningCode;
 use crate::db::mirror::Batch;
 use crate::directory::security_attributes::SECURITY_ATTRIBUTES;
@@ -27,7 +28,7 @@ use crate::graph::delta::Collection;
 use crate::graph::error::{GraphError, GraphErrorKind};
 use crate::run_state::{ChangeReason, RunWarning};
 use changes::{Delta, Replayed, replay};
-use scoped::GroupChanges;
+use scoped::{Decided, GroupChanges};
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use uuid::Uuid;
@@ -135,27 +136,30 @@ pub(super) async fn read(reader: &Reader<'_>, links: &DeltaLinks) -> Result<Outc
     let mut read = Read { is_patch: true, ..Read::default() };
     let mut next = Some(links.clone());
     let mut arrived = Vec::new();
+    let (known_users, known_groups) =
+        (Outside::load(reader, ObjectType::Users).await?, Outside::load(reader, ObjectType::Groups).await?);
+    let mut changed = Changed::default();
     if let Some(link) = &links.users {
-        let reading = Box::pin(read_users(reader, link));
+        let reading = Box::pin(read_users(reader, link, &known_users, &mut changed.users));
         match lost_permission::unless_refused(reader, ObjectType::Users, reading).await? {
             Reading::Whole(Round::Expired(why)) => return Ok(Outcome::Expired(why)),
             Reading::Whole(Round::Read(link, users)) => {
                 next = next.map(|next| DeltaLinks { users: Some(link), ..next });
                 arrived = users;
-                read.types.push(ObjectType::Users);
+                read.types.extend(reader.plan.imports(ObjectType::Users).then_some(ObjectType::Users));
             }
             Reading::Lost(lost) => read.lost.push(lost),
         }
     }
     let mut group_changes = GroupChanges::default();
     if let Some(link) = &links.groups {
-        let reading = Box::pin(read_groups(reader, link, &arrived));
+        let reading = Box::pin(read_groups(reader, link, &arrived, &known_groups, &mut changed.groups));
         match lost_permission::unless_refused(reader, ObjectType::Groups, reading).await? {
             Reading::Whole(Round::Expired(why)) => return Ok(Outcome::Expired(why)),
             Reading::Whole(Round::Read(link, of_groups)) => {
                 group_changes = of_groups;
                 next = next.map(|next| DeltaLinks { groups: Some(link), ..next });
-                if reader.run.job.mapping.is_enabled(ObjectType::Groups) {
+                if reader.plan.imports(ObjectType::Groups) {
                     read.types.push(ObjectType::Groups);
                     read.memberships = true;
                 }
@@ -168,17 +172,21 @@ pub(super) async fn read(reader: &Reader<'_>, links: &DeltaLinks) -> Result<Outc
         }
     }
     read.delta = next;
-    if reader.plan.is_by_membership() {
-        if !read.lost.is_empty() {
-            return Ok(Outcome::Expired("the filter's scope depends on a type that may no longer be read".to_owned()));
-        }
-        if let Some(why) = Box::pin(scoped::decide(reader, &mut read, &group_changes)).await? {
-            return Ok(Outcome::Expired(why));
-        }
+    if reader.plan.narrows() && !read.lost.is_empty() {
+        return Ok(Outcome::Expired("the filter's scope depends on a type that may no longer be read".to_owned()));
+    }
+    let decided = Box::pin(scoped::decide(reader, &mut read, &group_changes)).await?;
+    if let Decided::Unknown(why) = decided {
+        return Ok(Outcome::Expired(why));
     }
     read_small(reader, &mut read, None).await?;
     // Users and groups are reported by delta when they are gone.
     missing::find(reader, &mut read, &small_types().collect::<Vec<_>>()).await?;
+    if let Decided::Narrowed(mut narrowed, referred) = decided {
+        (narrowed.stubs, narrowed.dropped) =
+            Box::pin(stubs::stage(reader, &read, &narrowed.kept, referred, &changed)).await?;
+        read.narrowed = Some(narrowed);
+    }
     Ok(Outcome::Read(read))
 }
 
@@ -189,13 +197,41 @@ enum Round<T> {
     Expired(String),
 }
 
+/// Objects of a type that are known and not in the mirror as such. Sorted.
+struct Outside {
+    /// The filter's scope or limits left them out at the last read.
+    left_out: Vec<Uuid>,
+    stubs: Vec<Uuid>,
+}
+
+impl Outside {
+    async fn load(reader: &Reader<'_>, object_type: ObjectType) -> Result<Self> {
+        let left_out = reader.mirror.left_out(object_type).await?;
+        Ok(Self { left_out, stubs: reader.mirror.stubs(object_type).await? })
+    }
+
+    fn is_left_out(&self, id: &Uuid) -> bool {
+        self.left_out.binary_search(id).is_ok()
+    }
+
+    fn has(&self, id: &Uuid) -> bool {
+        self.is_left_out(id) || self.stubs.binary_search(id).is_ok()
+    }
+}
+
 /// Returns those who arrived.
-async fn read_users(reader: &Reader<'_>, position: &str) -> Result<Round<Vec<Uuid>>> {
+async fn read_users(
+    reader: &Reader<'_>,
+    position: &str,
+    known: &Outside,
+    changed: &mut BTreeSet<Uuid>,
+) -> Result<Round<Vec<Uuid>>> {
     let (changes, link) = match replay(reader, ObjectType::Users, position).await? {
         Replayed::Round(changes, link) => (changes, link),
         Replayed::Expired(why) => return Ok(Round::Expired(why)),
     };
-    let Staged { in_scope: arrived, not_found } = apply(reader, ObjectType::Users, &changes).await?;
+    changed.extend(changes.keys());
+    let Staged { in_scope: arrived, not_found } = apply(reader, ObjectType::Users, &changes, known).await?;
     let link = if not_found.is_empty() { link } else { position_kept(reader, ObjectType::Users, position, &not_found) };
     arrived::restage_reports(reader, &arrived, &changes).await?;
     Ok(Round::Read(link, arrived))
@@ -214,23 +250,30 @@ fn position_kept(reader: &Reader<'_>, object_type: ObjectType, position: &str, w
 }
 
 /// Groups with their memberships; `users`: those who arrived.
-async fn read_groups(reader: &Reader<'_>, position: &str, users: &[Uuid]) -> Result<Round<GroupChanges>> {
+async fn read_groups(
+    reader: &Reader<'_>,
+    position: &str,
+    users: &[Uuid],
+    known: &Outside,
+    changed: &mut BTreeSet<Uuid>,
+) -> Result<Round<GroupChanges>> {
     let (mut changes, link) = match replay(reader, ObjectType::Groups, position).await? {
         Replayed::Round(changes, link) => (changes, link),
         Replayed::Expired(why) => return Ok(Round::Expired(why)),
     };
+    changed.extend(changes.keys());
     let mut group_changes = GroupChanges::of(&changes);
     arrived::add_owned_groups(reader, users, &mut changes).await?;
-    let Staged { in_scope: arrived, not_found: mut unread } =
-        match reader.run.job.mapping.is_enabled(ObjectType::Groups) {
-            true => apply(reader, ObjectType::Groups, &changes).await?,
-            false => Staged::default(),
-        };
+    let Staged { in_scope: arrived, not_found: mut unread } = match reader.plan.reads(ObjectType::Groups) {
+        true => apply(reader, ObjectType::Groups, &changes, known).await?,
+        false => Staged::default(),
+    };
     arrived::add_memberships(reader, users, &arrived, &mut changes).await?;
     group_changes.unread = links::stage(reader, &changes, &arrived).await?;
     // Those will not be shown later either.
     group_changes.unread.retain(|group| !group_changes.hidden.contains(group));
     unread.extend(&group_changes.unread);
+    group_changes.arrived = arrived;
     let link = if unread.is_empty() { link } else { position_kept(reader, ObjectType::Groups, position, &unread) };
     Ok(Round::Read(link, group_changes))
 }
@@ -239,10 +282,16 @@ async fn read_groups(reader: &Reader<'_>, position: &str, users: &[Uuid]) -> Res
 const APPLIED_AT_ONCE: usize = 1_000;
 
 /// Stages what the changes make of the objects of one type: new texts, and marks for what is gone. Returns those that
-/// were not in the mirror.
-async fn apply(reader: &Reader<'_>, object_type: ObjectType, changes: &BTreeMap<Uuid, Delta>) -> Result<Staged> {
+/// were neither in the mirror nor left out of it.
+async fn apply(
+    reader: &Reader<'_>,
+    object_type: ObjectType,
+    changes: &BTreeMap<Uuid, Delta>,
+    outside: &Outside,
+) -> Result<Staged> {
     let ids: Vec<Uuid> = changes.keys().copied().collect();
     let (mut newcomers, mut unread, mut kept) = (Vec::new(), Vec::new(), kept_values::Kept::new());
+    let mut still_out = Vec::new();
     for ids in ids.chunks(APPLIED_AT_ONCE) {
         let known = reader.mirror.objects(object_type, ids.to_vec()).await?;
         let mut batch = Batch::default();
@@ -251,7 +300,11 @@ async fn apply(reader: &Reader<'_>, object_type: ObjectType, changes: &BTreeMap<
         for (id, delta) in ids.iter().filter_map(|id| changes.get_key_value(id)) {
             match (delta.removed, known.get(id)) {
                 (Some(removed), Some(_)) => batch.objects.push(gone(object_type, *id, reason_of(removed))),
+                (Some(removed), None) if outside.has(id) => {
+                    batch.objects.push(gone(object_type, *id, reason_of(removed)));
+                }
                 (Some(_), None) => {}
+                (None, None) if outside.is_left_out(id) => still_out.push(*id),
                 // Not in the mirror: it is new, or was out of scope. Delta tells only what changed of it.
                 (None, None) => newcomers.push(*id),
                 (None, Some(data)) => {
@@ -271,6 +324,8 @@ async fn apply(reader: &Reader<'_>, object_type: ObjectType, changes: &BTreeMap<
     kept_values::warn(reader.run, object_type, &kept);
     let mut staged = by_id::stage(reader, object_type, &newcomers, Unfit::Forget).await?;
     staged.not_found.extend(unread);
+    // They are known, but not what the filter makes of them now.
+    staged.not_found.extend(by_id::stage(reader, object_type, &still_out, Unfit::Mark).await?.not_found);
     Ok(staged)
 }
 

@@ -2,11 +2,20 @@
 
 use super::read_error::Result;
 use super::reader::Reader;
-use crate::db::mirror::read;
+use crate::db::mirror::{read, scope};
 use crate::directory::ObjectType;
 use crate::filter::scope::{Memberships, MembershipsBuilder, Numbers};
 use std::collections::HashSet;
 use uuid::Uuid;
+
+/// Which memberships decide.
+#[derive(Clone, Copy)]
+pub(super) enum Known<'a> {
+    /// Everything was read: those that were staged.
+    Staged,
+    /// Changes were read: those of the mirror with what was staged, of these groups or of all.
+    Changed(Option<&'a [Uuid]>),
+}
 
 /// Memberships as numbers instead of ids, at eight bytes each.
 pub(super) struct MembershipGraph {
@@ -20,11 +29,12 @@ fn add(edges: &mut MembershipsBuilder, row: &read::MembersRow) {
     edges.add(row.group_id, row.member_type == "user", &row.member_ids);
 }
 
-/// All memberships that were read. Groups whose members are `unknown` now have their last known members. Where there are
+/// The memberships that are known. Groups whose members are `unknown` now have their last known members. Where there are
 /// none, because the group is not imported, everybody who was in scope counts as a member and stays: unknown is not
 /// empty. `others`: ids that need a number even without a membership.
 pub(super) async fn load_memberships(
     reader: &Reader<'_>,
+    which: Known<'_>,
     unknown: &[Uuid],
     others: &[&[Uuid]],
 ) -> Result<MembershipGraph> {
@@ -36,8 +46,12 @@ pub(super) async fn load_memberships(
         edges.number(*id);
     });
     let mut assumed: HashSet<Uuid> = unknown.iter().copied().collect();
+    let (lease, job) = (reader.run.lease, reader.run.job.id);
     let edges = reader.run.tx("memberships", async |tx| {
-        read::memberships(tx, organization, staged, |row| add(&mut edges, &row)).await?;
+        match which {
+            Known::Staged => read::memberships(tx, organization, staged, |row| add(&mut edges, &row)).await?,
+            Known::Changed(groups) => scope::memberships(tx, &lease, job, groups, |row| add(&mut edges, &row)).await?,
+        }
         if unknown.is_empty() {
             return Ok(edges);
         }

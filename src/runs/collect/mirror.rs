@@ -3,7 +3,7 @@
 use super::read_error::Result;
 use crate::db::mirror::read::{self, ObjectRow, Source};
 use crate::db::mirror::scope::{self, State};
-use crate::db::mirror::{self, Hash, delivered};
+use crate::db::mirror::{self, Hash, delivered, left_out, stub_name};
 use crate::directory::ObjectType;
 use crate::ids::{JobId, OrganizationId};
 use crate::runs::run::Run;
@@ -24,6 +24,7 @@ pub(super) struct Mirror<'a> {
 
 /// Groups among others that the job follows.
 pub(super) struct Followed {
+    /// Whole or as stubs.
     imported: HashSet<Uuid>,
     /// Not imported, but the scope decides by their members.
     pub for_scope: HashSet<Uuid>,
@@ -66,6 +67,39 @@ impl<'a> Mirror<'a> {
         let ids =
             self.run.tx("mirror ids", async move |tx| read::ids(tx, organization, source, object_type.as_str()).await);
         Ok(ids.await?)
+    }
+
+    /// The ids of a type that the filter's scope or limits left out, ascending.
+    pub async fn left_out(&self, object_type: ObjectType) -> Result<Vec<Uuid>> {
+        self.left_out_as(object_type.as_str()).await
+    }
+
+    /// The ids of a type that are referred to and of which there is no stub, ascending.
+    pub async fn without_stubs(&self, object_type: ObjectType) -> Result<Vec<Uuid>> {
+        match stub_name(object_type) {
+            Some(stubs) => self.left_out_as(stubs).await,
+            None => Ok(Vec::new()),
+        }
+    }
+
+    async fn left_out_as(&self, stored_as: &'static str) -> Result<Vec<Uuid>> {
+        let (organization, job, _) = self.place();
+        let ids = self.run.tx("left out", async move |tx| left_out::ids(tx, organization, job, stored_as).await);
+        Ok(ids.await?)
+    }
+
+    /// The ids of the stubs of a type, ascending.
+    pub async fn stubs(&self, object_type: ObjectType) -> Result<Vec<Uuid>> {
+        let (organization, _, source) = self.place();
+        let Some(stubs) = stub_name(object_type) else { return Ok(Vec::new()) };
+        Ok(self.run.tx("stubs", async move |tx| read::ids(tx, organization, source, stubs).await).await?)
+    }
+
+    /// The groups that show their members only with a permission of its own, after the changes that this run staged.
+    pub async fn hidden_groups(&self) -> Result<Vec<Uuid>> {
+        let (_, job, _) = self.place();
+        let lease = self.run.lease;
+        Ok(self.run.tx("hidden groups", async |tx| scope::hidden(tx, &lease, job).await).await?)
     }
 
     /// Some objects, as text by id.
@@ -130,11 +164,14 @@ impl<'a> Mirror<'a> {
 
     /// Which of these groups the job follows.
     pub async fn followed(&self, groups: Vec<Uuid>) -> Result<Followed> {
-        let (_, job, _) = self.place();
+        let (organization, job, _) = self.place();
         let lease = self.run.lease;
         let for_scope =
             self.run.tx("groups of the scope", async |tx| scope::kept(tx, &lease, job, &groups).await).await?;
-        let imported = self.objects(ObjectType::Groups, groups).await?.into_keys().collect();
+        let names: Vec<&str> = stub_name(ObjectType::Groups).into_iter().chain([ObjectType::Groups.as_str()]).collect();
+        let imported =
+            self.run.tx("imported groups", async |tx| read::existing(tx, organization, job, &names, &groups).await);
+        let imported = imported.await?.into_iter().collect();
         Ok(Followed { imported, for_scope: for_scope.into_iter().collect() })
     }
 

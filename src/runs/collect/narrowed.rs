@@ -1,5 +1,6 @@
 //! What a filter's scope leaves of what was staged.
 
+use super::stubs::Stubs;
 use crate::db::Transaction;
 use crate::db::mirror;
 use crate::db::runs::Lease;
@@ -7,10 +8,10 @@ use crate::directory::ObjectType;
 use crate::error::Result;
 use crate::ids::JobId;
 use crate::runs::progress::RunProgress;
-use std::collections::BTreeSet;
 use uuid::Uuid;
 
-/// What is in scope. Sorted.
+/// Users and groups. Sorted.
+#[derive(Default)]
 pub(super) struct InScopeIds {
     pub users: Vec<Uuid>,
     pub groups: Vec<Uuid>,
@@ -30,34 +31,75 @@ impl InScopeIds {
 /// What the scope leaves of what was staged. The rest is dropped in the transaction that makes it the mirror: if it were
 /// dropped earlier, an attempt after a crash would decide without the memberships that were dropped.
 pub(super) struct Narrowed {
+    /// What is imported.
     pub kept: InScopeIds,
-    /// Groups outside the scope for which stubs are made.
-    pub others: BTreeSet<Uuid>,
+    /// What the conditions admit, and is not imported: a later read of changes decides by it.
+    pub left_out: InScopeIds,
+    /// Stubs of groups outside the scope, and what is referred to and has none.
+    pub stubs: Stubs,
     /// The members of groups that are not imported are kept: a later read of changes decides by them.
     pub keeps_scope: bool,
     pub users_out_of_scope: u64,
     pub groups_out_of_scope: u64,
-    pub dropped_references: u64,
+    pub dropped: Dropped,
+}
+
+/// References to groups outside the scope that are left out.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(super) struct Dropped {
+    pub of_users: u64,
+    pub of_groups: u64,
 }
 
 impl Narrowed {
-    /// Keeps in staging what is in scope, and the members of the groups in scope and of those that become stubs. Callers
-    /// have fenced.
-    pub(super) async fn cut(&self, tx: &mut Transaction, lease: &Lease, job: JobId) -> Result<()> {
-        let groups: Vec<Uuid> = self.kept.groups.iter().chain(&self.others).copied().collect();
+    /// Keeps in staging what is in scope, and the members of the groups in scope and of those that become stubs. The
+    /// members of the other groups are kept only of a read that becomes the mirror. Callers have fenced.
+    pub(super) async fn cut(
+        &self,
+        tx: &mut Transaction,
+        lease: &Lease,
+        job: JobId,
+        becomes_mirror: bool,
+    ) -> Result<()> {
+        let groups: Vec<Uuid> = self.kept.groups.iter().chain(&self.stubs.groups).copied().collect();
         mirror::keep_staged(tx, lease, ObjectType::Users.as_str(), &self.kept.users).await?;
         mirror::keep_staged(tx, lease, ObjectType::Groups.as_str(), &self.kept.groups).await?;
-        if self.keeps_scope {
+        if becomes_mirror && self.keeps_scope {
             mirror::scope::store_all(tx, lease, job).await?;
         }
         mirror::keep_staged_members(tx, lease, &groups).await
     }
 
+    /// The same of changes: staging holds no objects outside the scope. Callers have fenced.
+    pub(super) async fn cut_changes(&self, tx: &mut Transaction, lease: &Lease, job: JobId) -> Result<()> {
+        match self.keeps_scope {
+            true => mirror::scope::store_changed(tx, lease, job).await,
+            false => mirror::scope::drop_changed(tx, lease, job).await,
+        }
+    }
+
+    /// Stores what a later read of changes decides by. Callers have fenced.
+    pub(super) async fn store(&self, tx: &mut Transaction, lease: &Lease, job: JobId) -> Result<()> {
+        let left_out = &self.left_out;
+        for object_type in [ObjectType::Users, ObjectType::Groups] {
+            let (ids, without) = (left_out.of(object_type), self.stubs.without.of(object_type));
+            let names = [(Some(object_type.as_str()), ids), (mirror::stub_name(object_type), without)];
+            for (name, ids) in names {
+                let (Some(name), Some(ids)) = (name, ids) else { continue };
+                mirror::left_out::replace(tx, lease.organization, job, name, ids).await?;
+            }
+        }
+        Ok(())
+    }
+
     pub(super) fn report(&self, progress: &RunProgress) {
         progress.count("users", |count| {
             count.out_of_scope += self.users_out_of_scope;
-            count.dropped_references += self.dropped_references;
+            count.dropped_references += self.dropped.of_users;
         });
-        progress.count("groups", |count| count.out_of_scope += self.groups_out_of_scope);
+        progress.count("groups", |count| {
+            count.out_of_scope += self.groups_out_of_scope;
+            count.dropped_references += self.dropped.of_groups;
+        });
     }
 }

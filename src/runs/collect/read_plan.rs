@@ -38,10 +38,8 @@ pub(super) enum Why {
     FullReadTooOld {
         days: u32,
     },
-    Limits,
-    GroupsOfUsersInScope,
-    ScopeGroupsNotImported,
-    Stubs,
+    /// The last read was by a version that did not note what the filter leaves out.
+    LeftOutUnknown,
     /// The filter has a condition that only Graph can decide.
     OnlyGraphDecides(String),
 }
@@ -57,10 +55,7 @@ impl fmt::Display for Why {
             Self::SelectionChanged => "the selected attributes, types or filter changed",
             Self::NoDeltaToken => "the last full read left no delta token",
             Self::FullReadTooOld { days } => return write!(f, "the last full read is {days} days old"),
-            Self::Limits => "the filter's limits depend on every user and group in scope",
-            Self::GroupsOfUsersInScope => "which groups contain users in scope depends on all memberships",
-            Self::ScopeGroupsNotImported => "the filter's scope depends on groups that are not imported",
-            Self::Stubs => "stubs of objects outside the scope depend on every reference",
+            Self::LeftOutUnknown => "the last read did not note what the filter leaves out",
             Self::OnlyGraphDecides(problem) => problem.trim_end_matches('.'),
         };
         f.write_str(text)
@@ -124,22 +119,12 @@ impl<'a> ReadPlan<'a> {
 
     /// Whether a type is read: it is imported, or the scope decides by it.
     pub fn reads(&self, object_type: ObjectType) -> bool {
-        let scope = &self.job.filter.scope;
-        let decides = match object_type {
-            ObjectType::Users => scope.groups == ScopeGroups::ContainingFilteredUsers,
-            ObjectType::Groups => scope.users == ScopeUsers::MembersOfFilteredGroups,
-            _ => false,
-        };
-        decides || self.job.mapping.is_enabled(object_type)
+        reads(self.job, object_type)
     }
 
     /// Whether the scope or the limits leave out anything that the conditions admit. That is decided after reading.
     pub fn narrows(&self) -> bool {
-        let filter = &self.job.filter;
-        filter.scope.users != ScopeUsers::All
-            || filter.scope.groups != ScopeGroups::All
-            || filter.limits.max_users.is_some()
-            || filter.limits.max_groups.is_some()
+        narrows(self.job)
     }
 
     /// Whether stubs are made: they are wanted, and the filter leaves something out.
@@ -149,10 +134,13 @@ impl<'a> ReadPlan<'a> {
 
     /// Whether stubs need the members of groups that the filter's condition leaves out.
     pub fn stubs_need_other_groups(&self) -> bool {
-        let mapping = &self.job.mapping;
-        let refers =
-            mapping.carries(ObjectType::Users, Link::Groups) || mapping.carries(ObjectType::Groups, Link::ParentGroups);
-        refers && self.job.filter.rule(EntityKind::Groups).is_some()
+        self.wants_stubs() && refers_to_groups(self.job) && self.job.filter.rule(EntityKind::Groups).is_some()
+    }
+
+    /// Whether the members of groups tell which stubs there are.
+    pub fn stubs_need_memberships(&self) -> bool {
+        self.wants_stubs()
+            && (refers_to_groups(self.job) || self.job.mapping.carries(ObjectType::Groups, Link::Members))
     }
 
     /// Whether the users in scope are the members of groups.
@@ -160,9 +148,19 @@ impl<'a> ReadPlan<'a> {
         is_by_membership(self.job)
     }
 
+    /// Whether the groups in scope are those that contain users in scope.
+    pub fn takes_groups_of_users(&self) -> bool {
+        self.job.filter.scope.groups == ScopeGroups::ContainingFilteredUsers
+    }
+
     /// Whether the members of groups that are not imported are kept, because a later read of changes decides by them.
     pub fn keeps_scope_members(&self) -> bool {
-        self.is_by_membership() && why_scope_needs_everything(self.job).is_none()
+        self.is_by_membership() || self.takes_groups_of_users() || self.stubs_need_memberships()
+    }
+
+    /// Whether a type is imported.
+    pub fn imports(&self, object_type: ObjectType) -> bool {
+        self.job.mapping.is_enabled(object_type)
     }
 
     /// Whether the changes of a type are followed: it is imported, or the scope decides by it.
@@ -236,12 +234,36 @@ fn wants_stubs(job: &JobContext) -> bool {
     job.filter.outside == Outside::Stub && job.filter.narrows()
 }
 
+fn reads(job: &JobContext, object_type: ObjectType) -> bool {
+    let scope = &job.filter.scope;
+    let decides = match object_type {
+        ObjectType::Users => scope.groups == ScopeGroups::ContainingFilteredUsers,
+        ObjectType::Groups => scope.users == ScopeUsers::MembersOfFilteredGroups,
+        _ => false,
+    };
+    decides || job.mapping.is_enabled(object_type)
+}
+
+fn narrows(job: &JobContext) -> bool {
+    let filter = &job.filter;
+    filter.scope.users != ScopeUsers::All
+        || filter.scope.groups != ScopeGroups::All
+        || filter.limits.max_users.is_some()
+        || filter.limits.max_groups.is_some()
+}
+
+/// Whether users or groups carry the groups that they are members of.
+fn refers_to_groups(job: &JobContext) -> bool {
+    let mapping = &job.mapping;
+    mapping.carries(ObjectType::Users, Link::Groups) || mapping.carries(ObjectType::Groups, Link::ParentGroups)
+}
+
 fn is_by_membership(job: &JobContext) -> bool {
-    job.filter.scope.users != ScopeUsers::All && job.mapping.is_enabled(ObjectType::Users)
+    job.filter.scope.users != ScopeUsers::All && reads(job, ObjectType::Users)
 }
 
 fn follows(job: &JobContext, object_type: ObjectType) -> bool {
-    job.mapping.is_enabled(object_type) || (object_type == ObjectType::Groups && is_by_membership(job))
+    reads(job, object_type) || (object_type == ObjectType::Groups && is_by_membership(job))
 }
 
 /// Why an incremental run has to read everything; `None`: the changes suffice.
@@ -262,22 +284,10 @@ fn why_everything(job: &JobContext, mirror: &MirrorRow, full_every_days: u32, no
     if mirror.full_read_at.is_none_or(|at| at + every <= now) {
         return Some(Why::FullReadTooOld { days: full_every_days });
     }
-    why_scope_needs_everything(job)
-        .or_else(|| job.filter.local_only_problems().into_iter().next().map(Why::OnlyGraphDecides))
-}
-
-/// Why changes do not tell what is in scope; `None`: they do.
-fn why_scope_needs_everything(job: &JobContext) -> Option<Why> {
-    if job.filter.limits.max_users.is_some() || job.filter.limits.max_groups.is_some() {
-        return Some(Why::Limits);
+    if (narrows(job) || wants_stubs(job)) && mirror.left_out_generation != Some(mirror.generation) {
+        return Some(Why::LeftOutUnknown);
     }
-    if job.filter.scope.groups != ScopeGroups::All {
-        return Some(Why::GroupsOfUsersInScope);
-    }
-    if job.filter.scope.users == ScopeUsers::MembersOfFilteredGroups && !job.mapping.is_enabled(ObjectType::Groups) {
-        return Some(Why::ScopeGroupsNotImported);
-    }
-    wants_stubs(job).then_some(Why::Stubs)
+    job.filter.local_only_problems().into_iter().next().map(Why::OnlyGraphDecides)
 }
 
 #[cfg(test)]

@@ -2,19 +2,19 @@
 //! staged, before that becomes the mirror.
 
 use super::groups::Visible;
-use super::memberships::{MembershipGraph, load_memberships};
+use super::memberships::{Known, MembershipGraph, load_memberships};
 use super::narrowed::{InScopeIds, Narrowed};
 use super::nested_groups::{Members, Walked, walk};
 use super::read_error::{ReadError, Result};
 use super::reader::{Read, Reader};
-use super::stubs;
+use super::stubs::{self, Changed};
 use crate::codes::{RunErrorCode, WarningCode};
 use crate::directory::ObjectType;
 use crate::filter::ScopeGroups;
-use crate::filter::scope::{Candidates, resolve};
+use crate::filter::scope::{Candidates, InScope, resolve};
 use crate::run_state::{RunStage, RunWarning};
 use crate::runs::stop::Stop;
-use std::collections::{BTreeSet, HashSet};
+use std::collections::HashSet;
 use uuid::Uuid;
 
 /// The users that are in scope as members of groups.
@@ -39,7 +39,7 @@ pub(super) async fn members_of_filtered(reader: &Reader<'_>, unknown: &[Uuid]) -
 
 async fn members(reader: &Reader<'_>, groups: &[Uuid], mut unknown: Vec<Uuid>) -> Result<ScopeMembers> {
     unknown.extend(read_members(reader, groups).await?);
-    let MembershipGraph { numbers, memberships, .. } = load_memberships(reader, &unknown, &[]).await?;
+    let MembershipGraph { numbers, memberships, .. } = load_memberships(reader, Known::Staged, &unknown, &[]).await?;
     let users = memberships.members_of(&numbers.of(groups), reader.run.job.filter.scope.transitive);
     Ok(ScopeMembers { users: numbers.ids(&users), unknown })
 }
@@ -54,43 +54,84 @@ pub(super) async fn decide(reader: &Reader<'_>, what: &Read) -> Result<Option<Na
         stubs::read_other_groups(reader).await?;
     }
     let filter = &reader.run.job.filter;
-    let users = reader.staging.ids(ObjectType::Users).await?;
-    let groups = reader.staging.ids(ObjectType::Groups).await?;
+    let candidates = InScopeIds {
+        users: reader.staging.ids(ObjectType::Users).await?,
+        groups: reader.staging.ids(ObjectType::Groups).await?,
+    };
     let mut unknown = what.members_unknown.clone();
     if filter.scope.groups == ScopeGroups::ContainingFilteredUsers {
         // A group may contain a user through a group that is not imported itself.
-        unknown.extend(read_members(reader, &groups).await?);
+        unknown.extend(read_members(reader, &candidates.groups).await?);
     }
-    let known = load_memberships(reader, &unknown, &[&users, &groups]).await?;
-    let numbers = &known.numbers;
-    let candidates = Candidates { users: numbers.of(&users), groups: numbers.of(&groups) };
-    let roots = numbers.of(&filter.scope.group_ids);
-    let not_read = not_read(reader, what, users.len());
-    let resolved = |candidates| resolve(&filter.scope, filter.limits, &roots, candidates, &known.memberships);
-    let mut in_scope = resolved(candidates.clone());
-    let uncertain = uncertain_groups(reader, &candidates.groups, &in_scope.users, &known).await?;
-    if !uncertain.is_empty() {
-        warn_of_uncertain(reader, uncertain.len());
-        let groups = candidates.groups.into_iter().filter(|group| !uncertain.contains(group)).collect();
-        in_scope = resolved(Candidates { groups, ..candidates });
-    }
-    let mut referred = stubs::by_membership(reader, &in_scope, &known);
+    let known = load_memberships(reader, Known::Staged, &unknown, &[&candidates.users, &candidates.groups]).await?;
+    let not_read = not_read(reader, what, candidates.users.len());
+    let in_scope = resolved(reader, &known, &candidates).await?;
+    let referred = stubs::by_membership(reader, &in_scope, &known);
     let fell_out = in_scope.fell_out;
-    let kept = InScopeIds { users: numbers.ids(&in_scope.users), groups: numbers.ids(&in_scope.groups) };
+    let Taken { kept, left_out } = taken(reader, &known, candidates, &in_scope);
     drop(known);
-    let dropped_references = if wants_stubs { 0 } else { referred.to_groups };
-    if wants_stubs {
-        stubs::by_property(reader, what, &kept, &mut referred).await?;
-        stubs::stage(reader, &referred).await?;
-    }
+    let (stubs, dropped) = stubs::stage(reader, what, &kept, referred, &Changed::default()).await?;
     Ok(Some(Narrowed {
         kept,
-        others: if wants_stubs { referred.groups } else { BTreeSet::new() },
+        left_out,
+        stubs,
         keeps_scope: reader.plan.keeps_scope_members(),
         users_out_of_scope: not_read + fell_out.users_not_members + fell_out.users_over_limit,
         groups_out_of_scope: fell_out.groups_without_users + fell_out.groups_over_limit,
-        dropped_references,
+        dropped,
     }))
+}
+
+/// What of the candidates is in scope, by the memberships that are known.
+pub(super) async fn resolved(
+    reader: &Reader<'_>,
+    known: &MembershipGraph,
+    candidates: &InScopeIds,
+) -> Result<InScope<u32>> {
+    let (filter, numbers) = (&reader.run.job.filter, &known.numbers);
+    let candidates = Candidates { users: numbers.of(&candidates.users), groups: numbers.of(&candidates.groups) };
+    let roots = numbers.of(&filter.scope.group_ids);
+    let resolved = |candidates| resolve(&filter.scope, filter.limits, &roots, candidates, &known.memberships);
+    let in_scope = resolved(candidates.clone());
+    let uncertain = uncertain_groups(reader, &candidates.groups, &in_scope.users, known).await?;
+    if uncertain.is_empty() {
+        return Ok(in_scope);
+    }
+    warn_of_uncertain(reader, uncertain.len());
+    let groups = candidates.groups.into_iter().filter(|group| !uncertain.contains(group)).collect();
+    Ok(resolved(Candidates { groups, ..candidates }))
+}
+
+/// What becomes of the candidates.
+pub(super) struct Taken {
+    /// Those that are imported.
+    pub kept: InScopeIds,
+    /// Those that are not, and may be when others leave.
+    pub left_out: InScopeIds,
+}
+
+pub(super) fn taken(
+    reader: &Reader<'_>,
+    known: &MembershipGraph,
+    candidates: InScopeIds,
+    in_scope: &InScope<u32>,
+) -> Taken {
+    let numbers = &known.numbers;
+    let (mut kept, mut left_out) = (InScopeIds::default(), InScopeIds::default());
+    left_out.users = numbers.ids(&in_scope.over_limit);
+    match reader.plan.imports(ObjectType::Users) {
+        true => kept.users = numbers.ids(&in_scope.users),
+        false => {
+            left_out.users.extend(numbers.ids(&in_scope.users));
+            left_out.users.sort_unstable();
+        }
+    }
+    left_out.groups = candidates.groups;
+    if reader.plan.imports(ObjectType::Groups) {
+        kept.groups = numbers.ids(&in_scope.groups);
+        left_out.groups.retain(|group| kept.groups.binary_search(group).is_err());
+    }
+    Taken { kept, left_out }
 }
 
 /// The groups that may contain users in scope through members that are hidden, and nobody knows. Those in the mirror stay in

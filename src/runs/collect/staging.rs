@@ -77,8 +77,6 @@ pub(super) struct Completion<'a> {
     pub emptied: &'a [(ObjectType, &'static str)],
     /// The types that are made of the users that were read.
     pub values: &'a [ObjectType],
-    /// The members of groups that are not imported are kept for the scope.
-    pub keeps_scope: bool,
     /// A test and a dry run leave the mirror as it is.
     pub promote: bool,
 }
@@ -290,18 +288,24 @@ pub(super) async fn complete(run: &Run, completion: Completion<'_>) -> crate::er
     let Completion { stored_as, is_patch, .. } = completion;
     run.fenced_tx("complete the read", async |tx| {
         mirror::restage_members(tx, &lease, job, completion.members_unknown).await?;
-        if let Some(narrowed) = completion.narrowed {
-            narrowed.cut(tx, &lease, job).await?;
-            stage_cursors(tx, &lease, &[Note::Cut.cursor(None)]).await?;
+        match completion.narrowed {
+            Some(narrowed) if is_patch => narrowed.cut_changes(tx, &lease, job).await?,
+            Some(narrowed) => {
+                narrowed.cut(tx, &lease, job, completion.promote).await?;
+                stage_cursors(tx, &lease, &[Note::Cut.cursor(None)]).await?;
+            }
+            None => {}
         }
         let mut kept = Vec::new();
         for object_type in completion.types {
             kept.push((*object_type, kept_values::restore(tx, run, *object_type, completion.emptied).await?));
         }
-        if completion.keeps_scope {
-            mirror::scope::store_changed(tx, &lease, job).await?;
-        }
         let mut row = completion.mirror.clone();
+        row.left_out_generation = None;
+        if let Some(narrowed) = completion.narrowed.filter(|_| completion.promote) {
+            narrowed.store(tx, &lease, job).await?;
+            row.left_out_generation = Some(row.generation);
+        }
         let mut patch = None;
         match (completion.promote, is_patch) {
             (true, true) => patch = Some(touch::patch(tx, run, &mut row, stored_as).await?),

@@ -4,14 +4,14 @@
 use super::fetch::fetch;
 use super::groups;
 use super::memberships::MembershipGraph;
-use super::narrowed::InScopeIds;
+use super::narrowed::{Dropped, InScopeIds};
 use super::object::{self, staged_map};
 use super::pages::whole;
 use super::read_error::Result;
 use super::reader::{Read, Reader};
 use super::request::{Request, Target};
 use crate::db::mirror::read::ObjectRow;
-use crate::db::mirror::{Batch, StagedObject, stub_name};
+use crate::db::mirror::{Batch, StagedObject, gone_stub_marker, stub_name};
 use crate::directory::{Link, ObjectType, Properties as Map};
 use crate::error::Error;
 use crate::filter::scope::InScope;
@@ -19,7 +19,7 @@ use crate::graph::IDS_IN_A_QUERY;
 use crate::graph::wire::Items;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use serde_json::Value;
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use uuid::Uuid;
 
 const REQUESTS_AT_ONCE: usize = 32;
@@ -53,9 +53,20 @@ fn ids_with_visibility(items: &Items, groups: &mut Vec<(Uuid, bool)>) -> Result<
 #[derive(Default)]
 pub(super) struct Referred {
     pub users: BTreeSet<Uuid>,
-    pub groups: BTreeSet<Uuid>,
-    /// References from users in scope to groups outside.
-    pub to_groups: u64,
+    /// With how many members in scope each has.
+    pub groups: BTreeMap<Uuid, Dropped>,
+}
+
+impl Referred {
+    /// The references to groups of which there is no stub.
+    pub fn dropped(&self, stubs: &[Uuid]) -> Dropped {
+        let mut all = Dropped::default();
+        for (_, dropped) in self.groups.iter().filter(|(group, _)| stubs.binary_search(group).is_err()) {
+            all.of_users += dropped.of_users;
+            all.of_groups += dropped.of_groups;
+        }
+        all
+    }
 }
 
 /// The groups and members outside the scope that memberships lead to. Assumed memberships are left out.
@@ -68,8 +79,7 @@ pub(super) fn by_membership(reader: &Reader<'_>, in_scope: &InScope<u32>, known:
     for (group, user) in of_users {
         match (is_in(groups, *group), is_in(users, *user)) {
             (false, true) if mapping.carries(ObjectType::Users, Link::Groups) => {
-                referred.to_groups += 1;
-                referred.groups.insert(known.numbers.id(*group));
+                referred.groups.entry(known.numbers.id(*group)).or_default().of_users += 1;
             }
             (true, false) if mapping.carries(ObjectType::Groups, Link::Members) => {
                 referred.users.insert(known.numbers.id(*user));
@@ -77,9 +87,11 @@ pub(super) fn by_membership(reader: &Reader<'_>, in_scope: &InScope<u32>, known:
             _ => {}
         }
     }
-    for (group, nested) in known.memberships.of_groups() {
-        if is_in(groups, *nested) && !is_in(groups, *group) && mapping.carries(ObjectType::Groups, Link::ParentGroups) {
-            referred.groups.insert(known.numbers.id(*group));
+    if reader.plan.wants_stubs() && mapping.carries(ObjectType::Groups, Link::ParentGroups) {
+        for (group, nested) in known.memberships.of_groups() {
+            if is_in(groups, *nested) && !is_in(groups, *group) {
+                referred.groups.entry(known.numbers.id(*group)).or_default().of_groups += 1;
+            }
         }
     }
     referred
@@ -87,51 +99,128 @@ pub(super) fn by_membership(reader: &Reader<'_>, in_scope: &InScope<u32>, known:
 
 /// Adds the managers, owners and others outside the scope whose ids objects have among their properties; for a type that
 /// could not be read, as the mirror has them.
-pub(super) async fn by_property(
-    reader: &Reader<'_>,
-    what: &Read,
-    kept: &InScopeIds,
-    referred: &mut Referred,
-) -> Result<()> {
+async fn by_property(reader: &Reader<'_>, what: &Read, kept: &InScopeIds, referred: &mut Referred) -> Result<()> {
     let mapping = &reader.run.job.mapping;
     for object_type in ObjectType::ALL.into_iter().filter(|object_type| mapping.is_enabled(*object_type)) {
         let is_lost = what.lost.iter().any(|lost| lost.object_type == object_type);
         let in_scope = if is_lost { None } else { kept.of(object_type) };
         let links: Vec<Link> = mapping.links(object_type).filter(|link| matches!(link, Link::Ids { .. })).collect();
-        for (target, outside) in [(ObjectType::Users, &mut referred.users), (ObjectType::Groups, &mut referred.groups)]
-        {
-            let links: Vec<Link> = links.iter().copied().filter(|link| link.target() == target).collect();
-            if links.is_empty() {
-                continue;
+        let of = |target| links.iter().copied().filter(move |link| link.target() == target).collect::<Vec<Link>>();
+        let (to_users, to_groups) = (of(ObjectType::Users), of(ObjectType::Groups));
+        if to_users.is_empty() && to_groups.is_empty() {
+            continue;
+        }
+        let (mut users, mut groups, mut seen) = (HashSet::new(), HashSet::new(), HashSet::new());
+        let mut each = |row: ObjectRow| -> crate::error::Result<Option<()>> {
+            let is_in_scope = in_scope.is_none_or(|ids| ids.binary_search(&row.id).is_ok());
+            if is_in_scope && (!what.is_patch || seen.insert(row.id)) {
+                let map: Map = serde_json::from_str(&row.data).map_err(Error::internal)?;
+                users.extend(to_users.iter().flat_map(|link| link.ids(&map)));
+                groups.extend(to_groups.iter().flat_map(|link| link.ids(&map)));
             }
-            let known: HashSet<&Uuid> = kept.of(target).into_iter().flatten().collect();
-            let each = |row: ObjectRow| -> crate::error::Result<Option<()>> {
-                if in_scope.is_none_or(|ids| ids.binary_search(&row.id).is_ok()) {
-                    let map: Map = serde_json::from_str(&row.data).map_err(Error::internal)?;
-                    let ids = links.iter().flat_map(|link| link.ids(&map));
-                    outside.extend(ids.filter(|id| !known.contains(id)));
-                }
-                Ok(None)
-            };
-            match is_lost {
-                true => reader.mirror.each_object(object_type, each).await?,
-                false => reader.staging.each_object(object_type, each).await?,
-            };
+            Ok(None)
+        };
+        if !is_lost {
+            reader.staging.each_object(object_type, &mut each).await?;
+        }
+        // Of users and groups a read of changes stages only what changed.
+        if is_lost || (what.is_patch && kept.of(object_type).is_some()) {
+            reader.mirror.each_object(object_type, &mut each).await?;
+        }
+        let is_outside = |target, id: &Uuid| kept.of(target).is_none_or(|kept| kept.binary_search(id).is_err());
+        referred.users.extend(users.into_iter().filter(|id| is_outside(ObjectType::Users, id)));
+        for group in groups.into_iter().filter(|id| is_outside(ObjectType::Groups, id)) {
+            referred.groups.entry(group).or_default();
         }
     }
     Ok(())
 }
 
-/// Stages stubs of these objects, unless they do not exist or are excluded.
-pub(super) async fn stage(reader: &Reader<'_>, referred: &Referred) -> Result<()> {
-    stage_type(reader, ObjectType::Users, &referred.users).await?;
-    stage_type(reader, ObjectType::Groups, &referred.groups).await
+/// The ids of the users and groups that changed, where changes were read.
+#[derive(Default)]
+pub(super) struct Changed {
+    pub users: BTreeSet<Uuid>,
+    pub groups: BTreeSet<Uuid>,
 }
 
-async fn stage_type(reader: &Reader<'_>, object_type: ObjectType, ids: &BTreeSet<Uuid>) -> Result<()> {
-    let stored_as = stub_name(object_type).filter(|_| reader.run.job.mapping.is_enabled(object_type));
-    let Some(stored_as) = stored_as else { return Ok(()) };
-    let ids: Vec<Uuid> = ids.iter().copied().collect();
+/// What became of what is referred to.
+#[derive(Default)]
+pub(super) struct Stubs {
+    /// Groups of which there is a stub. Sorted.
+    pub groups: Vec<Uuid>,
+    /// What has none, because it does not exist or is excluded.
+    pub without: InScopeIds,
+}
+
+/// Stages stubs of what is referred to and outside of what is `kept`. Of what is known from the last read and is not among
+/// `changed`, nothing is asked for. Returns what became of it, and the references that lead nowhere.
+pub(super) async fn stage(
+    reader: &Reader<'_>,
+    what: &Read,
+    kept: &InScopeIds,
+    mut referred: Referred,
+    changed: &Changed,
+) -> Result<(Stubs, Dropped)> {
+    if !reader.plan.wants_stubs() {
+        return Ok((Stubs::default(), referred.dropped(&[])));
+    }
+    by_property(reader, what, kept, &mut referred).await?;
+    let groups: Vec<Uuid> = referred.groups.keys().copied().collect();
+    let users: Vec<Uuid> = referred.users.iter().copied().collect();
+    let users = stage_type(reader, ObjectType::Users, users, what.is_patch.then_some(&changed.users)).await?;
+    let groups = stage_type(reader, ObjectType::Groups, groups, what.is_patch.then_some(&changed.groups)).await?;
+    let dropped = referred.dropped(&groups.stubs);
+    let without = InScopeIds { users: users.without, groups: groups.without };
+    Ok((Stubs { groups: groups.stubs, without }, dropped))
+}
+
+/// What became of what is referred to of one type. Sorted.
+#[derive(Default)]
+struct OfType {
+    stubs: Vec<Uuid>,
+    without: Vec<Uuid>,
+}
+
+/// `ids`: ascending. `changed`: the objects of which something else may be known than at the last read; `None`: everything is
+/// asked for.
+async fn stage_type(
+    reader: &Reader<'_>,
+    object_type: ObjectType,
+    ids: Vec<Uuid>,
+    changed: Option<&BTreeSet<Uuid>>,
+) -> Result<OfType> {
+    let stored_as = stub_name(object_type).filter(|_| reader.plan.imports(object_type));
+    let Some(stored_as) = stored_as else { return Ok(OfType::default()) };
+    let (mut before, mut without) = (Vec::new(), Vec::new());
+    if changed.is_some() {
+        before = reader.mirror.stubs(object_type).await?;
+        without = reader.mirror.without_stubs(object_type).await?;
+    }
+    let has_changed = |id: &Uuid| changed.is_none_or(|changed| changed.contains(id));
+    let is_known =
+        |id: &Uuid| !has_changed(id) && (before.binary_search(id).is_ok() || without.binary_search(id).is_ok());
+    let asked: Vec<Uuid> = ids.iter().filter(|id| !is_known(id)).copied().collect();
+    let found = read(reader, object_type, stored_as, &asked).await?;
+    let is_stub = |id: &Uuid| match is_known(id) {
+        true => before.binary_search(id).is_ok(),
+        false => found.contains(id),
+    };
+    let (stubs, without): (Vec<Uuid>, Vec<Uuid>) = ids.into_iter().partition(is_stub);
+    if let Some(gone) = gone_stub_marker(object_type) {
+        let left = before.iter().filter(|id| stubs.binary_search(id).is_err());
+        let mark = |id: &Uuid| StagedObject { object_type: gone, id: *id, hash: Vec::new(), data: None };
+        reader.staging.write(Batch { objects: left.map(mark).collect(), ..Batch::default() }).await?;
+    }
+    Ok(OfType { stubs, without })
+}
+
+/// Reads objects and stages stubs of those that exist and are not excluded. Returns these.
+async fn read(
+    reader: &Reader<'_>,
+    object_type: ObjectType,
+    stored_as: &'static str,
+    ids: &[Uuid],
+) -> Result<HashSet<Uuid>> {
     let parts: Vec<Vec<Uuid>> = ids.chunks(IDS_IN_A_QUERY).map(<[Uuid]>::to_vec).collect();
     stream::iter(parts)
         .map(|ids| async move {
@@ -145,9 +234,14 @@ async fn stage_type(reader: &Reader<'_>, object_type: ObjectType, ids: &BTreeSet
                     batch.objects.push(StagedObject { object_type: stored_as, ..staged_map(object_type, id, map) });
                 }
             }
-            reader.staging.write(batch).await
+            let found: Vec<Uuid> = batch.objects.iter().map(|object| object.id).collect();
+            reader.staging.write(batch).await?;
+            Ok(found)
         })
         .buffer_unordered(REQUESTS_AT_ONCE)
-        .try_for_each(|()| std::future::ready(Ok(())))
+        .try_fold(HashSet::new(), |mut all, found: Vec<Uuid>| {
+            all.extend(found);
+            std::future::ready(Ok(all))
+        })
         .await
 }

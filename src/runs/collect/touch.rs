@@ -8,12 +8,14 @@ use crate::directory::{Link, ObjectType};
 use crate::error::Result;
 use crate::mapping::Mapping;
 use crate::runs::run::Run;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use uuid::Uuid;
 
 /// A read of changes that becomes the mirror.
 pub(super) struct Patch {
     pub moved: Vec<Moved>,
+    /// Stubs that come, change or go, under the type of their objects.
+    stubs: Vec<Moved>,
     /// How many memberships the mirror gains.
     pub memberships: i64,
     /// What is touched is noted: there is a comparison since which it matters.
@@ -38,9 +40,10 @@ pub(super) async fn patch(
     stored_as: &[&'static str],
 ) -> Result<Patch> {
     let (lease, job) = (run.lease, run.job.id);
-    let (patched, whole): (Vec<&str>, Vec<&str>) =
-        stored_as.iter().partition(|name| matches!(**name, "users" | "groups"));
+    let (stubs, whole): (Vec<&str>, Vec<&str>) = stored_as.iter().partition(|name| mirror::is_stub(name));
+    let (patched, whole): (Vec<&str>, Vec<&str>) = whole.iter().partition(|name| matches!(**name, "users" | "groups"));
     let moved = mirror::moved(tx, &lease, job, &patched, &whole).await?;
+    let stubs = mirror::moved(tx, &lease, job, &stubs, &[]).await?;
     let memberships = mirror::memberships_gained(tx, &lease, job).await?;
     let follows = mirror.is_followed();
     let kept_links = mirror.links_generation == Some(mirror.generation - 1);
@@ -51,14 +54,14 @@ pub(super) async fn patch(
     if kept_links {
         links::forget(tx, lease.organization, job, &with_links).await?;
     }
-    let members = if follows { looked_for(&moved, &run.job.mapping) } else { Vec::new() };
-    let patched = mirror::patch(tx, &lease, job, &moved, members).await?;
+    let members = if follows { looked_for(&moved, &as_targets(&moved, &stubs), &run.job.mapping) } else { Vec::new() };
+    let patched = mirror::patch(tx, &lease, job, &moved, &stubs, members).await?;
     if kept_links {
         links::add(tx, lease.organization, job, &with_links).await?;
         mirror.links_generation = Some(mirror.generation);
     }
     let memberships = memberships - i64::try_from(patched.taken_out).unwrap_or(i64::MAX);
-    Ok(Patch { moved, memberships, follows, pairs: patched.pairs })
+    Ok(Patch { moved, stubs, memberships, follows, pairs: patched.pairs })
 }
 
 /// Notes what was touched, once everything is in the mirror. Callers have fenced.
@@ -71,11 +74,13 @@ pub(super) async fn note(tx: &mut Transaction, run: &Run, mirror: &mut MirrorRow
     let of = |moved: Vec<&Moved>| moved.into_iter().map(|moved| (moved.object_type, moved.id)).collect::<Vec<_>>();
     touched::add_arrived(tx, organization, job, &of(arrived), &patch.pairs).await?;
     let mut objects = of(others);
-    objects.extend(compared_whole(&patch.moved, mapping).into_iter().map(|of| (of, Uuid::nil())));
+    objects.extend(of(patch.stubs.iter().collect()));
+    let targets = as_targets(&patch.moved, &patch.stubs);
+    objects.extend(compared_whole(&targets, mapping).into_iter().map(|of| (of, Uuid::nil())));
     if mapping.carries(ObjectType::Groups, Link::Members) {
         objects.extend(patch.pairs.iter().map(|pair| (ObjectType::Groups, pair.group_id)));
     }
-    let users = patch.moved.iter().filter(|moved| moved.object_type == ObjectType::Users && moved.is_other_target());
+    let users = targets.iter().filter(|moved| moved.object_type == ObjectType::Users && moved.is_other_target());
     let users: Vec<Uuid> = users.map(|moved| moved.id).collect();
     let linked = linked(mapping);
     if !users.is_empty() && !linked.is_empty() {
@@ -105,18 +110,33 @@ async fn add_members(tx: &mut Transaction, run: &Run) -> Result<()> {
     touched::add_members(tx, &lease, job, &members, with_groups).await
 }
 
-/// Whose memberships are needed: of objects that come, in which groups they are; of users that come or go, which groups have
-/// them as members.
-fn looked_for(moved: &[Moved], mapping: &Mapping) -> Vec<Uuid> {
-    let is_needed = |moved: &&Moved| match moved.object_type {
-        ObjectType::Users => {
-            (!moved.was_there && mapping.carries(ObjectType::Users, Link::Groups))
-                || (moved.is_other_target() && mapping.carries(ObjectType::Groups, Link::Members))
-        }
-        ObjectType::Groups => !moved.was_there && mapping.carries(ObjectType::Groups, Link::ParentGroups),
+/// What is there before and after for those who refer to it, to whom an object is as good as its stub.
+fn as_targets(moved: &[Moved], stubs: &[Moved]) -> Vec<Moved> {
+    let mut targets: BTreeMap<(ObjectType, Uuid), Moved> = BTreeMap::new();
+    for one in moved.iter().chain(stubs) {
+        let target = targets.entry((one.object_type, one.id)).or_insert(*one);
+        target.was_there |= one.was_there;
+        target.is_there |= one.is_there;
+    }
+    targets.into_values().collect()
+}
+
+/// Whose memberships are needed: of objects that come, in which groups they are; of users that come or go as `targets`, which
+/// groups have them as members.
+fn looked_for(moved: &[Moved], targets: &[Moved], mapping: &Mapping) -> Vec<Uuid> {
+    let carries_groups = |moved: &&Moved| match moved.object_type {
+        ObjectType::Users => mapping.carries(ObjectType::Users, Link::Groups),
+        ObjectType::Groups => mapping.carries(ObjectType::Groups, Link::ParentGroups),
         _ => false,
     };
-    moved.iter().filter(is_needed).map(|moved| moved.id).collect()
+    let is_member = |moved: &&Moved| {
+        moved.object_type == ObjectType::Users
+            && moved.is_other_target()
+            && mapping.carries(ObjectType::Groups, Link::Members)
+    };
+    let came = moved.iter().filter(|moved| !moved.was_there).filter(carries_groups);
+    let all: BTreeSet<Uuid> = came.chain(targets.iter().filter(is_member)).map(|moved| moved.id).collect();
+    all.into_iter().collect()
 }
 
 /// The types of which `mirror_links` has who refers to users.
@@ -179,6 +199,18 @@ mod tests {
         assert!(!of_users.contains(&ObjectType::Users) && !of_users.contains(&ObjectType::Groups), "{of_users:?}");
         assert!(changed(ObjectType::Users).is_empty() && changed(ObjectType::Groups).is_empty());
         assert!(came(ObjectType::Departments).is_empty());
+    }
+
+    #[test]
+    fn an_object_that_becomes_a_stub_stays_a_target() {
+        let moved = |was_there, is_there| {
+            vec![Moved { object_type: ObjectType::Users, id: Uuid::from_u128(1), was_there, is_there }]
+        };
+        let is_other = |moved: Vec<Moved>, stubs: Vec<Moved>| as_targets(&moved, &stubs)[0].is_other_target();
+        assert!(!is_other(moved(true, false), moved(false, true)), "it leaves the scope");
+        assert!(!is_other(moved(false, true), moved(true, false)), "it comes back");
+        assert!(is_other(Vec::new(), moved(false, true)) && is_other(moved(true, false), Vec::new()));
+        assert!(is_other(moved(true, false), moved(true, false)));
     }
 
     #[test]

@@ -40,7 +40,10 @@ impl Targets {
             let wanted: Vec<Uuid> = wanted.into_iter().collect();
             let was_read = collected.types.contains(&object_type);
             let found = run.tx("some targets", async move |tx| match was_read {
-                true => read::existing(tx, organization, job, object_type, &wanted).await,
+                true => {
+                    let names: Vec<&str> = stub_name(object_type).into_iter().chain([object_type.as_str()]).collect();
+                    read::existing(tx, organization, job, &names, &wanted).await
+                }
                 false => delivered::existing(tx, organization, job, object_type, &wanted).await,
             });
             ids[object_type.index()] = Ids::new(found.await?);

@@ -10,9 +10,10 @@ use super::portions::Portions;
 use super::same::SameValues;
 use super::targets::Targets;
 use crate::db::mirror::read::{self, Seen, SeenRow, Source};
-use crate::db::mirror::{delivered, touched};
+use crate::db::mirror::{delivered, stub_name, touched};
 use crate::directory::{Link, ObjectType, Properties};
 use crate::error::{Error, Result};
+use crate::filter::Outside;
 use crate::runs::collect::collected::Collected;
 use crate::runs::progress::Work;
 use crate::runs::run::Run;
@@ -84,11 +85,17 @@ impl<'a> Touched<'a> {
         let none = BTreeMap::new();
         let objects = self.objects.get(&object_type).unwrap_or(&none);
         let ids: Vec<Uuid> = objects.keys().copied().collect();
-        let compared = if ids.is_empty() { 0 } else { self.compare_seen(object_type, objects, &ids, outbox).await? };
+        let mut compared = 0;
+        if !ids.is_empty() {
+            compared += self.compare_seen(object_type, objects, &ids, outbox).await?;
+            compared += self.compare_stubs(object_type, &ids, outbox).await?;
+        }
         // Those that are gone are judged below.
         self.run.progress.advance(Work::Objects, (ids.len() as u64).saturating_sub(compared));
         // What was not touched is as it was.
-        self.run.progress.count(object_type.as_str(), |count| count.unchanged += count.read.saturating_sub(compared));
+        self.run.progress.count(object_type.as_str(), |count| {
+            count.unchanged += (count.read + count.stubs).saturating_sub(compared);
+        });
         absent::judge_some(self.run, object_type, &ids, outbox).await
     }
 
@@ -132,6 +139,28 @@ impl<'a> Touched<'a> {
         }
     }
 
+    /// Compares those of which the mirror has stubs, which refer to nothing. Returns how many.
+    async fn compare_stubs(&self, object_type: ObjectType, ids: &[Uuid], outbox: &mut Outbox<'_>) -> Result<u64> {
+        let run = self.run;
+        let Some(stored_as) = stub_name(object_type).filter(|_| run.job.filter.outside == Outside::Stub) else {
+            return Ok(0);
+        };
+        let targets = Targets::among(run, self.collected, BTreeMap::new()).await?;
+        let referring = Referring { targets: &targets, groups_of: None, parents: None, same: SameValues::default() };
+        let seen = Seen { source: Source::Mirror(run.job.id), object_type, stored_as, with_members: false };
+        let (mut portions, mut compared) = (Portions::among(run, seen, ids), 0);
+        loop {
+            let batch = portions.next().await?;
+            if batch.is_empty() {
+                return Ok(compared);
+            }
+            let number = batch.len() as u64;
+            compare_batch(run, object_type, true, &referring, false, batch, outbox).await?;
+            compared += number;
+            run.progress.advance(Work::Objects, number);
+        }
+    }
+
     /// The link by which objects of a type carry the groups that they are in.
     fn memberships(&self, object_type: ObjectType) -> Option<Link> {
         let link = match object_type {
@@ -160,7 +189,7 @@ impl<'a> Touched<'a> {
         let found = self.run.tx("groups of members", async |tx| {
             let there = match unknown.is_empty() {
                 true => Vec::new(),
-                false => read::existing(tx, organization, job, object_type, &unknown).await?,
+                false => read::existing(tx, organization, job, &[object_type.as_str()], &unknown).await?,
             };
             let mut found: HashMap<Uuid, Vec<Uuid>> = there.iter().map(|id| (*id, Vec::new())).collect();
             if !there.is_empty() {

@@ -149,40 +149,90 @@ async fn soak_random_changes_are_followed_for_long() {
     }
 }
 
-/// What a scope takes: its rule, the groups that it begins with, and those that are imported.
+type Ids = BTreeSet<Uuid>;
+
+/// What a scope takes: its rule, the users and groups of it, and which of these are imported.
 struct Scoped {
     rule: Value,
-    roots: fn(&Directory, Uuid) -> BTreeSet<Uuid>,
-    groups: fn(&Directory) -> BTreeSet<Uuid>,
-    imports_groups: bool,
+    takes: fn(&World, Uuid) -> (Ids, Ids),
+    imports: Value,
 }
 
-fn security(directory: &Directory) -> BTreeSet<Uuid> {
-    let groups = directory.live_groups().filter(|(_, group)| group.kind == GroupKind::Security);
-    groups.map(|(_, group)| group.id).collect()
+fn security(world: &World) -> Ids {
+    world.graph.read(|directory| {
+        let groups = directory.live_groups().filter(|(_, group)| group.kind == GroupKind::Security);
+        groups.map(|(_, group)| group.id).collect()
+    })
 }
 
-fn all(directory: &Directory) -> BTreeSet<Uuid> {
-    groups(directory).into_iter().collect()
+fn all_groups(world: &World) -> Ids {
+    world.graph.read(|directory| groups(directory).into_iter().collect())
+}
+
+fn members_of(world: &World, group: Uuid) -> Ids {
+    members(world, &Ids::from([group]), true)
+}
+
+/// The groups that have one of the users as a member, at any depth.
+fn containing(world: &World, groups: Ids, users: &Ids) -> Ids {
+    groups.into_iter().filter(|group| !members_of(world, *group).is_disjoint(users)).collect()
+}
+
+fn first(ids: impl IntoIterator<Item = Uuid>, limit: usize) -> Ids {
+    ids.into_iter().collect::<Ids>().into_iter().take(limit).collect()
+}
+
+fn first_users(world: &World, limit: usize) -> Ids {
+    first(world.graph.read(users), limit)
+}
+
+const SCOPES: usize = 10;
+
+fn case(rule: Value, imports: &Value, takes: fn(&World, Uuid) -> (Ids, Ids)) -> Scoped {
+    Scoped { rule, takes, imports: imports.clone() }
 }
 
 /// Scopes by membership: of a group among others that are imported, of one whose nested groups are not, of one in a job
-/// without groups, of all groups that a condition takes.
-fn scopes(group: Uuid) -> [Scoped; 4] {
-    let one = |_: &Directory, group: Uuid| BTreeSet::from([group]);
+/// without groups, of all groups that a condition takes, imported or not. Limits, alone and with a scope. Groups of the
+/// users in scope, with limits, and without the users.
+fn scopes(group: Uuid) -> [Scoped; SCOPES] {
     let scope = json!({"users": "membersOf", "groupIds": [group]});
     let condition = json!({"odata": "mailEnabled eq false"});
     let filtered = json!({"groups": condition, "scope": {"users": "membersOfFilteredGroups"}});
+    let containers = json!({"users": "membersOf", "groupIds": [group], "groups": "containingFilteredUsers"});
+    let (all, no_groups) = (json!({}), json!({"groups": {"enabled": false}}));
     [
-        Scoped { rule: json!({"scope": scope}), roots: one, groups: all, imports_groups: true },
-        Scoped {
-            rule: json!({"scope": scope, "groups": condition}),
-            roots: one,
-            groups: security,
-            imports_groups: true,
-        },
-        Scoped { rule: json!({"scope": scope}), roots: one, groups: |_| BTreeSet::new(), imports_groups: false },
-        Scoped { rule: filtered, roots: |directory, _| security(directory), groups: security, imports_groups: true },
+        case(json!({"scope": scope}), &all, |world, group| (members_of(world, group), all_groups(world))),
+        case(json!({"scope": scope, "groups": condition}), &all, |world, group| {
+            (members_of(world, group), security(world))
+        }),
+        case(json!({"scope": scope}), &no_groups, |world, group| (members_of(world, group), Ids::new())),
+        case(filtered.clone(), &all, |world, _| (members(world, &security(world), true), security(world))),
+        case(filtered, &no_groups, |world, _| (members(world, &security(world), true), Ids::new())),
+        case(json!({"limits": {"maxUsers": 20, "maxGroups": 7}}), &all, |world, _| {
+            (first_users(world, 20), first(all_groups(world), 7))
+        }),
+        case(json!({"scope": scope, "limits": {"maxUsers": 4}}), &all, |world, group| {
+            (first(members_of(world, group), 4), all_groups(world))
+        }),
+        case(json!({"scope": containers}), &all, |world, group| {
+            let users = members_of(world, group);
+            let groups = containing(world, all_groups(world), &users);
+            (users, groups)
+        }),
+        case(
+            json!({"groups": condition, "scope": {"groups": "containingFilteredUsers"},
+                "limits": {"maxUsers": 6, "maxGroups": 4}}),
+            &all,
+            |world, _| {
+                let users = first_users(world, 6);
+                let groups = first(containing(world, security(world), &users), 4);
+                (users, groups)
+            },
+        ),
+        case(json!({"scope": containers}), &json!({"users": {"enabled": false}}), |world, group| {
+            (Ids::new(), containing(world, all_groups(world), &members_of(world, group)))
+        }),
     ]
 }
 
@@ -191,7 +241,7 @@ async fn rounds_in_scope(seed: u64, rounds: usize, number: usize) {
     let world = World::following(size).await;
     let group = world.graph.read(|directory| directory.member_edges(ObjectKind::Group)[0].0);
     let case = &scopes(group)[number];
-    let job = world.add_job_with(json!({"groups": {"enabled": case.imports_groups}})).await;
+    let job = world.add_job_with(case.imports.clone()).await;
     let filter = world.add_filter(case.rule.clone()).await;
     world.set_job(&format!("brake_percent = 100, filter_id = '{filter}'")).await;
     assert_eq!(world.run(job, RunMode::Full).await.state.as_str(), "succeeded");
@@ -203,13 +253,11 @@ async fn rounds_in_scope(seed: u64, rounds: usize, number: usize) {
         let run = world.run(job, RunMode::Incremental).await;
         assert_eq!(run.state.as_str(), "succeeded", "{why}: {:?} {:?}", run.error, run.warnings);
         assert_eq!(run.warnings, json!([]), "{why}");
-        let roots = world.graph.read(|directory| (case.roots)(directory, group));
-        let users = members(&world, &roots, true);
-        seen.insert(users.len());
-        let groups = world.graph.read(|directory| (case.groups)(directory));
+        let (users, groups) = (case.takes)(&world, group);
         world.assert_exact_but(&why, |truth| truth.keep(&users, &groups));
+        seen.insert((users, groups));
     }
-    assert!(seen.len() > 2, "the scope never changed: {seen:?}");
+    assert!(seen.len() > 2, "case {number}: the scope never changed: {seen:?}");
     // What a full read finds is what the incremental ones left.
     let run = world.run(job, RunMode::Full).await;
     for name in ["users", "groups", "licenses"] {
@@ -220,7 +268,7 @@ async fn rounds_in_scope(seed: u64, rounds: usize, number: usize) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn random_changes_are_followed_by_scopes() {
-    for number in 0..4 {
+    for number in 0..SCOPES {
         rounds_in_scope(23, 10, number).await;
     }
 }
@@ -229,8 +277,68 @@ async fn random_changes_are_followed_by_scopes() {
 #[ignore = "takes minutes: make soak"]
 async fn soak_random_changes_are_followed_by_scopes_for_long() {
     for seed in 200..215 {
-        for number in 0..4 {
+        for number in 0..SCOPES {
             rounds_in_scope(seed, 40, number).await;
+        }
+    }
+}
+
+/// Filters with stubs: of what conditions leave out, of what is beside a group and over a limit, of the groups of users.
+fn with_stubs(group: Uuid) -> [Value; 3] {
+    let groups = json!({"odata": "mailEnabled eq false"});
+    let scope = json!({"users": "membersOf", "groupIds": [group]});
+    let containers = json!({"users": "membersOf", "groupIds": [group], "groups": "containingFilteredUsers"});
+    [
+        json!({"users": {"odata": "department ne null"}, "groups": groups, "outside": "stub"}),
+        json!({"scope": scope, "limits": {"maxGroups": 7}, "outside": "stub"}),
+        json!({"scope": containers, "limits": {"maxUsers": 5}, "outside": "stub"}),
+    ]
+}
+
+/// What an incremental run leaves is what a read of everything finds.
+async fn rounds_with_stubs(seed: u64, rounds: usize, number: usize) {
+    let size = SeedOptions { seed, users: 50, groups: 16, memberships: Some(120), devices: Some(6) };
+    let world = World::following(size).await;
+    let group = world.graph.read(|directory| directory.member_edges(ObjectKind::Group)[0].0);
+    let job = world.add_job_with(json!({"devices": {"enabled": true}})).await;
+    let filter = world.add_filter(with_stubs(group)[number].clone()).await;
+    world.set_job(&format!("brake_percent = 100, memberships = 'both', filter_id = '{filter}'")).await;
+    assert_eq!(world.run(job, RunMode::Full).await.state.as_str(), "succeeded");
+    let mut random = Random(seed);
+    let mut seen = BTreeSet::new();
+    for round in 0..rounds {
+        let changes = change_some(&world, &mut random, group);
+        let why = format!("stubs {number}, seed {seed}, round {round}, {changes} changes");
+        let run = world.run(job, RunMode::Incremental).await;
+        assert_eq!((run.state.as_str(), &run.warnings), ("succeeded", &json!([])), "{why}: {:?}", run.error);
+        let look = world.run(job, RunMode::DryRun).await;
+        assert_eq!(look.state.as_str(), "succeeded", "{why}: {:?}", look.error);
+        for name in ["users", "groups", "devices", "licenses"] {
+            let of = |counts: &Value, what: &str| counts[name][what].as_u64().unwrap_or(0);
+            let found = ["created", "updated"].map(|what| of(&look.counts, what));
+            assert_eq!(found, [0, 0], "{why}: {name} {:?}", world.changes(look.run_id()).await);
+            for what in ["read", "stubs", "missing", "droppedReferences"] {
+                assert_eq!(of(&run.counts, what), of(&look.counts, what), "{why}: {name} {what}");
+            }
+        }
+        seen.insert((run.counts["users"]["stubs"].as_u64(), run.counts["groups"]["stubs"].as_u64()));
+    }
+    assert!(seen.len() > 2, "stubs {number}: they never changed: {seen:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn random_changes_are_followed_by_stubs() {
+    for number in 0..3 {
+        rounds_with_stubs(29, 10, number).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "takes minutes: make soak"]
+async fn soak_random_changes_are_followed_by_stubs_for_long() {
+    for seed in 300..310 {
+        for number in 0..3 {
+            rounds_with_stubs(seed, 40, number).await;
         }
     }
 }

@@ -19,7 +19,7 @@ const MEMBERS_AT_ONCE: i64 = 50_000;
 pub(super) async fn stage(reader: &Reader<'_>, changes: &BTreeMap<Uuid, Delta>, arrived: &[Uuid]) -> Result<Vec<Uuid>> {
     let followed = reader.mirror.followed(changes.keys().copied().collect()).await?;
     let gone = changes.iter().filter_map(|(id, delta)| Some((id, delta.removed?)));
-    let gone = gone.filter(|(id, _)| followed.for_scope.contains(id));
+    let gone = gone.filter(|(id, _)| followed.has(id));
     let objects = gone.map(|(id, removed)| object::gone(ObjectType::Groups, *id, reason_of(removed))).collect();
     reader.staging.write(Batch { objects, ..Batch::default() }).await?;
     let with_members = changes.iter().filter(|(_, delta)| delta.removed.is_none() && !delta.members.is_empty());
@@ -27,6 +27,12 @@ pub(super) async fn stage(reader: &Reader<'_>, changes: &BTreeMap<Uuid, Delta>, 
     let ids: Vec<Uuid> = ids.collect();
     for groups in parts(reader, &ids).await? {
         stage_members(reader, groups, changes).await?;
+    }
+    if reader.plan.stubs_need_other_groups() {
+        // No later change tells who is in a group that nobody follows yet.
+        let others = changes.iter().filter(|(_, delta)| delta.removed.is_none()).map(|(id, _)| *id);
+        let others: Vec<Uuid> = others.filter(|id| !followed.has(id) && !arrived.contains(id)).collect();
+        groups::read_roots(reader, &others).await?;
     }
     groups::read_arrived(reader, arrived).await
 }

@@ -1,6 +1,5 @@
-//! The scope after a round of changes: who came into it and who left it, through groups or by themselves. The members of
-//! the groups by which it decides are known, those of the imported groups by the mirror, the others kept for this; whoever
-//! came into a group is read by id.
+//! What is in scope after a round of changes: decided by the rules that a read of everything is decided by, over what the
+//! mirror has, what the filter left out, and what changed. Whoever comes in is read by id.
 
 use super::changes::Delta;
 use crate::codes::WarningCode;
@@ -10,13 +9,19 @@ use crate::directory::ObjectType;
 use crate::filter::ScopeUsers;
 use crate::run_state::{ChangeReason, RunWarning};
 use crate::runs::collect::by_id::{self, Unfit};
-use crate::runs::collect::groups::Visible;
+use crate::runs::collect::groups::{self, Visible, group::may_see_hidden};
+use crate::runs::collect::memberships::{Known, load_memberships};
+use crate::runs::collect::narrowed::{Dropped, InScopeIds, Narrowed};
 use crate::runs::collect::nested_groups::{Members, Walked, walk};
 use crate::runs::collect::object::gone;
 use crate::runs::collect::read_error::Result;
 use crate::runs::collect::reader::{Read, Reader};
-use std::collections::BTreeMap;
+use crate::runs::collect::scope::{Taken, resolved, taken};
+use crate::runs::collect::stubs::{self, Referred, Stubs};
+use std::collections::{BTreeMap, BTreeSet};
 use uuid::Uuid;
+
+const NARROWED: [ObjectType; 2] = [ObjectType::Users, ObjectType::Groups];
 
 /// What a round of changes says about groups, apart from their members.
 #[derive(Default)]
@@ -25,6 +30,8 @@ pub(super) struct GroupChanges {
     pub gone: Vec<Uuid>,
     /// Groups whose members are hidden.
     pub hidden: Vec<Uuid>,
+    /// Groups that arrived, and whose members were read.
+    pub arrived: Vec<Uuid>,
     /// Groups that arrived and whose members could not be read.
     pub unread: Vec<Uuid>,
 }
@@ -32,82 +39,229 @@ pub(super) struct GroupChanges {
 impl GroupChanges {
     pub(super) fn of(changes: &BTreeMap<Uuid, Delta>) -> Self {
         let those = |is: fn(&Delta) -> bool| changes.iter().filter(|(_, delta)| is(delta)).map(|(id, _)| *id).collect();
-        Self { gone: those(|delta| delta.removed.is_some()), hidden: those(Delta::hides_members), unread: Vec::new() }
+        Self { gone: those(|delta| delta.removed.is_some()), hidden: those(Delta::hides_members), ..Self::default() }
     }
 }
 
-/// Takes out of what is staged who is not in the scope's groups, marks who left them, and reads who came. Returns why
-/// everything has to be read instead, where the changes do not say.
-pub(super) async fn decide(reader: &Reader<'_>, read: &mut Read, groups: &GroupChanges) -> Result<Option<String>> {
-    let named = &reader.run.job.filter.scope.group_ids;
-    if groups.gone.iter().any(|group| named.contains(group)) {
-        return Ok(Some("a group that the filter's scope names was deleted".to_owned()));
-    }
-    if !groups.unread.is_empty() {
-        return Ok(Some("the members of a new group cannot be read".to_owned()));
+/// What is in scope after a round of changes.
+pub(super) enum Decided {
+    /// The filter has neither a scope nor limits, and wants no stubs.
+    Everything,
+    /// What is in scope, and what it refers to outside.
+    Narrowed(Box<Narrowed>, Referred),
+    /// The changes do not say, and why.
+    Unknown(String),
+}
+
+/// Takes out of what is staged what is not in scope, marks what left it, and reads what came.
+pub(super) async fn decide(reader: &Reader<'_>, read: &mut Read, changed: &GroupChanges) -> Result<Decided> {
+    let plan = &reader.plan;
+    if !plan.narrows() && !plan.wants_stubs() {
+        return Ok(Decided::Everything);
     }
     reader.staging.stored().await?;
-    let before = walk(reader, roots(reader, State::Before).await?, Members::Mirror(State::Before)).await?;
-    let after = walk(reader, roots(reader, State::After).await?, Members::Mirror(State::After)).await?;
+    let mut candidates = candidates(reader).await?;
+    // The members of no group decide where only limits do.
+    let (mut groups, mut unknown) = (Some(Vec::new()), Vec::new());
+    if plan.is_by_membership() {
+        match members(reader, read, changed, &mut candidates).await? {
+            Ok(walked) => groups = Some(walked),
+            Err(why) => return Ok(Decided::Unknown(why)),
+        }
+    }
+    if plan.takes_groups_of_users() {
+        unknown = hidden(reader, &candidates.groups).await?;
+        groups = None;
+    }
+    if plan.stubs_need_memberships() {
+        groups = None;
+    }
+    let (in_scope, known) = loop {
+        let others: [&[Uuid]; 2] = [&candidates.users, &candidates.groups];
+        let known = load_memberships(reader, Known::Changed(groups.as_deref()), &unknown, &others).await?;
+        let in_scope = resolved(reader, &known, &candidates).await?;
+        let users = known.numbers.ids(&in_scope.users);
+        let groups = known.numbers.ids(&in_scope.groups);
+        let refused = bring(reader, read, InScopeIds { users, groups }).await?;
+        if refused.is_empty() {
+            break (in_scope, known);
+        }
+        // Others take their places.
+        candidates.users.retain(|id| !refused.contains(id));
+        candidates.groups.retain(|id| !refused.contains(id));
+    };
+    // Of the other memberships it is not known here whether they lead out of the scope.
+    let referred = match groups {
+        None => stubs::by_membership(reader, &in_scope, &known),
+        Some(_) => Referred::default(),
+    };
+    let Taken { kept, left_out } = taken(reader, &known, candidates, &in_scope);
+    let fell_out = in_scope.fell_out;
+    drop(known);
+    take_out(reader, &kept).await?;
+    read_members(reader, read, &kept.groups, changed).await?;
+    let narrowed = Narrowed {
+        kept,
+        left_out,
+        stubs: Stubs::default(),
+        keeps_scope: plan.keeps_scope_members(),
+        // Of the users that are no members, only those that changed are known.
+        users_out_of_scope: fell_out.users_over_limit,
+        groups_out_of_scope: fell_out.groups_without_users + fell_out.groups_over_limit,
+        dropped: Dropped::default(),
+    };
+    Ok(Decided::Narrowed(Box::new(narrowed), referred))
+}
+
+/// What the conditions admit, as far as the mirror, what was left out and the changes tell. A user who is in none of the
+/// scope's groups and did not change is not among them.
+async fn candidates(reader: &Reader<'_>) -> Result<InScopeIds> {
+    let mut found = InScopeIds::default();
+    for (object_type, ids) in [(ObjectType::Users, &mut found.users), (ObjectType::Groups, &mut found.groups)] {
+        ids.extend(reader.mirror.ids(object_type).await?);
+        ids.extend(reader.mirror.left_out(object_type).await?);
+        let gone = reader.staging.gone(object_type).await?;
+        ids.retain(|id| gone.binary_search(id).is_err());
+        ids.extend(reader.staging.ids(object_type).await?);
+        ids.sort_unstable();
+        ids.dedup();
+    }
+    Ok(found)
+}
+
+/// Reads who came into the scope's groups and is not known, and adds them to the candidates. Returns the groups whose
+/// members are in scope, or why these are not known.
+async fn members(
+    reader: &Reader<'_>,
+    read: &mut Read,
+    changed: &GroupChanges,
+    candidates: &mut InScopeIds,
+) -> Result<std::result::Result<Vec<Uuid>, String>> {
+    let named = &reader.run.job.filter.scope.group_ids;
+    if changed.gone.iter().any(|group| named.contains(group)) {
+        return Ok(Err("a group that the filter's scope names was deleted".to_owned()));
+    }
+    if !changed.unread.is_empty() {
+        return Ok(Err("the members of a new group cannot be read".to_owned()));
+    }
+    let before = walk(reader, roots_before(reader).await?, Members::Mirror(State::Before)).await?;
+    let roots = if is_by_named(reader) { named.clone() } else { candidates.groups.clone() };
+    let after = walk(reader, roots, Members::Mirror(State::After)).await?;
     // A named group that does not exist is no reason to treat everybody as out of scope.
     let are_unknown = after.unreadable.iter().any(|(group, visible)| match visible {
         Visible::Yes => false,
         Visible::Hidden => true,
         Visible::Gone => named.contains(group),
     });
-    if are_unknown || groups.hidden.iter().any(|group| after.groups.contains(group)) {
-        return Ok(Some(
-            "the members of a group in the filter's scope are hidden, or the group was deleted".to_owned(),
-        ));
+    if are_unknown || changed.hidden.iter().any(|group| after.groups.contains(group)) {
+        let why = "the members of a group in the filter's scope are hidden, or the group was deleted";
+        return Ok(Err(why.to_owned()));
     }
     reader.staging.stored().await?;
-    let before = users_in(reader, State::Before, before).await?;
-    let after = users_in(reader, State::After, after).await?;
-    let known = reader.mirror.ids(ObjectType::Users).await?;
+    let before = users_in(reader, State::Before, &before).await?;
+    let users = users_in(reader, State::After, &after).await?;
     let is_in = |list: &[Uuid], id: &Uuid| list.binary_search(id).is_ok();
-    let came: Vec<Uuid> = after.iter().filter(|id| !is_in(&before, id) && !is_in(&known, id)).copied().collect();
-    let came = by_id::stage(reader, ObjectType::Users, &came, Unfit::Forget).await?;
-    if !came.not_found.is_empty() {
-        let number = came.not_found.len();
-        let detail = format!(
-            "{number} users joined the scope's groups but Graph does not return them yet; the next run reads everything."
-        );
-        reader.run.progress.warn(RunWarning::new(WarningCode::ChangesNotReadable, detail).with_count(number as u64));
-        read.delta = None;
+    let came = users.iter().filter(|id| !is_in(&before, id) && !is_in(&candidates.users, id)).copied();
+    let came = by_id::stage(reader, ObjectType::Users, &came.collect::<Vec<_>>(), Unfit::Forget).await?;
+    report_not_found(reader, read, ObjectType::Users, came.not_found.len());
+    candidates.users.extend(came.in_scope);
+    candidates.users.sort_unstable();
+    Ok(Ok(after.groups.into_iter().collect()))
+}
+
+fn is_by_named(reader: &Reader<'_>) -> bool {
+    reader.run.job.filter.scope.users == ScopeUsers::MembersOf
+}
+
+/// The groups that the scope named before the changes; or all that the conditions admitted.
+async fn roots_before(reader: &Reader<'_>) -> Result<Vec<Uuid>> {
+    if is_by_named(reader) {
+        return Ok(reader.run.job.filter.scope.group_ids.clone());
     }
-    let left: Vec<Uuid> = known.into_iter().filter(|id| !is_in(&after, id)).collect();
-    take_out(reader, &after, &left).await.map(|()| None)
+    let mut roots = reader.mirror.ids(ObjectType::Groups).await?;
+    roots.extend(reader.mirror.left_out(ObjectType::Groups).await?);
+    Ok(roots)
 }
 
 /// The users that are direct members of the groups that a walk met, ascending.
-async fn users_in(reader: &Reader<'_>, state: State, walked: Walked) -> Result<Vec<Uuid>> {
-    let groups: Vec<Uuid> = walked.groups.into_iter().collect();
+async fn users_in(reader: &Reader<'_>, state: State, walked: &Walked) -> Result<Vec<Uuid>> {
+    let groups: Vec<Uuid> = walked.groups.iter().copied().collect();
     reader.mirror.scope_members(state, "user", &groups).await
 }
 
-/// Leaves staged users only if they are `members`, and marks those of the mirror that `left`, unless it is said already
-/// that they are gone.
-async fn take_out(reader: &Reader<'_>, members: &[Uuid], left: &[Uuid]) -> Result<()> {
-    let mut in_scope = reader.staging.ids(ObjectType::Users).await?;
-    in_scope.retain(|id| members.binary_search(id).is_ok());
-    reader.staging.keep(ObjectType::Users, in_scope).await?;
-    let marked = reader.staging.gone(ObjectType::Users).await?;
-    let left = left.iter().filter(|id| marked.binary_search(id).is_err());
-    let objects = left.map(|id| gone(ObjectType::Users, *id, ChangeReason::OutOfScope)).collect();
-    reader.staging.write(Batch { objects, ..Batch::default() }).await
+/// Reads the members of groups that are not known, and of those nested in them if the scope is transitive. Returns the
+/// groups whose members are hidden.
+async fn hidden(reader: &Reader<'_>, groups: &[Uuid]) -> Result<Vec<Uuid>> {
+    let walked = walk(reader, groups.to_vec(), Members::Mirror(State::After)).await?;
+    let mut hidden: Vec<Uuid> = walked
+        .unreadable
+        .into_iter()
+        .filter(|(_, visible)| *visible == Visible::Hidden)
+        .map(|(group, _)| group)
+        .collect();
+    if !may_see_hidden(reader) {
+        hidden.extend(reader.mirror.hidden_groups().await?);
+    }
+    reader.staging.stored().await?;
+    Ok(hidden)
 }
 
-/// The groups that the scope names; or all that are imported, which are those that the filter takes.
-async fn roots(reader: &Reader<'_>, state: State) -> Result<Vec<Uuid>> {
-    let scope = &reader.run.job.filter.scope;
-    if scope.users == ScopeUsers::MembersOf {
-        return Ok(scope.group_ids.clone());
+/// Says that something came into scope that Graph does not show yet: the next run reads everything.
+fn report_not_found(reader: &Reader<'_>, read: &mut Read, object_type: ObjectType, number: usize) {
+    if number == 0 {
+        return;
     }
-    let mut roots = reader.mirror.ids(ObjectType::Groups).await?;
-    if state == State::After {
-        let gone = reader.staging.gone(ObjectType::Groups).await?;
-        roots.retain(|group| gone.binary_search(group).is_err());
-        roots.extend(reader.staging.ids(ObjectType::Groups).await?);
+    let detail = format!(
+        "{number} {object_type} came into the filter's scope but Graph does not return them yet; the next run reads \
+         everything."
+    );
+    reader.run.progress.warn(RunWarning::new(WarningCode::ChangesNotReadable, detail).with_count(number as u64));
+    read.delta = None;
+}
+
+/// Reads what is in scope and neither in the mirror nor staged. Returns what the filter does not admit any more.
+async fn bring(reader: &Reader<'_>, read: &mut Read, in_scope: InScopeIds) -> Result<BTreeSet<Uuid>> {
+    let mut refused = BTreeSet::new();
+    for object_type in NARROWED.into_iter().filter(|object_type| reader.plan.imports(*object_type)) {
+        let known = reader.mirror.ids(object_type).await?;
+        let staged = reader.staging.ids(object_type).await?;
+        let is_there = |id: &Uuid| known.binary_search(id).is_ok() || staged.binary_search(id).is_ok();
+        let came: Vec<Uuid> =
+            in_scope.of(object_type).unwrap_or_default().iter().filter(|id| !is_there(id)).copied().collect();
+        let found = by_id::stage(reader, object_type, &came, Unfit::Mark).await?;
+        report_not_found(reader, read, object_type, found.not_found.len());
+        refused.extend(came.iter().filter(|id| !found.in_scope.contains(id)));
     }
-    Ok(roots)
+    Ok(refused)
+}
+
+/// Leaves of what is staged what is `kept`, and marks what the mirror has besides, unless it is said already that it is
+/// gone.
+async fn take_out(reader: &Reader<'_>, kept: &InScopeIds) -> Result<()> {
+    for object_type in NARROWED {
+        let kept = kept.of(object_type).unwrap_or_default();
+        let mut staged = reader.staging.ids(object_type).await?;
+        staged.retain(|id| kept.binary_search(id).is_ok());
+        reader.staging.keep(object_type, staged).await?;
+        let marked = reader.staging.gone(object_type).await?;
+        let known = reader.mirror.ids(object_type).await?;
+        let left = known.iter().filter(|id| kept.binary_search(id).is_err() && marked.binary_search(id).is_err());
+        let objects = left.map(|id| gone(object_type, *id, ChangeReason::OutOfScope)).collect();
+        reader.staging.write(Batch { objects, ..Batch::default() }).await?;
+    }
+    Ok(())
+}
+
+/// Reads the owners and members of the groups that came into scope without being new.
+async fn read_members(reader: &Reader<'_>, read: &mut Read, kept: &[Uuid], changed: &GroupChanges) -> Result<()> {
+    let known = reader.mirror.ids(ObjectType::Groups).await?;
+    let is_new = |id: &&Uuid| known.binary_search(id).is_err() && !changed.arrived.contains(id);
+    let came: Vec<Uuid> = kept.iter().filter(is_new).copied().collect();
+    let mut unread = groups::read_arrived_again(reader, &came).await?;
+    if !unread.is_empty() && !may_see_hidden(reader) {
+        let hidden = reader.mirror.hidden_groups().await?;
+        unread.retain(|group| !hidden.contains(group));
+    }
+    report_not_found(reader, read, ObjectType::Groups, unread.len());
+    Ok(())
 }

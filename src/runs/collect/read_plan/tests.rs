@@ -69,6 +69,7 @@ fn mirror() -> MirrorRow {
         touched_generation: None,
         links_generation: None,
         counters: serde_json::json!({}),
+        left_out_generation: Some(1),
     }
 }
 
@@ -111,15 +112,16 @@ fn an_incremental_run_reads_everything_where_the_last_read_leaves_no_other_way()
 }
 
 #[test]
-fn an_incremental_run_reads_everything_where_changes_do_not_tell_the_scope() {
+fn an_incremental_run_follows_scopes_and_limits() {
     let table = [
-        (json!({"limits": {"maxUsers": 5}}), &[][..], Some(Why::Limits)),
-        (json!({"limits": {"maxGroups": 5}}), &[], Some(Why::Limits)),
-        (json!({"scope": {"groups": "containingFilteredUsers"}}), &[], Some(Why::GroupsOfUsersInScope)),
-        (json!({"scope": {"users": "membersOfFilteredGroups"}}), &["groups"], Some(Why::ScopeGroupsNotImported)),
+        (json!({"limits": {"maxUsers": 5}}), &[][..], None),
+        (json!({"limits": {"maxGroups": 5}}), &[], None),
+        (json!({"scope": {"groups": "containingFilteredUsers"}}), &[], None),
+        (json!({"scope": {"groups": "containingFilteredUsers"}}), &["users"], None),
+        (json!({"scope": {"users": "membersOfFilteredGroups"}}), &["groups"], None),
         (json!({"scope": {"users": "membersOfFilteredGroups"}}), &[], None),
         (json!({"scope": {"users": "membersOf", "groupIds": [GROUP]}}), &["groups"], None),
-        (json!({"users": {"odata": "accountEnabled eq true"}, "outside": "stub"}), &[], Some(Why::Stubs)),
+        (json!({"users": {"odata": "accountEnabled eq true"}, "outside": "stub"}), &[], None),
         (json!({"outside": "stub"}), &[], None),
         (json!({"users": {"odata": "accountEnabled eq true"}}), &[], None),
     ];
@@ -127,6 +129,21 @@ fn an_incremental_run_reads_everything_where_changes_do_not_tell_the_scope() {
         let text = filter.to_string();
         let expected = why.map_or((How::Changes, Why::ChangesSuffice), |why| (How::Everything, why));
         assert_eq!(decide(&job(filter, without), &mirror(), RunMode::Incremental, 1), expected, "{text}");
+    }
+}
+
+#[test]
+fn everything_is_read_where_an_older_version_did_not_note_what_the_filter_leaves_out() {
+    let limited = job(json!({"limits": {"maxUsers": 5}}), &[]);
+    for left_out_generation in [None, Some(0)] {
+        let mirror = MirrorRow { left_out_generation, ..mirror() };
+        let found = decide(&limited, &mirror, RunMode::Incremental, 1);
+        assert_eq!(found, (How::Everything, Why::LeftOutUnknown));
+        assert_eq!(
+            decide(&job(json!({}), &[]), &mirror, RunMode::Incremental, 1).0,
+            How::Changes,
+            "nothing is left out"
+        );
     }
 }
 

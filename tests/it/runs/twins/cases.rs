@@ -40,7 +40,7 @@ fn all_types() -> Value {
     types.iter().map(|name| ((*name).to_owned(), json!({"enabled": true}))).collect::<serde_json::Map<_, _>>().into()
 }
 
-pub const CASES: [Case; 8] = [
+pub const CASES: [Case; 11] = [
     Case {
         name: "everything, memberships on users",
         objects: some_types,
@@ -79,6 +79,23 @@ pub const CASES: [Case; 8] = [
         job: "memberships = 'onUser', removal_policy = 'remove'",
         follows: true,
     },
+    Case {
+        name: "limits",
+        objects: || json!({}),
+        rule: |_| json!({"limits": {"maxUsers": 22, "maxGroups": 9}}),
+        job: "memberships = 'both', removal_policy = 'mark', removal_after_missing_runs = 1",
+        follows: true,
+    },
+    Case {
+        name: "the groups that contain the members of a group",
+        objects: || json!({}),
+        rule: |group| {
+            let scope = json!({"users": "membersOf", "groupIds": [group], "groups": "containingFilteredUsers"});
+            json!({"scope": scope, "limits": {"maxUsers": 12, "maxGroups": 6}})
+        },
+        job: "memberships = 'both'",
+        follows: true,
+    },
     Case { name: "all types", objects: all_types, rule: nothing, job: "memberships = 'onUser'", follows: true },
     Case {
         name: "groups at any depth",
@@ -92,6 +109,16 @@ pub const CASES: [Case; 8] = [
         objects: || json!({}),
         rule: |group| json!({"scope": {"users": "membersOf", "groupIds": [group]}, "outside": "stub", "limits": {"maxGroups": 9}}),
         job: "memberships = 'onUser'",
-        follows: false,
+        follows: true,
+    },
+    Case {
+        name: "stubs of what conditions leave out",
+        objects: some_types,
+        rule: |_| {
+            let groups = json!({"odata": "mailEnabled eq false"});
+            json!({"users": {"odata": "department ne null"}, "groups": groups, "outside": "stub"})
+        },
+        job: "memberships = 'both', removal_policy = 'mark', removal_after_missing_runs = 1",
+        follows: true,
     },
 ];
