@@ -274,3 +274,61 @@ async fn why_an_object_is_gone_outlives_a_run_that_does_not_deliver_it() {
         assert_eq!(world.text("SELECT count(*) FROM mirror_touched WHERE reason IS NOT NULL").await, "0", "{deliver}");
     }
 }
+
+/// What a dry run reads of groups that are not imported is not what the next changes are compared with.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dry_run_between_two_runs_hides_nobody_who_joined() {
+    let world = world().await;
+    let (job, _, inner) = scoped(&world).await;
+    let came = world.graph.change(|directory| {
+        let came = some_user(directory, 50);
+        directory.update(came, map(json!({"department": "Sales"}))).unwrap();
+        came
+    });
+    assert_eq!(world.run(job, RunMode::Incremental).await.state.as_str(), "succeeded");
+    assert!(!users(&world).contains(&came));
+    world.graph.change(|directory| directory.add_member(inner, came).unwrap());
+    assert_eq!(world.run(job, RunMode::DryRun).await.state.as_str(), "succeeded");
+    let run = world.run(job, RunMode::Incremental).await;
+    assert_eq!((run.state.as_str(), &run.warnings), ("succeeded", &json!([])), "{:?}", run.error);
+    assert!(users(&world).contains(&came));
+}
+
+/// A job of the first users and groups by their ids.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_takes_the_place_of_one_who_leaves_is_read_by_id() {
+    let world = world().await;
+    let job = world.add_job().await;
+    let filter = world.add_filter(json!({"limits": {"maxUsers": 20, "maxGroups": 5}})).await;
+    world.set_job(&format!("filter_id = '{filter}', brake_percent = 100")).await;
+    assert_eq!(world.run(job, RunMode::Full).await.state.as_str(), "succeeded");
+    let (mut all, mut groups) = world.graph.read(|directory| {
+        let users: Vec<Uuid> = directory.live_users().map(|(_, user)| user.id).collect();
+        let groups: Vec<Uuid> = directory.live_groups().map(|(_, group)| group.id).collect();
+        (users, groups)
+    });
+    all.sort();
+    groups.sort();
+    let found = |name: &str| {
+        let mut found: Vec<Uuid> = world.assets.objects(name).iter().map(id).collect();
+        found.sort();
+        found
+    };
+    assert_eq!((found("Entra User"), found("Entra Group")), (all[..20].to_vec(), groups[..5].to_vec()));
+    world.graph.change(|directory| {
+        directory.delete(all[7]).unwrap();
+        directory.delete(groups[2]).unwrap();
+        directory.update(all[100], map(json!({"jobTitle": "Astronomer"}))).unwrap();
+    });
+    world.graph.reset_counters();
+    let run = world.run(job, RunMode::Incremental).await;
+    assert_eq!((run.state.as_str(), &run.warnings), ("succeeded", &json!([])), "{:?}", run.error);
+    all.remove(7);
+    groups.remove(2);
+    assert_eq!((found("Entra User"), found("Entra Group")), (all[..20].to_vec(), groups[..5].to_vec()));
+    assert_eq!((&run.counts["users"]["outOfScope"], &run.counts["groups"]["outOfScope"]), (&json!(179), &json!(24)));
+    let requests = world.graph.requests();
+    let lists = requests.iter().filter(|request| request.path == "/v1.0/users" || request.path == "/v1.0/groups");
+    assert!(lists.clone().all(|list| list.query.contains("in")), "{requests:?}");
+    assert!(requests.len() <= 16, "{} requests: {requests:?}", requests.len());
+}
