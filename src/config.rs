@@ -223,12 +223,12 @@ pub struct SecuritySettings {
     #[arg(long, env = "ENTRA_ASSETS_ADMIN_KEY", hide_env_values = true, value_parser = admin_key)]
     pub admin_key: Option<SecretString>,
     /// Whether `serve` starts although the role of DATABASE_URL is a superuser or has BYPASSRLS. Then nothing in the database keeps
-    /// organizations apart.
+    /// organizations apart. Default: only if the database is on this machine, where it is most often a trial.
     #[arg(
-        long, env = "ENTRA_ASSETS_ALLOW_SUPERUSER", default_value = "off", action = ArgAction::Set,
-        num_args = 0..=1, require_equals = true, default_missing_value = "on", value_parser = BoolishValueParser::new()
+        long, env = "ENTRA_ASSETS_ALLOW_SUPERUSER", action = ArgAction::Set, num_args = 0..=1, require_equals = true,
+        default_missing_value = "on", value_parser = BoolishValueParser::new()
     )]
-    pub allow_superuser: bool,
+    pub allow_superuser: Option<bool>,
     /// Connections that may use the workload identity of this service: `organization/tenant/client,…`. Default: none.
     #[arg(long, env = "ENTRA_ASSETS_FEDERATED_ALLOW", value_delimiter = ',')]
     pub federated_allow: Vec<String>,

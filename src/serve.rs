@@ -260,17 +260,18 @@ pub fn master_keys(settings: &Settings, is_embedded: bool) -> Result<KeyRing> {
 /// Row-level security keeps organizations apart only from a role that it applies to.
 ///
 /// # Errors
-/// `configuration_invalid`: it does not apply to the role of `DATABASE_URL`, and no setting says that this is meant.
-async fn refuse_a_strong_role(options: &Options, is_allowed: bool) -> Result<()> {
+/// `configuration_invalid`: it does not apply to the role of `DATABASE_URL`, and the setting does not allow that. Unset, the
+/// setting allows it on this machine only.
+async fn refuse_a_strong_role(options: &Options, is_allowed: Option<bool>) -> Result<()> {
     let role = inspect::runtime_role(options).await?;
     if !role.bypasses_security {
         return Ok(());
     }
-    if is_allowed {
+    if is_allowed.unwrap_or(options.is_on_this_machine()) {
         tracing::error!(
             role = role.name,
-            "row-level security does not apply to the role of DATABASE_URL, and ENTRA_ASSETS_ALLOW_SUPERUSER allows it: nothing \
-             in the database keeps organizations apart"
+            "row-level security does not apply to the role of DATABASE_URL: nothing in the database keeps organizations \
+             apart; use a role that is neither superuser nor has BYPASSRLS"
         );
         return Ok(());
     }

@@ -62,15 +62,14 @@ impl Options {
     /// A host on another machine, if the URL leaves open whether it is the right one: `sslmode=prefer`, which is the default,
     /// takes any certificate and no encryption too.
     pub fn unverified_host(&self) -> Option<String> {
-        use tokio_postgres::config::Host;
         let config: tokio_postgres::Config = self.url.expose_secret().parse().ok()?;
-        let is_here =
-            |name: &str| name == "localhost" || name.parse::<IpAddr>().is_ok_and(|address| address.is_loopback());
-        let other = config.get_hosts().iter().find_map(|host| match host {
-            Host::Tcp(name) if !is_here(name) => Some(name.clone()),
-            _ => None,
-        });
-        other.filter(|_| config.get_ssl_mode() == SslMode::Prefer)
+        other_machine(&config).filter(|_| config.get_ssl_mode() == SslMode::Prefer)
+    }
+
+    /// Whether the database is on this machine: behind a socket or a loopback address.
+    pub fn is_on_this_machine(&self) -> bool {
+        let config = self.url.expose_secret().parse::<tokio_postgres::Config>();
+        config.is_ok_and(|config| other_machine(&config).is_none())
     }
 
     /// The name of the role that this URL connects as.
@@ -161,6 +160,16 @@ pub(super) async fn open_alone(options: &Options) -> Result<AsyncPgConnection> {
 }
 
 /// An error with its causes: «error connecting to server» alone does not say why.
+/// The first host that is neither a socket nor loopback.
+fn other_machine(config: &tokio_postgres::Config) -> Option<String> {
+    use tokio_postgres::config::Host;
+    let is_here = |name: &str| name == "localhost" || name.parse::<IpAddr>().is_ok_and(|address| address.is_loopback());
+    config.get_hosts().iter().find_map(|host| match host {
+        Host::Tcp(name) if !is_here(name) => Some(name.clone()),
+        _ => None,
+    })
+}
+
 fn with_causes(error: &dyn std::error::Error) -> String {
     std::iter::successors(Some(error), |error| error.source()).map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
@@ -192,6 +201,26 @@ mod tests {
             "host=/var/run/postgresql user=u",
         ] {
             assert_eq!(host(url), None, "{url}");
+        }
+    }
+
+    #[test]
+    fn a_database_behind_a_socket_or_on_loopback_is_on_this_machine() {
+        let is_here = |url: &str| Options::new(&url.into(), None).unwrap().is_on_this_machine();
+        for url in [
+            "postgres://u@localhost/d",
+            "postgres://u@[::1]/d",
+            "host=/var/run/postgresql user=u",
+            "postgres://u@127.0.0.1/d",
+        ] {
+            assert!(is_here(url), "{url}");
+        }
+        for url in [
+            "postgres://u@db.example.com/d?sslmode=verify-full",
+            "postgres://u@127.0.0.1,db.example.com/d",
+            "postgres://u@10.0.0.5/d",
+        ] {
+            assert!(!is_here(url), "{url}");
         }
     }
 }
