@@ -12,6 +12,7 @@ mod dimension;
 pub mod document;
 pub mod existing;
 pub mod fit;
+mod lookup;
 mod names;
 pub mod needs;
 pub mod payload;
@@ -22,6 +23,7 @@ pub use change::{Cleared, NewReferences, TextChange};
 pub use difference::Difference;
 pub use document::ImportSource;
 pub use existing::ExistingType;
+pub use lookup::LookupTarget;
 pub use payload::References;
 pub use selection::{Memberships, ObjectSelection, Selection};
 
@@ -29,6 +31,7 @@ use crate::directory::attributes::{attributes, properties};
 use crate::directory::{Attribute, AttributeSource, Item, LicenseNames, Link, ObjectType, Relation, UserValues};
 use crate::text_enum::text_enum;
 use chrono::{DateTime, Utc};
+use lookup::MappedLookup;
 use sha2::{Digest, Sha256};
 use std::sync::{Arc, OnceLock};
 use uuid::Uuid;
@@ -87,6 +90,8 @@ struct MappedAttribute {
     attribute: Attribute,
     /// The attribute's name in Assets.
     name: String,
+    /// Set if it is a reference that is found by a text.
+    lookup: Option<MappedLookup>,
 }
 
 impl Mapping {
@@ -99,7 +104,8 @@ impl Mapping {
                     choice.existing.as_ref().and_then(|existing| existing.attributes.get(attribute.key.as_ref()));
                 let name = existing.or_else(|| choice.names.get(attribute.key.as_ref()));
                 let name = name.map_or(attribute.name.as_ref(), |name| name.trim());
-                MappedAttribute { name: name.to_owned(), attribute }
+                let lookup = choice.lookup(object_type, &attribute);
+                MappedAttribute { name: name.to_owned(), attribute, lookup }
             });
             let name = selection.type_name(object_type);
             TypeMapping {
@@ -178,9 +184,23 @@ impl Mapping {
         self.of(object_type).attributes.iter().map(|mapped| &mapped.attribute)
     }
 
+    /// The attributes whose values are read: those that are written, and those whose texts are looked up.
+    fn read_attributes(&self, object_type: ObjectType) -> impl Iterator<Item = &Attribute> {
+        let mapped = &self.of(object_type).attributes;
+        let is_written = move |of: &&Attribute| mapped.iter().any(|mapped| mapped.attribute.key == of.key);
+        let looked_up = mapped.iter().filter_map(|mapped| mapped.lookup.as_ref()).map(|lookup| &lookup.of);
+        self.attributes(object_type).chain(looked_up.filter(move |of| !is_written(of)))
+    }
+
     /// The name in Assets of the attribute for the Jira account of a user, if the job imports it.
     pub fn jira_user(&self) -> Option<&str> {
         self.jira_user.as_deref()
+    }
+
+    /// The keys of the references of this type that are found by a text.
+    pub fn lookups(&self, object_type: ObjectType) -> impl Iterator<Item = &str> {
+        let mapped = self.of(object_type).attributes.iter();
+        mapped.filter(|mapped| mapped.lookup.is_some()).map(|mapped| &*mapped.attribute.key)
     }
 
     /// The key of the attribute by which Assets recognises objects of this type.
@@ -233,7 +253,7 @@ impl Mapping {
         let of = self.of(object_type);
         // The label of a change is shown to people, also where it is not written.
         let label = attributes(object_type).iter().filter(|of_type| of.existing.is_some() && of_type.is_label());
-        for attribute in of.attributes.iter().map(|mapped| &mapped.attribute).chain(label) {
+        for attribute in self.read_attributes(object_type).chain(label) {
             for property in properties(object_type, attribute) {
                 if !selected.contains(&property) {
                     selected.push(property);
@@ -286,10 +306,16 @@ impl Mapping {
                 hash.update([2]);
                 hash.update(&existing.identity);
             }
-            for MappedAttribute { attribute, name } in &mapped.attributes {
+            for MappedAttribute { attribute, name, lookup } in &mapped.attributes {
                 for part in [attribute.key.as_ref(), name, attribute.value_type.as_str()] {
                     hash.update([1]);
                     hash.update(part);
+                }
+                if let Some(MappedLookup { lookup, .. }) = lookup {
+                    for part in [&lookup.object_type, lookup.by.as_ref().unwrap_or(&String::new())] {
+                        hash.update([3]);
+                        hash.update(part);
+                    }
                 }
             }
         }

@@ -149,6 +149,15 @@ code_table! {
         ObjectApiFailed = "object_api_failed",
             "Removing objects or clearing values stopped; what the import delivered stays.",
             "Fix `api` of the destination; the next run removes the rest. Values that were not cleared stay.";
+        LookupsAmbiguous = "lookups_ambiguous",
+            "Several objects of others have a text by which objects are to be found. Which one is referred to is up to Assets.",
+            "Mark the attribute of `by` as unique in Assets, or name one in `by` of the lookup that is.";
+        LookupsNotCompared = "lookups_not_compared",
+            "Whether the objects that are referred to by a text are there is not known. The import stands.",
+            "Give the destination `api` with the site's URL, an email address and an API token.";
+        LookupsNotFound = "lookups_not_found",
+            "No object has a text by which objects are to be found. Those references stay empty.",
+            "Correct the text in Entra, or add an object with it in Assets; then start a full run with `\"deliver\": \"full\"`.";
         JiraUserAttributeUnfit = "jira_user_attribute_unfit",
             "The attribute for Jira accounts is not there, or does not have the type User. The import stands.",
             "Add an attribute of the type User to the object type in Assets and name it in `jiraUserAttribute`; or give the person in `api.email` the role Object Schema Manager.";

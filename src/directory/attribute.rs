@@ -160,6 +160,8 @@ pub enum AttributeSource {
     /// The tenant that the object was read from.
     Tenant,
     Link(Link),
+    /// A text by which an object is found that the job does not import: what text, the job says.
+    Lookup,
 }
 
 /// Whether something that is valid for a time still is: the values of a status in Assets.

@@ -40,7 +40,7 @@ pub fn properties(object_type: ObjectType, attribute: &Attribute) -> Vec<&str> {
             let is_related = |property: &&str| spec.relations.iter().any(|relation| relation.property == *property);
             link.property().filter(|property| !is_related(property)).into_iter().collect()
         }
-        AttributeSource::RemovedOn | AttributeSource::Tenant => vec![],
+        AttributeSource::RemovedOn | AttributeSource::Tenant | AttributeSource::Lookup => vec![],
     }
 }
 

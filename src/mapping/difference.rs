@@ -5,6 +5,7 @@ use super::Mapping;
 use super::current::{Current, Names, is_of_product, list, text};
 use super::document::{ExternalIds, ImportSource};
 use super::fit::{FitProblem, Fitting};
+use super::lookup;
 use crate::text_enum::explained;
 use serde::Serialize;
 use serde_json::Value;
@@ -148,6 +149,9 @@ impl Mapping {
     fn compare_existing(&self, current: &Current, ids: &ExternalIds, difference: &mut Difference) {
         let target_of = |of| self.is_enabled(of).then(|| ids.object_type(of));
         for mapped in self.types.iter().filter(|mapped| mapped.enabled) {
+            for problem in lookup::problems(mapped, current).into_iter().filter(|problem| problem.blocks) {
+                difference.refused.push(unfit(&mapped.name, problem));
+            }
             let Some(existing) = &mapped.existing else { continue };
             let fitting = Fitting {
                 object_type: mapped.object_type,
@@ -379,8 +383,8 @@ fn refused(object_type: &str, attribute: Option<&str>, kind: RefusedKind, curren
              object type in Assets."
         }
         RefusedKind::Unfit => {
-            "GET /v1/destinations/{id}/types shows what is there, with a proposal. Correct `existing` in the job's `objects`, \
-             or the object type in Assets."
+            "GET /v1/destinations/{id}/types shows what is there, with a proposal. Correct `existing` or `lookups` in the job's \
+             `objects`, or the object type in Assets."
         }
         RefusedKind::NameTaken => {
             "The object schema already has an object type or attribute of this name in another form. Rename or delete it in \

@@ -7,6 +7,7 @@
 
 use super::current::{Current, Names, attribute_named, text};
 use super::existing::{ExistingType, attribute_of, whole_schema};
+use super::lookup::LookupTarget;
 use super::{MappedAttribute, Mapping, ReferenceTemplate, TypeMapping};
 use crate::directory::{Attribute, AttributeSource, Expiry, Lifecycle, Link, ObjectType, ValueType};
 use serde_json::{Map, Value, json};
@@ -49,6 +50,7 @@ impl Mapping {
     pub(super) fn external_ids(&self, source: ImportSource<'_>, current: &Current) -> ExternalIds {
         let mut ids = ExternalIds::new(source.id);
         for mapped in &self.types {
+            ids.find_lookups(mapped, current);
             if let Some(existing) = &mapped.existing {
                 ids.adopt_existing(existing, mapped, current);
                 continue;
@@ -58,7 +60,7 @@ impl Mapping {
             let others = || current.type_named(&mapped.name).filter(|found| !ids.is_ours(text(found, "externalId")));
             let Some(of) = mine.or_else(others) else { continue };
             ids.adopt(own, text(of, "externalId"));
-            for MappedAttribute { attribute, name } in &mapped.attributes {
+            for MappedAttribute { attribute, name, .. } in &mapped.attributes {
                 let own = ids.attribute(mapped.object_type, attribute);
                 let mine = current.by_id.get(&own).or_else(|| current.mapped_attribute(of, &attribute.key));
                 let others = || attribute_named(of, name).filter(|found| !ids.is_ours(text(found, "externalId")));
@@ -102,6 +104,18 @@ impl Mapping {
         self.types.iter().map(name).collect()
     }
 
+    /// What the lookups of an object type lead to, by the keys of their references.
+    pub fn lookup_targets_in(
+        &self,
+        source: ImportSource<'_>,
+        current: &Value,
+        object_type: ObjectType,
+    ) -> BTreeMap<String, LookupTarget> {
+        let ids = self.external_ids(source, &Current::read(current));
+        let found = ids.lookups.into_iter().filter(|((of, _), _)| *of == object_type);
+        found.map(|((_, key), target)| (key, target)).collect()
+    }
+
     /// The names in Assets of the attributes of an object type, by their keys.
     pub fn attribute_names_in(
         &self,
@@ -132,7 +146,9 @@ impl Mapping {
         let expires = |mapped: &TypeMapping| mapped.attributes.iter().any(|of| is_expiry(&of.attribute));
         let expiry = Expiry::ALL.into_iter().filter(|_| enabled().any(expires)).map(expiry_status);
         let statuses: Vec<Value> = lifecycle.chain(expiry).collect();
-        if let (Some(current), true) = (names.0, enabled().any(|mapped| mapped.existing.is_some())) {
+        let refers_to_others = |mapped: &TypeMapping| mapped.attributes.iter().any(|of| of.lookup.is_some());
+        let is_beside = enabled().any(|mapped| mapped.existing.is_some() || refers_to_others(mapped));
+        if let (Some(current), true) = (names.0, is_beside) {
             return self.beside(source, current, types, statuses, mappings);
         }
         json!({
@@ -219,6 +235,16 @@ impl Mapping {
             value["referenceObjectTypeExternalId"] = ids.object_type(target.object_type).into();
             value["referenceObjectTypeName"] = names.name(&ids.object_type(target.object_type), &target.name).into();
         }
+        if let Some(lookup) = &mapped.lookup {
+            match ids.lookup(object_type, attribute) {
+                Some(target) => {
+                    value["referenceObjectTypeExternalId"] = target.external_id.as_str().into();
+                    value["referenceObjectTypeName"] = target.object_type.as_str().into();
+                }
+                // Assets was not asked, or it does not fit: then nothing is sent.
+                None => value["referenceObjectTypeName"] = lookup.lookup.object_type.trim().into(),
+            }
+        }
         if attribute.value_type == ValueType::Status {
             value["typeValues"] = match is_expiry(attribute) {
                 true => Expiry::ALL.iter().map(|expiry| Value::from(expiry.as_str())).collect(),
@@ -230,7 +256,7 @@ impl Mapping {
 
     fn type_mapping(&self, mapped: &TypeMapping, ids: &ExternalIds, names: &Names<'_>) -> Value {
         let object_type = mapped.object_type;
-        let attributes = mapped.attributes.iter().map(|MappedAttribute { attribute, name }| {
+        let attributes = mapped.attributes.iter().map(|MappedAttribute { attribute, name, .. }| {
             let id = ids.attribute(object_type, attribute);
             let mut value = Map::new();
             value.insert("attributeName".to_owned(), names.name(&id, name).into());
@@ -239,6 +265,10 @@ impl Mapping {
             value.insert("externalIdPart".to_owned(), mapped.is_identity(attribute).into());
             if let Some(link) = attribute.link() {
                 value.insert("objectMappingIQL".to_owned(), self.query(attribute, link, ids, names).into());
+            }
+            if let Some(target) = ids.lookup(object_type, attribute) {
+                let query = format!("\"{}\" = ${{{}}}", target.by, attribute.key);
+                value.insert("objectMappingIQL".to_owned(), query.into());
             }
             Value::Object(value)
         });
@@ -274,23 +304,40 @@ pub(super) struct ExternalIds {
     prefix: String,
     /// Ids that Assets has for what would otherwise get one of ours, by that of ours.
     adopted: HashMap<String, String>,
+    /// What lookups lead to, by the keys of their references.
+    lookups: HashMap<(ObjectType, String), LookupTarget>,
 }
 
 impl ExternalIds {
     pub(super) fn new(import_source: &str) -> Self {
         let prefix = format!("entra-{}", short_hash(&import_source.trim().to_lowercase()));
-        Self { prefix, adopted: HashMap::new() }
+        Self { prefix, adopted: HashMap::new(), lookups: HashMap::new() }
     }
 
     /// The ids of an object type of others, and of the attributes of it that are written.
     fn adopt_existing(&mut self, existing: &ExistingType, mapped: &TypeMapping, current: &Current) {
         let Some(of) = existing.find(current) else { return };
         self.adopt(self.object_type(mapped.object_type), text(of, "externalId"));
-        for MappedAttribute { attribute, name } in &mapped.attributes {
+        for MappedAttribute { attribute, name, .. } in &mapped.attributes {
             if let Some(found) = attribute_of(of, name) {
                 self.adopt(self.attribute(mapped.object_type, attribute), text(found, "externalId"));
             }
         }
+    }
+
+    fn find_lookups(&mut self, mapped: &TypeMapping, current: &Current) {
+        let lookups = mapped.attributes.iter().filter_map(|of| Some((&of.attribute, of.lookup.as_ref()?)));
+        let found = lookups.filter_map(|(attribute, lookup)| {
+            Some((
+                (mapped.object_type, attribute.key.clone().into_owned()),
+                lookup.target(mapped.object_type, current)?,
+            ))
+        });
+        self.lookups.extend(found);
+    }
+
+    fn lookup(&self, object_type: ObjectType, attribute: &Attribute) -> Option<&LookupTarget> {
+        self.lookups.get(&(object_type, attribute.key.clone().into_owned()))
     }
 
     fn adopt(&mut self, own: String, found: &str) {
@@ -318,6 +365,7 @@ impl ExternalIds {
             AttributeSource::Extension | AttributeSource::SecurityAttribute => {
                 format!("x-{}", short_hash(&attribute.key)).into()
             }
+            AttributeSource::Lookup => format!("lookup-{}", short_hash(&attribute.key)).into(),
             _ => attribute.key.clone(),
         };
         self.in_assets(format!("{}/{}/{part}", self.prefix, object_type.spec().external_id))

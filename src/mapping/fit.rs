@@ -60,7 +60,7 @@ explained! {
 
 impl FitCode {
     /// Whether a run ends because of it.
-    const fn blocks(self) -> bool {
+    pub(super) const fn blocks(self) -> bool {
         match self {
             Self::NotFound
             | Self::NoExternalId

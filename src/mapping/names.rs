@@ -22,6 +22,11 @@ pub(super) fn wrong_name(name: &str) -> Option<String> {
     if length == 0 || length > MAX_NAME_CHARACTERS {
         return Some(format!("A name has 1 to {MAX_NAME_CHARACTERS} characters."));
     }
-    let wrong = name.chars().find(|c| c.is_control() || matches!(c, '"' | '\\' | '$' | '{' | '}'))?;
+    let wrong = name.chars().find(|c| breaks_queries(*c))?;
     Some(format!("A name cannot contain {wrong:?}."))
+}
+
+/// Whether a character could end a text in a query of Assets, or begin a placeholder.
+pub(super) fn breaks_queries(character: char) -> bool {
+    character.is_control() || matches!(character, '"' | '\\' | '$' | '{' | '}')
 }

@@ -20,7 +20,7 @@ impl Mapping {
         for object_type in ObjectType::ALL.into_iter().filter(|object_type| self.is_enabled(*object_type)) {
             let spec = object_type.spec();
             needs.push(Need { object_type, attribute: None, capability: spec.capability });
-            for attribute in self.attributes(object_type) {
+            for attribute in self.read_attributes(object_type) {
                 let is_hidden =
                     |hidden: &&crate::directory::Hidden| hidden.properties.contains(&attribute.key.as_ref());
                 let hidden = spec.hidden.as_ref().filter(is_hidden).map(|hidden| hidden.without);
@@ -64,5 +64,13 @@ mod tests {
         assert!(has(ObjectType::Devices, Some("isCompliant"), Capability::IntuneDevices), "{needs:?}");
         assert!(has(ObjectType::Applications, None, Capability::Applications));
         assert!(!needs.iter().any(|(object_type, ..)| *object_type == ObjectType::Groups), "it is off");
+    }
+
+    #[test]
+    fn a_text_that_is_only_looked_up_is_read_too() {
+        let key = "customSecurityAttributes_Finance_Centre";
+        let needs = needs(json!({"users": {"lookups": [{"attribute": key, "objectType": "Cost Center"}]}}));
+        let need = (ObjectType::Users, Some(key.to_owned()), Capability::SecurityAttributes);
+        assert_eq!(needs.iter().filter(|of| **of == need).count(), 1, "{needs:?}");
     }
 }

@@ -4,6 +4,8 @@
 //! All attributes of the mapping are always written: an empty value as null, an empty list as `[]`. The setting for empty
 //! values in Assets decides whether Assets then clears the attribute; an omitted field could never be cleared.
 
+use super::lookup::MappedLookup;
+use super::names::breaks_queries;
 use super::{MappedAttribute, Mapping, ReferenceTemplate};
 use crate::directory::security_attributes;
 use crate::directory::{self, AttributeSource, Expiry, Lifecycle, Link, ObjectType, Properties, ValueType};
@@ -75,7 +77,7 @@ impl Mapping {
                 || self.of(object.object_type).is_identity(&of.attribute)
         };
         let written = attributes.iter().filter(|of| !is_brief || is_of_stubs(of));
-        for (position, MappedAttribute { attribute, .. }) in written.enumerate() {
+        for (position, MappedAttribute { attribute, lookup, .. }) in written.enumerate() {
             out.push(if position == 0 { '{' } else { ',' });
             push_string(&mut out, &attribute.key);
             out.push(':');
@@ -85,6 +87,7 @@ impl Mapping {
                     self.push_value(&mut out, attribute.source, &attribute.key, attribute.value_type, object);
                 }
                 _ if object.is_stub && !is_brief => out.push_str("null"),
+                AttributeSource::Lookup => self.push_lookup(&mut out, lookup.as_ref(), object),
                 source => self.push_value(&mut out, source, &attribute.key, attribute.value_type, object),
             }
         }
@@ -135,8 +138,22 @@ impl Mapping {
                 Some(tenant) => push_id(out, *tenant),
                 None => out.push_str("null"),
             },
-            // Written by `push_link`.
-            AttributeSource::Link(_) => out.push_str("null"),
+            // Written by `push_link` and `push_lookup`.
+            AttributeSource::Link(_) | AttributeSource::Lookup => out.push_str("null"),
+        }
+    }
+
+    /// Writes the text by which an object is found, unless it has a character that could end it in the query: how Assets puts
+    /// values into a query is not documented, and nobody may choose the query by what is entered in the directory.
+    fn push_lookup(&self, out: &mut String, lookup: Option<&MappedLookup>, object: &Object<'_>) {
+        let text = lookup.and_then(|MappedLookup { of, .. }| {
+            let mut text = String::new();
+            self.push_value(&mut text, of.source, &of.key, of.value_type, object);
+            serde_json::from_str::<Option<String>>(&text).ok().flatten()
+        });
+        match text.filter(|text| !text.chars().any(breaks_queries)) {
+            Some(text) => push_string(out, &text),
+            None => out.push_str("null"),
         }
     }
 

@@ -4,6 +4,7 @@ mod check;
 
 use super::dimension::Dimension;
 use super::existing::ExistingType;
+use super::lookup::{Lookup, MappedLookup};
 use crate::directory::attributes::{attribute, attributes, is_of_tenant};
 use crate::directory::{Attribute, Link, ObjectType, Presence, UserValues};
 use crate::jira_user::DEFAULT_ATTRIBUTE;
@@ -61,6 +62,11 @@ pub struct ObjectSelection {
     #[serde(skip_serializing_if = "is_short_form")]
     #[schema(write_only, nullable = true, max_items = 7)]
     pub dimensions: Option<Vec<Dimension>>,
+    /// References to objects of the object schema that the job does not import, such as your cost centres: each is found by
+    /// the text of one attribute. They are imported beside the other references, also into an `existing` type. Null: none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(max_items = 20)]
+    pub lookups: Option<Vec<Lookup>>,
     /// Of users: whether the Jira account of each is written into an attribute of the type User. The account is the one
     /// active account of a person that has the mail address or else the user principal name. It is written by the object
     /// API after a delivery, so the destination needs `api`.
@@ -87,6 +93,7 @@ impl Default for ObjectSelection {
             type_name: None,
             existing: None,
             dimensions: None,
+            lookups: None,
             jira_user: false,
             jira_user_attribute: None,
         }
@@ -177,8 +184,9 @@ impl Selection {
     /// among them.
     pub(super) fn attributes(&self, object_type: ObjectType, memberships: Memberships) -> Vec<Attribute> {
         let choice = self.of(object_type);
+        let lookups = choice.lookups().iter().filter_map(|lookup| lookup.reference(object_type));
         if let Some(existing) = &choice.existing {
-            return existing.chosen(object_type);
+            return existing.chosen(object_type).into_iter().chain(lookups).collect();
         }
         let mut chosen: Vec<Attribute> = attributes(object_type)
             .iter()
@@ -193,6 +201,7 @@ impl Selection {
                 chosen.extend(attribute(object_type, key));
             }
         }
+        chosen.extend(lookups);
         chosen
     }
 
@@ -214,6 +223,17 @@ impl ObjectSelection {
     /// The name of the attribute for the Jira account.
     fn jira_user_attribute(&self) -> &str {
         self.jira_user_attribute.as_deref().unwrap_or(DEFAULT_ATTRIBUTE).trim()
+    }
+
+    pub(super) fn lookups(&self) -> &[Lookup] {
+        self.lookups.as_deref().unwrap_or_default()
+    }
+
+    /// The lookup that an attribute is the reference of.
+    pub(super) fn lookup(&self, object_type: ObjectType, attribute: &Attribute) -> Option<MappedLookup> {
+        let is_it = |lookup: &&Lookup| attribute.key == lookup.key().as_str();
+        let (place, lookup) = self.lookups().iter().enumerate().find(|(_, lookup)| is_it(lookup))?;
+        lookup.mapped(object_type, place)
     }
 
     fn names_attribute(&self, attribute: &Attribute) -> bool {

@@ -3,7 +3,7 @@
 use super::checkpoint::Checkpoint;
 use super::run::Run;
 use super::stop::Stop;
-use super::{adopt, collect, deliver, diff, jira_users, settle};
+use super::{adopt, collect, deliver, diff, jira_users, lookups, settle};
 use crate::codes::RunErrorCode;
 use crate::error::Error;
 use crate::run_state::{RunMode, RunStage, RunState};
@@ -46,6 +46,9 @@ pub async fn execute(run: &Run, mut checkpoint: Checkpoint) -> Result<RunState, 
     let (Some(collected), Some(diffed)) = (&checkpoint.collected, &checkpoint.diffed) else {
         return Err(Error::internal("the checkpoint lost its stages").into());
     };
+    if checkpoint.delivered.is_none() && !run.approved {
+        lookups::check(run, diffed).await?;
+    }
 
     if run.mode == RunMode::DryRun || run.job.destination.is_none() {
         return Ok(settle::without_delivery(run).await?);

@@ -9,7 +9,7 @@ use crate::codes::WarningCode;
 use crate::directory::ObjectType;
 use crate::error::{Code, Error};
 use crate::jira_user::Account;
-use crate::mapping::ImportSource;
+use crate::mapping::{ImportSource, LookupTarget};
 use crate::run_state::{RunError, RunStage, RunWarning};
 use crate::runs::deliver::schema::{self, SCHEMA_NAME};
 use crate::runs::forge_token::target;
@@ -67,6 +67,8 @@ pub(super) struct Place {
     pub refusal: Option<Box<RunError>>,
     /// The names in Assets of an object type and, by their keys, of its attributes.
     types: BTreeMap<ObjectType, (String, BTreeMap<String, String>)>,
+    /// What the lookups of a type lead to, by the keys of their references.
+    lookups: BTreeMap<ObjectType, BTreeMap<String, LookupTarget>>,
     /// Object types that were found.
     found: Mutex<BTreeMap<ObjectType, TypePlace>>,
 }
@@ -93,14 +95,30 @@ impl Place {
             .names_in(source, &current)
             .into_iter()
             .map(|(of, name, _)| (of, (name, mapping.attribute_names_in(source, &current, of))));
-        let types = types.collect();
+        let types: BTreeMap<ObjectType, _> = types.collect();
+        let lookups = types.keys().map(|of| (*of, mapping.lookup_targets_in(source, &current, *of))).collect();
         let schema_name = current.pointer("/schema/objectSchema/name").and_then(Value::as_str).unwrap_or_default();
         let (api, refusal) = match access(run, &client, &links, schema_name.to_owned()).await {
             Ok(api) => (api, None),
             Err(Stop::Failed(error)) => (None, Some(error)),
             Err(stop) => return Err(stop),
         };
-        Ok(Self { client, api, refusal, types, found: Mutex::default() })
+        Ok(Self { client, api, refusal, types, lookups, found: Mutex::default() })
+    }
+
+    /// What a lookup leads to.
+    pub(super) fn lookup(&self, object_type: ObjectType, key: &str) -> Option<&LookupTarget> {
+        self.lookups.get(&object_type)?.get(key)
+    }
+
+    /// The objects of others that have one of these texts.
+    pub(super) async fn find_others(&self, target: &LookupTarget, texts: &[String]) -> Result<SeenObjects, Stop> {
+        let Some(api) = &self.api else { return Ok(SeenObjects::default()) };
+        let schema = (api.schema_id.clone(), api.schema_name.as_str());
+        let place = self.client.find_type(&api.site, &api.workspace, schema, &target.object_type).await;
+        let place = place.map_err(|e| failed(&e))?;
+        let found = self.client.find_by_values(&api.site, &api.workspace, &place, &target.by, texts).await;
+        found.map_err(|e| failed(&e))
     }
 
     /// The name in Assets of one of our attributes.

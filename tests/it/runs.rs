@@ -22,6 +22,7 @@ mod incremental;
 mod jira_users;
 mod kill;
 mod large;
+mod lookups;
 mod missing_objects;
 mod one_connection;
 mod other_assets;

@@ -3,11 +3,13 @@
 pub mod adoption;
 mod outbox;
 mod settle;
+mod texts;
 
 pub use outbox::{
     NewChange, OutboxRow, add_changes, clear_changes, outbox, outbox_counts, removal_done, removals, removed,
 };
 pub use settle::{gained, settle};
+pub use texts::texts;
 
 use super::source::Source;
 use crate::db::{Transaction, join_in_bulk};

@@ -4,9 +4,9 @@ use super::{Memberships, ObjectSelection, Selection};
 use crate::directory::attributes::{attribute, attributes, is_of_tenant};
 use crate::directory::{Attribute, Link, ObjectType, UserValues};
 use crate::error::Faults;
-use crate::mapping::dimension;
 use crate::mapping::existing::id_key;
 use crate::mapping::names::{ASSETS_OWN_NAMES, MAX_ATTRIBUTES, unknown, wrong_name};
+use crate::mapping::{dimension, lookup};
 
 impl Selection {
     /// Adds all faults; `pointer` is the place of the selection in the body: `/objects`.
@@ -18,6 +18,7 @@ impl Selection {
             self.of(object_type).check(object_type, &format!("{pointer}/{object_type}"), faults);
         }
         self.check_type_names(pointer, faults);
+        self.check_lookups(pointer, faults);
         self.check_targets(pointer, faults);
         self.check_values(pointer, faults);
     }
@@ -59,6 +60,19 @@ impl Selection {
                     faults.push(pointer, "reference_not_mapped", detail);
                 }
             }
+        }
+    }
+
+    /// What lookups lead to is not imported, and an attribute in Assets is filled once.
+    fn check_lookups(&self, pointer: &str, faults: &mut Faults) {
+        let imported = ObjectType::ALL.into_iter().filter(|of| self.of(*of).enabled);
+        let imported: Vec<String> = imported.map(|of| self.type_name(of).to_lowercase()).collect();
+        for object_type in ObjectType::ALL {
+            let choice = self.of(object_type);
+            let is_existing = choice.existing.is_some();
+            let filled = choice.filled(object_type);
+            let beside = lookup::Beside { object_type, filled, imported: &imported, is_existing };
+            lookup::check(choice.lookups(), beside, &format!("{pointer}/{object_type}/lookups"), faults);
         }
     }
 
@@ -138,14 +152,21 @@ impl ObjectSelection {
 
     /// The key of the attribute that the import writes into the attribute of this name.
     fn key_named(&self, object_type: ObjectType, name: &str) -> Option<String> {
-        let is_it = |other: &str| other.trim().to_lowercase() == name.to_lowercase();
+        let looked_up = self.lookups().iter().filter_map(|lookup| lookup.reference(object_type));
+        let looked_up = looked_up.map(|of| (of.name.to_lowercase(), of.key.into_owned()));
+        let mut filled = self.filled(object_type).into_iter().chain(looked_up);
+        filled.find(|(filled, _)| *filled == name.to_lowercase()).map(|(_, key)| key)
+    }
+
+    /// The attributes in Assets that the import fills besides lookups, in small letters, with the keys of what fills them.
+    fn filled(&self, object_type: ObjectType) -> Vec<(String, String)> {
+        let fold = |name: &str| name.trim().to_lowercase();
         if let Some(existing) = &self.existing {
-            let found = existing.attributes.iter().find(|(_, theirs)| is_it(theirs));
-            return found.map(|(key, _)| key.clone());
+            return existing.attributes.iter().map(|(key, theirs)| (fold(theirs), key.clone())).collect();
         }
-        let named = |of: &Attribute| is_it(self.names.get(of.key.as_ref()).map_or(of.name.as_ref(), String::as_str));
-        let mut written = attributes(object_type).iter().filter(|of| of.is_reference() || self.has(of));
-        written.find(|of| named(of)).map(|of| of.key.clone().into_owned())
+        let name = |of: &Attribute| fold(self.names.get(of.key.as_ref()).map_or(of.name.as_ref(), String::as_str));
+        let written = attributes(object_type).iter().filter(|of| of.is_reference() || self.has(of));
+        written.map(|of| (name(of), of.key.clone().into_owned())).collect()
     }
 
     /// An object type that is there has its own attributes and names.
