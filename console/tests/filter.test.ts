@@ -85,10 +85,9 @@ describe("a filter as a form", () => {
     });
   }
 
-  const MORE = ["Applications", "Service principals", "Administrative units"] as const;
-  const openMore = () => page.getByText("Conditions on applications, service principals, administrative units").click();
+  const openMore = () => page.getByText("Conditions on applications, service principals, roles, administrative units").click();
 
-  it("is written on applications, service principals and administrative units too, and previewed", async () => {
+  it("is written on applications, service principals, roles and administrative units too, and previewed", async () => {
     await open(page, "/filter");
     await open(page, "/filter/new");
     await page.getByLabel("Name", { exact: true }).fill("Other kinds");
@@ -99,14 +98,15 @@ describe("a filter as a form", () => {
     await condition("Applications", 1).getByLabel("Value").selectOption({ label: "AzureADMyOrg" });
     assert.equal(await condition("Applications", 1).getByText("The source needs this permission").count(), 0);
     await text("Service principals").fill("servicePrincipalType eq 'Application'");
+    await text("Roles").fill("isBuiltIn eq true");
     await text("Administrative units").fill("displayNam eq 'North'");
     assert.equal(await page.locator("mark").textContent(), "displayNam");
     await accessible(page, "filter of other kinds");
     await page.getByRole("button", { name: "Use displayName" }).click();
-    const rules = { applications: { odata: "signInAudience eq 'AzureADMyOrg'" }, servicePrincipals: { odata: "servicePrincipalType eq 'Application'" }, administrativeUnits: { odata: "displayName eq 'North'" } };
+    const rules = { applications: { odata: "signInAudience eq 'AzureADMyOrg'" }, servicePrincipals: { odata: "servicePrincipalType eq 'Application'" }, roles: { odata: "isBuiltIn eq true" }, administrativeUnits: { odata: "displayName eq 'North'" } };
     const { counts, sample } = await call("POST", "/filters/preview", { connectionId, ...rules });
     const preview = page.getByRole("region", { name: "Preview" });
-    for (const [name, count] of [[MORE[0], counts.applications], [MORE[1], counts.servicePrincipals], [MORE[2], counts.administrativeUnits]] as const) {
+    for (const [name, count] of [["Applications", counts.applications], ["Service principals", counts.servicePrincipals], ["Roles", counts.roles], ["Administrative units", counts.administrativeUnits]] as const) {
       await preview.locator("dl > div", { hasText: name }).locator(".metric", { hasText: new RegExp(`^${count.count ?? "–"}$`) }).waitFor();
     }
     await preview.getByRole("tab", { name: "Service principals" }).click();
@@ -121,7 +121,7 @@ describe("a filter as a form", () => {
   it("keeps every kind when something else of the filter changes", async () => {
     const odata = "startsWith(displayName, 'A')";
     const tree = { property: "displayName", operator: "eq", value: "B" };
-    const rules = { users: { odata }, groups: { where: tree }, devices: { odata }, applications: { where: tree }, servicePrincipals: { odata }, administrativeUnits: { where: tree } };
+    const rules = { users: { odata }, groups: { where: tree }, devices: { odata }, applications: { where: tree }, servicePrincipals: { odata }, roles: { odata: "displayName eq 'A'" }, administrativeUnits: { where: tree } };
     const rest = { scope: { users: "membersOfFilteredGroups", groups: "containingFilteredUsers", transitive: false }, exclude: { userNames: ["x@contoso.example"], groupNames: ["Everybody"] }, limits: { maxUsers: 5, maxGroups: 6 }, outside: "stub" };
     const { id } = await call("POST", "/filters", { name: "All kinds", ...rules, ...rest });
     const { name: _, version: __, updatedAt: ___, ...before } = await call("GET", `/filters/${id}`);
@@ -223,7 +223,7 @@ describe("the comparisons that the form offers", () => {
   type Model = { emptyGroup: (parts: unknown[]) => any; treeOf: (group: unknown) => { where: unknown } };
 
   /** How many there are at least. */
-  const LEAST = { users: 60, groups: 60, devices: 60, applications: 60, servicePrincipals: 60, administrativeUnits: 20 };
+  const LEAST = { users: 60, groups: 60, devices: 60, applications: 60, servicePrincipals: 60, roles: 5, administrativeUnits: 20 };
 
   for (const [kind, least] of Object.entries(LEAST)) {
     it(`are valid: ${kind}`, async () => {

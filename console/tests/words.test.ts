@@ -62,7 +62,7 @@ describe("how a condition compares", () => {
   type Part = Record<string, unknown>;
   type Way = { key: string; text: string };
   type Choices = { fieldsOf: (properties: unknown[]) => unknown[]; waysOf: (field: unknown, part: Part) => Way[]; wayOf: (part: Part, field: unknown) => Way; wayWords: (part: Part) => string };
-  const property = { name: "mail", shape: "value", valueType: "string", operators: ["eq", "ne", "in"].map((operator) => ({ operator, advanced: false })), null: "default", counts: [0], values: [], elements: [] };
+  const property = { name: "mail", shape: "value", valueType: "string", operators: ["eq", "ne", "in"].map((operator) => ({ operator, advanced: operator === "ne" })), null: "default", counts: [0], values: [], elements: [] };
   const part = { kind: "comparison", id: 1, not: false, property: "mail", operator: "eq", isNull: false, values: ["a"] };
   const CASES: [Part, string][] = [
     [{ isNull: true }, "has no value"],
@@ -88,6 +88,18 @@ describe("how a condition compares", () => {
       assert.ok(waysOf(field, changed).some((way) => way.key === wayOf(changed, field).key));
       assert.equal(new Set(texts).size, texts.length, texts.join(", "));
     }
+  });
+});
+
+describe("a kind of which Graph takes no advanced queries", () => {
+  type Choices = { fieldsOf: (properties: unknown[]) => unknown[]; waysOf: (field: unknown, part: unknown) => { text: string }[] };
+
+  it("offers nothing that is negated", async () => {
+    const { fieldsOf, waysOf } = await source<Choices>("/src/pages/filter/form/choices.ts");
+    const operators = ["eq", "in"].map((operator) => ({ operator, advanced: false }));
+    const [field] = fieldsOf([{ name: "displayName", shape: "value", valueType: "string", operators, null: "default", counts: [], values: [], elements: [] }]);
+    const part = { kind: "comparison", id: 1, not: false, property: "displayName", operator: "eq", isNull: false, values: ["a"] };
+    assert.deepEqual(waysOf(field, part).map((way) => way.text), ["is", "is one of", "has no value"]);
   });
 });
 

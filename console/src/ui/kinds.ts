@@ -9,6 +9,7 @@ export const KIND_NAMES: Record<Kind, string> = {
   devices: "Devices",
   applications: "Applications",
   servicePrincipals: "Service principals",
+  roles: "Roles",
   administrativeUnits: "Administrative units",
 };
 export const KINDS = Object.keys(KIND_NAMES) as Kind[];
@@ -20,6 +21,7 @@ export const ONE: Record<Kind, string> = {
   devices: "a device",
   applications: "an application",
   servicePrincipals: "a service principal",
+  roles: "a role",
   administrativeUnits: "an administrative unit",
 };
 

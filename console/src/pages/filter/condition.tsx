@@ -19,6 +19,7 @@ const EXAMPLES: Record<Kind, string[]> = {
   devices: ["operatingSystem eq 'Windows'", "accountEnabled eq true"],
   applications: ["signInAudience eq 'AzureADMyOrg'", "startsWith(displayName, 'HR')"],
   servicePrincipals: ["servicePrincipalType eq 'Application'", "accountEnabled eq true"],
+  roles: ["isBuiltIn eq false", "displayName in ('Global Administrator', 'User Administrator')"],
   administrativeUnits: ["startsWith(displayName, 'Region')"],
 };
 

@@ -15,6 +15,8 @@ export type Field = {
   null: Schema<"NullComparison">;
   counts: number[];
   values: string[];
+  /** Whether Graph takes advanced queries of the kind. Without them nothing can be negated. */
+  advanced: boolean;
   /** How the elements of a collection can be compared. */
   elements: Field[];
   property?: Property;
@@ -23,13 +25,14 @@ export type Field = {
 const SINGLE = { shape: "value", counts: [], elements: [] } as const;
 
 export function fieldsOf(properties: Property[]): Field[] {
+  const advanced = properties.some((property) => property.operators.some((one) => one.advanced));
   return properties.map((property) => {
     const { name, shape, valueType, operators, null: isNull, counts, values } = property;
     const elements: Field[] =
       shape === "values"
-        ? [{ ...SINGLE, counts: [], elements: [], name: null, valueType: valueType ?? "string", operators, null: isNull, values }]
-        : property.elements.map((one) => ({ ...one, shape: "value", counts: [], elements: [] }));
-    return { name, shape, valueType: valueType ?? "string", operators, null: isNull, counts, values, elements, property };
+        ? [{ ...SINGLE, counts: [], elements: [], name: null, valueType: valueType ?? "string", operators, null: isNull, values, advanced }]
+        : property.elements.map((one) => ({ ...one, shape: "value", counts: [], elements: [], advanced }));
+    return { name, shape, valueType: valueType ?? "string", operators, null: isNull, counts, values, advanced, elements, property };
   });
 }
 
@@ -38,7 +41,7 @@ const ALL: Operator[] = ["eq", "ne", "in", "startsWith", "endsWith", "gt", "ge",
 /** A property that only the tenant knows, such as a directory extension. */
 export const ownField = (name: string | null, shape: Field["shape"]): Field => {
   const operators = ALL.map((operator) => ({ operator, advanced: false }));
-  const field: Field = { name, shape: "value", valueType: "any", operators, null: "default", counts: [], values: [], elements: [] };
+  const field: Field = { name, shape: "value", valueType: "any", operators, null: "default", counts: [], values: [], advanced: true, elements: [] };
   return shape === "value" ? field : { ...field, shape, elements: [{ ...field, name: null }] };
 };
 
@@ -67,16 +70,16 @@ export function waysOf(field: Field, current: Comparison | Elements): Way[] {
   const ways: Way[] = [];
   if (field.elements.length > 0) {
     ways.push(way({ operator: "eq", not: false, isNull: false, any: true, text: "has one that", advanced: false }));
-    ways.push(way({ operator: "eq", not: true, isNull: false, any: true, text: "has none that", advanced: false }));
+    if (field.advanced) ways.push(way({ operator: "eq", not: true, isNull: false, any: true, text: "has none that", advanced: false }));
   }
   if (field.shape === "value") {
     // One of yes and no is no choice.
     const operators = field.operators.filter((one) => one.operator !== "in" || field.valueType !== "boolean");
     for (const { operator, advanced } of operators) ways.push(way({ operator, not: false, isNull: false, text: comparisonText(operator, false, field.valueType), advanced }));
-    for (const { operator } of operators.filter((one) => NEGATED.includes(one.operator))) ways.push(way({ operator, not: true, isNull: false, text: NOT[operator], advanced: true }));
+    for (const { operator } of operators.filter((one) => field.advanced && NEGATED.includes(one.operator))) ways.push(way({ operator, not: true, isNull: false, text: NOT[operator], advanced: true }));
     if (field.null !== "no") {
       ways.push(way({ operator: "eq", not: false, isNull: true, text: "has no value", advanced: field.null === "advanced" }));
-      ways.push(way({ operator: "ne", not: false, isNull: true, text: "has a value", advanced: true }));
+      if (field.advanced) ways.push(way({ operator: "ne", not: false, isNull: true, text: "has a value", advanced: true }));
     }
   }
   for (const count of field.counts) {

@@ -22,6 +22,8 @@ type JoinedWord = "all" | "any" | "notAll" | "notAny";
 const JOINED: [JoinedWord, string][] = [
   ["all", "all of these hold"],
   ["any", "at least one of these holds"],
+];
+const NEGATED: [JoinedWord, string][] = [
   ["notAll", "not all of these hold"],
   ["notAny", "none of these holds"],
 ];
@@ -36,7 +38,7 @@ export function GroupView({ group, around, onChange, onRemove, name }: GroupProp
   return (
     <div className="conditions" role="group" aria-label={name}>
       {(group.parts.length > 1 || group.not) && (
-        <Select<JoinedWord> label={around.inner ? "For one of them" : around.kind === "users" ? "Take those for whom" : "Take those for which"} value={word} onChange={(word) => onChange({ ...group, joined: word === "any" || word === "notAny" ? "any" : "all", not: word.startsWith("not") })} options={JOINED} />
+        <Select<JoinedWord> label={around.inner ? "For one of them" : around.kind === "users" ? "Take those for whom" : "Take those for which"} value={word} onChange={(word) => onChange({ ...group, joined: word === "any" || word === "notAny" ? "any" : "all", not: word.startsWith("not") })} options={group.not || around.fields.some((one) => one.advanced) ? [...JOINED, ...NEGATED] : JOINED} />
       )}
       {group.parts.map((part, place) => (
         <PartView key={part.id} part={part} around={around} name={`${name}, condition ${place + 1}`} onChange={(next) => replace(place, next)} onRemove={() => replace(place, null)} />
