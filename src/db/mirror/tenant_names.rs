@@ -5,14 +5,14 @@
 /// A text in JSON.
 const TEXT: &str = r#""(?:[^"\\]|\\.)*""#;
 
-/// The text in this column, without what stands under names of the tenant: objects of values, or objects of these.
+/// The text in this column, without what is in the holders of such names: objects of values, or objects of these.
 pub(super) fn without_tenant_names(column: &str) -> String {
     let held = format!(
-        r#""(?:customSecurityAttributes|[A-Za-z0-9]+_\w+)":\{{(?:{TEXT}|[^"{{}}]|\{{(?:{TEXT}|[^"{{}}])*\}})*\}}"#
+        r#"("(?:customSecurityAttributes|[A-Za-z0-9]+_\w+)":)\{{(?:{TEXT}|[^"{{}}]|\{{(?:{TEXT}|[^"{{}}])*\}})*\}}"#
     );
     // Few objects have any, and LIKE is many times faster than the pattern.
     format!(
         r#"(CASE WHEN {column} LIKE '%"customSecurityAttributes":{{%' OR {column} LIKE '%\_%":{{%'
-            THEN regexp_replace({column}, '{held}', '', 'g') ELSE {column} END)"#
+            THEN regexp_replace({column}, '{held}', '\1{{}}', 'g') ELSE {column} END)"#
     )
 }
