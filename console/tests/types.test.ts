@@ -189,6 +189,44 @@ describe("the Jira accounts of users", () => {
   });
 });
 
+describe("references to objects that others made", () => {
+  it("are chosen from what Assets has, stay as they are, and are taken out", async () => {
+    const made = await importSource("Centers");
+    const text = (name: string) => ({ name, type: "text" });
+    await simulator("POST", `${assets}/_sim/types`, { source: made.id, name: "Cost Center", attributes: [text("Title"), text("Code"), { name: "Since", type: "date" }] });
+    const destination = await call("POST", "/destinations", { kind: "assetsImport", name: "Centers", token: made.token, missingObjects: "ignore" });
+    const { id } = await call("POST", "/jobs", { name: "Centers", connectionId: await healthy(), destinationId: destination.id });
+    const settings = () => open(page, `/import/${id}?tab=settings`);
+    const save = async () => {
+      await page.getByRole("button", { name: "Save import" }).click();
+      await page.getByRole("button", { name: "Start a dry run" }).waitFor();
+      return (await call("GET", `/jobs/${id}`)).objects.users.lookups;
+    };
+    await settings();
+    await page.getByText("References to your own objects: none").first().click();
+    await page.getByLabel("Refer by another text").first().selectOption({ label: "Department" });
+    const reference = page.getByRole("group", { name: "Reference by Department" });
+    await reference.getByLabel("Department is that of").selectOption({ label: "Cost Center" });
+    const by = reference.getByLabel("There it is in");
+    assert.deepEqual(await by.locator("option").allTextContents(), ["The name of the object", "Key", "Title", "Code"], "texts only");
+    await by.selectOption({ label: "Code" });
+    await accessible(page, "references to other objects");
+    await fits(page, "references to other objects");
+    const chosen = [{ attribute: "department", objectType: "Cost Center", by: "Code" }];
+    assert.deepEqual(await save(), chosen);
+    await settings();
+    await page.getByLabel("Name", { exact: true }).fill("Centers again");
+    assert.deepEqual(await save(), chosen);
+    await settings();
+    visitor.expected = [/status of 422/];
+    await reference.getByLabel("Name of the reference").fill("Key");
+    await page.getByRole("button", { name: "Save import" }).click();
+    await reference.locator(".fault", { hasText: "gives to every object" }).waitFor();
+    await page.getByRole("button", { name: "Do not refer by Department" }).click();
+    assert.deepEqual((await save()) ?? [], []);
+  });
+});
+
 describe("values of users as objects", () => {
   it("say which object type of Assets they fill", async () => {
     const made = await importSource("Teams");

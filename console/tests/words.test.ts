@@ -127,6 +127,13 @@ describe("the settings of an import", () => {
     assert.equal(bodyOf({ ...draft, rhythm: { ...draft.rhythm, every: "never" } }, job).schedule, null);
   });
 
+  it("send references to other objects whole, and none as an empty list", async () => {
+    const { draftOf, bodyOf } = await drafts;
+    const objects = (lookups: object) => bodyOf({ ...draftOf(job), lookups }, job).objects;
+    assert.deepEqual(objects({ users: [{ attribute: "department", objectType: "Cost Center", name: " " }] }), { users: { lookups: [{ attribute: "department", objectType: "Cost Center", by: null, name: null }] } });
+    assert.deepEqual(objects({ users: [] }), { users: { lookups: [] } });
+  });
+
   it("send of Jira accounts what was changed", async () => {
     const { draftOf, bodyOf } = await drafts;
     const objects = (accounts: object) => bodyOf({ ...draftOf(job), accounts }, job).objects;

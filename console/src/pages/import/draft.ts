@@ -6,6 +6,8 @@ type Job = Schema<"JobResponse">;
 export type ObjectType = Schema<"ObjectType">;
 /** An object type that Assets has already, and what is written into it. */
 export type Existing = Schema<"ExistingType">;
+/** A reference to objects that Assets has, and what finds them. */
+export type Lookup = Schema<"Lookup">;
 type Selection = NonNullable<Schema<"UpdateJobObjects">[ObjectType]>;
 /** Imported unless somebody says otherwise. */
 const USUAL: ObjectType[] = ["users", "groups", "licenses"];
@@ -23,6 +25,8 @@ export type Draft = {
   existing: Partial<Record<ObjectType, Existing | null>>;
   /** Names of object types that the import builds, where they were changed. */
   typeNames: Partial<Record<ObjectType, string>>;
+  /** References to other objects in Assets, where they were changed. */
+  lookups: Partial<Record<ObjectType, Lookup[]>>;
   /** What is said of the Jira accounts of users, where it was changed. */
   accounts: Partial<Accounts>;
   memberships: Schema<"Memberships">;
@@ -47,6 +51,7 @@ export function draftOf(job?: Job): Draft {
     attributes: {},
     existing: {},
     typeNames: {},
+    lookups: {},
     accounts: {},
     memberships: job?.memberships ?? "onUser",
     deliver: job?.deliver ?? "full",
@@ -78,16 +83,18 @@ export const isEnabled = (type: ObjectType, draft: Draft, job?: Job) => draft.en
 export const attributesOf = (type: ObjectType, draft: Draft, job?: Job) => (type in draft.attributes ? (draft.attributes[type] ?? null) : (job?.objects[type]?.attributes ?? null));
 
 export const existingOf = (type: ObjectType, draft: Draft, job?: Job): Existing | null => (type in draft.existing ? (draft.existing[type] ?? null) : (job?.objects[type]?.existing ?? null));
+export const lookupsOf = (type: ObjectType, draft: Draft, job?: Job): Lookup[] => draft.lookups[type] ?? job?.objects[type]?.lookups ?? [];
 export const accountsOf = (draft: Draft, job?: Job): Accounts => ({ jiraUser: job?.objects.users?.jiraUser ?? false, jiraUserAttribute: job?.objects.users?.jiraUserAttribute ?? "", ...draft.accounts });
 export const typeNameOf = (type: ObjectType, draft: Draft, job?: Job) => draft.typeNames[type] ?? job?.objects[type]?.typeName ?? "";
 
 /** Only what was changed: the rest stays as it is stored, also what this console does not know. */
 function objectsOf(draft: Draft, job: Job | undefined) {
-  const changed = new Set([draft.enabled, draft.attributes, draft.existing, draft.typeNames].flatMap((part) => Object.keys(part) as ObjectType[]));
+  const changed = new Set([draft.enabled, draft.attributes, draft.existing, draft.typeNames, draft.lookups].flatMap((part) => Object.keys(part) as ObjectType[]));
   if (Object.keys(draft.accounts).length > 0) changed.add("users");
-  return Object.fromEntries([...changed].map((type) => [type, { ...partOf(type, draft, job), ...(type === "users" && accountsIn(draft)) }]));
+  return Object.fromEntries([...changed].map((type) => [type, { ...partOf(type, draft, job), ...lookupsIn(draft.lookups[type]), ...(type === "users" && accountsIn(draft)) }]));
 }
 
+const lookupsIn = (lookups: Lookup[] | undefined) => lookups && { lookups: lookups.map((one) => ({ ...one, by: one.by ?? null, name: one.name?.trim() || null })) };
 const accountsIn = ({ accounts: { jiraUserAttribute, ...accounts } }: Draft) => ({ ...accounts, ...(jiraUserAttribute !== undefined && { jiraUserAttribute: jiraUserAttribute.trim() || null }) });
 
 function partOf(type: ObjectType, draft: Draft, job: Job | undefined): Selection {

@@ -6,8 +6,9 @@ import { Fold } from "../../ui/parts";
 import { typeName } from "../../ui/words";
 import type { Job } from "../import";
 import { type Attribute, AttributeChoice } from "./attributes";
-import { type Accounts, accountsOf, attributesOf, type Draft, type Existing, existingOf, isEnabled, type ObjectType, type Set, typeNameOf } from "./draft";
+import { type Accounts, accountsOf, attributesOf, type Draft, type Existing, existingOf, isEnabled, lookupsOf, type ObjectType, type Set, typeNameOf } from "./draft";
 import { ExistingFields } from "./existing";
+import { LookupFields } from "./lookups";
 
 /** Types whose objects are the distinct values of a property of users. */
 export const VALUES: ObjectType[] = ["departments", "companies", "offices", "cities", "countries", "costCenters", "jobTitles"];
@@ -25,6 +26,7 @@ export function ObjectTypeFields(props: Props) {
       <Checkbox label={typeName(type)} checked={on} onChange={(on) => set("enabled")({ ...draft.enabled, [type]: on })} />
       {on && !existing && <AttributeChoice attributes={attributes} value={attributesOf(type, draft, job)} onChange={(keys) => set("attributes")({ ...draft.attributes, [type]: keys })} />}
       {on && <PlaceInAssets {...props} />}
+      {on && <LookupFields type={type} value={lookupsOf(type, draft, job)} onChange={(lookups) => set("lookups")({ ...draft.lookups, [type]: lookups })} attributes={attributes} existing={existing} found={props.found} />}
       {on && type === "users" && <AccountFields draft={draft} job={job} set={set} />}
       <FaultTexts faults={faults} />
     </div>
