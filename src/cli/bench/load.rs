@@ -27,7 +27,8 @@ const LEAST_USERS: u32 = 20_000;
 pub(super) async fn run(arguments: &BenchArgs) -> Result<()> {
     if arguments.uses_simulators() && arguments.directory.users < LEAST_USERS {
         bail!(
-            "runs of fewer users are over before the API is measured beside them: give --users {LEAST_USERS} or more"
+            "runs of fewer users are over before the API is measured beside them: give --users {LEAST_USERS} or more, \
+             such as `--users 20000 --groups 2000 --memberships 200000`"
         );
     }
     let mut measured: Vec<Vec<Figure>> = Vec::new();

@@ -98,7 +98,7 @@ pub(super) async fn measure(
         let runs = job.start(working).await?;
         figures.extend(servers.compare(operation, BESIDE_RUNS, " while four runs work").await?);
         if !job.are_all_under_way(&runs).await? {
-            bail!("the runs were over before the measurement was: give more --users");
+            bail!("the runs were over before the measurement was: give more --users and --memberships");
         }
         job.wait_for(&runs).await?;
     }
