@@ -76,11 +76,7 @@ pub async fn run(arguments: &Run) -> Result<()> {
         return Ok(());
     }
     say_aside(&format!("run {id}"));
-    let ended = follow(&calls, &Clock::system(), &id).await.with_context(|| {
-        format!(
-            "the end of the run was not seen. It goes on without this command; GET /v1/runs/{id} and the console tell"
-        )
-    })?;
+    let ended = follow(&calls, &Clock::system(), &id).await?;
     match arguments.json {
         true => say(&serde_json::to_string_pretty(&ended)?),
         false => say(&in_words(&ended)),
@@ -94,8 +90,17 @@ pub async fn run(arguments: &Run) -> Result<()> {
     }
 }
 
-/// Shows each stage as it goes on, on standard error, until the run ends or waits for somebody. Returns the run.
+/// Shows how a run goes on until it ends or waits for somebody. Returns the run.
 async fn follow(calls: &Calls, clock: &Clock, id: &str) -> Result<Value> {
+    show(calls, clock, id).await.with_context(|| {
+        format!(
+            "the end of the run was not seen. It goes on without this command; GET /v1/runs/{id} and the console tell"
+        )
+    })
+}
+
+/// Shows each stage as it goes on, on standard error.
+async fn show(calls: &Calls, clock: &Clock, id: &str) -> Result<Value> {
     let (mut after, mut shown) = (0, String::new());
     loop {
         let events = format!("/v1/runs/{id}/events?after={after}&wait={WAIT_SECONDS}");
@@ -236,6 +241,7 @@ mod tests {
             let error = follow(&calls(&address), &clock, "r").await.unwrap_err();
             assert_eq!(error.downcast_ref::<Refused>().map(|refused| refused.status), status, "{error:#}");
             assert_eq!(clock.now(), DateTime::UNIX_EPOCH + PATIENCE, "{error:#}");
+            assert!(error.to_string().contains("It goes on without this command; GET /v1/runs/r "), "{error:#}");
         }
     }
 
