@@ -29,6 +29,9 @@ pub const ORGANIZATION: OrganizationId = OrganizationId::DEFAULT;
 /// The admin key of the service over a world.
 pub const ADMIN_KEY: &str = "an-admin-key-of-the-tests-0123456789";
 const TICK: Duration = Duration::from_millis(1);
+/// How many transactions of the service are open, but for the one that asks.
+const OPEN_TRANSACTIONS: &str = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()
+    AND usename = current_user AND pid <> pg_backend_pid() AND xact_start IS NOT NULL";
 /// Real time: what does not answer should not hold up a test.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -333,6 +336,10 @@ impl World {
         tokio::select! {
             _ = step => {}
             () = death => {}
+        }
+        // PostgreSQL ends the transactions of a process that is gone; until then they may hold the run.
+        while self.text(OPEN_TRANSACTIONS).await != "0" {
+            tokio::task::yield_now().await;
         }
         // Nobody renews the lease: it runs out.
         self.clock.advance(Duration::from_secs(60));
