@@ -2,6 +2,7 @@
 
 use crate::support::others::{Person, make_employees};
 use crate::support::test_app::TestApp;
+use entra_assets::ids::RunId;
 use entra_assets::sim::assets::{API_EMAIL, API_TOKEN, Account, AssetsFault, AssetsObject, AssetsOptions};
 use entra_assets::sim::seed::SeedOptions;
 use reqwest::Method;
@@ -445,9 +446,7 @@ async fn a_run_that_is_killed_at_any_request_ends_the_same() {
         if dies_at > 0 {
             world.step_and_die(|| world.assets.requests().len() >= dies_at).await;
         }
-        while app.get(&format!("/v1/runs/{id}")).await.expect(200)["finishedAt"].is_null() {
-            assert!(app.step().await);
-        }
+        world.bring_to_its_end(RunId(id.parse().unwrap())).await;
         let run = app.get(&format!("/v1/runs/{id}")).await.expect(200);
         assert_eq!(run["state"], "succeeded", "killed at {dies_at}: {run}");
         let said = warning(&run, "jira_users_without_account").cloned();
