@@ -159,7 +159,6 @@ pub(super) async fn open_alone(options: &Options) -> Result<AsyncPgConnection> {
     open(options.url(), options.tls()?).await.map_err(refused)
 }
 
-/// An error with its causes: «error connecting to server» alone does not say why.
 /// The first host that is neither a socket nor loopback.
 fn other_machine(config: &tokio_postgres::Config) -> Option<String> {
     use tokio_postgres::config::Host;
@@ -170,6 +169,7 @@ fn other_machine(config: &tokio_postgres::Config) -> Option<String> {
     })
 }
 
+/// An error with its causes: «error connecting to server» alone does not say why.
 fn with_causes(error: &dyn std::error::Error) -> String {
     std::iter::successors(Some(error), |error| error.source()).map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
