@@ -1,3 +1,5 @@
+-- The rows of all organizations.
+SET LOCAL entra_assets.system = 'on';
 DELETE FROM run_changes WHERE action IN ('matched', 'ambiguous', 'unidentified', 'onlyInAssets');
 ALTER TABLE run_changes DROP COLUMN writes_identity;
 ALTER TABLE run_changes DROP COLUMN assets_keys;

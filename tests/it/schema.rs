@@ -137,3 +137,25 @@ async fn every_migration_is_reverted_whole() {
         );
     }
 }
+
+/// A migration that is reverted changes the rows that the version before does not know, of every organization.
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_that_an_older_version_does_not_know_are_gone_when_it_comes_back() {
+    let app = TestApp::start().await;
+    let job = app.create_job(&json!({})).await;
+    assert_eq!(app.run(&job, &json!({"mode": "full"})).await["state"], "succeeded");
+    let (superuser, options) = (
+        connect(&app.world.database.urls.superuser).await,
+        Options::new(&app.world.database.urls.migrate.clone().into(), None).unwrap(),
+    );
+    let changed = superuser.execute("UPDATE run_changes SET action = 'onlyInAssets', send = false", &[]).await.unwrap();
+    assert!(changed > 0);
+    superuser.execute("UPDATE connections SET credential_kind = 'awaited'", &[]).await.unwrap();
+    while !migrate::down(&options, 1).await.unwrap()[0].contains("compare_with_objects_of_others") {}
+    let row = superuser.query_one(
+        "SELECT (SELECT count(*) FROM run_changes), (SELECT count(*) FROM connections WHERE credential_kind = 'federated')",
+        &[],
+    );
+    let row = row.await.unwrap();
+    assert_eq!((row.get::<_, i64>(0), row.get::<_, i64>(1)), (0, 1));
+}
