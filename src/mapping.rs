@@ -13,6 +13,7 @@ pub mod document;
 pub mod existing;
 pub mod fit;
 mod lookup;
+mod lookup_fit;
 mod names;
 pub mod needs;
 pub mod payload;

@@ -5,7 +5,7 @@ use super::Mapping;
 use super::current::{Current, Names, is_of_product, list, text};
 use super::document::{ExternalIds, ImportSource};
 use super::fit::{FitProblem, Fitting};
-use super::lookup;
+use super::lookup_fit;
 use crate::text_enum::explained;
 use serde::Serialize;
 use serde_json::Value;
@@ -149,7 +149,7 @@ impl Mapping {
     fn compare_existing(&self, current: &Current, ids: &ExternalIds, difference: &mut Difference) {
         let target_of = |of| self.is_enabled(of).then(|| ids.object_type(of));
         for mapped in self.types.iter().filter(|mapped| mapped.enabled) {
-            for problem in lookup::problems(mapped, current).into_iter().filter(|problem| problem.blocks) {
+            for problem in lookup_fit::problems(mapped, current).into_iter().filter(|problem| problem.blocks) {
                 difference.refused.push(unfit(&mapped.name, problem));
             }
             let Some(existing) = &mapped.existing else { continue };
