@@ -209,8 +209,8 @@ fn scopes(group: Uuid) -> [Scoped; SCOPES] {
         case(json!({"scope": scope}), &no_groups, |world, group| (members_of(world, group), Ids::new())),
         case(filtered.clone(), &all, |world, _| (members(world, &security(world), true), security(world))),
         case(filtered, &no_groups, |world, _| (members(world, &security(world), true), Ids::new())),
-        case(json!({"limits": {"maxUsers": 20, "maxGroups": 7}}), &all, |world, _| {
-            (first_users(world, 20), first(all_groups(world), 7))
+        case(json!({"limits": {"maxUsers": 40, "maxGroups": 12}}), &all, |world, _| {
+            (first_users(world, 40), first(all_groups(world), 12))
         }),
         case(json!({"scope": scope, "limits": {"maxUsers": 4}}), &all, |world, group| {
             (first(members_of(world, group), 4), all_groups(world))
