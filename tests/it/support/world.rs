@@ -29,9 +29,10 @@ pub const ORGANIZATION: OrganizationId = OrganizationId::DEFAULT;
 /// The admin key of the service over a world.
 pub const ADMIN_KEY: &str = "an-admin-key-of-the-tests-0123456789";
 const TICK: Duration = Duration::from_millis(1);
-/// How many transactions of the service are open, but for the one that asks.
+/// How many transactions of the service are open, but for the one that asks, and those that wait for a lock of the test.
 const OPEN_TRANSACTIONS: &str = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()
-    AND usename = current_user AND pid <> pg_backend_pid() AND xact_start IS NOT NULL";
+    AND usename = current_user AND pid <> pg_backend_pid() AND xact_start IS NOT NULL
+    AND wait_event_type IS DISTINCT FROM 'Lock'";
 /// Real time: what does not answer should not hold up a test.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 
