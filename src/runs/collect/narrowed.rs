@@ -1,6 +1,5 @@
 //! What a filter's scope leaves of what was staged.
 
-use super::stubs::Stubs;
 use crate::db::Transaction;
 use crate::db::mirror;
 use crate::db::runs::Lease;
@@ -42,6 +41,15 @@ pub(super) struct Narrowed {
     pub users_out_of_scope: u64,
     pub groups_out_of_scope: u64,
     pub dropped: Dropped,
+}
+
+/// What became of what is referred to and outside the scope.
+#[derive(Default)]
+pub(super) struct Stubs {
+    /// Groups of which there is a stub. Sorted.
+    pub groups: Vec<Uuid>,
+    /// What has none, because it does not exist or is excluded.
+    pub without: InScopeIds,
 }
 
 /// References to groups outside the scope that are left out.

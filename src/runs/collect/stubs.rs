@@ -4,7 +4,7 @@
 use super::fetch::fetch;
 use super::groups;
 use super::memberships::MembershipGraph;
-use super::narrowed::{Dropped, InScopeIds};
+use super::narrowed::{Dropped, InScopeIds, Stubs};
 use super::object::{self, staged_map};
 use super::pages::whole;
 use super::read_error::Result;
@@ -141,15 +141,6 @@ async fn by_property(reader: &Reader<'_>, what: &Read, kept: &InScopeIds, referr
 pub(super) struct Changed {
     pub users: BTreeSet<Uuid>,
     pub groups: BTreeSet<Uuid>,
-}
-
-/// What became of what is referred to.
-#[derive(Default)]
-pub(super) struct Stubs {
-    /// Groups of which there is a stub. Sorted.
-    pub groups: Vec<Uuid>,
-    /// What has none, because it does not exist or is excluded.
-    pub without: InScopeIds,
 }
 
 /// Stages stubs of what is referred to and outside of what is `kept`. Of what is known from the last read and is not among

@@ -252,7 +252,10 @@ async fn rounds_in_scope(seed: u64, rounds: usize, number: usize) {
         let why = format!("case {number}, seed {seed}, round {round}, {changes} changes");
         let run = world.run(job, RunMode::Incremental).await;
         assert_eq!(run.state.as_str(), "succeeded", "{why}: {:?} {:?}", run.error, run.warnings);
-        assert_eq!(run.warnings, json!([]), "{why}");
+        // Nothing was read otherwise than by its changes. That somebody is in many groups is no matter of this test.
+        let warnings: Vec<&Value> =
+            run.warnings.as_array().unwrap().iter().filter(|of| of["code"] != "many_references").collect();
+        assert!(warnings.is_empty(), "{why}: {warnings:?}");
         let (users, groups) = (case.takes)(&world, group);
         world.assert_exact_but(&why, |truth| truth.keep(&users, &groups));
         seen.insert((users, groups));

@@ -43,7 +43,7 @@ pub(super) static KINDS: [Kind; 4] = [
         schema: "CreateFilter",
         references: &[],
         secrets: &[],
-        whole: &["users", "groups", "devices", "applications", "servicePrincipals", "administrativeUnits", "roles"],
+        whole: &["users", "groups", "devices", "applications", "servicePrincipals", "roles", "administrativeUnits"],
         defaults: || Value::Null,
         stored: stored::filter,
     },

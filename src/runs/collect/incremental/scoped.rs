@@ -11,13 +11,13 @@ use crate::run_state::{ChangeReason, RunWarning};
 use crate::runs::collect::by_id::{self, Unfit};
 use crate::runs::collect::groups::{self, Visible, group::may_see_hidden};
 use crate::runs::collect::memberships::{Known, load_memberships};
-use crate::runs::collect::narrowed::{Dropped, InScopeIds, Narrowed};
+use crate::runs::collect::narrowed::{Dropped, InScopeIds, Narrowed, Stubs};
 use crate::runs::collect::nested_groups::{Members, Walked, walk};
 use crate::runs::collect::object::gone;
 use crate::runs::collect::read_error::Result;
 use crate::runs::collect::reader::{Read, Reader};
 use crate::runs::collect::scope::{Taken, resolved, taken};
-use crate::runs::collect::stubs::{self, Referred, Stubs};
+use crate::runs::collect::stubs::{self, Referred};
 use std::collections::{BTreeMap, BTreeSet};
 use uuid::Uuid;
 
