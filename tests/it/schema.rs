@@ -151,7 +151,7 @@ async fn rows_that_an_older_version_does_not_know_are_gone_when_it_comes_back() 
     let changed = superuser.execute("UPDATE run_changes SET action = 'onlyInAssets', send = false", &[]).await.unwrap();
     assert!(changed > 0);
     superuser.execute("UPDATE connections SET credential_kind = 'awaited'", &[]).await.unwrap();
-    while !migrate::down(&options, 1).await.unwrap()[0].contains("compare_with_objects_of_others") {}
+    while !migrate::down(&options, 1).await.unwrap()[0].contains("20261130004500") {}
     let row = superuser.query_one(
         "SELECT (SELECT count(*) FROM run_changes), (SELECT count(*) FROM connections WHERE credential_kind = 'federated')",
         &[],

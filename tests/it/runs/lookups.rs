@@ -296,7 +296,7 @@ async fn what_cannot_be_is_refused_with_its_place() {
         let faults = problem["errors"].as_array().unwrap();
         let is_it =
             |fault: &Value| fault["pointer"].as_str().unwrap().trim_end_matches('/') == pointer.trim_end_matches('/');
-        assert!(faults.iter().any(|fault| is_it(fault)), "{users}: {problem}");
+        assert!(faults.iter().any(is_it), "{users}: {problem}");
         if code != "too_many" {
             assert!(faults.iter().any(|fault| is_it(fault) && fault["code"] == code), "{users}: {problem}");
         }
