@@ -222,11 +222,11 @@ fn scopes(group: Uuid) -> [Scoped; SCOPES] {
         }),
         case(
             json!({"groups": condition, "scope": {"groups": "containingFilteredUsers"},
-                "limits": {"maxUsers": 6, "maxGroups": 4}}),
+                "limits": {"maxUsers": 40, "maxGroups": 6}}),
             &all,
             |world, _| {
-                let users = first_users(world, 6);
-                let groups = first(containing(world, security(world), &users), 4);
+                let users = first_users(world, 40);
+                let groups = first(containing(world, security(world), &users), 6);
                 (users, groups)
             },
         ),
