@@ -1,4 +1,4 @@
-//! The audit log: every write leaves an event, and so does a key, a ticket or a link that is used in vain.
+//! The audit log: every write leaves an event, and so does a key, a ticket whose key has ended, or a link that is used in vain.
 
 use super::auth::Caller;
 use super::page::{Page, PageQuery, TimeSortQuery};
@@ -158,8 +158,8 @@ pub(super) fn event(app: &App, caller: &Caller, (action, kind, id): (Action, &st
 
 /// List audit events
 ///
-/// Who did what, newest first, unless `sort` says otherwise. A key, a ticket or a link that is used in vain leaves events, too
-/// (`refuse`), at most a few a minute.
+/// Who did what, newest first, unless `sort` says otherwise. A key, a ticket whose key has ended, or a link that is used in
+/// vain leaves events, too (`refuse`): a limited number.
 #[utoipa::path(
     tag = "Administration",
     params(Which, TimeSortQuery, PageQuery),

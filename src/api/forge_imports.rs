@@ -176,16 +176,19 @@ pub(super) async fn forget(tx: &mut Transaction, app: &App, caller: &Caller, imp
 /// `false`: somebody else deleted it meanwhile.
 async fn forget_one(tx: &mut Transaction, app: &App, caller: &Caller, destination: DestinationId) -> Result<bool> {
     let (organization, now) = (caller.organization, app.clock.now());
-    // No other job begins to deliver there.
-    if stored_destinations::lock(tx, organization, destination).await?.is_none() {
-        return Ok(false);
-    }
+    // Jobs before their destination, as whoever changes a job locks them. A job that begins to deliver there in between keeps
+    // the destination: the answer is `in_use`.
     for job in stored_destinations::used_by(tx, organization, destination).await? {
         let id = JobId(job.id);
-        stored_jobs::lock(tx, organization, id).await?;
+        if stored_jobs::lock(tx, organization, id).await?.is_none() {
+            continue;
+        }
         stored_runs::end_of_job(tx, organization, id, now).await?;
         record(tx, app, caller, Action::Delete, jobs::KIND, job.id).await?;
         stored_jobs::begin_deletion(tx, organization, id, now).await?;
+    }
+    if stored_destinations::lock(tx, organization, destination).await?.is_none() {
+        return Ok(false);
     }
     record(tx, app, caller, Action::Delete, destinations::KIND, destination.0).await?;
     stored_destinations::delete(tx, organization, destination).await?;

@@ -99,8 +99,11 @@ impl<K: Ord + Copy, V: Default> Watched<K, V> {
         Watching { key, news, of: self.clone() }
     }
 
+    /// What somebody waits for. Two of them that end at the same time each see the other, and leave theirs to this.
     fn keys(&self) -> Vec<K> {
-        self.all().keys().copied().collect()
+        let mut all = self.all();
+        all.retain(|_, news| news.receiver_count() > 0);
+        all.keys().copied().collect()
     }
 
     /// `change` says whether it is news.

@@ -79,7 +79,7 @@ pub async fn revoke(
 
 list!(api_keys, ApiKeyRow, by name or time);
 
-/// Whether an organization has a key, of whatever use it still is.
+/// Whether an organization has a key that was not revoked, expired ones too.
 pub async fn has_any(tx: &mut Transaction, organization: OrganizationId) -> Result<bool> {
     let own =
         api_keys::table.filter(api_keys::organization_id.eq(organization.0)).filter(api_keys::revoked_at.is_null());

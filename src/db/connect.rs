@@ -159,9 +159,13 @@ pub(super) async fn open_alone(options: &Options) -> Result<AsyncPgConnection> {
     open(options.url(), options.tls()?).await.map_err(refused)
 }
 
-/// The first host that is neither a socket nor loopback.
+/// The first host or address that is neither a socket nor loopback.
 fn other_machine(config: &tokio_postgres::Config) -> Option<String> {
     use tokio_postgres::config::Host;
+    // An address decides where to connect, whatever the name beside it.
+    if let Some(address) = config.get_hostaddrs().iter().find(|address| !address.is_loopback()) {
+        return Some(address.to_string());
+    }
     let is_here = |name: &str| name == "localhost" || name.parse::<IpAddr>().is_ok_and(|address| address.is_loopback());
     config.get_hosts().iter().find_map(|host| match host {
         Host::Tcp(name) if !is_here(name) => Some(name.clone()),
@@ -219,6 +223,8 @@ mod tests {
             "postgres://u@db.example.com/d?sslmode=verify-full",
             "postgres://u@127.0.0.1,db.example.com/d",
             "postgres://u@10.0.0.5/d",
+            "hostaddr=10.0.0.5 user=u",
+            "host=localhost hostaddr=10.0.0.5 user=u",
         ] {
             assert!(!is_here(url), "{url}");
         }

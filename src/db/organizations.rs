@@ -79,7 +79,8 @@ pub async fn update(
     update.returning(OrganizationRow::as_returning()).get_result(tx).await.map_err(from_write)
 }
 
-/// Remembers that an installation is gone, if the organization is that of one: until when its tokens do not count any more.
+/// Remembers that an organization with an external id, as that of an installation, is gone: until when its tokens do not count
+/// any more.
 pub async fn remember_removal(tx: &mut Transaction, id: OrganizationId, now: DateTime<Utc>) -> Result<()> {
     let external_id = organizations::table.find(id.0).select(organizations::external_id).first::<Option<String>>(tx);
     let Some(external_id) = external_id.await.optional()?.flatten() else { return Ok(()) };

@@ -2,7 +2,8 @@
 //! signature, or an open page.
 //!
 //! Where an address has used up its limit, nothing is looked up for it any more, except for a credential that was valid a while
-//! ago: whoever shares the address, as behind a proxy that is not trusted, does not lock others out.
+//! ago: whoever shares the address, as behind a proxy that is not trusted, does not lock out others who use the same key or
+//! token again. A new token, and a ticket, wait as a guess does.
 
 use super::buckets::Buckets;
 use super::quota::{Of, Quota};

@@ -39,21 +39,27 @@ fn a_day() -> i64 {
 impl RotateSecret {
     fn row(&self, app: &App, organization: OrganizationId, current: WebhookRow) -> Result<NewWebhookRow> {
         let id = WebhookId(current.id);
-        let previous = match (&current.secret_sealed, self.previous_valid_hours) {
-            (Some(sealed), 1..) => {
-                let opened = app.keys.open(secret_place(organization, id), sealed)?;
-                Some(app.keys.seal(previous_secret_place(organization, id), opened.expose_secret())?)
-            }
-            _ => None,
-        };
+        let opened = current.secret_sealed.map(|sealed| app.keys.open(secret_place(organization, id), &sealed));
+        let opened = opened.transpose()?;
         let until = app.clock.now() + TimeDelta::hours(self.previous_valid_hours);
+        let (previous, until) = match opened {
+            _ if self.previous_valid_hours == 0 => (None, None),
+            // The call is repeated, as when its answer was lost: the secret before is still that of the first time.
+            Some(now) if now.expose_secret() == self.secret => {
+                (current.previous_secret_sealed, current.previous_secret_until)
+            }
+            Some(now) => {
+                (Some(app.keys.seal(previous_secret_place(organization, id), now.expose_secret())?), Some(until))
+            }
+            None => (None, None),
+        };
         Ok(NewWebhookRow {
             name: current.name,
             url: current.url,
             events: current.events,
             job_ids: current.job_ids,
             secret_sealed: Some(app.keys.seal(secret_place(organization, id), &self.secret)?),
-            previous_secret_until: previous.is_some().then_some(until),
+            previous_secret_until: until,
             previous_secret_sealed: previous,
             enabled: current.enabled,
         })

@@ -300,6 +300,10 @@ async fn a_secret_is_rotated_while_both_are_valid() {
     let next = "the-next-secret-of-the-receiver";
     let rotated = app.post(&format!("{webhook}/rotate-secret"), &json!({"secret": next})).await.expect(200);
     assert!(rotated["previousSecretUntil"].is_string(), "{rotated}");
+    // A call whose answer was lost is repeated: the first secret still counts, and no longer than it would have.
+    app.world.clock.advance(Duration::from_secs(60));
+    let repeated = app.post(&format!("{webhook}/rotate-secret"), &json!({"secret": next})).await.expect(200);
+    assert_eq!(repeated["previousSecretUntil"], rotated["previousSecretUntil"]);
     let sent = async || {
         app.post(&format!("{webhook}/test"), &Value::Null).await.expect(202);
         assert_eq!(step(&app.world.app).await.unwrap(), 1);
