@@ -103,8 +103,11 @@ export async function fits(page: Page, where: string): Promise<void> {
 export async function broken(page: Page, path: RegExp, act: () => Promise<unknown>): Promise<void> {
   const body = JSON.stringify({ type: "about:blank", title: "Broken", status: 500, detail: "The service broke for a test.", code: "internal_error", requestId: "test" });
   await page.route(path, (route) => route.fulfill({ status: 500, contentType: "application/problem+json", body }));
-  await act();
-  await page.unroute(path);
+  try {
+    await act();
+  } finally {
+    await page.unroute(path);
+  }
 }
 
 /** Runs a job, and waits until the run has ended or waits for somebody. Answers with the run. */

@@ -22,7 +22,7 @@ export function Form({ onSubmit, error, children, label }: { onSubmit: () => voi
   }).current;
   const form = useRef<HTMLFormElement>(null);
   useLayoutEffect(() => {
-    if (error) reveal(form.current?.querySelector<HTMLElement>('[aria-invalid="true"]'));
+    if (error) reveal(form.current?.querySelector<HTMLElement>('[aria-invalid="true"], p.field.fault'));
   }, [error]);
   const ownerOf = (fault: Fault) => {
     const places = [...claimed.current].flatMap(([pointer, count]) => (count > 0 && belongs(fault, pointer) ? [pointer] : []));
@@ -83,7 +83,7 @@ export function useOtherFaults(pointer: string): Fault[] {
 /** Faults of something that is not one field. */
 export const FaultTexts = ({ faults }: { faults: Fault[] }) =>
   faults.map((fault) => (
-    <p className="field fault" key={fault.pointer + fault.code}>
+    <p className="field fault" tabIndex={-1} key={fault.pointer + fault.code}>
       {fault.detail}
     </p>
   ));

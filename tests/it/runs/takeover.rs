@@ -23,10 +23,7 @@ async fn session(world: &World) -> Client {
 async fn until_lock_is_free(world: &World) {
     const HELD: &str = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'
         AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
-    let mut ticks = tokio::time::interval(Duration::from_millis(5));
-    while world.text(HELD).await != "0" {
-        ticks.tick().await;
-    }
+    world.until_none(HELD).await;
 }
 
 /// A run that another process began, and never went on with.

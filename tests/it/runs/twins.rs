@@ -39,6 +39,8 @@ struct Twins {
     group: Uuid,
     /// Processes die. What one sent twice is counted so.
     kills: bool,
+    /// How many runs the brake has stopped.
+    stops: usize,
 }
 
 impl Twins {
@@ -58,7 +60,7 @@ impl Twins {
         let second = world.add_job_with((case.objects)()).await;
         let settings = format!("deliver = 'changes', brake_percent = 100, filter_id = '{filter}', {}", case.job);
         world.set_job(&settings).await;
-        Self { world, first, second, random: Random(seed), group, kills }
+        Self { world, first, second, random: Random(seed), group, kills, stops: 0 }
     }
 
     /// A run of each, of which the first may be killed on its way, or whose deliveries fail. What both found is the same.
@@ -90,6 +92,7 @@ impl Twins {
         self.world.execute("UPDATE jobs SET brake_percent = 0".to_owned()).await;
         let stopped = self.run(RunMode::Incremental, How::Undisturbed, why).await;
         self.world.execute("UPDATE jobs SET brake_percent = 100".to_owned()).await;
+        self.stops += usize::from(is_stopped(&stopped[0]));
         if approves && is_stopped(&stopped[0]) {
             let mut approved = Vec::new();
             for run in &stopped {
@@ -282,10 +285,13 @@ fn numbers(text: &str) -> BTreeMap<String, u64> {
 }
 
 async fn twins(seed: u64, rounds: usize, kills: bool) {
+    let mut stops = 0;
     for (number, case) in CASES.iter().enumerate() {
         let mut twins = Twins::new(seed + number as u64, case, kills).await;
         twins.rounds(case, rounds).await;
+        stops += twins.stops;
     }
+    assert!(stops > 0, "the brake never stopped a run");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -241,6 +241,18 @@ impl World {
         row.text
     }
 
+    /// Waits until a query counts nothing, as soon as PostgreSQL has noticed that a session ended.
+    pub async fn until_none(&self, query: &str) {
+        let mut ticks = tokio::time::interval(Duration::from_millis(5));
+        for _ in 0..2_000 {
+            if self.text(query).await == "0" {
+                return;
+            }
+            ticks.tick().await;
+        }
+        panic!("it never counts nothing: {query}");
+    }
+
     /// Lets nobody write into a table while the answer lives.
     pub async fn lock(&self, table: &str) -> tokio_postgres::Client {
         let (client, connection) = tokio_postgres::connect(&self.database.urls.superuser, NoTls).await.unwrap();
@@ -339,9 +351,7 @@ impl World {
             () = death => {}
         }
         // PostgreSQL ends the transactions of a process that is gone; until then they may hold the run.
-        while self.text(OPEN_TRANSACTIONS).await != "0" {
-            tokio::task::yield_now().await;
-        }
+        self.until_none(OPEN_TRANSACTIONS).await;
         // Nobody renews the lease: it runs out.
         self.clock.advance(Duration::from_secs(60));
     }

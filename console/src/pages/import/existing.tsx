@@ -9,6 +9,7 @@ import type { Existing, ObjectType } from "./draft";
 import { Problems } from "../destination/types";
 
 type Found = Query<Schema<"SchemaTypes">>;
+type TheirType = Schema<"SchemaType">;
 type Proposal = Schema<"TypeProposal">;
 type Props = { type: ObjectType; value: Existing | null; onChange: (existing: Existing | null) => void; attributes: Attribute[]; found: Found; hasDestination: boolean; proposal: Proposal | undefined };
 
@@ -37,12 +38,17 @@ export function ExistingFields(props: Props) {
 const same = (one: Existing, other: Existing | null) => other !== null && key(one) === key(other);
 const key = ({ objectType, identity, matchBy, attributes }: Existing) => JSON.stringify([objectType, identity, matchBy ?? null, Object.entries(attributes).sort()]);
 
+/** The object type that a text names, as the service finds it: by its external id, or by its name in any case. */
+export function typeNamed(types: TheirType[], text: string): TheirType | undefined {
+  const name = text.trim().toLowerCase();
+  return types.find((one) => one.externalId === text.trim()) ?? types.find((one) => one.name.toLowerCase() === name);
+}
+
 const OWN = "";
 
 function TypeChoice({ type, value, onChange, found }: Props) {
   const types = (found.data?.types ?? []).filter((one) => one.externalId !== null);
-  const named = (name: string) => types.find((one) => one.name === name || one.externalId === name);
-  const current = value ? (named(value.objectType)?.name ?? value.objectType) : OWN;
+  const current = value ? (typeNamed(types, value.objectType)?.name ?? value.objectType) : OWN;
   const names = types.map((one) => one.name);
   const known = current === OWN || names.includes(current) ? names : [current, ...names];
   const proposal = (name: string) => found.data?.proposals.find((one) => one.objectType === type && one.existing.objectType === name)?.existing;
@@ -62,7 +68,7 @@ function TypeChoice({ type, value, onChange, found }: Props) {
 const OWN_OF_ASSETS = ["key", "created", "updated"];
 
 function Mapping({ type, value, onChange, attributes, found }: Props & { value: Existing }) {
-  const inAssets = found.data?.types.find((one) => one.name === value.objectType || one.externalId === value.objectType)?.attributes ?? [];
+  const inAssets = typeNamed(found.data?.types ?? [], value.objectType)?.attributes ?? [];
   const theirs = inAssets.filter((one) => one.externalId !== null && !OWN_OF_ASSETS.includes(one.name.toLowerCase()));
   const nameOf = (key: string) => attributes.find((one) => one.key === key)?.name ?? key;
   const mapped = Object.keys(value.attributes).sort((a, b) => nameOf(a).localeCompare(nameOf(b)));

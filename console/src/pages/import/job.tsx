@@ -46,7 +46,7 @@ export function JobPage({ id }: { id: string }) {
         {tab === "run" && (
           <div className="stack">
             <Failure error={runs.error} />
-            <Steps job={job.data} runs={runs.data?.items ?? []} />
+            {!runs.error && <Steps job={job.data} runs={runs.data?.items ?? []} />}
             <ScheduleCard job={job.data} onChanged={job.reload} />
           </div>
         )}

@@ -2,9 +2,10 @@
 import type { Schema } from "../../api/client";
 import type { Query } from "../../api/use";
 import { Select, TextField } from "../../ui/form";
-import { Button, Fold } from "../../ui/parts";
+import { Button, Failure, Fold } from "../../ui/parts";
 import type { Attribute } from "./attributes";
 import type { Existing, Lookup, ObjectType } from "./draft";
+import { typeNamed } from "./existing";
 
 type Found = Query<Schema<"SchemaTypes">>;
 type TheirType = Schema<"SchemaType">;
@@ -22,6 +23,7 @@ export function LookupFields(props: Props) {
   return (
     <Fold className="small indent" summary={value.length === 0 ? "References to your own objects: none" : `References to your own objects: ${value.length}`} shown={value.length > 0}>
       <p className="subtle">Assets may have objects that Entra does not have, such as cost centres. Where one of them has a text of Entra, such as the department, the object from Entra refers to it. Your objects are never changed.</p>
+      {value.length > 0 && found.error && <Failure error={found.error} title="Assets could not be asked" />}
       {value.map((one, place) => (
         <LookupRow key={one.attribute} {...props} lookup={one} place={place} onReplace={(lookup) => replace(place, lookup)} />
       ))}
@@ -52,7 +54,7 @@ function LookupRow({ type, attributes, existing, found, lookup, place, onReplace
           value={target?.name ?? lookup.objectType}
           onChange={(objectType) => onReplace({ ...lookup, objectType, by: null })}
           options={choices("Choose an object type", target?.name ?? lookup.objectType, types.filter((one) => one.externalId !== null).map((one) => one.name))}
-          help={found.data ? undefined : "Assets is asked for its object types when a destination is chosen."}
+          help={found.data || found.loading || found.error ? undefined : "Assets is asked for its object types when a destination is chosen."}
         />
         <Select label="There it is in" pointer={pointer("by")} value={lookup.by ?? ""} onChange={(by) => onReplace({ ...lookup, by: by || null })} options={choices("The name of the object", lookup.by ?? "", texts.map((one) => one.name))} />
         <Button kind="quiet" label={`Do not refer by ${name}`} onClick={() => onReplace(null)}>
@@ -73,8 +75,6 @@ function LookupRow({ type, attributes, existing, found, lookup, place, onReplace
     </div>
   );
 }
-
-const typeNamed = (types: TheirType[], name: string) => types.find((one) => one.name === name || one.externalId === name);
 
 /** The attributes of a type that refer to objects of the other. */
 const referring = (type: TheirType | undefined, target: TheirType | undefined) => (type?.attributes ?? []).filter((one) => one.refersTo !== null && one.refersTo === target?.name).map((one) => one.name);

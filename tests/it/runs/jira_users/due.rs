@@ -225,9 +225,9 @@ async fn an_account_that_is_deactivated_is_gone_where_the_search_does_not_find_i
     }
 }
 
-/// What a run costs follows what changed: it asks for nobody, and its statements read no row of the others.
+/// What a run asks for follows what changed.
 #[tokio::test(flavor = "multi_thread")]
-async fn who_is_as_before_costs_nothing() {
+async fn nobody_is_asked_for_who_is_as_before() {
     let app = app(60).await;
     let people = people(&app);
     give_accounts(&app, &people);

@@ -254,11 +254,13 @@ fn is_usual(of: ObjectType) -> bool {
     of.spec().is_default || of == ObjectType::Devices || matches!(of.spec().collection.item, Item::Values)
 }
 
-/// Compares objects in Assets with what they have to look like. Every type that is as usual as the first is in the table.
+/// Compares objects in Assets with what they have to look like. The table has all
+/// usual types if its first type is one, and all others if not.
 pub fn check(world: &World, table: Vec<Expected>) {
     let covered: BTreeSet<ObjectType> = table.iter().map(|(object_type, ..)| *object_type).collect();
-    let kind_of = table.first().map(|(object_type, ..)| is_usual(*object_type));
-    let all: BTreeSet<ObjectType> = ObjectType::ALL.into_iter().filter(|of| Some(is_usual(*of)) == kind_of).collect();
+    let first_is_usual = table.first().map(|(object_type, ..)| is_usual(*object_type));
+    let all: BTreeSet<ObjectType> =
+        ObjectType::ALL.into_iter().filter(|of| Some(is_usual(*of)) == first_is_usual).collect();
     assert_eq!(covered, all, "every type is in a table");
     for (object_type, label, rows) in table {
         let names: BTreeSet<&str> = rows.iter().map(|(name, _)| name.as_str()).collect();
