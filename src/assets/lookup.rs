@@ -93,7 +93,8 @@ impl Client {
         }
     }
 
-    /// The objects of a type that have one of these values in an attribute. Assets compares without regard to case.
+    /// The objects of a type that have one of these values in an attribute. Assets compares without regard to case. Where
+    /// there are more than `most`, some are left out, and `is_last` is false.
     pub async fn find_by_values(
         &self,
         access: &SiteAccess,
@@ -101,6 +102,7 @@ impl Client {
         place: &TypePlace,
         attribute: &str,
         values: &[String],
+        most: Option<usize>,
     ) -> Result<SeenObjects> {
         let mut all = SeenObjects { is_last: true, ..SeenObjects::default() };
         for values in values.chunks(VALUES_IN_A_QUERY) {
@@ -112,6 +114,9 @@ impl Client {
                 start += page.length;
                 all.objects.extend(page.objects);
                 all.attribute_ids.extend(page.attribute_ids);
+                if most.is_some_and(|most| all.objects.len() > most) {
+                    return Ok(SeenObjects { is_last: false, ..all });
+                }
                 if page.is_last {
                     break;
                 }

@@ -11,10 +11,12 @@ use crate::db::mirror::delivered;
 use crate::directory::ObjectType;
 use crate::mapping::LookupTarget;
 use crate::run_state::RunWarning;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// Distinct texts of one attribute that are looked at, those of most objects first.
 const MOST: i64 = 2_000;
+/// Objects of others that are looked at for one attribute.
+const MOST_OBJECTS: usize = 20_000;
 /// Texts that a warning names.
 const NAMED: usize = 5;
 
@@ -23,11 +25,11 @@ type Text = (String, u64);
 
 /// Counts the texts that lead nowhere.
 pub async fn check(run: &Run, diffed: &Diffed) -> Result<(), Stop> {
-    let sent = |of: &ObjectType| diffed.sends.get(of.as_str()).is_some_and(|rows| *rows > 0);
-    let types: Vec<ObjectType> = ObjectType::ALL.into_iter().filter(sent).collect();
     if run.job.destination.is_none() {
         return Ok(());
     }
+    let sent = |of: &ObjectType| diffed.sends.get(of.as_str()).is_some_and(|rows| *rows > 0);
+    let types: Vec<ObjectType> = ObjectType::ALL.into_iter().filter(sent).collect();
     let (organization, id) = (run.job.organization, run.lease.run);
     let mut wanted: Vec<(ObjectType, String, Vec<Text>)> = Vec::new();
     for object_type in types {
@@ -52,10 +54,11 @@ pub async fn check(run: &Run, diffed: &Diffed) -> Result<(), Stop> {
         let refused = place.refusal.as_ref().map(|error| error.detail.clone());
         let unknown = match (&place.api, refused) {
             (Some(_), _) => match find(&place, &target, &texts).await {
-                Ok(found) => {
+                Ok(Some(found)) => {
                     warn(run, object_type, &target, &texts, &found);
                     None
                 }
+                Ok(None) => Some(format!("More than {MOST_OBJECTS} objects have one of these texts.")),
                 Err(Stop::Failed(error)) => Some(error.detail.clone()),
                 Err(stop) => return Err(stop),
             },
@@ -78,18 +81,21 @@ pub async fn check(run: &Run, diffed: &Diffed) -> Result<(), Stop> {
     Ok(())
 }
 
-/// How many objects have each text.
-async fn find(place: &Place, target: &LookupTarget, texts: &[Text]) -> Result<HashMap<String, usize>, Stop> {
+/// How many objects have each text. `None`: there are too many.
+async fn find(place: &Place, target: &LookupTarget, texts: &[Text]) -> Result<Option<HashMap<String, usize>>, Stop> {
     let values: Vec<String> = texts.iter().map(|(text, _)| text.clone()).collect();
-    let seen = place.find_others(target, &values).await?;
+    let seen = place.find_others(target, &values, MOST_OBJECTS).await?;
+    if !seen.is_last {
+        return Ok(None);
+    }
     let mut found: HashMap<String, usize> = HashMap::new();
-    let mut ids = std::collections::HashSet::new();
+    let mut ids = HashSet::new();
     for object in seen.objects.iter().filter(|object| ids.insert(object.id.as_str())) {
         for value in object.values.get(&target.by).into_iter().flatten() {
             *found.entry(fold(value)).or_default() += 1;
         }
     }
-    Ok(found)
+    Ok(Some(found))
 }
 
 fn warn(run: &Run, object_type: ObjectType, target: &LookupTarget, texts: &[Text], found: &HashMap<String, usize>) {

@@ -111,13 +111,18 @@ impl Place {
         self.lookups.get(&object_type)?.get(key)
     }
 
-    /// The objects of others that have one of these texts.
-    pub(super) async fn find_others(&self, target: &LookupTarget, texts: &[String]) -> Result<SeenObjects, Stop> {
+    /// The objects of others that have one of these texts, `most` of them.
+    pub(super) async fn find_others(
+        &self,
+        target: &LookupTarget,
+        texts: &[String],
+        most: usize,
+    ) -> Result<SeenObjects, Stop> {
         let Some(api) = &self.api else { return Ok(SeenObjects::default()) };
         let schema = (api.schema_id.clone(), api.schema_name.as_str());
         let place = self.client.find_type(&api.site, &api.workspace, schema, &target.object_type).await;
         let place = place.map_err(|e| failed(&e))?;
-        let found = self.client.find_by_values(&api.site, &api.workspace, &place, &target.by, texts).await;
+        let found = self.client.find_by_values(&api.site, &api.workspace, &place, &target.by, texts, Some(most)).await;
         found.map_err(|e| failed(&e))
     }
 
@@ -159,7 +164,7 @@ impl Place {
             return Ok(SeenObjects::default());
         }
         let place = self.type_place(api, object_type).await?;
-        let found = self.client.find_by_values(&api.site, &api.workspace, &place, name, values).await;
+        let found = self.client.find_by_values(&api.site, &api.workspace, &place, name, values, None).await;
         found.map_err(|e| failed(&e))
     }
 

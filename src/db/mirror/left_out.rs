@@ -49,3 +49,10 @@ pub async fn replace(
     }
     Ok(())
 }
+
+/// Forgets all that is left out. Callers have fenced.
+pub async fn forget(tx: &mut Transaction, organization: OrganizationId, job: JobId) -> Result<()> {
+    let all = l::table.filter(l::organization_id.eq(organization.0)).filter(l::job_id.eq(job.0));
+    diesel::delete(all).execute(tx).await?;
+    Ok(())
+}

@@ -33,8 +33,8 @@ impl Moved {
     }
 }
 
-/// What will differ; of stubs, under the type that they are stubs of. Of `patched` types the changes were staged, with markers for what is gone; of `whole` types
-/// everything.
+/// What will differ; of stubs, under the type that they are stubs of. Of `patched` types the changes were staged, with
+/// markers for what is gone; of `whole` types everything.
 pub async fn moved(
     tx: &mut Transaction,
     lease: &Lease,

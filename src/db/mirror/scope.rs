@@ -3,6 +3,7 @@
 
 use super::read::MembersRow;
 use super::source::Source;
+use super::tenant_names::without_tenant_names;
 use crate::db::runs::Lease;
 use crate::db::{Transaction, join_in_bulk};
 use crate::error::Result;
@@ -177,14 +178,16 @@ pub async fn memberships(
     Ok(())
 }
 
-/// The groups of the mirror that show their members only with a permission of its own, after the changes. A quotation mark
-/// inside a text is escaped, so what looks like a property is one.
+/// The groups of the mirror that show their members only with a permission of its own, after the changes.
 pub async fn hidden(tx: &mut Transaction, lease: &Lease, job: JobId) -> Result<Vec<Uuid>> {
+    const HIDDEN: &str = r#"LIKE '%"visibility":"HiddenMembership"%'"#;
+    // The pattern is slow, and few groups need it.
+    let is_hidden = format!("data {HIDDEN} AND {} {HIDDEN}", without_tenant_names("data"));
     let query = format!(
         "SELECT id FROM mirror_objects o WHERE organization_id = $1 AND job_id = $2 AND object_type = 'groups'
-            AND data LIKE '%\"visibility\":\"HiddenMembership\"%' AND NOT {} AND NOT {}
+            AND {is_hidden} AND NOT {} AND NOT {}
          UNION SELECT id FROM staged_objects WHERE organization_id = $1 AND run_id = $3 AND object_type = 'groups'
-            AND data LIKE '%\"visibility\":\"HiddenMembership\"%'",
+            AND {is_hidden}",
         is_staged("groups", "o.id"),
         is_deleted("o.id")
     );
@@ -223,10 +226,16 @@ pub async fn members_of(tx: &mut Transaction, lease: &Lease, job: JobId, groups:
 /// After a whole read: takes the members of groups that are not imported out of staging, and stores them for the scope
 /// in place of all that were stored. Callers have fenced.
 pub async fn store_all(tx: &mut Transaction, lease: &Lease, job: JobId) -> Result<()> {
-    const FORGET: &str = "DELETE FROM mirror_scope_members WHERE organization_id = $1 AND job_id = $2";
-    diesel::sql_query(FORGET).bind::<SqlUuid, _>(lease.organization.0).bind::<SqlUuid, _>(job.0).execute(tx).await?;
+    forget(tx, lease, job).await?;
     let imported = format!("({} OR {})", is_staged("groups", "g.id"), is_staged("stub:groups", "g.id"));
     move_from_staging(tx, lease, job, &imported).await
+}
+
+/// Forgets the members that are stored for the scope. Callers have fenced.
+pub async fn forget(tx: &mut Transaction, lease: &Lease, job: JobId) -> Result<()> {
+    const FORGET: &str = "DELETE FROM mirror_scope_members WHERE organization_id = $1 AND job_id = $2";
+    diesel::sql_query(FORGET).bind::<SqlUuid, _>(lease.organization.0).bind::<SqlUuid, _>(job.0).execute(tx).await?;
+    Ok(())
 }
 
 /// After a read of changes: as [`store_all`], in place of those that were stored for the same groups. A group that is no

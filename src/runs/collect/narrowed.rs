@@ -11,12 +11,12 @@ use uuid::Uuid;
 
 /// Users and groups. Sorted.
 #[derive(Default)]
-pub(super) struct InScopeIds {
+pub(super) struct UsersAndGroups {
     pub users: Vec<Uuid>,
     pub groups: Vec<Uuid>,
 }
 
-impl InScopeIds {
+impl UsersAndGroups {
     /// Those of a type; `None` for one that no scope narrows.
     pub(super) fn of(&self, object_type: ObjectType) -> Option<&[Uuid]> {
         match object_type {
@@ -31,9 +31,9 @@ impl InScopeIds {
 /// dropped earlier, an attempt after a crash would decide without the memberships that were dropped.
 pub(super) struct Narrowed {
     /// What is imported.
-    pub kept: InScopeIds,
+    pub kept: UsersAndGroups,
     /// What the conditions admit, and is not imported: a later read of changes decides by it.
-    pub left_out: InScopeIds,
+    pub left_out: UsersAndGroups,
     /// Stubs of groups outside the scope, and what is referred to and has none.
     pub stubs: Stubs,
     /// The members of groups that are not imported are kept: a later read of changes decides by them.
@@ -49,7 +49,7 @@ pub(super) struct Stubs {
     /// Groups of which there is a stub. Sorted.
     pub groups: Vec<Uuid>,
     /// What has none, because it does not exist or is excluded.
-    pub without: InScopeIds,
+    pub without: UsersAndGroups,
 }
 
 /// References to groups outside the scope that are left out.
@@ -72,8 +72,10 @@ impl Narrowed {
         let groups: Vec<Uuid> = self.kept.groups.iter().chain(&self.stubs.groups).copied().collect();
         mirror::keep_staged(tx, lease, ObjectType::Users.as_str(), &self.kept.users).await?;
         mirror::keep_staged(tx, lease, ObjectType::Groups.as_str(), &self.kept.groups).await?;
-        if becomes_mirror && self.keeps_scope {
-            mirror::scope::store_all(tx, lease, job).await?;
+        match (becomes_mirror, self.keeps_scope) {
+            (true, true) => mirror::scope::store_all(tx, lease, job).await?,
+            (true, false) => mirror::scope::forget(tx, lease, job).await?,
+            (false, _) => {}
         }
         mirror::keep_staged_members(tx, lease, &groups).await
     }
@@ -110,4 +112,10 @@ impl Narrowed {
             count.dropped_references += self.dropped.of_groups;
         });
     }
+}
+
+/// What a scope of before left out decides nothing where everything is read and nothing is narrowed. Callers have fenced.
+pub(super) async fn forget(tx: &mut Transaction, lease: &Lease, job: JobId) -> Result<()> {
+    mirror::scope::forget(tx, lease, job).await?;
+    mirror::left_out::forget(tx, lease.organization, job).await
 }

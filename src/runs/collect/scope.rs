@@ -3,7 +3,7 @@
 
 use super::groups::Visible;
 use super::memberships::{Known, MembershipGraph, load_memberships};
-use super::narrowed::{InScopeIds, Narrowed};
+use super::narrowed::{Narrowed, UsersAndGroups};
 use super::nested_groups::{Members, Walked, walk};
 use super::read_error::{ReadError, Result};
 use super::reader::{Read, Reader};
@@ -54,7 +54,7 @@ pub(super) async fn decide(reader: &Reader<'_>, what: &Read) -> Result<Option<Na
         stubs::read_other_groups(reader).await?;
     }
     let filter = &reader.run.job.filter;
-    let candidates = InScopeIds {
+    let candidates = UsersAndGroups {
         users: reader.staging.ids(ObjectType::Users).await?,
         groups: reader.staging.ids(ObjectType::Groups).await?,
     };
@@ -86,7 +86,7 @@ pub(super) async fn decide(reader: &Reader<'_>, what: &Read) -> Result<Option<Na
 pub(super) async fn resolved(
     reader: &Reader<'_>,
     known: &MembershipGraph,
-    candidates: &InScopeIds,
+    candidates: &UsersAndGroups,
 ) -> Result<InScope<u32>> {
     let (filter, numbers) = (&reader.run.job.filter, &known.numbers);
     let candidates = Candidates { users: numbers.of(&candidates.users), groups: numbers.of(&candidates.groups) };
@@ -105,19 +105,19 @@ pub(super) async fn resolved(
 /// What becomes of the candidates.
 pub(super) struct Taken {
     /// Those that are imported.
-    pub kept: InScopeIds,
+    pub kept: UsersAndGroups,
     /// Those that are not, and may be when others leave.
-    pub left_out: InScopeIds,
+    pub left_out: UsersAndGroups,
 }
 
 pub(super) fn taken(
     reader: &Reader<'_>,
     known: &MembershipGraph,
-    candidates: InScopeIds,
+    candidates: UsersAndGroups,
     in_scope: &InScope<u32>,
 ) -> Taken {
     let numbers = &known.numbers;
-    let (mut kept, mut left_out) = (InScopeIds::default(), InScopeIds::default());
+    let (mut kept, mut left_out) = (UsersAndGroups::default(), UsersAndGroups::default());
     left_out.users = numbers.ids(&in_scope.over_limit);
     match reader.plan.imports(ObjectType::Users) {
         true => kept.users = numbers.ids(&in_scope.users),
@@ -148,6 +148,7 @@ async fn uncertain_groups(
     }
     let assumed: Vec<u32> = known.assumed.iter().copied().collect();
     let possible = if scope.transitive { known.memberships.with_parents(&assumed) } else { assumed };
+    let possible: HashSet<u32> = possible.into_iter().collect();
     let of_users = known.memberships.of_users().iter();
     let known_to_contain =
         of_users.filter(|(group, user)| !known.assumed.contains(group) && users.binary_search(user).is_ok());

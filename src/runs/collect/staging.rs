@@ -302,9 +302,13 @@ pub(super) async fn complete(run: &Run, completion: Completion<'_>) -> crate::er
         }
         let mut row = completion.mirror.clone();
         row.left_out_generation = None;
-        if let Some(narrowed) = completion.narrowed.filter(|_| completion.promote) {
-            narrowed.store(tx, &lease, job).await?;
-            row.left_out_generation = Some(row.generation);
+        match completion.narrowed {
+            Some(narrowed) if completion.promote => {
+                narrowed.store(tx, &lease, job).await?;
+                row.left_out_generation = Some(row.generation);
+            }
+            None if completion.promote && !is_patch => narrowed::forget(tx, &lease, job).await?,
+            _ => {}
         }
         let mut patch = None;
         match (completion.promote, is_patch) {

@@ -1,10 +1,10 @@
 //! Stubs: with `outside: stub`, objects outside the scope to which objects in scope refer (a manager, an owner, a group).
 //! They are staged under a name of their own, with identity, name, and whether they are in use.
 
-use super::fetch::fetch;
+use super::fetch::{REQUESTS_AT_ONCE, fetch};
 use super::groups;
 use super::memberships::MembershipGraph;
-use super::narrowed::{Dropped, InScopeIds, Stubs};
+use super::narrowed::{Dropped, Stubs, UsersAndGroups};
 use super::object::{self, staged_map};
 use super::pages::whole;
 use super::read_error::Result;
@@ -22,7 +22,6 @@ use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use uuid::Uuid;
 
-const REQUESTS_AT_ONCE: usize = 32;
 /// What is kept of an object that becomes a stub.
 const KEPT: [&str; 5] = ["id", "displayName", "userPrincipalName", "mail", "accountEnabled"];
 
@@ -99,7 +98,7 @@ pub(super) fn by_membership(reader: &Reader<'_>, in_scope: &InScope<u32>, known:
 
 /// Adds the managers, owners and others outside the scope whose ids objects have among their properties; for a type that
 /// could not be read, as the mirror has them.
-async fn by_property(reader: &Reader<'_>, what: &Read, kept: &InScopeIds, referred: &mut Referred) -> Result<()> {
+async fn by_property(reader: &Reader<'_>, what: &Read, kept: &UsersAndGroups, referred: &mut Referred) -> Result<()> {
     let mapping = &reader.run.job.mapping;
     for object_type in ObjectType::ALL.into_iter().filter(|object_type| mapping.is_enabled(*object_type)) {
         let is_lost = what.lost.iter().any(|lost| lost.object_type == object_type);
@@ -148,7 +147,7 @@ pub(super) struct Changed {
 pub(super) async fn stage(
     reader: &Reader<'_>,
     what: &Read,
-    kept: &InScopeIds,
+    kept: &UsersAndGroups,
     mut referred: Referred,
     changed: &Changed,
 ) -> Result<(Stubs, Dropped)> {
@@ -161,7 +160,7 @@ pub(super) async fn stage(
     let users = stage_type(reader, ObjectType::Users, users, what.is_patch.then_some(&changed.users)).await?;
     let groups = stage_type(reader, ObjectType::Groups, groups, what.is_patch.then_some(&changed.groups)).await?;
     let dropped = referred.dropped(&groups.stubs);
-    let without = InScopeIds { users: users.without, groups: groups.without };
+    let without = UsersAndGroups { users: users.without, groups: groups.without };
     Ok((Stubs { groups: groups.stubs, without }, dropped))
 }
 

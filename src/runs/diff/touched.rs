@@ -75,7 +75,7 @@ impl<'a> Touched<'a> {
         self.objects.values().map(|ids| ids.len() as u64).sum()
     }
 
-    /// All of them, as far as their types were read.
+    /// All of them.
     pub(super) fn ids(&self) -> Vec<(ObjectType, Uuid)> {
         self.objects.iter().flat_map(|(object_type, ids)| ids.keys().map(|id| (*object_type, *id))).collect()
     }

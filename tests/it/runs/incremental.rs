@@ -7,7 +7,7 @@ use entra_assets::ids::{JobId, RunId};
 use entra_assets::run_state::{ChangeReason, RunMode};
 use entra_assets::sim::assets::{AssetsFault, AssetsObject, EmptyValues, Missing};
 use entra_assets::sim::graph::Scenario;
-use entra_assets::sim::seed::{Directory, GroupKind};
+use entra_assets::sim::seed::{Directory, GroupKind, ObjectKind};
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
@@ -295,6 +295,43 @@ async fn a_dry_run_between_two_runs_hides_nobody_who_joined() {
 }
 
 /// A job of the first users and groups by their ids.
+/// What a limit left out is imported when the limit is gone: who comes back later is as new as anybody.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_limit_that_is_gone_leaves_nobody_out() {
+    let world = world().await;
+    let job = world.add_job().await;
+    let filter = world.add_filter(json!({"limits": {"maxUsers": 20, "maxGroups": 1}})).await;
+    world.set_job(&format!("filter_id = '{filter}', brake_percent = 100")).await;
+    assert_eq!(world.run(job, RunMode::Full).await.state.as_str(), "succeeded");
+    world.set_job("filter_id = NULL").await;
+    assert_eq!(world.run(job, RunMode::Full).await.state.as_str(), "succeeded");
+    world.assert_exact("without the limit");
+    let (group, user) = world.graph.read(|directory| {
+        let mut groups: Vec<Uuid> = directory.live_groups().map(|(_, group)| group.id).collect();
+        groups.sort();
+        let edges = directory.member_edges(ObjectKind::User);
+        let with_members = |group: &&Uuid| edges.iter().any(|(of, _)| of == *group);
+        let mut users: Vec<Uuid> = directory.live_users().map(|(_, user)| user.id).collect();
+        users.sort();
+        (*groups[1..].iter().find(with_members).unwrap(), users[30])
+    });
+    for (why, changes) in [("gone", false), ("back", true)] {
+        world.graph.change(|directory| {
+            for id in [group, user] {
+                match changes {
+                    true => directory.restore(id).unwrap(),
+                    false => directory.delete(id).unwrap(),
+                }
+            }
+        });
+        let run = world.run(job, RunMode::Incremental).await;
+        assert_eq!((run.state.as_str(), &run.warnings), ("succeeded", &json!([])), "{why}: {:?}", run.error);
+        if changes {
+            world.assert_exact(why);
+        }
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn who_takes_the_place_of_one_who_leaves_is_read_by_id() {
     let world = world().await;

@@ -11,7 +11,7 @@ use crate::run_state::{ChangeReason, RunWarning};
 use crate::runs::collect::by_id::{self, Unfit};
 use crate::runs::collect::groups::{self, Visible, group::may_see_hidden};
 use crate::runs::collect::memberships::{Known, load_memberships};
-use crate::runs::collect::narrowed::{Dropped, InScopeIds, Narrowed, Stubs};
+use crate::runs::collect::narrowed::{Dropped, Narrowed, Stubs, UsersAndGroups};
 use crate::runs::collect::nested_groups::{Members, Walked, walk};
 use crate::runs::collect::object::gone;
 use crate::runs::collect::read_error::Result;
@@ -82,7 +82,7 @@ pub(super) async fn decide(reader: &Reader<'_>, read: &mut Read, changed: &Group
         let in_scope = resolved(reader, &known, &candidates).await?;
         let users = known.numbers.ids(&in_scope.users);
         let groups = known.numbers.ids(&in_scope.groups);
-        let refused = bring(reader, read, InScopeIds { users, groups }).await?;
+        let refused = bring(reader, read, UsersAndGroups { users, groups }).await?;
         if refused.is_empty() {
             break (in_scope, known);
         }
@@ -115,8 +115,8 @@ pub(super) async fn decide(reader: &Reader<'_>, read: &mut Read, changed: &Group
 
 /// What the conditions admit, as far as the mirror, what was left out and the changes tell. A user who is in none of the
 /// scope's groups and did not change is not among them.
-async fn candidates(reader: &Reader<'_>) -> Result<InScopeIds> {
-    let mut found = InScopeIds::default();
+async fn candidates(reader: &Reader<'_>) -> Result<UsersAndGroups> {
+    let mut found = UsersAndGroups::default();
     for (object_type, ids) in [(ObjectType::Users, &mut found.users), (ObjectType::Groups, &mut found.groups)] {
         ids.extend(reader.mirror.ids(object_type).await?);
         ids.extend(reader.mirror.left_out(object_type).await?);
@@ -135,7 +135,7 @@ async fn members(
     reader: &Reader<'_>,
     read: &mut Read,
     changed: &GroupChanges,
-    candidates: &mut InScopeIds,
+    candidates: &mut UsersAndGroups,
 ) -> Result<std::result::Result<Vec<Uuid>, String>> {
     let named = &reader.run.job.filter.scope.group_ids;
     if changed.gone.iter().any(|group| named.contains(group)) {
@@ -220,7 +220,7 @@ fn report_not_found(reader: &Reader<'_>, read: &mut Read, object_type: ObjectTyp
 }
 
 /// Reads what is in scope and neither in the mirror nor staged. Returns what the filter does not admit any more.
-async fn bring(reader: &Reader<'_>, read: &mut Read, in_scope: InScopeIds) -> Result<BTreeSet<Uuid>> {
+async fn bring(reader: &Reader<'_>, read: &mut Read, in_scope: UsersAndGroups) -> Result<BTreeSet<Uuid>> {
     let mut refused = BTreeSet::new();
     for object_type in NARROWED.into_iter().filter(|object_type| reader.plan.imports(*object_type)) {
         let known = reader.mirror.ids(object_type).await?;
@@ -237,7 +237,7 @@ async fn bring(reader: &Reader<'_>, read: &mut Read, in_scope: InScopeIds) -> Re
 
 /// Leaves of what is staged what is `kept`, and marks what the mirror has besides, unless it is said already that it is
 /// gone.
-async fn take_out(reader: &Reader<'_>, kept: &InScopeIds) -> Result<()> {
+async fn take_out(reader: &Reader<'_>, kept: &UsersAndGroups) -> Result<()> {
     for object_type in NARROWED {
         let kept = kept.of(object_type).unwrap_or_default();
         let mut staged = reader.staging.ids(object_type).await?;
