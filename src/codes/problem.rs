@@ -106,7 +106,7 @@ problem_codes! {
         "A ticket can be used once, for one path, within 60 seconds.",
         "Request a new ticket.";
     ConnectionUnusable = "connection_unusable", "The connection cannot be used",
-        "Entra rejected the credential, or the connection is incomplete.",
+        "Entra rejected the credential, the connection is incomplete, or its application may not read what was asked for.",
         "Run the connection check; its findings say what to fix.";
     FilterInvalid = "filter_invalid", "The filter is not valid",
         "The filter text has an error, or Graph rejected it.",

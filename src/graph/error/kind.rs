@@ -67,10 +67,9 @@ impl GraphErrorKind {
     /// The code of the problem that a caller of the API gets. A failed sign-in has a problem of its own.
     pub(super) fn problem(&self) -> Code {
         match self {
-            Self::Unauthorized => Code::ConnectionUnusable,
+            Self::Unauthorized | Self::Forbidden => Code::ConnectionUnusable,
             Self::Unreachable => Code::GraphUnreachable,
-            Self::Forbidden
-            | Self::NotFound
+            Self::NotFound
             | Self::BadRequest
             | Self::Unsupported
             | Self::Throttled

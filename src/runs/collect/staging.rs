@@ -2,7 +2,7 @@
 //! together with the cursor of its collection, so that another process can resume the read after a crash.
 
 use super::kept_values::{self, Kept};
-use super::narrowed::Narrowed;
+use super::narrowed::{self, Narrowed};
 use super::read_error::Result;
 use super::touch::{self, Patch};
 use super::values;

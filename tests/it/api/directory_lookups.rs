@@ -84,7 +84,7 @@ async fn a_lookup_that_cannot_be_made_says_why() {
     assert_eq!(pointers(&problem), ["/connectionId"]);
     let pending = app.create_connection(Scenario::Pending).await;
     let body = json!({"connectionId": pending, "kind": "users", "search": "a"});
-    let problem = app.post("/v1/directory-lookups", &body).await.problem(502, "graph_failed");
+    let problem = app.post("/v1/directory-lookups", &body).await.problem(422, "connection_unusable");
     assert!(problem["detail"].as_str().unwrap().contains("403"), "{problem}");
 }
 
