@@ -18,6 +18,8 @@ pub struct TypeSpec {
     pub external_id: &'static str,
     /// The name of the object type in Assets, unless a job renames it.
     pub type_name: &'static str,
+    /// What people call such an object type in Assets, beside our name; in lower case.
+    pub names: &'static [&'static str],
     /// The description of the object type in Assets.
     pub description: &'static str,
     /// Whether a job imports it without saying so.

@@ -83,91 +83,6 @@ pub struct TypeProposal {
     pub problems: Vec<FitProblem>,
 }
 
-/// What people call an object type.
-fn type_names(object_type: ObjectType) -> &'static [&'static str] {
-    match object_type {
-        ObjectType::Users => &[
-            "entra user",
-            "entra users",
-            "azure ad user",
-            "azure ad users",
-            "aad user",
-            "user",
-            "users",
-            "person",
-            "people",
-            "persons",
-            "employee",
-            "employees",
-            "staff",
-            "contact",
-            "contacts",
-        ],
-        ObjectType::Groups => &[
-            "entra group",
-            "entra groups",
-            "azure ad group",
-            "azure ad groups",
-            "aad group",
-            "group",
-            "groups",
-            "security group",
-            "security groups",
-        ],
-        ObjectType::Licenses => &[
-            "entra license",
-            "entra licenses",
-            "microsoft 365 license",
-            "microsoft 365 licenses",
-            "license",
-            "licenses",
-            "licence",
-            "licences",
-            "subscription",
-            "subscriptions",
-            "sku",
-            "skus",
-        ],
-        ObjectType::Devices => &[
-            "entra device",
-            "entra devices",
-            "azure ad device",
-            "device",
-            "devices",
-            "computer",
-            "computers",
-            "laptop",
-            "laptops",
-            "workstation",
-            "workstations",
-        ],
-        ObjectType::Applications => {
-            &["entra application", "entra applications", "app registration", "app registrations"]
-        }
-        ObjectType::AppCredentials => &["entra app credential", "app credential", "app credentials", "app secrets"],
-        ObjectType::ServicePrincipals => {
-            &["entra service principal", "service principal", "service principals", "enterprise application"]
-        }
-        ObjectType::Roles => &["entra role", "entra roles", "directory role", "directory roles"],
-        ObjectType::AdministrativeUnits => {
-            &["entra administrative unit", "administrative unit", "administrative units"]
-        }
-        ObjectType::IntuneDevices => {
-            &["intune device", "intune devices", "managed device", "managed devices", "mobile device"]
-        }
-        ObjectType::ServicePlans => &["entra service plan", "service plan", "service plans"],
-        ObjectType::Tenants => &["entra tenant", "tenant", "tenants"],
-        // People keep these by name alone, and ours are recognised by an id.
-        ObjectType::Departments
-        | ObjectType::Companies
-        | ObjectType::Offices
-        | ObjectType::Cities
-        | ObjectType::Countries
-        | ObjectType::CostCenters
-        | ObjectType::JobTitles => &[],
-    }
-}
-
 /// What people call an attribute, beside our name and key.
 fn attribute_names(key: &str) -> &'static [&'static str] {
     match key {
@@ -275,9 +190,11 @@ fn described_attribute(of: &Value, current: &Current) -> SchemaAttribute {
 }
 
 fn proposals(current: &Current) -> Vec<TypeProposal> {
-    let found = |object_type| {
+    let found = |object_type: ObjectType| {
         let is_free = |of: &&Value| !text(of, "externalId").is_empty() && !is_of_product(text(of, "externalId"));
-        type_names(object_type)
+        object_type
+            .spec()
+            .names
             .iter()
             .find_map(|name| current.types.iter().filter(is_free).find(|of| plain(text(of, "name")) == *name))
     };

@@ -17,6 +17,7 @@ pub static SPEC: TypeSpec = TypeSpec {
     plural: "administrative units",
     external_id: "administrativeUnit",
     type_name: "Entra Administrative Unit",
+    names: &["entra administrative unit", "administrative unit", "administrative units"],
     description: "An administrative unit in Microsoft Entra ID",
     is_default: false,
     rank: 50,

@@ -20,6 +20,7 @@ pub static SPEC: TypeSpec = TypeSpec {
     plural: "application credentials",
     external_id: "appCredential",
     type_name: "Entra App Credential",
+    names: &["entra app credential", "app credential", "app credentials", "app secrets"],
     description: "A secret, certificate or federated credential of an app registration in Microsoft Entra ID",
     is_default: false,
     rank: 40,

@@ -18,6 +18,7 @@ pub static SPEC: TypeSpec = TypeSpec {
     plural: "applications",
     external_id: "application",
     type_name: "Entra Application",
+    names: &["entra application", "entra applications", "app registration", "app registrations"],
     description: "An app registration in Microsoft Entra ID",
     is_default: false,
     rank: 35,

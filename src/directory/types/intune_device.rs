@@ -18,6 +18,7 @@ pub static SPEC: TypeSpec = TypeSpec {
     plural: "Intune devices",
     external_id: "intuneDevice",
     type_name: "Intune Device",
+    names: &["intune device", "intune devices", "managed device", "managed devices", "mobile device"],
     description: "A device that Microsoft Intune manages",
     is_default: false,
     rank: 55,

@@ -19,6 +19,7 @@ pub static SPEC: TypeSpec = TypeSpec {
     plural: "roles",
     external_id: "role",
     type_name: "Entra Role",
+    names: &["entra role", "entra roles", "directory role", "directory roles"],
     description: "A directory role in Microsoft Entra ID",
     is_default: false,
     rank: 45,

@@ -18,6 +18,7 @@ pub static SPEC: TypeSpec = TypeSpec {
     plural: "service plans",
     external_id: "servicePlan",
     type_name: "Entra Service Plan",
+    names: &["entra service plan", "service plan", "service plans"],
     description: "A service that licences of the organization contain",
     is_default: false,
     rank: 5,

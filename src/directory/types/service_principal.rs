@@ -19,6 +19,7 @@ pub static SPEC: TypeSpec = TypeSpec {
     plural: "service principals",
     external_id: "servicePrincipal",
     type_name: "Entra Service Principal",
+    names: &["entra service principal", "service principal", "service principals", "enterprise application"],
     description: "An enterprise application or managed identity in Microsoft Entra ID",
     is_default: false,
     rank: 30,

@@ -17,6 +17,7 @@ pub static SPEC: TypeSpec = TypeSpec {
     plural: "tenants",
     external_id: "tenant",
     type_name: "Entra Tenant",
+    names: &["entra tenant", "tenant", "tenants"],
     description: "A tenant of Microsoft Entra ID",
     is_default: false,
     rank: 0,

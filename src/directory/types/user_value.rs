@@ -102,6 +102,8 @@ const COMMON: TypeSpec = TypeSpec {
     plural: "",
     external_id: "",
     type_name: "",
+    // People keep these by name alone, and ours are recognised by an id.
+    names: &[],
     description: "",
     is_default: false,
     rank: 5,

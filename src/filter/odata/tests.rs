@@ -1,6 +1,6 @@
 use super::*;
 use crate::filter::expression::{Function, Literal, Operator};
-use EntityKind::{Devices, Groups, Users};
+use EntityKind::{Devices, Groups, Roles, Users};
 use proptest::prelude::*;
 
 fn text(kind: EntityKind, input: &str) -> String {
@@ -496,4 +496,24 @@ proptest! {
         });
         prop_assert_eq!(united, crate::filter::eval::matches(&parsed.expression, user));
     }
+}
+
+#[test]
+fn roles_are_filtered_as_the_page_of_their_list_says() {
+    assert_eq!(
+        text(Roles, "isBuiltIn eq false or displayName in ('A','B')"),
+        "isBuiltIn eq false or displayName in ('A','B')"
+    );
+    for refused in [
+        "isBuiltIn ne true",
+        "not (isBuiltIn eq true)",
+        "startswith(displayName,'A')",
+        "displayName eq null",
+        "isEnabled eq true",
+        "extension_00000000000000000000000000000000_x eq 'a'",
+        &format!("displayName eq '{}'", "a".repeat(121)),
+    ] {
+        assert!(parse(Roles, refused).is_err(), "{refused}");
+    }
+    assert_eq!(error(Roles, "isBuiltIn ne true").expected, ["eq", "in"]);
 }
