@@ -16,7 +16,7 @@ const TEXTS = ["text", "textarea"];
 const THEIR_TEXTS = [...TEXTS, "select", "email", "url"];
 
 export function LookupFields(props: Props) {
-  const { value, onChange, attributes } = props;
+  const { value, onChange, attributes, found } = props;
   const used = value.map((one) => one.attribute);
   const others = attributes.filter((one) => TEXTS.includes(one.assetsType) && !used.includes(one.key));
   const replace = (place: number, lookup: Lookup | null) => onChange(value.flatMap((one, at) => (at !== place ? [one] : lookup ? [lookup] : [])));
