@@ -124,6 +124,30 @@ async fn an_incomplete_read_delivers_nothing_and_a_type_that_is_off_is_left_alon
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_list_that_breaks_on_a_later_page_delivers_nothing() {
+    let mut broken = Vec::new();
+    for kind in &KINDS {
+        let (world, job) = begin(kind).await;
+        let before = by_label(&world, kind);
+        (kind.change)(&world);
+        world.graph.set_max_page_size(3);
+        let path = format!("/v1.0/{}", kind.path);
+        world.graph.add_fault(Fault::on(&path, Action::status(500)).exactly().containing("$skiptoken").times(0));
+        world.graph.reset_counters();
+        let run = world.run(job, RunMode::Full).await;
+        let asked = world.graph.requests().iter().filter(|request| request.path == path).count();
+        if asked == 1 {
+            assert_eq!(state(&run), "succeeded", "{}: {:?} {}", kind.object_type, run.error, run.warnings);
+            continue;
+        }
+        assert_eq!(state(&run), "failed", "{}: {}", kind.object_type, run.warnings);
+        assert_eq!(by_label(&world, kind), before, "{}", kind.object_type);
+        broken.push(kind.object_type);
+    }
+    assert!(broken.len() >= KINDS.len() / 2, "only {broken:?} have a second page");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_death_at_any_request_for_a_type_ends_exact() {
     for kind in &KINDS {
         for after in [1, 2] {
