@@ -18,6 +18,7 @@ scrape_configs:
   - job_name: entra-assets
     static_configs: [{targets: ["${API_URL#http://}"]}]
 YAML
+    : >"$log/prometheus.log"
     "$prometheus" --config.file="$dir/prometheus.yml" --storage.tsdb.path="$dir/data" --web.listen-address=127.0.0.1:0 \
         >"$log/prometheus.log" 2>&1 &
     local server=$!

@@ -214,6 +214,7 @@ step_forge_app() {
     export CHROMIUM
     scripts/console.sh # installs what the console is built with
     npm --prefix "$project" --silent run console
+    : >"$log/forge-issuer"
     node "$project/test/issuer.mjs" "$tools/forge-key.pem" >"$log/forge-issuer" &
     wait_for $! '^export' "$log/forge-issuer"
     eval "$(cat "$log/forge-issuer")"

@@ -15,9 +15,9 @@ const importId = site.sources[0].id;
 const privateKey = readFileSync(FORGE_KEY);
 const base64 = (value) => Buffer.from(JSON.stringify(value)).toString("base64url");
 
-/** What Forge sends with each call, and the 25 seconds that it is valid. */
-function invocationToken() {
-  const now = Math.floor(Date.now() / 1000);
+/** What Forge sends with each call, valid for 25 seconds; as if it had been issued so many seconds from now. */
+function invocationToken(ahead = 0) {
+  const now = Math.floor(Date.now() / 1000) + ahead;
   const apiBaseUrl = `https://api.atlassian.com/ex/jira/${site.cloudId}`;
   const app = { id: APP, installationId: "ari:cloud:ecosystem::installation/test", apiBaseUrl, environment: { type: "DEVELOPMENT", id: "test" }, module: { type: "core:endpoint", key: "service" } };
   const claims = { app, context: { cloudId: site.cloudId, moduleKey: "console" }, principal: "5b10ac8d82e05b22cc7d4ef5", aud: APP, iss: "forge/invocation-token", iat: now, nbf: now, exp: now + 25, jti: randomUUID() };
@@ -25,11 +25,11 @@ function invocationToken() {
   return `${text}.${createSign("RSA-SHA256").update(text).sign(privateKey).toString("base64url")}`;
 }
 
-async function invoke(path, method = "GET", body = undefined, headers = {}) {
+async function invoke(path, method = "GET", body = undefined, headers = {}, ahead = 0) {
   const answer = await fetch(API_URL + path, {
     method,
     body: body === undefined ? undefined : JSON.stringify(body),
-    headers: { "Content-Type": "application/json", ...headers, Authorization: `Bearer ${invocationToken()}`, "x-forge-oauth-system": site.forgeToken },
+    headers: { "Content-Type": "application/json", ...headers, Authorization: `Bearer ${invocationToken(ahead)}`, "x-forge-oauth-system": site.forgeToken },
   });
   const text = await answer.text();
   return { status: answer.status, headers: Object.fromEntries(answer.headers), body: text === "" ? undefined : JSON.parse(text) };
@@ -159,6 +159,8 @@ describe("an import, and an app, that go away", async () => {
     await forget(invoke, importId); // Assets may repeat the call.
     assert.deepEqual((await ask("/v1/destinations", "GET")).items.map(({ id }) => id), [other.id]);
     assert.deepEqual(await ask("/v1/forge/uninstall", "POST"), { importsRemoved: 1, organizationRemoved: true });
-    assert.deepEqual((await ask("/v1/connections", "GET")).items, []);
+    // A token from before the removal does not count; one of an installation that was made since does.
+    assert.equal((await invoke("/v1/connections", "GET", undefined, {}, -5)).status, 401);
+    assert.deepEqual((await invoke("/v1/connections", "GET", undefined, {}, 5)).body.items, []);
   });
 });
