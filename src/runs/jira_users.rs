@@ -8,9 +8,10 @@ mod plan;
 
 use super::deliver::delivered::Delivered;
 use super::diff::diffed::Diffed;
-use super::place::{AccountAttribute, AccountRefused, Place};
+use super::place::{AccountRefused, Place};
 use super::run::Run;
 use super::stop::Stop;
+use crate::assets::jira::UserAttribute;
 use crate::assets::lookup::{SeenObject, SeenObjects};
 use crate::codes::WarningCode;
 use crate::db::jira_users::{self, Came, Due, Looked};
@@ -66,6 +67,15 @@ async fn note(run: &Run, due: &Due<'_>, came: Came) -> Result<u64, Stop> {
     Ok(left.await?)
 }
 
+async fn begin_anew(run: &Run, due: &Due<'_>) -> Result<(), Stop> {
+    let (lease, now) = (run.lease, run.app.clock.now());
+    Ok(run.tx("due Jira accounts", async |tx| jira_users::begin_anew(tx, &lease, due, now).await).await?)
+}
+
+async fn waiting(run: &Run, due: &Due<'_>) -> Result<u64, Stop> {
+    Ok(run.tx("due Jira accounts", async |tx| jira_users::waiting(tx, due).await).await?)
+}
+
 fn stopped(run: &Run, code: WarningCode, detail: String, advice: &str) {
     run.progress.degrade(RunWarning::new(code, detail).with_advice(advice));
 }
@@ -78,16 +88,9 @@ async fn look(run: &Run, due: &Due<'_>, name: &str, mut left: u64) -> Result<(),
         return Ok(());
     }
     run.log(&format!("Looking for the Jira accounts of {} users.", users.len())).await?;
-    let Some(mut search) = Search::begin(run, name, until).await? else { return Ok(()) };
+    let Some(mut search) = Search::begin(run, due, name, until).await? else { return Ok(()) };
     if search.has_added {
-        // What the rows say was in an attribute that somebody deleted.
-        let (lease, now) = (run.lease, run.app.clock.now());
-        let anew = run.tx("due Jira accounts", async |tx| {
-            jira_users::begin_anew(tx, &lease, due, now).await?;
-            jira_users::waiting(tx, due).await
-        });
-        left = anew.await?;
-        users = plan(run, due).await?;
+        (left, users) = (waiting(run, due).await?, plan(run, due).await?);
     }
     for batch in users.chunks(BATCH) {
         let mut looked = Vec::with_capacity(batch.len());
@@ -156,7 +159,7 @@ struct Search<'r> {
 
 impl<'r> Search<'r> {
     /// `None`: nothing can be written, and the run says why.
-    async fn begin(run: &'r Run, attribute: &str, until: DateTime<Utc>) -> Result<Option<Self>, Stop> {
+    async fn begin(run: &'r Run, due: &Due<'_>, attribute: &str, until: DateTime<Utc>) -> Result<Option<Self>, Stop> {
         let mut place = Place::find(run).await?;
         if let Some(error) = place.refusal.take() {
             return Err(Stop::Failed(error));
@@ -179,14 +182,23 @@ impl<'r> Search<'r> {
             stopped(run, code, detail, code.advice());
             Ok(None)
         };
-        let (attribute, has_added) = match place.account_attribute(ObjectType::Users, attribute, DESCRIPTION).await? {
-            AccountAttribute::Found(id) => (id, false),
-            AccountAttribute::Added(id) => (id, true),
-            AccountAttribute::OtherType => {
+        let (attribute, has_added) = match place.account_attribute(ObjectType::Users, attribute).await? {
+            UserAttribute::Found(id) => (id, false),
+            UserAttribute::OtherType => {
                 return unfit(format!("The attribute «{attribute}» of users in Assets does not have the type User."));
             }
-            AccountAttribute::Refused(why) => {
-                return unfit(format!("The attribute «{attribute}» of users could not be added in Assets: {why}."));
+            UserAttribute::Missing => {
+                // Before it is added: what the rows say was in an attribute that somebody deleted. A run that dies here
+                // finds it missing again.
+                begin_anew(run, due).await?;
+                match place.add_account_attribute(ObjectType::Users, attribute, DESCRIPTION).await? {
+                    Ok(id) => (id, true),
+                    Err(why) => {
+                        return unfit(format!(
+                            "The attribute «{attribute}» of users could not be added in Assets: {why}."
+                        ));
+                    }
+                }
             }
         };
         let identity = run.job.mapping.identity_key(ObjectType::Users);

@@ -19,18 +19,6 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 
-/// What an object type has for accounts.
-pub(super) enum AccountAttribute {
-    /// The id of an attribute of the type User.
-    Found(String),
-    /// The same, of one that was not there before.
-    Added(String),
-    /// An attribute of this name has another type.
-    OtherType,
-    /// There is none, and Assets does not let one be added.
-    Refused(String),
-}
-
 /// Whether another request could go well.
 fn is_about_the_request(error: &AssetsError) -> bool {
     matches!(
@@ -175,24 +163,25 @@ impl Place {
         self.client.objects_from(&api.site, &api.workspace, &place, start).await.map_err(|e| failed(&e))
     }
 
-    /// An attribute of the type User, which is added if the object type does not have it.
-    pub(super) async fn account_attribute(
+    /// Whether an object type has this attribute of the type User.
+    pub(super) async fn account_attribute(&self, object_type: ObjectType, name: &str) -> Result<UserAttribute, Stop> {
+        let Some(api) = &self.api else { return Ok(UserAttribute::Missing) };
+        let place = self.type_place(api, object_type).await?;
+        self.client.user_attribute(&api.site, &api.workspace, &place, name).await.map_err(|e| failed(&e))
+    }
+
+    /// Adds an attribute of the type User. Its id, or why Assets does not let it be added.
+    pub(super) async fn add_account_attribute(
         &self,
         object_type: ObjectType,
         name: &str,
         description: &str,
-    ) -> Result<AccountAttribute, Stop> {
-        let Some(api) = &self.api else { return Ok(AccountAttribute::Refused("there is no `api`".to_owned())) };
+    ) -> Result<std::result::Result<String, String>, Stop> {
+        let Some(api) = &self.api else { return Ok(Err("there is no `api`".to_owned())) };
         let place = self.type_place(api, object_type).await?;
-        let (site, workspace) = (&api.site, api.workspace.as_str());
-        match self.client.user_attribute(site, workspace, &place, name).await.map_err(|e| failed(&e))? {
-            UserAttribute::Found(id) => return Ok(AccountAttribute::Found(id)),
-            UserAttribute::OtherType => return Ok(AccountAttribute::OtherType),
-            UserAttribute::Missing => {}
-        }
-        match self.client.add_user_attribute(site, workspace, &place, (name, description)).await {
-            Ok(id) => Ok(AccountAttribute::Added(id)),
-            Err(error) if is_about_the_request(&error) => Ok(AccountAttribute::Refused(error.to_string())),
+        match self.client.add_user_attribute(&api.site, &api.workspace, &place, (name, description)).await {
+            Ok(id) => Ok(Ok(id)),
+            Err(error) if is_about_the_request(&error) => Ok(Err(error.to_string())),
             Err(error) => Err(failed(&error)),
         }
     }

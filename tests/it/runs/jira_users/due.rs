@@ -3,6 +3,7 @@
 use super::{DAY, accounts, app, built, counts, destination, full, job, listed, only_users, people, searches, warning};
 use crate::support::others::{Person, make_employees};
 use crate::support::test_app::TestApp;
+use entra_assets::ids::RunId;
 use entra_assets::sim::assets::{API_EMAIL, API_TOKEN, Account, AssetsObject, Missing, SOURCE_ID, WORKSPACE_ID};
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -116,6 +117,30 @@ async fn an_attribute_that_is_gone_is_filled_for_everybody_when_it_is_added_anew
     app.world.assets.add_account(Account::new("new", "A", "new@elsewhere.example"));
     let run = incremental(&app, &job).await;
     assert_eq!((counts(&run)[0], built(&app).len()), (people.len() as u64, people.len()), "{run}");
+}
+
+/// What the rows say is forgotten before the attribute is added: the next attempt finds it there.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_that_dies_when_the_attribute_is_added_anew_fills_it_for_everybody() {
+    let app = app(15).await;
+    let people = people(&app);
+    give_accounts(&app, &people);
+    let job = job(&app, json!({"jiraUser": true})).await;
+    full(&app, &job).await;
+    let world = &app.world;
+    world.assets.rename_attribute("Entra User", "Jira User", "Old").unwrap();
+    super::update(&app, people[0].id, json!({"mail": "new@elsewhere.example"}));
+    world.assets.add_account(Account::new("new", "A", "new@elsewhere.example"));
+    world.assets.clear_log();
+    let id = app.queue(&job, &json!({"mode": "incremental"})).await;
+    let is_added = || {
+        let requests = world.assets.requests();
+        requests.iter().any(|request| request.method == "POST" && request.path.contains("/objecttypeattribute/"))
+    };
+    world.step_and_die(is_added).await;
+    world.bring_to_its_end(RunId(id.parse().unwrap())).await;
+    let run = app.get(&format!("/v1/runs/{id}")).await.expect(200);
+    assert_eq!(built(&app).len(), people.len(), "{run}");
 }
 
 /// Assets deletes what an import leaves out. Who comes back gets a new object, which has no account.
