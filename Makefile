@@ -1,7 +1,7 @@
 # The commands of this repository. Each installs the tools that it needs and does not find.
 #
 #   make demo [ARGS=…]   run the service with simulators and show one import; ARGS="--exit" exits after it
-#   make console         build the console, which the service then serves at /console; needs Node.js 20
+#   make console         build the console, which the service then serves at /console; needs Node.js 20.19
 #   make test            check formatting, lints and documentation, and run all tests
 #   make contract        check the OpenAPI document with linters, a fuzzer and generated clients, deploy/, and the dependencies
 #   make docs-test       run the commands of docs/operations.md on a made-up machine

@@ -25,8 +25,10 @@ give_up() { # WHY
 mode=${1:-}
 current=$(sources)
 [ "$(cat console/node_modules/.built 2>/dev/null)" = "$current" ] && [ -f console/dist/index.html ] && exit 0
-if ! command -v npm >/dev/null || ! node -e 'process.exit(Number(process.versions.node.split(".")[0]) >= 20 ? 0 : 1)'; then
-    give_up "$mode" "Node.js 20 or newer with npm is not installed"
+if ! command -v npm >/dev/null || ! node -e '
+    const [major, minor] = process.versions.node.split(".").map(Number);
+    process.exit(major > 20 || (major === 20 && minor >= 19) ? 0 : 1)'; then
+    give_up "$mode" "Node.js 20.19 or newer with npm is not installed"
 fi
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT

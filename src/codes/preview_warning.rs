@@ -15,8 +15,8 @@ code_table! {
             "The number is an estimate from the part that was read.",
             "Nothing: the import counts exactly.";
         NotInDelta = "not_in_delta",
-            "Changes to a property of the condition are not in Graph's change lists, so an incremental run can miss them.",
-            "Schedule full runs as well.";
+            "Changes to a property of the condition are not in Graph's change lists, so incremental runs read everything.",
+            "Nothing, if that is fast enough; otherwise use another property in the condition.";
         FilterHint = "filter_hint",
             "The filter is valid, but probably does not do what was meant.",
             "Read the detail, and correct the filter if it applies.";

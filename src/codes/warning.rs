@@ -13,8 +13,8 @@ code_table! {
             "Graph does not select properties, so objects are read with all of them.",
             "Nothing: the run only takes longer.";
         ExpandRefused = "expand_refused",
-            "Graph does not expand managers or owners, so managers are read one by one and owners of devices are left out.",
-            "Nothing, unless owners of devices are needed: they cannot be imported from this server.";
+            "Graph does not expand managers, owners or members in lists, so they are read one by one.",
+            "Nothing: the run only takes longer.";
         FilterNeedsAdvanced = "filter_needs_advanced",
             "Graph refuses a condition of the filter as a default query, so it is asked as an advanced one.",
             "Nothing: the run only takes longer.";
