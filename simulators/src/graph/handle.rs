@@ -93,6 +93,7 @@ impl Sim {
             origin: call.origin,
             token,
             repeated: self.has_failed(here),
+            max_page_size: self.max_page_size(),
         };
         let mut answer = route::route(self, &request)?;
         if used >= NEAR_LIMIT {

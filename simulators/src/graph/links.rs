@@ -60,7 +60,7 @@ pub fn list(
 ) -> Answered {
     let query = &request.query;
     sim.check_top(query, "directoryObjects")?;
-    let size = query.page_size(100, 999)?.min(sim.max_page_size());
+    let size = request.page_size(999)?;
     if request.advanced() || counted {
         sim.refused(Feature::Count)?;
     }

@@ -109,7 +109,7 @@ pub fn clause(text: &str) -> Result<(String, String), Problem> {
 /// returned.
 pub fn deleted(sim: &Sim, request: &Request<'_>, kind: ObjectKind) -> Answered {
     sim.check_top(&request.query, "directoryObjects")?;
-    let size = request.query.page_size(100, 999)?;
+    let size = request.page_size(999)?;
     let [start, ..] = request.position()?;
     let directory = request.token.directory.read().unwrap_or_else(PoisonError::into_inner);
     let object = |slot: u64| match kind {
@@ -131,7 +131,7 @@ pub fn list(sim: &Sim, request: &Request<'_>, kind: ObjectKind) -> Answered {
         _ => 999,
     };
     sim.check_top(&request.query, context(kind))?;
-    let size = request.query.page_size(100, most)?.min(sim.max_page_size());
+    let size = request.page_size(most)?;
     let shape = Shape::of(kind, &request.query, &request.token, true)?;
     let choice = Choice::of(sim, request, kind)?;
     let [start, ..] = request.position()?;

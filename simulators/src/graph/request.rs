@@ -24,6 +24,8 @@ pub struct Request<'a> {
     pub token: Arc<Token>,
     /// The answer to this very request failed before: the next link of its repetition is not good.
     pub repeated: bool,
+    /// The most items of a page, whatever `$top` says.
+    pub max_page_size: usize,
 }
 
 impl Request<'_> {
@@ -100,6 +102,11 @@ impl Request<'_> {
         Answer::json(200, body)
     }
 
+    /// How many items a page has: 100 unless `$top` says otherwise.
+    pub fn page_size(&self, most: usize) -> Result<usize, Problem> {
+        Ok(self.query.page_size(100, most)?.min(self.max_page_size))
+    }
+
     /// An answer with one JSON list.
     pub fn value_list(&self, context: &str, items: Vec<Value>) -> Answer {
         let mut body = self.begin(context, None);
@@ -122,7 +129,7 @@ impl Request<'_> {
         count: Option<u64>,
         item: impl Fn(usize) -> Value,
     ) -> Result<Answer, Problem> {
-        let size = self.query.page_size(100, 999)?;
+        let size = self.page_size(999)?;
         let [start, ..] = self.position()?;
         let write = |out: &mut Vec<u8>, n: u64| {
             out.extend_from_slice(item(n as usize).to_string().as_bytes());

@@ -135,8 +135,8 @@ async fn a_list_that_breaks_on_a_later_page_delivers_nothing() {
         world.graph.add_fault(Fault::on(&path, Action::status(500)).exactly().containing("$skiptoken").times(0));
         world.graph.reset_counters();
         let run = world.run(job, RunMode::Full).await;
-        let asked = world.graph.requests().iter().filter(|request| request.path == path).count();
-        if asked == 1 {
+        let is_later = |request: &RequestRecord| request.path == path && request.query.contains("$skiptoken");
+        if !world.graph.requests().iter().any(is_later) {
             assert_eq!(state(&run), "succeeded", "{}: {:?} {}", kind.object_type, run.error, run.warnings);
             continue;
         }
