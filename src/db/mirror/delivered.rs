@@ -136,17 +136,25 @@ pub async fn existing(
     object_type: ObjectType,
     ids: &[Uuid],
 ) -> Result<Vec<Uuid>> {
-    use crate::db::schema::mirror_delivered as d;
-    Ok(d::table
-        .filter(d::organization_id.eq(organization.0))
-        .filter(d::job_id.eq(job.0))
-        .filter(d::object_type.eq(object_type.as_str()))
-        .filter(d::id.eq_any(ids))
-        .filter(d::marked.eq(false))
-        .order(d::id)
-        .select(d::id)
+    #[derive(QueryableByName)]
+    struct Row {
+        #[diesel(sql_type = SqlUuid)]
+        id: Uuid,
+    }
+    // One look-up for each id, whatever the planner estimates.
+    const EXISTING: &str = "
+        SELECT d.id FROM (SELECT DISTINCT unnest($4::uuid[]) AS id) AS wanted CROSS JOIN LATERAL (
+            SELECT id, marked FROM mirror_delivered
+            WHERE organization_id = $1 AND job_id = $2 AND object_type = $3 AND id = wanted.id LIMIT 1) d
+        WHERE NOT d.marked ORDER BY d.id";
+    let rows: Vec<Row> = diesel::sql_query(EXISTING)
+        .bind::<SqlUuid, _>(organization.0)
+        .bind::<SqlUuid, _>(job.0)
+        .bind::<Text, _>(object_type)
+        .bind::<Array<SqlUuid>, _>(ids)
         .load(tx)
-        .await?)
+        .await?;
+    Ok(rows.into_iter().map(|row| row.id).collect())
 }
 
 /// Delivered objects of a type after `after`, by id.

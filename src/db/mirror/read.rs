@@ -121,9 +121,12 @@ pub async fn existing(
         #[diesel(sql_type = SqlUuid)]
         id: Uuid,
     }
+    // One look-up for each type and id, whatever the planner estimates.
     const EXISTING: &str = "
-        SELECT DISTINCT id FROM mirror_objects
-        WHERE organization_id = $1 AND job_id = $2 AND object_type = ANY($3) AND id = ANY($4) ORDER BY id";
+        SELECT DISTINCT o.id FROM unnest($3::text[]) AS types(name) CROSS JOIN unnest($4::uuid[]) AS wanted(id)
+        CROSS JOIN LATERAL (SELECT id FROM mirror_objects
+            WHERE organization_id = $1 AND job_id = $2 AND object_type = types.name AND id = wanted.id LIMIT 1) o
+        ORDER BY o.id";
     let rows: Vec<Row> = diesel::sql_query(EXISTING)
         .bind::<SqlUuid, _>(organization.0)
         .bind::<SqlUuid, _>(job.0)

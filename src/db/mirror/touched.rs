@@ -93,25 +93,21 @@ pub async fn add_arrived(
 
 /// Which memberships a read of changes adds and takes away, before it becomes the mirror. What the mirror knows of the
 /// members of a group that it does not have counts for nothing. Compared group by group, so that nothing larger than a group
-/// is sorted.
+/// is held at once.
 fn differences() -> String {
     format!(
-        "WITH before AS MATERIALIZED (SELECT m.group_id, m.member_type, array_agg(member) AS ids
-            FROM unnest(ARRAY(SELECT o.id FROM mirror_objects o WHERE o.organization_id = $1 AND o.job_id = $3
-                AND o.object_type IN ('groups', 'stub:groups') AND o.id = ANY(ARRAY{GROUPS_WITH_CHANGES}))) AS changed(id)
-            CROSS JOIN LATERAL (SELECT k.group_id, k.member_type, k.member_ids FROM mirror_members k
-                WHERE k.organization_id = $1 AND k.job_id = $3 AND k.group_id = changed.id OFFSET 0) AS m,
-            unnest(m.member_ids) AS member
-            GROUP BY m.group_id, m.member_type),
-         after AS MATERIALIZED (SELECT s.group_id, s.member_type, array_agg(member) AS ids
-            FROM staged_members s, unnest(s.member_ids) AS member
-            WHERE s.organization_id = $1 AND s.run_id = $2
-            GROUP BY s.group_id, s.member_type),
-         differ AS MATERIALIZED (SELECT group_id, member_type, d.member, d.came
-            FROM before FULL JOIN after USING (group_id, member_type)
+        "WITH changed AS MATERIALIZED (SELECT id, (SELECT true FROM mirror_objects o WHERE o.organization_id = $1
+                AND o.job_id = $3 AND o.object_type IN ('groups', 'stub:groups') AND o.id = g.id LIMIT 1) AS is_known
+            FROM {GROUPS_WITH_CHANGES} AS g(id)),
+         differ AS MATERIALIZED (SELECT changed.id AS group_id, kind.name AS member_type, d.member, d.came
+            FROM changed CROSS JOIN unnest(ARRAY['user', 'group']) AS kind(name)
             CROSS JOIN LATERAL (SELECT member, bool_and(is_after) AS came
-                FROM (SELECT unnest(before.ids) AS member, false AS is_after
-                    UNION ALL SELECT unnest(after.ids), true) AS both_sides
+                FROM (SELECT unnest(m.member_ids) AS member, false AS is_after FROM mirror_members m
+                    WHERE m.organization_id = $1 AND m.job_id = $3 AND m.group_id = changed.id
+                        AND m.member_type = kind.name AND changed.is_known
+                    UNION ALL SELECT unnest(s.member_ids), true FROM staged_members s
+                    WHERE s.organization_id = $1 AND s.run_id = $2 AND s.group_id = changed.id
+                        AND s.member_type = kind.name) AS both_sides
                 GROUP BY member HAVING bool_and(is_after) = bool_or(is_after)) AS d)"
     )
 }

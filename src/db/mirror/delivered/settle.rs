@@ -1,8 +1,8 @@
 //! What a delivery led to becomes what was delivered, in the transaction that ends its run.
 
 use super::super::statement::{execute, execute_for};
+use crate::db::Transaction;
 use crate::db::runs::{Lease, fence};
-use crate::db::{Transaction, join_in_bulk};
 use crate::error::Result;
 use crate::ids::JobId;
 use chrono::{DateTime, Utc};
@@ -55,9 +55,6 @@ pub async fn settle(
     now: DateTime<Utc>,
 ) -> Result<()> {
     fence(tx, lease).await?;
-    // What a run changed is joined by hash with those of the delivered rows that an index finds by their ids: neither grows
-    // with what was delivered.
-    join_in_bulk(tx).await?;
     write_sent(tx, lease, job, types, now).await?;
     forget_removed(tx, lease, job).await?;
     if count_missing {
@@ -97,25 +94,27 @@ async fn write_sent(
     Ok(())
 }
 
+const DELIVERED: (&str, &str) = ("mirror_delivered", "object_type = c.object_type AND id = c.object_id");
+const ACCOUNTS: (&str, &str) = ("jira_users", "c.object_type = 'users' AND user_id = c.object_id");
+
+/// The rows in a table of the changes `c` of a run that fulfil a condition. One look-up for each, whatever the planner
+/// estimates: a table that was just filled has no statistics.
+fn rows_of_changes((table, key): (&str, &str), condition: &str) -> String {
+    format!(
+        "ctid = ANY(ARRAY(SELECT k.place FROM run_changes c CROSS JOIN LATERAL (SELECT ctid AS place FROM {table}
+            WHERE organization_id = $1 AND job_id = $3 AND {key} LIMIT 1) k
+         WHERE c.organization_id = $1 AND c.run_id = $2 AND {condition}))"
+    )
+}
+
 /// Deletes what was removed from Assets.
 async fn forget_removed(tx: &mut Transaction, lease: &Lease, job: JobId) -> Result<()> {
-    const REMOVED: &str = "
-        DELETE FROM mirror_delivered d USING run_changes c
-        WHERE d.organization_id = $1 AND d.job_id = $3
-          AND d.object_type = ANY(ARRAY(SELECT DISTINCT object_type FROM run_changes
-            WHERE organization_id = $1 AND run_id = $2 AND action = 'remove' AND after = 'removed'))
-          AND d.id = ANY(ARRAY(SELECT object_id FROM run_changes
-            WHERE organization_id = $1 AND run_id = $2 AND action = 'remove' AND after = 'removed'))
-          AND c.organization_id = $1 AND c.run_id = $2 AND c.action = 'remove' AND c.after = 'removed'
-          AND c.object_type = d.object_type AND c.object_id = d.id";
-    execute(tx, lease, job, REMOVED).await?;
     // Whoever comes back gets a new object, which has no Jira account.
-    const OF_REMOVED: &str = "
-        DELETE FROM jira_users j USING run_changes c
-        WHERE j.organization_id = $1 AND j.job_id = $3
-          AND c.organization_id = $1 AND c.run_id = $2 AND c.action = 'remove' AND c.after = 'removed'
-          AND c.object_type = 'users' AND c.object_id = j.user_id";
-    execute(tx, lease, job, OF_REMOVED).await
+    for of in [DELIVERED, ACCOUNTS] {
+        let removed = rows_of_changes(of, "c.action = 'remove' AND c.after = 'removed'");
+        execute(tx, lease, job, &format!("DELETE FROM {} WHERE {removed}", of.0)).await?;
+    }
+    Ok(())
 }
 
 /// Resets the count of missing runs of objects that the mirror has again.
@@ -136,15 +135,14 @@ async fn clear_missing(tx: &mut Transaction, lease: &Lease, job: JobId, types: &
 
 /// Counts one more missing run of the objects that the run did not find. A removal that was not done is one too.
 async fn count_missing_again(tx: &mut Transaction, lease: &Lease, job: JobId, types: &[String]) -> Result<()> {
-    const MISSING: &str = "
-        UPDATE mirror_delivered d SET missing_runs = missing_runs + 1, missing_reason = c.reason
-        FROM run_changes c
-        WHERE d.organization_id = $1 AND d.job_id = $3 AND d.object_type = ANY($4)
-          AND d.id = ANY(ARRAY(SELECT object_id FROM run_changes
-            WHERE organization_id = $1 AND run_id = $2 AND action IN ('missing', 'remove')))
-          AND c.organization_id = $1 AND c.run_id = $2 AND c.action IN ('missing', 'remove')
-          AND c.object_type = d.object_type AND c.object_id = d.id";
-    execute_for(tx, lease, job, MISSING, types).await
+    let missing = rows_of_changes(DELIVERED, "c.action IN ('missing', 'remove') AND c.object_type = ANY($4)");
+    let statement = format!(
+        "UPDATE mirror_delivered d SET missing_runs = missing_runs + 1, missing_reason = (
+            SELECT c.reason FROM run_changes c WHERE c.organization_id = $1 AND c.object_id = d.id AND c.run_id = $2
+                AND c.object_type = d.object_type AND c.action IN ('missing', 'remove') LIMIT 1)
+         WHERE d.{missing}"
+    );
+    execute_for(tx, lease, job, &statement, types).await
 }
 
 /// Deletes the rows of the outbox that only repeated what was delivered: they are no changes.
