@@ -1,8 +1,8 @@
-//! How far a run came, stored after each stage: any process resumes the run from here.
+//! How far a run came, stored after the read, the comparison, and the look at objects of others: any process resumes the
+//! run from here. A delivery resumes from its execution.
 
 use super::collect::collected::Collected;
 use super::context::Settings;
-use super::deliver::delivered::Delivered;
 use super::diff::diffed::Diffed;
 use super::progress::Reported;
 use super::run::Run;
@@ -16,7 +16,6 @@ use serde::{Deserialize, Serialize};
 pub struct Checkpoint {
     pub collected: Option<Collected>,
     pub diffed: Option<Diffed>,
-    pub delivered: Option<Delivered>,
     /// Counts and warnings up to here. A stage that starts again reports its own again.
     #[serde(alias = "told")]
     pub reported: Option<Reported>,
@@ -53,7 +52,7 @@ impl Checkpoint {
             *self = Self { reported: Some(Reported::default()), ..Self::default() };
             return;
         }
-        (self.diffed, self.delivered) = (None, None);
+        self.diffed = None;
         self.reported = self.reported_by_read.take();
     }
 }

@@ -1,4 +1,5 @@
-//! One run, stage by stage. After each stage a checkpoint is stored, from which any process resumes the run.
+//! One run, stage by stage. Any process resumes the run from its checkpoint, which is stored after the read, after the
+//! comparison, and after the look at objects of others. A delivery resumes from its execution.
 
 use super::checkpoint::Checkpoint;
 use super::run::Run;
@@ -46,7 +47,7 @@ pub async fn execute(run: &Run, mut checkpoint: Checkpoint) -> Result<RunState, 
     let (Some(collected), Some(diffed)) = (&checkpoint.collected, &checkpoint.diffed) else {
         return Err(Error::internal("the checkpoint lost its stages").into());
     };
-    if checkpoint.delivered.is_none() && !run.approved {
+    if !run.approved {
         lookups::check(run, diffed).await?;
     }
 
@@ -72,13 +73,8 @@ pub async fn execute(run: &Run, mut checkpoint: Checkpoint) -> Result<RunState, 
     }
     run.progress.forget_plans();
     let mut diffed = diffed.clone();
-    let delivered = match checkpoint.delivered.take() {
-        Some(delivered) => delivered,
-        None => {
-            adopt::write_identities(run, &mut diffed).await?;
-            deliver::deliver(run, collected, &diffed).await?
-        }
-    };
+    adopt::write_identities(run, &mut diffed).await?;
+    let delivered = deliver::deliver(run, collected, &diffed).await?;
     jira_users::set(run, &diffed, &delivered).await?;
     // What delivery reported last is stored before the next stage starts.
     run.progress.flush(&run.app, &run.lease).await?;

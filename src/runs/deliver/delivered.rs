@@ -3,20 +3,16 @@
 use crate::assets::ExecutionStatus;
 use crate::assets::wire::ObjectTypeResult;
 use crate::directory::ObjectType;
-use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// What came of a delivery.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Clone, Debug, Default)]
 pub struct Delivered {
     /// `None`: there was nothing to send.
     pub result: Option<ExecutionStatus>,
     /// What Assets calls our object types, which people may have renamed there.
-    #[serde(default)]
     pub names: BTreeMap<String, TypeNames>,
     /// Entries by type that were sent again because the answer to their chunk was lost.
-    #[serde(default)]
     pub repeated: Repeated,
 }
 
@@ -24,14 +20,12 @@ pub struct Delivered {
 pub type Repeated = BTreeMap<String, u64>;
 
 /// The names of one object type in Assets.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Clone, Debug)]
 pub struct TypeNames {
     pub object_type: String,
     /// The attribute that holds the directory's id; empty if none does.
     pub identity: String,
     /// The names of the attributes by their keys.
-    #[serde(default)]
     pub attributes: BTreeMap<String, String>,
 }
 
