@@ -136,20 +136,12 @@ enum Outcome {
 }
 
 async fn lead(app: &App, lease: Lease, row: RunRow, cancel: CancellationToken) -> Outcome {
-    if row.cancel_requested_at.is_some() && !execution::is_completed(app, &lease).await {
-        execution::abandon(app, &lease, row.job()).await;
-        return Outcome::Stopped(Stop::Cancelled, None);
-    }
-    match is_in_vain(app, &lease).await {
-        // An execution that Assets has received completely is awaited, so that its outcome is known.
-        Ok(true) if !execution::is_completed(app, &lease).await => {
-            let advice = "Look at the log of the service for why its process ended; then start a new run.";
-            let detail = format!("The worker process ended {MAX_IN_VAIN} times while the run made no progress.");
-            let stage = row.stage.unwrap_or(RunStage::Collect);
+    match reason_to_give_up(app, &lease, &row).await {
+        Ok(None) => {}
+        Ok(Some(stop)) => {
             execution::abandon(app, &lease, row.job()).await;
-            return Outcome::Stopped(Stop::failed(stage, RunErrorCode::TooManyAttempts, detail, advice), None);
+            return Outcome::Stopped(stop, None);
         }
-        Ok(_) => {}
         Err(error) => return Outcome::Stopped(error.into(), None),
     }
     match prepare(app, lease, &row, cancel).await {
@@ -163,6 +155,21 @@ async fn lead(app: &App, lease: Lease, row: RunRow, cancel: CancellationToken) -
             Err(stop) => Outcome::Stopped(stop, Some(run.progress)),
         },
     }
+}
+
+/// Why a run that was claimed is ended at once. An execution that Assets has received completely is awaited, so that its
+/// outcome is known.
+async fn reason_to_give_up(app: &App, lease: &Lease, row: &RunRow) -> Result<Option<Stop>> {
+    if row.cancel_requested_at.is_some() && !execution::is_completed(app, lease).await? {
+        return Ok(Some(Stop::Cancelled));
+    }
+    if !is_in_vain(app, lease).await? || execution::is_completed(app, lease).await? {
+        return Ok(None);
+    }
+    let advice = "Look at the log of the service for why its process ended; then start a new run.";
+    let detail = format!("The worker process ended {MAX_IN_VAIN} times while the run made no progress.");
+    let stage = row.stage.unwrap_or(RunStage::Collect);
+    Ok(Some(Stop::failed(stage, RunErrorCode::TooManyAttempts, detail, advice)))
 }
 
 async fn is_in_vain(app: &App, lease: &Lease) -> Result<bool> {
@@ -203,7 +210,7 @@ async fn current_checkpoint(app: &App, lease: &Lease, row: &RunRow, job: &JobCon
     let mut checkpoint = Checkpoint::of(row)?;
     let settings = job.settings();
     let is_approved = row.approved_at.is_some();
-    if is_approved || !checkpoint.is_outdated(&settings) || execution::is_completed(app, lease).await {
+    if is_approved || !checkpoint.is_outdated(&settings) || execution::is_completed(app, lease).await? {
         return Ok(checkpoint);
     }
     let went_there = checkpoint.diffed.as_ref().and_then(|diffed| diffed.settings.destination);

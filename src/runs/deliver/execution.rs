@@ -12,7 +12,7 @@ use crate::codes::{AssetsErrorCode, RunErrorCode};
 use crate::db::executions::{self, Change, ExecutionRow};
 use crate::db::mirror::{self, Receiver};
 use crate::db::runs::Lease;
-use crate::error::Error;
+use crate::error::{Error, Result};
 use crate::ids::JobId;
 use crate::run_state::{ExecutionStep, RunStage};
 use crate::runs::context::JobContext;
@@ -265,13 +265,19 @@ impl Delivery<'_> {
     }
 }
 
-/// Whether a run has an execution that Assets processes, so that it can only be watched to its end.
-pub async fn is_completed(app: &App, lease: &Lease) -> bool {
+/// The execution of a run that was not cancelled.
+async fn current(app: &App, lease: &Lease) -> Result<Option<ExecutionRow>> {
     let (organization, run) = (lease.organization, lease.run);
-    let known = transaction(app, organization, "current execution", async move |tx| {
+    transaction(app, organization, "current execution", async move |tx| {
         executions::current(tx, organization, run).await
-    });
-    matches!(known.await, Ok(Some(row)) if matches!(row.state, ExecutionStep::Completed | ExecutionStep::Done))
+    })
+    .await
+}
+
+/// Whether a run has an execution that Assets processes, so that it can only be watched to its end.
+pub async fn is_completed(app: &App, lease: &Lease) -> Result<bool> {
+    let known = current(app, lease).await?;
+    Ok(known.is_some_and(|row| matches!(row.state, ExecutionStep::Completed | ExecutionStep::Done)))
 }
 
 /// Gives up what a cancelled run has open in Assets. Failures are only logged: the next run finds what is
@@ -332,7 +338,7 @@ async fn try_close(app: &App, lease: &Lease, job: JobId, reason: &str) -> Result
 }
 
 /// For [`abandon`], which has no run.
-async fn target_of_job(app: &App, lease: &Lease, job: JobId) -> crate::error::Result<Option<Target>> {
+async fn target_of_job(app: &App, lease: &Lease, job: JobId) -> Result<Option<Target>> {
     let context = JobContext::load(app, lease.organization, job).await?;
     match &context.destination {
         Some(destination) => Ok(Some(destination.target(app, lease.organization).await?)),

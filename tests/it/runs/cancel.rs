@@ -1,5 +1,6 @@
 //! A run that somebody ends, before and after Assets has everything; and a process that stops.
 
+use crate::support::postgres::connect;
 use crate::support::world::World;
 use entra_assets::ids::RunId;
 use entra_assets::run_state::{RunMode, RunRequest};
@@ -82,6 +83,32 @@ async fn a_run_cancelled_after_completed_is_carried_out_by_assets_and_settled() 
         world.cancel(id).await;
     };
     tokio::join!(world.step(), cancel);
+    let run = world.find(id).await;
+    assert_eq!(run.state.as_str(), "succeeded", "{:?}", run.error);
+    assert_eq!(world.processed(), 1);
+    world.assert_delivered();
+}
+
+/// Whether Assets has everything is asked of the database, which is gone just then.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cancelled_run_is_not_given_up_while_it_is_not_known_whether_assets_has_everything() {
+    let (world, id, _) = world().await;
+    world.assets.configure(|behaviour| behaviour.processing = Processing::Polls(u32::MAX));
+    let completed = "SELECT count(*) FROM executions WHERE state = 'completed'";
+    world.step_and_die_when(async || world.text(completed).await == "1").await;
+    world.cancel(id).await;
+    let operator = connect(&world.database.urls.superuser).await;
+    let away = "
+        CREATE FUNCTION away() RETURNS boolean LANGUAGE plpgsql
+            AS $$ BEGIN RAISE 'terminating connection due to administrator command'; END $$;
+        CREATE POLICY away ON executions AS RESTRICTIVE FOR SELECT USING (away())";
+    operator.batch_execute(away).await.unwrap();
+    assert!(world.step().await);
+    let run = world.find(id).await;
+    assert_eq!((run.state.as_str(), run.lease_token), ("queued", None), "{:?}", run.error);
+    operator.batch_execute("DROP POLICY away ON executions").await.unwrap();
+    world.assets.configure(|behaviour| behaviour.processing = Processing::Polls(1));
+    assert!(world.step().await);
     let run = world.find(id).await;
     assert_eq!(run.state.as_str(), "succeeded", "{:?}", run.error);
     assert_eq!(world.processed(), 1);
