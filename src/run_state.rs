@@ -32,7 +32,7 @@ text_enum! {
         Queued = "queued",
         /// A worker executes it.
         Running = "running",
-        /// Stopped at the removal brake; holds no lease and no open execution.
+        /// It waits for approval; it holds no lease and no open execution.
         AwaitingApproval = "awaitingApproval",
         /// It ended, and nothing went wrong.
         Succeeded = "succeeded",

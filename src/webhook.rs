@@ -19,7 +19,7 @@ text_enum! {
         Failed = "failed",
         /// A run was cancelled.
         Cancelled = "cancelled",
-        /// A run stopped at the removal brake and awaits approval.
+        /// A run waits for approval.
         AwaitingApproval = "awaitingApproval",
         /// A worker began with a run.
         Started = "run.started",
@@ -75,7 +75,7 @@ text_enum! {
         Failed = "failed",
         /// A run was cancelled.
         Cancelled = "cancelled",
-        /// A run stopped at the removal brake and awaits approval.
+        /// A run waits for approval.
         AwaitingApproval = "awaitingApproval",
         /// A worker began with a run.
         Started = "run.started",

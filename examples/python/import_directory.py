@@ -57,7 +57,7 @@ def create_job(client: api.ApiClient) -> UUID:
 
 
 def waits(state: api.RunState) -> bool:
-    """Whether the run stopped at the removal brake: it goes on when somebody approves it."""
+    """Whether the run waits for approval: it goes on when somebody approves it."""
     return state.value == "awaitingApproval"
 
 

@@ -246,7 +246,7 @@ pub async fn cancel_run(app: Data<App>, caller: Caller, id: Path<RunId>) -> Resu
     Ok(Found(run))
 }
 
-/// Approve a run that the removal brake stopped
+/// Approve a run that waits for approval
 ///
 /// The run delivers exactly its listed changes. Refused if the job or the mirror changed since it stopped.
 #[utoipa::path(

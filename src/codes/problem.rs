@@ -82,10 +82,10 @@ problem_codes! {
         "Only a run that is queued, running or awaiting approval can be cancelled.",
         "No action is needed.";
     RunNotAwaitingApproval = "run_not_awaiting_approval", "The run is not awaiting approval",
-        "Only a run that the removal brake stopped can be approved.",
+        "Only a run that waits for approval can be approved.",
         "Check the state of the run.";
     ApprovalOutdated = "approval_outdated", "The approval is out of date",
-        "The job, its destination or the imported data changed after the brake stopped the run, so the run would no longer do what you reviewed.",
+        "The job, its destination or the imported data changed while the run waited for approval, so the run would no longer do what you reviewed.",
         "Cancel the run and start a new one.";
     TestWouldRemove = "test_would_remove", "A test delivery could remove objects",
         "A test delivers only some of the objects. Unless `missingObjects` of the destination is `ignore`, Assets may treat the others as missing and remove them.",

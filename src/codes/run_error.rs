@@ -14,10 +14,10 @@ code_table! {
             "A newer run of the job was started while this one waited for approval.",
             "Nothing was delivered; look at the newer run.";
         ApprovalExpired = "approval_expired",
-            "The removal brake stopped the run, and nobody approved it in time.",
+            "The run waited for approval, and nobody approved it in time.",
             "Look at its changes, then start a new run.";
         ApprovalOutdated = "approval_outdated",
-            "The job, its filter or its destination changed after the removal brake stopped the run.",
+            "The job, its filter or its destination changed while the run waited for approval.",
             "Start a new run.";
         TooManyAttempts = "too_many_attempts",
             "The process that executed the run ended several times without progress of the run.",

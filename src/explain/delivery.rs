@@ -87,7 +87,7 @@ pub(super) fn delivered(job: &JobContext, known: &Known, object: &KnownObject, o
     }
     let pending = |detail: String| Step::new(name, StepVerdict::Pending, detail);
     if let Some(run) = known.waiting() {
-        return pending(format!("The run {} stopped at the removal brake before it delivered anything.", run.id))
+        return pending(format!("The run {} waits for approval and has not delivered anything.", run.id))
             .seen(run.id.to_string())
             .advice("Look at the changes of that run, then approve or cancel it.");
     }

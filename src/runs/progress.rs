@@ -191,7 +191,7 @@ impl RunProgress {
         state.revision += 1;
     }
 
-    /// Somebody approved the run: nothing is left to do about the removal brake.
+    /// Somebody approved the run: nothing is left to do about what it asked.
     pub fn was_approved(&self) {
         let mut state = self.state();
         let asks = |warning: &RunWarning| {

@@ -22,7 +22,7 @@ pub enum Stop {
     Released,
     /// It goes on at `until`, from its checkpoint.
     Wait { until: DateTime<Utc>, reason: WaitReason },
-    /// The removal brake: it goes on when somebody approves.
+    /// Objects would go missing, or objects of others would change: it goes on when somebody approves.
     AwaitApproval { detail: Value, expires_at: DateTime<Utc> },
 }
 

@@ -12,7 +12,7 @@ use serde_json::Value;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-/// A run that has begun, ended, or stopped at the removal brake.
+/// A run that has begun, ended, or waits for approval.
 #[derive(Serialize, ToSchema, Clone, Debug)]
 #[serde(rename_all = "camelCase")]
 pub struct AnnouncedRun {

@@ -84,7 +84,7 @@ function Attention({ connections, runs, jobs }: State) {
       {waiting.map((run) => (
         <Message key={run.id} tone="warning" title="A run waits for your approval">
           <p>
-            More objects would go than the brake allows. <a href={href(`/runs/${run.id}`)}>Look at the run</a>
+            It delivers nothing before that. <a href={href(`/runs/${run.id}`)}>Look at the run</a>
           </p>
         </Message>
       ))}

@@ -68,7 +68,7 @@ pub struct RunResponse {
     pub requested_by: String,
     /// Who requested it, by name.
     pub triggered_by: Actor,
-    /// Who approved it after the removal brake stopped it; null otherwise.
+    /// Who approved it after it waited for approval; null otherwise.
     #[schema(required = true)]
     pub approved_by: Option<Actor>,
     /// When it was approved; null otherwise.
@@ -184,7 +184,7 @@ impl RunResponse {
 /// The size from which a list shortens a run; and how many of its warnings it then shows.
 const LISTED_BYTES: usize = 2000;
 const LISTED_WARNINGS: usize = 3;
-/// The warnings of a run. What to do about the removal brake depends on what has been done since.
+/// The warnings of a run. What to do about those that ask for approval depends on what has been done since.
 fn warnings(stored: Value, state: RunState, approved_at: Option<DateTime<Utc>>) -> Result<Vec<RunWarning>> {
     let mut warnings: Vec<RunWarning> = read(stored)?;
     let advice = match (state, approved_at) {

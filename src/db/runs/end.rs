@@ -157,7 +157,7 @@ pub async fn expire_approvals(db: &Db, now: DateTime<Utc>) -> Result<usize> {
         let error = RunError {
             stage: Some(RunStage::Diff),
             code: RunErrorCode::ApprovalExpired.into(),
-            detail: "The run stopped at the removal brake, and nobody approved it in time.".to_owned(),
+            detail: RunErrorCode::ApprovalExpired.meaning().to_owned(),
             graph_code: None,
             assets_code: None,
             request_id: None,

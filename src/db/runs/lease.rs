@@ -189,7 +189,7 @@ pub async fn finish(
     end(tx, lease.organization, lease.run, state, error, now).await
 }
 
-/// Stops the run at the removal brake: it has no lease until somebody approves or cancels it, or until `expires_at`.
+/// Lets the run wait for approval: it has no lease until somebody approves or cancels it, or until `expires_at`.
 pub async fn await_approval(
     tx: &mut Transaction,
     lease: &Lease,

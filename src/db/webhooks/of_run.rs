@@ -80,10 +80,12 @@ fn run_text(run: &RunRow, state: RunState, job_name: Option<&str>) -> String {
         RunState::Failed => format!("{what} failed. {}", because()),
         RunState::Cancelled => format!("{what} was cancelled. {}", because()).trim_end().to_owned(),
         RunState::AwaitingApproval => {
-            format!(
-                "{what} stopped at the removal brake: {} objects are missing. Approve or cancel it.",
-                number("missing")
-            )
+            let missing = match number("missing") {
+                0 => String::new(),
+                1 => ": 1 object is missing".to_owned(),
+                several => format!(": {several} objects are missing"),
+            };
+            format!("{what} waits for approval{missing}. Approve or cancel it.")
         }
         RunState::Queued => format!("{what} is queued."),
     }

@@ -268,8 +268,14 @@ async fn objects_that_assets_would_act_on_wait_for_an_approval() {
             true => job(&app, into_employees(), setting).await,
             false => app.create_job(&json!({"objects": into_employees()})).await,
         };
+        let webhook = json!({"name": "Chat", "url": "https://example.com/hook", "events": ["awaitingApproval"]});
+        let webhook = app.create("/v1/webhooks", &webhook).await;
         let run = app.run(&job, &json!({"mode": "full"})).await;
         assert_eq!((run["state"].as_str(), store(&app).len()), (Some("awaitingApproval"), 15), "{run}");
+        let told = app.get(&format!("{webhook}/deliveries")).await.expect(200)["items"][0]["id"].clone();
+        let told = app.get(&format!("{webhook}/deliveries/{}", told.as_str().unwrap())).await.expect(200);
+        let text = "The full run of «Nightly» waits for approval. Approve or cancel it.";
+        assert_eq!(told["body"]["text"], text, "no object is missing");
         let warning =
             run["warnings"].as_array().unwrap().iter().find(|w| w["code"] == "adoption_needs_approval").unwrap();
         let said = if api { "5 objects that the directory does not have" } else { "how many is not known" };
