@@ -1,6 +1,7 @@
 //! Webhooks: the events that they can be told of.
 
 pub mod payload;
+mod text;
 
 use crate::change::DirectoryEvent;
 use crate::run_state::RunState;

@@ -119,7 +119,6 @@ async fn announce_failure(
     let event = WebhookEvent::CheckFailed;
     let announcement = Announcement {
         event: event.into(),
-        text: format!("The check of the connection «{name}» failed. {summary}"),
         subject: Subject::FailedConnection(FailedConnection { id, name: name.to_owned(), summary: summary.to_owned() }),
         run: None,
     };

@@ -164,9 +164,6 @@ pub async fn observe_missing_objects(
     let event = WebhookEvent::DestinationObserved;
     let announcement = Announcement {
         event: event.into(),
-        text: format!(
-            "Assets acts on objects that an import leaves out: `missingObjects` of the destination «{name}» is now `{observed}`."
-        ),
         subject: Subject::ObservedDestination(ObservedDestination {
             id: DestinationId(destination),
             name,
@@ -237,7 +234,6 @@ pub async fn announce_pause(
     let event = WebhookEvent::SchedulePaused;
     let announcement = Announcement {
         event: event.into(),
-        text: format!("The schedule of «{name}» is paused (`{reason}`). It starts no runs until somebody resumes it."),
         subject: Subject::PausedJob(PausedJob { id: job, name: name.to_owned(), paused_reason: reason.to_owned() }),
         run: None,
     };

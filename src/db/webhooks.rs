@@ -94,8 +94,6 @@ pub struct Announcement {
     pub event: DeliveryEvent,
     /// What it is about.
     pub subject: Subject,
-    /// One or two sentences that a chat shows as they are.
-    pub text: String,
     /// The run that it is about.
     pub run: Option<RunId>,
 }
@@ -152,8 +150,7 @@ pub async fn enqueue_test(
     webhook: WebhookId,
     now: DateTime<Utc>,
 ) -> Result<WholeDelivery> {
-    let text = "This is a test of the webhook.".to_owned();
-    let test = Announcement { event: DeliveryEvent::Test, subject: Subject::Nothing, text, run: None };
+    let test = Announcement { event: DeliveryEvent::Test, subject: Subject::Nothing, run: None };
     let delivery = queue(tx, organization, webhook, &test, now).await?;
     notify(tx, WEBHOOKS, "").await?;
     Ok(delivery)
@@ -170,7 +167,7 @@ async fn queue(
     let (id, event) = (ids::new_v7_at(now), announcement.event);
     let mut body = json!({
         "id": id, "type": event.kind(), "event": event, "createdAt": now, "timestamp": now,
-        "organizationId": organization, "text": announcement.text, "data": {},
+        "organizationId": organization, "text": announcement.subject.text(now), "data": {},
     });
     if let (Some((field, _)), Some(value)) = (event.subject(), announcement.subject.value()?) {
         body["data"] = json!({field: &value});

@@ -1,7 +1,7 @@
 //! What a delivery is about: one thing, which its body has under a name of its own and in `data`.
 
 use super::DeliveryEvent;
-use crate::change::ValueChange;
+use crate::change::{DirectoryEvent, ValueChange};
 use crate::destination::MissingObjects;
 use crate::error::{Error, Result};
 use crate::ids::{ConnectionId, DestinationId, JobId, RunId};
@@ -126,7 +126,7 @@ pub enum Subject {
     ExpiringConnection(ExpiringConnection),
     PausedJob(PausedJob),
     ObservedDestination(ObservedDestination),
-    Changes(DirectoryChanges),
+    Changes(DirectoryEvent, DirectoryChanges),
 }
 
 impl Subject {
@@ -135,7 +135,7 @@ impl Subject {
         match self {
             Self::Run(run) => Some(run.job_id),
             Self::PausedJob(job) => Some(job.id),
-            Self::Changes(changes) => Some(changes.job_id),
+            Self::Changes(_, changes) => Some(changes.job_id),
             Self::Nothing | Self::FailedConnection(_) | Self::ExpiringConnection(_) | Self::ObservedDestination(_) => {
                 None
             }
@@ -151,7 +151,7 @@ impl Subject {
             Self::ExpiringConnection(connection) => serde_json::to_value(connection),
             Self::PausedJob(job) => serde_json::to_value(job),
             Self::ObservedDestination(destination) => serde_json::to_value(destination),
-            Self::Changes(changes) => serde_json::to_value(changes),
+            Self::Changes(_, changes) => serde_json::to_value(changes),
         };
         value.map(Some).map_err(Error::internal)
     }

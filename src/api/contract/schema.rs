@@ -18,6 +18,7 @@ mod vocabulary;
 
 use crate::error::{Error, Faults, Result};
 use crate::filter::property::nearest;
+use crate::plural::counted;
 use reference::is_grammar;
 use regex_lite::Regex;
 use serde_json::{Map, Value};
@@ -247,11 +248,6 @@ impl Checker<'_> {
             None => self.faults.push(tag_pointer, "not_one_of", format!("must be one of {names}")),
         }
     }
-}
-
-/// A number with its noun.
-fn counted(number: u64, one: &str, many: &str) -> String {
-    format!("{number} {}", if number == 1 { one } else { many })
 }
 
 /// The pointer to a field, escaped as RFC 6901 §3 says.

@@ -147,7 +147,6 @@ async fn of_values(tx: &mut Transaction, run: &RunRow, events: &[DirectoryEvent]
 }
 
 fn announcement(event: WebhookEvent, found: Found, run: &RunRow, job_name: Option<String>) -> Announcement {
-    let text = text(found.event, found.count, job_name.as_deref());
     let before = FeedPlace { run: run.id, seq: 0 };
     let changes = DirectoryChanges {
         run_id: RunId(run.id),
@@ -157,27 +156,5 @@ fn announcement(event: WebhookEvent, found: Found, run: &RunRow, job_name: Optio
         objects: found.objects,
         feed: format!("/v1/jobs/{}/changes?after={}", run.job_id, before.write()),
     };
-    Announcement { event: event.into(), subject: Subject::Changes(changes), text, run: Some(RunId(run.id)) }
-}
-
-/// What a chat shows. It has no names of objects: these are whatever somebody entered in the directory.
-fn text(event: DirectoryEvent, count: u64, job_name: Option<&str>) -> String {
-    let what = match (event, count) {
-        (DirectoryEvent::UserJoined, 1) => "1 user joined".to_owned(),
-        (DirectoryEvent::UserJoined, n) => format!("{n} users joined"),
-        (DirectoryEvent::UserLeft, 1) => "1 user left".to_owned(),
-        (DirectoryEvent::UserLeft, n) => format!("{n} users left"),
-        (DirectoryEvent::UserMoved, 1) => "1 user has another department, manager or company".to_owned(),
-        (DirectoryEvent::UserMoved, n) => format!("{n} users have another department, manager or company"),
-        (DirectoryEvent::LicenseExhausted, 1) => "1 licence has no unit left".to_owned(),
-        (DirectoryEvent::LicenseExhausted, n) => format!("{n} licences have no unit left"),
-        (DirectoryEvent::GroupCreated, 1) => "1 group is new".to_owned(),
-        (DirectoryEvent::GroupCreated, n) => format!("{n} groups are new"),
-        (DirectoryEvent::GroupDeleted, 1) => "1 group is gone".to_owned(),
-        (DirectoryEvent::GroupDeleted, n) => format!("{n} groups are gone"),
-    };
-    match job_name {
-        Some(name) => format!("{what}, as the last run of «{name}» found."),
-        None => format!("{what}, as a run found."),
-    }
+    Announcement { event: event.into(), subject: Subject::Changes(found.event, changes), run: Some(RunId(run.id)) }
 }

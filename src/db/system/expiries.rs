@@ -6,7 +6,7 @@ use crate::error::Result;
 use crate::ids::{ConnectionId, OrganizationId};
 use crate::webhook::WebhookEvent;
 use crate::webhook::payload::{ExpiringConnection, Subject};
-use chrono::{DateTime, SecondsFormat, Utc};
+use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use diesel::sql_types::{Integer, Text, Timestamptz, Uuid as SqlUuid};
 use diesel_async::RunQueryDsl;
@@ -49,14 +49,9 @@ pub async fn announce_expiries(db: &Db, now: DateTime<Utc>) -> Result<usize> {
 }
 
 async fn announce(tx: &mut Transaction, one: &Expiring, now: DateTime<Utc>) -> Result<()> {
-    let (event, at) = (WebhookEvent::CredentialExpiring, one.expires_at.to_rfc3339_opts(SecondsFormat::Secs, true));
-    let when = if one.expires_at <= now { format!("expired at {at}") } else { format!("expires at {at}") };
+    let event = WebhookEvent::CredentialExpiring;
     let announcement = Announcement {
         event: event.into(),
-        text: format!(
-            "The credential of the connection «{}» {when}. Enter a new one before, so that imports go on.",
-            one.name
-        ),
         subject: Subject::ExpiringConnection(ExpiringConnection {
             id: ConnectionId(one.id),
             name: one.name.clone(),

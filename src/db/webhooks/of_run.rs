@@ -32,9 +32,8 @@ pub(in crate::db) async fn announce_run(
     let run = row::find(tx, organization, id).await?;
     let job_name: Option<String> =
         jobs::table.find((organization.0, run.job_id)).select(jobs::name).first(tx).await.optional()?;
-    let text = run_text(&run, state, job_name.as_deref());
     let subject = Subject::Run(Box::new(announced(run, job_name)));
-    announce(tx, organization, event, Announcement { event: event.into(), subject, text, run: Some(id) }, now).await
+    announce(tx, organization, event, Announcement { event: event.into(), subject, run: Some(id) }, now).await
 }
 
 /// What a delivery says of a run.
@@ -52,41 +51,5 @@ fn announced(run: RunRow, job_name: Option<String>) -> AnnouncedRun {
         queued_at: run.queued_at,
         started_at: run.started_at,
         finished_at: run.finished_at,
-    }
-}
-
-/// What a chat shows of a run.
-fn run_text(run: &RunRow, state: RunState, job_name: Option<&str>) -> String {
-    let what = match job_name {
-        Some(name) => format!("The {} run of «{name}»", run.mode),
-        None => format!("The {} run {}", run.mode, run.id),
-    };
-    let number = |name: &str| -> u64 {
-        let counts = run.counts.as_object().into_iter().flatten().filter(|(of, _)| *of != "memberships");
-        counts.filter_map(|(_, count)| count.get(name)?.as_u64()).sum()
-    };
-    let changes = format!(
-        "{} objects were created, {} updated and {} removed",
-        number("created"),
-        number("updated"),
-        number("removed")
-    );
-    let warnings = run.warnings.as_array().map_or(0, Vec::len);
-    let because = || run.error.as_ref().and_then(|error| error.get("detail")?.as_str()).unwrap_or_default();
-    match state {
-        RunState::Running => format!("{what} has started."),
-        RunState::Succeeded => format!("{what} succeeded: {changes}."),
-        RunState::Degraded => format!("{what} ended with {warnings} warnings: {changes}."),
-        RunState::Failed => format!("{what} failed. {}", because()),
-        RunState::Cancelled => format!("{what} was cancelled. {}", because()).trim_end().to_owned(),
-        RunState::AwaitingApproval => {
-            let missing = match number("missing") {
-                0 => String::new(),
-                1 => ": 1 object is missing".to_owned(),
-                several => format!(": {several} objects are missing"),
-            };
-            format!("{what} waits for approval{missing}. Approve or cancel it.")
-        }
-        RunState::Queued => format!("{what} is queued."),
     }
 }
