@@ -14,7 +14,7 @@
 //! | floor | modules | rule |
 //! |---|---|---|
 //! | 0 kernel | `clock codes config error http ids plural random seal` | the tools everything may use |
-//! | 1 rules | `text_enum audit change cloud api_key connection destination directory filter insight jira_user job mapping permission quota run_state schedule webhook` | pure: no I/O, no clock, no async |
+//! | 1 rules | `text_enum assets_limits audit change cloud api_key connection destination directory filter insight jira_user job mapping permission quota run_state schedule webhook` | pure: no I/O, no clock, no async |
 //! | 2 adapters | `db graph assets postgres` | one outside system each |
 //! | 3 engine | `app connection_check directory_lookup explain filter_preview runs` | where two adapters meet |
 //! | 4 edge | `api serve shutdown telemetry` | HTTP in, HTTP out |
@@ -33,6 +33,7 @@ pub mod seal;
 
 // floor 1: rules
 pub mod api_key;
+pub(crate) mod assets_limits;
 pub mod audit;
 pub(crate) mod change;
 pub mod cloud;

@@ -5,6 +5,7 @@
 use super::context::JobContext;
 use super::transaction::transaction;
 use crate::app::App;
+use crate::assets_limits::{INCLUDED_OBJECTS, RECOMMENDED_ATTRIBUTES, RECOMMENDED_REFERENCES, RECOMMENDED_VALUES};
 use crate::connection_check::lacking::{Lacking, lacking};
 use crate::directory::{Link, ObjectType};
 use crate::error::Result;
@@ -22,11 +23,6 @@ use utoipa::ToSchema;
 /// All of it, and the least that is worth asking for a sample.
 const DEADLINE: Duration = Duration::from_secs(18);
 const LEAST: Duration = Duration::from_secs(2);
-/// Objects that Premium and Enterprise include.
-const INCLUDED_OBJECTS: u64 = 50_000;
-const RECOMMENDED_ATTRIBUTES: u64 = 35;
-const RECOMMENDED_REFERENCES: u64 = 3;
-const RECOMMENDED_VALUES: u64 = 10;
 
 /// Whether what a job would import fits into Assets.
 #[derive(Clone, Debug, Serialize, ToSchema)]

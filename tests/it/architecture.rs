@@ -14,6 +14,7 @@ const FLOORS: [&[&str]; 5] = [
     &["clock", "codes", "config", "error", "http", "ids", "plural", "random", "seal"],
     &[
         "api_key",
+        "assets_limits",
         "audit",
         "change",
         "cloud",

@@ -2,7 +2,7 @@
 
 use super::outbox::{Outbox, seen_again, unchanged};
 use super::payload::{Built, Referring, hash, payload};
-use super::size;
+use crate::assets_limits::RECOMMENDED_VALUES;
 use crate::db::mirror::delivered::{self, NewChange};
 use crate::db::mirror::read::SeenRow;
 use crate::directory::{self, Item, Link, ObjectType, Properties};
@@ -64,7 +64,7 @@ pub(super) async fn compare_batch(
             }
             continue;
         }
-        outbox.many_references += u64::from(references > size::RECOMMENDED_REFERENCES);
+        outbox.many_references += u64::from(references as u64 > RECOMMENDED_VALUES);
         let label = directory::label(object_type, row.id, &properties, &run.app.license_names);
         changed.push((row, payload, hash, label));
     }

@@ -1,12 +1,8 @@
 //! Warnings about the size of a delivery, before anything is sent. Only the delivery that exceeds a size is warned about.
 
+use crate::assets_limits::{INCLUDED_OBJECTS, RECOMMENDED_VALUES};
 use crate::codes::WarningCode;
 use crate::run_state::RunWarning;
-
-/// Objects that Jira Service Management Premium includes. Source: docs/assets.md, «Limits».
-const INCLUDED_OBJECTS: u64 = 50_000;
-/// Values of one reference attribute that Atlassian recommends at most. Source: docs/assets.md, «Limits».
-pub(super) const RECOMMENDED_REFERENCES: usize = 10;
 
 /// What is more than Atlassian includes or recommends: objects, and objects with many references. `known` objects were
 /// delivered before; the first delivery, or the first after a test, brings more than that.
@@ -20,7 +16,7 @@ pub(super) fn warnings(known: u64, created: u64, many_references: u64) -> Vec<Ru
     }
     if many_references > 0 && created > known {
         let detail = format!(
-            "{many_references} objects have more than {RECOMMENDED_REFERENCES} values in a reference attribute, which \
+            "{many_references} objects have more than {RECOMMENDED_VALUES} values in a reference attribute, which \
              Atlassian does not recommend. All of them are sent."
         );
         let advice =
