@@ -34,7 +34,7 @@ use crate::job::Deliver;
 use crate::run_state::{RunMode, RunStage, TypeCounts};
 use absent::Absent;
 use basis::Basis;
-use batch::compare_batch;
+use batch::{Compares, compare_batch};
 use diffed::{Diffed, Planned, pull_brake};
 use extent::{Extent, Facts};
 use memberships::{Groups, GroupsOf};
@@ -337,6 +337,7 @@ async fn compare(
     let same = SameValues::load(run, collected, object_type).await?;
     let referring = Referring { targets, groups_of, parents, same };
     let with_members = object_type == ObjectType::Groups && carries(Link::Members);
+    let with = Compares { object_type, is_stub, referring: &referring, everything: how.everything };
     let mut portions = Portions::all(run, Seen { source: run.source(), object_type, stored_as, with_members });
     loop {
         let mut batch = portions.next().await?;
@@ -347,7 +348,7 @@ async fn compare(
             batch = batch.into_iter().map(SeenRow::undelivered).collect();
         }
         let compared = batch.len() as u64;
-        compare_batch(run, object_type, is_stub, &referring, how.everything, batch, outbox).await?;
+        compare_batch(run, with, batch, outbox).await?;
         run.progress.advance(Work::Objects, compared);
     }
 }

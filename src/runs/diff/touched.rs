@@ -2,7 +2,7 @@
 //! depends on the day. What such an object refers to is looked up for it alone.
 
 use super::absent::{self, Absent};
-use super::batch::{compare_batch, payloads};
+use super::batch::{Compares, compare_batch, payloads};
 use super::memberships::Groups;
 use super::outbox::Outbox;
 use super::payload::Referring;
@@ -132,7 +132,8 @@ impl<'a> Touched<'a> {
             let targets = self.targets(object_type, groups.as_ref(), &same, &batch).await?;
             let groups_of = groups.map(|groups| known_groups(groups, &targets));
             let referring = Referring { targets: &targets, groups_of, parents: None, same };
-            compare_batch(run, object_type, false, &referring, false, batch, outbox).await?;
+            let with = Compares { object_type, is_stub: false, referring: &referring, everything: false };
+            compare_batch(run, with, batch, outbox).await?;
             same = referring.same;
             compared += number;
             run.progress.advance(Work::Objects, number);
@@ -148,6 +149,7 @@ impl<'a> Touched<'a> {
         let targets = Targets::among(run, self.collected, BTreeMap::new()).await?;
         let referring = Referring { targets: &targets, groups_of: None, parents: None, same: SameValues::default() };
         let seen = Seen { source: Source::Mirror(run.job.id), object_type, stored_as, with_members: false };
+        let with = Compares { object_type, is_stub: true, referring: &referring, everything: false };
         let (mut portions, mut compared) = (Portions::among(run, seen, ids), 0);
         loop {
             let batch = portions.next().await?;
@@ -155,7 +157,7 @@ impl<'a> Touched<'a> {
                 return Ok(compared);
             }
             let number = batch.len() as u64;
-            compare_batch(run, object_type, true, &referring, false, batch, outbox).await?;
+            compare_batch(run, with, batch, outbox).await?;
             compared += number;
             run.progress.advance(Work::Objects, number);
         }
