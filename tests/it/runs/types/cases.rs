@@ -3,6 +3,7 @@
 use super::kinds::{Changed, KINDS, Kind};
 use super::*;
 use entra_assets::directory::Item;
+use entra_assets::sim::graph::RequestRecord;
 
 /// The types of the job: this one, the one that goes on, and users where their values are the objects.
 fn imported(kind: &Kind) -> Vec<ObjectType> {
