@@ -216,6 +216,17 @@ impl ExecutionStatus {
     }
 }
 
+/// What an import source does with values that are empty.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum HandleEmptyValues {
+    Ignore,
+    Remove,
+    /// An unknown word.
+    #[serde(other)]
+    Other,
+}
+
 /// An import source, if the credential may read it. It does not include how missing objects are treated.
 /// Source: docs/assets.md, «Missing objects and empty values».
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -223,8 +234,7 @@ impl ExecutionStatus {
 pub struct ImportSourceInfo {
     pub name: Option<String>,
     pub object_schema_id: Option<Value>,
-    /// `IGNORE` or `REMOVE`.
-    pub default_handle_empty_values: Option<String>,
+    pub default_handle_empty_values: Option<HandleEmptyValues>,
     #[serde(rename = "importSourceOTEntries", deserialize_with = "null_as_default")]
     pub object_types: Vec<ImportSourceObjectType>,
 }
@@ -233,8 +243,7 @@ pub struct ImportSourceInfo {
 #[serde(rename_all = "camelCase", default)]
 pub struct ImportSourceObjectType {
     pub selector: Option<String>,
-    /// `IGNORE` or `REMOVE`.
-    pub empty_values: Option<String>,
+    pub empty_values: Option<HandleEmptyValues>,
 }
 
 /// Response of a mapping's progress.

@@ -2,6 +2,7 @@
 
 use super::transaction::transaction;
 use crate::app::App;
+use crate::assets::objects::SiteAccess;
 use crate::connection::CredentialKind;
 use crate::db::job_settings::{self, ConnectionPart, DestinationPart, JobSettings};
 use crate::destination::{self, EmptyValues, MissingObjects};
@@ -75,6 +76,18 @@ pub struct ObjectApi {
     pub site_url: String,
     pub email: String,
     pub token: SecretString,
+}
+
+impl ObjectApi {
+    /// The access that it gives; an error, if it does not name a site.
+    pub fn access(&self) -> Result<SiteAccess> {
+        let invalid = || Error::new(Code::ConfigurationInvalid, format!("{} is not the URL of a site.", self.site_url));
+        Ok(SiteAccess {
+            site_url: self.site_url.parse().map_err(|_| invalid())?,
+            email: self.email.clone(),
+            api_token: self.token.clone(),
+        })
+    }
 }
 
 impl JobContext {

@@ -7,7 +7,7 @@ use crate::assets::wire::id_text;
 use crate::assets::{AssetsError, AssetsErrorKind, Client, ImportSourceInfo, Links};
 use crate::codes::WarningCode;
 use crate::directory::ObjectType;
-use crate::error::{Code, Error};
+use crate::error::Error;
 use crate::jira_user::Account;
 use crate::mapping::{ImportSource, LookupTarget};
 use crate::run_state::{RunError, RunStage, RunWarning};
@@ -251,13 +251,7 @@ async fn access(run: &Run, client: &Client, links: &Links, schema_name: String) 
     let Some(api) = run.job.destination.as_ref().and_then(|destination| destination.api.as_ref()) else {
         return Ok(None);
     };
-    let site = SiteAccess {
-        site_url: api.site_url.parse().map_err(|_| {
-            Error::new(Code::ConfigurationInvalid, format!("{} is not the URL of a site", api.site_url))
-        })?,
-        email: api.email.clone(),
-        api_token: api.token.clone(),
-    };
+    let site = api.access()?;
     let workspace = client.workspace_id(&site).await.map_err(|e| failed(&e))?;
     let info = client.import_source(&target(run).await?, links).await.map_err(|e| failed(&e))?;
     Ok(Some(Access { site, workspace, schema_id: info.and_then(schema_id), schema_name }))

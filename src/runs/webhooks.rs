@@ -1,6 +1,7 @@
 //! Sends queued webhook deliveries. Every worker process sends; a delivery is claimed by one at a time.
 
 use super::outage::Outage;
+use super::transaction::transaction;
 use crate::app::App;
 use crate::db::listen::Notice;
 use crate::db::webhooks::{self, Attempt, Claimed, WebhookRow};
@@ -114,13 +115,14 @@ async fn deliver(app: &App, claimed: Claimed) -> Result<()> {
         tracing::warn!(organization.id = %organization, webhook.id = %claimed.webhook_id, "a delivery was given up: {error}");
     }
     let now = app.clock.now();
-    app.db.scoped(organization, async |tx| webhooks::settle(tx, &claimed, &attempt, now).await).await
+    transaction(app, organization, "settle a delivery", async |tx| webhooks::settle(tx, &claimed, &attempt, now).await).await
 }
 
 /// Sends a delivery once. An error is one of ours, and counts as a failed attempt.
 async fn attempt(app: &App, claimed: &Claimed) -> Result<Attempt> {
     let (organization, id) = (OrganizationId(claimed.organization_id), WebhookId(claimed.webhook_id));
-    let found = app.db.scoped(organization, async |tx| webhooks::find(tx, organization, id).await).await?;
+    let found =
+        transaction(app, organization, "find a webhook", async |tx| webhooks::find(tx, organization, id).await).await?;
     let webhook = found.ok_or_else(|| Error::not_found("webhook", id))?;
     let give_up = |error: &str| Attempt::Failed { status: None, error: error.to_owned(), again_at: None };
     if !webhook.enabled {

@@ -127,6 +127,15 @@ fn an_edge_upward_would_be_found() {
     assert_eq!(found("use crate::{db::{Db, mirror}, graph}; fn f() { crate::runs::g() }"), "db graph runs");
 }
 
+/// `runs/transaction.rs` gives each transaction of the engine a name, by which its time is measured.
+#[test]
+fn every_transaction_of_a_run_has_a_name() {
+    let files = sources(".").into_iter().filter(|(file, _)| file.starts_with("runs/") && file != "runs/transaction.rs");
+    let nameless: Vec<String> =
+        files.filter(|(_, text)| text.contains(".scoped(")).map(|(file, _)| file).collect();
+    assert!(nameless.is_empty(), "take `transaction` or `Run::tx` in place of `Db::scoped`: {nameless:?}");
+}
+
 #[test]
 fn every_module_stands_on_a_floor() {
     let lib = include_str!("../../src/lib.rs");

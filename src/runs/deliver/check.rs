@@ -6,6 +6,7 @@ mod fit;
 use super::schema;
 use crate::app::App;
 use crate::assets::objects::SiteAccess;
+use crate::assets::wire::HandleEmptyValues;
 use crate::assets::{AssetsError, AssetsErrorKind, Client, ConfigState, ConfigStatus, Links, Target};
 use crate::codes::{AssetsErrorCode, FindingCode};
 use crate::connection_check::Overall;
@@ -17,6 +18,7 @@ use crate::job::RemovalPolicy;
 use crate::mapping::Difference;
 use crate::permission::report::{Finding, Remedy, RemedyKind, Severity};
 use crate::runs::context::{Destination, JobContext, ObjectApi, open_destination};
+use crate::runs::transaction::transaction;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use std::time::Duration;
@@ -107,13 +109,11 @@ async fn fitting(app: &App, subject: &Subject) -> Vec<Finding> {
 }
 
 async fn load(app: &App, organization: OrganizationId, id: DestinationId) -> Result<Subject> {
-    let (part, users) = app
-        .db
-        .scoped(organization, async move |tx| {
-            let part = job_settings::destination(tx, organization, id).await?;
-            Ok((part, destinations::used_by(tx, organization, id).await?))
-        })
-        .await?;
+    let (part, users) = transaction(app, organization, "load a destination", async move |tx| {
+        let part = job_settings::destination(tx, organization, id).await?;
+        Ok((part, destinations::used_by(tx, organization, id).await?))
+    })
+    .await?;
     let job = match users.first() {
         Some(user) => Some(JobContext::load(app, organization, JobId(user.id)).await?),
         None => None,
@@ -155,7 +155,7 @@ async fn look(app: &App, subject: &Subject, report: &mut DestinationCheck) -> Re
 async fn in_use(app: &App, subject: &Subject, links: &Links) -> Result<Option<Finding>> {
     let Some(source) = links.import_source_id() else { return Ok(None) };
     let (organization, id) = (subject.organization, DestinationId(subject.destination.id));
-    let other = app.db.scoped(organization, async |tx| {
+    let other = transaction(app, organization, "the import source's destinations", async |tx| {
         destinations::set_import_source(tx, organization, id, &source).await?;
         destinations::same_source(tx, organization, id, None).await
     });
@@ -217,7 +217,7 @@ async fn source(
     }
     // What an import token may not read is no finding.
     if let Ok(Some(info)) = client.import_source(target, links).await {
-        report.findings.extend(empty_values(&subject.destination, info.default_handle_empty_values.as_deref()));
+        report.findings.extend(empty_values(subject.destination.empty_values, info.default_handle_empty_values));
     }
     Ok(())
 }
@@ -253,7 +253,10 @@ async fn running(app: &App, subject: &Subject) -> Result<Finding> {
     let organization = subject.organization;
     let ours = match subject.job.as_ref().map(|job| job.id) {
         Some(job) => {
-            app.db.scoped(organization, async move |tx| executions::is_under_way(tx, organization, job).await).await?
+            transaction(app, organization, "an execution under way", async move |tx| {
+                executions::is_under_way(tx, organization, job).await
+            })
+            .await?
         }
         None => false,
     };
@@ -314,17 +317,20 @@ fn differences(difference: &Difference) -> String {
 }
 
 /// Whether the administrator's word fits what the import source says.
-fn empty_values(destination: &Destination, said: Option<&str>) -> Option<Finding> {
-    let fits = match (said?, destination.empty_values) {
-        ("REMOVE", EmptyValues::Ignore) | ("IGNORE", EmptyValues::Remove) => false,
-        (_, EmptyValues::Unknown | EmptyValues::Ignore | EmptyValues::Remove) => true,
+fn empty_values(declared: EmptyValues, seen: Option<HandleEmptyValues>) -> Option<Finding> {
+    let seen = match (seen?, declared) {
+        (HandleEmptyValues::Remove, EmptyValues::Ignore) => EmptyValues::Remove,
+        (HandleEmptyValues::Ignore, EmptyValues::Remove) => EmptyValues::Ignore,
+        (
+            HandleEmptyValues::Ignore | HandleEmptyValues::Remove | HandleEmptyValues::Other,
+            EmptyValues::Unknown | EmptyValues::Ignore | EmptyValues::Remove,
+        ) => return None,
     };
     let text = format!(
-        "The import source's default for empty values is {}, and the destination says {}. Single object types may differ.",
-        said?.to_lowercase(),
-        if destination.empty_values == EmptyValues::Ignore { "ignore" } else { "remove" }
+        "The import source's default for empty values is {seen}, and the destination says {declared}. Single object types may \
+         differ."
     );
-    (!fits).then(|| Finding::new(Severity::Warning, FindingCode::EmptyValuesDiffer, text))
+    Some(Finding::new(Severity::Warning, FindingCode::EmptyValuesDiffer, text))
 }
 
 /// The object API has a credential, a place and rights of its own.
@@ -335,12 +341,12 @@ async fn object_api(
     workspace: Option<&str>,
     findings: &mut Vec<Finding>,
 ) {
-    let Ok(site_url) = api.site_url.parse() else {
-        let text = format!("{} is not the URL of a site.", api.site_url);
-        findings.push(Finding::new(Severity::Error, FindingCode::ObjectApiSiteInvalid, text));
-        return;
+    let access = match api.access() {
+        Ok(access) => access,
+        Err(error) => {
+            return findings.push(Finding::new(Severity::Error, FindingCode::ObjectApiSiteInvalid, error.detail));
+        }
     };
-    let access = SiteAccess { site_url, email: api.email.clone(), api_token: api.token.clone() };
     let found = match client.workspace_id(&access).await {
         Ok(found) => found,
         Err(error) => return findings.push(of_objects(&error, api)),

@@ -10,7 +10,6 @@ use crate::db::mirror::delivered;
 use crate::db::runs::{self, Only};
 use crate::destination::EmptyValues;
 use crate::directory::ObjectType;
-use crate::error::{Code, Error};
 use crate::mapping::Cleared;
 use crate::run_state::{ChangeAction, RunError, RunWarning};
 use crate::runs::run::Run;
@@ -26,13 +25,7 @@ const CHANGES_AT_ONCE: i64 = 500;
 pub(super) async fn remove_and_clear(run: &Run, client: &Client, delivered: &Delivered) -> Result<(), Stop> {
     let Some(destination) = &run.job.destination else { return Ok(()) };
     let Some(api) = &destination.api else { return Ok(()) };
-    let access = SiteAccess {
-        site_url: api.site_url.parse().map_err(|_| {
-            Error::new(Code::ConfigurationInvalid, format!("{} is not the URL of a site", api.site_url))
-        })?,
-        email: api.email.clone(),
-        api_token: api.token.clone(),
-    };
+    let access = api.access()?;
     let mut workspace: Option<String> = None;
     for object_type in ObjectType::ALL {
         let ids = removals(run, object_type).await?;

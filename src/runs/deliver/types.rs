@@ -6,6 +6,7 @@ use crate::error::{Code, Error, Result};
 use crate::ids::{DestinationId, OrganizationId};
 use crate::mapping::proposal::{SchemaTypes, schema_types};
 use crate::runs::context::open_destination;
+use crate::runs::transaction::transaction;
 use std::time::Duration;
 
 /// One call of Assets is not waited for longer than this, and all of them not longer than that.
@@ -14,8 +15,10 @@ const DEADLINE: Duration = Duration::from_secs(18);
 
 /// The object types of the object schema, with proposals.
 pub async fn list(app: &App, organization: OrganizationId, id: DestinationId) -> Result<SchemaTypes> {
-    let part =
-        app.db.scoped(organization, async move |tx| job_settings::destination(tx, organization, id).await).await?;
+    let part = transaction(app, organization, "load a destination", async move |tx| {
+        job_settings::destination(tx, organization, id).await
+    });
+    let part = part.await?;
     let destination = open_destination(&app.keys, organization, part)?;
     let target = destination.target(app, organization).await?;
     let client = app.assets.clone().with_patience(PATIENCE);
