@@ -27,7 +27,7 @@ use crate::error::Error;
 use crate::ids::DestinationId;
 use crate::run_state::{ExecutionStep, RunStage};
 use delivered::Delivered;
-use delivery::{Delivery, failed};
+use delivery::{Delivery, current_execution, failed};
 use std::time::Duration;
 
 /// Between looks at an execution that Assets processes: quick at first, for small imports.
@@ -72,8 +72,7 @@ async fn send(run: &Run, client: &Client, collected: &Collected, diffed: &Diffed
     refuse_shared_source(run, &links).await?;
     let delivery = Delivery { run, client: client.clone(), links };
     let result = delivery.run_execution(collected, diffed).await?;
-    let (organization, id) = (run.job.organization, run.lease.run);
-    let stored = run.tx("current execution", async move |tx| executions::current(tx, organization, id).await).await?;
+    let stored = current_execution(&run.app, &run.lease).await?;
     let repeated = stored.map(|row| serde_json::from_value(row.repeated)).transpose().map_err(Error::internal)?;
     Ok(Delivered {
         result: Some(result),

@@ -1,14 +1,16 @@
 //! What the steps of a delivery share.
 
 use crate::app::App;
-use crate::assets::{AssetsError, Client, Links};
-use crate::db::executions;
+use crate::assets::{AssetsError, Client, ExecutionLinks, Links};
+use crate::db::executions::{self, ExecutionRow};
 use crate::db::runs::Lease;
+use crate::error::{Error, Result};
 use crate::run_state::RunStage;
 use crate::runs::run::Run;
 use crate::runs::stop::Stop;
 use crate::runs::transaction::transaction;
 use crate::seal::Place;
+use secrecy::ExposeSecret;
 use uuid::Uuid;
 
 /// What the steps of a delivery share.
@@ -35,6 +37,22 @@ pub(super) async fn note(app: &App, lease: &Lease, id: Uuid, change: executions:
         executions::update(tx, &lease, id, &change, now).await
     });
     Ok(noted.await?)
+}
+
+/// The newest execution of a run that was not cancelled.
+pub(super) async fn current_execution(app: &App, lease: &Lease) -> Result<Option<ExecutionRow>> {
+    let Lease { organization, run, .. } = *lease;
+    let known = transaction(app, organization, "current execution", async move |tx| {
+        executions::current(tx, organization, run).await
+    });
+    known.await
+}
+
+/// The links of an execution; `None`: its start was not answered.
+pub(super) fn open_links(app: &App, lease: &Lease, row: &ExecutionRow) -> Result<Option<ExecutionLinks>> {
+    let Some(sealed) = &row.links_sealed else { return Ok(None) };
+    let text = app.keys.open(links_place(lease, row.id), sealed)?;
+    serde_json::from_str(text.expose_secret()).map(Some).map_err(Error::internal)
 }
 
 /// Where the sealed links of an execution live.

@@ -1,7 +1,7 @@
 //! The execution that data is sent into: resumed from an earlier attempt, or a new one; and how it is given up.
 
 use super::delivered::Repeated;
-use super::delivery::{Delivery, failed, links_place, note};
+use super::delivery::{Delivery, current_execution, failed, links_place, note, open_links};
 use super::schema;
 use crate::app::App;
 use crate::assets::{
@@ -20,7 +20,6 @@ use crate::runs::forge_token::target;
 use crate::runs::stop::Stop;
 use crate::runs::transaction::transaction;
 use chrono::{DateTime, TimeDelta, Utc};
-use secrecy::ExposeSecret;
 use std::time::Duration;
 use uuid::Uuid;
 
@@ -48,9 +47,7 @@ pub(in crate::runs) struct Open {
 impl Delivery<'_> {
     /// The execution of an earlier attempt where it can go on, else a new one.
     pub(super) async fn open_or_resume(&self) -> Result<Open, Stop> {
-        let (organization, run) = (self.run.job.organization, self.run.lease.run);
-        let known = self.run.tx("current execution", async move |tx| executions::current(tx, organization, run).await);
-        match known.await? {
+        match current_execution(&self.run.app, &self.run.lease).await? {
             None => self.start().await,
             Some(row) if row.state == ExecutionStep::Starting => {
                 self.give_up_lost_start(row.id, row.created_at).await?;
@@ -65,12 +62,10 @@ impl Delivery<'_> {
 
     /// `None` when it is gone or was cancelled: then a new one is started, and everything sent again.
     async fn resume(&self, row: ExecutionRow) -> Result<Option<Open>, Stop> {
-        let sealed = row.links_sealed.as_ref().ok_or_else(|| Error::internal("an execution without links"))?;
-        let text = self.run.app.keys.open(links_place(&self.run.lease, row.id), sealed)?;
-        let links: ExecutionLinks = serde_json::from_str(text.expose_secret()).map_err(Error::internal)?;
+        let links = open_links(&self.run.app, &self.run.lease, &row)?;
         let mut open = Open {
             id: row.id,
-            links,
+            links: links.ok_or_else(|| Error::internal("an execution without links"))?,
             acknowledged_seq: row.acknowledged_seq,
             sending: row.sending_seq.zip(row.sending_id).filter(|(seq, _)| *seq > row.acknowledged_seq),
             chunks: row.chunks,
@@ -208,11 +203,9 @@ impl Delivery<'_> {
             .run
             .tx("executions left open", async move |tx| executions::left_open(tx, organization, job, lease.run).await);
         for row in stale.await? {
-            match &row.links_sealed {
+            match open_links(&self.run.app, &lease, &row)? {
                 None => self.cancel_empty(row.created_at).await?,
-                Some(sealed) => {
-                    let text = self.run.app.keys.open(links_place(&self.run.lease, row.id), sealed)?;
-                    let links: ExecutionLinks = serde_json::from_str(text.expose_secret()).map_err(Error::internal)?;
+                Some(links) => {
                     let target = target(self.run).await?;
                     let status = self.client.status(&target, &links).await;
                     if status.is_ok_and(|status| status.status == ExecutionState::Ingesting) {
@@ -265,18 +258,9 @@ impl Delivery<'_> {
     }
 }
 
-/// The execution of a run that was not cancelled.
-async fn current(app: &App, lease: &Lease) -> Result<Option<ExecutionRow>> {
-    let (organization, run) = (lease.organization, lease.run);
-    transaction(app, organization, "current execution", async move |tx| {
-        executions::current(tx, organization, run).await
-    })
-    .await
-}
-
 /// Whether a run has an execution that Assets processes, so that it can only be watched to its end.
 pub async fn is_completed(app: &App, lease: &Lease) -> Result<bool> {
-    let known = current(app, lease).await?;
+    let known = current_execution(app, lease).await?;
     Ok(known.is_some_and(|row| matches!(row.state, ExecutionStep::Completed | ExecutionStep::Done)))
 }
 
@@ -305,12 +289,7 @@ pub async fn discard(app: &App, lease: &Lease, job: JobId, is_same_destination: 
     if is_same_destination {
         return Ok(());
     }
-    let (organization, run) = (lease.organization, lease.run);
-    match transaction(app, organization, "current execution", async move |tx| {
-        executions::current(tx, organization, run).await
-    })
-    .await?
-    {
+    match current_execution(app, lease).await? {
         Some(row) => {
             note(app, lease, row.id, Change { state: Some(ExecutionStep::Cancelled), ..Change::default() }).await
         }
@@ -319,19 +298,14 @@ pub async fn discard(app: &App, lease: &Lease, job: JobId, is_same_destination: 
 }
 
 async fn try_close(app: &App, lease: &Lease, job: JobId, reason: &str) -> Result<(), Stop> {
-    let (organization, run) = (lease.organization, lease.run);
-    let known = transaction(app, organization, "current execution", async move |tx| {
-        executions::current(tx, organization, run).await
-    });
+    let known = current_execution(app, lease).await?;
     // One whose start was not answered is looked for by the next run.
-    let Some(row) = known.await?.filter(|row| row.state == ExecutionStep::Ingesting) else { return Ok(()) };
-    let Some(sealed) = &row.links_sealed else { return Ok(()) };
-    let text = app.keys.open(links_place(lease, row.id), sealed)?;
-    let links: ExecutionLinks = serde_json::from_str(text.expose_secret()).map_err(Error::internal)?;
+    let Some(row) = known.filter(|row| row.state == ExecutionStep::Ingesting) else { return Ok(()) };
+    let Some(links) = open_links(app, lease, &row)? else { return Ok(()) };
     let Some(target) = target_of_job(app, lease, job).await? else { return Ok(()) };
     let client = app.assets.clone();
     if let Err(error) = client.failed_history(&target, &links, reason).await {
-        tracing::info!(run.id = %run, %error, "the reason could not be written into the history of Assets");
+        tracing::info!(run.id = %lease.run, %error, "the reason could not be written into the history of Assets");
     }
     client.cancel(&target, &links.cancel).await.map_err(|e| failed(&e))?;
     note(app, lease, row.id, Change { state: Some(ExecutionStep::Cancelled), ..Change::default() }).await
