@@ -72,10 +72,8 @@ pub async fn compare(run: &Run, collected: &Collected, diffed: &mut Diffed) -> R
         count(run, *object_type, &found, diffed);
         approval::note(run, *object_type, found, diffed);
     }
-    let (organization, id) = (run.job.organization, run.lease.run);
-    diffed.sends =
-        run.tx("outbox counts", async move |tx| delivered::outbox_counts(tx, organization, id).await).await?;
-    diffed.sends.iter().for_each(|(of, rows)| run.progress.count(of, |count| count.sent = *rows));
+    diffed.sends = run.outbox_counts().await?;
+    diffed.sends.iter().for_each(|(of, rows)| run.progress.count(of.as_str(), |count| count.sent = *rows));
     approval::warn(run, diffed);
     diffed.compared = true;
     Ok(true)
@@ -326,9 +324,7 @@ pub async fn write_identities(run: &Run, diffed: &mut Diffed) -> Result<(), Stop
         let comparison = Comparison { run, place: &place, object_type: *object_type, existing };
         comparison.write_identities().await?;
     }
-    let (organization, id) = (run.job.organization, run.lease.run);
-    diffed.sends =
-        run.tx("outbox counts", async move |tx| delivered::outbox_counts(tx, organization, id).await).await?;
+    diffed.sends = run.outbox_counts().await?;
     Ok(())
 }
 

@@ -47,7 +47,7 @@ pub struct Destination {
     /// When something was first sent there, by whatever job.
     pub delivered_at: Option<DateTime<Utc>>,
     /// Objects by type, as the last settled delivery of whatever job left them.
-    pub holds: BTreeMap<String, u64>,
+    pub holds: BTreeMap<ObjectType, u64>,
     pub kind: DestinationKind,
     pub missing_objects: MissingObjects,
     pub empty_values: EmptyValues,

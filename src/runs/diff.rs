@@ -35,7 +35,7 @@ use crate::run_state::{RunMode, RunStage, TypeCounts};
 use absent::Absent;
 use basis::Basis;
 use batch::{Compares, compare_batch};
-use diffed::{Diffed, Planned, pull_brake};
+use diffed::{Brake, Diffed, Planned, pull_brake};
 use extent::{Extent, Facts};
 use memberships::{Groups, GroupsOf};
 use outbox::Outbox;
@@ -56,57 +56,30 @@ fn in_order() -> [ObjectType; ObjectType::ALL.len()] {
 
 /// Compares type by type.
 pub async fn diff(run: &Run, collected: &Collected) -> Result<Diffed, Stop> {
-    let Before { known, resend, of_others, mirror, extent, is_new_place } = begin(run, collected).await?;
-    run.log(&extent.to_string()).await?;
+    let before = begin(run, collected).await?;
+    run.log(&before.extent.to_string()).await?;
     let mut outbox = Outbox::new(run);
-    let mut whole = Vec::new();
-    let looks_at = LooksAt::load(run, collected, extent, is_new_place).await?;
-    let mut brake = None;
-    let mut left_out = 0;
-    for object_type in in_order() {
-        let delivered = known.get(object_type.as_str()).copied().unwrap_or(0);
-        let everything = sends_everything(run) || resend.contains(&object_type.as_str().to_owned());
-        if everything && run.mode != RunMode::Test {
-            whole.push(object_type);
-        }
-        if collected.types.contains(&object_type) {
-            outbox.reduced = 0;
-            let absent = looks_at.compare(run, collected, object_type, everything, &mut outbox).await?;
-            if run.mode != RunMode::Test {
-                left_out += absent.left_out;
-                let missing = absent.newly_missing + outbox.reduced;
-                brake = brake.or_else(|| pull_brake(run, object_type, missing, delivered));
-            }
-        } else if everything && run.mode != RunMode::Test && !is_new_place {
-            // Not read: what was delivered is sent again, so that Assets does not treat it as missing.
-            left_out += absent::repeat(run, object_type, &mut outbox).await?;
-        }
-        outbox.flush().await?;
-    }
+    let looks_at = LooksAt::load(run, collected, before.extent, before.is_new_place).await?;
+    let Compared { whole, left_out, brake } = compare_types(run, collected, &before, &looks_at, &mut outbox).await?;
     outbox.not_cleared.warn(run);
-    let basis = Basis::new(run, &mirror, !collected.lost.is_empty(), extent == Extent::Touched)?;
+    let basis = Basis::new(run, &before.mirror, !collected.lost.is_empty(), before.extent == Extent::Touched)?;
     count_dropped(run, &looks_at, &basis, std::mem::take(&mut outbox.dropped)).await?;
-    let created = run.progress.counts().values().map(|count| count.created).sum();
-    let warnings = size::warnings(known.values().sum(), created, outbox.many_references);
+    let counts = run.progress.counts();
+    let created = counts.values().map(|count| count.created).sum();
+    let warnings = size::warnings(before.known.values().sum(), created, outbox.many_references);
     warnings.into_iter().for_each(|warning| run.progress.warn(warning));
-    let (organization, lease) = (run.job.organization, run.lease);
-    let sends =
-        run.tx("outbox counts", async move |tx| delivered::outbox_counts(tx, organization, lease.run).await).await?;
+    let sends = run.outbox_counts().await?;
     if run.job.destination.is_some() {
-        sends.iter().for_each(|(object_type, rows)| run.progress.count(object_type, |count| count.sent = *rows));
+        sends.iter().for_each(|(of, rows)| run.progress.count(of.as_str(), |count| count.sent = *rows));
     }
     let planned = |count: &TypeCounts| Planned { changed: count.created + count.updated, marked: count.marked };
-    let planned = run.progress.counts().iter().map(|(name, count)| (name.clone(), planned(count))).collect();
-    for (object_type, held) in of_others {
-        let missing = held.saturating_sub(sends.get(&object_type).copied().unwrap_or(0));
-        brake = brake.or_else(|| object_type.parse().ok().and_then(|of| pull_brake(run, of, missing, held)));
-    }
+    let brake = brake.or_else(|| brake_of_others(run, &before.of_others, &sends));
     if let Some(brake) = &brake {
         brake.warn(run);
     }
     Ok(Diffed {
         sends,
-        planned,
+        planned: counts.iter().map(|(name, count)| (name.clone(), planned(count))).collect(),
         brake,
         adoption: None,
         compared: false,
@@ -116,6 +89,60 @@ pub async fn diff(run: &Run, collected: &Collected) -> Result<Diffed, Stop> {
         settings: run.job.settings(),
         generation: collected.generation,
         basis,
+    })
+}
+
+/// What a comparison of all types found.
+#[derive(Default)]
+struct Compared {
+    /// Types of which everything in scope is sent.
+    whole: Vec<ObjectType>,
+    /// Objects that the last delivery had and this one leaves out.
+    left_out: u64,
+    brake: Option<Brake>,
+}
+
+async fn compare_types(
+    run: &Run,
+    collected: &Collected,
+    before: &Before,
+    looks_at: &LooksAt<'_>,
+    outbox: &mut Outbox<'_>,
+) -> Result<Compared, Stop> {
+    let is_test = run.mode == RunMode::Test;
+    let mut found = Compared::default();
+    for object_type in in_order() {
+        let delivered = before.known.get(object_type.as_str()).copied().unwrap_or(0);
+        let everything = sends_everything(run) || before.resend.contains(&object_type);
+        if everything && !is_test {
+            found.whole.push(object_type);
+        }
+        if collected.types.contains(&object_type) {
+            outbox.reduced = 0;
+            let absent = looks_at.compare(run, collected, object_type, everything, outbox).await?;
+            if !is_test {
+                found.left_out += absent.left_out;
+                let missing = absent.newly_missing + outbox.reduced;
+                found.brake = found.brake.or_else(|| pull_brake(run, object_type, missing, delivered));
+            }
+        } else if everything && !is_test && !before.is_new_place {
+            // Not read: what was delivered is sent again, so that Assets does not treat it as missing.
+            found.left_out += absent::repeat(run, object_type, outbox).await?;
+        }
+        outbox.flush().await?;
+    }
+    Ok(found)
+}
+
+/// The brake for what other jobs left in the destination and this one does not send.
+fn brake_of_others(
+    run: &Run,
+    of_others: &BTreeMap<ObjectType, u64>,
+    sends: &BTreeMap<ObjectType, u64>,
+) -> Option<Brake> {
+    of_others.iter().find_map(|(object_type, held)| {
+        let missing = held.saturating_sub(sends.get(object_type).copied().unwrap_or(0));
+        pull_brake(run, *object_type, missing, *held)
     })
 }
 
@@ -206,10 +233,10 @@ struct Before {
     /// Delivered objects by type.
     known: BTreeMap<String, u64>,
     /// Types to send whole because Assets may have lost some.
-    resend: Vec<String>,
+    resend: Vec<ObjectType>,
     /// Objects by type that other jobs left in the destination, where this one has not delivered yet and Assets may act on
     /// what is missing.
-    of_others: BTreeMap<String, u64>,
+    of_others: BTreeMap<ObjectType, u64>,
     mirror: MirrorRow,
     extent: Extent,
     /// A dry run, and the place that the job now delivers to has nothing yet: what was delivered is elsewhere, and stays

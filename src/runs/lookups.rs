@@ -28,7 +28,7 @@ pub async fn check(run: &Run, diffed: &Diffed) -> Result<(), Stop> {
     if run.job.destination.is_none() {
         return Ok(());
     }
-    let sent = |of: &ObjectType| diffed.sends.get(of.as_str()).is_some_and(|rows| *rows > 0);
+    let sent = |of: &ObjectType| diffed.sends.get(of).is_some_and(|rows| *rows > 0);
     let types: Vec<ObjectType> = ObjectType::ALL.into_iter().filter(sent).collect();
     let (organization, id) = (run.job.organization, run.lease.run);
     let mut wanted: Vec<(ObjectType, String, Vec<Text>)> = Vec::new();

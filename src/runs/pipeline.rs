@@ -2,6 +2,8 @@
 //! comparison, and after the look at objects of others. A delivery resumes from its execution.
 
 use super::checkpoint::Checkpoint;
+use super::collect::collected::Collected;
+use super::diff::diffed::Diffed;
 use super::run::Run;
 use super::stop::Stop;
 use super::{adopt, collect, deliver, diff, jira_users, lookups, settle};
@@ -14,7 +16,29 @@ use chrono::TimeDelta;
 const APPROVAL_LIFE: TimeDelta = TimeDelta::days(7);
 
 /// Takes a run from its checkpoint to its end. `Ok`: its terminal record is written.
-pub async fn execute(run: &Run, mut checkpoint: Checkpoint) -> Result<RunState, Stop> {
+pub async fn execute(run: &Run, checkpoint: Checkpoint) -> Result<RunState, Stop> {
+    let (collected, mut diffed) = read_and_compare(run, checkpoint).await?;
+    if !run.approved {
+        lookups::check(run, &diffed).await?;
+    }
+    if run.mode == RunMode::DryRun || run.job.destination.is_none() {
+        return Ok(settle::without_delivery(run).await?);
+    }
+    require_approval(run, &diffed)?;
+    if run.approved {
+        run.progress.was_approved();
+    }
+    run.progress.forget_plans();
+    adopt::write_identities(run, &mut diffed).await?;
+    let delivered = deliver::deliver(run, &collected, &diffed).await?;
+    jira_users::set(run, &diffed, &delivered).await?;
+    // What delivery reported last is stored before the next stage starts.
+    run.progress.flush(&run.app, &run.lease).await?;
+    Ok(settle::settle(run, &collected, &diffed, &delivered).await?)
+}
+
+/// What was read and how it differs: from the checkpoint, else read and compared now.
+async fn read_and_compare(run: &Run, mut checkpoint: Checkpoint) -> Result<(Collected, Diffed), Stop> {
     let collected = match checkpoint.collected.take() {
         Some(collected) => collected,
         None => {
@@ -44,40 +68,24 @@ pub async fn execute(run: &Run, mut checkpoint: Checkpoint) -> Result<RunState, 
     {
         checkpoint.save(run).await?;
     }
-    let (Some(collected), Some(diffed)) = (&checkpoint.collected, &checkpoint.diffed) else {
-        return Err(Error::internal("the checkpoint lost its stages").into());
+    let lost = || Error::internal("the checkpoint lost its stages");
+    Ok(checkpoint.collected.zip(checkpoint.diffed).ok_or_else(lost)?)
+}
+
+/// Stops a run that a person has to approve, and one that is no longer what a person has approved.
+fn require_approval(run: &Run, diffed: &Diffed) -> Result<(), Stop> {
+    let detail = match (&diffed.brake, &diffed.adoption) {
+        (None, None) => return Ok(()),
+        (Some(brake), _) => serde_json::to_value(brake),
+        (None, Some(adoption)) => serde_json::to_value(adoption),
     };
     if !run.approved {
-        lookups::check(run, diffed).await?;
+        let expires_at = run.app.clock.now() + APPROVAL_LIFE;
+        return Err(Stop::AwaitApproval { detail: detail.map_err(Error::internal)?, expires_at });
     }
-
-    if run.mode == RunMode::DryRun || run.job.destination.is_none() {
-        return Ok(settle::without_delivery(run).await?);
-    }
-    let asks = diffed.brake.is_some() || diffed.adoption.is_some();
-    if asks && run.approved && run.job.settings() != diffed.settings {
+    if run.job.settings() != diffed.settings {
         let detail = "The job or its destination changed after the run stopped for approval.";
         return Err(Stop::failed(RunStage::Diff, RunErrorCode::ApprovalOutdated, detail, "Start a new run."));
     }
-    if asks && !run.approved {
-        let expires_at = run.app.clock.now() + APPROVAL_LIFE;
-        let detail = match (&diffed.brake, &diffed.adoption) {
-            (Some(brake), _) => serde_json::to_value(brake),
-            (None, adoption) => serde_json::to_value(adoption),
-        };
-        let detail = detail.map_err(Error::internal)?;
-        return Err(Stop::AwaitApproval { detail, expires_at });
-    }
-    if run.approved {
-        run.progress.was_approved();
-    }
-    run.progress.forget_plans();
-    let mut diffed = diffed.clone();
-    adopt::write_identities(run, &mut diffed).await?;
-    let delivered = deliver::deliver(run, collected, &diffed).await?;
-    jira_users::set(run, &diffed, &delivered).await?;
-    // What delivery reported last is stored before the next stage starts.
-    run.progress.flush(&run.app, &run.lease).await?;
-    let state = settle::settle(run, collected, &diffed, &delivered).await?;
-    Ok(state)
+    Ok(())
 }

@@ -4,13 +4,16 @@ use super::context::JobContext;
 use super::progress::RunProgress;
 use super::transaction::transaction;
 use crate::app::App;
+use crate::db::mirror::delivered;
 use crate::db::mirror::read::Source;
 use crate::db::runs::{self, Lease};
 use crate::db::{Transaction, TransactionFn};
+use crate::directory::ObjectType;
 use crate::error::Result;
 use crate::job::Deliver;
 use crate::run_state::{RunMode, RunRequest};
 use futures_util::future::BoxFuture;
+use std::collections::BTreeMap;
 use tokio_util::sync::CancellationToken;
 
 /// A claimed run with all it needs.
@@ -38,6 +41,12 @@ impl Run {
             RunMode::Test | RunMode::DryRun => Source::Staged(self.lease.run),
             RunMode::Full | RunMode::Incremental => Source::Mirror(self.job.id),
         }
+    }
+
+    /// How many rows of each type it sends.
+    pub async fn outbox_counts(&self) -> Result<BTreeMap<ObjectType, u64>> {
+        let Lease { organization, run, .. } = self.lease;
+        self.tx("outbox counts", async move |tx| delivered::outbox_counts(tx, organization, run).await).await
     }
 
     /// Adds a line to the run's log.

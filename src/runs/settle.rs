@@ -19,7 +19,9 @@ use crate::directory::ObjectType;
 use crate::error::Result;
 use crate::ids::JobId;
 use crate::run_state::{RunMode, RunStage, RunState, RunWarning};
+use chrono::{DateTime, Utc};
 use std::collections::BTreeMap;
+use uuid::Uuid;
 
 /// Ends a run that delivers nothing: a dry run, or a job without a destination.
 pub async fn without_delivery(run: &Run) -> Result<RunState> {
@@ -46,81 +48,116 @@ pub async fn settle(run: &Run, collected: &Collected, diffed: &Diffed, delivery:
     let settled = taken::settled_types(run, diffed, delivery);
     let observed = delivery.result.as_ref().and_then(|result| observe_missing(run, diffed, result));
     for (object_type, new) in &diffed.references {
-        check_references(run, object_type, *new, delivery);
+        check_references(run, *object_type, *new, delivery);
     }
-    let resent = resent_types(diffed, &settled);
-    let acted = observed.is_some();
-    let state = end_state(run);
-    // Everything is stored in one transaction, with the end of the run.
     run.progress.was_done(Work::Objects, sent);
     run.progress.flush(&run.app, &run.lease).await?;
-    let (lease, job, now) = (run.lease, run.job.id, run.app.clock.now());
-    let organization = lease.organization;
-    let destination = diffed.settings.destination;
-    let audit_id = crate::ids::new_v7(&run.app.clock);
-    let count_missing = run.mode != RunMode::Test && !collected.types.is_empty();
-    let (basis, mode, generation) = (diffed.basis.clone(), run.mode, diffed.generation);
-    let is_settled = settled.len() == ObjectType::ALL.len() && mode != RunMode::Test;
-    run.tx("settle", async move |tx| {
-        let mut mirror = mirror::find(tx, organization, job).await?;
-        let compared_by = basis.after(&mirror, is_settled, now);
-        let held = match compared_by.is_some() && basis.only_touched {
-            true => Some(held_after(tx, &lease, job, &mirror, &settled).await?),
+    let end = End {
+        run,
+        diffed,
+        settled: &settled,
+        observed,
+        counts_missing: run.mode != RunMode::Test && !collected.types.is_empty(),
+        state: end_state(run),
+        now: run.app.clock.now(),
+    };
+    // Everything is stored in one transaction, with the end of the run.
+    run.tx("settle", async |tx| end.store(tx).await).await?;
+    Ok(end.state)
+}
+
+/// What is stored when a delivery is over.
+struct End<'a> {
+    run: &'a Run,
+    diffed: &'a Diffed,
+    settled: &'a [ObjectType],
+    /// What Assets did with objects that were left out, against the setting of the destination.
+    observed: Option<MissingObjects>,
+    counts_missing: bool,
+    state: RunState,
+    now: DateTime<Utc>,
+}
+
+impl End<'_> {
+    async fn store(&self, tx: &mut Transaction) -> Result<()> {
+        let (lease, job, is_test) = (&self.run.lease, self.run.job.id, self.run.mode == RunMode::Test);
+        let Self { diffed, settled, now, .. } = *self;
+        let mut mirror = mirror::find(tx, lease.organization, job).await?;
+        let is_settled = settled.len() == ObjectType::ALL.len() && !is_test;
+        let compared_by = diffed.basis.after(&mirror, is_settled, now);
+        let held = match compared_by.is_some() && diffed.basis.only_touched {
+            true => Some(held_after(tx, lease, job, &mirror, settled).await?),
             false => None,
         };
-        delivered::settle(tx, &lease, job, &settled, count_missing, now).await?;
+        delivered::settle(tx, lease, job, settled, self.counts_missing, now).await?;
         let held = match held {
             Some(held) => held,
-            None => delivered::counts(tx, organization, job).await?,
+            None => delivered::counts(tx, lease.organization, job).await?,
         };
-        if mode != RunMode::Test {
-            mirror::touched::settle(tx, &lease, job, &settled).await?;
+        if !is_test {
+            mirror::touched::settle(tx, lease, job, settled).await?;
         }
+        self.note_delivery(&mut mirror, compared_by, &held)?;
+        mirror::save(tx, &mirror).await?;
+        if let Some(destination) = diffed.settings.destination {
+            job_settings::note_contents(tx, lease.organization, destination, &held).await?;
+            self.note_observed(tx, destination).await?;
+        }
+        mirror::clear_staging(tx, lease.organization, lease.run).await?;
+        runs::finish(tx, lease, self.state, None, now).await
+    }
+
+    /// Notes in the mirror what was compared and delivered.
+    fn note_delivery(
+        &self,
+        mirror: &mut MirrorRow,
+        compared_by: Option<Vec<u8>>,
+        held: &BTreeMap<String, u64>,
+    ) -> Result<()> {
+        let Self { run, diffed, settled, now, .. } = *self;
         if compared_by.is_some() {
-            mirror.touched_generation = Some(generation);
+            mirror.touched_generation = Some(diffed.generation);
         }
-        mirror.compared_by = match mode {
+        mirror.compared_by = match run.mode {
             // It says nothing of the mirror. A value of its own tells a run that compared before, and is approved later.
-            RunMode::Test => Some(lease.run.0.as_bytes().to_vec()),
+            RunMode::Test => Some(run.lease.run.0.as_bytes().to_vec()),
             RunMode::Full | RunMode::Incremental | RunMode::DryRun => compared_by,
         };
         mirror.set_counters(&Counters { held: held.clone(), ..mirror.counters() })?;
-        mirror.delivered_to = destination;
+        mirror.delivered_to = diffed.settings.destination;
         mirror.delivered_at = Some(now);
         mirror.updated_at = now;
-        mirror.resend.retain(|known| !resent.done.contains(known));
-        mirror.resend.extend(resent.open);
-        if acted {
+        mirror.resend.retain(|known| !(diffed.whole.contains(known) && settled.contains(known)));
+        mirror.resend.extend(diffed.sends.keys().filter(|sent| !settled.contains(sent)));
+        if self.observed.is_some() {
             // What Assets removed or marked may be anything that was left out.
-            mirror.resend.extend(ObjectType::ALL.map(|of| of.as_str().to_owned()));
+            mirror.resend.extend(ObjectType::ALL);
         }
         mirror.resend.sort();
         mirror.resend.dedup();
-        mirror::save(tx, &mirror).await?;
-        if let Some(destination) = destination {
-            job_settings::note_contents(tx, organization, destination, &held).await?;
-        }
-        if let (Some(observed), Some(destination)) = (observed, destination) {
-            job_settings::observe_missing_objects(tx, organization, destination, observed, now).await?;
-            job_settings::pause_schedule(tx, organization, job, "missing_objects_observed", now).await?;
-            let event = AuditEventRow {
-                organization_id: organization.0,
-                id: audit_id,
-                at: now,
-                actor: Actor::Run(lease.run),
-                action: Action::Observe.into(),
-                resource_kind: "destinations".to_owned(),
-                resource_id: Some(destination),
-                detail: serde_json::json!({"missingObjects": observed}),
-                address: None,
-            };
-            audit_events::insert(tx, &event).await?;
-        }
-        mirror::clear_staging(tx, organization, lease.run).await?;
-        runs::finish(tx, &lease, state, None, now).await
-    })
-    .await?;
-    Ok(state)
+        Ok(())
+    }
+
+    /// Notes in the destination what Assets did with objects that were left out, and pauses the schedule.
+    async fn note_observed(&self, tx: &mut Transaction, destination: Uuid) -> Result<()> {
+        let Some(observed) = self.observed else { return Ok(()) };
+        let (run, now) = (self.run, self.now);
+        let organization = run.lease.organization;
+        job_settings::observe_missing_objects(tx, organization, destination, observed, now).await?;
+        job_settings::pause_schedule(tx, organization, run.job.id, "missing_objects_observed", now).await?;
+        let event = AuditEventRow {
+            organization_id: organization.0,
+            id: crate::ids::new_v7(&run.app.clock),
+            at: now,
+            actor: Actor::Run(run.lease.run),
+            action: Action::Observe.into(),
+            resource_kind: "destinations".to_owned(),
+            resource_id: Some(destination),
+            detail: serde_json::json!({"missingObjects": observed}),
+            address: None,
+        };
+        audit_events::insert(tx, &event).await
+    }
 }
 
 /// How many objects are delivered by type once a run that compared little is settled.
@@ -129,27 +166,15 @@ async fn held_after(
     lease: &Lease,
     job: JobId,
     mirror: &MirrorRow,
-    settled: &[String],
+    settled: &[ObjectType],
 ) -> Result<BTreeMap<String, u64>> {
     let mut held = mirror.counters().held;
     for (object_type, gained) in delivered::gained(tx, lease, job, settled).await? {
-        let number = held.entry(object_type).or_default();
+        let number = held.entry(object_type.as_str().to_owned()).or_default();
         *number = moved_by(*number, gained);
     }
     held.retain(|_, number| *number > 0);
     Ok(held)
-}
-
-/// Which types are sent whole by the next delivery, and which were now.
-struct Resent {
-    open: Vec<String>,
-    done: Vec<String>,
-}
-
-fn resent_types(diffed: &Diffed, settled: &[String]) -> Resent {
-    let open = diffed.sends.keys().filter(|sent| !settled.contains(sent)).cloned();
-    let whole = diffed.whole.iter().map(|object_type| object_type.as_str().to_owned());
-    Resent { open: open.collect(), done: whole.filter(|whole| settled.contains(whole)).collect() }
 }
 
 /// Whether Assets acted on objects that this execution left out, against the setting of the destination.
@@ -181,8 +206,8 @@ fn observe_missing(run: &Run, diffed: &Diffed, result: &ExecutionStatus) -> Opti
 /// References were sent, no object of the type was as before, and Assets resolved none: the template does not work
 /// there. Assets counts objects whose references changed, so a manager, which is looked up another way, must not hide
 /// lists that find nothing: then no more objects changed than had a single reference.
-fn check_references(run: &Run, object_type: &str, new: NewReferenceCounts, delivery: &Delivered) {
-    let Some(result) = object_type.parse().ok().and_then(|of: ObjectType| delivery.of(of)) else { return };
+fn check_references(run: &Run, object_type: ObjectType, new: NewReferenceCounts, delivery: &Delivered) {
+    let Some(result) = delivery.of(object_type) else { return };
     let resolved = result.objects_with_updated_references.unsigned_abs();
     let lists_failed = new.lists_only > 0 && resolved <= new.single;
     if result.objects_identical > 0 || !(resolved == 0 || lists_failed) {

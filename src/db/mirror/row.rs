@@ -3,6 +3,7 @@
 use super::counters::Counters;
 use crate::db::Transaction;
 use crate::db::schema::{destinations, mirrors};
+use crate::directory::ObjectType;
 use crate::error::{Error, Result};
 use crate::ids::{JobId, OrganizationId};
 use chrono::{DateTime, Utc};
@@ -46,7 +47,7 @@ pub struct MirrorRow {
     pub delivered_at: Option<DateTime<Utc>>,
     pub updated_at: DateTime<Utc>,
     /// Types of which the next delivery sends all objects, whether they changed or not.
-    pub resend: Vec<String>,
+    pub resend: Vec<ObjectType>,
     /// The import source in Assets that received them, and the version of the destination that leads to it.
     pub import_source: Option<String>,
     pub destination_version: Option<i64>,

@@ -4,8 +4,11 @@ use crate::db::Transaction;
 use crate::db::runs::Lease;
 use crate::error::Result;
 use crate::ids::JobId;
+use diesel::pg::Pg;
+use diesel::serialize::ToSql;
 use diesel::sql_types::{Array, Text, Uuid as SqlUuid};
 use diesel_async::RunQueryDsl;
+use std::fmt::Debug;
 
 /// `$1` is the organization, `$2` the run, `$3` the job.
 pub(super) async fn execute(tx: &mut Transaction, lease: &Lease, job: JobId, statement: &str) -> Result<()> {
@@ -24,13 +27,13 @@ pub(super) async fn execute_for(
     lease: &Lease,
     job: JobId,
     statement: &str,
-    types: &[impl AsRef<str>],
+    types: &[impl ToSql<Text, Pg> + Debug + Sync],
 ) -> Result<()> {
     diesel::sql_query(statement)
         .bind::<SqlUuid, _>(lease.organization.0)
         .bind::<SqlUuid, _>(lease.run.0)
         .bind::<SqlUuid, _>(job.0)
-        .bind::<Array<Text>, _>(types.iter().map(AsRef::as_ref).collect::<Vec<&str>>())
+        .bind::<Array<Text>, _>(types)
         .execute(tx)
         .await?;
     Ok(())

@@ -197,7 +197,7 @@ pub async fn count(tx: &mut Transaction, organization: OrganizationId, job: JobI
 
 /// After a delivery: what was compared of the types that Assets took differs no longer, but for what the run did not deliver
 /// or remove. Callers have fenced.
-pub async fn settle(tx: &mut Transaction, lease: &Lease, job: JobId, types: &[String]) -> Result<()> {
+pub async fn settle(tx: &mut Transaction, lease: &Lease, job: JobId, types: &[ObjectType]) -> Result<()> {
     const SETTLED: &str = "
         DELETE FROM mirror_touched WHERE organization_id = $1 AND job_id = $2 AND object_type = ANY($3)";
     const UNDONE: &str = "

@@ -36,7 +36,7 @@ pub(super) fn note(run: &Run, object_type: ObjectType, found: Found, diffed: &mu
         return;
     }
     let adopted = Adopted { to_write, endangered };
-    diffed.adoption.get_or_insert_default().types.insert(object_type.as_str().to_owned(), adopted);
+    diffed.adoption.get_or_insert_default().types.insert(object_type, adopted);
 }
 
 /// Says what an approval would approve.

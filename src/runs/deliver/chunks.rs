@@ -39,7 +39,7 @@ struct Planned {
 
 fn count_repeats(repeated: &mut Repeated, rows: &[OutboxRow], times: u64) {
     for row in rows.iter().filter(|_| times > 0) {
-        *repeated.entry(row.object_type.as_str().to_owned()).or_default() += times;
+        *repeated.entry(row.object_type).or_default() += times;
     }
 }
 

@@ -11,13 +11,13 @@ pub struct Delivered {
     /// `None`: there was nothing to send.
     pub result: Option<ExecutionStatus>,
     /// What Assets calls our object types, which people may have renamed there.
-    pub names: BTreeMap<String, TypeNames>,
+    pub names: BTreeMap<ObjectType, TypeNames>,
     /// Entries by type that were sent again because the answer to their chunk was lost.
     pub repeated: Repeated,
 }
 
 /// Entries by type that were sent more than once, as often as they were repeated.
-pub type Repeated = BTreeMap<String, u64>;
+pub type Repeated = BTreeMap<ObjectType, u64>;
 
 /// The names of one object type in Assets.
 #[derive(Clone, Debug)]
@@ -32,6 +32,6 @@ pub struct TypeNames {
 impl Delivered {
     /// The counters of one object type.
     pub(in crate::runs) fn of(&self, object_type: ObjectType) -> Option<&ObjectTypeResult> {
-        self.result.as_ref()?.object_type(&self.names.get(object_type.as_str())?.object_type)
+        self.result.as_ref()?.object_type(&self.names.get(&object_type)?.object_type)
     }
 }

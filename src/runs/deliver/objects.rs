@@ -89,7 +89,7 @@ pub(super) fn warn_of_the_rest(run: &Run, error: Option<&RunError>) {
 
 /// The object type in Assets, by the numbers in the result of the execution.
 fn scope(delivered: &Delivered, object_type: ObjectType) -> Option<ObjectScope<'_>> {
-    let names = delivered.names.get(object_type.as_str()).filter(|names| !names.identity.is_empty())?;
+    let names = delivered.names.get(&object_type).filter(|names| !names.identity.is_empty())?;
     Some(ObjectScope {
         object_schema_id: delivered.result.as_ref()?.progress_result.as_ref()?.object_schema_id?,
         object_type_id: delivered.of(object_type)?.object_type_id,
@@ -145,7 +145,7 @@ async fn cleared(
     delivered: &Delivered,
     object_type: ObjectType,
 ) -> Result<HashMap<Uuid, Vec<String>>, Stop> {
-    let names = delivered.names.get(object_type.as_str()).map(|names| &names.attributes);
+    let names = delivered.names.get(&object_type).map(|names| &names.attributes);
     // People may have renamed it.
     let name_of = |of: Cleared| names.and_then(|names| names.get(&of.key).cloned()).unwrap_or(of.name);
     let (organization, id) = (run.job.organization, run.lease.run);

@@ -6,6 +6,7 @@ use crate::app::App;
 use crate::assets::{AssetsError, AssetsErrorKind, ConfigState, Links};
 use crate::codes::WarningCode;
 use crate::db::destinations;
+use crate::directory::ObjectType;
 use crate::error::{Code, Error, Result};
 use crate::ids::DestinationId;
 use crate::mapping::difference::Blocked;
@@ -54,7 +55,7 @@ pub(super) async fn ensure(delivery: &Delivery<'_>, state: ConfigState) -> Resul
 
 /// What Assets calls the object types of this run. An answer that does not come costs only the names that
 /// people gave.
-pub(super) async fn names(delivery: &Delivery<'_>) -> Result<BTreeMap<String, TypeNames>, Stop> {
+pub(super) async fn names(delivery: &Delivery<'_>) -> Result<BTreeMap<ObjectType, TypeNames>, Stop> {
     let Delivery { run, links, .. } = delivery;
     let target = target(run).await?;
     // Not cancellable: the execution is over, and what it did is judged by these names.
@@ -67,7 +68,7 @@ pub(super) async fn names(delivery: &Delivery<'_>) -> Result<BTreeMap<String, Ty
     let (mapping, current) = (&run.job.mapping, current.unwrap_or_default());
     let names = mapping.names_in(source, &current).into_iter().map(|(of, object_type, identity)| {
         let attributes = mapping.attribute_names_in(source, &current, of);
-        (of.as_str().to_owned(), TypeNames { object_type, identity, attributes })
+        (of, TypeNames { object_type, identity, attributes })
     });
     Ok(names.collect())
 }

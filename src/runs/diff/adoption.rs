@@ -1,5 +1,6 @@
 //! What a person confirms before a run changes objects of others.
 
+use crate::directory::ObjectType;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -7,7 +8,7 @@ use std::collections::BTreeMap;
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Adoption {
-    pub types: BTreeMap<String, Adopted>,
+    pub types: BTreeMap<ObjectType, Adopted>,
 }
 
 /// What needs a person's word of one type.

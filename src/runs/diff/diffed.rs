@@ -17,7 +17,7 @@ use std::collections::BTreeMap;
 #[serde(rename_all = "camelCase")]
 pub struct Diffed {
     /// Rows to send, by type.
-    pub sends: BTreeMap<String, u64>,
+    pub sends: BTreeMap<ObjectType, u64>,
     /// What the rows to send are to change, by type.
     #[serde(default)]
     pub planned: BTreeMap<String, Planned>,
@@ -34,7 +34,7 @@ pub struct Diffed {
     /// Objects that the last delivery had and this one leaves out.
     pub left_out: u64,
     /// By type, the objects that have references which were not delivered so before.
-    pub references: BTreeMap<String, NewReferenceCounts>,
+    pub references: BTreeMap<ObjectType, NewReferenceCounts>,
     /// What an approval approves: it no longer holds when any of it has changed.
     #[serde(flatten)]
     pub settings: Settings,
@@ -67,7 +67,7 @@ pub struct NewReferenceCounts {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Brake {
-    pub object_type: String,
+    pub object_type: ObjectType,
     /// Objects that are newly missing or out of scope.
     pub missing: u64,
     /// Objects that the last delivery had.
@@ -126,7 +126,7 @@ fn if_approved(run: &Run) -> String {
 pub(super) fn pull_brake(run: &Run, object_type: ObjectType, missing: u64, delivered: u64) -> Option<Brake> {
     let percent = u64::from(run.job.brake_percent.unsigned_abs());
     (missing * 100 > delivered * percent).then(|| Brake {
-        object_type: object_type.as_str().to_owned(),
+        object_type,
         missing,
         delivered,
         brake_percent: run.job.brake_percent,

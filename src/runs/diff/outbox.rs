@@ -18,7 +18,7 @@ pub(super) const BATCH: usize = 1000;
 pub(super) struct Outbox<'a> {
     run: &'a Run,
     seq: i64,
-    pub references: BTreeMap<String, NewReferenceCounts>,
+    pub references: BTreeMap<ObjectType, NewReferenceCounts>,
     /// Objects with more values in a reference attribute than recommended.
     pub many_references: u64,
     pub not_cleared: NotCleared,
@@ -53,7 +53,7 @@ impl<'a> Outbox<'a> {
     pub fn count_references(&mut self, object_type: ObjectType, before: Option<&str>, after: &str) {
         let new = self.run.job.mapping.new_references(object_type, before, after);
         if new.single || new.list {
-            let counts = self.references.entry(object_type.as_str().to_owned()).or_default();
+            let counts = self.references.entry(object_type).or_default();
             counts.single += u64::from(new.single);
             counts.lists_only += u64::from(!new.single);
         }

@@ -12,11 +12,11 @@ use crate::runs::run::Run;
 const MAX_MESSAGES: usize = 10;
 
 /// The types of which Assets has everything that was sent. The others get a warning.
-pub(super) fn settled_types(run: &Run, diffed: &Diffed, delivery: &Delivered) -> Vec<String> {
+pub(super) fn settled_types(run: &Run, diffed: &Diffed, delivery: &Delivered) -> Vec<ObjectType> {
     let mut settled = Vec::new();
     for object_type in ObjectType::ALL {
         let name = object_type.as_str();
-        let sent = diffed.sends.get(name).copied().unwrap_or(0);
+        let sent = diffed.sends.get(&object_type).copied().unwrap_or(0);
         let is_settled = match delivery.of(object_type) {
             _ if sent == 0 => true,
             None => {
@@ -24,7 +24,7 @@ pub(super) fn settled_types(run: &Run, diffed: &Diffed, delivery: &Delivered) ->
                 false
             }
             Some(result) => {
-                let repeated = delivery.repeated.get(name).copied().unwrap_or(0);
+                let repeated = delivery.repeated.get(&object_type).copied().unwrap_or(0);
                 let verdict = judge(sent, repeated, result);
                 let planned = diffed.planned.get(name).copied().unwrap_or_default();
                 count(run, object_type, sent, planned, result, &verdict);
@@ -33,7 +33,7 @@ pub(super) fn settled_types(run: &Run, diffed: &Diffed, delivery: &Delivered) ->
             }
         };
         if is_settled {
-            settled.push(name.to_owned());
+            settled.push(object_type);
         }
     }
     let progress = delivery.result.as_ref().and_then(|result| result.progress_result.as_ref());

@@ -120,11 +120,11 @@ pub async fn outbox_counts(
     tx: &mut Transaction,
     organization: OrganizationId,
     run: RunId,
-) -> Result<BTreeMap<String, u64>> {
+) -> Result<BTreeMap<ObjectType, u64>> {
     #[derive(QueryableByName)]
     struct Row {
         #[diesel(sql_type = Text)]
-        object_type: String,
+        object_type: ObjectType,
         #[diesel(sql_type = BigInt)]
         number: i64,
     }

@@ -3,6 +3,7 @@
 use super::super::statement::{execute, execute_for};
 use crate::db::Transaction;
 use crate::db::runs::{Lease, fence};
+use crate::directory::ObjectType;
 use crate::error::Result;
 use crate::ids::JobId;
 use chrono::{DateTime, Utc};
@@ -16,12 +17,12 @@ pub async fn gained(
     tx: &mut Transaction,
     lease: &Lease,
     job: JobId,
-    types: &[String],
-) -> Result<BTreeMap<String, i64>> {
+    types: &[ObjectType],
+) -> Result<BTreeMap<ObjectType, i64>> {
     #[derive(QueryableByName)]
     struct Row {
         #[diesel(sql_type = Text)]
-        object_type: String,
+        object_type: ObjectType,
         #[diesel(sql_type = BigInt)]
         gained: i64,
     }
@@ -50,7 +51,7 @@ pub async fn settle(
     tx: &mut Transaction,
     lease: &Lease,
     job: JobId,
-    types: &[String],
+    types: &[ObjectType],
     count_missing: bool,
     now: DateTime<Utc>,
 ) -> Result<()> {
@@ -69,7 +70,7 @@ async fn write_sent(
     tx: &mut Transaction,
     lease: &Lease,
     job: JobId,
-    types: &[String],
+    types: &[ObjectType],
     now: DateTime<Utc>,
 ) -> Result<()> {
     const SENT: &str = "
@@ -118,7 +119,7 @@ async fn forget_removed(tx: &mut Transaction, lease: &Lease, job: JobId) -> Resu
 }
 
 /// Resets the count of missing runs of objects that the mirror has again.
-async fn clear_missing(tx: &mut Transaction, lease: &Lease, job: JobId, types: &[String]) -> Result<()> {
+async fn clear_missing(tx: &mut Transaction, lease: &Lease, job: JobId, types: &[ObjectType]) -> Result<()> {
     const SEEN_AGAIN: &str = "
         UPDATE mirror_delivered d SET missing_runs = 0, missing_reason = NULL
         WHERE organization_id = $1 AND job_id = $2 AND object_type = ANY($3) AND missing_runs > 0 AND NOT marked
@@ -134,7 +135,7 @@ async fn clear_missing(tx: &mut Transaction, lease: &Lease, job: JobId, types: &
 }
 
 /// Counts one more missing run of the objects that the run did not find. A removal that was not done is one too.
-async fn count_missing_again(tx: &mut Transaction, lease: &Lease, job: JobId, types: &[String]) -> Result<()> {
+async fn count_missing_again(tx: &mut Transaction, lease: &Lease, job: JobId, types: &[ObjectType]) -> Result<()> {
     let missing = rows_of_changes(DELIVERED, "c.action IN ('missing', 'remove') AND c.object_type = ANY($4)");
     let statement = format!(
         "UPDATE mirror_delivered d SET missing_runs = missing_runs + 1, missing_reason = (
