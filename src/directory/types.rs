@@ -16,8 +16,14 @@ mod user_value;
 
 use super::object_type::ObjectType;
 use super::type_spec::TypeSpec;
+use crate::plural::counted;
 
 impl ObjectType {
+    /// So many of them: `1 user`, `2 users`.
+    pub fn counted(self, number: u64) -> String {
+        counted(number, self.spec().singular, self.spec().plural)
+    }
+
     /// What there is to know of the type.
     pub const fn spec(self) -> &'static TypeSpec {
         match self {

@@ -98,16 +98,20 @@ fn count(run: &Run, object_type: ObjectType, found: &Found, diffed: &mut Diffed)
     if let Some(planned) = diffed.planned.get_mut(object_type.as_str()) {
         planned.changed = planned.changed.saturating_sub(unsent);
     }
-    let warn = |code: WarningCode, number: u64, what: &str| {
+    let warn = |code: WarningCode, number: u64, one: &str, several: &str| {
         if number == 0 {
             return;
         }
-        let warning = RunWarning::new(code, format!("{number} {object_type} {what}.")).with_count(number);
+        let what = if number == 1 { one } else { several };
+        let detail = format!("{} {what}.", object_type.counted(number));
+        let warning = RunWarning::new(code, detail).with_count(number);
         let warning = warning.with_advice(code.advice());
         if run.mode == RunMode::DryRun { run.progress.warn(warning) } else { run.progress.degrade(warning) }
     };
-    warn(WarningCode::ObjectsAmbiguous, found.ambiguous, "could be several objects in Assets");
-    warn(WarningCode::ObjectsUnidentified, found.unidentified, "have no value of the identity");
+    let could = "could be several objects in Assets";
+    warn(WarningCode::ObjectsAmbiguous, found.ambiguous, could, could);
+    let (has, have) = ("has no value of the identity", "have no value of the identity");
+    warn(WarningCode::ObjectsUnidentified, found.unidentified, has, have);
 }
 
 struct Comparison<'a> {
@@ -397,7 +401,7 @@ impl Comparison<'_> {
             self.run.progress.count(self.object_type.as_str(), |count| {
                 (count.matched, count.ambiguous) = (count.matched.saturating_sub(left), count.ambiguous + left);
             });
-            let detail = format!("{left} {} changed in Assets after the approval.", self.object_type);
+            let detail = format!("{} changed in Assets after the approval.", self.object_type.counted(left));
             self.run.progress.degrade(
                 RunWarning::new(WarningCode::ObjectsAmbiguous, detail)
                     .with_count(left)

@@ -17,6 +17,7 @@ use crate::codes::WarningCode;
 use crate::db::jira_users::{self, Came, Due, Looked};
 use crate::directory::ObjectType;
 use crate::jira_user::{JiraUserCounts, JiraUserOutcome, JiraUserReason, Verdict, addresses, judge};
+use crate::plural::counted;
 use crate::run_state::RunWarning;
 use chrono::{DateTime, TimeDelta, Utc};
 use plan::{Wanted, plan};
@@ -87,7 +88,7 @@ async fn look(run: &Run, due: &Due<'_>, name: &str, mut left: u64) -> Result<(),
     if users.is_empty() {
         return Ok(());
     }
-    run.log(&format!("Looking for the Jira accounts of {} users.", users.len())).await?;
+    run.log(&format!("Looking for the Jira accounts of {}.", ObjectType::Users.counted(users.len() as u64))).await?;
     let Some(mut search) = Search::begin(run, due, name, until).await? else { return Ok(()) };
     if search.has_added {
         (left, users) = (waiting(run, due).await?, plan(run, due).await?);
@@ -126,18 +127,21 @@ fn warn(run: &Run, counts: JiraUserCounts, refusal: Option<&str>) {
     };
     if without > 0 {
         let detail = format!(
-            "{without} users have no Jira account that is certain: {not_found} have none, of {ambiguous} there are several, and of \
-             {inactive} it is deactivated."
+            "{} no Jira account that is certain: none was found for {not_found}, several for {ambiguous}, and one that is \
+             deactivated for {inactive}.",
+            counted(without, "user has", "users have")
         );
         run.progress.warn(say(WarningCode::JiraUsersWithoutAccount, without, detail));
     }
     if failed > 0 {
         let why = refusal.map(|why| format!(" The first one: {why}")).unwrap_or_default();
-        let detail = format!("The Jira accounts of {failed} users were not written.{why}");
+        let users = ObjectType::Users.counted(failed);
+        let detail = format!("The Jira accounts of {users} were not written.{why}");
         run.progress.degrade(say(WarningCode::JiraUsersFailed, failed, detail));
     }
     if left > 0 {
-        let detail = format!("The run did not look for the Jira accounts of {left} more users.");
+        let more = counted(left, "more user", "more users");
+        let detail = format!("The run did not look for the Jira accounts of {more}.");
         run.progress.warn(say(WarningCode::JiraUsersLeft, left, detail));
     }
 }

@@ -18,6 +18,7 @@ use crate::destination::MissingObjects;
 use crate::directory::ObjectType;
 use crate::error::Result;
 use crate::ids::JobId;
+use crate::plural::counted;
 use crate::run_state::{RunMode, RunStage, RunState, RunWarning};
 use chrono::{DateTime, Utc};
 use std::collections::BTreeMap;
@@ -193,9 +194,9 @@ fn observe_missing(run: &Run, diffed: &Diffed, result: &ExecutionStatus) -> Opti
         return None;
     }
     let detail = format!(
-        "Assets {} {} objects that this import left out. The destination said «{declared}».",
+        "Assets {} {} that this import left out. The destination said «{declared}».",
         if observed == MissingObjects::Remove { "deleted" } else { "changed" },
-        deleted + updated,
+        counted((deleted + updated).unsigned_abs(), "object", "objects"),
     );
     let advice = "In Assets open the import's mapping and look at «Missing objects» of every object type. The \
                   destination now says what was observed, and the job's schedule is paused until somebody enables it.";
@@ -214,8 +215,7 @@ fn check_references(run: &Run, object_type: ObjectType, new: NewReferenceCounts,
         return;
     }
     let sent = new.single + new.lists_only;
-    let detail =
-        format!("{sent} {object_type} with new references were sent, and Assets resolved those of {resolved}.");
+    let detail = format!("Of {} with new references, Assets resolved those of {resolved}.", object_type.counted(sent));
     let advice = "Set referenceTemplate of the destination to the other value (arrayPlaceholder or joinedString) and start a full run.";
     run.progress
         .degrade(RunWarning::new(WarningCode::ReferencesNotResolved, detail).with_count(sent).with_advice(advice));

@@ -115,7 +115,8 @@ async fn deliver(app: &App, claimed: Claimed) -> Result<()> {
         tracing::warn!(organization.id = %organization, webhook.id = %claimed.webhook_id, "a delivery was given up: {error}");
     }
     let now = app.clock.now();
-    transaction(app, organization, "settle a delivery", async |tx| webhooks::settle(tx, &claimed, &attempt, now).await).await
+    transaction(app, organization, "settle a delivery", async |tx| webhooks::settle(tx, &claimed, &attempt, now).await)
+        .await
 }
 
 /// Sends a delivery once. An error is one of ours, and counts as a failed attempt.

@@ -131,8 +131,7 @@ fn an_edge_upward_would_be_found() {
 #[test]
 fn every_transaction_of_a_run_has_a_name() {
     let files = sources(".").into_iter().filter(|(file, _)| file.starts_with("runs/") && file != "runs/transaction.rs");
-    let nameless: Vec<String> =
-        files.filter(|(_, text)| text.contains(".scoped(")).map(|(file, _)| file).collect();
+    let nameless: Vec<String> = files.filter(|(_, text)| text.contains(".scoped(")).map(|(file, _)| file).collect();
     assert!(nameless.is_empty(), "take `transaction` or `Run::tx` in place of `Db::scoped`: {nameless:?}");
 }
 

@@ -5,6 +5,7 @@ use crate::codes::WarningCode;
 use crate::db::mirror::delivered::adoption::FoundCounts;
 use crate::destination::MissingObjects;
 use crate::directory::ObjectType;
+use crate::plural::counted;
 use crate::run_state::RunWarning;
 use crate::runs::diff::adoption::Adopted;
 use crate::runs::diff::diffed::Diffed;
@@ -46,8 +47,12 @@ pub(super) fn warn(run: &Run, diffed: &Diffed) {
         let mut said = Vec::new();
         if of.to_write > 0 {
             said.push(format!(
-                "The identity is written into {} objects in Assets that have none, or that write it otherwise.",
-                of.to_write
+                "The identity is written into {}.",
+                counted(
+                    of.to_write,
+                    "object in Assets that has none, or that writes it otherwise",
+                    "objects in Assets that have none, or that write it otherwise"
+                )
             ));
         }
         let acts = run.job.destination.as_ref().map_or("may act on", |to| match to.missing_objects {
@@ -57,7 +62,10 @@ pub(super) fn warn(run: &Run, diffed: &Diffed) {
         });
         match of.endangered {
             Some(0) => {}
-            Some(number) => said.push(format!("Assets {acts} {number} objects that the directory does not have.")),
+            Some(number) => said.push(format!(
+                "Assets {acts} {} that the directory does not have.",
+                counted(number, "object", "objects")
+            )),
             None => {
                 said.push(format!("Assets {acts} objects that the directory does not have; how many is not known."))
             }

@@ -54,7 +54,8 @@ pub(super) async fn compare_batch(
         }
         let hash = hash(run, &payload);
         let is_same = row.delivered_hash.as_deref() == Some(&hash[..]);
-        let is_partial = run.mode == RunMode::Test && !is_whole(object_type, with.referring) && row.delivered_hash.is_some();
+        let is_partial =
+            run.mode == RunMode::Test && !is_whole(object_type, with.referring) && row.delivered_hash.is_some();
         let label = || directory::label(object_type, row.id, &properties, &run.app.license_names);
         if is_partial || (is_same && row.marked != Some(true)) {
             run.progress.count(object_type.as_str(), |count| count.unchanged += 1);

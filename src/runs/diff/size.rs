@@ -2,6 +2,7 @@
 
 use crate::assets_limits::{INCLUDED_OBJECTS, RECOMMENDED_VALUES};
 use crate::codes::WarningCode;
+use crate::plural::counted;
 use crate::run_state::RunWarning;
 
 /// What is more than Atlassian includes or recommends: objects, and objects with many references. `known` objects were
@@ -16,8 +17,9 @@ pub(super) fn warnings(known: u64, created: u64, many_references: u64) -> Vec<Ru
     }
     if many_references > 0 && created > known {
         let detail = format!(
-            "{many_references} objects have more than {RECOMMENDED_VALUES} values in a reference attribute, which \
-             Atlassian does not recommend. All of them are sent."
+            "{} more than {RECOMMENDED_VALUES} values in a reference attribute, which Atlassian does not recommend. All \
+             of them are sent.",
+            counted(many_references, "object has", "objects have")
         );
         let advice =
             "If Assets gets slow, put memberships on the side with fewer values, or narrow the filter of groups.";

@@ -2,7 +2,8 @@
 
 use crate::assets::wire::{ObjectTypeResult, ProgressResult};
 use crate::codes::WarningCode;
-use crate::directory::ObjectType;
+use crate::directory::{ObjectType, TypeSpec};
+use crate::plural::counted;
 use crate::run_state::RunWarning;
 use crate::runs::deliver::delivered::Delivered;
 use crate::runs::diff::diffed::{Diffed, Planned};
@@ -152,14 +153,16 @@ fn describe(object_type: ObjectType, sent: u64, result: &ObjectTypeResult) -> St
         Some(0) => String::new(),
         Some(extra) => format!(" That is {extra} more than were sent."),
     };
-    format!("{sent} {object_type} were sent. Assets reports {reported}{read}.{open}")
+    let TypeSpec { singular, plural, .. } = object_type.spec();
+    let were = counted(sent, &format!("{singular} was"), &format!("{plural} were"));
+    format!("{were} sent. Assets reports {reported}{read}.{open}")
 }
 
 fn warn_of_no_report(run: &Run, object_type: ObjectType, sent: u64, delivery: &Delivered) {
     let progress = delivery.result.as_ref().and_then(|result| result.progress_result.as_ref());
     let total = progress.map(|progress| progress.total_number_entries_in_import).filter(|total| *total > 0);
     let total = total.map(|total| format!(" In all it read {total} entries.")).unwrap_or_default();
-    let detail = format!("Assets did not report what it did with {sent} {object_type}.{total}");
+    let detail = format!("Assets did not report what it did with {}.{total}", object_type.counted(sent));
     let advice = "Compare GET /v1/jobs/{id}/schema with Assets; the next run sends them again.";
     run.progress.degrade(RunWarning::new(WarningCode::TypeNotProcessed, detail).with_advice(advice));
 }
