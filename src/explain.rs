@@ -21,7 +21,7 @@ use crate::filter::EntityKind;
 use crate::ids::{JobId, OrganizationId};
 use crate::runs::context::JobContext;
 use futures_util::future::{Either, select};
-use known::{Known, KnownObject, read_object};
+use known::{JobRecords, KnownObject, read_object};
 use live::Live;
 use serde_json::{Map, Value, json};
 use std::pin::pin;
@@ -59,7 +59,7 @@ pub async fn explain(
 /// The type of objects of a kind.
 async fn walk(app: &App, live: &Live, job: &JobContext, kind: EntityKind, key: &str) -> Result<Explanation> {
     let (organization, object_type) = (job.organization, kind.object_type());
-    let known = app.db.scoped(organization, async |tx| Known::load(tx, job, object_type, key).await).await?;
+    let known = app.db.scoped(organization, async |tx| JobRecords::load(tx, job, object_type, key).await).await?;
     let rule = job.filter.rule(kind).map(|rule| &rule.parsed);
     let mut search = subject::find(live, &known, kind, key, rule).await?;
     let found = subject::step(&search, kind, key);
@@ -104,7 +104,7 @@ async fn walk(app: &App, live: &Live, job: &JobContext, kind: EntityKind, key: &
 }
 
 /// An object that Assets has and that neither the mirror nor Graph knows any more.
-fn gone(known: &Known) -> Option<Subject> {
+fn gone(known: &JobRecords) -> Option<Subject> {
     if known.mirrored.iter().filter_map(read_object).next().is_some() {
         return None;
     }

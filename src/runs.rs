@@ -10,6 +10,7 @@
 //! and queue; [`outage`] keeps the log short while the database is away.
 
 mod adopt;
+mod assets_objects;
 pub mod checkpoint;
 pub mod collect;
 pub mod context;
@@ -24,7 +25,6 @@ mod lookups;
 mod monitoring;
 pub mod outage;
 pub mod pipeline;
-mod place;
 pub mod progress;
 pub mod quotas;
 pub mod run;

@@ -3,7 +3,7 @@
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 /// The most descriptors that are of use.
-const ENOUGH: u64 = 65_536;
+const MAX_DESCRIPTORS: u64 = 65_536;
 /// For the database, requests to Graph and Assets, files, and the listener of health and metrics.
 const KEPT: u64 = 512;
 /// The most connections to the API at once.
@@ -14,7 +14,7 @@ const MIN_CONNECTIONS: u64 = 64;
 /// Raises the soft limit as far as is of use and allowed: many systems start a process with 1,024.
 pub fn raise() {
     let limit = getrlimit(Resource::Nofile);
-    let most = limit.maximum.unwrap_or(u64::MAX).min(ENOUGH);
+    let most = limit.maximum.unwrap_or(u64::MAX).min(MAX_DESCRIPTORS);
     let Some(current) = limit.current.filter(|current| *current < most) else { return };
     let raised = Rlimit { current: Some(most), maximum: limit.maximum };
     if let Err(error) = setrlimit(Resource::Nofile, raised) {

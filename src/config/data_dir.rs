@@ -87,8 +87,8 @@ fn load_or_create(data_dir: &Path, name: &str, make: impl FnOnce() -> SecretStri
 /// The file was made for its owner only, and in this folder nothing makes it readable but a mistake. The group may read
 /// it: where a volume belongs to the group of a container, the files in it are made so.
 fn refuse_if_open_to_others(path: &Path) -> Result<()> {
-    const OTHERS: u32 = 0o007;
-    let is_open = fs::metadata(path).is_ok_and(|metadata| metadata.permissions().mode() & OTHERS != 0);
+    const OTHER_USERS: u32 = 0o007;
+    let is_open = fs::metadata(path).is_ok_and(|metadata| metadata.permissions().mode() & OTHER_USERS != 0);
     if !is_open {
         return Ok(());
     }

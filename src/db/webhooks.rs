@@ -230,8 +230,8 @@ pub struct Claimed {
 
 /// How many deliveries of one organization, and of one webhook, are sent at the same time by all processes together.
 /// Otherwise one with a slow receiver would keep all others waiting.
-const OF_AN_ORGANIZATION: i64 = 4;
-const OF_A_WEBHOOK: i64 = 2;
+const MAX_OF_AN_ORGANIZATION: i64 = 4;
+const MAX_OF_A_WEBHOOK: i64 = 2;
 
 /// Claims up to `most` deliveries that are due, or whose sender died. Across organizations, which take turns, and within
 /// each its webhooks.
@@ -280,8 +280,8 @@ pub async fn claim(
             .bind::<Timestamptz, _>(now + lease_for)
             .bind::<Timestamptz, _>(now)
             .bind::<BigInt, _>(most)
-            .bind::<BigInt, _>(OF_A_WEBHOOK)
-            .bind::<BigInt, _>(OF_AN_ORGANIZATION)
+            .bind::<BigInt, _>(MAX_OF_A_WEBHOOK)
+            .bind::<BigInt, _>(MAX_OF_AN_ORGANIZATION)
             .load(tx)
             .await?)
     })

@@ -1,6 +1,6 @@
 //! The steps after the filter: what the last complete read found, what was delivered, and what Assets answered.
 
-use super::known::{Known, KnownObject, ignored};
+use super::known::{JobRecords, KnownObject, ignored};
 use super::report::{Step, StepName, StepVerdict};
 use crate::db::runs::RunRow;
 use crate::directory::ObjectType;
@@ -15,7 +15,7 @@ fn at(time: DateTime<Utc>) -> String {
 }
 
 /// Whether the application could read the type in the last run that read the directory.
-pub(super) fn permission(known: &Known, object_type: ObjectType) -> Step {
+pub(super) fn permission(known: &JobRecords, object_type: ObjectType) -> Step {
     let name = StepName::Permission;
     match known.lost(object_type) {
         Some(warning) => {
@@ -34,7 +34,7 @@ pub(super) fn permission(known: &Known, object_type: ObjectType) -> Step {
 }
 
 /// Whether the last complete read found the object in scope.
-pub(super) fn read(known: &Known, object: &KnownObject, one: &str) -> Step {
+pub(super) fn read(known: &JobRecords, object: &KnownObject, one: &str) -> Step {
     let name = StepName::Read;
     let Some(read_at) = known.mirror.read_at.map(at) else {
         let step = Step::new(name, StepVerdict::Pending, "The job has not read the directory yet.");
@@ -61,7 +61,7 @@ pub(super) fn read(known: &Known, object: &KnownObject, one: &str) -> Step {
 }
 
 /// Whether the object was delivered, and what becomes of one that is gone.
-pub(super) fn delivered(job: &JobContext, known: &Known, object: &KnownObject, one: &str) -> Step {
+pub(super) fn delivered(job: &JobContext, known: &JobRecords, object: &KnownObject, one: &str) -> Step {
     let name = StepName::Delivery;
     if job.destination.is_none() {
         let detail = "The job has no destination: it keeps what it reads in its mirror.";
@@ -117,7 +117,12 @@ fn failure(run: &RunRow) -> Option<(String, Option<String>)> {
 }
 
 /// What Assets answered in the last run that changed the object.
-pub(super) fn assets(known: &Known, object: &KnownObject, object_type: ObjectType, one: &str) -> Result<Option<Step>> {
+pub(super) fn assets(
+    known: &JobRecords,
+    object: &KnownObject,
+    object_type: ObjectType,
+    one: &str,
+) -> Result<Option<Step>> {
     let name = StepName::Assets;
     if object.delivered.is_none() && object.last_change.is_none() {
         return Ok(None);

@@ -19,7 +19,8 @@ const MAX_FOUND: i64 = 11;
 /// Runs that are looked at for the last one that delivered.
 const RUNS: i64 = 20;
 
-pub(super) struct Known {
+/// What the database has of a job, and of the objects with a key.
+pub(super) struct JobRecords {
     pub mirror: MirrorRow,
     /// Whether the mirror was read by the settings of now.
     pub is_current: bool,
@@ -42,7 +43,7 @@ pub(super) struct KnownObject {
     pub extent: (i64, Option<Uuid>),
 }
 
-impl Known {
+impl JobRecords {
     pub async fn load(tx: &mut Transaction, job: &JobContext, object_type: ObjectType, key: &str) -> Result<Self> {
         let (organization, id, name) = (job.organization, job.id, object_type.as_str());
         let mirror = mirror::find(tx, organization, id).await?;

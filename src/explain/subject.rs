@@ -1,6 +1,6 @@
 //! Finds the object that an explanation is about: in the mirror, else in the directory, else among what was delivered.
 
-use super::known::{Known, read_object};
+use super::known::{JobRecords, read_object};
 use super::live::{Live, MAX_CANDIDATES, Object, Unanswered};
 use super::report::{Step, StepName, StepVerdict, ValueSource};
 use crate::directory_lookup::DirectoryMatch;
@@ -29,7 +29,7 @@ pub(super) enum Search {
 /// The object with this id or name. The values come from the mirror if they decide what a run would decide now.
 pub(super) async fn find(
     live: &Live,
-    known: &Known,
+    known: &JobRecords,
     kind: EntityKind,
     key: &str,
     rule: Option<&Parsed>,

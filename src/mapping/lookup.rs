@@ -125,26 +125,26 @@ impl MappedLookup {
 }
 
 /// What an object type is filled with, besides its lookups.
-pub(super) struct Beside<'a> {
+pub(super) struct FilledAttributes<'a> {
     pub object_type: ObjectType,
     /// The attributes in Assets that are filled, in small letters, with the key of what fills them.
-    pub filled: Vec<(String, String)>,
+    pub names: Vec<(String, String)>,
     /// The names of the object types that the job imports, in small letters.
     pub imported: &'a [String],
     pub is_existing: bool,
 }
 
 /// Adds all faults that can be seen without Assets. `pointer` is the place of the list.
-pub(super) fn check(lookups: &[Lookup], mut beside: Beside<'_>, pointer: &str, faults: &mut Faults) {
+pub(super) fn check(lookups: &[Lookup], mut filled: FilledAttributes<'_>, pointer: &str, faults: &mut Faults) {
     if lookups.len() > MAX_LOOKUPS {
         let detail = format!("An object type can have at most {MAX_LOOKUPS} lookups.");
         return faults.push(pointer, "too_many", detail);
     }
     for (place, lookup) in lookups.iter().enumerate() {
         let pointer = format!("{pointer}/{place}");
-        lookup.check_target(&beside, &pointer, faults);
-        let Some(of) = attribute(beside.object_type, &lookup.attribute) else {
-            let detail = unknown(beside.object_type, &lookup.attribute);
+        lookup.check_target(&filled, &pointer, faults);
+        let Some(of) = attribute(filled.object_type, &lookup.attribute) else {
+            let detail = unknown(filled.object_type, &lookup.attribute);
             faults.push(format!("{pointer}/attribute"), "unknown_attribute", detail);
             continue;
         };
@@ -155,16 +155,16 @@ pub(super) fn check(lookups: &[Lookup], mut beside: Beside<'_>, pointer: &str, f
             let detail = format!("`{}` is already in the list.", lookup.attribute);
             faults.push(format!("{pointer}/attribute"), "duplicate", detail);
         }
-        lookup.check_name(&of, &mut beside, &format!("{pointer}/name"), faults);
+        lookup.check_name(&of, &mut filled, &format!("{pointer}/name"), faults);
     }
 }
 
 impl Lookup {
-    fn check_target(&self, beside: &Beside<'_>, pointer: &str, faults: &mut Faults) {
+    fn check_target(&self, filled: &FilledAttributes<'_>, pointer: &str, faults: &mut Faults) {
         let wanted = self.object_type.trim();
         if wanted.is_empty() {
             faults.push(format!("{pointer}/objectType"), "invalid_name", "Name an object type of the object schema.");
-        } else if beside.imported.contains(&wanted.to_lowercase()) {
+        } else if filled.imported.contains(&wanted.to_lowercase()) {
             let detail = format!("The job imports `{wanted}` itself: use the references of its own types.");
             faults.push(format!("{pointer}/objectType"), "imported_type", detail);
         }
@@ -173,8 +173,8 @@ impl Lookup {
         }
     }
 
-    fn check_name(&self, of: &Attribute, beside: &mut Beside<'_>, pointer: &str, faults: &mut Faults) {
-        if self.name.is_none() && beside.is_existing {
+    fn check_name(&self, of: &Attribute, filled: &mut FilledAttributes<'_>, pointer: &str, faults: &mut Faults) {
+        if self.name.is_none() && filled.is_existing {
             let detail = "Name the attribute of the object type that gets the reference.";
             return faults.push(pointer, "name_required", detail);
         }
@@ -185,11 +185,11 @@ impl Lookup {
         } else if ASSETS_OWN_NAMES.contains(&folded.as_str()) {
             let detail = format!("`{name}` is an attribute that Assets itself gives to every object.");
             faults.push(pointer, "reserved_name", detail);
-        } else if let Some((_, first)) = beside.filled.iter().find(|(known, _)| *known == folded) {
+        } else if let Some((_, first)) = filled.names.iter().find(|(known, _)| *known == folded) {
             let detail = format!("`{name}` is filled from `{first}` already; one attribute takes one value.");
             faults.push(pointer, "mapped_twice", detail);
         }
-        beside.filled.push((folded, self.key()));
+        filled.names.push((folded, self.key()));
     }
 }
 

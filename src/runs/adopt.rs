@@ -8,9 +8,9 @@
 mod approval;
 mod keys;
 
+use super::assets_objects::AssetsObjects;
 use super::collect::collected::Collected;
 use super::diff::diffed::Diffed;
-use super::place::Place;
 use super::run::Run;
 use super::stop::Stop;
 use crate::assets::lookup::{SeenObject, SeenObjects, VALUES_IN_A_QUERY};
@@ -41,24 +41,24 @@ pub async fn compare(run: &Run, collected: &Collected, diffed: &mut Diffed) -> R
     if existing.is_empty() || run.job.destination.is_none() {
         return Ok(false);
     }
-    let mut place = Place::find(run).await?;
+    let mut assets = AssetsObjects::find(run).await?;
     if existing.iter().any(|(_, existing)| existing.match_by.is_some())
-        && let Some(error) = place.refusal.take()
+        && let Some(error) = assets.refusal.take()
     {
         return Err(Stop::Failed(error));
     }
-    if place.api.is_some() {
+    if assets.api.is_some() {
         run.log("Looking for the objects that are in Assets already.").await?;
     }
     for (object_type, existing) in &existing {
         let is_first = delivered_before(run, *object_type).await? == 0;
-        let lists = place.api.is_some() && (is_looking || (is_first && approval::acts_on_missing(run)));
-        let comparison = Comparison { run, place: &place, object_type: *object_type, existing };
-        let has_listed = match comparison.run(lists).await {
+        let lists = assets.api.is_some() && (is_looking || (is_first && approval::acts_on_missing(run)));
+        let of_type = AdoptionOfType { run, assets: &assets, object_type: *object_type, existing };
+        let has_listed = match of_type.run(lists).await {
             Ok(()) => lists,
             // What cannot be looked at is said; only identities that are to be written need to be known.
             Err(Stop::Failed(error)) if existing.match_by.is_none() => {
-                place.warn(run, *object_type, Some(&error.detail));
+                assets.warn(run, *object_type, Some(&error.detail));
                 false
             }
             Err(stop) => return Err(stop),
@@ -66,8 +66,8 @@ pub async fn compare(run: &Run, collected: &Collected, diffed: &mut Diffed) -> R
         let (lease, of) = (run.lease, object_type.as_str());
         let counts = run.tx("what was found", async move |tx| adoption::found(tx, &lease, of).await).await?;
         let found = Found { is_first, has_listed, counts };
-        if place.api.is_none() {
-            place.warn(run, *object_type, None);
+        if assets.api.is_none() {
+            assets.warn(run, *object_type, None);
         }
         count(run, *object_type, &found, diffed);
         approval::note(run, *object_type, found, diffed);
@@ -114,14 +114,15 @@ fn count(run: &Run, object_type: ObjectType, found: &Found, diffed: &mut Diffed)
     warn(WarningCode::ObjectsUnidentified, found.unidentified, has, have);
 }
 
-struct Comparison<'a> {
+/// The objects of one type that others made.
+struct AdoptionOfType<'a> {
     run: &'a Run,
-    place: &'a Place,
+    assets: &'a AssetsObjects,
     object_type: ObjectType,
     existing: &'a ExistingType,
 }
 
-impl Comparison<'_> {
+impl AdoptionOfType<'_> {
     async fn run(&self, lists: bool) -> Result<(), Stop> {
         let keys = Keys::load(self.run, self.object_type, self.existing).await?;
         let mut after = 0;
@@ -163,11 +164,11 @@ impl Comparison<'_> {
                 }
             }
         }
-        if self.place.api.is_none() {
+        if self.assets.api.is_none() {
             return Ok(judged);
         }
         let identities: Vec<String> = open.iter().map(|(_, identity, _)| identity.clone()).collect();
-        let by_identity = self.place.find_values(self.object_type, &self.existing.identity, &identities).await?;
+        let by_identity = self.assets.find_values(self.object_type, &self.existing.identity, &identities).await?;
         let by_identity = self.by_value(&by_identity, &self.existing.identity);
         let mut left = Vec::new();
         for (seq, identity, other) in open {
@@ -201,7 +202,7 @@ impl Comparison<'_> {
             .filter_map(|(seq, _, value)| Some((seq, value.filter(|value| !value.trim().is_empty())?)))
             .collect();
         let values: Vec<String> = left.iter().map(|(_, value)| value.clone()).collect();
-        let found = self.place.find_values(self.object_type, match_by, &values).await?;
+        let found = self.assets.find_values(self.object_type, match_by, &values).await?;
         let by_value = self.by_value(&found, match_by);
         let mut judged = Vec::new();
         for (seq, value) in left {
@@ -236,7 +237,7 @@ impl Comparison<'_> {
 
     /// The first value of one of our attributes in an object of theirs, unless it is blank.
     fn value_of<'o>(&self, object: &'o SeenObject, key: &str) -> Option<&'o str> {
-        let values = object.values.get(self.place.name(self.object_type, key)?)?;
+        let values = object.values.get(self.assets.name(self.object_type, key)?)?;
         values.first().map(String::as_str).filter(|value| !value.trim().is_empty())
     }
 
@@ -254,7 +255,7 @@ impl Comparison<'_> {
 
     /// What an object of theirs has in the attributes that the job writes, by our keys.
     fn values(&self, object: &SeenObject) -> String {
-        let names = self.place.names(self.object_type);
+        let names = self.assets.names(self.object_type);
         let value = |texts: &Vec<String>| match &texts[..] {
             [] => Value::Null,
             [one] => Value::from(one.as_str()),
@@ -272,7 +273,7 @@ impl Comparison<'_> {
         let mut start = 0;
         let mut listed: HashSet<u64> = HashSet::new();
         loop {
-            let page = self.place.page(self.object_type, start).await?;
+            let page = self.assets.page(self.object_type, start).await?;
             let mut only = Vec::new();
             for object in &page.objects {
                 let identity = self.value_of(object, &self.existing.identity);
@@ -317,22 +318,22 @@ pub async fn write_identities(run: &Run, diffed: &mut Diffed) -> Result<(), Stop
         return Ok(());
     }
     run.progress.enter(&run.app, RunStage::Deliver, None);
-    let mut place = Place::find(run).await?;
-    if place.api.is_none() {
+    let mut assets = AssetsObjects::find(run).await?;
+    if assets.api.is_none() {
         // What cannot be looked at must not count as gone: the import would make it once more.
         let detail = "The destination has no `api` any more, which writes the identities.";
         let gone = || Stop::failed(RunStage::Deliver, RunErrorCode::ApprovalOutdated, detail, "Start a new run.");
-        return Err(place.refusal.take().map_or_else(gone, Stop::Failed));
+        return Err(assets.refusal.take().map_or_else(gone, Stop::Failed));
     }
     for (object_type, existing) in &types {
-        let comparison = Comparison { run, place: &place, object_type: *object_type, existing };
-        comparison.write_identities().await?;
+        let of_type = AdoptionOfType { run, assets: &assets, object_type: *object_type, existing };
+        of_type.write_identities().await?;
     }
     diffed.sends = run.outbox_counts().await?;
     Ok(())
 }
 
-impl Comparison<'_> {
+impl AdoptionOfType<'_> {
     async fn write_identities(&self) -> Result<(), Stop> {
         let (organization, id, of) = (self.run.job.organization, self.run.lease.run, self.object_type.as_str());
         let mut after = 0;
@@ -357,12 +358,12 @@ impl Comparison<'_> {
             wanted.push((row.seq, value(identity_key).unwrap_or_default(), other));
         }
         let identities: Vec<String> = wanted.iter().map(|(_, identity, _)| identity.clone()).collect();
-        let found = self.place.find_values(self.object_type, identity_key, &identities).await?;
+        let found = self.assets.find_values(self.object_type, identity_key, &identities).await?;
         let by_identity = self.by_value(&found, identity_key);
         let match_by = self.existing.match_by.as_deref().unwrap_or(identity_key);
         let open = wanted.iter().filter(|(_, identity, _)| !by_identity.contains_key(&fold(identity)));
         let values: Vec<String> = open.filter_map(|(_, _, value)| value.clone()).collect();
-        let others = self.place.find_values(self.object_type, match_by, &values).await?;
+        let others = self.assets.find_values(self.object_type, match_by, &values).await?;
         let by_other = self.by_value(&others, match_by);
         let (mut written, mut changed) = (Vec::new(), Vec::new());
         for (seq, identity, value) in &wanted {
@@ -378,7 +379,7 @@ impl Comparison<'_> {
                     }
                     _ => {
                         let ids = if found.attribute_ids.is_empty() { &others } else { &found };
-                        self.place.write(self.object_type, (ids, one), identity_key, identity).await?;
+                        self.assets.write(self.object_type, (ids, one), identity_key, identity).await?;
                         written.push(*seq);
                     }
                 },

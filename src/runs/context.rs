@@ -48,7 +48,7 @@ pub struct Destination {
     pub delivered_at: Option<DateTime<Utc>>,
     /// Objects by type, as the last settled delivery of whatever job left them.
     pub holds: BTreeMap<ObjectType, u64>,
-    pub kind: DestinationKind,
+    pub kind: DestinationAccess,
     pub missing_objects: MissingObjects,
     pub empty_values: EmptyValues,
     /// For removals and clearing by the object API.
@@ -66,7 +66,8 @@ pub struct Settings {
     pub selection: String,
 }
 
-pub enum DestinationKind {
+/// How the import source of a destination is reached, with its secret opened.
+pub enum DestinationAccess {
     AssetsImport { token: SecretString },
     Forge { workspace_id: String, import_id: String },
 }
@@ -190,9 +191,9 @@ pub fn open_destination(
     };
     let kind = match (destination.kind, &destination.token_sealed) {
         (destination::DestinationKind::AssetsImport, Some(sealed)) => {
-            DestinationKind::AssetsImport { token: open("token_sealed", sealed)? }
+            DestinationAccess::AssetsImport { token: open("token_sealed", sealed)? }
         }
-        (destination::DestinationKind::Forge, _) => DestinationKind::Forge {
+        (destination::DestinationKind::Forge, _) => DestinationAccess::Forge {
             workspace_id: destination.workspace_id.unwrap_or_default(),
             import_id: destination.import_id.unwrap_or_default(),
         },

@@ -15,7 +15,7 @@ pub mod setup;
 pub mod types;
 
 use super::collect::collected::Collected;
-use super::context::DestinationKind;
+use super::context::DestinationAccess;
 use super::diff::diffed::Diffed;
 use super::forge_token::{self, target};
 use super::run::Run;
@@ -103,7 +103,7 @@ async fn refuse_shared_source(run: &Run, links: &Links) -> Result<(), Stop> {
 }
 
 fn is_forge(run: &Run) -> bool {
-    run.job.destination.as_ref().is_some_and(|destination| matches!(destination.kind, DestinationKind::Forge { .. }))
+    run.job.destination.as_ref().is_some_and(|destination| matches!(destination.kind, DestinationAccess::Forge { .. }))
 }
 
 impl Delivery<'_> {

@@ -1,7 +1,7 @@
 //! The system token of a Forge app: the app brings it with its calls, runs use the newest one for each call to
 //! Assets, and wait without a lease while there is none.
 
-use super::context::{Destination, DestinationKind};
+use super::context::{Destination, DestinationAccess};
 use super::run::Run;
 use super::stop::Stop;
 use super::transaction::transaction;
@@ -87,8 +87,8 @@ impl Destination {
     /// For Forge with the newest token that the app brought; `None` while there is none that lives for `least` more.
     async fn target_for(&self, app: &App, organization: OrganizationId, least: TimeDelta) -> Result<Option<Target>> {
         let (workspace_id, import_id) = match &self.kind {
-            DestinationKind::AssetsImport { token } => return Ok(Some(Target::ImportToken { token: token.clone() })),
-            DestinationKind::Forge { workspace_id, import_id } => (workspace_id.clone(), import_id.clone()),
+            DestinationAccess::AssetsImport { token } => return Ok(Some(Target::ImportToken { token: token.clone() })),
+            DestinationAccess::Forge { workspace_id, import_id } => (workspace_id.clone(), import_id.clone()),
         };
         let alive_at = app.clock.now() + least;
         let Some(newest) = newest(app, organization).await?.filter(|token| alive_at < token.expires_at) else {

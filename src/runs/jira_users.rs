@@ -6,9 +6,9 @@
 
 mod plan;
 
+use super::assets_objects::{AccountRefused, AssetsObjects};
 use super::deliver::delivered::Delivered;
 use super::diff::diffed::Diffed;
-use super::place::{AccountRefused, Place};
 use super::run::Run;
 use super::stop::Stop;
 use crate::assets::jira::UserAttribute;
@@ -26,7 +26,7 @@ use std::collections::{HashMap, HashSet};
 /// Users that are looked for between two stores.
 const BATCH: usize = 50;
 /// How long a run looks, so that the next one is not held up. It ends with the users of whom it has the accounts then.
-const TIME: TimeDelta = TimeDelta::minutes(30);
+const MAX_TIME: TimeDelta = TimeDelta::minutes(30);
 const DESCRIPTION: &str = "The Jira account of the user";
 
 /// Looks for the accounts of users that are new or have another address, and writes them.
@@ -82,7 +82,7 @@ fn stopped(run: &Run, code: WarningCode, detail: String, advice: &str) {
 }
 
 async fn look(run: &Run, due: &Due<'_>, name: &str, mut left: u64) -> Result<(), Stop> {
-    let until = run.app.clock.now() + TIME;
+    let until = run.app.clock.now() + MAX_TIME;
     let mut users = plan(run, due).await?;
     let mut counts = store(run, due, Vec::new(), left).await?;
     if users.is_empty() {
@@ -148,7 +148,7 @@ fn warn(run: &Run, counts: JiraUserCounts, refusal: Option<&str>) {
 
 struct Search<'r> {
     run: &'r Run,
-    place: Place,
+    assets: AssetsObjects,
     /// The id in Assets of the attribute for the account.
     attribute: String,
     /// The key of the attribute by which Assets recognises users.
@@ -164,17 +164,17 @@ struct Search<'r> {
 impl<'r> Search<'r> {
     /// `None`: nothing can be written, and the run says why.
     async fn begin(run: &'r Run, due: &Due<'_>, attribute: &str, until: DateTime<Utc>) -> Result<Option<Self>, Stop> {
-        let mut place = Place::find(run).await?;
-        if let Some(error) = place.refusal.take() {
+        let mut assets = AssetsObjects::find(run).await?;
+        if let Some(error) = assets.refusal.take() {
             return Err(Stop::Failed(error));
         }
-        if place.api.is_none() {
+        if assets.api.is_none() {
             let detail = "The Jira accounts of users were not looked for, because the destination has no `api`.";
             let advice = "Give the destination `api` with the site's URL, an email address and an API token.";
             stopped(run, WarningCode::JiraUsersStopped, detail.to_owned(), advice);
             return Ok(None);
         }
-        if !place.may_search_accounts().await? {
+        if !assets.may_search_accounts().await? {
             let detail = "The person in `api.email` of the destination may not search for Jira accounts, so nobody would be \
                           found.";
             let code = WarningCode::JiraUsersForbidden;
@@ -186,7 +186,7 @@ impl<'r> Search<'r> {
             stopped(run, code, detail, code.advice());
             Ok(None)
         };
-        let (attribute, has_added) = match place.account_attribute(ObjectType::Users, attribute).await? {
+        let (attribute, has_added) = match assets.account_attribute(ObjectType::Users, attribute).await? {
             UserAttribute::Found(id) => (id, false),
             UserAttribute::OtherType => {
                 return unfit(format!("The attribute «{attribute}» of users in Assets does not have the type User."));
@@ -195,7 +195,7 @@ impl<'r> Search<'r> {
                 // Before it is added: what the rows say was in an attribute that somebody deleted. A run that dies here
                 // finds it missing again.
                 begin_anew(run, due).await?;
-                match place.add_account_attribute(ObjectType::Users, attribute, DESCRIPTION).await? {
+                match assets.add_account_attribute(ObjectType::Users, attribute, DESCRIPTION).await? {
                     Ok(id) => (id, true),
                     Err(why) => {
                         return unfit(format!(
@@ -206,7 +206,7 @@ impl<'r> Search<'r> {
             }
         };
         let identity = run.job.mapping.identity_key(ObjectType::Users);
-        Ok(Some(Self { run, place, attribute, identity, has_added, until, refusal: None }))
+        Ok(Some(Self { run, assets, attribute, identity, has_added, until, refusal: None }))
     }
 
     /// Adds what came of each user to `looked`, in their order; of fewer than all when the time is over.
@@ -220,7 +220,7 @@ impl<'r> Search<'r> {
         }
         let to_write = judged.iter().filter(|(user, verdict)| user.needs_write(verdict));
         let identities: Vec<String> = to_write.filter_map(|(user, _)| user.identity.clone()).collect();
-        let found = self.place.find_values(ObjectType::Users, self.identity, &identities).await?;
+        let found = self.assets.find_values(ObjectType::Users, self.identity, &identities).await?;
         let by_identity = self.by_identity(&found);
         for (user, verdict) in judged {
             if !user.needs_write(&verdict) {
@@ -237,7 +237,7 @@ impl<'r> Search<'r> {
     async fn search(&self, user: &Wanted) -> Result<Verdict, Stop> {
         let mut verdict = None;
         for address in addresses(user.mail.as_deref(), user.user_principal_name.as_deref()) {
-            let found = judge(&self.place.search_accounts(address).await?, address);
+            let found = judge(&self.assets.search_accounts(address).await?, address);
             let found = match verdict.take() {
                 Some(first) => Verdict::or(first, found),
                 None => found,
@@ -253,7 +253,7 @@ impl<'r> Search<'r> {
     fn by_identity<'o>(&self, found: &'o SeenObjects) -> HashMap<String, Vec<&'o SeenObject>> {
         let mut by_identity: HashMap<String, Vec<&SeenObject>> = HashMap::new();
         let mut seen = HashSet::new();
-        let Some(name) = self.place.name(ObjectType::Users, self.identity) else { return by_identity };
+        let Some(name) = self.assets.name(ObjectType::Users, self.identity) else { return by_identity };
         for object in found.objects.iter().filter(|object| seen.insert(object.id.as_str())) {
             for value in object.values.get(name).into_iter().flatten().take(1) {
                 by_identity.entry(fold(value)).or_default().push(object);
@@ -274,7 +274,7 @@ impl<'r> Search<'r> {
             [] => return Ok(user.failed(JiraUserReason::ObjectNotFound)),
             _ => return Ok(user.failed(JiraUserReason::SeveralObjects)),
         };
-        match self.place.write_account(ObjectType::Users, &object.id, &self.attribute, account).await {
+        match self.assets.write_account(ObjectType::Users, &object.id, &self.attribute, account).await {
             Ok(()) => Ok(user.looked(verdict)),
             Err(AccountRefused::Value(why)) => {
                 self.refusal.get_or_insert_with(|| format!("{}: {why}", object.key));

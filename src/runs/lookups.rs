@@ -2,8 +2,8 @@
 //! Where the objects can be looked at, the run counts whose text leads to none, or to several. Nothing here changes what is
 //! sent, and what is not found fails no run. Source: docs/assets.md, «References».
 
+use super::assets_objects::AssetsObjects;
 use super::diff::diffed::Diffed;
-use super::place::Place;
 use super::run::Run;
 use super::stop::Stop;
 use crate::codes::WarningCode;
@@ -14,9 +14,9 @@ use crate::run_state::RunWarning;
 use std::collections::{HashMap, HashSet};
 
 /// Distinct texts of one attribute that are looked at, those of most objects first.
-const MOST: i64 = 2_000;
+const MAX_TEXTS: i64 = 2_000;
 /// Objects of others that are looked at for one attribute.
-const MOST_OBJECTS: usize = 20_000;
+const MAX_OBJECTS: usize = 20_000;
 /// Texts that a warning names.
 const NAMED: usize = 5;
 
@@ -35,7 +35,7 @@ pub async fn check(run: &Run, diffed: &Diffed) -> Result<(), Stop> {
     for object_type in types {
         for key in run.job.mapping.lookups(object_type) {
             let texts = run.tx("texts that are looked up", async move |tx| {
-                delivered::texts(tx, organization, id, object_type, key, MOST).await
+                delivered::texts(tx, organization, id, object_type, key, MAX_TEXTS).await
             });
             let texts = texts.await?;
             if !texts.is_empty() {
@@ -48,17 +48,17 @@ pub async fn check(run: &Run, diffed: &Diffed) -> Result<(), Stop> {
     }
     run.log("Looking for the objects of others that this delivery refers to.").await?;
     // It ends the run where the lookups do not fit what Assets has, a dry run too.
-    let place = Place::find(run).await?;
+    let assets = AssetsObjects::find(run).await?;
     for (object_type, key, texts) in wanted {
-        let Some(target) = place.lookup(object_type, &key).cloned() else { continue };
-        let refused = place.refusal.as_ref().map(|error| error.detail.clone());
-        let unknown = match (&place.api, refused) {
-            (Some(_), _) => match find(&place, &target, &texts).await {
+        let Some(target) = assets.lookup(object_type, &key).cloned() else { continue };
+        let refused = assets.refusal.as_ref().map(|error| error.detail.clone());
+        let unknown = match (&assets.api, refused) {
+            (Some(_), _) => match find(&assets, &target, &texts).await {
                 Ok(Some(found)) => {
                     warn(run, object_type, &target, &texts, &found);
                     None
                 }
-                Ok(None) => Some(format!("More than {MOST_OBJECTS} objects have one of these texts.")),
+                Ok(None) => Some(format!("More than {MAX_OBJECTS} objects have one of these texts.")),
                 Err(Stop::Failed(error)) => Some(error.detail.clone()),
                 Err(stop) => return Err(stop),
             },
@@ -82,9 +82,13 @@ pub async fn check(run: &Run, diffed: &Diffed) -> Result<(), Stop> {
 }
 
 /// How many objects have each text. `None`: there are too many.
-async fn find(place: &Place, target: &LookupTarget, texts: &[Text]) -> Result<Option<HashMap<String, usize>>, Stop> {
+async fn find(
+    assets: &AssetsObjects,
+    target: &LookupTarget,
+    texts: &[Text],
+) -> Result<Option<HashMap<String, usize>>, Stop> {
     let values: Vec<String> = texts.iter().map(|(text, _)| text.clone()).collect();
-    let seen = place.find_others(target, &values, MOST_OBJECTS).await?;
+    let seen = assets.find_others(target, &values, MAX_OBJECTS).await?;
     if !seen.is_last {
         return Ok(None);
     }

@@ -16,7 +16,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Warnings of one code beyond this many are only counted: in one more, of which the count says how many they are.
 const MAX_SAME_WARNINGS: usize = 20;
-const OTHERS: &str = "There are more warnings of this kind; `count` says how many.";
+const MORE_WARNINGS: &str = "There are more warnings of this kind; `count` says how many.";
 
 /// Cheap to clone; all clones write into the same run.
 #[derive(Clone)]
@@ -232,10 +232,17 @@ impl RunProgress {
         let same = state.warnings.iter().filter(|w| w.code == warning.code).count();
         if same < MAX_SAME_WARNINGS {
             state.warnings.push(warning);
-        } else if let Some(others) = state.warnings.iter_mut().find(|w| w.code == warning.code && w.detail == OTHERS) {
+        } else if let Some(others) =
+            state.warnings.iter_mut().find(|w| w.code == warning.code && w.detail == MORE_WARNINGS)
+        {
             others.count = Some(others.count.unwrap_or(0) + 1);
         } else {
-            state.warnings.push(RunWarning { detail: OTHERS.to_owned(), count: Some(1), advice: None, ..warning });
+            state.warnings.push(RunWarning {
+                detail: MORE_WARNINGS.to_owned(),
+                count: Some(1),
+                advice: None,
+                ..warning
+            });
         }
         state.revision += 1;
     }
@@ -376,6 +383,6 @@ mod tests {
         assert!(
             warnings.iter().take(MAX_SAME_WARNINGS).zip(100..).all(|(warning, count)| warning.count == Some(count))
         );
-        assert_eq!((warnings[20].detail.as_str(), warnings[20].count), (OTHERS, Some(5)));
+        assert_eq!((warnings[20].detail.as_str(), warnings[20].count), (MORE_WARNINGS, Some(5)));
     }
 }

@@ -84,7 +84,7 @@ pub struct ObservedDestination {
 }
 
 /// How many objects a delivery names at most.
-pub const MOST_OBJECTS: usize = 100;
+pub const MAX_OBJECTS: usize = 100;
 
 /// What a run found in the directory: one event, and the objects that it happened to.
 #[derive(Serialize, ToSchema, Clone, Debug)]

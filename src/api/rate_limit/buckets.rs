@@ -18,10 +18,10 @@ pub struct Buckets<K> {
     /// Requests per minute; 0: no limit.
     limit: u32,
     of: Of,
-    kept: Mutex<Kept<K>>,
+    kept: Mutex<BucketMap<K>>,
 }
 
-struct Kept<K> {
+struct BucketMap<K> {
     /// `None`: of all for which there is no place.
     buckets: HashMap<Option<K>, Bucket>,
     swept: Option<Instant>,
@@ -35,7 +35,7 @@ struct Bucket {
 
 impl<K: Eq + Hash> Buckets<K> {
     pub fn new(limit: u32, of: Of) -> Self {
-        Self { limit, of, kept: Mutex::new(Kept { buckets: HashMap::new(), swept: None }) }
+        Self { limit, of, kept: Mutex::new(BucketMap { buckets: HashMap::new(), swept: None }) }
     }
 
     /// Counts a request of `key`. `None`: there is no limit.
@@ -63,12 +63,12 @@ impl<K: Eq + Hash> Buckets<K> {
         (left < 1.0).then(|| self.quota(left, false))
     }
 
-    fn kept(&self) -> MutexGuard<'_, Kept<K>> {
+    fn kept(&self) -> MutexGuard<'_, BucketMap<K>> {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The bucket that `key` has, or gets.
-    fn place(&self, kept: &mut Kept<K>, key: K, clock: &Clock) -> Option<K> {
+    fn place(&self, kept: &mut BucketMap<K>, key: K, clock: &Clock) -> Option<K> {
         let key = Some(key);
         if kept.buckets.len() < MAX_BUCKETS || kept.buckets.contains_key(&key) {
             return key;

@@ -22,11 +22,11 @@ pub type Fingerprint = [u8; 32];
 
 pub struct Strangers {
     buckets: Buckets<IpAddr>,
-    known: Mutex<Known>,
+    known: Mutex<RememberedCredentials>,
 }
 
 #[derive(Default)]
-struct Known {
+struct RememberedCredentials {
     newer: HashSet<Fingerprint>,
     older: HashSet<Fingerprint>,
 }
@@ -79,12 +79,12 @@ impl Strangers {
         let _ = self.buckets.take(network(address), clock);
     }
 
-    fn known(&self) -> MutexGuard<'_, Known> {
+    fn known(&self) -> MutexGuard<'_, RememberedCredentials> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Known {
+impl RememberedCredentials {
     fn has(&self, credential: &Fingerprint) -> bool {
         self.newer.contains(credential) || self.older.contains(credential)
     }
@@ -149,7 +149,7 @@ mod tests {
 
     #[test]
     fn the_credentials_that_are_remembered_are_bounded() {
-        let mut known = Known::default();
+        let mut known = RememberedCredentials::default();
         let credential = |number: usize| fingerprint(&number.to_le_bytes());
         (0..3 * MAX_KNOWN).for_each(|number| known.add(credential(number)));
         assert!(known.newer.len() + known.older.len() <= 2 * MAX_KNOWN);

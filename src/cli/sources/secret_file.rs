@@ -8,7 +8,7 @@ use std::path::Path;
 /// More than any secret has: several master keys, or a URL with a long password.
 const MAX_BYTES: u64 = 64 * 1024;
 /// What everybody on the machine may do.
-const OTHERS: u32 = 0o007;
+const OTHER_USERS: u32 = 0o007;
 
 /// The secret without the line break that editors and `echo` put behind it.
 pub(super) fn read(path: &Path) -> Result<String, String> {
@@ -39,7 +39,8 @@ pub(super) fn read(path: &Path) -> Result<String, String> {
 pub(super) fn open_to_others(path: &Path) -> Option<String> {
     let mode = fs::metadata(path).ok().filter(fs::Metadata::is_file)?.permissions().mode();
     let shown = path.display();
-    (mode & OTHERS != 0).then(|| format!("every user of this machine has access to {shown}. Run: chmod o= {shown}"))
+    (mode & OTHER_USERS != 0)
+        .then(|| format!("every user of this machine has access to {shown}. Run: chmod o= {shown}"))
 }
 
 #[cfg(test)]

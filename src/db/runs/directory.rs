@@ -11,7 +11,7 @@ use crate::error::Result;
 use crate::ids::{JobId, OrganizationId, RunId};
 use crate::run_state::{ChangeAction, RunMode, RunState};
 use crate::webhook::WebhookEvent;
-use crate::webhook::payload::{ChangedObject, DirectoryChanges, MOST_OBJECTS, Subject};
+use crate::webhook::payload::{ChangedObject, DirectoryChanges, MAX_OBJECTS, Subject};
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
@@ -35,7 +35,7 @@ impl Found {
 
     fn add(&mut self, object: ChangedObject) {
         self.count += 1;
-        if self.objects.len() < MOST_OBJECTS {
+        if self.objects.len() < MAX_OBJECTS {
             self.objects.push(object);
         }
     }
@@ -95,7 +95,7 @@ async fn of_action(tx: &mut Transaction, run: &RunRow, event: DirectoryEvent) ->
     let count: i64 = of_event().count().get_result(tx).await?;
     let first: Vec<(Uuid, Option<String>)> = of_event()
         .order(run_changes::seq)
-        .limit(MOST_OBJECTS as i64)
+        .limit(MAX_OBJECTS as i64)
         .select((run_changes::object_id, run_changes::label))
         .load(tx)
         .await?;

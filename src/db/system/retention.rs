@@ -17,7 +17,7 @@ const RUNS_AT_ONCE: i64 = 20;
 pub const OF_RUN: [&str; 6] =
     ["run_changes", "run_events", "staged_objects", "staged_members", "run_cursors", "executions"];
 /// The tables of an organization besides those of runs and mirrors, in an order in which no row is left that another refers to.
-const OTHERS: [&str; 14] = [
+const OTHER_TABLES: [&str; 14] = [
     "runs",
     "jobs",
     "filters",
@@ -36,7 +36,7 @@ const OTHERS: [&str; 14] = [
 
 /// The tables of an organization, in an order in which no row is left that another refers to.
 pub fn of_organization() -> impl Iterator<Item = &'static str> {
-    mirror::TABLES.into_iter().chain(OF_RUN).chain(OTHERS)
+    mirror::TABLES.into_iter().chain(OF_RUN).chain(OTHER_TABLES)
 }
 
 /// The newest check of a connection stays, however old: it is the connection's state.

@@ -70,9 +70,9 @@ impl Selection {
         for object_type in ObjectType::ALL {
             let choice = self.of(object_type);
             let is_existing = choice.existing.is_some();
-            let filled = choice.filled(object_type);
-            let beside = lookup::Beside { object_type, filled, imported: &imported, is_existing };
-            lookup::check(choice.lookups(), beside, &format!("{pointer}/{object_type}/lookups"), faults);
+            let names = choice.filled(object_type);
+            let filled = lookup::FilledAttributes { object_type, names, imported: &imported, is_existing };
+            lookup::check(choice.lookups(), filled, &format!("{pointer}/{object_type}/lookups"), faults);
         }
     }
 

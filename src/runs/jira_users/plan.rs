@@ -13,9 +13,9 @@ use futures_util::StreamExt;
 use uuid::Uuid;
 
 /// Users that are chosen for one run: more than it has the time for, with the pauses between searches alone.
-const MOST: usize = 15_000;
+const MAX_USERS: usize = 15_000;
 /// Users for whom a full run looks again although nothing about them changed, those first who wait longest.
-const MOST_AGAIN: usize = 1_000;
+const MAX_USERS_AGAIN: usize = 1_000;
 /// When a full run looks again: for who has no account, and for who has one, which may have been deactivated.
 const AGAIN_WITHOUT: TimeDelta = TimeDelta::days(1);
 const AGAIN_WITH: TimeDelta = TimeDelta::days(7);
@@ -95,7 +95,7 @@ impl Wanted {
 pub(super) async fn plan(run: &Run, of: &Due<'_>) -> Result<Vec<Wanted>, Stop> {
     let users = run.tx("users without a Jira account", async |tx| {
         let mut users = Vec::new();
-        let mut rows = jira_users::due(tx, of, MOST as i64).await?;
+        let mut rows = jira_users::due(tx, of, MAX_USERS as i64).await?;
         while let Some(row) = rows.next().await {
             users.push(Wanted::of(run, row?, false)?);
         }
@@ -104,7 +104,7 @@ pub(super) async fn plan(run: &Run, of: &Due<'_>) -> Result<Vec<Wanted>, Stop> {
             return Ok(users);
         }
         let now = run.app.clock.now();
-        let most = MOST.saturating_sub(users.len()).min(MOST_AGAIN) as i64;
+        let most = MAX_USERS.saturating_sub(users.len()).min(MAX_USERS_AGAIN) as i64;
         let again = Again { with_account_since: now - AGAIN_WITH, without_since: now - AGAIN_WITHOUT, most };
         let mut rows = jira_users::due_again(tx, of, again).await?;
         while let Some(row) = rows.next().await {

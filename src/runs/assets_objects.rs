@@ -47,7 +47,7 @@ pub(super) struct Access {
     schema_name: String,
 }
 
-pub(super) struct Place {
+pub(super) struct AssetsObjects {
     client: Client,
     /// `None`: the destination has no `api`, or it does not work.
     pub api: Option<Access>,
@@ -65,7 +65,7 @@ fn failed(error: &AssetsError) -> Stop {
     Stop::assets(RunStage::Diff, error)
 }
 
-impl Place {
+impl AssetsObjects {
     /// Ends the run if an object type does not fit what the job writes into it.
     pub(super) async fn find(run: &Run) -> Result<Self, Stop> {
         let client = run.app.assets.clone().with_cancellation(run.cancel.clone());
