@@ -43,6 +43,14 @@ async fn a_destination_is_looked_at_from_its_token_to_its_mapping() {
     );
     assert_eq!(last["remedies"][0]["value"], format!("POST /v1/jobs/{job}/schema"));
     assert_eq!(app.world.assets.executions().len(), 0, "a check changes nothing");
+    for (declared, differs) in [("unknown", false), ("ignore", false), ("remove", true)] {
+        patch(&app, &id, json!({"emptyValues": declared})).await;
+        let report = check(&app, &id).await;
+        let last = report["findings"].as_array().unwrap().last().unwrap();
+        assert_eq!(last["code"] == "empty_values_differ", differs, "{declared}: {report}");
+        let said = "is ignore, and the destination says remove.";
+        assert_eq!(last["detail"].as_str().unwrap().contains(said), differs, "{declared}: {last}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
