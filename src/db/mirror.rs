@@ -32,14 +32,14 @@ mod tenant_names;
 pub mod touched;
 
 pub use counters::{Counters, moved as moved_by};
-pub use cursor::{Cursor, CursorRow, MEMBERS, cursors, stage_cursors};
+pub use cursor::{Cursor, CursorRow, MEMBERS, QUESTION, answers, cursors, stage_cursors};
 pub use hash::{Hash, hash};
 pub use moved::{Moved, memberships_gained, moved};
 pub use patch::{Patched, patch};
 pub use promote::{Promotion, promote, replace_derived, restage_members};
 pub use row::{MirrorRow, Receiver, TABLES, delivery_begins, find, reset, save};
 pub use staging::{
-    Batch, StagedMembers, StagedObject, clear_staging, keep_staged, keep_staged_members, restart, restart_members,
-    stage,
+    Batch, StagedMembers, StagedObject, clear_all_but_gone, clear_staging, keep_staged, keep_staged_members,
+    mark_others, restart, restart_members, stage,
 };
 pub use stored_as::{gone_marker, gone_stub_marker, is_stub, stub_name};

@@ -6,10 +6,11 @@
 
 use super::cost;
 use super::error::{GraphError, GraphErrorKind, Result};
+use super::limiter::Permit;
 use super::options::RequestOptions;
 use super::page::Page;
 use super::request::{Body, Request};
-use super::retry::{Patience, Read};
+use super::retry::{Answered, Patience, Read};
 use super::service::Service;
 use super::session::Session;
 use super::wire::Content;
@@ -66,9 +67,18 @@ impl Session {
     pub async fn batch(&self, urls: &[Url], options: &RequestOptions) -> Result<Vec<Result<BatchItem>>> {
         let mut answers = Vec::with_capacity(urls.len());
         for urls in urls.chunks(MAX_ITEMS) {
-            answers.extend(self.envelope(urls, options).await?);
+            answers.extend(self.envelope(urls, options).await?.0);
         }
         Ok(answers)
+    }
+
+    /// One batch of 20 at most with its place among the requests in flight, see [`Session::get_held`].
+    pub async fn batch_held(
+        &self,
+        urls: &[Url],
+        options: &RequestOptions,
+    ) -> Result<(Vec<Result<BatchItem>>, Option<Permit>)> {
+        self.envelope(urls, options).await
     }
 
     /// The page in the body of an item. Its next link is followed with a [`super::page::Pager`].
@@ -79,16 +89,21 @@ impl Session {
         Page::new(links, content, None, &self.0.origin)
     }
 
-    async fn envelope(&self, urls: &[Url], options: &RequestOptions) -> Result<Vec<Result<BatchItem>>> {
+    async fn envelope(
+        &self,
+        urls: &[Url],
+        options: &RequestOptions,
+    ) -> Result<(Vec<Result<BatchItem>>, Option<Permit>)> {
         let mut answers: Vec<Option<Result<BatchItem>>> = urls.iter().map(|_| None).collect();
         let mut patience = Patience::new(self.budget(options));
         let mut is_renewed = false;
+        let mut held = None;
         loop {
             let open: Vec<usize> = (0..urls.len()).filter(|at| answers[*at].is_none()).collect();
             if open.is_empty() {
-                return Ok(answers.into_iter().flatten().collect());
+                return Ok((answers.into_iter().flatten().collect(), held));
             }
-            let found = self.send_envelope(urls, &open, options).await?;
+            let (found, permit) = self.send_envelope(urls, &open, options).await?;
             let mut again: Vec<(usize, GraphError)> = Vec::new();
             let mut asked: Option<Duration> = None;
             let mut is_refused = false;
@@ -114,8 +129,10 @@ impl Session {
                 }
             }
             if again.is_empty() {
+                held = Some(permit);
                 continue;
             }
+            drop(permit);
             if is_refused {
                 is_renewed = true;
                 let token = self.token().await?;
@@ -137,7 +154,7 @@ impl Session {
         urls: &[Url],
         open: &[usize],
         options: &RequestOptions,
-    ) -> Result<HashMap<usize, ItemWire>> {
+    ) -> Result<(HashMap<usize, ItemWire>, Permit)> {
         let requests: Vec<_> = open
             .iter()
             .map(|at| {
@@ -159,7 +176,7 @@ impl Session {
             let units: Vec<f64> = value.responses.iter().filter_map(ItemWire::units).collect();
             Ok(Read { value, units: (!units.is_empty()).then(|| units.iter().sum()) })
         };
-        let envelope = self.exchange(&request, read).await?.value;
+        let Answered { value: envelope, permit, .. } = self.exchange(&request, read).await?;
         let limiter = self.known_limiter(service);
         let mut found = HashMap::with_capacity(open.len());
         for item in envelope.responses {
@@ -169,7 +186,7 @@ impl Session {
             }
             found.insert(at, item);
         }
-        Ok(found)
+        Ok((found, permit))
     }
 
     fn judge_item(&self, item: &ItemWire, url: &Url) -> Judged {

@@ -82,9 +82,15 @@ enum Step {
 
 impl Session {
     pub async fn get(&self, url: &Url, options: &RequestOptions) -> Result<Body> {
+        self.get_held(url, options).await.map(|(body, _)| body)
+    }
+
+    /// The same with its place among the requests in flight. The caller drops it when what it says is stored, and sends no
+    /// other request until then, because this could be the last place.
+    pub async fn get_held(&self, url: &Url, options: &RequestOptions) -> Result<(Body, Permit)> {
         let request = Request::get(url, options);
         let answered = self.exchange(&request, |body| Ok(Read { value: body, units: None })).await?;
-        Ok(Body { was_retried: answered.was_retried, ..answered.value })
+        Ok((Body { was_retried: answered.was_retried, ..answered.value }, answered.permit))
     }
 
     /// How many objects `path` has (`users`, `groups/{id}/members`), with an optional filter; `None` when
@@ -95,12 +101,22 @@ impl Session {
 
     /// As [`Session::count`], with other options, which must be advanced.
     pub async fn count_with(&self, path: &str, filter: Option<&str>, options: &RequestOptions) -> Result<Option<u64>> {
+        self.count_held(path, filter, options).await.map(|(count, _)| count)
+    }
+
+    /// The same with its place among the requests in flight, see [`Session::get_held`].
+    pub async fn count_held(
+        &self,
+        path: &str,
+        filter: Option<&str>,
+        options: &RequestOptions,
+    ) -> Result<(Option<u64>, Option<Permit>)> {
         let query = filter.map(|filter| format!("?$filter={}", urlencoding::encode(filter))).unwrap_or_default();
         let url = self.url(&format!("{}/$count{query}", path.trim_end_matches('/')));
-        match self.get(&url, options).await {
+        match self.get_held(&url, options).await {
             // Some servers send a byte order mark first.
-            Ok(body) => Ok(first_json(body.text.trim_start_matches('\u{feff}').trim()).ok()),
-            Err(error) if error.refuses_optional() => Ok(None),
+            Ok((body, permit)) => Ok((first_json(body.text.trim_start_matches('\u{feff}').trim()).ok(), Some(permit))),
+            Err(error) if error.refuses_optional() => Ok((None, None)),
             Err(error) => Err(error),
         }
     }

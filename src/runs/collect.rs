@@ -4,6 +4,7 @@
 //! [`read_plan`] decides how a run reads, and why. [`full`], [`incremental`] and [`test_run`] are the three ways;
 //! [`staging`] and [`mirror`] are what they read from and write to, [`request`] and [`dialect`] how Graph is asked.
 
+mod answers;
 mod by_id;
 pub mod collected;
 mod decided_by_graph;
@@ -27,6 +28,7 @@ mod nested_groups;
 mod object;
 mod pages;
 mod parts;
+mod passes;
 mod ranges;
 mod read_error;
 mod read_plan;
@@ -220,8 +222,9 @@ async fn read_changes(reader: &Reader<'_>, mirror: &MirrorRow) -> Result<Read> {
         warn_of_full(reader, &why);
         return read_all(reader).await;
     }
-    // What an earlier attempt staged would be mixed with changes that came since.
-    forget_staged(reader).await?;
+    if reader.plan.how != How::Changes || !incremental::has_begun(reader).await? {
+        forget_staged(reader).await?;
+    }
     let why = match reader.plan.how {
         How::Everything | How::Sample => reader.plan.why.to_string(),
         How::Changes => {

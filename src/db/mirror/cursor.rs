@@ -50,6 +50,26 @@ pub async fn stage_cursors(tx: &mut Transaction, lease: &Lease, cursors: &[Curso
 /// The collection of groups' members in `run_cursors`; its part is the group's id.
 pub const MEMBERS: &str = "members";
 
+/// What the part of a cursor begins with that is no place in a list: a question that was answered, with the answer as its
+/// link.
+pub const QUESTION: &str = "ask:";
+
+/// The questions of a run that were answered, by collection and part.
+pub async fn answers(
+    tx: &mut Transaction,
+    organization: OrganizationId,
+    run: RunId,
+) -> Result<HashMap<(String, String), String>> {
+    let rows: Vec<(String, String, Option<String>)> = run_cursors::table
+        .filter(run_cursors::organization_id.eq(organization.0))
+        .filter(run_cursors::run_id.eq(run.0))
+        .filter(run_cursors::part.like(format!("{QUESTION}%")))
+        .select((run_cursors::collection, run_cursors::part, run_cursors::next_link))
+        .load(tx)
+        .await?;
+    Ok(rows.into_iter().map(|(collection, part, answer)| ((collection, part), answer.unwrap_or_default())).collect())
+}
+
 #[derive(Queryable, Selectable, Clone, Debug)]
 #[diesel(table_name = run_cursors)]
 pub struct CursorRow {
@@ -59,7 +79,7 @@ pub struct CursorRow {
     pub pages: i32,
 }
 
-/// How far the parts of a collection are read, by part.
+/// How far the parts of a collection are read, by part. Questions are no parts of it.
 pub async fn cursors(
     tx: &mut Transaction,
     organization: OrganizationId,
@@ -70,6 +90,7 @@ pub async fn cursors(
         .filter(run_cursors::organization_id.eq(organization.0))
         .filter(run_cursors::run_id.eq(run.0))
         .filter(run_cursors::collection.eq(collection))
+        .filter(run_cursors::part.not_like(format!("{QUESTION}%")))
         .select(CursorRow::as_select())
         .load(tx)
         .await?;

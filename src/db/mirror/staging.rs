@@ -2,11 +2,14 @@
 
 use super::cursor::{Cursor, MEMBERS, stage_cursors};
 use super::hash::hash;
+use super::stored_as::gone_marker;
 use crate::db::runs::{Lease, fence};
 use crate::db::schema::{run_cursors, staged_members};
 use crate::db::{Transaction, join_in_bulk, may_be_lost};
+use crate::directory::ObjectType;
 use crate::error::{Error, Result};
-use crate::ids::{OrganizationId, RunId};
+use crate::ids::{JobId, OrganizationId, RunId};
+use crate::run_state::ChangeReason;
 use diesel::prelude::*;
 use diesel::sql_types::{Array, Bytea, Integer, Nullable, Text, Uuid as SqlUuid};
 use diesel_async::RunQueryDsl;
@@ -204,6 +207,35 @@ pub async fn keep_staged(tx: &mut Transaction, lease: &Lease, object_type: &str,
     Ok(())
 }
 
+/// Marks the objects of a type that the mirror has, except these, as out of scope, unless it is said already why they are gone.
+/// Callers have fenced.
+pub async fn mark_others(
+    tx: &mut Transaction,
+    lease: &Lease,
+    job: JobId,
+    object_type: ObjectType,
+    ids: &[Uuid],
+) -> Result<()> {
+    const MARK: &str = "
+        INSERT INTO staged_objects (organization_id, run_id, object_type, id, hash, data)
+        SELECT $1, $2, $5, m.id, ''::bytea, $6 FROM mirror_objects m
+        WHERE m.organization_id = $1 AND m.job_id = $3 AND m.object_type = $4
+            AND NOT EXISTS (SELECT FROM unnest($7::uuid[]) AS kept(id) WHERE kept.id = m.id)
+        ON CONFLICT DO NOTHING";
+    join_in_bulk(tx).await?;
+    diesel::sql_query(MARK)
+        .bind::<SqlUuid, _>(lease.organization.0)
+        .bind::<SqlUuid, _>(lease.run.0)
+        .bind::<SqlUuid, _>(job.0)
+        .bind::<Text, _>(object_type)
+        .bind::<Text, _>(gone_marker(object_type))
+        .bind::<Text, _>(ChangeReason::OutOfScope)
+        .bind::<Array<SqlUuid>, _>(ids)
+        .execute(tx)
+        .await?;
+    Ok(())
+}
+
 /// Deletes the staged members except those of these groups. Callers have fenced.
 pub async fn keep_staged_members(tx: &mut Transaction, lease: &Lease, groups: &[Uuid]) -> Result<()> {
     const KEEP: &str = "
@@ -227,7 +259,7 @@ pub async fn clear_staging(tx: &mut Transaction, organization: OrganizationId, r
 }
 
 /// As [`clear_staging`], except for the markers of objects that are gone: the diff needs them.
-pub(super) async fn clear_all_but_gone(tx: &mut Transaction, organization: OrganizationId, run: RunId) -> Result<()> {
+pub async fn clear_all_but_gone(tx: &mut Transaction, organization: OrganizationId, run: RunId) -> Result<()> {
     const OBJECTS: &str = "
         DELETE FROM staged_objects WHERE organization_id = $1 AND run_id = $2 AND object_type NOT LIKE 'gone:%'";
     diesel::sql_query(OBJECTS).bind::<SqlUuid, _>(organization.0).bind::<SqlUuid, _>(run.0).execute(tx).await?;

@@ -3,6 +3,7 @@
 
 pub(super) mod group;
 
+use super::answers::Question;
 use super::dialect::Feature;
 use super::list;
 use super::object::staged_map;
@@ -14,6 +15,7 @@ use crate::db::mirror::read::ObjectRow;
 use crate::db::mirror::{Batch, Cursor, CursorRow, MEMBERS, StagedMembers, StagedObject};
 use crate::directory::{ObjectType, Properties};
 use crate::graph::error::{GraphError, GraphErrorKind};
+use crate::graph::limiter::Permit;
 use crate::graph::wire::Members;
 use crate::graph::{Next, Page, RequestOptions};
 use crate::run_state::{RunMode, RunWarning};
@@ -21,6 +23,7 @@ use crate::runs::progress::Work;
 use futures_util::stream::FuturesUnordered;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use group::{Found, Group, HIDDEN_ROLE, may_see_hidden};
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BinaryHeap, HashMap, HashSet};
 use std::ops::ControlFlow;
@@ -82,7 +85,9 @@ pub(super) async fn read_arrived(reader: &Reader<'_>, arrived: &[Uuid]) -> Resul
 
 /// The same, where members of these groups may be staged already, from what was known of them.
 pub(super) async fn read_arrived_again(reader: &Reader<'_>, arrived: &[Uuid]) -> Result<Vec<Uuid>> {
-    for group in arrived {
+    // One with a position was read from its first page, by this attempt or an earlier one.
+    let read = reader.staging.cursors(MEMBERS).await?;
+    for group in arrived.iter().filter(|group| !read.contains_key(&group.to_string())) {
         reader.staging.restart_members(*group).await?;
     }
     read_arrived(reader, arrived).await
@@ -214,7 +219,7 @@ async fn read_part(reader: &Reader<'_>, group: Uuid, part: Part, cursor: Option<
 }
 
 /// Whether the members of a group can be known.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub(super) enum Visible {
     Yes,
     /// `visibility: HiddenMembership`, and the permission for it is missing.
@@ -241,7 +246,8 @@ async fn read_root(reader: &Reader<'_>, group: Uuid, cursor: Option<CursorRow>) 
         return Ok(Visible::Yes);
     }
     // Hidden members look like no members.
-    let visible = visible(reader, group).await?;
+    let question = Question::of("visible", "", &[group]);
+    let visible = reader.once(question, visible(reader, group)).await?;
     if visible != Visible::Yes {
         return Ok(visible);
     }
@@ -250,19 +256,20 @@ async fn read_root(reader: &Reader<'_>, group: Uuid, cursor: Option<CursorRow>) 
     Ok(if is_known { Visible::Yes } else { Visible::Gone })
 }
 
-async fn visible(reader: &Reader<'_>, group: Uuid) -> Result<Visible> {
+async fn visible(reader: &Reader<'_>, group: Uuid) -> Result<(Visible, Option<Permit>)> {
     let url = |query: &str| reader.session.url(&format!("groups/{group}{query}"));
     let options = RequestOptions::default();
-    let body = match reader.session.get(&url("?$select=id,visibility"), &options).await {
-        Ok(body) => body,
-        Err(error) if matches!(error.kind, GraphErrorKind::NotFound) => return Ok(Visible::Gone),
+    let (body, permit) = match reader.session.get_held(&url("?$select=id,visibility"), &options).await {
+        Ok(answer) => answer,
+        Err(error) if matches!(error.kind, GraphErrorKind::NotFound) => return Ok((Visible::Gone, None)),
         // A server that takes no $select.
-        Err(error) if error.refuses_optional() => reader.session.get(&url(""), &options).await?,
+        Err(error) if error.refuses_optional() => reader.session.get_held(&url(""), &options).await?,
         Err(error) => return Err(error.into()),
     };
     let map: Properties = body.json()?;
     let hides = map.get("visibility").and_then(Value::as_str) == Some("HiddenMembership");
-    Ok(if hides && !may_see_hidden(reader) { Visible::Hidden } else { Visible::Yes })
+    let visible = if hides && !may_see_hidden(reader) { Visible::Hidden } else { Visible::Yes };
+    Ok((visible, Some(permit)))
 }
 
 /// Reads the members of one group to the last page; `false` when they are not found, which is reported.
@@ -271,7 +278,7 @@ async fn read_members(reader: &Reader<'_>, group: Uuid, cursor: Option<CursorRow
         Err(ReadError::Graph(error)) if matches!(error.kind, GraphErrorKind::NotFound) => {}
         outcome => return outcome.map(|()| true),
     }
-    if visible(reader, group).await? == Visible::Gone {
+    if visible(reader, group).await?.0 == Visible::Gone {
         let detail = format!("Group {group} was deleted while it was read; its members stay as last known.");
         reader.run.progress.warn(RunWarning::new(WarningCode::GroupGone, detail));
         return Ok(false);
@@ -367,7 +374,7 @@ async fn read_owners(reader: &Reader<'_>, group: Uuid) -> Result<()> {
         owners.extend(page.0.iter().map(|owner| owner.id));
         Ok(())
     };
-    let mut owners = match whole(reader, request, "owners", each).await {
+    let (mut owners, held) = match whole(reader, request, "owners", each).await {
         Err(ReadError::Graph(error)) if matches!(error.kind, GraphErrorKind::NotFound) => return Ok(()),
         owners => owners?,
     };
@@ -375,7 +382,7 @@ async fn read_owners(reader: &Reader<'_>, group: Uuid) -> Result<()> {
     owners.dedup();
     let objects = with_owners(reader, group, owners).await?.into_iter().collect();
     let cursor = Cursor { collection: OWNERS, part: group.to_string(), next_link: None, done: true, pages: 1 };
-    reader.staging.write(Batch { objects, cursors: vec![cursor], ..Batch::default() }).await
+    reader.staging.write_page(Batch { objects, cursors: vec![cursor], ..Batch::default() }, held).await
 }
 
 async fn with_owners(reader: &Reader<'_>, group: Uuid, owners: Vec<Uuid>) -> Result<Option<StagedObject>> {

@@ -27,7 +27,7 @@ use crate::filter::EntityKind;
 use crate::graph::delta::Collection;
 use crate::graph::error::{GraphError, GraphErrorKind};
 use crate::run_state::{ChangeReason, RunWarning};
-use changes::{Delta, Replayed, replay};
+use changes::{Delta, Replayed, replay, staged_as};
 use scoped::{Decided, GroupChanges};
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -130,6 +130,16 @@ pub(super) enum Outcome {
     Expired(String),
 }
 
+/// Whether an earlier attempt of this run staged changes: what else it staged is of the same round.
+pub(super) async fn has_begun(reader: &Reader<'_>) -> Result<bool> {
+    for object_type in [ObjectType::Users, ObjectType::Groups] {
+        if !reader.staging.cursors(staged_as(object_type)).await?.is_empty() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
 /// Replays the changes since `links`. A type that may no longer be read keeps its position, as the mirror keeps its
 /// objects: when it can be read again, it goes on from there.
 pub(super) async fn read(reader: &Reader<'_>, links: &DeltaLinks) -> Result<Outcome> {
@@ -226,7 +236,7 @@ async fn read_users(
     known: &Outside,
     changed: &mut BTreeSet<Uuid>,
 ) -> Result<Round<Vec<Uuid>>> {
-    let (changes, link) = match replay(reader, ObjectType::Users, position).await? {
+    let (changes, link) = match replay(reader, ObjectType::Users, position, Some(staged_as(ObjectType::Users))).await? {
         Replayed::Round(changes, link) => (changes, link),
         Replayed::Expired(why) => return Ok(Round::Expired(why)),
     };
@@ -257,10 +267,11 @@ async fn read_groups(
     known: &Outside,
     changed: &mut BTreeSet<Uuid>,
 ) -> Result<Round<GroupChanges>> {
-    let (mut changes, link) = match replay(reader, ObjectType::Groups, position).await? {
-        Replayed::Round(changes, link) => (changes, link),
-        Replayed::Expired(why) => return Ok(Round::Expired(why)),
-    };
+    let (mut changes, link) =
+        match replay(reader, ObjectType::Groups, position, Some(staged_as(ObjectType::Groups))).await? {
+            Replayed::Round(changes, link) => (changes, link),
+            Replayed::Expired(why) => return Ok(Round::Expired(why)),
+        };
     changed.extend(changes.keys());
     let mut group_changes = GroupChanges::of(&changes);
     arrived::add_owned_groups(reader, users, &mut changes).await?;

@@ -1,6 +1,7 @@
 //! Reading a collection of objects page by page.
 
-use super::fetch::fetch;
+use super::answers::Question;
+use super::fetch::fetch_held;
 use super::groups::group::Found;
 use super::object::{Admitted, admitted, ids_of, parse, staged};
 use super::pages::{Pages, Restart, Restartable, follow, whole};
@@ -148,8 +149,12 @@ async fn read_part(reader: &Reader<'_>, request: Request, context: &ListContext)
     if !request.advanced {
         return read_request(reader, request, context).await;
     }
+    if stored_cursor(reader, &request).await?.is_some_and(|cursor| cursor.done) {
+        return Ok(());
+    }
     let wants_managers = reader.run.job.mapping.carries(ObjectType::Users, Link::MANAGER) && context.managers.is_none();
-    match reader.session.count("users", request.filter.as_deref()).await? {
+    let condition = request.filter.as_deref();
+    match ranges::count(reader, condition).await? {
         Some(0) => Ok(()),
         Some(count) if wants_managers && count <= MAX_BY_ID => read_dateless(reader, &request).await,
         _ if wants_managers => {
@@ -162,14 +167,17 @@ async fn read_part(reader: &Reader<'_>, request: Request, context: &ListContext)
 
 /// The few users that only an advanced query finds: it gives their ids, and the ids give the rest with `$expand`.
 async fn read_dateless(reader: &Reader<'_>, request: &Request) -> Result<()> {
-    if stored_cursor(reader, request).await?.is_some_and(|cursor| cursor.done) {
-        return Ok(());
-    }
     let only_ids = Request { select: vec!["id".to_owned()], is_fixed: true, ..request.clone() };
-    let ids = whole(reader, only_ids, "users without a date", ids_of).await?;
+    let question = Question::new(ObjectType::Users.as_str(), "dateless", request.filter.as_deref().map(str::as_bytes));
+    let ids = reader.once(question, whole(reader, only_ids, "users without a date", ids_of)).await?;
     for ids in ids.chunks(IDS_IN_A_QUERY) {
+        let question = Question::of(ObjectType::Users.as_str(), "datelessById", ids);
+        if reader.answer::<()>(&question).await?.is_some() {
+            continue;
+        }
         let mut batch = Batch::default();
-        for user in fetch(reader, ObjectType::Users, ids).await? {
+        let (users, held) = fetch_held(reader, ObjectType::Users, ids).await?;
+        for user in users {
             match admitted(reader, ObjectType::Users, &user, false)? {
                 Admitted::Yes => batch.objects.extend(staged(ObjectType::Users, &user)?),
                 Admitted::Excluded | Admitted::NoMatch => {
@@ -178,7 +186,8 @@ async fn read_dateless(reader: &Reader<'_>, request: &Request) -> Result<()> {
             }
         }
         reader.run.progress.advance(Work::Objects, ids.len() as u64);
-        reader.staging.write(batch).await?;
+        batch.cursors.push(question.answered(&())?);
+        reader.staging.write_page(batch, held).await?;
     }
     let collection = ObjectType::Users.as_str();
     let end = Cursor { collection, part: request.part.clone(), next_link: None, done: true, pages: 1 };

@@ -1,10 +1,12 @@
 //! Managers that the list of users does not carry: an advanced filter allows no `$expand`, and some servers refuse or
 //! ignore it.
 
+use super::answers::Question;
 use super::dialect::Feature;
-use super::fetch::{REQUESTS_AT_ONCE, fetch, get_many};
+use super::fetch::{REQUESTS_AT_ONCE, fetch, get_many_once};
 use super::object;
 use super::pages::whole;
+use super::passes;
 use super::read_error::{ReadError, Result};
 use super::reader::Reader;
 use super::request::{Request, Target};
@@ -27,6 +29,8 @@ const MAX_ASKED: usize = 200;
 const EXPAND: &str = "manager($select=id)";
 /// Users whose managers are asked for and stored together.
 const TOGETHER: usize = 1_000;
+/// The pass over the managers of all users.
+const PASS: &str = "pass:managers";
 
 fn are_wanted(reader: &Reader<'_>) -> bool {
     reader.run.job.mapping.carries(ObjectType::Users, Link::MANAGER)
@@ -48,8 +52,11 @@ pub(super) async fn all(reader: &Reader<'_>) -> Result<Option<HashMap<Uuid, Uuid
         return Ok(None);
     }
     let request = Request { expand: Some(EXPAND), ..Request::fixed(Target::Objects(ObjectType::Users), &["id"]) };
-    match whole(reader, request, "managers", managers_of).await {
-        Ok(managers) => Ok(Some(managers.into_iter().collect())),
+    match passes::through(reader, request, PASS, "managers", managers_of).await {
+        Ok(rows) => {
+            let managers = rows.into_iter().filter_map(|row| Some((row.id, Uuid::parse_str(&row.data).ok()?)));
+            Ok(Some(managers.collect()))
+        }
         Err(ReadError::Graph(error)) if error.refuses_optional() => {
             reader.dialect.note(&reader.run.progress, Feature::Expand(ObjectType::Users), Some(&error));
             Ok(None)
@@ -58,11 +65,11 @@ pub(super) async fn all(reader: &Reader<'_>) -> Result<Option<HashMap<Uuid, Uuid
     }
 }
 
-fn managers_of(items: &Items, managers: &mut Vec<(Uuid, Uuid)>) -> Result<()> {
+fn managers_of(items: &Items, managers: &mut Vec<(Uuid, String)>) -> Result<()> {
     for item in items.iter() {
         let user = object::parse(item)?;
         if let (Some(id), Some(manager)) = (user.uuid(), user.manager.member()) {
-            managers.push((id, manager.id));
+            managers.push((id, manager.id.to_string()));
         }
     }
     Ok(())
@@ -70,9 +77,14 @@ fn managers_of(items: &Items, managers: &mut Vec<(Uuid, Uuid)>) -> Result<()> {
 
 /// After the users were read: reads their managers one by one if the list could not show them.
 pub(super) async fn complete(reader: &Reader<'_>) -> Result<()> {
-    if !are_wanted(reader) {
+    if !are_wanted(reader) || reader.staging.noted(Note::ManagersComplete).await?.is_some() {
         return Ok(());
     }
+    complete_one_by_one(reader).await?;
+    reader.staging.note(Note::ManagersComplete, None).await
+}
+
+async fn complete_one_by_one(reader: &Reader<'_>) -> Result<()> {
     // Some managers may be there because an earlier attempt was stopped in the middle of asking for them.
     if reader.staging.noted(Note::ManagersOneByOne).await?.is_some() {
         reader.dialect.note(&reader.run.progress, Feature::Expand(ObjectType::Users), None);
@@ -163,7 +175,11 @@ async fn expanded(reader: &Reader<'_>, users: &[Uuid]) -> Result<Option<HashMap<
         Ok(())
     };
     let answers = stream::iter(requests)
-        .map(|request| whole(reader, request, "managers", each))
+        .map(|request| {
+            let condition = request.filter.clone().unwrap_or_default();
+            let question = Question::new(PASS, "expanded", [condition.as_bytes()]);
+            async move { reader.once(question, whole(reader, request, "managers", each)).await }
+        })
         .buffer_unordered(REQUESTS_AT_ONCE)
         .try_collect::<Vec<_>>();
     match answers.await {
@@ -176,9 +192,14 @@ async fn expanded(reader: &Reader<'_>, users: &[Uuid]) -> Result<Option<HashMap<
     }
 }
 
+/// Whether the managers of users that are read by their ids are asked for one by one.
+pub(super) fn are_one_by_one(reader: &Reader<'_>) -> bool {
+    are_wanted(reader) && reader.dialect.has(Feature::Expand(ObjectType::Users))
+}
+
 /// Adds the managers of users that were read on a server that does not expand them.
 pub(super) async fn add(reader: &Reader<'_>, users: &mut [crate::graph::wire::Properties]) -> Result<()> {
-    if !are_wanted(reader) || !reader.dialect.has(Feature::Expand(ObjectType::Users)) {
+    if !are_one_by_one(reader) {
         return Ok(());
     }
     let ids: Vec<Uuid> = users.iter().filter_map(|user| user.uuid()).collect();
@@ -193,7 +214,7 @@ pub(super) async fn add(reader: &Reader<'_>, users: &mut [crate::graph::wire::Pr
 async fn of(reader: &Reader<'_>, users: &[Uuid]) -> Result<HashMap<Uuid, Uuid>> {
     // Without options: this is for servers that take few.
     let urls = users.iter().map(|user| reader.session.url(&format!("users/{user}/manager"))).collect();
-    let answers = get_many(reader, urls).await?;
+    let answers = get_many_once(reader, urls).await?;
     let mut managers = HashMap::new();
     for (user, answer) in users.iter().zip(answers) {
         match answer {

@@ -2,11 +2,12 @@
 //! exist, and what is taken for gone may be removed. So they are read by their ids, and the recycle bin says which of the
 //! rest can be restored. Source: docs/graph.md, «Paging».
 
+use super::answers::Question;
 use super::by_id::{self, Unfit};
-use super::fetch::fetch;
+use super::fetch::fetch_held;
 use super::mirror::Absent;
 use super::object::{gone, is_admitted, parse};
-use super::pages::whole;
+use super::passes;
 use super::read_error::{ReadError, Result};
 use super::reader::{Read, Reader};
 use super::request::{Request, Target};
@@ -17,6 +18,7 @@ use crate::directory::{ById, ObjectType};
 use crate::filter::ScopeUsers;
 use crate::graph::IDS_IN_A_QUERY;
 use crate::graph::error::{GraphError, GraphErrorKind};
+use crate::graph::limiter::Permit;
 use crate::graph::wire::Items;
 use crate::run_state::{ChangeReason, RunWarning};
 use uuid::Uuid;
@@ -60,12 +62,20 @@ async fn is_doubtful(reader: &Reader<'_>, object_type: ObjectType, absent: &[Uui
         return Ok(!absent.is_empty());
     }
     let some: Vec<Uuid> = absent.iter().copied().step_by(absent.len().div_ceil(SAMPLE)).collect();
-    for object in fetch(reader, object_type, &some).await? {
+    // Once in a run: what was found meanwhile is no longer absent.
+    let question = Question::new(object_type.as_str(), "sample", []);
+    reader.once(question, is_any_there(reader, object_type, &some)).await
+}
+
+/// Whether the filter still takes any of these objects.
+async fn is_any_there(reader: &Reader<'_>, object_type: ObjectType, ids: &[Uuid]) -> Result<(bool, Option<Permit>)> {
+    let (objects, request) = fetch_held(reader, object_type, ids).await?;
+    for object in objects {
         if is_admitted(reader, object_type, &object)? {
-            return Ok(true);
+            return Ok((true, request));
         }
     }
-    Ok(false)
+    Ok((false, request))
 }
 
 /// Warns of what a list left out, and reads what belongs to it. Returns the groups whose members are unknown. `listed`: how
@@ -101,13 +111,15 @@ async fn mark_deleted(reader: &Reader<'_>, object_type: ObjectType, path: &'stat
     if absent.ids.is_empty() {
         return Ok(());
     }
-    let each = |items: &Items, deleted: &mut Vec<Uuid>| -> Result<()> {
+    let each = |items: &Items, deleted: &mut Vec<(Uuid, String)>| -> Result<()> {
         for item in items.iter() {
-            deleted.extend(parse(item)?.uuid().filter(|id| absent.ids.contains(id)));
+            let found = parse(item)?.uuid().filter(|id| absent.ids.contains(id));
+            deleted.extend(found.map(|id| (id, String::new())));
         }
         Ok(())
     };
-    let deleted = match whole(reader, Request::fixed(Target::Path(path), &["id"]), "deleted objects", each).await {
+    let request = Request::fixed(Target::Path(path), &["id"]);
+    let deleted = match passes::through(reader, request, path, "deleted objects", each).await {
         Ok(deleted) => deleted,
         Err(ReadError::Graph(error)) if !error.is_cancelled() => {
             if absent.has_new {
@@ -117,7 +129,7 @@ async fn mark_deleted(reader: &Reader<'_>, object_type: ObjectType, path: &'stat
         }
         Err(error) => return Err(error),
     };
-    let objects = deleted.into_iter().map(|id| gone(object_type, id, ChangeReason::SoftDeleted)).collect();
+    let objects = deleted.into_iter().map(|row| gone(object_type, row.id, ChangeReason::SoftDeleted)).collect();
     reader.staging.write(Batch { objects, ..Batch::default() }).await
 }
 

@@ -6,6 +6,7 @@ use super::groups;
 use super::incremental::changes::{Replayed, replay};
 use super::read_error::Result;
 use super::reader::{Read, Reader};
+use super::staging::Note;
 use crate::codes::WarningCode;
 use crate::directory::ObjectType;
 use crate::run_state::RunWarning;
@@ -19,8 +20,14 @@ const MAX_ROUNDS: u32 = 3;
 /// group with a single page was read at one moment and needs no second look. Where Graph does not say who left, the next
 /// read has to be a full one.
 pub(super) async fn memberships(reader: &Reader<'_>, read: &mut Read, from: &str) -> Result<()> {
+    if reader.staging.noted(Note::MovedMembers).await?.is_some() {
+        return Ok(());
+    }
     match read_moved(reader, from).await {
         Ok(Moved { unknown, is_settled }) => {
+            if unknown.is_empty() && is_settled {
+                reader.staging.note(Note::MovedMembers, None).await?;
+            }
             read.members_unknown.extend(unknown);
             if !is_settled {
                 warn(reader, read, &format!("somebody left again in each of {MAX_ROUNDS} rounds."));
@@ -60,7 +67,7 @@ async fn read_moved(reader: &Reader<'_>, from: &str) -> Result<Moved> {
     // The last round only looks.
     for round in 0..=MAX_ROUNDS {
         // The next incremental run finds that the delta link expired, and then reads everything.
-        let Replayed::Round(changes, next) = replay(reader, ObjectType::Groups, &position).await? else { break };
+        let Replayed::Round(changes, next) = replay(reader, ObjectType::Groups, &position, None).await? else { break };
         let left = changes.iter().filter(|(group, _)| pages.contains_key(group));
         let left = left.filter(|(_, change)| change.members.values().any(|(is_member, _)| !is_member));
         let again: Vec<Uuid> = left.map(|(group, _)| *group).collect();

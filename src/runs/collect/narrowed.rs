@@ -80,8 +80,13 @@ impl Narrowed {
         mirror::keep_staged_members(tx, lease, &groups).await
     }
 
-    /// The same of changes: staging holds no objects outside the scope. Callers have fenced.
+    /// The same of changes: what the mirror has besides is marked as gone. Callers have fenced.
     pub(super) async fn cut_changes(&self, tx: &mut Transaction, lease: &Lease, job: JobId) -> Result<()> {
+        for object_type in [ObjectType::Users, ObjectType::Groups] {
+            let kept = self.kept.of(object_type).unwrap_or_default();
+            mirror::keep_staged(tx, lease, object_type.as_str(), kept).await?;
+            mirror::mark_others(tx, lease, job, object_type, kept).await?;
+        }
         match self.keeps_scope {
             true => mirror::scope::store_changed(tx, lease, job).await,
             false => mirror::scope::drop_changed(tx, lease, job).await,

@@ -5,8 +5,9 @@ use super::reader::Reader;
 use super::request::Request;
 use crate::codes::WarningCode;
 use crate::graph::error::{GraphError, GraphErrorKind};
+use crate::graph::limiter::Permit;
 use crate::graph::wire::Content;
-use crate::graph::{Page, Pager, RequestOptions};
+use crate::graph::{Next, Page, Pager, RequestOptions};
 use crate::run_state::RunWarning;
 use std::fmt::Display;
 use std::ops::ControlFlow;
@@ -182,12 +183,15 @@ struct Whole<'a, T, F> {
     reader: &'a Reader<'a>,
     what: &'a str,
     found: Vec<T>,
+    /// The place of the last page among the requests in flight.
+    last: Option<Permit>,
     each: F,
 }
 
 impl<C: Content + Send, T: Send, F: Fn(&C, &mut Vec<T>) -> Result<()> + Send> Pages<C> for Whole<'_, T, F> {
-    async fn take(&mut self, page: Page<C>) -> Result<ControlFlow<()>> {
+    async fn take(&mut self, mut page: Page<C>) -> Result<ControlFlow<()>> {
         (self.each)(&page.content, &mut self.found)?;
+        self.last = page.permit.take().filter(|_| matches!(page.next, Next::Complete(_)));
         Ok(ControlFlow::Continue(()))
     }
 }
@@ -200,16 +204,17 @@ impl<T: Send, F: Send> Restartable for Whole<'_, T, F> {
     }
 }
 
-/// What `each` finds on the pages of a collection, all in memory.
+/// What `each` finds on the pages of a collection, all in memory, with the place of the last page among the requests in
+/// flight: who holds it until what was found is stored limits what a crash can lose.
 pub(super) async fn whole<C: Content + Send, T: Send>(
     reader: &Reader<'_>,
     request: Request,
     what: &str,
     each: impl Fn(&C, &mut Vec<T>) -> Result<()> + Send,
-) -> Result<Vec<T>> {
-    let mut whole = Whole { reader, what, found: Vec::new(), each };
+) -> Result<(Vec<T>, Option<Permit>)> {
+    let mut whole = Whole { reader, what, found: Vec::new(), last: None, each };
     follow::<C>(reader, request, None, &mut whole).await?;
-    Ok(whole.found)
+    Ok((whole.found, whole.last))
 }
 
 /// The same of a collection whose first page came in another answer.
@@ -224,7 +229,7 @@ pub(super) async fn whole_of<C: Content + Send, T: Send>(
         let message = format!("a list of {what} cannot be read: {error}");
         GraphError { status: Some(200), ..GraphError::new(GraphErrorKind::Malformed, message) }
     })?;
-    let mut whole = Whole { reader, what, found: Vec::new(), each };
+    let mut whole = Whole { reader, what, found: Vec::new(), last: None, each };
     (whole.each)(&content, &mut whole.found)?;
     if let Some(next) = links.next {
         let pager: Pager<C> = reader.session.pages(reader.session.link(&next)?, RequestOptions::default());

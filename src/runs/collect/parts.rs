@@ -2,7 +2,7 @@
 //! expand it, or left it out. Then a list for each item is read. Where that is refused too, what the mirror knows of it
 //! stays: a list that nobody could read is not an empty one.
 
-use super::fetch::get_many;
+use super::fetch::get_many_once;
 use super::object::{staged, staged_map, unreadable};
 use super::pages::whole_of;
 use super::read_error::Result;
@@ -58,7 +58,7 @@ pub(super) async fn complete(
     let mut partial: Vec<&mut Properties> = items.iter_mut().filter(|item| is_partial(object_type, item)).collect();
     for some in partial.chunks_mut(ASKED_AT_ONCE) {
         let url = |item: &&mut Properties| reader.session.url(&expanded.path.replace("{id}", &item.id));
-        let answers = get_many(reader, some.iter().map(url).collect()).await?;
+        let answers = get_many_once(reader, some.iter().map(url).collect()).await?;
         for (item, answer) in some.iter_mut().zip(answers) {
             match answer {
                 Ok(answer) => enter(reader, item, expanded, answer.body).await?,

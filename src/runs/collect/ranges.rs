@@ -2,6 +2,7 @@
 //! Graph's quota. Ranges share their borders, so nobody falls between them; a user on a border comes twice and is stored
 //! once. Source: docs/graph.md, «Reading in parallel».
 
+use super::answers::Question;
 use super::read_error::Result;
 use super::reader::Reader;
 use super::request::Request;
@@ -10,7 +11,7 @@ use crate::codes::WarningCode;
 use crate::db::mirror::{Batch, Cursor, CursorRow};
 use crate::directory::ObjectType;
 use crate::filter::{EntityKind, Parsed};
-use crate::graph::COUNTS_PER_BORDER;
+use crate::graph::{COUNTS_PER_BORDER, RequestOptions};
 use crate::run_state::RunWarning;
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use std::collections::HashMap;
@@ -93,11 +94,18 @@ async fn number(reader: &Reader<'_>, filter: Option<&str>) -> Result<Option<u64>
     if let Some(number) = noted_number(reader).await? {
         return Ok(Some(number));
     }
-    let number = reader.session.count("users", filter).await?;
+    let number = count(reader, filter).await?;
     if let Some(number) = number {
         reader.staging.note(Note::UserCount, Some(&number.to_string())).await?;
     }
     Ok(number)
+}
+
+/// How many users fulfil a condition, asked once in a run; `None`: the server does not count.
+pub(super) async fn count(reader: &Reader<'_>, condition: Option<&str>) -> Result<Option<u64>> {
+    let question = Question::new(ObjectType::Users.as_str(), "count", condition.map(str::as_bytes));
+    let ask = async { Ok(reader.session.count_held("users", condition, &RequestOptions::advanced()).await?) };
+    reader.once(question, ask).await
 }
 
 fn warn_of_serial(reader: &Reader<'_>) {
@@ -142,7 +150,9 @@ async fn borders(
     total: u64,
     parts: u64,
 ) -> Result<Option<Vec<DateTime<Utc>>>> {
-    let now = reader.run.app.clock.now();
+    // The same in each attempt: the counts of an earlier one are then answers to the same questions.
+    let question = Question::new(ObjectType::Users.as_str(), "now", []);
+    let now = reader.once(question, async { Ok((reader.run.app.clock.now(), None)) }).await?;
     let earliest = DateTime::parse_from_rfc3339(EARLIEST).map_or(now, |at| at.with_timezone(&Utc));
     let searches = (1..parts).map(|part| border(reader, filter, total * part / parts, earliest, now));
     let found: Vec<Option<DateTime<Utc>>> = futures_util::future::try_join_all(searches).await?;
@@ -168,7 +178,7 @@ async fn border(
         let middle = middle - TimeDelta::nanoseconds(i64::from(middle.timestamp_subsec_nanos()));
         let range = format!("createdDateTime le {}", text(middle));
         let condition = filter.map_or(range.clone(), |filter| format!("({filter}) and {range}"));
-        let Some(count) = reader.session.count("users", Some(&condition)).await? else { return Ok(None) };
+        let Some(count) = count(reader, Some(&condition)).await? else { return Ok(None) };
         if count > wanted { to = middle } else { from = middle }
     }
     let middle = from + (to - from) / 2;

@@ -1,7 +1,8 @@
 //! What the objects of a type are related with, where `$expand` of the list does not give it, or not all: one list for
 //! each object. Which relations a type has is in its file ([`crate::directory::TypeSpec`]).
 
-use super::fetch::get_many;
+use super::answers::Question;
+use super::fetch::get_many_once;
 use super::object::staged_map;
 use super::pages::whole_of;
 use super::read_error::Result;
@@ -13,7 +14,7 @@ use crate::error::Error;
 use crate::graph::error::GraphErrorKind;
 use crate::graph::wire::Items;
 use serde_json::{Value, json};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use uuid::Uuid;
 
 /// Objects that are asked for together, and whose answers are in memory at once.
@@ -23,13 +24,21 @@ const ASKED_AT_ONCE: usize = 320;
 pub(super) async fn complete(reader: &Reader<'_>, object_type: ObjectType) -> Result<()> {
     for relation in reader.run.job.mapping.relations(object_type) {
         let Some(each) = relation.each() else { continue };
-        let incomplete = incomplete(reader, object_type, relation).await?;
+        let incomplete = not_asked(reader, object_type, relation).await?;
         for ids in incomplete.chunks(ASKED_AT_ONCE) {
             let found = read(reader, object_type, relation, each, ids).await?;
-            store(reader, object_type, relation, found).await?;
+            store(reader, object_type, relation, ids, found).await?;
         }
     }
     Ok(())
+}
+
+/// The same without those that an earlier attempt asked for.
+async fn not_asked(reader: &Reader<'_>, object_type: ObjectType, relation: &Relation) -> Result<Vec<Uuid>> {
+    let mut open = incomplete(reader, object_type, relation).await?;
+    let told: BTreeMap<Uuid, ()> = reader.told(object_type.as_str(), relation.name, &open).await?;
+    open.retain(|id| !told.contains_key(id));
+    Ok(open)
 }
 
 /// The staged objects that show nothing of a relation, or as much as `$expand` gives at most.
@@ -62,7 +71,7 @@ async fn read(
         Ok(())
     };
     let (mut found, mut missing) = (HashMap::new(), Vec::new());
-    for (id, answer) in ids.iter().zip(get_many(reader, ids.iter().map(url).collect()).await?) {
+    for (id, answer) in ids.iter().zip(get_many_once(reader, ids.iter().map(url).collect()).await?) {
         match answer {
             Ok(item) => {
                 found.insert(*id, whole_of(reader, item.body, relation.name, related).await?);
@@ -82,9 +91,12 @@ async fn store(
     reader: &Reader<'_>,
     object_type: ObjectType,
     relation: &Relation,
+    asked: &[Uuid],
     mut found: HashMap<Uuid, Vec<Uuid>>,
 ) -> Result<()> {
     let mut batch = Batch::default();
+    let told = asked.iter().map(|id| (*id, ())).collect();
+    batch.cursors.push(Question::told(object_type.as_str(), relation.name, &told)?);
     for row in reader.staging.objects(object_type, found.keys().copied().collect()).await? {
         let mut map: Map = serde_json::from_str(&row.data).map_err(Error::internal)?;
         let mut ids = found.remove(&row.id).unwrap_or_default();

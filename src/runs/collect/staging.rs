@@ -1,6 +1,7 @@
 //! What a run has read so far. Staging owns the writer and every transaction on the staging tables: a page is stored
 //! together with the cursor of its collection, so that another process can resume the read after a crash.
 
+use super::answers::Answers;
 use super::kept_values::{self, Kept};
 use super::narrowed::{self, Narrowed};
 use super::read_error::Result;
@@ -17,8 +18,9 @@ use crate::directory::ObjectType::{self, Users};
 use crate::graph::limiter::Permit;
 use crate::ids::OrganizationId;
 use crate::runs::run::Run;
-use futures_util::StreamExt;
+use futures_util::{StreamExt, TryStreamExt};
 use std::collections::HashMap;
+use std::sync::Arc;
 use uuid::Uuid;
 
 /// The collection of the notes in `run_cursors`.
@@ -38,6 +40,10 @@ pub(super) enum Note {
     UserCount,
     /// Managers are read one by one.
     ManagersOneByOne,
+    /// All of them are there.
+    ManagersComplete,
+    /// Members that moved between pages were looked for.
+    MovedMembers,
     UsersDelta,
     GroupsDelta,
 }
@@ -50,6 +56,8 @@ impl Note {
             Self::FullReason => "fullBecause",
             Self::UserCount => "usersNumber",
             Self::ManagersOneByOne => "managersOneByOne",
+            Self::ManagersComplete => "managersComplete",
+            Self::MovedMembers => "movedMembers",
             Self::UsersDelta => "usersDelta",
             Self::GroupsDelta => "groupsDelta",
         }
@@ -93,13 +101,15 @@ pub(super) struct Counted {
 pub(super) struct Staging<'a> {
     run: &'a Run,
     writer: Writer,
+    /// They are forgotten with what was staged of them.
+    pub answers: Arc<Answers>,
 }
 
 impl<'a> Staging<'a> {
     /// The staging of a run, and the future that stores what is written until the last clone is dropped.
     pub fn open(run: &'a Run, known: KnownHashes) -> (Self, impl Future<Output = Result<()>>) {
         let (writer, writing) = start(run, known);
-        (Self { run, writer }, async move { Ok(writing.await?) })
+        (Self { run, writer, answers: Arc::default() }, async move { Ok(writing.await?) })
     }
 
     fn place(&self) -> (OrganizationId, Source) {
@@ -210,6 +220,17 @@ impl<'a> Staging<'a> {
         Ok(cursors.await?)
     }
 
+    /// Everything that is staged under a name, by id.
+    pub async fn rows(&self, stored_as: &'static str) -> Result<Vec<ObjectRow>> {
+        self.stored().await?;
+        let (organization, source) = self.place();
+        let rows = self.run.tx("staged rows", async |tx| {
+            let rows: Vec<ObjectRow> = read::data(tx, organization, source, stored_as).await?.try_collect().await?;
+            Ok(rows)
+        });
+        Ok(rows.await?)
+    }
+
     /// Stores a decision. When this returns, it is in the database.
     pub async fn note(&self, note: Note, text: Option<&str>) -> Result<()> {
         self.write(Batch { cursors: vec![note.cursor(text)], ..Batch::default() }).await?;
@@ -222,13 +243,16 @@ impl<'a> Staging<'a> {
         Ok(notes.remove(note.as_str()).map(|cursor| cursor.next_link.unwrap_or_default()))
     }
 
-    /// Forgets the staged objects and cursors of a type, so that it is read again from its first page.
+    /// Forgets the staged objects and cursors of a type, or of what has a name of its own: it is read again from its first page.
     pub async fn restart(&self, object_type: ObjectType) -> Result<()> {
+        self.restart_collection(object_type.as_str()).await
+    }
+
+    pub async fn restart_collection(&self, name: &'static str) -> Result<()> {
         self.stored().await?;
         let lease = self.run.lease;
-        let restarted = self
-            .run
-            .tx("restart a collection", async move |tx| mirror::restart(tx, &lease, object_type.as_str()).await);
+        self.answers.forget(Some(name));
+        let restarted = self.run.tx("restart a collection", async move |tx| mirror::restart(tx, &lease, name).await);
         Ok(restarted.await?)
     }
 
@@ -247,6 +271,7 @@ impl<'a> Staging<'a> {
         let lease = self.run.lease;
         let name = object_type.as_str();
         let stored_as = [Some(name), Some(gone_marker(object_type)), stub_name(object_type)];
+        stored_as.iter().flatten().for_each(|name| self.answers.forget(Some(name)));
         let forgotten = self.run.fenced_tx("forget a type", async move |tx| {
             for name in stored_as.into_iter().flatten() {
                 mirror::restart(tx, &lease, name).await?;
@@ -260,19 +285,10 @@ impl<'a> Staging<'a> {
         Ok(forgotten.await?)
     }
 
-    /// Drops the staged objects of a type that are not among these.
-    pub async fn keep(&self, object_type: ObjectType, ids: Vec<Uuid>) -> Result<()> {
-        self.stored().await?;
-        let lease = self.run.lease;
-        let kept = self.run.fenced_tx("keep objects in scope", async move |tx| {
-            mirror::keep_staged(tx, &lease, object_type.as_str(), &ids).await
-        });
-        Ok(kept.await?)
-    }
-
     /// Drops everything staged, notes included.
     pub async fn clear(&self) -> Result<()> {
         self.stored().await?;
+        self.answers.forget(None);
         let lease = self.run.lease;
         let cleared = self
             .run
@@ -337,6 +353,10 @@ pub(super) async fn complete(run: &Run, completion: Completion<'_>) -> crate::er
             let read = objects.iter().map(|(name, number)| ((*name).to_owned(), *number)).collect();
             row.set_counters(&Counters { generation: row.generation, read, memberships, ..row.counters() })?;
             mirror::save(tx, &row).await?;
+        }
+        if patch.is_some() {
+            // An attempt that finds the changes in the mirror must not go on with them.
+            mirror::clear_all_but_gone(tx, lease.organization, lease.run).await?;
         }
         Ok(Counted { objects, memberships, kept })
     })

@@ -1,13 +1,14 @@
 //! Stubs: with `outside: stub`, objects outside the scope to which objects in scope refer (a manager, an owner, a group).
 //! They are staged under a name of their own, with identity, name, and whether they are in use.
 
-use super::fetch::{REQUESTS_AT_ONCE, fetch};
+use super::answers::Question;
+use super::fetch::{REQUESTS_AT_ONCE, fetch_held};
 use super::groups;
 use super::memberships::MembershipGraph;
 use super::narrowed::{Dropped, Stubs, UsersAndGroups};
 use super::object::{self, staged_map};
-use super::pages::whole;
-use super::read_error::Result;
+use super::passes;
+use super::read_error::{ReadError, Result};
 use super::reader::{Read, Reader};
 use super::request::{Request, Target};
 use crate::db::mirror::read::ObjectRow;
@@ -22,6 +23,12 @@ use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use uuid::Uuid;
 
+/// The pass over the groups that the filter's condition leaves out.
+const OTHER_GROUPS: &str = "pass:groups";
+/// The visibility of a group that hides its members.
+const HIDDEN: &str = "HiddenMembership";
+/// What is asked of objects that become stubs.
+const STUBS: &str = "stubs";
 /// What is kept of an object that becomes a stub.
 const KEPT: [&str; 5] = ["id", "displayName", "userPrincipalName", "mail", "accountEnabled"];
 
@@ -33,17 +40,18 @@ pub(super) async fn read_other_groups(reader: &Reader<'_>) -> Result<()> {
     }
     let request =
         Request { is_fixed: false, ..Request::fixed(Target::Objects(ObjectType::Groups), &["id", "visibility"]) };
-    let others = whole(reader, request, "groups", ids_with_visibility).await?;
+    let others = passes::through(reader, request, OTHER_GROUPS, "groups", ids_with_visibility).await?;
+    let others = others.into_iter().map(|row| (row.id, row.data == HIDDEN)).collect();
     groups::read_others(reader, others).await
 }
 
-/// Groups, and whether their membership is hidden.
-fn ids_with_visibility(items: &Items, groups: &mut Vec<(Uuid, bool)>) -> Result<()> {
+/// Groups, with the word [`HIDDEN`] where their membership is hidden.
+fn ids_with_visibility(items: &Items, groups: &mut Vec<(Uuid, String)>) -> Result<()> {
     for item in items.iter() {
         let group = object::parse(item)?;
         let map: Map = serde_json::from_str(&group.json).map_err(Error::internal)?;
-        let hides = map.get("visibility").and_then(Value::as_str) == Some("HiddenMembership");
-        groups.extend(group.uuid().map(|id| (id, hides)));
+        let visibility = map.get("visibility").and_then(Value::as_str).unwrap_or_default();
+        groups.extend(group.uuid().map(|id| (id, visibility.to_owned())));
     }
     Ok(())
 }
@@ -211,11 +219,14 @@ async fn read(
     stored_as: &'static str,
     ids: &[Uuid],
 ) -> Result<HashSet<Uuid>> {
-    let parts: Vec<Vec<Uuid>> = ids.chunks(IDS_IN_A_QUERY).map(<[Uuid]>::to_vec).collect();
-    stream::iter(parts)
+    let mut told: BTreeMap<Uuid, bool> = reader.told(stored_as, STUBS, ids).await?;
+    let open: Vec<Uuid> = ids.iter().filter(|id| !told.contains_key(id)).copied().collect();
+    let parts: Vec<Vec<Uuid>> = open.chunks(IDS_IN_A_QUERY).map(<[Uuid]>::to_vec).collect();
+    let mut parts = stream::iter(parts)
         .map(|ids| async move {
             let mut batch = Batch::default();
-            for object in fetch(reader, object_type, &ids).await? {
+            let (objects, request) = fetch_held(reader, object_type, &ids).await?;
+            for object in objects {
                 // What is excluded is never imported.
                 let Some(id) = object.uuid() else { continue };
                 if !object::is_excluded(reader, object_type, &object)? {
@@ -224,14 +235,15 @@ async fn read(
                     batch.objects.push(StagedObject { object_type: stored_as, ..staged_map(object_type, id, map) });
                 }
             }
-            let found: Vec<Uuid> = batch.objects.iter().map(|object| object.id).collect();
-            reader.staging.write(batch).await?;
-            Ok(found)
+            let found: HashSet<Uuid> = batch.objects.iter().map(|object| object.id).collect();
+            let told: BTreeMap<Uuid, bool> = ids.iter().map(|id| (*id, found.contains(id))).collect();
+            batch.cursors.push(Question::told(stored_as, STUBS, &told)?);
+            reader.staging.write_page(batch, request).await?;
+            Ok::<_, ReadError>(told)
         })
-        .buffer_unordered(REQUESTS_AT_ONCE)
-        .try_fold(HashSet::new(), |mut all, found: Vec<Uuid>| {
-            all.extend(found);
-            std::future::ready(Ok(all))
-        })
-        .await
+        .buffer_unordered(REQUESTS_AT_ONCE);
+    while let Some(part) = parts.try_next().await? {
+        told.extend(part);
+    }
+    Ok(told.into_iter().filter(|(_, is_there)| *is_there).map(|(id, _)| id).collect())
 }

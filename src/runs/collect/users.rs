@@ -1,11 +1,12 @@
 //! Users, where those in scope are the members of groups: read by their ids, or listed, whichever takes fewer requests.
 
-use super::fetch::{REQUESTS_AT_ONCE, fetch};
+use super::answers::Question;
+use super::fetch::{REQUESTS_AT_ONCE, fetch, fetch_held};
 use super::object::{Admitted, admitted, staged};
 use super::read_error::Result;
 use super::read_plan::Users;
 use super::reader::Reader;
-use super::{decided_by_graph, list, managers};
+use super::{decided_by_graph, list, managers, ranges};
 use crate::db::mirror::Batch;
 use crate::directory::ObjectType;
 use crate::filter::{EntityKind, Parsed};
@@ -13,7 +14,11 @@ use crate::graph::IDS_IN_A_QUERY;
 use crate::graph::wire::Properties;
 use crate::runs::progress::Work;
 use futures_util::{StreamExt, TryStreamExt, stream};
+use std::collections::BTreeMap;
 use uuid::Uuid;
+
+/// What is asked of the members of a scope.
+const MEMBERS: &str = "members";
 
 /// Reads users: all that fulfil the condition, or, of `members`, those that do. Returns how many fulfil it, where only
 /// members were read and the server counts.
@@ -37,22 +42,29 @@ pub(super) async fn read(reader: &Reader<'_>, members: Option<Vec<Uuid>>) -> Res
 /// How many users fulfil the condition; `None` where the server does not count, or the parts of the condition may have
 /// users in common.
 async fn count_matching(reader: &Reader<'_>, rule: Option<&Parsed>) -> Result<Option<u64>> {
-    match rule.map(Parsed::requests) {
-        None => Ok(reader.session.count("users", None).await?),
-        Some([one]) => Ok(reader.session.count("users", Some(one)).await?),
-        Some(_) => Ok(None),
-    }
+    let condition = match rule.map(Parsed::requests) {
+        None => None,
+        Some([one]) => Some(one.as_str()),
+        Some(_) => return Ok(None),
+    };
+    ranges::count(reader, condition).await
 }
 
 /// Reads these users and keeps those that fulfil the condition.
 async fn read_by_id(reader: &Reader<'_>, ids: &[Uuid]) -> Result<()> {
     reader.run.progress.expect(Work::Objects, ids.len() as u64);
-    let parts: Vec<Vec<Uuid>> = ids.chunks(IDS_IN_A_QUERY).map(<[Uuid]>::to_vec).collect();
+    let told: BTreeMap<Uuid, ()> = reader.told(ObjectType::Users.as_str(), MEMBERS, ids).await?;
+    reader.run.progress.was_done(Work::Objects, told.len() as u64);
+    let open: Vec<Uuid> = ids.iter().filter(|id| !told.contains_key(id)).copied().collect();
+    let parts: Vec<Vec<Uuid>> = open.chunks(IDS_IN_A_QUERY).map(<[Uuid]>::to_vec).collect();
     stream::iter(parts)
         .map(|ids| async move {
-            let batch = decided(reader, fetch(reader, ObjectType::Users, &ids).await?, true)?;
+            let (users, request) = fetch_held(reader, ObjectType::Users, &ids).await?;
+            let mut batch = decided(reader, users, true)?;
+            let told = ids.iter().map(|id| (*id, ())).collect();
+            batch.cursors.push(Question::told(ObjectType::Users.as_str(), MEMBERS, &told)?);
             reader.run.progress.advance(Work::Objects, ids.len() as u64);
-            reader.staging.write(batch).await
+            reader.staging.write_page(batch, request).await
         })
         .buffer_unordered(REQUESTS_AT_ONCE)
         .try_for_each(|()| std::future::ready(Ok(())))

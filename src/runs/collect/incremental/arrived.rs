@@ -10,7 +10,7 @@ use crate::error::Error;
 use crate::graph::error::GraphErrorKind;
 use crate::graph::wire::{MemberKind, Members};
 use crate::run_state::RunWarning;
-use crate::runs::collect::fetch::get_many;
+use crate::runs::collect::fetch::get_many_once;
 use crate::runs::collect::object;
 use crate::runs::collect::pages::whole_of;
 use crate::runs::collect::read_error::Result;
@@ -94,7 +94,7 @@ pub(super) async fn add_memberships(
             let delta = changes.entry(group).or_default();
             for (member, kind) in members {
                 // Read after the changes, so it is newer.
-                delta.members.insert(member, (true, kind));
+                delta.members.insert(member, (true, kind.into()));
             }
         }
     }
@@ -116,7 +116,7 @@ async fn linked(
     };
     let (mut found, mut refused) = (Vec::new(), None);
     for ids in ids.chunks(ASKED_AT_ONCE) {
-        for (id, answer) in ids.iter().zip(get_many(reader, ids.iter().map(url).collect()).await?) {
+        for (id, answer) in ids.iter().zip(get_many_once(reader, ids.iter().map(url).collect()).await?) {
             match answer {
                 Ok(item) => found.push((*id, whole_of(reader, item.body, relation, each).await?)),
                 // Gone again.

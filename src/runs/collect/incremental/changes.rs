@@ -1,16 +1,20 @@
 //! A round of changes, gathered by object.
 
+use crate::db::mirror::{Batch, Cursor, StagedObject};
 use crate::directory::{ObjectType, Properties as Map};
 use crate::error::Error;
-use crate::graph::Page;
 use crate::graph::delta::{self, end_of_round};
 use crate::graph::error::{GraphError, GraphErrorKind};
+use crate::graph::limiter::Permit;
 use crate::graph::wire::{Items, Properties, Removed};
+use crate::graph::{Next, Page};
 use crate::runs::collect::pages::{Pages, once};
 use crate::runs::collect::read_error::{ReadError, Result};
 use crate::runs::collect::reader::Reader;
 use crate::runs::progress::Work;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::ControlFlow;
 use uuid::Uuid;
@@ -23,7 +27,7 @@ pub enum Replayed {
 }
 
 /// Everything that happened to one object since the last read; the latest change wins.
-#[derive(Default)]
+#[derive(Default, Serialize, Deserialize)]
 pub struct Delta {
     pub removed: Option<Removed>,
     /// Properties that have a value now.
@@ -35,7 +39,7 @@ pub struct Delta {
     /// The manager, where the latest change says it in the one form that is documented: somebody came.
     pub manager: Option<Uuid>,
     /// Members and owners that came (`true`) or went.
-    pub members: HashMap<Uuid, (bool, &'static str)>,
+    pub members: HashMap<Uuid, (bool, Cow<'static, str>)>,
     pub owners: HashMap<Uuid, bool>,
 }
 
@@ -45,7 +49,7 @@ impl Delta {
         let never_null = object_type.spec().never_null;
         self.removed = change.removed;
         for member in change.members.iter().flatten() {
-            self.members.insert(member.id, (!member.is_removed, member.kind.as_str()));
+            self.members.insert(member.id, (!member.is_removed, Cow::Borrowed(member.kind.as_str())));
         }
         for owner in change.owners.iter().flatten() {
             self.owners.insert(owner.id, !owner.is_removed);
@@ -115,12 +119,41 @@ fn held_by(change: &Properties) -> usize {
     HELD_BY_OBJECT + 3 * change.json.len() + HELD_BY_MEMBER * links
 }
 
-/// Follows a round to its end.
-pub async fn replay(reader: &Reader<'_>, object_type: ObjectType, link: &str) -> Result<Replayed> {
-    let mut round = Round { reader, object_type, changes: BTreeMap::new(), held: 0, end: None };
-    match once(reader, reader.session.delta(link)?, &mut round).await {
-        Err(ReadError::Graph(error)) if needs_full_read(&error) => return Ok(Replayed::Expired(error.to_string())),
-        outcome => outcome?,
+/// The name under which the changes of a type are staged, with the position in their round.
+pub const fn staged_as(object_type: ObjectType) -> &'static str {
+    match object_type {
+        ObjectType::Users => "changes:users",
+        _ => "changes:groups",
+    }
+}
+
+/// The one part of a round.
+const PART: &str = "0";
+
+/// Follows a round to its end. With a name, what came is staged under it: an attempt after a crash goes on where the last one
+/// was, with the same changes.
+pub async fn replay(
+    reader: &Reader<'_>,
+    object_type: ObjectType,
+    link: &str,
+    stored_as: Option<&'static str>,
+) -> Result<Replayed> {
+    let mut round = Round { reader, object_type, stored_as, changes: BTreeMap::new(), pages: 0, held: 0, end: None };
+    let mut next = link.to_owned();
+    if let Some(at) = round.load().await? {
+        next = at;
+    }
+    if round.end.is_none() {
+        let mut read = once(reader, reader.session.delta(&next)?, &mut round).await;
+        if next != link && matches!(&read, Err(ReadError::Graph(error)) if needs_full_read(error)) {
+            // Only the page is refused: the round begins again.
+            round.forget().await?;
+            read = once(reader, reader.session.delta(link)?, &mut round).await;
+        }
+        match read {
+            Err(ReadError::Graph(error)) if needs_full_read(&error) => return Ok(Replayed::Expired(error.to_string())),
+            outcome => outcome?,
+        }
     }
     match round.end {
         Some(End::Link(link)) => Ok(Replayed::Round(round.changes, link)),
@@ -136,7 +169,9 @@ pub async fn replay(reader: &Reader<'_>, object_type: ObjectType, link: &str) ->
 struct Round<'a> {
     reader: &'a Reader<'a>,
     object_type: ObjectType,
+    stored_as: Option<&'static str>,
     changes: BTreeMap<Uuid, Delta>,
+    pages: i32,
     /// About how much memory they take.
     held: usize,
     end: Option<End>,
@@ -148,16 +183,59 @@ enum End {
     TooMany,
 }
 
+impl Round<'_> {
+    /// Takes what an earlier attempt staged. Returns where its next page is.
+    async fn load(&mut self) -> Result<Option<String>> {
+        let Some(name) = self.stored_as else { return Ok(None) };
+        let Some(cursor) = self.reader.staging.cursors(name).await?.remove(PART) else { return Ok(None) };
+        for row in self.reader.staging.rows(name).await? {
+            self.held += HELD_BY_OBJECT + 3 * row.data.len();
+            self.changes.insert(row.id, serde_json::from_str(&row.data).map_err(Error::internal)?);
+        }
+        self.pages = cursor.pages;
+        let number = self.changes.len() as u64;
+        self.reader.run.progress.expect(Work::Objects, number);
+        self.reader.run.progress.was_done(Work::Objects, number);
+        if cursor.done {
+            self.end = cursor.next_link.clone().map(End::Link);
+        }
+        Ok(cursor.next_link)
+    }
+
+    async fn forget(&mut self) -> Result<()> {
+        (self.changes, self.pages, self.held) = (BTreeMap::new(), 0, 0);
+        match self.stored_as {
+            Some(name) => self.reader.staging.restart_collection(name).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Stages what is known now of the objects of a page, with the position behind it.
+    async fn store(&self, ids: BTreeSet<Uuid>, next_link: Option<String>, request: Option<Permit>) -> Result<()> {
+        let Some(name) = self.stored_as else { return Ok(()) };
+        let done = self.end.is_some();
+        let cursor = Cursor { collection: name, part: PART.to_owned(), next_link, done, pages: self.pages };
+        let mut batch = Batch { cursors: vec![cursor], ..Batch::default() };
+        for (id, delta) in ids.iter().filter_map(|id| self.changes.get_key_value(id)) {
+            let text = serde_json::to_string(delta).map_err(Error::internal)?;
+            batch.objects.push(StagedObject { object_type: name, id: *id, hash: Vec::new(), data: Some(text) });
+        }
+        self.reader.staging.write_page(batch, request).await
+    }
+}
+
 impl Pages<Items> for Round<'_> {
-    async fn take(&mut self, page: Page<Items>) -> Result<ControlFlow<()>> {
+    async fn take(&mut self, mut page: Page<Items>) -> Result<ControlFlow<()>> {
         let changes = delta::changes(&page)?;
         self.held += changes.iter().map(held_by).sum::<usize>();
         if self.held > MAX_HELD {
             self.end = Some(End::TooMany);
             return Ok(ControlFlow::Break(()));
         }
+        let mut changed = BTreeSet::new();
         for change in changes {
             if let Some(id) = change.uuid() {
+                changed.insert(id);
                 self.changes.entry(id).or_default().merge(self.object_type, change)?;
             }
         }
@@ -165,7 +243,16 @@ impl Pages<Items> for Round<'_> {
         let number = page.content.iter().len() as u64;
         self.reader.run.progress.expect(Work::Objects, number);
         self.reader.run.progress.advance(Work::Objects, number);
-        self.end = end_of_round(page.next)?.map(|link| End::Link(link.to_string()));
+        let more = match &page.next {
+            Next::More(next) => Some(next.to_string()),
+            Next::Complete(_) => None,
+        };
+        let request = page.permit.take();
+        let end = end_of_round(page.next)?.map(|link| link.to_string());
+        let next_link = more.or_else(|| end.clone());
+        self.end = end.map(End::Link);
+        self.pages += 1;
+        self.store(changed, next_link, request).await?;
         Ok(ControlFlow::Continue(()))
     }
 }

@@ -1,7 +1,7 @@
 //! Memberships after a round of changes.
 
 use super::changes::Delta;
-use crate::db::mirror::{Batch, StagedMembers};
+use crate::db::mirror::{Batch, MEMBERS, StagedMembers};
 use crate::directory::ObjectType;
 use crate::runs::collect::groups;
 use crate::runs::collect::mirror::MembersByType;
@@ -24,7 +24,9 @@ pub(super) async fn stage(reader: &Reader<'_>, changes: &BTreeMap<Uuid, Delta>, 
     reader.staging.write(Batch { objects, ..Batch::default() }).await?;
     let with_members = changes.iter().filter(|(_, delta)| delta.removed.is_none() && !delta.members.is_empty());
     let ids = with_members.map(|(id, _)| *id).filter(|id| followed.has(id) && !arrived.contains(id));
-    let ids: Vec<Uuid> = ids.collect();
+    // An earlier attempt may have read the members of one since.
+    let read = reader.staging.cursors(MEMBERS).await?;
+    let ids: Vec<Uuid> = ids.filter(|id| !read.contains_key(&id.to_string())).collect();
     for groups in parts(reader, &ids).await? {
         stage_members(reader, groups, changes).await?;
     }
@@ -70,7 +72,7 @@ async fn stage_members(reader: &Reader<'_>, groups: &[Uuid], changes: &BTreeMap<
 fn as_now(mut by_type: MembersByType, delta: &Delta) -> MembersByType {
     for (member, (came, kind)) in &delta.members {
         if *came {
-            by_type.entry((*kind).to_owned()).or_default().insert(*member);
+            by_type.entry(kind.to_string()).or_default().insert(*member);
         } else {
             // A removal does not always say of what type the member was.
             by_type.values_mut().for_each(|members| {

@@ -3,17 +3,15 @@
 
 use super::changes::Delta;
 use crate::codes::WarningCode;
-use crate::db::mirror::Batch;
 use crate::db::mirror::scope::State;
 use crate::directory::ObjectType;
 use crate::filter::ScopeUsers;
-use crate::run_state::{ChangeReason, RunWarning};
+use crate::run_state::RunWarning;
 use crate::runs::collect::by_id::{self, Unfit};
 use crate::runs::collect::groups::{self, Visible, group::may_see_hidden};
 use crate::runs::collect::memberships::{Known, load_memberships};
 use crate::runs::collect::narrowed::{Dropped, Narrowed, Stubs, UsersAndGroups};
 use crate::runs::collect::nested_groups::{Members, Walked, walk};
-use crate::runs::collect::object::gone;
 use crate::runs::collect::read_error::Result;
 use crate::runs::collect::reader::{Read, Reader};
 use crate::runs::collect::scope::{Taken, resolved, taken};
@@ -53,7 +51,8 @@ pub(super) enum Decided {
     Unknown(String),
 }
 
-/// Takes out of what is staged what is not in scope, marks what left it, and reads what came.
+/// Decides what is in scope, and reads what came into it. What is not is cut out when the changes become the mirror's: until
+/// then an attempt after a crash decides over the same.
 pub(super) async fn decide(reader: &Reader<'_>, read: &mut Read, changed: &GroupChanges) -> Result<Decided> {
     let plan = &reader.plan;
     if !plan.narrows() && !plan.wants_stubs() {
@@ -98,7 +97,6 @@ pub(super) async fn decide(reader: &Reader<'_>, read: &mut Read, changed: &Group
     let Taken { kept, left_out } = taken(reader, &known, candidates, &in_scope);
     let fell_out = in_scope.fell_out;
     drop(known);
-    take_out(reader, &kept).await?;
     read_members(reader, read, &kept.groups, changed).await?;
     let narrowed = Narrowed {
         kept,
@@ -228,28 +226,11 @@ async fn bring(reader: &Reader<'_>, read: &mut Read, in_scope: UsersAndGroups) -
         let is_there = |id: &Uuid| known.binary_search(id).is_ok() || staged.binary_search(id).is_ok();
         let came: Vec<Uuid> =
             in_scope.of(object_type).unwrap_or_default().iter().filter(|id| !is_there(id)).copied().collect();
-        let found = by_id::stage(reader, object_type, &came, Unfit::Mark).await?;
+        let found = by_id::stage(reader, object_type, &came, Unfit::Forget).await?;
         report_not_found(reader, read, object_type, found.not_found.len());
         refused.extend(came.iter().filter(|id| !found.in_scope.contains(id)));
     }
     Ok(refused)
-}
-
-/// Leaves of what is staged what is `kept`, and marks what the mirror has besides, unless it is said already that it is
-/// gone.
-async fn take_out(reader: &Reader<'_>, kept: &UsersAndGroups) -> Result<()> {
-    for object_type in NARROWED {
-        let kept = kept.of(object_type).unwrap_or_default();
-        let mut staged = reader.staging.ids(object_type).await?;
-        staged.retain(|id| kept.binary_search(id).is_ok());
-        reader.staging.keep(object_type, staged).await?;
-        let marked = reader.staging.gone(object_type).await?;
-        let known = reader.mirror.ids(object_type).await?;
-        let left = known.iter().filter(|id| kept.binary_search(id).is_err() && marked.binary_search(id).is_err());
-        let objects = left.map(|id| gone(object_type, *id, ChangeReason::OutOfScope)).collect();
-        reader.staging.write(Batch { objects, ..Batch::default() }).await?;
-    }
-    Ok(())
 }
 
 /// Reads the owners and members of the groups that came into scope without being new.
