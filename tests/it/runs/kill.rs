@@ -2,21 +2,26 @@
 
 use crate::support::exact::assert_exact;
 use crate::support::postgres::TestDatabase;
-use crate::support::service::{Plan, Service};
+use crate::support::service::Plan;
 use entra_assets::clock::Clock;
 use entra_assets::seal::KeyRing;
 use entra_assets::sim::assets::{self as sim_assets, AssetsOptions, AssetsSim, Behaviour, Processing};
-use entra_assets::sim::graph::{self as sim_graph, GraphOptions, GraphSim};
+use entra_assets::sim::graph::{self as sim_graph, GraphOptions, GraphSim, RequestRecord};
 use entra_assets::sim::seed::SeedOptions;
 use rustix::process::{Pid, Signal, kill_process};
 use secrecy::ExposeSecret;
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::time::Duration;
 use tokio_postgres::NoTls;
 
 mod adopt;
+mod positions;
+mod soak;
 
 const SEED: SeedOptions = SeedOptions { seed: 2, users: 150, groups: 40, memberships: Some(700), devices: Some(4) };
+
+/// How long Graph takes for an answer.
+const LATENCY: Duration = Duration::from_millis(30);
 
 struct Outside {
     graph: GraphSim,
@@ -32,7 +37,7 @@ impl Outside {
     fn of(seed: SeedOptions) -> Self {
         let graph = sim_graph::start(GraphOptions { seed, ..GraphOptions::default() }).unwrap();
         graph.set_max_page_size(10);
-        graph.set_latency(Duration::from_millis(30));
+        graph.set_latency(LATENCY);
         let behaviour = Behaviour {
             max_chunk_entries: Some(20),
             latency_ms: 30,
@@ -44,7 +49,14 @@ impl Outside {
     }
 
     fn graph_requests(&self) -> usize {
-        self.graph.requests().iter().filter(|request| request.path.starts_with("/v1.0")).count()
+        self.asked(|_| true)
+    }
+
+    /// How many requests of a kind there were; a batch is one.
+    fn asked(&self, is_of: impl Fn(&RequestRecord) -> bool) -> usize {
+        let requests = self.graph.requests();
+        let sent = requests.iter().filter(|request| request.path.starts_with("/v1.0") && !request.in_batch);
+        sent.filter(|request| is_of(request)).count()
     }
 
     fn requests(&self) -> usize {
@@ -79,31 +91,6 @@ async fn let_leases_run_out(database: &TestDatabase) {
     client.batch_execute(past).await.unwrap();
 }
 
-/// What a run takes when nobody kills it.
-struct Undisturbed {
-    graph_requests: usize,
-    /// To Graph and to Assets.
-    requests: usize,
-    /// The most requests to Graph that were under way at a time, with those whose answers were not stored yet: the service
-    /// says so when the run is over, so that nothing can change between the look and the end.
-    in_flight: usize,
-}
-
-async fn undisturbed() -> Undisturbed {
-    let (outside, database) = (Outside::start(), TestDatabase::create().await);
-    let settings = settings(&database);
-    let plan = plan(&outside, &settings);
-    let mut service = plan.start().await;
-    let job = service.add_job(&outside.graph, &outside.assets).await;
-    let run = service.start_run(&job).await;
-    assert_succeeded(&service.ended(&run).await, "undisturbed");
-    outside.assert_exact("undisturbed");
-    let in_flight = service.in_flight_most().await.unwrap();
-    service.signal(Signal::TERM);
-    assert!(service.exit().await.success());
-    Undisturbed { graph_requests: outside.graph_requests(), requests: outside.requests(), in_flight }
-}
-
 fn assert_succeeded(run: &Value, why: &str) {
     assert_eq!(run["state"], "succeeded", "{why}: {run}");
 }
@@ -115,74 +102,10 @@ fn below(seed: u64, bound: usize) -> usize {
     ((mixed ^ (mixed >> 31)) % bound.max(1) as u64) as usize
 }
 
-/// One run that is killed after so many requests each, and ends exact.
-async fn killed_at(moments: &[usize], undisturbed: &Undisturbed, natural: bool) {
-    let (outside, database) = (Outside::start(), TestDatabase::create().await);
-    let settings = settings(&database);
-    let plan = plan(&outside, &settings);
-    let mut service = plan.start().await;
-    let job = service.add_job(&outside.graph, &outside.assets).await;
-    let run = service.start_run(&job).await;
-    let mut kills = 0;
-    for moment in moments {
-        let path = format!("/v1/runs/{run}");
-        let mut is_over = false;
-        service
-            .until("the moment to die", async |service: &mut Service<'_>| {
-                let ended = service.get(&path).await.is_some_and(|run| !run["finishedAt"].is_null());
-                is_over = ended;
-                ended || outside.requests() >= *moment
-            })
-            .await;
-        if is_over {
-            break;
-        }
-        service.kill();
-        kills += 1;
-        // One of them is left to be missed by the clock alone.
-        if !(natural && kills == 1) {
-            let_leases_run_out(&database).await;
-        }
-        service = plan.start().await;
-    }
-    let ended = service.ended(&run).await;
-    let why = format!("killed {kills} times, at {moments:?}");
-    assert_succeeded(&ended, &why);
-    outside.assert_exact(&why);
-    let done = outside.assets.executions().iter().filter(|execution| execution.status == "DONE").count();
-    assert_eq!(done, 1, "{why}: one import");
-    let (asked, in_flight) = (outside.graph_requests(), undisturbed.in_flight);
-    assert!(
-        asked <= undisturbed.graph_requests + kills * in_flight,
-        "{why}: {asked} requests, {} undisturbed, {in_flight} in flight",
-        undisturbed.graph_requests
-    );
-    let next = service.start_run(&job).await;
-    let next = service.ended(&next).await;
-    assert_eq!((&next["state"], &next["counts"]["users"]["updated"]), (&json!("succeeded"), &json!(0)), "{why}");
-    service.signal(Signal::TERM);
-    assert!(service.exit().await.success());
-}
-
 /// Moments spread over a run, another set for each seed.
 fn moments(seed: u64, kills: usize, requests: usize) -> Vec<usize> {
     let part = requests / kills;
     (0..kills).map(|number| number * part + 1 + below(seed * 100 + number as u64, part)).collect()
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_run_that_is_killed_five_times_ends_exact() {
-    let undisturbed = undisturbed().await;
-    killed_at(&moments(1, 5, undisturbed.requests), &undisturbed, true).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-#[ignore = "takes minutes: make soak"]
-async fn soak_a_hundred_kills_end_exact() {
-    let undisturbed = undisturbed().await;
-    for seed in 2..22 {
-        killed_at(&moments(seed, 5, undisturbed.requests), &undisturbed, false).await;
-    }
 }
 
 /// What is left of a lease after its holder died is half a minute.

@@ -94,9 +94,18 @@ impl Service<'_> {
 
     /// The most requests to Graph that the service had under way, with those whose answers were not stored yet.
     pub async fn in_flight_most(&self) -> Option<usize> {
+        self.metric("entra_assets_graph_requests_in_flight_most ").await
+    }
+
+    /// How many of them it has now.
+    pub async fn in_flight(&self) -> Option<usize> {
+        self.metric("entra_assets_graph_requests_in_flight ").await
+    }
+
+    async fn metric(&self, name: &str) -> Option<usize> {
         let url = format!("http://127.0.0.1:{}/metrics", self.plan.port);
         let text = self.plan.http.get(url).send().await.ok()?.text().await.ok()?;
-        let line = text.lines().find(|line| line.starts_with("entra_assets_graph_requests_in_flight_most"))?;
+        let line = text.lines().find(|line| line.starts_with(name))?;
         line.rsplit(' ').next()?.parse().ok()
     }
 
@@ -120,6 +129,11 @@ impl Service<'_> {
 
     /// Connection, destination and a job with everything in it.
     pub async fn add_job(&self, graph: &GraphSim, assets: &AssetsSim) -> String {
+        self.add_job_with(graph, assets, None).await
+    }
+
+    /// The same with a filter.
+    pub async fn add_job_with(&self, graph: &GraphSim, assets: &AssetsSim, filter: Option<Value>) -> String {
         let entered = graph.default_credentials();
         let connection = json!({
             "name": "Contoso", "tenantId": entered.tenant_id, "clientId": entered.client_id, "cloud": "global",
@@ -128,12 +142,22 @@ impl Service<'_> {
         let connection = self.create("/v1/connections", connection).await;
         let destination = json!({"name": "Assets", "kind": "assetsImport", "token": assets.token()});
         let destination = self.create("/v1/destinations", destination).await;
-        let job = json!({"name": "Nightly", "connectionId": connection, "destinationId": destination});
+        let filter = match filter {
+            Some(filter) => Some(self.create("/v1/filters", filter).await),
+            None => None,
+        };
+        let job = json!({
+            "name": "Nightly", "connectionId": connection, "destinationId": destination, "filterId": filter,
+        });
         self.create("/v1/jobs", job).await
     }
 
     pub async fn start_run(&self, job: &str) -> String {
-        self.create(&format!("/v1/jobs/{job}/runs"), json!({"mode": "full"})).await
+        self.start_run_as(job, "full").await
+    }
+
+    pub async fn start_run_as(&self, job: &str, mode: &str) -> String {
+        self.create(&format!("/v1/jobs/{job}/runs"), json!({"mode": mode})).await
     }
 
     /// Approves a run that waits for it.
@@ -156,12 +180,25 @@ impl Service<'_> {
 
     /// Polls until something is so, for a bounded time.
     pub async fn until(&mut self, what: &str, mut is_so: impl AsyncFnMut(&mut Self) -> bool) {
+        self.until_some(what, async |service| is_so(service).await.then_some(())).await;
+    }
+
+    /// Polls until there is something, for a bounded time.
+    pub async fn until_some<T>(&mut self, what: &str, mut find: impl AsyncFnMut(&mut Self) -> Option<T>) -> T {
         let clock = Clock::system();
         let start: Instant = clock.instant();
-        while !is_so(self).await {
+        loop {
+            if let Some(found) = find(self).await {
+                return found;
+            }
             assert!(clock.elapsed_since(start) < WITHIN, "not in time: {what}\n{}", self.plan.log());
             clock.sleep(POLL).await;
         }
+    }
+
+    /// The id of the process.
+    pub fn process(&self) -> u32 {
+        self.child.id()
     }
 
     pub fn signal(&self, signal: Signal) {
