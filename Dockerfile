@@ -30,7 +30,7 @@ COPY . .
 COPY --from=console /src/console/dist console/dist
 RUN --mount=type=cache,target=/src/target \
     --mount=type=cache,target=/usr/local/cargo/registry \
-    cargo build --release --locked --package entra-assets --no-default-features --features "$FEATURES" && cp target/release/entra-assets /entra-assets
+    cargo build --release --locked --package entra-assets --no-default-features --features "otlp $FEATURES" && cp target/release/entra-assets /entra-assets
 
 FROM ${RUNTIME_IMAGE}
 # The trusted certificate authorities; ENTRA_ASSETS_CA_FILE adds those of a proxy.

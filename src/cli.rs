@@ -25,6 +25,7 @@ use crate::config::{ConfigSettings, LogSettings, Role, Settings};
 use crate::serve;
 use crate::shutdown::Shutdown;
 use crate::telemetry;
+use crate::trace::Traces;
 use anyhow::{Context, Result};
 use clap::error::{ContextKind, ContextValue};
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
@@ -116,8 +117,14 @@ pub async fn main() -> ExitCode {
         Ok(parsed) => parsed,
         Err(error) => without_secrets(&program, error).exit(),
     };
-    let result = match telemetry::start_logging(&cli.log_settings()) {
-        Ok(()) => run(cli.command, &program, &warnings).await,
+    let result = match start_telemetry(&cli) {
+        Ok(traces) => {
+            let result = run(cli.command, &program, &warnings).await;
+            if let Some(traces) = traces {
+                traces.stop().await;
+            }
+            result
+        }
         Err(error) => Err(error.into()),
     };
     match result {
@@ -127,6 +134,16 @@ pub async fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Starts the log, and the traces of a service.
+fn start_telemetry(cli: &Cli) -> crate::error::Result<Option<Traces>> {
+    let traces = match &cli.command {
+        Command::Serve(serve) => Traces::start(&serve.settings.traces, &serve.settings.http)?,
+        _ => None,
+    };
+    telemetry::start_logging(&cli.log_settings(), traces.as_ref())?;
+    Ok(traces)
 }
 
 /// Every command with all of its options.

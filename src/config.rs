@@ -1,14 +1,18 @@
 //! The settings: environment variables and options. Their doc comments are the texts of `--help`.
 
+mod collector;
 pub mod data_dir;
 pub mod issuers;
 pub mod network;
+#[cfg(test)]
+mod tests;
 
 use crate::error::{Code, Error, Result};
 use clap::builder::BoolishValueParser;
 use clap::{ArgAction, Args, ValueEnum};
 use issuers::{ForgeAppId, JwtIssuer, JwtIssuers};
 use network::Network;
+use reqwest::header::HeaderMap;
 use secrecy::SecretString;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -44,6 +48,8 @@ pub struct Settings {
     pub hosts: HostSettings,
     #[command(flatten)]
     pub security: SecuritySettings,
+    #[command(flatten)]
+    pub traces: TraceSettings,
 
     /// Address of the API.
     #[arg(long, env = "ENTRA_ASSETS_LISTEN", default_value = "127.0.0.1:8080")]
@@ -170,6 +176,22 @@ pub struct HttpSettings {
     /// The time limit of one request, for tests.
     #[arg(skip)]
     pub request_timeout: Option<Duration>,
+}
+
+/// Where traces go. The variables have the names that OpenTelemetry's specification gives them.
+#[derive(Args, Clone, Debug)]
+pub struct TraceSettings {
+    /// Address of an OpenTelemetry collector, which is sent traces by OTLP over HTTP at the path /v1/traces below it:
+    /// http://host:4318. Default: there are no traces.
+    #[arg(long, env = "OTEL_EXPORTER_OTLP_ENDPOINT", value_parser = collector::address)]
+    pub otlp_endpoint: Option<Url>,
+    /// Headers that the collector asks of its senders, such as a key: `name=value`, separated by commas, the values
+    /// percent-encoded.
+    #[arg(long, env = "OTEL_EXPORTER_OTLP_HEADERS", hide_env_values = true, value_parser = collector::headers)]
+    pub otlp_headers: Option<HeaderMap>,
+    /// The name of this service in its traces.
+    #[arg(long, env = "OTEL_SERVICE_NAME", default_value = "entra-assets")]
+    pub otlp_service_name: String,
 }
 
 /// Where the settings are, for all commands.
@@ -324,73 +346,5 @@ impl DatabaseSettings {
                 "The user has no home folder. Set ENTRA_ASSETS_DATA_DIR to a folder for the database.",
             )),
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use secrecy::ExposeSecret;
-
-    #[test]
-    fn host_settings_are_origins() {
-        assert!(origin("http://127.0.0.1:9001").is_ok());
-        for wrong in ["127.0.0.1:9001", "https://x/v1.0", "https://u@x", "ftp://x", "https://x/?a=1"] {
-            assert!(origin(wrong).is_err(), "{wrong}");
-        }
-    }
-
-    #[test]
-    fn more_workers_than_there_are_connections_for_are_refused_with_what_would_fit() {
-        #[derive(clap::Parser)]
-        struct Cli {
-            #[command(flatten)]
-            settings: Settings,
-        }
-        let settings = |arguments: &[&str]| {
-            let arguments = [""].iter().chain(arguments);
-            <Cli as clap::Parser>::try_parse_from(arguments).unwrap().settings
-        };
-        let check = |workers: &str, connections: &str| {
-            settings(&["--workers", workers, "--database-connections", connections]).check_connections()
-        };
-        // What is not set follows what is.
-        for (arguments, workers, connections) in [
-            (&[][..], 4, 16),
-            (&["--workers", "16"], 16, 18),
-            (&["--workers", "2"], 2, 16),
-            (&["--database-connections", "5"], 3, 5),
-            (&["--database-connections", "40"], 4, 40),
-        ] {
-            let settings = settings(arguments);
-            assert_eq!((settings.concurrent_runs(), settings.database_connections()), (workers, connections));
-            assert!(settings.check_connections().is_ok());
-        }
-        for (workers, connections) in [("4", "16"), ("6", "8"), ("2", "4"), ("248", "250")] {
-            assert!(check(workers, connections).is_ok(), "{workers} workers, {connections} connections");
-        }
-        for (workers, connections, needed, fitting) in [("8", "8", 10, 6), ("3", "4", 5, 2), ("256", "250", 258, 248)] {
-            let error = check(workers, connections).unwrap_err();
-            assert_eq!(error.code, Code::ConfigurationInvalid);
-            assert!(
-                error.detail.contains(&format!("ENTRA_ASSETS_DATABASE_CONNECTIONS to {needed} or more")),
-                "{error}"
-            );
-            assert!(error.detail.contains(&format!("ENTRA_ASSETS_WORKERS to {fitting} or fewer")), "{error}");
-        }
-    }
-
-    #[test]
-    fn a_short_admin_key_is_refused() {
-        assert!(admin_key(&"a".repeat(31)).is_err());
-        assert!(admin_key(&"a".repeat(32)).is_ok());
-        for good in ["a b ".repeat(8) + "c", "ключ".repeat(8)] {
-            assert!(admin_key(&good).is_ok(), "{good}");
-        }
-        assert_eq!(admin_key(&format!("{}\r\n", "a".repeat(32))).unwrap().expose_secret(), "a".repeat(32));
-        for wrong in [" ", "\t", "\n "] {
-            assert!(admin_key(&format!("{}{wrong}", "a".repeat(32))).is_err(), "{wrong:?}");
-        }
-        assert!(admin_key(&"a\tb".repeat(32)).is_err());
     }
 }

@@ -8,7 +8,7 @@ use crate::error::{Code, Error, Result};
 use chrono::{DateTime, Utc};
 use futures_util::StreamExt;
 use std::time::Duration;
-use url::Url;
+use url::{Host, Url};
 
 /// How long one request may take, from connecting to the last byte of the body: enough for a page of 999 users when
 /// Graph is slow.
@@ -113,6 +113,25 @@ pub enum BodyError {
     TooLarge { most: usize },
     #[error("the connection broke before the end of the response")]
     Broken(#[source] reqwest::Error),
+}
+
+/// The innermost cause, such as a name that does not resolve or a refused connection. It has no URL.
+pub fn cause(error: &reqwest::Error) -> String {
+    let mut innermost: &dyn std::error::Error = error;
+    while let Some(source) = innermost.source() {
+        innermost = source;
+    }
+    if error.is_timeout() { "timed out".to_owned() } else { innermost.to_string() }
+}
+
+/// Whether an address is one of this machine: no proxy leads back to it.
+pub fn is_here(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        Some(Host::Domain(name)) => name == "localhost",
+        None => false,
+    }
 }
 
 /// Whether a link stays on an origin (scheme, host and port).

@@ -13,7 +13,7 @@
 //!
 //! | floor | modules | rule |
 //! |---|---|---|
-//! | 0 kernel | `clock codes config error http ids plural random seal` | the tools everything may use |
+//! | 0 kernel | `clock codes config error http ids plural random seal trace` | the tools everything may use |
 //! | 1 rules | `text_enum assets_limits audit change cloud api_key connection destination directory filter insight jira_user job mapping permission quota run_state schedule webhook` | pure: no I/O, no clock, no async |
 //! | 2 adapters | `db graph assets postgres` | one outside system each |
 //! | 3 engine | `app connection_check directory_lookup explain filter_preview runs` | where two adapters meet |
@@ -30,6 +30,7 @@ pub mod http;
 pub mod ids;
 pub(crate) mod plural;
 pub mod seal;
+pub mod trace;
 
 // floor 1: rules
 pub mod api_key;

@@ -5,12 +5,15 @@
 use crate::clock::Clock;
 use crate::config::{LogFormat, LogSettings};
 use crate::error::{Code, Error, Result};
+use crate::trace::{self, Traces};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use metrics_util::MetricKindMask;
 use std::io::IsTerminal as _;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{EnvFilter, Layer, fmt, registry};
 
 /// The default log filter: `info` of this service, warnings of libraries. The HTTP server would tell each malformed head as
 /// an error, so everybody could fill the log.
@@ -25,31 +28,37 @@ const GAUGE_LIFE: Duration = Duration::from_secs(300);
 /// How often samples are merged into the buckets.
 const UPKEEP_EVERY: Duration = Duration::from_secs(5);
 
-/// Starts logging to standard error. Further calls change nothing, so each test may call it.
+/// Starts logging to standard error, and giving spans to `traces`. Further calls change nothing, so each test may call it.
 ///
 /// # Errors
 /// `configuration_invalid`: the filter is not valid.
-pub fn start_logging(settings: &LogSettings) -> Result<()> {
+pub fn start_logging(settings: &LogSettings, traces: Option<&Traces>) -> Result<()> {
     let set = settings.log.clone().or_else(|| std::env::var("RUST_LOG").ok());
     let text = set.filter(|text| !text.trim().is_empty()).unwrap_or_else(|| DEFAULT_FILTER.to_owned());
-    let filter = EnvFilter::try_new(&text).map_err(|error| {
+    let filter = EnvFilter::try_new(format!("{text},{}=off", trace::TARGET)).map_err(|error| {
         Error::new(
             Code::ConfigurationInvalid,
             format!("ENTRA_ASSETS_LOG (or RUST_LOG) `{text}` is not a valid log filter: {error}. Use for example `info` or `warn,entra_assets=debug`."),
         )
     })?;
-    let builder = tracing_subscriber::fmt()
-        .with_env_filter(filter)
+    let log = fmt::layer()
         .with_writer(std::io::stderr)
         // Otherwise a log line that cannot be written is reported on standard error, and with `eprintln!`: if nobody
         // reads the log any more, that panics in the task that logged.
         .log_internal_errors(false);
     let is_terminal = std::io::stderr().is_terminal();
     let format = settings.log_format.unwrap_or(if is_terminal { LogFormat::Text } else { LogFormat::Json });
+    let log = match format {
+        LogFormat::Text => log.with_ansi(is_terminal).with_target(false).with_filter(filter).boxed(),
+        LogFormat::Json => {
+            log.json().flatten_event(true).with_current_span(true).with_span_list(false).with_filter(filter).boxed()
+        }
+    };
+    let subscriber = registry().with(log);
     // The only possible error is that a subscriber is already set.
-    let _ = match format {
-        LogFormat::Text => builder.with_ansi(is_terminal).with_target(false).try_init(),
-        LogFormat::Json => builder.json().flatten_event(true).with_current_span(true).with_span_list(false).try_init(),
+    let _ = match traces {
+        Some(traces) => subscriber.with(traces.layer(trace::TARGET)).try_init(),
+        None => subscriber.try_init(),
     };
     Ok(())
 }
@@ -140,7 +149,7 @@ mod tests {
     #[test]
     fn a_filter_that_is_not_valid_is_rejected() {
         let settings = LogSettings { log: Some("entra_assets=loud".to_owned()), log_format: None };
-        let error = start_logging(&settings).unwrap_err();
+        let error = start_logging(&settings, None).unwrap_err();
         assert!(error.detail.contains("entra_assets=loud"), "{error}");
     }
 

@@ -5,7 +5,7 @@ use super::contract::{self, MatchedPath};
 use super::problem::{self, REQUEST_ID};
 use crate::app::App;
 use crate::error::Error;
-use crate::ids;
+use crate::{ids, trace};
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::error::InternalError;
@@ -19,6 +19,7 @@ use std::time::Duration;
 use tracing::Instrument;
 
 const REQUEST_ID_HEADER: HeaderName = HeaderName::from_static("x-request-id");
+const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 const MAX_REQUEST_ID_BYTES: usize = 128;
 /// How long a browser may cache the response to a preflight.
 const PREFLIGHT_SECONDS: &str = "600";
@@ -37,6 +38,8 @@ pub async fn wrap(
     let is_page = request.path().starts_with("/docs");
     let method = method_label(request.method());
     let span = tracing::info_span!("request", request.id = id, http.method = method, http.path = request.path(),);
+    let parent = request.headers().get(TRACEPARENT).and_then(|value| value.to_str().ok());
+    let traced = trace::call(method, &id, parent);
     let answer = async {
         if origin.is_some() && is_preflight(&request) {
             return Ok(request.into_response(preflight()));
@@ -48,16 +51,18 @@ pub async fn wrap(
             Err(_) => Err(Error::internal("a handler panicked").error_response()),
         }
     };
-    let answer = REQUEST_ID.scope(id.clone(), answer).instrument(span).await;
+    let answer = REQUEST_ID.scope(id.clone(), answer).instrument(traced.clone()).instrument(span).await;
     let took = app.clock.elapsed_since(started);
     match answer {
         Ok(mut response) => {
             let path = response.request().extensions().get::<MatchedPath>().map(|path| path.0.clone());
+            trace::answered(&traced, method, path.as_deref(), response.status().as_u16());
             note(method, path, response.status().as_u16(), took);
             add_headers(response.headers_mut(), &id, origin.as_ref(), is_page);
             Ok(response)
         }
         Err(mut response) => {
+            trace::answered(&traced, method, None, response.status().as_u16());
             note(method, None, response.status().as_u16(), took);
             add_headers(response.headers_mut(), &id, origin.as_ref(), is_page);
             Err(InternalError::from_response("a request failed outside its handler", response).into())

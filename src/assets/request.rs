@@ -3,7 +3,8 @@
 use super::client::{Client, Target};
 use super::error::{AssetsError, AssetsErrorKind, Result};
 use crate::clock::Instant;
-use crate::http::{bounded_body, retry_after};
+use crate::http::{bounded_body, cause, retry_after};
+use crate::trace;
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use reqwest::Method;
@@ -12,6 +13,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use std::time::Duration;
+use tracing::Instrument as _;
 use url::Url;
 
 /// The longest response that is read. The longest of Assets is the schema with its icons.
@@ -123,6 +125,17 @@ impl Client {
     }
 
     async fn attempt(&self, request: &Request<'_>, start: Instant) -> Attempt {
+        let traced = trace::request("assets", request.method.as_str(), &request.url, || request.action.to_owned());
+        let attempt = self.send_once(request, start).instrument(traced.clone()).await;
+        let status = match &attempt {
+            Attempt::Answered(answer) => Some(answer.status),
+            Attempt::Failed { error, .. } => error.status,
+        };
+        trace::note_answer(&traced, status);
+        attempt
+    }
+
+    async fn send_once(&self, request: &Request<'_>, start: Instant) -> Attempt {
         let left = self.patience.saturating_sub(self.clock.elapsed_since(start));
         let mut builder = self
             .http
@@ -188,15 +201,6 @@ pub(super) fn json_body(value: &Value) -> Option<Bytes> {
 
 fn cancelled(request: &Request<'_>) -> AssetsError {
     AssetsError::new(AssetsErrorKind::Cancelled, "").during(request.action)
-}
-
-/// The innermost cause, such as a name that does not resolve or a refused connection.
-fn cause(error: &reqwest::Error) -> String {
-    let mut innermost: &dyn std::error::Error = error;
-    while let Some(source) = innermost.source() {
-        innermost = source;
-    }
-    if error.is_timeout() { "timed out".to_owned() } else { innermost.to_string() }
 }
 
 /// `Retry-After`, else `X-RateLimit-Reset` as Atlassian's other products send it: a point in time.

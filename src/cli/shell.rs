@@ -13,7 +13,7 @@ use clap::Args;
 use secrecy::SecretString;
 use serde_json::Value;
 use std::path::PathBuf;
-use url::{Host, Url};
+use url::Url;
 use uuid::Uuid;
 
 /// Which service, and who calls it.
@@ -37,12 +37,10 @@ impl ServiceArgs {
              `entra-assets keys create` makes one",
         )?;
         let settings = HttpSettings { ca_file: self.ca_file.clone(), ..HttpSettings::default() };
-        let is_here = match self.url.host() {
-            Some(Host::Ipv4(address)) => address.is_loopback(),
-            Some(Host::Ipv6(address)) => address.is_loopback(),
-            Some(Host::Domain(name)) => name == "localhost",
-            None => bail!("the address {} has no host", self.url),
-        };
+        if !self.url.has_host() {
+            bail!("the address {} has no host", self.url);
+        }
+        let is_here = http::is_here(&self.url);
         if self.url.scheme() == "http" && !is_here {
             super::output::say_aside("warning: the key is sent without encryption; use an https address");
         }

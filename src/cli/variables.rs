@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-/// All variables of the service but `DATABASE_URL` and those of Azure begin so.
+/// All variables of the service but `DATABASE_URL` and those of Azure and OpenTelemetry begin so.
 pub(super) const PREFIX: &str = "ENTRA_ASSETS_";
 /// How similar two names must be (0 to 1) for one to be a likely misspelling of the other.
 const SIMILAR: f64 = 0.8;

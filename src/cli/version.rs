@@ -36,6 +36,10 @@ pub fn run(arguments: &Version) -> Result<()> {
 
 /// What not every build has.
 fn features() -> Vec<&'static str> {
-    let known = [("console", console::is_offered(Switch::On)), ("simulators", cfg!(feature = "simulators"))];
+    let known = [
+        ("console", console::is_offered(Switch::On)),
+        ("otlp", cfg!(feature = "otlp")),
+        ("simulators", cfg!(feature = "simulators")),
+    ];
     known.into_iter().filter(|(_, is_there)| *is_there).map(|(name, _)| name).collect()
 }

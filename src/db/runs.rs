@@ -80,7 +80,7 @@ pub async fn enqueue(
         runs::id.eq(new.id.0),
         runs::job_id.eq(new.job.0),
         runs::mode.eq(new.mode),
-        runs::request.eq(serde_json::to_value(&new.request).map_err(Error::internal)?),
+        runs::request.eq(row::stored_request(&new.request)?),
         runs::requested_by.eq(&new.requested_by),
         runs::state.eq(RunState::Queued),
         runs::run_after.eq(now),

@@ -8,9 +8,11 @@ use super::session::Session;
 use super::token::AccessToken;
 use super::wire::{first_json, text_of};
 use crate::http::{self, BodyError};
+use crate::trace;
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
 use secrecy::ExposeSecret;
 use std::sync::atomic::Ordering;
+use tracing::Instrument as _;
 use url::Url;
 
 /// Far larger than any response of Graph. A larger one does not come from Graph.
@@ -68,6 +70,19 @@ pub(super) enum Attempt {
 
 impl Session {
     pub(super) async fn attempt(&self, request: &Request<'_>, token: &AccessToken, own_id: &str) -> Attempt {
+        let method = if request.body.is_some() { "POST" } else { "GET" };
+        let name = || format!("{method} {}", trace::template(request.url.path()));
+        let traced = trace::request("graph", method, &request.url, name);
+        let attempt = self.send(request, token, own_id).instrument(traced.clone()).await;
+        let status = match &attempt {
+            Attempt::Answer(body, _) => Some(body.status),
+            Attempt::Nothing(error) | Attempt::Final(error) => error.status,
+        };
+        trace::note_answer(&traced, status);
+        attempt
+    }
+
+    async fn send(&self, request: &Request<'_>, token: &AccessToken, own_id: &str) -> Attempt {
         let client = &self.0.client.0;
         let headers = match headers(request, token, own_id) {
             Ok(headers) => headers,

@@ -10,7 +10,9 @@ use super::{adopt, collect, deliver, diff, jira_users, lookups, settle};
 use crate::codes::RunErrorCode;
 use crate::error::Error;
 use crate::run_state::{RunMode, RunStage, RunState};
+use crate::trace;
 use chrono::TimeDelta;
+use tracing::Instrument as _;
 
 /// How long a run waits for approval.
 const APPROVAL_LIFE: TimeDelta = TimeDelta::days(7);
@@ -30,11 +32,11 @@ pub async fn execute(run: &Run, checkpoint: Checkpoint) -> Result<RunState, Stop
     }
     run.progress.forget_plans();
     adopt::write_identities(run, &mut diffed).await?;
-    let delivered = deliver::deliver(run, &collected, &diffed).await?;
+    let delivered = deliver::deliver(run, &collected, &diffed).instrument(trace::stage("deliver")).await?;
     jira_users::set(run, &diffed, &delivered).await?;
     // What delivery reported last is stored before the next stage starts.
     run.progress.flush(&run.app, &run.lease).await?;
-    Ok(settle::settle(run, &collected, &diffed, &delivered).await?)
+    Ok(settle::settle(run, &collected, &diffed, &delivered).instrument(trace::stage("settle")).await?)
 }
 
 /// What was read and how it differs: from the checkpoint, else read and compared now.
@@ -43,7 +45,7 @@ async fn read_and_compare(run: &Run, mut checkpoint: Checkpoint) -> Result<(Coll
         Some(collected) => collected,
         None => {
             run.progress.enter(&run.app, RunStage::Collect, None);
-            Box::pin(collect::collect(run)).await?
+            Box::pin(collect::collect(run)).instrument(trace::stage("collect")).await?
         }
     };
     if let Some(tenant) = collected.tenant {
@@ -56,7 +58,7 @@ async fn read_and_compare(run: &Run, mut checkpoint: Checkpoint) -> Result<(Coll
             checkpoint =
                 Checkpoint { collected: Some(collected.clone()), reported_by_read: reported, ..Checkpoint::default() };
             checkpoint.save(run).await?;
-            diff::diff(run, &collected).await?
+            diff::diff(run, &collected).instrument(trace::stage("diff")).await?
         }
     };
     checkpoint.collected = Some(collected);

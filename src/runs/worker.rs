@@ -17,12 +17,14 @@ use crate::db::runs::{self, Claimant, Lease, RunRow};
 use crate::error::{Code, Error, Result};
 use crate::ids::{LeaseToken, WorkerId};
 use crate::run_state::{RunError, RunStage, RunState, RunWarning};
+use crate::trace;
 use chrono::TimeDelta;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{Semaphore, broadcast};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument as _;
 
 /// How long a lease is valid: after a process dies, another one waits at most this long.
 const LEASE: TimeDelta = TimeDelta::seconds(30);
@@ -115,7 +117,12 @@ async fn execute(app: &App, lease: Lease, row: RunRow, stopping: &CancellationTo
     let cancel = CancellationToken::new();
     tracing::info!(run.id = %lease.run, organization.id = %lease.organization, mode = %row.mode, attempt = row.attempt, "run claimed");
     let keeper = Keeper { app, lease, cancel: cancel.clone(), stopping };
-    let outcome = Box::pin(keeper.while_held(lead(app, lease, row, cancel))).await;
+    let traced = trace::run(&lease.run, &lease.organization, &row.mode, row.attempt, row.traceparent());
+    let outcome = Box::pin(keeper.while_held(lead(app, lease, row, cancel))).instrument(traced.clone()).await;
+    if let Outcome::Stopped(Stop::Failed(error), _) = &outcome {
+        trace::note_failure(&traced, &error.code.to_string());
+    }
+    drop(traced);
     let first = app.clock.instant();
     loop {
         let Err(error) = write_end(app, &lease, &outcome).await else { return };

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 /// The modules of each floor, as `lib.rs` documents them.
 const FLOORS: [&[&str]; 5] = [
-    &["clock", "codes", "config", "error", "http", "ids", "plural", "random", "seal"],
+    &["clock", "codes", "config", "error", "http", "ids", "plural", "random", "seal", "trace"],
     &[
         "api_key",
         "assets_limits",

@@ -7,7 +7,9 @@ use std::process::{Command, Output, Stdio};
 fn program(arguments: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_entra-assets"));
     // What a developer has set must not show.
-    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("ENTRA_ASSETS_") || name == "DATABASE_URL") {
+    let is_setting =
+        |name: &str| ["ENTRA_ASSETS_", "OTEL_", "DATABASE_URL"].iter().any(|start| name.starts_with(start));
+    for (name, _) in std::env::vars().filter(|(name, _)| is_setting(name)) {
         command.env_remove(name);
     }
     command.env("COLUMNS", "100").args(arguments).output().unwrap()
@@ -77,6 +79,7 @@ fn an_error_of_the_command_line_shows_no_secret() {
     let secrets = [
         ("--admin-key", "hunter2-but-short", "ENTRA_ASSETS_ADMIN_KEY"),
         ("--proxy", "http://user:hunter2-of-the-proxy@no where", "ENTRA_ASSETS_PROXY"),
+        ("--otlp-headers", "hunter2-without-a-name", "OTEL_EXPORTER_OTLP_HEADERS"),
     ];
     for (option, value, variable) in secrets {
         let by_option = program(&["serve", option, value]);

@@ -208,9 +208,9 @@ fn the_readme_has_every_setting() {
     let rows: Vec<Vec<&str>> = readme
         .lines()
         .filter(|line| {
-            line.starts_with("| `ENTRA_ASSETS_")
-                || line.starts_with("| `DATABASE_URL`")
-                || line.starts_with("| `AZURE_")
+            ["ENTRA_ASSETS_", "DATABASE_URL`", "AZURE_", "OTEL_"]
+                .iter()
+                .any(|start| line.strip_prefix("| `").is_some_and(|name| name.starts_with(start)))
         })
         .map(|line| line.split(" | ").map(|cell| cell.trim_matches(['|', ' ', '`'])).collect())
         .collect();

@@ -25,3 +25,4 @@ mod shell;
 mod sim_assets;
 mod sim_graph;
 mod support;
+mod traces;

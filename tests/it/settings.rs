@@ -43,7 +43,8 @@ fn secrets() -> BTreeSet<String> {
 fn every_secret_of_the_service_can_be_a_file() {
     let known =
         ["DATABASE_URL", "ENTRA_ASSETS_ADMIN_KEY", "ENTRA_ASSETS_LISTEN_DATABASE_URL", "ENTRA_ASSETS_MASTER_KEY"];
-    let known = known.into_iter().chain(["ENTRA_ASSETS_MIGRATE_URL", "ENTRA_ASSETS_PROXY"]);
+    let more = ["ENTRA_ASSETS_MIGRATE_URL", "ENTRA_ASSETS_PROXY", "OTEL_EXPORTER_OTLP_HEADERS"];
+    let known = known.into_iter().chain(more);
     assert_eq!(secrets(), known.map(str::to_owned).collect());
 }
 
@@ -68,7 +69,10 @@ fn a_secret_and_a_file_with_it_are_not_both_set() {
     let file = write(&dir, "secret", "http://from-a-file-of-more-than-32-characters");
     for name in secrets() {
         let of_file = format!("{name}_FILE");
-        let value = "http://hunter2-of-more-than-32-characters-at-least";
+        let value = match name.ends_with("_HEADERS") {
+            true => "x-key=hunter2",
+            false => "http://hunter2-of-more-than-32-characters-at-least",
+        };
         let (content, said) = run(&["serve"], &[(name.as_str(), value), (of_file.as_str(), text(&file))]);
         assert!(!content && said.contains(&format!("{name} and {of_file} are both set")), "{said}");
         assert!(!said.contains("hunter2"), "{said}");

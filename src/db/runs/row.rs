@@ -8,6 +8,7 @@ use crate::error::{Error, Result};
 use crate::ids::{JobId, OrganizationId, RunId};
 use crate::run_state::{RunMode, RunRequest, RunStage, RunState, WaitReason};
 use crate::text_enum::Words;
+use crate::trace;
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use diesel::sql_types::{Array, Integer, Jsonb, Nullable, Text, Timestamptz, Uuid as SqlUuid};
@@ -16,6 +17,9 @@ use serde::Deserialize;
 use serde_json::Value;
 use utoipa::IntoParams;
 use uuid::Uuid;
+
+/// The field of a stored request with the trace that it belongs to.
+const TRACEPARENT: &str = "traceparent";
 
 /// A run as stored.
 #[derive(Queryable, Selectable, QueryableByName, Clone, Debug)]
@@ -66,6 +70,20 @@ impl RunRow {
     pub fn run_request(&self) -> Result<RunRequest> {
         serde_json::from_value(self.request.clone()).map_err(Error::internal)
     }
+
+    /// The `traceparent` of what started the run, if somebody collects traces.
+    pub fn traceparent(&self) -> Option<&str> {
+        self.request.get(TRACEPARENT)?.as_str()
+    }
+}
+
+/// What is stored of a request: with the trace that it belongs to, which the run goes on with.
+pub(super) fn stored_request(request: &RunRequest) -> Result<Value> {
+    let mut stored = serde_json::to_value(request).map_err(Error::internal)?;
+    if let Some(traceparent) = trace::current() {
+        stored[TRACEPARENT] = traceparent.into();
+    }
+    Ok(stored)
 }
 
 pub async fn find(tx: &mut Transaction, organization: OrganizationId, id: RunId) -> Result<RunRow> {

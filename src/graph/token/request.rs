@@ -10,12 +10,13 @@ use crate::clock::Clock;
 use crate::codes::FindingCode;
 use crate::config::HostSettings;
 use crate::graph::sign_in_error::{SignInError, SignInErrorKind, leading_json};
-use crate::http;
+use crate::{http, trace};
 use chrono::TimeDelta;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use std::fmt;
 use std::time::Duration;
+use tracing::Instrument as _;
 use url::Url;
 
 const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
@@ -56,8 +57,12 @@ pub(super) async fn ask(
         let text = format!("«{}» is neither a tenant id nor a domain name", identity.tenant_id);
         SignInError::of(SignInErrorKind::NotSent, FindingCode::TenantMalformed, text)
     })?;
+    let traced = trace::request("entra", "POST", &url, || "POST /oauth2/v2.0/token".to_owned());
     let request = client.post(url).timeout(ATTEMPT_TIMEOUT).form(&fields);
-    let response = request.send().await.map_err(|e| unreachable(&e))?;
+    let response = request.send().instrument(traced.clone()).await;
+    let status = response.as_ref().ok().map(|response| response.status().as_u16());
+    trace::note_answer(&traced, status);
+    let response = response.map_err(|e| unreachable(&e))?;
     let status = response.status().as_u16();
     let retry_after = http::retry_after(response.headers(), clock.now());
     let request_id = response.headers().get("x-ms-request-id").and_then(|id| id.to_str().ok()).map(str::to_owned);

@@ -81,9 +81,14 @@ impl Plan {
 }
 
 impl Service<'_> {
-    async fn send(&self, method: &str, path: &str, body: Option<&Value>) -> Option<(u16, Value)> {
+    /// A request of the operator.
+    pub fn request(&self, method: &str, path: &str) -> reqwest::RequestBuilder {
         let url = format!("http://127.0.0.1:{}{path}", self.plan.port);
-        let mut request = self.plan.http.request(method.parse().unwrap(), url).bearer_auth(KEY);
+        self.plan.http.request(method.parse().unwrap(), url).bearer_auth(KEY)
+    }
+
+    async fn send(&self, method: &str, path: &str, body: Option<&Value>) -> Option<(u16, Value)> {
+        let mut request = self.request(method, path);
         if let Some(body) = body {
             request = request.json(body);
         }

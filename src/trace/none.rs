@@ -1,0 +1,36 @@
+//! A program without traces.
+
+use crate::config::{HttpSettings, TraceSettings};
+use crate::error::{Code, Error, Result};
+use tracing::Span;
+use tracing_subscriber::layer::Identity;
+
+/// There are none.
+pub enum Traces {}
+
+impl Traces {
+    /// # Errors
+    /// `configuration_invalid`: a collector is set, and the program was built without traces.
+    pub fn start(settings: &TraceSettings, _: &HttpSettings) -> Result<Option<Self>> {
+        if settings.otlp_endpoint.is_none() {
+            return Ok(None);
+        }
+        let detail = "OTEL_EXPORTER_OTLP_ENDPOINT is set, and this program was built without the feature `otlp`. Unset it, or \
+                      build the program with the feature.";
+        Err(Error::new(Code::ConfigurationInvalid, detail))
+    }
+
+    pub fn layer(&self, _: &str) -> Identity {
+        match *self {}
+    }
+
+    pub async fn stop(self) {
+        match self {}
+    }
+}
+
+pub fn current() -> Option<String> {
+    None
+}
+
+pub fn follow(_: &Span, _: &str) {}
