@@ -44,7 +44,7 @@ pub struct HandoverResponse {
     /// When a credential was last entered through it; null: never.
     #[schema(required = true)]
     pub used_at: Option<DateTime<Utc>>,
-    /// How often a credential was entered, the connection checked, or the link refused. A link works for 100 attempts.
+    /// How often a credential was entered or the connection checked through it. A link works for 100 attempts.
     pub attempts: i32,
     pub version: i64,
     pub created_at: DateTime<Utc>,

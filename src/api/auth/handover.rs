@@ -1,23 +1,21 @@
 //! The bearer of a handover's link: `eah_<id>_<secret>`. They may set up one connection, and nothing else.
 
 use super::caller::{Caller, Credential};
+use super::refused::{self, Refused};
 use super::secret::{PresentedSecret, new_secret};
-use crate::api::client;
 use crate::app::App;
-use crate::audit::{Action, Actor};
+use crate::audit::Actor;
 use crate::db::Transaction;
-use crate::db::audit_events::{self, AuditEventRow};
 use crate::db::handovers::{self, HandoverRow};
 use crate::db::system;
 use crate::error::{Code, Error, Result};
-use crate::ids::{self, ConnectionId, HandoverId, OrganizationId};
+use crate::ids::{ConnectionId, HandoverId, OrganizationId};
 use actix_web::dev::{Payload, ServiceRequest};
 use actix_web::{FromRequest, HttpMessage, HttpRequest};
-use serde_json::json;
 use std::future::{Ready, ready};
 
 pub(super) const PREFIX: &str = "eah_";
-/// How often a link may be used to enter a credential, to check the connection, or in vain.
+/// How often a link may be used to enter a credential or to check the connection.
 pub const MAX_ATTEMPTS: i32 = 100;
 const KIND: &str = "handovers";
 
@@ -33,9 +31,13 @@ pub fn new_link(id: HandoverId) -> (String, Vec<u8>) {
     new_secret(PREFIX, id.0)
 }
 
-/// Neither expired nor revoked.
-fn is_alive(app: &App, row: &HandoverRow) -> bool {
-    row.revoked_at.is_none() && app.clock.now() < row.expires_at
+/// Why a link is not valid any more; `None`: it is.
+fn why_dead(app: &App, row: &HandoverRow) -> Option<&'static str> {
+    match row.revoked_at {
+        Some(_) => Some("revoked"),
+        None if row.expires_at <= app.clock.now() => Some("expired"),
+        None => None,
+    }
 }
 
 pub(super) async fn authenticate(
@@ -45,36 +47,15 @@ pub(super) async fn authenticate(
 ) -> Result<(Caller, Handover)> {
     let id = HandoverId(presented.id);
     let Some((organization, row)) = system::find_handover(&app.db, id).await? else { return Err(invalid()) };
-    if !presented.is(&row.secret_hash) || !is_alive(app, &row) {
-        refuse(app, request, organization, id).await?;
+    let reason = if presented.is(&row.secret_hash) { why_dead(app, &row) } else { Some("wrongSecret") };
+    if let Some(reason) = reason {
+        let actor = Actor::Handover(id);
+        refused::record(app, request, Refused { organization, actor, kind: KIND, id: Some(id.0), reason }).await?;
         return Err(invalid());
     }
     let credential = Credential::Token { ends_at: row.expires_at };
     let caller = Caller::new(organization, Actor::Handover(id), Vec::new(), credential);
     Ok((caller, Handover { id, connection: ConnectionId(row.connection_id) }))
-}
-
-/// Notes a use in vain. There are at most [`MAX_ATTEMPTS`] such notes, however often a link is tried.
-async fn refuse(app: &App, request: &ServiceRequest, organization: OrganizationId, id: HandoverId) -> Result<()> {
-    let event = AuditEventRow {
-        organization_id: organization.0,
-        id: ids::new_v7(&app.clock),
-        at: app.clock.now(),
-        actor: Actor::Handover(id),
-        action: Action::Refuse.into(),
-        resource_kind: KIND.to_owned(),
-        resource_id: Some(id.0),
-        detail: json!({}),
-        address: client::address(app, request).map(|address| address.to_string()),
-    };
-    app.db
-        .scoped(organization, async |tx| {
-            if handovers::count_attempt(tx, organization, id).await? <= MAX_ATTEMPTS {
-                audit_events::insert(tx, &event).await?;
-            }
-            Ok(())
-        })
-        .await
 }
 
 /// The same for every link that is not valid, so that the answer does not reveal which links exist.

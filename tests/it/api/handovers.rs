@@ -32,16 +32,22 @@ async fn enter(app: &TestApp, link: &str, body: &Value) -> Answer {
     app.call_with(link, Method::POST, "/v1/handover/credential").json(body).send().await
 }
 
-async fn actions(app: &TestApp) -> Vec<String> {
+/// The audit events of handovers, newest first.
+async fn events(app: &TestApp) -> Vec<Value> {
     let events = app.get("/v1/audit-events?limit=200").await.expect(200);
-    let of_handover = |event: &&Value| event["resourceKind"] == "handovers";
-    events["items"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .filter(of_handover)
-        .map(|event| event["action"].as_str().unwrap().to_owned())
-        .collect()
+    let items = events["items"].as_array().unwrap();
+    items.iter().filter(|event| event["resourceKind"] == "handovers").cloned().collect()
+}
+
+async fn actions(app: &TestApp) -> Vec<String> {
+    events(app).await.iter().map(|event| event["action"].as_str().unwrap().to_owned()).collect()
+}
+
+/// Why links were refused, newest first.
+async fn reasons(app: &TestApp) -> Vec<String> {
+    let events = events(app).await;
+    let refused = events.iter().filter(|event| event["action"] == "refuse");
+    refused.map(|event| event["detail"]["reason"].as_str().unwrap_or_default().to_owned()).collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -112,18 +118,30 @@ async fn a_link_ends_after_seven_days_and_when_it_is_revoked() {
     app.delete(&format!("/v1/handovers/{}", handover_2["id"].as_str().unwrap())).await.expect(204);
     visit(&app, &link_2).await.problem(401, "unauthenticated");
     assert_eq!(actions(&app).await[0..2], ["refuse", "revoke"]);
+    assert_eq!(reasons(&app).await, ["revoked", "expired"]);
 }
 
+/// Somebody who knows the id of a link, and not its secret, takes nothing away from its bearer.
 #[tokio::test(flavor = "multi_thread")]
-async fn attempts_are_limited_and_so_are_the_notes_of_those_in_vain() {
+async fn guesses_cost_a_link_no_attempt_and_leave_a_few_notes() {
     let app = TestApp::start().await;
-    let (_, _, link) = hand_over(&app, Scenario::Healthy).await;
+    let (_, handover, link) = hand_over(&app, Scenario::Healthy).await;
     let (wrong, _) = link.rsplit_once('_').unwrap();
     for _ in 0..MAX_ATTEMPTS + 3 {
         visit(&app, &format!("{wrong}_guess")).await.problem(401, "unauthenticated");
     }
-    let notes = actions(&app).await.iter().filter(|action| *action == "refuse").count();
-    assert_eq!(notes, MAX_ATTEMPTS as usize);
+    assert_eq!(reasons(&app).await, ["wrongSecret"; 3]);
+    enter(&app, &link, &credential(Scenario::Healthy)).await.expect(200);
+    let path = format!("/v1/handovers/{}", handover["id"].as_str().unwrap());
+    assert_eq!(app.get(&path).await.expect(200)["attempts"], 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_link_works_for_so_many_attempts() {
+    let app = TestApp::start().await;
+    let (_, _, link) = hand_over(&app, Scenario::Healthy).await;
+    app.world.execute(format!("UPDATE handovers SET attempts = {}", MAX_ATTEMPTS - 1)).await;
+    enter(&app, &link, &credential(Scenario::Healthy)).await.expect(200);
     let problem = enter(&app, &link, &credential(Scenario::Healthy)).await.problem(403, "forbidden");
     assert!(problem["detail"].as_str().unwrap().contains("100 times"), "{problem}");
 }
