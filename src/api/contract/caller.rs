@@ -25,7 +25,7 @@ pub(super) async fn identify(app: &App, operation: &Operation, request: &mut Ser
 
 fn note(app: &App, error: &Error, operation: &str, request: &ServiceRequest) {
     if let Some(refusals) = request.app_data::<web::Data<Refusals>>() {
-        refusals.note(error, operation, request, &app.settings.security.trusted_proxies, &app.clock);
+        refusals.note(error, operation, client::address(app, request), &app.clock);
     }
 }
 
