@@ -6,7 +6,7 @@ mod quota;
 mod strangers;
 
 pub use quota::{Of, Quota};
-pub use strangers::{Fingerprint, Strangers, fingerprint};
+pub use strangers::{Fingerprint, Found, Strangers, fingerprint};
 
 use super::auth::Caller;
 use crate::audit::Actor;

@@ -5,7 +5,7 @@ use super::operation::{Access, Operation};
 use crate::api::auth::handover::Handover;
 use crate::api::auth::ticket::PresentedTicket;
 use crate::api::auth::{self, Caller};
-use crate::api::rate_limit::{Fingerprint, RateLimiter, fingerprint};
+use crate::api::rate_limit::{Fingerprint, Found, RateLimiter, fingerprint};
 use crate::api::refusals::Refusals;
 use crate::api::{client, problem};
 use crate::app::App;
@@ -75,22 +75,20 @@ async fn authenticate(app: &App, ticket: Option<&PresentedTicket<'_>>, request: 
     let header = request.headers().get(header::AUTHORIZATION).filter(|_| ticket.is_none());
     let credential: Option<Fingerprint> = header.map(|header| fingerprint(header.as_bytes()));
     let strangers = limiter(request).map(|limiter| &limiter.strangers);
-    if let Some(strangers) = strangers {
-        strangers.admit(address, credential.as_ref(), &app.clock)?;
-    }
-    let found = match ticket {
+    let admitted = strangers.map(|strangers| strangers.admit(address, credential, &app.clock)).transpose()?;
+    let caller = match ticket {
         Some(ticket) => ticket.redeem(app, request).await,
         None => auth::authenticate(app, request).await,
     };
-    match (&found, strangers, credential) {
-        (Ok(_), Some(strangers), Some(credential)) => strangers.remember(credential),
-        // A fault of this side is not counted.
-        (Err(error), Some(strangers), _) if problem::status(error.code).is_client_error() => {
-            strangers.refuse(address, credential.as_ref(), &app.clock);
-        }
-        _ => {}
+    if let (Some(strangers), Some(admitted)) = (strangers, admitted) {
+        let found = match &caller {
+            Ok(_) => Found::Valid,
+            Err(error) if problem::status(error.code).is_client_error() => Found::Invalid,
+            Err(_) => Found::Nothing,
+        };
+        strangers.note(admitted, found, &app.clock);
     }
-    found.map(|caller| Caller { address, ..caller })
+    caller.map(|caller| Caller { address, ..caller })
 }
 
 /// No key has this scope, not even an administrator's.

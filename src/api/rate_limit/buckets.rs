@@ -52,15 +52,14 @@ impl<K: Eq + Hash> Buckets<K> {
         Some(self.quota(left, is_taken))
     }
 
-    /// What [`Buckets::take`] would refuse now, without counting.
-    pub fn exhausted(&self, key: K, clock: &Clock) -> Option<Quota> {
-        if self.limit == 0 {
-            return None;
-        }
+    /// Takes back that a request of `key` was counted.
+    pub fn give_back(&self, key: K, clock: &Clock) {
         let mut kept = self.kept();
         let key = self.place(&mut kept, key, clock);
-        let left = self.filled(kept.buckets.get(&key)?, clock);
-        (left < 1.0).then(|| self.quota(left, false))
+        if let Some(bucket) = kept.buckets.get_mut(&key) {
+            let left = (self.filled(bucket, clock) + 1.0).min(f64::from(self.limit));
+            *bucket = Bucket { left, at: clock.instant() };
+        }
     }
 
     fn kept(&self) -> MutexGuard<'_, BucketMap<K>> {
@@ -118,15 +117,19 @@ mod tests {
         }
         let refused = buckets.take("a", &clock).unwrap();
         assert_eq!((refused.remaining, refused.retry_after), (0, Some(Duration::from_secs(1))));
-        assert_eq!(buckets.exhausted("a", &clock), Some(refused));
-        assert_eq!(buckets.exhausted("b", &clock), None);
+        buckets.give_back("a", &clock);
+        assert_eq!(buckets.take("a", &clock).map(|quota| quota.retry_after), Some(None));
+        assert_eq!(buckets.take("a", &clock), Some(refused));
         assert!(buckets.take("b", &clock).unwrap().retry_after.is_none(), "another's bucket is full");
+        (0..3).for_each(|_| buckets.give_back("b", &clock));
+        assert_eq!(buckets.take("b", &clock).unwrap().remaining, 59, "a bucket holds no more than a minute's worth");
         clock.advance(Duration::from_secs(2));
         assert_eq!(buckets.take("a", &clock).unwrap().remaining, 1);
         clock.advance(Duration::from_secs(3600));
         assert_eq!(buckets.take("a", &clock).unwrap().remaining, 59, "a bucket holds a minute's worth");
         let none = Buckets::new(0, Of::Caller);
-        assert!(none.take("a", &clock).is_none() && none.exhausted("a", &clock).is_none(), "there is no limit");
+        none.give_back("a", &clock);
+        assert!(none.take("a", &clock).is_none(), "there is no limit");
     }
 
     #[test]
@@ -138,8 +141,10 @@ mod tests {
         for left in (0..60).rev() {
             assert_eq!(buckets.take(MAX_BUCKETS + left as usize, &clock).unwrap().remaining, left);
         }
-        assert!(buckets.exhausted(MAX_BUCKETS + 100, &clock).is_some());
-        assert!(buckets.exhausted(0, &clock).is_none(), "who has a place keeps it");
+        let is_refused = |key| buckets.take(key, &clock).unwrap().retry_after.is_some();
+        assert!(is_refused(MAX_BUCKETS + 100));
+        assert!(!is_refused(0), "who has a place keeps it");
+        buckets.give_back(0, &clock);
         assert_eq!(buckets.kept().buckets.len(), MAX_BUCKETS + 1);
         clock.advance(Duration::from_secs(1));
         assert_eq!(buckets.take(MAX_BUCKETS + 100, &clock).unwrap().remaining, 59, "full buckets have made way");

@@ -1,5 +1,6 @@
 //! Requests without a valid key, by the address from which they come: they cost a look at the database or a check of a
-//! signature, or an open page.
+//! signature, or an open page. A request is counted before anything is looked up for it, so that no more guesses than the limit
+//! are looked up at the same time, and not any more once its credential turns out to be valid.
 //!
 //! Where an address has used up its limit, nothing is looked up for it any more, except for a credential that was valid a while
 //! ago: whoever shares the address, as behind a proxy that is not trusted, does not lock out others who use the same key or
@@ -23,6 +24,23 @@ pub type Fingerprint = [u8; 32];
 pub struct Strangers {
     buckets: Buckets<IpAddr>,
     known: Mutex<RememberedCredentials>,
+}
+
+/// A request whose credential may be looked up. One of which nothing is noted, because its caller left, stays counted.
+#[derive(Debug)]
+pub struct Admitted {
+    network: IpAddr,
+    credential: Option<Fingerprint>,
+    is_counted: bool,
+}
+
+/// What was found of a credential.
+#[derive(Clone, Copy, Debug)]
+pub enum Found {
+    Valid,
+    Invalid,
+    /// This side failed to look.
+    Nothing,
 }
 
 #[derive(Default)]
@@ -56,27 +74,34 @@ impl Strangers {
         quota.as_ref().and_then(Quota::refusal).map_or(Ok(()), Err)
     }
 
-    /// Refuses a request before its credential is looked up, if there were too many from its address.
-    pub fn admit(&self, address: Option<IpAddr>, credential: Option<&Fingerprint>, clock: &Clock) -> Result<()> {
-        if credential.is_some_and(|credential| self.known().has(credential)) {
-            return Ok(());
+    /// Counts a request before its credential is looked up, and refuses it if there were too many from its address. One with a
+    /// credential that was valid is let through uncounted.
+    pub fn admit(&self, address: Option<IpAddr>, credential: Option<Fingerprint>, clock: &Clock) -> Result<Admitted> {
+        let is_counted = !credential.is_some_and(|credential| self.known().has(&credential));
+        if is_counted {
+            self.count(address, clock)?;
         }
-        let quota = self.buckets.exhausted(network(address), clock);
-        quota.as_ref().and_then(Quota::refusal).map_or(Ok(()), Err)
+        Ok(Admitted { network: network(address), credential, is_counted })
     }
 
-    /// Notes that a credential is valid.
-    pub fn remember(&self, credential: Fingerprint) {
-        self.known().add(credential);
-    }
-
-    /// Counts a request whose credential is not valid.
-    pub fn refuse(&self, address: Option<IpAddr>, credential: Option<&Fingerprint>, clock: &Clock) {
+    /// Notes what was found of the credential of an admitted request.
+    pub fn note(&self, admitted: Admitted, found: Found, clock: &Clock) {
+        let Admitted { network, credential, is_counted } = admitted;
         if let Some(credential) = credential {
-            self.known().forget(credential);
+            match found {
+                Found::Valid => self.known().add(credential),
+                Found::Invalid => self.known().forget(&credential),
+                Found::Nothing => {}
+            }
         }
-        // It is answered with what was wrong with it; the next one may be refused.
-        let _ = self.buckets.take(network(address), clock);
+        match (found, is_counted) {
+            (Found::Valid | Found::Nothing, true) => self.buckets.give_back(network, clock),
+            // It is answered with what was wrong with it; the next one may be refused.
+            (Found::Invalid, false) => {
+                let _ = self.buckets.take(network, clock);
+            }
+            (Found::Valid | Found::Nothing, false) | (Found::Invalid, true) => {}
+        }
     }
 
     fn known(&self) -> MutexGuard<'_, RememberedCredentials> {
@@ -119,18 +144,27 @@ mod tests {
         let strangers = Strangers::new(60);
         let (one, other) = (address("203.0.113.9"), address("198.51.100.1"));
         let (valid, guess) = (fingerprint(b"Bearer valid"), fingerprint(b"Bearer guess"));
-        strangers.remember(valid);
-        for _ in 0..60 {
-            strangers.admit(one, Some(&guess), &clock).unwrap();
-            strangers.refuse(one, Some(&guess), &clock);
+        let ask = |address, credential, found| {
+            strangers.admit(address, credential, &clock).map(|admitted| strangers.note(admitted, found, &clock))
+        };
+        for _ in 0..100 {
+            ask(one, Some(valid), Found::Valid).unwrap();
+            ask(one, Some(fingerprint(b"Bearer another")), Found::Valid).unwrap();
+            ask(one, None, Found::Valid).unwrap();
+            ask(one, Some(guess), Found::Nothing).unwrap();
         }
-        let refused = strangers.admit(one, Some(&guess), &clock).unwrap_err();
+        // All at the same time: nothing was found yet.
+        let asked: Vec<_> = (0..60).map(|_| strangers.admit(one, Some(guess), &clock).unwrap()).collect();
+        let refused = ask(one, Some(guess), Found::Invalid).unwrap_err();
         assert_eq!((refused.code, refused.retry_after), (Code::RateLimited, Some(Duration::from_secs(1))));
-        assert!(strangers.admit(one, None, &clock).is_err() && strangers.count(one, &clock).is_err());
-        strangers.admit(one, Some(&valid), &clock).unwrap();
-        strangers.admit(other, Some(&guess), &clock).unwrap();
-        strangers.refuse(one, Some(&valid), &clock);
-        assert!(strangers.admit(one, Some(&valid), &clock).is_err(), "it is not valid any more");
+        for admitted in asked {
+            strangers.note(admitted, Found::Invalid, &clock);
+        }
+        assert!(ask(one, None, Found::Valid).is_err() && strangers.count(one, &clock).is_err());
+        ask(one, Some(valid), Found::Nothing).unwrap();
+        ask(other, Some(guess), Found::Invalid).unwrap();
+        ask(one, Some(valid), Found::Invalid).unwrap();
+        assert!(ask(one, Some(valid), Found::Valid).is_err(), "it is not valid any more");
         clock.advance(Duration::from_secs(1));
         strangers.count(one, &clock).unwrap();
     }

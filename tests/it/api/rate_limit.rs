@@ -1,6 +1,7 @@
 //! The rate limit of each key, and the headers that show it.
 
 use crate::support::issuer::{AUDIENCE, Issuer, SigningKey};
+use crate::support::postgres::connect;
 use crate::support::test_app::{Call, TestApp, connection_body};
 use crate::support::world::World;
 use entra_assets::api::auth::Scope;
@@ -11,6 +12,8 @@ use entra_assets::ids::OrganizationId;
 use entra_assets::sim::assets::AssetsOptions;
 use entra_assets::sim::graph::Scenario;
 use entra_assets::sim::seed::SeedOptions;
+use futures_util::StreamExt as _;
+use futures_util::stream::FuturesUnordered;
 use reqwest::Method;
 use serde_json::json;
 use std::sync::Arc;
@@ -191,4 +194,33 @@ async fn an_address_has_so_many_requests_without_a_valid_key() {
     app.world.clock.advance(Duration::from_secs(10));
     from(attacker, guess("/v1/jobs")).send().await.problem(401, "unauthenticated");
     from(attacker, guess("/v1/jobs")).send().await.problem(429, "rate_limited");
+}
+
+/// However many guesses come at the same time, no more keys are looked up than one after another.
+#[tokio::test(flavor = "multi_thread")]
+async fn guesses_are_counted_before_anything_is_looked_up() {
+    let app = start_with(|settings| settings.address_rate_limit = LIMIT).await;
+    let mut superuser = connect(&app.world.database.urls.superuser).await;
+    let lock = superuser.transaction().await.unwrap();
+    // Nobody can look up a key.
+    lock.batch_execute("LOCK TABLE api_keys IN ACCESS EXCLUSIVE MODE").await.unwrap();
+    let guess = |number: u32| app.call_with(&format!("eak_{number:032x}_guess"), Method::GET, "/v1/jobs").send();
+    let mut answers: FuturesUnordered<_> = (0..4 * LIMIT).map(guess).collect();
+    for _ in LIMIT..4 * LIMIT {
+        answers.next().await.unwrap().problem(429, "rate_limited");
+    }
+    lock.rollback().await.unwrap();
+    while let Some(answer) = answers.next().await {
+        answer.problem(401, "unauthenticated");
+    }
+}
+
+/// Callers whose keys are valid take nothing away from each other, however many come from one address at the same time.
+#[tokio::test(flavor = "multi_thread")]
+async fn keys_that_are_valid_cost_their_address_nothing() {
+    let app = start_with(|settings| settings.address_rate_limit = LIMIT).await;
+    for _ in 0..2 * LIMIT {
+        let key = app.add_key(OrganizationId::DEFAULT, &[Scope::Read]).await;
+        app.call_with(&key, Method::GET, "/v1/jobs").send().await.expect(200);
+    }
 }
