@@ -13,6 +13,7 @@ mod manual;
 mod migrate;
 mod move_database;
 mod output;
+mod runs;
 mod shell;
 #[cfg(feature = "simulators")]
 mod simulate;

@@ -58,6 +58,14 @@ impl RunState {
             Self::Queued | Self::Running | Self::AwaitingApproval => false,
         }
     }
+
+    /// Whether the run has ended and done its work, with warnings or without.
+    pub const fn is_success(self) -> bool {
+        match self {
+            Self::Succeeded | Self::Degraded => true,
+            Self::Queued | Self::Running | Self::AwaitingApproval | Self::Failed | Self::Cancelled => false,
+        }
+    }
 }
 
 text_enum! {

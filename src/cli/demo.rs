@@ -6,11 +6,13 @@ mod table;
 
 use super::calls::Calls;
 use super::output;
+use super::runs::{has_succeeded, state_of};
 use super::simulate::{self, DirectoryArgs, Places, Simulators};
 use crate::api::console;
 use crate::clock::Clock;
 use crate::config::{Role, Settings, Switch};
 use crate::connection_check::{self, CheckReport, Overall};
+use crate::run_state::RunState;
 use crate::serve::{self, Service};
 use crate::shutdown::Shutdown;
 use crate::sim::graph::Scenario;
@@ -116,7 +118,7 @@ impl Demo {
             self.say_where_to_look(&job, &full, arguments.settings.console);
         }
         match rows.iter().filter(|row| !row.is_whole()).count() {
-            0 if full["state"] == "succeeded" => Ok(()),
+            0 if state_of(&full) == Some(RunState::Succeeded) => Ok(()),
             0 => bail!("the full run ended {}: {}", full["state"], full["warnings"]),
             wrong => bail!("counts in Assets that differ from the directory: {wrong}"),
         }
@@ -165,9 +167,9 @@ impl Demo {
         }
         stages.end();
         let run = self.calls.get(&format!("/v1/runs/{run}")).await?;
-        match run["state"].as_str() {
-            Some("succeeded" | "degraded") => Ok(run),
-            _ => bail!("the run ended {}: {}", run["state"], run["error"]),
+        match has_succeeded(&run) {
+            true => Ok(run),
+            false => bail!("the run ended {}: {}", run["state"], run["error"]),
         }
     }
 

@@ -6,7 +6,9 @@ use super::step::Step;
 use super::table::Measured;
 use super::target::Target;
 use crate::cli::calls::Calls;
+use crate::cli::runs::{has_succeeded, kind_of, state_of, word};
 use crate::clock::Clock;
+use crate::run_state::{EventKind, RunStage, RunState};
 use anyhow::{Context, Result, bail};
 use chrono::{DateTime, Utc};
 use secrecy::ExposeSecret;
@@ -66,7 +68,7 @@ impl Job {
         let wall = clock.elapsed_since(started);
         let after = Used::now(service, target).await?;
         let run = self.calls.get(&format!("/v1/runs/{run}")).await?;
-        if !matches!(run["state"].as_str(), Some("succeeded" | "degraded")) {
+        if !has_succeeded(&run) {
             bail!("the run ended {}: {}", run["state"], run["error"]);
         }
         let mut measured = Measured {
@@ -120,7 +122,7 @@ impl Job {
 
     pub(super) async fn are_all_under_way(&self, runs: &[String]) -> Result<bool> {
         for run in runs {
-            if self.calls.get(&format!("/v1/runs/{run}")).await?["state"] != "running" {
+            if state_of(&self.calls.get(&format!("/v1/runs/{run}")).await?) != Some(RunState::Running) {
                 return Ok(false);
             }
         }
@@ -203,13 +205,13 @@ fn time(value: &Value) -> Option<DateTime<Utc>> {
 fn add_stages(measured: &mut Measured, run: &Value, events: &[Value]) -> Result<()> {
     let started = time(&run["startedAt"]).context("a run without a start")?;
     let mut stages = [Stage::default(), Stage::default(), Stage::default()];
-    for event in events.iter().filter(|event| event["event"] == "progress") {
+    for event in events.iter().filter(|event| kind_of(event) == Some(EventKind::Progress)) {
         let progress = &event["data"]["progress"];
-        let place = match progress["stage"].as_str() {
-            Some("collect") => 0,
-            Some("diff") => 1,
-            Some("deliver") => 2,
-            _ => continue,
+        let place = match word(&progress["stage"]) {
+            Some(RunStage::Collect) => 0,
+            Some(RunStage::Diff) => 1,
+            Some(RunStage::Deliver) => 2,
+            Some(RunStage::Settle) | None => continue,
         };
         stages[place].ended = time(&event["at"]);
         stages[place].done = progress["done"].as_f64().unwrap_or(0.0);

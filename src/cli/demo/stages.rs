@@ -1,6 +1,8 @@
 //! Shows the progress of a run: one bar for each stage, or one line where there is no terminal.
 
 use crate::cli::output;
+use crate::cli::runs::kind_of;
+use crate::run_state::EventKind;
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use serde_json::Value;
 
@@ -23,14 +25,14 @@ impl Stages {
     /// Shows one event of a run.
     pub(super) fn show(&mut self, event: &Value) {
         let data = &event["data"];
-        match event["event"].as_str() {
-            Some("progress") => self.progress(&data["progress"]),
-            Some("log") => {
+        match kind_of(event) {
+            Some(EventKind::Progress) => self.progress(&data["progress"]),
+            Some(EventKind::Log) => {
                 if let Some(stage) = &self.current {
                     stage.bar.set_message(data["message"].as_str().unwrap_or_default().to_owned());
                 }
             }
-            _ => {}
+            Some(EventKind::State) | None => {}
         }
     }
 

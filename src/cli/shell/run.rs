@@ -3,15 +3,19 @@
 use super::{ServiceArgs, find};
 use crate::cli::calls::{Calls, Refused};
 use crate::cli::output::{say, say_aside};
+use crate::cli::runs::{has_succeeded, kind_of, state_of};
 use crate::clock::Clock;
+use crate::run_state::{EventKind, RunMode, RunState};
+use crate::text_enum::Explained;
 use anyhow::{Context, Error, Result, bail};
+use clap::builder::PossibleValue;
 use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 use std::time::Duration;
 
 /// How long the service waits for the next event of a run.
 const WAIT_SECONDS: u32 = 20;
-/// How long the service may be away while a run is followed: it starts anew, or a server in front of it does.
+/// How long the service may be away while a run is followed: it starts again, or a server in front of it does.
 const PATIENCE: Duration = Duration::from_secs(120);
 const PAUSE: Duration = Duration::from_secs(2);
 
@@ -20,8 +24,8 @@ pub struct Run {
     /// Name or id of the job.
     job: String,
     /// What the run reads.
-    #[arg(long, value_enum, default_value_t = Mode::Incremental)]
-    mode: Mode,
+    #[arg(long, value_enum, default_value_t = RunMode::Incremental)]
+    mode: RunMode,
     /// How many users a test reads. Only with `--mode test`.
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     limit: Option<u32>,
@@ -35,34 +39,26 @@ pub struct Run {
     service: ServiceArgs,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
-enum Mode {
-    /// The first users with what belongs to them.
-    Test,
-    /// Everything.
-    Full,
-    /// What changed.
-    Incremental,
-    /// Everything; nothing is delivered.
-    DryRun,
-}
+/// The modes of the API, written as options are.
+impl ValueEnum for RunMode {
+    fn value_variants<'a>() -> &'a [Self] {
+        &Self::ALL
+    }
 
-impl Mode {
-    /// Its word in the API.
-    fn word(self) -> &'static str {
-        match self {
-            Self::Test => "test",
-            Self::Full => "full",
-            Self::Incremental => "incremental",
-            Self::DryRun => "dryRun",
-        }
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        let value = match self {
+            Self::DryRun => PossibleValue::new("dry-run"),
+            Self::Test | Self::Full | Self::Incremental => PossibleValue::new(self.as_str()),
+        };
+        let meaning = Self::ALL.iter().zip(Self::meanings()).find(|(mode, _)| *mode == self);
+        Some(value.help(meaning.map(|(_, meaning)| meaning).unwrap_or_default()))
     }
 }
 
 pub async fn run(arguments: &Run) -> Result<()> {
     let calls = arguments.service.calls()?;
     let job = find(&calls, "/v1/jobs", "job", &arguments.job).await?;
-    let mut body = json!({"mode": arguments.mode.word()});
+    let mut body = json!({"mode": arguments.mode});
     if let Some(limit) = arguments.limit {
         body["limit"] = json!(limit);
     }
@@ -81,12 +77,14 @@ pub async fn run(arguments: &Run) -> Result<()> {
         true => say(&serde_json::to_string_pretty(&ended)?),
         false => say(&in_words(&ended)),
     }
-    match ended["state"].as_str() {
-        Some("succeeded" | "degraded") => Ok(()),
-        Some("awaitingApproval") => {
+    if has_succeeded(&ended) {
+        return Ok(());
+    }
+    match state_of(&ended) {
+        Some(RunState::AwaitingApproval) => {
             bail!("the run waits for an approval: POST /v1/runs/{id}/approve, or look at its changes first")
         }
-        state => bail!("the run ended {}", state.unwrap_or("in an unknown state")),
+        _ => bail!("the run ended {}", ended["state"].as_str().unwrap_or("in an unknown state")),
     }
 }
 
@@ -94,7 +92,7 @@ pub async fn run(arguments: &Run) -> Result<()> {
 async fn follow(calls: &Calls, clock: &Clock, id: &str) -> Result<Value> {
     show(calls, clock, id).await.with_context(|| {
         format!(
-            "the end of the run was not seen. It goes on without this command; GET /v1/runs/{id} and the console tell"
+            "the end of the run was not seen. It goes on without this command; see GET /v1/runs/{id} or the console"
         )
     })
 }
@@ -112,7 +110,7 @@ async fn show(calls: &Calls, clock: &Clock, id: &str) -> Result<Value> {
             }
         }
         after = answer["nextAfter"].as_i64().unwrap_or(after);
-        if answer["done"] == true || answer["state"] == "awaitingApproval" {
+        if answer["done"] == true || state_of(&answer) == Some(RunState::AwaitingApproval) {
             return get_patiently(calls, clock, &format!("/v1/runs/{id}")).await;
         }
     }
@@ -149,15 +147,14 @@ fn is_passing(error: &Error) -> bool {
 /// An event in one line, if it is worth one.
 fn line(event: &Value) -> Option<String> {
     let data = &event["data"];
-    match event["event"].as_str()? {
-        "state" => Some(data["state"].as_str()?.to_owned()),
-        "log" => Some(format!("  {}", data["message"].as_str()?)),
-        "progress" => {
+    match kind_of(event)? {
+        EventKind::State => Some(data["state"].as_str()?.to_owned()),
+        EventKind::Log => Some(format!("  {}", data["message"].as_str()?)),
+        EventKind::Progress => {
             let progress = &data["progress"];
             let of = progress["total"].as_u64().map(|total| format!(" of {total}")).unwrap_or_default();
             Some(format!("  {}: {}{of}", progress["stage"].as_str()?, progress["done"].as_u64()?))
         }
-        _ => None,
     }
 }
 
@@ -241,12 +238,12 @@ mod tests {
             let error = follow(&calls(&address), &clock, "r").await.unwrap_err();
             assert_eq!(error.downcast_ref::<Refused>().map(|refused| refused.status), status, "{error:#}");
             assert_eq!(clock.now(), DateTime::UNIX_EPOCH + PATIENCE, "{error:#}");
-            assert!(error.to_string().contains("It goes on without this command; GET /v1/runs/r "), "{error:#}");
+            assert!(error.to_string().contains("It goes on without this command; see GET /v1/runs/r "), "{error:#}");
         }
     }
 
     #[tokio::test]
-    async fn what_another_try_cannot_mend_is_told_at_once() {
+    async fn what_another_try_cannot_change_is_told_at_once() {
         let (gateway, clock) = (MockServer::start().await, clock());
         Mock::given(path("/v1/runs/r/events")).respond_with(ResponseTemplate::new(401)).expect(1).mount(&gateway).await;
         let error = follow(&calls(&gateway.uri()), &clock, "r").await.unwrap_err();
