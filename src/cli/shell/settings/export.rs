@@ -11,7 +11,7 @@ use crate::cli::output::say;
 use crate::cli::shell::ServiceArgs;
 use anyhow::{Result, anyhow, bail};
 use clap::Args;
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::collections::{HashMap, HashSet};
 
 #[derive(Args)]
@@ -74,40 +74,6 @@ async fn item(calls: &Calls, kind: &Kind, schemas: &Schemas, id: &str, read: &mu
         }
     }
     let name = answer["name"].as_str().unwrap_or_default();
-    add_secrets(kind, name, &mut fields, &mut read.variables);
+    (kind.refer_to_secrets)(&mut fields, &mut |what| read.variables.reference(name, what));
     Ok(Value::Object(fields))
-}
-
-/// In the places of the stored secrets, which no answer has.
-fn add_secrets(kind: &Kind, name: &str, fields: &mut Object, variables: &mut Variables) {
-    let mut reference = |what: &str| variables.reference(name, what);
-    match kind.name {
-        "connections" => {
-            let credential = fields.get("credential").cloned().unwrap_or_default();
-            let expires_at = &credential["expiresAt"];
-            let written = match credential["kind"].as_str() {
-                Some("clientSecret") if expires_at.is_null() => {
-                    json!({"kind": "clientSecret", "secret": reference("SECRET")})
-                }
-                Some("clientSecret") => {
-                    json!({"kind": "clientSecret", "secret": reference("SECRET"), "expiresAt": expires_at})
-                }
-                Some("certificate") => json!({
-                    "kind": "certificate", "certificate": reference("CERTIFICATE"),
-                    "privateKey": reference("PRIVATE_KEY"),
-                }),
-                kind => json!({ "kind": kind }),
-            };
-            fields.insert("credential".to_owned(), written);
-        }
-        "destinations" => {
-            if fields.get("kind").is_some_and(|kind| kind == "assetsImport") {
-                fields.insert("token".to_owned(), reference("TOKEN"));
-            }
-            if let Some(api) = fields.get_mut("api").and_then(Value::as_object_mut) {
-                api.insert("apiToken".to_owned(), reference("API_TOKEN"));
-            }
-        }
-        _ => {}
-    }
 }

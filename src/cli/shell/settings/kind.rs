@@ -1,9 +1,10 @@
 //! What a file of settings can have, in the order in which one refers to another.
 
-use super::{Object, stored};
+use super::{Object, secret, stored};
 use crate::api::contract::schema::Schemas;
-use crate::api::jobs;
 use crate::api::patch::{merged, without_nulls};
+use crate::api::{credentials, jobs};
+use crate::error::Faults;
 use serde_json::{Value, json};
 
 /// One kind of settings.
@@ -18,10 +19,18 @@ pub(super) struct Kind {
     pub(super) references: &'static [(&'static str, &'static str, &'static str)],
     /// The places of its secrets. In the file each is a reference.
     pub(super) secrets: &'static [&'static str],
+    /// Writes references to the stored secrets, which no answer has: each is made from a word for the secret.
+    pub(super) refer_to_secrets: fn(&mut Object, &mut dyn FnMut(&str) -> Value),
+    /// Writes a body as the API reads it before it is checked.
+    pub(super) prepare: fn(&mut Value, &mut Faults),
     /// Fields of which only one part is set at a time, so that a change of one takes the place of the other.
     pub(super) whole: &'static [&'static str],
     /// What null in a change stands for, where that is not nothing.
     defaults: fn() -> Value,
+    /// Takes out of what can be written of an answer what is no setting.
+    clean: fn(&Schemas, &mut Object),
+    /// Fields that may say only that nothing was known yet, and the JSON that says so.
+    unknown: &'static [(&'static str, &'static str)],
     /// Writes the fields as the service stores them.
     stored: fn(&Object) -> Option<Object>,
 }
@@ -33,8 +42,12 @@ pub(super) static KINDS: [Kind; 4] = [
         schema: "CreateConnection",
         references: &[],
         secrets: &["/credential/secret", "/credential/certificate", "/credential/privateKey"],
+        refer_to_secrets: secret::of_connection,
+        prepare: credentials::prepare,
         whole: &[],
         defaults: || Value::Null,
+        clean: |_, _| {},
+        unknown: &[("credential", r#"{"kind":"awaited"}"#)],
         stored: stored::connection,
     },
     Kind {
@@ -43,8 +56,12 @@ pub(super) static KINDS: [Kind; 4] = [
         schema: "CreateFilter",
         references: &[],
         secrets: &[],
+        refer_to_secrets: |_, _| {},
+        prepare: |_, _| {},
         whole: &["users", "groups", "devices", "applications", "servicePrincipals", "roles", "administrativeUnits"],
         defaults: || Value::Null,
+        clean: |_, _| {},
+        unknown: &[],
         stored: stored::filter,
     },
     Kind {
@@ -53,8 +70,12 @@ pub(super) static KINDS: [Kind; 4] = [
         schema: "CreateDestination",
         references: &[],
         secrets: &["/token", "/api/apiToken"],
+        refer_to_secrets: secret::of_destination,
+        prepare: |_, _| {},
         whole: &[],
         defaults: || Value::Null,
+        clean: |_, _| {},
+        unknown: &[("missingObjects", r#""unknown""#)],
         stored: stored::destination,
     },
     Kind {
@@ -67,8 +88,12 @@ pub(super) static KINDS: [Kind; 4] = [
             ("destination", "destinationId", "destinations"),
         ],
         secrets: &[],
+        refer_to_secrets: |_, _| {},
+        prepare: |_, _| {},
         whole: &[],
         defaults: jobs::defaults,
+        clean: clean_schedule,
+        unknown: &[],
         stored: stored::job,
     },
 ];
@@ -81,15 +106,7 @@ impl Kind {
     /// What the API answers, with the fields alone that can be written, and without those that are not set.
     pub(super) fn writable(&self, schemas: &Schemas, answer: &Value) -> Object {
         let mut item = known_fields(schemas, self.schema, answer);
-        if self.name == "jobs"
-            && let Some(schedule) = item.get_mut("schedule")
-        {
-            // A pause is no setting: it ends by itself or by a person, and then the schedule is on as before.
-            let is_on = schedule["enabled"] == true || schedule["pausedReason"].is_string();
-            let mut known = known_fields(schemas, "JobSchedule", schedule);
-            known.insert("enabled".to_owned(), json!(is_on));
-            *schedule = Value::Object(known);
-        }
+        (self.clean)(schemas, &mut item);
         item
     }
 
@@ -105,12 +122,17 @@ impl Kind {
     /// Whether a field of a file says only that nothing was known yet. The service may know more by now: somebody entered
     /// the credential, or a run saw what Assets does.
     pub(super) fn says_nothing_yet(&self, field: &str, value: &Value) -> bool {
-        match (self.name, field) {
-            ("connections", "credential") => *value == json!({"kind": "awaited"}),
-            ("destinations", "missingObjects") => value == "unknown",
-            _ => false,
-        }
+        self.unknown.iter().any(|(name, json)| *name == field && value.to_string() == *json)
     }
+}
+
+/// A pause is no setting: it ends by itself or by a person, and then the schedule is on as before.
+fn clean_schedule(schemas: &Schemas, job: &mut Object) {
+    let Some(schedule) = job.get_mut("schedule") else { return };
+    let is_on = schedule["enabled"] == true || schedule["pausedReason"].is_string();
+    let mut known = known_fields(schemas, "JobSchedule", schedule);
+    known.insert("enabled".to_owned(), json!(is_on));
+    *schedule = Value::Object(known);
 }
 
 /// The fields of `value` that the schema has.

@@ -6,7 +6,6 @@ use super::file::{Item, Settings};
 use super::kind::{KINDS, Kind};
 use super::{Object, secret};
 use crate::api::contract::Contract;
-use crate::api::credentials;
 use crate::cli::calls::Calls;
 use crate::error::Faults;
 use anyhow::{Result, bail};
@@ -143,9 +142,7 @@ impl<'f> Plan<'f, '_> {
         let mut body = Value::Object(wanted);
         resolve_secrets(self.settings, item.kind, &mut body)?;
         let mut faults = Faults::default();
-        if item.kind.name == "connections" {
-            credentials::prepare(&mut body, &mut faults);
-        }
+        (item.kind.prepare)(&mut body, &mut faults);
         self.contract.check(item.kind.schema, &body, &mut faults);
         no_faults(faults)?;
         let Value::Object(body) = body else { return Err(vec!["must have fields".to_owned()]) };
@@ -155,10 +152,8 @@ impl<'f> Plan<'f, '_> {
     fn change(&self, item: &Item, mut wanted: Object, current: &Value) -> Planned {
         wanted.retain(|field, value| !item.kind.says_nothing_yet(field, value));
         let mut full = Value::Object(wanted);
-        if item.kind.name == "connections" {
-            // Its faults are those of the check below.
-            credentials::prepare(&mut full, &mut Faults::default());
-        }
+        // Its faults are those of the check below.
+        (item.kind.prepare)(&mut full, &mut Faults::default());
         let mut comparable = full.clone();
         for pointer in item.kind.secrets {
             remove(&mut comparable, pointer);

@@ -1,5 +1,6 @@
 //! Secrets of a file of settings: never the secret itself, only where it is: `{env: NAME}` or `{file: PATH}`.
 
+use super::Object;
 use serde_json::{Value, json};
 use std::collections::HashSet;
 use std::fs::File;
@@ -56,6 +57,31 @@ impl Variables {
             free = format!("{name}_{number}");
         }
         json!({ "env": free })
+    }
+}
+
+/// Writes the credential of a connection with references in place of what no answer has.
+pub(super) fn of_connection(fields: &mut Object, reference: &mut dyn FnMut(&str) -> Value) {
+    let credential = fields.get("credential").cloned().unwrap_or_default();
+    let expires_at = &credential["expiresAt"];
+    let written = match credential["kind"].as_str() {
+        Some("clientSecret") if expires_at.is_null() => json!({"kind": "clientSecret", "secret": reference("SECRET")}),
+        Some("clientSecret") => json!({"kind": "clientSecret", "secret": reference("SECRET"), "expiresAt": expires_at}),
+        Some("certificate") => json!({
+            "kind": "certificate", "certificate": reference("CERTIFICATE"), "privateKey": reference("PRIVATE_KEY"),
+        }),
+        kind => json!({ "kind": kind }),
+    };
+    fields.insert("credential".to_owned(), written);
+}
+
+/// Adds references to the tokens of a destination.
+pub(super) fn of_destination(fields: &mut Object, reference: &mut dyn FnMut(&str) -> Value) {
+    if fields.get("kind").is_some_and(|kind| kind == "assetsImport") {
+        fields.insert("token".to_owned(), reference("TOKEN"));
+    }
+    if let Some(api) = fields.get_mut("api").and_then(Value::as_object_mut) {
+        api.insert("apiToken".to_owned(), reference("API_TOKEN"));
     }
 }
 
