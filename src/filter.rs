@@ -2,17 +2,17 @@
 //!
 //! [`body`] reads a [`Filter`] from its JSON. [`odata`] parses and prints filter texts over the table of properties
 //! ([`property`]); [`form`] has these properties for a form; [`where_tree`] is a condition as JSON; [`eval`] evaluates a condition without Graph, and [`judgement`] says why; [`scope`] decides
-//! by membership and limits, which Graph cannot.
+//! by membership and limits, which Graph cannot. [`kinds`] are the fields that bodies have of each kind of object.
 
 use serde::Serialize;
 use serde_json::{Map, Value, json};
-use std::collections::BTreeMap;
 
 pub mod body;
 pub mod eval;
 pub mod expression;
 pub mod form;
 pub mod judgement;
+pub mod kinds;
 pub mod odata;
 mod parts;
 pub mod pattern;
@@ -21,6 +21,7 @@ pub mod scope;
 pub mod validation;
 pub mod where_tree;
 
+use kinds::ByKind;
 pub use odata::Parsed;
 pub use parts::{Exclude, Limits, Outside, Scope, ScopeGroups, ScopeUsers};
 pub use property::EntityKind;
@@ -29,7 +30,7 @@ pub use property::EntityKind;
 #[derive(Clone, PartialEq, Debug, Default)]
 pub struct Filter {
     /// The condition on each kind of object that has one.
-    rules: BTreeMap<EntityKind, Rule>,
+    rules: ByKind<Rule>,
     pub scope: Scope,
     pub outside: Outside,
     pub exclude: Exclude,

@@ -11,7 +11,7 @@ mod look;
 mod members;
 mod report;
 
-pub use report::FilterPreview;
+pub use report::{FilterPreview, PreviewCount, SampleObject};
 
 use crate::app::App;
 use crate::codes::PreviewWarningCode;

@@ -7,6 +7,7 @@ use crate::app::App;
 use crate::db::{filters, job_settings};
 use crate::error::{Code, Error, Fault, Faults, Result};
 use crate::filter::body::{ExcludeBody, RuleBody};
+use crate::filter::kinds::{self, ByKind};
 use crate::filter::{Filter, Limits, Outside, Scope};
 use crate::filter_preview::{self, FilterPreview};
 use crate::ids::{ConnectionId, FilterId, OrganizationId};
@@ -26,7 +27,7 @@ pub struct PreviewStoredFilter {
 
 /// A filter that need not be stored, and the connection for its preview.
 #[derive(Serialize, Deserialize, ToSchema, Debug)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(rename_all = "camelCase")]
 #[schema(example = json!({
     "connectionId": "01900000-0000-7000-8000-000000000000",
     "users": {"odata": "accountEnabled eq true"},
@@ -37,14 +38,9 @@ pub struct PreviewFilter {
     /// Ignored. It is allowed so that a body for creating a filter can be previewed as it is.
     #[schema(min_length = 1, max_length = 200)]
     pub name: Option<String>,
-    pub users: Option<RuleBody>,
-    pub groups: Option<RuleBody>,
-    pub devices: Option<RuleBody>,
-    /// It decides their credentials too.
-    pub applications: Option<RuleBody>,
-    pub service_principals: Option<RuleBody>,
-    pub roles: Option<RuleBody>,
-    pub administrative_units: Option<RuleBody>,
+    #[serde(flatten)]
+    #[schema(schema_with = kinds::requested::<RuleBody>)]
+    pub rules: ByKind<Option<RuleBody>>,
     pub scope: Option<Scope>,
     pub outside: Option<Outside>,
     pub exclude: Option<ExcludeBody>,

@@ -13,6 +13,7 @@ use crate::audit::Action;
 use crate::db::filters::{self, FilterRow, NewFilterRow};
 use crate::error::{Error, Faults, Result};
 use crate::filter::body::{ExcludeBody, RuleBody};
+use crate::filter::kinds::{self, ByKind};
 use crate::filter::{EntityKind, Filter, Limits, Outside, Scope, where_tree};
 use crate::ids::FilterId;
 use actix_web::web::{Data, Json, Path, Query};
@@ -24,9 +25,10 @@ use utoipa::ToSchema;
 
 const KIND: &str = "filters";
 
-/// A new filter. Every field but the name is optional; an omitted field does not restrict.
+/// A new filter. Every field but the name is optional; an omitted field does not restrict. A condition on
+/// `applications` decides their credentials too.
 #[derive(Serialize, Deserialize, ToSchema, Clone, Debug)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(rename_all = "camelCase")]
 #[schema(example = json!({
     "name": "Active members",
     "users": {"odata": "accountEnabled eq true"},
@@ -35,14 +37,9 @@ const KIND: &str = "filters";
 pub struct CreateFilter {
     #[schema(min_length = 1, max_length = 200)]
     pub name: String,
-    pub users: Option<RuleBody>,
-    pub groups: Option<RuleBody>,
-    pub devices: Option<RuleBody>,
-    /// It decides their credentials too.
-    pub applications: Option<RuleBody>,
-    pub service_principals: Option<RuleBody>,
-    pub roles: Option<RuleBody>,
-    pub administrative_units: Option<RuleBody>,
+    #[serde(flatten)]
+    #[schema(schema_with = kinds::requested::<RuleBody>)]
+    pub rules: ByKind<Option<RuleBody>>,
     pub scope: Option<Scope>,
     pub outside: Option<Outside>,
     pub exclude: Option<ExcludeBody>,
@@ -51,51 +48,30 @@ pub struct CreateFilter {
 
 /// Changes to a filter: omitted fields keep their value; null resets to the default.
 #[derive(Deserialize, ToSchema, Debug)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(rename_all = "camelCase")]
 #[schema(example = json!({"users": {"odata": "userType eq 'Member'"}, "groups": null}))]
 #[expect(dead_code, reason = "describes the merge patch in the document")]
 pub struct UpdateFilter {
     #[schema(min_length = 1, max_length = 200, nullable = false)]
     name: Option<String>,
-    users: Option<RuleBody>,
-    groups: Option<RuleBody>,
-    devices: Option<RuleBody>,
-    /// It decides their credentials too.
-    applications: Option<RuleBody>,
-    service_principals: Option<RuleBody>,
-    roles: Option<RuleBody>,
-    administrative_units: Option<RuleBody>,
+    #[serde(flatten)]
+    #[schema(schema_with = kinds::requested::<RuleBody>)]
+    rules: ByKind<Option<RuleBody>>,
     scope: Option<Scope>,
     outside: Option<Outside>,
     exclude: Option<ExcludeBody>,
     limits: Option<Limits>,
 }
 
-/// A filter.
+/// A filter. A kind of object that is off by default is absent without a condition on it.
 #[derive(Serialize, ToSchema, Debug)]
 #[serde(rename_all = "camelCase")]
 pub struct FilterResponse {
     pub id: FilterId,
     pub name: String,
-    #[schema(required = true)]
-    pub users: Option<RuleBody>,
-    #[schema(required = true)]
-    pub groups: Option<RuleBody>,
-    #[schema(required = true)]
-    pub devices: Option<RuleBody>,
-    /// It decides their credentials too. Absent without a condition; likewise the other kinds that are off by default.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
-    pub applications: Option<RuleBody>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
-    pub service_principals: Option<RuleBody>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
-    pub roles: Option<RuleBody>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
-    pub administrative_units: Option<RuleBody>,
+    #[serde(flatten)]
+    #[schema(schema_with = kinds::nullable::<RuleBody>)]
+    pub rules: ByKind<Option<RuleBody>>,
     pub scope: Scope,
     pub outside: Outside,
     pub exclude: ExcludeBody,
@@ -133,13 +109,7 @@ impl FilterResponse {
         Ok(Self {
             id: FilterId(row.id),
             name: filter.name,
-            users: filter.users,
-            groups: filter.groups,
-            devices: filter.devices,
-            applications: filter.applications,
-            service_principals: filter.service_principals,
-            roles: filter.roles,
-            administrative_units: filter.administrative_units,
+            rules: kinds::shown(|kind| filter.rules.get(&kind).cloned().flatten()),
             scope: filter.scope.unwrap_or_default(),
             outside: filter.outside.unwrap_or_default(),
             exclude: filter.exclude.unwrap_or_default(),

@@ -13,7 +13,10 @@ pub use codes::errors_page;
 use super::contract::Contract;
 use super::problem::{self, Problem, ProblemFault, ProblemUse};
 use crate::error::Code;
+use crate::filter::body::RuleBody;
+use crate::filter::validation::ValidRule;
 use crate::filter::where_tree::{All, Any, Condition, ElementsAll, ElementsAny, Not};
+use crate::filter_preview::{PreviewCount, SampleObject};
 use crate::webhook::payload::{
     AnnouncedRun, DirectoryChanges, ExpiringConnection, FailedConnection, ObservedDestination, PausedJob,
 };
@@ -43,8 +46,8 @@ use utoipa_actix_web::service_config::ServiceConfig;
         (name = "Administration", description = "Keys, organizations, webhooks, workers and the audit log"),
         (name = "Operations", description = "Health and metrics"),
     ),
-    components(schemas(Problem, ProblemFault, ProblemUse, All, Any, Not, ElementsAny, ElementsAll, Condition,
-        AnnouncedRun, FailedConnection, ExpiringConnection, PausedJob, ObservedDestination, DirectoryChanges))
+    components(schemas(Problem, ProblemFault, ProblemUse, All, Any, Not, ElementsAny, ElementsAll, Condition, RuleBody,
+        ValidRule, PreviewCount, SampleObject, AnnouncedRun, FailedConnection, ExpiringConnection, PausedJob, ObservedDestination, DirectoryChanges))
 )]
 struct Base;
 

@@ -1,6 +1,7 @@
 //! The body of a filter: its fields, their defaults, and the parsing of its conditions and name patterns.
 
 use crate::error::{Error, Fault, Faults, Result, TextPlace};
+use crate::filter::kinds::ByKind;
 use crate::filter::odata::{self, ParseError};
 use crate::filter::pattern::Pattern;
 use crate::filter::where_tree::{self, Where};
@@ -64,15 +65,11 @@ impl Filter {
 
 /// The body of a filter without its name. Its form is checked in one place, by the document: this only reads it.
 #[derive(Deserialize, Default)]
-#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+#[serde(rename_all = "camelCase", default)]
 struct Body {
-    users: Option<RuleBody>,
-    groups: Option<RuleBody>,
-    devices: Option<RuleBody>,
-    applications: Option<RuleBody>,
-    service_principals: Option<RuleBody>,
-    roles: Option<RuleBody>,
-    administrative_units: Option<RuleBody>,
+    /// Every field that is not one of the others, so that a field that no filter has is an error.
+    #[serde(flatten)]
+    rules: ByKind<Option<RuleBody>>,
     scope: Option<Scope>,
     outside: Option<Outside>,
     exclude: Option<ExcludeBody>,
@@ -98,13 +95,7 @@ impl Body {
             body.get(name).and_then(|part| serde_json::from_value(part.clone()).ok())
         }
         Self {
-            users: part(body, "users"),
-            groups: part(body, "groups"),
-            devices: part(body, "devices"),
-            applications: part(body, "applications"),
-            service_principals: part(body, "servicePrincipals"),
-            roles: part(body, "roles"),
-            administrative_units: part(body, "administrativeUnits"),
+            rules: EntityKind::ALL.into_iter().map(|kind| (kind, part(body, kind.as_str()))).collect(),
             scope: part(body, "scope"),
             outside: part(body, "outside"),
             exclude: part(body, "exclude"),
@@ -124,16 +115,7 @@ impl Body {
 
     /// Parses the conditions and the name patterns. Every fault is added to `faults`.
     fn parse(self, pointer: &str, faults: &mut Faults) -> Filter {
-        let written = [
-            (EntityKind::Users, self.users),
-            (EntityKind::Groups, self.groups),
-            (EntityKind::Devices, self.devices),
-            (EntityKind::Applications, self.applications),
-            (EntityKind::ServicePrincipals, self.service_principals),
-            (EntityKind::Roles, self.roles),
-            (EntityKind::AdministrativeUnits, self.administrative_units),
-        ];
-        let rules = written.into_iter().filter_map(|(kind, rule)| {
+        let rules = self.rules.into_iter().filter_map(|(kind, rule)| {
             let parsed = rule?.parse(kind, &format!("{pointer}/{}", kind.as_str()), faults)?;
             Some((kind, parsed))
         });

@@ -3,13 +3,15 @@
 
 use crate::error::{Fault, Faults};
 use crate::filter::expression::Quoted;
+use crate::filter::kinds::{self, ByKind};
 use crate::filter::property::{self, Level, SECURITY_ATTRIBUTES};
 use crate::filter::where_tree::{self, Where};
 use crate::filter::{EntityKind, Filter, Rule, ScopeUsers};
 use serde::Serialize;
 use serde_json::Value;
 
-/// Whether a filter is valid, and how Graph is queried with it.
+/// Whether a filter is valid, and how Graph is queried with it. A kind of object without a valid condition is null; one
+/// that is off by default is absent then.
 #[derive(Clone, PartialEq, Debug, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Validation {
@@ -17,26 +19,9 @@ pub struct Validation {
     pub valid: bool,
     /// Whether any of its texts needs an advanced query.
     pub advanced: bool,
-    /// Null without a valid condition; likewise `groups` and `devices`.
-    #[schema(required = true)]
-    pub users: Option<ValidRule>,
-    #[schema(required = true)]
-    pub groups: Option<ValidRule>,
-    #[schema(required = true)]
-    pub devices: Option<ValidRule>,
-    /// Absent without a valid condition; likewise the other kinds that are off by default.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
-    pub applications: Option<ValidRule>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
-    pub service_principals: Option<ValidRule>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
-    pub roles: Option<ValidRule>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
-    pub administrative_units: Option<ValidRule>,
+    #[serde(flatten)]
+    #[schema(schema_with = kinds::nullable::<ValidRule>)]
+    pub rules: ByKind<Option<ValidRule>>,
     /// All errors; empty if the filter is valid.
     pub errors: Vec<FilterError>,
     /// What may be unexpected about a valid filter.
@@ -106,17 +91,10 @@ pub fn validate(body: &Value, of_form: Vec<Fault>) -> Validation {
     let is_in_text = |fault: &Fault| in_text.iter().any(|other| other.pointer == fault.pointer);
     let others: Vec<Fault> = all.into_vec().into_iter().filter(|fault| !is_in_text(fault)).collect();
     let errors: Vec<FilterError> = in_text.into_iter().chain(others).map(FilterError::from).collect();
-    let rule = |kind| filter.rule(kind).map(valid_rule);
     Validation {
         valid: errors.is_empty(),
         advanced: EntityKind::ALL.into_iter().any(|kind| filter.rule(kind).is_some_and(|rule| rule.parsed.advanced)),
-        users: rule(EntityKind::Users),
-        groups: rule(EntityKind::Groups),
-        devices: rule(EntityKind::Devices),
-        applications: rule(EntityKind::Applications),
-        service_principals: rule(EntityKind::ServicePrincipals),
-        roles: rule(EntityKind::Roles),
-        administrative_units: rule(EntityKind::AdministrativeUnits),
+        rules: kinds::shown(|kind| filter.rule(kind).map(valid_rule)),
         errors,
         warnings: warnings(&filter),
     }

@@ -31,38 +31,45 @@ pub(super) fn decide(filter: &Filter, looked: &Looked) -> Decided {
         }
         _ => looked.groups.looked_at,
     };
-    let users = count(
-        &looked.users,
-        narrows_users.then_some((in_scope.users.len(), knows_users, looked.users.looked_at)),
-        filter.limits.max_users,
-    );
-    let groups = count(
-        &looked.groups,
-        narrows_groups.then_some((in_scope.groups.len(), knows_all_groups, groups_looked_at)),
-        filter.limits.max_groups,
-    );
-    let devices = count(&looked.devices, None, None);
-    let all = |kind: &Kind| kind.objects.keys().copied().collect::<Vec<_>>();
-    let users_shown = if narrows_users { in_scope.users } else { all(&looked.users) };
-    let groups_shown = if narrows_groups { in_scope.groups } else { all(&looked.groups) };
-    let other = |kind: EntityKind| looked.others.get(&kind).map(|looked| count(looked, None, None));
-    let (applications, service_principals) = (other(EntityKind::Applications), other(EntityKind::ServicePrincipals));
-    let (roles, administrative_units) = (other(EntityKind::Roles), other(EntityKind::AdministrativeUnits));
-    let shown = |kind: EntityKind, count: Option<PreviewCount>| {
-        let found = looked.others.get(&kind);
-        found.map(|found| sample(found, &all(found), count.and_then(|count| count.count)))
+    let narrowed = |kind: EntityKind| match kind {
+        EntityKind::Users if narrows_users => {
+            Some(Narrowed { ids: &in_scope.users, is_known: knows_users, looked_at: looked.users.looked_at })
+        }
+        EntityKind::Groups if narrows_groups => {
+            Some(Narrowed { ids: &in_scope.groups, is_known: knows_all_groups, looked_at: groups_looked_at })
+        }
+        _ => None,
     };
-    Decided {
-        counts: PreviewCounts { users, groups, devices, applications, service_principals, roles, administrative_units },
-        sample: PreviewSample {
-            users: sample(&looked.users, &users_shown, users.count),
-            groups: sample(&looked.groups, &groups_shown, groups.count),
-            devices: sample(&looked.devices, &all(&looked.devices), devices.count),
-            applications: shown(EntityKind::Applications, applications),
-            service_principals: shown(EntityKind::ServicePrincipals, service_principals),
-            roles: shown(EntityKind::Roles, roles),
-            administrative_units: shown(EntityKind::AdministrativeUnits, administrative_units),
-        },
+    let mut decided = Decided { counts: PreviewCounts::default(), sample: PreviewSample::default() };
+    for (kind, found) in EntityKind::ALL.into_iter().filter_map(|kind| Some((kind, looked.of(kind)?))) {
+        let narrowed = narrowed(kind);
+        let count = count(found, narrowed.as_ref(), limit(filter.limits, kind));
+        let sample = match narrowed {
+            Some(narrowed) => sample(found, narrowed.ids.iter(), count.count),
+            None => sample(found, found.objects.keys(), count.count),
+        };
+        decided.counts.by_kind.insert(kind, count);
+        decided.sample.by_kind.insert(kind, sample);
+    }
+    decided
+}
+
+/// What of a kind is in scope, where not everything is that matches its condition.
+struct Narrowed<'a> {
+    /// Of what was read.
+    ids: &'a [Uuid],
+    /// Whether these are all.
+    is_known: bool,
+    /// How many of how many were read.
+    looked_at: (u64, u64),
+}
+
+/// How many of a kind are imported at most.
+fn limit(limits: Limits, kind: EntityKind) -> Option<u64> {
+    match kind {
+        EntityKind::Users => limits.max_users,
+        EntityKind::Groups => limits.max_groups,
+        _ => None,
     }
 }
 
@@ -85,16 +92,16 @@ fn in_scope(filter: &Filter, looked: &Looked, limits: Limits) -> InScope<Uuid> {
     resolve(&filter.scope, limits, &filter.scope.group_ids, candidates, memberships)
 }
 
-/// `narrowed`: how many of the objects that were read are in scope, whether these are all, and how many of how many were
-/// read. Without it, all objects that match the condition are in scope.
-fn count(kind: &Kind, narrowed: Option<(usize, bool, (u64, u64))>, limit: Option<u64>) -> PreviewCount {
+/// Without `narrowed`, all objects that match the condition are in scope.
+fn count(kind: &Kind, narrowed: Option<&Narrowed<'_>>, limit: Option<u64>) -> PreviewCount {
     let Some(matching) = kind.matching else { return PreviewCount { total: kind.total, ..PreviewCount::default() } };
     let (count, exact) = match narrowed {
         None => (matching, kind.is_counted),
-        Some((found, true, _)) => (found as u64, true),
-        Some((found, false, (looked_at, of))) => {
-            let estimate = (found as u64).saturating_mul(of) / looked_at.max(1);
-            (estimate.clamp(found as u64, matching.max(found as u64)), false)
+        Some(narrowed) if narrowed.is_known => (narrowed.ids.len() as u64, true),
+        Some(narrowed) => {
+            let (found, (looked_at, of)) = (narrowed.ids.len() as u64, narrowed.looked_at);
+            let estimate = found.saturating_mul(of) / looked_at.max(1);
+            (estimate.clamp(found, matching.max(found)), false)
         }
     };
     let count = limit.map_or(count, |limit| count.min(limit));
@@ -102,9 +109,9 @@ fn count(kind: &Kind, narrowed: Option<(usize, bool, (u64, u64))>, limit: Option
     PreviewCount { count: Some(count), exact, out_of_scope, total: kind.total }
 }
 
-fn sample(kind: &Kind, ids: &[Uuid], count: Option<u64>) -> Vec<SampleObject> {
+fn sample<'a>(kind: &Kind, ids: impl Iterator<Item = &'a Uuid>, count: Option<u64>) -> Vec<SampleObject> {
     let most = count.map_or(MAX_SAMPLE, |count| usize::try_from(count).unwrap_or(MAX_SAMPLE).min(MAX_SAMPLE));
-    let objects = ids.iter().filter_map(|id| Some((*id, kind.objects.get(id)?)));
+    let objects = ids.filter_map(|id| Some((*id, kind.objects.get(id)?)));
     objects.take(most).map(|(id, object)| shown(id, object)).collect()
 }
 

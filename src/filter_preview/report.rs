@@ -2,8 +2,11 @@
 
 use crate::codes::PreviewWarningCode;
 use crate::filter::EntityKind;
+use crate::filter::kinds::{self, ByKind};
 use serde::Serialize;
 use utoipa::ToSchema;
+use utoipa::openapi::schema::{ArrayBuilder, Object};
+use utoipa::openapi::{RefOr, Schema};
 use uuid::Uuid;
 
 /// How many objects of each kind a preview shows at most.
@@ -21,26 +24,12 @@ pub struct FilterPreview {
     pub warnings: Vec<PreviewWarning>,
 }
 
-/// How many objects the filter selects, by type.
-#[derive(Clone, Copy, Debug, Default, Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
+/// How many objects the filter selects, by type. One that is off by default is absent without a condition on it.
+#[derive(Clone, Debug, Default, Serialize, ToSchema)]
 pub struct PreviewCounts {
-    pub users: PreviewCount,
-    pub groups: PreviewCount,
-    pub devices: PreviewCount,
-    /// Absent without a condition on them; likewise the other kinds that are off by default.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
-    pub applications: Option<PreviewCount>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
-    pub service_principals: Option<PreviewCount>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
-    pub roles: Option<PreviewCount>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
-    pub administrative_units: Option<PreviewCount>,
+    #[serde(flatten)]
+    #[schema(schema_with = kinds::always::<PreviewCount>)]
+    pub(super) by_kind: ByKind<PreviewCount>,
 }
 
 /// How many objects of a kind would be imported.
@@ -60,29 +49,18 @@ pub struct PreviewCount {
     pub total: Option<u64>,
 }
 
-/// Some of the objects that the filter selects, by type.
+/// Some of the objects that the filter selects, by type. One that is off by default is absent without a condition on it.
 #[derive(Clone, Debug, Default, Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
 pub struct PreviewSample {
-    #[schema(max_items = 10)]
-    pub users: Vec<SampleObject>,
-    #[schema(max_items = 10)]
-    pub groups: Vec<SampleObject>,
-    #[schema(max_items = 10)]
-    pub devices: Vec<SampleObject>,
-    /// Absent without a condition on them; likewise the other kinds that are off by default.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false, max_items = 10)]
-    pub applications: Option<Vec<SampleObject>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false, max_items = 10)]
-    pub service_principals: Option<Vec<SampleObject>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false, max_items = 10)]
-    pub roles: Option<Vec<SampleObject>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false, max_items = 10)]
-    pub administrative_units: Option<Vec<SampleObject>>,
+    #[serde(flatten)]
+    #[schema(schema_with = samples)]
+    pub(super) by_kind: ByKind<Vec<SampleObject>>,
+}
+
+fn samples() -> Object {
+    let list = ArrayBuilder::new().items(kinds::reference::<SampleObject>()).max_items(Some(MAX_SAMPLE));
+    let list = RefOr::from(Schema::from(list));
+    kinds::answered(list.clone(), list)
 }
 
 /// One object that would be imported.
@@ -125,16 +103,14 @@ pub struct PreviewWarning {
 
 impl PreviewCounts {
     /// None of a kind that was not looked at.
-    pub(super) fn of(&self, kind: EntityKind) -> Option<&PreviewCount> {
-        match kind {
-            EntityKind::Users => Some(&self.users),
-            EntityKind::Groups => Some(&self.groups),
-            EntityKind::Devices => Some(&self.devices),
-            EntityKind::Applications => self.applications.as_ref(),
-            EntityKind::ServicePrincipals => self.service_principals.as_ref(),
-            EntityKind::Roles => self.roles.as_ref(),
-            EntityKind::AdministrativeUnits => self.administrative_units.as_ref(),
-        }
+    pub fn of(&self, kind: EntityKind) -> Option<&PreviewCount> {
+        self.by_kind.get(&kind)
+    }
+}
+
+impl PreviewSample {
+    pub fn of(&self, kind: EntityKind) -> &[SampleObject] {
+        self.by_kind.get(&kind).map(Vec::as_slice).unwrap_or_default()
     }
 }
 

@@ -9,6 +9,7 @@ use crate::assets_limits::{INCLUDED_OBJECTS, RECOMMENDED_ATTRIBUTES, RECOMMENDED
 use crate::connection_check::lacking::{Lacking, lacking};
 use crate::directory::{Link, ObjectType};
 use crate::error::Result;
+use crate::filter::EntityKind;
 use crate::filter_preview::{self, FilterPreview};
 use crate::graph::Session;
 use crate::mapping::Memberships;
@@ -167,8 +168,9 @@ impl Samples {
             async |paths: Vec<String>| join_all(paths.into_iter().map(count)).await.into_iter().flatten().collect();
         let (mut users, mut groups) = (Vec::new(), Vec::new());
         if job.mapping.is_enabled(ObjectType::Groups) && job.mapping.is_enabled(ObjectType::Users) {
-            users = preview.sample.users.iter().map(|user| format!("users/{}/memberOf", user.id)).collect();
-            groups = preview.sample.groups.iter().map(|group| format!("groups/{}/members", group.id)).collect();
+            let ids = |kind: EntityKind| preview.sample.of(kind).iter().map(|object| object.id);
+            users = ids(EntityKind::Users).map(|id| format!("users/{id}/memberOf")).collect();
+            groups = ids(EntityKind::Groups).map(|id| format!("groups/{id}/members")).collect();
         }
         Self { groups_of_users: all(users).await, members_of_groups: all(groups).await }
     }
@@ -212,12 +214,8 @@ fn is_counted(object_type: ObjectType) -> bool {
 }
 
 fn type_fit(job: &JobContext, object_type: ObjectType, preview: &FilterPreview, samples: &Samples) -> TypeFit {
-    let counted = match object_type {
-        ObjectType::Users => Some(preview.counts.users),
-        ObjectType::Groups => Some(preview.counts.groups),
-        ObjectType::Devices => Some(preview.counts.devices),
-        _ => None,
-    };
+    let kind = EntityKind::ALL.into_iter().find(|kind| kind.object_type() == object_type);
+    let counted = kind.and_then(|kind| preview.counts.of(kind));
     let references = job.mapping.attributes(object_type).filter_map(|attribute| {
         let values = samples.of(attribute.link()?);
         Some(ReferenceFit {

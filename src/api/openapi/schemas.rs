@@ -4,6 +4,7 @@
 use serde_json::{Map, Value, json};
 
 pub(super) fn tidy(document: &mut Value) {
+    join_parts(document);
     name_items_of_pages(document);
     name_variants(document);
     add_discriminators(document);
@@ -15,6 +16,31 @@ pub(super) fn tidy(document: &mut Value) {
     let Some(paths) = document["paths"].as_object_mut() else { return };
     let operations = paths.values_mut().filter_map(Value::as_object_mut).flat_map(|item| item.values_mut());
     operations.for_each(remove_nulls);
+}
+
+/// Makes one object of fields that a type has of its own and fields that it shares with others.
+fn join_parts(document: &mut Value) {
+    let schemas = document["components"]["schemas"].as_object_mut();
+    for schema in schemas.into_iter().flatten().filter_map(|(_, schema)| schema.as_object_mut()) {
+        let is_object = |part: &Value| part.get("properties").is_some();
+        let parts = schema.get("allOf").and_then(Value::as_array).filter(|parts| parts.iter().all(is_object));
+        let Some(parts) = parts.cloned() else { continue };
+        schema.remove("allOf");
+        for (name, value) in parts.into_iter().filter_map(object).flatten() {
+            match (schema.get_mut(&name), value) {
+                (Some(Value::Object(known)), Value::Object(more)) => known.extend(more),
+                (Some(Value::Array(known)), Value::Array(more)) => known.extend(more),
+                (_, value) => drop(schema.insert(name, value)),
+            }
+        }
+    }
+}
+
+fn object(value: Value) -> Option<Map<String, Value>> {
+    match value {
+        Value::Object(fields) => Some(fields),
+        _ => None,
+    }
 }
 
 fn reference(name: &str) -> Value {
