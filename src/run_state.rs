@@ -127,7 +127,7 @@ pub struct RunRequest {
 #[serde(rename_all = "camelCase")]
 pub struct Progress {
     pub stage: RunStage,
-    /// Objects (users, groups, licences, devices and groups whose members were read) done in this stage.
+    /// How much is done in this stage: objects of every type, and groups whose members were read.
     pub done: u64,
     /// As far as known; may grow while reading.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -211,7 +211,7 @@ fn is_zero(number: &u64) -> bool {
     *number == 0
 }
 
-/// Counts by object type: `users`, `groups`, `licenses`, `devices`, and `memberships`.
+/// Counts by object type, and those of `memberships`.
 pub type Counts = BTreeMap<String, TypeCounts>;
 
 /// Why a run failed or was cancelled: the terminal record.

@@ -7,7 +7,7 @@ use super::transaction::transaction;
 use crate::app::App;
 use crate::assets_limits::{INCLUDED_OBJECTS, RECOMMENDED_ATTRIBUTES, RECOMMENDED_REFERENCES, RECOMMENDED_VALUES};
 use crate::connection_check::lacking::{Lacking, lacking};
-use crate::directory::{Link, ObjectType};
+use crate::directory::{Item, Link, ObjectType};
 use crate::error::Result;
 use crate::filter::EntityKind;
 use crate::filter_preview::{self, FilterPreview};
@@ -38,14 +38,15 @@ pub struct JobFit {
     pub findings: Vec<FitFinding>,
 }
 
-/// Users, groups and devices in all; of the other types there are few.
+/// The objects of all types whose number is known.
 #[derive(Clone, Copy, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ObjectsFit {
     /// Null if no type could be counted.
     #[schema(required = true)]
     pub planned: Option<u64>,
-    /// False: a part is an estimate or is not known.
+    /// False: a part is an estimate, or a type was not counted. Types that Graph lists whole in one answer, such as
+    /// licences, are not counted: there are few of them.
     pub exact: bool,
     /// Objects that Jira Service Management Premium and Enterprise include, for the whole site.
     pub included: u64,
@@ -56,7 +57,7 @@ pub struct ObjectsFit {
 #[serde(rename_all = "camelCase")]
 pub struct TypeFit {
     pub object_type: ObjectType,
-    /// Null if they could not be counted, and of types other than users, groups and devices.
+    /// Null if they were not counted: users, groups and devices are, and a type on which the job's filter has a condition.
     #[schema(required = true)]
     pub objects: Option<u64>,
     /// Whether `objects` was counted exactly and is no estimate.
@@ -195,7 +196,7 @@ fn judge(job: &JobContext, preview: &FilterPreview, samples: &Samples) -> JobFit
     let counted: Vec<u64> = types.iter().filter_map(|of| of.objects).collect();
     let objects = ObjectsFit {
         planned: (!counted.is_empty()).then(|| counted.iter().sum()),
-        exact: types.iter().all(|of| of.exact || !is_counted(of.object_type)),
+        exact: types.iter().all(|of| of.exact || is_few(of.object_type)),
         included: INCLUDED_OBJECTS,
     };
     let mut findings = Vec::new();
@@ -208,9 +209,10 @@ fn judge(job: &JobContext, preview: &FilterPreview, samples: &Samples) -> JobFit
     JobFit { partial: preview.partial, objects, types, findings }
 }
 
-/// The types that can be numerous, and that Graph counts.
-fn is_counted(object_type: ObjectType) -> bool {
-    matches!(object_type, ObjectType::Users | ObjectType::Groups | ObjectType::Devices)
+/// Whether Graph lists the type whole in one answer. Values are listed nowhere: users can have any number of them.
+fn is_few(object_type: ObjectType) -> bool {
+    let collection = &object_type.spec().collection;
+    collection.page.is_none() && !matches!(collection.item, Item::Values)
 }
 
 fn type_fit(job: &JobContext, object_type: ObjectType, preview: &FilterPreview, samples: &Samples) -> TypeFit {

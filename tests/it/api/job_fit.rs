@@ -2,6 +2,7 @@
 
 use crate::support::test_app::TestApp;
 use entra_assets::sim::assets::AssetsOptions;
+use entra_assets::sim::graph::Scenario;
 use entra_assets::sim::seed::SeedOptions;
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -26,6 +27,34 @@ async fn a_small_job_fits_and_says_what_it_would_import() {
     assert_eq!((&users["objects"], &users["recommendedAttributes"]), (&json!(truth.users), &json!(35)), "{fit}");
     let groups = users["references"].as_array().unwrap().iter().find(|of| of["attribute"] == "groups").unwrap();
     assert!(groups["mostValues"].is_u64(), "{fit}");
+}
+
+/// Graph lists licences whole in one answer, so there are few; of applications there can be any number.
+#[tokio::test]
+async fn the_number_is_exact_only_where_every_type_was_counted() {
+    let app = TestApp::start().await;
+    let roles = ["User.Read.All", "GroupMember.Read.All", "LicenseAssignment.Read.All", "Application.Read.All"];
+    app.world.graph.set_roles(Scenario::Healthy, &roles);
+    let connection = app.create_connection(Scenario::Healthy).await;
+    let filter = app.create_filter(&json!({"name": "Off", "servicePrincipals": {"odata": "accountEnabled eq false"}})).await;
+    let preview = json!({"connectionId": connection});
+    let preview = app.post(&format!("/v1/filters/{filter}/preview"), &preview).await.expect(200);
+    let off = preview["counts"]["servicePrincipals"]["count"].as_u64().unwrap();
+    assert!(off > 0, "{preview}");
+    let truth = app.world.graph.truth();
+    let people = truth.users + truth.groups;
+    for (object_type, filter, planned, exact) in [
+        ("licenses", Some(&filter), people, true),
+        ("servicePrincipals", None, people, false),
+        ("servicePrincipals", Some(&filter), people + off, true),
+        ("departments", None, people, false),
+    ] {
+        let job = json!({"connectionId": connection, "destinationId": null, "filterId": filter, "objects": {object_type: {}}});
+        let job = app.create_job(&job).await;
+        let fit = app.get(&format!("/v1/jobs/{job}/fit")).await.expect(200);
+        let objects = &fit["objects"];
+        assert_eq!((&objects["planned"], &objects["exact"]), (&json!(planned), &json!(exact)), "{object_type}: {fit}");
+    }
 }
 
 /// What the check of the job's destination says of it: severity, and the number that is exceeded.

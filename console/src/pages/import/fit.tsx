@@ -18,7 +18,7 @@ export function FitView({ job, onChanged }: { job: Job; onChanged: () => void })
     <div className="stack">
       <Message {...headline(fit.data)} live>
         <p>
-          {objects.planned === null ? "How many users, groups and devices it brings is not known." : `It brings ${objects.exact ? "" : "about "}${number(objects.planned)} users, groups and devices.`} Jira Service Management Premium and Enterprise include {number(objects.included)} objects for the whole site.
+          {objects.planned === null ? "How many objects it brings is not known." : `It brings ${objects.exact ? "" : "about "}${number(objects.planned)} objects.`} Jira Service Management Premium and Enterprise include {number(objects.included)} objects for the whole site.
         </p>
         {fit.data.partial && <p>A part could not be counted in time, or a permission is missing.</p>}
       </Message>
