@@ -2,12 +2,13 @@
 //!
 //! [`worker`] claims runs from the queue and keeps their leases. [`pipeline`] takes one [`run`] through its stages:
 //! [`collect`] reads the directory from Graph into the mirror, [`diff`] compares it with what was delivered,
-//! `lookups` counts whose texts lead to no object of others, [`deliver`] sends the difference to Assets, `jira_users` adds the accounts of users, [`settle`] records what Assets took. Up to the
-//! delivery a [`checkpoint`] is stored after each stage, from which any process resumes the run; a delivery resumes from its
-//! execution. [`progress`] reports counts, warnings and progress meanwhile.
-//! [`scheduler`] queues runs that are due; [`webhooks`] announces how runs end; [`quotas`] shares
-//! Graph's quota with other processes; [`followers`] wakes those who follow runs; [`database_clock`] keeps to their common clock; `monitoring` sets the metrics of jobs
-//! and queue; [`outage`] keeps the log short while the database is away.
+//! `adopt` finds the objects that others made, `lookups` counts whose texts lead to no object of others, [`deliver`] sends
+//! the difference to Assets, `jira_users` adds the accounts of users, [`settle`] records what Assets took. A
+//! [`checkpoint`] is stored after the read, the comparison and the look at objects of others, from which any process
+//! resumes the run; a delivery resumes from its execution. [`progress`] reports counts, warnings and progress meanwhile.
+//! [`scheduler`] queues runs that are due; [`webhooks`] announces how runs end; [`quotas`] shares Graph's quota
+//! with other processes; [`followers`] wakes those who follow runs; [`database_clock`] keeps to their common clock;
+//! `monitoring` sets the metrics of jobs and queue; [`outage`] keeps the log short while the database is away.
 
 mod adopt;
 mod assets_objects;
