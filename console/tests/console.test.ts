@@ -162,8 +162,10 @@ describe("an administrator", () => {
     await page.getByRole("button", { name: "Start the import" }).click();
     await page.getByText("The run stopped before it removes anything").waitFor({ timeout: 60_000 });
     await page.getByText("no longer matches the filter").first().waitFor();
+    await page.getByText("cancel it and fix the filter or the connection").waitFor();
     await accessible(page, "brake");
     await page.getByRole("button", { name: "Refuse", exact: true }).click();
+    await page.getByText("Check the filter and the permissions of the source first.").waitFor();
     await page.getByRole("button", { name: "Refuse and end the run" }).click();
     await ended("Full import", "Cancelled");
     await page.getByRole("link", { name: "Back to the import" }).click();

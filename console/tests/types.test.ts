@@ -126,6 +126,10 @@ describe("an object type that Assets has already", () => {
     await page.getByText("The run stopped and waits for your approval").waitFor({ timeout: 60_000 });
     await page.getByRole("tab", { name: "Matched (19)" }).click();
     await page.getByRole("listbox", { name: "Changes" }).getByRole("option").first().waitFor();
+    await page.getByText("If the changes are right, approve the run.").waitFor();
+    await page.getByRole("button", { name: "Refuse", exact: true }).click();
+    await page.getByText("The run ends and nothing is delivered.", { exact: true }).waitFor();
+    await page.getByRole("dialog").getByRole("button", { name: "Keep" }).click();
     await accessible(page, "approval of matches");
     await page.getByRole("button", { name: "Approve the changes" }).click();
     await page.getByRole("button", { name: "Approve", exact: true }).click();

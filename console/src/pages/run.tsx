@@ -14,6 +14,7 @@ import { AccountTable, CountTable } from "./run/counts";
 import { useRun } from "./run/follow";
 import { LiveProgress } from "./run/progress";
 import { isOver, isPlan, RunState, runTitle } from "./run/state";
+import { WarningText } from "./run/warning";
 import { Remedies } from "./source/remedies";
 
 const WAITS: Record<string, string> = { forgeToken: "The run waits for a token of the Forge app. It goes on by itself." };
@@ -52,7 +53,9 @@ export function RunPage({ id }: { id: string }) {
         {run.warnings
           .filter((warning) => !(run.state === "awaitingApproval" && ASKS.includes(warning.code)))
           .map((warning) => (
-            <Warning key={warning.code + warning.detail} warning={warning} />
+            <Message key={warning.code + warning.detail} tone="warning">
+              <WarningText warning={warning} />
+            </Message>
           ))}
         {Object.keys(run.counts).length > 0 && (
           <Card title={run.mode === "dryRun" ? "What an import would do" : "Statistics"}>
@@ -85,21 +88,6 @@ export function RunPage({ id }: { id: string }) {
   );
 }
 
-function Warning({ warning }: { warning: Schema<"RunWarning"> }) {
-  return (
-    <Message tone="warning">
-      <p>
-        <Prose text={warning.detail} /> <code className="subtle">{warning.code}</code>
-      </p>
-      {warning.advice && (
-        <p>
-          <Prose text={warning.advice} />
-        </p>
-      )}
-    </Message>
-  );
-}
-
 function RunFailure({ error, state }: { error: Schema<"RunError">; state: Run["state"] }) {
   return (
     <Message tone={state === "cancelled" ? "information" : "danger"}>
@@ -125,7 +113,7 @@ function CancelButton({ run, onDone }: { run: Run; onDone: () => void }) {
   if (run.cancelRequested) return <Button disabled>Stopping…</Button>;
   return (
     <Confirm kind="danger" button="Cancel run" title="Cancel this run?" confirm="Cancel the run" onConfirm={cancel.run} pending={cancel.pending} error={cancel.error}>
-      <p>The import is closed in Assets without changes, unless Assets already processes its data. The next run begins anew.</p>
+      <p>The import is closed in Assets without changes, unless Assets already processes its data. The next run begins again, from the start.</p>
     </Confirm>
   );
 }

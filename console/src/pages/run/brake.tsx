@@ -4,6 +4,7 @@ import { useAction, useQuery } from "../../api/use";
 import { Card, Confirm, Failure, Loading, Message } from "../../ui/parts";
 import { Moment, number } from "../../ui/time";
 import { reasonText } from "../../ui/words";
+import { WarningText } from "./warning";
 
 type Run = Schema<"RunResponse">;
 const SHOWN = 100;
@@ -23,7 +24,7 @@ export function Brake({ run, onDone }: { run: Run; onDone: () => void }) {
     <div className="stack">
       <Message tone="warning" live title={isBrake ? "The run stopped before it removes anything" : "The run stopped and waits for your approval"}>
         {warnings.map((one) => (
-          <p key={one.code + one.detail}>{one.detail}</p>
+          <WarningText key={one.code + one.detail} warning={one} />
         ))}
         {run.approvalExpiresAt && (
           <p>
@@ -35,7 +36,7 @@ export function Brake({ run, onDone }: { run: Run; onDone: () => void }) {
             <p>The run goes on and delivers exactly the changes that are listed on this page.</p>
           </Confirm>
           <Confirm button="Refuse" title="Refuse what is listed?" confirm="Refuse and end the run" onConfirm={refuse.run} pending={refuse.pending} error={refuse.error}>
-            <p>The run ends and nothing is delivered. Check the filter and the permissions of the source first.</p>
+            <p>The run ends and nothing is delivered.{isBrake && " Check the filter and the permissions of the source first."}</p>
           </Confirm>
         </div>
       </Message>
