@@ -169,6 +169,34 @@ describe("a webhook", () => {
     assert.equal(String(received.at(-1)?.headers["webhook-signature"]).split(" ").length, 2, "signed with both secrets");
   });
 
+  it("is told of chosen imports alone, and later of all again", async () => {
+    const { id } = await call("POST", "/jobs", { name: "Told", connectionId: await healthy() });
+    const stored = async () => (await call("GET", "/webhooks?limit=200")).items.find((one: { name: string }) => one.name === "Some imports").jobIds;
+    await open(page, "/history");
+    await open(page, "/settings/webhooks");
+    const form = page.getByRole("form", { name: "Add a webhook" });
+    await form.getByLabel("Name", { exact: true }).fill("Some imports");
+    await form.getByLabel("Address").fill(`${receiver.origin}/hook`);
+    await form.getByRole("radio", { name: "Chosen imports" }).check();
+    visitor.expected = [/status of 422/];
+    await form.getByRole("button", { name: "Add webhook" }).click();
+    await form.locator(".fault").waitFor();
+    await form.getByRole("checkbox", { name: "Told", exact: true }).check();
+    await accessible(page, "webhook for chosen imports");
+    await form.getByRole("button", { name: "Add webhook" }).click();
+    const some = page.getByRole("region", { name: "Some imports", exact: true });
+    await some.getByText("Told of chosen imports: Told.").waitFor();
+    assert.deepEqual(await stored(), [id]);
+    await some.getByRole("button", { name: "Choose imports" }).click();
+    const dialog = page.getByRole("dialog");
+    assert.ok(await dialog.getByRole("checkbox", { name: "Told", exact: true }).isChecked());
+    await accessible(page, "imports of a webhook");
+    await dialog.getByRole("radio", { name: "All imports" }).check();
+    await dialog.getByRole("button", { name: "Save the choice" }).click();
+    await some.getByText("Told of all imports.").waitFor();
+    assert.equal(await stored(), null);
+  });
+
   it("shows the deliveries of one state, and fits on a narrow screen with dark colours", async () => {
     const state = card().getByRole("combobox", { name: "Deliveries of Chat" });
     await state.focus();
