@@ -232,6 +232,40 @@ describe("references to objects that others made", () => {
 });
 
 describe("values of users as objects", () => {
+  it("refer to objects that others made, as users do", async () => {
+    const made = await importSource("Budgets");
+    const text = (name: string) => ({ name, type: "text" });
+    await simulator("POST", `${assets}/_sim/types`, { source: made.id, name: "Budget", attributes: [text("Title"), text("Team")] });
+    const destination = await call("POST", "/destinations", { kind: "assetsImport", name: "Budgets", token: made.token, missingObjects: "ignore" });
+    const { id } = await call("POST", "/jobs", { name: "Budgets", connectionId: await healthy(), destinationId: destination.id, objects: { departments: {} } });
+    const settings = () => open(page, `/import/${id}?tab=settings`);
+    const stored = async () => (await call("GET", `/jobs/${id}`)).objects.departments;
+    const save = async () => {
+      await page.getByRole("button", { name: "Save import" }).click();
+      await page.getByRole("button", { name: "Start a dry run" }).waitFor();
+    };
+    await settings();
+    await page.getByText("References to your own objects: none").last().click();
+    await page.getByLabel("Refer by another text").last().selectOption({ label: "Name" });
+    const reference = page.getByRole("group", { name: "Reference by Name" });
+    await reference.getByLabel("Name is that of").selectOption({ label: "Budget" });
+    await reference.getByLabel("There it is in").selectOption({ label: "Team" });
+    await accessible(page, "references of values");
+    await fits(page, "references of values");
+    await save();
+    assert.deepEqual((await stored()).lookups, [{ attribute: "name", objectType: "Budget", by: "Team" }]);
+    await settings();
+    visitor.expected = [/status of 422/];
+    await reference.getByLabel("Name of the reference").fill("Key");
+    await page.getByRole("button", { name: "Save import" }).click();
+    await reference.locator(".fault", { hasText: "gives to every object" }).waitFor();
+    assert.equal(await page.getByText("gives to every object").count(), 1, "said in one place");
+    await page.getByRole("button", { name: "Do not refer by Name" }).click();
+    await save();
+    const { enabled, lookups } = await stored();
+    assert.deepEqual([enabled, lookups ?? []], [true, []]);
+  });
+
   it("say which object type of Assets they fill", async () => {
     const made = await importSource("Teams");
     await simulator("POST", `${assets}/_sim/types`, { source: made.id, name: "Team", attributes: [{ name: "Name", type: "text" }, { name: "Value", type: "text" }] });

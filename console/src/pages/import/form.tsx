@@ -66,7 +66,7 @@ export function JobForm({ job, onSaved }: { job?: Job; onSaved?: () => void }) {
                 {own.slice(FIRST).map(typeFields)}
               </Fold>
               <Fold summary="Departments and other values as objects" shown={types.some((type) => VALUES.includes(type) && isEnabled(type, draft, job))}>
-                <ValueTypes types={types.filter((type) => VALUES.includes(type))} draft={draft} job={job} set={set} />
+                <ValueTypes fields={types.filter((type) => VALUES.includes(type)).map(fields)} />
               </Fold>
               <Select
                 label="Membership of users in groups"

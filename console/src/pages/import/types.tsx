@@ -1,12 +1,12 @@
 /** The object types of an import: which are imported, with which attributes, and what they are in Assets. */
 import type { Schema } from "../../api/client";
 import type { Query } from "../../api/use";
-import { Checkbox, FaultTexts, TextField, useFaults, useOtherFaults } from "../../ui/form";
+import { Checkbox, FaultTexts, TextField, useOtherFaults } from "../../ui/form";
 import { Fold } from "../../ui/parts";
 import { typeName } from "../../ui/words";
 import type { Job } from "../import";
 import { type Attribute, AttributeChoice } from "./attributes";
-import { type Accounts, accountsOf, attributesOf, type Draft, type Existing, existingOf, isEnabled, lookupsOf, type ObjectType, type Set, typeNameOf } from "./draft";
+import { type Accounts, accountsOf, attributesOf, type Draft, existingOf, isEnabled, type Lookup, lookupsOf, type ObjectType, type Set, typeNameOf } from "./draft";
 import { ExistingFields } from "./existing";
 import { LookupFields } from "./lookups";
 
@@ -26,7 +26,7 @@ export function ObjectTypeFields(props: Props) {
       <Checkbox label={typeName(type)} checked={on} onChange={(on) => set("enabled")({ ...draft.enabled, [type]: on })} />
       {on && !existing && <AttributeChoice attributes={attributes} value={attributesOf(type, draft, job)} onChange={(keys) => set("attributes")({ ...draft.attributes, [type]: keys })} />}
       {on && <PlaceInAssets {...props} />}
-      {on && <LookupFields type={type} value={lookupsOf(type, draft, job)} onChange={(lookups) => set("lookups")({ ...draft.lookups, [type]: lookups })} attributes={attributes} existing={existing} found={props.found} />}
+      {on && <References {...props} />}
       {on && type === "users" && <AccountFields draft={draft} job={job} set={set} />}
       <FaultTexts faults={faults} />
     </div>
@@ -82,44 +82,48 @@ function PlaceInAssets({ type, job, draft, set, attributes, found }: Props) {
   );
 }
 
-export function ValueTypes({ types, draft, job, set }: { types: ObjectType[]; draft: Draft; job?: Job; set: Set }) {
+export function ValueTypes({ fields }: { fields: Props[] }) {
   return (
     <div className="stack">
       <p className="small subtle">
         Entra keeps the department of a user as a text. Here each distinct text becomes an object to which its users refer, so that a department can have an owner or a queue in Assets. The text stays beside it. Only users who are imported count.
       </p>
-      {types.map((type) => {
-        const on = isEnabled(type, draft, job);
-        const existing = existingOf(type, draft, job);
-        return (
-          <div className="stack tight" key={type}>
-            <Checkbox label={typeName(type)} checked={on} onChange={(on) => set("enabled")({ ...draft.enabled, [type]: on })} />
-            {on && existing && <ExistingValues type={type} existing={existing} />}
-            {on && !existing && (
-              <div className="indent">
-                <TextField
-                  label={`Name of the object type for ${typeName(type).toLowerCase()}`}
-                  pointer={`/objects/${type}`}
-                  value={typeNameOf(type, draft, job)}
-                  onChange={(name) => set("typeNames")({ ...draft.typeNames, [type]: name })}
-                  help="Empty: a name that begins with «Entra»."
-                />
-              </div>
-            )}
-          </div>
-        );
-      })}
+      {fields.map((props) => (
+        <ValueTypeFields key={props.type} {...props} />
+      ))}
     </div>
   );
 }
 
-/** Which object type is filled is said by the API alone. */
-function ExistingValues({ type, existing }: { type: ObjectType; existing: Existing }) {
-  const faults = useFaults(`/objects/${type}`);
+function ValueTypeFields(props: Props) {
+  const { type, job, draft, set } = props;
+  const faults = useOtherFaults(`/objects/${type}`);
+  const existing = existingOf(type, draft, job);
+  const on = isEnabled(type, draft, job);
   return (
-    <div className="stack tight indent">
-      <p className="small subtle">Fills «{existing.objectType}» in Assets.</p>
+    <div className="stack tight">
+      <Checkbox label={typeName(type)} checked={on} onChange={(on) => set("enabled")({ ...draft.enabled, [type]: on })} />
+      {/* Which object type is filled is said by the API alone. */}
+      {on && existing && <p className="small subtle indent">Fills «{existing.objectType}» in Assets.</p>}
+      {on && !existing && (
+        <div className="indent">
+          <TextField
+            label={`Name of the object type for ${typeName(type).toLowerCase()}`}
+            pointer={`/objects/${type}/typeName`}
+            value={typeNameOf(type, draft, job)}
+            onChange={(name) => set("typeNames")({ ...draft.typeNames, [type]: name })}
+            help="Empty: a name that begins with «Entra»."
+          />
+        </div>
+      )}
+      {on && <References {...props} />}
       <FaultTexts faults={faults} />
     </div>
   );
+}
+
+/** References to objects that others made. */
+function References({ type, job, draft, set, attributes, found }: Props) {
+  const change = (lookups: Lookup[]) => set("lookups")({ ...draft.lookups, [type]: lookups });
+  return <LookupFields type={type} value={lookupsOf(type, draft, job)} onChange={change} attributes={attributes} existing={existingOf(type, draft, job)} found={found} />;
 }
