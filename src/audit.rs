@@ -44,7 +44,7 @@ text_enum! {
         RotateSecret = "rotateSecret",
         /// A credential was entered by a link.
         Use = "use",
-        /// A key, a ticket or a link was used in vain.
+        /// An attempt to use a key, a ticket or a link failed.
         Refuse = "refuse",
         /// A link was revoked.
         Revoke = "revoke",

@@ -117,7 +117,7 @@ pub struct RunRequest {
     /// Overrides the job's `deliver` for this run.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub deliver: Option<Deliver>,
-    /// Accept that the connection reaches another tenant than before: the mirror starts anew.
+    /// Accept that the connection reaches another tenant than before: the mirror is made again, from the start.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub reset_mirror: bool,
 }

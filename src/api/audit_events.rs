@@ -1,4 +1,4 @@
-//! The audit log: every write leaves an event, and so does a key, a ticket whose key has ended, or a link that is used in vain.
+//! The audit log: every write leaves an event, and so does a key, a ticket whose key has ended, or a link in a failed attempt.
 
 use super::auth::Caller;
 use super::page::{Page, PageQuery, TimeSortQuery};

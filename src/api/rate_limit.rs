@@ -16,7 +16,7 @@ use crate::ids::OrganizationId;
 use buckets::Buckets;
 use uuid::Uuid;
 
-/// So many audit events a minute say that one credential was used in vain.
+/// So many audit events a minute say that an attempt with one credential failed.
 const RECORDED_A_MINUTE: u32 = 3;
 
 /// The limits of a process.
@@ -37,7 +37,7 @@ impl RateLimiter {
         }
     }
 
-    /// Whether another audit event may say that a credential was used in vain.
+    /// Whether another audit event may say that an attempt with a credential failed.
     pub fn may_record(&self, credential: Uuid, clock: &Clock) -> bool {
         self.recorded.take(credential, clock).is_some_and(|quota| quota.retry_after.is_none())
     }

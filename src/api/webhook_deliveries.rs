@@ -217,8 +217,8 @@ pub async fn test_webhook(app: Data<App>, caller: Caller, id: Path<WebhookId>) -
 
 /// Resend a delivery
 ///
-/// Whatever became of it. It keeps its id and its body, so that a receiver can tell that it had it already; its attempts
-/// are counted anew, and a worker sends it at once.
+/// Whatever became of it. It keeps its id and its body, so that a receiver can tell that it had it already. Its attempts
+/// are counted again, from the start, and a worker sends it at once.
 #[utoipa::path(
     tag = "Administration",
     params(

@@ -65,7 +65,7 @@ pub async fn lock(tx: &mut Transaction, organization: OrganizationId, id: ApiKey
     Ok(query.select(ApiKeyRow::as_select()).for_update().first(tx).await.optional()?)
 }
 
-/// Ends a key. Its row stays until retention removes it, so that the audit log can say whose key is used in vain.
+/// Ends a key. Its row stays until retention removes it, so that the audit log can say whose key is tried.
 pub async fn revoke(
     tx: &mut Transaction,
     organization: OrganizationId,

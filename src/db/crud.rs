@@ -7,7 +7,7 @@ use diesel::result::{DatabaseErrorKind, Error as DieselError};
 pub(super) fn from_delete(error: DieselError) -> Error {
     match error {
         DieselError::DatabaseError(DatabaseErrorKind::ForeignKeyViolation, _) => {
-            Error::new(Code::InUse, "Something started to use it just now; check what uses it and try again.")
+            Error::new(Code::InUse, "A job started to use this. See which one, and try again.")
         }
         other => other.into(),
     }

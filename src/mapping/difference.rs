@@ -59,7 +59,7 @@ pub struct Change {
     pub wanted: String,
 }
 
-/// A difference that an import cannot mend.
+/// A difference that an import cannot fix.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = SchemaRefusal)]

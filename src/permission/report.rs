@@ -117,7 +117,7 @@ explained! {
     #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize, ToSchema)]
     #[serde(rename_all = "camelCase")]
     pub enum Severity {
-        /// Nothing can be imported until it is mended.
+        /// Nothing can be imported until it is fixed.
         Error,
         /// It works, and something should be looked at.
         Warning,
@@ -142,7 +142,7 @@ pub struct Finding {
     /// The message as Microsoft wrote it.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub microsoft_message: Option<String>,
-    /// Ways to mend it.
+    /// Ways to fix it.
     pub remedies: Vec<Remedy>,
     /// Microsoft's trace id of the refusal, by which its support finds it.
     #[serde(skip_serializing_if = "Option::is_none", default)]

@@ -5,7 +5,7 @@ import { asError, type Query, useAction, useQuery } from "../api/use";
 type Page<T> = { items: T[]; nextCursor: string | null };
 export type Pages<T> = { items: T[] | undefined; error: Error | undefined; hasMore: boolean; more: () => void; pending: boolean; reload: () => void };
 
-/** Begins anew when `key` changes; null loads nothing. */
+/** Begins again when `key` changes; null loads nothing. */
 export function usePages<T>(key: string | null, load: (cursor: string | undefined, signal?: AbortSignal) => Promise<Page<T>>): Pages<T> {
   const first: Query<Page<T>> = useQuery(key, (signal) => load(undefined, signal));
   const [further, setFurther] = useState<{ of: Page<T>; items: T[]; next: string | null; error?: Error }>();

@@ -1,4 +1,4 @@
-//! Sign-ins in vain with a credential of an organization that is known: its audit log has them.
+//! Failed sign-ins with a credential of an organization that is known: its audit log has them.
 
 use crate::api::client;
 use crate::api::rate_limit::RateLimiter;

@@ -132,7 +132,7 @@ pub(super) fn changed(
         credential_hint: credential.hint,
         credential_expires_at: credential.expires_at,
         credential_version: row.credential_version + i64::from(depends),
-        // Another end is announced anew.
+        // Another end is announced again.
         expiry_announced: row.expiry_announced.filter(|_| credential.expires_at == row.credential_expires_at),
     })
 }
@@ -159,7 +159,7 @@ pub(super) fn with_credential(
         credential_hint: credential.hint,
         credential_expires_at: credential.expires_at,
         credential_version: row.credential_version + 1,
-        // Another end is announced anew.
+        // Another end is announced again.
         expiry_announced: None,
     })
 }

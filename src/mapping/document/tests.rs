@@ -79,7 +79,7 @@ fn everything_has_an_external_id_of_its_own_and_it_is_short() {
 fn external_ids_stay_as_they_are() {
     let document = default().document(SOURCE);
     let id = &attribute_named(&document, "Entra User", "Department")["externalId"];
-    // Changing this would make every object type and attribute of every customer anew.
+    // Changing this would make every object type and attribute of every customer again.
     assert_eq!(id, "entra-8bd86eab/user/department");
 }
 

@@ -74,7 +74,7 @@ export function bodyOf(draft: Draft, job?: Job) {
     memberships: draft.memberships,
     deliver: draft.deliver,
     removal: { policy: draft.policy, afterMissingRuns: Number(draft.afterMissingRuns), brakePercent: Number(draft.brakePercent) },
-    // A schedule that is named begins anew and is no longer paused.
+    // A schedule that is named begins again and is no longer paused.
     ...(JSON.stringify(schedule) !== JSON.stringify(stored) && { schedule }),
   };
 }
