@@ -106,7 +106,7 @@ describe("a kind of which Graph takes no advanced queries", () => {
 describe("the settings of an import", () => {
   type Job = Record<string, unknown>;
   type Draft = Record<string, unknown> & { rhythm: Record<string, unknown> };
-  type Drafts = { draftOf: (job?: Job) => Draft; bodyOf: (draft: Draft, job?: Job) => { schedule?: unknown; objects: unknown } };
+  type Drafts = { draftOf: (job?: Job) => Draft; bodyOf: (draft: Draft, job?: Job) => { schedule?: unknown; objects: unknown }; choiceOf: (type: string, draft: Draft, job: Job, known: unknown[]) => unknown };
   const drafts = source<Drafts>("/src/pages/import/draft.ts");
   const schedule = { cron: "0 5 * * *", timezone: "Europe/Berlin", enabled: true, mode: "full", fullCron: "0 3 1 * *", retry: { attempts: 2, afterMinutes: 20 }, nextRunAt: "2027-01-01T05:00:00Z", pausedReason: null };
   const job = { name: "Job", connectionId: "c", filterId: null, destinationId: null, objects: { users: { enabled: true, jiraUser: true, jiraUserAttribute: "Account", names: {} } }, memberships: "both", deliver: "full", removal: { policy: "keep", afterMissingRuns: 3, brakePercent: 20 }, schedule };
@@ -125,6 +125,25 @@ describe("the settings of an import", () => {
     const { timezone, mode, fullCron, retry } = schedule;
     assert.deepEqual(bodyOf({ ...draft, rhythm: { ...draft.rhythm, time: "06:15" } }, job).schedule, { cron: "15 6 * * *", timezone, mode, enabled: true, fullCron, retry });
     assert.equal(bodyOf({ ...draft, rhythm: { ...draft.rhythm, every: "never" } }, job).schedule, null);
+  });
+
+  it("have attributes and references in lists of their own", async () => {
+    const { draftOf, bodyOf, choiceOf } = await drafts;
+    const known = (key: string, assetsType: string, presence: string) => ({ objectType: "users", key, assetsType, presence });
+    const list = [known("department", "text", "default"), known("manager", "referenced_object", "default"), known("groups", "referenced_object", "default"), known("licenses", "referenced_object", "default"), known("allGroups", "referenced_object", "onRequest")];
+    const CASES: [attributes: string[] | null, references: string[] | null, own: string[] | null, refers: string[] | null][] = [
+      [null, null, null, null],
+      [["department", "manager", "groups"], null, ["department"], null],
+      [["department"], ["manager"], ["department"], ["manager"]],
+      [["department", "licenses"], ["manager"], ["department"], ["manager", "licenses"]],
+      [["allGroups"], null, [], ["manager", "licenses", "allGroups"]],
+      [null, [], null, []],
+    ];
+    for (const [attributes, references, own, refers] of CASES) {
+      const stored = { ...job, objects: { users: { enabled: true, attributes, references, names: {} } } };
+      assert.deepEqual(choiceOf("users", draftOf(stored), stored, list), { attributes: own, references: refers });
+    }
+    assert.deepEqual(bodyOf({ ...draftOf(job), attributes: { users: ["department"] }, references: { users: ["manager"] } }, job).objects, { users: { attributes: ["department"], references: ["manager"] } });
   });
 
   it("send references to other objects whole, and none as an empty list", async () => {

@@ -21,6 +21,8 @@ export type Draft = {
   enabled: Partial<Record<ObjectType, boolean>>;
   /** The chosen attributes, where they were changed; null: the defaults. */
   attributes: Partial<Record<ObjectType, string[] | null>>;
+  /** The chosen references, where they were changed; null: the defaults. */
+  references: Partial<Record<ObjectType, string[] | null>>;
   /** The object types in Assets that are filled, where that was changed; null: the import builds its own. */
   existing: Partial<Record<ObjectType, Existing | null>>;
   /** Names of object types that the import builds, where they were changed. */
@@ -49,6 +51,7 @@ export function draftOf(job?: Job): Draft {
     destinationId: job?.destinationId ?? "",
     enabled: {},
     attributes: {},
+    references: {},
     existing: {},
     typeNames: {},
     lookups: {},
@@ -80,7 +83,26 @@ export function bodyOf(draft: Draft, job?: Job) {
 }
 
 export const isEnabled = (type: ObjectType, draft: Draft, job?: Job) => draft.enabled[type] ?? job?.objects[type]?.enabled ?? USUAL.includes(type);
-export const attributesOf = (type: ObjectType, draft: Draft, job?: Job) => (type in draft.attributes ? (draft.attributes[type] ?? null) : (job?.objects[type]?.attributes ?? null));
+
+type Known = Pick<Schema<"AttributeResponse">, "objectType" | "key" | "assetsType" | "presence">;
+export const isReference = (one: Known) => one.assetsType === "referenced_object";
+/** `memberships` of the job decides about these. */
+const BY_MEMBERSHIPS: Partial<Record<ObjectType, string>> = { users: "groups", groups: "members" };
+export const isByMemberships = (one: Known) => one.key === BY_MEMBERSHIPS[one.objectType];
+/** What is imported of a type; null: the defaults. */
+export type Choice = { attributes: string[] | null; references: string[] | null };
+
+/** Each in its own list. The service takes a reference that `attributes` names beside `references`. */
+export function choiceOf(type: ObjectType, draft: Draft, job: Job | undefined, known: Known[]): Choice {
+  const stored = job?.objects[type];
+  const attributes = type in draft.attributes ? (draft.attributes[type] ?? null) : (stored?.attributes ?? null);
+  const references = type in draft.references ? (draft.references[type] ?? null) : (stored?.references ?? null);
+  const links = known.filter((one) => isReference(one));
+  const named = links.filter((one) => attributes?.includes(one.key));
+  const basis = references ?? links.filter((one) => one.presence === "default" && !isByMemberships(one)).map((one) => one.key);
+  const further = named.filter((one) => !basis.includes(one.key) && !isByMemberships(one)).map((one) => one.key);
+  return { attributes: attributes?.filter((key) => !links.some((one) => one.key === key)) ?? null, references: further.length > 0 ? [...basis, ...further] : references };
+}
 
 export const existingOf = (type: ObjectType, draft: Draft, job?: Job): Existing | null => (type in draft.existing ? (draft.existing[type] ?? null) : (job?.objects[type]?.existing ?? null));
 export const lookupsOf = (type: ObjectType, draft: Draft, job?: Job): Lookup[] => draft.lookups[type] ?? job?.objects[type]?.lookups ?? [];
@@ -89,7 +111,7 @@ export const typeNameOf = (type: ObjectType, draft: Draft, job?: Job) => draft.t
 
 /** Only what was changed: the rest stays as it is stored, also what this console does not know. */
 function objectsOf(draft: Draft, job: Job | undefined) {
-  const changed = new Set([draft.enabled, draft.attributes, draft.existing, draft.typeNames, draft.lookups].flatMap((part) => Object.keys(part) as ObjectType[]));
+  const changed = new Set([draft.enabled, draft.attributes, draft.references, draft.existing, draft.typeNames, draft.lookups].flatMap((part) => Object.keys(part) as ObjectType[]));
   if (Object.keys(draft.accounts).length > 0) changed.add("users");
   return Object.fromEntries([...changed].map((type) => [type, { ...partOf(type, draft, job), ...lookupsIn(draft.lookups[type]), ...(type === "users" && accountsIn(draft)) }]));
 }
@@ -110,6 +132,7 @@ function partOf(type: ObjectType, draft: Draft, job: Job | undefined): Selection
   return {
     ...enabled,
     ...(type in draft.attributes && { attributes: draft.attributes[type] ?? null }),
+    ...(type in draft.references && { references: draft.references[type] ?? null }),
     ...(type in draft.typeNames && { typeName: draft.typeNames[type]?.trim() || null }),
     ...(job && type in draft.existing && { existing: null }),
   };

@@ -4,7 +4,7 @@ import type { Schema } from "../../api/client";
 import { Select } from "../../ui/form";
 import { Button, Failure, Loading, Message } from "../../ui/parts";
 import { plural } from "../../ui/time";
-import type { Attribute } from "./attributes";
+import { type Attribute, TenantAttribute } from "./attributes";
 import type { Existing, ObjectType } from "./draft";
 import { Problems } from "../destination/types";
 
@@ -96,6 +96,7 @@ function Mapping({ type, value, onChange, attributes, found }: Props & { value: 
         ))}
       </div>
       <Select label="Write another attribute" value="" onChange={(key) => key !== "" && write({ ...value.attributes, [key]: "" })} options={[["", "Choose what Entra has"], ...attributes.filter((one) => !(one.key in value.attributes)).map((one): [string, string] => [one.key, one.name])]} />
+      <TenantAttribute type={type} onAdd={(key) => write({ [key]: "", ...value.attributes })} />
       <div className="grid2">
         <Select label="Objects are recognised by" pointer={`/objects/${type}/existing/identity`} value={value.identity} onChange={(identity) => onChange({ ...value, identity })} options={[...(mapped.includes(value.identity) ? [] : [[value.identity, value.identity === "" ? "Choose one" : nameOf(value.identity)] as [string, string]]), ...keys]} help="The object id never changes. Names and addresses can." />
         <Select

@@ -6,7 +6,7 @@ import { Fold } from "../../ui/parts";
 import { typeName } from "../../ui/words";
 import type { Job } from "../import";
 import { type Attribute, AttributeChoice } from "./attributes";
-import { type Accounts, accountsOf, attributesOf, type Draft, existingOf, isEnabled, type Lookup, lookupsOf, type ObjectType, type Set, typeNameOf } from "./draft";
+import { type Accounts, accountsOf, type Choice, choiceOf, type Draft, existingOf, isEnabled, type Lookup, lookupsOf, type ObjectType, type Set, typeNameOf } from "./draft";
 import { ExistingFields } from "./existing";
 import { LookupFields } from "./lookups";
 
@@ -21,10 +21,14 @@ export function ObjectTypeFields(props: Props) {
   const faults = useOtherFaults(`/objects/${type}`);
   const on = isEnabled(type, draft, job);
   const existing = existingOf(type, draft, job);
+  const choose = (choice: Choice) => {
+    set("attributes")({ ...draft.attributes, [type]: choice.attributes });
+    set("references")({ ...draft.references, [type]: choice.references });
+  };
   return (
     <div className="stack tight">
       <Checkbox label={typeName(type)} checked={on} onChange={(on) => set("enabled")({ ...draft.enabled, [type]: on })} />
-      {on && !existing && <AttributeChoice attributes={attributes} value={attributesOf(type, draft, job)} onChange={(keys) => set("attributes")({ ...draft.attributes, [type]: keys })} />}
+      {on && !existing && <AttributeChoice type={type} attributes={attributes} value={choiceOf(type, draft, job, attributes)} onChange={choose} />}
       {on && <PlaceInAssets {...props} />}
       {on && <References {...props} />}
       {on && type === "users" && <AccountFields draft={draft} job={job} set={set} />}
