@@ -59,9 +59,11 @@ describe("a schedule", () => {
     await open(page, `/import/${jobId}?tab=settings`);
     assert.equal(await page.getByLabel("At", { exact: true }).first().inputValue(), "05:45");
     await page.getByLabel("Brake, in percent").fill("15");
+    await page.getByLabel("Only what changed").check();
     await save();
     assert.deepEqual(await schedule(), before);
-    assert.equal((await call("GET", `/jobs/${jobId}`)).removal.brakePercent, 15);
+    const { removal, deliver } = await call("GET", `/jobs/${jobId}`);
+    assert.deepEqual([removal.brakePercent, deliver], [15, "changes"]);
   });
 
   it("stays paused when something else changes, and goes on when it changes itself", async () => {

@@ -31,7 +31,7 @@ const draftOf = (one?: Destination): Draft => ({
   token: "",
   workspaceId: one?.workspaceId ?? "",
   importId: one?.importId ?? "",
-  missingObjects: one?.missingObjects ?? "ignore",
+  missingObjects: one?.missingObjects ?? "unknown",
   emptyValues: one?.emptyValues ?? "unknown",
   referenceTemplate: one?.referenceTemplate ?? "arrayPlaceholder",
   siteUrl: one?.api?.siteUrl ?? "",
@@ -87,14 +87,14 @@ export function DestinationForm({ destination, onSaved }: { destination?: Destin
       <Radios
         label="What does Assets do with objects that an import leaves out?"
         pointer="/missingObjects"
-        help="The setting «Missing objects» of the import source. Nothing here changes it: say what it is."
+        help="The setting «Missing objects» of the import source. Nothing here changes it: say what it is. Assets shows it after the first import."
         value={draft.missingObjects}
         onChange={set("missingObjects")}
         options={[
-          { value: "ignore", label: "It leaves them alone (Ignore)", help: "Recommended. Imports of changes only and tests are possible. The import decides what happens to objects that are gone." },
+          { value: "ignore", label: "It leaves them alone (Ignore)", help: "Recommended, once Assets is set so. Imports of changes only and tests are possible. The import decides what happens to objects that are gone." },
           { value: "update", label: "It marks them (Update)", help: "Every import sends everything in scope." },
           { value: "remove", label: "It deletes them (Remove)", help: "Every import sends everything in scope. Objects made by hand in these types would be deleted too." },
-          { value: "unknown", label: "I do not know", help: "Nothing is assumed: every import sends everything, also what is gone, so that nothing is deleted by surprise." },
+          { value: "unknown", label: "I do not know yet", help: "Nothing is assumed: every import sends everything, also what is gone, so that nothing is deleted by surprise." },
         ]}
       />
       <details>

@@ -24,7 +24,7 @@ export function AssetsSteps() {
         <Step title="Decide about missing objects">
           <p>After the first import, in the menu of the import source:</p>
           <Path parts={["…", "Edit mapping", "each object type", "Missing objects"]} />
-          <p>Choose the same here, because no interface of Assets shows this setting.</p>
+          <p>Until then the form says «I do not know yet». Afterwards choose the same there, because no interface of Assets shows this setting.</p>
           <p>
             <OutLink to={`${HELP}/create-objects-from-data-using-object-type-mapping`}>Atlassian’s help</OutLink>
           </p>

@@ -84,6 +84,7 @@ export function JobForm({ job, onSaved }: { job?: Job; onSaved?: () => void }) {
           </Card>
         </div>
         <div className="stack">
+          <DeliverFields draft={draft} set={set} destination={destinations.find((one) => one.id === destinationId)} />
           <RemovalFields draft={draft} set={set} />
           <ScheduleFields rhythm={draft.rhythm} paused={Boolean(job?.schedule?.pausedReason)} set={set("rhythm")} />
         </div>
@@ -100,6 +101,32 @@ export function JobForm({ job, onSaved }: { job?: Job; onSaved?: () => void }) {
 /** Users, groups, licences and devices are shown at once. */
 const FIRST = 4;
 
+function DeliverFields({ draft, set, destination }: { draft: Draft; set: Set; destination?: Schema<"DestinationResponse"> }) {
+  return (
+    <Card title="What is sent">
+      <div className="stack">
+        <Radios
+          label="Each run sends"
+          pointer="/deliver"
+          value={draft.deliver}
+          onChange={set("deliver")}
+          options={[
+            { value: "full", label: "Everything that is imported" },
+            { value: "changes", label: "Only what changed", help: "Quick. Recommended where Assets leaves missing objects alone (Ignore)." },
+          ]}
+        />
+        {draft.deliver === "changes" && destination && destination.missingObjects !== "ignore" && (
+          <Message tone="information">
+            <p>
+              Everything is sent all the same: <a href={href(`/destination/${destination.id}`)}>«{destination.name}»</a> does not say that Assets leaves missing objects alone.
+            </p>
+          </Message>
+        )}
+      </div>
+    </Card>
+  );
+}
+
 function RemovalFields({ draft, set }: { draft: Draft; set: Set }) {
   const percent = Number(draft.brakePercent);
   const runs = Number(draft.afterMissingRuns);
@@ -114,7 +141,7 @@ function RemovalFields({ draft, set }: { draft: Draft; set: Set }) {
           options={[
             { value: "keep", label: "Stay in Assets as they are" },
             { value: "mark", label: "Stay, marked as removed", help: "The attributes Lifecycle and Removed On say so. Tickets keep their links." },
-            { value: "remove", label: "Are removed from Assets", help: "Needs the object API of the destination, or an import source that removes missing objects." },
+            { value: "remove", label: "Are removed from Assets", help: "Needs the object API of the destination." },
           ]}
         />
         <div className="grid2">
@@ -124,9 +151,11 @@ function RemovalFields({ draft, set }: { draft: Draft; set: Set }) {
         <Message tone="information">
           <p>
             {draft.policy === "keep"
-              ? "Nothing is removed. Objects that are gone stay in Assets with their last values."
-              : `Somebody who leaves is ${draft.policy === "mark" ? "marked" : "removed"} by the ${ordinal(runs)} complete run that does not find them.`}{" "}
-            {draft.policy !== "keep" && `If more than ${percent} % of the users (of 1,000 users, more than ${Math.round(percent * 10)}) would go in one run, the run stops and waits for your approval.`}
+              ? "This import removes nothing. Objects that are gone stay in Assets with their last values."
+              : `Somebody who leaves is ${draft.policy === "mark" ? "marked" : "removed"} by the ${ordinal(runs)} complete run that does not find them.`}
+          </p>
+          <p>
+            If more than {percent} % of the users (of 1,000 users, more than {Math.round(percent * 10)}) are newly missing or out of scope in one run, the run stops and waits for your approval. The same holds for every other type.
           </p>
           <p>A run that could not read everything removes nothing.</p>
         </Message>
