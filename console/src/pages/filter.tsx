@@ -24,6 +24,7 @@ function Filters() {
   return (
     <>
       <Head title="Filter" intro="Which objects of the directory are imported. An import without a filter takes everything.">
+        {filters.data && filters.data.length > 0 && <LinkButton to="/destination">Next: destination</LinkButton>}
         <LinkButton to="/filter/new" kind="primary" icon="plus">
           Create a filter
         </LinkButton>

@@ -14,6 +14,7 @@ export type Run = Schema<"RunResponse">;
 
 export const loadJobs = (signal: AbortSignal) => all((cursor) => answer(api.GET("/v1/jobs", { params: { query: { limit: 200, cursor, expand: ["lastRun"] } }, signal })));
 export const loadRecentRuns = (signal: AbortSignal) => answer(api.GET("/v1/runs", { params: { query: { limit: 20, expand: ["job"] } }, signal }));
+export const loadWaitingRuns = (signal: AbortSignal) => all((cursor) => answer(api.GET("/v1/runs", { params: { query: { state: ["awaitingApproval"], limit: 200, cursor, expand: ["job"] } }, signal })));
 
 export function ImportPages({ path: [id] }: { path: string[] }) {
   if (id === "new") return <NewJob />;

@@ -5,18 +5,18 @@ import { href } from "../route";
 import { daysUntil, plural } from "../ui/time";
 import { loadDestinations } from "./destination";
 import { loadFilters } from "./filter";
-import { type Job, JobTable, loadJobs, loadRecentRuns } from "./import";
+import { type Job, JobTable, loadJobs, loadRecentRuns, loadWaitingRuns, type Run } from "./import";
 import { pausedText } from "./import/schedule";
 import { RunTable } from "./history";
 import { loadConnections } from "./source";
 
 export function Overview() {
   const state = useQuery("overview", async (signal) => {
-    const [connections, filters, destinations, jobs, runs] = await Promise.all([loadConnections(signal), loadFilters(signal), loadDestinations(signal), loadJobs(signal), loadRecentRuns(signal)]);
-    return { connections, filters, destinations, jobs, runs: runs.items };
+    const [connections, filters, destinations, jobs, runs, waiting] = await Promise.all([loadConnections(signal), loadFilters(signal), loadDestinations(signal), loadJobs(signal), loadRecentRuns(signal), loadWaitingRuns(signal)]);
+    return { connections, filters, destinations, jobs, runs: runs.items, waiting };
   });
   if (!state.data) return state.error ? <Failure error={state.error} /> : <Loading />;
-  const { connections, filters, destinations, jobs, runs } = state.data;
+  const { connections, filters, destinations, jobs, runs, waiting } = state.data;
   const steps: Step[] = [
     { title: "Source", text: "Connect your Microsoft Entra ID tenant, and check which data can be read.", to: connections[0] ? `/source/${connections[0].id}` : "/source/new", done: connections.some((one) => one.lastCheck && one.lastCheck.overall !== "failed") },
     { title: "Filter", text: "Optional: choose which users, groups and devices are imported, with a preview.", to: filters.length > 0 ? "/filter" : "/filter/new", done: filters.length > 0 },
@@ -28,7 +28,7 @@ export function Overview() {
     <>
       <Head title={isSetUp ? "Overview" : "Set up the import"} intro={isSetUp ? undefined : "Four steps from your Microsoft Entra ID directory to objects in Assets."} />
       <div className="stack loose">
-        <Attention connections={connections} runs={runs} jobs={jobs} />
+        <Attention connections={connections} waiting={waiting} jobs={jobs} />
         {!isSetUp && <SetUp steps={steps} />}
         {jobs.length > 0 && (
           <Card title="Imports">
@@ -71,11 +71,10 @@ function SetUp({ steps }: { steps: Step[] }) {
   );
 }
 
-type State = { jobs: Job[]; connections: Awaited<ReturnType<typeof loadConnections>>; runs: Awaited<ReturnType<typeof loadRecentRuns>>["items"] };
+type State = { jobs: Job[]; connections: Awaited<ReturnType<typeof loadConnections>>; waiting: Run[] };
 
 /** What somebody should do today. */
-function Attention({ connections, runs, jobs }: State) {
-  const waiting = runs.filter((run) => run.state === "awaitingApproval");
+function Attention({ connections, waiting, jobs }: State) {
   // What somebody paused by hand needs no reminder.
   const paused = jobs.filter((job) => job.schedule?.pausedReason && job.schedule.pausedReason !== "manual");
   const ending = connections.filter((one) => one.credential.expiresAt && daysUntil(one.credential.expiresAt) <= 30);
@@ -84,7 +83,7 @@ function Attention({ connections, runs, jobs }: State) {
       {waiting.map((run) => (
         <Message key={run.id} tone="warning" title="A run waits for your approval">
           <p>
-            It delivers nothing before that. <a href={href(`/runs/${run.id}`)}>Look at the run</a>
+            {run.job ? `«${run.job.name}»` : "The import"} stopped before it sends anything. <a href={href(`/runs/${run.id}`)}>Look at the run</a>
           </p>
         </Message>
       ))}

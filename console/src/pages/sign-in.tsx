@@ -15,7 +15,7 @@ export function SignIn() {
         </div>
         <div className="stack tight">
           <h1>Sign in</h1>
-          <p className="subtle">Enter an API key of this service. The first start of the service printed an admin key. «Settings → API keys» creates others.</p>
+          <p className="subtle">Enter an API key of this service. The first start of the service printed an admin key, or its operator set one (<code>ENTRA_ASSETS_ADMIN_KEY</code>). «Settings → API keys» creates others.</p>
         </div>
         <KeyForm />
       </div>

@@ -12,7 +12,7 @@ type Key = Schema<"ApiKeyResponse">;
 const SCOPES: [Scope, string][] = [
   ["read", "See everything but keys and the audit log"],
   ["write", "Change sources, filters, destinations and imports"],
-  ["run", "Start, approve and cancel runs"],
+  ["run", "Check connections and destinations, preview filters, build object types, and start, approve and cancel runs"],
   ["admin", "Everything, also keys and the audit log"],
 ];
 

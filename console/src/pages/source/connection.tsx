@@ -34,7 +34,7 @@ export function ConnectionPage({ id }: { id: string }) {
   return (
     <>
       <Head title={current.name} crumbs={{ to: "/source", text: "Source" }}>
-        {latest?.overall === "ok" && <LinkButton to={`/filter/new`}>Next: filter</LinkButton>}
+        {latest && latest.overall !== "failed" && <LinkButton to="/filter/new">Next: filter</LinkButton>}
         <CheckButton pending={check.pending} onCheck={(capabilities) => void check.run(capabilities)} />
       </Head>
       <div className="stack loose">
@@ -69,10 +69,12 @@ export function ConnectionPage({ id }: { id: string }) {
             {tab === "settings" && (
               <Settings
                 connection={current}
-                onSaved={(report) => {
-                  setFresh(report);
+                onSaved={() => {
+                  setFresh(null);
                   connection.reload();
                   setTab("check");
+                  // A key that may not check has saved all the same.
+                  void check.run(undefined);
                 }}
               />
             )}
@@ -129,7 +131,7 @@ function SetUp({ connection }: { connection: Connection }) {
   );
 }
 
-function Settings({ connection, onSaved }: { connection: Connection; onSaved: (check: Schema<"CheckResponse"> | null) => void }) {
+function Settings({ connection, onSaved }: { connection: Connection; onSaved: () => void }) {
   const remove = useAction(async () => {
     await answer(api.DELETE("/v1/connections/{id}", { params: { path: { id: connection.id } } }));
     go("/source");

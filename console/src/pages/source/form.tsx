@@ -50,7 +50,7 @@ export function credentialOf(draft: CredentialDraft): Schema<"CredentialBody"> {
 const keepsCredential = (draft: Draft, connection: Connection) =>
   draft.kind === connection.credential.kind && draft.secret === "" && draft.certificate === "" && draft.privateKey === "";
 
-type Props = { connection?: Connection; onSaved?: (check: Schema<"CheckResponse"> | null) => void; aside?: (tenantId: string, clientId: string, cloud: Cloud) => ReactNode };
+type Props = { connection?: Connection; onSaved?: () => void; aside?: (tenantId: string, clientId: string, cloud: Cloud) => ReactNode };
 
 export function ConnectionForm({ connection, onSaved, aside }: Props) {
   const [draft, setDraft] = useState(() => draftOf(connection));
@@ -68,7 +68,7 @@ export function ConnectionForm({ connection, onSaved, aside }: Props) {
     const credential = keepsCredential(draft, connection) ? undefined : credentialOf(draft);
     const params = { path: { id: connection.id }, header: { "If-Match": `"${connection.version}"` } };
     await answer(api.PATCH("/v1/connections/{id}", { params, body: { ...ids, credential } }));
-    onSaved?.(await answer(api.POST("/v1/connections/{id}/check", { params: { path: { id: connection.id } }, body: {} })));
+    onSaved?.();
   });
   const isStored = connection !== undefined && draft.kind === connection.credential.kind;
   const form = (
