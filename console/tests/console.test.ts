@@ -1,7 +1,7 @@
 // The console, used as a person uses it. The tests build on each other: each begins with what the one before it made.
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { accessible, assets, broken, call, connect, fits, graph, importToken, open, service, signIn, simulator, tenant, visit } from "./support.js";
+import { accessible, assets, broken, call, connect, fits, graph, importSource, importToken, open, run, service, signIn, simulator, tenant, visit } from "./support.js";
 import { browser, page, visiting, visitor } from "./visiting.js";
 
 /** Statistics of a run, by row and column. */
@@ -24,6 +24,7 @@ describe("an administrator", () => {
   it("is refused with a wrong key and signs in with the right one", async () => {
     visitor.expected = [/status of 401/];
     await page.goto(`${service}/console`);
+    await page.getByText("or its operator set one (ENTRA_ASSETS_ADMIN_KEY)").waitFor();
     await accessible(page, "sign-in");
     await page.getByLabel("API key").fill("not-a-key");
     await page.getByRole("button", { name: "Sign in" }).click();
@@ -76,6 +77,8 @@ describe("an administrator", () => {
     await page.getByRole("button", { name: "Save filter" }).click();
     await page.getByRole("link", { name: "Sales", exact: true }).waitFor();
     await page.getByText("Users: department eq 'Sales'").waitFor();
+    await page.getByRole("link", { name: "Next: destination" }).click();
+    await page.getByRole("heading", { level: 1, name: "Destination" }).waitFor();
   });
 
   it("is helped with properties, operators and values, and picks groups by name", async () => {
@@ -103,6 +106,7 @@ describe("an administrator", () => {
     await open(page, "/destination/new");
     await page.getByLabel("Name", { exact: true }).fill("People");
     await page.getByLabel("Token of the import source").fill(importToken);
+    assert.ok(await page.getByLabel("I do not know yet").isChecked(), "nobody can know it before the first import");
     await accessible(page, "destination form");
     await page.getByRole("button", { name: "Save & check destination" }).click();
     await page.getByText("Object types are not built yet").waitFor();
@@ -112,6 +116,7 @@ describe("an administrator", () => {
   it("creates an import, builds its object types, and sees in a dry run what it would do", async () => {
     await open(page, "/import/new");
     await page.getByLabel("Name", { exact: true }).fill("Nightly");
+    await page.getByText(/more than 200\) are newly missing or out of scope in one run/).waitFor();
     await page.getByLabel("Stay, marked as removed").check();
     await page.getByLabel("After how many runs").fill("1");
     await page.getByText("is marked by the 1st complete run").waitFor();
@@ -153,6 +158,30 @@ describe("an administrator", () => {
     assert.match((await download).suggestedFilename(), /\.xlsx$/);
   });
 
+  it("says what Assets does with missing objects once Assets shows it", async () => {
+    const [job] = (await call("GET", "/jobs")).items;
+    const [destination] = (await call("GET", "/destinations")).items;
+    assert.equal(destination.missingObjects, "unknown");
+    await open(page, `/import/${job.id}?tab=settings`);
+    await page.getByLabel("Only what changed").check();
+    await page.getByText("Everything is sent all the same").waitFor();
+    await page.getByRole("tab", { name: "Run" }).click();
+    await page.getByText("What does Assets do with missing objects?").waitFor();
+    await accessible(page, "question of missing objects");
+    await page.getByRole("link", { name: "the settings of «People»" }).click();
+    await page.getByLabel("It leaves them alone (Ignore)").check();
+    const saved = page.waitForResponse((answer) => answer.request().method() === "PATCH");
+    await page.getByRole("button", { name: "Save & check destination" }).click();
+    assert.equal((await saved).status(), 200);
+    await open(page, `/import/${job.id}`);
+    await page.getByRole("button", { name: "Start the test" }).waitFor();
+    await page.waitForLoadState("networkidle");
+    assert.equal(await page.getByText("What does Assets do with missing objects?").count(), 0);
+    await page.getByRole("tab", { name: "Settings" }).click();
+    await page.getByLabel("Only what changed").check();
+    assert.equal(await page.getByText("Everything is sent all the same").count(), 0);
+  });
+
   it("narrows the filter too far, is stopped by the brake, looks at what is missing, refuses once, and approves", async () => {
     const [job] = (await call("GET", "/jobs")).items;
     await open(page, `/import/${job.id}`);
@@ -164,6 +193,13 @@ describe("an administrator", () => {
     await page.getByText("no longer matches the filter").first().waitFor();
     await page.getByText("cancel it and fix the filter or the connection").waitFor();
     await accessible(page, "brake");
+    // However many runs came after it.
+    await page.route(/v1\/runs\?limit=20/, (route) => route.fulfill({ json: { items: [], nextCursor: null } }));
+    await open(page, "/");
+    await page.getByText("A run waits for your approval").waitFor();
+    await accessible(page, "overview with a run that waits");
+    await page.unrouteAll();
+    await page.getByRole("link", { name: "Look at the run" }).click();
     await page.getByRole("button", { name: "Refuse", exact: true }).click();
     await page.getByText("Check the filter and the permissions of the source first.").waitFor();
     await page.getByRole("button", { name: "Refuse and end the run" }).click();
@@ -261,6 +297,25 @@ describe("an administrator", () => {
     await page.getByText("The service does not answer").waitFor({ state: "detached" });
   });
 
+  it("saves a source with a key that may not check it, and is told so", async () => {
+    const { id, key: writer } = await call("POST", "/api-keys", { name: "Writer", scopes: ["read", "write"] });
+    const [connection] = (await call("GET", "/connections")).items;
+    const other = await visit(browser);
+    await signIn(other.page, writer);
+    await open(other.page, `/source/${connection.id}`);
+    await other.page.getByRole("tab", { name: "Settings" }).click();
+    await other.page.getByLabel("Name", { exact: true }).fill("Renamed");
+    other.expected = [/status of 403/];
+    await other.page.getByRole("button", { name: "Save & check connection" }).click();
+    await other.page.getByRole("heading", { level: 1, name: "Renamed" }).waitFor();
+    await other.page.getByRole("alert").getByText("does not have the scope `run`").waitFor();
+    assert.equal(await other.page.getByRole("tab", { name: "Check", exact: true }).getAttribute("aria-selected"), "true");
+    assert.deepEqual(other.faults, []);
+    await other.context.close();
+    await call("PATCH", `/connections/${connection.id}`, { name: connection.name });
+    await call("DELETE", `/api-keys/${id}`);
+  });
+
   it("creates a key, loses the session when it is revoked, and finds the page as it was", async () => {
     visitor.expected = [/status of 401/];
     await open(page, "/settings/keys");
@@ -304,6 +359,8 @@ describe("a tenant with a mistake", () => {
       await open(page, `/source/${id}`);
       await page.locator(".message .title", { hasText: /Does not work|Works in part/ }).waitFor();
       await page.locator("main").getByText(shown).first().waitFor();
+      const { lastCheck } = await call("GET", `/connections/${id}`);
+      assert.equal(await page.getByRole("link", { name: "Next: filter" }).count(), lastCheck.overall === "failed" ? 0 : 1);
       assert.ok((await page.getByRole("link", { name: /Open/ }).count()) + (await page.getByText(/Azure CLI/).count()) > 0, "a remedy is offered");
       if (name === "delegated-diagnosable") {
         await page.getByText("Click this one").waitFor();
@@ -383,5 +440,36 @@ describe("a narrow screen and dark colours", () => {
       await fits(page, route);
       await accessible(page, route);
     }
+  });
+});
+
+describe("an import whose source reaches another tenant", () => {
+  visiting();
+
+  it("is offered to start again with it, before a run and after one", async () => {
+    const [one, other] = await Promise.all([tenant("healthy"), tenant("directory-read-all")]);
+    const connectionId = await connect("healthy");
+    const { token } = await importSource("Moved");
+    const destination = await call("POST", "/destinations", { kind: "assetsImport", name: "Moved", token, missingObjects: "ignore" });
+    const job = await call("POST", "/jobs", { name: "Moved", connectionId, destinationId: destination.id, objects: { groups: { enabled: false }, licenses: { enabled: false } } });
+    assert.equal((await run(job.id, "full")).state, "succeeded");
+    const moveTo = (tenantId: string, { clientId, clientSecret } = other) => call("PATCH", `/connections/${connectionId}`, { tenantId, clientId, credential: { kind: "clientSecret", secret: clientSecret } });
+    await moveTo(other.tenantId);
+    visitor.expected = [/status of 409/];
+    await open(page, `/import/${job.id}`);
+    await page.getByRole("button", { name: "Start the import" }).click();
+    await page.getByRole("button", { name: "Start again with this tenant" }).waitFor();
+    await accessible(page, "another tenant");
+    // A tenant that is named by a domain is known only when the run signs in.
+    await moveTo(other.domain);
+    await open(page, `/import/${job.id}?tab=history`);
+    await page.getByRole("tab", { name: "Run" }).click();
+    await page.getByRole("button", { name: "Start the import" }).click();
+    await ended("Full import", "Failed");
+    await page.getByRole("button", { name: "Start again with this tenant" }).click();
+    await page.getByRole("dialog").getByRole("button", { name: "Start the import" }).click();
+    await ended("Full import", "Succeeded");
+    assert.ok((await count("Users", "Read")) > 0);
+    assert.notEqual(one.tenantId, other.tenantId);
   });
 });

@@ -16,7 +16,7 @@ export const graph = setting("ENTRA_ASSETS_GRAPH_URL");
 export const assets = setting("ENTRA_ASSETS_ASSETS_URL");
 export const importToken = setting("IMPORT_TOKEN");
 
-export type Tenant = { name: string; tenantId: string; clientId: string; clientSecret: string; adminToken: string };
+export type Tenant = { name: string; domain: string; tenantId: string; clientId: string; clientSecret: string; adminToken: string };
 
 async function json(method: string, url: string, body?: unknown, headers: Record<string, string> = {}): Promise<any> {
   const content = body === undefined ? undefined : JSON.stringify(body);
@@ -71,9 +71,9 @@ export async function visit(browser: Browser, options: { width?: number; dark?: 
   return visitor;
 }
 
-export async function signIn(page: Page): Promise<void> {
+export async function signIn(page: Page, by = key): Promise<void> {
   await page.goto(`${service}/console`);
-  await page.getByLabel("API key").fill(key);
+  await page.getByLabel("API key").fill(by);
   await page.getByRole("button", { name: "Sign in" }).click();
   await page.getByRole("navigation", { name: "Main" }).waitFor();
 }

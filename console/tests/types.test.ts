@@ -53,6 +53,9 @@ describe("an object type that Assets has already", () => {
     await page.getByLabel("Write another attribute").selectOption({ label: "Department" });
     await mapping.getByRole("combobox", { name: "Department", exact: true }).selectOption({ value: "Note" });
     await page.getByText(/^Never touched: (?!.*Note).*Desk/).waitFor();
+    await mapping.locator("xpath=..").getByLabel("Another attribute, by its key").fill("extension_0123456789abcdef0123456789abcdef_desk");
+    await mapping.locator("xpath=..").getByRole("button", { name: "Add the attribute" }).click();
+    await mapping.getByRole("combobox", { name: "extension_0123456789abcdef0123456789abcdef_desk" }).selectOption({ value: "Job" });
     await page.getByLabel("Objects are recognised by").selectOption({ label: "Object ID" });
     await page.getByLabel("Or, once, by").selectOption({ label: "User Principal Name" });
     await page.getByLabel("Groups", { exact: true }).uncheck();
@@ -66,6 +69,7 @@ describe("an object type that Assets has already", () => {
     const { objects } = await call("GET", `/jobs/${(await staff()).id}`);
     const { existing } = objects.users;
     assert.deepEqual([existing.objectType, existing.identity, existing.matchBy], ["Employee", "objectId", "userPrincipalName"]);
+    assert.equal(existing.attributes.extension_0123456789abcdef0123456789abcdef_desk, "Job");
     assert.deepEqual([existing.attributes.department, existing.attributes.objectId, existing.attributes.userPrincipalName], ["Note", "Entra ID", "UPN"]);
     assert.deepEqual([objects.departments.enabled, objects.departments.typeName, objects.groups.enabled], [true, "Department", false]);
   });
@@ -176,6 +180,26 @@ describe("the Jira accounts of users", () => {
     const facts = page.getByRole("region", { name: "Jira accounts of users" }).getByRole("definition");
     await facts.first().waitFor();
     assert.deepEqual((await facts.allTextContents()).sort(), looked.map(String).sort());
+    await page.getByRole("region", { name: "Jira accounts of users" }).getByRole("link", { name: "Each user" }).click();
+    const rows = page.getByRole("group", { name: "Jira accounts" }).locator("tbody tr");
+    await rows.first().waitFor();
+    assert.equal(await page.getByRole("tab", { name: "Jira accounts" }).getAttribute("aria-selected"), "true");
+    const { items } = await call("GET", `/jobs/${id}/jira-users?limit=50`);
+    assert.equal(await rows.count(), items.length);
+    await accessible(page, "Jira accounts of users");
+    for (const [outcome, label] of [["set", "Written"], ["notFound", "No account found"], ["waiting", "Not looked for yet"]]) {
+      const some = items.filter((one: { outcome: string }) => one.outcome === outcome).length;
+      await page.getByLabel("Result", { exact: true }).selectOption({ label });
+      await (some === 0 ? page.getByText("Nobody.") : rows.nth(some - 1)).waitFor();
+      assert.equal(await rows.count(), some, outcome);
+    }
+    const narrow = await visit(browser, { width: 360 });
+    await signIn(narrow.page);
+    await open(narrow.page, `/import/${id}?tab=accounts`);
+    await narrow.page.getByRole("group", { name: "Jira accounts" }).locator("tbody tr").first().waitFor();
+    await fits(narrow.page, "Jira accounts of users");
+    assert.deepEqual(narrow.faults, []);
+    await narrow.context.close();
   });
 
   it("stay as they are, like everything of the objects, when something else changes", async () => {
@@ -190,6 +214,57 @@ describe("the Jira accounts of users", () => {
     await page.getByRole("button", { name: "Start a dry run" }).waitFor();
     const now = await call("GET", `/jobs/${id}`);
     assert.deepEqual([now.name, now.objects], ["Accounts again", objects]);
+  });
+});
+
+describe("what is imported of a type", () => {
+  it("is chosen in a list of attributes, a list of references, and by the keys that a tenant made", async () => {
+    const { id } = await call("POST", "/jobs", { name: "Chosen", connectionId: await healthy(), objects: { users: { references: ["manager"] }, groups: { enabled: false } } });
+    const users = async () => (await call("GET", `/jobs/${id}`)).objects.users;
+    const save = async () => {
+      await page.getByRole("button", { name: "Save import" }).click();
+      await page.getByRole("button", { name: "Start a dry run" }).waitFor();
+    };
+    await open(page, `/import/${id}?tab=settings`);
+    await page.getByText("Default attributes").first().click();
+    assert.equal(await page.getByLabel("Manager", { exact: true }).count(), 0);
+    await page.getByLabel("Department", { exact: true }).uncheck();
+    await save();
+    assert.deepEqual((await users()).references, ["manager"]);
+    await open(page, `/import/${id}?tab=settings`);
+    await page.getByText("1 chosen reference", { exact: true }).click();
+    assert.ok(await page.getByLabel("Manager", { exact: true }).isChecked());
+    assert.equal(await page.getByLabel("Groups", { exact: true }).count(), 1, "only the type: memberships are chosen below");
+    await page.getByLabel("Licenses", { exact: true }).check();
+    await page.getByLabel("Manager", { exact: true }).uncheck();
+    await page.getByText(/^\d+ chosen attributes$/).click();
+    const another = page.getByLabel("Another attribute, by its key").first();
+    await another.fill("extension_wrong");
+    await another.press("Enter");
+    await accessible(page, "attributes and references");
+    visitor.expected = [/status of 422/];
+    await page.getByRole("button", { name: "Save import" }).click();
+    await page.locator(".field .fault", { hasText: "extension_wrong" }).waitFor();
+    await page.getByLabel("extension_wrong", { exact: true }).click();
+    const keys = ["extension_0123456789abcdef0123456789abcdef_costCenter", "customSecurityAttributes_Engineering_Project"];
+    for (const key of keys) {
+      await another.fill(key);
+      await page.getByRole("button", { name: "Add the attribute" }).first().click();
+      await page.getByLabel(key, { exact: true }).waitFor();
+    }
+    await save();
+    const { attributes, references } = await users();
+    assert.deepEqual(references, ["licenses"]);
+    assert.deepEqual(attributes.slice(-2), keys);
+    assert.ok(!attributes.includes("department") && !attributes.includes("manager"));
+    const narrow = await visit(browser, { width: 360 });
+    await signIn(narrow.page);
+    await open(narrow.page, `/import/${id}?tab=settings`);
+    await narrow.page.getByText(/^\d+ chosen attributes$/).click();
+    assert.ok(await narrow.page.getByLabel(keys[0] ?? "", { exact: true }).isChecked());
+    await fits(narrow.page, "attributes of a tenant");
+    assert.deepEqual(narrow.faults, []);
+    await narrow.context.close();
   });
 });
 

@@ -8,6 +8,7 @@ import { Button, Card, Confirm, Facts, Failure, Head, Loading, Message } from ".
 import { Prose } from "../ui/prose";
 import { between, Moment } from "../ui/time";
 import type { Run } from "./import";
+import { NewTenantButton, TENANT_CHANGED } from "./import/start";
 import { ASKS, Brake } from "./run/brake";
 import { Changes } from "./run/changes";
 import { AccountTable, CountTable } from "./run/counts";
@@ -49,7 +50,7 @@ export function RunPage({ id }: { id: string }) {
         )}
         {!isOver(run) && run.state !== "awaitingApproval" && <LiveProgress run={run} messages={messages} />}
         {run.state === "awaitingApproval" && <Brake run={run} onDone={reload} />}
-        {run.error && <RunFailure error={run.error} state={run.state} />}
+        {run.error && <RunFailure run={run} error={run.error} />}
         {run.warnings
           .filter((warning) => !(run.state === "awaitingApproval" && ASKS.includes(warning.code)))
           .map((warning) => (
@@ -63,7 +64,7 @@ export function RunPage({ id }: { id: string }) {
           </Card>
         )}
         {run.counts.users?.jiraUsers && (
-          <Card title="Jira accounts of users">
+          <Card title="Jira accounts of users" aside={<a href={href(`/import/${run.jobId}?tab=accounts`)}>Each user</a>}>
             <AccountTable counts={run.counts.users.jiraUsers} />
           </Card>
         )}
@@ -88,9 +89,9 @@ export function RunPage({ id }: { id: string }) {
   );
 }
 
-function RunFailure({ error, state }: { error: Schema<"RunError">; state: Run["state"] }) {
+function RunFailure({ run, error }: { run: Run; error: Schema<"RunError"> }) {
   return (
-    <Message tone={state === "cancelled" ? "information" : "danger"}>
+    <Message tone={run.state === "cancelled" ? "information" : "danger"}>
       <p>
         <Prose text={error.detail} /> <code className="subtle">{error.code}</code>
       </p>
@@ -100,6 +101,11 @@ function RunFailure({ error, state }: { error: Schema<"RunError">; state: Run["s
         </p>
       )}
       <Remedies remedies={error.remedies ?? []} />
+      {error.code === TENANT_CHANGED && (
+        <div>
+          <NewTenantButton jobId={run.jobId} />
+        </div>
+      )}
       {error.requestId && <p className="small subtle">Request {error.requestId}</p>}
     </Message>
   );

@@ -1,21 +1,23 @@
 /** One import: build, test, dry run, full run; its settings; its last runs. */
-import { answer, api, idempotencyKey, type Schema } from "../../api/client";
+import { answer, api, type Schema } from "../../api/client";
 import { useAction, useQuery } from "../../api/use";
 import { go, href, useRoute } from "../../route";
-import { Button, Card, Confirm, Failure, Head, Loading, Message, Tabs } from "../../ui/parts";
+import { Card, Confirm, Failure, Head, Loading, Message, Tabs } from "../../ui/parts";
 import { RunTable } from "../history";
 import { type Job, NextRun, type Run } from "../import";
 import { ObjectList } from "../objects/list";
 import { RunState } from "../run/state";
+import { JiraAccounts } from "./accounts";
 import { Explain } from "./explain";
 import { FitView } from "./fit";
 import { JobForm } from "./form";
 import { Insights } from "./insights";
 import { ScheduleCard } from "./schedule";
 import { BuildStep } from "./schema";
+import { RunButton } from "./start";
 
 type Mode = Schema<"RunMode">;
-type Tab = "run" | "explain" | "settings" | "fit" | "objects" | "insights" | "history";
+type Tab = "run" | "explain" | "settings" | "fit" | "objects" | "accounts" | "insights" | "history";
 
 const TABS: [Tab, string][] = [
   ["run", "Run"],
@@ -23,6 +25,7 @@ const TABS: [Tab, string][] = [
   ["fit", "Does it fit?"],
   ["explain", "Why is … not in?"],
   ["objects", "Objects"],
+  ["accounts", "Jira accounts"],
   ["insights", "Insights"],
   ["history", "History"],
 ];
@@ -38,10 +41,11 @@ export function JobPage({ id }: { id: string }) {
     go("/import");
   });
   if (!job.data) return job.error ? <Failure error={job.error} /> : <Loading />;
+  const links = job.data.objects.users?.jiraUser === true;
   return (
     <>
       <Head title={job.data.name} crumbs={{ to: "/import", text: "Import" }} intro={<NextRun job={job.data} />} />
-      <Tabs label="Import" value={tab} onChange={setTab} tabs={TABS} />
+      <Tabs label="Import" value={tab} onChange={setTab} tabs={TABS.filter(([name]) => name !== "accounts" || links || name === tab)} />
       <div role="tabpanel" aria-label={tab}>
         {tab === "run" && (
           <div className="stack">
@@ -52,6 +56,7 @@ export function JobPage({ id }: { id: string }) {
         )}
         {tab === "fit" && <FitView job={job.data} onChanged={job.reload} />}
         {tab === "objects" && <ObjectList job={job.data} />}
+        {tab === "accounts" && <JiraAccounts jobId={id} />}
         {tab === "insights" && <Insights jobId={id} />}
         {tab === "explain" && <Explain jobs={[job.data]} />}
         {tab === "settings" && (
@@ -95,6 +100,7 @@ function Steps({ job, runs }: { job: Job; runs: Run[] }) {
           <p>This import has no destination. It can only do dry runs.</p>
         </Message>
       )}
+      {job.destinationId !== null && runs.some((run) => run.mode !== "dryRun" && isDone(run)) && <AskMissing id={job.destinationId} />}
       <ol className="steps large">
         {hasDestination && <BuildStep job={job} />}
         {hasDestination && (
@@ -115,10 +121,25 @@ function Steps({ job, runs }: { job: Job; runs: Run[] }) {
   );
 }
 
+const isDone = ({ state }: Run) => state === "succeeded" || state === "degraded";
+
+/** Assets shows what it does with missing objects after the first import. Nobody but a person can say it here. */
+function AskMissing({ id }: { id: string }) {
+  const destination = useQuery(`destination ${id}`, (signal) => answer(api.GET("/v1/destinations/{id}", { params: { path: { id } }, signal })));
+  if (destination.data?.missingObjects !== "unknown") return <Failure error={destination.error} />;
+  return (
+    <Message tone="information" title="What does Assets do with missing objects?">
+      <p>
+        Now Assets shows the setting «Missing objects» of each object type. Choose there what it shall do, then say the same in <a href={href(`/destination/${id}`)}>the settings of «{destination.data.name}»</a>. Until then every import sends everything, and no further test is possible.
+      </p>
+    </Message>
+  );
+}
+
 type RunStepProps = { job: Job; mode: Mode; last?: Run; title: string; button: string; children: string; primary?: boolean; also?: React.ReactNode };
 
 function RunStep({ job, mode, last, title, button, children, primary, also }: RunStepProps) {
-  const done = last?.state === "succeeded" || last?.state === "degraded";
+  const done = last !== undefined && isDone(last);
   return (
     <li className={done ? "done" : undefined}>
       <Card title={title} aside={last && <LastRun run={last} />}>
@@ -131,22 +152,6 @@ function RunStep({ job, mode, last, title, button, children, primary, also }: Ru
         </div>
       </Card>
     </li>
-  );
-}
-
-function RunButton({ job, mode, button, primary }: { job: Job; mode: Mode; button: string; primary?: boolean }) {
-  const start = useAction(async () => {
-    const params = { path: { id: job.id }, header: { "Idempotency-Key": idempotencyKey() } };
-    const run = await answer(api.POST("/v1/jobs/{id}/runs", { params, body: mode === "test" ? { mode, limit: 100 } : { mode } }));
-    go(`/runs/${run.id}`);
-  });
-  return (
-    <>
-      <Button kind={primary ? "primary" : "default"} pending={start.pending} onClick={() => void start.run()}>
-        {button}
-      </Button>
-      <Failure error={start.error} />
-    </>
   );
 }
 
