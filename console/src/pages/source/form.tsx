@@ -5,6 +5,7 @@ import { useAction } from "../../api/use";
 import { go } from "../../route";
 import { Form, type RadioOption, Radios, Select, TextArea, TextField } from "../../ui/form";
 import { Button } from "../../ui/parts";
+import { AskForApplication } from "./setup";
 
 type Connection = Schema<"ConnectionResponse">;
 type Cloud = Schema<"Cloud">;
@@ -78,6 +79,7 @@ export function ConnectionForm({ connection, onSaved, aside }: Props) {
       <TextField label="Application (client) ID" pointer="/clientId" code value={draft.clientId} onChange={set("clientId")} placeholder="xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx" help="On the same page. It is not the Object ID." />
       <Select label="Cloud" pointer="/cloud" value={draft.cloud} onChange={set("cloud")} options={CLOUDS} />
       <CredentialFields draft={draft} change={(part) => setDraft((draft) => ({ ...draft, ...part }))} stored={isStored} kinds={["clientSecret", "certificate", "awaited", "federated"]} />
+      {isAwaited && !connection && <AskForApplication tenantId={draft.tenantId.trim()} cloud={draft.cloud} />}
       <div className="row">
         <Button type="submit" kind="primary" pending={save.pending}>
           {isAwaited && !connection ? "Save, then create a link" : "Save & check connection"}
@@ -100,7 +102,7 @@ type CredentialFieldsProps = { draft: CredentialDraft; change: (part: Partial<Cr
 const KINDS: RadioOption<Kind>[] = [
   { value: "clientSecret", label: "Client secret" },
   { value: "certificate", label: "Certificate", help: "Nothing that is secret travels through the portal, and it can be valid for longer." },
-  { value: "awaited", label: "Somebody else enters it", help: "You send a link to your Entra administrator, who enters the secret there. You never see it." },
+  { value: "awaited", label: "Somebody else enters it", help: "You send a link to your Entra administrator, who enters the secret there. You never see it. The Application (client) ID is needed first." },
   { value: "federated", label: "Workload identity of this service", help: "No secret at all. The operator of the service has to allow it." },
 ];
 

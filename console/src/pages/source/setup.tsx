@@ -2,7 +2,7 @@
 import { useState } from "react";
 import { answer, api, type Schema } from "../../api/client";
 import { useQuery } from "../../api/use";
-import { Copyable, CopyButton, Failure, Loading, OutLink, Tabs } from "../../ui/parts";
+import { Copyable, CopyButton, Failure, Loading, Message, OutLink, Tabs } from "../../ui/parts";
 import { ManifestCheck } from "./manifest";
 
 type Way = "portal" | "azCli" | "powershell";
@@ -18,6 +18,33 @@ export function SetupSteps({ tenantId, clientId, cloud }: { tenantId: string; cl
       <ManifestCheck query={query} />
     </div>
   );
+}
+
+/** What somebody sends who may not register the application: the link of a handover belongs to one that is there. */
+export function AskForApplication({ tenantId, cloud }: { tenantId: string; cloud: Schema<"Cloud"> }) {
+  const query = { cloud, tenantId: GUID.test(tenantId) ? tenantId : undefined };
+  const setup = useQuery(`setup ${JSON.stringify(query)}`, (signal) => answer(api.GET("/v1/connections/setup", { params: { query }, signal })));
+  return (
+    <Message tone="information" title="First ask for the Application (client) ID">
+      <p>The link belongs to one application. If there is none yet, send these steps to your Entra administrator, who registers it and sends you its ids. The secret is entered through the link, and never sent.</p>
+      <Failure error={setup.error} />
+      {setup.data && (
+        <details>
+          <summary>The steps to send</summary>
+          <Copyable label="Steps for the administrator of Entra" text={requestOf(setup.data)} />
+        </details>
+      )}
+    </Message>
+  );
+}
+
+/** An address with this in it is none before the application has an id. */
+const NO_ID = "APPLICATION-CLIENT-ID";
+
+export function requestOf({ steps }: Pick<Schema<"ConnectionSetup">, "steps">): string {
+  const texts = steps.map(({ title, text, url }, place) => [`${place + 1}. ${title}`, text, ...(url && !url.includes(NO_ID) ? [url] : [])].join("\n"));
+  const ask = "Please register an application in Microsoft Entra ID that reads the directory for an import into Assets, and send me its Application (client) ID and Directory (tenant) ID. Do not send me its secret: I then send you a link to a page where you enter it.";
+  return [ask, ...texts].join("\n\n");
 }
 
 export function SetupView({ setup }: { setup: Schema<"ConnectionSetup"> }) {
