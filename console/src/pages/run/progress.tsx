@@ -1,4 +1,5 @@
 /** How far a run is: its stages, the current one's pace, and what Graph lets it do. */
+import { useRef } from "react";
 import type { Schema } from "../../api/client";
 import { Card, Facts, Progress } from "../../ui/parts";
 import { duration, number } from "../../ui/time";
@@ -46,15 +47,15 @@ export function LiveProgress({ run, messages }: { run: Run; messages: Log[] }) {
   );
 }
 
-/** Graph allows an application 8,000 resource units in ten seconds; the bar shows how many are left. */
-const UNITS = 8000;
-
+/** How many of its resource units Graph still allows at once. The operator may have set how many these are at most: the most that was seen. */
 function Throttle({ progress }: { progress: Schema<"Progress"> }) {
   const left = progress.resourceUnitsLeft;
+  const most = useRef(1);
+  most.current = Math.max(most.current, left ?? 0);
   return (
     <span className="stack tight">
       {left !== null && left !== undefined && (
-        <meter min={0} max={UNITS} low={UNITS / 4} optimum={UNITS} value={left} aria-label="Resource units left">
+        <meter min={0} max={most.current} low={most.current / 4} optimum={most.current} value={left} aria-label="Resource units left">
           {left}
         </meter>
       )}
