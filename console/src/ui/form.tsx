@@ -3,12 +3,12 @@ import { createContext, type FormEvent, type ReactNode, useContext, useId, useLa
 import { type Fault, Refused } from "../api/client";
 import { Failure, Message } from "./parts";
 
-/** `ownerOf`: the narrowest place around a fault that a field shows. */
-type FormState = { faults: Fault[]; claim: (pointer: string) => () => void; ownerOf: (fault: Fault) => string | undefined };
+/** `ownerOf`: the narrowest place around a fault that a field shows. `mend`: where a fault is mended, if not in the form. */
+type FormState = { faults: Fault[]; claim: (pointer: string) => () => void; ownerOf: (fault: Fault) => string | undefined; mend?: (fault: Fault) => ReactNode };
 const FormContext = createContext<FormState>({ faults: [], claim: () => () => {}, ownerOf: () => undefined });
 
 /** `error` is that of the last attempt to send. Faults that no field claims are listed above the buttons. */
-export function Form({ onSubmit, error, children, label }: { onSubmit: () => void; error: Error | undefined; children: ReactNode; label: string }) {
+export function Form({ onSubmit, error, children, label, mend }: { onSubmit: () => void; error: Error | undefined; children: ReactNode; label: string; mend?: FormState["mend"] }) {
   const claimed = useRef(new Map<string, number>());
   const [, redraw] = useState(0);
   const faults = error instanceof Refused ? (error.problem.errors ?? []) : [];
@@ -30,7 +30,7 @@ export function Form({ onSubmit, error, children, label }: { onSubmit: () => voi
   };
   const left = faults.filter((fault) => ownerOf(fault) === undefined);
   return (
-    <FormContext.Provider value={{ faults, claim, ownerOf }}>
+    <FormContext.Provider value={{ faults, claim, ownerOf, mend }}>
       <form
         ref={form}
         className="stack"
@@ -84,9 +84,19 @@ export function useOtherFaults(pointer: string): Fault[] {
 export const FaultTexts = ({ faults }: { faults: Fault[] }) =>
   faults.map((fault) => (
     <p className="field fault" tabIndex={-1} key={fault.pointer + fault.code}>
-      {fault.detail}
+      <FaultText fault={fault} />
     </p>
   ));
+
+function FaultText({ fault }: { fault: Fault }) {
+  const { mend } = useContext(FormContext);
+  return (
+    <>
+      {fault.detail}
+      {fault.suggestion && ` Did you mean ${fault.suggestion}?`} {mend?.(fault)}
+    </>
+  );
+}
 
 type FieldProps = {
   label: string;
@@ -107,8 +117,7 @@ export function Field({ label, pointer, help, fault, children }: FieldProps) {
       <div id={`${id}-help`} className="stack tight">
         {faults.map((one) => (
           <p className="fault" key={one.pointer + one.code}>
-            {one.detail}
-            {one.suggestion && ` Did you mean ${one.suggestion}?`}
+            <FaultText fault={one} />
           </p>
         ))}
         {fault && <div className="fault">{fault}</div>}

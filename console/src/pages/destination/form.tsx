@@ -4,7 +4,7 @@ import { answer, api, idempotencyKey, type Schema } from "../../api/client";
 import { useAction } from "../../api/use";
 import { go } from "../../route";
 import { Form, Radios, Select, TextField } from "../../ui/form";
-import { Button } from "../../ui/parts";
+import { Button, Fold, OutLink } from "../../ui/parts";
 
 type Destination = Schema<"DestinationResponse">;
 type Missing = Schema<"MissingObjects">;
@@ -123,22 +123,43 @@ export function DestinationForm({ destination, onSaved }: { destination?: Destin
             ]}
             help="Change it only if a run says references_not_resolved."
           />
-          <fieldset>
-            <legend>Object API (optional)</legend>
-            <p className="small subtle">Lets the service remove objects and clear values, which imports cannot do. Use an account that may edit the schema.</p>
-            <TextField label="Site" type="url" pointer="/api/siteUrl" value={draft.siteUrl} onChange={set("siteUrl")} placeholder="https://example.atlassian.net" />
-            <div className="grid2">
-              <TextField label="Account e-mail" type="email" pointer="/api/email" value={draft.email} onChange={set("email")} />
-              <TextField label="API token" type="password" pointer="/api/apiToken" value={draft.apiToken} onChange={set("apiToken")} help={destination?.api ? keep : undefined} />
-            </div>
-          </fieldset>
         </div>
       </details>
+      <Fold summary="Object API (optional)" shown={draft.siteUrl !== ""}>
+        <ObjectApiHelp />
+        <TextField label="Site" type="url" pointer="/api/siteUrl" value={draft.siteUrl} onChange={set("siteUrl")} placeholder="https://example.atlassian.net" />
+        <div className="grid2">
+          <TextField label="Account e-mail" type="email" pointer="/api/email" value={draft.email} onChange={set("email")} help="Of the person who made the token." />
+          <TextField label="API token" type="password" pointer="/api/apiToken" value={draft.apiToken} onChange={set("apiToken")} help={`Without scopes.${destination?.api ? keep : ""}`} />
+        </div>
+      </Fold>
       <div>
         <Button type="submit" kind="primary" pending={save.pending}>
           Save &amp; check destination
         </Button>
       </div>
     </Form>
+  );
+}
+
+/** What an import alone cannot do, and what it needs for it. */
+function ObjectApiHelp() {
+  return (
+    <div className="small stack tight">
+      <p>An import can only add objects and change values. These need the object API too:</p>
+      <ul className="bullets">
+        <li>removing objects from Assets, and clearing values that Assets keeps</li>
+        <li>recognising objects in Assets by another value than their id</li>
+        <li>the Jira accounts of users</li>
+        <li>a dry run that compares with objects in Assets that others made, and that says which of your own objects were not found</li>
+      </ul>
+      <p>
+        It works with the API token of a person. <OutLink to="https://id.atlassian.com/manage-profile/security/api-tokens">Create an API token</OutLink> as that person, without scopes. The person needs:
+      </p>
+      <ul className="bullets">
+        <li>a licence of Jira Service Management and the role Object Schema User in the object schema</li>
+        <li>for Jira accounts also the global permission «Browse users and groups» of Jira, and the role Object Schema Manager unless you add the attribute yourself</li>
+      </ul>
+    </div>
   );
 }
