@@ -129,6 +129,8 @@ describe("an administrator", () => {
     await ended("Dry run", "Succeeded");
     const truth = (await simulator("GET", `${graph}/_sim/truth`)) as { users: number };
     assert.equal(await count("Users", "To create"), truth.users);
+    await page.getByText("What the columns mean").click();
+    await page.getByRole("definition").filter({ hasText: "Objects that were read and are in scope." }).waitFor();
     await page.getByRole("listbox", { name: "Changes" }).getByRole("option").first().waitFor();
     await page.getByRole("listbox", { name: "Changes" }).getByRole("option").nth(3).click();
     await page.getByRole("group", { name: "Values" }).getByRole("row").nth(1).waitFor();
@@ -262,6 +264,23 @@ describe("an administrator", () => {
     });
   });
 
+  it("sees how much Graph still allows, whatever the operator allows at most", async () => {
+    const [{ id }] = (await call("GET", "/runs")).items;
+    const stored = await call("GET", `/runs/${id}`);
+    const progress = { stage: "collect", done: 1, total: 2, objectsPerSecond: 1, resourceUnits: 5, resourceUnitsLeft: 20_000, throttledMs: 0 };
+    await page.route(new RegExp(`/v1/runs/${id}$`), (route) => route.fulfill({ json: { ...stored, state: "running", finishedAt: null, error: null, stage: "collect", progress } }));
+    const less = { id: 1, at: stored.queuedAt, event: "progress", data: { counts: stored.counts, progress: { ...progress, resourceUnitsLeft: 15_000 } } };
+    await page.route(/\/events\?/, (route) => route.fulfill({ json: { items: [less], nextAfter: 1, done: true } }));
+    await open(page, "/");
+    await open(page, `/runs/${id}`);
+    const meter = page.getByRole("meter", { name: "Resource units left" });
+    await page.locator('meter[value="15000"]').waitFor();
+    assert.equal(await meter.getAttribute("max"), "20000");
+    await accessible(page, "what Graph allows");
+    await page.unrouteAll();
+    await open(page, "/history");
+  });
+
   it("finds all runs in the history", async () => {
     await page.getByRole("link", { name: "History" }).click();
     await page.getByLabel("Result").selectOption({ label: "Cancelled" });
@@ -388,6 +407,12 @@ describe("an administrator of Entra", () => {
     await page.getByLabel("Directory (tenant) ID").fill(tenantId);
     await page.getByLabel("Application (client) ID").fill(clientId);
     await page.getByLabel("Somebody else enters it").check();
+    await page.getByText("First ask for the Application (client) ID").waitFor();
+    await page.getByText("The steps to send").click();
+    const steps = (await page.getByLabel("Steps for the administrator of Entra", { exact: true }).textContent()) ?? "";
+    assert.match(steps, /New registration[^]*Copy the ids/);
+    assert.ok(!/https:\S*APPLICATION-CLIENT-ID/.test(steps), "an address without an application leads nowhere");
+    await accessible(page, "steps to send");
     await page.getByRole("button", { name: "Save, then create a link" }).click();
     await page.getByRole("button", { name: "Create a link" }).click();
     const link = (await page.getByLabel("Link for the administrator of Entra", { exact: true }).textContent()) ?? "";
@@ -440,6 +465,31 @@ describe("a narrow screen and dark colours", () => {
       await fits(page, route);
       await accessible(page, route);
     }
+  });
+});
+
+describe("what is folded away on a narrow screen", () => {
+  visiting(undefined, { width: 360 });
+
+  it("fits too", async () => {
+    const [run] = (await call("GET", "/runs?state=succeeded")).items;
+    await open(page, "/source/new");
+    await page.getByLabel("Somebody else enters it").check();
+    await page.getByText("The steps to send").click();
+    await page.getByLabel("Steps for the administrator of Entra", { exact: true }).waitFor();
+    await fits(page, "steps to send");
+    await open(page, "/destination/new");
+    await page.getByText("Object API (optional)").click();
+    await page.getByText("without scopes").first().waitFor();
+    await fits(page, "object API");
+    await open(page, `/runs/${run.id}`);
+    await page.getByText("What the columns mean").click();
+    await fits(page, "meaning of columns");
+    await open(page, "/import/new");
+    await page.getByText("Default attributes").first().click();
+    await page.getByText("Default references").first().click();
+    await fits(page, "attributes and references");
+    await accessible(page, "attributes and references");
   });
 });
 

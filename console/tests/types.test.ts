@@ -62,6 +62,7 @@ describe("an object type that Assets has already", () => {
     await page.getByLabel("Licences", { exact: true }).uncheck();
     await page.getByText("Departments and other values as objects").click();
     await page.getByLabel("Departments", { exact: true }).check();
+    await page.getByText("In Assets: built by the import", { exact: true }).click();
     await page.getByLabel("Name of the object type for departments").fill("Department");
     await accessible(page, "existing type");
     await page.getByRole("button", { name: "Save import" }).click();
@@ -159,6 +160,13 @@ describe("the Jira accounts of users", () => {
     visitor.expected = [/status of 422/];
     await page.getByRole("button", { name: "Save import" }).click();
     await page.getByText("The object API writes Jira accounts into objects").waitFor();
+    await page.getByRole("link", { name: "Open the destination to add the object API" }).click();
+    await page.getByText("Object API (optional)").click();
+    await page.getByText("the Jira accounts of users").waitFor();
+    assert.match((await page.getByRole("link", { name: "Create an API token" }).getAttribute("href")) ?? "", /^https:\/\/id\.atlassian\.com\//);
+    await accessible(page, "object API");
+    await open(page, `/import/${id}?tab=settings`);
+    await page.getByLabel("Link each user with their Jira account").check();
     const { origin, email, apiToken } = await simulator("GET", `${assets}/_sim`);
     await call("PATCH", `/destinations/${plain.id}`, { api: { siteUrl: origin, email, apiToken } });
     await page.getByLabel("Attribute for the Jira account").fill("Key");
@@ -348,12 +356,57 @@ describe("values of users as objects", () => {
     const existing = { objectType: "Team", identity: "valueId", attributes: { valueId: "Value", name: "Name" } };
     const { id } = await call("POST", "/jobs", { name: "Teams", connectionId: await healthy(), destinationId: destination.id, objects: { departments: { existing } } });
     await open(page, `/import/${id}?tab=settings`);
-    await page.getByText("Fills «Team» in Assets.").waitFor();
+    await page.getByText("In Assets: «Team»").waitFor();
     assert.equal(await page.getByLabel("Name of the object type for departments").count(), 0);
     visitor.expected = [/status of 422/];
     await page.getByLabel("Stay, marked as removed").check();
     await page.getByRole("button", { name: "Save import" }).click();
     await page.getByText("map it, or use another policy").waitFor();
+  });
+});
+
+describe("values of users in an object type that Assets has", () => {
+  it("are chosen like the other types, and attributes that are built get other names", async () => {
+    const made = await importSource("Units");
+    await simulator("POST", `${assets}/_sim/types`, { source: made.id, name: "Unit", attributes: [{ name: "Name", type: "text" }, { name: "Value", type: "text" }] });
+    const destination = await call("POST", "/destinations", { kind: "assetsImport", name: "Units", token: made.token, missingObjects: "ignore" });
+    const { id } = await call("POST", "/jobs", { name: "Units", connectionId: await healthy(), destinationId: destination.id, objects: { users: { names: { mail: "Post" } }, groups: { enabled: false }, licenses: { enabled: false } } });
+    const settings = () => open(page, `/import/${id}?tab=settings`);
+    const save = async () => {
+      await page.getByRole("button", { name: "Save import" }).click();
+      await page.getByRole("button", { name: "Start a dry run" }).waitFor();
+      return (await call("GET", `/jobs/${id}`)).objects;
+    };
+    await settings();
+    await page.getByText("In Assets: built by the import", { exact: true }).click();
+    assert.equal(await page.getByLabel("Mail is called").inputValue(), "Post");
+    await page.getByRole("button", { name: "Do not rename Mail" }).click();
+    await page.getByLabel("Call an attribute otherwise").selectOption({ label: "Department" });
+    await page.getByLabel("Department is called").fill("Key");
+    visitor.expected = [/status of 422/];
+    await page.getByRole("button", { name: "Save import" }).click();
+    await page.locator(".field .fault", { hasText: "gives to every object" }).waitFor();
+    await page.getByLabel("Department is called").fill("Team");
+    await page.getByText("Departments and other values as objects").click();
+    await page.getByLabel("Departments", { exact: true }).check();
+    await page.getByText("In Assets: built by the import", { exact: true }).last().click();
+    await page.getByLabel("Object type in Assets").last().selectOption({ label: "Unit" });
+    const mapping = page.getByRole("group", { name: "What is written where" });
+    for (const [ours, theirs] of [["Value ID", "Value"], ["Name", "Name"]] as const) {
+      if ((await mapping.getByRole("combobox", { name: ours, exact: true }).count()) === 0) await page.getByLabel("Write another attribute").selectOption({ label: ours });
+      await mapping.getByRole("combobox", { name: ours, exact: true }).selectOption({ value: theirs });
+    }
+    await page.getByLabel("Objects are recognised by").selectOption({ label: "Value ID" });
+    await accessible(page, "values in an existing type");
+    await fits(page, "values in an existing type");
+    const { users, departments } = await save();
+    assert.deepEqual(users.names, { department: "Team" });
+    assert.deepEqual([departments.enabled, departments.existing], [true, { objectType: "Unit", identity: "valueId", attributes: { name: "Name", valueId: "Value" } }]);
+    await settings();
+    await page.getByText("In Assets: «Unit»").waitFor();
+    await page.getByLabel("Name", { exact: true }).first().fill("Units again");
+    const again = await save();
+    assert.deepEqual([again.users, again.departments], [users, departments]);
   });
 });
 

@@ -153,6 +153,14 @@ describe("the settings of an import", () => {
     assert.deepEqual(objects({ users: [] }), { users: { lookups: [] } });
   });
 
+  it("send names that were changed, and take out those that are gone", async () => {
+    const { draftOf, bodyOf } = await drafts;
+    const stored = { ...job, objects: { users: { enabled: true, names: { mail: "Post", department: "Team" } } } };
+    const objects = (names: object, of?: typeof stored) => bodyOf({ ...draftOf(of), names: { users: names } }, of).objects;
+    assert.deepEqual(objects({ mail: " Letter ", city: "" }, stored), { users: { names: { mail: "Letter", department: null } } });
+    assert.deepEqual(objects({ mail: "Letter", city: " " }), { users: { names: { mail: "Letter" } } });
+  });
+
   it("send of Jira accounts what was changed", async () => {
     const { draftOf, bodyOf } = await drafts;
     const objects = (accounts: object) => bodyOf({ ...draftOf(job), accounts }, job).objects;

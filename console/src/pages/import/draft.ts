@@ -27,6 +27,8 @@ export type Draft = {
   existing: Partial<Record<ObjectType, Existing | null>>;
   /** Names of object types that the import builds, where they were changed. */
   typeNames: Partial<Record<ObjectType, string>>;
+  /** Names in Assets of attributes that the import builds, by key, where they were changed. */
+  names: Partial<Record<ObjectType, Record<string, string>>>;
   /** References to other objects in Assets, where they were changed. */
   lookups: Partial<Record<ObjectType, Lookup[]>>;
   /** What is said of the Jira accounts of users, where it was changed. */
@@ -54,6 +56,7 @@ export function draftOf(job?: Job): Draft {
     references: {},
     existing: {},
     typeNames: {},
+    names: {},
     lookups: {},
     accounts: {},
     memberships: job?.memberships ?? "onUser",
@@ -107,11 +110,12 @@ export function choiceOf(type: ObjectType, draft: Draft, job: Job | undefined, k
 export const existingOf = (type: ObjectType, draft: Draft, job?: Job): Existing | null => (type in draft.existing ? (draft.existing[type] ?? null) : (job?.objects[type]?.existing ?? null));
 export const lookupsOf = (type: ObjectType, draft: Draft, job?: Job): Lookup[] => draft.lookups[type] ?? job?.objects[type]?.lookups ?? [];
 export const accountsOf = (draft: Draft, job?: Job): Accounts => ({ jiraUser: job?.objects.users?.jiraUser ?? false, jiraUserAttribute: job?.objects.users?.jiraUserAttribute ?? "", ...draft.accounts });
+export const namesOf = (type: ObjectType, draft: Draft, job?: Job) => draft.names[type] ?? job?.objects[type]?.names ?? {};
 export const typeNameOf = (type: ObjectType, draft: Draft, job?: Job) => draft.typeNames[type] ?? job?.objects[type]?.typeName ?? "";
 
 /** Only what was changed: the rest stays as it is stored, also what this console does not know. */
 function objectsOf(draft: Draft, job: Job | undefined) {
-  const changed = new Set([draft.enabled, draft.attributes, draft.references, draft.existing, draft.typeNames, draft.lookups].flatMap((part) => Object.keys(part) as ObjectType[]));
+  const changed = new Set([draft.enabled, draft.attributes, draft.references, draft.existing, draft.typeNames, draft.names, draft.lookups].flatMap((part) => Object.keys(part) as ObjectType[]));
   if (Object.keys(draft.accounts).length > 0) changed.add("users");
   return Object.fromEntries([...changed].map((type) => [type, { ...partOf(type, draft, job), ...lookupsIn(draft.lookups[type]), ...(type === "users" && accountsIn(draft)) }]));
 }
@@ -134,8 +138,15 @@ function partOf(type: ObjectType, draft: Draft, job: Job | undefined): Selection
     ...(type in draft.attributes && { attributes: draft.attributes[type] ?? null }),
     ...(type in draft.references && { references: draft.references[type] ?? null }),
     ...(type in draft.typeNames && { typeName: draft.typeNames[type]?.trim() || null }),
+    ...(type in draft.names && { names: renamed(draft.names[type] ?? {}, stored?.names ?? {}) }),
     ...(job && type in draft.existing && { existing: null }),
   };
+}
+
+/** A PATCH merges: names that are no longer given have to be taken out. */
+function renamed(names: Record<string, string>, stored: Record<string, string>): Record<string, string | null> {
+  const given = Object.entries(names).flatMap(([key, name]) => (name.trim() === "" ? [] : [[key, name.trim()] as const]));
+  return { ...Object.fromEntries(Object.keys(stored).map((key) => [key, null])), ...Object.fromEntries(given) };
 }
 
 /** A PATCH merges: attributes that are no longer written have to be taken out. */

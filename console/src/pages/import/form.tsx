@@ -48,7 +48,12 @@ export function JobForm({ job, onSaved }: { job?: Job; onSaved?: () => void }) {
   const typeFields = (type: ObjectType) => <ObjectTypeFields key={type} {...fields(type)} />;
   const options = (list: { id: string; name: string }[], none: string): [string, string][] => [["", none], ...list.map((one): [string, string] => [one.id, one.name])];
   return (
-    <Form label="Import" onSubmit={() => void save.run()} error={save.error}>
+    <Form
+      label="Import"
+      onSubmit={() => void save.run()}
+      error={save.error}
+      mend={(fault) => fault.code === "api_required" && <a href={href(`/destination/${destinationId}`)}>Open the destination to add the object API</a>}
+    >
       <div className="columns">
         <div className="stack">
           <Card title="From where to where">
@@ -66,7 +71,7 @@ export function JobForm({ job, onSaved }: { job?: Job; onSaved?: () => void }) {
                 {own.slice(FIRST).map(typeFields)}
               </Fold>
               <Fold summary="Departments and other values as objects" shown={types.some((type) => VALUES.includes(type) && isEnabled(type, draft, job))}>
-                <ValueTypes fields={types.filter((type) => VALUES.includes(type)).map(fields)} />
+                <ValueTypes types={types.filter((type) => VALUES.includes(type))} fields={typeFields} />
               </Fold>
               <Select
                 label="Membership of users in groups"

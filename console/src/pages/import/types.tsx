@@ -6,9 +6,10 @@ import { Fold } from "../../ui/parts";
 import { typeName } from "../../ui/words";
 import type { Job } from "../import";
 import { type Attribute, AttributeChoice } from "./attributes";
-import { type Accounts, accountsOf, type Choice, choiceOf, type Draft, existingOf, isEnabled, type Lookup, lookupsOf, type ObjectType, type Set, typeNameOf } from "./draft";
+import { type Accounts, accountsOf, type Choice, choiceOf, type Draft, existingOf, isEnabled, lookupsOf, namesOf, type ObjectType, type Set, typeNameOf } from "./draft";
 import { ExistingFields } from "./existing";
 import { LookupFields } from "./lookups";
+import { NameFields } from "./names";
 
 /** Types whose objects are the distinct values of a property of users. */
 export const VALUES: ObjectType[] = ["departments", "companies", "offices", "cities", "countries", "costCenters", "jobTitles"];
@@ -30,7 +31,7 @@ export function ObjectTypeFields(props: Props) {
       <Checkbox label={typeName(type)} checked={on} onChange={(on) => set("enabled")({ ...draft.enabled, [type]: on })} />
       {on && !existing && <AttributeChoice type={type} attributes={attributes} value={choiceOf(type, draft, job, attributes)} onChange={choose} />}
       {on && <PlaceInAssets {...props} />}
-      {on && <References {...props} />}
+      {on && <LookupFields type={type} value={lookupsOf(type, draft, job)} onChange={(lookups) => set("lookups")({ ...draft.lookups, [type]: lookups })} attributes={attributes} existing={existing} found={props.found} />}
       {on && type === "users" && <AccountFields draft={draft} job={job} set={set} />}
       <FaultTexts faults={faults} />
     </div>
@@ -73,61 +74,29 @@ function PlaceInAssets({ type, job, draft, set, attributes, found }: Props) {
     <Fold className="small indent" summary={summary} shown={existing !== null}>
       <ExistingFields type={type} value={existing} onChange={choose} attributes={attributes} found={found} hasDestination={draft.destinationId !== ""} proposal={proposal} />
       {!existing && (
-        <TextField
-          label="Name of the object type that is built"
-          pointer={`/objects/${type}/typeName`}
-          value={typeNameOf(type, draft, job)}
-          onChange={(name) => set("typeNames")({ ...draft.typeNames, [type]: name })}
-          placeholder={`Entra ${typeName(type)}`}
-          help="Empty: a name that begins with «Entra». Choose it before the first run: Assets does not let an import rename it."
-        />
-      )}
-    </Fold>
-  );
-}
-
-export function ValueTypes({ fields }: { fields: Props[] }) {
-  return (
-    <div className="stack">
-      <p className="small subtle">
-        Entra keeps the department of a user as a text. Here each distinct text becomes an object to which its users refer, so that a department can have an owner or a queue in Assets. The text stays beside it. Only users who are imported count.
-      </p>
-      {fields.map((props) => (
-        <ValueTypeFields key={props.type} {...props} />
-      ))}
-    </div>
-  );
-}
-
-function ValueTypeFields(props: Props) {
-  const { type, job, draft, set } = props;
-  const faults = useOtherFaults(`/objects/${type}`);
-  const existing = existingOf(type, draft, job);
-  const on = isEnabled(type, draft, job);
-  return (
-    <div className="stack tight">
-      <Checkbox label={typeName(type)} checked={on} onChange={(on) => set("enabled")({ ...draft.enabled, [type]: on })} />
-      {/* Which object type is filled is said by the API alone. */}
-      {on && existing && <p className="small subtle indent">Fills «{existing.objectType}» in Assets.</p>}
-      {on && !existing && (
-        <div className="indent">
+        <>
           <TextField
             label={`Name of the object type for ${typeName(type).toLowerCase()}`}
             pointer={`/objects/${type}/typeName`}
             value={typeNameOf(type, draft, job)}
             onChange={(name) => set("typeNames")({ ...draft.typeNames, [type]: name })}
-            help="Empty: a name that begins with «Entra»."
+            help="Empty: a name that begins with «Entra». Choose it before the first run: Assets does not let an import rename it."
           />
-        </div>
+          <NameFields type={type} attributes={attributes} chosen={choiceOf(type, draft, job, attributes).attributes ?? []} value={namesOf(type, draft, job)} onChange={(names) => set("names")({ ...draft.names, [type]: names })} />
+        </>
       )}
-      {on && <References {...props} />}
-      <FaultTexts faults={faults} />
-    </div>
+    </Fold>
   );
 }
 
-/** References to objects that others made. */
-function References({ type, job, draft, set, attributes, found }: Props) {
-  const change = (lookups: Lookup[]) => set("lookups")({ ...draft.lookups, [type]: lookups });
-  return <LookupFields type={type} value={lookupsOf(type, draft, job)} onChange={change} attributes={attributes} existing={existingOf(type, draft, job)} found={found} />;
+/** `fields`: those of one of the types. */
+export function ValueTypes({ types, fields }: { types: ObjectType[]; fields: (type: ObjectType) => React.ReactNode }) {
+  return (
+    <div className="stack">
+      <p className="small subtle">
+        Entra keeps the department of a user as a text. Here each distinct text becomes an object to which its users refer, so that a department can have an owner or a queue in Assets. The text stays beside it. Only users who are imported count.
+      </p>
+      {types.map(fields)}
+    </div>
+  );
 }
