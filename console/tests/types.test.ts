@@ -114,7 +114,9 @@ describe("an object type that Assets has already", () => {
     const changes = page.getByRole("listbox", { name: "Changes" });
     await lists.getByRole("tab", { name: "Matched (19)" }).click();
     await changes.getByRole("option").nth(18).waitFor();
-    await lists.getByRole("tab", { name: /^Ambiguous/ }).click();
+    await page.getByRole("link", { name: "Show them in the list of changes" }).first().click();
+    await lists.getByRole("tab", { name: /^Ambiguous/, selected: true }).waitFor();
+    assert.ok(await page.locator("#changes").evaluate((element) => element === element.ownerDocument.activeElement), "the list has the focus");
     await changes.getByRole("option").first().waitFor();
     await page.getByText("tell the objects apart in Assets first").waitFor();
     await lists.getByRole("tab", { name: /^Only in Assets/ }).click();

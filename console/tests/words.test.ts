@@ -1,5 +1,6 @@
 // What the pages say and send, asked of their functions without a page.
 import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
 import { describe, it } from "node:test";
 import { source } from "./support.js";
 
@@ -100,6 +101,20 @@ describe("a kind of which Graph takes no advanced queries", () => {
     const [field] = fieldsOf([{ name: "displayName", shape: "value", valueType: "string", operators, null: "default", counts: [], values: [], elements: [] }]);
     const part = { kind: "comparison", id: 1, not: false, property: "displayName", operator: "eq", isNull: false, values: ["a"] };
     assert.deepEqual(waysOf(field, part).map((way) => way.text), ["is", "is one of", "has no value"]);
+  });
+});
+
+describe("the places where advice is followed", () => {
+  type Place = (where: Record<string, string>) => { text: string; path: string };
+
+  it("are of codes that the service has, and need nothing that is not known", async () => {
+    const { PLACES } = await source<{ PLACES: Record<string, Place> }>("/src/pages/places.tsx");
+    const errors = await readFile("../docs/errors.md", "utf8");
+    for (const [code, place] of Object.entries(PLACES)) {
+      assert.ok(errors.includes(`| \`${code}\` |`), code);
+      assert.match(place({ runId: "r", jobId: "j", connectionId: "c", filterId: "f", destinationId: "d" }).path, /^\/(runs\/r|import\/j|source\/c|filter\/f|destination\/d)(\?|$)/);
+      assert.ok(!place({}).path, code);
+    }
   });
 });
 

@@ -9,6 +9,7 @@ import { Prose } from "../ui/prose";
 import { between, Moment } from "../ui/time";
 import type { Run } from "./import";
 import { NewTenantButton, TENANT_CHANGED } from "./import/start";
+import { PlaceLink, type Where } from "./places";
 import { ASKS, Brake } from "./run/brake";
 import { Changes } from "./run/changes";
 import { AccountTable, CountTable } from "./run/counts";
@@ -25,6 +26,7 @@ export function RunPage({ id }: { id: string }) {
   const job = useQuery(run ? `job ${run.jobId}` : null, (signal) => answer(api.GET("/v1/jobs/{id}", { params: { path: { id: run?.jobId ?? "" } }, signal })));
   if (!run) return error ? <Failure error={error} /> : <Loading />;
   const name = job.data?.name;
+  const where: Where = { ...job.data, runId: id, jobId: run.jobId };
   return (
     <>
       <Head title={`${runTitle(run)}${name ? `: ${name}` : ""}`} crumbs={{ to: `/import/${run.jobId}`, text: name ?? "Import" }}>
@@ -50,12 +52,13 @@ export function RunPage({ id }: { id: string }) {
         )}
         {!isOver(run) && run.state !== "awaitingApproval" && <LiveProgress run={run} messages={messages} />}
         {run.state === "awaitingApproval" && <Brake run={run} onDone={reload} />}
-        {run.error && <RunFailure run={run} error={run.error} />}
+        {run.error && <RunFailure run={run} error={run.error} where={where} />}
         {run.warnings
           .filter((warning) => !(run.state === "awaitingApproval" && ASKS.includes(warning.code)))
           .map((warning) => (
             <Message key={warning.code + warning.detail} tone="warning">
               <WarningText warning={warning} />
+              <PlaceLink code={warning.code} where={where} />
             </Message>
           ))}
         {Object.keys(run.counts).length > 0 && (
@@ -89,7 +92,7 @@ export function RunPage({ id }: { id: string }) {
   );
 }
 
-function RunFailure({ run, error }: { run: Run; error: Schema<"RunError"> }) {
+function RunFailure({ run, error, where }: { run: Run; error: Schema<"RunError">; where: Where }) {
   return (
     <Message tone={run.state === "cancelled" ? "information" : "danger"}>
       <p>
@@ -100,6 +103,7 @@ function RunFailure({ run, error }: { run: Run; error: Schema<"RunError"> }) {
           <Prose text={error.advice} />
         </p>
       )}
+      <PlaceLink code={error.code} where={where} />
       <Remedies remedies={error.remedies ?? []} />
       {error.code === TENANT_CHANGED && (
         <div>

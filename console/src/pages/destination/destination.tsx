@@ -20,6 +20,7 @@ export function DestinationPage({ id }: { id: string }) {
   const destination = useQuery(`destination ${id}`, (signal) => answer(api.GET("/v1/destinations/{id}", { params: { path: { id } }, signal })));
   const version = destination.data?.version;
   const check = useQuery(version === undefined ? null : `check ${id} ${version}`, (signal) => answer(api.POST("/v1/destinations/{id}/check", { params: { path: { id } }, signal })));
+  const jobs = useQuery(`jobs of destination ${id}`, (signal) => answer(api.GET("/v1/jobs", { params: { query: { destinationId: id, limit: 1 } }, signal })));
   const remove = useAction(async () => {
     await answer(api.DELETE("/v1/destinations/{id}", { params: { path: { id } } }));
     go("/destination");
@@ -48,7 +49,7 @@ export function DestinationPage({ id }: { id: string }) {
                   ]}
                 />
               </Message>
-              <Findings findings={check.data.findings.filter((finding) => !(finding.code === "assets_mapping_missing" || finding.code === "no_job"))} />
+              <Findings findings={check.data.findings.filter((finding) => !(finding.code === "assets_mapping_missing" || finding.code === "no_job"))} where={{ jobId: jobs.data?.items[0]?.id }} />
               {check.data.findings.some((finding) => finding.code === "assets_mapping_missing") && (
                 <Message tone="information">
                   <p>The import source has no object types and attributes yet. «Build» on the page of the import creates them.</p>

@@ -2,10 +2,12 @@
 import { type KeyboardEvent, useMemo, useRef, useState } from "react";
 import type { Schema } from "../../api/client";
 import { useQuery } from "../../api/use";
+import { go, useRoute } from "../../route";
 import { Select } from "../../ui/form";
 import { Card, Failure, Loading } from "../../ui/parts";
 import { number } from "../../ui/time";
 import { reasonText, typeName } from "../../ui/words";
+import { CHANGES_ID } from "../places";
 import { ACTIONS, ActionLozenge, actionText } from "./action";
 import { Difference } from "./difference";
 import { isMatching, MatchTabs } from "./matches";
@@ -14,12 +16,15 @@ import { type Query, type Row, useChanges } from "./pages";
 type Run = Schema<"RunResponse">;
 
 export function Changes({ run }: { run: Run }) {
+  const { query: route } = useRoute();
   const [type, setType] = useState("");
-  const [action, setAction] = useState("");
+  // In the address, so that advice can lead to a list.
+  const action = ACTIONS.find((one) => one === route.get("action")) ?? "";
+  const setAction = (action: string) => go(`/runs/${run.id}${action && `?action=${action}`}`);
   const query = useMemo(() => ({ type: type || undefined, action: action || undefined }) as Query, [type, action]);
   return (
     <Card title={run.mode === "dryRun" ? "What would change" : "Changes"}>
-      <div className="stack">
+      <div className="stack" id={CHANGES_ID} tabIndex={-1}>
         {isMatching(run) && <MatchTabs run={run} value={action} onChange={setAction} />}
         <div className="grid2">
           <Select label="Type" value={type} onChange={setType} options={[["", "All types"], ...Object.keys(run.counts).filter((type) => type !== "memberships").map((type): [string, string] => [type, typeName(type)])]} />

@@ -6,6 +6,7 @@ import { useQuery } from "../../api/use";
 import { Card, Lozenge, Message, Table, type Tone } from "../../ui/parts";
 import { Moment } from "../../ui/time";
 import { wordsOf } from "../../ui/words";
+import { PlaceLink, type Where } from "../places";
 import { DelegatedPicture } from "./portal-picture";
 import { Remedies } from "./remedies";
 
@@ -70,7 +71,7 @@ export function CheckReport({ check }: { check: Check }) {
 
 const SEVERITIES = { error: "danger", warning: "warning", info: "information" } as const;
 
-export function Findings({ findings }: { findings: Schema<"Finding">[] }) {
+export function Findings({ findings, where = {} }: { findings: Schema<"Finding">[]; where?: Where }) {
   return findings.map((finding) => (
     <Message key={finding.code + finding.message} tone={SEVERITIES[finding.severity]}>
       <p>
@@ -84,6 +85,7 @@ export function Findings({ findings }: { findings: Schema<"Finding">[] }) {
         </details>
       )}
       <Remedies remedies={finding.remedies} />
+      <PlaceLink code={finding.code} where={where} />
     </Message>
   ));
 }
