@@ -210,6 +210,11 @@ describe("an administrator", () => {
     await page.getByRole("button", { name: "Start the import" }).click();
     await page.getByText("The run stopped before it removes anything").waitFor({ timeout: 60_000 });
     await page.getByRole("button", { name: "Approve the removals" }).click();
+    visitor.expected = [/status of 500/];
+    await broken(page, /approve$/, async () => {
+      await page.getByRole("button", { name: "Approve", exact: true }).click();
+      await page.getByRole("dialog").getByText("The service broke for a test.").waitFor();
+    });
     await page.getByRole("button", { name: "Approve", exact: true }).click();
     await ended("Full import", "Succeeded");
     assert.ok((await count("Users", "Marked as removed")) > 0);

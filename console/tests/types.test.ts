@@ -409,6 +409,9 @@ describe("values of users in an object type that Assets has", () => {
     await page.getByLabel("Name", { exact: true }).first().fill("Units again");
     const again = await save();
     assert.deepEqual([again.users, again.departments], [users, departments]);
+    await open(page, `/destination/${destination.id}`);
+    await page.getByRole("link", { name: "Open the import, which builds them" }).click();
+    await page.getByRole("heading", { level: 1, name: "Units again" }).waitFor();
   });
 });
 

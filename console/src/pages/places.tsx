@@ -52,6 +52,7 @@ export const PLACES: Record<string, Place> = {
   objects_unidentified: changes("unidentified"),
   many_objects: FIT,
   job_does_not_fit: FIT,
+  assets_mapping_missing: BUILD,
   mapping_differs: BUILD,
   type_not_processed: BUILD,
 };

@@ -238,6 +238,12 @@ export function Confirm(props: {
 }) {
   const dialog = useRef<HTMLDialogElement>(null);
   const id = useId();
+  const [done, setDone] = useState(false);
+  useEffect(() => {
+    // What went wrong is said in the dialog.
+    if (done && !props.error) dialog.current?.close();
+    setDone(false);
+  }, [done, props.error]);
   return (
     <>
       <Button kind={props.kind ?? "default"} onClick={() => dialog.current?.showModal()}>
@@ -249,7 +255,7 @@ export function Confirm(props: {
           {props.children}
           <Failure error={props.error} />
           <div className="row">
-            <Button kind={props.kind === "primary" ? "primary" : "danger"} pending={props.pending} onClick={() => void props.onConfirm().then(() => dialog.current?.close())}>
+            <Button kind={props.kind === "primary" ? "primary" : "danger"} pending={props.pending} onClick={() => void props.onConfirm().then(() => setDone(true))}>
               {props.confirm}
             </Button>
             <Button onClick={() => dialog.current?.close()}>Keep as it is</Button>

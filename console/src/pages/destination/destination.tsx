@@ -4,6 +4,7 @@ import { useAction, useQuery } from "../../api/use";
 import { go } from "../../route";
 import { Button, Card, Confirm, Facts, Failure, Head, LinkButton, Loading, Message } from "../../ui/parts";
 import { Moment } from "../../ui/time";
+import { PlaceLink } from "../places";
 import { Findings, overallText } from "../source/report";
 import { DestinationForm } from "./form";
 import { AssetsSteps } from "./steps";
@@ -26,6 +27,7 @@ export function DestinationPage({ id }: { id: string }) {
     go("/destination");
   });
   if (!destination.data) return destination.error ? <Failure error={destination.error} /> : <Loading />;
+  const where = { jobId: jobs.data?.items[0]?.id };
   const overall = check.data && overallText[check.data.overall];
   return (
     <>
@@ -49,10 +51,11 @@ export function DestinationPage({ id }: { id: string }) {
                   ]}
                 />
               </Message>
-              <Findings findings={check.data.findings.filter((finding) => !(finding.code === "assets_mapping_missing" || finding.code === "no_job"))} where={{ jobId: jobs.data?.items[0]?.id }} />
+              <Findings findings={check.data.findings.filter((finding) => !(finding.code === "assets_mapping_missing" || finding.code === "no_job"))} where={where} />
               {check.data.findings.some((finding) => finding.code === "assets_mapping_missing") && (
                 <Message tone="information">
                   <p>The import source has no object types and attributes yet. «Build» on the page of the import creates them.</p>
+                  <PlaceLink code="assets_mapping_missing" where={where} />
                 </Message>
               )}
             </>
