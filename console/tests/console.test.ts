@@ -1,22 +1,8 @@
 // The console, used as a person uses it. The tests build on each other: each begins with what the one before it made.
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { accessible, assets, broken, call, connect, fits, graph, importSource, importToken, open, run, service, signIn, simulator, tenant, visit } from "./support.js";
-import { browser, page, visiting, visitor } from "./visiting.js";
-
-/** Statistics of a run, by row and column. */
-async function count(type: string, column: string): Promise<number> {
-  const table = page.getByRole("group", { name: "Statistics" });
-  const heads = await table.getByRole("columnheader").allTextContents();
-  const cell = table.getByRole("row", { name: new RegExp(`^${type}`) }).getByRole("cell").nth(heads.indexOf(column));
-  return Number((await cell.textContent())?.replaceAll(",", ""));
-}
-
-/** The page of a run is open, and the run has ended so. */
-async function ended(run: string, text: string): Promise<void> {
-  await page.getByRole("heading", { level: 1, name: new RegExp(`^${run}: `) }).waitFor();
-  await page.locator("main .lozenge", { hasText: new RegExp(`^${text}$`) }).first().waitFor({ timeout: 60_000 });
-}
+import { accessible, assets, broken, call, fits, graph, importToken, open, service, signIn, simulator, tenant, visit } from "./support.js";
+import { browser, count, ended, page, visiting, visitor } from "./visiting.js";
 
 describe("an administrator", () => {
   visiting(undefined, { signedIn: false });
@@ -364,99 +350,6 @@ describe("an administrator", () => {
   });
 });
 
-describe("a tenant with a mistake", () => {
-  const CASES: [tenant: string, shown: RegExp][] = [
-    ["delegated-diagnosable", /Delegated instead of Application/],
-    ["pending-diagnosable", /No admin consent yet/],
-    ["not-added", /Missing|Not added/],
-    ["expired-secret", /expired/],
-    ["wrong-secret", /secret/],
-    ["unknown-tenant", /tenant/],
-    ["no-licences", /Licences cannot be read|Missing/],
-    ["disabled", /disabled/],
-  ];
-  visiting();
-
-  for (const [name, shown] of CASES) {
-    it(`is explained: ${name}`, async () => {
-      const id = await connect(name);
-      await open(page, `/source/${id}`);
-      await page.locator(".message .title", { hasText: /Does not work|Works in part/ }).waitFor();
-      await page.locator("main").getByText(shown).first().waitFor();
-      const { lastCheck } = await call("GET", `/connections/${id}`);
-      assert.equal(await page.getByRole("link", { name: "Next: filter" }).count(), lastCheck.overall === "failed" ? 0 : 1);
-      assert.ok((await page.getByRole("link", { name: /Open/ }).count()) + (await page.getByText(/Azure CLI/).count()) > 0, "a remedy is offered");
-      if (name === "delegated-diagnosable") {
-        await page.getByText("Click this one").waitFor();
-        await accessible(page, "delegated");
-      }
-    });
-  }
-
-  it("is explained from a manifest that is dropped onto the page", async () => {
-    await open(page, "/source/new");
-    const manifest = { id: "5c0a0000-0b1e-4000-8000-000000000001", appId: "5c0a0000-c11e-4000-8000-000000000001", displayName: "Importer", requiredResourceAccess: [{ resourceAppId: "00000003-0000-0000-c000-000000000000", resourceAccess: [{ id: "a154be20-db9c-4678-8ab7-66f6cc099a59", type: "Scope" }] }] };
-    await page.getByLabel("Drop the app registration's manifest here").setInputFiles({ name: "manifest.json", mimeType: "application/json", buffer: Buffer.from(JSON.stringify(manifest)) });
-    await page.getByText("Click this one").waitFor();
-    await page.getByRole("group", { name: "Permissions of the manifest" }).getByText("Delegated", { exact: true }).waitFor();
-  });
-});
-
-describe("an administrator of Entra", () => {
-  visiting();
-
-  it("gets a link without a key, mends the delegated permissions, and enters the secret that nobody else sees", async () => {
-    const { tenantId, clientId, clientSecret, adminToken } = await tenant("delegated-diagnosable");
-    await open(page, "/source/new");
-    await page.getByLabel("Name", { exact: true }).fill("Handed over");
-    await page.getByLabel("Directory (tenant) ID").fill(tenantId);
-    await page.getByLabel("Application (client) ID").fill(clientId);
-    await page.getByLabel("Somebody else enters it").check();
-    await page.getByText("First ask for the Application (client) ID").waitFor();
-    await page.getByText("The steps to send").click();
-    const steps = (await page.getByLabel("Steps for the administrator of Entra", { exact: true }).textContent()) ?? "";
-    assert.match(steps, /New registration[^]*Copy the ids/);
-    assert.ok(!/https:\S*APPLICATION-CLIENT-ID/.test(steps), "an address without an application leads nowhere");
-    await accessible(page, "steps to send");
-    await page.getByRole("button", { name: "Save, then create a link" }).click();
-    await page.getByRole("button", { name: "Create a link" }).click();
-    const link = (await page.getByLabel("Link for the administrator of Entra", { exact: true }).textContent()) ?? "";
-    await accessible(page, "handovers");
-
-    const guest = await visit(browser);
-    await guest.page.goto(link);
-    await guest.page.getByRole("heading", { name: "Set up «Handed over» in Entra" }).waitFor();
-    await guest.page.getByText("Register the application").waitFor();
-    await guest.page.getByLabel("Client secret", { exact: true }).last().fill(clientSecret);
-    await guest.page.getByRole("button", { name: "Save & check connection" }).click();
-    await guest.page.getByText("Click this one").waitFor();
-    await accessible(guest.page, "handover");
-    await grantApplicationPermissions(clientId, adminToken);
-    await guest.page.getByRole("button", { name: "Check again" }).click();
-    await guest.page.getByText("The import can read everything that it needs").waitFor();
-    assert.deepEqual(guest.faults, []);
-
-    await page.reload();
-    await page.getByText("Credential entered").waitFor();
-    await page.getByRole("button", { name: "Revoke" }).click();
-    await page.getByRole("dialog").getByRole("button", { name: "Revoke" }).click();
-    await page.getByRole("cell", { name: "Revoked" }).waitFor();
-    guest.expected = [/status of 401/];
-    await guest.page.reload();
-    await guest.page.getByRole("heading", { name: "This link does not work" }).waitFor();
-    assert.deepEqual(guest.faults, []);
-  });
-});
-
-/** What the commands of the setup do: the permissions as Application permissions, with consent. */
-async function grantApplicationPermissions(clientId: string, adminToken: string): Promise<void> {
-  const principal = async (appId: string) => (await simulator("GET", `${graph}/v1.0/servicePrincipals(appId='${appId}')`, undefined, adminToken)).id as string;
-  const [principalId, resourceId] = [await principal(clientId), await principal("00000003-0000-0000-c000-000000000000")];
-  for (const appRoleId of ["df021288-bdef-4463-88db-98f22de89214", "98830695-27a2-44f7-8c18-0c3ebc9698f6", "e2f98668-2877-4f38-a2f4-8202e0717aa1"]) {
-    await simulator("POST", `${graph}/v1.0/servicePrincipals/${principalId}/appRoleAssignments`, { principalId, resourceId, appRoleId }, adminToken);
-  }
-}
-
 describe("a narrow screen and dark colours", () => {
   visiting(undefined, { width: 360, dark: true });
 
@@ -470,61 +363,12 @@ describe("a narrow screen and dark colours", () => {
       await fits(page, route);
       await accessible(page, route);
     }
-  });
-});
-
-describe("what is folded away on a narrow screen", () => {
-  visiting(undefined, { width: 360 });
-
-  it("fits too", async () => {
-    const [run] = (await call("GET", "/runs?state=succeeded")).items;
-    await open(page, "/source/new");
-    await page.getByLabel("Somebody else enters it").check();
-    await page.getByText("The steps to send").click();
-    await page.getByLabel("Steps for the administrator of Entra", { exact: true }).waitFor();
-    await fits(page, "steps to send");
+    await open(page, `/runs/${run.id}`);
+    await page.getByText("What the columns mean").click();
+    await fits(page, "the meaning of columns");
     await open(page, "/destination/new");
     await page.getByText("Object API (optional)").click();
     await page.getByText("without scopes").first().waitFor();
-    await fits(page, "object API");
-    await open(page, `/runs/${run.id}`);
-    await page.getByText("What the columns mean").click();
-    await fits(page, "meaning of columns");
-    await open(page, "/import/new");
-    await page.getByText("Default attributes").first().click();
-    await page.getByText("Default references").first().click();
-    await fits(page, "attributes and references");
-    await accessible(page, "attributes and references");
-  });
-});
-
-describe("an import whose source reaches another tenant", () => {
-  visiting();
-
-  it("is offered to start again with it, before a run and after one", async () => {
-    const [one, other] = await Promise.all([tenant("healthy"), tenant("directory-read-all")]);
-    const connectionId = await connect("healthy");
-    const { token } = await importSource("Moved");
-    const destination = await call("POST", "/destinations", { kind: "assetsImport", name: "Moved", token, missingObjects: "ignore" });
-    const job = await call("POST", "/jobs", { name: "Moved", connectionId, destinationId: destination.id, objects: { groups: { enabled: false }, licenses: { enabled: false } } });
-    assert.equal((await run(job.id, "full")).state, "succeeded");
-    const moveTo = (tenantId: string, { clientId, clientSecret } = other) => call("PATCH", `/connections/${connectionId}`, { tenantId, clientId, credential: { kind: "clientSecret", secret: clientSecret } });
-    await moveTo(other.tenantId);
-    visitor.expected = [/status of 409/];
-    await open(page, `/import/${job.id}`);
-    await page.getByRole("button", { name: "Start the import" }).click();
-    await page.getByRole("button", { name: "Start again with this tenant" }).waitFor();
-    await accessible(page, "another tenant");
-    // A tenant that is named by a domain is known only when the run signs in.
-    await moveTo(other.domain);
-    await open(page, `/import/${job.id}?tab=history`);
-    await page.getByRole("tab", { name: "Run" }).click();
-    await page.getByRole("button", { name: "Start the import" }).click();
-    await ended("Full import", "Failed");
-    await page.getByRole("button", { name: "Start again with this tenant" }).click();
-    await page.getByRole("dialog").getByRole("button", { name: "Start the import" }).click();
-    await ended("Full import", "Succeeded");
-    assert.ok((await count("Users", "Read")) > 0);
-    assert.notEqual(one.tenantId, other.tenantId);
+    await fits(page, "what needs the object API");
   });
 });
