@@ -72,7 +72,7 @@ impl Session {
     pub(super) async fn attempt(&self, request: &Request<'_>, token: &AccessToken, own_id: &str) -> Attempt {
         let method = if request.body.is_some() { "POST" } else { "GET" };
         let name = || format!("{method} {}", trace::template(request.url.path()));
-        let traced = trace::request("graph", method, &request.url, name);
+        let traced = trace::request("graph", method, request.url, name);
         let attempt = self.send(request, token, own_id).instrument(traced.clone()).await;
         let status = match &attempt {
             Attempt::Answer(body, _) => Some(body.status),

@@ -8,7 +8,6 @@ use diesel::pg::Pg;
 use diesel::serialize::ToSql;
 use diesel::sql_types::{Array, Text, Uuid as SqlUuid};
 use diesel_async::RunQueryDsl;
-use std::fmt::Debug;
 
 /// `$1` is the organization, `$2` the run, `$3` the job.
 pub(super) async fn execute(tx: &mut Transaction, lease: &Lease, job: JobId, statement: &str) -> Result<()> {
@@ -27,7 +26,7 @@ pub(super) async fn execute_for(
     lease: &Lease,
     job: JobId,
     statement: &str,
-    types: &[impl ToSql<Text, Pg> + Debug + Sync],
+    types: &[impl ToSql<Text, Pg> + Sync],
 ) -> Result<()> {
     diesel::sql_query(statement)
         .bind::<SqlUuid, _>(lease.organization.0)

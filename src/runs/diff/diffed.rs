@@ -125,10 +125,6 @@ fn if_approved(run: &Run) -> String {
 
 pub(super) fn pull_brake(run: &Run, object_type: ObjectType, missing: u64, delivered: u64) -> Option<Brake> {
     let percent = u64::from(run.job.brake_percent.unsigned_abs());
-    (missing * 100 > delivered * percent).then(|| Brake {
-        object_type,
-        missing,
-        delivered,
-        brake_percent: run.job.brake_percent,
-    })
+    let brake = Brake { object_type, missing, delivered, brake_percent: run.job.brake_percent };
+    (missing * 100 > delivered * percent).then_some(brake)
 }

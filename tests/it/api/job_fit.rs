@@ -36,7 +36,8 @@ async fn the_number_is_exact_only_where_every_type_was_counted() {
     let roles = ["User.Read.All", "GroupMember.Read.All", "LicenseAssignment.Read.All", "Application.Read.All"];
     app.world.graph.set_roles(Scenario::Healthy, &roles);
     let connection = app.create_connection(Scenario::Healthy).await;
-    let filter = app.create_filter(&json!({"name": "Off", "servicePrincipals": {"odata": "accountEnabled eq false"}})).await;
+    let filter =
+        app.create_filter(&json!({"name": "Off", "servicePrincipals": {"odata": "accountEnabled eq false"}})).await;
     let preview = json!({"connectionId": connection});
     let preview = app.post(&format!("/v1/filters/{filter}/preview"), &preview).await.expect(200);
     let off = preview["counts"]["servicePrincipals"]["count"].as_u64().unwrap();

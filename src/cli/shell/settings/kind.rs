@@ -1,6 +1,7 @@
 //! What a file of settings can have, in the order in which one refers to another.
 
-use super::{Object, secret, stored};
+use super::secret::{self, Reference};
+use super::{Object, stored};
 use crate::api::contract::schema::Schemas;
 use crate::api::patch::{merged, without_nulls};
 use crate::api::{credentials, jobs};
@@ -20,7 +21,7 @@ pub(super) struct Kind {
     /// The places of its secrets. In the file each is a reference.
     pub(super) secrets: &'static [&'static str],
     /// Writes references to the stored secrets, which no answer has: each is made from a word for the secret.
-    pub(super) refer_to_secrets: fn(&mut Object, &mut dyn FnMut(&str) -> Value),
+    pub(super) refer_to_secrets: fn(&mut Object, &mut Reference<'_>),
     /// Writes a body as the API reads it before it is checked.
     pub(super) prepare: fn(&mut Value, &mut Faults),
     /// Fields of which only one part is set at a time, so that a change of one takes the place of the other.
@@ -122,7 +123,7 @@ impl Kind {
     /// Whether a field of a file says only that nothing was known yet. The service may know more by now: somebody entered
     /// the credential, or a run saw what Assets does.
     pub(super) fn says_nothing_yet(&self, field: &str, value: &Value) -> bool {
-        self.unknown.iter().any(|(name, json)| *name == field && value.to_string() == *json)
+        self.unknown.iter().any(|(name, json)| *name == field && *json == value.to_string())
     }
 }
 

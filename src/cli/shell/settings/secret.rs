@@ -60,8 +60,11 @@ impl Variables {
     }
 }
 
+/// Makes a reference to a secret of a word for it.
+pub(super) type Reference<'a> = dyn FnMut(&str) -> Value + 'a;
+
 /// Writes the credential of a connection with references in place of what no answer has.
-pub(super) fn of_connection(fields: &mut Object, reference: &mut dyn FnMut(&str) -> Value) {
+pub(super) fn of_connection(fields: &mut Object, reference: &mut Reference<'_>) {
     let credential = fields.get("credential").cloned().unwrap_or_default();
     let expires_at = &credential["expiresAt"];
     let written = match credential["kind"].as_str() {
@@ -76,7 +79,7 @@ pub(super) fn of_connection(fields: &mut Object, reference: &mut dyn FnMut(&str)
 }
 
 /// Adds references to the tokens of a destination.
-pub(super) fn of_destination(fields: &mut Object, reference: &mut dyn FnMut(&str) -> Value) {
+pub(super) fn of_destination(fields: &mut Object, reference: &mut Reference<'_>) {
     if fields.get("kind").is_some_and(|kind| kind == "assetsImport") {
         fields.insert("token".to_owned(), reference("TOKEN"));
     }
