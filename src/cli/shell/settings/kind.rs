@@ -123,7 +123,8 @@ impl Kind {
     /// Whether a field of a file says only that nothing was known yet. The service may know more by now: somebody entered
     /// the credential, or a run saw what Assets does.
     pub(super) fn says_nothing_yet(&self, field: &str, value: &Value) -> bool {
-        self.unknown.iter().any(|(name, json)| *name == field && *json == value.to_string())
+        let said = value.to_string();
+        self.unknown.contains(&(field, said.as_str()))
     }
 }
 
