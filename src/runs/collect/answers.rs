@@ -2,15 +2,13 @@
 //! together with what was staged of it, so that an attempt after a crash does not ask again.
 
 use super::read_error::Result;
-use super::reader::Reader;
-use crate::db::mirror::{self, Batch, Cursor, QUESTION};
+use crate::db::mirror::{self, Cursor, QUESTION};
 use crate::error::Error;
-use crate::graph::limiter::Permit;
 use crate::runs::run::Run;
 use data_encoding::HEXLOWER;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use tokio::sync::OnceCell;
 use uuid::Uuid;
@@ -91,51 +89,6 @@ impl Answers {
             let mut known = known.lock().unwrap_or_else(PoisonError::into_inner);
             known.retain(|(of, _), _| collection.is_some_and(|collection| of != collection));
         }
-    }
-}
-
-impl Reader<'_> {
-    /// What an earlier attempt of this run was answered; `None`: it did not come to ask.
-    pub async fn answer<T: DeserializeOwned>(&self, question: &Question) -> Result<Option<T>> {
-        self.staging.answers.find(self.run, question).await
-    }
-
-    /// What earlier attempts were told of these objects; of several answers the greatest. What an attempt finds may change
-    /// which objects are asked for together, so an object is known whatever it was asked for together with.
-    pub async fn told<T: DeserializeOwned + Ord>(
-        &self,
-        collection: &'static str,
-        what: &str,
-        ids: &[Uuid],
-    ) -> Result<BTreeMap<Uuid, T>> {
-        let mut told = BTreeMap::new();
-        let answers: Vec<BTreeMap<Uuid, T>> = self.staging.answers.all(self.run, collection, what).await?;
-        if answers.is_empty() {
-            return Ok(told);
-        }
-        let ids: HashSet<&Uuid> = ids.iter().collect();
-        for (id, answer) in answers.into_iter().flatten().filter(|(id, _)| ids.contains(id)) {
-            if told.get(&id).is_none_or(|before| *before < answer) {
-                told.insert(id, answer);
-            }
-        }
-        Ok(told)
-    }
-
-    /// The answer of an earlier attempt, else what is answered now, which is stored. `ask` brings its place among the
-    /// requests in flight along.
-    pub async fn once<T: Serialize + DeserializeOwned>(
-        &self,
-        question: Question,
-        ask: impl Future<Output = Result<(T, Option<Permit>)>>,
-    ) -> Result<T> {
-        if let Some(known) = self.answer(&question).await? {
-            return Ok(known);
-        }
-        let (answer, request) = ask.await?;
-        let cursors = vec![question.answered(&answer)?];
-        self.staging.write_page(Batch { cursors, ..Batch::default() }, request).await?;
-        Ok(answer)
     }
 }
 

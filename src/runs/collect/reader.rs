@@ -1,15 +1,22 @@
 //! What all readers of one run share, and what a way of reading brings.
 
+use super::answers::Question;
 use super::collected::DeltaLinks;
 use super::dialect::Dialect;
 use super::mirror::Mirror;
 use super::narrowed::Narrowed;
+use super::read_error::Result;
 use super::read_plan::ReadPlan;
 use super::staging::Staging;
+use crate::db::mirror::Batch;
 use crate::directory::ObjectType;
+use crate::graph::limiter::Permit;
 use crate::graph::{GraphError, Session};
 use crate::runs::progress::Work;
 use crate::runs::run::Run;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use uuid::Uuid;
 
@@ -49,6 +56,49 @@ impl Reader<'_> {
     /// Reports what the session has used of the quota.
     pub fn report_usage(&self) {
         self.run.progress.used(self.session.usage());
+    }
+
+    /// What an earlier attempt of this run was answered; `None`: it did not come to ask.
+    pub async fn answer<T: DeserializeOwned>(&self, question: &Question) -> Result<Option<T>> {
+        self.staging.answers.find(self.run, question).await
+    }
+
+    /// What earlier attempts were told of these objects; of several answers the greatest. What an attempt finds may change
+    /// which objects are asked for together, so an object is known whatever it was asked for together with.
+    pub async fn told<T: DeserializeOwned + Ord>(
+        &self,
+        collection: &'static str,
+        what: &str,
+        ids: &[Uuid],
+    ) -> Result<BTreeMap<Uuid, T>> {
+        let mut told = BTreeMap::new();
+        let answers: Vec<BTreeMap<Uuid, T>> = self.staging.answers.all(self.run, collection, what).await?;
+        if answers.is_empty() {
+            return Ok(told);
+        }
+        let ids: HashSet<&Uuid> = ids.iter().collect();
+        for (id, answer) in answers.into_iter().flatten().filter(|(id, _)| ids.contains(id)) {
+            if told.get(&id).is_none_or(|before| *before < answer) {
+                told.insert(id, answer);
+            }
+        }
+        Ok(told)
+    }
+
+    /// The answer of an earlier attempt, else what is answered now, which is stored. `ask` brings its place among the
+    /// requests in flight along.
+    pub async fn once<T: Serialize + DeserializeOwned>(
+        &self,
+        question: Question,
+        ask: impl Future<Output = Result<(T, Option<Permit>)>>,
+    ) -> Result<T> {
+        if let Some(known) = self.answer(&question).await? {
+            return Ok(known);
+        }
+        let (answer, request) = ask.await?;
+        let cursors = vec![question.answered(&answer)?];
+        self.staging.write_page(Batch { cursors, ..Batch::default() }, request).await?;
+        Ok(answer)
     }
 }
 
