@@ -107,7 +107,9 @@ async fn a_cancelled_run_is_not_given_up_while_it_is_not_known_whether_assets_ha
     let run = world.find(id).await;
     assert_eq!((run.state.as_str(), run.lease_token), ("queued", None), "{:?}", run.error);
     operator.batch_execute("DROP POLICY away ON executions").await.unwrap();
-    world.assets.configure(|behaviour| behaviour.processing = Processing::Polls(1));
+    world.assets.configure(|behaviour| (behaviour.processing, behaviour.latency_ms) = (Processing::Polls(1), 0));
+    // The execution is watched before the lease is renewed: from then on the run is cancelled where it can be.
+    world.hasten(1);
     assert!(world.step().await);
     let run = world.find(id).await;
     assert_eq!(run.state.as_str(), "succeeded", "{:?}", run.error);
