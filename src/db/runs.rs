@@ -21,7 +21,7 @@ pub use row::{LastRunRow, RunRow, Which, find, has_busy, has_live, list, newest}
 
 use super::listen::{RUNS, notify};
 use super::schema::runs;
-use super::{Db, Transaction, is_unique_violation};
+use super::{Transaction, is_unique_violation};
 use crate::audit::Actor;
 use crate::codes::RunErrorCode;
 use crate::error::{Code, Error, Result};
@@ -30,7 +30,6 @@ use crate::run_state::event::StateData;
 use crate::run_state::{RunError, RunMode, RunRequest, RunStage, RunState, WaitReason};
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
-use diesel::sql_types::{Array, Nullable, Text, Timestamptz};
 use diesel_async::RunQueryDsl;
 use uuid::Uuid;
 
@@ -171,20 +170,4 @@ pub async fn resume(
         notify(tx, RUNS, "").await?;
     }
     Ok(resumed)
-}
-
-/// When the next queued run is due, so that a worker knows how long it may sleep. In `db::system`.
-pub async fn next_due(db: &Db) -> Result<Option<DateTime<Utc>>> {
-    #[derive(QueryableByName)]
-    struct Due {
-        #[diesel(sql_type = Nullable<Timestamptz>)]
-        at: Option<DateTime<Utc>>,
-    }
-    // A queued run has no lease.
-    const NEXT: &str = "SELECT min(greatest(run_after, lease_expires_at)) AS at FROM runs WHERE state = ANY($1)";
-    db.system(async |tx| {
-        let due: Due = diesel::sql_query(NEXT).bind::<Array<Text>, _>(RunState::BUSY.to_vec()).get_result(tx).await?;
-        Ok(due.at)
-    })
-    .await
 }

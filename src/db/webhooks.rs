@@ -232,6 +232,8 @@ pub struct Claimed {
 /// Otherwise one with a slow receiver would keep all others waiting.
 const MAX_OF_AN_ORGANIZATION: i64 = 4;
 const MAX_OF_A_WEBHOOK: i64 = 2;
+/// Deliveries that are tried in one claim. Later ones get their turn only if others claim all of these at this very moment.
+const MAX_TRIED: i64 = 256;
 
 /// Claims up to `most` deliveries that are due, or whose sender died. Across organizations, which take turns, and within
 /// each its webhooks.
@@ -242,36 +244,49 @@ pub async fn claim(
     lease_for: TimeDelta,
     now: DateTime<Utc>,
 ) -> Result<Vec<Claimed>> {
-    // A delivery that is being sent has a lease that has not run out. The conditions are repeated where the rows are locked,
-    // because another process may have claimed them in between.
+    // A delivery that is being sent has a lease that has not run out. One look into an index for each webhook that has
+    // deliveries to send, however many these are. The conditions are repeated where the rows are locked, because another
+    // process may have claimed them in between; there in a form that the index of what waits does not have, so that the
+    // rows are found by their keys.
     const CLAIM: &str = "
-        WITH sending AS (
-            SELECT organization_id, webhook_id, count(*) AS number FROM webhook_deliveries
-            WHERE delivered_at IS NULL AND failed_at IS NULL AND lease_token IS NOT NULL AND run_after > $3
-            GROUP BY organization_id, webhook_id),
-        of_webhooks AS (
-            SELECT webhook.organization_id, next.id, next.run_after,
-                next.place + coalesce(sending.number, 0) AS place
-            FROM (SELECT DISTINCT organization_id, webhook_id FROM webhook_deliveries
-                WHERE delivered_at IS NULL AND failed_at IS NULL AND run_after <= $3) webhook
-            LEFT JOIN sending USING (organization_id, webhook_id)
-            CROSS JOIN LATERAL (
-                SELECT id, run_after, row_number() OVER (ORDER BY run_after, id) AS place
-                FROM webhook_deliveries due
-                WHERE due.organization_id = webhook.organization_id AND due.webhook_id = webhook.webhook_id
+        WITH RECURSIVE waiting AS (
+            (SELECT organization_id, webhook_id FROM webhook_deliveries
+                WHERE delivered_at IS NULL AND failed_at IS NULL ORDER BY organization_id, webhook_id LIMIT 1)
+            UNION ALL
+            SELECT later.organization_id, later.webhook_id FROM waiting CROSS JOIN LATERAL (
+                SELECT organization_id, webhook_id FROM webhook_deliveries
+                WHERE delivered_at IS NULL AND failed_at IS NULL
+                    AND (organization_id, webhook_id) > (waiting.organization_id, waiting.webhook_id)
+                ORDER BY organization_id, webhook_id LIMIT 1) later
+        ), sending AS MATERIALIZED (
+            SELECT waiting.organization_id, waiting.webhook_id, held.number,
+                sum(held.number) OVER (PARTITION BY waiting.organization_id) AS of_organization
+            FROM waiting CROSS JOIN LATERAL (
+                SELECT count(*) AS number FROM webhook_deliveries
+                WHERE organization_id = waiting.organization_id AND webhook_id = waiting.webhook_id
+                    AND delivered_at IS NULL AND failed_at IS NULL AND lease_token IS NOT NULL
+                    AND run_after > $3 AND run_after <= $2) held
+        ), of_webhooks AS (
+            SELECT sending.organization_id, sending.of_organization, next.id, next.run_after,
+                next.place + sending.number AS place
+            FROM sending CROSS JOIN LATERAL (
+                SELECT id, run_after, row_number() OVER (ORDER BY run_after, id) AS place FROM webhook_deliveries
+                WHERE organization_id = sending.organization_id AND webhook_id = sending.webhook_id
                     AND delivered_at IS NULL AND failed_at IS NULL AND run_after <= $3
-                ORDER BY run_after, id LIMIT $5) next),
-        of_organizations AS (
-            SELECT organization_id, id, run_after,
-                row_number() OVER (PARTITION BY organization_id ORDER BY place, run_after, id) + coalesce(
-                    (SELECT sum(number) FROM sending WHERE sending.organization_id = of_webhooks.organization_id), 0
-                ) AS turn
-            FROM of_webhooks WHERE place <= $5)
+                ORDER BY run_after, id LIMIT $5) next
+        ), of_organizations AS (
+            SELECT organization_id, id, run_after, of_organization
+                + row_number() OVER (PARTITION BY organization_id ORDER BY place, run_after, id) AS turn
+            FROM of_webhooks WHERE place <= $5
+        ), next AS MATERIALIZED (
+            SELECT organization_id, id, turn, run_after FROM of_organizations
+            WHERE turn <= $6 ORDER BY turn, run_after LIMIT $7
+        )
         UPDATE webhook_deliveries SET attempt = attempt + 1, lease_token = $1, run_after = $2
         WHERE (organization_id, id) IN (
             SELECT due.organization_id, due.id FROM webhook_deliveries due
-            JOIN of_organizations next ON next.organization_id = due.organization_id AND next.id = due.id
-            WHERE due.delivered_at IS NULL AND due.failed_at IS NULL AND due.run_after <= $3 AND next.turn <= $6
+            JOIN next ON next.organization_id = due.organization_id AND next.id = due.id
+            WHERE coalesce(due.delivered_at, due.failed_at) IS NULL AND due.run_after <= $3
             ORDER BY next.turn, next.run_after LIMIT $4 FOR UPDATE OF due SKIP LOCKED)
         RETURNING organization_id, id, webhook_id, event, body, attempt, lease_token";
     db.system(async |tx| {
@@ -282,6 +297,7 @@ pub async fn claim(
             .bind::<BigInt, _>(most)
             .bind::<BigInt, _>(MAX_OF_A_WEBHOOK)
             .bind::<BigInt, _>(MAX_OF_AN_ORGANIZATION)
+            .bind::<BigInt, _>(MAX_TRIED)
             .load(tx)
             .await?)
     })

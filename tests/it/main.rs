@@ -7,6 +7,7 @@ mod assets_client;
 mod cli;
 mod commands;
 mod connection_checks;
+mod customers;
 mod database_url;
 mod dependencies;
 mod documents;

@@ -148,6 +148,8 @@ pub async fn expire_approvals(db: &Db, now: DateTime<Utc>) -> Result<usize> {
     db.system(async |tx| {
         let expired: Vec<(Uuid, Uuid)> = runs::table
             .filter(runs::state.eq(RunState::AwaitingApproval))
+            // As `runs_open` has it: most runs have ended.
+            .filter(runs::finished_at.is_null())
             .filter(runs::approval_expires_at.le(now))
             .for_update()
             .skip_locked()

@@ -33,7 +33,8 @@ pub async fn see_worker(
 ) -> Result<()> {
     const SEE: &str = "
         INSERT INTO workers (id, host, process_id, version, capacity, running, started_at, seen_at, presence)
-        VALUES ($1, $2, $3, $4, $5, (SELECT count(*) FROM runs WHERE worker_id = $1 AND state = 'running'), $6, $6, $7)
+        VALUES ($1, $2, $3, $4, $5, (SELECT count(*) FROM runs
+            WHERE worker_id = $1 AND state = 'running' AND finished_at IS NULL), $6, $6, $7)
         ON CONFLICT (id) DO UPDATE SET seen_at = excluded.seen_at, running = excluded.running,
             presence = excluded.presence";
     let host = rustix::system::uname().nodename().to_string_lossy().into_owned();

@@ -1,0 +1,3 @@
+//! A service with many customers: organizations with jobs on schedules.
+
+mod cost;
