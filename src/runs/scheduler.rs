@@ -4,14 +4,15 @@ use super::monitoring;
 use super::outage::Outage;
 use crate::app::App;
 use crate::audit::Actor;
-use crate::db::system::NextTimes;
+use crate::db::system::{DueJob, NextTimes};
 use crate::db::{quotas, runs, system};
 use crate::error::Result;
-use crate::ids::{JobId, RunId, WorkerId};
+use crate::ids::{JobId, OrganizationId, RunId, WorkerId};
 use crate::job::ScheduleMode;
 use crate::run_state::{RunMode, RunRequest};
 use crate::schedule::Schedule;
 use chrono::{DateTime, TimeDelta, Utc};
+use std::collections::HashMap;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
@@ -64,7 +65,7 @@ pub async fn tick(app: &App, worker: WorkerId) -> Result<()> {
 /// up for once, not one by one.
 async fn queue_due(app: &App) -> Result<()> {
     let now = app.clock.now();
-    for due in system::due_jobs(&app.db, now).await? {
+    for due in in_turns(system::due_jobs(&app.db, now).await?) {
         let next = |cron: &str| Schedule::parse(cron, &due.timezone).ok().and_then(|schedule| schedule.next_after(now));
         // A time that is yet to come stays: where it is not due, nothing was missed.
         let after = |at: Option<DateTime<Utc>>, cron: Option<&str>| match at {
@@ -94,6 +95,20 @@ async fn queue_due(app: &App) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Organizations take turns, so that one with many jobs that are due at the same time delays the others by one of them.
+fn in_turns(mut due: Vec<DueJob>) -> Vec<DueJob> {
+    due.sort_by_key(|job| [job.due_at, job.full_due_at].into_iter().flatten().min());
+    let mut places: HashMap<OrganizationId, usize> = HashMap::new();
+    let mut placed: Vec<(usize, DueJob)> = Vec::with_capacity(due.len());
+    for job in due {
+        let place = places.entry(job.organization).or_default();
+        *place += 1;
+        placed.push((*place, job));
+    }
+    placed.sort_by_key(|(place, _)| *place);
+    placed.into_iter().map(|(_, job)| job).collect()
 }
 
 /// Repeats the runs of schedules that failed, where a job says so.
@@ -129,4 +144,33 @@ async fn clear_away(app: &App) -> Result<()> {
     system::clear_ended_runs(&app.db, now - keep, now, BATCH).await?;
     system::clear_deleted_jobs(&app.db, BATCH).await?;
     system::clear_deleted_organizations(&app.db, now, BATCH).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use uuid::Uuid;
+
+    fn due(organization: u128, job: u128, seconds: i64) -> DueJob {
+        DueJob {
+            organization: OrganizationId(Uuid::from_u128(organization)),
+            job: JobId(Uuid::from_u128(job)),
+            cron: "0 * * * *".to_owned(),
+            full_cron: None,
+            timezone: "UTC".to_owned(),
+            mode: ScheduleMode::Incremental,
+            due_at: DateTime::from_timestamp(seconds, 0),
+            full_due_at: None,
+        }
+    }
+
+    #[test]
+    fn an_organization_with_many_jobs_does_not_delay_the_others() {
+        let jobs = vec![due(1, 11, 0), due(1, 12, 1), due(1, 13, 2), due(2, 21, 9), due(3, 32, 8), due(3, 31, 4)];
+        let order: Vec<u128> = in_turns(jobs).iter().map(|due| due.job.0.as_u128()).collect();
+        assert_eq!(order, [11, 31, 21, 12, 32, 13]);
+        let mut both = due(1, 14, 7);
+        (both.due_at, both.full_due_at) = (None, DateTime::from_timestamp(0, 0));
+        assert_eq!(in_turns(vec![due(2, 21, 1), both])[0].job.0.as_u128(), 14, "by its second schedule");
+    }
 }
