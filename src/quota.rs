@@ -32,6 +32,15 @@ pub struct QuotaKey {
     pub service: &'static str,
 }
 
+impl QuotaKey {
+    /// A number by which notices name the quota. Two quotas may have the same one; then both are looked at.
+    pub fn mark(&self) -> u64 {
+        // FNV-1a, which is the same in every version.
+        let text = format!("{}/{}/{}", self.application, self.tenant, self.service);
+        text.bytes().fold(0xcbf2_9ce4_8422_2325, |mark, byte| (mark ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+    }
+}
+
 /// A process, as the others know it.
 #[derive(Serialize, Deserialize, Clone, Copy, PartialEq, Eq, Debug)]
 #[serde(rename_all = "camelCase")]

@@ -110,7 +110,7 @@ impl GraphSim {
         self.running.stop().await;
     }
 
-    /// Reads the directory, which all tenants share.
+    /// Reads the directory, which the tenants of all scenarios share.
     pub fn read<T>(&self, look: impl FnOnce(&Directory) -> T) -> T {
         look(&self.sim.directory.read().unwrap_or_else(PoisonError::into_inner))
     }
@@ -141,6 +141,16 @@ impl GraphSim {
     /// The credentials of the healthy tenant.
     pub fn default_credentials(&self) -> Credentials {
         Scenario::Healthy.credentials()
+    }
+
+    /// Adds a tenant like the healthy one, with an application and a directory of its own. What to enter for it.
+    pub fn add_tenant(&self, directory: Directory) -> Credentials {
+        let (id, client_id) = (self.sim.new_id(), self.sim.new_id());
+        let mut tenant = Scenario::Healthy.tenant(Arc::new(RwLock::new(directory)), self.sim.now());
+        (tenant.id, tenant.domains) = (id, vec![format!("{}.contoso.example", id.simple())]);
+        tenant.apps.iter_mut().for_each(|app| app.app_id = client_id);
+        self.sim.write_tenants().push(tenant);
+        Credentials { tenant_id: id.to_string(), client_id, client_secret: SECRET.to_owned() }
     }
 
     /// Changes the tenant of a scenario: its app registrations, consents, token errors.

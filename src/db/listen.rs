@@ -20,7 +20,7 @@ pub const RUN_EVENTS: &str = "entra_assets_run_events";
 
 /// A delivery to a webhook was queued.
 pub const WEBHOOKS: &str = "entra_assets_webhooks";
-/// The processes that share a quota of Graph should look at it.
+/// The processes that share a quota of Graph should look at it; the payload is its mark. Without: at all they share.
 pub const QUOTAS: &str = "entra_assets_quotas";
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -29,7 +29,8 @@ pub enum Notice {
     RunsQueued,
     CancelRequested(Uuid),
     RunChanged(Uuid),
-    QuotaChanged,
+    /// The mark of the quota; `None`: any.
+    QuotaChanged(Option<u64>),
 }
 
 define_sql_function! {
@@ -86,7 +87,7 @@ fn parse(channel: &str, payload: &str) -> Option<Notice> {
         RUNS if payload.is_empty() => Some(Notice::RunsQueued),
         RUNS => payload.parse().ok().map(Notice::CancelRequested),
         WEBHOOKS => Some(Notice::WebhooksQueued),
-        QUOTAS => Some(Notice::QuotaChanged),
+        QUOTAS => Some(Notice::QuotaChanged(payload.parse().ok())),
         RUN_EVENTS => payload.parse().ok().map(Notice::RunChanged),
         _ => None,
     }

@@ -53,7 +53,7 @@ pub async fn exchange(
             .execute(tx)
             .await?;
         if grant.concerns_others {
-            notify(tx, QUOTAS, "").await?;
+            notify(tx, QUOTAS, &key.mark().to_string()).await?;
         }
         Ok(grant)
     })

@@ -16,7 +16,7 @@ use crate::clock::{Clock, Instant};
 use crate::quota::{FILL, REFILL_SECONDS};
 use part::Part;
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::Notify;
@@ -81,6 +81,8 @@ pub struct Limiter {
     changed: Notify,
     /// Wakes whoever shares the quota with other processes. `None`: the quota is this process's alone.
     sharing: Option<Arc<Notify>>,
+    /// It has called for an exchange, and has not reported since.
+    is_calling: AtomicBool,
 }
 
 struct State {
@@ -174,6 +176,7 @@ impl Limiter {
             state: Mutex::new(state),
             changed: Notify::new(),
             sharing,
+            is_calling: AtomicBool::new(false),
         })
     }
 
@@ -246,6 +249,7 @@ impl Limiter {
     /// Asks for an exchange with the other processes, because of something that should not wait.
     fn call_for_exchange(&self) {
         if let Some(sharing) = &self.sharing {
+            self.is_calling.store(true, Ordering::Relaxed);
             sharing.notify_one();
         }
     }

@@ -100,7 +100,10 @@ async fn wait(app: &App, notices: &mut broadcast::Receiver<Notice>, stopping: &C
             notice = notices.recv() => match notice {
                 Ok(Notice::RunsQueued) | Err(broadcast::error::RecvError::Lagged(_)) => return,
                 Ok(
-                    Notice::RunChanged(_) | Notice::CancelRequested(_) | Notice::WebhooksQueued | Notice::QuotaChanged,
+                    Notice::RunChanged(_)
+                    | Notice::CancelRequested(_)
+                    | Notice::WebhooksQueued
+                    | Notice::QuotaChanged(_),
                 ) => {}
                 Err(broadcast::error::RecvError::Closed) => {
                     // No notices in this process: only polling is left.

@@ -8,6 +8,7 @@ use super::{Limiter, State};
 use crate::clock::Clock;
 use crate::quota::{Grant, Report};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tokio::sync::Notify;
 
@@ -23,10 +24,16 @@ impl Limiter {
         Self::with(clock, most, Some(sharing))
     }
 
+    /// Whether it has something to report that should not wait for the next look at all of them.
+    pub fn is_calling(&self) -> bool {
+        self.is_calling.load(Ordering::Relaxed)
+    }
+
     /// What this process needs and gives back. `None`: it does not share the quota, or has not used it. Whoever asks calls
     /// [`Limiter::apply`] or [`Limiter::take_back`] then.
     pub fn report(&self) -> Option<Report> {
         self.sharing.as_ref()?;
+        self.is_calling.store(false, Ordering::Relaxed);
         let now = self.seconds();
         let mut state = self.lock();
         state.refill(now);

@@ -9,8 +9,9 @@ use entra_assets::ids::{ConnectionId, JobId, RunId, WorkerId};
 use entra_assets::run_state::{RunMode, RunRequest};
 use entra_assets::runs::{quotas, worker};
 use entra_assets::sim::assets::AssetsOptions;
-use entra_assets::sim::graph::{Action, Fault, Quota, RetryAfterForm};
-use entra_assets::sim::seed::SeedOptions;
+use entra_assets::sim::graph::{Action, Credentials, Fault, Quota, RetryAfterForm};
+use entra_assets::sim::seed::{Directory, SeedOptions};
+use std::collections::HashSet;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
@@ -101,10 +102,13 @@ async fn three_processes_on_one_tenant_spend_the_quota_of_one_and_are_hardly_ref
 }
 
 fn session(world: &World, app: &App) -> Session {
-    let credentials = world.graph.default_credentials();
+    session_with(world.graph.default_credentials(), app)
+}
+
+fn session_with(credentials: Credentials, app: &App) -> Session {
     let identity = Identity {
         organization: ORGANIZATION,
-        connection: ConnectionId(world.connection),
+        connection: ConnectionId(credentials.client_id),
         credential_version: 1,
         tenant_id: credentials.tenant_id,
         client_id: credentials.client_id,
@@ -154,4 +158,35 @@ async fn a_refusal_of_one_process_stops_the_others() {
     world.clock.advance(Duration::from_secs(8));
     held.await.unwrap();
     refused.await.unwrap();
+}
+
+/// With many tenants, most have nothing to say when one of them does.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_calls_for_units_does_not_make_all_others_report() {
+    let world = World::with(SEED, AssetsOptions::default()).await;
+    let app = &processes(&world, 1)[0];
+    let tenant = || {
+        let directory = Directory::generate(SeedOptions { users: 3, groups: 1, ..SEED });
+        session_with(world.graph.add_tenant(directory), app)
+    };
+    for session in [tenant(), tenant(), tenant()] {
+        get(&session).await;
+    }
+    quotas::tick(app).await.unwrap();
+    world.clock.advance(Duration::from_secs(1));
+    get(&tenant()).await;
+    quotas::look(app, Some(&HashSet::new())).await.unwrap();
+    let superuser = crate::support::postgres::connect(&world.database.urls.superuser).await;
+    let fresh = async || -> i64 {
+        let query = "SELECT count(*) FROM graph_quotas WHERE updated_at = (SELECT max(updated_at) FROM graph_quotas)";
+        superuser.query_one(query, &[]).await.unwrap().get(0)
+    };
+    assert_eq!(fresh().await, 1, "only the new one");
+    world.clock.advance(Duration::from_secs(1));
+    let marks = app.graph.limiters().iter().map(|(key, _)| key.mark()).take(2).collect();
+    quotas::look(app, Some(&marks)).await.unwrap();
+    assert_eq!(fresh().await, 2, "those that another process names");
+    world.clock.advance(Duration::from_secs(1));
+    quotas::tick(app).await.unwrap();
+    assert_eq!(fresh().await, 4);
 }
