@@ -26,4 +26,5 @@ mod shell;
 mod sim_assets;
 mod sim_graph;
 mod support;
+mod tenancy;
 mod traces;
