@@ -56,6 +56,11 @@ impl Plan {
         self.dir.path().join("data")
     }
 
+    /// Where the API is served.
+    pub fn origin(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
+    }
+
     /// The variables of the service.
     pub fn environment(&self) -> &[(String, String)] {
         &self.environment
@@ -83,7 +88,7 @@ impl Plan {
 impl Service<'_> {
     /// A request of the operator.
     pub fn request(&self, method: &str, path: &str) -> reqwest::RequestBuilder {
-        let url = format!("http://127.0.0.1:{}{path}", self.plan.port);
+        let url = format!("{}{path}", self.plan.origin());
         self.plan.http.request(method.parse().unwrap(), url).bearer_auth(KEY)
     }
 
@@ -108,7 +113,7 @@ impl Service<'_> {
     }
 
     async fn metric(&self, name: &str) -> Option<usize> {
-        let url = format!("http://127.0.0.1:{}/metrics", self.plan.port);
+        let url = format!("{}/metrics", self.plan.origin());
         let text = self.plan.http.get(url).send().await.ok()?.text().await.ok()?;
         let line = text.lines().find(|line| line.starts_with(name))?;
         line.rsplit(' ').next()?.parse().ok()
@@ -204,6 +209,19 @@ impl Service<'_> {
     /// The id of the process.
     pub fn process(&self) -> u32 {
         self.child.id()
+    }
+
+    /// Its processor seconds, and the most memory that it had, in bytes: `/proc/<pid>/stat` and `status`.
+    pub fn used(&self) -> (f64, u64) {
+        let of = |file: &str| std::fs::read_to_string(format!("/proc/{}/{file}", self.child.id())).unwrap();
+        // The name of the program, in brackets, may have blanks.
+        let stat = of("stat");
+        let fields: Vec<&str> = stat.rsplit_once(')').unwrap().1.split_whitespace().collect();
+        let ticks: u64 = fields[11..13].iter().map(|field| field.parse::<u64>().unwrap()).sum();
+        let status = of("status");
+        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+        let kilobytes: u64 = peak.trim().trim_end_matches(" kB").parse().unwrap();
+        (ticks as f64 / rustix::param::clock_ticks_per_second() as f64, kilobytes * 1024)
     }
 
     pub fn signal(&self, signal: Signal) {
