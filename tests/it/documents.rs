@@ -9,13 +9,14 @@ const FOLDERS: [&str; 9] =
     ["src", "kernel", "simulators", "tests", "docs", "scripts", "examples", "benches", "migrations"];
 const ENDINGS: [&str; 10] = [".rs", ".md", ".sh", ".py", ".ts", ".sql", ".csv", ".json", ".toml", ".yaml"];
 /// The documents whose code spans are paths: relative to the repository, or to `src`.
-const DOCUMENTS: [&str; 14] = [
+const DOCUMENTS: [&str; 15] = [
     "README.md",
     "CONTRIBUTING.md",
     "SECURITY.md",
     "docs/ARCHITECTURE.md",
     "docs/FORGE.md",
     "docs/PERFORMANCE.md",
+    "docs/SCALE.md",
     "docs/SECURITY.md",
     "docs/assets.md",
     "docs/decisions.md",
