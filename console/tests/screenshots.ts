@@ -56,7 +56,7 @@ await shoot(page, "console-dry-run");
 await call("PATCH", `/filters/${filterId}`, { users: { odata: "department eq 'Sales'" } });
 const { id: stopped } = await run(jobId, "full");
 await open(page, `/runs/${stopped}`);
-await page.getByText("The run stopped before it removes anything").waitFor();
+await page.getByText("More objects are gone than the brake allows").waitFor();
 await page.getByText("no longer matches the filter").first().waitFor();
 await shoot(page, "console-brake");
 

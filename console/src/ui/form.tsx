@@ -3,12 +3,12 @@ import { createContext, type FormEvent, type ReactNode, useContext, useId, useLa
 import { type Fault, Refused } from "../api/client";
 import { Failure, Message } from "./parts";
 
-/** `ownerOf`: the narrowest place around a fault that a field shows. `mend`: where a fault is mended, if not in the form. */
-type FormState = { faults: Fault[]; claim: (pointer: string) => () => void; ownerOf: (fault: Fault) => string | undefined; mend?: (fault: Fault) => ReactNode };
+/** `ownerOf`: the narrowest place around a fault that a field shows. `fixOf`: where a fault is fixed, if not in the form. */
+type FormState = { faults: Fault[]; claim: (pointer: string) => () => void; ownerOf: (fault: Fault) => string | undefined; fixOf?: (fault: Fault) => ReactNode };
 const FormContext = createContext<FormState>({ faults: [], claim: () => () => {}, ownerOf: () => undefined });
 
 /** `error` is that of the last attempt to send. Faults that no field claims are listed above the buttons. */
-export function Form({ onSubmit, error, children, label, mend }: { onSubmit: () => void; error: Error | undefined; children: ReactNode; label: string; mend?: FormState["mend"] }) {
+export function Form({ onSubmit, error, children, label, fixOf }: { onSubmit: () => void; error: Error | undefined; children: ReactNode; label: string; fixOf?: FormState["fixOf"] }) {
   const claimed = useRef(new Map<string, number>());
   const [, redraw] = useState(0);
   const faults = error instanceof Refused ? (error.problem.errors ?? []) : [];
@@ -30,7 +30,7 @@ export function Form({ onSubmit, error, children, label, mend }: { onSubmit: () 
   };
   const left = faults.filter((fault) => ownerOf(fault) === undefined);
   return (
-    <FormContext.Provider value={{ faults, claim, ownerOf, mend }}>
+    <FormContext.Provider value={{ faults, claim, ownerOf, fixOf }}>
       <form
         ref={form}
         className="stack"
@@ -89,11 +89,11 @@ export const FaultTexts = ({ faults }: { faults: Fault[] }) =>
   ));
 
 function FaultText({ fault }: { fault: Fault }) {
-  const { mend } = useContext(FormContext);
+  const { fixOf } = useContext(FormContext);
   return (
     <>
       {fault.detail}
-      {fault.suggestion && ` Did you mean ${fault.suggestion}?`} {mend?.(fault)}
+      {fault.suggestion && ` Did you mean ${fault.suggestion}?`} {fixOf?.(fault)}
     </>
   );
 }

@@ -52,7 +52,7 @@ export function JobForm({ job, onSaved }: { job?: Job; onSaved?: () => void }) {
       label="Import"
       onSubmit={() => void save.run()}
       error={save.error}
-      mend={(fault) => fault.code === "api_required" && <a href={href(`/destination/${destinationId}`)}>Open the destination to add the object API</a>}
+      fixOf={(fault) => fault.code === "api_required" && <a href={href(`/destination/${destinationId}`)}>Open the destination to add the object API</a>}
     >
       <div className="columns">
         <div className="stack">

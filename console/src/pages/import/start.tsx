@@ -29,9 +29,9 @@ export function RunButton({ job, mode, button, primary }: Props) {
 
 /** Forgets what the import knows of the tenant before. */
 export function NewTenantButton({ jobId }: { jobId: string }) {
-  const anew = useAction(() => start(jobId, { mode: "full", resetMirror: true }));
+  const again = useAction(() => start(jobId, { mode: "full", resetMirror: true }));
   return (
-    <Confirm button="Start again with this tenant" title="Start again with this tenant?" confirm="Start the import" onConfirm={anew.run} pending={anew.pending} error={anew.error}>
+    <Confirm button="Start again with this tenant" title="Start again with this tenant?" confirm="Start the import" onConfirm={again.run} pending={again.pending} error={again.error}>
       <p>The import forgets what it read from the tenant before, and reads everything from the tenant of its source. It removes no objects of the tenant before from Assets.</p>
       <p>If the tenant is a mistake, correct it in the settings of the source instead.</p>
     </Confirm>

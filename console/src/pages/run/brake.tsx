@@ -22,7 +22,7 @@ export function Brake({ run, onDone }: { run: Run; onDone: () => void }) {
   const refuse = useAction(decide("/v1/runs/{id}/cancel"));
   return (
     <div className="stack">
-      <Message tone="warning" live title={isBrake ? "The run stopped before it removes anything" : "The run stopped and waits for your approval"}>
+      <Message tone="warning" live title={isBrake ? "More objects are gone than the brake allows" : "The run stopped and waits for your approval"}>
         {warnings.map((one) => (
           <WarningText key={one.code + one.detail} warning={one} />
         ))}
@@ -32,7 +32,7 @@ export function Brake({ run, onDone }: { run: Run; onDone: () => void }) {
           </p>
         )}
         <div className="row">
-          <Confirm kind="danger" button={isBrake ? "Approve the removals" : "Approve the changes"} title="Approve what is listed?" confirm="Approve" onConfirm={approve.run} pending={approve.pending} error={approve.error}>
+          <Confirm kind="danger" button={isBrake ? "Approve and go on" : "Approve the changes"} title="Approve what is listed?" confirm="Approve" onConfirm={approve.run} pending={approve.pending} error={approve.error}>
             <p>The run goes on and delivers exactly the changes that are listed on this page.</p>
           </Confirm>
           <Confirm button="Refuse" title="Refuse what is listed?" confirm="Refuse and end the run" onConfirm={refuse.run} pending={refuse.pending} error={refuse.error}>
