@@ -4,7 +4,7 @@
 
 use super::current::{Current, attribute_named, list, text};
 use super::names::{ASSETS_OWN_NAMES, MAX_ATTRIBUTES, unknown, wrong_name};
-use crate::directory::attributes::{attribute, attributes};
+use crate::directory::attributes::{attribute, attributes, is_of_tenant};
 use crate::directory::{Attribute, ObjectType};
 use crate::error::{Faults, pointer_part};
 use serde::{Deserialize, Serialize};
@@ -142,8 +142,8 @@ impl ExistingType {
     pub(super) fn chosen(&self, object_type: ObjectType) -> Vec<Attribute> {
         let known = attributes(object_type).iter();
         let known = known.filter(|attribute| self.attributes.contains_key(attribute.key.as_ref())).cloned();
-        let extensions = self.attributes.keys().filter(|key| key.starts_with("extension_"));
-        known.chain(extensions.filter_map(|key| attribute(object_type, key))).collect()
+        let of_tenant = self.attributes.keys().filter(|key| is_of_tenant(key));
+        known.chain(of_tenant.filter_map(|key| attribute(object_type, key))).collect()
     }
 
     /// The object type in Assets.
@@ -214,4 +214,25 @@ fn fields(found: &Value, names: &[&str]) -> Map<String, Value> {
         .collect();
     kept.entry("description").or_insert_with(|| "".into());
     kept
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_tenant_made_is_written_too() {
+        let extension = "extension_0123456789abcdef0123456789abcdef_code";
+        let security = "customSecurityAttributes_Engineering_Project";
+        let attributes = [("mail", "Mail"), (extension, "Code"), (security, "Project"), ("nonsense", "None")];
+        let existing = ExistingType {
+            object_type: "Person".to_owned(),
+            identity: "mail".to_owned(),
+            attributes: attributes.map(|(key, name)| (key.to_owned(), name.to_owned())).into(),
+            match_by: None,
+        };
+        let chosen = existing.chosen(ObjectType::Users);
+        let keys: Vec<&str> = chosen.iter().map(|attribute| attribute.key.as_ref()).collect();
+        assert_eq!(keys, ["mail", security, extension]);
+    }
 }

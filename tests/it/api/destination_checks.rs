@@ -49,7 +49,7 @@ async fn a_destination_is_looked_at_from_its_token_to_its_mapping() {
         let last = report["findings"].as_array().unwrap().last().unwrap();
         assert_eq!(last["code"] == "empty_values_differ", differs, "{declared}: {report}");
         let said = "is ignore, and the destination says remove.";
-        assert_eq!(last["detail"].as_str().unwrap().contains(said), differs, "{declared}: {last}");
+        assert_eq!(last["message"].as_str().unwrap().contains(said), differs, "{declared}: {last}");
     }
 }
 
