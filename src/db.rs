@@ -117,7 +117,7 @@ impl Db {
         for<'r> F: AsyncFnOnce(&'r mut Transaction) -> Result<T> + TransactionFn<'r, T> + Send,
         T: Send,
     {
-        self.transaction("SET LOCAL entra_assets.system = 'on'".to_owned(), work).await
+        self.transaction("SET LOCAL entra_assets.system = 'on'; SET LOCAL jit = off".to_owned(), work).await
     }
 
     /// As [`Db::system`]; of the tables that this hides, it sees the rows of `organization`.
@@ -126,8 +126,9 @@ impl Db {
         for<'r> F: AsyncFnOnce(&'r mut Transaction) -> Result<T> + TransactionFn<'r, T> + Send,
         T: Send,
     {
-        let set =
-            format!("SET LOCAL entra_assets.system = 'on'; SET LOCAL entra_assets.organization = '{organization}'");
+        let set = format!(
+            "SET LOCAL entra_assets.system = 'on'; SET LOCAL entra_assets.organization = '{organization}'; SET LOCAL jit = off"
+        );
         self.transaction(set, work).await
     }
 

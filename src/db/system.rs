@@ -246,15 +246,27 @@ pub async fn due_jobs(db: &Db, now: DateTime<Utc>) -> Result<Vec<DueJob>> {
 pub async fn run_due_job(db: &Db, due: &DueJob, new: &NewRun, next: NextTimes, now: DateTime<Utc>) -> Result<bool> {
     let (organization, job) = (due.organization, due.job);
     db.scoped(organization, async |tx| {
-        let taken = diesel::update(jobs::table.find((organization.0, job.0)))
+        // Of several processes that look at the same time, one queues the run, and the others go on with the next job.
+        let taken: Option<Uuid> = jobs::table
+            .find((organization.0, job.0))
             .filter(jobs::schedule_next_at.is_not_distinct_from(due.due_at))
             .filter(jobs::schedule_full_next_at.is_not_distinct_from(due.full_due_at))
             .filter(jobs::schedule_enabled.eq(true))
             .filter(jobs::deleting_at.is_null())
+            .select(jobs::id)
+            .for_no_key_update()
+            .skip_locked()
+            .first(tx)
+            .await
+            .optional()?;
+        if taken.is_none() {
+            return Ok(false);
+        }
+        diesel::update(jobs::table.find((organization.0, job.0)))
             .set((jobs::schedule_next_at.eq(next.next_at), jobs::schedule_full_next_at.eq(next.full_next_at)))
             .execute(tx)
             .await?;
-        if taken == 0 || super::runs::has_busy(tx, organization, job).await? {
+        if super::runs::has_busy(tx, organization, job).await? {
             return Ok(false);
         }
         super::runs::enqueue(tx, organization, new, now).await?;
