@@ -49,7 +49,7 @@ async fn lists_that_assets_does_not_resolve_are_said_for_each_type_although_mana
     assert_eq!(run.state.as_str(), "degraded");
     let said = run.warnings.as_array().unwrap().iter().filter(|w| w["code"] == "references_not_resolved");
     let said: Vec<&str> = said.map(|warning| warning["detail"].as_str().unwrap()).collect();
-    assert!(said.len() == 2 && said[0].contains(" groups with") && said[1].contains(" users with"), "{said:?}");
+    assert!(said.len() == 2 && said[0].contains(" users with") && said[1].contains(" groups with"), "{said:?}");
     assert!(run.warnings.to_string().contains("referenceTemplate"));
     assert!(world.assets.counts().references["Entra User"]["Manager"] > 0, "the trap: something is resolved");
 
