@@ -8,9 +8,9 @@ mod none;
 mod otlp;
 
 #[cfg(not(feature = "otlp"))]
-pub use none::{Traces, current, follow};
+pub use none::{Traces, current, follow, rename};
 #[cfg(feature = "otlp")]
-pub use otlp::{Traces, current, follow};
+pub use otlp::{Traces, current, follow, rename};
 
 use std::fmt::Display;
 use tracing::Span;
@@ -39,7 +39,7 @@ pub fn answered(span: &Span, method: &'static str, route: Option<&str>, status: 
         return;
     }
     if let Some(route) = route {
-        span.record("otel.name", format!("{method} {route}"));
+        rename(span, format!("{method} {route}"));
         span.record("http.route", route);
     }
     note_status(span, status, 500);

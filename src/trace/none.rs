@@ -34,3 +34,5 @@ pub fn current() -> Option<String> {
 }
 
 pub fn follow(_: &Span, _: &str) {}
+
+pub fn rename(_: &Span, _: String) {}

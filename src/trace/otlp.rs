@@ -139,6 +139,11 @@ pub fn follow(span: &Span, traceparent: &str) {
     }
 }
 
+/// Gives a span another name, also one that has begun: for such a one the field `otel.name` changes nothing any more.
+pub fn rename(span: &Span, name: String) {
+    span.context().span().update_name(name);
+}
+
 /// The exporter's way out: the client of this program, on its runtime, because the exporter has a thread of its own.
 #[derive(Debug)]
 struct Client {
