@@ -281,7 +281,7 @@ async fn random_changes_are_followed_by_scopes() {
         let (users, groups) = rounds_in_scope(23, 10, number).await;
         changed = (changed.0 + usize::from(users > 1), changed.1 + usize::from(groups > 1));
     }
-    assert!(changed.0 >= SCOPES / 2 && changed.1 >= SCOPES / 2, "the scopes changed too seldom: {changed:?}");
+    assert!(changed.0 >= SCOPES / 2 && changed.1 >= 3, "the scopes changed too seldom: {changed:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
