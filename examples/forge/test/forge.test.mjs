@@ -126,7 +126,7 @@ describe("the console as a page of Jira", () => {
     await page.goto(`http://127.0.0.1:${server.address().port}/`);
     await page.getByRole("link", { name: "Full import" }).first().click();
     await page.getByRole("group", { name: "Statistics" }).waitFor();
-    await page.getByRole("link", { name: "Settings" }).click();
+    await page.getByRole("link", { name: "Settings", exact: true }).click();
     await page.getByRole("navigation", { name: "Settings" }).getByText("Webhooks").waitFor();
     assert.equal(await page.getByText("API keys").count(), 0);
     assert.equal(await page.getByText("Sign out").count(), 0);
