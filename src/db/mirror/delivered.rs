@@ -12,6 +12,7 @@ pub use settle::{gained, settle};
 pub use texts::texts;
 
 use super::source::Source;
+use super::statement::is_in_mirror;
 use crate::db::{Transaction, join_in_bulk};
 use crate::directory::ObjectType;
 use crate::error::Result;
@@ -87,8 +88,8 @@ pub async fn absent_among(
     object_type: ObjectType,
     ids: &[Uuid],
 ) -> Result<Vec<DeliveredRow>> {
-    const ABSENT: &str = "
-        SELECT d.id, d.label, d.payload, d.hash, d.missing_runs, d.marked, coalesce(
+    let absent = format!(
+        "SELECT d.id, d.label, d.payload, d.hash, d.missing_runs, d.marked, coalesce(
             (SELECT s.data FROM staged_objects s WHERE s.organization_id = $1 AND s.run_id = $3
                 AND s.object_type = 'gone:' || $4 AND s.id = d.id),
             (SELECT t.reason FROM mirror_touched t WHERE t.organization_id = $1 AND t.job_id = $2
@@ -96,10 +97,10 @@ pub async fn absent_among(
         FROM unnest($5::uuid[]) AS wanted(id)
         CROSS JOIN LATERAL (SELECT * FROM mirror_delivered WHERE organization_id = $1 AND job_id = $2
             AND object_type = $4 AND id = wanted.id LIMIT 1) d
-        LEFT JOIN LATERAL (SELECT true AS is_there FROM mirror_objects WHERE organization_id = $1 AND job_id = $2
-            AND object_type IN ($4, 'stub:' || $4) AND id = wanted.id LIMIT 1) o ON true
-        WHERE o.is_there IS NULL ORDER BY d.id";
-    Ok(diesel::sql_query(ABSENT)
+        WHERE {} IS NULL ORDER BY d.id",
+        is_in_mirror("$2", "$4", "wanted.id")
+    );
+    Ok(diesel::sql_query(absent)
         .bind::<SqlUuid, _>(organization.0)
         .bind::<SqlUuid, _>(job.0)
         .bind::<SqlUuid, _>(run.0)

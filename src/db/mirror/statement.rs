@@ -9,6 +9,18 @@ use diesel::serialize::ToSql;
 use diesel::sql_types::{Array, Text, Uuid as SqlUuid};
 use diesel_async::RunQueryDsl;
 
+/// Whether the mirror of a job has an object, whole or as a stub: true or null, where $1 is the organization. Each name is
+/// looked up by itself: for a list of both PostgreSQL may go through all objects of the job.
+pub(super) fn is_in_mirror(job: &str, object_type: &str, id: &str) -> String {
+    let has = |stored_as: &str| {
+        format!(
+            "(SELECT true FROM mirror_objects o WHERE o.organization_id = $1 AND o.job_id = {job}
+                AND o.object_type = {stored_as} AND o.id = {id} LIMIT 1)"
+        )
+    };
+    format!("coalesce({}, {})", has(object_type), has(&format!("'stub:' || {object_type}")))
+}
+
 /// `$1` is the organization, `$2` the run, `$3` the job.
 pub(super) async fn execute(tx: &mut Transaction, lease: &Lease, job: JobId, statement: &str) -> Result<()> {
     diesel::sql_query(statement)

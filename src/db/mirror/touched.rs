@@ -4,7 +4,7 @@
 
 use super::moved::GROUPS_WITH_CHANGES;
 use super::read::MembershipPair;
-use super::statement::{execute, execute_for};
+use super::statement::{execute, execute_for, is_in_mirror};
 use crate::db::Transaction;
 use crate::db::runs::Lease;
 use crate::directory::ObjectType;
@@ -96,9 +96,7 @@ pub async fn add_arrived(
 /// is held at once.
 fn differences() -> String {
     format!(
-        "WITH changed AS MATERIALIZED (SELECT id, (SELECT true FROM mirror_objects o WHERE o.organization_id = $1
-                AND o.job_id = $3 AND o.object_type IN ('groups', 'stub:groups') AND o.id = g.id LIMIT 1) AS is_known
-            FROM {GROUPS_WITH_CHANGES} AS g(id)),
+        "WITH changed AS MATERIALIZED (SELECT id, {} AS is_known FROM {GROUPS_WITH_CHANGES} AS g(id)),
          differ AS MATERIALIZED (SELECT changed.id AS group_id, kind.name AS member_type, d.member, d.came
             FROM changed CROSS JOIN unnest(ARRAY['user', 'group']) AS kind(name)
             CROSS JOIN LATERAL (SELECT member, bool_and(is_after) AS came
@@ -108,7 +106,8 @@ fn differences() -> String {
                     UNION ALL SELECT unnest(s.member_ids), true FROM staged_members s
                     WHERE s.organization_id = $1 AND s.run_id = $2 AND s.group_id = changed.id
                         AND s.member_type = kind.name) AS both_sides
-                GROUP BY member HAVING bool_and(is_after) = bool_or(is_after)) AS d)"
+                GROUP BY member HAVING bool_and(is_after) = bool_or(is_after)) AS d)",
+        is_in_mirror("$3", "'groups'", "g.id")
     )
 }
 
@@ -150,22 +149,22 @@ pub async fn add_members(
 /// Adds the delivered objects that a run found gone, with the reason, which no later run can find; and forgets the reasons
 /// of those that are back. The read is the mirror already. Callers have fenced.
 pub async fn keep_reasons(tx: &mut Transaction, lease: &Lease, job: JobId) -> Result<()> {
-    const BACK: &str = "
-        UPDATE mirror_touched t SET reason = NULL
-        WHERE t.organization_id = $1 AND t.job_id = $2 AND t.reason IS NOT NULL
-            AND (SELECT true FROM mirror_objects o WHERE o.organization_id = $1 AND o.job_id = $2
-                AND o.object_type IN (t.object_type, 'stub:' || t.object_type) AND o.id = t.id LIMIT 1)";
-    const GONE: &str = "
-        INSERT INTO mirror_touched (organization_id, job_id, object_type, id, reason)
+    let back = format!(
+        "UPDATE mirror_touched t SET reason = NULL
+         WHERE t.organization_id = $1 AND t.job_id = $2 AND t.reason IS NOT NULL AND {}",
+        is_in_mirror("$2", "t.object_type", "t.id")
+    );
+    let gone = format!(
+        "INSERT INTO mirror_touched (organization_id, job_id, object_type, id, reason)
         SELECT $1, $3, d.object_type, d.id, s.data FROM staged_objects s
         CROSS JOIN LATERAL (SELECT k.object_type, k.id FROM mirror_delivered k WHERE k.organization_id = $1
             AND k.job_id = $3 AND k.object_type = substr(s.object_type, 6) AND k.id = s.id LIMIT 1) d
-        LEFT JOIN LATERAL (SELECT true AS is_there FROM mirror_objects o WHERE o.organization_id = $1 AND o.job_id = $3
-            AND o.object_type IN (d.object_type, 'stub:' || d.object_type) AND o.id = d.id LIMIT 1) m ON true
-        WHERE s.organization_id = $1 AND s.run_id = $2 AND s.object_type LIKE 'gone:%' AND m.is_there IS NULL
-        ON CONFLICT (organization_id, job_id, object_type, id) DO UPDATE SET reason = excluded.reason";
-    diesel::sql_query(BACK).bind::<SqlUuid, _>(lease.organization.0).bind::<SqlUuid, _>(job.0).execute(tx).await?;
-    execute(tx, lease, job, GONE).await
+        WHERE s.organization_id = $1 AND s.run_id = $2 AND s.object_type LIKE 'gone:%' AND {} IS NULL
+        ON CONFLICT (organization_id, job_id, object_type, id) DO UPDATE SET reason = excluded.reason",
+        is_in_mirror("$3", "d.object_type", "d.id")
+    );
+    diesel::sql_query(back).bind::<SqlUuid, _>(lease.organization.0).bind::<SqlUuid, _>(job.0).execute(tx).await?;
+    execute(tx, lease, job, &gone).await
 }
 
 /// Everything that may differ, by type and id.

@@ -1,6 +1,6 @@
 //! What a delivery led to becomes what was delivered, in the transaction that ends its run.
 
-use super::super::statement::{execute, execute_for};
+use super::super::statement::{execute, execute_for, is_in_mirror};
 use crate::db::Transaction;
 use crate::db::runs::{Lease, fence};
 use crate::directory::ObjectType;
@@ -120,12 +120,12 @@ async fn forget_removed(tx: &mut Transaction, lease: &Lease, job: JobId) -> Resu
 
 /// Resets the count of missing runs of objects that the mirror has again.
 async fn clear_missing(tx: &mut Transaction, lease: &Lease, job: JobId, types: &[ObjectType]) -> Result<()> {
-    const SEEN_AGAIN: &str = "
-        UPDATE mirror_delivered d SET missing_runs = 0, missing_reason = NULL
-        WHERE organization_id = $1 AND job_id = $2 AND object_type = ANY($3) AND missing_runs > 0 AND NOT marked
-          AND (SELECT true FROM mirror_objects o WHERE o.organization_id = $1 AND o.job_id = $2
-            AND o.object_type = ANY(ARRAY[d.object_type, 'stub:' || d.object_type]) AND o.id = d.id LIMIT 1)";
-    diesel::sql_query(SEEN_AGAIN)
+    let seen_again = format!(
+        "UPDATE mirror_delivered d SET missing_runs = 0, missing_reason = NULL
+         WHERE organization_id = $1 AND job_id = $2 AND object_type = ANY($3) AND missing_runs > 0 AND NOT marked AND {}",
+        is_in_mirror("$2", "d.object_type", "d.id")
+    );
+    diesel::sql_query(seen_again)
         .bind::<SqlUuid, _>(lease.organization.0)
         .bind::<SqlUuid, _>(job.0)
         .bind::<Array<Text>, _>(types)
