@@ -161,9 +161,10 @@ describe("an administrator", () => {
     const saved = page.waitForResponse((answer) => answer.request().method() === "PATCH");
     await page.getByRole("button", { name: "Save & check destination" }).click();
     assert.equal((await saved).status(), 200);
+    const asked = page.waitForResponse((answer) => /\/v1\/destinations\/[^/?]+$/.test(answer.url()));
     await open(page, `/import/${job.id}`);
     await page.getByRole("button", { name: "Start the test" }).waitFor();
-    await page.waitForLoadState("networkidle");
+    await (await asked).finished();
     assert.equal(await page.getByText("What does Assets do with missing objects?").count(), 0);
     await page.getByRole("tab", { name: "Settings" }).click();
     await page.getByLabel("Only what changed").check();

@@ -50,7 +50,6 @@ describe("an administrator of Entra", () => {
     await open(page, "/source/new");
     await page.getByLabel("Name", { exact: true }).fill("Handed over");
     await page.getByLabel("Directory (tenant) ID").fill(tenantId);
-    await page.getByLabel("Application (client) ID").fill(clientId);
     await page.getByLabel("Somebody else enters it").check();
     await page.getByText("First ask for the Application (client) ID").waitFor();
     await page.getByText("The steps to send").click();
@@ -61,6 +60,8 @@ describe("an administrator of Entra", () => {
     await page.setViewportSize({ width: 360, height: 800 });
     await fits(page, "steps to send");
     await page.setViewportSize({ width: 1280, height: 800 });
+    await page.getByLabel("Application (client) ID").fill(clientId);
+    assert.equal(await page.getByText("First ask for the Application (client) ID").count(), 0);
     await page.getByRole("button", { name: "Save, then create a link" }).click();
     await page.getByRole("button", { name: "Create a link" }).click();
     const link = (await page.getByLabel("Link for the administrator of Entra", { exact: true }).textContent()) ?? "";

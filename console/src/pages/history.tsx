@@ -6,7 +6,7 @@ import { href } from "../route";
 import { actorText } from "../ui/actor";
 import { Select } from "../ui/form";
 import { usePages } from "../ui/pages";
-import { Button, Card, Empty, Failure, Head, LinkButton, Loading, Table } from "../ui/parts";
+import { Card, Empty, Failure, Head, LinkButton, Loading, More, Table } from "../ui/parts";
 import { between, Moment, number } from "../ui/time";
 import { sentence } from "../ui/words";
 import { loadJobs, type Run } from "./import";
@@ -89,13 +89,7 @@ function Runs({ jobId, state }: RunsProps) {
         <RunTable runs={runs.items} named />
       </Card>
       <Failure error={runs.error} />
-      {runs.hasMore && (
-        <div>
-          <Button pending={runs.pending} onClick={runs.more}>
-            Show earlier runs
-          </Button>
-        </div>
-      )}
+      <More pages={runs}>Show earlier runs</More>
     </>
   );
 }

@@ -51,14 +51,13 @@ export function RunPage({ id }: { id: string }) {
           </Message>
         )}
         {!isOver(run) && run.state !== "awaitingApproval" && <LiveProgress run={run} messages={messages} />}
-        {run.state === "awaitingApproval" && <Brake run={run} onDone={reload} />}
+        {run.state === "awaitingApproval" && <Brake run={run} where={where} onDone={reload} />}
         {run.error && <RunFailure run={run} error={run.error} where={where} />}
         {run.warnings
           .filter((warning) => !(run.state === "awaitingApproval" && ASKS.includes(warning.code)))
           .map((warning) => (
             <Message key={warning.code + warning.detail} tone="warning">
-              <WarningText warning={warning} />
-              <PlaceLink code={warning.code} where={where} />
+              <WarningText warning={warning} where={where} />
             </Message>
           ))}
         {Object.keys(run.counts).length > 0 && (

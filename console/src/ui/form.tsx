@@ -48,7 +48,7 @@ export function Form({ onSubmit, error, children, label, fixOf }: { onSubmit: ()
             <ul className="stack tight">
               {left.map((fault) => (
                 <li key={fault.pointer + fault.code}>
-                  <code>{fault.pointer}</code>: {fault.detail}
+                  <code>{fault.pointer}</code>: <FaultText fault={fault} />
                 </li>
               ))}
             </ul>

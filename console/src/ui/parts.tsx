@@ -225,6 +225,18 @@ export function Fold({ summary, shown, className, children }: { summary: ReactNo
   );
 }
 
+/** Loads the next page of a list, if there is one. */
+export function More({ pages, children = "Show more" }: { pages: { hasMore: boolean; more: () => void; pending: boolean }; children?: ReactNode }) {
+  if (!pages.hasMore) return null;
+  return (
+    <div>
+      <Button pending={pages.pending} onClick={pages.more}>
+        {children}
+      </Button>
+    </div>
+  );
+}
+
 /** A question before something that cannot be undone. */
 export function Confirm(props: {
   button: ReactNode;
@@ -239,6 +251,17 @@ export function Confirm(props: {
   const dialog = useRef<HTMLDialogElement>(null);
   const id = useId();
   const [done, setDone] = useState(false);
+  // What went wrong before it was opened again is no matter any more.
+  const [tried, setTried] = useState(false);
+  const open = () => {
+    setTried(false);
+    dialog.current?.showModal();
+  };
+  const confirm = async () => {
+    setTried(true);
+    await props.onConfirm();
+    setDone(true);
+  };
   useEffect(() => {
     // What went wrong is said in the dialog.
     if (done && !props.error) dialog.current?.close();
@@ -246,16 +269,16 @@ export function Confirm(props: {
   }, [done, props.error]);
   return (
     <>
-      <Button kind={props.kind ?? "default"} onClick={() => dialog.current?.showModal()}>
+      <Button kind={props.kind ?? "default"} onClick={open}>
         {props.button}
       </Button>
       <dialog ref={dialog} aria-labelledby={id}>
         <div className="stack">
           <h2 id={id}>{props.title}</h2>
           {props.children}
-          <Failure error={props.error} />
+          {tried && <Failure error={props.error} />}
           <div className="row">
-            <Button kind={props.kind === "primary" ? "primary" : "danger"} pending={props.pending} onClick={() => void props.onConfirm().then(() => setDone(true))}>
+            <Button kind={props.kind === "primary" ? "primary" : "danger"} pending={props.pending} onClick={() => void confirm()}>
               {props.confirm}
             </Button>
             <Button onClick={() => dialog.current?.close()}>Keep as it is</Button>

@@ -4,7 +4,7 @@ import { answer, api, type Schema } from "../../api/client";
 import { href } from "../../route";
 import { Select } from "../../ui/form";
 import { usePages } from "../../ui/pages";
-import { Button, Failure, Loading, Lozenge, Table, type Tone } from "../../ui/parts";
+import { Failure, Loading, Lozenge, More, Table, type Tone } from "../../ui/parts";
 import { Moment } from "../../ui/time";
 import { objectPath } from "../objects/path";
 
@@ -53,13 +53,7 @@ export function JiraAccounts({ jobId }: { jobId: string }) {
           ))}
         </Table>
       )}
-      {accounts.hasMore && (
-        <div>
-          <Button pending={accounts.pending} onClick={accounts.more}>
-            Show more
-          </Button>
-        </div>
-      )}
+      <More pages={accounts} />
     </div>
   );
 }

@@ -78,6 +78,8 @@ export function TenantAttribute({ type, pointer, onAdd }: { type: ObjectType; po
   return (
     <div
       className="comparison"
+      // What was typed counts, also where somebody goes on without the button.
+      onBlur={(event) => !event.currentTarget.contains(event.relatedTarget) && add()}
       onKeyDown={(event) => {
         if (event.key !== "Enter") return;
         event.preventDefault();

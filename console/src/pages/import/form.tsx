@@ -90,7 +90,7 @@ export function JobForm({ job, onSaved }: { job?: Job; onSaved?: () => void }) {
         </div>
         <div className="stack">
           <DeliverFields draft={draft} set={set} destination={destinations.find((one) => one.id === destinationId)} />
-          <RemovalFields draft={draft} set={set} />
+          <RemovalFields draft={draft} set={set} destination={destinations.find((one) => one.id === destinationId)} />
           <ScheduleFields rhythm={draft.rhythm} paused={Boolean(job?.schedule?.pausedReason)} set={set("rhythm")} />
         </div>
       </div>
@@ -132,7 +132,15 @@ function DeliverFields({ draft, set, destination }: { draft: Draft; set: Set; de
   );
 }
 
-function RemovalFields({ draft, set }: { draft: Draft; set: Set }) {
+/** What Assets does with objects that an import leaves out, where the import itself keeps them. */
+const LEFT_OUT: Record<Schema<"MissingObjects">, string> = {
+  ignore: "This import removes nothing. Objects that are gone stay in Assets with their last values.",
+  unknown: "This import removes nothing. Objects that are gone are sent with their last values, so that they stay in Assets.",
+  update: "This import leaves out what is gone, and Assets marks it: the destination says so.",
+  remove: "This import leaves out what is gone, and Assets deletes it: the destination says so.",
+};
+
+function RemovalFields({ draft, set, destination }: { draft: Draft; set: Set; destination?: Schema<"DestinationResponse"> }) {
   const percent = Number(draft.brakePercent);
   const runs = Number(draft.afterMissingRuns);
   return (
@@ -144,7 +152,7 @@ function RemovalFields({ draft, set }: { draft: Draft; set: Set }) {
           value={draft.policy}
           onChange={set("policy")}
           options={[
-            { value: "keep", label: "Stay in Assets as they are" },
+            { value: "keep", label: "Are left to Assets" },
             { value: "mark", label: "Stay, marked as removed", help: "The attributes Lifecycle and Removed On say so. Tickets keep their links." },
             { value: "remove", label: "Are removed from Assets", help: "Needs the object API of the destination." },
           ]}
@@ -156,7 +164,7 @@ function RemovalFields({ draft, set }: { draft: Draft; set: Set }) {
         <Message tone="information">
           <p>
             {draft.policy === "keep"
-              ? "This import removes nothing. Objects that are gone stay in Assets with their last values."
+              ? LEFT_OUT[destination?.missingObjects ?? "unknown"]
               : `Somebody who leaves is ${draft.policy === "mark" ? "marked" : "removed"} by the ${ordinal(runs)} complete run that does not find them.`}
           </p>
           <p>

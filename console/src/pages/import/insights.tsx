@@ -6,7 +6,7 @@ import { href } from "../../route";
 import { Downloads } from "../../ui/download";
 import { usePages } from "../../ui/pages";
 import { Prose } from "../../ui/prose";
-import { Button, Card, Failure, Loading, Message, Table } from "../../ui/parts";
+import { Button, Card, Failure, Loading, Message, More, Table } from "../../ui/parts";
 import { Moment, number } from "../../ui/time";
 import { objectPath } from "../objects/path";
 
@@ -79,13 +79,7 @@ function InsightObjects({ jobId, insight: { insight, title, objectType } }: { jo
         ))}
       </Table>
       <Failure error={objects.error} />
-      {objects.hasMore && (
-        <div>
-          <Button pending={objects.pending} onClick={objects.more}>
-            Show more
-          </Button>
-        </div>
-      )}
+      <More pages={objects} />
     </div>
   );
 }

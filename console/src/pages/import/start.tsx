@@ -32,7 +32,7 @@ export function NewTenantButton({ jobId }: { jobId: string }) {
   const again = useAction(() => start(jobId, { mode: "full", resetMirror: true }));
   return (
     <Confirm button="Start again with this tenant" title="Start again with this tenant?" confirm="Start the import" onConfirm={again.run} pending={again.pending} error={again.error}>
-      <p>The import forgets what it read from the tenant before, and reads everything from the tenant of its source. It removes no objects of the tenant before from Assets.</p>
+      <p>The import forgets what it read and sent before, reads everything from the tenant of its source, and sends it to Assets. What becomes of the objects of the tenant before depends on what Assets does with missing objects.</p>
       <p>If the tenant is a mistake, correct it in the settings of the source instead.</p>
     </Confirm>
   );

@@ -5,7 +5,7 @@ import { useSettled } from "../../api/use";
 import { href } from "../../route";
 import { Select, TextField } from "../../ui/form";
 import { usePages } from "../../ui/pages";
-import { Button, Failure, Loading, Table } from "../../ui/parts";
+import { Failure, Loading, More, Table } from "../../ui/parts";
 import { typeName } from "../../ui/words";
 import { isEnabled, draftOf, type ObjectType } from "../import/draft";
 import type { Job } from "../import";
@@ -45,13 +45,7 @@ export function ObjectList({ job }: { job: Job }) {
           ))}
         </Table>
       )}
-      {objects.hasMore && (
-        <div>
-          <Button pending={objects.pending} onClick={objects.more}>
-            Show more
-          </Button>
-        </div>
-      )}
+      <More pages={objects} />
     </div>
   );
 }

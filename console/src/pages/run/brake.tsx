@@ -4,6 +4,7 @@ import { useAction, useQuery } from "../../api/use";
 import { Card, Confirm, Failure, Loading, Message } from "../../ui/parts";
 import { Moment, number } from "../../ui/time";
 import { reasonText } from "../../ui/words";
+import type { Where } from "../places";
 import { WarningText } from "./warning";
 
 type Run = Schema<"RunResponse">;
@@ -11,7 +12,7 @@ const SHOWN = 100;
 /** The warnings that say why a run waits. */
 export const ASKS = ["removal_brake", "adoption_needs_approval"];
 
-export function Brake({ run, onDone }: { run: Run; onDone: () => void }) {
+export function Brake({ run, where, onDone }: { run: Run; where: Where; onDone: () => void }) {
   const isBrake = run.warnings.some((one) => one.code === "removal_brake");
   const warnings = run.warnings.filter((one) => ASKS.includes(one.code));
   const decide = (path: "/v1/runs/{id}/approve" | "/v1/runs/{id}/cancel") => async () => {
@@ -24,7 +25,7 @@ export function Brake({ run, onDone }: { run: Run; onDone: () => void }) {
     <div className="stack">
       <Message tone="warning" live title={isBrake ? "More objects are gone than the brake allows" : "The run stopped and waits for your approval"}>
         {warnings.map((one) => (
-          <WarningText key={one.code + one.detail} warning={one} />
+          <WarningText key={one.code + one.detail} warning={one} where={where} />
         ))}
         {run.approvalExpiresAt && (
           <p>

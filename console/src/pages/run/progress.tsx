@@ -47,10 +47,13 @@ export function LiveProgress({ run, messages }: { run: Run; messages: Log[] }) {
   );
 }
 
-/** How many of its resource units Graph still allows at once. The operator may have set how many these are at most: the most that was seen. */
+/** What Graph allows an application in a large tenant, and what the service uses unless its operator says otherwise. */
+const USUAL_UNITS = 8000;
+
+/** How many of its resource units Graph still allows at once. The operator may have set more than the usual most: then the most that was seen. */
 function Throttle({ progress }: { progress: Schema<"Progress"> }) {
   const left = progress.resourceUnitsLeft;
-  const most = useRef(1);
+  const most = useRef(USUAL_UNITS);
   most.current = Math.max(most.current, left ?? 0);
   return (
     <span className="stack tight">

@@ -1,8 +1,9 @@
-/** What a warning of a run says, and what to do about it. */
+/** What a warning of a run says, what to do about it, and where. */
 import type { Schema } from "../../api/client";
 import { Prose } from "../../ui/prose";
+import { PlaceLink, type Where } from "../places";
 
-export function WarningText({ warning }: { warning: Schema<"RunWarning"> }) {
+export function WarningText({ warning, where }: { warning: Schema<"RunWarning">; where: Where }) {
   return (
     <>
       <p>
@@ -13,6 +14,7 @@ export function WarningText({ warning }: { warning: Schema<"RunWarning"> }) {
           <Prose text={warning.advice} />
         </p>
       )}
+      <PlaceLink code={warning.code} where={where} />
     </>
   );
 }

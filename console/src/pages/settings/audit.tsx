@@ -6,7 +6,7 @@ import { actorOf } from "../../ui/actor";
 import { type Difference, difference } from "../../ui/difference";
 import { Select } from "../../ui/form";
 import { usePages } from "../../ui/pages";
-import { Button, Card, Failure, Loading, Table } from "../../ui/parts";
+import { Card, Failure, Loading, More, Table } from "../../ui/parts";
 import { Moment, plural } from "../../ui/time";
 import { attributeText, excerpt, sentence, valueText, wordsOf } from "../../ui/words";
 
@@ -80,13 +80,7 @@ export function AuditLog() {
           </Table>
         )}
         {events.items && <Failure error={events.error} />}
-        {events.hasMore && (
-          <div>
-            <Button pending={events.pending} onClick={events.more}>
-              Show earlier events
-            </Button>
-          </div>
-        )}
+        <More pages={events}>Show earlier events</More>
       </div>
     </Card>
   );

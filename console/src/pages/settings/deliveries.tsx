@@ -4,7 +4,7 @@ import { answer, api, type Schema } from "../../api/client";
 import { useAction, useQuery } from "../../api/use";
 import { Select } from "../../ui/form";
 import { usePages } from "../../ui/pages";
-import { Button, Failure, Loading, Lozenge, Table, type Tone } from "../../ui/parts";
+import { Button, Failure, Loading, Lozenge, More, Table, type Tone } from "../../ui/parts";
 import { Moment, plural } from "../../ui/time";
 import { eventText } from "./events";
 
@@ -42,13 +42,7 @@ export function Deliveries({ webhook, turn }: { webhook: Schema<"WebhookResponse
         </Table>
       )}
       <Failure error={deliveries.error} />
-      {deliveries.hasMore && (
-        <div>
-          <Button pending={deliveries.pending} onClick={deliveries.more}>
-            Show earlier deliveries
-          </Button>
-        </div>
-      )}
+      <More pages={deliveries}>Show earlier deliveries</More>
     </div>
   );
 }

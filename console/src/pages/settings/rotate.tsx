@@ -1,9 +1,9 @@
 /** A new secret for the signatures of a webhook. For a while, deliveries are signed with the one before too. */
-import { useRef, useState } from "react";
+import { useState } from "react";
 import { answer, api, type Schema } from "../../api/client";
-import { useAction } from "../../api/use";
-import { Form, Select, TextField } from "../../ui/form";
-import { Button, Copyable } from "../../ui/parts";
+import { Select, TextField } from "../../ui/form";
+import { FormDialog } from "../../ui/form-dialog";
+import { Copyable } from "../../ui/parts";
 
 const HOURS: [string, string][] = [
   ["0", "No: it ends at once"],
@@ -13,43 +13,32 @@ const HOURS: [string, string][] = [
 ];
 
 export function RotateSecret({ webhook, onRotated }: { webhook: Schema<"WebhookResponse">; onRotated: () => void }) {
-  const dialog = useRef<HTMLDialogElement>(null);
   const [secret, setSecret] = useState("");
   const [hours, setHours] = useState("24");
-  const rotate = useAction(async () => {
+  const rotate = async () => {
     const body = { secret, previousValidHours: Number(hours) };
     await answer(api.POST("/v1/webhooks/{id}/rotate-secret", { params: { path: { id: webhook.id } }, body }));
-    dialog.current?.close();
     setSecret("");
     onRotated();
-  });
-  const open = () => {
-    setSecret(newSecret());
-    rotate.clear();
-    dialog.current?.showModal();
   };
-  const title = `${webhook.signed ? "New secret" : "Secret"} of «${webhook.name}»`;
-  return (
+  const intro = (
     <>
-      <Button onClick={open}>{webhook.signed ? "Change the secret" : "Sign with a secret"}</Button>
-      <dialog ref={dialog} aria-label={title}>
-        <div className="stack">
-          <h2>{title}</h2>
-          <p>Copy the secret into the receiver. It is never shown again.</p>
-          {secret !== "" && <Copyable label="New secret" text={secret} />}
-          <Form label={title} onSubmit={() => void rotate.run()} error={rotate.error}>
-            <TextField label="Secret" type="password" pointer="/secret" value={secret} onChange={setSecret} help="This one was made here, at random. Another one needs at least 16 characters." />
-            {webhook.signed && <Select label="Sign with the secret before too?" pointer="/previousValidHours" value={hours} onChange={setHours} options={HOURS} help="So that the receiver can change its copy in between." />}
-            <div className="row">
-              <Button type="submit" kind="primary" pending={rotate.pending}>
-                Use this secret
-              </Button>
-              <Button onClick={() => dialog.current?.close()}>Keep as it is</Button>
-            </div>
-          </Form>
-        </div>
-      </dialog>
+      <p>Copy the secret into the receiver. It is never shown again.</p>
+      {secret !== "" && <Copyable label="New secret" text={secret} />}
     </>
+  );
+  return (
+    <FormDialog
+      button={webhook.signed ? "Change the secret" : "Sign with a secret"}
+      title={`${webhook.signed ? "New secret" : "Secret"} of «${webhook.name}»`}
+      onOpen={() => setSecret(newSecret())}
+      onSubmit={rotate}
+      submit="Use this secret"
+      intro={intro}
+    >
+      <TextField label="Secret" type="password" pointer="/secret" value={secret} onChange={setSecret} help="This one was made here, at random. Another one needs at least 16 characters." />
+      {webhook.signed && <Select label="Sign with the secret before too?" pointer="/previousValidHours" value={hours} onChange={setHours} options={HOURS} help="So that the receiver can change its copy in between." />}
+    </FormDialog>
   );
 }
 

@@ -1,9 +1,10 @@
 /** Of which imports a webhook is told. */
-import { useRef, useState } from "react";
+import { useState } from "react";
 import { answer, api, type Schema } from "../../api/client";
-import { type Query, useAction } from "../../api/use";
-import { Checkbox, Form, Radios } from "../../ui/form";
-import { Button, Failure, Loading } from "../../ui/parts";
+import type { Query } from "../../api/use";
+import { Checkbox, Radios } from "../../ui/form";
+import { FormDialog } from "../../ui/form-dialog";
+import { Failure, Loading } from "../../ui/parts";
 import type { Job } from "../import";
 
 type Webhook = Schema<"WebhookResponse">;
@@ -48,39 +49,16 @@ export function ToldOf({ webhook, jobs }: { webhook: Webhook; jobs: Query<Job[]>
 }
 
 export function ChangeJobs({ webhook, jobs, onChanged }: { webhook: Webhook; jobs: Query<Job[]>; onChanged: () => void }) {
-  const dialog = useRef<HTMLDialogElement>(null);
   const [chosen, setChosen] = useState<Chosen>(null);
-  const change = useAction(async () => {
+  const save = async () => {
     await answer(api.PATCH("/v1/webhooks/{id}", { params: { path: { id: webhook.id } }, body: { jobIds: chosen } }));
-    dialog.current?.close();
     onChanged();
-  });
-  const open = () => {
-    // An import that was deleted cannot be chosen again.
-    setChosen(webhook.jobIds?.filter((id) => jobs.data?.some((job) => job.id === id)) ?? null);
-    change.clear();
-    dialog.current?.showModal();
   };
-  const title = `Imports of «${webhook.name}»`;
+  // An import that was deleted cannot be chosen again.
+  const open = () => setChosen(webhook.jobIds?.filter((id) => jobs.data?.some((job) => job.id === id)) ?? null);
   return (
-    <>
-      <Button disabled={!jobs.data} onClick={open}>
-        Choose imports
-      </Button>
-      <dialog ref={dialog} aria-label={title}>
-        <div className="stack">
-          <h2>{title}</h2>
-          <Form label={title} onSubmit={() => void change.run()} error={change.error}>
-            <JobChoice value={chosen} onChange={setChosen} jobs={jobs} />
-            <div className="row">
-              <Button type="submit" kind="primary" pending={change.pending}>
-                Save the choice
-              </Button>
-              <Button onClick={() => dialog.current?.close()}>Keep as it is</Button>
-            </div>
-          </Form>
-        </div>
-      </dialog>
-    </>
+    <FormDialog button="Choose imports" disabled={!jobs.data} title={`Imports of «${webhook.name}»`} onOpen={open} onSubmit={save} submit="Save the choice">
+      <JobChoice value={chosen} onChange={setChosen} jobs={jobs} />
+    </FormDialog>
   );
 }

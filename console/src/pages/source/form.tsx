@@ -79,7 +79,7 @@ export function ConnectionForm({ connection, onSaved, aside }: Props) {
       <TextField label="Application (client) ID" pointer="/clientId" code value={draft.clientId} onChange={set("clientId")} placeholder="xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx" help="On the same page. It is not the Object ID." />
       <Select label="Cloud" pointer="/cloud" value={draft.cloud} onChange={set("cloud")} options={CLOUDS} />
       <CredentialFields draft={draft} change={(part) => setDraft((draft) => ({ ...draft, ...part }))} stored={isStored} kinds={["clientSecret", "certificate", "awaited", "federated"]} />
-      {isAwaited && !connection && <AskForApplication tenantId={draft.tenantId.trim()} cloud={draft.cloud} />}
+      {isAwaited && !connection && draft.clientId.trim() === "" && <AskForApplication tenantId={draft.tenantId.trim()} cloud={draft.cloud} />}
       <div className="row">
         <Button type="submit" kind="primary" pending={save.pending}>
           {isAwaited && !connection ? "Save, then create a link" : "Save & check connection"}
