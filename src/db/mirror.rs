@@ -32,7 +32,7 @@ mod tenant_names;
 pub mod touched;
 
 pub use counters::{Counters, moved as moved_by};
-pub use cursor::{Cursor, CursorRow, MEMBERS, QUESTION, answers, cursors, stage_cursors};
+pub use cursor::{Cursor, CursorRow, MEMBERS, QUESTION, SINGLE, answer, answers, cursors, stage_cursors};
 pub use hash::{Hash, hash};
 pub use moved::{Moved, memberships_gained, moved};
 pub use patch::{Patched, patch};

@@ -6,7 +6,7 @@
 
 use super::error::{GraphError, GraphErrorKind, Result};
 use super::options::RequestOptions;
-use super::page::{Next, Page, Pager};
+use super::page::{Next, Pager};
 use super::session::Session;
 use super::wire::{Items, Properties, properties};
 use url::Url;
@@ -60,13 +60,13 @@ pub fn end_of_round(next: Next) -> Result<Option<Url>> {
 
 /// The objects of a page. A `removed` object has only its id. `members` and `owners` are additions and removals; `nulls`
 /// are properties that were cleared.
-pub fn changes(page: &Page<Items>) -> Result<Vec<Properties>> {
+pub fn changes<'a>(items: impl Iterator<Item = &'a str>) -> Result<Vec<Properties>> {
     let read = |item: &str| {
         properties(item).map_err(|error| {
             GraphError::new(GraphErrorKind::Malformed, format!("a changed object could not be parsed: {error}"))
         })
     };
-    page.content.iter().map(read).collect()
+    items.map(read).collect()
 }
 
 fn without_delta_link() -> GraphError {

@@ -266,7 +266,7 @@ async fn a_delta_round_tells_what_changed_since_its_link() {
     let mut pager = world.session.delta(link.as_str()).unwrap();
     let (mut found, mut next) = (BTreeMap::new(), None);
     while let Some(page) = pager.next().await.unwrap() {
-        found.extend(changes(&page).unwrap().into_iter().map(|change| (change.uuid().unwrap(), change)));
+        found.extend(changes(page.content.iter()).unwrap().into_iter().map(|change| (change.uuid().unwrap(), change)));
         next = end_of_round(page.next).unwrap();
     }
     assert!(found[&changed].json.contains("Harbour") && found[&changed].removed.is_none());

@@ -54,7 +54,23 @@ pub const MEMBERS: &str = "members";
 /// link.
 pub const QUESTION: &str = "ask:";
 
-/// The questions of a run that were answered, by collection and part.
+/// The collection of what is asked one by one. Its answers are whole bodies, and there can be as many as objects, so they are
+/// looked up one by one as well.
+pub const SINGLE: &str = "single";
+
+/// What a question of a run was answered.
+pub async fn answer(
+    tx: &mut Transaction,
+    organization: OrganizationId,
+    run: RunId,
+    collection: &str,
+    part: &str,
+) -> Result<Option<String>> {
+    let row = run_cursors::table.find((organization.0, run.0, collection, part)).select(run_cursors::next_link);
+    Ok(row.first::<Option<String>>(tx).await.optional()?.flatten())
+}
+
+/// The questions of a run that were answered, by collection and part, but for those that are looked up one by one.
 pub async fn answers(
     tx: &mut Transaction,
     organization: OrganizationId,
@@ -63,6 +79,7 @@ pub async fn answers(
     let rows: Vec<(String, String, Option<String>)> = run_cursors::table
         .filter(run_cursors::organization_id.eq(organization.0))
         .filter(run_cursors::run_id.eq(run.0))
+        .filter(run_cursors::collection.ne(SINGLE))
         .filter(run_cursors::part.like(format!("{QUESTION}%")))
         .select((run_cursors::collection, run_cursors::part, run_cursors::next_link))
         .load(tx)

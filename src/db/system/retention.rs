@@ -63,7 +63,7 @@ pub async fn clear_expired(
         ("tickets", "expires_at", now, ""),
         ("handovers", "expires_at", records_before, ""),
     ] {
-        // One look into an index for each organization, however much there is that has not expired.
+        // One look for each organization: into an index by time where a table can be large, else through its few rows.
         let old = format!(
             "SELECT old.place FROM organizations CROSS JOIN LATERAL (
                 SELECT {table}.ctid AS place FROM {table}
@@ -97,9 +97,17 @@ async fn clear_old(db: &Db, table: &str, old: &str, before: DateTime<Utc>, batch
 
 /// Removes events, changes and staging of runs that ended before `before`. Their rows in `runs` stay.
 pub async fn clear_ended_runs(db: &Db, before: DateTime<Utc>, now: DateTime<Utc>, batch: i64) -> Result<()> {
-    const CLEARED: &str = "
-        UPDATE runs SET cleared_at = $3 FROM unnest($1::uuid[], $2::uuid[]) AS ended(organization_id, id)
-        WHERE runs.organization_id = ended.organization_id AND runs.id = ended.id";
+    // Another process may be deleting the same rows, and may die: a run of which there are some left stays for the next look.
+    let has_rows = OF_RUN.map(|table| {
+        format!(
+            "AND NOT EXISTS (SELECT FROM {table} WHERE organization_id = runs.organization_id AND run_id = runs.id)"
+        )
+    });
+    let clear = format!(
+        "UPDATE runs SET cleared_at = $3 FROM unnest($1::uuid[], $2::uuid[]) AS ended(organization_id, id)
+         WHERE runs.organization_id = ended.organization_id AND runs.id = ended.id {}",
+        has_rows.join(" ")
+    );
     let ended: Vec<(Uuid, Uuid)> = db
         .system(async |tx| {
             Ok(runs::table
@@ -119,14 +127,15 @@ pub async fn clear_ended_runs(db: &Db, before: DateTime<Utc>, now: DateTime<Utc>
     for table in OF_RUN {
         let statement = format!(
             "DELETE FROM {table} WHERE ctid = ANY(ARRAY(
-                SELECT {table}.ctid FROM unnest($1::uuid[], $2::uuid[]) AS ended(organization_id, run_id)
-                JOIN {table} ON {table}.organization_id = ended.organization_id AND {table}.run_id = ended.run_id
+                SELECT old.place FROM unnest($1::uuid[], $2::uuid[]) AS ended(organization_id, run_id)
+                CROSS JOIN LATERAL (SELECT ctid AS place FROM {table}
+                    WHERE organization_id = ended.organization_id AND run_id = ended.run_id LIMIT $3) AS old
                 LIMIT $3))"
         );
         while of_runs(db, &statement, &organizations, &ids, batch).await? as i64 >= batch {}
     }
     db.system(async |tx| {
-        let cleared = diesel::sql_query(CLEARED)
+        let cleared = diesel::sql_query(&clear)
             .bind::<sql::Array<sql::Uuid>, _>(&organizations)
             .bind::<sql::Array<sql::Uuid>, _>(&ids)
             .bind::<sql::Timestamptz, _>(now);

@@ -141,12 +141,12 @@ async fn a_round_tells_changes_removals_and_members_in_parts() {
     .await;
     let mut pager = peer.session().delta(&peer.uri("/v1.0/groups/delta?$deltatoken=1")).unwrap();
     let first = pager.next().await.unwrap().unwrap();
-    let found = changes(&first).unwrap();
+    let found = changes(first.content.iter()).unwrap();
     assert_eq!(found[0].nulls, ["description"]);
     assert!(found[0].has_properties && !found[0].members.as_ref().unwrap()[0].is_removed);
     assert!(end_of_round(first.next).unwrap().is_none());
     let last = pager.next().await.unwrap().unwrap();
-    let found = changes(&last).unwrap();
+    let found = changes(last.content.iter()).unwrap();
     assert!(!found[0].has_properties && found[0].members.as_ref().unwrap()[0].is_removed);
     assert_eq!(found[1].removed, Some(Removed::Changed));
     assert!(end_of_round(last.next).unwrap().unwrap().as_str().ends_with("$deltatoken=3"));

@@ -1,8 +1,8 @@
 //! One directory object: its properties as canonical JSON, and separately its references.
 
 use super::member::Member;
+use serde::Deserialize;
 use serde::de::{MapAccess, Visitor};
-use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use std::borrow::Cow;
 use std::fmt;
@@ -12,7 +12,7 @@ use uuid::Uuid;
 const MAX_DEPTH: usize = 32;
 
 /// Why an object of a delta response was removed.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Removed {
     /// Soft-deleted: it can be restored for 30 days.
     Changed,

@@ -2,7 +2,7 @@
 //! together with what was staged of it, so that an attempt after a crash does not ask again.
 
 use super::read_error::Result;
-use crate::db::mirror::{self, Cursor, QUESTION};
+use crate::db::mirror::{self, Cursor, QUESTION, SINGLE};
 use crate::error::Error;
 use crate::runs::run::Run;
 use data_encoding::HEXLOWER;
@@ -70,9 +70,15 @@ impl Answers {
     }
 
     pub async fn find<T: DeserializeOwned>(&self, run: &Run, question: &Question) -> Result<Option<T>> {
-        let known = self.known(run).await?;
-        let answer = known.get(&(question.collection.to_owned(), question.part.clone()));
-        Ok(answer.map(|text| serde_json::from_str(text)).transpose().map_err(Error::internal)?)
+        let Question { collection, part } = question;
+        let answer = match *collection {
+            SINGLE => {
+                let (organization, id) = (run.job.organization, run.lease.run);
+                run.tx("answer", async |tx| mirror::answer(tx, organization, id, collection, part).await).await?
+            }
+            _ => self.known(run).await?.get(&((*collection).to_owned(), part.clone())).cloned(),
+        };
+        Ok(answer.map(|text| serde_json::from_str(&text)).transpose().map_err(Error::internal)?)
     }
 
     /// The answers to all questions of one kind.

@@ -6,7 +6,7 @@ use super::object::{parse, unreadable};
 use super::pages::whole;
 use super::read_error::{ReadError, Result};
 use super::reader::Reader;
-use crate::db::mirror::Batch;
+use crate::db::mirror::{Batch, SINGLE};
 use crate::directory::{ById, ObjectType, Properties as Map};
 use crate::graph::batch::{BatchItem, MAX_ITEMS};
 use crate::graph::error::{GraphError, GraphErrorKind};
@@ -23,8 +23,6 @@ use uuid::Uuid;
 pub(super) const REQUESTS_AT_ONCE: usize = 32;
 /// The same for batches.
 const BATCHES_AT_ONCE: usize = 16;
-/// The collection of what is asked for one by one.
-const SINGLE: &str = "single";
 
 /// Objects by their ids, as many as one query may name, with the relations that a list has too. Those that are gone are
 /// left out.

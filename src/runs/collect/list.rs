@@ -263,7 +263,8 @@ async fn read_request(reader: &Reader<'_>, request: Request, context: &ListConte
     let is_whole = cursor.is_some() && reader.dialect.lists(&reader.run.job, object_type).len() == 1 && part == "0";
     let earlier = if is_whole { reader.staging.count(object_type).await? } else { 0 };
     let listed = Listed { now: earlier, most: earlier };
-    let mut objects = Objects { reader, context, object_type, part, pages: 0, listed };
+    let pages = cursor.as_ref().map_or(0, |cursor| cursor.pages);
+    let mut objects = Objects { reader, context, object_type, part, pages, listed };
     follow(reader, request, cursor.and_then(|cursor| cursor.next_link), &mut objects).await
 }
 

@@ -25,7 +25,8 @@ pub(super) async fn through(
 ) -> Result<Vec<ObjectRow>> {
     let cursor = reader.staging.cursors(name).await?.remove(PART);
     if !cursor.as_ref().is_some_and(|cursor| cursor.done) {
-        let mut pass = Pass { reader, name, what, pages: 0, each };
+        let pages = cursor.as_ref().map_or(0, |cursor| cursor.pages);
+        let mut pass = Pass { reader, name, what, pages, each };
         follow(reader, request, cursor.and_then(|cursor| cursor.next_link), &mut pass).await?;
     }
     reader.staging.rows(name).await

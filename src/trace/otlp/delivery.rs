@@ -70,7 +70,10 @@ impl Delivery {
                 let why = state.why.as_deref().unwrap_or_default();
                 tracing::warn!(collector = self.collector, "traces do not arrive at the collector: {why}");
             }
-            Saying::IsOver => tracing::info!(collector = self.collector, "traces arrive at the collector again"),
+            Saying::IsOver => {
+                state.why = None;
+                tracing::info!(collector = self.collector, "traces arrive at the collector again");
+            }
         }
     }
 

@@ -6,7 +6,7 @@ use entra_assets::db::runs::RunRow;
 use entra_assets::ids::JobId;
 use entra_assets::run_state::{RunMode, RunRequest};
 use entra_assets::sim::graph::Scenario;
-use entra_assets::sim::seed::{Directory, GroupKind, ObjectKind};
+use entra_assets::sim::seed::{Directory, GroupKind, ObjectKind, SeedOptions};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use uuid::Uuid;
@@ -127,6 +127,34 @@ fn nest(world: &World) -> (Uuid, Uuid, Uuid) {
         directory.add_member(inner, user).unwrap();
         (outer, inner, user)
     })
+}
+
+/// What an attempt read of a group's members before it died is not taken for all of them.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_nested_group_that_was_read_in_part_before_a_death_brings_all_its_members() {
+    let world = World::following(SeedOptions { seed: 4, users: 150, groups: 30, ..SeedOptions::default() }).await;
+    let group = world.graph.read(|directory| directory.member_edges(ObjectKind::Group)[0].0);
+    let job = world.add_job_with(json!({"groups": {"enabled": false}})).await;
+    let filter = world.add_filter(json!({"scope": {"users": "membersOf", "groupIds": [group]}})).await;
+    world.set_job(&format!("filter_id = '{filter}', brake_percent = 100")).await;
+    assert_eq!(world.run(job, RunMode::Full).await.state.as_str(), "succeeded");
+    let nested = world.graph.change(|directory| {
+        let nested = directory.add_group("Nested", GroupKind::Security);
+        let users: Vec<Uuid> = directory.live_users().map(|(_, user)| user.id).take(40).collect();
+        users.into_iter().for_each(|user| directory.add_member(nested, user).unwrap());
+        directory.add_member(group, nested).unwrap();
+        nested
+    });
+    world.graph.set_max_page_size(5);
+    world.graph.reset_counters();
+    let run = world.queue(job, RunMode::Incremental, RunRequest::default()).await;
+    let path = format!("/v1.0/groups/{nested}/members");
+    let asked = || world.graph.requests().iter().filter(|request| request.path.starts_with(&path)).count();
+    world.step_and_die(|| asked() >= 4).await;
+    assert!(asked() < 8, "it died between two pages of eight");
+    let run = world.bring_to_its_end(run).await;
+    assert_eq!(run.state.as_str(), "succeeded", "{:?} {:?}", run.error, run.warnings);
+    assert_eq!(ids(&world, "Entra User"), members(&world, &[group].into(), true));
 }
 
 #[tokio::test(flavor = "multi_thread")]

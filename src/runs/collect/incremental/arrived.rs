@@ -94,7 +94,7 @@ pub(super) async fn add_memberships(
             let delta = changes.entry(group).or_default();
             for (member, kind) in members {
                 // Read after the changes, so it is newer.
-                delta.members.insert(member, (true, kind.into()));
+                delta.members.insert(member, (true, kind));
             }
         }
     }

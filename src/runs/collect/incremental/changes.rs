@@ -12,9 +12,8 @@ use crate::runs::collect::pages::{Pages, once};
 use crate::runs::collect::read_error::{ReadError, Result};
 use crate::runs::collect::reader::Reader;
 use crate::runs::progress::Work;
-use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 use serde_json::{Value, json};
-use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::ControlFlow;
 use uuid::Uuid;
@@ -27,7 +26,7 @@ pub enum Replayed {
 }
 
 /// Everything that happened to one object since the last read; the latest change wins.
-#[derive(Default, Serialize, Deserialize)]
+#[derive(Default)]
 pub struct Delta {
     pub removed: Option<Removed>,
     /// Properties that have a value now.
@@ -39,7 +38,7 @@ pub struct Delta {
     /// The manager, where the latest change says it in the one form that is documented: somebody came.
     pub manager: Option<Uuid>,
     /// Members and owners that came (`true`) or went.
-    pub members: HashMap<Uuid, (bool, Cow<'static, str>)>,
+    pub members: HashMap<Uuid, (bool, &'static str)>,
     pub owners: HashMap<Uuid, bool>,
 }
 
@@ -49,7 +48,7 @@ impl Delta {
         let never_null = object_type.spec().never_null;
         self.removed = change.removed;
         for member in change.members.iter().flatten() {
-            self.members.insert(member.id, (!member.is_removed, Cow::Borrowed(member.kind.as_str())));
+            self.members.insert(member.id, (!member.is_removed, member.kind.as_str()));
         }
         for owner in change.owners.iter().flatten() {
             self.owners.insert(owner.id, !owner.is_removed);
@@ -119,7 +118,7 @@ fn held_by(change: &Properties) -> usize {
     HELD_BY_OBJECT + 3 * change.json.len() + HELD_BY_MEMBER * links
 }
 
-/// The name under which the changes of a type are staged, with the position in their round.
+/// The name under which the pages of changes of a type are staged, with the position in their round.
 pub const fn staged_as(object_type: ObjectType) -> &'static str {
     match object_type {
         ObjectType::Users => "changes:users",
@@ -130,8 +129,8 @@ pub const fn staged_as(object_type: ObjectType) -> &'static str {
 /// The one part of a round.
 const PART: &str = "0";
 
-/// Follows a round to its end. With a name, what came is staged under it: an attempt after a crash goes on where the last one
-/// was, with the same changes.
+/// Follows a round to its end. With a name, each page is staged under it as it came: an attempt after a crash goes on where
+/// the last one was, with the same changes.
 pub async fn replay(
     reader: &Reader<'_>,
     object_type: ObjectType,
@@ -188,9 +187,9 @@ impl Round<'_> {
     async fn load(&mut self) -> Result<Option<String>> {
         let Some(name) = self.stored_as else { return Ok(None) };
         let Some(cursor) = self.reader.staging.cursors(name).await?.remove(PART) else { return Ok(None) };
-        for row in self.reader.staging.rows(name).await? {
-            self.held += HELD_BY_OBJECT + 3 * row.data.len();
-            self.changes.insert(row.id, serde_json::from_str(&row.data).map_err(Error::internal)?);
+        for page in self.reader.staging.rows(name).await? {
+            let items: Vec<&RawValue> = serde_json::from_str(&page.data).map_err(Error::internal)?;
+            self.merge(delta::changes(items.into_iter().map(RawValue::get))?)?;
         }
         self.pages = cursor.pages;
         let number = self.changes.len() as u64;
@@ -210,35 +209,42 @@ impl Round<'_> {
         }
     }
 
-    /// Stages what is known now of the objects of a page, with the position behind it.
-    async fn store(&self, ids: BTreeSet<Uuid>, next_link: Option<String>, request: Option<Permit>) -> Result<()> {
+    /// Merges the changes of a page.
+    fn merge(&mut self, changes: Vec<Properties>) -> Result<()> {
+        for change in changes {
+            self.held += held_by(&change);
+            if let Some(id) = change.uuid() {
+                self.changes.entry(id).or_default().merge(self.object_type, change)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Stages a page, with the position behind it. Pages are read again in the order of their numbers.
+    async fn store(&self, items: &Items, next_link: Option<String>, request: Option<Permit>) -> Result<()> {
         let Some(name) = self.stored_as else { return Ok(()) };
         let done = self.end.is_some();
         let cursor = Cursor { collection: name, part: PART.to_owned(), next_link, done, pages: self.pages };
-        let mut batch = Batch { cursors: vec![cursor], ..Batch::default() };
-        for (id, delta) in ids.iter().filter_map(|id| self.changes.get_key_value(id)) {
-            let text = serde_json::to_string(delta).map_err(Error::internal)?;
-            batch.objects.push(StagedObject { object_type: name, id: *id, hash: Vec::new(), data: Some(text) });
-        }
+        let (number, data) = (self.pages.unsigned_abs().into(), items.iter().collect::<Vec<_>>().join(","));
+        let page = StagedObject {
+            object_type: name,
+            id: Uuid::from_u128(number),
+            hash: Vec::new(),
+            data: Some(format!("[{data}]")),
+        };
+        let batch = Batch { objects: vec![page], cursors: vec![cursor], ..Batch::default() };
         self.reader.staging.write_page(batch, request).await
     }
 }
 
 impl Pages<Items> for Round<'_> {
     async fn take(&mut self, mut page: Page<Items>) -> Result<ControlFlow<()>> {
-        let changes = delta::changes(&page)?;
-        self.held += changes.iter().map(held_by).sum::<usize>();
-        if self.held > MAX_HELD {
+        let changes = delta::changes(page.content.iter())?;
+        if self.held + changes.iter().map(held_by).sum::<usize>() > MAX_HELD {
             self.end = Some(End::TooMany);
             return Ok(ControlFlow::Break(()));
         }
-        let mut changed = BTreeSet::new();
-        for change in changes {
-            if let Some(id) = change.uuid() {
-                changed.insert(id);
-                self.changes.entry(id).or_default().merge(self.object_type, change)?;
-            }
-        }
+        self.merge(changes)?;
         // How many changes there are is known only as they come.
         let number = page.content.iter().len() as u64;
         self.reader.run.progress.expect(Work::Objects, number);
@@ -252,7 +258,7 @@ impl Pages<Items> for Round<'_> {
         let next_link = more.or_else(|| end.clone());
         self.end = end.map(End::Link);
         self.pages += 1;
-        self.store(changed, next_link, request).await?;
+        self.store(&page.content, next_link, request).await?;
         Ok(ControlFlow::Continue(()))
     }
 }

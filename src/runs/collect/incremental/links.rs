@@ -3,12 +3,13 @@
 use super::changes::Delta;
 use crate::db::mirror::{Batch, MEMBERS, StagedMembers};
 use crate::directory::ObjectType;
+use crate::error::Error;
 use crate::runs::collect::groups;
 use crate::runs::collect::mirror::MembersByType;
 use crate::runs::collect::object::{self, reason_of};
 use crate::runs::collect::read_error::Result;
 use crate::runs::collect::reader::Reader;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use uuid::Uuid;
 
 /// Members held in memory at once, about; one group can have more.
@@ -25,8 +26,8 @@ pub(super) async fn stage(reader: &Reader<'_>, changes: &BTreeMap<Uuid, Delta>, 
     let with_members = changes.iter().filter(|(_, delta)| delta.removed.is_none() && !delta.members.is_empty());
     let ids = with_members.map(|(id, _)| *id).filter(|id| followed.has(id) && !arrived.contains(id));
     // An earlier attempt may have read the members of one since.
-    let read = reader.staging.cursors(MEMBERS).await?;
-    let ids: Vec<Uuid> = ids.filter(|id| !read.contains_key(&id.to_string())).collect();
+    let read = read_since(reader, arrived).await?;
+    let ids: Vec<Uuid> = ids.filter(|id| !read.contains(id)).collect();
     for groups in parts(reader, &ids).await? {
         stage_members(reader, groups, changes).await?;
     }
@@ -37,6 +38,21 @@ pub(super) async fn stage(reader: &Reader<'_>, changes: &BTreeMap<Uuid, Delta>, 
         groups::read_roots(reader, &others).await?;
     }
     groups::read_arrived(reader, arrived).await
+}
+
+/// The groups whose members an earlier attempt read to the end. What is staged of a group's members stands for all of them,
+/// so where the attempt died between two pages they begin again; those of `arrived` are read on.
+async fn read_since(reader: &Reader<'_>, arrived: &[Uuid]) -> Result<HashSet<Uuid>> {
+    let mut read = HashSet::new();
+    for cursor in reader.staging.cursors(MEMBERS).await?.into_values() {
+        let group: Uuid = cursor.part.parse().map_err(Error::internal)?;
+        if cursor.done {
+            read.insert(group);
+        } else if !arrived.contains(&group) {
+            reader.staging.restart_members(group).await?;
+        }
+    }
+    Ok(read)
 }
 
 /// Groups in parts whose members fit into memory.
