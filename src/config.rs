@@ -167,7 +167,8 @@ pub struct DatabaseSettings {
 
 #[derive(Args, Clone, Debug, Default)]
 pub struct HttpSettings {
-    /// Proxy for all requests to Microsoft and Atlassian: http://host:port, or http://user:password@host:port.
+    /// Proxy for all requests to Microsoft, Atlassian, issuers of tokens, receivers of webhooks and a collector on another
+    /// machine: http://host:port, or http://user:password@host:port.
     #[arg(long, env = "ENTRA_ASSETS_PROXY", hide_env_values = true)]
     pub proxy: Option<Url>,
     /// PEM file with additional trusted certificate authorities.
