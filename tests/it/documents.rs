@@ -9,8 +9,9 @@ const FOLDERS: [&str; 9] =
     ["src", "kernel", "simulators", "tests", "docs", "scripts", "examples", "benches", "migrations"];
 const ENDINGS: [&str; 10] = [".rs", ".md", ".sh", ".py", ".ts", ".sql", ".csv", ".json", ".toml", ".yaml"];
 /// The documents whose code spans are paths: relative to the repository, or to `src`.
-const DOCUMENTS: [&str; 15] = [
+const DOCUMENTS: [&str; 18] = [
     "README.md",
+    "CHANGELOG.md",
     "CONTRIBUTING.md",
     "SECURITY.md",
     "docs/ARCHITECTURE.md",
@@ -20,11 +21,13 @@ const DOCUMENTS: [&str; 15] = [
     "docs/SECURITY.md",
     "docs/assets.md",
     "docs/decisions.md",
+    "docs/errors.md",
     "docs/from-another-importer.md",
     "docs/graph.md",
     "docs/jira-users.md",
     "docs/operations.md",
     "docs/runs.md",
+    "docs/values-as-objects.md",
 ];
 
 fn root() -> &'static Path {
