@@ -4,7 +4,7 @@
 #   make console         build the console, which the service then serves at /console; needs Node.js 20.19
 #   make test            check formatting, lints and documentation, and run all tests
 #   make contract        check the OpenAPI document with linters, a fuzzer and generated clients, deploy/, and the dependencies
-#   make docs-test       run the commands of docs/operations.md on a made-up machine
+#   make docs-test       run the commands of docs/operations.md in a simulated installation
 #   make docs-test-debian  the same in a fresh Debian with systemd, as root; ARGS=BINARY for a released program
 #   make soak            run the tests that take long: kills, fuzzing, large directories
 #   make bench           measure runs and filters; ARGS="--users 20000 …" for one measurement of runs

@@ -1,5 +1,5 @@
 //! HTTP: the OpenAPI document is generated from the handlers here, and `contract` checks every request against it
-//! before a handler runs. A handler extracts, parses, makes one call, and answers.
+//! before a handler runs. A handler reads its input, calls one function, and answers.
 
 pub mod api_keys;
 pub mod application_query;
