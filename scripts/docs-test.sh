@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs the commands of docs/operations.md in their order, on a machine that is made up for it.
+# Runs the commands of docs/operations.md in their order, in a simulated installation.
 #
 #   scripts/docs-test.sh [--on-this-machine] [BINARY]    default: target/debug/entra-assets; it needs the simulators
 #
