@@ -1,4 +1,5 @@
-//! The audit log: every write leaves an event, and so does a key, a ticket whose key has ended, or a link in a failed attempt.
+//! The audit log: every write leaves an event. So does a failed attempt with a key, with a ticket whose key has ended, or with
+//! the link of a handover.
 
 use super::auth::Caller;
 use super::page::{Page, PageQuery, TimeSortQuery};

@@ -1,4 +1,4 @@
-//! JSON bodies: read from what `contract::enforce` checked.
+//! JSON bodies, read from the value that `contract::enforce` has checked.
 
 use super::contract::CheckedBody;
 use crate::error::{Error, Fault, Result};

@@ -1,4 +1,4 @@
-//! The object types of the object schema that a destination belongs to.
+//! The object types in the object schema of a destination.
 
 use super::auth::Caller;
 use crate::app::App;

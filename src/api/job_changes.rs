@@ -1,4 +1,4 @@
-//! What the runs of a job changed, as one feed: others follow the directory by it.
+//! What the runs of a job changed, as one feed. Other programs follow the directory by it.
 
 use super::auth::Caller;
 use crate::app::App;

@@ -1,4 +1,4 @@
-//! Requests that were refused for who sent them: counted, and told to the log, so that somebody who tries keys is seen.
+//! Requests that were refused because of their sender. They are counted and logged, so that somebody who tries keys is noticed.
 //!
 //! The log has a few lines for each minute and a number for the rest: otherwise everybody could fill it.
 

@@ -1,5 +1,5 @@
-//! Whether what a job would import fits into Assets, before its first run: objects against what Atlassian includes,
-//! attributes and references against what it recommends. Nothing is read but numbers and a small sample.
+//! Whether what a job would import fits into Assets, before its first run. The number of objects is compared with what Atlassian
+//! includes, the numbers of attributes and references with what Atlassian recommends. Only numbers and a small sample are read.
 //! Source: docs/assets.md, «Limits».
 
 use super::context::JobContext;

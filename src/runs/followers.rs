@@ -1,5 +1,5 @@
-//! Wakes those who follow runs: by the notices that this process gets, and by one look at all of their runs, because a notice
-//! can be lost. So it costs the database the same, however many follow.
+//! Wakes callers that follow runs: when this process gets a notice, and after one regular query for all runs that are followed,
+//! because a notice can be lost. So the cost for the database does not depend on the number of followers.
 
 use super::outage::Outage;
 use crate::app::App;

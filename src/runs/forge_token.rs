@@ -1,5 +1,5 @@
-//! The system token of a Forge app: the app brings it with its calls, runs use the newest one for each call to
-//! Assets, and wait without a lease while there is none.
+//! The system token of a Forge app. The app brings it with its calls. Runs use the newest token for each call to Assets, and wait
+//! without a lease while there is none.
 
 use super::context::{Destination, DestinationAccess};
 use super::run::Run;

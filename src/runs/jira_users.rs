@@ -1,8 +1,8 @@
 //! The Jira accounts of users, which no import can fill: after a delivery they are looked for by their addresses, and
 //! written into the objects one by one. Source: docs/assets.md, «Jira accounts».
 //!
-//! Whatever goes wrong here, the import stands: the run ends `degraded`, and the next run goes on. What is done of each user
-//! is stored with every batch, so that an attempt after a crash does the rest.
+//! Whatever goes wrong here, the import remains valid: the run ends `degraded`, and the next run goes on. Every batch stores what
+//! was done for each user, so that an attempt after a crash does the rest.
 
 mod plan;
 

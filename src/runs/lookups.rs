@@ -1,6 +1,6 @@
-//! Whether the texts of this delivery lead to objects of others: which are found is up to Assets, when it takes the entries.
-//! Where the objects can be looked at, the run counts whose text leads to none, or to several. Nothing here changes what is
-//! sent, and what is not found fails no run. Source: docs/assets.md, «References».
+//! Whether the texts of this delivery lead to objects of others. Assets itself decides what is found, when it takes the entries.
+//! If the object API can be used, the run counts the objects whose text leads to no object or to several. Nothing here changes
+//! what is sent, and a text that leads to no object fails no run. Source: docs/assets.md, «References».
 
 use super::assets_objects::AssetsObjects;
 use super::diff::diffed::Diffed;

@@ -1,5 +1,5 @@
-//! What is to be said of work that is repeated all the time and fails while the database is away: once at the beginning,
-//! once a minute, and when it is over.
+//! Log lines about repeated work that fails while the database is away: one at the beginning, one a minute, and one when it is
+//! over.
 
 use crate::clock::{Clock, Instant};
 use std::time::Duration;

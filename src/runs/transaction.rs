@@ -1,5 +1,5 @@
 //! The transactions of a run. Each has a name, which labels the time that it takes in `/metrics`. None begins inside another:
-//! a run that held a connection while it waits for a second one could wait for another run that does the same.
+//! a run that holds a connection while it waits for a second one could wait for another run that does the same.
 
 use crate::app::App;
 use crate::db::{Transaction, TransactionFn};

@@ -1,4 +1,4 @@
-//! Failed sign-ins with a credential of an organization that is known: its audit log has them.
+//! Failed sign-ins with a credential of a known organization. They are events in the audit log of this organization.
 
 use crate::api::client;
 use crate::api::rate_limit::RateLimiter;

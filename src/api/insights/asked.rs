@@ -1,4 +1,4 @@
-//! The answers of a job's mirror.
+//! Answers the questions about a directory from the mirror of a job.
 
 use super::body::{InsightItem, InsightResponse};
 use crate::app::App;

@@ -1,4 +1,4 @@
-//! What a run of a job will lack, said with the job.
+//! What a run of a job will lack. The job shows it as `warnings`.
 
 use crate::connection_check::lacking::{Lacking, lacking};
 use crate::db::jobs::JobRow;

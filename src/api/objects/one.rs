@@ -1,4 +1,4 @@
-//! One object of a job: its values, what it is linked with, what Assets has of it, and what happened to it.
+//! One object of a job: its values, its links, what Assets has of it, and its history.
 
 use crate::api::auth::Caller;
 use crate::app::App;

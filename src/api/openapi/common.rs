@@ -1,4 +1,5 @@
-//! Descriptions of properties that mean the same wherever they occur, for those that have none of their own.
+//! Descriptions of properties that mean the same wherever they occur. They are used where a property has no description of its
+//! own.
 
 use serde_json::{Value, json};
 

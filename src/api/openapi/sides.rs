@@ -1,5 +1,6 @@
-//! What a caller may leave out and an answer always has are two schemas. In a request, a field with a default may be absent;
-//! generators of clients take a `default` for «always there», so there it is said in words.
+//! A type with fields that a caller may leave out and an answer always has becomes two schemas. In a request, a field with a
+//! default may be absent. Generators of clients take `default` for «always there», so the schema of a request describes the
+//! default in words.
 
 use super::schemas::name_of;
 use serde_json::{Map, Value, json};

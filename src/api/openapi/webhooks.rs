@@ -1,4 +1,5 @@
-//! The section `webhooks` of the document: what receivers are sent, a kind of event each, from the types that are sent.
+//! The section `webhooks` of the document: one entry for each kind of event, with the body that receivers are sent. The bodies
+//! are described by the types that the service sends.
 
 use crate::text_enum::Explained;
 use crate::webhook::DeliveryEvent;

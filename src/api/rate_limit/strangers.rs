@@ -1,10 +1,11 @@
-//! Requests without a valid key, by the address from which they come: they cost a look at the database or a check of a
-//! signature, or an open page. A request is counted before anything is looked up for it, so that no more guesses than the limit
-//! are looked up at the same time, and not any more once its credential turns out to be valid.
+//! The limit of requests without a valid key, for each address from which they come. Such a request costs a look at the
+//! database, the check of a signature, or a page. A request is counted before anything is looked up for it, so that no more
+//! guesses than the limit are looked up at the same time. If its credential turns out to be valid, the request is no longer
+//! counted.
 //!
-//! Where an address has used up its limit, nothing is looked up for it any more, except for a credential that was valid a while
-//! ago: whoever shares the address, as behind a proxy that is not trusted, does not lock out others who use the same key or
-//! token again. A new token, and a ticket, wait as a guess does.
+//! If an address has used up its limit, nothing is looked up for it any more, except for a credential that was valid a while
+//! ago. So somebody who shares the address, as behind a proxy that is not trusted, does not lock out others who use the same key
+//! or token again. A new token and a ticket have to wait like a guess.
 
 use super::buckets::Buckets;
 use super::quota::{Of, Quota};

@@ -1,4 +1,4 @@
-//! By which values the objects of the directory are recognised, at sixteen bytes each.
+//! The values by which objects of the directory are recognised in Assets. Each takes sixteen bytes of memory.
 
 use crate::db::mirror::{read, stub_name};
 use crate::directory::{ObjectType, Properties};

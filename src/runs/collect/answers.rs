@@ -1,5 +1,5 @@
-//! Positions of what is no list: objects that are read by their ids, and what is asked for one by one. The answer is stored
-//! together with what was staged of it, so that an attempt after a crash does not ask again.
+//! Positions of reads that are not lists: objects that are read by their ids, and questions that are asked one by one. An answer
+//! is stored together with what was staged of it, so that an attempt after a crash does not ask again.
 
 use super::read_error::Result;
 use crate::db::mirror::{self, Cursor, QUESTION, SINGLE};

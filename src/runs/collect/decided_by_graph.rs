@@ -1,4 +1,4 @@
-//! Conditions of a filter about what Graph returns nowhere, such as the number of a group's owners. Of objects that were read
+//! Conditions of a filter about values that Graph never returns, such as the number of a group's owners. If objects were read
 //! without the condition, Graph is asked which of them fulfil it.
 
 use super::fetch::get_many_with;

@@ -1,4 +1,4 @@
-//! What this server refuses, of what it need not offer. A refusal is reported once; from then on the run asks another way.
+//! The optional features of Graph that this server refuses. A refusal is reported once; from then on the run asks in another way.
 
 use super::read_error::Result;
 use super::read_plan::{SIGN_IN, entity};

@@ -1,4 +1,4 @@
-//! The walk from groups to the groups nested in them, which decides who is a member of a scope.
+//! The walk from groups to the groups nested in them. It decides who is a member of a scope.
 
 use super::groups::{self, Visible};
 use super::read_error::Result;

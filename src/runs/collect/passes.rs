@@ -1,4 +1,4 @@
-//! Lists that are gone through for something besides objects: managers, other groups, what is in the recycle bin. What a page
+//! Lists that are read for something other than the objects of a type: managers, further groups, the recycle bin. What a page
 //! brings is staged under a name of its own, together with the position.
 
 use super::pages::{Pages, Restart, Restartable, follow};

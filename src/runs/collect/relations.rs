@@ -1,5 +1,5 @@
-//! What the objects of a type are related with, where `$expand` of the list does not give it, or not all: one list for
-//! each object. Which relations a type has is in its file ([`crate::directory::TypeSpec`]).
+//! The relations of objects of a type that `$expand` of the list does not return, or not completely. They are read by one list
+//! for each object. Which relations a type has is in its file ([`crate::directory::TypeSpec`]).
 
 use super::answers::Question;
 use super::fetch::get_many_once;

@@ -1,5 +1,5 @@
-//! The types that are one list, and what belongs to their objects: all but users and groups. They are read whole by every
-//! run, an incremental one too.
+//! The types that are one list, and what belongs to their objects: all types but users and groups. Every run reads them whole,
+//! an incremental one too.
 
 use super::lost_permission::{self, Reading};
 use super::read_error::Result;

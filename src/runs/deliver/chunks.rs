@@ -1,5 +1,5 @@
-//! The outbox in chunks, one at a time. Of each chunk its last row and its id are written down before it is
-//! sent, so that it can be repeated as it was.
+//! Sends the outbox in chunks, one at a time. The last row and the id of a chunk are stored before it is sent, so that the same
+//! chunk can be sent again.
 
 use super::delivered::Repeated;
 use super::delivery::{Delivery, failed};

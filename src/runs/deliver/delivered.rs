@@ -1,4 +1,4 @@
-//! What came of a delivery.
+//! The outcome of a delivery.
 
 use crate::assets::ExecutionStatus;
 use crate::assets::wire::ObjectTypeResult;

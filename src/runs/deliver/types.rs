@@ -1,4 +1,4 @@
-//! What the object schema of a destination has, while a person waits.
+//! Lists the object types in the object schema of a destination. A person waits for the answer, so the time is limited.
 
 use crate::app::App;
 use crate::db::job_settings;

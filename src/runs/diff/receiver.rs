@@ -1,4 +1,4 @@
-//! Where this delivery goes, compared with the last one. What was delivered to another place is not here.
+//! Whether this delivery goes to the same place as the last one. What was delivered to another place does not count here.
 
 use crate::codes::WarningCode;
 use crate::db::mirror::{self, MirrorRow, delivered};

@@ -1,4 +1,4 @@
-//! References that are no ids: an object refers to the one of another type that has the same value. An enterprise
+//! References by a value instead of an id: an object refers to the object of another type that has the same value. An enterprise
 //! application and its registration have the same `appId`.
 
 use super::targets::Targets;

@@ -1,4 +1,4 @@
-//! The possible targets of references: the objects that are delivered, at sixteen bytes each.
+//! The possible targets of references: the objects that are delivered. Each takes sixteen bytes of memory.
 
 use crate::db::mirror::{delivered, read, stub_name};
 use crate::directory::ObjectType;

@@ -1,5 +1,5 @@
-//! For whom a run looks: users that are new or have another address, those whose object came anew or whose account could
-//! not be written, and in a full run some who were looked for long ago.
+//! For whom a run looks: users that are new or have another address, users whose object was created again or whose account
+//! could not be written, and in a full run some who were looked for long ago.
 
 use crate::db::jira_users::{self, Again, Due, DueRow, Looked};
 use crate::directory::{ObjectType, Properties};

@@ -1,6 +1,6 @@
-//! What belongs to users and groups that arrived. One that is restored from the recycle bin has its former memberships,
-//! reports and groups again, and the changes of those need not report it. So it is asked for; a new object has little of
-//! it.
+//! What belongs to users and groups that arrived. An object that is restored from the recycle bin has its former
+//! memberships, reports and groups again, which changes need not report. So the run asks for them. A new object has few of
+//! them.
 
 use super::changes::Delta;
 use crate::codes::WarningCode;

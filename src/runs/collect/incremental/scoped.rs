@@ -1,5 +1,5 @@
-//! What is in scope after a round of changes: decided by the rules that a read of everything is decided by, over what the
-//! mirror has, what the filter left out, and what changed. Whoever comes in is read by id.
+//! Decides what is in scope after a round of changes. The rules are those of a full read; they are applied to what the mirror
+//! has, what the filter left out, and what changed. An object that comes into scope is read by its id.
 
 use super::changes::Delta;
 use crate::codes::WarningCode;

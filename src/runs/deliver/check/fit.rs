@@ -1,4 +1,4 @@
-//! What the check of a destination says of the size of what its job would bring.
+//! What the check of a destination says about the size of the import of its job.
 
 use crate::app::App;
 use crate::codes::FindingCode;
