@@ -186,6 +186,9 @@ pub struct TraceSettings {
     /// http://host:4318. Default: there are no traces.
     #[arg(long, env = "OTEL_EXPORTER_OTLP_ENDPOINT", value_parser = collector::address)]
     pub otlp_endpoint: Option<Url>,
+    /// Address that traces are sent to as it is, in place of the path /v1/traces below the other one.
+    #[arg(long, env = "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", value_parser = collector::address)]
+    pub otlp_traces_endpoint: Option<Url>,
     /// Headers that the collector asks of its senders, such as a key: `name=value`, separated by commas, the values
     /// percent-encoded.
     #[arg(long, env = "OTEL_EXPORTER_OTLP_HEADERS", hide_env_values = true, value_parser = collector::headers)]
@@ -193,6 +196,17 @@ pub struct TraceSettings {
     /// The name of this service in its traces.
     #[arg(long, env = "OTEL_SERVICE_NAME", default_value = "entra-assets")]
     pub otlp_service_name: String,
+    /// `true`: no traces, whatever else is set.
+    #[arg(long, env = "OTEL_SDK_DISABLED", default_value = "false", action = ArgAction::Set, value_parser = collector::is_true)]
+    pub otel_sdk_disabled: bool,
+}
+
+impl TraceSettings {
+    /// Where traces are sent, if anywhere. Source: OpenTelemetry, «OTLP Exporter», «Endpoint URLs for OTLP/HTTP».
+    pub fn address(&self) -> Option<Url> {
+        let below = || self.otlp_endpoint.as_ref().map(collector::below);
+        self.otlp_traces_endpoint.clone().or_else(below).filter(|_| !self.otel_sdk_disabled)
+    }
 }
 
 /// Where the settings are, for all commands.

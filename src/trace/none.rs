@@ -12,10 +12,10 @@ impl Traces {
     /// # Errors
     /// `configuration_invalid`: a collector is set, and the program was built without traces.
     pub fn start(settings: &TraceSettings, _: &HttpSettings) -> Result<Option<Self>> {
-        if settings.otlp_endpoint.is_none() {
+        if settings.address().is_none() {
             return Ok(None);
         }
-        let detail = "OTEL_EXPORTER_OTLP_ENDPOINT is set, and this program was built without the feature `otlp`. Unset it, or \
+        let detail = "A collector of traces is set (OTEL_EXPORTER_OTLP_ENDPOINT), and this program was built without the feature `otlp`. Unset it, or \
                       build the program with the feature.";
         Err(Error::new(Code::ConfigurationInvalid, detail))
     }

@@ -29,12 +29,10 @@ use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 use tracing_subscriber::Layer;
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::registry::LookupSpan;
-use url::Url;
 
 /// The name of the instrumentation.
 const SCOPE: &str = "entra-assets";
 /// Where a collector takes traces, below its address. Source: OpenTelemetry, «OTLP Exporter».
-const PATH: [&str; 2] = ["v1", "traces"];
 /// How long one request may take, with its repetitions.
 const TIMEOUT: Duration = Duration::from_secs(10);
 /// How long the end of the process waits for the last spans to be sent.
@@ -55,12 +53,12 @@ impl Traces {
     /// # Errors
     /// `configuration_invalid`: it cannot be a collector.
     pub fn start(settings: &TraceSettings, http: &HttpSettings) -> Result<Option<Self>> {
-        let Some(address) = &settings.otlp_endpoint else { return Ok(None) };
-        let endpoint = endpoint(address);
+        let Some(address) = settings.address() else { return Ok(None) };
+        let endpoint = address.to_string();
         let delivery = Arc::new(Delivery::new(endpoint.clone()));
         let http = HttpSettings { request_timeout: Some(TIMEOUT), ..http.clone() };
         let client = Client {
-            http: if http::is_here(address) { http::direct_client(&http)? } else { http::client(&http)? },
+            http: if http::is_here(&address) { http::direct_client(&http)? } else { http::client(&http)? },
             headers: settings.otlp_headers.clone().unwrap_or_default(),
             runtime: Handle::current(),
             delivery: delivery.clone(),
@@ -109,14 +107,6 @@ impl Traces {
         let in_time = stopped.is_ok_and(|stopped| stopped.is_ok());
         self.delivery.tell_lost((!in_time).then(|| format!("no answer within {} s", LAST.as_secs())));
     }
-}
-
-fn endpoint(address: &Url) -> String {
-    let mut url = address.clone();
-    if let Ok(mut path) = url.path_segments_mut() {
-        path.pop_if_empty().extend(PATH);
-    }
-    url.into()
 }
 
 /// The current span as the header `traceparent` has it, if somebody collects traces.
@@ -193,18 +183,6 @@ async fn send(http: reqwest::Client, request: reqwest::Request) -> Sent {
 mod tests {
     use super::*;
     use tracing_subscriber::layer::SubscriberExt as _;
-
-    #[test]
-    fn traces_go_to_the_path_below_the_address() {
-        for (url, expected) in [
-            ("http://127.0.0.1:4318", "http://127.0.0.1:4318/v1/traces"),
-            ("https://otlp.example.com/", "https://otlp.example.com/v1/traces"),
-            ("https://otlp.example.com/otlp", "https://otlp.example.com/otlp/v1/traces"),
-            ("https://otlp.example.com/otlp/", "https://otlp.example.com/otlp/v1/traces"),
-        ] {
-            assert_eq!(endpoint(&Url::parse(url).unwrap()), expected);
-        }
-    }
 
     /// What a span within the trace of `traceparent` hands on.
     fn handed_on(traceparent: &str) -> Option<String> {
