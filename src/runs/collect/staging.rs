@@ -310,6 +310,8 @@ pub(super) async fn complete(run: &Run, completion: Completion<'_>) -> crate::er
                 narrowed.cut(tx, &lease, job, completion.promote).await?;
                 stage_cursors(tx, &lease, &[Note::Cut.cursor(None)]).await?;
             }
+            // The members of a group that its condition no longer admits may have changed too.
+            None if is_patch => mirror::scope::drop_changed(tx, &lease, job).await?,
             None => {}
         }
         let mut kept = Vec::new();

@@ -4,6 +4,7 @@ use crate::support::exact::warnings;
 use crate::support::world::World;
 use entra_assets::ids::JobId;
 use entra_assets::run_state::{RunMode, RunRequest};
+use entra_assets::sim::assets::{AssetsOptions, EmptyValues};
 use entra_assets::sim::graph::{Action, ClearedManager, Fault, Feature, Scenario};
 use entra_assets::sim::seed::{GroupKind, ObjectKind, SeedOptions};
 use serde_json::{Map, Value, json};
@@ -290,6 +291,58 @@ async fn who_is_told_of_and_not_shown_yet_comes_with_the_next_round() {
     assert_eq!(warnings(&run)["changes_not_readable"], 1);
     world.graph.clear_faults();
     assert_followed(&world, job, "its members are shown by now").await;
+}
+
+/// A job that delivers what changed, and compares nothing else.
+async fn job_of_changes(rule: Value) -> (World, JobId) {
+    let world = World::with(SEED, AssetsOptions::default()).await;
+    world.assets.configure(|behaviour| behaviour.empty_values = EmptyValues::Remove);
+    world.set_destination("missing_objects = 'ignore', empty_values = 'remove'").await;
+    let job = world.add_job().await;
+    let filter = world.add_filter(rule).await;
+    let settings = "deliver = 'changes', memberships = 'both', brake_percent = 100";
+    world.set_job(&format!("{settings}, filter_id = '{filter}'")).await;
+    for mode in [RunMode::Full, RunMode::Incremental] {
+        let run = world.run(job, mode).await;
+        assert_eq!((run.state.as_str(), warnings(&run)), ("succeeded", BTreeMap::new()), "{mode}: {:?}", run.error);
+    }
+    (world, job)
+}
+
+/// The members of a group whose condition no longer admits it are those of a group that is not there, whoever else came or
+/// went in the same round.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_group_that_leaves_the_filter_as_a_member_leaves_it_is_left_by_all() {
+    let (world, job) = job_of_changes(json!({"exclude": {"groupNames": ["former *"]}})).await;
+    let (group, members) = world.graph.read(|directory| {
+        let mut members: BTreeMap<Uuid, Vec<Uuid>> = BTreeMap::new();
+        directory
+            .member_edges(ObjectKind::User)
+            .into_iter()
+            .for_each(|(of, user)| members.entry(of).or_default().push(user));
+        members.into_iter().max_by_key(|(_, members)| members.len()).unwrap()
+    });
+    assert!(members.len() > 2, "{} members", members.len());
+    let with_the_group = || {
+        let users = world.assets.objects("Entra User").into_iter();
+        let has = |values: &Vec<String>| values.contains(&group.to_string());
+        users.filter(|user| user.values.get("Groups").is_some_and(has)).count()
+    };
+    assert_eq!(with_the_group(), members.len());
+    world.graph.change(|directory| {
+        directory.update(group, map(&json!({"displayName": "Former team"}))).unwrap();
+        directory.remove_member(group, members[0]).unwrap();
+    });
+    let run = world.run(job, RunMode::Incremental).await;
+    assert_eq!(run.state.as_str(), "succeeded", "{:?} {}", run.error, run.warnings);
+    let logged = "data::text LIKE '%Comparing what changed%'";
+    let followed = format!("SELECT count(*) FROM run_events WHERE run_id = '{}' AND {logged}", run.id);
+    assert_ne!(world.text(&followed).await, "0", "it compares what was touched");
+    assert_eq!(with_the_group(), 0, "of {} members", members.len());
+    let left = format!("SELECT count(*) FROM mirror_members WHERE group_id = '{group}'");
+    assert_eq!(world.text(&left).await, "0");
+    let known = world.text("SELECT sum(cardinality(member_ids)) FROM mirror_members").await;
+    assert_eq!(run.counts["memberships"]["read"].to_string(), known);
 }
 
 /// The members of a group that hides them are not shown later either: nothing is waited for.
