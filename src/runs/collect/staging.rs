@@ -30,7 +30,7 @@ const NOTES: &str = "plan";
 /// meanwhile, could lose what changed in between.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Note {
-    /// What the job selected when the read started.
+    /// What the job selected when the read started, and of which tenant.
     Selection,
     /// The scope was cut out of staging: what is left no longer tells what was read.
     Cut,
