@@ -243,6 +243,37 @@ async fn a_crash_in_the_middle_of_changes_mixes_nothing() {
     }
 }
 
+/// A run that a version before began, which staged changes in another form: it is followed from the same position.
+#[tokio::test(flavor = "multi_thread")]
+async fn changes_that_another_version_staged_are_read_again() {
+    let (world, job) = world().await;
+    world.graph.set_latency(Duration::from_millis(300));
+    world.hasten(10);
+    world.graph.change(|directory| {
+        let id = directory.live_users().next().unwrap().1.id;
+        directory.update(id, map(&json!({"jobTitle": "Astronomer"}))).unwrap();
+    });
+    let id = world.queue(job, RunMode::Incremental, RunRequest::default()).await;
+    let rounds = "('round:users', 'round:groups', 'changes:users', 'changes:groups')";
+    let staged = format!("SELECT count(*) FROM run_cursors WHERE collection IN {rounds}");
+    world.step_and_die_when(async || world.text(&staged).await != "0").await;
+    assert_ne!(world.text(&staged).await, "0", "it died before the end");
+    world.hasten(100);
+    let before = |name: &str| format!("'changes:' || split_part({name}, ':', 2)");
+    world
+        .execute(format!(
+            "UPDATE staged_objects SET object_type = {}, data = '{{\"values\": {{}}}}' WHERE object_type IN {rounds};
+             UPDATE run_cursors SET collection = {} WHERE collection IN {rounds}",
+            before("object_type"),
+            before("collection"),
+        ))
+        .await;
+    let run = world.bring_to_its_end(id).await;
+    assert_eq!((run.state.as_str(), &run.warnings), ("succeeded", &json!([])), "{:?}", run.error);
+    world.assert_exact("after another version");
+    assert_eq!(world.text("SELECT count(*) FROM run_cursors").await, "0");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn newcomers_are_read_one_by_one_where_their_ids_cannot_be_named_together() {
     let (world, job) = world().await;
