@@ -119,8 +119,8 @@ pub async fn collect(run: &Run) -> Result<Collected, Stop> {
     };
     let (read, written) = tokio::join!(reading, writing);
     // When the writer fails, the readers fail too, because their channel closes: its error is the cause.
-    written?;
-    Ok(finish(run, row, tenant, read?).await?)
+    let staged = written?;
+    Ok(finish(run, row, tenant, read?, staged).await?)
 }
 
 /// A token made now: permissions granted since the last one are only in a new one. The session finds it in the cache.
@@ -278,13 +278,14 @@ fn open_links(reader: &Reader<'_>, mirror: &MirrorRow) -> Result<DeltaLinks> {
 }
 
 /// Completes the read: makes it the mirror, unless the run only looks, and counts it.
-async fn finish(run: &Run, mut mirror: MirrorRow, tenant: Option<Uuid>, read: Read) -> Result<Collected> {
+async fn finish(run: &Run, mut mirror: MirrorRow, tenant: Option<Uuid>, read: Read, staged: u64) -> Result<Collected> {
     note_read(run, &mut mirror, tenant, &read)?;
     let mut stored_as: Vec<&'static str> = read.types.iter().map(|t| t.as_str()).collect();
     stored_as.extend(read.types.iter().filter_map(|t| stub_name(*t)));
     let values = values::types(run, &read.types);
     let completion = Completion {
         mirror: &mirror,
+        staged,
         stored_as: &stored_as,
         memberships: read.memberships,
         is_patch: read.is_patch,
