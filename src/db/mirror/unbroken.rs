@@ -31,11 +31,10 @@ pub async fn number_staging(tx: &mut Transaction, lease: &Lease, before: u64) ->
         0 => numbered(FIRST).execute(tx).await?,
         _ => numbered(NEXT).bind::<Text, _>(number(before)).execute(tx).await?,
     };
-    if numbered == 1 {
-        return Ok(());
-    }
-    Err(Error::new(
-        Code::DatabaseUnavailable,
-        "The database has lost what was staged last: it ended without writing it.",
-    ))
+    if numbered == 1 { Ok(()) } else { Err(lost()) }
+}
+
+/// What a run stored last is gone: the run goes on from what is left.
+pub(super) fn lost() -> Error {
+    Error::new(Code::DatabaseUnavailable, "The database has lost what a run stored last: it ended without writing it.")
 }

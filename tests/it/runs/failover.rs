@@ -6,10 +6,12 @@ use crate::support::world::{ORGANIZATION, World};
 use chrono::TimeDelta;
 use entra_assets::app::App;
 use entra_assets::clock::Clock;
+use entra_assets::db::mirror::delivered::{self, NewChange};
 use entra_assets::db::runs::{self, Claimant, Lease, NewRun};
+use entra_assets::directory::ObjectType;
 use entra_assets::error::Code;
 use entra_assets::ids::{LeaseToken, RunId, WorkerId};
-use entra_assets::run_state::{RunMode, RunRequest};
+use entra_assets::run_state::{ChangeAction, RunMode, RunRequest};
 use entra_assets::runs::{database_clock, worker};
 use entra_assets::sim::assets::AssetsOptions;
 use entra_assets::sim::seed::SeedOptions;
@@ -17,6 +19,7 @@ use reqwest::Method;
 use serde_json::json;
 use std::time::Duration;
 use tokio_postgres::Client;
+use uuid::Uuid;
 
 /// An operator of the database, who is connected to another one.
 struct Operator {
@@ -184,6 +187,43 @@ async fn claim(app: &App) -> Option<Lease> {
     let by = Claimant { worker: WorkerId::new(&app.clock), capacity: 4, token: LeaseToken::new(&app.clock) };
     let claimed = runs::claim(&app.db, by, app.clock.now(), TimeDelta::minutes(5)).await.unwrap();
     claimed.map(|(lease, _)| lease)
+}
+
+fn change(seq: i64) -> NewChange {
+    NewChange {
+        seq,
+        object_type: ObjectType::Users,
+        object_id: Uuid::from_u128(7),
+        label: None,
+        action: ChangeAction::Create,
+        reason: None,
+        send: true,
+        hash: None,
+        before: None,
+        after: None,
+        missing_before: false,
+    }
+}
+
+/// The same of the changes that a comparison finds.
+#[tokio::test(flavor = "multi_thread")]
+async fn changes_that_the_database_loses_while_the_process_compares_on_leave_no_gap() {
+    let seed = SeedOptions { users: 4, groups: 1, ..SeedOptions::default() };
+    let world = World::with(seed, AssetsOptions::default()).await;
+    world.queue(world.add_job().await, RunMode::Full, RunRequest::default()).await;
+    let (db, lease) = (&world.app.db, claim(&world.app).await.unwrap());
+    let add = async |changes: Vec<NewChange>| {
+        db.scoped(ORGANIZATION, async move |tx| delivered::add_changes(tx, &lease, &changes).await).await
+    };
+    let check = async |last: i64| {
+        db.scoped(ORGANIZATION, async move |tx| delivered::check_changes(tx, &lease, last).await).await
+    };
+    add(vec![change(1), change(2)]).await.unwrap();
+    add(vec![change(3)]).await.unwrap();
+    check(3).await.unwrap();
+    world.execute("DELETE FROM run_changes WHERE seq = 3".to_owned()).await;
+    assert_eq!(check(3).await.unwrap_err().code, Code::DatabaseUnavailable);
+    assert_eq!(add(vec![change(4)]).await.unwrap_err().code, Code::DatabaseUnavailable);
 }
 
 #[tokio::test(flavor = "multi_thread")]
