@@ -96,6 +96,11 @@ impl Filter {
             || self.limits != Limits::default()
     }
 
+    /// Whether stubs are made: they are wanted, and something is left out.
+    pub fn wants_stubs(&self) -> bool {
+        self.outside == Outside::Stub && self.narrows()
+    }
+
     /// Whether an object, as JSON of Graph, fulfils its condition and is not excluded by id or name. [`scope`] decides by
     /// membership and limits.
     pub fn admits(&self, kind: EntityKind, object: &Map<String, Value>) -> bool {

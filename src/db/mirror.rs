@@ -30,6 +30,7 @@ mod statement;
 mod stored_as;
 mod tenant_names;
 pub mod touched;
+mod unbroken;
 
 pub use counters::{Counters, moved as moved_by};
 pub use cursor::{Cursor, CursorRow, MEMBERS, QUESTION, SINGLE, answer, answers, cursors, stage_cursors};
@@ -43,3 +44,4 @@ pub use staging::{
     mark_others, restart, restart_members, stage,
 };
 pub use stored_as::{gone_marker, gone_stub_marker, is_stub, stub_name};
+pub use unbroken::number_staging;

@@ -92,6 +92,7 @@ pub async fn collect(run: &Run) -> Result<Collected, Stop> {
     let reader = Reader {
         run,
         session: run.app.graph.session(run.job.identity.clone(), run.cancel.clone()),
+        selection: selection(run, tenant),
         roles: token.claims.roles.clone(),
         plan,
         staging,
@@ -118,8 +119,8 @@ pub async fn collect(run: &Run) -> Result<Collected, Stop> {
     };
     let (read, written) = tokio::join!(reading, writing);
     // When the writer fails, the readers fail too, because their channel closes: its error is the cause.
-    written?;
-    Ok(finish(run, row, tenant, read?).await?)
+    let staged = written?;
+    Ok(finish(run, row, tenant, read?, staged).await?)
 }
 
 /// A token made now: permissions granted since the last one are only in a new one. The session finds it in the cache.
@@ -146,9 +147,10 @@ async fn read_as_planned(reader: &Reader<'_>, mirror: &MirrorRow) -> Result<Read
             reader.run.progress.forget_counts();
             forget_staged(reader).await?;
         }
-        Some(selection) if selection == reader.run.job.selection() => {}
+        Some(selection) if selection == reader.selection => {}
         Some(_) => {
-            reader.run.log("The filter or the selected attributes changed; everything is read again.").await?;
+            let why = "The filter, the selected attributes or the tenant changed; everything is read again.";
+            reader.run.log(why).await?;
             reader.run.progress.forget_counts();
             forget_staged(reader).await?;
         }
@@ -180,8 +182,15 @@ fn report_replaced(reader: &Reader<'_>) {
     }
 }
 
+/// What is selected, and where: what an earlier attempt read of another tenant is of no use.
+fn selection(run: &Run, tenant: Option<Uuid>) -> String {
+    let identity = &run.job.identity;
+    let tenant = tenant.map_or_else(|| identity.tenant_id.clone(), |tenant| tenant.to_string());
+    format!("{} {} {tenant}", run.job.selection(), identity.cloud)
+}
+
 async fn note_selection(reader: &Reader<'_>) -> Result<()> {
-    reader.staging.note(Note::Selection, Some(&reader.run.job.selection())).await
+    reader.staging.note(Note::Selection, Some(&reader.selection)).await
 }
 
 async fn forget_staged(reader: &Reader<'_>) -> Result<()> {
@@ -269,13 +278,14 @@ fn open_links(reader: &Reader<'_>, mirror: &MirrorRow) -> Result<DeltaLinks> {
 }
 
 /// Completes the read: makes it the mirror, unless the run only looks, and counts it.
-async fn finish(run: &Run, mut mirror: MirrorRow, tenant: Option<Uuid>, read: Read) -> Result<Collected> {
+async fn finish(run: &Run, mut mirror: MirrorRow, tenant: Option<Uuid>, read: Read, staged: u64) -> Result<Collected> {
     note_read(run, &mut mirror, tenant, &read)?;
     let mut stored_as: Vec<&'static str> = read.types.iter().map(|t| t.as_str()).collect();
     stored_as.extend(read.types.iter().filter_map(|t| stub_name(*t)));
     let values = values::types(run, &read.types);
     let completion = Completion {
         mirror: &mirror,
+        staged,
         stored_as: &stored_as,
         memberships: read.memberships,
         is_patch: read.is_patch,

@@ -6,7 +6,8 @@ use crate::assets::objects::SiteAccess;
 use crate::connection::CredentialKind;
 use crate::db::job_settings::{self, ConnectionPart, DestinationPart, JobSettings};
 use crate::destination::{self, EmptyValues, MissingObjects};
-use crate::directory::ObjectType;
+use crate::directory::Link;
+use crate::directory::ObjectType::{self, Groups, Users};
 use crate::error::{Code, Error, Result};
 use crate::filter::Filter;
 use crate::graph::token::{Credential, Identity};
@@ -219,7 +220,8 @@ pub fn open_destination(
     })
 }
 
-/// What the mirror's contents depend on: attributes, types and filter, but not names or templates.
+/// What the mirror's contents depend on: attributes, types and filter, and with stubs who carries the memberships, but not
+/// names or templates.
 fn selection_hash(mapping: &Mapping, filter: &Filter) -> Vec<u8> {
     let mut text = String::new();
     for object_type in ObjectType::ALL.into_iter().filter(|t| mapping.is_enabled(*t)) {
@@ -232,10 +234,43 @@ fn selection_hash(mapping: &Mapping, filter: &Filter) -> Vec<u8> {
         }
         text.push(';');
     }
+    if filter.wants_stubs() {
+        // Of which groups the members are read, and what is outside them, depends on who carries the memberships.
+        let sides = [(Users, Link::Groups), (Groups, Link::ParentGroups), (Groups, Link::Members)];
+        text.extend(sides.map(|(object_type, link)| if mapping.carries(object_type, link) { '1' } else { '0' }));
+    }
     crate::db::mirror::hash(&[text.as_bytes(), filter.to_json().to_string().as_bytes()])
 }
 
 /// A stored JSON value. It was validated when it was stored, so a fault is a defect.
 fn read<T: DeserializeOwned>(what: &str, value: serde_json::Value) -> Result<T> {
     serde_json::from_value(value).map_err(|e| Error::internal(format!("stored {what}: {e}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mapping::ReferenceTemplate;
+    use serde_json::json;
+
+    fn hashes(rule: &serde_json::Value) -> Vec<Vec<u8>> {
+        let filter = Filter::from_json(rule).unwrap();
+        let all = [Memberships::OnUser, Memberships::OnGroup, Memberships::Both];
+        let hash = |memberships| {
+            let mapping = Mapping::new(&Selection::default(), memberships, ReferenceTemplate::ArrayPlaceholder);
+            selection_hash(&mapping, &filter)
+        };
+        all.into_iter().map(hash).collect()
+    }
+
+    #[test]
+    fn who_carries_the_memberships_is_selected_only_where_there_are_stubs() {
+        let condition = json!({"odata": "mailEnabled eq false"});
+        for rule in [json!({}), json!({"groups": condition}), json!({"outside": "stub"})] {
+            let hashes = hashes(&rule);
+            assert!(hashes.iter().all(|hash| *hash == hashes[0]), "{rule}");
+        }
+        let with_stubs = hashes(&json!({"groups": condition, "outside": "stub"}));
+        assert!(with_stubs[0] != with_stubs[1] && with_stubs[1] != with_stubs[2] && with_stubs[2] != with_stubs[0]);
+    }
 }

@@ -69,6 +69,7 @@ pub async fn diff(run: &Run, collected: &Collected) -> Result<Diffed, Stop> {
     let warnings = size::warnings(before.known.values().sum(), created, outbox.many_references);
     warnings.into_iter().for_each(|warning| run.progress.warn(warning));
     let sends = run.outbox_counts().await?;
+    outbox.check().await?;
     if run.job.destination.is_some() {
         sends.iter().for_each(|(of, rows)| run.progress.count(of.as_str(), |count| count.sent = *rows));
     }

@@ -6,7 +6,8 @@ mod settle;
 mod texts;
 
 pub use outbox::{
-    NewChange, OutboxRow, add_changes, clear_changes, outbox, outbox_counts, removal_done, removals, removed,
+    NewChange, OutboxRow, add_changes, check_changes, clear_changes, outbox, outbox_counts, removal_done, removals,
+    removed,
 };
 pub use settle::{gained, settle};
 pub use texts::texts;

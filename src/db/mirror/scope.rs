@@ -281,7 +281,7 @@ pub async fn store_changed(tx: &mut Transaction, lease: &Lease, job: JobId) -> R
 }
 
 /// After a read of changes, where nothing is decided by the members of groups that are not imported: takes them out of
-/// staging. Callers have fenced.
+/// staging, so that such a group leaves all its members. Callers have fenced.
 pub async fn drop_changed(tx: &mut Transaction, lease: &Lease, job: JobId) -> Result<()> {
     let statement = format!(
         "DELETE FROM staged_members g WHERE organization_id = $1 AND run_id = $3 AND NOT {}",

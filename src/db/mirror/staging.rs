@@ -3,6 +3,7 @@
 use super::cursor::{Cursor, MEMBERS, stage_cursors};
 use super::hash::hash;
 use super::stored_as::gone_marker;
+use super::unbroken::number_staging;
 use crate::db::runs::{Lease, fence};
 use crate::db::schema::{run_cursors, staged_members};
 use crate::db::{Transaction, join_in_bulk, may_be_lost};
@@ -78,11 +79,12 @@ const MAX_MEMBER_ROWS: usize = 256;
 /// buffers that grow by doubling.
 const TARGET_STATEMENT_BYTES: usize = 1 << 20;
 
-/// Stores pages and their cursors in one fenced transaction. Of an object that is in them twice, the later data is
-/// stored.
-pub async fn stage(tx: &mut Transaction, lease: &Lease, batch: Batch) -> Result<()> {
+/// Stores pages and their cursors in one fenced transaction, after `before` others of this attempt ([`number_staging`]). Of an
+/// object that is in them twice, the later data is stored.
+pub async fn stage(tx: &mut Transaction, lease: &Lease, before: u64, batch: Batch) -> Result<()> {
     fence(tx, lease).await?;
     may_be_lost(tx).await?;
+    number_staging(tx, lease, before).await?;
     stage_objects(tx, lease, batch.objects).await?;
     stage_members(tx, lease, &batch.members).await?;
     stage_cursors(tx, lease, &batch.cursors).await

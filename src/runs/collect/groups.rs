@@ -73,14 +73,18 @@ async fn staged_groups(reader: &Reader<'_>) -> Result<Vec<Group>> {
 }
 
 /// Reads owners and members of groups that came into scope, and were staged as objects before. Returns those whose
-/// members are unknown.
+/// members are unknown. Nothing is staged of these: what came before the error is not all.
 pub(super) async fn read_arrived(reader: &Reader<'_>, arrived: &[Uuid]) -> Result<Vec<Uuid>> {
     if arrived.is_empty() {
         return Ok(Vec::new());
     }
     let arrived: HashSet<Uuid> = arrived.iter().copied().collect();
     let groups = staged_groups(reader).await?;
-    read_these(reader, groups.into_iter().filter(|group| arrived.contains(&group.id))).await
+    let unknown = read_these(reader, groups.into_iter().filter(|group| arrived.contains(&group.id))).await?;
+    for group in &unknown {
+        reader.staging.restart_members(*group).await?;
+    }
+    Ok(unknown)
 }
 
 /// The same, where members of these groups may be staged already, from what was known of them.

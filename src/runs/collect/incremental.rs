@@ -189,6 +189,8 @@ pub(super) async fn read(reader: &Reader<'_>, links: &DeltaLinks) -> Result<Outc
     if let Decided::Unknown(why) = decided {
         return Ok(Outcome::Expired(why));
     }
+    // No later change tells who is in them.
+    scoped::report_unread(reader, &mut read, &group_changes.unread);
     read_small(reader, &mut read, None).await?;
     // Users and groups are reported by delta when they are gone.
     missing::find(reader, &mut read, &small_types().collect::<Vec<_>>()).await?;
@@ -251,8 +253,8 @@ async fn read_users(
 fn position_kept(reader: &Reader<'_>, object_type: ObjectType, position: &str, what: &[Uuid]) -> String {
     let first = what.first().map(Uuid::to_string).unwrap_or_default();
     let detail = format!(
-        "Graph reports changes of {} {object_type} that it does not return yet (the first: {first}); the next incremental \
-         run starts where this one did.",
+        "Graph reports changes of {} {object_type} that it does not return yet (the first: {first}); the next run asks \
+         for them again.",
         what.len()
     );
     reader.run.progress.warn(RunWarning::new(WarningCode::ChangesNotReadable, detail).with_count(what.len() as u64));
@@ -275,7 +277,7 @@ async fn read_groups(
     changed.extend(changes.keys());
     let mut group_changes = GroupChanges::of(&changes);
     arrived::add_owned_groups(reader, users, &mut changes).await?;
-    let Staged { in_scope: arrived, not_found: mut unread } = match reader.plan.reads(ObjectType::Groups) {
+    let Staged { in_scope: arrived, not_found } = match reader.plan.reads(ObjectType::Groups) {
         true => apply(reader, ObjectType::Groups, &changes, known).await?,
         false => Staged::default(),
     };
@@ -283,9 +285,9 @@ async fn read_groups(
     group_changes.unread = links::stage(reader, &changes, &arrived).await?;
     // Those will not be shown later either.
     group_changes.unread.retain(|group| !group_changes.hidden.contains(group));
-    unread.extend(&group_changes.unread);
     group_changes.arrived = arrived;
-    let link = if unread.is_empty() { link } else { position_kept(reader, ObjectType::Groups, position, &unread) };
+    let link =
+        if not_found.is_empty() { link } else { position_kept(reader, ObjectType::Groups, position, &not_found) };
     Ok(Round::Read(link, group_changes))
 }
 

@@ -3,7 +3,7 @@
 
 use crate::db::mirror::MirrorRow;
 use crate::directory::{Item, Link, ObjectType};
-use crate::filter::{EntityKind, Outside, ScopeGroups, ScopeUsers};
+use crate::filter::{EntityKind, ScopeGroups, ScopeUsers};
 use crate::graph::{is_cheaper_by_id, ranges_of_users};
 use crate::run_state::RunMode;
 use crate::runs::context::JobContext;
@@ -52,7 +52,7 @@ impl fmt::Display for Why {
             Self::DryRunRequested => "a dry run was requested",
             Self::ChangesSuffice => "the last read left a delta token for every type",
             Self::NothingRead => "nothing was read before",
-            Self::SelectionChanged => "the selected attributes, types or filter changed",
+            Self::SelectionChanged => "the selected attributes, types, memberships or filter changed",
             Self::NoDeltaToken => "the last full read left no delta token",
             Self::FullReadTooOld { days } => return write!(f, "the last full read is {days} days old"),
             Self::LeftOutUnknown => "the last read did not note what the filter leaves out",
@@ -231,7 +231,7 @@ impl fmt::Display for ReadPlan<'_> {
 }
 
 fn wants_stubs(job: &JobContext) -> bool {
-    job.filter.outside == Outside::Stub && job.filter.narrows()
+    job.filter.wants_stubs()
 }
 
 fn reads(job: &JobContext, object_type: ObjectType) -> bool {

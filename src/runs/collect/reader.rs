@@ -24,6 +24,8 @@ use uuid::Uuid;
 pub(super) struct Reader<'a> {
     pub run: &'a Run,
     pub session: Session,
+    /// What is read, and of which tenant: an attempt goes on only with what was selected so.
+    pub selection: String,
     /// `roles` of the token: what the application may read.
     pub roles: Vec<String>,
     pub plan: ReadPlan<'a>,

@@ -30,7 +30,7 @@ const NOTES: &str = "plan";
 /// meanwhile, could lose what changed in between.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Note {
-    /// What the job selected when the read started.
+    /// What the job selected when the read started, and of which tenant.
     Selection,
     /// The scope was cut out of staging: what is left no longer tells what was read.
     Cut,
@@ -72,6 +72,8 @@ impl Note {
 /// What becomes of the staged read in the end.
 pub(super) struct Completion<'a> {
     pub mirror: &'a MirrorRow,
+    /// In how many transactions it was staged.
+    pub staged: u64,
     /// Object types and stubs, as they are stored.
     pub stored_as: &'a [&'static str],
     pub memberships: bool,
@@ -106,8 +108,9 @@ pub(super) struct Staging<'a> {
 }
 
 impl<'a> Staging<'a> {
-    /// The staging of a run, and the future that stores what is written until the last clone is dropped.
-    pub fn open(run: &'a Run, known: KnownHashes) -> (Self, impl Future<Output = Result<()>>) {
+    /// The staging of a run, and the future that stores what is written until the last clone is dropped: in how many
+    /// transactions.
+    pub fn open(run: &'a Run, known: KnownHashes) -> (Self, impl Future<Output = Result<u64>>) {
         let (writer, writing) = start(run, known);
         (Self { run, writer, answers: Arc::default() }, async move { Ok(writing.await?) })
     }
@@ -293,7 +296,9 @@ impl<'a> Staging<'a> {
         let cleared = self
             .run
             .fenced_tx("clear staging", async move |tx| mirror::clear_staging(tx, lease.organization, lease.run).await);
-        Ok(cleared.await?)
+        cleared.await?;
+        self.writer.cleared();
+        Ok(())
     }
 }
 
@@ -303,6 +308,7 @@ pub(super) async fn complete(run: &Run, completion: Completion<'_>) -> crate::er
     let (job, lease) = (run.job.id, run.lease);
     let Completion { stored_as, is_patch, .. } = completion;
     run.fenced_tx("complete the read", async |tx| {
+        mirror::number_staging(tx, &lease, completion.staged).await?;
         mirror::restage_members(tx, &lease, job, completion.members_unknown).await?;
         match completion.narrowed {
             Some(narrowed) if is_patch => narrowed.cut_changes(tx, &lease, job).await?,
@@ -310,6 +316,8 @@ pub(super) async fn complete(run: &Run, completion: Completion<'_>) -> crate::er
                 narrowed.cut(tx, &lease, job, completion.promote).await?;
                 stage_cursors(tx, &lease, &[Note::Cut.cursor(None)]).await?;
             }
+            // The members of a group that its condition no longer admits may have changed too.
+            None if is_patch => mirror::scope::drop_changed(tx, &lease, job).await?,
             None => {}
         }
         let mut kept = Vec::new();

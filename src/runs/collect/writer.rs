@@ -8,6 +8,7 @@ use crate::runs::run::Run;
 use crate::runs::stop::Stop;
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
@@ -35,6 +36,8 @@ pub(super) struct Writer {
     /// Kilobytes that may still wait.
     room: Arc<Semaphore>,
     known: Arc<KnownHashes>,
+    /// How many transactions have stored something.
+    stored: Arc<AtomicU64>,
 }
 
 /// The hashes of what the mirror has. A row with one of them is staged without its data.
@@ -90,17 +93,26 @@ impl Writer {
         self.sender.send(Message::Flush(done)).await.map_err(|_| Stop::Cancelled)?;
         answer.await.map_err(|_| Stop::Cancelled)
     }
+
+    /// Everything stored was deleted, and counts for nothing any more.
+    pub(super) fn cleared(&self) {
+        self.stored.store(0, Ordering::Relaxed);
+    }
 }
 
-/// A writer, and the future that does its work until every clone of the writer is gone.
-pub(super) fn start(run: &Run, known: KnownHashes) -> (Writer, impl Future<Output = Result<(), Stop>>) {
+/// A writer, and the future that does its work until every clone of the writer is gone. Its output is how many transactions
+/// stored something.
+pub(super) fn start(run: &Run, known: KnownHashes) -> (Writer, impl Future<Output = Result<u64, Stop>>) {
     let (sender, mut receiver) = mpsc::channel(MAX_WAITING);
+    let stored = Arc::new(AtomicU64::default());
+    let count = stored.clone();
     let writing = async move {
         while let Some(first) = receiver.recv().await {
             let Gathered { batch, flushed, held } = gather(first, &mut receiver, &run.app.clock).await;
             if !batch.is_empty() {
-                let lease = run.lease;
-                run.tx("stage page", async move |tx| mirror::stage(tx, &lease, batch).await).await?;
+                let (lease, before) = (run.lease, count.load(Ordering::Relaxed));
+                run.tx("stage page", async move |tx| mirror::stage(tx, &lease, before, batch).await).await?;
+                count.store(before + 1, Ordering::Relaxed);
             }
             drop(held);
             for done in flushed {
@@ -108,10 +120,10 @@ pub(super) fn start(run: &Run, known: KnownHashes) -> (Writer, impl Future<Outpu
                 let _ = done.send(());
             }
         }
-        Ok(())
+        Ok(count.load(Ordering::Relaxed))
     };
     let room = Arc::new(Semaphore::new(MAX_WAITING_KILOBYTES as usize));
-    (Writer { sender, room, known: Arc::new(known) }, writing)
+    (Writer { sender, room, known: Arc::new(known), stored }, writing)
 }
 
 /// What goes into one transaction.

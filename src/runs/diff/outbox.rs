@@ -67,6 +67,12 @@ impl<'a> Outbox<'a> {
         let lease = self.run.lease;
         self.run.tx("add changes", async move |tx| delivered::add_changes(tx, &lease, &changes).await).await
     }
+
+    /// Makes sure that everything that was flushed is on the disk.
+    pub async fn check(&self) -> Result<()> {
+        let (lease, last) = (self.run.lease, self.seq);
+        self.run.fenced_tx("check changes", async move |tx| delivered::check_changes(tx, &lease, last).await).await
+    }
 }
 
 /// A row that only repeats what was delivered.

@@ -6,8 +6,10 @@ use entra_assets::ids::JobId;
 use entra_assets::job::Deliver;
 use entra_assets::run_state::{RunMode, RunRequest};
 use entra_assets::sim::assets::Missing;
-use entra_assets::sim::seed::SeedOptions;
+use entra_assets::sim::graph::Credentials;
+use entra_assets::sim::seed::{Directory, SeedOptions};
 use serde_json::json;
+use std::collections::BTreeSet;
 use std::time::Duration;
 use uuid::Uuid;
 
@@ -50,6 +52,39 @@ async fn what_was_read_for_another_selection_is_read_again() {
     let is_there =
         found.iter().any(|user| user.values.values().any(|values| values.iter().any(|value| value == "E-77")));
     assert!(is_there, "{:?}", found[0].values);
+}
+
+/// The tenant of the connection is changed while a run is under way: what was read of the other one is of no use. With a
+/// reset, what was staged refers to a mirror that is no longer there.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_read_of_another_tenant_is_read_again() {
+    for reset_mirror in [false, true] {
+        let world = World::following(SEED).await;
+        let job = world.add_job().await;
+        world.set_job("brake_percent = 100").await;
+        if reset_mirror {
+            assert_eq!(world.run(job, RunMode::Full).await.state.as_str(), "succeeded");
+        }
+        let request = RunRequest { reset_mirror, ..RunRequest::default() };
+        let id = world.queue(job, RunMode::Full, request).await;
+        // It dies when everything is staged and about to become the mirror.
+        let lock = world.lock("mirror_objects").await;
+        let waits = async || world.text("SELECT count(*) FROM pg_locks WHERE NOT granted").await != "0";
+        world.step_and_die_when(waits).await;
+        drop(lock);
+        assert!(world.find(id).await.finished_at.is_none(), "it died before the end");
+        let other = Directory::generate(SeedOptions { seed: 10, users: 40, groups: 8, ..SEED });
+        let users: BTreeSet<Uuid> = other.live_users().map(|(_, user)| user.id).collect();
+        let before = world.graph.read(|directory| directory.live_users().map(|(_, user)| user.id).collect());
+        assert!(users.is_disjoint(&before));
+        let Credentials { tenant_id, client_id, .. } = world.graph.add_tenant(other);
+        world.execute(format!("UPDATE connections SET tenant_id = '{tenant_id}', client_id = '{client_id}'")).await;
+        let run = world.bring_to_its_end(id).await;
+        assert_eq!(run.state.as_str(), "succeeded", "reset: {reset_mirror}, {:?} {}", run.error, run.warnings);
+        let found = world.assets.objects("Entra User").into_iter();
+        let found: BTreeSet<Uuid> = found.map(|user| user.values["Object ID"][0].parse().unwrap()).collect();
+        assert!(found == users, "reset: {reset_mirror}, {} users instead of {}", found.len(), users.len());
+    }
 }
 
 /// Dies while the first chunks are sent to one destination; then the job gets another.

@@ -6,10 +6,12 @@ use crate::support::world::{ORGANIZATION, World};
 use chrono::TimeDelta;
 use entra_assets::app::App;
 use entra_assets::clock::Clock;
+use entra_assets::db::mirror::delivered::{self, NewChange};
 use entra_assets::db::runs::{self, Claimant, Lease, NewRun};
+use entra_assets::directory::ObjectType;
 use entra_assets::error::Code;
 use entra_assets::ids::{LeaseToken, RunId, WorkerId};
-use entra_assets::run_state::{RunMode, RunRequest};
+use entra_assets::run_state::{ChangeAction, RunMode, RunRequest};
 use entra_assets::runs::{database_clock, worker};
 use entra_assets::sim::assets::AssetsOptions;
 use entra_assets::sim::seed::SeedOptions;
@@ -17,6 +19,7 @@ use reqwest::Method;
 use serde_json::json;
 use std::time::Duration;
 use tokio_postgres::Client;
+use uuid::Uuid;
 
 /// An operator of the database, who is connected to another one.
 struct Operator {
@@ -105,6 +108,74 @@ async fn while_the_database_is_read_only_reading_works_and_changes_wait() {
     assert_goes_on(&app, &run).await;
 }
 
+/// What is staged, as it was once.
+struct Staging(Client);
+
+impl Staging {
+    const TABLES: [&str; 3] = ["run_cursors", "staged_members", "staged_objects"];
+
+    async fn of(world: &World) -> Self {
+        let client = connect(&world.database.urls.superuser).await;
+        let copies = Self::TABLES.map(|table| format!("CREATE TEMP TABLE was_{table} AS SELECT * FROM {table};"));
+        let copy = format!("BEGIN ISOLATION LEVEL REPEATABLE READ; {} COMMIT", copies.concat());
+        client.batch_execute(&copy).await.unwrap();
+        Self(client)
+    }
+
+    /// Leaves the tables as a crash of the database does that takes back what was committed since.
+    async fn comes_back(&self) {
+        let tables = Self::TABLES;
+        let returns =
+            tables.map(|table| format!("DELETE FROM {table}; INSERT INTO {table} SELECT * FROM was_{table};"));
+        let lock = format!("LOCK TABLE {} IN SHARE ROW EXCLUSIVE MODE", tables.join(", "));
+        self.0.batch_execute(&format!("BEGIN; {lock}; {} COMMIT", returns.concat())).await.unwrap();
+    }
+}
+
+async fn staged_users(world: &World) -> usize {
+    world.text("SELECT count(*) FROM staged_objects WHERE object_type = 'users'").await.parse().unwrap()
+}
+
+/// Lets time pass until so many users are staged.
+async fn until_staged(world: &World, users: usize) {
+    let staged = async {
+        let mut ticks = tokio::time::interval(Duration::from_millis(1));
+        while staged_users(world).await < users {
+            ticks.tick().await;
+        }
+    };
+    world.while_time_passes(staged).await;
+}
+
+/// Pages do not wait for the disk. A crash of the database takes the last of them back, and the process that reads may live
+/// on, with a new connection, behind the page that is gone.
+#[tokio::test(flavor = "multi_thread")]
+async fn pages_that_the_database_loses_while_the_process_reads_on_are_read_again() {
+    let world = World::following(SeedOptions { users: 200, groups: 8, ..SeedOptions::default() }).await;
+    world.graph.set_max_page_size(5);
+    world.graph.set_latency(Duration::from_millis(400));
+    world.hasten(5);
+    let job = world.add_job().await;
+    let id = world.queue(job, RunMode::Full, RunRequest::default()).await;
+    let crash = async {
+        until_staged(&world, 10).await;
+        let (before, staging) = (staged_users(&world).await, Staging::of(&world).await);
+        until_staged(&world, before + 20).await;
+        staging.comes_back().await;
+        world.hasten(100);
+        world.while_time_passes(std::future::pending::<()>()).await;
+    };
+    tokio::select! {
+        done = worker::step(&world.app, world.worker) => assert!(done.unwrap(), "there was nothing to do"),
+        () = crash => {}
+    }
+    assert!(world.find(id).await.finished_at.is_none(), "the run goes back to the queue");
+    world.graph.set_latency(Duration::ZERO);
+    let run = world.bring_to_its_end(id).await;
+    assert_eq!(run.state.as_str(), "succeeded", "{:?} {}", run.error, run.warnings);
+    world.assert_exact("the database has lost pages");
+}
+
 /// A process whose machine's clock is wrong.
 fn process(world: &World, ahead: TimeDelta) -> App {
     let clock = Clock::system();
@@ -116,6 +187,43 @@ async fn claim(app: &App) -> Option<Lease> {
     let by = Claimant { worker: WorkerId::new(&app.clock), capacity: 4, token: LeaseToken::new(&app.clock) };
     let claimed = runs::claim(&app.db, by, app.clock.now(), TimeDelta::minutes(5)).await.unwrap();
     claimed.map(|(lease, _)| lease)
+}
+
+fn change(seq: i64) -> NewChange {
+    NewChange {
+        seq,
+        object_type: ObjectType::Users,
+        object_id: Uuid::from_u128(7),
+        label: None,
+        action: ChangeAction::Create,
+        reason: None,
+        send: true,
+        hash: None,
+        before: None,
+        after: None,
+        missing_before: false,
+    }
+}
+
+/// The same of the changes that a comparison finds.
+#[tokio::test(flavor = "multi_thread")]
+async fn changes_that_the_database_loses_while_the_process_compares_on_leave_no_gap() {
+    let seed = SeedOptions { users: 4, groups: 1, ..SeedOptions::default() };
+    let world = World::with(seed, AssetsOptions::default()).await;
+    world.queue(world.add_job().await, RunMode::Full, RunRequest::default()).await;
+    let (db, lease) = (&world.app.db, claim(&world.app).await.unwrap());
+    let add = async |changes: Vec<NewChange>| {
+        db.scoped(ORGANIZATION, async move |tx| delivered::add_changes(tx, &lease, &changes).await).await
+    };
+    let check = async |last: i64| {
+        db.scoped(ORGANIZATION, async move |tx| delivered::check_changes(tx, &lease, last).await).await
+    };
+    add(vec![change(1), change(2)]).await.unwrap();
+    add(vec![change(3)]).await.unwrap();
+    check(3).await.unwrap();
+    world.execute("DELETE FROM run_changes WHERE seq = 3".to_owned()).await;
+    assert_eq!(check(3).await.unwrap_err().code, Code::DatabaseUnavailable);
+    assert_eq!(add(vec![change(4)]).await.unwrap_err().code, Code::DatabaseUnavailable);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -58,7 +58,11 @@ fn change_something(directory: &mut Directory, random: &mut Random, stays: Uuid)
     Some(match random.below(20) {
         0 => directory.update(user, map(&json!({"jobTitle": format!("Title {number}"), "city": null}))),
         1 => directory.update(user, map(&json!({"department": null, "mobilePhone": "+1 555"}))),
-        2 => directory.update(group, map(&json!({"description": format!("Text {number}")}))),
+        2 => {
+            // Its name and its members in one round: a filter may go by the name.
+            let texts = json!({"description": format!("Text {number}"), "displayName": format!("Group {number}")});
+            directory.update(group, map(&texts)).and_then(|()| directory.add_member(group, user))
+        }
         3 => directory.set_manager(user, Some(other).filter(|other| *other != user)),
         4 => directory.set_manager(user, None),
         5 | 6 => directory.add_member(group, user),

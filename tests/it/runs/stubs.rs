@@ -123,6 +123,26 @@ async fn managers_owners_and_groups_outside_become_stubs() {
     }
 }
 
+/// While no reference leads to groups outside the condition, nobody looks at them.
+#[tokio::test(flavor = "multi_thread")]
+async fn users_that_carry_the_memberships_from_now_on_refer_to_stubs_of_groups() {
+    let world = world().await;
+    let job = world.add_job_with(json!({"groups": {"references": ["owners"]}})).await;
+    world.set_job("memberships = 'onGroup'").await;
+    run(&world, job, json!({"groups": {"odata": "mailEnabled eq true"}, "outside": "stub"})).await;
+    let in_condition = mail_groups(&world);
+    assert_eq!(objects(&world, "Entra Group").keys().copied().collect::<BTreeSet<_>>(), in_condition);
+    world.set_job("memberships = 'onUser'").await;
+    let run = world.run(job, RunMode::Incremental).await;
+    assert_eq!(run.state.as_str(), "succeeded", "{:?} {:?}", run.error, run.warnings);
+    let users = objects(&world, "Entra User");
+    let memberships = groups_of(&world, &users.keys().copied().collect());
+    assert!(memberships.values().flatten().any(|group| !in_condition.contains(group)));
+    for (id, user) in &users {
+        assert_eq!(values(user, "Groups"), memberships.get(id).cloned().unwrap_or_default(), "{id}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stub_becomes_whole_in_scope_and_a_stub_again_outside() {
     let world = world().await;

@@ -182,7 +182,7 @@ impl Twins {
         counts
     }
 
-    /// What is counted on the way is what there is.
+    /// What is counted on the way is what there is, and all members are those of groups that are there.
     async fn assert_counted(&self, why: &str) {
         for (counter, table, rest) in [("read", "mirror_objects", ""), ("held", "mirror_delivered", "AND NOT marked")] {
             let job = self.first;
@@ -199,6 +199,12 @@ impl Twins {
             }
             assert_eq!(counted, there, "{why}: {counter}");
         }
+        let strays = format!(
+            "SELECT count(*) FROM mirror_members m WHERE job_id = '{}' AND NOT EXISTS (SELECT FROM mirror_objects o
+                WHERE o.job_id = m.job_id AND o.object_type IN ('groups', 'stub:groups') AND o.id = m.group_id)",
+            self.first
+        );
+        assert_eq!(self.world.text(&strays).await, "0", "{why}: members of groups that are not there");
     }
 
     /// The changes of a run without times.

@@ -1,5 +1,6 @@
 //! The changes of a run as the outbox of its delivery: rows of `run_changes` with `send` are sent in their order.
 
+use super::super::unbroken::lost;
 use crate::change::REMOVED;
 use crate::db::runs::{Lease, fence};
 use crate::db::schema::run_changes;
@@ -32,7 +33,7 @@ pub struct NewChange {
     pub missing_before: bool,
 }
 
-/// Stores changes of a run. Fenced.
+/// Stores the next changes of a run. Fenced.
 pub async fn add_changes(tx: &mut Transaction, lease: &Lease, changes: &[NewChange]) -> Result<()> {
     const ADD: &str = "
         INSERT INTO run_changes (organization_id, run_id, seq, object_type, object_id, label, action, reason, send,
@@ -41,6 +42,7 @@ pub async fn add_changes(tx: &mut Transaction, lease: &Lease, changes: &[NewChan
             $9::bool[], $10::bytea[], $11::text[], $12::text[], $13::bool[])";
     fence(tx, lease).await?;
     may_be_lost(tx).await?;
+    check_changes(tx, lease, changes.first().map_or(0, |first| first.seq - 1)).await?;
     fn column<'a, T>(changes: &'a [NewChange], value: impl Fn(&'a NewChange) -> T) -> Vec<T> {
         changes.iter().map(value).collect()
     }
@@ -61,6 +63,14 @@ pub async fn add_changes(tx: &mut Transaction, lease: &Lease, changes: &[NewChan
         .execute(tx)
         .await?;
     Ok(())
+}
+
+/// Makes sure that the change of this number is there, and so all before it: they do not wait for the disk, and a crash of the
+/// database takes back the last of them. In a transaction that waits, they are on the disk when it ends. Callers have fenced.
+pub async fn check_changes(tx: &mut Transaction, lease: &Lease, seq: i64) -> Result<()> {
+    let change = run_changes::table.find((lease.organization.0, lease.run.0, seq)).select(run_changes::seq);
+    let is_there = seq == 0 || change.first::<i64>(tx).await.optional()?.is_some();
+    if is_there { Ok(()) } else { Err(lost()) }
 }
 
 /// PostgreSQL's text cannot contain NUL. It is escaped in JSON, but not in labels.

@@ -118,11 +118,12 @@ fn held_by(change: &Properties) -> usize {
     HELD_BY_OBJECT + 3 * change.json.len() + HELD_BY_MEMBER * links
 }
 
-/// The name under which the pages of changes of a type are staged, with the position in their round.
+/// The name under which the pages of changes of a type are staged, with the position in their round. Versions before staged
+/// objects as `changes:`, which nobody reads any more.
 pub const fn staged_as(object_type: ObjectType) -> &'static str {
     match object_type {
-        ObjectType::Users => "changes:users",
-        _ => "changes:groups",
+        ObjectType::Users => "round:users",
+        _ => "round:groups",
     }
 }
 

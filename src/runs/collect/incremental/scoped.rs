@@ -243,6 +243,22 @@ async fn read_members(reader: &Reader<'_>, read: &mut Read, kept: &[Uuid], chang
         let hidden = reader.mirror.hidden_groups().await?;
         unread.retain(|group| !hidden.contains(group));
     }
-    report_not_found(reader, read, ObjectType::Groups, unread.len());
+    report_unread(reader, read, &unread);
     Ok(())
+}
+
+/// Says that groups came into scope of which Graph does not show the members yet: they stay as they are known, and the next
+/// run reads everything.
+pub(super) fn report_unread(reader: &Reader<'_>, read: &mut Read, groups: &[Uuid]) {
+    if groups.is_empty() {
+        return;
+    }
+    let detail = format!(
+        "{} groups came into scope but Graph does not return their members yet; the next run reads everything.",
+        groups.len()
+    );
+    let warning = RunWarning::new(WarningCode::ChangesNotReadable, detail);
+    reader.run.progress.warn(warning.with_count(groups.len() as u64));
+    read.members_unknown.extend(groups);
+    read.delta = None;
 }

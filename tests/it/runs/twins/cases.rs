@@ -40,7 +40,7 @@ fn all_types() -> Value {
     types.iter().map(|name| ((*name).to_owned(), json!({"enabled": true}))).collect::<serde_json::Map<_, _>>().into()
 }
 
-pub const CASES: [Case; 11] = [
+pub const CASES: [Case; 12] = [
     Case {
         name: "everything, memberships on users",
         objects: some_types,
@@ -118,6 +118,13 @@ pub const CASES: [Case; 11] = [
             let groups = json!({"odata": "mailEnabled eq false"});
             json!({"users": {"odata": "department ne null"}, "groups": groups, "outside": "stub"})
         },
+        job: "memberships = 'both', removal_policy = 'mark', removal_after_missing_runs = 1",
+        follows: true,
+    },
+    Case {
+        name: "without groups of some names",
+        objects: || json!({}),
+        rule: |_| json!({"exclude": {"groupNames": ["*0", "*2", "*4", "*7"]}}),
         job: "memberships = 'both', removal_policy = 'mark', removal_after_missing_runs = 1",
         follows: true,
     },
