@@ -1,5 +1,8 @@
 //! Words that the database stores, and that JSON and the API spell alike, as enums.
 
+use serde::Deserialize;
+use std::collections::BTreeMap;
+
 /// Declares an enum whose values are words: in Rust, in JSON, in the OpenAPI document and in the database.
 ///
 /// `in "table.column"` names the columns that store it. A word in one of them that the enum does not have is an error
@@ -112,12 +115,23 @@ impl<T> Default for Words<T> {
     }
 }
 
-impl<'de, T: std::str::FromStr<Err: std::fmt::Display>> serde::Deserialize<'de> for Words<T> {
+impl<'de, T: std::str::FromStr<Err: std::fmt::Display>> Deserialize<'de> for Words<T> {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
         let words = text.split(',').map(str::trim).filter(|word| !word.is_empty());
         words.map(|word| word.parse().map_err(serde::de::Error::custom)).collect::<Result<_, _>>().map(Self)
     }
+}
+
+/// A map by words, without those that this version does not know: another version may have written it.
+pub fn known_words<'de, D, K, V>(deserializer: D) -> Result<BTreeMap<K, V>, D::Error>
+where
+    D: serde::Deserializer<'de>,
+    K: std::str::FromStr + Ord,
+    V: Deserialize<'de>,
+{
+    let all = BTreeMap::<String, V>::deserialize(deserializer)?;
+    Ok(all.into_iter().filter_map(|(word, value)| Some((word.parse().ok()?, value))).collect())
 }
 
 #[cfg(test)]

@@ -26,7 +26,7 @@ use crate::codes::RunErrorCode;
 use crate::db::Transaction;
 use crate::db::mirror::delivered;
 use crate::db::mirror::read::{Seen, SeenRow};
-use crate::db::mirror::{self, Counters, MirrorRow, dropped, moved_by};
+use crate::db::mirror::{self, Counters, MirrorRow, StoredAs, dropped, moved_by};
 use crate::destination::MissingObjects;
 use crate::directory::{Link, ObjectType};
 use crate::error::Result;
@@ -176,7 +176,7 @@ impl<'a> LooksAt<'a> {
             Self::Everything { targets, is_new_place } => (targets, *is_new_place),
             Self::Some(touched) => return touched.compare(object_type, outbox).await,
         };
-        for stored_as in [Some(object_type.as_str()), mirror::stub_name(object_type)].into_iter().flatten() {
+        for stored_as in StoredAs::all_of(object_type) {
             let how = Comparison { everything, is_new_place };
             compare(run, collected, (object_type, stored_as), targets, how, outbox).await?;
         }
@@ -340,12 +340,12 @@ fn sends_everything(run: &Run) -> bool {
 async fn compare(
     run: &Run,
     collected: &Collected,
-    (object_type, stored_as): (ObjectType, &'static str),
+    (object_type, stored_as): (ObjectType, StoredAs),
     targets: &Targets,
     how: Comparison,
     outbox: &mut Outbox<'_>,
 ) -> Result<(), Stop> {
-    let is_stub = stored_as != object_type.as_str();
+    let is_stub = stored_as.is_stub();
     let carries = |link| !is_stub && run.job.mapping.carries(object_type, link);
     let carries_all = object_type == ObjectType::Users && carries(Link::AllGroups);
     let parents = match carries_all {

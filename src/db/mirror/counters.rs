@@ -1,5 +1,7 @@
 //! Numbers of a mirror that would otherwise be counted row by row: a run that changes little adds to them what it changed.
 
+use super::stored_as::StoredAs;
+use crate::text_enum::known_words;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -9,7 +11,8 @@ use std::collections::BTreeMap;
 pub struct Counters {
     /// The generation of the mirror that `read` and `memberships` are about.
     pub generation: i64,
-    pub read: BTreeMap<String, u64>,
+    #[serde(deserialize_with = "known_words")]
+    pub read: BTreeMap<StoredAs, u64>,
     pub memberships: u64,
     /// Delivered objects that are not marked as removed, as the last comparison's delivery left them.
     pub held: BTreeMap<String, u64>,

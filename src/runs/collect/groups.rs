@@ -363,7 +363,7 @@ fn batch_of(group: Uuid, part: i32, page: &Page<Members>) -> Batch {
         Next::More(next) => (Some(next.to_string()), false),
         Next::Complete(_) => (None, true),
     };
-    let cursor = Cursor { collection: MEMBERS, part: group.to_string(), next_link, done, pages: part + 1 };
+    let cursor = Cursor { collection: MEMBERS.into(), part: group.to_string(), next_link, done, pages: part + 1 };
     Batch { members: members.collect(), cursors: vec![cursor], ..Batch::default() }
 }
 
@@ -381,7 +381,7 @@ async fn read_owners(reader: &Reader<'_>, group: Uuid) -> Result<()> {
     owners.sort_unstable();
     owners.dedup();
     let objects = with_owners(reader, group, owners).await?.into_iter().collect();
-    let cursor = Cursor { collection: OWNERS, part: group.to_string(), next_link: None, done: true, pages: 1 };
+    let cursor = Cursor { collection: OWNERS.into(), part: group.to_string(), next_link: None, done: true, pages: 1 };
     reader.staging.write_page(Batch { objects, cursors: vec![cursor], ..Batch::default() }, held).await
 }
 

@@ -2,7 +2,7 @@
 
 use super::read_error::Result;
 use super::reader::Reader;
-use crate::db::mirror::{read, scope};
+use crate::db::mirror::{StoredAs, read, scope};
 use crate::directory::ObjectType;
 use crate::filter::scope::{Memberships, MembershipsBuilder, Numbers};
 use std::collections::HashSet;
@@ -60,7 +60,7 @@ pub(super) async fn load_memberships(
             add(&mut edges, &row);
         })
         .await?;
-        let in_scope = read::ids(tx, organization, mirror, ObjectType::Users.as_str()).await?;
+        let in_scope = read::ids(tx, organization, mirror, StoredAs::Object(ObjectType::Users)).await?;
         for group in &assumed {
             edges.add(*group, true, &in_scope);
         }

@@ -33,7 +33,7 @@ pub(super) async fn requests(reader: &Reader<'_>) -> Result<Option<Vec<Request>>
         conditions = found.into_iter().map(|condition| (condition.filter, condition.advanced)).collect();
         // Stored before the first page, so that an attempt after a crash finds them all.
         let cursors = conditions.iter().map(|(filter, advanced)| Cursor {
-            collection: ObjectType::Users.as_str(),
+            collection: ObjectType::Users.as_str().into(),
             part: part_name(filter, *advanced),
             next_link: None,
             done: false,
