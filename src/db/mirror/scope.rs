@@ -7,6 +7,7 @@ use super::stored_as::{StoredAs, names};
 use super::tenant_names::without_tenant_names;
 use crate::db::runs::Lease;
 use crate::db::{Transaction, join_in_bulk};
+use crate::directory::MemberType;
 use crate::directory::ObjectType::Groups;
 use crate::error::Result;
 use crate::ids::JobId;
@@ -127,13 +128,13 @@ async fn ids_after_changes(
     Ok(rows.into_iter().map(|row| row.id).collect())
 }
 
-/// The direct members of these groups of one type, `user` or `group`, ascending, each once.
+/// The direct members of these groups of one type, ascending, each once.
 pub async fn members(
     tx: &mut Transaction,
     lease: &Lease,
     job: JobId,
     state: State,
-    member_type: &'static str,
+    member_type: MemberType,
     groups: &[Uuid],
 ) -> Result<Vec<Uuid>> {
     match state {

@@ -6,7 +6,7 @@ use super::stored_as::{StoredAs, is_marker};
 use crate::db::runs::{Lease, fence};
 use crate::db::schema::{run_cursors, staged_members};
 use crate::db::{Transaction, join_in_bulk, may_be_lost};
-use crate::directory::ObjectType;
+use crate::directory::{MemberType, ObjectType};
 use crate::error::{Error, Result};
 use crate::ids::{JobId, OrganizationId, RunId};
 use crate::run_state::ChangeReason;
@@ -39,7 +39,7 @@ impl StagedObject {
 #[derive(Clone, Debug)]
 pub struct StagedMembers {
     group: Uuid,
-    member_type: String,
+    member_type: MemberType,
     part: i32,
     pub hash: Vec<u8>,
     /// `None`: the mirror has the same, under the same hash.
@@ -48,12 +48,11 @@ pub struct StagedMembers {
 
 impl StagedMembers {
     /// `part`: number of the page, from 0. The members are sorted, so that an unchanged page has the same hash.
-    pub fn new(group: Uuid, member_type: impl Into<String>, part: i32, mut members: Vec<Uuid>) -> Self {
+    pub fn new(group: Uuid, member_type: MemberType, part: i32, mut members: Vec<Uuid>) -> Self {
         members.sort_unstable();
         members.dedup();
-        let member_type = member_type.into();
         let ids: Vec<u8> = members.iter().flat_map(|member| *member.as_bytes()).collect();
-        let hash = hash(&[group.as_bytes(), member_type.as_bytes(), &part.to_le_bytes(), &ids]);
+        let hash = hash(&[group.as_bytes(), member_type.as_str().as_bytes(), &part.to_le_bytes(), &ids]);
         Self { group, member_type, part, hash, members: Some(members) }
     }
 }
@@ -147,7 +146,7 @@ async fn stage_members(tx: &mut Transaction, lease: &Lease, members: &[StagedMem
             .bind::<SqlUuid, _>(lease.run.0)
             .bind::<Array<SqlUuid>, _>(all)
             .bind::<Array<SqlUuid>, _>(rows.iter().map(|row| row.group).collect::<Vec<_>>())
-            .bind::<Array<Text>, _>(rows.iter().map(|row| row.member_type.as_str()).collect::<Vec<_>>())
+            .bind::<Array<Text>, _>(rows.iter().map(|row| row.member_type).collect::<Vec<_>>())
             .bind::<Array<Integer>, _>(rows.iter().map(|row| row.part).collect::<Vec<_>>())
             .bind::<Array<Bytea>, _>(rows.iter().map(|row| row.hash.as_slice()).collect::<Vec<_>>())
             .bind::<Array<Nullable<Integer>>, _>(first)

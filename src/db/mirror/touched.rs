@@ -8,7 +8,7 @@ use super::statement::{execute, execute_for, is_in_mirror};
 use super::stored_as::{is_marker, of_marker};
 use crate::db::Transaction;
 use crate::db::runs::Lease;
-use crate::directory::ObjectType;
+use crate::directory::{MemberType, ObjectType};
 use crate::error::Result;
 use crate::ids::{JobId, OrganizationId};
 use diesel::QueryableByName;
@@ -113,13 +113,13 @@ fn differences() -> String {
     )
 }
 
-/// Adds the members whose groups will differ, of these types (`user`, `group`), and the groups whose users will, if
+/// Adds the members whose groups will differ, of these types (users, groups), and the groups whose users will, if
 /// `with_groups`. A group can be both.
 pub async fn add_members(
     tx: &mut Transaction,
     lease: &Lease,
     job: JobId,
-    member_types: &[&str],
+    member_types: &[MemberType],
     with_groups: bool,
 ) -> Result<()> {
     let statement = format!(

@@ -13,7 +13,7 @@ use super::reader::Reader;
 use crate::codes::WarningCode;
 use crate::db::mirror::read::ObjectRow;
 use crate::db::mirror::{Batch, Cursor, CursorRow, MEMBERS, StagedMembers, StagedObject};
-use crate::directory::{ObjectType, Properties};
+use crate::directory::{MemberType, ObjectType, Properties};
 use crate::graph::error::{GraphError, GraphErrorKind};
 use crate::graph::limiter::Permit;
 use crate::graph::wire::Members;
@@ -353,9 +353,9 @@ impl Restartable for MemberPages<'_> {
 }
 
 fn batch_of(group: Uuid, part: i32, page: &Page<Members>) -> Batch {
-    let mut by_type: BTreeMap<&'static str, Vec<Uuid>> = BTreeMap::new();
+    let mut by_type: BTreeMap<MemberType, Vec<Uuid>> = BTreeMap::new();
     for member in &page.content.0 {
-        by_type.entry(member.kind.as_str()).or_default().push(member.id);
+        by_type.entry(member.kind).or_default().push(member.id);
     }
     let members =
         by_type.into_iter().map(|(member_type, members)| StagedMembers::new(group, member_type, part, members));

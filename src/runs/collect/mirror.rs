@@ -4,7 +4,7 @@ use super::read_error::Result;
 use crate::db::mirror::read::{self, ObjectRow, Source};
 use crate::db::mirror::scope::{self, State};
 use crate::db::mirror::{self, Hash, StoredAs, delivered, left_out};
-use crate::directory::ObjectType;
+use crate::directory::{MemberType, ObjectType};
 use crate::ids::{JobId, OrganizationId};
 use crate::runs::run::Run;
 use futures_util::StreamExt;
@@ -15,7 +15,7 @@ use uuid::Uuid;
 const PAGE: i64 = 1000;
 
 /// The members of groups by their type.
-pub(super) type MembersByType = BTreeMap<String, BTreeSet<Uuid>>;
+pub(super) type MembersByType = BTreeMap<MemberType, BTreeSet<Uuid>>;
 
 #[derive(Clone, Copy)]
 pub(super) struct Mirror<'a> {
@@ -174,8 +174,8 @@ impl<'a> Mirror<'a> {
         Ok(Followed { imported, for_scope: for_scope.into_iter().collect() })
     }
 
-    /// The direct members of groups, of one type (`user` or `group`), before or after the changes that this run staged.
-    pub async fn scope_members(&self, state: State, member_type: &'static str, groups: &[Uuid]) -> Result<Vec<Uuid>> {
+    /// The direct members of groups, of one type, before or after the changes that this run staged.
+    pub async fn scope_members(&self, state: State, member_type: MemberType, groups: &[Uuid]) -> Result<Vec<Uuid>> {
         let (_, job, _) = self.place();
         let lease = self.run.lease;
         let members = self

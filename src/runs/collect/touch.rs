@@ -4,7 +4,7 @@
 use crate::db::Transaction;
 use crate::db::mirror::read::MembershipPair;
 use crate::db::mirror::{self, MirrorRow, Moved, StoredAs, links, touched};
-use crate::directory::{Link, ObjectType};
+use crate::directory::{Link, MemberType, ObjectType};
 use crate::error::Result;
 use crate::mapping::Mapping;
 use crate::runs::run::Run;
@@ -101,10 +101,10 @@ async fn add_members(tx: &mut Transaction, run: &Run) -> Result<()> {
     let (lease, job, mapping) = (run.lease, run.job.id, &run.job.mapping);
     let mut members = Vec::new();
     if mapping.carries(ObjectType::Users, Link::Groups) {
-        members.push("user");
+        members.push(MemberType::User);
     }
     if mapping.carries(ObjectType::Groups, Link::ParentGroups) {
-        members.push("group");
+        members.push(MemberType::Group);
     }
     let with_groups = mapping.carries(ObjectType::Groups, Link::Members);
     if members.is_empty() && !with_groups {

@@ -1,7 +1,7 @@
 //! A round of changes, gathered by object.
 
 use crate::db::mirror::{Batch, Cursor, StagedObject, StoredAs};
-use crate::directory::{ObjectType, Properties as Map};
+use crate::directory::{MemberType, ObjectType, Properties as Map};
 use crate::error::Error;
 use crate::graph::delta::{self, end_of_round};
 use crate::graph::error::{GraphError, GraphErrorKind};
@@ -38,7 +38,7 @@ pub struct Delta {
     /// The manager, where the latest change says it in the one form that is documented: somebody came.
     pub manager: Option<Uuid>,
     /// Members and owners that came (`true`) or went.
-    pub members: HashMap<Uuid, (bool, &'static str)>,
+    pub members: HashMap<Uuid, (bool, MemberType)>,
     pub owners: HashMap<Uuid, bool>,
 }
 
@@ -48,7 +48,7 @@ impl Delta {
         let never_null = object_type.spec().never_null;
         self.removed = change.removed;
         for member in change.members.iter().flatten() {
-            self.members.insert(member.id, (!member.is_removed, member.kind.as_str()));
+            self.members.insert(member.id, (!member.is_removed, member.kind));
         }
         for owner in change.owners.iter().flatten() {
             self.owners.insert(owner.id, !owner.is_removed);
