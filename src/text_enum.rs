@@ -141,6 +141,7 @@ mod tests {
     use diesel::sql_types::Text;
 
     text_enum! {
+        #[derive(PartialOrd, Ord)]
         Light in "lights.state" {
             On = "on",
             /// Two words in Rust are one in the database.
@@ -176,6 +177,13 @@ mod tests {
         assert_eq!(read("on, switchedOff").unwrap().0, [Light::On, Light::SwitchedOff]);
         assert_eq!(read("").unwrap().0, []);
         assert!(read("on,dim").unwrap_err().to_string().contains("`dim` is not one of on, switchedOff"));
+    }
+
+    #[test]
+    fn a_map_by_words_leaves_out_those_that_are_not_known() {
+        let read = |value: serde_json::Value| super::known_words::<_, Light, u64>(value).map(Vec::from_iter);
+        assert_eq!(read(serde_json::json!({"on": 1, "dim": 2})).unwrap(), [(Light::On, 1)]);
+        assert!(read(serde_json::json!({"on": "bright"})).is_err());
     }
 
     #[test]

@@ -82,7 +82,7 @@ pub async fn compare(run: &Run, collected: &Collected, diffed: &mut Diffed) -> R
 async fn delivered_before(run: &Run, object_type: ObjectType) -> Result<u64, Stop> {
     let (organization, job) = (run.job.organization, run.job.id);
     let counts = run.tx("delivered objects", async move |tx| delivered::counts(tx, organization, job).await).await?;
-    Ok(counts.get(object_type.as_str()).copied().unwrap_or(0))
+    Ok(counts.get(&object_type).copied().unwrap_or(0))
 }
 
 /// What was planned for a type is now known better.
@@ -95,7 +95,7 @@ fn count(run: &Run, object_type: ObjectType, found: &Found, diffed: &mut Diffed)
         (count.matched, count.ambiguous, count.unidentified) = (found.matched, found.ambiguous, found.unidentified);
         count.only_in_assets = found.only_in_assets;
     });
-    if let Some(planned) = diffed.planned.get_mut(object_type.as_str()) {
+    if let Some(planned) = diffed.planned.get_mut(&object_type) {
         planned.changed = planned.changed.saturating_sub(unsent);
     }
     let warn = |code: WarningCode, number: u64, one: &str, several: &str| {

@@ -235,11 +235,15 @@ pub async fn ids(
 }
 
 /// Delivered objects by type that are not marked as removed.
-pub async fn counts(tx: &mut Transaction, organization: OrganizationId, job: JobId) -> Result<BTreeMap<String, u64>> {
+pub async fn counts(
+    tx: &mut Transaction,
+    organization: OrganizationId,
+    job: JobId,
+) -> Result<BTreeMap<ObjectType, u64>> {
     #[derive(QueryableByName)]
     struct Row {
         #[diesel(sql_type = Text)]
-        object_type: String,
+        object_type: ObjectType,
         #[diesel(sql_type = BigInt)]
         number: i64,
     }

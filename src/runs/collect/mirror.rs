@@ -195,7 +195,6 @@ impl<'a> Mirror<'a> {
     pub async fn was_delivered(&self, object_type: ObjectType) -> Result<bool> {
         let (organization, job, source) = self.place();
         let destination = self.run.job.destination.as_ref().map(|destination| destination.id);
-        let name = object_type.as_str();
         let number = self.run.tx("was delivered", async move |tx| {
             if destination.is_none() {
                 return read::count(tx, organization, source, StoredAs::Object(object_type)).await;
@@ -203,7 +202,7 @@ impl<'a> Mirror<'a> {
             if mirror::find(tx, organization, job).await?.delivered_to != destination {
                 return Ok(0);
             }
-            Ok(delivered::counts(tx, organization, job).await?.get(name).copied().unwrap_or(0))
+            Ok(delivered::counts(tx, organization, job).await?.get(&object_type).copied().unwrap_or(0))
         });
         Ok(number.await? > 0)
     }
