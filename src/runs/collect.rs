@@ -54,6 +54,7 @@ use crate::directory::ObjectType;
 use crate::error::Error;
 use crate::graph::GraphError;
 use crate::graph::token::AccessToken;
+use crate::plural::counted;
 use crate::run_state::{RunMode, RunStage, RunWarning};
 use crate::seal::Place;
 use collected::{Collected, DeltaLinks};
@@ -169,13 +170,14 @@ async fn read_as_planned(reader: &Reader<'_>, mirror: &MirrorRow) -> Result<Read
 fn report_replaced(reader: &Reader<'_>) {
     let objects = reader.session.replaced();
     if let Some(first) = objects.first() {
+        let number = objects.len() as u64;
         let detail = format!(
-            "Texts of {} objects are no valid Unicode; the characters that cannot be read are imported as U+FFFD. The first \
+            "Texts of {} are no valid Unicode; the characters that cannot be read are imported as U+FFFD. The first \
              object: {}.",
-            objects.len(),
+            counted(number, "object", "objects"),
             if first.is_empty() { "one without an id" } else { first }
         );
-        let warning = RunWarning::new(WarningCode::CharactersReplaced, detail).with_count(objects.len() as u64);
+        let warning = RunWarning::new(WarningCode::CharactersReplaced, detail).with_count(number);
         reader.run.progress.warn(warning);
     }
 }

@@ -16,6 +16,7 @@ use crate::codes::WarningCode;
 use crate::db::mirror::read::ObjectRow;
 use crate::db::mirror::{CursorRow, MEMBERS};
 use crate::directory::ObjectType;
+use crate::plural::counted;
 use crate::run_state::{RunMode, RunWarning};
 use crate::runs::progress::Work;
 use futures_util::stream::FuturesUnordered;
@@ -49,14 +50,14 @@ pub(super) async fn read(reader: &Reader<'_>) -> Result<ReadGroups> {
     Ok(ReadGroups { memberships: true, members_unknown })
 }
 
-fn warn_of_hidden(reader: &Reader<'_>, unknown: usize) {
-    if unknown == 0 {
+fn warn_of_hidden(reader: &Reader<'_>, number: u64) {
+    if number == 0 {
         return;
     }
-    let detail = format!("The members of {unknown} groups are hidden; they stay as last known.");
+    let hidden = counted(number, "group", "groups");
+    let detail = format!("The members of {hidden} are hidden; they stay as last known.");
     let advice = format!("Add the Application permission {HIDDEN_ROLE} if hidden memberships are to be imported.");
-    let warning =
-        RunWarning::new(WarningCode::MembershipsUnknown, detail).with_count(unknown as u64).with_advice(advice);
+    let warning = RunWarning::new(WarningCode::MembershipsUnknown, detail).with_count(number).with_advice(advice);
     reader.run.progress.warn(warning);
 }
 
@@ -140,7 +141,7 @@ struct Queue<'a> {
     owners_unknown: usize,
     /// The groups whose members are unknown; and how many of them are hidden.
     members_unknown: Vec<Uuid>,
-    hidden: usize,
+    hidden: u64,
 }
 
 impl<'a> Queue<'a> {
