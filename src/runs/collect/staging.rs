@@ -35,7 +35,7 @@ pub(super) enum Note {
     Cut,
     /// Why a read of changes became a full one.
     FullReason,
-    /// How many users there are.
+    /// How many users there are; without a number: the server does not count.
     UserCount,
     /// Managers are read one by one.
     ManagersOneByOne,
@@ -233,7 +233,13 @@ impl<'a> Staging<'a> {
 
     /// Stores a decision. When this returns, it is in the database.
     pub async fn note(&self, note: Note, text: Option<&str>) -> Result<()> {
-        self.write(Batch { cursors: vec![note.cursor(text)], ..Batch::default() }).await?;
+        self.note_answer(note, text, None).await
+    }
+
+    /// The same of what Graph answered, with the place of its request among those in flight.
+    pub async fn note_answer(&self, note: Note, text: Option<&str>, request: Option<Permit>) -> Result<()> {
+        let cursors = vec![note.cursor(text)];
+        self.write_page(Batch { cursors, ..Batch::default() }, request).await?;
         self.stored().await
     }
 
