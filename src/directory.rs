@@ -8,6 +8,7 @@ mod attribute;
 pub mod attributes;
 pub mod filterable;
 pub mod license_names;
+mod member_type;
 mod object_type;
 mod properties;
 pub mod security_attributes;
@@ -18,6 +19,7 @@ mod value;
 
 pub use attribute::{Attribute, AttributeSource, Expiry, Link, Presence, ValueType};
 pub use license_names::LicenseNames;
+pub use member_type::MemberType;
 pub use object_type::ObjectType;
 pub use properties::{Properties, text};
 pub use type_spec::{ById, Collection, Each, Expanded, Hidden, Item, MAX_EXPANDED, Relation, TypeSpec};

@@ -1,5 +1,8 @@
 //! Words that the database stores, and that JSON and the API spell alike, as enums.
 
+use serde::Deserialize;
+use std::collections::BTreeMap;
+
 /// Declares an enum whose values are words: in Rust, in JSON, in the OpenAPI document and in the database.
 ///
 /// `in "table.column"` names the columns that store it. A word in one of them that the enum does not have is an error
@@ -112,12 +115,23 @@ impl<T> Default for Words<T> {
     }
 }
 
-impl<'de, T: std::str::FromStr<Err: std::fmt::Display>> serde::Deserialize<'de> for Words<T> {
+impl<'de, T: std::str::FromStr<Err: std::fmt::Display>> Deserialize<'de> for Words<T> {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
         let words = text.split(',').map(str::trim).filter(|word| !word.is_empty());
         words.map(|word| word.parse().map_err(serde::de::Error::custom)).collect::<Result<_, _>>().map(Self)
     }
+}
+
+/// A map by words, without those that this version does not know: another version may have written it.
+pub fn known_words<'de, D, K, V>(deserializer: D) -> Result<BTreeMap<K, V>, D::Error>
+where
+    D: serde::Deserializer<'de>,
+    K: std::str::FromStr + Ord,
+    V: Deserialize<'de>,
+{
+    let all = BTreeMap::<String, V>::deserialize(deserializer)?;
+    Ok(all.into_iter().filter_map(|(word, value)| Some((word.parse().ok()?, value))).collect())
 }
 
 #[cfg(test)]
@@ -127,6 +141,7 @@ mod tests {
     use diesel::sql_types::Text;
 
     text_enum! {
+        #[derive(PartialOrd, Ord)]
         Light in "lights.state" {
             On = "on",
             /// Two words in Rust are one in the database.
@@ -162,6 +177,13 @@ mod tests {
         assert_eq!(read("on, switchedOff").unwrap().0, [Light::On, Light::SwitchedOff]);
         assert_eq!(read("").unwrap().0, []);
         assert!(read("on,dim").unwrap_err().to_string().contains("`dim` is not one of on, switchedOff"));
+    }
+
+    #[test]
+    fn a_map_by_words_leaves_out_those_that_are_not_known() {
+        let read = |value: serde_json::Value| super::known_words::<_, Light, u64>(value).map(Vec::from_iter);
+        assert_eq!(read(serde_json::json!({"on": 1, "dim": 2})).unwrap(), [(Light::On, 1)]);
+        assert!(read(serde_json::json!({"on": "bright"})).is_err());
     }
 
     #[test]

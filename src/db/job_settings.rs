@@ -7,6 +7,7 @@ use super::webhooks::{self, Announcement};
 use crate::cloud::Cloud;
 use crate::connection::CredentialKind;
 use crate::destination::{DestinationKind, EmptyValues, MissingObjects};
+use crate::directory::ObjectType;
 use crate::error::{Error, Result};
 use crate::ids::{ConnectionId, DestinationId, JobId, OrganizationId};
 use crate::job::{Deliver, RemovalPolicy};
@@ -179,7 +180,7 @@ pub async fn note_contents(
     tx: &mut Transaction,
     organization: OrganizationId,
     destination: Uuid,
-    counts: &BTreeMap<String, u64>,
+    counts: &BTreeMap<ObjectType, u64>,
 ) -> Result<()> {
     let counts = serde_json::to_value(counts).map_err(Error::internal)?;
     diesel::update(destinations::table.find((organization.0, destination)))

@@ -43,5 +43,5 @@ pub use staging::{
     Batch, StagedMembers, StagedObject, clear_all_but_gone, clear_staging, keep_staged, keep_staged_members,
     mark_others, restart, restart_members, stage,
 };
-pub use stored_as::{gone_marker, gone_stub_marker, is_stub, stub_name};
+pub use stored_as::StoredAs;
 pub use unbroken::number_staging;

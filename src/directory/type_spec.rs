@@ -26,10 +26,8 @@ pub struct TypeSpec {
     pub is_default: bool,
     /// Its place in the order of sending: what others refer to comes first.
     pub rank: u8,
-    /// The name of a mark that an object is gone, among what a run has staged: `gone:` and the word.
-    pub gone: &'static str,
-    /// The name of its stubs, `stub:` and the word; none, if objects outside a scope are never kept as stubs.
-    pub stub: Option<&'static str>,
+    /// Whether objects outside a scope can be kept as stubs.
+    pub has_stubs: bool,
     /// What has to be granted so that it can be read.
     pub capability: Capability,
     /// A small request that works if it can be read.

@@ -62,8 +62,6 @@ mod tests {
         for object_type in ObjectType::ALL {
             let spec = object_type.spec();
             assert_eq!(spec.object_type, object_type);
-            assert_eq!(spec.gone, format!("gone:{object_type}"));
-            assert!(spec.stub.is_none_or(|stub| stub == format!("stub:{object_type}")));
             assert!(names.insert(spec.type_name) && ids.insert(spec.external_id), "{object_type}");
             assert!(spec.external_id.bytes().all(|b| b.is_ascii_alphanumeric()), "{object_type}");
             assert!(spec.probe.starts_with(&format!("/{}?", spec.collection.path)), "{object_type}");

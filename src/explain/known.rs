@@ -4,7 +4,7 @@ use super::live::Object;
 use crate::codes::{RecordedCode, WarningCode};
 use crate::db::mirror::lookup::{self, DeliveredObject, HistoryRow};
 use crate::db::mirror::read::ObjectRow;
-use crate::db::mirror::{self, MirrorRow, stub_name};
+use crate::db::mirror::{self, MirrorRow, StoredAs};
 use crate::db::runs::{self, RunRow};
 use crate::db::{Transaction, list};
 use crate::directory::ObjectType;
@@ -52,7 +52,7 @@ impl JobRecords {
         Ok(Self {
             is_current: mirror.selection_hash.as_ref() == Some(&job.selection_hash),
             mirror,
-            mirrored: lookup::by_key(tx, organization, id, name, key, MAX_FOUND).await?,
+            mirrored: lookup::by_key(tx, organization, id, StoredAs::Object(object_type), key, MAX_FOUND).await?,
             delivered: lookup::delivered(tx, organization, id, name, key, MAX_FOUND).await?,
             runs: runs::list(tx, organization, &which, &part).await?,
         })
@@ -82,12 +82,13 @@ impl JobRecords {
 impl KnownObject {
     pub async fn load(tx: &mut Transaction, job: &JobContext, object_type: ObjectType, id: Uuid) -> Result<Self> {
         let (organization, job, name, key) = (job.organization, job.id, object_type.as_str(), id.to_string());
-        let is_stub = match stub_name(object_type) {
+        let is_stub = match StoredAs::stub(object_type) {
             Some(stub) => !lookup::by_key(tx, organization, job, stub, &key, 1).await?.is_empty(),
             None => false,
         };
+        let stored_as = StoredAs::Object(object_type);
         Ok(Self {
-            is_mirrored: !lookup::by_key(tx, organization, job, name, &key, 1).await?.is_empty(),
+            is_mirrored: !lookup::by_key(tx, organization, job, stored_as, &key, 1).await?.is_empty(),
             is_stub,
             delivered: lookup::delivered(tx, organization, job, name, &key, 1).await?.pop(),
             last_change: lookup::history(tx, organization, job, name, id, 1).await?.pop(),

@@ -1,10 +1,11 @@
 //! The members of some groups and of the groups nested in them, with a limit on the requests.
 
 use super::asker::{About, Asker};
+use crate::directory::MemberType;
 use crate::error::Result;
 use crate::filter::scope::Memberships;
 use crate::graph::Pager;
-use crate::graph::wire::{MemberKind, Members};
+use crate::graph::wire::Members;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -76,9 +77,9 @@ async fn read(asker: &Asker, id: Uuid, left: &AtomicUsize) -> Result<Group> {
                 group.members += page.content.0.len() as u64;
                 for member in &page.content.0 {
                     match member.kind {
-                        MemberKind::User => group.users.push(member.id),
-                        MemberKind::Group => group.nested.push(member.id),
-                        MemberKind::Device | MemberKind::ServicePrincipal | MemberKind::Contact | MemberKind::Other => {
+                        MemberType::User => group.users.push(member.id),
+                        MemberType::Group => group.nested.push(member.id),
+                        MemberType::Device | MemberType::ServicePrincipal | MemberType::Contact | MemberType::Other => {
                         }
                     }
                 }

@@ -6,7 +6,7 @@ mod object;
 mod page;
 mod text;
 
-pub use member::{Member, MemberKind, Members};
+pub use member::{Member, Members};
 pub use object::{Manager, Properties, Removed, properties};
 pub(super) use page::first_json;
 pub use page::{Content, Items, Links};

@@ -112,6 +112,12 @@ pub struct Remedy {
     pub value: String,
 }
 
+impl Remedy {
+    pub fn new(kind: RemedyKind, title: impl Into<String>, value: impl Into<String>) -> Self {
+        Self { kind, title: title.into(), value: value.into() }
+    }
+}
+
 explained! {
     /// How grave a finding is.
     #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize, ToSchema)]

@@ -49,11 +49,12 @@ use super::run::Run;
 use super::stop::Stop;
 use crate::codes::{RunErrorCode, WarningCode};
 use crate::connection_check;
-use crate::db::mirror::{self as mirrors, MirrorRow, stub_name};
+use crate::db::mirror::{self as mirrors, MirrorRow, StoredAs};
 use crate::directory::ObjectType;
 use crate::error::Error;
 use crate::graph::GraphError;
 use crate::graph::token::AccessToken;
+use crate::plural::counted;
 use crate::run_state::{RunMode, RunStage, RunWarning};
 use crate::seal::Place;
 use collected::{Collected, DeltaLinks};
@@ -171,13 +172,14 @@ async fn read_as_planned(reader: &Reader<'_>, mirror: &MirrorRow) -> Result<Read
 fn report_replaced(reader: &Reader<'_>) {
     let objects = reader.session.replaced();
     if let Some(first) = objects.first() {
+        let number = objects.len() as u64;
         let detail = format!(
-            "Texts of {} objects are no valid Unicode; the characters that cannot be read are imported as U+FFFD. The first \
+            "Texts of {} are no valid Unicode; the characters that cannot be read are imported as U+FFFD. The first \
              object: {}.",
-            objects.len(),
+            counted(number, "object", "objects"),
             if first.is_empty() { "one without an id" } else { first }
         );
-        let warning = RunWarning::new(WarningCode::CharactersReplaced, detail).with_count(objects.len() as u64);
+        let warning = RunWarning::new(WarningCode::CharactersReplaced, detail).with_count(number);
         reader.run.progress.warn(warning);
     }
 }
@@ -280,8 +282,7 @@ fn open_links(reader: &Reader<'_>, mirror: &MirrorRow) -> Result<DeltaLinks> {
 /// Completes the read: makes it the mirror, unless the run only looks, and counts it.
 async fn finish(run: &Run, mut mirror: MirrorRow, tenant: Option<Uuid>, read: Read, staged: u64) -> Result<Collected> {
     note_read(run, &mut mirror, tenant, &read)?;
-    let mut stored_as: Vec<&'static str> = read.types.iter().map(|t| t.as_str()).collect();
-    stored_as.extend(read.types.iter().filter_map(|t| stub_name(*t)));
+    let stored_as: Vec<StoredAs> = read.types.iter().copied().flat_map(StoredAs::all_of).collect();
     let values = values::types(run, &read.types);
     let completion = Completion {
         mirror: &mirror,
@@ -298,11 +299,11 @@ async fn finish(run: &Run, mut mirror: MirrorRow, tenant: Option<Uuid>, read: Re
     };
     let counted = staging::complete(run, completion).await?;
     counted.kept.iter().for_each(|(object_type, kept)| kept_values::warn(run, *object_type, kept));
-    for (name, number) in counted.objects {
-        match name.strip_prefix("stub:") {
-            None => run.progress.count(name, |count| count.read = number),
-            Some(of) if number > 0 => run.progress.count(of, |count| count.stubs = number),
-            Some(_) => {}
+    for (stored_as, number) in counted.objects {
+        match stored_as {
+            StoredAs::Object(of) => run.progress.count(of.as_str(), |count| count.read = number),
+            StoredAs::Stub(of) if number > 0 => run.progress.count(of.as_str(), |count| count.stubs = number),
+            StoredAs::Stub(_) | StoredAs::Gone(_) | StoredAs::GoneStub(_) | StoredAs::Apart(_) => {}
         }
     }
     if let Some(narrowed) = &read.narrowed {

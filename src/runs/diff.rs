@@ -26,7 +26,7 @@ use crate::codes::RunErrorCode;
 use crate::db::Transaction;
 use crate::db::mirror::delivered;
 use crate::db::mirror::read::{Seen, SeenRow};
-use crate::db::mirror::{self, Counters, MirrorRow, dropped, moved_by};
+use crate::db::mirror::{self, Counters, MirrorRow, StoredAs, dropped, moved_by};
 use crate::destination::MissingObjects;
 use crate::directory::{Link, ObjectType};
 use crate::error::Result;
@@ -74,13 +74,14 @@ pub async fn diff(run: &Run, collected: &Collected) -> Result<Diffed, Stop> {
         sends.iter().for_each(|(of, rows)| run.progress.count(of.as_str(), |count| count.sent = *rows));
     }
     let planned = |count: &TypeCounts| Planned { changed: count.created + count.updated, marked: count.marked };
+    let planned = ObjectType::ALL.into_iter().filter_map(|of| Some((of, planned(counts.get(of.as_str())?)))).collect();
     let brake = brake.or_else(|| brake_of_others(run, &before.of_others, &sends));
     if let Some(brake) = &brake {
         brake.warn(run);
     }
     Ok(Diffed {
         sends,
-        planned: counts.iter().map(|(name, count)| (name.clone(), planned(count))).collect(),
+        planned,
         brake,
         adoption: None,
         compared: false,
@@ -113,7 +114,7 @@ async fn compare_types(
     let is_test = run.mode == RunMode::Test;
     let mut found = Compared::default();
     for object_type in in_order() {
-        let delivered = before.known.get(object_type.as_str()).copied().unwrap_or(0);
+        let delivered = before.known.get(&object_type).copied().unwrap_or(0);
         let everything = sends_everything(run) || before.resend.contains(&object_type);
         if everything && !is_test {
             found.whole.push(object_type);
@@ -177,7 +178,7 @@ impl<'a> LooksAt<'a> {
             Self::Everything { targets, is_new_place } => (targets, *is_new_place),
             Self::Some(touched) => return touched.compare(object_type, outbox).await,
         };
-        for stored_as in [Some(object_type.as_str()), mirror::stub_name(object_type)].into_iter().flatten() {
+        for stored_as in StoredAs::all_of(object_type) {
             let how = Comparison { everything, is_new_place };
             compare(run, collected, (object_type, stored_as), targets, how, outbox).await?;
         }
@@ -192,9 +193,9 @@ impl<'a> LooksAt<'a> {
 /// Counts the references that are left out, of what was compared and of the rest, and stores what the next comparison needs
 /// to know of them.
 async fn count_dropped(run: &Run, looks_at: &LooksAt<'_>, basis: &Basis, found: Vec<dropped::Dropped>) -> Result<()> {
-    let mut totals: BTreeMap<String, u64> = BTreeMap::new();
+    let mut totals: BTreeMap<ObjectType, u64> = BTreeMap::new();
     for (object_type, _, number) in &found {
-        *totals.entry(object_type.as_str().to_owned()).or_default() += u64::from(number.unsigned_abs());
+        *totals.entry(*object_type).or_default() += u64::from(number.unsigned_abs());
     }
     let (organization, job) = (run.job.organization, run.job.id);
     if basis.settings.is_some() {
@@ -209,11 +210,11 @@ async fn count_dropped(run: &Run, looks_at: &LooksAt<'_>, basis: &Basis, found: 
             match compared {
                 None => dropped::replace(tx, organization, job, &found).await?,
                 Some(compared) => {
-                    for (name, number) in &counters.dropped {
-                        *new.entry(name.clone()).or_default() += number;
+                    for (of, number) in &counters.dropped {
+                        *new.entry(*of).or_default() += number;
                     }
                     for (of, before) in dropped::replace_some(tx, organization, job, &compared, &found).await? {
-                        let total = new.entry(of.as_str().to_owned()).or_default();
+                        let total = new.entry(of).or_default();
                         *total = moved_by(*total, -before);
                     }
                 }
@@ -223,8 +224,8 @@ async fn count_dropped(run: &Run, looks_at: &LooksAt<'_>, basis: &Basis, found: 
         })
         .await?;
     }
-    for (name, number) in totals.into_iter().filter(|(_, number)| *number > 0) {
-        run.progress.count(&name, |count| count.dropped_references += number);
+    for (of, number) in totals.into_iter().filter(|(_, number)| *number > 0) {
+        run.progress.count(of.as_str(), |count| count.dropped_references += number);
     }
     Ok(())
 }
@@ -232,7 +233,7 @@ async fn count_dropped(run: &Run, looks_at: &LooksAt<'_>, basis: &Basis, found: 
 /// What a comparison begins with.
 struct Before {
     /// Delivered objects by type.
-    known: BTreeMap<String, u64>,
+    known: BTreeMap<ObjectType, u64>,
     /// Types to send whole because Assets may have lost some.
     resend: Vec<ObjectType>,
     /// Objects by type that other jobs left in the destination, where this one has not delivered yet and Assets may act on
@@ -341,12 +342,12 @@ fn sends_everything(run: &Run) -> bool {
 async fn compare(
     run: &Run,
     collected: &Collected,
-    (object_type, stored_as): (ObjectType, &'static str),
+    (object_type, stored_as): (ObjectType, StoredAs),
     targets: &Targets,
     how: Comparison,
     outbox: &mut Outbox<'_>,
 ) -> Result<(), Stop> {
-    let is_stub = stored_as != object_type.as_str();
+    let is_stub = stored_as.is_stub();
     let carries = |link| !is_stub && run.job.mapping.carries(object_type, link);
     let carries_all = object_type == ObjectType::Users && carries(Link::AllGroups);
     let parents = match carries_all {

@@ -113,7 +113,7 @@ impl End<'_> {
         &self,
         mirror: &mut MirrorRow,
         compared_by: Option<Vec<u8>>,
-        held: &BTreeMap<String, u64>,
+        held: &BTreeMap<ObjectType, u64>,
     ) -> Result<()> {
         let Self { run, diffed, settled, now, .. } = *self;
         if compared_by.is_some() {
@@ -168,10 +168,10 @@ async fn held_after(
     job: JobId,
     mirror: &MirrorRow,
     settled: &[ObjectType],
-) -> Result<BTreeMap<String, u64>> {
+) -> Result<BTreeMap<ObjectType, u64>> {
     let mut held = mirror.counters().held;
     for (object_type, gained) in delivered::gained(tx, lease, job, settled).await? {
-        let number = held.entry(object_type.as_str().to_owned()).or_default();
+        let number = held.entry(object_type).or_default();
         *number = moved_by(*number, gained);
     }
     held.retain(|_, number| *number > 0);

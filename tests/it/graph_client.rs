@@ -4,10 +4,11 @@ use chrono::{DateTime, Utc};
 use entra_assets::clock::Clock;
 use entra_assets::cloud::Cloud;
 use entra_assets::config::{HostSettings, HttpSettings};
+use entra_assets::directory::MemberType;
 use entra_assets::graph::delta::{Collection, changes, end_of_round};
 use entra_assets::graph::page::halve_top;
 use entra_assets::graph::token::{Credential, Federated, Identity, Tokens};
-use entra_assets::graph::wire::{Items, MemberKind, Members, Properties, properties};
+use entra_assets::graph::wire::{Items, Members, Properties, properties};
 use entra_assets::graph::{Client, GraphError, GraphErrorKind, Next, Pager, RequestOptions, Session};
 use entra_assets::ids::{ConnectionId, OrganizationId};
 use entra_assets::sim::graph::{
@@ -70,7 +71,7 @@ impl World {
         Ok(found)
     }
 
-    async fn members(&self, group: Uuid) -> Vec<(Uuid, MemberKind)> {
+    async fn members(&self, group: Uuid) -> Vec<(Uuid, MemberType)> {
         let first = self.session.url(&format!("groups/{group}/members?$top=50&$select=id"));
         let mut pager: Pager<Members> = self.session.pages(first, RequestOptions::default());
         let mut found = Vec::new();
@@ -105,12 +106,12 @@ async fn users_groups_owners_members_and_skus_are_read_to_the_last_page() {
             let url = world.session.url(&format!("groups/{id}/owners?$top=999&$select=id"));
             found = world.session.page::<Members>(&url, &RequestOptions::default()).await.unwrap().content.0;
         }
-        let users = found.iter().filter(|owner| owner.kind == MemberKind::User);
+        let users = found.iter().filter(|owner| owner.kind == MemberType::User);
         owners.extend(users.map(|owner| (id, owner.id)));
     }
     let truth: BTreeSet<_> = world.sim.read(|directory| directory.owner_edges().into_iter().collect());
     assert!(owners == truth, "{} owners, not {}", owners.len(), truth.len());
-    let mut found: BTreeMap<MemberKind, BTreeSet<(Uuid, Uuid)>> = BTreeMap::new();
+    let mut found: BTreeMap<MemberType, BTreeSet<(Uuid, Uuid)>> = BTreeMap::new();
     for group in &groups {
         let id = group.uuid().unwrap();
         for (member, kind) in world.members(id).await {
@@ -118,9 +119,9 @@ async fn users_groups_owners_members_and_skus_are_read_to_the_last_page() {
         }
     }
     for (kind, of) in [
-        (MemberKind::User, ObjectKind::User),
-        (MemberKind::Group, ObjectKind::Group),
-        (MemberKind::Device, ObjectKind::Device),
+        (MemberType::User, ObjectKind::User),
+        (MemberType::Group, ObjectKind::Group),
+        (MemberType::Device, ObjectKind::Device),
     ] {
         let truth: BTreeSet<_> = world.sim.read(|directory| directory.member_edges(of).into_iter().collect());
         let found = found.remove(&kind).unwrap_or_default();
@@ -240,7 +241,7 @@ async fn a_batch_reads_the_groups_of_many_users() {
     let mut found = BTreeSet::new();
     for (user, answer) in users.iter().zip(answers) {
         let page = world.session.page_of::<Members>(answer.unwrap()).unwrap();
-        found.extend(page.content.0.iter().filter(|m| m.kind == MemberKind::Group).map(|group| (group.id, *user)));
+        found.extend(page.content.0.iter().filter(|m| m.kind == MemberType::Group).map(|group| (group.id, *user)));
     }
     let edges = world.sim.read(|directory| directory.member_edges(ObjectKind::User));
     let truth: BTreeSet<_> = edges.into_iter().filter(|(_, user)| users.contains(user)).collect();

@@ -3,8 +3,8 @@
 use crate::api::auth::Caller;
 use crate::app::App;
 use crate::change::{ValueChange, changes};
-use crate::db::mirror::browse;
 use crate::db::mirror::lookup::{self, DeliveredObject, HistoryRow, TypedObjectRow};
+use crate::db::mirror::{StoredAs, browse};
 use crate::db::{Transaction, job_settings};
 use crate::directory::{self, LicenseNames, ObjectType};
 use crate::error::{Code, Error, Fault, Result};
@@ -158,7 +158,7 @@ async fn find(
     names: &LicenseNames,
 ) -> Result<ObjectResponse> {
     let kind = object_type.as_str();
-    let mirrored = lookup::by_key(tx, organization, job, kind, key, MAX_FOUND).await?;
+    let mirrored = lookup::by_key(tx, organization, job, StoredAs::Object(object_type), key, MAX_FOUND).await?;
     let properties = mirrored.first().map(|row| parse(&row.data)).transpose()?;
     let ids: Vec<Uuid> = match mirrored.is_empty() {
         false => mirrored.iter().map(|row| row.id).collect(),

@@ -8,12 +8,13 @@ use crate::ids::{OrganizationId, RunId};
 use diesel::prelude::*;
 use diesel::sql_types::{Array, Bool, Integer, Nullable, Text, Uuid as SqlUuid};
 use diesel_async::RunQueryDsl;
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 /// How far a collection is read after a page.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Cursor {
-    pub collection: &'static str,
+    pub collection: Cow<'static, str>,
     pub part: String,
     pub next_link: Option<String>,
     pub done: bool,
@@ -32,12 +33,12 @@ pub async fn stage_cursors(tx: &mut Transaction, lease: &Lease, cursors: &[Curso
         DO UPDATE SET next_link = excluded.next_link, done = excluded.done, pages = excluded.pages";
     // Of several pages of one collection the last one counts.
     let last: HashMap<(&str, &str), &Cursor> =
-        cursors.iter().map(|cursor| ((cursor.collection, cursor.part.as_str()), cursor)).collect();
+        cursors.iter().map(|cursor| ((cursor.collection.as_ref(), cursor.part.as_str()), cursor)).collect();
     let last: Vec<&Cursor> = last.into_values().collect();
     diesel::sql_query(CURSORS)
         .bind::<SqlUuid, _>(lease.organization.0)
         .bind::<SqlUuid, _>(lease.run.0)
-        .bind::<Array<Text>, _>(last.iter().map(|c| c.collection).collect::<Vec<_>>())
+        .bind::<Array<Text>, _>(last.iter().map(|c| c.collection.as_ref()).collect::<Vec<_>>())
         .bind::<Array<Text>, _>(last.iter().map(|c| c.part.as_str()).collect::<Vec<_>>())
         .bind::<Array<Nullable<Text>>, _>(last.iter().map(|c| c.next_link.as_deref()).collect::<Vec<_>>())
         .bind::<Array<Bool>, _>(last.iter().map(|c| c.done).collect::<Vec<_>>())

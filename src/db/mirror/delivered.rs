@@ -14,6 +14,7 @@ pub use texts::texts;
 
 use super::source::Source;
 use super::statement::is_in_mirror;
+use super::stored_as::{gone_of, stub_of};
 use crate::db::{Transaction, join_in_bulk};
 use crate::directory::ObjectType;
 use crate::error::Result;
@@ -59,14 +60,16 @@ pub async fn absent(
     let query = format!(
         "SELECT id, label, payload, hash, missing_runs, marked, coalesce(
             (SELECT s.data FROM staged_objects s WHERE s.organization_id = $1 AND s.run_id = $3
-                AND s.object_type = 'gone:' || $5 AND s.id = d.id),
+                AND s.object_type = {} AND s.id = d.id),
             (SELECT t.reason FROM mirror_touched t WHERE t.organization_id = $1 AND t.job_id = $2
                 AND t.object_type = $5 AND t.id = d.id), missing_reason) AS missing_reason
         FROM mirror_delivered d
         WHERE organization_id = $1 AND job_id = $2 AND object_type = $5 AND id > $6
           AND NOT EXISTS (SELECT FROM {objects} o WHERE o.organization_id = $1 AND o.{key} = $4
-            AND o.object_type IN ($5, 'stub:' || $5) AND o.id = d.id)
-        ORDER BY id LIMIT $7"
+            AND o.object_type IN ($5, {}) AND o.id = d.id)
+        ORDER BY id LIMIT $7",
+        gone_of("$5"),
+        stub_of("$5")
     );
     join_in_bulk(tx).await?;
     Ok(diesel::sql_query(query)
@@ -92,13 +95,14 @@ pub async fn absent_among(
     let absent = format!(
         "SELECT d.id, d.label, d.payload, d.hash, d.missing_runs, d.marked, coalesce(
             (SELECT s.data FROM staged_objects s WHERE s.organization_id = $1 AND s.run_id = $3
-                AND s.object_type = 'gone:' || $4 AND s.id = d.id),
+                AND s.object_type = {} AND s.id = d.id),
             (SELECT t.reason FROM mirror_touched t WHERE t.organization_id = $1 AND t.job_id = $2
                 AND t.object_type = $4 AND t.id = d.id), d.missing_reason) AS missing_reason
         FROM unnest($5::uuid[]) AS wanted(id)
         CROSS JOIN LATERAL (SELECT * FROM mirror_delivered WHERE organization_id = $1 AND job_id = $2
             AND object_type = $4 AND id = wanted.id LIMIT 1) d
         WHERE {} IS NULL ORDER BY d.id",
+        gone_of("$4"),
         is_in_mirror("$2", "$4", "wanted.id")
     );
     Ok(diesel::sql_query(absent)
@@ -232,11 +236,15 @@ pub async fn ids(
 }
 
 /// Delivered objects by type that are not marked as removed.
-pub async fn counts(tx: &mut Transaction, organization: OrganizationId, job: JobId) -> Result<BTreeMap<String, u64>> {
+pub async fn counts(
+    tx: &mut Transaction,
+    organization: OrganizationId,
+    job: JobId,
+) -> Result<BTreeMap<ObjectType, u64>> {
     #[derive(QueryableByName)]
     struct Row {
         #[diesel(sql_type = Text)]
-        object_type: String,
+        object_type: ObjectType,
         #[diesel(sql_type = BigInt)]
         number: i64,
     }

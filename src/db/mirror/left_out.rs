@@ -2,6 +2,7 @@
 //! admit, and its scope or limits leave out; one of them comes in when another leaves. Under the name of its stubs: objects
 //! that are referred to and of which there is no stub, because they do not exist or are excluded.
 
+use super::stored_as::StoredAs;
 use crate::db::schema::mirror_left_out as l;
 use crate::db::{Transaction, join_in_bulk};
 use crate::error::Result;
@@ -12,7 +13,12 @@ use diesel_async::RunQueryDsl;
 use uuid::Uuid;
 
 /// The objects that are left out under a name, ascending.
-pub async fn ids(tx: &mut Transaction, organization: OrganizationId, job: JobId, stored_as: &str) -> Result<Vec<Uuid>> {
+pub async fn ids(
+    tx: &mut Transaction,
+    organization: OrganizationId,
+    job: JobId,
+    stored_as: StoredAs,
+) -> Result<Vec<Uuid>> {
     Ok(l::table
         .filter(l::organization_id.eq(organization.0))
         .filter(l::job_id.eq(job.0))
@@ -28,7 +34,7 @@ pub async fn replace(
     tx: &mut Transaction,
     organization: OrganizationId,
     job: JobId,
-    stored_as: &str,
+    stored_as: StoredAs,
     ids: &[Uuid],
 ) -> Result<()> {
     const FORGET: &str = "

@@ -2,6 +2,7 @@
 
 use super::browse::names_equal;
 use super::read::ObjectRow;
+use super::stored_as::StoredAs;
 use super::tenant_names::without_tenant_names;
 use crate::db::Transaction;
 use crate::error::Result;
@@ -13,13 +14,13 @@ use diesel::sql_types::{Array, BigInt, Bool, Integer, Nullable, Text, Timestampt
 use diesel_async::RunQueryDsl;
 use uuid::Uuid;
 
-/// The objects of a type that have this id, or else this name: display name, user principal name, mail address or part
+/// What is stored as this and has this id, or else this name: display name, user principal name, mail address or part
 /// number, whatever the case.
 pub async fn by_key(
     tx: &mut Transaction,
     organization: OrganizationId,
     job: JobId,
-    object_type: &str,
+    stored_as: StoredAs,
     key: &str,
     limit: i64,
 ) -> Result<Vec<ObjectRow>> {
@@ -28,7 +29,7 @@ pub async fn by_key(
         WHERE organization_id = $1 AND job_id = $2 AND object_type = $3 AND id = $4";
     if let Ok(id) = Uuid::parse_str(key) {
         let query = diesel::sql_query(BY_ID).bind::<SqlUuid, _>(organization.0).bind::<SqlUuid, _>(job.0);
-        return Ok(query.bind::<Text, _>(object_type).bind::<SqlUuid, _>(id).load(tx).await?);
+        return Ok(query.bind::<Text, _>(stored_as).bind::<SqlUuid, _>(id).load(tx).await?);
     }
     let by_name = format!(
         "SELECT id, data FROM mirror_objects
@@ -39,7 +40,7 @@ pub async fn by_key(
     Ok(diesel::sql_query(by_name)
         .bind::<SqlUuid, _>(organization.0)
         .bind::<SqlUuid, _>(job.0)
-        .bind::<Text, _>(object_type)
+        .bind::<Text, _>(stored_as)
         .bind::<Text, _>(names_equal(key))
         .bind::<BigInt, _>(limit)
         .load(tx)

@@ -1,10 +1,10 @@
 //! A read of changes becomes the mirror, in one transaction. Every statement looks up the rows that change by their keys: what
 //! it costs does not grow with the mirror.
 
-use super::moved::{GROUPS_WITH_CHANGES, Moved};
+use super::moved::{Moved, groups_with_changes};
 use super::read::{MembershipPair, membership_pairs};
 use super::statement::execute;
-use super::stored_as::stub_name;
+use super::stored_as::{StoredAs, names};
 use crate::db::runs::Lease;
 use crate::db::{Transaction, join_in_bulk};
 use crate::directory::ObjectType;
@@ -41,11 +41,12 @@ pub async fn patch(
         SELECT $1, $3, group_id, member_type, part, hash, member_ids FROM staged_members
         WHERE organization_id = $1 AND run_id = $2";
     join_in_bulk(tx).await?;
-    patch_objects(tx, lease, job, moved, |object_type| Some(object_type.as_str())).await?;
-    patch_objects(tx, lease, job, stubs, stub_name).await?;
+    patch_objects(tx, lease, job, moved, |object_type| Some(StoredAs::Object(object_type))).await?;
+    patch_objects(tx, lease, job, stubs, StoredAs::stub).await?;
     let gone = format!(
         "DELETE FROM mirror_members WHERE organization_id = $1 AND job_id = $3
-            AND group_id = ANY(ARRAY{GROUPS_WITH_CHANGES})"
+            AND group_id = ANY(ARRAY{})",
+        groups_with_changes()
     );
     for statement in [gone.as_str(), SEEN] {
         execute(tx, lease, job, statement).await?;
@@ -69,7 +70,7 @@ pub(super) async fn patch_objects(
     lease: &Lease,
     job: JobId,
     moved: &[Moved],
-    stored_as: fn(ObjectType) -> Option<&'static str>,
+    stored_as: fn(ObjectType) -> Option<StoredAs>,
 ) -> Result<()> {
     const GONE: &str = "
         DELETE FROM mirror_objects WHERE organization_id = $1 AND job_id = $2 AND object_type = $3 AND id = ANY($4)";
@@ -109,10 +110,12 @@ async fn deleted(tx: &mut Transaction, lease: &Lease) -> Result<BTreeSet<Uuid>> 
         #[diesel(sql_type = SqlUuid)]
         id: Uuid,
     }
-    const DELETED: &str = "
-        SELECT id FROM staged_objects WHERE organization_id = $1 AND run_id = $2
-            AND object_type IN ('gone:users', 'gone:groups') AND data IN ('deleted', 'softDeleted')";
-    let deleted: Vec<Gone> = diesel::sql_query(DELETED)
+    let deleted = format!(
+        "SELECT id FROM staged_objects WHERE organization_id = $1 AND run_id = $2
+            AND object_type IN ({}) AND data IN ('deleted', 'softDeleted')",
+        names([ObjectType::Users, ObjectType::Groups].map(StoredAs::Gone))
+    );
+    let deleted: Vec<Gone> = diesel::sql_query(deleted)
         .bind::<SqlUuid, _>(lease.organization.0)
         .bind::<SqlUuid, _>(lease.run.0)
         .load(tx)

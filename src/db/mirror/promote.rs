@@ -4,8 +4,10 @@ use super::moved::{Moved, moved};
 use super::patch::patch_objects;
 use super::staging::{StagedObject, clear_all_but_gone, restart, stage_objects};
 use super::statement::{execute, execute_for};
+use super::stored_as::StoredAs;
 use crate::db::runs::Lease;
 use crate::db::{Transaction, join_in_bulk};
+use crate::directory::ObjectType;
 use crate::error::Result;
 use crate::ids::JobId;
 use diesel::sql_types::{Array, Uuid as SqlUuid};
@@ -14,8 +16,8 @@ use uuid::Uuid;
 
 /// A complete read of everything to become the mirror.
 pub struct Promotion<'a> {
-    /// The object types that were read completely. The mirror of other types stays.
-    pub types: &'a [&'static str],
+    /// The types, and their stubs, that were read completely. The mirror of others stays.
+    pub types: &'a [StoredAs],
     /// Whether memberships were read completely.
     pub members: bool,
 }
@@ -65,14 +67,14 @@ pub async fn replace_derived(
     tx: &mut Transaction,
     lease: &Lease,
     job: Option<JobId>,
-    object_type: &'static str,
+    object_type: ObjectType,
     objects: Vec<StagedObject>,
 ) -> Result<Vec<Moved>> {
     stage_objects(tx, lease, objects).await?;
     let Some(job) = job else { return Ok(Vec::new()) };
-    let moved = moved(tx, lease, job, &[], &[object_type]).await?;
-    patch_objects(tx, lease, job, &moved, |object_type| Some(object_type.as_str())).await?;
-    restart(tx, lease, object_type).await?;
+    let moved = moved(tx, lease, job, &[], &[StoredAs::Object(object_type)]).await?;
+    patch_objects(tx, lease, job, &moved, |object_type| Some(StoredAs::Object(object_type))).await?;
+    restart(tx, lease, object_type.as_str()).await?;
     Ok(moved)
 }
 

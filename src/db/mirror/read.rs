@@ -9,6 +9,7 @@ pub use members::{
 };
 
 use super::hash::Hash;
+use super::stored_as::{StoredAs, names};
 use super::tenant_names::without_tenant_names;
 use crate::db::Transaction;
 use crate::directory::ObjectType;
@@ -51,7 +52,7 @@ pub struct Seen {
     pub source: Source,
     pub object_type: ObjectType,
     /// The type itself, or its stubs.
-    pub stored_as: &'static str,
+    pub stored_as: StoredAs,
     /// With the users that are direct members of groups.
     pub with_members: bool,
 }
@@ -113,7 +114,7 @@ pub async fn existing(
     tx: &mut Transaction,
     organization: OrganizationId,
     job: JobId,
-    stored_as: &[&str],
+    stored_as: &[StoredAs],
     ids: &[Uuid],
 ) -> Result<Vec<Uuid>> {
     #[derive(QueryableByName)]
@@ -137,12 +138,12 @@ pub async fn existing(
     Ok(rows.into_iter().map(|row| row.id).collect())
 }
 
-/// The ids of a type's objects, ascending.
+/// The ids of what is stored as this, ascending.
 pub async fn ids(
     tx: &mut Transaction,
     organization: OrganizationId,
     source: Source,
-    object_type: &str,
+    stored_as: StoredAs,
 ) -> Result<Vec<Uuid>> {
     #[derive(QueryableByName)]
     struct Row {
@@ -155,7 +156,7 @@ pub async fn ids(
     let mut rows = diesel::sql_query(query)
         .bind::<SqlUuid, _>(organization.0)
         .bind::<SqlUuid, _>(source.key())
-        .bind::<Text, _>(object_type)
+        .bind::<Text, _>(stored_as)
         .load_stream::<Row>(tx)
         .await?;
     let mut ids = Vec::new();
@@ -172,11 +173,12 @@ pub async fn hashes(tx: &mut Transaction, organization: OrganizationId, job: Job
         #[diesel(sql_type = Bytea)]
         hash: Vec<u8>,
     }
-    const HASHES: &str = "
-        SELECT hash FROM mirror_objects WHERE organization_id = $1 AND job_id = $2
-            AND object_type NOT IN ('stub:users', 'stub:groups')
-        UNION ALL SELECT hash FROM mirror_members WHERE organization_id = $1 AND job_id = $2";
-    let mut rows = diesel::sql_query(HASHES)
+    let hashes = format!(
+        "SELECT hash FROM mirror_objects WHERE organization_id = $1 AND job_id = $2 AND object_type NOT IN ({})
+         UNION ALL SELECT hash FROM mirror_members WHERE organization_id = $1 AND job_id = $2",
+        names(ObjectType::ALL.into_iter().filter_map(StoredAs::stub))
+    );
+    let mut rows = diesel::sql_query(hashes)
         .bind::<SqlUuid, _>(organization.0)
         .bind::<SqlUuid, _>(job.0)
         .load_stream::<Row>(tx)
@@ -188,12 +190,12 @@ pub async fn hashes(tx: &mut Transaction, organization: OrganizationId, job: Job
     Ok(hashes)
 }
 
-/// The ids and data of a type's objects, by id.
+/// The ids and data of what is stored as this, by id.
 pub async fn data<'a>(
     tx: &'a mut Transaction,
     organization: OrganizationId,
     source: Source,
-    object_type: &str,
+    stored_as: StoredAs,
 ) -> Result<impl Stream<Item = Result<ObjectRow>> + Send + use<'a>> {
     let (objects, (_, _, key)) = (source.whole_objects(), source.names());
     let query = format!(
@@ -202,18 +204,18 @@ pub async fn data<'a>(
     let rows = diesel::sql_query(query)
         .bind::<SqlUuid, _>(organization.0)
         .bind::<SqlUuid, _>(source.key())
-        .bind::<Text, _>(object_type.to_owned())
+        .bind::<Text, _>(stored_as)
         .load_stream::<ObjectRow>(tx)
         .await?;
     Ok(rows.map(|row| row.map_err(Error::from)))
 }
 
-/// The objects with these ids, as far as they exist.
+/// What is stored as this under these ids, as far as it exists.
 pub async fn some(
     tx: &mut Transaction,
     organization: OrganizationId,
     source: Source,
-    object_type: &str,
+    stored_as: StoredAs,
     ids: &[Uuid],
 ) -> Result<Vec<ObjectRow>> {
     let (objects, (_, _, key)) = (source.whole_objects(), source.names());
@@ -224,18 +226,18 @@ pub async fn some(
     Ok(diesel::sql_query(query)
         .bind::<SqlUuid, _>(organization.0)
         .bind::<SqlUuid, _>(source.key())
-        .bind::<Text, _>(object_type)
+        .bind::<Text, _>(stored_as)
         .bind::<Array<SqlUuid>, _>(ids)
         .load(tx)
         .await?)
 }
 
-/// The data of one object.
+/// The data of one of what is stored as this.
 pub async fn one(
     tx: &mut Transaction,
     organization: OrganizationId,
     source: Source,
-    object_type: &str,
+    stored_as: StoredAs,
     id: Uuid,
 ) -> Result<Option<String>> {
     let (objects, (_, _, key)) = (source.whole_objects(), source.names());
@@ -245,7 +247,7 @@ pub async fn one(
     let row: Option<ObjectRow> = diesel::sql_query(query)
         .bind::<SqlUuid, _>(organization.0)
         .bind::<SqlUuid, _>(source.key())
-        .bind::<Text, _>(object_type)
+        .bind::<Text, _>(stored_as)
         .bind::<SqlUuid, _>(id)
         .get_result(tx)
         .await
@@ -274,12 +276,12 @@ pub async fn has_managers(tx: &mut Transaction, organization: OrganizationId, so
     Ok(row.found)
 }
 
-/// How many objects of a type there are.
+/// How much is stored as this.
 pub async fn count(
     tx: &mut Transaction,
     organization: OrganizationId,
     source: Source,
-    object_type: &str,
+    stored_as: StoredAs,
 ) -> Result<u64> {
     #[derive(QueryableByName)]
     struct Row {
@@ -293,7 +295,7 @@ pub async fn count(
     let row: Row = diesel::sql_query(query)
         .bind::<SqlUuid, _>(organization.0)
         .bind::<SqlUuid, _>(source.key())
-        .bind::<Text, _>(object_type)
+        .bind::<Text, _>(stored_as)
         .get_result(tx)
         .await?;
     Ok(row.number.unsigned_abs())

@@ -3,9 +3,12 @@
 
 use super::read::MembersRow;
 use super::source::Source;
+use super::stored_as::{StoredAs, names};
 use super::tenant_names::without_tenant_names;
 use crate::db::runs::Lease;
 use crate::db::{Transaction, join_in_bulk};
+use crate::directory::MemberType;
+use crate::directory::ObjectType::Groups;
 use crate::error::Result;
 use crate::ids::JobId;
 use diesel::QueryableByName;
@@ -25,22 +28,34 @@ pub enum State {
 
 /// The members that the mirror has. Those in `mirror_scope_members` count for groups that are not imported: of a group
 /// that is, whole or as a stub, `mirror_members` has them.
-const MIRROR: &str = "
-    (SELECT group_id, member_type, member_ids FROM mirror_members WHERE organization_id = $1 AND job_id = $2
-     UNION ALL SELECT group_id, member_type, member_ids FROM mirror_scope_members m
-     WHERE organization_id = $1 AND job_id = $2 AND NOT EXISTS (SELECT FROM mirror_objects o
-        WHERE o.organization_id = $1 AND o.job_id = $2 AND o.object_type IN ('groups', 'stub:groups')
-            AND o.id = m.group_id))";
+fn mirror() -> String {
+    format!(
+        "(SELECT group_id, member_type, member_ids FROM mirror_members WHERE organization_id = $1 AND job_id = $2
+         UNION ALL SELECT group_id, member_type, member_ids FROM mirror_scope_members m
+         WHERE organization_id = $1 AND job_id = $2 AND NOT {})",
+        is_imported("m.group_id")
+    )
+}
+
+/// Whether the mirror has a group, whole or as a stub.
+fn is_imported(group: &str) -> String {
+    format!(
+        "EXISTS (SELECT FROM mirror_objects o WHERE o.organization_id = $1 AND o.job_id = $2
+            AND o.object_type IN ({}) AND o.id = {group})",
+        names(StoredAs::all_of(Groups))
+    )
+}
 
 /// The members after the changes: those of the mirror, but for groups that the run staged or that are deleted.
 fn after_changes() -> String {
     format!(
-        "(SELECT group_id, member_type, member_ids FROM {MIRROR} m
+        "(SELECT group_id, member_type, member_ids FROM {} m
           WHERE NOT EXISTS (SELECT FROM staged_members s
                 WHERE s.organization_id = $1 AND s.run_id = $3 AND s.group_id = m.group_id)
             AND NOT {}
           UNION ALL SELECT group_id, member_type, member_ids FROM staged_members
           WHERE organization_id = $1 AND run_id = $3)",
+        mirror(),
         is_deleted("m.group_id")
     )
 }
@@ -49,25 +64,30 @@ fn after_changes() -> String {
 fn is_deleted(group: &str) -> String {
     format!(
         "EXISTS (SELECT FROM staged_objects s WHERE s.organization_id = $1 AND s.run_id = $3
-            AND s.object_type = 'gone:groups' AND s.data <> 'outOfScope' AND s.id = {group})"
+            AND s.object_type = {} AND s.data <> 'outOfScope' AND s.id = {group})",
+        names([StoredAs::Gone(Groups)])
     )
 }
 
 /// Whether a group is staged under this name.
-fn is_staged(stored_as: &str, group: &str) -> String {
+fn is_staged(stored_as: StoredAs, group: &str) -> String {
     format!(
         "EXISTS (SELECT FROM staged_objects s WHERE s.organization_id = $1 AND s.run_id = $3
-            AND s.object_type = '{stored_as}' AND s.id = {group})"
+            AND s.object_type = {} AND s.id = {group})",
+        names([stored_as])
     )
 }
 
 /// Whether a group is imported after the changes of a run, whole or as a stub.
 fn is_imported_after_changes(group: &str) -> String {
-    let imported = ["groups", "stub:groups"].map(|stored_as| {
-        let (staged, gone) = (is_staged(stored_as, group), is_staged(&format!("gone:{stored_as}"), group));
+    let with_markers =
+        [(StoredAs::Object(Groups), StoredAs::Gone(Groups)), (StoredAs::Stub(Groups), StoredAs::GoneStub(Groups))];
+    let imported = with_markers.map(|(stored_as, marker)| {
+        let (staged, gone) = (is_staged(stored_as, group), is_staged(marker, group));
         format!(
             "{staged} OR (NOT {gone} AND EXISTS (SELECT FROM mirror_objects o WHERE o.organization_id = $1
-                AND o.job_id = $2 AND o.object_type = '{stored_as}' AND o.id = {group}))"
+                AND o.job_id = $2 AND o.object_type = {} AND o.id = {group}))",
+            names([stored_as])
         )
     });
     format!("({})", imported.join(" OR "))
@@ -108,20 +128,21 @@ async fn ids_after_changes(
     Ok(rows.into_iter().map(|row| row.id).collect())
 }
 
-/// The direct members of these groups of one type, `user` or `group`, ascending, each once.
+/// The direct members of these groups of one type, ascending, each once.
 pub async fn members(
     tx: &mut Transaction,
     lease: &Lease,
     job: JobId,
     state: State,
-    member_type: &'static str,
+    member_type: MemberType,
     groups: &[Uuid],
 ) -> Result<Vec<Uuid>> {
     match state {
         State::Before => {
             let query = format!(
-                "SELECT DISTINCT member AS id FROM {MIRROR} m, unnest(member_ids) AS member
-                 WHERE member_type = '{member_type}' AND group_id = ANY($3) ORDER BY member"
+                "SELECT DISTINCT member AS id FROM {} m, unnest(member_ids) AS member
+                 WHERE member_type = '{member_type}' AND group_id = ANY($3) ORDER BY member",
+                mirror()
             );
             ids(tx, lease, job, &query, groups).await
         }
@@ -142,11 +163,11 @@ pub async fn unknown(tx: &mut Transaction, lease: &Lease, job: JobId, groups: &[
     let query = format!(
         "SELECT g.id FROM unnest($4::uuid[]) AS g(id)
          WHERE NOT EXISTS (SELECT FROM {} m WHERE m.group_id = g.id)
-            AND NOT EXISTS (SELECT FROM mirror_objects o WHERE o.organization_id = $1 AND o.job_id = $2
-                AND o.object_type IN ('groups', 'stub:groups') AND o.id = g.id)
+            AND NOT {}
             AND NOT EXISTS (SELECT FROM run_cursors c WHERE c.organization_id = $1 AND c.run_id = $3
                 AND c.collection = 'members' AND c.part = g.id::text AND c.done)",
-        after_changes()
+        after_changes(),
+        is_imported("g.id")
     );
     ids_after_changes(tx, lease, job, &query, groups).await
 }
@@ -188,7 +209,7 @@ pub async fn hidden(tx: &mut Transaction, lease: &Lease, job: JobId) -> Result<V
             AND {is_hidden} AND NOT {} AND NOT {}
          UNION SELECT id FROM staged_objects WHERE organization_id = $1 AND run_id = $3 AND object_type = 'groups'
             AND {is_hidden}",
-        is_staged("groups", "o.id"),
+        is_staged(StoredAs::Object(Groups), "o.id"),
         is_deleted("o.id")
     );
     let rows: Vec<Id> = diesel::sql_query(query)
@@ -202,12 +223,12 @@ pub async fn hidden(tx: &mut Transaction, lease: &Lease, job: JobId) -> Result<V
 
 /// Those of these groups that are not imported, and whose members are stored for the scope.
 pub async fn kept(tx: &mut Transaction, lease: &Lease, job: JobId, groups: &[Uuid]) -> Result<Vec<Uuid>> {
-    const STORED: &str = "
-        SELECT DISTINCT group_id AS id FROM mirror_scope_members m
-        WHERE organization_id = $1 AND job_id = $2 AND group_id = ANY($3)
-            AND NOT EXISTS (SELECT FROM mirror_objects o WHERE o.organization_id = $1 AND o.job_id = $2
-                AND o.object_type IN ('groups', 'stub:groups') AND o.id = m.group_id)";
-    ids(tx, lease, job, STORED, groups).await
+    let stored = format!(
+        "SELECT DISTINCT group_id AS id FROM mirror_scope_members m
+         WHERE organization_id = $1 AND job_id = $2 AND group_id = ANY($3) AND NOT {}",
+        is_imported("m.group_id")
+    );
+    ids(tx, lease, job, &stored, groups).await
 }
 
 /// The members of these groups that are stored for the scope, unordered.
@@ -227,8 +248,8 @@ pub async fn members_of(tx: &mut Transaction, lease: &Lease, job: JobId, groups:
 /// in place of all that were stored. Callers have fenced.
 pub async fn store_all(tx: &mut Transaction, lease: &Lease, job: JobId) -> Result<()> {
     forget(tx, lease, job).await?;
-    let imported = format!("({} OR {})", is_staged("groups", "g.id"), is_staged("stub:groups", "g.id"));
-    move_from_staging(tx, lease, job, &imported).await
+    let imported = [StoredAs::Object(Groups), StoredAs::Stub(Groups)].map(|stored_as| is_staged(stored_as, "g.id"));
+    move_from_staging(tx, lease, job, &format!("({})", imported.join(" OR "))).await
 }
 
 /// Forgets the members that are stored for the scope. Callers have fenced.
@@ -244,29 +265,29 @@ pub async fn forget(tx: &mut Transaction, lease: &Lease, job: JobId) -> Result<(
 pub async fn store_changed(tx: &mut Transaction, lease: &Lease, job: JobId) -> Result<()> {
     const HAS_STAGED: &str = "EXISTS (SELECT FROM staged_members s
         WHERE s.organization_id = $1 AND s.run_id = $3 AND s.group_id = m.group_id)";
-    let is_imported = is_imported_after_changes("m.group_id");
+    let stays = is_imported_after_changes("m.group_id");
     let bring_along = format!(
         "INSERT INTO staged_members (organization_id, run_id, group_id, member_type, part, hash, member_ids)
          SELECT $1, $3, group_id, member_type, part, ''::bytea, member_ids FROM mirror_scope_members m
          WHERE organization_id = $1 AND job_id = $2 AND {} AND NOT {HAS_STAGED}
-            AND NOT EXISTS (SELECT FROM mirror_objects o WHERE o.organization_id = $1 AND o.job_id = $2
-                AND o.object_type IN ('groups', 'stub:groups') AND o.id = m.group_id)",
-        is_staged("stub:groups", "m.group_id")
+            AND NOT {}",
+        is_staged(StoredAs::Stub(Groups), "m.group_id"),
+        is_imported("m.group_id")
     );
     let forget = format!(
         "DELETE FROM mirror_scope_members m WHERE organization_id = $1 AND job_id = $2
             AND ({} OR {} OR {HAS_STAGED})",
-        is_staged("groups", "m.group_id"),
+        is_staged(StoredAs::Object(Groups), "m.group_id"),
         is_deleted("m.group_id")
     );
     let take_along = format!(
         "INSERT INTO mirror_scope_members (organization_id, job_id, group_id, member_type, part, member_ids)
          SELECT $1, $2, group_id, member_type, part, member_ids FROM mirror_members m
          WHERE organization_id = $1 AND job_id = $2 AND member_type IN ('user', 'group') AND ({} OR {})
-            AND NOT {is_imported} AND NOT {} AND NOT {HAS_STAGED}
+            AND NOT {stays} AND NOT {} AND NOT {HAS_STAGED}
          ON CONFLICT (organization_id, job_id, group_id, member_type, part) DO UPDATE SET member_ids = excluded.member_ids",
-        is_staged("gone:groups", "m.group_id"),
-        is_staged("gone:stub:groups", "m.group_id"),
+        is_staged(StoredAs::Gone(Groups), "m.group_id"),
+        is_staged(StoredAs::GoneStub(Groups), "m.group_id"),
         is_deleted("m.group_id")
     );
     for statement in [bring_along, forget, take_along] {

@@ -2,12 +2,12 @@
 
 use super::cursor::{Cursor, MEMBERS, stage_cursors};
 use super::hash::hash;
-use super::stored_as::gone_marker;
+use super::stored_as::{StoredAs, is_marker};
 use super::unbroken::number_staging;
 use crate::db::runs::{Lease, fence};
 use crate::db::schema::{run_cursors, staged_members};
 use crate::db::{Transaction, join_in_bulk, may_be_lost};
-use crate::directory::ObjectType;
+use crate::directory::{MemberType, ObjectType};
 use crate::error::{Error, Result};
 use crate::ids::{JobId, OrganizationId, RunId};
 use crate::run_state::ChangeReason;
@@ -21,7 +21,7 @@ use uuid::Uuid;
 /// An object as read: canonical JSON of its selected properties, and the hash of that text.
 #[derive(Clone, Debug)]
 pub struct StagedObject {
-    pub object_type: &'static str,
+    pub stored_as: StoredAs,
     pub id: Uuid,
     pub hash: Vec<u8>,
     /// `None`: the mirror has the same, under the same hash.
@@ -30,9 +30,9 @@ pub struct StagedObject {
 
 impl StagedObject {
     /// An object with its properties.
-    pub fn new(object_type: &'static str, id: Uuid, properties: Map<String, Value>) -> Self {
+    pub fn new(object_type: ObjectType, id: Uuid, properties: Map<String, Value>) -> Self {
         let data = Value::Object(properties).to_string();
-        Self { object_type, id, hash: hash(&[data.as_bytes()]), data: Some(data) }
+        Self { stored_as: StoredAs::Object(object_type), id, hash: hash(&[data.as_bytes()]), data: Some(data) }
     }
 }
 
@@ -40,7 +40,7 @@ impl StagedObject {
 #[derive(Clone, Debug)]
 pub struct StagedMembers {
     group: Uuid,
-    member_type: String,
+    member_type: MemberType,
     part: i32,
     pub hash: Vec<u8>,
     /// `None`: the mirror has the same, under the same hash.
@@ -49,12 +49,11 @@ pub struct StagedMembers {
 
 impl StagedMembers {
     /// `part`: number of the page, from 0. The members are sorted, so that an unchanged page has the same hash.
-    pub fn new(group: Uuid, member_type: impl Into<String>, part: i32, mut members: Vec<Uuid>) -> Self {
+    pub fn new(group: Uuid, member_type: MemberType, part: i32, mut members: Vec<Uuid>) -> Self {
         members.sort_unstable();
         members.dedup();
-        let member_type = member_type.into();
         let ids: Vec<u8> = members.iter().flat_map(|member| *member.as_bytes()).collect();
-        let hash = hash(&[group.as_bytes(), member_type.as_bytes(), &part.to_le_bytes(), &ids]);
+        let hash = hash(&[group.as_bytes(), member_type.as_str().as_bytes(), &part.to_le_bytes(), &ids]);
         Self { group, member_type, part, hash, members: Some(members) }
     }
 }
@@ -100,8 +99,8 @@ pub(super) async fn stage_objects(tx: &mut Transaction, lease: &Lease, objects: 
         ON CONFLICT (organization_id, run_id, object_type, id)
         DO UPDATE SET hash = excluded.hash, data = excluded.data";
     // One statement must not insert the same row twice.
-    let unique: HashMap<(&str, Uuid), StagedObject> =
-        objects.into_iter().map(|object| ((object.object_type, object.id), object)).collect();
+    let unique: HashMap<(StoredAs, Uuid), StagedObject> =
+        objects.into_iter().map(|object| ((object.stored_as, object.id), object)).collect();
     let mut unique = unique.into_values().peekable();
     while unique.peek().is_some() {
         let (mut types, mut ids, mut hashes, mut data) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
@@ -110,7 +109,7 @@ pub(super) async fn stage_objects(tx: &mut Transaction, lease: &Lease, objects: 
             && let Some(object) = unique.next()
         {
             bytes += object.data.as_ref().map_or(0, String::len);
-            types.push(object.object_type);
+            types.push(object.stored_as);
             ids.push(object.id);
             hashes.push(object.hash);
             data.push(object.data);
@@ -149,7 +148,7 @@ async fn stage_members(tx: &mut Transaction, lease: &Lease, members: &[StagedMem
             .bind::<SqlUuid, _>(lease.run.0)
             .bind::<Array<SqlUuid>, _>(all)
             .bind::<Array<SqlUuid>, _>(rows.iter().map(|row| row.group).collect::<Vec<_>>())
-            .bind::<Array<Text>, _>(rows.iter().map(|row| row.member_type.as_str()).collect::<Vec<_>>())
+            .bind::<Array<Text>, _>(rows.iter().map(|row| row.member_type).collect::<Vec<_>>())
             .bind::<Array<Integer>, _>(rows.iter().map(|row| row.part).collect::<Vec<_>>())
             .bind::<Array<Bytea>, _>(rows.iter().map(|row| row.hash.as_slice()).collect::<Vec<_>>())
             .bind::<Array<Nullable<Integer>>, _>(first)
@@ -180,13 +179,13 @@ pub async fn restart_members(tx: &mut Transaction, lease: &Lease, group: Uuid) -
 }
 
 /// Deletes what a run staged of a collection of objects, so that it can be read again from the first page.
-pub async fn restart(tx: &mut Transaction, lease: &Lease, object_type: &str) -> Result<()> {
+pub async fn restart(tx: &mut Transaction, lease: &Lease, collection: &str) -> Result<()> {
     fence(tx, lease).await?;
     for (table, column) in [("staged_objects", "object_type"), ("run_cursors", "collection")] {
         diesel::sql_query(format!("DELETE FROM {table} WHERE organization_id = $1 AND run_id = $2 AND {column} = $3"))
             .bind::<SqlUuid, _>(lease.organization.0)
             .bind::<SqlUuid, _>(lease.run.0)
-            .bind::<Text, _>(object_type)
+            .bind::<Text, _>(collection)
             .execute(tx)
             .await?;
     }
@@ -194,7 +193,7 @@ pub async fn restart(tx: &mut Transaction, lease: &Lease, object_type: &str) -> 
 }
 
 /// Deletes the staged objects of a type except these. Callers have fenced.
-pub async fn keep_staged(tx: &mut Transaction, lease: &Lease, object_type: &str, ids: &[Uuid]) -> Result<()> {
+pub async fn keep_staged(tx: &mut Transaction, lease: &Lease, object_type: ObjectType, ids: &[Uuid]) -> Result<()> {
     const KEEP: &str = "
         DELETE FROM staged_objects s WHERE organization_id = $1 AND run_id = $2 AND object_type = $3
         AND NOT EXISTS (SELECT FROM unnest($4::uuid[]) AS kept(id) WHERE kept.id = s.id)";
@@ -230,7 +229,7 @@ pub async fn mark_others(
         .bind::<SqlUuid, _>(lease.run.0)
         .bind::<SqlUuid, _>(job.0)
         .bind::<Text, _>(object_type)
-        .bind::<Text, _>(gone_marker(object_type))
+        .bind::<Text, _>(StoredAs::Gone(object_type))
         .bind::<Text, _>(ChangeReason::OutOfScope)
         .bind::<Array<SqlUuid>, _>(ids)
         .execute(tx)
@@ -262,9 +261,11 @@ pub async fn clear_staging(tx: &mut Transaction, organization: OrganizationId, r
 
 /// As [`clear_staging`], except for the markers of objects that are gone: the diff needs them.
 pub async fn clear_all_but_gone(tx: &mut Transaction, organization: OrganizationId, run: RunId) -> Result<()> {
-    const OBJECTS: &str = "
-        DELETE FROM staged_objects WHERE organization_id = $1 AND run_id = $2 AND object_type NOT LIKE 'gone:%'";
-    diesel::sql_query(OBJECTS).bind::<SqlUuid, _>(organization.0).bind::<SqlUuid, _>(run.0).execute(tx).await?;
+    let objects = format!(
+        "DELETE FROM staged_objects WHERE organization_id = $1 AND run_id = $2 AND NOT {}",
+        is_marker("object_type")
+    );
+    diesel::sql_query(objects).bind::<SqlUuid, _>(organization.0).bind::<SqlUuid, _>(run.0).execute(tx).await?;
     delete(tx, "staged_members", organization, run).await?;
     delete(tx, "run_cursors", organization, run).await
 }

@@ -1,5 +1,6 @@
 //! Statements that take what a run staged or changed to the mirror of its job. Callers have fenced.
 
+use super::stored_as::stub_of;
 use crate::db::Transaction;
 use crate::db::runs::Lease;
 use crate::error::Result;
@@ -18,7 +19,7 @@ pub(super) fn is_in_mirror(job: &str, object_type: &str, id: &str) -> String {
                 AND o.object_type = {stored_as} AND o.id = {id} LIMIT 1)"
         )
     };
-    format!("coalesce({}, {})", has(object_type), has(&format!("'stub:' || {object_type}")))
+    format!("coalesce({}, {})", has(object_type), has(&stub_of(object_type)))
 }
 
 /// `$1` is the organization, `$2` the run, `$3` the job.

@@ -2,12 +2,13 @@
 //! transaction that changes the mirror, and deleted in the one that keeps what a comparison led to: a run that fails in
 //! between leaves them. Where not all changes are followed, the rows say only why.
 
-use super::moved::GROUPS_WITH_CHANGES;
+use super::moved::groups_with_changes;
 use super::read::MembershipPair;
 use super::statement::{execute, execute_for, is_in_mirror};
+use super::stored_as::{is_marker, of_marker};
 use crate::db::Transaction;
 use crate::db::runs::Lease;
-use crate::directory::ObjectType;
+use crate::directory::{MemberType, ObjectType};
 use crate::error::Result;
 use crate::ids::{JobId, OrganizationId};
 use diesel::QueryableByName;
@@ -96,7 +97,7 @@ pub async fn add_arrived(
 /// is held at once.
 fn differences() -> String {
     format!(
-        "WITH changed AS MATERIALIZED (SELECT id, {} AS is_known FROM {GROUPS_WITH_CHANGES} AS g(id)),
+        "WITH changed AS MATERIALIZED (SELECT id, {} AS is_known FROM {} AS g(id)),
          differ AS MATERIALIZED (SELECT changed.id AS group_id, kind.name AS member_type, d.member, d.came
             FROM changed CROSS JOIN unnest(ARRAY['user', 'group']) AS kind(name)
             CROSS JOIN LATERAL (SELECT member, bool_and(is_after) AS came
@@ -107,17 +108,18 @@ fn differences() -> String {
                     WHERE s.organization_id = $1 AND s.run_id = $2 AND s.group_id = changed.id
                         AND s.member_type = kind.name) AS both_sides
                 GROUP BY member HAVING bool_and(is_after) = bool_or(is_after)) AS d)",
-        is_in_mirror("$3", "'groups'", "g.id")
+        is_in_mirror("$3", "'groups'", "g.id"),
+        groups_with_changes()
     )
 }
 
-/// Adds the members whose groups will differ, of these types (`user`, `group`), and the groups whose users will, if
+/// Adds the members whose groups will differ, of these types (users, groups), and the groups whose users will, if
 /// `with_groups`. A group can be both.
 pub async fn add_members(
     tx: &mut Transaction,
     lease: &Lease,
     job: JobId,
-    member_types: &[&str],
+    member_types: &[MemberType],
     with_groups: bool,
 ) -> Result<()> {
     let statement = format!(
@@ -158,9 +160,11 @@ pub async fn keep_reasons(tx: &mut Transaction, lease: &Lease, job: JobId) -> Re
         "INSERT INTO mirror_touched (organization_id, job_id, object_type, id, reason)
         SELECT $1, $3, d.object_type, d.id, s.data FROM staged_objects s
         CROSS JOIN LATERAL (SELECT k.object_type, k.id FROM mirror_delivered k WHERE k.organization_id = $1
-            AND k.job_id = $3 AND k.object_type = substr(s.object_type, 6) AND k.id = s.id LIMIT 1) d
-        WHERE s.organization_id = $1 AND s.run_id = $2 AND s.object_type LIKE 'gone:%' AND {} IS NULL
+            AND k.job_id = $3 AND k.object_type = {} AND k.id = s.id LIMIT 1) d
+        WHERE s.organization_id = $1 AND s.run_id = $2 AND {} AND {} IS NULL
         ON CONFLICT (organization_id, job_id, object_type, id) DO UPDATE SET reason = excluded.reason",
+        of_marker("s.object_type"),
+        is_marker("s.object_type"),
         is_in_mirror("$3", "d.object_type", "d.id")
     );
     diesel::sql_query(back).bind::<SqlUuid, _>(lease.organization.0).bind::<SqlUuid, _>(job.0).execute(tx).await?;

@@ -21,8 +21,7 @@ pub static SPEC: TypeSpec = TypeSpec {
     description: "An administrative unit in Microsoft Entra ID",
     is_default: false,
     rank: 50,
-    gone: "gone:administrativeUnits",
-    stub: None,
+    has_stubs: false,
     capability: Capability::AdministrativeUnits,
     probe: "/directory/administrativeUnits?$top=1&$select=id,displayName",
     collection: Collection {

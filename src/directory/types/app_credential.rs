@@ -24,8 +24,7 @@ pub static SPEC: TypeSpec = TypeSpec {
     description: "A secret, certificate or federated credential of an app registration in Microsoft Entra ID",
     is_default: false,
     rank: 40,
-    gone: "gone:appCredentials",
-    stub: None,
+    has_stubs: false,
     capability: Capability::Applications,
     probe: "/applications?$top=1&$select=id,passwordCredentials,keyCredentials",
     collection: Collection {

@@ -22,8 +22,7 @@ pub static SPEC: TypeSpec = TypeSpec {
     description: "A device that Microsoft Intune manages",
     is_default: false,
     rank: 55,
-    gone: "gone:intuneDevices",
-    stub: None,
+    has_stubs: false,
     capability: Capability::IntuneDevices,
     probe: "/deviceManagement/managedDevices?$top=1&$select=id,deviceName",
     collection: Collection {

@@ -35,8 +35,7 @@ pub static SPEC: TypeSpec = TypeSpec {
     description: "A licence that the organization subscribed to",
     is_default: true,
     rank: 10,
-    gone: "gone:licenses",
-    stub: None,
+    has_stubs: false,
     capability: Capability::Licenses,
     probe: "/subscribedSkus?$select=skuId,skuPartNumber",
     // Its list has no paging and refuses `$top` and `$filter`.

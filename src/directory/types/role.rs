@@ -23,8 +23,7 @@ pub static SPEC: TypeSpec = TypeSpec {
     description: "A directory role in Microsoft Entra ID",
     is_default: false,
     rank: 45,
-    gone: "gone:roles",
-    stub: None,
+    has_stubs: false,
     capability: Capability::Roles,
     probe: "/roleManagement/directory/roleDefinitions?$select=id,displayName",
     collection: Collection {

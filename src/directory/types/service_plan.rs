@@ -22,8 +22,7 @@ pub static SPEC: TypeSpec = TypeSpec {
     description: "A service that licences of the organization contain",
     is_default: false,
     rank: 5,
-    gone: "gone:servicePlans",
-    stub: None,
+    has_stubs: false,
     capability: Capability::Licenses,
     probe: "/subscribedSkus?$select=skuId,servicePlans",
     collection: Collection {

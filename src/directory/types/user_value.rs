@@ -18,7 +18,6 @@ pub static DEPARTMENT: TypeSpec = TypeSpec {
     external_id: "department",
     type_name: "Entra Department",
     description: "A department of users",
-    gone: "gone:departments",
     probe: "/users?$top=1&$select=department",
     ..COMMON
 };
@@ -30,7 +29,6 @@ pub static COMPANY: TypeSpec = TypeSpec {
     external_id: "company",
     type_name: "Entra Company",
     description: "A company of users",
-    gone: "gone:companies",
     probe: "/users?$top=1&$select=companyName",
     ..COMMON
 };
@@ -42,7 +40,6 @@ pub static OFFICE: TypeSpec = TypeSpec {
     external_id: "office",
     type_name: "Entra Office",
     description: "An office location of users",
-    gone: "gone:offices",
     probe: "/users?$top=1&$select=officeLocation",
     ..COMMON
 };
@@ -54,7 +51,6 @@ pub static CITY: TypeSpec = TypeSpec {
     external_id: "city",
     type_name: "Entra City",
     description: "A city of users",
-    gone: "gone:cities",
     probe: "/users?$top=1&$select=city",
     ..COMMON
 };
@@ -66,7 +62,6 @@ pub static COUNTRY: TypeSpec = TypeSpec {
     external_id: "country",
     type_name: "Entra Country",
     description: "A country of users",
-    gone: "gone:countries",
     probe: "/users?$top=1&$select=country",
     ..COMMON
 };
@@ -78,7 +73,6 @@ pub static COST_CENTER: TypeSpec = TypeSpec {
     external_id: "costCenter",
     type_name: "Entra Cost Center",
     description: "A cost centre of users",
-    gone: "gone:costCenters",
     probe: "/users?$top=1&$select=employeeOrgData",
     ..COMMON
 };
@@ -90,7 +84,6 @@ pub static JOB_TITLE: TypeSpec = TypeSpec {
     external_id: "jobTitle",
     type_name: "Entra Job Title",
     description: "A job title of users",
-    gone: "gone:jobTitles",
     probe: "/users?$top=1&$select=jobTitle",
     ..COMMON
 };
@@ -107,8 +100,7 @@ const COMMON: TypeSpec = TypeSpec {
     description: "",
     is_default: false,
     rank: 5,
-    gone: "",
-    stub: None,
+    has_stubs: false,
     capability: Capability::Users,
     probe: "",
     collection: Collection { path: "users", page: None, by_id: ById::Never, item: Item::Values },

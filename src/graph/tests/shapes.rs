@@ -1,8 +1,9 @@
 //! Counts, batches and delta.
 
 use super::*;
+use crate::directory::MemberType;
 use crate::graph::delta::{Collection, changes, end_of_round};
-use crate::graph::wire::{MemberKind, Members, Removed};
+use crate::graph::wire::{Members, Removed};
 
 #[tokio::test]
 async fn a_count_is_a_number_or_not_offered() {
@@ -54,7 +55,7 @@ async fn items_of_a_batch_come_back_in_order_and_fail_each_for_itself() {
     assert_eq!(answers[1].as_ref().unwrap().body, r#"{"value":[]}"#);
     assert!(matches!(answers[2].as_ref().unwrap_err().kind, GraphErrorKind::NotFound));
     let first = session.page_of::<Members>(answers.remove(0).unwrap()).unwrap();
-    assert_eq!(first.content.0[0].kind, MemberKind::Group);
+    assert_eq!(first.content.0[0].kind, MemberType::Group);
     assert!(matches!(first.next, Next::More(_)));
     let requests = peer.requests().await;
     let sent: Vec<Value> = requests.iter().map(|request| request.body_json().unwrap()).collect();

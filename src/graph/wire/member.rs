@@ -1,48 +1,22 @@
 //! Members, owners and managers: an id and a type, read without the properties around them.
 
 use super::page::{Content, Envelope, Links, first_json, mark};
+use crate::directory::MemberType;
 use serde::de::{self, DeserializeSeed, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use std::fmt;
 use uuid::Uuid;
 
-/// The type of a directory object.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-#[repr(u8)]
-pub enum MemberKind {
-    User = 0,
-    Group = 1,
-    Device = 2,
-    ServicePrincipal = 3,
-    Contact = 4,
-    /// An unknown type, or none.
-    Other = 5,
-}
-
-impl MemberKind {
-    /// From `@odata.type`: `#microsoft.graph.user`.
-    pub fn parse(odata_type: &str) -> Self {
-        let name = odata_type.strip_prefix('#').unwrap_or(odata_type);
-        match name.strip_prefix("microsoft.graph.").unwrap_or(name) {
-            "user" => Self::User,
-            "group" => Self::Group,
-            "device" => Self::Device,
-            "servicePrincipal" => Self::ServicePrincipal,
-            "orgContact" => Self::Contact,
-            _ => Self::Other,
-        }
-    }
-
-    /// The word in the API: `user`, `group`, `device`, `servicePrincipal`, `contact`, `other`.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::User => "user",
-            Self::Group => "group",
-            Self::Device => "device",
-            Self::ServicePrincipal => "servicePrincipal",
-            Self::Contact => "contact",
-            Self::Other => "other",
-        }
+/// From `@odata.type`: `#microsoft.graph.user`.
+fn member_type(odata_type: &str) -> MemberType {
+    let name = odata_type.strip_prefix('#').unwrap_or(odata_type);
+    match name.strip_prefix("microsoft.graph.").unwrap_or(name) {
+        "user" => MemberType::User,
+        "group" => MemberType::Group,
+        "device" => MemberType::Device,
+        "servicePrincipal" => MemberType::ServicePrincipal,
+        "orgContact" => MemberType::Contact,
+        _ => MemberType::Other,
     }
 }
 
@@ -50,7 +24,7 @@ impl MemberKind {
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Member {
     pub id: Uuid,
-    pub kind: MemberKind,
+    pub kind: MemberType,
     /// The object has properties, and all of them are null: the application has no permission to read this type of
     /// object. The nulls are not values. Source: docs/graph.md, «Unreadable objects».
     pub is_unreadable: bool,
@@ -60,7 +34,7 @@ pub struct Member {
 
 impl Member {
     pub fn user(id: Uuid) -> Self {
-        Self { id, kind: MemberKind::User, is_unreadable: false, is_removed: false }
+        Self { id, kind: MemberType::User, is_unreadable: false, is_removed: false }
     }
 }
 
@@ -114,19 +88,23 @@ impl<'de> Deserialize<'de> for Field {
     }
 }
 
-impl<'de> Deserialize<'de> for MemberKind {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Type;
-        impl Visitor<'_> for Type {
-            type Value = MemberKind;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a type name like #microsoft.graph.user")
-            }
-            fn visit_str<E>(self, name: &str) -> Result<MemberKind, E> {
-                Ok(MemberKind::parse(name))
-            }
-        }
-        deserializer.deserialize_str(Type)
+/// Reads the name of a type, without storing it.
+struct TypeName;
+
+impl<'de> DeserializeSeed<'de> for TypeName {
+    type Value = MemberType;
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<MemberType, D::Error> {
+        deserializer.deserialize_str(self)
+    }
+}
+
+impl Visitor<'_> for TypeName {
+    type Value = MemberType;
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a type name like #microsoft.graph.user")
+    }
+    fn visit_str<E>(self, name: &str) -> Result<MemberType, E> {
+        Ok(member_type(name))
     }
 }
 
@@ -186,12 +164,12 @@ impl<'de> Deserialize<'de> for Member {
                 f.write_str("a directory object")
             }
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Member, A::Error> {
-                let (mut id, mut kind, mut is_removed) = (None, MemberKind::Other, false);
+                let (mut id, mut kind, mut is_removed) = (None, MemberType::Other, false);
                 let (mut properties, mut nulls) = (0u32, 0u32);
                 while let Some(field) = map.next_key()? {
                     match field {
                         Field::Id => id = Some(map.next_value()?),
-                        Field::Type => kind = map.next_value()?,
+                        Field::Type => kind = map.next_value_seed(TypeName)?,
                         Field::Removed => {
                             map.next_value::<IgnoredAny>()?;
                             is_removed = true;
@@ -247,7 +225,7 @@ mod tests {
             USER.to_uppercase()
         ));
         let kinds: Vec<_> = found.iter().map(|m| m.kind).collect();
-        assert_eq!(kinds, [MemberKind::User, MemberKind::Group, MemberKind::Other, MemberKind::Other]);
+        assert_eq!(kinds, [MemberType::User, MemberType::Group, MemberType::Other, MemberType::Other]);
         assert!(found.iter().all(|m| m.id == USER.parse::<Uuid>().unwrap() && !m.is_unreadable && !m.is_removed));
         assert!(size_of::<Member>() <= 20);
     }

@@ -234,7 +234,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for Entries<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::graph::wire::MemberKind;
+    use crate::directory::MemberType;
 
     const ID: &str = "6e7b768e-07e2-4810-8459-485f84f8f204";
     const OTHER: &str = "11111111-1111-1111-1111-111111111111";
@@ -268,7 +268,7 @@ mod tests {
         .unwrap();
         assert_eq!(read.manager.member().unwrap().id.to_string(), OTHER);
         assert_eq!(read.owners.as_deref(), Some(&[][..]));
-        assert_eq!(read.members.unwrap()[0].kind, MemberKind::Group);
+        assert_eq!(read.members.unwrap()[0].kind, MemberType::Group);
         assert_eq!(read.member_of, None);
         assert_eq!(read.json, format!(r#"{{"id":"{ID}"}}"#));
         assert!(!read.has_properties);

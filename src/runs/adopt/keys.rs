@@ -1,6 +1,6 @@
 //! The values by which objects of the directory are recognised in Assets. Each takes sixteen bytes of memory.
 
-use crate::db::mirror::{read, stub_name};
+use crate::db::mirror::{StoredAs, read};
 use crate::directory::{ObjectType, Properties};
 use crate::error::{Error, Result};
 use crate::mapping::ExistingType;
@@ -59,7 +59,7 @@ impl Keys {
         let (organization, source) = (run.job.organization, run.source());
         let keys = run.tx("identities", async move |tx| {
             let mut keys = Self::default();
-            for stored_as in [Some(object_type.as_str()), stub_name(object_type)].into_iter().flatten() {
+            for stored_as in StoredAs::all_of(object_type) {
                 let mut rows = std::pin::pin!(read::data(tx, organization, source, stored_as).await?);
                 while let Some(row) = rows.next().await {
                     let row = row?;

@@ -8,6 +8,7 @@ use crate::runs::run::Run;
 use data_encoding::HEXLOWER;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use tokio::sync::OnceCell;
@@ -16,28 +17,39 @@ use uuid::Uuid;
 /// Something that Graph is asked, told apart from everything else that a run asks.
 pub(super) struct Question {
     /// The answers of a collection are forgotten with it.
-    collection: &'static str,
+    collection: Cow<'static, str>,
     part: String,
 }
 
 impl Question {
     /// `what`: what is asked about the words.
-    pub fn new<'a>(collection: &'static str, what: &str, words: impl IntoIterator<Item = &'a [u8]>) -> Self {
+    pub fn new<'a>(
+        collection: impl Into<Cow<'static, str>>,
+        what: &str,
+        words: impl IntoIterator<Item = &'a [u8]>,
+    ) -> Self {
         let mut text = Vec::new();
         for word in words {
             text.extend((word.len() as u64).to_le_bytes());
             text.extend(word);
         }
-        Self { collection, part: format!("{}{}", parts(what), HEXLOWER.encode(&mirror::hash(&[&text]))) }
+        Self {
+            collection: collection.into(),
+            part: format!("{}{}", parts(what), HEXLOWER.encode(&mirror::hash(&[&text]))),
+        }
     }
 
     /// The same of objects.
-    pub fn of(collection: &'static str, what: &str, ids: &[Uuid]) -> Self {
+    pub fn of(collection: impl Into<Cow<'static, str>>, what: &str, ids: &[Uuid]) -> Self {
         Self::new(collection, what, ids.iter().map(|id| &id.as_bytes()[..]))
     }
 
     /// The position that says what was asked of objects, and what was told of each.
-    pub fn told(collection: &'static str, what: &str, told: &BTreeMap<Uuid, impl Serialize>) -> Result<Cursor> {
+    pub fn told(
+        collection: impl Into<Cow<'static, str>>,
+        what: &str,
+        told: &BTreeMap<Uuid, impl Serialize>,
+    ) -> Result<Cursor> {
         let ids: Vec<Uuid> = told.keys().copied().collect();
         Self::of(collection, what, &ids).answered(told)
     }
@@ -71,18 +83,18 @@ impl Answers {
 
     pub async fn find<T: DeserializeOwned>(&self, run: &Run, question: &Question) -> Result<Option<T>> {
         let Question { collection, part } = question;
-        let answer = match *collection {
+        let answer = match collection.as_ref() {
             SINGLE => {
                 let (organization, id) = (run.job.organization, run.lease.run);
                 run.tx("answer", async |tx| mirror::answer(tx, organization, id, collection, part).await).await?
             }
-            _ => self.known(run).await?.get(&((*collection).to_owned(), part.clone())).cloned(),
+            _ => self.known(run).await?.get(&(collection.to_string(), part.clone())).cloned(),
         };
         Ok(answer.map(|text| serde_json::from_str(&text)).transpose().map_err(Error::internal)?)
     }
 
     /// The answers to all questions of one kind.
-    pub async fn all<T: DeserializeOwned>(&self, run: &Run, collection: &'static str, what: &str) -> Result<Vec<T>> {
+    pub async fn all<T: DeserializeOwned>(&self, run: &Run, collection: &str, what: &str) -> Result<Vec<T>> {
         let known = self.known(run).await?;
         let (start, kind) = (parts(what), known.iter());
         let of_kind = kind.filter(|((of, part), _)| of == collection && part.starts_with(&start));

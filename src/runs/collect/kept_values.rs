@@ -4,7 +4,7 @@
 use crate::codes::WarningCode;
 use crate::db::Transaction;
 use crate::db::mirror::implausible;
-use crate::db::mirror::{StagedObject, hash};
+use crate::db::mirror::{StagedObject, StoredAs, hash};
 use crate::directory::{ObjectType, Properties};
 use crate::error::Error;
 use crate::run_state::RunWarning;
@@ -49,7 +49,7 @@ pub(super) async fn restore(
             }
             let data = Value::Object(staged).to_string();
             let hash = hash(&[data.as_bytes()]);
-            objects.push(StagedObject { object_type: object_type.as_str(), id: row.id, hash, data: Some(data) });
+            objects.push(StagedObject { stored_as: StoredAs::Object(object_type), id: row.id, hash, data: Some(data) });
         }
         implausible::restage(tx, &run.lease, objects).await?;
     }

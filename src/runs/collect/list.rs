@@ -189,7 +189,7 @@ async fn read_dateless(reader: &Reader<'_>, request: &Request) -> Result<()> {
         batch.cursors.push(question.answered(&())?);
         reader.staging.write_page(batch, held).await?;
     }
-    let collection = ObjectType::Users.as_str();
+    let collection = ObjectType::Users.as_str().into();
     let end = Cursor { collection, part: request.part.clone(), next_link: None, done: true, pages: 1 };
     reader.staging.write(Batch { cursors: vec![end], ..Batch::default() }).await
 }
@@ -324,7 +324,7 @@ impl Pages<Items> for Objects<'_> {
             Next::More(next) => (Some(next.to_string()), false),
             Next::Complete(_) => (None, true),
         };
-        let (collection, part) = (object_type.as_str(), self.part.clone());
+        let (collection, part) = (object_type.as_str().into(), self.part.clone());
         let cursor = Cursor { collection, part, next_link, done, pages: self.pages };
         // The text of a page is a megabyte, and the writer may be busy.
         // It keeps its place among the requests until it is stored, unless it needs further ones.

@@ -43,9 +43,8 @@ pub(super) fn undecidable(error: ReadError, object_type: ObjectType) -> ReadErro
     match error {
         ReadError::Graph(error) if matches!(error.kind, GraphErrorKind::Forbidden) => {
             let plural = object_type.spec().plural;
-            let why = format!(
-                "The filter's scope depends on {plural}, which may not be read, so nobody can say what is in scope."
-            );
+            let why =
+                format!("The filter's scope depends on {plural}, which may not be read, so the scope is unknown.");
             Stop::graph(&error).because(&why).into()
         }
         error => error,

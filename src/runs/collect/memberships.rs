@@ -2,8 +2,8 @@
 
 use super::read_error::Result;
 use super::reader::Reader;
-use crate::db::mirror::{read, scope};
-use crate::directory::ObjectType;
+use crate::db::mirror::{StoredAs, read, scope};
+use crate::directory::{MemberType, ObjectType};
 use crate::filter::scope::{Memberships, MembershipsBuilder, Numbers};
 use std::collections::HashSet;
 use uuid::Uuid;
@@ -26,7 +26,7 @@ pub(super) struct MembershipGraph {
 }
 
 fn add(edges: &mut MembershipsBuilder, row: &read::MembersRow) {
-    edges.add(row.group_id, row.member_type == "user", &row.member_ids);
+    edges.add(row.group_id, row.member_type == MemberType::User, &row.member_ids);
 }
 
 /// The memberships that are known. Groups whose members are `unknown` now have their last known members. Where there are
@@ -60,7 +60,7 @@ pub(super) async fn load_memberships(
             add(&mut edges, &row);
         })
         .await?;
-        let in_scope = read::ids(tx, organization, mirror, ObjectType::Users.as_str()).await?;
+        let in_scope = read::ids(tx, organization, mirror, StoredAs::Object(ObjectType::Users)).await?;
         for group in &assumed {
             edges.add(*group, true, &in_scope);
         }

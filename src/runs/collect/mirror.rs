@@ -3,8 +3,8 @@
 use super::read_error::Result;
 use crate::db::mirror::read::{self, ObjectRow, Source};
 use crate::db::mirror::scope::{self, State};
-use crate::db::mirror::{self, Hash, delivered, left_out, stub_name};
-use crate::directory::ObjectType;
+use crate::db::mirror::{self, Hash, StoredAs, delivered, left_out};
+use crate::directory::{MemberType, ObjectType};
 use crate::ids::{JobId, OrganizationId};
 use crate::runs::run::Run;
 use futures_util::StreamExt;
@@ -15,7 +15,7 @@ use uuid::Uuid;
 const PAGE: i64 = 1000;
 
 /// The members of groups by their type.
-pub(super) type MembersByType = BTreeMap<String, BTreeSet<Uuid>>;
+pub(super) type MembersByType = BTreeMap<MemberType, BTreeSet<Uuid>>;
 
 #[derive(Clone, Copy)]
 pub(super) struct Mirror<'a> {
@@ -64,25 +64,24 @@ impl<'a> Mirror<'a> {
     /// The ids of a type, ascending.
     pub async fn ids(&self, object_type: ObjectType) -> Result<Vec<Uuid>> {
         let (organization, _, source) = self.place();
-        let ids =
-            self.run.tx("mirror ids", async move |tx| read::ids(tx, organization, source, object_type.as_str()).await);
-        Ok(ids.await?)
+        let stored_as = StoredAs::Object(object_type);
+        Ok(self.run.tx("mirror ids", async move |tx| read::ids(tx, organization, source, stored_as).await).await?)
     }
 
     /// The ids of a type that the filter's scope or limits left out, ascending.
     pub async fn left_out(&self, object_type: ObjectType) -> Result<Vec<Uuid>> {
-        self.left_out_as(object_type.as_str()).await
+        self.left_out_as(StoredAs::Object(object_type)).await
     }
 
     /// The ids of a type that are referred to and of which there is no stub, ascending.
     pub async fn without_stubs(&self, object_type: ObjectType) -> Result<Vec<Uuid>> {
-        match stub_name(object_type) {
+        match StoredAs::stub(object_type) {
             Some(stubs) => self.left_out_as(stubs).await,
             None => Ok(Vec::new()),
         }
     }
 
-    async fn left_out_as(&self, stored_as: &'static str) -> Result<Vec<Uuid>> {
+    async fn left_out_as(&self, stored_as: StoredAs) -> Result<Vec<Uuid>> {
         let (organization, job, _) = self.place();
         let ids = self.run.tx("left out", async move |tx| left_out::ids(tx, organization, job, stored_as).await);
         Ok(ids.await?)
@@ -91,7 +90,7 @@ impl<'a> Mirror<'a> {
     /// The ids of the stubs of a type, ascending.
     pub async fn stubs(&self, object_type: ObjectType) -> Result<Vec<Uuid>> {
         let (organization, _, source) = self.place();
-        let Some(stubs) = stub_name(object_type) else { return Ok(Vec::new()) };
+        let Some(stubs) = StoredAs::stub(object_type) else { return Ok(Vec::new()) };
         Ok(self.run.tx("stubs", async move |tx| read::ids(tx, organization, source, stubs).await).await?)
     }
 
@@ -106,7 +105,7 @@ impl<'a> Mirror<'a> {
     pub async fn objects(&self, object_type: ObjectType, ids: Vec<Uuid>) -> Result<HashMap<Uuid, String>> {
         let (organization, _, source) = self.place();
         let rows = self.run.tx("mirror objects", async move |tx| {
-            read::some(tx, organization, source, object_type.as_str(), &ids).await
+            read::some(tx, organization, source, StoredAs::Object(object_type), &ids).await
         });
         Ok(rows.await?.into_iter().map(|row| (row.id, row.data)).collect())
     }
@@ -119,7 +118,7 @@ impl<'a> Mirror<'a> {
     ) -> Result<Vec<T>> {
         let (organization, _, source) = self.place();
         let found = self.run.tx("stream mirror objects", async |tx| {
-            let mut rows = std::pin::pin!(read::data(tx, organization, source, object_type.as_str()).await?);
+            let mut rows = std::pin::pin!(read::data(tx, organization, source, StoredAs::Object(object_type)).await?);
             let mut found = Vec::new();
             while let Some(row) = rows.next().await {
                 found.extend(each(row?)?);
@@ -168,15 +167,15 @@ impl<'a> Mirror<'a> {
         let lease = self.run.lease;
         let for_scope =
             self.run.tx("groups of the scope", async |tx| scope::kept(tx, &lease, job, &groups).await).await?;
-        let names: Vec<&str> = stub_name(ObjectType::Groups).into_iter().chain([ObjectType::Groups.as_str()]).collect();
+        let names: Vec<StoredAs> = StoredAs::all_of(ObjectType::Groups).collect();
         let imported =
             self.run.tx("imported groups", async |tx| read::existing(tx, organization, job, &names, &groups).await);
         let imported = imported.await?.into_iter().collect();
         Ok(Followed { imported, for_scope: for_scope.into_iter().collect() })
     }
 
-    /// The direct members of groups, of one type (`user` or `group`), before or after the changes that this run staged.
-    pub async fn scope_members(&self, state: State, member_type: &'static str, groups: &[Uuid]) -> Result<Vec<Uuid>> {
+    /// The direct members of groups, of one type, before or after the changes that this run staged.
+    pub async fn scope_members(&self, state: State, member_type: MemberType, groups: &[Uuid]) -> Result<Vec<Uuid>> {
         let (_, job, _) = self.place();
         let lease = self.run.lease;
         let members = self
@@ -196,15 +195,14 @@ impl<'a> Mirror<'a> {
     pub async fn was_delivered(&self, object_type: ObjectType) -> Result<bool> {
         let (organization, job, source) = self.place();
         let destination = self.run.job.destination.as_ref().map(|destination| destination.id);
-        let name = object_type.as_str();
         let number = self.run.tx("was delivered", async move |tx| {
             if destination.is_none() {
-                return read::count(tx, organization, source, name).await;
+                return read::count(tx, organization, source, StoredAs::Object(object_type)).await;
             }
             if mirror::find(tx, organization, job).await?.delivered_to != destination {
                 return Ok(0);
             }
-            Ok(delivered::counts(tx, organization, job).await?.get(name).copied().unwrap_or(0))
+            Ok(delivered::counts(tx, organization, job).await?.get(&object_type).copied().unwrap_or(0))
         });
         Ok(number.await? > 0)
     }

@@ -1,7 +1,7 @@
 //! What a filter's scope leaves of what was staged.
 
 use crate::db::Transaction;
-use crate::db::mirror;
+use crate::db::mirror::{self, StoredAs};
 use crate::db::runs::Lease;
 use crate::directory::ObjectType;
 use crate::error::Result;
@@ -70,8 +70,8 @@ impl Narrowed {
         becomes_mirror: bool,
     ) -> Result<()> {
         let groups: Vec<Uuid> = self.kept.groups.iter().chain(&self.stubs.groups).copied().collect();
-        mirror::keep_staged(tx, lease, ObjectType::Users.as_str(), &self.kept.users).await?;
-        mirror::keep_staged(tx, lease, ObjectType::Groups.as_str(), &self.kept.groups).await?;
+        mirror::keep_staged(tx, lease, ObjectType::Users, &self.kept.users).await?;
+        mirror::keep_staged(tx, lease, ObjectType::Groups, &self.kept.groups).await?;
         match (becomes_mirror, self.keeps_scope) {
             (true, true) => mirror::scope::store_all(tx, lease, job).await?,
             (true, false) => mirror::scope::forget(tx, lease, job).await?,
@@ -84,7 +84,7 @@ impl Narrowed {
     pub(super) async fn cut_changes(&self, tx: &mut Transaction, lease: &Lease, job: JobId) -> Result<()> {
         for object_type in [ObjectType::Users, ObjectType::Groups] {
             let kept = self.kept.of(object_type).unwrap_or_default();
-            mirror::keep_staged(tx, lease, object_type.as_str(), kept).await?;
+            mirror::keep_staged(tx, lease, object_type, kept).await?;
             mirror::mark_others(tx, lease, job, object_type, kept).await?;
         }
         match self.keeps_scope {
@@ -98,10 +98,10 @@ impl Narrowed {
         let left_out = &self.left_out;
         for object_type in [ObjectType::Users, ObjectType::Groups] {
             let (ids, without) = (left_out.of(object_type), self.stubs.without.of(object_type));
-            let names = [(Some(object_type.as_str()), ids), (mirror::stub_name(object_type), without)];
-            for (name, ids) in names {
-                let (Some(name), Some(ids)) = (name, ids) else { continue };
-                mirror::left_out::replace(tx, lease.organization, job, name, ids).await?;
+            let names = [(Some(StoredAs::Object(object_type)), ids), (StoredAs::stub(object_type), without)];
+            for (stored_as, ids) in names {
+                let (Some(stored_as), Some(ids)) = (stored_as, ids) else { continue };
+                mirror::left_out::replace(tx, lease.organization, job, stored_as, ids).await?;
             }
         }
         Ok(())

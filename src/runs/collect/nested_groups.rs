@@ -4,6 +4,7 @@ use super::groups::{self, Visible};
 use super::read_error::Result;
 use super::reader::Reader;
 use crate::db::mirror::scope::State;
+use crate::directory::MemberType;
 use std::collections::HashSet;
 use uuid::Uuid;
 
@@ -42,7 +43,7 @@ pub(super) async fn walk(reader: &Reader<'_>, roots: Vec<Uuid>, members: Members
             (true, Members::Staged) => reader.staging.nested_groups(open).await?,
             (true, Members::Mirror(state)) => {
                 reader.staging.stored().await?;
-                reader.mirror.scope_members(state, "group", &open).await?
+                reader.mirror.scope_members(state, MemberType::Group, &open).await?
             }
         };
         open = levels.next(nested);

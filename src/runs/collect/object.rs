@@ -3,7 +3,7 @@
 use super::read_error::Result;
 use super::read_plan::entity;
 use super::reader::Reader;
-use crate::db::mirror::{self, StagedObject, gone_marker};
+use crate::db::mirror::{self, StagedObject, StoredAs};
 use crate::directory::{Item, ObjectType, Properties as Map};
 use crate::filter::eval;
 use crate::graph::error::{GraphError, GraphErrorKind};
@@ -104,12 +104,12 @@ pub(super) fn staged(object_type: ObjectType, object: &Properties) -> Result<Vec
         append(&mut data, "ownerIds", &serde_json::to_string(&ids).unwrap_or_else(|_| "[]".to_owned()));
     }
     let hash = mirror::hash(&[data.as_bytes()]);
-    Ok(vec![StagedObject { object_type: object_type.as_str(), id, hash, data: Some(data) }])
+    Ok(vec![StagedObject { stored_as: StoredAs::Object(object_type), id, hash, data: Some(data) }])
 }
 
 /// The same for an object that is a map already.
 pub(super) fn staged_map(object_type: ObjectType, id: Uuid, map: Map) -> StagedObject {
-    StagedObject::new(object_type.as_str(), id, map)
+    StagedObject::new(object_type, id, map)
 }
 
 /// Adds a field to the text of a JSON object.
@@ -134,5 +134,6 @@ pub(super) fn reason_of(removed: Removed) -> ChangeReason {
 
 /// A mark that an object is no longer there, with the reason as its text.
 pub(super) fn gone(object_type: ObjectType, id: Uuid, reason: ChangeReason) -> StagedObject {
-    StagedObject { object_type: gone_marker(object_type), id, hash: Vec::new(), data: Some(reason.as_str().to_owned()) }
+    let data = Some(reason.as_str().to_owned());
+    StagedObject { stored_as: StoredAs::Gone(object_type), id, hash: Vec::new(), data }
 }

@@ -6,7 +6,7 @@ use super::read_error::Result;
 use super::reader::Reader;
 use super::request::Request;
 use crate::db::mirror::read::ObjectRow;
-use crate::db::mirror::{Batch, Cursor, StagedObject};
+use crate::db::mirror::{Batch, Cursor, StagedObject, StoredAs};
 use crate::graph::wire::Items;
 use crate::graph::{Next, Page};
 use std::ops::ControlFlow;
@@ -49,10 +49,11 @@ impl<F: Fn(&Items, &mut Vec<(Uuid, String)>) -> Result<()> + Send> Pages<Items> 
             Next::More(next) => (Some(next.to_string()), false),
             Next::Complete(_) => (None, true),
         };
-        let (collection, part) = (self.name, PART.to_owned());
+        let (collection, part) = (self.name.into(), PART.to_owned());
         let cursor = Cursor { collection, part, next_link, done, pages: self.pages };
         // Without a hash: it is nothing that the mirror has.
-        let row = |(id, text)| StagedObject { object_type: self.name, id, hash: Vec::new(), data: Some(text) };
+        let stored_as = StoredAs::Apart(self.name);
+        let row = |(id, text)| StagedObject { stored_as, id, hash: Vec::new(), data: Some(text) };
         let objects = found.into_iter().map(row).collect();
         let batch = Batch { objects, cursors: vec![cursor], ..Batch::default() };
         self.reader.staging.write_page(batch, page.permit.take()).await?;

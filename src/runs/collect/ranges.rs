@@ -11,6 +11,7 @@ use crate::codes::WarningCode;
 use crate::db::mirror::{Batch, Cursor, CursorRow};
 use crate::directory::ObjectType;
 use crate::filter::{EntityKind, Parsed};
+use crate::graph::limiter::Permit;
 use crate::graph::{COUNTS_PER_BORDER, RequestOptions};
 use crate::run_state::RunWarning;
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
@@ -33,7 +34,7 @@ pub(super) async fn requests(reader: &Reader<'_>) -> Result<Option<Vec<Request>>
         conditions = found.into_iter().map(|condition| (condition.filter, condition.advanced)).collect();
         // Stored before the first page, so that an attempt after a crash finds them all.
         let cursors = conditions.iter().map(|(filter, advanced)| Cursor {
-            collection: ObjectType::Users.as_str(),
+            collection: ObjectType::Users.as_str().into(),
             part: part_name(filter, *advanced),
             next_link: None,
             done: false,
@@ -91,21 +92,24 @@ pub(super) async fn noted_number(reader: &Reader<'_>) -> Result<Option<u64>> {
 
 /// How many users there are, asked once in a run; `None`: the server does not count.
 async fn number(reader: &Reader<'_>, filter: Option<&str>) -> Result<Option<u64>> {
-    if let Some(number) = noted_number(reader).await? {
-        return Ok(Some(number));
+    // Noted without a number: the server does not count.
+    if let Some(number) = reader.staging.noted(Note::UserCount).await? {
+        return Ok(number.parse().ok());
     }
-    let number = count(reader, filter).await?;
-    if let Some(number) = number {
-        reader.staging.note(Note::UserCount, Some(&number.to_string())).await?;
-    }
+    let (number, request) = ask(reader, filter).await?;
+    let text = number.map(|number| number.to_string());
+    reader.staging.note_answer(Note::UserCount, text.as_deref(), request).await?;
     Ok(number)
 }
 
 /// How many users fulfil a condition, asked once in a run; `None`: the server does not count.
 pub(super) async fn count(reader: &Reader<'_>, condition: Option<&str>) -> Result<Option<u64>> {
     let question = Question::new(ObjectType::Users.as_str(), "count", condition.map(str::as_bytes));
-    let ask = async { Ok(reader.session.count_held("users", condition, &RequestOptions::advanced()).await?) };
-    reader.once(question, ask).await
+    reader.once(question, ask(reader, condition)).await
+}
+
+async fn ask(reader: &Reader<'_>, condition: Option<&str>) -> Result<(Option<u64>, Option<Permit>)> {
+    Ok(reader.session.count_held("users", condition, &RequestOptions::advanced()).await?)
 }
 
 fn warn_of_serial(reader: &Reader<'_>) {

@@ -69,7 +69,7 @@ impl Reader<'_> {
     /// which objects are asked for together, so an object is known whatever it was asked for together with.
     pub async fn told<T: DeserializeOwned + Ord>(
         &self,
-        collection: &'static str,
+        collection: &str,
         what: &str,
         ids: &[Uuid],
     ) -> Result<BTreeMap<Uuid, T>> {

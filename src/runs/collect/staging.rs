@@ -11,10 +11,9 @@ use super::writer::{KnownHashes, Writer, start};
 use crate::db::Transaction;
 use crate::db::mirror::read::{self, ObjectRow, Source};
 use crate::db::mirror::{
-    self, Batch, Counters, Cursor, CursorRow, MEMBERS, MirrorRow, Promotion, cursors, gone_marker, moved_by,
-    stage_cursors, stub_name,
+    self, Batch, Counters, Cursor, CursorRow, MEMBERS, MirrorRow, Promotion, StoredAs, cursors, moved_by, stage_cursors,
 };
-use crate::directory::ObjectType::{self, Users};
+use crate::directory::ObjectType::{self, Groups, Users};
 use crate::graph::limiter::Permit;
 use crate::ids::OrganizationId;
 use crate::runs::run::Run;
@@ -36,7 +35,7 @@ pub(super) enum Note {
     Cut,
     /// Why a read of changes became a full one.
     FullReason,
-    /// How many users there are.
+    /// How many users there are; without a number: the server does not count.
     UserCount,
     /// Managers are read one by one.
     ManagersOneByOne,
@@ -65,7 +64,7 @@ impl Note {
 
     fn cursor(self, text: Option<&str>) -> Cursor {
         let next_link = text.map(str::to_owned);
-        Cursor { collection: NOTES, part: self.as_str().to_owned(), next_link, done: true, pages: 0 }
+        Cursor { collection: NOTES.into(), part: self.as_str().to_owned(), next_link, done: true, pages: 0 }
     }
 }
 
@@ -74,8 +73,8 @@ pub(super) struct Completion<'a> {
     pub mirror: &'a MirrorRow,
     /// In how many transactions it was staged.
     pub staged: u64,
-    /// Object types and stubs, as they are stored.
-    pub stored_as: &'a [&'static str],
+    /// The objects and stubs of the types that were read.
+    pub stored_as: &'a [StoredAs],
     pub memberships: bool,
     /// Only changes were staged.
     pub is_patch: bool,
@@ -93,7 +92,7 @@ pub(super) struct Completion<'a> {
 
 /// How much a completed read has.
 pub(super) struct Counted {
-    pub objects: Vec<(&'static str, u64)>,
+    pub objects: Vec<(StoredAs, u64)>,
     pub memberships: u64,
     /// Values that Graph did not return and that stay.
     pub kept: Vec<(ObjectType, Kept)>,
@@ -136,15 +135,15 @@ impl<'a> Staging<'a> {
 
     /// The ids of the staged objects of a type, ascending.
     pub async fn ids(&self, object_type: ObjectType) -> Result<Vec<Uuid>> {
-        self.ids_stored_as(object_type.as_str()).await
+        self.ids_stored_as(StoredAs::Object(object_type)).await
     }
 
     /// The ids of the objects of a type that are marked as gone, ascending.
     pub async fn gone(&self, object_type: ObjectType) -> Result<Vec<Uuid>> {
-        self.ids_stored_as(gone_marker(object_type)).await
+        self.ids_stored_as(StoredAs::Gone(object_type)).await
     }
 
-    async fn ids_stored_as(&self, stored_as: &'static str) -> Result<Vec<Uuid>> {
+    async fn ids_stored_as(&self, stored_as: StoredAs) -> Result<Vec<Uuid>> {
         self.stored().await?;
         let (organization, source) = self.place();
         let ids = self.run.tx("staged ids", async move |tx| read::ids(tx, organization, source, stored_as).await);
@@ -155,7 +154,7 @@ impl<'a> Staging<'a> {
         self.stored().await?;
         let (organization, source) = self.place();
         let count = self.run.tx("count staged objects", async move |tx| {
-            read::count(tx, organization, source, object_type.as_str()).await
+            read::count(tx, organization, source, StoredAs::Object(object_type)).await
         });
         Ok(count.await?)
     }
@@ -165,7 +164,7 @@ impl<'a> Staging<'a> {
         self.stored().await?;
         let (organization, source) = self.place();
         let rows = self.run.tx("staged objects", async move |tx| {
-            read::some(tx, organization, source, object_type.as_str(), &ids).await
+            read::some(tx, organization, source, StoredAs::Object(object_type), &ids).await
         });
         Ok(rows.await?)
     }
@@ -179,7 +178,7 @@ impl<'a> Staging<'a> {
         self.stored().await?;
         let (organization, source) = self.place();
         let found = self.run.tx("stream staged objects", async |tx| {
-            let mut rows = std::pin::pin!(read::data(tx, organization, source, object_type.as_str()).await?);
+            let mut rows = std::pin::pin!(read::data(tx, organization, source, StoredAs::Object(object_type)).await?);
             let mut found = Vec::new();
             while let Some(row) = rows.next().await {
                 found.extend(each(row?)?);
@@ -223,12 +222,13 @@ impl<'a> Staging<'a> {
         Ok(cursors.await?)
     }
 
-    /// Everything that is staged under a name, by id.
-    pub async fn rows(&self, stored_as: &'static str) -> Result<Vec<ObjectRow>> {
+    /// Everything that a collection staged under its own name, by id.
+    pub async fn rows(&self, collection: &'static str) -> Result<Vec<ObjectRow>> {
         self.stored().await?;
         let (organization, source) = self.place();
         let rows = self.run.tx("staged rows", async |tx| {
-            let rows: Vec<ObjectRow> = read::data(tx, organization, source, stored_as).await?.try_collect().await?;
+            let rows: Vec<ObjectRow> =
+                read::data(tx, organization, source, StoredAs::Apart(collection)).await?.try_collect().await?;
             Ok(rows)
         });
         Ok(rows.await?)
@@ -236,7 +236,13 @@ impl<'a> Staging<'a> {
 
     /// Stores a decision. When this returns, it is in the database.
     pub async fn note(&self, note: Note, text: Option<&str>) -> Result<()> {
-        self.write(Batch { cursors: vec![note.cursor(text)], ..Batch::default() }).await?;
+        self.note_answer(note, text, None).await
+    }
+
+    /// The same of what Graph answered, with the place of its request among those in flight.
+    pub async fn note_answer(&self, note: Note, text: Option<&str>, request: Option<Permit>) -> Result<()> {
+        let cursors = vec![note.cursor(text)];
+        self.write_page(Batch { cursors, ..Batch::default() }, request).await?;
         self.stored().await
     }
 
@@ -272,11 +278,11 @@ impl<'a> Staging<'a> {
     pub async fn forget(&self, object_type: ObjectType) -> Result<()> {
         self.stored().await?;
         let lease = self.run.lease;
-        let name = object_type.as_str();
-        let stored_as = [Some(name), Some(gone_marker(object_type)), stub_name(object_type)];
-        stored_as.iter().flatten().for_each(|name| self.answers.forget(Some(name)));
+        let stored_as = StoredAs::all_of(object_type).chain([StoredAs::Gone(object_type)]);
+        let names: Vec<String> = stored_as.map(|stored_as| stored_as.to_string()).collect();
+        names.iter().for_each(|name| self.answers.forget(Some(name.as_str())));
         let forgotten = self.run.fenced_tx("forget a type", async move |tx| {
-            for name in stored_as.into_iter().flatten() {
+            for name in &names {
                 mirror::restart(tx, &lease, name).await?;
             }
             if object_type == ObjectType::Groups {
@@ -354,11 +360,11 @@ pub(super) async fn complete(run: &Run, completion: Completion<'_>) -> crate::er
         if let Some(patch) = &patch {
             touch::note(tx, run, &mut row, patch).await?;
         }
-        let derived = completion.values.iter().map(|object_type| object_type.as_str());
-        let names: Vec<&'static str> = stored_as.iter().copied().chain(derived).collect();
-        let (objects, memberships) = count(tx, run, completion.mirror, patch.as_ref(), &names).await?;
+        let derived = completion.values.iter().copied().map(StoredAs::Object);
+        let all: Vec<StoredAs> = stored_as.iter().copied().chain(derived).collect();
+        let (objects, memberships) = count(tx, run, completion.mirror, patch.as_ref(), &all).await?;
         if completion.promote {
-            let read = objects.iter().map(|(name, number)| ((*name).to_owned(), *number)).collect();
+            let read = objects.iter().copied().collect();
             row.set_counters(&Counters { generation: row.generation, read, memberships, ..row.counters() })?;
             mirror::save(tx, &row).await?;
         }
@@ -377,19 +383,18 @@ async fn count(
     run: &Run,
     mirror: &MirrorRow,
     patch: Option<&Patch>,
-    names: &[&'static str],
-) -> crate::error::Result<(Vec<(&'static str, u64)>, u64)> {
+    all: &[StoredAs],
+) -> crate::error::Result<(Vec<(StoredAs, u64)>, u64)> {
     let (organization, source) = (run.job.organization, run.source());
     let before = mirror.counters();
     let patch = patch.filter(|_| before.generation == mirror.generation - 1);
     let mut objects = Vec::new();
-    for name in names {
-        let known = before.read.get(*name).zip(patch).filter(|_| matches!(*name, "users" | "groups"));
-        let number = match known {
-            Some((number, patch)) => moved_by(*number, patch.gained(name)),
-            None => read::count(tx, organization, source, name).await?,
+    for stored_as in all.iter().copied() {
+        let number = match (stored_as, before.read.get(&stored_as), patch) {
+            (StoredAs::Object(of @ (Users | Groups)), Some(number), Some(patch)) => moved_by(*number, patch.gained(of)),
+            _ => read::count(tx, organization, source, stored_as).await?,
         };
-        objects.push((*name, number));
+        objects.push((stored_as, number));
     }
     let memberships = match patch {
         Some(patch) => moved_by(before.memberships, patch.memberships),

@@ -12,7 +12,7 @@ use super::read_error::{ReadError, Result};
 use super::reader::{Read, Reader};
 use super::request::{Request, Target};
 use crate::db::mirror::read::ObjectRow;
-use crate::db::mirror::{Batch, StagedObject, gone_stub_marker, stub_name};
+use crate::db::mirror::{Batch, StagedObject, StoredAs};
 use crate::directory::{Link, ObjectType, Properties as Map};
 use crate::error::Error;
 use crate::filter::scope::InScope;
@@ -187,7 +187,7 @@ async fn stage_type(
     ids: Vec<Uuid>,
     changed: Option<&BTreeSet<Uuid>>,
 ) -> Result<OfType> {
-    let stored_as = stub_name(object_type).filter(|_| reader.plan.imports(object_type));
+    let stored_as = StoredAs::stub(object_type).filter(|_| reader.plan.imports(object_type));
     let Some(stored_as) = stored_as else { return Ok(OfType::default()) };
     let (mut before, mut without) = (Vec::new(), Vec::new());
     if changed.is_some() {
@@ -204,11 +204,10 @@ async fn stage_type(
         false => found.contains(id),
     };
     let (stubs, without): (Vec<Uuid>, Vec<Uuid>) = ids.into_iter().partition(is_stub);
-    if let Some(gone) = gone_stub_marker(object_type) {
-        let left = before.iter().filter(|id| stubs.binary_search(id).is_err());
-        let mark = |id: &Uuid| StagedObject { object_type: gone, id: *id, hash: Vec::new(), data: None };
-        reader.staging.write(Batch { objects: left.map(mark).collect(), ..Batch::default() }).await?;
-    }
+    let left = before.iter().filter(|id| stubs.binary_search(id).is_err());
+    let gone = StoredAs::GoneStub(object_type);
+    let mark = |id: &Uuid| StagedObject { stored_as: gone, id: *id, hash: Vec::new(), data: None };
+    reader.staging.write(Batch { objects: left.map(mark).collect(), ..Batch::default() }).await?;
     Ok(OfType { stubs, without })
 }
 
@@ -216,14 +215,17 @@ async fn stage_type(
 async fn read(
     reader: &Reader<'_>,
     object_type: ObjectType,
-    stored_as: &'static str,
+    stored_as: StoredAs,
     ids: &[Uuid],
 ) -> Result<HashSet<Uuid>> {
-    let mut told: BTreeMap<Uuid, bool> = reader.told(stored_as, STUBS, ids).await?;
+    // Forgotten with the stubs.
+    let collection = stored_as.to_string();
+    let mut told: BTreeMap<Uuid, bool> = reader.told(&collection, STUBS, ids).await?;
     let open: Vec<Uuid> = ids.iter().filter(|id| !told.contains_key(id)).copied().collect();
     let parts: Vec<Vec<Uuid>> = open.chunks(IDS_IN_A_QUERY).map(<[Uuid]>::to_vec).collect();
     let mut parts = stream::iter(parts)
-        .map(|ids| async move {
+        .map(|ids| (ids, collection.clone()))
+        .map(|(ids, collection)| async move {
             let mut batch = Batch::default();
             let (objects, request) = fetch_held(reader, object_type, &ids).await?;
             for object in objects {
@@ -232,12 +234,12 @@ async fn read(
                 if !object::is_excluded(reader, object_type, &object)? {
                     let mut map: Map = serde_json::from_str(&object.json).map_err(Error::internal)?;
                     map.retain(|name, _| KEPT.contains(&name.as_str()));
-                    batch.objects.push(StagedObject { object_type: stored_as, ..staged_map(object_type, id, map) });
+                    batch.objects.push(StagedObject { stored_as, ..staged_map(object_type, id, map) });
                 }
             }
             let found: HashSet<Uuid> = batch.objects.iter().map(|object| object.id).collect();
             let told: BTreeMap<Uuid, bool> = ids.iter().map(|id| (*id, found.contains(id))).collect();
-            batch.cursors.push(Question::told(stored_as, STUBS, &told)?);
+            batch.cursors.push(Question::told(collection, STUBS, &told)?);
             reader.staging.write_page(batch, request).await?;
             Ok::<_, ReadError>(told)
         })

@@ -10,9 +10,9 @@ use super::reader::{Read, Reader};
 use super::small::read_small;
 use super::{list, managers, users};
 use crate::codes::WarningCode;
-use crate::directory::ObjectType;
+use crate::directory::{MemberType, ObjectType};
 use crate::filter::ScopeUsers;
-use crate::graph::wire::{MemberKind, Members};
+use crate::graph::wire::Members;
 use crate::graph::{GraphError, GraphErrorKind, Next, Page, RequestOptions};
 use crate::run_state::RunWarning;
 use std::collections::BTreeSet;
@@ -101,10 +101,10 @@ async fn first_members(reader: &Reader<'_>, limit: u32) -> Result<Option<FirstMe
             are_all &= matches!(page.next, Next::Complete(_));
             for member in page.content.0 {
                 match member.kind {
-                    MemberKind::User => {
+                    MemberType::User => {
                         users.insert(member.id);
                     }
-                    MemberKind::Group => nested.push(member.id),
+                    MemberType::Group => nested.push(member.id),
                     _ => {}
                 }
             }

@@ -3,8 +3,8 @@
 
 use crate::db::Transaction;
 use crate::db::mirror::read::MembershipPair;
-use crate::db::mirror::{self, MirrorRow, Moved, links, touched};
-use crate::directory::{Link, ObjectType};
+use crate::db::mirror::{self, MirrorRow, Moved, StoredAs, links, touched};
+use crate::directory::{Link, MemberType, ObjectType};
 use crate::error::Result;
 use crate::mapping::Mapping;
 use crate::runs::run::Run;
@@ -26,8 +26,8 @@ pub(super) struct Patch {
 
 impl Patch {
     /// How many objects the mirror gains of a type.
-    pub(super) fn gained(&self, name: &str) -> i64 {
-        let of_type = self.moved.iter().filter(|moved| moved.object_type.as_str() == name);
+    pub(super) fn gained(&self, object_type: ObjectType) -> i64 {
+        let of_type = self.moved.iter().filter(|moved| moved.object_type == object_type);
         of_type.map(|moved| i64::from(moved.is_there) - i64::from(moved.was_there)).sum()
     }
 }
@@ -37,11 +37,14 @@ pub(super) async fn patch(
     tx: &mut Transaction,
     run: &Run,
     mirror: &mut MirrorRow,
-    stored_as: &[&'static str],
+    stored_as: &[StoredAs],
 ) -> Result<Patch> {
     let (lease, job) = (run.lease, run.job.id);
-    let (stubs, whole): (Vec<&str>, Vec<&str>) = stored_as.iter().partition(|name| mirror::is_stub(name));
-    let (patched, whole): (Vec<&str>, Vec<&str>) = whole.iter().partition(|name| matches!(**name, "users" | "groups"));
+    let (stubs, objects): (Vec<StoredAs>, Vec<StoredAs>) =
+        stored_as.iter().copied().partition(|stored_as| stored_as.is_stub());
+    let is_patched =
+        |stored_as: &StoredAs| matches!(stored_as, StoredAs::Object(ObjectType::Users | ObjectType::Groups));
+    let (patched, whole): (Vec<StoredAs>, Vec<StoredAs>) = objects.into_iter().partition(is_patched);
     let moved = mirror::moved(tx, &lease, job, &patched, &whole).await?;
     let stubs = mirror::moved(tx, &lease, job, &stubs, &[]).await?;
     let memberships = mirror::memberships_gained(tx, &lease, job).await?;
@@ -98,10 +101,10 @@ async fn add_members(tx: &mut Transaction, run: &Run) -> Result<()> {
     let (lease, job, mapping) = (run.lease, run.job.id, &run.job.mapping);
     let mut members = Vec::new();
     if mapping.carries(ObjectType::Users, Link::Groups) {
-        members.push("user");
+        members.push(MemberType::User);
     }
     if mapping.carries(ObjectType::Groups, Link::ParentGroups) {
-        members.push("group");
+        members.push(MemberType::Group);
     }
     let with_groups = mapping.carries(ObjectType::Groups, Link::Members);
     if members.is_empty() && !with_groups {

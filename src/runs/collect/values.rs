@@ -2,7 +2,7 @@
 //! kept, compared, delivered and missed like an object that Graph lists. Memory holds the distinct values.
 
 use crate::db::Transaction;
-use crate::db::mirror::{self, Moved, StagedObject, read};
+use crate::db::mirror::{self, Moved, StagedObject, StoredAs, read};
 use crate::directory::{ObjectType, Properties, UserValues};
 use crate::error::{Error, Result};
 use crate::runs::run::Run;
@@ -25,8 +25,9 @@ pub(super) async fn derive(tx: &mut Transaction, run: &Run, types: &[ObjectType]
         return Ok(moved);
     }
     {
-        let mut users =
-            std::pin::pin!(read::data(tx, run.job.organization, run.source(), ObjectType::Users.as_str()).await?);
+        let mut users = std::pin::pin!(
+            read::data(tx, run.job.organization, run.source(), StoredAs::Object(ObjectType::Users)).await?
+        );
         while let Some(row) = users.next().await {
             let user: Properties = serde_json::from_str(&row?.data).map_err(Error::internal)?;
             all.iter_mut().for_each(|values| values.add(&user));
@@ -34,10 +35,9 @@ pub(super) async fn derive(tx: &mut Transaction, run: &Run, types: &[ObjectType]
     }
     for values in all {
         let object_type = values.object_type;
-        let objects =
-            values.into_objects().map(|(id, value)| StagedObject::new(object_type.as_str(), id, value)).collect();
+        let objects = values.into_objects().map(|(id, value)| StagedObject::new(object_type, id, value)).collect();
         let job = promote.then_some(run.job.id);
-        moved.extend(mirror::replace_derived(tx, &run.lease, job, object_type.as_str(), objects).await?);
+        moved.extend(mirror::replace_derived(tx, &run.lease, job, object_type, objects).await?);
     }
     Ok(moved)
 }

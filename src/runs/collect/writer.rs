@@ -2,7 +2,7 @@
 //! database is slow, and a crash loses only the pages in flight.
 
 use crate::clock::Clock;
-use crate::db::mirror::{self, Batch, Hash, is_stub};
+use crate::db::mirror::{self, Batch, Hash};
 use crate::graph::limiter::Permit;
 use crate::runs::run::Run;
 use crate::runs::stop::Stop;
@@ -73,7 +73,7 @@ impl Writer {
     pub(super) async fn write(&self, mut batch: Batch, request: Option<Permit>) -> Result<(), Stop> {
         for object in &mut batch.objects {
             // A stub can have the text of the object that it stands for; hashes do not tell them apart.
-            if !is_stub(object.object_type) && self.known.has(&object.hash) {
+            if !object.stored_as.is_stub() && self.known.has(&object.hash) {
                 object.data = None;
             }
         }

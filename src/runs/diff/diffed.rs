@@ -9,6 +9,7 @@ use crate::job::RemovalPolicy;
 use crate::run_state::RunWarning;
 use crate::runs::context::Settings;
 use crate::runs::run::Run;
+use crate::text_enum::known_words;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -19,8 +20,8 @@ pub struct Diffed {
     /// Rows to send, by type.
     pub sends: BTreeMap<ObjectType, u64>,
     /// What the rows to send are to change, by type.
-    #[serde(default)]
-    pub planned: BTreeMap<String, Planned>,
+    #[serde(default, deserialize_with = "known_words")]
+    pub planned: BTreeMap<ObjectType, Planned>,
     /// Set when the removal brake stops the run.
     pub brake: Option<Brake>,
     /// Set when a person has to confirm what the run would do to objects of others.

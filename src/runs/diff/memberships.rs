@@ -4,7 +4,7 @@
 
 use super::targets::Targets;
 use crate::db::mirror::read::{self, Source};
-use crate::directory::ObjectType;
+use crate::directory::{MemberType, ObjectType};
 use crate::error::Result;
 use crate::runs::run::Run;
 use futures_util::StreamExt;
@@ -46,7 +46,7 @@ impl<'a> GroupsOf<'a> {
     pub(super) async fn load(run: &Run, targets: &'a Targets, members: ObjectType) -> Result<Self> {
         let organization = run.job.organization;
         let source = if targets.groups_lost { Source::Mirror(run.job.id) } else { run.source() };
-        let member_type = if members == ObjectType::Groups { "group" } else { "user" };
+        let member_type = if members == ObjectType::Groups { MemberType::Group } else { MemberType::User };
         run.tx("members by group", async |tx| {
             let mut by_group = ByGroup::new(targets, members);
             let mut rows = std::pin::pin!(read::members_by_group(tx, organization, source, member_type).await?);

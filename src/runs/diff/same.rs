@@ -2,6 +2,7 @@
 //! application and its registration have the same `appId`.
 
 use super::targets::Targets;
+use crate::db::mirror::StoredAs;
 use crate::db::mirror::read::{self, Source};
 use crate::directory::{Link, ObjectType, Properties};
 use crate::error::{Error, Result};
@@ -61,7 +62,7 @@ async fn by_value(
     run.tx("values that objects are found by", async |tx| {
         let mut found = HashMap::new();
         for source in &sources {
-            let mut rows = std::pin::pin!(read::data(tx, organization, *source, target.as_str()).await?);
+            let mut rows = std::pin::pin!(read::data(tx, organization, *source, StoredAs::Object(target)).await?);
             while let Some(row) = rows.next().await {
                 let row = row?;
                 let properties: Properties = serde_json::from_str(&row.data).map_err(Error::internal)?;

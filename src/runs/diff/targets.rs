@@ -1,6 +1,6 @@
 //! The possible targets of references: the objects that are delivered. Each takes sixteen bytes of memory.
 
-use crate::db::mirror::{delivered, read, stub_name};
+use crate::db::mirror::{StoredAs, delivered, read};
 use crate::directory::ObjectType;
 use crate::error::Result;
 use crate::run_state::RunMode;
@@ -41,7 +41,7 @@ impl Targets {
             let was_read = collected.types.contains(&object_type);
             let found = run.tx("some targets", async move |tx| match was_read {
                 true => {
-                    let names: Vec<&str> = stub_name(object_type).into_iter().chain([object_type.as_str()]).collect();
+                    let names: Vec<StoredAs> = StoredAs::all_of(object_type).collect();
                     read::existing(tx, organization, job, &names, &wanted).await
                 }
                 false => delivered::existing(tx, organization, job, object_type, &wanted).await,
@@ -135,9 +135,9 @@ async fn load_type(run: &Run, collected: &Collected, object_type: ObjectType) ->
             // It could not be read: what was delivered can still be referred to.
             return delivered::ids(tx, organization, job, name).await;
         }
-        let mut ids = read::ids(tx, organization, source, name).await?;
-        if let Some(stubs) = stub_name(object_type) {
-            ids.extend(read::ids(tx, organization, source, stubs).await?);
+        let mut ids = Vec::new();
+        for stored_as in StoredAs::all_of(object_type) {
+            ids.extend(read::ids(tx, organization, source, stored_as).await?);
         }
         if is_test {
             // It reads only a part; the rest is still there.

@@ -10,7 +10,7 @@ use super::portions::Portions;
 use super::same::SameValues;
 use super::targets::Targets;
 use crate::db::mirror::read::{self, Seen, SeenRow, Source};
-use crate::db::mirror::{delivered, stub_name, touched};
+use crate::db::mirror::{StoredAs, delivered, touched};
 use crate::directory::{Link, ObjectType, Properties};
 use crate::error::{Error, Result};
 use crate::filter::Outside;
@@ -60,7 +60,7 @@ impl<'a> Touched<'a> {
     async fn add_all(&mut self, object_type: ObjectType) -> Result<()> {
         let (organization, job, name) = (self.run.job.organization, self.run.job.id, object_type.as_str());
         let ids = self.run.tx("all ids", async move |tx| {
-            let mut ids = read::ids(tx, organization, Source::Mirror(job), name).await?;
+            let mut ids = read::ids(tx, organization, Source::Mirror(job), StoredAs::Object(object_type)).await?;
             ids.extend(delivered::ids(tx, organization, job, name).await?);
             Ok(ids)
         });
@@ -116,8 +116,8 @@ impl<'a> Touched<'a> {
         };
         let mut same = SameValues::load(run, self.collected, object_type).await?;
         let mut compared = 0;
-        let seen =
-            Seen { source: Source::Mirror(run.job.id), object_type, stored_as: object_type.as_str(), with_members };
+        let stored_as = StoredAs::Object(object_type);
+        let seen = Seen { source: Source::Mirror(run.job.id), object_type, stored_as, with_members };
         let mut portions = Portions::among(run, seen, ids);
         loop {
             let batch = portions.next().await?;
@@ -143,7 +143,7 @@ impl<'a> Touched<'a> {
     /// Compares those of which the mirror has stubs, which refer to nothing. Returns how many.
     async fn compare_stubs(&self, object_type: ObjectType, ids: &[Uuid], outbox: &mut Outbox<'_>) -> Result<u64> {
         let run = self.run;
-        let Some(stored_as) = stub_name(object_type).filter(|_| run.job.filter.outside == Outside::Stub) else {
+        let Some(stored_as) = StoredAs::stub(object_type).filter(|_| run.job.filter.outside == Outside::Stub) else {
             return Ok(0);
         };
         let targets = Targets::among(run, self.collected, BTreeMap::new()).await?;
@@ -191,7 +191,7 @@ impl<'a> Touched<'a> {
         let found = self.run.tx("groups of members", async |tx| {
             let there = match unknown.is_empty() {
                 true => Vec::new(),
-                false => read::existing(tx, organization, job, &[object_type.as_str()], &unknown).await?,
+                false => read::existing(tx, organization, job, &[StoredAs::Object(object_type)], &unknown).await?,
             };
             let mut found: HashMap<Uuid, Vec<Uuid>> = there.iter().map(|id| (*id, Vec::new())).collect();
             if !there.is_empty() {

@@ -16,7 +16,6 @@ const MAX_MESSAGES: usize = 10;
 pub(super) fn settled_types(run: &Run, diffed: &Diffed, delivery: &Delivered) -> Vec<ObjectType> {
     let mut settled = Vec::new();
     for object_type in ObjectType::ALL {
-        let name = object_type.as_str();
         let sent = diffed.sends.get(&object_type).copied().unwrap_or(0);
         let is_settled = match delivery.of(object_type) {
             _ if sent == 0 => true,
@@ -27,7 +26,7 @@ pub(super) fn settled_types(run: &Run, diffed: &Diffed, delivery: &Delivered) ->
             Some(result) => {
                 let repeated = delivery.repeated.get(&object_type).copied().unwrap_or(0);
                 let verdict = judge(sent, repeated, result);
-                let planned = diffed.planned.get(name).copied().unwrap_or_default();
+                let planned = diffed.planned.get(&object_type).copied().unwrap_or_default();
                 count(run, object_type, sent, planned, result, &verdict);
                 warn(run, object_type, sent, result, &verdict);
                 verdict.is_complete

@@ -2,6 +2,7 @@
 
 use super::super::source::Source;
 use crate::db::Transaction;
+use crate::directory::MemberType;
 use crate::error::{Error, Result};
 use crate::ids::{JobId, OrganizationId};
 use diesel::prelude::*;
@@ -16,7 +17,7 @@ pub async fn members_by_group<'a>(
     tx: &'a mut Transaction,
     organization: OrganizationId,
     source: Source,
-    member_type: &'static str,
+    member_type: MemberType,
 ) -> Result<impl Stream<Item = Result<(Uuid, Vec<Uuid>)>> + Send + use<'a>> {
     #[derive(QueryableByName)]
     struct Row {
@@ -45,7 +46,7 @@ pub struct MembersRow {
     #[diesel(sql_type = SqlUuid)]
     pub group_id: Uuid,
     #[diesel(sql_type = Text)]
-    pub member_type: String,
+    pub member_type: MemberType,
     #[diesel(sql_type = Array<SqlUuid>)]
     pub member_ids: Vec<Uuid>,
 }

@@ -5,10 +5,10 @@
 use super::changes::Delta;
 use crate::codes::WarningCode;
 use crate::db::mirror::Batch;
-use crate::directory::{Link, ObjectType, Properties};
+use crate::directory::{Link, MemberType, ObjectType, Properties};
 use crate::error::Error;
 use crate::graph::error::GraphErrorKind;
-use crate::graph::wire::{MemberKind, Members};
+use crate::graph::wire::Members;
 use crate::run_state::RunWarning;
 use crate::runs::collect::fetch::get_many_once;
 use crate::runs::collect::object;
@@ -33,7 +33,7 @@ pub(super) async fn restage_reports(
     if !reader.run.job.mapping.carries(ObjectType::Users, Link::MANAGER) {
         return Ok(());
     }
-    let found = linked(reader, "users", users, "directReports", MemberKind::User).await?;
+    let found = linked(reader, "users", users, "directReports", MemberType::User).await?;
     // What the changes say of a user, or Graph was asked for because of them, is as new.
     let reports = found.into_iter().flat_map(|(manager, reports)| reports.into_iter().map(move |id| (id, manager)));
     let managers: HashMap<Uuid, Uuid> = reports.filter(|(report, _)| !changes.contains_key(report)).collect();
@@ -59,7 +59,7 @@ pub(super) async fn add_owned_groups(
     if !reader.run.job.mapping.carries(ObjectType::Groups, Link::OWNERS) {
         return Ok(());
     }
-    let found = linked(reader, "users", users, "ownedObjects", MemberKind::Group).await?;
+    let found = linked(reader, "users", users, "ownedObjects", MemberType::Group).await?;
     let mut owners: BTreeMap<Uuid, Vec<Uuid>> = BTreeMap::new();
     for (user, groups) in found {
         groups.into_iter().for_each(|group| owners.entry(group).or_default().push(user));
@@ -81,10 +81,10 @@ pub(super) async fn add_memberships(
     groups_arrived: &[Uuid],
     changes: &mut BTreeMap<Uuid, Delta>,
 ) -> Result<()> {
-    let mut members: BTreeMap<Uuid, Vec<(Uuid, &'static str)>> = BTreeMap::new();
-    for (path, kind, ids) in [("users", MemberKind::User, users), ("groups", MemberKind::Group, groups_arrived)] {
-        for (id, groups) in linked(reader, path, ids, "memberOf", MemberKind::Group).await? {
-            groups.into_iter().for_each(|group| members.entry(group).or_default().push((id, kind.as_str())));
+    let mut members: BTreeMap<Uuid, Vec<(Uuid, MemberType)>> = BTreeMap::new();
+    for (path, kind, ids) in [("users", MemberType::User, users), ("groups", MemberType::Group, groups_arrived)] {
+        for (id, groups) in linked(reader, path, ids, "memberOf", MemberType::Group).await? {
+            groups.into_iter().for_each(|group| members.entry(group).or_default().push((id, kind)));
         }
     }
     let followed = reader.mirror.followed(members.keys().copied().collect()).await?;
@@ -107,7 +107,7 @@ async fn linked(
     path: &str,
     ids: &[Uuid],
     relation: &str,
-    kind: MemberKind,
+    kind: MemberType,
 ) -> Result<Vec<(Uuid, Vec<Uuid>)>> {
     let url = |id: &Uuid| reader.session.url(&format!("{path}/{id}/{relation}?$select=id"));
     let each = |page: &Members, found: &mut Vec<Uuid>| {

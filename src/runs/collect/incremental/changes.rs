@@ -1,7 +1,7 @@
 //! A round of changes, gathered by object.
 
-use crate::db::mirror::{Batch, Cursor, StagedObject};
-use crate::directory::{ObjectType, Properties as Map};
+use crate::db::mirror::{Batch, Cursor, StagedObject, StoredAs};
+use crate::directory::{MemberType, ObjectType, Properties as Map};
 use crate::error::Error;
 use crate::graph::delta::{self, end_of_round};
 use crate::graph::error::{GraphError, GraphErrorKind};
@@ -38,7 +38,7 @@ pub struct Delta {
     /// The manager, where the latest change says it in the one form that is documented: somebody came.
     pub manager: Option<Uuid>,
     /// Members and owners that came (`true`) or went.
-    pub members: HashMap<Uuid, (bool, &'static str)>,
+    pub members: HashMap<Uuid, (bool, MemberType)>,
     pub owners: HashMap<Uuid, bool>,
 }
 
@@ -48,7 +48,7 @@ impl Delta {
         let never_null = object_type.spec().never_null;
         self.removed = change.removed;
         for member in change.members.iter().flatten() {
-            self.members.insert(member.id, (!member.is_removed, member.kind.as_str()));
+            self.members.insert(member.id, (!member.is_removed, member.kind));
         }
         for owner in change.owners.iter().flatten() {
             self.owners.insert(owner.id, !owner.is_removed);
@@ -136,9 +136,9 @@ pub async fn replay(
     reader: &Reader<'_>,
     object_type: ObjectType,
     link: &str,
-    stored_as: Option<&'static str>,
+    collection: Option<&'static str>,
 ) -> Result<Replayed> {
-    let mut round = Round { reader, object_type, stored_as, changes: BTreeMap::new(), pages: 0, held: 0, end: None };
+    let mut round = Round { reader, object_type, collection, changes: BTreeMap::new(), pages: 0, held: 0, end: None };
     let mut next = link.to_owned();
     if let Some(at) = round.load().await? {
         next = at;
@@ -169,7 +169,7 @@ pub async fn replay(
 struct Round<'a> {
     reader: &'a Reader<'a>,
     object_type: ObjectType,
-    stored_as: Option<&'static str>,
+    collection: Option<&'static str>,
     changes: BTreeMap<Uuid, Delta>,
     pages: i32,
     /// About how much memory they take.
@@ -186,7 +186,7 @@ enum End {
 impl Round<'_> {
     /// Takes what an earlier attempt staged. Returns where its next page is.
     async fn load(&mut self) -> Result<Option<String>> {
-        let Some(name) = self.stored_as else { return Ok(None) };
+        let Some(name) = self.collection else { return Ok(None) };
         let Some(cursor) = self.reader.staging.cursors(name).await?.remove(PART) else { return Ok(None) };
         for page in self.reader.staging.rows(name).await? {
             let items: Vec<&RawValue> = serde_json::from_str(&page.data).map_err(Error::internal)?;
@@ -204,7 +204,7 @@ impl Round<'_> {
 
     async fn forget(&mut self) -> Result<()> {
         (self.changes, self.pages, self.held) = (BTreeMap::new(), 0, 0);
-        match self.stored_as {
+        match self.collection {
             Some(name) => self.reader.staging.restart_collection(name).await,
             None => Ok(()),
         }
@@ -223,12 +223,12 @@ impl Round<'_> {
 
     /// Stages a page, with the position behind it. Pages are read again in the order of their numbers.
     async fn store(&self, items: &Items, next_link: Option<String>, request: Option<Permit>) -> Result<()> {
-        let Some(name) = self.stored_as else { return Ok(()) };
+        let Some(name) = self.collection else { return Ok(()) };
         let done = self.end.is_some();
-        let cursor = Cursor { collection: name, part: PART.to_owned(), next_link, done, pages: self.pages };
+        let cursor = Cursor { collection: name.into(), part: PART.to_owned(), next_link, done, pages: self.pages };
         let (number, data) = (self.pages.unsigned_abs().into(), items.iter().collect::<Vec<_>>().join(","));
         let page = StagedObject {
-            object_type: name,
+            stored_as: StoredAs::Apart(name),
             id: Uuid::from_u128(number),
             hash: Vec::new(),
             data: Some(format!("[{data}]")),

@@ -2,7 +2,7 @@
 
 use super::changes::Delta;
 use crate::db::mirror::{Batch, MEMBERS, StagedMembers};
-use crate::directory::ObjectType;
+use crate::directory::{MemberType, ObjectType};
 use crate::error::Error;
 use crate::runs::collect::groups;
 use crate::runs::collect::mirror::MembersByType;
@@ -88,7 +88,7 @@ async fn stage_members(reader: &Reader<'_>, groups: &[Uuid], changes: &BTreeMap<
 fn as_now(mut by_type: MembersByType, delta: &Delta) -> MembersByType {
     for (member, (came, kind)) in &delta.members {
         if *came {
-            by_type.entry(kind.to_string()).or_default().insert(*member);
+            by_type.entry(*kind).or_default().insert(*member);
         } else {
             // A removal does not always say of what type the member was.
             by_type.values_mut().for_each(|members| {
@@ -98,7 +98,7 @@ fn as_now(mut by_type: MembersByType, delta: &Delta) -> MembersByType {
     }
     // An empty row means «no members»; a missing row means «unknown».
     if by_type.values().all(BTreeSet::is_empty) {
-        by_type.entry("user".to_owned()).or_default();
+        by_type.entry(MemberType::User).or_default();
     }
     by_type
 }

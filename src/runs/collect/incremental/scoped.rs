@@ -4,7 +4,7 @@
 use super::changes::Delta;
 use crate::codes::WarningCode;
 use crate::db::mirror::scope::State;
-use crate::directory::ObjectType;
+use crate::directory::{MemberType, ObjectType};
 use crate::filter::ScopeUsers;
 use crate::run_state::RunWarning;
 use crate::runs::collect::by_id::{self, Unfit};
@@ -184,7 +184,7 @@ async fn roots_before(reader: &Reader<'_>) -> Result<Vec<Uuid>> {
 /// The users that are direct members of the groups that a walk met, ascending.
 async fn users_in(reader: &Reader<'_>, state: State, walked: &Walked) -> Result<Vec<Uuid>> {
     let groups: Vec<Uuid> = walked.groups.iter().copied().collect();
-    reader.mirror.scope_members(state, "user", &groups).await
+    reader.mirror.scope_members(state, MemberType::User, &groups).await
 }
 
 /// Reads the members of groups that are not known, and of those nested in them if the scope is transitive. Returns the

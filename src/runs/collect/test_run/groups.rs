@@ -2,11 +2,11 @@
 
 use super::limits;
 use crate::db::mirror::{Batch, StagedMembers, StagedObject};
-use crate::directory::{Link, ObjectType, Properties as Map};
+use crate::directory::{Link, MemberType, ObjectType, Properties as Map};
 use crate::error::Error;
 use crate::filter::EntityKind;
 use crate::graph::batch::{BatchItem, MAX_ITEMS};
-use crate::graph::wire::{Items, MemberKind, Members, Properties};
+use crate::graph::wire::{Items, Members, Properties};
 use crate::graph::{GraphError, GraphErrorKind};
 use crate::runs::collect::fetch::get_many;
 use crate::runs::collect::object::{self, Admitted, parse, staged, staged_map};
@@ -108,12 +108,12 @@ async fn stage(reader: &Reader<'_>, mut found: Found) -> Result<()> {
     if mapping.carries(ObjectType::Groups, Link::ParentGroups) {
         for (group, parents) in linked(reader, &groups, "memberOf").await? {
             let parents =
-                parents.into_iter().filter(|(id, kind)| *kind == MemberKind::Group && found.groups.contains_key(id));
+                parents.into_iter().filter(|(id, kind)| *kind == MemberType::Group && found.groups.contains_key(id));
             parents.for_each(|(parent, _)| nested.entry(parent).or_default().push(group));
         }
     }
-    let of_users = found.users.into_iter().map(|(group, users)| StagedMembers::new(group, "user", 0, users));
-    let of_groups = nested.into_iter().map(|(group, groups)| StagedMembers::new(group, "group", 0, groups));
+    let of_users = found.users.into_iter().map(|(group, users)| StagedMembers::new(group, MemberType::User, 0, users));
+    let of_groups = nested.into_iter().map(|(group, groups)| StagedMembers::new(group, MemberType::Group, 0, groups));
     let members = of_users.chain(of_groups).collect();
     reader.staging.write(Batch { objects: found.groups.into_values().collect(), members, ..Batch::default() }).await
 }
@@ -123,9 +123,9 @@ async fn linked(
     reader: &Reader<'_>,
     groups: &[Uuid],
     relation: &str,
-) -> Result<Vec<(Uuid, BTreeMap<Uuid, MemberKind>)>> {
+) -> Result<Vec<(Uuid, BTreeMap<Uuid, MemberType>)>> {
     let url = |id: &Uuid| reader.session.url(&format!("groups/{id}/{relation}?$select=id"));
-    let each = |page: &Members, found: &mut Vec<(Uuid, MemberKind)>| {
+    let each = |page: &Members, found: &mut Vec<(Uuid, MemberType)>| {
         found.extend(page.0.iter().map(|member| (member.id, member.kind)));
         Ok(())
     };

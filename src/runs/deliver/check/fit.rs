@@ -30,15 +30,11 @@ fn finding(job: &JobContext, found: FitFinding) -> Finding {
         | FitFindingCode::ManyValues
         | FitFindingCode::PermissionMissing => Severity::Info,
     };
-    let whole = request("See all numbers", format!("GET /v1/jobs/{}/fit", job.id));
+    let whole = Remedy::new(RemedyKind::Request, "See all numbers", format!("GET /v1/jobs/{}/fit", job.id));
     let remedies = found.proposals.into_iter().map(of_proposal).chain([whole]).collect();
     Finding::new(severity, FindingCode::JobDoesNotFit, found.detail).with_remedies(remedies)
 }
 
 fn of_proposal(FitProposal { title, method, path, body }: FitProposal) -> Remedy {
-    request(&title, format!("{method} {path} {body}"))
-}
-
-fn request(title: &str, value: String) -> Remedy {
-    Remedy { kind: RemedyKind::Request, title: title.to_owned(), value }
+    Remedy::new(RemedyKind::Request, title, format!("{method} {path} {body}"))
 }
