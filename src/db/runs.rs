@@ -15,7 +15,8 @@ pub use end::{cancellation, end_of_job, expire_approvals, request_cancel};
 pub use history::{ChangeRow, EventRow, FeedRow, Only, add_event, changes, end_of_feed, events, feed};
 pub use labels::labels;
 pub use lease::{
-    Lease, Note, Renewed, abandoned, await_approval, end_leases, fence, finish, note, note_reached, release, renew,
+    Lease, Note, Renewed, abandoned, await_approval, end_leases, fence, finish, is_cancel_requested, note,
+    note_reached, release, renew,
 };
 pub use row::{LastRunRow, RunRow, Which, find, has_busy, has_live, list, newest};
 

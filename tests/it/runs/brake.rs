@@ -14,8 +14,8 @@ use serde_json::{Value, json};
 use std::time::Duration;
 use tokio::sync::Notify;
 
-/// A job that delivered sixty users, of which the filter then loses a third; the run that stops for it.
-async fn stopped(app: &TestApp) -> (String, String) {
+/// A job that delivered sixty users, of which the filter then loses a third.
+async fn shrunken(app: &TestApp) -> String {
     let job = app.create_job(&json!({})).await;
     assert_eq!(app.run(&job, &json!({"mode": "full"})).await["state"], "succeeded");
     let ids: Vec<String> = app
@@ -24,6 +24,12 @@ async fn stopped(app: &TestApp) -> (String, String) {
         .read(|directory| directory.live_users().take(20).map(|(_, user)| user.id.to_string()).collect());
     let filter = app.create_filter(&json!({"name": "Fewer", "exclude": {"userIds": ids}})).await;
     app.patch(&format!("/v1/jobs/{job}"), &json!({"filterId": filter})).await.expect(200);
+    job
+}
+
+/// Such a job, and its run that stops for it.
+async fn stopped(app: &TestApp) -> (String, String) {
+    let job = shrunken(app).await;
     let run = app.run(&job, &json!({"mode": "full"})).await;
     assert_eq!(run["state"], "awaitingApproval", "{run}");
     assert!(run["warnings"].to_string().contains("removal_brake"), "{run}");
@@ -155,6 +161,21 @@ async fn a_newer_run_supersedes_and_a_cancelled_one_delivers_nothing() {
     let path = format!("/v1/runs/{}", second["id"].as_str().unwrap());
     app.call(Method::POST, &format!("{path}/cancel")).send().await;
     assert_eq!(app.get(&path).await.expect(200)["state"], "cancelled");
+    assert_eq!(app.world.assets.executions().len(), 1);
+}
+
+/// Nothing looks for a cancellation between the comparison and the brake.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_that_is_cancelled_while_it_compares_does_not_await_approval() {
+    let app = TestApp::start().await;
+    let job = shrunken(&app).await;
+    app.world.cancel_once_compared().await;
+    let run = app.run(&job, &json!({"mode": "full"})).await;
+    assert_eq!((&run["state"], &run["error"]["code"]), (&json!("cancelled"), &json!("cancelled")), "{run}");
+    let path = format!("/v1/runs/{}", run["id"].as_str().unwrap());
+    let events = app.get(&format!("{path}/events?after=0")).await.expect(200).to_string();
+    assert!(!events.contains("awaitingApproval"), "{events}");
+    app.call(Method::POST, &format!("{path}/approve")).send().await.problem(409, "run_not_awaiting_approval");
     assert_eq!(app.world.assets.executions().len(), 1);
 }
 
