@@ -23,9 +23,12 @@ use uuid::Uuid;
 const PATIENCE: TimeDelta = TimeDelta::minutes(10);
 /// When a connection was served last is looked for so far back.
 const MEMORY: TimeDelta = TimeDelta::hours(6);
-/// Organizations that are tried in one claim. A later one gets its turn only if workers take all runs of the earlier ones
-/// at this very moment.
+/// Organizations that are tried in one claim, and runs of each connection. Later ones get their turn only if workers take
+/// all of the earlier ones at this very moment.
 const MAX_TRIED: i64 = 32;
+/// Runs of one organization among which its connections are looked for. A connection whose first run is behind so many of
+/// others waits until some of these have started.
+const MAX_LOOKED_AT: i64 = 256;
 
 /// Who claims a run, and the token of the lease that it gets.
 #[derive(Clone, Copy, Debug)]
@@ -113,15 +116,25 @@ async fn claim_of(
 ) -> Result<Option<RunRow>> {
     // The conditions of `waiting` are repeated for the row that is locked: PostgreSQL checks them again on its newest
     // version, which another worker may have claimed meanwhile.
+    //
+    // Whose connection a run is of is looked up run by run, whatever the planner estimates. With one connection there is
+    // nothing to look for behind its first runs.
     const CLAIM: &str = "
-        WITH waiting AS MATERIALIZED (
-            (SELECT id, job_id, run_after, false AS is_orphan, run_after <= $7
-                    OR NOT (approved_at IS NULL AND requested_by IN ('schedule', 'retry')) AS is_urgent
-                FROM runs WHERE organization_id = $5 AND state = 'queued' AND run_after <= $4
-                ORDER BY (approved_at IS NULL AND requested_by IN ('schedule', 'retry')), run_after LIMIT 32)
+        WITH due AS MATERIALIZED (
+            SELECT id, run_after, approved_at IS NULL AND requested_by IN ('schedule', 'retry') AS is_scheduled,
+                (SELECT connection_id FROM jobs WHERE organization_id = $5 AND jobs.id = runs.job_id) AS connection_id
+            FROM runs WHERE organization_id = $5 AND state = 'queued' AND run_after <= $4
+            ORDER BY (approved_at IS NULL AND requested_by IN ('schedule', 'retry')), run_after
+            LIMIT CASE (SELECT count(*) FROM connections WHERE organization_id = $5) WHEN 1 THEN $9 ELSE $10 END
+        ), in_line AS (
+            SELECT due.*, row_number() OVER (PARTITION BY connection_id ORDER BY is_scheduled, run_after) AS place FROM due
+        ), waiting AS MATERIALIZED (
+            SELECT id, connection_id, run_after, false AS is_orphan, run_after <= $7 OR NOT is_scheduled AS is_urgent
+            FROM in_line WHERE place <= $9
             UNION ALL
-            SELECT id, job_id, run_after, true, true FROM runs
-                WHERE organization_id = $5 AND state = 'running' AND lease_expires_at <= $4
+            SELECT id, (SELECT connection_id FROM jobs WHERE organization_id = $5 AND jobs.id = runs.job_id), run_after,
+                true, true
+            FROM runs WHERE organization_id = $5 AND state = 'running' AND lease_expires_at <= $4
         ), running AS MATERIALIZED (
             SELECT job.connection_id, count(*) AS number, count(*) FILTER (WHERE worker_id = $2) AS here
             FROM runs JOIN jobs job ON job.organization_id = $5 AND job.id = runs.job_id
@@ -135,14 +148,13 @@ async fn claim_of(
         ), next AS (
             SELECT run.id FROM waiting
             JOIN runs run ON run.organization_id = $5 AND run.id = waiting.id
-            LEFT JOIN jobs job ON job.organization_id = $5 AND job.id = waiting.job_id
-            LEFT JOIN running ON running.connection_id = job.connection_id
-            LEFT JOIN served ON served.connection_id = job.connection_id
+            LEFT JOIN running ON running.connection_id = waiting.connection_id
+            LEFT JOIN served ON served.connection_id = waiting.connection_id
             WHERE run.run_after <= $4
               AND (run.state = 'queued' OR (run.state = 'running' AND run.lease_expires_at <= $4))
               AND (is_orphan OR $6 = 1 OR coalesce(here, 0) < $6 - 1
                 OR NOT EXISTS (SELECT FROM jobs other WHERE other.deleting_at IS NULL
-                    AND (other.organization_id <> $5 OR other.connection_id <> job.connection_id)))
+                    AND (other.organization_id <> $5 OR other.connection_id <> waiting.connection_id)))
             ORDER BY is_orphan DESC, coalesce(number, 0), is_urgent DESC, served.at NULLS FIRST, waiting.run_after
             LIMIT 1 FOR UPDATE OF run SKIP LOCKED
         )
@@ -161,6 +173,8 @@ async fn claim_of(
         .bind::<BigInt, _>(i64::from(by.capacity))
         .bind::<Timestamptz, _>(now - PATIENCE)
         .bind::<Timestamptz, _>(now - MEMORY)
+        .bind::<BigInt, _>(MAX_TRIED)
+        .bind::<BigInt, _>(MAX_LOOKED_AT)
         .get_result(tx)
         .await
         .optional()?;

@@ -179,6 +179,24 @@ async fn one_connection_does_not_get_all_workers_of_a_process_while_there_are_ot
     assert_eq!(queue.claim_by(first, 3).await.unwrap().run, run);
 }
 
+/// Forty runs of the first one were queued before.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_with_many_runs_does_not_hide_another_one_of_its_organization() {
+    let queue = Queue::new().await;
+    let (large, small) = (queue.add_connection(ORGANIZATION).await, queue.add_connection(ORGANIZATION).await);
+    let first = queue.queue(ORGANIZATION, large, SCHEDULE).await;
+    let second = queue.queue(ORGANIZATION, large, SCHEDULE).await;
+    for _ in 0..38 {
+        queue.queue(ORGANIZATION, large, SCHEDULE).await;
+    }
+    let of_small = [queue.queue(ORGANIZATION, small, SCHEDULE).await, queue.queue(ORGANIZATION, small, SCHEDULE).await];
+    let (one, other) = (WorkerId::new(&queue.world.clock), WorkerId::new(&queue.world.clock));
+    assert_eq!(queue.claim_by(one, 2).await.unwrap().run, first, "it has waited longest");
+    assert_eq!(queue.claim_by(one, 2).await.unwrap().run, of_small[0], "the large one has all workers but one");
+    assert_eq!(queue.claim_by(other, 100).await.unwrap().run, second, "both have one under way");
+    assert_eq!(queue.claim_by(other, 100).await.unwrap().run, of_small[1], "the large one has two under way");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_connection_that_is_alone_gets_all_workers() {
     let queue = Queue::new().await;
