@@ -9,7 +9,7 @@ mod labels;
 mod lease;
 pub(super) mod row;
 
-pub use claim::{Claimant, claim};
+pub use claim::{Claimant, Walk, claim};
 pub(super) use end::end_all;
 pub use end::{cancellation, end_of_job, expire_approvals, request_cancel};
 pub use history::{ChangeRow, EventRow, FeedRow, Only, add_event, changes, end_of_feed, events, feed};

@@ -85,7 +85,7 @@ pub async fn step(app: &App, worker: WorkerId) -> Result<bool> {
 
 async fn claim(app: &App, worker: WorkerId) -> Result<Option<(Lease, RunRow)>> {
     let token = LeaseToken::new(&app.clock);
-    let by = Claimant { worker, capacity: app.settings.concurrent_runs(), token };
+    let by = Claimant { worker, walk: &app.walk, capacity: app.settings.concurrent_runs(), token };
     runs::claim(&app.db, by, app.clock.now(), LEASE).await
 }
 

@@ -2,7 +2,8 @@
 //! waits until all runs of somebody else are over: whoever has the fewest runs under way is next, then whoever was not
 //! served for the longest time. Of equals, runs that a person started go before those of schedules.
 //!
-//! What is asked grows with the organizations and connections that wait, not with the runs that do.
+//! Each claim looks at the next few organizations that wait, at those with a run that a person started, and at the first
+//! runs of the one whose turn it is, so what is asked does not grow with all that waits.
 
 use super::history::add_event;
 use super::lease::Lease;
@@ -14,8 +15,9 @@ use crate::run_state::RunState;
 use crate::run_state::event::StateData;
 use chrono::{DateTime, TimeDelta, Utc};
 use diesel::prelude::*;
-use diesel::sql_types::{BigInt, Timestamptz, Uuid as SqlUuid};
+use diesel::sql_types::{BigInt, Nullable, Timestamptz, Uuid as SqlUuid};
 use diesel_async::RunQueryDsl;
+use std::sync::{Arc, Mutex, PoisonError};
 use uuid::Uuid;
 
 /// A scheduled run that has waited for so long is as urgent as one that a person started, so that it is not put off for
@@ -29,11 +31,30 @@ const MAX_TRIED: i64 = 32;
 /// Runs of one organization among which its connections are looked for. A connection whose first run is behind so many of
 /// others waits until some of these have started.
 const MAX_LOOKED_AT: i64 = 256;
+/// Organizations that one claim looks at on its walk; and runs that people started.
+const WINDOW: i64 = 64;
+
+/// Where the claims of a process are on their walk through the organizations that wait. Cheap to clone.
+#[derive(Clone, Default, Debug)]
+pub struct Walk(Arc<Mutex<Uuid>>);
+
+impl Walk {
+    /// The organization that was looked at last.
+    fn place(&self) -> Uuid {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn go_to(&self, place: Uuid) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = place;
+    }
+}
 
 /// Who claims a run, and the token of the lease that it gets.
 #[derive(Clone, Copy, Debug)]
-pub struct Claimant {
+pub struct Claimant<'a> {
     pub worker: WorkerId,
+    /// That of the worker's process.
+    pub walk: &'a Walk,
     /// How many runs this worker executes at the same time.
     pub capacity: u16,
     pub token: LeaseToken,
@@ -41,9 +62,14 @@ pub struct Claimant {
 
 /// Claims the run whose turn it is: queued and due, or running with an expired lease. Across organizations. A run whose
 /// lease expired goes before all others, because its turn has begun.
-pub async fn claim(db: &Db, by: Claimant, now: DateTime<Utc>, lease_for: TimeDelta) -> Result<Option<(Lease, RunRow)>> {
+pub async fn claim(
+    db: &Db,
+    by: Claimant<'_>,
+    now: DateTime<Utc>,
+    lease_for: TimeDelta,
+) -> Result<Option<(Lease, RunRow)>> {
     db.system(async |tx| {
-        for organization in whose_turn(tx, now).await? {
+        for organization in whose_turn(tx, by.walk, now).await? {
             let Some(run) = claim_of(tx, organization, by, now, lease_for).await? else { continue };
             let lease = Lease { organization, run: run.run_id(), token: by.token };
             let running = StateData { attempt: Some(run.attempt), ..StateData::new(RunState::Running) };
@@ -58,27 +84,45 @@ pub async fn claim(db: &Db, by: Claimant, now: DateTime<Utc>, lease_for: TimeDel
     .await
 }
 
-/// The organizations that have a run to claim, in the order of their turns.
-async fn whose_turn(tx: &mut Transaction, now: DateTime<Utc>) -> Result<Vec<OrganizationId>> {
-    // One look into an index for each organization that waits. The first run of each is the one that a person started,
-    // else the one that has waited longest.
+/// The organizations that have a run to claim, in the order of their turns: of those that wait, the next ones on the walk
+/// and the ones where a person has waited longest; and all that have a run whose lease expired. While not more than
+/// [`WINDOW`] wait, these are all of them. Of more, each is looked at once in a walk.
+async fn whose_turn(tx: &mut Transaction, walk: &Walk, now: DateTime<Utc>) -> Result<Vec<OrganizationId>> {
+    // The walk goes on from $4, and around from the first one up to there: one look into an index for each organization.
+    // The first run of each is the one that a person started, else the one that has waited longest.
     const TURNS: &str = "
-        WITH RECURSIVE waiting AS (
-            (SELECT organization_id FROM runs WHERE state = 'queued' AND run_after <= $1
-                ORDER BY organization_id LIMIT 1)
+        WITH RECURSIVE ahead AS (
+            SELECT $4::uuid AS organization_id, 0::bigint AS place
             UNION ALL
-            SELECT (SELECT organization_id FROM runs WHERE state = 'queued' AND run_after <= $1
-                AND organization_id > waiting.organization_id ORDER BY organization_id LIMIT 1)
-            FROM waiting WHERE waiting.organization_id IS NOT NULL
+            SELECT next.organization_id, place + 1 FROM ahead CROSS JOIN LATERAL (
+                SELECT organization_id FROM runs WHERE state = 'queued' AND run_after <= $1
+                    AND organization_id > ahead.organization_id ORDER BY organization_id LIMIT 1) next
+            WHERE place < $5
+        ), around AS (
+            SELECT $6::uuid AS organization_id, max(place) AS place FROM ahead
+            UNION ALL
+            SELECT next.organization_id, place + 1 FROM around CROSS JOIN LATERAL (
+                SELECT organization_id FROM runs WHERE state = 'queued' AND run_after <= $1
+                    AND organization_id > around.organization_id AND organization_id <= $4
+                ORDER BY organization_id LIMIT 1) next
+            WHERE place < $5
+        ), walk AS MATERIALIZED (
+            SELECT organization_id, place FROM ahead WHERE place > 0
+            UNION ALL SELECT organization_id, place FROM around WHERE organization_id > $6
+        ), urgent AS (
+            SELECT organization_id FROM runs WHERE state = 'queued' AND run_after <= $1
+                AND NOT (approved_at IS NULL AND requested_by IN ('schedule', 'retry'))
+            ORDER BY run_after LIMIT $5
         ), running AS MATERIALIZED (
             SELECT organization_id, count(*) FILTER (WHERE lease_expires_at > $1) AS number,
                 bool_or(lease_expires_at <= $1) AS has_orphan
             FROM runs WHERE state = 'running' AND finished_at IS NULL GROUP BY organization_id
         ), either AS (
-            SELECT organization_id FROM waiting WHERE organization_id IS NOT NULL
+            SELECT organization_id FROM walk UNION SELECT organization_id FROM urgent
             UNION SELECT organization_id FROM running WHERE has_orphan
         )
-        SELECT either.organization_id FROM either
+        SELECT either.organization_id, (SELECT organization_id FROM walk ORDER BY place DESC LIMIT 1) AS walked_to
+        FROM either
         LEFT JOIN running USING (organization_id)
         LEFT JOIN LATERAL (
             SELECT run_after, run_after <= $2
@@ -96,12 +140,20 @@ async fn whose_turn(tx: &mut Transaction, now: DateTime<Utc>) -> Result<Vec<Orga
     struct Row {
         #[diesel(sql_type = SqlUuid)]
         organization_id: Uuid,
+        #[diesel(sql_type = Nullable<SqlUuid>)]
+        walked_to: Option<Uuid>,
     }
     let query = diesel::sql_query(TURNS)
         .bind::<Timestamptz, _>(now)
         .bind::<Timestamptz, _>(now - PATIENCE)
-        .bind::<BigInt, _>(MAX_TRIED);
+        .bind::<BigInt, _>(MAX_TRIED)
+        .bind::<SqlUuid, _>(walk.place())
+        .bind::<BigInt, _>(WINDOW)
+        .bind::<SqlUuid, _>(Uuid::nil());
     let rows: Vec<Row> = query.load(tx).await?;
+    if let Some(place) = rows.iter().find_map(|row| row.walked_to) {
+        walk.go_to(place);
+    }
     Ok(rows.into_iter().map(|row| OrganizationId(row.organization_id)).collect())
 }
 
@@ -110,7 +162,7 @@ async fn whose_turn(tx: &mut Transaction, now: DateTime<Utc>) -> Result<Vec<Orga
 async fn claim_of(
     tx: &mut Transaction,
     organization: OrganizationId,
-    by: Claimant,
+    by: Claimant<'_>,
     now: DateTime<Utc>,
     lease_for: TimeDelta,
 ) -> Result<Option<RunRow>> {
