@@ -9,6 +9,7 @@ use crate::connection_check::turns::Turns;
 use crate::db::Db;
 use crate::db::listen::Notice;
 use crate::db::presence::Presence;
+use crate::db::runs::Walk;
 use crate::directory::LicenseNames;
 use crate::error::{Code, Error, Result};
 use crate::graph;
@@ -38,6 +39,8 @@ pub struct App {
     pub assets: assets::Client,
     /// Limits the checks of connections.
     pub check_turns: Turns,
+    /// Whose turn it is in the run queue.
+    pub walk: Walk,
     /// The names of licences by SKU id.
     pub license_names: Arc<LicenseNames>,
     /// The notices of other processes, see [`crate::db::listen`].
@@ -71,6 +74,7 @@ impl App {
             graph,
             assets,
             check_turns,
+            walk: Walk::default(),
             license_names,
             notices,
             followers: Followers::default(),

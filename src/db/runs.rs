@@ -9,13 +9,14 @@ mod labels;
 mod lease;
 pub(super) mod row;
 
-pub use claim::{Claimant, claim};
+pub use claim::{Claimant, Walk, claim};
 pub(super) use end::end_all;
 pub use end::{cancellation, end_of_job, expire_approvals, request_cancel};
 pub use history::{ChangeRow, EventRow, FeedRow, Only, add_event, changes, end_of_feed, events, feed};
 pub use labels::labels;
 pub use lease::{
-    Lease, Note, Renewed, abandoned, await_approval, end_leases, fence, finish, note, note_reached, release, renew,
+    Lease, Note, Renewed, abandoned, await_approval, end_leases, fence, finish, is_cancel_requested, note,
+    note_reached, release, renew,
 };
 pub use row::{LastRunRow, RunRow, Which, find, has_busy, has_live, list, newest};
 
@@ -52,26 +53,8 @@ pub async fn enqueue(
     new: &NewRun,
     now: DateTime<Utc>,
 ) -> Result<RunRow> {
-    let supersedes = matches!(new.mode, RunMode::Full | RunMode::Incremental);
-    let superseded: Vec<Uuid> = runs::table
-        .filter(runs::organization_id.eq(organization.0))
-        .filter(runs::job_id.eq(new.job.0))
-        .filter(runs::state.eq(RunState::AwaitingApproval))
-        .select(runs::id)
-        .load(tx)
-        .await?;
-    for id in superseded.into_iter().filter(|_| supersedes) {
-        let error = RunError {
-            stage: Some(RunStage::Diff),
-            code: RunErrorCode::Superseded.into(),
-            detail: format!("Run {} of the same job was started while this run awaited approval.", new.id),
-            graph_code: None,
-            assets_code: None,
-            request_id: None,
-            advice: Some("This run delivered nothing. See the newer run.".to_owned()),
-            remedies: Vec::new(),
-        };
-        end::end(tx, organization, RunId(id), RunState::Cancelled, Some(&error), now).await?;
+    if matches!(new.mode, RunMode::Full | RunMode::Incremental) {
+        supersede(tx, organization, new, now).await?;
     }
     refuse_if_busy(tx, organization, new.job).await?;
     let row = (
@@ -98,6 +81,33 @@ pub async fn enqueue(
     add_event(tx, organization, new.id, &StateData::new(RunState::Queued).into(), now).await?;
     notify(tx, RUNS, "").await?;
     Ok(inserted)
+}
+
+/// Ends the runs of the job that await approval.
+async fn supersede(tx: &mut Transaction, organization: OrganizationId, by: &NewRun, now: DateTime<Utc>) -> Result<()> {
+    // Locked, so that what somebody approves at this moment is either ended here first or not found: then it is busy.
+    let awaiting: Vec<Uuid> = runs::table
+        .filter(runs::organization_id.eq(organization.0))
+        .filter(runs::job_id.eq(by.job.0))
+        .filter(runs::state.eq(RunState::AwaitingApproval))
+        .select(runs::id)
+        .for_update()
+        .load(tx)
+        .await?;
+    for id in awaiting {
+        let error = RunError {
+            stage: Some(RunStage::Diff),
+            code: RunErrorCode::Superseded.into(),
+            detail: format!("Run {} of the same job was started while this run awaited approval.", by.id),
+            graph_code: None,
+            assets_code: None,
+            request_id: None,
+            advice: Some("This run delivered nothing. See the newer run.".to_owned()),
+            remedies: Vec::new(),
+        };
+        end::end(tx, organization, RunId(id), RunState::Cancelled, Some(&error), now).await?;
+    }
+    Ok(())
 }
 
 /// Names the run of the job that is queued or running, in an error. Of two concurrent calls the unique index refuses one.

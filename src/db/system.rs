@@ -242,7 +242,7 @@ pub async fn due_jobs(db: &Db, now: DateTime<Utc>) -> Result<Vec<DueJob>> {
 
 /// Queues the run of a due schedule and sets its next time. `false`: nothing was queued, because another process was
 /// faster, because the schedule was switched off or the job deleted meanwhile, or because a run of the job is queued or
-/// running. A run that awaits approval is superseded.
+/// running: a run of the second schedule then stays due. A run that awaits approval is superseded.
 pub async fn run_due_job(db: &Db, due: &DueJob, new: &NewRun, next: NextTimes, now: DateTime<Utc>) -> Result<bool> {
     let (organization, job) = (due.organization, due.job);
     db.scoped(organization, async |tx| {
@@ -262,11 +262,14 @@ pub async fn run_due_job(db: &Db, due: &DueJob, new: &NewRun, next: NextTimes, n
         if taken.is_none() {
             return Ok(false);
         }
+        let is_busy = super::runs::has_busy(tx, organization, job).await?;
+        // Its next time may be a week away, so a run that reads everything starts as soon as the job is free.
+        let full_next_at = if is_busy && due.is_full_due(now) { due.full_due_at } else { next.full_next_at };
         diesel::update(jobs::table.find((organization.0, job.0)))
-            .set((jobs::schedule_next_at.eq(next.next_at), jobs::schedule_full_next_at.eq(next.full_next_at)))
+            .set((jobs::schedule_next_at.eq(next.next_at), jobs::schedule_full_next_at.eq(full_next_at)))
             .execute(tx)
             .await?;
-        if super::runs::has_busy(tx, organization, job).await? {
+        if is_busy {
             return Ok(false);
         }
         super::runs::enqueue(tx, organization, new, now).await?;

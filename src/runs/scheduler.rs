@@ -88,6 +88,10 @@ async fn queue_due(app: &App) -> Result<()> {
         };
         match system::run_due_job(&app.db, &due, &new, next, now).await {
             Ok(true) => tracing::info!(job.id = %due.job, run.id = %new.id, "scheduled run queued"),
+            // It stays due, and is looked at again every few seconds.
+            Ok(false) if due.is_full_due(now) => {
+                tracing::debug!(job.id = %due.job, "a full run waits until the run that is queued or running has ended")
+            }
             Ok(false) => {
                 tracing::info!(job.id = %due.job, "the time of a schedule came while a run is queued or running; skipped")
             }

@@ -15,7 +15,7 @@ use crate::db::listen::Notice;
 use crate::db::mirror;
 use crate::db::runs::{self, Claimant, Lease, RunRow};
 use crate::error::{Code, Error, Result};
-use crate::ids::{LeaseToken, WorkerId};
+use crate::ids::{JobId, LeaseToken, WorkerId};
 use crate::run_state::{RunError, RunStage, RunState, RunWarning};
 use crate::trace;
 use chrono::TimeDelta;
@@ -85,7 +85,7 @@ pub async fn step(app: &App, worker: WorkerId) -> Result<bool> {
 
 async fn claim(app: &App, worker: WorkerId) -> Result<Option<(Lease, RunRow)>> {
     let token = LeaseToken::new(&app.clock);
-    let by = Claimant { worker, capacity: app.settings.concurrent_runs(), token };
+    let by = Claimant { worker, walk: &app.walk, capacity: app.settings.concurrent_runs(), token };
     runs::claim(&app.db, by, app.clock.now(), LEASE).await
 }
 
@@ -117,7 +117,7 @@ async fn wait(app: &App, notices: &mut broadcast::Receiver<Notice>, stopping: &C
 
 /// Executes a claimed run while its lease is renewed, and stores how it ended.
 async fn execute(app: &App, lease: Lease, row: RunRow, stopping: &CancellationToken) {
-    let cancel = CancellationToken::new();
+    let (cancel, job) = (CancellationToken::new(), row.job());
     tracing::info!(run.id = %lease.run, organization.id = %lease.organization, mode = %row.mode, attempt = row.attempt, "run claimed");
     let keeper = Keeper { app, lease, cancel: cancel.clone(), stopping };
     let traced = trace::run(&lease.run, &lease.organization, &row.mode, row.attempt, row.traceparent());
@@ -128,7 +128,7 @@ async fn execute(app: &App, lease: Lease, row: RunRow, stopping: &CancellationTo
     drop(traced);
     let first = app.clock.instant();
     loop {
-        let Err(error) = write_end(app, &lease, &outcome).await else { return };
+        let Err(error) = write_end(app, &lease, job, &outcome).await else { return };
         tracing::error!(run.id = %lease.run, code = %error.code, "the end of a run could not be stored: {}", error.detail);
         let is_late = app.clock.elapsed_since(first) > LEASE.to_std().unwrap_or_default();
         // After the lease, whoever claims the run goes on from its checkpoint.
@@ -315,7 +315,7 @@ async fn cancel_requested(notices: &mut broadcast::Receiver<Notice>, lease: &Lea
     }
 }
 
-async fn write_end(app: &App, lease: &Lease, outcome: &Outcome) -> Result<()> {
+async fn write_end(app: &App, lease: &Lease, job: JobId, outcome: &Outcome) -> Result<()> {
     let (stop, progress) = match outcome {
         Outcome::Ended(state) => {
             tracing::info!(run.id = %lease.run, state = %state, "run ended");
@@ -325,30 +325,51 @@ async fn write_end(app: &App, lease: &Lease, outcome: &Outcome) -> Result<()> {
             tracing::warn!(run.id = %lease.run, "the lease was lost; another process has the run");
             return Ok(());
         }
-        Outcome::Stopped(stop, progress) => (stop, progress),
+        Outcome::Stopped(stop, progress) => (stop, progress.as_ref()),
     };
     if let Some(progress) = progress {
         progress.flush(app, lease).await?;
     }
-    let (lease, now) = (*lease, app.clock.now());
     tracing::info!(run.id = %lease.run, ?stop, "run stopped");
-    transaction(app, lease.organization, "store the end", async |tx| match stop {
-        Stop::Failed(error) => {
-            let error =
-                RunError { stage: error.stage.or(progress.as_ref().map(RunProgress::stage)), ..(**error).clone() };
-            mirror::clear_staging(tx, lease.organization, lease.run).await?;
-            runs::finish(tx, &lease, RunState::Failed, Some(&error), now).await
+    if write_stop(app, lease, stop, progress).await? {
+        return Ok(());
+    }
+    tracing::info!(run.id = %lease.run, "the run was cancelled before it could wait");
+    // Should the lease run out meanwhile, whoever claims the run does the same.
+    execution::abandon(app, lease, job).await;
+    write_stop(app, lease, &Stop::Cancelled, progress).await.map(|_| ())
+}
+
+/// `false`: nothing is stored, because the run would wait although somebody has cancelled it. Not every stage looks for
+/// that, and while a run waits nobody does. An execution that Assets has completely is awaited all the same.
+async fn write_stop(app: &App, lease: &Lease, stop: &Stop, progress: Option<&RunProgress>) -> Result<bool> {
+    let waits = matches!(stop, Stop::Wait { .. } | Stop::AwaitApproval { .. });
+    let is_cancellable = waits && !execution::is_completed(app, lease).await?;
+    let (lease, now) = (*lease, app.clock.now());
+    transaction(app, lease.organization, "store the end", async |tx| {
+        if is_cancellable && runs::is_cancel_requested(tx, &lease).await? {
+            return Ok(false);
         }
-        Stop::Cancelled => {
-            mirror::clear_staging(tx, lease.organization, lease.run).await?;
-            let stage = progress.as_ref().map(RunProgress::stage);
-            let why = runs::cancellation(tx, lease.organization, lease.run, stage).await?;
-            runs::finish(tx, &lease, RunState::Cancelled, Some(&why), now).await
+        match stop {
+            Stop::Failed(error) => {
+                let error = RunError { stage: error.stage.or(progress.map(RunProgress::stage)), ..(**error).clone() };
+                mirror::clear_staging(tx, lease.organization, lease.run).await?;
+                runs::finish(tx, &lease, RunState::Failed, Some(&error), now).await?;
+            }
+            Stop::Cancelled => {
+                mirror::clear_staging(tx, lease.organization, lease.run).await?;
+                let stage = progress.map(RunProgress::stage);
+                let why = runs::cancellation(tx, lease.organization, lease.run, stage).await?;
+                runs::finish(tx, &lease, RunState::Cancelled, Some(&why), now).await?;
+            }
+            Stop::Released => runs::release(tx, &lease, now, None, now).await?,
+            Stop::Wait { until, reason } => runs::release(tx, &lease, *until, Some(*reason), now).await?,
+            Stop::AwaitApproval { detail, expires_at } => {
+                runs::await_approval(tx, &lease, detail, *expires_at, now).await?;
+            }
+            Stop::LeaseLost => {}
         }
-        Stop::Released => runs::release(tx, &lease, now, None, now).await,
-        Stop::Wait { until, reason } => runs::release(tx, &lease, *until, Some(*reason), now).await,
-        Stop::AwaitApproval { detail, expires_at } => runs::await_approval(tx, &lease, detail, *expires_at, now).await,
-        Stop::LeaseLost => Ok(()),
+        Ok(true)
     })
     .await
 }

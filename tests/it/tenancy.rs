@@ -25,10 +25,11 @@ const FOUND_FIRST: [(&str, &str); 4] = [
     ("tickets_hash_key", "a ticket tells whose caller it is"),
 ];
 /// Other indexes that do not begin with the organization, each with what is found by them in all organizations.
-const FOUND_IN_ALL: [(&str, &str); 5] = [
+const FOUND_IN_ALL: [(&str, &str); 6] = [
     ("connections_expiring", "credentials whose end is announced"),
     ("jobs_due", "jobs whose time has come"),
     ("jobs_full_due", "jobs whose second time has come"),
+    ("runs_of_people", "runs that people started, who do not wait until a claim comes to their organization"),
     ("runs_open", "runs under way, for other workers and for the metrics"),
     ("runs_to_clear", "runs that are past their retention"),
 ];

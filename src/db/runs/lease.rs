@@ -189,6 +189,14 @@ pub async fn finish(
     end(tx, lease.organization, lease.run, state, error, now).await
 }
 
+/// Whether somebody has cancelled the run. Nobody else can until the transaction ends: whoever wants to finds what it
+/// stores.
+pub async fn is_cancel_requested(tx: &mut Transaction, lease: &Lease) -> Result<bool> {
+    let requested: Option<Option<DateTime<Utc>>> =
+        held(lease).for_update().select(runs::cancel_requested_at).first(tx).await.optional()?;
+    Ok(requested.ok_or_else(|| lease_lost(lease))?.is_some())
+}
+
 /// Lets the run wait for approval: it has no lease until somebody approves or cancels it, or until `expires_at`.
 pub async fn await_approval(
     tx: &mut Transaction,

@@ -310,6 +310,31 @@ async fn a_second_schedule_starts_full_runs() {
     assert_eq!(alone["fullCron"], Value::Null);
 }
 
+/// Its next time is a week away.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_run_that_is_due_while_another_run_is_under_way_starts_after_it() {
+    let app = TestApp::start().await;
+    let schedule = json!({"cron": "0 5 * * *", "fullCron": "0 5 * * SUN"});
+    let job = app.create_job(&json!({"schedule": schedule})).await;
+    let path = format!("/v1/jobs/{job}");
+    app.queue(&job, &json!({"mode": "dryRun"})).await;
+    // The seventh of June 2026, a Sunday.
+    app.world.clock.advance(Duration::from_secs(6 * 24 * 3600));
+    for _ in 0..2 {
+        scheduler::tick(&app.world.app, app.world.worker).await.unwrap();
+        assert_eq!(app.world.count("runs").await, 1, "the dry run is queued");
+        assert_eq!(app.get(&path).await.expect(200)["schedule"]["nextRunAt"], "2026-06-07T05:00:00Z");
+    }
+    assert!(app.step().await);
+    scheduler::tick(&app.world.app, app.world.worker).await.unwrap();
+    let newest = app.get(&format!("{path}/runs?limit=1")).await.expect(200)["items"][0].clone();
+    assert_eq!((&newest["mode"], &newest["requestedBy"]), (&json!("full"), &json!("schedule")));
+    assert_eq!(app.get(&path).await.expect(200)["schedule"]["nextRunAt"], "2026-06-08T05:00:00Z");
+    assert!(app.step().await);
+    scheduler::tick(&app.world.app, app.world.worker).await.unwrap();
+    assert_eq!(app.world.count("runs").await, 2);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_failed_run_of_a_schedule_is_repeated_as_often_as_the_job_says() {
     let app = TestApp::start().await;

@@ -133,7 +133,8 @@ impl Office {
     }
 
     async fn claim(&self, app: &App) {
-        let by = Claimant { worker: self.world.worker, capacity: 4, token: LeaseToken::new(&app.clock) };
+        let token = LeaseToken::new(&app.clock);
+        let by = Claimant { worker: self.world.worker, walk: &app.walk, capacity: 4, token };
         assert!(runs::claim(&app.db, by, app.clock.now(), TimeDelta::hours(1)).await.unwrap().is_some());
     }
 
@@ -152,6 +153,18 @@ async fn a_claim_reads_as_much_however_many_runs_wait() {
     let many = office.blocks(async |app| office.claim(app).await).await;
     println!("{few} blocks with a run of each organization, {many} with 30");
     assert!(few > 100 && many < 3 * few, "{few} {many}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_claim_reads_as_much_however_many_organizations_wait() {
+    let mut read = Vec::new();
+    for organizations in [100, 1_500] {
+        let office = Office::with(organizations, 1).await;
+        office.queue(1).await;
+        read.push(office.blocks(async |app| office.claim(app).await).await);
+    }
+    println!("{} blocks with 100 organizations, {} with 1,500", read[0], read[1]);
+    assert!(read[0] > 100 && read[1] < 3 * read[0], "{read:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

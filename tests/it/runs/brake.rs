@@ -1,13 +1,21 @@
 //! The removal brake: too much missing at once waits for a person.
 
+use crate::support::postgres::connect;
 use crate::support::test_app::TestApp;
+use crate::support::world::ORGANIZATION;
 use chrono::TimeDelta;
+use entra_assets::db::runs::{self, NewRun};
+use entra_assets::error::Code;
+use entra_assets::ids::{JobId, RunId};
+use entra_assets::run_state::{RunMode, RunRequest};
 use entra_assets::runs::scheduler;
 use reqwest::Method;
 use serde_json::{Value, json};
+use std::time::Duration;
+use tokio::sync::Notify;
 
-/// A job that delivered sixty users, of which the filter then loses a third; the run that stops for it.
-async fn stopped(app: &TestApp) -> (String, String) {
+/// A job that delivered sixty users, of which the filter then loses a third.
+async fn shrunken(app: &TestApp) -> String {
     let job = app.create_job(&json!({})).await;
     assert_eq!(app.run(&job, &json!({"mode": "full"})).await["state"], "succeeded");
     let ids: Vec<String> = app
@@ -16,6 +24,12 @@ async fn stopped(app: &TestApp) -> (String, String) {
         .read(|directory| directory.live_users().take(20).map(|(_, user)| user.id.to_string()).collect());
     let filter = app.create_filter(&json!({"name": "Fewer", "exclude": {"userIds": ids}})).await;
     app.patch(&format!("/v1/jobs/{job}"), &json!({"filterId": filter})).await.expect(200);
+    job
+}
+
+/// Such a job, and its run that stops for it.
+async fn stopped(app: &TestApp) -> (String, String) {
+    let job = shrunken(app).await;
     let run = app.run(&job, &json!({"mode": "full"})).await;
     assert_eq!(run["state"], "awaitingApproval", "{run}");
     assert!(run["warnings"].to_string().contains("removal_brake"), "{run}");
@@ -148,4 +162,58 @@ async fn a_newer_run_supersedes_and_a_cancelled_one_delivers_nothing() {
     app.call(Method::POST, &format!("{path}/cancel")).send().await;
     assert_eq!(app.get(&path).await.expect(200)["state"], "cancelled");
     assert_eq!(app.world.assets.executions().len(), 1);
+}
+
+/// Nothing looks for a cancellation between the comparison and the brake.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_that_is_cancelled_while_it_compares_does_not_await_approval() {
+    let app = TestApp::start().await;
+    let job = shrunken(&app).await;
+    app.world.cancel_once_compared().await;
+    let run = app.run(&job, &json!({"mode": "full"})).await;
+    assert_eq!((&run["state"], &run["error"]["code"]), (&json!("cancelled"), &json!("cancelled")), "{run}");
+    let path = format!("/v1/runs/{}", run["id"].as_str().unwrap());
+    let events = app.get(&format!("{path}/events?after=0")).await.expect(200).to_string();
+    assert!(!events.contains("awaitingApproval"), "{events}");
+    app.call(Method::POST, &format!("{path}/approve")).send().await.problem(409, "run_not_awaiting_approval");
+    assert_eq!(app.world.assets.executions().len(), 1);
+}
+
+/// Waits until a session of the test's database waits for a lock.
+async fn until_somebody_waits(superuser: &tokio_postgres::Client) {
+    const WAITING: &str = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()
+        AND wait_event_type = 'Lock'";
+    let mut ticks = tokio::time::interval(Duration::from_millis(5));
+    while superuser.query_one(WAITING, &[]).await.unwrap().get::<_, i64>(0) == 0 {
+        ticks.tick().await;
+    }
+}
+
+/// The transaction that starts a run finds the stopped one while the approval is not committed yet.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_approval_is_not_undone_by_a_run_that_is_started_at_the_same_moment() {
+    let app = TestApp::start().await;
+    let (job, run) = stopped(&app).await;
+    let (db, now) = (&app.world.app.db, app.world.clock.now());
+    let (job, stopped) = (JobId(job.parse().unwrap()), RunId(run.parse().unwrap()));
+    let superuser = connect(&app.world.database.urls.superuser).await;
+    let written = Notify::new();
+    let approve = db.scoped(ORGANIZATION, async |tx| {
+        runs::approve(tx, ORGANIZATION, stopped, now).await?;
+        written.notify_one();
+        until_somebody_waits(&superuser).await;
+        Ok(())
+    });
+    let (request, id) = (RunRequest::default(), RunId::new(&app.world.clock));
+    let new = NewRun { id, job, mode: RunMode::Full, request, requested_by: "test".into() };
+    let start = async {
+        written.notified().await;
+        db.scoped(ORGANIZATION, async |tx| runs::enqueue(tx, ORGANIZATION, &new, now).await).await
+    };
+    let (approved, started) = tokio::join!(approve, start);
+    approved.unwrap();
+    assert_eq!(started.map(|row| row.run_id()).unwrap_err().code, Code::RunInProgress);
+    assert_eq!(state(&app, &run).await["state"], "queued");
+    assert!(app.step().await);
+    assert_eq!(state(&app, &run).await["state"], "succeeded");
 }

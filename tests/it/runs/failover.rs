@@ -184,7 +184,8 @@ fn process(world: &World, ahead: TimeDelta) -> App {
 }
 
 async fn claim(app: &App) -> Option<Lease> {
-    let by = Claimant { worker: WorkerId::new(&app.clock), capacity: 4, token: LeaseToken::new(&app.clock) };
+    let (worker, token) = (WorkerId::new(&app.clock), LeaseToken::new(&app.clock));
+    let by = Claimant { worker, walk: &app.walk, capacity: 4, token };
     let claimed = runs::claim(&app.db, by, app.clock.now(), TimeDelta::minutes(5)).await.unwrap();
     claimed.map(|(lease, _)| lease)
 }

@@ -4,7 +4,7 @@
 use crate::support::issuer::{Issuer, app_with_forge, installation};
 use crate::support::test_app::{Answer, Call, TestApp, connection_body};
 use chrono::TimeDelta;
-use entra_assets::sim::assets::{AssetsOptions, Behaviour, SOURCE_ID, WORKSPACE_ID};
+use entra_assets::sim::assets::{AssetsOptions, Behaviour, Processing, SOURCE_ID, WORKSPACE_ID};
 use entra_assets::sim::graph::Scenario;
 use entra_assets::sim::seed::SeedOptions;
 use reqwest::Method;
@@ -160,6 +160,47 @@ async fn a_run_that_nobody_brings_a_token_fails_after_six_hours() {
     );
     assert!(found["error"]["advice"].as_str().unwrap().contains("/v1/forge/refresh"), "{found}");
     assert!(forge.app.world.assets.requests().is_empty());
+}
+
+/// Nobody looks at a run that waits before its time has come, which may be six hours away.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_that_is_cancelled_just_before_it_waits_for_a_token_ends_at_once() {
+    let forge = Forge::start().await;
+    forge.app.world.cancel_once_compared().await;
+    let run = forge.start_run().await;
+    assert!(forge.app.step().await);
+    let found = forge.get(&run).await;
+    assert_eq!((&found["state"], &found["error"]["code"]), (&json!("cancelled"), &json!("cancelled")), "{found}");
+    assert!(forge.app.world.assets.requests().is_empty());
+    forge.start_run().await;
+}
+
+/// Assets carries out what it has completely, so its outcome is awaited, without a token too.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cancelled_run_waits_for_a_token_where_assets_has_everything() {
+    let forge = Forge::start().await;
+    let assets = &forge.app.world.assets;
+    assets.configure(|behaviour| behaviour.processing = Processing::Polls(u32::MAX));
+    forge.refresh(&assets.mint_forge_token(TimeDelta::minutes(55))).await.expect(200);
+    let run = forge.start_run().await;
+    let cancel = async {
+        let mut ticks = tokio::time::interval(Duration::from_millis(5));
+        while forge.app.text_of_all("SELECT count(*) FROM executions WHERE state = 'completed'").await == "0" {
+            ticks.tick().await;
+        }
+        forge.call(Method::POST, &format!("{run}/cancel")).send().await;
+        forge.app.world.clock.advance(Duration::from_secs(52 * 60));
+    };
+    let (worked, ()) = tokio::join!(forge.app.step(), cancel);
+    assert!(worked);
+    let found = forge.get(&run).await;
+    assert_eq!((&found["state"], &found["waitReason"]), (&json!("queued"), &json!("forgeToken")), "{found}");
+    assert!(!forge.app.step().await, "it is not claimed again and again");
+    assets.configure(|behaviour| (behaviour.processing, behaviour.latency_ms) = (Processing::Polls(1), 0));
+    forge.app.world.hasten(1);
+    let next = assets.mint_forge_token(TimeDelta::minutes(55));
+    assert_eq!(forge.refresh(&next).await.expect(200)["runsResumed"], 1);
+    forge.assert_finishes(&run).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -71,7 +71,8 @@ impl Queue {
     }
 
     async fn claim_by(&self, worker: WorkerId, capacity: u16) -> Option<Lease> {
-        let by = Claimant { worker, capacity, token: LeaseToken::new(&self.world.clock) };
+        let (walk, token) = (&self.world.app.walk, LeaseToken::new(&self.world.clock));
+        let by = Claimant { worker, walk, capacity, token };
         let (db, now) = (&self.world.app.db, self.world.clock.now());
         runs::claim(db, by, now, TimeDelta::hours(9)).await.unwrap().map(|(lease, _)| lease)
     }
@@ -177,6 +178,49 @@ async fn one_connection_does_not_get_all_workers_of_a_process_while_there_are_ot
     assert!(queue.claim_by(WorkerId::new(&queue.world.clock), 1).await.is_some(), "a single worker serves everybody");
     let run = queue.queue(other, small, SCHEDULE).await;
     assert_eq!(queue.claim_by(first, 3).await.unwrap().run, run);
+}
+
+/// Forty runs of the first one were queued before.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_with_many_runs_does_not_hide_another_one_of_its_organization() {
+    let queue = Queue::new().await;
+    let (large, small) = (queue.add_connection(ORGANIZATION).await, queue.add_connection(ORGANIZATION).await);
+    let first = queue.queue(ORGANIZATION, large, SCHEDULE).await;
+    let second = queue.queue(ORGANIZATION, large, SCHEDULE).await;
+    for _ in 0..38 {
+        queue.queue(ORGANIZATION, large, SCHEDULE).await;
+    }
+    let of_small = [queue.queue(ORGANIZATION, small, SCHEDULE).await, queue.queue(ORGANIZATION, small, SCHEDULE).await];
+    let (one, other) = (WorkerId::new(&queue.world.clock), WorkerId::new(&queue.world.clock));
+    assert_eq!(queue.claim_by(one, 2).await.unwrap().run, first, "it has waited longest");
+    assert_eq!(queue.claim_by(one, 2).await.unwrap().run, of_small[0], "the large one has all workers but one");
+    assert_eq!(queue.claim_by(other, 100).await.unwrap().run, second, "both have one under way");
+    assert_eq!(queue.claim_by(other, 100).await.unwrap().run, of_small[1], "the large one has two under way");
+}
+
+/// More than one claim looks at.
+#[tokio::test(flavor = "multi_thread")]
+async fn of_many_organizations_each_has_its_turn_and_nobody_who_started_a_run_waits_for_it() {
+    let queue = Queue::new().await;
+    let mut waiting = Vec::new();
+    for _ in 0..130 {
+        let organization = queue.add_organization().await;
+        let connection = queue.add_connection(organization).await;
+        waiting.push((queue.queue(organization, connection, SCHEDULE).await, organization, connection));
+    }
+    let (longest, ..) = waiting[0];
+    assert_eq!(queue.claim().await.run, longest);
+    let (_, organization, connection) = waiting[129];
+    let started = queue.queue(organization, connection, PERSON).await;
+    assert_eq!(queue.claim().await.run, started);
+    let mut claimed = vec![longest];
+    while let Some(lease) = queue.claim_by(queue.world.worker, 100).await {
+        claimed.push(lease.run);
+    }
+    claimed.sort_by_key(|run| run.0);
+    let mut all: Vec<RunId> = waiting.into_iter().map(|(run, ..)| run).collect();
+    all.sort_by_key(|run| run.0);
+    assert_eq!(claimed, all);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,6 +1,6 @@
 //! A whole world for runs: a database, both simulators, and the engine, driven by hand.
 
-use super::postgres::TestDatabase;
+use super::postgres::{TestDatabase, connect};
 use chrono::DateTime;
 use clap::Parser;
 use diesel_async::{RunQueryDsl, SimpleAsyncConnection};
@@ -216,6 +216,18 @@ impl World {
         db.scoped(ORGANIZATION, async |tx| runs::request_cancel(tx, ORGANIZATION, id, &"a test".into(), now).await)
             .await
             .unwrap();
+    }
+
+    /// Cancels runs at the moment at which what they found by comparing is stored, and lets nobody tell their workers.
+    pub async fn cancel_once_compared(&self) {
+        const CANCEL: &str = "
+            CREATE FUNCTION cancel() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+                NEW.cancel_requested_at := now();
+                RETURN NEW;
+            END $$;
+            CREATE TRIGGER cancel_once_compared BEFORE UPDATE ON runs FOR EACH ROW
+                WHEN (jsonb_typeof(NEW.checkpoint -> 'diffed') = 'object') EXECUTE FUNCTION cancel()";
+        connect(&self.database.urls.superuser).await.batch_execute(CANCEL).await.unwrap();
     }
 
     /// `action`, `reason`, `label` of every change of a run that has a reason to be listed.

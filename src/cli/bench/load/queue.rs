@@ -5,7 +5,7 @@ use super::drive::percentile;
 use super::figure::Figure;
 use crate::audit::Actor;
 use crate::clock::Clock;
-use crate::db::runs::{self, Claimant, NewRun};
+use crate::db::runs::{self, Claimant, NewRun, Walk};
 use crate::db::{Db, organizations};
 use crate::error::Error;
 use crate::ids::{ConnectionId, JobId, LeaseToken, OrganizationId, RunId, WorkerId};
@@ -66,9 +66,10 @@ pub(super) async fn claims(db: &Db) -> Result<Vec<Figure>> {
 
 /// How long each claim took.
 async fn claim_and_end(db: &Db, clock: &Clock, number: usize) -> Result<Vec<Duration>> {
-    let mut took = Vec::new();
+    let (mut took, walk) = (Vec::new(), Walk::default());
     for _ in 0..number {
-        let by = Claimant { worker: WorkerId::new(clock), capacity: 4, token: LeaseToken::new(clock) };
+        let (worker, token) = (WorkerId::new(clock), LeaseToken::new(clock));
+        let by = Claimant { worker, walk: &walk, capacity: 4, token };
         let started = clock.instant();
         let (lease, _) = runs::claim(db, by, clock.now(), TimeDelta::minutes(5)).await?.context("nothing to claim")?;
         took.push(clock.elapsed_since(started));
