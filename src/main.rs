@@ -1,14 +1,13 @@
 //! Parse the command, run it, exit code.
 
-use libmimalloc_sys::{mi_option_eager_commit_delay, mi_option_set_default, mi_option_t, mi_option_use_numa_nodes};
+use libmimalloc_sys::{mi_option_set_default, mi_option_t, mi_option_use_numa_nodes};
 use std::process::ExitCode;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// `mi_option_purge_delay`, in milliseconds. The crate does not name it; in mimalloc.h it stands between these two.
-const PURGE_DELAY: mi_option_t = mi_option_eager_commit_delay + 1;
-const _: () = assert!(PURGE_DELAY + 1 == mi_option_use_numa_nodes);
+/// `mi_option_purge_delay`, in milliseconds. The crate does not name it; in mimalloc.h it stands before this one.
+const PURGE_DELAY: mi_option_t = mi_option_use_numa_nodes - 1;
 
 #[tokio::main]
 async fn main() -> ExitCode {
