@@ -11,6 +11,7 @@ use super::stop::Stop;
 use super::transaction::transaction;
 use crate::app::App;
 use crate::codes::RunErrorCode;
+use crate::db::Transaction;
 use crate::db::listen::Notice;
 use crate::db::mirror;
 use crate::db::runs::{self, Claimant, Lease, RunRow};
@@ -336,11 +337,11 @@ async fn write_end(app: &App, lease: &Lease, outcome: &Outcome) -> Result<()> {
         Stop::Failed(error) => {
             let error =
                 RunError { stage: error.stage.or(progress.as_ref().map(RunProgress::stage)), ..(**error).clone() };
-            mirror::clear_staging(tx, lease.organization, lease.run).await?;
+            clear(tx, &lease).await?;
             runs::finish(tx, &lease, RunState::Failed, Some(&error), now).await
         }
         Stop::Cancelled => {
-            mirror::clear_staging(tx, lease.organization, lease.run).await?;
+            clear(tx, &lease).await?;
             let stage = progress.as_ref().map(RunProgress::stage);
             let why = runs::cancellation(tx, lease.organization, lease.run, stage).await?;
             runs::finish(tx, &lease, RunState::Cancelled, Some(&why), now).await
@@ -351,4 +352,10 @@ async fn write_end(app: &App, lease: &Lease, outcome: &Outcome) -> Result<()> {
         Stop::LeaseLost => Ok(()),
     })
     .await
+}
+
+/// What a run that ends without being settled leaves: nothing that it read, and a note if Assets may have what it sent.
+async fn clear(tx: &mut Transaction, lease: &Lease) -> Result<()> {
+    mirror::clear_staging(tx, lease.organization, lease.run).await?;
+    mirror::resend_unsettled(tx, lease).await
 }
