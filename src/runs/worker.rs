@@ -20,6 +20,7 @@ use crate::ids::{LeaseToken, WorkerId};
 use crate::run_state::{RunError, RunStage, RunState, RunWarning};
 use crate::trace;
 use chrono::TimeDelta;
+use futures_util::FutureExt as _;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{Semaphore, broadcast};
@@ -147,22 +148,23 @@ enum Outcome {
 }
 
 async fn lead(app: &App, lease: Lease, row: RunRow, cancel: CancellationToken) -> Outcome {
-    match reason_to_give_up(app, &lease, &row).await {
-        Ok(None) => {}
-        Ok(Some(stop)) => {
-            execution::abandon(app, &lease, row.job()).await;
-            return Outcome::Stopped(stop, None);
-        }
-        Err(error) => return Outcome::Stopped(error.into(), None),
+    let outcome = go_through(app, lease, &row, cancel).await;
+    if let Outcome::Stopped(stop, _) = &outcome {
+        execution::close(app, &lease, row.job(), stop).await;
     }
-    match prepare(app, lease, &row, cancel).await {
+    outcome
+}
+
+async fn go_through(app: &App, lease: Lease, row: &RunRow, cancel: CancellationToken) -> Outcome {
+    match reason_to_give_up(app, &lease, row).await {
+        Ok(None) => {}
+        Ok(Some(stop)) | Err(stop) => return Outcome::Stopped(stop, None),
+    }
+    match prepare(app, lease, row, cancel).await {
         Err(stop) => Outcome::Stopped(stop, None),
-        Ok((run, checkpoint)) => match Box::pin(pipeline_with_flush(&run, checkpoint)).await {
+        // Its type is forgotten: the compiler cannot see through all of it at once.
+        Ok((run, checkpoint)) => match pipeline_with_flush(&run, checkpoint).boxed().await {
             Ok(state) => Outcome::Ended(state),
-            Err(Stop::Cancelled) => {
-                execution::abandon(app, &lease, run.job.id).await;
-                Outcome::Stopped(Stop::Cancelled, Some(run.progress))
-            }
             Err(stop) => Outcome::Stopped(stop, Some(run.progress)),
         },
     }
@@ -170,11 +172,11 @@ async fn lead(app: &App, lease: Lease, row: RunRow, cancel: CancellationToken) -
 
 /// Why a run that was claimed is ended at once. An execution that Assets has received completely is awaited, so that its
 /// outcome is known.
-async fn reason_to_give_up(app: &App, lease: &Lease, row: &RunRow) -> Result<Option<Stop>> {
-    if row.cancel_requested_at.is_some() && !execution::is_completed(app, lease).await? {
+async fn reason_to_give_up(app: &App, lease: &Lease, row: &RunRow) -> Result<Option<Stop>, Stop> {
+    if row.cancel_requested_at.is_some() && !execution::is_completed(app, lease, row.job()).await? {
         return Ok(Some(Stop::Cancelled));
     }
-    if !is_in_vain(app, lease).await? || execution::is_completed(app, lease).await? {
+    if !is_in_vain(app, lease).await? || execution::is_completed(app, lease, row.job()).await? {
         return Ok(None);
     }
     let advice = "Look at the log of the service for why its process ended; then start a new run.";
@@ -221,7 +223,7 @@ async fn current_checkpoint(app: &App, lease: &Lease, row: &RunRow, job: &JobCon
     let mut checkpoint = Checkpoint::of(row)?;
     let settings = job.settings();
     let is_approved = row.approved_at.is_some();
-    if is_approved || !checkpoint.is_outdated(&settings) || execution::is_completed(app, lease).await? {
+    if is_approved || !checkpoint.is_outdated(&settings) || execution::is_completed(app, lease, row.job()).await? {
         return Ok(checkpoint);
     }
     let went_there = checkpoint.diffed.as_ref().and_then(|diffed| diffed.settings.destination);
