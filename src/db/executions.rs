@@ -15,6 +15,7 @@ use uuid::Uuid;
 #[derive(Queryable, Selectable, Clone, Debug)]
 #[diesel(table_name = executions)]
 pub struct ExecutionRow {
+    pub run_id: Uuid,
     pub id: Uuid,
     pub state: ExecutionStep,
     pub links_sealed: Option<Vec<u8>>,
@@ -29,6 +30,20 @@ pub struct ExecutionRow {
     pub created_at: DateTime<Utc>,
     /// Entries by type that were sent again because the answer to their chunk was lost.
     pub repeated: Value,
+    /// Where it was started; `None`: a version before did not note it.
+    pub destination_id: Option<Uuid>,
+}
+
+impl ExecutionRow {
+    /// Whether Assets has received it completely.
+    pub fn is_completed(&self) -> bool {
+        matches!(self.state, ExecutionStep::Completed | ExecutionStep::Done)
+    }
+
+    /// The last row of a chunk of which it is not known whether Assets took it.
+    pub fn unanswered(&self) -> Option<i64> {
+        self.sending_seq.filter(|seq| self.state == ExecutionStep::Ingesting && *seq > self.acknowledged_seq)
+    }
 }
 
 /// A change to an execution; `None` leaves a column unchanged.
@@ -60,13 +75,20 @@ pub async fn current(tx: &mut Transaction, organization: OrganizationId, run: Ru
 }
 
 /// Stores that an execution is about to be started, before Assets is asked: the answer may get lost. Fenced.
-pub async fn insert(tx: &mut Transaction, lease: &Lease, id: Uuid, now: DateTime<Utc>) -> Result<()> {
+pub async fn insert(
+    tx: &mut Transaction,
+    lease: &Lease,
+    id: Uuid,
+    destination: Uuid,
+    now: DateTime<Utc>,
+) -> Result<()> {
     fence(tx, lease).await?;
     diesel::insert_into(executions::table)
         .values((
             executions::organization_id.eq(lease.organization.0),
             executions::run_id.eq(lease.run.0),
             executions::id.eq(id),
+            executions::destination_id.eq(destination),
             executions::state.eq(ExecutionStep::Starting),
             executions::created_at.eq(now),
             executions::updated_at.eq(now),
@@ -104,35 +126,41 @@ pub async fn is_under_way(tx: &mut Transaction, organization: OrganizationId, jo
     Ok(diesel::select(diesel::dsl::exists(open)).get_result(tx).await?)
 }
 
-/// Executions that runs of the job left open when they ended, other than `except`.
+/// Executions that runs left open in a destination when they ended, whichever job had it then, and the starts of this run
+/// that were not answered. Of those that a version before noted, only the job is known.
 pub async fn left_open(
     tx: &mut Transaction,
-    organization: OrganizationId,
+    lease: &Lease,
     job: JobId,
-    except: RunId,
+    destination: Uuid,
 ) -> Result<Vec<ExecutionRow>> {
-    let of_job = runs::table
-        .filter(runs::organization_id.eq(organization.0))
-        .filter(runs::job_id.eq(job.0))
-        .filter(runs::state.ne_all(RunState::LIVE))
+    let organization = lease.organization.0;
+    let of_job =
+        runs::table.filter(runs::organization_id.eq(organization)).filter(runs::job_id.eq(job.0)).select(runs::id);
+    let live = runs::table
+        .filter(runs::organization_id.eq(organization))
+        .filter(runs::state.eq_any(RunState::LIVE))
         .select(runs::id);
+    let is_here = executions::destination_id.is_not_distinct_from(destination);
+    let is_of_job = executions::destination_id.is_null().and(executions::run_id.eq_any(of_job));
+    let is_lost = executions::run_id.eq(lease.run.0).and(executions::state.eq(ExecutionStep::Starting));
     Ok(executions::table
-        .filter(executions::organization_id.eq(organization.0))
-        .filter(executions::run_id.eq_any(of_job))
-        .filter(executions::run_id.ne(except.0))
+        .filter(executions::organization_id.eq(organization))
         .filter(executions::state.eq_any([ExecutionStep::Starting, ExecutionStep::Ingesting]))
+        .filter(is_here.or(is_of_job))
+        .filter(executions::run_id.ne_all(live).or(is_lost))
         .order(executions::id)
         .select(ExecutionRow::as_select())
         .load(tx)
         .await?)
 }
 
-/// Stores that an execution which another run left open is over, see [`left_open`]. Fenced by this run's lease.
-pub async fn give_up(tx: &mut Transaction, lease: &Lease, id: Uuid, now: DateTime<Utc>) -> Result<()> {
+/// Stores that executions which were left open are over, see [`left_open`]. Fenced by this run's lease.
+pub async fn give_up(tx: &mut Transaction, lease: &Lease, ids: &[Uuid], now: DateTime<Utc>) -> Result<()> {
     fence(tx, lease).await?;
     diesel::update(executions::table)
         .filter(executions::organization_id.eq(lease.organization.0))
-        .filter(executions::id.eq(id))
+        .filter(executions::id.eq_any(ids))
         .set((executions::state.eq(ExecutionStep::Cancelled), executions::updated_at.eq(now)))
         .execute(tx)
         .await?;

@@ -38,7 +38,7 @@ pub use hash::{Hash, hash};
 pub use moved::{Moved, memberships_gained, moved};
 pub use patch::{Patched, patch};
 pub use promote::{Promotion, promote, replace_derived, restage_members};
-pub use row::{MirrorRow, Receiver, TABLES, delivery_begins, find, reset, save};
+pub use row::{MirrorRow, Receiver, TABLES, delivery_begins, find, resend_unsettled, reset, save};
 pub use staging::{
     Batch, StagedMembers, StagedObject, clear_all_but_gone, clear_staging, keep_staged, keep_staged_members,
     mark_others, restart, restart_members, stage,

@@ -36,25 +36,30 @@ const MAX_POLL: Duration = Duration::from_secs(10);
 /// Assets has never been seen to process longer than this.
 const MAX_PROCESSING: Duration = Duration::from_secs(12 * 3600);
 
-/// Sends the outbox. Needs the proof that what was read is complete: an execution may only be completed
-/// with a whole read behind it.
-pub async fn deliver(run: &Run, collected: &Collected, diffed: &Diffed) -> Result<Delivered, Stop> {
+/// Sends the outbox; or, where Assets has all of it, waits for what becomes of it. Needs the proof that what was read is
+/// complete: an execution may only be completed with a whole read behind it.
+pub async fn deliver(
+    run: &Run,
+    collected: &Collected,
+    diffed: &Diffed,
+    is_carried_out: bool,
+) -> Result<Delivered, Stop> {
     let total: u64 = diffed.sends.values().sum();
     run.progress.enter(&run.app, RunStage::Deliver, Some(total));
     let client = run.app.assets.clone().with_cancellation(run.cancel.clone());
     let mut delivered = Delivered::default();
     if total > 0 {
         let began_at = run.app.clock.now();
-        let outcome = match send(run, &client, collected, diffed).await {
+        let sent = match is_carried_out {
+            true => wait(run, collected, diffed).await,
+            false => send(run, &client, collected, diffed).await,
+        };
+        let outcome = match sent {
             Err(stop) if is_forge(run) && stop.is_failure(RunErrorCode::Assets(AssetsErrorCode::TokenInvalid)) => {
                 Err(forge_token::after_refusal(run, began_at, stop).await?)
             }
             outcome => outcome,
         };
-        if let Err(stop @ Stop::Failed(_)) = &outcome {
-            // An execution left open would block the import source.
-            execution::close(&run.app, &run.lease, run.job.id, &reason_of(stop)).await;
-        }
         delivered = outcome?;
     }
     // What Assets took is recorded whatever becomes of the rest.
@@ -70,7 +75,18 @@ async fn send(run: &Run, client: &Client, collected: &Collected, diffed: &Diffed
     let target = target(run).await?;
     let links = client.links(&target).await.map_err(|e| failed(&e))?;
     refuse_shared_source(run, &links).await?;
-    let delivery = Delivery { run, client: client.clone(), links };
+    finish(Delivery { run, client: client.clone(), links }, collected, diffed).await
+}
+
+/// Waits for what Assets has received completely. No cancellation and no outage keeps its outcome from being known.
+async fn wait(run: &Run, collected: &Collected, diffed: &Diffed) -> Result<Delivered, Stop> {
+    let client = run.app.assets.clone().with_patience(MAX_PROCESSING);
+    let links = client.links(&target(run).await?).await.map_err(|e| failed(&e))?;
+    finish(Delivery { run, client, links }, collected, diffed).await
+}
+
+async fn finish(delivery: Delivery<'_>, collected: &Collected, diffed: &Diffed) -> Result<Delivered, Stop> {
+    let run = delivery.run;
     let result = delivery.run_execution(collected, diffed).await?;
     let stored = current_execution(&run.app, &run.lease).await?;
     let repeated = stored.map(|row| serde_json::from_value(row.repeated)).transpose().map_err(Error::internal)?;
@@ -119,14 +135,16 @@ impl Delivery<'_> {
         self.watch(&open).await
     }
 
-    /// Polls the execution until it ends. Not cancellable: once it is completed, Assets processes it.
+    /// Polls the execution until it ends. Not cancellable: once it is completed, Assets processes it, also while it does not
+    /// answer.
     async fn watch(&self, open: &execution::Open) -> Result<ExecutionStatus, Stop> {
         let app = &self.run.app;
-        let client = app.assets.clone();
         let started = app.clock.instant();
         let mut pause = POLL_FIRST;
         loop {
             let target = target(self.run).await?;
+            let left = MAX_PROCESSING.saturating_sub(app.clock.elapsed_since(started));
+            let client = app.assets.clone().with_patience(left);
             let status = client.status(&target, &open.links).await.map_err(|e| failed(&e))?;
             match status.status {
                 ExecutionState::Done => {
@@ -139,9 +157,8 @@ impl Delivery<'_> {
                     self.note(open.id, change).await?;
                     return Ok(status);
                 }
+                // It stays stored as completed: a part of it may have been carried out.
                 ExecutionState::Cancelled => {
-                    let change = executions::Change { state: Some(ExecutionStep::Cancelled), ..Default::default() };
-                    self.note(open.id, change).await?;
                     return Err(Stop::failed(
                         RunStage::Deliver,
                         RunErrorCode::ExecutionCancelled,
@@ -162,13 +179,5 @@ impl Delivery<'_> {
             app.clock.sleep(pause).await;
             pause = (pause * 3 / 2).min(MAX_POLL);
         }
-    }
-}
-
-fn reason_of(stop: &Stop) -> String {
-    match stop {
-        Stop::Failed(error) => format!("{}: {}", error.code, error.detail),
-        Stop::Cancelled => "The run was cancelled.".to_owned(),
-        Stop::LeaseLost | Stop::Released | Stop::Wait { .. } | Stop::AwaitApproval { .. } => String::new(),
     }
 }

@@ -3,6 +3,7 @@
 
 use super::checkpoint::Checkpoint;
 use super::collect::collected::Collected;
+use super::deliver::execution;
 use super::diff::diffed::Diffed;
 use super::run::Run;
 use super::stop::Stop;
@@ -19,24 +20,62 @@ const APPROVAL_LIFE: TimeDelta = TimeDelta::days(7);
 
 /// Takes a run from its checkpoint to its end. `Ok`: its terminal record is written.
 pub async fn execute(run: &Run, checkpoint: Checkpoint) -> Result<RunState, Stop> {
-    let (collected, mut diffed) = read_and_compare(run, checkpoint).await?;
-    if !run.approved {
-        lookups::check(run, &diffed).await?;
-    }
-    if run.mode == RunMode::DryRun || run.job.destination.is_none() {
-        return Ok(settle::without_delivery(run).await?);
-    }
-    require_approval(run, &diffed)?;
-    if run.approved {
-        run.progress.was_approved();
-    }
-    run.progress.forget_plans();
-    adopt::write_identities(run, &mut diffed).await?;
-    let delivered = deliver::deliver(run, &collected, &diffed).instrument(trace::stage("deliver")).await?;
+    // What Assets has received completely it carries out, whatever was changed or cancelled since: nothing but the outcome
+    // is still open, and it has to become known.
+    let is_carried_out = execution::is_completed(&run.app, &run.lease, run.job.id).await?;
+    let (collected, diffed) = match is_carried_out {
+        true => carried_out(run, checkpoint).await?,
+        false => {
+            let (collected, mut diffed) = read_and_compare(run, checkpoint).await?;
+            if let Some(ended) = before_delivery(run, &mut diffed).await? {
+                return Ok(ended);
+            }
+            (collected, diffed)
+        }
+    };
+    let delivered =
+        deliver::deliver(run, &collected, &diffed, is_carried_out).instrument(trace::stage("deliver")).await?;
     jira_users::set(run, &diffed, &delivered).await?;
     // What delivery reported last is stored before the next stage starts.
     run.progress.flush(&run.app, &run.lease).await?;
     Ok(settle::settle(run, &collected, &diffed, &delivered).instrument(trace::stage("settle")).await?)
+}
+
+/// What Assets carries out, from the checkpoint. The run ends if the job no longer leads to where that is: nobody can ask
+/// there any more.
+async fn carried_out(run: &Run, checkpoint: Checkpoint) -> Result<(Collected, Diffed), Stop> {
+    let (collected, mut diffed) = whole(checkpoint)?;
+    if run.job.settings().destination != diffed.settings.destination {
+        let detail = "The job got another destination while Assets carried out the import.";
+        return Err(Stop::failed(RunStage::Deliver, RunErrorCode::ApprovalOutdated, detail, "Start a new run."));
+    }
+    if let Some(tenant) = collected.tenant {
+        run.job.mapping.reads_tenant(tenant);
+    }
+    diffed.sends = run.outbox_counts().await?;
+    begin_delivery(run);
+    Ok((collected, diffed))
+}
+
+/// Everything between the comparison and the first request that changes something in Assets. `Some`: the run ends here.
+async fn before_delivery(run: &Run, diffed: &mut Diffed) -> Result<Option<RunState>, Stop> {
+    if !run.approved {
+        lookups::check(run, diffed).await?;
+    }
+    if run.mode == RunMode::DryRun || run.job.destination.is_none() {
+        return Ok(Some(settle::without_delivery(run).await?));
+    }
+    require_approval(run, diffed)?;
+    begin_delivery(run);
+    adopt::write_identities(run, diffed).await?;
+    Ok(None)
+}
+
+fn begin_delivery(run: &Run) {
+    if run.approved {
+        run.progress.was_approved();
+    }
+    run.progress.forget_plans();
 }
 
 /// What was read and how it differs: from the checkpoint, else read and compared now.
@@ -70,6 +109,10 @@ async fn read_and_compare(run: &Run, mut checkpoint: Checkpoint) -> Result<(Coll
     {
         checkpoint.save(run).await?;
     }
+    whole(checkpoint)
+}
+
+fn whole(checkpoint: Checkpoint) -> Result<(Collected, Diffed), Stop> {
     let lost = || Error::internal("the checkpoint lost its stages");
     Ok(checkpoint.collected.zip(checkpoint.diffed).ok_or_else(lost)?)
 }

@@ -50,6 +50,15 @@ impl Stop {
         matches!(self, Self::Failed(error) if error.code == code)
     }
 
+    /// Why the run ends, in a sentence; `None`: it goes on.
+    pub fn reason(&self) -> Option<String> {
+        match self {
+            Self::Failed(error) => Some(format!("{}: {}", error.code, error.detail)),
+            Self::Cancelled => Some("The run was cancelled.".to_owned()),
+            Self::LeaseLost | Self::Released | Self::Wait { .. } | Self::AwaitApproval { .. } => None,
+        }
+    }
+
     /// The same failure, with ways to fix it.
     pub fn with_remedies(mut self, remedies: Vec<Remedy>) -> Self {
         if let Self::Failed(error) = &mut self {

@@ -11,6 +11,7 @@ use super::stop::Stop;
 use super::transaction::transaction;
 use crate::app::App;
 use crate::codes::RunErrorCode;
+use crate::db::Transaction;
 use crate::db::listen::Notice;
 use crate::db::mirror;
 use crate::db::runs::{self, Claimant, Lease, RunRow};
@@ -19,6 +20,7 @@ use crate::ids::{JobId, LeaseToken, WorkerId};
 use crate::run_state::{RunError, RunStage, RunState, RunWarning};
 use crate::trace;
 use chrono::TimeDelta;
+use futures_util::FutureExt as _;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{Semaphore, broadcast};
@@ -146,22 +148,23 @@ enum Outcome {
 }
 
 async fn lead(app: &App, lease: Lease, row: RunRow, cancel: CancellationToken) -> Outcome {
-    match reason_to_give_up(app, &lease, &row).await {
-        Ok(None) => {}
-        Ok(Some(stop)) => {
-            execution::abandon(app, &lease, row.job()).await;
-            return Outcome::Stopped(stop, None);
-        }
-        Err(error) => return Outcome::Stopped(error.into(), None),
+    let outcome = go_through(app, lease, &row, cancel).await;
+    if let Outcome::Stopped(stop, _) = &outcome {
+        execution::close(app, &lease, row.job(), stop).await;
     }
-    match prepare(app, lease, &row, cancel).await {
+    outcome
+}
+
+async fn go_through(app: &App, lease: Lease, row: &RunRow, cancel: CancellationToken) -> Outcome {
+    match reason_to_give_up(app, &lease, row).await {
+        Ok(None) => {}
+        Ok(Some(stop)) | Err(stop) => return Outcome::Stopped(stop, None),
+    }
+    match prepare(app, lease, row, cancel).await {
         Err(stop) => Outcome::Stopped(stop, None),
-        Ok((run, checkpoint)) => match Box::pin(pipeline_with_flush(&run, checkpoint)).await {
+        // Its type is forgotten: the compiler cannot see through all of it at once.
+        Ok((run, checkpoint)) => match pipeline_with_flush(&run, checkpoint).boxed().await {
             Ok(state) => Outcome::Ended(state),
-            Err(Stop::Cancelled) => {
-                execution::abandon(app, &lease, run.job.id).await;
-                Outcome::Stopped(Stop::Cancelled, Some(run.progress))
-            }
             Err(stop) => Outcome::Stopped(stop, Some(run.progress)),
         },
     }
@@ -169,11 +172,11 @@ async fn lead(app: &App, lease: Lease, row: RunRow, cancel: CancellationToken) -
 
 /// Why a run that was claimed is ended at once. An execution that Assets has received completely is awaited, so that its
 /// outcome is known.
-async fn reason_to_give_up(app: &App, lease: &Lease, row: &RunRow) -> Result<Option<Stop>> {
-    if row.cancel_requested_at.is_some() && !execution::is_completed(app, lease).await? {
+async fn reason_to_give_up(app: &App, lease: &Lease, row: &RunRow) -> Result<Option<Stop>, Stop> {
+    if row.cancel_requested_at.is_some() && !execution::is_completed(app, lease, row.job()).await? {
         return Ok(Some(Stop::Cancelled));
     }
-    if !is_in_vain(app, lease).await? || execution::is_completed(app, lease).await? {
+    if !is_in_vain(app, lease).await? || execution::is_completed(app, lease, row.job()).await? {
         return Ok(None);
     }
     let advice = "Look at the log of the service for why its process ended; then start a new run.";
@@ -220,7 +223,7 @@ async fn current_checkpoint(app: &App, lease: &Lease, row: &RunRow, job: &JobCon
     let mut checkpoint = Checkpoint::of(row)?;
     let settings = job.settings();
     let is_approved = row.approved_at.is_some();
-    if is_approved || !checkpoint.is_outdated(&settings) || execution::is_completed(app, lease).await? {
+    if is_approved || !checkpoint.is_outdated(&settings) || execution::is_completed(app, lease, row.job()).await? {
         return Ok(checkpoint);
     }
     let went_there = checkpoint.diffed.as_ref().and_then(|diffed| diffed.settings.destination);
@@ -331,20 +334,26 @@ async fn write_end(app: &App, lease: &Lease, job: JobId, outcome: &Outcome) -> R
         progress.flush(app, lease).await?;
     }
     tracing::info!(run.id = %lease.run, ?stop, "run stopped");
-    if write_stop(app, lease, stop, progress).await? {
+    if write_stop(app, lease, job, stop, progress).await? {
         return Ok(());
     }
     tracing::info!(run.id = %lease.run, "the run was cancelled before it could wait");
     // Should the lease run out meanwhile, whoever claims the run does the same.
-    execution::abandon(app, lease, job).await;
-    write_stop(app, lease, &Stop::Cancelled, progress).await.map(|_| ())
+    execution::close(app, lease, job, &Stop::Cancelled).await;
+    write_stop(app, lease, job, &Stop::Cancelled, progress).await.map(|_| ())
 }
 
 /// `false`: nothing is stored, because the run would wait although somebody has cancelled it. Not every stage looks for
 /// that, and while a run waits nobody does. An execution that Assets has completely is awaited all the same.
-async fn write_stop(app: &App, lease: &Lease, stop: &Stop, progress: Option<&RunProgress>) -> Result<bool> {
+async fn write_stop(
+    app: &App,
+    lease: &Lease,
+    job: JobId,
+    stop: &Stop,
+    progress: Option<&RunProgress>,
+) -> Result<bool> {
     let waits = matches!(stop, Stop::Wait { .. } | Stop::AwaitApproval { .. });
-    let is_cancellable = waits && !execution::is_completed(app, lease).await?;
+    let is_cancellable = waits && !matches!(execution::is_completed(app, lease, job).await, Ok(true));
     let (lease, now) = (*lease, app.clock.now());
     transaction(app, lease.organization, "store the end", async |tx| {
         if is_cancellable && runs::is_cancel_requested(tx, &lease).await? {
@@ -353,11 +362,11 @@ async fn write_stop(app: &App, lease: &Lease, stop: &Stop, progress: Option<&Run
         match stop {
             Stop::Failed(error) => {
                 let error = RunError { stage: error.stage.or(progress.map(RunProgress::stage)), ..(**error).clone() };
-                mirror::clear_staging(tx, lease.organization, lease.run).await?;
+                clear(tx, &lease).await?;
                 runs::finish(tx, &lease, RunState::Failed, Some(&error), now).await?;
             }
             Stop::Cancelled => {
-                mirror::clear_staging(tx, lease.organization, lease.run).await?;
+                clear(tx, &lease).await?;
                 let stage = progress.map(RunProgress::stage);
                 let why = runs::cancellation(tx, lease.organization, lease.run, stage).await?;
                 runs::finish(tx, &lease, RunState::Cancelled, Some(&why), now).await?;
@@ -372,4 +381,10 @@ async fn write_stop(app: &App, lease: &Lease, stop: &Stop, progress: Option<&Run
         Ok(true)
     })
     .await
+}
+
+/// What a run that ends without being settled leaves: nothing that it read, and a note if Assets may have what it sent.
+async fn clear(tx: &mut Transaction, lease: &Lease) -> Result<()> {
+    mirror::clear_staging(tx, lease.organization, lease.run).await?;
+    mirror::resend_unsettled(tx, lease).await
 }

@@ -6,6 +6,7 @@ mod bad_days;
 mod brake;
 mod cancel;
 mod capability;
+mod carried_out;
 mod cases;
 mod changed_settings;
 mod complete;

@@ -2,6 +2,7 @@
 
 use super::counters::Counters;
 use crate::db::Transaction;
+use crate::db::runs::Lease;
 use crate::db::schema::{destinations, mirrors};
 use crate::directory::ObjectType;
 use crate::error::{Error, Result};
@@ -127,6 +128,27 @@ pub async fn reset(tx: &mut Transaction, organization: OrganizationId, job: JobI
             .execute(tx)
             .await?;
     }
+    Ok(())
+}
+
+/// A run ends without being settled. Where Assets has, or may have, all that it sent, nobody knows which values are there, so
+/// the next delivery sends these types whole. Fenced by the end of the run, in the same transaction.
+pub async fn resend_unsettled(tx: &mut Transaction, lease: &Lease) -> Result<()> {
+    const RESEND: &str = "
+        UPDATE mirrors SET resend = ARRAY(
+            SELECT unnest(resend)
+            UNION
+            SELECT object_type FROM run_changes WHERE organization_id = $1 AND run_id = $2 AND send)
+        FROM runs
+        WHERE mirrors.organization_id = $1 AND mirrors.job_id = runs.job_id
+            AND runs.organization_id = $1 AND runs.id = $2
+            AND EXISTS (SELECT FROM executions WHERE organization_id = $1 AND run_id = $2
+                AND (state IN ('completed', 'done') OR (state = 'ingesting' AND sending_seq > acknowledged_seq)))";
+    diesel::sql_query(RESEND)
+        .bind::<SqlUuid, _>(lease.organization.0)
+        .bind::<SqlUuid, _>(lease.run.0)
+        .execute(tx)
+        .await?;
     Ok(())
 }
 

@@ -4,29 +4,59 @@
 use super::delivered::Repeated;
 use super::delivery::{Delivery, failed};
 use super::execution::Open;
-use crate::assets::{AssetsErrorKind, ChunkBuilder, ChunkLimits, import::Progress};
+use crate::assets::{AssetsError, AssetsErrorKind, ChunkBuilder, ChunkLimits, ExecutionState, import::Progress};
+use crate::clock::Instant;
 use crate::db::executions::Change;
 use crate::db::mirror::delivered::{self, OutboxRow};
 use crate::error::Error;
 use crate::mapping::Mapping;
-use crate::run_state::{ExecutionStep, RunStage, WaitReason};
+use crate::run_state::{ExecutionStep, RunStage};
 use crate::runs::collect::collected::Collected;
 use crate::runs::diff::diffed::Diffed;
 use crate::runs::forge_token::target;
 use crate::runs::progress::Work;
 use crate::runs::stop::Stop;
 use std::collections::VecDeque;
+use std::time::Duration;
 
 /// Rows fetched at once.
 const FETCH: i64 = 500;
 /// Chunks between two reports to Assets, which are for the eyes only.
 const REPORT_EVERY: i32 = 10;
+/// Pauses before the completing chunk is repeated, and how long it is.
+const FIRST_REPEAT: Duration = Duration::from_secs(1);
+const MAX_REPEAT: Duration = Duration::from_secs(30);
+const MAX_REPEATING: Duration = Duration::from_secs(300);
 
 /// Rows of the outbox that were fetched and not sent.
 struct Ahead {
     rows: VecDeque<OutboxRow>,
     fetched_to: i64,
     at_end: bool,
+}
+
+impl Ahead {
+    fn put_back(&mut self, rows: Vec<OutboxRow>) {
+        for row in rows.into_iter().rev() {
+            self.rows.push_front(row);
+        }
+    }
+}
+
+/// Since when the completing chunk does not arrive, and the pause before it is sent once more.
+struct Patience {
+    since: Instant,
+    pause: Duration,
+}
+
+/// Whether Assets may have the completing chunk although the answer is an error: it was lost, or Assets refuses a chunk that
+/// it has from an earlier attempt.
+fn may_have_arrived(error: &AssetsError, was_sent: bool) -> bool {
+    match error.kind {
+        AssetsErrorKind::OutcomeUnknown => true,
+        AssetsErrorKind::Validation { .. } | AssetsErrorKind::Conflict(_) => was_sent,
+        _ => false,
+    }
 }
 
 /// A chunk with the rows that are in it.
@@ -52,6 +82,7 @@ impl Delivery<'_> {
         let mut repeat = open.sending.clone();
         let mut chunks = open.chunks;
         let mut repeated = open.repeated.clone();
+        let mut patience = None;
         let total: u64 = diffed.sends.values().sum();
         loop {
             if self.run.cancel.is_cancelled() {
@@ -76,14 +107,17 @@ impl Delivery<'_> {
                 Ok(submitted) => count_repeats(&mut repeated, &planned.rows, submitted.repeats),
                 Err(error) if error.kind == AssetsErrorKind::TooLarge && planned.rows.len() > 1 => {
                     limits = ChunkLimits { objects: planned.rows.len(), ..limits }.halved();
-                    for row in planned.rows.into_iter().rev() {
-                        ahead.rows.push_front(row);
-                    }
+                    ahead.put_back(planned.rows);
                     continue;
                 }
                 // What became of the completing chunk is seen by its effect.
-                Err(error) if error.kind == AssetsErrorKind::OutcomeUnknown && completes => {
-                    return self.resolve_completion(open, planned.last_seq, chunks).await;
+                Err(error) if completes && may_have_arrived(&error, was_sent) => {
+                    if !self.is_carried_out(open).await? {
+                        self.pause_before_repeat(&mut patience, &error).await?;
+                        repeat = Some((planned.last_seq, planned.id));
+                        ahead.put_back(planned.rows);
+                        continue;
+                    }
                 }
                 Err(error) => return Err(failed(&error)),
             }
@@ -161,21 +195,29 @@ impl Delivery<'_> {
         Ok(())
     }
 
-    /// The answer to the completing chunk did not arrive: if the execution still accepts data, the chunk
-    /// did not either, and the run is taken up again from here.
-    async fn resolve_completion(&self, open: &Open, last_seq: i64, chunks: i32) -> Result<(), Stop> {
+    /// Whether Assets has the completing chunk, of which an answer was lost. Not cancellable: perhaps nothing can be
+    /// cancelled any more.
+    async fn is_carried_out(&self, open: &Open) -> Result<bool, Stop> {
         let target = target(self.run).await?;
-        let status = self.client.status(&target, &open.links).await.map_err(|e| failed(&e))?;
-        if status.status == crate::assets::ExecutionState::Ingesting {
-            return Err(Stop::Wait { until: self.run.app.clock.now(), reason: WaitReason::AssetsAnswerLost });
+        let status = self.run.app.assets.status(&target, &open.links).await.map_err(|e| failed(&e))?;
+        Ok(status.status != ExecutionState::Ingesting)
+    }
+
+    /// A moment before the completing chunk is sent once more, as it was. Where Assets refused it, and where it did not
+    /// arrive for too long, the run fails with what Assets said.
+    async fn pause_before_repeat(&self, patience: &mut Option<Patience>, error: &AssetsError) -> Result<(), Stop> {
+        let clock = &self.run.app.clock;
+        let patience = patience.get_or_insert_with(|| Patience { since: clock.instant(), pause: FIRST_REPEAT });
+        let is_over = clock.elapsed_since(patience.since) + patience.pause > MAX_REPEATING;
+        if is_over || error.kind != AssetsErrorKind::OutcomeUnknown {
+            return Err(failed(error));
         }
-        let change = Change {
-            state: Some(ExecutionStep::Completed),
-            acknowledged_seq: Some(last_seq),
-            chunks: Some(chunks + 1),
-            ..Change::default()
-        };
-        self.note(open.id, change).await
+        tokio::select! {
+            () = self.run.cancel.cancelled() => return Err(Stop::Cancelled),
+            () = clock.sleep(patience.pause) => {}
+        }
+        patience.pause = (patience.pause * 2).min(MAX_REPEAT);
+        Ok(())
     }
 
     async fn report(&self, open: &Open, sent: u64, total: u64) -> Result<(), Stop> {

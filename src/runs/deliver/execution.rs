@@ -5,29 +5,33 @@ use super::delivery::{Delivery, current_execution, failed, links_place, note, op
 use super::schema;
 use crate::app::App;
 use crate::assets::{
-    AssetsError, AssetsErrorKind, ConfigState, Conflict, ExecutionLinks, ExecutionState, ExecutionStatus, Target,
+    AssetsError, AssetsErrorKind, Client, ConfigState, Conflict, ExecutionLinks, ExecutionState, ExecutionStatus,
+    Links, Target,
 };
 use crate::clock::Instant;
 use crate::codes::{AssetsErrorCode, RunErrorCode};
 use crate::db::executions::{self, Change, ExecutionRow};
+use crate::db::job_settings;
 use crate::db::mirror::{self, Receiver};
 use crate::db::runs::Lease;
 use crate::error::{Error, Result};
 use crate::ids::JobId;
 use crate::run_state::{ExecutionStep, RunStage};
-use crate::runs::context::JobContext;
+use crate::runs::context::open_destination;
 use crate::runs::forge_token::target;
 use crate::runs::stop::Stop;
 use crate::runs::transaction::transaction;
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::TimeDelta;
 use std::time::Duration;
 use uuid::Uuid;
 
 /// How long somebody else's execution is waited for.
 const MAX_OTHERS: Duration = Duration::from_secs(1800);
 const OTHERS_POLL: Duration = Duration::from_secs(10);
-/// How long an open execution is taken for the one whose start was not answered.
+/// How long an open execution is taken for the one whose start was not answered: by the run that asked for it, and by later
+/// runs, before which anybody may have started another.
 const MAX_OURS: TimeDelta = TimeDelta::days(1);
+const MAX_OF_EARLIER: TimeDelta = TimeDelta::minutes(15);
 
 /// An execution of ours.
 pub(in crate::runs) struct Open {
@@ -44,55 +48,63 @@ pub(in crate::runs) struct Open {
     pub result: Option<ExecutionStatus>,
 }
 
+/// Starts that were not answered: Assets may have made an execution of each, or may still do so. Each is remembered by its
+/// row until another start succeeded or an execution was cancelled.
+struct LostStarts(Vec<Uuid>);
+
 impl Delivery<'_> {
     /// The execution of an earlier attempt where it can go on, else a new one.
     pub(super) async fn open_or_resume(&self) -> Result<Open, Stop> {
-        match current_execution(&self.run.app, &self.run.lease).await? {
+        let known = current_execution(&self.run.app, &self.run.lease).await?;
+        let open = match known.filter(|row| row.state != ExecutionStep::Starting) {
+            Some(row) => self.resume(row).await?,
+            None => None,
+        };
+        match open {
+            Some(open) => Ok(open),
             None => self.start().await,
-            Some(row) if row.state == ExecutionStep::Starting => {
-                self.give_up_lost_start(row.id, row.created_at).await?;
-                self.start().await
-            }
-            Some(row) => match self.resume(row).await? {
-                Some(open) => Ok(open),
-                None => self.start().await,
-            },
         }
     }
 
-    /// `None` when it is gone or was cancelled: then a new one is started, and everything sent again.
+    /// `None` when it is gone or was cancelled before it was completed: then a new one is started, and everything sent
+    /// again. One that was completed is only watched, and nothing is ever started in its place.
     async fn resume(&self, row: ExecutionRow) -> Result<Option<Open>, Stop> {
         let links = open_links(&self.run.app, &self.run.lease, &row)?;
         let mut open = Open {
             id: row.id,
             links: links.ok_or_else(|| Error::internal("an execution without links"))?,
             acknowledged_seq: row.acknowledged_seq,
-            sending: row.sending_seq.zip(row.sending_id).filter(|(seq, _)| *seq > row.acknowledged_seq),
+            sending: row.unanswered().zip(row.sending_id.clone()),
             chunks: row.chunks,
-            repeated: serde_json::from_value(row.repeated).map_err(Error::internal)?,
-            completed: matches!(row.state, ExecutionStep::Completed | ExecutionStep::Done),
-            result: row.result.map(serde_json::from_value).transpose().map_err(Error::internal)?,
+            repeated: serde_json::from_value(row.repeated.clone()).map_err(Error::internal)?,
+            completed: row.is_completed(),
+            result: row.result.clone().map(serde_json::from_value).transpose().map_err(Error::internal)?,
         };
         if open.result.is_some() {
             return Ok(Some(open));
         }
-        let target = target(self.run).await?;
-        let state = match self.client.status(&target, &open.links).await {
-            Ok(status) => status.status,
-            Err(error) if error.kind == AssetsErrorKind::NotFound => ExecutionState::Cancelled,
-            Err(error) => return Err(failed(&error)),
-        };
-        match state {
-            ExecutionState::Ingesting | ExecutionState::Other => {}
-            // The answer to the last chunk was lost, not the chunk.
-            ExecutionState::Processing | ExecutionState::Done => open.completed = true,
-            ExecutionState::Cancelled => {
-                self.note(open.id, Change { state: Some(ExecutionStep::Cancelled), ..Change::default() }).await?;
-                return Ok(None);
+        if !open.completed {
+            let target = target(self.run).await?;
+            match self.client.status(&target, &open.links).await.map(|status| status.status) {
+                Ok(ExecutionState::Ingesting | ExecutionState::Other) => {}
+                Ok(ExecutionState::Processing | ExecutionState::Done) => {
+                    // The answer to the last chunk was lost, not the chunk.
+                    note_completed(&self.run.app, &self.run.lease, &row).await?;
+                    open.completed = true;
+                }
+                Ok(ExecutionState::Cancelled) => return self.note_cancelled(open.id).await.map(|()| None),
+                Err(error) if error.kind == AssetsErrorKind::NotFound => {
+                    return self.note_cancelled(open.id).await.map(|()| None);
+                }
+                Err(error) => return Err(failed(&error)),
             }
         }
         self.run.log("Resuming the execution that an earlier attempt started.").await?;
         Ok(Some(open))
+    }
+
+    async fn note_cancelled(&self, id: Uuid) -> Result<(), Stop> {
+        self.note(id, Change { state: Some(ExecutionStep::Cancelled), ..Change::default() }).await
     }
 
     /// A new execution, with its links sealed and stored.
@@ -107,14 +119,15 @@ impl Delivery<'_> {
 
     /// `None`: Assets did not start one now; it is to be tried again.
     async fn try_start(&self, since: Instant) -> Result<Option<Open>, Stop> {
-        let state = self.wait_until_idle(since).await?;
+        let mut lost = self.close_left_open().await?;
+        let state = self.wait_until_idle(since, &mut lost).await?;
         schema::ensure(self, state).await?;
         let app = &self.run.app;
         let id = crate::ids::new_v7(&app.clock);
         let receiver = self.receiver()?;
         let (lease, job, now) = (self.run.lease, self.run.job.id, app.clock.now());
         transaction(app, lease.organization, "start an execution", async move |tx| {
-            executions::insert(tx, &lease, id, now).await?;
+            executions::insert(tx, &lease, id, receiver.destination, now).await?;
             mirror::delivery_begins(tx, lease.organization, job, &receiver, now).await
         })
         .await?;
@@ -122,18 +135,20 @@ impl Delivery<'_> {
         let execution = match self.client.start(&target, &self.links, false).await {
             Ok(execution) => execution,
             Err(error) if error.kind == AssetsErrorKind::OutcomeUnknown => {
-                // Perhaps it was started. It is ours then, nothing is in it, and it can be cancelled.
-                self.give_up_lost_start(id, now).await?;
+                // Perhaps it was started, or will be in a moment: the next try looks for it.
+                self.pause(since, || failed(&error)).await?;
                 return Ok(None);
             }
             Err(error) if error.kind == AssetsErrorKind::Conflict(Conflict::InProgress) => {
-                // Somebody else started one first.
-                self.note(id, Change { state: Some(ExecutionStep::Cancelled), ..Change::default() }).await?;
-                self.wait_for_others(since).await?;
+                // Somebody else started one first; or it is the one whose start was not answered.
+                self.note_cancelled(id).await?;
+                if !self.cancel_lost(&mut lost).await? {
+                    self.wait_for_others(since).await?;
+                }
                 return Ok(None);
             }
             Err(error) => {
-                self.note(id, Change { state: Some(ExecutionStep::Cancelled), ..Change::default() }).await?;
+                self.note_cancelled(id).await?;
                 return Err(failed(&error));
             }
         };
@@ -145,6 +160,7 @@ impl Delivery<'_> {
             ..Change::default()
         };
         self.note(id, change).await?;
+        self.give_up(lost.0).await?;
         Ok(Some(Open {
             id,
             links: execution.links,
@@ -167,63 +183,71 @@ impl Delivery<'_> {
         })
     }
 
-    /// We asked for a start at `asked_at` and do not know what became of it. If an execution is open now, and accepts
-    /// data, it is ours: nobody else's could have been open when we asked. It is empty, so it is cancelled. After a day
-    /// that is no longer so sure, and it is waited for like another's.
-    async fn give_up_lost_start(&self, id: Uuid, asked_at: DateTime<Utc>) -> Result<(), Stop> {
-        self.cancel_empty(asked_at).await?;
-        self.note(id, Change { state: Some(ExecutionStep::Cancelled), ..Change::default() }).await
-    }
-
-    async fn cancel_empty(&self, asked_at: DateTime<Utc>) -> Result<(), Stop> {
-        if self.run.app.clock.now() - asked_at > MAX_OURS {
-            return Ok(());
-        }
-        let target = target(self.run).await?;
-        let config = self.client.config_status(&target, &self.links).await.map_err(|e| failed(&e))?;
-        if config.state == ConfigState::Running {
-            let latest = self.client.latest_status(&target, &self.links).await.map_err(|e| failed(&e))?;
-            let is_open = latest.as_ref().is_some_and(|latest| latest.status == ExecutionState::Ingesting);
-            let cancel = config.cancel.or_else(|| {
-                let id = latest.and_then(|latest| latest.execution_id)?;
-                self.links.execution(&id).ok()
-            });
-            if let Some(cancel) = cancel.filter(|_| is_open) {
-                self.client.cancel(&target, &cancel).await.map_err(|e| failed(&e))?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Cancels what earlier runs of the job left open: their process died for good, or Assets could not be
-    /// reached when they ended.
-    async fn cancel_stale(&self) -> Result<(), Stop> {
-        let (organization, job, lease) = (self.run.job.organization, self.run.job.id, self.run.lease);
-        let stale = self
+    /// Cancels what earlier runs left open in this destination: their process died for good, or Assets could not be reached
+    /// when they ended. Returns the starts that may still lead to an execution, those of this run too.
+    async fn close_left_open(&self) -> Result<LostStarts, Stop> {
+        let (lease, job, destination) = (self.run.lease, self.run.job.id, self.receiver()?.destination);
+        let left = self
             .run
-            .tx("executions left open", async move |tx| executions::left_open(tx, organization, job, lease.run).await);
-        for row in stale.await? {
+            .tx("executions left open", async move |tx| executions::left_open(tx, &lease, job, destination).await);
+        let now = self.run.app.clock.now();
+        let (mut over, mut lost) = (Vec::new(), Vec::new());
+        for row in left.await? {
             match open_links(&self.run.app, &lease, &row)? {
-                None => self.cancel_empty(row.created_at).await?,
                 Some(links) => {
-                    let target = target(self.run).await?;
-                    let status = self.client.status(&target, &links).await;
-                    if status.is_ok_and(|status| status.status == ExecutionState::Ingesting) {
-                        self.client.cancel(&target, &links.cancel).await.map_err(|e| failed(&e))?;
-                    }
+                    self.cancel_if_open(&links).await?;
+                    over.push(row.id);
+                }
+                None => {
+                    let life = if row.run_id == lease.run.0 { MAX_OURS } else { MAX_OF_EARLIER };
+                    if now - row.created_at <= life { lost.push(row.id) } else { over.push(row.id) }
                 }
             }
-            let now = self.run.app.clock.now();
-            self.run
-                .tx("give up an execution", async move |tx| executions::give_up(tx, &lease, row.id, now).await)
-                .await?;
         }
-        Ok(())
+        self.give_up(over).await?;
+        Ok(LostStarts(lost))
+    }
+
+    /// Only an answer that it is over, or that this token does not lead there, lets it be forgotten.
+    async fn cancel_if_open(&self, links: &ExecutionLinks) -> Result<(), Stop> {
+        let target = target(self.run).await?;
+        match self.client.status(&target, links).await {
+            Ok(status) if status.status == ExecutionState::Ingesting => {
+                self.client.cancel(&target, &links.cancel).await.map_err(|e| failed(&e))
+            }
+            Ok(_) => Ok(()),
+            Err(error) => match error.kind {
+                AssetsErrorKind::NotFound => Ok(()),
+                AssetsErrorKind::Unauthorized | AssetsErrorKind::Forbidden | AssetsErrorKind::ForeignLink => {
+                    tracing::warn!(run.id = %self.run.lease.run, %error, "an execution that an earlier run left open is given up");
+                    Ok(())
+                }
+                _ => Err(failed(&error)),
+            },
+        }
+    }
+
+    async fn give_up(&self, ids: Vec<Uuid>) -> Result<(), Stop> {
+        if ids.is_empty() {
+            return Ok(());
+        }
+        let (lease, now) = (self.run.lease, self.run.app.clock.now());
+        let done = self.run.tx("give up executions", async move |tx| executions::give_up(tx, &lease, &ids, now).await);
+        Ok(done.await?)
+    }
+
+    /// If an execution is open while a start of ours is not answered, and accepts data, it is ours: nobody else's could have
+    /// been open when we asked. It is empty, so it is cancelled. Whether there was one.
+    async fn cancel_lost(&self, lost: &mut LostStarts) -> Result<bool, Stop> {
+        if lost.0.is_empty() || !cancel_empty(&self.client, &target(self.run).await?, &self.links).await? {
+            return Ok(false);
+        }
+        self.give_up(std::mem::take(&mut lost.0)).await?;
+        Ok(true)
     }
 
     /// Somebody else's execution is waited for, never cancelled. Returns the state of the import source then.
-    async fn wait_until_idle(&self, since: Instant) -> Result<ConfigState, Stop> {
-        self.cancel_stale().await?;
+    async fn wait_until_idle(&self, since: Instant, lost: &mut LostStarts) -> Result<ConfigState, Stop> {
         loop {
             let target = target(self.run).await?;
             let config = self.client.config_status(&target, &self.links).await.map_err(|e| failed(&e))?;
@@ -236,20 +260,29 @@ impl Delivery<'_> {
                     state => Ok(state),
                 };
             }
-            self.wait_for_others(since).await?;
+            if !self.cancel_lost(lost).await? {
+                self.wait_for_others(since).await?;
+            }
         }
     }
 
-    /// A moment, unless it took too long already.
     async fn wait_for_others(&self, since: Instant) -> Result<(), Stop> {
-        let clock = &self.run.app.clock;
-        if clock.elapsed_since(since) > MAX_OTHERS {
-            return Err(Stop::failed(
+        let too_long = || {
+            Stop::failed(
                 RunStage::Deliver,
                 RunErrorCode::Assets(AssetsErrorCode::ExecutionInProgress),
                 "Another execution of the import source, not started by this run, has been running for half an hour.",
                 "Look at the import in Assets: wait for it or cancel it there; then start the run again.",
-            ));
+            )
+        };
+        self.pause(since, too_long).await
+    }
+
+    /// A moment, unless it took too long already.
+    async fn pause(&self, since: Instant, too_long: impl FnOnce() -> Stop) -> Result<(), Stop> {
+        let clock = &self.run.app.clock;
+        if clock.elapsed_since(since) > MAX_OTHERS {
+            return Err(too_long());
         }
         tokio::select! {
             () = self.run.cancel.cancelled() => Err(Stop::Cancelled),
@@ -258,21 +291,64 @@ impl Delivery<'_> {
     }
 }
 
-/// Whether a run has an execution that Assets processes, so that it can only be watched to its end.
-pub async fn is_completed(app: &App, lease: &Lease) -> Result<bool> {
-    let known = current_execution(app, lease).await?;
-    Ok(known.is_some_and(|row| matches!(row.state, ExecutionStep::Completed | ExecutionStep::Done)))
+/// Cancels the newest execution of an import source if it accepts data. Whether there was one.
+async fn cancel_empty(client: &Client, target: &Target, links: &Links) -> Result<bool, Stop> {
+    let config = client.config_status(target, links).await.map_err(|e| failed(&e))?;
+    if config.state != ConfigState::Running {
+        return Ok(false);
+    }
+    let latest = client.latest_status(target, links).await.map_err(|e| failed(&e))?;
+    let Some(latest) = latest.filter(|latest| latest.status == ExecutionState::Ingesting) else { return Ok(false) };
+    let by_id = || links.execution(&latest.execution_id?).ok();
+    let Some(cancel) = config.cancel.or_else(by_id) else { return Ok(false) };
+    client.cancel(target, &cancel).await.map_err(|e| failed(&e))?;
+    Ok(true)
 }
 
-/// Gives up what a cancelled run has open in Assets. Failures are only logged: the next run finds what is
-/// left.
-pub async fn abandon(app: &App, lease: &Lease, job: JobId) {
-    close(app, lease, job, "The run was cancelled.").await;
+/// Whether a run has an execution that Assets has received completely, so that it can only be watched to its end. Where
+/// Assets cannot say, it counts as open: how such a run ends is remembered, see [`mirror::resend_unsettled`].
+pub async fn is_completed(app: &App, lease: &Lease, job: JobId) -> Result<bool, Stop> {
+    let Some(row) = current_execution(app, lease).await? else { return Ok(false) };
+    match was_completed(app, lease, job, &row).await {
+        Err(stop @ Stop::Failed(_)) => {
+            tracing::warn!(run.id = %lease.run, ?stop, "Assets does not say whether it has the last chunk");
+            Ok(false)
+        }
+        known => known,
+    }
 }
 
-/// Cancels an execution that accepts data, with the reason in Assets' history.
-pub(super) async fn close(app: &App, lease: &Lease, job: JobId, reason: &str) {
-    if let Err(stop) = try_close(app, lease, job, reason).await {
+/// What is stored; and where the answer to a chunk was lost, which may have been the last one, what Assets says.
+async fn was_completed(app: &App, lease: &Lease, job: JobId, row: &ExecutionRow) -> Result<bool, Stop> {
+    if row.is_completed() || row.unanswered().is_none() {
+        return Ok(row.is_completed());
+    }
+    let Some(links) = open_links(app, lease, row)? else { return Ok(false) };
+    let Some(target) = target_of(app, lease, job, row).await? else { return Ok(false) };
+    let status = app.assets.status(&target, &links).await.map_err(|e| failed(&e))?;
+    if !matches!(status.status, ExecutionState::Processing | ExecutionState::Done) {
+        return Ok(false);
+    }
+    note_completed(app, lease, row).await?;
+    Ok(true)
+}
+
+/// Assets has the chunk whose answer was lost, and it was the last one.
+async fn note_completed(app: &App, lease: &Lease, row: &ExecutionRow) -> Result<(), Stop> {
+    let change = Change {
+        state: Some(ExecutionStep::Completed),
+        acknowledged_seq: row.unanswered(),
+        chunks: Some(row.chunks + 1),
+        ..Change::default()
+    };
+    note(app, lease, row.id, change).await
+}
+
+/// Closes what a run that failed or was cancelled has open in Assets: it would block the import source. Failures are only
+/// logged: the next run finds what is left.
+pub async fn close(app: &App, lease: &Lease, job: JobId, stop: &Stop) {
+    let Some(reason) = stop.reason() else { return };
+    if let Err(stop) = try_close(app, lease, job, &reason).await {
         tracing::warn!(run.id = %lease.run, ?stop, "an open execution could not be cancelled");
     }
 }
@@ -297,25 +373,43 @@ pub async fn discard(app: &App, lease: &Lease, job: JobId, is_same_destination: 
     }
 }
 
+/// Cancels an execution that accepts data, with the reason in Assets' history.
 async fn try_close(app: &App, lease: &Lease, job: JobId, reason: &str) -> Result<(), Stop> {
-    let known = current_execution(app, lease).await?;
-    // One whose start was not answered is looked for by the next run.
-    let Some(row) = known.filter(|row| row.state == ExecutionStep::Ingesting) else { return Ok(()) };
-    let Some(links) = open_links(app, lease, &row)? else { return Ok(()) };
-    let Some(target) = target_of_job(app, lease, job).await? else { return Ok(()) };
-    let client = app.assets.clone();
-    if let Err(error) = client.failed_history(&target, &links, reason).await {
-        tracing::info!(run.id = %lease.run, %error, "the reason could not be written into the history of Assets");
+    let Some(row) = current_execution(app, lease).await? else { return Ok(()) };
+    if was_completed(app, lease, job, &row).await? {
+        return Ok(());
     }
-    client.cancel(&target, &links.cancel).await.map_err(|e| failed(&e))?;
+    let Some(target) = target_of(app, lease, job, &row).await? else { return Ok(()) };
+    let client = app.assets.clone();
+    match open_links(app, lease, &row)? {
+        Some(links) => {
+            if let Err(error) = client.failed_history(&target, &links, reason).await {
+                tracing::info!(run.id = %lease.run, %error, "the reason could not be written into the history of Assets");
+            }
+            client.cancel(&target, &links.cancel).await.map_err(|e| failed(&e))?;
+        }
+        // What Assets may still make of the start is looked for by the next run.
+        None if app.clock.now() - row.created_at > MAX_OURS => return Ok(()),
+        None => {
+            let links = client.links(&target).await.map_err(|e| failed(&e))?;
+            if !cancel_empty(&client, &target, &links).await? {
+                return Ok(());
+            }
+        }
+    }
     note(app, lease, row.id, Change { state: Some(ExecutionStep::Cancelled), ..Change::default() }).await
 }
 
-/// For [`abandon`], which has no run.
-async fn target_of_job(app: &App, lease: &Lease, job: JobId) -> Result<Option<Target>> {
-    let context = JobContext::load(app, lease.organization, job).await?;
-    match &context.destination {
-        Some(destination) => Ok(Some(destination.target(app, lease.organization).await?)),
+/// Where an execution was started, if the job still leads there. Nothing but the destination is opened: whatever else does
+/// not work, it can be asked.
+async fn target_of(app: &App, lease: &Lease, job: JobId, row: &ExecutionRow) -> Result<Option<Target>> {
+    let organization = lease.organization;
+    let settings = transaction(app, organization, "load settings", async move |tx| {
+        job_settings::load(tx, organization, job).await
+    });
+    let destination = settings.await?.destination;
+    match destination.filter(|part| row.destination_id.is_none_or(|there| there == part.id)) {
+        Some(part) => Ok(Some(open_destination(&app.keys, organization, part)?.target(app, organization).await?)),
         None => Ok(None),
     }
 }

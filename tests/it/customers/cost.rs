@@ -5,7 +5,7 @@ use crate::support::postgres::connect;
 use crate::support::world::World;
 use chrono::TimeDelta;
 use entra_assets::app::App;
-use entra_assets::db::runs::{self, Claimant};
+use entra_assets::db::runs::{self, Claimant, Lease};
 use entra_assets::db::{executions, webhooks};
 use entra_assets::ids::{JobId, LeaseToken, OrganizationId, RunId};
 use entra_assets::runs::scheduler;
@@ -187,9 +187,8 @@ async fn a_look_at_the_clock_reads_as_much_whatever_has_been() {
     let (organization, job) = (OrganizationId(organization), JobId(job));
     let look = async |app: &App| {
         scheduler::tick(app, office.world.worker).await.unwrap();
-        let left = app
-            .db
-            .scoped(organization, async |tx| executions::left_open(tx, organization, job, RunId(Uuid::nil())).await);
+        let lease = Lease { organization, run: RunId(Uuid::nil()), token: LeaseToken(Uuid::nil()) };
+        let left = app.db.scoped(organization, async |tx| executions::left_open(tx, &lease, job, Uuid::nil()).await);
         assert!(left.await.unwrap().is_empty());
     };
     office.live(100, BEFORE).await;

@@ -120,6 +120,81 @@ async fn an_execution_left_open_by_an_ended_run_is_cancelled_by_the_next() {
     finish(&world, next, "after an execution was left open").await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn an_execution_left_open_is_not_forgotten_while_assets_does_not_say_what_became_of_it() {
+    let world = world().await;
+    let job = world.add_job().await;
+    let id = world.queue(job, RunMode::Full, RunRequest::default()).await;
+    world.step_and_die(|| !world.assets.chunks().is_empty()).await;
+    world
+        .execute(format!("UPDATE runs SET state = 'failed', finished_at = now(), lease_token = NULL WHERE id = '{id}'"))
+        .await;
+    world.assets.inject(AssetsFault::answer("GET", "/status", 500, "{}").times(u32::MAX));
+    let run = world.run(job, RunMode::Full).await;
+    assert_eq!((run.state.as_str(), &run.error.unwrap()["code"]), ("failed", &"assets_failed".into()));
+    assert_eq!(world.text("SELECT count(*) FROM executions WHERE state = 'ingesting'").await, "1");
+    world.assets.clear_faults();
+    let next = world.queue(job, RunMode::Full, RunRequest::default()).await;
+    finish(&world, next, "after Assets did not answer").await;
+}
+
+/// The job that began it has another destination, or none: whoever delivers there next closes it.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_execution_left_open_is_cancelled_by_another_job_of_the_destination() {
+    let world = world().await;
+    let first = world.add_job().await;
+    let id = world.queue(first, RunMode::Full, RunRequest::default()).await;
+    world.step_and_die(|| !world.assets.chunks().is_empty()).await;
+    world
+        .execute(format!("UPDATE runs SET state = 'failed', finished_at = now(), lease_token = NULL WHERE id = '{id}'"))
+        .await;
+    world.execute(format!("UPDATE jobs SET destination_id = NULL WHERE id = '{first}'")).await;
+    let job = world.add_job().await;
+    let next = world.queue(job, RunMode::Full, RunRequest::default()).await;
+    finish(&world, next, "after another job left an execution open").await;
+    assert_eq!(world.text("SELECT count(*) FROM executions WHERE state = 'ingesting'").await, "0");
+}
+
+/// The token leads to another import source now: it does not hold up what is delivered there.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_execution_left_open_that_the_token_does_not_lead_to_is_given_up() {
+    let world = world().await;
+    let job = world.add_job().await;
+    let id = world.queue(job, RunMode::Full, RunRequest::default()).await;
+    world.step_and_die(|| !world.assets.chunks().is_empty()).await;
+    world
+        .execute(format!("UPDATE runs SET state = 'failed', finished_at = now(), lease_token = NULL WHERE id = '{id}'"))
+        .await;
+    let source = world.assets.add_source("Another");
+    let token = world.seal_token(world.destination, &source.token);
+    world.set_destination(&format!("token_sealed = '{token}', version = version + 1")).await;
+    let run = world.run(job, RunMode::Full).await;
+    assert_eq!(run.state.as_str(), "succeeded", "{:?} {}", run.error, run.warnings);
+    assert_eq!(world.assets.executions().pop().unwrap().source_id, source.id);
+}
+
+/// What fails before anything more is sent must not leave the import source blocked.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_execution_is_closed_by_a_run_that_fails_before_it_goes_on_sending() {
+    let world = world().await;
+    let job = world.add_job().await;
+    let id = world.queue(job, RunMode::Full, RunRequest::default()).await;
+    world.step_and_die(|| !world.assets.chunks().is_empty()).await;
+    // A credential that cannot be opened any more.
+    world
+        .execute(format!("UPDATE connections SET credential_sealed = '\\x00' WHERE id = '{}'", world.connection))
+        .await;
+    let run = world.bring_to_its_end(id).await;
+    assert_eq!((run.state.as_str(), &run.error.unwrap()["code"]), ("failed", &"secret_unreadable".into()));
+    let execution = world.assets.executions().pop().unwrap();
+    assert_eq!(execution.status, "CANCELLED");
+    assert!(
+        execution.failure.is_some_and(|why| why.starts_with("secret_unreadable: ")),
+        "the reason is in the history"
+    );
+    assert_eq!(world.text("SELECT string_agg(state, ',') FROM executions").await, "cancelled");
+}
+
 mod soak {
     use super::*;
     use entra_assets::sim::assets::Missing;
