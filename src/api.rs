@@ -7,6 +7,7 @@ pub mod attributes;
 pub mod audit_events;
 pub mod auth;
 mod body;
+mod bound;
 pub mod capabilities;
 mod client;
 pub mod connection_checks;

@@ -93,7 +93,7 @@ pub async fn list_insight_objects(
     let asked = Asked::load(&app, caller.organization, job).await?;
     let format = query.format.unwrap_or_else(|| ReportFormat::by_accept(&request));
     if format != ReportFormat::Json {
-        return file::write(app.get_ref().clone(), asked, insight, format).await;
+        return file::write(app.get_ref().clone(), asked, (insight, format), caller.credential).await;
     }
     let window = page.window(&format!("jobs/{job}/insights/{insight}"))?;
     let items = asked.objects(&app, insight, window.after, window.rows()).await?;

@@ -6,6 +6,7 @@ pub(super) use one::Relation;
 pub use one::get_object;
 
 use super::auth::Caller;
+use super::bound::{Bound, broken_off};
 use super::page::{Page, PageQuery, Window};
 use crate::app::App;
 use crate::db::job_settings;
@@ -187,7 +188,8 @@ pub async fn list_objects(
     let is_export = caller.is_by_ticket() && !accept.contains("application/json");
     let narrowed = (what.group_id, what.member_id);
     if is_export || accept.contains("application/x-ndjson") {
-        return Ok(stream(app.get_ref().clone(), organization, id, what.into_inner()));
+        let bound = Bound::of(&app, caller.credential);
+        return Ok(stream(app.get_ref().clone(), bound, (organization, id), what.into_inner()));
     }
     let window = query.sorted(&format!("jobs/{id}/objects"), &what, Order::OLDEST_FIRST)?;
     let page = match what.r#type {
@@ -233,15 +235,22 @@ fn to_lines(rows: Vec<MembershipRow>) -> Result<Vec<String>> {
     rows.into_iter().map(|row| serde_json::to_string(&membership(row)).map_err(Error::internal)).collect()
 }
 
-/// All rows, a thousand at a time: no database connection is held while the caller reads.
-fn stream(app: App, organization: OrganizationId, job: JobId, query: ObjectsQuery) -> HttpResponse {
+/// All rows, a thousand at a time: no database connection is held while the caller reads. It ends with the caller's key.
+fn stream(
+    app: App,
+    bound: Bound,
+    (organization, job): (OrganizationId, JobId),
+    query: ObjectsQuery,
+) -> HttpResponse {
     let (what, narrowed) = (query.r#type, (query.group_id, query.member_id));
     let lines = async_stream::stream! {
         let only = query.only();
         let mut after_object: Option<Uuid> = None;
         let mut after_membership: Option<(Uuid, Uuid)> = None;
         loop {
-            let lines: Result<Vec<String>> = if narrowed != (None, None) {
+            let lines: Result<Vec<String>> = if let Err(over) = bound.check() {
+                Err(over)
+            } else if narrowed != (None, None) {
                 let after = after_membership.map(|(group, member)| if narrowed.0.is_some() { member } else { group });
                 let rows = app.db.scoped(organization, async move |tx| {
                     browse::memberships_of(tx, organization, job, narrowed, after, STREAM_ROWS).await
@@ -271,10 +280,8 @@ fn stream(app: App, organization: OrganizationId, job: JobId, query: ObjectsQuer
             match lines {
                 Ok(lines) if lines.is_empty() => return,
                 Ok(lines) => yield Ok::<Bytes, actix_web::Error>(Bytes::from(lines.join("\n") + "\n")),
-                // The headers are sent already: only an aborted stream tells the caller that it is incomplete.
                 Err(error) => {
-                    tracing::error!(job.id = %job, code = %error.code, "export aborted: {}", error.detail);
-                    yield Err(actix_web::error::ErrorInternalServerError("export aborted"));
+                    yield Err(broken_off("export", &error));
                     return;
                 }
             }

@@ -9,7 +9,8 @@ mod row;
 mod words;
 mod xlsx;
 
-use super::auth::Caller;
+use super::auth::{Caller, Credential};
+use super::bound::Bound;
 use super::run_changes::ChangeResponse;
 use super::runs::RunResponse;
 use crate::app::App;
@@ -28,7 +29,7 @@ pub(super) use row::harmless;
 use row::{Cells, cells};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
-pub(super) use xlsx::{cell, unlinked};
+pub(super) use xlsx::{cell, filled};
 
 /// How many changes are read at once. With memberships on the group, one change can have megabytes.
 const ROWS: i64 = 200;
@@ -96,7 +97,7 @@ pub async fn get_run_report(
     let mut response = HttpResponse::Ok();
     response.content_type(format.media_type());
     response.insert_header((header::CONTENT_DISPOSITION, ContentDisposition::attachment(head.file_name(format))));
-    let changes = changes(app.get_ref().clone(), organization, id);
+    let changes = changes(app.get_ref().clone(), (organization, caller.credential), id);
     Ok(match format {
         ReportFormat::Json => response.streaming(json::write(head, changes)),
         ReportFormat::Csv => {
@@ -108,16 +109,27 @@ pub async fn get_run_report(
             let content = xlsx::write(head, changes, take_place(organization)?).await?;
             // It is compressed already.
             response.insert_header((header::CONTENT_ENCODING, "identity"));
-            response.body(SizedStream::new(content.length, content.into_stream()))
+            let bound = Bound::of(&app, caller.credential);
+            response.body(SizedStream::new(content.length, content.into_stream(bound)))
         }
     })
 }
 
-/// All changes of a run in their order, a page at a time: no database connection is held while the caller reads.
-fn changes(app: App, organization: OrganizationId, run: RunId) -> impl Stream<Item = Result<Vec<ChangeRow>>> {
+/// All changes of a run in their order, a page at a time: no database connection is held while the caller reads. It ends
+/// with the caller's key.
+fn changes(
+    app: App,
+    (organization, credential): (OrganizationId, Credential),
+    run: RunId,
+) -> impl Stream<Item = Result<Vec<ChangeRow>>> {
+    let bound = Bound::of(&app, credential);
     async_stream::stream! {
         let mut after = 0;
         loop {
+            if let Err(over) = bound.check() {
+                yield Err(over);
+                return;
+            }
             let page =
                 app.db.scoped(organization, async move |tx| runs::changes(tx, organization, run, &Only::default(), after, ROWS).await).await;
             match page {

@@ -3,7 +3,7 @@
 use crate::api::runs::RunResponse;
 use crate::app::App;
 use crate::db::{jobs, runs};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::ids::{OrganizationId, RunId};
 use crate::text_enum::explained;
 use actix_web::HttpRequest;
@@ -82,10 +82,4 @@ impl Head {
         let at = self.run.queued_at.format("%Y%m%d-%H%M");
         format!("entra-assets-{job}-{}-{at}.{}", self.run.mode, format.extension())
     }
-}
-
-/// Ends a body that has begun when the rest cannot be read: the caller sees an aborted response, not a short file.
-pub(super) fn broken_off(error: &Error) -> actix_web::Error {
-    tracing::error!(code = %error.code, "report aborted: {}", error.detail);
-    actix_web::error::ErrorInternalServerError("report aborted")
 }
