@@ -14,7 +14,7 @@ use super::bound::Bound;
 use super::run_changes::ChangeResponse;
 use super::runs::RunResponse;
 use crate::app::App;
-use crate::db::runs::{self, ChangeRow, Only};
+use crate::db::runs::{self, ChangeRow, Cut, Only};
 use crate::error::Result;
 use crate::ids::{JobId, OrganizationId, RunId};
 use actix_web::body::SizedStream;
@@ -31,7 +31,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 pub(super) use xlsx::{cell, filled};
 
-/// How many changes are read at once. With memberships on the group, one change can have megabytes.
+/// How many changes are read at once, unless they are large.
 const ROWS: i64 = 200;
 
 #[derive(Deserialize, IntoParams)]
@@ -133,7 +133,7 @@ fn changes(
             let page =
                 app.db.scoped(organization, async move |tx| runs::changes(tx, organization, run, &Only::default(), after, ROWS).await).await;
             match page {
-                Ok(rows) => match rows.last() {
+                Ok(Cut { rows, .. }) => match rows.last() {
                     None => return,
                     Some(last) => {
                         after = last.seq;

@@ -5,7 +5,7 @@ use crate::support::test_app::TestApp;
 use crate::support::world::ORGANIZATION;
 use entra_assets::ids::ApiKeyId;
 use reqwest::Method;
-use serde_json::json;
+use serde_json::{Value, json};
 
 /// A key that may read: its id and its text.
 async fn reader(app: &TestApp) -> (ApiKeyId, String) {
@@ -101,4 +101,34 @@ async fn the_objects_behind_an_insight_are_written_page_by_page() {
     let mut sheet = String::new();
     std::io::Read::read_to_string(&mut workbook.by_name("xl/worksheets/sheet1.xml").unwrap(), &mut sheet).unwrap();
     assert_eq!(sheet.matches("<row ").count(), MANY + 1, "a row each, and the names of the columns");
+}
+
+/// With memberships on the group, one change can have megabytes.
+#[tokio::test(flavor = "multi_thread")]
+async fn pages_of_changes_are_bounded_in_bytes() {
+    const LARGE: usize = 3_000_000;
+    let app = TestApp::start().await;
+    let (job, run) = delivered(&app).await;
+    app.world
+        .execute(format!(
+            "DELETE FROM run_changes;
+             INSERT INTO run_changes (organization_id, run_id, seq, object_type, object_id, action, send, after)
+             SELECT '{ORGANIZATION}', '{run}', n, 'groups', md5(n::text)::uuid, 'create', false,
+                '{{\"groups\":\"' || repeat('x', {LARGE}) || '\"}}' FROM generate_series(1, 3) n"
+        ))
+        .await;
+    let path = format!("/v1/runs/{run}/changes?limit=200");
+    let first = app.get(&path).await.expect(200);
+    assert_eq!(first["items"].as_array().unwrap().len(), 2);
+    let rest = app.get(&format!("{path}&cursor={}", first["nextCursor"].as_str().unwrap())).await.expect(200);
+    assert_eq!((rest["items"].as_array().unwrap().len(), &rest["nextCursor"]), (1, &Value::Null));
+
+    let path = format!("/v1/jobs/{job}/changes?limit=200");
+    let first = app.get(&path).await.expect(200);
+    assert_eq!((first["items"].as_array().unwrap().len(), &first["more"]), (2, &json!(true)));
+    let rest = app.get(&format!("{path}&after={}", first["nextAfter"].as_str().unwrap())).await.expect(200);
+    assert_eq!((rest["items"].as_array().unwrap().len(), &rest["more"]), (1, &json!(false)));
+
+    let report = app.get(&format!("/v1/runs/{run}/report?format=json")).await.expect(200);
+    assert_eq!(report["changes"].as_array().unwrap().len(), 3);
 }
