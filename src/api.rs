@@ -45,6 +45,7 @@ pub mod openapi;
 pub mod organizations;
 mod page;
 pub mod patch;
+pub mod places;
 pub mod problem;
 pub mod rate_limit;
 pub mod refusals;

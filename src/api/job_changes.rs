@@ -112,7 +112,7 @@ pub async fn list_job_changes(
     let limit = i64::from(query.limit.unwrap_or(LIMIT_DEFAULT));
     let (start, found) = app
         .db
-        .scoped(organization, async |tx| {
+        .read(organization, async |tx| {
             job_settings::load(tx, organization, id).await?;
             let start = match query.after.as_deref() {
                 None => FeedPlace { run: Uuid::nil(), seq: 0 },

@@ -103,7 +103,7 @@ pub async fn list_run_changes(
     let after = window.after.map_or(0, |after| i64::try_from(after.as_u128()).unwrap_or(i64::MAX));
     let changes = app
         .db
-        .scoped(organization, async |tx| {
+        .read(organization, async |tx| {
             runs::find(tx, organization, id).await?;
             runs::changes(tx, organization, id, &only, after, window.rows()).await
         })

@@ -2,6 +2,7 @@
 
 use super::auth::Caller;
 use super::bound::Bound;
+use super::places::{Place, STREAMS};
 use crate::app::App;
 use crate::app::followers::RunFollower;
 use crate::db::runs::{self, EventRow};
@@ -113,7 +114,8 @@ impl RunEventResponse {
 ///
 /// With `Accept: text/event-stream`, a stream of server-sent events that ends with the run. Otherwise a long poll:
 /// the response is sent as soon as there are events after `after`, or when `wait` is over. With a ticket, the
-/// response is a stream unless `Accept` asks for JSON.
+/// response is a stream unless `Accept` asks for JSON. An organization may have a quarter of the connections of a process as
+/// streams, and at least 16 (`rate_limited`).
 #[utoipa::path(
     tag = "Runs",
     params(("id" = RunId, Path, description = "The run's id"), EventsQuery, LastEventIdHeader),
@@ -139,7 +141,7 @@ pub async fn list_run_events(
         // An unknown run is a 404, not an empty stream.
         follower.look(after).await?;
         let bound = Bound::of(&app, caller.credential);
-        return Ok(follower.stream(after, bound));
+        return Ok(follower.stream(after, bound, STREAMS.take(caller.organization)?));
     }
     let wait = Duration::from_secs(u64::from(query.wait.unwrap_or(0)));
     let answer = follower.wait_for(after, wait).await?;
@@ -241,8 +243,10 @@ impl Follower {
     }
 
     /// A stream that ends with the run, or soon after the caller's key was revoked or their token expired.
-    fn stream(mut self, mut after: i64, mut bound: Bound) -> HttpResponse {
+    fn stream(mut self, mut after: i64, mut bound: Bound, place: Place) -> HttpResponse {
         let events = async_stream::stream! {
+            // Until it ends, or its reader is gone.
+            let _place = place;
             while !bound.is_over() {
                 let seen = match self.look(after).await {
                     Ok(seen) => seen,

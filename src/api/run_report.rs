@@ -4,13 +4,13 @@
 mod csv;
 mod head;
 mod json;
-mod places;
 mod row;
 mod words;
 mod xlsx;
 
 use super::auth::{Caller, Credential};
 use super::bound::Bound;
+use super::places::WORKBOOKS;
 use super::run_changes::ChangeResponse;
 use super::runs::RunResponse;
 use crate::app::App;
@@ -24,7 +24,6 @@ use actix_web::{HttpRequest, HttpResponse, get};
 use futures_util::{Stream, StreamExt};
 use head::Head;
 pub(super) use head::ReportFormat;
-pub(super) use places::take as take_place;
 pub(super) use row::harmless;
 use row::{Cells, cells};
 use serde::{Deserialize, Serialize};
@@ -106,7 +105,7 @@ pub async fn get_run_report(
         }
         ReportFormat::Xlsx => {
             let changes = in_cells(app.get_ref().clone(), organization, (head.run.job_id, id), changes);
-            let content = xlsx::write(head, changes, take_place(organization)?).await?;
+            let content = xlsx::write(head, changes, WORKBOOKS.take(organization)?).await?;
             // It is compressed already.
             response.insert_header((header::CONTENT_ENCODING, "identity"));
             let bound = Bound::of(&app, caller.credential);
@@ -131,7 +130,7 @@ fn changes(
                 return;
             }
             let page =
-                app.db.scoped(organization, async move |tx| runs::changes(tx, organization, run, &Only::default(), after, ROWS).await).await;
+                app.db.read(organization, async move |tx| runs::changes(tx, organization, run, &Only::default(), after, ROWS).await).await;
             match page {
                 Ok(Cut { rows, .. }) => match rows.last() {
                     None => return,
@@ -163,7 +162,7 @@ fn in_cells(
             let referred = words::referred(&rows);
             let names = app
                 .db
-                .scoped(organization, async |tx| runs::labels(tx, organization, (job, run), &referred).await)
+                .read(organization, async |tx| runs::labels(tx, organization, (job, run), &referred).await)
                 .await?;
             Ok(rows.into_iter().map(|row| cells(row, &names)).collect())
         }

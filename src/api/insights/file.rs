@@ -4,7 +4,8 @@ use super::asked::Asked;
 use super::body::InsightItem;
 use crate::api::auth::Credential;
 use crate::api::bound::{Bound, broken_off};
-use crate::api::run_report::{ReportFormat, cell, filled, harmless, take_place};
+use crate::api::places::{Place, WORKBOOKS};
+use crate::api::run_report::{ReportFormat, cell, filled, harmless};
 use crate::app::App;
 use crate::error::{Error, Result};
 use crate::insight::Insight;
@@ -29,27 +30,34 @@ pub(super) async fn write(
     app: App,
     asked: Asked,
     (insight, format): (Insight, ReportFormat),
-    credential: Credential,
+    (credential, search): (Credential, Place),
 ) -> Result<HttpResponse> {
     let mut response = HttpResponse::Ok();
     response.content_type(format.media_type());
     let name = format!("entra-assets-{insight}.{}", format.extension());
     response.insert_header((header::CONTENT_DISPOSITION, ContentDisposition::attachment(name)));
     let (organization, [of_pages, of_file]) = (asked.organization(), [(); 2].map(|()| Bound::of(&app, credential)));
-    let pages = pages(app, of_pages, asked, insight);
+    let pages = pages(app, (of_pages, search), asked, insight);
     if format == ReportFormat::Csv {
         return Ok(response.streaming(as_csv(pages)));
     }
-    let place = take_place(organization)?;
+    let place = WORKBOOKS.take(organization)?;
     let content = filled(pages, place, move |workbook, pages| fill(workbook, insight, pages)).await?;
     // It is compressed already.
     response.insert_header((header::CONTENT_ENCODING, "identity"));
     Ok(response.body(SizedStream::new(content.length, content.into_stream(of_file))))
 }
 
-/// All objects, by id: no database connection is held while the caller reads. It ends with the caller's key.
-fn pages(app: App, bound: Bound, asked: Asked, insight: Insight) -> impl Stream<Item = Result<Vec<InsightItem>>> {
+/// All objects, by id: no database connection is held while the caller reads. It ends with the caller's key, and is a search
+/// until its last page is read.
+fn pages(
+    app: App,
+    (bound, search): (Bound, Place),
+    asked: Asked,
+    insight: Insight,
+) -> impl Stream<Item = Result<Vec<InsightItem>>> {
     async_stream::try_stream! {
+        let _search = search;
         let mut after = None;
         loop {
             bound.check()?;

@@ -62,7 +62,7 @@ pub(super) struct Head {
 impl Head {
     pub async fn load(app: &App, organization: OrganizationId, id: RunId) -> Result<Self> {
         app.db
-            .scoped(organization, async |tx| {
+            .read(organization, async |tx| {
                 let row = runs::find(tx, organization, id).await?;
                 let job = jobs::find(tx, organization, row.job()).await?;
                 Ok(Self { job_name: job.map(|job| job.name), run: RunResponse::from_row(row)? })

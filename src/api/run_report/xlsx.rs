@@ -2,9 +2,9 @@
 //! finished file is sent from disk.
 
 use super::head::Head;
-use super::places::Place;
 use super::row::{COLUMNS, Cells, facts, harmless};
 use crate::api::bound::{Bound, broken_off};
+use crate::api::places::Place;
 use crate::error::{Error, Result};
 use actix_web::web::Bytes;
 use chrono::DateTime;
