@@ -12,6 +12,7 @@ use std::time::Duration;
 const BUSY: Duration = Duration::from_secs(10);
 const MAX_WORKBOOKS: u32 = 2;
 const MAX_SEARCHES: u32 = 4;
+const MAX_LIVE_READS: u32 = 8;
 
 /// Workbooks are temporary files until their last byte is sent, and whoever reads slowly keeps them. Otherwise one
 /// organization could fill the folder of temporary files.
@@ -24,6 +25,12 @@ pub static WORKBOOKS: Places = Places::new(
 /// the connections of all.
 pub static SEARCHES: Places =
     Places::new(|| MAX_SEARCHES, "searches in mirrors of this organization are in progress. Wait until one ends.");
+
+/// What asks Microsoft or Atlassian although it only reads: the quota of the application there is shared with the runs.
+pub static LIVE_READS: Places = Places::new(
+    || MAX_LIVE_READS,
+    "requests of this organization that ask Microsoft or Atlassian are in progress. Wait until one ends.",
+);
 
 /// Event streams stay open for as long as a run, each with one of the connections that this process accepts.
 pub static STREAMS: Places = Places::new(
