@@ -22,7 +22,7 @@ mod variables;
 mod version;
 
 use crate::clock::Clock;
-use crate::config::{ConfigSettings, LogSettings, Role, Settings};
+use crate::config::{ConfigSettings, LogSettings, Role, Settings, data_dir};
 use crate::serve;
 use crate::shutdown::Shutdown;
 use crate::telemetry;
@@ -33,6 +33,8 @@ use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use output::{say, say_error};
 use secrecy::{ExposeSecret, SecretString};
 use sources::Warning;
+use std::io::IsTerminal as _;
+use std::path::Path;
 use std::process::ExitCode;
 
 /// Imports a Microsoft Entra ID directory into Jira Service Management Assets.
@@ -209,19 +211,25 @@ async fn run_service(serve: Serve, program: &clap::Command, warnings: &[Warning]
         tracing::warn!("{}: {}", warning.name, warning.text);
     }
     let shutdown = Shutdown::on_signals().context("cannot listen for signals")?;
-    let show_new_key = |key: &SecretString| {
-        say(&format!("admin key (shown only once; it is stored in the data directory): {}", key.expose_secret()));
-    };
+    let data_dir = serve.settings.database.data_dir().ok();
+    let show_new_key = |key: &SecretString| say(&of_new_key(key, data_dir.as_deref()));
     let service = serve::start(serve.settings, serve.role, Clock::system(), shutdown, show_new_key).await?;
     say(&format!("entra-assets answers at http://{}, documentation: http://{0}/docs/", service.address));
     Ok(service.run().await?)
+}
+
+/// Where the new admin key is. It is shown to a person only: what is printed elsewhere gets into a journal.
+fn of_new_key(key: &SecretString, data_dir: Option<&Path>) -> String {
+    match data_dir.and_then(data_dir::admin_key_file).filter(|_| !std::io::stdout().is_terminal()) {
+        Some(file) => format!("a new admin key is in {}", file.display()),
+        None => format!("admin key (shown only once; it is stored in the data directory): {}", key.expose_secret()),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use std::fs;
-    use std::path::Path;
 
     fn read(path: &str) -> String {
         fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap()

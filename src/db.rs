@@ -56,10 +56,15 @@ pub type Transaction = AsyncPgConnection;
 /// timeouts of HTTP: the connections of a test are real too, and its clock, moved by hand, says nothing about them.
 const POOL_WAIT: Duration = Duration::from_secs(10);
 
+/// How long a statement of [`Db::read`] may take: longer than a page of any list needs, and short enough that nobody holds
+/// the connections of the others for long.
+pub const MAX_READ: Duration = Duration::from_secs(15);
+
 /// The pool. Cheap to clone.
 #[derive(Clone)]
 pub struct Db {
     pool: Pool<AsyncPgConnection>,
+    max_read: Duration,
 }
 
 /// An async closure whose future is `Send`: stable Rust has no such bound for `AsyncFnOnce`. `diesel_async` does the
@@ -83,7 +88,12 @@ impl Db {
     pub fn new(options: &connect::Options, connections: u16) -> Result<Self> {
         let manager = AsyncDieselConnectionManager::new_with_config(options.url(), connect::manager_config(options)?);
         let pool = Pool::builder(manager).max_size(usize::from(connections)).build().map_err(Error::internal)?;
-        Ok(Self { pool })
+        Ok(Self { pool, max_read: MAX_READ })
+    }
+
+    /// The same with another [`MAX_READ`].
+    pub fn reading_at_most(self, max_read: Duration) -> Self {
+        Self { max_read, ..self }
     }
 
     async fn connection(&self) -> Result<Object<AsyncPgConnection>> {
@@ -106,9 +116,21 @@ impl Db {
         for<'r> F: AsyncFnOnce(&'r mut Transaction) -> Result<T> + TransactionFn<'r, T> + Send + 'a,
         T: Send + 'a,
     {
-        // PostgreSQL's JIT compiler is off: each statement runs once, so compiling it costs more than it saves.
-        let set = format!("SET LOCAL entra_assets.organization = '{organization}'; SET LOCAL jit = off");
-        Box::pin(self.transaction(set, work))
+        Box::pin(self.transaction(of_organization(organization), work))
+    }
+
+    /// As [`Db::scoped`], for what a caller of the API reads of a mirror or a run, however large: PostgreSQL stops a statement
+    /// that takes longer than [`MAX_READ`].
+    ///
+    /// # Errors
+    /// `database_unavailable`.
+    pub fn read<'a, T, F>(&'a self, organization: OrganizationId, work: F) -> BoxFuture<'a, Result<T>>
+    where
+        for<'r> F: AsyncFnOnce(&'r mut Transaction) -> Result<T> + TransactionFn<'r, T> + Send + 'a,
+        T: Send + 'a,
+    {
+        let (set, most) = (of_organization(organization), self.max_read.as_millis());
+        Box::pin(self.transaction(format!("{set}; SET LOCAL statement_timeout = {most}"), work))
     }
 
     /// Runs `work` in one transaction that sees the rows of every organization. Only functions of this module can call it.
@@ -164,6 +186,12 @@ impl Db {
     }
 }
 
+/// Begins a transaction of an organization. PostgreSQL's JIT compiler is off: each statement runs once, so compiling it
+/// costs more than it saves.
+fn of_organization(organization: OrganizationId) -> String {
+    format!("SET LOCAL entra_assets.organization = '{organization}'; SET LOCAL jit = off")
+}
+
 /// Turns nested loops off until the end of the transaction, for statements that join large tables which were filled just
 /// before: the planner has no statistics yet, takes the tables for empty, and would compare every row with every other.
 pub(crate) async fn join_in_bulk(tx: &mut Transaction) -> Result<()> {
@@ -194,6 +222,9 @@ impl Drop for Whole {
     }
 }
 
+/// What PostgreSQL says of a statement that it stopped (SQLSTATE 57014); Diesel reports only the text.
+const TOO_LONG: &str = "canceling statement due to statement timeout";
+
 impl From<DieselError> for Error {
     fn from(error: DieselError) -> Self {
         match error {
@@ -202,6 +233,11 @@ impl From<DieselError> for Error {
             }
             DieselError::DatabaseError(DatabaseErrorKind::ReadOnlyTransaction, _) => {
                 let detail = "The database takes no changes at the moment, because it is read-only.";
+                Error::new(Code::DatabaseUnavailable, detail).with_source(error)
+            }
+            DieselError::DatabaseError(_, ref info) if info.message() == TOO_LONG => {
+                let detail = "The database was stopped, because reading this took longer than a request may take. Ask \
+                              for less, such as one object by its id, or come again when the database has less to do.";
                 Error::new(Code::DatabaseUnavailable, detail).with_source(error)
             }
             other => Error::internal(other),

@@ -32,7 +32,8 @@ use tokio_util::sync::CancellationToken;
 /// The time of an explanation. When it is over, what is not known from Graph stays unknown.
 const DEADLINE: Duration = Duration::from_secs(15);
 
-/// Explains why the job imports the object with this id or name, or why it does not.
+/// Explains why the job imports the object with this id or name, or why it does not. `may_ask`: whether Graph may be asked;
+/// otherwise what is not stored stays unknown.
 ///
 /// # Errors
 /// The job does not exist, or its credential cannot be opened.
@@ -40,12 +41,12 @@ pub async fn explain(
     app: &App,
     organization: OrganizationId,
     job: JobId,
-    kind: EntityKind,
-    key: &str,
+    (kind, key): (EntityKind, &str),
+    may_ask: bool,
 ) -> Result<Explanation> {
     let job = JobContext::load(app, organization, job).await?;
     let cancel = CancellationToken::new();
-    let live = Live::new(app, job.identity.clone(), cancel.clone());
+    let live = Live::new(app, job.identity.clone(), may_ask, cancel.clone());
     let explaining = pin!(walk(app, &live, &job, kind, key.trim()));
     match select(explaining, pin!(app.clock.sleep(DEADLINE))).await {
         Either::Left((explained, _)) => explained,

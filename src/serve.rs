@@ -174,6 +174,19 @@ async fn start_on(
              `sslmode=verify-full` to DATABASE_URL, or `sslmode=disable` if the network is private"
         );
     }
+    for issuer in settings.security.issuers().iter().filter(|issuer| issuer.is_unbounded()) {
+        tracing::warn!(
+            issuer = issuer.issuer,
+            "tokens of this issuer may name every organization, `default` too, or have every scope; add `organizations` and \
+             `scopes` to its entry in ENTRA_ASSETS_JWT_ISSUERS"
+        );
+    }
+    if database.embedded.is_none() && settings.database.migrate_url.is_some() {
+        tracing::warn!(
+            "this process knows the password of the role that owns the tables, which can switch row-level security off; set \
+             ENTRA_ASSETS_MIGRATE_URL for `entra-assets migrate` alone"
+        );
+    }
     let db = Db::new(&database.runtime, settings.database_connections())?;
     db.ping().await?;
     let (listen, metrics_listen) = (settings.listen, settings.metrics_listen);

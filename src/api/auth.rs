@@ -56,8 +56,11 @@ pub async fn authenticate(app: &App, request: &ServiceRequest) -> Result<Caller>
     if !verified.issuer.is_forge() {
         return issuers::caller(app, &verified).await;
     }
-    let (caller, invocation) = forge::caller(app, request, &verified.claims).await?;
-    request.extensions_mut().insert(invocation);
+    let (caller, carried) = forge::caller(app, request, &verified.claims).await?;
+    request.extensions_mut().insert(forge::Invocation { brought: None });
+    if let Some(carried) = carried {
+        request.extensions_mut().insert(carried);
+    }
     Ok(caller)
 }
 

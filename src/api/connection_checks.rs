@@ -130,6 +130,12 @@ pub(super) fn take_turn(app: &App, caller: &Caller) -> Result<Turn> {
     app.check_turns.take(caller.organization, &app.clock)
 }
 
+/// Counts a credential that is stored as a check: what uses the connection next signs in with it, so storing one after
+/// another would be a way to guess.
+pub(super) fn count_credential(app: &App, caller: &Caller) -> Result<()> {
+    app.check_turns.count(caller.organization, &app.clock)
+}
+
 async fn check(
     app: &App,
     identity: &Identity,

@@ -7,7 +7,7 @@ use super::audit_events::{record, record_update};
 use super::auth::Caller;
 use super::body::Body;
 use super::capabilities::or_default;
-use super::connection_checks::{check_stored, take_turn};
+use super::connection_checks::{check_stored, count_credential, take_turn};
 use super::contract::Contract;
 use super::credentials::CredentialBody;
 use super::once::{IdempotencyKeyHeader, Once};
@@ -82,7 +82,9 @@ pub async fn list_connections(
 
 /// Create a connection
 ///
-/// The credential is stored encrypted and never shown again. A client secret that looks like a *Secret ID* is refused.
+/// The credential is stored encrypted and never shown again. A client secret that looks like a *Secret ID* is refused. It
+/// counts as a check: an organization may check connections and store credentials so many times a minute
+/// (`rate_limited`).
 #[utoipa::path(
     tag = "Connections",
     params(CreateConnectionQuery, IdempotencyKeyHeader),
@@ -108,8 +110,13 @@ pub async fn create_connection(
             }
             let id = ConnectionId::new(&app.clock);
             let new = row::new(&app, organization, id, &body.0)?;
-            // Before anything is stored.
-            let turn = if checks { Some(take_turn(&app, &caller)?) } else { None };
+            // Before anything is stored. A check counts for the credential too.
+            let turn = if checks {
+                Some(take_turn(&app, &caller)?)
+            } else {
+                count_credential(&app, &caller)?;
+                None
+            };
             connections::insert(tx, organization, id, &new, app.clock.now()).await?;
             record(tx, &app, &caller, Action::Create, KIND, id.0).await?;
             once.done(tx, &app, &caller, 201, id.0).await?;
@@ -145,7 +152,8 @@ pub async fn get_connection(
 /// Change a connection
 ///
 /// JSON merge patch: omitted fields keep their value; null resets to the default. An omitted credential keeps its
-/// value too.
+/// value too. Another credential, tenant, application or cloud counts as a check: an organization may check connections
+/// and store credentials so many times a minute (`rate_limited`).
 #[utoipa::path(
     tag = "Connections",
     params(("id" = ConnectionId, Path, description = "The connection's id"), IfMatchHeader),
@@ -169,6 +177,10 @@ pub async fn update_connection(
             let current = connections::lock(tx, organization, id).await?.ok_or_else(|| unknown(id))?;
             if_match.check(current.version)?;
             let new = row::changed(&app, &contract, organization, current.clone(), body.0)?;
+            // It signs in with something else from now on, or elsewhere.
+            if new.credential_version != current.credential_version {
+                count_credential(&app, &caller)?;
+            }
             let row = connections::update(tx, organization, id, &new, app.clock.now()).await?;
             let sealed = (current.credential_sealed.clone(), row.credential_sealed.clone());
             let secrets = [("credential", sealed.0.as_deref(), sealed.1.as_deref())];

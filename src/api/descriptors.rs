@@ -10,6 +10,9 @@ const KEPT: u64 = 512;
 const MAX_CONNECTIONS: u64 = 16_384;
 /// The fewest, where the limit is very low.
 const MIN_CONNECTIONS: u64 = 64;
+/// An organization may have a quarter of them as event streams.
+const STREAMS_PART: usize = 4;
+const MIN_STREAMS: u32 = 16;
 
 /// Raises the soft limit as far as is of use and allowed: many systems start a process with 1,024.
 pub fn raise() {
@@ -27,6 +30,11 @@ pub fn raise() {
 pub(super) fn connections() -> usize {
     let limit = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
     usize::try_from(connections_of(limit)).unwrap_or(usize::MAX)
+}
+
+/// How many event streams an organization may have open at once: a part of the connections, so that others have theirs.
+pub(super) fn streams() -> u32 {
+    u32::try_from(connections() / STREAMS_PART).unwrap_or(u32::MAX).max(MIN_STREAMS)
 }
 
 fn connections_of(limit: u64) -> u64 {

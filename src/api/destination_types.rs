@@ -1,6 +1,7 @@
 //! The object types in the object schema of a destination.
 
 use super::auth::Caller;
+use super::places::LIVE_READS;
 use crate::app::App;
 use crate::error::Result;
 use crate::ids::DestinationId;
@@ -12,7 +13,8 @@ use actix_web::web::{Data, Json, Path};
 /// List object types in Assets
 ///
 /// The object types and attributes of the object schema that the import source belongs to, as Assets shows them to an
-/// import, and a proposal how a job could fill those that are there instead of building its own. Nothing is changed.
+/// import, and a proposal how a job could fill those that are there instead of building its own. Nothing is changed. An
+/// organization may have eight requests at once that ask Microsoft or Atlassian (`rate_limited`).
 #[utoipa::path(
     tag = "Destinations",
     params(("id" = DestinationId, Path, description = "The destination's id")),
@@ -30,5 +32,6 @@ pub async fn list_destination_types(
     caller: Caller,
     id: Path<DestinationId>,
 ) -> Result<Json<SchemaTypes>> {
+    let _place = LIVE_READS.take(caller.organization)?;
     Ok(Json(types::list(&app, caller.organization, *id).await?))
 }

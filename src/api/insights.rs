@@ -6,6 +6,7 @@ mod file;
 
 use super::auth::Caller;
 use super::page::{Page, PageQuery};
+use super::places::SEARCHES;
 use super::run_report::{ReportFormat, Workbook};
 use crate::app::App;
 use crate::error::Result;
@@ -44,7 +45,8 @@ pub struct InsightQuery {
 ///
 /// What the mirror of the job shows about the directory: licences that are paid and not used, users without a manager,
 /// groups without an owner, inactive guests and more. Each has a number and its rule in words. The numbers are those of the
-/// last complete read, in the scope of the job's filter.
+/// last complete read, in the scope of the job's filter. They are a search: an organization may have four at once
+/// (`rate_limited`).
 #[utoipa::path(
     tag = "Jobs",
     params(("id" = JobId, Path, description = "The job's id")),
@@ -53,13 +55,15 @@ pub struct InsightQuery {
 )]
 #[get("/v1/jobs/{id}/insights")]
 pub async fn list_insights(app: Data<App>, caller: Caller, id: Path<JobId>) -> Result<Json<InsightsResponse>> {
+    let _search = SEARCHES.take(caller.organization)?;
     let asked = Asked::load(&app, caller.organization, *id).await?;
     Ok(Json(InsightsResponse { read_at: asked.read_at(), items: asked.answers(&app).await? }))
 }
 
 /// List the objects behind an insight
 ///
-/// By id, a page in JSON, or all of them as CSV or XLSX. In both, a text that a spreadsheet could read as a formula begins
+/// By id, a page in JSON, or all of them as CSV or XLSX. It is a search: an organization may have four at once
+/// (`rate_limited`). In both, a text that a spreadsheet could read as a formula begins
 /// with an apostrophe.
 #[utoipa::path(
     tag = "Jobs",
@@ -90,10 +94,11 @@ pub async fn list_insight_objects(
     page: Query<PageQuery>,
 ) -> Result<HttpResponse> {
     let (job, insight) = (*id, query.insight);
+    let search = SEARCHES.take(caller.organization)?;
     let asked = Asked::load(&app, caller.organization, job).await?;
     let format = query.format.unwrap_or_else(|| ReportFormat::by_accept(&request));
     if format != ReportFormat::Json {
-        return file::write(app.get_ref().clone(), asked, insight, format).await;
+        return file::write(app.get_ref().clone(), asked, (insight, format), (caller.credential, search)).await;
     }
     let window = page.window(&format!("jobs/{job}/insights/{insight}"))?;
     let items = asked.objects(&app, insight, window.after, window.rows()).await?;

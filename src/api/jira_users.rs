@@ -100,7 +100,7 @@ pub async fn list_jira_users(
     let window = query.window(&format!("jobs/{id}/jira-users/{which:?}"))?;
     let rows = app
         .db
-        .scoped(organization, async |tx| {
+        .read(organization, async |tx| {
             job_settings::load(tx, organization, id).await?;
             jira_users::list(tx, organization, id, which, window.after, window.rows()).await
         })

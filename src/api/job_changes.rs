@@ -26,7 +26,7 @@ pub struct FeedQuery {
     /// `nextAfter` of the previous response. Absent: from the oldest change that is kept. `latest`: from now on.
     #[param(min_length = 1, max_length = 100, pattern = "^[A-Za-z0-9_-]+$")]
     pub after: Option<String>,
-    /// The maximum number of changes in the response.
+    /// The maximum number of changes in the response. It has fewer where they have more than about 4 MiB; `more` then says so.
     #[param(minimum = 1, maximum = 200, default = 50)]
     pub limit: Option<u16>,
 }
@@ -110,9 +110,9 @@ pub async fn list_job_changes(
 ) -> Result<Json<JobChangesResponse>> {
     let (organization, id) = (caller.organization, *id);
     let limit = i64::from(query.limit.unwrap_or(LIMIT_DEFAULT));
-    let (start, mut rows) = app
+    let (start, found) = app
         .db
-        .scoped(organization, async |tx| {
+        .read(organization, async |tx| {
             job_settings::load(tx, organization, id).await?;
             let start = match query.after.as_deref() {
                 None => FeedPlace { run: Uuid::nil(), seq: 0 },
@@ -123,7 +123,8 @@ pub async fn list_job_changes(
         })
         .await?;
     let most = usize::try_from(limit).unwrap_or(usize::MAX);
-    let more = rows.len() > most;
+    let more = found.is_cut || found.rows.len() > most;
+    let mut rows = found.rows;
     rows.truncate(most);
     let next = rows.last().map_or(start, |row| FeedPlace { run: row.run_id, seq: row.seq });
     let items = rows.into_iter().map(JobChange::from_row).collect();

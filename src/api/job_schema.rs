@@ -2,6 +2,7 @@
 
 use super::audit_events::record_with;
 use super::auth::Caller;
+use super::places::LIVE_READS;
 use crate::app::App;
 use crate::audit::Action;
 use crate::error::Result;
@@ -42,7 +43,8 @@ impl From<JobSchema> for JobSchemaResponse {
 /// Show the schema of a job
 ///
 /// The document that would be sent, and its differences from Assets. Nothing is changed. Without a destination, or if
-/// Assets does not answer within 18 seconds, the response has only the document.
+/// Assets does not answer within 18 seconds, the response has only the document. An organization may have eight requests at
+/// once that ask Microsoft or Atlassian (`rate_limited`).
 #[utoipa::path(
     tag = "Jobs",
     params(("id" = JobId, Path, description = "The job's id")),
@@ -51,6 +53,7 @@ impl From<JobSchema> for JobSchemaResponse {
 )]
 #[get("/v1/jobs/{id}/schema")]
 pub async fn get_job_schema(app: Data<App>, caller: Caller, id: Path<JobId>) -> Result<Json<JobSchemaResponse>> {
+    let _place = LIVE_READS.take(caller.organization)?;
     let context = JobContext::load(&app, caller.organization, *id).await?;
     Ok(Json(schema::show(&app, &context).await?.into()))
 }

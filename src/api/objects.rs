@@ -6,7 +6,9 @@ pub(super) use one::Relation;
 pub use one::get_object;
 
 use super::auth::Caller;
+use super::bound::{Bound, broken_off};
 use super::page::{Page, PageQuery, Window};
+use super::places::{Place, SEARCHES};
 use crate::app::App;
 use crate::db::job_settings;
 use crate::db::list::Order;
@@ -114,6 +116,12 @@ impl ObjectsQuery {
         faults.into_result()
     }
 
+    /// A place for a search, if it is one: every object is looked at.
+    fn search(&self, organization: OrganizationId) -> Result<Option<Place>> {
+        let is_search = self.label.is_some() || self.search.is_some();
+        is_search.then(|| SEARCHES.take(organization)).transpose()
+    }
+
     fn only(&self) -> Only {
         Only { id: self.id, label: self.label.clone(), search: self.search.clone() }
     }
@@ -159,7 +167,8 @@ fn membership(row: MembershipRow) -> MirrorItem {
 /// Browse the mirror of a job
 ///
 /// What the last complete read found. With `Accept: application/x-ndjson` or with a ticket, the response has all objects,
-/// one JSON object per line.
+/// one JSON object per line. `label` and `search` look at every object: an organization may have four such searches at once
+/// (`rate_limited`), and one that takes the database longer than 15 seconds is stopped (`database_unavailable`).
 #[utoipa::path(
     tag = "Jobs",
     params(("id" = JobId, Path, description = "The job's id"), ObjectsQuery, PageQuery),
@@ -181,13 +190,15 @@ pub async fn list_objects(
     query: Query<PageQuery>,
 ) -> Result<HttpResponse> {
     let (organization, id) = (caller.organization, *id);
-    app.db.scoped(organization, async |tx| job_settings::load(tx, organization, id).await).await?;
+    app.db.read(organization, async |tx| job_settings::load(tx, organization, id).await).await?;
     what.check()?;
+    let search = what.search(organization)?;
     let accept = request.headers().get(header::ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
     let is_export = caller.is_by_ticket() && !accept.contains("application/json");
     let narrowed = (what.group_id, what.member_id);
     if is_export || accept.contains("application/x-ndjson") {
-        return Ok(stream(app.get_ref().clone(), organization, id, what.into_inner()));
+        let bound = Bound::of(&app, caller.credential);
+        return Ok(stream(app.get_ref().clone(), (bound, search), (organization, id), what.into_inner()));
     }
     let window = query.sorted(&format!("jobs/{id}/objects"), &what, Order::OLDEST_FIRST)?;
     let page = match what.r#type {
@@ -195,7 +206,7 @@ pub async fn list_objects(
             memberships_page(&app, organization, id, &window).await?
         }
         MirrorType::Memberships => {
-            let rows = app.db.scoped(organization, async |tx| {
+            let rows = app.db.read(organization, async |tx| {
                 browse::memberships_of(tx, organization, id, narrowed, window.after, window.rows()).await
             });
             let place = |row: &MembershipRow| if narrowed.0.is_some() { row.member_id } else { row.group_id };
@@ -203,7 +214,7 @@ pub async fn list_objects(
         }
         object_type => {
             let only = what.only();
-            let rows = app.db.scoped(organization, async |tx| {
+            let rows = app.db.read(organization, async |tx| {
                 browse::page(tx, organization, id, object_type.as_str(), &only, window.after, window.rows()).await
             });
             window.try_page(rows.await?, |row| row.id, object)?
@@ -222,7 +233,7 @@ async fn memberships_page(
     let skip = window.after.map_or(0, |after| i64::try_from(after.as_u128()).unwrap_or(i64::MAX));
     let rows = app
         .db
-        .scoped(organization, async |tx| browse::memberships_from(tx, organization, job, skip, window.rows()).await)
+        .read(organization, async |tx| browse::memberships_from(tx, organization, job, skip, window.rows()).await)
         .await?;
     let numbered: Vec<(i64, MembershipRow)> = (skip + 1..).zip(rows).collect();
     let place = |(number, _): &(i64, MembershipRow)| Uuid::from_u128(u128::from(number.unsigned_abs()));
@@ -233,17 +244,25 @@ fn to_lines(rows: Vec<MembershipRow>) -> Result<Vec<String>> {
     rows.into_iter().map(|row| serde_json::to_string(&membership(row)).map_err(Error::internal)).collect()
 }
 
-/// All rows, a thousand at a time: no database connection is held while the caller reads.
-fn stream(app: App, organization: OrganizationId, job: JobId, query: ObjectsQuery) -> HttpResponse {
+/// All rows, a thousand at a time: no database connection is held while the caller reads. It ends with the caller's key.
+fn stream(
+    app: App,
+    (bound, search): (Bound, Option<Place>),
+    (organization, job): (OrganizationId, JobId),
+    query: ObjectsQuery,
+) -> HttpResponse {
     let (what, narrowed) = (query.r#type, (query.group_id, query.member_id));
     let lines = async_stream::stream! {
+        let _search = search;
         let only = query.only();
         let mut after_object: Option<Uuid> = None;
         let mut after_membership: Option<(Uuid, Uuid)> = None;
         loop {
-            let lines: Result<Vec<String>> = if narrowed != (None, None) {
+            let lines: Result<Vec<String>> = if let Err(over) = bound.check() {
+                Err(over)
+            } else if narrowed != (None, None) {
                 let after = after_membership.map(|(group, member)| if narrowed.0.is_some() { member } else { group });
-                let rows = app.db.scoped(organization, async move |tx| {
+                let rows = app.db.read(organization, async move |tx| {
                     browse::memberships_of(tx, organization, job, narrowed, after, STREAM_ROWS).await
                 });
                 rows.await.and_then(|rows| {
@@ -251,7 +270,7 @@ fn stream(app: App, organization: OrganizationId, job: JobId, query: ObjectsQuer
                     to_lines(rows)
                 })
             } else if what == MirrorType::Memberships {
-                let rows = app.db.scoped(organization, async move |tx| {
+                let rows = app.db.read(organization, async move |tx| {
                     browse::memberships(tx, organization, job, after_membership, STREAM_ROWS).await
                 });
                 rows.await.and_then(|rows| {
@@ -260,7 +279,7 @@ fn stream(app: App, organization: OrganizationId, job: JobId, query: ObjectsQuer
                 })
             } else {
                 let (after, only) = (after_object, only.clone());
-                let rows = app.db.scoped(organization, async move |tx| {
+                let rows = app.db.read(organization, async move |tx| {
                     browse::page(tx, organization, job, what.as_str(), &only, after, STREAM_ROWS).await
                 });
                 rows.await.map(|rows| {
@@ -271,10 +290,8 @@ fn stream(app: App, organization: OrganizationId, job: JobId, query: ObjectsQuer
             match lines {
                 Ok(lines) if lines.is_empty() => return,
                 Ok(lines) => yield Ok::<Bytes, actix_web::Error>(Bytes::from(lines.join("\n") + "\n")),
-                // The headers are sent already: only an aborted stream tells the caller that it is incomplete.
                 Err(error) => {
-                    tracing::error!(job.id = %job, code = %error.code, "export aborted: {}", error.detail);
-                    yield Err(actix_web::error::ErrorInternalServerError("export aborted"));
+                    yield Err(broken_off("export", &error));
                     return;
                 }
             }

@@ -3,6 +3,7 @@
 //! repeat others. A cursor is valid only for its own list, with the same conditions and the same order.
 
 use crate::db::list::{Order, Part, Place};
+use crate::db::runs::Cut;
 use crate::error::{Code, Error, Result};
 use crate::text_enum::explained;
 use base64::Engine as _;
@@ -202,6 +203,11 @@ impl Window {
         Page { items: items.into_iter().map(item).collect(), next_cursor }
     }
 
+    /// As [`Window::page`], for rows of which there may be more than the database gave at once.
+    pub fn page_of<R, T>(&self, cut: Cut<R>, id: impl Fn(&R) -> Uuid, item: impl FnMut(R) -> T) -> Page<T> {
+        self.cut_at(cut.rows, cut.is_cut, |row| (id(row), "")).map(item)
+    }
+
     /// As [`Window::page`], if making an item can fail.
     pub fn try_page<R, T>(
         &self,
@@ -214,8 +220,13 @@ impl Window {
     }
 
     /// The rows of the page, for a list that may be sorted by name. `place`: id and name of a row.
-    pub fn cut<R>(&self, mut rows: Vec<R>, place: impl Fn(&R) -> (Uuid, &str)) -> Page<R> {
-        let has_more = rows.len() > usize::from(self.limit);
+    pub fn cut<R>(&self, rows: Vec<R>, place: impl Fn(&R) -> (Uuid, &str)) -> Page<R> {
+        self.cut_at(rows, false, place)
+    }
+
+    /// `has_rest`: there may be rows after these, however few they are.
+    fn cut_at<R>(&self, mut rows: Vec<R>, has_rest: bool, place: impl Fn(&R) -> (Uuid, &str)) -> Page<R> {
+        let has_more = has_rest || rows.len() > usize::from(self.limit);
         rows.truncate(usize::from(self.limit));
         let next_cursor = rows.last().filter(|_| has_more).map(|row| {
             let (id, name) = place(row);
@@ -281,6 +292,15 @@ mod tests {
         assert_eq!(first.items, ["a", "b"]);
         let last = page(Some(2), first.next_cursor);
         assert_eq!((last.items, last.next_cursor), (vec!["c"], None));
+    }
+
+    #[test]
+    fn a_page_that_was_cut_continues_after_its_last_row() {
+        let cut = Cut { rows: vec![1, 2], is_cut: true };
+        let page = window("changes", 5, None).unwrap().page_of(cut, |n| Uuid::from_u128(*n), |n| n);
+        assert_eq!(page.items, [1, 2]);
+        let next = window("changes", 5, page.next_cursor).unwrap();
+        assert_eq!(next.after, Some(Uuid::from_u128(2)));
     }
 
     #[test]

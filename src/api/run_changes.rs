@@ -79,7 +79,8 @@ pub struct ChangesQuery {
 
 /// List the changes of a run
 ///
-/// In the order of their delivery. A dry run has changes too: they show what a full run would do.
+/// In the order of their delivery. A dry run has changes too: they show what a full run would do. A page ends before
+/// `limit` where its changes have more than about 4 MiB; `nextCursor` then continues.
 #[utoipa::path(
     tag = "Runs",
     params(("id" = RunId, Path, description = "The run's id"), ChangesQuery, PageQuery),
@@ -100,13 +101,13 @@ pub async fn list_run_changes(
     let window = query.window(&format!("runs/{id}/changes/{only:?}"))?;
     // The cursor is the number of the last change, in the place of an id.
     let after = window.after.map_or(0, |after| i64::try_from(after.as_u128()).unwrap_or(i64::MAX));
-    let rows = app
+    let changes = app
         .db
-        .scoped(organization, async |tx| {
+        .read(organization, async |tx| {
             runs::find(tx, organization, id).await?;
             runs::changes(tx, organization, id, &only, after, window.rows()).await
         })
         .await?;
     let number = |row: &ChangeRow| Uuid::from_u128(u128::from(row.seq.unsigned_abs()));
-    Ok(Json(window.page(rows, number, ChangeResponse::from_row)))
+    Ok(Json(window.page_of(changes, number, ChangeResponse::from_row)))
 }

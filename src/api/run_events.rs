@@ -1,8 +1,10 @@
 //! The events of a run, as a stream of server-sent events or by long poll.
 
-use super::auth::{Caller, Credential};
+use super::auth::Caller;
+use super::bound::Bound;
+use super::places::{Place, STREAMS};
 use crate::app::App;
-use crate::app::followers::{KeyFollower, RunFollower};
+use crate::app::followers::RunFollower;
 use crate::db::runs::{self, EventRow};
 use crate::error::Result;
 use crate::ids::{OrganizationId, RunId};
@@ -112,7 +114,8 @@ impl RunEventResponse {
 ///
 /// With `Accept: text/event-stream`, a stream of server-sent events that ends with the run. Otherwise a long poll:
 /// the response is sent as soon as there are events after `after`, or when `wait` is over. With a ticket, the
-/// response is a stream unless `Accept` asks for JSON.
+/// response is a stream unless `Accept` asks for JSON. An organization may have a quarter of the connections of a process as
+/// streams, and at least 16 (`rate_limited`).
 #[utoipa::path(
     tag = "Runs",
     params(("id" = RunId, Path, description = "The run's id"), EventsQuery, LastEventIdHeader),
@@ -137,7 +140,8 @@ pub async fn list_run_events(
     if wants_stream(&request, caller.is_by_ticket()) {
         // An unknown run is a 404, not an empty stream.
         follower.look(after).await?;
-        return Ok(follower.stream(after, caller.credential));
+        let bound = Bound::of(&app, caller.credential);
+        return Ok(follower.stream(after, bound, STREAMS.take(caller.organization)?));
     }
     let wait = Duration::from_secs(u64::from(query.wait.unwrap_or(0)));
     let answer = follower.wait_for(after, wait).await?;
@@ -239,10 +243,11 @@ impl Follower {
     }
 
     /// A stream that ends with the run, or soon after the caller's key was revoked or their token expired.
-    fn stream(mut self, mut after: i64, credential: Credential) -> HttpResponse {
-        let mut bound = Bound::of(&self.app, credential);
+    fn stream(mut self, mut after: i64, mut bound: Bound, place: Place) -> HttpResponse {
         let events = async_stream::stream! {
-            while !bound.is_over(self.app.clock.now()) {
+            // Until it ends, or its reader is gone.
+            let _place = place;
+            while !bound.is_over() {
                 let seen = match self.look(after).await {
                     Ok(seen) => seen,
                     // The head is sent: all that is left is to end, and the client takes it up again.
@@ -265,7 +270,7 @@ impl Follower {
                         quiet = self.quiet(HEARTBEAT) => matches!(quiet, Quiet::Over),
                         () = bound.over() => false,
                     };
-                    if is_quiet && bound.is_over(self.app.clock.now()) {
+                    if is_quiet && bound.is_over() {
                         return;
                     }
                     if is_quiet {
@@ -280,39 +285,6 @@ impl Follower {
             .insert_header(("X-Accel-Buffering", "no"))
             .insert_header((header::CONTENT_ENCODING, "identity"))
             .streaming(events)
-    }
-}
-
-/// What a stream ends with, besides its run.
-enum Bound {
-    Nothing,
-    Key(KeyFollower),
-    Time(DateTime<Utc>),
-}
-
-impl Bound {
-    fn of(app: &App, credential: Credential) -> Self {
-        match credential {
-            Credential::AdminKey => Self::Nothing,
-            Credential::ApiKey(id) => Self::Key(app.followers.follow_key(id)),
-            Credential::Token { ends_at } => Self::Time(ends_at),
-        }
-    }
-
-    fn is_over(&self, now: DateTime<Utc>) -> bool {
-        match self {
-            Self::Nothing => false,
-            Self::Key(key) => key.is_over(),
-            Self::Time(ends_at) => now >= *ends_at,
-        }
-    }
-
-    /// Waits for the end of a key. The end of a time is seen at the next sign of life.
-    async fn over(&mut self) {
-        match self {
-            Self::Key(key) => key.news().await,
-            Self::Nothing | Self::Time(_) => std::future::pending().await,
-        }
     }
 }
 

@@ -4,16 +4,17 @@
 mod csv;
 mod head;
 mod json;
-mod places;
 mod row;
 mod words;
 mod xlsx;
 
-use super::auth::Caller;
+use super::auth::{Caller, Credential};
+use super::bound::Bound;
+use super::places::WORKBOOKS;
 use super::run_changes::ChangeResponse;
 use super::runs::RunResponse;
 use crate::app::App;
-use crate::db::runs::{self, ChangeRow, Only};
+use crate::db::runs::{self, ChangeRow, Cut, Only};
 use crate::error::Result;
 use crate::ids::{JobId, OrganizationId, RunId};
 use actix_web::body::SizedStream;
@@ -23,14 +24,13 @@ use actix_web::{HttpRequest, HttpResponse, get};
 use futures_util::{Stream, StreamExt};
 use head::Head;
 pub(super) use head::ReportFormat;
-pub(super) use places::take as take_place;
 pub(super) use row::harmless;
 use row::{Cells, cells};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
-pub(super) use xlsx::{cell, unlinked};
+pub(super) use xlsx::{cell, filled};
 
-/// How many changes are read at once. With memberships on the group, one change can have megabytes.
+/// How many changes are read at once, unless they are large.
 const ROWS: i64 = 200;
 
 #[derive(Deserialize, IntoParams)]
@@ -96,7 +96,7 @@ pub async fn get_run_report(
     let mut response = HttpResponse::Ok();
     response.content_type(format.media_type());
     response.insert_header((header::CONTENT_DISPOSITION, ContentDisposition::attachment(head.file_name(format))));
-    let changes = changes(app.get_ref().clone(), organization, id);
+    let changes = changes(app.get_ref().clone(), (organization, caller.credential), id);
     Ok(match format {
         ReportFormat::Json => response.streaming(json::write(head, changes)),
         ReportFormat::Csv => {
@@ -105,23 +105,34 @@ pub async fn get_run_report(
         }
         ReportFormat::Xlsx => {
             let changes = in_cells(app.get_ref().clone(), organization, (head.run.job_id, id), changes);
-            let content = xlsx::write(head, changes, take_place(organization)?).await?;
+            let content = xlsx::write(head, changes, WORKBOOKS.take(organization)?).await?;
             // It is compressed already.
             response.insert_header((header::CONTENT_ENCODING, "identity"));
-            response.body(SizedStream::new(content.length, content.into_stream()))
+            let bound = Bound::of(&app, caller.credential);
+            response.body(SizedStream::new(content.length, content.into_stream(bound)))
         }
     })
 }
 
-/// All changes of a run in their order, a page at a time: no database connection is held while the caller reads.
-fn changes(app: App, organization: OrganizationId, run: RunId) -> impl Stream<Item = Result<Vec<ChangeRow>>> {
+/// All changes of a run in their order, a page at a time: no database connection is held while the caller reads. It ends
+/// with the caller's key.
+fn changes(
+    app: App,
+    (organization, credential): (OrganizationId, Credential),
+    run: RunId,
+) -> impl Stream<Item = Result<Vec<ChangeRow>>> {
+    let bound = Bound::of(&app, credential);
     async_stream::stream! {
         let mut after = 0;
         loop {
+            if let Err(over) = bound.check() {
+                yield Err(over);
+                return;
+            }
             let page =
-                app.db.scoped(organization, async move |tx| runs::changes(tx, organization, run, &Only::default(), after, ROWS).await).await;
+                app.db.read(organization, async move |tx| runs::changes(tx, organization, run, &Only::default(), after, ROWS).await).await;
             match page {
-                Ok(rows) => match rows.last() {
+                Ok(Cut { rows, .. }) => match rows.last() {
                     None => return,
                     Some(last) => {
                         after = last.seq;
@@ -151,7 +162,7 @@ fn in_cells(
             let referred = words::referred(&rows);
             let names = app
                 .db
-                .scoped(organization, async |tx| runs::labels(tx, organization, (job, run), &referred).await)
+                .read(organization, async |tx| runs::labels(tx, organization, (job, run), &referred).await)
                 .await?;
             Ok(rows.into_iter().map(|row| cells(row, &names)).collect())
         }

@@ -3,7 +3,7 @@
 pub mod rotation;
 
 use super::audit_events::{record, record_update};
-use super::auth::Caller;
+use super::auth::{Caller, Scope};
 use super::body::Body;
 use super::once::{IdempotencyKeyHeader, Once};
 use super::page::{NameSortQuery, Page, PageQuery};
@@ -95,6 +95,8 @@ pub struct UpdateWebhook {
 pub struct WebhookResponse {
     pub id: WebhookId,
     pub name: String,
+    /// The receiver. Without the scope `write`, its path is `/…`: whoever knows the whole URL of a chat's webhook may write
+    /// there.
     pub url: String,
     pub events: Vec<WebhookEvent>,
     /// The jobs that it is told of; null: all of them. A job that was deleted stays here, and nothing is told of it.
@@ -132,6 +134,27 @@ impl WebhookResponse {
             created_at: row.created_at,
             updated_at: row.updated_at,
         }
+    }
+
+    /// As the caller may see it.
+    fn for_caller(self, caller: &Caller) -> Self {
+        if caller.require(Scope::Write).is_ok() { self } else { self.shortened() }
+    }
+
+    fn shortened(self) -> Self {
+        Self { url: shortened(&self.url), ..self }
+    }
+}
+
+/// Stands for the path of a URL that is not shown.
+const HIDDEN_PATH: &str = "/…";
+
+/// A URL without what makes it a secret: `https://hooks.slack.com/…`.
+fn shortened(url: &str) -> String {
+    match Url::parse(url) {
+        Ok(url) if url.path() == "/" && url.query().is_none() => url.into(),
+        Ok(url) => format!("{}{HIDDEN_PATH}", url.origin().ascii_serialization()),
+        Err(_) => HIDDEN_PATH.to_owned(),
     }
 }
 
@@ -215,6 +238,10 @@ fn receiver(app: &App, url: &str) -> Result<String> {
 
 /// The URL of a receiver, if the operator's settings allow it; otherwise why not.
 fn read_url(app: &App, url: &str) -> Result<Url, String> {
+    if url.ends_with(HIDDEN_PATH) {
+        let why = "is the short form that is shown without the scope `write`; send the whole URL, or leave it out";
+        return Err(why.to_owned());
+    }
     let url = Url::parse(url).map_err(|e| format!("is not a URL: {e}"))?;
     app.public_http.check(&url).map_err(|refused| refused.to_string())?;
     Ok(url)
@@ -229,7 +256,7 @@ pub(super) fn check_now(app: &App, body: &Value, faults: &mut Faults) {
 
 /// List webhooks
 ///
-/// Oldest first, unless `sort` says otherwise; secrets are never shown.
+/// Oldest first, unless `sort` says otherwise; secrets are never shown, and whole URLs with the scope `write` only.
 #[utoipa::path(
     tag = "Administration",
     params(webhooks::Which, NameSortQuery, PageQuery),
@@ -247,7 +274,8 @@ pub async fn list_webhooks(
     let (organization, window) = (caller.organization, query.sorted(KIND, &which, sort.order())?);
     let rows =
         app.db.scoped(organization, async |tx| webhooks::list(tx, organization, &which, &window.part()).await).await?;
-    Ok(Json(window.cut(rows, |row| (row.id, &row.name)).map(WebhookResponse::from_row)))
+    let page = window.cut(rows, |row| (row.id, &row.name));
+    Ok(Json(page.map(|row| WebhookResponse::from_row(row).for_caller(&caller))))
 }
 
 /// Create a webhook
@@ -290,7 +318,7 @@ pub async fn create_webhook(
 
 /// Get a webhook
 ///
-/// Its receiver and its events. The secret is never shown.
+/// Its receiver and its events. The secret is never shown, and the whole URL with the scope `write` only.
 #[utoipa::path(
     tag = "Administration",
     params(("id" = WebhookId, Path, description = "The webhook's id")),
@@ -301,7 +329,7 @@ pub async fn create_webhook(
 pub async fn get_webhook(app: Data<App>, caller: Caller, id: Path<WebhookId>) -> Result<Found<WebhookResponse>> {
     let (organization, id) = (caller.organization, *id);
     let row = app.db.scoped(organization, async |tx| webhooks::find(tx, organization, id).await).await?;
-    Ok(Found(WebhookResponse::from_row(row.ok_or_else(|| unknown(id))?)))
+    Ok(Found(WebhookResponse::from_row(row.ok_or_else(|| unknown(id))?).for_caller(&caller)))
 }
 
 /// Change a webhook
@@ -333,9 +361,13 @@ pub async fn update_webhook(
             }
             let new = body.0.row(&app, organization, current.clone())?;
             let row = webhooks::update(tx, organization, id, &new, app.clock.now()).await?;
-            let secrets = [("secret", current.secret_sealed.as_deref(), row.secret_sealed.as_deref())];
-            let shown = (&WebhookResponse::from_row(current.clone()), &WebhookResponse::from_row(row.clone()));
-            record_update(tx, &app, &caller, (KIND, id.0), shown, &secrets).await?;
+            // The URL of a chat's webhook is a secret, which the audit log does not keep.
+            let secrets = [
+                ("secret", current.secret_sealed.as_deref(), row.secret_sealed.as_deref()),
+                ("url", Some(current.url.as_bytes()), Some(row.url.as_bytes())),
+            ];
+            let [before, after] = [current.clone(), row.clone()].map(|row| WebhookResponse::from_row(row).shortened());
+            record_update(tx, &app, &caller, (KIND, id.0), (&before, &after), &secrets).await?;
             Ok(row)
         })
         .await?;
@@ -363,4 +395,21 @@ pub async fn delete_webhook(app: Data<App>, caller: Caller, id: Path<WebhookId>,
         })
         .await?;
     Ok(Deleted)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_url_is_shortened_to_its_origin() {
+        for (url, expected) in [
+            ("https://hooks.slack.com/services/T0/B0/secret", "https://hooks.slack.com/…"),
+            ("https://example.com:8443/?code=secret", "https://example.com:8443/…"),
+            ("https://user:secret@example.com/hook", "https://example.com/…"),
+            ("https://example.com/", "https://example.com/"),
+        ] {
+            assert_eq!(shortened(url), expected);
+        }
+    }
 }

@@ -22,8 +22,6 @@ use anyhow::{Result, bail};
 use clap::Args;
 use findings::{Findings, words};
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
 
 const CONNECTIONS: u16 = 4;
 /// A difference between clocks that somebody should know of.
@@ -131,21 +129,17 @@ fn check_data_dir(findings: &mut Findings, settings: &Settings) {
     }
     let open: Vec<String> = ["master-key", "admin-key"]
         .into_iter()
-        .filter(|name| is_open_to_others(&data_dir.join(name)))
+        .filter(|name| data_dir::is_open_to_others(&data_dir.join(name)))
         .map(|name| format!("chmod 600 {}", data_dir.join(name).display()))
         .collect();
     if open.is_empty() {
         findings.ok(
             "data directory",
-            &format!("{} is writable, and only its owner can read the keys in it", data_dir.display()),
+            &format!("{} is writable, and other users cannot read the keys in it", data_dir.display()),
         );
     } else {
         findings.fail("data directory", &format!("other users can read the keys in it. Run: {}", open.join("; ")));
     }
-}
-
-fn is_open_to_others(path: &Path) -> bool {
-    fs::metadata(path).is_ok_and(|metadata| metadata.permissions().mode() & 0o077 != 0)
 }
 
 async fn check_database(findings: &mut Findings, settings: &Settings, keys: Option<KeyRing>, clock: &Clock) {

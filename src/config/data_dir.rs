@@ -84,12 +84,16 @@ fn load_or_create(data_dir: &Path, name: &str, make: impl FnOnce() -> SecretStri
     }
 }
 
-/// The file was made for its owner only, and in this folder nothing makes it readable but a mistake. The group may read
-/// it: where a volume belongs to the group of a container, the files in it are made so.
-fn refuse_if_open_to_others(path: &Path) -> Result<()> {
+/// Whether every user of the machine has access to a key. The group may read it: where a volume belongs to the group of a
+/// container, the files in it are made so.
+pub fn is_open_to_others(path: &Path) -> bool {
     const OTHER_USERS: u32 = 0o007;
-    let is_open = fs::metadata(path).is_ok_and(|metadata| metadata.permissions().mode() & OTHER_USERS != 0);
-    if !is_open {
+    fs::metadata(path).is_ok_and(|metadata| metadata.permissions().mode() & OTHER_USERS != 0)
+}
+
+/// The file was made for its owner only, and in this folder nothing makes it readable but a mistake.
+fn refuse_if_open_to_others(path: &Path) -> Result<()> {
+    if !is_open_to_others(path) {
         return Ok(());
     }
     let shown = path.display();

@@ -73,6 +73,11 @@ impl JwtIssuer {
         self.scopes.as_ref().is_none_or(|listed| listed.iter().any(|name| name == scope))
     }
 
+    /// Whether its tokens name the organization themselves, and nothing bounds which, or with which scopes.
+    pub fn is_unbounded(&self) -> bool {
+        self.organization_claim.is_some() && (self.organizations.is_none() || self.scopes.is_none())
+    }
+
     /// Whether its tokens come from a Forge app. They contain an installation instead of the configured claims.
     pub fn is_forge(&self) -> bool {
         self.issuer == FORGE_ISSUER
@@ -198,6 +203,20 @@ mod tests {
         ] {
             let error = parse(text).unwrap_err();
             assert!(error.contains(part), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn an_issuer_that_may_name_any_organization_is_found() {
+        for (more, is_unbounded) in [
+            ("", false),
+            (r#","organizationClaim":"tenant""#, true),
+            (r#","organizationClaim":"tenant","organizations":["x"]"#, true),
+            (r#","organizationClaim":"tenant","scopes":["read"]"#, true),
+            (r#","organizationClaim":"tenant","organizations":["x"],"scopes":["read"]"#, false),
+        ] {
+            let issuers = parse(&format!(r#"[{{"issuer":"https://id.example","audience":"a"{more}}}]"#)).unwrap();
+            assert_eq!(issuers.0[0].is_unbounded(), is_unbounded, "{more}");
         }
     }
 

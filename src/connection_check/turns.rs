@@ -1,5 +1,6 @@
 //! How many checks an organization may have at once, and in a minute. Each check signs in to Entra with a credential that
-//! the caller may choose, so without a limit it would be a way to guess the secrets of any tenant.
+//! the caller may choose, so without a limit it would be a way to guess the secrets of any tenant. A credential that is
+//! stored counts as much: whatever uses the connection afterwards signs in with it.
 
 use crate::clock::{Clock, Instant};
 use crate::error::{Code, Error, Result};
@@ -61,34 +62,68 @@ impl Turns {
     /// # Errors
     /// `rate_limited`.
     pub fn take(&self, organization: OrganizationId, clock: &Clock) -> Result<Turn> {
-        let now = clock.instant();
-        let full = f64::from(self.per_minute.unwrap_or(1));
-        let rate = full / MINUTE.as_secs_f64();
+        self.with(organization, clock, |taken| {
+            if taken.now >= AT_ONCE {
+                let detail = format!(
+                    "{AT_ONCE} checks of this organization are in progress. Wait until one ends, and check again."
+                );
+                return Err(Error::new(Code::RateLimited, detail).with_retry_after(BUSY));
+            }
+            self.spend(taken)?;
+            taken.now += 1;
+            Ok(Turn { organization, turns: self.clone() })
+        })
+    }
+
+    /// Counts a credential that this organization stores as one of the checks of the minute.
+    ///
+    /// # Errors
+    /// `rate_limited`.
+    pub fn count(&self, organization: OrganizationId, clock: &Clock) -> Result<()> {
+        self.with(organization, clock, |taken| self.spend(taken))
+    }
+
+    /// The most checks that can be left of a minute.
+    fn full(&self) -> f64 {
+        f64::from(self.per_minute.unwrap_or(1))
+    }
+
+    /// How many checks come back in a second.
+    fn rate(&self) -> f64 {
+        self.full() / MINUTE.as_secs_f64()
+    }
+
+    /// What an organization has taken, as it is now.
+    fn with<T>(
+        &self,
+        organization: OrganizationId,
+        clock: &Clock,
+        work: impl FnOnce(&mut Taken) -> Result<T>,
+    ) -> Result<T> {
+        let (now, full, rate) = (clock.instant(), self.full(), self.rate());
         let filled = |taken: &Taken| (taken.left + clock.elapsed_since(taken.at).as_secs_f64() * rate).min(full);
         let mut all = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
         if all.len() >= MAX_ORGANIZATIONS {
             all.retain(|_, taken| taken.now > 0 || filled(taken) < full);
         }
         let taken = all.entry(organization).or_insert(Taken { now: 0, left: full, at: now });
-        if taken.now >= AT_ONCE {
-            let detail =
-                format!("{AT_ONCE} checks of this organization are in progress. Wait until one ends, and check again.");
-            return Err(Error::new(Code::RateLimited, detail).with_retry_after(BUSY));
-        }
         (taken.left, taken.at) = (filled(taken), now);
-        if let Some(per_minute) = self.per_minute {
-            if taken.left < WHOLE {
-                let wait = Duration::from_secs_f64(((1.0 - taken.left) / rate).ceil());
-                let detail = format!(
-                    "An organization may check connections {per_minute} times a minute. Wait {} s.",
-                    wait.as_secs()
-                );
-                return Err(Error::new(Code::RateLimited, detail).with_retry_after(wait));
-            }
-            taken.left -= 1.0;
+        work(taken)
+    }
+
+    /// Takes one check of the minute.
+    fn spend(&self, taken: &mut Taken) -> Result<()> {
+        let Some(per_minute) = self.per_minute else { return Ok(()) };
+        if taken.left < WHOLE {
+            let wait = Duration::from_secs_f64(((1.0 - taken.left) / self.rate()).ceil());
+            let detail = format!(
+                "An organization may check connections or store credentials {per_minute} times a minute, so that nobody guesses secrets. Wait {} s.",
+                wait.as_secs()
+            );
+            return Err(Error::new(Code::RateLimited, detail).with_retry_after(wait));
         }
-        taken.now += 1;
-        Ok(Turn { organization, turns: self.clone() })
+        taken.left -= 1.0;
+        Ok(())
     }
 }
 
@@ -136,5 +171,18 @@ mod tests {
         clock.advance(Duration::from_secs(5));
         drop(turns.take(organization, &clock).unwrap());
         assert!(turns.take(organization, &clock).is_err());
+    }
+
+    #[test]
+    fn a_stored_credential_counts_as_a_check_of_the_minute_and_waits_for_none() {
+        let (turns, clock) = (Turns::new(600), clock());
+        let organization = OrganizationId::DEFAULT;
+        let held: Vec<Turn> = (0..AT_ONCE).map(|_| turns.take(organization, &clock).unwrap()).collect();
+        for _ in AT_ONCE..12 {
+            turns.count(organization, &clock).unwrap();
+        }
+        drop(held);
+        assert_eq!(turns.count(organization, &clock).unwrap_err().code, Code::RateLimited);
+        assert_eq!(turns.take(organization, &clock).unwrap_err().code, Code::RateLimited);
     }
 }

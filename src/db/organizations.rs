@@ -1,6 +1,6 @@
 //! Organizations: the owners of every row. One that is being deleted is invisible here.
 
-use super::schema::{api_keys, organizations, removed_installations, tickets};
+use super::schema::{api_keys, handovers, organizations, removed_installations, tickets};
 use super::{Transaction, is_unique_violation};
 use crate::error::{Code, Error, Result};
 use crate::ids::OrganizationId;
@@ -113,5 +113,6 @@ pub async fn begin_deletion(tx: &mut Transaction, id: OrganizationId, now: DateT
         .await?;
     diesel::delete(api_keys::table.filter(api_keys::organization_id.eq(id.0))).execute(tx).await?;
     diesel::delete(tickets::table.filter(tickets::organization_id.eq(id.0))).execute(tx).await?;
+    diesel::delete(handovers::table.filter(handovers::organization_id.eq(id.0))).execute(tx).await?;
     Ok(())
 }

@@ -12,7 +12,7 @@ pub(super) mod row;
 pub use claim::{Claimant, Walk, claim};
 pub(super) use end::end_all;
 pub use end::{cancellation, end_of_job, expire_approvals, request_cancel};
-pub use history::{ChangeRow, EventRow, FeedRow, Only, add_event, changes, end_of_feed, events, feed};
+pub use history::{ChangeRow, Cut, EventRow, FeedRow, Only, add_event, changes, end_of_feed, events, feed};
 pub use labels::labels;
 pub use lease::{
     Lease, Note, Renewed, abandoned, await_approval, end_leases, fence, finish, is_cancel_requested, note,

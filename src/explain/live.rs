@@ -28,14 +28,24 @@ pub(super) type Object = (Uuid, Map<String, Value>);
 
 pub(super) struct Live {
     session: Session,
+    /// Whether the caller may have Graph asked.
+    is_allowed: bool,
     left: AtomicUsize,
 }
 
-/// Why nothing is known from Graph, as the end of a sentence.
+/// Why nothing is known from Graph.
+#[derive(Clone)]
 pub(super) struct Unanswered {
+    /// The end of a sentence.
     pub why: String,
-    /// Graph denied the permission.
-    pub forbidden: bool,
+    pub advice: &'static str,
+}
+
+impl Unanswered {
+    pub fn new(why: impl Into<String>) -> Self {
+        let advice = "Try again in a moment. If it persists, run the connection check.";
+        Self { why: why.into(), advice }
+    }
 }
 
 pub(super) type Answer<T> = Result<T, Unanswered>;
@@ -45,19 +55,29 @@ fn unanswered(error: &GraphError) -> Unanswered {
         GraphErrorKind::Cancelled => "Microsoft Graph did not answer in time".to_owned(),
         _ => error.to_string().trim_end_matches('.').to_owned(),
     };
-    Unanswered { why, forbidden: matches!(error.kind, GraphErrorKind::Forbidden) }
+    match error.kind {
+        GraphErrorKind::Forbidden => {
+            Unanswered { why, advice: "Run the connection check: it names the permission that is missing." }
+        }
+        _ => Unanswered::new(why),
+    }
 }
 
 impl Live {
-    pub fn new(app: &App, identity: Identity, cancel: CancellationToken) -> Self {
-        Self { session: app.graph.session(identity, cancel), left: AtomicUsize::new(MAX_REQUESTS) }
+    pub fn new(app: &App, identity: Identity, is_allowed: bool, cancel: CancellationToken) -> Self {
+        Self { session: app.graph.session(identity, cancel), is_allowed, left: AtomicUsize::new(MAX_REQUESTS) }
     }
 
     async fn ask<T>(&self, request: impl Future<Output = Result<T, GraphError>>) -> Answer<T> {
+        if !self.is_allowed {
+            let why =
+                "the key or token does not have the scope `run`, without which Microsoft Graph is not asked".to_owned();
+            return Err(Unanswered { why, advice: "Ask with a key that has the scope `run`." });
+        }
         let has_left = self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).is_ok();
         if !has_left {
             let why = format!("the answer would take more than {MAX_REQUESTS} requests to Microsoft Graph");
-            return Err(Unanswered { why, forbidden: false });
+            return Err(Unanswered::new(why));
         }
         request.await.map_err(|error| unanswered(&error))
     }

@@ -1,7 +1,7 @@
 //! The steps that the settings of the job decide from the object alone: its type, the condition, exclusions and limits.
 
 use super::known::KnownObject;
-use super::live::Live;
+use super::live::{Answer, Live, Unanswered};
 use super::report::{Step, StepName, StepVerdict, ValueSource};
 use super::subject::{Subject, singular};
 use crate::directory::ObjectType;
@@ -28,30 +28,34 @@ pub(super) async fn condition(live: &Live, filter: &Filter, kind: EntityKind, su
         return Step::new(name, StepVerdict::NotApplicable, detail);
     };
     let conditions = judge(kind, &rule.expression, &subject.object);
-    let (verdict, sentence) = match holds(live, rule, subject).await {
+    let holds = holds(live, rule, subject).await;
+    let (verdict, sentence) = match &holds {
         Ok(true) => (StepVerdict::Passed, format!("The {} fulfils the condition of the filter.", singular(kind))),
         Ok(false) => (StepVerdict::Failed, why_not(kind, rule, &conditions)),
-        Err(why) => (StepVerdict::Unknown, format!("Whether the condition of the filter holds is not known: {why}.")),
+        Err(unanswered) => {
+            let sentence = format!("Whether the condition of the filter holds is not known: {}.", unanswered.why);
+            (StepVerdict::Unknown, sentence)
+        }
     };
-    let advice = match verdict {
-        StepVerdict::Failed => Some(format!(
+    let advice = match holds {
+        Ok(true) => None,
+        Ok(false) => Some(format!(
             "Change the value in Entra, or the filter's condition on {}: `{}`.",
             kind.as_str(),
             rule.text()
         )),
-        StepVerdict::Unknown => Some("Try again in a moment. If it persists, run the connection check.".to_owned()),
-        _ => None,
+        Err(unanswered) => Some(unanswered.advice.to_owned()),
     };
     Step { conditions, advice, ..Step::new(name, verdict, sentence) }
 }
 
 /// Whether the whole condition holds. What Graph returns nowhere, Graph has to decide.
-async fn holds(live: &Live, rule: &Parsed, subject: &Subject) -> Result<bool, String> {
+async fn holds(live: &Live, rule: &Parsed, subject: &Subject) -> Answer<bool> {
     if rule.only_graph_decides() {
-        return live.fulfils(rule, subject.id).await.map_err(|unanswered| unanswered.why);
+        return live.fulfils(rule, subject.id).await;
     }
     if rule.needs_a_list() && subject.source == ValueSource::Mirror {
-        return Err(subject.stale.clone().unwrap_or_else(|| "its values are not in the mirror".to_owned()));
+        return Err(subject.stale.clone().unwrap_or_else(|| Unanswered::new("its values are not in the mirror")));
     }
     Ok(eval::matches(&rule.expression, &subject.object))
 }

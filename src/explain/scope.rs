@@ -1,7 +1,7 @@
 //! Whether an object is in the scope of the filter by membership, and through which groups.
 
 use super::known::KnownObject;
-use super::live::Live;
+use super::live::{Live, Unanswered};
 use super::report::{PathGroup, Step, StepName, StepVerdict};
 use super::subject::{Subject, singular};
 use crate::app::App;
@@ -22,8 +22,8 @@ enum Way {
     /// The groups, from the one that has the object as a direct member.
     Found(Vec<PathGroup>),
     NotFound,
-    /// Why nobody can say.
-    Unknown(String),
+    /// Nobody can say.
+    Unknown(Unanswered),
 }
 
 /// Which groups decide.
@@ -84,16 +84,16 @@ async fn user(app: &App, live: &Live, job: &JobContext, subject: &Subject, known
             };
             Step { path, ..Step::new(StepName::Scope, StepVerdict::Passed, detail) }
         }
-        Way::Unknown(why) if known.is_mirrored => {
+        Way::Unknown(unanswered) if known.is_mirrored => {
             let detail = format!(
-                "The last complete read found the user in the filter's scope. Through which group is not known: {why}."
+                "The last complete read found the user in the filter's scope. Through which group is not known: {}.",
+                unanswered.why
             );
             Step::new(StepName::Scope, StepVerdict::Passed, detail)
         }
-        Way::Unknown(why) => {
-            let detail = format!("Whether the user is a member of {what} is not known: {why}.");
-            Step::new(StepName::Scope, StepVerdict::Unknown, detail)
-                .advice("Try again in a moment. If it persists, run the connection check.")
+        Way::Unknown(unanswered) => {
+            let detail = format!("Whether the user is a member of {what} is not known: {}.", unanswered.why);
+            Step::new(StepName::Scope, StepVerdict::Unknown, detail).advice(unanswered.advice)
         }
         Way::NotFound => {
             Step::new(StepName::Scope, StepVerdict::Failed, format!("The user is not a member of {what}{nested}."))
@@ -149,7 +149,7 @@ async fn live_way(app: &App, live: &Live, job: &JobContext, roots: &Roots, from:
         for (kind, member) in &open {
             let groups = match live.groups_of(*kind, *member).await {
                 Ok(groups) => groups,
-                Err(unanswered) => return Ok(Way::Unknown(unanswered.why)),
+                Err(unanswered) => return Ok(Way::Unknown(unanswered)),
             };
             for (group, object) in groups {
                 if let Some(name) = object.get("displayName").and_then(Value::as_str) {
@@ -220,8 +220,7 @@ async fn group(app: &App, live: &Live, job: &JobContext, subject: &Subject, know
         }
         Err(unanswered) => {
             let detail = format!("Whether a user in scope is among {whose} is not known: {}.", unanswered.why);
-            return Ok(Step::new(StepName::Scope, StepVerdict::Unknown, detail)
-                .advice("Try again in a moment. If it persists, run the connection check."));
+            return Ok(Step::new(StepName::Scope, StepVerdict::Unknown, detail).advice(unanswered.advice));
         }
     };
     let (organization, id) = (job.organization, job.id);

@@ -15,7 +15,7 @@ pub(super) struct Subject {
     pub object: Map<String, Value>,
     pub source: ValueSource,
     /// Why its values may be out of date.
-    pub stale: Option<String>,
+    pub stale: Option<Unanswered>,
 }
 
 /// What was found for a key.
@@ -53,12 +53,12 @@ pub(super) async fn find(
         (Ok(found), Some((id, object))) => match found.into_iter().next() {
             Some((id, object)) => Search::One(Subject { id, object, source: ValueSource::Graph, stale: None }),
             None => {
-                let stale = Some("Microsoft Graph no longer has the object".to_owned());
+                let stale = Some(Unanswered::new("Microsoft Graph no longer has the object"));
                 Search::One(Subject { id, object, source: ValueSource::Mirror, stale })
             }
         },
         (Err(unanswered), Some((id, object))) => {
-            Search::One(Subject { id, object, source: ValueSource::Mirror, stale: Some(unanswered.why) })
+            Search::One(Subject { id, object, source: ValueSource::Mirror, stale: Some(unanswered) })
         }
         (Err(unanswered), None) => Search::Nothing(Some(unanswered)),
     })
@@ -97,11 +97,7 @@ pub(super) fn step(search: &Search, kind: EntityKind, key: &str) -> Step {
         }
         Search::Nothing(Some(unanswered)) => {
             let detail = format!("Whether there is a {one} «{key}» is not known: {}.", unanswered.why);
-            let step = Step::new(name, StepVerdict::Unknown, detail);
-            match unanswered.forbidden {
-                true => step.advice("Run the connection check: it names the permission that is missing."),
-                false => step.advice("Try again in a moment. If it persists, run the connection check."),
-            }
+            Step::new(name, StepVerdict::Unknown, detail).advice(unanswered.advice)
         }
     }
 }

@@ -12,6 +12,7 @@ mod cors;
 mod destination_checks;
 mod destinations;
 mod directory_lookups;
+mod downloads;
 mod explanations;
 mod filters;
 mod forge_imports;

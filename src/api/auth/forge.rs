@@ -12,8 +12,10 @@ use crate::db::system;
 use crate::error::{Error, Fault, Result};
 use crate::ids::OrganizationId;
 use crate::runs::forge_token::{self, StoredToken};
+use actix_web::HttpMessage;
 use actix_web::dev::ServiceRequest;
 use actix_web::http::header::HeaderMap;
+use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 use url::Url;
 
@@ -33,9 +35,16 @@ pub struct Invocation {
     pub brought: Option<StoredToken>,
 }
 
-/// The caller that a verified invocation token names. The first call of an installation creates its organization. A
-/// system token in the call replaces the stored one.
-pub(super) async fn caller(app: &App, request: &ServiceRequest, claims: &Claims) -> Result<(Caller, Invocation)> {
+/// The system token of a call that is not stored yet.
+pub(super) struct Carried {
+    installation: String,
+    token: SecretString,
+    api_base_url: Url,
+}
+
+/// The caller that a verified invocation token names, and the system token of the call. The first call of an installation
+/// creates its organization.
+pub(super) async fn caller(app: &App, request: &ServiceRequest, claims: &Claims) -> Result<(Caller, Option<Carried>)> {
     let installation = claims.get("app").and_then(|of| of.get("installationId")).and_then(Value::as_str);
     let installation = installation
         .filter(|id| !id.is_empty() && id.len() <= MAX_INSTALLATION_BYTES && id.bytes().all(|b| b.is_ascii_graphic()))
@@ -45,16 +54,27 @@ pub(super) async fn caller(app: &App, request: &ServiceRequest, claims: &Claims)
     let subject = jwt::text(claims, "principal").unwrap_or(installation);
     let actor = actor(jwt::text(claims, "iss").unwrap_or_default(), subject);
     let organization = organization(app, request, (installation, claims), &actor).await?;
-    let brought = match (token, api_base_url) {
+    let carried = match (token, api_base_url) {
         (None, _) => None,
         (Some(_), None) => return Err(refused("it has a system token but no `app.apiBaseUrl`")),
-        (Some(token), Some(url)) => {
-            let ends_at = jwt::unverified_end(token);
-            Some(forge_token::bring(app, organization, installation, token, &url, ends_at).await?)
+        (Some(token), Some(api_base_url)) => {
+            Some(Carried { installation: installation.to_owned(), token: token.into(), api_base_url })
         }
     };
     let credential = Credential::Token { ends_at: jwt::ends_at(claims) };
-    Ok((Caller::new(organization, actor, SCOPES.to_vec(), credential), Invocation { brought }))
+    Ok((Caller::new(organization, actor, SCOPES.to_vec(), credential), carried))
+}
+
+/// Stores the system token of a call from a Forge app, which replaces the one before. To be called once the call is known to
+/// be within the limits and the scopes of its caller.
+pub async fn bring(app: &App, caller: &Caller, request: &ServiceRequest) -> Result<()> {
+    let Some(carried) = request.extensions_mut().remove::<Carried>() else { return Ok(()) };
+    let Carried { installation, token, api_base_url } = carried;
+    let token = token.expose_secret();
+    let ends_at = jwt::unverified_end(token);
+    let brought = forge_token::bring(app, caller.organization, &installation, token, &api_base_url, ends_at).await?;
+    request.extensions_mut().insert(Invocation { brought: Some(brought) });
+    Ok(())
 }
 
 /// The base URL of the installation's APIs: a site of Atlassian, or the operator's own origin.

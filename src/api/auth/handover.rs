@@ -58,6 +58,18 @@ pub(super) async fn authenticate(
     Ok((caller, Handover { id, connection: ConnectionId(row.connection_id) }))
 }
 
+/// The link, locked, if it is still valid: between the authentication of its bearer and this it may have been revoked, and
+/// with the lock it stays as it is.
+pub async fn lock_valid(
+    tx: &mut Transaction,
+    app: &App,
+    organization: OrganizationId,
+    id: HandoverId,
+) -> Result<HandoverRow> {
+    let row = handovers::lock(tx, organization, id).await?;
+    row.filter(|row| why_dead(app, row).is_none()).ok_or_else(invalid)
+}
+
 /// The same for every link that is not valid, so that the answer does not reveal which links exist.
 fn invalid() -> Error {
     Error::new(
@@ -75,7 +87,7 @@ pub async fn count_attempt(tx: &mut Transaction, organization: OrganizationId, i
     Ok(())
 }
 
-/// `contract::enforce` lets only the bearer of a link, or an administrator, come here.
+/// `contract::enforce` lets only the bearer of a link come here.
 impl FromRequest for Handover {
     type Error = Error;
     type Future = Ready<Result<Self>>;

@@ -2,6 +2,7 @@
 //! then the scope.
 
 use super::operation::{Access, Operation};
+use crate::api::auth::forge;
 use crate::api::auth::handover::Handover;
 use crate::api::auth::ticket::PresentedTicket;
 use crate::api::auth::{self, Caller};
@@ -65,6 +66,7 @@ async fn find(app: &App, operation: &Operation, request: &mut ServiceRequest) ->
         Access::Handover => require_handover(request)?,
         Access::Open => {}
     }
+    forge::bring(app, &caller, request).await?;
     request.extensions_mut().insert(caller);
     Ok(ticket.map_or(query.clone(), |ticket| ticket.rest))
 }
@@ -83,6 +85,7 @@ async fn authenticate(app: &App, ticket: Option<&PresentedTicket<'_>>, request: 
     if let (Some(strangers), Some(admitted)) = (strangers, admitted) {
         let found = match &caller {
             Ok(_) => Found::Valid,
+            Err(error) if error.code == Code::IssuerUnreachable => Found::Unverified,
             Err(error) if problem::status(error.code).is_client_error() => Found::Invalid,
             Err(_) => Found::Nothing,
         };

@@ -1,9 +1,9 @@
 //! What the bearer of a handover's link may do: see the connection and the steps in Entra, enter the credential, check.
 
-use super::{KIND, unknown};
+use super::KIND;
 use crate::api::audit_events::record;
 use crate::api::auth::Caller;
-use crate::api::auth::handover::{Handover, count_attempt};
+use crate::api::auth::handover::{Handover, count_attempt, lock_valid};
 use crate::api::body::Body;
 use crate::api::capabilities::or_default;
 use crate::api::connection_checks::{CheckResponse, check_stored, take_turn};
@@ -86,7 +86,7 @@ pub async fn enter_handed_over_credential(
     faults.into_result()?;
     app.db
         .scoped(organization, async |tx| {
-            let row = handovers::lock(tx, organization, handover.id).await?.ok_or_else(|| unknown(handover.id))?;
+            let row = lock_valid(tx, &app, organization, handover.id).await?;
             replace_credential(tx, &app, organization, handover.connection, &body.0.credential).await?;
             let used = NewHandoverRow { used_at: Some(now), ..row.into() };
             handovers::update(tx, organization, handover.id, &used, now).await?;
@@ -140,11 +140,13 @@ pub async fn check_handed_over_manifest(
     Ok(Json(manifest::check(&body.0, &Capability::DEFAULT, &place(&connection))?))
 }
 
-/// A turn for an attempt that counts. One that finds no turn does not count, and one too many takes none.
+/// A turn for an attempt that counts. One that finds no turn, or whose link has ended, does not count, and one too many takes
+/// none.
 async fn begin_attempt(app: &App, caller: &Caller, id: HandoverId) -> Result<Turn> {
     let organization = caller.organization;
     app.db
         .scoped(organization, async |tx| {
+            lock_valid(tx, app, organization, id).await?;
             count_attempt(tx, organization, id).await?;
             take_turn(app, caller)
         })

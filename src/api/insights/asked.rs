@@ -47,7 +47,7 @@ impl Asked {
         let now = app.clock.now();
         let names = app.license_names.clone();
         app.db
-            .scoped(organization, async |tx| {
+            .read(organization, async |tx| {
                 let settings = job_settings::load(tx, organization, job).await?;
                 let selection: Selection = serde_json::from_value(settings.job.objects).map_err(Error::internal)?;
                 let mapping = Mapping::new(&selection, settings.job.memberships, Default::default());
@@ -91,7 +91,7 @@ impl Asked {
             let (organization, job, compared) = (self.organization, self.job, &self.compared);
             let counted = app
                 .db
-                .scoped(organization, async |tx| {
+                .read(organization, async |tx| {
                     insights::counts(tx, organization, job, object_type, &known, compared).await
                 })
                 .await?;
@@ -145,7 +145,7 @@ impl Asked {
             (_, Some(object_type)) => {
                 let rows = app
                     .db
-                    .scoped(organization, async |tx| {
+                    .read(organization, async |tx| {
                         insights::found(tx, organization, job, (insight, object_type), compared, (after, limit)).await
                     })
                     .await?;
@@ -167,15 +167,13 @@ impl Asked {
             }
             Insight::ManagerLoops => {
                 let managers =
-                    app.db.scoped(organization, async |tx| insights::managers(tx, organization, job).await).await?;
+                    app.db.read(organization, async |tx| insights::managers(tx, organization, job).await).await?;
                 let ids = |chain: &[Uuid]| chain.iter().map(Uuid::to_string).collect::<Vec<_>>().join(" ");
                 loops(&managers).iter().map(|(user, chain)| (*user, ids(chain))).collect()
             }
             _ => {
-                let row = app
-                    .db
-                    .scoped(organization, async |tx| connections::find(tx, organization, connection).await)
-                    .await?;
+                let row =
+                    app.db.read(organization, async |tx| connections::find(tx, organization, connection).await).await?;
                 let expires_at = row.and_then(|row| row.credential_expires_at);
                 let soon = expires_at.filter(|at| *at <= self.now + EXPIRES_WITHIN);
                 let detail = |at: DateTime<Utc>| {
@@ -193,7 +191,7 @@ impl Asked {
         if insight == Insight::ExpiringCredentials {
             let connection = self.connection;
             let row =
-                app.db.scoped(organization, async |tx| connections::find(tx, organization, connection).await).await?;
+                app.db.read(organization, async |tx| connections::find(tx, organization, connection).await).await?;
             let label = row.map(|row| row.name).unwrap_or_default();
             let item = |(id, detail)| InsightItem { id, label: label.clone(), user_principal_name: None, detail };
             return Ok(found.into_iter().map(item).collect());
@@ -203,7 +201,7 @@ impl Asked {
             .iter()
             .flat_map(|(id, detail)| std::iter::once(*id).chain(chains(detail).into_iter().take(MAX_NAMES)))
             .collect();
-        let rows = app.db.scoped(organization, async |tx| lookup::some(tx, organization, job, &ids).await).await?;
+        let rows = app.db.read(organization, async |tx| lookup::some(tx, organization, job, &ids).await).await?;
         let mut objects: HashMap<Uuid, (ObjectType, Map<String, Value>)> = HashMap::new();
         for row in rows {
             if let Ok(object_type) = row.object_type.parse() {

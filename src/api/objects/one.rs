@@ -141,7 +141,7 @@ pub async fn get_object(
     let names = app.license_names.clone();
     let found = app
         .db
-        .scoped(organization, async |tx| {
+        .read(organization, async |tx| {
             job_settings::load(tx, organization, job).await?;
             find(tx, organization, job, object_type, key.trim(), &names).await
         })

@@ -40,6 +40,8 @@ pub struct Admitted {
 pub enum Found {
     Valid,
     Invalid,
+    /// Nobody can say, because its issuer does not answer: a guess costs as much as a valid token.
+    Unverified,
     /// This side failed to look.
     Nothing,
 }
@@ -92,7 +94,7 @@ impl Strangers {
             match found {
                 Found::Valid => self.known().add(credential),
                 Found::Invalid => self.known().forget(&credential),
-                Found::Nothing => {}
+                Found::Unverified | Found::Nothing => {}
             }
         }
         match (found, is_counted) {
@@ -101,7 +103,7 @@ impl Strangers {
             (Found::Invalid, false) => {
                 let _ = self.buckets.take(network, clock);
             }
-            (Found::Valid | Found::Nothing, false) | (Found::Invalid, true) => {}
+            (Found::Valid | Found::Nothing, false) | (Found::Invalid, true) | (Found::Unverified, _) => {}
         }
     }
 
@@ -168,6 +170,23 @@ mod tests {
         assert!(ask(one, Some(valid), Found::Valid).is_err(), "it is not valid any more");
         clock.advance(Duration::from_secs(1));
         strangers.count(one, &clock).unwrap();
+    }
+
+    #[test]
+    fn guesses_count_while_their_issuer_does_not_answer() {
+        let clock = Clock::manual(DateTime::from_timestamp(1_780_300_000, 0).unwrap());
+        let strangers = Strangers::new(60);
+        let (from, known) = (address("203.0.113.9"), fingerprint(b"Bearer known"));
+        let ask = |credential, found| {
+            strangers.admit(from, Some(credential), &clock).map(|admitted| strangers.note(admitted, found, &clock))
+        };
+        ask(known, Found::Valid).unwrap();
+        for number in 0..60_u8 {
+            ask(fingerprint(&[number]), Found::Unverified).unwrap();
+        }
+        assert!(ask(fingerprint(b"Bearer guess"), Found::Unverified).is_err());
+        ask(known, Found::Unverified).unwrap();
+        ask(known, Found::Valid).unwrap();
     }
 
     #[test]

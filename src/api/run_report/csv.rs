@@ -1,7 +1,8 @@
 //! A report in CSV (RFC 4180): one table, with separate columns for facts and for changes.
 
-use super::head::{Head, broken_off};
+use super::head::Head;
 use super::row::{COLUMNS, Cells, facts, harmless};
+use crate::api::bound::broken_off;
 use crate::error::{Error, Result};
 use actix_web::web::Bytes;
 use csv::Writer;
@@ -16,13 +17,13 @@ pub(super) fn write(
     changes: impl Stream<Item = Result<Vec<Cells>>>,
 ) -> impl Stream<Item = Result<Bytes, actix_web::Error>> {
     async_stream::stream! {
-        yield top(&head).map_err(|error| broken_off(&error));
+        yield top(&head).map_err(|error| broken_off("report", &error));
         tokio::pin!(changes);
         while let Some(page) = changes.next().await {
             match page.and_then(lines) {
                 Ok(text) => yield Ok(text),
                 Err(error) => {
-                    yield Err(broken_off(&error));
+                    yield Err(broken_off("report", &error));
                     return;
                 }
             }

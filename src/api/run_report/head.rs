@@ -3,7 +3,7 @@
 use crate::api::runs::RunResponse;
 use crate::app::App;
 use crate::db::{jobs, runs};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::ids::{OrganizationId, RunId};
 use crate::text_enum::explained;
 use actix_web::HttpRequest;
@@ -62,7 +62,7 @@ pub(super) struct Head {
 impl Head {
     pub async fn load(app: &App, organization: OrganizationId, id: RunId) -> Result<Self> {
         app.db
-            .scoped(organization, async |tx| {
+            .read(organization, async |tx| {
                 let row = runs::find(tx, organization, id).await?;
                 let job = jobs::find(tx, organization, row.job()).await?;
                 Ok(Self { job_name: job.map(|job| job.name), run: RunResponse::from_row(row)? })
@@ -82,10 +82,4 @@ impl Head {
         let at = self.run.queued_at.format("%Y%m%d-%H%M");
         format!("entra-assets-{job}-{}-{at}.{}", self.run.mode, format.extension())
     }
-}
-
-/// Ends a body that has begun when the rest cannot be read: the caller sees an aborted response, not a short file.
-pub(super) fn broken_off(error: &Error) -> actix_web::Error {
-    tracing::error!(code = %error.code, "report aborted: {}", error.detail);
-    actix_web::error::ErrorInternalServerError("report aborted")
 }

@@ -1,7 +1,8 @@
 //! A report in JSON: [`super::RunReport`], written while the changes are read.
 
 use super::super::run_changes::ChangeResponse;
-use super::head::{Head, broken_off};
+use super::head::Head;
+use crate::api::bound::broken_off;
 use crate::db::runs::ChangeRow;
 use crate::error::{Error, Result};
 use actix_web::web::Bytes;
@@ -12,14 +13,14 @@ pub(super) fn write(
     changes: impl Stream<Item = Result<Vec<ChangeRow>>>,
 ) -> impl Stream<Item = Result<Bytes, actix_web::Error>> {
     async_stream::stream! {
-        yield text(&head).map(|text| Bytes::from(format!("{text},\"changes\":["))).map_err(|e| broken_off(&e));
+        yield text(&head).map(|text| Bytes::from(format!("{text},\"changes\":["))).map_err(|e| broken_off("report", &e));
         let mut separator = "";
         tokio::pin!(changes);
         while let Some(page) = changes.next().await {
             match page.and_then(|rows| items(rows, &mut separator)) {
                 Ok(text) => yield Ok(Bytes::from(text)),
                 Err(error) => {
-                    yield Err(broken_off(&error));
+                    yield Err(broken_off("report", &error));
                     return;
                 }
             }

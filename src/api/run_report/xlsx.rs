@@ -1,9 +1,10 @@
 //! A report as an Excel workbook. Its rows are written to temporary files as they are read, so memory is bounded; the
 //! finished file is sent from disk.
 
-use super::head::{Head, broken_off};
-use super::places::Place;
+use super::head::Head;
 use super::row::{COLUMNS, Cells, facts, harmless};
+use crate::api::bound::{Bound, broken_off};
+use crate::api::places::Place;
 use crate::error::{Error, Result};
 use actix_web::web::Bytes;
 use chrono::DateTime;
@@ -33,13 +34,17 @@ pub(in crate::api) struct Content {
 }
 
 impl Content {
-    pub fn into_stream(self) -> impl Stream<Item = Result<Bytes, actix_web::Error>> {
+    pub fn into_stream(self, bound: Bound) -> impl Stream<Item = Result<Bytes, actix_web::Error>> {
         let Self { file, place, .. } = self;
         let mut file = tokio::fs::File::from_std(file);
         async_stream::stream! {
             // Until the file is sent, or its reader is gone.
             let _place = place;
             loop {
+                if let Err(over) = bound.check() {
+                    yield Err(broken_off("report", &over));
+                    return;
+                }
                 let mut block = vec![0; BLOCK];
                 match file.read(&mut block).await {
                     Ok(0) => return,
@@ -48,7 +53,7 @@ impl Content {
                         yield Ok(Bytes::from(block));
                     }
                     Err(error) => {
-                        yield Err(broken_off(&Error::internal(error)));
+                        yield Err(broken_off("report", &Error::internal(error)));
                         return;
                     }
                 }
@@ -57,17 +62,30 @@ impl Content {
     }
 }
 
-/// Writes the workbook on its own thread, which receives the pages as they are read.
+/// The workbook of a report.
 pub(super) async fn write(
     head: Head,
     changes: impl Stream<Item = Result<Vec<Cells>>>,
     place: Place,
 ) -> Result<Content> {
+    filled(changes, place, move |workbook, pages| fill(workbook, &head, pages)).await
+}
+
+/// A workbook that `fill` writes on its own thread, which receives the pages as they are read.
+pub(in crate::api) async fn filled<R: Send + 'static>(
+    pages: impl Stream<Item = Result<Vec<R>>>,
+    place: Place,
+    fill: impl FnOnce(&mut Workbook, mpsc::Receiver<Vec<R>>) -> Result<(), XlsxError> + Send + 'static,
+) -> Result<Content> {
     let (sender, receiver) = mpsc::channel(WAITING);
-    let writing = tokio::task::spawn_blocking(move || workbook(&head, receiver, place));
+    let writing = tokio::task::spawn_blocking(move || {
+        let mut workbook = Workbook::new();
+        fill(&mut workbook, receiver).map_err(Error::internal)?;
+        unlinked(&mut workbook, place)
+    });
     let passing = async move {
-        tokio::pin!(changes);
-        while let Some(page) = changes.next().await {
+        tokio::pin!(pages);
+        while let Some(page) = pages.next().await {
             if sender.send(page?).await.is_err() {
                 // The writer failed, and says why.
                 break;
@@ -81,14 +99,8 @@ pub(super) async fn write(
     content
 }
 
-fn workbook(head: &Head, pages: mpsc::Receiver<Vec<Cells>>, place: Place) -> Result<Content> {
-    let mut workbook = Workbook::new();
-    fill(&mut workbook, head, pages).map_err(Error::internal)?;
-    unlinked(&mut workbook, place)
-}
-
 /// The workbook in an unlinked file, which keeps its place.
-pub(in crate::api) fn unlinked(workbook: &mut Workbook, place: Place) -> Result<Content> {
+fn unlinked(workbook: &mut Workbook, place: Place) -> Result<Content> {
     let mut file = tempfile::tempfile().map_err(|e| {
         Error::internal(format!("a temporary file in {} cannot be made: {e}", std::env::temp_dir().display()))
     })?;

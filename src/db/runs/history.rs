@@ -14,6 +14,7 @@ use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Bool, Jsonb, Nullable, Text, Timestamptz, Uuid as SqlUuid};
 use diesel_async::RunQueryDsl;
+use futures_util::{Stream, StreamExt};
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -71,6 +72,35 @@ pub async fn events(
         .await?)
 }
 
+/// What a page of changes takes, about: with memberships on the group, one change can have megabytes.
+pub const MAX_PAGE_BYTES: usize = 4 << 20;
+
+/// The changes of a page.
+pub struct Cut<R> {
+    pub rows: Vec<R>,
+    /// They are so large that the page ended before its limit: there may be more.
+    pub is_cut: bool,
+}
+
+/// The first rows, as many as a page takes. The rest is not kept in memory.
+async fn cut<R>(rows: impl Stream<Item = QueryResult<R>>, bytes: impl Fn(&R) -> usize) -> Result<Cut<R>> {
+    let (mut taken, mut total) = (Vec::new(), 0);
+    let mut rows = std::pin::pin!(rows);
+    while let Some(row) = rows.next().await {
+        let row = row?;
+        total += bytes(&row);
+        taken.push(row);
+        if total >= MAX_PAGE_BYTES {
+            return Ok(Cut { rows: taken, is_cut: true });
+        }
+    }
+    Ok(Cut { rows: taken, is_cut: false })
+}
+
+fn length(before: &Option<String>, after: &Option<String>) -> usize {
+    [before, after].into_iter().flatten().map(String::len).sum()
+}
+
 /// A change of a run.
 #[derive(Queryable, Selectable, QueryableByName, Clone, Debug)]
 #[diesel(table_name = run_changes)]
@@ -121,14 +151,14 @@ const FEED_RUNS: &str = "r.organization_id = $1 AND r.job_id = $2 AND r.state IN
     AND r.mode IN ('test', 'full', 'incremental')";
 
 /// The changes of a job's runs after a place, in the order in which they were made. That an object is still missing is no
-/// change.
+/// change. At most `limit`, fewer if they are large.
 pub async fn feed(
     tx: &mut Transaction,
     organization: OrganizationId,
     job: JobId,
     after: FeedPlace,
     limit: i64,
-) -> Result<Vec<FeedRow>> {
+) -> Result<Cut<FeedRow>> {
     let query = format!(
         "SELECT c.run_id, c.seq, r.finished_at AS at, c.object_type, c.object_id, c.label, c.action, c.reason, c.before,
             c.after, c.missing_before
@@ -137,14 +167,15 @@ pub async fn feed(
             AND NOT (c.action = 'missing' AND c.missing_before)
          ORDER BY r.id, c.seq LIMIT $5"
     );
-    Ok(diesel::sql_query(query)
+    let rows = diesel::sql_query(query)
         .bind::<SqlUuid, _>(organization.0)
         .bind::<SqlUuid, _>(job.0)
         .bind::<SqlUuid, _>(after.run)
         .bind::<BigInt, _>(after.seq)
         .bind::<BigInt, _>(limit)
-        .load(tx)
-        .await?)
+        .load_stream::<FeedRow>(tx)
+        .await?;
+    cut(rows, |row| length(&row.before, &row.after)).await
 }
 
 /// The place after the last change of the feed.
@@ -179,7 +210,7 @@ pub async fn changes(
     only: &Only,
     after: i64,
     limit: i64,
-) -> Result<Vec<ChangeRow>> {
+) -> Result<Cut<ChangeRow>> {
     let mut query = run_changes::table
         .filter(run_changes::organization_id.eq(organization.0))
         .filter(run_changes::run_id.eq(run.0))
@@ -205,5 +236,6 @@ pub async fn changes(
         Some(action) => query = query.filter(run_changes::action.eq(action)),
         None => {}
     }
-    Ok(query.order(run_changes::seq).limit(limit).select(ChangeRow::as_select()).load(tx).await?)
+    let query = query.order(run_changes::seq).limit(limit).select(ChangeRow::as_select());
+    cut(query.load_stream::<ChangeRow>(tx).await?, |row| length(&row.before, &row.after)).await
 }

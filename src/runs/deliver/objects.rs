@@ -158,9 +158,9 @@ async fn cleared(
                 runs::changes(tx, organization, id, &only, after, CHANGES_AT_ONCE).await
             })
             .await?;
-        let Some(last) = page.last() else { return Ok(cleared) };
+        let Some(last) = page.rows.last() else { return Ok(cleared) };
         after = last.seq;
-        for change in &page {
+        for change in &page.rows {
             let (Some(before), Some(now)) = (&change.before, &change.after) else { continue };
             if !matches!(change.action, ChangeAction::Update | ChangeAction::Restore | ChangeAction::Mark) {
                 continue;

@@ -1,8 +1,12 @@
 //! Why an object is imported or not, and one object with all that is known of it.
 
 use crate::support::test_app::{TestApp, pointers};
+use crate::support::world::ORGANIZATION;
+use entra_assets::api::auth::Scope;
+use entra_assets::api::places::{LIVE_READS, Place};
 use entra_assets::sim::graph::Scenario;
 use entra_assets::sim::seed::GroupKind;
+use reqwest::Method;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
 use uuid::Uuid;
@@ -229,4 +233,53 @@ async fn one_object_has_its_links_its_delivery_and_its_history() {
     app.run(&job, &json!({"mode": "full"})).await;
     let problem = app.get(&format!("{path}/groups/twin")).await.problem(422, "validation_failed");
     assert_eq!(problem["errors"][0]["code"], "ambiguous");
+}
+
+/// What is stored may be read. Graph also knows whom the filter leaves out.
+#[tokio::test(flavor = "multi_thread")]
+async fn without_the_scope_run_graph_is_not_asked() {
+    let app = TestApp::start().await;
+    let everybody = users(&app);
+    update(&app, everybody[5], json!({"department": "Explained"}));
+    update(&app, everybody[6], json!({"department": "Kept out"}));
+    let job = filtered(&app, &json!({"users": {"odata": "department eq 'Explained'"}})).await;
+    app.run(&job, &json!({"mode": "full"})).await;
+    let reader = app.add_key(ORGANIZATION, &[Scope::Read]).await;
+    let ask = async |key: &str, user: Uuid| {
+        let path = format!("/v1/jobs/{job}/explain?user={user}");
+        app.call_with(key, Method::GET, &path).send().await.expect(200)
+    };
+    let before = app.world.graph.requests().len();
+    let known = ask(&reader, everybody[5]).await;
+    assert_eq!((&known["outcome"], &known["source"]), (&json!("imported"), &json!("mirror")), "{known}");
+    let left_out = ask(&reader, everybody[6]).await;
+    assert_eq!((&left_out["outcome"], &left_out["object"]), (&json!("unknown"), &Value::Null), "{left_out}");
+    assert!(left_out["conclusion"].as_str().unwrap().contains("scope `run`"), "{left_out}");
+    assert!(left_out["advice"].as_str().unwrap().contains("scope `run`"), "{left_out}");
+    assert_eq!(app.world.graph.requests().len(), before);
+    let runner = app.add_key(ORGANIZATION, &[Scope::Read, Scope::Run]).await;
+    assert_eq!(ask(&runner, everybody[6]).await["outcome"], "notImported");
+    assert!(app.world.graph.requests().len() > before);
+}
+
+/// Runs share the quota at Microsoft with whoever reads.
+#[tokio::test]
+async fn an_organization_has_so_many_requests_that_ask_outside() {
+    let app = TestApp::start().await;
+    let (organization, key) = app.add_organization().await;
+    let job = app.create_job_of(&key).await;
+    let held: Vec<Place> = std::iter::from_fn(|| LIVE_READS.take(organization).ok()).collect();
+    assert_eq!(held.len(), 8);
+    let destination = app.call_with(&key, Method::GET, "/v1/destinations").send().await.expect(200);
+    let destination = destination["items"][0]["id"].as_str().unwrap();
+    for path in [
+        format!("/v1/jobs/{job}/explain?user=somebody"),
+        format!("/v1/jobs/{job}/fit"),
+        format!("/v1/jobs/{job}/schema"),
+        format!("/v1/destinations/{destination}/types"),
+    ] {
+        let refused = app.call_with(&key, Method::GET, &path).send().await;
+        assert_eq!(refused.header("retry-after"), "10", "{path}");
+        refused.problem(429, "rate_limited");
+    }
 }

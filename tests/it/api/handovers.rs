@@ -1,5 +1,6 @@
 //! A connection handed over to somebody without a key.
 
+use crate::support::postgres::connect;
 use crate::support::test_app::{Answer, TestApp, connection_body, pointers};
 use entra_assets::api::auth::Scope;
 use entra_assets::api::auth::handover::MAX_ATTEMPTS;
@@ -119,6 +120,35 @@ async fn a_link_ends_after_seven_days_and_when_it_is_revoked() {
     visit(&app, &link_2).await.problem(401, "unauthenticated");
     assert_eq!(actions(&app).await[0..2], ["refuse", "revoke"]);
     assert_eq!(reasons(&app).await, ["revoked", "expired"]);
+}
+
+/// Nothing, as soon as a request waits for the lock of the test.
+const NOBODY_WAITS: &str = "SELECT 1 - least(1, count(*)) FROM pg_stat_activity
+    WHERE datname = current_database() AND wait_event_type = 'Lock'";
+
+/// Its bearer is known already when it is revoked, and their request goes on only after that.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_link_that_is_revoked_while_it_is_used_does_nothing() {
+    let app = TestApp::start().await;
+    let (connection, _, link) = hand_over(&app, Scenario::Healthy).await;
+    let check = async || app.call_with(&link, Method::POST, "/v1/handover/check").send().await;
+    let credential = credential(Scenario::Healthy);
+    for is_check in [false, true] {
+        app.world.execute("UPDATE handovers SET revoked_at = NULL".to_owned()).await;
+        let mut superuser = connect(&app.world.database.urls.superuser).await;
+        let lock = superuser.transaction().await.unwrap();
+        lock.batch_execute("UPDATE handovers SET revoked_at = created_at").await.unwrap();
+        let revoke = async {
+            app.world.until_none(NOBODY_WAITS).await;
+            lock.commit().await.unwrap();
+        };
+        let visit = async { if is_check { check().await } else { enter(&app, &link, &credential).await } };
+        let (answer, ()) = tokio::join!(visit, revoke);
+        answer.problem(401, "unauthenticated");
+    }
+    let stored = app.get(&format!("/v1/connections/{connection}")).await.expect(200);
+    assert_eq!((&stored["credential"]["kind"], &stored["lastCheck"]), (&json!("awaited"), &Value::Null));
+    assert_eq!(app.text_of_all("SELECT attempts FROM handovers").await, "0");
 }
 
 /// Somebody who knows the id of a link, and not its secret, takes nothing away from its bearer.

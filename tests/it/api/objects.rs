@@ -1,9 +1,15 @@
 //! The mirror of a job, by pages and as a stream.
 
+use crate::support::postgres::connect;
 use crate::support::test_app::{TestApp, pointers};
+use crate::support::world::World;
+use entra_assets::api::places::{Place, SEARCHES};
+use entra_assets::sim::assets::AssetsOptions;
+use entra_assets::sim::seed::SeedOptions;
 use reqwest::Method;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 #[tokio::test]
 async fn everything_that_was_read_can_be_browsed_and_taken_away() {
@@ -104,4 +110,50 @@ async fn objects_are_found_by_name_and_memberships_by_either_end() {
     assert_eq!(pointers(&problem.problem(422, "validation_failed")), ["?id", "?search"]);
     let problem = app.get(&format!("{path}?type=users&groupId={group}")).await;
     assert_eq!(pointers(&problem.problem(422, "validation_failed")), ["?groupId"]);
+}
+
+/// Each search takes a connection of the database for as long as it looks.
+#[tokio::test]
+async fn an_organization_has_so_many_searches_at_once() {
+    let app = TestApp::start().await;
+    let (organization, key) = app.add_organization().await;
+    let job = app.create_job_of(&key).await;
+    let get = async |path: &str| app.call_with(&key, Method::GET, path).send().await;
+    let held: Vec<Place> = std::iter::from_fn(|| SEARCHES.take(organization).ok()).collect();
+    assert_eq!(held.len(), 4);
+    let objects = format!("/v1/jobs/{job}/objects?type=users");
+    let searches = [
+        format!("{objects}&search=a"),
+        format!("{objects}&label=a"),
+        format!("/v1/jobs/{job}/insights"),
+        format!("/v1/jobs/{job}/insights/objects?insight=groupsWithoutMembers"),
+    ];
+    for path in &searches {
+        let refused = get(path).await;
+        assert_eq!(refused.header("retry-after"), "10", "{path}");
+        refused.problem(429, "rate_limited");
+    }
+    get(&objects).await.expect(200);
+    drop(held);
+    for path in &searches {
+        get(path).await.expect(200);
+    }
+}
+
+/// Nobody holds a connection for as long as a statement likes to take.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_read_that_takes_too_long_is_stopped() {
+    let mut world =
+        World::bare(SeedOptions { users: 5, groups: 2, ..SeedOptions::default() }, AssetsOptions::default()).await;
+    world.app.db = world.app.db.clone().reading_at_most(Duration::from_secs(1));
+    let app = TestApp::over(world);
+    let job = app.create_job(&json!({})).await;
+    let path = format!("/v1/jobs/{job}/objects?type=users&search=a");
+    let mut superuser = connect(&app.world.database.urls.superuser).await;
+    let lock = superuser.transaction().await.unwrap();
+    lock.batch_execute("LOCK TABLE mirror_objects IN ACCESS EXCLUSIVE MODE").await.unwrap();
+    let problem = app.get(&path).await.problem(503, "database_unavailable");
+    assert!(problem["detail"].as_str().unwrap().contains("took longer"), "{problem}");
+    lock.rollback().await.unwrap();
+    app.get(&path).await.expect(200);
 }

@@ -124,6 +124,23 @@ async fn a_deleted_organization_leaves_nothing() {
     assert_eq!((&last["action"], &last["resourceId"]), (&json!("delete"), &json!(id)), "the operator's log keeps it");
 }
 
+/// Before the rest of it is removed.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_links_of_a_deleted_organization_end_at_once() {
+    let app = TestApp::start().await;
+    let (path, key) = fabrikam(&app).await;
+    let body = connection_body(Scenario::Healthy);
+    let connection = app.call_with(&key, Method::POST, "/v1/connections").json(&body).send().await.expect(201);
+    let handovers = format!("/v1/connections/{}/handovers", connection["id"].as_str().unwrap());
+    let handover = app.call_with(&key, Method::POST, &handovers).send().await.expect(201);
+    let link = handover["url"].as_str().unwrap().rsplit('/').next().unwrap();
+    app.call_with(link, Method::GET, "/v1/handover").send().await.expect(200);
+    assert_eq!(app.delete(&path).await.status, 204);
+    app.call_with(link, Method::GET, "/v1/handover").send().await.problem(401, "unauthenticated");
+    let enter = app.call_with(link, Method::POST, "/v1/handover/credential");
+    enter.json(&json!({"credential": body["credential"]})).send().await.problem(401, "unauthenticated");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn the_operators_own_organization_stays() {
     let app = TestApp::start().await;

@@ -62,6 +62,34 @@ async fn refusals_count_too() {
     assert_eq!(app.call_without_key(Method::GET, "/v1/jobs").send().await.header("ratelimit-limit"), "");
 }
 
+/// What uses a connection signs in with its credential: somebody could store one secret after another.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_credential_that_is_stored_counts_as_a_check() {
+    // Two checks a minute.
+    let app = start_with(|settings| settings.rate_limit = 100).await;
+    let path = app.create("/v1/connections", &connection_body(Scenario::Healthy)).await;
+    let guess = async |secret: &str| app.patch(&path, &json!({"credential": {"secret": secret}})).await;
+    guess("abc8Q~the-first-guess").await.expect(200);
+    let elsewhere = Scenario::Delegated.credentials();
+    let refused = [
+        guess("abc8Q~the-second-guess").await,
+        app.patch(&path, &json!({"tenantId": elsewhere.tenant_id})).await,
+        app.patch(&path, &json!({"clientId": elsewhere.client_id})).await,
+        app.patch(&path, &json!({"cloud": "china"})).await,
+        app.post("/v1/connections", &connection_body(Scenario::Delegated)).await,
+        app.post("/v1/connection-checks", &connection_body(Scenario::Delegated)).await,
+    ];
+    for refused in refused {
+        assert_eq!(refused.header("retry-after"), "30");
+        refused.problem(429, "rate_limited");
+    }
+    // What signs in as before is no guess.
+    app.patch(&path, &json!({"name": "Contoso, renamed"})).await.expect(200);
+    app.world.clock.advance(Duration::from_secs(30));
+    guess("abc8Q~the-second-guess").await.expect(200);
+    guess("abc8Q~the-third-guess").await.problem(429, "rate_limited");
+}
+
 /// A check signs in with any credential: somebody could try one secret after another.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_organization_has_so_many_checks_of_connections() {
@@ -71,7 +99,7 @@ async fn an_organization_has_so_many_checks_of_connections() {
     let refused = app.post("/v1/connection-checks", &body).await;
     assert_eq!(refused.header("retry-after"), "60");
     let problem = refused.problem(429, "rate_limited");
-    assert!(problem["detail"].as_str().unwrap().contains("1 times a minute"), "{problem}");
+    assert!(problem["detail"].as_str().unwrap().contains("credentials 1 times a minute"), "{problem}");
     // Nothing is stored either where the check is a part of it.
     app.post("/v1/connections?check=true", &body).await.problem(429, "rate_limited");
     assert_eq!(app.get("/v1/connections").await.expect(200)["items"], json!([]));
@@ -103,6 +131,8 @@ async fn a_repeated_request_needs_no_check_where_it_was_checked() {
 async fn what_finds_no_turn_costs_a_link_no_attempt() {
     let app = start().await;
     let link = app.hand_over().await;
+    // The connection that is handed over was stored a minute ago.
+    app.world.clock.advance(Duration::from_secs(60));
     let attempts = "SELECT attempts FROM handovers";
     let body = connection_body(Scenario::Healthy);
     let credential = json!({"credential": body["credential"]});
@@ -111,7 +141,7 @@ async fn what_finds_no_turn_costs_a_link_no_attempt() {
     app.post("/v1/connection-checks", &body).await.expect(200);
     for refused in [check().await, enter().await] {
         let problem = refused.problem(429, "rate_limited");
-        assert!(problem["detail"].as_str().unwrap().contains("1 times a minute"), "{problem}");
+        assert!(problem["detail"].as_str().unwrap().contains("credentials 1 times a minute"), "{problem}");
     }
     assert_eq!(app.text_of_all(attempts).await, "0");
     app.world.clock.advance(Duration::from_secs(60));

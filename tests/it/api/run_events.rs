@@ -4,6 +4,7 @@ use crate::support::postgres::connect;
 use crate::support::test_app::{Answer, TestApp, pointers};
 use crate::support::world::ORGANIZATION;
 use entra_assets::api::auth::Scope;
+use entra_assets::api::places::{Place, STREAMS};
 use entra_assets::db::listen::Notice;
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -117,6 +118,25 @@ async fn a_stream_ends_soon_after_its_key_is_revoked() {
     let both = async { tokio::join!(follow, revoke) };
     let (answer, ()) = Box::pin(app.world.while_time_passes(both)).await;
     assert_eq!(parse(&answer).last().unwrap().2["state"], "queued", "the run goes on, the stream does not");
+}
+
+/// Each stream keeps one of the connections that the process has for all.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_organization_has_so_many_streams_at_once() {
+    let app = TestApp::start().await;
+    let (organization, key) = app.add_organization().await;
+    let job = app.create_job_of(&key).await;
+    let run = app.call_with(&key, Method::POST, &format!("/v1/jobs/{job}/runs")).json(&json!({"mode": "full"}));
+    let path = format!("/v1/runs/{}/events", run.send().await.expect(202)["id"].as_str().unwrap());
+    let stream = || app.call_with(&key, Method::GET, &path).accept("text/event-stream");
+    let held: Vec<Place> = std::iter::from_fn(|| STREAMS.take(organization).ok()).collect();
+    assert!(held.len() >= 16, "{}", held.len());
+    let refused = stream().send().await;
+    assert_eq!(refused.header("retry-after"), "10");
+    refused.problem(429, "rate_limited");
+    app.call_with(&key, Method::GET, &path).send().await.expect(200);
+    drop(held);
+    assert_eq!(stream().open().await.status(), 200);
 }
 
 /// The next part of a stream.

@@ -4,8 +4,9 @@ use crate::support::log::Log;
 use crate::support::postgres::connect;
 use crate::support::recorder;
 use crate::support::test_app::{TestApp, connection_body, pointers};
-use crate::support::world::World;
+use crate::support::world::{ADMIN_KEY, ORGANIZATION, World};
 use aws_lc_rs::hmac;
+use entra_assets::api::auth::Scope;
 use entra_assets::config::HttpSettings;
 use entra_assets::db::runs;
 use entra_assets::http::public::PublicClient;
@@ -480,4 +481,33 @@ async fn organizations_and_webhooks_take_turns() {
     assert_eq!(claim(9).await, (0, 0));
     app.world.clock.advance(Duration::from_secs(61));
     assert_eq!(claim(9).await, (4, 1), "the leases have run out");
+}
+
+/// Whoever knows the URL of a chat's webhook may write there.
+#[tokio::test]
+async fn the_whole_url_is_for_who_may_change_it() {
+    const WHOLE: &str = "https://hooks.slack.com/services/T000/B000/bearer-secret";
+    const OTHER: &str = "https://hooks.slack.com/services/T000/B000/another-secret";
+    let app = TestApp::start().await;
+    let path = app.create("/v1/webhooks", &json!({"name": "Chat", "url": WHOLE})).await;
+    let reader = app.add_key(ORGANIZATION, &[Scope::Read]).await;
+    let writer = app.add_key(ORGANIZATION, &[Scope::Read, Scope::Write]).await;
+    let get = async |key: &str, path: &str| app.call_with(key, Method::GET, path).send().await.expect(200);
+    for key in [ADMIN_KEY, &writer] {
+        assert_eq!(get(key, &path).await["url"], WHOLE);
+        assert_eq!(get(key, "/v1/webhooks").await["items"][0]["url"], WHOLE);
+    }
+    let short = get(&reader, &path).await["url"].clone();
+    assert_eq!(short, "https://hooks.slack.com/…");
+    assert_eq!(get(&reader, "/v1/webhooks").await["items"][0]["url"], short);
+    // What a reader sees cannot replace it by mistake.
+    let problem = app.patch(&path, &json!({"url": short})).await.problem(422, "validation_failed");
+    assert_eq!(
+        (&problem["errors"][0]["pointer"], &problem["errors"][0]["code"]),
+        (&json!("/url"), &json!("url_refused"))
+    );
+    app.patch(&path, &json!({"url": OTHER})).await.expect(200);
+    let events = app.get("/v1/audit-events?resourceKind=webhooks").await;
+    assert!(!events.text.contains("-secret"), "{}", events.text);
+    assert_eq!(events.expect(200)["items"][0]["detail"]["secrets"], json!(["url"]));
 }

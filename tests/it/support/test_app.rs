@@ -141,6 +141,17 @@ impl TestApp {
         id_of(&self.create("/v1/jobs", &body).await)
     }
 
+    /// The id of a job of another organization, of which this is a key.
+    pub async fn create_job_of(&self, key: &str) -> String {
+        let create = async |collection: &str, body: &Value| {
+            let created = self.call_with(key, Method::POST, collection).json(body).send().await.expect(201);
+            created["id"].as_str().unwrap().to_owned()
+        };
+        let connection = create("/v1/connections", &connection_body(Scenario::Healthy)).await;
+        let destination = create("/v1/destinations", &self.destination_body()).await;
+        create("/v1/jobs", &json!({"name": "Nightly", "connectionId": connection, "destinationId": destination})).await
+    }
+
     /// Queues a run: its id.
     pub async fn queue(&self, job: &str, body: &Value) -> String {
         let run = self.post(&format!("/v1/jobs/{job}/runs"), body).await.expect(202);

@@ -237,6 +237,7 @@ impl World {
             .scoped(ORGANIZATION, async |tx| runs::changes(tx, ORGANIZATION, id, &Only::default(), 0, 100_000).await)
             .await
             .unwrap()
+            .rows
     }
 
     /// The text of one column of the first row.

@@ -106,6 +106,21 @@ async fn a_call_replaces_the_one_sealed_token_of_its_installation() {
     assert_eq!(app.text_of_all("SELECT count(*) FROM forge_tokens").await, "2");
 }
 
+/// Nothing is stored for a call that its caller may not make.
+#[tokio::test]
+async fn a_call_that_is_refused_brings_no_token() {
+    let (app, issuer) = start().await;
+    let call = async |path: &str| {
+        let token = issuer.invocation_token(&app, &installation(1));
+        app.call_with(&token, Method::GET, path).header("x-forge-oauth-system", SYSTEM_TOKEN).send().await
+    };
+    let stored = "SELECT count(*) FROM forge_tokens";
+    call("/v1/api-keys").await.problem(403, "forbidden");
+    assert_eq!(app.text_of_all(stored).await, "0");
+    call("/v1/filters").await.expect(200);
+    assert_eq!(app.text_of_all(stored).await, "1");
+}
+
 /// A token of Atlassian that says when it ends.
 fn token_until(end: i64) -> String {
     let part = |value: Value| URL_SAFE_NO_PAD.encode(value.to_string());
