@@ -37,7 +37,7 @@ pub(super) async fn write(
     let name = format!("entra-assets-{insight}.{}", format.extension());
     response.insert_header((header::CONTENT_DISPOSITION, ContentDisposition::attachment(name)));
     let (organization, [of_pages, of_file]) = (asked.organization(), [(); 2].map(|()| Bound::of(&app, credential)));
-    let pages = pages(app, (of_pages, search), asked, insight);
+    let pages = Box::pin(pages(app, (of_pages, search), asked, insight));
     if format == ReportFormat::Csv {
         return Ok(response.streaming(as_csv(pages)));
     }
