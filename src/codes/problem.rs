@@ -136,7 +136,7 @@ problem_codes! {
         "The service was started with a setting that does not work.",
         "Correct the setting named in `detail`.";
     DatabaseUnavailable = "database_unavailable", "The database is not available",
-        "PostgreSQL does not respond, has no free connection, or needed too long for what was asked.",
+        "PostgreSQL does not respond, has no free connection, or took too long for what was asked.",
         "Try again, or ask for less. If it persists, check the database.";
     Internal = "internal", "Internal error",
         "This is a defect of the service. The log has the cause under the request id.",
