@@ -19,7 +19,7 @@ use crate::app::App;
 use crate::error::{Error, Faults, Result};
 use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
-use actix_web::http::Method;
+use actix_web::http::{Method, StatusCode};
 use actix_web::middleware::Next;
 use actix_web::{HttpMessage, web};
 use operation::Operation;
@@ -195,7 +195,8 @@ pub async fn enforce(
                 Ok(()) => next.call(request).await?.map_into_boxed_body(),
                 Err(error) => request.error_response(error),
             };
-            if let Some(quota) = quota {
+            // Who is no longer known when the request is carried out has no limit of its own.
+            if let Some(quota) = quota.filter(|_| response.status() != StatusCode::UNAUTHORIZED) {
                 quota.add_to(response.headers_mut());
             }
             return Ok(response);
