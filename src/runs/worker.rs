@@ -345,13 +345,7 @@ async fn write_end(app: &App, lease: &Lease, job: JobId, outcome: &Outcome) -> R
 
 /// `false`: nothing is stored, because the run would wait although somebody has cancelled it. Not every stage looks for
 /// that, and while a run waits nobody does. An execution that Assets has completely is awaited all the same.
-async fn write_stop(
-    app: &App,
-    lease: &Lease,
-    job: JobId,
-    stop: &Stop,
-    progress: Option<&RunProgress>,
-) -> Result<bool> {
+async fn write_stop(app: &App, lease: &Lease, job: JobId, stop: &Stop, progress: Option<&RunProgress>) -> Result<bool> {
     let waits = matches!(stop, Stop::Wait { .. } | Stop::AwaitApproval { .. });
     let is_cancellable = waits && !matches!(execution::is_completed(app, lease, job).await, Ok(true));
     let (lease, now) = (*lease, app.clock.now());
