@@ -31,6 +31,15 @@ impl Bound {
         Self { clock: app.clock.clone(), to }
     }
 
+    /// For a response that has an end, which a caller cannot go on with later: the time of a token may be shorter than that
+    /// takes, and was up to the issuer when the response began.
+    pub fn of_download(app: &App, credential: Credential) -> Self {
+        match credential {
+            Credential::Token { .. } => Self { clock: app.clock.clone(), to: To::Nothing },
+            _ => Self::of(app, credential),
+        }
+    }
+
     pub fn is_over(&self) -> bool {
         match &self.to {
             To::Nothing => false,

@@ -168,7 +168,7 @@ fn membership(row: MembershipRow) -> MirrorItem {
 ///
 /// What the last complete read found. With `Accept: application/x-ndjson` or with a ticket, the response has all objects,
 /// one JSON object per line. `label` and `search` look at every object: an organization may have four such searches at once
-/// (`rate_limited`), and one that takes the database longer than 15 seconds is stopped (`database_unavailable`).
+/// (`rate_limited`), and one that takes the database longer than a minute is stopped (`database_unavailable`).
 #[utoipa::path(
     tag = "Jobs",
     params(("id" = JobId, Path, description = "The job's id"), ObjectsQuery, PageQuery),
@@ -197,7 +197,7 @@ pub async fn list_objects(
     let is_export = caller.is_by_ticket() && !accept.contains("application/json");
     let narrowed = (what.group_id, what.member_id);
     if is_export || accept.contains("application/x-ndjson") {
-        let bound = Bound::of(&app, caller.credential);
+        let bound = Bound::of_download(&app, caller.credential);
         return Ok(stream(app.get_ref().clone(), (bound, search), (organization, id), what.into_inner()));
     }
     let window = query.sorted(&format!("jobs/{id}/objects"), &what, Order::OLDEST_FIRST)?;

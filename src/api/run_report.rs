@@ -108,7 +108,7 @@ pub async fn get_run_report(
             let content = xlsx::write(head, changes, WORKBOOKS.take(organization)?).await?;
             // It is compressed already.
             response.insert_header((header::CONTENT_ENCODING, "identity"));
-            let bound = Bound::of(&app, caller.credential);
+            let bound = Bound::of_download(&app, caller.credential);
             response.body(SizedStream::new(content.length, content.into_stream(bound)))
         }
     })
@@ -121,7 +121,7 @@ fn changes(
     (organization, credential): (OrganizationId, Credential),
     run: RunId,
 ) -> impl Stream<Item = Result<Vec<ChangeRow>>> {
-    let bound = Bound::of(&app, credential);
+    let bound = Bound::of_download(&app, credential);
     async_stream::stream! {
         let mut after = 0;
         loop {

@@ -150,7 +150,7 @@ async fn read_as_planned(reader: &Reader<'_>, mirror: &MirrorRow) -> Result<Read
         }
         Some(selection) if selection == reader.selection => {}
         Some(_) => {
-            let why = "The filter, the selected attributes or the tenant changed; everything is read again.";
+            let why = "The filter, the selected attributes, the tenant or this service's version changed; everything is read again.";
             reader.run.log(why).await?;
             reader.run.progress.forget_counts();
             forget_staged(reader).await?;

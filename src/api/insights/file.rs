@@ -36,8 +36,11 @@ pub(super) async fn write(
     response.content_type(format.media_type());
     let name = format!("entra-assets-{insight}.{}", format.extension());
     response.insert_header((header::CONTENT_DISPOSITION, ContentDisposition::attachment(name)));
-    let (organization, [of_pages, of_file]) = (asked.organization(), [(); 2].map(|()| Bound::of(&app, credential)));
-    let pages = Box::pin(pages(app, (of_pages, search), asked, insight));
+    let (organization, [of_pages, of_file]) = (asked.organization(), [(); 2].map(|()| Bound::of_download(&app, credential)));
+    let mut pages = Box::pin(pages(app, (of_pages, search), asked, insight));
+    // What cannot be read at all is told as an error, and not by a file that breaks off.
+    let first = pages.next().await.transpose()?;
+    let pages = futures_util::stream::iter(first.map(Ok)).chain(pages);
     if format == ReportFormat::Csv {
         return Ok(response.streaming(as_csv(pages)));
     }

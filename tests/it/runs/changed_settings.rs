@@ -80,7 +80,9 @@ async fn what_was_read_of_another_tenant_is_read_again() {
         let Credentials { tenant_id, client_id, .. } = world.graph.add_tenant(other);
         world.execute(format!("UPDATE connections SET tenant_id = '{tenant_id}', client_id = '{client_id}'")).await;
         let run = world.bring_to_its_end(id).await;
-        assert_eq!(run.state.as_str(), "succeeded", "reset: {reset_mirror}, {:?} {}", run.error, run.warnings);
+        // Of what a mirror had that was reset, nobody expects that Assets removes it.
+        let state = if reset_mirror { "degraded" } else { "succeeded" };
+        assert_eq!(run.state.as_str(), state, "reset: {reset_mirror}, {:?} {}", run.error, run.warnings);
         let found = world.assets.objects("Entra User").into_iter();
         let found: BTreeSet<Uuid> = found.map(|user| user.values["Object ID"][0].parse().unwrap()).collect();
         assert!(found == users, "reset: {reset_mirror}, {} users instead of {}", found.len(), users.len());
