@@ -227,8 +227,9 @@ async fn current_checkpoint(app: &App, lease: &Lease, row: &RunRow, job: &JobCon
         return Ok(checkpoint);
     }
     let went_there = checkpoint.diffed.as_ref().and_then(|diffed| diffed.settings.destination);
-    execution::discard(app, lease, row.job(), went_there == settings.destination).await?;
-    checkpoint.begin_again(&settings);
+    if !execution::discard(app, lease, row.job(), went_there == settings.destination).await? {
+        checkpoint.begin_again(&settings);
+    }
     Ok(checkpoint)
 }
 

@@ -14,8 +14,8 @@ use crate::db::executions::{self, Change, ExecutionRow};
 use crate::db::job_settings;
 use crate::db::mirror::{self, Receiver};
 use crate::db::runs::Lease;
-use crate::error::{Error, Result};
-use crate::ids::JobId;
+use crate::error::{Code, Error, Result};
+use crate::ids::{DestinationId, JobId};
 use crate::run_state::{ExecutionStep, RunStage};
 use crate::runs::context::open_destination;
 use crate::runs::forge_token::target;
@@ -104,7 +104,7 @@ impl Delivery<'_> {
     }
 
     async fn note_cancelled(&self, id: Uuid) -> Result<(), Stop> {
-        self.note(id, Change { state: Some(ExecutionStep::Cancelled), ..Change::default() }).await
+        note_cancelled(&self.run.app, &self.run.lease, id).await
     }
 
     /// A new execution, with its links sealed and stored.
@@ -353,33 +353,37 @@ pub async fn close(app: &App, lease: &Lease, job: JobId, stop: &Stop) {
     }
 }
 
-/// Gives up what an earlier attempt of a run has open, because the settings changed since. Where it went somewhere else,
-/// it can be that only its end in Assets closes it.
-pub async fn discard(app: &App, lease: &Lease, job: JobId, is_same_destination: bool) -> Result<(), Stop> {
-    match try_close(app, lease, job, "The settings of the import changed.").await {
-        Err(stop @ Stop::Failed(_)) if !is_same_destination => {
-            tracing::warn!(run.id = %lease.run, ?stop, "an execution of the destination before could not be cancelled");
-        }
-        closed => closed?,
+/// Gives up what an earlier attempt of a run has open, because the settings changed since. Whether Assets has received it
+/// completely after all: then nothing is given up. Where it went somewhere else, it can be that only its end in Assets
+/// closes it.
+pub async fn discard(app: &App, lease: &Lease, job: JobId, is_same_destination: bool) -> Result<bool, Stop> {
+    let failure = match try_close(app, lease, job, "The settings of the import changed.").await {
+        Ok(true) => return Ok(true),
+        Ok(false) => None,
+        Err(stop @ Stop::Failed(_)) => Some(stop),
+        Err(stop) => return Err(stop),
+    };
+    if let Some(stop) = &failure {
+        tracing::warn!(run.id = %lease.run, ?stop, "an execution of the settings before could not be cancelled");
     }
-    if is_same_destination {
-        return Ok(());
-    }
-    match current_execution(app, lease).await? {
-        Some(row) => {
-            note(app, lease, row.id, Change { state: Some(ExecutionStep::Cancelled), ..Change::default() }).await
-        }
-        None => Ok(()),
+    let Some(row) = current_execution(app, lease).await? else { return Ok(false) };
+    match (is_same_destination, row.state) {
+        // Its start was not answered: whoever delivers looks for what became of it.
+        (true, ExecutionStep::Starting) => Ok(false),
+        // It must not be resumed with other rows. Unless something failed, its destination is gone: the next attempt knows.
+        (true, _) => Err(failure.unwrap_or(Stop::Released)),
+        (false, _) => note_cancelled(app, lease, row.id).await.map(|()| false),
     }
 }
 
-/// Cancels an execution that accepts data, with the reason in Assets' history.
-async fn try_close(app: &App, lease: &Lease, job: JobId, reason: &str) -> Result<(), Stop> {
-    let Some(row) = current_execution(app, lease).await? else { return Ok(()) };
+/// Cancels an execution that accepts data, with the reason in Assets' history. Whether Assets has received it completely:
+/// then there is nothing to cancel.
+async fn try_close(app: &App, lease: &Lease, job: JobId, reason: &str) -> Result<bool, Stop> {
+    let Some(row) = current_execution(app, lease).await? else { return Ok(false) };
     if was_completed(app, lease, job, &row).await? {
-        return Ok(());
+        return Ok(true);
     }
-    let Some(target) = target_of(app, lease, job, &row).await? else { return Ok(()) };
+    let Some(target) = target_of(app, lease, job, &row).await? else { return Ok(false) };
     let client = app.assets.clone();
     match open_links(app, lease, &row)? {
         Some(links) => {
@@ -389,27 +393,34 @@ async fn try_close(app: &App, lease: &Lease, job: JobId, reason: &str) -> Result
             client.cancel(&target, &links.cancel).await.map_err(|e| failed(&e))?;
         }
         // What Assets may still make of the start is looked for by the next run.
-        None if app.clock.now() - row.created_at > MAX_OURS => return Ok(()),
+        None if app.clock.now() - row.created_at > MAX_OURS => return Ok(false),
         None => {
             let links = client.links(&target).await.map_err(|e| failed(&e))?;
             if !cancel_empty(&client, &target, &links).await? {
-                return Ok(());
+                return Ok(false);
             }
         }
     }
-    note(app, lease, row.id, Change { state: Some(ExecutionStep::Cancelled), ..Change::default() }).await
+    note_cancelled(app, lease, row.id).await.map(|()| false)
 }
 
-/// Where an execution was started, if the job still leads there. Nothing but the destination is opened: whatever else does
-/// not work, it can be asked.
+async fn note_cancelled(app: &App, lease: &Lease, id: Uuid) -> Result<(), Stop> {
+    note(app, lease, id, Change { state: Some(ExecutionStep::Cancelled), ..Change::default() }).await
+}
+
+/// Where an execution was started, wherever the job leads now; `None`: that destination is gone. Nothing but the destination
+/// is opened: whatever else does not work, it can be asked.
 async fn target_of(app: &App, lease: &Lease, job: JobId, row: &ExecutionRow) -> Result<Option<Target>> {
-    let organization = lease.organization;
-    let settings = transaction(app, organization, "load settings", async move |tx| {
-        job_settings::load(tx, organization, job).await
+    let (organization, there) = (lease.organization, row.destination_id);
+    let destination = transaction(app, organization, "the destination of an execution", async move |tx| match there {
+        Some(id) => job_settings::destination(tx, organization, DestinationId(id)).await.map(Some),
+        // A version before did not note it.
+        None => Ok(job_settings::load(tx, organization, job).await?.destination),
     });
-    let destination = settings.await?.destination;
-    match destination.filter(|part| row.destination_id.is_none_or(|there| there == part.id)) {
-        Some(part) => Ok(Some(open_destination(&app.keys, organization, part)?.target(app, organization).await?)),
-        None => Ok(None),
+    match destination.await {
+        Ok(Some(part)) => Ok(Some(open_destination(&app.keys, organization, part)?.target(app, organization).await?)),
+        Ok(None) => Ok(None),
+        Err(error) if error.code == Code::NotFound => Ok(None),
+        Err(error) => Err(error),
     }
 }
