@@ -28,10 +28,10 @@ use uuid::Uuid;
 /// How long somebody else's execution is waited for.
 const MAX_OTHERS: Duration = Duration::from_secs(1800);
 const OTHERS_POLL: Duration = Duration::from_secs(10);
-/// How long an open execution is taken for the one whose start was not answered: by the run that asked for it, and by later
-/// runs, before which anybody may have started another.
-const MAX_OURS: TimeDelta = TimeDelta::days(1);
-const MAX_OF_EARLIER: TimeDelta = TimeDelta::minutes(15);
+/// How long an open execution is taken for the one whose start was not answered. After that anybody may have started it.
+const MAX_OURS: TimeDelta = TimeDelta::minutes(15);
+/// How long after its start Assets is asked about an execution that was left open, where it does not say what became of it.
+const MAX_LEFT_OPEN: TimeDelta = TimeDelta::days(1);
 
 /// An execution of ours.
 pub(in crate::runs) struct Open {
@@ -195,36 +195,44 @@ impl Delivery<'_> {
         for row in left.await? {
             match open_links(&self.run.app, &lease, &row)? {
                 Some(links) => {
-                    self.cancel_if_open(&links).await?;
-                    over.push(row.id);
+                    if self.cancel_if_open(&row, &links).await? {
+                        over.push(row.id);
+                    }
                 }
-                None => {
-                    let life = if row.run_id == lease.run.0 { MAX_OURS } else { MAX_OF_EARLIER };
-                    if now - row.created_at <= life { lost.push(row.id) } else { over.push(row.id) }
-                }
+                None if now - row.created_at <= MAX_OURS => lost.push(row.id),
+                None => over.push(row.id),
             }
         }
         self.give_up(over).await?;
         Ok(LostStarts(lost))
     }
 
-    /// Only an answer that it is over, or that this token does not lead there, lets it be forgotten.
-    async fn cancel_if_open(&self, links: &ExecutionLinks) -> Result<(), Stop> {
+    /// Whether it can be forgotten: it is over, or nothing that is sent from here leads to it. An execution that is long gone
+    /// must not keep everything from being delivered, whatever Assets answers.
+    async fn cancel_if_open(&self, row: &ExecutionRow, links: &ExecutionLinks) -> Result<bool, Stop> {
         let target = target(self.run).await?;
-        match self.client.status(&target, links).await {
+        let closed = match self.client.status(&target, links).await {
             Ok(status) if status.status == ExecutionState::Ingesting => {
-                self.client.cancel(&target, &links.cancel).await.map_err(|e| failed(&e))
+                self.client.cancel(&target, &links.cancel).await
             }
-            Ok(_) => Ok(()),
-            Err(error) => match error.kind {
-                AssetsErrorKind::NotFound => Ok(()),
-                AssetsErrorKind::Unauthorized | AssetsErrorKind::Forbidden | AssetsErrorKind::ForeignLink => {
-                    tracing::warn!(run.id = %self.run.lease.run, %error, "an execution that an earlier run left open is given up");
-                    Ok(())
-                }
-                _ => Err(failed(&error)),
-            },
+            asked => asked.map(|_| ()),
+        };
+        let Err(error) = closed else { return Ok(true) };
+        let is_old = self.run.app.clock.now() - row.created_at > MAX_LEFT_OPEN;
+        match error.kind {
+            AssetsErrorKind::Cancelled => return Err(failed(&error)),
+            AssetsErrorKind::NotFound => return Ok(true),
+            _ if is_old => {}
+            // Perhaps the token is refused before its time, and the next one leads there.
+            AssetsErrorKind::Unauthorized if row.destination_id.is_some() => return Ok(false),
+            AssetsErrorKind::Unauthorized
+            | AssetsErrorKind::Forbidden
+            | AssetsErrorKind::ForeignLink
+            | AssetsErrorKind::Validation { .. } => {}
+            _ => return Err(failed(&error)),
         }
+        tracing::warn!(run.id = %self.run.lease.run, %error, "an execution that an earlier run left open is given up");
+        Ok(true)
     }
 
     async fn give_up(&self, ids: Vec<Uuid>) -> Result<(), Stop> {
