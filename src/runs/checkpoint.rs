@@ -1,4 +1,4 @@
-//! How far a run came, stored after the read, the comparison, and the look at objects of others: any process resumes the
+//! How far a run came, stored after the read, the comparison, and each look at objects of others: any process resumes the
 //! run from here. A delivery resumes from its execution.
 
 use super::collect::collected::Collected;

@@ -85,6 +85,7 @@ pub async fn diff(run: &Run, collected: &Collected) -> Result<Diffed, Stop> {
         brake,
         adoption: None,
         compared: false,
+        looked_up: false,
         whole,
         left_out,
         references: outbox.references,

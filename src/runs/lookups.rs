@@ -23,10 +23,10 @@ const NAMED: usize = 5;
 /// A text, and the number of objects that have it.
 type Text = (String, u64);
 
-/// Counts the texts that lead nowhere.
-pub async fn check(run: &Run, diffed: &Diffed) -> Result<(), Stop> {
+/// Counts the texts that lead nowhere. Whether there were any to look for.
+pub async fn check(run: &Run, diffed: &mut Diffed) -> Result<bool, Stop> {
     if run.job.destination.is_none() {
-        return Ok(());
+        return Ok(false);
     }
     let sent = |of: &ObjectType| diffed.sends.get(of).is_some_and(|rows| *rows > 0);
     let types: Vec<ObjectType> = ObjectType::ALL.into_iter().filter(sent).collect();
@@ -44,7 +44,7 @@ pub async fn check(run: &Run, diffed: &Diffed) -> Result<(), Stop> {
         }
     }
     if wanted.is_empty() {
-        return Ok(());
+        return Ok(false);
     }
     run.log("Looking for the objects of others that this delivery refers to.").await?;
     // It ends the run where the lookups do not fit what Assets has, a dry run too.
@@ -78,7 +78,8 @@ pub async fn check(run: &Run, diffed: &Diffed) -> Result<(), Stop> {
             run.progress.warn(RunWarning::new(code, detail).with_advice(code.advice()));
         }
     }
-    Ok(())
+    diffed.looked_up = true;
+    Ok(true)
 }
 
 /// How many objects have each text. `None`: there are too many.

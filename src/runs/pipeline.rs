@@ -1,5 +1,5 @@
 //! One run, stage by stage. Any process resumes the run from its checkpoint, which is stored after the read, after the
-//! comparison, and after the look at objects of others. A delivery resumes from its execution.
+//! comparison, and after each look at objects of others. A delivery resumes from its execution.
 
 use super::checkpoint::Checkpoint;
 use super::collect::collected::Collected;
@@ -59,9 +59,6 @@ async fn carried_out(run: &Run, checkpoint: Checkpoint) -> Result<(Collected, Di
 
 /// Everything between the comparison and the first request that changes something in Assets. `Some`: the run ends here.
 async fn before_delivery(run: &Run, diffed: &mut Diffed) -> Result<Option<RunState>, Stop> {
-    if !run.approved {
-        lookups::check(run, diffed).await?;
-    }
     if run.mode == RunMode::DryRun || run.job.destination.is_none() {
         return Ok(Some(settle::without_delivery(run).await?));
     }
@@ -106,6 +103,14 @@ async fn read_and_compare(run: &Run, mut checkpoint: Checkpoint) -> Result<(Coll
     if let (Some(collected), Some(diffed)) = (&checkpoint.collected, &mut checkpoint.diffed)
         && !diffed.compared
         && adopt::compare(run, collected, diffed).await?
+    {
+        checkpoint.save(run).await?;
+    }
+    // What an approval approves was looked up before.
+    if !run.approved
+        && let Some(diffed) = &mut checkpoint.diffed
+        && !diffed.looked_up
+        && lookups::check(run, diffed).await?
     {
         checkpoint.save(run).await?;
     }

@@ -227,8 +227,9 @@ async fn current_checkpoint(app: &App, lease: &Lease, row: &RunRow, job: &JobCon
         return Ok(checkpoint);
     }
     let went_there = checkpoint.diffed.as_ref().and_then(|diffed| diffed.settings.destination);
-    execution::discard(app, lease, row.job(), went_there == settings.destination).await?;
-    checkpoint.begin_again(&settings);
+    if !execution::discard(app, lease, row.job(), went_there == settings.destination).await? {
+        checkpoint.begin_again(&settings);
+    }
     Ok(checkpoint)
 }
 
@@ -334,20 +335,33 @@ async fn write_end(app: &App, lease: &Lease, job: JobId, outcome: &Outcome) -> R
         progress.flush(app, lease).await?;
     }
     tracing::info!(run.id = %lease.run, ?stop, "run stopped");
-    if write_stop(app, lease, job, stop, progress).await? {
+    let waits = matches!(stop, Stop::Wait { .. } | Stop::AwaitApproval { .. });
+    if write_stop(app, lease, stop, progress, waits).await? {
         return Ok(());
     }
     tracing::info!(run.id = %lease.run, "the run was cancelled before it could wait");
-    // Should the lease run out meanwhile, whoever claims the run does the same.
-    execution::close(app, lease, job, &Stop::Cancelled).await;
-    write_stop(app, lease, job, &Stop::Cancelled, progress).await.map(|_| ())
+    // Nobody renews the lease any more. Should it run out while Assets is asked, whoever claims the run does the same.
+    let stored = match execution::is_completed(app, lease, job).await {
+        // Assets carries it out all the same, so it is awaited.
+        Ok(true) => write_stop(app, lease, stop, progress, false).await,
+        Ok(false) => {
+            execution::close(app, lease, job, &Stop::Cancelled).await;
+            write_stop(app, lease, &Stop::Cancelled, progress, false).await
+        }
+        Err(stop) => write_stop(app, lease, &stop, progress, false).await,
+    };
+    stored.map(|_| ())
 }
 
-/// `false`: nothing is stored, because the run would wait although somebody has cancelled it. Not every stage looks for
-/// that, and while a run waits nobody does. An execution that Assets has completely is awaited all the same.
-async fn write_stop(app: &App, lease: &Lease, job: JobId, stop: &Stop, progress: Option<&RunProgress>) -> Result<bool> {
-    let waits = matches!(stop, Stop::Wait { .. } | Stop::AwaitApproval { .. });
-    let is_cancellable = waits && !matches!(execution::is_completed(app, lease, job).await, Ok(true));
+/// `false`: nothing is stored, because somebody has cancelled the run. Not every stage looks for that, and while a run waits
+/// nobody does: `is_cancellable`.
+async fn write_stop(
+    app: &App,
+    lease: &Lease,
+    stop: &Stop,
+    progress: Option<&RunProgress>,
+    is_cancellable: bool,
+) -> Result<bool> {
     let (lease, now) = (*lease, app.clock.now());
     transaction(app, lease.organization, "store the end", async |tx| {
         if is_cancellable && runs::is_cancel_requested(tx, &lease).await? {
@@ -379,6 +393,7 @@ async fn write_stop(app: &App, lease: &Lease, job: JobId, stop: &Stop, progress:
 
 /// What a run that ends without being settled leaves: nothing that it read, and a note if Assets may have what it sent.
 async fn clear(tx: &mut Transaction, lease: &Lease) -> Result<()> {
+    runs::fence(tx, lease).await?;
     mirror::clear_staging(tx, lease.organization, lease.run).await?;
     mirror::resend_unsettled(tx, lease).await
 }

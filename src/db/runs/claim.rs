@@ -2,8 +2,8 @@
 //! waits until all runs of somebody else are over: whoever has the fewest runs under way is next, then whoever was not
 //! served for the longest time. Of equals, runs that a person started go before those of schedules.
 //!
-//! Each claim looks at the next few organizations that wait, at those with a run that a person started, and at the first
-//! runs of the one whose turn it is, so what is asked does not grow with all that waits.
+//! Each claim looks at the next few organizations that wait, at those of the runs of people that have waited longest, and at
+//! the first runs of the one whose turn it is, so what is asked does not grow with all that waits.
 
 use super::history::add_event;
 use super::lease::Lease;
@@ -85,7 +85,7 @@ pub async fn claim(
 }
 
 /// The organizations that have a run to claim, in the order of their turns: of those that wait, the next ones on the walk
-/// and the ones where a person has waited longest; and all that have a run whose lease expired. While not more than
+/// and those of the [`WINDOW`] runs of people that have waited longest; and all that have a run whose lease expired. While not more than
 /// [`WINDOW`] wait, these are all of them. Of more, each is looked at once in a walk.
 async fn whose_turn(tx: &mut Transaction, walk: &Walk, now: DateTime<Utc>) -> Result<Vec<OrganizationId>> {
     // The walk goes on from $4, and around from the first one up to there: one look into an index for each organization.

@@ -14,8 +14,8 @@ use crate::db::executions::{self, Change, ExecutionRow};
 use crate::db::job_settings;
 use crate::db::mirror::{self, Receiver};
 use crate::db::runs::Lease;
-use crate::error::{Error, Result};
-use crate::ids::JobId;
+use crate::error::{Code, Error, Result};
+use crate::ids::{DestinationId, JobId};
 use crate::run_state::{ExecutionStep, RunStage};
 use crate::runs::context::open_destination;
 use crate::runs::forge_token::target;
@@ -28,10 +28,10 @@ use uuid::Uuid;
 /// How long somebody else's execution is waited for.
 const MAX_OTHERS: Duration = Duration::from_secs(1800);
 const OTHERS_POLL: Duration = Duration::from_secs(10);
-/// How long an open execution is taken for the one whose start was not answered: by the run that asked for it, and by later
-/// runs, before which anybody may have started another.
-const MAX_OURS: TimeDelta = TimeDelta::days(1);
-const MAX_OF_EARLIER: TimeDelta = TimeDelta::minutes(15);
+/// How long an open execution is taken for the one whose start was not answered. After that anybody may have started it.
+const MAX_OURS: TimeDelta = TimeDelta::minutes(15);
+/// How long after its start Assets is asked about an execution that was left open, where it does not say what became of it.
+const MAX_LEFT_OPEN: TimeDelta = TimeDelta::days(1);
 
 /// An execution of ours.
 pub(in crate::runs) struct Open {
@@ -104,7 +104,7 @@ impl Delivery<'_> {
     }
 
     async fn note_cancelled(&self, id: Uuid) -> Result<(), Stop> {
-        self.note(id, Change { state: Some(ExecutionStep::Cancelled), ..Change::default() }).await
+        note_cancelled(&self.run.app, &self.run.lease, id).await
     }
 
     /// A new execution, with its links sealed and stored.
@@ -195,36 +195,44 @@ impl Delivery<'_> {
         for row in left.await? {
             match open_links(&self.run.app, &lease, &row)? {
                 Some(links) => {
-                    self.cancel_if_open(&links).await?;
-                    over.push(row.id);
+                    if self.cancel_if_open(&row, &links).await? {
+                        over.push(row.id);
+                    }
                 }
-                None => {
-                    let life = if row.run_id == lease.run.0 { MAX_OURS } else { MAX_OF_EARLIER };
-                    if now - row.created_at <= life { lost.push(row.id) } else { over.push(row.id) }
-                }
+                None if now - row.created_at <= MAX_OURS => lost.push(row.id),
+                None => over.push(row.id),
             }
         }
         self.give_up(over).await?;
         Ok(LostStarts(lost))
     }
 
-    /// Only an answer that it is over, or that this token does not lead there, lets it be forgotten.
-    async fn cancel_if_open(&self, links: &ExecutionLinks) -> Result<(), Stop> {
+    /// Whether it can be forgotten: it is over, or nothing that is sent from here leads to it. An execution that is long gone
+    /// must not keep everything from being delivered, whatever Assets answers.
+    async fn cancel_if_open(&self, row: &ExecutionRow, links: &ExecutionLinks) -> Result<bool, Stop> {
         let target = target(self.run).await?;
-        match self.client.status(&target, links).await {
+        let closed = match self.client.status(&target, links).await {
             Ok(status) if status.status == ExecutionState::Ingesting => {
-                self.client.cancel(&target, &links.cancel).await.map_err(|e| failed(&e))
+                self.client.cancel(&target, &links.cancel).await
             }
-            Ok(_) => Ok(()),
-            Err(error) => match error.kind {
-                AssetsErrorKind::NotFound => Ok(()),
-                AssetsErrorKind::Unauthorized | AssetsErrorKind::Forbidden | AssetsErrorKind::ForeignLink => {
-                    tracing::warn!(run.id = %self.run.lease.run, %error, "an execution that an earlier run left open is given up");
-                    Ok(())
-                }
-                _ => Err(failed(&error)),
-            },
+            asked => asked.map(|_| ()),
+        };
+        let Err(error) = closed else { return Ok(true) };
+        let is_old = self.run.app.clock.now() - row.created_at > MAX_LEFT_OPEN;
+        match error.kind {
+            AssetsErrorKind::Cancelled => return Err(failed(&error)),
+            AssetsErrorKind::NotFound => return Ok(true),
+            _ if is_old => {}
+            // Perhaps the token is refused before its time, and the next one leads there.
+            AssetsErrorKind::Unauthorized if row.destination_id.is_some() => return Ok(false),
+            AssetsErrorKind::Unauthorized
+            | AssetsErrorKind::Forbidden
+            | AssetsErrorKind::ForeignLink
+            | AssetsErrorKind::Validation { .. } => {}
+            _ => return Err(failed(&error)),
         }
+        tracing::warn!(run.id = %self.run.lease.run, %error, "an execution that an earlier run left open is given up");
+        Ok(true)
     }
 
     async fn give_up(&self, ids: Vec<Uuid>) -> Result<(), Stop> {
@@ -353,33 +361,37 @@ pub async fn close(app: &App, lease: &Lease, job: JobId, stop: &Stop) {
     }
 }
 
-/// Gives up what an earlier attempt of a run has open, because the settings changed since. Where it went somewhere else,
-/// it can be that only its end in Assets closes it.
-pub async fn discard(app: &App, lease: &Lease, job: JobId, is_same_destination: bool) -> Result<(), Stop> {
-    match try_close(app, lease, job, "The settings of the import changed.").await {
-        Err(stop @ Stop::Failed(_)) if !is_same_destination => {
-            tracing::warn!(run.id = %lease.run, ?stop, "an execution of the destination before could not be cancelled");
-        }
-        closed => closed?,
+/// Gives up what an earlier attempt of a run has open, because the settings changed since. Whether Assets has received it
+/// completely after all: then nothing is given up. Where it went somewhere else, it can be that only its end in Assets
+/// closes it.
+pub async fn discard(app: &App, lease: &Lease, job: JobId, is_same_destination: bool) -> Result<bool, Stop> {
+    let failure = match try_close(app, lease, job, "The settings of the import changed.").await {
+        Ok(true) => return Ok(true),
+        Ok(false) => None,
+        Err(stop @ Stop::Failed(_)) => Some(stop),
+        Err(stop) => return Err(stop),
+    };
+    if let Some(stop) = &failure {
+        tracing::warn!(run.id = %lease.run, ?stop, "an execution of the settings before could not be cancelled");
     }
-    if is_same_destination {
-        return Ok(());
-    }
-    match current_execution(app, lease).await? {
-        Some(row) => {
-            note(app, lease, row.id, Change { state: Some(ExecutionStep::Cancelled), ..Change::default() }).await
-        }
-        None => Ok(()),
+    let Some(row) = current_execution(app, lease).await? else { return Ok(false) };
+    match (is_same_destination, row.state) {
+        // Its start was not answered: whoever delivers looks for what became of it.
+        (true, ExecutionStep::Starting) => Ok(false),
+        // It must not be resumed with other rows. Unless something failed, its destination is gone: the next attempt knows.
+        (true, _) => Err(failure.unwrap_or(Stop::Released)),
+        (false, _) => note_cancelled(app, lease, row.id).await.map(|()| false),
     }
 }
 
-/// Cancels an execution that accepts data, with the reason in Assets' history.
-async fn try_close(app: &App, lease: &Lease, job: JobId, reason: &str) -> Result<(), Stop> {
-    let Some(row) = current_execution(app, lease).await? else { return Ok(()) };
+/// Cancels an execution that accepts data, with the reason in Assets' history. Whether Assets has received it completely:
+/// then there is nothing to cancel.
+async fn try_close(app: &App, lease: &Lease, job: JobId, reason: &str) -> Result<bool, Stop> {
+    let Some(row) = current_execution(app, lease).await? else { return Ok(false) };
     if was_completed(app, lease, job, &row).await? {
-        return Ok(());
+        return Ok(true);
     }
-    let Some(target) = target_of(app, lease, job, &row).await? else { return Ok(()) };
+    let Some(target) = target_of(app, lease, job, &row).await? else { return Ok(false) };
     let client = app.assets.clone();
     match open_links(app, lease, &row)? {
         Some(links) => {
@@ -389,27 +401,34 @@ async fn try_close(app: &App, lease: &Lease, job: JobId, reason: &str) -> Result
             client.cancel(&target, &links.cancel).await.map_err(|e| failed(&e))?;
         }
         // What Assets may still make of the start is looked for by the next run.
-        None if app.clock.now() - row.created_at > MAX_OURS => return Ok(()),
+        None if app.clock.now() - row.created_at > MAX_OURS => return Ok(false),
         None => {
             let links = client.links(&target).await.map_err(|e| failed(&e))?;
             if !cancel_empty(&client, &target, &links).await? {
-                return Ok(());
+                return Ok(false);
             }
         }
     }
-    note(app, lease, row.id, Change { state: Some(ExecutionStep::Cancelled), ..Change::default() }).await
+    note_cancelled(app, lease, row.id).await.map(|()| false)
 }
 
-/// Where an execution was started, if the job still leads there. Nothing but the destination is opened: whatever else does
-/// not work, it can be asked.
+async fn note_cancelled(app: &App, lease: &Lease, id: Uuid) -> Result<(), Stop> {
+    note(app, lease, id, Change { state: Some(ExecutionStep::Cancelled), ..Change::default() }).await
+}
+
+/// Where an execution was started, wherever the job leads now; `None`: that destination is gone. Nothing but the destination
+/// is opened: whatever else does not work, it can be asked.
 async fn target_of(app: &App, lease: &Lease, job: JobId, row: &ExecutionRow) -> Result<Option<Target>> {
-    let organization = lease.organization;
-    let settings = transaction(app, organization, "load settings", async move |tx| {
-        job_settings::load(tx, organization, job).await
+    let (organization, there) = (lease.organization, row.destination_id);
+    let destination = transaction(app, organization, "the destination of an execution", async move |tx| match there {
+        Some(id) => job_settings::destination(tx, organization, DestinationId(id)).await.map(Some),
+        // A version before did not note it.
+        None => Ok(job_settings::load(tx, organization, job).await?.destination),
     });
-    let destination = settings.await?.destination;
-    match destination.filter(|part| row.destination_id.is_none_or(|there| there == part.id)) {
-        Some(part) => Ok(Some(open_destination(&app.keys, organization, part)?.target(app, organization).await?)),
-        None => Ok(None),
+    match destination.await {
+        Ok(Some(part)) => Ok(Some(open_destination(&app.keys, organization, part)?.target(app, organization).await?)),
+        Ok(None) => Ok(None),
+        Err(error) if error.code == Code::NotFound => Ok(None),
+        Err(error) => Err(error),
     }
 }

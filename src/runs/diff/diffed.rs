@@ -30,6 +30,9 @@ pub struct Diffed {
     /// The changes were compared with the objects that others made in Assets.
     #[serde(default)]
     pub compared: bool,
+    /// The texts that lead to objects of others were looked up.
+    #[serde(default)]
+    pub looked_up: bool,
     /// Types of which everything in scope is sent.
     pub whole: Vec<ObjectType>,
     /// Objects that the last delivery had and this one leaves out.

@@ -238,3 +238,74 @@ async fn what_was_cancelled_after_it_was_completed_is_sent_whole_next_time() {
     assert_eq!(world.run(job, RunMode::Full).await.state.as_str(), "succeeded");
     world.assert_exact("sent again");
 }
+
+/// The process of a run dies while it sends: Assets has some chunks, and the answer to the next one is lost.
+async fn die_while_sending(world: &World, job: JobId) -> RunId {
+    world.assets.configure(|behaviour| behaviour.max_chunk_entries = Some(16));
+    world.assets.inject(AssetsFault::cut("POST", "/data").after(3).times(u32::MAX));
+    let id = world.queue(job, RunMode::Full, RunRequest::default()).await;
+    world.step_and_die(|| world.assets.requests().iter().any(|request| request.faulty)).await;
+    world.assets.clear_faults();
+    let sent = "SELECT state = 'ingesting' AND acknowledged_seq > 0 AND sending_seq > acknowledged_seq FROM executions";
+    assert_eq!(world.text(sent).await, "true", "{:?}", world.find(id).await.error);
+    id
+}
+
+fn ends(world: &World) -> Vec<(Uuid, &'static str)> {
+    world.assets.executions().iter().map(|execution| (execution.source_id, execution.status)).collect()
+}
+
+/// What accepts data is closed where it was started, although the job no longer leads there.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_run_has_open_is_cancelled_where_it_is_after_its_job_got_another_destination() {
+    let (world, job) = world().await;
+    let id = die_while_sending(&world, job).await;
+    let (destination, source) = world.add_another_destination().await;
+    world.set_job(&format!("destination_id = '{destination}'")).await;
+    let run = world.bring_to_its_end(id).await;
+    assert_eq!(run.state.as_str(), "succeeded", "{:?} {}", run.error, run.warnings);
+    assert_eq!(ends(&world), [(SOURCE_ID, "CANCELLED"), (source, "DONE")]);
+    assert_eq!(world.text("SELECT count(*) FROM executions WHERE state = 'ingesting'").await, "0");
+}
+
+/// The job is edited, and gets another destination while Assets is asked what it has of the execution before: what that had
+/// taken does not count as sent.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_sent_before_an_edit_is_sent_again_although_the_destination_changes_meanwhile() {
+    let (world, job) = world().await;
+    let id = die_while_sending(&world, job).await;
+    let (destination, _) = world.add_another_destination().await;
+    world.set_job("name = 'Renamed'").await;
+    world.assets.clear_log();
+    world.assets.inject(AssetsFault::answer("GET", "/status", 503, "{}").times(3));
+    // Assets is asked again after seconds: time enough to edit the job once more.
+    world.hasten(1);
+    let edit = async {
+        let mut ticks = tokio::time::interval(std::time::Duration::from_millis(1));
+        while !world.assets.requests().iter().any(|request| request.faulty) {
+            ticks.tick().await;
+        }
+        world.set_job(&format!("destination_id = '{destination}'")).await;
+        world.hasten(100);
+    };
+    tokio::join!(world.step(), edit);
+    let run = world.find(id).await;
+    assert_eq!(run.state.as_str(), "succeeded", "{:?} {}", run.error, run.warnings);
+    assert_eq!(ends(&world), [(SOURCE_ID, "CANCELLED"), (SOURCE_ID, "DONE")]);
+    assert_eq!(
+        world.store().len() as i64,
+        world.count("mirror_delivered").await,
+        "everything was sent into the new one"
+    );
+}
+
+/// The first question is not answered, the next one is.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_that_turns_out_to_be_complete_while_its_edit_is_looked_at_is_settled() {
+    let (world, job) = world().await;
+    let id = begin(&world, job).await;
+    forget_the_answer(&world).await;
+    world.set_job("name = 'Renamed'").await;
+    world.assets.inject(AssetsFault::answer("GET", "/status", 403, "{}"));
+    assert_settled(&world, id, "renamed").await;
+}

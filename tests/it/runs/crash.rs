@@ -2,6 +2,7 @@
 //! that was acknowledged is sent again.
 
 use crate::support::world::World;
+use entra_assets::assets::Target;
 use entra_assets::ids::RunId;
 use entra_assets::run_state::{RunMode, RunRequest};
 use entra_assets::sim::assets::{AssetsFault, AssetsOptions, Behaviour, FaultAction, Processing};
@@ -136,6 +137,36 @@ async fn an_execution_left_open_is_not_forgotten_while_assets_does_not_say_what_
     world.assets.clear_faults();
     let next = world.queue(job, RunMode::Full, RunRequest::default()).await;
     finish(&world, next, "after Assets did not answer").await;
+}
+
+/// Assets no longer knows it, and says so at once or never: it does not hold up what is delivered.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_execution_left_open_never_blocks_its_destination_for_good() {
+    for (status, hours) in [(400, 0), (500, 25)] {
+        let world = world().await;
+        let job = world.add_job().await;
+        let id = world.queue(job, RunMode::Full, RunRequest::default()).await;
+        world.step_and_die(|| !world.assets.chunks().is_empty()).await;
+        world
+            .execute(format!(
+                "UPDATE runs SET state = 'failed', finished_at = now(), lease_token = NULL WHERE id = '{id}'"
+            ))
+            .await;
+        let gone = world.assets.executions().pop().unwrap().id.to_string();
+        let client = world.app.assets.clone();
+        let cancel = async {
+            let target = Target::ImportToken { token: world.assets.token().into() };
+            let links = client.links(&target).await.unwrap();
+            client.cancel(&target, &links.execution(&gone).unwrap()).await.unwrap();
+        };
+        world.while_time_passes(cancel).await;
+        let answer = AssetsFault::answer("GET", &format!("{gone}/status"), status, "{}");
+        world.assets.inject(answer.times(u32::MAX));
+        world.clock.advance(std::time::Duration::from_secs(hours * 3600));
+        let next = world.queue(job, RunMode::Full, RunRequest::default()).await;
+        finish(&world, next, &status.to_string()).await;
+        assert_eq!(world.text("SELECT count(*) FROM executions WHERE state = 'ingesting'").await, "0");
+    }
 }
 
 /// The job that began it has another destination, or none: whoever delivers there next closes it.

@@ -4,7 +4,7 @@
 use crate::support::issuer::{Issuer, app_with_forge, installation};
 use crate::support::test_app::{Answer, Call, TestApp, connection_body};
 use chrono::TimeDelta;
-use entra_assets::sim::assets::{AssetsOptions, Behaviour, Processing, SOURCE_ID, WORKSPACE_ID};
+use entra_assets::sim::assets::{AssetsFault, AssetsOptions, Behaviour, Processing, SOURCE_ID, WORKSPACE_ID};
 use entra_assets::sim::graph::Scenario;
 use entra_assets::sim::seed::SeedOptions;
 use reqwest::Method;
@@ -173,6 +173,28 @@ async fn a_run_that_is_cancelled_just_before_it_waits_for_a_token_ends_at_once()
     assert_eq!((&found["state"], &found["error"]["code"]), (&json!("cancelled"), &json!("cancelled")), "{found}");
     assert!(forge.app.world.assets.requests().is_empty());
     forge.start_run().await;
+}
+
+/// A run that nobody has cancelled waits without another question, which could outlast its lease.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_that_waits_for_a_token_asks_assets_nothing_once_it_has_stopped() {
+    let forge = Forge::start().await;
+    let (app, assets) = (&forge.app, &forge.app.world.assets);
+    forge.refresh(&assets.mint_forge_token(TimeDelta::minutes(55))).await.expect(200);
+    let ends_at = app.world.clock.now() + TimeDelta::minutes(55);
+    let run = forge.start_run().await;
+    assets.inject(AssetsFault::cut("POST", "/data").times(u32::MAX));
+    app.world.step_and_die(|| assets.requests().iter().any(|request| request.faulty)).await;
+    assets.clear_faults();
+    assets.clear_log();
+    // Good enough to ask what has arrived, and not to go on sending.
+    let left = ends_at - app.world.clock.now() - TimeDelta::minutes(2);
+    app.world.clock.advance(left.to_std().unwrap());
+    app.world.hasten(1);
+    assert!(app.step().await);
+    let asked: Vec<_> = assets.requests().into_iter().map(|request| (request.method, request.status)).collect();
+    assert_eq!(asked, [("GET".to_owned(), 200)], "whether it is completed is asked once");
+    forge.assert_waits(&run).await;
 }
 
 /// Assets carries out what it has completely, so its outcome is awaited, without a token too.

@@ -2,7 +2,9 @@
 
 use crate::support::others::{into_employees, make_employees, people};
 use crate::support::test_app::TestApp;
-use entra_assets::sim::assets::{API_EMAIL, API_TOKEN, AssetsObject, AssetsOptions, AttributeByHand, SOURCE_ID};
+use entra_assets::sim::assets::{
+    API_EMAIL, API_TOKEN, AssetsObject, AssetsOptions, AttributeByHand, Processing, SOURCE_ID,
+};
 use entra_assets::sim::seed::SeedOptions;
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -118,6 +120,25 @@ async fn a_user_refers_to_the_object_that_has_the_text() {
         let again = app.run(&job, &json!({"mode": "full"})).await;
         assert_eq!(again["counts"]["users"]["updated"], 0, "{again}");
     }
+}
+
+/// The process dies once Assets has everything: whoever goes on looks nothing up again.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_not_found_is_said_by_a_run_that_another_process_finishes() {
+    let app = app().await;
+    assign(&app, &["Sales", "Nowhere"]);
+    let lookup = json!({"attribute": "department", "objectType": "Cost Center"});
+    let job = job(&app, only_users(json!({"lookups": [lookup]})), true).await;
+    app.world.assets.configure(|behaviour| behaviour.processing = Processing::Polls(u32::MAX));
+    let id = app.queue(&job, &json!({"mode": "full"})).await;
+    let completed = "SELECT count(*) FROM executions WHERE state = 'completed'";
+    app.world.step_and_die_when(async || app.text_of_all(completed).await == "1").await;
+    app.world.assets.configure(|behaviour| behaviour.processing = Processing::Polls(1));
+    assert!(app.step().await);
+    let run = app.get(&format!("/v1/runs/{id}")).await.expect(200);
+    assert_eq!(run["state"], "succeeded", "{run}");
+    let said = run["warnings"].as_array().unwrap().iter().filter(|of| of["code"] == "lookups_not_found");
+    assert_eq!(said.map(|of| &of["count"]).collect::<Vec<_>>(), [&json!(1)], "{run}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
