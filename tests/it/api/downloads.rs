@@ -22,6 +22,10 @@ async fn delivered(app: &TestApp) -> (String, String) {
     (job, run["id"].as_str().unwrap().to_owned())
 }
 
+/// 1 while nobody waits for a lock.
+const NOBODY_WAITS: &str = "SELECT (count(*) = 0)::int FROM pg_locks JOIN pg_database d ON d.oid = pg_locks.database
+    WHERE NOT granted AND d.datname = current_database()";
+
 /// Begins a download whose pages nobody can read yet, revokes its key, and lets the pages be read: whether all came.
 async fn is_whole_without_its_key(app: &TestApp, path: &str, table: &str, by_ticket: bool) -> bool {
     let (id, key) = reader(app).await;
@@ -35,12 +39,15 @@ async fn is_whole_without_its_key(app: &TestApp, path: &str, table: &str, by_tic
     let mut superuser = connect(&app.world.database.urls.superuser).await;
     let lock = superuser.transaction().await.unwrap();
     lock.batch_execute(&format!("LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE")).await.unwrap();
-    let mut response = call.open().await;
+    // Some begin before their first page, others with it.
+    let (mut response, ()) = tokio::join!(call.open(), async {
+        app.world.until_none(NOBODY_WAITS).await;
+        let mut end = app.world.app.followers.follow_key(id);
+        app.delete(&format!("/v1/api-keys/{}", id.0)).await.expect(204);
+        app.world.while_time_passes(end.news()).await;
+        lock.rollback().await.unwrap();
+    });
     assert_eq!(response.status(), 200, "{path}");
-    let mut end = app.world.app.followers.follow_key(id);
-    app.delete(&format!("/v1/api-keys/{}", id.0)).await.expect(204);
-    app.world.while_time_passes(end.news()).await;
-    lock.rollback().await.unwrap();
     loop {
         match response.chunk().await {
             Ok(Some(_)) => {}
