@@ -35,6 +35,7 @@ pub mod tickets;
 pub mod webhook_deliveries;
 pub mod webhooks;
 
+use crate::clock::Clock;
 use crate::error::{Code, Error, Result};
 use crate::ids::OrganizationId;
 use chrono::{DateTime, Utc};
@@ -43,7 +44,7 @@ use diesel_async::pooled_connection::AsyncDieselConnectionManager;
 use diesel_async::pooled_connection::deadpool::{Object, Pool};
 use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
 use futures_util::future::BoxFuture;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 diesel::define_sql_function! {
     fn clock_timestamp() -> diesel::sql_types::Timestamptz;
@@ -131,11 +132,12 @@ impl Db {
     {
         let (set, most) = (of_organization(organization), self.max_read.as_millis());
         Box::pin(async move {
-            let began = Instant::now();
+            let clock = Clock::system();
+            let began = clock.instant();
             let outcome = self.transaction(format!("{set}; SET LOCAL statement_timeout = {most}"), work).await;
             // Diesel does not say that a statement was stopped (SQLSTATE 57014), and the text is in the server's language.
             outcome.map_err(|error| match error.code {
-                Code::Internal if began.elapsed() >= self.max_read => took_too_long().with_source(error),
+                Code::Internal if clock.elapsed_since(began) >= self.max_read => took_too_long().with_source(error),
                 _ => error,
             })
         })
