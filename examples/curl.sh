@@ -49,7 +49,7 @@ fi
 
 # The result, one change, and one imported user.
 call "/runs/$run/changes?limit=1" | jq '.items[] | {action, reason, "label"}'
-user=$(call "/jobs/$job/objects?type=users&limit=1" | jq '.items[] | {id, displayName}' | tee /dev/stderr | jq -r .id)
+user=$(call "/jobs/$job/objects?type=users&limit=1" | jq '.items[] | {id, displayName}' | tee -a /dev/stderr | jq -r .id)
 
 # Why this user is imported: each step that decides, and the conclusion.
 call "/jobs/$job/explain?user=$user" | jq '{conclusion, steps: [.steps[] | {(.step): .verdict}] | add}'
