@@ -264,7 +264,12 @@ impl Call {
 
     /// An answer that goes on, with its head only.
     pub async fn open(self) -> reqwest::Response {
-        self.request.send().await.unwrap()
+        self.try_open().await.unwrap()
+    }
+
+    /// The same, of a response that may break off before its head is sent.
+    pub async fn try_open(self) -> reqwest::Result<reqwest::Response> {
+        self.request.send().await
     }
 
     /// For what is not in the document, such as the pages of `/docs`.
