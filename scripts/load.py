@@ -19,7 +19,10 @@ import tempfile
 import time
 import urllib.request
 
-LISTENERS = 10_000
+# Fewer where the file descriptors do not suffice.
+MAX_LISTENERS = 10_000
+# An organization may have a quarter of the connections as event streams.
+ORGANIZATIONS = 5
 SLOW_READERS = 500
 FLOOD = 14_000
 RATE_LIMIT = 12_000
@@ -98,20 +101,21 @@ def queued_run(service, tenant, token):
     return service.call(f"/jobs/{job['id']}/runs", {"mode": "full"})["id"]
 
 
-async def listen(service, run):
-    """Very many that watch a run in which nothing happens."""
+async def listen(service, watched, listeners):
+    """Very many that watch runs in which nothing happens."""
     at_once = asyncio.Semaphore(200)
 
-    async def one():
+    async def one(number):
         async with at_once:
-            reader, writer = await service.open(f"/v1/runs/{run}/events", "Accept: text/event-stream")
+            caller, run = watched[number % len(watched)]
+            reader, writer = await caller.open(f"/v1/runs/{run}/events", "Accept: text/event-stream")
             head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 60)
             assert b" 200 " in head.split(b"\r\n")[0], head
             return writer
 
     started = time.monotonic()
-    writers = await asyncio.gather(*(one() for _ in range(LISTENERS)))
-    print(f"{LISTENERS} listeners were opened in {time.monotonic() - started:.1f} s", flush=True)
+    writers = await asyncio.gather(*(one(number) for number in range(listeners)))
+    print(f"{listeners} listeners were opened in {time.monotonic() - started:.1f} s", flush=True)
     await service.check("idle listeners", 20)
     for writer in writers:
         writer.close()
@@ -161,9 +165,9 @@ async def flood(service):
     service.call("/capabilities", key=other)
 
 
-async def load(service, run):
+async def load(service, watched, listeners):
     await service.check("nothing", 2)
-    await listen(service, run)
+    await listen(service, watched, listeners)
     await read_slowly(service)
     await flood(service)
 
@@ -172,8 +176,10 @@ def main():
     binary = sys.argv[1] if len(sys.argv) > 1 else "target/release/entra-assets"
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
-    if most < LISTENERS + 1000:
-        sys.exit(f"{LISTENERS + 1000} file descriptors are needed: ulimit -Hn")
+    # The service keeps half of its descriptors for what the requests of its connections open.
+    listeners = min(MAX_LISTENERS, (most - 2000) // 2)
+    if listeners < 1000:
+        sys.exit("Some thousand file descriptors are needed: ulimit -Hn")
     processes = []
     with tempfile.TemporaryDirectory() as folder:
         os.chmod(folder, 0o711)  # the embedded database may run as another user
@@ -194,9 +200,10 @@ def main():
             process, found = start([binary, "serve"], settings, r"answers at (http://[\d.:]+)", log)
             processes.append(process)
             service = Service(process, found[1], key)
-            run = queued_run(service, tenant, token)
-            # The bucket of the key is full again before the flood: listeners have used it.
-            asyncio.run(load(service, run))
+            keys = [service.call("/organizations", {"name": f"Load {n}"})["adminKey"] for n in range(ORGANIZATIONS)]
+            callers = [Service(process, found[1], key) for key in keys]
+            watched = [(caller, queued_run(caller, tenant, token)) for caller in callers]
+            asyncio.run(load(service, watched, listeners))
         finally:
             for process in reversed(processes):
                 process.send_signal(signal.SIGTERM)
