@@ -73,7 +73,7 @@ text_enum! {
     WaitReason in "runs.wait_reason" {
         /// The Forge app has to bring another token.
         ForgeToken = "forgeToken",
-        /// It is not known whether Assets took the last chunk.
+        /// Only runs of earlier versions: it is not known whether Assets took the last chunk.
         AssetsAnswerLost = "assetsAnswerLost",
     }
 }

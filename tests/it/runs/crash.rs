@@ -3,7 +3,7 @@
 
 use crate::support::world::World;
 use entra_assets::assets::Target;
-use entra_assets::ids::RunId;
+use entra_assets::ids::{JobId, RunId};
 use entra_assets::run_state::{RunMode, RunRequest};
 use entra_assets::sim::assets::{AssetsFault, AssetsOptions, Behaviour, FaultAction, Processing};
 use entra_assets::sim::seed::SeedOptions;
@@ -28,6 +28,13 @@ async fn finish(world: &World, id: RunId, what: &str) {
     world.assert_delivered();
     assert_eq!(world.processed(), 1, "{what}: {:?}", world.assets.executions());
     assert!(world.assets.executions().iter().all(|e| matches!(e.status, "DONE" | "CANCELLED")), "{what}");
+}
+
+/// Ends a run amid its delivery without closing its execution.
+async fn leave_open(world: &World, job: JobId) {
+    let id = world.queue(job, RunMode::Full, RunRequest::default()).await;
+    world.step_and_die(|| !world.assets.chunks().is_empty()).await;
+    world.end_as_failed(id).await;
 }
 
 /// How often each chunk was taken, by the number of its last row.
@@ -112,11 +119,7 @@ async fn a_death_during_the_read_ends_exact() {
 async fn an_execution_left_open_by_an_ended_run_is_cancelled_by_the_next() {
     let world = world().await;
     let job = world.add_job().await;
-    let id = world.queue(job, RunMode::Full, RunRequest::default()).await;
-    world.step_and_die(|| !world.assets.chunks().is_empty()).await;
-    world
-        .execute(format!("UPDATE runs SET state = 'failed', finished_at = now(), lease_token = NULL WHERE id = '{id}'"))
-        .await;
+    leave_open(&world, job).await;
     let next = world.queue(job, RunMode::Full, RunRequest::default()).await;
     finish(&world, next, "after an execution was left open").await;
 }
@@ -125,11 +128,7 @@ async fn an_execution_left_open_by_an_ended_run_is_cancelled_by_the_next() {
 async fn an_execution_left_open_is_not_forgotten_while_assets_does_not_say_what_became_of_it() {
     let world = world().await;
     let job = world.add_job().await;
-    let id = world.queue(job, RunMode::Full, RunRequest::default()).await;
-    world.step_and_die(|| !world.assets.chunks().is_empty()).await;
-    world
-        .execute(format!("UPDATE runs SET state = 'failed', finished_at = now(), lease_token = NULL WHERE id = '{id}'"))
-        .await;
+    leave_open(&world, job).await;
     world.assets.inject(AssetsFault::answer("GET", "/status", 500, "{}").times(u32::MAX));
     let run = world.run(job, RunMode::Full).await;
     assert_eq!((run.state.as_str(), &run.error.unwrap()["code"]), ("failed", &"assets_failed".into()));
@@ -145,13 +144,7 @@ async fn an_execution_left_open_never_blocks_its_destination_for_good() {
     for (status, hours) in [(400, 0), (500, 25)] {
         let world = world().await;
         let job = world.add_job().await;
-        let id = world.queue(job, RunMode::Full, RunRequest::default()).await;
-        world.step_and_die(|| !world.assets.chunks().is_empty()).await;
-        world
-            .execute(format!(
-                "UPDATE runs SET state = 'failed', finished_at = now(), lease_token = NULL WHERE id = '{id}'"
-            ))
-            .await;
+        leave_open(&world, job).await;
         let gone = world.assets.executions().pop().unwrap().id.to_string();
         let client = world.app.assets.clone();
         let cancel = async {
@@ -174,11 +167,7 @@ async fn an_execution_left_open_never_blocks_its_destination_for_good() {
 async fn an_execution_left_open_is_cancelled_by_another_job_of_the_destination() {
     let world = world().await;
     let first = world.add_job().await;
-    let id = world.queue(first, RunMode::Full, RunRequest::default()).await;
-    world.step_and_die(|| !world.assets.chunks().is_empty()).await;
-    world
-        .execute(format!("UPDATE runs SET state = 'failed', finished_at = now(), lease_token = NULL WHERE id = '{id}'"))
-        .await;
+    leave_open(&world, first).await;
     world.execute(format!("UPDATE jobs SET destination_id = NULL WHERE id = '{first}'")).await;
     let job = world.add_job().await;
     let next = world.queue(job, RunMode::Full, RunRequest::default()).await;
@@ -191,11 +180,7 @@ async fn an_execution_left_open_is_cancelled_by_another_job_of_the_destination()
 async fn an_execution_left_open_that_the_token_does_not_lead_to_is_given_up() {
     let world = world().await;
     let job = world.add_job().await;
-    let id = world.queue(job, RunMode::Full, RunRequest::default()).await;
-    world.step_and_die(|| !world.assets.chunks().is_empty()).await;
-    world
-        .execute(format!("UPDATE runs SET state = 'failed', finished_at = now(), lease_token = NULL WHERE id = '{id}'"))
-        .await;
+    leave_open(&world, job).await;
     let source = world.assets.add_source("Another");
     let token = world.seal_token(world.destination, &source.token);
     world.set_destination(&format!("token_sealed = '{token}', version = version + 1")).await;

@@ -79,9 +79,7 @@ async fn an_own_execution_that_assets_still_carries_out_is_waited_for() {
     let id = world.queue(job, RunMode::Full, RunRequest::default()).await;
     let is_completed = || world.assets.executions().iter().any(|execution| execution.status == "PROCESSING");
     world.step_and_die(is_completed).await;
-    world
-        .execute(format!("UPDATE runs SET state = 'failed', finished_at = now(), lease_token = NULL WHERE id = '{id}'"))
-        .await;
+    world.end_as_failed(id).await;
     assert!(is_completed(), "it is still carried out");
     let run = world.run(job, RunMode::Full).await;
     assert_eq!(run.state.as_str(), "succeeded", "{:?} {}", run.error, run.warnings);
