@@ -233,9 +233,9 @@ impl Drop for Whole {
 }
 
 fn took_too_long() -> Error {
-    let detail = "The database was stopped, because reading this took longer than a request may take. Ask for less, such as one \
-                  object by its id, or come again when the database has less to do.";
-    Error::new(Code::DatabaseUnavailable, detail)
+    let detail = "The query was stopped, because it took longer than a request may take. Ask for less, such as one object by its \
+                  id, or ask again later.";
+    Error::new(Code::DatabaseUnavailable, detail).with_retry_after(MAX_READ)
 }
 
 impl From<DieselError> for Error {

@@ -60,7 +60,7 @@ pub async fn explain(
 /// The type of objects of a kind.
 async fn walk(app: &App, live: &Live, job: &JobContext, kind: EntityKind, key: &str) -> Result<Explanation> {
     let (organization, object_type) = (job.organization, kind.object_type());
-    let known = app.db.scoped(organization, async |tx| JobRecords::load(tx, job, object_type, key).await).await?;
+    let known = app.db.read(organization, async |tx| JobRecords::load(tx, job, object_type, key).await).await?;
     let rule = job.filter.rule(kind).map(|rule| &rule.parsed);
     let mut search = subject::find(live, &known, kind, key, rule).await?;
     let found = subject::step(&search, kind, key);
@@ -78,7 +78,7 @@ async fn walk(app: &App, live: &Live, job: &JobContext, kind: EntityKind, key: &
     };
     if let Some(subject) = &subject {
         let id = subject.id;
-        let object = app.db.scoped(organization, async |tx| KnownObject::load(tx, job, object_type, id).await).await?;
+        let object = app.db.read(organization, async |tx| KnownObject::load(tx, job, object_type, id).await).await?;
         if subject.source != ValueSource::Delivered {
             steps.push(rules::condition(live, &job.filter, kind, subject).await);
             steps.push(rules::exclusion(&job.filter, kind, subject));

@@ -31,8 +31,8 @@ impl Bound {
         Self { clock: app.clock.clone(), to }
     }
 
-    /// For a response that has an end, which a caller cannot go on with later: the time of a token may be shorter than that
-    /// takes, and was up to the issuer when the response began.
+    /// For a response that has an end and cannot be continued: it may take longer than the life of a token, whose end
+    /// therefore does not end it.
     pub fn of_download(app: &App, credential: Credential) -> Self {
         match credential {
             Credential::Token { .. } => Self { clock: app.clock.clone(), to: To::Nothing },
@@ -53,8 +53,8 @@ impl Bound {
         if !self.is_over() {
             return Ok(());
         }
-        let detail = "The key or token of the request was revoked or has expired while the response was sent, so the \
-                      rest is missing. Ask again with a valid key.";
+        let detail = "The key or token of the request was revoked or expired before the response was complete. Ask again with \
+                      a valid key.";
         Err(Error::new(Code::Unauthenticated, detail))
     }
 

@@ -83,7 +83,7 @@ pub async fn list_connections(
 /// Create a connection
 ///
 /// The credential is stored encrypted and never shown again. A client secret that looks like a *Secret ID* is refused. It
-/// counts as a check: an organization may check connections and store credentials so many times a minute
+/// counts as a check: an organization may check connections and store credentials a limited number of times a minute
 /// (`rate_limited`).
 #[utoipa::path(
     tag = "Connections",
@@ -153,7 +153,7 @@ pub async fn get_connection(
 ///
 /// JSON merge patch: omitted fields keep their value; null resets to the default. An omitted credential keeps its
 /// value too. Another credential, tenant, application or cloud counts as a check: an organization may check connections
-/// and store credentials so many times a minute (`rate_limited`).
+/// and store credentials a limited number of times a minute (`rate_limited`).
 #[utoipa::path(
     tag = "Connections",
     params(("id" = ConnectionId, Path, description = "The connection's id"), IfMatchHeader),

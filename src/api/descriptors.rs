@@ -8,11 +8,10 @@ const MAX_DESCRIPTORS: u64 = 65_536;
 const KEPT: u64 = 512;
 /// The most connections to the API at once.
 const MAX_CONNECTIONS: u64 = 16_384;
-/// The fewest, where the limit is very low.
+/// The fewest, where the limit is very low: an organization then has 16 streams.
 const MIN_CONNECTIONS: u64 = 64;
-/// An organization may have a quarter of them as event streams.
+/// An organization may have a quarter of the connections as event streams.
 const STREAMS_PART: usize = 4;
-const MIN_STREAMS: u32 = 16;
 
 /// Raises the soft limit as far as is of use and allowed: many systems start a process with 1,024.
 pub fn raise() {
@@ -34,7 +33,7 @@ pub(super) fn connections() -> usize {
 
 /// How many event streams an organization may have open at once: a part of the connections, so that others have theirs.
 pub(super) fn streams() -> u32 {
-    u32::try_from(connections() / STREAMS_PART).unwrap_or(u32::MAX).max(MIN_STREAMS)
+    u32::try_from(connections() / STREAMS_PART).unwrap_or(u32::MAX)
 }
 
 fn connections_of(limit: u64) -> u64 {

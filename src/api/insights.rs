@@ -45,7 +45,7 @@ pub struct InsightQuery {
 ///
 /// What the mirror of the job shows about the directory: licences that are paid and not used, users without a manager,
 /// groups without an owner, inactive guests and more. Each has a number and its rule in words. The numbers are those of the
-/// last complete read, in the scope of the job's filter. They are a search: an organization may have four at once
+/// last complete read, in the scope of the job's filter. The request is a search: an organization may have four at once
 /// (`rate_limited`).
 #[utoipa::path(
     tag = "Jobs",
@@ -62,9 +62,8 @@ pub async fn list_insights(app: Data<App>, caller: Caller, id: Path<JobId>) -> R
 
 /// List the objects behind an insight
 ///
-/// By id, a page in JSON, or all of them as CSV or XLSX. It is a search: an organization may have four at once
-/// (`rate_limited`). In both, a text that a spreadsheet could read as a formula begins
-/// with an apostrophe.
+/// By id, a page in JSON, or all of them as CSV or XLSX. In CSV and XLSX, a text that a spreadsheet could read as a formula
+/// begins with an apostrophe. This is a search: an organization may have four at once, and two Excel files (`rate_limited`).
 #[utoipa::path(
     tag = "Jobs",
     params(

@@ -34,6 +34,11 @@ pub struct SeenObject {
     pub values: BTreeMap<String, Vec<String>>,
 }
 
+/// A value as Assets compares it: without regard to case.
+pub fn fold(value: &str) -> String {
+    value.trim().to_lowercase()
+}
+
 /// A part of the objects of a type.
 #[derive(Clone, Debug, Default)]
 pub struct SeenObjects {

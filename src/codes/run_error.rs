@@ -17,7 +17,8 @@ code_table! {
             "The run waited for approval, and nobody approved it in time.",
             "Look at its changes, then start a new run.";
         ApprovalOutdated = "approval_outdated",
-            "The job, its filter or its destination changed while the run waited for approval.",
+            "The job, its filter or its destination changed while the run waited for approval, or its destination while Assets \
+             carried out the import.",
             "Start a new run.";
         TooManyAttempts = "too_many_attempts",
             "The process that executed the run ended several times without progress of the run.",

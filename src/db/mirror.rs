@@ -18,6 +18,7 @@ pub mod insights;
 pub mod left_out;
 pub mod links;
 pub mod lookup;
+mod lost_writes;
 mod moved;
 mod patch;
 mod promote;
@@ -30,11 +31,11 @@ mod statement;
 mod stored_as;
 mod tenant_names;
 pub mod touched;
-mod unbroken;
 
 pub use counters::{Counters, moved as moved_by};
 pub use cursor::{Cursor, CursorRow, MEMBERS, QUESTION, SINGLE, answer, answers, cursors, stage_cursors};
 pub use hash::{Hash, hash};
+pub use lost_writes::number_staging;
 pub use moved::{Moved, memberships_gained, moved};
 pub use patch::{Patched, patch};
 pub use promote::{Promotion, promote, replace_derived, restage_members};
@@ -44,4 +45,3 @@ pub use staging::{
     mark_others, restart, restart_members, stage,
 };
 pub use stored_as::StoredAs;
-pub use unbroken::number_staging;

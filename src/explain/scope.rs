@@ -109,8 +109,7 @@ async fn mirrored_way(app: &App, job: &JobContext, roots: &Roots, from: Uuid) ->
     let mut came_from: BTreeMap<Uuid, Uuid> = BTreeMap::new();
     let mut open = vec![from];
     for _ in 0..levels {
-        let found =
-            app.db.scoped(organization, async |tx| lookup::containing(tx, organization, id, &open).await).await?;
+        let found = app.db.read(organization, async |tx| lookup::containing(tx, organization, id, &open).await).await?;
         let mut next = Vec::new();
         for one in found {
             if one.group_id != from && !came_from.contains_key(&one.group_id) {
@@ -198,7 +197,7 @@ async fn names(app: &App, job: &JobContext, groups: &[Uuid]) -> Result<BTreeMap<
         return Ok(BTreeMap::new());
     }
     let (organization, id) = (job.organization, job.id);
-    let rows = app.db.scoped(organization, async |tx| lookup::some(tx, organization, id, groups).await).await?;
+    let rows = app.db.read(organization, async |tx| lookup::some(tx, organization, id, groups).await).await?;
     let of_groups = rows.into_iter().filter(|row| row.object_type == ObjectType::Groups.as_str());
     let name = |data: &str| {
         let object: Option<Value> = serde_json::from_str(data).ok();
@@ -224,7 +223,7 @@ async fn group(app: &App, live: &Live, job: &JobContext, subject: &Subject, know
         }
     };
     let (organization, id) = (job.organization, job.id);
-    let rows = app.db.scoped(organization, async |tx| lookup::some(tx, organization, id, &members).await).await?;
+    let rows = app.db.read(organization, async |tx| lookup::some(tx, organization, id, &members).await).await?;
     let users = rows.iter().filter(|row| row.object_type == ObjectType::Users.as_str()).count();
     let number = members.len();
     if users > 0 {

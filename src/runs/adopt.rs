@@ -105,8 +105,7 @@ fn count(run: &Run, object_type: ObjectType, found: &Found, diffed: &mut Diffed)
         }
         let what = if number == 1 { one } else { several };
         let detail = format!("{} {what}.", object_type.counted(number));
-        let warning = RunWarning::new(code, detail).with_count(number);
-        let warning = warning.with_advice(code.advice());
+        let warning = RunWarning::new(code, detail).with_count(number).with_advice(code.advice());
         if run.mode == RunMode::DryRun { run.progress.warn(warning) } else { run.progress.degrade(warning) }
     };
     let could = "could be several objects in Assets";

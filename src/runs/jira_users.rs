@@ -12,7 +12,7 @@ use super::diff::diffed::Diffed;
 use super::run::Run;
 use super::stop::Stop;
 use crate::assets::jira::UserAttribute;
-use crate::assets::lookup::{SeenObject, SeenObjects};
+use crate::assets::lookup::{SeenObject, SeenObjects, fold};
 use crate::codes::WarningCode;
 use crate::db::jira_users::{self, Came, Due, Looked};
 use crate::directory::ObjectType;
@@ -283,9 +283,4 @@ impl<'r> Search<'r> {
             Err(AccountRefused::Stopped(stop)) => Err(stop),
         }
     }
-}
-
-/// Identities are compared as Assets does: without regard to case.
-fn fold(value: &str) -> String {
-    value.trim().to_lowercase()
 }

@@ -6,6 +6,7 @@ use super::assets_objects::AssetsObjects;
 use super::diff::diffed::Diffed;
 use super::run::Run;
 use super::stop::Stop;
+use crate::assets::lookup::fold;
 use crate::codes::WarningCode;
 use crate::db::mirror::delivered;
 use crate::directory::ObjectType;
@@ -136,9 +137,4 @@ fn named(texts: &[Text]) -> String {
         0 => first.join(", "),
         more => format!("{} and {more} more", first.join(", ")),
     }
-}
-
-/// Texts are compared as Assets does: without regard to case.
-fn fold(text: &str) -> String {
-    text.trim().to_lowercase()
 }

@@ -41,8 +41,8 @@ pub async fn execute(run: &Run, checkpoint: Checkpoint) -> Result<RunState, Stop
     Ok(settle::settle(run, &collected, &diffed, &delivered).instrument(trace::stage("settle")).await?)
 }
 
-/// What Assets carries out, from the checkpoint. The run ends if the job no longer leads to where that is: nobody can ask
-/// there any more.
+/// What Assets carries out, from the checkpoint. The run ends if the job delivers elsewhere by now: only the job's own
+/// destination is watched.
 async fn carried_out(run: &Run, checkpoint: Checkpoint) -> Result<(Collected, Diffed), Stop> {
     let (collected, mut diffed) = whole(checkpoint)?;
     if run.job.settings().destination != diffed.settings.destination {

@@ -173,11 +173,13 @@ async fn go_through(app: &App, lease: Lease, row: &RunRow, cancel: CancellationT
 /// Why a run that was claimed is ended at once. An execution that Assets has received completely is awaited, so that its
 /// outcome is known.
 async fn reason_to_give_up(app: &App, lease: &Lease, row: &RunRow) -> Result<Option<Stop>, Stop> {
-    if row.cancel_requested_at.is_some() && !execution::is_completed(app, lease, row.job()).await? {
-        return Ok(Some(Stop::Cancelled));
-    }
-    if !is_in_vain(app, lease).await? || execution::is_completed(app, lease, row.job()).await? {
+    let is_cancelled = row.cancel_requested_at.is_some();
+    let is_in_vain = is_in_vain(app, lease).await?;
+    if !(is_cancelled || is_in_vain) || execution::is_completed(app, lease, row.job()).await? {
         return Ok(None);
+    }
+    if is_cancelled {
+        return Ok(Some(Stop::Cancelled));
     }
     let advice = "Look at the log of the service for why its process ended; then start a new run.";
     let detail = format!("The worker process ended {MAX_IN_VAIN} times while the run made no progress.");

@@ -15,8 +15,8 @@ impl Traces {
         if settings.address().is_none() {
             return Ok(None);
         }
-        let detail = "A collector of traces is set (OTEL_EXPORTER_OTLP_ENDPOINT), and this program was built without the feature `otlp`. Unset it, or \
-                      build the program with the feature.";
+        let detail = "A collector of traces is set (OTEL_EXPORTER_OTLP_ENDPOINT or OTEL_EXPORTER_OTLP_TRACES_ENDPOINT), and \
+                      this program was built without the feature `otlp`. Unset both, or build the program with the feature.";
         Err(Error::new(Code::ConfigurationInvalid, detail))
     }
 

@@ -32,7 +32,6 @@ use tracing_subscriber::registry::LookupSpan;
 
 /// The name of the instrumentation.
 const SCOPE: &str = "entra-assets";
-/// Where a collector takes traces, below its address. Source: OpenTelemetry, «OTLP Exporter».
 /// How long one request may take, with its repetitions.
 const TIMEOUT: Duration = Duration::from_secs(10);
 /// How long the end of the process waits for the last spans to be sent.

@@ -36,8 +36,8 @@ pub(super) async fn write(
     response.content_type(format.media_type());
     let name = format!("entra-assets-{insight}.{}", format.extension());
     response.insert_header((header::CONTENT_DISPOSITION, ContentDisposition::attachment(name)));
-    let (organization, [of_pages, of_file]) =
-        (asked.organization(), [(); 2].map(|()| Bound::of_download(&app, credential)));
+    let organization = asked.organization();
+    let (of_pages, of_file) = (Bound::of_download(&app, credential), Bound::of_download(&app, credential));
     let mut pages = Box::pin(pages(app, (of_pages, search), asked, insight));
     // What cannot be read at all is told as an error, and not by a file that breaks off.
     let first = pages.next().await.transpose()?;

@@ -232,7 +232,7 @@ pub async fn some(
         .await?)
 }
 
-/// The data of one of what is stored as this.
+/// The data of one row that is stored as this.
 pub async fn one(
     tx: &mut Transaction,
     organization: OrganizationId,
@@ -276,7 +276,7 @@ pub async fn has_managers(tx: &mut Transaction, organization: OrganizationId, so
     Ok(row.found)
 }
 
-/// How much is stored as this.
+/// How many rows are stored as this.
 pub async fn count(
     tx: &mut Transaction,
     organization: OrganizationId,

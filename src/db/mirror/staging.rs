@@ -2,8 +2,8 @@
 
 use super::cursor::{Cursor, MEMBERS, stage_cursors};
 use super::hash::hash;
+use super::lost_writes::number_staging;
 use super::stored_as::{StoredAs, is_marker};
-use super::unbroken::number_staging;
 use crate::db::runs::{Lease, fence};
 use crate::db::schema::{run_cursors, staged_members};
 use crate::db::{Transaction, join_in_bulk, may_be_lost};

@@ -59,7 +59,7 @@ impl fmt::Display for StoredAs {
     }
 }
 
-/// Of names that are about objects.
+/// Reads every name but those of [`StoredAs::Apart`].
 impl FromStr for StoredAs {
     type Err = String;
 

@@ -97,13 +97,13 @@ pub async fn add_arrived(
 /// is held at once.
 fn differences() -> String {
     format!(
-        "WITH changed AS MATERIALIZED (SELECT id, {} AS is_known FROM {} AS g(id)),
+        "WITH changed AS MATERIALIZED (SELECT id, {} AS is_in_mirror FROM {} AS g(id)),
          differ AS MATERIALIZED (SELECT changed.id AS group_id, kind.name AS member_type, d.member, d.came
             FROM changed CROSS JOIN unnest(ARRAY['user', 'group']) AS kind(name)
             CROSS JOIN LATERAL (SELECT member, bool_and(is_after) AS came
                 FROM (SELECT unnest(m.member_ids) AS member, false AS is_after FROM mirror_members m
                     WHERE m.organization_id = $1 AND m.job_id = $3 AND m.group_id = changed.id
-                        AND m.member_type = kind.name AND changed.is_known
+                        AND m.member_type = kind.name AND changed.is_in_mirror
                     UNION ALL SELECT unnest(s.member_ids), true FROM staged_members s
                     WHERE s.organization_id = $1 AND s.run_id = $2 AND s.group_id = changed.id
                         AND s.member_type = kind.name) AS both_sides

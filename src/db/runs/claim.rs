@@ -53,7 +53,7 @@ impl Walk {
 #[derive(Clone, Copy, Debug)]
 pub struct Claimant<'a> {
     pub worker: WorkerId,
-    /// That of the worker's process.
+    /// Shared by all workers of the process.
     pub walk: &'a Walk,
     /// How many runs this worker executes at the same time.
     pub capacity: u16,
@@ -85,8 +85,8 @@ pub async fn claim(
 }
 
 /// The organizations that have a run to claim, in the order of their turns: of those that wait, the next ones on the walk
-/// and those of the [`WINDOW`] runs of people that have waited longest; and all that have a run whose lease expired. While not more than
-/// [`WINDOW`] wait, these are all of them. Of more, each is looked at once in a walk.
+/// and those of the [`WINDOW`] runs of people that have waited longest; and all that have a run whose lease expired. While
+/// not more than [`WINDOW`] wait, these are all of them. Of more, each is looked at once in a walk.
 async fn whose_turn(tx: &mut Transaction, walk: &Walk, now: DateTime<Utc>) -> Result<Vec<OrganizationId>> {
     // The walk goes on from $4, and around from the first one up to there: one look into an index for each organization.
     // The first run of each is the one that a person started, else the one that has waited longest.
@@ -109,7 +109,7 @@ async fn whose_turn(tx: &mut Transaction, walk: &Walk, now: DateTime<Utc>) -> Re
         ), walk AS MATERIALIZED (
             SELECT organization_id, place FROM ahead WHERE place > 0
             UNION ALL SELECT organization_id, place FROM around WHERE organization_id > $6
-        ), urgent AS (
+        ), of_people AS (
             SELECT organization_id FROM runs WHERE state = 'queued' AND run_after <= $1
                 AND NOT (approved_at IS NULL AND requested_by IN ('schedule', 'retry'))
             ORDER BY run_after LIMIT $5
@@ -118,7 +118,7 @@ async fn whose_turn(tx: &mut Transaction, walk: &Walk, now: DateTime<Utc>) -> Re
                 bool_or(lease_expires_at <= $1) AS has_orphan
             FROM runs WHERE state = 'running' AND finished_at IS NULL GROUP BY organization_id
         ), either AS (
-            SELECT organization_id FROM walk UNION SELECT organization_id FROM urgent
+            SELECT organization_id FROM walk UNION SELECT organization_id FROM of_people
             UNION SELECT organization_id FROM running WHERE has_orphan
         )
         SELECT either.organization_id, (SELECT organization_id FROM walk ORDER BY place DESC LIMIT 1) AS walked_to

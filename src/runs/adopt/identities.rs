@@ -1,8 +1,7 @@
 //! Writes identities into objects of others, after an approval.
 
-use super::keys::fold;
 use super::of_type::{AdoptionOfType, Candidate, unsent};
-use crate::assets::lookup::{SeenObject, SeenObjects, VALUES_IN_A_QUERY};
+use crate::assets::lookup::{SeenObject, SeenObjects, VALUES_IN_A_QUERY, fold};
 use crate::codes::{RunErrorCode, WarningCode};
 use crate::db::mirror::delivered::adoption::{self, CandidateRow, Judgement};
 use crate::directory::ObjectType;

@@ -1,5 +1,6 @@
 //! The values by which objects of the directory are recognised in Assets. Each takes sixteen bytes of memory.
 
+use crate::assets::lookup::fold;
 use crate::db::mirror::{StoredAs, read};
 use crate::directory::{ObjectType, Properties};
 use crate::error::{Error, Result};
@@ -23,11 +24,6 @@ pub(super) struct Values {
 pub(super) struct Keys {
     pub identity: Values,
     pub match_by: Values,
-}
-
-/// A value as Assets compares it: without regard to case.
-pub(super) fn fold(value: &str) -> String {
-    value.trim().to_lowercase()
 }
 
 fn hash(value: &str) -> u128 {

@@ -1,8 +1,8 @@
 //! Which objects of others the objects of a run are.
 
-use super::keys::{Keys, fold};
+use super::keys::Keys;
 use super::of_type::{AdoptionOfType, Candidate, unsent};
-use crate::assets::lookup::{SeenObject, VALUES_IN_A_QUERY};
+use crate::assets::lookup::{SeenObject, VALUES_IN_A_QUERY, fold};
 use crate::db::mirror::delivered::adoption::{self, CandidateRow, Judgement, OnlyInAssets};
 use crate::run_state::{ChangeAction, ChangeReason};
 use crate::runs::stop::Stop;

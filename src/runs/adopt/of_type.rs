@@ -1,7 +1,6 @@
 //! The objects of one type that others made, as Assets shows them.
 
-use super::keys::fold;
-use crate::assets::lookup::{SeenObject, SeenObjects};
+use crate::assets::lookup::{SeenObject, SeenObjects, fold};
 use crate::db::mirror::delivered::adoption::{CandidateRow, Judgement};
 use crate::directory::ObjectType;
 use crate::error::Error;

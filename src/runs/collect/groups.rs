@@ -68,7 +68,7 @@ async fn staged_groups(reader: &Reader<'_>) -> Result<Vec<Group>> {
 }
 
 /// Reads owners and members of groups that came into scope, and were staged as objects before. Returns those whose
-/// members are unknown. Nothing is staged of these: what came before the error is not all.
+/// members are unknown. What was staged of these before the error is deleted: it is not all.
 pub(super) async fn read_arrived(reader: &Reader<'_>, arrived: &[Uuid]) -> Result<Vec<Uuid>> {
     if arrived.is_empty() {
         return Ok(Vec::new());

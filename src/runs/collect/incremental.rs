@@ -20,7 +20,7 @@ use super::small::{read_small, small_types};
 use super::staging::Note;
 use super::stubs::{self, Changed};
 use crate::codes::WarningCode;
-use crate::db::mirror::Batch;
+use crate::db::mirror::{Batch, StagedObject};
 use crate::directory::security_attributes::SECURITY_ATTRIBUTES;
 use crate::directory::{Link, ObjectType, Properties};
 use crate::filter::EntityKind;
@@ -189,7 +189,7 @@ pub(super) async fn read(reader: &Reader<'_>, links: &DeltaLinks) -> Result<Outc
     if let Decided::Unknown(why) = decided {
         return Ok(Outcome::Expired(why));
     }
-    // No later change tells who is in them.
+    // No later change tells who is in the groups whose members were not read.
     scoped::report_unread(reader, &mut read, &group_changes.unread);
     read_small(reader, &mut read, None).await?;
     // Users and groups are reported by delta when they are gone.
@@ -251,13 +251,12 @@ async fn read_users(
 
 /// Changed objects are not readable yet, as when a replica is behind: the next round starts at the same delta link.
 fn position_kept(reader: &Reader<'_>, object_type: ObjectType, position: &str, what: &[Uuid]) -> String {
-    let first = what.first().map(Uuid::to_string).unwrap_or_default();
+    let (first, number) = (what.first().map(Uuid::to_string).unwrap_or_default(), what.len() as u64);
     let detail = format!(
-        "Graph reports changes of {} {object_type} that it does not return yet (the first: {first}); the next run asks \
-         for them again.",
-        what.len()
+        "Graph reports changes of {}, but does not return what changed yet (the first: {first}). The next run asks again.",
+        object_type.counted(number)
     );
-    reader.run.progress.warn(RunWarning::new(WarningCode::ChangesNotReadable, detail).with_count(what.len() as u64));
+    reader.run.progress.warn(RunWarning::new(WarningCode::ChangesNotReadable, detail).with_count(number));
     position.to_owned()
 }
 
@@ -325,7 +324,7 @@ async fn apply(
                     managers.enter(*id, &mut map);
                     delta.kept.iter().for_each(|name| *kept.entry(name.clone()).or_insert(0) += 1);
                     if object::is_in_scope(reader, object_type, &map) {
-                        batch.objects.push(object::staged_map(object_type, *id, map));
+                        batch.objects.push(StagedObject::new(object_type, *id, map));
                     } else {
                         batch.objects.push(gone(object_type, *id, ChangeReason::OutOfScope));
                     }

@@ -3,8 +3,8 @@
 
 use crate::codes::WarningCode;
 use crate::db::Transaction;
+use crate::db::mirror::StagedObject;
 use crate::db::mirror::implausible;
-use crate::db::mirror::{StagedObject, StoredAs, hash};
 use crate::directory::{ObjectType, Properties};
 use crate::error::Error;
 use crate::run_state::RunWarning;
@@ -47,9 +47,7 @@ pub(super) async fn restore(
                     *kept.entry((*name).to_owned()).or_default() += 1;
                 }
             }
-            let data = Value::Object(staged).to_string();
-            let hash = hash(&[data.as_bytes()]);
-            objects.push(StagedObject { stored_as: StoredAs::Object(object_type), id: row.id, hash, data: Some(data) });
+            objects.push(StagedObject::new(object_type, row.id, staged));
         }
         implausible::restage(tx, &run.lease, objects).await?;
     }

@@ -11,7 +11,7 @@ use super::read_error::{ReadError, Result};
 use super::reader::Reader;
 use super::request::{Request, Target};
 use super::staging::Note;
-use crate::db::mirror::Batch;
+use crate::db::mirror::{Batch, StagedObject};
 use crate::directory::{Link, ObjectType, Properties};
 use crate::error::Error;
 use crate::graph::error::{GraphError, GraphErrorKind};
@@ -241,7 +241,7 @@ async fn store(reader: &Reader<'_>, managers: &HashMap<Uuid, Uuid>) -> Result<()
         if let Some(manager) = managers.get(&row.id) {
             map.insert("managerId".to_owned(), json!(manager));
         }
-        batch.objects.push(object::staged_map(ObjectType::Users, row.id, map));
+        batch.objects.push(StagedObject::new(ObjectType::Users, row.id, map));
     }
     reader.staging.write(batch).await
 }

@@ -85,7 +85,7 @@ pub(super) fn staged(object_type: ObjectType, object: &Properties) -> Result<Vec
         Item::Values => None,
         Item::Parts { of, .. } => {
             let whole: Map = serde_json::from_str(&object.json).map_err(|e| unreadable(&e))?;
-            return Ok(of(&whole).into_iter().map(|(id, part)| staged_map(object_type, id, part)).collect());
+            return Ok(of(&whole).into_iter().map(|(id, part)| StagedObject::new(object_type, id, part)).collect());
         }
     };
     let Some(id) = id else { return Ok(Vec::new()) };
@@ -105,11 +105,6 @@ pub(super) fn staged(object_type: ObjectType, object: &Properties) -> Result<Vec
     }
     let hash = mirror::hash(&[data.as_bytes()]);
     Ok(vec![StagedObject { stored_as: StoredAs::Object(object_type), id, hash, data: Some(data) }])
-}
-
-/// The same for an object that is a map already.
-pub(super) fn staged_map(object_type: ObjectType, id: Uuid, map: Map) -> StagedObject {
-    StagedObject::new(object_type, id, map)
 }
 
 /// Adds a field to the text of a JSON object.

@@ -3,7 +3,7 @@
 //! stays: a list that nobody could read is not an empty one.
 
 use super::fetch::get_many_once;
-use super::object::{staged, staged_map, unreadable};
+use super::object::{staged, unreadable};
 use super::pages::whole_of;
 use super::read_error::Result;
 use super::reader::Reader;
@@ -100,7 +100,7 @@ async fn kept(
     let is_of_them = |part: &Map| text(part, item).is_some_and(|id| items.contains(&id.to_ascii_lowercase()));
     let each = |row: ObjectRow| {
         let part: Map = serde_json::from_str(&row.data).map_err(Error::internal)?;
-        Ok(((expanded.holds)(&part) && is_of_them(&part)).then(|| staged_map(object_type, row.id, part)))
+        Ok(((expanded.holds)(&part) && is_of_them(&part)).then(|| StagedObject::new(object_type, row.id, part)))
     };
     let kept = reader.mirror.each_object(object_type, each).await?;
     let detail = format!(

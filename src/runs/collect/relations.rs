@@ -3,12 +3,11 @@
 
 use super::answers::Question;
 use super::fetch::get_many_once;
-use super::object::staged_map;
 use super::pages::whole_of;
 use super::read_error::Result;
 use super::reader::Reader;
-use crate::db::mirror::Batch;
 use crate::db::mirror::read::ObjectRow;
+use crate::db::mirror::{Batch, StagedObject};
 use crate::directory::{Each, Link, MAX_EXPANDED, ObjectType, Properties as Map, Relation};
 use crate::error::Error;
 use crate::graph::error::GraphErrorKind;
@@ -103,7 +102,7 @@ async fn store(
         ids.sort_unstable();
         ids.dedup();
         map.insert(relation.property.to_owned(), json!(ids));
-        batch.objects.push(staged_map(object_type, row.id, map));
+        batch.objects.push(StagedObject::new(object_type, row.id, map));
     }
     reader.staging.write(batch).await
 }

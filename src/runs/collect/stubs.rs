@@ -6,7 +6,7 @@ use super::fetch::{REQUESTS_AT_ONCE, fetch_held};
 use super::groups;
 use super::memberships::MembershipGraph;
 use super::narrowed::{Dropped, Stubs, UsersAndGroups};
-use super::object::{self, staged_map};
+use super::object::{self};
 use super::passes;
 use super::read_error::{ReadError, Result};
 use super::reader::{Read, Reader};
@@ -234,7 +234,7 @@ async fn read(
                 if !object::is_excluded(reader, object_type, &object)? {
                     let mut map: Map = serde_json::from_str(&object.json).map_err(Error::internal)?;
                     map.retain(|name, _| KEPT.contains(&name.as_str()));
-                    batch.objects.push(StagedObject { stored_as, ..staged_map(object_type, id, map) });
+                    batch.objects.push(StagedObject { stored_as, ..StagedObject::new(object_type, id, map) });
                 }
             }
             let found: HashSet<Uuid> = batch.objects.iter().map(|object| object.id).collect();

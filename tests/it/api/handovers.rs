@@ -122,10 +122,6 @@ async fn a_link_ends_after_seven_days_and_when_it_is_revoked() {
     assert_eq!(reasons(&app).await, ["revoked", "expired"]);
 }
 
-/// Nothing, as soon as a request waits for the lock of the test.
-const NOBODY_WAITS: &str = "SELECT 1 - least(1, count(*)) FROM pg_stat_activity
-    WHERE datname = current_database() AND wait_event_type = 'Lock'";
-
 /// Its bearer is known already when it is revoked, and their request goes on only after that.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_link_that_is_revoked_while_it_is_used_does_nothing() {
@@ -139,7 +135,7 @@ async fn a_link_that_is_revoked_while_it_is_used_does_nothing() {
         let lock = superuser.transaction().await.unwrap();
         lock.batch_execute("UPDATE handovers SET revoked_at = created_at").await.unwrap();
         let revoke = async {
-            app.world.until_none(NOBODY_WAITS).await;
+            app.world.until_somebody_waits().await;
             lock.commit().await.unwrap();
         };
         let visit = async { if is_check { check().await } else { enter(&app, &link, &credential).await } };

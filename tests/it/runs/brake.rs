@@ -1,6 +1,5 @@
 //! The removal brake: too much missing at once waits for a person.
 
-use crate::support::postgres::connect;
 use crate::support::test_app::TestApp;
 use crate::support::world::ORGANIZATION;
 use chrono::TimeDelta;
@@ -11,7 +10,6 @@ use entra_assets::run_state::{RunMode, RunRequest};
 use entra_assets::runs::scheduler;
 use reqwest::Method;
 use serde_json::{Value, json};
-use std::time::Duration;
 use tokio::sync::Notify;
 
 /// A job that delivered sixty users, of which the filter then loses a third.
@@ -179,16 +177,6 @@ async fn a_run_that_is_cancelled_while_it_compares_does_not_await_approval() {
     assert_eq!(app.world.assets.executions().len(), 1);
 }
 
-/// Waits until a session of the test's database waits for a lock.
-async fn until_somebody_waits(superuser: &tokio_postgres::Client) {
-    const WAITING: &str = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()
-        AND wait_event_type = 'Lock'";
-    let mut ticks = tokio::time::interval(Duration::from_millis(5));
-    while superuser.query_one(WAITING, &[]).await.unwrap().get::<_, i64>(0) == 0 {
-        ticks.tick().await;
-    }
-}
-
 /// The transaction that starts a run finds the stopped one while the approval is not committed yet.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_approval_is_not_undone_by_a_run_that_is_started_at_the_same_moment() {
@@ -196,12 +184,11 @@ async fn an_approval_is_not_undone_by_a_run_that_is_started_at_the_same_moment()
     let (job, run) = stopped(&app).await;
     let (db, now) = (&app.world.app.db, app.world.clock.now());
     let (job, stopped) = (JobId(job.parse().unwrap()), RunId(run.parse().unwrap()));
-    let superuser = connect(&app.world.database.urls.superuser).await;
     let written = Notify::new();
     let approve = db.scoped(ORGANIZATION, async |tx| {
         runs::approve(tx, ORGANIZATION, stopped, now).await?;
         written.notify_one();
-        until_somebody_waits(&superuser).await;
+        app.world.until_somebody_waits().await;
         Ok(())
     });
     let (request, id) = (RunRequest::default(), RunId::new(&app.world.clock));

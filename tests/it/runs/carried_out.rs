@@ -286,6 +286,7 @@ async fn what_was_sent_before_an_edit_is_sent_again_although_the_destination_cha
             ticks.tick().await;
         }
         world.set_job(&format!("destination_id = '{destination}'")).await;
+        assert_eq!(ends(&world).len(), 1, "the edit came too late to show anything");
         world.hasten(100);
     };
     tokio::join!(world.step(), edit);

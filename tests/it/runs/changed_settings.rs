@@ -69,8 +69,7 @@ async fn what_was_read_of_another_tenant_is_read_again() {
         let id = world.queue(job, RunMode::Full, request).await;
         // It dies when everything is staged and about to become the mirror.
         let lock = world.lock("mirror_objects").await;
-        let waits = async || world.text("SELECT count(*) FROM pg_locks WHERE NOT granted").await != "0";
-        world.step_and_die_when(waits).await;
+        world.step_and_die_when(async || world.somebody_waits().await).await;
         drop(lock);
         assert!(world.find(id).await.finished_at.is_none(), "it died before the end");
         let other = Directory::generate(SeedOptions { seed: 10, users: 40, groups: 8, ..SEED });

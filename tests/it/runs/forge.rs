@@ -210,7 +210,7 @@ async fn a_cancelled_run_waits_for_a_token_where_assets_has_everything() {
         while forge.app.text_of_all("SELECT count(*) FROM executions WHERE state = 'completed'").await == "0" {
             ticks.tick().await;
         }
-        forge.call(Method::POST, &format!("{run}/cancel")).send().await;
+        forge.call(Method::POST, &format!("{run}/cancel")).send().await.expect(200);
         forge.app.world.clock.advance(Duration::from_secs(52 * 60));
     };
     let (worked, ()) = tokio::join!(forge.app.step(), cancel);

@@ -375,8 +375,7 @@ async fn a_death_before_the_scope_is_the_mirror_puts_nobody_out_of_scope() {
         let (job, expected) = job_by_groups_outside(&world, case).await;
         let id = world.queue(job, RunMode::Full, RunRequest::default()).await;
         let lock = world.lock("mirror_objects").await;
-        let waits = async || world.text("SELECT count(*) FROM pg_locks WHERE NOT granted").await != "0";
-        world.step_and_die_when(waits).await;
+        world.step_and_die_when(async || world.somebody_waits().await).await;
         assert!(world.find(id).await.finished_at.is_none(), "it died before the end");
         drop(lock);
         let run = world.bring_to_its_end(id).await;

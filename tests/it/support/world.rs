@@ -45,6 +45,9 @@ struct Cli {
 /// See [`World::store`].
 pub type Store = BTreeMap<(&'static str, String), BTreeMap<String, Vec<String>>>;
 
+const WAITING: &str =
+    "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+
 pub struct World {
     pub graph: GraphSim,
     pub assets: AssetsSim,
@@ -264,6 +267,15 @@ impl World {
             ticks.tick().await;
         }
         panic!("it never counts nothing: {query}");
+    }
+
+    /// Whether a session of this database waits for a lock. Other tests have databases of their own on the same server.
+    pub async fn somebody_waits(&self) -> bool {
+        self.text(WAITING).await != "0"
+    }
+
+    pub async fn until_somebody_waits(&self) {
+        self.until_none(&format!("SELECT (({WAITING}) = 0)::int")).await;
     }
 
     /// Lets nobody write into a table while the answer lives.

@@ -1,6 +1,6 @@
 //! The changes of a run as the outbox of its delivery: rows of `run_changes` with `send` are sent in their order.
 
-use super::super::unbroken::lost;
+use super::super::lost_writes::lost;
 use crate::change::REMOVED;
 use crate::db::runs::{Lease, fence};
 use crate::db::schema::run_changes;

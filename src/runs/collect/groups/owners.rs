@@ -5,7 +5,6 @@ use crate::directory::{ObjectType, Properties};
 use crate::error::Error;
 use crate::graph::error::GraphErrorKind;
 use crate::graph::wire::Members;
-use crate::runs::collect::object::staged_map;
 use crate::runs::collect::pages::whole;
 use crate::runs::collect::read_error::{ReadError, Result};
 use crate::runs::collect::reader::Reader;
@@ -39,5 +38,5 @@ async fn with_owners(reader: &Reader<'_>, group: Uuid, owners: Vec<Uuid>) -> Res
     let Some(data) = data else { return Ok(None) };
     let mut map: Properties = serde_json::from_str(&data).map_err(Error::internal)?;
     map.insert("ownerIds".to_owned(), json!(owners));
-    Ok(Some(staged_map(ObjectType::Groups, group, map)))
+    Ok(Some(StagedObject::new(ObjectType::Groups, group, map)))
 }

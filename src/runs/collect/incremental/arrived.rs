@@ -4,14 +4,13 @@
 
 use super::changes::Delta;
 use crate::codes::WarningCode;
-use crate::db::mirror::Batch;
+use crate::db::mirror::{Batch, StagedObject};
 use crate::directory::{Link, MemberType, ObjectType, Properties};
 use crate::error::Error;
 use crate::graph::error::GraphErrorKind;
 use crate::graph::wire::Members;
 use crate::run_state::RunWarning;
 use crate::runs::collect::fetch::get_many_once;
-use crate::runs::collect::object;
 use crate::runs::collect::pages::whole_of;
 use crate::runs::collect::read_error::Result;
 use crate::runs::collect::reader::Reader;
@@ -43,7 +42,7 @@ pub(super) async fn restage_reports(
         for (id, data) in reader.mirror.objects(ObjectType::Users, ids.to_vec()).await? {
             let mut map: Properties = serde_json::from_str(&data).map_err(Error::internal)?;
             map.insert("managerId".to_owned(), json!(managers.get(&id)));
-            batch.objects.push(object::staged_map(ObjectType::Users, id, map));
+            batch.objects.push(StagedObject::new(ObjectType::Users, id, map));
         }
         reader.staging.write(batch).await?;
     }

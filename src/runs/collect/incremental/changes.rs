@@ -118,8 +118,8 @@ fn held_by(change: &Properties) -> usize {
     HELD_BY_OBJECT + 3 * change.json.len() + HELD_BY_MEMBER * links
 }
 
-/// The name under which the pages of changes of a type are staged, with the position in their round. Versions before staged
-/// objects as `changes:`, which nobody reads any more.
+/// The name under which the pages of changes of a type are staged, with the position in their round. Older
+/// versions staged objects under `changes:`, which nobody reads any more.
 pub const fn staged_as(object_type: ObjectType) -> &'static str {
     match object_type {
         ObjectType::Users => "round:users",

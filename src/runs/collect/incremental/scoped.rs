@@ -209,11 +209,13 @@ fn report_not_found(reader: &Reader<'_>, read: &mut Read, object_type: ObjectTyp
     if number == 0 {
         return;
     }
+    let number = number as u64;
     let detail = format!(
-        "{number} {object_type} came into the filter's scope but Graph does not return them yet; the next run reads \
-         everything."
+        "{} came into the filter's scope, but Graph does not return {} yet. The next run reads everything.",
+        object_type.counted(number),
+        if number == 1 { "it" } else { "them" }
     );
-    reader.run.progress.warn(RunWarning::new(WarningCode::ChangesNotReadable, detail).with_count(number as u64));
+    reader.run.progress.warn(RunWarning::new(WarningCode::ChangesNotReadable, detail).with_count(number));
     read.delta = None;
 }
 
@@ -253,12 +255,13 @@ pub(super) fn report_unread(reader: &Reader<'_>, read: &mut Read, groups: &[Uuid
     if groups.is_empty() {
         return;
     }
+    let number = groups.len() as u64;
     let detail = format!(
-        "{} groups came into scope but Graph does not return their members yet; the next run reads everything.",
-        groups.len()
+        "{} came into scope, but Graph does not return all members yet. The next run reads everything.",
+        ObjectType::Groups.counted(number)
     );
     let warning = RunWarning::new(WarningCode::ChangesNotReadable, detail);
-    reader.run.progress.warn(warning.with_count(groups.len() as u64));
+    reader.run.progress.warn(warning.with_count(number));
     read.members_unknown.extend(groups);
     read.delta = None;
 }

@@ -9,7 +9,7 @@ use crate::graph::batch::{BatchItem, MAX_ITEMS};
 use crate::graph::wire::{Items, Members, Properties};
 use crate::graph::{GraphError, GraphErrorKind};
 use crate::runs::collect::fetch::get_many;
-use crate::runs::collect::object::{self, Admitted, parse, staged, staged_map};
+use crate::runs::collect::object::{self, Admitted, parse, staged};
 use crate::runs::collect::pages::whole_of;
 use crate::runs::collect::read_error::{ReadError, Result};
 use crate::runs::collect::reader::Reader;
@@ -100,7 +100,7 @@ async fn stage(reader: &Reader<'_>, mut found: Found) -> Result<()> {
                 let mut map: Map =
                     serde_json::from_str(object.data.as_deref().unwrap_or("{}")).map_err(Error::internal)?;
                 map.insert("ownerIds".to_owned(), json!(owners.keys().collect::<Vec<_>>()));
-                *object = staged_map(ObjectType::Groups, group, map);
+                *object = StagedObject::new(ObjectType::Groups, group, map);
             }
         }
     }

@@ -8,7 +8,7 @@ use crate::directory::ObjectType;
 use crate::permission::report::{Finding, Remedy, RemedyKind, Severity};
 use crate::runs::context::ObjectApi;
 
-/// What of it works. `workspace`: that of the import source.
+/// Looks at what of it works. `workspace`: that of the import source.
 pub async fn look(
     client: &Client,
     subject: &Subject,
